@@ -1,0 +1,79 @@
+/**
+ * Status codes and the calling thread's last error message.
+ */
+#ifndef MOFKA_STATUS_H
+#define MOFKA_STATUS_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Marks an exported symbol; everything else is hidden. */
+#define MOFKA_API __attribute__((visibility("default")))
+
+/** What a caller can do about a status. */
+typedef enum mofka_status_class {
+    MOFKA_CLASS_OK,        /**< nothing to do */
+    MOFKA_CLASS_FIX,       /**< the call itself is wrong: change it */
+    MOFKA_CLASS_RETRY,     /**< try again later, nothing is lost */
+    MOFKA_CLASS_FREE,      /**< free something (memory, room, an open child), then try again */
+    MOFKA_CLASS_GONE,      /**< the object has ended */
+    MOFKA_CLASS_OUTSIDE    /**< MPI, the system or a callback failed */
+} mofka_status_class_t;
+
+/** Every status: code name, value, class, sentence. */
+#define MOFKA_STATUS_MAP(X)                                                                        \
+    X(MOFKA_OK, 0, OK, "success")                                                                  \
+    X(MOFKA_STOP, 1, OK, "a callback asked to stop")                                               \
+    X(MOFKA_ERR_INVALID, -1, FIX, "an argument is invalid")                                        \
+    X(MOFKA_ERR_RANGE, -2, FIX, "a value or an index is out of range")                             \
+    X(MOFKA_ERR_NOT_FOUND, -3, FIX, "no such topic, type or library")                              \
+    X(MOFKA_ERR_EXISTS, -4, FIX, "the name is taken")                                              \
+    X(MOFKA_ERR_JSON, -5, FIX, "the text is not the JSON that is needed")                          \
+    X(MOFKA_ERR_OPTION, -6, FIX, "an option is unknown or has the wrong type")                     \
+    X(MOFKA_ERR_REFUSED, -7, FIX, "the topic's validator refused the event")                       \
+    X(MOFKA_ERR_TOO_LARGE, -8, FIX, "the event or the request is larger than what can hold it")    \
+    X(MOFKA_ERR_UNSUPPORTED, -9, FIX, "the backend or this MPI cannot do this")                    \
+    X(MOFKA_ERR_TIMEOUT, -10, RETRY, "the time-out passed first")                                  \
+    X(MOFKA_ERR_POSSIBLY_STORED, -11, RETRY, "reserved but not yet published: possibly stored")    \
+    X(MOFKA_ERR_BUSY, -12, FREE, "something still uses the object")                                \
+    X(MOFKA_ERR_MEMORY, -13, FREE, "out of memory")                                                \
+    X(MOFKA_ERR_FULL, -14, FREE, "a fixed store (partition, arena, directory, table) is full")     \
+    X(MOFKA_ERR_CLOSED, -15, GONE, "the object is closed")                                         \
+    X(MOFKA_ERR_COMPLETE, -16, GONE, "the topic is complete and takes no more events")             \
+    X(MOFKA_ERR_MPI, -17, OUTSIDE, "an MPI call failed")                                           \
+    X(MOFKA_ERR_SYSTEM, -18, OUTSIDE, "a system call or library call failed")                      \
+    X(MOFKA_ERR_CORRUPT, -19, OUTSIDE, "bytes read back are not what was stored")                  \
+    X(MOFKA_ERR_CALLBACK, -20, OUTSIDE, "a user's callback failed")
+
+/** Result of nearly every call: MOFKA_OK, or an error below zero. */
+typedef enum mofka_status {
+#define MOFKA_STATUS_ENUM(name, value, cls, text) name = value,
+    MOFKA_STATUS_MAP(MOFKA_STATUS_ENUM)
+#undef MOFKA_STATUS_ENUM
+} mofka_status_t;
+
+/** The code's name, such as "MOFKA_ERR_TIMEOUT"; "unknown status" for other numbers. View, static.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API const char *mofka_status_name(mofka_status_t status);
+
+/** The code's sentence. View, static. Threads: any. MPI: none. Blocks: no. */
+MOFKA_API const char *mofka_status_text(mofka_status_t status);
+
+/** What a caller can do about it. Threads: any. MPI: none. Blocks: no. */
+MOFKA_API mofka_status_class_t mofka_status_class(mofka_status_t status);
+
+/** The calling thread's last error message: what was wrong, with which value, where. "" when there
+ * was none. View, until the thread's next failing call. Threads: any. MPI: none. Blocks: no. */
+MOFKA_API const char *mofka_last_error(void);
+
+/** For backends: set the calling thread's message (cut at 1,023 bytes) and return `status`, so that
+ * `return mofka_fail(MOFKA_ERR_RANGE, "partition %zu of %zu", …)` reads well. Preserves errno.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API mofka_status_t mofka_fail(mofka_status_t status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#ifdef __cplusplus
+}
+#endif
+#endif
