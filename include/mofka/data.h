@@ -60,8 +60,9 @@ MOFKA_API const mofka_segment_t *mofka_data_view_segments(const mofka_data_view_
 /** The context given at creation. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void *mofka_data_view_context(const mofka_data_view_t *view);
 
-/** Copy `size` bytes from `source` into the view from byte `offset` on, across segments. Returns the
- * bytes written: fewer than `size` where the view ends. Threads: handle. MPI: none. Blocks: no. */
+/** Copy `size` bytes from `source` into the view from byte `offset` on, across segments. Returns
+ * the bytes written: fewer than `size` where the view ends. Threads: handle. MPI: none. Blocks: no.
+ */
 MOFKA_API size_t mofka_data_view_write(mofka_data_view_t *view, const void *source, size_t size,
                                        size_t offset);
 /** Copy `size` bytes of the view from byte `offset` on into `target`, across segments. Returns the
@@ -82,9 +83,9 @@ typedef struct mofka_archive {
 /* ---- data descriptor ------------------------------------------------------------------------ */
 
 /**
- * Where an event's data is in the backend (an opaque location), its size, and a stack of selections.
- * Each selection addresses the bytes that the selections below it chose, numbered from 0. Handles are
- * immutable and counted.
+ * Where an event's data is in the backend (an opaque location), its size, and a stack of
+ * selections. Each selection addresses the bytes that the selections below it chose, numbered from
+ * 0. Handles are immutable and counted.
  */
 typedef struct mofka_data_descriptor mofka_data_descriptor_t;
 
@@ -111,7 +112,8 @@ typedef struct mofka_selection {
 MOFKA_API mofka_status_t mofka_data_descriptor_create(const void *location, size_t location_bytes,
                                                       size_t size,
                                                       mofka_data_descriptor_t **descriptor);
-MOFKA_API mofka_data_descriptor_t *mofka_data_descriptor_retain(mofka_data_descriptor_t *descriptor);
+MOFKA_API mofka_data_descriptor_t *
+mofka_data_descriptor_retain(mofka_data_descriptor_t *descriptor);
 MOFKA_API void mofka_data_descriptor_release(mofka_data_descriptor_t *descriptor);
 
 /** Bytes after all selections; 0 for NULL. Threads: any. MPI: none. Blocks: no. */
@@ -131,8 +133,8 @@ MOFKA_API mofka_status_t mofka_data_descriptor_selection(const mofka_data_descri
 MOFKA_API mofka_status_t mofka_data_descriptor_sub_view(mofka_data_descriptor_t *descriptor,
                                                         size_t offset, size_t size,
                                                         mofka_data_descriptor_t **selected);
-/** Select `count` blocks of `block` bytes from `offset`, `gap` bytes between them (none needed after
- * the last). (1, 5, 2, 3) of "ABC…Z" is "BCGHLMQRVW". Give: release. MOFKA_ERR_RANGE.
+/** Select `count` blocks of `block` bytes from `offset`, `gap` bytes between them (none needed
+ * after the last). (1, 5, 2, 3) of "ABC…Z" is "BCGHLMQRVW". Give: release. MOFKA_ERR_RANGE.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_data_descriptor_strided_view(mofka_data_descriptor_t *descriptor,
                                                             size_t offset, size_t count,
@@ -140,18 +142,17 @@ MOFKA_API mofka_status_t mofka_data_descriptor_strided_view(mofka_data_descripto
                                                             mofka_data_descriptor_t **selected);
 /** Select `count` ranges, ascending and without overlap. Give: release. MOFKA_ERR_RANGE,
  * MOFKA_ERR_INVALID where they overlap or go back. Threads: any. MPI: none. Blocks: no. */
-MOFKA_API mofka_status_t
-mofka_data_descriptor_unstructured_view(mofka_data_descriptor_t *descriptor,
-                                        const mofka_range_t *ranges, size_t count,
-                                        mofka_data_descriptor_t **selected);
+MOFKA_API mofka_status_t mofka_data_descriptor_unstructured_view(
+    mofka_data_descriptor_t *descriptor, const mofka_range_t *ranges, size_t count,
+    mofka_data_descriptor_t **selected);
 
 /** The selected bytes as ascending, coalesced ranges of the original data. Give: free(). No bytes:
  * `*ranges` NULL, `*count` 0. MOFKA_ERR_MEMORY. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_data_descriptor_flatten(const mofka_data_descriptor_t *descriptor,
                                                        mofka_range_t **ranges, size_t *count);
 
-/** Write to, and read from, an archive (the format is private and host-endian). Loading checks every
- * number: MOFKA_ERR_CORRUPT. Give: release. Threads: any. MPI: none. Blocks: no. */
+/** Write to, and read from, an archive (the format is private and host-endian). Loading checks
+ * every number: MOFKA_ERR_CORRUPT. Give: release. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_data_descriptor_save(const mofka_data_descriptor_t *descriptor,
                                                     const mofka_archive_t *archive);
 MOFKA_API mofka_status_t mofka_data_descriptor_load(const mofka_archive_t *archive,

@@ -18,7 +18,8 @@
 #define MOFKA_PRIORITY_DEFAULT UINT64_MAX
 /** Bytes in a topic, producer or consumer name: fits the fixed name fields of a partition. */
 #define MOFKA_NAME_BYTES_MAX 127
-/** Partitions of one topic: a consumer scans them all, and their places fit one directory record. */
+/** Partitions of one topic: a consumer scans them all, and their places fit one directory record.
+ */
 #define MOFKA_PARTITIONS_MAX 4096
 /** Bytes of one event's metadata: sizes travel as 32-bit numbers, and metadata is copied once. */
 #define MOFKA_METADATA_BYTES_MAX ((size_t)1 << 30)

@@ -13,12 +13,12 @@ extern "C" {
 
 /** What a caller can do about a status. */
 typedef enum mofka_status_class {
-    MOFKA_CLASS_OK,        /**< nothing to do */
-    MOFKA_CLASS_FIX,       /**< the call itself is wrong: change it */
-    MOFKA_CLASS_RETRY,     /**< try again later, nothing is lost */
-    MOFKA_CLASS_FREE,      /**< free something (memory, room, an open child), then try again */
-    MOFKA_CLASS_GONE,      /**< the object has ended */
-    MOFKA_CLASS_OUTSIDE    /**< MPI, the system or a callback failed */
+    MOFKA_CLASS_OK,     /**< nothing to do */
+    MOFKA_CLASS_FIX,    /**< the call itself is wrong: change it */
+    MOFKA_CLASS_RETRY,  /**< try again later, nothing is lost */
+    MOFKA_CLASS_FREE,   /**< free something (memory, room, an open child), then try again */
+    MOFKA_CLASS_GONE,   /**< the object has ended */
+    MOFKA_CLASS_OUTSIDE /**< MPI, the system or a callback failed */
 } mofka_status_class_t;
 
 /** Every status: code name, value, class, sentence. */
