@@ -1,0 +1,61 @@
+/**
+ * Partition selectors: which partition an event goes to. The type "default" takes turns, and
+ * honours a requested partition modulo the partition count.
+ */
+#ifndef MOFKA_PARTITION_SELECTOR_H
+#define MOFKA_PARTITION_SELECTOR_H
+
+#include <mofka/limits.h>
+#include <mofka/metadata.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mofka_partition_selector mofka_partition_selector_t;
+
+/** What a selector type fills in. One selector serves one producer; its calls do not overlap. */
+typedef struct mofka_partition_selector_ops {
+    size_t size; /**< sizeof(mofka_partition_selector_ops_t) of its build */
+    /** The partitions to choose from: `count` descriptions (borrow). Called once, first. */
+    mofka_status_t (*set_partitions)(void *self, const mofka_metadata_t *const *partitions,
+                                     size_t count);
+    /** Choose: `*partition` below the count, for metadata (borrow) and the caller's request
+     * (MOFKA_ANY_PARTITION: none). */
+    mofka_status_t (*select)(void *self, const char *metadata, size_t metadata_bytes,
+                             size_t requested, size_t *partition);
+    /** Optional: free `self`. */
+    void (*destroy)(void *self);
+} mofka_partition_selector_ops_t;
+
+/** Make a selector of its JSON (an object with "type"; borrow). Give `*ops` (static) and `*self`.
+ */
+typedef mofka_status_t (*mofka_partition_selector_create_fn)(
+    const mofka_metadata_t *metadata, const mofka_partition_selector_ops_t **ops, void **self);
+
+/** As mofka_validator_from_metadata. Give: release. */
+MOFKA_API mofka_status_t
+mofka_partition_selector_from_metadata(const char *json, mofka_partition_selector_t **selector);
+MOFKA_API mofka_partition_selector_t *
+mofka_partition_selector_retain(mofka_partition_selector_t *selector);
+MOFKA_API void mofka_partition_selector_release(mofka_partition_selector_t *selector);
+/** The JSON it was made from, with its "type". View. Threads: any. MPI: none. Blocks: no. */
+MOFKA_API const mofka_metadata_t *
+mofka_partition_selector_metadata(const mofka_partition_selector_t *selector);
+MOFKA_API mofka_status_t mofka_partition_selector_set_partitions(
+    mofka_partition_selector_t *selector, const mofka_metadata_t *const *partitions, size_t count);
+/** Choose a partition; an answer at or above the count is refused (MOFKA_ERR_RANGE).
+ * Threads: handle. MPI: none. Blocks: no. */
+MOFKA_API mofka_status_t mofka_partition_selector_select(mofka_partition_selector_t *selector,
+                                                         const char *metadata,
+                                                         size_t metadata_bytes, size_t requested,
+                                                         size_t *partition);
+
+/** Register a selector type. MOFKA_ERR_EXISTS. Threads: any. MPI: none. Blocks: no. */
+MOFKA_API mofka_status_t
+mofka_partition_selector_register(const char *type, mofka_partition_selector_create_fn create);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
