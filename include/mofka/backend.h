@@ -1,0 +1,181 @@
+/**
+ * What a backend implements: batches are appended to partitions and fetched from them. All that is
+ * the same for every backend (validation, batching, futures, selection) is done by the core.
+ *
+ * Every table begins with its size, every slot gets the backend's own `self`. Tables are checked
+ * when they are given. Slots are required unless marked optional. A `close` may wait and may fail;
+ * a `destroy` frees, comes after the last use, and never waits.
+ */
+#ifndef MOFKA_BACKEND_H
+#define MOFKA_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <mofka/data.h>
+#include <mofka/status.h>
+#include <mofka/thread_pool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** One event of a batch. Its metadata are the next `metadata_bytes` of the batch's metadata, its
+ * data the next `data_bytes` of the batch's segments. */
+typedef struct mofka_batch_event {
+    size_t metadata_bytes;
+    size_t data_bytes;
+} mofka_batch_event_t;
+
+/** Events on their way into one partition. Owned by the core; unchanged, and its memory alive,
+ * until append answers something else than MOFKA_ERR_POSSIBLY_STORED. */
+typedef struct mofka_batch {
+    const mofka_batch_event_t *events;
+    size_t event_count; /**< at least 1 */
+    const char *metadata;
+    size_t metadata_bytes;
+    const mofka_segment_t *segments; /**< all events' data, in order */
+    size_t segment_count;
+    size_t data_bytes;
+    uint64_t scratch[4]; /**< the backend's, zero at first: where a reserved append goes on */
+} mofka_batch_t;
+
+/** What one batch may hold in a partition. */
+typedef struct mofka_batch_limits {
+    size_t events_max;      /**< at least 1 */
+    size_t bytes_max;       /**< metadata and data of a whole batch */
+    size_t event_bytes_max; /**< metadata and data of one event */
+} mofka_batch_limits_t;
+
+/** Producer side of one topic. The core calls `append` from one thread at a time per partition. */
+typedef struct mofka_producer_ops {
+    size_t size; /**< sizeof(mofka_producer_ops_t) of the backend's build */
+    mofka_status_t (*limits)(void *self, size_t partition, mofka_batch_limits_t *limits);
+    /** Append the batch; `*first_id` is its first event's id. MOFKA_ERR_TIMEOUT: no room within
+     * `timeout_ms`, nothing is stored. MOFKA_ERR_POSSIBLY_STORED: reserved but not published yet;
+     * call again with the same batch, which drives it on. MOFKA_ERR_COMPLETE: the topic ended. */
+    mofka_status_t (*append)(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
+                             uint64_t *first_id);
+    /** End the producer. `flushed`: all its events are stored, so it counts as a finished one. */
+    mofka_status_t (*close)(void *self, int flushed);
+    void (*destroy)(void *self);
+} mofka_producer_ops_t;
+
+/** One fetched event. */
+typedef struct mofka_fetched_event {
+    uint64_t id;
+    const char *metadata; /**< in memory of the run */
+    size_t metadata_bytes;
+    size_t data_bytes;
+    uint64_t data_position; /**< the backend's: where the data is */
+} mofka_fetched_event_t;
+
+/** A run of consecutive events of one partition. Made by `fetch`, kept until `release_run`. */
+typedef struct mofka_run {
+    size_t partition;
+    size_t event_count;
+    mofka_fetched_event_t *events;
+    uint64_t lost; /**< events this consumer lost just before the first of these */
+    void *backend; /**< the backend's */
+} mofka_run_t;
+
+/** Consumer side of one topic. `fetch`, `get_data`, `finish_data` and `wait` are called by one
+ * thread at a time; the others by any. */
+typedef struct mofka_consumer_ops {
+    size_t size; /**< sizeof(mofka_consumer_ops_t) of the backend's build */
+    /** Fetch the next run, of at most `events_max` events, without waiting. Give `*run`.
+     * MOFKA_ERR_TIMEOUT: nothing there now. MOFKA_ERR_COMPLETE: nothing will come any more. */
+    mofka_status_t (*fetch)(void *self, size_t events_max, mofka_run_t **run);
+    /** Start to copy ranges of event `index`'s data, one after the other, to the start of `view`.
+     * The memory stays the caller's until finish_data. */
+    mofka_status_t (*get_data)(void *self, mofka_run_t *run, size_t index,
+                               const mofka_range_t *ranges, size_t range_count,
+                               mofka_data_view_t *view);
+    /** All started copies of the run are complete. `*overtaken`: how many events at the run's start
+     * retention passed meanwhile; what was copied of them is not to be used. */
+    mofka_status_t (*finish_data)(void *self, mofka_run_t *run, size_t *overtaken);
+    /** Wait until fetch may find something. MOFKA_OK or MOFKA_ERR_TIMEOUT. */
+    mofka_status_t (*wait)(void *self, int64_t timeout_ms);
+    /** The core no longer uses the run. */
+    void (*release_run)(void *self, mofka_run_t *run);
+    /** All events of `partition` up to `id` are acknowledged. Cheap; published later. */
+    mofka_status_t (*acknowledge)(void *self, size_t partition, uint64_t id);
+    /** Optional: publish acknowledgements now. */
+    mofka_status_t (*publish)(void *self);
+    /** Remove the name and its cursors; then only close follows. */
+    mofka_status_t (*unsubscribe)(void *self);
+    /** End; keeps the name's cursors. */
+    mofka_status_t (*close)(void *self);
+    /** After close and after the last release_run. */
+    void (*destroy)(void *self);
+} mofka_consumer_ops_t;
+
+/** How a consumer of a backend is made. */
+typedef struct mofka_consumer_config {
+    const char *name;
+    const size_t *targets; /**< partitions to read, ascending; NULL: all */
+    size_t target_count;
+    int from_end;        /**< start after what is there now, where the name is new */
+    size_t max_batches;  /**< runs that the core will hold at a time */
+    const char *options; /**< JSON object of backend options, or NULL */
+} mofka_consumer_config_t;
+
+/** A topic of a backend, seen from this process. Threads: any. */
+typedef struct mofka_topic_ops {
+    size_t size; /**< sizeof(mofka_topic_ops_t) of the backend's build */
+    /** What partition `index` is and where, as JSON. Give `*info`. */
+    mofka_status_t (*partition_info)(void *self, size_t index, mofka_metadata_t **info);
+    /** No more events will come: after those stored by now, consumers see the end. */
+    mofka_status_t (*mark_complete)(void *self, int64_t timeout_ms);
+    /** `options`: JSON object of backend options, or NULL. Give `*ops` (static) and `*producer`. */
+    mofka_status_t (*make_producer)(void *self, const char *name, const char *options,
+                                    const mofka_producer_ops_t **ops, void **producer);
+    mofka_status_t (*make_consumer)(void *self, const mofka_consumer_config_t *config,
+                                    const mofka_consumer_ops_t **ops, void **consumer);
+    void (*destroy)(void *self);
+} mofka_topic_ops_t;
+
+/** A topic as it is stored: three JSON objects that name its helpers, and the backend's options. */
+typedef struct mofka_topic_config {
+    const char *name;
+    const char *options; /**< JSON object, never NULL */
+    const char *validator;
+    const char *selector;
+    const char *serializer;
+} mofka_topic_config_t;
+
+/** What opening gives. */
+typedef struct mofka_topic_made {
+    const mofka_topic_ops_t *ops;
+    void *self;
+    size_t partition_count;
+    char *validator; /**< JSON as stored. Give: free(). So for the next two */
+    char *selector;
+    char *serializer;
+} mofka_topic_made_t;
+
+/** Called once per topic, with its name and its description (borrow). Answers MOFKA_STOP to end. */
+typedef mofka_status_t (*mofka_topic_visit_fn)(void *context, const char *name,
+                                               const mofka_metadata_t *description);
+
+/** A driver of a backend. Threads: any. */
+typedef struct mofka_driver_ops {
+    size_t size; /**< sizeof(mofka_driver_ops_t) of the backend's build */
+    /** The name was checked. MOFKA_ERR_EXISTS, MOFKA_ERR_OPTION, MOFKA_ERR_FULL. */
+    mofka_status_t (*create_topic)(void *self, const mofka_topic_config_t *config);
+    /** MOFKA_ERR_NOT_FOUND. Outputs are written only on success. */
+    mofka_status_t (*open_topic)(void *self, const char *name, mofka_topic_made_t *made);
+    mofka_status_t (*topic_exists)(void *self, const char *name, bool *exists);
+    mofka_status_t (*list_topics)(void *self, mofka_topic_visit_fn visit, void *context);
+    /** Optional: this process's index among the `*count` processes of its node that share a
+     * binding; thread pools split the cores by it. */
+    void (*node_place)(void *self, size_t *index, size_t *count);
+    /** End. MOFKA_ERR_TIMEOUT: can be called again. */
+    mofka_status_t (*close)(void *self, int64_t timeout_ms);
+    void (*destroy)(void *self);
+} mofka_driver_ops_t;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,118 @@
+/**
+ * Consumers: pull events from a topic's partitions, in order within each.
+ *
+ * A consumer's name keeps its place: re-created under its name, it goes on after its last
+ * acknowledged event. One live consumer of a name per partition.
+ */
+#ifndef MOFKA_CONSUMER_H
+#define MOFKA_CONSUMER_H
+
+#include <mofka/data.h>
+#include <mofka/event.h>
+#include <mofka/future.h>
+#include <mofka/limits.h>
+#include <mofka/thread_pool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mofka_topic mofka_topic_t;
+typedef struct mofka_consumer mofka_consumer_t;
+
+/** Where a consumer with a new name starts: at the oldest retained event, or after what is there.
+ */
+typedef enum mofka_start { MOFKA_START_BEGINNING, MOFKA_START_END } mofka_start_t;
+/** MANUAL: mofka_event_acknowledge. AUTO: when events are released, as far as all before are too.
+ */
+typedef enum mofka_acknowledge {
+    MOFKA_ACKNOWLEDGE_MANUAL,
+    MOFKA_ACKNOWLEDGE_AUTO
+} mofka_acknowledge_t;
+
+/** All zero, but for the name: the defaults. */
+typedef struct mofka_consumer_options {
+    const char *name;   /**< required, 1 to MOFKA_NAME_BYTES_MAX printable bytes */
+    size_t batch_size;  /**< events fetched at a time at most; 0: MOFKA_BATCH_ADAPTIVE */
+    size_t max_batches; /**< fetched batches held at a time; 0: 2 */
+    mofka_thread_pool_t *thread_pool;  /**< keep; NULL: no threads. Workers run `process` */
+    mofka_data_selector_fn selector;   /**< NULL: no data */
+    void *selector_context;            /**< borrow until release */
+    mofka_data_allocator_fn allocator; /**< NULL: memory that is freed with the event */
+    void *allocator_context;           /**< borrow until release */
+    const size_t *targets;             /**< partitions to read (copied); NULL: all */
+    size_t target_count;
+    mofka_start_t start;
+    mofka_acknowledge_t acknowledge;
+    const char *options; /**< JSON object for the backend; NULL: none */
+} mofka_consumer_options_t;
+
+/** Make a consumer of a topic, which it retains. Give: close, then release. MOFKA_ERR_BUSY: a live
+ * consumer has the name on one of the partitions. MOFKA_ERR_FULL: no room for another name.
+ * MOFKA_ERR_RANGE: a target that is not there. MOFKA_ERR_INVALID, MOFKA_ERR_OPTION.
+ * Threads: any. MPI: local. Blocks: for the partitions' locks, at most some seconds. */
+MOFKA_API mofka_status_t mofka_consumer_create(mofka_topic_t *topic,
+                                               const mofka_consumer_options_t *options,
+                                               mofka_consumer_t **consumer);
+/** Publish acknowledgements, free the name for the next one. Events still held stay readable, but
+ * can no longer be acknowledged. Pulls that wait end with MOFKA_ERR_CLOSED. Threads: any. MPI:
+ * local. Blocks: until a fetch under way ends. */
+MOFKA_API mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer);
+/** Remove the name and its place in every target: retention no longer waits for it. The consumer
+ * takes no more pulls; close it. Threads: any. MPI: local. Blocks: as create. */
+MOFKA_API mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer);
+MOFKA_API mofka_consumer_t *mofka_consumer_retain(mofka_consumer_t *consumer);
+/** Drop one user; NULL is ignored. Warns on stderr if it was not closed.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API void mofka_consumer_release(mofka_consumer_t *consumer);
+
+/** Pull the next event. Give: mofka_event_release. At the end, and for ever after, the event with
+ * id MOFKA_NO_MORE_EVENTS. MOFKA_ERR_TIMEOUT: none within `timeout_ms`. MOFKA_ERR_CALLBACK (or the
+ * callback's own error): selector or allocator failed; the event is passed over. MOFKA_ERR_CLOSED.
+ * Threads: any. MPI: local. Blocks: until an event, at most `timeout_ms`. */
+MOFKA_API mofka_status_t mofka_consumer_pull(mofka_consumer_t *consumer, int64_t timeout_ms,
+                                             mofka_event_t **event);
+/** Ask for the next event; requests are answered in order. Give: mofka_future_release.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer,
+                                                    mofka_future_t **future);
+
+/** Called with each event (borrow; retain it to keep it). MOFKA_OK: go on. MOFKA_STOP: stop. */
+typedef mofka_status_t (*mofka_event_fn)(void *context, mofka_event_t *event);
+
+/** All zero: the defaults. */
+typedef struct mofka_process_options {
+    mofka_thread_pool_t *thread_pool; /**< run callbacks there; NULL: the consumer's own pool */
+    size_t events_max;                /**< stop after so many; 0: no limit */
+} mofka_process_options_t;
+
+/** Pull events and call `callback` with each, until the end, the limit, MOFKA_STOP, or an error.
+ * The end itself is not passed. On return no callback runs any more; `*processed` (optional) counts
+ * the events. MOFKA_ERR_TIMEOUT: `timeout_ms` passed. A callback's error is returned. Threads: any.
+ * MPI: local. Blocks: until then. Calls back: in the caller, or in workers at once. */
+MOFKA_API mofka_status_t mofka_consumer_process(mofka_consumer_t *consumer, mofka_event_fn callback,
+                                                void *context, int64_t timeout_ms,
+                                                const mofka_process_options_t *options,
+                                                size_t *processed);
+
+/** Events lost so far to retention `discard_oldest`. Threads: any. MPI: none. Blocks: no. */
+MOFKA_API uint64_t mofka_consumer_lost(const mofka_consumer_t *consumer);
+
+/* What the consumer was made with. Views. Threads: any. MPI: none. Blocks: no. */
+MOFKA_API const char *mofka_consumer_name(const mofka_consumer_t *consumer);
+MOFKA_API mofka_topic_t *mofka_consumer_topic(const mofka_consumer_t *consumer);
+MOFKA_API size_t mofka_consumer_batch_size(const mofka_consumer_t *consumer);
+MOFKA_API size_t mofka_consumer_max_batches(const mofka_consumer_t *consumer);
+MOFKA_API mofka_thread_pool_t *mofka_consumer_thread_pool(const mofka_consumer_t *consumer);
+MOFKA_API mofka_data_selector_fn mofka_consumer_selector(const mofka_consumer_t *consumer,
+                                                         void **context);
+MOFKA_API mofka_data_allocator_fn mofka_consumer_allocator(const mofka_consumer_t *consumer,
+                                                           void **context);
+MOFKA_API const size_t *mofka_consumer_targets(const mofka_consumer_t *consumer, size_t *count);
+MOFKA_API mofka_start_t mofka_consumer_start(const mofka_consumer_t *consumer);
+MOFKA_API mofka_acknowledge_t mofka_consumer_acknowledge_mode(const mofka_consumer_t *consumer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

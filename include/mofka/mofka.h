@@ -1,0 +1,20 @@
+/** The whole backend-neutral API. */
+#ifndef MOFKA_MOFKA_H
+#define MOFKA_MOFKA_H
+#include <mofka/backend.h>
+#include <mofka/consumer.h>
+#include <mofka/data.h>
+#include <mofka/driver.h>
+#include <mofka/event.h>
+#include <mofka/future.h>
+#include <mofka/limits.h>
+#include <mofka/metadata.h>
+#include <mofka/options.h>
+#include <mofka/partition_selector.h>
+#include <mofka/producer.h>
+#include <mofka/serializer.h>
+#include <mofka/status.h>
+#include <mofka/thread_pool.h>
+#include <mofka/topic.h>
+#include <mofka/validator.h>
+#endif

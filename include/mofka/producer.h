@@ -1,0 +1,92 @@
+/**
+ * Producers: push events into a topic, in batches.
+ *
+ * A batch leaves when it is full, on flush, on a wait for one of its futures, at close, or when a
+ * call (or a worker of the producer's pool) finds it older than `linger_ms`. With a pool that has
+ * threads, workers send; else the calling thread does.
+ */
+#ifndef MOFKA_PRODUCER_H
+#define MOFKA_PRODUCER_H
+
+#include <mofka/data.h>
+#include <mofka/future.h>
+#include <mofka/limits.h>
+#include <mofka/thread_pool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mofka_topic mofka_topic_t;
+typedef struct mofka_producer mofka_producer_t;
+
+/** STRICT: one producer's events of a partition keep their push order. LOOSE: batches may overtake
+ * each other. */
+typedef enum mofka_ordering { MOFKA_ORDERING_STRICT, MOFKA_ORDERING_LOOSE } mofka_ordering_t;
+
+/** All zero: the defaults. */
+typedef struct mofka_producer_options {
+    const char *name;   /**< NULL: "" */
+    size_t batch_size;  /**< events per batch; 0: MOFKA_BATCH_ADAPTIVE */
+    size_t max_batches; /**< batches in memory per partition; 0: 2. Full: push waits */
+    mofka_ordering_t ordering;
+    mofka_thread_pool_t *thread_pool; /**< keep; NULL: no threads */
+    uint64_t linger_ms;               /**< 0: 10 */
+    /** Wait for room at most so long: 0: 30 s; negative: for ever. */
+    int64_t push_timeout_ms;
+    const char *options; /**< JSON object for the backend; NULL: none */
+} mofka_producer_options_t;
+
+/** Make a producer of a topic, which it retains. NULL options: defaults. Give: close, then release.
+ * MOFKA_ERR_INVALID, MOFKA_ERR_RANGE, MOFKA_ERR_OPTION, MOFKA_ERR_CLOSED.
+ * Threads: any. MPI: local. Blocks: no. */
+MOFKA_API mofka_status_t mofka_producer_create(mofka_topic_t *topic,
+                                               const mofka_producer_options_t *options,
+                                               mofka_producer_t **producer);
+
+/** Send everything, then end. With an error (MOFKA_ERR_TIMEOUT, or the first of events that could
+ * not be stored) it is still open when events may yet be stored, else closed; calling again goes
+ * on. Threads: any. MPI: local. Blocks: until stored, at most `timeout_ms`. */
+MOFKA_API mofka_status_t mofka_producer_close(mofka_producer_t *producer, int64_t timeout_ms);
+MOFKA_API mofka_producer_t *mofka_producer_retain(mofka_producer_t *producer);
+/** Drop one user; NULL is ignored. Releasing one that was not closed warns on stderr and leaves its
+ * events to the driver's close. Threads: any. MPI: none. Blocks: no. */
+MOFKA_API void mofka_producer_release(mofka_producer_t *producer);
+
+/**
+ * Push one event: `metadata_bytes` bytes of metadata (copied) and `data` (keep; NULL: none), whose
+ * memory must stay as it is until the future completes or a flush returns OK. `partition`:
+ * MOFKA_ANY_PARTITION, or the caller's wish to the topic's selector. `future`: NULL, or give.
+ *
+ * What is wrong with the event itself (refused, too large, not JSON) is told by the future when one
+ * is asked for, and otherwise kept for the next flush and returned here too; later events go on.
+ * MOFKA_ERR_TIMEOUT: no room for push_timeout_ms, the event is not stored and not kept.
+ * MOFKA_ERR_COMPLETE, MOFKA_ERR_CLOSED, MOFKA_ERR_MEMORY.
+ * Threads: any. MPI: local. Blocks: while max_batches are under way, at most push_timeout_ms.
+ */
+MOFKA_API mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metadata,
+                                             size_t metadata_bytes, mofka_data_view_t *data,
+                                             size_t partition, mofka_future_t **future);
+
+/** Send what was pushed before and wait until it is stored. Returns the first error among events
+ * pushed without a future since the last flush (the message counts them), MOFKA_ERR_TIMEOUT, or OK.
+ * Threads: any. MPI: local. Blocks: until stored, at most `timeout_ms`. */
+MOFKA_API mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_ms);
+/** The same as a future. Give: mofka_future_release. Threads: any. MPI: none. Blocks: no. */
+MOFKA_API mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer,
+                                                     mofka_future_t **future);
+
+/* What the producer was made with. Views. Threads: any. MPI: none. Blocks: no. */
+MOFKA_API const char *mofka_producer_name(const mofka_producer_t *producer);
+MOFKA_API mofka_topic_t *mofka_producer_topic(const mofka_producer_t *producer);
+MOFKA_API size_t mofka_producer_batch_size(const mofka_producer_t *producer);
+MOFKA_API size_t mofka_producer_max_batches(const mofka_producer_t *producer);
+MOFKA_API mofka_ordering_t mofka_producer_ordering(const mofka_producer_t *producer);
+MOFKA_API mofka_thread_pool_t *mofka_producer_thread_pool(const mofka_producer_t *producer);
+MOFKA_API uint64_t mofka_producer_linger_ms(const mofka_producer_t *producer);
+MOFKA_API int64_t mofka_producer_push_timeout_ms(const mofka_producer_t *producer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
