@@ -1,0 +1,92 @@
+/*
+ * What the core's handles hold, for the files of the core that meet at them.
+ *
+ * A child retains its parent: producer and consumer -> topic -> driver. A driver counts its open
+ * producers and consumers, so that its close can answer MOFKA_ERR_BUSY and name one.
+ */
+#ifndef MOFKA_SRC_HANDLES_H
+#define MOFKA_SRC_HANDLES_H
+
+#include <pthread.h>
+#include <mofka/mofka.h>
+#include "object.h"
+
+/* An open producer or consumer, linked into its driver's list. */
+typedef struct mfi_child {
+    struct mfi_child *previous, *next;
+    const char *what; /* "producer" or "consumer" */
+    const char *name;
+    const char *topic_name;
+    /* Drive on what the child's user left unfinished (a producer released without close), within
+     * `timeout_ms`; NULL: nothing. Called by the driver's close, with no lock held. */
+    mofka_status_t (*drive)(struct mfi_child *child, int64_t timeout_ms);
+} mfi_child_t;
+
+struct mofka_driver {
+    mfi_object_t object;
+    const mofka_driver_ops_t *ops;
+    void *self;
+    char *type;
+    mofka_thread_pool_t *default_pool;
+    pthread_mutex_t lock; /* guards children, closed */
+    mfi_child_t *children;
+    bool closed;
+};
+
+/* MOFKA_ERR_CLOSED once the driver is closed. */
+mofka_status_t mfi_driver_add_child(mofka_driver_t *driver, mfi_child_t *child);
+void mfi_driver_remove_child(mofka_driver_t *driver, mfi_child_t *child);
+
+struct mofka_topic {
+    mfi_object_t object;
+    mofka_driver_t *driver; /* kept */
+    char *name;
+    const mofka_topic_ops_t *ops;
+    void *self;
+    size_t partition_count;
+    mofka_validator_t *validator;
+    mofka_serializer_t *serializer;
+    char *selector;
+};
+
+/*
+ * Futures. The owner (producer, consumer) completes a future once; waiting and polling go through
+ * the owner's `drive`, which makes progress for at most `timeout_ms` (0: without waiting) and
+ * returns when the future is complete or the time is over. A future keeps its owner by
+ * `owner_retain/release`.
+ */
+typedef struct mfi_future_ops {
+    void (*drive)(void *owner, mofka_future_t *future, int64_t timeout_ms);
+    void (*owner_retain)(void *owner);
+    void (*owner_release)(void *owner);
+    /* The user let go before it was complete (no lock held). Optional. */
+    void (*abandoned)(void *owner, mofka_future_t *future);
+} mfi_future_ops_t;
+
+struct mofka_future {
+    mfi_object_t object;
+    const mfi_future_ops_t *ops;
+    void *owner;
+    _Atomic int done;     /* release store after all below is written */
+    _Atomic int delivery; /* mofka_delivery_t */
+    mofka_status_t status;
+    char *message;         /* owned; NULL: none */
+    mofka_result_t result; /* result.event is given once, by exchange on `taken` */
+    _Atomic int taken;
+    mofka_future_t *next; /* the owner's list */
+    void *batch;          /* the owner's: the batch that holds the event */
+    uint64_t ticket;      /* the owner's: index in the batch, or a sequence number */
+};
+
+mofka_status_t mfi_future_create(const mfi_future_ops_t *ops, void *owner, mofka_future_t **future);
+/* Store the outcome (copying `message`, may be NULL) and set done. Exactly once. */
+void mfi_future_complete(mofka_future_t *future, mofka_status_t status, const char *message,
+                         mofka_delivery_t delivery, const mofka_result_t *result);
+
+/* Milliseconds of the monotonic clock; a deadline for a time-out (negative: INT64_MAX), and what is
+ * left of it (never negative; INT64_MAX stays -1, for ever). */
+int64_t mfi_now_ms(void);
+int64_t mfi_deadline(int64_t timeout_ms);
+int64_t mfi_remaining(int64_t deadline);
+
+#endif

@@ -1,0 +1,67 @@
+/* The counted header that every handle begins with: retain, release, kind check. */
+#ifndef MOFKA_SRC_OBJECT_H
+#define MOFKA_SRC_OBJECT_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <mofka/status.h>
+
+/* Odd numbers that freed memory is unlikely to hold. */
+typedef enum mfi_kind {
+    MFI_DEAD = 0x0dead001,
+    MFI_METADATA = 0x3e7ada01,
+    MFI_DATA_VIEW = 0x3e7ada03,
+    MFI_DATA_DESCRIPTOR = 0x3e7ada05,
+    MFI_FUTURE = 0x3e7ada07,
+    MFI_EVENT = 0x3e7ada09,
+    MFI_THREAD_POOL = 0x3e7ada0b,
+    MFI_DRIVER = 0x3e7ada0d,
+    MFI_TOPIC = 0x3e7ada0f,
+    MFI_PRODUCER = 0x3e7ada11,
+    MFI_CONSUMER = 0x3e7ada13,
+    MFI_VALIDATOR = 0x3e7ada15,
+    MFI_SERIALIZER = 0x3e7ada17,
+    MFI_SELECTOR = 0x3e7ada19
+} mfi_kind_t;
+
+typedef struct mfi_object {
+    _Atomic uint32_t count;
+    uint32_t kind;
+} mfi_object_t;
+
+static inline void mfi_object_init(mfi_object_t *object, mfi_kind_t kind) {
+    atomic_init(&object->count, 1);
+    object->kind = kind;
+}
+
+static inline void mfi_object_retain(mfi_object_t *object) {
+    uint32_t before = atomic_fetch_add_explicit(&object->count, 1, memory_order_relaxed);
+    assert(before > 0 && before < UINT32_MAX);
+    (void)before;
+}
+
+/* True when this was the last user: the caller frees. */
+static inline bool mfi_object_release(mfi_object_t *object) {
+    uint32_t before = atomic_fetch_sub_explicit(&object->count, 1, memory_order_acq_rel);
+    assert(before > 0);
+    if (before != 1)
+        return false;
+    object->kind = MFI_DEAD;
+    return true;
+}
+
+static inline bool mfi_object_is(const void *handle, mfi_kind_t kind) {
+    return handle && ((const mfi_object_t *)handle)->kind == (uint32_t)kind;
+}
+
+/* MOFKA_ERR_INVALID, cheaply, for NULL, for another kind and mostly for a released handle. */
+static inline mofka_status_t mfi_check(const void *handle, mfi_kind_t kind, const char *what) {
+    if (__builtin_expect(mfi_object_is(handle, kind), 1))
+        return MOFKA_OK;
+    return mofka_fail(MOFKA_ERR_INVALID, "%s handle is %s", what,
+                      handle ? "released, or of another kind" : "NULL");
+}
+
+#endif
