@@ -1,0 +1,79 @@
+/*
+ * The table of window operations. All partition logic is written over it once.
+ *
+ *   kind   memory                      operations                        waiting
+ *   shm    MPI_Win_allocate_shared     loads, stores, C11 atomics        futex
+ *   heap   one malloc, ranks = threads the same                          futex
+ *   rma    MPI_Win_allocate            Put, Get, Fetch_and_op, ...       bounded back-off
+ *
+ * Words are 64-bit and 8-aligned. load, store, exchange and fetch_add are sequentially consistent
+ * among themselves. put and get may be under way until flush(rank) returns; bytes put before a
+ * flush are visible to whoever loads a word stored after it.
+ *
+ * An MPI error is kept (the first one, with its text) and told by flush and by
+ * mofka_mpi_window_check; words read after it are 0. So paths check where they publish and where
+ * they wait, not per word.
+ */
+#ifndef MOFKA_MPI_WINDOW_H
+#define MOFKA_MPI_WINDOW_H
+
+#include <mpi.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <mofka/status.h>
+
+typedef struct mofka_mpi_window mofka_mpi_window_t;
+
+typedef struct mofka_mpi_window_ops {
+    const char *name;
+    void (*put)(mofka_mpi_window_t *w, int rank, uint64_t offset, const void *source, size_t bytes);
+    void (*get)(mofka_mpi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes);
+    mofka_status_t (*flush)(mofka_mpi_window_t *w, int rank);
+    uint64_t (*load)(mofka_mpi_window_t *w, int rank, uint64_t offset);
+    void (*load_run)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+                     size_t count);
+    void (*store)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value);
+    uint64_t (*exchange)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value);
+    uint64_t (*fetch_add)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t add);
+    /* Sleep until the word is no longer `seen`, or about `us` microseconds. */
+    void (*sleep_on)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t seen, int64_t us);
+    /* Ring: change the word, wake its sleepers. rma: nothing, sleepers poll. */
+    void (*ring)(mofka_mpi_window_t *w, int rank, uint64_t offset);
+    /* Make the pages of a range real. MOFKA_ERR_FULL when the node has none left. */
+    mofka_status_t (*populate)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t bytes);
+    void (*destroy)(mofka_mpi_window_t *w);
+} mofka_mpi_window_ops_t;
+
+struct mofka_mpi_window {
+    const mofka_mpi_window_ops_t *ops;
+    int rank, size;
+    char **base;       /* shm, heap: each rank's memory here; rma: own only */
+    bool doorbells;    /* whether sleep_on and ring work */
+    MPI_Win win;       /* MPI_WIN_NULL for heap */
+    _Atomic int error; /* first mofka_status_t that went wrong */
+    char message[256]; /* written by who set `error` */
+};
+
+/* `bytes` is this rank's share (pages). Collective; MPI errors are this rank's own, the driver
+ * makes them everyone's. */
+mofka_status_t mofka_mpi_window_shm(MPI_Comm comm, uint64_t bytes, mofka_mpi_window_t **window);
+mofka_status_t mofka_mpi_window_rma(MPI_Comm comm, uint64_t bytes, mofka_mpi_window_t **window);
+/* For tests: rank `rank` of `size` threads over `bases`, which outlive the window. */
+mofka_status_t mofka_mpi_window_heap(char **bases, int rank, int size, mofka_mpi_window_t **window);
+
+/* MOFKA_OK, or the first error that an operation met. */
+mofka_status_t mofka_mpi_window_check(mofka_mpi_window_t *window);
+/* Keep an MPI error, once. */
+void mofka_mpi_window_fault(mofka_mpi_window_t *window, const char *call, int error);
+mofka_status_t mofka_mpi_error(const char *call, int error);
+
+/* Milliseconds, monotonic; deadlines as INT64_MAX = never. */
+int64_t mofka_mpi_now_ms(void);
+int64_t mofka_mpi_deadline(int64_t timeout_ms);
+/* Sleep `*us` microseconds, then double it up to `most`. */
+void mofka_mpi_back_off(int64_t *us, int64_t most);
+
+#endif
