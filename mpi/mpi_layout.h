@@ -1,0 +1,101 @@
+/*
+ * The picture of the window's memory. Offsets are from the start of a rank's share; "who" names the
+ * only writers of a word and the operation; words are 64-bit, each written with one operation
+ * beside loads.
+ *
+ * Share of a rank:   [share header, one page][directory, rank 0 only][arena, owners only]
+ *
+ *   share header     magic       rank, store, at creation
+ *                    used        arena bytes carved; under the directory's lock, store
+ *   directory (rank 0's header) lock, end (bytes of records), next (owner whose turn it is)
+ *   record           length (0: end of list; stored last), JSON text of `length` bytes, padded to 8
+ *
+ * Partition (page-aligned in the owner's arena; its size is in its own control block, so a walk
+ * along an arena finds all of them):
+ *
+ *   control block    reservation  producers: fetch_add(events << 32 | units)
+ *                    head         events, units: oldest retained batch; store, under the lock
+ *                    closing, complete   mark-complete: store, under the lock
+ *                    lock         exchange 1 / store 0
+ *                    data bell, data waiters; room bell, room waiters   fetch_add; of partition 0
+ * only finished     producers: fetch_add; of partition 0 only consumers        state[64] and
+ * name[64][128] under the lock; cursor[64], acknowledged[64] by the consumer that is live there:
+ * store flags            one word per event slot: (lap + 1) << 24 | events of the batch that begins
+ * there entries          one mofka_mpi_entry_t per event slot ring             payload units; a
+ * batch: all metadata, then all data, from a unit's start
+ *
+ * Units and events are counted from the start in 64 bits; a reservation or a cursor carries the low
+ * 32 bits of each, and is completed from the 64-bit head, from which it is never 2^31 away.
+ */
+#ifndef MOFKA_MPI_LAYOUT_H
+#define MOFKA_MPI_LAYOUT_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <mofka/limits.h>
+
+#define MPI_PAGE_BYTES 4096
+/* Bytes in which payload is reserved: a cache line, so that batches do not share one. */
+#define MPI_UNIT_BYTES 64
+/* Named consumers of a partition: one scan of their cursors stays one small get. */
+#define MPI_CONSUMERS_MAX 64
+#define MPI_FLAG_COUNT_BITS 24
+#define MPI_MAGIC UINT64_C(0x6d6f666b612d3031)
+
+typedef struct mofka_mpi_share {
+    uint64_t magic;
+    uint64_t used;
+    uint64_t pad0[6];
+    uint64_t directory_lock;
+    uint64_t pad1[7];
+    uint64_t directory_end;
+    uint64_t directory_next;
+} mofka_mpi_share_t;
+static_assert(sizeof(mofka_mpi_share_t) <= MPI_PAGE_BYTES, "the share header is one page");
+
+typedef struct mofka_mpi_control {
+    uint64_t reservation;
+    uint64_t pad0[7];
+    uint64_t head_events; /* the two heads are read as one run */
+    uint64_t head_units;
+    uint64_t bytes; /* of the whole partition; written at creation */
+    uint64_t pad1[5];
+    uint64_t closing;
+    uint64_t complete; /* 0, or first id that is not stored, + 1 */
+    uint64_t lock;
+    uint64_t pad2[5];
+    uint64_t data_bell;
+    uint64_t data_waiters;
+    uint64_t pad3[6];
+    uint64_t room_bell;
+    uint64_t room_waiters;
+    uint64_t pad4[6];
+    uint64_t finished;
+    uint64_t pad5[7];
+    uint64_t state[MPI_CONSUMERS_MAX];
+    uint64_t cursor[MPI_CONSUMERS_MAX];       /* events << 32 | units */
+    uint64_t acknowledged[MPI_CONSUMERS_MAX]; /* next unacknowledged id */
+    char name[MPI_CONSUMERS_MAX][MOFKA_NAME_BYTES_MAX + 1];
+} mofka_mpi_control_t;
+static_assert(offsetof(mofka_mpi_control_t, head_events) == 64, "own cache line");
+static_assert(offsetof(mofka_mpi_control_t, closing) == 128, "own cache line");
+static_assert(offsetof(mofka_mpi_control_t, data_bell) == 192, "own cache line");
+static_assert(offsetof(mofka_mpi_control_t, room_bell) == 256, "own cache line");
+
+/* States of a named consumer. */
+enum { MPI_CONSUMER_FREE, MPI_CONSUMER_AWAY, MPI_CONSUMER_LIVE };
+
+typedef struct mofka_mpi_entry {
+    uint64_t id_1;     /* id + 1 */
+    uint64_t metadata; /* position, in bytes from the start of counting */
+    uint64_t data;     /* position */
+    uint64_t data_bytes;
+    uint32_t metadata_bytes;
+    uint32_t check; /* of the fields above */
+} mofka_mpi_entry_t;
+static_assert(sizeof(mofka_mpi_entry_t) == 40, "five words");
+
+#define MPI_CONTROL(field) offsetof(mofka_mpi_control_t, field)
+
+#endif

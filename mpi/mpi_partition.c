@@ -1,0 +1,245 @@
+/*
+ * What appending, reading, trimming and completing a partition share.
+ *
+ * Trim (under the partition's lock): the new head is the smallest cursor of the registered
+ * consumers; with none, it stays. A cursor is one word, so its events and units belong together.
+ * discard_oldest instead walks published batches from the head until the need fits: a batch's end
+ * is the end of its last event's data. Events are stored before units: a producer that sees new
+ * units has room indeed.
+ *
+ * A rank that dies with the lock leaves it taken: waiters give up at their deadline with an error.
+ */
+#include "mpi_partition.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t pages(uint64_t bytes) {
+    return (bytes + MPI_PAGE_BYTES - 1) / MPI_PAGE_BYTES * MPI_PAGE_BYTES;
+}
+
+static uint64_t lines(uint64_t bytes) {
+    return (bytes + MPI_UNIT_BYTES - 1) / MPI_UNIT_BYTES * MPI_UNIT_BYTES;
+}
+
+uint64_t mofka_mpi_partition_bytes(uint64_t slots, uint64_t ring_bytes) {
+    return pages(pages(sizeof(mofka_mpi_control_t)) + lines(8 * slots) +
+                 lines(sizeof(mofka_mpi_entry_t) * slots) + ring_bytes);
+}
+
+void mofka_mpi_partition_place(mofka_mpi_partition_t *p) {
+    p->flags = p->base + pages(sizeof(mofka_mpi_control_t));
+    p->entries = p->flags + lines(8 * p->slots);
+    p->ring = p->entries + lines(sizeof(mofka_mpi_entry_t) * p->slots);
+}
+
+mofka_status_t mofka_mpi_partition_format(const mofka_mpi_partition_t *p, mofka_mpi_place_t start) {
+    mofka_mpi_store(p, MPI_CONTROL(bytes), mofka_mpi_partition_bytes(p->slots, p->ring_bytes));
+    mofka_mpi_store(p, MPI_CONTROL(head_events), start.events);
+    mofka_mpi_store(p, MPI_CONTROL(head_units), start.units);
+    mofka_mpi_store(p, MPI_CONTROL(reservation), (start.events << 32) + start.units);
+    return mofka_mpi_window_check(p->w);
+}
+
+mofka_mpi_place_t mofka_mpi_head(const mofka_mpi_partition_t *p) {
+    uint64_t words[2];
+    p->w->ops->load_run(p->w, p->owner, p->base + MPI_CONTROL(head_events), words, 2);
+    return (mofka_mpi_place_t){words[0], words[1]};
+}
+
+mofka_mpi_place_t mofka_mpi_complete_word(uint64_t word, mofka_mpi_place_t head, bool carries) {
+    mofka_mpi_place_t place;
+    place.units = head.units + (uint32_t)((uint32_t)word - (uint32_t)head.units);
+    uint32_t events = (uint32_t)(word >> 32) - (carries ? (uint32_t)(place.units >> 32) : 0);
+    place.events = head.events + (uint32_t)(events - (uint32_t)head.events);
+    return place;
+}
+
+mofka_mpi_place_t mofka_mpi_tail(const mofka_mpi_partition_t *p, mofka_mpi_place_t *head) {
+    *head = mofka_mpi_head(p);
+    return mofka_mpi_complete_word(mofka_mpi_load(p, MPI_CONTROL(reservation)), *head, true);
+}
+
+mofka_status_t mofka_mpi_lock(mofka_mpi_window_t *w, int rank, uint64_t offset, int64_t deadline,
+                              const char *what) {
+    for (int64_t us = 1;;) {
+        if (w->ops->exchange(w, rank, offset, 1) == 0)
+            return mofka_mpi_window_check(w);
+        mofka_status_t status = mofka_mpi_window_check(w);
+        if (status)
+            return status;
+        if (mofka_mpi_now_ms() >= deadline)
+            return mofka_fail(MOFKA_ERR_TIMEOUT, "the lock of %s at rank %d stays taken", what,
+                              rank);
+        mofka_mpi_back_off(&us, 1000);
+    }
+}
+
+void mofka_mpi_unlock(mofka_mpi_window_t *w, int rank, uint64_t offset) {
+    w->ops->flush(w, rank);
+    w->ops->store(w, rank, offset, 0);
+}
+
+mofka_status_t mofka_mpi_partition_lock(const mofka_mpi_partition_t *p, int64_t deadline) {
+    return mofka_mpi_lock(p->w, p->owner, p->base + MPI_CONTROL(lock), deadline, p->topic);
+}
+
+void mofka_mpi_partition_unlock(const mofka_mpi_partition_t *p) {
+    mofka_mpi_unlock(p->w, p->owner, p->base + MPI_CONTROL(lock));
+}
+
+bool mofka_mpi_fits(const mofka_mpi_partition_t *p, mofka_mpi_place_t head,
+                    mofka_mpi_place_t need) {
+    return (int64_t)(need.events - head.events) <= (int64_t)p->slots &&
+           (int64_t)(need.units - head.units) <= (int64_t)(p->ring_bytes / MPI_UNIT_BYTES);
+}
+
+static mofka_mpi_place_t slowest_consumer(const mofka_mpi_partition_t *p, mofka_mpi_place_t head) {
+    uint64_t state[MPI_CONSUMERS_MAX], cursor[MPI_CONSUMERS_MAX];
+    p->w->ops->load_run(p->w, p->owner, p->base + MPI_CONTROL(state), state, MPI_CONSUMERS_MAX);
+    p->w->ops->load_run(p->w, p->owner, p->base + MPI_CONTROL(cursor), cursor, MPI_CONSUMERS_MAX);
+    mofka_mpi_place_t least = head;
+    bool any = false;
+    for (size_t i = 0; i < MPI_CONSUMERS_MAX; i++) {
+        if (state[i] == MPI_CONSUMER_FREE)
+            continue;
+        mofka_mpi_place_t place = mofka_mpi_complete_word(cursor[i], head, false);
+        if (!any || place.events < least.events)
+            least = place;
+        any = true;
+    }
+    return least;
+}
+
+static mofka_mpi_place_t oldest_discarded(const mofka_mpi_partition_t *p, mofka_mpi_place_t head,
+                                          mofka_mpi_place_t need) {
+    while (!mofka_mpi_fits(p, head, need)) {
+        uint64_t count = mofka_mpi_flag(p, head.events);
+        if (count == 0)
+            break; /* not published yet: its producer is not overtaken */
+        mofka_mpi_entry_t last;
+        mofka_mpi_entries_get(p, head.events + count - 1, &last, 1);
+        if (p->w->ops->flush(p->w, p->owner))
+            break;
+        assert(last.id_1 == head.events + count);
+        head.events += count;
+        head.units = (last.data + last.data_bytes + MPI_UNIT_BYTES - 1) / MPI_UNIT_BYTES;
+    }
+    return head;
+}
+
+mofka_status_t mofka_mpi_trim(const mofka_mpi_partition_t *p, mofka_mpi_place_t need,
+                              int64_t deadline) {
+    mofka_status_t status = mofka_mpi_partition_lock(p, deadline);
+    if (status)
+        return status;
+    mofka_mpi_place_t head = mofka_mpi_head(p);
+    mofka_mpi_place_t next = slowest_consumer(p, head);
+    if (p->retention == MPI_DISCARD_OLDEST)
+        next = oldest_discarded(p, head, need);
+    if (next.events != head.events && mofka_mpi_window_check(p->w) == MOFKA_OK) {
+        mofka_mpi_store(p, MPI_CONTROL(head_events), next.events);
+        mofka_mpi_store(p, MPI_CONTROL(head_units), next.units);
+    }
+    mofka_mpi_partition_unlock(p);
+    return mofka_mpi_window_check(p->w);
+}
+
+void mofka_mpi_ring_put(const mofka_mpi_partition_t *p, uint64_t position, const void *source,
+                        size_t bytes) {
+    uint64_t at = position % p->ring_bytes;
+    size_t first = bytes < p->ring_bytes - at ? bytes : (size_t)(p->ring_bytes - at);
+    assert(bytes <= p->ring_bytes);
+    if (first > 0)
+        p->w->ops->put(p->w, p->owner, p->ring + at, source, first);
+    if (bytes > first)
+        p->w->ops->put(p->w, p->owner, p->ring, (const char *)source + first, bytes - first);
+}
+
+void mofka_mpi_ring_get(const mofka_mpi_partition_t *p, uint64_t position, void *target,
+                        size_t bytes) {
+    uint64_t at = position % p->ring_bytes;
+    size_t first = bytes < p->ring_bytes - at ? bytes : (size_t)(p->ring_bytes - at);
+    assert(bytes <= p->ring_bytes);
+    if (first > 0)
+        p->w->ops->get(p->w, p->owner, p->ring + at, target, first);
+    if (bytes > first)
+        p->w->ops->get(p->w, p->owner, p->ring, (char *)target + first, bytes - first);
+}
+
+void mofka_mpi_entries_put(const mofka_mpi_partition_t *p, uint64_t id,
+                           const mofka_mpi_entry_t *entries, size_t count) {
+    uint64_t slot = id % p->slots;
+    size_t first = count < p->slots - slot ? count : (size_t)(p->slots - slot);
+    p->w->ops->put(p->w, p->owner, p->entries + slot * sizeof *entries, entries,
+                   first * sizeof *entries);
+    if (count > first)
+        p->w->ops->put(p->w, p->owner, p->entries, entries + first,
+                       (count - first) * sizeof *entries);
+}
+
+void mofka_mpi_entries_get(const mofka_mpi_partition_t *p, uint64_t id, mofka_mpi_entry_t *entries,
+                           size_t count) {
+    uint64_t slot = id % p->slots;
+    size_t first = count < p->slots - slot ? count : (size_t)(p->slots - slot);
+    p->w->ops->get(p->w, p->owner, p->entries + slot * sizeof *entries, entries,
+                   first * sizeof *entries);
+    if (count > first)
+        p->w->ops->get(p->w, p->owner, p->entries, entries + first,
+                       (count - first) * sizeof *entries);
+}
+
+uint32_t mofka_mpi_entry_check(const mofka_mpi_entry_t *e) {
+    uint64_t x = UINT64_C(0x9e3779b97f4a7c15);
+    const uint64_t fields[] = {e->id_1, e->metadata, e->data, e->data_bytes, e->metadata_bytes};
+    for (size_t i = 0; i < 5; i++)
+        x = (x ^ fields[i]) * UINT64_C(0xff51afd7ed558ccd) + (x >> 32);
+    return (uint32_t)(x ^ (x >> 32));
+}
+
+uint64_t mofka_mpi_flag_offset(const mofka_mpi_partition_t *p, uint64_t id) {
+    return p->flags + 8 * (id % p->slots);
+}
+
+uint64_t mofka_mpi_flag_value(const mofka_mpi_partition_t *p, uint64_t id, uint64_t count) {
+    return (id / p->slots + 1) << MPI_FLAG_COUNT_BITS | count;
+}
+
+uint64_t mofka_mpi_flag(const mofka_mpi_partition_t *p, uint64_t id) {
+    uint64_t flag = p->w->ops->load(p->w, p->owner, mofka_mpi_flag_offset(p, id));
+    uint64_t count = flag & ((UINT64_C(1) << MPI_FLAG_COUNT_BITS) - 1);
+    return flag == mofka_mpi_flag_value(p, id, count) ? count : 0;
+}
+
+void mofka_mpi_ring_bell(const mofka_mpi_partition_t *p, size_t bell) {
+    const mofka_mpi_partition_t *b = p->bells;
+    if (!b->w->doorbells)
+        return;
+    /* What was published is stored, then the waiters are read; a waiter does it the other way
+     * round. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (mofka_mpi_load(b, bell + 8) > 0)
+        b->w->ops->ring(b->w, b->owner, b->base + bell);
+}
+
+void mofka_mpi_bell_waiters(const mofka_mpi_partition_t *p, size_t bell, int64_t add) {
+    const mofka_mpi_partition_t *b = p->bells;
+    if (b->w->doorbells)
+        b->w->ops->fetch_add(b->w, b->owner, b->base + bell + 8, (uint64_t)add);
+}
+
+mofka_status_t mofka_mpi_partition_complete(const mofka_mpi_partition_t *p, int64_t deadline) {
+    mofka_status_t status = mofka_mpi_partition_lock(p, deadline);
+    if (status)
+        return status;
+    if (mofka_mpi_load(p, MPI_CONTROL(complete)) == 0) {
+        mofka_mpi_store(p, MPI_CONTROL(closing), 1);
+        mofka_mpi_place_t head, tail = mofka_mpi_tail(p, &head);
+        mofka_mpi_store(p, MPI_CONTROL(complete), tail.events + 1);
+    }
+    mofka_mpi_partition_unlock(p);
+    mofka_mpi_ring_bell(p, MPI_CONTROL(data_bell));
+    mofka_mpi_ring_bell(p, MPI_CONTROL(room_bell));
+    return mofka_mpi_window_check(p->w);
+}

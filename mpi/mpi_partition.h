@@ -1,0 +1,94 @@
+/*
+ * One partition, seen from this process: its place, its geometry, and what appending, reading,
+ * trimming and completing share.
+ */
+#ifndef MOFKA_MPI_PARTITION_H
+#define MOFKA_MPI_PARTITION_H
+
+#include "mpi_layout.h"
+#include "mpi_window.h"
+
+typedef enum mofka_mpi_retention {
+    MPI_RETAIN_ACKNOWLEDGED,
+    MPI_DISCARD_OLDEST
+} mofka_mpi_retention_t;
+
+typedef struct mofka_mpi_partition {
+    mofka_mpi_window_t *w;
+    const char *topic; /* view, for messages */
+    size_t index;
+    int owner;
+    uint64_t base; /* offset of the control block in the owner's share */
+    uint64_t slots;
+    uint64_t ring_bytes;
+    mofka_mpi_retention_t retention;
+    uint64_t flags, entries, ring;           /* offsets in the owner's share */
+    const struct mofka_mpi_partition *bells; /* partition 0, which has the topic's bells */
+} mofka_mpi_partition_t;
+
+/* A place in the log. */
+typedef struct mofka_mpi_place {
+    uint64_t events, units;
+} mofka_mpi_place_t;
+
+/* Bytes that a partition of this geometry takes, pages. */
+uint64_t mofka_mpi_partition_bytes(uint64_t slots, uint64_t ring_bytes);
+/* Set the offsets that follow from base, slots and ring_bytes. */
+void mofka_mpi_partition_place(mofka_mpi_partition_t *p);
+/* Make fresh, zero memory a partition whose log starts at `start` (zero but for tests). */
+mofka_status_t mofka_mpi_partition_format(const mofka_mpi_partition_t *p, mofka_mpi_place_t start);
+
+static inline uint64_t mofka_mpi_load(const mofka_mpi_partition_t *p, size_t field) {
+    return p->w->ops->load(p->w, p->owner, p->base + field);
+}
+
+static inline void mofka_mpi_store(const mofka_mpi_partition_t *p, size_t field, uint64_t value) {
+    p->w->ops->store(p->w, p->owner, p->base + field, value);
+}
+
+/* The head, to be read *after* the word that it completes. */
+mofka_mpi_place_t mofka_mpi_head(const mofka_mpi_partition_t *p);
+/* Complete a packed word (reservation, cursor) that is at or after `head`. `carries`: whether
+ * carries out of the units went into the events, as a reservation's fetch_add lets them. */
+mofka_mpi_place_t mofka_mpi_complete_word(uint64_t word, mofka_mpi_place_t head, bool carries);
+/* The tail, as it was a moment ago. */
+mofka_mpi_place_t mofka_mpi_tail(const mofka_mpi_partition_t *p, mofka_mpi_place_t *head);
+
+mofka_status_t mofka_mpi_lock(mofka_mpi_window_t *w, int rank, uint64_t offset, int64_t deadline,
+                              const char *what);
+void mofka_mpi_unlock(mofka_mpi_window_t *w, int rank, uint64_t offset);
+mofka_status_t mofka_mpi_partition_lock(const mofka_mpi_partition_t *p, int64_t deadline);
+void mofka_mpi_partition_unlock(const mofka_mpi_partition_t *p);
+
+/* Move the head as far as retention lets it; with discard_oldest at least until `need` fits, as far
+ * as batches are published. */
+mofka_status_t mofka_mpi_trim(const mofka_mpi_partition_t *p, mofka_mpi_place_t need,
+                              int64_t deadline);
+/* Whether `need` (a tail after the new batch) fits behind `head`. */
+bool mofka_mpi_fits(const mofka_mpi_partition_t *p, mofka_mpi_place_t head, mofka_mpi_place_t need);
+
+/* Copy between the payload ring and memory, wrapping. Gets are under way until a flush. */
+void mofka_mpi_ring_put(const mofka_mpi_partition_t *p, uint64_t position, const void *source,
+                        size_t bytes);
+void mofka_mpi_ring_get(const mofka_mpi_partition_t *p, uint64_t position, void *target,
+                        size_t bytes);
+/* The same for `count` entries from id on. */
+void mofka_mpi_entries_put(const mofka_mpi_partition_t *p, uint64_t id,
+                           const mofka_mpi_entry_t *entries, size_t count);
+void mofka_mpi_entries_get(const mofka_mpi_partition_t *p, uint64_t id, mofka_mpi_entry_t *entries,
+                           size_t count);
+uint32_t mofka_mpi_entry_check(const mofka_mpi_entry_t *entry);
+
+/* The count of the batch that begins at `id`, 0 while it is not published. */
+uint64_t mofka_mpi_flag(const mofka_mpi_partition_t *p, uint64_t id);
+uint64_t mofka_mpi_flag_value(const mofka_mpi_partition_t *p, uint64_t id, uint64_t count);
+uint64_t mofka_mpi_flag_offset(const mofka_mpi_partition_t *p, uint64_t id);
+
+/* Wake who waits at a bell of the topic (data_bell or room_bell), if anyone does. */
+void mofka_mpi_ring_bell(const mofka_mpi_partition_t *p, size_t bell);
+/* Announce oneself (1) or leave (-1) as a waiter at the bell. */
+void mofka_mpi_bell_waiters(const mofka_mpi_partition_t *p, size_t bell, int64_t add);
+
+mofka_status_t mofka_mpi_partition_complete(const mofka_mpi_partition_t *p, int64_t deadline);
+
+#endif
