@@ -1,0 +1,324 @@
+/*
+ * The producer side: reserve, wait for room, put, publish.
+ * Path: push 6/7. Before: batch.c. After: the commit flag's store, below (push 7/7).
+ *
+ *   step                       written                          if the rank stops here
+ *   1 room? trims when not     head (under the lock)            nothing reserved: not stored
+ *   2 reserve                  reservation, fetch_add           a hole: later batches wait behind
+ * it 3 closing? then complete   -                                id >= complete: fails, nobody
+ * reads it 4 wait for room            head (under the lock)            as 2 5 payload, entries,
+ * flush  ring, entries                    as 2 6 publish                  commit flag, one store
+ * stored 7 ring the data bell       data bell                        consumers find it at their
+ * next look
+ *
+ * Steps 3 to 6 can outlast a caller: append answers MOFKA_ERR_POSSIBLY_STORED, and what is needed
+ * to go on is in the batch's scratch words. The reservation is wait-free; the append is not.
+ */
+#include "mpi_topic.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <mofka/options.h>
+
+#define WARN_AFTER_MS 1000
+
+typedef struct sender {
+    mofka_mpi_entry_t *entries; /* of the batch under way; reused */
+    size_t capacity;
+} sender_t;
+
+typedef struct mpi_producer {
+    mofka_mpi_topic_t *topic; /* lives longer: the core's handle keeps it */
+    sender_t senders[]; /* per partition; the core appends from one thread at a time to each */
+} mpi_producer_t;
+
+enum { SCRATCH_STATE, SCRATCH_EVENTS, SCRATCH_UNITS };
+
+static uint64_t units_of(uint64_t bytes) {
+    return (bytes + MPI_UNIT_BYTES - 1) / MPI_UNIT_BYTES;
+}
+
+static mofka_status_t limits(void *self, size_t partition, mofka_batch_limits_t *limits) {
+    const mofka_mpi_partition_t *p = &((mpi_producer_t *)self)->topic->partitions[partition];
+    size_t most = ((size_t)1 << MPI_FLAG_COUNT_BITS) - 1;
+    limits->events_max = p->slots < most ? (size_t)p->slots : most;
+    limits->bytes_max = (size_t)p->ring_bytes;
+    limits->event_bytes_max = (size_t)p->ring_bytes;
+    return MOFKA_OK;
+}
+
+/* The consumer at the head, for a message: whose cursor holds the partition up. */
+static void describe_full(const mofka_mpi_partition_t *p, char *text, size_t bytes) {
+    uint64_t state[MPI_CONSUMERS_MAX], cursor[MPI_CONSUMERS_MAX];
+    uint64_t base = p->base;
+    p->w->ops->load_run(p->w, p->owner, base + MPI_CONTROL(state), state, MPI_CONSUMERS_MAX);
+    p->w->ops->load_run(p->w, p->owner, base + MPI_CONTROL(cursor), cursor, MPI_CONSUMERS_MAX);
+    mofka_mpi_place_t head = mofka_mpi_head(p);
+    int worst = -1;
+    uint64_t least = 0;
+    for (int i = 0; i < MPI_CONSUMERS_MAX; i++) {
+        uint64_t events = mofka_mpi_complete_word(cursor[i], head, false).events;
+        if (state[i] != MPI_CONSUMER_FREE && (worst < 0 || events < least)) {
+            worst = i;
+            least = events;
+        }
+    }
+    if (worst < 0) {
+        snprintf(text, bytes, "no consumer is registered");
+        return;
+    }
+    char name[MOFKA_NAME_BYTES_MAX + 1];
+    size_t field = MPI_CONTROL(name) + (size_t)worst * sizeof name;
+    p->w->ops->get(p->w, p->owner, base + field, name, sizeof name);
+    p->w->ops->flush(p->w, p->owner);
+    name[MOFKA_NAME_BYTES_MAX] = '\0';
+    snprintf(text, bytes, "consumer '%s' holds it up since event %" PRIu64, name, least);
+}
+
+static void warn_full(const mofka_mpi_partition_t *p) {
+    char who[256];
+    describe_full(p, who, sizeof who);
+    fprintf(stderr, "mofka: topic '%s', partition %zu has been full for %d ms: %s\n", p->topic,
+            p->index, WARN_AFTER_MS, who);
+}
+
+/* One look for room behind the reserved or wished-for end. */
+static mofka_status_t look_for_room(const mofka_mpi_partition_t *p, mofka_mpi_place_t end,
+                                    int64_t deadline, bool *room) {
+    *room = mofka_mpi_fits(p, mofka_mpi_head(p), end);
+    if (*room)
+        return MOFKA_OK;
+    mofka_status_t status = mofka_mpi_trim(p, end, deadline);
+    *room = mofka_mpi_fits(p, mofka_mpi_head(p), end);
+    return status;
+}
+
+static int64_t nap_us(const mofka_mpi_window_t *w, int64_t deadline, int64_t *step) {
+    int64_t left_ms = deadline - mofka_mpi_now_ms();
+    int64_t most = w->doorbells ? 20000 : 1000;
+    int64_t us = *step;
+    *step = *step * 2 < most ? *step * 2 : most;
+    return left_ms < 1 ? 1 : left_ms < us / 1000 ? left_ms * 1000 : us;
+}
+
+/* Wait until `end` fits. The end is exact when it is reserved, else the tail plus the batch, which
+ * others may move meanwhile: *tail_moved tells nothing, the caller looks again. */
+static mofka_status_t wait_for_room(const mofka_mpi_partition_t *p, mofka_mpi_place_t end,
+                                    int64_t deadline) {
+    int64_t start = mofka_mpi_now_ms(), step = p->w->doorbells ? 1000 : 20;
+    bool warned = false, room;
+    mofka_status_t status = look_for_room(p, end, deadline, &room);
+    while (!status && !room) {
+        int64_t now = mofka_mpi_now_ms();
+        if (now >= deadline)
+            return MOFKA_ERR_TIMEOUT;
+        if (!warned && now - start >= WARN_AFTER_MS) {
+            warned = true;
+            warn_full(p);
+        }
+        const mofka_mpi_partition_t *b = p->bells;
+        uint64_t seen = p->w->doorbells ? mofka_mpi_load(b, MPI_CONTROL(room_bell)) : 0;
+        mofka_mpi_bell_waiters(p, MPI_CONTROL(room_bell), 1);
+        status = look_for_room(p, end, deadline, &room);
+        if (!status && !room)
+            p->w->ops->sleep_on(p->w, b->owner, b->base + MPI_CONTROL(room_bell), seen,
+                                nap_us(p->w, deadline, &step));
+        mofka_mpi_bell_waiters(p, MPI_CONTROL(room_bell), -1);
+        if (!status && !room)
+            status = look_for_room(p, end, deadline, &room);
+    }
+    return status;
+}
+
+static mofka_status_t full(const mofka_mpi_partition_t *p, int64_t timeout_ms) {
+    char who[256];
+    describe_full(p, who, sizeof who);
+    return mofka_fail(MOFKA_ERR_TIMEOUT,
+                      "topic '%s', partition %zu had no room for %" PRId64 " ms: %s", p->topic,
+                      p->index, timeout_ms, who);
+}
+
+/* Step 1: not reserved yet, so giving up leaves nothing behind. */
+static mofka_status_t room_before(const mofka_mpi_partition_t *p, const mofka_batch_t *batch,
+                                  uint64_t units, int64_t deadline) {
+    for (;;) {
+        if (mofka_mpi_load(p, MPI_CONTROL(closing)))
+            return mofka_fail(MOFKA_ERR_COMPLETE, "topic '%s' is complete", p->topic);
+        mofka_mpi_place_t head, tail = mofka_mpi_tail(p, &head);
+        mofka_mpi_place_t end = {tail.events + batch->event_count, tail.units + units};
+        if (mofka_mpi_fits(p, head, end))
+            return mofka_mpi_window_check(p->w);
+        int64_t slice = mofka_mpi_deadline(50);
+        mofka_status_t status = wait_for_room(p, end, slice < deadline ? slice : deadline);
+        if (status != MOFKA_ERR_TIMEOUT)
+            return status;
+        if (mofka_mpi_now_ms() >= deadline)
+            return MOFKA_ERR_TIMEOUT;
+    }
+}
+
+/* Step 2. */
+static void reserve(const mofka_mpi_partition_t *p, mofka_batch_t *batch, uint64_t units) {
+    uint64_t add = (uint64_t)batch->event_count << 32 | units;
+    uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MPI_CONTROL(reservation), add);
+    mofka_mpi_place_t place = mofka_mpi_complete_word(old, mofka_mpi_head(p), true);
+    batch->scratch[SCRATCH_STATE] = 1;
+    batch->scratch[SCRATCH_EVENTS] = place.events;
+    batch->scratch[SCRATCH_UNITS] = place.units;
+}
+
+/* Step 3: a topic that is being completed decides by its last id. */
+static mofka_status_t check_complete(const mofka_mpi_partition_t *p, uint64_t first_id,
+                                     int64_t deadline) {
+    if (!mofka_mpi_load(p, MPI_CONTROL(closing)))
+        return mofka_mpi_window_check(p->w);
+    for (int64_t us = 10;;) {
+        uint64_t complete = mofka_mpi_load(p, MPI_CONTROL(complete));
+        mofka_status_t status = mofka_mpi_window_check(p->w);
+        if (status)
+            return status;
+        if (complete && first_id >= complete - 1)
+            return mofka_fail(MOFKA_ERR_COMPLETE, "topic '%s' is complete", p->topic);
+        if (complete)
+            return MOFKA_OK;
+        if (mofka_mpi_now_ms() >= deadline)
+            return MOFKA_ERR_TIMEOUT;
+        mofka_mpi_back_off(&us, 1000);
+    }
+}
+
+static mofka_status_t build_entries(sender_t *sender, const mofka_batch_t *batch) {
+    if (sender->capacity < batch->event_count) {
+        mofka_mpi_entry_t *more = realloc(sender->entries, batch->event_count * sizeof *more);
+        if (!more)
+            return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu entries", batch->event_count);
+        sender->entries = more;
+        sender->capacity = batch->event_count;
+    }
+    return MOFKA_OK;
+}
+
+/* Step 5. */
+static mofka_status_t put(const mofka_mpi_partition_t *p, sender_t *sender,
+                          const mofka_batch_t *batch) {
+    uint64_t id = batch->scratch[SCRATCH_EVENTS];
+    uint64_t metadata = batch->scratch[SCRATCH_UNITS] * MPI_UNIT_BYTES;
+    uint64_t data = metadata + batch->metadata_bytes;
+    mofka_mpi_ring_put(p, metadata, batch->metadata, batch->metadata_bytes);
+    uint64_t at = data;
+    for (size_t i = 0; i < batch->segment_count; i++) {
+        mofka_mpi_ring_put(p, at, batch->segments[i].ptr, batch->segments[i].size);
+        at += batch->segments[i].size;
+    }
+    assert(at == data + batch->data_bytes);
+    for (size_t i = 0; i < batch->event_count; i++) {
+        mofka_mpi_entry_t *entry = &sender->entries[i];
+        *entry = (mofka_mpi_entry_t){.id_1 = id + i + 1,
+                                     .metadata = metadata,
+                                     .data = data,
+                                     .data_bytes = batch->events[i].data_bytes,
+                                     .metadata_bytes = (uint32_t)batch->events[i].metadata_bytes};
+        entry->check = mofka_mpi_entry_check(entry);
+        metadata += batch->events[i].metadata_bytes;
+        data += batch->events[i].data_bytes;
+    }
+    mofka_mpi_entries_put(p, id, sender->entries, batch->event_count);
+    return p->w->ops->flush(p->w, p->owner);
+}
+
+/* Steps 3 to 7. */
+static mofka_status_t finish(const mofka_mpi_partition_t *p, sender_t *sender, mofka_batch_t *batch,
+                             uint64_t units, int64_t deadline) {
+    uint64_t id = batch->scratch[SCRATCH_EVENTS];
+    mofka_mpi_place_t end = {id + batch->event_count, batch->scratch[SCRATCH_UNITS] + units};
+    mofka_status_t status = check_complete(p, id, deadline);
+    if (!status)
+        status = wait_for_room(p, end, deadline);
+    if (status == MOFKA_ERR_TIMEOUT)
+        return mofka_fail(MOFKA_ERR_POSSIBLY_STORED,
+                          "topic '%s', partition %zu: events %" PRIu64 " to %" PRIu64
+                          " are reserved and wait for room",
+                          p->topic, p->index, id, end.events - 1);
+    if (!status)
+        status = put(p, sender, batch);
+    if (status)
+        return status;
+    p->w->ops->store(p->w, p->owner, mofka_mpi_flag_offset(p, id),
+                     mofka_mpi_flag_value(p, id, batch->event_count));
+    mofka_mpi_ring_bell(p, MPI_CONTROL(data_bell));
+    return mofka_mpi_window_check(p->w);
+}
+
+static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
+                             uint64_t *first_id) {
+    mpi_producer_t *producer = self;
+    const mofka_mpi_partition_t *p = &producer->topic->partitions[partition];
+    sender_t *sender = &producer->senders[partition];
+    uint64_t units = units_of(batch->metadata_bytes + batch->data_bytes);
+    int64_t deadline = mofka_mpi_deadline(timeout_ms);
+    if (units * MPI_UNIT_BYTES > p->ring_bytes || batch->event_count > p->slots)
+        return mofka_fail(
+            MOFKA_ERR_TOO_LARGE,
+            "a batch of %zu events, %zu bytes does not fit %" PRIu64 " bytes of topic '%s'",
+            batch->event_count, batch->metadata_bytes + batch->data_bytes, p->ring_bytes, p->topic);
+    mofka_status_t status = build_entries(sender, batch);
+    if (!status && !batch->scratch[SCRATCH_STATE]) {
+        status = room_before(p, batch, units, deadline);
+        if (status == MOFKA_ERR_TIMEOUT)
+            return full(p, timeout_ms);
+        if (!status) {
+            reserve(p, batch, units);
+            status = mofka_mpi_window_check(p->w);
+        }
+    }
+    if (!status)
+        status = finish(p, sender, batch, units, deadline);
+    if (!status)
+        *first_id = batch->scratch[SCRATCH_EVENTS];
+    return status;
+}
+
+static mofka_status_t close_producer(void *self, int flushed) {
+    mofka_mpi_topic_t *topic = ((mpi_producer_t *)self)->topic;
+    if (!flushed || topic->expected_producers == 0)
+        return MOFKA_OK;
+    const mofka_mpi_partition_t *p = &topic->partitions[0];
+    uint64_t before = p->w->ops->fetch_add(p->w, p->owner, p->base + MPI_CONTROL(finished), 1);
+    if (before + 1 < topic->expected_producers)
+        return mofka_mpi_window_check(p->w);
+    return mofka_mpi_topic_complete(topic, mofka_mpi_deadline(MOFKA_PUSH_TIMEOUT_MS_DEFAULT));
+}
+
+static void destroy(void *self) {
+    mpi_producer_t *producer = self;
+    for (size_t i = 0; i < producer->topic->partition_count; i++)
+        free(producer->senders[i].entries);
+    free(producer);
+}
+
+static const mofka_producer_ops_t producer_ops = {
+    .size = sizeof producer_ops,
+    .limits = limits,
+    .append = append,
+    .close = close_producer,
+    .destroy = destroy,
+};
+
+mofka_status_t mofka_mpi_make_producer(void *self, const char *name, const char *options,
+                                       const mofka_producer_ops_t **ops, void **out) {
+    mofka_mpi_topic_t *topic = self;
+    (void)name;
+    mofka_status_t status = mofka_options_read("producer of an MPI topic", options, NULL, 0);
+    if (status)
+        return status;
+    mpi_producer_t *producer =
+        calloc(1, sizeof *producer + topic->partition_count * sizeof *producer->senders);
+    if (!producer)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a producer");
+    producer->topic = topic;
+    *ops = &producer_ops;
+    *out = producer;
+    return MOFKA_OK;
+}
