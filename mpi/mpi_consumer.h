@@ -1,0 +1,52 @@
+/* A consumer of an MPI topic, and its reader in each partition. */
+#ifndef MOFKA_MPI_CONSUMER_H
+#define MOFKA_MPI_CONSUMER_H
+
+#include <mofka/options.h>
+#include "mpi_topic.h"
+
+/* A batch end that acknowledgements have not reached yet. */
+typedef struct mofka_mpi_mark {
+    uint64_t end;   /* id behind the batch */
+    uint64_t units; /* its end */
+} mofka_mpi_mark_t;
+
+/* All but `acknowledged` belongs to the one fetching thread. */
+typedef struct mofka_mpi_reader {
+    const mofka_mpi_partition_t *p;
+    size_t place;                  /* in the partition's table */
+    bool fresh;                    /* the name was new here */
+    uint64_t next;                 /* id to read next */
+    uint64_t batch_end;            /* end of the batch that `next` is in; == next at a boundary */
+    uint64_t skip_below;           /* acknowledged before this consumer was made */
+    uint64_t lost;                 /* not yet told */
+    _Atomic uint64_t acknowledged; /* next unacknowledged id; any thread raises it */
+    uint64_t published;            /* what the window holds of it */
+    mofka_mpi_mark_t *marks;       /* ring of batch ends, oldest first */
+    size_t mark_first, mark_count, mark_room;
+    mofka_mpi_entry_t *entries; /* the consumer's buffer */
+} mofka_mpi_reader_t;
+
+typedef struct mofka_mpi_consumer {
+    mofka_mpi_entry_t *entries;
+    size_t turn; /* reader that is asked first */
+    size_t reader_count;
+    mofka_mpi_reader_t readers[];
+} mofka_mpi_consumer_t;
+
+/* Take the name's place in the partition. MOFKA_ERR_BUSY, MOFKA_ERR_FULL, MOFKA_ERR_TIMEOUT. */
+mofka_status_t mofka_mpi_reader_join(mofka_mpi_reader_t *r, const mofka_mpi_partition_t *p,
+                                     const char *name, bool from_end);
+/* Leave it free, or away with its cursor kept. Again: MOFKA_OK. */
+mofka_status_t mofka_mpi_reader_leave(mofka_mpi_reader_t *r, uint64_t state);
+/* `count` entries from `next` were read: remember the batch ends among them, go on behind them. */
+mofka_status_t mofka_mpi_reader_took(mofka_mpi_reader_t *r, size_t count);
+/* The reader was overtaken: what it remembers of batches below the head is void. */
+void mofka_mpi_reader_forget(mofka_mpi_reader_t *r, mofka_mpi_place_t head);
+/* Publish acknowledged batches, and with `all` the exact id too. */
+mofka_status_t mofka_mpi_reader_publish(mofka_mpi_reader_t *r, bool all);
+void mofka_mpi_reader_end(mofka_mpi_reader_t *r);
+
+mofka_status_t mofka_mpi_consumer_wait(void *self, int64_t timeout_ms);
+
+#endif

@@ -1,0 +1,257 @@
+/*
+ * Named consumers: joining, leaving, publishing acknowledgements, and waiting for events.
+ *
+ *   word           who                                   when
+ *   state, name    joiner or leaver, under the lock      FREE -> LIVE -> AWAY -> LIVE ... -> FREE
+ *   cursor         joiner under the lock; then the live  a batch end, when all below is
+ * acknowledged consumer's fetching thread, store acknowledged   as cursor next unacknowledged id,
+ * inside the next batch
+ *
+ * The cursor is one word, so a trimmer never sees half of it; it only grows, so a late store keeps
+ * more than it must, never less. `acknowledged` may run ahead of the cursor: a successor skips by
+ * it.
+ *
+ * Waiting: read the bell, announce oneself, look again, sleep on the bell. A publisher stores its
+ * flag, fences, and reads the waiters: either it sees the waiter, or the waiter sees the flag.
+ */
+#include "mpi_consumer.h"
+
+#include <inttypes.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JOIN_TIMEOUT_MS 10000
+
+static size_t field_of(size_t array, size_t place) {
+    return array + 8 * place;
+}
+
+static void read_name(const mofka_mpi_partition_t *p, size_t place, char *name) {
+    size_t bytes = MOFKA_NAME_BYTES_MAX + 1;
+    p->w->ops->get(p->w, p->owner, p->base + MPI_CONTROL(name) + place * bytes, name, bytes);
+    p->w->ops->flush(p->w, p->owner);
+    name[MOFKA_NAME_BYTES_MAX] = '\0';
+}
+
+/* Under the lock. */
+static mofka_status_t find_place(const mofka_mpi_partition_t *p, const char *name, size_t *place,
+                                 bool *fresh) {
+    uint64_t state[MPI_CONSUMERS_MAX];
+    p->w->ops->load_run(p->w, p->owner, p->base + MPI_CONTROL(state), state, MPI_CONSUMERS_MAX);
+    size_t free_place = MPI_CONSUMERS_MAX;
+    for (size_t i = MPI_CONSUMERS_MAX; i-- > 0;) {
+        if (state[i] == MPI_CONSUMER_FREE) {
+            free_place = i;
+            continue;
+        }
+        char other[MOFKA_NAME_BYTES_MAX + 1];
+        read_name(p, i, other);
+        if (strcmp(other, name) != 0)
+            continue;
+        if (state[i] == MPI_CONSUMER_LIVE)
+            return mofka_fail(MOFKA_ERR_BUSY,
+                              "consumer '%s' is live already on topic '%s', partition %zu", name,
+                              p->topic, p->index);
+        *place = i;
+        *fresh = false;
+        return MOFKA_OK;
+    }
+    if (free_place == MPI_CONSUMERS_MAX)
+        return mofka_fail(MOFKA_ERR_FULL,
+                          "topic '%s', partition %zu has %d named consumers, the most it can have",
+                          p->topic, p->index, MPI_CONSUMERS_MAX);
+    *place = free_place;
+    *fresh = true;
+    return MOFKA_OK;
+}
+
+static void resume(mofka_mpi_reader_t *r, mofka_mpi_place_t head) {
+    const mofka_mpi_partition_t *p = r->p;
+    uint64_t cursor = mofka_mpi_load(p, field_of(MPI_CONTROL(cursor), r->place));
+    uint64_t acknowledged = mofka_mpi_load(p, field_of(MPI_CONTROL(acknowledged), r->place));
+    mofka_mpi_place_t at = mofka_mpi_complete_word(cursor, head, false);
+    if (p->retention == MPI_DISCARD_OLDEST && acknowledged < head.events) {
+        r->lost = head.events - acknowledged;
+        acknowledged = head.events;
+        at = head;
+    }
+    /* An overtaken cursor below the head cannot be completed from it: start at the head instead. */
+    if (at.events > acknowledged)
+        at = head;
+    r->next = r->batch_end = at.events;
+    r->skip_below = acknowledged;
+    r->published = acknowledged;
+    atomic_store(&r->acknowledged, acknowledged);
+}
+
+static void begin(mofka_mpi_reader_t *r, const char *name, mofka_mpi_place_t head, bool from_end) {
+    const mofka_mpi_partition_t *p = r->p;
+    char padded[MOFKA_NAME_BYTES_MAX + 1] = "";
+    memcpy(padded, name, strlen(name));
+    p->w->ops->put(p->w, p->owner, p->base + MPI_CONTROL(name) + r->place * sizeof padded, padded,
+                   sizeof padded);
+    p->w->ops->flush(p->w, p->owner);
+    uint64_t start = head.events;
+    if (from_end)
+        start = mofka_mpi_tail(p, &head).events;
+    mofka_mpi_store(p, field_of(MPI_CONTROL(cursor), r->place),
+                    head.events << 32 | (uint32_t)head.units);
+    mofka_mpi_store(p, field_of(MPI_CONTROL(acknowledged), r->place), start);
+    r->next = r->batch_end = head.events;
+    r->skip_below = r->published = start;
+    atomic_store(&r->acknowledged, start);
+}
+
+mofka_status_t mofka_mpi_reader_join(mofka_mpi_reader_t *r, const mofka_mpi_partition_t *p,
+                                     const char *name, bool from_end) {
+    r->p = p;
+    r->place = MPI_CONSUMERS_MAX;
+    mofka_status_t status = mofka_mpi_partition_lock(p, mofka_mpi_deadline(JOIN_TIMEOUT_MS));
+    if (status)
+        return status;
+    size_t place;
+    status = find_place(p, name, &place, &r->fresh);
+    if (!status) {
+        r->place = place;
+        mofka_mpi_place_t head = mofka_mpi_head(p);
+        if (r->fresh)
+            begin(r, name, head, from_end);
+        else
+            resume(r, head);
+        mofka_mpi_store(p, field_of(MPI_CONTROL(state), place), MPI_CONSUMER_LIVE);
+    }
+    mofka_mpi_partition_unlock(p);
+    return status ? status : mofka_mpi_window_check(p->w);
+}
+
+mofka_status_t mofka_mpi_reader_leave(mofka_mpi_reader_t *r, uint64_t state) {
+    if (r->place == MPI_CONSUMERS_MAX)
+        return MOFKA_OK;
+    mofka_status_t status = mofka_mpi_partition_lock(r->p, mofka_mpi_deadline(JOIN_TIMEOUT_MS));
+    if (status)
+        return status;
+    mofka_mpi_store(r->p, field_of(MPI_CONTROL(state), r->place), state);
+    mofka_mpi_partition_unlock(r->p);
+    r->place = MPI_CONSUMERS_MAX;
+    mofka_mpi_ring_bell(r->p, MPI_CONTROL(room_bell));
+    return mofka_mpi_window_check(r->p->w);
+}
+
+static mofka_status_t add_mark(mofka_mpi_reader_t *r, uint64_t end, uint64_t units) {
+    if (r->mark_count == r->mark_room) {
+        size_t room = r->mark_room ? 2 * r->mark_room : 64;
+        mofka_mpi_mark_t *marks = malloc(room * sizeof *marks);
+        if (!marks)
+            return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu batch ends", room);
+        for (size_t i = 0; i < r->mark_count; i++)
+            marks[i] = r->marks[(r->mark_first + i) % r->mark_room];
+        free(r->marks);
+        r->marks = marks;
+        r->mark_first = 0;
+        r->mark_room = room;
+    }
+    r->marks[(r->mark_first + r->mark_count++) % r->mark_room] = (mofka_mpi_mark_t){end, units};
+    return MOFKA_OK;
+}
+
+/* A batch ends where the next event's metadata starts on a unit behind the data, or where batch_end
+ * is; one mark per run's last whole batch is enough, as acknowledging goes by runs. */
+mofka_status_t mofka_mpi_reader_took(mofka_mpi_reader_t *r, size_t count) {
+    mofka_status_t status = MOFKA_OK;
+    for (size_t i = 0; i < count && !status; i++) {
+        const mofka_mpi_entry_t *e = &r->entries[i];
+        uint64_t id = r->next + i;
+        bool last = i + 1 < count ? e[1].metadata != e->metadata + e->metadata_bytes ||
+                                        e[1].data != e->data + e->data_bytes
+                                  : id + 1 == r->batch_end;
+        if (last)
+            status = add_mark(r, id + 1,
+                              (e->data + e->data_bytes + MPI_UNIT_BYTES - 1) / MPI_UNIT_BYTES);
+    }
+    if (status)
+        return status;
+    r->next += count;
+    /* measure() may have ended the run before the batch that read_entries looked at last. */
+    if (r->next > r->batch_end)
+        r->batch_end = r->next;
+    return MOFKA_OK;
+}
+
+void mofka_mpi_reader_forget(mofka_mpi_reader_t *r, mofka_mpi_place_t head) {
+    while (r->mark_count > 0 && r->marks[r->mark_first].end <= head.events) {
+        r->mark_first = (r->mark_first + 1) % r->mark_room;
+        r->mark_count--;
+    }
+}
+
+mofka_status_t mofka_mpi_reader_publish(mofka_mpi_reader_t *r, bool all) {
+    uint64_t acknowledged = atomic_load(&r->acknowledged);
+    if (acknowledged == r->published || r->place == MPI_CONSUMERS_MAX)
+        return MOFKA_OK;
+    mofka_mpi_mark_t reached = {0, 0};
+    while (r->mark_count > 0 && r->marks[r->mark_first].end <= acknowledged) {
+        reached = r->marks[r->mark_first];
+        r->mark_first = (r->mark_first + 1) % r->mark_room;
+        r->mark_count--;
+    }
+    if (reached.end == 0 && !all)
+        return MOFKA_OK;
+    const mofka_mpi_partition_t *p = r->p;
+    mofka_mpi_store(p, field_of(MPI_CONTROL(acknowledged), r->place), acknowledged);
+    r->published = acknowledged;
+    if (reached.end == 0)
+        return mofka_mpi_window_check(p->w);
+    mofka_mpi_store(p, field_of(MPI_CONTROL(cursor), r->place),
+                    reached.end << 32 | (uint32_t)reached.units);
+    mofka_mpi_ring_bell(p, MPI_CONTROL(room_bell));
+    return mofka_mpi_window_check(p->w);
+}
+
+void mofka_mpi_reader_end(mofka_mpi_reader_t *r) {
+    free(r->marks);
+}
+
+static bool something_to_read(mofka_mpi_consumer_t *c) {
+    size_t ended = 0;
+    for (size_t i = 0; i < c->reader_count; i++) {
+        const mofka_mpi_reader_t *r = &c->readers[i];
+        uint64_t complete = mofka_mpi_load(r->p, MPI_CONTROL(complete));
+        if (r->next < r->batch_end || mofka_mpi_flag(r->p, r->next) > 0)
+            return true;
+        if (r->p->retention == MPI_DISCARD_OLDEST && mofka_mpi_head(r->p).events > r->next)
+            return true;
+        ended += complete && r->next >= complete - 1;
+    }
+    return ended == c->reader_count;
+}
+
+mofka_status_t mofka_mpi_consumer_wait(void *self, int64_t timeout_ms) {
+    mofka_mpi_consumer_t *c = self;
+    if (c->reader_count == 0)
+        return MOFKA_OK;
+    const mofka_mpi_partition_t *b = c->readers[0].p->bells;
+    int64_t deadline = mofka_mpi_deadline(timeout_ms), us = b->w->doorbells ? 100000 : 20;
+    for (int spin = 0; spin < 4; spin++) {
+        if (something_to_read(c))
+            return MOFKA_OK;
+        sched_yield();
+    }
+    for (;;) {
+        uint64_t seen = b->w->doorbells ? mofka_mpi_load(b, MPI_CONTROL(data_bell)) : 0;
+        mofka_mpi_bell_waiters(b, MPI_CONTROL(data_bell), 1);
+        bool found = something_to_read(c);
+        int64_t left = deadline - mofka_mpi_now_ms();
+        int64_t nap = left < us / 1000 ? left * 1000 : us;
+        if (!found && left > 0)
+            b->w->ops->sleep_on(b->w, b->owner, b->base + MPI_CONTROL(data_bell), seen, nap);
+        mofka_mpi_bell_waiters(b, MPI_CONTROL(data_bell), -1);
+        mofka_status_t status = mofka_mpi_window_check(b->w);
+        if (status || found)
+            return status;
+        if (left <= 0)
+            return MOFKA_ERR_TIMEOUT;
+        if (!b->w->doorbells && us < 1000)
+            us *= 2;
+    }
+}
