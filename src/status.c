@@ -9,8 +9,7 @@
 
 static _Thread_local char message[MESSAGE_BYTES];
 
-const char *mofka_status_name(mofka_status_t status)
-{
+const char *mofka_status_name(mofka_status_t status) {
     switch (status) {
 #define NAME_CASE(name, value, cls, text)                                                          \
     case name:                                                                                     \
@@ -21,8 +20,7 @@ const char *mofka_status_name(mofka_status_t status)
     return "unknown status";
 }
 
-const char *mofka_status_text(mofka_status_t status)
-{
+const char *mofka_status_text(mofka_status_t status) {
     switch (status) {
 #define TEXT_CASE(name, value, cls, text)                                                          \
     case name:                                                                                     \
@@ -33,8 +31,7 @@ const char *mofka_status_text(mofka_status_t status)
     return "unknown status";
 }
 
-mofka_status_class_t mofka_status_class(mofka_status_t status)
-{
+mofka_status_class_t mofka_status_class(mofka_status_t status) {
     switch (status) {
 #define CLASS_CASE(name, value, cls, text)                                                         \
     case name:                                                                                     \
@@ -45,13 +42,11 @@ mofka_status_class_t mofka_status_class(mofka_status_t status)
     return MOFKA_CLASS_OUTSIDE;
 }
 
-const char *mofka_last_error(void)
-{
+const char *mofka_last_error(void) {
     return message;
 }
 
-mofka_status_t mofka_fail(mofka_status_t status, const char *format, ...)
-{
+mofka_status_t mofka_fail(mofka_status_t status, const char *format, ...) {
     int saved = errno;
     /* The old message may be one of the arguments, so print beside it and copy. */
     char fresh[MESSAGE_BYTES];
