@@ -1,0 +1,123 @@
+/*
+ * The registry: a bounded table of names per kind, under one lock. Libraries are loaded with no
+ * lock held (their constructors register) and stay loaded.
+ */
+#include "registry.h"
+
+#include <cjson/cJSON.h>
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <mofka/driver.h>
+
+#define TYPES_MAX 64 /* per kind: a program has a handful */
+#define TYPE_BYTES_MAX 63
+
+typedef struct entry {
+    char type[TYPE_BYTES_MAX + 1];
+    mfi_function_t create;
+} entry_t;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the two below; a leaf */
+static entry_t entries[MFI_REGISTRY_KINDS][TYPES_MAX];
+static size_t entry_count[MFI_REGISTRY_KINDS];
+
+static const char *const kind_names[] = {"driver", "validator", "serializer", "partition selector"};
+
+static mfi_function_t look_up(mfi_registry_kind_t kind, const char *type, size_t length) {
+    mfi_function_t found = NULL;
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < entry_count[kind] && !found; i++)
+        if (strlen(entries[kind][i].type) == length &&
+            memcmp(entries[kind][i].type, type, length) == 0)
+            found = entries[kind][i].create;
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+mofka_status_t mfi_register(mfi_registry_kind_t kind, const char *type, mfi_function_t create) {
+    if (!type || !*type || strlen(type) > TYPE_BYTES_MAX || strchr(type, ':') || !create)
+        return mofka_fail(MOFKA_ERR_INVALID,
+                          "%s type '%s': 1 to %d bytes, no colon, and a function", kind_names[kind],
+                          type ? type : "(NULL)", TYPE_BYTES_MAX);
+    if (look_up(kind, type, strlen(type)))
+        return mofka_fail(MOFKA_ERR_EXISTS, "%s type '%s' is registered already", kind_names[kind],
+                          type);
+    mofka_status_t status = MOFKA_OK;
+    pthread_mutex_lock(&lock);
+    if (entry_count[kind] == TYPES_MAX) {
+        status = MOFKA_ERR_FULL;
+    } else {
+        entry_t *entry = &entries[kind][entry_count[kind]++];
+        memcpy(entry->type, type, strlen(type) + 1);
+        entry->create = create;
+    }
+    pthread_mutex_unlock(&lock);
+    return status ? mofka_fail(status, "%d %s types are registered, no room for '%s'", TYPES_MAX,
+                               kind_names[kind], type)
+                  : MOFKA_OK;
+}
+
+static mofka_status_t load_library(mfi_registry_kind_t kind, const char *type,
+                                   const char *library) {
+    if (dlopen(library, RTLD_NOW | RTLD_GLOBAL))
+        return MOFKA_OK;
+    return mofka_fail(MOFKA_ERR_NOT_FOUND, "%s type '%s': %s", kind_names[kind], type, dlerror());
+}
+
+mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
+                                 mfi_function_t *create) {
+    if (!type || !*type)
+        return mofka_fail(MOFKA_ERR_INVALID, "%s type is empty", kind_names[kind]);
+    const char *colon = strchr(type, ':');
+    size_t length = colon ? (size_t)(colon - type) : strlen(type);
+    mofka_status_t status = MOFKA_OK;
+    if (!look_up(kind, type, length)) {
+        char library[512];
+        /* lib<name>.so, and this project's own lib mofka-<name>.so for a driver */
+        snprintf(library, sizeof library, colon ? "%s" : "lib%s.so", colon ? colon + 1 : type);
+        status = load_library(kind, type, library);
+        if (status && !colon && kind == MFI_REGISTRY_DRIVER) {
+            snprintf(library, sizeof library, "libmofka-%s.so", type);
+            status = load_library(kind, type, library);
+        }
+    }
+    if (status)
+        return status;
+    *create = look_up(kind, type, length);
+    return *create ? MOFKA_OK
+                   : mofka_fail(MOFKA_ERR_NOT_FOUND,
+                                "%s type '%.*s' is not registered, not even by its library",
+                                kind_names[kind], (int)length, type);
+}
+
+mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json,
+                                      mofka_metadata_t **out, mfi_function_t *create) {
+    cJSON *tree = cJSON_ParseWithOpts(json ? json : "{}", NULL, true);
+    const char *type = "default";
+    mofka_status_t status = MOFKA_OK;
+    if (!cJSON_IsObject(tree)) {
+        status =
+            mofka_fail(MOFKA_ERR_JSON, "%s: not a JSON object: '%.200s'", kind_names[kind], json);
+    } else if (cJSON_GetObjectItemCaseSensitive(tree, "type")) {
+        type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "type"));
+        if (!type)
+            status = mofka_fail(MOFKA_ERR_OPTION, "%s: \"type\" is not a string", kind_names[kind]);
+    } else {
+        cJSON_AddStringToObject(tree, "type", type);
+    }
+    if (!status)
+        status = mfi_registry_find(kind, type, create);
+    if (!status)
+        status = mofka_metadata_create_json(tree, out);
+    if (status)
+        cJSON_Delete(tree);
+    return status;
+}
+
+void mofka_registered(const char *kind, const char *type, mofka_status_t status) {
+    if (status)
+        fprintf(stderr, "mofka: registering %s '%s': %s\n", kind, type, mofka_last_error());
+}
