@@ -24,7 +24,7 @@ typedef struct mfi_child {
 
 struct mofka_driver {
     mfi_object_t object;
-    const mofka_driver_ops_t *ops;
+    const mofka_driver_ops_t *ops; /* NULL once closed */
     void *self;
     char *type;
     mofka_thread_pool_t *default_pool;
@@ -32,6 +32,9 @@ struct mofka_driver {
     mfi_child_t *children;
     bool closed;
 };
+
+/* Open a topic that is there. MOFKA_ERR_NOT_FOUND. */
+mofka_status_t mfi_topic_open(mofka_driver_t *driver, const char *name, mofka_topic_t **topic);
 
 /* MOFKA_ERR_CLOSED once the driver is closed. */
 mofka_status_t mfi_driver_add_child(mofka_driver_t *driver, mfi_child_t *child);

@@ -1,0 +1,13 @@
+/* Where workers run: inside the process's own binding. affinity.c is the only user of hwloc. */
+#ifndef MOFKA_SRC_AFFINITY_H
+#define MOFKA_SRC_AFFINITY_H
+
+#include <pthread.h>
+#include <mofka/thread_pool.h>
+
+/* Bind the calling thread, worker `index` of the pool. MOFKA_ERR_SYSTEM. */
+mofka_status_t mfi_affinity_bind(const mofka_thread_pool_options_t *options, size_t index);
+/* The cores that a thread is bound to, as list text. MOFKA_ERR_SYSTEM, MOFKA_ERR_RANGE. */
+mofka_status_t mfi_affinity_read(pthread_t thread, char *text, size_t bytes);
+
+#endif
