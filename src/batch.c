@@ -1,0 +1,230 @@
+/* Batches: filling, sealing, sending. The picture is in batch.h. */
+#include "batch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+int64_t mfi_coarse_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void mfi_batch_free(mfi_batch_t *batch) {
+    free(batch->events);
+    free(batch->metadata);
+    free(batch->segments);
+    free(batch->views);
+    free(batch);
+}
+
+mofka_status_t mfi_batch_open(mfi_lane_t *lane) {
+    mofka_producer_t *producer = lane->producer;
+    mfi_batch_t *batch = producer->spare;
+    if (batch)
+        producer->spare = batch->next;
+    else if (!(batch = calloc(1, sizeof *batch)))
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a batch");
+    batch->next = NULL;
+    batch->lane = lane;
+    batch->sequence = ++producer->sequence;
+    batch->opened_ms = mfi_coarse_ms();
+    batch->out = (mofka_batch_t){0};
+    lane->open = batch;
+    lane->count++;
+    return MOFKA_OK;
+}
+
+bool mfi_batch_fits(const mfi_lane_t *lane, size_t bytes) {
+    const mofka_batch_t *out = &lane->open->out;
+    size_t used = out->metadata_bytes + out->data_bytes;
+    return out->event_count == 0 || (used <= lane->bytes_cap && bytes <= lane->bytes_cap - used);
+}
+
+bool mfi_batch_is_full(const mfi_lane_t *lane) {
+    const mofka_batch_t *out = &lane->open->out;
+    return out->event_count >= lane->events_cap ||
+           out->metadata_bytes + out->data_bytes >= lane->bytes_cap;
+}
+
+static bool grow(void **list, size_t *room, size_t need, size_t item) {
+    if (need <= *room)
+        return true;
+    size_t more = *room ? *room : 64;
+    while (more < need)
+        more *= 2;
+    void *bigger = reallocarray(*list, more, item);
+    if (!bigger)
+        return false;
+    *list = bigger;
+    *room = more;
+    return true;
+}
+
+mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t metadata_bytes,
+                             mofka_data_view_t *data, mofka_future_t *future) {
+    mfi_batch_t *b = lane->open;
+    size_t count;
+    const mofka_segment_t *segments = mofka_data_view_segments(data, &count);
+    if (!grow((void **)&b->events, &b->event_room, b->out.event_count + 1, sizeof *b->events) ||
+        !grow((void **)&b->metadata, &b->metadata_room, b->out.metadata_bytes + metadata_bytes,
+              1) ||
+        !grow((void **)&b->segments, &b->segment_room, b->out.segment_count + count,
+              sizeof *b->segments) ||
+        !grow((void **)&b->views, &b->view_room, b->view_count + 1, sizeof(mofka_data_view_t *)))
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for one more event in a batch");
+    if (metadata_bytes > 0)
+        memcpy(b->metadata + b->out.metadata_bytes, metadata, metadata_bytes);
+    if (count > 0)
+        memcpy(b->segments + b->out.segment_count, segments, count * sizeof *segments);
+    if (data)
+        b->views[b->view_count++] = mofka_data_view_retain(data);
+    if (future) {
+        future->batch = b;
+        future->ticket = b->out.event_count;
+        future->next = b->futures;
+        b->futures = mofka_future_retain(future);
+    } else {
+        b->futureless++;
+    }
+    b->events[b->out.event_count++] =
+        (mofka_batch_event_t){metadata_bytes, mofka_data_view_size(data)};
+    b->out.metadata_bytes += metadata_bytes;
+    b->out.segment_count += count;
+    b->out.data_bytes += mofka_data_view_size(data);
+    return MOFKA_OK;
+}
+
+void mfi_batch_seal(mfi_lane_t *lane) {
+    mfi_batch_t *batch = lane->open;
+    if (!batch || batch->out.event_count == 0)
+        return;
+    batch->out.events = batch->events;
+    batch->out.metadata = batch->metadata;
+    batch->out.segments = batch->segments;
+    lane->open = NULL;
+    if (lane->last)
+        lane->last->next = batch;
+    else
+        lane->first = batch;
+    lane->last = batch;
+}
+
+void mfi_keep_failure(mofka_producer_t *producer, size_t count, mofka_status_t status,
+                      const char *message) {
+    if (count > 0 && producer->failed == 0) {
+        producer->failed_status = status;
+        free(producer->failed_message);
+        producer->failed_message = strdup(message);
+    }
+    producer->failed += count;
+}
+
+static mfi_batch_t *unlink_first(mfi_lane_t *lane) {
+    mfi_batch_t *batch = lane->first;
+    lane->first = batch->next;
+    if (!lane->first)
+        lane->last = NULL;
+    batch->next = NULL;
+    return batch;
+}
+
+/* The batch left the lane: tell its futures, let go of its data, keep its memory for the next one.
+ */
+static void finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_id) {
+    mofka_producer_t *producer = batch->lane->producer;
+    const char *message = status ? mofka_last_error() : NULL;
+    mofka_future_t *future = batch->futures;
+    batch->futures = NULL;
+    if (status)
+        mfi_keep_failure(producer, batch->futureless, status, message);
+    for (mofka_future_t *f = future; f; f = f->next) {
+        mofka_result_t result = {.event_id = first_id + f->ticket,
+                                 .partition = batch->lane->partition};
+        mfi_future_complete(f, status, message, status ? MOFKA_NOT_STORED : MOFKA_STORED, &result);
+    }
+    batch->futureless = 0;
+    batch->lane->count--;
+    /* Releasing calls back (free callbacks, abandoned owners): not under the lock. */
+    pthread_mutex_unlock(&producer->lock);
+    while (future) {
+        mofka_future_t *next = future->next;
+        mofka_future_release(future);
+        future = next;
+    }
+    for (size_t i = 0; i < batch->view_count; i++)
+        mofka_data_view_release(batch->views[i]);
+    batch->view_count = 0;
+    pthread_mutex_lock(&producer->lock);
+    batch->next = producer->spare;
+    producer->spare = batch;
+}
+
+static void stays(mfi_lane_t *lane, mofka_status_t status) {
+    mfi_batch_t *batch = lane->first;
+    if (status == MOFKA_ERR_POSSIBLY_STORED)
+        for (mofka_future_t *f = batch->futures; f; f = f->next)
+            atomic_store(&f->delivery, MOFKA_POSSIBLY_STORED);
+    if (lane->producer->ordering == MOFKA_ORDERING_LOOSE && lane->first != lane->last) {
+        unlink_first(lane);
+        lane->last->next = batch;
+        lane->last = batch;
+    }
+}
+
+static void wait_changed(mofka_producer_t *producer, int64_t deadline) {
+    if (deadline == INT64_MAX) {
+        pthread_cond_wait(&producer->changed, &producer->lock);
+        return;
+    }
+    struct timespec until = {.tv_sec = deadline / 1000, .tv_nsec = deadline % 1000 * 1000000};
+    pthread_cond_timedwait(&producer->changed, &producer->lock, &until);
+}
+
+static bool has_work(const mfi_lane_t *lane, uint64_t sequence) {
+    for (const mfi_batch_t *b = lane->first; b; b = b->next)
+        if (b->sequence <= sequence)
+            return true;
+    return false;
+}
+
+/* One append, with the lock let go meanwhile. */
+static mofka_status_t send_first(mfi_lane_t *lane, int64_t deadline) {
+    mofka_producer_t *producer = lane->producer;
+    mfi_batch_t *batch = lane->first;
+    uint64_t first_id = 0;
+    lane->sending = true;
+    pthread_mutex_unlock(&producer->lock);
+    mofka_status_t status = producer->ops->append(producer->self, lane->partition, &batch->out,
+                                                  mfi_remaining(deadline), &first_id);
+    pthread_mutex_lock(&producer->lock);
+    if (status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_POSSIBLY_STORED) {
+        stays(lane, status);
+    } else {
+        unlink_first(lane);
+        finish(batch, status, first_id);
+        status = MOFKA_OK;
+    }
+    lane->sending = false;
+    pthread_cond_broadcast(&producer->changed);
+    return status;
+}
+
+mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline) {
+    mofka_producer_t *producer = lane->producer;
+    mofka_status_t status = MOFKA_OK;
+    pthread_mutex_lock(&producer->lock);
+    while (!status && (has_work(lane, sequence) || lane->sending)) {
+        if (!lane->sending) {
+            status = send_first(lane, deadline);
+            continue;
+        }
+        wait_changed(producer, deadline);
+        if (mfi_remaining(deadline) == 0 && lane->sending)
+            status = mofka_fail(MOFKA_ERR_TIMEOUT, "another thread is still sending");
+    }
+    pthread_mutex_unlock(&producer->lock);
+    return status;
+}

@@ -1,0 +1,95 @@
+/*
+ * Batches of one partition (a lane of a producer).
+ * Path: push 5/7. Before: serializer.c. After: mpi_append.c.
+ *
+ *   push -> open batch --full, flush, wait, close, linger--> sealed FIFO --append--> stored,
+ * recycled
+ *
+ * At most max_batches (open and sealed) per lane. One thread at a time sends from a lane
+ * (`sending`), the oldest batch first, so a strict producer's reservations are in batch order.
+ * append runs with no lock. What append answers: OK: futures get ids. TIMEOUT: nothing is stored,
+ * the batch stays first. POSSIBLY_STORED: it stays first (strict) and is driven on by every later
+ * call. With loose ordering a batch that could not leave goes last instead. Anything else is final:
+ * its events fail.
+ */
+#ifndef MOFKA_SRC_BATCH_H
+#define MOFKA_SRC_BATCH_H
+
+#include "handles.h"
+
+struct mfi_lane;
+
+typedef struct mfi_batch {
+    struct mfi_batch *next;
+    struct mfi_lane *lane;
+    uint64_t sequence; /* order of opening in the producer */
+    int64_t opened_ms; /* coarse clock */
+    size_t futureless; /* events without a future */
+    mofka_future_t *futures;
+    mofka_batch_event_t *events;
+    size_t event_room;
+    char *metadata;
+    size_t metadata_room;
+    mofka_segment_t *segments;
+    size_t segment_room;
+    mofka_data_view_t **views;
+    size_t view_count, view_room;
+    mofka_batch_t out;
+} mfi_batch_t;
+
+typedef struct mfi_lane {
+    mofka_producer_t *producer;
+    size_t partition;
+    mofka_batch_limits_t limits;
+    size_t events_cap, bytes_cap; /* a batch is full at */
+    mfi_batch_t *open;            /* NULL: none */
+    mfi_batch_t *first, *last;    /* sealed */
+    size_t count;                 /* open and sealed */
+    bool sending;
+} mfi_lane_t;
+
+struct mofka_producer {
+    mfi_object_t object;
+    mofka_topic_t *topic; /* kept */
+    const mofka_producer_ops_t *ops;
+    void *self;
+    mofka_partition_selector_t *selector;
+    char *name;
+    size_t batch_size, max_batches;
+    mofka_ordering_t ordering;
+    mofka_thread_pool_t *pool; /* kept; NULL: none */
+    uint64_t linger_ms;
+    int64_t push_timeout_ms;
+    mfi_child_t child;
+    pthread_mutex_t
+        select_lock;        /* the selector's calls must not overlap; taken before nothing else */
+    pthread_mutex_t lock;   /* guards all below and the lanes */
+    pthread_cond_t changed; /* a lane stopped sending or lost a batch */
+    bool closed;
+    uint64_t sequence;
+    mfi_batch_t *spare;
+    size_t failed; /* futureless events that failed since the last flush, and the first's error */
+    mofka_status_t failed_status;
+    char *failed_message;
+    mfi_lane_t lanes[];
+};
+
+int64_t mfi_coarse_ms(void);
+/* All with the producer's lock held: */
+mofka_status_t mfi_batch_open(mfi_lane_t *lane);
+bool mfi_batch_fits(const mfi_lane_t *lane, size_t bytes);
+bool mfi_batch_is_full(const mfi_lane_t *lane);
+mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t metadata_bytes,
+                             mofka_data_view_t *data, mofka_future_t *future);
+void mfi_batch_seal(mfi_lane_t *lane);
+/* Keep a futureless event's failure for the next flush. */
+void mfi_keep_failure(mofka_producer_t *producer, size_t count, mofka_status_t status,
+                      const char *message);
+void mfi_batch_free(mfi_batch_t *batch);
+/* No lock, no users left. */
+void mfi_producer_free(mofka_producer_t *producer);
+/* Without the lock: send sealed batches up to `sequence`, until the deadline. OK: none is left
+ * (what failed for good is kept or told); else MOFKA_ERR_TIMEOUT or MOFKA_ERR_POSSIBLY_STORED. */
+mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline);
+
+#endif
