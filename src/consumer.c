@@ -1,0 +1,391 @@
+/*
+ * Consumers: pull requests meet fetched events. The picture is in consumer.h.
+ * Path: pull 1/7. Before: the caller. After: mpi_consumer.c.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "consumer.h"
+
+/* How long the backend may wait at a time, so that close is not kept waiting. */
+#define WAIT_SLICE_MS 100
+
+/* ---- fetching: one thread at a time, no lock held -------------------------------------------- */
+
+typedef struct cursor {
+    const char *bytes;
+    size_t left;
+} cursor_t;
+
+static mofka_status_t cursor_read(void *context, void *bytes, size_t size) {
+    cursor_t *cursor = context;
+    if (size > cursor->left)
+        return mofka_fail(MOFKA_ERR_CORRUPT, "%zu bytes of stored metadata wanted, %zu there", size,
+                          cursor->left);
+    memcpy(bytes, cursor->bytes, size);
+    cursor->bytes += size;
+    cursor->left -= size;
+    return MOFKA_OK;
+}
+
+static mofka_status_t deserialize(mofka_consumer_t *consumer, mfi_run_t *run, size_t index) {
+    const mofka_fetched_event_t *from = &run->run->events[index];
+    cursor_t cursor = {from->metadata, from->metadata_bytes};
+    mofka_archive_t archive = {.context = &cursor, .read = cursor_read};
+    return mofka_serializer_deserialize(consumer->topic->serializer, &archive, from->metadata_bytes,
+                                        &run->events[index].deserialized);
+}
+
+/* An event that cannot be delivered as wanted still takes its turn: the pull returns the error. */
+static void prepare(mofka_consumer_t *consumer, mfi_run_t *run) {
+    bool identity = mofka_serializer_is_identity(consumer->topic->serializer);
+    if (identity && !consumer->options.selector)
+        return;
+    for (size_t i = 0; i < run->count; i++) {
+        mofka_event_t *event = &run->events[i];
+        if (!identity)
+            event->status = deserialize(consumer, run, i);
+        if (!event->status && consumer->options.selector)
+            event->status = mfi_select_data(consumer, run, i);
+        if (event->status)
+            event->message = strdup(mofka_last_error());
+    }
+}
+
+static void enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken) {
+    mfi_partition_t *partition = &consumer->partitions[run->partition];
+    atomic_fetch_add(&consumer->lost, run->run->lost + overtaken);
+    partition->lost += run->run->lost + overtaken;
+    if (consumer->options.acknowledge == MOFKA_ACKNOWLEDGE_AUTO) {
+        atomic_fetch_add(&run->users, 1);
+        if (partition->last)
+            partition->last->next = run;
+        else
+            partition->first = run;
+        partition->last = run;
+    }
+    for (size_t i = overtaken; i < run->count; i++) {
+        mofka_event_t *event = &run->events[i];
+        event->lost = partition->lost;
+        partition->lost = 0;
+        if (consumer->last)
+            consumer->last->next = event;
+        else
+            consumer->first = event;
+        consumer->last = event;
+    }
+}
+
+static mofka_status_t take_run(mofka_consumer_t *consumer, mofka_run_t *fetched) {
+    mfi_run_t *run;
+    mofka_status_t status = mfi_run_create(consumer, fetched, &run);
+    if (status) {
+        consumer->ops->release_run(consumer->self, fetched);
+        return status;
+    }
+    prepare(consumer, run);
+    size_t overtaken = 0;
+    if (consumer->options.selector)
+        status = consumer->ops->finish_data(consumer->self, fetched, &overtaken);
+    if (status)
+        overtaken = run->count;
+    pthread_mutex_lock(&consumer->lock);
+    enqueue(consumer, run, overtaken);
+    pthread_mutex_unlock(&consumer->lock);
+    for (size_t i = 0; i < overtaken; i++)
+        mofka_event_release(&run->events[i]);
+    return status;
+}
+
+/* Fetch a run, waiting for one if there is time. MOFKA_ERR_TIMEOUT: nothing yet. */
+static mofka_status_t fetch(mofka_consumer_t *consumer, int64_t deadline) {
+    size_t most = consumer->options.batch_size;
+    mofka_run_t *run;
+    mofka_status_t status = consumer->ops->fetch(consumer->self, most, &run);
+    if (status == MOFKA_ERR_TIMEOUT) {
+        mofka_status_t published =
+            consumer->ops->publish ? consumer->ops->publish(consumer->self) : MOFKA_OK;
+        if (published)
+            return published;
+        int64_t left = mfi_remaining(deadline);
+        if (left == 0)
+            return MOFKA_ERR_TIMEOUT;
+        status = consumer->ops->wait(consumer->self,
+                                     left < 0 || left > WAIT_SLICE_MS ? WAIT_SLICE_MS : left);
+        if (!status)
+            status = consumer->ops->fetch(consumer->self, most, &run);
+    }
+    return status ? status : take_run(consumer, run);
+}
+
+/* ---- handing out ----------------------------------------------------------------------------- */
+
+static mofka_event_t *pop(mofka_consumer_t *consumer) {
+    mofka_event_t *event = consumer->first;
+    if (event) {
+        consumer->first = event->next;
+        if (!consumer->first)
+            consumer->last = NULL;
+        event->next = NULL;
+    }
+    return event;
+}
+
+static mofka_future_t *pop_request(mofka_consumer_t *consumer) {
+    mofka_future_t *future = consumer->first_request;
+    if (future) {
+        consumer->first_request = future->next;
+        if (!consumer->first_request)
+            consumer->last_request = NULL;
+        future->next = NULL;
+    }
+    return future;
+}
+
+/* With the lock: the oldest requests get what is ready. What must be let go of without the lock is
+ * linked into *done. Requests that only this list still holds are abandoned ones. */
+static void serve(mofka_consumer_t *consumer, mofka_future_t **done) {
+    while (consumer->first_request && (consumer->first || consumer->ended || consumer->closed)) {
+        mofka_future_t *future = pop_request(consumer);
+        future->next = *done;
+        *done = future;
+        if (atomic_load(&future->object.count) == 1)
+            continue;
+        mofka_event_t *event = pop(consumer);
+        mofka_result_t result = {.event = event};
+        mofka_status_t status = event ? event->status : MOFKA_OK;
+        const char *message = event ? event->message : "the consumer is closed";
+        if (!event && consumer->closed) {
+            status = MOFKA_ERR_CLOSED;
+        } else if (!event) {
+            mfi_run_t *end;
+            status = mfi_run_create(consumer, NULL, &end);
+            message = "no memory for the end event";
+            result.event = status ? NULL : end->events;
+        }
+        if (!status && event) {
+            result.event_id = mofka_event_id(event);
+            result.partition = event->run->partition;
+        }
+        mfi_future_complete(future, status, message, MOFKA_STORED, &result);
+    }
+}
+
+static void drop_requests(mofka_future_t *done) {
+    while (done) {
+        mofka_future_t *next = done->next;
+        done->next = NULL;
+        mofka_future_release(done);
+        done = next;
+    }
+}
+
+static void wait_changed(mofka_consumer_t *consumer, int64_t deadline) {
+    if (deadline == INT64_MAX) {
+        pthread_cond_wait(&consumer->changed, &consumer->lock);
+        return;
+    }
+    struct timespec until = {.tv_sec = deadline / 1000, .tv_nsec = deadline % 1000 * 1000000};
+    pthread_cond_timedwait(&consumer->changed, &consumer->lock, &until);
+}
+
+/* With the lock: fetch, or wait for the thread that does. Fetch's hard errors are returned. */
+static mofka_status_t advance(mofka_consumer_t *consumer, int64_t deadline) {
+    mofka_status_t status = MOFKA_OK;
+    mofka_future_t *done = NULL;
+    if (consumer->fetching) {
+        wait_changed(consumer, deadline);
+    } else {
+        consumer->fetching = true;
+        pthread_mutex_unlock(&consumer->lock);
+        status = fetch(consumer, deadline);
+        pthread_mutex_lock(&consumer->lock);
+        consumer->fetching = false;
+        if (status == MOFKA_ERR_COMPLETE)
+            consumer->ended = true;
+        pthread_cond_broadcast(&consumer->changed);
+    }
+    serve(consumer, &done);
+    if (done) {
+        pthread_mutex_unlock(&consumer->lock);
+        drop_requests(done);
+        pthread_mutex_lock(&consumer->lock);
+    }
+    return status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_COMPLETE ? MOFKA_OK : status;
+}
+
+static mofka_status_t give(mofka_event_t *event, mofka_event_t **out) {
+    mofka_status_t status = event->status;
+    if (status) {
+        mofka_fail(status, "%s", event->message ? event->message : mofka_status_text(status));
+        mofka_event_release(event);
+        return status;
+    }
+    *out = event;
+    return MOFKA_OK;
+}
+
+/* With the lock: an event or the end, if there is one for a caller without a request. */
+static bool take(mofka_consumer_t *consumer, mofka_event_t **event, mofka_status_t *status) {
+    *status = MOFKA_OK;
+    if (consumer->closed || consumer->unsubscribed) {
+        *status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
+        return true;
+    }
+    if ((*event = pop(consumer)))
+        return true;
+    if (!consumer->ended)
+        return false;
+    mfi_run_t *end;
+    *status = mfi_run_create(consumer, NULL, &end);
+    if (!*status)
+        *event = end->events;
+    return true;
+}
+
+mofka_status_t mofka_consumer_pull(mofka_consumer_t *consumer, int64_t timeout_ms,
+                                   mofka_event_t **out) {
+    mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
+    if (status)
+        return status;
+    int64_t deadline = 0;
+    mofka_event_t *event = NULL;
+    pthread_mutex_lock(&consumer->lock);
+    while (!take(consumer, &event, &status) && !status) {
+        if (deadline == 0)
+            deadline = mfi_deadline(timeout_ms);
+        else if (mfi_remaining(deadline) == 0)
+            status =
+                mofka_fail(MOFKA_ERR_TIMEOUT, "no event within %lld ms", (long long)timeout_ms);
+        if (!status)
+            status = advance(consumer, deadline);
+        if (status)
+            break;
+    }
+    pthread_mutex_unlock(&consumer->lock);
+    return status ? status : give(event, out);
+}
+
+/* ---- requests -------------------------------------------------------------------------------- */
+
+static void drive(void *owner, mofka_future_t *future, int64_t timeout_ms) {
+    mofka_consumer_t *consumer = owner;
+    int64_t deadline = mfi_deadline(timeout_ms);
+    mofka_future_t *done = NULL;
+    pthread_mutex_lock(&consumer->lock);
+    serve(consumer, &done);
+    while (!atomic_load(&future->done)) {
+        if (advance(consumer, deadline) || mfi_remaining(deadline) == 0)
+            break;
+    }
+    pthread_mutex_unlock(&consumer->lock);
+    drop_requests(done);
+}
+
+/* Nobody took its event: the next pull gets it. */
+static void abandoned(void *owner, mofka_future_t *future) {
+    mofka_consumer_t *consumer = owner;
+    mofka_event_t *event = future->result.event;
+    if (!event || atomic_load(&future->taken))
+        return;
+    pthread_mutex_lock(&consumer->lock);
+    bool back = event->run->run && !consumer->closed;
+    if (back) {
+        event->next = consumer->first;
+        consumer->first = event;
+        if (!consumer->last)
+            consumer->last = event;
+        pthread_cond_broadcast(&consumer->changed);
+    }
+    pthread_mutex_unlock(&consumer->lock);
+    if (!back)
+        mofka_event_release(event);
+}
+
+static void owner_retain(void *consumer) {
+    mofka_consumer_retain(consumer);
+}
+
+static void owner_release(void *consumer) {
+    mofka_consumer_release(consumer);
+}
+
+const mfi_future_ops_t mfi_pull_future_ops = {.drive = drive,
+                                              .owner_retain = owner_retain,
+                                              .owner_release = owner_release,
+                                              .abandoned = abandoned};
+
+mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer, mofka_future_t **out) {
+    mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
+    mofka_future_t *future;
+    if (!status)
+        status = mfi_future_create(&mfi_pull_future_ops, consumer, &future);
+    if (status)
+        return status;
+    pthread_mutex_lock(&consumer->lock);
+    bool closed = consumer->closed || consumer->unsubscribed;
+    if (!closed) {
+        mofka_future_retain(future);
+        if (consumer->last_request)
+            consumer->last_request->next = future;
+        else
+            consumer->first_request = future;
+        consumer->last_request = future;
+    }
+    pthread_mutex_unlock(&consumer->lock);
+    if (closed) {
+        mofka_future_release(future);
+        return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
+    }
+    *out = future;
+    return MOFKA_OK;
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+/* No fetch is under way and none will start. */
+static void stop_fetching(mofka_consumer_t *consumer, bool *flag) {
+    pthread_mutex_lock(&consumer->lock);
+    *flag = true;
+    pthread_cond_broadcast(&consumer->changed);
+    while (consumer->fetching)
+        pthread_cond_wait(&consumer->changed, &consumer->lock);
+    pthread_mutex_unlock(&consumer->lock);
+}
+
+mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer) {
+    mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
+    if (!status && consumer->closed)
+        status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
+    if (status || consumer->unsubscribed)
+        return status;
+    stop_fetching(consumer, &consumer->unsubscribed);
+    return consumer->ops->unsubscribe(consumer->self);
+}
+
+mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer) {
+    mofka_future_t *done = NULL;
+    stop_fetching(consumer, &consumer->closed);
+    pthread_mutex_lock(&consumer->lock);
+    mofka_event_t *events = consumer->first;
+    consumer->first = consumer->last = NULL;
+    serve(consumer, &done);
+    pthread_mutex_unlock(&consumer->lock);
+    drop_requests(done);
+    while (events) {
+        mofka_event_t *next = events->next;
+        mofka_event_release(events);
+        events = next;
+    }
+    mofka_status_t status = consumer->ops->close(consumer->self);
+    mfi_driver_remove_child(consumer->topic->driver, &consumer->child);
+    return status;
+}
+
+mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer) {
+    mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
+    if (status || consumer->closed)
+        return status;
+    return mfi_consumer_end(consumer);
+}

@@ -1,0 +1,75 @@
+/*
+ * Inside of consumers and events.
+ *
+ *   fetch -> run (one allocation: its events are embedded) -> ready FIFO -> pull, or the oldest
+ * request
+ *
+ * One thread at a time fetches (`fetching`), with no lock held; others wait for what it brings. It
+ * is whoever needs an event and finds none, so at most one run is ready and nothing piles up. A run
+ * lives until its last event was released; it keeps the consumer's memory.
+ */
+#ifndef MOFKA_SRC_CONSUMER_H
+#define MOFKA_SRC_CONSUMER_H
+
+#include "handles.h"
+
+struct mfi_run;
+
+struct mofka_event {
+    mfi_object_t object;
+    struct mfi_run *run;
+    mofka_event_t *next;                  /* in the ready FIFO */
+    mofka_data_view_t *data;              /* owned */
+    mofka_metadata_t *deserialized;       /* owned; NULL with the identity serializer */
+    _Atomic(mofka_metadata_t *) metadata; /* made on first use */
+    uint64_t lost;
+    mofka_status_t status; /* of its selection: an error is what the pull returns */
+    char *message;
+    bool released; /* automatic acknowledgement: under the consumer's lock */
+};
+
+typedef struct mfi_run {
+    mofka_consumer_t *consumer; /* kept */
+    mofka_run_t *run;           /* the backend's; NULL for the end */
+    size_t partition;
+    size_t count;
+    _Atomic size_t users;   /* events that live, and the automatic list */
+    struct mfi_run *next;   /* automatic: later run of the partition */
+    size_t released_prefix; /* automatic */
+    mofka_event_t events[];
+} mfi_run_t;
+
+/* A partition's runs, oldest first, that automatic acknowledgement has not passed. */
+typedef struct mfi_partition {
+    mfi_run_t *first, *last;
+    uint64_t lost; /* not yet told by an event */
+} mfi_partition_t;
+
+struct mofka_consumer {
+    mfi_object_t object;
+    mofka_topic_t *topic; /* kept */
+    const mofka_consumer_ops_t *ops;
+    void *self;
+    char *name;
+    mofka_consumer_options_t options; /* with defaults filled in; its pool is kept, targets owned */
+    mfi_child_t child;
+    pthread_mutex_t lock;   /* guards all below */
+    pthread_cond_t changed; /* a fetch ended */
+    bool fetching, closed, unsubscribed, ended;
+    mofka_event_t *first, *last;                  /* ready */
+    mofka_future_t *first_request, *last_request; /* retained */
+    _Atomic uint64_t lost;
+    mfi_partition_t partitions[];
+};
+
+extern const mfi_future_ops_t mfi_pull_future_ops;
+
+/* data_select.c: select, allocate and start the copy for one fetched event. */
+mofka_status_t mfi_select_data(mofka_consumer_t *consumer, mfi_run_t *run, size_t index);
+/* event.c: a handle over a fetched run (taken); NULL run: the end. */
+mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *fetched, mfi_run_t **run);
+void mfi_run_drop(mfi_run_t *run);
+void mfi_consumer_free(mofka_consumer_t *consumer);
+mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * Select, then allocate, then start the copy. Sizes are checked between the two callbacks.
+ * Path: pull 4/7 and 5/7. Before: serializer.c. After: mpi_consumer.c.
+ */
+#include <stdlib.h>
+#include "consumer.h"
+
+static mofka_status_t callback_status(mofka_status_t status, const char *what) {
+    if (status == MOFKA_OK || status < 0)
+        return status;
+    return mofka_fail(MOFKA_ERR_CALLBACK, "the data %s answered %d", what, (int)status);
+}
+
+static mofka_status_t allocate(mofka_consumer_t *consumer, const mofka_metadata_t *metadata,
+                               mofka_data_descriptor_t *selected, mofka_data_view_t **view) {
+    size_t size = mofka_data_descriptor_size(selected);
+    if (!consumer->options.allocator)
+        return mofka_data_view_allocate(size, view);
+    mofka_status_t status = callback_status(
+        consumer->options.allocator(consumer->options.allocator_context, metadata, selected, view),
+        "allocator");
+    if (!status && mofka_data_view_size(*view) < size) {
+        status =
+            mofka_fail(MOFKA_ERR_CALLBACK, "the data allocator gave %zu bytes for %zu selected",
+                       mofka_data_view_size(*view), size);
+        mofka_data_view_release(*view);
+    }
+    return status;
+}
+
+static mofka_status_t copy(mofka_consumer_t *consumer, mfi_run_t *run, size_t index,
+                           const mofka_metadata_t *metadata, mofka_data_descriptor_t *selected) {
+    mofka_range_t *ranges = NULL;
+    size_t count = 0;
+    mofka_status_t status = mofka_data_descriptor_flatten(selected, &ranges, &count);
+    if (status || count == 0)
+        return status;
+    const mofka_range_t *last = &ranges[count - 1];
+    size_t full = run->run->events[index].data_bytes;
+    if (last->offset > full || last->size > full - last->offset)
+        status = mofka_fail(MOFKA_ERR_CALLBACK,
+                            "the selection ends at byte %zu, the event's data has %zu",
+                            last->offset + last->size, full);
+    mofka_data_view_t *view = NULL;
+    if (!status)
+        status = allocate(consumer, metadata, selected, &view);
+    if (!status)
+        status = consumer->ops->get_data(consumer->self, run->run, index, ranges, count, view);
+    run->events[index].data = view;
+    free(ranges);
+    return status;
+}
+
+mofka_status_t mfi_select_data(mofka_consumer_t *consumer, mfi_run_t *run, size_t index) {
+    mofka_fetched_event_t *from = &run->run->events[index];
+    mofka_metadata_t *metadata;
+    mofka_data_descriptor_t *full, *selected = NULL;
+    mofka_status_t status = mofka_event_metadata(&run->events[index], &metadata);
+    if (!status)
+        status = mofka_data_descriptor_create(&from->data_position, sizeof from->data_position,
+                                              from->data_bytes, &full);
+    if (status)
+        return status;
+    status = callback_status(
+        consumer->options.selector(consumer->options.selector_context, metadata, full, &selected),
+        "selector");
+    if (!status && selected)
+        status = copy(consumer, run, index, metadata, selected);
+    if (!status || selected)
+        mofka_data_descriptor_release(selected);
+    mofka_data_descriptor_release(full);
+    return status;
+}

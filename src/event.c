@@ -1,0 +1,188 @@
+/*
+ * Events, and the runs that hold them.
+ * Path: pull 7/7. Before: mpi_consumer.c. After: the caller.
+ *
+ * Automatic acknowledgement: a partition's runs stand in a list; a released event marks itself, and
+ * the list is passed as far as everything is marked. So a held event holds acknowledgement back.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "consumer.h"
+
+static size_t index_of(const mofka_event_t *event) {
+    return (size_t)(event - event->run->events);
+}
+
+static const mofka_fetched_event_t *fetched(const mofka_event_t *event) {
+    return event->run->run ? &event->run->run->events[index_of(event)] : NULL;
+}
+
+mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *from, mfi_run_t **out) {
+    size_t count = from ? from->event_count : 1;
+    mfi_run_t *run = calloc(1, sizeof *run + count * sizeof run->events[0]);
+    if (!run)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu events", count);
+    run->consumer = mofka_consumer_retain(consumer);
+    run->run = from;
+    run->partition = from ? from->partition : SIZE_MAX;
+    run->count = count;
+    atomic_init(&run->users, count);
+    for (size_t i = 0; i < count; i++) {
+        mfi_object_init(&run->events[i].object, MFI_EVENT);
+        run->events[i].run = run;
+    }
+    *out = run;
+    return MOFKA_OK;
+}
+
+void mfi_run_drop(mfi_run_t *run) {
+    if (atomic_fetch_sub(&run->users, 1) != 1)
+        return;
+    mofka_consumer_t *consumer = run->consumer;
+    if (run->run)
+        consumer->ops->release_run(consumer->self, run->run);
+    free(run);
+    mofka_consumer_release(consumer);
+}
+
+/* Mark the event, pass what is passed; with the consumer's lock. `*passed` runs are to be dropped.
+ */
+static bool pass(mofka_consumer_t *consumer, mofka_event_t *event, uint64_t *id,
+                 mfi_run_t **passed) {
+    mfi_partition_t *partition = &consumer->partitions[event->run->partition];
+    bool moved = false;
+    event->released = true;
+    for (mfi_run_t *run = partition->first; run;) {
+        while (run->released_prefix < run->count && run->events[run->released_prefix].released) {
+            *id = run->run->events[run->released_prefix++].id;
+            moved = true;
+        }
+        if (run->released_prefix < run->count)
+            break;
+        partition->first = run->next;
+        if (!partition->first)
+            partition->last = NULL;
+        run->next = *passed;
+        *passed = run;
+        run = partition->first;
+    }
+    return moved;
+}
+
+static void acknowledge_released(mofka_event_t *event) {
+    mofka_consumer_t *consumer = event->run->consumer;
+    mfi_run_t *passed = NULL;
+    uint64_t id = 0;
+    size_t partition = event->run->partition;
+    pthread_mutex_lock(&consumer->lock);
+    /* What close drops was not seen by anyone: it is not acknowledged. */
+    bool moved = pass(consumer, event, &id, &passed) && !consumer->closed;
+    pthread_mutex_unlock(&consumer->lock);
+    if (moved)
+        consumer->ops->acknowledge(consumer->self, partition, id);
+    while (passed) {
+        mfi_run_t *next = passed->next;
+        mfi_run_drop(passed);
+        passed = next;
+    }
+}
+
+mofka_event_t *mofka_event_retain(mofka_event_t *event) {
+    if (event)
+        mfi_object_retain(&event->object);
+    return event;
+}
+
+void mofka_event_release(mofka_event_t *event) {
+    if (!event || !mfi_object_release(&event->object))
+        return;
+    mofka_data_view_release(event->data);
+    mofka_metadata_release(event->deserialized);
+    mofka_metadata_release(atomic_load(&event->metadata));
+    free(event->message);
+    mfi_run_t *run = event->run;
+    if (run->run && run->consumer->options.acknowledge == MOFKA_ACKNOWLEDGE_AUTO)
+        acknowledge_released(event);
+    mfi_run_drop(run);
+}
+
+uint64_t mofka_event_id(const mofka_event_t *event) {
+    if (!mfi_object_is(event, MFI_EVENT) || !event->run->run)
+        return MOFKA_NO_MORE_EVENTS;
+    return fetched(event)->id;
+}
+
+bool mofka_event_is_end(const mofka_event_t *event) {
+    return mofka_event_id(event) == MOFKA_NO_MORE_EVENTS;
+}
+
+size_t mofka_event_partition(const mofka_event_t *event) {
+    return mfi_object_is(event, MFI_EVENT) ? event->run->partition : SIZE_MAX;
+}
+
+mofka_status_t mofka_event_partition_info(const mofka_event_t *event, mofka_metadata_t **info) {
+    mofka_status_t status = mfi_check(event, MFI_EVENT, "event");
+    return status ? status
+                  : mofka_topic_partition_info(event->run->consumer->topic, event->run->partition,
+                                               info);
+}
+
+const char *mofka_event_metadata_text(const mofka_event_t *event, size_t *bytes) {
+    const mofka_fetched_event_t *from = mfi_object_is(event, MFI_EVENT) ? fetched(event) : NULL;
+    if (from && event->deserialized)
+        return mofka_metadata_text(event->deserialized, bytes);
+    if (bytes)
+        *bytes = from ? from->metadata_bytes : 0;
+    return from ? from->metadata : "";
+}
+
+mofka_status_t mofka_event_metadata(mofka_event_t *event, mofka_metadata_t **metadata) {
+    mofka_status_t status = mfi_check(event, MFI_EVENT, "event");
+    if (status)
+        return status;
+    if (event->deserialized) {
+        *metadata = event->deserialized;
+        return MOFKA_OK;
+    }
+    mofka_metadata_t *known = atomic_load(&event->metadata);
+    if (!known) {
+        size_t bytes;
+        const char *text = mofka_event_metadata_text(event, &bytes);
+        mofka_metadata_t *made;
+        status = mofka_metadata_create(text, bytes, &made);
+        if (status)
+            return status;
+        if (atomic_compare_exchange_strong(&event->metadata, &known, made))
+            known = made;
+        else
+            mofka_metadata_release(made);
+    }
+    *metadata = known;
+    return MOFKA_OK;
+}
+
+mofka_data_view_t *mofka_event_data(const mofka_event_t *event) {
+    return mfi_object_is(event, MFI_EVENT) ? event->data : NULL;
+}
+
+size_t mofka_event_data_size(const mofka_event_t *event) {
+    const mofka_fetched_event_t *from = mfi_object_is(event, MFI_EVENT) ? fetched(event) : NULL;
+    return from ? from->data_bytes : 0;
+}
+
+uint64_t mofka_event_lost(const mofka_event_t *event) {
+    return mfi_object_is(event, MFI_EVENT) ? event->lost : 0;
+}
+
+mofka_status_t mofka_event_acknowledge(mofka_event_t *event) {
+    mofka_status_t status = mfi_check(event, MFI_EVENT, "event");
+    if (status || !event->run->run)
+        return status;
+    mofka_consumer_t *consumer = event->run->consumer;
+    pthread_mutex_lock(&consumer->lock);
+    bool closed = consumer->closed || consumer->unsubscribed;
+    pthread_mutex_unlock(&consumer->lock);
+    if (closed)
+        return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
+    return consumer->ops->acknowledge(consumer->self, event->run->partition, fetched(event)->id);
+}
