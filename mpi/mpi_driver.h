@@ -1,0 +1,44 @@
+/* The MPI driver: its window, its directory, its topics. */
+#ifndef MOFKA_MPI_DRIVER_H
+#define MOFKA_MPI_DRIVER_H
+
+#include <pthread.h>
+#include <mofka/mpi.h>
+#include "mpi_topic.h"
+
+typedef struct mofka_mpi_driver {
+    MPI_Comm comm;
+    mofka_mpi_window_t *w;
+    int rank, size;
+    int *owners; /* ranks that own partitions, in the order of the option */
+    size_t owner_count;
+    uint64_t arena_bytes;     /* of each owner */
+    uint64_t directory_bytes; /* of rank 0 */
+    bool progress;            /* whether the progress thread runs */
+    pthread_t progress_thread;
+    _Atomic int stop_progress;
+    MPI_Request closing; /* the barrier of close */
+    bool is_closing;
+    int node_rank, node_size;
+} mofka_mpi_driver_t;
+
+/* Where a rank's arena begins in its share. */
+uint64_t mofka_mpi_arena_start(const mofka_mpi_driver_t *d, int rank);
+
+mofka_status_t mofka_mpi_create_topic(void *self, const mofka_topic_config_t *config);
+mofka_status_t mofka_mpi_open_topic(void *self, const char *name, mofka_topic_made_t *made);
+mofka_status_t mofka_mpi_topic_exists(void *self, const char *name, bool *exists);
+mofka_status_t mofka_mpi_list_topics(void *self, mofka_topic_visit_fn visit, void *context);
+
+/* mpi_topic.c: a handle of what a directory record says. */
+struct cJSON;
+mofka_status_t mofka_mpi_topic_from_record(mofka_mpi_driver_t *d, const struct cJSON *record,
+                                           mofka_topic_made_t *made);
+
+mofka_status_t mofka_mpi_progress_start(mofka_mpi_driver_t *d);
+void mofka_mpi_progress_stop(mofka_mpi_driver_t *d);
+
+/* Where logs of new partitions begin; zero but for tests of wrapped counters. */
+extern mofka_mpi_place_t mofka_mpi_log_start;
+
+#endif

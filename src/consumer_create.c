@@ -1,0 +1,240 @@
+/* Consumers: creation, destruction, and what they were made with. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "consumer.h"
+
+void mfi_consumer_free(mofka_consumer_t *consumer) {
+    consumer->ops->destroy(consumer->self);
+    mofka_thread_pool_release(consumer->options.thread_pool);
+    mofka_topic_release(consumer->topic);
+    pthread_cond_destroy(&consumer->changed);
+    pthread_mutex_destroy(&consumer->lock);
+    free((void *)consumer->options.targets);
+    free(consumer->name);
+    free(consumer);
+}
+
+mofka_consumer_t *mofka_consumer_retain(mofka_consumer_t *consumer) {
+    if (consumer)
+        mfi_object_retain(&consumer->object);
+    return consumer;
+}
+
+static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
+    mofka_consumer_t *consumer =
+        (mofka_consumer_t *)((char *)child - offsetof(mofka_consumer_t, child));
+    (void)timeout_ms;
+    mofka_status_t status = mfi_consumer_end(consumer);
+    mfi_consumer_free(consumer);
+    return status;
+}
+
+void mofka_consumer_release(mofka_consumer_t *consumer) {
+    if (!consumer || !mfi_object_release(&consumer->object))
+        return;
+    if (consumer->closed) {
+        mfi_consumer_free(consumer);
+        return;
+    }
+    fprintf(
+        stderr,
+        "mofka: consumer '%s' of topic '%s' was released but not closed; its name is taken until "
+        "the driver closes\n",
+        consumer->name, consumer->topic->name);
+    mofka_driver_t *driver = consumer->topic->driver;
+    pthread_mutex_lock(&driver->lock);
+    consumer->child.drive = drive_abandoned;
+    pthread_mutex_unlock(&driver->lock);
+}
+
+static mofka_status_t check_name(const char *name) {
+    size_t length = name ? strnlen(name, MOFKA_NAME_BYTES_MAX + 1) : 0;
+    if (length == 0 || length > MOFKA_NAME_BYTES_MAX)
+        return mofka_fail(MOFKA_ERR_INVALID,
+                          "a consumer needs a name of 1 to %d bytes, not '%.40s'",
+                          MOFKA_NAME_BYTES_MAX, name ? name : "(NULL)");
+    for (size_t i = 0; i < length; i++)
+        if (name[i] < 0x20 || name[i] > 0x7e)
+            return mofka_fail(MOFKA_ERR_INVALID, "the consumer name has a byte 0x%02x at %zu",
+                              (unsigned char)name[i], i);
+    return MOFKA_OK;
+}
+
+static int ascending(const void *a, const void *b) {
+    size_t x = *(const size_t *)a, y = *(const size_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* A sorted copy, checked. */
+static mofka_status_t copy_targets(const mofka_topic_t *topic,
+                                   const mofka_consumer_options_t *options, size_t **out) {
+    if (options->target_count == 0 || options->target_count > topic->partition_count)
+        return mofka_fail(MOFKA_ERR_RANGE, "%zu targets; topic '%s' has %zu partitions",
+                          options->target_count, topic->name, topic->partition_count);
+    size_t *targets = calloc(options->target_count, sizeof *targets);
+    if (!targets)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu targets", options->target_count);
+    memcpy(targets, options->targets, options->target_count * sizeof *targets);
+    qsort(targets, options->target_count, sizeof *targets, ascending);
+    mofka_status_t status = MOFKA_OK;
+    for (size_t i = 0; i < options->target_count && !status; i++) {
+        if (targets[i] >= topic->partition_count)
+            status = mofka_fail(MOFKA_ERR_RANGE, "target %zu; topic '%s' has %zu partitions",
+                                targets[i], topic->name, topic->partition_count);
+        else if (i > 0 && targets[i] == targets[i - 1])
+            status = mofka_fail(MOFKA_ERR_INVALID, "target %zu is given twice", targets[i]);
+    }
+    if (status)
+        free(targets);
+    else
+        *out = targets;
+    return status;
+}
+
+static bool table_is_whole(const mofka_consumer_ops_t *ops) {
+    return ops && ops->size >= sizeof *ops && ops->fetch && ops->get_data && ops->finish_data &&
+           ops->wait && ops->release_run && ops->acknowledge && ops->unsubscribe && ops->close &&
+           ops->destroy;
+}
+
+static mofka_status_t make_backend(mofka_consumer_t *consumer) {
+    mofka_topic_t *topic = consumer->topic;
+    const mofka_consumer_config_t config = {.name = consumer->name,
+                                            .targets = consumer->options.targets,
+                                            .target_count = consumer->options.target_count,
+                                            .from_end = consumer->options.start == MOFKA_START_END,
+                                            .max_batches = consumer->options.max_batches,
+                                            .options = consumer->options.options};
+    mofka_status_t status =
+        topic->ops->make_consumer(topic->self, &config, &consumer->ops, &consumer->self);
+    consumer->options.options = NULL; /* borrowed for the call only */
+    if (status)
+        return status;
+    if (!table_is_whole(consumer->ops))
+        return mofka_fail(MOFKA_ERR_INVALID, "a consumer's table lacks a required slot");
+    consumer->child =
+        (mfi_child_t){.what = "consumer", .name = consumer->name, .topic_name = topic->name};
+    status = mfi_driver_add_child(topic->driver, &consumer->child);
+    if (status) {
+        consumer->ops->close(consumer->self);
+        consumer->ops->destroy(consumer->self);
+    }
+    return status;
+}
+
+static mofka_status_t set_options(mofka_consumer_t *consumer,
+                                  const mofka_consumer_options_t *options) {
+    size_t *targets = NULL;
+    mofka_status_t status =
+        options->targets ? copy_targets(consumer->topic, options, &targets) : MOFKA_OK;
+    if (status)
+        return status;
+    consumer->options = *options;
+    consumer->options.targets = targets;
+    consumer->options.target_count = targets ? options->target_count : 0;
+    consumer->options.name = consumer->name;
+    if (!options->batch_size)
+        consumer->options.batch_size = MOFKA_BATCH_ADAPTIVE;
+    if (!options->max_batches)
+        consumer->options.max_batches = MOFKA_MAX_BATCHES_DEFAULT;
+    mofka_thread_pool_retain(options->thread_pool);
+    return MOFKA_OK;
+}
+
+static mofka_consumer_t *consumer_new(mofka_topic_t *topic, const char *name) {
+    mofka_consumer_t *consumer =
+        calloc(1, sizeof *consumer + topic->partition_count * sizeof consumer->partitions[0]);
+    char *copy = strdup(name);
+    if (!consumer || !copy) {
+        free(consumer);
+        free(copy);
+        return NULL;
+    }
+    mfi_object_init(&consumer->object, MFI_CONSUMER);
+    consumer->topic = mofka_topic_retain(topic);
+    consumer->name = copy;
+    pthread_mutex_init(&consumer->lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&consumer->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return consumer;
+}
+
+mofka_status_t mofka_consumer_create(mofka_topic_t *topic, const mofka_consumer_options_t *options,
+                                     mofka_consumer_t **out) {
+    mofka_status_t status = mfi_check(topic, MFI_TOPIC, "topic");
+    if (!status && !topic->driver->ops)
+        status = mofka_fail(MOFKA_ERR_CLOSED, "the driver of topic '%s' is closed", topic->name);
+    if (!status)
+        status = check_name(options ? options->name : NULL);
+    if (status)
+        return status;
+    mofka_consumer_t *consumer = consumer_new(topic, options->name);
+    if (!consumer)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer");
+    static const mofka_consumer_ops_t nothing = {.destroy = free}; /* free(NULL) */
+    status = set_options(consumer, options);
+    if (!status)
+        status = make_backend(consumer);
+    if (status) {
+        consumer->ops = &nothing;
+        consumer->self = NULL;
+        mfi_consumer_free(consumer);
+        return status;
+    }
+    *out = consumer;
+    return MOFKA_OK;
+}
+
+uint64_t mofka_consumer_lost(const mofka_consumer_t *consumer) {
+    return atomic_load(&((mofka_consumer_t *)consumer)->lost);
+}
+
+const char *mofka_consumer_name(const mofka_consumer_t *consumer) {
+    return consumer->name;
+}
+
+mofka_topic_t *mofka_consumer_topic(const mofka_consumer_t *consumer) {
+    return consumer->topic;
+}
+
+size_t mofka_consumer_batch_size(const mofka_consumer_t *consumer) {
+    return consumer->options.batch_size;
+}
+
+size_t mofka_consumer_max_batches(const mofka_consumer_t *consumer) {
+    return consumer->options.max_batches;
+}
+
+mofka_thread_pool_t *mofka_consumer_thread_pool(const mofka_consumer_t *consumer) {
+    return consumer->options.thread_pool;
+}
+
+mofka_data_selector_fn mofka_consumer_selector(const mofka_consumer_t *consumer, void **context) {
+    if (context)
+        *context = consumer->options.selector_context;
+    return consumer->options.selector;
+}
+
+mofka_data_allocator_fn mofka_consumer_allocator(const mofka_consumer_t *consumer, void **context) {
+    if (context)
+        *context = consumer->options.allocator_context;
+    return consumer->options.allocator;
+}
+
+const size_t *mofka_consumer_targets(const mofka_consumer_t *consumer, size_t *count) {
+    if (count)
+        *count = consumer->options.target_count;
+    return consumer->options.targets;
+}
+
+mofka_start_t mofka_consumer_start(const mofka_consumer_t *consumer) {
+    return consumer->options.start;
+}
+
+mofka_acknowledge_t mofka_consumer_acknowledge_mode(const mofka_consumer_t *consumer) {
+    return consumer->options.acknowledge;
+}
