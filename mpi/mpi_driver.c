@@ -1,0 +1,317 @@
+/*
+ * The MPI driver: created collectively over a communicator, closed collectively; nothing in between
+ * is.
+ *
+ * Every step of creation that can fail on one rank ends in an agreement of all (an Allreduce of
+ * what went wrong and of the options' hash), so one rank's error is everyone's and nobody waits for
+ * ever. Close: a barrier that is polled, so a rank that does not come makes the others answer
+ * MOFKA_ERR_TIMEOUT (and they may call again); the window is freed only once all have come.
+ */
+#include "mpi_driver.h"
+
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <mofka/options.h>
+
+enum { WINDOW_AUTO, WINDOW_SHM, WINDOW_RMA };
+
+typedef struct settings {
+    int window, progress;
+    uint64_t arena_bytes, directory_bytes;
+    char *owners; /* JSON array */
+} settings_t;
+
+static uint64_t pages(uint64_t bytes) {
+    return (bytes + MPI_PAGE_BYTES - 1) / MPI_PAGE_BYTES * MPI_PAGE_BYTES;
+}
+
+static mofka_status_t read_settings(const char *options, settings_t *s) {
+    static const char *const windows[] = {"auto", "shm", "rma", NULL};
+    static const char *const progress[] = {"thread", "none", NULL};
+    *s = (settings_t){.arena_bytes = 64 << 20, .directory_bytes = 1 << 20};
+    const mofka_option_t table[] = {
+        {.key = "window", .kind = MOFKA_OPTION_CHOICE, .value = &s->window, .choices = windows},
+        {.key = "progress",
+         .kind = MOFKA_OPTION_CHOICE,
+         .value = &s->progress,
+         .choices = progress},
+        {.key = "arena_bytes",
+         .kind = MOFKA_OPTION_UINT,
+         .value = &s->arena_bytes,
+         .min = MPI_PAGE_BYTES,
+         .max = UINT64_C(1) << 40},
+        {.key = "directory_bytes",
+         .kind = MOFKA_OPTION_UINT,
+         .value = &s->directory_bytes,
+         .min = MPI_PAGE_BYTES,
+         .max = UINT64_C(1) << 30},
+        {.key = "owners", .kind = MOFKA_OPTION_JSON, .value = &s->owners},
+    };
+    mofka_status_t status =
+        mofka_options_read("MPI driver", options, table, sizeof table / sizeof table[0]);
+    s->arena_bytes = pages(s->arena_bytes);
+    s->directory_bytes = pages(s->directory_bytes);
+    return status;
+}
+
+static mofka_status_t read_owners(mofka_mpi_driver_t *d, const char *json) {
+    cJSON *list = json ? cJSON_Parse(json) : NULL;
+    int count = json ? cJSON_GetArraySize(list) : d->size;
+    mofka_status_t status = MOFKA_OK;
+    if (json && (!cJSON_IsArray(list) || count < 1 || count > d->size))
+        status = mofka_fail(
+            MOFKA_ERR_OPTION,
+            "MPI driver: option \"owners\" must be an array of 1 to %d ranks, not %.100s", d->size,
+            json);
+    d->owners = status ? NULL : calloc((size_t)count, sizeof *d->owners);
+    if (!status && !d->owners)
+        status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for %d owners", count);
+    for (int i = 0; i < count && !status; i++) {
+        const cJSON *item = json ? cJSON_GetArrayItem(list, i) : NULL;
+        d->owners[i] = json ? item->valueint : i;
+        if (json && (!cJSON_IsNumber(item) || item->valuedouble != item->valueint ||
+                     item->valueint < 0 || item->valueint >= d->size))
+            status = mofka_fail(MOFKA_ERR_RANGE,
+                                "MPI driver: owner %d of \"owners\" is no rank of %d: %.100s", i,
+                                d->size, json);
+        for (int j = 0; j < i && !status; j++)
+            if (d->owners[j] == d->owners[i])
+                status = mofka_fail(MOFKA_ERR_OPTION, "MPI driver: \"owners\" names rank %d twice",
+                                    d->owners[i]);
+    }
+    d->owner_count = (size_t)count;
+    cJSON_Delete(list);
+    return status;
+}
+
+static bool is_owner(const mofka_mpi_driver_t *d, int rank) {
+    for (size_t i = 0; i < d->owner_count; i++)
+        if (d->owners[i] == rank)
+            return true;
+    return false;
+}
+
+static uint64_t share_bytes(const mofka_mpi_driver_t *d, int rank) {
+    return mofka_mpi_arena_start(d, rank) + (is_owner(d, rank) ? d->arena_bytes : 0);
+}
+
+/* One rank's error is everyone's: the lowest code, from the lowest rank that has it. */
+static mofka_status_t agree(const mofka_mpi_driver_t *d, mofka_status_t status, const char *step) {
+    struct {
+        int status, rank;
+    } own = {(int)status, d->rank}, worst;
+    int error = MPI_Allreduce(&own, &worst, 1, MPI_2INT, MPI_MINLOC, d->comm);
+    if (error)
+        return mofka_mpi_error("MPI_Allreduce", error);
+    if (worst.status == MOFKA_OK || status)
+        return status;
+    return mofka_fail((mofka_status_t)worst.status, "MPI driver: rank %d failed while %s: %s",
+                      worst.rank, step, mofka_status_text((mofka_status_t)worst.status));
+}
+
+/* All ranks must mean the same driver. */
+static mofka_status_t agree_settings(const mofka_mpi_driver_t *d, const settings_t *s) {
+    uint64_t hash = UINT64_C(1469598103934665603);
+    uint64_t fields[] = {(uint64_t)s->window, (uint64_t)s->progress, s->arena_bytes,
+                         s->directory_bytes, d->owner_count};
+    for (size_t i = 0; i < 5; i++)
+        hash = (hash ^ fields[i]) * UINT64_C(1099511628211);
+    for (size_t i = 0; i < d->owner_count; i++)
+        hash = (hash ^ (uint64_t)d->owners[i]) * UINT64_C(1099511628211);
+    uint64_t own[2] = {hash, ~hash}, least[2];
+    int error = MPI_Allreduce(own, least, 2, MPI_UINT64_T, MPI_MIN, d->comm);
+    if (error)
+        return mofka_mpi_error("MPI_Allreduce", error);
+    return least[0] == ~least[1]
+               ? MOFKA_OK
+               : mofka_fail(MOFKA_ERR_OPTION,
+                            "MPI driver: the options are not the same on all ranks");
+}
+
+static mofka_status_t check_mpi(void) {
+    int flag;
+    if (MPI_Initialized(&flag) || !flag)
+        return mofka_fail(MOFKA_ERR_MPI, "MPI is not initialised: call MPI_Init_thread first");
+    if (MPI_Finalized(&flag) || flag)
+        return mofka_fail(MOFKA_ERR_MPI, "MPI is finalised already");
+    return MOFKA_OK;
+}
+
+/* How many ranks share this node, and which of them this is. */
+static mofka_status_t look_at_node(mofka_mpi_driver_t *d) {
+    MPI_Comm node;
+    int error = MPI_Comm_split_type(d->comm, MPI_COMM_TYPE_SHARED, d->rank, MPI_INFO_NULL, &node);
+    if (error)
+        return mofka_mpi_error("MPI_Comm_split_type", error);
+    MPI_Comm_rank(node, &d->node_rank);
+    MPI_Comm_size(node, &d->node_size);
+    MPI_Comm_free(&node);
+    return MOFKA_OK;
+}
+
+static mofka_status_t check_window(const mofka_mpi_driver_t *d, const settings_t *s, bool shm) {
+    if (shm && d->node_size != d->size)
+        return mofka_fail(MOFKA_ERR_UNSUPPORTED,
+                          "window \"shm\" needs all ranks on one node; here are %d of %d",
+                          d->node_size, d->size);
+    int level;
+    MPI_Query_thread(&level);
+    if (!shm && s->progress == 0 && level < MPI_THREAD_MULTIPLE)
+        return mofka_fail(
+            MOFKA_ERR_UNSUPPORTED,
+            "window \"rma\" runs a progress thread and needs MPI_THREAD_MULTIPLE from "
+            "MPI_Init_thread; or pass \"progress\": \"none\"");
+    uint64_t need = 0;
+    struct statvfs fs;
+    for (int i = 0; i < d->size; i++)
+        need += share_bytes(d, i);
+    if (shm && statvfs("/dev/shm", &fs) == 0 && need > (uint64_t)fs.f_bavail * fs.f_frsize)
+        return mofka_fail(
+            MOFKA_ERR_FULL,
+            "the windows of %d ranks need %" PRIu64 " bytes, the node's shared memory has "
+            "%" PRIu64 "; lower \"arena_bytes\" (%" PRIu64 ") or name fewer \"owners\"",
+            d->size, need, (uint64_t)fs.f_bavail * fs.f_frsize, d->arena_bytes);
+    return MOFKA_OK;
+}
+
+static mofka_status_t make_window(mofka_mpi_driver_t *d, const settings_t *s) {
+    bool shm = s->window == WINDOW_SHM || (s->window == WINDOW_AUTO && d->node_size == d->size);
+    /* auto must mean the same everywhere */
+    int all = shm;
+    MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT, MPI_MIN, d->comm);
+    shm = s->window == WINDOW_AUTO ? all : shm;
+    mofka_status_t status = agree(d, check_window(d, s, shm), "checking its window");
+    if (status)
+        return status;
+    uint64_t bytes = share_bytes(d, d->rank);
+    status = shm ? mofka_mpi_window_shm(d->comm, bytes, &d->w)
+                 : mofka_mpi_window_rma(d->comm, bytes, &d->w);
+    status = agree(d, status, "allocating its window");
+    if (!status && !shm && s->progress == 0 && (is_owner(d, d->rank) || d->rank == 0))
+        status = mofka_mpi_progress_start(d);
+    if (!status)
+        d->w->ops->store(d->w, d->rank, offsetof(mofka_mpi_share_t, magic), MPI_MAGIC);
+    return agree(d, status, "starting");
+}
+
+static void driver_free(mofka_mpi_driver_t *d) {
+    if (d->comm != MPI_COMM_NULL)
+        MPI_Comm_free(&d->comm);
+    free(d->owners);
+    free(d);
+}
+
+static mofka_status_t create(MPI_Comm comm, const char *options, mofka_mpi_driver_t **out) {
+    mofka_status_t status = check_mpi();
+    if (status)
+        return status;
+    if (comm == MPI_COMM_NULL)
+        return mofka_fail(MOFKA_ERR_INVALID, "the communicator is MPI_COMM_NULL");
+    mofka_mpi_driver_t *d = calloc(1, sizeof *d);
+    if (!d)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a driver");
+    d->comm = MPI_COMM_NULL;
+    int error = MPI_Comm_dup(comm, &d->comm);
+    if (error) {
+        free(d);
+        return mofka_mpi_error("MPI_Comm_dup", error);
+    }
+    MPI_Comm_set_errhandler(d->comm, MPI_ERRORS_RETURN);
+    MPI_Comm_rank(d->comm, &d->rank);
+    MPI_Comm_size(d->comm, &d->size);
+    settings_t settings;
+    status = read_settings(options, &settings);
+    d->arena_bytes = settings.arena_bytes;
+    d->directory_bytes = settings.directory_bytes;
+    if (!status)
+        status = read_owners(d, settings.owners);
+    free(settings.owners);
+    status = agree(d, status, "reading its options");
+    if (!status)
+        status = agree_settings(d, &settings);
+    if (!status)
+        status = agree(d, look_at_node(d), "looking at its node");
+    if (!status)
+        status = make_window(d, &settings);
+    if (status)
+        driver_free(d);
+    else
+        *out = d;
+    return status;
+}
+
+static mofka_status_t close_driver(void *self, int64_t timeout_ms) {
+    mofka_mpi_driver_t *d = self;
+    int64_t deadline = mofka_mpi_deadline(timeout_ms), us = 10;
+    int finalized, here = 0;
+    MPI_Finalized(&finalized);
+    if (finalized)
+        return mofka_fail(MOFKA_ERR_MPI, "MPI was finalised before the driver was closed");
+    if (!d->is_closing) {
+        int error = MPI_Ibarrier(d->comm, &d->closing);
+        if (error)
+            return mofka_mpi_error("MPI_Ibarrier", error);
+        d->is_closing = true;
+    }
+    for (;;) {
+        int error = MPI_Test(&d->closing, &here, MPI_STATUS_IGNORE);
+        if (error)
+            return mofka_mpi_error("MPI_Test", error);
+        if (here)
+            break;
+        if (mofka_mpi_now_ms() >= deadline)
+            return mofka_fail(MOFKA_ERR_TIMEOUT,
+                              "not all %d ranks closed the driver within %" PRId64 " ms", d->size,
+                              timeout_ms);
+        mofka_mpi_back_off(&us, 1000);
+    }
+    mofka_mpi_progress_stop(d);
+    d->w->ops->destroy(d->w);
+    d->w = NULL;
+    MPI_Comm_free(&d->comm);
+    return MOFKA_OK;
+}
+
+static void destroy(void *self) {
+    driver_free(self);
+}
+
+static void node_place(void *self, size_t *index, size_t *count) {
+    const mofka_mpi_driver_t *d = self;
+    *index = (size_t)d->node_rank;
+    *count = (size_t)d->node_size;
+}
+
+static const mofka_driver_ops_t driver_ops = {
+    .size = sizeof driver_ops,
+    .create_topic = mofka_mpi_create_topic,
+    .open_topic = mofka_mpi_open_topic,
+    .topic_exists = mofka_mpi_topic_exists,
+    .list_topics = mofka_mpi_list_topics,
+    .node_place = node_place,
+    .close = close_driver,
+    .destroy = destroy,
+};
+
+mofka_status_t mofka_mpi_driver_create(MPI_Comm comm, const char *options,
+                                       mofka_driver_t **driver) {
+    mofka_mpi_driver_t *d;
+    mofka_status_t status = create(comm, options, &d);
+    return status ? status : mofka_driver_wrap("mpi", &driver_ops, d, driver);
+}
+
+static mofka_status_t create_world(const char *options, const mofka_driver_ops_t **ops,
+                                   void **self) {
+    mofka_mpi_driver_t *d;
+    mofka_status_t status = create(MPI_COMM_WORLD, options, &d);
+    if (status)
+        return status;
+    *ops = &driver_ops;
+    *self = d;
+    return MOFKA_OK;
+}
+MOFKA_REGISTER_DRIVER(mpi, create_world);
