@@ -33,7 +33,7 @@ static mofka_status_t total_size(const mofka_segment_t *segments, size_t count, 
 mofka_status_t mofka_data_view_create(const mofka_segment_t *segments, size_t count,
                                       mofka_data_free_fn free_fn, void *context,
                                       mofka_data_view_t **view) {
-    size_t size;
+    size_t size = 0;
     mofka_status_t status = total_size(segments, count, &size);
     if (status)
         return status;

@@ -8,8 +8,7 @@
 #include <cmocka.h>
 #include <mofka/status.h>
 
-static void names_sentences_and_classes(void **state)
-{
+static void names_sentences_and_classes(void **state) {
     (void)state;
     assert_string_equal(mofka_status_name(MOFKA_ERR_TIMEOUT), "MOFKA_ERR_TIMEOUT");
     assert_string_equal(mofka_status_text(MOFKA_OK), "success");
@@ -17,8 +16,7 @@ static void names_sentences_and_classes(void **state)
     assert_string_equal(mofka_status_name((mofka_status_t)-999), "unknown status");
 }
 
-static void message_keeps_values_and_errno(void **state)
-{
+static void message_keeps_values_and_errno(void **state) {
     (void)state;
     errno = EINTR;
     assert_int_equal(mofka_fail(MOFKA_ERR_RANGE, "partition %d of %d", 5, 3), MOFKA_ERR_RANGE);
@@ -28,8 +26,7 @@ static void message_keeps_values_and_errno(void **state)
     assert_string_equal(mofka_last_error(), "topic 'a': partition 5 of 3");
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_sentences_and_classes),
         cmocka_unit_test(message_keeps_values_and_errno),
