@@ -1,0 +1,214 @@
+/*
+ * One rank that analyses: at every full_every-th publication it fetches whole slabs, else only
+ * every SAMPLE-th row and column of them, by two stacked selections. What arrives is checked
+ * against the checksum that travelled in the metadata; whole fields become PNG frames.
+ */
+#include "analysis.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "picture.h"
+#include "simulation.h"
+
+/* What the metadata of a slab says. */
+typedef struct slab_info {
+    long step;
+    size_t row0, rows, n;
+    uint64_t checksum, sample_checksum;
+    double time;
+} slab_info_t;
+
+typedef struct analysis {
+    const options_t *options;
+    int index;
+    size_t own_rows;  /* rows of a whole field that this rank reads, once it has seen one */
+    double *field;    /* of the step under way, whole */
+    size_t rows_here; /* rows of it that arrived */
+    long step;
+    analysed_t *out;
+    size_t latency_room;
+} analysis_t;
+
+static double number(const cJSON *json, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
+    return cJSON_IsNumber(item) ? item->valuedouble : -1;
+}
+
+static uint64_t hex(const cJSON *json, const char *key) {
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, key));
+    return text ? strtoull(text, NULL, 16) : 0;
+}
+
+static mofka_status_t read_info(const mofka_metadata_t *metadata, slab_info_t *info) {
+    const cJSON *json;
+    mofka_status_t status = mofka_metadata_json(metadata, &json);
+    if (status)
+        return status;
+    double values[] = {number(json, "step"), number(json, "row0"), number(json, "rows"),
+                       number(json, "n"), number(json, "time")};
+    for (int i = 0; i < 5; i++)
+        if (!(values[i] >= 0))
+            return mofka_fail(MOFKA_ERR_JSON, "a slab's metadata lacks a number");
+    *info = (slab_info_t){(long)values[0],   (size_t)values[1],     (size_t)values[2],
+                          (size_t)values[3], hex(json, "checksum"), hex(json, "sample_checksum"),
+                          values[4]};
+    return MOFKA_OK;
+}
+
+static bool wants_all(const options_t *options, const slab_info_t *info) {
+    return info->step / options->every % options->full_every == 0;
+}
+
+/* Data selector: all, or every SAMPLE-th row and of these every SAMPLE-th value. */
+static mofka_status_t select_slab(void *context, const mofka_metadata_t *metadata,
+                                  mofka_data_descriptor_t *full,
+                                  mofka_data_descriptor_t **selected) {
+    slab_info_t info;
+    mofka_status_t status = read_info(metadata, &info);
+    if (status)
+        return status;
+    if (wants_all(context, &info)) {
+        *selected = mofka_data_descriptor_retain(full);
+        return MOFKA_OK;
+    }
+    size_t row = info.n * sizeof(double);
+    mofka_data_descriptor_t *rows;
+    status = mofka_data_descriptor_strided_view(full, 0, info.rows / SAMPLE, row,
+                                                (SAMPLE - 1) * row, &rows);
+    if (status)
+        return status;
+    status =
+        mofka_data_descriptor_strided_view(rows, 0, info.rows / SAMPLE * (info.n / SAMPLE),
+                                           sizeof(double), (SAMPLE - 1) * sizeof(double), selected);
+    mofka_data_descriptor_release(rows);
+    return status;
+}
+
+static mofka_status_t draw(analysis_t *a, const slab_info_t *info) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/frame-%d-%06ld.png", a->options->output, a->index, info->step);
+    /* A rank that reads only some slabs leaves the others' rows dark. */
+    if (!picture_write(path, a->field, info->n, info->n, 0.35))
+        return mofka_fail(MOFKA_ERR_SYSTEM, "writing %s: %s", path, strerror(errno));
+    a->out->frames++;
+    return MOFKA_OK;
+}
+
+/* A whole slab: into its place of the field; the last one of a step completes the frame. */
+static mofka_status_t place(analysis_t *a, const slab_info_t *info, const double *values) {
+    if (info->n != (size_t)a->options->size || info->row0 + info->rows > info->n)
+        return mofka_fail(MOFKA_ERR_CORRUPT, "a slab of rows %zu to %zu of %zu", info->row0,
+                          info->row0 + info->rows, info->n);
+    if (!a->field && !(a->field = calloc(info->n * info->n, sizeof *a->field)))
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a field");
+    if (info->step != a->step) {
+        a->step = info->step;
+        a->rows_here = 0;
+    }
+    memcpy(a->field + info->row0 * info->n, values, info->rows * info->n * sizeof *values);
+    a->rows_here += info->rows;
+    return a->rows_here == a->own_rows ? draw(a, info) : MOFKA_OK;
+}
+
+static bool keep_latency(analysis_t *a, double seconds) {
+    if (a->out->events == a->latency_room) {
+        size_t room = a->latency_room ? 2 * a->latency_room : 256;
+        double *more = reallocarray(a->out->latencies, room, sizeof *more);
+        if (!more)
+            return false;
+        a->out->latencies = more;
+        a->latency_room = room;
+    }
+    a->out->latencies[a->out->events++] = seconds;
+    return true;
+}
+
+static void show_progress(const analysis_t *a, long step) {
+    static long shown = -1;
+    long percent = 100 * step / a->options->steps;
+    bool terminal = isatty(STDERR_FILENO);
+    if (a->index != 0 || percent == shown ||
+        (!terminal && percent / 10 == shown / 10 && shown >= 0))
+        return;
+    shown = percent;
+    if (terminal)
+        fprintf(stderr, "\r[%-50.*s] %3ld %%%s", (int)(percent / 2),
+                "##################################################", percent,
+                percent == 100 ? "\n" : "");
+    else
+        fprintf(stderr, "step %ld of %ld (%ld %%)\n", step, a->options->steps, percent);
+}
+
+static mofka_status_t look_at(void *context, mofka_event_t *event) {
+    analysis_t *a = context;
+    mofka_metadata_t *metadata;
+    slab_info_t info;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    mofka_status_t status = mofka_event_metadata(event, &metadata);
+    if (!status)
+        status = read_info(metadata, &info);
+    if (status)
+        return status;
+    if (!keep_latency(a, (double)now.tv_sec + (double)now.tv_nsec * 1e-9 - info.time))
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for latencies");
+    size_t bytes = mofka_data_view_size(mofka_event_data(event));
+    const mofka_segment_t *segment = mofka_data_view_segments(mofka_event_data(event), NULL);
+    const double *values = segment ? segment->ptr : NULL;
+    bool all = wants_all(a->options, &info);
+    size_t expected = all ? info.rows * info.n : info.rows * info.n / (SAMPLE * SAMPLE);
+    a->out->bytes += bytes;
+    if (bytes != expected * sizeof *values || field_checksum(CHECKSUM_START, values, expected, 1) !=
+                                                  (all ? info.checksum : info.sample_checksum))
+        a->out->wrong++;
+    else if (all)
+        status = place(a, &info, values);
+    show_progress(a, info.step);
+    return status ? status : mofka_event_acknowledge(event);
+}
+
+/* The rows that partitions index, index + ranks, ... hold, cut as the simulation cuts them. */
+static size_t rows_of(const options_t *options, size_t partition, size_t count) {
+    size_t lines = (size_t)options->size / SAMPLE;
+    return (lines * (partition + 1) / count - lines * partition / count) * SAMPLE;
+}
+
+mofka_status_t analyse(const options_t *options, int index, mofka_topic_t *topic,
+                       analysed_t *analysed) {
+    *analysed = (analysed_t){0};
+    analysis_t a = {.options = options, .index = index, .step = -1, .out = analysed};
+    size_t count = mofka_topic_partition_count(topic), target_count = 0;
+    size_t *targets = calloc(count, sizeof *targets);
+    if (!targets)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu targets", count);
+    for (size_t p = (size_t)index; p < count; p += (size_t)options->analysis_ranks) {
+        targets[target_count++] = p;
+        a.own_rows += rows_of(options, p, count);
+    }
+    char name[32];
+    snprintf(name, sizeof name, "analysis-%d", index);
+    mofka_consumer_t *consumer;
+    mofka_status_t status =
+        mofka_consumer_create(topic,
+                              &(mofka_consumer_options_t){.name = name,
+                                                          .batch_size = 4,
+                                                          .selector = select_slab,
+                                                          .selector_context = (void *)options,
+                                                          .targets = targets,
+                                                          .target_count = target_count},
+                              &consumer);
+    free(targets);
+    if (status)
+        return status;
+    status = mofka_consumer_process(consumer, look_at, &a, MOFKA_WAIT_FOREVER, NULL, NULL);
+    mofka_status_t closed = mofka_consumer_close(consumer);
+    mofka_consumer_release(consumer);
+    free(a.field);
+    return status ? status : closed;
+}

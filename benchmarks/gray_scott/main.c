@@ -1,0 +1,139 @@
+/*
+ * The demo: a simulation publishes its field while it runs, analysis ranks of the same job consume
+ * it. The last --analysis-ranks ranks analyse, the others simulate. Prints one summary line.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "analysis.h"
+#include "simulation.h"
+
+#define CLOSE_TIMEOUT_MS 60000
+
+static int rank, size;
+
+static int report(mofka_status_t status, const char *what) {
+    if (status)
+        fprintf(stderr, "gray_scott: rank %d: %s: %s: %s\n", rank, what, mofka_status_name(status),
+                mofka_last_error());
+    return status != MOFKA_OK;
+}
+
+static mofka_status_t open_topic(const options_t *o, mofka_driver_t *driver,
+                                 mofka_topic_t **topic) {
+    int simulating = size - (int)o->analysis_ranks;
+    mofka_status_t status = MOFKA_OK;
+    if (rank == 0) {
+        /* Room for four slabs and their metadata in each partition. */
+        size_t slab =
+            ((size_t)o->size / SAMPLE / (size_t)simulating + 1) * SAMPLE * (size_t)o->size * 8;
+        char options[128];
+        snprintf(options, sizeof options,
+                 "{\"partitions\":%d,\"partition_bytes\":%zu,\"partition_events\":64,"
+                 "\"expected_producers\":%d}",
+                 simulating, 4 * (slab + 1024), simulating);
+        status = mofka_driver_create_topic(driver, "gray-scott",
+                                           &(mofka_topic_options_t){.options = options});
+    }
+    return status ? status : mofka_driver_open_topic(driver, "gray-scott", 10000, topic);
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* All ranks' latencies, sorted, at rank 0. */
+static double *gather(const analysed_t *analysed, int *total) {
+    int own = (int)analysed->events, *counts = calloc((size_t)size, sizeof *counts);
+    int *starts = calloc((size_t)size, sizeof *starts);
+    MPI_Gather(&own, 1, MPI_INT, counts, 1, MPI_INT, 0, MPI_COMM_WORLD);
+    *total = 0;
+    for (int i = 0; rank == 0 && i < size; i++) {
+        starts[i] = *total;
+        *total += counts[i];
+    }
+    double *all = calloc((size_t)*total + 1, sizeof *all);
+    MPI_Gatherv(analysed->latencies, own, MPI_DOUBLE, all, counts, starts, MPI_DOUBLE, 0,
+                MPI_COMM_WORLD);
+    qsort(all, (size_t)*total, sizeof *all, ascending);
+    free(counts);
+    free(starts);
+    return all;
+}
+
+static int summarise(const published_t *published, const analysed_t *analysed, double seconds,
+                     int failed) {
+    uint64_t own[] = {published->events, published->bytes, analysed->events,
+                      analysed->bytes,   analysed->frames, analysed->wrong + (uint64_t)failed};
+    uint64_t sum[6];
+    int total;
+    MPI_Allreduce(own, sum, 6, MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD);
+    double *latencies = gather(analysed, &total);
+    bool verified = sum[5] == 0 && sum[0] == sum[2] && sum[0] > 0;
+    if (rank == 0)
+        printf("events=%" PRIu64 " published=%" PRIu64 "B fetched=%" PRIu64 "B frames=%" PRIu64
+               " events/s=%.1f GB/s=%.4f latency_p50=%.3fms latency_p99=%.3fms verified=%s\n",
+               sum[2], sum[1], sum[3], sum[4], (double)sum[2] / seconds,
+               (double)sum[1] / seconds * 1e-9, total ? 1e3 * latencies[total / 2] : 0,
+               total ? 1e3 * latencies[(int)(0.99 * (total - 1))] : 0, verified ? "yes" : "no");
+    free(latencies);
+    return verified ? 0 : 1;
+}
+
+static int run(const options_t *o) {
+    char driver_options[256];
+    size_t field = (size_t)o->size * (size_t)o->size * sizeof(double);
+    snprintf(driver_options, sizeof driver_options, "{\"window\":\"%s\",\"arena_bytes\":%zu}",
+             o->window, 8 * field + (1 << 20));
+    mofka_driver_t *driver;
+    if (report(mofka_mpi_driver_create(MPI_COMM_WORLD, driver_options, &driver), "driver"))
+        return 1; /* on every rank */
+    int first_analysis = size - (int)o->analysis_ranks;
+    MPI_Comm comm;
+    MPI_Comm_split(MPI_COMM_WORLD, rank >= first_analysis, rank, &comm);
+    mofka_topic_t *topic;
+    if (report(open_topic(o, driver, &topic), "topic"))
+        MPI_Abort(MPI_COMM_WORLD, 1); /* the others wait for this rank's events */
+    published_t published = {0};
+    analysed_t analysed = {0};
+    MPI_Barrier(MPI_COMM_WORLD);
+    double start = MPI_Wtime();
+    int failed = rank < first_analysis
+                     ? report(simulate(o, comm, topic, &published), "simulation")
+                     : report(analyse(o, rank - first_analysis, topic, &analysed), "analysis");
+    if (failed)
+        MPI_Abort(MPI_COMM_WORLD, 1);
+    MPI_Barrier(MPI_COMM_WORLD);
+    int result = summarise(&published, &analysed, MPI_Wtime() - start, failed);
+    free(analysed.latencies);
+    MPI_Comm_free(&comm);
+    mofka_topic_release(topic);
+    result |= report(mofka_driver_close(driver, CLOSE_TIMEOUT_MS), "close");
+    mofka_driver_release(driver);
+    return result;
+}
+
+int main(int argc, char **argv) {
+    int level;
+    options_t options;
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &level);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    int result = 2;
+    if (options_read(argc, argv, size, rank == 0, &options)) {
+        result = 0;
+        if (rank == 0 && mkdir(options.output, 0777) && errno != EEXIST) {
+            fprintf(stderr, "gray_scott: folder '%s': %s\n", options.output, strerror(errno));
+            result = 1;
+        }
+        MPI_Bcast(&result, 1, MPI_INT, 0, MPI_COMM_WORLD);
+        if (result == 0)
+            result = run(&options);
+    }
+    MPI_Finalize();
+    return result;
+}

@@ -1,0 +1,78 @@
+/* Command line of the demo. */
+#include "options.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: mpiexec -n RANKS gray_scott [--window auto|shm|rma] [--size CELLS] [--steps N]\n"
+    "       [--every N] [--full-every N] [--analysis-ranks N] [--output FOLDER]\n";
+
+static bool complain(bool speak, const char *format, ...) {
+    if (speak) {
+        va_list args;
+        va_start(args, format);
+        fputs("gray_scott: ", stderr);
+        vfprintf(stderr, format, args);
+        va_end(args);
+        fprintf(stderr, "\n%s", usage);
+    }
+    return false;
+}
+
+static bool read_number(const char *text, long *value) {
+    char *end;
+    errno = 0;
+    long number = strtol(text, &end, 10);
+    if (errno || end == text || *end || number < 1 || number > 1000000000)
+        return false;
+    *value = number;
+    return true;
+}
+
+static bool check(const options_t *o, int ranks, bool speak) {
+    long simulating = ranks - o->analysis_ranks;
+    if (simulating < 1)
+        return complain(speak, "%d ranks are too few for %ld analysis ranks and one that simulates",
+                        ranks, o->analysis_ranks);
+    if (o->size % SAMPLE || o->size / SAMPLE < simulating || o->size > 16384)
+        return complain(speak, "--size must be a multiple of %d, at least %ld and at most 16384",
+                        SAMPLE, SAMPLE * simulating);
+    if (o->analysis_ranks > simulating)
+        return complain(speak, "%ld analysis ranks for %ld slabs: there must not be more",
+                        o->analysis_ranks, simulating);
+    return true;
+}
+
+bool options_read(int argc, char **argv, int ranks, bool speak, options_t *o) {
+    *o = (options_t){"auto", "demo-out", 384, 8000, 80, 5, 1};
+    const struct {
+        const char *name;
+        long *number;
+        const char **text;
+    } known[] = {{"--window", NULL, &o->window},
+                 {"--output", NULL, &o->output},
+                 {"--size", &o->size, NULL},
+                 {"--steps", &o->steps, NULL},
+                 {"--every", &o->every, NULL},
+                 {"--full-every", &o->full_every, NULL},
+                 {"--analysis-ranks", &o->analysis_ranks, NULL}};
+    for (int i = 1; i < argc; i += 2) {
+        size_t k = 0, count = sizeof known / sizeof known[0];
+        while (k < count && strcmp(argv[i], known[k].name) != 0)
+            k++;
+        if (k == count)
+            return complain(speak, "unknown argument '%s'", argv[i]);
+        if (i + 1 == argc)
+            return complain(speak, "%s needs a value", argv[i]);
+        if (known[k].text)
+            *known[k].text = argv[i + 1];
+        else if (!read_number(argv[i + 1], known[k].number))
+            return complain(speak, "%s needs a positive whole number, not '%s'", argv[i],
+                            argv[i + 1]);
+    }
+    return check(o, ranks, speak);
+}

@@ -1,0 +1,23 @@
+/* Command line of the demo. */
+#ifndef GRAY_SCOTT_OPTIONS_H
+#define GRAY_SCOTT_OPTIONS_H
+
+#include <stdbool.h>
+
+/* Every SAMPLE-th row and column make the down-sampled selection; SIZE is a multiple of it. */
+#define SAMPLE 4
+
+typedef struct options {
+    const char *window;
+    const char *output;
+    long size;           /* cells per side */
+    long steps;          /* time steps */
+    long every;          /* steps between publications */
+    long full_every;     /* publications between full fetches */
+    long analysis_ranks; /* the last ranks of the job */
+} options_t;
+
+/* False, after a message on stderr if `speak`, when an argument is bad. */
+bool options_read(int argc, char **argv, int ranks, bool speak, options_t *options);
+
+#endif

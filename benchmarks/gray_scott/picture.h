@@ -1,0 +1,12 @@
+/* PNG frames of a field. */
+#ifndef GRAY_SCOTT_PICTURE_H
+#define GRAY_SCOTT_PICTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Write width x height values as colours, 0 to `most`; false with errno set. */
+bool picture_write(const char *path, const double *values, size_t width, size_t height,
+                   double most);
+
+#endif
