@@ -2,14 +2,14 @@
  * The producer side: reserve, wait for room, put, publish.
  * Path: push 6/7. Before: batch.c. After: the commit flag's store, below (push 7/7).
  *
- *   step                       written                          if the rank stops here
- *   1 room? trims when not     head (under the lock)            nothing reserved: not stored
- *   2 reserve                  reservation, fetch_add           a hole: later batches wait behind
- * it 3 closing? then complete   -                                id >= complete: fails, nobody
- * reads it 4 wait for room            head (under the lock)            as 2 5 payload, entries,
- * flush  ring, entries                    as 2 6 publish                  commit flag, one store
- * stored 7 ring the data bell       data bell                        consumers find it at their
- * next look
+ *   step                         written                  if the rank stops here
+ *   1 room? trim if not          head (under the lock)    nothing is reserved: not stored
+ *   2 reserve                    reservation, fetch_add   a hole: later batches wait behind it
+ *   3 closing? wait for complete nothing                  a hole; id >= complete: the batch fails
+ *   4 wait for room              head (under the lock)    a hole
+ *   5 payload, entries, flush    ring, entries            a hole
+ *   6 publish                    commit flag, one store   stored
+ *   7 ring the data bell         data bell                consumers find it at their next look
  *
  * Steps 3 to 6 can outlast a caller: append answers MOFKA_ERR_POSSIBLY_STORED, and what is needed
  * to go on is in the batch's scratch words. The reservation is wait-free; the append is not.

@@ -204,29 +204,50 @@ static mofka_status_t fetch(void *self, size_t events_max, mofka_run_t **run) {
     return ended == c->reader_count ? MOFKA_ERR_COMPLETE : MOFKA_ERR_TIMEOUT;
 }
 
+/* One range of the log as pieces: it may wrap in the ring and cross the view's segments. */
+static mofka_status_t add_pieces(mofka_mpi_consumer_t *c, const mofka_mpi_partition_t *p,
+                                 uint64_t from, size_t bytes, char *to) {
+    if (c->piece_count + 2 > c->piece_room) {
+        size_t room = c->piece_room ? 2 * c->piece_room : 64;
+        mofka_mpi_piece_t *more = realloc(c->pieces, room * sizeof *more);
+        if (!more)
+            return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu pieces of data", room);
+        c->pieces = more;
+        c->piece_room = room;
+    }
+    uint64_t at = from % p->ring_bytes;
+    size_t first = bytes < p->ring_bytes - at ? bytes : (size_t)(p->ring_bytes - at);
+    c->pieces[c->piece_count++] = (mofka_mpi_piece_t){p->ring + at, to, first};
+    if (bytes > first)
+        c->pieces[c->piece_count++] = (mofka_mpi_piece_t){p->ring, to + first, bytes - first};
+    return MOFKA_OK;
+}
+
 static mofka_status_t get_data(void *self, mofka_run_t *run, size_t index,
                                const mofka_range_t *ranges, size_t range_count,
                                mofka_data_view_t *view) {
-    (void)self;
-    const run_t *r = run->backend;
+    mofka_mpi_consumer_t *c = self;
+    const mofka_mpi_partition_t *p = ((run_t *)run->backend)->p;
     size_t segment_count, segment = 0, used = 0;
     const mofka_segment_t *segments = mofka_data_view_segments(view, &segment_count);
+    mofka_status_t status = MOFKA_OK;
+    c->piece_count = 0;
     for (size_t i = 0; i < range_count; i++) {
         uint64_t from = run->events[index].data_position + ranges[i].offset;
-        for (size_t left = ranges[i].size; left > 0;) {
+        for (size_t left = ranges[i].size, here; left > 0 && !status; left -= here) {
             while (segment < segment_count && used == segments[segment].size)
                 segment++, used = 0;
             if (segment == segment_count)
                 return mofka_fail(MOFKA_ERR_TOO_LARGE, "the view is smaller than the selection");
-            size_t here =
-                segments[segment].size - used < left ? segments[segment].size - used : left;
-            mofka_mpi_ring_get(r->p, from, (char *)segments[segment].ptr + used, here);
+            here = segments[segment].size - used < left ? segments[segment].size - used : left;
+            status = add_pieces(c, p, from, here, (char *)segments[segment].ptr + used);
             from += here;
-            left -= here;
             used += here;
         }
     }
-    return MOFKA_OK;
+    if (!status && c->piece_count > 0)
+        p->w->ops->get_pieces(p->w, p->owner, c->pieces, c->piece_count);
+    return status;
 }
 
 static mofka_status_t finish_data(void *self, mofka_run_t *run, size_t *overtaken) {
@@ -296,6 +317,7 @@ static void destroy(void *self) {
     for (size_t i = 0; i < c->reader_count; i++)
         mofka_mpi_reader_end(&c->readers[i]);
     free(c->entries);
+    free(c->pieces);
     free(c);
 }
 

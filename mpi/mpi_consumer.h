@@ -29,6 +29,8 @@ typedef struct mofka_mpi_reader {
 
 typedef struct mofka_mpi_consumer {
     mofka_mpi_entry_t *entries;
+    mofka_mpi_piece_t *pieces; /* of the selection under way; reused */
+    size_t piece_count, piece_room;
     size_t turn; /* reader that is asked first */
     size_t reader_count;
     mofka_mpi_reader_t readers[];

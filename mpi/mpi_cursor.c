@@ -1,15 +1,15 @@
 /*
  * Named consumers: joining, leaving, publishing acknowledgements, and waiting for events.
  *
- *   word           who                                   when
- *   state, name    joiner or leaver, under the lock      FREE -> LIVE -> AWAY -> LIVE ... -> FREE
- *   cursor         joiner under the lock; then the live  a batch end, when all below is
- * acknowledged consumer's fetching thread, store acknowledged   as cursor next unacknowledged id,
- * inside the next batch
+ *   word          who                                     when
+ *   state, name   joiner or leaver, under the lock        FREE -> LIVE -> AWAY -> LIVE ... -> FREE
+ *   cursor        joiner under the lock; then the live    a batch end, when all below it is
+ *                 consumer's fetching thread, store       acknowledged
+ *   acknowledged  as cursor                               next unacknowledged id
  *
  * The cursor is one word, so a trimmer never sees half of it; it only grows, so a late store keeps
- * more than it must, never less. `acknowledged` may run ahead of the cursor: a successor skips by
- * it.
+ * more than it must, never less. `acknowledged` may run ahead of the cursor, inside the next batch:
+ * a successor starts at the cursor and skips what is below `acknowledged`.
  *
  * Waiting: read the bell, announce oneself, look again, sleep on the bell. A publisher stores its
  * flag, fences, and reads the waiters: either it sees the waiter, or the waiter sees the flag.

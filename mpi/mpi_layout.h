@@ -13,16 +13,19 @@
  * Partition (page-aligned in the owner's arena; its size is in its own control block, so a walk
  * along an arena finds all of them):
  *
- *   control block    reservation  producers: fetch_add(events << 32 | units)
- *                    head         events, units: oldest retained batch; store, under the lock
- *                    closing, complete   mark-complete: store, under the lock
- *                    lock         exchange 1 / store 0
- *                    data bell, data waiters; room bell, room waiters   fetch_add; of partition 0
- * only finished     producers: fetch_add; of partition 0 only consumers        state[64] and
- * name[64][128] under the lock; cursor[64], acknowledged[64] by the consumer that is live there:
- * store flags            one word per event slot: (lap + 1) << 24 | events of the batch that begins
- * there entries          one mofka_mpi_entry_t per event slot ring             payload units; a
- * batch: all metadata, then all data, from a unit's start
+ *   control block
+ *     reservation             producers: fetch_add(events << 32 | units)
+ *     head (events, units)    oldest retained batch; store, under the lock
+ *     closing, complete       mark-complete: store, under the lock
+ *     lock                    exchange 1, store 0
+ *     data bell, its waiters  fetch_add; only those of partition 0 are used
+ *     room bell, its waiters  fetch_add; only those of partition 0 are used
+ *     finished                producers: fetch_add; only that of partition 0 is used
+ *     state[], name[][]       joining or leaving consumer: store and put, under the lock
+ *     cursor[], acknowledged[]  the live consumer of that place: store
+ *   flags     one word per event slot: (lap + 1) << 24 | events of the batch that begins there
+ *   entries   one mofka_mpi_entry_t per event slot
+ *   ring      payload units; a batch: all metadata, then all data, from a unit's start
  *
  * Units and events are counted from the start in 64 bits; a reservation or a cursor carries the low
  * 32 bits of each, and is completed from the 64-bit head, from which it is never 2^31 away.

@@ -27,10 +27,21 @@
 
 typedef struct mofka_mpi_window mofka_mpi_window_t;
 
+/* Bytes of a rank's share, and where they go. */
+typedef struct mofka_mpi_piece {
+    uint64_t offset;
+    void *target;
+    size_t bytes; /* at least 1 */
+} mofka_mpi_piece_t;
+
 typedef struct mofka_mpi_window_ops {
     const char *name;
     void (*put)(mofka_mpi_window_t *w, int rank, uint64_t offset, const void *source, size_t bytes);
     void (*get)(mofka_mpi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes);
+    /* The same as get of each piece. rma: one operation for thousands of them (measured here: 8192
+     * pieces of 8 bytes take MPICH 32 ms as gets, 0.3 ms so; Open MPI 0.13 and 0.12). */
+    void (*get_pieces)(mofka_mpi_window_t *w, int rank, const mofka_mpi_piece_t *pieces,
+                       size_t count);
     mofka_status_t (*flush)(mofka_mpi_window_t *w, int rank);
     uint64_t (*load)(mofka_mpi_window_t *w, int rank, uint64_t offset);
     void (*load_run)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,

@@ -13,6 +13,8 @@
 
 /* MPI counts are int. */
 #define CHUNK_BYTES ((size_t)1 << 30)
+/* Pieces of one derived datatype: bounds its memory. */
+#define PIECES_MAX 8192
 
 int64_t mofka_mpi_now_ms(void) {
     struct timespec now;
@@ -76,6 +78,55 @@ static void rma_get(mofka_mpi_window_t *w, int rank, uint64_t offset, void *targ
         TRY(w, MPI_Get, (char *)target + done, count, MPI_BYTE, rank, (MPI_Aint)(offset + done),
             count, MPI_BYTE, w->win);
     }
+}
+
+/* One MPI_Get for pieces of less than 2 GiB together, through a datatype on either side. */
+static int get_indexed(mofka_mpi_window_t *w, int rank, const mofka_mpi_piece_t *pieces, int count,
+                       int *lengths, MPI_Aint *places) {
+    MPI_Datatype there = MPI_DATATYPE_NULL, here = MPI_DATATYPE_NULL;
+    for (int i = 0; i < count; i++) {
+        lengths[i] = (int)pieces[i].bytes;
+        places[i] = (MPI_Aint)pieces[i].offset;
+    }
+    int error = MPI_Type_create_hindexed(count, lengths, places, MPI_BYTE, &there);
+    for (int i = 0; i < count; i++)
+        MPI_Get_address(pieces[i].target, &places[i]);
+    if (!error)
+        error = MPI_Type_create_hindexed(count, lengths, places, MPI_BYTE, &here);
+    if (!error)
+        error = MPI_Type_commit(&there);
+    if (!error)
+        error = MPI_Type_commit(&here);
+    if (!error)
+        error = MPI_Get(MPI_BOTTOM, 1, here, rank, 0, 1, there, w->win);
+    if (there != MPI_DATATYPE_NULL)
+        MPI_Type_free(&there);
+    if (here != MPI_DATATYPE_NULL)
+        MPI_Type_free(&here);
+    return error;
+}
+
+static void rma_get_pieces(mofka_mpi_window_t *w, int rank, const mofka_mpi_piece_t *pieces,
+                           size_t count) {
+    size_t room = count < PIECES_MAX ? count : PIECES_MAX;
+    int *lengths = malloc(room * sizeof *lengths);
+    MPI_Aint *places = malloc(room * sizeof *places);
+    for (size_t first = 0, n; first < count; first += n) {
+        size_t bytes = 0;
+        for (n = 0; first + n < count && n < room; n++) {
+            if (pieces[first + n].bytes > CHUNK_BYTES - bytes)
+                break;
+            bytes += pieces[first + n].bytes;
+        }
+        if (n < 2 || !lengths || !places) {
+            n = 1;
+            rma_get(w, rank, pieces[first].offset, pieces[first].target, pieces[first].bytes);
+        } else {
+            TRY(w, get_indexed, w, rank, pieces + first, (int)n, lengths, places);
+        }
+    }
+    free(lengths);
+    free(places);
 }
 
 static mofka_status_t rma_flush(mofka_mpi_window_t *w, int rank) {
@@ -145,6 +196,7 @@ static const mofka_mpi_window_ops_t rma_ops = {
     .name = "rma",
     .put = rma_put,
     .get = rma_get,
+    .get_pieces = rma_get_pieces,
     .flush = rma_flush,
     .load = rma_load,
     .load_run = rma_load_run,

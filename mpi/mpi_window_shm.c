@@ -28,6 +28,12 @@ static void shm_get(mofka_mpi_window_t *w, int rank, uint64_t offset, void *targ
     memcpy(target, w->base[rank] + offset, bytes);
 }
 
+static void shm_get_pieces(mofka_mpi_window_t *w, int rank, const mofka_mpi_piece_t *pieces,
+                           size_t count) {
+    for (size_t i = 0; i < count; i++)
+        memcpy(pieces[i].target, w->base[rank] + pieces[i].offset, pieces[i].bytes);
+}
+
 static mofka_status_t shm_flush(mofka_mpi_window_t *w, int rank) {
     (void)w, (void)rank;
     /* A release store does not order the non-temporal stores that a large memcpy may use. */
@@ -105,6 +111,7 @@ static const mofka_mpi_window_ops_t shm_ops = {
     .name = "shm",
     .put = shm_put,
     .get = shm_get,
+    .get_pieces = shm_get_pieces,
     .flush = shm_flush,
     .load = shm_load,
     .load_run = shm_load_run,
