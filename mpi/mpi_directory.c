@@ -118,13 +118,21 @@ typedef struct listing {
     void *context;
 } listing_t;
 
+/* What a record says to users: the rest is how its partitions are found. */
 static mofka_status_t describe(void *context, cJSON *record) {
+    static const char *const keys[] = {"options", "validator", "selector", "serializer"};
     listing_t *listing = context;
-    cJSON *copy = cJSON_Duplicate(record, true);
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "name", name_of(record));
+    cJSON_AddNumberToObject(
+        json, "partitions",
+        cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(record, "partitions")));
+    for (int i = 0; i < 4; i++)
+        cJSON_AddItemToObject(json, keys[i], cJSON_DetachItemFromObjectCaseSensitive(record, keys[i]));
     mofka_metadata_t *description;
-    mofka_status_t status = mofka_metadata_create_json(copy, &description);
+    mofka_status_t status = mofka_metadata_create_json(json, &description);
     if (status) {
-        cJSON_Delete(copy);
+        cJSON_Delete(json);
         return status;
     }
     status = listing->visit(listing->context, name_of(record), description);

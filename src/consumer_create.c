@@ -126,6 +126,11 @@ static mofka_status_t make_backend(mofka_consumer_t *consumer) {
 static mofka_status_t set_options(mofka_consumer_t *consumer,
                                   const mofka_consumer_options_t *options) {
     size_t *targets = NULL;
+    if (options->start != MOFKA_START_BEGINNING && options->start != MOFKA_START_END)
+        return mofka_fail(MOFKA_ERR_INVALID, "unknown start %d", (int)options->start);
+    if (options->acknowledge != MOFKA_ACKNOWLEDGE_MANUAL &&
+        options->acknowledge != MOFKA_ACKNOWLEDGE_AUTO)
+        return mofka_fail(MOFKA_ERR_INVALID, "unknown acknowledge %d", (int)options->acknowledge);
     mofka_status_t status =
         options->targets ? copy_targets(consumer->topic, options, &targets) : MOFKA_OK;
     if (status)

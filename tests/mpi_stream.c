@@ -1,26 +1,6 @@
 /* Events from push to pull between the ranks of a job, in the window named by the argument. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-#include <mofka/mofka.h>
-#include <mofka/mpi.h>
 #include "mpi_driver.h"
-
-static const char *window;
-static int rank, size;
-
-#define OK(call)                                                                                   \
-    do {                                                                                           \
-        mofka_status_t status_ = (call);                                                           \
-        if (status_)                                                                               \
-            fail_msg("rank %d: %s: %s: %s", rank, #call, mofka_status_name(status_),               \
-                     mofka_last_error());                                                          \
-    } while (0)
+#include "mpi_main.h"
 
 static mofka_driver_t *open_driver(const char *more) {
     char options[256];
@@ -222,22 +202,11 @@ static void ring_wraps_under_retention(void **state) {
 }
 
 int main(int argc, char **argv) {
-    int level, worst;
-    window = argc > 1 ? argv[1] : "auto";
-    MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &level);
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    mpi_main_start(&argc, &argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_partition),
         cmocka_unit_test(many_partitions_small_batches),
         cmocka_unit_test(ring_wraps_under_retention),
     };
-    if (rank != 0)
-        cmocka_set_message_output(CM_OUTPUT_SUBUNIT);
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    if (failed)
-        MPI_Abort(MPI_COMM_WORLD, 1); /* the others may wait for this rank */
-    MPI_Allreduce(&failed, &worst, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
-    MPI_Finalize();
-    return worst ? 1 : 0;
+    return mpi_main_end(RUN_MPI_TESTS(tests));
 }

@@ -1,0 +1,200 @@
+/* Conformance: bad input is met by a clear error, and changes nothing. */
+#include "conformance.h"
+
+static mofka_status_t create(const char *name, const mofka_topic_options_t *options) {
+    return mofka_driver_create_topic(conformance_driver(), name, options);
+}
+
+static void topic_names(void **state) {
+    (void)state;
+    char name[MOFKA_NAME_BYTES_MAX + 2];
+    bool exists;
+    mofka_topic_t *topic;
+    memset(name, 'x', sizeof name);
+    name[MOFKA_NAME_BYTES_MAX + 1] = '\0';
+    FAILS(create("", NULL), MOFKA_ERR_INVALID, "empty");
+    FAILS(create(NULL, NULL), MOFKA_ERR_INVALID, "empty");
+    FAILS(create(name, NULL), MOFKA_ERR_INVALID, "more than 127");
+    FAILS(create("tab\there", NULL), MOFKA_ERR_INVALID, "0x09 at 3");
+    FAILS(create("\xc3\xa9", NULL), MOFKA_ERR_INVALID, "0xc3");
+    FAILS(mofka_driver_open_topic(conformance_driver(), "", 0, &topic), MOFKA_ERR_INVALID, "empty");
+    FAILS(mofka_driver_open_topic(conformance_driver(), "nowhere", 30, &topic),
+          MOFKA_ERR_NOT_FOUND, "nowhere");
+    OK(mofka_driver_topic_exists(conformance_driver(), "nowhere", &exists));
+    assert_false(exists);
+    topic = fresh_topic(NULL);
+    const char *taken = mofka_topic_name(topic);
+    OK(mofka_driver_topic_exists(conformance_driver(), taken, &exists));
+    assert_true(exists);
+    FAILS(create(taken, NULL), MOFKA_ERR_EXISTS, taken);
+    mofka_topic_release(topic);
+}
+
+static void options_and_helpers(void **state) {
+    (void)state;
+    mofka_topic_options_t o = {.options = "{\"colour\":1}"};
+    bool exists;
+    FAILS(create("bad", &o), MOFKA_ERR_OPTION, "colour");
+    o.options = "{";
+    FAILS(create("bad", &o), MOFKA_ERR_JSON, "not a JSON object");
+    o.options = "[1]";
+    FAILS(create("bad", &o), MOFKA_ERR_JSON, "not a JSON object");
+    o.options = NULL;
+    o.validator = "{\"type\":\"unheard-of\"}";
+    FAILS(create("bad", &o), MOFKA_ERR_NOT_FOUND, "unheard-of");
+    o.validator = "{\"type\":\"default\",\"colour\":1}";
+    FAILS(create("bad", &o), MOFKA_ERR_OPTION, "colour");
+    o.validator = "{\"type\":7}";
+    FAILS(create("bad", &o), MOFKA_ERR_OPTION, "type");
+    o.validator = "nonsense";
+    FAILS(create("bad", &o), MOFKA_ERR_JSON, "nonsense");
+    o.validator = NULL;
+    o.selector = "{\"type\":\"x:libnowhere.so\"}";
+    FAILS(create("bad", &o), MOFKA_ERR_NOT_FOUND, "libnowhere.so");
+    o.selector = NULL;
+    o.serializer = "{\"type\":\"\"}";
+    FAILS(create("bad", &o), MOFKA_ERR_INVALID, "empty");
+    OK(mofka_driver_topic_exists(conformance_driver(), "bad", &exists));
+    assert_false(exists);
+}
+
+static void producers_and_consumers(void **state) {
+    (void)state;
+    char name[MOFKA_NAME_BYTES_MAX + 2];
+    memset(name, 'x', sizeof name);
+    name[MOFKA_NAME_BYTES_MAX + 1] = '\0';
+    mofka_topic_t *topic = fresh_topic(NULL);
+    mofka_producer_t *p;
+    mofka_consumer_t *c;
+    size_t twice[] = {0};
+    FAILS(mofka_producer_create(topic, &(mofka_producer_options_t){.name = name}, &p),
+          MOFKA_ERR_INVALID, "127");
+    FAILS(mofka_producer_create(topic, &(mofka_producer_options_t){.ordering = 9}, &p),
+          MOFKA_ERR_INVALID, "9");
+    FAILS(mofka_producer_create(topic, &(mofka_producer_options_t){.options = "{\"a\":1}"}, &p),
+          MOFKA_ERR_OPTION, "\"a\"");
+    FAILS(mofka_consumer_create(topic, NULL, &c), MOFKA_ERR_INVALID, "name");
+    FAILS(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = name}, &c),
+          MOFKA_ERR_INVALID, "127");
+    FAILS(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "a\nb"}, &c),
+          MOFKA_ERR_INVALID, "0x0a");
+    FAILS(mofka_consumer_create(
+              topic, &(mofka_consumer_options_t){.name = "a", .options = "{\"a\":1}"}, &c),
+          MOFKA_ERR_OPTION, "\"a\"");
+    FAILS(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "a", .targets = twice},
+                                &c),
+          MOFKA_ERR_RANGE, "0 targets");
+    FAILS(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "a", .start = 9}, &c),
+          MOFKA_ERR_INVALID, "9");
+    FAILS(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "a", .acknowledge = 9},
+                                &c),
+          MOFKA_ERR_INVALID, "9");
+    mofka_metadata_t *info;
+    FAILS(mofka_topic_partition_info(topic, 1, &info), MOFKA_ERR_RANGE, "partition 1 of 1");
+    mofka_topic_release(topic);
+}
+
+static void an_event_that_is_too_large(void **state) {
+    (void)state;
+    mofka_topic_t *topic = fresh_topic(NULL);
+    mofka_producer_t *producer = new_producer(topic);
+    mofka_data_view_t *view;
+    mofka_future_t *future;
+    static char byte;
+    mofka_segment_t huge = {&byte, (size_t)1 << 40}; /* never read: it is refused by its size */
+    OK(mofka_data_view_create(&huge, 1, NULL, NULL, &view));
+    OK(mofka_producer_push(producer, "{}", 2, view, MOFKA_ANY_PARTITION, &future));
+    FAILS(mofka_future_wait(future, 0, NULL), MOFKA_ERR_TOO_LARGE, "at most");
+    mofka_future_release(future);
+    FAILS(mofka_producer_push(producer, NULL, 5, NULL, MOFKA_ANY_PARTITION, NULL),
+          MOFKA_ERR_INVALID, "NULL");
+    mofka_data_view_release(view);
+    push_number(producer, 0);
+    end_producer(producer);
+    mofka_consumer_t *consumer = new_consumer(topic, "reader");
+    take_number(consumer, 0);
+    end_consumer(consumer);
+    mofka_topic_release(topic);
+}
+
+static void null_and_closed_handles(void **state) {
+    (void)state;
+    mofka_driver_t *d;
+    mofka_topic_t *t = NULL;
+    mofka_producer_t *p = NULL;
+    mofka_consumer_t *c = NULL;
+    mofka_event_t *e = NULL;
+    mofka_future_t *f = NULL;
+    mofka_metadata_t *m = NULL;
+    bool b;
+    FAILS(mofka_driver_create("unheard-of", NULL, &d), MOFKA_ERR_NOT_FOUND, "unheard-of");
+    FAILS(mofka_driver_create("x:libnowhere.so", NULL, &d), MOFKA_ERR_NOT_FOUND, "libnowhere.so");
+    FAILS(mofka_driver_create("", NULL, &d), MOFKA_ERR_INVALID, "empty");
+    FAILS(mofka_driver_create(NULL, NULL, &d), MOFKA_ERR_INVALID, "empty");
+    FAILS(mofka_driver_close(NULL, 0), MOFKA_ERR_INVALID, "driver handle is NULL");
+    FAILS(mofka_driver_topic_exists(NULL, "a", &b), MOFKA_ERR_INVALID, "NULL");
+    FAILS(mofka_producer_create(t, NULL, &p), MOFKA_ERR_INVALID, "topic handle is NULL");
+    FAILS(mofka_consumer_create(t, NULL, &c), MOFKA_ERR_INVALID, "topic handle is NULL");
+    FAILS(mofka_producer_push(p, "{}", 2, NULL, 0, NULL), MOFKA_ERR_INVALID, "producer handle");
+    FAILS(mofka_producer_flush(p, 0), MOFKA_ERR_INVALID, "producer handle");
+    FAILS(mofka_consumer_pull(c, 0, &e), MOFKA_ERR_INVALID, "consumer handle");
+    FAILS(mofka_consumer_process(c, NULL, NULL, 0, NULL, NULL), MOFKA_ERR_INVALID, "consumer");
+    FAILS(mofka_event_acknowledge(e), MOFKA_ERR_INVALID, "event handle");
+    FAILS(mofka_event_metadata(e, &m), MOFKA_ERR_INVALID, "event handle");
+    FAILS(mofka_future_wait(f, 0, NULL), MOFKA_ERR_INVALID, "future handle");
+    assert_true(mofka_event_is_end(NULL));
+    assert_false(mofka_future_completed(NULL));
+    mofka_driver_release(NULL), mofka_topic_release(NULL), mofka_producer_release(NULL);
+    mofka_consumer_release(NULL), mofka_event_release(NULL), mofka_future_release(NULL);
+    t = fresh_topic(NULL);
+    p = new_producer(t);
+    FAILS(mofka_driver_close(conformance_driver(), 0), MOFKA_ERR_BUSY, mofka_topic_name(t));
+    FAILS(mofka_consumer_pull((mofka_consumer_t *)p, 0, &e), MOFKA_ERR_INVALID, "another kind");
+    OK(mofka_producer_close(p, 20000));
+    OK(mofka_producer_close(p, 20000));
+    FAILS(mofka_producer_push(p, "{}", 2, NULL, 0, NULL), MOFKA_ERR_CLOSED, "closed");
+    FAILS(mofka_producer_flush(p, 0), MOFKA_ERR_CLOSED, "closed");
+    mofka_producer_release(p);
+    c = new_consumer(t, "reader");
+    FAILS(mofka_consumer_process(c, NULL, NULL, 0, NULL, NULL), MOFKA_ERR_INVALID, "callback");
+    FAILS(mofka_driver_close(conformance_driver(), 0), MOFKA_ERR_BUSY, "reader");
+    end_consumer(c);
+    mofka_topic_release(t);
+}
+
+static mofka_status_t find_topic(void *context, const char *name,
+                                 const mofka_metadata_t *description) {
+    const char *wanted = context;
+    if (strcmp(name, wanted) != 0)
+        return MOFKA_OK;
+    const char *text = mofka_metadata_text(description, NULL);
+    assert_non_null(strstr(text, "\"validator\":{\"type\":\"default\",\"json\":true}"));
+    assert_non_null(strstr(text, "\"selector\":{\"type\":\"default\"}"));
+    assert_non_null(strstr(text, "\"serializer\":{\"type\":\"default\"}"));
+    assert_non_null(strstr(text, "\"partitions\":1"));
+    assert_non_null(strstr(text, wanted));
+    *(char *)context = '\0';
+    return MOFKA_STOP;
+}
+
+static void topics_are_listed(void **state) {
+    (void)state;
+    mofka_topic_t *topic =
+        fresh_topic(&(mofka_topic_options_t){.validator = "{\"type\":\"default\",\"json\":true}"});
+    char wanted[MOFKA_NAME_BYTES_MAX + 1];
+    strcpy(wanted, mofka_topic_name(topic));
+    OK(mofka_driver_list_topics(conformance_driver(), find_topic, wanted));
+    assert_int_equal(wanted[0], '\0');
+    assert_ptr_equal(mofka_topic_driver(topic), conformance_driver());
+    mofka_topic_release(topic);
+}
+
+const struct CMUnitTest input_cases[] = {
+    cmocka_unit_test(topic_names),
+    cmocka_unit_test(options_and_helpers),
+    cmocka_unit_test(producers_and_consumers),
+    cmocka_unit_test(an_event_that_is_too_large),
+    cmocka_unit_test(null_and_closed_handles),
+    cmocka_unit_test(topics_are_listed),
+};
+const size_t input_case_count = sizeof input_cases / sizeof input_cases[0];

@@ -1,0 +1,13 @@
+/*
+ * The example backend: topics of one partition, queues in this process's memory. Read it together
+ * with mofka/backend.h and the README's "Writing a backend".
+ */
+#ifndef MOFKA_TESTS_SIMPLE_BACKEND_H
+#define MOFKA_TESTS_SIMPLE_BACKEND_H
+
+#include <mofka/mofka.h>
+
+/* Make a driver; what MOFKA_REGISTER_DRIVER registers as "simple". It has no options. */
+mofka_status_t simple_create(const char *options, const mofka_driver_ops_t **ops, void **self);
+
+#endif
