@@ -128,7 +128,8 @@ static mofka_status_t describe(void *context, cJSON *record) {
         json, "partitions",
         cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(record, "partitions")));
     for (int i = 0; i < 4; i++)
-        cJSON_AddItemToObject(json, keys[i], cJSON_DetachItemFromObjectCaseSensitive(record, keys[i]));
+        cJSON_AddItemToObject(json, keys[i],
+                              cJSON_DetachItemFromObjectCaseSensitive(record, keys[i]));
     mofka_metadata_t *description;
     mofka_status_t status = mofka_metadata_create_json(json, &description);
     if (status) {

@@ -74,15 +74,13 @@ mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
     const char *colon = strchr(type, ':');
     size_t length = colon ? (size_t)(colon - type) : strlen(type);
     mofka_status_t status = MOFKA_OK;
-    if (!look_up(kind, type, length)) {
-        char library[512];
-        /* lib<name>.so, and this project's own lib mofka-<name>.so for a driver */
-        snprintf(library, sizeof library, colon ? "%s" : "lib%s.so", colon ? colon + 1 : type);
+    if (colon && !look_up(kind, type, length))
+        status = load_library(kind, type, colon + 1);
+    for (int i = 0; i < 2 && !colon && !look_up(kind, type, length); i++) {
+        char library[TYPE_BYTES_MAX + 16];
+        /* This project's own library of that name, then any. */
+        snprintf(library, sizeof library, i == 0 ? "libmofka-%.63s.so" : "lib%.63s.so", type);
         status = load_library(kind, type, library);
-        if (status && !colon && kind == MFI_REGISTRY_DRIVER) {
-            snprintf(library, sizeof library, "libmofka-%s.so", type);
-            status = load_library(kind, type, library);
-        }
     }
     if (status)
         return status;

@@ -185,8 +185,8 @@ static void random_sizes(void **state) {
             mofka_segment_t segment = {memory, size};
             mofka_data_view_t *view;
             OK(mofka_data_view_create(&segment, 1, free, memory, &view));
-            OK(mofka_producer_push(producer, text, bytes, size ? view : NULL,
-                                   MOFKA_ANY_PARTITION, NULL));
+            OK(mofka_producer_push(producer, text, bytes, size ? view : NULL, MOFKA_ANY_PARTITION,
+                                   NULL));
             mofka_data_view_release(view);
         }
         OK(mofka_producer_flush(producer, 20000));

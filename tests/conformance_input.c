@@ -18,8 +18,8 @@ static void topic_names(void **state) {
     FAILS(create("tab\there", NULL), MOFKA_ERR_INVALID, "0x09 at 3");
     FAILS(create("\xc3\xa9", NULL), MOFKA_ERR_INVALID, "0xc3");
     FAILS(mofka_driver_open_topic(conformance_driver(), "", 0, &topic), MOFKA_ERR_INVALID, "empty");
-    FAILS(mofka_driver_open_topic(conformance_driver(), "nowhere", 30, &topic),
-          MOFKA_ERR_NOT_FOUND, "nowhere");
+    FAILS(mofka_driver_open_topic(conformance_driver(), "nowhere", 30, &topic), MOFKA_ERR_NOT_FOUND,
+          "nowhere");
     OK(mofka_driver_topic_exists(conformance_driver(), "nowhere", &exists));
     assert_false(exists);
     topic = fresh_topic(NULL);

@@ -342,8 +342,7 @@ static void events_tell_about_themselves(void **state) {
 }
 
 static mofka_status_t any_data(void *context, const mofka_metadata_t *metadata,
-                               mofka_data_descriptor_t *full,
-                               mofka_data_descriptor_t **selected) {
+                               mofka_data_descriptor_t *full, mofka_data_descriptor_t **selected) {
     (void)context, (void)metadata;
     *selected = mofka_data_descriptor_retain(full);
     return MOFKA_OK;

@@ -105,11 +105,11 @@ static void batch_sizes_and_orderings(void **state) {
     for (int i = 0; i < 16; i++) {
         bool strict = i & 4;
         mofka_topic_t *topic = fresh_topic(NULL);
-        mofka_producer_options_t options = {
-            .batch_size = sizes[i % 4],
-            .ordering = strict ? MOFKA_ORDERING_STRICT : MOFKA_ORDERING_LOOSE,
-            .thread_pool = i & 8 ? pool : NULL,
-            .max_batches = 1 + (size_t)i % 3};
+        mofka_producer_options_t options = {.batch_size = sizes[i % 4],
+                                            .ordering = strict ? MOFKA_ORDERING_STRICT
+                                                               : MOFKA_ORDERING_LOOSE,
+                                            .thread_pool = i & 8 ? pool : NULL,
+                                            .max_batches = 1 + (size_t)i % 3};
         mofka_producer_t *producer;
         OK(mofka_producer_create(topic, &options, &producer));
         assert_int_equal(mofka_producer_batch_size(producer), sizes[i % 4]);
@@ -158,8 +158,7 @@ static void threads_share_a_producer(void **state) {
     int last[4] = {-1, -1, -1, -1};
     for (int i = 0; i < 4; i++) {
         pushers[i] = (pusher_t){.producer = producer, .first = 1000 * i};
-        assert_int_equal(
-            pthread_create(&pushers[i].thread, NULL, push_a_hundred, &pushers[i]), 0);
+        assert_int_equal(pthread_create(&pushers[i].thread, NULL, push_a_hundred, &pushers[i]), 0);
     }
     for (int i = 0; i < 4; i++)
         pthread_join(pushers[i].thread, NULL);
@@ -230,9 +229,9 @@ static void a_refusal_stops_nothing_else(void **state) {
     (void)state;
     mofka_topic_t *topic =
         fresh_topic(&(mofka_topic_options_t){.validator = "{\"type\":\"refusing\"}"});
-    assert_non_null(strstr(
-        mofka_metadata_text(mofka_validator_metadata(mofka_topic_validator(topic)), NULL),
-        "refusing"));
+    assert_non_null(
+        strstr(mofka_metadata_text(mofka_validator_metadata(mofka_topic_validator(topic)), NULL),
+               "refusing"));
     mofka_producer_t *producer = new_producer(topic);
     mofka_future_t *future;
     push_number(producer, 0);

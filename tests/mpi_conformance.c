@@ -17,8 +17,8 @@ int main(int argc, char **argv) {
     }
     int failed = 0;
     if (rank == 0)
-        failed = conformance_run(name, driver,
-                                 "{\"partition_bytes\":262144,\"partition_events\":1024}");
+        failed =
+            conformance_run(name, driver, "{\"partition_bytes\":262144,\"partition_events\":1024}");
     if (mofka_driver_close(driver, 100000)) {
         fprintf(stderr, "rank %d: close: %s\n", rank, mofka_last_error());
         failed = 1;

@@ -103,8 +103,7 @@ static mofka_status_t copy_events(queue_t *queue, const mofka_batch_t *batch) {
             memcpy(bytes, metadata, event.metadata_bytes);
         bytes[event.metadata_bytes] = '\0';
         gather(batch, &segment, &used, bytes + event.metadata_bytes + 1, event.data_bytes);
-        queue->events[queue->count + i] =
-            (stored_t){bytes, event.metadata_bytes, event.data_bytes};
+        queue->events[queue->count + i] = (stored_t){bytes, event.metadata_bytes, event.data_bytes};
         metadata += event.metadata_bytes;
     }
     return MOFKA_OK;
@@ -116,8 +115,9 @@ static mofka_status_t producer_append(void *self, size_t partition, mofka_batch_
     (void)partition, (void)timeout_ms; /* there is always room */
     pthread_mutex_lock(&queue->lock);
     mofka_status_t status =
-        queue->complete ? mofka_fail(MOFKA_ERR_COMPLETE, "topic '%s' is complete", queue->texts[NAME])
-                        : make_room(queue, batch->event_count);
+        queue->complete
+            ? mofka_fail(MOFKA_ERR_COMPLETE, "topic '%s' is complete", queue->texts[NAME])
+            : make_room(queue, batch->event_count);
     if (!status)
         status = copy_events(queue, batch);
     if (!status) {
@@ -172,12 +172,12 @@ static mofka_status_t consumer_fetch(void *self, size_t events_max, mofka_run_t 
         *run = (mofka_run_t){.event_count = count, .events = (mofka_fetched_event_t *)(run + 1)};
         for (size_t i = 0; i < count; i++) {
             const stored_t *from = &queue->events[consumer->read + i];
-            run->events[i] = (mofka_fetched_event_t){
-                .id = consumer->read + i,
-                .metadata = from->bytes,
-                .metadata_bytes = from->metadata_bytes,
-                .data_bytes = from->data_bytes,
-                .data_position = (uintptr_t)from->bytes + from->metadata_bytes + 1};
+            run->events[i] = (mofka_fetched_event_t){.id = consumer->read + i,
+                                                     .metadata = from->bytes,
+                                                     .metadata_bytes = from->metadata_bytes,
+                                                     .data_bytes = from->data_bytes,
+                                                     .data_position = (uintptr_t)from->bytes +
+                                                                      from->metadata_bytes + 1};
         }
         consumer->read += count;
         *out = run;
