@@ -194,7 +194,7 @@ static mofka_status_t make_window(mofka_mpi_driver_t *d, const settings_t *s) {
     if (!status && !shm && s->progress == 0 && (is_owner(d, d->rank) || d->rank == 0))
         status = mofka_mpi_progress_start(d);
     if (!status)
-        d->w->ops->store(d->w, d->rank, offsetof(mofka_mpi_share_t, magic), MPI_MAGIC);
+        status = mofka_mpi_window_zero(d->w, d->rank, 0, mofka_mpi_arena_start(d, d->rank));
     return agree(d, status, "starting");
 }
 

@@ -5,8 +5,7 @@
  *
  * Share of a rank:   [share header, one page][directory, rank 0 only][arena, owners only]
  *
- *   share header     magic       rank, store, at creation
- *                    used        arena bytes carved; under the directory's lock, store
+ *   share header     used        arena bytes carved; under the directory's lock, store
  *   directory (rank 0's header) lock, end (bytes of records), next (owner whose turn it is)
  *   record           length (0: end of list; stored last), JSON text of `length` bytes, padded to 8
  *
@@ -44,12 +43,10 @@
 /* Named consumers of a partition: one scan of their cursors stays one small get. */
 #define MPI_CONSUMERS_MAX 64
 #define MPI_FLAG_COUNT_BITS 24
-#define MPI_MAGIC UINT64_C(0x6d6f666b612d3031)
 
 typedef struct mofka_mpi_share {
-    uint64_t magic;
     uint64_t used;
-    uint64_t pad0[6];
+    uint64_t pad0[7];
     uint64_t directory_lock;
     uint64_t pad1[7];
     uint64_t directory_end;

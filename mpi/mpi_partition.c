@@ -35,6 +35,11 @@ void mofka_mpi_partition_place(mofka_mpi_partition_t *p) {
 }
 
 mofka_status_t mofka_mpi_partition_format(const mofka_mpi_partition_t *p, mofka_mpi_place_t start) {
+    /* MPI does not promise zeros: with one rank, MPICH's shared windows are plain malloc. Entries and
+     * payload are only read behind a flag. */
+    mofka_status_t status = mofka_mpi_window_zero(p->w, p->owner, p->base, p->entries - p->base);
+    if (status)
+        return status;
     mofka_mpi_store(p, MPI_CONTROL(bytes), mofka_mpi_partition_bytes(p->slots, p->ring_bytes));
     mofka_mpi_store(p, MPI_CONTROL(head_events), start.events);
     mofka_mpi_store(p, MPI_CONTROL(head_units), start.units);

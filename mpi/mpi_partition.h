@@ -35,7 +35,7 @@ typedef struct mofka_mpi_place {
 uint64_t mofka_mpi_partition_bytes(uint64_t slots, uint64_t ring_bytes);
 /* Set the offsets that follow from base, slots and ring_bytes. */
 void mofka_mpi_partition_place(mofka_mpi_partition_t *p);
-/* Make fresh, zero memory a partition whose log starts at `start` (zero but for tests). */
+/* Make fresh memory (of any contents) a partition whose log starts at `start` (zero but for tests). */
 mofka_status_t mofka_mpi_partition_format(const mofka_mpi_partition_t *p, mofka_mpi_place_t start);
 
 static inline uint64_t mofka_mpi_load(const mofka_mpi_partition_t *p, size_t field) {

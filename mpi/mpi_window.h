@@ -77,6 +77,9 @@ mofka_status_t mofka_mpi_window_heap(char **bases, int rank, int size, mofka_mpi
 
 /* MOFKA_OK, or the first error that an operation met. */
 mofka_status_t mofka_mpi_window_check(mofka_mpi_window_t *window);
+/* Make a range zero, from this rank; complete on return. */
+mofka_status_t mofka_mpi_window_zero(mofka_mpi_window_t *window, int rank, uint64_t offset,
+                                     uint64_t bytes);
 /* Keep an MPI error, once. */
 void mofka_mpi_window_fault(mofka_mpi_window_t *window, const char *call, int error);
 mofka_status_t mofka_mpi_error(const char *call, int error);

@@ -56,6 +56,15 @@ mofka_status_t mofka_mpi_window_check(mofka_mpi_window_t *w) {
     return mofka_fail(MOFKA_ERR_MPI, "window: %s", error == MOFKA_ERR_MPI ? w->message : "failed");
 }
 
+mofka_status_t mofka_mpi_window_zero(mofka_mpi_window_t *w, int rank, uint64_t offset,
+                                     uint64_t bytes) {
+    static const char zeros[4096];
+    for (uint64_t done = 0; done < bytes; done += sizeof zeros)
+        w->ops->put(w, rank, offset + done, zeros,
+                    bytes - done < sizeof zeros ? (size_t)(bytes - done) : sizeof zeros);
+    return w->ops->flush(w, rank);
+}
+
 #define TRY(w, call, ...)                                                                          \
     do {                                                                                           \
         int error_ = call(__VA_ARGS__);                                                            \

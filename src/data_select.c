@@ -12,20 +12,25 @@ static mofka_status_t callback_status(mofka_status_t status, const char *what) {
 }
 
 static mofka_status_t allocate(mofka_consumer_t *consumer, const mofka_metadata_t *metadata,
-                               mofka_data_descriptor_t *selected, mofka_data_view_t **view) {
+                               mofka_data_descriptor_t *selected, mofka_data_view_t **out) {
     size_t size = mofka_data_descriptor_size(selected);
     if (!consumer->options.allocator)
-        return mofka_data_view_allocate(size, view);
+        return mofka_data_view_allocate(size, out);
+    mofka_data_view_t *view = NULL;
     mofka_status_t status = callback_status(
-        consumer->options.allocator(consumer->options.allocator_context, metadata, selected, view),
+        consumer->options.allocator(consumer->options.allocator_context, metadata, selected, &view),
         "allocator");
-    if (!status && mofka_data_view_size(*view) < size) {
+    if (status)
+        return status;
+    if (mofka_data_view_size(view) < size) {
         status =
             mofka_fail(MOFKA_ERR_CALLBACK, "the data allocator gave %zu bytes for %zu selected",
-                       mofka_data_view_size(*view), size);
-        mofka_data_view_release(*view);
+                       mofka_data_view_size(view), size);
+        mofka_data_view_release(view);
+        return status;
     }
-    return status;
+    *out = view;
+    return MOFKA_OK;
 }
 
 static mofka_status_t copy(mofka_consumer_t *consumer, mfi_run_t *run, size_t index,
@@ -66,8 +71,7 @@ mofka_status_t mfi_select_data(mofka_consumer_t *consumer, mfi_run_t *run, size_
         "selector");
     if (!status && selected)
         status = copy(consumer, run, index, metadata, selected);
-    if (!status || selected)
-        mofka_data_descriptor_release(selected);
+    mofka_data_descriptor_release(selected);
     mofka_data_descriptor_release(full);
     return status;
 }

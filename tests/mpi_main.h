@@ -16,11 +16,20 @@ static inline void mpi_main_start(int *argc, char ***argv) {
     window = *argc > 1 ? (*argv)[1] : "auto";
 }
 
-/* Any rank's failure fails the program. */
+#ifdef __SANITIZE_ADDRESS__
+void __lsan_do_leak_check(void);
+#else
+static inline void __lsan_do_leak_check(void) {
+}
+#endif
+
+/* Any rank's failure fails the program. Leaks are looked for before MPI_Finalize: it unloads the
+ * libraries by whose names the MPI's own leaks are known. */
 static inline int mpi_main_end(int failed) {
     int worst;
     if (failed)
         MPI_Abort(MPI_COMM_WORLD, 1); /* the others may wait for this rank */
+    __lsan_do_leak_check();
     MPI_Allreduce(&failed, &worst, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
     MPI_Finalize();
     return worst ? 1 : 0;
