@@ -270,9 +270,8 @@ static void *push_until_complete(void *context) {
 }
 
 /*
- * The topic ends while all ranks push: what was told as stored is read, and nothing else. Guards 6.
- * Fails when: a producer looks at `closing` only before it reserves (mpi_append.c: finish without
- * check_complete).
+ * The topic ends while all ranks push: what was told as stored is read, and nothing else. Guards 6,
+ * with heap_log.c, which puts a rank between its reservation and its look at `closing`.
  */
 static void the_end_races_with_pushes(const job_t *job) {
     for (int round = 0; round < 6; round++) {
@@ -352,7 +351,6 @@ static void a_full_partition_pushes_back(const job_t *job) {
             end = mofka_event_is_end(event);
             mofka_event_release(event);
         }
-        /* The refused push is kept for the next flush, not stored. */
         EXPECT(SLOTS + more == accepted, "%d of %d accepted", SLOTS + more, accepted);
         close_consumer(consumer);
     }

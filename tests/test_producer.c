@@ -1,0 +1,282 @@
+/*
+ * Producers over a backend that answers by script: what the core does with each answer of append.
+ */
+#include "check.h"
+
+/* Answers of append, in turn; the last one stays. */
+typedef struct script {
+    mofka_status_t answers[8];
+    size_t next;
+    uint64_t appended; /* events */
+    size_t calls, closed;
+    int flushed;
+} script_t;
+
+static script_t script;
+
+static mofka_status_t limits(void *self, size_t partition, mofka_batch_limits_t *limits) {
+    (void)self, (void)partition;
+    *limits = (mofka_batch_limits_t){.events_max = 4, .bytes_max = 4096, .event_bytes_max = 1024};
+    return MOFKA_OK;
+}
+
+static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
+                             uint64_t *first_id) {
+    (void)self, (void)partition, (void)timeout_ms;
+    mofka_status_t status = script.answers[script.next];
+    script.next += script.next < 7;
+    script.calls++;
+    if (status)
+        return mofka_fail(status, "as the script says");
+    *first_id = script.appended;
+    script.appended += batch->event_count;
+    return MOFKA_OK;
+}
+
+static mofka_status_t close_producer(void *self, int flushed) {
+    (void)self;
+    script.closed++;
+    script.flushed = flushed;
+    return MOFKA_OK;
+}
+
+static void nothing(void *self) {
+    (void)self;
+}
+
+static const mofka_producer_ops_t producer_ops = {.size = sizeof producer_ops,
+                                                  .limits = limits,
+                                                  .append = append,
+                                                  .close = close_producer,
+                                                  .destroy = nothing};
+
+static mofka_status_t partition_info(void *self, size_t index, mofka_metadata_t **info) {
+    (void)self, (void)index;
+    return mofka_metadata_create("{}", 2, info);
+}
+
+static mofka_status_t mark_complete(void *self, int64_t timeout_ms) {
+    (void)self, (void)timeout_ms;
+    return MOFKA_OK;
+}
+
+static mofka_status_t make_producer(void *self, const char *name, const char *options,
+                                    const mofka_producer_ops_t **ops, void **producer) {
+    (void)name, (void)options;
+    *ops = &producer_ops;
+    *producer = self;
+    return MOFKA_OK;
+}
+
+static mofka_status_t make_consumer(void *self, const mofka_consumer_config_t *config,
+                                    const mofka_consumer_ops_t **ops, void **consumer) {
+    static const mofka_consumer_ops_t empty = {.size = 8};
+    (void)self, (void)config;
+    *ops = &empty;
+    *consumer = NULL;
+    return MOFKA_OK;
+}
+
+static const mofka_topic_ops_t topic_ops = {.size = sizeof topic_ops,
+                                            .partition_info = partition_info,
+                                            .mark_complete = mark_complete,
+                                            .make_producer = make_producer,
+                                            .make_consumer = make_consumer,
+                                            .destroy = nothing};
+
+static mofka_status_t create_topic(void *self, const mofka_topic_config_t *config) {
+    (void)self, (void)config;
+    return MOFKA_OK;
+}
+
+static mofka_status_t open_topic(void *self, const char *name, mofka_topic_made_t *made) {
+    static const char *const plain = "{\"type\":\"default\"}";
+    (void)name;
+    *made = (mofka_topic_made_t){.ops = &topic_ops,
+                                 .self = self,
+                                 .partition_count = 1,
+                                 .validator = strdup(plain),
+                                 .selector = strdup(plain),
+                                 .serializer = strdup(plain)};
+    return MOFKA_OK;
+}
+
+static mofka_status_t topic_exists(void *self, const char *name, bool *exists) {
+    (void)self, (void)name;
+    *exists = true;
+    return MOFKA_OK;
+}
+
+static mofka_status_t list_topics(void *self, mofka_topic_visit_fn visit, void *context) {
+    (void)self, (void)visit, (void)context;
+    return MOFKA_OK;
+}
+
+static mofka_status_t close_driver(void *self, int64_t timeout_ms) {
+    (void)self, (void)timeout_ms;
+    return MOFKA_OK;
+}
+
+static const mofka_driver_ops_t driver_ops = {.size = sizeof driver_ops,
+                                              .create_topic = create_topic,
+                                              .open_topic = open_topic,
+                                              .topic_exists = topic_exists,
+                                              .list_topics = list_topics,
+                                              .close = close_driver,
+                                              .destroy = nothing};
+
+static mofka_driver_t *driver;
+static mofka_topic_t *topic;
+
+static int setup(void **state) {
+    (void)state;
+    memset(&script, 0, sizeof script);
+    return mofka_driver_wrap("scripted", &driver_ops, NULL, &driver) ||
+           mofka_driver_open_topic(driver, "topic", 0, &topic);
+}
+
+static int teardown(void **state) {
+    (void)state;
+    mofka_topic_release(topic);
+    int failed = mofka_driver_close(driver, 0) != MOFKA_OK;
+    mofka_driver_release(driver);
+    return failed;
+}
+
+static mofka_producer_t *producer_of(size_t max_batches) {
+    mofka_producer_t *producer;
+    OK(mofka_producer_create(topic,
+                             &(mofka_producer_options_t){.max_batches = max_batches,
+                                                         .push_timeout_ms = 20,
+                                                         .linger_ms = 100000},
+                             &producer));
+    return producer;
+}
+
+static mofka_future_t *push(mofka_producer_t *producer) {
+    mofka_future_t *future;
+    OK(mofka_producer_push(producer, "{}", 2, NULL, MOFKA_ANY_PARTITION, &future));
+    return future;
+}
+
+static void end(mofka_producer_t *producer) {
+    OK(mofka_producer_close(producer, 1000));
+    assert_int_equal(script.closed, 1);
+    mofka_producer_release(producer);
+}
+
+static void the_delivery_state_follows_the_append(void **state) {
+    (void)state;
+    script.answers[0] = MOFKA_ERR_TIMEOUT;
+    script.answers[1] = MOFKA_ERR_POSSIBLY_STORED;
+    script.answers[2] = MOFKA_OK;
+    mofka_producer_t *producer = producer_of(2);
+    mofka_future_t *future = push(producer);
+    mofka_result_t result;
+    assert_int_equal(script.calls, 0); /* it is in the batch */
+    FAILS(mofka_future_wait(future, 0, &result), MOFKA_ERR_TIMEOUT, "not there");
+    assert_int_equal(mofka_future_delivery(future), MOFKA_NOT_STORED);
+    FAILS(mofka_future_wait(future, 0, &result), MOFKA_ERR_TIMEOUT, "not there");
+    assert_int_equal(mofka_future_delivery(future), MOFKA_POSSIBLY_STORED);
+    OK(mofka_future_wait(future, 0, &result));
+    assert_int_equal(mofka_future_delivery(future), MOFKA_STORED);
+    assert_int_equal(result.event_id, 0);
+    mofka_future_release(future);
+    end(producer);
+    assert_int_equal(script.flushed, 1);
+}
+
+/* A batch that failed for good fails its own events only, and neither flush nor close hangs. */
+static void a_failed_batch_is_told_and_over(void **state) {
+    (void)state;
+    script.answers[0] = MOFKA_ERR_MPI;
+    mofka_producer_t *producer = producer_of(2);
+    mofka_future_t *future = push(producer);
+    for (int i = 0; i < 2; i++)
+        OK(mofka_producer_push(producer, "{}", 2, NULL, MOFKA_ANY_PARTITION, NULL));
+    FAILS(mofka_producer_flush(producer, 1000), MOFKA_ERR_MPI, "2 events failed, the first: as");
+    FAILS(mofka_future_wait(future, 0, NULL), MOFKA_ERR_MPI, "as the script says");
+    assert_int_equal(mofka_future_delivery(future), MOFKA_NOT_STORED);
+    mofka_future_release(future);
+    future = push(producer);
+    mofka_result_t result;
+    OK(mofka_future_wait(future, 1000, &result));
+    assert_int_equal(result.event_id, 0);
+    mofka_future_release(future);
+    end(producer);
+    assert_int_equal(script.flushed, 1); /* all since the flush that told the failure is stored */
+}
+
+static void what_cannot_leave_stays_and_close_can_be_repeated(void **state) {
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        script.answers[i] = MOFKA_ERR_TIMEOUT;
+    script.answers[3] = MOFKA_ERR_POSSIBLY_STORED;
+    script.answers[4] = MOFKA_OK;
+    mofka_producer_t *producer = producer_of(1);
+    for (int i = 0; i < 4; i++) /* a full batch, sent by the push that fills it: time-out 1 */
+        OK(mofka_producer_push(producer, "{}", 2, NULL, MOFKA_ANY_PARTITION, NULL));
+    FAILS(mofka_producer_push(producer, "{}", 2, NULL, MOFKA_ANY_PARTITION, NULL),
+          MOFKA_ERR_TIMEOUT, "script"); /* time-out 2: no batch for the event */
+    FAILS(mofka_producer_close(producer, 0), MOFKA_ERR_TIMEOUT, "4 events are not stored yet");
+    FAILS(mofka_producer_close(producer, 0), MOFKA_ERR_POSSIBLY_STORED, "4 events are not stored");
+    assert_int_equal(script.closed, 0);
+    OK(mofka_producer_close(producer, 1000)); /* the fifth was told by its push */
+    assert_int_equal(script.appended, 4);
+    assert_int_equal(script.closed, 1);
+    assert_int_equal(script.flushed, 1);
+    OK(mofka_producer_close(producer, 0));
+    mofka_producer_release(producer);
+}
+
+/* Released without close: the driver's close sends what is left. */
+static void the_driver_sends_what_was_left(void **state) {
+    (void)state;
+    script.answers[0] = MOFKA_ERR_TIMEOUT;
+    mofka_producer_t *producer = producer_of(2);
+    OK(mofka_producer_push(producer, "{}", 2, NULL, MOFKA_ANY_PARTITION, NULL));
+    mofka_producer_release(producer);
+    FAILS(mofka_driver_close(driver, 0), MOFKA_ERR_TIMEOUT, "1 events are not stored yet");
+    mofka_driver_retain(driver); /* teardown closes and releases once more */
+    OK(mofka_driver_close(driver, 1000));
+    assert_int_equal(script.appended, 1);
+    mofka_driver_release(driver);
+}
+
+static void event_sizes_are_bounded(void **state) {
+    (void)state;
+    mofka_producer_t *producer = producer_of(2);
+    static char bytes[2048];
+    FAILS(mofka_producer_push(producer, bytes, 1025, NULL, MOFKA_ANY_PARTITION, NULL),
+          MOFKA_ERR_TOO_LARGE, "at most 1024");
+    OK(mofka_producer_push(producer, bytes, 1024, NULL, MOFKA_ANY_PARTITION, NULL));
+    FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_TOO_LARGE, "1 events failed");
+    end(producer);
+}
+
+static void tables_with_holes_are_refused(void **state) {
+    (void)state;
+    mofka_consumer_t *consumer;
+    mofka_driver_t *other;
+    FAILS(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "a"}, &consumer),
+          MOFKA_ERR_INVALID, "lacks a required slot");
+    mofka_driver_ops_t ops = driver_ops;
+    ops.open_topic = NULL;
+    FAILS(mofka_driver_wrap("holes", &ops, NULL, &other), MOFKA_ERR_INVALID, "holes");
+    ops = driver_ops;
+    ops.size = 8;
+    FAILS(mofka_driver_wrap("short", &ops, NULL, &other), MOFKA_ERR_INVALID, "short");
+}
+
+int main(void) {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(the_delivery_state_follows_the_append),
+        CASE(a_failed_batch_is_told_and_over),
+        CASE(what_cannot_leave_stays_and_close_can_be_repeated),
+        CASE(the_driver_sends_what_was_left),
+        CASE(event_sizes_are_bounded),
+        CASE(tables_with_holes_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
