@@ -12,9 +12,11 @@
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 #include <mofka/options.h>
 
 enum { WINDOW_AUTO, WINDOW_SHM, WINDOW_RMA };
@@ -141,16 +143,33 @@ static mofka_status_t check_mpi(void) {
     return MOFKA_OK;
 }
 
-/* How many ranks share this node, and which of them this is. */
+/* How many ranks share this node; among those with this rank's binding, how many and which one. */
 static mofka_status_t look_at_node(mofka_mpi_driver_t *d) {
     MPI_Comm node;
+    int node_rank;
     int error = MPI_Comm_split_type(d->comm, MPI_COMM_TYPE_SHARED, d->rank, MPI_INFO_NULL, &node);
     if (error)
         return mofka_mpi_error("MPI_Comm_split_type", error);
-    MPI_Comm_rank(node, &d->node_rank);
+    MPI_Comm_rank(node, &node_rank);
     MPI_Comm_size(node, &d->node_size);
+    cpu_set_t own;
+    CPU_ZERO(&own);
+    sched_getaffinity(getpid(), sizeof own, &own);
+    cpu_set_t *all = calloc((size_t)d->node_size, sizeof *all);
+    if (!all)
+        error = MPI_ERR_NO_MEM;
+    int alike = !error; /* one rank without memory must not leave the others waiting */
+    MPI_Allreduce(MPI_IN_PLACE, &alike, 1, MPI_INT, MPI_MIN, node);
+    if (alike)
+        error = MPI_Allgather(&own, sizeof own, MPI_BYTE, all, sizeof own, MPI_BYTE, node);
+    for (int i = 0; alike && !error && i < d->node_size; i++) {
+        bool same = CPU_EQUAL(&all[i], &own);
+        d->binding_count += same;
+        d->binding_index += same && i < node_rank;
+    }
+    free(all);
     MPI_Comm_free(&node);
-    return MOFKA_OK;
+    return error ? mofka_mpi_error("looking at the node's bindings", error) : MOFKA_OK;
 }
 
 static mofka_status_t check_window(const mofka_mpi_driver_t *d, const settings_t *s, bool shm) {
@@ -178,6 +197,39 @@ static mofka_status_t check_window(const mofka_mpi_driver_t *d, const settings_t
     return MOFKA_OK;
 }
 
+/* MPI_Finalize deletes the attributes of MPI_COMM_SELF before anything else. A driver that is still
+ * there then was forgotten: it is told, and its thread leaves MPI, so that nothing hangs. */
+static int at_finalize(MPI_Comm self, int keyval, void *driver, void *unused) {
+    mofka_mpi_driver_t *d = driver;
+    (void)self, (void)keyval, (void)unused;
+    if (!d->w)
+        return MPI_SUCCESS; /* closed: deleted by close */
+    fprintf(stderr,
+            "mofka: rank %d: the MPI driver was not closed before MPI_Finalize; what its producers "
+            "still hold is lost\n",
+            d->rank);
+    mofka_mpi_progress_stop(d);
+    return MPI_SUCCESS;
+}
+
+static mofka_status_t watch_finalize(mofka_mpi_driver_t *d) {
+    int error = MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, at_finalize, &d->keyval, NULL);
+    if (!error)
+        error = MPI_Comm_set_attr(MPI_COMM_SELF, d->keyval, d);
+    return error ? mofka_mpi_error("MPI_Comm_set_attr", error) : MOFKA_OK;
+}
+
+/* Every rank has its window. */
+static void stop(mofka_mpi_driver_t *d) {
+    mofka_mpi_progress_stop(d);
+    d->w->ops->destroy(d->w);
+    d->w = NULL;
+    if (d->keyval != MPI_KEYVAL_INVALID) {
+        MPI_Comm_delete_attr(MPI_COMM_SELF, d->keyval);
+        MPI_Comm_free_keyval(&d->keyval);
+    }
+}
+
 static mofka_status_t make_window(mofka_mpi_driver_t *d, const settings_t *s) {
     bool shm = s->window == WINDOW_SHM || (s->window == WINDOW_AUTO && d->node_size == d->size);
     /* auto must mean the same everywhere */
@@ -191,11 +243,18 @@ static mofka_status_t make_window(mofka_mpi_driver_t *d, const settings_t *s) {
     status = shm ? mofka_mpi_window_shm(d->comm, bytes, &d->w)
                  : mofka_mpi_window_rma(d->comm, bytes, &d->w);
     status = agree(d, status, "allocating its window");
-    if (!status && !shm && s->progress == 0 && (is_owner(d, d->rank) || d->rank == 0))
+    if (status)
+        return status;
+    if (!shm && s->progress == 0 && (is_owner(d, d->rank) || d->rank == 0))
         status = mofka_mpi_progress_start(d);
     if (!status)
+        status = watch_finalize(d);
+    if (!status)
         status = mofka_mpi_window_zero(d->w, d->rank, 0, mofka_mpi_arena_start(d, d->rank));
-    return agree(d, status, "starting");
+    status = agree(d, status, "starting");
+    if (status)
+        stop(d);
+    return status;
 }
 
 static void driver_free(mofka_mpi_driver_t *d) {
@@ -215,6 +274,7 @@ static mofka_status_t create(MPI_Comm comm, const char *options, mofka_mpi_drive
     if (!d)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a driver");
     d->comm = MPI_COMM_NULL;
+    d->keyval = MPI_KEYVAL_INVALID;
     int error = MPI_Comm_dup(comm, &d->comm);
     if (error) {
         free(d);
@@ -269,9 +329,7 @@ static mofka_status_t close_driver(void *self, int64_t timeout_ms) {
                               timeout_ms);
         mofka_mpi_back_off(&us, 1000);
     }
-    mofka_mpi_progress_stop(d);
-    d->w->ops->destroy(d->w);
-    d->w = NULL;
+    stop(d);
     MPI_Comm_free(&d->comm);
     return MOFKA_OK;
 }
@@ -282,8 +340,8 @@ static void destroy(void *self) {
 
 static void node_place(void *self, size_t *index, size_t *count) {
     const mofka_mpi_driver_t *d = self;
-    *index = (size_t)d->node_rank;
-    *count = (size_t)d->node_size;
+    *index = d->binding_index;
+    *count = d->binding_count;
 }
 
 static const mofka_driver_ops_t driver_ops = {

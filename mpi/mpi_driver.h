@@ -19,7 +19,9 @@ typedef struct mofka_mpi_driver {
     _Atomic int stop_progress;
     MPI_Request closing; /* the barrier of close */
     bool is_closing;
-    int node_rank, node_size;
+    int node_size;                       /* ranks of this node */
+    size_t binding_count, binding_index; /* those of them with this one's binding; its turn */
+    int keyval;                          /* of the attribute that MPI_Finalize finds */
 } mofka_mpi_driver_t;
 
 /* Where a rank's arena begins in its share. */

@@ -65,6 +65,7 @@ static void enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken
             partition->first = run;
         partition->last = run;
     }
+    consumer->ready_runs += overtaken < run->count;
     for (size_t i = overtaken; i < run->count; i++) {
         mofka_event_t *event = &run->events[i];
         event->lost = partition->lost;
@@ -121,12 +122,15 @@ static mofka_status_t fetch(mofka_consumer_t *consumer, int64_t deadline) {
 
 /* ---- handing out ----------------------------------------------------------------------------- */
 
+/* The FIFO keeps each run's events together: one that comes back (abandoned) goes to the front. */
 static mofka_event_t *pop(mofka_consumer_t *consumer) {
     mofka_event_t *event = consumer->first;
     if (event) {
         consumer->first = event->next;
         if (!consumer->first)
             consumer->last = NULL;
+        if (!event->next || event->next->run != event->run)
+            consumer->ready_runs--;
         event->next = NULL;
     }
     return event;
@@ -190,22 +194,61 @@ static void wait_changed(mofka_consumer_t *consumer, int64_t deadline) {
     pthread_cond_timedwait(&consumer->changed, &consumer->lock, &until);
 }
 
+/* With the lock, when nobody fetches. */
+static mofka_status_t fetch_alone(mofka_consumer_t *consumer, int64_t deadline) {
+    consumer->fetching = true;
+    pthread_mutex_unlock(&consumer->lock);
+    mofka_status_t status = fetch(consumer, deadline);
+    pthread_mutex_lock(&consumer->lock);
+    consumer->fetching = false;
+    if (status == MOFKA_ERR_COMPLETE)
+        consumer->ended = true;
+    pthread_cond_broadcast(&consumer->changed);
+    return status;
+}
+
+/* Fetch ahead, in a worker. An error is left for the pull that meets it again. */
+static void prefetch(void *context) {
+    mofka_consumer_t *consumer = context;
+    mofka_status_t status = MOFKA_OK;
+    pthread_mutex_lock(&consumer->lock);
+    while (!status && !consumer->fetching && !consumer->ended && !consumer->closed &&
+           !consumer->unsubscribed && consumer->ready_runs < consumer->options.max_batches)
+        status = fetch_alone(consumer, 0);
+    consumer->prefetching = false;
+    pthread_mutex_unlock(&consumer->lock);
+    mofka_consumer_release(consumer);
+}
+
+/* With the lock: let a worker fetch ahead, if there is one and too little is ready. */
+static bool wants_prefetch(mofka_consumer_t *consumer) {
+    if (consumer->prefetching || consumer->fetching || consumer->ended || consumer->closed ||
+        consumer->ready_runs >= consumer->options.max_batches ||
+        mofka_thread_pool_thread_count(consumer->options.thread_pool) == 0)
+        return false;
+    return consumer->prefetching = true;
+}
+
+/* Without the lock. */
+static void start_prefetch(mofka_consumer_t *consumer) {
+    mofka_consumer_retain(consumer);
+    if (mofka_thread_pool_push_work(consumer->options.thread_pool, prefetch, consumer,
+                                    MOFKA_PRIORITY_DEFAULT) == MOFKA_OK)
+        return;
+    pthread_mutex_lock(&consumer->lock); /* the pool is closed: pulls fetch for themselves */
+    consumer->prefetching = false;
+    pthread_mutex_unlock(&consumer->lock);
+    mofka_consumer_release(consumer);
+}
+
 /* With the lock: fetch, or wait for the thread that does. Fetch's hard errors are returned. */
 static mofka_status_t advance(mofka_consumer_t *consumer, int64_t deadline) {
     mofka_status_t status = MOFKA_OK;
     mofka_future_t *done = NULL;
-    if (consumer->fetching) {
+    if (consumer->fetching)
         wait_changed(consumer, deadline);
-    } else {
-        consumer->fetching = true;
-        pthread_mutex_unlock(&consumer->lock);
-        status = fetch(consumer, deadline);
-        pthread_mutex_lock(&consumer->lock);
-        consumer->fetching = false;
-        if (status == MOFKA_ERR_COMPLETE)
-            consumer->ended = true;
-        pthread_cond_broadcast(&consumer->changed);
-    }
+    else
+        status = fetch_alone(consumer, deadline);
     serve(consumer, &done);
     if (done) {
         pthread_mutex_unlock(&consumer->lock);
@@ -263,7 +306,10 @@ mofka_status_t mofka_consumer_pull(mofka_consumer_t *consumer, int64_t timeout_m
         if (status)
             break;
     }
+    bool more = event && wants_prefetch(consumer);
     pthread_mutex_unlock(&consumer->lock);
+    if (more)
+        start_prefetch(consumer);
     return status ? status : give(event, out);
 }
 
@@ -292,6 +338,7 @@ static void abandoned(void *owner, mofka_future_t *future) {
     pthread_mutex_lock(&consumer->lock);
     bool back = event->run->run && !consumer->closed;
     if (back) {
+        consumer->ready_runs += !consumer->first || consumer->first->run != event->run;
         event->next = consumer->first;
         consumer->first = event;
         if (!consumer->last)
@@ -370,6 +417,7 @@ mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer) {
     pthread_mutex_lock(&consumer->lock);
     mofka_event_t *events = consumer->first;
     consumer->first = consumer->last = NULL;
+    consumer->ready_runs = 0;
     serve(consumer, &done);
     pthread_mutex_unlock(&consumer->lock);
     drop_requests(done);

@@ -4,9 +4,11 @@
  *   fetch -> run (one allocation: its events are embedded) -> ready FIFO -> pull, or the oldest
  * request
  *
- * One thread at a time fetches (`fetching`), with no lock held; others wait for what it brings. It
- * is whoever needs an event and finds none, so at most one run is ready and nothing piles up. A run
- * lives until its last event was released; it keeps the consumer's memory.
+ * One thread at a time fetches (`fetching`), with no lock held; others wait for what it brings.
+ * Without pool threads it is whoever needs an event and finds none, so at most one run is ready.
+ * With them, a pull that leaves fewer than max_batches runs ready queues a prefetch task
+ * (`prefetching`), which fetches until there are so many or nothing is there. A run lives until its
+ * last event was released; it keeps the consumer's memory.
  */
 #ifndef MOFKA_SRC_CONSUMER_H
 #define MOFKA_SRC_CONSUMER_H
@@ -17,11 +19,14 @@ struct mfi_run;
 
 struct mofka_event {
     mfi_object_t object;
-    struct mfi_run *run;
-    mofka_event_t *next;                  /* in the ready FIFO */
-    mofka_data_view_t *data;              /* owned */
-    mofka_metadata_t *deserialized;       /* owned; NULL with the identity serializer */
+    const mofka_event_ops_t *ops;
+    void *self;                           /* the event itself, or a backend's own */
     _Atomic(mofka_metadata_t *) metadata; /* made on first use */
+    /* Of events that consumers hand out: */
+    struct mfi_run *run;
+    mofka_event_t *next;            /* in the ready FIFO */
+    mofka_data_view_t *data;        /* owned */
+    mofka_metadata_t *deserialized; /* owned; NULL with the identity serializer */
     uint64_t lost;
     mofka_status_t status; /* of its selection: an error is what the pull returns */
     char *message;
@@ -55,7 +60,8 @@ struct mofka_consumer {
     mfi_child_t child;
     pthread_mutex_t lock;   /* guards all below */
     pthread_cond_t changed; /* a fetch ended */
-    bool fetching, closed, unsubscribed, ended;
+    bool fetching, prefetching, closed, unsubscribed, ended;
+    size_t ready_runs;                            /* runs of which the FIFO has an event */
     mofka_event_t *first, *last;                  /* ready */
     mofka_future_t *first_request, *last_request; /* retained */
     _Atomic uint64_t lost;

@@ -17,6 +17,8 @@ static const mofka_fetched_event_t *fetched(const mofka_event_t *event) {
     return event->run->run ? &event->run->run->events[index_of(event)] : NULL;
 }
 
+static const mofka_event_ops_t fetched_ops;
+
 mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *from, mfi_run_t **out) {
     size_t count = from ? from->event_count : 1;
     mfi_run_t *run = calloc(1, sizeof *run + count * sizeof run->events[0]);
@@ -29,6 +31,8 @@ mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *from, mfi
     atomic_init(&run->users, count);
     for (size_t i = 0; i < count; i++) {
         mfi_object_init(&run->events[i].object, MFI_EVENT);
+        run->events[i].ops = &fetched_ops;
+        run->events[i].self = &run->events[i];
         run->events[i].run = run;
     }
     *out = run;
@@ -87,6 +91,95 @@ static void acknowledge_released(mofka_event_t *event) {
     }
 }
 
+/* ---- the table of events that consumers hand out ---------------------------------------------- */
+
+static uint64_t fetched_id(const void *self) {
+    const mofka_fetched_event_t *from = fetched(self);
+    return from ? from->id : MOFKA_NO_MORE_EVENTS;
+}
+
+static size_t fetched_partition(const void *self) {
+    return ((const mofka_event_t *)self)->run->partition;
+}
+
+static const char *fetched_metadata(const void *self, size_t *bytes) {
+    const mofka_event_t *event = self;
+    const mofka_fetched_event_t *from = fetched(event);
+    if (event->deserialized)
+        return mofka_metadata_text(event->deserialized, bytes);
+    *bytes = from ? from->metadata_bytes : 0;
+    return from ? from->metadata : "";
+}
+
+static mofka_data_view_t *fetched_data(const void *self) {
+    return ((const mofka_event_t *)self)->data;
+}
+
+static size_t fetched_data_size(const void *self) {
+    const mofka_fetched_event_t *from = fetched(self);
+    return from ? from->data_bytes : 0;
+}
+
+static uint64_t fetched_lost(const void *self) {
+    return ((const mofka_event_t *)self)->lost;
+}
+
+static mofka_status_t fetched_partition_info(const void *self, mofka_metadata_t **info) {
+    const mfi_run_t *run = ((const mofka_event_t *)self)->run;
+    return mofka_topic_partition_info(run->consumer->topic, run->partition, info);
+}
+
+static mofka_status_t fetched_acknowledge(void *self) {
+    mofka_event_t *event = self;
+    mofka_consumer_t *consumer = event->run->consumer;
+    if (!event->run->run)
+        return MOFKA_OK;
+    pthread_mutex_lock(&consumer->lock);
+    bool closed = consumer->closed || consumer->unsubscribed;
+    pthread_mutex_unlock(&consumer->lock);
+    if (closed)
+        return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
+    return consumer->ops->acknowledge(consumer->self, event->run->partition, fetched(event)->id);
+}
+
+static void fetched_destroy(void *self) {
+    mofka_event_t *event = self;
+    mfi_run_t *run = event->run;
+    mofka_data_view_release(event->data);
+    mofka_metadata_release(event->deserialized);
+    free(event->message);
+    if (run->run && run->consumer->options.acknowledge == MOFKA_ACKNOWLEDGE_AUTO)
+        acknowledge_released(event);
+    mfi_run_drop(run);
+}
+
+static const mofka_event_ops_t fetched_ops = {.size = sizeof fetched_ops,
+                                              .id = fetched_id,
+                                              .partition = fetched_partition,
+                                              .metadata = fetched_metadata,
+                                              .data = fetched_data,
+                                              .data_size = fetched_data_size,
+                                              .lost = fetched_lost,
+                                              .partition_info = fetched_partition_info,
+                                              .acknowledge = fetched_acknowledge,
+                                              .destroy = fetched_destroy};
+
+/* ---- the handle ------------------------------------------------------------------------------ */
+
+mofka_status_t mofka_event_wrap(const mofka_event_ops_t *ops, void *self, mofka_event_t **out) {
+    if (!ops || ops->size < sizeof *ops || !ops->id || !ops->partition || !ops->metadata ||
+        !ops->data || !ops->data_size || !ops->acknowledge || !ops->destroy)
+        return mofka_fail(MOFKA_ERR_INVALID, "an event's table lacks a required slot");
+    mofka_event_t *event = calloc(1, sizeof *event);
+    if (!event)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for an event");
+    mfi_object_init(&event->object, MFI_EVENT);
+    event->ops = ops;
+    event->self = self;
+    *out = event;
+    return MOFKA_OK;
+}
+
 mofka_event_t *mofka_event_retain(mofka_event_t *event) {
     if (event)
         mfi_object_retain(&event->object);
@@ -96,20 +189,15 @@ mofka_event_t *mofka_event_retain(mofka_event_t *event) {
 void mofka_event_release(mofka_event_t *event) {
     if (!event || !mfi_object_release(&event->object))
         return;
-    mofka_data_view_release(event->data);
-    mofka_metadata_release(event->deserialized);
+    bool wrapped = event->self != event;
     mofka_metadata_release(atomic_load(&event->metadata));
-    free(event->message);
-    mfi_run_t *run = event->run;
-    if (run->run && run->consumer->options.acknowledge == MOFKA_ACKNOWLEDGE_AUTO)
-        acknowledge_released(event);
-    mfi_run_drop(run);
+    event->ops->destroy(event->self); /* a fetched event lives in its run, which may end here */
+    if (wrapped)
+        free(event);
 }
 
 uint64_t mofka_event_id(const mofka_event_t *event) {
-    if (!mfi_object_is(event, MFI_EVENT) || !event->run->run)
-        return MOFKA_NO_MORE_EVENTS;
-    return fetched(event)->id;
+    return mfi_object_is(event, MFI_EVENT) ? event->ops->id(event->self) : MOFKA_NO_MORE_EVENTS;
 }
 
 bool mofka_event_is_end(const mofka_event_t *event) {
@@ -117,23 +205,24 @@ bool mofka_event_is_end(const mofka_event_t *event) {
 }
 
 size_t mofka_event_partition(const mofka_event_t *event) {
-    return mfi_object_is(event, MFI_EVENT) ? event->run->partition : SIZE_MAX;
+    return mfi_object_is(event, MFI_EVENT) ? event->ops->partition(event->self) : SIZE_MAX;
 }
 
 mofka_status_t mofka_event_partition_info(const mofka_event_t *event, mofka_metadata_t **info) {
     mofka_status_t status = mfi_check(event, MFI_EVENT, "event");
-    return status ? status
-                  : mofka_topic_partition_info(event->run->consumer->topic, event->run->partition,
-                                               info);
+    if (!status && !event->ops->partition_info)
+        status = mofka_fail(MOFKA_ERR_UNSUPPORTED, "this event does not know its partition");
+    return status ? status : event->ops->partition_info(event->self, info);
 }
 
 const char *mofka_event_metadata_text(const mofka_event_t *event, size_t *bytes) {
-    const mofka_fetched_event_t *from = mfi_object_is(event, MFI_EVENT) ? fetched(event) : NULL;
-    if (from && event->deserialized)
-        return mofka_metadata_text(event->deserialized, bytes);
+    size_t length = 0;
+    const char *text = "";
+    if (mfi_object_is(event, MFI_EVENT))
+        text = event->ops->metadata(event->self, &length);
     if (bytes)
-        *bytes = from ? from->metadata_bytes : 0;
-    return from ? from->metadata : "";
+        *bytes = length;
+    return text;
 }
 
 mofka_status_t mofka_event_metadata(mofka_event_t *event, mofka_metadata_t **metadata) {
@@ -162,27 +251,18 @@ mofka_status_t mofka_event_metadata(mofka_event_t *event, mofka_metadata_t **met
 }
 
 mofka_data_view_t *mofka_event_data(const mofka_event_t *event) {
-    return mfi_object_is(event, MFI_EVENT) ? event->data : NULL;
+    return mfi_object_is(event, MFI_EVENT) ? event->ops->data(event->self) : NULL;
 }
 
 size_t mofka_event_data_size(const mofka_event_t *event) {
-    const mofka_fetched_event_t *from = mfi_object_is(event, MFI_EVENT) ? fetched(event) : NULL;
-    return from ? from->data_bytes : 0;
+    return mfi_object_is(event, MFI_EVENT) ? event->ops->data_size(event->self) : 0;
 }
 
 uint64_t mofka_event_lost(const mofka_event_t *event) {
-    return mfi_object_is(event, MFI_EVENT) ? event->lost : 0;
+    return mfi_object_is(event, MFI_EVENT) && event->ops->lost ? event->ops->lost(event->self) : 0;
 }
 
 mofka_status_t mofka_event_acknowledge(mofka_event_t *event) {
     mofka_status_t status = mfi_check(event, MFI_EVENT, "event");
-    if (status || !event->run->run)
-        return status;
-    mofka_consumer_t *consumer = event->run->consumer;
-    pthread_mutex_lock(&consumer->lock);
-    bool closed = consumer->closed || consumer->unsubscribed;
-    pthread_mutex_unlock(&consumer->lock);
-    if (closed)
-        return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
-    return consumer->ops->acknowledge(consumer->self, event->run->partition, fetched(event)->id);
+    return status ? status : event->ops->acknowledge(event->self);
 }

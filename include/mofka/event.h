@@ -19,21 +19,32 @@
 extern "C" {
 #endif
 
-/** What a backend with its own event objects would fill in. Events handed out by a consumer of this
- * library use the core's own table, over what the backend fetched. */
+/** What a backend with its own events fills in; those that consumers of this library hand out use
+ * the core's own table, over what the backend fetched. Slots are required unless marked optional. */
 typedef struct mofka_event_ops {
     size_t size; /**< sizeof(mofka_event_ops_t) of the backend's build */
     uint64_t (*id)(const void *self);
     size_t (*partition)(const void *self);
-    /** The stored metadata text. View. */
+    /** The metadata text, NUL-terminated; `*bytes` is its length. View. */
     const char *(*metadata)(const void *self, size_t *bytes);
     /** The selected data; NULL for none. View. */
     mofka_data_view_t *(*data)(const void *self);
+    /** The data's size in the topic. */
+    size_t (*data_size)(const void *self);
+    /** Optional: events lost just before this one. Missing: none. */
+    uint64_t (*lost)(const void *self);
+    /** Optional: what and where its partition is. Give `*info`. Missing: MOFKA_ERR_UNSUPPORTED. */
+    mofka_status_t (*partition_info)(const void *self, mofka_metadata_t **info);
     /** Acknowledge this event and all before it in its partition. */
     mofka_status_t (*acknowledge)(void *self);
     /** The last user let go. */
     void (*destroy)(void *self);
 } mofka_event_ops_t;
+
+/** Make a handle of a backend's own event; `self` is taken. Give: release. MOFKA_ERR_INVALID: a
+ * required slot is missing. Threads: any. MPI: none. Blocks: no. */
+MOFKA_API mofka_status_t mofka_event_wrap(const mofka_event_ops_t *ops, void *self,
+                                          mofka_event_t **event);
 
 /** Count one more user; returns its argument. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_event_t *mofka_event_retain(mofka_event_t *event);
