@@ -13,7 +13,9 @@ int64_t mfi_now_ms(void) {
 
 int64_t mfi_deadline(int64_t timeout_ms) {
     int64_t now = mfi_now_ms();
-    return timeout_ms < 0 || timeout_ms > INT64_MAX - now ? INT64_MAX : now + timeout_ms;
+    if (timeout_ms < 0 || timeout_ms >= INT64_MAX - now)
+        return INT64_MAX;
+    return now + timeout_ms + (timeout_ms > 0); /* `now` was rounded down: never too early */
 }
 
 int64_t mfi_remaining(int64_t deadline) {

@@ -56,11 +56,11 @@ static void memory_that_is_not_there(void **state) {
     if (rank == 0) {
         mofka_topic_options_t o = {.options = "{\"partition_bytes\":65536,\"partition_events\":8}"};
         FAILS(mofka_driver_create_topic(driver, "big", &o), MOFKA_ERR_FULL,
-              "\"arena_bytes\" must be at least 90112");
+              "\"arena_bytes\" must be at least 81920");
     }
     OK(mofka_driver_close(driver, 30000));
     mofka_driver_release(driver);
-    snprintf(text, sizeof text, "{\"window\":\"%s\",\"arena_bytes\":90112}", window);
+    snprintf(text, sizeof text, "{\"window\":\"%s\",\"arena_bytes\":81920}", window);
     OK(mofka_mpi_driver_create(MPI_COMM_WORLD, text, &driver)); /* what the message asked for */
     if (rank == 0) {
         mofka_topic_options_t o = {.options = "{\"partition_bytes\":65536,\"partition_events\":8}"};
