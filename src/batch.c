@@ -174,15 +174,6 @@ static void stays(mfi_lane_t *lane, mofka_status_t status) {
     }
 }
 
-static void wait_changed(mofka_producer_t *producer, int64_t deadline) {
-    if (deadline == INT64_MAX) {
-        pthread_cond_wait(&producer->changed, &producer->lock);
-        return;
-    }
-    struct timespec until = {.tv_sec = deadline / 1000, .tv_nsec = deadline % 1000 * 1000000};
-    pthread_cond_timedwait(&producer->changed, &producer->lock, &until);
-}
-
 static bool has_work(const mfi_lane_t *lane, uint64_t sequence) {
     for (const mfi_batch_t *b = lane->first; b; b = b->next)
         if (b->sequence <= sequence)
@@ -221,7 +212,7 @@ mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadl
             status = send_first(lane, deadline);
             continue;
         }
-        wait_changed(producer, deadline);
+        mfi_cond_wait(&producer->changed, &producer->lock, deadline);
         if (mfi_remaining(deadline) == 0 && lane->sending)
             status = mofka_fail(MOFKA_ERR_TIMEOUT, "another thread is still sending");
     }

@@ -185,15 +185,6 @@ static void drop_requests(mofka_future_t *done) {
     }
 }
 
-static void wait_changed(mofka_consumer_t *consumer, int64_t deadline) {
-    if (deadline == INT64_MAX) {
-        pthread_cond_wait(&consumer->changed, &consumer->lock);
-        return;
-    }
-    struct timespec until = {.tv_sec = deadline / 1000, .tv_nsec = deadline % 1000 * 1000000};
-    pthread_cond_timedwait(&consumer->changed, &consumer->lock, &until);
-}
-
 /* With the lock, when nobody fetches. */
 static mofka_status_t fetch_alone(mofka_consumer_t *consumer, int64_t deadline) {
     consumer->fetching = true;
@@ -246,7 +237,7 @@ static mofka_status_t advance(mofka_consumer_t *consumer, int64_t deadline) {
     mofka_status_t status = MOFKA_OK;
     mofka_future_t *done = NULL;
     if (consumer->fetching)
-        wait_changed(consumer, deadline);
+        mfi_cond_wait(&consumer->changed, &consumer->lock, deadline);
     else
         status = fetch_alone(consumer, deadline);
     serve(consumer, &done);

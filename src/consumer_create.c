@@ -160,11 +160,7 @@ static mofka_consumer_t *consumer_new(mofka_topic_t *topic, const char *name) {
     consumer->topic = mofka_topic_retain(topic);
     consumer->name = copy;
     pthread_mutex_init(&consumer->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&consumer->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    mfi_cond_init(&consumer->changed);
     return consumer;
 }
 

@@ -25,6 +25,21 @@ int64_t mfi_remaining(int64_t deadline) {
     return left > 0 ? left : 0;
 }
 
+void mfi_cond_init(pthread_cond_t *cond) {
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+bool mfi_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline) {
+    if (deadline == INT64_MAX)
+        return pthread_cond_wait(cond, lock) == 0;
+    struct timespec until = {.tv_sec = deadline / 1000, .tv_nsec = deadline % 1000 * 1000000};
+    return pthread_cond_timedwait(cond, lock, &until) == 0;
+}
+
 mofka_status_t mfi_future_create(const mfi_future_ops_t *ops, void *owner, mofka_future_t **out) {
     mofka_future_t *future = calloc(1, sizeof *future);
     if (!future)

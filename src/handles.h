@@ -92,4 +92,8 @@ int64_t mfi_now_ms(void);
 int64_t mfi_deadline(int64_t timeout_ms);
 int64_t mfi_remaining(int64_t deadline);
 
+/* A condition variable for such deadlines. Waiting answers false when the deadline passed. */
+void mfi_cond_init(pthread_cond_t *cond);
+bool mfi_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline);
+
 #endif

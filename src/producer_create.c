@@ -130,11 +130,7 @@ mofka_status_t mofka_producer_create(mofka_topic_t *topic, const mofka_producer_
     producer->name = name;
     pthread_mutex_init(&producer->lock, NULL);
     pthread_mutex_init(&producer->select_lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&producer->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    mfi_cond_init(&producer->changed);
     set_options(producer, options);
     status = make_selector(producer);
     if (!status)

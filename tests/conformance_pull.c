@@ -22,8 +22,8 @@ static void time_outs_are_kept_and_lose_nothing(void **state) {
     assert_true(now_ms() - start >= 60);
     OK(mofka_consumer_pull_future(consumer, &future));
     start = now_ms();
-    FAILS(mofka_future_wait(future, 1200, &result), MOFKA_ERR_TIMEOUT, "1200 ms");
-    assert_true(now_ms() - start >= 1200);
+    FAILS(mofka_future_wait(future, 2500, &result), MOFKA_ERR_TIMEOUT, "2500 ms");
+    assert_true(now_ms() - start >= 2500); /* no number of nanoseconds overflowed */
     assert_false(mofka_future_completed(future));
     push_numbers(topic, 2);
     OK(mofka_future_wait(future, 20000, &result));
@@ -315,6 +315,37 @@ static void processing(void **state) {
     mofka_thread_pool_release(pool);
 }
 
+static mofka_status_t answer_later(void *context, mofka_event_t *event) {
+    (void)event;
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    return mofka_fail(*(const mofka_status_t *)context, "the worker's answer");
+}
+
+/* What a worker answers is seen although no more events come. */
+static void a_worker_can_end_processing(void **state) {
+    (void)state;
+    mofka_thread_pool_t *pool;
+    OK(mofka_driver_make_thread_pool(conformance_driver(), 2, MOFKA_BINDING_NONE, &pool));
+    mofka_topic_t *topic = fresh_topic(NULL);
+    mofka_consumer_t *consumer = new_consumer(topic, "reader");
+    mofka_process_options_t options = {.thread_pool = pool};
+    mofka_status_t answer = MOFKA_STOP;
+    size_t processed;
+    int64_t start = now_ms();
+    push_numbers(topic, 1);
+    OK(mofka_consumer_process(consumer, answer_later, &answer, 20000, &options, &processed));
+    assert_int_equal(processed, 1);
+    push_numbers(topic, 1);
+    answer = MOFKA_ERR_CALLBACK;
+    FAILS(mofka_consumer_process(consumer, answer_later, &answer, 20000, &options, &processed),
+          MOFKA_ERR_CALLBACK, "the worker's answer");
+    assert_int_equal(processed, 1);
+    assert_true(now_ms() - start < 10000);
+    end_consumer(consumer);
+    mofka_topic_release(topic);
+    mofka_thread_pool_release(pool);
+}
+
 static void events_tell_about_themselves(void **state) {
     (void)state;
     mofka_topic_t *topic = fresh_topic(NULL);
@@ -400,6 +431,7 @@ const struct CMUnitTest pull_cases[] = {
     cmocka_unit_test(targets_choose_partitions),
     cmocka_unit_test(threads_share_a_consumer),
     cmocka_unit_test(processing),
+    cmocka_unit_test(a_worker_can_end_processing),
     cmocka_unit_test(events_tell_about_themselves),
     cmocka_unit_test(consumers_tell_their_options),
 };

@@ -71,6 +71,53 @@ static void prefetch_is_bounded(void **state) {
     mofka_thread_pool_release(pool);
 }
 
+/* ---- processing in a pool that does not come to it ------------------------------------------- */
+
+typedef struct nested {
+    mofka_consumer_t *consumer;
+    mofka_thread_pool_t *pool;
+    mofka_status_t status;
+    size_t processed;
+    _Atomic int running, most, count;
+} nested_t;
+
+static mofka_status_t count_overlap(void *context, mofka_event_t *event) {
+    nested_t *nested = context;
+    (void)event;
+    int now = atomic_fetch_add(&nested->running, 1) + 1;
+    if (now > atomic_load(&nested->most))
+        atomic_store(&nested->most, now);
+    nested->count++;
+    nanosleep(&(struct timespec){.tv_nsec = 10000}, NULL);
+    atomic_fetch_sub(&nested->running, 1);
+    return MOFKA_OK;
+}
+
+static void process_here(void *context) {
+    nested_t *nested = context;
+    const mofka_process_options_t options = {.thread_pool = nested->pool, .events_max = 500};
+    nested->status = mofka_consumer_process(nested->consumer, count_overlap, nested, 20000,
+                                            &options, &nested->processed);
+}
+
+/* Called by the pool's only worker, it cannot wait for that worker. Never do more callbacks run at
+ * once than the pool has threads. */
+static void a_worker_can_process_in_its_own_pool(void **state) {
+    (void)state;
+    nested_t nested = {.processed = 0};
+    OK(mofka_thread_pool_create(&(mofka_thread_pool_options_t){.thread_count = 1}, &nested.pool));
+    OK(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "nested"},
+                             &nested.consumer));
+    OK(mofka_thread_pool_push_work(nested.pool, process_here, &nested, MOFKA_PRIORITY_DEFAULT));
+    while (mofka_thread_pool_size(nested.pool) > 0)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    assert_int_equal(nested.status, MOFKA_OK);
+    assert_true(nested.processed == 500 && nested.count == 500 && nested.most == 1);
+    mofka_thread_pool_release(nested.pool);
+    OK(mofka_consumer_close(nested.consumer));
+    mofka_consumer_release(nested.consumer);
+}
+
 /* ---- an event that no consumer fetched ------------------------------------------------------- */
 
 typedef struct made_event {
@@ -149,6 +196,7 @@ static void events_can_be_made_by_backends(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(prefetch_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_worker_can_process_in_its_own_pool, setup, teardown),
         cmocka_unit_test(events_can_be_made_by_backends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
