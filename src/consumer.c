@@ -147,20 +147,26 @@ static mofka_future_t *pop_request(mofka_consumer_t *consumer) {
     return future;
 }
 
+/* With the lock. */
+static bool is_over(const mofka_consumer_t *consumer) {
+    return consumer->closed || consumer->unsubscribed;
+}
+
 /* With the lock: the oldest requests get what is ready. What must be let go of without the lock is
  * linked into *done. Requests that only this list still holds are abandoned ones. */
 static void serve(mofka_consumer_t *consumer, mofka_future_t **done) {
-    while (consumer->first_request && (consumer->first || consumer->ended || consumer->closed)) {
+    bool over = is_over(consumer);
+    while (consumer->first_request && (consumer->first || consumer->ended || over)) {
         mofka_future_t *future = pop_request(consumer);
         future->next = *done;
         *done = future;
         if (atomic_load(&future->object.count) == 1)
             continue;
-        mofka_event_t *event = pop(consumer);
+        mofka_event_t *event = over ? NULL : pop(consumer);
         mofka_result_t result = {.event = event};
         mofka_status_t status = event ? event->status : MOFKA_OK;
         const char *message = event ? event->message : "the consumer is closed";
-        if (!event && consumer->closed) {
+        if (over) {
             status = MOFKA_ERR_CLOSED;
         } else if (!event) {
             mfi_run_t *end;
@@ -185,16 +191,35 @@ static void drop_requests(mofka_future_t *done) {
     }
 }
 
+/* With the lock: whether a callback of this thread's own fetch calls. */
+static mofka_status_t check_caller(const mofka_consumer_t *consumer) {
+    if (!consumer->fetching || !pthread_equal(consumer->fetcher, pthread_self()))
+        return MOFKA_OK;
+    return mofka_fail(MOFKA_ERR_BUSY,
+                      "consumer '%s' fetches: a callback of that cannot wait for it",
+                      consumer->name);
+}
+
 /* With the lock, when nobody fetches. */
-static mofka_status_t fetch_alone(mofka_consumer_t *consumer, int64_t deadline) {
+static void begin_turn(mofka_consumer_t *consumer) {
     consumer->fetching = true;
+    consumer->fetcher = pthread_self();
     pthread_mutex_unlock(&consumer->lock);
-    mofka_status_t status = fetch(consumer, deadline);
+}
+
+static void end_turn(mofka_consumer_t *consumer) {
     pthread_mutex_lock(&consumer->lock);
     consumer->fetching = false;
+    pthread_cond_broadcast(&consumer->changed);
+}
+
+/* With the lock, when nobody fetches. */
+static mofka_status_t fetch_alone(mofka_consumer_t *consumer, int64_t deadline) {
+    begin_turn(consumer);
+    mofka_status_t status = fetch(consumer, deadline);
+    end_turn(consumer);
     if (status == MOFKA_ERR_COMPLETE)
         consumer->ended = true;
-    pthread_cond_broadcast(&consumer->changed);
     return status;
 }
 
@@ -203,8 +228,8 @@ static void prefetch(void *context) {
     mofka_consumer_t *consumer = context;
     mofka_status_t status = MOFKA_OK;
     pthread_mutex_lock(&consumer->lock);
-    while (!status && !consumer->fetching && !consumer->ended && !consumer->closed &&
-           !consumer->unsubscribed && consumer->ready_runs < consumer->options.max_batches)
+    while (!status && !consumer->fetching && !consumer->ended && !is_over(consumer) &&
+           consumer->ready_runs < consumer->options.max_batches)
         status = fetch_alone(consumer, 0);
     consumer->prefetching = false;
     pthread_mutex_unlock(&consumer->lock);
@@ -213,7 +238,7 @@ static void prefetch(void *context) {
 
 /* With the lock: let a worker fetch ahead, if there is one and too little is ready. */
 static bool wants_prefetch(mofka_consumer_t *consumer) {
-    if (consumer->prefetching || consumer->fetching || consumer->ended || consumer->closed ||
+    if (consumer->prefetching || consumer->fetching || consumer->ended || is_over(consumer) ||
         consumer->ready_runs >= consumer->options.max_batches ||
         mofka_thread_pool_thread_count(consumer->options.thread_pool) == 0)
         return false;
@@ -234,8 +259,10 @@ static void start_prefetch(mofka_consumer_t *consumer) {
 
 /* With the lock: fetch, or wait for the thread that does. Fetch's hard errors are returned. */
 static mofka_status_t advance(mofka_consumer_t *consumer, int64_t deadline) {
-    mofka_status_t status = MOFKA_OK;
+    mofka_status_t status = check_caller(consumer);
     mofka_future_t *done = NULL;
+    if (status)
+        return status;
     if (consumer->fetching)
         mfi_cond_wait(&consumer->changed, &consumer->lock, deadline);
     else
@@ -263,7 +290,7 @@ static mofka_status_t give(mofka_event_t *event, mofka_event_t **out) {
 /* With the lock: an event or the end, if there is one for a caller without a request. */
 static bool take(mofka_consumer_t *consumer, mofka_event_t **event, mofka_status_t *status) {
     *status = MOFKA_OK;
-    if (consumer->closed || consumer->unsubscribed) {
+    if (is_over(consumer)) {
         *status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
         return true;
     }
@@ -362,7 +389,7 @@ mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer, mofka_futu
     if (status)
         return status;
     pthread_mutex_lock(&consumer->lock);
-    bool closed = consumer->closed || consumer->unsubscribed;
+    bool closed = is_over(consumer);
     if (!closed) {
         mofka_future_retain(future);
         if (consumer->last_request)
@@ -382,49 +409,71 @@ mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer, mofka_futu
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-/* No fetch is under way and none will start. */
-static void stop_fetching(mofka_consumer_t *consumer, bool *flag) {
-    pthread_mutex_lock(&consumer->lock);
-    *flag = true;
+/* With the lock, let go on success: say why, end what is fetched for others, take the turn. */
+static mofka_status_t take_last_turn(mofka_consumer_t *consumer, bool *why) {
+    mofka_status_t status = check_caller(consumer);
+    mofka_future_t *done = NULL;
+    if (status)
+        return status;
+    *why = true;
     pthread_cond_broadcast(&consumer->changed);
     while (consumer->fetching)
         pthread_cond_wait(&consumer->changed, &consumer->lock);
-    pthread_mutex_unlock(&consumer->lock);
+    serve(consumer, &done);
+    begin_turn(consumer);
+    drop_requests(done);
+    return MOFKA_OK;
 }
 
 mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer) {
     mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
-    if (!status && consumer->closed)
-        status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
-    if (status || consumer->unsubscribed)
+    if (status)
         return status;
-    stop_fetching(consumer, &consumer->unsubscribed);
-    return consumer->ops->unsubscribe(consumer->self);
+    pthread_mutex_lock(&consumer->lock);
+    if (consumer->closed)
+        status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
+    else
+        status = take_last_turn(consumer, &consumer->unsubscribed);
+    if (!status) {
+        if (!consumer->forgotten)
+            status = consumer->ops->unsubscribe(consumer->self);
+        consumer->forgotten = !status;
+        end_turn(consumer);
+    }
+    pthread_mutex_unlock(&consumer->lock);
+    return status;
 }
 
-mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer) {
-    mofka_future_t *done = NULL;
-    stop_fetching(consumer, &consumer->closed);
+static void drop_ready(mofka_consumer_t *consumer) {
     pthread_mutex_lock(&consumer->lock);
     mofka_event_t *events = consumer->first;
     consumer->first = consumer->last = NULL;
     consumer->ready_runs = 0;
-    serve(consumer, &done);
     pthread_mutex_unlock(&consumer->lock);
-    drop_requests(done);
     while (events) {
         mofka_event_t *next = events->next;
         mofka_event_release(events);
         events = next;
     }
-    mofka_status_t status = consumer->ops->close(consumer->self);
+}
+
+mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer) {
+    pthread_mutex_lock(&consumer->lock);
+    bool again = consumer->closed;
+    mofka_status_t status = again ? MOFKA_OK : take_last_turn(consumer, &consumer->closed);
+    if (again || status) {
+        pthread_mutex_unlock(&consumer->lock);
+        return status;
+    }
+    drop_ready(consumer);
+    status = consumer->ops->close(consumer->self);
+    end_turn(consumer);
+    pthread_mutex_unlock(&consumer->lock);
     mfi_driver_remove_child(consumer->topic->driver, &consumer->child);
     return status;
 }
 
 mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer) {
     mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
-    if (status || consumer->closed)
-        return status;
-    return mfi_consumer_end(consumer);
+    return status ? status : mfi_consumer_end(consumer);
 }

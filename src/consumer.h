@@ -5,6 +5,8 @@
  * request
  *
  * One thread at a time fetches (`fetching`), with no lock held; others wait for what it brings.
+ * Unsubscribing and closing take the same turn. The selector, the allocator and the serializer run
+ * in that thread, which must not wait for itself: there, these calls answer MOFKA_ERR_BUSY.
  * Without pool threads it is whoever needs an event and finds none, so at most one run is ready.
  * With them, a pull that leaves fewer than max_batches runs ready queues a prefetch task
  * (`prefetching`), which fetches until there are so many or nothing is there. A run lives until its
@@ -60,7 +62,10 @@ struct mofka_consumer {
     mfi_child_t child;
     pthread_mutex_t lock;   /* guards all below */
     pthread_cond_t changed; /* a fetch ended */
-    bool fetching, prefetching, closed, unsubscribed, ended;
+    bool fetching, prefetching, closed, ended;
+    bool unsubscribed;                            /* asked for: as good as closed */
+    bool forgotten;                               /* unsubscribed in the backend */
+    pthread_t fetcher;                            /* while fetching */
     size_t ready_runs;                            /* runs of which the FIFO has an event */
     mofka_event_t *first, *last;                  /* ready */
     mofka_future_t *first_request, *last_request; /* retained */

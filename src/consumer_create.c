@@ -33,7 +33,7 @@ static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
 void mofka_consumer_release(mofka_consumer_t *consumer) {
     if (!consumer || !mfi_object_release(&consumer->object))
         return;
-    if (consumer->closed) {
+    if (consumer->closed) { /* the last user: nobody else looks */
         mfi_consumer_free(consumer);
         return;
     }

@@ -181,10 +181,9 @@ mofka_status_t mofka_consumer_process(mofka_consumer_t *consumer, mofka_event_fn
         status = mofka_fail(MOFKA_ERR_INVALID, "NULL callback");
     if (status)
         return status;
-    process_t *process =
-        process_new(callback, context,
-                    options && options->thread_pool ? options->thread_pool
-                                                    : consumer->options.thread_pool);
+    process_t *process = process_new(
+        callback, context,
+        options && options->thread_pool ? options->thread_pool : consumer->options.thread_pool);
     if (!process)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory to process events");
     size_t most = options && options->events_max ? options->events_max : SIZE_MAX;

@@ -118,6 +118,82 @@ static void a_worker_can_process_in_its_own_pool(void **state) {
     mofka_consumer_release(nested.consumer);
 }
 
+/* ---- ending ---------------------------------------------------------------------------------- */
+
+static void *unsubscribe_after_a_while(void *consumer) {
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    return (void *)(intptr_t)mofka_consumer_unsubscribe(consumer);
+}
+
+/* Requests that are left are answered, neither with what is there already nor with more. */
+static void unsubscribing_answers_requests(void **state) {
+    (void)state;
+    mofka_consumer_t *consumer;
+    mofka_future_t *future;
+    mofka_event_t *event;
+    mofka_result_t result;
+    mofka_consumer_options_t options = {.name = "leaver", .start = MOFKA_START_BEGINNING};
+    OK(mofka_consumer_create(topic, &options, &consumer));
+    OK(mofka_consumer_pull(consumer, 1000, &event)); /* others are ready, then */
+    mofka_event_release(event);
+    OK(mofka_consumer_pull_future(consumer, &future));
+    OK(mofka_consumer_unsubscribe(consumer));
+    OK(mofka_consumer_unsubscribe(consumer));
+    FAILS(mofka_future_wait(future, 0, &result), MOFKA_ERR_CLOSED, "closed");
+    mofka_future_release(future);
+    OK(mofka_consumer_close(consumer));
+    mofka_consumer_release(consumer);
+    /* One that waits is woken. */
+    pthread_t thread;
+    void *left;
+    options.start = MOFKA_START_END;
+    OK(mofka_consumer_create(topic, &options, &consumer));
+    OK(mofka_consumer_pull_future(consumer, &future));
+    assert_int_equal(pthread_create(&thread, NULL, unsubscribe_after_a_while, consumer), 0);
+    FAILS(mofka_future_wait(future, 5000, &result), MOFKA_ERR_CLOSED, "closed");
+    pthread_join(thread, &left);
+    assert_null(left);
+    mofka_future_release(future);
+    OK(mofka_consumer_close(consumer));
+    mofka_consumer_release(consumer);
+}
+
+static mofka_status_t end_it(void *context, const mofka_metadata_t *metadata,
+                             mofka_data_descriptor_t *full, mofka_data_descriptor_t **selected) {
+    mofka_consumer_t *consumer = *(mofka_consumer_t **)context;
+    mofka_event_t *event;
+    (void)metadata, (void)full;
+    FAILS(mofka_consumer_close(consumer), MOFKA_ERR_BUSY, "callback");
+    FAILS(mofka_consumer_unsubscribe(consumer), MOFKA_ERR_BUSY, "callback");
+    FAILS(mofka_consumer_pull(consumer, 5000, &event), MOFKA_ERR_BUSY, "callback");
+    *selected = NULL;
+    return MOFKA_OK;
+}
+
+static mofka_status_t close_in_process(void *context, mofka_event_t *event) {
+    (void)event;
+    return mofka_consumer_close(context);
+}
+
+/* The thread that fetches cannot wait for itself. Between fetches everything is allowed. */
+static void callbacks_cannot_end_their_consumer(void **state) {
+    (void)state;
+    mofka_consumer_t *consumer;
+    mofka_event_t *event;
+    mofka_consumer_options_t options = {
+        .name = "inside", .batch_size = 3, .selector = end_it, .selector_context = &consumer};
+    OK(mofka_consumer_create(topic, &options, &consumer));
+    for (int i = 0; i < 6; i++) {
+        OK(mofka_consumer_pull(consumer, 1000, &event));
+        mofka_event_release(event);
+    }
+    size_t processed;
+    FAILS(mofka_consumer_process(consumer, close_in_process, consumer, 1000, NULL, &processed),
+          MOFKA_ERR_CLOSED, "closed");
+    assert_int_equal(processed, 1);
+    mofka_consumer_release(consumer);
+}
+
 /* ---- an event that no consumer fetched ------------------------------------------------------- */
 
 typedef struct made_event {
@@ -197,6 +273,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(prefetch_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(a_worker_can_process_in_its_own_pool, setup, teardown),
+        cmocka_unit_test_setup_teardown(unsubscribing_answers_requests, setup, teardown),
+        cmocka_unit_test_setup_teardown(callbacks_cannot_end_their_consumer, setup, teardown),
         cmocka_unit_test(events_can_be_made_by_backends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,7 +102,8 @@ typedef struct mofka_consumer_ops {
     mofka_status_t (*acknowledge)(void *self, size_t partition, uint64_t id);
     /** Optional: publish acknowledgements now. */
     mofka_status_t (*publish)(void *self);
-    /** Remove the name and its cursors; then only close follows. */
+    /** Remove the name and its cursors. After an error it may be called again; then only close
+     * follows. */
     mofka_status_t (*unsubscribe)(void *self);
     /** End; keeps the name's cursors. */
     mofka_status_t (*close)(void *self);

@@ -49,17 +49,21 @@ typedef struct mofka_consumer_options {
 
 /** Make a consumer of a topic, which it retains. Give: close, then release. MOFKA_ERR_BUSY: a live
  * consumer has the name on one of the partitions. MOFKA_ERR_FULL: no room for another name.
- * MOFKA_ERR_RANGE: a target that is not there. MOFKA_ERR_INVALID, MOFKA_ERR_OPTION.
- * Threads: any. MPI: local. Blocks: for the partitions' locks, at most some seconds. */
+ * MOFKA_ERR_RANGE: a target that is not there. MOFKA_ERR_INVALID, MOFKA_ERR_OPTION. Threads: any.
+ * MPI: local. Blocks: for the lock of each partition that is read, at most 10 s each. */
 MOFKA_API mofka_status_t mofka_consumer_create(mofka_topic_t *topic,
                                                const mofka_consumer_options_t *options,
                                                mofka_consumer_t **consumer);
 /** Publish acknowledgements, free the name for the next one. Events still held stay readable, but
- * can no longer be acknowledged. Pulls that wait end with MOFKA_ERR_CLOSED. Threads: any. MPI:
- * local. Blocks: until a fetch under way ends. */
+ * can no longer be acknowledged. Pulls that wait end with MOFKA_ERR_CLOSED. Again: MOFKA_OK.
+ * MOFKA_ERR_BUSY: called by a selector, an allocator or a serializer of this consumer; it stays
+ * open. Threads: any. MPI: local. Blocks: until a fetch under way ends (at most 100 ms, and as long
+ * as its callbacks take), then for the partitions' locks, at most 10 s each. */
 MOFKA_API mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer);
 /** Remove the name and its place in every target: retention no longer waits for it. The consumer
- * takes no more pulls; close it. Threads: any. MPI: local. Blocks: as create. */
+ * takes no more pulls, and those that wait end with MOFKA_ERR_CLOSED; close it. Again: MOFKA_OK, or
+ * after an error once more. MOFKA_ERR_BUSY as for close. Threads: any. MPI: local. Blocks: as close.
+ */
 MOFKA_API mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer);
 MOFKA_API mofka_consumer_t *mofka_consumer_retain(mofka_consumer_t *consumer);
 /** Drop one user; NULL is ignored. Warns on stderr if it was not closed.
@@ -69,6 +73,7 @@ MOFKA_API void mofka_consumer_release(mofka_consumer_t *consumer);
 /** Pull the next event. Give: mofka_event_release. At the end, and for ever after, the event with
  * id MOFKA_NO_MORE_EVENTS. MOFKA_ERR_TIMEOUT: none within `timeout_ms`. MOFKA_ERR_CALLBACK (or the
  * callback's own error): selector or allocator failed; the event is passed over. MOFKA_ERR_CLOSED.
+ * MOFKA_ERR_BUSY: called by a selector, an allocator or a serializer of this consumer.
  * Threads: any. MPI: local. Blocks: until an event, at most `timeout_ms`. */
 MOFKA_API mofka_status_t mofka_consumer_pull(mofka_consumer_t *consumer, int64_t timeout_ms,
                                              mofka_event_t **event);

@@ -39,7 +39,7 @@ typedef struct mofka_topic_options {
 
 /** Create a topic (not a handle: open it). The name: 1 to MOFKA_NAME_BYTES_MAX printable ASCII
  * bytes. MOFKA_ERR_EXISTS, MOFKA_ERR_INVALID, MOFKA_ERR_OPTION, MOFKA_ERR_FULL (says how much is
- * needed). Threads: any. MPI: local. Blocks: for the directory's lock, at most some seconds. */
+ * needed). Threads: any. MPI: local. Blocks: for the directory's lock, at most 10 s. */
 MOFKA_API mofka_status_t mofka_driver_create_topic(mofka_driver_t *driver, const char *name,
                                                    const mofka_topic_options_t *options);
 /** Open a topic. Give: mofka_topic_release. Waits until it exists, at most `timeout_ms` (0: it must
