@@ -6,13 +6,16 @@
  *   1 room? trim if not          head (under the lock)    nothing is reserved: not stored
  *   2 reserve                    reservation, fetch_add   a hole: later batches wait behind it
  *   3 closing? wait for complete nothing                  a hole; id >= complete: the batch fails
- *   4 wait for room              head (under the lock)    a hole
+ *   4 room? trim if not          head (under the lock)    a hole
  *   5 payload, entries, flush    ring, entries            a hole
  *   6 publish                    commit flag, one store   stored
  *   7 ring the data bell         data bell                consumers find it at their next look
  *
  * Steps 3 to 6 can outlast a caller: append answers MOFKA_ERR_POSSIBLY_STORED, and what is needed
  * to go on is in the batch's scratch words. The reservation is wait-free; the append is not.
+ *
+ * Round trips of a batch in rma: reserve, the four words of the state, the flush of step 5, publish;
+ * step 1 asks nothing while the last append saw a quarter of the partition free behind the batch.
  */
 #include "mpi_topic.h"
 
@@ -27,6 +30,8 @@
 typedef struct sender {
     mofka_mpi_entry_t *entries; /* of the batch under way; reused */
     size_t capacity;
+    bool known;                   /* whether an append saw the next two */
+    mofka_mpi_place_t head, tail; /* as the last append saw them: a hint */
 } sender_t;
 
 typedef struct mpi_producer {
@@ -36,13 +41,9 @@ typedef struct mpi_producer {
 
 enum { SCRATCH_STATE, SCRATCH_EVENTS, SCRATCH_UNITS };
 
-static uint64_t units_of(uint64_t bytes) {
-    return (bytes + MPI_UNIT_BYTES - 1) / MPI_UNIT_BYTES;
-}
-
 static mofka_status_t limits(void *self, size_t partition, mofka_batch_limits_t *limits) {
     const mofka_mpi_partition_t *p = &((mpi_producer_t *)self)->topic->partitions[partition];
-    size_t most = ((size_t)1 << MPI_FLAG_COUNT_BITS) - 1;
+    size_t most = ((size_t)1 << MOFKA_MPI_FLAG_COUNT_BITS) - 1;
     limits->events_max = p->slots < most ? (size_t)p->slots : most;
     limits->bytes_max = (size_t)p->ring_bytes;
     limits->event_bytes_max = (size_t)p->ring_bytes;
@@ -51,16 +52,18 @@ static mofka_status_t limits(void *self, size_t partition, mofka_batch_limits_t 
 
 /* The consumer at the head, for a message: whose cursor holds the partition up. */
 static void describe_full(const mofka_mpi_partition_t *p, char *text, size_t bytes) {
-    uint64_t state[MPI_CONSUMERS_MAX], cursor[MPI_CONSUMERS_MAX];
+    uint64_t state[MOFKA_MPI_CONSUMERS_MAX], cursor[MOFKA_MPI_CONSUMERS_MAX];
     uint64_t base = p->base;
-    p->w->ops->load_run(p->w, p->owner, base + MPI_CONTROL(state), state, MPI_CONSUMERS_MAX);
-    p->w->ops->load_run(p->w, p->owner, base + MPI_CONTROL(cursor), cursor, MPI_CONSUMERS_MAX);
-    mofka_mpi_place_t head = mofka_mpi_head(p);
+    p->w->ops->load_run(p->w, p->owner, base + MOFKA_MPI_CONTROL(state), state,
+                        MOFKA_MPI_CONSUMERS_MAX);
+    p->w->ops->load_run(p->w, p->owner, base + MOFKA_MPI_CONTROL(cursor), cursor,
+                        MOFKA_MPI_CONSUMERS_MAX);
+    mofka_mpi_place_t head = mofka_mpi_state(p).head;
     int worst = -1;
     uint64_t least = 0;
-    for (int i = 0; i < MPI_CONSUMERS_MAX; i++) {
+    for (int i = 0; i < MOFKA_MPI_CONSUMERS_MAX; i++) {
         uint64_t events = mofka_mpi_complete_word(cursor[i], head, false).events;
-        if (state[i] != MPI_CONSUMER_FREE && (worst < 0 || events < least)) {
+        if (state[i] != MOFKA_MPI_CONSUMER_FREE && (worst < 0 || events < least)) {
             worst = i;
             least = events;
         }
@@ -70,7 +73,7 @@ static void describe_full(const mofka_mpi_partition_t *p, char *text, size_t byt
         return;
     }
     char name[MOFKA_NAME_BYTES_MAX + 1];
-    size_t field = MPI_CONTROL(name) + (size_t)worst * sizeof name;
+    size_t field = MOFKA_MPI_CONTROL(name) + (size_t)worst * sizeof name;
     p->w->ops->get(p->w, p->owner, base + field, name, sizeof name);
     p->w->ops->flush(p->w, p->owner);
     name[MOFKA_NAME_BYTES_MAX] = '\0';
@@ -84,14 +87,35 @@ static void warn_full(const mofka_mpi_partition_t *p) {
             p->index, WARN_AFTER_MS, who);
 }
 
-/* One look for room behind the reserved or wished-for end. */
-static mofka_status_t look_for_room(const mofka_mpi_partition_t *p, mofka_mpi_place_t end,
+static mofka_status_t complete_error(const mofka_mpi_partition_t *p) {
+    return mofka_fail(MOFKA_ERR_COMPLETE, "topic '%s' is complete", p->topic);
+}
+
+static bool is_reserved(const mofka_batch_t *batch) {
+    return batch->scratch[SCRATCH_STATE] != 0;
+}
+
+/* Where the batch ends: exact when it is reserved, else as if it were reserved now. */
+static mofka_mpi_place_t end_of(const mofka_batch_t *batch, mofka_mpi_place_t tail) {
+    if (is_reserved(batch))
+        tail = (mofka_mpi_place_t){batch->scratch[SCRATCH_EVENTS], batch->scratch[SCRATCH_UNITS]};
+    uint64_t units = mofka_mpi_units(batch->metadata_bytes + batch->data_bytes);
+    return (mofka_mpi_place_t){tail.events + batch->event_count, tail.units + units};
+}
+
+/* Steps 1 and 4: is there room, perhaps after trimming? */
+static mofka_status_t look_for_room(const mofka_mpi_partition_t *p, const mofka_batch_t *batch,
                                     int64_t deadline, bool *room) {
-    *room = mofka_mpi_fits(p, mofka_mpi_head(p), end);
+    mofka_mpi_state_t state;
+    mofka_mpi_place_t tail = mofka_mpi_tail(p, &state);
+    if (state.closing && !is_reserved(batch))
+        return complete_error(p);
+    mofka_mpi_place_t end = end_of(batch, tail);
+    *room = mofka_mpi_fits(p, state.head, end);
     if (*room)
-        return MOFKA_OK;
+        return mofka_mpi_window_check(p->w);
     mofka_status_t status = mofka_mpi_trim(p, end, deadline);
-    *room = mofka_mpi_fits(p, mofka_mpi_head(p), end);
+    *room = !status && mofka_mpi_fits(p, mofka_mpi_state(p).head, end);
     return status;
 }
 
@@ -103,13 +127,30 @@ static int64_t nap_us(const mofka_mpi_window_t *w, int64_t deadline, int64_t *st
     return left_ms < 1 ? 1 : left_ms < us / 1000 ? left_ms * 1000 : us;
 }
 
-/* Wait until `end` fits. The end is exact when it is reserved, else the tail plus the batch, which
- * others may move meanwhile: *tail_moved tells nothing, the caller looks again. */
-static mofka_status_t wait_for_room(const mofka_mpi_partition_t *p, mofka_mpi_place_t end,
+/* One sleep at the room bell, unless there is room meanwhile. */
+static mofka_status_t sleep_for_room(const mofka_mpi_partition_t *p, const mofka_batch_t *batch,
+                                     int64_t deadline, int64_t *step, bool *room) {
+    const mofka_mpi_partition_t *b = p->bells;
+    uint64_t seen = p->w->doorbells ? mofka_mpi_load(b, MOFKA_MPI_CONTROL(room_bell)) : 0;
+    mofka_mpi_bell_waiters(p, MOFKA_MPI_CONTROL(room_bell), 1);
+    mofka_status_t status = look_for_room(p, batch, deadline, room);
+    if (!status && !*room)
+        p->w->ops->sleep_on(p->w, b->owner, b->base + MOFKA_MPI_CONTROL(room_bell), seen,
+                            nap_us(p->w, deadline, step));
+    mofka_mpi_bell_waiters(p, MOFKA_MPI_CONTROL(room_bell), -1);
+    return status;
+}
+
+/* Wait until the batch fits, behind the tail or where it is reserved. */
+static mofka_status_t wait_for_room(const mofka_mpi_partition_t *p, const mofka_batch_t *batch,
                                     int64_t deadline) {
-    int64_t start = mofka_mpi_now_ms(), step = p->w->doorbells ? 1000 : 20;
-    bool warned = false, room;
-    mofka_status_t status = look_for_room(p, end, deadline, &room);
+    int64_t step = p->w->doorbells ? 1000 : 20, start = mofka_mpi_now_ms();
+    bool warned = false, room = false;
+    mofka_mpi_spin_t spin = mofka_mpi_spin_start(p->w);
+    mofka_status_t status;
+    do
+        status = look_for_room(p, batch, deadline, &room);
+    while (!status && !room && mofka_mpi_spin(&spin));
     while (!status && !room) {
         int64_t now = mofka_mpi_now_ms();
         if (now >= deadline)
@@ -118,75 +159,61 @@ static mofka_status_t wait_for_room(const mofka_mpi_partition_t *p, mofka_mpi_pl
             warned = true;
             warn_full(p);
         }
-        const mofka_mpi_partition_t *b = p->bells;
-        uint64_t seen = p->w->doorbells ? mofka_mpi_load(b, MPI_CONTROL(room_bell)) : 0;
-        mofka_mpi_bell_waiters(p, MPI_CONTROL(room_bell), 1);
-        status = look_for_room(p, end, deadline, &room);
+        status = sleep_for_room(p, batch, deadline, &step, &room);
         if (!status && !room)
-            p->w->ops->sleep_on(p->w, b->owner, b->base + MPI_CONTROL(room_bell), seen,
-                                nap_us(p->w, deadline, &step));
-        mofka_mpi_bell_waiters(p, MPI_CONTROL(room_bell), -1);
-        if (!status && !room)
-            status = look_for_room(p, end, deadline, &room);
+            status = look_for_room(p, batch, deadline, &room);
     }
     return status;
 }
 
-static mofka_status_t full(const mofka_mpi_partition_t *p, int64_t timeout_ms) {
+static mofka_status_t full(const mofka_mpi_partition_t *p) {
     char who[256];
     describe_full(p, who, sizeof who);
-    return mofka_fail(MOFKA_ERR_TIMEOUT,
-                      "topic '%s', partition %zu had no room for %" PRId64 " ms: %s", p->topic,
-                      p->index, timeout_ms, who);
+    return mofka_fail(MOFKA_ERR_TIMEOUT, "topic '%s', partition %zu had no room in time: %s",
+                      p->topic, p->index, who);
 }
 
-/* Step 1: not reserved yet, so giving up leaves nothing behind. */
-static mofka_status_t room_before(const mofka_mpi_partition_t *p, const mofka_batch_t *batch,
-                                  uint64_t units, int64_t deadline) {
-    for (;;) {
-        if (mofka_mpi_load(p, MPI_CONTROL(closing)))
-            return mofka_fail(MOFKA_ERR_COMPLETE, "topic '%s' is complete", p->topic);
-        mofka_mpi_place_t head, tail = mofka_mpi_tail(p, &head);
-        mofka_mpi_place_t end = {tail.events + batch->event_count, tail.units + units};
-        if (mofka_mpi_fits(p, head, end))
-            return mofka_mpi_window_check(p->w);
-        int64_t slice = mofka_mpi_deadline(50);
-        mofka_status_t status = wait_for_room(p, end, slice < deadline ? slice : deadline);
-        if (status != MOFKA_ERR_TIMEOUT)
-            return status;
-        if (mofka_mpi_now_ms() >= deadline)
-            return MOFKA_ERR_TIMEOUT;
-    }
+/* Whether the last append saw so much room that step 1 need not look: a quarter stays free. */
+static bool saw_room(const mofka_mpi_partition_t *p, const sender_t *sender,
+                     const mofka_batch_t *batch) {
+    mofka_mpi_place_t end = end_of(batch, sender->tail);
+    end.events += p->slots / 4;
+    end.units += p->ring_bytes / MOFKA_MPI_UNIT_BYTES / 4;
+    return sender->known && mofka_mpi_fits(p, sender->head, end);
 }
 
-/* Step 2. */
-static void reserve(const mofka_mpi_partition_t *p, mofka_batch_t *batch, uint64_t units) {
+/* Step 2, and the state that is read after it. */
+static mofka_mpi_state_t reserve(const mofka_mpi_partition_t *p, sender_t *sender,
+                                 mofka_batch_t *batch) {
+    uint64_t units = mofka_mpi_units(batch->metadata_bytes + batch->data_bytes);
     uint64_t add = (uint64_t)batch->event_count << 32 | units;
-    uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MPI_CONTROL(reservation), add);
-    mofka_mpi_place_t place = mofka_mpi_complete_word(old, mofka_mpi_head(p), true);
+    uint64_t old =
+        p->w->ops->fetch_add(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(reservation), add);
+    mofka_mpi_state_t state = mofka_mpi_state(p);
+    mofka_mpi_place_t place = mofka_mpi_complete_word(old, state.head, true);
     batch->scratch[SCRATCH_STATE] = 1;
     batch->scratch[SCRATCH_EVENTS] = place.events;
     batch->scratch[SCRATCH_UNITS] = place.units;
+    sender->known = true;
+    sender->head = state.head;
+    sender->tail = end_of(batch, place);
+    return state;
 }
 
 /* Step 3: a topic that is being completed decides by its last id. */
-static mofka_status_t check_complete(const mofka_mpi_partition_t *p, uint64_t first_id,
-                                     int64_t deadline) {
-    if (!mofka_mpi_load(p, MPI_CONTROL(closing)))
-        return mofka_mpi_window_check(p->w);
-    for (int64_t us = 10;;) {
-        uint64_t complete = mofka_mpi_load(p, MPI_CONTROL(complete));
+static mofka_status_t check_complete(const mofka_mpi_partition_t *p, mofka_mpi_state_t state,
+                                     uint64_t first_id, int64_t deadline) {
+    for (int64_t us = 10; state.closing; state = mofka_mpi_state(p)) {
         mofka_status_t status = mofka_mpi_window_check(p->w);
         if (status)
             return status;
-        if (complete && first_id >= complete - 1)
-            return mofka_fail(MOFKA_ERR_COMPLETE, "topic '%s' is complete", p->topic);
-        if (complete)
-            return MOFKA_OK;
+        if (state.complete)
+            return first_id >= state.complete - 1 ? complete_error(p) : MOFKA_OK;
         if (mofka_mpi_now_ms() >= deadline)
             return MOFKA_ERR_TIMEOUT;
         mofka_mpi_back_off(&us, 1000);
     }
+    return mofka_mpi_window_check(p->w);
 }
 
 static mofka_status_t build_entries(sender_t *sender, const mofka_batch_t *batch) {
@@ -204,7 +231,7 @@ static mofka_status_t build_entries(sender_t *sender, const mofka_batch_t *batch
 static mofka_status_t put(const mofka_mpi_partition_t *p, sender_t *sender,
                           const mofka_batch_t *batch) {
     uint64_t id = batch->scratch[SCRATCH_EVENTS];
-    uint64_t metadata = batch->scratch[SCRATCH_UNITS] * MPI_UNIT_BYTES;
+    uint64_t metadata = batch->scratch[SCRATCH_UNITS] * MOFKA_MPI_UNIT_BYTES;
     uint64_t data = metadata + batch->metadata_bytes;
     mofka_mpi_ring_put(p, metadata, batch->metadata, batch->metadata_bytes);
     uint64_t at = data;
@@ -225,17 +252,18 @@ static mofka_status_t put(const mofka_mpi_partition_t *p, sender_t *sender,
         data += batch->events[i].data_bytes;
     }
     mofka_mpi_entries_put(p, id, sender->entries, batch->event_count);
+    p->w->ops->nudge(p->w, p->owner);
     return p->w->ops->flush(p->w, p->owner);
 }
 
-/* Steps 3 to 7. */
+/* Steps 3 to 7, with the state as it was read after the reservation. */
 static mofka_status_t finish(const mofka_mpi_partition_t *p, sender_t *sender, mofka_batch_t *batch,
-                             uint64_t units, int64_t deadline) {
+                             mofka_mpi_state_t state, int64_t deadline) {
     uint64_t id = batch->scratch[SCRATCH_EVENTS];
-    mofka_mpi_place_t end = {id + batch->event_count, batch->scratch[SCRATCH_UNITS] + units};
-    mofka_status_t status = check_complete(p, id, deadline);
-    if (!status)
-        status = wait_for_room(p, end, deadline);
+    mofka_mpi_place_t end = end_of(batch, (mofka_mpi_place_t){0, 0});
+    mofka_status_t status = check_complete(p, state, id, deadline);
+    if (!status && !mofka_mpi_fits(p, state.head, end))
+        status = wait_for_room(p, batch, deadline);
     if (status == MOFKA_ERR_TIMEOUT)
         return mofka_fail(MOFKA_ERR_POSSIBLY_STORED,
                           "topic '%s', partition %zu: events %" PRIu64 " to %" PRIu64
@@ -247,7 +275,9 @@ static mofka_status_t finish(const mofka_mpi_partition_t *p, sender_t *sender, m
         return status;
     p->w->ops->store(p->w, p->owner, mofka_mpi_flag_offset(p, id),
                      mofka_mpi_flag_value(p, id, batch->event_count));
-    mofka_mpi_ring_bell(p, MPI_CONTROL(data_bell));
+    mofka_mpi_ring_bell(p, MOFKA_MPI_CONTROL(data_bell));
+    if (p->retention == MOFKA_MPI_DISCARD_OLDEST) /* who waits for room may discard this one */
+        mofka_mpi_ring_bell(p, MOFKA_MPI_CONTROL(room_bell));
     return mofka_mpi_window_check(p->w);
 }
 
@@ -256,25 +286,28 @@ static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch,
     mpi_producer_t *producer = self;
     const mofka_mpi_partition_t *p = &producer->topic->partitions[partition];
     sender_t *sender = &producer->senders[partition];
-    uint64_t units = units_of(batch->metadata_bytes + batch->data_bytes);
+    size_t bytes = batch->metadata_bytes + batch->data_bytes;
     int64_t deadline = mofka_mpi_deadline(timeout_ms);
-    if (units * MPI_UNIT_BYTES > p->ring_bytes || batch->event_count > p->slots)
-        return mofka_fail(
-            MOFKA_ERR_TOO_LARGE,
-            "a batch of %zu events, %zu bytes does not fit %" PRIu64 " bytes of topic '%s'",
-            batch->event_count, batch->metadata_bytes + batch->data_bytes, p->ring_bytes, p->topic);
-    mofka_status_t status = build_entries(sender, batch);
-    if (!status && !batch->scratch[SCRATCH_STATE]) {
-        status = room_before(p, batch, units, deadline);
-        if (status == MOFKA_ERR_TIMEOUT)
-            return full(p, timeout_ms);
-        if (!status) {
-            reserve(p, batch, units);
-            status = mofka_mpi_window_check(p->w);
-        }
-    }
+    if (bytes > p->ring_bytes || batch->event_count > p->slots)
+        return mofka_fail(MOFKA_ERR_TOO_LARGE,
+                          "a batch of %zu events, %zu bytes does not fit %" PRIu64
+                          " bytes of topic '%s'",
+                          batch->event_count, bytes, p->ring_bytes, p->topic);
+    bool again = is_reserved(batch);
+    mofka_status_t status = mofka_mpi_window_may_call(p->w);
+    if (status)
+        return again ? MOFKA_ERR_POSSIBLY_STORED : status;
+    status = build_entries(sender, batch);
+    if (!status && !again && !saw_room(p, sender, batch))
+        status = wait_for_room(p, batch, deadline);
+    if (status == MOFKA_ERR_TIMEOUT)
+        return full(p);
+    if (status)
+        return status;
+    mofka_mpi_state_t state = again ? mofka_mpi_state(p) : reserve(p, sender, batch);
+    status = mofka_mpi_window_check(p->w);
     if (!status)
-        status = finish(p, sender, batch, units, deadline);
+        status = finish(p, sender, batch, state, deadline);
     if (!status)
         *first_id = batch->scratch[SCRATCH_EVENTS];
     return status;
@@ -285,7 +318,8 @@ static mofka_status_t close_producer(void *self, int flushed) {
     if (!flushed || topic->expected_producers == 0)
         return MOFKA_OK;
     const mofka_mpi_partition_t *p = &topic->partitions[0];
-    uint64_t before = p->w->ops->fetch_add(p->w, p->owner, p->base + MPI_CONTROL(finished), 1);
+    uint64_t before =
+        p->w->ops->fetch_add(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(finished), 1);
     if (before + 1 < topic->expected_producers)
         return mofka_mpi_window_check(p->w);
     return mofka_mpi_topic_complete(topic, mofka_mpi_deadline(MOFKA_PUSH_TIMEOUT_MS_DEFAULT));

@@ -10,8 +10,8 @@
  *   3 discard_oldest: the head again; what it passed meanwhile was perhaps overwritten and is lost
  *   4 the data, in ranges, when the core asks; then the head once more
  *
- * A consumer that dies keeps its place: retention waits for it until another of its name takes
- * over.
+ * A rank that stops while its consumer is live leaves the name taken: retention "acknowledged" waits
+ * for it, and producers say so.
  */
 #include "mpi_consumer.h"
 
@@ -23,6 +23,7 @@
 /* What one run may hold at most: bounds the memory of a consumer, however large the batches. */
 #define RUN_EVENTS_MAX 4096
 #define RUN_METADATA_BYTES ((size_t)1 << 20)
+#define OVERTAKEN_TRIES 4
 
 typedef struct run {
     mofka_run_t run;
@@ -30,62 +31,95 @@ typedef struct run {
     mofka_fetched_event_t events[];
 } run_t;
 
+/* Flags that were read in one go, from slot to slot. */
+typedef struct flags {
+    uint64_t first; /* id of the first */
+    size_t count;
+    uint64_t words[MOFKA_MPI_RUN_WORDS_MAX];
+} flags_t;
+
+/* The count of the batch that begins at `id`, 0 while it is not published. */
+static uint64_t batch_at(const mofka_mpi_partition_t *p, flags_t *flags, uint64_t id) {
+    if (id - flags->first >= flags->count) {
+        uint64_t to_wrap = p->slots - id % p->slots;
+        flags->first = id;
+        flags->count = to_wrap < p->w->run_words ? (size_t)to_wrap : p->w->run_words;
+        p->w->ops->load_run(p->w, p->owner, mofka_mpi_flag_offset(p, id), flags->words,
+                            flags->count);
+    }
+    return mofka_mpi_flag_count(p, id, flags->words[id - flags->first]);
+}
+
 /* Entries from the next id on, of the batches that are published; whole batches unless `most` ends
- * inside one. *ends gets where each batch ends. */
+ * inside one. */
 static mofka_status_t read_entries(mofka_mpi_reader_t *r, size_t most, size_t *found) {
     const mofka_mpi_partition_t *p = r->p;
-    size_t count = 0;
+    flags_t flags = {.count = 0};
+    size_t count = (size_t)(r->batch_end - r->next);
     while (count < most) {
-        uint64_t id = r->next + count;
-        if (id == r->batch_end) {
-            uint64_t batch = mofka_mpi_flag(p, id);
-            if (batch == 0)
-                break;
-            r->batch_end = id + batch;
-        }
-        size_t here = (size_t)(r->batch_end - id);
-        if (here > most - count)
-            here = most - count;
-        mofka_mpi_entries_get(p, id, r->entries + count, here);
-        count += here;
+        uint64_t batch = batch_at(p, &flags, r->batch_end);
+        if (batch == 0)
+            break;
+        r->batch_end += batch;
+        count += (size_t)batch;
     }
-    *found = count;
-    return count ? p->w->ops->flush(p->w, p->owner) : mofka_mpi_window_check(p->w);
+    *found = count < most ? count : most;
+    if (*found == 0)
+        return mofka_mpi_window_check(p->w);
+    mofka_mpi_entries_get(p, r->next, r->entries, *found);
+    p->w->ops->nudge(p->w, p->owner);
+    return p->w->ops->flush(p->w, p->owner);
 }
 
 static mofka_status_t check_entry(const mofka_mpi_reader_t *r, size_t i) {
     const mofka_mpi_entry_t *e = &r->entries[i];
-    if (e->id_1 == r->next + i + 1 && e->check == mofka_mpi_entry_check(e) &&
-        e->metadata_bytes <= r->p->ring_bytes && e->data_bytes <= r->p->ring_bytes)
-        return MOFKA_OK;
-    return mofka_fail(MOFKA_ERR_CORRUPT,
-                      "topic '%s', partition %zu: entry of event %" PRIu64 " is damaged",
-                      r->p->topic, r->p->index, r->next + i);
+    bool good = e->id_1 == r->next + i + 1 && e->check == mofka_mpi_entry_check(e) &&
+                e->metadata_bytes <= r->p->ring_bytes && e->data_bytes <= r->p->ring_bytes;
+    return good ? MOFKA_OK : mofka_mpi_damaged(r->p, r->next + i);
 }
 
-/* discard_oldest passed the reader: go to the head, count what is lost. */
-static bool skip_to_head(mofka_mpi_reader_t *r) {
-    if (r->p->retention != MPI_DISCARD_OLDEST)
-        return false;
-    mofka_mpi_place_t head = mofka_mpi_head(r->p);
+/* discard_oldest: how many events from `next` on the head has passed. They are lost, as far as this
+ * consumer wanted them. */
+static uint64_t count_overtaken(mofka_mpi_reader_t *r) {
+    if (r->p->retention != MOFKA_MPI_DISCARD_OLDEST)
+        return 0;
+    mofka_mpi_place_t head = mofka_mpi_state(r->p).head;
     if (head.events <= r->next)
-        return false;
-    r->lost += head.events - r->next;
-    r->next = r->batch_end = head.events;
+        return 0;
+    uint64_t wanted = r->next > r->skip_below ? r->next : r->skip_below;
+    if (head.events > wanted) {
+        r->lost += head.events - wanted;
+        r->skip_below = head.events; /* counted now, and not to be delivered */
+    }
     mofka_mpi_reader_forget(r, head);
+    return head.events - r->next;
+}
+
+static void go_to(mofka_mpi_reader_t *r, uint64_t id) {
+    r->next = id;
+    if (r->batch_end < id)
+        r->batch_end = id;
+}
+
+/* Of the `*found` entries leave out those that the head has passed. True: there were some. */
+static bool leave_overtaken(mofka_mpi_reader_t *r, size_t *found) {
+    uint64_t passed = count_overtaken(r);
+    size_t drop = passed < *found ? (size_t)passed : *found;
+    if (passed == 0)
+        return false;
+    memmove(r->entries, r->entries + drop, (*found - drop) * sizeof *r->entries);
+    *found -= drop;
+    go_to(r, r->next + passed);
     return true;
 }
 
-static run_t *run_new(mofka_mpi_reader_t *r, size_t count, size_t metadata_bytes) {
+static run_t *run_new(const mofka_mpi_partition_t *p, size_t count, size_t metadata_bytes) {
     run_t *run = malloc(sizeof *run + count * sizeof run->events[0] + metadata_bytes + count);
     if (!run)
         return NULL;
-    run->run = (mofka_run_t){.partition = r->p->index,
-                             .event_count = count,
-                             .events = run->events,
-                             .lost = r->lost,
-                             .backend = run};
-    run->p = r->p;
+    run->run = (mofka_run_t){
+        .partition = p->index, .event_count = count, .events = run->events, .backend = run};
+    run->p = p;
     return run;
 }
 
@@ -136,72 +170,102 @@ static mofka_status_t measure(mofka_mpi_reader_t *r, size_t found, size_t *count
     return MOFKA_OK;
 }
 
-/* A new consumer of an old name starts at its batch and skips what was acknowledged in it. */
-static void skip_acknowledged(mofka_mpi_reader_t *r, run_t **run) {
-    uint64_t first = (*run)->events[0].id;
-    if (r->skip_below <= first)
-        return;
-    size_t skip = (size_t)(r->skip_below - first);
-    mofka_run_t *m = &(*run)->run;
-    if (skip > m->event_count)
-        skip = m->event_count;
-    m->events += skip;
-    m->event_count -= skip;
+/* Leave out what is not to be delivered: acknowledged before this consumer was made, or lost. */
+static void skip_events(const mofka_mpi_reader_t *r, mofka_run_t *run) {
+    uint64_t first = run->events[0].id;
+    size_t skip = r->skip_below > first ? (size_t)(r->skip_below - first) : 0;
+    if (skip > run->event_count)
+        skip = run->event_count;
+    run->events += skip;
+    run->event_count -= skip;
 }
 
+/* MOFKA_ERR_TIMEOUT: nothing there. MOFKA_ERR_BUSY: overtaken, look again. MOFKA_STOP: a run that is
+ * not to be delivered, go on. */
 static mofka_status_t fetch_partition(mofka_mpi_reader_t *r, size_t most, mofka_run_t **out) {
     size_t found = 0, count, bytes;
-    skip_to_head(r);
     mofka_status_t status = read_entries(r, most, &found);
+    bool overtaken = !status && leave_overtaken(r, &found);
     if (status || found == 0)
-        return status ? status : MOFKA_ERR_TIMEOUT;
-    if (skip_to_head(r))
-        return MOFKA_ERR_BUSY; /* look again, at once */
+        return status ? status : overtaken ? MOFKA_ERR_BUSY : MOFKA_ERR_TIMEOUT;
     status = measure(r, found, &count, &bytes);
     if (status)
         return status;
-    run_t *run = run_new(r, count, bytes);
+    run_t *run = run_new(r->p, count, bytes);
     if (!run)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu fetched events", count);
     status = read_metadata(r, run);
-    bool overtaken = !status && skip_to_head(r);
-    if (!status && !overtaken)
+    uint64_t passed = status ? 0 : count_overtaken(r);
+    if (passed >= count)
+        go_to(r, r->next + passed);
+    else if (!status)
         status = mofka_mpi_reader_took(r, count);
-    if (status || overtaken) {
+    if (status || passed >= count) {
         free(run);
         return status ? status : MOFKA_ERR_BUSY;
     }
-    r->lost = 0;
-    skip_acknowledged(r, &run);
+    skip_events(r, &run->run);
     if (run->run.event_count == 0) {
         free(run);
-        return MOFKA_ERR_BUSY;
+        return MOFKA_STOP;
     }
+    run->run.lost = r->lost;
+    r->lost = 0;
     *out = &run->run;
     return MOFKA_OK;
+}
+
+/* An overtaken reader tries again a few times, no more: its caller has a deadline. */
+static mofka_status_t fetch_reader(mofka_mpi_reader_t *r, size_t most, mofka_run_t **run) {
+    mofka_status_t status;
+    int tries = 0;
+    do
+        status = fetch_partition(r, most, run);
+    while (status == MOFKA_STOP || (status == MOFKA_ERR_BUSY && ++tries < OVERTAKEN_TRIES));
+    return status == MOFKA_ERR_BUSY ? MOFKA_ERR_TIMEOUT : status;
+}
+
+bool mofka_mpi_reader_ended(mofka_mpi_reader_t *r) {
+    if (!r->complete)
+        r->complete = mofka_mpi_load(r->p, MOFKA_MPI_CONTROL(complete));
+    return r->complete && r->next >= r->complete - 1;
+}
+
+/* At the end: losses that no event told of. */
+static mofka_status_t tell_losses(mofka_mpi_consumer_t *c, mofka_run_t **out) {
+    for (size_t i = 0; i < c->reader_count; i++) {
+        mofka_mpi_reader_t *r = &c->readers[i];
+        run_t *run = r->lost ? run_new(r->p, 0, 0) : NULL;
+        if (!run)
+            continue;
+        run->run.lost = r->lost;
+        r->lost = 0;
+        *out = &run->run;
+        return MOFKA_OK;
+    }
+    return MOFKA_ERR_COMPLETE;
 }
 
 static mofka_status_t fetch(void *self, size_t events_max, mofka_run_t **run) {
     mofka_mpi_consumer_t *c = self;
     size_t ended = 0;
+    mofka_status_t allowed =
+        c->reader_count ? mofka_mpi_window_may_call(c->readers[0].p->w) : MOFKA_OK;
+    if (allowed)
+        return allowed;
     if (events_max > RUN_EVENTS_MAX)
         events_max = RUN_EVENTS_MAX;
     for (size_t i = 0; i < c->reader_count; i++) {
         mofka_mpi_reader_t *r = &c->readers[(c->turn + i) % c->reader_count];
-        mofka_status_t status;
-        /* "complete" is read first: what is not there after it will never be. */
-        uint64_t complete = mofka_mpi_load(r->p, MPI_CONTROL(complete));
-        do
-            status = fetch_partition(r, events_max, run);
-        while (status == MOFKA_ERR_BUSY);
+        mofka_status_t status = fetch_reader(r, events_max, run);
         if (status != MOFKA_ERR_TIMEOUT) {
             c->turn = (c->turn + i + 1) % c->reader_count;
             mofka_mpi_reader_publish(r, false);
             return status;
         }
-        ended += complete && r->next >= complete - 1;
+        ended += mofka_mpi_reader_ended(r);
     }
-    return ended == c->reader_count ? MOFKA_ERR_COMPLETE : MOFKA_ERR_TIMEOUT;
+    return ended == c->reader_count ? tell_losses(c, run) : MOFKA_ERR_TIMEOUT;
 }
 
 /* One range of the log as pieces: it may wrap in the ring and cross the view's segments. */
@@ -255,8 +319,8 @@ static mofka_status_t finish_data(void *self, mofka_run_t *run, size_t *overtake
     const mofka_mpi_partition_t *p = ((run_t *)run->backend)->p;
     mofka_status_t status = p->w->ops->flush(p->w, p->owner);
     size_t passed = 0;
-    if (!status && p->retention == MPI_DISCARD_OLDEST) {
-        uint64_t head = mofka_mpi_head(p).events;
+    if (!status && p->retention == MOFKA_MPI_DISCARD_OLDEST) {
+        uint64_t head = mofka_mpi_state(p).head.events;
         while (passed < run->event_count && run->events[passed].id < head)
             passed++;
     }
@@ -296,7 +360,7 @@ static mofka_status_t unsubscribe(void *self) {
     mofka_mpi_consumer_t *c = self;
     mofka_status_t status = MOFKA_OK;
     for (size_t i = 0; i < c->reader_count; i++) {
-        mofka_status_t one = mofka_mpi_reader_leave(&c->readers[i], MPI_CONSUMER_FREE);
+        mofka_status_t one = mofka_mpi_reader_leave(&c->readers[i], MOFKA_MPI_CONSUMER_FREE);
         status = status ? status : one;
     }
     return status;
@@ -306,7 +370,7 @@ static mofka_status_t close_consumer(void *self) {
     mofka_mpi_consumer_t *c = self;
     mofka_status_t status = publish(c);
     for (size_t i = 0; i < c->reader_count; i++) {
-        mofka_status_t one = mofka_mpi_reader_leave(&c->readers[i], MPI_CONSUMER_AWAY);
+        mofka_status_t one = mofka_mpi_reader_leave(&c->readers[i], MOFKA_MPI_CONSUMER_AWAY);
         status = status ? status : one;
     }
     return status;
@@ -360,8 +424,8 @@ mofka_status_t mofka_mpi_make_consumer(void *self, const mofka_consumer_config_t
     }
     if (status) {
         for (size_t i = 0; i < c->reader_count; i++)
-            mofka_mpi_reader_leave(&c->readers[i],
-                                   c->readers[i].fresh ? MPI_CONSUMER_FREE : MPI_CONSUMER_AWAY);
+            mofka_mpi_reader_leave(&c->readers[i], c->readers[i].fresh ? MOFKA_MPI_CONSUMER_FREE
+                                                                       : MOFKA_MPI_CONSUMER_AWAY);
         destroy(c);
         return status;
     }

@@ -18,7 +18,8 @@ typedef struct mofka_mpi_reader {
     bool fresh;                    /* the name was new here */
     uint64_t next;                 /* id to read next */
     uint64_t batch_end;            /* end of the batch that `next` is in; == next at a boundary */
-    uint64_t skip_below;           /* acknowledged before this consumer was made */
+    uint64_t skip_below;           /* not delivered: acknowledged before, or counted as lost */
+    uint64_t complete;             /* the partition's word, once it is not 0 */
     uint64_t lost;                 /* not yet told */
     _Atomic uint64_t acknowledged; /* next unacknowledged id; any thread raises it */
     uint64_t published;            /* what the window holds of it */
@@ -45,6 +46,8 @@ mofka_status_t mofka_mpi_reader_leave(mofka_mpi_reader_t *r, uint64_t state);
 mofka_status_t mofka_mpi_reader_took(mofka_mpi_reader_t *r, size_t count);
 /* The reader was overtaken: what it remembers of batches below the head is void. */
 void mofka_mpi_reader_forget(mofka_mpi_reader_t *r, mofka_mpi_place_t head);
+/* Whether nothing more will come. */
+bool mofka_mpi_reader_ended(mofka_mpi_reader_t *r);
 /* Publish acknowledged batches, and with `all` the exact id too. */
 mofka_status_t mofka_mpi_reader_publish(mofka_mpi_reader_t *r, bool all);
 void mofka_mpi_reader_end(mofka_mpi_reader_t *r);

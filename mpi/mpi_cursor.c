@@ -17,11 +17,11 @@
 #include "mpi_consumer.h"
 
 #include <inttypes.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define JOIN_TIMEOUT_MS 10000
+#define IDLE_POLL_US_MAX 2000 /* rma: how long an idle consumer sleeps between two looks */
 
 static size_t field_of(size_t array, size_t place) {
     return array + 8 * place;
@@ -29,7 +29,7 @@ static size_t field_of(size_t array, size_t place) {
 
 static void read_name(const mofka_mpi_partition_t *p, size_t place, char *name) {
     size_t bytes = MOFKA_NAME_BYTES_MAX + 1;
-    p->w->ops->get(p->w, p->owner, p->base + MPI_CONTROL(name) + place * bytes, name, bytes);
+    p->w->ops->get(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(name) + place * bytes, name, bytes);
     p->w->ops->flush(p->w, p->owner);
     name[MOFKA_NAME_BYTES_MAX] = '\0';
 }
@@ -37,11 +37,12 @@ static void read_name(const mofka_mpi_partition_t *p, size_t place, char *name) 
 /* Under the lock. */
 static mofka_status_t find_place(const mofka_mpi_partition_t *p, const char *name, size_t *place,
                                  bool *fresh) {
-    uint64_t state[MPI_CONSUMERS_MAX];
-    p->w->ops->load_run(p->w, p->owner, p->base + MPI_CONTROL(state), state, MPI_CONSUMERS_MAX);
-    size_t free_place = MPI_CONSUMERS_MAX;
-    for (size_t i = MPI_CONSUMERS_MAX; i-- > 0;) {
-        if (state[i] == MPI_CONSUMER_FREE) {
+    uint64_t state[MOFKA_MPI_CONSUMERS_MAX];
+    p->w->ops->load_run(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(state), state,
+                        MOFKA_MPI_CONSUMERS_MAX);
+    size_t free_place = MOFKA_MPI_CONSUMERS_MAX;
+    for (size_t i = MOFKA_MPI_CONSUMERS_MAX; i-- > 0;) {
+        if (state[i] == MOFKA_MPI_CONSUMER_FREE) {
             free_place = i;
             continue;
         }
@@ -49,7 +50,7 @@ static mofka_status_t find_place(const mofka_mpi_partition_t *p, const char *nam
         read_name(p, i, other);
         if (strcmp(other, name) != 0)
             continue;
-        if (state[i] == MPI_CONSUMER_LIVE)
+        if (state[i] == MOFKA_MPI_CONSUMER_LIVE)
             return mofka_fail(MOFKA_ERR_BUSY,
                               "consumer '%s' is live already on topic '%s', partition %zu", name,
                               p->topic, p->index);
@@ -57,10 +58,10 @@ static mofka_status_t find_place(const mofka_mpi_partition_t *p, const char *nam
         *fresh = false;
         return MOFKA_OK;
     }
-    if (free_place == MPI_CONSUMERS_MAX)
+    if (free_place == MOFKA_MPI_CONSUMERS_MAX)
         return mofka_fail(MOFKA_ERR_FULL,
                           "topic '%s', partition %zu has %d named consumers, the most it can have",
-                          p->topic, p->index, MPI_CONSUMERS_MAX);
+                          p->topic, p->index, MOFKA_MPI_CONSUMERS_MAX);
     *place = free_place;
     *fresh = true;
     return MOFKA_OK;
@@ -68,10 +69,10 @@ static mofka_status_t find_place(const mofka_mpi_partition_t *p, const char *nam
 
 static void resume(mofka_mpi_reader_t *r, mofka_mpi_place_t head) {
     const mofka_mpi_partition_t *p = r->p;
-    uint64_t cursor = mofka_mpi_load(p, field_of(MPI_CONTROL(cursor), r->place));
-    uint64_t acknowledged = mofka_mpi_load(p, field_of(MPI_CONTROL(acknowledged), r->place));
+    uint64_t cursor = mofka_mpi_load(p, field_of(MOFKA_MPI_CONTROL(cursor), r->place));
+    uint64_t acknowledged = mofka_mpi_load(p, field_of(MOFKA_MPI_CONTROL(acknowledged), r->place));
     mofka_mpi_place_t at = mofka_mpi_complete_word(cursor, head, false);
-    if (p->retention == MPI_DISCARD_OLDEST && acknowledged < head.events) {
+    if (p->retention == MOFKA_MPI_DISCARD_OLDEST && acknowledged < head.events) {
         r->lost = head.events - acknowledged;
         acknowledged = head.events;
         at = head;
@@ -87,17 +88,18 @@ static void resume(mofka_mpi_reader_t *r, mofka_mpi_place_t head) {
 
 static void begin(mofka_mpi_reader_t *r, const char *name, mofka_mpi_place_t head, bool from_end) {
     const mofka_mpi_partition_t *p = r->p;
+    mofka_mpi_state_t state;
     char padded[MOFKA_NAME_BYTES_MAX + 1] = "";
     memcpy(padded, name, strlen(name));
-    p->w->ops->put(p->w, p->owner, p->base + MPI_CONTROL(name) + r->place * sizeof padded, padded,
-                   sizeof padded);
+    p->w->ops->put(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(name) + r->place * sizeof padded,
+                   padded, sizeof padded);
     p->w->ops->flush(p->w, p->owner);
     uint64_t start = head.events;
     if (from_end)
-        start = mofka_mpi_tail(p, &head).events;
-    mofka_mpi_store(p, field_of(MPI_CONTROL(cursor), r->place),
+        start = mofka_mpi_tail(p, &state).events;
+    mofka_mpi_store(p, field_of(MOFKA_MPI_CONTROL(cursor), r->place),
                     head.events << 32 | (uint32_t)head.units);
-    mofka_mpi_store(p, field_of(MPI_CONTROL(acknowledged), r->place), start);
+    mofka_mpi_store(p, field_of(MOFKA_MPI_CONTROL(acknowledged), r->place), start);
     r->next = r->batch_end = head.events;
     r->skip_below = r->published = start;
     atomic_store(&r->acknowledged, start);
@@ -106,7 +108,7 @@ static void begin(mofka_mpi_reader_t *r, const char *name, mofka_mpi_place_t hea
 mofka_status_t mofka_mpi_reader_join(mofka_mpi_reader_t *r, const mofka_mpi_partition_t *p,
                                      const char *name, bool from_end) {
     r->p = p;
-    r->place = MPI_CONSUMERS_MAX;
+    r->place = MOFKA_MPI_CONSUMERS_MAX;
     mofka_status_t status = mofka_mpi_partition_lock(p, mofka_mpi_deadline(JOIN_TIMEOUT_MS));
     if (status)
         return status;
@@ -114,31 +116,38 @@ mofka_status_t mofka_mpi_reader_join(mofka_mpi_reader_t *r, const mofka_mpi_part
     status = find_place(p, name, &place, &r->fresh);
     if (!status) {
         r->place = place;
-        mofka_mpi_place_t head = mofka_mpi_head(p);
+        mofka_mpi_place_t head = mofka_mpi_state(p).head;
         if (r->fresh)
             begin(r, name, head, from_end);
         else
             resume(r, head);
-        mofka_mpi_store(p, field_of(MPI_CONTROL(state), place), MPI_CONSUMER_LIVE);
+        mofka_mpi_store(p, field_of(MOFKA_MPI_CONTROL(state), place), MOFKA_MPI_CONSUMER_LIVE);
     }
     mofka_mpi_partition_unlock(p);
     return status ? status : mofka_mpi_window_check(p->w);
 }
 
+/* Going away needs no lock: trimmers treat both states alike, and joiners of the name come after. */
 mofka_status_t mofka_mpi_reader_leave(mofka_mpi_reader_t *r, uint64_t state) {
-    if (r->place == MPI_CONSUMERS_MAX)
+    if (r->place == MOFKA_MPI_CONSUMERS_MAX)
         return MOFKA_OK;
-    mofka_status_t status = mofka_mpi_partition_lock(r->p, mofka_mpi_deadline(JOIN_TIMEOUT_MS));
+    bool lock = state == MOFKA_MPI_CONSUMER_FREE;
+    mofka_status_t status =
+        lock ? mofka_mpi_partition_lock(r->p, mofka_mpi_deadline(JOIN_TIMEOUT_MS)) : MOFKA_OK;
     if (status)
         return status;
-    mofka_mpi_store(r->p, field_of(MPI_CONTROL(state), r->place), state);
-    mofka_mpi_partition_unlock(r->p);
-    r->place = MPI_CONSUMERS_MAX;
-    mofka_mpi_ring_bell(r->p, MPI_CONTROL(room_bell));
+    mofka_mpi_store(r->p, field_of(MOFKA_MPI_CONTROL(state), r->place), state);
+    if (lock)
+        mofka_mpi_partition_unlock(r->p);
+    r->place = MOFKA_MPI_CONSUMERS_MAX;
+    mofka_mpi_ring_bell(r->p, MOFKA_MPI_CONTROL(room_bell));
     return mofka_mpi_window_check(r->p->w);
 }
 
 static mofka_status_t add_mark(mofka_mpi_reader_t *r, uint64_t end, uint64_t units) {
+    /* Without acknowledgements nothing else ends the marks of what is discarded. */
+    if (r->mark_count == r->mark_room && r->p->retention == MOFKA_MPI_DISCARD_OLDEST)
+        mofka_mpi_reader_forget(r, mofka_mpi_state(r->p).head);
     if (r->mark_count == r->mark_room) {
         size_t room = r->mark_room ? 2 * r->mark_room : 64;
         mofka_mpi_mark_t *marks = malloc(room * sizeof *marks);
@@ -166,15 +175,12 @@ mofka_status_t mofka_mpi_reader_took(mofka_mpi_reader_t *r, size_t count) {
                                         e[1].data != e->data + e->data_bytes
                                   : id + 1 == r->batch_end;
         if (last)
-            status = add_mark(r, id + 1,
-                              (e->data + e->data_bytes + MPI_UNIT_BYTES - 1) / MPI_UNIT_BYTES);
+            status = add_mark(r, id + 1, mofka_mpi_units(e->data + e->data_bytes));
     }
     if (status)
         return status;
     r->next += count;
-    /* measure() may have ended the run before the batch that read_entries looked at last. */
-    if (r->next > r->batch_end)
-        r->batch_end = r->next;
+    assert(r->next <= r->batch_end);
     return MOFKA_OK;
 }
 
@@ -186,25 +192,26 @@ void mofka_mpi_reader_forget(mofka_mpi_reader_t *r, mofka_mpi_place_t head) {
 }
 
 mofka_status_t mofka_mpi_reader_publish(mofka_mpi_reader_t *r, bool all) {
+    const mofka_mpi_partition_t *p = r->p;
     uint64_t acknowledged = atomic_load(&r->acknowledged);
-    if (acknowledged == r->published || r->place == MPI_CONSUMERS_MAX)
-        return MOFKA_OK;
     mofka_mpi_mark_t reached = {0, 0};
+    if (r->place == MOFKA_MPI_CONSUMERS_MAX)
+        return MOFKA_OK;
     while (r->mark_count > 0 && r->marks[r->mark_first].end <= acknowledged) {
         reached = r->marks[r->mark_first];
         r->mark_first = (r->mark_first + 1) % r->mark_room;
         r->mark_count--;
     }
-    if (reached.end == 0 && !all)
+    if (reached.end == 0 && (!all || acknowledged == r->published))
         return MOFKA_OK;
-    const mofka_mpi_partition_t *p = r->p;
-    mofka_mpi_store(p, field_of(MPI_CONTROL(acknowledged), r->place), acknowledged);
+    if (acknowledged != r->published)
+        mofka_mpi_store(p, field_of(MOFKA_MPI_CONTROL(acknowledged), r->place), acknowledged);
     r->published = acknowledged;
     if (reached.end == 0)
         return mofka_mpi_window_check(p->w);
-    mofka_mpi_store(p, field_of(MPI_CONTROL(cursor), r->place),
+    mofka_mpi_store(p, field_of(MOFKA_MPI_CONTROL(cursor), r->place),
                     reached.end << 32 | (uint32_t)reached.units);
-    mofka_mpi_ring_bell(p, MPI_CONTROL(room_bell));
+    mofka_mpi_ring_bell(p, MOFKA_MPI_CONTROL(room_bell));
     return mofka_mpi_window_check(p->w);
 }
 
@@ -215,13 +222,13 @@ void mofka_mpi_reader_end(mofka_mpi_reader_t *r) {
 static bool something_to_read(mofka_mpi_consumer_t *c) {
     size_t ended = 0;
     for (size_t i = 0; i < c->reader_count; i++) {
-        const mofka_mpi_reader_t *r = &c->readers[i];
-        uint64_t complete = mofka_mpi_load(r->p, MPI_CONTROL(complete));
+        mofka_mpi_reader_t *r = &c->readers[i];
         if (r->next < r->batch_end || mofka_mpi_flag(r->p, r->next) > 0)
             return true;
-        if (r->p->retention == MPI_DISCARD_OLDEST && mofka_mpi_head(r->p).events > r->next)
+        if (r->p->retention == MOFKA_MPI_DISCARD_OLDEST &&
+            mofka_mpi_state(r->p).head.events > r->next)
             return true;
-        ended += complete && r->next >= complete - 1;
+        ended += mofka_mpi_reader_ended(r);
     }
     return ended == c->reader_count;
 }
@@ -231,27 +238,28 @@ mofka_status_t mofka_mpi_consumer_wait(void *self, int64_t timeout_ms) {
     if (c->reader_count == 0)
         return MOFKA_OK;
     const mofka_mpi_partition_t *b = c->readers[0].p->bells;
-    int64_t deadline = mofka_mpi_deadline(timeout_ms), us = b->w->doorbells ? 100000 : 20;
-    for (int spin = 0; spin < 4; spin++) {
+    mofka_mpi_window_t *w = b->w;
+    int64_t deadline = mofka_mpi_deadline(timeout_ms), us = w->doorbells ? 100000 : 20;
+    mofka_mpi_spin_t spin = mofka_mpi_spin_start(w);
+    do {
         if (something_to_read(c))
-            return MOFKA_OK;
-        sched_yield();
-    }
+            return mofka_mpi_window_check(w);
+    } while (mofka_mpi_spin(&spin));
     for (;;) {
-        uint64_t seen = b->w->doorbells ? mofka_mpi_load(b, MPI_CONTROL(data_bell)) : 0;
-        mofka_mpi_bell_waiters(b, MPI_CONTROL(data_bell), 1);
+        uint64_t seen = w->doorbells ? mofka_mpi_load(b, MOFKA_MPI_CONTROL(data_bell)) : 0;
+        mofka_mpi_bell_waiters(b, MOFKA_MPI_CONTROL(data_bell), 1);
         bool found = something_to_read(c);
         int64_t left = deadline - mofka_mpi_now_ms();
         int64_t nap = left < us / 1000 ? left * 1000 : us;
         if (!found && left > 0)
-            b->w->ops->sleep_on(b->w, b->owner, b->base + MPI_CONTROL(data_bell), seen, nap);
-        mofka_mpi_bell_waiters(b, MPI_CONTROL(data_bell), -1);
-        mofka_status_t status = mofka_mpi_window_check(b->w);
+            w->ops->sleep_on(w, b->owner, b->base + MOFKA_MPI_CONTROL(data_bell), seen, nap);
+        mofka_mpi_bell_waiters(b, MOFKA_MPI_CONTROL(data_bell), -1);
+        mofka_status_t status = mofka_mpi_window_check(w);
         if (status || found)
             return status;
         if (left <= 0)
             return MOFKA_ERR_TIMEOUT;
-        if (!b->w->doorbells && us < 1000)
+        if (!w->doorbells && us < IDLE_POLL_US_MAX)
             us *= 2;
     }
 }

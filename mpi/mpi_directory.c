@@ -27,7 +27,7 @@ typedef struct wish {
 } wish_t;
 
 uint64_t mofka_mpi_arena_start(const mofka_mpi_driver_t *d, int rank) {
-    return MPI_PAGE_BYTES + (rank == 0 ? d->directory_bytes : 0);
+    return MOFKA_MPI_PAGE_BYTES + (rank == 0 ? d->directory_bytes : 0);
 }
 
 static uint64_t padded(uint64_t length) {
@@ -52,7 +52,7 @@ static mofka_status_t read_record(mofka_mpi_driver_t *d, uint64_t at, uint64_t l
 }
 
 static mofka_status_t walk(mofka_mpi_driver_t *d, record_fn visit, void *context) {
-    uint64_t at = MPI_PAGE_BYTES, end = MPI_PAGE_BYTES + d->directory_bytes;
+    uint64_t at = MOFKA_MPI_PAGE_BYTES, end = MOFKA_MPI_PAGE_BYTES + d->directory_bytes;
     while (at + 8 <= end) {
         uint64_t length = d->w->ops->load(d->w, 0, at);
         mofka_status_t status = mofka_mpi_window_check(d->w);
@@ -160,7 +160,7 @@ static mofka_status_t read_wish(const mofka_topic_config_t *config, wish_t *wish
         {.key = "partition_bytes",
          .kind = MOFKA_OPTION_UINT,
          .value = &wish->bytes,
-         .min = MPI_UNIT_BYTES,
+         .min = MOFKA_MPI_UNIT_BYTES,
          .max = UINT64_C(1) << 36},
         {.key = "partition_events",
          .kind = MOFKA_OPTION_UINT,
@@ -179,7 +179,8 @@ static mofka_status_t read_wish(const mofka_topic_config_t *config, wish_t *wish
     snprintf(what, sizeof what, "topic '%s'", config->name);
     mofka_status_t status =
         mofka_options_read(what, config->options, options, sizeof options / sizeof options[0]);
-    wish->bytes = (wish->bytes + MPI_UNIT_BYTES - 1) / MPI_UNIT_BYTES * MPI_UNIT_BYTES;
+    wish->bytes =
+        (wish->bytes + MOFKA_MPI_UNIT_BYTES - 1) / MOFKA_MPI_UNIT_BYTES * MOFKA_MPI_UNIT_BYTES;
     return status;
 }
 
@@ -257,7 +258,7 @@ static mofka_status_t publish(mofka_mpi_driver_t *d, const wish_t *wish, const c
         status = mofka_mpi_partition_format(&partitions[i], mofka_mpi_log_start);
     if (status)
         return status;
-    uint64_t at = MPI_PAGE_BYTES + end;
+    uint64_t at = MOFKA_MPI_PAGE_BYTES + end;
     ops->put(d->w, 0, at + 8, text, length);
     status = ops->flush(d->w, 0);
     if (status)

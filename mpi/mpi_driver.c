@@ -19,6 +19,9 @@
 #include <unistd.h>
 #include <mofka/options.h>
 
+/* How long a rank that has a core to itself looks again before it sleeps: longer than a wake-up. */
+#define SPIN_NS 50000
+
 enum { WINDOW_AUTO, WINDOW_SHM, WINDOW_RMA };
 
 typedef struct settings {
@@ -28,7 +31,7 @@ typedef struct settings {
 } settings_t;
 
 static uint64_t pages(uint64_t bytes) {
-    return (bytes + MPI_PAGE_BYTES - 1) / MPI_PAGE_BYTES * MPI_PAGE_BYTES;
+    return (bytes + MOFKA_MPI_PAGE_BYTES - 1) / MOFKA_MPI_PAGE_BYTES * MOFKA_MPI_PAGE_BYTES;
 }
 
 static mofka_status_t read_settings(const char *options, settings_t *s) {
@@ -44,12 +47,12 @@ static mofka_status_t read_settings(const char *options, settings_t *s) {
         {.key = "arena_bytes",
          .kind = MOFKA_OPTION_UINT,
          .value = &s->arena_bytes,
-         .min = MPI_PAGE_BYTES,
+         .min = MOFKA_MPI_PAGE_BYTES,
          .max = UINT64_C(1) << 40},
         {.key = "directory_bytes",
          .kind = MOFKA_OPTION_UINT,
          .value = &s->directory_bytes,
-         .min = MPI_PAGE_BYTES,
+         .min = MOFKA_MPI_PAGE_BYTES,
          .max = UINT64_C(1) << 30},
         {.key = "owners", .kind = MOFKA_OPTION_JSON, .value = &s->owners},
     };
@@ -172,6 +175,21 @@ static mofka_status_t look_at_node(mofka_mpi_driver_t *d) {
     return error ? mofka_mpi_error("looking at the node's bindings", error) : MOFKA_OK;
 }
 
+static mofka_status_t check_memory(const mofka_mpi_driver_t *d) {
+    uint64_t need = 0;
+    struct statvfs fs;
+    for (int i = 0; i < d->size; i++)
+        need += share_bytes(d, i);
+    if (d->node_size < d->size || statvfs("/dev/shm", &fs) ||
+        need <= (uint64_t)fs.f_bavail * fs.f_frsize)
+        return MOFKA_OK;
+    return mofka_fail(MOFKA_ERR_FULL,
+                      "the windows of %d ranks need %" PRIu64
+                      " bytes, the node's shared memory has "
+                      "%" PRIu64 "; lower \"arena_bytes\" (%" PRIu64 ") or name fewer \"owners\"",
+                      d->size, need, (uint64_t)fs.f_bavail * fs.f_frsize, d->arena_bytes);
+}
+
 static mofka_status_t check_window(const mofka_mpi_driver_t *d, const settings_t *s, bool shm) {
     if (shm && d->node_size != d->size)
         return mofka_fail(MOFKA_ERR_UNSUPPORTED,
@@ -184,17 +202,7 @@ static mofka_status_t check_window(const mofka_mpi_driver_t *d, const settings_t
             MOFKA_ERR_UNSUPPORTED,
             "window \"rma\" runs a progress thread and needs MPI_THREAD_MULTIPLE from "
             "MPI_Init_thread; or pass \"progress\": \"none\"");
-    uint64_t need = 0;
-    struct statvfs fs;
-    for (int i = 0; i < d->size; i++)
-        need += share_bytes(d, i);
-    if (shm && statvfs("/dev/shm", &fs) == 0 && need > (uint64_t)fs.f_bavail * fs.f_frsize)
-        return mofka_fail(
-            MOFKA_ERR_FULL,
-            "the windows of %d ranks need %" PRIu64 " bytes, the node's shared memory has "
-            "%" PRIu64 "; lower \"arena_bytes\" (%" PRIu64 ") or name fewer \"owners\"",
-            d->size, need, (uint64_t)fs.f_bavail * fs.f_frsize, d->arena_bytes);
-    return MOFKA_OK;
+    return check_memory(d);
 }
 
 /* MPI_Finalize deletes the attributes of MPI_COMM_SELF before anything else. A driver that is still
@@ -230,21 +238,55 @@ static void stop(mofka_mpi_driver_t *d) {
     }
 }
 
+/* Local: what the window is told about threads and cores. */
+static mofka_status_t new_window(mofka_mpi_driver_t *d, bool shm) {
+    mofka_status_t status = shm ? mofka_mpi_window_shm(d->rank, d->size, &d->w)
+                                : mofka_mpi_window_rma(d->rank, d->size, &d->w);
+    if (status)
+        return status;
+    int level;
+    MPI_Query_thread(&level);
+    d->w->one_thread = !shm && level < MPI_THREAD_MULTIPLE;
+    d->w->thread = pthread_self();
+    cpu_set_t own;
+    CPU_ZERO(&own);
+    sched_getaffinity(0, sizeof own, &own);
+    d->w->spin_ns = d->binding_count <= (size_t)CPU_COUNT(&own) ? SPIN_NS : 0;
+    return MOFKA_OK;
+}
+
+/* A failed window is freed only where every rank has one: that is collective. */
+static void drop_window(mofka_mpi_driver_t *d) {
+    int every = d->w->win != MPI_WIN_NULL;
+    MPI_Allreduce(MPI_IN_PLACE, &every, 1, MPI_INT, MPI_MIN, d->comm);
+    if (!every)
+        d->w->win = MPI_WIN_NULL;
+    stop(d);
+}
+
 static mofka_status_t make_window(mofka_mpi_driver_t *d, const settings_t *s) {
     bool shm = s->window == WINDOW_SHM || (s->window == WINDOW_AUTO && d->node_size == d->size);
     /* auto must mean the same everywhere */
     int all = shm;
-    MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT, MPI_MIN, d->comm);
+    int error = MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT, MPI_MIN, d->comm);
+    if (error)
+        return mofka_mpi_error("MPI_Allreduce", error);
     shm = s->window == WINDOW_AUTO ? all : shm;
-    mofka_status_t status = agree(d, check_window(d, s, shm), "checking its window");
-    if (status)
+    mofka_status_t status = check_window(d, s, shm);
+    if (!status)
+        status = new_window(d, shm);
+    status = agree(d, status, "checking its window");
+    if (status) {
+        if (d->w)
+            d->w->ops->destroy(d->w);
         return status;
-    uint64_t bytes = share_bytes(d, d->rank);
-    status = shm ? mofka_mpi_window_shm(d->comm, bytes, &d->w)
-                 : mofka_mpi_window_rma(d->comm, bytes, &d->w);
-    status = agree(d, status, "allocating its window");
-    if (status)
+    }
+    status =
+        agree(d, d->w->ops->open(d->w, d->comm, share_bytes(d, d->rank)), "allocating its window");
+    if (status) {
+        drop_window(d);
         return status;
+    }
     if (!shm && s->progress == 0 && (is_owner(d, d->rank) || d->rank == 0))
         status = mofka_mpi_progress_start(d);
     if (!status)

@@ -6,11 +6,12 @@
  * Share of a rank:   [share header, one page][directory, rank 0 only][arena, owners only]
  *
  *   share header     used        arena bytes carved; under the directory's lock, store
+ *                    activity    rma: who is busy with this rank's memory adds to it, now and then;
+ *                                its progress thread looks at it
  *   directory (rank 0's header) lock, end (bytes of records), next (owner whose turn it is)
  *   record           length (0: end of list; stored last), JSON text of `length` bytes, padded to 8
  *
- * Partition (page-aligned in the owner's arena; its size is in its own control block, so a walk
- * along an arena finds all of them):
+ * Partition (page-aligned in the owner's arena):
  *
  *   control block
  *     reservation             producers: fetch_add(events << 32 | units)
@@ -37,12 +38,12 @@
 #include <stdint.h>
 #include <mofka/limits.h>
 
-#define MPI_PAGE_BYTES 4096
+#define MOFKA_MPI_PAGE_BYTES 4096
 /* Bytes in which payload is reserved: a cache line, so that batches do not share one. */
-#define MPI_UNIT_BYTES 64
+#define MOFKA_MPI_UNIT_BYTES 64
 /* Named consumers of a partition: one scan of their cursors stays one small get. */
-#define MPI_CONSUMERS_MAX 64
-#define MPI_FLAG_COUNT_BITS 24
+#define MOFKA_MPI_CONSUMERS_MAX 64
+#define MOFKA_MPI_FLAG_COUNT_BITS 24
 
 typedef struct mofka_mpi_share {
     uint64_t used;
@@ -51,20 +52,21 @@ typedef struct mofka_mpi_share {
     uint64_t pad1[7];
     uint64_t directory_end;
     uint64_t directory_next;
+    uint64_t pad2[6];
+    uint64_t activity;
 } mofka_mpi_share_t;
-static_assert(sizeof(mofka_mpi_share_t) <= MPI_PAGE_BYTES, "the share header is one page");
+static_assert(sizeof(mofka_mpi_share_t) <= MOFKA_MPI_PAGE_BYTES, "the share header is one page");
 
 typedef struct mofka_mpi_control {
     uint64_t reservation;
     uint64_t pad0[7];
-    uint64_t head_events; /* the two heads are read as one run */
+    uint64_t head_events; /* the four are read as one run */
     uint64_t head_units;
-    uint64_t bytes; /* of the whole partition; written at creation */
-    uint64_t pad1[5];
     uint64_t closing;
     uint64_t complete; /* 0, or first id that is not stored, + 1 */
+    uint64_t pad1[4];
     uint64_t lock;
-    uint64_t pad2[5];
+    uint64_t pad2[7];
     uint64_t data_bell;
     uint64_t data_waiters;
     uint64_t pad3[6];
@@ -73,18 +75,19 @@ typedef struct mofka_mpi_control {
     uint64_t pad4[6];
     uint64_t finished;
     uint64_t pad5[7];
-    uint64_t state[MPI_CONSUMERS_MAX];
-    uint64_t cursor[MPI_CONSUMERS_MAX];       /* events << 32 | units */
-    uint64_t acknowledged[MPI_CONSUMERS_MAX]; /* next unacknowledged id */
-    char name[MPI_CONSUMERS_MAX][MOFKA_NAME_BYTES_MAX + 1];
+    uint64_t state[MOFKA_MPI_CONSUMERS_MAX];
+    uint64_t cursor[MOFKA_MPI_CONSUMERS_MAX];       /* events << 32 | units */
+    uint64_t acknowledged[MOFKA_MPI_CONSUMERS_MAX]; /* next unacknowledged id */
+    char name[MOFKA_MPI_CONSUMERS_MAX][MOFKA_NAME_BYTES_MAX + 1];
 } mofka_mpi_control_t;
 static_assert(offsetof(mofka_mpi_control_t, head_events) == 64, "own cache line");
-static_assert(offsetof(mofka_mpi_control_t, closing) == 128, "own cache line");
+static_assert(offsetof(mofka_mpi_control_t, complete) == 64 + 24, "one run of four words");
+static_assert(offsetof(mofka_mpi_control_t, lock) == 128, "own cache line");
 static_assert(offsetof(mofka_mpi_control_t, data_bell) == 192, "own cache line");
 static_assert(offsetof(mofka_mpi_control_t, room_bell) == 256, "own cache line");
 
 /* States of a named consumer. */
-enum { MPI_CONSUMER_FREE, MPI_CONSUMER_AWAY, MPI_CONSUMER_LIVE };
+enum { MOFKA_MPI_CONSUMER_FREE, MOFKA_MPI_CONSUMER_AWAY, MOFKA_MPI_CONSUMER_LIVE };
 
 typedef struct mofka_mpi_entry {
     uint64_t id_1;     /* id + 1 */
@@ -96,6 +99,6 @@ typedef struct mofka_mpi_entry {
 } mofka_mpi_entry_t;
 static_assert(sizeof(mofka_mpi_entry_t) == 40, "five words");
 
-#define MPI_CONTROL(field) offsetof(mofka_mpi_control_t, field)
+#define MOFKA_MPI_CONTROL(field) offsetof(mofka_mpi_control_t, field)
 
 #endif

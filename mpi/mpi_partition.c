@@ -15,12 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LOCK_TRIES 16 /* before the first sleep: who holds a lock holds it for a microsecond */
+
 static uint64_t pages(uint64_t bytes) {
-    return (bytes + MPI_PAGE_BYTES - 1) / MPI_PAGE_BYTES * MPI_PAGE_BYTES;
+    return (bytes + MOFKA_MPI_PAGE_BYTES - 1) / MOFKA_MPI_PAGE_BYTES * MOFKA_MPI_PAGE_BYTES;
 }
 
 static uint64_t lines(uint64_t bytes) {
-    return (bytes + MPI_UNIT_BYTES - 1) / MPI_UNIT_BYTES * MPI_UNIT_BYTES;
+    return (bytes + MOFKA_MPI_UNIT_BYTES - 1) / MOFKA_MPI_UNIT_BYTES * MOFKA_MPI_UNIT_BYTES;
 }
 
 uint64_t mofka_mpi_partition_bytes(uint64_t slots, uint64_t ring_bytes) {
@@ -40,17 +42,16 @@ mofka_status_t mofka_mpi_partition_format(const mofka_mpi_partition_t *p, mofka_
     mofka_status_t status = mofka_mpi_window_zero(p->w, p->owner, p->base, p->entries - p->base);
     if (status)
         return status;
-    mofka_mpi_store(p, MPI_CONTROL(bytes), mofka_mpi_partition_bytes(p->slots, p->ring_bytes));
-    mofka_mpi_store(p, MPI_CONTROL(head_events), start.events);
-    mofka_mpi_store(p, MPI_CONTROL(head_units), start.units);
-    mofka_mpi_store(p, MPI_CONTROL(reservation), (start.events << 32) + start.units);
+    mofka_mpi_store(p, MOFKA_MPI_CONTROL(head_events), start.events);
+    mofka_mpi_store(p, MOFKA_MPI_CONTROL(head_units), start.units);
+    mofka_mpi_store(p, MOFKA_MPI_CONTROL(reservation), (start.events << 32) + start.units);
     return mofka_mpi_window_check(p->w);
 }
 
-mofka_mpi_place_t mofka_mpi_head(const mofka_mpi_partition_t *p) {
-    uint64_t words[2];
-    p->w->ops->load_run(p->w, p->owner, p->base + MPI_CONTROL(head_events), words, 2);
-    return (mofka_mpi_place_t){words[0], words[1]};
+mofka_mpi_state_t mofka_mpi_state(const mofka_mpi_partition_t *p) {
+    uint64_t words[4];
+    p->w->ops->load_run(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(head_events), words, 4);
+    return (mofka_mpi_state_t){{words[0], words[1]}, words[2], words[3]};
 }
 
 mofka_mpi_place_t mofka_mpi_complete_word(uint64_t word, mofka_mpi_place_t head, bool carries) {
@@ -61,24 +62,32 @@ mofka_mpi_place_t mofka_mpi_complete_word(uint64_t word, mofka_mpi_place_t head,
     return place;
 }
 
-mofka_mpi_place_t mofka_mpi_tail(const mofka_mpi_partition_t *p, mofka_mpi_place_t *head) {
-    *head = mofka_mpi_head(p);
-    return mofka_mpi_complete_word(mofka_mpi_load(p, MPI_CONTROL(reservation)), *head, true);
+mofka_mpi_place_t mofka_mpi_tail(const mofka_mpi_partition_t *p, mofka_mpi_state_t *state) {
+    uint64_t word = mofka_mpi_load(p, MOFKA_MPI_CONTROL(reservation));
+    *state = mofka_mpi_state(p);
+    return mofka_mpi_complete_word(word, state->head, true);
 }
 
 mofka_status_t mofka_mpi_lock(mofka_mpi_window_t *w, int rank, uint64_t offset, int64_t deadline,
                               const char *what) {
-    for (int64_t us = 1;;) {
-        if (w->ops->exchange(w, rank, offset, 1) == 0)
-            return mofka_mpi_window_check(w);
+    int tries = 0;
+    for (int64_t us = 1;; tries++) {
+        /* With an error of this rank's the lock is not even tried: it must not stay taken. */
         mofka_status_t status = mofka_mpi_window_check(w);
         if (status)
             return status;
+        if (w->ops->exchange(w, rank, offset, 1) == 0)
+            break;
         if (mofka_mpi_now_ms() >= deadline)
             return mofka_fail(MOFKA_ERR_TIMEOUT, "the lock of %s at rank %d stays taken", what,
                               rank);
-        mofka_mpi_back_off(&us, 1000);
+        if (tries >= LOCK_TRIES)
+            mofka_mpi_back_off(&us, 1000);
     }
+    mofka_status_t status = mofka_mpi_window_check(w);
+    if (status)
+        w->ops->store(w, rank, offset, 0);
+    return status;
 }
 
 void mofka_mpi_unlock(mofka_mpi_window_t *w, int rank, uint64_t offset) {
@@ -87,27 +96,29 @@ void mofka_mpi_unlock(mofka_mpi_window_t *w, int rank, uint64_t offset) {
 }
 
 mofka_status_t mofka_mpi_partition_lock(const mofka_mpi_partition_t *p, int64_t deadline) {
-    return mofka_mpi_lock(p->w, p->owner, p->base + MPI_CONTROL(lock), deadline, p->topic);
+    return mofka_mpi_lock(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(lock), deadline, p->topic);
 }
 
 void mofka_mpi_partition_unlock(const mofka_mpi_partition_t *p) {
-    mofka_mpi_unlock(p->w, p->owner, p->base + MPI_CONTROL(lock));
+    mofka_mpi_unlock(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(lock));
 }
 
 bool mofka_mpi_fits(const mofka_mpi_partition_t *p, mofka_mpi_place_t head,
                     mofka_mpi_place_t need) {
     return (int64_t)(need.events - head.events) <= (int64_t)p->slots &&
-           (int64_t)(need.units - head.units) <= (int64_t)(p->ring_bytes / MPI_UNIT_BYTES);
+           (int64_t)(need.units - head.units) <= (int64_t)(p->ring_bytes / MOFKA_MPI_UNIT_BYTES);
 }
 
 static mofka_mpi_place_t slowest_consumer(const mofka_mpi_partition_t *p, mofka_mpi_place_t head) {
-    uint64_t state[MPI_CONSUMERS_MAX], cursor[MPI_CONSUMERS_MAX];
-    p->w->ops->load_run(p->w, p->owner, p->base + MPI_CONTROL(state), state, MPI_CONSUMERS_MAX);
-    p->w->ops->load_run(p->w, p->owner, p->base + MPI_CONTROL(cursor), cursor, MPI_CONSUMERS_MAX);
+    uint64_t state[MOFKA_MPI_CONSUMERS_MAX], cursor[MOFKA_MPI_CONSUMERS_MAX];
+    p->w->ops->load_run(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(state), state,
+                        MOFKA_MPI_CONSUMERS_MAX);
+    p->w->ops->load_run(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(cursor), cursor,
+                        MOFKA_MPI_CONSUMERS_MAX);
     mofka_mpi_place_t least = head;
     bool any = false;
-    for (size_t i = 0; i < MPI_CONSUMERS_MAX; i++) {
-        if (state[i] == MPI_CONSUMER_FREE)
+    for (size_t i = 0; i < MOFKA_MPI_CONSUMERS_MAX; i++) {
+        if (state[i] == MOFKA_MPI_CONSUMER_FREE)
             continue;
         mofka_mpi_place_t place = mofka_mpi_complete_word(cursor[i], head, false);
         if (!any || place.events < least.events)
@@ -117,21 +128,25 @@ static mofka_mpi_place_t slowest_consumer(const mofka_mpi_partition_t *p, mofka_
     return least;
 }
 
-static mofka_mpi_place_t oldest_discarded(const mofka_mpi_partition_t *p, mofka_mpi_place_t head,
-                                          mofka_mpi_place_t need) {
-    while (!mofka_mpi_fits(p, head, need)) {
-        uint64_t count = mofka_mpi_flag(p, head.events);
+/* Over published batches, until `need` fits. */
+static mofka_status_t discard_oldest(const mofka_mpi_partition_t *p, mofka_mpi_place_t need,
+                                     mofka_mpi_place_t *head) {
+    while (!mofka_mpi_fits(p, *head, need)) {
+        uint64_t count = mofka_mpi_flag(p, head->events);
         if (count == 0)
             break; /* not published yet: its producer is not overtaken */
         mofka_mpi_entry_t last;
-        mofka_mpi_entries_get(p, head.events + count - 1, &last, 1);
-        if (p->w->ops->flush(p->w, p->owner))
-            break;
-        assert(last.id_1 == head.events + count);
-        head.events += count;
-        head.units = (last.data + last.data_bytes + MPI_UNIT_BYTES - 1) / MPI_UNIT_BYTES;
+        mofka_mpi_entries_get(p, head->events + count - 1, &last, 1);
+        mofka_status_t status = p->w->ops->flush(p->w, p->owner);
+        if (!status &&
+            (last.id_1 != head->events + count || last.check != mofka_mpi_entry_check(&last)))
+            status = mofka_mpi_damaged(p, head->events + count - 1);
+        if (status)
+            return status;
+        head->events += count;
+        head->units = mofka_mpi_units(last.data + last.data_bytes);
     }
-    return head;
+    return MOFKA_OK;
 }
 
 mofka_status_t mofka_mpi_trim(const mofka_mpi_partition_t *p, mofka_mpi_place_t need,
@@ -139,16 +154,19 @@ mofka_status_t mofka_mpi_trim(const mofka_mpi_partition_t *p, mofka_mpi_place_t 
     mofka_status_t status = mofka_mpi_partition_lock(p, deadline);
     if (status)
         return status;
-    mofka_mpi_place_t head = mofka_mpi_head(p);
-    mofka_mpi_place_t next = slowest_consumer(p, head);
-    if (p->retention == MPI_DISCARD_OLDEST)
-        next = oldest_discarded(p, head, need);
-    if (next.events != head.events && mofka_mpi_window_check(p->w) == MOFKA_OK) {
-        mofka_mpi_store(p, MPI_CONTROL(head_events), next.events);
-        mofka_mpi_store(p, MPI_CONTROL(head_units), next.units);
+    mofka_mpi_place_t head = mofka_mpi_state(p).head, next = head;
+    if (p->retention == MOFKA_MPI_DISCARD_OLDEST)
+        status = discard_oldest(p, need, &next);
+    else
+        next = slowest_consumer(p, head);
+    if (!status)
+        status = mofka_mpi_window_check(p->w);
+    if (!status && next.events != head.events) {
+        mofka_mpi_store(p, MOFKA_MPI_CONTROL(head_events), next.events);
+        mofka_mpi_store(p, MOFKA_MPI_CONTROL(head_units), next.units);
     }
     mofka_mpi_partition_unlock(p);
-    return mofka_mpi_window_check(p->w);
+    return status ? status : mofka_mpi_window_check(p->w);
 }
 
 void mofka_mpi_ring_put(const mofka_mpi_partition_t *p, uint64_t position, const void *source,
@@ -208,13 +226,23 @@ uint64_t mofka_mpi_flag_offset(const mofka_mpi_partition_t *p, uint64_t id) {
 }
 
 uint64_t mofka_mpi_flag_value(const mofka_mpi_partition_t *p, uint64_t id, uint64_t count) {
-    return (id / p->slots + 1) << MPI_FLAG_COUNT_BITS | count;
+    return (id / p->slots + 1) << MOFKA_MPI_FLAG_COUNT_BITS | count;
+}
+
+uint64_t mofka_mpi_flag_count(const mofka_mpi_partition_t *p, uint64_t id, uint64_t flag) {
+    uint64_t count = flag & ((UINT64_C(1) << MOFKA_MPI_FLAG_COUNT_BITS) - 1);
+    return flag == mofka_mpi_flag_value(p, id, count) ? count : 0;
 }
 
 uint64_t mofka_mpi_flag(const mofka_mpi_partition_t *p, uint64_t id) {
-    uint64_t flag = p->w->ops->load(p->w, p->owner, mofka_mpi_flag_offset(p, id));
-    uint64_t count = flag & ((UINT64_C(1) << MPI_FLAG_COUNT_BITS) - 1);
-    return flag == mofka_mpi_flag_value(p, id, count) ? count : 0;
+    return mofka_mpi_flag_count(p, id,
+                                p->w->ops->load(p->w, p->owner, mofka_mpi_flag_offset(p, id)));
+}
+
+mofka_status_t mofka_mpi_damaged(const mofka_mpi_partition_t *p, uint64_t id) {
+    return mofka_fail(MOFKA_ERR_CORRUPT,
+                      "topic '%s', partition %zu: entry of event %" PRIu64 " is damaged", p->topic,
+                      p->index, id);
 }
 
 void mofka_mpi_ring_bell(const mofka_mpi_partition_t *p, size_t bell) {
@@ -238,13 +266,14 @@ mofka_status_t mofka_mpi_partition_complete(const mofka_mpi_partition_t *p, int6
     mofka_status_t status = mofka_mpi_partition_lock(p, deadline);
     if (status)
         return status;
-    if (mofka_mpi_load(p, MPI_CONTROL(complete)) == 0) {
-        mofka_mpi_store(p, MPI_CONTROL(closing), 1);
-        mofka_mpi_place_t head, tail = mofka_mpi_tail(p, &head);
-        mofka_mpi_store(p, MPI_CONTROL(complete), tail.events + 1);
+    if (mofka_mpi_load(p, MOFKA_MPI_CONTROL(complete)) == 0) {
+        mofka_mpi_store(p, MOFKA_MPI_CONTROL(closing), 1);
+        mofka_mpi_state_t state;
+        mofka_mpi_place_t tail = mofka_mpi_tail(p, &state);
+        mofka_mpi_store(p, MOFKA_MPI_CONTROL(complete), tail.events + 1);
     }
     mofka_mpi_partition_unlock(p);
-    mofka_mpi_ring_bell(p, MPI_CONTROL(data_bell));
-    mofka_mpi_ring_bell(p, MPI_CONTROL(room_bell));
+    mofka_mpi_ring_bell(p, MOFKA_MPI_CONTROL(data_bell));
+    mofka_mpi_ring_bell(p, MOFKA_MPI_CONTROL(room_bell));
     return mofka_mpi_window_check(p->w);
 }

@@ -9,8 +9,8 @@
 #include "mpi_window.h"
 
 typedef enum mofka_mpi_retention {
-    MPI_RETAIN_ACKNOWLEDGED,
-    MPI_DISCARD_OLDEST
+    MOFKA_MPI_RETAIN_ACKNOWLEDGED,
+    MOFKA_MPI_DISCARD_OLDEST
 } mofka_mpi_retention_t;
 
 typedef struct mofka_mpi_partition {
@@ -38,6 +38,11 @@ void mofka_mpi_partition_place(mofka_mpi_partition_t *p);
 /* Make fresh memory (of any contents) a partition whose log starts at `start` (zero but for tests). */
 mofka_status_t mofka_mpi_partition_format(const mofka_mpi_partition_t *p, mofka_mpi_place_t start);
 
+/* Units that so many bytes take. */
+static inline uint64_t mofka_mpi_units(uint64_t bytes) {
+    return (bytes + MOFKA_MPI_UNIT_BYTES - 1) / MOFKA_MPI_UNIT_BYTES;
+}
+
 static inline uint64_t mofka_mpi_load(const mofka_mpi_partition_t *p, size_t field) {
     return p->w->ops->load(p->w, p->owner, p->base + field);
 }
@@ -46,13 +51,19 @@ static inline void mofka_mpi_store(const mofka_mpi_partition_t *p, size_t field,
     p->w->ops->store(p->w, p->owner, p->base + field, value);
 }
 
-/* The head, to be read *after* the word that it completes. */
-mofka_mpi_place_t mofka_mpi_head(const mofka_mpi_partition_t *p);
+/* How far a partition is. To be read *after* the word that the head completes, and after a
+ * reservation, whose producer obeys `closing`. */
+typedef struct mofka_mpi_state {
+    mofka_mpi_place_t head;
+    uint64_t closing, complete;
+} mofka_mpi_state_t;
+
+mofka_mpi_state_t mofka_mpi_state(const mofka_mpi_partition_t *p);
 /* Complete a packed word (reservation, cursor) that is at or after `head`. `carries`: whether
  * carries out of the units went into the events, as a reservation's fetch_add lets them. */
 mofka_mpi_place_t mofka_mpi_complete_word(uint64_t word, mofka_mpi_place_t head, bool carries);
-/* The tail, as it was a moment ago. */
-mofka_mpi_place_t mofka_mpi_tail(const mofka_mpi_partition_t *p, mofka_mpi_place_t *head);
+/* The tail, as it was a moment ago, and the state read after it. */
+mofka_mpi_place_t mofka_mpi_tail(const mofka_mpi_partition_t *p, mofka_mpi_state_t *state);
 
 mofka_status_t mofka_mpi_lock(mofka_mpi_window_t *w, int rank, uint64_t offset, int64_t deadline,
                               const char *what);
@@ -79,8 +90,13 @@ void mofka_mpi_entries_get(const mofka_mpi_partition_t *p, uint64_t id, mofka_mp
                            size_t count);
 uint32_t mofka_mpi_entry_check(const mofka_mpi_entry_t *entry);
 
-/* The count of the batch that begins at `id`, 0 while it is not published. */
+/* An entry that is not what was stored: MOFKA_ERR_CORRUPT, with a message. */
+mofka_status_t mofka_mpi_damaged(const mofka_mpi_partition_t *p, uint64_t id);
+
+/* The count of the batch that begins at `id`, 0 while it is not published; the same of a flag that
+ * was read. */
 uint64_t mofka_mpi_flag(const mofka_mpi_partition_t *p, uint64_t id);
+uint64_t mofka_mpi_flag_count(const mofka_mpi_partition_t *p, uint64_t id, uint64_t flag);
 uint64_t mofka_mpi_flag_value(const mofka_mpi_partition_t *p, uint64_t id, uint64_t count);
 uint64_t mofka_mpi_flag_offset(const mofka_mpi_partition_t *p, uint64_t id);
 

@@ -1,7 +1,11 @@
 /*
  * The progress thread of an owner in an rma window: one-sided operations on its memory complete
- * only while it is inside MPI. It polls hot for a while after a reservation word of its arena
- * changed, then backs off, so an idle owner costs next to nothing.
+ * only while it is inside MPI. Whoever puts or gets adds to the rank's activity word. While that
+ * moves, the thread polls and yields, then for a while with short sleeps; idle, it backs off until it
+ * costs next to nothing.
+ *
+ * The word is MPI's; the thread only looks at it with a load of its own, and a stale or torn value
+ * costs a poll at the wrong pace, no more.
  */
 #include "mpi_driver.h"
 
@@ -9,45 +13,35 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#define HOT_MS 20
+#define YIELD_NS 200000 /* since the last activity: as long as it takes to answer it */
+#define HOT_NS 20000000 /* short sleeps until then */
 #define HOT_US 20
 #define IDLE_US_MAX 1000
 
-/* Sum of the reservation words: a hint of activity, read with plain atomics of this process only.
- */
 static uint64_t activity(const mofka_mpi_driver_t *d) {
-    const char *share = d->w->base[0];
-    uint64_t at = mofka_mpi_arena_start(d, d->rank), sum = 0;
-    uint64_t used =
-        __atomic_load_n(&((const mofka_mpi_share_t *)(const void *)share)->used, __ATOMIC_RELAXED);
-    uint64_t end = at + used;
-    while (at < end) {
-        const mofka_mpi_control_t *control =
-            (const mofka_mpi_control_t *)(const void *)(share + at);
-        uint64_t bytes = __atomic_load_n(&control->bytes, __ATOMIC_RELAXED);
-        sum += __atomic_load_n(&control->reservation, __ATOMIC_RELAXED);
-        if (bytes == 0)
-            break; /* carved, not formatted yet */
-        at += bytes;
-    }
-    return sum + used;
+    const mofka_mpi_share_t *share = (const mofka_mpi_share_t *)(const void *)d->w->base[0];
+    return __atomic_load_n(&share->activity, __ATOMIC_RELAXED);
 }
 
 static void *progress_main(void *argument) {
     mofka_mpi_driver_t *d = argument;
     uint64_t seen = 0;
-    int64_t hot_until = 0, us = HOT_US;
+    int64_t last = 0, us = HOT_US;
     prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
     while (!atomic_load_explicit(&d->stop_progress, memory_order_relaxed)) {
         int flag;
         MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, d->comm, &flag, MPI_STATUS_IGNORE);
-        uint64_t now = activity(d);
-        if (now != seen) {
-            seen = now;
-            hot_until = mofka_mpi_now_ms() + HOT_MS;
+        uint64_t word = activity(d);
+        int64_t now = mofka_mpi_now_ns();
+        if (word != seen) {
+            seen = word;
+            last = now;
             us = HOT_US;
         }
-        mofka_mpi_back_off(&us, mofka_mpi_now_ms() < hot_until ? HOT_US : IDLE_US_MAX);
+        if (now - last < YIELD_NS)
+            sched_yield();
+        else
+            mofka_mpi_back_off(&us, now - last < HOT_NS ? HOT_US : IDLE_US_MAX);
     }
     return NULL;
 }

@@ -59,13 +59,14 @@ static mofka_status_t place_partitions(mofka_mpi_driver_t *d, const cJSON *recor
                                        mofka_mpi_topic_t *topic) {
     double slots = number(record, "slots"), ring = number(record, "ring");
     double retention = number(record, "retention");
-    if (slots < 1 || ring < MPI_UNIT_BYTES || retention < 0 || retention > MPI_DISCARD_OLDEST)
+    if (slots < 1 || ring < MOFKA_MPI_UNIT_BYTES || retention < 0 ||
+        retention > MOFKA_MPI_DISCARD_OLDEST)
         return damaged("geometry");
     const cJSON *place = cJSON_GetObjectItemCaseSensitive(record, "partitions")->child;
     for (size_t i = 0; i < topic->partition_count; i++, place = place->next) {
         double owner = cJSON_GetNumberValue(cJSON_GetArrayItem(place, 0));
         double base = cJSON_GetNumberValue(cJSON_GetArrayItem(place, 1));
-        if (!(owner >= 0 && owner < d->size) || !(base >= MPI_PAGE_BYTES))
+        if (!(owner >= 0 && owner < d->size) || !(base >= MOFKA_MPI_PAGE_BYTES))
             return damaged("partition");
         mofka_mpi_partition_t *p = &topic->partitions[i];
         *p = (mofka_mpi_partition_t){.w = d->w,

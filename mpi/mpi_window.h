@@ -4,7 +4,7 @@
  *   kind   memory                      operations                        waiting
  *   shm    MPI_Win_allocate_shared     loads, stores, C11 atomics        futex
  *   heap   one malloc, ranks = threads the same                          futex
- *   rma    MPI_Win_allocate            Put, Get, Fetch_and_op, ...       bounded back-off
+ *   rma    MPI_Win_allocate            Put, Get, Rget_accumulate, ...    bounded back-off
  *
  * Words are 64-bit and 8-aligned. load, store, exchange and fetch_add are sequentially consistent
  * among themselves. put and get may be under way until flush(rank) returns; bytes put before a
@@ -27,6 +27,9 @@
 
 typedef struct mofka_mpi_window mofka_mpi_window_t;
 
+/* Words that load_run reads without tearing, at most. */
+#define MOFKA_MPI_RUN_WORDS_MAX 64
+
 /* Bytes of a rank's share, and where they go. */
 typedef struct mofka_mpi_piece {
     uint64_t offset;
@@ -36,10 +39,13 @@ typedef struct mofka_mpi_piece {
 
 typedef struct mofka_mpi_window_ops {
     const char *name;
+    /* Make this rank's share, of `bytes` (pages), and find the others'. Collective; errors are this
+     * rank's own, the driver makes them everyone's. */
+    mofka_status_t (*open)(mofka_mpi_window_t *w, MPI_Comm comm, uint64_t bytes);
     void (*put)(mofka_mpi_window_t *w, int rank, uint64_t offset, const void *source, size_t bytes);
     void (*get)(mofka_mpi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes);
-    /* The same as get of each piece. rma: one operation for thousands of them (measured here: 8192
-     * pieces of 8 bytes take MPICH 32 ms as gets, 0.3 ms so; Open MPI 0.13 and 0.12). */
+    /* The same as get of each piece. rma: one operation for thousands of them (8192 pieces
+     * of 8 bytes: MPICH 4.0.2 32 ms as gets, 0.3 ms so; Open MPI 4.1.4 0.13 and 0.12). */
     void (*get_pieces)(mofka_mpi_window_t *w, int rank, const mofka_mpi_piece_t *pieces,
                        size_t count);
     mofka_status_t (*flush)(mofka_mpi_window_t *w, int rank);
@@ -53,27 +59,49 @@ typedef struct mofka_mpi_window_ops {
     void (*sleep_on)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t seen, int64_t us);
     /* Ring: change the word, wake its sleepers. rma: nothing, sleepers poll. */
     void (*ring)(mofka_mpi_window_t *w, int rank, uint64_t offset);
+    /* rma: tell the rank's progress thread that its memory is in use; complete at the next flush. */
+    void (*nudge)(mofka_mpi_window_t *w, int rank);
     /* Make the pages of a range real. MOFKA_ERR_FULL when the node has none left. */
     mofka_status_t (*populate)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t bytes);
+    /* Free it; collective once the MPI window exists. */
     void (*destroy)(mofka_mpi_window_t *w);
 } mofka_mpi_window_ops_t;
 
 struct mofka_mpi_window {
     const mofka_mpi_window_ops_t *ops;
     int rank, size;
-    char **base;       /* shm, heap: each rank's memory here; rma: own only */
-    bool doorbells;    /* whether sleep_on and ring work */
-    MPI_Win win;       /* MPI_WIN_NULL for heap */
+    char **base;      /* shm, heap: each rank's memory here; rma: own only */
+    bool doorbells;   /* whether sleep_on and ring work */
+    size_t run_words; /* as many words as are worth loading at a time */
+    int64_t spin_ns;  /* how long to look again before sleeping; 0: ranks share cores */
+    bool one_thread;  /* MPI may be called by `thread` only */
+    pthread_t thread;
+    MPI_Win win;       /* MPI_WIN_NULL for heap, and until it is made */
     _Atomic int error; /* first mofka_status_t that went wrong */
     char message[256]; /* written by who set `error` */
 };
 
-/* `bytes` is this rank's share (pages). Collective; MPI errors are this rank's own, the driver
- * makes them everyone's. */
-mofka_status_t mofka_mpi_window_shm(MPI_Comm comm, uint64_t bytes, mofka_mpi_window_t **window);
-mofka_status_t mofka_mpi_window_rma(MPI_Comm comm, uint64_t bytes, mofka_mpi_window_t **window);
-/* For tests: rank `rank` of `size` threads over `bases`, which outlive the window. */
+/* Local: memory only, ops->open makes the window. */
+mofka_status_t mofka_mpi_window_shm(int rank, int size, mofka_mpi_window_t **window);
+mofka_status_t mofka_mpi_window_rma(int rank, int size, mofka_mpi_window_t **window);
+/* For tests: rank `rank` of `size` threads over `bases`; open already. */
 mofka_status_t mofka_mpi_window_heap(char **bases, int rank, int size, mofka_mpi_window_t **window);
+/* For them: zero but for what is given, with room for `bases` addresses. NULL: no memory. */
+mofka_mpi_window_t *mofka_mpi_window_new(const mofka_mpi_window_ops_t *ops, int rank, int size,
+                                         size_t bases);
+/* Make pages real: MOFKA_ERR_FULL now instead of a signal later. */
+mofka_status_t mofka_mpi_populate(void *memory, uint64_t bytes, int rank);
+
+/* MOFKA_ERR_UNSUPPORTED in a thread that may not call MPI, where the window's operations do. */
+mofka_status_t mofka_mpi_window_may_call(const mofka_mpi_window_t *window);
+
+/* Looking again for a while, before the first sleep. */
+typedef struct mofka_mpi_spin {
+    int64_t until_ns;
+} mofka_mpi_spin_t;
+mofka_mpi_spin_t mofka_mpi_spin_start(const mofka_mpi_window_t *window);
+/* Pause for a moment; false once it was long enough. */
+bool mofka_mpi_spin(const mofka_mpi_spin_t *spin);
 
 /* MOFKA_OK, or the first error that an operation met. */
 mofka_status_t mofka_mpi_window_check(mofka_mpi_window_t *window);
@@ -84,7 +112,8 @@ mofka_status_t mofka_mpi_window_zero(mofka_mpi_window_t *window, int rank, uint6
 void mofka_mpi_window_fault(mofka_mpi_window_t *window, const char *call, int error);
 mofka_status_t mofka_mpi_error(const char *call, int error);
 
-/* Milliseconds, monotonic; deadlines as INT64_MAX = never. */
+/* Monotonic; deadlines are milliseconds, INT64_MAX = never. */
+int64_t mofka_mpi_now_ns(void);
 int64_t mofka_mpi_now_ms(void);
 int64_t mofka_mpi_deadline(int64_t timeout_ms);
 /* Sleep `*us` microseconds, then double it up to `most`. */

@@ -1,71 +1,25 @@
 /*
  * Windows of remote memory: MPI_Win_allocate, one lock_all for the window's life, and only Put,
- * Get, Fetch_and_op, Accumulate, Get_accumulate and flush. One operation per word beside NO_OP: SUM
- * for counters, REPLACE for everything else. MPI_Compare_and_swap is not used: Open MPI 4.1.4
- * crashes in it.
+ * Get, Accumulate, Rget_accumulate and flush. One operation per word beside NO_OP: SUM for counters,
+ * REPLACE for everything else. MPI_Compare_and_swap is not used: Open MPI 4.1.4 crashes in it.
+ *
+ * Operations on words are request-based, because flush spins: where the target's progress thread
+ * sleeps, or ranks share cores, the origin must leave its core while it waits.
  */
+#include "mpi_layout.h"
 #include "mpi_window.h"
 
-#include <stdio.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* MPI counts are int. */
 #define CHUNK_BYTES ((size_t)1 << 30)
 /* Pieces of one derived datatype: bounds its memory. */
 #define PIECES_MAX 8192
-
-int64_t mofka_mpi_now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-int64_t mofka_mpi_deadline(int64_t timeout_ms) {
-    int64_t now = mofka_mpi_now_ms();
-    if (timeout_ms < 0 || timeout_ms >= INT64_MAX - now)
-        return INT64_MAX;
-    return now + timeout_ms + (timeout_ms > 0); /* `now` was rounded down: never too early */
-}
-
-void mofka_mpi_back_off(int64_t *us, int64_t most) {
-    struct timespec span = {.tv_sec = *us / 1000000, .tv_nsec = *us % 1000000 * 1000};
-    nanosleep(&span, NULL);
-    *us = *us * 2 < most ? *us * 2 : most;
-}
-
-mofka_status_t mofka_mpi_error(const char *call, int error) {
-    char text[MPI_MAX_ERROR_STRING] = "";
-    int length;
-    MPI_Error_string(error, text, &length);
-    return mofka_fail(MOFKA_ERR_MPI, "%s failed: %.400s", call, text);
-}
-
-void mofka_mpi_window_fault(mofka_mpi_window_t *w, const char *call, int error) {
-    int none = MOFKA_OK;
-    mofka_mpi_error(call, error);
-    if (atomic_compare_exchange_strong(&w->error, &none, MOFKA_STOP)) {
-        snprintf(w->message, sizeof w->message, "%.255s", mofka_last_error());
-        atomic_store(&w->error, MOFKA_ERR_MPI);
-    }
-}
-
-mofka_status_t mofka_mpi_window_check(mofka_mpi_window_t *w) {
-    int error = atomic_load_explicit(&w->error, memory_order_acquire);
-    if (error == MOFKA_OK)
-        return MOFKA_OK;
-    return mofka_fail(MOFKA_ERR_MPI, "window: %s", error == MOFKA_ERR_MPI ? w->message : "failed");
-}
-
-mofka_status_t mofka_mpi_window_zero(mofka_mpi_window_t *w, int rank, uint64_t offset,
-                                     uint64_t bytes) {
-    static const char zeros[4096];
-    for (uint64_t done = 0; done < bytes; done += sizeof zeros)
-        w->ops->put(w, rank, offset + done, zeros,
-                    bytes - done < sizeof zeros ? (size_t)(bytes - done) : sizeof zeros);
-    return w->ops->flush(w, rank);
-}
+/* MPI_Test calls before waiting yields, and before it sleeps. */
+#define SPIN_TESTS 200
+#define YIELD_TESTS 2000
 
 #define TRY(w, call, ...)                                                                          \
     do {                                                                                           \
@@ -119,6 +73,10 @@ static int get_indexed(mofka_mpi_window_t *w, int rank, const mofka_mpi_piece_t 
 
 static void rma_get_pieces(mofka_mpi_window_t *w, int rank, const mofka_mpi_piece_t *pieces,
                            size_t count) {
+    if (count == 1) {
+        rma_get(w, rank, pieces->offset, pieces->target, pieces->bytes);
+        return;
+    }
     size_t room = count < PIECES_MAX ? count : PIECES_MAX;
     int *lengths = malloc(room * sizeof *lengths);
     MPI_Aint *places = malloc(room * sizeof *places);
@@ -145,38 +103,70 @@ static mofka_status_t rma_flush(mofka_mpi_window_t *w, int rank) {
     return mofka_mpi_window_check(w);
 }
 
-static uint64_t fetch_and_op(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value,
-                             MPI_Op op) {
-    uint64_t old = 0;
-    TRY(w, MPI_Fetch_and_op, &value, &old, MPI_UINT64_T, rank, (MPI_Aint)offset, op, w->win);
-    TRY(w, MPI_Win_flush, rank, w->win);
-    return old;
+/* Spin while that may be all it takes, then yield, then sleep. */
+static void wait_for(mofka_mpi_window_t *w, MPI_Request *request) {
+    int done = 0;
+    int64_t us = 10;
+    for (int tries = 0; !done; tries++) {
+        int error = MPI_Test(request, &done, MPI_STATUS_IGNORE);
+        if (error) {
+            mofka_mpi_window_fault(w, "MPI_Test", error);
+            return;
+        }
+        if (done || (w->spin_ns && tries < SPIN_TESTS))
+            continue;
+        if (tries < YIELD_TESTS)
+            sched_yield();
+        else
+            mofka_mpi_back_off(&us, 100);
+    }
 }
 
-static uint64_t rma_load(mofka_mpi_window_t *w, int rank, uint64_t offset) {
-    return fetch_and_op(w, rank, offset, 0, MPI_NO_OP);
+/* `count` words at once, with NO_OP; one word with another operation. */
+static void get_accumulate(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value,
+                           uint64_t *old, size_t count, MPI_Op op) {
+    MPI_Request request = MPI_REQUEST_NULL;
+    memset(old, 0, count * sizeof *old);
+    TRY(w, MPI_Rget_accumulate, &value, op == MPI_NO_OP ? 0 : 1, MPI_UINT64_T, old, (int)count,
+        MPI_UINT64_T, rank, (MPI_Aint)offset, (int)count, MPI_UINT64_T, op, w->win, &request);
+    if (request != MPI_REQUEST_NULL)
+        wait_for(w, &request);
 }
 
 static void rma_load_run(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                          size_t count) {
-    memset(words, 0, count * sizeof *words);
-    TRY(w, MPI_Get_accumulate, NULL, 0, MPI_UINT64_T, words, (int)count, MPI_UINT64_T, rank,
-        (MPI_Aint)offset, (int)count, MPI_UINT64_T, MPI_NO_OP, w->win);
-    TRY(w, MPI_Win_flush, rank, w->win);
+    assert(count <= MOFKA_MPI_RUN_WORDS_MAX);
+    get_accumulate(w, rank, offset, 0, words, count, MPI_NO_OP);
 }
 
-static void rma_store(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value) {
-    TRY(w, MPI_Accumulate, &value, 1, MPI_UINT64_T, rank, (MPI_Aint)offset, 1, MPI_UINT64_T,
-        MPI_REPLACE, w->win);
-    TRY(w, MPI_Win_flush, rank, w->win);
+static uint64_t rma_load(mofka_mpi_window_t *w, int rank, uint64_t offset) {
+    uint64_t word;
+    get_accumulate(w, rank, offset, 0, &word, 1, MPI_NO_OP);
+    return word;
 }
 
 static uint64_t rma_exchange(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value) {
-    return fetch_and_op(w, rank, offset, value, MPI_REPLACE);
+    uint64_t old;
+    get_accumulate(w, rank, offset, value, &old, 1, MPI_REPLACE);
+    return old;
+}
+
+/* A store is complete at the target when its old value is here. */
+static void rma_store(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value) {
+    rma_exchange(w, rank, offset, value);
 }
 
 static uint64_t rma_fetch_add(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t add) {
-    return fetch_and_op(w, rank, offset, add, MPI_SUM);
+    uint64_t old;
+    get_accumulate(w, rank, offset, add, &old, 1, MPI_SUM);
+    return old;
+}
+
+static void rma_nudge(mofka_mpi_window_t *w, int rank) {
+    static const uint64_t one = 1;
+    if (rank != w->rank)
+        TRY(w, MPI_Accumulate, &one, 1, MPI_UINT64_T, rank, offsetof(mofka_mpi_share_t, activity),
+            1, MPI_UINT64_T, MPI_SUM, w->win);
 }
 
 static void rma_sleep_on(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t seen,
@@ -197,14 +187,46 @@ static mofka_status_t rma_populate(mofka_mpi_window_t *w, int rank, uint64_t off
 }
 
 static void rma_destroy(mofka_mpi_window_t *w) {
-    MPI_Win_unlock_all(w->win);
-    MPI_Win_free(&w->win);
+    if (w->win != MPI_WIN_NULL) {
+        MPI_Win_unlock_all(w->win);
+        MPI_Win_free(&w->win);
+    }
     free(w->base);
     free(w);
 }
 
+static mofka_status_t rma_open(mofka_mpi_window_t *w, MPI_Comm comm, uint64_t bytes) {
+    void *own = NULL;
+    int error = MPI_Win_allocate((MPI_Aint)bytes, 1, MPI_INFO_NULL, comm, &own, &w->win);
+    if (error) {
+        w->win = MPI_WIN_NULL;
+        mofka_mpi_error("MPI_Win_allocate", error);
+        return mofka_fail(
+            MOFKA_ERR_UNSUPPORTED,
+            "this MPI cannot create an \"rma\" window of %llu bytes (%s); \"shm\" works "
+            "where all ranks share a node",
+            (unsigned long long)bytes, mofka_last_error());
+    }
+    MPI_Win_set_errhandler(w->win, MPI_ERRORS_RETURN);
+    w->base[0] = own;
+    error = MPI_Win_lock_all(MPI_MODE_NOCHECK, w->win);
+    if (error)
+        return mofka_mpi_error("MPI_Win_lock_all", error);
+    int *model, found;
+    MPI_Win_get_attr(w->win, MPI_WIN_MODEL, &model, &found);
+    if (!found || *model != MPI_WIN_UNIFIED)
+        return mofka_fail(MOFKA_ERR_UNSUPPORTED, "this MPI's windows are not MPI_WIN_UNIFIED");
+    mofka_status_t status = mofka_mpi_populate(own, bytes, w->rank);
+    if (status)
+        return status;
+    memset(own, 0, bytes);
+    MPI_Win_sync(w->win);
+    return MOFKA_OK;
+}
+
 static const mofka_mpi_window_ops_t rma_ops = {
     .name = "rma",
+    .open = rma_open,
     .put = rma_put,
     .get = rma_get,
     .get_pieces = rma_get_pieces,
@@ -216,40 +238,16 @@ static const mofka_mpi_window_ops_t rma_ops = {
     .fetch_add = rma_fetch_add,
     .sleep_on = rma_sleep_on,
     .ring = rma_ring,
+    .nudge = rma_nudge,
     .populate = rma_populate,
     .destroy = rma_destroy,
 };
 
-mofka_status_t mofka_mpi_window_rma(MPI_Comm comm, uint64_t bytes, mofka_mpi_window_t **window) {
-    void *own = NULL;
-    MPI_Win win;
-    int error = MPI_Win_allocate((MPI_Aint)bytes, 1, MPI_INFO_NULL, comm, &own, &win);
-    if (error)
-        return mofka_fail(
-            MOFKA_ERR_UNSUPPORTED,
-            "this MPI cannot create an \"rma\" window of %llu bytes (%s); \"shm\" works "
-            "where all ranks share a node",
-            (unsigned long long)bytes,
-            (mofka_mpi_error("MPI_Win_allocate", error), mofka_last_error()));
-    MPI_Win_set_errhandler(win, MPI_ERRORS_RETURN);
-    int *model, found;
-    MPI_Win_get_attr(win, MPI_WIN_MODEL, &model, &found);
-    if (!found || *model != MPI_WIN_UNIFIED)
-        return mofka_fail(MOFKA_ERR_UNSUPPORTED, "this MPI's windows are not MPI_WIN_UNIFIED");
-    mofka_mpi_window_t *w = calloc(1, sizeof *w);
-    char **base = calloc(1, sizeof *base);
-    if (!w || !base) {
-        free(w);
-        free(base);
+mofka_status_t mofka_mpi_window_rma(int rank, int size, mofka_mpi_window_t **window) {
+    mofka_mpi_window_t *w = mofka_mpi_window_new(&rma_ops, rank, size, 1);
+    if (!w)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a window");
-    }
-    memset(own, 0, bytes);
-    base[0] = own;
-    MPI_Win_lock_all(MPI_MODE_NOCHECK, win);
-    MPI_Win_sync(win);
-    *w = (mofka_mpi_window_t){.ops = &rma_ops, .base = base, .win = win};
-    MPI_Comm_rank(comm, &w->rank);
-    MPI_Comm_size(comm, &w->size);
+    w->run_words = MOFKA_MPI_RUN_WORDS_MAX;
     *window = w;
     return MOFKA_OK;
 }

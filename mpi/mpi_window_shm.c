@@ -8,7 +8,6 @@
 #include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -84,31 +83,48 @@ static void shm_ring(mofka_mpi_window_t *w, int rank, uint64_t offset) {
     errno = saved;
 }
 
+static void shm_nudge(mofka_mpi_window_t *w, int rank) {
+    (void)w, (void)rank; /* nobody's help is needed */
+}
+
 static mofka_status_t shm_populate(mofka_mpi_window_t *w, int rank, uint64_t offset,
                                    uint64_t bytes) {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t first = (uintptr_t)(w->base[rank] + offset) & ~(page - 1);
-    uintptr_t end = (uintptr_t)(w->base[rank] + offset) + bytes;
-    if (madvise((void *)first, end - first, MADV_POPULATE_WRITE) == 0)
-        return MOFKA_OK;
-    if (errno == EINVAL) /* a kernel before 5.14: pages come when touched */
-        return MOFKA_OK;
-    return mofka_fail(MOFKA_ERR_FULL,
-                      "the node's shared memory cannot hold %llu more bytes on rank %d (%s)",
-                      (unsigned long long)bytes, rank, strerror(errno));
+    return mofka_mpi_populate(w->base[rank] + offset, bytes, rank);
+}
+
+static mofka_status_t shm_open_window(mofka_mpi_window_t *w, MPI_Comm comm, uint64_t bytes) {
+    void *own = NULL;
+    int error = MPI_Win_allocate_shared((MPI_Aint)bytes, 1, MPI_INFO_NULL, comm, &own, &w->win);
+    if (error) {
+        w->win = MPI_WIN_NULL;
+        return mofka_mpi_error("MPI_Win_allocate_shared", error);
+    }
+    MPI_Win_set_errhandler(w->win, MPI_ERRORS_RETURN);
+    error = MPI_Win_lock_all(MPI_MODE_NOCHECK, w->win);
+    if (error)
+        return mofka_mpi_error("MPI_Win_lock_all", error);
+    for (int i = 0; i < w->size; i++) {
+        MPI_Aint share;
+        int unit;
+        error = MPI_Win_shared_query(w->win, i, &share, &unit, &w->base[i]);
+        if (error)
+            return mofka_mpi_error("MPI_Win_shared_query", error);
+    }
+    return MOFKA_OK;
 }
 
 static void shm_destroy(mofka_mpi_window_t *w) {
     if (w->win != MPI_WIN_NULL) {
         MPI_Win_unlock_all(w->win);
         MPI_Win_free(&w->win);
-        free(w->base);
     }
+    free(w->base);
     free(w);
 }
 
 static const mofka_mpi_window_ops_t shm_ops = {
     .name = "shm",
+    .open = shm_open_window,
     .put = shm_put,
     .get = shm_get,
     .get_pieces = shm_get_pieces,
@@ -120,19 +136,19 @@ static const mofka_mpi_window_ops_t shm_ops = {
     .fetch_add = shm_fetch_add,
     .sleep_on = shm_sleep_on,
     .ring = shm_ring,
+    .nudge = shm_nudge,
     .populate = shm_populate,
     .destroy = shm_destroy,
 };
 
 static mofka_mpi_window_t *window_new(int rank, int size) {
-    mofka_mpi_window_t *w = calloc(1, sizeof *w);
-    if (!w)
-        return NULL;
-    w->ops = &shm_ops;
-    w->rank = rank;
-    w->size = size;
-    w->doorbells = true;
-    w->win = MPI_WIN_NULL;
+    mofka_mpi_window_t *w = mofka_mpi_window_new(&shm_ops, rank, size, (size_t)size);
+    if (w) {
+        w->doorbells = true;
+        w->run_words = 1;
+    } else {
+        mofka_fail(MOFKA_ERR_MEMORY, "no memory for a window");
+    }
     return w;
 }
 
@@ -140,38 +156,16 @@ mofka_status_t mofka_mpi_window_heap(char **bases, int rank, int size,
                                      mofka_mpi_window_t **window) {
     mofka_mpi_window_t *w = window_new(rank, size);
     if (!w)
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a window");
-    w->base = bases;
+        return MOFKA_ERR_MEMORY;
+    memcpy(w->base, bases, (size_t)size * sizeof *bases);
     *window = w;
     return MOFKA_OK;
 }
 
-mofka_status_t mofka_mpi_window_shm(MPI_Comm comm, uint64_t bytes, mofka_mpi_window_t **window) {
-    int rank, size;
-    MPI_Comm_rank(comm, &rank);
-    MPI_Comm_size(comm, &size);
-    void *own = NULL;
-    MPI_Win win;
-    int error = MPI_Win_allocate_shared((MPI_Aint)bytes, 1, MPI_INFO_NULL, comm, &own, &win);
-    if (error)
-        return mofka_mpi_error("MPI_Win_allocate_shared", error);
-    MPI_Win_set_errhandler(win, MPI_ERRORS_RETURN);
-    MPI_Win_lock_all(MPI_MODE_NOCHECK, win);
+mofka_status_t mofka_mpi_window_shm(int rank, int size, mofka_mpi_window_t **window) {
     mofka_mpi_window_t *w = window_new(rank, size);
-    char **base = calloc((size_t)size, sizeof *base);
-    if (!w || !base) {
-        /* Freeing the window is collective: left to MPI, the others are told by the driver. */
-        free(w);
-        free(base);
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a window");
-    }
-    for (int i = 0; i < size; i++) {
-        MPI_Aint share;
-        int unit;
-        MPI_Win_shared_query(win, i, &share, &unit, &base[i]);
-    }
-    w->base = base;
-    w->win = win;
+    if (!w)
+        return MOFKA_ERR_MEMORY;
     *window = w;
     return MOFKA_OK;
 }

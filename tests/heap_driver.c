@@ -12,8 +12,8 @@
 void heap_job_start(heap_job_t *job, int size) {
     job->size = size;
     for (int i = 0; i < size; i++) {
-        size_t bytes = MPI_PAGE_BYTES + DIRECTORY_BYTES + ARENA_BYTES;
-        job->bases[i] = aligned_alloc(MPI_PAGE_BYTES, bytes);
+        size_t bytes = MOFKA_MPI_PAGE_BYTES + DIRECTORY_BYTES + ARENA_BYTES;
+        job->bases[i] = aligned_alloc(MOFKA_MPI_PAGE_BYTES, bytes);
         memset(job->bases[i], 0, bytes);
     }
 }

@@ -2,10 +2,11 @@
  * The log itself, over the heap window: what other ranks may leave behind at each step of an append,
  * put there by hand.
  */
+#include <unistd.h>
 #include "check.h"
-#include "handles.h"
+#include "consumer.h"
 #include "heap_driver.h"
-#include "mpi_topic.h"
+#include "mpi_consumer.h"
 
 extern mofka_mpi_place_t mofka_mpi_log_start;
 
@@ -58,10 +59,10 @@ static void sender_open(sender_t *s, mofka_topic_t *topic, size_t count) {
 
 /* What a rank does that then stops: reserve, and no more. */
 static void reserve_only(sender_t *s, const mofka_mpi_partition_t *p) {
-    uint64_t units = (s->batch.metadata_bytes + MPI_UNIT_BYTES - 1) / MPI_UNIT_BYTES;
-    uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MPI_CONTROL(reservation),
+    uint64_t units = (s->batch.metadata_bytes + MOFKA_MPI_UNIT_BYTES - 1) / MOFKA_MPI_UNIT_BYTES;
+    uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(reservation),
                                         (uint64_t)s->batch.event_count << 32 | units);
-    mofka_mpi_place_t place = mofka_mpi_complete_word(old, mofka_mpi_head(p), true);
+    mofka_mpi_place_t place = mofka_mpi_complete_word(old, mofka_mpi_state(p).head, true);
     s->batch.scratch[0] = 1;
     s->batch.scratch[1] = place.events;
     s->batch.scratch[2] = place.units;
@@ -175,11 +176,109 @@ static void reserved_without_room_is_possibly_stored(void **state) {
 static void a_lock_that_stays_taken_is_told(void **state) {
     (void)state;
     mofka_topic_t *topic = make_topic(NULL);
-    mofka_mpi_store(log_of(topic), MPI_CONTROL(lock), 1);
+    mofka_mpi_store(log_of(topic), MOFKA_MPI_CONTROL(lock), 1);
     FAILS(mofka_topic_mark_complete(topic, 50), MOFKA_ERR_TIMEOUT, "lock of log");
-    mofka_mpi_store(log_of(topic), MPI_CONTROL(lock), 0);
+    mofka_mpi_store(log_of(topic), MOFKA_MPI_CONTROL(lock), 0);
     OK(mofka_topic_mark_complete(topic, 50));
     mofka_topic_release(topic);
+}
+
+static uint64_t append_some(sender_t *sender, size_t count) {
+    uint64_t id = 0;
+    sender->batch.event_count = count;
+    sender->batch.metadata_bytes = 10 * count;
+    memset(sender->batch.scratch, 0, sizeof sender->batch.scratch);
+    OK(sender->ops->append(sender->self, 0, &sender->batch, 0, &id));
+    return id;
+}
+
+/* A consumer that starts at the end does not hold up what it skips. Failed while only a raised
+ * acknowledgement was published. */
+static void who_starts_at_the_end_lets_go(void **state) {
+    (void)state;
+    mofka_topic_t *topic = make_topic("{\"partition_bytes\":128,\"partition_events\":4}");
+    mofka_consumer_t *consumer;
+    sender_t sender;
+    sender_open(&sender, topic, 4);
+    append_some(&sender, 2);
+    append_some(&sender, 2);
+    OK(mofka_consumer_create(
+        topic, &(mofka_consumer_options_t){.name = "late", .start = MOFKA_START_END}, &consumer));
+    assert_true(pull_id(consumer) == NOTHING_YET);
+    assert_int_equal(append_some(&sender, 3), 4);
+    assert_int_equal(pull_id(consumer), 4);
+    sender_close(&sender);
+    end(consumer, topic);
+}
+
+/* discard_oldest: a reader that keeps up and never acknowledges needs no more memory with time, and
+ * events that a consumer never wanted are not told as lost. Failed while marks of discarded batches
+ * were kept, and while losses were counted from where reading started. */
+static void discarding_costs_no_memory_and_no_lies(void **state) {
+    (void)state;
+    mofka_topic_t *topic = make_topic(
+        "{\"partition_bytes\":1024,\"partition_events\":8,\"retention\":\"discard_oldest\"}");
+    mofka_consumer_t *consumer, *late;
+    mofka_event_t *event;
+    sender_t sender;
+    sender_open(&sender, topic, 1);
+    consumer = make_consumer(topic);
+    for (uint64_t i = 0; i < 5000; i++) {
+        append_some(&sender, 1);
+        OK(mofka_consumer_pull(consumer, 0, &event));
+        assert_int_equal(mofka_event_id(event), i);
+        mofka_event_release(event);
+    }
+    const mofka_mpi_consumer_t *c = consumer->self;
+    assert_true(c->readers[0].mark_room <= 64);
+    OK(mofka_consumer_create(
+        topic, &(mofka_consumer_options_t){.name = "late", .start = MOFKA_START_END}, &late));
+    for (int i = 0; i < 4; i++)
+        append_some(&sender, 1);
+    OK(mofka_consumer_pull(late, 0, &event));
+    assert_int_equal(mofka_event_id(event), 5000);
+    assert_int_equal(mofka_event_lost(event), 0);
+    mofka_event_release(event);
+    for (int i = 0; i < 20; i++)
+        append_some(&sender, 1);
+    OK(mofka_consumer_pull(late, 0, &event)); /* of those fetched before */
+    while (mofka_event_id(event) < 5004) {
+        mofka_event_release(event);
+        OK(mofka_consumer_pull(late, 0, &event));
+    }
+    assert_int_equal(mofka_event_id(event), 5004 + mofka_event_lost(event));
+    mofka_event_release(event);
+    OK(mofka_consumer_close(late));
+    mofka_consumer_release(late);
+    sender_close(&sender);
+    end(consumer, topic);
+}
+
+/* Failed while waiting went in slices that each began anew. */
+static void a_full_partition_is_warned_of(void **state) {
+    (void)state;
+    mofka_topic_t *topic = make_topic("{\"partition_bytes\":128,\"partition_events\":4}");
+    mofka_consumer_t *consumer = make_consumer(topic);
+    sender_t sender;
+    uint64_t id;
+    sender_open(&sender, topic, 4);
+    append_some(&sender, 4);
+    memset(sender.batch.scratch, 0, sizeof sender.batch.scratch);
+    FILE *file = tmpfile();
+    int kept = dup(STDERR_FILENO);
+    dup2(fileno(file), STDERR_FILENO);
+    mofka_status_t status = sender.ops->append(sender.self, 0, &sender.batch, 1300, &id);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    assert_int_equal(status, MOFKA_ERR_TIMEOUT);
+    char text[512] = "";
+    rewind(file);
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    assert_non_null(strstr(text, "topic 'log', partition 0 has been full for 1000 ms: consumer "
+                                 "'reader' holds it up since event 0"));
+    fclose(file);
+    sender_close(&sender);
+    end(consumer, topic);
 }
 
 static void a_damaged_entry_is_told(void **state) {
@@ -205,9 +304,9 @@ static void a_damaged_entry_is_told(void **state) {
 static void a_partition_has_room_for_so_many_names(void **state) {
     (void)state;
     mofka_topic_t *topic = make_topic(NULL);
-    mofka_consumer_t *consumers[MPI_CONSUMERS_MAX], *more;
+    mofka_consumer_t *consumers[MOFKA_MPI_CONSUMERS_MAX], *more;
     char name[16];
-    for (int i = 0; i < MPI_CONSUMERS_MAX; i++) {
+    for (int i = 0; i < MOFKA_MPI_CONSUMERS_MAX; i++) {
         snprintf(name, sizeof name, "c%d", i);
         OK(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = name}, &consumers[i]));
     }
@@ -217,7 +316,7 @@ static void a_partition_has_room_for_so_many_names(void **state) {
     OK(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "more"}, &more));
     OK(mofka_consumer_close(more));
     mofka_consumer_release(more);
-    for (int i = 0; i < MPI_CONSUMERS_MAX; i++) {
+    for (int i = 0; i < MOFKA_MPI_CONSUMERS_MAX; i++) {
         OK(mofka_consumer_close(consumers[i]));
         mofka_consumer_release(consumers[i]);
     }
@@ -275,6 +374,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(reserved_without_room_is_possibly_stored, open_memory,
                                         close_memory),
         cmocka_unit_test_setup_teardown(a_lock_that_stays_taken_is_told, open_memory, close_memory),
+        cmocka_unit_test_setup_teardown(who_starts_at_the_end_lets_go, open_memory, close_memory),
+        cmocka_unit_test_setup_teardown(discarding_costs_no_memory_and_no_lies, open_memory,
+                                        close_memory),
+        cmocka_unit_test_setup_teardown(a_full_partition_is_warned_of, open_memory, close_memory),
         cmocka_unit_test_setup_teardown(a_damaged_entry_is_told, open_memory, close_memory),
         cmocka_unit_test_setup_teardown(a_partition_has_room_for_so_many_names, open_memory,
                                         close_memory),

@@ -2,6 +2,7 @@
  * What a limited MPI, or a program's slip, is answered with. One mode per run:
  *   level      MPI_Init only: too low a thread level for the progress thread
  *   no-window  this MPI cannot make an rma window (the caller switches its means off)
+ *   small      the node's shared memory is smaller than the windows (small_shm.sh)
  *   forgotten  the driver is not closed before MPI_Finalize, its producer not even released
  */
 #include "mpi_main.h"
@@ -35,6 +36,9 @@ int main(int argc, char **argv) {
         return mpi_main_end(
             expect(mofka_mpi_driver_create(MPI_COMM_WORLD, "{\"window\":\"rma\"}", &driver),
                    MOFKA_ERR_UNSUPPORTED, "cannot create an \"rma\" window"));
+    if (strcmp(mode, "small") == 0)
+        return mpi_main_end(
+            expect(mofka_mpi_driver_create(MPI_COMM_WORLD, argv[2], &driver), MOFKA_ERR_FULL, ""));
     mofka_topic_t *topic;
     mofka_producer_t *producer;
     mofka_status_t status = mofka_mpi_driver_create(
