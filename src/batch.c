@@ -29,11 +29,10 @@ mofka_status_t mfi_batch_open(mfi_lane_t *lane) {
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a batch");
     batch->next = NULL;
     batch->lane = lane;
-    batch->sequence = ++producer->sequence;
-    batch->opened_ms = mfi_coarse_ms();
     batch->out = (mofka_batch_t){0};
     lane->open = batch;
     lane->count++;
+    producer->open_count++;
     return MOFKA_OK;
 }
 
@@ -75,6 +74,10 @@ mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t meta
               sizeof *b->segments) ||
         !grow((void **)&b->views, &b->view_room, b->view_count + 1, sizeof(mofka_data_view_t *)))
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for one more event in a batch");
+    if (b->out.event_count == 0) {
+        b->sequence = ++lane->producer->sequence;
+        b->opened_ms = mfi_coarse_ms();
+    }
     if (metadata_bytes > 0)
         memcpy(b->metadata + b->out.metadata_bytes, metadata, metadata_bytes);
     if (count > 0)
@@ -105,6 +108,7 @@ void mfi_batch_seal(mfi_lane_t *lane) {
     batch->out.metadata = batch->metadata;
     batch->out.segments = batch->segments;
     lane->open = NULL;
+    lane->producer->open_count--;
     if (lane->last)
         lane->last->next = batch;
     else
@@ -112,9 +116,17 @@ void mfi_batch_seal(mfi_lane_t *lane) {
     lane->last = batch;
 }
 
-void mfi_keep_failure(mofka_producer_t *producer, size_t count, mofka_status_t status,
-                      const char *message) {
-    if (count > 0 && producer->failed == 0) {
+bool mfi_batch_is_old(const mfi_batch_t *batch, int64_t now_ms) {
+    return (uint64_t)(now_ms - batch->opened_ms) >= batch->lane->producer->linger_ms;
+}
+
+void mfi_keep_failure(mofka_producer_t *producer, size_t count, uint64_t sequence,
+                      mofka_status_t status, const char *message) {
+    if (count == 0)
+        return;
+    if (producer->failed == 0 || sequence < producer->failed_sequence)
+        producer->failed_sequence = sequence;
+    if (producer->failed == 0) {
         producer->failed_status = status;
         free(producer->failed_message);
         producer->failed_message = strdup(message);
@@ -131,19 +143,26 @@ static mfi_batch_t *unlink_first(mfi_lane_t *lane) {
     return batch;
 }
 
+static mofka_delivery_t delivery_after(const mofka_batch_t *out, mofka_status_t status) {
+    if (!status)
+        return MOFKA_STORED;
+    return out->reserved && status != MOFKA_ERR_COMPLETE ? MOFKA_POSSIBLY_STORED : MOFKA_NOT_STORED;
+}
+
 /* The batch left the lane: tell its futures, let go of its data, keep its memory for the next one.
  */
 static void finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_id) {
     mofka_producer_t *producer = batch->lane->producer;
     const char *message = status ? mofka_last_error() : NULL;
+    mofka_delivery_t delivery = delivery_after(&batch->out, status);
     mofka_future_t *future = batch->futures;
     batch->futures = NULL;
     if (status)
-        mfi_keep_failure(producer, batch->futureless, status, message);
+        mfi_keep_failure(producer, batch->futureless, batch->sequence, status, message);
     for (mofka_future_t *f = future; f; f = f->next) {
         mofka_result_t result = {.event_id = first_id + f->ticket,
                                  .partition = batch->lane->partition};
-        mfi_future_complete(f, status, message, status ? MOFKA_NOT_STORED : MOFKA_STORED, &result);
+        mfi_future_complete(f, status, message, delivery, &result);
     }
     batch->futureless = 0;
     batch->lane->count--;
@@ -164,9 +183,11 @@ static void finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_id)
 
 static void stays(mfi_lane_t *lane, mofka_status_t status) {
     mfi_batch_t *batch = lane->first;
-    if (status == MOFKA_ERR_POSSIBLY_STORED)
+    if (status == MOFKA_ERR_POSSIBLY_STORED) {
+        batch->out.reserved = true;
         for (mofka_future_t *f = batch->futures; f; f = f->next)
             atomic_store(&f->delivery, MOFKA_POSSIBLY_STORED);
+    }
     if (lane->producer->ordering == MOFKA_ORDERING_LOOSE && lane->first != lane->last) {
         unlink_first(lane);
         lane->last->next = batch;

@@ -22,8 +22,8 @@ struct mfi_lane;
 typedef struct mfi_batch {
     struct mfi_batch *next;
     struct mfi_lane *lane;
-    uint64_t sequence; /* order of opening in the producer */
-    int64_t opened_ms; /* coarse clock */
+    uint64_t sequence; /* order of their first events in the producer */
+    int64_t opened_ms; /* when the first event came; coarse clock */
     size_t futureless; /* events without a future */
     mofka_future_t *futures;
     mofka_batch_event_t *events;
@@ -46,6 +46,8 @@ typedef struct mfi_lane {
     mfi_batch_t *first, *last;    /* sealed */
     size_t count;                 /* open and sealed */
     bool sending;
+    bool has_sender; /* a task sends, or will, until nothing is left */
+    bool has_sealer; /* a task will seal what is open then */
 } mfi_lane_t;
 
 struct mofka_producer {
@@ -64,11 +66,17 @@ struct mofka_producer {
     pthread_mutex_t
         select_lock;        /* the selector's calls must not overlap; taken before nothing else */
     pthread_mutex_t lock;   /* guards all below and the lanes */
-    pthread_cond_t changed; /* a lane stopped sending or lost a batch */
-    bool closed;
-    uint64_t sequence;
+    pthread_cond_t changed; /* a lane stopped sending or lost a batch; the backend's close ended */
+    bool closed;            /* no more events; set when the lanes are empty */
+    bool flushed;           /* what the backend's close is told */
+    bool ending, ended;     /* the backend's close: under way, over */
+    uint64_t sequence;      /* of the last batch or flush */
+    int64_t look_ms;   /* when the next lingering batch is due, at the earliest; coarse clock */
+    size_t open_count; /* open batches */
+    bool lingering;    /* a task for later will look for lingering batches */
     mfi_batch_t *spare;
     size_t failed; /* futureless events that failed since the last flush, and the first's error */
+    uint64_t failed_sequence; /* the least among them */
     mofka_status_t failed_status;
     char *failed_message;
     mfi_lane_t lanes[];
@@ -82,14 +90,25 @@ bool mfi_batch_is_full(const mfi_lane_t *lane);
 mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t metadata_bytes,
                              mofka_data_view_t *data, mofka_future_t *future);
 void mfi_batch_seal(mfi_lane_t *lane);
-/* Keep a futureless event's failure for the next flush. */
-void mfi_keep_failure(mofka_producer_t *producer, size_t count, mofka_status_t status,
-                      const char *message);
+bool mfi_batch_is_old(const mfi_batch_t *batch, int64_t now_ms);
+/* Keep the failure of futureless events, of the batch `sequence`, for the next flush. */
+void mfi_keep_failure(mofka_producer_t *producer, size_t count, uint64_t sequence,
+                      mofka_status_t status, const char *message);
 void mfi_batch_free(mfi_batch_t *batch);
 /* No lock, no users left. */
 void mfi_producer_free(mofka_producer_t *producer);
 /* Without the lock: send sealed batches up to `sequence`, until the deadline. OK: none is left
  * (what failed for good is kept or told); else MOFKA_ERR_TIMEOUT or MOFKA_ERR_POSSIBLY_STORED. */
 mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline);
+
+/* producer_send.c, without the lock: a batch was sealed (send it, here or in a worker) or opened
+ * (let it not linger for ever). */
+void mfi_producer_see_to(mfi_lane_t *lane, bool sealed, bool opened);
+/* Let workers send what is sealed; nothing where there are none. */
+void mfi_producer_ask_workers(mofka_producer_t *producer);
+/* Seal what lingered too long, in any lane; try to send what is sealed, without waiting. */
+void mfi_producer_look_around(mofka_producer_t *producer);
+/* No more events will come: forget what was to be looked at later. */
+void mfi_producer_stop_lingering(mofka_producer_t *producer);
 
 #endif

@@ -1,16 +1,12 @@
 /*
- * Producers: accept an event and run the steps in order; flush; close.
+ * Producers: accept an event and run the steps in order.
  * Path: push 1/7. Before: the caller. After: validator.c.
  *
- * Without pool threads the caller sends what it sealed. With them, each sealed batch is a task, and
- * each opened one a task of the lowest priority that seals it once it lingered (adaptive: at once,
- * so a batch grows exactly while the workers are busy). Tasks and futures keep the producer's
- * memory.
+ * Who sends the batches is in producer_send.c; flush and close are in producer_end.c. Tasks and
+ * futures keep the producer's memory.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "batch.h"
 
 static void producer_retain(void *producer) {
@@ -19,55 +15,6 @@ static void producer_retain(void *producer) {
 
 static void producer_release(void *producer) {
     mofka_producer_release(producer);
-}
-
-/* ---- sending -------------------------------------------------------------------------------- */
-
-static void send_task(void *context) {
-    mfi_lane_t *lane = context;
-    mofka_producer_t *producer = lane->producer;
-    mfi_lane_drive(lane, UINT64_MAX, mfi_deadline(producer->push_timeout_ms));
-    mofka_producer_release(producer);
-}
-
-static void linger_task(void *context) {
-    mfi_lane_t *lane = context;
-    mofka_producer_t *producer = lane->producer;
-    bool adaptive = producer->batch_size == MOFKA_BATCH_ADAPTIVE;
-    pthread_mutex_lock(&producer->lock);
-    int64_t age = lane->open ? mfi_coarse_ms() - lane->open->opened_ms : 0;
-    bool due = lane->open && (adaptive || age >= (int64_t)producer->linger_ms);
-    bool wait = lane->open && !due && !producer->closed;
-    if (due)
-        mfi_batch_seal(lane);
-    pthread_mutex_unlock(&producer->lock);
-    if (wait) {
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-        if (mofka_thread_pool_push_work(producer->pool, linger_task, lane, 0) == MOFKA_OK)
-            return;
-    }
-    send_task(lane);
-}
-
-static bool has_workers(const mofka_producer_t *producer) {
-    return mofka_thread_pool_thread_count(producer->pool) > 0;
-}
-
-/* A batch was sealed or opened: let a worker see to it, or send here. */
-static void see_to(mfi_lane_t *lane, bool sealed, bool opened) {
-    mofka_producer_t *producer = lane->producer;
-    bool workers = has_workers(producer);
-    if (opened && workers) {
-        mofka_producer_retain(producer);
-        if (mofka_thread_pool_push_work(producer->pool, linger_task, lane, 0))
-            mofka_producer_release(producer);
-    }
-    if (!sealed)
-        return;
-    mofka_producer_retain(producer);
-    if (!workers ||
-        mofka_thread_pool_push_work(producer->pool, send_task, lane, MOFKA_PRIORITY_DEFAULT))
-        send_task(lane);
 }
 
 /* ---- push ----------------------------------------------------------------------------------- */
@@ -80,7 +27,7 @@ static mofka_status_t refuse(mofka_producer_t *producer, mofka_status_t status,
         return MOFKA_OK;
     }
     pthread_mutex_lock(&producer->lock);
-    mfi_keep_failure(producer, 1, status, mofka_last_error());
+    mfi_keep_failure(producer, 1, producer->sequence, status, mofka_last_error());
     pthread_mutex_unlock(&producer->lock);
     return status;
 }
@@ -131,13 +78,17 @@ static mofka_status_t enqueue(mfi_lane_t *lane, const char *metadata, size_t byt
         make_room(lane, total, mfi_deadline(producer->push_timeout_ms), &sealed, &opened);
     if (!status)
         status = mfi_batch_add(lane, metadata, bytes, data, future);
-    if (!status && (mfi_batch_is_full(lane) ||
-                    mfi_coarse_ms() - lane->open->opened_ms >= (int64_t)producer->linger_ms)) {
+    int64_t now = mfi_coarse_ms();
+    if (!status && (mfi_batch_is_full(lane) || mfi_batch_is_old(lane->open, now))) {
         mfi_batch_seal(lane);
         sealed = true;
     }
+    bool look = now >= producer->look_ms;
     pthread_mutex_unlock(&producer->lock);
-    see_to(lane, sealed, opened);
+    if (sealed || opened)
+        mfi_producer_see_to(lane, sealed, opened);
+    if (look)
+        mfi_producer_look_around(producer);
     return status;
 }
 
@@ -221,34 +172,6 @@ static void drive_push(void *owner, mofka_future_t *future, int64_t timeout_ms) 
 static const mfi_future_ops_t push_future_ops = {
     .drive = drive_push, .owner_retain = producer_retain, .owner_release = producer_release};
 
-static mofka_status_t flush(mofka_producer_t *producer, int64_t deadline);
-
-static void drive_flush(void *owner, mofka_future_t *future, int64_t timeout_ms) {
-    mofka_producer_t *producer = owner;
-    mofka_status_t status = flush(producer, mfi_deadline(timeout_ms));
-    if (status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_POSSIBLY_STORED)
-        return;
-    pthread_mutex_lock(&producer->lock);
-    if (!atomic_load(&future->done))
-        mfi_future_complete(future, status, mofka_last_error(),
-                            status ? MOFKA_NOT_STORED : MOFKA_STORED, NULL);
-    pthread_mutex_unlock(&producer->lock);
-}
-
-static const mfi_future_ops_t flush_future_ops = {
-    .drive = drive_flush, .owner_retain = producer_retain, .owner_release = producer_release};
-
-static mofka_status_t check_open(mofka_producer_t *producer) {
-    mofka_status_t status = mfi_check(producer, MFI_PRODUCER, "producer");
-    if (status)
-        return status;
-    pthread_mutex_lock(&producer->lock);
-    bool closed = producer->closed;
-    pthread_mutex_unlock(&producer->lock);
-    return closed ? mofka_fail(MOFKA_ERR_CLOSED, "producer '%s' is closed", producer->name)
-                  : MOFKA_OK;
-}
-
 mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metadata, size_t bytes,
                                    mofka_data_view_t *data, size_t partition,
                                    mofka_future_t **out) {
@@ -268,111 +191,4 @@ mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metad
     else
         *out = future;
     return status;
-}
-
-/* ---- flush and close ------------------------------------------------------------------------ */
-
-static size_t events_left(mofka_producer_t *producer) {
-    size_t left = 0;
-    for (size_t i = 0; i < producer->topic->partition_count; i++)
-        for (mfi_batch_t *b = producer->lanes[i].first; b; b = b->next)
-            left += b->out.event_count;
-    return left;
-}
-
-static mofka_status_t flush(mofka_producer_t *producer, int64_t deadline) {
-    size_t count = producer->topic->partition_count;
-    pthread_mutex_lock(&producer->lock);
-    uint64_t sequence = producer->sequence;
-    for (size_t i = 0; i < count; i++)
-        mfi_batch_seal(&producer->lanes[i]);
-    pthread_mutex_unlock(&producer->lock);
-    mofka_status_t status = MOFKA_OK;
-    for (size_t i = 0; i < count; i++) {
-        mofka_status_t one = mfi_lane_drive(&producer->lanes[i], sequence, deadline);
-        status = status ? status : one;
-    }
-    pthread_mutex_lock(&producer->lock);
-    if (status) {
-        mofka_fail(status, "producer '%s': %zu events are not stored yet: %s", producer->name,
-                   events_left(producer), mofka_last_error());
-    } else if (producer->failed > 0) {
-        status =
-            mofka_fail(producer->failed_status, "%zu events failed, the first: %s",
-                       producer->failed, producer->failed_message ? producer->failed_message : "");
-        producer->failed = 0;
-    }
-    pthread_mutex_unlock(&producer->lock);
-    return status;
-}
-
-mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_ms) {
-    mofka_status_t status = check_open(producer);
-    return status ? status : flush(producer, mfi_deadline(timeout_ms));
-}
-
-mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer, mofka_future_t **future) {
-    mofka_status_t status = check_open(producer);
-    return status ? status : mfi_future_create(&flush_future_ops, producer, future);
-}
-
-static bool may_yet_be_stored(mofka_status_t status) {
-    return status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_POSSIBLY_STORED;
-}
-
-static mofka_status_t end(mofka_producer_t *producer, int64_t timeout_ms) {
-    mofka_status_t status = flush(producer, mfi_deadline(timeout_ms));
-    if (may_yet_be_stored(status))
-        return status;
-    pthread_mutex_lock(&producer->lock);
-    bool first = !producer->closed;
-    producer->closed = true;
-    pthread_mutex_unlock(&producer->lock);
-    if (!first)
-        return status;
-    mofka_status_t closing = producer->ops->close(producer->self, status == MOFKA_OK);
-    producer->ops->destroy(producer->self);
-    producer->self = NULL;
-    mfi_driver_remove_child(producer->topic->driver, &producer->child);
-    return status ? status : closing;
-}
-
-mofka_status_t mofka_producer_close(mofka_producer_t *producer, int64_t timeout_ms) {
-    mofka_status_t status = mfi_check(producer, MFI_PRODUCER, "producer");
-    if (status || producer->closed)
-        return status;
-    return end(producer, timeout_ms);
-}
-
-mofka_producer_t *mofka_producer_retain(mofka_producer_t *producer) {
-    if (producer)
-        mfi_object_retain(&producer->object);
-    return producer;
-}
-
-static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
-    mofka_producer_t *producer =
-        (mofka_producer_t *)((char *)child - offsetof(mofka_producer_t, child));
-    mofka_status_t status = end(producer, timeout_ms);
-    if (may_yet_be_stored(status))
-        return status;
-    mfi_producer_free(producer);
-    return MOFKA_OK;
-}
-
-void mofka_producer_release(mofka_producer_t *producer) {
-    if (!producer || !mfi_object_release(&producer->object))
-        return;
-    if (producer->closed) {
-        mfi_producer_free(producer);
-        return;
-    }
-    fprintf(stderr,
-            "mofka: producer '%s' of topic '%s' was released but not closed; the driver's "
-            "close sends its events\n",
-            producer->name, producer->topic->name);
-    mofka_driver_t *driver = producer->topic->driver;
-    pthread_mutex_lock(&driver->lock);
-    producer->child.drive = drive_abandoned;
-    pthread_mutex_unlock(&driver->lock);
 }

@@ -1,14 +1,21 @@
 /*
  * Producers over a backend that answers by script: what the core does with each answer of append.
  */
+#include <time.h>
 #include "check.h"
+
+#define PARTITIONS 3
 
 /* Answers of append, in turn; the last one stays. */
 typedef struct script {
     mofka_status_t answers[8];
+    bool reserves; /* append reserves, whatever it answers */
     size_t next;
-    uint64_t appended; /* events */
-    size_t calls, closed;
+    _Atomic uint64_t appended; /* events */
+    _Atomic uint64_t appended_to[PARTITIONS];
+    int64_t timeout_ms[PARTITIONS]; /* of the last append */
+    mofka_status_t close_answers[2];
+    size_t calls, closed, destroyed;
     int flushed;
 } script_t;
 
@@ -22,22 +29,31 @@ static mofka_status_t limits(void *self, size_t partition, mofka_batch_limits_t 
 
 static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
                              uint64_t *first_id) {
-    (void)self, (void)partition, (void)timeout_ms;
+    (void)self;
     mofka_status_t status = script.answers[script.next];
     script.next += script.next < 7;
     script.calls++;
+    script.timeout_ms[partition] = timeout_ms;
+    if (script.reserves)
+        batch->reserved = true;
     if (status)
         return mofka_fail(status, "as the script says");
     *first_id = script.appended;
     script.appended += batch->event_count;
+    script.appended_to[partition] += batch->event_count;
     return MOFKA_OK;
 }
 
 static mofka_status_t close_producer(void *self, int flushed) {
     (void)self;
-    script.closed++;
     script.flushed = flushed;
-    return MOFKA_OK;
+    mofka_status_t status = script.close_answers[script.closed++ != 0];
+    return status ? mofka_fail(status, "not the last one") : MOFKA_OK;
+}
+
+static void destroy_producer(void *self) {
+    (void)self;
+    script.destroyed++;
 }
 
 static void nothing(void *self) {
@@ -48,7 +64,7 @@ static const mofka_producer_ops_t producer_ops = {.size = sizeof producer_ops,
                                                   .limits = limits,
                                                   .append = append,
                                                   .close = close_producer,
-                                                  .destroy = nothing};
+                                                  .destroy = destroy_producer};
 
 static mofka_status_t partition_info(void *self, size_t index, mofka_metadata_t **info) {
     (void)self, (void)index;
@@ -94,7 +110,7 @@ static mofka_status_t open_topic(void *self, const char *name, mofka_topic_made_
     (void)name;
     *made = (mofka_topic_made_t){.ops = &topic_ops,
                                  .self = self,
-                                 .partition_count = 1,
+                                 .partition_count = PARTITIONS,
                                  .validator = strdup(plain),
                                  .selector = strdup(plain),
                                  .serializer = strdup(plain)};
@@ -155,14 +171,19 @@ static mofka_producer_t *producer_of(size_t max_batches) {
 
 static mofka_future_t *push(mofka_producer_t *producer) {
     mofka_future_t *future;
-    OK(mofka_producer_push(producer, "{}", 2, NULL, MOFKA_ANY_PARTITION, &future));
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, &future));
     return future;
 }
 
 static void end(mofka_producer_t *producer) {
     OK(mofka_producer_close(producer, 1000));
     assert_int_equal(script.closed, 1);
+    assert_int_equal(script.destroyed, 1);
     mofka_producer_release(producer);
+}
+
+static void sleep_ms(int ms) {
+    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
 }
 
 static void the_delivery_state_follows_the_append(void **state) {
@@ -186,6 +207,28 @@ static void the_delivery_state_follows_the_append(void **state) {
     assert_int_equal(script.flushed, 1);
 }
 
+/* Who reserved may be seen, whatever happens then; but not behind the topic's end. */
+static void an_error_after_the_reservation_leaves_it_open(void **state) {
+    (void)state;
+    const mofka_status_t answers[] = {MOFKA_ERR_MPI, MOFKA_ERR_COMPLETE, MOFKA_ERR_MPI};
+    const mofka_delivery_t expected[] = {MOFKA_POSSIBLY_STORED, MOFKA_NOT_STORED,
+                                         MOFKA_POSSIBLY_STORED};
+    mofka_producer_t *producer = producer_of(2);
+    for (int i = 0; i < 3; i++) {
+        script.next = 0;
+        script.reserves = i < 2;
+        script.answers[0] = i < 2 ? answers[i] : MOFKA_ERR_POSSIBLY_STORED;
+        script.answers[1] = answers[i];
+        mofka_future_t *future = push(producer);
+        if (i == 2)
+            FAILS(mofka_future_wait(future, 0, NULL), MOFKA_ERR_TIMEOUT, "");
+        FAILS(mofka_future_wait(future, 0, NULL), answers[i], "as the script says");
+        assert_int_equal(mofka_future_delivery(future), expected[i]);
+        mofka_future_release(future);
+    }
+    end(producer);
+}
+
 /* A batch that failed for good fails its own events only, and neither flush nor close hangs. */
 static void a_failed_batch_is_told_and_over(void **state) {
     (void)state;
@@ -193,7 +236,7 @@ static void a_failed_batch_is_told_and_over(void **state) {
     mofka_producer_t *producer = producer_of(2);
     mofka_future_t *future = push(producer);
     for (int i = 0; i < 2; i++)
-        OK(mofka_producer_push(producer, "{}", 2, NULL, MOFKA_ANY_PARTITION, NULL));
+        OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
     FAILS(mofka_producer_flush(producer, 1000), MOFKA_ERR_MPI, "2 events failed, the first: as");
     FAILS(mofka_future_wait(future, 0, NULL), MOFKA_ERR_MPI, "as the script says");
     assert_int_equal(mofka_future_delivery(future), MOFKA_NOT_STORED);
@@ -215,9 +258,9 @@ static void what_cannot_leave_stays_and_close_can_be_repeated(void **state) {
     script.answers[4] = MOFKA_OK;
     mofka_producer_t *producer = producer_of(1);
     for (int i = 0; i < 4; i++) /* a full batch, sent by the push that fills it: time-out 1 */
-        OK(mofka_producer_push(producer, "{}", 2, NULL, MOFKA_ANY_PARTITION, NULL));
-    FAILS(mofka_producer_push(producer, "{}", 2, NULL, MOFKA_ANY_PARTITION, NULL),
-          MOFKA_ERR_TIMEOUT, "script"); /* time-out 2: no batch for the event */
+        OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    FAILS(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL), MOFKA_ERR_TIMEOUT,
+          "script"); /* time-out 2: no batch for the event */
     FAILS(mofka_producer_close(producer, 0), MOFKA_ERR_TIMEOUT, "4 events are not stored yet");
     FAILS(mofka_producer_close(producer, 0), MOFKA_ERR_POSSIBLY_STORED, "4 events are not stored");
     assert_int_equal(script.closed, 0);
@@ -229,12 +272,147 @@ static void what_cannot_leave_stays_and_close_can_be_repeated(void **state) {
     mofka_producer_release(producer);
 }
 
+typedef struct late {
+    mofka_producer_t *producer;
+    mofka_future_t *future;
+} late_t;
+
+static void push_late(void *context) {
+    late_t *late = context;
+    late->future = push(late->producer);
+}
+
+/* An event that is pushed while close flushes is sent, too. */
+static void closing_leaves_no_event_behind(void **state) {
+    (void)state;
+    late_t late = {.producer = producer_of(2)};
+    mofka_data_view_t *view;
+    OK(mofka_data_view_create(NULL, 0, push_late, &late, &view));
+    OK(mofka_producer_push(late.producer, "{}", 2, view, 0, NULL));
+    mofka_data_view_release(view); /* its last user is the batch */
+    mofka_producer_retain(late.producer);
+    end(late.producer);
+    assert_int_equal(script.appended, 2);
+    OK(mofka_future_wait(late.future, 0, NULL));
+    mofka_future_release(late.future);
+    mofka_producer_release(late.producer);
+}
+
+/* The backend may need more time to end than one call of close has. */
+static void closing_goes_on_in_the_backend(void **state) {
+    (void)state;
+    for (int abandoned = 0; abandoned < 2; abandoned++) {
+        memset(&script, 0, sizeof script);
+        script.close_answers[0] = MOFKA_ERR_TIMEOUT;
+        mofka_producer_t *producer = producer_of(2);
+        OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+        FAILS(mofka_producer_close(producer, 1000), MOFKA_ERR_TIMEOUT, "not the last one");
+        FAILS(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL), MOFKA_ERR_CLOSED, "closed");
+        assert_int_equal(script.destroyed, 0);
+        if (!abandoned) {
+            OK(mofka_producer_close(producer, 1000));
+            OK(mofka_producer_close(producer, 1000));
+        }
+        mofka_producer_release(producer);
+        if (abandoned) {
+            mofka_driver_retain(driver); /* teardown closes and releases once more */
+            OK(mofka_driver_close(driver, 1000));
+            mofka_driver_release(driver);
+        }
+        assert_int_equal(script.closed, 2);
+        assert_int_equal(script.flushed, 1);
+        assert_int_equal(script.destroyed, 1);
+    }
+}
+
+/* ---- lingering and flushing ------------------------------------------------------------------- */
+
+static mofka_producer_t *producer_with(mofka_thread_pool_t *pool, uint64_t linger_ms) {
+    mofka_producer_t *producer;
+    OK(mofka_producer_create(
+        topic,
+        &(mofka_producer_options_t){.batch_size = 4, .thread_pool = pool, .linger_ms = linger_ms},
+        &producer));
+    return producer;
+}
+
+/* Pushes to one partition find what lingers in another, try to send it, and do not wait for it. */
+static void calls_find_batches_of_other_partitions(void **state) {
+    (void)state;
+    for (int stuck = 0; stuck < 2; stuck++) {
+        memset(&script, 0, sizeof script);
+        script.answers[0] = stuck ? MOFKA_ERR_TIMEOUT : MOFKA_OK;
+        mofka_producer_t *producer = producer_with(NULL, 50);
+        OK(mofka_producer_push(producer, "{}", 2, NULL, 2, NULL));
+        sleep_ms(60);
+        for (int i = 0; i < 100 && script.appended_to[2] == 0; i++) {
+            OK(mofka_producer_push(producer, "{}", 2, NULL, 1, NULL));
+            sleep_ms(10);
+        }
+        assert_int_equal(script.appended_to[2], 1);
+        assert_int_equal(script.timeout_ms[2], 0);
+        end(producer);
+    }
+}
+
+/* A batch waits for its time without a worker; closing does not wait for that time. */
+static void lingering_holds_no_worker(void **state) {
+    (void)state;
+    mofka_thread_pool_t *pool;
+    OK(mofka_thread_pool_create(&(mofka_thread_pool_options_t){.thread_count = 1}, &pool));
+    mofka_producer_t *producer = producer_with(pool, 1000);
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    sleep_ms(20);
+    assert_int_equal(mofka_thread_pool_size(pool), 0);
+    assert_int_equal(script.appended, 0);
+    for (int i = 0; i < 1000 && script.appended == 0; i++)
+        sleep_ms(10);
+    assert_int_equal(script.appended, 1);
+    end(producer);
+    memset(&script, 0, sizeof script);
+    producer = producer_with(pool, 3600000);
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    end(producer);
+    mofka_thread_pool_release(pool);
+}
+
+/* It is about what was pushed before it, and workers send that at once. */
+static void a_flush_future_covers_what_was_before(void **state) {
+    (void)state;
+    mofka_future_t *flushed;
+    static char bytes[2048];
+    mofka_producer_t *producer = producer_of(3);
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    OK(mofka_producer_flush_future(producer, &flushed));
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    FAILS(mofka_producer_push(producer, bytes, sizeof bytes, NULL, 0, NULL), MOFKA_ERR_TOO_LARGE,
+          "at most");
+    OK(mofka_future_wait(flushed, 1000, NULL));
+    assert_int_equal(script.appended, 1);
+    mofka_future_release(flushed);
+    FAILS(mofka_producer_flush(producer, 1000), MOFKA_ERR_TOO_LARGE, "1 events failed");
+    end(producer);
+    memset(&script, 0, sizeof script);
+    mofka_thread_pool_t *pool;
+    OK(mofka_thread_pool_create(&(mofka_thread_pool_options_t){.thread_count = 1}, &pool));
+    producer = producer_with(pool, 3600000);
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    OK(mofka_producer_flush_future(producer, &flushed));
+    for (int i = 0; i < 1000 && script.appended == 0; i++)
+        sleep_ms(1);
+    assert_int_equal(script.appended, 1);
+    OK(mofka_future_wait(flushed, 1000, NULL));
+    mofka_future_release(flushed);
+    end(producer);
+    mofka_thread_pool_release(pool);
+}
+
 /* Released without close: the driver's close sends what is left. */
 static void the_driver_sends_what_was_left(void **state) {
     (void)state;
     script.answers[0] = MOFKA_ERR_TIMEOUT;
     mofka_producer_t *producer = producer_of(2);
-    OK(mofka_producer_push(producer, "{}", 2, NULL, MOFKA_ANY_PARTITION, NULL));
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
     mofka_producer_release(producer);
     FAILS(mofka_driver_close(driver, 0), MOFKA_ERR_TIMEOUT, "1 events are not stored yet");
     mofka_driver_retain(driver); /* teardown closes and releases once more */
@@ -247,9 +425,9 @@ static void event_sizes_are_bounded(void **state) {
     (void)state;
     mofka_producer_t *producer = producer_of(2);
     static char bytes[2048];
-    FAILS(mofka_producer_push(producer, bytes, 1025, NULL, MOFKA_ANY_PARTITION, NULL),
-          MOFKA_ERR_TOO_LARGE, "at most 1024");
-    OK(mofka_producer_push(producer, bytes, 1024, NULL, MOFKA_ANY_PARTITION, NULL));
+    FAILS(mofka_producer_push(producer, bytes, 1025, NULL, 0, NULL), MOFKA_ERR_TOO_LARGE,
+          "at most 1024");
+    OK(mofka_producer_push(producer, bytes, 1024, NULL, 0, NULL));
     FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_TOO_LARGE, "1 events failed");
     end(producer);
 }
@@ -272,8 +450,14 @@ int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(the_delivery_state_follows_the_append),
+        CASE(an_error_after_the_reservation_leaves_it_open),
         CASE(a_failed_batch_is_told_and_over),
         CASE(what_cannot_leave_stays_and_close_can_be_repeated),
+        CASE(closing_leaves_no_event_behind),
+        CASE(closing_goes_on_in_the_backend),
+        CASE(calls_find_batches_of_other_partitions),
+        CASE(lingering_holds_no_worker),
+        CASE(a_flush_future_covers_what_was_before),
         CASE(the_driver_sends_what_was_left),
         CASE(event_sizes_are_bounded),
         CASE(tables_with_holes_are_refused),

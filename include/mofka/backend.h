@@ -28,7 +28,8 @@ typedef struct mofka_batch_event {
 } mofka_batch_event_t;
 
 /** Events on their way into one partition. Owned by the core; unchanged, and its memory alive,
- * until append answers something else than MOFKA_ERR_POSSIBLY_STORED. */
+ * until append answers something else than MOFKA_ERR_POSSIBLY_STORED. Two members are the
+ * backend's to write, and zero at first. */
 typedef struct mofka_batch {
     const mofka_batch_event_t *events;
     size_t event_count; /**< at least 1 */
@@ -37,7 +38,10 @@ typedef struct mofka_batch {
     const mofka_segment_t *segments; /**< all events' data, in order */
     size_t segment_count;
     size_t data_bytes;
-    uint64_t scratch[4]; /**< the backend's, zero at first: where a reserved append goes on */
+    /** Set by append once others may come to see the batch: an error, other than
+     * MOFKA_ERR_COMPLETE, then leaves its events possibly stored, not "not stored". */
+    bool reserved;
+    uint64_t scratch[4]; /**< where a reserved append goes on */
 } mofka_batch_t;
 
 /** What one batch may hold in a partition. */
@@ -56,7 +60,9 @@ typedef struct mofka_producer_ops {
      * call again with the same batch, which drives it on. MOFKA_ERR_COMPLETE: the topic ended. */
     mofka_status_t (*append)(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
                              uint64_t *first_id);
-    /** End the producer. `flushed`: all its events are stored, so it counts as a finished one. */
+    /** End the producer. `flushed`: all its events are stored, so it counts as a finished one, once.
+     * MOFKA_ERR_TIMEOUT: not ended yet; it is called again, with the same `flushed`, when the user
+     * closes again. After any other answer only destroy follows. */
     mofka_status_t (*close)(void *self, int flushed);
     void (*destroy)(void *self);
 } mofka_producer_ops_t;

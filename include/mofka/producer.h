@@ -46,7 +46,9 @@ MOFKA_API mofka_status_t mofka_producer_create(mofka_topic_t *topic,
 
 /** Send everything, then end. With an error (MOFKA_ERR_TIMEOUT, or the first of events that could
  * not be stored) it is still open when events may yet be stored, else closed; calling again goes
- * on. Threads: any. MPI: local. Blocks: until stored, at most `timeout_ms`. */
+ * on. The last of a topic's expected producers also completes it: MOFKA_ERR_TIMEOUT when that could
+ * not be done yet; calling again goes on with it. Again after success: MOFKA_OK. Threads: any. MPI:
+ * local. Blocks: until stored, at most `timeout_ms`, then as long as completing may. */
 MOFKA_API mofka_status_t mofka_producer_close(mofka_producer_t *producer, int64_t timeout_ms);
 MOFKA_API mofka_producer_t *mofka_producer_retain(mofka_producer_t *producer);
 /** Drop one user; NULL is ignored. Releasing one that was not closed warns on stderr and leaves its
@@ -72,7 +74,8 @@ MOFKA_API mofka_status_t mofka_producer_push(mofka_producer_t *producer, const c
  * pushed without a future since the last flush (the message counts them), MOFKA_ERR_TIMEOUT, or OK.
  * Threads: any. MPI: local. Blocks: until stored, at most `timeout_ms`. */
 MOFKA_API mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_ms);
-/** The same as a future. Give: mofka_future_release. Threads: any. MPI: none. Blocks: no. */
+/** The same as a future: it covers what was pushed before this call. Workers send at once; without
+ * them, waiting for it does. Give: mofka_future_release. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer,
                                                      mofka_future_t **future);
 

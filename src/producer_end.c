@@ -1,0 +1,236 @@
+/*
+ * Producers: flush, close, release.
+ *
+ * A flush covers the batches up to a sequence number, and the failures that belong to them: what is
+ * pushed later is for the next one.
+ */
+#include <stdio.h>
+#include "batch.h"
+
+/* ---- flush ----------------------------------------------------------------------------------- */
+
+/* Seal all that was pushed by now; the sequence that covers it. */
+static uint64_t seal_all(mofka_producer_t *producer) {
+    pthread_mutex_lock(&producer->lock);
+    uint64_t sequence = producer->sequence++;
+    for (size_t i = 0; i < producer->topic->partition_count; i++)
+        mfi_batch_seal(&producer->lanes[i]);
+    pthread_mutex_unlock(&producer->lock);
+    return sequence;
+}
+
+/* With the lock. */
+static size_t events_left(const mofka_producer_t *producer, uint64_t sequence) {
+    size_t left = 0;
+    for (size_t i = 0; i < producer->topic->partition_count; i++)
+        for (const mfi_batch_t *b = producer->lanes[i].first; b; b = b->next)
+            left += b->sequence <= sequence ? b->out.event_count : 0;
+    return left;
+}
+
+static mofka_status_t drive_all(mofka_producer_t *producer, uint64_t sequence, int64_t deadline) {
+    mofka_status_t status = MOFKA_OK;
+    for (size_t i = 0; i < producer->topic->partition_count; i++) {
+        mofka_status_t one = mfi_lane_drive(&producer->lanes[i], sequence, deadline);
+        status = status ? status : one;
+    }
+    if (!status)
+        return MOFKA_OK;
+    pthread_mutex_lock(&producer->lock);
+    mofka_fail(status, "producer '%s': %zu events are not stored yet: %s", producer->name,
+               events_left(producer, sequence), mofka_last_error());
+    pthread_mutex_unlock(&producer->lock);
+    return status;
+}
+
+/* With the lock: the failures up to `sequence`, told once. */
+static mofka_status_t take_failures(mofka_producer_t *producer, uint64_t sequence) {
+    if (producer->failed == 0 || producer->failed_sequence > sequence)
+        return MOFKA_OK;
+    size_t count = producer->failed;
+    producer->failed = 0;
+    return mofka_fail(producer->failed_status, "%zu events failed, the first: %s", count,
+                      producer->failed_message ? producer->failed_message : "");
+}
+
+static mofka_status_t flush(mofka_producer_t *producer, int64_t deadline) {
+    uint64_t sequence = seal_all(producer);
+    mofka_status_t status = drive_all(producer, sequence, deadline);
+    if (status)
+        return status;
+    pthread_mutex_lock(&producer->lock);
+    status = take_failures(producer, sequence);
+    pthread_mutex_unlock(&producer->lock);
+    return status;
+}
+
+static bool is_closed(mofka_producer_t *producer) {
+    pthread_mutex_lock(&producer->lock);
+    bool closed = producer->closed;
+    pthread_mutex_unlock(&producer->lock);
+    return closed;
+}
+
+static mofka_status_t check_open(mofka_producer_t *producer) {
+    mofka_status_t status = mfi_check(producer, MFI_PRODUCER, "producer");
+    if (!status && is_closed(producer))
+        status = mofka_fail(MOFKA_ERR_CLOSED, "producer '%s' is closed", producer->name);
+    return status;
+}
+
+mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_ms) {
+    mofka_status_t status = check_open(producer);
+    return status ? status : flush(producer, mfi_deadline(timeout_ms));
+}
+
+static void producer_retain(void *producer) {
+    mofka_producer_retain(producer);
+}
+
+static void producer_release(void *producer) {
+    mofka_producer_release(producer);
+}
+
+static void drive_flush(void *owner, mofka_future_t *future, int64_t timeout_ms) {
+    mofka_producer_t *producer = owner;
+    if (drive_all(producer, future->ticket, mfi_deadline(timeout_ms)))
+        return;
+    pthread_mutex_lock(&producer->lock);
+    if (!atomic_load(&future->done)) {
+        mofka_status_t status = take_failures(producer, future->ticket);
+        mfi_future_complete(future, status, mofka_last_error(),
+                            status ? MOFKA_NOT_STORED : MOFKA_STORED, NULL);
+    }
+    pthread_mutex_unlock(&producer->lock);
+}
+
+static const mfi_future_ops_t flush_future_ops = {
+    .drive = drive_flush, .owner_retain = producer_retain, .owner_release = producer_release};
+
+mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer, mofka_future_t **out) {
+    mofka_status_t status = check_open(producer);
+    mofka_future_t *future;
+    if (!status)
+        status = mfi_future_create(&flush_future_ops, producer, &future);
+    if (status)
+        return status;
+    future->ticket = seal_all(producer);
+    mfi_producer_ask_workers(producer);
+    *out = future;
+    return MOFKA_OK;
+}
+
+/* ---- close ----------------------------------------------------------------------------------- */
+
+static bool may_yet_be_stored(mofka_status_t status) {
+    return status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_POSSIBLY_STORED;
+}
+
+/* With the lock. */
+static bool is_empty(const mofka_producer_t *producer) {
+    for (size_t i = 0; i < producer->topic->partition_count; i++) {
+        const mfi_lane_t *lane = &producer->lanes[i];
+        if (lane->first || lane->sending || (lane->open && lane->open->out.event_count > 0))
+            return false;
+    }
+    return true;
+}
+
+/* Flush until nothing is left, then take no more. */
+static mofka_status_t flush_and_shut(mofka_producer_t *producer, int64_t deadline) {
+    mofka_status_t failed = MOFKA_OK;
+    for (;;) {
+        mofka_status_t status = flush(producer, deadline);
+        if (may_yet_be_stored(status))
+            return status;
+        failed = failed ? failed : status;
+        pthread_mutex_lock(&producer->lock);
+        bool empty = is_empty(producer);
+        if (empty && !producer->closed) {
+            producer->closed = true;
+            producer->flushed = !failed;
+        }
+        pthread_mutex_unlock(&producer->lock);
+        if (empty)
+            return failed;
+        if (mfi_remaining(deadline) == 0)
+            return mofka_fail(MOFKA_ERR_TIMEOUT, "producer '%s': others push while it closes",
+                              producer->name);
+    }
+}
+
+/* Whether it is this thread's turn to end the backend's part. */
+static bool begin_ending(mofka_producer_t *producer) {
+    pthread_mutex_lock(&producer->lock);
+    while (producer->ending)
+        pthread_cond_wait(&producer->changed, &producer->lock);
+    bool turn = !producer->ended;
+    producer->ending = turn;
+    pthread_mutex_unlock(&producer->lock);
+    return turn;
+}
+
+static mofka_status_t end_backend(mofka_producer_t *producer) {
+    if (!begin_ending(producer))
+        return MOFKA_OK;
+    mofka_status_t status = producer->ops->close(producer->self, producer->flushed);
+    bool ended = status != MOFKA_ERR_TIMEOUT;
+    if (ended) {
+        producer->ops->destroy(producer->self);
+        producer->self = NULL;
+        mfi_driver_remove_child(producer->topic->driver, &producer->child);
+    }
+    pthread_mutex_lock(&producer->lock);
+    producer->ending = false;
+    producer->ended = ended;
+    pthread_cond_broadcast(&producer->changed);
+    pthread_mutex_unlock(&producer->lock);
+    return status;
+}
+
+static mofka_status_t end(mofka_producer_t *producer, int64_t timeout_ms) {
+    mofka_status_t status = flush_and_shut(producer, mfi_deadline(timeout_ms));
+    if (may_yet_be_stored(status))
+        return status;
+    mfi_producer_stop_lingering(producer);
+    mofka_status_t ended = end_backend(producer);
+    return status ? status : ended;
+}
+
+mofka_status_t mofka_producer_close(mofka_producer_t *producer, int64_t timeout_ms) {
+    mofka_status_t status = mfi_check(producer, MFI_PRODUCER, "producer");
+    return status ? status : end(producer, timeout_ms);
+}
+
+mofka_producer_t *mofka_producer_retain(mofka_producer_t *producer) {
+    if (producer)
+        mfi_object_retain(&producer->object);
+    return producer;
+}
+
+static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
+    mofka_producer_t *producer =
+        (mofka_producer_t *)((char *)child - offsetof(mofka_producer_t, child));
+    mofka_status_t status = end(producer, timeout_ms);
+    if (!producer->ended)
+        return status;
+    mfi_producer_free(producer);
+    return MOFKA_OK;
+}
+
+void mofka_producer_release(mofka_producer_t *producer) {
+    if (!producer || !mfi_object_release(&producer->object))
+        return;
+    if (producer->ended) { /* no lock: the last user is alone */
+        mfi_producer_free(producer);
+        return;
+    }
+    fprintf(stderr,
+            "mofka: producer '%s' of topic '%s' was released but not closed; the driver's "
+            "close sends its events\n",
+            producer->name, producer->topic->name);
+    mofka_driver_t *driver = producer->topic->driver;
+    pthread_mutex_lock(&driver->lock);
+    producer->child.drive = drive_abandoned;
+    pthread_mutex_unlock(&driver->lock);
+}

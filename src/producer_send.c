@@ -1,0 +1,159 @@
+/*
+ * Who sends a producer's batches, and when.
+ *
+ * Without pool threads the caller sends what it sealed, and looks now and then for batches of other
+ * lanes that lingered, or that found no room before. With them, a lane with something sealed has a
+ * task that sends. An opened adaptive batch has a task of the lowest priority that seals it, so it
+ * grows exactly while the workers are busy. Batches of a fixed size wait for their time in a task
+ * for later, one per producer (in a backend's own pool, which has none of those: as adaptive ones).
+ */
+#include "batch.h"
+
+/* The lanes are looked at so often at least: keeps sums of times far from overflow. */
+#define LOOK_MS_MAX 3600000
+
+static bool has_workers(const mofka_producer_t *producer) {
+    return mofka_thread_pool_thread_count(producer->pool) > 0;
+}
+
+/* ---- sending --------------------------------------------------------------------------------- */
+
+static void send_task(void *context) {
+    mfi_lane_t *lane = context;
+    mofka_producer_t *producer = lane->producer;
+    for (bool more = true; more;) {
+        mofka_status_t status =
+            mfi_lane_drive(lane, UINT64_MAX, mfi_deadline(producer->push_timeout_ms));
+        pthread_mutex_lock(&producer->lock);
+        lane->has_sender = more = !status && lane->first;
+        pthread_mutex_unlock(&producer->lock);
+    }
+    mofka_producer_release(producer);
+}
+
+/* Send what is sealed, in a worker or here, where it may take `timeout_ms`. */
+static void send_sealed(mfi_lane_t *lane, int64_t timeout_ms) {
+    mofka_producer_t *producer = lane->producer;
+    if (!has_workers(producer)) {
+        mfi_lane_drive(lane, UINT64_MAX, mfi_deadline(timeout_ms));
+        return;
+    }
+    pthread_mutex_lock(&producer->lock);
+    bool has_sender = lane->has_sender;
+    lane->has_sender = true;
+    pthread_mutex_unlock(&producer->lock);
+    if (has_sender)
+        return;
+    mofka_producer_retain(producer);
+    if (mofka_thread_pool_push_work(producer->pool, send_task, lane, MOFKA_PRIORITY_DEFAULT))
+        send_task(lane); /* the pool is closed: here, then */
+}
+
+static void seal_task(void *context) {
+    mfi_lane_t *lane = context;
+    mofka_producer_t *producer = lane->producer;
+    pthread_mutex_lock(&producer->lock);
+    mfi_batch_seal(lane);
+    bool has_sender = lane->has_sender;
+    lane->has_sender = true;
+    lane->has_sealer = false;
+    pthread_mutex_unlock(&producer->lock);
+    if (has_sender)
+        mofka_producer_release(producer);
+    else
+        send_task(lane);
+}
+
+/* ---- lingering ------------------------------------------------------------------------------- */
+
+static int64_t linger_of(const mofka_producer_t *producer) {
+    return producer->linger_ms < LOOK_MS_MAX ? (int64_t)producer->linger_ms : LOOK_MS_MAX;
+}
+
+/* With the lock. True: something is sealed. */
+static bool look_at(mfi_lane_t *lane, int64_t now) {
+    mofka_producer_t *producer = lane->producer;
+    const mfi_batch_t *open = lane->open;
+    if (open && open->out.event_count > 0) {
+        int64_t due = open->opened_ms + linger_of(producer);
+        if (mfi_batch_is_old(open, now))
+            mfi_batch_seal(lane);
+        else if (due < producer->look_ms)
+            producer->look_ms = due;
+    }
+    return lane->first;
+}
+
+void mfi_producer_look_around(mofka_producer_t *producer) {
+    int64_t now = mfi_coarse_ms();
+    pthread_mutex_lock(&producer->lock);
+    producer->look_ms = now + linger_of(producer); /* what is opened from now on is due later */
+    for (size_t i = 0; i < producer->topic->partition_count; i++) {
+        if (!look_at(&producer->lanes[i], now))
+            continue;
+        pthread_mutex_unlock(&producer->lock);
+        send_sealed(&producer->lanes[i], 0);
+        pthread_mutex_lock(&producer->lock);
+    }
+    pthread_mutex_unlock(&producer->lock);
+}
+
+void mfi_producer_ask_workers(mofka_producer_t *producer) {
+    if (has_workers(producer))
+        mfi_producer_look_around(producer);
+}
+
+static void linger_task(void *context);
+
+/* With the lock. */
+static void look_later(mofka_producer_t *producer, int64_t delay_ms) {
+    mofka_producer_retain(producer);
+    producer->lingering =
+        mfi_thread_pool_push_later(producer->pool, linger_task, producer, delay_ms);
+    if (!producer->lingering)
+        mofka_producer_release(producer); /* not the last one: the caller has another */
+}
+
+static void linger_task(void *context) {
+    mofka_producer_t *producer = context;
+    mfi_producer_look_around(producer);
+    pthread_mutex_lock(&producer->lock);
+    producer->lingering = false;
+    int64_t wait = producer->look_ms - mfi_coarse_ms();
+    if (producer->open_count > 0 && !producer->closed)
+        look_later(producer, wait > 0 ? wait : 0);
+    pthread_mutex_unlock(&producer->lock);
+    mofka_producer_release(producer);
+}
+
+void mfi_producer_stop_lingering(mofka_producer_t *producer) {
+    if (mfi_thread_pool_cancel_later(producer->pool, linger_task, producer))
+        mofka_producer_release(producer);
+}
+
+/* A batch was opened: some worker shall see to it that it does not stay. */
+static void watch(mfi_lane_t *lane) {
+    mofka_producer_t *producer = lane->producer;
+    pthread_mutex_lock(&producer->lock);
+    if (producer->batch_size != MOFKA_BATCH_ADAPTIVE && !producer->lingering)
+        look_later(producer, linger_of(producer));
+    bool watched = producer->lingering || lane->has_sealer;
+    lane->has_sealer |= !watched;
+    pthread_mutex_unlock(&producer->lock);
+    if (watched)
+        return;
+    mofka_producer_retain(producer);
+    if (mofka_thread_pool_push_work(producer->pool, seal_task, lane, 0) == MOFKA_OK)
+        return;
+    pthread_mutex_lock(&producer->lock); /* the pool is closed: calls will find the batch */
+    lane->has_sealer = false;
+    pthread_mutex_unlock(&producer->lock);
+    mofka_producer_release(producer);
+}
+
+void mfi_producer_see_to(mfi_lane_t *lane, bool sealed, bool opened) {
+    if (opened && has_workers(lane->producer))
+        watch(lane);
+    if (sealed)
+        send_sealed(lane, lane->producer->push_timeout_ms);
+}
