@@ -39,7 +39,7 @@ typedef struct mpi_producer {
     sender_t senders[]; /* per partition; the core appends from one thread at a time to each */
 } mpi_producer_t;
 
-enum { SCRATCH_STATE, SCRATCH_EVENTS, SCRATCH_UNITS };
+enum { SCRATCH_EVENTS, SCRATCH_UNITS };
 
 static mofka_status_t limits(void *self, size_t partition, mofka_batch_limits_t *limits) {
     const mofka_mpi_partition_t *p = &((mpi_producer_t *)self)->topic->partitions[partition];
@@ -91,13 +91,9 @@ static mofka_status_t complete_error(const mofka_mpi_partition_t *p) {
     return mofka_fail(MOFKA_ERR_COMPLETE, "topic '%s' is complete", p->topic);
 }
 
-static bool is_reserved(const mofka_batch_t *batch) {
-    return batch->scratch[SCRATCH_STATE] != 0;
-}
-
 /* Where the batch ends: exact when it is reserved, else as if it were reserved now. */
 static mofka_mpi_place_t end_of(const mofka_batch_t *batch, mofka_mpi_place_t tail) {
-    if (is_reserved(batch))
+    if (batch->reserved)
         tail = (mofka_mpi_place_t){batch->scratch[SCRATCH_EVENTS], batch->scratch[SCRATCH_UNITS]};
     uint64_t units = mofka_mpi_units(batch->metadata_bytes + batch->data_bytes);
     return (mofka_mpi_place_t){tail.events + batch->event_count, tail.units + units};
@@ -108,7 +104,7 @@ static mofka_status_t look_for_room(const mofka_mpi_partition_t *p, const mofka_
                                     int64_t deadline, bool *room) {
     mofka_mpi_state_t state;
     mofka_mpi_place_t tail = mofka_mpi_tail(p, &state);
-    if (state.closing && !is_reserved(batch))
+    if (state.closing && !batch->reserved)
         return complete_error(p);
     mofka_mpi_place_t end = end_of(batch, tail);
     *room = mofka_mpi_fits(p, state.head, end);
@@ -191,7 +187,7 @@ static mofka_mpi_state_t reserve(const mofka_mpi_partition_t *p, sender_t *sende
         p->w->ops->fetch_add(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(reservation), add);
     mofka_mpi_state_t state = mofka_mpi_state(p);
     mofka_mpi_place_t place = mofka_mpi_complete_word(old, state.head, true);
-    batch->scratch[SCRATCH_STATE] = 1;
+    batch->reserved = true;
     batch->scratch[SCRATCH_EVENTS] = place.events;
     batch->scratch[SCRATCH_UNITS] = place.units;
     sender->known = true;
@@ -293,7 +289,7 @@ static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch,
                           "a batch of %zu events, %zu bytes does not fit %" PRIu64
                           " bytes of topic '%s'",
                           batch->event_count, bytes, p->ring_bytes, p->topic);
-    bool again = is_reserved(batch);
+    bool again = batch->reserved;
     mofka_status_t status = mofka_mpi_window_may_call(p->w);
     if (status)
         return again ? MOFKA_ERR_POSSIBLY_STORED : status;

@@ -63,9 +63,9 @@ static void reserve_only(sender_t *s, const mofka_mpi_partition_t *p) {
     uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(reservation),
                                         (uint64_t)s->batch.event_count << 32 | units);
     mofka_mpi_place_t place = mofka_mpi_complete_word(old, mofka_mpi_state(p).head, true);
-    s->batch.scratch[0] = 1;
-    s->batch.scratch[1] = place.events;
-    s->batch.scratch[2] = place.units;
+    s->batch.reserved = true;
+    s->batch.scratch[0] = place.events;
+    s->batch.scratch[1] = place.units;
 }
 
 static void sender_close(sender_t *s) {
@@ -157,7 +157,7 @@ static void reserved_without_room_is_possibly_stored(void **state) {
     sender_open(&second, topic, 2);
     OK(first.ops->append(first.self, 0, &first.batch, 0, &id));
     FAILS(second.ops->append(second.self, 0, &second.batch, 30, &id), MOFKA_ERR_TIMEOUT, "reader");
-    assert_int_equal(second.batch.scratch[0], 0);
+    assert_false(second.batch.reserved);
     reserve_only(&second, log_of(topic));
     FAILS(second.ops->append(second.self, 0, &second.batch, 30, &id), MOFKA_ERR_POSSIBLY_STORED,
           "events 4 to 5");
@@ -187,7 +187,7 @@ static uint64_t append_some(sender_t *sender, size_t count) {
     uint64_t id = 0;
     sender->batch.event_count = count;
     sender->batch.metadata_bytes = 10 * count;
-    memset(sender->batch.scratch, 0, sizeof sender->batch.scratch);
+    sender->batch.reserved = false;
     OK(sender->ops->append(sender->self, 0, &sender->batch, 0, &id));
     return id;
 }
@@ -263,7 +263,7 @@ static void a_full_partition_is_warned_of(void **state) {
     uint64_t id;
     sender_open(&sender, topic, 4);
     append_some(&sender, 4);
-    memset(sender.batch.scratch, 0, sizeof sender.batch.scratch);
+    sender.batch.reserved = false;
     FILE *file = tmpfile();
     int kept = dup(STDERR_FILENO);
     dup2(fileno(file), STDERR_FILENO);
