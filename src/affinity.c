@@ -85,6 +85,7 @@ mofka_status_t mfi_affinity_bind(const mofka_thread_pool_options_t *options, siz
 }
 
 mofka_status_t mfi_affinity_read(pthread_t thread, char *text, size_t bytes) {
+    int saved = errno;
     pthread_once(&once, load);
     hwloc_cpuset_t set = topology ? hwloc_bitmap_alloc() : NULL;
     if (!set)
@@ -95,5 +96,6 @@ mofka_status_t mfi_affinity_read(pthread_t thread, char *text, size_t bytes) {
     else if (hwloc_bitmap_list_snprintf(text, bytes, set) >= (int)bytes)
         status = mofka_fail(MOFKA_ERR_RANGE, "%zu bytes do not hold the binding", bytes);
     hwloc_bitmap_free(set);
+    errno = saved;
     return status;
 }

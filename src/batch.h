@@ -57,6 +57,7 @@ struct mofka_producer {
     void *self;
     mofka_partition_selector_t *selector;
     char *name;
+    char *options_json; /* NULL: none */
     size_t batch_size, max_batches;
     mofka_ordering_t ordering;
     mofka_thread_pool_t *pool; /* kept; NULL: none */

@@ -58,7 +58,8 @@ struct mofka_consumer {
     const mofka_consumer_ops_t *ops;
     void *self;
     char *name;
-    mofka_consumer_options_t options; /* with defaults filled in; its pool is kept, targets owned */
+    mofka_consumer_options_t
+        options; /* with defaults filled in; its pool is kept, targets and JSON owned */
     mfi_child_t child;
     pthread_mutex_t lock;   /* guards all below */
     pthread_cond_t changed; /* a fetch ended */

@@ -11,6 +11,7 @@ void mfi_consumer_free(mofka_consumer_t *consumer) {
     pthread_cond_destroy(&consumer->changed);
     pthread_mutex_destroy(&consumer->lock);
     free((void *)consumer->options.targets);
+    free((void *)consumer->options.options);
     free(consumer->name);
     free(consumer);
 }
@@ -66,9 +67,13 @@ static int ascending(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-/* A sorted copy, checked. */
+/* A sorted copy, checked; none of no list. */
 static mofka_status_t copy_targets(const mofka_topic_t *topic,
                                    const mofka_consumer_options_t *options, size_t **out) {
+    if (!options->targets && options->target_count > 0)
+        return mofka_fail(MOFKA_ERR_INVALID, "NULL list of %zu targets", options->target_count);
+    if (!options->targets)
+        return MOFKA_OK;
     if (options->target_count == 0 || options->target_count > topic->partition_count)
         return mofka_fail(MOFKA_ERR_RANGE, "%zu targets; topic '%s' has %zu partitions",
                           options->target_count, topic->name, topic->partition_count);
@@ -108,7 +113,6 @@ static mofka_status_t make_backend(mofka_consumer_t *consumer) {
                                             .options = consumer->options.options};
     mofka_status_t status =
         topic->ops->make_consumer(topic->self, &config, &consumer->ops, &consumer->self);
-    consumer->options.options = NULL; /* borrowed for the call only */
     if (status)
         return status;
     if (!table_is_whole(consumer->ops))
@@ -123,21 +127,33 @@ static mofka_status_t make_backend(mofka_consumer_t *consumer) {
     return status;
 }
 
-static mofka_status_t set_options(mofka_consumer_t *consumer,
-                                  const mofka_consumer_options_t *options) {
-    size_t *targets = NULL;
+static mofka_status_t check_options(const mofka_consumer_options_t *options) {
     if (options->start != MOFKA_START_BEGINNING && options->start != MOFKA_START_END)
         return mofka_fail(MOFKA_ERR_INVALID, "unknown start %d", (int)options->start);
     if (options->acknowledge != MOFKA_ACKNOWLEDGE_MANUAL &&
         options->acknowledge != MOFKA_ACKNOWLEDGE_AUTO)
         return mofka_fail(MOFKA_ERR_INVALID, "unknown acknowledge %d", (int)options->acknowledge);
-    mofka_status_t status =
-        options->targets ? copy_targets(consumer->topic, options, &targets) : MOFKA_OK;
-    if (status)
+    if (options->thread_pool)
+        return mfi_check(options->thread_pool, MFI_THREAD_POOL, "thread pool");
+    return MOFKA_OK;
+}
+
+static mofka_status_t set_options(mofka_consumer_t *consumer,
+                                  const mofka_consumer_options_t *options) {
+    size_t *targets = NULL;
+    mofka_status_t status = check_options(options);
+    if (!status)
+        status = copy_targets(consumer->topic, options, &targets);
+    char *json = options->options && !status ? strdup(options->options) : NULL;
+    if (options->options && !status && !json)
+        status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer's options");
+    if (status) {
+        free(targets);
         return status;
+    }
     consumer->options = *options;
     consumer->options.targets = targets;
-    consumer->options.target_count = targets ? options->target_count : 0;
+    consumer->options.options = json;
     consumer->options.name = consumer->name;
     if (!options->batch_size)
         consumer->options.batch_size = MOFKA_BATCH_ADAPTIVE;
@@ -190,52 +206,60 @@ mofka_status_t mofka_consumer_create(mofka_topic_t *topic, const mofka_consumer_
     return MOFKA_OK;
 }
 
+static bool is_consumer(const mofka_consumer_t *handle) {
+    return mfi_object_is(handle, MFI_CONSUMER);
+}
+
 uint64_t mofka_consumer_lost(const mofka_consumer_t *consumer) {
-    return atomic_load(&((mofka_consumer_t *)consumer)->lost);
+    return is_consumer(consumer) ? atomic_load(&((mofka_consumer_t *)consumer)->lost) : 0;
 }
 
 const char *mofka_consumer_name(const mofka_consumer_t *consumer) {
-    return consumer->name;
+    return is_consumer(consumer) ? consumer->name : NULL;
 }
 
 mofka_topic_t *mofka_consumer_topic(const mofka_consumer_t *consumer) {
-    return consumer->topic;
+    return is_consumer(consumer) ? consumer->topic : NULL;
 }
 
 size_t mofka_consumer_batch_size(const mofka_consumer_t *consumer) {
-    return consumer->options.batch_size;
+    return is_consumer(consumer) ? consumer->options.batch_size : 0;
 }
 
 size_t mofka_consumer_max_batches(const mofka_consumer_t *consumer) {
-    return consumer->options.max_batches;
+    return is_consumer(consumer) ? consumer->options.max_batches : 0;
 }
 
 mofka_thread_pool_t *mofka_consumer_thread_pool(const mofka_consumer_t *consumer) {
-    return consumer->options.thread_pool;
+    return is_consumer(consumer) ? consumer->options.thread_pool : NULL;
 }
 
 mofka_data_selector_fn mofka_consumer_selector(const mofka_consumer_t *consumer, void **context) {
     if (context)
-        *context = consumer->options.selector_context;
-    return consumer->options.selector;
+        *context = is_consumer(consumer) ? consumer->options.selector_context : NULL;
+    return is_consumer(consumer) ? consumer->options.selector : NULL;
 }
 
 mofka_data_allocator_fn mofka_consumer_allocator(const mofka_consumer_t *consumer, void **context) {
     if (context)
-        *context = consumer->options.allocator_context;
-    return consumer->options.allocator;
+        *context = is_consumer(consumer) ? consumer->options.allocator_context : NULL;
+    return is_consumer(consumer) ? consumer->options.allocator : NULL;
 }
 
 const size_t *mofka_consumer_targets(const mofka_consumer_t *consumer, size_t *count) {
     if (count)
-        *count = consumer->options.target_count;
-    return consumer->options.targets;
+        *count = is_consumer(consumer) ? consumer->options.target_count : 0;
+    return is_consumer(consumer) ? consumer->options.targets : NULL;
 }
 
 mofka_start_t mofka_consumer_start(const mofka_consumer_t *consumer) {
-    return consumer->options.start;
+    return is_consumer(consumer) ? consumer->options.start : MOFKA_START_BEGINNING;
 }
 
 mofka_acknowledge_t mofka_consumer_acknowledge_mode(const mofka_consumer_t *consumer) {
-    return consumer->options.acknowledge;
+    return is_consumer(consumer) ? consumer->options.acknowledge : MOFKA_ACKNOWLEDGE_MANUAL;
+}
+
+const char *mofka_consumer_options_json(const mofka_consumer_t *consumer) {
+    return is_consumer(consumer) ? consumer->options.options : NULL;
 }

@@ -179,6 +179,8 @@ mofka_status_t mofka_consumer_process(mofka_consumer_t *consumer, mofka_event_fn
     mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
     if (!status && !callback)
         status = mofka_fail(MOFKA_ERR_INVALID, "NULL callback");
+    if (!status && options && options->thread_pool)
+        status = mfi_check(options->thread_pool, MFI_THREAD_POOL, "thread pool");
     if (status)
         return status;
     process_t *process = process_new(

@@ -14,6 +14,10 @@ struct mofka_data_view {
     mofka_segment_t segments[];
 };
 
+static bool is_view(const mofka_data_view_t *handle) {
+    return mfi_object_is(handle, MFI_DATA_VIEW);
+}
+
 static mofka_status_t total_size(const mofka_segment_t *segments, size_t count, size_t *size) {
     size_t total = 0;
     if (count > 0 && !segments)
@@ -70,13 +74,14 @@ mofka_status_t mofka_data_view_allocate(size_t size, mofka_data_view_t **view) {
 }
 
 mofka_data_view_t *mofka_data_view_retain(mofka_data_view_t *view) {
-    if (view)
-        mfi_object_retain(&view->object);
+    if (!is_view(view))
+        return NULL;
+    mfi_object_retain(&view->object);
     return view;
 }
 
 void mofka_data_view_release(mofka_data_view_t *view) {
-    if (!view || !mfi_object_release(&view->object))
+    if (!is_view(view) || !mfi_object_release(&view->object))
         return;
     if (view->free_fn)
         view->free_fn(view->context);
@@ -84,24 +89,26 @@ void mofka_data_view_release(mofka_data_view_t *view) {
 }
 
 size_t mofka_data_view_size(const mofka_data_view_t *view) {
-    return view ? view->size : 0;
+    return is_view(view) ? view->size : 0;
 }
 
 const mofka_segment_t *mofka_data_view_segments(const mofka_data_view_t *view, size_t *count) {
     if (count)
-        *count = view ? view->count : 0;
-    return view ? view->segments : NULL;
+        *count = is_view(view) ? view->count : 0;
+    return is_view(view) ? view->segments : NULL;
 }
 
 void *mofka_data_view_context(const mofka_data_view_t *view) {
-    return view ? view->context : NULL;
+    return is_view(view) ? view->context : NULL;
 }
 
 /* Walk the pieces of [offset, offset + size) and copy each one way or the other. */
 static size_t walk(const mofka_data_view_t *view, char *bytes, size_t size, size_t offset,
                    bool write) {
     size_t done = 0;
-    for (size_t i = 0; view && i < view->count && done < size; i++) {
+    if (!is_view(view) || !bytes)
+        return 0;
+    for (size_t i = 0; i < view->count && done < size; i++) {
         const mofka_segment_t *segment = &view->segments[i];
         if (offset >= segment->size) {
             offset -= segment->size;

@@ -70,14 +70,20 @@ void mofka_data_descriptor_release(mofka_data_descriptor_t *descriptor) {
     }
 }
 
+static bool is_descriptor(const mofka_data_descriptor_t *handle) {
+    return mfi_object_is(handle, MFI_DATA_DESCRIPTOR);
+}
+
 static const mofka_data_descriptor_t *lowest(const mofka_data_descriptor_t *d) {
-    while (d && d->below)
+    if (!is_descriptor(d))
+        return NULL;
+    while (d->below)
         d = d->below;
     return d;
 }
 
 size_t mofka_data_descriptor_size(const mofka_data_descriptor_t *descriptor) {
-    return descriptor ? descriptor->size : 0;
+    return is_descriptor(descriptor) ? descriptor->size : 0;
 }
 
 const void *mofka_data_descriptor_location(const mofka_data_descriptor_t *descriptor,
@@ -89,7 +95,7 @@ const void *mofka_data_descriptor_location(const mofka_data_descriptor_t *descri
 }
 
 size_t mofka_data_descriptor_selection_count(const mofka_data_descriptor_t *descriptor) {
-    return descriptor ? descriptor->depth : 0;
+    return is_descriptor(descriptor) ? descriptor->depth : 0;
 }
 
 mofka_status_t mofka_data_descriptor_selection(const mofka_data_descriptor_t *descriptor,

@@ -1,5 +1,6 @@
 /* Driver handles, and the topics made and opened through them. */
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +23,9 @@ mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_ops_t *ops
         return mofka_fail(MOFKA_ERR_INVALID, "driver '%s': its table lacks a required slot", type);
     mofka_driver_t *driver = calloc(1, sizeof *driver);
     char *name = strdup(type);
-    mofka_thread_pool_t *pool = NULL;
-    mofka_status_t status = mofka_thread_pool_create(NULL, &pool);
+    mofka_thread_pool_t *pool =
+        ops->default_thread_pool ? mofka_thread_pool_retain(ops->default_thread_pool(self)) : NULL;
+    mofka_status_t status = pool ? MOFKA_OK : mofka_thread_pool_create(NULL, &pool);
     if (!driver || !name || status) {
         free(driver);
         free(name);
@@ -41,13 +43,22 @@ mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_ops_t *ops
 }
 
 mofka_status_t mofka_driver_create(const char *type, const char *options, mofka_driver_t **driver) {
+    int saved = errno; /* libraries are looked for, and backends call much */
     mfi_function_t create;
     mofka_status_t status = mfi_registry_find(MFI_REGISTRY_DRIVER, type, &create);
     const mofka_driver_ops_t *ops;
     void *self;
     if (!status)
         status = ((mofka_driver_create_fn)create)(options, &ops, &self);
-    return status ? status : mofka_driver_wrap(type, ops, self, driver);
+    if (!status) {
+        status = mofka_driver_wrap(type, ops, self, driver);
+        if (status && table_is_whole(ops)) { /* it was not taken */
+            ops->close(self, 0);
+            ops->destroy(self);
+        }
+    }
+    errno = saved;
+    return status;
 }
 
 mofka_status_t mfi_driver_add_child(mofka_driver_t *driver, mfi_child_t *child) {
@@ -96,12 +107,9 @@ static mofka_status_t end_children(mofka_driver_t *driver, int64_t deadline) {
     }
 }
 
-mofka_status_t mofka_driver_close(mofka_driver_t *driver, int64_t timeout_ms) {
-    mofka_status_t status = mfi_check(driver, MFI_DRIVER, "driver");
-    if (status || !driver->ops)
-        return status;
+static mofka_status_t close_open(mofka_driver_t *driver, int64_t timeout_ms) {
     int64_t deadline = mfi_deadline(timeout_ms);
-    status = end_children(driver, deadline);
+    mofka_status_t status = end_children(driver, deadline);
     if (!status)
         status = driver->ops->close(driver->self, mfi_remaining(deadline));
     if (status)
@@ -109,6 +117,16 @@ mofka_status_t mofka_driver_close(mofka_driver_t *driver, int64_t timeout_ms) {
     driver->ops->destroy(driver->self);
     driver->ops = NULL;
     return MOFKA_OK;
+}
+
+mofka_status_t mofka_driver_close(mofka_driver_t *driver, int64_t timeout_ms) {
+    mofka_status_t status = mfi_check(driver, MFI_DRIVER, "driver");
+    if (status || !driver->ops)
+        return status;
+    int saved = errno;
+    status = close_open(driver, timeout_ms);
+    errno = saved;
+    return status;
 }
 
 mofka_driver_t *mofka_driver_retain(mofka_driver_t *driver) {
@@ -229,6 +247,8 @@ mofka_status_t mofka_driver_make_thread_pool(mofka_driver_t *driver, size_t thre
     mofka_status_t status = check_open(driver);
     if (status)
         return status;
+    if (driver->ops->make_thread_pool)
+        return driver->ops->make_thread_pool(driver->self, thread_count, binding, pool);
     mofka_thread_pool_options_t options = {.thread_count = thread_count, .binding = binding};
     if (driver->ops->node_place)
         driver->ops->node_place(driver->self, &options.node_process_index,

@@ -92,13 +92,14 @@ mofka_status_t mofka_partition_selector_from_metadata(const char *json,
 }
 
 mofka_partition_selector_t *mofka_partition_selector_retain(mofka_partition_selector_t *selector) {
-    if (selector)
-        mfi_object_retain(&selector->object);
+    if (!mfi_object_is(selector, MFI_SELECTOR))
+        return NULL;
+    mfi_object_retain(&selector->object);
     return selector;
 }
 
 void mofka_partition_selector_release(mofka_partition_selector_t *selector) {
-    if (!selector || !mfi_object_release(&selector->object))
+    if (!mfi_object_is(selector, MFI_SELECTOR) || !mfi_object_release(&selector->object))
         return;
     if (selector->ops->destroy)
         selector->ops->destroy(selector->self);
@@ -108,14 +109,17 @@ void mofka_partition_selector_release(mofka_partition_selector_t *selector) {
 
 const mofka_metadata_t *
 mofka_partition_selector_metadata(const mofka_partition_selector_t *selector) {
-    return selector ? selector->metadata : NULL;
+    return mfi_object_is(selector, MFI_SELECTOR) ? selector->metadata : NULL;
 }
 
 mofka_status_t mofka_partition_selector_set_partitions(mofka_partition_selector_t *selector,
                                                        const mofka_metadata_t *const *partitions,
                                                        size_t count) {
-    if (count == 0)
-        return mofka_fail(MOFKA_ERR_RANGE, "a partition selector needs at least one partition");
+    mofka_status_t status = mfi_check(selector, MFI_SELECTOR, "partition selector");
+    if (!status && count == 0)
+        status = mofka_fail(MOFKA_ERR_RANGE, "a partition selector needs at least one partition");
+    if (status)
+        return status;
     selector->count = count;
     return selector->ops->set_partitions(selector->self, partitions, count);
 }
@@ -124,8 +128,10 @@ mofka_status_t mofka_partition_selector_select(mofka_partition_selector_t *selec
                                                const char *metadata, size_t metadata_bytes,
                                                size_t requested, size_t *partition) {
     size_t chosen = 0;
-    mofka_status_t status =
-        selector->ops->select(selector->self, metadata, metadata_bytes, requested, &chosen);
+    mofka_status_t status = mfi_check(selector, MFI_SELECTOR, "partition selector");
+    if (!status)
+        status =
+            selector->ops->select(selector->self, metadata, metadata_bytes, requested, &chosen);
     if (status)
         return status;
     if (chosen >= selector->count)

@@ -178,6 +178,8 @@ mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metad
     mofka_status_t status = mfi_check(producer, MFI_PRODUCER, "producer");
     if (!status && !metadata && bytes > 0)
         status = mofka_fail(MOFKA_ERR_INVALID, "NULL metadata of %zu bytes", bytes);
+    if (!status && data)
+        status = mfi_check(data, MFI_DATA_VIEW, "data view");
     if (status || !out)
         return status ? status : push(producer, metadata, bytes, data, partition, NULL);
     mofka_future_t *future;

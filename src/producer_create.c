@@ -23,6 +23,7 @@ void mfi_producer_free(mofka_producer_t *producer) {
     pthread_mutex_destroy(&producer->lock);
     pthread_mutex_destroy(&producer->select_lock);
     free(producer->failed_message);
+    free(producer->options_json);
     free(producer->name);
     free(producer);
 }
@@ -33,10 +34,13 @@ static mofka_status_t check_options(const mofka_producer_options_t *options) {
                           MOFKA_NAME_BYTES_MAX);
     if (options->ordering != MOFKA_ORDERING_STRICT && options->ordering != MOFKA_ORDERING_LOOSE)
         return mofka_fail(MOFKA_ERR_INVALID, "unknown ordering %d", (int)options->ordering);
+    if (options->thread_pool)
+        return mfi_check(options->thread_pool, MFI_THREAD_POOL, "thread pool");
     return MOFKA_OK;
 }
 
-static void set_options(mofka_producer_t *producer, const mofka_producer_options_t *options) {
+static mofka_status_t set_options(mofka_producer_t *producer,
+                                  const mofka_producer_options_t *options) {
     producer->batch_size = options->batch_size ? options->batch_size : MOFKA_BATCH_ADAPTIVE;
     producer->max_batches = options->max_batches ? options->max_batches : MOFKA_MAX_BATCHES_DEFAULT;
     producer->ordering = options->ordering;
@@ -44,6 +48,9 @@ static void set_options(mofka_producer_t *producer, const mofka_producer_options
     producer->linger_ms = options->linger_ms ? options->linger_ms : MOFKA_LINGER_MS_DEFAULT;
     producer->push_timeout_ms =
         options->push_timeout_ms ? options->push_timeout_ms : MOFKA_PUSH_TIMEOUT_MS_DEFAULT;
+    if (options->options && !(producer->options_json = strdup(options->options)))
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a producer's options");
+    return MOFKA_OK;
 }
 
 static mofka_status_t make_lane(mofka_producer_t *producer, size_t partition) {
@@ -86,11 +93,10 @@ static bool table_is_whole(const mofka_producer_ops_t *ops) {
            ops->destroy;
 }
 
-static mofka_status_t make_backend(mofka_producer_t *producer,
-                                   const mofka_producer_options_t *options) {
+static mofka_status_t make_backend(mofka_producer_t *producer) {
     mofka_topic_t *topic = producer->topic;
-    mofka_status_t status = topic->ops->make_producer(topic->self, producer->name, options->options,
-                                                      &producer->ops, &producer->self);
+    mofka_status_t status = topic->ops->make_producer(
+        topic->self, producer->name, producer->options_json, &producer->ops, &producer->self);
     if (status)
         return status;
     if (!table_is_whole(producer->ops))
@@ -131,10 +137,11 @@ mofka_status_t mofka_producer_create(mofka_topic_t *topic, const mofka_producer_
     pthread_mutex_init(&producer->lock, NULL);
     pthread_mutex_init(&producer->select_lock, NULL);
     mfi_cond_init(&producer->changed);
-    set_options(producer, options);
-    status = make_selector(producer);
+    status = set_options(producer, options);
     if (!status)
-        status = make_backend(producer, options);
+        status = make_selector(producer);
+    if (!status)
+        status = make_backend(producer);
     if (status)
         mfi_producer_free(producer);
     else
@@ -142,34 +149,42 @@ mofka_status_t mofka_producer_create(mofka_topic_t *topic, const mofka_producer_
     return status;
 }
 
+static bool is_producer(const mofka_producer_t *handle) {
+    return mfi_object_is(handle, MFI_PRODUCER);
+}
+
 const char *mofka_producer_name(const mofka_producer_t *producer) {
-    return producer->name;
+    return is_producer(producer) ? producer->name : NULL;
 }
 
 mofka_topic_t *mofka_producer_topic(const mofka_producer_t *producer) {
-    return producer->topic;
+    return is_producer(producer) ? producer->topic : NULL;
 }
 
 size_t mofka_producer_batch_size(const mofka_producer_t *producer) {
-    return producer->batch_size;
+    return is_producer(producer) ? producer->batch_size : 0;
 }
 
 size_t mofka_producer_max_batches(const mofka_producer_t *producer) {
-    return producer->max_batches;
+    return is_producer(producer) ? producer->max_batches : 0;
 }
 
 mofka_ordering_t mofka_producer_ordering(const mofka_producer_t *producer) {
-    return producer->ordering;
+    return is_producer(producer) ? producer->ordering : MOFKA_ORDERING_STRICT;
 }
 
 mofka_thread_pool_t *mofka_producer_thread_pool(const mofka_producer_t *producer) {
-    return producer->pool;
+    return is_producer(producer) ? producer->pool : NULL;
 }
 
 uint64_t mofka_producer_linger_ms(const mofka_producer_t *producer) {
-    return producer->linger_ms;
+    return is_producer(producer) ? producer->linger_ms : 0;
 }
 
 int64_t mofka_producer_push_timeout_ms(const mofka_producer_t *producer) {
-    return producer->push_timeout_ms;
+    return is_producer(producer) ? producer->push_timeout_ms : 0;
+}
+
+const char *mofka_producer_options_json(const mofka_producer_t *producer) {
+    return is_producer(producer) ? producer->options_json : NULL;
 }

@@ -5,6 +5,7 @@
  * later, ordered by when it is due. Workers wait on `work`; nobody else waits but the joiner. Work
  * runs with no lock held.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -249,7 +250,7 @@ bool mfi_thread_pool_cancel_later(mofka_thread_pool_t *handle, mofka_work_fn run
 /* Workers get no signals: those are the program's. */
 static mofka_status_t start(pthread_pool_t *pool) {
     sigset_t all, old;
-    int error = 0;
+    int error = 0, saved = errno;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     for (size_t i = 0; i < pool->options.thread_count && !error; i++) {
@@ -262,6 +263,7 @@ static mofka_status_t start(pthread_pool_t *pool) {
     while (pool->ready < pool->worker_count)
         pthread_cond_wait(&pool->started, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
+    errno = saved;
     if (error)
         return mofka_fail(MOFKA_ERR_SYSTEM, "starting worker %zu of %zu: %s", pool->worker_count,
                           pool->options.thread_count, strerror(error));

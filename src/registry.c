@@ -6,6 +6,7 @@
 
 #include <cjson/cJSON.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,9 +63,13 @@ mofka_status_t mfi_register(mfi_registry_kind_t kind, const char *type, mfi_func
 
 static mofka_status_t load_library(mfi_registry_kind_t kind, const char *type,
                                    const char *library) {
-    if (dlopen(library, RTLD_NOW | RTLD_GLOBAL))
-        return MOFKA_OK;
-    return mofka_fail(MOFKA_ERR_NOT_FOUND, "%s type '%s': %s", kind_names[kind], type, dlerror());
+    int saved = errno;
+    mofka_status_t status = MOFKA_OK;
+    if (!dlopen(library, RTLD_NOW | RTLD_GLOBAL))
+        status =
+            mofka_fail(MOFKA_ERR_NOT_FOUND, "%s type '%s': %s", kind_names[kind], type, dlerror());
+    errno = saved;
+    return status;
 }
 
 mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,

@@ -61,13 +61,14 @@ mofka_status_t mofka_serializer_from_metadata(const char *json, mofka_serializer
 }
 
 mofka_serializer_t *mofka_serializer_retain(mofka_serializer_t *serializer) {
-    if (serializer)
-        mfi_object_retain(&serializer->object);
+    if (!mfi_object_is(serializer, MFI_SERIALIZER))
+        return NULL;
+    mfi_object_retain(&serializer->object);
     return serializer;
 }
 
 void mofka_serializer_release(mofka_serializer_t *serializer) {
-    if (!serializer || !mfi_object_release(&serializer->object))
+    if (!mfi_object_is(serializer, MFI_SERIALIZER) || !mfi_object_release(&serializer->object))
         return;
     if (serializer->ops->destroy)
         serializer->ops->destroy(serializer->self);
@@ -76,16 +77,19 @@ void mofka_serializer_release(mofka_serializer_t *serializer) {
 }
 
 const mofka_metadata_t *mofka_serializer_metadata(const mofka_serializer_t *serializer) {
-    return serializer ? serializer->metadata : NULL;
+    return mfi_object_is(serializer, MFI_SERIALIZER) ? serializer->metadata : NULL;
 }
 
 bool mofka_serializer_is_identity(const mofka_serializer_t *serializer) {
-    return !serializer->ops->serialize;
+    return mfi_object_is(serializer, MFI_SERIALIZER) && !serializer->ops->serialize;
 }
 
 mofka_status_t mofka_serializer_serialize(const mofka_serializer_t *serializer,
                                           const mofka_archive_t *archive, const char *metadata,
                                           size_t metadata_bytes) {
+    mofka_status_t status = mfi_check(serializer, MFI_SERIALIZER, "serializer");
+    if (status)
+        return status;
     if (mofka_serializer_is_identity(serializer))
         return archive->write(archive->context, metadata, metadata_bytes);
     return serializer->ops->serialize(serializer->self, archive, metadata, metadata_bytes);
@@ -106,6 +110,9 @@ static mofka_status_t read_text(const mofka_archive_t *archive, size_t bytes,
 mofka_status_t mofka_serializer_deserialize(const mofka_serializer_t *serializer,
                                             const mofka_archive_t *archive, size_t stored_bytes,
                                             mofka_metadata_t **metadata) {
+    mofka_status_t status = mfi_check(serializer, MFI_SERIALIZER, "serializer");
+    if (status)
+        return status;
     if (mofka_serializer_is_identity(serializer))
         return read_text(archive, stored_bytes, metadata);
     return serializer->ops->deserialize(serializer->self, archive, stored_bytes, metadata);

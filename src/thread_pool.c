@@ -17,9 +17,14 @@ mofka_status_t mofka_thread_pool_wrap(const mofka_thread_pool_ops_t *ops, void *
     return MOFKA_OK;
 }
 
+static bool is_pool(const mofka_thread_pool_t *handle) {
+    return mfi_object_is(handle, MFI_THREAD_POOL);
+}
+
 mofka_thread_pool_t *mofka_thread_pool_retain(mofka_thread_pool_t *pool) {
-    if (pool)
-        mfi_object_retain(&pool->object);
+    if (!is_pool(pool))
+        return NULL;
+    mfi_object_retain(&pool->object);
     return pool;
 }
 
@@ -33,7 +38,7 @@ static void *close_and_free(void *argument) {
 }
 
 void mofka_thread_pool_release(mofka_thread_pool_t *pool) {
-    if (!pool || !mfi_object_release(&pool->object))
+    if (!is_pool(pool) || !mfi_object_release(&pool->object))
         return;
     pthread_t thread;
     /* A worker cannot join itself: a thread of its own closes the pool. */
@@ -57,7 +62,7 @@ mofka_status_t mofka_thread_pool_close(mofka_thread_pool_t *pool) {
 }
 
 size_t mofka_thread_pool_thread_count(const mofka_thread_pool_t *pool) {
-    return pool ? pool->ops->thread_count(pool->self) : 0;
+    return is_pool(pool) ? pool->ops->thread_count(pool->self) : 0;
 }
 
 mofka_status_t mofka_thread_pool_push_work(mofka_thread_pool_t *pool, mofka_work_fn work,
@@ -68,11 +73,12 @@ mofka_status_t mofka_thread_pool_push_work(mofka_thread_pool_t *pool, mofka_work
         work(context);
         return MOFKA_OK;
     }
-    return pool->ops->push_work(pool->self, work, context, priority);
+    mofka_status_t status = mfi_check(pool, MFI_THREAD_POOL, "thread pool");
+    return status ? status : pool->ops->push_work(pool->self, work, context, priority);
 }
 
 size_t mofka_thread_pool_size(const mofka_thread_pool_t *pool) {
-    return pool ? pool->ops->load(pool->self) : 0;
+    return is_pool(pool) ? pool->ops->load(pool->self) : 0;
 }
 
 mofka_status_t mofka_thread_pool_worker_cpus(const mofka_thread_pool_t *pool, size_t index,

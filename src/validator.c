@@ -76,13 +76,14 @@ mofka_status_t mofka_validator_from_metadata(const char *json, mofka_validator_t
 }
 
 mofka_validator_t *mofka_validator_retain(mofka_validator_t *validator) {
-    if (validator)
-        mfi_object_retain(&validator->object);
+    if (!mfi_object_is(validator, MFI_VALIDATOR))
+        return NULL;
+    mfi_object_retain(&validator->object);
     return validator;
 }
 
 void mofka_validator_release(mofka_validator_t *validator) {
-    if (!validator || !mfi_object_release(&validator->object))
+    if (!mfi_object_is(validator, MFI_VALIDATOR) || !mfi_object_release(&validator->object))
         return;
     if (validator->ops->destroy)
         validator->ops->destroy(validator->self);
@@ -91,12 +92,13 @@ void mofka_validator_release(mofka_validator_t *validator) {
 }
 
 const mofka_metadata_t *mofka_validator_metadata(const mofka_validator_t *validator) {
-    return validator ? validator->metadata : NULL;
+    return mfi_object_is(validator, MFI_VALIDATOR) ? validator->metadata : NULL;
 }
 
 mofka_status_t mofka_validator_validate(const mofka_validator_t *validator, const char *metadata,
                                         size_t metadata_bytes, const mofka_data_view_t *data) {
-    if (!validator->ops->validate)
-        return MOFKA_OK;
+    mofka_status_t status = mfi_check(validator, MFI_VALIDATOR, "validator");
+    if (status || !validator->ops->validate)
+        return status;
     return validator->ops->validate(validator->self, metadata, metadata_bytes, data);
 }

@@ -84,6 +84,9 @@ static void producers_and_consumers(void **state) {
     FAILS(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "a", .targets = twice},
                                 &c),
           MOFKA_ERR_RANGE, "0 targets");
+    FAILS(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "a", .target_count = 1},
+                                &c),
+          MOFKA_ERR_INVALID, "NULL list of 1 targets");
     FAILS(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "a", .start = 9}, &c),
           MOFKA_ERR_INVALID, "9");
     FAILS(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "a", .acknowledge = 9},
@@ -117,6 +120,107 @@ static void an_event_that_is_too_large(void **state) {
     mofka_topic_release(topic);
 }
 
+/* A handle that is NULL, or of another kind, is met by an error or by nothing. */
+
+static void wrong_ends(const void *handle) {
+    const mofka_producer_t *p = handle;
+    const mofka_consumer_t *c = handle;
+    void *context = &context;
+    size_t count = 9;
+    assert_null(mofka_producer_name(p));
+    assert_null(mofka_producer_topic(p));
+    assert_null(mofka_producer_thread_pool(p));
+    assert_null(mofka_producer_options_json(p));
+    assert_int_equal(mofka_producer_batch_size(p), 0);
+    assert_int_equal(mofka_producer_max_batches(p), 0);
+    assert_int_equal(mofka_producer_ordering(p), 0);
+    assert_int_equal(mofka_producer_linger_ms(p), 0);
+    assert_int_equal(mofka_producer_push_timeout_ms(p), 0);
+    assert_null(mofka_consumer_name(c));
+    assert_null(mofka_consumer_topic(c));
+    assert_null(mofka_consumer_thread_pool(c));
+    assert_null(mofka_consumer_options_json(c));
+    assert_int_equal(mofka_consumer_batch_size(c), 0);
+    assert_int_equal(mofka_consumer_max_batches(c), 0);
+    assert_int_equal(mofka_consumer_lost(c), 0);
+    assert_int_equal(mofka_consumer_start(c), 0);
+    assert_int_equal(mofka_consumer_acknowledge_mode(c), 0);
+    assert_true(!mofka_consumer_selector(c, &context) && !context);
+    context = &context;
+    assert_true(!mofka_consumer_allocator(c, &context) && !context);
+    assert_true(!mofka_consumer_targets(c, &count) && count == 0);
+}
+
+static void wrong_helpers(void *handle) {
+    mofka_archive_t archive = {0};
+    mofka_metadata_t *metadata;
+    size_t partition;
+    const mofka_metadata_t *list[1] = {NULL};
+    assert_null(mofka_validator_metadata(handle));
+    assert_null(mofka_serializer_metadata(handle));
+    assert_null(mofka_partition_selector_metadata(handle));
+    FAILS(mofka_validator_validate(handle, "{}", 2, NULL), MOFKA_ERR_INVALID, "validator handle");
+    FAILS(mofka_serializer_serialize(handle, &archive, "{}", 2), MOFKA_ERR_INVALID,
+          "serializer handle");
+    FAILS(mofka_serializer_deserialize(handle, &archive, 2, &metadata), MOFKA_ERR_INVALID,
+          "serializer handle");
+    assert_false(mofka_serializer_is_identity(handle));
+    FAILS(mofka_partition_selector_set_partitions(handle, list, 1), MOFKA_ERR_INVALID,
+          "partition selector handle");
+    FAILS(mofka_partition_selector_select(handle, "{}", 2, 0, &partition), MOFKA_ERR_INVALID,
+          "partition selector handle");
+    mofka_validator_release(handle), mofka_serializer_release(handle);
+    mofka_partition_selector_release(handle);
+    assert_null(mofka_validator_retain(handle));
+    assert_null(mofka_serializer_retain(handle));
+    assert_null(mofka_partition_selector_retain(handle));
+}
+
+static void do_nothing(void *context) {
+    (void)context;
+}
+
+static void wrong_pools_and_views(void *handle) {
+    char text[8];
+    size_t count = 9;
+    assert_int_equal(mofka_thread_pool_thread_count(handle), 0);
+    assert_int_equal(mofka_thread_pool_size(handle), 0);
+    FAILS(mofka_thread_pool_worker_cpus(handle, 0, text, sizeof text), MOFKA_ERR_INVALID,
+          "thread pool handle");
+    FAILS(mofka_thread_pool_close(handle), MOFKA_ERR_INVALID, "thread pool handle");
+    if (handle) /* NULL means: run it here */
+        FAILS(mofka_thread_pool_push_work(handle, do_nothing, NULL, 0), MOFKA_ERR_INVALID,
+              "thread pool handle");
+    assert_null(mofka_thread_pool_retain(handle));
+    mofka_thread_pool_release(handle);
+    assert_int_equal(mofka_data_view_size(handle), 0);
+    assert_null(mofka_data_view_context(handle));
+    assert_true(!mofka_data_view_segments(handle, &count) && count == 0);
+    assert_int_equal(mofka_data_view_write(handle, text, sizeof text, 0), 0);
+    assert_int_equal(mofka_data_view_read(handle, text, sizeof text, 0), 0);
+    assert_null(mofka_data_view_retain(handle));
+    mofka_data_view_release(handle);
+    assert_int_equal(mofka_data_descriptor_size(handle), 0);
+    assert_int_equal(mofka_data_descriptor_selection_count(handle), 0);
+    assert_true(!mofka_data_descriptor_location(handle, &count) && count == 0);
+}
+
+static void handles_of_another_kind(mofka_topic_t *topic, mofka_producer_t *producer) {
+    mofka_thread_pool_t *pool = (mofka_thread_pool_t *)topic;
+    mofka_producer_t *p;
+    mofka_consumer_t *c;
+    wrong_ends(topic);
+    wrong_helpers(topic);
+    wrong_pools_and_views(topic);
+    FAILS(mofka_producer_push(producer, "{}", 2, (mofka_data_view_t *)topic, 0, NULL),
+          MOFKA_ERR_INVALID, "data view handle");
+    FAILS(mofka_producer_create(topic, &(mofka_producer_options_t){.thread_pool = pool}, &p),
+          MOFKA_ERR_INVALID, "thread pool handle");
+    FAILS(mofka_consumer_create(topic,
+                                &(mofka_consumer_options_t){.name = "a", .thread_pool = pool}, &c),
+          MOFKA_ERR_INVALID, "thread pool handle");
+}
+
 static void null_and_closed_handles(void **state) {
     (void)state;
     mofka_driver_t *d;
@@ -146,8 +250,10 @@ static void null_and_closed_handles(void **state) {
     assert_false(mofka_future_completed(NULL));
     mofka_driver_release(NULL), mofka_topic_release(NULL), mofka_producer_release(NULL);
     mofka_consumer_release(NULL), mofka_event_release(NULL), mofka_future_release(NULL);
+    wrong_ends(NULL), wrong_helpers(NULL), wrong_pools_and_views(NULL);
     t = fresh_topic(NULL);
     p = new_producer(t);
+    handles_of_another_kind(t, p);
     FAILS(mofka_driver_close(conformance_driver(), 0), MOFKA_ERR_BUSY, mofka_topic_name(t));
     FAILS(mofka_consumer_pull((mofka_consumer_t *)p, 0, &e), MOFKA_ERR_INVALID, "another kind");
     OK(mofka_producer_close(p, 20000));

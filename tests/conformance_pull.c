@@ -400,7 +400,8 @@ static void consumers_tell_their_options(void **state) {
                                         .allocator = any_memory,
                                         .allocator_context = &two,
                                         .start = MOFKA_START_END,
-                                        .acknowledge = MOFKA_ACKNOWLEDGE_AUTO};
+                                        .acknowledge = MOFKA_ACKNOWLEDGE_AUTO,
+                                        .options = "{}"};
     mofka_consumer_t *c;
     OK(mofka_consumer_create(topic, &options, &c));
     assert_string_equal(mofka_consumer_name(c), "reader");
@@ -411,6 +412,7 @@ static void consumers_tell_their_options(void **state) {
     assert_true(mofka_consumer_selector(c, &context) == any_data && context == &one);
     assert_true(mofka_consumer_allocator(c, &context) == any_memory && context == &two);
     assert_null(mofka_consumer_targets(c, NULL));
+    assert_string_equal(mofka_consumer_options_json(c), "{}");
     assert_int_equal(mofka_consumer_start(c), MOFKA_START_END);
     assert_int_equal(mofka_consumer_acknowledge_mode(c), MOFKA_ACKNOWLEDGE_AUTO);
     end_consumer(c);

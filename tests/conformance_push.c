@@ -364,15 +364,20 @@ static void producers_tell_their_options(void **state) {
     (void)state;
     mofka_topic_t *topic = fresh_topic(NULL);
     mofka_thread_pool_t *pool = mofka_driver_default_thread_pool(conformance_driver());
+    char json[8];
     mofka_producer_options_t options = {.name = "writer",
                                         .batch_size = 5,
                                         .max_batches = 7,
                                         .ordering = MOFKA_ORDERING_LOOSE,
                                         .thread_pool = pool,
                                         .linger_ms = 11,
-                                        .push_timeout_ms = 13};
+                                        .push_timeout_ms = 13,
+                                        .options = json};
+    strcpy(json, "{}");
     mofka_producer_t *p;
     OK(mofka_producer_create(topic, &options, &p));
+    strcpy(json, "gone");
+    assert_string_equal(mofka_producer_options_json(p), "{}");
     assert_string_equal(mofka_producer_name(p), "writer");
     assert_ptr_equal(mofka_producer_topic(p), topic);
     assert_int_equal(mofka_producer_batch_size(p), 5);
@@ -384,6 +389,7 @@ static void producers_tell_their_options(void **state) {
     end_producer(p);
     p = new_producer(topic);
     assert_string_equal(mofka_producer_name(p), "");
+    assert_null(mofka_producer_options_json(p));
     assert_true(mofka_producer_batch_size(p) == MOFKA_BATCH_ADAPTIVE);
     assert_int_equal(mofka_producer_max_batches(p), MOFKA_MAX_BATCHES_DEFAULT);
     assert_int_equal(mofka_producer_ordering(p), MOFKA_ORDERING_STRICT);
@@ -407,6 +413,17 @@ static void calls_leave_errno_alone(void **state) {
     mofka_topic_release(topic);
     assert_int_equal(mofka_driver_open_topic(conformance_driver(), "none", 0, &topic),
                      MOFKA_ERR_NOT_FOUND);
+    assert_int_equal(errno, 77);
+    mofka_driver_t *driver; /* its library is looked for */
+    assert_int_equal(mofka_driver_create("unheard-of", NULL, &driver), MOFKA_ERR_NOT_FOUND);
+    assert_int_equal(errno, 77);
+    mofka_validator_t *validator;
+    assert_int_equal(mofka_validator_from_metadata("{\"type\":\"unheard-of\"}", &validator),
+                     MOFKA_ERR_NOT_FOUND);
+    assert_int_equal(errno, 77);
+    mofka_thread_pool_t *pool;
+    OK(mofka_driver_make_thread_pool(conformance_driver(), 1, MOFKA_BINDING_COMPACT, &pool));
+    mofka_thread_pool_release(pool);
     assert_int_equal(errno, 77);
 }
 

@@ -446,6 +446,45 @@ static void tables_with_holes_are_refused(void **state) {
     FAILS(mofka_driver_wrap("short", &ops, NULL, &other), MOFKA_ERR_INVALID, "short");
 }
 
+/* ---- pools of the driver's ------------------------------------------------------------------- */
+
+static mofka_thread_pool_t *own_pool;
+
+static mofka_thread_pool_t *default_pool(void *self) {
+    (void)self;
+    return own_pool;
+}
+
+static mofka_status_t make_pool(void *self, size_t thread_count, mofka_binding_t binding,
+                                mofka_thread_pool_t **pool) {
+    (void)self;
+    if (thread_count == 7 && binding == MOFKA_BINDING_SPREAD)
+        return mofka_fail(MOFKA_ERR_UNSUPPORTED, "not seven");
+    *pool = mofka_thread_pool_retain(own_pool);
+    return MOFKA_OK;
+}
+
+static void drivers_may_bring_their_own_pools(void **state) {
+    (void)state;
+    mofka_driver_t *other;
+    mofka_thread_pool_t *pool;
+    mofka_driver_ops_t ops = driver_ops;
+    ops.default_thread_pool = default_pool;
+    ops.make_thread_pool = make_pool;
+    OK(mofka_thread_pool_create(&(mofka_thread_pool_options_t){.thread_count = 2}, &own_pool));
+    OK(mofka_driver_wrap("pools", &ops, NULL, &other));
+    assert_ptr_equal(mofka_driver_default_thread_pool(other), own_pool);
+    OK(mofka_driver_make_thread_pool(other, 1, MOFKA_BINDING_NONE, &pool));
+    assert_ptr_equal(pool, own_pool);
+    mofka_thread_pool_release(pool);
+    FAILS(mofka_driver_make_thread_pool(other, 7, MOFKA_BINDING_SPREAD, &pool),
+          MOFKA_ERR_UNSUPPORTED, "not seven");
+    OK(mofka_driver_close(other, 0));
+    mofka_thread_pool_release(own_pool);
+    assert_int_equal(mofka_thread_pool_thread_count(own_pool), 2); /* the handle keeps it */
+    mofka_driver_release(other);
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -461,6 +500,7 @@ int main(void) {
         CASE(the_driver_sends_what_was_left),
         CASE(event_sizes_are_bounded),
         CASE(tables_with_holes_are_refused),
+        CASE(drivers_may_bring_their_own_pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

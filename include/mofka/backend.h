@@ -60,9 +60,9 @@ typedef struct mofka_producer_ops {
      * call again with the same batch, which drives it on. MOFKA_ERR_COMPLETE: the topic ended. */
     mofka_status_t (*append)(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
                              uint64_t *first_id);
-    /** End the producer. `flushed`: all its events are stored, so it counts as a finished one, once.
-     * MOFKA_ERR_TIMEOUT: not ended yet; it is called again, with the same `flushed`, when the user
-     * closes again. After any other answer only destroy follows. */
+    /** End the producer. `flushed`: all its events are stored, so it counts, once, as a finished
+     * one. MOFKA_ERR_TIMEOUT: not ended yet; it is called again, with the same `flushed`, when the
+     * user closes again. After any other answer only destroy follows. */
     mofka_status_t (*close)(void *self, int flushed);
     void (*destroy)(void *self);
 } mofka_producer_ops_t;
@@ -177,6 +177,12 @@ typedef struct mofka_driver_ops {
     /** Optional: this process's index among the `*count` processes of its node that share a
      * binding; thread pools split the cores by it. */
     void (*node_place)(void *self, size_t *index, size_t *count);
+    /** Optional: the driver's own pool, asked for once, when the handle is made, which keeps it.
+     * Missing: one without threads. */
+    mofka_thread_pool_t *(*default_thread_pool)(void *self);
+    /** Optional: make a pool. Give `*pool`. Missing: pinned pthreads, by node_place. */
+    mofka_status_t (*make_thread_pool)(void *self, size_t thread_count, mofka_binding_t binding,
+                                       mofka_thread_pool_t **pool);
     /** End. MOFKA_ERR_TIMEOUT: can be called again. */
     mofka_status_t (*close)(void *self, int64_t timeout_ms);
     void (*destroy)(void *self);

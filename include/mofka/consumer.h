@@ -41,7 +41,7 @@ typedef struct mofka_consumer_options {
     mofka_data_allocator_fn allocator; /**< NULL: memory that is freed with the event */
     void *allocator_context;           /**< borrow until release */
     const size_t *targets;             /**< partitions to read (copied); NULL: all */
-    size_t target_count;
+    size_t target_count;               /**< of that list; 0 without one */
     mofka_start_t start;
     mofka_acknowledge_t acknowledge;
     const char *options; /**< JSON object for the backend; NULL: none */
@@ -49,8 +49,9 @@ typedef struct mofka_consumer_options {
 
 /** Make a consumer of a topic, which it retains. Give: close, then release. MOFKA_ERR_BUSY: a live
  * consumer has the name on one of the partitions. MOFKA_ERR_FULL: no room for another name.
- * MOFKA_ERR_RANGE: a target that is not there. MOFKA_ERR_INVALID, MOFKA_ERR_OPTION. Threads: any.
- * MPI: local. Blocks: for the lock of each partition that is read, at most 10 s each. */
+ * MOFKA_ERR_RANGE: a target that is not there. MOFKA_ERR_INVALID: what is no name, no handle or no
+ * choice, or targets without a list. MOFKA_ERR_OPTION: of the backend. Threads: any. MPI: local.
+ * Blocks: for the lock of each partition that is read, at most 10 s each. */
 MOFKA_API mofka_status_t mofka_consumer_create(mofka_topic_t *topic,
                                                const mofka_consumer_options_t *options,
                                                mofka_consumer_t **consumer);
@@ -61,10 +62,11 @@ MOFKA_API mofka_status_t mofka_consumer_create(mofka_topic_t *topic,
  * as its callbacks take), then for the partitions' locks, at most 10 s each. */
 MOFKA_API mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer);
 /** Remove the name and its place in every target: retention no longer waits for it. The consumer
- * takes no more pulls, and those that wait end with MOFKA_ERR_CLOSED; close it. Again: MOFKA_OK, or
- * after an error once more. MOFKA_ERR_BUSY as for close. Threads: any. MPI: local. Blocks: as close.
- */
+ * takes no more pulls, and those that wait end with MOFKA_ERR_CLOSED; close it. Again: MOFKA_OK;
+ * after an error it goes on. MOFKA_ERR_BUSY as for close. Threads: any. MPI: local. Blocks: as
+ * close. */
 MOFKA_API mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer);
+/** Count one more user; returns its argument. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_consumer_t *mofka_consumer_retain(mofka_consumer_t *consumer);
 /** Drop one user; NULL is ignored. Warns on stderr if it was not closed.
  * Threads: any. MPI: none. Blocks: no. */
@@ -103,7 +105,8 @@ MOFKA_API mofka_status_t mofka_consumer_process(mofka_consumer_t *consumer, mofk
 /** Events lost so far to retention `discard_oldest`. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API uint64_t mofka_consumer_lost(const mofka_consumer_t *consumer);
 
-/* What the consumer was made with. Views. Threads: any. MPI: none. Blocks: no. */
+/* What the consumer was made with; 0 or NULL for what is no consumer. Views.
+ * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API const char *mofka_consumer_name(const mofka_consumer_t *consumer);
 MOFKA_API mofka_topic_t *mofka_consumer_topic(const mofka_consumer_t *consumer);
 MOFKA_API size_t mofka_consumer_batch_size(const mofka_consumer_t *consumer);
@@ -116,6 +119,8 @@ MOFKA_API mofka_data_allocator_fn mofka_consumer_allocator(const mofka_consumer_
 MOFKA_API const size_t *mofka_consumer_targets(const mofka_consumer_t *consumer, size_t *count);
 MOFKA_API mofka_start_t mofka_consumer_start(const mofka_consumer_t *consumer);
 MOFKA_API mofka_acknowledge_t mofka_consumer_acknowledge_mode(const mofka_consumer_t *consumer);
+/** The JSON of the backend's options, as given; NULL: none. */
+MOFKA_API const char *mofka_consumer_options_json(const mofka_consumer_t *consumer);
 
 #ifdef __cplusplus
 }

@@ -48,11 +48,14 @@ MOFKA_API mofka_status_t mofka_data_view_of(void *ptr, size_t size, mofka_data_v
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_data_view_allocate(size_t size, mofka_data_view_t **view);
 
+/** Count one more user; returns its argument, or NULL where that is no data view.
+ * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_data_view_t *mofka_data_view_retain(mofka_data_view_t *view);
-/** Drop one user; NULL is ignored. Calls back: the free callback, in the last releasing thread. */
+/** Drop one user; what is no data view is ignored. Threads: any. MPI: none. Blocks: as the free
+ * callback. Calls back: the free callback, in the last releasing thread. */
 MOFKA_API void mofka_data_view_release(mofka_data_view_t *view);
 
-/** Total bytes; 0 for NULL. Threads: any. MPI: none. Blocks: no. */
+/** Total bytes; 0 for what is no data view. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API size_t mofka_data_view_size(const mofka_data_view_t *view);
 /** The segments; `*count` says how many. View. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API const mofka_segment_t *mofka_data_view_segments(const mofka_data_view_t *view,
@@ -112,8 +115,10 @@ typedef struct mofka_selection {
 MOFKA_API mofka_status_t mofka_data_descriptor_create(const void *location, size_t location_bytes,
                                                       size_t size,
                                                       mofka_data_descriptor_t **descriptor);
+/** Count one more user; returns its argument. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_data_descriptor_t *
 mofka_data_descriptor_retain(mofka_data_descriptor_t *descriptor);
+/** Drop one user; NULL is ignored. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void mofka_data_descriptor_release(mofka_data_descriptor_t *descriptor);
 
 /** Bytes after all selections; 0 for NULL. Threads: any. MPI: none. Blocks: no. */
@@ -151,10 +156,12 @@ MOFKA_API mofka_status_t mofka_data_descriptor_unstructured_view(
 MOFKA_API mofka_status_t mofka_data_descriptor_flatten(const mofka_data_descriptor_t *descriptor,
                                                        mofka_range_t **ranges, size_t *count);
 
-/** Write to, and read from, an archive (the format is private and host-endian). Loading checks
- * every number: MOFKA_ERR_CORRUPT. Give: release. Threads: any. MPI: none. Blocks: no. */
+/** Write it through `archive->write` (the format is private and host-endian). An error is the
+ * archive's. Threads: any. MPI: none. Blocks: as the archive. */
 MOFKA_API mofka_status_t mofka_data_descriptor_save(const mofka_data_descriptor_t *descriptor,
                                                     const mofka_archive_t *archive);
+/** Make one of what save wrote, read through `archive->read`. Give: release. Every number is
+ * checked: MOFKA_ERR_CORRUPT. Threads: any. MPI: none. Blocks: as the archive. */
 MOFKA_API mofka_status_t mofka_data_descriptor_load(const mofka_archive_t *archive,
                                                     mofka_data_descriptor_t **descriptor);
 

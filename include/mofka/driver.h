@@ -21,6 +21,7 @@ MOFKA_API mofka_status_t mofka_driver_create(const char *type, const char *optio
 /** End it; for "mpi" this is collective. MOFKA_ERR_BUSY names an open producer or consumer.
  * MOFKA_ERR_TIMEOUT: call again. Threads: owner. MPI: as the type. Blocks: at most `timeout_ms`. */
 MOFKA_API mofka_status_t mofka_driver_close(mofka_driver_t *driver, int64_t timeout_ms);
+/** Count one more user; returns its argument. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_driver_t *mofka_driver_retain(mofka_driver_t *driver);
 /** Drop one user; NULL is ignored. A driver that was not closed is reported on stderr and its
  * memory kept: others may still use it. Threads: any. MPI: none. Blocks: no. */
@@ -46,6 +47,8 @@ MOFKA_API mofka_status_t mofka_driver_create_topic(mofka_driver_t *driver, const
  * be there). MOFKA_ERR_NOT_FOUND. Threads: any. MPI: local. Blocks: see above. */
 MOFKA_API mofka_status_t mofka_driver_open_topic(mofka_driver_t *driver, const char *name,
                                                  int64_t timeout_ms, mofka_topic_t **topic);
+/** Whether there is a topic of that name now; a name that none can have is no error.
+ * Threads: any. MPI: local. Blocks: no. */
 MOFKA_API mofka_status_t mofka_driver_topic_exists(mofka_driver_t *driver, const char *name,
                                                    bool *exists);
 /** Visit every topic with its description: {"name", "partitions", "options", "validator",
@@ -53,7 +56,8 @@ MOFKA_API mofka_status_t mofka_driver_topic_exists(mofka_driver_t *driver, const
 MOFKA_API mofka_status_t mofka_driver_list_topics(mofka_driver_t *driver,
                                                   mofka_topic_visit_fn visit, void *context);
 
-/** The driver's own pool: no threads. View. Threads: any. MPI: none. Blocks: no. */
+/** The driver's own pool: no threads, unless its type brings another. View.
+ * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_thread_pool_t *mofka_driver_default_thread_pool(mofka_driver_t *driver);
 /** Make a pool whose workers keep off the cores of the node's other processes. Give: release.
  * Threads: any. MPI: none. Blocks: until the workers run. */

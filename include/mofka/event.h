@@ -20,7 +20,8 @@ extern "C" {
 #endif
 
 /** What a backend with its own events fills in; those that consumers of this library hand out use
- * the core's own table, over what the backend fetched. Slots are required unless marked optional. */
+ * the core's own table, over what the backend fetched. Slots are required unless marked optional.
+ */
 typedef struct mofka_event_ops {
     size_t size; /**< sizeof(mofka_event_ops_t) of the backend's build */
     uint64_t (*id)(const void *self);

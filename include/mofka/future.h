@@ -22,7 +22,7 @@ typedef struct mofka_future mofka_future_t;
 /** What is known of a pushed event. */
 typedef enum mofka_delivery {
     MOFKA_NOT_STORED,      /**< it is not, and will not be unless it is still on its way */
-    MOFKA_POSSIBLY_STORED, /**< space is reserved; consumers may or may not see it yet */
+    MOFKA_POSSIBLY_STORED, /**< space is reserved; consumers may or may not see it (yet) */
     MOFKA_STORED           /**< consumers can read it */
 } mofka_delivery_t;
 
@@ -33,9 +33,10 @@ typedef struct mofka_result {
     mofka_event_t *event; /**< pull: the event. Give on the first wait that returns MOFKA_OK */
 } mofka_result_t;
 
+/** Count one more user; returns its argument. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_future_t *mofka_future_retain(mofka_future_t *future);
 /** Drop one user; NULL is ignored. Dropping an unfinished pull loses no event: the next pull gets
- * it. */
+ * it. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void mofka_future_release(mofka_future_t *future);
 
 /** Wait until the result is there. `result` may be NULL (an event is then kept for a later wait).

@@ -12,7 +12,8 @@ extern "C" {
 #endif
 
 /** Make the MPI driver over `comm` (borrow; duplicated). Options, a JSON object (NULL: defaults),
- * must be equal on all ranks: "window": "auto"|"shm"|"rma", "arena_bytes", "owners": [ranks],
+ * must be equal on all ranks: "window": "auto"|"shm"|"rma", "arena_bytes" (of each owner),
+ * "directory_bytes" (at rank 0, for the descriptions of topics), "owners": [ranks],
  * "progress": "thread"|"none". Give: mofka_driver_close (collective), then release.
  * MOFKA_ERR_MPI: MPI is not initialised, finalised, or a call failed. MOFKA_ERR_UNSUPPORTED: the
  * thread level is too low for "rma" with a progress thread, or this MPI cannot make the window.

@@ -33,15 +33,25 @@ typedef struct mofka_partition_selector_ops {
 typedef mofka_status_t (*mofka_partition_selector_create_fn)(
     const mofka_metadata_t *metadata, const mofka_partition_selector_ops_t **ops, void **self);
 
-/** As mofka_validator_from_metadata. Give: release. */
+/** Make a selector from JSON such as {"type":"default"}; NULL, or no "type": the default. A type
+ * "name:library.so" loads that library first, a bare unknown name tries lib<name>.so. Give:
+ * release. MOFKA_ERR_NOT_FOUND: unknown type or library. MOFKA_ERR_JSON: not a JSON object.
+ * MOFKA_ERR_OPTION: what the type does not know. Threads: any. MPI: none. Blocks: as the type. */
 MOFKA_API mofka_status_t
 mofka_partition_selector_from_metadata(const char *json, mofka_partition_selector_t **selector);
+/** Count one more user; returns its argument, or NULL where that is no partition selector.
+ * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_partition_selector_t *
 mofka_partition_selector_retain(mofka_partition_selector_t *selector);
+/** Drop one user; what is no partition selector is ignored. The last one destroys it.
+ * Threads: any. MPI: none. Blocks: as the type. */
 MOFKA_API void mofka_partition_selector_release(mofka_partition_selector_t *selector);
 /** The JSON it was made from, with its "type". View. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API const mofka_metadata_t *
 mofka_partition_selector_metadata(const mofka_partition_selector_t *selector);
+/** Tell it what it chooses from: `count` descriptions, as mofka_topic_partition_info gives them
+ * (borrow). Once, before the first select. MOFKA_ERR_RANGE: none. An error is the type's.
+ * Threads: handle. MPI: none. Blocks: as the type. */
 MOFKA_API mofka_status_t mofka_partition_selector_set_partitions(
     mofka_partition_selector_t *selector, const mofka_metadata_t *const *partitions, size_t count);
 /** Choose a partition; an answer at or above the count is refused (MOFKA_ERR_RANGE).

@@ -2,8 +2,8 @@
  * Producers: push events into a topic, in batches.
  *
  * A batch leaves when it is full, on flush, on a wait for one of its futures, at close, or when a
- * call (or a worker of the producer's pool) finds it older than `linger_ms`. With a pool that has
- * threads, workers send; else the calling thread does.
+ * push to any partition (or a worker of the producer's pool) finds it older than `linger_ms`. With
+ * a pool that has threads, workers send; else the calling thread does.
  */
 #ifndef MOFKA_PRODUCER_H
 #define MOFKA_PRODUCER_H
@@ -50,6 +50,7 @@ MOFKA_API mofka_status_t mofka_producer_create(mofka_topic_t *topic,
  * not be done yet; calling again goes on with it. Again after success: MOFKA_OK. Threads: any. MPI:
  * local. Blocks: until stored, at most `timeout_ms`, then as long as completing may. */
 MOFKA_API mofka_status_t mofka_producer_close(mofka_producer_t *producer, int64_t timeout_ms);
+/** Count one more user; returns its argument. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_producer_t *mofka_producer_retain(mofka_producer_t *producer);
 /** Drop one user; NULL is ignored. Releasing one that was not closed warns on stderr and leaves its
  * events to the driver's close. Threads: any. MPI: none. Blocks: no. */
@@ -79,7 +80,8 @@ MOFKA_API mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_
 MOFKA_API mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer,
                                                      mofka_future_t **future);
 
-/* What the producer was made with. Views. Threads: any. MPI: none. Blocks: no. */
+/* What the producer was made with; 0 or NULL for what is no producer. Views.
+ * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API const char *mofka_producer_name(const mofka_producer_t *producer);
 MOFKA_API mofka_topic_t *mofka_producer_topic(const mofka_producer_t *producer);
 MOFKA_API size_t mofka_producer_batch_size(const mofka_producer_t *producer);
@@ -88,6 +90,8 @@ MOFKA_API mofka_ordering_t mofka_producer_ordering(const mofka_producer_t *produ
 MOFKA_API mofka_thread_pool_t *mofka_producer_thread_pool(const mofka_producer_t *producer);
 MOFKA_API uint64_t mofka_producer_linger_ms(const mofka_producer_t *producer);
 MOFKA_API int64_t mofka_producer_push_timeout_ms(const mofka_producer_t *producer);
+/** The JSON of the backend's options, as given; NULL: none. */
+MOFKA_API const char *mofka_producer_options_json(const mofka_producer_t *producer);
 
 #ifdef __cplusplus
 }

@@ -67,9 +67,12 @@ MOFKA_API mofka_status_t mofka_thread_pool_create(const mofka_thread_pool_option
 MOFKA_API mofka_status_t mofka_thread_pool_wrap(const mofka_thread_pool_ops_t *ops, void *self,
                                                 mofka_thread_pool_t **pool);
 
+/** Count one more user; returns its argument, or NULL where that is no thread pool.
+ * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_thread_pool_t *mofka_thread_pool_retain(mofka_thread_pool_t *pool);
-/** Drop one user; NULL is ignored. The last release closes the pool if nobody did (so it may block
- * until the queue has run; from one of the pool's own workers it detaches instead). */
+/** Drop one user; what is no thread pool is ignored. The last one closes the pool if nobody did.
+ * Threads: any. MPI: none. Blocks: the last one, until the queue has run (in one of the pool's own
+ * workers: no, a thread of its own closes it). */
 MOFKA_API void mofka_thread_pool_release(mofka_thread_pool_t *pool);
 
 /** Run what is queued, end the workers; later work is refused. Again: MOFKA_OK.
@@ -77,7 +80,7 @@ MOFKA_API void mofka_thread_pool_release(mofka_thread_pool_t *pool);
  * Threads: any. MPI: none. Blocks: until the queue has run. */
 MOFKA_API mofka_status_t mofka_thread_pool_close(mofka_thread_pool_t *pool);
 
-/** Number of workers; 0 for NULL. Threads: any. MPI: none. Blocks: no. */
+/** Number of workers; 0 for what is no thread pool. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API size_t mofka_thread_pool_thread_count(const mofka_thread_pool_t *pool);
 
 /** Queue work: higher `priority` first, equal in order of submission. With zero threads (or a NULL

@@ -16,6 +16,7 @@ extern "C" {
 typedef struct mofka_driver mofka_driver_t;
 typedef struct mofka_topic mofka_topic_t;
 
+/** Count one more user; returns its argument. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_topic_t *mofka_topic_retain(mofka_topic_t *topic);
 /** Drop one user; NULL is ignored. The topic itself stays. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void mofka_topic_release(mofka_topic_t *topic);

@@ -31,17 +31,22 @@ typedef struct mofka_validator_ops {
 typedef mofka_status_t (*mofka_validator_create_fn)(const mofka_metadata_t *metadata,
                                                     const mofka_validator_ops_t **ops, void **self);
 
-/** Make a validator from JSON such as {"type":"default"}; NULL, or no "type": the default.
- * A type "name:library.so" loads that library first. Give: release. MOFKA_ERR_NOT_FOUND,
- * MOFKA_ERR_JSON, MOFKA_ERR_OPTION. Threads: any. MPI: none. Blocks: no. */
+/** Make a validator from JSON such as {"type":"default"}; NULL, or no "type": the default. A type
+ * "name:library.so" loads that library first, a bare unknown name tries lib<name>.so. Give:
+ * release. MOFKA_ERR_NOT_FOUND: unknown type or library. MOFKA_ERR_JSON: not a JSON object.
+ * MOFKA_ERR_OPTION: what the type does not know. Threads: any. MPI: none. Blocks: as the type. */
 MOFKA_API mofka_status_t mofka_validator_from_metadata(const char *json,
                                                        mofka_validator_t **validator);
+/** Count one more user; returns its argument, or NULL where that is no validator.
+ * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_validator_t *mofka_validator_retain(mofka_validator_t *validator);
+/** Drop one user; what is no validator is ignored. The last one destroys it.
+ * Threads: any. MPI: none. Blocks: as the type. */
 MOFKA_API void mofka_validator_release(mofka_validator_t *validator);
 /** The JSON it was made from, with its "type". View. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API const mofka_metadata_t *mofka_validator_metadata(const mofka_validator_t *validator);
-/** Ask it about one event. MOFKA_ERR_REFUSED, MOFKA_ERR_JSON. Threads: any. MPI: none. Blocks: no.
- */
+/** Ask it about one event: metadata and data are borrowed. MOFKA_ERR_REFUSED, MOFKA_ERR_JSON, or
+ * what the type answers. Threads: any. MPI: none. Blocks: as the type. */
 MOFKA_API mofka_status_t mofka_validator_validate(const mofka_validator_t *validator,
                                                   const char *metadata, size_t metadata_bytes,
                                                   const mofka_data_view_t *data);
