@@ -81,10 +81,9 @@ static void enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken
 static mofka_status_t take_run(mofka_consumer_t *consumer, mofka_run_t *fetched) {
     mfi_run_t *run;
     mofka_status_t status = mfi_run_create(consumer, fetched, &run);
-    if (status) {
-        consumer->ops->release_run(consumer->self, fetched);
+    consumer->untaken = status ? fetched : NULL;
+    if (status)
         return status;
-    }
     prepare(consumer, run);
     size_t overtaken = 0;
     if (consumer->options.selector)
@@ -102,7 +101,9 @@ static mofka_status_t take_run(mofka_consumer_t *consumer, mofka_run_t *fetched)
 /* Fetch a run, waiting for one if there is time. MOFKA_ERR_TIMEOUT: nothing yet. */
 static mofka_status_t fetch(mofka_consumer_t *consumer, int64_t deadline) {
     size_t most = consumer->options.batch_size;
-    mofka_run_t *run;
+    mofka_run_t *run = consumer->untaken;
+    if (run)
+        return take_run(consumer, run);
     mofka_status_t status = consumer->ops->fetch(consumer->self, most, &run);
     if (status == MOFKA_ERR_TIMEOUT) {
         mofka_status_t published =
@@ -466,6 +467,9 @@ mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer) {
         return status;
     }
     drop_ready(consumer);
+    if (consumer->untaken)
+        consumer->ops->release_run(consumer->self, consumer->untaken);
+    consumer->untaken = NULL;
     status = consumer->ops->close(consumer->self);
     end_turn(consumer);
     pthread_mutex_unlock(&consumer->lock);

@@ -64,11 +64,12 @@ struct mofka_consumer {
     pthread_mutex_t lock;   /* guards all below */
     pthread_cond_t changed; /* a fetch ended */
     bool fetching, prefetching, closed, ended;
-    bool unsubscribed;                            /* asked for: as good as closed */
-    bool forgotten;                               /* unsubscribed in the backend */
-    pthread_t fetcher;                            /* while fetching */
-    size_t ready_runs;                            /* runs of which the FIFO has an event */
-    mofka_event_t *first, *last;                  /* ready */
+    bool unsubscribed;           /* asked for: as good as closed */
+    bool forgotten;              /* unsubscribed in the backend */
+    pthread_t fetcher;           /* while fetching */
+    mofka_run_t *untaken;        /* the fetching thread's: a run that there was no memory to take */
+    size_t ready_runs;           /* runs of which the FIFO has an event */
+    mofka_event_t *first, *last; /* ready */
     mofka_future_t *first_request, *last_request; /* retained */
     _Atomic uint64_t lost;
     mfi_partition_t partitions[];

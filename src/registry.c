@@ -108,8 +108,8 @@ mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json
         type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "type"));
         if (!type)
             status = mofka_fail(MOFKA_ERR_OPTION, "%s: \"type\" is not a string", kind_names[kind]);
-    } else {
-        cJSON_AddStringToObject(tree, "type", type);
+    } else if (!cJSON_AddStringToObject(tree, "type", type)) {
+        status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a %s", kind_names[kind]);
     }
     if (!status)
         status = mfi_registry_find(kind, type, create);

@@ -412,12 +412,20 @@ static mofka_status_t open_topic(void *self, const char *name, mofka_topic_made_
     pthread_mutex_unlock(&driver->lock);
     if (!queue)
         return mofka_fail(MOFKA_ERR_NOT_FOUND, "there is no topic '%s'", name);
+    char *validator = strdup(queue->texts[VALIDATOR]), *selector = strdup(queue->texts[SELECTOR]);
+    char *serializer = strdup(queue->texts[SERIALIZER]);
+    if (!validator || !selector || !serializer) {
+        free(validator);
+        free(selector);
+        free(serializer);
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for topic '%s'", name);
+    }
     *made = (mofka_topic_made_t){.ops = &topic_ops,
                                  .self = queue,
                                  .partition_count = 1,
-                                 .validator = strdup(queue->texts[VALIDATOR]),
-                                 .selector = strdup(queue->texts[SELECTOR]),
-                                 .serializer = strdup(queue->texts[SERIALIZER])};
+                                 .validator = validator,
+                                 .selector = selector,
+                                 .serializer = serializer};
     return MOFKA_OK;
 }
 
@@ -429,14 +437,23 @@ static mofka_status_t topic_exists(void *self, const char *name, bool *exists) {
     return MOFKA_OK;
 }
 
+static bool add_parsed(cJSON *json, const char *key, const char *text) {
+    cJSON *value = cJSON_Parse(text);
+    bool added = cJSON_AddItemToObject(json, key, value);
+    if (!added)
+        cJSON_Delete(value);
+    return added;
+}
+
 static mofka_status_t describe(const queue_t *queue, mofka_metadata_t **description) {
     static const char *const keys[] = {"name", "options", "validator", "selector", "serializer"};
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, keys[NAME], queue->texts[NAME]);
-    cJSON_AddNumberToObject(json, "partitions", 1);
+    bool whole = cJSON_AddStringToObject(json, keys[NAME], queue->texts[NAME]) &&
+                 cJSON_AddNumberToObject(json, "partitions", 1);
     for (int i = OPTIONS; i < TEXTS; i++)
-        cJSON_AddItemToObject(json, keys[i], cJSON_Parse(queue->texts[i]));
-    mofka_status_t status = mofka_metadata_create_json(json, description);
+        whole = whole && add_parsed(json, keys[i], queue->texts[i]);
+    mofka_status_t status = whole ? mofka_metadata_create_json(json, description)
+                                  : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a description");
     if (status)
         cJSON_Delete(json);
     return status;
