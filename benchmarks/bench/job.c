@@ -1,0 +1,208 @@
+/*
+ * The job: which rank produces and which consumes, barriers that do not spin for long, clocks,
+ * interruption.
+ *
+ * Roles: with `stream`, `latency` and `raw` the first --producers ranks produce and the last
+ * --consumers ranks consume; ranks launched as `produce` or `consume` are what they say.
+ */
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+#include "bench.h"
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number) {
+    (void)number;
+    interrupted = 1;
+}
+
+double bench_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static double seconds_of(struct timeval t) {
+    return (double)t.tv_sec + (double)t.tv_usec * 1e-6;
+}
+
+double bench_cpu_seconds(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
+}
+
+double bench_peak_rss_mb(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_maxrss / 1024;
+}
+
+/* Ranks that have a core each wait with a yield, so that they start together; others sleep. */
+static void wait_for(MPI_Request *request) {
+    int done = 0;
+    for (int tries = 0; !done; tries++) {
+        MPI_Test(request, &done, MPI_STATUS_IGNORE);
+        if (done || tries < 2000)
+            continue;
+        if (tries < 20000)
+            sched_yield();
+        else
+            nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
+    }
+}
+
+void bench_barrier(MPI_Comm comm) {
+    MPI_Request request;
+    MPI_Ibarrier(comm, &request);
+    wait_for(&request);
+}
+
+static double reduce(const job_t *job, double value, MPI_Op op) {
+    double all;
+    MPI_Request request;
+    MPI_Iallreduce(&value, &all, 1, MPI_DOUBLE, op, job->comm, &request);
+    wait_for(&request);
+    return all;
+}
+
+double job_max(const job_t *job, double value) {
+    return reduce(job, value, MPI_MAX);
+}
+
+double job_sum(const job_t *job, double value) {
+    return reduce(job, value, MPI_SUM);
+}
+
+void job_merge(const job_t *job, histogram_t *h) {
+    bool root = job->rank == 0;
+    MPI_Reduce(root ? MPI_IN_PLACE : &h->max, &h->max, 1, MPI_UINT64_T, MPI_MAX, 0, job->comm);
+    MPI_Reduce(root ? MPI_IN_PLACE : &h->total, &h->total, 1, MPI_UINT64_T, MPI_SUM, 0, job->comm);
+    MPI_Reduce(root ? MPI_IN_PLACE : h->counts, h->counts, HISTOGRAM_BUCKETS, MPI_UINT64_T, MPI_SUM,
+               0, job->comm);
+}
+
+bool job_interrupted(const job_t *job) {
+    return job_max(job, interrupted) > 0;
+}
+
+void must(mofka_status_t status, const char *what) {
+    if (status == MOFKA_OK)
+        return;
+    fprintf(stderr, "mofka-bench: %s: %s: %s\n", what, mofka_status_name(status),
+            mofka_last_error());
+    MPI_Abort(MPI_COMM_WORLD, 1);
+}
+
+void bench_progress(const job_t *job, double done) {
+    static int shown = -1;
+    int percent = (int)(100 * (done < 1 ? done : 1));
+    if (job->rank != 0 || percent == shown || !isatty(STDERR_FILENO))
+        return;
+    shown = percent;
+    fprintf(stderr, "\r[%-50.*s] %3d %%%s", percent / 2,
+            "##################################################", percent,
+            percent == 100 ? "\r\033[K" : "");
+}
+
+/* ---- roles ----------------------------------------------------------------------------------- */
+
+static bool produces(const settings_t *s, int rank) {
+    return s->command == COMMAND_PRODUCE || (s->command != COMMAND_CONSUME && rank < s->producers);
+}
+
+static bool consumes(const settings_t *s, int rank, int size) {
+    return s->command == COMMAND_CONSUME ||
+           (s->command != COMMAND_PRODUCE && rank >= size - s->consumers);
+}
+
+/* What the consumers decide comes from the first of them, all else from the first producer. */
+static void share_settings(const job_t *job, settings_t *settings) {
+    settings_t consumer = *settings;
+    command_t own = settings->command;
+    MPI_Bcast(&consumer, sizeof consumer, MPI_BYTE, job->first_consumer, job->comm);
+    MPI_Bcast(settings, sizeof *settings, MPI_BYTE, job->first_producer, job->comm);
+    settings->interest = consumer.interest;
+    settings->selectivity = consumer.selectivity;
+    settings->zero_copy = consumer.zero_copy;
+    settings->command = own;
+}
+
+static void find_roles(job_t *job, settings_t *settings) {
+    int own[2] = {produces(settings, job->rank), consumes(settings, job->rank, job->size)};
+    int *all = calloc(2 * (size_t)job->size, sizeof *all);
+    MPI_Allgather(own, 2, MPI_INT, all, 2, MPI_INT, job->comm);
+    int producers = 0, consumers = 0;
+    for (int i = 0; i < job->size; i++) {
+        if (i == job->rank) {
+            job->producer = own[0] ? producers : -1;
+            job->consumer = own[1] ? consumers : -1;
+        }
+        if (all[2 * i] && producers++ == 0)
+            job->first_producer = i;
+        if (all[2 * i + 1] && consumers++ == 0)
+            job->first_consumer = i;
+    }
+    free(all);
+    settings->producers = producers;
+    settings->consumers = consumers;
+}
+
+bool job_start(job_t *job, settings_t *settings) {
+    *job = (job_t){.producer = -1, .consumer = -1, .pair = MPI_COMM_NULL};
+    MPI_Comm_dup(MPI_COMM_WORLD, &job->comm);
+    MPI_Comm_rank(job->comm, &job->rank);
+    MPI_Comm_size(job->comm, &job->size);
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    if (settings->command == COMMAND_POOL || settings->command == COMMAND_WAIT)
+        return true;
+    /* Defaults: half of the ranks produce. */
+    if (settings->producers == 0)
+        settings->producers =
+            settings->consumers ? job->size - settings->consumers : (job->size + 1) / 2;
+    if (settings->consumers == 0)
+        settings->consumers = job->size - settings->producers;
+    bool halves = settings->command == COMMAND_PRODUCE || settings->command == COMMAND_CONSUME;
+    int mixed, own = halves;
+    MPI_Allreduce(&own, &mixed, 1, MPI_INT, MPI_SUM, job->comm);
+    int wrong = mixed != 0 && mixed != job->size;
+    if (wrong && job->rank == 0)
+        fprintf(stderr, "mofka-bench: produce and consume go together, with nothing else\n");
+    if (!wrong && !halves && settings->producers + settings->consumers != job->size) {
+        wrong = 1;
+        if (job->rank == 0)
+            fprintf(stderr, "mofka-bench: %d producers and %d consumers are not %d ranks\n",
+                    settings->producers, settings->consumers, job->size);
+    }
+    if (wrong)
+        return false;
+    find_roles(job, settings);
+    if (settings->producers < 1 || settings->consumers < 1) {
+        if (job->rank == 0)
+            fprintf(stderr,
+                    "mofka-bench: at least one rank must produce and one consume; there "
+                    "are %d and %d\n",
+                    settings->producers, settings->consumers);
+        return false;
+    }
+    share_settings(job, settings);
+    if (settings->partitions == 0)
+        settings->partitions = settings->consumers;
+    bool in_pair = job->rank == job->first_producer || job->rank == job->first_consumer;
+    MPI_Comm_split(job->comm, in_pair ? 0 : MPI_UNDEFINED, job->rank == job->first_consumer,
+                   &job->pair);
+    return true;
+}
+
+void job_end(job_t *job) {
+    if (job->pair != MPI_COMM_NULL)
+        MPI_Comm_free(&job->pair);
+    MPI_Comm_free(&job->comm);
+}

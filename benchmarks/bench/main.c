@@ -1,0 +1,61 @@
+/* mofka-bench: how fast the library is, beside what this machine can do. */
+#include <limits.h>
+#include <string.h>
+#include "bench.h"
+
+static int run(const job_t *job, const settings_t *settings) {
+    switch (settings->command) {
+    case COMMAND_STREAM:
+    case COMMAND_PRODUCE:
+    case COMMAND_CONSUME:
+        return run_stream(job, settings);
+    case COMMAND_LATENCY:
+        return run_latency(job, settings);
+    case COMMAND_POOL:
+        return run_pool(job, settings);
+    case COMMAND_WAIT:
+        return run_wait(job, settings);
+    case COMMAND_RAW:
+        return run_raw(job, settings);
+    case COMMAND_COUNT:
+        break;
+    }
+    return 2;
+}
+
+static bool is_help(const char *text) {
+    return strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0 || strcmp(text, "help") == 0;
+}
+
+int main(int argc, char **argv) {
+    int level, rank, good;
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &level);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    if (argc > 1 && is_help(argv[1])) {
+        if (rank == 0)
+            settings_usage(stdout);
+        MPI_Finalize();
+        return 0;
+    }
+    settings_t settings;
+    job_t job;
+    /* The first rank whose command line is wrong says so. */
+    int wrong = settings_read(argc, argv, false, &settings) ? INT_MAX : rank, first;
+    MPI_Allreduce(&wrong, &first, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD);
+    if (first == rank)
+        settings_read(argc, argv, true, &settings);
+    good = first == INT_MAX;
+    int result = 2;
+    if (good && job_start(&job, &settings)) {
+        good = settings_check(&settings, job.size, job.rank == 0) &&
+               (job.rank != 0 || report_open(&settings));
+        MPI_Bcast(&good, 1, MPI_INT, 0, job.comm);
+        if (good)
+            result = run(&job, &settings);
+        if (good && job.rank == 0)
+            report_close();
+        job_end(&job);
+    }
+    MPI_Finalize();
+    return result;
+}

@@ -1,0 +1,117 @@
+/* Floors beside the subject: paired.h tells how. */
+#include "paired.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ADAPTIVE_BATCH_BYTES ((size_t)1 << 20)
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+double median_of(double *values, size_t count) {
+    if (count == 0)
+        return NAN;
+    qsort(values, count, sizeof *values, ascending);
+    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+/* What one batch puts, as the library cuts batches: at most a quarter of the partition. */
+static size_t batch_bytes(const settings_t *s) {
+    size_t event = s->metadata_size + s->data_size, most = s->partition_bytes / 4;
+    bool adaptive = s->batch_size == MOFKA_BATCH_ADAPTIVE;
+    size_t bytes = adaptive ? ADAPTIVE_BATCH_BYTES : s->batch_size * event;
+    bytes = bytes < most ? bytes : most;
+    return bytes > event ? bytes : event;
+}
+
+static unsigned kinds_of(const settings_t *s, bool shm) {
+    unsigned shared = 1u << FLOOR_MEMCPY | 1u << FLOOR_TWO_COPY;
+    unsigned kinds = 1u << FLOOR_ISEND | (shm ? shared : 1u << FLOOR_PUT | 1u << FLOOR_GET);
+    return kinds | (s->zero_copy ? 1u << FLOOR_ZERO_COPY : 0);
+}
+
+static bool one_node(MPI_Comm pair) {
+    MPI_Comm node;
+    int size;
+    MPI_Comm_split_type(pair, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node);
+    MPI_Comm_size(node, &size);
+    MPI_Comm_free(&node);
+    return size == 2;
+}
+
+void paired_open(paired_t *p, const job_t *job, const settings_t *s) {
+    *p = (paired_t){.job = job};
+    if (!s->baseline)
+        return;
+    bool here = job->pair != MPI_COMM_NULL;
+    bool near = job_max(job, here && one_node(job->pair)) > 0;
+    bool shm = strcmp(s->window, "shm") == 0 || (strcmp(s->window, "auto") == 0 && near);
+    p->kinds = kinds_of(s, shm && near);
+    size_t event = s->metadata_size + s->data_size;
+    double failed = 0;
+    for (int i = 0; i < FLOOR_COUNT; i++) {
+        p->bytes[i] = i == FLOOR_PUT || i == FLOOR_GET ? batch_bytes(s) : event;
+        if (!here || !(p->kinds & 1u << i))
+            continue;
+        p->floors[i] = floor_open(job->pair, p->bytes[i], s->partition_bytes, 1u << i);
+        failed += !p->floors[i];
+    }
+    if (job_max(job, failed) > 0)
+        MPI_Abort(job->comm, 1); /* told by floor_open */
+}
+
+static bool make_room(paired_t *p) {
+    if (p->count < p->room)
+        return true;
+    p->room = p->room ? 2 * p->room : 64;
+    for (int i = 0; i < FLOOR_COUNT; i++) {
+        double *speed = reallocarray(p->speed[i], p->room, sizeof *speed);
+        double *ratio = reallocarray(p->ratio[i], p->room, sizeof *ratio);
+        p->speed[i] = speed ? speed : p->speed[i];
+        p->ratio[i] = ratio ? ratio : p->ratio[i];
+        if (!speed || !ratio)
+            return false;
+    }
+    return true;
+}
+
+void paired_round(paired_t *p, double gb_per_s, double pushed, double pulled) {
+    if (!p->kinds)
+        return;
+    if (!make_room(p))
+        must(mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu rounds", p->room), "floors");
+    for (int i = 0; i < FLOOR_COUNT; i++) {
+        if (!(p->kinds & 1u << i))
+            continue;
+        double rate =
+            p->floors[i] ? floor_round(p->floors[i], (floor_kind_t)i, PAIRED_ROUND_S, NULL) : 0;
+        rate = job_max(p->job, rate);
+        double subject = i == FLOOR_PUT ? pushed : i == FLOOR_GET ? pulled : gb_per_s;
+        p->speed[i][p->count] = rate * (double)p->bytes[i] * 1e-9;
+        p->ratio[i][p->count] = subject / p->speed[i][p->count];
+    }
+    p->count++;
+}
+
+void paired_result(paired_t *p, result_t *result) {
+    for (int i = 0; i < FLOOR_COUNT; i++) {
+        if (!(p->kinds & 1u << i))
+            continue;
+        result->baseline[i] = median_of(p->speed[i], p->count);
+        result->ratio[i] = median_of(p->ratio[i], p->count);
+    }
+    p->count = 0;
+}
+
+void paired_close(paired_t *p) {
+    for (int i = 0; i < FLOOR_COUNT; i++) {
+        if (p->floors[i])
+            floor_close(p->floors[i]);
+        free(p->speed[i]);
+        free(p->ratio[i]);
+    }
+}

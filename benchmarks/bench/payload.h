@@ -1,0 +1,50 @@
+/*
+ * Events of the benchmark: metadata and data with stamps, and the memory they come from and go to.
+ *
+ * A stamp is the producer's index and the event's number. It stands in the first and last 8 bytes of
+ * the metadata and of the data, and in the data every STAMP_STEP bytes. The second 8 bytes of the
+ * metadata (of the data, if the metadata is short) may hold when the event was pushed.
+ */
+#ifndef MOFKA_BENCH_PAYLOAD_H
+#define MOFKA_BENCH_PAYLOAD_H
+
+#include <pthread.h>
+#include "bench.h"
+
+static inline uint64_t stamp_of(int producer, uint64_t number) {
+    return (uint64_t)producer << 40 | number;
+}
+
+/* ---- memory: buffers of one size, each inside a data view that brings it back ------------------ */
+
+typedef struct buffer_pool {
+    size_t bytes;
+    pthread_mutex_t lock;
+    struct buffer *free;
+} buffer_pool_t;
+
+void buffer_pool_init(buffer_pool_t *pool, size_t bytes);
+void buffer_pool_end(buffer_pool_t *pool);
+/* A view of a buffer's first `bytes`; the buffer comes back when the view is let go. */
+mofka_status_t buffer_pool_view(buffer_pool_t *pool, size_t bytes, mofka_data_view_t **view);
+
+/* ---- stamps ------------------------------------------------------------------------------------ */
+
+void stamp_metadata(char *metadata, size_t bytes, uint64_t stamp);
+void stamp_data(char *data, size_t bytes, uint64_t stamp);
+/* Where the time of a push stands, or NULL: no room for it. */
+char *stamp_time_place(char *metadata, size_t metadata_bytes, char *data, size_t data_bytes);
+
+/* What a consumer wants of an event's data. */
+typedef struct wish {
+    bool all; /* the whole data; else `count` blocks of STAMP_STEP, every `stride` steps */
+    size_t count, stride;
+    size_t bytes;
+} wish_t;
+
+wish_t wish_of(const settings_t *settings);
+/* Whether the stamps that arrived are those of `stamp`. `view`: the data wished for, or NULL. */
+bool check_stamps(const settings_t *settings, const wish_t *wish, const char *metadata,
+                  const mofka_data_view_t *view, uint64_t stamp);
+
+#endif

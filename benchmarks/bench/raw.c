@@ -1,0 +1,128 @@
+/*
+ * raw: what this machine does without the library, in the job's own layout of ranks: each floor at
+ * each size, between the first producer and the first consumer.
+ *
+ * All ranks walk through the same rows. Those outside the pair only take part in spreading each
+ * value, so that rank 0 can report it and all stop together when one is interrupted.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include "bench.h"
+#include "paired.h"
+
+/* What job_max makes of a row that nobody measured, and of one that failed. */
+#define LEFT_OUT (-2.0)
+#define FAILED (-1.0)
+
+/* Floors that need the same of the machine: if one of a group cannot be opened, none can. */
+enum { SHARED, ONE_SIDED, TWO_SIDED, GROUPS };
+
+typedef struct raw {
+    const job_t *job;
+    const settings_t *settings;
+    bool usable[GROUPS]; /* on the pair's ranks */
+    double *rounds;      /* speeds of a measurement's rounds */
+    size_t round_count;
+    bool failed, interrupted; /* equal on all ranks */
+} raw_t;
+
+static const int group_of[FLOOR_COUNT] = {
+    [FLOOR_MEMCPY] = SHARED,      [FLOOR_TWO_COPY] = SHARED,    [FLOOR_ZERO_COPY] = SHARED,
+    [FLOOR_PUT] = ONE_SIDED,      [FLOOR_GET] = ONE_SIDED,      [FLOOR_ISEND] = TWO_SIDED,
+    [FLOOR_SENDRECV] = TWO_SIDED, [FLOOR_FETCH_ADD] = ONE_SIDED};
+
+/* Messages per second: the median of the rounds. NULL: nobody's to measure. */
+static double measure(raw_t *raw, floor_t *floor, floor_kind_t kind, histogram_t *times) {
+    if (!floor)
+        return LEFT_OUT;
+    for (size_t i = 0; i < raw->round_count; i++) {
+        raw->rounds[i] = floor_round(floor, kind, PAIRED_ROUND_S, times);
+        if (isnan(raw->rounds[i]))
+            return FAILED;
+    }
+    return median_of(raw->rounds, raw->round_count);
+}
+
+/* Makes a value of the pair everyone's. False: there is none to report. */
+static bool spread(raw_t *raw, floor_kind_t kind, size_t bytes, double *value) {
+    *value = job_max(raw->job, *value);
+    if (*value == FAILED) {
+        raw->failed = true;
+        if (raw->job->rank == 0)
+            fprintf(stderr, "mofka-bench: raw: %s of %zu bytes failed\n", floor_name(kind), bytes);
+    }
+    raw->interrupted = raw->interrupted || job_interrupted(raw->job);
+    return *value >= 0;
+}
+
+static floor_t *open_if_usable(raw_t *raw, int group, size_t bytes, unsigned kinds) {
+    if (raw->job->pair == MPI_COMM_NULL || !raw->usable[group])
+        return NULL;
+    floor_t *floor = floor_open(raw->job->pair, bytes, raw->settings->partition_bytes, kinds);
+    raw->usable[group] = floor != NULL; /* told by floor_open, once for all sizes */
+    return floor;
+}
+
+static void report_rate(const raw_t *raw, floor_kind_t kind, size_t bytes, double rate) {
+    report_value(raw->job, raw->settings, floor_name(kind), bytes, rate * (double)bytes * 1e-9,
+                 "GB/s");
+    report_value(raw->job, raw->settings, floor_name(kind), bytes, rate, "messages/s");
+}
+
+static void bandwidth(raw_t *raw, size_t bytes) {
+    static const floor_kind_t kinds[] = {FLOOR_MEMCPY, FLOOR_TWO_COPY, FLOOR_ZERO_COPY,
+                                         FLOOR_PUT,    FLOOR_GET,      FLOOR_ISEND};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !raw->interrupted; i++) {
+        /* One at a time: a node's shared memory need not hold all of their windows. */
+        floor_t *floor = open_if_usable(raw, group_of[kinds[i]], bytes, 1U << kinds[i]);
+        double rate = measure(raw, floor, kinds[i], NULL);
+        if (spread(raw, kinds[i], bytes, &rate))
+            report_rate(raw, kinds[i], bytes, rate);
+        floor_close(floor);
+    }
+}
+
+static void half_round_trip(raw_t *raw, size_t bytes) {
+    if (raw->interrupted)
+        return;
+    static histogram_t times;
+    histogram_clear(&times);
+    floor_t *floor = open_if_usable(raw, TWO_SIDED, bytes, 1U << FLOOR_SENDRECV);
+    double p50 = measure(raw, floor, FLOOR_SENDRECV, &times), p99 = p50;
+    if (p50 >= 0) { /* only the sender has times */
+        p50 = times.total ? (double)histogram_quantile(&times, 0.5) * 1e-3 : LEFT_OUT;
+        p99 = times.total ? (double)histogram_quantile(&times, 0.99) * 1e-3 : LEFT_OUT;
+    }
+    if (spread(raw, FLOOR_SENDRECV, bytes, &p50) && spread(raw, FLOOR_SENDRECV, bytes, &p99)) {
+        report_value(raw->job, raw->settings, "sendrecv_p50", bytes, p50, "us");
+        report_value(raw->job, raw->settings, "sendrecv_p99", bytes, p99, "us");
+    }
+    floor_close(floor);
+}
+
+static void additions(raw_t *raw) {
+    if (raw->interrupted)
+        return;
+    floor_t *floor = open_if_usable(raw, ONE_SIDED, 8, 1U << FLOOR_FETCH_ADD);
+    double rate = measure(raw, floor, FLOOR_FETCH_ADD, NULL);
+    if (spread(raw, FLOOR_FETCH_ADD, 8, &rate))
+        report_value(raw->job, raw->settings, floor_name(FLOOR_FETCH_ADD), 8, rate, "operations/s");
+    floor_close(floor);
+}
+
+int run_raw(const job_t *job, const settings_t *settings) {
+    static const size_t sizes[] = {8, 128, 1 << 10, 4 << 10, 64 << 10, 1 << 20, 4 << 20};
+    raw_t raw = {.job = job, .settings = settings, .usable = {true, true, true}};
+    raw.round_count = (size_t)fmax(1, ceil(settings->seconds / PAIRED_ROUND_S));
+    raw.rounds = calloc(raw.round_count, sizeof *raw.rounds);
+    if (!raw.rounds)
+        must(mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu rounds", raw.round_count), "raw");
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        if (sizes[i] <= settings->partition_bytes / 2)
+            bandwidth(&raw, sizes[i]);
+    half_round_trip(&raw, 8);
+    half_round_trip(&raw, 64);
+    additions(&raw);
+    free(raw.rounds);
+    return raw.failed || raw.interrupted;
+}

@@ -1,0 +1,323 @@
+/* The command line of mofka-bench. */
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bench.h"
+
+static const char *const commands[COMMAND_COUNT] = {"stream", "produce", "consume", "latency",
+                                                    "pool",   "wait",    "raw"};
+
+static const char usage[] =
+    "usage: mpiexec -n RANKS mofka-bench COMMAND [OPTION...]\n"
+    "\n"
+    "  stream    producers -> partitions -> consumers, end to end\n"
+    "  produce, consume   the two halves: mpiexec -n 2 mofka-bench produce : -n 2 mofka-bench "
+    "consume\n"
+    "  latency   one event at a time, between two ranks, through two topics\n"
+    "  pool      tasks/s of the thread pool\n"
+    "  wait      CPU time of an idle consumer and an idle owner\n"
+    "  raw       what this machine does without the library\n"
+    "\n"
+    "  -n, --num-events N       events of each producer (stream 100000, latency 10000)\n"
+    "  -m, --metadata-size N    bytes of metadata (64)\n"
+    "  -s, --data-size N        bytes of data (0)\n"
+    "  -b, --batch-size N       events of a batch, or adaptive (adaptive)\n"
+    "      --max-batches N      batches under way (the library's default)\n"
+    "  -p, --num-threads N      threads of each producer's and consumer's pool (0)\n"
+    "  -f, --flush-interval N   events between flushes (0: at the end)\n"
+    "  -i, --data-interest X    share of the events whose data is wanted (1)\n"
+    "      --data-selectivity X share of a wanted event's data that is wanted (1)\n"
+    "      --producers N, --consumers N   ranks of each (half and half)\n"
+    "      --partitions N       partitions (one per consumer)\n"
+    "      --partition-bytes N  payload of a partition (8388608)\n"
+    "      --owners consumers|producers|all   ranks that hold partitions (consumers)\n"
+    "      --window shm|rma|auto   (auto)\n"
+    "      --zero-copy          consumers read in the window (shm)\n"
+    "      --futures            ask a future for every event\n"
+    "      --phased             pull only once everything is pushed: times the two apart\n"
+    "      --rate X             events/s of each producer, open loop (0: as fast as it goes)\n"
+    "      --warmup N           events of each producer before the first repeat (1000)\n"
+    "      --repeat N           repeats (1)\n"
+    "      --no-verify          leave out stamping and checking the events\n"
+    "      --baseline           measure floors in the same run, in alternating rounds\n"
+    "      --seconds X          of each measurement of raw (0.5), pool (0.5), wait (10)\n"
+    "      --json FILE|-, --csv FILE   one line per repeat\n";
+
+void settings_usage(FILE *out) {
+    fputs(usage, out);
+}
+
+const char *command_name(command_t command) {
+    return commands[command];
+}
+
+static bool complain(bool speak, const char *format, ...) {
+    if (speak) {
+        va_list args;
+        va_start(args, format);
+        fputs("mofka-bench: ", stderr);
+        vfprintf(stderr, format, args);
+        va_end(args);
+        fputc('\n', stderr);
+    }
+    return false;
+}
+
+static bool read_real(const char *text, double most, double *value) {
+    char *end;
+    errno = 0;
+    double number = strtod(text, &end);
+    if (errno || end == text || *end || !(number >= 0 && number <= most))
+        return false;
+    *value = number;
+    return true;
+}
+
+static bool read_whole(const char *text, uint64_t most, uint64_t *value) {
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (errno || end == text || *end || *text == '-' || number > most)
+        return false;
+    *value = number;
+    return true;
+}
+
+static bool read_choice(const char *text, const char *const *choices, int *value) {
+    for (int i = 0; choices[i]; i++)
+        if (strcmp(text, choices[i]) == 0) {
+            *value = i;
+            return true;
+        }
+    return false;
+}
+
+/* Long options without a short one. */
+enum {
+    MAX_BATCHES = 256,
+    SELECTIVITY,
+    PRODUCERS,
+    CONSUMERS,
+    PARTITIONS,
+    PARTITION_BYTES,
+    OWNERS,
+    WINDOW,
+    ZERO_COPY,
+    FUTURES,
+    PHASED,
+    RATE,
+    WARMUP,
+    REPEAT,
+    NO_VERIFY,
+    BASELINE,
+    SECONDS,
+    JSON,
+    CSV
+};
+
+static const struct option long_options[] = {
+    {"num-events", required_argument, NULL, 'n'},
+    {"metadata-size", required_argument, NULL, 'm'},
+    {"data-size", required_argument, NULL, 's'},
+    {"batch-size", required_argument, NULL, 'b'},
+    {"max-batches", required_argument, NULL, MAX_BATCHES},
+    {"num-threads", required_argument, NULL, 'p'},
+    {"flush-interval", required_argument, NULL, 'f'},
+    {"data-interest", required_argument, NULL, 'i'},
+    {"data-selectivity", required_argument, NULL, SELECTIVITY},
+    {"producers", required_argument, NULL, PRODUCERS},
+    {"consumers", required_argument, NULL, CONSUMERS},
+    {"partitions", required_argument, NULL, PARTITIONS},
+    {"partition-bytes", required_argument, NULL, PARTITION_BYTES},
+    {"owners", required_argument, NULL, OWNERS},
+    {"window", required_argument, NULL, WINDOW},
+    {"zero-copy", no_argument, NULL, ZERO_COPY},
+    {"futures", no_argument, NULL, FUTURES},
+    {"phased", no_argument, NULL, PHASED},
+    {"rate", required_argument, NULL, RATE},
+    {"warmup", required_argument, NULL, WARMUP},
+    {"repeat", required_argument, NULL, REPEAT},
+    {"no-verify", no_argument, NULL, NO_VERIFY},
+    {"baseline", no_argument, NULL, BASELINE},
+    {"seconds", required_argument, NULL, SECONDS},
+    {"json", required_argument, NULL, JSON},
+    {"csv", required_argument, NULL, CSV},
+    {NULL, 0, NULL, 0}};
+
+static bool read_batch_size(const char *text, size_t *size) {
+    uint64_t value;
+    if (strcmp(text, "adaptive") == 0) {
+        *size = MOFKA_BATCH_ADAPTIVE;
+        return true;
+    }
+    if (!read_whole(text, (uint64_t)1 << 24, &value) || value == 0)
+        return false;
+    *size = (size_t)value;
+    return true;
+}
+
+static bool read_text(const char *text, char *to, size_t bytes) {
+    if (!*text || strlen(text) >= bytes)
+        return false;
+    strcpy(to, text);
+    return true;
+}
+
+static bool set_int(const char *text, uint64_t most, int *value) {
+    uint64_t number;
+    if (!read_whole(text, most, &number) || number == 0)
+        return false;
+    *value = (int)number;
+    return true;
+}
+
+static bool set(settings_t *s, int option, const char *text) {
+    static const char *const windows[] = {"shm", "rma", "auto", NULL};
+    static const char *const owners[] = {"consumers", "producers", "all", NULL};
+    const uint64_t large = (uint64_t)1 << 40;
+    uint64_t number = 0;
+    int choice;
+    bool good = true;
+    switch (option) {
+    case 'n':
+        return read_whole(text, large, &s->events);
+    case 'm':
+        good = read_whole(text, MOFKA_METADATA_BYTES_MAX, &number);
+        s->metadata_size = (size_t)number;
+        return good;
+    case 's':
+        good = read_whole(text, large, &number);
+        s->data_size = (size_t)number;
+        return good;
+    case 'b':
+        return read_batch_size(text, &s->batch_size);
+    case MAX_BATCHES:
+        good = read_whole(text, 1 << 20, &number);
+        s->max_batches = (size_t)number;
+        return good;
+    case 'p':
+        good = read_whole(text, MOFKA_THREADS_MAX, &number);
+        s->threads = (size_t)number;
+        return good;
+    case 'f':
+        return read_whole(text, large, &s->flush_interval);
+    case 'i':
+        return read_real(text, 1, &s->interest);
+    case SELECTIVITY:
+        return read_real(text, 1, &s->selectivity);
+    case PRODUCERS:
+        return set_int(text, 1 << 20, &s->producers);
+    case CONSUMERS:
+        return set_int(text, 1 << 20, &s->consumers);
+    case PARTITIONS:
+        return set_int(text, MOFKA_PARTITIONS_MAX, &s->partitions);
+    case PARTITION_BYTES:
+        good = read_whole(text, large, &number) && number >= 64;
+        s->partition_bytes = (size_t)number;
+        return good;
+    case OWNERS:
+        good = read_choice(text, owners, &choice);
+        if (good)
+            s->owners = (bench_owners_t)choice;
+        return good;
+    case WINDOW:
+        return read_choice(text, windows, &choice) && read_text(text, s->window, sizeof s->window);
+    case RATE:
+        return read_real(text, 1e9, &s->rate);
+    case WARMUP:
+        return read_whole(text, large, &s->warmup);
+    case REPEAT:
+        return set_int(text, 10000, &s->repeat);
+    case SECONDS:
+        return read_real(text, 3600, &s->seconds) && s->seconds > 0;
+    case JSON:
+        return read_text(text, s->json, sizeof s->json);
+    case CSV:
+        return read_text(text, s->csv, sizeof s->csv);
+    default:
+        break;
+    }
+    s->zero_copy |= option == ZERO_COPY;
+    s->futures |= option == FUTURES;
+    s->phased |= option == PHASED;
+    s->baseline |= option == BASELINE;
+    s->verify &= option != NO_VERIFY;
+    return true;
+}
+
+static const char *name_of(int option) {
+    for (const struct option *o = long_options; o->name; o++)
+        if (o->val == option)
+            return o->name;
+    return "?";
+}
+
+bool settings_read(int argc, char **argv, bool speak, settings_t *s) {
+    int choice = -1;
+    *s = (settings_t){.metadata_size = 64,
+                      .batch_size = MOFKA_BATCH_ADAPTIVE,
+                      .interest = 1,
+                      .selectivity = 1,
+                      .partition_bytes = 8 << 20,
+                      .window = "auto",
+                      .verify = true,
+                      .warmup = 1000,
+                      .repeat = 1};
+    static const char *const names[] = {"stream", "produce", "consume", "latency",
+                                        "pool",   "wait",    "raw",     NULL};
+    if (argc < 2 || !read_choice(argv[1], names, &choice)) {
+        if (speak)
+            settings_usage(stderr);
+        return complain(speak, "%s '%s'", argc < 2 ? "no command" : "unknown command",
+                        argc < 2 ? "" : argv[1]);
+    }
+    s->command = (command_t)choice;
+    s->events = s->command == COMMAND_LATENCY ? 10000 : 100000;
+    s->seconds = s->command == COMMAND_WAIT ? 10 : 0.5;
+    opterr = 0;
+    optind = 2;
+    for (int option;
+         (option = getopt_long(argc, argv, ":n:m:s:b:p:f:i:", long_options, NULL)) != -1;) {
+        if (option == '?' || option == ':')
+            return complain(speak, "%s '%s'",
+                            option == ':' ? "a value is missing after" : "unknown option",
+                            argv[optind - 1]);
+        if (!set(s, option, optarg))
+            return complain(speak, "--%s cannot be '%s'", name_of(option), optarg);
+    }
+    if (optind < argc)
+        return complain(speak, "unknown argument '%s'", argv[optind]);
+    return true;
+}
+
+bool settings_check(const settings_t *s, int ranks, bool speak) {
+    size_t event = s->metadata_size + s->data_size;
+    if (s->command == COMMAND_POOL || s->command == COMMAND_WAIT)
+        return true;
+    if (ranks < 2)
+        return complain(speak, "%s needs at least 2 ranks", commands[s->command]);
+    if (s->command == COMMAND_LATENCY && ranks != 2)
+        return complain(speak, "latency is between 2 ranks, not %d", ranks);
+    if (s->command == COMMAND_RAW)
+        return true;
+    if (s->events == 0)
+        return complain(speak, "there must be at least one event");
+    if (s->consumers > s->partitions)
+        return complain(speak, "%d consumers for %d partitions: each consumer needs one",
+                        s->consumers, s->partitions);
+    if (event > s->partition_bytes)
+        return complain(speak, "an event of %zu bytes does not fit a partition of %zu", event,
+                        s->partition_bytes);
+    if (s->batch_size != MOFKA_BATCH_ADAPTIVE &&
+        s->batch_size > s->partition_bytes / (event + !event))
+        return complain(speak, "a batch of %zu events of %zu bytes does not fit a partition of %zu",
+                        s->batch_size, event, s->partition_bytes);
+    if (s->zero_copy && strcmp(s->window, "rma") == 0)
+        return complain(speak, "--zero-copy reads in the window, which only shm allows");
+    if (s->verify && s->metadata_size < 16 && s->data_size < 16)
+        return complain(speak, "stamps need 16 bytes of metadata or of data; or use --no-verify");
+    return true;
+}
