@@ -26,6 +26,7 @@
 #include <mofka/options.h>
 
 #define WARN_AFTER_MS 1000
+#define CLOSE_TIMEOUT_MS 10000 /* for the partitions' locks */
 
 typedef struct sender {
     mofka_mpi_entry_t *entries; /* of the batch under way; reused */
@@ -36,6 +37,7 @@ typedef struct sender {
 
 typedef struct mpi_producer {
     mofka_mpi_topic_t *topic; /* lives longer: the core's handle keeps it */
+    bool counted, last;       /* as a finished producer of the topic; the last expected one */
     sender_t senders[]; /* per partition; the core appends from one thread at a time to each */
 } mpi_producer_t;
 
@@ -309,16 +311,22 @@ static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch,
     return status;
 }
 
+/* Called again after a time-out: this producer counts once. */
 static mofka_status_t close_producer(void *self, int flushed) {
-    mofka_mpi_topic_t *topic = ((mpi_producer_t *)self)->topic;
+    mpi_producer_t *producer = self;
+    mofka_mpi_topic_t *topic = producer->topic;
     if (!flushed || topic->expected_producers == 0)
         return MOFKA_OK;
     const mofka_mpi_partition_t *p = &topic->partitions[0];
-    uint64_t before =
-        p->w->ops->fetch_add(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(finished), 1);
-    if (before + 1 < topic->expected_producers)
+    if (!producer->counted) {
+        uint64_t before =
+            p->w->ops->fetch_add(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(finished), 1);
+        producer->counted = true;
+        producer->last = before + 1 >= topic->expected_producers;
+    }
+    if (!producer->last)
         return mofka_mpi_window_check(p->w);
-    return mofka_mpi_topic_complete(topic, mofka_mpi_deadline(MOFKA_PUSH_TIMEOUT_MS_DEFAULT));
+    return mofka_mpi_topic_complete(topic, mofka_mpi_deadline(CLOSE_TIMEOUT_MS));
 }
 
 static void destroy(void *self) {

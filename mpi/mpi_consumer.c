@@ -20,8 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What one run may hold at most: bounds the memory of a consumer, however large the batches. */
-#define RUN_EVENTS_MAX 4096
+/* What one run may hold at most: bounds the memory of a consumer, however large the batches, and keeps
+ * a run in a core's cache from fetch to release. */
+#define RUN_EVENTS_MAX 1024
 #define RUN_METADATA_BYTES ((size_t)1 << 20)
 #define OVERTAKEN_TRIES 4
 
@@ -51,10 +52,11 @@ static uint64_t batch_at(const mofka_mpi_partition_t *p, flags_t *flags, uint64_
 }
 
 /* Entries from the next id on, of the batches that are published; whole batches unless `most` ends
- * inside one. */
+ * inside one. At most one lap: with discard_oldest the log may go on while flags are read. */
 static mofka_status_t read_entries(mofka_mpi_reader_t *r, size_t most, size_t *found) {
     const mofka_mpi_partition_t *p = r->p;
     flags_t flags = {.count = 0};
+    most = most < p->slots ? most : (size_t)p->slots;
     size_t count = (size_t)(r->batch_end - r->next);
     while (count < most) {
         uint64_t batch = batch_at(p, &flags, r->batch_end);

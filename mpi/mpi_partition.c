@@ -195,6 +195,7 @@ void mofka_mpi_entries_put(const mofka_mpi_partition_t *p, uint64_t id,
                            const mofka_mpi_entry_t *entries, size_t count) {
     uint64_t slot = id % p->slots;
     size_t first = count < p->slots - slot ? count : (size_t)(p->slots - slot);
+    assert(count <= p->slots);
     p->w->ops->put(p->w, p->owner, p->entries + slot * sizeof *entries, entries,
                    first * sizeof *entries);
     if (count > first)
@@ -206,6 +207,7 @@ void mofka_mpi_entries_get(const mofka_mpi_partition_t *p, uint64_t id, mofka_mp
                            size_t count) {
     uint64_t slot = id % p->slots;
     size_t first = count < p->slots - slot ? count : (size_t)(p->slots - slot);
+    assert(count <= p->slots);
     p->w->ops->get(p->w, p->owner, p->entries + slot * sizeof *entries, entries,
                    first * sizeof *entries);
     if (count > first)
@@ -214,10 +216,11 @@ void mofka_mpi_entries_get(const mofka_mpi_partition_t *p, uint64_t id, mofka_mp
 }
 
 uint32_t mofka_mpi_entry_check(const mofka_mpi_entry_t *e) {
-    uint64_t x = UINT64_C(0x9e3779b97f4a7c15);
-    const uint64_t fields[] = {e->id_1, e->metadata, e->data, e->data_bytes, e->metadata_bytes};
-    for (size_t i = 0; i < 5; i++)
-        x = (x ^ fields[i]) * UINT64_C(0xff51afd7ed558ccd) + (x >> 32);
+    /* Odd constants; products that do not wait for each other. */
+    uint64_t x =
+        e->id_1 * UINT64_C(0x9e3779b97f4a7c15) ^ e->metadata * UINT64_C(0xff51afd7ed558ccd) ^
+        e->data * UINT64_C(0xc4ceb9fe1a85ec53) ^ e->data_bytes * UINT64_C(0xd6e8feb86659fd93) ^
+        e->metadata_bytes * UINT64_C(0xa0761d6478bd642f);
     return (uint32_t)(x ^ (x >> 32));
 }
 

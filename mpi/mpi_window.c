@@ -1,4 +1,5 @@
 /* What all windows share: clocks, waiting, the first MPI error. */
+#include "mpi_layout.h"
 #include "mpi_window.h"
 
 #include <errno.h>
@@ -102,6 +103,12 @@ mofka_mpi_window_t *mofka_mpi_window_new(const mofka_mpi_window_ops_t *ops, int 
     *w = (mofka_mpi_window_t){
         .ops = ops, .rank = rank, .size = size, .base = base, .win = MPI_WIN_NULL};
     return w;
+}
+
+char *mofka_mpi_page_start(void *memory) {
+    uintptr_t address = (uintptr_t)memory;
+    return (char *)memory +
+           (MOFKA_MPI_PAGE_BYTES - address % MOFKA_MPI_PAGE_BYTES) % MOFKA_MPI_PAGE_BYTES;
 }
 
 mofka_status_t mofka_mpi_populate(void *memory, uint64_t bytes, int rank) {

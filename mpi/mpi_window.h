@@ -70,7 +70,8 @@ typedef struct mofka_mpi_window_ops {
 struct mofka_mpi_window {
     const mofka_mpi_window_ops_t *ops;
     int rank, size;
-    char **base;      /* shm, heap: each rank's memory here; rma: own only */
+    char **base;      /* shm, heap: each rank's memory here; rma: own only; on a page's start */
+    MPI_Aint *skip;   /* rma: bytes of each rank's window before its page starts; else NULL */
     bool doorbells;   /* whether sleep_on and ring work */
     size_t run_words; /* as many words as are worth loading at a time */
     int64_t spin_ns;  /* how long to look again before sleeping; 0: ranks share cores */
@@ -89,6 +90,9 @@ mofka_status_t mofka_mpi_window_heap(char **bases, int rank, int size, mofka_mpi
 /* For them: zero but for what is given, with room for `bases` addresses. NULL: no memory. */
 mofka_mpi_window_t *mofka_mpi_window_new(const mofka_mpi_window_ops_t *ops, int rank, int size,
                                          size_t bases);
+/* The first page start at or behind an address. MPI's windows begin anywhere (Open MPI: 264 bytes into
+ * a page), which would lay words across cache lines and slows large copies down many times. */
+char *mofka_mpi_page_start(void *memory);
 /* Make pages real: MOFKA_ERR_FULL now instead of a signal later. */
 mofka_status_t mofka_mpi_populate(void *memory, uint64_t bytes, int rank);
 

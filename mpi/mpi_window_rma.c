@@ -21,6 +21,10 @@
 #define SPIN_TESTS 200
 #define YIELD_TESTS 2000
 
+static MPI_Aint place(const mofka_mpi_window_t *w, int rank, uint64_t offset) {
+    return w->skip[rank] + (MPI_Aint)offset;
+}
+
 #define TRY(w, call, ...)                                                                          \
     do {                                                                                           \
         int error_ = call(__VA_ARGS__);                                                            \
@@ -33,14 +37,14 @@ static void rma_put(mofka_mpi_window_t *w, int rank, uint64_t offset, const void
     for (size_t done = 0; done < bytes; done += CHUNK_BYTES) {
         int count = (int)(bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES);
         TRY(w, MPI_Put, (const char *)source + done, count, MPI_BYTE, rank,
-            (MPI_Aint)(offset + done), count, MPI_BYTE, w->win);
+            place(w, rank, offset + done), count, MPI_BYTE, w->win);
     }
 }
 
 static void rma_get(mofka_mpi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes) {
     for (size_t done = 0; done < bytes; done += CHUNK_BYTES) {
         int count = (int)(bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES);
-        TRY(w, MPI_Get, (char *)target + done, count, MPI_BYTE, rank, (MPI_Aint)(offset + done),
+        TRY(w, MPI_Get, (char *)target + done, count, MPI_BYTE, rank, place(w, rank, offset + done),
             count, MPI_BYTE, w->win);
     }
 }
@@ -51,7 +55,7 @@ static int get_indexed(mofka_mpi_window_t *w, int rank, const mofka_mpi_piece_t 
     MPI_Datatype there = MPI_DATATYPE_NULL, here = MPI_DATATYPE_NULL;
     for (int i = 0; i < count; i++) {
         lengths[i] = (int)pieces[i].bytes;
-        places[i] = (MPI_Aint)pieces[i].offset;
+        places[i] = place(w, rank, pieces[i].offset);
     }
     int error = MPI_Type_create_hindexed(count, lengths, places, MPI_BYTE, &there);
     for (int i = 0; i < count; i++)
@@ -128,7 +132,7 @@ static void get_accumulate(mofka_mpi_window_t *w, int rank, uint64_t offset, uin
     MPI_Request request = MPI_REQUEST_NULL;
     memset(old, 0, count * sizeof *old);
     TRY(w, MPI_Rget_accumulate, &value, op == MPI_NO_OP ? 0 : 1, MPI_UINT64_T, old, (int)count,
-        MPI_UINT64_T, rank, (MPI_Aint)offset, (int)count, MPI_UINT64_T, op, w->win, &request);
+        MPI_UINT64_T, rank, place(w, rank, offset), (int)count, MPI_UINT64_T, op, w->win, &request);
     if (request != MPI_REQUEST_NULL)
         wait_for(w, &request);
 }
@@ -165,8 +169,9 @@ static uint64_t rma_fetch_add(mofka_mpi_window_t *w, int rank, uint64_t offset, 
 static void rma_nudge(mofka_mpi_window_t *w, int rank) {
     static const uint64_t one = 1;
     if (rank != w->rank)
-        TRY(w, MPI_Accumulate, &one, 1, MPI_UINT64_T, rank, offsetof(mofka_mpi_share_t, activity),
-            1, MPI_UINT64_T, MPI_SUM, w->win);
+        TRY(w, MPI_Accumulate, &one, 1, MPI_UINT64_T, rank,
+            place(w, rank, offsetof(mofka_mpi_share_t, activity)), 1, MPI_UINT64_T, MPI_SUM,
+            w->win);
 }
 
 static void rma_sleep_on(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t seen,
@@ -192,12 +197,14 @@ static void rma_destroy(mofka_mpi_window_t *w) {
         MPI_Win_free(&w->win);
     }
     free(w->base);
+    free(w->skip);
     free(w);
 }
 
 static mofka_status_t rma_open(mofka_mpi_window_t *w, MPI_Comm comm, uint64_t bytes) {
     void *own = NULL;
-    int error = MPI_Win_allocate((MPI_Aint)bytes, 1, MPI_INFO_NULL, comm, &own, &w->win);
+    int error = MPI_Win_allocate((MPI_Aint)bytes + MOFKA_MPI_PAGE_BYTES, 1, MPI_INFO_NULL, comm,
+                                 &own, &w->win);
     if (error) {
         w->win = MPI_WIN_NULL;
         mofka_mpi_error("MPI_Win_allocate", error);
@@ -208,7 +215,11 @@ static mofka_status_t rma_open(mofka_mpi_window_t *w, MPI_Comm comm, uint64_t by
             (unsigned long long)bytes, mofka_last_error());
     }
     MPI_Win_set_errhandler(w->win, MPI_ERRORS_RETURN);
-    w->base[0] = own;
+    w->base[0] = mofka_mpi_page_start(own);
+    w->skip[w->rank] = w->base[0] - (char *)own;
+    error = MPI_Allgather(MPI_IN_PLACE, 1, MPI_AINT, w->skip, 1, MPI_AINT, comm);
+    if (error)
+        return mofka_mpi_error("MPI_Allgather", error);
     error = MPI_Win_lock_all(MPI_MODE_NOCHECK, w->win);
     if (error)
         return mofka_mpi_error("MPI_Win_lock_all", error);
@@ -216,10 +227,10 @@ static mofka_status_t rma_open(mofka_mpi_window_t *w, MPI_Comm comm, uint64_t by
     MPI_Win_get_attr(w->win, MPI_WIN_MODEL, &model, &found);
     if (!found || *model != MPI_WIN_UNIFIED)
         return mofka_fail(MOFKA_ERR_UNSUPPORTED, "this MPI's windows are not MPI_WIN_UNIFIED");
-    mofka_status_t status = mofka_mpi_populate(own, bytes, w->rank);
+    mofka_status_t status = mofka_mpi_populate(w->base[0], bytes, w->rank);
     if (status)
         return status;
-    memset(own, 0, bytes);
+    memset(w->base[0], 0, bytes);
     MPI_Win_sync(w->win);
     return MOFKA_OK;
 }
@@ -245,8 +256,14 @@ static const mofka_mpi_window_ops_t rma_ops = {
 
 mofka_status_t mofka_mpi_window_rma(int rank, int size, mofka_mpi_window_t **window) {
     mofka_mpi_window_t *w = mofka_mpi_window_new(&rma_ops, rank, size, 1);
-    if (!w)
+    MPI_Aint *skip = calloc((size_t)size, sizeof *skip);
+    if (!w || !skip) {
+        if (w)
+            rma_destroy(w);
+        free(skip);
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a window");
+    }
+    w->skip = skip;
     w->run_words = MOFKA_MPI_RUN_WORDS_MAX;
     *window = w;
     return MOFKA_OK;

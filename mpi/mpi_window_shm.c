@@ -1,5 +1,6 @@
 /* Windows in memory that all ranks can address: shm (MPI_Win_allocate_shared) and heap (threads).
  */
+#include "mpi_layout.h"
 #include "mpi_window.h"
 
 #include <assert.h>
@@ -94,7 +95,8 @@ static mofka_status_t shm_populate(mofka_mpi_window_t *w, int rank, uint64_t off
 
 static mofka_status_t shm_open_window(mofka_mpi_window_t *w, MPI_Comm comm, uint64_t bytes) {
     void *own = NULL;
-    int error = MPI_Win_allocate_shared((MPI_Aint)bytes, 1, MPI_INFO_NULL, comm, &own, &w->win);
+    int error = MPI_Win_allocate_shared((MPI_Aint)bytes + MOFKA_MPI_PAGE_BYTES, 1, MPI_INFO_NULL,
+                                        comm, &own, &w->win);
     if (error) {
         w->win = MPI_WIN_NULL;
         return mofka_mpi_error("MPI_Win_allocate_shared", error);
@@ -109,6 +111,8 @@ static mofka_status_t shm_open_window(mofka_mpi_window_t *w, MPI_Comm comm, uint
         error = MPI_Win_shared_query(w->win, i, &share, &unit, &w->base[i]);
         if (error)
             return mofka_mpi_error("MPI_Win_shared_query", error);
+        /* Mappings begin on pages, so every process finds the same start. */
+        w->base[i] = mofka_mpi_page_start(w->base[i]);
     }
     return MOFKA_OK;
 }
