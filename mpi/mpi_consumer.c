@@ -128,7 +128,7 @@ static run_t *run_new(const mofka_mpi_partition_t *p, size_t count, size_t metad
 /* Metadata of consecutive events of one batch is consecutive: get such stretches, then spread them
  * to give each text its end. Raw bytes start `count` bytes behind the texts, so no text overtakes
  * them. */
-static mofka_status_t read_metadata(mofka_mpi_reader_t *r, run_t *run) {
+static mofka_status_t read_metadata(const mofka_mpi_reader_t *r, run_t *run) {
     size_t count = run->run.event_count;
     char *texts = (char *)(run->events + count), *raw = texts + count;
     for (size_t i = 0; i < count;) {
@@ -338,16 +338,14 @@ static void release_run(void *self, mofka_run_t *run) {
 
 static mofka_status_t acknowledge(void *self, size_t partition, uint64_t id) {
     mofka_mpi_consumer_t *c = self;
-    for (size_t i = 0; i < c->reader_count; i++) {
-        mofka_mpi_reader_t *r = &c->readers[i];
-        if (r->p->index != partition)
-            continue;
-        uint64_t old = atomic_load(&r->acknowledged);
-        while (old < id + 1 && !atomic_compare_exchange_weak(&r->acknowledged, &old, id + 1))
-            ;
-        return MOFKA_OK;
-    }
-    return mofka_fail(MOFKA_ERR_RANGE, "partition %zu is not one of this consumer's", partition);
+    mofka_mpi_reader_t *r = partition < c->partition_count ? c->by_partition[partition] : NULL;
+    if (!r)
+        return mofka_fail(MOFKA_ERR_RANGE, "partition %zu is not one of this consumer's",
+                          partition);
+    uint64_t old = atomic_load(&r->acknowledged);
+    while (old < id + 1 && !atomic_compare_exchange_weak(&r->acknowledged, &old, id + 1))
+        ;
+    return MOFKA_OK;
 }
 
 static mofka_status_t publish(void *self) {
@@ -383,6 +381,7 @@ static void destroy(void *self) {
     for (size_t i = 0; i < c->reader_count; i++)
         mofka_mpi_reader_end(&c->readers[i]);
     free(c->entries);
+    free(c->by_partition);
     free(c->pieces);
     free(c);
 }
@@ -401,6 +400,19 @@ static const mofka_consumer_ops_t consumer_ops = {
     .destroy = destroy,
 };
 
+static mofka_mpi_consumer_t *consumer_new(const mofka_mpi_topic_t *topic, size_t readers) {
+    mofka_mpi_consumer_t *c = calloc(1, sizeof *c + readers * sizeof c->readers[0]);
+    if (!c)
+        return NULL;
+    c->partition_count = topic->partition_count;
+    c->entries = malloc(RUN_EVENTS_MAX * sizeof *c->entries);
+    c->by_partition = calloc(topic->partition_count, sizeof(mofka_mpi_reader_t *));
+    if (c->entries && c->by_partition)
+        return c;
+    destroy(c);
+    return NULL;
+}
+
 mofka_status_t mofka_mpi_make_consumer(void *self, const mofka_consumer_config_t *config,
                                        const mofka_consumer_ops_t **ops, void **out) {
     mofka_mpi_topic_t *topic = self;
@@ -409,18 +421,14 @@ mofka_status_t mofka_mpi_make_consumer(void *self, const mofka_consumer_config_t
     if (status)
         return status;
     size_t count = config->targets ? config->target_count : topic->partition_count;
-    mofka_mpi_consumer_t *c = calloc(1, sizeof *c + count * sizeof c->readers[0]);
-    mofka_mpi_entry_t *entries = malloc(RUN_EVENTS_MAX * sizeof *entries);
-    if (!c || !entries) {
-        free(c);
-        free(entries);
+    mofka_mpi_consumer_t *c = consumer_new(topic, count);
+    if (!c)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer of %zu partitions", count);
-    }
-    c->entries = entries;
     for (; !status && c->reader_count < count; c->reader_count += !status) {
         size_t index = config->targets ? config->targets[c->reader_count] : c->reader_count;
         mofka_mpi_reader_t *r = &c->readers[c->reader_count];
-        r->entries = entries;
+        r->entries = c->entries;
+        c->by_partition[index] = r;
         status =
             mofka_mpi_reader_join(r, &topic->partitions[index], config->name, config->from_end);
     }

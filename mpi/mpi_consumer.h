@@ -33,6 +33,8 @@ typedef struct mofka_mpi_consumer {
     mofka_mpi_piece_t *pieces; /* of the selection under way; reused */
     size_t piece_count, piece_room;
     size_t turn; /* reader that is asked first */
+    size_t partition_count;
+    mofka_mpi_reader_t **by_partition; /* NULL: not one of this consumer's */
     size_t reader_count;
     mofka_mpi_reader_t readers[];
 } mofka_mpi_consumer_t;

@@ -149,8 +149,17 @@ static mofka_status_t discard_oldest(const mofka_mpi_partition_t *p, mofka_mpi_p
     return MOFKA_OK;
 }
 
+/* Without the lock: whether a trim would move the head. */
+static bool worth_trimming(const mofka_mpi_partition_t *p) {
+    mofka_mpi_place_t head = mofka_mpi_state(p).head;
+    return p->retention == MOFKA_MPI_DISCARD_OLDEST ||
+           slowest_consumer(p, head).events != head.events;
+}
+
 mofka_status_t mofka_mpi_trim(const mofka_mpi_partition_t *p, mofka_mpi_place_t need,
                               int64_t deadline) {
+    if (!worth_trimming(p))
+        return mofka_mpi_window_check(p->w);
     mofka_status_t status = mofka_mpi_partition_lock(p, deadline);
     if (status)
         return status;

@@ -36,18 +36,6 @@ mofka_status_t mfi_batch_open(mfi_lane_t *lane) {
     return MOFKA_OK;
 }
 
-bool mfi_batch_fits(const mfi_lane_t *lane, size_t bytes) {
-    const mofka_batch_t *out = &lane->open->out;
-    size_t used = out->metadata_bytes + out->data_bytes;
-    return out->event_count == 0 || (used <= lane->bytes_cap && bytes <= lane->bytes_cap - used);
-}
-
-bool mfi_batch_is_full(const mfi_lane_t *lane) {
-    const mofka_batch_t *out = &lane->open->out;
-    return out->event_count >= lane->events_cap ||
-           out->metadata_bytes + out->data_bytes >= lane->bytes_cap;
-}
-
 static bool grow(void **list, size_t *room, size_t need, size_t item) {
     if (need <= *room)
         return true;
@@ -62,17 +50,35 @@ static bool grow(void **list, size_t *room, size_t need, size_t item) {
     return true;
 }
 
+static bool grow_data(mfi_batch_t *b, size_t segments) {
+    return grow((void **)&b->segments, &b->segment_room, b->out.segment_count + segments,
+                sizeof *b->segments) &&
+           grow((void **)&b->views, &b->view_room, b->view_count + 1, sizeof(mofka_data_view_t *));
+}
+
+/* Room was made. */
+static size_t add_data(mfi_batch_t *b, mofka_data_view_t *data) {
+    size_t count;
+    const mofka_segment_t *segments = mofka_data_view_segments(data, &count);
+    if (count > 0)
+        memcpy(b->segments + b->out.segment_count, segments, count * sizeof *segments);
+    b->views[b->view_count++] = mofka_data_view_retain(data);
+    b->out.segment_count += count;
+    size_t bytes = mofka_data_view_size(data);
+    b->out.data_bytes += bytes;
+    return bytes;
+}
+
 mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t metadata_bytes,
                              mofka_data_view_t *data, mofka_future_t *future) {
     mfi_batch_t *b = lane->open;
-    size_t count;
-    const mofka_segment_t *segments = mofka_data_view_segments(data, &count);
+    size_t segments = 0;
+    if (data)
+        mofka_data_view_segments(data, &segments);
     if (!grow((void **)&b->events, &b->event_room, b->out.event_count + 1, sizeof *b->events) ||
         !grow((void **)&b->metadata, &b->metadata_room, b->out.metadata_bytes + metadata_bytes,
               1) ||
-        !grow((void **)&b->segments, &b->segment_room, b->out.segment_count + count,
-              sizeof *b->segments) ||
-        !grow((void **)&b->views, &b->view_room, b->view_count + 1, sizeof(mofka_data_view_t *)))
+        (data && !grow_data(b, segments)))
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for one more event in a batch");
     if (b->out.event_count == 0) {
         b->sequence = ++lane->producer->sequence;
@@ -80,10 +86,8 @@ mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t meta
     }
     if (metadata_bytes > 0)
         memcpy(b->metadata + b->out.metadata_bytes, metadata, metadata_bytes);
-    if (count > 0)
-        memcpy(b->segments + b->out.segment_count, segments, count * sizeof *segments);
-    if (data)
-        b->views[b->view_count++] = mofka_data_view_retain(data);
+    b->out.metadata_bytes += metadata_bytes;
+    size_t data_bytes = data ? add_data(b, data) : 0;
     if (future) {
         future->batch = b;
         future->ticket = b->out.event_count;
@@ -92,11 +96,7 @@ mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t meta
     } else {
         b->futureless++;
     }
-    b->events[b->out.event_count++] =
-        (mofka_batch_event_t){metadata_bytes, mofka_data_view_size(data)};
-    b->out.metadata_bytes += metadata_bytes;
-    b->out.segment_count += count;
-    b->out.data_bytes += mofka_data_view_size(data);
+    b->events[b->out.event_count++] = (mofka_batch_event_t){metadata_bytes, data_bytes};
     return MOFKA_OK;
 }
 
@@ -114,10 +114,6 @@ void mfi_batch_seal(mfi_lane_t *lane) {
     else
         lane->first = batch;
     lane->last = batch;
-}
-
-bool mfi_batch_is_old(const mfi_batch_t *batch, int64_t now_ms) {
-    return (uint64_t)(now_ms - batch->opened_ms) >= batch->lane->producer->linger_ms;
 }
 
 void mfi_keep_failure(mofka_producer_t *producer, size_t count, uint64_t sequence,

@@ -56,6 +56,9 @@ struct mofka_producer {
     const mofka_producer_ops_t *ops;
     void *self;
     mofka_partition_selector_t *selector;
+    /* What a push can leave out, found when the producer is made: a validator that accepts all, a
+     * serializer that stores text as it is, and a choice that there is not. */
+    bool accepts_all, stores_text, one_choice;
     char *name;
     char *options_json; /* NULL: none */
     size_t batch_size, max_batches;
@@ -86,12 +89,26 @@ struct mofka_producer {
 int64_t mfi_coarse_ms(void);
 /* All with the producer's lock held: */
 mofka_status_t mfi_batch_open(mfi_lane_t *lane);
-bool mfi_batch_fits(const mfi_lane_t *lane, size_t bytes);
-bool mfi_batch_is_full(const mfi_lane_t *lane);
+
+static inline bool mfi_batch_fits(const mfi_lane_t *lane, size_t bytes) {
+    const mofka_batch_t *out = &lane->open->out;
+    size_t used = out->metadata_bytes + out->data_bytes;
+    return out->event_count == 0 || (used <= lane->bytes_cap && bytes <= lane->bytes_cap - used);
+}
+
+static inline bool mfi_batch_is_full(const mfi_lane_t *lane) {
+    const mofka_batch_t *out = &lane->open->out;
+    return out->event_count >= lane->events_cap ||
+           out->metadata_bytes + out->data_bytes >= lane->bytes_cap;
+}
+
+static inline bool mfi_batch_is_old(const mfi_batch_t *batch, int64_t now_ms) {
+    return (uint64_t)(now_ms - batch->opened_ms) >= batch->lane->producer->linger_ms;
+}
+
 mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t metadata_bytes,
                              mofka_data_view_t *data, mofka_future_t *future);
 void mfi_batch_seal(mfi_lane_t *lane);
-bool mfi_batch_is_old(const mfi_batch_t *batch, int64_t now_ms);
 /* Keep the failure of futureless events, of the batch `sequence`, for the next flush. */
 void mfi_keep_failure(mofka_producer_t *producer, size_t count, uint64_t sequence,
                       mofka_status_t status, const char *message);

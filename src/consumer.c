@@ -239,9 +239,8 @@ static void prefetch(void *context) {
 
 /* With the lock: let a worker fetch ahead, if there is one and too little is ready. */
 static bool wants_prefetch(mofka_consumer_t *consumer) {
-    if (consumer->prefetching || consumer->fetching || consumer->ended || is_over(consumer) ||
-        consumer->ready_runs >= consumer->options.max_batches ||
-        mofka_thread_pool_thread_count(consumer->options.thread_pool) == 0)
+    if (consumer->ready_runs >= consumer->options.max_batches || consumer->prefetching ||
+        consumer->fetching || consumer->ended || is_over(consumer) || !consumer->workers)
         return false;
     return consumer->prefetching = true;
 }
@@ -411,7 +410,7 @@ mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer, mofka_futu
 /* ---- the end --------------------------------------------------------------------------------- */
 
 /* With the lock, let go on success: say why, end what is fetched for others, take the turn. */
-static mofka_status_t take_last_turn(mofka_consumer_t *consumer, bool *why) {
+static mofka_status_t take_last_turn(mofka_consumer_t *consumer, _Atomic bool *why) {
     mofka_status_t status = check_caller(consumer);
     mofka_future_t *done = NULL;
     if (status)

@@ -26,9 +26,10 @@ struct mofka_event {
     _Atomic(mofka_metadata_t *) metadata; /* made on first use */
     /* Of events that consumers hand out: */
     struct mfi_run *run;
-    mofka_event_t *next;            /* in the ready FIFO */
-    mofka_data_view_t *data;        /* owned */
-    mofka_metadata_t *deserialized; /* owned; NULL with the identity serializer */
+    const mofka_fetched_event_t *from; /* of the backend's run; NULL: the end */
+    mofka_event_t *next;               /* in the ready FIFO */
+    mofka_data_view_t *data;           /* owned */
+    mofka_metadata_t *deserialized;    /* owned; NULL with the identity serializer */
     uint64_t lost;
     mofka_status_t status; /* of its selection: an error is what the pull returns */
     char *message;
@@ -59,14 +60,15 @@ struct mofka_consumer {
     void *self;
     char *name;
     mofka_consumer_options_t
-        options; /* with defaults filled in; its pool is kept, targets and JSON owned */
+        options;  /* with defaults filled in; its pool is kept, targets and JSON owned */
+    bool workers; /* its pool has some */
     mfi_child_t child;
     pthread_mutex_t lock;   /* guards all below */
     pthread_cond_t changed; /* a fetch ended */
-    bool fetching, prefetching, closed, ended;
-    bool unsubscribed;           /* asked for: as good as closed */
-    bool forgotten;              /* unsubscribed in the backend */
-    pthread_t fetcher;           /* while fetching */
+    bool fetching, prefetching, ended;
+    _Atomic bool closed, unsubscribed; /* asked for; written with the lock. Both end all pulls */
+    bool forgotten;                    /* unsubscribed in the backend */
+    pthread_t fetcher;                 /* while fetching */
     mofka_run_t *untaken;        /* the fetching thread's: a run that there was no memory to take */
     size_t ready_runs;           /* runs of which the FIFO has an event */
     mofka_event_t *first, *last; /* ready */

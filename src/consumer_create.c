@@ -160,6 +160,7 @@ static mofka_status_t set_options(mofka_consumer_t *consumer,
     if (!options->max_batches)
         consumer->options.max_batches = MOFKA_MAX_BATCHES_DEFAULT;
     mofka_thread_pool_retain(options->thread_pool);
+    consumer->workers = mofka_thread_pool_thread_count(options->thread_pool) > 0;
     return MOFKA_OK;
 }
 

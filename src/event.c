@@ -9,32 +9,28 @@
 #include <string.h>
 #include "consumer.h"
 
-static size_t index_of(const mofka_event_t *event) {
-    return (size_t)(event - event->run->events);
-}
-
 static const mofka_fetched_event_t *fetched(const mofka_event_t *event) {
-    return event->run->run ? &event->run->run->events[index_of(event)] : NULL;
+    return event->from;
 }
 
 static const mofka_event_ops_t fetched_ops;
 
 mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *from, mfi_run_t **out) {
     size_t count = from ? from->event_count : 1;
-    mfi_run_t *run = calloc(1, sizeof *run + count * sizeof run->events[0]);
+    mfi_run_t *run = malloc(sizeof *run + count * sizeof run->events[0]);
     if (!run)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu events", count);
-    run->consumer = mofka_consumer_retain(consumer);
-    run->run = from;
-    run->partition = from ? from->partition : SIZE_MAX;
-    run->count = count;
-    atomic_init(&run->users, count);
-    for (size_t i = 0; i < count; i++) {
-        mfi_object_init(&run->events[i].object, MFI_EVENT);
-        run->events[i].ops = &fetched_ops;
-        run->events[i].self = &run->events[i];
-        run->events[i].run = run;
-    }
+    *run = (mfi_run_t){.consumer = mofka_consumer_retain(consumer),
+                       .run = from,
+                       .partition = from ? from->partition : SIZE_MAX,
+                       .count = count,
+                       .users = count};
+    for (size_t i = 0; i < count; i++)
+        run->events[i] = (mofka_event_t){.object = {1, MFI_EVENT},
+                                         .ops = &fetched_ops,
+                                         .self = &run->events[i],
+                                         .run = run,
+                                         .from = from ? &from->events[i] : NULL};
     *out = run;
     return MOFKA_OK;
 }
@@ -134,10 +130,7 @@ static mofka_status_t fetched_acknowledge(void *self) {
     mofka_consumer_t *consumer = event->run->consumer;
     if (!event->run->run)
         return MOFKA_OK;
-    pthread_mutex_lock(&consumer->lock);
-    bool closed = consumer->closed || consumer->unsubscribed;
-    pthread_mutex_unlock(&consumer->lock);
-    if (closed)
+    if (atomic_load(&consumer->closed) || atomic_load(&consumer->unsubscribed))
         return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
     return consumer->ops->acknowledge(consumer->self, event->run->partition, fetched(event)->id);
 }
@@ -145,9 +138,12 @@ static mofka_status_t fetched_acknowledge(void *self) {
 static void fetched_destroy(void *self) {
     mofka_event_t *event = self;
     mfi_run_t *run = event->run;
-    mofka_data_view_release(event->data);
-    mofka_metadata_release(event->deserialized);
-    free(event->message);
+    if (event->data)
+        mofka_data_view_release(event->data);
+    if (event->deserialized)
+        mofka_metadata_release(event->deserialized);
+    if (event->message)
+        free(event->message);
     if (run->run && run->consumer->options.acknowledge == MOFKA_ACKNOWLEDGE_AUTO)
         acknowledge_released(event);
     mfi_run_drop(run);
@@ -190,7 +186,9 @@ void mofka_event_release(mofka_event_t *event) {
     if (!event || !mfi_object_release(&event->object))
         return;
     bool wrapped = event->self != event;
-    mofka_metadata_release(atomic_load(&event->metadata));
+    mofka_metadata_t *metadata = atomic_load_explicit(&event->metadata, memory_order_acquire);
+    if (metadata)
+        mofka_metadata_release(metadata);
     event->ops->destroy(event->self); /* a fetched event lives in its run, which may end here */
     if (wrapped)
         free(event);

@@ -68,6 +68,11 @@ struct mofka_topic {
     char *selector;
 };
 
+/* Whether a validator has nothing to say, and whether a selector is the default one: its choice among
+ * one partition need not be asked for. */
+bool mfi_validator_accepts_all(const mofka_validator_t *validator);
+bool mfi_partition_selector_takes_turns(const mofka_partition_selector_t *selector);
+
 /*
  * Futures. The owner (producer, consumer) completes a future once; waiting and polling go through
  * the owner's `drive`, which makes progress for at most `timeout_ms` (0: without waiting) and

@@ -44,10 +44,13 @@ static inline void mfi_object_retain(mfi_object_t *object) {
 
 /* True when this was the last user: the caller frees. */
 static inline bool mfi_object_release(mfi_object_t *object) {
-    uint32_t before = atomic_fetch_sub_explicit(&object->count, 1, memory_order_acq_rel);
-    assert(before > 0);
-    if (before != 1)
-        return false;
+    /* Only a user can make another one, so who finds itself the only one is the last. */
+    if (atomic_load_explicit(&object->count, memory_order_acquire) != 1) {
+        uint32_t before = atomic_fetch_sub_explicit(&object->count, 1, memory_order_acq_rel);
+        assert(before > 0);
+        if (before != 1)
+            return false;
+    }
     object->kind = MFI_DEAD;
     return true;
 }

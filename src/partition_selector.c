@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <mofka/driver.h>
 #include <mofka/options.h>
+#include "handles.h"
 #include "object.h"
 #include "registry.h"
 
@@ -60,6 +61,10 @@ static mofka_status_t default_create(const mofka_metadata_t *metadata,
     return status;
 }
 MOFKA_REGISTER_PARTITION_SELECTOR(default, default_create);
+
+bool mfi_partition_selector_takes_turns(const mofka_partition_selector_t *selector) {
+    return selector->ops == &turns_ops;
+}
 
 mofka_status_t mofka_partition_selector_register(const char *type,
                                                  mofka_partition_selector_create_fn create) {

@@ -33,9 +33,9 @@ static mofka_status_t refuse(mofka_producer_t *producer, mofka_status_t status,
 }
 
 /* With the lock: an open batch that the event fits, waiting for room among max_batches. */
-static mofka_status_t make_room(mfi_lane_t *lane, size_t bytes, int64_t deadline, bool *sealed,
-                                bool *opened) {
+static mofka_status_t make_room(mfi_lane_t *lane, size_t bytes, bool *sealed, bool *opened) {
     mofka_producer_t *producer = lane->producer;
+    int64_t deadline = 0;
     for (;;) {
         if (producer->closed)
             return mofka_fail(MOFKA_ERR_CLOSED, "producer '%s' is closed", producer->name);
@@ -49,6 +49,8 @@ static mofka_status_t make_room(mfi_lane_t *lane, size_t bytes, int64_t deadline
             *opened = true;
             return mfi_batch_open(lane);
         }
+        if (deadline == 0)
+            deadline = mfi_deadline(producer->push_timeout_ms);
         uint64_t oldest = lane->first ? lane->first->sequence : 0;
         pthread_mutex_unlock(&producer->lock);
         mofka_status_t status = mfi_lane_drive(lane, oldest, deadline);
@@ -64,7 +66,7 @@ static mofka_status_t make_room(mfi_lane_t *lane, size_t bytes, int64_t deadline
 static mofka_status_t enqueue(mfi_lane_t *lane, const char *metadata, size_t bytes,
                               mofka_data_view_t *data, mofka_future_t *future) {
     mofka_producer_t *producer = lane->producer;
-    size_t total = bytes + mofka_data_view_size(data);
+    size_t total = data ? bytes + mofka_data_view_size(data) : bytes;
     if (total < bytes || total > lane->limits.event_bytes_max)
         return refuse(producer,
                       mofka_fail(MOFKA_ERR_TOO_LARGE,
@@ -74,8 +76,7 @@ static mofka_status_t enqueue(mfi_lane_t *lane, const char *metadata, size_t byt
                       future);
     bool sealed = false, opened = false;
     pthread_mutex_lock(&producer->lock);
-    mofka_status_t status =
-        make_room(lane, total, mfi_deadline(producer->push_timeout_ms), &sealed, &opened);
+    mofka_status_t status = make_room(lane, total, &sealed, &opened);
     if (!status)
         status = mfi_batch_add(lane, metadata, bytes, data, future);
     int64_t now = mfi_coarse_ms();
@@ -116,7 +117,7 @@ static mofka_status_t buffer_write(void *context, const void *bytes, size_t size
 static mofka_status_t serialize_and_enqueue(mfi_lane_t *lane, const char *metadata, size_t bytes,
                                             mofka_data_view_t *data, mofka_future_t *future) {
     const mofka_serializer_t *serializer = lane->producer->topic->serializer;
-    if (mofka_serializer_is_identity(serializer))
+    if (lane->producer->stores_text)
         return enqueue(lane, metadata, bytes, data, future);
     buffer_t buffer = {0};
     mofka_archive_t archive = {.context = &buffer, .write = buffer_write};
@@ -136,9 +137,9 @@ static mofka_status_t push(mofka_producer_t *producer, const char *metadata, siz
     if (bytes > MOFKA_METADATA_BYTES_MAX)
         status = mofka_fail(MOFKA_ERR_TOO_LARGE, "metadata of %zu bytes, at most %zu", bytes,
                             MOFKA_METADATA_BYTES_MAX);
-    if (!status)
+    if (!status && !producer->accepts_all)
         status = mofka_validator_validate(producer->topic->validator, metadata, bytes, data);
-    if (!status) {
+    if (!status && !producer->one_choice) {
         pthread_mutex_lock(&producer->select_lock);
         status = mofka_partition_selector_select(producer->selector, metadata, bytes, requested,
                                                  &partition);

@@ -140,6 +140,10 @@ mofka_status_t mofka_producer_create(mofka_topic_t *topic, const mofka_producer_
     status = set_options(producer, options);
     if (!status)
         status = make_selector(producer);
+    producer->accepts_all = mfi_validator_accepts_all(topic->validator);
+    producer->stores_text = mofka_serializer_is_identity(topic->serializer);
+    producer->one_choice = !status && topic->partition_count == 1 &&
+                           mfi_partition_selector_takes_turns(producer->selector);
     if (!status)
         status = make_backend(producer);
     if (status)

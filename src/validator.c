@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <mofka/driver.h>
 #include <mofka/options.h>
+#include "handles.h"
 #include "object.h"
 #include "registry.h"
 
@@ -93,6 +94,10 @@ void mofka_validator_release(mofka_validator_t *validator) {
 
 const mofka_metadata_t *mofka_validator_metadata(const mofka_validator_t *validator) {
     return mfi_object_is(validator, MFI_VALIDATOR) ? validator->metadata : NULL;
+}
+
+bool mfi_validator_accepts_all(const mofka_validator_t *validator) {
+    return !validator->ops->validate;
 }
 
 mofka_status_t mofka_validator_validate(const mofka_validator_t *validator, const char *metadata,
