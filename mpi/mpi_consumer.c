@@ -24,6 +24,7 @@
  * a run in a core's cache from fetch to release. */
 #define RUN_EVENTS_MAX 1024
 #define RUN_METADATA_BYTES ((size_t)1 << 20)
+#define RUN_DATA_BYTES ((size_t)1 << 18) /* of a consumer that copies */
 #define OVERTAKEN_TRIES 4
 
 typedef struct run {
@@ -159,13 +160,15 @@ static mofka_status_t read_metadata(const mofka_mpi_reader_t *r, run_t *run) {
 
 /* Entries are read and not overtaken: how many of them make the run. */
 static mofka_status_t measure(mofka_mpi_reader_t *r, size_t found, size_t *count, size_t *bytes) {
+    uint64_t data = 0;
     *bytes = 0;
     for (*count = 0; *count < found; ++*count) {
         mofka_status_t status = check_entry(r, *count);
         if (status)
             return status;
         size_t more = r->entries[*count].metadata_bytes;
-        if (*count > 0 && *bytes + more > RUN_METADATA_BYTES)
+        data += r->entries[*count].data_bytes;
+        if (*count > 0 && (*bytes + more > RUN_METADATA_BYTES || data > r->run_data_bytes))
             break;
         *bytes += more;
     }
@@ -285,7 +288,8 @@ static mofka_status_t add_pieces(mofka_mpi_consumer_t *c, const mofka_mpi_partit
     size_t first = bytes < p->ring_bytes - at ? bytes : (size_t)(p->ring_bytes - at);
     c->pieces[c->piece_count++] = (mofka_mpi_piece_t){p->ring + at, to, first};
     if (bytes > first)
-        c->pieces[c->piece_count++] = (mofka_mpi_piece_t){p->ring, to + first, bytes - first};
+        c->pieces[c->piece_count++] =
+            (mofka_mpi_piece_t){p->ring, to ? to + first : NULL, bytes - first};
     return MOFKA_OK;
 }
 
@@ -313,6 +317,29 @@ static mofka_status_t get_data(void *self, mofka_run_t *run, size_t index,
     }
     if (!status && c->piece_count > 0)
         p->w->ops->get_pieces(p->w, p->owner, c->pieces, c->piece_count);
+    return status;
+}
+
+/* The same pieces, as segments of the window. */
+static mofka_status_t view_data(void *self, mofka_run_t *run, size_t index,
+                                const mofka_range_t *ranges, size_t range_count,
+                                mofka_data_view_t **view) {
+    mofka_mpi_consumer_t *c = self;
+    const mofka_mpi_partition_t *p = ((run_t *)run->backend)->p;
+    mofka_status_t status = MOFKA_OK;
+    c->piece_count = 0;
+    for (size_t i = 0; i < range_count && !status; i++)
+        status = add_pieces(c, p, run->events[index].data_position + ranges[i].offset,
+                            ranges[i].size, NULL);
+    mofka_segment_t *segments = status ? NULL : calloc(c->piece_count + 1, sizeof *segments);
+    if (!status && !segments)
+        status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu segments", c->piece_count);
+    for (size_t i = 0; i < c->piece_count && !status; i++)
+        segments[i] = (mofka_segment_t){p->w->ops->address(p->w, p->owner, c->pieces[i].offset),
+                                        c->pieces[i].bytes};
+    if (!status)
+        status = mofka_data_view_create(segments, c->piece_count, NULL, NULL, view);
+    free(segments);
     return status;
 }
 
@@ -390,6 +417,7 @@ static const mofka_consumer_ops_t consumer_ops = {
     .size = sizeof consumer_ops,
     .fetch = fetch,
     .get_data = get_data,
+    .view_data = view_data,
     .finish_data = finish_data,
     .wait = mofka_mpi_consumer_wait,
     .release_run = release_run,
@@ -399,6 +427,20 @@ static const mofka_consumer_ops_t consumer_ops = {
     .close = close_consumer,
     .destroy = destroy,
 };
+
+static mofka_status_t check_zero_copy(const mofka_mpi_topic_t *topic) {
+    const mofka_mpi_partition_t *p = &topic->partitions[0];
+    if (!p->w->ops->address)
+        return mofka_fail(MOFKA_ERR_UNSUPPORTED,
+                          "zero_copy reads in the window, which a \"%s\" window does not allow",
+                          p->w->ops->name);
+    if (p->retention == MOFKA_MPI_DISCARD_OLDEST)
+        return mofka_fail(MOFKA_ERR_UNSUPPORTED,
+                          "zero_copy needs retention \"acknowledged\"; topic '%s' has "
+                          "\"discard_oldest\"",
+                          p->topic);
+    return MOFKA_OK;
+}
 
 static mofka_mpi_consumer_t *consumer_new(const mofka_mpi_topic_t *topic, size_t readers) {
     mofka_mpi_consumer_t *c = calloc(1, sizeof *c + readers * sizeof c->readers[0]);
@@ -418,6 +460,8 @@ mofka_status_t mofka_mpi_make_consumer(void *self, const mofka_consumer_config_t
     mofka_mpi_topic_t *topic = self;
     mofka_status_t status =
         mofka_options_read("consumer of an MPI topic", config->options, NULL, 0);
+    if (!status && config->zero_copy)
+        status = check_zero_copy(topic);
     if (status)
         return status;
     size_t count = config->targets ? config->target_count : topic->partition_count;
@@ -428,6 +472,7 @@ mofka_status_t mofka_mpi_make_consumer(void *self, const mofka_consumer_config_t
         size_t index = config->targets ? config->targets[c->reader_count] : c->reader_count;
         mofka_mpi_reader_t *r = &c->readers[c->reader_count];
         r->entries = c->entries;
+        r->run_data_bytes = config->copies_data ? RUN_DATA_BYTES : UINT64_MAX;
         c->by_partition[index] = r;
         status =
             mofka_mpi_reader_join(r, &topic->partitions[index], config->name, config->from_end);

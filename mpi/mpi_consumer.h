@@ -25,6 +25,7 @@ typedef struct mofka_mpi_reader {
     uint64_t published;            /* what the window holds of it */
     mofka_mpi_mark_t *marks;       /* ring of batch ends, oldest first */
     size_t mark_first, mark_count, mark_room;
+    uint64_t run_data_bytes;    /* data of a run, at most */
     mofka_mpi_entry_t *entries; /* the consumer's buffer */
 } mofka_mpi_reader_t;
 

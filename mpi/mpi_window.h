@@ -59,6 +59,8 @@ typedef struct mofka_mpi_window_ops {
     void (*sleep_on)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t seen, int64_t us);
     /* Ring: change the word, wake its sleepers. rma: nothing, sleepers poll. */
     void (*ring)(mofka_mpi_window_t *w, int rank, uint64_t offset);
+    /* Optional: where a place of the window is in this process. */
+    char *(*address)(mofka_mpi_window_t *w, int rank, uint64_t offset);
     /* rma: tell the rank's progress thread that its memory is in use; complete at the next flush. */
     void (*nudge)(mofka_mpi_window_t *w, int rank);
     /* Make the pages of a range real. MOFKA_ERR_FULL when the node has none left. */

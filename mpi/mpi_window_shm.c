@@ -84,6 +84,10 @@ static void shm_ring(mofka_mpi_window_t *w, int rank, uint64_t offset) {
     errno = saved;
 }
 
+static char *shm_address(mofka_mpi_window_t *w, int rank, uint64_t offset) {
+    return w->base[rank] + offset;
+}
+
 static void shm_nudge(mofka_mpi_window_t *w, int rank) {
     (void)w, (void)rank; /* nobody's help is needed */
 }
@@ -140,6 +144,7 @@ static const mofka_mpi_window_ops_t shm_ops = {
     .fetch_add = shm_fetch_add,
     .sleep_on = shm_sleep_on,
     .ring = shm_ring,
+    .address = shm_address,
     .nudge = shm_nudge,
     .populate = shm_populate,
     .destroy = shm_destroy,

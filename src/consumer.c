@@ -57,7 +57,7 @@ static void enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken
     mfi_partition_t *partition = &consumer->partitions[run->partition];
     atomic_fetch_add(&consumer->lost, run->run->lost + overtaken);
     partition->lost += run->run->lost + overtaken;
-    if (consumer->options.acknowledge == MOFKA_ACKNOWLEDGE_AUTO) {
+    if (mfi_counts_releases(consumer)) {
         atomic_fetch_add(&run->users, 1);
         if (partition->last)
             partition->last->next = run;
@@ -133,6 +133,8 @@ static mofka_event_t *pop(mofka_consumer_t *consumer) {
         if (!event->next || event->next->run != event->run)
             consumer->ready_runs--;
         event->next = NULL;
+        event->held = true;
+        consumer->held++;
     }
     return event;
 }
@@ -356,6 +358,8 @@ static void abandoned(void *owner, mofka_future_t *future) {
     pthread_mutex_lock(&consumer->lock);
     bool back = event->run->run && !consumer->closed;
     if (back) {
+        event->held = false;
+        consumer->held--;
         consumer->ready_runs += !consumer->first || consumer->first->run != event->run;
         event->next = consumer->first;
         consumer->first = event;
@@ -413,6 +417,10 @@ mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer, mofka_futu
 static mofka_status_t take_last_turn(mofka_consumer_t *consumer, _Atomic bool *why) {
     mofka_status_t status = check_caller(consumer);
     mofka_future_t *done = NULL;
+    if (!status && consumer->options.zero_copy && consumer->held > 0)
+        status = mofka_fail(MOFKA_ERR_BUSY,
+                            "%zu events of zero-copy consumer '%s' are held: release them first",
+                            consumer->held, consumer->name);
     if (status)
         return status;
     *why = true;

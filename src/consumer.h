@@ -33,7 +33,8 @@ struct mofka_event {
     uint64_t lost;
     mofka_status_t status; /* of its selection: an error is what the pull returns */
     char *message;
-    bool released; /* automatic acknowledgement: under the consumer's lock */
+    bool released; /* where releases count: under the consumer's lock */
+    bool held;     /* handed out */
 };
 
 typedef struct mfi_run {
@@ -41,16 +42,19 @@ typedef struct mfi_run {
     mofka_run_t *run;           /* the backend's; NULL for the end */
     size_t partition;
     size_t count;
-    _Atomic size_t users;   /* events that live, and the automatic list */
-    struct mfi_run *next;   /* automatic: later run of the partition */
-    size_t released_prefix; /* automatic */
+    _Atomic size_t users;   /* events that live, and the partition's list */
+    struct mfi_run *next;   /* where releases count: later run of the partition */
+    size_t released_prefix; /* where releases count */
     mofka_event_t events[];
 } mfi_run_t;
 
-/* A partition's runs, oldest first, that automatic acknowledgement has not passed. */
+/* Where releases count (automatic acknowledgement, zero-copy): a partition's runs, oldest first, of
+ * which something is not released. The backend is told of what is released and acknowledged. */
 typedef struct mfi_partition {
     mfi_run_t *first, *last;
-    uint64_t lost; /* not yet told by an event */
+    uint64_t released;     /* next id that is not */
+    uint64_t acknowledged; /* zero-copy, manual: next id that is not */
+    uint64_t lost;         /* not yet told by an event */
 } mfi_partition_t;
 
 struct mofka_consumer {
@@ -72,12 +76,17 @@ struct mofka_consumer {
     mofka_run_t *untaken;        /* the fetching thread's: a run that there was no memory to take */
     size_t ready_runs;           /* runs of which the FIFO has an event */
     mofka_event_t *first, *last; /* ready */
+    size_t held;                 /* events handed out and not released, where releases count */
     mofka_future_t *first_request, *last_request; /* retained */
     _Atomic uint64_t lost;
     mfi_partition_t partitions[];
 };
 
 extern const mfi_future_ops_t mfi_pull_future_ops;
+
+static inline bool mfi_counts_releases(const mofka_consumer_t *consumer) {
+    return consumer->options.acknowledge == MOFKA_ACKNOWLEDGE_AUTO || consumer->options.zero_copy;
+}
 
 /* data_select.c: select, allocate and start the copy for one fetched event. */
 mofka_status_t mfi_select_data(mofka_consumer_t *consumer, mfi_run_t *run, size_t index);

@@ -110,6 +110,9 @@ static mofka_status_t make_backend(mofka_consumer_t *consumer) {
                                             .target_count = consumer->options.target_count,
                                             .from_end = consumer->options.start == MOFKA_START_END,
                                             .max_batches = consumer->options.max_batches,
+                                            .copies_data = consumer->options.selector &&
+                                                           !consumer->options.zero_copy,
+                                            .zero_copy = consumer->options.zero_copy,
                                             .options = consumer->options.options};
     mofka_status_t status =
         topic->ops->make_consumer(topic->self, &config, &consumer->ops, &consumer->self);
@@ -117,9 +120,12 @@ static mofka_status_t make_backend(mofka_consumer_t *consumer) {
         return status;
     if (!table_is_whole(consumer->ops))
         return mofka_fail(MOFKA_ERR_INVALID, "a consumer's table lacks a required slot");
+    if (consumer->options.zero_copy && !consumer->ops->view_data)
+        status = mofka_fail(MOFKA_ERR_UNSUPPORTED, "this backend cannot show data where it is");
     consumer->child =
         (mfi_child_t){.what = "consumer", .name = consumer->name, .topic_name = topic->name};
-    status = mfi_driver_add_child(topic->driver, &consumer->child);
+    if (!status)
+        status = mfi_driver_add_child(topic->driver, &consumer->child);
     if (status) {
         consumer->ops->close(consumer->self);
         consumer->ops->destroy(consumer->self);
@@ -135,6 +141,8 @@ static mofka_status_t check_options(const mofka_consumer_options_t *options) {
         return mofka_fail(MOFKA_ERR_INVALID, "unknown acknowledge %d", (int)options->acknowledge);
     if (options->thread_pool)
         return mfi_check(options->thread_pool, MFI_THREAD_POOL, "thread pool");
+    if (options->zero_copy && options->allocator)
+        return mofka_fail(MOFKA_ERR_INVALID, "zero_copy has no use for an allocator");
     return MOFKA_OK;
 }
 
@@ -263,4 +271,8 @@ mofka_acknowledge_t mofka_consumer_acknowledge_mode(const mofka_consumer_t *cons
 
 const char *mofka_consumer_options_json(const mofka_consumer_t *consumer) {
     return is_consumer(consumer) ? consumer->options.options : NULL;
+}
+
+bool mofka_consumer_zero_copy(const mofka_consumer_t *consumer) {
+    return mfi_object_is(consumer, MFI_CONSUMER) && consumer->options.zero_copy;
 }

@@ -47,9 +47,11 @@ static mofka_status_t copy(mofka_consumer_t *consumer, mfi_run_t *run, size_t in
                             "the selection ends at byte %zu, the event's data has %zu",
                             last->offset + last->size, full);
     mofka_data_view_t *view = NULL;
-    if (!status)
+    if (!status && consumer->options.zero_copy)
+        status = consumer->ops->view_data(consumer->self, run->run, index, ranges, count, &view);
+    else if (!status)
         status = allocate(consumer, metadata, selected, &view);
-    if (!status)
+    if (!status && !consumer->options.zero_copy)
         status = consumer->ops->get_data(consumer->self, run->run, index, ranges, count, view);
     run->events[index].data = view;
     free(ranges);

@@ -2,8 +2,9 @@
  * Events, and the runs that hold them.
  * Path: pull 7/7. Before: mpi_consumer.c. After: the caller.
  *
- * Automatic acknowledgement: a partition's runs stand in a list; a released event marks itself, and
- * the list is passed as far as everything is marked. So a held event holds acknowledgement back.
+ * Automatic acknowledgement and zero-copy count releases: a partition's runs stand in a list; a
+ * released event marks itself, and the list is passed as far as everything is marked. So a held event
+ * holds acknowledgement back.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -45,18 +46,14 @@ void mfi_run_drop(mfi_run_t *run) {
     mofka_consumer_release(consumer);
 }
 
-/* Mark the event, pass what is passed; with the consumer's lock. `*passed` runs are to be dropped.
- */
-static bool pass(mofka_consumer_t *consumer, mofka_event_t *event, uint64_t *id,
-                 mfi_run_t **passed) {
+/* Mark the event, pass what is passed; with the consumer's lock. `*passed` runs are to be dropped. */
+static void pass(mofka_consumer_t *consumer, mofka_event_t *event, mfi_run_t **passed) {
     mfi_partition_t *partition = &consumer->partitions[event->run->partition];
-    bool moved = false;
     event->released = true;
-    for (mfi_run_t *run = partition->first; run;) {
-        while (run->released_prefix < run->count && run->events[run->released_prefix].released) {
-            *id = run->run->events[run->released_prefix++].id;
-            moved = true;
-        }
+    consumer->held -= event->held;
+    for (mfi_run_t *run = partition->first; run; run = partition->first) {
+        while (run->released_prefix < run->count && run->events[run->released_prefix].released)
+            partition->released = run->run->events[run->released_prefix++].id + 1;
         if (run->released_prefix < run->count)
             break;
         partition->first = run->next;
@@ -64,27 +61,47 @@ static bool pass(mofka_consumer_t *consumer, mofka_event_t *event, uint64_t *id,
             partition->last = NULL;
         run->next = *passed;
         *passed = run;
-        run = partition->first;
     }
-    return moved;
 }
 
-static void acknowledge_released(mofka_event_t *event) {
+/* With the lock: the next id of which the backend must not be told yet. */
+static uint64_t let_go_of(const mofka_consumer_t *consumer, const mfi_partition_t *partition) {
+    bool both = consumer->options.acknowledge == MOFKA_ACKNOWLEDGE_MANUAL;
+    return both && partition->acknowledged < partition->released ? partition->acknowledged
+                                                                 : partition->released;
+}
+
+static mofka_status_t tell(mofka_consumer_t *consumer, size_t partition, uint64_t next) {
+    return next ? consumer->ops->acknowledge(consumer->self, partition, next - 1) : MOFKA_OK;
+}
+
+static void count_release(mofka_event_t *event) {
     mofka_consumer_t *consumer = event->run->consumer;
     mfi_run_t *passed = NULL;
-    uint64_t id = 0;
     size_t partition = event->run->partition;
     pthread_mutex_lock(&consumer->lock);
+    pass(consumer, event, &passed);
     /* What close drops was not seen by anyone: it is not acknowledged. */
-    bool moved = pass(consumer, event, &id, &passed) && !consumer->closed;
+    uint64_t next = consumer->closed ? 0 : let_go_of(consumer, &consumer->partitions[partition]);
     pthread_mutex_unlock(&consumer->lock);
-    if (moved)
-        consumer->ops->acknowledge(consumer->self, partition, id);
+    tell(consumer, partition, next);
     while (passed) {
-        mfi_run_t *next = passed->next;
+        mfi_run_t *later = passed->next;
         mfi_run_drop(passed);
-        passed = next;
+        passed = later;
     }
+}
+
+/* Zero-copy, manual: the memory of what is still held must not go. */
+static mofka_status_t count_acknowledgement(const mofka_event_t *event) {
+    mofka_consumer_t *consumer = event->run->consumer;
+    mfi_partition_t *partition = &consumer->partitions[event->run->partition];
+    pthread_mutex_lock(&consumer->lock);
+    if (partition->acknowledged <= fetched(event)->id)
+        partition->acknowledged = fetched(event)->id + 1;
+    uint64_t next = let_go_of(consumer, partition);
+    pthread_mutex_unlock(&consumer->lock);
+    return tell(consumer, event->run->partition, next);
 }
 
 /* ---- the table of events that consumers hand out ---------------------------------------------- */
@@ -132,6 +149,8 @@ static mofka_status_t fetched_acknowledge(void *self) {
         return MOFKA_OK;
     if (atomic_load(&consumer->closed) || atomic_load(&consumer->unsubscribed))
         return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
+    if (consumer->options.zero_copy)
+        return count_acknowledgement(event);
     return consumer->ops->acknowledge(consumer->self, event->run->partition, fetched(event)->id);
 }
 
@@ -144,8 +163,8 @@ static void fetched_destroy(void *self) {
         mofka_metadata_release(event->deserialized);
     if (event->message)
         free(event->message);
-    if (run->run && run->consumer->options.acknowledge == MOFKA_ACKNOWLEDGE_AUTO)
-        acknowledge_released(event);
+    if (run->run && mfi_counts_releases(run->consumer))
+        count_release(event);
     mfi_run_drop(run);
 }
 

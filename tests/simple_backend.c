@@ -196,6 +196,22 @@ static mofka_status_t consumer_get_data(void *self, mofka_run_t *run, size_t ind
     return MOFKA_OK;
 }
 
+/* Stored bytes stay where they are: zero-copy costs a list of segments. */
+static mofka_status_t consumer_view_data(void *self, mofka_run_t *run, size_t index,
+                                         const mofka_range_t *ranges, size_t range_count,
+                                         mofka_data_view_t **view) {
+    char *data = (char *)(uintptr_t)run->events[index].data_position;
+    (void)self;
+    mofka_segment_t *segments = calloc(range_count + 1, sizeof *segments);
+    if (!segments)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu segments", range_count);
+    for (size_t i = 0; i < range_count; i++)
+        segments[i] = (mofka_segment_t){data + ranges[i].offset, ranges[i].size};
+    mofka_status_t status = mofka_data_view_create(segments, range_count, NULL, NULL, view);
+    free(segments);
+    return status;
+}
+
 static mofka_status_t consumer_finish_data(void *self, mofka_run_t *run, size_t *overtaken) {
     (void)self, (void)run;
     *overtaken = 0; /* nothing is ever dropped */
@@ -260,6 +276,7 @@ static mofka_status_t consumer_close(void *self) {
 static const mofka_consumer_ops_t consumer_ops = {.size = sizeof consumer_ops,
                                                   .fetch = consumer_fetch,
                                                   .get_data = consumer_get_data,
+                                                  .view_data = consumer_view_data,
                                                   .finish_data = consumer_finish_data,
                                                   .wait = consumer_wait,
                                                   .release_run = consumer_release_run,

@@ -127,6 +127,7 @@ static void open_consumer(stream_t *st) {
                                         .selector_context = st,
                                         .allocator = s->zero_copy ? NULL : allocate_data,
                                         .allocator_context = st,
+                                        .zero_copy = s->zero_copy,
                                         .targets = targets,
                                         .target_count = count};
     must(mofka_consumer_create(st->topic, &options, &st->consumer), "consumer");
@@ -301,7 +302,8 @@ static void consume(stream_t *st, uint64_t count) {
         must(mofka_event_acknowledge(event), "acknowledge");
         mofka_event_release(event);
     }
-    if (st->s->phased) { /* a pull publishes what was acknowledged, so that the next phase has room */
+    if (st->s
+            ->phased) { /* a pull publishes what was acknowledged, so that the next phase has room */
         mofka_event_t *none;
         if (mofka_consumer_pull(st->consumer, 0, &none) != MOFKA_ERR_TIMEOUT)
             st->wrong = true;

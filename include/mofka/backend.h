@@ -97,6 +97,12 @@ typedef struct mofka_consumer_ops {
     mofka_status_t (*get_data)(void *self, mofka_run_t *run, size_t index,
                                const mofka_range_t *ranges, size_t range_count,
                                mofka_data_view_t *view);
+    /** Optional: instead of get_data, for a consumer made with `zero_copy`: give a view of the ranges
+     * where they are, one after the other. The bytes stay as they are until release_run, or until an
+     * acknowledgement covers the event, whichever comes first. Missing: the core refuses zero_copy. */
+    mofka_status_t (*view_data)(void *self, mofka_run_t *run, size_t index,
+                                const mofka_range_t *ranges, size_t range_count,
+                                mofka_data_view_t **view);
     /** All started copies of the run are complete. `*overtaken`: how many events at the run's start
      * retention passed meanwhile; what was copied of them is not to be used. */
     mofka_status_t (*finish_data)(void *self, mofka_run_t *run, size_t *overtaken);
@@ -124,6 +130,8 @@ typedef struct mofka_consumer_config {
     size_t target_count;
     int from_end;        /**< start after what is there now, where the name is new */
     size_t max_batches;  /**< runs that the core will hold at a time */
+    bool copies_data;    /**< get_data may be called; runs that fit a cache copy faster */
+    bool zero_copy;      /**< view_data will be called; MOFKA_ERR_UNSUPPORTED if that cannot be */
     const char *options; /**< JSON object of backend options, or NULL */
 } mofka_consumer_config_t;
 

@@ -7,6 +7,7 @@
 #ifndef MOFKA_CONSUMER_H
 #define MOFKA_CONSUMER_H
 
+#include <stdbool.h>
 #include <mofka/data.h>
 #include <mofka/event.h>
 #include <mofka/future.h>
@@ -44,6 +45,11 @@ typedef struct mofka_consumer_options {
     size_t target_count;               /**< of that list; 0 without one */
     mofka_start_t start;
     mofka_acknowledge_t acknowledge;
+    /** Selected data is not copied: an event's data view shows the backend's memory, and is good until
+     * the event's last release (the view must not be kept longer). Retention waits for what is held.
+     * No allocator; a backend that cannot (the MPI driver: in rma windows, or with retention
+     * discard_oldest) answers MOFKA_ERR_UNSUPPORTED. */
+    bool zero_copy;
     const char *options; /**< JSON object for the backend; NULL: none */
 } mofka_consumer_options_t;
 
@@ -55,7 +61,8 @@ typedef struct mofka_consumer_options {
 MOFKA_API mofka_status_t mofka_consumer_create(mofka_topic_t *topic,
                                                const mofka_consumer_options_t *options,
                                                mofka_consumer_t **consumer);
-/** Publish acknowledgements, free the name for the next one. Events still held stay readable, but
+/** Publish acknowledgements, free the name for the next one. MOFKA_ERR_BUSY: zero-copy events are
+ * held. Events still held stay readable, but
  * can no longer be acknowledged. Pulls that wait end with MOFKA_ERR_CLOSED. Again: MOFKA_OK.
  * MOFKA_ERR_BUSY: called by a selector, an allocator or a serializer of this consumer; it stays
  * open. Threads: any. MPI: local. Blocks: until a fetch under way ends (at most 100 ms, and as long
@@ -119,6 +126,7 @@ MOFKA_API mofka_data_allocator_fn mofka_consumer_allocator(const mofka_consumer_
 MOFKA_API const size_t *mofka_consumer_targets(const mofka_consumer_t *consumer, size_t *count);
 MOFKA_API mofka_start_t mofka_consumer_start(const mofka_consumer_t *consumer);
 MOFKA_API mofka_acknowledge_t mofka_consumer_acknowledge_mode(const mofka_consumer_t *consumer);
+MOFKA_API bool mofka_consumer_zero_copy(const mofka_consumer_t *consumer);
 /** The JSON of the backend's options, as given; NULL: none. */
 MOFKA_API const char *mofka_consumer_options_json(const mofka_consumer_t *consumer);
 
