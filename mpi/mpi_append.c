@@ -128,14 +128,13 @@ static int64_t nap_us(const mofka_mpi_window_t *w, int64_t deadline, int64_t *st
 /* One sleep at the room bell, unless there is room meanwhile. */
 static mofka_status_t sleep_for_room(const mofka_mpi_partition_t *p, const mofka_batch_t *batch,
                                      int64_t deadline, int64_t *step, bool *room) {
-    const mofka_mpi_partition_t *b = p->bells;
-    uint64_t seen = p->w->doorbells ? mofka_mpi_load(b, MOFKA_MPI_CONTROL(room_bell)) : 0;
-    mofka_mpi_bell_waiters(p, MOFKA_MPI_CONTROL(room_bell), 1);
+    const size_t bell = MOFKA_MPI_CONTROL(room_bell);
+    uint64_t seen = p->w->doorbells ? mofka_mpi_load(p, bell) : 0;
+    mofka_mpi_bell_waiters(p, bell, 1);
     mofka_status_t status = look_for_room(p, batch, deadline, room);
     if (!status && !*room)
-        p->w->ops->sleep_on(p->w, b->owner, b->base + MOFKA_MPI_CONTROL(room_bell), seen,
-                            nap_us(p->w, deadline, step));
-    mofka_mpi_bell_waiters(p, MOFKA_MPI_CONTROL(room_bell), -1);
+        p->w->ops->sleep_on(p->w, p->owner, p->base + bell, seen, nap_us(p->w, deadline, step));
+    mofka_mpi_bell_waiters(p, bell, -1);
     return status;
 }
 
@@ -160,6 +159,8 @@ static mofka_status_t wait_for_room(const mofka_mpi_partition_t *p, const mofka_
         status = sleep_for_room(p, batch, deadline, &step, &room);
         if (!status && !room)
             status = look_for_room(p, batch, deadline, &room);
+        if (room)
+            mofka_mpi_ring_room(p); /* there may be enough for another */
     }
     return status;
 }
@@ -273,9 +274,9 @@ static mofka_status_t finish(const mofka_mpi_partition_t *p, sender_t *sender, m
         return status;
     p->w->ops->store(p->w, p->owner, mofka_mpi_flag_offset(p, id),
                      mofka_mpi_flag_value(p, id, batch->event_count));
-    mofka_mpi_ring_bell(p, MOFKA_MPI_CONTROL(data_bell));
+    mofka_mpi_ring_data(p);
     if (p->retention == MOFKA_MPI_DISCARD_OLDEST) /* who waits for room may discard this one */
-        mofka_mpi_ring_bell(p, MOFKA_MPI_CONTROL(room_bell));
+        mofka_mpi_ring_room(p);
     return mofka_mpi_window_check(p->w);
 }
 

@@ -264,6 +264,7 @@ static mofka_status_t fetch(void *self, size_t events_max, mofka_run_t **run) {
         mofka_mpi_reader_t *r = &c->readers[(c->turn + i) % c->reader_count];
         mofka_status_t status = fetch_reader(r, events_max, run);
         if (status != MOFKA_ERR_TIMEOUT) {
+            c->nap_us = 0;
             c->turn = (c->turn + i + 1) % c->reader_count;
             mofka_mpi_reader_publish(r, false);
             return status;

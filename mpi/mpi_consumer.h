@@ -23,6 +23,7 @@ typedef struct mofka_mpi_reader {
     uint64_t lost;                 /* not yet told */
     _Atomic uint64_t acknowledged; /* next unacknowledged id; any thread raises it */
     uint64_t published;            /* what the window holds of it */
+    mofka_mpi_mark_t rung;         /* what the room bell was last rung for */
     mofka_mpi_mark_t *marks;       /* ring of batch ends, oldest first */
     size_t mark_first, mark_count, mark_room;
     uint64_t run_data_bytes;    /* data of a run, at most */
@@ -33,7 +34,8 @@ typedef struct mofka_mpi_consumer {
     mofka_mpi_entry_t *entries;
     mofka_mpi_piece_t *pieces; /* of the selection under way; reused */
     size_t piece_count, piece_room;
-    size_t turn; /* reader that is asked first */
+    size_t turn;    /* reader that is asked first */
+    int64_t nap_us; /* of the next sleep; 0: something was found */
     size_t partition_count;
     mofka_mpi_reader_t **by_partition; /* NULL: not one of this consumer's */
     size_t reader_count;

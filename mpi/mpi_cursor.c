@@ -21,7 +21,11 @@
 #include <string.h>
 
 #define JOIN_TIMEOUT_MS 10000
-#define IDLE_POLL_US_MAX 2000 /* rma: how long an idle consumer sleeps between two looks */
+/* How long a consumer sleeps between two looks: at a bell, which wakes it; and polling in rma, where
+ * each look costs round trips. */
+#define BELL_NAP_US 100000
+#define POLL_NAP_US 20
+#define POLL_NAP_US_MAX 12000
 
 static size_t field_of(size_t array, size_t place) {
     return array + 8 * place;
@@ -140,7 +144,7 @@ mofka_status_t mofka_mpi_reader_leave(mofka_mpi_reader_t *r, uint64_t state) {
     if (lock)
         mofka_mpi_partition_unlock(r->p);
     r->place = MOFKA_MPI_CONSUMERS_MAX;
-    mofka_mpi_ring_bell(r->p, MOFKA_MPI_CONTROL(room_bell));
+    mofka_mpi_ring_room(r->p);
     return mofka_mpi_window_check(r->p->w);
 }
 
@@ -211,7 +215,12 @@ mofka_status_t mofka_mpi_reader_publish(mofka_mpi_reader_t *r, bool all) {
         return mofka_mpi_window_check(p->w);
     mofka_mpi_store(p, field_of(MOFKA_MPI_CONTROL(cursor), r->place),
                     reached.end << 32 | (uint32_t)reached.units);
-    mofka_mpi_ring_bell(p, MOFKA_MPI_CONTROL(room_bell));
+    /* Waking costs both sides: not for every run, but for an eighth of the partition. */
+    if (all || reached.end - r->rung.end >= p->slots / 8 ||
+        reached.units - r->rung.units >= p->ring_bytes / MOFKA_MPI_UNIT_BYTES / 8) {
+        r->rung = reached;
+        mofka_mpi_ring_room(p);
+    }
     return mofka_mpi_window_check(p->w);
 }
 
@@ -233,33 +242,43 @@ static bool something_to_read(mofka_mpi_consumer_t *c) {
     return ended == c->reader_count;
 }
 
+/* One sleep at the data bell, unless there is something meanwhile. */
+static bool sleep_for_data(mofka_mpi_consumer_t *c, int64_t left_ms) {
+    const mofka_mpi_partition_t *b = c->readers[0].p->bells;
+    mofka_mpi_window_t *w = b->w;
+    int64_t nap = left_ms < c->nap_us / 1000 ? left_ms * 1000 : c->nap_us;
+    uint64_t seen = w->doorbells ? mofka_mpi_load(b, MOFKA_MPI_CONTROL(data_bell)) : 0;
+    mofka_mpi_bell_waiters(b, MOFKA_MPI_CONTROL(data_bell), 1);
+    bool found = something_to_read(c);
+    if (!found && left_ms > 0)
+        w->ops->sleep_on(w, b->owner, b->base + MOFKA_MPI_CONTROL(data_bell), seen, nap);
+    mofka_mpi_bell_waiters(b, MOFKA_MPI_CONTROL(data_bell), -1);
+    return found;
+}
+
+/* Polling naps grow over all waits in a row that found nothing; at a bell they need not. */
 mofka_status_t mofka_mpi_consumer_wait(void *self, int64_t timeout_ms) {
     mofka_mpi_consumer_t *c = self;
     if (c->reader_count == 0)
         return MOFKA_OK;
-    const mofka_mpi_partition_t *b = c->readers[0].p->bells;
-    mofka_mpi_window_t *w = b->w;
-    int64_t deadline = mofka_mpi_deadline(timeout_ms), us = w->doorbells ? 100000 : 20;
+    mofka_mpi_window_t *w = c->readers[0].p->w;
+    int64_t deadline = mofka_mpi_deadline(timeout_ms);
+    int64_t first = w->doorbells ? BELL_NAP_US : POLL_NAP_US,
+            most = w->doorbells ? first : POLL_NAP_US_MAX;
     mofka_mpi_spin_t spin = mofka_mpi_spin_start(w);
-    do {
-        if (something_to_read(c))
-            return mofka_mpi_window_check(w);
-    } while (mofka_mpi_spin(&spin));
-    for (;;) {
-        uint64_t seen = w->doorbells ? mofka_mpi_load(b, MOFKA_MPI_CONTROL(data_bell)) : 0;
-        mofka_mpi_bell_waiters(b, MOFKA_MPI_CONTROL(data_bell), 1);
-        bool found = something_to_read(c);
-        int64_t left = deadline - mofka_mpi_now_ms();
-        int64_t nap = left < us / 1000 ? left * 1000 : us;
-        if (!found && left > 0)
-            w->ops->sleep_on(w, b->owner, b->base + MOFKA_MPI_CONTROL(data_bell), seen, nap);
-        mofka_mpi_bell_waiters(b, MOFKA_MPI_CONTROL(data_bell), -1);
+    bool found = something_to_read(c);
+    while (!found && c->nap_us <= first && mofka_mpi_spin(&spin))
+        found = something_to_read(c);
+    while (!found) {
         mofka_status_t status = mofka_mpi_window_check(w);
-        if (status || found)
-            return status;
-        if (left <= 0)
-            return MOFKA_ERR_TIMEOUT;
-        if (!w->doorbells && us < IDLE_POLL_US_MAX)
-            us *= 2;
+        int64_t left = deadline - mofka_mpi_now_ms();
+        if (status || left <= 0)
+            return status ? status : MOFKA_ERR_TIMEOUT;
+        if (c->nap_us < first)
+            c->nap_us = first;
+        found = sleep_for_data(c, left);
+        c->nap_us = 2 * c->nap_us < most ? 2 * c->nap_us : most;
     }
+    c->nap_us = 0;
+    return mofka_mpi_window_check(w);
 }

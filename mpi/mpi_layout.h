@@ -18,8 +18,8 @@
  *     head (events, units)    oldest retained batch; store, under the lock
  *     closing, complete       mark-complete: store, under the lock
  *     lock                    exchange 1, store 0
- *     data bell, its waiters  fetch_add; only those of partition 0 are used
- *     room bell, its waiters  fetch_add; only those of partition 0 are used
+ *     data bell, its waiters  fetch_add; only those of partition 0 are used: a consumer reads several
+ *     room bell, its waiters  fetch_add
  *     finished                producers: fetch_add; only that of partition 0 is used
  *     state[], name[][]       joining or leaving consumer: store and put, under the lock
  *     cursor[], acknowledged[]  the live consumer of that place: store

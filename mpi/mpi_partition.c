@@ -12,6 +12,7 @@
 #include "mpi_partition.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -257,21 +258,27 @@ mofka_status_t mofka_mpi_damaged(const mofka_mpi_partition_t *p, uint64_t id) {
                       p->index, id);
 }
 
-void mofka_mpi_ring_bell(const mofka_mpi_partition_t *p, size_t bell) {
-    const mofka_mpi_partition_t *b = p->bells;
-    if (!b->w->doorbells)
+static void ring(const mofka_mpi_partition_t *p, size_t bell, int sleepers) {
+    if (!p->w->doorbells)
         return;
     /* What was published is stored, then the waiters are read; a waiter does it the other way
      * round. */
     atomic_thread_fence(memory_order_seq_cst);
-    if (mofka_mpi_load(b, bell + 8) > 0)
-        b->w->ops->ring(b->w, b->owner, b->base + bell);
+    if (mofka_mpi_load(p, bell + 8) > 0)
+        p->w->ops->ring(p->w, p->owner, p->base + bell, sleepers);
+}
+
+void mofka_mpi_ring_data(const mofka_mpi_partition_t *p) {
+    ring(p->bells, MOFKA_MPI_CONTROL(data_bell), INT_MAX);
+}
+
+void mofka_mpi_ring_room(const mofka_mpi_partition_t *p) {
+    ring(p, MOFKA_MPI_CONTROL(room_bell), 1);
 }
 
 void mofka_mpi_bell_waiters(const mofka_mpi_partition_t *p, size_t bell, int64_t add) {
-    const mofka_mpi_partition_t *b = p->bells;
-    if (b->w->doorbells)
-        b->w->ops->fetch_add(b->w, b->owner, b->base + bell + 8, (uint64_t)add);
+    if (p->w->doorbells)
+        p->w->ops->fetch_add(p->w, p->owner, p->base + bell + 8, (uint64_t)add);
 }
 
 mofka_status_t mofka_mpi_partition_complete(const mofka_mpi_partition_t *p, int64_t deadline) {
@@ -285,7 +292,7 @@ mofka_status_t mofka_mpi_partition_complete(const mofka_mpi_partition_t *p, int6
         mofka_mpi_store(p, MOFKA_MPI_CONTROL(complete), tail.events + 1);
     }
     mofka_mpi_partition_unlock(p);
-    mofka_mpi_ring_bell(p, MOFKA_MPI_CONTROL(data_bell));
-    mofka_mpi_ring_bell(p, MOFKA_MPI_CONTROL(room_bell));
+    mofka_mpi_ring_data(p);
+    ring(p, MOFKA_MPI_CONTROL(room_bell), INT_MAX);
     return mofka_mpi_window_check(p->w);
 }

@@ -23,7 +23,7 @@ typedef struct mofka_mpi_partition {
     uint64_t ring_bytes;
     mofka_mpi_retention_t retention;
     uint64_t flags, entries, ring;           /* offsets in the owner's share */
-    const struct mofka_mpi_partition *bells; /* partition 0, which has the topic's bells */
+    const struct mofka_mpi_partition *bells; /* partition 0, which has the topic's data bell */
 } mofka_mpi_partition_t;
 
 /* A place in the log. */
@@ -100,8 +100,9 @@ uint64_t mofka_mpi_flag_count(const mofka_mpi_partition_t *p, uint64_t id, uint6
 uint64_t mofka_mpi_flag_value(const mofka_mpi_partition_t *p, uint64_t id, uint64_t count);
 uint64_t mofka_mpi_flag_offset(const mofka_mpi_partition_t *p, uint64_t id);
 
-/* Wake who waits at a bell of the topic (data_bell or room_bell), if anyone does. */
-void mofka_mpi_ring_bell(const mofka_mpi_partition_t *p, size_t bell);
+/* Wake who waits for data, all of them, or for room, one: it passes the bell on. Where anyone does. */
+void mofka_mpi_ring_data(const mofka_mpi_partition_t *p);
+void mofka_mpi_ring_room(const mofka_mpi_partition_t *p);
 /* Announce oneself (1) or leave (-1) as a waiter at the bell. */
 void mofka_mpi_bell_waiters(const mofka_mpi_partition_t *p, size_t bell, int64_t add);
 

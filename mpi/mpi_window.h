@@ -57,8 +57,8 @@ typedef struct mofka_mpi_window_ops {
     uint64_t (*fetch_add)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t add);
     /* Sleep until the word is no longer `seen`, or about `us` microseconds. */
     void (*sleep_on)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t seen, int64_t us);
-    /* Ring: change the word, wake its sleepers. rma: nothing, sleepers poll. */
-    void (*ring)(mofka_mpi_window_t *w, int rank, uint64_t offset);
+    /* Ring: change the word, wake so many of its sleepers. rma: nothing, sleepers poll. */
+    void (*ring)(mofka_mpi_window_t *w, int rank, uint64_t offset, int sleepers);
     /* Optional: where a place of the window is in this process. */
     char *(*address)(mofka_mpi_window_t *w, int rank, uint64_t offset);
     /* rma: tell the rank's progress thread that its memory is in use; complete at the next flush. */

@@ -17,9 +17,9 @@
 #define CHUNK_BYTES ((size_t)1 << 30)
 /* Pieces of one derived datatype: bounds its memory. */
 #define PIECES_MAX 8192
-/* MPI_Test calls before waiting yields, and before it sleeps. */
+/* Waiting for one operation: MPI_Test calls before it yields, and how long before it sleeps. */
 #define SPIN_TESTS 200
-#define YIELD_TESTS 2000
+#define YIELD_NS 50000
 
 static MPI_Aint place(const mofka_mpi_window_t *w, int rank, uint64_t offset) {
     return w->skip[rank] + (MPI_Aint)offset;
@@ -110,7 +110,7 @@ static mofka_status_t rma_flush(mofka_mpi_window_t *w, int rank) {
 /* Spin while that may be all it takes, then yield, then sleep. */
 static void wait_for(mofka_mpi_window_t *w, MPI_Request *request) {
     int done = 0;
-    int64_t us = 10;
+    int64_t us = 10, yield_until = 0;
     for (int tries = 0; !done; tries++) {
         int error = MPI_Test(request, &done, MPI_STATUS_IGNORE);
         if (error) {
@@ -119,10 +119,12 @@ static void wait_for(mofka_mpi_window_t *w, MPI_Request *request) {
         }
         if (done || (w->spin_ns && tries < SPIN_TESTS))
             continue;
-        if (tries < YIELD_TESTS)
+        if (yield_until == 0)
+            yield_until = mofka_mpi_now_ns() + YIELD_NS;
+        if (mofka_mpi_now_ns() < yield_until)
             sched_yield();
         else
-            mofka_mpi_back_off(&us, 100);
+            mofka_mpi_back_off(&us, 200);
     }
 }
 
@@ -180,8 +182,8 @@ static void rma_sleep_on(mofka_mpi_window_t *w, int rank, uint64_t offset, uint6
     mofka_mpi_back_off(&us, us);
 }
 
-static void rma_ring(mofka_mpi_window_t *w, int rank, uint64_t offset) {
-    (void)w, (void)rank, (void)offset;
+static void rma_ring(mofka_mpi_window_t *w, int rank, uint64_t offset, int sleepers) {
+    (void)w, (void)rank, (void)offset, (void)sleepers;
 }
 
 /* The owner touched every page when the window was made. */

@@ -77,10 +77,10 @@ static void shm_sleep_on(mofka_mpi_window_t *w, int rank, uint64_t offset, uint6
     errno = saved;
 }
 
-static void shm_ring(mofka_mpi_window_t *w, int rank, uint64_t offset) {
+static void shm_ring(mofka_mpi_window_t *w, int rank, uint64_t offset, int sleepers) {
     int saved = errno;
     atomic_fetch_add(word(w, rank, offset), 1);
-    syscall(SYS_futex, word(w, rank, offset), FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    syscall(SYS_futex, word(w, rank, offset), FUTEX_WAKE, sleepers, NULL, NULL, 0);
     errno = saved;
 }
 
