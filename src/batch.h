@@ -46,8 +46,9 @@ typedef struct mfi_lane {
     mfi_batch_t *first, *last;    /* sealed */
     size_t count;                 /* open and sealed */
     bool sending;
-    bool has_sender; /* a task sends, or will, until nothing is left */
-    bool has_sealer; /* a task will seal what is open then */
+    uint64_t sending_sequence; /* of the batch that is being sent */
+    bool has_sender;           /* a task sends, or will, until nothing is left */
+    bool has_sealer;           /* a task will seal what is open then */
 } mfi_lane_t;
 
 struct mofka_producer {
@@ -103,7 +104,8 @@ static inline bool mfi_batch_is_full(const mfi_lane_t *lane) {
 }
 
 static inline bool mfi_batch_is_old(const mfi_batch_t *batch, int64_t now_ms) {
-    return (uint64_t)(now_ms - batch->opened_ms) >= batch->lane->producer->linger_ms;
+    int64_t age_ms = now_ms - batch->opened_ms; /* negative: opened since the clock was read */
+    return age_ms > 0 && (uint64_t)age_ms >= batch->lane->producer->linger_ms;
 }
 
 mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t metadata_bytes,
@@ -115,13 +117,16 @@ void mfi_keep_failure(mofka_producer_t *producer, size_t count, uint64_t sequenc
 void mfi_batch_free(mfi_batch_t *batch);
 /* No lock, no users left. */
 void mfi_producer_free(mofka_producer_t *producer);
+/* With the lock, let go meanwhile: until there is an open batch or a place for one, at most until
+ * the deadline; the errors are those of mfi_lane_drive. */
+mofka_status_t mfi_lane_make_place(mfi_lane_t *lane, int64_t deadline);
 /* Without the lock: send sealed batches up to `sequence`, until the deadline. OK: none is left
  * (what failed for good is kept or told); else MOFKA_ERR_TIMEOUT or MOFKA_ERR_POSSIBLY_STORED. */
 mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline);
 
-/* producer_send.c, without the lock: a batch was sealed (send it, here or in a worker) or opened
- * (let it not linger for ever). */
-void mfi_producer_see_to(mfi_lane_t *lane, bool sealed, bool opened);
+/* producer_send.c, without the lock: a batch was sealed (send it, in a worker or else here, until
+ * the deadline; 0: that of a push which begins now) or opened (let it not linger for ever). */
+void mfi_producer_see_to(mfi_lane_t *lane, bool sealed, bool opened, int64_t deadline);
 /* Let workers send what is sealed; nothing where there are none. */
 void mfi_producer_ask_workers(mofka_producer_t *producer);
 /* Seal what lingered too long, in any lane; try to send what is sealed, without waiting. */

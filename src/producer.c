@@ -32,10 +32,11 @@ static mofka_status_t refuse(mofka_producer_t *producer, mofka_status_t status,
     return status;
 }
 
-/* With the lock: an open batch that the event fits, waiting for room among max_batches. */
-static mofka_status_t make_room(mfi_lane_t *lane, size_t bytes, bool *sealed, bool *opened) {
+/* With the lock: an open batch that the event fits, waiting for room among max_batches. Only who
+ * waits reads the clock: `*deadline` is 0 at first. */
+static mofka_status_t make_room(mfi_lane_t *lane, size_t bytes, bool *sealed, bool *opened,
+                                int64_t *deadline) {
     mofka_producer_t *producer = lane->producer;
-    int64_t deadline = 0;
     for (;;) {
         if (producer->closed)
             return mofka_fail(MOFKA_ERR_CLOSED, "producer '%s' is closed", producer->name);
@@ -49,13 +50,10 @@ static mofka_status_t make_room(mfi_lane_t *lane, size_t bytes, bool *sealed, bo
             *opened = true;
             return mfi_batch_open(lane);
         }
-        if (deadline == 0)
-            deadline = mfi_deadline(producer->push_timeout_ms);
-        uint64_t oldest = lane->first ? lane->first->sequence : 0;
-        pthread_mutex_unlock(&producer->lock);
-        mofka_status_t status = mfi_lane_drive(lane, oldest, deadline);
-        pthread_mutex_lock(&producer->lock);
-        if (status && lane->count >= producer->max_batches && !lane->open)
+        if (*deadline == 0)
+            *deadline = mfi_deadline(producer->push_timeout_ms);
+        mofka_status_t status = mfi_lane_make_place(lane, *deadline);
+        if (status)
             return status == MOFKA_ERR_POSSIBLY_STORED
                        ? mofka_fail(MOFKA_ERR_TIMEOUT, "the event is not stored: %s",
                                     mofka_last_error())
@@ -75,8 +73,9 @@ static mofka_status_t enqueue(mfi_lane_t *lane, const char *metadata, size_t byt
                                  lane->limits.event_bytes_max),
                       future);
     bool sealed = false, opened = false;
+    int64_t deadline = 0;
     pthread_mutex_lock(&producer->lock);
-    mofka_status_t status = make_room(lane, total, &sealed, &opened);
+    mofka_status_t status = make_room(lane, total, &sealed, &opened, &deadline);
     if (!status)
         status = mfi_batch_add(lane, metadata, bytes, data, future);
     int64_t now = mfi_coarse_ms();
@@ -87,7 +86,7 @@ static mofka_status_t enqueue(mfi_lane_t *lane, const char *metadata, size_t byt
     bool look = now >= producer->look_ms;
     pthread_mutex_unlock(&producer->lock);
     if (sealed || opened)
-        mfi_producer_see_to(lane, sealed, opened);
+        mfi_producer_see_to(lane, sealed, opened, deadline);
     if (look)
         mfi_producer_look_around(producer);
     return status;
