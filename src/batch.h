@@ -52,8 +52,9 @@ typedef struct mfi_lane {
 } mfi_lane_t;
 
 struct mofka_producer {
-    mfi_object_t object;
-    mofka_topic_t *topic; /* kept */
+    mfi_object_t object;    /* users' handles */
+    _Atomic uint32_t keeps; /* see handles.h */
+    mofka_topic_t *topic;   /* kept */
     const mofka_producer_ops_t *ops;
     void *self;
     mofka_partition_selector_t *selector;
@@ -117,6 +118,9 @@ void mfi_keep_failure(mofka_producer_t *producer, size_t count, uint64_t sequenc
 void mfi_batch_free(mfi_batch_t *batch);
 /* No lock, no users left. */
 void mfi_producer_free(mofka_producer_t *producer);
+/* Keep the producer's memory, let go of it (without the lock, but for one that is not the last). */
+mofka_producer_t *mfi_producer_keep(mofka_producer_t *producer);
+void mfi_producer_drop(mofka_producer_t *producer);
 /* With the lock, let go meanwhile: until there is an open batch or a place for one, at most until
  * the deadline; the errors are those of mfi_lane_drive. */
 mofka_status_t mfi_lane_make_place(mfi_lane_t *lane, int64_t deadline);

@@ -234,7 +234,7 @@ static void prefetch(void *context) {
         status = fetch_alone(consumer, 0);
     consumer->prefetching = false;
     pthread_mutex_unlock(&consumer->lock);
-    mofka_consumer_release(consumer);
+    mfi_consumer_drop(consumer);
 }
 
 /* With the lock: let a worker fetch ahead, if there is one and too little is ready. */
@@ -247,14 +247,14 @@ static bool wants_prefetch(mofka_consumer_t *consumer) {
 
 /* Without the lock. */
 static void start_prefetch(mofka_consumer_t *consumer) {
-    mofka_consumer_retain(consumer);
+    mfi_consumer_keep(consumer);
     if (mofka_thread_pool_push_work(consumer->options.thread_pool, prefetch, consumer,
                                     MOFKA_PRIORITY_DEFAULT) == MOFKA_OK)
         return;
     pthread_mutex_lock(&consumer->lock); /* the pool is closed: pulls fetch for themselves */
     consumer->prefetching = false;
     pthread_mutex_unlock(&consumer->lock);
-    mofka_consumer_release(consumer);
+    mfi_consumer_drop(consumer);
 }
 
 /* With the lock: fetch, or wait for the thread that does. Fetch's hard errors are returned. */
@@ -369,11 +369,11 @@ static void abandoned(void *owner, mofka_future_t *future) {
 }
 
 static void owner_retain(void *consumer) {
-    mofka_consumer_retain(consumer);
+    mfi_consumer_keep(consumer);
 }
 
 static void owner_release(void *consumer) {
-    mofka_consumer_release(consumer);
+    mfi_consumer_drop(consumer);
 }
 
 const mfi_future_ops_t mfi_pull_future_ops = {.drive = drive,

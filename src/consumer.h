@@ -54,8 +54,9 @@ typedef struct mfi_partition {
 } mfi_partition_t;
 
 struct mofka_consumer {
-    mfi_object_t object;
-    mofka_topic_t *topic; /* kept */
+    mfi_object_t object;    /* users' handles */
+    _Atomic uint32_t keeps; /* see handles.h */
+    mofka_topic_t *topic;   /* kept */
     const mofka_consumer_ops_t *ops;
     void *self;
     char *name;
@@ -85,6 +86,9 @@ mofka_status_t mfi_select_data(mofka_consumer_t *consumer, mfi_run_t *run, size_
 mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *fetched, mfi_run_t **run);
 void mfi_run_drop(mfi_run_t *run);
 void mfi_consumer_free(mofka_consumer_t *consumer);
+/* Keep the consumer's memory, let go of it (without the lock). */
+mofka_consumer_t *mfi_consumer_keep(mofka_consumer_t *consumer);
+void mfi_consumer_drop(mofka_consumer_t *consumer);
 mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer);
 
 #endif

@@ -3,6 +3,10 @@
  *
  * A child retains its parent: producer and consumer -> topic -> driver. A driver counts its open
  * producers and consumers, so that its close can answer MOFKA_ERR_BUSY and name one.
+ *
+ * A producer's or consumer's object counts its users' handles. What the library itself holds
+ * (futures, runs of events, tasks) keeps the memory only, so that it cannot hide that the last
+ * handle is gone. `keeps` counts those, and 1 for the handles until it has ended.
  */
 #ifndef MOFKA_SRC_HANDLES_H
 #define MOFKA_SRC_HANDLES_H
@@ -18,7 +22,7 @@ typedef struct mfi_child {
     const char *name;
     const char *topic_name;
     /* Drive on what the child's user left unfinished (a producer released without close), within
-     * `timeout_ms`; NULL: nothing. Called by the driver's close, with no lock held. */
+     * `timeout_ms`; NULL: it has users. Called by the driver's close, with no lock held. */
     mofka_status_t (*drive)(struct mfi_child *child, int64_t timeout_ms);
 } mfi_child_t;
 

@@ -10,11 +10,11 @@
 #include "batch.h"
 
 static void producer_retain(void *producer) {
-    mofka_producer_retain(producer);
+    mfi_producer_keep(producer);
 }
 
 static void producer_release(void *producer) {
-    mofka_producer_release(producer);
+    mfi_producer_drop(producer);
 }
 
 /* ---- push ----------------------------------------------------------------------------------- */

@@ -84,11 +84,11 @@ mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_
 }
 
 static void producer_retain(void *producer) {
-    mofka_producer_retain(producer);
+    mfi_producer_keep(producer);
 }
 
 static void producer_release(void *producer) {
-    mofka_producer_release(producer);
+    mfi_producer_drop(producer);
 }
 
 static void drive_flush(void *owner, mofka_future_t *future, int64_t timeout_ms) {
@@ -214,15 +214,15 @@ static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
     mofka_status_t status = end(producer, timeout_ms);
     if (!producer->ended)
         return status;
-    mfi_producer_free(producer);
+    mfi_producer_drop(producer);
     return MOFKA_OK;
 }
 
 void mofka_producer_release(mofka_producer_t *producer) {
     if (!producer || !mfi_object_release(&producer->object))
         return;
-    if (producer->ended) { /* no lock: the last user is alone */
-        mfi_producer_free(producer);
+    if (producer->ended) { /* no lock: the last user is alone, and the library does not end it */
+        mfi_producer_drop(producer);
         return;
     }
     fprintf(stderr,

@@ -28,7 +28,7 @@ static void send_until(mfi_lane_t *lane, int64_t deadline) {
         lane->has_sender = more = !status && lane->first;
         pthread_mutex_unlock(&producer->lock);
     }
-    mofka_producer_release(producer);
+    mfi_producer_drop(producer);
 }
 
 static void send_task(void *context) {
@@ -48,7 +48,7 @@ static void send_sealed(mfi_lane_t *lane, int64_t deadline) {
     pthread_mutex_unlock(&producer->lock);
     if (has_sender)
         return;
-    mofka_producer_retain(producer);
+    mfi_producer_keep(producer);
     if (mofka_thread_pool_push_work(producer->pool, send_task, lane, MOFKA_PRIORITY_DEFAULT))
         send_until(lane, deadline); /* the pool is closed: here, then */
 }
@@ -63,7 +63,7 @@ static void seal_task(void *context) {
     lane->has_sealer = false;
     pthread_mutex_unlock(&producer->lock);
     if (has_sender)
-        mofka_producer_release(producer);
+        mfi_producer_drop(producer);
     else
         send_task(lane);
 }
@@ -111,11 +111,11 @@ static void linger_task(void *context);
 
 /* With the lock. */
 static void look_later(mofka_producer_t *producer, int64_t delay_ms) {
-    mofka_producer_retain(producer);
+    mfi_producer_keep(producer);
     producer->lingering =
         mfi_thread_pool_push_later(producer->pool, linger_task, producer, delay_ms);
     if (!producer->lingering)
-        mofka_producer_release(producer); /* not the last one: the caller has another */
+        mfi_producer_drop(producer); /* not the last one: the caller has another */
 }
 
 static void linger_task(void *context) {
@@ -127,12 +127,12 @@ static void linger_task(void *context) {
     if (producer->open_count > 0 && !producer->closed)
         look_later(producer, wait > 0 ? wait : 0);
     pthread_mutex_unlock(&producer->lock);
-    mofka_producer_release(producer);
+    mfi_producer_drop(producer);
 }
 
 void mfi_producer_stop_lingering(mofka_producer_t *producer) {
     if (mfi_thread_pool_cancel_later(producer->pool, linger_task, producer))
-        mofka_producer_release(producer);
+        mfi_producer_drop(producer);
 }
 
 /* A batch was opened: some worker shall see to it that it does not stay. */
@@ -146,13 +146,13 @@ static void watch(mfi_lane_t *lane) {
     pthread_mutex_unlock(&producer->lock);
     if (watched)
         return;
-    mofka_producer_retain(producer);
+    mfi_producer_keep(producer);
     if (mofka_thread_pool_push_work(producer->pool, seal_task, lane, 0) == MOFKA_OK)
         return;
     pthread_mutex_lock(&producer->lock); /* the pool is closed: calls will find the batch */
     lane->has_sealer = false;
     pthread_mutex_unlock(&producer->lock);
-    mofka_producer_release(producer);
+    mfi_producer_drop(producer);
 }
 
 void mfi_producer_see_to(mfi_lane_t *lane, bool sealed, bool opened, int64_t deadline) {

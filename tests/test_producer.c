@@ -542,6 +542,26 @@ static void the_driver_sends_what_was_left(void **state) {
     mofka_driver_release(driver);
 }
 
+/* Futures that are held, of batches that are not sent, are no users of the handle. */
+static void the_driver_sends_what_futures_wait_for(void **state) {
+    (void)state;
+    mofka_producer_t *producer = producer_of(2);
+    mofka_future_t *pushed = push(producer), *flushed;
+    mofka_result_t result;
+    OK(mofka_producer_flush_future(producer, &flushed));
+    mofka_future_release(push(producer));
+    mofka_producer_release(producer);
+    mofka_driver_retain(driver); /* teardown closes and releases once more */
+    OK(mofka_driver_close(driver, 1000));
+    mofka_driver_release(driver);
+    assert_int_equal(script.appended, 2);
+    assert_int_equal(script.destroyed, 1);
+    OK(mofka_future_wait(pushed, 0, &result));
+    OK(mofka_future_wait(flushed, 0, NULL));
+    mofka_future_release(pushed);
+    mofka_future_release(flushed);
+}
+
 static void event_sizes_are_bounded(void **state) {
     (void)state;
     mofka_producer_t *producer = producer_of(2);
@@ -623,6 +643,7 @@ int main(void) {
         CASE(a_push_has_one_deadline),
         CASE(a_flush_future_covers_what_was_before),
         CASE(the_driver_sends_what_was_left),
+        CASE(the_driver_sends_what_futures_wait_for),
         CASE(event_sizes_are_bounded),
         CASE(tables_with_holes_are_refused),
         CASE(drivers_may_bring_their_own_pools),
