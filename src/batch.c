@@ -153,8 +153,10 @@ static void finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_id)
     mofka_delivery_t delivery = delivery_after(&batch->out, status);
     mofka_future_t *future = batch->futures;
     batch->futures = NULL;
-    if (status)
+    if (status) {
         mfi_keep_failure(producer, batch->futureless, batch->sequence, status, message);
+        producer->unstored |= batch->futureless > 0;
+    }
     for (mofka_future_t *f = future; f; f = f->next) {
         mofka_result_t result = {.event_id = first_id + f->ticket,
                                  .partition = batch->lane->partition};

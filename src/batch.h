@@ -82,6 +82,7 @@ struct mofka_producer {
     bool lingering;    /* a task for later will look for lingering batches */
     mfi_batch_t *spare;
     size_t failed; /* futureless events that failed since the last flush, and the first's error */
+    bool unstored; /* some of them had been accepted */
     uint64_t failed_sequence; /* the least among them */
     mofka_status_t failed_status;
     char *failed_message;
@@ -112,7 +113,8 @@ static inline bool mfi_batch_is_old(const mfi_batch_t *batch, int64_t now_ms) {
 mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t metadata_bytes,
                              mofka_data_view_t *data, mofka_future_t *future);
 void mfi_batch_seal(mfi_lane_t *lane);
-/* Keep the failure of futureless events, of the batch `sequence`, for the next flush. */
+/* Keep the failure of futureless events, of the batch `sequence`, for the next flush. That they had
+ * been accepted, the caller notes. */
 void mfi_keep_failure(mofka_producer_t *producer, size_t count, uint64_t sequence,
                       mofka_status_t status, const char *message);
 void mfi_batch_free(mfi_batch_t *batch);

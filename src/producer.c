@@ -95,18 +95,30 @@ static mofka_status_t enqueue(mfi_lane_t *lane, const char *metadata, size_t byt
 typedef struct buffer {
     char *bytes;
     size_t used, room;
+    mofka_status_t status; /* an error stays, whatever the serializer makes of it */
 } buffer_t;
+
+static mofka_status_t buffer_grow(buffer_t *buffer, size_t size) {
+    if (size > MOFKA_METADATA_BYTES_MAX - buffer->used)
+        return mofka_fail(MOFKA_ERR_TOO_LARGE, "serialized metadata of %zu bytes, at most %zu",
+                          buffer->used + size, MOFKA_METADATA_BYTES_MAX);
+    if (size <= buffer->room - buffer->used)
+        return MOFKA_OK;
+    size_t room = 2 * buffer->room + size + 64;
+    char *more = realloc(buffer->bytes, room);
+    if (!more)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu serialized bytes", room);
+    buffer->bytes = more;
+    buffer->room = room;
+    return MOFKA_OK;
+}
 
 static mofka_status_t buffer_write(void *context, const void *bytes, size_t size) {
     buffer_t *buffer = context;
-    if (size > buffer->room - buffer->used) {
-        size_t room = 2 * buffer->room + size + 64;
-        char *more = realloc(buffer->bytes, room);
-        if (!more)
-            return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu serialized bytes", room);
-        buffer->bytes = more;
-        buffer->room = room;
-    }
+    if (!buffer->status)
+        buffer->status = buffer_grow(buffer, size);
+    if (buffer->status)
+        return buffer->status;
     if (size > 0)
         memcpy(buffer->bytes + buffer->used, bytes, size);
     buffer->used += size;
@@ -121,6 +133,8 @@ static mofka_status_t serialize_and_enqueue(mfi_lane_t *lane, const char *metada
     buffer_t buffer = {0};
     mofka_archive_t archive = {.context = &buffer, .write = buffer_write};
     mofka_status_t status = mofka_serializer_serialize(serializer, &archive, metadata, bytes);
+    if (buffer.status && !status)
+        status = mofka_fail(buffer.status, "a serializer went on after: %s", mofka_last_error());
     if (status)
         status = refuse(lane->producer, status, future);
     else

@@ -43,23 +43,27 @@ static mofka_status_t drive_all(mofka_producer_t *producer, uint64_t sequence, i
     return status;
 }
 
-/* With the lock: the failures up to `sequence`, told once. */
-static mofka_status_t take_failures(mofka_producer_t *producer, uint64_t sequence) {
+/* With the lock: the failures up to `sequence`, told once. `*unstored` (optional) is set when some
+ * are not refusals, but of events that had been accepted. */
+static mofka_status_t take_failures(mofka_producer_t *producer, uint64_t sequence, bool *unstored) {
     if (producer->failed == 0 || producer->failed_sequence > sequence)
         return MOFKA_OK;
     size_t count = producer->failed;
     producer->failed = 0;
+    if (unstored)
+        *unstored |= producer->unstored;
+    producer->unstored = false;
     return mofka_fail(producer->failed_status, "%zu events failed, the first: %s", count,
                       producer->failed_message ? producer->failed_message : "");
 }
 
-static mofka_status_t flush(mofka_producer_t *producer, int64_t deadline) {
+static mofka_status_t flush(mofka_producer_t *producer, int64_t deadline, bool *unstored) {
     uint64_t sequence = seal_all(producer);
     mofka_status_t status = drive_all(producer, sequence, deadline);
     if (status)
         return status;
     pthread_mutex_lock(&producer->lock);
-    status = take_failures(producer, sequence);
+    status = take_failures(producer, sequence, unstored);
     pthread_mutex_unlock(&producer->lock);
     return status;
 }
@@ -80,7 +84,7 @@ static mofka_status_t check_open(mofka_producer_t *producer) {
 
 mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_ms) {
     mofka_status_t status = check_open(producer);
-    return status ? status : flush(producer, mfi_deadline(timeout_ms));
+    return status ? status : flush(producer, mfi_deadline(timeout_ms), NULL);
 }
 
 static void producer_retain(void *producer) {
@@ -97,7 +101,7 @@ static void drive_flush(void *owner, mofka_future_t *future, int64_t timeout_ms)
         return;
     pthread_mutex_lock(&producer->lock);
     if (!atomic_load(&future->done)) {
-        mofka_status_t status = take_failures(producer, future->ticket);
+        mofka_status_t status = take_failures(producer, future->ticket, NULL);
         mfi_future_complete(future, status, mofka_last_error(),
                             status ? MOFKA_NOT_STORED : MOFKA_STORED, NULL);
     }
@@ -136,11 +140,12 @@ static bool is_empty(const mofka_producer_t *producer) {
     return true;
 }
 
-/* Flush until nothing is left, then take no more. */
+/* Flush until nothing is left, then take no more. Refused events are told, but not missing. */
 static mofka_status_t flush_and_shut(mofka_producer_t *producer, int64_t deadline) {
     mofka_status_t failed = MOFKA_OK;
+    bool unstored = false;
     for (;;) {
-        mofka_status_t status = flush(producer, deadline);
+        mofka_status_t status = flush(producer, deadline, &unstored);
         if (may_yet_be_stored(status))
             return status;
         failed = failed ? failed : status;
@@ -148,7 +153,7 @@ static mofka_status_t flush_and_shut(mofka_producer_t *producer, int64_t deadlin
         bool empty = is_empty(producer);
         if (empty && !producer->closed) {
             producer->closed = true;
-            producer->flushed = !failed;
+            producer->flushed = !unstored;
         }
         pthread_mutex_unlock(&producer->lock);
         if (empty)

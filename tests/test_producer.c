@@ -2,6 +2,7 @@
  * Producers over a backend that answers by script: what the core does with each answer of append.
  */
 #include <semaphore.h>
+#include <sys/mman.h>
 #include <time.h>
 #include "batch.h"
 #include "check.h"
@@ -573,6 +574,71 @@ static void event_sizes_are_bounded(void **state) {
     end(producer);
 }
 
+/* As a serializer may make more of it. */
+static mofka_status_t write_too_much(void *self, const mofka_archive_t *archive,
+                                     const char *metadata, size_t bytes) {
+    size_t much = MOFKA_METADATA_BYTES_MAX - bytes + 1;
+    (void)self;
+    void *zeros = mmap(NULL, much, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(zeros != MAP_FAILED);
+    mofka_status_t status = archive->write(archive->context, metadata, bytes);
+    if (!status)
+        status = archive->write(archive->context, zeros, much);
+    munmap(zeros, much);
+    return status;
+}
+
+static mofka_status_t never_read(void *self, const mofka_archive_t *archive, size_t bytes,
+                                 mofka_metadata_t **metadata) {
+    (void)self, (void)archive, (void)bytes, (void)metadata;
+    return MOFKA_ERR_CORRUPT;
+}
+
+static mofka_status_t make_too_much(const mofka_metadata_t *metadata,
+                                    const mofka_serializer_ops_t **ops, void **self) {
+    static const mofka_serializer_ops_t too_much = {
+        .size = sizeof too_much, .serialize = write_too_much, .deserialize = never_read};
+    (void)metadata;
+    *ops = &too_much;
+    *self = NULL;
+    return MOFKA_OK;
+}
+MOFKA_REGISTER_SERIALIZER(too_much, make_too_much);
+
+static void serialized_metadata_is_bounded(void **state) {
+    (void)state;
+    mofka_topic_t *other;
+    mofka_producer_t *producer;
+    script.serializer = "{\"type\":\"too_much\"}";
+    OK(mofka_driver_open_topic(driver, "topic", 0, &other));
+    OK(mofka_producer_create(other, NULL, &producer));
+    FAILS(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL), MOFKA_ERR_TOO_LARGE,
+          "serialized metadata of 1073741825 bytes");
+    FAILS(mofka_producer_close(producer, 1000), MOFKA_ERR_TOO_LARGE, "1 events failed");
+    mofka_producer_release(producer);
+    mofka_topic_release(other);
+}
+
+/* What was refused is told, but all that was accepted is stored: the producer counts as finished.
+ * Unless what was accepted failed, too. */
+static void refusals_do_not_keep_a_topic_open(void **state) {
+    (void)state;
+    static char bytes[2048];
+    for (int lost = 0; lost < 2; lost++) {
+        memset(&script, 0, sizeof script);
+        script.answers[0] = lost ? MOFKA_ERR_MPI : MOFKA_OK;
+        mofka_producer_t *producer = producer_of(2);
+        OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+        FAILS(mofka_producer_push(producer, bytes, sizeof bytes, NULL, 0, NULL),
+              MOFKA_ERR_TOO_LARGE, "at most 1024");
+        FAILS(mofka_producer_close(producer, 1000), MOFKA_ERR_TOO_LARGE, "events failed");
+        assert_int_equal(script.flushed, !lost);
+        assert_int_equal(script.destroyed, 1);
+        OK(mofka_producer_close(producer, 1000));
+        mofka_producer_release(producer);
+    }
+}
+
 static void tables_with_holes_are_refused(void **state) {
     (void)state;
     mofka_consumer_t *consumer;
@@ -645,6 +711,8 @@ int main(void) {
         CASE(the_driver_sends_what_was_left),
         CASE(the_driver_sends_what_futures_wait_for),
         CASE(event_sizes_are_bounded),
+        CASE(serialized_metadata_is_bounded),
+        CASE(refusals_do_not_keep_a_topic_open),
         CASE(tables_with_holes_are_refused),
         CASE(drivers_may_bring_their_own_pools),
     };

@@ -60,9 +60,10 @@ typedef struct mofka_producer_ops {
      * call again with the same batch, which drives it on. MOFKA_ERR_COMPLETE: the topic ended. */
     mofka_status_t (*append)(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
                              uint64_t *first_id);
-    /** End the producer. `flushed`: all its events are stored, so it counts, once, as a finished
-     * one. MOFKA_ERR_TIMEOUT: not ended yet; it is called again, with the same `flushed`, when the
-     * user closes again. After any other answer only destroy follows. */
+    /** End the producer. `flushed`: all events it accepted are stored, but for those whose failure
+     * a future or an earlier flush told, so it counts, once, as a finished one; events that were
+     * refused do not matter. MOFKA_ERR_TIMEOUT: not ended yet; it is called again, with the same
+     * `flushed`, when the user closes again. After any other answer only destroy follows. */
     mofka_status_t (*close)(void *self, int flushed);
     void (*destroy)(void *self);
 } mofka_producer_ops_t;
