@@ -164,8 +164,9 @@ static void serve(mofka_consumer_t *consumer, mofka_future_t **done) {
         if (atomic_load(&future->object.count) == 1)
             continue;
         mofka_event_t *event = over ? NULL : pop(consumer);
-        mofka_result_t result = {.event = event};
         mofka_status_t status = event ? event->status : MOFKA_OK;
+        mofka_result_t result = {.event = status ? NULL : event};
+        future->batch = status ? event : NULL; /* nobody gets it */
         const char *message = event ? event->message : "the consumer is closed";
         if (over) {
             status = MOFKA_ERR_CLOSED;
@@ -186,10 +187,23 @@ static void serve(mofka_consumer_t *consumer, mofka_future_t **done) {
 static void drop_requests(mofka_future_t *done) {
     while (done) {
         mofka_future_t *next = done->next;
+        mofka_event_t *passed_over = done->batch;
         done->next = NULL;
         mofka_future_release(done);
+        mofka_event_release(passed_over);
         done = next;
     }
+}
+
+/* With the lock, let go meanwhile. */
+static void serve_and_drop(mofka_consumer_t *consumer) {
+    mofka_future_t *done = NULL;
+    serve(consumer, &done);
+    if (!done)
+        return;
+    pthread_mutex_unlock(&consumer->lock);
+    drop_requests(done);
+    pthread_mutex_lock(&consumer->lock);
 }
 
 /* With the lock: whether a callback of this thread's own fetch calls. */
@@ -260,19 +274,13 @@ static void start_prefetch(mofka_consumer_t *consumer) {
 /* With the lock: fetch, or wait for the thread that does. Fetch's hard errors are returned. */
 static mofka_status_t advance(mofka_consumer_t *consumer, int64_t deadline) {
     mofka_status_t status = check_caller(consumer);
-    mofka_future_t *done = NULL;
     if (status)
         return status;
     if (consumer->fetching)
         mfi_cond_wait(&consumer->changed, &consumer->lock, deadline);
     else
         status = fetch_alone(consumer, deadline);
-    serve(consumer, &done);
-    if (done) {
-        pthread_mutex_unlock(&consumer->lock);
-        drop_requests(done);
-        pthread_mutex_lock(&consumer->lock);
-    }
+    serve_and_drop(consumer);
     return status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_COMPLETE ? MOFKA_OK : status;
 }
 
@@ -333,18 +341,19 @@ mofka_status_t mofka_consumer_pull(mofka_consumer_t *consumer, int64_t timeout_m
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-static void drive(void *owner, mofka_future_t *future, int64_t timeout_ms) {
+static mofka_status_t drive(void *owner, mofka_future_t *future, int64_t timeout_ms) {
     mofka_consumer_t *consumer = owner;
     int64_t deadline = mfi_deadline(timeout_ms);
-    mofka_future_t *done = NULL;
+    mofka_status_t status = MOFKA_OK;
     pthread_mutex_lock(&consumer->lock);
-    serve(consumer, &done);
-    while (!atomic_load(&future->done)) {
-        if (advance(consumer, deadline) || mfi_remaining(deadline) == 0)
+    serve_and_drop(consumer);
+    while (!status && !atomic_load(&future->done)) {
+        status = advance(consumer, deadline);
+        if (mfi_remaining(deadline) == 0)
             break;
     }
     pthread_mutex_unlock(&consumer->lock);
-    drop_requests(done);
+    return status;
 }
 
 /* Nobody took its event: the next pull gets it. */

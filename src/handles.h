@@ -80,11 +80,12 @@ bool mfi_partition_selector_takes_turns(const mofka_partition_selector_t *select
 /*
  * Futures. The owner (producer, consumer) completes a future once; waiting and polling go through
  * the owner's `drive`, which makes progress for at most `timeout_ms` (0: without waiting) and
- * returns when the future is complete or the time is over. A future keeps its owner by
+ * returns when the future is complete or the time is over (MOFKA_OK), or with an error that keeps
+ * it from getting there; trying again is allowed. A future keeps its owner by
  * `owner_retain/release`.
  */
 typedef struct mfi_future_ops {
-    void (*drive)(void *owner, mofka_future_t *future, int64_t timeout_ms);
+    mofka_status_t (*drive)(void *owner, mofka_future_t *future, int64_t timeout_ms);
     void (*owner_retain)(void *owner);
     void (*owner_release)(void *owner);
     /* The user let go before it was complete (no lock held). Optional. */
@@ -102,7 +103,7 @@ struct mofka_future {
     mofka_result_t result; /* result.event is given once, by exchange on `taken` */
     _Atomic int taken;
     mofka_future_t *next; /* the owner's list */
-    void *batch;          /* the owner's: the batch that holds the event */
+    void *batch;          /* the owner's: the batch that holds the event; or one to pass over */
     uint64_t ticket;      /* the owner's: index in the batch, or a sequence number */
 };
 

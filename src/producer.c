@@ -165,7 +165,7 @@ static mofka_status_t push(mofka_producer_t *producer, const char *metadata, siz
 
 /* ---- futures -------------------------------------------------------------------------------- */
 
-static void drive_push(void *owner, mofka_future_t *future, int64_t timeout_ms) {
+static mofka_status_t drive_push(void *owner, mofka_future_t *future, int64_t timeout_ms) {
     mofka_producer_t *producer = owner;
     int64_t deadline = mfi_deadline(timeout_ms);
     mfi_lane_t *lane = NULL;
@@ -180,7 +180,9 @@ static void drive_push(void *owner, mofka_future_t *future, int64_t timeout_ms) 
     }
     pthread_mutex_unlock(&producer->lock);
     if (lane)
-        mfi_lane_drive(lane, sequence, deadline);
+        mfi_lane_drive(lane, sequence,
+                       deadline); /* what it answers is told by the delivery state */
+    return MOFKA_OK;
 }
 
 static const mfi_future_ops_t push_future_ops = {

@@ -95,10 +95,10 @@ static void producer_release(void *producer) {
     mfi_producer_drop(producer);
 }
 
-static void drive_flush(void *owner, mofka_future_t *future, int64_t timeout_ms) {
+static mofka_status_t drive_flush(void *owner, mofka_future_t *future, int64_t timeout_ms) {
     mofka_producer_t *producer = owner;
     if (drive_all(producer, future->ticket, mfi_deadline(timeout_ms)))
-        return;
+        return MOFKA_OK; /* not yet */
     pthread_mutex_lock(&producer->lock);
     if (!atomic_load(&future->done)) {
         mofka_status_t status = take_failures(producer, future->ticket, NULL);
@@ -106,6 +106,7 @@ static void drive_flush(void *owner, mofka_future_t *future, int64_t timeout_ms)
                             status ? MOFKA_NOT_STORED : MOFKA_STORED, NULL);
     }
     pthread_mutex_unlock(&producer->lock);
+    return MOFKA_OK;
 }
 
 static const mfi_future_ops_t flush_future_ops = {

@@ -45,9 +45,9 @@ MOFKA_API mofka_status_t mofka_producer_create(mofka_topic_t *topic,
                                                mofka_producer_t **producer);
 
 /** Send everything, then end. MOFKA_ERR_TIMEOUT and MOFKA_ERR_POSSIBLY_STORED: events may yet be
- * stored; it is still open, and calling again goes on. Other errors tell, as a flush does, the first
- * of the events that were refused or could not be stored since the last flush; it is closed. It
- * counts as a finished producer of the topic's expected ones, unless events that it had accepted
+ * stored; it is still open, and calling again goes on. Other errors tell, as a flush does, the
+ * first of the events that were refused or could not be stored since the last flush; it is closed.
+ * It counts as a finished producer of the topic's expected ones, unless events that it had accepted
  * could not be stored and nothing told so before; refused ones do not matter. The last of the
  * expected producers also completes the topic: MOFKA_ERR_TIMEOUT when that could not be done yet;
  * calling again goes on with it. Again after success: MOFKA_OK. Threads: any. MPI: local.
