@@ -421,13 +421,13 @@ mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer, mofka_futu
 /* With the lock, let go on success: say why, end what is fetched for others, take the turn. */
 static mofka_status_t take_last_turn(mofka_consumer_t *consumer, _Atomic bool *why) {
     mofka_status_t status = check_caller(consumer);
-    mofka_future_t *done = NULL;
     if (status)
         return status;
     *why = true;
     pthread_cond_broadcast(&consumer->changed);
     while (consumer->fetching)
         pthread_cond_wait(&consumer->changed, &consumer->lock);
+    mofka_future_t *done = NULL;
     serve(consumer, &done);
     begin_turn(consumer);
     drop_requests(done);
@@ -444,9 +444,11 @@ mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer) {
     else
         status = take_last_turn(consumer, &consumer->unsubscribed);
     if (!status) {
-        if (!consumer->forgotten)
+        if (consumer->gone) /* closed while this waited for its turn */
+            status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
+        else if (!consumer->forgotten)
             status = consumer->ops->unsubscribe(consumer->self);
-        consumer->forgotten = !status;
+        consumer->forgotten |= !status;
         end_turn(consumer);
     }
     pthread_mutex_unlock(&consumer->lock);
@@ -466,22 +468,29 @@ static void drop_ready(mofka_consumer_t *consumer) {
     }
 }
 
-mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer) {
-    pthread_mutex_lock(&consumer->lock);
-    bool again = consumer->closed;
-    mofka_status_t status = again ? MOFKA_OK : take_last_turn(consumer, &consumer->closed);
-    if (again || status) {
-        pthread_mutex_unlock(&consumer->lock);
-        return status;
-    }
+/* In its turn, without the lock. After a time-out it is done again. */
+static mofka_status_t end_backend(mofka_consumer_t *consumer) {
     drop_ready(consumer);
     if (consumer->untaken)
         consumer->ops->release_run(consumer->self, consumer->untaken);
     consumer->untaken = NULL;
-    status = consumer->ops->close(consumer->self);
-    end_turn(consumer);
+    mofka_status_t status = consumer->ops->close(consumer->self);
+    consumer->gone = status != MOFKA_ERR_TIMEOUT;
+    if (consumer->gone)
+        mfi_driver_remove_child(consumer->topic->driver, &consumer->child);
+    return status;
+}
+
+/* Who comes second waits for its turn, and finds it done. */
+mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer) {
+    pthread_mutex_lock(&consumer->lock);
+    mofka_status_t status = take_last_turn(consumer, &consumer->closed);
+    if (!status) {
+        if (!consumer->gone)
+            status = end_backend(consumer);
+        end_turn(consumer);
+    }
     pthread_mutex_unlock(&consumer->lock);
-    mfi_driver_remove_child(consumer->topic->driver, &consumer->child);
     return status;
 }
 

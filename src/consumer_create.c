@@ -37,14 +37,15 @@ static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
         (mofka_consumer_t *)((char *)child - offsetof(mofka_consumer_t, child));
     (void)timeout_ms;
     mofka_status_t status = mfi_consumer_end(consumer);
-    mfi_consumer_drop(consumer);
+    if (consumer->gone) /* no lock: there are no users */
+        mfi_consumer_drop(consumer);
     return status;
 }
 
 void mofka_consumer_release(mofka_consumer_t *consumer) {
     if (!consumer || !mfi_object_release(&consumer->object))
         return;
-    if (consumer->closed) { /* no lock: the last user is alone, and the library does not end it */
+    if (consumer->gone) { /* no lock: the last user is alone, and the library does not end it */
         mfi_consumer_drop(consumer);
         return;
     }

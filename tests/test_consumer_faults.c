@@ -238,11 +238,75 @@ static void waiting_tells_the_errors_of_fetching(void **state) {
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
+static void *close_in_thread(void *consumer) {
+    return (void *)(intptr_t)mofka_consumer_close(consumer);
+}
+
+/* Who closes second waits until the first one has. */
+static void closing_twice_at_once_closes_once(void **state) {
+    (void)state;
+    mofka_consumer_t *consumer = consumer_of(3, MOFKA_ACKNOWLEDGE_MANUAL);
+    pthread_t thread;
+    void *status;
+    script.close_ms = 100;
+    assert_int_equal(pthread_create(&thread, NULL, close_in_thread, consumer), 0);
+    while (!script.closing)
+        sleep_ms(1);
+    OK(mofka_consumer_close(consumer));
+    assert_int_equal(script.closed, 1);
+    pthread_join(thread, &status);
+    assert_null(status);
+    FAILS(mofka_consumer_unsubscribe(consumer), MOFKA_ERR_CLOSED, "closed");
+    mofka_consumer_release(consumer);
+}
+
+static void closing_again_goes_on_where_it_failed(void **state) {
+    (void)state;
+    mofka_consumer_t *consumer = consumer_of(3, MOFKA_ACKNOWLEDGE_MANUAL);
+    mofka_event_t *event;
+    script.close = MOFKA_ERR_TIMEOUT;
+    FAILS(mofka_consumer_close(consumer), MOFKA_ERR_TIMEOUT, "as the script says");
+    FAILS(mofka_consumer_pull(consumer, 0, &event), MOFKA_ERR_CLOSED, "closed");
+    FAILS(mofka_driver_close(driver, 0), MOFKA_ERR_BUSY, "reader");
+    OK(mofka_consumer_close(consumer));
+    OK(mofka_consumer_close(consumer));
+    assert_int_equal(script.closed, 1);
+    mofka_consumer_release(consumer);
+}
+
+/* Neither an event that is held nor a request keeps the driver from ending what its user let go. */
+static void the_driver_ends_what_was_left(void **state) {
+    (void)state;
+    mofka_consumer_t *consumer = consumer_of(3, MOFKA_ACKNOWLEDGE_AUTO);
+    mofka_event_t *event;
+    mofka_future_t *futures[5];
+    mofka_result_t result;
+    for (int i = 0; i < 4; i++)
+        OK(mofka_consumer_pull_future(consumer, &futures[i]));
+    OK(mofka_future_wait(futures[0], 1000, &result));
+    OK(mofka_consumer_pull(consumer, 1000, &event)); /* of a second run: one stays ready */
+    OK(mofka_consumer_pull_future(consumer, &futures[4]));
+    mofka_consumer_release(consumer);
+    script.close = MOFKA_ERR_TIMEOUT;
+    FAILS(mofka_driver_close(driver, 0), MOFKA_ERR_TIMEOUT, "as the script says");
+    mofka_driver_retain(driver); /* teardown closes and releases once more */
+    OK(mofka_driver_close(driver, 0));
+    mofka_driver_release(driver);
+    assert_int_equal(script.closed, 1);
+    assert_int_equal(script.acknowledged, 0);
+    FAILS(mofka_future_wait(futures[4], 0, NULL), MOFKA_ERR_CLOSED, "closed");
+    mofka_event_release(result.event);
+    mofka_event_release(event);
+    for (int i = 0; i < 5; i++)
+        mofka_future_release(futures[i]);
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(a_failed_event_is_passed_over),
-        CASE(waiting_tells_the_errors_of_fetching),
+        CASE(a_failed_event_is_passed_over),     CASE(waiting_tells_the_errors_of_fetching),
+        CASE(closing_twice_at_once_closes_once), CASE(closing_again_goes_on_where_it_failed),
+        CASE(the_driver_ends_what_was_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

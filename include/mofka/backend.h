@@ -112,7 +112,9 @@ typedef struct mofka_consumer_ops {
     /** Remove the name and its cursors. After an error it may be called again; then only close
      * follows. */
     mofka_status_t (*unsubscribe)(void *self);
-    /** End; keeps the name's cursors. */
+    /** End; keeps the name's cursors. MOFKA_ERR_TIMEOUT: not ended yet; it is called again when the
+     * user, or the driver's close, closes again. After any other answer only release_run and destroy
+     * follow. */
     mofka_status_t (*close)(void *self);
     /** After close and after the last release_run. */
     void (*destroy)(void *self);

@@ -56,7 +56,9 @@ MOFKA_API mofka_status_t mofka_consumer_create(mofka_topic_t *topic,
                                                const mofka_consumer_options_t *options,
                                                mofka_consumer_t **consumer);
 /** Publish acknowledgements, free the name for the next one. Events still held stay readable, but
- * can no longer be acknowledged. Pulls that wait end with MOFKA_ERR_CLOSED. Again: MOFKA_OK.
+ * can no longer be acknowledged. Pulls that wait end with MOFKA_ERR_CLOSED. Again, or by two
+ * threads at once: MOFKA_OK, once it is done. MOFKA_ERR_TIMEOUT: it takes no more pulls, but the
+ * backend could not end it yet; calling again goes on.
  * MOFKA_ERR_BUSY: called by a selector, an allocator or a serializer of this consumer; it stays
  * open. Threads: any. MPI: local. Blocks: until a fetch under way ends (at most 100 ms, and as long
  * as its callbacks take), then for the partitions' locks, at most 10 s each. */
