@@ -53,10 +53,15 @@ static void prepare(mofka_consumer_t *consumer, mfi_run_t *run) {
     }
 }
 
+/* With the lock: a later event of the partition will tell, too. */
+static void count_lost(mofka_consumer_t *consumer, size_t partition, uint64_t lost) {
+    atomic_fetch_add(&consumer->lost, lost);
+    consumer->partitions[partition].lost += lost;
+}
+
 static void enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken) {
     mfi_partition_t *partition = &consumer->partitions[run->partition];
-    atomic_fetch_add(&consumer->lost, run->run->lost + overtaken);
-    partition->lost += run->run->lost + overtaken;
+    count_lost(consumer, run->partition, run->run->lost + overtaken);
     if (consumer->options.acknowledge == MOFKA_ACKNOWLEDGE_AUTO) {
         atomic_fetch_add(&run->users, 1);
         if (partition->last)
@@ -78,8 +83,28 @@ static void enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken
     }
 }
 
+/* A run without events. */
+static mofka_status_t take_losses(mofka_consumer_t *consumer, mofka_run_t *fetched) {
+    pthread_mutex_lock(&consumer->lock);
+    count_lost(consumer, fetched->partition, fetched->lost);
+    pthread_mutex_unlock(&consumer->lock);
+    consumer->ops->release_run(consumer->self, fetched);
+    return MOFKA_OK;
+}
+
+/* Nobody saw its events, and what the backend fetched stays: they are neither lost nor released. */
+static void untake(mofka_consumer_t *consumer, mfi_run_t *run) {
+    size_t count = run->count;
+    consumer->untaken = run->run;
+    run->run = NULL;
+    for (size_t i = 0; i < count; i++)
+        mofka_event_release(&run->events[i]);
+}
+
 static mofka_status_t take_run(mofka_consumer_t *consumer, mofka_run_t *fetched) {
     mfi_run_t *run;
+    if (fetched->event_count == 0)
+        return take_losses(consumer, fetched);
     mofka_status_t status = mfi_run_create(consumer, fetched, &run);
     consumer->untaken = status ? fetched : NULL;
     if (status)
@@ -88,14 +113,16 @@ static mofka_status_t take_run(mofka_consumer_t *consumer, mofka_run_t *fetched)
     size_t overtaken = 0;
     if (consumer->options.selector)
         status = consumer->ops->finish_data(consumer->self, fetched, &overtaken);
-    if (status)
-        overtaken = run->count;
+    if (status) {
+        untake(consumer, run);
+        return status;
+    }
     pthread_mutex_lock(&consumer->lock);
     enqueue(consumer, run, overtaken);
     pthread_mutex_unlock(&consumer->lock);
     for (size_t i = 0; i < overtaken; i++)
         mofka_event_release(&run->events[i]);
-    return status;
+    return MOFKA_OK;
 }
 
 /* Fetch a run, waiting for one if there is time. MOFKA_ERR_TIMEOUT: nothing yet. */

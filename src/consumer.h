@@ -68,11 +68,12 @@ struct mofka_consumer {
     pthread_cond_t changed; /* a fetch ended */
     bool fetching, prefetching, ended;
     _Atomic bool closed, unsubscribed; /* asked for; written with the lock. Both end all pulls */
-    bool forgotten, gone;        /* unsubscribed, closed in the backend: by whose turn it is */
-    pthread_t fetcher;           /* while fetching */
-    mofka_run_t *untaken;        /* the fetching thread's: a run that there was no memory to take */
-    size_t ready_runs;           /* runs of which the FIFO has an event */
-    mofka_event_t *first, *last; /* ready */
+    bool forgotten, gone; /* unsubscribed, closed in the backend: by whose turn it is */
+    pthread_t fetcher;    /* while fetching */
+    mofka_run_t
+        *untaken; /* the fetching thread's: a run that could not be taken, for the next fetch */
+    size_t ready_runs;                            /* runs of which the FIFO has an event */
+    mofka_event_t *first, *last;                  /* ready */
     mofka_future_t *first_request, *last_request; /* retained */
     _Atomic uint64_t lost;
     mfi_partition_t partitions[];

@@ -234,7 +234,50 @@ static void waiting_tells_the_errors_of_fetching(void **state) {
     end(consumer);
 }
 
+/* The data did not come: the events were seen by nobody, and are tried again. */
+static void a_run_whose_data_failed_is_tried_again(void **state) {
+    (void)state;
+    for (int again = 0; again < 2; again++) {
+        mofka_consumer_t *consumer = consumer_of(4, MOFKA_ACKNOWLEDGE_AUTO);
+        mofka_event_t *event;
+        script.finish_data = MOFKA_ERR_MPI;
+        FAILS(mofka_consumer_pull(consumer, 1000, &event), MOFKA_ERR_MPI, "as the script says");
+        assert_int_equal(mofka_consumer_lost(consumer), 0);
+        assert_int_equal(script.acknowledged, 0);
+        for (uint64_t i = 0; i < EVENTS && again; i++)
+            take(consumer, i);
+        assert_int_equal(mofka_consumer_lost(consumer), 0);
+        assert_int_equal(script.acknowledged, again * EVENTS);
+        end(consumer);
+        assert_int_equal(script.runs, 0);
+        script.closed = 0;
+    }
+}
+
 /* ---- losses ---------------------------------------------------------------------------------- */
+
+/* A run without events is no event: its losses are counted and told by the next one. */
+static void losses_may_come_without_events(void **state) {
+    (void)state;
+    mofka_consumer_t *consumer = consumer_of(EVENTS, MOFKA_ACKNOWLEDGE_AUTO);
+    mofka_event_t *event;
+    script.lost = 7;
+    script.lost_at_end = 5;
+    OK(mofka_topic_mark_complete(topic, 0));
+    OK(mofka_consumer_pull(consumer, 1000, &event));
+    assert_int_equal(mofka_event_id(event), 0);
+    assert_int_equal(mofka_event_lost(event), 7);
+    assert_int_equal(mofka_consumer_lost(consumer), 7);
+    assert_int_equal(script.runs, 1);
+    mofka_event_release(event);
+    for (uint64_t i = 1; i < EVENTS; i++)
+        take(consumer, i);
+    OK(mofka_consumer_pull(consumer, 1000, &event));
+    assert_true(mofka_event_is_end(event));
+    mofka_event_release(event);
+    assert_int_equal(mofka_consumer_lost(consumer), 12);
+    end(consumer);
+}
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
@@ -304,8 +347,9 @@ static void the_driver_ends_what_was_left(void **state) {
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(a_failed_event_is_passed_over),     CASE(waiting_tells_the_errors_of_fetching),
-        CASE(closing_twice_at_once_closes_once), CASE(closing_again_goes_on_where_it_failed),
+        CASE(a_failed_event_is_passed_over),          CASE(waiting_tells_the_errors_of_fetching),
+        CASE(a_run_whose_data_failed_is_tried_again), CASE(losses_may_come_without_events),
+        CASE(closing_twice_at_once_closes_once),      CASE(closing_again_goes_on_where_it_failed),
         CASE(the_driver_ends_what_was_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
