@@ -153,8 +153,10 @@ static void finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_id)
     mofka_delivery_t delivery = delivery_after(&batch->out, status);
     mofka_future_t *future = batch->futures;
     batch->futures = NULL;
-    if (status)
+    if (status) {
         mfi_keep_failure(producer, batch->futureless, batch->sequence, status, message);
+        producer->unstored |= batch->futureless > 0;
+    }
     for (mofka_future_t *f = future; f; f = f->next) {
         mofka_result_t result = {.event_id = first_id + f->ticket,
                                  .partition = batch->lane->partition};
@@ -191,7 +193,10 @@ static void stays(mfi_lane_t *lane, mofka_status_t status) {
     }
 }
 
+/* A batch up to `sequence` is sealed, or its sender is not yet done with it. */
 static bool has_work(const mfi_lane_t *lane, uint64_t sequence) {
+    if (lane->sending && lane->sending_sequence <= sequence)
+        return true;
     for (const mfi_batch_t *b = lane->first; b; b = b->next)
         if (b->sequence <= sequence)
             return true;
@@ -204,6 +209,7 @@ static mofka_status_t send_first(mfi_lane_t *lane, int64_t deadline) {
     mfi_batch_t *batch = lane->first;
     uint64_t first_id = 0;
     lane->sending = true;
+    lane->sending_sequence = batch->sequence;
     pthread_mutex_unlock(&producer->lock);
     mofka_status_t status = producer->ops->append(producer->self, lane->partition, &batch->out,
                                                   mfi_remaining(deadline), &first_id);
@@ -220,19 +226,35 @@ static mofka_status_t send_first(mfi_lane_t *lane, int64_t deadline) {
     return status;
 }
 
-mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline) {
+/* With the lock, let go meanwhile: send a batch, or wait for the thread that does. */
+static mofka_status_t advance(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
+    if (!lane->sending)
+        return send_first(lane, deadline);
+    mfi_cond_wait(&producer->changed, &producer->lock, deadline);
+    if (lane->sending && mfi_remaining(deadline) == 0)
+        return mofka_fail(MOFKA_ERR_TIMEOUT, "another thread is still sending");
+    return MOFKA_OK;
+}
+
+mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline) {
     mofka_status_t status = MOFKA_OK;
-    pthread_mutex_lock(&producer->lock);
-    while (!status && (has_work(lane, sequence) || lane->sending)) {
-        if (!lane->sending) {
-            status = send_first(lane, deadline);
-            continue;
-        }
-        mfi_cond_wait(&producer->changed, &producer->lock, deadline);
-        if (mfi_remaining(deadline) == 0 && lane->sending)
-            status = mofka_fail(MOFKA_ERR_TIMEOUT, "another thread is still sending");
-    }
-    pthread_mutex_unlock(&producer->lock);
+    pthread_mutex_lock(&lane->producer->lock);
+    while (!status && has_work(lane, sequence))
+        status = advance(lane, deadline);
+    if (!has_work(lane, sequence)) /* the time-out was that of a later batch */
+        status = MOFKA_OK;
+    pthread_mutex_unlock(&lane->producer->lock);
     return status;
+}
+
+static bool has_place(const mfi_lane_t *lane) {
+    return lane->open || lane->count < lane->producer->max_batches;
+}
+
+mofka_status_t mfi_lane_make_place(mfi_lane_t *lane, int64_t deadline) {
+    mofka_status_t status = MOFKA_OK;
+    while (!status && !has_place(lane))
+        status = advance(lane, deadline);
+    return has_place(lane) ? MOFKA_OK : status;
 }

@@ -46,13 +46,15 @@ typedef struct mfi_lane {
     mfi_batch_t *first, *last;    /* sealed */
     size_t count;                 /* open and sealed */
     bool sending;
-    bool has_sender; /* a task sends, or will, until nothing is left */
-    bool has_sealer; /* a task will seal what is open then */
+    uint64_t sending_sequence; /* of the batch that is being sent */
+    bool has_sender;           /* a task sends, or will, until nothing is left */
+    bool has_sealer;           /* a task will seal what is open then */
 } mfi_lane_t;
 
 struct mofka_producer {
-    mfi_object_t object;
-    mofka_topic_t *topic; /* kept */
+    mfi_object_t object;    /* users' handles */
+    _Atomic uint32_t keeps; /* see handles.h */
+    mofka_topic_t *topic;   /* kept */
     const mofka_producer_ops_t *ops;
     void *self;
     mofka_partition_selector_t *selector;
@@ -80,6 +82,7 @@ struct mofka_producer {
     bool lingering;    /* a task for later will look for lingering batches */
     mfi_batch_t *spare;
     size_t failed; /* futureless events that failed since the last flush, and the first's error */
+    bool unstored; /* some of them had been accepted */
     uint64_t failed_sequence; /* the least among them */
     mofka_status_t failed_status;
     char *failed_message;
@@ -103,25 +106,33 @@ static inline bool mfi_batch_is_full(const mfi_lane_t *lane) {
 }
 
 static inline bool mfi_batch_is_old(const mfi_batch_t *batch, int64_t now_ms) {
-    return (uint64_t)(now_ms - batch->opened_ms) >= batch->lane->producer->linger_ms;
+    int64_t age_ms = now_ms - batch->opened_ms; /* negative: opened since the clock was read */
+    return age_ms > 0 && (uint64_t)age_ms >= batch->lane->producer->linger_ms;
 }
 
 mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t metadata_bytes,
                              mofka_data_view_t *data, mofka_future_t *future);
 void mfi_batch_seal(mfi_lane_t *lane);
-/* Keep the failure of futureless events, of the batch `sequence`, for the next flush. */
+/* Keep the failure of futureless events, of the batch `sequence`, for the next flush. That they had
+ * been accepted, the caller notes. */
 void mfi_keep_failure(mofka_producer_t *producer, size_t count, uint64_t sequence,
                       mofka_status_t status, const char *message);
 void mfi_batch_free(mfi_batch_t *batch);
 /* No lock, no users left. */
 void mfi_producer_free(mofka_producer_t *producer);
+/* Keep the producer's memory, let go of it (without the lock, but for one that is not the last). */
+mofka_producer_t *mfi_producer_keep(mofka_producer_t *producer);
+void mfi_producer_drop(mofka_producer_t *producer);
+/* With the lock, let go meanwhile: until there is an open batch or a place for one, at most until
+ * the deadline; the errors are those of mfi_lane_drive. */
+mofka_status_t mfi_lane_make_place(mfi_lane_t *lane, int64_t deadline);
 /* Without the lock: send sealed batches up to `sequence`, until the deadline. OK: none is left
  * (what failed for good is kept or told); else MOFKA_ERR_TIMEOUT or MOFKA_ERR_POSSIBLY_STORED. */
 mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline);
 
-/* producer_send.c, without the lock: a batch was sealed (send it, here or in a worker) or opened
- * (let it not linger for ever). */
-void mfi_producer_see_to(mfi_lane_t *lane, bool sealed, bool opened);
+/* producer_send.c, without the lock: a batch was sealed (send it, in a worker or else here, until
+ * the deadline; 0: that of a push which begins now) or opened (let it not linger for ever). */
+void mfi_producer_see_to(mfi_lane_t *lane, bool sealed, bool opened, int64_t deadline);
 /* Let workers send what is sealed; nothing where there are none. */
 void mfi_producer_ask_workers(mofka_producer_t *producer);
 /* Seal what lingered too long, in any lane; try to send what is sealed, without waiting. */

@@ -53,10 +53,15 @@ static void prepare(mofka_consumer_t *consumer, mfi_run_t *run) {
     }
 }
 
+/* With the lock: a later event of the partition will tell, too. */
+static void count_lost(mofka_consumer_t *consumer, size_t partition, uint64_t lost) {
+    atomic_fetch_add(&consumer->lost, lost);
+    consumer->partitions[partition].lost += lost;
+}
+
 static void enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken) {
     mfi_partition_t *partition = &consumer->partitions[run->partition];
-    atomic_fetch_add(&consumer->lost, run->run->lost + overtaken);
-    partition->lost += run->run->lost + overtaken;
+    count_lost(consumer, run->partition, run->run->lost + overtaken);
     if (mfi_counts_releases(consumer)) {
         atomic_fetch_add(&run->users, 1);
         if (partition->last)
@@ -78,8 +83,28 @@ static void enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken
     }
 }
 
+/* A run without events. */
+static mofka_status_t take_losses(mofka_consumer_t *consumer, mofka_run_t *fetched) {
+    pthread_mutex_lock(&consumer->lock);
+    count_lost(consumer, fetched->partition, fetched->lost);
+    pthread_mutex_unlock(&consumer->lock);
+    consumer->ops->release_run(consumer->self, fetched);
+    return MOFKA_OK;
+}
+
+/* Nobody saw its events, and what the backend fetched stays: they are neither lost nor released. */
+static void untake(mofka_consumer_t *consumer, mfi_run_t *run) {
+    size_t count = run->count;
+    consumer->untaken = run->run;
+    run->run = NULL;
+    for (size_t i = 0; i < count; i++)
+        mofka_event_release(&run->events[i]);
+}
+
 static mofka_status_t take_run(mofka_consumer_t *consumer, mofka_run_t *fetched) {
     mfi_run_t *run;
+    if (fetched->event_count == 0)
+        return take_losses(consumer, fetched);
     mofka_status_t status = mfi_run_create(consumer, fetched, &run);
     consumer->untaken = status ? fetched : NULL;
     if (status)
@@ -88,14 +113,16 @@ static mofka_status_t take_run(mofka_consumer_t *consumer, mofka_run_t *fetched)
     size_t overtaken = 0;
     if (consumer->options.selector)
         status = consumer->ops->finish_data(consumer->self, fetched, &overtaken);
-    if (status)
-        overtaken = run->count;
+    if (status) {
+        untake(consumer, run);
+        return status;
+    }
     pthread_mutex_lock(&consumer->lock);
     enqueue(consumer, run, overtaken);
     pthread_mutex_unlock(&consumer->lock);
     for (size_t i = 0; i < overtaken; i++)
         mofka_event_release(&run->events[i]);
-    return status;
+    return MOFKA_OK;
 }
 
 /* Fetch a run, waiting for one if there is time. MOFKA_ERR_TIMEOUT: nothing yet. */
@@ -166,8 +193,9 @@ static void serve(mofka_consumer_t *consumer, mofka_future_t **done) {
         if (atomic_load(&future->object.count) == 1)
             continue;
         mofka_event_t *event = over ? NULL : pop(consumer);
-        mofka_result_t result = {.event = event};
         mofka_status_t status = event ? event->status : MOFKA_OK;
+        mofka_result_t result = {.event = status ? NULL : event};
+        future->batch = status ? event : NULL; /* nobody gets it */
         const char *message = event ? event->message : "the consumer is closed";
         if (over) {
             status = MOFKA_ERR_CLOSED;
@@ -188,10 +216,23 @@ static void serve(mofka_consumer_t *consumer, mofka_future_t **done) {
 static void drop_requests(mofka_future_t *done) {
     while (done) {
         mofka_future_t *next = done->next;
+        mofka_event_t *passed_over = done->batch;
         done->next = NULL;
         mofka_future_release(done);
+        mofka_event_release(passed_over);
         done = next;
     }
+}
+
+/* With the lock, let go meanwhile. */
+static void serve_and_drop(mofka_consumer_t *consumer) {
+    mofka_future_t *done = NULL;
+    serve(consumer, &done);
+    if (!done)
+        return;
+    pthread_mutex_unlock(&consumer->lock);
+    drop_requests(done);
+    pthread_mutex_lock(&consumer->lock);
 }
 
 /* With the lock: whether a callback of this thread's own fetch calls. */
@@ -236,7 +277,7 @@ static void prefetch(void *context) {
         status = fetch_alone(consumer, 0);
     consumer->prefetching = false;
     pthread_mutex_unlock(&consumer->lock);
-    mofka_consumer_release(consumer);
+    mfi_consumer_drop(consumer);
 }
 
 /* With the lock: let a worker fetch ahead, if there is one and too little is ready. */
@@ -249,32 +290,26 @@ static bool wants_prefetch(mofka_consumer_t *consumer) {
 
 /* Without the lock. */
 static void start_prefetch(mofka_consumer_t *consumer) {
-    mofka_consumer_retain(consumer);
+    mfi_consumer_keep(consumer);
     if (mofka_thread_pool_push_work(consumer->options.thread_pool, prefetch, consumer,
                                     MOFKA_PRIORITY_DEFAULT) == MOFKA_OK)
         return;
     pthread_mutex_lock(&consumer->lock); /* the pool is closed: pulls fetch for themselves */
     consumer->prefetching = false;
     pthread_mutex_unlock(&consumer->lock);
-    mofka_consumer_release(consumer);
+    mfi_consumer_drop(consumer);
 }
 
 /* With the lock: fetch, or wait for the thread that does. Fetch's hard errors are returned. */
 static mofka_status_t advance(mofka_consumer_t *consumer, int64_t deadline) {
     mofka_status_t status = check_caller(consumer);
-    mofka_future_t *done = NULL;
     if (status)
         return status;
     if (consumer->fetching)
         mfi_cond_wait(&consumer->changed, &consumer->lock, deadline);
     else
         status = fetch_alone(consumer, deadline);
-    serve(consumer, &done);
-    if (done) {
-        pthread_mutex_unlock(&consumer->lock);
-        drop_requests(done);
-        pthread_mutex_lock(&consumer->lock);
-    }
+    serve_and_drop(consumer);
     return status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_COMPLETE ? MOFKA_OK : status;
 }
 
@@ -335,18 +370,19 @@ mofka_status_t mofka_consumer_pull(mofka_consumer_t *consumer, int64_t timeout_m
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-static void drive(void *owner, mofka_future_t *future, int64_t timeout_ms) {
+static mofka_status_t drive(void *owner, mofka_future_t *future, int64_t timeout_ms) {
     mofka_consumer_t *consumer = owner;
     int64_t deadline = mfi_deadline(timeout_ms);
-    mofka_future_t *done = NULL;
+    mofka_status_t status = MOFKA_OK;
     pthread_mutex_lock(&consumer->lock);
-    serve(consumer, &done);
-    while (!atomic_load(&future->done)) {
-        if (advance(consumer, deadline) || mfi_remaining(deadline) == 0)
+    serve_and_drop(consumer);
+    while (!status && !atomic_load(&future->done)) {
+        status = advance(consumer, deadline);
+        if (mfi_remaining(deadline) == 0)
             break;
     }
     pthread_mutex_unlock(&consumer->lock);
-    drop_requests(done);
+    return status;
 }
 
 /* Nobody took its event: the next pull gets it. */
@@ -373,11 +409,11 @@ static void abandoned(void *owner, mofka_future_t *future) {
 }
 
 static void owner_retain(void *consumer) {
-    mofka_consumer_retain(consumer);
+    mfi_consumer_keep(consumer);
 }
 
 static void owner_release(void *consumer) {
-    mofka_consumer_release(consumer);
+    mfi_consumer_drop(consumer);
 }
 
 const mfi_future_ops_t mfi_pull_future_ops = {.drive = drive,
@@ -416,7 +452,6 @@ mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer, mofka_futu
 /* With the lock, let go on success: say why, end what is fetched for others, take the turn. */
 static mofka_status_t take_last_turn(mofka_consumer_t *consumer, _Atomic bool *why) {
     mofka_status_t status = check_caller(consumer);
-    mofka_future_t *done = NULL;
     if (!status && consumer->options.zero_copy && consumer->held > 0)
         status = mofka_fail(MOFKA_ERR_BUSY,
                             "%zu events of zero-copy consumer '%s' are held: release them first",
@@ -427,6 +462,7 @@ static mofka_status_t take_last_turn(mofka_consumer_t *consumer, _Atomic bool *w
     pthread_cond_broadcast(&consumer->changed);
     while (consumer->fetching)
         pthread_cond_wait(&consumer->changed, &consumer->lock);
+    mofka_future_t *done = NULL;
     serve(consumer, &done);
     begin_turn(consumer);
     drop_requests(done);
@@ -443,9 +479,11 @@ mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer) {
     else
         status = take_last_turn(consumer, &consumer->unsubscribed);
     if (!status) {
-        if (!consumer->forgotten)
+        if (consumer->gone) /* closed while this waited for its turn */
+            status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
+        else if (!consumer->forgotten)
             status = consumer->ops->unsubscribe(consumer->self);
-        consumer->forgotten = !status;
+        consumer->forgotten |= !status;
         end_turn(consumer);
     }
     pthread_mutex_unlock(&consumer->lock);
@@ -465,22 +503,29 @@ static void drop_ready(mofka_consumer_t *consumer) {
     }
 }
 
-mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer) {
-    pthread_mutex_lock(&consumer->lock);
-    bool again = consumer->closed;
-    mofka_status_t status = again ? MOFKA_OK : take_last_turn(consumer, &consumer->closed);
-    if (again || status) {
-        pthread_mutex_unlock(&consumer->lock);
-        return status;
-    }
+/* In its turn, without the lock. After a time-out it is done again. */
+static mofka_status_t end_backend(mofka_consumer_t *consumer) {
     drop_ready(consumer);
     if (consumer->untaken)
         consumer->ops->release_run(consumer->self, consumer->untaken);
     consumer->untaken = NULL;
-    status = consumer->ops->close(consumer->self);
-    end_turn(consumer);
+    mofka_status_t status = consumer->ops->close(consumer->self);
+    consumer->gone = status != MOFKA_ERR_TIMEOUT;
+    if (consumer->gone)
+        mfi_driver_remove_child(consumer->topic->driver, &consumer->child);
+    return status;
+}
+
+/* Who comes second waits for its turn, and finds it done. */
+mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer) {
+    pthread_mutex_lock(&consumer->lock);
+    mofka_status_t status = take_last_turn(consumer, &consumer->closed);
+    if (!status) {
+        if (!consumer->gone)
+            status = end_backend(consumer);
+        end_turn(consumer);
+    }
     pthread_mutex_unlock(&consumer->lock);
-    mfi_driver_remove_child(consumer->topic->driver, &consumer->child);
     return status;
 }
 

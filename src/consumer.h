@@ -58,8 +58,9 @@ typedef struct mfi_partition {
 } mfi_partition_t;
 
 struct mofka_consumer {
-    mfi_object_t object;
-    mofka_topic_t *topic; /* kept */
+    mfi_object_t object;    /* users' handles */
+    _Atomic uint32_t keeps; /* see handles.h */
+    mofka_topic_t *topic;   /* kept */
     const mofka_consumer_ops_t *ops;
     void *self;
     char *name;
@@ -71,9 +72,10 @@ struct mofka_consumer {
     pthread_cond_t changed; /* a fetch ended */
     bool fetching, prefetching, ended;
     _Atomic bool closed, unsubscribed; /* asked for; written with the lock. Both end all pulls */
-    bool forgotten;                    /* unsubscribed in the backend */
-    pthread_t fetcher;                 /* while fetching */
-    mofka_run_t *untaken;        /* the fetching thread's: a run that there was no memory to take */
+    bool forgotten, gone; /* unsubscribed, closed in the backend: by whose turn it is */
+    pthread_t fetcher;    /* while fetching */
+    mofka_run_t
+        *untaken; /* the fetching thread's: a run that could not be taken, for the next fetch */
     size_t ready_runs;           /* runs of which the FIFO has an event */
     mofka_event_t *first, *last; /* ready */
     size_t held;                 /* events handed out and not released, where releases count */
@@ -94,6 +96,9 @@ mofka_status_t mfi_select_data(mofka_consumer_t *consumer, mfi_run_t *run, size_
 mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *fetched, mfi_run_t **run);
 void mfi_run_drop(mfi_run_t *run);
 void mfi_consumer_free(mofka_consumer_t *consumer);
+/* Keep the consumer's memory, let go of it (without the lock). */
+mofka_consumer_t *mfi_consumer_keep(mofka_consumer_t *consumer);
+void mfi_consumer_drop(mofka_consumer_t *consumer);
 mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer);
 
 #endif

@@ -16,6 +16,16 @@ void mfi_consumer_free(mofka_consumer_t *consumer) {
     free(consumer);
 }
 
+mofka_consumer_t *mfi_consumer_keep(mofka_consumer_t *consumer) {
+    atomic_fetch_add_explicit(&consumer->keeps, 1, memory_order_relaxed);
+    return consumer;
+}
+
+void mfi_consumer_drop(mofka_consumer_t *consumer) {
+    if (atomic_fetch_sub_explicit(&consumer->keeps, 1, memory_order_acq_rel) == 1)
+        mfi_consumer_free(consumer);
+}
+
 mofka_consumer_t *mofka_consumer_retain(mofka_consumer_t *consumer) {
     if (consumer)
         mfi_object_retain(&consumer->object);
@@ -27,15 +37,16 @@ static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
         (mofka_consumer_t *)((char *)child - offsetof(mofka_consumer_t, child));
     (void)timeout_ms;
     mofka_status_t status = mfi_consumer_end(consumer);
-    mfi_consumer_free(consumer);
+    if (consumer->gone) /* no lock: there are no users */
+        mfi_consumer_drop(consumer);
     return status;
 }
 
 void mofka_consumer_release(mofka_consumer_t *consumer) {
     if (!consumer || !mfi_object_release(&consumer->object))
         return;
-    if (consumer->closed) { /* the last user: nobody else looks */
-        mfi_consumer_free(consumer);
+    if (consumer->gone) { /* no lock: the last user is alone, and the library does not end it */
+        mfi_consumer_drop(consumer);
         return;
     }
     fprintf(
@@ -182,6 +193,7 @@ static mofka_consumer_t *consumer_new(mofka_topic_t *topic, const char *name) {
         return NULL;
     }
     mfi_object_init(&consumer->object, MFI_CONSUMER);
+    atomic_init(&consumer->keeps, 1);
     consumer->topic = mofka_topic_retain(topic);
     consumer->name = copy;
     pthread_mutex_init(&consumer->lock, NULL);

@@ -21,7 +21,7 @@ mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *from, mfi
     mfi_run_t *run = malloc(sizeof *run + count * sizeof run->events[0]);
     if (!run)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu events", count);
-    *run = (mfi_run_t){.consumer = mofka_consumer_retain(consumer),
+    *run = (mfi_run_t){.consumer = mfi_consumer_keep(consumer),
                        .run = from,
                        .partition = from ? from->partition : SIZE_MAX,
                        .count = count,
@@ -43,7 +43,7 @@ void mfi_run_drop(mfi_run_t *run) {
     if (run->run)
         consumer->ops->release_run(consumer->self, run->run);
     free(run);
-    mofka_consumer_release(consumer);
+    mfi_consumer_drop(consumer);
 }
 
 /* Mark the event, pass what is passed; with the consumer's lock. `*passed` runs are to be dropped. */

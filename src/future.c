@@ -104,9 +104,11 @@ mofka_status_t mofka_future_wait(mofka_future_t *future, int64_t timeout_ms,
     if (status)
         return status;
     if (!is_done(future))
-        future->ops->drive(future->owner, future, timeout_ms);
+        status = future->ops->drive(future->owner, future, timeout_ms);
     if (is_done(future))
         return take(future, result);
+    if (status)
+        return status;
     return mofka_fail(MOFKA_ERR_TIMEOUT, "the result is not there after %lld ms",
                       (long long)timeout_ms);
 }

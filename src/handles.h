@@ -3,6 +3,10 @@
  *
  * A child retains its parent: producer and consumer -> topic -> driver. A driver counts its open
  * producers and consumers, so that its close can answer MOFKA_ERR_BUSY and name one.
+ *
+ * A producer's or consumer's object counts its users' handles. What the library itself holds
+ * (futures, runs of events, tasks) keeps the memory only, so that it cannot hide that the last
+ * handle is gone. `keeps` counts those, and 1 for the handles until it has ended.
  */
 #ifndef MOFKA_SRC_HANDLES_H
 #define MOFKA_SRC_HANDLES_H
@@ -18,7 +22,7 @@ typedef struct mfi_child {
     const char *name;
     const char *topic_name;
     /* Drive on what the child's user left unfinished (a producer released without close), within
-     * `timeout_ms`; NULL: nothing. Called by the driver's close, with no lock held. */
+     * `timeout_ms`; NULL: it has users. Called by the driver's close, with no lock held. */
     mofka_status_t (*drive)(struct mfi_child *child, int64_t timeout_ms);
 } mfi_child_t;
 
@@ -76,11 +80,12 @@ bool mfi_partition_selector_takes_turns(const mofka_partition_selector_t *select
 /*
  * Futures. The owner (producer, consumer) completes a future once; waiting and polling go through
  * the owner's `drive`, which makes progress for at most `timeout_ms` (0: without waiting) and
- * returns when the future is complete or the time is over. A future keeps its owner by
+ * returns when the future is complete or the time is over (MOFKA_OK), or with an error that keeps
+ * it from getting there; trying again is allowed. A future keeps its owner by
  * `owner_retain/release`.
  */
 typedef struct mfi_future_ops {
-    void (*drive)(void *owner, mofka_future_t *future, int64_t timeout_ms);
+    mofka_status_t (*drive)(void *owner, mofka_future_t *future, int64_t timeout_ms);
     void (*owner_retain)(void *owner);
     void (*owner_release)(void *owner);
     /* The user let go before it was complete (no lock held). Optional. */
@@ -98,7 +103,7 @@ struct mofka_future {
     mofka_result_t result; /* result.event is given once, by exchange on `taken` */
     _Atomic int taken;
     mofka_future_t *next; /* the owner's list */
-    void *batch;          /* the owner's: the batch that holds the event */
+    void *batch;          /* the owner's: the batch that holds the event; or one to pass over */
     uint64_t ticket;      /* the owner's: index in the batch, or a sequence number */
 };
 

@@ -10,11 +10,11 @@
 #include "batch.h"
 
 static void producer_retain(void *producer) {
-    mofka_producer_retain(producer);
+    mfi_producer_keep(producer);
 }
 
 static void producer_release(void *producer) {
-    mofka_producer_release(producer);
+    mfi_producer_drop(producer);
 }
 
 /* ---- push ----------------------------------------------------------------------------------- */
@@ -32,10 +32,11 @@ static mofka_status_t refuse(mofka_producer_t *producer, mofka_status_t status,
     return status;
 }
 
-/* With the lock: an open batch that the event fits, waiting for room among max_batches. */
-static mofka_status_t make_room(mfi_lane_t *lane, size_t bytes, bool *sealed, bool *opened) {
+/* With the lock: an open batch that the event fits, waiting for room among max_batches. Only who
+ * waits reads the clock: `*deadline` is 0 at first. */
+static mofka_status_t make_room(mfi_lane_t *lane, size_t bytes, bool *sealed, bool *opened,
+                                int64_t *deadline) {
     mofka_producer_t *producer = lane->producer;
-    int64_t deadline = 0;
     for (;;) {
         if (producer->closed)
             return mofka_fail(MOFKA_ERR_CLOSED, "producer '%s' is closed", producer->name);
@@ -49,13 +50,10 @@ static mofka_status_t make_room(mfi_lane_t *lane, size_t bytes, bool *sealed, bo
             *opened = true;
             return mfi_batch_open(lane);
         }
-        if (deadline == 0)
-            deadline = mfi_deadline(producer->push_timeout_ms);
-        uint64_t oldest = lane->first ? lane->first->sequence : 0;
-        pthread_mutex_unlock(&producer->lock);
-        mofka_status_t status = mfi_lane_drive(lane, oldest, deadline);
-        pthread_mutex_lock(&producer->lock);
-        if (status && lane->count >= producer->max_batches && !lane->open)
+        if (*deadline == 0)
+            *deadline = mfi_deadline(producer->push_timeout_ms);
+        mofka_status_t status = mfi_lane_make_place(lane, *deadline);
+        if (status)
             return status == MOFKA_ERR_POSSIBLY_STORED
                        ? mofka_fail(MOFKA_ERR_TIMEOUT, "the event is not stored: %s",
                                     mofka_last_error())
@@ -75,8 +73,9 @@ static mofka_status_t enqueue(mfi_lane_t *lane, const char *metadata, size_t byt
                                  lane->limits.event_bytes_max),
                       future);
     bool sealed = false, opened = false;
+    int64_t deadline = 0;
     pthread_mutex_lock(&producer->lock);
-    mofka_status_t status = make_room(lane, total, &sealed, &opened);
+    mofka_status_t status = make_room(lane, total, &sealed, &opened, &deadline);
     if (!status)
         status = mfi_batch_add(lane, metadata, bytes, data, future);
     int64_t now = mfi_coarse_ms();
@@ -87,7 +86,7 @@ static mofka_status_t enqueue(mfi_lane_t *lane, const char *metadata, size_t byt
     bool look = now >= producer->look_ms;
     pthread_mutex_unlock(&producer->lock);
     if (sealed || opened)
-        mfi_producer_see_to(lane, sealed, opened);
+        mfi_producer_see_to(lane, sealed, opened, deadline);
     if (look)
         mfi_producer_look_around(producer);
     return status;
@@ -96,18 +95,30 @@ static mofka_status_t enqueue(mfi_lane_t *lane, const char *metadata, size_t byt
 typedef struct buffer {
     char *bytes;
     size_t used, room;
+    mofka_status_t status; /* an error stays, whatever the serializer makes of it */
 } buffer_t;
+
+static mofka_status_t buffer_grow(buffer_t *buffer, size_t size) {
+    if (size > MOFKA_METADATA_BYTES_MAX - buffer->used)
+        return mofka_fail(MOFKA_ERR_TOO_LARGE, "serialized metadata of %zu bytes, at most %zu",
+                          buffer->used + size, MOFKA_METADATA_BYTES_MAX);
+    if (size <= buffer->room - buffer->used)
+        return MOFKA_OK;
+    size_t room = 2 * buffer->room + size + 64;
+    char *more = realloc(buffer->bytes, room);
+    if (!more)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu serialized bytes", room);
+    buffer->bytes = more;
+    buffer->room = room;
+    return MOFKA_OK;
+}
 
 static mofka_status_t buffer_write(void *context, const void *bytes, size_t size) {
     buffer_t *buffer = context;
-    if (size > buffer->room - buffer->used) {
-        size_t room = 2 * buffer->room + size + 64;
-        char *more = realloc(buffer->bytes, room);
-        if (!more)
-            return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu serialized bytes", room);
-        buffer->bytes = more;
-        buffer->room = room;
-    }
+    if (!buffer->status)
+        buffer->status = buffer_grow(buffer, size);
+    if (buffer->status)
+        return buffer->status;
     if (size > 0)
         memcpy(buffer->bytes + buffer->used, bytes, size);
     buffer->used += size;
@@ -122,6 +133,8 @@ static mofka_status_t serialize_and_enqueue(mfi_lane_t *lane, const char *metada
     buffer_t buffer = {0};
     mofka_archive_t archive = {.context = &buffer, .write = buffer_write};
     mofka_status_t status = mofka_serializer_serialize(serializer, &archive, metadata, bytes);
+    if (buffer.status && !status)
+        status = mofka_fail(buffer.status, "a serializer went on after: %s", mofka_last_error());
     if (status)
         status = refuse(lane->producer, status, future);
     else
@@ -152,7 +165,7 @@ static mofka_status_t push(mofka_producer_t *producer, const char *metadata, siz
 
 /* ---- futures -------------------------------------------------------------------------------- */
 
-static void drive_push(void *owner, mofka_future_t *future, int64_t timeout_ms) {
+static mofka_status_t drive_push(void *owner, mofka_future_t *future, int64_t timeout_ms) {
     mofka_producer_t *producer = owner;
     int64_t deadline = mfi_deadline(timeout_ms);
     mfi_lane_t *lane = NULL;
@@ -167,7 +180,9 @@ static void drive_push(void *owner, mofka_future_t *future, int64_t timeout_ms) 
     }
     pthread_mutex_unlock(&producer->lock);
     if (lane)
-        mfi_lane_drive(lane, sequence, deadline);
+        mfi_lane_drive(lane, sequence,
+                       deadline); /* what it answers is told by the delivery state */
+    return MOFKA_OK;
 }
 
 static const mfi_future_ops_t push_future_ops = {

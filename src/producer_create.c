@@ -28,6 +28,16 @@ void mfi_producer_free(mofka_producer_t *producer) {
     free(producer);
 }
 
+mofka_producer_t *mfi_producer_keep(mofka_producer_t *producer) {
+    atomic_fetch_add_explicit(&producer->keeps, 1, memory_order_relaxed);
+    return producer;
+}
+
+void mfi_producer_drop(mofka_producer_t *producer) {
+    if (atomic_fetch_sub_explicit(&producer->keeps, 1, memory_order_acq_rel) == 1)
+        mfi_producer_free(producer);
+}
+
 static mofka_status_t check_options(const mofka_producer_options_t *options) {
     if (options->name && strnlen(options->name, MOFKA_NAME_BYTES_MAX + 1) > MOFKA_NAME_BYTES_MAX)
         return mofka_fail(MOFKA_ERR_INVALID, "a producer name of more than %d bytes",
@@ -132,6 +142,7 @@ mofka_status_t mofka_producer_create(mofka_topic_t *topic, const mofka_producer_
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a producer");
     }
     mfi_object_init(&producer->object, MFI_PRODUCER);
+    atomic_init(&producer->keeps, 1);
     producer->topic = mofka_topic_retain(topic);
     producer->name = name;
     pthread_mutex_init(&producer->lock, NULL);

@@ -43,23 +43,27 @@ static mofka_status_t drive_all(mofka_producer_t *producer, uint64_t sequence, i
     return status;
 }
 
-/* With the lock: the failures up to `sequence`, told once. */
-static mofka_status_t take_failures(mofka_producer_t *producer, uint64_t sequence) {
+/* With the lock: the failures up to `sequence`, told once. `*unstored` (optional) is set when some
+ * are not refusals, but of events that had been accepted. */
+static mofka_status_t take_failures(mofka_producer_t *producer, uint64_t sequence, bool *unstored) {
     if (producer->failed == 0 || producer->failed_sequence > sequence)
         return MOFKA_OK;
     size_t count = producer->failed;
     producer->failed = 0;
+    if (unstored)
+        *unstored |= producer->unstored;
+    producer->unstored = false;
     return mofka_fail(producer->failed_status, "%zu events failed, the first: %s", count,
                       producer->failed_message ? producer->failed_message : "");
 }
 
-static mofka_status_t flush(mofka_producer_t *producer, int64_t deadline) {
+static mofka_status_t flush(mofka_producer_t *producer, int64_t deadline, bool *unstored) {
     uint64_t sequence = seal_all(producer);
     mofka_status_t status = drive_all(producer, sequence, deadline);
     if (status)
         return status;
     pthread_mutex_lock(&producer->lock);
-    status = take_failures(producer, sequence);
+    status = take_failures(producer, sequence, unstored);
     pthread_mutex_unlock(&producer->lock);
     return status;
 }
@@ -80,28 +84,29 @@ static mofka_status_t check_open(mofka_producer_t *producer) {
 
 mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_ms) {
     mofka_status_t status = check_open(producer);
-    return status ? status : flush(producer, mfi_deadline(timeout_ms));
+    return status ? status : flush(producer, mfi_deadline(timeout_ms), NULL);
 }
 
 static void producer_retain(void *producer) {
-    mofka_producer_retain(producer);
+    mfi_producer_keep(producer);
 }
 
 static void producer_release(void *producer) {
-    mofka_producer_release(producer);
+    mfi_producer_drop(producer);
 }
 
-static void drive_flush(void *owner, mofka_future_t *future, int64_t timeout_ms) {
+static mofka_status_t drive_flush(void *owner, mofka_future_t *future, int64_t timeout_ms) {
     mofka_producer_t *producer = owner;
     if (drive_all(producer, future->ticket, mfi_deadline(timeout_ms)))
-        return;
+        return MOFKA_OK; /* not yet */
     pthread_mutex_lock(&producer->lock);
     if (!atomic_load(&future->done)) {
-        mofka_status_t status = take_failures(producer, future->ticket);
+        mofka_status_t status = take_failures(producer, future->ticket, NULL);
         mfi_future_complete(future, status, mofka_last_error(),
                             status ? MOFKA_NOT_STORED : MOFKA_STORED, NULL);
     }
     pthread_mutex_unlock(&producer->lock);
+    return MOFKA_OK;
 }
 
 static const mfi_future_ops_t flush_future_ops = {
@@ -136,11 +141,12 @@ static bool is_empty(const mofka_producer_t *producer) {
     return true;
 }
 
-/* Flush until nothing is left, then take no more. */
+/* Flush until nothing is left, then take no more. Refused events are told, but not missing. */
 static mofka_status_t flush_and_shut(mofka_producer_t *producer, int64_t deadline) {
     mofka_status_t failed = MOFKA_OK;
+    bool unstored = false;
     for (;;) {
-        mofka_status_t status = flush(producer, deadline);
+        mofka_status_t status = flush(producer, deadline, &unstored);
         if (may_yet_be_stored(status))
             return status;
         failed = failed ? failed : status;
@@ -148,7 +154,7 @@ static mofka_status_t flush_and_shut(mofka_producer_t *producer, int64_t deadlin
         bool empty = is_empty(producer);
         if (empty && !producer->closed) {
             producer->closed = true;
-            producer->flushed = !failed;
+            producer->flushed = !unstored;
         }
         pthread_mutex_unlock(&producer->lock);
         if (empty)
@@ -214,15 +220,15 @@ static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
     mofka_status_t status = end(producer, timeout_ms);
     if (!producer->ended)
         return status;
-    mfi_producer_free(producer);
+    mfi_producer_drop(producer);
     return MOFKA_OK;
 }
 
 void mofka_producer_release(mofka_producer_t *producer) {
     if (!producer || !mfi_object_release(&producer->object))
         return;
-    if (producer->ended) { /* no lock: the last user is alone */
-        mfi_producer_free(producer);
+    if (producer->ended) { /* no lock: the last user is alone, and the library does not end it */
+        mfi_producer_drop(producer);
         return;
     }
     fprintf(stderr,

@@ -18,24 +18,28 @@ static bool has_workers(const mofka_producer_t *producer) {
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-static void send_task(void *context) {
-    mfi_lane_t *lane = context;
+/* As the lane's sender, with a reference to let go of. Deadline 0: a new one each round. */
+static void send_until(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
     for (bool more = true; more;) {
-        mofka_status_t status =
-            mfi_lane_drive(lane, UINT64_MAX, mfi_deadline(producer->push_timeout_ms));
+        mofka_status_t status = mfi_lane_drive(
+            lane, UINT64_MAX, deadline ? deadline : mfi_deadline(producer->push_timeout_ms));
         pthread_mutex_lock(&producer->lock);
         lane->has_sender = more = !status && lane->first;
         pthread_mutex_unlock(&producer->lock);
     }
-    mofka_producer_release(producer);
+    mfi_producer_drop(producer);
 }
 
-/* Send what is sealed, in a worker or here, where it may take `timeout_ms`. */
-static void send_sealed(mfi_lane_t *lane, int64_t timeout_ms) {
+static void send_task(void *context) {
+    send_until(context, 0);
+}
+
+/* Send what is sealed, in a worker, or else here until the deadline. */
+static void send_sealed(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
     if (!has_workers(producer)) {
-        mfi_lane_drive(lane, UINT64_MAX, mfi_deadline(timeout_ms));
+        mfi_lane_drive(lane, UINT64_MAX, deadline);
         return;
     }
     pthread_mutex_lock(&producer->lock);
@@ -44,9 +48,9 @@ static void send_sealed(mfi_lane_t *lane, int64_t timeout_ms) {
     pthread_mutex_unlock(&producer->lock);
     if (has_sender)
         return;
-    mofka_producer_retain(producer);
+    mfi_producer_keep(producer);
     if (mofka_thread_pool_push_work(producer->pool, send_task, lane, MOFKA_PRIORITY_DEFAULT))
-        send_task(lane); /* the pool is closed: here, then */
+        send_until(lane, deadline); /* the pool is closed: here, then */
 }
 
 static void seal_task(void *context) {
@@ -59,7 +63,7 @@ static void seal_task(void *context) {
     lane->has_sealer = false;
     pthread_mutex_unlock(&producer->lock);
     if (has_sender)
-        mofka_producer_release(producer);
+        mfi_producer_drop(producer);
     else
         send_task(lane);
 }
@@ -92,7 +96,7 @@ void mfi_producer_look_around(mofka_producer_t *producer) {
         if (!look_at(&producer->lanes[i], now))
             continue;
         pthread_mutex_unlock(&producer->lock);
-        send_sealed(&producer->lanes[i], 0);
+        send_sealed(&producer->lanes[i], mfi_deadline(0));
         pthread_mutex_lock(&producer->lock);
     }
     pthread_mutex_unlock(&producer->lock);
@@ -107,11 +111,11 @@ static void linger_task(void *context);
 
 /* With the lock. */
 static void look_later(mofka_producer_t *producer, int64_t delay_ms) {
-    mofka_producer_retain(producer);
+    mfi_producer_keep(producer);
     producer->lingering =
         mfi_thread_pool_push_later(producer->pool, linger_task, producer, delay_ms);
     if (!producer->lingering)
-        mofka_producer_release(producer); /* not the last one: the caller has another */
+        mfi_producer_drop(producer); /* not the last one: the caller has another */
 }
 
 static void linger_task(void *context) {
@@ -123,12 +127,12 @@ static void linger_task(void *context) {
     if (producer->open_count > 0 && !producer->closed)
         look_later(producer, wait > 0 ? wait : 0);
     pthread_mutex_unlock(&producer->lock);
-    mofka_producer_release(producer);
+    mfi_producer_drop(producer);
 }
 
 void mfi_producer_stop_lingering(mofka_producer_t *producer) {
     if (mfi_thread_pool_cancel_later(producer->pool, linger_task, producer))
-        mofka_producer_release(producer);
+        mfi_producer_drop(producer);
 }
 
 /* A batch was opened: some worker shall see to it that it does not stay. */
@@ -142,18 +146,18 @@ static void watch(mfi_lane_t *lane) {
     pthread_mutex_unlock(&producer->lock);
     if (watched)
         return;
-    mofka_producer_retain(producer);
+    mfi_producer_keep(producer);
     if (mofka_thread_pool_push_work(producer->pool, seal_task, lane, 0) == MOFKA_OK)
         return;
     pthread_mutex_lock(&producer->lock); /* the pool is closed: calls will find the batch */
     lane->has_sealer = false;
     pthread_mutex_unlock(&producer->lock);
-    mofka_producer_release(producer);
+    mfi_producer_drop(producer);
 }
 
-void mfi_producer_see_to(mfi_lane_t *lane, bool sealed, bool opened) {
+void mfi_producer_see_to(mfi_lane_t *lane, bool sealed, bool opened, int64_t deadline) {
     if (opened && has_workers(lane->producer))
         watch(lane);
     if (sealed)
-        send_sealed(lane, lane->producer->push_timeout_ms);
+        send_sealed(lane, deadline ? deadline : mfi_deadline(lane->producer->push_timeout_ms));
 }

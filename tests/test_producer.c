@@ -1,7 +1,10 @@
 /*
  * Producers over a backend that answers by script: what the core does with each answer of append.
  */
+#include <semaphore.h>
+#include <sys/mman.h>
 #include <time.h>
+#include "batch.h"
 #include "check.h"
 
 #define PARTITIONS 3
@@ -10,16 +13,32 @@
 typedef struct script {
     mofka_status_t answers[8];
     bool reserves; /* append reserves, whatever it answers */
+    bool gated;    /* append waits for the gate first */
+    int delay_ms[8];
+    const char *serializer; /* NULL: the default */
     size_t next;
     _Atomic uint64_t appended; /* events */
     _Atomic uint64_t appended_to[PARTITIONS];
     int64_t timeout_ms[PARTITIONS]; /* of the last append */
     mofka_status_t close_answers[2];
-    size_t calls, closed, destroyed;
+    _Atomic size_t calls;
+    size_t closed, destroyed;
     int flushed;
 } script_t;
 
 static script_t script;
+static sem_t gate;
+
+static void sleep_ms(int ms) {
+    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+}
+
+static void wait_at_the_gate(void) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 5;
+    sem_timedwait(&gate, &until);
+}
 
 static mofka_status_t limits(void *self, size_t partition, mofka_batch_limits_t *limits) {
     (void)self, (void)partition;
@@ -31,9 +50,13 @@ static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch,
                              uint64_t *first_id) {
     (void)self;
     mofka_status_t status = script.answers[script.next];
+    int delay_ms = script.delay_ms[script.next];
     script.next += script.next < 7;
     script.calls++;
     script.timeout_ms[partition] = timeout_ms;
+    if (script.gated)
+        wait_at_the_gate();
+    sleep_ms(delay_ms);
     if (script.reserves)
         batch->reserved = true;
     if (status)
@@ -108,12 +131,13 @@ static mofka_status_t create_topic(void *self, const mofka_topic_config_t *confi
 static mofka_status_t open_topic(void *self, const char *name, mofka_topic_made_t *made) {
     static const char *const plain = "{\"type\":\"default\"}";
     (void)name;
-    *made = (mofka_topic_made_t){.ops = &topic_ops,
-                                 .self = self,
-                                 .partition_count = PARTITIONS,
-                                 .validator = strdup(plain),
-                                 .selector = strdup(plain),
-                                 .serializer = strdup(plain)};
+    *made =
+        (mofka_topic_made_t){.ops = &topic_ops,
+                             .self = self,
+                             .partition_count = PARTITIONS,
+                             .validator = strdup(plain),
+                             .selector = strdup(plain),
+                             .serializer = strdup(script.serializer ? script.serializer : plain)};
     return MOFKA_OK;
 }
 
@@ -180,10 +204,6 @@ static void end(mofka_producer_t *producer) {
     assert_int_equal(script.closed, 1);
     assert_int_equal(script.destroyed, 1);
     mofka_producer_release(producer);
-}
-
-static void sleep_ms(int ms) {
-    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
 }
 
 static void the_delivery_state_follows_the_append(void **state) {
@@ -376,6 +396,108 @@ static void lingering_holds_no_worker(void **state) {
     mofka_thread_pool_release(pool);
 }
 
+/* No age is more than that of a batch that shall never leave for its age. */
+static void the_longest_linger_is_for_ever(void **state) {
+    (void)state;
+    mofka_producer_t *producer = producer_with(NULL, UINT64_MAX);
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    const mfi_batch_t *batch = producer->lanes[0].open;
+    assert_false(mfi_batch_is_old(batch, batch->opened_ms));
+    assert_false(mfi_batch_is_old(batch, batch->opened_ms - 1)); /* a clock read before that */
+    assert_false(mfi_batch_is_old(batch, INT64_MAX));
+    assert_int_equal(mofka_producer_linger_ms(producer), UINT64_MAX);
+    end(producer);
+}
+
+/* ---- waiting ---------------------------------------------------------------------------------- */
+
+/* One batch passes the gate after a while; the test opens it for the others. */
+static void *open_the_gate(void *context) {
+    (void)context;
+    sleep_ms(50);
+    sem_post(&gate);
+    return NULL;
+}
+
+typedef struct gated {
+    mofka_thread_pool_t *pool;
+    mofka_producer_t *producer;
+    mofka_future_t *future; /* of the first batch */
+    pthread_t opener;
+    int64_t start_ms;
+} gated_t;
+
+/* Two full batches, the first at the gate, the second behind it. */
+static void two_batches(gated_t *gated) {
+    const mofka_thread_pool_options_t one = {.thread_count = 1};
+    OK(mofka_thread_pool_create(&one, &gated->pool));
+    script.gated = true;
+    assert_int_equal(sem_init(&gate, 0, 0), 0);
+    OK(mofka_producer_create(topic,
+                             &(mofka_producer_options_t){.batch_size = 4,
+                                                         .max_batches = 2,
+                                                         .thread_pool = gated->pool,
+                                                         .push_timeout_ms = 2000,
+                                                         .linger_ms = 100000},
+                             &gated->producer));
+    gated->future = push(gated->producer);
+    for (int i = 1; i < 8; i++)
+        OK(mofka_producer_push(gated->producer, "{}", 2, NULL, 0, NULL));
+    while (script.calls == 0) /* a worker sends */
+        sleep_ms(1);
+    assert_int_equal(pthread_create(&gated->opener, NULL, open_the_gate, NULL), 0);
+    gated->start_ms = mfi_now_ms();
+}
+
+/* What was to be waited for took no longer than the first batch. */
+static void end_gated(gated_t *gated) {
+    assert_in_range(mfi_now_ms() - gated->start_ms, 49, 1000);
+    assert_int_equal(script.appended, 4);
+    for (int i = 0; i < 8; i++)
+        sem_post(&gate);
+    end(gated->producer);
+    pthread_join(gated->opener, NULL);
+    mofka_future_release(gated->future);
+    mofka_thread_pool_release(gated->pool);
+    sem_destroy(&gate);
+}
+
+static void waiting_does_not_wait_for_later_batches(void **state) {
+    (void)state;
+    gated_t gated;
+    two_batches(&gated);
+    OK(mofka_future_wait(gated.future, 2000, NULL));
+    end_gated(&gated);
+}
+
+static void a_push_takes_the_place_that_there_is(void **state) {
+    (void)state;
+    gated_t gated;
+    two_batches(&gated);
+    OK(mofka_producer_push(gated.producer, "{}", 2, NULL, 0, NULL));
+    end_gated(&gated);
+}
+
+/* Waiting for room and sending what became full have one deadline. */
+static void a_push_has_one_deadline(void **state) {
+    (void)state;
+    mofka_producer_t *producer;
+    script.answers[0] = script.answers[1] =
+        MOFKA_ERR_TIMEOUT;    /* what it fills, and a look around */
+    script.delay_ms[2] = 150; /* the next push waits for that */
+    OK(mofka_producer_create(
+        topic,
+        &(mofka_producer_options_t){
+            .batch_size = 1, .max_batches = 1, .push_timeout_ms = 200, .linger_ms = 100000},
+        &producer));
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    assert_int_equal(script.calls, 2);
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    assert_int_equal(script.calls, 4);
+    assert_in_range(script.timeout_ms[0], 0, 60);
+    end(producer);
+}
+
 /* It is about what was pushed before it, and workers send that at once. */
 static void a_flush_future_covers_what_was_before(void **state) {
     (void)state;
@@ -421,6 +543,26 @@ static void the_driver_sends_what_was_left(void **state) {
     mofka_driver_release(driver);
 }
 
+/* Futures that are held, of batches that are not sent, are no users of the handle. */
+static void the_driver_sends_what_futures_wait_for(void **state) {
+    (void)state;
+    mofka_producer_t *producer = producer_of(2);
+    mofka_future_t *pushed = push(producer), *flushed;
+    mofka_result_t result;
+    OK(mofka_producer_flush_future(producer, &flushed));
+    mofka_future_release(push(producer));
+    mofka_producer_release(producer);
+    mofka_driver_retain(driver); /* teardown closes and releases once more */
+    OK(mofka_driver_close(driver, 1000));
+    mofka_driver_release(driver);
+    assert_int_equal(script.appended, 2);
+    assert_int_equal(script.destroyed, 1);
+    OK(mofka_future_wait(pushed, 0, &result));
+    OK(mofka_future_wait(flushed, 0, NULL));
+    mofka_future_release(pushed);
+    mofka_future_release(flushed);
+}
+
 static void event_sizes_are_bounded(void **state) {
     (void)state;
     mofka_producer_t *producer = producer_of(2);
@@ -430,6 +572,71 @@ static void event_sizes_are_bounded(void **state) {
     OK(mofka_producer_push(producer, bytes, 1024, NULL, 0, NULL));
     FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_TOO_LARGE, "1 events failed");
     end(producer);
+}
+
+/* As a serializer may make more of it. */
+static mofka_status_t write_too_much(void *self, const mofka_archive_t *archive,
+                                     const char *metadata, size_t bytes) {
+    size_t much = MOFKA_METADATA_BYTES_MAX - bytes + 1;
+    (void)self;
+    void *zeros = mmap(NULL, much, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(zeros != MAP_FAILED);
+    mofka_status_t status = archive->write(archive->context, metadata, bytes);
+    if (!status)
+        status = archive->write(archive->context, zeros, much);
+    munmap(zeros, much);
+    return status;
+}
+
+static mofka_status_t never_read(void *self, const mofka_archive_t *archive, size_t bytes,
+                                 mofka_metadata_t **metadata) {
+    (void)self, (void)archive, (void)bytes, (void)metadata;
+    return MOFKA_ERR_CORRUPT;
+}
+
+static mofka_status_t make_too_much(const mofka_metadata_t *metadata,
+                                    const mofka_serializer_ops_t **ops, void **self) {
+    static const mofka_serializer_ops_t too_much = {
+        .size = sizeof too_much, .serialize = write_too_much, .deserialize = never_read};
+    (void)metadata;
+    *ops = &too_much;
+    *self = NULL;
+    return MOFKA_OK;
+}
+MOFKA_REGISTER_SERIALIZER(too_much, make_too_much);
+
+static void serialized_metadata_is_bounded(void **state) {
+    (void)state;
+    mofka_topic_t *other;
+    mofka_producer_t *producer;
+    script.serializer = "{\"type\":\"too_much\"}";
+    OK(mofka_driver_open_topic(driver, "topic", 0, &other));
+    OK(mofka_producer_create(other, NULL, &producer));
+    FAILS(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL), MOFKA_ERR_TOO_LARGE,
+          "serialized metadata of 1073741825 bytes");
+    FAILS(mofka_producer_close(producer, 1000), MOFKA_ERR_TOO_LARGE, "1 events failed");
+    mofka_producer_release(producer);
+    mofka_topic_release(other);
+}
+
+/* What was refused is told, but all that was accepted is stored: the producer counts as finished.
+ * Unless what was accepted failed, too. */
+static void refusals_do_not_keep_a_topic_open(void **state) {
+    (void)state;
+    static char bytes[2048];
+    for (int lost = 0; lost < 2; lost++) {
+        memset(&script, 0, sizeof script);
+        script.answers[0] = lost ? MOFKA_ERR_MPI : MOFKA_OK;
+        mofka_producer_t *producer = producer_of(2);
+        OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+        FAILS(mofka_producer_push(producer, bytes, sizeof bytes, NULL, 0, NULL),
+              MOFKA_ERR_TOO_LARGE, "at most 1024");
+        FAILS(mofka_producer_close(producer, 1000), MOFKA_ERR_TOO_LARGE, "events failed");
+        assert_int_equal(script.flushed, !lost);
+        assert_int_equal(script.destroyed, 1);
+        OK(mofka_producer_close(producer, 1000));
+        mofka_producer_release(producer);
+    }
 }
 
 static void tables_with_holes_are_refused(void **state) {
@@ -496,9 +703,16 @@ int main(void) {
         CASE(closing_goes_on_in_the_backend),
         CASE(calls_find_batches_of_other_partitions),
         CASE(lingering_holds_no_worker),
+        CASE(the_longest_linger_is_for_ever),
+        CASE(waiting_does_not_wait_for_later_batches),
+        CASE(a_push_takes_the_place_that_there_is),
+        CASE(a_push_has_one_deadline),
         CASE(a_flush_future_covers_what_was_before),
         CASE(the_driver_sends_what_was_left),
+        CASE(the_driver_sends_what_futures_wait_for),
         CASE(event_sizes_are_bounded),
+        CASE(serialized_metadata_is_bounded),
+        CASE(refusals_do_not_keep_a_topic_open),
         CASE(tables_with_holes_are_refused),
         CASE(drivers_may_bring_their_own_pools),
     };

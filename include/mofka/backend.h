@@ -60,9 +60,10 @@ typedef struct mofka_producer_ops {
      * call again with the same batch, which drives it on. MOFKA_ERR_COMPLETE: the topic ended. */
     mofka_status_t (*append)(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
                              uint64_t *first_id);
-    /** End the producer. `flushed`: all its events are stored, so it counts, once, as a finished
-     * one. MOFKA_ERR_TIMEOUT: not ended yet; it is called again, with the same `flushed`, when the
-     * user closes again. After any other answer only destroy follows. */
+    /** End the producer. `flushed`: all events it accepted are stored, but for those whose failure
+     * a future or an earlier flush told, so it counts, once, as a finished one; events that were
+     * refused do not matter. MOFKA_ERR_TIMEOUT: not ended yet; it is called again, with the same
+     * `flushed`, when the user closes again. After any other answer only destroy follows. */
     mofka_status_t (*close)(void *self, int flushed);
     void (*destroy)(void *self);
 } mofka_producer_ops_t;
@@ -70,8 +71,8 @@ typedef struct mofka_producer_ops {
 /** One fetched event. */
 typedef struct mofka_fetched_event {
     uint64_t id;
-    const char *metadata; /**< in memory of the run */
-    size_t metadata_bytes;
+    const char *metadata;  /**< in memory of the run; behind its bytes stands a NUL byte */
+    size_t metadata_bytes; /**< without that */
     size_t data_bytes;
     uint64_t data_position; /**< the backend's: where the data is */
 } mofka_fetched_event_t;
@@ -79,7 +80,7 @@ typedef struct mofka_fetched_event {
 /** A run of consecutive events of one partition. Made by `fetch`, kept until `release_run`. */
 typedef struct mofka_run {
     size_t partition;
-    size_t event_count;
+    size_t event_count; /**< 0: it only tells what was lost; it is released at once */
     mofka_fetched_event_t *events;
     uint64_t lost; /**< events this consumer lost just before the first of these */
     void *backend; /**< the backend's */
@@ -104,7 +105,8 @@ typedef struct mofka_consumer_ops {
                                 const mofka_range_t *ranges, size_t range_count,
                                 mofka_data_view_t **view);
     /** All started copies of the run are complete. `*overtaken`: how many events at the run's start
-     * retention passed meanwhile; what was copied of them is not to be used. */
+     * retention passed meanwhile; what was copied of them is not to be used. After an error the
+     * core keeps the run, and may select, get_data and finish_data all of it again. */
     mofka_status_t (*finish_data)(void *self, mofka_run_t *run, size_t *overtaken);
     /** Wait until fetch may find something. MOFKA_OK or MOFKA_ERR_TIMEOUT. */
     mofka_status_t (*wait)(void *self, int64_t timeout_ms);
@@ -117,7 +119,9 @@ typedef struct mofka_consumer_ops {
     /** Remove the name and its cursors. After an error it may be called again; then only close
      * follows. */
     mofka_status_t (*unsubscribe)(void *self);
-    /** End; keeps the name's cursors. */
+    /** End; keeps the name's cursors. MOFKA_ERR_TIMEOUT: not ended yet; it is called again when the
+     * user, or the driver's close, closes again. After any other answer only release_run and
+     * destroy follow. */
     mofka_status_t (*close)(void *self);
     /** After close and after the last release_run. */
     void (*destroy)(void *self);

@@ -61,12 +61,13 @@ typedef struct mofka_consumer_options {
 MOFKA_API mofka_status_t mofka_consumer_create(mofka_topic_t *topic,
                                                const mofka_consumer_options_t *options,
                                                mofka_consumer_t **consumer);
-/** Publish acknowledgements, free the name for the next one. MOFKA_ERR_BUSY: zero-copy events are
- * held. Events still held stay readable, but
- * can no longer be acknowledged. Pulls that wait end with MOFKA_ERR_CLOSED. Again: MOFKA_OK.
- * MOFKA_ERR_BUSY: called by a selector, an allocator or a serializer of this consumer; it stays
- * open. Threads: any. MPI: local. Blocks: until a fetch under way ends (at most 100 ms, and as long
- * as its callbacks take), then for the partitions' locks, at most 10 s each. */
+/** Publish acknowledgements, free the name for the next one. Events still held stay readable, but
+ * can no longer be acknowledged. Pulls that wait end with MOFKA_ERR_CLOSED. Again, or by two
+ * threads at once: MOFKA_OK, once it is done. MOFKA_ERR_TIMEOUT: it takes no more pulls, but the
+ * backend could not end it yet; calling again goes on. MOFKA_ERR_BUSY: zero-copy events are held, or
+ * it was called by a selector, an allocator or a serializer of this consumer; it stays open.
+ * Threads: any. MPI: local. Blocks: until a fetch under way ends (at most 100 ms, and as long as its
+ * callbacks take), then for the partitions' locks, at most 10 s each. */
 MOFKA_API mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer);
 /** Remove the name and its place in every target: retention no longer waits for it. The consumer
  * takes no more pulls, and those that wait end with MOFKA_ERR_CLOSED; close it. Again: MOFKA_OK;
@@ -75,7 +76,8 @@ MOFKA_API mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer);
 MOFKA_API mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer);
 /** Count one more user; returns its argument. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_consumer_t *mofka_consumer_retain(mofka_consumer_t *consumer);
-/** Drop one user; NULL is ignored. Warns on stderr if it was not closed.
+/** Drop one user; NULL is ignored. Releasing one that was not closed warns on stderr and leaves
+ * closing to the driver's close, whoever still holds events or futures of it.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void mofka_consumer_release(mofka_consumer_t *consumer);
 

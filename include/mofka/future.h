@@ -40,15 +40,19 @@ MOFKA_API mofka_future_t *mofka_future_retain(mofka_future_t *future);
 MOFKA_API void mofka_future_release(mofka_future_t *future);
 
 /** Wait until the result is there. `result` may be NULL (an event is then kept for a later wait).
- * Returns what became of it: MOFKA_OK, the error of the push (its message is this thread's last
- * error), or MOFKA_ERR_TIMEOUT while it is not known yet. After a pull's event was given, waiting
- * again answers MOFKA_ERR_CLOSED.
+ * Returns what became of it: MOFKA_OK, the error of the push or of the pull's event (its message is
+ * this thread's last error), or MOFKA_ERR_TIMEOUT while it is not known yet. An error of a pull's
+ * event (its selector, allocator or serializer failed) is final: the event is passed over. An error
+ * of fetching (MOFKA_ERR_CORRUPT, MOFKA_ERR_MPI, MOFKA_ERR_MEMORY, or MOFKA_ERR_BUSY: called by a
+ * callback of that consumer's fetch) is not: the request stays, and waiting again tries again.
+ * After a pull's event was given, waiting again answers MOFKA_ERR_CLOSED.
  * Threads: any. MPI: local or progress, as the backend. Blocks: until done, at most `timeout_ms`
  * (negative: for ever). */
 MOFKA_API mofka_status_t mofka_future_wait(mofka_future_t *future, int64_t timeout_ms,
                                            mofka_result_t *result);
 
-/** Whether the result is there. Drives the work on a little, without waiting.
+/** Whether the result is there. Drives the work on a little, without waiting. While fetching fails
+ * it is not; a wait tells why.
  * Threads: any. MPI: as wait. Blocks: no. */
 MOFKA_API bool mofka_future_completed(mofka_future_t *future);
 

@@ -44,16 +44,20 @@ MOFKA_API mofka_status_t mofka_producer_create(mofka_topic_t *topic,
                                                const mofka_producer_options_t *options,
                                                mofka_producer_t **producer);
 
-/** Send everything, then end. With an error (MOFKA_ERR_TIMEOUT, or the first of events that could
- * not be stored) it is still open when events may yet be stored, else closed; calling again goes
- * on. The last of a topic's expected producers also completes it: MOFKA_ERR_TIMEOUT when that could
- * not be done yet; calling again goes on with it. Again after success: MOFKA_OK. Threads: any. MPI:
- * local. Blocks: until stored, at most `timeout_ms`, then as long as completing may. */
+/** Send everything, then end. MOFKA_ERR_TIMEOUT and MOFKA_ERR_POSSIBLY_STORED: events may yet be
+ * stored; it is still open, and calling again goes on. Other errors tell, as a flush does, the
+ * first of the events that were refused or could not be stored since the last flush; it is closed.
+ * It counts as a finished producer of the topic's expected ones, unless events that it had accepted
+ * could not be stored and nothing told so before; refused ones do not matter. The last of the
+ * expected producers also completes the topic: MOFKA_ERR_TIMEOUT when that could not be done yet;
+ * calling again goes on with it. Again after success: MOFKA_OK. Threads: any. MPI: local.
+ * Blocks: until stored, at most `timeout_ms`, then as long as completing may. */
 MOFKA_API mofka_status_t mofka_producer_close(mofka_producer_t *producer, int64_t timeout_ms);
 /** Count one more user; returns its argument. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_producer_t *mofka_producer_retain(mofka_producer_t *producer);
 /** Drop one user; NULL is ignored. Releasing one that was not closed warns on stderr and leaves its
- * events to the driver's close. Threads: any. MPI: none. Blocks: no. */
+ * events to the driver's close, whoever still holds futures of it.
+ * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void mofka_producer_release(mofka_producer_t *producer);
 
 /**
@@ -61,10 +65,14 @@ MOFKA_API void mofka_producer_release(mofka_producer_t *producer);
  * memory must stay as it is until the future completes or a flush returns OK. `partition`:
  * MOFKA_ANY_PARTITION, or the caller's wish to the topic's selector. `future`: NULL, or give.
  *
- * What is wrong with the event itself (refused, too large, not JSON) is told by the future when one
- * is asked for, and otherwise kept for the next flush and returned here too; later events go on.
- * MOFKA_ERR_TIMEOUT: no room for push_timeout_ms, the event is not stored and not kept.
- * MOFKA_ERR_COMPLETE, MOFKA_ERR_CLOSED, MOFKA_ERR_MEMORY.
+ * MOFKA_OK: the event is accepted, or the future tells why not. What is wrong with the event itself
+ * (MOFKA_ERR_REFUSED, MOFKA_ERR_TOO_LARGE, MOFKA_ERR_JSON, MOFKA_ERR_RANGE, what a validator, a
+ * serializer or a selector answers) is told by the future when one is asked for, and otherwise
+ * returned here and kept for the next flush; later events go on. Returned in any case, with no
+ * future given and nothing kept: MOFKA_ERR_TIMEOUT (no room for push_timeout_ms),
+ * MOFKA_ERR_MEMORY, MOFKA_ERR_CLOSED, MOFKA_ERR_INVALID (a wrong handle).
+ * What becomes of an accepted event is not known here: that the topic is complete
+ * (MOFKA_ERR_COMPLETE), or that it cannot be stored, its future or the next flush tells.
  * Threads: any. MPI: local. Blocks: while max_batches are under way, at most push_timeout_ms.
  */
 MOFKA_API mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metadata,
