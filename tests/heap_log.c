@@ -254,6 +254,54 @@ static void discarding_costs_no_memory_and_no_lies(void **state) {
     end(consumer, topic);
 }
 
+static int flushes;
+static mofka_status_t (*plain_flush)(mofka_mpi_window_t *w, int rank);
+
+static mofka_status_t count_flush(mofka_mpi_window_t *w, int rank) {
+    flushes++;
+    return plain_flush(w, rank);
+}
+
+static mofka_status_t select_all(void *context, const mofka_metadata_t *metadata,
+                                 mofka_data_descriptor_t *full,
+                                 mofka_data_descriptor_t **selected) {
+    (void)context, (void)metadata;
+    *selected = mofka_data_descriptor_retain(full);
+    return MOFKA_OK;
+}
+
+/* Data is requested for many events at once: a run costs three flushes (entries, metadata, data).
+ * Fails when get_data flushes for each event. */
+static void a_run_is_fetched_at_once(void **state) {
+    (void)state;
+    mofka_topic_t *topic = make_topic(NULL);
+    mofka_consumer_options_t options = {.name = "reader", .selector = select_all};
+    mofka_consumer_t *consumer;
+    mofka_producer_t *producer;
+    mofka_data_view_t *view;
+    char bytes[100] = "data";
+    OK(mofka_consumer_create(topic, &options, &consumer));
+    OK(mofka_producer_create(topic, NULL, &producer));
+    OK(mofka_data_view_of(bytes, sizeof bytes, &view));
+    for (int i = 0; i < 100; i++)
+        OK(mofka_producer_push(producer, "{}", 2, view, 0, NULL));
+    mofka_data_view_release(view);
+    OK(mofka_producer_close(producer, 1000));
+    mofka_producer_release(producer);
+    mofka_mpi_window_t *w = log_of(topic)->w;
+    const mofka_mpi_window_ops_t *plain = w->ops;
+    mofka_mpi_window_ops_t counting = *plain;
+    plain_flush = plain->flush;
+    counting.flush = count_flush;
+    flushes = 0;
+    w->ops = &counting;
+    for (uint64_t i = 0; i < 100; i++)
+        assert_int_equal(pull_id(consumer), i);
+    w->ops = plain;
+    assert_true(flushes > 0 && flushes <= 3);
+    end(consumer, topic);
+}
+
 /* Failed while waiting went in slices that each began anew. */
 static void a_full_partition_is_warned_of(void **state) {
     (void)state;
@@ -377,6 +425,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(who_starts_at_the_end_lets_go, open_memory, close_memory),
         cmocka_unit_test_setup_teardown(discarding_costs_no_memory_and_no_lies, open_memory,
                                         close_memory),
+        cmocka_unit_test_setup_teardown(a_run_is_fetched_at_once, open_memory, close_memory),
         cmocka_unit_test_setup_teardown(a_full_partition_is_warned_of, open_memory, close_memory),
         cmocka_unit_test_setup_teardown(a_damaged_entry_is_told, open_memory, close_memory),
         cmocka_unit_test_setup_teardown(a_partition_has_room_for_so_many_names, open_memory,

@@ -1,4 +1,4 @@
-/* Waiting: idle ranks sleep, every wait ends, and who publishes wakes who waits. Guards 7. */
+/* Waiting: idle ranks sleep, every wait ends in time, and who publishes wakes who waits. Guards 7. */
 #include <time.h>
 #include "mpi_main.h"
 
@@ -63,6 +63,51 @@ static void idle_waiting_burns_no_core(void **state) {
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
+/* Who waits for room sleeps, for as long as was asked, and no longer. Fails when a sleeper returns at
+ * once, and when waiting for room does not look at its deadline (mpi_append.c: wait_for_room). */
+static void waiting_for_room_burns_no_core(void **state) {
+    (void)state;
+    if (rank == 0) {
+        mofka_topic_options_t small = {.options =
+                                           "{\"partition_bytes\":1024,\"partition_events\":16}"};
+        mofka_producer_options_t options = {
+            .batch_size = 4, .max_batches = 1, .push_timeout_ms = 1500};
+        mofka_topic_t *full;
+        mofka_producer_t *producer;
+        mofka_consumer_t *consumer;
+        OK(mofka_driver_create_topic(driver, "full", &small));
+        OK(mofka_driver_open_topic(driver, "full", 0, &full));
+        OK(mofka_consumer_create(full, &(mofka_consumer_options_t){.name = "idle"}, &consumer));
+        OK(mofka_producer_create(full, &options, &producer));
+        for (int i = 0; i < 16; i++)
+            OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+        OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+        double wall = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+        FAILS(mofka_producer_flush(producer, 1500), MOFKA_ERR_TIMEOUT, "'idle' holds it up");
+        wall = seconds(CLOCK_MONOTONIC) - wall;
+        cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+        assert_true(wall >= 1.5 && wall < 8);
+        if (cpu > 0.4 * wall)
+            fail_msg("%.3f s of CPU in %.3f s of waiting", cpu, wall);
+        OK(mofka_consumer_unsubscribe(consumer)); /* nobody is left to wait for */
+        end(consumer);
+        consumer = NULL;
+        OK(mofka_consumer_create(full, &(mofka_consumer_options_t){.name = "reader"}, &consumer));
+        mofka_event_t *event;
+        for (int i = 0; i < 16; i++) {
+            OK(mofka_consumer_pull(consumer, 20000, &event));
+            OK(mofka_event_acknowledge(event));
+            mofka_event_release(event);
+        }
+        FAILS(mofka_consumer_pull(consumer, 0, &event), MOFKA_ERR_TIMEOUT, ""); /* publishes */
+        OK(mofka_producer_close(producer, 20000));
+        mofka_producer_release(producer);
+        end(consumer);
+        mofka_topic_release(full);
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+}
+
 /* Events go back and forth. A lost wake-up costs its waiter a slice of 100 ms; a hundred of them
  * would take 10 s. Fails, in shm, when the bell is not rung (mpi_partition.c: ring_bell). */
 static void publishers_wake_readers(void **state) {
@@ -97,6 +142,7 @@ int main(int argc, char **argv) {
     mpi_main_start(&argc, &argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(idle_waiting_burns_no_core, setup, teardown),
+        cmocka_unit_test_setup_teardown(waiting_for_room_burns_no_core, setup, teardown),
         cmocka_unit_test_setup_teardown(publishers_wake_readers, setup, teardown),
     };
     return mpi_main_end(RUN_MPI_TESTS(tests));

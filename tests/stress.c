@@ -271,7 +271,8 @@ static void *push_until_complete(void *context) {
 
 /*
  * The topic ends while all ranks push: what was told as stored is read, and nothing else. Guards 6,
- * with heap_log.c, which puts a rank between its reservation and its look at `closing`.
+ * with heap_log.c, which puts a rank between its reservation and its look at `closing`. Fails when
+ * batches reserved behind the end are stored all the same (mpi_append.c: check_complete lets them).
  */
 static void the_end_races_with_pushes(const job_t *job) {
     for (int round = 0; round < 6; round++) {
