@@ -72,8 +72,9 @@ struct mofka_consumer {
     pthread_cond_t changed; /* a fetch ended */
     bool fetching, prefetching, ended;
     _Atomic bool closed, unsubscribed; /* asked for; written with the lock. Both end all pulls */
-    bool forgotten, gone; /* unsubscribed, closed in the backend: by whose turn it is */
-    pthread_t fetcher;    /* while fetching */
+    bool forgotten, gone;          /* unsubscribed, closed in the backend: by whose turn it is */
+    mofka_data_descriptor_t *full; /* the fetching thread's: of the event under way; reused */
+    pthread_t fetcher;             /* while fetching */
     mofka_run_t
         *untaken; /* the fetching thread's: a run that could not be taken, for the next fetch */
     size_t ready_runs;           /* runs of which the FIFO has an event */

@@ -6,6 +6,7 @@
 
 void mfi_consumer_free(mofka_consumer_t *consumer) {
     consumer->ops->destroy(consumer->self);
+    mofka_data_descriptor_release(consumer->full);
     mofka_thread_pool_release(consumer->options.thread_pool);
     mofka_topic_release(consumer->topic);
     pthread_cond_destroy(&consumer->changed);

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "handles.h"
 #include "object.h"
 
 #define SAVE_MAGIC UINT64_C(0x6d6f666b61646431)
@@ -53,6 +54,16 @@ mofka_status_t mofka_data_descriptor_create(const void *location, size_t locatio
         memcpy(d->location, location, location_bytes);
     *descriptor = d;
     return MOFKA_OK;
+}
+
+bool mfi_data_descriptor_reuse(mofka_data_descriptor_t *descriptor, const void *location,
+                               size_t location_bytes, size_t size) {
+    if (atomic_load(&descriptor->object.count) != 1 || descriptor->depth > 0 ||
+        descriptor->location_bytes != location_bytes)
+        return false;
+    memcpy(descriptor->location, location, location_bytes);
+    descriptor->size = size;
+    return true;
 }
 
 mofka_data_descriptor_t *mofka_data_descriptor_retain(mofka_data_descriptor_t *descriptor) {

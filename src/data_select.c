@@ -33,47 +33,62 @@ static mofka_status_t allocate(mofka_consumer_t *consumer, const mofka_metadata_
     return MOFKA_OK;
 }
 
+/* Where the selected bytes are put, or shown. */
+static mofka_status_t get(mofka_consumer_t *consumer, mfi_run_t *run, size_t index,
+                          const mofka_metadata_t *metadata, mofka_data_descriptor_t *selected,
+                          const mofka_range_t *ranges, size_t count) {
+    mofka_data_view_t **view = &run->events[index].data;
+    if (consumer->options.zero_copy)
+        return consumer->ops->view_data(consumer->self, run->run, index, ranges, count, view);
+    mofka_status_t status = allocate(consumer, metadata, selected, view);
+    return status ? status
+                  : consumer->ops->get_data(consumer->self, run->run, index, ranges, count, *view);
+}
+
 static mofka_status_t copy(mofka_consumer_t *consumer, mfi_run_t *run, size_t index,
                            const mofka_metadata_t *metadata, mofka_data_descriptor_t *selected) {
-    mofka_range_t *ranges = NULL;
-    size_t count = 0;
-    mofka_status_t status = mofka_data_descriptor_flatten(selected, &ranges, &count);
+    mofka_range_t whole = {0, mofka_data_descriptor_size(selected)}, *ranges = NULL;
+    size_t count = whole.size > 0, full = run->run->events[index].data_bytes;
+    mofka_status_t status = MOFKA_OK;
+    if (mofka_data_descriptor_selection_count(selected) > 0)
+        status = mofka_data_descriptor_flatten(selected, &ranges, &count);
     if (status || count == 0)
         return status;
-    const mofka_range_t *last = &ranges[count - 1];
-    size_t full = run->run->events[index].data_bytes;
+    const mofka_range_t *last = ranges ? &ranges[count - 1] : &whole;
     if (last->offset > full || last->size > full - last->offset)
         status = mofka_fail(MOFKA_ERR_CALLBACK,
                             "the selection ends at byte %zu, the event's data has %zu",
                             last->offset + last->size, full);
-    mofka_data_view_t *view = NULL;
-    if (!status && consumer->options.zero_copy)
-        status = consumer->ops->view_data(consumer->self, run->run, index, ranges, count, &view);
-    else if (!status)
-        status = allocate(consumer, metadata, selected, &view);
-    if (!status && !consumer->options.zero_copy)
-        status = consumer->ops->get_data(consumer->self, run->run, index, ranges, count, view);
-    run->events[index].data = view;
+    else
+        status = get(consumer, run, index, metadata, selected, ranges ? ranges : &whole, count);
     free(ranges);
     return status;
 }
 
+/* The event's whole data. One descriptor serves all events whose selectors let go of it. */
+static mofka_status_t describe(mofka_consumer_t *consumer, const mofka_fetched_event_t *from) {
+    const void *place = &from->data_position;
+    size_t bytes = sizeof from->data_position;
+    if (consumer->full && mfi_data_descriptor_reuse(consumer->full, place, bytes, from->data_bytes))
+        return MOFKA_OK;
+    mofka_data_descriptor_release(consumer->full);
+    consumer->full = NULL;
+    return mofka_data_descriptor_create(place, bytes, from->data_bytes, &consumer->full);
+}
+
 mofka_status_t mfi_select_data(mofka_consumer_t *consumer, mfi_run_t *run, size_t index) {
-    mofka_fetched_event_t *from = &run->run->events[index];
     mofka_metadata_t *metadata;
-    mofka_data_descriptor_t *full, *selected = NULL;
+    mofka_data_descriptor_t *selected = NULL;
     mofka_status_t status = mofka_event_metadata(&run->events[index], &metadata);
     if (!status)
-        status = mofka_data_descriptor_create(&from->data_position, sizeof from->data_position,
-                                              from->data_bytes, &full);
+        status = describe(consumer, &run->run->events[index]);
     if (status)
         return status;
-    status = callback_status(
-        consumer->options.selector(consumer->options.selector_context, metadata, full, &selected),
-        "selector");
+    status = callback_status(consumer->options.selector(consumer->options.selector_context,
+                                                        metadata, consumer->full, &selected),
+                             "selector");
     if (!status && selected)
         status = copy(consumer, run, index, metadata, selected);
     mofka_data_descriptor_release(selected);
-    mofka_data_descriptor_release(full);
     return status;
 }

@@ -77,6 +77,10 @@ struct mofka_topic {
 bool mfi_validator_accepts_all(const mofka_validator_t *validator);
 bool mfi_partition_selector_takes_turns(const mofka_partition_selector_t *selector);
 
+/* Describe other data with a descriptor that nobody else uses any more. False: make another. */
+bool mfi_data_descriptor_reuse(mofka_data_descriptor_t *descriptor, const void *location,
+                               size_t location_bytes, size_t size);
+
 /*
  * Futures. The owner (producer, consumer) completes a future once; waiting and polling go through
  * the owner's `drive`, which makes progress for at most `timeout_ms` (0: without waiting) and
