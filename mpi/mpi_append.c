@@ -15,7 +15,8 @@
  * to go on is in the batch's scratch words. The reservation is wait-free; the append is not.
  *
  * Round trips of a batch in rma: reserve, the four words of the state, the flush of step 5, publish;
- * step 1 asks nothing while the last append saw a quarter of the partition free behind the batch.
+ * step 1 asks nothing while an append a moment ago saw a quarter of the partition free behind the
+ * batch.
  */
 #include "mpi_topic.h"
 
@@ -26,13 +27,14 @@
 #include <mofka/options.h>
 
 #define WARN_AFTER_MS 1000
+#define HINT_NS 10000000
 #define CLOSE_TIMEOUT_MS 10000 /* for the partitions' locks */
 
 typedef struct sender {
     mofka_mpi_entry_t *entries; /* of the batch under way; reused */
     size_t capacity;
-    bool known;                   /* whether an append saw the next two */
-    mofka_mpi_place_t head, tail; /* as the last append saw them: a hint */
+    int64_t seen_ns;              /* when an append saw the next two; 0: never */
+    mofka_mpi_place_t head, tail; /* a hint */
 } sender_t;
 
 typedef struct mpi_producer {
@@ -172,13 +174,16 @@ static mofka_status_t full(const mofka_mpi_partition_t *p) {
                       p->topic, p->index, who);
 }
 
-/* Whether the last append saw so much room that step 1 need not look: a quarter stays free. */
+/* Whether the last append saw so much room, just now, that step 1 need not look, which takes round
+ * trips: a quarter stays free. Where it is wrong, the batch is reserved and waits. */
 static bool saw_room(const mofka_mpi_partition_t *p, const sender_t *sender,
                      const mofka_batch_t *batch) {
+    if (p->w->doorbells || sender->seen_ns == 0 || mofka_mpi_now_ns() - sender->seen_ns > HINT_NS)
+        return false;
     mofka_mpi_place_t end = end_of(batch, sender->tail);
     end.events += p->slots / 4;
     end.units += p->ring_bytes / MOFKA_MPI_UNIT_BYTES / 4;
-    return sender->known && mofka_mpi_fits(p, sender->head, end);
+    return mofka_mpi_fits(p, sender->head, end);
 }
 
 /* Step 2, and the state that is read after it. */
@@ -193,7 +198,7 @@ static mofka_mpi_state_t reserve(const mofka_mpi_partition_t *p, sender_t *sende
     batch->reserved = true;
     batch->scratch[SCRATCH_EVENTS] = place.events;
     batch->scratch[SCRATCH_UNITS] = place.units;
-    sender->known = true;
+    sender->seen_ns = p->w->doorbells ? 0 : mofka_mpi_now_ns();
     sender->head = state.head;
     sender->tail = end_of(batch, place);
     return state;
@@ -297,7 +302,7 @@ static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch,
     if (status)
         return again ? MOFKA_ERR_POSSIBLY_STORED : status;
     status = build_entries(sender, batch);
-    if (!status && !again && !saw_room(p, sender, batch))
+    if (!status && !again && (timeout_ms == 0 || !saw_room(p, sender, batch)))
         status = wait_for_room(p, batch, deadline);
     if (status == MOFKA_ERR_TIMEOUT)
         return full(p);

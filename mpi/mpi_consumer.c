@@ -204,7 +204,7 @@ static mofka_status_t fetch_partition(mofka_mpi_reader_t *r, size_t most, mofka_
     if (passed >= count)
         go_to(r, r->next + passed);
     else if (!status)
-        status = mofka_mpi_reader_took(r, count);
+        status = mofka_mpi_reader_took(r, count, found);
     if (status || passed >= count) {
         free(run);
         return status ? status : MOFKA_ERR_BUSY;
@@ -266,7 +266,9 @@ static mofka_status_t fetch(void *self, size_t events_max, mofka_run_t **run) {
         if (status != MOFKA_ERR_TIMEOUT) {
             c->nap_us = 0;
             c->turn = (c->turn + i + 1) % c->reader_count;
-            mofka_mpi_reader_publish(r, false);
+            for (size_t j = 0; j < c->reader_count;
+                 j++) /* one that finds nothing may hold others up */
+                mofka_mpi_reader_publish(&c->readers[j], false);
             return status;
         }
         ended += mofka_mpi_reader_ended(r);

@@ -47,8 +47,9 @@ mofka_status_t mofka_mpi_reader_join(mofka_mpi_reader_t *r, const mofka_mpi_part
                                      const char *name, bool from_end);
 /* Leave it free, or away with its cursor kept. Again: MOFKA_OK. */
 mofka_status_t mofka_mpi_reader_leave(mofka_mpi_reader_t *r, uint64_t state);
-/* `count` entries from `next` were read: remember the batch ends among them, go on behind them. */
-mofka_status_t mofka_mpi_reader_took(mofka_mpi_reader_t *r, size_t count);
+/* Of `found` entries from `next` on, the first `count` are delivered: remember the batch ends among
+ * them, go on behind them. */
+mofka_status_t mofka_mpi_reader_took(mofka_mpi_reader_t *r, size_t count, size_t found);
 /* The reader was overtaken: what it remembers of batches below the head is void. */
 void mofka_mpi_reader_forget(mofka_mpi_reader_t *r, mofka_mpi_place_t head);
 /* Whether nothing more will come. */

@@ -168,14 +168,14 @@ static mofka_status_t add_mark(mofka_mpi_reader_t *r, uint64_t end, uint64_t uni
     return MOFKA_OK;
 }
 
-/* A batch ends where the next event's metadata starts on a unit behind the data, or where batch_end
- * is; one mark per run's last whole batch is enough, as acknowledging goes by runs. */
-mofka_status_t mofka_mpi_reader_took(mofka_mpi_reader_t *r, size_t count) {
+/* A batch ends where the next entry's metadata is not right behind this one's, or its data is not; and
+ * where batch_end is. */
+mofka_status_t mofka_mpi_reader_took(mofka_mpi_reader_t *r, size_t count, size_t found) {
     mofka_status_t status = MOFKA_OK;
     for (size_t i = 0; i < count && !status; i++) {
         const mofka_mpi_entry_t *e = &r->entries[i];
         uint64_t id = r->next + i;
-        bool last = i + 1 < count ? e[1].metadata != e->metadata + e->metadata_bytes ||
+        bool last = i + 1 < found ? e[1].metadata != e->metadata + e->metadata_bytes ||
                                         e[1].data != e->data + e->data_bytes
                                   : id + 1 == r->batch_end;
         if (last)

@@ -64,8 +64,8 @@ mofka_mpi_place_t mofka_mpi_complete_word(uint64_t word, mofka_mpi_place_t head,
 }
 
 mofka_mpi_place_t mofka_mpi_tail(const mofka_mpi_partition_t *p, mofka_mpi_state_t *state) {
-    uint64_t word = mofka_mpi_load(p, MOFKA_MPI_CONTROL(reservation));
     *state = mofka_mpi_state(p);
+    uint64_t word = mofka_mpi_load(p, MOFKA_MPI_CONTROL(reservation));
     return mofka_mpi_complete_word(word, state->head, true);
 }
 

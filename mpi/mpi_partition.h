@@ -51,8 +51,8 @@ static inline void mofka_mpi_store(const mofka_mpi_partition_t *p, size_t field,
     p->w->ops->store(p->w, p->owner, p->base + field, value);
 }
 
-/* How far a partition is. To be read *after* the word that the head completes, and after a
- * reservation, whose producer obeys `closing`. */
+/* How far a partition is. A producer reads it *after* its own reservation, which holds the head back
+ * and makes the completion exact, and so obeys `closing`. */
 typedef struct mofka_mpi_state {
     mofka_mpi_place_t head;
     uint64_t closing, complete;
@@ -62,7 +62,8 @@ mofka_mpi_state_t mofka_mpi_state(const mofka_mpi_partition_t *p);
 /* Complete a packed word (reservation, cursor) that is at or after `head`. `carries`: whether
  * carries out of the units went into the events, as a reservation's fetch_add lets them. */
 mofka_mpi_place_t mofka_mpi_complete_word(uint64_t word, mofka_mpi_place_t head, bool carries);
-/* The tail, as it was a moment ago, and the state read after it. */
+/* The tail, as it was a moment ago. The state is read before it: nothing of one's own holds the head
+ * back, and a word from before the head could not be completed. */
 mofka_mpi_place_t mofka_mpi_tail(const mofka_mpi_partition_t *p, mofka_mpi_state_t *state);
 
 mofka_status_t mofka_mpi_lock(mofka_mpi_window_t *w, int rank, uint64_t offset, int64_t deadline,

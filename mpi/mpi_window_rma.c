@@ -203,26 +203,9 @@ static void rma_destroy(mofka_mpi_window_t *w) {
     free(w);
 }
 
-static mofka_status_t rma_open(mofka_mpi_window_t *w, MPI_Comm comm, uint64_t bytes) {
-    void *own = NULL;
-    int error = MPI_Win_allocate((MPI_Aint)bytes + MOFKA_MPI_PAGE_BYTES, 1, MPI_INFO_NULL, comm,
-                                 &own, &w->win);
-    if (error) {
-        w->win = MPI_WIN_NULL;
-        mofka_mpi_error("MPI_Win_allocate", error);
-        return mofka_fail(
-            MOFKA_ERR_UNSUPPORTED,
-            "this MPI cannot create an \"rma\" window of %llu bytes (%s); \"shm\" works "
-            "where all ranks share a node",
-            (unsigned long long)bytes, mofka_last_error());
-    }
-    MPI_Win_set_errhandler(w->win, MPI_ERRORS_RETURN);
-    w->base[0] = mofka_mpi_page_start(own);
-    w->skip[w->rank] = w->base[0] - (char *)own;
-    error = MPI_Allgather(MPI_IN_PLACE, 1, MPI_AINT, w->skip, 1, MPI_AINT, comm);
-    if (error)
-        return mofka_mpi_error("MPI_Allgather", error);
-    error = MPI_Win_lock_all(MPI_MODE_NOCHECK, w->win);
+/* This rank's share is there: lock it for good, make its pages real and zero. */
+static mofka_status_t begin_epoch(mofka_mpi_window_t *w, uint64_t bytes) {
+    int error = MPI_Win_lock_all(MPI_MODE_NOCHECK, w->win);
     if (error)
         return mofka_mpi_error("MPI_Win_lock_all", error);
     int *model, found;
@@ -235,6 +218,30 @@ static mofka_status_t rma_open(mofka_mpi_window_t *w, MPI_Comm comm, uint64_t by
     memset(w->base[0], 0, bytes);
     MPI_Win_sync(w->win);
     return MOFKA_OK;
+}
+
+/* A rank that fails still takes part in what is collective. */
+static mofka_status_t rma_open(mofka_mpi_window_t *w, MPI_Comm comm, uint64_t bytes) {
+    void *own = NULL;
+    int failed = MPI_Win_allocate((MPI_Aint)bytes + MOFKA_MPI_PAGE_BYTES, 1, MPI_INFO_NULL, comm,
+                                  &own, &w->win);
+    if (failed) {
+        w->win = MPI_WIN_NULL;
+    } else {
+        MPI_Win_set_errhandler(w->win, MPI_ERRORS_RETURN);
+        w->base[0] = mofka_mpi_page_start(own);
+        w->skip[w->rank] = w->base[0] - (char *)own;
+    }
+    int error = MPI_Allgather(MPI_IN_PLACE, 1, MPI_AINT, w->skip, 1, MPI_AINT, comm);
+    if (failed) {
+        mofka_mpi_error("MPI_Win_allocate", failed);
+        return mofka_fail(
+            MOFKA_ERR_UNSUPPORTED,
+            "this MPI cannot create an \"rma\" window of %llu bytes (%s); \"shm\" works "
+            "where all ranks share a node",
+            (unsigned long long)bytes, mofka_last_error());
+    }
+    return error ? mofka_mpi_error("MPI_Allgather", error) : begin_epoch(w, bytes);
 }
 
 static const mofka_mpi_window_ops_t rma_ops = {

@@ -74,7 +74,7 @@ struct mofka_producer {
     pthread_mutex_t lock;   /* guards all below and the lanes */
     pthread_cond_t changed; /* a lane stopped sending or lost a batch; the backend's close ended */
     bool closed;            /* no more events; set when the lanes are empty */
-    bool flushed;           /* what the backend's close is told */
+    bool lossy;             /* accepted events failed: the backend's close is told */
     bool ending, ended;     /* the backend's close: under way, over */
     uint64_t sequence;      /* of the last batch or flush */
     int64_t look_ms;   /* when the next lingering batch is due, at the earliest; coarse clock */

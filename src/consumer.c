@@ -385,7 +385,26 @@ static mofka_status_t drive(void *owner, mofka_future_t *future, int64_t timeout
     return status;
 }
 
-/* Nobody took its event: the next pull gets it. */
+/* With the lock: back among what is ready, before later events of its partition. */
+static void put_back(mofka_consumer_t *consumer, mofka_event_t *event) {
+    mofka_event_t **at = &consumer->first, *before = NULL;
+    while (*at && (*at)->run->partition == event->run->partition &&
+           mofka_event_id(*at) < mofka_event_id(event)) {
+        before = *at;
+        at = &before->next;
+    }
+    bool joins = (before && before->run == event->run) || (*at && (*at)->run == event->run);
+    consumer->ready_runs += !joins;
+    event->next = *at;
+    *at = event;
+    if (!event->next)
+        consumer->last = event;
+    event->held = false;
+    consumer->held--;
+    pthread_cond_broadcast(&consumer->changed);
+}
+
+/* Nobody took its event: a later pull gets it. */
 static void abandoned(void *owner, mofka_future_t *future) {
     mofka_consumer_t *consumer = owner;
     mofka_event_t *event = future->result.event;
@@ -393,16 +412,8 @@ static void abandoned(void *owner, mofka_future_t *future) {
         return;
     pthread_mutex_lock(&consumer->lock);
     bool back = event->run->run && !consumer->closed;
-    if (back) {
-        event->held = false;
-        consumer->held--;
-        consumer->ready_runs += !consumer->first || consumer->first->run != event->run;
-        event->next = consumer->first;
-        consumer->first = event;
-        if (!consumer->last)
-            consumer->last = event;
-        pthread_cond_broadcast(&consumer->changed);
-    }
+    if (back)
+        put_back(consumer, event);
     pthread_mutex_unlock(&consumer->lock);
     if (!back)
         mofka_event_release(event);

@@ -144,21 +144,24 @@ static bool is_empty(const mofka_producer_t *producer) {
 /* Flush until nothing is left, then take no more. Refused events are told, but not missing. */
 static mofka_status_t flush_and_shut(mofka_producer_t *producer, int64_t deadline) {
     mofka_status_t failed = MOFKA_OK;
-    bool unstored = false;
+    char first[512] = "";
     for (;;) {
+        bool unstored = false;
         mofka_status_t status = flush(producer, deadline, &unstored);
         if (may_yet_be_stored(status))
-            return status;
-        failed = failed ? failed : status;
-        pthread_mutex_lock(&producer->lock);
-        bool empty = is_empty(producer);
-        if (empty && !producer->closed) {
-            producer->closed = true;
-            producer->flushed = !unstored;
+            return failed ? mofka_fail(status, "%s; before that, %s", mofka_last_error(), first)
+                          : status;
+        if (status && !failed) {
+            failed = status;
+            snprintf(first, sizeof first, "%s", mofka_last_error());
         }
+        pthread_mutex_lock(&producer->lock);
+        producer->lossy |= unstored;
+        bool empty = is_empty(producer);
+        producer->closed |= empty;
         pthread_mutex_unlock(&producer->lock);
         if (empty)
-            return failed;
+            return failed ? mofka_fail(failed, "%s", first) : MOFKA_OK;
         if (mfi_remaining(deadline) == 0)
             return mofka_fail(MOFKA_ERR_TIMEOUT, "producer '%s': others push while it closes",
                               producer->name);
@@ -179,7 +182,7 @@ static bool begin_ending(mofka_producer_t *producer) {
 static mofka_status_t end_backend(mofka_producer_t *producer) {
     if (!begin_ending(producer))
         return MOFKA_OK;
-    mofka_status_t status = producer->ops->close(producer->self, producer->flushed);
+    mofka_status_t status = producer->ops->close(producer->self, !producer->lossy);
     bool ended = status != MOFKA_ERR_TIMEOUT;
     if (ended) {
         producer->ops->destroy(producer->self);
@@ -218,10 +221,9 @@ static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
     mofka_producer_t *producer =
         (mofka_producer_t *)((char *)child - offsetof(mofka_producer_t, child));
     mofka_status_t status = end(producer, timeout_ms);
-    if (!producer->ended)
-        return status;
-    mfi_producer_drop(producer);
-    return MOFKA_OK;
+    if (producer->ended) /* what it says of lost events is told; calling again goes on */
+        mfi_producer_drop(producer);
+    return status;
 }
 
 void mofka_producer_release(mofka_producer_t *producer) {

@@ -113,6 +113,8 @@ static bool next_work(pthread_pool_t *pool, work_t *work) {
         }
         if (pool->queued.count > 0) {
             *work = heap_pop(&pool->queued);
+            if (pool->later.count > 0)
+                pthread_cond_signal(&pool->work); /* somebody else must wait for what is later */
             return true;
         }
         if (pool->closed)

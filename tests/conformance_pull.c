@@ -63,6 +63,25 @@ static void requests_are_answered_in_order(void **state) {
     mofka_topic_release(topic);
 }
 
+/* Failed while each went to the front. */
+static void abandoned_events_come_back_in_order(void **state) {
+    (void)state;
+    mofka_topic_t *topic = fresh_topic(NULL);
+    mofka_consumer_t *consumer = new_consumer(topic, "reader");
+    mofka_future_t *futures[3];
+    push_numbers(topic, 5);
+    for (int i = 0; i < 3; i++)
+        OK(mofka_consumer_pull_future(consumer, &futures[i]));
+    for (int i = 0; i < 3; i++)
+        OK(mofka_future_wait(futures[i], 20000, NULL));
+    for (int i = 0; i < 3; i++)
+        mofka_future_release(futures[i]);
+    for (int i = 0; i < 5; i++)
+        take_number(consumer, i);
+    end_consumer(consumer);
+    mofka_topic_release(topic);
+}
+
 static void closing_answers_requests(void **state) {
     (void)state;
     mofka_topic_t *topic = fresh_topic(NULL);
@@ -422,6 +441,7 @@ static void consumers_tell_their_options(void **state) {
 const struct CMUnitTest pull_cases[] = {
     cmocka_unit_test(time_outs_are_kept_and_lose_nothing),
     cmocka_unit_test(requests_are_answered_in_order),
+    cmocka_unit_test(abandoned_events_come_back_in_order),
     cmocka_unit_test(closing_answers_requests),
     cmocka_unit_test(closing_wakes_a_pull_that_waits),
     cmocka_unit_test(every_name_gets_every_event),

@@ -254,6 +254,48 @@ static void discarding_costs_no_memory_and_no_lies(void **state) {
     end(consumer, topic);
 }
 
+/* discard_oldest: others may append more than a lap while a producer looks for room. Failed, and all
+ * but the last event were discarded, while the reservation was read before the head. */
+static uint64_t (*plain_load)(mofka_mpi_window_t *w, int rank, uint64_t offset);
+static sender_t lapping;
+static int laps_left;
+
+static uint64_t load_while_others_append(mofka_mpi_window_t *w, int rank, uint64_t offset) {
+    uint64_t word = plain_load(w, rank, offset);
+    if (laps_left > 0) {
+        laps_left = 0;
+        for (int i = 0; i < 40; i++)
+            append_some(&lapping, 1);
+    }
+    return word;
+}
+
+static void looking_for_room_discards_no_more_than_it_must(void **state) {
+    (void)state;
+    mofka_topic_t *topic = make_topic("{\"partition_events\":16,\"retention\":\"discard_oldest\"}");
+    sender_t slow;
+    sender_open(&slow, topic, 1);
+    sender_open(&lapping, topic, 1);
+    for (int i = 0; i < 16; i++)
+        append_some(&lapping, 1);
+    const mofka_mpi_partition_t *p = log_of(topic);
+    const mofka_mpi_window_ops_t *plain = p->w->ops;
+    mofka_mpi_window_ops_t hooked = *plain;
+    plain_load = plain->load;
+    hooked.load = load_while_others_append;
+    laps_left = 1;
+    p->w->ops = &hooked;
+    append_some(&slow, 1);
+    p->w->ops = plain;
+    mofka_mpi_state_t state_now;
+    mofka_mpi_place_t tail = mofka_mpi_tail(p, &state_now);
+    assert_int_equal(tail.events, 57);
+    assert_int_equal(tail.events - state_now.head.events, 16);
+    sender_close(&slow);
+    sender_close(&lapping);
+    mofka_topic_release(topic);
+}
+
 static int flushes;
 static mofka_status_t (*plain_flush)(mofka_mpi_window_t *w, int rank);
 
@@ -424,6 +466,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_lock_that_stays_taken_is_told, open_memory, close_memory),
         cmocka_unit_test_setup_teardown(who_starts_at_the_end_lets_go, open_memory, close_memory),
         cmocka_unit_test_setup_teardown(discarding_costs_no_memory_and_no_lies, open_memory,
+                                        close_memory),
+        cmocka_unit_test_setup_teardown(looking_for_room_discards_no_more_than_it_must, open_memory,
                                         close_memory),
         cmocka_unit_test_setup_teardown(a_run_is_fetched_at_once, open_memory, close_memory),
         cmocka_unit_test_setup_teardown(a_full_partition_is_warned_of, open_memory, close_memory),
