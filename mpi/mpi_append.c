@@ -143,13 +143,14 @@ static mofka_status_t sleep_for_room(const mofka_mpi_partition_t *p, const mofka
 /* Wait until the batch fits, behind the tail or where it is reserved. */
 static mofka_status_t wait_for_room(const mofka_mpi_partition_t *p, const mofka_batch_t *batch,
                                     int64_t deadline) {
-    int64_t step = p->w->doorbells ? 1000 : 20, start = mofka_mpi_now_ms();
     bool warned = false, room = false;
+    mofka_status_t status = look_for_room(p, batch, deadline, &room);
+    if (status || room) /* nearly always; no clock was read */
+        return status;
+    int64_t step = p->w->doorbells ? 1000 : 20, start = mofka_mpi_now_ms();
     mofka_mpi_spin_t spin = mofka_mpi_spin_start(p->w);
-    mofka_status_t status;
-    do
+    while (!status && !room && mofka_mpi_spin(&spin))
         status = look_for_room(p, batch, deadline, &room);
-    while (!status && !room && mofka_mpi_spin(&spin));
     while (!status && !room) {
         int64_t now = mofka_mpi_now_ms();
         if (now >= deadline)
