@@ -28,11 +28,14 @@
 
 #define WARN_AFTER_MS 1000
 #define HINT_NS 10000000
+#define PACK_BYTES 16384       /* mean size of segments that are packed */
 #define CLOSE_TIMEOUT_MS 10000 /* for the partitions' locks */
 
 typedef struct sender {
     mofka_mpi_entry_t *entries; /* of the batch under way; reused */
     size_t capacity;
+    char *packed; /* rma: small data segments of the batch under way, one after the other; reused */
+    size_t packed_room;
     int64_t seen_ns;              /* when an append saw the next two; 0: never */
     mofka_mpi_place_t head, tail; /* a hint */
 } sender_t;
@@ -232,6 +235,40 @@ static mofka_status_t build_entries(sender_t *sender, const mofka_batch_t *batch
     return MOFKA_OK;
 }
 
+/* In rma an operation for each small segment costs more than a copy of all of them. NULL: put them
+ * one by one. */
+static const char *pack(const mofka_mpi_partition_t *p, sender_t *sender,
+                        const mofka_batch_t *batch) {
+    if (p->w->doorbells || batch->segment_count < 2 ||
+        batch->data_bytes / batch->segment_count > PACK_BYTES)
+        return NULL;
+    if (sender->packed_room < batch->data_bytes) {
+        free(sender->packed);
+        sender->packed = malloc(batch->data_bytes);
+        sender->packed_room = sender->packed ? batch->data_bytes : 0;
+        if (!sender->packed)
+            return NULL;
+    }
+    char *to = sender->packed;
+    for (size_t i = 0; i < batch->segment_count; i++) {
+        if (batch->segments[i].size > 0)
+            memcpy(to, batch->segments[i].ptr, batch->segments[i].size);
+        to += batch->segments[i].size;
+    }
+    return sender->packed;
+}
+
+static void put_data(const mofka_mpi_partition_t *p, sender_t *sender, const mofka_batch_t *batch,
+                     uint64_t at) {
+    const char *packed = pack(p, sender, batch);
+    if (packed)
+        mofka_mpi_ring_put(p, at, packed, batch->data_bytes);
+    for (size_t i = 0; i < batch->segment_count && !packed; i++) {
+        mofka_mpi_ring_put(p, at, batch->segments[i].ptr, batch->segments[i].size);
+        at += batch->segments[i].size;
+    }
+}
+
 /* Step 5. */
 static mofka_status_t put(const mofka_mpi_partition_t *p, sender_t *sender,
                           const mofka_batch_t *batch) {
@@ -239,12 +276,7 @@ static mofka_status_t put(const mofka_mpi_partition_t *p, sender_t *sender,
     uint64_t metadata = batch->scratch[SCRATCH_UNITS] * MOFKA_MPI_UNIT_BYTES;
     uint64_t data = metadata + batch->metadata_bytes;
     mofka_mpi_ring_put(p, metadata, batch->metadata, batch->metadata_bytes);
-    uint64_t at = data;
-    for (size_t i = 0; i < batch->segment_count; i++) {
-        mofka_mpi_ring_put(p, at, batch->segments[i].ptr, batch->segments[i].size);
-        at += batch->segments[i].size;
-    }
-    assert(at == data + batch->data_bytes);
+    put_data(p, sender, batch, data);
     for (size_t i = 0; i < batch->event_count; i++) {
         mofka_mpi_entry_t *entry = &sender->entries[i];
         *entry = (mofka_mpi_entry_t){.id_1 = id + i + 1,
@@ -339,7 +371,7 @@ static mofka_status_t close_producer(void *self, int flushed) {
 static void destroy(void *self) {
     mpi_producer_t *producer = self;
     for (size_t i = 0; i < producer->topic->partition_count; i++)
-        free(producer->senders[i].entries);
+        free(producer->senders[i].entries), free(producer->senders[i].packed);
     free(producer);
 }
 
