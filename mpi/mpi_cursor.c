@@ -12,7 +12,7 @@
  * a successor starts at the cursor and skips what is below `acknowledged`.
  *
  * Waiting: read the bell, announce oneself, look again, sleep on the bell. A publisher stores its
- * flag, fences, and reads the waiters: either it sees the waiter, or the waiter sees the flag.
+ * flag and reads the waiters: either it sees the waiter, or the waiter sees the flag.
  */
 #include "mpi_consumer.h"
 

@@ -261,9 +261,8 @@ mofka_status_t mofka_mpi_damaged(const mofka_mpi_partition_t *p, uint64_t id) {
 static void ring(const mofka_mpi_partition_t *p, size_t bell, int sleepers) {
     if (!p->w->doorbells)
         return;
-    /* What was published is stored, then the waiters are read; a waiter does it the other way
-     * round. */
-    atomic_thread_fence(memory_order_seq_cst);
+    /* What was published is stored, then the waiters are read; a waiter adds itself, then looks at
+     * what is published. All four are sequentially consistent, so one of the two sees the other. */
     if (mofka_mpi_load(p, bell + 8) > 0)
         p->w->ops->ring(p->w, p->owner, p->base + bell, sleepers);
 }

@@ -37,7 +37,7 @@ static void shm_get_pieces(mofka_mpi_window_t *w, int rank, const mofka_mpi_piec
 static mofka_status_t shm_flush(mofka_mpi_window_t *w, int rank) {
     (void)w, (void)rank;
     /* A release store does not order the non-temporal stores that a large memcpy may use. */
-    atomic_thread_fence(memory_order_seq_cst);
+    atomic_thread_fence(memory_order_acq_rel);
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
     __builtin_ia32_sfence();
 #endif
