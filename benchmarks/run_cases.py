@@ -356,7 +356,8 @@ def write_table(output, tables):
         file.write("| case | measure | bar | " + " | ".join(mpis) + " |\n")
         file.write("|---|---|---|" + "---|" * len(mpis) + "\n")
         for rows in zip(*tables.values()):
-            index, what, _, _, bar, _ = rows[0]
+            index, what = rows[0][:2]
+            bar = ", ".join(dict.fromkeys(row[4] for row in rows))
             cells = [f"{value} [{around}]{'' if met else ' **missed**'}"
                      for _, _, value, around, _, met in rows]
             file.write(f"| {index} | {what} | {bar} | " + " | ".join(cells) + " |\n")
