@@ -1,6 +1,6 @@
 /*
  * Consumers: pull requests meet fetched events. The picture is in consumer.h.
- * Path: pull 1/7. Before: the caller. After: mpi_consumer.c.
+ * Path: pull 1/7. Before: the caller. After: mpi_index.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
