@@ -5,6 +5,16 @@
 #include <mofka/options.h>
 #include "mpi_topic.h"
 
+/* What one run may hold at most, in events, metadata and copied data: bounds the memory of a consumer,
+ * however large the batches, and keeps a run in a core's cache from fetch to release. */
+#define MOFKA_MPI_RUN_EVENTS_MAX 1024
+
+typedef struct mofka_mpi_run {
+    mofka_run_t run;
+    const mofka_mpi_partition_t *p;
+    mofka_fetched_event_t events[];
+} mofka_mpi_run_t;
+
 /* A batch end that acknowledgements have not reached yet. */
 typedef struct mofka_mpi_mark {
     uint64_t end;   /* id behind the batch */
@@ -58,6 +68,22 @@ bool mofka_mpi_reader_ended(mofka_mpi_reader_t *r);
 mofka_status_t mofka_mpi_reader_publish(mofka_mpi_reader_t *r, bool all);
 void mofka_mpi_reader_end(mofka_mpi_reader_t *r);
 
+/* mpi_index.c: the next run of at most `most` events, given (free). MOFKA_ERR_TIMEOUT: nothing there. */
+mofka_status_t mofka_mpi_reader_fetch(mofka_mpi_reader_t *r, size_t most, mofka_run_t **run);
+/* With room for `metadata_bytes` and a terminator per event, to free. NULL: no memory. */
+mofka_mpi_run_t *mofka_mpi_run_new(const mofka_mpi_partition_t *p, size_t count,
+                                   size_t metadata_bytes);
+
+/* mpi_fetch.c: slots of the consumer's table. */
+mofka_status_t mofka_mpi_get_data(void *self, mofka_run_t *run, size_t index,
+                                  const mofka_range_t *ranges, size_t range_count,
+                                  mofka_data_view_t *view);
+mofka_status_t mofka_mpi_view_data(void *self, mofka_run_t *run, size_t index,
+                                   const mofka_range_t *ranges, size_t range_count,
+                                   mofka_data_view_t **view);
+mofka_status_t mofka_mpi_finish_data(void *self, mofka_run_t *run, size_t *overtaken);
+
+/* mpi_cursor.c */
 mofka_status_t mofka_mpi_consumer_wait(void *self, int64_t timeout_ms);
 
 #endif

@@ -1,11 +1,9 @@
 /*
- * Consumers: pull requests meet fetched events. The picture is in consumer.h.
- * Path: pull 1/7. Before: the caller. After: mpi_consumer.c.
+ * Consumers: who pulls an event fetches it, or waits for the thread that does. The picture is in
+ * consumer.h.
+ * Path: pull 1/7. Before: the caller. After: mpi_index.c.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "consumer.h"
 
 /* How long the backend may wait at a time, so that close is not kept waiting. */
@@ -151,7 +149,7 @@ static mofka_status_t fetch(mofka_consumer_t *consumer, int64_t deadline) {
 /* ---- handing out ----------------------------------------------------------------------------- */
 
 /* The FIFO keeps each run's events together: one that comes back (abandoned) goes to the front. */
-static mofka_event_t *pop(mofka_consumer_t *consumer) {
+mofka_event_t *mfi_consumer_pop(mofka_consumer_t *consumer) {
     mofka_event_t *event = consumer->first;
     if (event) {
         consumer->first = event->next;
@@ -166,77 +164,8 @@ static mofka_event_t *pop(mofka_consumer_t *consumer) {
     return event;
 }
 
-static mofka_future_t *pop_request(mofka_consumer_t *consumer) {
-    mofka_future_t *future = consumer->first_request;
-    if (future) {
-        consumer->first_request = future->next;
-        if (!consumer->first_request)
-            consumer->last_request = NULL;
-        future->next = NULL;
-    }
-    return future;
-}
-
-/* With the lock. */
-static bool is_over(const mofka_consumer_t *consumer) {
-    return consumer->closed || consumer->unsubscribed;
-}
-
-/* With the lock: the oldest requests get what is ready. What must be let go of without the lock is
- * linked into *done. Requests that only this list still holds are abandoned ones. */
-static void serve(mofka_consumer_t *consumer, mofka_future_t **done) {
-    bool over = is_over(consumer);
-    while (consumer->first_request && (consumer->first || consumer->ended || over)) {
-        mofka_future_t *future = pop_request(consumer);
-        future->next = *done;
-        *done = future;
-        if (atomic_load(&future->object.count) == 1)
-            continue;
-        mofka_event_t *event = over ? NULL : pop(consumer);
-        mofka_status_t status = event ? event->status : MOFKA_OK;
-        mofka_result_t result = {.event = status ? NULL : event};
-        future->batch = status ? event : NULL; /* nobody gets it */
-        const char *message = event ? event->message : "the consumer is closed";
-        if (over) {
-            status = MOFKA_ERR_CLOSED;
-        } else if (!event) {
-            mfi_run_t *end;
-            status = mfi_run_create(consumer, NULL, &end);
-            message = "no memory for the end event";
-            result.event = status ? NULL : end->events;
-        }
-        if (!status && event) {
-            result.event_id = mofka_event_id(event);
-            result.partition = event->run->partition;
-        }
-        mfi_future_complete(future, status, message, MOFKA_STORED, &result);
-    }
-}
-
-static void drop_requests(mofka_future_t *done) {
-    while (done) {
-        mofka_future_t *next = done->next;
-        mofka_event_t *passed_over = done->batch;
-        done->next = NULL;
-        mofka_future_release(done);
-        mofka_event_release(passed_over);
-        done = next;
-    }
-}
-
-/* With the lock, let go meanwhile. */
-static void serve_and_drop(mofka_consumer_t *consumer) {
-    mofka_future_t *done = NULL;
-    serve(consumer, &done);
-    if (!done)
-        return;
-    pthread_mutex_unlock(&consumer->lock);
-    drop_requests(done);
-    pthread_mutex_lock(&consumer->lock);
-}
-
 /* With the lock: whether a callback of this thread's own fetch calls. */
-static mofka_status_t check_caller(const mofka_consumer_t *consumer) {
+mofka_status_t mfi_consumer_check_caller(const mofka_consumer_t *consumer) {
     if (!consumer->fetching || !pthread_equal(consumer->fetcher, pthread_self()))
         return MOFKA_OK;
     return mofka_fail(MOFKA_ERR_BUSY,
@@ -245,13 +174,13 @@ static mofka_status_t check_caller(const mofka_consumer_t *consumer) {
 }
 
 /* With the lock, when nobody fetches. */
-static void begin_turn(mofka_consumer_t *consumer) {
+void mfi_consumer_begin_turn(mofka_consumer_t *consumer) {
     consumer->fetching = true;
     consumer->fetcher = pthread_self();
     pthread_mutex_unlock(&consumer->lock);
 }
 
-static void end_turn(mofka_consumer_t *consumer) {
+void mfi_consumer_end_turn(mofka_consumer_t *consumer) {
     pthread_mutex_lock(&consumer->lock);
     consumer->fetching = false;
     pthread_cond_broadcast(&consumer->changed);
@@ -259,9 +188,9 @@ static void end_turn(mofka_consumer_t *consumer) {
 
 /* With the lock, when nobody fetches. */
 static mofka_status_t fetch_alone(mofka_consumer_t *consumer, int64_t deadline) {
-    begin_turn(consumer);
+    mfi_consumer_begin_turn(consumer);
     mofka_status_t status = fetch(consumer, deadline);
-    end_turn(consumer);
+    mfi_consumer_end_turn(consumer);
     if (status == MOFKA_ERR_COMPLETE)
         consumer->ended = true;
     return status;
@@ -272,7 +201,7 @@ static void prefetch(void *context) {
     mofka_consumer_t *consumer = context;
     mofka_status_t status = MOFKA_OK;
     pthread_mutex_lock(&consumer->lock);
-    while (!status && !consumer->fetching && !consumer->ended && !is_over(consumer) &&
+    while (!status && !consumer->fetching && !consumer->ended && !mfi_consumer_is_over(consumer) &&
            consumer->ready_runs < consumer->options.max_batches)
         status = fetch_alone(consumer, 0);
     consumer->prefetching = false;
@@ -283,7 +212,8 @@ static void prefetch(void *context) {
 /* With the lock: let a worker fetch ahead, if there is one and too little is ready. */
 static bool wants_prefetch(mofka_consumer_t *consumer) {
     if (consumer->ready_runs >= consumer->options.max_batches || consumer->prefetching ||
-        consumer->fetching || consumer->ended || is_over(consumer) || !consumer->workers)
+        consumer->fetching || consumer->ended || mfi_consumer_is_over(consumer) ||
+        !consumer->workers)
         return false;
     return consumer->prefetching = true;
 }
@@ -301,15 +231,15 @@ static void start_prefetch(mofka_consumer_t *consumer) {
 }
 
 /* With the lock: fetch, or wait for the thread that does. Fetch's hard errors are returned. */
-static mofka_status_t advance(mofka_consumer_t *consumer, int64_t deadline) {
-    mofka_status_t status = check_caller(consumer);
+mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline) {
+    mofka_status_t status = mfi_consumer_check_caller(consumer);
     if (status)
         return status;
     if (consumer->fetching)
         mfi_cond_wait(&consumer->changed, &consumer->lock, deadline);
     else
         status = fetch_alone(consumer, deadline);
-    serve_and_drop(consumer);
+    mfi_requests_serve_and_drop(consumer);
     return status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_COMPLETE ? MOFKA_OK : status;
 }
 
@@ -327,11 +257,11 @@ static mofka_status_t give(mofka_event_t *event, mofka_event_t **out) {
 /* With the lock: an event or the end, if there is one for a caller without a request. */
 static bool take(mofka_consumer_t *consumer, mofka_event_t **event, mofka_status_t *status) {
     *status = MOFKA_OK;
-    if (is_over(consumer)) {
+    if (mfi_consumer_is_over(consumer)) {
         *status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
         return true;
     }
-    if ((*event = pop(consumer)))
+    if ((*event = mfi_consumer_pop(consumer)))
         return true;
     if (!consumer->ended)
         return false;
@@ -357,7 +287,7 @@ mofka_status_t mofka_consumer_pull(mofka_consumer_t *consumer, int64_t timeout_m
             status =
                 mofka_fail(MOFKA_ERR_TIMEOUT, "no event within %lld ms", (long long)timeout_ms);
         if (!status)
-            status = advance(consumer, deadline);
+            status = mfi_consumer_advance(consumer, deadline);
         if (status)
             break;
     }
@@ -366,181 +296,4 @@ mofka_status_t mofka_consumer_pull(mofka_consumer_t *consumer, int64_t timeout_m
     if (more)
         start_prefetch(consumer);
     return status ? status : give(event, out);
-}
-
-/* ---- requests -------------------------------------------------------------------------------- */
-
-static mofka_status_t drive(void *owner, mofka_future_t *future, int64_t timeout_ms) {
-    mofka_consumer_t *consumer = owner;
-    int64_t deadline = mfi_deadline(timeout_ms);
-    mofka_status_t status = MOFKA_OK;
-    pthread_mutex_lock(&consumer->lock);
-    serve_and_drop(consumer);
-    while (!status && !atomic_load(&future->done)) {
-        status = advance(consumer, deadline);
-        if (mfi_remaining(deadline) == 0)
-            break;
-    }
-    pthread_mutex_unlock(&consumer->lock);
-    return status;
-}
-
-/* With the lock: back among what is ready, before later events of its partition. */
-static void put_back(mofka_consumer_t *consumer, mofka_event_t *event) {
-    mofka_event_t **at = &consumer->first, *before = NULL;
-    while (*at && (*at)->run->partition == event->run->partition &&
-           mofka_event_id(*at) < mofka_event_id(event)) {
-        before = *at;
-        at = &before->next;
-    }
-    bool joins = (before && before->run == event->run) || (*at && (*at)->run == event->run);
-    consumer->ready_runs += !joins;
-    event->next = *at;
-    *at = event;
-    if (!event->next)
-        consumer->last = event;
-    event->held = false;
-    consumer->held--;
-    pthread_cond_broadcast(&consumer->changed);
-}
-
-/* Nobody took its event: a later pull gets it. */
-static void abandoned(void *owner, mofka_future_t *future) {
-    mofka_consumer_t *consumer = owner;
-    mofka_event_t *event = future->result.event;
-    if (!event || atomic_load(&future->taken))
-        return;
-    pthread_mutex_lock(&consumer->lock);
-    bool back = event->run->run && !consumer->closed;
-    if (back)
-        put_back(consumer, event);
-    pthread_mutex_unlock(&consumer->lock);
-    if (!back)
-        mofka_event_release(event);
-}
-
-static void owner_retain(void *consumer) {
-    mfi_consumer_keep(consumer);
-}
-
-static void owner_release(void *consumer) {
-    mfi_consumer_drop(consumer);
-}
-
-const mfi_future_ops_t mfi_pull_future_ops = {.drive = drive,
-                                              .owner_retain = owner_retain,
-                                              .owner_release = owner_release,
-                                              .abandoned = abandoned};
-
-mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer, mofka_future_t **out) {
-    mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
-    mofka_future_t *future;
-    if (!status)
-        status = mfi_future_create(&mfi_pull_future_ops, consumer, &future);
-    if (status)
-        return status;
-    pthread_mutex_lock(&consumer->lock);
-    bool closed = is_over(consumer);
-    if (!closed) {
-        mofka_future_retain(future);
-        if (consumer->last_request)
-            consumer->last_request->next = future;
-        else
-            consumer->first_request = future;
-        consumer->last_request = future;
-    }
-    pthread_mutex_unlock(&consumer->lock);
-    if (closed) {
-        mofka_future_release(future);
-        return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
-    }
-    *out = future;
-    return MOFKA_OK;
-}
-
-/* ---- the end --------------------------------------------------------------------------------- */
-
-/* With the lock, let go on success: say why, end what is fetched for others, take the turn. */
-static mofka_status_t take_last_turn(mofka_consumer_t *consumer, _Atomic bool *why) {
-    mofka_status_t status = check_caller(consumer);
-    if (!status && consumer->options.zero_copy && consumer->held > 0)
-        status = mofka_fail(MOFKA_ERR_BUSY,
-                            "%zu events of zero-copy consumer '%s' are held: release them first",
-                            consumer->held, consumer->name);
-    if (status)
-        return status;
-    *why = true;
-    pthread_cond_broadcast(&consumer->changed);
-    while (consumer->fetching)
-        pthread_cond_wait(&consumer->changed, &consumer->lock);
-    mofka_future_t *done = NULL;
-    serve(consumer, &done);
-    begin_turn(consumer);
-    drop_requests(done);
-    return MOFKA_OK;
-}
-
-mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer) {
-    mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
-    if (status)
-        return status;
-    pthread_mutex_lock(&consumer->lock);
-    if (consumer->closed)
-        status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
-    else
-        status = take_last_turn(consumer, &consumer->unsubscribed);
-    if (!status) {
-        if (consumer->gone) /* closed while this waited for its turn */
-            status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
-        else if (!consumer->forgotten)
-            status = consumer->ops->unsubscribe(consumer->self);
-        consumer->forgotten |= !status;
-        end_turn(consumer);
-    }
-    pthread_mutex_unlock(&consumer->lock);
-    return status;
-}
-
-static void drop_ready(mofka_consumer_t *consumer) {
-    pthread_mutex_lock(&consumer->lock);
-    mofka_event_t *events = consumer->first;
-    consumer->first = consumer->last = NULL;
-    consumer->ready_runs = 0;
-    pthread_mutex_unlock(&consumer->lock);
-    while (events) {
-        mofka_event_t *next = events->next;
-        mofka_event_release(events);
-        events = next;
-    }
-}
-
-/* In its turn, without the lock. After a time-out it is done again. */
-static mofka_status_t end_backend(mofka_consumer_t *consumer) {
-    drop_ready(consumer);
-    if (consumer->untaken)
-        consumer->ops->release_run(consumer->self, consumer->untaken);
-    consumer->untaken = NULL;
-    mofka_status_t status = consumer->ops->close(consumer->self);
-    consumer->gone = status != MOFKA_ERR_TIMEOUT;
-    if (consumer->gone)
-        mfi_driver_remove_child(consumer->topic->driver, &consumer->child);
-    return status;
-}
-
-/* Who comes second waits for its turn, and finds it done. */
-mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer) {
-    pthread_mutex_lock(&consumer->lock);
-    mofka_status_t status = take_last_turn(consumer, &consumer->closed);
-    if (!status) {
-        if (!consumer->gone)
-            status = end_backend(consumer);
-        end_turn(consumer);
-    }
-    pthread_mutex_unlock(&consumer->lock);
-    return status;
-}
-
-mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer) {
-    mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
-    return status ? status : mfi_consumer_end(consumer);
 }

@@ -91,6 +91,29 @@ static inline bool mfi_counts_releases(const mofka_consumer_t *consumer) {
     return consumer->options.acknowledge == MOFKA_ACKNOWLEDGE_AUTO || consumer->options.zero_copy;
 }
 
+/* With the lock. */
+static inline bool mfi_consumer_is_over(const mofka_consumer_t *consumer) {
+    return consumer->closed || consumer->unsubscribed;
+}
+
+/* consumer.c, with the lock unless said otherwise: the next ready event, held from now on. NULL:
+ * none. */
+mofka_event_t *mfi_consumer_pop(mofka_consumer_t *consumer);
+/* MOFKA_ERR_BUSY: a callback of this thread's own fetch calls. */
+mofka_status_t mfi_consumer_check_caller(const mofka_consumer_t *consumer);
+/* The turn of fetching, which nobody has. Beginning it lets go of the lock; ending it, without
+ * the lock, takes it. */
+void mfi_consumer_begin_turn(mofka_consumer_t *consumer);
+void mfi_consumer_end_turn(mofka_consumer_t *consumer);
+/* Fetch, or wait for the thread that does. Fetch's hard errors are returned. */
+mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline);
+/* consumer_requests.c: with the lock, complete the oldest requests with what is ready, linked into
+ * *done; without it, let go of them. */
+void mfi_requests_serve(mofka_consumer_t *consumer, mofka_future_t **done);
+void mfi_requests_drop(mofka_future_t *done);
+/* Both; with the lock, let go meanwhile. */
+void mfi_requests_serve_and_drop(mofka_consumer_t *consumer);
+
 /* data_select.c: select, allocate and start the copy for one fetched event. */
 mofka_status_t mfi_select_data(mofka_consumer_t *consumer, mfi_run_t *run, size_t index);
 /* event.c: a handle over a fetched run (taken); NULL run: the end. */
@@ -100,6 +123,7 @@ void mfi_consumer_free(mofka_consumer_t *consumer);
 /* Keep the consumer's memory, let go of it (without the lock). */
 mofka_consumer_t *mfi_consumer_keep(mofka_consumer_t *consumer);
 void mfi_consumer_drop(mofka_consumer_t *consumer);
+/* consumer_end.c: close. */
 mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * Select, then allocate, then start the copy. Sizes are checked between the two callbacks.
- * Path: pull 4/7 and 5/7. Before: serializer.c. After: mpi_consumer.c.
+ * Path: pull 4/7 and 5/7. Before: serializer.c. After: mpi_fetch.c.
  */
 #include <stdlib.h>
 #include "consumer.h"

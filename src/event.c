@@ -1,6 +1,6 @@
 /*
  * Events, and the runs that hold them.
- * Path: pull 7/7. Before: mpi_consumer.c. After: the caller.
+ * Path: pull 7/7. Before: mpi_fetch.c. After: the caller.
  *
  * Automatic acknowledgement and zero-copy count releases: a partition's runs stand in a list; a
  * released event marks itself, and the list is passed as far as everything is marked. So a held event

@@ -1,7 +1,7 @@
 /*
  * Serializers, and the default one, which stores metadata as it is.
  * Path: push 4/7. Before: partition_selector.c. After: batch.c.
- * Path: pull 3/7. Before: mpi_consumer.c. After: data_select.c.
+ * Path: pull 3/7. Before: mpi_index.c. After: data_select.c.
  */
 #include <mofka/serializer.h>
 

@@ -1,210 +1,9 @@
 /*
- * Producers over a backend that answers by script: what the core does with each answer of append.
+ * Producers over a backend that answers by script: what the core does with each answer of append, of
+ * close, and of a driver's own tables.
  */
-#include <semaphore.h>
 #include <sys/mman.h>
-#include <time.h>
-#include "batch.h"
-#include "check.h"
-
-#define PARTITIONS 3
-
-/* Answers of append, in turn; the last one stays. */
-typedef struct script {
-    mofka_status_t answers[8];
-    bool reserves; /* append reserves, whatever it answers */
-    bool gated;    /* append waits for the gate first */
-    int delay_ms[8];
-    const char *serializer; /* NULL: the default */
-    size_t next;
-    _Atomic uint64_t appended; /* events */
-    _Atomic uint64_t appended_to[PARTITIONS];
-    int64_t timeout_ms[PARTITIONS]; /* of the last append */
-    mofka_status_t close_answers[2];
-    _Atomic size_t calls;
-    size_t closed, destroyed;
-    int flushed;
-} script_t;
-
-static script_t script;
-static sem_t gate;
-
-static void sleep_ms(int ms) {
-    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
-}
-
-static void wait_at_the_gate(void) {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 5;
-    sem_timedwait(&gate, &until);
-}
-
-static mofka_status_t limits(void *self, size_t partition, mofka_batch_limits_t *limits) {
-    (void)self, (void)partition;
-    *limits = (mofka_batch_limits_t){.events_max = 4, .bytes_max = 4096, .event_bytes_max = 1024};
-    return MOFKA_OK;
-}
-
-static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
-                             uint64_t *first_id) {
-    (void)self;
-    mofka_status_t status = script.answers[script.next];
-    int delay_ms = script.delay_ms[script.next];
-    script.next += script.next < 7;
-    script.calls++;
-    script.timeout_ms[partition] = timeout_ms;
-    if (script.gated)
-        wait_at_the_gate();
-    sleep_ms(delay_ms);
-    if (script.reserves)
-        batch->reserved = true;
-    if (status)
-        return mofka_fail(status, "as the script says");
-    *first_id = script.appended;
-    script.appended += batch->event_count;
-    script.appended_to[partition] += batch->event_count;
-    return MOFKA_OK;
-}
-
-static mofka_status_t close_producer(void *self, int flushed) {
-    (void)self;
-    script.flushed = flushed;
-    mofka_status_t status = script.close_answers[script.closed++ != 0];
-    return status ? mofka_fail(status, "not the last one") : MOFKA_OK;
-}
-
-static void destroy_producer(void *self) {
-    (void)self;
-    script.destroyed++;
-}
-
-static void nothing(void *self) {
-    (void)self;
-}
-
-static const mofka_producer_ops_t producer_ops = {.size = sizeof producer_ops,
-                                                  .limits = limits,
-                                                  .append = append,
-                                                  .close = close_producer,
-                                                  .destroy = destroy_producer};
-
-static mofka_status_t partition_info(void *self, size_t index, mofka_metadata_t **info) {
-    (void)self, (void)index;
-    return mofka_metadata_create("{}", 2, info);
-}
-
-static mofka_status_t mark_complete(void *self, int64_t timeout_ms) {
-    (void)self, (void)timeout_ms;
-    return MOFKA_OK;
-}
-
-static mofka_status_t make_producer(void *self, const char *name, const char *options,
-                                    const mofka_producer_ops_t **ops, void **producer) {
-    (void)name, (void)options;
-    *ops = &producer_ops;
-    *producer = self;
-    return MOFKA_OK;
-}
-
-static mofka_status_t make_consumer(void *self, const mofka_consumer_config_t *config,
-                                    const mofka_consumer_ops_t **ops, void **consumer) {
-    static const mofka_consumer_ops_t empty = {.size = 8};
-    (void)self, (void)config;
-    *ops = &empty;
-    *consumer = NULL;
-    return MOFKA_OK;
-}
-
-static const mofka_topic_ops_t topic_ops = {.size = sizeof topic_ops,
-                                            .partition_info = partition_info,
-                                            .mark_complete = mark_complete,
-                                            .make_producer = make_producer,
-                                            .make_consumer = make_consumer,
-                                            .destroy = nothing};
-
-static mofka_status_t create_topic(void *self, const mofka_topic_config_t *config) {
-    (void)self, (void)config;
-    return MOFKA_OK;
-}
-
-static mofka_status_t open_topic(void *self, const char *name, mofka_topic_made_t *made) {
-    static const char *const plain = "{\"type\":\"default\"}";
-    (void)name;
-    *made =
-        (mofka_topic_made_t){.ops = &topic_ops,
-                             .self = self,
-                             .partition_count = PARTITIONS,
-                             .validator = strdup(plain),
-                             .selector = strdup(plain),
-                             .serializer = strdup(script.serializer ? script.serializer : plain)};
-    return MOFKA_OK;
-}
-
-static mofka_status_t topic_exists(void *self, const char *name, bool *exists) {
-    (void)self, (void)name;
-    *exists = true;
-    return MOFKA_OK;
-}
-
-static mofka_status_t list_topics(void *self, mofka_topic_visit_fn visit, void *context) {
-    (void)self, (void)visit, (void)context;
-    return MOFKA_OK;
-}
-
-static mofka_status_t close_driver(void *self, int64_t timeout_ms) {
-    (void)self, (void)timeout_ms;
-    return MOFKA_OK;
-}
-
-static const mofka_driver_ops_t driver_ops = {.size = sizeof driver_ops,
-                                              .create_topic = create_topic,
-                                              .open_topic = open_topic,
-                                              .topic_exists = topic_exists,
-                                              .list_topics = list_topics,
-                                              .close = close_driver,
-                                              .destroy = nothing};
-
-static mofka_driver_t *driver;
-static mofka_topic_t *topic;
-
-static int setup(void **state) {
-    (void)state;
-    memset(&script, 0, sizeof script);
-    return mofka_driver_wrap("scripted", &driver_ops, NULL, &driver) ||
-           mofka_driver_open_topic(driver, "topic", 0, &topic);
-}
-
-static int teardown(void **state) {
-    (void)state;
-    mofka_topic_release(topic);
-    int failed = mofka_driver_close(driver, 0) != MOFKA_OK;
-    mofka_driver_release(driver);
-    return failed;
-}
-
-static mofka_producer_t *producer_of(size_t max_batches) {
-    mofka_producer_t *producer;
-    OK(mofka_producer_create(topic,
-                             &(mofka_producer_options_t){.max_batches = max_batches,
-                                                         .push_timeout_ms = 20,
-                                                         .linger_ms = 100000},
-                             &producer));
-    return producer;
-}
-
-static mofka_future_t *push(mofka_producer_t *producer) {
-    mofka_future_t *future;
-    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, &future));
-    return future;
-}
-
-static void end(mofka_producer_t *producer) {
-    OK(mofka_producer_close(producer, 1000));
-    assert_int_equal(script.closed, 1);
-    assert_int_equal(script.destroyed, 1);
-    mofka_producer_release(producer);
-}
+#include "scripted_backend.h"
 
 static void the_delivery_state_follows_the_append(void **state) {
     (void)state;
@@ -223,7 +22,7 @@ static void the_delivery_state_follows_the_append(void **state) {
     assert_int_equal(mofka_future_delivery(future), MOFKA_STORED);
     assert_int_equal(result.event_id, 0);
     mofka_future_release(future);
-    end(producer);
+    end_producer(producer);
     assert_int_equal(script.flushed, 1);
 }
 
@@ -246,7 +45,7 @@ static void an_error_after_the_reservation_leaves_it_open(void **state) {
         assert_int_equal(mofka_future_delivery(future), expected[i]);
         mofka_future_release(future);
     }
-    end(producer);
+    end_producer(producer);
 }
 
 /* A batch that failed for good fails its own events only, and neither flush nor close hangs. */
@@ -266,7 +65,7 @@ static void a_failed_batch_is_told_and_over(void **state) {
     OK(mofka_future_wait(future, 1000, &result));
     assert_int_equal(result.event_id, 0);
     mofka_future_release(future);
-    end(producer);
+    end_producer(producer);
     assert_int_equal(script.flushed, 1); /* all since the flush that told the failure is stored */
 }
 
@@ -311,7 +110,7 @@ static void closing_leaves_no_event_behind(void **state) {
     OK(mofka_producer_push(late.producer, "{}", 2, view, 0, NULL));
     mofka_data_view_release(view); /* its last user is the batch */
     mofka_producer_retain(late.producer);
-    end(late.producer);
+    end_producer(late.producer);
     assert_int_equal(script.appended, 2);
     OK(mofka_future_wait(late.future, 0, NULL));
     mofka_future_release(late.future);
@@ -343,190 +142,6 @@ static void closing_goes_on_in_the_backend(void **state) {
         assert_int_equal(script.flushed, 1);
         assert_int_equal(script.destroyed, 1);
     }
-}
-
-/* ---- lingering and flushing ------------------------------------------------------------------- */
-
-static mofka_producer_t *producer_with(mofka_thread_pool_t *pool, uint64_t linger_ms) {
-    mofka_producer_t *producer;
-    OK(mofka_producer_create(
-        topic,
-        &(mofka_producer_options_t){.batch_size = 4, .thread_pool = pool, .linger_ms = linger_ms},
-        &producer));
-    return producer;
-}
-
-/* Pushes to one partition find what lingers in another, try to send it, and do not wait for it. */
-static void calls_find_batches_of_other_partitions(void **state) {
-    (void)state;
-    for (int stuck = 0; stuck < 2; stuck++) {
-        memset(&script, 0, sizeof script);
-        script.answers[0] = stuck ? MOFKA_ERR_TIMEOUT : MOFKA_OK;
-        mofka_producer_t *producer = producer_with(NULL, 50);
-        OK(mofka_producer_push(producer, "{}", 2, NULL, 2, NULL));
-        sleep_ms(60);
-        for (int i = 0; i < 100 && script.appended_to[2] == 0; i++) {
-            OK(mofka_producer_push(producer, "{}", 2, NULL, 1, NULL));
-            sleep_ms(10);
-        }
-        assert_int_equal(script.appended_to[2], 1);
-        assert_int_equal(script.timeout_ms[2], 0);
-        end(producer);
-    }
-}
-
-/* A batch waits for its time without a worker; closing does not wait for that time. */
-static void lingering_holds_no_worker(void **state) {
-    (void)state;
-    mofka_thread_pool_t *pool;
-    OK(mofka_thread_pool_create(&(mofka_thread_pool_options_t){.thread_count = 1}, &pool));
-    mofka_producer_t *producer = producer_with(pool, 1000);
-    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
-    sleep_ms(20);
-    assert_int_equal(mofka_thread_pool_size(pool), 0);
-    assert_int_equal(script.appended, 0);
-    for (int i = 0; i < 1000 && script.appended == 0; i++)
-        sleep_ms(10);
-    assert_int_equal(script.appended, 1);
-    end(producer);
-    memset(&script, 0, sizeof script);
-    producer = producer_with(pool, 3600000);
-    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
-    end(producer);
-    mofka_thread_pool_release(pool);
-}
-
-/* No age is more than that of a batch that shall never leave for its age. */
-static void the_longest_linger_is_for_ever(void **state) {
-    (void)state;
-    mofka_producer_t *producer = producer_with(NULL, UINT64_MAX);
-    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
-    const mfi_batch_t *batch = producer->lanes[0].open;
-    assert_false(mfi_batch_is_old(batch, batch->opened_ms));
-    assert_false(mfi_batch_is_old(batch, batch->opened_ms - 1)); /* a clock read before that */
-    assert_false(mfi_batch_is_old(batch, INT64_MAX));
-    assert_int_equal(mofka_producer_linger_ms(producer), UINT64_MAX);
-    end(producer);
-}
-
-/* ---- waiting ---------------------------------------------------------------------------------- */
-
-/* One batch passes the gate after a while; the test opens it for the others. */
-static void *open_the_gate(void *context) {
-    (void)context;
-    sleep_ms(50);
-    sem_post(&gate);
-    return NULL;
-}
-
-typedef struct gated {
-    mofka_thread_pool_t *pool;
-    mofka_producer_t *producer;
-    mofka_future_t *future; /* of the first batch */
-    pthread_t opener;
-    int64_t start_ms;
-} gated_t;
-
-/* Two full batches, the first at the gate, the second behind it. */
-static void two_batches(gated_t *gated) {
-    const mofka_thread_pool_options_t one = {.thread_count = 1};
-    OK(mofka_thread_pool_create(&one, &gated->pool));
-    script.gated = true;
-    assert_int_equal(sem_init(&gate, 0, 0), 0);
-    OK(mofka_producer_create(topic,
-                             &(mofka_producer_options_t){.batch_size = 4,
-                                                         .max_batches = 2,
-                                                         .thread_pool = gated->pool,
-                                                         .push_timeout_ms = 2000,
-                                                         .linger_ms = 100000},
-                             &gated->producer));
-    gated->future = push(gated->producer);
-    for (int i = 1; i < 8; i++)
-        OK(mofka_producer_push(gated->producer, "{}", 2, NULL, 0, NULL));
-    while (script.calls == 0) /* a worker sends */
-        sleep_ms(1);
-    assert_int_equal(pthread_create(&gated->opener, NULL, open_the_gate, NULL), 0);
-    gated->start_ms = mfi_now_ms();
-}
-
-/* What was to be waited for took no longer than the first batch. */
-static void end_gated(gated_t *gated) {
-    assert_in_range(mfi_now_ms() - gated->start_ms, 49, 1000);
-    assert_int_equal(script.appended, 4);
-    for (int i = 0; i < 8; i++)
-        sem_post(&gate);
-    end(gated->producer);
-    pthread_join(gated->opener, NULL);
-    mofka_future_release(gated->future);
-    mofka_thread_pool_release(gated->pool);
-    sem_destroy(&gate);
-}
-
-static void waiting_does_not_wait_for_later_batches(void **state) {
-    (void)state;
-    gated_t gated;
-    two_batches(&gated);
-    OK(mofka_future_wait(gated.future, 2000, NULL));
-    end_gated(&gated);
-}
-
-static void a_push_takes_the_place_that_there_is(void **state) {
-    (void)state;
-    gated_t gated;
-    two_batches(&gated);
-    OK(mofka_producer_push(gated.producer, "{}", 2, NULL, 0, NULL));
-    end_gated(&gated);
-}
-
-/* Waiting for room and sending what became full have one deadline. */
-static void a_push_has_one_deadline(void **state) {
-    (void)state;
-    mofka_producer_t *producer;
-    script.answers[0] = script.answers[1] =
-        MOFKA_ERR_TIMEOUT;    /* what it fills, and a look around */
-    script.delay_ms[2] = 150; /* the next push waits for that */
-    OK(mofka_producer_create(
-        topic,
-        &(mofka_producer_options_t){
-            .batch_size = 1, .max_batches = 1, .push_timeout_ms = 200, .linger_ms = 100000},
-        &producer));
-    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
-    assert_int_equal(script.calls, 2);
-    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
-    assert_int_equal(script.calls, 4);
-    assert_in_range(script.timeout_ms[0], 0, 60);
-    end(producer);
-}
-
-/* It is about what was pushed before it, and workers send that at once. */
-static void a_flush_future_covers_what_was_before(void **state) {
-    (void)state;
-    mofka_future_t *flushed;
-    static char bytes[2048];
-    mofka_producer_t *producer = producer_of(3);
-    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
-    OK(mofka_producer_flush_future(producer, &flushed));
-    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
-    FAILS(mofka_producer_push(producer, bytes, sizeof bytes, NULL, 0, NULL), MOFKA_ERR_TOO_LARGE,
-          "at most");
-    OK(mofka_future_wait(flushed, 1000, NULL));
-    assert_int_equal(script.appended, 1);
-    mofka_future_release(flushed);
-    FAILS(mofka_producer_flush(producer, 1000), MOFKA_ERR_TOO_LARGE, "1 events failed");
-    end(producer);
-    memset(&script, 0, sizeof script);
-    mofka_thread_pool_t *pool;
-    OK(mofka_thread_pool_create(&(mofka_thread_pool_options_t){.thread_count = 1}, &pool));
-    producer = producer_with(pool, 3600000);
-    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
-    OK(mofka_producer_flush_future(producer, &flushed));
-    for (int i = 0; i < 1000 && script.appended == 0; i++)
-        sleep_ms(1);
-    assert_int_equal(script.appended, 1);
-    OK(mofka_future_wait(flushed, 1000, NULL));
-    mofka_future_release(flushed);
-    end(producer);
-    mofka_thread_pool_release(pool);
 }
 
 /* Released without close: the driver's close sends what is left. */
@@ -571,7 +186,7 @@ static void event_sizes_are_bounded(void **state) {
           "at most 1024");
     OK(mofka_producer_push(producer, bytes, 1024, NULL, 0, NULL));
     FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_TOO_LARGE, "1 events failed");
-    end(producer);
+    end_producer(producer);
 }
 
 /* As a serializer may make more of it. */
@@ -693,7 +308,6 @@ static void drivers_may_bring_their_own_pools(void **state) {
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(the_delivery_state_follows_the_append),
         CASE(an_error_after_the_reservation_leaves_it_open),
@@ -701,13 +315,6 @@ int main(void) {
         CASE(what_cannot_leave_stays_and_close_can_be_repeated),
         CASE(closing_leaves_no_event_behind),
         CASE(closing_goes_on_in_the_backend),
-        CASE(calls_find_batches_of_other_partitions),
-        CASE(lingering_holds_no_worker),
-        CASE(the_longest_linger_is_for_ever),
-        CASE(waiting_does_not_wait_for_later_batches),
-        CASE(a_push_takes_the_place_that_there_is),
-        CASE(a_push_has_one_deadline),
-        CASE(a_flush_future_covers_what_was_before),
         CASE(the_driver_sends_what_was_left),
         CASE(the_driver_sends_what_futures_wait_for),
         CASE(event_sizes_are_bounded),

@@ -1,0 +1,156 @@
+/*
+ * Pull futures: the oldest request meets the next event that is ready; what nobody took comes back.
+ */
+#include "consumer.h"
+
+static mofka_future_t *pop_request(mofka_consumer_t *consumer) {
+    mofka_future_t *future = consumer->first_request;
+    if (future) {
+        consumer->first_request = future->next;
+        if (!consumer->first_request)
+            consumer->last_request = NULL;
+        future->next = NULL;
+    }
+    return future;
+}
+
+/* With the lock: the oldest requests get what is ready. What must be let go of without the lock is
+ * linked into *done. Requests that only this list still holds are abandoned ones. */
+void mfi_requests_serve(mofka_consumer_t *consumer, mofka_future_t **done) {
+    bool over = mfi_consumer_is_over(consumer);
+    while (consumer->first_request && (consumer->first || consumer->ended || over)) {
+        mofka_future_t *future = pop_request(consumer);
+        future->next = *done;
+        *done = future;
+        if (atomic_load(&future->object.count) == 1)
+            continue;
+        mofka_event_t *event = over ? NULL : mfi_consumer_pop(consumer);
+        mofka_status_t status = event ? event->status : MOFKA_OK;
+        mofka_result_t result = {.event = status ? NULL : event};
+        future->batch = status ? event : NULL; /* nobody gets it */
+        const char *message = event ? event->message : "the consumer is closed";
+        if (over) {
+            status = MOFKA_ERR_CLOSED;
+        } else if (!event) {
+            mfi_run_t *end;
+            status = mfi_run_create(consumer, NULL, &end);
+            message = "no memory for the end event";
+            result.event = status ? NULL : end->events;
+        }
+        if (!status && event) {
+            result.event_id = mofka_event_id(event);
+            result.partition = event->run->partition;
+        }
+        mfi_future_complete(future, status, message, MOFKA_STORED, &result);
+    }
+}
+
+void mfi_requests_drop(mofka_future_t *done) {
+    while (done) {
+        mofka_future_t *next = done->next;
+        mofka_event_t *passed_over = done->batch;
+        done->next = NULL;
+        mofka_future_release(done);
+        mofka_event_release(passed_over);
+        done = next;
+    }
+}
+
+/* With the lock, let go meanwhile. */
+void mfi_requests_serve_and_drop(mofka_consumer_t *consumer) {
+    mofka_future_t *done = NULL;
+    mfi_requests_serve(consumer, &done);
+    if (!done)
+        return;
+    pthread_mutex_unlock(&consumer->lock);
+    mfi_requests_drop(done);
+    pthread_mutex_lock(&consumer->lock);
+}
+
+static mofka_status_t drive(void *owner, mofka_future_t *future, int64_t timeout_ms) {
+    mofka_consumer_t *consumer = owner;
+    int64_t deadline = mfi_deadline(timeout_ms);
+    mofka_status_t status = MOFKA_OK;
+    pthread_mutex_lock(&consumer->lock);
+    mfi_requests_serve_and_drop(consumer);
+    while (!status && !atomic_load(&future->done)) {
+        status = mfi_consumer_advance(consumer, deadline);
+        if (mfi_remaining(deadline) == 0)
+            break;
+    }
+    pthread_mutex_unlock(&consumer->lock);
+    return status;
+}
+
+/* With the lock: back among what is ready, before later events of its partition. */
+static void put_back(mofka_consumer_t *consumer, mofka_event_t *event) {
+    mofka_event_t **at = &consumer->first, *before = NULL;
+    while (*at && (*at)->run->partition == event->run->partition &&
+           mofka_event_id(*at) < mofka_event_id(event)) {
+        before = *at;
+        at = &before->next;
+    }
+    bool joins = (before && before->run == event->run) || (*at && (*at)->run == event->run);
+    consumer->ready_runs += !joins;
+    event->next = *at;
+    *at = event;
+    if (!event->next)
+        consumer->last = event;
+    event->held = false;
+    consumer->held--;
+    pthread_cond_broadcast(&consumer->changed);
+}
+
+/* Nobody took its event: a later pull gets it. */
+static void abandoned(void *owner, mofka_future_t *future) {
+    mofka_consumer_t *consumer = owner;
+    mofka_event_t *event = future->result.event;
+    if (!event || atomic_load(&future->taken))
+        return;
+    pthread_mutex_lock(&consumer->lock);
+    bool back = event->run->run && !consumer->closed;
+    if (back)
+        put_back(consumer, event);
+    pthread_mutex_unlock(&consumer->lock);
+    if (!back)
+        mofka_event_release(event);
+}
+
+static void owner_retain(void *consumer) {
+    mfi_consumer_keep(consumer);
+}
+
+static void owner_release(void *consumer) {
+    mfi_consumer_drop(consumer);
+}
+
+const mfi_future_ops_t mfi_pull_future_ops = {.drive = drive,
+                                              .owner_retain = owner_retain,
+                                              .owner_release = owner_release,
+                                              .abandoned = abandoned};
+
+mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer, mofka_future_t **out) {
+    mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
+    mofka_future_t *future;
+    if (!status)
+        status = mfi_future_create(&mfi_pull_future_ops, consumer, &future);
+    if (status)
+        return status;
+    pthread_mutex_lock(&consumer->lock);
+    bool closed = mfi_consumer_is_over(consumer);
+    if (!closed) {
+        mofka_future_retain(future);
+        if (consumer->last_request)
+            consumer->last_request->next = future;
+        else
+            consumer->first_request = future;
+        consumer->last_request = future;
+    }
+    pthread_mutex_unlock(&consumer->lock);
+    if (closed) {
+        mofka_future_release(future);
+        return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
+    }
+    *out = future;
+    return MOFKA_OK;
+}
