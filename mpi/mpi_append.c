@@ -28,6 +28,7 @@
 
 #define WARN_AFTER_MS 1000
 #define HINT_NS 10000000
+#define NAP_US_MAX 20000
 #define PACK_BYTES 16384       /* mean size of segments that are packed */
 #define CLOSE_TIMEOUT_MS 10000 /* for the partitions' locks */
 
@@ -122,11 +123,11 @@ static mofka_status_t look_for_room(const mofka_mpi_partition_t *p, const mofka_
     return status;
 }
 
-static int64_t nap_us(const mofka_mpi_window_t *w, int64_t deadline, int64_t *step) {
+/* At a bell, which wakes it, or polling, which costs round trips: naps grow with the time waited. */
+static int64_t nap_us(int64_t deadline, int64_t *step) {
     int64_t left_ms = deadline - mofka_mpi_now_ms();
-    int64_t most = w->doorbells ? 20000 : 1000;
     int64_t us = *step;
-    *step = *step * 2 < most ? *step * 2 : most;
+    *step = *step * 2 < NAP_US_MAX ? *step * 2 : NAP_US_MAX;
     return left_ms < 1 ? 1 : left_ms < us / 1000 ? left_ms * 1000 : us;
 }
 
@@ -138,7 +139,7 @@ static mofka_status_t sleep_for_room(const mofka_mpi_partition_t *p, const mofka
     mofka_mpi_bell_waiters(p, bell, 1);
     mofka_status_t status = look_for_room(p, batch, deadline, room);
     if (!status && !*room)
-        p->w->ops->sleep_on(p->w, p->owner, p->base + bell, seen, nap_us(p->w, deadline, step));
+        p->w->ops->sleep_on(p->w, p->owner, p->base + bell, seen, nap_us(deadline, step));
     mofka_mpi_bell_waiters(p, bell, -1);
     return status;
 }

@@ -285,7 +285,8 @@ mofka_status_t mofka_consumer_pull(mofka_consumer_t *consumer, int64_t timeout_m
             deadline = mfi_deadline(timeout_ms);
         else if (mfi_remaining(deadline) == 0)
             status =
-                mofka_fail(MOFKA_ERR_TIMEOUT, "no event within %lld ms", (long long)timeout_ms);
+                mofka_fail(MOFKA_ERR_TIMEOUT, "topic '%s', consumer '%s': no event within %lld ms",
+                           consumer->topic->name, consumer->name, (long long)timeout_ms);
         if (!status)
             status = mfi_consumer_advance(consumer, deadline);
         if (status)
