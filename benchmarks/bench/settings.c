@@ -7,8 +7,8 @@
 #include <string.h>
 #include "bench.h"
 
-static const char *const commands[COMMAND_COUNT] = {"stream", "produce", "consume", "latency",
-                                                    "pool",   "wait",    "raw"};
+static const char *const commands[COMMAND_COUNT + 1] = {"stream", "produce", "consume", "latency",
+                                                        "pool",   "wait",    "raw"};
 
 static const char usage[] =
     "usage: mpiexec -n RANKS mofka-bench COMMAND [OPTION...]\n"
@@ -266,9 +266,7 @@ bool settings_read(int argc, char **argv, bool speak, settings_t *s) {
                       .verify = true,
                       .warmup = 1000,
                       .repeat = 1};
-    static const char *const names[] = {"stream", "produce", "consume", "latency",
-                                        "pool",   "wait",    "raw",     NULL};
-    if (argc < 2 || !read_choice(argv[1], names, &choice)) {
+    if (argc < 2 || !read_choice(argv[1], commands, &choice)) {
         if (speak)
             settings_usage(stderr);
         return complain(speak, "%s '%s'", argc < 2 ? "no command" : "unknown command",
