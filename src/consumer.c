@@ -243,15 +243,12 @@ mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline
     return status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_COMPLETE ? MOFKA_OK : status;
 }
 
-static mofka_status_t give(mofka_event_t *event, mofka_event_t **out) {
+/* An event of which the selection failed is passed over, with its error. */
+static mofka_status_t pass_over(mofka_event_t *event) {
     mofka_status_t status = event->status;
-    if (status) {
-        mofka_fail(status, "%s", event->message ? event->message : mofka_status_text(status));
-        mofka_event_release(event);
-        return status;
-    }
-    *out = event;
-    return MOFKA_OK;
+    mofka_fail(status, "%s", event->message ? event->message : mofka_status_text(status));
+    mofka_event_release(event);
+    return status;
 }
 
 /* With the lock: an event or the end, if there is one for a caller without a request. */
@@ -272,15 +269,12 @@ static bool take(mofka_consumer_t *consumer, mofka_event_t **event, mofka_status
     return true;
 }
 
-mofka_status_t mofka_consumer_pull(mofka_consumer_t *consumer, int64_t timeout_ms,
-                                   mofka_event_t **out) {
-    mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
-    if (status)
-        return status;
+/* With the lock: wait for an event or the end. */
+static mofka_status_t wait_and_take(mofka_consumer_t *consumer, int64_t timeout_ms,
+                                    mofka_event_t **event) {
     int64_t deadline = 0;
-    mofka_event_t *event = NULL;
-    pthread_mutex_lock(&consumer->lock);
-    while (!take(consumer, &event, &status) && !status) {
+    mofka_status_t status;
+    while (!take(consumer, event, &status) && !status) {
         if (deadline == 0)
             deadline = mfi_deadline(timeout_ms);
         else if (mfi_remaining(deadline) == 0)
@@ -292,9 +286,40 @@ mofka_status_t mofka_consumer_pull(mofka_consumer_t *consumer, int64_t timeout_m
         if (status)
             break;
     }
-    bool more = event && wants_prefetch(consumer);
+    return status;
+}
+
+mofka_status_t mofka_consumer_pull_many(mofka_consumer_t *consumer, size_t events_max,
+                                        int64_t timeout_ms, mofka_event_t **events, size_t *count) {
+    mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
+    if (!status && events_max == 0)
+        status = mofka_fail(MOFKA_ERR_RANGE, "pulling at most 0 events; 1 or more");
+    if (status)
+        return status;
+    mofka_event_t *first = NULL;
+    size_t taken = 1;
+    pthread_mutex_lock(&consumer->lock);
+    status = wait_and_take(consumer, timeout_ms, &first);
+    if (first && !first->status) /* one that failed is another pull's to tell */
+        for (events[0] = first; taken < events_max && consumer->first && !consumer->first->status;)
+            events[taken++] = mfi_consumer_pop(consumer);
+    bool more = first && wants_prefetch(consumer);
     pthread_mutex_unlock(&consumer->lock);
     if (more)
         start_prefetch(consumer);
-    return status ? status : give(event, out);
+    if (!status && first->status)
+        status = pass_over(first);
+    if (!status)
+        *count = taken;
+    return status;
+}
+
+mofka_status_t mofka_consumer_pull(mofka_consumer_t *consumer, int64_t timeout_ms,
+                                   mofka_event_t **event) {
+    size_t one;
+    mofka_event_t *pulled;
+    mofka_status_t status = mofka_consumer_pull_many(consumer, 1, timeout_ms, &pulled, &one);
+    if (!status)
+        *event = pulled;
+    return status;
 }

@@ -18,20 +18,22 @@ static const mofka_event_ops_t fetched_ops;
 
 mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *from, mfi_run_t **out) {
     size_t count = from ? from->event_count : 1;
-    mfi_run_t *run = malloc(sizeof *run + count * sizeof run->events[0]);
+    mfi_run_t *run = calloc(1, sizeof *run + count * sizeof run->events[0]);
     if (!run)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu events", count);
-    *run = (mfi_run_t){.consumer = mfi_consumer_keep(consumer),
-                       .run = from,
-                       .partition = from ? from->partition : SIZE_MAX,
-                       .count = count,
-                       .users = count};
-    for (size_t i = 0; i < count; i++)
-        run->events[i] = (mofka_event_t){.object = {1, MFI_EVENT},
-                                         .ops = &fetched_ops,
-                                         .self = &run->events[i],
-                                         .run = run,
-                                         .from = from ? &from->events[i] : NULL};
+    run->consumer = mfi_consumer_keep(consumer);
+    run->run = from;
+    run->partition = from ? from->partition : SIZE_MAX;
+    run->count = count;
+    atomic_init(&run->users, count);
+    for (size_t i = 0; i < count; i++) {
+        mofka_event_t *event = &run->events[i];
+        mfi_object_init(&event->object, MFI_EVENT);
+        event->ops = &fetched_ops;
+        event->self = event;
+        event->run = run;
+        event->from = from ? &from->events[i] : NULL;
+    }
     *out = run;
     return MOFKA_OK;
 }
@@ -181,6 +183,11 @@ static const mofka_event_ops_t fetched_ops = {.size = sizeof fetched_ops,
 
 /* ---- the handle ------------------------------------------------------------------------------ */
 
+/* Nearly every event is a fetched one: its slots are called without looking into its table. */
+static inline bool is_fetched(const mofka_event_t *event) {
+    return __builtin_expect(event->ops == &fetched_ops, 1);
+}
+
 mofka_status_t mofka_event_wrap(const mofka_event_ops_t *ops, void *self, mofka_event_t **out) {
     if (!ops || ops->size < sizeof *ops || !ops->id || !ops->partition || !ops->metadata ||
         !ops->data || !ops->data_size || !ops->acknowledge || !ops->destroy)
@@ -204,17 +211,21 @@ mofka_event_t *mofka_event_retain(mofka_event_t *event) {
 void mofka_event_release(mofka_event_t *event) {
     if (!event || !mfi_object_release(&event->object))
         return;
-    bool wrapped = event->self != event;
     mofka_metadata_t *metadata = atomic_load_explicit(&event->metadata, memory_order_acquire);
     if (metadata)
         mofka_metadata_release(metadata);
-    event->ops->destroy(event->self); /* a fetched event lives in its run, which may end here */
-    if (wrapped)
-        free(event);
+    if (is_fetched(event)) {
+        fetched_destroy(event); /* it lives in its run, which may end here */
+        return;
+    }
+    event->ops->destroy(event->self);
+    free(event);
 }
 
 uint64_t mofka_event_id(const mofka_event_t *event) {
-    return mfi_object_is(event, MFI_EVENT) ? event->ops->id(event->self) : MOFKA_NO_MORE_EVENTS;
+    if (!mfi_object_is(event, MFI_EVENT))
+        return MOFKA_NO_MORE_EVENTS;
+    return is_fetched(event) ? fetched_id(event) : event->ops->id(event->self);
 }
 
 bool mofka_event_is_end(const mofka_event_t *event) {
@@ -222,7 +233,9 @@ bool mofka_event_is_end(const mofka_event_t *event) {
 }
 
 size_t mofka_event_partition(const mofka_event_t *event) {
-    return mfi_object_is(event, MFI_EVENT) ? event->ops->partition(event->self) : SIZE_MAX;
+    if (!mfi_object_is(event, MFI_EVENT))
+        return SIZE_MAX;
+    return is_fetched(event) ? fetched_partition(event) : event->ops->partition(event->self);
 }
 
 mofka_status_t mofka_event_partition_info(const mofka_event_t *event, mofka_metadata_t **info) {
@@ -236,7 +249,8 @@ const char *mofka_event_metadata_text(const mofka_event_t *event, size_t *bytes)
     size_t length = 0;
     const char *text = "";
     if (mfi_object_is(event, MFI_EVENT))
-        text = event->ops->metadata(event->self, &length);
+        text = is_fetched(event) ? fetched_metadata(event, &length)
+                                 : event->ops->metadata(event->self, &length);
     if (bytes)
         *bytes = length;
     return text;
@@ -268,7 +282,9 @@ mofka_status_t mofka_event_metadata(mofka_event_t *event, mofka_metadata_t **met
 }
 
 mofka_data_view_t *mofka_event_data(const mofka_event_t *event) {
-    return mfi_object_is(event, MFI_EVENT) ? event->ops->data(event->self) : NULL;
+    if (!mfi_object_is(event, MFI_EVENT))
+        return NULL;
+    return is_fetched(event) ? fetched_data(event) : event->ops->data(event->self);
 }
 
 size_t mofka_event_data_size(const mofka_event_t *event) {
@@ -281,5 +297,7 @@ uint64_t mofka_event_lost(const mofka_event_t *event) {
 
 mofka_status_t mofka_event_acknowledge(mofka_event_t *event) {
     mofka_status_t status = mfi_check(event, MFI_EVENT, "event");
-    return status ? status : event->ops->acknowledge(event->self);
+    if (status)
+        return status;
+    return is_fetched(event) ? fetched_acknowledge(event) : event->ops->acknowledge(event->self);
 }

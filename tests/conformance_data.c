@@ -307,10 +307,38 @@ static void callbacks_that_fail_cost_their_event_only(void **state) {
     }
 }
 
+/* Of several at once, one that failed ends the pull before it and is told by the next. */
+static void many_stop_before_one_that_failed(void **state) {
+    (void)state;
+    mofka_topic_t *topic = fresh_topic(NULL);
+    push_numbers(topic, 5);
+    int calls = -2; /* the third call fails */
+    mofka_consumer_options_t options = {
+        .name = "reader", .selector = fail_first, .selector_context = &calls};
+    mofka_consumer_t *consumer;
+    mofka_event_t *events[8];
+    OK(mofka_consumer_create(topic, &options, &consumer));
+    for (size_t got = 0, count; got < 2; got += count) {
+        OK(mofka_consumer_pull_many(consumer, 8, 20000, events, &count));
+        assert_in_range(got + count, 1, 2);
+        for (size_t i = 0; i < count; i++)
+            mofka_event_release(events[i]);
+    }
+    size_t none = 99;
+    FAILS(mofka_consumer_pull_many(consumer, 8, 20000, events, &none), MOFKA_ERR_CALLBACK,
+          "cannot choose");
+    assert_int_equal(none, 99);
+    take_number(consumer, 3);
+    take_number(consumer, 4);
+    end_consumer(consumer);
+    mofka_topic_release(topic);
+}
+
 const struct CMUnitTest data_cases[] = {
     cmocka_unit_test(random_selections_against_plain_memory),
     cmocka_unit_test(random_sizes),
     cmocka_unit_test(data_is_let_go_once_it_is_stored),
     cmocka_unit_test(callbacks_that_fail_cost_their_event_only),
+    cmocka_unit_test(many_stop_before_one_that_failed),
 };
 const size_t data_case_count = sizeof data_cases / sizeof data_cases[0];

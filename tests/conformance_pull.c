@@ -36,6 +36,38 @@ static void time_outs_are_kept_and_lose_nothing(void **state) {
     mofka_topic_release(topic);
 }
 
+/* In the order of single pulls, never more than asked for, never waiting for more; the end alone. */
+static void many_are_pulled_at_once(void **state) {
+    (void)state;
+    mofka_topic_t *topic = fresh_topic(NULL);
+    mofka_consumer_t *consumer = new_consumer(topic, "reader");
+    mofka_event_t *events[8] = {NULL};
+    size_t count = 99;
+    FAILS(mofka_consumer_pull_many(consumer, 8, 0, events, &count), MOFKA_ERR_TIMEOUT, "no event");
+    FAILS(mofka_consumer_pull_many(consumer, 0, 0, events, &count), MOFKA_ERR_RANGE, "at most 0");
+    assert_int_equal(count, 99);
+    push_numbers(topic, 20);
+    take_number(consumer, 0);
+    size_t pulls = 0;
+    for (size_t next = 1; next < 20; next += count, pulls++) {
+        OK(mofka_consumer_pull_many(consumer, 7, 20000, events, &count));
+        assert_in_range(count, 1, 7);
+        assert_null(events[7]);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(mofka_event_id(events[i]), next + i);
+            mofka_event_release(events[i]);
+        }
+    }
+    assert_in_range(pulls, 3, 10); /* what is ready comes together */
+    OK(mofka_topic_mark_complete(topic, 20000));
+    OK(mofka_consumer_pull_many(consumer, 8, 20000, events, &count));
+    assert_int_equal(count, 1);
+    assert_true(mofka_event_is_end(events[0]));
+    mofka_event_release(events[0]);
+    end_consumer(consumer);
+    mofka_topic_release(topic);
+}
+
 static void requests_are_answered_in_order(void **state) {
     (void)state;
     mofka_topic_t *topic = fresh_topic(NULL);
@@ -440,6 +472,7 @@ static void consumers_tell_their_options(void **state) {
 
 const struct CMUnitTest pull_cases[] = {
     cmocka_unit_test(time_outs_are_kept_and_lose_nothing),
+    cmocka_unit_test(many_are_pulled_at_once),
     cmocka_unit_test(requests_are_answered_in_order),
     cmocka_unit_test(abandoned_events_come_back_in_order),
     cmocka_unit_test(closing_answers_requests),

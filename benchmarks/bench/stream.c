@@ -15,6 +15,8 @@
 #include "payload.h"
 
 #define PULL_TIMEOUT_MS 60000
+/* Events of one pull, at most. */
+#define PULL_MANY 64
 /* In closed-loop runs one event in so many carries its time. */
 #define SAMPLE_EVERY 64
 /* Futures that are not looked at yet: more than two batches of the largest adaptive size. */
@@ -293,14 +295,22 @@ static uint64_t expected(const stream_t *st, uint64_t first, uint64_t count) {
 }
 
 static void consume(stream_t *st, uint64_t count) {
-    uint64_t left = expected(st, st->done, count);
-    while (left-- > 0) {
-        mofka_event_t *event;
-        must(mofka_consumer_pull(st->consumer, PULL_TIMEOUT_MS, &event), "pull");
-        check_event(st, event);
-        st->bytes_fetched += (double)mofka_data_view_size(mofka_event_data(event));
-        must(mofka_event_acknowledge(event), "acknowledge");
-        mofka_event_release(event);
+    mofka_event_t *events[PULL_MANY];
+    size_t pulled;
+    for (uint64_t left = expected(st, st->done, count); left > 0; left -= pulled) {
+        size_t most = left < PULL_MANY ? (size_t)left : PULL_MANY;
+        must(mofka_consumer_pull_many(st->consumer, most, PULL_TIMEOUT_MS, events, &pulled),
+             "pull");
+        for (size_t i = 0; i < pulled; i++) {
+            check_event(st, events[i]);
+            st->bytes_fetched += (double)mofka_data_view_size(mofka_event_data(events[i]));
+            /* The last of a partition acknowledges those before it. */
+            if (i + 1 == pulled ||
+                mofka_event_partition(events[i + 1]) != mofka_event_partition(events[i]))
+                must(mofka_event_acknowledge(events[i]), "acknowledge");
+        }
+        for (size_t i = 0; i < pulled; i++)
+            mofka_event_release(events[i]);
     }
     if (st->s
             ->phased) { /* a pull publishes what was acknowledged, so that the next phase has room */

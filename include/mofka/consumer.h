@@ -88,6 +88,16 @@ MOFKA_API void mofka_consumer_release(mofka_consumer_t *consumer);
  * Threads: any. MPI: local. Blocks: until an event, at most `timeout_ms`. */
 MOFKA_API mofka_status_t mofka_consumer_pull(mofka_consumer_t *consumer, int64_t timeout_ms,
                                              mofka_event_t **event);
+/** Pull the next event as mofka_consumer_pull does, and with it what is ready behind it: at most
+ * `events_max` in all, in the order in which single pulls would give them. Saves what each pull
+ * costs beside its event. Give: mofka_event_release for each of `events[0]` to `events[*count - 1]`;
+ * what is behind those is not written to, and nothing is after an error. An event whose selector or
+ * allocator failed is left to the next call, unless it is the first. The end comes alone.
+ * MOFKA_ERR_RANGE: `events_max` is 0. Other errors: as for mofka_consumer_pull.
+ * Threads: any. MPI: local. Blocks: until an event, at most `timeout_ms`. */
+MOFKA_API mofka_status_t mofka_consumer_pull_many(mofka_consumer_t *consumer, size_t events_max,
+                                                  int64_t timeout_ms, mofka_event_t **events,
+                                                  size_t *count);
 /** Ask for the next event; requests are answered in order. Give: mofka_future_release.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer,
