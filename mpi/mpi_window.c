@@ -10,6 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Of a spin: a look at a word in memory costs less than a look at the clock. */
+#define LOOKS_PER_CLOCK 16
+
 int64_t mofka_mpi_now_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -34,19 +37,18 @@ void mofka_mpi_back_off(int64_t *us, int64_t most) {
 }
 
 mofka_mpi_spin_t mofka_mpi_spin_start(const mofka_mpi_window_t *w) {
-    return (mofka_mpi_spin_t){w->spin_ns ? mofka_mpi_now_ns() + w->spin_ns : 0};
+    return (mofka_mpi_spin_t){.until_ns = w->spin_ns ? mofka_mpi_now_ns() + w->spin_ns : 0};
 }
 
-bool mofka_mpi_spin(const mofka_mpi_spin_t *spin) {
+bool mofka_mpi_spin(mofka_mpi_spin_t *spin) {
     if (spin->until_ns == 0)
         return false;
-    for (int i = 0; i < 8; i++)
 #if defined(__x86_64__)
-        __builtin_ia32_pause();
+    __builtin_ia32_pause();
 #else
-        atomic_signal_fence(memory_order_seq_cst);
+    atomic_signal_fence(memory_order_seq_cst);
 #endif
-    return mofka_mpi_now_ns() < spin->until_ns;
+    return ++spin->looks % LOOKS_PER_CLOCK != 0 || mofka_mpi_now_ns() < spin->until_ns;
 }
 
 mofka_status_t mofka_mpi_window_may_call(const mofka_mpi_window_t *w) {

@@ -104,10 +104,11 @@ mofka_status_t mofka_mpi_window_may_call(const mofka_mpi_window_t *window);
 /* Looking again for a while, before the first sleep. */
 typedef struct mofka_mpi_spin {
     int64_t until_ns;
+    unsigned looks;
 } mofka_mpi_spin_t;
 mofka_mpi_spin_t mofka_mpi_spin_start(const mofka_mpi_window_t *window);
 /* Pause for a moment; false once it was long enough. */
-bool mofka_mpi_spin(const mofka_mpi_spin_t *spin);
+bool mofka_mpi_spin(mofka_mpi_spin_t *spin);
 
 /* MOFKA_OK, or the first error that an operation met. */
 mofka_status_t mofka_mpi_window_check(mofka_mpi_window_t *window);
