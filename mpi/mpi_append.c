@@ -107,9 +107,21 @@ static mofka_mpi_place_t end_of(const mofka_batch_t *batch, mofka_mpi_place_t ta
     return (mofka_mpi_place_t){tail.events + batch->event_count, tail.units + units};
 }
 
+/* When to give up. The clock is read once something has to wait, and not before. */
+typedef struct due {
+    int64_t timeout_ms;
+    int64_t deadline; /* 0: not known yet */
+} due_t;
+
+static int64_t deadline_of(due_t *due) {
+    if (due->deadline == 0)
+        due->deadline = mofka_mpi_deadline(due->timeout_ms);
+    return due->deadline;
+}
+
 /* Steps 1 and 4: is there room, perhaps after trimming? */
 static mofka_status_t look_for_room(const mofka_mpi_partition_t *p, const mofka_batch_t *batch,
-                                    int64_t deadline, bool *room) {
+                                    due_t *due, bool *room) {
     mofka_mpi_state_t state;
     mofka_mpi_place_t tail = mofka_mpi_tail(p, &state);
     if (state.closing && !batch->reserved)
@@ -118,7 +130,7 @@ static mofka_status_t look_for_room(const mofka_mpi_partition_t *p, const mofka_
     *room = mofka_mpi_fits(p, state.head, end);
     if (*room)
         return mofka_mpi_window_check(p->w);
-    mofka_status_t status = mofka_mpi_trim(p, end, deadline);
+    mofka_status_t status = mofka_mpi_trim(p, end, deadline_of(due));
     *room = !status && mofka_mpi_fits(p, mofka_mpi_state(p).head, end);
     return status;
 }
@@ -133,39 +145,39 @@ static int64_t nap_us(int64_t deadline, int64_t *step) {
 
 /* One sleep at the room bell, unless there is room meanwhile. */
 static mofka_status_t sleep_for_room(const mofka_mpi_partition_t *p, const mofka_batch_t *batch,
-                                     int64_t deadline, int64_t *step, bool *room) {
+                                     due_t *due, int64_t *step, bool *room) {
     const size_t bell = MOFKA_MPI_CONTROL(room_bell);
     uint64_t seen = p->w->doorbells ? mofka_mpi_load(p, bell) : 0;
     mofka_mpi_bell_waiters(p, bell, 1);
-    mofka_status_t status = look_for_room(p, batch, deadline, room);
+    mofka_status_t status = look_for_room(p, batch, due, room);
     if (!status && !*room)
-        p->w->ops->sleep_on(p->w, p->owner, p->base + bell, seen, nap_us(deadline, step));
+        p->w->ops->sleep_on(p->w, p->owner, p->base + bell, seen, nap_us(deadline_of(due), step));
     mofka_mpi_bell_waiters(p, bell, -1);
     return status;
 }
 
 /* Wait until the batch fits, behind the tail or where it is reserved. */
 static mofka_status_t wait_for_room(const mofka_mpi_partition_t *p, const mofka_batch_t *batch,
-                                    int64_t deadline) {
+                                    due_t *due) {
     bool warned = false, room = false;
-    mofka_status_t status = look_for_room(p, batch, deadline, &room);
+    mofka_status_t status = look_for_room(p, batch, due, &room);
     if (status || room) /* nearly always; no clock was read */
         return status;
     int64_t step = p->w->doorbells ? 1000 : 20, start = mofka_mpi_now_ms();
     mofka_mpi_spin_t spin = mofka_mpi_spin_start(p->w);
     while (!status && !room && mofka_mpi_spin(&spin))
-        status = look_for_room(p, batch, deadline, &room);
+        status = look_for_room(p, batch, due, &room);
     while (!status && !room) {
         int64_t now = mofka_mpi_now_ms();
-        if (now >= deadline)
+        if (now >= deadline_of(due))
             return MOFKA_ERR_TIMEOUT;
         if (!warned && now - start >= WARN_AFTER_MS) {
             warned = true;
             warn_full(p);
         }
-        status = sleep_for_room(p, batch, deadline, &step, &room);
+        status = sleep_for_room(p, batch, due, &step, &room);
         if (!status && !room)
-            status = look_for_room(p, batch, deadline, &room);
+            status = look_for_room(p, batch, due, &room);
         if (room)
             mofka_mpi_ring_room(p); /* there may be enough for another */
     }
@@ -211,14 +223,14 @@ static mofka_mpi_state_t reserve(const mofka_mpi_partition_t *p, sender_t *sende
 
 /* Step 3: a topic that is being completed decides by its last id. */
 static mofka_status_t check_complete(const mofka_mpi_partition_t *p, mofka_mpi_state_t state,
-                                     uint64_t first_id, int64_t deadline) {
+                                     uint64_t first_id, due_t *due) {
     for (int64_t us = 10; state.closing; state = mofka_mpi_state(p)) {
         mofka_status_t status = mofka_mpi_window_check(p->w);
         if (status)
             return status;
         if (state.complete)
             return first_id >= state.complete - 1 ? complete_error(p) : MOFKA_OK;
-        if (mofka_mpi_now_ms() >= deadline)
+        if (mofka_mpi_now_ms() >= deadline_of(due))
             return MOFKA_ERR_TIMEOUT;
         mofka_mpi_back_off(&us, 1000);
     }
@@ -296,12 +308,12 @@ static mofka_status_t put(const mofka_mpi_partition_t *p, sender_t *sender,
 
 /* Steps 3 to 7, with the state as it was read after the reservation. */
 static mofka_status_t finish(const mofka_mpi_partition_t *p, sender_t *sender, mofka_batch_t *batch,
-                             mofka_mpi_state_t state, int64_t deadline) {
+                             mofka_mpi_state_t state, due_t *due) {
     uint64_t id = batch->scratch[SCRATCH_EVENTS];
     mofka_mpi_place_t end = end_of(batch, (mofka_mpi_place_t){0, 0});
-    mofka_status_t status = check_complete(p, state, id, deadline);
+    mofka_status_t status = check_complete(p, state, id, due);
     if (!status && !mofka_mpi_fits(p, state.head, end))
-        status = wait_for_room(p, batch, deadline);
+        status = wait_for_room(p, batch, due);
     if (status == MOFKA_ERR_TIMEOUT)
         return mofka_fail(MOFKA_ERR_POSSIBLY_STORED,
                           "topic '%s', partition %zu: events %" PRIu64 " to %" PRIu64
@@ -325,7 +337,7 @@ static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch,
     const mofka_mpi_partition_t *p = &producer->topic->partitions[partition];
     sender_t *sender = &producer->senders[partition];
     size_t bytes = batch->metadata_bytes + batch->data_bytes;
-    int64_t deadline = mofka_mpi_deadline(timeout_ms);
+    due_t due = {.timeout_ms = timeout_ms};
     if (bytes > p->ring_bytes || batch->event_count > p->slots)
         return mofka_fail(MOFKA_ERR_TOO_LARGE,
                           "a batch of %zu events, %zu bytes does not fit %" PRIu64
@@ -337,7 +349,7 @@ static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch,
         return again ? MOFKA_ERR_POSSIBLY_STORED : status;
     status = build_entries(sender, batch);
     if (!status && !again && (timeout_ms == 0 || !saw_room(p, sender, batch)))
-        status = wait_for_room(p, batch, deadline);
+        status = wait_for_room(p, batch, &due);
     if (status == MOFKA_ERR_TIMEOUT)
         return full(p);
     if (status)
@@ -345,7 +357,7 @@ static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch,
     mofka_mpi_state_t state = again ? mofka_mpi_state(p) : reserve(p, sender, batch);
     status = mofka_mpi_window_check(p->w);
     if (!status)
-        status = finish(p, sender, batch, state, deadline);
+        status = finish(p, sender, batch, state, &due);
     if (!status)
         *first_id = batch->scratch[SCRATCH_EVENTS];
     return status;
