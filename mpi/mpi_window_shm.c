@@ -4,6 +4,9 @@
 #include "mpi_window.h"
 
 #include <assert.h>
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -14,6 +17,10 @@
 #include <unistd.h>
 #include <mofka/status.h>
 
+#define LINE_BYTES 64
+/* Where the system does not tell the last-level cache's size. */
+#define CACHE_BYTES_DEFAULT ((size_t)32 << 20)
+
 static inline _Atomic uint64_t *word(mofka_mpi_window_t *w, int rank, uint64_t offset) {
     assert(offset % 8 == 0 && rank >= 0 && rank < w->size);
     return (_Atomic uint64_t *)(void *)(w->base[rank] + offset);
@@ -23,6 +30,26 @@ static void shm_put(mofka_mpi_window_t *w, int rank, uint64_t offset, const void
                     size_t bytes) {
     memcpy(w->base[rank] + offset, source, bytes);
 }
+
+#if defined(__x86_64__)
+/* Whole cache lines by non-temporal stores, which every x86-64 has: the lines are not read first. The
+ * flush fences them. */
+static void shm_put_past_caches(mofka_mpi_window_t *w, int rank, uint64_t offset,
+                                const void *source, size_t bytes) {
+    char *to = w->base[rank] + offset;
+    const char *from = source;
+    size_t lead = -(uintptr_t)to % LINE_BYTES, head = lead < bytes ? lead : bytes;
+    memcpy(to, from, head);
+    for (bytes -= head, to += head, from += head; bytes >= LINE_BYTES;
+         bytes -= LINE_BYTES, to += LINE_BYTES, from += LINE_BYTES)
+        for (size_t i = 0; i < LINE_BYTES; i += sizeof(__m128i))
+            _mm_stream_si128((__m128i *)(void *)(to + i),
+                             _mm_loadu_si128((const __m128i *)(const void *)(from + i)));
+    memcpy(to, from, bytes);
+}
+#else
+#define shm_put_past_caches NULL
+#endif
 
 static void shm_get(mofka_mpi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes) {
     memcpy(target, w->base[rank] + offset, bytes);
@@ -134,6 +161,7 @@ static const mofka_mpi_window_ops_t shm_ops = {
     .name = "shm",
     .open = shm_open_window,
     .put = shm_put,
+    .put_past_caches = shm_put_past_caches,
     .get = shm_get,
     .get_pieces = shm_get_pieces,
     .flush = shm_flush,
@@ -155,6 +183,8 @@ static mofka_mpi_window_t *window_new(int rank, int size) {
     if (w) {
         w->doorbells = true;
         w->run_words = 1;
+        long cache_bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
+        w->cache_bytes = cache_bytes > 0 ? (size_t)cache_bytes : CACHE_BYTES_DEFAULT;
     } else {
         mofka_fail(MOFKA_ERR_MEMORY, "no memory for a window");
     }
