@@ -252,7 +252,8 @@ static void large_input_is_bounded(void **state) {
     judged_soon(v, repeated("{\"b\":1,\"a\":\"", "a", 10000000, "\"}"), MOFKA_ERR_REFUSED);
     judged_soon(v, repeated("{\"b\":1,\"a\":\"", "\\u0061", 2000000, "b\"}"), MOFKA_OK);
     judged_soon(v, repeated("{\"a\":\"aaaaaaaab\",\"b\":", "9", 10000000, "}"), MOFKA_ERR_REFUSED);
-    judged_soon(v, repeated("{\"a\":[", "{},", 3000000, "\"aaaaaaaab\"],\"b\":2}"), MOFKA_ERR_REFUSED);
+    judged_soon(v, repeated("{\"a\":[", "{},", 3000000, "\"aaaaaaaab\"],\"b\":2}"),
+                MOFKA_ERR_REFUSED);
     mofka_validator_release(v);
 }
 

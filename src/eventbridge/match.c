@@ -93,16 +93,26 @@ static bool may_go_on(match_t *m, size_t bytes) {
     return !m->status;
 }
 
+static mfi_eb_scalar_t read_scalar(match_t *m, const char *value, const char *end) {
+    mfi_eb_scalar_t scalar = {.value = value, .end = end};
+    if (*value == '"') {
+        scalar.text = mfi_json_string(value, m->limit, &m->scratch, &scalar.bytes);
+        if (!scalar.text)
+            stop(m, mofka_fail(MOFKA_ERR_MEMORY, "no memory for a string of the event"));
+    } else if (mfi_json_is_number(value)) {
+        scalar.has_key = mfi_json_number_key(value, (size_t)(end - value), &scalar.key);
+    }
+    return scalar;
+}
+
 static void match_scalar(match_t *m, const mfi_eb_step_t *step, const mfi_eb_set_t *wanted,
                          const char *value, const char *end, answer_t *answer) {
-    mfi_eb_scalar_t scalar = {.value = value, .end = end};
+    mfi_eb_scalar_t scalar = {0};
     for (const mfi_eb_field_t *field = step->here; field; field = field->next_here) {
         if (!has(wanted, field->index))
             continue;
-        if (*value == '"' && !scalar.text)
-            scalar.text = mfi_json_string(value, m->limit, &m->scratch, &scalar.bytes);
-        if (*value == '"' && !scalar.text)
-            stop(m, mofka_fail(MOFKA_ERR_MEMORY, "no memory for a string of the event"));
+        if (!scalar.value)
+            scalar = read_scalar(m, value, end);
         if (!may_go_on(m, 1))
             return;
         add(&answer->present, field->index);

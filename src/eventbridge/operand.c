@@ -228,7 +228,6 @@ static bool equals_string(const mfi_eb_operand_t *o, const mfi_eb_scalar_t *s) {
 
 static bool equals(const mfi_eb_operand_t *o, const mfi_eb_scalar_t *s) {
     size_t bytes = (size_t)(s->end - s->value);
-    int64_t key;
     switch (o->kind) {
     case MFI_EB_EXISTS:
         return true;
@@ -237,8 +236,7 @@ static bool equals(const mfi_eb_operand_t *o, const mfi_eb_scalar_t *s) {
     case MFI_EB_WORD:
         return o->bytes == bytes && memcmp(o->text, s->value, bytes) == 0;
     case MFI_EB_NUMBER:
-        return mfi_json_is_number(s->value) && mfi_json_number_key(s->value, bytes, &key) &&
-               key >= o->low && key <= o->high;
+        return s->has_key && s->key >= o->low && s->key <= o->high;
     default:
         return s->text && equals_string(o, s);
     }

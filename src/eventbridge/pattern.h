@@ -34,7 +34,7 @@
 /* Bytes of a pattern's text: far above what is written by hand, and compiled within a second. */
 #define MFI_EB_TEXT_MAX ((size_t)1 << 20)
 /* Bytes of an event's text looked at, and values compared, before matching gives up: about a second. */
-#define MFI_EB_WORK_MAX (UINT64_C(1) << 30)
+#define MFI_EB_WORK_MAX (UINT64_C(1) << 28)
 
 typedef struct mfi_eb_set {
     uint64_t words[MFI_EB_FIELDS_MAX / 64];
@@ -175,6 +175,8 @@ typedef struct mfi_eb_scalar {
     const char *value, *end; /* as in the event */
     const char *text;        /* of strings: what they say */
     size_t bytes;
+    bool has_key; /* of numbers within the range of keys */
+    int64_t key;
 } mfi_eb_scalar_t;
 bool mfi_eb_passes(const mfi_eb_test_t *tests, const mfi_eb_scalar_t *scalar, uint64_t *work);
 
