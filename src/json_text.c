@@ -112,6 +112,17 @@ static char *put_escape(char *to, const char **at) {
     return put_utf8(to, code);
 }
 
+bool mfi_scratch_grow(mfi_scratch_t *scratch, size_t bytes) {
+    if (bytes <= scratch->room)
+        return true;
+    char *more = realloc(scratch->bytes, bytes);
+    if (!more)
+        return false;
+    scratch->bytes = more;
+    scratch->room = bytes;
+    return true;
+}
+
 const char *mfi_json_string(const char *string, const char *limit, mfi_scratch_t *scratch,
                             size_t *bytes) {
     const char *from = string + 1, *end = mfi_json_end(string, limit) - 1;
@@ -119,13 +130,8 @@ const char *mfi_json_string(const char *string, const char *limit, mfi_scratch_t
     *bytes = raw;
     if (raw == 0 || !memchr(from, '\\', raw))
         return from;
-    if (raw > scratch->room) {
-        char *more = realloc(scratch->bytes, raw);
-        if (!more)
-            return NULL;
-        scratch->bytes = more;
-        scratch->room = raw;
-    }
+    if (!mfi_scratch_grow(scratch, raw))
+        return NULL;
     char *to = scratch->bytes;
     while (from < end) {
         if (*from != '\\') {
@@ -139,24 +145,28 @@ const char *mfi_json_string(const char *string, const char *limit, mfi_scratch_t
     return scratch->bytes;
 }
 
-const char *mfi_json_member(const char *object, const char *limit, const char *key, size_t bytes,
-                            mfi_scratch_t *scratch) {
+mofka_status_t mfi_json_member(const char *object, const char *limit, const char *key, size_t bytes,
+                               mfi_scratch_t *scratch, const char **value) {
+    *value = NULL;
     mfi_json_walk_t walk = mfi_json_walk(object, limit);
     while (mfi_json_next(&walk)) {
         size_t found_bytes;
         const char *found = mfi_json_string(walk.key, limit, scratch, &found_bytes);
-        if (found && found_bytes == bytes && memcmp(found, key, bytes) == 0)
-            return walk.value;
+        if (!found)
+            return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a JSON key");
+        if (found_bytes == bytes && memcmp(found, key, bytes) == 0) {
+            *value = walk.value;
+            return MOFKA_OK;
+        }
     }
-    return NULL;
+    return MOFKA_OK;
 }
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
 #define MILLIONTHS_MAX ((int64_t)5000000000 * 1000000)
 
-/* The exponent behind e or E; far beyond what counts, any number will do. */
-static int64_t exponent_of(const char *at, const char *end) {
+int64_t mfi_json_exponent(const char *at, const char *end) {
     bool negative = at < end && *at == '-';
     int64_t exponent = 0;
     for (at += at < end && (*at == '-' || *at == '+'); at < end; at++)
@@ -171,7 +181,7 @@ bool mfi_json_number_key(const char *number, size_t bytes, int64_t *key) {
     while (stop < end && *stop != 'e' && *stop != 'E')
         stop++;
     if (stop < end)
-        places += exponent_of(stop + 1, end);
+        places += mfi_json_exponent(stop + 1, end);
     for (const char *at = from; at < stop && *at != '.'; at++)
         places++;
     bool rest = false;

@@ -51,9 +51,16 @@ typedef struct mfi_scratch {
 const char *mfi_json_string(const char *string, const char *limit, mfi_scratch_t *scratch,
                             size_t *bytes);
 
-/* The value of an object's first member of that key; NULL: it has none, or no memory to tell. */
-const char *mfi_json_member(const char *object, const char *limit, const char *key, size_t bytes,
-                            mfi_scratch_t *scratch);
+/* The value of an object's first member of that key; `*value` is NULL where it has none.
+ * MOFKA_ERR_MEMORY. */
+mofka_status_t mfi_json_member(const char *object, const char *limit, const char *key, size_t bytes,
+                               mfi_scratch_t *scratch, const char **value);
+
+/* Room for that many bytes. False: no memory. */
+bool mfi_scratch_grow(mfi_scratch_t *scratch, size_t bytes);
+
+/* The exponent behind e or E, up to `end`; far beyond what counts, any number will do. */
+int64_t mfi_json_exponent(const char *at, const char *end);
 
 /* A number within +-5e9 as a whole number that orders as the numbers do: twice its millionths, and
  * one more (away from zero) where digits follow the sixth. False: not in that range. */

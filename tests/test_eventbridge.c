@@ -62,7 +62,8 @@ static char *read_file(const char *path, size_t *bytes) {
 /* A case's member as it is written (of strings: what they say); NULL: there is none. */
 static char *member(const char *object, const char *limit, const char *key) {
     mfi_scratch_t scratch = {0};
-    const char *value = mfi_json_member(object, limit, key, strlen(key), &scratch);
+    const char *value;
+    OK(mfi_json_member(object, limit, key, strlen(key), &scratch, &value));
     char *copy = NULL;
     if (value) {
         size_t bytes = (size_t)(mfi_json_end(value, limit) - value);

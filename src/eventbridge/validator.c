@@ -45,11 +45,11 @@ static mofka_status_t create(const mofka_metadata_t *metadata, const mofka_valid
     if (status)
         return status;
     mfi_scratch_t scratch = {0};
-    const char *pattern =
-        mfi_json_member(mfi_json_begin(text), text + bytes, "pattern", 7, &scratch);
+    const char *pattern;
+    status = mfi_json_member(mfi_json_begin(text), text + bytes, "pattern", 7, &scratch, &pattern);
     free(scratch.bytes);
-    if (!pattern)
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for an event pattern");
+    if (status)
+        return status;
     mfi_eb_pattern_t *compiled = NULL;
     status = mfi_eb_compile(pattern, text + bytes, &compiled);
     *out = &ops;
