@@ -14,11 +14,17 @@ const char *mfi_json_begin(const char *text) {
     return skip_space(text);
 }
 
-static const char *end_of_string(const char *at) {
-    for (at++; *at != '"'; at++)
-        if (*at == '\\')
-            at++;
-    return at + 1;
+/* The quote that ends a string is the first one behind an even number of backslashes. */
+static const char *end_of_string(const char *string, const char *limit) {
+    const char *at = string;
+    for (;;) {
+        at = memchr(at + 1, '"', (size_t)(limit - at - 1));
+        const char *slashes = at;
+        while (slashes[-1] == '\\')
+            slashes--;
+        if ((at - slashes) % 2 == 0)
+            return at + 1;
+    }
 }
 
 /* Numbers and words: up to what may follow them. */
@@ -31,13 +37,13 @@ static const char *end_of_word(const char *at, const char *limit) {
 
 const char *mfi_json_end(const char *value, const char *limit) {
     if (*value == '"')
-        return end_of_string(value);
+        return end_of_string(value, limit);
     if (*value != '{' && *value != '[')
         return end_of_word(value, limit);
     size_t depth = 0;
     for (const char *at = value;; at++) {
         if (*at == '"')
-            at = end_of_string(at) - 1;
+            at = end_of_string(at, limit) - 1;
         else if (*at == '{' || *at == '[')
             depth++;
         else if ((*at == '}' || *at == ']') && --depth == 0)
@@ -57,7 +63,7 @@ bool mfi_json_next(mfi_json_walk_t *walk) {
         return false;
     if (walk->object) {
         walk->key = at;
-        at = skip_space(skip_space(end_of_string(at)) + 1); /* past the colon */
+        at = skip_space(skip_space(end_of_string(at, walk->limit)) + 1); /* past the colon */
     }
     walk->value = at;
     walk->end = walk->at = mfi_json_end(at, walk->limit);
