@@ -114,6 +114,8 @@ void mfi_batch_seal(mfi_lane_t *lane) {
     else
         lane->first = batch;
     lane->last = batch;
+    if (lane->producer->tells_selector)
+        mfi_partition_selector_batch_left(lane->producer->selector, lane->partition);
 }
 
 void mfi_keep_failure(mofka_producer_t *producer, size_t count, uint64_t sequence,

@@ -61,6 +61,7 @@ struct mofka_producer {
     /* What a push can leave out, found when the producer is made: a validator that accepts all, a
      * serializer that stores text as it is, and a choice that there is not. */
     bool accepts_all, stores_text, one_choice;
+    bool tells_selector; /* of batches that leave */
     char *name;
     char *options_json; /* NULL: none */
     size_t batch_size, max_batches;

@@ -76,6 +76,9 @@ struct mofka_topic {
  * one partition need not be asked for. */
 bool mfi_validator_accepts_all(const mofka_validator_t *validator);
 bool mfi_partition_selector_takes_turns(const mofka_partition_selector_t *selector);
+/* Whether a selector wants to know of batches that leave, and telling it: any thread, any locks. */
+bool mfi_partition_selector_follows_batches(const mofka_partition_selector_t *selector);
+void mfi_partition_selector_batch_left(mofka_partition_selector_t *selector, size_t partition);
 
 /* Describe other data with a descriptor that nobody else uses any more. False: make another. */
 bool mfi_data_descriptor_reuse(mofka_data_descriptor_t *descriptor, const void *location,

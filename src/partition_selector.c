@@ -19,6 +19,9 @@ struct mofka_partition_selector {
     mofka_metadata_t *metadata;
 };
 
+/* Tables of builds that did not know of batch_left end before it. */
+#define OPS_SIZE_MIN offsetof(mofka_partition_selector_ops_t, batch_left)
+
 typedef struct turns {
     size_t count, next;
 } turns_t;
@@ -66,6 +69,14 @@ bool mfi_partition_selector_takes_turns(const mofka_partition_selector_t *select
     return selector->ops == &turns_ops;
 }
 
+bool mfi_partition_selector_follows_batches(const mofka_partition_selector_t *selector) {
+    return selector->ops->size > OPS_SIZE_MIN && selector->ops->batch_left;
+}
+
+void mfi_partition_selector_batch_left(mofka_partition_selector_t *selector, size_t partition) {
+    selector->ops->batch_left(selector->self, partition);
+}
+
 mofka_status_t mofka_partition_selector_register(const char *type,
                                                  mofka_partition_selector_create_fn create) {
     return mfi_register(MFI_REGISTRY_SELECTOR, type, (mfi_function_t)create);
@@ -82,8 +93,8 @@ mofka_status_t mofka_partition_selector_from_metadata(const char *json,
     if (!status)
         status =
             ((mofka_partition_selector_create_fn)create)(made->metadata, &made->ops, &made->self);
-    if (!status && (!made->ops || made->ops->size < sizeof *made->ops ||
-                    !made->ops->set_partitions || !made->ops->select))
+    if (!status && (!made->ops || made->ops->size < OPS_SIZE_MIN || !made->ops->set_partitions ||
+                    !made->ops->select))
         status = mofka_fail(MOFKA_ERR_INVALID, "partition selector %s: its table is incomplete",
                             mofka_metadata_text(made->metadata, NULL));
     if (status) {

@@ -143,6 +143,28 @@ static mofka_status_t serialize_and_enqueue(mfi_lane_t *lane, const char *metada
     return status;
 }
 
+static mofka_status_t choose(mofka_producer_t *producer, const char *metadata, size_t bytes,
+                             size_t requested, size_t *partition) {
+    pthread_mutex_lock(&producer->select_lock);
+    mofka_status_t status =
+        mofka_partition_selector_select(producer->selector, metadata, bytes, requested, partition);
+    pthread_mutex_unlock(&producer->select_lock);
+    return status;
+}
+
+/* A batch without room for the event leaves now, so that a selector which follows batches can send
+ * the event with the next one, and not with what is left behind. */
+static bool make_way(mfi_lane_t *lane, size_t bytes) {
+    pthread_mutex_lock(&lane->producer->lock);
+    bool sealed = lane->open && !mfi_batch_fits(lane, bytes);
+    if (sealed)
+        mfi_batch_seal(lane);
+    pthread_mutex_unlock(&lane->producer->lock);
+    if (sealed)
+        mfi_producer_see_to(lane, true, false, 0);
+    return sealed;
+}
+
 static mofka_status_t push(mofka_producer_t *producer, const char *metadata, size_t bytes,
                            mofka_data_view_t *data, size_t requested, mofka_future_t *future) {
     size_t partition = 0;
@@ -153,10 +175,10 @@ static mofka_status_t push(mofka_producer_t *producer, const char *metadata, siz
     if (!status && !producer->accepts_all)
         status = mofka_validator_validate(producer->topic->validator, metadata, bytes, data);
     if (!status && !producer->one_choice) {
-        pthread_mutex_lock(&producer->select_lock);
-        status = mofka_partition_selector_select(producer->selector, metadata, bytes, requested,
-                                                 &partition);
-        pthread_mutex_unlock(&producer->select_lock);
+        status = choose(producer, metadata, bytes, requested, &partition);
+        if (!status && producer->tells_selector && requested == MOFKA_ANY_PARTITION &&
+            make_way(&producer->lanes[partition], bytes + mofka_data_view_size(data)))
+            status = choose(producer, metadata, bytes, requested, &partition);
     }
     if (status)
         return refuse(producer, status, future);

@@ -155,6 +155,8 @@ mofka_status_t mofka_producer_create(mofka_topic_t *topic, const mofka_producer_
     producer->stores_text = mofka_serializer_is_identity(topic->serializer);
     producer->one_choice = !status && topic->partition_count == 1 &&
                            mfi_partition_selector_takes_turns(producer->selector);
+    producer->tells_selector =
+        !status && mfi_partition_selector_follows_batches(producer->selector);
     if (!status)
         status = make_backend(producer);
     if (status)

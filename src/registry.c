@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,7 @@ mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json
                                       mofka_metadata_t **out, mfi_function_t *create) {
     cJSON *tree = cJSON_ParseWithOpts(json ? json : "{}", NULL, true);
     const char *type = "default";
+    bool as_given = false; /* what a print of the tree loses (digits) is for the type to judge */
     mofka_status_t status = MOFKA_OK;
     if (!cJSON_IsObject(tree)) {
         status =
@@ -108,14 +110,16 @@ mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json
         type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "type"));
         if (!type)
             status = mofka_fail(MOFKA_ERR_OPTION, "%s: \"type\" is not a string", kind_names[kind]);
+        as_given = true;
     } else if (!cJSON_AddStringToObject(tree, "type", type)) {
         status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a %s", kind_names[kind]);
     }
     if (!status)
         status = mfi_registry_find(kind, type, create);
     if (!status)
-        status = mofka_metadata_create_json(tree, out);
-    if (status)
+        status = as_given ? mofka_metadata_create(json, strlen(json), out)
+                          : mofka_metadata_create_json(tree, out);
+    if (status || as_given)
         cJSON_Delete(tree);
     return status;
 }

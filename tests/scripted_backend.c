@@ -113,7 +113,7 @@ static mofka_status_t open_topic(void *self, const char *name, mofka_topic_made_
                              .self = self,
                              .partition_count = PARTITIONS,
                              .validator = strdup(plain),
-                             .selector = strdup(plain),
+                             .selector = strdup(script.selector ? script.selector : plain),
                              .serializer = strdup(script.serializer ? script.serializer : plain)};
     return MOFKA_OK;
 }

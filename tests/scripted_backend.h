@@ -15,6 +15,7 @@ typedef struct script {
     bool gated;    /* append waits for the gate first */
     int delay_ms[8];
     const char *serializer; /* NULL: the default */
+    const char *selector;   /* likewise */
     size_t next;
     _Atomic uint64_t appended; /* events */
     _Atomic uint64_t appended_to[PARTITIONS];

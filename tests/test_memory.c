@@ -251,6 +251,62 @@ static void each_allocation_may_fail(void **state) {
     assert_true(allowed > 100);
 }
 
+/* Every kind of operand, a key and strings with escapes. */
+static mofka_status_t use_a_pattern(void) {
+    static const char pattern[] =
+        "{\"type\":\"eventbridge\",\"pattern\":{\"a.b\":[1,1e30,\"s\",{\"prefix\":\"p\"},"
+        "{\"suffix\":{\"equals-ignore-case\":\"f\"}},{\"anything-but\":{\"wildcard\":[\"*x\",\"y*"
+        "\"]}},"
+        "{\"cidr\":\"::/8\"},{\"numeric\":[\"\\u003e\",5]},{\"exists\":false}],"
+        "\"$or\":[{\"c\":[1]},{\"\\u0064\":[\"\\u0041\"]}]}}";
+    static const char event[] = "{\"a\":{\"b\":\"\\u0041\"},\"\\u0064\":\"\\u0041\"}";
+    mofka_validator_t *validator;
+    TRY(mofka_validator_from_metadata(pattern, &validator));
+    mofka_status_t status = mofka_validator_validate(validator, event, sizeof event - 1, NULL);
+    mofka_validator_release(validator);
+    return status;
+}
+
+static mofka_status_t use_a_selector(const char *json, size_t count, const char *event) {
+    const mofka_metadata_t *none[3] = {NULL};
+    mofka_partition_selector_t *selector;
+    size_t partition;
+    TRY(mofka_partition_selector_from_metadata(json, &selector));
+    mofka_status_t status = mofka_partition_selector_set_partitions(selector, none, count);
+    if (!status)
+        status = mofka_partition_selector_select(selector, event, strlen(event),
+                                                 MOFKA_ANY_PARTITION, &partition);
+    mofka_partition_selector_release(selector);
+    return status;
+}
+
+static mofka_status_t use_the_helpers(void) {
+    TRY(use_a_pattern());
+    TRY(use_a_selector("{\"type\":\"key\",\"pointer\":\"/a~1b/0\"}", 3,
+                       "{\"\\u0061/b\":[\"\\u0041\"]}"));
+    TRY(use_a_selector("{\"type\":\"key\",\"pointer\":\"\"}", 3, "1.5"));
+    TRY(use_a_selector("{\"type\":\"range\",\"pointer\":\"\",\"bounds\":[1,2]}", 3, "1.5"));
+    return use_a_selector("{\"type\":\"sticky\"}", 3, "");
+}
+
+static void helpers_may_lack_memory(void **state) {
+    for_good = *(const bool *)*state;
+    OK(use_the_helpers()); /* what is allocated once, is */
+    long before = live, allowed = 0;
+    for (bool whole = false; !whole; allowed++) {
+        failed = false;
+        countdown = allowed;
+        mofka_status_t status = use_the_helpers();
+        countdown = -1;
+        whole = !failed;
+        if (live != before)
+            fail_msg("after %ld allocations: %ld are left", allowed, live - before);
+        if (whole ? status != MOFKA_OK : status != MOFKA_ERR_MEMORY && status != MOFKA_ERR_JSON)
+            fail_msg("after %ld allocations: %s", allowed, mofka_status_name(status));
+    }
+    assert_true(allowed > 100);
+}
+
 /* The class of MOFKA_ERR_MEMORY says: free something, then try again. */
 static void a_pull_without_memory_loses_nothing(void **state) {
     (void)state;
@@ -289,6 +345,8 @@ int main(void) {
         cmocka_unit_test_prestate(each_allocation_may_fail, &once),
         {"each_allocation_may_fail_with_all_after_it", each_allocation_may_fail, NULL, NULL,
          &always},
+        cmocka_unit_test_prestate(helpers_may_lack_memory, &once),
+        {"helpers_may_lack_memory_for_good", helpers_may_lack_memory, NULL, NULL, &always},
         cmocka_unit_test(a_pull_without_memory_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

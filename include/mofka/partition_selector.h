@@ -1,6 +1,10 @@
 /**
- * Partition selectors: which partition an event goes to. The type "default" takes turns, and
- * honours a requested partition modulo the partition count.
+ * Partition selectors: which partition an event goes to. All types of this library honour a requested
+ * partition, modulo the partition count; without one,
+ * - "default" takes turns;
+ * - "key" goes by the value at a JSON Pointer: the same value, the same partition, in every process;
+ * - "range" goes by the interval that the number at a JSON Pointer falls into;
+ * - "sticky" stays with a partition until its batch leaves, for fuller batches.
  */
 #ifndef MOFKA_PARTITION_SELECTOR_H
 #define MOFKA_PARTITION_SELECTOR_H
@@ -26,6 +30,10 @@ typedef struct mofka_partition_selector_ops {
                              size_t requested, size_t *partition);
     /** Optional: free `self`. */
     void (*destroy)(void *self);
+    /** Optional: the producer's open batch of `partition` left, or is about to. Unlike the others it
+     * may run while another thread is in `select`, and with locks held: it must neither block nor
+     * call the library. A table that ends before this slot is valid. */
+    void (*batch_left)(void *self, size_t partition);
 } mofka_partition_selector_ops_t;
 
 /** Make a selector of its JSON (an object with "type"; borrow). Give `*ops` (static) and `*self`.

@@ -31,7 +31,7 @@ typedef enum mofka_status_class {
     X(MOFKA_ERR_EXISTS, -4, FIX, "the name is taken")                                              \
     X(MOFKA_ERR_JSON, -5, FIX, "the text is not the JSON that is needed")                          \
     X(MOFKA_ERR_OPTION, -6, FIX, "an option is unknown or has the wrong type")                     \
-    X(MOFKA_ERR_REFUSED, -7, FIX, "the topic's validator refused the event")                       \
+    X(MOFKA_ERR_REFUSED, -7, FIX, "the topic's validator or selector refused the event")           \
     X(MOFKA_ERR_TOO_LARGE, -8, FIX, "the event or the request is larger than what can hold it")    \
     X(MOFKA_ERR_UNSUPPORTED, -9, FIX, "the backend or this MPI cannot do this")                    \
     X(MOFKA_ERR_TIMEOUT, -10, RETRY, "the time-out passed first")                                  \

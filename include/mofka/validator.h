@@ -1,6 +1,8 @@
 /**
  * Validators: what a topic's events must be like. The type "default" accepts any metadata that
- * parses as JSON when made with {"json": true}, and anything at all otherwise.
+ * parses as JSON when made with {"json": true}, and anything at all otherwise. The type "eventbridge"
+ * accepts what matches an Amazon EventBridge event pattern, {"pattern": {...}}; README.md has the
+ * language.
  */
 #ifndef MOFKA_VALIDATOR_H
 #define MOFKA_VALIDATOR_H

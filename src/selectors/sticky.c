@@ -1,0 +1,74 @@
+/*
+ * The selector type "sticky": {"type": "sticky"}. It stays with a partition until the producer's
+ * batch of that leaves, then moves on to the next one: one batch fills at a time, so what lingers out
+ * or is flushed is fuller than when events take turns.
+ */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <mofka/driver.h>
+#include <mofka/options.h>
+#include <mofka/partition_selector.h>
+
+typedef struct sticky {
+    size_t count;
+    _Atomic size_t current; /* moved by whichever thread seals its batch */
+} sticky_t;
+
+/* Producers begin at different partitions, or they would all go round together. */
+static size_t somewhere(size_t count) {
+    static _Atomic uint32_t made;
+    const uint32_t name[] = {(uint32_t)getpid(), atomic_fetch_add(&made, 1)};
+    return (size_t)(XXH3_64bits(name, sizeof name) % count);
+}
+
+static mofka_status_t set_partitions(void *self, const mofka_metadata_t *const *partitions,
+                                     size_t count) {
+    sticky_t *sticky = self;
+    (void)partitions;
+    sticky->count = count;
+    atomic_store(&sticky->current, somewhere(count));
+    return MOFKA_OK;
+}
+
+static mofka_status_t choose(void *self, const char *metadata, size_t metadata_bytes,
+                             size_t requested, size_t *partition) {
+    sticky_t *sticky = self;
+    (void)metadata, (void)metadata_bytes;
+    *partition = requested != MOFKA_ANY_PARTITION
+                     ? requested % sticky->count
+                     : atomic_load_explicit(&sticky->current, memory_order_relaxed);
+    return MOFKA_OK;
+}
+
+/* Of another partition's batch (one that was asked for, or left behind) it takes no notice. */
+static void batch_left(void *self, size_t partition) {
+    sticky_t *sticky = self;
+    size_t next = partition + 1 == sticky->count ? 0 : partition + 1;
+    atomic_compare_exchange_strong(&sticky->current, &partition, next);
+}
+
+static const mofka_partition_selector_ops_t ops = {.size = sizeof ops,
+                                                   .set_partitions = set_partitions,
+                                                   .select = choose,
+                                                   .destroy = free,
+                                                   .batch_left = batch_left};
+
+static mofka_status_t create(const mofka_metadata_t *metadata,
+                             const mofka_partition_selector_ops_t **out, void **self) {
+    char *type = NULL;
+    const mofka_option_t options[] = {{.key = "type", .kind = MOFKA_OPTION_STRING, .value = &type}};
+    mofka_status_t status =
+        mofka_options_read("sticky selector", mofka_metadata_text(metadata, NULL), options, 1);
+    free(type);
+    sticky_t *sticky = status ? NULL : calloc(1, sizeof *sticky);
+    if (!status && !sticky)
+        status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a partition selector");
+    *out = &ops;
+    *self = sticky;
+    return status;
+}
+MOFKA_REGISTER_PARTITION_SELECTOR(sticky, create);
