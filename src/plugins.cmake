@@ -1,0 +1,42 @@
+# libmofka-NAME.so: types that need more libraries than the core, and are loaded when a topic first
+# asks for them. What lacks its libraries is left out, and said so.
+include(CheckLanguage)
+option(MOFKA_PLUGINS "Build the types whose libraries are here: schema, cbor, zstd" ON)
+set(MOFKA_PLUGIN_TARGETS "")
+
+# They export nothing: what they have is registered when they are loaded.
+function(mofka_plugin name)
+  add_library(mofka_${name} MODULE ${ARGN})
+  target_link_libraries(mofka_${name} PRIVATE mofka mofka_flags)
+  target_link_options(mofka_${name} PRIVATE
+                      LINKER:--version-script=${CMAKE_CURRENT_SOURCE_DIR}/src/plugins.map)
+  set_target_properties(mofka_${name} PROPERTIES OUTPUT_NAME mofka-${name} INSTALL_RPATH "$ORIGIN"
+                        LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/src/plugins.map)
+  set(MOFKA_PLUGIN_TARGETS ${MOFKA_PLUGIN_TARGETS} mofka_${name} PARENT_SCOPE)
+endfunction()
+
+if(MOFKA_PLUGINS)
+  check_language(CXX)
+  if(CMAKE_CXX_COMPILER)
+    enable_language(CXX)
+    set(CMAKE_CXX_STANDARD 17)
+    set(CMAKE_CXX_STANDARD_REQUIRED ON)
+    set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+    set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+    string(REPLACE "-DNDEBUG" "" CMAKE_CXX_FLAGS_RELWITHDEBINFO "${CMAKE_CXX_FLAGS_RELWITHDEBINFO}")
+    find_path(VALIJSON_INCLUDE_DIR valijson/validator.hpp)
+    find_path(RAPIDJSON_INCLUDE_DIR rapidjson/document.h)
+  endif()
+  pkg_check_modules(PCRE2 IMPORTED_TARGET libpcre2-8)
+
+  # The validator "schema" (C++).
+  file(GLOB MOFKA_SCHEMA_SOURCES CONFIGURE_DEPENDS src/schema/*.cpp)
+  if(CMAKE_CXX_COMPILER AND VALIJSON_INCLUDE_DIR AND RAPIDJSON_INCLUDE_DIR AND PCRE2_FOUND)
+    mofka_plugin(schema ${MOFKA_SCHEMA_SOURCES})
+    target_include_directories(mofka_schema SYSTEM PRIVATE ${VALIJSON_INCLUDE_DIR}
+                               ${RAPIDJSON_INCLUDE_DIR})
+    target_link_libraries(mofka_schema PRIVATE PkgConfig::PCRE2 Threads::Threads)
+  else()
+    message(STATUS "No validator \"schema\": it needs a C++ compiler, valijson, rapidjson, libpcre2-8")
+  endif()
+endif()
