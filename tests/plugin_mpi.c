@@ -9,9 +9,11 @@
 static const char *const serializers[] = {
     "{\"type\":\"cbor\"}",
     "{\"type\":\"schema\",\"schema\":{\"required\":[\"rank\",\"number\"],\"properties\":{\"rank\":{"
-    "\"type\":\"integer\"},\"number\":{\"type\":\"integer\"},\"name\":{\"type\":\"string\"},\"value\":{"
+    "\"type\":\"integer\"},\"number\":{\"type\":\"integer\"},\"name\":{\"type\":\"string\"},"
+    "\"value\":{"
     "\"type\":\"number\"}}}}",
-    "{\"type\":\"zstd\",\"level\":1,\"dictionary\":\"eyJyYW5rIjowLCJudW1iZXIiOjEsIm5hbWUiOiIifQ==\"}",
+    "{\"type\":\"zstd\",\"level\":1,\"dictionary\":\"eyJyYW5rIjowLCJudW1iZXIiOjEsIm5hbWUiOiIifQ=="
+    "\"}",
 };
 
 #define VALIDATOR                                                                                  \
@@ -19,9 +21,9 @@ static const char *const serializers[] = {
     "\"properties\":{\"rank\":{\"type\":\"integer\",\"minimum\":0}}}}"
 
 static size_t text_of(char *text, size_t room, int from, int number) {
-    static const char *const rests[] = {
-        "", ",\"name\":\"N\xC3\xA9\\n\\u0000\"", ",\"value\":-1.25e-300", ",\"value\":0.1,\"list\":[[],{}]",
-        ",\"name\":null,\"more\":12345678901234567890123"};
+    static const char *const rests[] = {"", ",\"name\":\"N\xC3\xA9\\n\\u0000\"",
+                                        ",\"value\":-1.25e-300", ",\"value\":0.1,\"list\":[[],{}]",
+                                        ",\"name\":null,\"more\":12345678901234567890123"};
     return (size_t)snprintf(text, room, "{\"rank\":%d,\"number\":%d%s}", from, number,
                             rests[number % 5]);
 }
@@ -55,8 +57,8 @@ static void pull_all(mofka_topic_t *topic) {
         if (mofka_event_is_end(event))
             break;
         int from = -1, number;
-        assert_int_equal(sscanf(mofka_event_metadata_text(event, NULL), "{\"rank\":%d,\"number\":%d",
-                                &from, &number),
+        assert_int_equal(sscanf(mofka_event_metadata_text(event, NULL),
+                                "{\"rank\":%d,\"number\":%d", &from, &number),
                          2);
         assert_in_range(from, 0, size - 1);
         text_of(text, sizeof text, from, next[from]++); /* one partition keeps each one's order */

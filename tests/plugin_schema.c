@@ -17,8 +17,7 @@ static mofka_status_t make(const char *schema, mofka_validator_t **validator) {
 static mofka_status_t ask(const char *schema, const char *metadata) {
     mofka_validator_t *validator;
     OK(make(schema, &validator));
-    mofka_status_t status =
-        mofka_validator_validate(validator, metadata, strlen(metadata), NULL);
+    mofka_status_t status = mofka_validator_validate(validator, metadata, strlen(metadata), NULL);
     mofka_validator_release(validator);
     return status;
 }
@@ -112,10 +111,12 @@ static void schemas_that_are_wrong(void **state) {
         {"{\"required\":[\"a\",\"a\"]}", "at '/required': \"uniqueItems\""},
         {"{\"items\":{\"pattern\":\"a(\"}}", "#/items/pattern: missing closing parenthesis"},
         {"{\"patternProperties\":{\"[\":{}}}", "#/patternProperties: missing terminating ]"},
-        {"{\"items\":{\"$ref\":\"#/definitions/x\"}}", "#/items: \"$ref\": \"#/definitions/x\" is nowhere"},
+        {"{\"items\":{\"$ref\":\"#/definitions/x\"}}",
+         "#/items: \"$ref\": \"#/definitions/x\" is nowhere"},
         {"{\"not\":{\"$ref\":\"http://example.org/x.json\"}}", "which is not here"},
         {"{\"$ref\":\"#\"}", "leads back to itself"},
-        {"{\"$ref\":\"#/definitions/a\",\"definitions\":{\"a\":{\"$ref\":\"#/definitions/b\"},\"b\":{"
+        {"{\"$ref\":\"#/definitions/a\",\"definitions\":{\"a\":{\"$ref\":\"#/definitions/"
+         "b\"},\"b\":{"
          "\"$ref\":\"#/definitions/a\"}}}",
          "leads back to itself"},
         {"{\"not\":{\"$ref\":\"#/x\"},\"x\":{\"minimum\":\"1\"}}", "at '/minimum': \"type\""},
@@ -127,8 +128,9 @@ static void schemas_that_are_wrong(void **state) {
         FAILS(make(cases[i].schema, &validator), MOFKA_ERR_OPTION, cases[i].message);
     FAILS(mofka_validator_from_metadata("{\"type\":\"schema\"}", &validator), MOFKA_ERR_OPTION,
           "\"schema\" is missing");
-    FAILS(mofka_validator_from_metadata("{\"type\":\"schema\",\"schema\":true,\"x\":1}", &validator),
-          MOFKA_ERR_OPTION, "\"x\"");
+    FAILS(
+        mofka_validator_from_metadata("{\"type\":\"schema\",\"schema\":true,\"x\":1}", &validator),
+        MOFKA_ERR_OPTION, "\"x\"");
     FAILS(mofka_validator_from_metadata("{\"type\":\"schema\",\"schema\":true,\"documents\":1}",
                                         &validator),
           MOFKA_ERR_OPTION, "\"documents\"");
@@ -139,7 +141,8 @@ static void references_find_their_documents(void **state) {
     mofka_validator_t *validator;
     OK(mofka_validator_from_metadata(
         "{\"type\":\"schema\",\"schema\":{\"$id\":\"http://a.org/b/c.json\",\"items\":{\"$ref\":"
-        "\"../d.json#/definitions/n\"}},\"documents\":{\"http://a.org/d.json\":{\"definitions\":{\"n\":"
+        "\"../d.json#/definitions/n\"}},\"documents\":{\"http://a.org/"
+        "d.json\":{\"definitions\":{\"n\":"
         "{\"$ref\":\"#/definitions/m\"},\"m\":{\"type\":\"number\"}}}}}",
         &validator));
     OK(mofka_validator_validate(validator, "[1,2]", 5, NULL));
@@ -156,8 +159,9 @@ static void circles_and_patterns_come_to_an_end(void **state) {
     (void)state;
     FAILS(ask("{\"allOf\":[{\"$ref\":\"#\"}]}", "1"), MOFKA_ERR_REFUSED, "goes round in a circle");
     FAILS(ask("{\"not\":{\"allOf\":[{\"$ref\":\"#\"}]}}", "1"), MOFKA_ERR_REFUSED, "circle");
-    FAILS(ask("{\"pattern\":\"^(a|a|aa)+$\"}", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\""),
-          MOFKA_ERR_REFUSED, "takes too long");
+    FAILS(
+        ask("{\"pattern\":\"^(a|a|aa)+$\"}", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\""),
+        MOFKA_ERR_REFUSED, "takes too long");
     size_t bytes = 10 << 20;
     char *text = malloc(bytes + 3);
     assert_non_null(text);
@@ -176,8 +180,8 @@ static void long_chains_of_references(void **state) {
     assert_non_null(schema);
     size_t used = (size_t)sprintf(schema, "{\"$ref\":\"#/definitions/0\",\"definitions\":{");
     for (int i = 0; i < LINKS; i++)
-        used += (size_t)sprintf(schema + used, "\"%d\":{\"items\":{\"$ref\":\"#/definitions/%d\"}},", i,
-                                i + 1);
+        used += (size_t)sprintf(schema + used,
+                                "\"%d\":{\"items\":{\"$ref\":\"#/definitions/%d\"}},", i, i + 1);
     sprintf(schema + used, "\"%d\":{\"type\":\"null\"}}}", LINKS);
     OK(ask(schema, "[[[[1]]]]"));
     free(schema);

@@ -75,9 +75,9 @@ static size_t keeps(mofka_serializer_t *serializer, const char *text) {
 #define SCHEMA                                                                                     \
     "{\"type\":\"object\",\"required\":[\"id\",\"name\"],\"properties\":{\"id\":{\"type\":"        \
     "\"integer\"},\"name\":{\"type\":\"string\"},\"x\":{\"type\":\"number\"},\"on\":{\"type\":"    \
-    "\"boolean\"},\"none\":{\"type\":\"null\"},\"kind\":{\"enum\":[\"ab\",\"cd\",7,1.5,null,[1],"   \
+    "\"boolean\"},\"none\":{\"type\":\"null\"},\"kind\":{\"enum\":[\"ab\",\"cd\",7,1.5,null,[1],"  \
     "\"\\u0007\"]},\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},\"open\":{},"     \
-    "\"more\":{\"$ref\":\"#/definitions/more\"},\"a/b~\\\"\":{\"const\":3}},\"definitions\":{"    \
+    "\"more\":{\"$ref\":\"#/definitions/more\"},\"a/b~\\\"\":{\"const\":3}},\"definitions\":{"     \
     "\"more\":{\"properties\":{\"more\":{\"$ref\":\"#/definitions/more\"},\"n\":{\"type\":"        \
     "\"integer\"}}}}}"
 
@@ -100,27 +100,84 @@ static void make(const char *config, mofka_serializer_t **serializer) {
 /* ---- values --------------------------------------------------------------------------------- */
 
 static const char *const values[] = {
-    "null", "true", "false", "\"\"", "[]", "{}", "0", "-0", "-1", "7", "23", "24", "255", "256",
-    "65535", "65536", "4294967295", "4294967296", "4611686018427387904", "4611686018427387905",
-    "-4611686018427387904", "-4611686018427387905", "9223372036854775807", "9223372036854775808",
-    "-9223372036854775808", "-9223372036854775809", "18446744073709551615", "18446744073709551616",
-    "-18446744073709551615", "-18446744073709551616", "123456789012345678901234567890", "1.0",
-    "-1.50", "0.1", "-0.0", "0.000", "0.05", "1e400", "-1E-400", "1e5", "6.02E+23", "0e0",
-    "3.141592653589793", "0.30000000000000004", "184467440737095516.15", "1844674407370955161.6",
-    "0.000000000000000000000000000001", "0.0000000000000000000000000000001",
-    "\"\\u0000\"", "\"\\u0001\\b\\t\\n\\f\\r\\\"\\\\/\\u001f\"", "\"\\ud800\"", "\"x\\udc00\\u0041\"",
-    "\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\x7F\"", "{\"a\":1,\"a\":2,\"a\":3}", "{\"b\":1,\"a\":2}",
-    "{\"\":1,\"\\u0000\":2,\"\\ud800\":3}", "[[[[]]],{\"a\":{\"b\":[]}}]", "[1,\"a\",null,true,{}]",
-    "{\"id\":1,\"name\":\"n\"}", "{\"name\":\"n\",\"id\":1}", "{\"id\":1}", "{\"name\":\"n\"}",
+    "null",
+    "true",
+    "false",
+    "\"\"",
+    "[]",
+    "{}",
+    "0",
+    "-0",
+    "-1",
+    "7",
+    "23",
+    "24",
+    "255",
+    "256",
+    "65535",
+    "65536",
+    "4294967295",
+    "4294967296",
+    "4611686018427387904",
+    "4611686018427387905",
+    "-4611686018427387904",
+    "-4611686018427387905",
+    "9223372036854775807",
+    "9223372036854775808",
+    "-9223372036854775808",
+    "-9223372036854775809",
+    "18446744073709551615",
+    "18446744073709551616",
+    "-18446744073709551615",
+    "-18446744073709551616",
+    "123456789012345678901234567890",
+    "1.0",
+    "-1.50",
+    "0.1",
+    "-0.0",
+    "0.000",
+    "0.05",
+    "1e400",
+    "-1E-400",
+    "1e5",
+    "6.02E+23",
+    "0e0",
+    "3.141592653589793",
+    "0.30000000000000004",
+    "184467440737095516.15",
+    "1844674407370955161.6",
+    "0.000000000000000000000000000001",
+    "0.0000000000000000000000000000001",
+    "\"\\u0000\"",
+    "\"\\u0001\\b\\t\\n\\f\\r\\\"\\\\/\\u001f\"",
+    "\"\\ud800\"",
+    "\"x\\udc00\\u0041\"",
+    "\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\x7F\"",
+    "{\"a\":1,\"a\":2,\"a\":3}",
+    "{\"b\":1,\"a\":2}",
+    "{\"\":1,\"\\u0000\":2,\"\\ud800\":3}",
+    "[[[[]]],{\"a\":{\"b\":[]}}]",
+    "[1,\"a\",null,true,{}]",
+    "{\"id\":1,\"name\":\"n\"}",
+    "{\"name\":\"n\",\"id\":1}",
+    "{\"id\":1}",
+    "{\"name\":\"n\"}",
     "{\"id\":1,\"name\":\"n\",\"x\":2.5,\"on\":true,\"none\":null,\"kind\":\"cd\",\"tags\":[\"a\","
     "\"b\"],\"open\":{\"z\":[1]},\"more\":{\"more\":{\"n\":-5}},\"a/b~\\\"\":3}",
-    "{\"id\":1.5,\"name\":2,\"x\":\"s\",\"on\":0,\"none\":1,\"kind\":\"ef\",\"tags\":{},\"more\":[]}",
-    "{\"id\":1,\"name\":\"n\",\"kind\":7}", "{\"id\":1,\"name\":\"n\",\"kind\":7.0}",
-    "{\"id\":1,\"name\":\"n\",\"kind\":1.5}", "{\"id\":1,\"name\":\"n\",\"kind\":[1]}",
-    "{\"id\":1,\"name\":\"n\",\"kind\":\"\\u0007\"}", "{\"id\":1,\"name\":\"n\",\"kind\":null}",
-    "{\"id\":1,\"name\":\"n\",\"other\":[1]}", "{\"id\":1,\"id\":2,\"name\":\"n\",\"name\":\"m\"}",
-    "{\"name\":\"\\ud800\",\"id\":18446744073709551615}", "{\"id\":1,\"n\\u0000\":1}",
-    "{\"id\":1,\"name\":\"n\",\"none\":null,\"x\":1}", "[[1,2.5,-0.25],[\"a\"],7,[1e9]]",
+    "{\"id\":1.5,\"name\":2,\"x\":\"s\",\"on\":0,\"none\":1,\"kind\":\"ef\",\"tags\":{},\"more\":[]"
+    "}",
+    "{\"id\":1,\"name\":\"n\",\"kind\":7}",
+    "{\"id\":1,\"name\":\"n\",\"kind\":7.0}",
+    "{\"id\":1,\"name\":\"n\",\"kind\":1.5}",
+    "{\"id\":1,\"name\":\"n\",\"kind\":[1]}",
+    "{\"id\":1,\"name\":\"n\",\"kind\":\"\\u0007\"}",
+    "{\"id\":1,\"name\":\"n\",\"kind\":null}",
+    "{\"id\":1,\"name\":\"n\",\"other\":[1]}",
+    "{\"id\":1,\"id\":2,\"name\":\"n\",\"name\":\"m\"}",
+    "{\"name\":\"\\ud800\",\"id\":18446744073709551615}",
+    "{\"id\":1,\"n\\u0000\":1}",
+    "{\"id\":1,\"name\":\"n\",\"none\":null,\"x\":1}",
+    "[[1,2.5,-0.25],[\"a\"],7,[1e9]]",
 };
 
 static void every_value_comes_back(void **state) {
@@ -137,7 +194,8 @@ static void every_value_comes_back(void **state) {
 /* Space between tokens goes, and escapes become the shortest. zstd keeps all of it. */
 static void tokens_come_back_without_space(void **state) {
     (void)state;
-    static const char text[] = " { \"\\u0041\\/\" :\t[ 1 ,\r\n 2.50 ] , \"\\ud83d\\ude00\\u00e9\":1 } ";
+    static const char text[] =
+        " { \"\\u0041\\/\" :\t[ 1 ,\r\n 2.50 ] , \"\\ud83d\\ude00\\u00e9\":1 } ";
     static const char tokens[] = "{\"A/\":[1,2.50],\"\xF0\x9F\x98\x80\xC3\xA9\":1}";
     for (size_t c = 0; c < CONFIGS; c++) {
         mofka_serializer_t *serializer;
@@ -182,11 +240,20 @@ static void put_space(pair_t *pair) {
 
 static void put_string(pair_t *pair) {
     static const char *const names[] = {"id", "name", "x", "on", "kind", "tags", "more", "n"};
-    static const char *const pieces[][2] = {
-        {"a", "a"},          {"\\u0061", "a"},   {"\\/", "/"},         {"\xC3\xA9", "\xC3\xA9"},
-        {"\\u00e9", "\xC3\xA9"}, {"\\n", "\\n"}, {"\\u000A", "\\n"},   {"\\u0000", "\\u0000"},
-        {"\\\\", "\\\\"},    {"\\\"", "\\\""},   {"\\u20AC", "\xE2\x82\xAC"},
-        {"\\uD83D\\uDE00", "\xF0\x9F\x98\x80"}, {"\\u001F", "\\u001f"}, {"\\b\\f\\r\\t", "\\b\\f\\r\\t"}};
+    static const char *const pieces[][2] = {{"a", "a"},
+                                            {"\\u0061", "a"},
+                                            {"\\/", "/"},
+                                            {"\xC3\xA9", "\xC3\xA9"},
+                                            {"\\u00e9", "\xC3\xA9"},
+                                            {"\\n", "\\n"},
+                                            {"\\u000A", "\\n"},
+                                            {"\\u0000", "\\u0000"},
+                                            {"\\\\", "\\\\"},
+                                            {"\\\"", "\\\""},
+                                            {"\\u20AC", "\xE2\x82\xAC"},
+                                            {"\\uD83D\\uDE00", "\xF0\x9F\x98\x80"},
+                                            {"\\u001F", "\\u001f"},
+                                            {"\\b\\f\\r\\t", "\\b\\f\\r\\t"}};
     put(pair, "\"", "\"");
     if (next_random(&pair->seed) % 2) {
         const char *name = names[next_random(&pair->seed) % 8];
@@ -282,12 +349,42 @@ static void random_values_come_back(void **state) {
 
 static void what_is_no_json_is_refused(void **state) {
     (void)state;
-    static const char *const texts[] = {
-        "",       " ",     "nul",      "truee",    "01",      "+1",     "1.",       ".5",   "1e",
-        "-",      "[",     "[1,]",     "[1 2]",    "{\"a\"}", "{\"a\":}", "{a:1}",  "{\"a\":1,}",
-        "\"",     "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\n\"", "[1]]", "{\"a\":1}}", "1 1",
-        "\"\xFF\"", "\"\xC0\x80\"", "\"\xED\xA0\x80\"", "\"\xF4\x90\x80\x80\"", "\"\xE2\x82\"", "NaN",
-        "'a'",    "\"\\", "[\"a\":1]", "{1:2}",    "\xEF\xBB\xBF{}"};
+    static const char *const texts[] = {"",
+                                        " ",
+                                        "nul",
+                                        "truee",
+                                        "01",
+                                        "+1",
+                                        "1.",
+                                        ".5",
+                                        "1e",
+                                        "-",
+                                        "[",
+                                        "[1,]",
+                                        "[1 2]",
+                                        "{\"a\"}",
+                                        "{\"a\":}",
+                                        "{a:1}",
+                                        "{\"a\":1,}",
+                                        "\"",
+                                        "\"\\x\"",
+                                        "\"\\u12\"",
+                                        "\"\\u12g4\"",
+                                        "\"\n\"",
+                                        "[1]]",
+                                        "{\"a\":1}}",
+                                        "1 1",
+                                        "\"\xFF\"",
+                                        "\"\xC0\x80\"",
+                                        "\"\xED\xA0\x80\"",
+                                        "\"\xF4\x90\x80\x80\"",
+                                        "\"\xE2\x82\"",
+                                        "NaN",
+                                        "'a'",
+                                        "\"\\",
+                                        "[\"a\":1]",
+                                        "{1:2}",
+                                        "\xEF\xBB\xBF{}"};
     for (size_t c = 0; c < 2; c++) {
         mofka_serializer_t *serializer;
         make(configs[c], &serializer);
@@ -325,7 +422,8 @@ static void nesting_has_a_limit(void **state) {
     mofka_metadata_t *metadata;
     make(configs[0], &cbor);
     OK(mofka_serializer_from_metadata(
-        "{\"type\":\"schema\",\"schema\":{\"type\":\"array\",\"items\":{\"$ref\":\"#\"}}}", &schema));
+        "{\"type\":\"schema\",\"schema\":{\"type\":\"array\",\"items\":{\"$ref\":\"#\"}}}",
+        &schema));
     memset(text, 0x81, sizeof text);
     FAILS(from_bytes(cbor, text, sizeof text, &metadata), MOFKA_ERR_CORRUPT, "too deep");
     memset(text, 2, sizeof text);
@@ -442,7 +540,8 @@ static void options_are_checked(void **state) {
         {"{\"type\":\"schema\",\"schema\":1}", MOFKA_ERR_OPTION, "\"schema\" must be"},
         {"{\"type\":\"schema\",\"schema\":{\"type\":1}}", MOFKA_ERR_OPTION, "\"type\" must be"},
         {"{\"type\":\"schema\",\"schema\":{\"enum\":{}}}", MOFKA_ERR_OPTION, "\"enum\" must be"},
-        {"{\"type\":\"schema\",\"schema\":{\"properties\":[]}}", MOFKA_ERR_OPTION, "\"properties\""},
+        {"{\"type\":\"schema\",\"schema\":{\"properties\":[]}}", MOFKA_ERR_OPTION,
+         "\"properties\""},
         {"{\"type\":\"schema\",\"schema\":{\"properties\":{},\"required\":1}}", MOFKA_ERR_OPTION,
          "\"required\""},
     };
@@ -457,7 +556,8 @@ static void options_are_checked(void **state) {
 static void references_are_followed_or_left_open(void **state) {
     (void)state;
     static const char *const schemas[] = {
-        "{\"$ref\":\"#\"}", "{\"$ref\":\"#/definitions/a\",\"definitions\":{\"a\":{\"$ref\":\"#\"}}}",
+        "{\"$ref\":\"#\"}",
+        "{\"$ref\":\"#/definitions/a\",\"definitions\":{\"a\":{\"$ref\":\"#\"}}}",
         "{\"items\":{\"$ref\":\"http://a/b\"}}", "{\"items\":{\"$ref\":\"#/nowhere\"}}"};
     for (size_t i = 0; i < 4; i++) {
         char config[256];
@@ -468,7 +568,8 @@ static void references_are_followed_or_left_open(void **state) {
         mofka_serializer_release(serializer);
     }
     mofka_serializer_t *serializer;
-    make("{\"type\":\"schema\",\"schema\":{\"$ref\":\"#/definitions/a~1b\",\"definitions\":{\"a/b\":{"
+    make("{\"type\":\"schema\",\"schema\":{\"$ref\":\"#/definitions/a~1b\",\"definitions\":{\"a/"
+         "b\":{"
          "\"properties\":{\"long name of a property\":{\"type\":\"integer\"}}}}}}",
          &serializer);
     assert_int_equal(keeps(serializer, "{\"long name of a property\":5}"), 2);

@@ -141,8 +141,8 @@ static double deserialize_ns(const mofka_serializer_t *serializer, const documen
             check(mofka_serializer_deserialize(serializer, &archive, ends[i] - from, &metadata));
             const char *text = mofka_metadata_text(metadata, &bytes);
             if (bytes != documents->bytes[i] || memcmp(text, documents->texts[i], bytes) != 0) {
-                fprintf(stderr, "serializers: '%.*s' came back as '%s'\n",
-                        (int)documents->bytes[i], documents->texts[i], text);
+                fprintf(stderr, "serializers: '%.*s' came back as '%s'\n", (int)documents->bytes[i],
+                        documents->texts[i], text);
                 exit(1);
             }
             mofka_metadata_release(metadata);
@@ -194,8 +194,7 @@ static char *dictionary_of(const documents_t *documents) {
         write_bytes(&samples, documents->texts[i], documents->bytes[i]);
         sizes[count++] = documents->bytes[i];
     }
-    size_t used =
-        ZDICT_trainFromBuffer(dictionary, sizeof dictionary, samples.bytes, sizes, count);
+    size_t used = ZDICT_trainFromBuffer(dictionary, sizeof dictionary, samples.bytes, sizes, count);
     if (ZDICT_isError(used)) {
         fprintf(stderr, "serializers: dictionary of %u documents: %s\n", count,
                 ZDICT_getErrorName(used));

@@ -91,7 +91,7 @@ static std::string explain(const Run &failed, const Value &document) {
         return text + "\"required\" misses " + about;
     text += "\"" + std::string(failed.keyword) + "\" refuses ";
     if (!failed.detail.empty() && (strcmp(failed.keyword, "additionalProperties") == 0 ||
-                                strcmp(failed.keyword, "propertyNames") == 0))
+                                   strcmp(failed.keyword, "propertyNames") == 0))
         return text + "the name " + about;
     return text + (value ? excerpt_of(*value) : "it");
 }

@@ -66,7 +66,8 @@ static bool has_twins(const Value &value, std::string &path, std::string &name) 
             return true;
         for (const auto &member : value.GetObject())
             if (has_twins(member.value, path, name)) {
-                path = "/" + token_of(member.name.GetString(), member.name.GetStringLength()) + path;
+                path =
+                    "/" + token_of(member.name.GetString(), member.name.GetStringLength()) + path;
                 return true;
             }
     }
@@ -110,12 +111,13 @@ std::string token_of(const char *name, size_t bytes) {
 
 const Value *child_of(const Value &value, const std::string &name) {
     if (value.IsObject()) {
-        auto found = value.FindMember(
-            Value(rapidjson::StringRef(name.data(), static_cast<rapidjson::SizeType>(name.size()))));
+        auto found = value.FindMember(Value(
+            rapidjson::StringRef(name.data(), static_cast<rapidjson::SizeType>(name.size()))));
         return found == value.MemberEnd() ? nullptr : &found->value;
     }
-    bool is_index = !name.empty() && name.size() < 10 && (name[0] != '0' || name.size() == 1) &&
-                    std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+    bool is_index =
+        !name.empty() && name.size() < 10 && (name[0] != '0' || name.size() == 1) &&
+        std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (!value.IsArray() || !is_index || std::stoul(name) >= value.Size())
         return nullptr;
     return &value[static_cast<rapidjson::SizeType>(std::stoul(name))];

@@ -7,7 +7,8 @@
 
 namespace mofka_schema {
 
-#define SUBSCHEMAS_MAX 16384 /* in all documents: each costs stack while valijson reads the schema */
+#define SUBSCHEMAS_MAX                                                                             \
+    16384 /* in all documents: each costs stack while valijson reads the schema */
 
 /* Keywords of draft 7 that validate, and where subschemas are in their values. Others are notes to
  * people ("format" and "content..." too), or hold subschemas that count only when referred to. */
@@ -16,22 +17,38 @@ static const struct {
     const char *name;
     Shape shape;
 } keywords[] = {
-    {"additionalItems", SCHEMA}, {"additionalProperties", SCHEMA},
-    {"allOf", SCHEMAS},          {"anyOf", SCHEMAS},
-    {"const", PLAIN},            {"contains", SCHEMA},
-    {"definitions", KEPT},       {"dependencies", NAMED},
-    {"else", SCHEMA},            {"enum", PLAIN},
-    {"exclusiveMaximum", PLAIN}, {"exclusiveMinimum", PLAIN},
-    {"if", SCHEMA},              {"items", ITEMS},
-    {"maxItems", PLAIN},         {"maxLength", PLAIN},
-    {"maxProperties", PLAIN},    {"maximum", PLAIN},
-    {"minItems", PLAIN},         {"minLength", PLAIN},
-    {"minProperties", PLAIN},    {"minimum", PLAIN},
-    {"multipleOf", PLAIN},       {"not", SCHEMA},
-    {"oneOf", SCHEMAS},          {"pattern", PLAIN},
-    {"patternProperties", PATTERNS}, {"properties", NAMED},
-    {"propertyNames", SCHEMA},   {"required", PLAIN},
-    {"then", SCHEMA},            {"type", PLAIN},
+    {"additionalItems", SCHEMA},
+    {"additionalProperties", SCHEMA},
+    {"allOf", SCHEMAS},
+    {"anyOf", SCHEMAS},
+    {"const", PLAIN},
+    {"contains", SCHEMA},
+    {"definitions", KEPT},
+    {"dependencies", NAMED},
+    {"else", SCHEMA},
+    {"enum", PLAIN},
+    {"exclusiveMaximum", PLAIN},
+    {"exclusiveMinimum", PLAIN},
+    {"if", SCHEMA},
+    {"items", ITEMS},
+    {"maxItems", PLAIN},
+    {"maxLength", PLAIN},
+    {"maxProperties", PLAIN},
+    {"maximum", PLAIN},
+    {"minItems", PLAIN},
+    {"minLength", PLAIN},
+    {"minProperties", PLAIN},
+    {"minimum", PLAIN},
+    {"multipleOf", PLAIN},
+    {"not", SCHEMA},
+    {"oneOf", SCHEMAS},
+    {"pattern", PLAIN},
+    {"patternProperties", PATTERNS},
+    {"properties", NAMED},
+    {"propertyNames", SCHEMA},
+    {"required", PLAIN},
+    {"then", SCHEMA},
+    {"type", PLAIN},
     {"uniqueItems", PLAIN},
 };
 
@@ -43,7 +60,8 @@ static const char *string_member(const Value &schema, const char *name) {
     if (!schema.IsObject())
         return nullptr;
     auto found = schema.FindMember(name);
-    return found != schema.MemberEnd() && found->value.IsString() ? found->value.GetString() : nullptr;
+    return found != schema.MemberEnd() && found->value.IsString() ? found->value.GetString()
+                                                                  : nullptr;
 }
 
 static std::string without_empty_fragment(const std::string &uri) {
@@ -97,10 +115,10 @@ void References::find_children(const Value &schema, const std::string &base,
         } else {
             for (const auto &member : value.GetObject())
                 if (!member.value.IsArray()) /* "dependencies" may have arrays of names */
-                    find_subschemas(member.value, base,
-                                    path + "/" +
-                                        token_of(member.name.GetString(),
-                                                 member.name.GetStringLength()));
+                    find_subschemas(
+                        member.value, base,
+                        path + "/" +
+                            token_of(member.name.GetString(), member.name.GetStringLength()));
         }
     }
 }

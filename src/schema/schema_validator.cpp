@@ -37,8 +37,9 @@ static void check_schema(const Value &schema, const std::string &where) {
         return;
     std::string draft = schema["$schema"].GetString();
     size_t scheme = draft.find("://");
-    if (scheme == std::string::npos || (draft.substr(scheme) != "://json-schema.org/draft-07/schema#" &&
-                                        draft.substr(scheme) != "://json-schema.org/draft-07/schema"))
+    if (scheme == std::string::npos ||
+        (draft.substr(scheme) != "://json-schema.org/draft-07/schema#" &&
+         draft.substr(scheme) != "://json-schema.org/draft-07/schema"))
         throw BadSchema(where + ": \"$schema\" is '" + draft +
                         "'; what is known is 'http://json-schema.org/draft-07/schema#'");
 }
@@ -97,10 +98,9 @@ static mofka_status_t create(const mofka_metadata_t *metadata, const mofka_valid
                              void **self) {
     static const mofka_validator_ops_t table = {sizeof table, validate, destroy};
     char *type = nullptr, *schema = nullptr, *documents = nullptr;
-    const mofka_option_t options[] = {
-        {"type", MOFKA_OPTION_STRING, &type, 0, 0, nullptr},
-        {"schema", MOFKA_OPTION_JSON, &schema, 0, 0, nullptr},
-        {"documents", MOFKA_OPTION_JSON, &documents, 0, 0, nullptr}};
+    const mofka_option_t options[] = {{"type", MOFKA_OPTION_STRING, &type, 0, 0, nullptr},
+                                      {"schema", MOFKA_OPTION_JSON, &schema, 0, 0, nullptr},
+                                      {"documents", MOFKA_OPTION_JSON, &documents, 0, 0, nullptr}};
     mofka_status_t status =
         mofka_options_read("schema validator", mofka_metadata_text(metadata, nullptr), options, 3);
     if (!status && !schema)

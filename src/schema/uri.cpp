@@ -50,7 +50,8 @@ std::string resolve_uri(const std::string &base, const std::string &reference) {
     if (reference.compare(0, 2, "//") == 0)
         return whole.substr(0, has_scheme(whole) ? whole.find(':') + 1 : 0) + reference;
     size_t path_end = whole.find('?', path);
-    std::string base_path = whole.substr(path, path_end == std::string::npos ? path_end : path_end - path);
+    std::string base_path =
+        whole.substr(path, path_end == std::string::npos ? path_end : path_end - path);
     if (reference[0] == '?')
         return whole.substr(0, path) + base_path + reference;
     size_t tail = reference.find_first_of("?#");
@@ -66,9 +67,10 @@ std::string resolve_uri(const std::string &base, const std::string &reference) {
 std::string decode_percent(const std::string &text) {
     std::string out;
     for (size_t i = 0; i < text.size(); i++) {
-        bool is_code = text[i] == '%' && i + 2 < text.size() && isxdigit((unsigned char)text[i + 1]) &&
-                       isxdigit((unsigned char)text[i + 2]);
-        out += is_code ? static_cast<char>(strtol(text.substr(i + 1, 2).c_str(), nullptr, 16)) : text[i];
+        bool is_code = text[i] == '%' && i + 2 < text.size() &&
+                       isxdigit((unsigned char)text[i + 1]) && isxdigit((unsigned char)text[i + 2]);
+        out += is_code ? static_cast<char>(strtol(text.substr(i + 1, 2).c_str(), nullptr, 16))
+                       : text[i];
         i += is_code ? 2 : 0;
     }
     return out;

@@ -62,8 +62,7 @@ Members::Members(const Adapter &object) {
     order.resize(members.size());
     for (size_t i = 0; i < order.size(); i++)
         order[i] = i;
-    std::sort(order.begin(), order.end(),
-              [this](size_t a, size_t b) { return name(a) < name(b); });
+    std::sort(order.begin(), order.end(), [this](size_t a, size_t b) { return name(a) < name(b); });
 }
 
 size_t Members::find(const std::string &wanted) const {

@@ -15,7 +15,8 @@
 
 namespace mofka_schema {
 
-#define STEPS_DEEP_MAX 1024 /* constraints inside constraints: each takes some hundred bytes of stack */
+#define STEPS_DEEP_MAX                                                                             \
+    1024 /* constraints inside constraints: each takes some hundred bytes of stack */
 
 using Adapter = valijson::adapters::GenericRapidJsonAdapter<Value>;
 using Visitor = valijson::ValidationVisitor<Adapter>;
@@ -169,8 +170,8 @@ template <> inline bool mofka_schema::Visitor::visit(const MultipleOfDoubleConst
 
 template <> inline bool mofka_schema::Visitor::visit(const PatternConstraint &constraint) {
     return !m_target.isString() ||
-           mofka_schema::run->patterns.match(
-               constraint.getPattern<std::string::allocator_type>(), m_target.asString());
+           mofka_schema::run->patterns.match(constraint.getPattern<std::string::allocator_type>(),
+                                             m_target.asString());
 }
 
 template <> inline bool mofka_schema::Visitor::visit(const PropertiesConstraint &constraint) {
@@ -236,8 +237,7 @@ template <> inline bool mofka_schema::Visitor::visit(const RequiredConstraint &c
     constraint.applyToRequiredProperties([&](const auto &name) {
         is_valid = object.find(std::string(name.data(), name.size())) != object.end();
         if (!is_valid)
-            mofka_schema::run->note(m_context, "required",
-                                    std::string(name.data(), name.size()));
+            mofka_schema::run->note(m_context, "required", std::string(name.data(), name.size()));
         return is_valid;
     });
     return is_valid;
@@ -256,8 +256,8 @@ template <> inline bool mofka_schema::Visitor::visit(const UniqueItemsConstraint
     std::sort(order.begin(), order.end(),
               [&](size_t a, size_t b) { return items[a].first < items[b].first; });
     for (size_t i = 0; i < order.size(); i++)
-        for (size_t j = i + 1;
-             j < order.size() && items[order[j]].first == items[order[i]].first; j++)
+        for (size_t j = i + 1; j < order.size() && items[order[j]].first == items[order[i]].first;
+             j++)
             if (items[order[i]].second.equalTo(items[order[j]].second, true))
                 return false;
     return true;

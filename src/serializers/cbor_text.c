@@ -183,8 +183,8 @@ static const struct cbor_callbacks callbacks = {
 
 static mofka_status_t next_item(mfi_reader_t *reader, item_t *item) {
     item->kind = OTHER;
-    struct cbor_decoder_result result = cbor_stream_decode(
-        reader->data + reader->at, reader->size - reader->at, &callbacks, item);
+    struct cbor_decoder_result result =
+        cbor_stream_decode(reader->data + reader->at, reader->size - reader->at, &callbacks, item);
     if (result.status != CBOR_DECODER_FINISHED)
         return mfi_reader_corrupt(reader, result.status == CBOR_DECODER_NEDATA
                                               ? "a CBOR item is cut off"
@@ -226,8 +226,9 @@ static mofka_status_t read_embedded(mfi_bytes_t *out, mfi_reader_t *reader, bool
     if (item.kind != BYTES)
         return mfi_reader_corrupt(reader, "embedded JSON that is no byte string");
     mfi_tape_t tape;
-    bool is_good = !mfi_tape_parse(&tape, item.text, item.value) && tape.tokens[0].at <= 1 &&
-                   (tape.tokens[0].kind == MFI_TOKEN_NUMBER || tape.tokens[0].kind == MFI_TOKEN_STRING);
+    bool is_good =
+        !mfi_tape_parse(&tape, item.text, item.value) && tape.tokens[0].at <= 1 &&
+        (tape.tokens[0].kind == MFI_TOKEN_NUMBER || tape.tokens[0].kind == MFI_TOKEN_STRING);
     *is_string = is_good && tape.tokens[0].kind == MFI_TOKEN_STRING;
     mfi_tape_free(&tape);
     if (!is_good)
@@ -294,9 +295,10 @@ mofka_status_t mfi_cbor_read(mfi_bytes_t *out, mfi_reader_t *reader, size_t oute
             level->done++;
         if (!status && (item.kind == ARRAY || item.kind == MAP)) {
             if (outer + depth == MOFKA_JSON_DEPTH_MAX || item.value > UINT32_MAX)
-                return mfi_reader_corrupt(reader, "an array or a map that is too deep or too large");
-            levels[depth++] = (level_t){.count = item.value << (item.kind == MAP),
-                                        .is_map = item.kind == MAP};
+                return mfi_reader_corrupt(reader,
+                                          "an array or a map that is too deep or too large");
+            levels[depth++] =
+                (level_t){.count = item.value << (item.kind == MAP), .is_map = item.kind == MAP};
             mfi_bytes_put_char(out, item.kind == MAP ? '{' : '[');
         } else if (!status) {
             status = read_scalar(out, reader, &item, &is_string);

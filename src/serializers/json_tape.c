@@ -84,10 +84,10 @@ static mofka_status_t parse_string(parser_t *parser) {
             parser->at++;
         } else {
             size_t length = mfi_utf8_length((const unsigned char *)parser->text + parser->at,
-                                       parser->bytes - parser->at);
+                                            parser->bytes - parser->at);
             if (c < 0x20 || length == 0)
-                return fault(parser, c < 0x20 ? "a control character in a string"
-                                              : "invalid UTF-8");
+                return fault(parser,
+                             c < 0x20 ? "a control character in a string" : "invalid UTF-8");
             parser->at += length;
         }
     }
@@ -110,8 +110,8 @@ static mofka_status_t parse_number(parser_t *parser) {
     if (peek(parser) == '-')
         parser->at++;
     size_t whole = parser->at;
-    bool is_good = skip_digits(parser) > 0 &&
-                   (parser->text[whole] != '0' || parser->at == whole + 1);
+    bool is_good =
+        skip_digits(parser) > 0 && (parser->text[whole] != '0' || parser->at == whole + 1);
     if (is_good && peek(parser) == '.') {
         parser->at++;
         is_good = skip_digits(parser) > 0;
@@ -128,8 +128,7 @@ static mofka_status_t parse_number(parser_t *parser) {
 
 static mofka_status_t parse_word(parser_t *parser, const char *word, mfi_token_kind_t kind) {
     size_t length = strlen(word);
-    if (length > parser->bytes - parser->at ||
-        memcmp(parser->text + parser->at, word, length) != 0)
+    if (length > parser->bytes - parser->at || memcmp(parser->text + parser->at, word, length) != 0)
         return fault(parser, "no JSON value");
     parser->at += length;
     return add_token(parser, kind, parser->at - length, length);

@@ -12,8 +12,8 @@ static mofka_status_t no_memory(void) {
 
 static mofka_status_t wrong(const char *keyword, const char *needed, const cJSON *found) {
     char *text = cJSON_PrintUnformatted(found);
-    mofka_fail(MOFKA_ERR_OPTION, "schema serializer: \"%s\" must be %s, not %.100s", keyword, needed,
-               text ? text : "?");
+    mofka_fail(MOFKA_ERR_OPTION, "schema serializer: \"%s\" must be %s, not %.100s", keyword,
+               needed, text ? text : "?");
     cJSON_free(text);
     return MOFKA_ERR_OPTION;
 }
@@ -129,8 +129,8 @@ static mofka_status_t make_words(mfi_plan_t *plan, const char *array) {
 
 static bool is_listed(const cJSON *names, const char *name) {
     const cJSON *item;
-    cJSON_ArrayForEach(item, names) if (cJSON_IsString(item) && strcmp(item->valuestring, name) == 0)
-        return true;
+    cJSON_ArrayForEach(item, names) if (cJSON_IsString(item) &&
+                                        strcmp(item->valuestring, name) == 0) return true;
     return false;
 }
 

@@ -56,7 +56,8 @@ static void write_string(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t inde
 }
 
 /* Escaped strings are not looked for: they are stored as what they are. */
-static bool is_choice(const mfi_choice_t *choice, const mfi_tape_t *tape, const mfi_token_t *token) {
+static bool is_choice(const mfi_choice_t *choice, const mfi_tape_t *tape,
+                      const mfi_token_t *token) {
     bool is_string = choice->kind == MFI_TOKEN_STRING;
     const char *text = is_string ? choice->utf8 : choice->text;
     size_t bytes = is_string ? choice->utf8_bytes : choice->text_bytes;

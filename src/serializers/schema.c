@@ -50,9 +50,9 @@ static void destroy(void *self) {
 static mofka_status_t make_plans(const char *schema, mfi_plans_t **out) {
     cJSON *tree = cJSON_Parse(schema);
     mfi_plans_t *plans = calloc(1, sizeof *plans);
-    mofka_status_t status =
-        tree && plans ? mfi_plans_make(plans, tree)
-                      : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a schema serializer");
+    mofka_status_t status = tree && plans
+                                ? mfi_plans_make(plans, tree)
+                                : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a schema serializer");
     cJSON_Delete(tree);
     if (status && plans)
         destroy(plans);

@@ -55,8 +55,8 @@ static mofka_status_t make_worker(const zstd_t *zstd, worker_t **out) {
                                 ? MOFKA_OK
                                 : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a zstd context");
     if (!status)
-        status = check(ZSTD_CCtx_setParameter(worker->compressor, ZSTD_c_compressionLevel,
-                                              zstd->level));
+        status =
+            check(ZSTD_CCtx_setParameter(worker->compressor, ZSTD_c_compressionLevel, zstd->level));
     if (!status) /* the reader knows it */
         status = check(ZSTD_CCtx_setParameter(worker->compressor, ZSTD_c_dictIDFlag, 0));
     if (!status && zstd->compress_with)
@@ -128,8 +128,8 @@ static mofka_status_t decompress(worker_t *worker, mfi_bytes_t *text, const mfi_
     mofka_status_t status = size_of_frame(reader, &size);
     if (status || !mfi_bytes_reserve(text, size))
         return status ? status : text->status;
-    size_t used = ZSTD_decompressDCtx(worker->decompressor, text->data, size, reader->data,
-                                      reader->size);
+    size_t used =
+        ZSTD_decompressDCtx(worker->decompressor, text->data, size, reader->data, reader->size);
     if (ZSTD_isError(used) || used != size)
         return mofka_fail(MOFKA_ERR_CORRUPT, "stored metadata: zstd: %s",
                           ZSTD_isError(used) ? ZSTD_getErrorName(used) : "another size");
