@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <mofka/driver.h>
 
 #define TYPES_MAX 64 /* per kind: a program has a handful */
@@ -66,18 +68,33 @@ mofka_status_t mfi_register(mfi_registry_kind_t kind, const char *type, mfi_func
 static bool load_library(const char *library, char *why, size_t why_bytes) {
     int saved = errno;
     bool is_loaded = dlopen(library, RTLD_NOW | RTLD_GLOBAL) != NULL;
-    snprintf(why, why_bytes, "%s%s", is_loaded ? library : dlerror(),
+    snprintf(why, why_bytes, "%.300s%s", is_loaded ? library : dlerror(),
              is_loaded ? " does not register it" : "");
     errno = saved;
     return is_loaded;
 }
 
+/* This project's own library of that name: beside the one with this function where it is there (the
+ * loader itself would look there, but not when a sanitizer's dlopen stands between), else wherever
+ * the loader finds it. */
+static void name_own_library(const char *type, char *path, size_t bytes) {
+    Dl_info here;
+    const char *end =
+        dladdr((void *)(uintptr_t)name_own_library, &here) ? strrchr(here.dli_fname, '/') : NULL;
+    int folder = end ? (int)(end - here.dli_fname) : 0;
+    snprintf(path, bytes, "%.*s/libmofka-%.63s.so", folder, folder ? here.dli_fname : "", type);
+    if (folder == 0 || access(path, R_OK) != 0)
+        snprintf(path, bytes, "libmofka-%.63s.so", type);
+}
+
 /* By a bare name: this project's own library of that name, then any. One that is there but does not
  * load, since it needs others, is told as well. */
 static mofka_status_t load_by_name(mfi_registry_kind_t kind, const char *type) {
-    char library[TYPE_BYTES_MAX + 16], own[400], other[400];
-    snprintf(library, sizeof library, "libmofka-%.63s.so", type);
-    if (load_library(library, own, sizeof own) && look_up(kind, type, strlen(type)))
+    char path[4096], library[TYPE_BYTES_MAX + 16], own[400], other[400];
+    int saved = errno;
+    name_own_library(type, path, sizeof path);
+    errno = saved;
+    if (load_library(path, own, sizeof own) && look_up(kind, type, strlen(type)))
         return MOFKA_OK;
     snprintf(library, sizeof library, "lib%.63s.so", type);
     if (load_library(library, other, sizeof other))
