@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <mofka/driver.h>
 
 #define TYPES_MAX 64 /* per kind: a program has a handful */
@@ -62,15 +64,50 @@ mofka_status_t mfi_register(mfi_registry_kind_t kind, const char *type, mfi_func
                   : MOFKA_OK;
 }
 
-static mofka_status_t load_library(mfi_registry_kind_t kind, const char *type,
-                                   const char *library) {
+/* Else *why: what the loader says. */
+static bool load_library(const char *library, char *why, size_t why_bytes) {
     int saved = errno;
-    mofka_status_t status = MOFKA_OK;
-    if (!dlopen(library, RTLD_NOW | RTLD_GLOBAL))
-        status =
-            mofka_fail(MOFKA_ERR_NOT_FOUND, "%s type '%s': %s", kind_names[kind], type, dlerror());
+    bool is_loaded = dlopen(library, RTLD_NOW | RTLD_GLOBAL) != NULL;
+    snprintf(why, why_bytes, "%.300s%s", is_loaded ? library : dlerror(),
+             is_loaded ? " does not register it" : "");
     errno = saved;
-    return status;
+    return is_loaded;
+}
+
+/* This project's own library of that name: beside the one with this function where it is there (the
+ * loader itself would look there, but not when a sanitizer's dlopen stands between), else wherever
+ * the loader finds it. */
+static void name_own_library(const char *type, char *path, size_t bytes) {
+    Dl_info here;
+    const char *end =
+        dladdr((void *)(uintptr_t)name_own_library, &here) ? strrchr(here.dli_fname, '/') : NULL;
+    int folder = end ? (int)(end - here.dli_fname) : 0;
+    snprintf(path, bytes, "%.*s/libmofka-%.63s.so", folder, folder ? here.dli_fname : "", type);
+    if (folder == 0 || access(path, R_OK) != 0)
+        snprintf(path, bytes, "libmofka-%.63s.so", type);
+}
+
+/* By a bare name: this project's own library of that name, then any. One that is there but does not
+ * load, since it needs others, is told as well. */
+static mofka_status_t load_by_name(mfi_registry_kind_t kind, const char *type) {
+    char path[4096], library[TYPE_BYTES_MAX + 16], own[400], other[400];
+    int saved = errno;
+    name_own_library(type, path, sizeof path);
+    errno = saved;
+    if (load_library(path, own, sizeof own) && look_up(kind, type, strlen(type)))
+        return MOFKA_OK;
+    snprintf(library, sizeof library, "lib%.63s.so", type);
+    if (load_library(library, other, sizeof other))
+        return MOFKA_OK;
+    return mofka_fail(MOFKA_ERR_NOT_FOUND, "%s type '%s': %s; %s", kind_names[kind], type, own,
+                      other);
+}
+
+static mofka_status_t load_by_path(mfi_registry_kind_t kind, const char *type, const char *path) {
+    char why[400];
+    return load_library(path, why, sizeof why)
+               ? MOFKA_OK
+               : mofka_fail(MOFKA_ERR_NOT_FOUND, "%s type '%s': %s", kind_names[kind], type, why);
 }
 
 mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
@@ -81,13 +118,9 @@ mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
     size_t length = colon ? (size_t)(colon - type) : strlen(type);
     mofka_status_t status = MOFKA_OK;
     if (colon && !look_up(kind, type, length))
-        status = load_library(kind, type, colon + 1);
-    for (int i = 0; i < 2 && !colon && !look_up(kind, type, length); i++) {
-        char library[TYPE_BYTES_MAX + 16];
-        /* This project's own library of that name, then any. */
-        snprintf(library, sizeof library, i == 0 ? "libmofka-%.63s.so" : "lib%.63s.so", type);
-        status = load_library(kind, type, library);
-    }
+        status = load_by_path(kind, type, colon + 1);
+    else if (!colon && !look_up(kind, type, length))
+        status = load_by_name(kind, type);
     if (status)
         return status;
     *create = look_up(kind, type, length);

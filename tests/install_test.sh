@@ -25,6 +25,18 @@ LD_LIBRARY_PATH=$lib "$@" -n 2 "$work/outside"
 cc -o "$work/outside-cc" "$here/outside/outside.c" $(pkg-config --cflags --libs mofka-mpi)
 LD_LIBRARY_PATH=$lib "$@" -n 2 "$work/outside-cc"
 
+echo "-- types that are libraries of their own, found beside libmofka"
+# shellcheck disable=SC2046
+cc -o "$work/types" "$here/outside/types.c" $(pkg-config --cflags --libs mofka) -Wl,-rpath,"$lib"
+types=()
+for plugin in "$build"/libmofka-*.so; do
+    case $plugin in
+    *-cbor.so | *-zstd.so) types+=(serializer "{\"type\":\"$(basename "${plugin#*libmofka-}" .so)\"}") ;;
+    *-schema.so) types+=(serializer '{"type":"schema","schema":{}}' validator '{"type":"schema","schema":{}}') ;;
+    esac
+done
+(cd / && env -u LD_LIBRARY_PATH "$work/types" "${types[@]}")
+
 echo "-- every header compiles alone, as C and as C++"
 for header in "$work"/prefix/include/mofka/*.h; do
     name=mofka/$(basename "$header")
@@ -39,6 +51,9 @@ echo "-- symbols"
 foreign=$(nm -D --defined-only "$lib"/libmofka.so "$lib"/libmofka-mpi.so | awk 'NF == 3 {print $3}' |
     grep -v '^mofka_' || true)
 [ -z "$foreign" ] || { echo "exported without the prefix: $foreign"; exit 1; }
+for plugin in "$lib"/libmofka-{cbor,schema,zstd}.so; do
+    [ ! -e "$plugin" ] || [ -z "$(nm -D --defined-only "$plugin")" ] || { echo "$plugin exports"; exit 1; }
+done
 if ldd "$lib/libmofka.so" | grep -iE 'mpi'; then
     echo "libmofka.so needs MPI"
     exit 1

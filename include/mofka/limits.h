@@ -25,6 +25,9 @@
 #define MOFKA_METADATA_BYTES_MAX ((size_t)1 << 30)
 /** Threads in one pool: far above what a node has, low enough to catch a wrong unit. */
 #define MOFKA_THREADS_MAX 1024
+/** Arrays and objects inside each other, in what JSON validators and serializers read: they recurse,
+ * and their callers' stacks may be small. */
+#define MOFKA_JSON_DEPTH_MAX 256
 /** Default number of batches a producer or a consumer holds at a time. */
 #define MOFKA_MAX_BATCHES_DEFAULT 2
 /** Default time a push may wait for room in a full partition. */

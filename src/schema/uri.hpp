@@ -1,0 +1,15 @@
+/* URI references (RFC 3986, section 5), as far as schemas use them. */
+#ifndef MOFKA_SRC_SCHEMA_URI_HPP
+#define MOFKA_SRC_SCHEMA_URI_HPP
+
+#include <string>
+
+namespace mofka_schema {
+
+/* What `reference` means in a document whose URI is `base` (which may be empty). */
+std::string resolve_uri(const std::string &base, const std::string &reference);
+/* Percent-encoded bytes decoded; others, and wrong ones, as they are. */
+std::string decode_percent(const std::string &text);
+
+} // namespace mofka_schema
+#endif

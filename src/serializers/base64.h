@@ -1,0 +1,12 @@
+/* Base64 (RFC 4648, section 4), with its padding. */
+#ifndef MOFKA_SRC_SERIALIZERS_BASE64_H
+#define MOFKA_SRC_SERIALIZERS_BASE64_H
+
+#include <mofka/status.h>
+#include <stddef.h>
+
+/* Decode all of `text`. Give: free(). MOFKA_ERR_OPTION: `what` is not base64, and where not. */
+mofka_status_t mfi_base64_decode(const char *what, const char *text, unsigned char **bytes,
+                                 size_t *size);
+
+#endif
