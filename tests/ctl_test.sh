@@ -206,6 +206,63 @@ case_interrupt() {
     wait
 }
 
+case_forward() {
+    documents
+    head -c 5000 /dev/urandom >blob
+    # Through a topic of another driver, in the forwarder's own process, and on.
+    cat >chain.json <<'END'
+{"drivers": {"own": {"type": "simple", "options": {}}},
+ "forward": [{"from": "t", "to": {"topic": "s", "driver": "own", "create": {}}},
+             {"from": {"topic": "s", "driver": "own"},
+              "to": {"topic": "u", "create": {"options": {"partitions": 2, "expected_producers": 1}}}}]}
+END
+    head -3000 events.ndjson >some.ndjson
+    timeout 60 "${launch[@]}" -n 1 "$ctl" produce "${driver[@]}" --topic t --create --data-from file:blob \
+        --topic.expected_producers 1 some.ndjson : \
+        -n 1 sh -c "$(traced forward.pid)" "$ctl" forward "${driver[@]}" chain.json : \
+        -n 1 "$ctl" consume "${driver[@]}" --topic u --count 3000 --data file:out </dev/null >chain.out 2>chain.err &
+    local job=$!
+    for _ in $(seq 400); do [ "$(wc -l <chain.out)" -lt 3000 ] || break; sleep 0.05; done
+    kill -INT "$(cat forward.pid)" # nothing says that topic s is complete
+    wait $job || fail "exit code $?"
+    same some.ndjson chain.out
+    for file in out/*; do cmp blob "$file" || fail "data of $file"; done
+    says chain.err "t -> s: 3000 events pulled, 3000 stored, 0 not, 0 filtered out"
+    says chain.err "s -> u: 3000 events pulled, 3000 stored, 0 not, 0 filtered out"
+    # What the destination refuses is told; what was stored there is acknowledged, what was not is not.
+    printf '{"n":%d}\n' $(seq 10) >n.ndjson
+    printf '{"n":"%0300d"}\n' 0 >>n.ndjson
+    echo '{"forward":[{"from":"t","to":{"topic":"u","create":{"options":{"partition_bytes":256,
+        "expected_producers":1}}}}]}' >large.json
+    job large -n 1 "$ctl" produce "${driver[@]}" --topic t --create --topic.expected_producers 1 n.ndjson : \
+        -n 1 "$ctl" forward "${driver[@]}" large.json : -n 1 "$ctl" consume "${driver[@]}" --topic u --follow
+    [ "$code" != 0 ] || fail "a refused event is no failure"
+    says large.err "t -> u: event 10 of partition 0: "
+    says large.err "11 events pulled, 10 stored, 1 not, 0 filtered out"
+    lines large.out 10
+    # A full destination: what it did not store is still there for the next of that name.
+    sed 's/"partition_bytes":256,/"partition_bytes":64,/; s/"from":"t"/"from":"t","consumer":"f"/' large.json >full.json
+    head -10 n.ndjson >ten.ndjson
+    job full -n 1 "$ctl" produce "${driver[@]}" --topic t --create --topic.expected_producers 1 --batch-size 1 \
+        ten.ndjson : -n 1 sh -c '"$0" forward "$@" --timeout 1 full.json' "$ctl" "${driver[@]}"
+    [ "$code" != 0 ] || fail "a full destination is no failure"
+    says full.err "were given up"
+}
+
+case_filter() {
+    job probe -n 1 "$ctl" topic create x --validator '{"type":"eventbridge","pattern":{"a":[1]}}'
+    ! grep -q NOT_FOUND probe.err || { echo "skipped: there is no validator \"eventbridge\" in this build"; exit 77; }
+    documents
+    echo '{"forward":[{"from":"t","filter":{"alpha_3":[{"prefix":"a"}]},
+        "to":{"topic":"u","create":{"options":{"expected_producers":1}}}}]}' >filter.json
+    job filter -n 1 "$ctl" produce "${driver[@]}" --topic t --create --topic.expected_producers 1 events.ndjson : \
+        -n 1 "$ctl" forward "${driver[@]}" filter.json : -n 1 "$ctl" consume "${driver[@]}" --topic u --follow
+    want 0
+    jq -c 'select(.alpha_3 // "" | startswith("a"))' events.ndjson >expected.ndjson
+    [ -s expected.ndjson ] || fail "nothing to expect"
+    same expected.ndjson filter.out
+}
+
 case_topics() {
     echo '{"partitions":2,"partition_bytes":4096}' >options.json
     job make -n 1 "$ctl" topic create t "${driver[@]}" --topic options.json --topic.partitions 3 \
@@ -267,6 +324,20 @@ case_usage() {
     refuses 'option "partitions" must be a whole number' topic create t --topic.partitions many
     refuses 'option "window" must be one of its words "auto" "shm" "rma"' topic list --driver.window ram
     refuses "driver type 'nosuch': libnosuch.so" topic list --driver.type nosuch
+    refuses "CONFIG.json is missing" forward
+    config() { # MESSAGE JSON
+        echo "$2" >config.json
+        refuses "$1" forward config.json
+    }
+    config "options are not a JSON object" '[]'
+    config '"forward" must be an array of 1 to 64' '{"forward":[]}'
+    config 'unknown option "forwards"; known: "drivers", "forward"' '{"forwards":[]}'
+    config 'forward[0]: "to" is missing' '{"forward":[{"from":"t"}]}'
+    config "forward[0].to: there is no driver 'x'" '{"forward":[{"from":"t","to":{"topic":"u","driver":"x"}}]}'
+    config 'forward[0].from: unknown option "create"' '{"forward":[{"from":{"topic":"t","create":{}},"to":"u"}]}'
+    config "topic 't' goes to itself" '{"forward":[{"from":"t","to":"t"}]}'
+    config 'drivers.d: "type" is missing' '{"drivers":{"d":{}},"forward":[{"from":"t","to":"u"}]}'
+    config "drivers.d: the job has its MPI driver already" '{"drivers":{"d":{"type":"mpi"}},"forward":[]}'
     # One rank's slip ends the job: the others would wait for it.
     job both -n 1 "$ctl" topic list : -n 1 "$ctl" topic lits
     want 2
