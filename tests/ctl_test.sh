@@ -263,6 +263,57 @@ case_filter() {
     same expected.ndjson filter.out
 }
 
+case_fifo() {
+    documents
+    head -2000 events.ndjson >some.ndjson
+    head -5 events.ndjson >few.ndjson
+    timeout 60 "${launch[@]}" -n 1 sh -c "$(traced fifo.pid)" "$ctl" fifo "${driver[@]}" control : \
+        -n 1 "$ctl" topic create "${driver[@]}" t --topic.partitions 2 : \
+        -n 1 "$ctl" topic create "${driver[@]}" u </dev/null >fifo.out 2>fifo.err &
+    local job=$!
+    for _ in $(seq 200); do [ ! -p control ] || break; sleep 0.05; done
+    printf '%s\n' '# pipes' 'in -> t (format = json)' '"raw in" -> u' 'out <- t' 'raw.out <- u (name = r)' \
+        'in -> u' 'x => u' 'y -> u (format = xml)' >control
+    for path in in 'raw in' out raw.out; do
+        for _ in $(seq 200); do [ ! -p "$path" ] || break; sleep 0.05; done
+        [ -p "$path" ] || fail "no pipe $path"
+    done
+    # Writers and readers come and go.
+    cat some.ndjson >in
+    timeout 20 head -n 2000 out >got.out || fail "reading"
+    same some.ndjson got.out
+    for i in 1 2 3; do
+        printf '%s' "line $i" >'raw in' # its end ends the line
+        [ "$(timeout 20 head -n 1 raw.out)" = "line $i" ] || fail "writer $i"
+    done
+    { echo no JSON; cat few.ndjson; } >in
+    timeout 20 head -n 5 out >got.out || fail "reading again"
+    same few.ndjson got.out
+    kill -INT "$(cat fifo.pid)"
+    wait $job && fail "lines that were refused are no failure"
+    says fifo.err "in, line 2001: no JSON"
+    says fifo.err "'in' is a pipe of topic 't' already"
+    says fifo.err "control, line 7, column 3: -> or <- is wanted, not '='"
+    says fifo.err "control, line 8, column 18: format is raw or json, not 'xml'"
+    [ ! -e control ] && [ ! -e in ] && [ ! -e out ] || fail "pipes stay behind"
+    # A complete topic closes its pipe; what was there before stays.
+    mkfifo own
+    timeout 60 "${launch[@]}" -n 1 sh -c "$(traced fifo.pid)" "$ctl" fifo "${driver[@]}" control : -n 1 "$ctl" \
+        produce "${driver[@]}" --topic t --create --topic.expected_producers 1 few.ndjson </dev/null >end.out 2>end.err &
+    job=$!
+    for _ in $(seq 200); do [ ! -p control ] || break; sleep 0.05; done
+    echo 'own <- t' >control
+    timeout 20 cat own >got.out || fail "the pipe does not end"
+    same few.ndjson got.out
+    kill -TERM "$(cat fifo.pid)"
+    wait $job || fail "exit code $?"
+    [ -p own ] || fail "the pipe that was there is gone"
+    echo text >plain
+    job plain -n 1 "$ctl" fifo plain
+    want 1
+    says plain.err "'plain' exists and is no named pipe"
+}
+
 case_topics() {
     echo '{"partitions":2,"partition_bytes":4096}' >options.json
     job make -n 1 "$ctl" topic create t "${driver[@]}" --topic options.json --topic.partitions 3 \

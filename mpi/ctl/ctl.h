@@ -123,6 +123,6 @@ void topic_groups_clear(topic_groups_t *groups);
 /* ---- commands -------------------------------------------------------------------------------- */
 
 extern const command_t topic_create_command, topic_list_command, topic_info_command,
-    produce_command, consume_command, forward_command;
+    produce_command, consume_command, forward_command, fifo_command;
 
 #endif

@@ -67,3 +67,8 @@ bool sink_flush(sink_t *s) {
     s->size = 0;
     return !s->error;
 }
+
+bool sink_has_reader(const sink_t *s) {
+    struct pollfd ready = {.fd = s->fd};
+    return poll(&ready, 1, 0) <= 0 || !(ready.revents & POLLERR);
+}

@@ -21,6 +21,8 @@ void sink_add(sink_t *sink, const void *bytes, size_t size);
 void sink_add_text(sink_t *sink, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Write all of it. False: `error` says why; with ECANCELED, the user interrupted and nobody reads. */
 bool sink_flush(sink_t *sink);
+/* Whether the pipe is still read by somebody. */
+bool sink_has_reader(const sink_t *sink);
 void sink_close(sink_t *sink);
 
 #endif
