@@ -243,10 +243,21 @@ END
     # A full destination: what it did not store is still there for the next of that name.
     sed 's/"partition_bytes":256,/"partition_bytes":64,/; s/"from":"t"/"from":"t","consumer":"f"/' large.json >full.json
     head -10 n.ndjson >ten.ndjson
-    job full -n 1 "$ctl" produce "${driver[@]}" --topic t --create --topic.expected_producers 1 --batch-size 1 \
-        ten.ndjson : -n 1 sh -c '"$0" forward "$@" --timeout 1 full.json' "$ctl" "${driver[@]}"
-    [ "$code" != 0 ] || fail "a full destination is no failure"
+    timeout 60 "${launch[@]}" -n 1 "$ctl" produce "${driver[@]}" --topic t --create ten.ndjson : \
+        -n 1 "$ctl" forward "${driver[@]}" --timeout 1 full.json : \
+        -n 1 sh -c "$(traced fifo.pid)" "$ctl" fifo "${driver[@]}" control </dev/null >full.out 2>full.err &
+    job=$!
+    for _ in $(seq 200); do ! grep -q "events pulled" full.err || break; sleep 0.05; done
     says full.err "were given up"
+    stored=$(sed -n 's/.* events pulled, \([0-9]*\) stored.*/\1/p' full.err)
+    [ "$stored" -ge 1 ] && [ "$stored" -lt 10 ] || fail "$stored of 10 events fit"
+    echo 'rest <- t (name = f)' >control
+    for _ in $(seq 200); do [ ! -p rest ] || break; sleep 0.05; done
+    timeout 20 head -n $((10 - stored)) rest >rest.out || fail "the rest"
+    cmp <(tail -n $((10 - stored)) ten.ndjson) rest.out || fail "the rest is not what was not stored"
+    kill -INT "$(cat fifo.pid)"
+    wait $job && fail "a full destination is no failure"
+    return 0
 }
 
 case_filter() {
