@@ -250,6 +250,38 @@ mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadl
     return status;
 }
 
+/* With the lock: the oldest batch that nobody can have seen, out of the lane. */
+static mfi_batch_t *unlink_unreserved(mfi_lane_t *lane) {
+    mfi_batch_t *before = NULL, *batch = lane->first;
+    for (; batch && batch->out.reserved; batch = batch->next)
+        before = batch;
+    if (!batch || !before)
+        return batch ? unlink_first(lane) : NULL;
+    before->next = batch->next;
+    if (lane->last == batch)
+        lane->last = before;
+    batch->next = NULL;
+    return batch;
+}
+
+void mfi_lane_discard(mfi_lane_t *lane) {
+    mofka_producer_t *producer = lane->producer;
+    pthread_mutex_lock(&producer->lock);
+    mfi_batch_seal(lane);
+    for (;;) {
+        while (lane->sending)
+            pthread_cond_wait(&producer->changed, &producer->lock);
+        mfi_batch_t *batch = unlink_unreserved(lane);
+        if (!batch)
+            break;
+        mofka_fail(MOFKA_ERR_CLOSED, "producer '%s' discarded it before it was stored",
+                   producer->name);
+        finish(batch, MOFKA_ERR_CLOSED, 0);
+    }
+    pthread_cond_broadcast(&producer->changed);
+    pthread_mutex_unlock(&producer->lock);
+}
+
 static bool has_place(const mfi_lane_t *lane) {
     return lane->open || lane->count < lane->producer->max_batches;
 }

@@ -130,6 +130,8 @@ mofka_status_t mfi_lane_make_place(mfi_lane_t *lane, int64_t deadline);
 /* Without the lock: send sealed batches up to `sequence`, until the deadline. OK: none is left
  * (what failed for good is kept or told); else MOFKA_ERR_TIMEOUT or MOFKA_ERR_POSSIBLY_STORED. */
 mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline);
+/* Without the lock: fail what is not reserved. */
+void mfi_lane_discard(mfi_lane_t *lane);
 
 /* producer_send.c, without the lock: a batch was sealed (send it, in a worker or else here, until
  * the deadline; 0: that of a push which begins now) or opened (let it not linger for ever). */

@@ -125,6 +125,13 @@ mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer, mofka_fut
     return MOFKA_OK;
 }
 
+mofka_status_t mofka_producer_discard(mofka_producer_t *producer) {
+    mofka_status_t status = check_open(producer);
+    for (size_t i = 0; !status && i < producer->topic->partition_count; i++)
+        mfi_lane_discard(&producer->lanes[i]);
+    return status;
+}
+
 /* ---- close ----------------------------------------------------------------------------------- */
 
 static bool may_yet_be_stored(mofka_status_t status) {

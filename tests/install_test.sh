@@ -16,6 +16,9 @@ cmake -S "$here/outside" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$work/prefix" >"$
 cmake --build "$work/cmake" >"$work/cmake.log" || { cat "$work/cmake.log"; exit 1; }
 "$@" -n 2 "$work/cmake/outside"
 
+echo "-- mofkactl"
+"$@" -n 1 "$work/prefix/bin/mofkactl" topic create t --json | grep '"name":"t"'
+
 echo "-- by pkg-config"
 export PKG_CONFIG_PATH="$lib/pkgconfig"
 # shellcheck disable=SC2046

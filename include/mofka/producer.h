@@ -88,6 +88,14 @@ MOFKA_API mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_
 MOFKA_API mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer,
                                                      mofka_future_t **future);
 
+/** Give up the events that are not stored and whose place is not reserved yet, so that a producer
+ * that finds no room can be closed: they are not stored, which their futures, or the next flush or
+ * close, tell as MOFKA_ERR_CLOSED. Possibly stored ones stay, and closing still waits for them. The
+ * producer then does not count as a finished one, unless futures told of all that was given up.
+ * MOFKA_ERR_CLOSED: it is closed. Threads: any. MPI: none. Blocks: until sends under way end, each
+ * at most its time-out. */
+MOFKA_API mofka_status_t mofka_producer_discard(mofka_producer_t *producer);
+
 /* What the producer was made with; 0 or NULL for what is no producer. Views.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API const char *mofka_producer_name(const mofka_producer_t *producer);

@@ -1,0 +1,122 @@
+/* Events as lines of text. */
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include "event_line.h"
+
+void line_metadata(sink_t *sink, const char *text, size_t bytes) {
+    const char *end = text + bytes, *from = text;
+    bool string = false;
+    if (!memchr(text, '\n', bytes)) {
+        sink_add(sink, text, bytes);
+        return;
+    }
+    for (const char *at = text; at < end; at++) {
+        if (*at == '"')
+            string = !string;
+        if (*at == '\\' && string && at + 1 < end && at[1] != '\n') {
+            at++;
+        } else if (*at == '\n') {
+            sink_add(sink, from, (size_t)(at - from));
+            sink_add(sink, string ? "\\n" : " ", string ? 2 : 1);
+            from = at + 1;
+        }
+    }
+    sink_add(sink, from, (size_t)(end - from));
+}
+
+static void add_base64(sink_t *sink, const mofka_data_view_t *data) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t size = mofka_data_view_size(data);
+    unsigned char in[3 * 256];
+    char out[4 * 256];
+    for (size_t offset = 0; offset < size; offset += sizeof in) {
+        size_t got = mofka_data_view_read(data, in, sizeof in, offset), used = 0;
+        memset(in + got, 0, sizeof in - got);
+        for (size_t i = 0; i < got; i += 3) {
+            uint32_t bits = (uint32_t)in[i] << 16 | (uint32_t)in[i + 1] << 8 | in[i + 2];
+            for (int shift = 18; shift >= 0; shift -= 6)
+                out[used++] = digits[bits >> shift & 63];
+        }
+        if (got % 3) /* the last piece: what stands for bytes that are not there */
+            memset(out + used - (3 - got % 3), '=', 3 - got % 3);
+        sink_add(sink, out, used);
+    }
+}
+
+static bool write_file(const char *path, const mofka_data_view_t *data) {
+    FILE *file = fopen(path, "wb");
+    size_t count = 0;
+    const mofka_segment_t *segments = data ? mofka_data_view_segments(data, &count) : NULL;
+    bool good = file != NULL;
+    for (size_t i = 0; good && i < count; i++)
+        good = fwrite(segments[i].ptr, 1, segments[i].size, file) == segments[i].size;
+    if (file && fclose(file) != 0)
+        good = false;
+    return good || complain("cannot write '%s': %s", path, strerror(errno));
+}
+
+/* What is no JSON is shown as a string. */
+static void add_value(sink_t *sink, const char *text, size_t bytes) {
+    const char *end = NULL;
+    cJSON *json = cJSON_ParseWithLengthOpts(text, bytes, &end, false);
+    size_t rest = json ? (size_t)(text + bytes - end) : 1;
+    while (json && rest > 0 && strchr(" \t\r\n", text[bytes - rest]) && text[bytes - rest])
+        rest--;
+    if (json && rest == 0) {
+        line_metadata(sink, text, bytes);
+    } else {
+        cJSON *string = cJSON_CreateString(text);
+        char *printed = cJSON_PrintUnformatted(string);
+        if (printed)
+            sink_add(sink, printed, strlen(printed));
+        else
+            sink->error = ENOMEM;
+        cJSON_free(printed);
+        cJSON_Delete(string);
+    }
+    cJSON_Delete(json);
+}
+
+static void add_envelope(sink_t *sink, const line_style_t *style, const mofka_event_t *event,
+                         const char *file) {
+    size_t bytes;
+    const char *text = mofka_event_metadata_text(event, &bytes);
+    sink_add_text(sink,
+                  "{\"id\":%" PRIu64 ",\"partition\":%zu,\"metadata_size\":%zu,\"data_size\":%zu,"
+                  "\"metadata\":",
+                  mofka_event_id(event), mofka_event_partition(event), bytes,
+                  mofka_event_data_size(event));
+    add_value(sink, text, bytes);
+    if (style->base64) {
+        sink_add_text(sink, ",\"data\":\"");
+        add_base64(sink, mofka_event_data(event));
+        sink_add_text(sink, "\"");
+    }
+    if (style->directory)
+        sink_add_text(sink, ",\"data_file\":\"%s\"", file);
+    sink_add(sink, "}\n", 2);
+}
+
+bool line_event(sink_t *sink, const line_style_t *style, const mofka_event_t *event) {
+    char file[64];
+    snprintf(file, sizeof file, "%zu-%" PRIu64, mofka_event_partition(event),
+             mofka_event_id(event));
+    if (style->directory) {
+        char path[4096];
+        if ((size_t)snprintf(path, sizeof path, "%s/%s", style->directory, file) >= sizeof path)
+            return complain("'%s' is too long a path", style->directory);
+        if (!write_file(path, mofka_event_data(event)))
+            return false;
+    }
+    if (style->envelope) {
+        add_envelope(sink, style, event, file);
+        return true;
+    }
+    size_t bytes;
+    const char *text = mofka_event_metadata_text(event, &bytes);
+    line_metadata(sink, text, bytes);
+    sink_add(sink, "\n", 1);
+    return true;
+}

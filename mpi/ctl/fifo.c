@@ -1,0 +1,347 @@
+/*
+ * mofkactl fifo: named pipes to and from topics.
+ *
+ * The control pipe's lines (fifo_language.h) add pipes, each served by a thread. A pipe is opened
+ * anew whenever its last writer, or its reader, went away; the others may come and go.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cjson/cJSON.h>
+#include "drain.h"
+#include "event_line.h"
+#include "feed.h"
+#include "fifo_language.h"
+#include "lines.h"
+#include "sink.h"
+
+#define PIPES_MAX 64
+
+static const char *control_path;
+static double timeout_s = TIMEOUT_S_DEFAULT;
+
+typedef struct fifo_pipe {
+    fifo_command_t command;
+    mofka_driver_t *driver; /* borrowed */
+    bool made;              /* by us: removed at the end */
+    atomic_bool ended, failed;
+    uint64_t line; /* of the writers, for messages */
+    pthread_t thread;
+} fifo_pipe_t;
+
+/* ---- pipes ------------------------------------------------------------------------------------- */
+
+/* There is a pipe at `path`. False: told. */
+static bool make_pipe(const char *path, bool *made) {
+    struct stat found;
+    *made = mkfifo(path, 0666) == 0;
+    if (*made)
+        return true;
+    if (errno == EEXIST && stat(path, &found) == 0)
+        return S_ISFIFO(found.st_mode) || complain("'%s' exists and is no named pipe", path);
+    return complain("cannot make the pipe '%s': %s", path, strerror(errno));
+}
+
+/* The end of all writers: a new descriptor, so that it is told once. The old one is open meanwhile,
+ * so a writer that has come already stays connected. */
+static bool reopen(const char *path, int *fd) {
+    int next = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (next < 0)
+        return complain("cannot open '%s': %s", path, strerror(errno));
+    if (*fd >= 0)
+        close(*fd);
+    *fd = next;
+    return true;
+}
+
+/* ---- path -> topic ----------------------------------------------------------------------------- */
+
+static void settled(void *context, feed_tag_t tag, mofka_status_t status) {
+    fifo_pipe_t *pipe = context;
+    if (!status)
+        return;
+    complain("%s, line %llu: %s", pipe->command.path, (unsigned long long)tag.number,
+             mofka_last_error());
+    pipe->failed = true;
+}
+
+static bool is_json(const char *text, size_t bytes) {
+    const char *end = text;
+    cJSON *json = cJSON_ParseWithLengthOpts(text, bytes, &end, false);
+    bool good = json != NULL;
+    for (; good && end < text + bytes; end++)
+        good = *end && strchr(" \t\r", *end);
+    cJSON_Delete(json);
+    return good;
+}
+
+static bool take_line(fifo_pipe_t *pipe, feed_t *feed, const char *text, size_t bytes) {
+    feed_tag_t tag = {NULL, ++pipe->line};
+    if (bytes == 0)
+        return true;
+    if (!pipe->command.json || is_json(text, bytes))
+        return feed_push(feed, text, bytes, NULL, tag);
+    mofka_fail(MOFKA_ERR_JSON, "no JSON");
+    settled(pipe, tag, MOFKA_ERR_JSON);
+    return true;
+}
+
+/* What one generation of writers writes. False: stop. */
+static bool take_lines(fifo_pipe_t *pipe, feed_t *feed, int fd) {
+    lines_t lines;
+    const char *text;
+    size_t bytes;
+    bool good = true, ended = false;
+    int wait_ms = 0;
+    lines_open(&lines, fd, MOFKA_METADATA_BYTES_MAX);
+    while (good && !ended && !job_interrupted()) {
+        line_kind_t kind = lines_next(&lines, wait_ms, &text, &bytes);
+        wait_ms = kind == LINE_NONE ? SLICE_MS : 0;
+        if (kind == LINE_TEXT)
+            good = take_line(pipe, feed, text, bytes);
+        else if (kind == LINE_TOO_LONG)
+            good =
+                complain("%s: a line is longer than metadata can be", pipe->command.path) || true;
+        else if (kind == LINE_ERROR)
+            good = complain("reading '%s': %s", pipe->command.path, strerror(errno));
+        else
+            good = feed_drain(feed);
+        ended = kind == LINE_END;
+    }
+    lines_close(&lines);
+    return good && !job_interrupted();
+}
+
+static bool produce(fifo_pipe_t *pipe, mofka_topic_t *topic) {
+    feed_t feed;
+    mofka_status_t status =
+        feed_open(&feed, topic, pipe->command.batch_size, timeout_s, settled, pipe);
+    if (status)
+        return complain_of(status, pipe->command.path);
+    int fd = -1;
+    bool good = reopen(pipe->command.path, &fd);
+    while (good && take_lines(pipe, &feed, fd))
+        good = reopen(pipe->command.path, &fd);
+    if (fd >= 0)
+        close(fd);
+    return feed_close(&feed) && good;
+}
+
+/* ---- path <- topic ----------------------------------------------------------------------------- */
+
+/* -1: interrupted, or told. Waits for a reader. */
+static int open_for_reader(const char *path) {
+    while (!job_interrupted()) {
+        int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+        if (fd >= 0)
+            return fd;
+        if (errno != ENXIO) {
+            complain("cannot open '%s': %s", path, strerror(errno));
+            return -1;
+        }
+        job_sleep(0.02);
+    }
+    return -1;
+}
+
+/* Each event is written whole, then acknowledged. When the reader goes before that, `*kept` is the
+ * event that the next reader gets first. */
+static drain_kind_t serve_reader(drain_t *drain, int fd, mofka_event_t **kept) {
+    static const line_style_t style = {.envelope = false};
+    sink_t sink;
+    drain_kind_t kind = *kept ? DRAIN_EVENT : DRAIN_NONE;
+    mofka_event_t *event = *kept;
+    *kept = NULL;
+    sink_open(&sink, fd);
+    while (!job_interrupted()) {
+        if (kind == DRAIN_NONE)
+            kind = drain_next(drain, SLICE_MS, &event);
+        if (kind != DRAIN_EVENT) {
+            if (kind != DRAIN_NONE || !sink_has_reader(&sink))
+                break;
+            continue;
+        }
+        if (!line_event(&sink, &style, event) || !sink_flush(&sink)) {
+            *kept = event;
+            break;
+        }
+        drain_done(drain, event);
+        drain_acknowledge(drain);
+        kind = DRAIN_NONE;
+    }
+    sink_close(&sink);
+    return *kept ? DRAIN_NONE : kind;
+}
+
+static bool consume(fifo_pipe_t *pipe, mofka_topic_t *topic) {
+    const fifo_command_t *command = &pipe->command;
+    drain_t drain;
+    drain_options_t options = {.name = command->name[0] ? command->name : NULL,
+                               .start = command->from_end ? MOFKA_START_END : MOFKA_START_BEGINNING,
+                               .batch_size = command->batch_size};
+    if (!drain_open(&drain, topic, &options))
+        return false;
+    mofka_event_t *kept = NULL;
+    drain_kind_t kind = DRAIN_NONE;
+    while (kind != DRAIN_COMPLETE && kind != DRAIN_FAILED && !job_interrupted()) {
+        int fd = open_for_reader(command->path);
+        if (fd < 0)
+            break;
+        kind = serve_reader(&drain, fd, &kept);
+        close(fd);
+    }
+    mofka_event_release(kept);
+    bool good = drain_close(&drain) && (kind == DRAIN_COMPLETE || job_interrupted());
+    return good && drain.failed == 0;
+}
+
+/* ---- the control pipe -------------------------------------------------------------------------- */
+
+static void *serve(void *context) {
+    fifo_pipe_t *pipe = context;
+    mofka_topic_t *topic = open_topic(pipe->driver, pipe->command.topic, timeout_s);
+    bool good =
+        topic ? pipe->command.verb == FIFO_PRODUCE ? produce(pipe, topic) : consume(pipe, topic)
+              : job_interrupted();
+    mofka_topic_release(topic);
+    if (!good)
+        pipe->failed = true;
+    pipe->ended = true;
+    return NULL;
+}
+
+typedef struct pipes {
+    mofka_driver_t *driver;
+    fifo_pipe_t *list[PIPES_MAX];
+    size_t count;
+    bool failed;
+} pipes_t;
+
+static void join(pipes_t *pipes, size_t index) {
+    fifo_pipe_t *pipe = pipes->list[index];
+    pthread_join(pipe->thread, NULL);
+    pipes->failed |= pipe->failed;
+    if (pipe->made)
+        unlink(pipe->command.path);
+    free(pipe);
+    pipes->list[index] = pipes->list[--pipes->count];
+}
+
+static bool add(pipes_t *pipes, const fifo_command_t *command) {
+    for (size_t i = 0; i < pipes->count; i++)
+        if (strcmp(pipes->list[i]->command.path, command->path) == 0)
+            return complain("'%s' is a pipe of topic '%s' already", command->path,
+                            pipes->list[i]->command.topic);
+    if (pipes->count == PIPES_MAX)
+        return complain("'%s': there are %d pipes already", command->path, PIPES_MAX);
+    fifo_pipe_t *pipe = calloc(1, sizeof *pipe);
+    if (!pipe)
+        return complain("no memory for a pipe");
+    pipe->command = *command;
+    pipe->driver = pipes->driver;
+    if (make_pipe(command->path, &pipe->made)) {
+        if (pthread_create(&pipe->thread, NULL, serve, pipe) == 0) {
+            pipes->list[pipes->count++] = pipe;
+            return true;
+        }
+        complain("'%s': cannot start a thread", command->path);
+    }
+    free(pipe);
+    return false;
+}
+
+static void obey(pipes_t *pipes, uint64_t number, const char *text, size_t bytes) {
+    fifo_command_t command;
+    fifo_error_t error;
+    bool good = fifo_parse(text, bytes, &command, &error);
+    if (!good)
+        complain("%s, line %llu, column %zu: %s", control_path, (unsigned long long)number,
+                 error.column, error.text);
+    else if (command.verb != FIFO_NOTHING)
+        good = add(pipes, &command);
+    pipes->failed |= !good;
+}
+
+/* Until interrupted. The pipe is also open for writing, here, so it never ends. */
+static void obey_all(pipes_t *pipes, int fd) {
+    lines_t lines;
+    const char *text;
+    size_t bytes;
+    lines_open(&lines, fd, FIFO_LINE_BYTES_MAX);
+    while (!job_interrupted()) {
+        line_kind_t kind = lines_next(&lines, SLICE_MS, &text, &bytes);
+        for (size_t i = pipes->count; i-- > 0;)
+            if (pipes->list[i]->ended)
+                join(pipes, i);
+        if (kind == LINE_TEXT) {
+            obey(pipes, lines.number, text, bytes);
+        } else if (kind != LINE_NONE) {
+            pipes->failed = true;
+            complain("%s, line %llu: %s", control_path, (unsigned long long)lines.number,
+                     kind == LINE_TOO_LONG ? "too long" : strerror(errno));
+        }
+        if (kind == LINE_ERROR)
+            break;
+    }
+    lines_close(&lines);
+}
+
+static int run(mofka_driver_t *driver) {
+    static pipes_t pipes;
+    bool made;
+    pipes.driver = driver;
+    if (!make_pipe(control_path, &made))
+        return CTL_FAILED;
+    int fd = open(control_path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        pipes.failed = !complain("cannot open '%s': %s", control_path, strerror(errno));
+    else
+        obey_all(&pipes, fd);
+    while (pipes.count > 0)
+        join(&pipes, pipes.count - 1);
+    if (fd >= 0)
+        close(fd);
+    if (made)
+        unlink(control_path);
+    return pipes.failed ? CTL_FAILED : CTL_OK;
+}
+
+/* ---- options ----------------------------------------------------------------------------------- */
+
+static bool check(int count, char **words) {
+    if (count != 1)
+        return complain(count ? "one CONTROL pipe is wanted, not also '%s'"
+                              : "the path of the CONTROL pipe is missing",
+                        count ? words[1] : "");
+    control_path = words[0];
+    return true;
+}
+
+static const option_row_t options[] = {
+    {"timeout", OPTION_SECONDS, &timeout_s, "SECONDS",
+     "wait so long for a pipe's topic to exist, and for room in it (30)", 0, 0, NULL},
+};
+
+const command_t fifo_command = {
+    .name = "fifo",
+    .arguments = "CONTROL",
+    .summary = "Named pipes to and from topics, added by lines written into the pipe CONTROL",
+    .notes =
+        "  PATH -> TOPIC (format = raw|json, batch_size = N)\n"
+        "  PATH <- TOPIC (name = NAME, from = beginning|end, batch_size = N)\n\n"
+        "->: each line written into the pipe becomes an event, the line as it is; with format = "
+        "json,\nlines that are no JSON are refused. <-: each event's metadata is written into the "
+        "pipe, one a\nline, while somebody reads; the pipe is closed when the topic is complete. "
+        "The parentheses may\nbe left out; words with spaces or ( ) , = # are put in double "
+        "quotes. Pipes that do not exist are\nmade, and removed at the end. SIGINT and SIGTERM "
+        "end it; what was read is stored first.\n",
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .check = check,
+    .run = run,
+};

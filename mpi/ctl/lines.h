@@ -1,0 +1,33 @@
+/* Lines of a file or a pipe, as they come, in bounded memory. */
+#ifndef MOFKA_MPI_CTL_LINES_H
+#define MOFKA_MPI_CTL_LINES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum line_kind {
+    LINE_TEXT,     /* a line, without its end */
+    LINE_TOO_LONG, /* one that was passed over */
+    LINE_NONE,     /* nothing to read just now */
+    LINE_END,      /* of the file, or of all writers of a pipe */
+    LINE_ERROR     /* errno tells */
+} line_kind_t;
+
+typedef struct lines {
+    int fd; /* borrow */
+    char *buffer;
+    size_t size, room, start; /* read so far; of memory; where the next line begins */
+    size_t looked;            /* no newline before this */
+    size_t bytes_max;         /* of a line */
+    bool passing;             /* over a line that is too long */
+    bool ended;
+    uint64_t number; /* of the last line given, from 1 */
+} lines_t;
+
+void lines_open(lines_t *lines, int fd, size_t bytes_max);
+/* The next line: a view until the next call. Never waits longer than `wait_ms`. */
+line_kind_t lines_next(lines_t *lines, int wait_ms, const char **text, size_t *bytes);
+void lines_close(lines_t *lines);
+
+#endif

@@ -1,0 +1,21 @@
+/* The control language of `mofkactl fifo`: any line is read or refused, in bounds. */
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+#include "../../mpi/ctl/fifo_language.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
+    fifo_command_t command;
+    fifo_error_t error = {0, ""};
+    if (!fifo_parse((const char *)bytes, size, &command, &error)) {
+        assert(error.column >= 1 && error.column <= size + 1 && error.text[0]);
+        return 0;
+    }
+    assert(strlen(command.path) < sizeof command.path);
+    assert(strlen(command.topic) < sizeof command.topic);
+    assert(strlen(command.name) < sizeof command.name);
+    assert(command.verb == FIFO_NOTHING || (command.path[0] && command.topic[0]));
+    return 0;
+}

@@ -1,0 +1,173 @@
+/* Parts of mofkactl that need no job: the fifo language, lines in, metadata on one line. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "check.h"
+#include "ctl.h"
+#include "event_line.h"
+#include "fifo_language.h"
+#include "lines.h"
+
+/* Of the program that is not here. */
+bool complain(const char *format, ...) {
+    fprintf(stderr, "%s\n", format);
+    return false;
+}
+
+double job_interrupted_for(void) {
+    return 0;
+}
+
+/* ---- the fifo language ------------------------------------------------------------------------- */
+
+static fifo_command_t parsed(const char *line) {
+    fifo_command_t command;
+    fifo_error_t error;
+    if (!fifo_parse(line, strlen(line), &command, &error))
+        fail_msg("'%s', column %zu: %s", line, error.column, error.text);
+    return command;
+}
+
+static void commands(void **state) {
+    (void)state;
+    fifo_command_t c = parsed("/tmp/in -> fields");
+    assert_int_equal(c.verb, FIFO_PRODUCE);
+    assert_string_equal(c.path, "/tmp/in");
+    assert_string_equal(c.topic, "fields");
+    assert_true(!c.json && c.batch_size == 0 && !c.name[0]);
+    c = parsed("  /tmp/in->fields(format=json,batch_size=128)#x");
+    assert_string_equal(c.path, "/tmp/in");
+    assert_true(c.json && c.batch_size == 128);
+    c = parsed("out <- t ( name = \"my reader\" , from = end )\r");
+    assert_int_equal(c.verb, FIFO_CONSUME);
+    assert_string_equal(c.name, "my reader");
+    assert_true(c.from_end);
+    c = parsed("\"a \\\"b\\\\ (1)\" <- a-b<c ()");
+    assert_string_equal(c.path, "a \"b\\ (1)");
+    assert_string_equal(c.topic, "a-b<c");
+    assert_int_equal(parsed("").verb, FIFO_NOTHING);
+    assert_int_equal(parsed(" \t # a -> b").verb, FIFO_NOTHING);
+}
+
+static void refused(const char *line, size_t column, const char *text) {
+    fifo_command_t command;
+    fifo_error_t error;
+    if (fifo_parse(line, strlen(line), &command, &error))
+        fail_msg("'%s' is read", line);
+    if (error.column != column || !strstr(error.text, text))
+        fail_msg("'%s': column %zu: %s", line, error.column, error.text);
+}
+
+static void commands_refused(void **state) {
+    (void)state;
+    refused("-> t", 1, "a path is wanted, not '-'");
+    refused("/tmp/in", 8, "-> or <- is wanted, and the line ends");
+    refused("/tmp/in t", 9, "-> or <- is wanted, not 't'");
+    refused("/tmp/in ->", 11, "a topic's name is wanted, and the line ends");
+    refused("a -> b c", 8, "the end of the line is wanted, not 'c'");
+    refused("a -> b (", 9, "an option's key is wanted, and the line ends");
+    refused("a -> b (format", 15, "= is wanted");
+    refused("a -> b (format=", 16, "a value is wanted");
+    refused("a -> b (format=raw", 19, ", or ) is wanted");
+    refused("a -> b (format=raw batch_size=1)", 20, ", or ) is wanted, not 'b'");
+    refused("a -> b (format=xml)", 16, "format is raw or json, not 'xml'");
+    refused("a -> b (name=x)", 9, "unknown option 'name'; known are format, batch_size");
+    refused("a <- b (format=raw)", 9, "known are batch_size, name, from");
+    refused("a -> b (batch_size=0)", 20,
+            "batch_size is a whole number from 1 to 16777216, not '0'");
+    refused("a -> b (batch_size=-1)", 20, "batch_size is a whole number");
+    refused("a -> b (batch_size=1x)", 20, "not '1x'");
+    refused("a -> b (batch_size=1, batch_size=2)", 23, "given twice");
+    refused("\"a -> b", 1, "the quote is not closed");
+    refused("\"\" -> b", 1, "a path is empty");
+    refused("\"\\n\" -> b", 2, "a backslash stands before");
+    refused("\x01 -> b", 1, "not byte 0x01");
+    char line[FIFO_LINE_BYTES_MAX + 2];
+    memset(line, 'x', sizeof line);
+    line[sizeof line - 1] = '\0';
+    refused(line, FIFO_LINE_BYTES_MAX + 1, "the line has more than 4096 bytes");
+    line[FIFO_PATH_BYTES_MAX + 1] = '\0';
+    refused(line, 1, "a path has more than 1023 bytes");
+    line[FIFO_PATH_BYTES_MAX] = '\0';
+    refused(line, FIFO_PATH_BYTES_MAX + 1, "-> or <- is wanted");
+}
+
+/* ---- lines ------------------------------------------------------------------------------------- */
+
+static void expect_line(lines_t *lines, line_kind_t kind, const char *wanted) {
+    const char *text;
+    size_t bytes;
+    assert_int_equal(lines_next(lines, 0, &text, &bytes), kind);
+    if (!wanted)
+        return;
+    assert_int_equal(bytes, strlen(wanted));
+    assert_memory_equal(text, wanted, bytes);
+}
+
+static void put(int fd, const char *text) {
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+static void lines_of_a_pipe(void **state) {
+    (void)state;
+    int ends[2];
+    lines_t lines;
+    assert_int_equal(pipe(ends), 0);
+    lines_open(&lines, ends[0], 8);
+    expect_line(&lines, LINE_NONE, NULL);
+    put(ends[1], "one\r\n\nthr");
+    expect_line(&lines, LINE_TEXT, "one");
+    expect_line(&lines, LINE_TEXT, "");
+    expect_line(&lines, LINE_NONE, NULL);
+    put(ends[1], "ee\n12345678\n123456789\nfive\n");
+    expect_line(&lines, LINE_TEXT, "three");
+    expect_line(&lines, LINE_TEXT, "12345678");
+    expect_line(&lines, LINE_TOO_LONG, NULL);
+    expect_line(&lines, LINE_TEXT, "five");
+    assert_int_equal(lines.number, 6);
+    /* A long one keeps no memory while it comes. */
+    for (int i = 0; i < 1000; i++) {
+        put(ends[1], "a line that does not end, ");
+        expect_line(&lines, LINE_NONE, NULL);
+    }
+    assert_true(lines.room <= 1 << 18);
+    put(ends[1], "\nlast");
+    expect_line(&lines, LINE_TOO_LONG, NULL);
+    close(ends[1]);
+    expect_line(&lines, LINE_TEXT, "last");
+    expect_line(&lines, LINE_END, NULL);
+    lines_close(&lines);
+    close(ends[0]);
+}
+
+/* ---- metadata on one line ---------------------------------------------------------------------- */
+
+static void expect_metadata(const char *text, const char *wanted) {
+    sink_t sink;
+    sink_open(&sink, -1);
+    line_metadata(&sink, text, strlen(text));
+    sink_add(&sink, "", 1);
+    assert_string_equal(sink.buffer, wanted);
+    sink_close(&sink);
+}
+
+static void metadata_lines(void **state) {
+    (void)state;
+    expect_metadata("{\"a\": 1}", "{\"a\": 1}");
+    expect_metadata("{\n\t\"a\": 1\n}", "{ \t\"a\": 1 }");
+    expect_metadata("{\"a\":\"b\nc\"}\n", "{\"a\":\"b\\nc\"} ");
+    expect_metadata("[\"\\\"\n\\\\\",\n\"\"]", "[\"\\\"\\n\\\\\", \"\"]");
+    expect_metadata("\"\\\n", "\"\\\\n"); /* no JSON, but one line */
+    expect_metadata("", "");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(commands),
+        cmocka_unit_test(commands_refused),
+        cmocka_unit_test(lines_of_a_pipe),
+        cmocka_unit_test(metadata_lines),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
