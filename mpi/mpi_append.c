@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <mofka/log.h>
 #include <mofka/options.h>
 
 #define WARN_AFTER_MS 1000
@@ -91,8 +92,8 @@ static void describe_full(const mofka_mpi_partition_t *p, char *text, size_t byt
 static void warn_full(const mofka_mpi_partition_t *p) {
     char who[256];
     describe_full(p, who, sizeof who);
-    fprintf(stderr, "mofka: topic '%s', partition %zu has been full for %d ms: %s\n", p->topic,
-            p->index, WARN_AFTER_MS, who);
+    mofka_log(MOFKA_LOG_WARN, "topic '%s', partition %zu has been full for %d ms: %s", p->topic,
+              p->index, WARN_AFTER_MS, who);
 }
 
 static mofka_status_t complete_error(const mofka_mpi_partition_t *p) {

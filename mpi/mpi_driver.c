@@ -12,11 +12,11 @@
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include <mofka/log.h>
 #include <mofka/options.h>
 
 /* How long a rank that has a core to itself looks again before it sleeps: longer than a wake-up. */
@@ -212,10 +212,10 @@ static int at_finalize(MPI_Comm self, int keyval, void *driver, void *unused) {
     (void)self, (void)keyval, (void)unused;
     if (!d->w)
         return MPI_SUCCESS; /* closed: deleted by close */
-    fprintf(stderr,
-            "mofka: rank %d: the MPI driver was not closed before MPI_Finalize; what its producers "
-            "still hold is lost\n",
-            d->rank);
+    mofka_log(MOFKA_LOG_WARN,
+              "rank %d: the MPI driver was not closed before MPI_Finalize; what its producers still "
+              "hold is lost",
+              d->rank);
     mofka_mpi_progress_stop(d);
     return MPI_SUCCESS;
 }
@@ -296,6 +296,10 @@ static mofka_status_t make_window(mofka_mpi_driver_t *d, const settings_t *s) {
     status = agree(d, status, "starting");
     if (status)
         stop(d);
+    else
+        mofka_log(MOFKA_LOG_INFO,
+                  "rank %d of %d: window \"%s\", arenas of %" PRIu64 " bytes at %zu owners", d->rank,
+                  d->size, d->w->ops->name, d->arena_bytes, d->owner_count);
     return status;
 }
 

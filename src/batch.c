@@ -1,5 +1,6 @@
 /* Batches: filling, sealing, sending. The picture is in batch.h. */
 #include "batch.h"
+#include "log.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -213,6 +214,9 @@ static mofka_status_t send_first(mfi_lane_t *lane, int64_t deadline) {
     pthread_mutex_unlock(&producer->lock);
     mofka_status_t status = producer->ops->append(producer->self, lane->partition, &batch->out,
                                                   mfi_remaining(deadline), &first_id);
+    mfi_log(MOFKA_LOG_TRACE, "topic '%s', partition %zu: batch of %zu events: %s",
+            producer->topic->name, lane->partition, batch->out.event_count,
+            mofka_status_name(status));
     pthread_mutex_lock(&producer->lock);
     if (status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_POSSIBLY_STORED) {
         stays(lane, status);

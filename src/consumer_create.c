@@ -1,8 +1,8 @@
 /* Consumers: creation, destruction, and what they were made with. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "consumer.h"
+#include "log.h"
 
 void mfi_consumer_free(mofka_consumer_t *consumer) {
     consumer->ops->destroy(consumer->self);
@@ -50,11 +50,10 @@ void mofka_consumer_release(mofka_consumer_t *consumer) {
         mfi_consumer_drop(consumer);
         return;
     }
-    fprintf(
-        stderr,
-        "mofka: consumer '%s' of topic '%s' was released but not closed; its name is taken until "
-        "the driver closes\n",
-        consumer->name, consumer->topic->name);
+    mfi_log(MOFKA_LOG_WARN,
+            "consumer '%s' of topic '%s' was released but not closed; its name is taken until the "
+            "driver closes",
+            consumer->name, consumer->topic->name);
     mofka_driver_t *driver = consumer->topic->driver;
     pthread_mutex_lock(&driver->lock);
     consumer->child.drive = drive_abandoned;
@@ -224,6 +223,7 @@ mofka_status_t mofka_consumer_create(mofka_topic_t *topic, const mofka_consumer_
         mfi_consumer_free(consumer);
         return status;
     }
+    mfi_log(MOFKA_LOG_DEBUG, "consumer '%s' of topic '%s' is open", consumer->name, topic->name);
     *out = consumer;
     return MOFKA_OK;
 }

@@ -2,6 +2,7 @@
  * Unsubscribing and closing a consumer: the last turns.
  */
 #include "consumer.h"
+#include "log.h"
 
 /* With the lock, let go on success: say why, end what is fetched for others, take the turn. */
 static mofka_status_t take_last_turn(mofka_consumer_t *consumer, _Atomic bool *why) {
@@ -65,8 +66,11 @@ static mofka_status_t end_backend(mofka_consumer_t *consumer) {
     consumer->untaken = NULL;
     mofka_status_t status = consumer->ops->close(consumer->self);
     consumer->gone = status != MOFKA_ERR_TIMEOUT;
-    if (consumer->gone)
+    if (consumer->gone) {
         mfi_driver_remove_child(consumer->topic->driver, &consumer->child);
+        mfi_log(MOFKA_LOG_DEBUG, "consumer '%s' of topic '%s' is closed", consumer->name,
+                consumer->topic->name);
+    }
     return status;
 }
 

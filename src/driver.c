@@ -1,11 +1,12 @@
 /* Driver handles, and the topics made and opened through them. */
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "environment.h"
 #include "handles.h"
+#include "log.h"
 #include "registry.h"
 
 mofka_status_t mofka_driver_register(const char *type, mofka_driver_create_fn create) {
@@ -38,6 +39,8 @@ mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_ops_t *ops
     driver->type = name;
     driver->default_pool = pool;
     pthread_mutex_init(&driver->lock, NULL);
+    mfi_environment_check();
+    mfi_log(MOFKA_LOG_INFO, "driver '%s' is open", type);
     *out = driver;
     return MOFKA_OK;
 }
@@ -116,6 +119,7 @@ static mofka_status_t close_open(mofka_driver_t *driver, int64_t timeout_ms) {
         return status;
     driver->ops->destroy(driver->self);
     driver->ops = NULL;
+    mfi_log(MOFKA_LOG_INFO, "driver '%s' is closed", driver->type);
     return MOFKA_OK;
 }
 
@@ -139,7 +143,7 @@ void mofka_driver_release(mofka_driver_t *driver) {
     if (!driver || !mfi_object_release(&driver->object))
         return;
     if (driver->ops)
-        fprintf(stderr, "mofka: driver '%s' was released but never closed; its memory stays\n",
+        mfi_log(MOFKA_LOG_WARN, "driver '%s' was released but never closed; its memory stays",
                 driver->type);
     mofka_thread_pool_release(driver->default_pool);
     pthread_mutex_destroy(&driver->lock);
@@ -206,7 +210,10 @@ mofka_status_t mofka_driver_create_topic(mofka_driver_t *driver, const char *nam
                                    .selector = options->selector ? options->selector : standard,
                                    .serializer =
                                        options->serializer ? options->serializer : standard};
-    return driver->ops->create_topic(driver->self, &config);
+    status = driver->ops->create_topic(driver->self, &config);
+    if (!status)
+        mfi_log(MOFKA_LOG_INFO, "topic '%s' is created, options %s", name, config.options);
+    return status;
 }
 
 mofka_status_t mofka_driver_open_topic(mofka_driver_t *driver, const char *name, int64_t timeout_ms,

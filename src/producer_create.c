@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "batch.h"
+#include "log.h"
 
 /* An adaptive batch: large enough to hide the cost of a batch, small enough to stay in a cache. */
 #define ADAPTIVE_EVENTS 4096
@@ -157,11 +158,13 @@ mofka_status_t mofka_producer_create(mofka_topic_t *topic, const mofka_producer_
                            mfi_partition_selector_takes_turns(producer->selector);
     if (!status)
         status = make_backend(producer);
-    if (status)
+    if (status) {
         mfi_producer_free(producer);
-    else
-        *out = producer;
-    return status;
+        return status;
+    }
+    mfi_log(MOFKA_LOG_DEBUG, "producer '%s' of topic '%s' is open", name, topic->name);
+    *out = producer;
+    return MOFKA_OK;
 }
 
 static bool is_producer(const mofka_producer_t *handle) {

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include "batch.h"
+#include "log.h"
 
 /* ---- flush ----------------------------------------------------------------------------------- */
 
@@ -188,6 +189,8 @@ static mofka_status_t end_backend(mofka_producer_t *producer) {
         producer->ops->destroy(producer->self);
         producer->self = NULL;
         mfi_driver_remove_child(producer->topic->driver, &producer->child);
+        mfi_log(MOFKA_LOG_DEBUG, "producer '%s' of topic '%s' is closed", producer->name,
+                producer->topic->name);
     }
     pthread_mutex_lock(&producer->lock);
     producer->ending = false;
@@ -233,9 +236,9 @@ void mofka_producer_release(mofka_producer_t *producer) {
         mfi_producer_drop(producer);
         return;
     }
-    fprintf(stderr,
-            "mofka: producer '%s' of topic '%s' was released but not closed; the driver's "
-            "close sends its events\n",
+    mfi_log(MOFKA_LOG_WARN,
+            "producer '%s' of topic '%s' was released but not closed; the driver's close sends its "
+            "events",
             producer->name, producer->topic->name);
     mofka_driver_t *driver = producer->topic->driver;
     pthread_mutex_lock(&driver->lock);

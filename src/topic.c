@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "handles.h"
+#include "log.h"
 
 static bool table_is_whole(const mofka_topic_ops_t *ops) {
     return ops && ops->size >= sizeof *ops && ops->partition_info && ops->mark_complete &&
@@ -46,10 +47,13 @@ mofka_status_t mfi_topic_open(mofka_driver_t *driver, const char *name, mofka_to
         status = mofka_validator_from_metadata(made.validator, &topic->validator);
         if (!status)
             status = mofka_serializer_from_metadata(made.serializer, &topic->serializer);
-        if (status)
+        if (status) {
             topic_free(topic);
-        else
+        } else {
+            mfi_log(MOFKA_LOG_INFO, "topic '%s' of %zu partitions is open", name,
+                    topic->partition_count);
             *out = topic;
+        }
     }
     free(made.validator);
     free(made.serializer);

@@ -23,7 +23,7 @@ MOFKA_API mofka_status_t mofka_driver_create(const char *type, const char *optio
 MOFKA_API mofka_status_t mofka_driver_close(mofka_driver_t *driver, int64_t timeout_ms);
 /** Count one more user; returns its argument. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_driver_t *mofka_driver_retain(mofka_driver_t *driver);
-/** Drop one user; NULL is ignored. A driver that was not closed is reported on stderr and its
+/** Drop one user; NULL is ignored. A driver that was not closed is warned about and its
  * memory kept: others may still use it. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void mofka_driver_release(mofka_driver_t *driver);
 
@@ -76,7 +76,7 @@ typedef mofka_status_t (*mofka_driver_create_fn)(const char *options,
  */
 MOFKA_API mofka_status_t mofka_driver_register(const char *type, mofka_driver_create_fn create);
 
-/* Register at load time; `type` is an identifier. A failure is reported on stderr. */
+/* Register at load time; `type` is an identifier. A failure is logged. */
 #define MOFKA_REGISTER_AT_LOAD(kind, type, create)                                                 \
     __attribute__((constructor)) static void mofka_register_##kind##_##type(void) {                \
         mofka_registered(#kind, #type, mofka_##kind##_register(#type, create));                    \

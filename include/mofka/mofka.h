@@ -8,6 +8,7 @@
 #include <mofka/event.h>
 #include <mofka/future.h>
 #include <mofka/limits.h>
+#include <mofka/log.h>
 #include <mofka/metadata.h>
 #include <mofka/options.h>
 #include <mofka/partition_selector.h>
