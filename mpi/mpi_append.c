@@ -145,17 +145,12 @@ static mofka_status_t sleep_for_room(const mofka_mpi_partition_t *p, const mofka
     return status;
 }
 
-/* Wait until the batch fits, behind the tail or where it is reserved. */
-static mofka_status_t wait_for_room(const mofka_mpi_partition_t *p, const mofka_batch_t *batch,
-                                    int64_t deadline) {
+/* The long wait for room. */
+static mofka_status_t sleep_until_room(const mofka_mpi_partition_t *p, const mofka_batch_t *batch,
+                                       int64_t start, int64_t deadline) {
+    mofka_status_t status = MOFKA_OK;
     bool warned = false, room = false;
-    mofka_status_t status = look_for_room(p, batch, deadline, &room);
-    if (status || room) /* nearly always; no clock was read */
-        return status;
-    int64_t step = p->w->doorbells ? 1000 : 20, start = mofka_mpi_now_ms();
-    mofka_mpi_spin_t spin = mofka_mpi_spin_start(p->w);
-    while (!status && !room && mofka_mpi_spin(&spin))
-        status = look_for_room(p, batch, deadline, &room);
+    int64_t step = p->w->doorbells ? 1000 : 20;
     while (!status && !room) {
         int64_t now = mofka_mpi_now_ms();
         if (now >= deadline)
@@ -170,6 +165,29 @@ static mofka_status_t wait_for_room(const mofka_mpi_partition_t *p, const mofka_
         if (room)
             mofka_mpi_ring_room(p); /* there may be enough for another */
     }
+    return status;
+}
+
+/* Wait until the batch fits, behind the tail or where it is reserved. */
+static mofka_status_t wait_for_room(const mofka_mpi_partition_t *p, mofka_batch_t *batch,
+                                    int64_t deadline) {
+    const uint64_t blocked = p->base + MOFKA_MPI_CONTROL(blocked);
+    bool room = false;
+    mofka_status_t status = look_for_room(p, batch, deadline, &room);
+    if (status || room) /* nearly always; no clock was read */
+        return status;
+    int64_t start_ns = mofka_mpi_now_ns(), start = start_ns / 1000000;
+    mofka_mpi_spin_t spin = mofka_mpi_spin_start(p->w);
+    while (!status && !room && mofka_mpi_spin(&spin))
+        status = look_for_room(p, batch, deadline, &room);
+    if (!status && !room) {
+        if (start >= deadline) /* only looked */
+            return MOFKA_ERR_TIMEOUT;
+        p->w->ops->fetch_add(p->w, p->owner, blocked, 1);
+        status = sleep_until_room(p, batch, start, deadline);
+        p->w->ops->fetch_add(p->w, p->owner, blocked, (uint64_t)-1);
+    }
+    batch->blocked_ns += (uint64_t)(mofka_mpi_now_ns() - start_ns);
     return status;
 }
 
@@ -272,8 +290,7 @@ static void put_data(const mofka_mpi_partition_t *p, sender_t *sender, const mof
 }
 
 /* Step 5. */
-static mofka_status_t put(const mofka_mpi_partition_t *p, sender_t *sender,
-                          const mofka_batch_t *batch) {
+static mofka_status_t put(const mofka_mpi_partition_t *p, sender_t *sender, mofka_batch_t *batch) {
     uint64_t id = batch->scratch[SCRATCH_EVENTS];
     uint64_t metadata = batch->scratch[SCRATCH_UNITS] * MOFKA_MPI_UNIT_BYTES;
     uint64_t data = metadata + batch->metadata_bytes;
@@ -291,6 +308,8 @@ static mofka_status_t put(const mofka_mpi_partition_t *p, sender_t *sender,
         data += batch->events[i].data_bytes;
     }
     mofka_mpi_entries_put(p, id, sender->entries, batch->event_count);
+    batch->stored_ns = mofka_mpi_wall_ns(); /* readable once this is flushed and the flag stored */
+    mofka_mpi_stamp_put(p, id, &batch->stored_ns);
     p->w->ops->nudge(p->w, p->owner);
     return p->w->ops->flush(p->w, p->owner);
 }

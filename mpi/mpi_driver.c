@@ -306,6 +306,8 @@ static mofka_status_t make_window(mofka_mpi_driver_t *d, const settings_t *s) {
 static void driver_free(mofka_mpi_driver_t *d) {
     if (d->comm != MPI_COMM_NULL)
         MPI_Comm_free(&d->comm);
+    mofka_mpi_forget_topics(d);
+    pthread_mutex_destroy(&d->known_lock);
     free(d->owners);
     free(d);
 }
@@ -321,6 +323,7 @@ static mofka_status_t create(MPI_Comm comm, const char *options, mofka_mpi_drive
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a driver");
     d->comm = MPI_COMM_NULL;
     d->keyval = MPI_KEYVAL_INVALID;
+    pthread_mutex_init(&d->known_lock, NULL);
     int error = MPI_Comm_dup(comm, &d->comm);
     if (error) {
         free(d);
@@ -390,6 +393,12 @@ static void node_place(void *self, size_t *index, size_t *count) {
     *count = d->binding_count;
 }
 
+static void process(void *self, size_t *index, size_t *count) {
+    const mofka_mpi_driver_t *d = self;
+    *index = (size_t)d->rank;
+    *count = (size_t)d->size;
+}
+
 static const mofka_driver_ops_t driver_ops = {
     .size = sizeof driver_ops,
     .create_topic = mofka_mpi_create_topic,
@@ -397,6 +406,8 @@ static const mofka_driver_ops_t driver_ops = {
     .topic_exists = mofka_mpi_topic_exists,
     .list_topics = mofka_mpi_list_topics,
     .node_place = node_place,
+    .process = process,
+    .topic_stats = mofka_mpi_topic_stats,
     .close = close_driver,
     .destroy = destroy,
 };

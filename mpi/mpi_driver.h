@@ -22,6 +22,10 @@ typedef struct mofka_mpi_driver {
     int node_size;                       /* ranks of this node */
     size_t binding_count, binding_index; /* those of them with this one's binding; its turn */
     int keyval;                          /* of the attribute that MPI_Finalize finds */
+    pthread_mutex_t known_lock; /* guards the three below; held while statistics are read */
+    mofka_topic_made_t *known;  /* topics whose records statistics have read */
+    size_t known_count;
+    uint64_t known_end; /* where the next record is; 0: none was read */
 } mofka_mpi_driver_t;
 
 /* Where a rank's arena begins in its share. */
@@ -36,6 +40,10 @@ mofka_status_t mofka_mpi_list_topics(void *self, mofka_topic_visit_fn visit, voi
 struct cJSON;
 mofka_status_t mofka_mpi_topic_from_record(mofka_mpi_driver_t *d, const struct cJSON *record,
                                            mofka_topic_made_t *made);
+
+/* mpi_stats.c: the slot of the table; and to free what it learnt. */
+mofka_status_t mofka_mpi_topic_stats(void *self, int64_t timeout_ms, struct cJSON *topics);
+void mofka_mpi_forget_topics(mofka_mpi_driver_t *d);
 
 mofka_status_t mofka_mpi_progress_start(mofka_mpi_driver_t *d);
 void mofka_mpi_progress_stop(mofka_mpi_driver_t *d);

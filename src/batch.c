@@ -84,6 +84,7 @@ mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t meta
     if (b->out.event_count == 0) {
         b->sequence = ++lane->producer->sequence;
         b->opened_ms = mfi_coarse_ms();
+        b->opened_ns = mfi_wall_ns();
     }
     if (metadata_bytes > 0)
         memcpy(b->metadata + b->out.metadata_bytes, metadata, metadata_bytes);
@@ -101,10 +102,11 @@ mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t meta
     return MOFKA_OK;
 }
 
-void mfi_batch_seal(mfi_lane_t *lane) {
+void mfi_batch_seal(mfi_lane_t *lane, mfi_seal_t why) {
     mfi_batch_t *batch = lane->open;
     if (!batch || batch->out.event_count == 0)
         return;
+    mfi_stats_sealed(&lane->producer->stats, &batch->out, why);
     batch->out.events = batch->events;
     batch->out.metadata = batch->metadata;
     batch->out.segments = batch->segments;
@@ -152,6 +154,7 @@ static void finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_id)
     mofka_producer_t *producer = batch->lane->producer;
     const char *message = status ? mofka_last_error() : NULL;
     mofka_delivery_t delivery = delivery_after(&batch->out, status);
+    mfi_stats_finished(&producer->stats, &batch->out, batch->opened_ns, status);
     mofka_future_t *future = batch->futures;
     batch->futures = NULL;
     if (status) {
@@ -218,6 +221,7 @@ static mofka_status_t send_first(mfi_lane_t *lane, int64_t deadline) {
             producer->topic->name, lane->partition, batch->out.event_count,
             mofka_status_name(status));
     pthread_mutex_lock(&producer->lock);
+    mfi_stats_blocked(&producer->stats, &batch->out);
     if (status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_POSSIBLY_STORED) {
         stays(lane, status);
     } else {

@@ -133,8 +133,12 @@ static mofka_status_t make_backend(mofka_consumer_t *consumer) {
         return mofka_fail(MOFKA_ERR_INVALID, "a consumer's table lacks a required slot");
     if (consumer->options.zero_copy && !consumer->ops->view_data)
         status = mofka_fail(MOFKA_ERR_UNSUPPORTED, "this backend cannot show data where it is");
-    consumer->child =
-        (mfi_child_t){.what = "consumer", .name = consumer->name, .topic_name = topic->name};
+    consumer->child = (mfi_child_t){.what = "consumer",
+                                    .name = consumer->name,
+                                    .topic_name = topic->name,
+                                    .stats = mfi_consumer_child_stats,
+                                    .fold = mfi_consumer_child_fold};
+    mfi_consumer_stats_begin(consumer);
     if (!status)
         status = mfi_driver_add_child(topic->driver, &consumer->child);
     if (status) {

@@ -53,6 +53,7 @@ static void drop_ready(mofka_consumer_t *consumer) {
     pthread_mutex_unlock(&consumer->lock);
     while (events) {
         mofka_event_t *next = events->next;
+        mfi_stats_not_pulled(&consumer->stats, events->from);
         mofka_event_release(events);
         events = next;
     }

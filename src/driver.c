@@ -8,6 +8,7 @@
 #include "handles.h"
 #include "log.h"
 #include "registry.h"
+#include "stats.h"
 
 mofka_status_t mofka_driver_register(const char *type, mofka_driver_create_fn create) {
     return mfi_register(MFI_REGISTRY_DRIVER, type, (mfi_function_t)create);
@@ -23,12 +24,14 @@ mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_ops_t *ops
     if (!table_is_whole(ops))
         return mofka_fail(MOFKA_ERR_INVALID, "driver '%s': its table lacks a required slot", type);
     mofka_driver_t *driver = calloc(1, sizeof *driver);
+    mfi_totals_t *totals = calloc(1, sizeof *totals);
     char *name = strdup(type);
     mofka_thread_pool_t *pool =
         ops->default_thread_pool ? mofka_thread_pool_retain(ops->default_thread_pool(self)) : NULL;
     mofka_status_t status = pool ? MOFKA_OK : mofka_thread_pool_create(NULL, &pool);
-    if (!driver || !name || status) {
+    if (!driver || !totals || !name || status) {
         free(driver);
+        free(totals);
         free(name);
         mofka_thread_pool_release(pool);
         return status ? status : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a driver");
@@ -38,6 +41,7 @@ mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_ops_t *ops
     driver->self = self;
     driver->type = name;
     driver->default_pool = pool;
+    driver->totals = totals;
     pthread_mutex_init(&driver->lock, NULL);
     mfi_environment_check();
     mfi_log(MOFKA_LOG_INFO, "driver '%s' is open", type);
@@ -82,6 +86,7 @@ mofka_status_t mfi_driver_add_child(mofka_driver_t *driver, mfi_child_t *child) 
 
 void mfi_driver_remove_child(mofka_driver_t *driver, mfi_child_t *child) {
     pthread_mutex_lock(&driver->lock);
+    child->fold(child, driver->totals);
     if (child->previous)
         child->previous->next = child->next;
     else
@@ -147,6 +152,7 @@ void mofka_driver_release(mofka_driver_t *driver) {
                 driver->type);
     mofka_thread_pool_release(driver->default_pool);
     pthread_mutex_destroy(&driver->lock);
+    free(driver->totals);
     free(driver->type);
     free(driver);
 }

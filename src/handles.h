@@ -15,6 +15,9 @@
 #include <mofka/mofka.h>
 #include "object.h"
 
+struct cJSON;
+struct mfi_totals;
+
 /* An open producer or consumer, linked into its driver's list. */
 typedef struct mfi_child {
     struct mfi_child *previous, *next;
@@ -24,6 +27,10 @@ typedef struct mfi_child {
     /* Drive on what the child's user left unfinished (a producer released without close), within
      * `timeout_ms`; NULL: it has users. Called by the driver's close, with no lock held. */
     mofka_status_t (*drive)(struct mfi_child *child, int64_t timeout_ms);
+    /* Its statistics as JSON; NULL: no memory. Called with the driver's lock. */
+    struct cJSON *(*stats)(struct mfi_child *child);
+    /* Add its statistics to those of the driver's ended children. Called with the driver's lock. */
+    void (*fold)(struct mfi_child *child, struct mfi_totals *totals);
 } mfi_child_t;
 
 struct mofka_driver {
@@ -32,9 +39,10 @@ struct mofka_driver {
     void *self;
     char *type;
     mofka_thread_pool_t *default_pool;
-    pthread_mutex_t lock; /* guards children, closed */
+    pthread_mutex_t lock; /* guards children, closed, totals; before a producer's or consumer's */
     mfi_child_t *children;
     bool closed;
+    struct mfi_totals *totals; /* of the children that ended */
 };
 
 struct mofka_thread_pool {

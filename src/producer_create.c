@@ -114,8 +114,11 @@ static mofka_status_t make_backend(mofka_producer_t *producer) {
         status = mofka_fail(MOFKA_ERR_INVALID, "a producer's table lacks a required slot");
     for (size_t i = 0; !status && i < topic->partition_count; i++)
         status = make_lane(producer, i);
-    producer->child =
-        (mfi_child_t){.what = "producer", .name = producer->name, .topic_name = topic->name};
+    producer->child = (mfi_child_t){.what = "producer",
+                                    .name = producer->name,
+                                    .topic_name = topic->name,
+                                    .stats = mfi_producer_child_stats,
+                                    .fold = mfi_producer_child_fold};
     if (!status)
         status = mfi_driver_add_child(topic->driver, &producer->child);
     if (status && table_is_whole(producer->ops))

@@ -15,7 +15,8 @@ static uint64_t seal_all(mofka_producer_t *producer) {
     pthread_mutex_lock(&producer->lock);
     uint64_t sequence = producer->sequence++;
     for (size_t i = 0; i < producer->topic->partition_count; i++)
-        mfi_batch_seal(&producer->lanes[i]);
+        mfi_batch_seal(&producer->lanes[i], MFI_SEAL_FLUSH);
+    producer->stats.flushes++;
     pthread_mutex_unlock(&producer->lock);
     return sequence;
 }

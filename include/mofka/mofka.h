@@ -14,6 +14,7 @@
 #include <mofka/partition_selector.h>
 #include <mofka/producer.h>
 #include <mofka/serializer.h>
+#include <mofka/stats.h>
 #include <mofka/status.h>
 #include <mofka/thread_pool.h>
 #include <mofka/topic.h>
