@@ -137,6 +137,8 @@ mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadl
 /* producer_send.c, without the lock: a batch was sealed (send it, in a worker or else here, until
  * the deadline; 0: that of a push which begins now) or opened (let it not linger for ever). */
 void mfi_producer_see_to(mfi_lane_t *lane, bool sealed, bool opened, int64_t deadline);
+/* producer_end.c: see mfi_child_t. */
+mofka_status_t mfi_producer_child_end(mfi_child_t *child, int64_t timeout_ms);
 /* Let workers send what is sealed; nothing where there are none. */
 void mfi_producer_ask_workers(mofka_producer_t *producer);
 /* Seal what lingered too long, in any lane; try to send what is sealed, without waiting. */

@@ -132,5 +132,6 @@ void mfi_consumer_drop(mofka_consumer_t *consumer);
 void mfi_consumer_stats_begin(mofka_consumer_t *consumer);
 /* consumer_end.c: close. */
 mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer);
+mofka_status_t mfi_consumer_child_end(mfi_child_t *child, int64_t timeout_ms);
 
 #endif

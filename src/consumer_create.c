@@ -44,7 +44,7 @@ static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
 }
 
 void mofka_consumer_release(mofka_consumer_t *consumer) {
-    if (!consumer || !mfi_object_release(&consumer->object))
+    if (!consumer || !mfi_handle_release(&consumer->object))
         return;
     if (consumer->gone) { /* no lock: the last user is alone, and the library does not end it */
         mfi_consumer_drop(consumer);
@@ -133,9 +133,12 @@ static mofka_status_t make_backend(mofka_consumer_t *consumer) {
         return mofka_fail(MOFKA_ERR_INVALID, "a consumer's table lacks a required slot");
     if (consumer->options.zero_copy && !consumer->ops->view_data)
         status = mofka_fail(MOFKA_ERR_UNSUPPORTED, "this backend cannot show data where it is");
-    consumer->child = (mfi_child_t){.what = "consumer",
+    consumer->child = (mfi_child_t){.object = &consumer->object,
+                                    .lock = &consumer->lock,
+                                    .what = "consumer",
                                     .name = consumer->name,
                                     .topic_name = topic->name,
+                                    .end = mfi_consumer_child_end,
                                     .stats = mfi_consumer_child_stats,
                                     .fold = mfi_consumer_child_fold};
     mfi_consumer_stats_begin(consumer);
@@ -207,9 +210,7 @@ static mofka_consumer_t *consumer_new(mofka_topic_t *topic, const char *name) {
 
 mofka_status_t mofka_consumer_create(mofka_topic_t *topic, const mofka_consumer_options_t *options,
                                      mofka_consumer_t **out) {
-    mofka_status_t status = mfi_check(topic, MFI_TOPIC, "topic");
-    if (!status && !topic->driver->ops)
-        status = mofka_fail(MOFKA_ERR_CLOSED, "the driver of topic '%s' is closed", topic->name);
+    mofka_status_t status = mfi_topic_check(topic);
     if (!status)
         status = check_name(options ? options->name : NULL);
     if (status)

@@ -88,6 +88,12 @@ mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer) {
     return status;
 }
 
+mofka_status_t mfi_consumer_child_end(mfi_child_t *child, int64_t timeout_ms) {
+    (void)timeout_ms;
+    return mfi_consumer_end(
+        (mofka_consumer_t *)((char *)child - offsetof(mofka_consumer_t, child)));
+}
+
 mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer) {
     mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
     return status ? status : mfi_consumer_end(consumer);

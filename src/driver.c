@@ -8,6 +8,7 @@
 #include "handles.h"
 #include "log.h"
 #include "registry.h"
+#include "reporter.h"
 #include "stats.h"
 
 mofka_status_t mofka_driver_register(const char *type, mofka_driver_create_fn create) {
@@ -44,6 +45,8 @@ mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_ops_t *ops
     driver->totals = totals;
     pthread_mutex_init(&driver->lock, NULL);
     mfi_environment_check();
+    mfi_drivers_add(driver);
+    driver->file = mfi_stats_file_start(driver);
     mfi_log(MOFKA_LOG_INFO, "driver '%s' is open", type);
     *out = driver;
     return MOFKA_OK;
@@ -118,14 +121,50 @@ static mofka_status_t end_children(mofka_driver_t *driver, int64_t deadline) {
 static mofka_status_t close_open(mofka_driver_t *driver, int64_t timeout_ms) {
     int64_t deadline = mfi_deadline(timeout_ms);
     mofka_status_t status = end_children(driver, deadline);
-    if (!status)
+    if (!status) {
+        mfi_reporter_stop(driver->callback, true);
+        mfi_reporter_stop(driver->file, true);
+        driver->callback = driver->file = NULL;
         status = driver->ops->close(driver->self, mfi_remaining(deadline));
+    }
     if (status)
         return status;
+    mfi_drivers_remove(driver);
     driver->ops->destroy(driver->self);
     driver->ops = NULL;
     mfi_log(MOFKA_LOG_INFO, "driver '%s' is closed", driver->type);
     return MOFKA_OK;
+}
+
+/* With the lock: one that was not tried yet, which is so from now on. */
+static mfi_child_t *next_forgotten(mofka_driver_t *driver) {
+    mfi_child_t *child = driver->children;
+    while (child && child->forgotten)
+        child = child->next;
+    if (child)
+        child->forgotten = true;
+    return child;
+}
+
+mofka_status_t mofka_driver_end_forgotten(void *self, int64_t flush_ms, int64_t close_ms) {
+    mofka_driver_t *driver = mfi_drivers_find(self);
+    if (!driver)
+        return mofka_fail(MOFKA_ERR_INVALID, "no open driver has this `self`");
+    int64_t deadline = mfi_deadline(flush_ms);
+    mofka_status_t status = MOFKA_OK;
+    for (;;) {
+        pthread_mutex_lock(&driver->lock);
+        mfi_child_t *child = next_forgotten(driver);
+        pthread_mutex_unlock(&driver->lock);
+        if (!child)
+            break;
+        mofka_status_t one =
+            (child->drive ? child->drive : child->end)(child, mfi_remaining(deadline));
+        status = status ? status : one;
+    }
+    /* With a child that could not end, this answers MOFKA_ERR_BUSY, or the child's own error again. */
+    mofka_status_t closed = close_open(driver, close_ms);
+    return status ? status : closed;
 }
 
 mofka_status_t mofka_driver_close(mofka_driver_t *driver, int64_t timeout_ms) {
@@ -145,11 +184,13 @@ mofka_driver_t *mofka_driver_retain(mofka_driver_t *driver) {
 }
 
 void mofka_driver_release(mofka_driver_t *driver) {
-    if (!driver || !mfi_object_release(&driver->object))
+    if (!driver || !mfi_handle_release(&driver->object))
         return;
-    if (driver->ops)
+    if (driver->ops) { /* reporters, and MPI_Finalize, may still come to it */
         mfi_log(MOFKA_LOG_WARN, "driver '%s' was released but never closed; its memory stays",
                 driver->type);
+        return;
+    }
     mofka_thread_pool_release(driver->default_pool);
     pthread_mutex_destroy(&driver->lock);
     free(driver->totals);

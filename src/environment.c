@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "log.h"
+#include "reporter.h"
 
 extern char **environ;
 
@@ -21,8 +22,19 @@ static bool is_level(const char *value) {
     return mfi_log_level_of(value, &level);
 }
 
+static bool is_text(const char *value) {
+    return *value != '\0';
+}
+
+static bool is_interval(const char *value) {
+    uint64_t interval_ms;
+    return mfi_stats_interval(value, &interval_ms);
+}
+
 static const variable_t variables[] = {
     {"MOFKA_LOG", "error, warn, info, debug or trace", is_level},
+    {"MOFKA_STATS_FILE", "a file name", is_text},
+    {"MOFKA_STATS_INTERVAL_MS", "a whole number from 1 to 86400000", is_interval},
 };
 #define VARIABLES (sizeof variables / sizeof variables[0])
 

@@ -114,9 +114,12 @@ static mofka_status_t make_backend(mofka_producer_t *producer) {
         status = mofka_fail(MOFKA_ERR_INVALID, "a producer's table lacks a required slot");
     for (size_t i = 0; !status && i < topic->partition_count; i++)
         status = make_lane(producer, i);
-    producer->child = (mfi_child_t){.what = "producer",
+    producer->child = (mfi_child_t){.object = &producer->object,
+                                    .lock = &producer->lock,
+                                    .what = "producer",
                                     .name = producer->name,
                                     .topic_name = topic->name,
+                                    .end = mfi_producer_child_end,
                                     .stats = mfi_producer_child_stats,
                                     .fold = mfi_producer_child_fold};
     if (!status)
@@ -130,9 +133,7 @@ mofka_status_t mofka_producer_create(mofka_topic_t *topic, const mofka_producer_
                                      mofka_producer_t **out) {
     static const mofka_producer_options_t defaults;
     options = options ? options : &defaults;
-    mofka_status_t status = mfi_check(topic, MFI_TOPIC, "topic");
-    if (!status && !topic->driver->ops)
-        status = mofka_fail(MOFKA_ERR_CLOSED, "the driver of topic '%s' is closed", topic->name);
+    mofka_status_t status = mfi_topic_check(topic);
     if (!status)
         status = check_options(options);
     if (status)

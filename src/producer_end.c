@@ -221,6 +221,10 @@ mofka_producer_t *mofka_producer_retain(mofka_producer_t *producer) {
     return producer;
 }
 
+mofka_status_t mfi_producer_child_end(mfi_child_t *child, int64_t timeout_ms) {
+    return end((mofka_producer_t *)((char *)child - offsetof(mofka_producer_t, child)), timeout_ms);
+}
+
 static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
     mofka_producer_t *producer =
         (mofka_producer_t *)((char *)child - offsetof(mofka_producer_t, child));
@@ -231,7 +235,7 @@ static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
 }
 
 void mofka_producer_release(mofka_producer_t *producer) {
-    if (!producer || !mfi_object_release(&producer->object))
+    if (!producer || !mfi_handle_release(&producer->object))
         return;
     if (producer->ended) { /* no lock: the last user is alone, and the library does not end it */
         mfi_producer_drop(producer);

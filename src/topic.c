@@ -67,7 +67,7 @@ mofka_topic_t *mofka_topic_retain(mofka_topic_t *topic) {
 }
 
 void mofka_topic_release(mofka_topic_t *topic) {
-    if (topic && mfi_object_release(&topic->object))
+    if (topic && !mfi_object_is(topic->driver, MFI_FORKED) && mfi_object_release(&topic->object))
         topic_free(topic);
 }
 
@@ -95,8 +95,10 @@ size_t mofka_topic_partition_count(const mofka_topic_t *topic) {
     return mfi_object_is(topic, MFI_TOPIC) ? topic->partition_count : 0;
 }
 
-static mofka_status_t check_usable(const mofka_topic_t *topic) {
+mofka_status_t mfi_topic_check(const mofka_topic_t *topic) {
     mofka_status_t status = mfi_check(topic, MFI_TOPIC, "topic");
+    if (!status && mfi_object_is(topic->driver, MFI_FORKED))
+        status = mfi_check(topic->driver, MFI_DRIVER, "topic's driver");
     if (!status && !topic->driver->ops)
         status = mofka_fail(MOFKA_ERR_CLOSED, "the driver of topic '%s' is closed", topic->name);
     return status;
@@ -104,7 +106,7 @@ static mofka_status_t check_usable(const mofka_topic_t *topic) {
 
 mofka_status_t mofka_topic_partition_info(const mofka_topic_t *topic, size_t index,
                                           mofka_metadata_t **info) {
-    mofka_status_t status = check_usable(topic);
+    mofka_status_t status = mfi_topic_check(topic);
     if (!status && index >= topic->partition_count)
         status = mofka_fail(MOFKA_ERR_RANGE, "partition %zu of %zu of topic '%s'", index,
                             topic->partition_count, topic->name);
@@ -112,6 +114,6 @@ mofka_status_t mofka_topic_partition_info(const mofka_topic_t *topic, size_t ind
 }
 
 mofka_status_t mofka_topic_mark_complete(mofka_topic_t *topic, int64_t timeout_ms) {
-    mofka_status_t status = check_usable(topic);
+    mofka_status_t status = mfi_topic_check(topic);
     return status ? status : topic->ops->mark_complete(topic->self, timeout_ms);
 }

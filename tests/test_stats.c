@@ -218,6 +218,103 @@ static void consumers_count(void **state) {
     mofka_driver_release(simple);
 }
 
+/* ---- reports --------------------------------------------------------------------------------- */
+
+typedef struct reports {
+    _Atomic int count;
+    _Atomic double closed; /* producers, in the last one */
+    mofka_status_t nested; /* of replacing the callback inside of itself */
+} reports_t;
+
+static void count_report(void *context, const mofka_metadata_t *report) {
+    reports_t *reports = context;
+    reports->nested = mofka_driver_set_stats_callback(driver, 1000, count_report, context);
+    reports->closed = number_at(report, "closed/producers/count");
+    reports->count++;
+}
+
+/* Reports come while the program does nothing, once more at close, and never after. */
+static void a_callback_is_called(void **state) {
+    (void)state;
+    reports_t first = {0}, second = {0};
+    FAILS(mofka_driver_set_stats_callback(driver, 0, count_report, &first), MOFKA_ERR_RANGE,
+          "1 to");
+    FAILS(mofka_driver_set_stats_callback(driver, UINT64_MAX, count_report, &first),
+          MOFKA_ERR_RANGE, "86400000");
+    OK(mofka_driver_set_stats_callback(driver, 5, count_report, &first));
+    for (int i = 0; i < 1000 && first.count < 3; i++)
+        sleep_ms(5);
+    assert_true(first.count >= 3);
+    assert_int_equal(first.nested, MOFKA_ERR_BUSY);
+    OK(mofka_driver_set_stats_callback(driver, 60000, count_report, &second));
+    int seen = first.count;
+    mofka_producer_t *producer = make((mofka_producer_options_t){0});
+    OK(push_to(producer, 0));
+    FAILS(mofka_driver_close(driver, 1000), MOFKA_ERR_BUSY, ""); /* goes on */
+    end_producer(producer);
+    assert_int_equal(second.count, 0);
+    mofka_topic_release(topic);
+    OK(mofka_driver_close(driver, 1000));
+    assert_int_equal(second.count, 1);
+    assert_true(second.closed == 1);
+    assert_int_equal(first.count, seen);
+    FAILS(mofka_driver_set_stats_callback(driver, 5, count_report, &first), MOFKA_ERR_CLOSED, "");
+    mofka_driver_release(driver);
+    setup(state); /* for the teardown */
+}
+
+static int lines_of(const char *name, char *last, size_t room) {
+    FILE *file = fopen(name, "r");
+    int count = 0;
+    if (!file)
+        return -1;
+    while (fgets(last, (int)room, file))
+        count++;
+    fclose(file);
+    return count;
+}
+
+/* Every line is an object; the last one is written at close. */
+static void a_file_is_written(void **state) {
+    (void)state;
+    static char line[1 << 16];
+    const char *name = "test_stats_0_%r_0.ndjson", *expanded = "test_stats_0_0_0.ndjson";
+    remove(expanded);
+    setenv("MOFKA_STATS_FILE", name, 1);
+    setenv("MOFKA_STATS_INTERVAL_MS", "5", 1);
+    setup(state);
+    mofka_producer_t *producer = make((mofka_producer_options_t){0});
+    OK(push_to(producer, 0));
+    for (int i = 0; i < 1000 && lines_of(expanded, line, sizeof line) < 3; i++)
+        sleep_ms(5);
+    end_producer(producer);
+    teardown(state);
+    unsetenv("MOFKA_STATS_FILE");
+    unsetenv("MOFKA_STATS_INTERVAL_MS");
+    assert_true(lines_of(expanded, line, sizeof line) >= 4);
+    mofka_metadata_release(stats);
+    OK(mofka_metadata_create(line, strlen(line), &stats));
+    NUMBER(stats, "closed/producers/events_stored", 1);
+    remove(expanded);
+}
+
+static void collect_warning(void *context, mofka_log_level_t level, const char *message) {
+    if (level == MOFKA_LOG_WARN)
+        snprintf(context, 512, "%s", message);
+}
+
+static void a_file_that_cannot_be_written_is_told(void **state) {
+    char told[512] = "";
+    mofka_log_set_callback(collect_warning, told);
+    setenv("MOFKA_STATS_FILE", "/nowhere/at/all", 1);
+    setup(state);
+    unsetenv("MOFKA_STATS_FILE");
+    mofka_log_set_callback(NULL, NULL);
+    teardown(state);
+    assert_string_equal(told, "MOFKA_STATS_FILE '/nowhere/at/all': No such file or directory; no "
+                              "statistics are written");
+}
+
 static int forget_stats(void **state) {
     (void)state;
     mofka_metadata_release(stats);
@@ -231,6 +328,9 @@ int main(void) {
         CASE(waiting_pushes),
         CASE(drivers_add_up),
         cmocka_unit_test(consumers_count),
+        CASE(a_callback_is_called),
+        cmocka_unit_test(a_file_is_written),
+        cmocka_unit_test(a_file_that_cannot_be_written_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, forget_stats);
 }

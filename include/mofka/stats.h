@@ -82,6 +82,34 @@ MOFKA_API mofka_status_t mofka_consumer_stats(mofka_consumer_t *consumer, mofka_
 MOFKA_API mofka_status_t mofka_driver_stats(mofka_driver_t *driver, int64_t timeout_ms,
                                             mofka_metadata_t **stats);
 
+/** The longest interval of statistics: a day, low enough to catch a wrong unit. */
+#define MOFKA_STATS_INTERVAL_MS_MAX 86400000
+
+/** Called with a driver's statistics (borrow; retain them to keep them). */
+typedef void (*mofka_stats_fn)(void *context, const mofka_metadata_t *stats);
+
+/**
+ * Call `callback` every `interval_ms` with what mofka_driver_stats gives, in a thread of its own, and
+ * once more in mofka_driver_close, in the thread that closes, when producers and consumers have
+ * ended. It replaces the one before; NULL: none from now on. No call runs any more when this, or a
+ * close that answered OK or MOFKA_ERR_TIMEOUT, returns. The callback must not close the driver or
+ * call this. `context`: borrow until then. Each call reads the topics for at most `interval_ms`, at
+ * most 1 s.
+ *
+ * The environment variable MOFKA_STATS_FILE does the same for a file, for every driver of the process:
+ * one JSON object per line, appended with one write each, every MOFKA_STATS_INTERVAL_MS (1000) ms and
+ * at close. "%r" in its name is the rank; without it the ranks share the file, and "rank" tells
+ * lines apart.
+ *
+ * MOFKA_ERR_RANGE: an interval of 0, or above MOFKA_STATS_INTERVAL_MS_MAX. MOFKA_ERR_BUSY: called by
+ * the callback. MOFKA_ERR_CLOSED, MOFKA_ERR_SYSTEM, MOFKA_ERR_MEMORY. Threads: owner. MPI: as
+ * mofka_driver_stats; below MPI_THREAD_MULTIPLE the thread's reports in an rma window lack "topics",
+ * the last one has them. Blocks: until a call under way ends.
+ */
+MOFKA_API mofka_status_t mofka_driver_set_stats_callback(mofka_driver_t *driver,
+                                                         uint64_t interval_ms,
+                                                         mofka_stats_fn callback, void *context);
+
 #ifdef __cplusplus
 }
 #endif
