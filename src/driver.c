@@ -151,20 +151,18 @@ mofka_status_t mofka_driver_end_forgotten(void *self, int64_t flush_ms, int64_t 
     if (!driver)
         return mofka_fail(MOFKA_ERR_INVALID, "no open driver has this `self`");
     int64_t deadline = mfi_deadline(flush_ms);
-    mofka_status_t status = MOFKA_OK;
+    mfi_reporter_join(driver->callback);
+    mfi_reporter_join(driver->file);
     for (;;) {
         pthread_mutex_lock(&driver->lock);
         mfi_child_t *child = next_forgotten(driver);
         pthread_mutex_unlock(&driver->lock);
         if (!child)
             break;
-        mofka_status_t one =
-            (child->drive ? child->drive : child->end)(child, mfi_remaining(deadline));
-        status = status ? status : one;
+        if ((child->drive ? child->drive : child->end)(child, mfi_remaining(deadline)))
+            mfi_log(MOFKA_LOG_WARN, "ending a forgotten %s: %s", child->what, mofka_last_error());
     }
-    /* With a child that could not end, this answers MOFKA_ERR_BUSY, or the child's own error again. */
-    mofka_status_t closed = close_open(driver, close_ms);
-    return status ? status : closed;
+    return close_open(driver, close_ms);
 }
 
 mofka_status_t mofka_driver_close(mofka_driver_t *driver, int64_t timeout_ms) {

@@ -21,6 +21,7 @@ struct mfi_reporter {
     pthread_mutex_t lock; /* guards stop */
     pthread_cond_t changed;
     bool stop;
+    bool joined; /* the stopping thread's */
 };
 
 static void report(mfi_reporter_t *r) {
@@ -90,15 +91,22 @@ mofka_status_t mfi_reporter_start(mofka_driver_t *driver, uint64_t interval_ms,
     return MOFKA_OK;
 }
 
-void mfi_reporter_stop(mfi_reporter_t *r, bool last) {
-    if (!r)
+void mfi_reporter_join(mfi_reporter_t *r) {
+    if (!r || r->joined)
         return;
     pthread_mutex_lock(&r->lock);
     r->stop = true;
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->lock);
     pthread_join(r->thread, NULL);
-    r->thread = pthread_self(); /* the callback cannot replace itself here either */
+    r->joined = true;
+    r->thread = pthread_self(); /* a last report: the callback cannot replace itself there either */
+}
+
+void mfi_reporter_stop(mfi_reporter_t *r, bool last) {
+    if (!r)
+        return;
+    mfi_reporter_join(r);
     if (last)
         report(r);
     if (r->release)

@@ -17,7 +17,9 @@ typedef struct mfi_reporter mfi_reporter_t;
 mofka_status_t mfi_reporter_start(mofka_driver_t *driver, uint64_t interval_ms,
                                   mofka_stats_fn report, void *context,
                                   void (*release)(void *context), mfi_reporter_t **reporter);
-/* NULL is ignored. `last`: report once more, from this thread. */
+/* End the thread: no more reports but a last one. NULL is ignored; so for the next. */
+void mfi_reporter_join(mfi_reporter_t *reporter);
+/* Join, then free it. `last`: report once more, from this thread. */
 void mfi_reporter_stop(mfi_reporter_t *reporter, bool last);
 /* Whether the calling thread is the reporter's. */
 bool mfi_reporter_is_own_thread(const mfi_reporter_t *reporter);

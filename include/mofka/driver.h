@@ -71,12 +71,11 @@ MOFKA_API mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_
                                            void *self, mofka_driver_t **driver);
 /** For backends: what the driver stands on goes away (MPI_Finalize was called) although the user did
  * not close it: end its open producers (which flush, for at most `flush_ms` together) and consumers,
- * then close it, for at most `close_ms`. Handles stay, and answer MOFKA_ERR_CLOSED. The first error of
- * these steps is returned; mofka_last_error tells of the last. MOFKA_ERR_BUSY: one could not be ended,
- * and the driver is not closed. Threads: any, but no other uses the driver. MPI: as close. Blocks: as
+ * then close it, for at most `close_ms`. Handles stay, and answer MOFKA_ERR_CLOSED. What a producer or a
+ * consumer answers is logged; the driver is closed when this answers MOFKA_OK, and only then.
+ * Threads: any, but no other uses the driver. MPI: as close. Blocks: as
  * close. */
-MOFKA_API mofka_status_t mofka_driver_end_forgotten(void *self, int64_t flush_ms,
-                                                    int64_t close_ms);
+MOFKA_API mofka_status_t mofka_driver_end_forgotten(void *self, int64_t flush_ms, int64_t close_ms);
 /** Makes a driver's table and `self` from options JSON (or NULL). */
 typedef mofka_status_t (*mofka_driver_create_fn)(const char *options,
                                                  const mofka_driver_ops_t **ops, void **self);
