@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <mofka/log.h>
 #include <mofka/options.h>
 
 #define WARN_AFTER_MS 1000
@@ -91,8 +92,8 @@ static void describe_full(const mofka_mpi_partition_t *p, char *text, size_t byt
 static void warn_full(const mofka_mpi_partition_t *p) {
     char who[256];
     describe_full(p, who, sizeof who);
-    fprintf(stderr, "mofka: topic '%s', partition %zu has been full for %d ms: %s\n", p->topic,
-            p->index, WARN_AFTER_MS, who);
+    mofka_log(MOFKA_LOG_WARN, "topic '%s', partition %zu has been full for %d ms: %s", p->topic,
+              p->index, WARN_AFTER_MS, who);
 }
 
 static mofka_status_t complete_error(const mofka_mpi_partition_t *p) {
@@ -156,17 +157,12 @@ static mofka_status_t sleep_for_room(const mofka_mpi_partition_t *p, const mofka
     return status;
 }
 
-/* Wait until the batch fits, behind the tail or where it is reserved. */
-static mofka_status_t wait_for_room(const mofka_mpi_partition_t *p, const mofka_batch_t *batch,
-                                    due_t *due) {
+/* The long wait for room. */
+static mofka_status_t sleep_until_room(const mofka_mpi_partition_t *p, const mofka_batch_t *batch,
+                                       int64_t start, due_t *due) {
+    mofka_status_t status = MOFKA_OK;
     bool warned = false, room = false;
-    mofka_status_t status = look_for_room(p, batch, due, &room);
-    if (status || room) /* nearly always; no clock was read */
-        return status;
-    int64_t step = p->w->doorbells ? 1000 : 20, start = mofka_mpi_now_ms();
-    mofka_mpi_spin_t spin = mofka_mpi_spin_start(p->w);
-    while (!status && !room && mofka_mpi_spin(&spin))
-        status = look_for_room(p, batch, due, &room);
+    int64_t step = p->w->doorbells ? 1000 : 20;
     while (!status && !room) {
         int64_t now = mofka_mpi_now_ms();
         if (now >= deadline_of(due))
@@ -181,6 +177,29 @@ static mofka_status_t wait_for_room(const mofka_mpi_partition_t *p, const mofka_
         if (room)
             mofka_mpi_ring_room(p); /* there may be enough for another */
     }
+    return status;
+}
+
+/* Wait until the batch fits, behind the tail or where it is reserved. */
+static mofka_status_t wait_for_room(const mofka_mpi_partition_t *p, mofka_batch_t *batch,
+                                    due_t *due) {
+    const uint64_t blocked = p->base + MOFKA_MPI_CONTROL(blocked);
+    bool room = false;
+    mofka_status_t status = look_for_room(p, batch, due, &room);
+    if (status || room) /* nearly always; no clock was read */
+        return status;
+    int64_t start_ns = mofka_mpi_now_ns(), start = start_ns / 1000000;
+    mofka_mpi_spin_t spin = mofka_mpi_spin_start(p->w);
+    while (!status && !room && mofka_mpi_spin(&spin))
+        status = look_for_room(p, batch, due, &room);
+    if (!status && !room) {
+        if (due->timeout_ms == 0) /* only looked */
+            return MOFKA_ERR_TIMEOUT;
+        p->w->ops->fetch_add(p->w, p->owner, blocked, 1);
+        status = sleep_until_room(p, batch, start, due);
+        p->w->ops->fetch_add(p->w, p->owner, blocked, (uint64_t)-1);
+    }
+    batch->blocked_ns += (uint64_t)(mofka_mpi_now_ns() - start_ns);
     return status;
 }
 
@@ -283,8 +302,7 @@ static void put_data(const mofka_mpi_partition_t *p, sender_t *sender, const mof
 }
 
 /* Step 5. */
-static mofka_status_t put(const mofka_mpi_partition_t *p, sender_t *sender,
-                          const mofka_batch_t *batch) {
+static mofka_status_t put(const mofka_mpi_partition_t *p, sender_t *sender, mofka_batch_t *batch) {
     uint64_t id = batch->scratch[SCRATCH_EVENTS];
     uint64_t metadata = batch->scratch[SCRATCH_UNITS] * MOFKA_MPI_UNIT_BYTES;
     uint64_t data = metadata + batch->metadata_bytes;
@@ -302,6 +320,8 @@ static mofka_status_t put(const mofka_mpi_partition_t *p, sender_t *sender,
         data += batch->events[i].data_bytes;
     }
     mofka_mpi_entries_put(p, id, sender->entries, batch->event_count);
+    batch->stored_ns = mofka_mpi_wall_ns(); /* readable once this is flushed and the flag stored */
+    mofka_mpi_stamp_put(p, id, &batch->stored_ns);
     p->w->ops->nudge(p->w, p->owner);
     return p->w->ops->flush(p->w, p->owner);
 }

@@ -77,6 +77,15 @@ static mofka_status_t acknowledge(void *self, size_t partition, uint64_t id) {
     return MOFKA_OK;
 }
 
+static mofka_status_t acknowledged(void *self, size_t partition, uint64_t *next) {
+    mofka_mpi_consumer_t *c = self;
+    mofka_mpi_reader_t *r = partition < c->partition_count ? c->by_partition[partition] : NULL;
+    if (!r)
+        return MOFKA_ERR_RANGE;
+    *next = atomic_load(&r->acknowledged);
+    return MOFKA_OK;
+}
+
 static mofka_status_t publish(void *self) {
     mofka_mpi_consumer_t *c = self;
     mofka_status_t status = MOFKA_OK;
@@ -124,6 +133,7 @@ static const mofka_consumer_ops_t consumer_ops = {
     .wait = mofka_mpi_consumer_wait,
     .release_run = release_run,
     .acknowledge = acknowledge,
+    .acknowledged = acknowledged,
     .publish = publish,
     .unsubscribe = unsubscribe,
     .close = close_consumer,

@@ -28,6 +28,8 @@ typedef struct mofka_mpi_reader {
     bool fresh;                    /* the name was new here */
     uint64_t next;                 /* id to read next */
     uint64_t batch_end;            /* end of the batch that `next` is in; == next at a boundary */
+    uint64_t batch_start;          /* where the batch that `next` is in begins */
+    uint64_t stamp;                /* of the batch that the run under way begins in; 0: unknown */
     uint64_t skip_below;           /* not delivered: acknowledged before, or counted as lost */
     uint64_t complete;             /* the partition's word, once it is not 0 */
     uint64_t lost;                 /* not yet told */

@@ -84,7 +84,7 @@ static void resume(mofka_mpi_reader_t *r, mofka_mpi_place_t head) {
     /* An overtaken cursor below the head cannot be completed from it: start at the head instead. */
     if (at.events > acknowledged)
         at = head;
-    r->next = r->batch_end = at.events;
+    r->next = r->batch_end = r->batch_start = at.events;
     r->skip_below = acknowledged;
     r->published = acknowledged;
     atomic_store(&r->acknowledged, acknowledged);
@@ -104,7 +104,7 @@ static void begin(mofka_mpi_reader_t *r, const char *name, mofka_mpi_place_t hea
     mofka_mpi_store(p, field_of(MOFKA_MPI_CONTROL(cursor), r->place),
                     head.events << 32 | (uint32_t)head.units);
     mofka_mpi_store(p, field_of(MOFKA_MPI_CONTROL(acknowledged), r->place), start);
-    r->next = r->batch_end = head.events;
+    r->next = r->batch_end = r->batch_start = head.events;
     r->skip_below = r->published = start;
     atomic_store(&r->acknowledged, start);
 }
@@ -180,6 +180,8 @@ mofka_status_t mofka_mpi_reader_took(mofka_mpi_reader_t *r, size_t count, size_t
                                   : id + 1 == r->batch_end;
         if (last)
             status = add_mark(r, id + 1, mofka_mpi_units(e->data + e->data_bytes));
+        if (last)
+            r->batch_start = id + 1;
     }
     if (status)
         return status;

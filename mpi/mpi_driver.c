@@ -4,19 +4,18 @@
  *
  * Every step of creation that can fail on one rank ends in an agreement of all (an Allreduce of
  * what went wrong and of the options' hash), so one rank's error is everyone's and nobody waits for
- * ever. Close: a barrier that is polled, so a rank that does not come makes the others answer
- * MOFKA_ERR_TIMEOUT (and they may call again); the window is freed only once all have come.
+ * ever. Close, and what MPI_Finalize does to a forgotten driver, are in mpi_close.c.
  */
 #include "mpi_driver.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include <mofka/log.h>
 #include <mofka/options.h>
 
 /* How long a rank that has a core to itself looks again before it sleeps: longer than a wake-up. */
@@ -143,6 +142,9 @@ static mofka_status_t check_mpi(void) {
         return mofka_fail(MOFKA_ERR_MPI, "MPI is not initialised: call MPI_Init_thread first");
     if (MPI_Finalized(&flag) || flag)
         return mofka_fail(MOFKA_ERR_MPI, "MPI is finalised already");
+    if (mofka_mpi_is_forked())
+        return mofka_fail(MOFKA_ERR_MPI,
+                          "this process was forked from one that uses MPI, and cannot use it");
     return MOFKA_OK;
 }
 
@@ -205,39 +207,6 @@ static mofka_status_t check_window(const mofka_mpi_driver_t *d, const settings_t
     return check_memory(d);
 }
 
-/* MPI_Finalize deletes the attributes of MPI_COMM_SELF before anything else. A driver that is still
- * there then was forgotten: it is told, and its thread leaves MPI, so that nothing hangs. */
-static int at_finalize(MPI_Comm self, int keyval, void *driver, void *unused) {
-    mofka_mpi_driver_t *d = driver;
-    (void)self, (void)keyval, (void)unused;
-    if (!d->w)
-        return MPI_SUCCESS; /* closed: deleted by close */
-    fprintf(stderr,
-            "mofka: rank %d: the MPI driver was not closed before MPI_Finalize; what its producers "
-            "still hold is lost\n",
-            d->rank);
-    mofka_mpi_progress_stop(d);
-    return MPI_SUCCESS;
-}
-
-static mofka_status_t watch_finalize(mofka_mpi_driver_t *d) {
-    int error = MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, at_finalize, &d->keyval, NULL);
-    if (!error)
-        error = MPI_Comm_set_attr(MPI_COMM_SELF, d->keyval, d);
-    return error ? mofka_mpi_error("MPI_Comm_set_attr", error) : MOFKA_OK;
-}
-
-/* Every rank has its window. */
-static void stop(mofka_mpi_driver_t *d) {
-    mofka_mpi_progress_stop(d);
-    d->w->ops->destroy(d->w);
-    d->w = NULL;
-    if (d->keyval != MPI_KEYVAL_INVALID) {
-        MPI_Comm_delete_attr(MPI_COMM_SELF, d->keyval);
-        MPI_Comm_free_keyval(&d->keyval);
-    }
-}
-
 /* Local: what the window is told about threads and cores. */
 static mofka_status_t new_window(mofka_mpi_driver_t *d, bool shm) {
     mofka_status_t status = shm ? mofka_mpi_window_shm(d->rank, d->size, &d->w)
@@ -261,7 +230,7 @@ static void drop_window(mofka_mpi_driver_t *d) {
     MPI_Allreduce(MPI_IN_PLACE, &every, 1, MPI_INT, MPI_MIN, d->comm);
     if (!every)
         d->w->win = MPI_WIN_NULL;
-    stop(d);
+    mofka_mpi_driver_stop(d);
 }
 
 static mofka_status_t make_window(mofka_mpi_driver_t *d, const settings_t *s) {
@@ -290,18 +259,24 @@ static mofka_status_t make_window(mofka_mpi_driver_t *d, const settings_t *s) {
     if (!shm && s->progress == 0 && (is_owner(d, d->rank) || d->rank == 0))
         status = mofka_mpi_progress_start(d);
     if (!status)
-        status = watch_finalize(d);
+        status = mofka_mpi_watch_finalize(d);
     if (!status)
         status = mofka_mpi_window_zero(d->w, d->rank, 0, mofka_mpi_arena_start(d, d->rank));
     status = agree(d, status, "starting");
     if (status)
-        stop(d);
+        mofka_mpi_driver_stop(d);
+    else
+        mofka_log(MOFKA_LOG_INFO,
+                  "rank %d of %d: window \"%s\", arenas of %" PRIu64 " bytes at %zu owners",
+                  d->rank, d->size, d->w->ops->name, d->arena_bytes, d->owner_count);
     return status;
 }
 
 static void driver_free(mofka_mpi_driver_t *d) {
     if (d->comm != MPI_COMM_NULL)
         MPI_Comm_free(&d->comm);
+    mofka_mpi_forget_topics(d);
+    pthread_mutex_destroy(&d->known_lock);
     free(d->owners);
     free(d);
 }
@@ -317,6 +292,8 @@ static mofka_status_t create(MPI_Comm comm, const char *options, mofka_mpi_drive
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a driver");
     d->comm = MPI_COMM_NULL;
     d->keyval = MPI_KEYVAL_INVALID;
+    d->process = getpid();
+    pthread_mutex_init(&d->known_lock, NULL);
     int error = MPI_Comm_dup(comm, &d->comm);
     if (error) {
         free(d);
@@ -346,36 +323,6 @@ static mofka_status_t create(MPI_Comm comm, const char *options, mofka_mpi_drive
     return status;
 }
 
-static mofka_status_t close_driver(void *self, int64_t timeout_ms) {
-    mofka_mpi_driver_t *d = self;
-    int64_t deadline = mofka_mpi_deadline(timeout_ms), us = 10;
-    int finalized, here = 0;
-    MPI_Finalized(&finalized);
-    if (finalized)
-        return mofka_fail(MOFKA_ERR_MPI, "MPI was finalised before the driver was closed");
-    if (!d->is_closing) {
-        int error = MPI_Ibarrier(d->comm, &d->closing);
-        if (error)
-            return mofka_mpi_error("MPI_Ibarrier", error);
-        d->is_closing = true;
-    }
-    for (;;) {
-        int error = MPI_Test(&d->closing, &here, MPI_STATUS_IGNORE);
-        if (error)
-            return mofka_mpi_error("MPI_Test", error);
-        if (here)
-            break;
-        if (mofka_mpi_now_ms() >= deadline)
-            return mofka_fail(MOFKA_ERR_TIMEOUT,
-                              "not all %d ranks closed the driver within %" PRId64 " ms", d->size,
-                              timeout_ms);
-        mofka_mpi_back_off(&us, 1000);
-    }
-    stop(d);
-    MPI_Comm_free(&d->comm);
-    return MOFKA_OK;
-}
-
 static void destroy(void *self) {
     driver_free(self);
 }
@@ -386,6 +333,12 @@ static void node_place(void *self, size_t *index, size_t *count) {
     *count = d->binding_count;
 }
 
+static void process(void *self, size_t *index, size_t *count) {
+    const mofka_mpi_driver_t *d = self;
+    *index = (size_t)d->rank;
+    *count = (size_t)d->size;
+}
+
 static const mofka_driver_ops_t driver_ops = {
     .size = sizeof driver_ops,
     .create_topic = mofka_mpi_create_topic,
@@ -393,7 +346,9 @@ static const mofka_driver_ops_t driver_ops = {
     .topic_exists = mofka_mpi_topic_exists,
     .list_topics = mofka_mpi_list_topics,
     .node_place = node_place,
-    .close = close_driver,
+    .process = process,
+    .topic_stats = mofka_mpi_topic_stats,
+    .close = mofka_mpi_close_driver,
     .destroy = destroy,
 };
 
@@ -402,6 +357,11 @@ mofka_status_t mofka_mpi_driver_create(MPI_Comm comm, const char *options,
     mofka_mpi_driver_t *d;
     mofka_status_t status = create(comm, options, &d);
     return status ? status : mofka_driver_wrap("mpi", &driver_ops, d, driver);
+}
+
+mofka_status_t mofka_mpi_driver_create_f(MPI_Fint comm, const char *options,
+                                         mofka_driver_t **driver) {
+    return mofka_mpi_driver_create(MPI_Comm_f2c(comm), options, driver);
 }
 
 static mofka_status_t create_world(const char *options, const mofka_driver_ops_t **ops,

@@ -3,6 +3,7 @@
 #define MOFKA_MPI_DRIVER_H
 
 #include <pthread.h>
+#include <sys/types.h>
 #include <mofka/mpi.h>
 #include "mpi_topic.h"
 
@@ -17,11 +18,18 @@ typedef struct mofka_mpi_driver {
     bool progress;            /* whether the progress thread runs */
     pthread_t progress_thread;
     _Atomic int stop_progress;
-    MPI_Request closing; /* the barrier of close */
-    bool is_closing;
+    /* Close, see mpi_driver.c: the barrier, then what is agreed on. */
+    enum { MOFKA_MPI_OPEN, MOFKA_MPI_ARRIVING, MOFKA_MPI_AGREEING, MOFKA_MPI_AGREED } closing;
+    MPI_Request close_request;
+    int frees_own, frees;                /* whether this rank, whether all ranks free the window */
+    pid_t process;                       /* which made it; a forked child must leave it alone */
     int node_size;                       /* ranks of this node */
     size_t binding_count, binding_index; /* those of them with this one's binding; its turn */
     int keyval;                          /* of the attribute that MPI_Finalize finds */
+    pthread_mutex_t known_lock; /* guards the three below; held while statistics are read */
+    mofka_topic_made_t *known;  /* topics whose records statistics have read */
+    size_t known_count;
+    uint64_t known_end; /* where the next record is; 0: none was read */
 } mofka_mpi_driver_t;
 
 /* Where a rank's arena begins in its share. */
@@ -36,6 +44,18 @@ mofka_status_t mofka_mpi_list_topics(void *self, mofka_topic_visit_fn visit, voi
 struct cJSON;
 mofka_status_t mofka_mpi_topic_from_record(mofka_mpi_driver_t *d, const struct cJSON *record,
                                            mofka_topic_made_t *made);
+
+/* mpi_close.c: the slot of the table; what comes last, once no rank uses the window; whether this
+ * process is a child of one that used MPI. */
+mofka_status_t mofka_mpi_close_driver(void *self, int64_t timeout_ms);
+void mofka_mpi_driver_stop(mofka_mpi_driver_t *d);
+bool mofka_mpi_is_forked(void);
+/* Let MPI_Finalize close the driver where that was forgotten. */
+mofka_status_t mofka_mpi_watch_finalize(mofka_mpi_driver_t *d);
+
+/* mpi_stats.c: the slot of the table; and to free what it learnt. */
+mofka_status_t mofka_mpi_topic_stats(void *self, int64_t timeout_ms, struct cJSON *topics);
+void mofka_mpi_forget_topics(mofka_mpi_driver_t *d);
 
 mofka_status_t mofka_mpi_progress_start(mofka_mpi_driver_t *d);
 void mofka_mpi_progress_stop(mofka_mpi_driver_t *d);

@@ -56,6 +56,7 @@ static mofka_status_t read_entries(mofka_mpi_reader_t *r, size_t most, size_t *f
     if (*found == 0)
         return mofka_mpi_window_check(p->w);
     mofka_mpi_entries_get(p, r->next, r->entries, *found);
+    mofka_mpi_stamp_get(p, r->batch_start, &r->stamp);
     p->w->ops->nudge(p->w, p->owner);
     return p->w->ops->flush(p->w, p->owner);
 }
@@ -84,8 +85,9 @@ static uint64_t count_overtaken(mofka_mpi_reader_t *r) {
     return head.events - r->next;
 }
 
+/* To the head, which is where a batch begins. */
 static void go_to(mofka_mpi_reader_t *r, uint64_t id) {
-    r->next = id;
+    r->next = r->batch_start = id;
     if (r->batch_end < id)
         r->batch_end = id;
 }
@@ -202,6 +204,7 @@ static mofka_status_t fetch_partition(mofka_mpi_reader_t *r, size_t most, mofka_
         free(run);
         return MOFKA_STOP;
     }
+    run->run.stored_ns = r->stamp;
     run->run.lost = r->lost;
     r->lost = 0;
     *out = &run->run;

@@ -21,10 +21,13 @@
  *     data bell, its waiters  fetch_add; only those of partition 0 are used: a consumer reads several
  *     room bell, its waiters  fetch_add
  *     finished                producers: fetch_add; only that of partition 0 is used
+ *     blocked                 producers: fetch_add, around a long wait for room; for statistics
  *     state[], name[][]       joining or leaving consumer: store and put, under the lock
  *     cursor[], acknowledged[]  the live consumer of that place: store
  *   flags     one word per event slot: (lap + 1) << 24 | events of the batch that begins there
  *   entries   one mofka_mpi_entry_t per event slot
+ *   stamps    one word per event slot: when the batch that begins there was stored (CLOCK_REALTIME,
+ *             ns); put before the flag
  *   ring      payload units; a batch: all metadata, then all data, from a unit's start
  *
  * Units and events are counted from the start in 64 bits; a reservation or a cursor carries the low
@@ -74,7 +77,8 @@ typedef struct mofka_mpi_control {
     uint64_t room_waiters;
     uint64_t pad4[6];
     uint64_t finished;
-    uint64_t pad5[7];
+    uint64_t blocked;
+    uint64_t pad5[6];
     uint64_t state[MOFKA_MPI_CONSUMERS_MAX];
     uint64_t cursor[MOFKA_MPI_CONSUMERS_MAX];       /* events << 32 | units */
     uint64_t acknowledged[MOFKA_MPI_CONSUMERS_MAX]; /* next unacknowledged id */

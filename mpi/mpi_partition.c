@@ -29,13 +29,14 @@ static uint64_t lines(uint64_t bytes) {
 
 uint64_t mofka_mpi_partition_bytes(uint64_t slots, uint64_t ring_bytes) {
     return pages(pages(sizeof(mofka_mpi_control_t)) + lines(8 * slots) +
-                 lines(sizeof(mofka_mpi_entry_t) * slots) + ring_bytes);
+                 lines(sizeof(mofka_mpi_entry_t) * slots) + lines(8 * slots) + ring_bytes);
 }
 
 void mofka_mpi_partition_place(mofka_mpi_partition_t *p) {
     p->flags = p->base + pages(sizeof(mofka_mpi_control_t));
     p->entries = p->flags + lines(8 * p->slots);
-    p->ring = p->entries + lines(sizeof(mofka_mpi_entry_t) * p->slots);
+    p->stamps = p->entries + lines(sizeof(mofka_mpi_entry_t) * p->slots);
+    p->ring = p->stamps + lines(8 * p->slots);
     p->past_caches = p->w->ops->put_past_caches && p->ring_bytes > p->w->cache_bytes;
 }
 
@@ -233,6 +234,14 @@ void mofka_mpi_entries_get(const mofka_mpi_partition_t *p, uint64_t id, mofka_mp
     if (count > first)
         p->w->ops->get(p->w, p->owner, p->entries, entries + first,
                        (count - first) * sizeof *entries);
+}
+
+void mofka_mpi_stamp_put(const mofka_mpi_partition_t *p, uint64_t id, const uint64_t *stamp) {
+    p->w->ops->put(p->w, p->owner, p->stamps + 8 * (id % p->slots), stamp, sizeof *stamp);
+}
+
+void mofka_mpi_stamp_get(const mofka_mpi_partition_t *p, uint64_t id, uint64_t *stamp) {
+    p->w->ops->get(p->w, p->owner, p->stamps + 8 * (id % p->slots), stamp, sizeof *stamp);
 }
 
 uint32_t mofka_mpi_entry_check(const mofka_mpi_entry_t *e) {

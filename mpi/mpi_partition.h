@@ -22,7 +22,7 @@ typedef struct mofka_mpi_partition {
     uint64_t slots;
     uint64_t ring_bytes;
     mofka_mpi_retention_t retention;
-    uint64_t flags, entries, ring; /* offsets in the owner's share */
+    uint64_t flags, entries, stamps, ring; /* offsets in the owner's share */
     bool past_caches; /* what goes round the ring has left the caches when it is overwritten */
     const struct mofka_mpi_partition *bells; /* partition 0, which has the topic's data bell */
 } mofka_mpi_partition_t;
@@ -101,6 +101,10 @@ uint64_t mofka_mpi_flag(const mofka_mpi_partition_t *p, uint64_t id);
 uint64_t mofka_mpi_flag_count(const mofka_mpi_partition_t *p, uint64_t id, uint64_t flag);
 uint64_t mofka_mpi_flag_value(const mofka_mpi_partition_t *p, uint64_t id, uint64_t count);
 uint64_t mofka_mpi_flag_offset(const mofka_mpi_partition_t *p, uint64_t id);
+
+/* Put, or start to get, the stamp of the batch that begins at `id`; complete after a flush. */
+void mofka_mpi_stamp_put(const mofka_mpi_partition_t *p, uint64_t id, const uint64_t *stamp);
+void mofka_mpi_stamp_get(const mofka_mpi_partition_t *p, uint64_t id, uint64_t *stamp);
 
 /* Wake who waits for data, all of them, or for room, one: it passes the bell on. Where anyone does. */
 void mofka_mpi_ring_data(const mofka_mpi_partition_t *p);

@@ -19,6 +19,12 @@ int64_t mofka_mpi_now_ns(void) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+uint64_t mofka_mpi_wall_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 int64_t mofka_mpi_now_ms(void) {
     return mofka_mpi_now_ns() / 1000000;
 }
@@ -104,6 +110,7 @@ mofka_mpi_window_t *mofka_mpi_window_new(const mofka_mpi_window_ops_t *ops, int 
     }
     *w = (mofka_mpi_window_t){
         .ops = ops, .rank = rank, .size = size, .base = base, .win = MPI_WIN_NULL};
+    pthread_mutex_init(&w->late_lock, NULL);
     return w;
 }
 

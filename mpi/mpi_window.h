@@ -55,6 +55,10 @@ typedef struct mofka_mpi_window_ops {
     uint64_t (*load)(mofka_mpi_window_t *w, int rank, uint64_t offset);
     void (*load_run)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                      size_t count);
+    /* load_run that gives up at a deadline: MOFKA_ERR_TIMEOUT, and `words` are not written, then or
+     * later. Any thread that may call MPI. */
+    mofka_status_t (*read_within)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+                                  size_t count, int64_t deadline);
     void (*store)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value);
     uint64_t (*exchange)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value);
     uint64_t (*fetch_add)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t add);
@@ -83,7 +87,10 @@ struct mofka_mpi_window {
     int64_t spin_ns;    /* how long to look again before sleeping; 0: ranks share cores */
     bool one_thread;    /* MPI may be called by `thread` only */
     pthread_t thread;
-    MPI_Win win;       /* MPI_WIN_NULL for heap, and until it is made */
+    MPI_Win win; /* MPI_WIN_NULL for heap, and until it is made */
+    struct mofka_mpi_late
+        *late; /* rma: reads that were given up, and may yet come; see late_lock */
+    pthread_mutex_t late_lock;
     _Atomic int error; /* first mofka_status_t that went wrong */
     char message[256]; /* written by who set `error` */
 };
@@ -126,6 +133,8 @@ mofka_status_t mofka_mpi_error(const char *call, int error);
 /* Monotonic; deadlines are milliseconds, INT64_MAX = never. */
 int64_t mofka_mpi_now_ns(void);
 int64_t mofka_mpi_now_ms(void);
+/* CLOCK_REALTIME, in nanoseconds: what nodes have in common. */
+uint64_t mofka_mpi_wall_ns(void);
 int64_t mofka_mpi_deadline(int64_t timeout_ms);
 /* Sleep `*us` microseconds, then double it up to `most`. */
 void mofka_mpi_back_off(int64_t *us, int64_t most);

@@ -107,25 +107,29 @@ static mofka_status_t rma_flush(mofka_mpi_window_t *w, int rank) {
     return mofka_mpi_window_check(w);
 }
 
-/* Spin while that may be all it takes, then yield, then sleep. */
-static void wait_for(mofka_mpi_window_t *w, MPI_Request *request) {
+/* Spin while that may be all it takes, then yield, then sleep. False: the deadline passed. */
+static bool wait_for(mofka_mpi_window_t *w, MPI_Request *request, int64_t deadline_ns) {
     int done = 0;
     int64_t us = 10, yield_until = 0;
     for (int tries = 0; !done; tries++) {
         int error = MPI_Test(request, &done, MPI_STATUS_IGNORE);
         if (error) {
             mofka_mpi_window_fault(w, "MPI_Test", error);
-            return;
+            return true;
         }
         if (done || (w->spin_ns && tries < SPIN_TESTS))
             continue;
+        int64_t now = mofka_mpi_now_ns();
+        if (now >= deadline_ns)
+            return false;
         if (yield_until == 0)
-            yield_until = mofka_mpi_now_ns() + YIELD_NS;
-        if (mofka_mpi_now_ns() < yield_until)
+            yield_until = now + YIELD_NS;
+        if (now < yield_until)
             sched_yield();
         else
             mofka_mpi_back_off(&us, 200);
     }
+    return true;
 }
 
 /* `count` words at once, with NO_OP; one word with another operation. */
@@ -136,7 +140,72 @@ static void get_accumulate(mofka_mpi_window_t *w, int rank, uint64_t offset, uin
     TRY(w, MPI_Rget_accumulate, &value, op == MPI_NO_OP ? 0 : 1, MPI_UINT64_T, old, (int)count,
         MPI_UINT64_T, rank, place(w, rank, offset), (int)count, MPI_UINT64_T, op, w->win, &request);
     if (request != MPI_REQUEST_NULL)
-        wait_for(w, &request);
+        wait_for(w, &request, INT64_MAX);
+}
+
+/* ---- reads that can be given up ---------------------------------------------------------------- */
+
+/* An operation cannot be taken back: its memory waits for it, and until it came no other read of that
+ * rank begins. */
+typedef struct mofka_mpi_late {
+    struct mofka_mpi_late *next;
+    MPI_Request request;
+    int rank;
+    uint64_t words[MOFKA_MPI_RUN_WORDS_MAX];
+} late_t;
+
+/* Free those that came meanwhile. True: one of this rank's has not. */
+static bool look_at_late(mofka_mpi_window_t *w, int rank) {
+    bool waits = false;
+    pthread_mutex_lock(&w->late_lock);
+    for (late_t **at = &w->late; *at;) {
+        late_t *late = *at;
+        int done = 0;
+        TRY(w, MPI_Test, &late->request, &done, MPI_STATUS_IGNORE);
+        waits |= !done && late->rank == rank;
+        if (done) {
+            *at = late->next;
+            free(late);
+        } else {
+            at = &late->next;
+        }
+    }
+    pthread_mutex_unlock(&w->late_lock);
+    return waits;
+}
+
+static mofka_status_t rma_read_within(mofka_mpi_window_t *w, int rank, uint64_t offset,
+                                      uint64_t *words, size_t count, int64_t deadline) {
+    assert(count <= MOFKA_MPI_RUN_WORDS_MAX);
+    late_t *read = look_at_late(w, rank) ? NULL : malloc(sizeof *read);
+    if (!read)
+        return mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d has not answered an earlier read", rank);
+    *read = (late_t){.request = MPI_REQUEST_NULL, .rank = rank};
+    TRY(w, MPI_Rget_accumulate, read->words, 0, MPI_UINT64_T, read->words, (int)count, MPI_UINT64_T,
+        rank, place(w, rank, offset), (int)count, MPI_UINT64_T, MPI_NO_OP, w->win, &read->request);
+    int64_t deadline_ns = deadline < INT64_MAX / 1000000 ? deadline * 1000000 : INT64_MAX;
+    if (read->request != MPI_REQUEST_NULL && !wait_for(w, &read->request, deadline_ns)) {
+        pthread_mutex_lock(&w->late_lock);
+        read->next = w->late;
+        w->late = read;
+        pthread_mutex_unlock(&w->late_lock);
+        return mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d did not answer a read in time", rank);
+    }
+    mofka_status_t status = mofka_mpi_window_check(w);
+    if (!status)
+        memcpy(words, read->words, count * sizeof *words);
+    free(read);
+    return status;
+}
+
+/* After the last epoch: all came. */
+static void free_late(mofka_mpi_window_t *w) {
+    while (w->late) {
+        late_t *late = w->late;
+        w->late = late->next;
+        MPI_Wait(&late->request, MPI_STATUS_IGNORE);
+        free(late);
+    }
 }
 
 static void rma_load_run(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,
@@ -196,6 +265,7 @@ static mofka_status_t rma_populate(mofka_mpi_window_t *w, int rank, uint64_t off
 static void rma_destroy(mofka_mpi_window_t *w) {
     if (w->win != MPI_WIN_NULL) {
         MPI_Win_unlock_all(w->win);
+        free_late(w);
         MPI_Win_free(&w->win);
     }
     free(w->base);
@@ -253,6 +323,7 @@ static const mofka_mpi_window_ops_t rma_ops = {
     .flush = rma_flush,
     .load = rma_load,
     .load_run = rma_load_run,
+    .read_within = rma_read_within,
     .store = rma_store,
     .exchange = rma_exchange,
     .fetch_add = rma_fetch_add,

@@ -81,6 +81,13 @@ static void shm_load_run(mofka_mpi_window_t *w, int rank, uint64_t offset, uint6
         words[i] = atomic_load(word(w, rank, offset + 8 * i));
 }
 
+static mofka_status_t shm_read_within(mofka_mpi_window_t *w, int rank, uint64_t offset,
+                                      uint64_t *words, size_t count, int64_t deadline) {
+    (void)deadline; /* memory does not keep one waiting */
+    shm_load_run(w, rank, offset, words, count);
+    return MOFKA_OK;
+}
+
 static void shm_store(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value) {
     atomic_store(word(w, rank, offset), value);
 }
@@ -167,6 +174,7 @@ static const mofka_mpi_window_ops_t shm_ops = {
     .flush = shm_flush,
     .load = shm_load,
     .load_run = shm_load_run,
+    .read_within = shm_read_within,
     .store = shm_store,
     .exchange = shm_exchange,
     .fetch_add = shm_fetch_add,

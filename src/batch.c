@@ -1,5 +1,6 @@
 /* Batches: filling, sealing, sending. The picture is in batch.h. */
 #include "batch.h"
+#include "log.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -83,6 +84,7 @@ mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t meta
     if (b->out.event_count == 0) {
         b->sequence = ++lane->producer->sequence;
         b->opened_ms = mfi_coarse_ms();
+        b->opened_ns = mfi_wall_ns();
     }
     if (metadata_bytes > 0)
         memcpy(b->metadata + b->out.metadata_bytes, metadata, metadata_bytes);
@@ -100,10 +102,11 @@ mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t meta
     return MOFKA_OK;
 }
 
-void mfi_batch_seal(mfi_lane_t *lane) {
+void mfi_batch_seal(mfi_lane_t *lane, mfi_seal_t why) {
     mfi_batch_t *batch = lane->open;
     if (!batch || batch->out.event_count == 0)
         return;
+    mfi_stats_sealed(&lane->producer->stats, &batch->out, why);
     batch->out.events = batch->events;
     batch->out.metadata = batch->metadata;
     batch->out.segments = batch->segments;
@@ -153,6 +156,7 @@ static void finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_id)
     mofka_producer_t *producer = batch->lane->producer;
     const char *message = status ? mofka_last_error() : NULL;
     mofka_delivery_t delivery = delivery_after(&batch->out, status);
+    mfi_stats_finished(&producer->stats, &batch->out, batch->opened_ns, status);
     mofka_future_t *future = batch->futures;
     batch->futures = NULL;
     if (status) {
@@ -215,7 +219,11 @@ static mofka_status_t send_first(mfi_lane_t *lane, int64_t deadline) {
     pthread_mutex_unlock(&producer->lock);
     mofka_status_t status = producer->ops->append(producer->self, lane->partition, &batch->out,
                                                   mfi_remaining(deadline), &first_id);
+    mfi_log(MOFKA_LOG_TRACE, "topic '%s', partition %zu: batch of %zu events: %s",
+            producer->topic->name, lane->partition, batch->out.event_count,
+            mofka_status_name(status));
     pthread_mutex_lock(&producer->lock);
+    mfi_stats_blocked(&producer->stats, &batch->out);
     if (status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_POSSIBLY_STORED) {
         stays(lane, status);
     } else {
@@ -267,7 +275,7 @@ static mfi_batch_t *unlink_unreserved(mfi_lane_t *lane) {
 void mfi_lane_discard(mfi_lane_t *lane) {
     mofka_producer_t *producer = lane->producer;
     pthread_mutex_lock(&producer->lock);
-    mfi_batch_seal(lane);
+    mfi_batch_seal(lane, MFI_SEAL_FLUSH);
     for (;;) {
         while (lane->sending)
             pthread_cond_wait(&producer->changed, &producer->lock);

@@ -16,15 +16,17 @@
 #define MOFKA_SRC_BATCH_H
 
 #include "handles.h"
+#include "stats.h"
 
 struct mfi_lane;
 
 typedef struct mfi_batch {
     struct mfi_batch *next;
     struct mfi_lane *lane;
-    uint64_t sequence; /* order of their first events in the producer */
-    int64_t opened_ms; /* when the first event came; coarse clock */
-    size_t futureless; /* events without a future */
+    uint64_t sequence;  /* order of their first events in the producer */
+    int64_t opened_ms;  /* when the first event came; coarse clock */
+    uint64_t opened_ns; /* the same; wall clock, for statistics */
+    size_t futureless;  /* events without a future */
     mofka_future_t *futures;
     mofka_batch_event_t *events;
     size_t event_room;
@@ -87,6 +89,7 @@ struct mofka_producer {
     uint64_t failed_sequence; /* the least among them */
     mofka_status_t failed_status;
     char *failed_message;
+    mfi_producer_stats_t stats;
     mfi_lane_t lanes[];
 };
 
@@ -113,7 +116,8 @@ static inline bool mfi_batch_is_old(const mfi_batch_t *batch, int64_t now_ms) {
 
 mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t metadata_bytes,
                              mofka_data_view_t *data, mofka_future_t *future);
-void mfi_batch_seal(mfi_lane_t *lane);
+/* No more events into the open batch, if there is one. */
+void mfi_batch_seal(mfi_lane_t *lane, mfi_seal_t why);
 /* Keep the failure of futureless events, of the batch `sequence`, for the next flush. That they had
  * been accepted, the caller notes. */
 void mfi_keep_failure(mofka_producer_t *producer, size_t count, uint64_t sequence,
@@ -136,6 +140,8 @@ void mfi_lane_discard(mfi_lane_t *lane);
 /* producer_send.c, without the lock: a batch was sealed (send it, in a worker or else here, until
  * the deadline; 0: that of a push which begins now) or opened (let it not linger for ever). */
 void mfi_producer_see_to(mfi_lane_t *lane, bool sealed, bool opened, int64_t deadline);
+/* producer_end.c: see mfi_child_t. */
+mofka_status_t mfi_producer_child_end(mfi_child_t *child, int64_t timeout_ms);
 /* Let workers send what is sealed; nothing where there are none. */
 void mfi_producer_ask_workers(mofka_producer_t *producer);
 /* Seal what lingered too long, in any lane; try to send what is sealed, without waiting. */

@@ -57,8 +57,9 @@ static void count_lost(mofka_consumer_t *consumer, size_t partition, uint64_t lo
     consumer->partitions[partition].lost += lost;
 }
 
-static void enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken) {
+static void enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken, uint64_t now) {
     mfi_partition_t *partition = &consumer->partitions[run->partition];
+    mfi_stats_fetched(&consumer->stats, run->run, overtaken, run->data_bytes, now);
     count_lost(consumer, run->partition, run->run->lost + overtaken);
     if (mfi_counts_releases(consumer)) {
         atomic_fetch_add(&run->users, 1);
@@ -115,8 +116,9 @@ static mofka_status_t take_run(mofka_consumer_t *consumer, mofka_run_t *fetched)
         untake(consumer, run);
         return status;
     }
+    uint64_t now = mfi_wall_ns();
     pthread_mutex_lock(&consumer->lock);
-    enqueue(consumer, run, overtaken);
+    enqueue(consumer, run, overtaken, now);
     pthread_mutex_unlock(&consumer->lock);
     for (size_t i = 0; i < overtaken; i++)
         mofka_event_release(&run->events[i]);
@@ -130,6 +132,7 @@ static mofka_status_t fetch(mofka_consumer_t *consumer, int64_t deadline) {
     if (run)
         return take_run(consumer, run);
     mofka_status_t status = consumer->ops->fetch(consumer->self, most, &run);
+    mfi_count(&consumer->fetches);
     if (status == MOFKA_ERR_TIMEOUT) {
         mofka_status_t published =
             consumer->ops->publish ? consumer->ops->publish(consumer->self) : MOFKA_OK;
@@ -138,6 +141,7 @@ static mofka_status_t fetch(mofka_consumer_t *consumer, int64_t deadline) {
         int64_t left = mfi_remaining(deadline);
         if (left == 0)
             return MOFKA_ERR_TIMEOUT;
+        mfi_count(&consumer->waits);
         status = consumer->ops->wait(consumer->self,
                                      left < 0 || left > WAIT_SLICE_MS ? WAIT_SLICE_MS : left);
         if (!status)

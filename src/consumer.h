@@ -16,6 +16,7 @@
 #define MOFKA_SRC_CONSUMER_H
 
 #include "handles.h"
+#include "stats.h"
 
 struct mfi_run;
 
@@ -45,6 +46,7 @@ typedef struct mfi_run {
     _Atomic size_t users;   /* events that live, and the partition's list */
     struct mfi_run *next;   /* where releases count: later run of the partition */
     size_t released_prefix; /* where releases count */
+    uint64_t data_bytes;    /* selected and copied, or shown */
     mofka_event_t events[];
 } mfi_run_t;
 
@@ -55,6 +57,7 @@ typedef struct mfi_partition {
     uint64_t released;     /* next id that is not */
     uint64_t acknowledged; /* zero-copy, manual: next id that is not */
     uint64_t lost;         /* not yet told by an event */
+    uint64_t start;        /* first id that was not acknowledged when the consumer was made */
 } mfi_partition_t;
 
 struct mofka_consumer {
@@ -82,6 +85,8 @@ struct mofka_consumer {
     size_t held;                 /* events handed out and not released, where releases count */
     mofka_future_t *first_request, *last_request; /* retained */
     _Atomic uint64_t lost;
+    _Atomic uint64_t fetches, waits; /* the fetching thread's, for statistics */
+    mfi_consumer_stats_t stats;
     mfi_partition_t partitions[];
 };
 
@@ -123,7 +128,10 @@ void mfi_consumer_free(mofka_consumer_t *consumer);
 /* Keep the consumer's memory, let go of it (without the lock). */
 mofka_consumer_t *mfi_consumer_keep(mofka_consumer_t *consumer);
 void mfi_consumer_drop(mofka_consumer_t *consumer);
+/* consumer_stats.c: the backend's consumer was made. */
+void mfi_consumer_stats_begin(mofka_consumer_t *consumer);
 /* consumer_end.c: close. */
 mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer);
+mofka_status_t mfi_consumer_child_end(mfi_child_t *child, int64_t timeout_ms);
 
 #endif

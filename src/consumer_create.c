@@ -1,8 +1,8 @@
 /* Consumers: creation, destruction, and what they were made with. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "consumer.h"
+#include "log.h"
 
 void mfi_consumer_free(mofka_consumer_t *consumer) {
     consumer->ops->destroy(consumer->self);
@@ -44,17 +44,16 @@ static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
 }
 
 void mofka_consumer_release(mofka_consumer_t *consumer) {
-    if (!consumer || !mfi_object_release(&consumer->object))
+    if (!consumer || !mfi_handle_release(&consumer->object))
         return;
     if (consumer->gone) { /* no lock: the last user is alone, and the library does not end it */
         mfi_consumer_drop(consumer);
         return;
     }
-    fprintf(
-        stderr,
-        "mofka: consumer '%s' of topic '%s' was released but not closed; its name is taken until "
-        "the driver closes\n",
-        consumer->name, consumer->topic->name);
+    mfi_log(MOFKA_LOG_WARN,
+            "consumer '%s' of topic '%s' was released but not closed; its name is taken until the "
+            "driver closes",
+            consumer->name, consumer->topic->name);
     mofka_driver_t *driver = consumer->topic->driver;
     pthread_mutex_lock(&driver->lock);
     consumer->child.drive = drive_abandoned;
@@ -134,8 +133,15 @@ static mofka_status_t make_backend(mofka_consumer_t *consumer) {
         return mofka_fail(MOFKA_ERR_INVALID, "a consumer's table lacks a required slot");
     if (consumer->options.zero_copy && !consumer->ops->view_data)
         status = mofka_fail(MOFKA_ERR_UNSUPPORTED, "this backend cannot show data where it is");
-    consumer->child =
-        (mfi_child_t){.what = "consumer", .name = consumer->name, .topic_name = topic->name};
+    consumer->child = (mfi_child_t){.object = &consumer->object,
+                                    .lock = &consumer->lock,
+                                    .what = "consumer",
+                                    .name = consumer->name,
+                                    .topic_name = topic->name,
+                                    .end = mfi_consumer_child_end,
+                                    .stats = mfi_consumer_child_stats,
+                                    .fold = mfi_consumer_child_fold};
+    mfi_consumer_stats_begin(consumer);
     if (!status)
         status = mfi_driver_add_child(topic->driver, &consumer->child);
     if (status) {
@@ -204,9 +210,7 @@ static mofka_consumer_t *consumer_new(mofka_topic_t *topic, const char *name) {
 
 mofka_status_t mofka_consumer_create(mofka_topic_t *topic, const mofka_consumer_options_t *options,
                                      mofka_consumer_t **out) {
-    mofka_status_t status = mfi_check(topic, MFI_TOPIC, "topic");
-    if (!status && !topic->driver->ops)
-        status = mofka_fail(MOFKA_ERR_CLOSED, "the driver of topic '%s' is closed", topic->name);
+    mofka_status_t status = mfi_topic_check(topic);
     if (!status)
         status = check_name(options ? options->name : NULL);
     if (status)
@@ -224,6 +228,7 @@ mofka_status_t mofka_consumer_create(mofka_topic_t *topic, const mofka_consumer_
         mfi_consumer_free(consumer);
         return status;
     }
+    mfi_log(MOFKA_LOG_DEBUG, "consumer '%s' of topic '%s' is open", consumer->name, topic->name);
     *out = consumer;
     return MOFKA_OK;
 }

@@ -2,6 +2,7 @@
  * Unsubscribing and closing a consumer: the last turns.
  */
 #include "consumer.h"
+#include "log.h"
 
 /* With the lock, let go on success: say why, end what is fetched for others, take the turn. */
 static mofka_status_t take_last_turn(mofka_consumer_t *consumer, _Atomic bool *why) {
@@ -52,6 +53,7 @@ static void drop_ready(mofka_consumer_t *consumer) {
     pthread_mutex_unlock(&consumer->lock);
     while (events) {
         mofka_event_t *next = events->next;
+        mfi_stats_not_pulled(&consumer->stats, events->from);
         mofka_event_release(events);
         events = next;
     }
@@ -65,8 +67,11 @@ static mofka_status_t end_backend(mofka_consumer_t *consumer) {
     consumer->untaken = NULL;
     mofka_status_t status = consumer->ops->close(consumer->self);
     consumer->gone = status != MOFKA_ERR_TIMEOUT;
-    if (consumer->gone)
+    if (consumer->gone) {
         mfi_driver_remove_child(consumer->topic->driver, &consumer->child);
+        mfi_log(MOFKA_LOG_DEBUG, "consumer '%s' of topic '%s' is closed", consumer->name,
+                consumer->topic->name);
+    }
     return status;
 }
 
@@ -81,6 +86,12 @@ mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer) {
     }
     pthread_mutex_unlock(&consumer->lock);
     return status;
+}
+
+mofka_status_t mfi_consumer_child_end(mfi_child_t *child, int64_t timeout_ms) {
+    (void)timeout_ms;
+    return mfi_consumer_end(
+        (mofka_consumer_t *)((char *)child - offsetof(mofka_consumer_t, child)));
 }
 
 mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer) {

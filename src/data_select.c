@@ -61,6 +61,7 @@ static mofka_status_t copy(mofka_consumer_t *consumer, mfi_run_t *run, size_t in
                             last->offset + last->size, full);
     else
         status = get(consumer, run, index, metadata, selected, ranges ? ranges : &whole, count);
+    run->data_bytes += status ? 0 : whole.size;
     free(ranges);
     return status;
 }

@@ -1,12 +1,15 @@
 /* Driver handles, and the topics made and opened through them. */
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "environment.h"
 #include "handles.h"
+#include "log.h"
 #include "registry.h"
+#include "reporter.h"
+#include "stats.h"
 
 mofka_status_t mofka_driver_register(const char *type, mofka_driver_create_fn create) {
     return mfi_register(MFI_REGISTRY_DRIVER, type, (mfi_function_t)create);
@@ -22,12 +25,14 @@ mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_ops_t *ops
     if (!table_is_whole(ops))
         return mofka_fail(MOFKA_ERR_INVALID, "driver '%s': its table lacks a required slot", type);
     mofka_driver_t *driver = calloc(1, sizeof *driver);
+    mfi_totals_t *totals = calloc(1, sizeof *totals);
     char *name = strdup(type);
     mofka_thread_pool_t *pool =
         ops->default_thread_pool ? mofka_thread_pool_retain(ops->default_thread_pool(self)) : NULL;
     mofka_status_t status = pool ? MOFKA_OK : mofka_thread_pool_create(NULL, &pool);
-    if (!driver || !name || status) {
+    if (!driver || !totals || !name || status) {
         free(driver);
+        free(totals);
         free(name);
         mofka_thread_pool_release(pool);
         return status ? status : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a driver");
@@ -37,7 +42,12 @@ mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_ops_t *ops
     driver->self = self;
     driver->type = name;
     driver->default_pool = pool;
+    driver->totals = totals;
     pthread_mutex_init(&driver->lock, NULL);
+    mfi_environment_check();
+    mfi_drivers_add(driver);
+    driver->file = mfi_stats_file_start(driver);
+    mfi_log(MOFKA_LOG_INFO, "driver '%s' is open", type);
     *out = driver;
     return MOFKA_OK;
 }
@@ -79,6 +89,7 @@ mofka_status_t mfi_driver_add_child(mofka_driver_t *driver, mfi_child_t *child) 
 
 void mfi_driver_remove_child(mofka_driver_t *driver, mfi_child_t *child) {
     pthread_mutex_lock(&driver->lock);
+    child->fold(child, driver->totals);
     if (child->previous)
         child->previous->next = child->next;
     else
@@ -110,13 +121,48 @@ static mofka_status_t end_children(mofka_driver_t *driver, int64_t deadline) {
 static mofka_status_t close_open(mofka_driver_t *driver, int64_t timeout_ms) {
     int64_t deadline = mfi_deadline(timeout_ms);
     mofka_status_t status = end_children(driver, deadline);
-    if (!status)
+    if (!status) {
+        mfi_reporter_stop(driver->callback, true);
+        mfi_reporter_stop(driver->file, true);
+        driver->callback = driver->file = NULL;
         status = driver->ops->close(driver->self, mfi_remaining(deadline));
+    }
     if (status)
         return status;
+    mfi_drivers_remove(driver);
     driver->ops->destroy(driver->self);
     driver->ops = NULL;
+    mfi_log(MOFKA_LOG_INFO, "driver '%s' is closed", driver->type);
     return MOFKA_OK;
+}
+
+/* With the lock: one that was not tried yet, which is so from now on. */
+static mfi_child_t *next_forgotten(mofka_driver_t *driver) {
+    mfi_child_t *child = driver->children;
+    while (child && child->forgotten)
+        child = child->next;
+    if (child)
+        child->forgotten = true;
+    return child;
+}
+
+mofka_status_t mofka_driver_end_forgotten(void *self, int64_t flush_ms, int64_t close_ms) {
+    mofka_driver_t *driver = mfi_drivers_find(self);
+    if (!driver)
+        return mofka_fail(MOFKA_ERR_INVALID, "no open driver has this `self`");
+    int64_t deadline = mfi_deadline(flush_ms);
+    mfi_reporter_join(driver->callback);
+    mfi_reporter_join(driver->file);
+    for (;;) {
+        pthread_mutex_lock(&driver->lock);
+        mfi_child_t *child = next_forgotten(driver);
+        pthread_mutex_unlock(&driver->lock);
+        if (!child)
+            break;
+        if ((child->drive ? child->drive : child->end)(child, mfi_remaining(deadline)))
+            mfi_log(MOFKA_LOG_WARN, "ending a forgotten %s: %s", child->what, mofka_last_error());
+    }
+    return close_open(driver, close_ms);
 }
 
 mofka_status_t mofka_driver_close(mofka_driver_t *driver, int64_t timeout_ms) {
@@ -136,13 +182,16 @@ mofka_driver_t *mofka_driver_retain(mofka_driver_t *driver) {
 }
 
 void mofka_driver_release(mofka_driver_t *driver) {
-    if (!driver || !mfi_object_release(&driver->object))
+    if (!driver || !mfi_handle_release(&driver->object))
         return;
-    if (driver->ops)
-        fprintf(stderr, "mofka: driver '%s' was released but never closed; its memory stays\n",
+    if (driver->ops) { /* reporters, and MPI_Finalize, may still come to it */
+        mfi_log(MOFKA_LOG_WARN, "driver '%s' was released but never closed; its memory stays",
                 driver->type);
+        return;
+    }
     mofka_thread_pool_release(driver->default_pool);
     pthread_mutex_destroy(&driver->lock);
+    free(driver->totals);
     free(driver->type);
     free(driver);
 }
@@ -206,7 +255,10 @@ mofka_status_t mofka_driver_create_topic(mofka_driver_t *driver, const char *nam
                                    .selector = options->selector ? options->selector : standard,
                                    .serializer =
                                        options->serializer ? options->serializer : standard};
-    return driver->ops->create_topic(driver->self, &config);
+    status = driver->ops->create_topic(driver->self, &config);
+    if (!status)
+        mfi_log(MOFKA_LOG_INFO, "topic '%s' is created, options %s", name, config.options);
+    return status;
 }
 
 mofka_status_t mofka_driver_open_topic(mofka_driver_t *driver, const char *name, int64_t timeout_ms,

@@ -86,6 +86,11 @@ static bool is_done(const mofka_future_t *future) {
     return atomic_load_explicit(&future->done, memory_order_acquire);
 }
 
+/* Both kinds of owner begin with their object. */
+static bool is_forked(const mofka_future_t *future) {
+    return mfi_object_is(future->owner, MFI_FORKED);
+}
+
 static mofka_status_t take(mofka_future_t *future, mofka_result_t *result) {
     if (future->status)
         return mofka_fail(future->status, "%s",
@@ -103,6 +108,8 @@ mofka_status_t mofka_future_wait(mofka_future_t *future, int64_t timeout_ms,
     mofka_status_t status = mfi_check(future, MFI_FUTURE, "future");
     if (status)
         return status;
+    if (!is_done(future) && is_forked(future))
+        return mfi_check(future->owner, MFI_FUTURE, "future's owner");
     if (!is_done(future))
         status = future->ops->drive(future->owner, future, timeout_ms);
     if (is_done(future))
@@ -116,7 +123,7 @@ mofka_status_t mofka_future_wait(mofka_future_t *future, int64_t timeout_ms,
 bool mofka_future_completed(mofka_future_t *future) {
     if (!mfi_object_is(future, MFI_FUTURE))
         return false;
-    if (!is_done(future))
+    if (!is_done(future) && !is_forked(future))
         future->ops->drive(future->owner, future, 0);
     return is_done(future);
 }

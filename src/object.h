@@ -11,6 +11,7 @@
 /* Odd numbers that freed memory is unlikely to hold. */
 typedef enum mfi_kind {
     MFI_DEAD = 0x0dead001,
+    MFI_FORKED = 0x0dead003, /* in a child process: of its parent's */
     MFI_METADATA = 0x3e7ada01,
     MFI_DATA_VIEW = 0x3e7ada03,
     MFI_DATA_DESCRIPTOR = 0x3e7ada05,
@@ -63,8 +64,18 @@ static inline bool mfi_object_is(const void *handle, mfi_kind_t kind) {
 static inline mofka_status_t mfi_check(const void *handle, mfi_kind_t kind, const char *what) {
     if (__builtin_expect(mfi_object_is(handle, kind), 1))
         return MOFKA_OK;
+    if (mfi_object_is(handle, MFI_FORKED))
+        return mofka_fail(MOFKA_ERR_INVALID,
+                          "the %s belongs to the process that forked this one, and cannot be used "
+                          "here",
+                          what);
     return mofka_fail(MOFKA_ERR_INVALID, "%s handle is %s", what,
                       handle ? "released, or of another kind" : "NULL");
+}
+
+/* For handles that fork.c marks: true as above; a child never frees what its parent uses. */
+static inline bool mfi_handle_release(mfi_object_t *object) {
+    return object->kind != MFI_FORKED && mfi_object_release(object);
 }
 
 #endif

@@ -22,14 +22,15 @@ static void producer_release(void *producer) {
 /* The event is not accepted: told by the future that was asked for, else kept and returned. */
 static mofka_status_t refuse(mofka_producer_t *producer, mofka_status_t status,
                              mofka_future_t *future) {
-    if (future) {
-        mfi_future_complete(future, status, mofka_last_error(), MOFKA_NOT_STORED, NULL);
-        return MOFKA_OK;
-    }
     pthread_mutex_lock(&producer->lock);
-    mfi_keep_failure(producer, 1, producer->sequence, status, mofka_last_error());
+    producer->stats.events_refused++;
+    if (!future)
+        mfi_keep_failure(producer, 1, producer->sequence, status, mofka_last_error());
     pthread_mutex_unlock(&producer->lock);
-    return status;
+    if (!future)
+        return status;
+    mfi_future_complete(future, status, mofka_last_error(), MOFKA_NOT_STORED, NULL);
+    return MOFKA_OK;
 }
 
 /* With the lock: an open batch that the event fits, waiting for room among max_batches. Only who
@@ -41,7 +42,7 @@ static mofka_status_t make_room(mfi_lane_t *lane, size_t bytes, bool *sealed, bo
         if (producer->closed)
             return mofka_fail(MOFKA_ERR_CLOSED, "producer '%s' is closed", producer->name);
         if (lane->open && !mfi_batch_fits(lane, bytes)) {
-            mfi_batch_seal(lane);
+            mfi_batch_seal(lane, MFI_SEAL_FULL);
             *sealed = true;
         }
         if (lane->open)
@@ -52,7 +53,9 @@ static mofka_status_t make_room(mfi_lane_t *lane, size_t bytes, bool *sealed, bo
         }
         if (*deadline == 0)
             *deadline = mfi_deadline(producer->push_timeout_ms);
+        uint64_t since = mfi_wall_ns();
         mofka_status_t status = mfi_lane_make_place(lane, *deadline);
+        mfi_stats_push_waited(&producer->stats, since);
         if (status)
             return status == MOFKA_ERR_POSSIBLY_STORED
                        ? mofka_fail(MOFKA_ERR_TIMEOUT, "the event is not stored: %s",
@@ -79,8 +82,9 @@ static mofka_status_t enqueue(mfi_lane_t *lane, const char *metadata, size_t byt
     if (!status)
         status = mfi_batch_add(lane, metadata, bytes, data, future);
     int64_t now = mfi_coarse_ms();
-    if (!status && (mfi_batch_is_full(lane) || mfi_batch_is_old(lane->open, now))) {
-        mfi_batch_seal(lane);
+    bool full = !status && mfi_batch_is_full(lane);
+    if (full || (!status && mfi_batch_is_old(lane->open, now))) {
+        mfi_batch_seal(lane, full ? MFI_SEAL_FULL : MFI_SEAL_LINGER);
         sealed = true;
     }
     bool look = now >= producer->look_ms;
@@ -158,7 +162,7 @@ static bool make_way(mfi_lane_t *lane, size_t bytes) {
     pthread_mutex_lock(&lane->producer->lock);
     bool sealed = lane->open && !mfi_batch_fits(lane, bytes);
     if (sealed)
-        mfi_batch_seal(lane);
+        mfi_batch_seal(lane, MFI_SEAL_FULL);
     pthread_mutex_unlock(&lane->producer->lock);
     if (sealed)
         mfi_producer_see_to(lane, true, false, 0);
@@ -198,7 +202,7 @@ static mofka_status_t drive_push(void *owner, mofka_future_t *future, int64_t ti
         lane = batch->lane;
         sequence = batch->sequence;
         if (lane->open == batch)
-            mfi_batch_seal(lane);
+            mfi_batch_seal(lane, MFI_SEAL_FLUSH);
     }
     pthread_mutex_unlock(&producer->lock);
     if (lane)

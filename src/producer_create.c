@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "batch.h"
+#include "log.h"
 
 /* An adaptive batch: large enough to hide the cost of a batch, small enough to stay in a cache. */
 #define ADAPTIVE_EVENTS 4096
@@ -113,8 +114,14 @@ static mofka_status_t make_backend(mofka_producer_t *producer) {
         status = mofka_fail(MOFKA_ERR_INVALID, "a producer's table lacks a required slot");
     for (size_t i = 0; !status && i < topic->partition_count; i++)
         status = make_lane(producer, i);
-    producer->child =
-        (mfi_child_t){.what = "producer", .name = producer->name, .topic_name = topic->name};
+    producer->child = (mfi_child_t){.object = &producer->object,
+                                    .lock = &producer->lock,
+                                    .what = "producer",
+                                    .name = producer->name,
+                                    .topic_name = topic->name,
+                                    .end = mfi_producer_child_end,
+                                    .stats = mfi_producer_child_stats,
+                                    .fold = mfi_producer_child_fold};
     if (!status)
         status = mfi_driver_add_child(topic->driver, &producer->child);
     if (status && table_is_whole(producer->ops))
@@ -126,9 +133,7 @@ mofka_status_t mofka_producer_create(mofka_topic_t *topic, const mofka_producer_
                                      mofka_producer_t **out) {
     static const mofka_producer_options_t defaults;
     options = options ? options : &defaults;
-    mofka_status_t status = mfi_check(topic, MFI_TOPIC, "topic");
-    if (!status && !topic->driver->ops)
-        status = mofka_fail(MOFKA_ERR_CLOSED, "the driver of topic '%s' is closed", topic->name);
+    mofka_status_t status = mfi_topic_check(topic);
     if (!status)
         status = check_options(options);
     if (status)
@@ -159,11 +164,13 @@ mofka_status_t mofka_producer_create(mofka_topic_t *topic, const mofka_producer_
         !status && mfi_partition_selector_follows_batches(producer->selector);
     if (!status)
         status = make_backend(producer);
-    if (status)
+    if (status) {
         mfi_producer_free(producer);
-    else
-        *out = producer;
-    return status;
+        return status;
+    }
+    mfi_log(MOFKA_LOG_DEBUG, "producer '%s' of topic '%s' is open", name, topic->name);
+    *out = producer;
+    return MOFKA_OK;
 }
 
 static bool is_producer(const mofka_producer_t *handle) {

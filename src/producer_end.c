@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include "batch.h"
+#include "log.h"
 
 /* ---- flush ----------------------------------------------------------------------------------- */
 
@@ -14,7 +15,8 @@ static uint64_t seal_all(mofka_producer_t *producer) {
     pthread_mutex_lock(&producer->lock);
     uint64_t sequence = producer->sequence++;
     for (size_t i = 0; i < producer->topic->partition_count; i++)
-        mfi_batch_seal(&producer->lanes[i]);
+        mfi_batch_seal(&producer->lanes[i], MFI_SEAL_FLUSH);
+    producer->stats.flushes++;
     pthread_mutex_unlock(&producer->lock);
     return sequence;
 }
@@ -195,6 +197,8 @@ static mofka_status_t end_backend(mofka_producer_t *producer) {
         producer->ops->destroy(producer->self);
         producer->self = NULL;
         mfi_driver_remove_child(producer->topic->driver, &producer->child);
+        mfi_log(MOFKA_LOG_DEBUG, "producer '%s' of topic '%s' is closed", producer->name,
+                producer->topic->name);
     }
     pthread_mutex_lock(&producer->lock);
     producer->ending = false;
@@ -224,6 +228,10 @@ mofka_producer_t *mofka_producer_retain(mofka_producer_t *producer) {
     return producer;
 }
 
+mofka_status_t mfi_producer_child_end(mfi_child_t *child, int64_t timeout_ms) {
+    return end((mofka_producer_t *)((char *)child - offsetof(mofka_producer_t, child)), timeout_ms);
+}
+
 static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
     mofka_producer_t *producer =
         (mofka_producer_t *)((char *)child - offsetof(mofka_producer_t, child));
@@ -234,15 +242,15 @@ static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
 }
 
 void mofka_producer_release(mofka_producer_t *producer) {
-    if (!producer || !mfi_object_release(&producer->object))
+    if (!producer || !mfi_handle_release(&producer->object))
         return;
     if (producer->ended) { /* no lock: the last user is alone, and the library does not end it */
         mfi_producer_drop(producer);
         return;
     }
-    fprintf(stderr,
-            "mofka: producer '%s' of topic '%s' was released but not closed; the driver's "
-            "close sends its events\n",
+    mfi_log(MOFKA_LOG_WARN,
+            "producer '%s' of topic '%s' was released but not closed; the driver's close sends its "
+            "events",
             producer->name, producer->topic->name);
     mofka_driver_t *driver = producer->topic->driver;
     pthread_mutex_lock(&driver->lock);

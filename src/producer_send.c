@@ -57,7 +57,7 @@ static void seal_task(void *context) {
     mfi_lane_t *lane = context;
     mofka_producer_t *producer = lane->producer;
     pthread_mutex_lock(&producer->lock);
-    mfi_batch_seal(lane);
+    mfi_batch_seal(lane, MFI_SEAL_WORKER);
     bool has_sender = lane->has_sender;
     lane->has_sender = true;
     lane->has_sealer = false;
@@ -81,7 +81,7 @@ static bool look_at(mfi_lane_t *lane, int64_t now) {
     if (open && open->out.event_count > 0) {
         int64_t due = open->opened_ms + linger_of(producer);
         if (mfi_batch_is_old(open, now))
-            mfi_batch_seal(lane);
+            mfi_batch_seal(lane, MFI_SEAL_LINGER);
         else if (due < producer->look_ms)
             producer->look_ms = due;
     }

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "affinity.h"
 #include "handles.h"
 
@@ -40,6 +41,7 @@ typedef struct pthread_pool {
     uint64_t sequence;
     bool closed;
     size_t worker_count; /* threads that exist */
+    pid_t process;       /* that has them: a forked child does not */
     worker_t workers[];
 } pthread_pool_t;
 
@@ -185,6 +187,8 @@ static mofka_status_t pool_cpus(void *self, size_t index, char *text, size_t byt
 
 static void pool_close(void *self) {
     pthread_pool_t *pool = self;
+    if (pool->process != getpid())
+        return;
     pthread_mutex_lock(&pool->lock);
     pool->closed = true;
     pthread_cond_broadcast(&pool->work);
@@ -196,6 +200,8 @@ static void pool_close(void *self) {
 
 static void pool_destroy(void *self) {
     pthread_pool_t *pool = self;
+    if (pool->process != getpid()) /* its condition variables have waiters that are not here */
+        return;
     pthread_cond_destroy(&pool->work);
     pthread_cond_destroy(&pool->started);
     pthread_mutex_destroy(&pool->lock);
@@ -288,6 +294,7 @@ mofka_status_t mofka_thread_pool_create(const mofka_thread_pool_options_t *optio
     if (!pool)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a thread pool");
     pool->options = *options;
+    pool->process = getpid();
     pthread_mutex_init(&pool->lock, NULL);
     mfi_cond_init(&pool->work);
     pthread_cond_init(&pool->started, NULL);

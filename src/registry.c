@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <mofka/driver.h>
+#include "log.h"
 
 #define TYPES_MAX 64 /* per kind: a program has a handful */
 #define TYPE_BYTES_MAX 63
@@ -159,5 +160,5 @@ mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json
 
 void mofka_registered(const char *kind, const char *type, mofka_status_t status) {
     if (status)
-        fprintf(stderr, "mofka: registering %s '%s': %s\n", kind, type, mofka_last_error());
+        mfi_log(MOFKA_LOG_ERROR, "registering %s '%s': %s", kind, type, mofka_last_error());
 }

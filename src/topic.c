@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "handles.h"
+#include "log.h"
 
 static bool table_is_whole(const mofka_topic_ops_t *ops) {
     return ops && ops->size >= sizeof *ops && ops->partition_info && ops->mark_complete &&
@@ -46,10 +47,13 @@ mofka_status_t mfi_topic_open(mofka_driver_t *driver, const char *name, mofka_to
         status = mofka_validator_from_metadata(made.validator, &topic->validator);
         if (!status)
             status = mofka_serializer_from_metadata(made.serializer, &topic->serializer);
-        if (status)
+        if (status) {
             topic_free(topic);
-        else
+        } else {
+            mfi_log(MOFKA_LOG_INFO, "topic '%s' of %zu partitions is open", name,
+                    topic->partition_count);
             *out = topic;
+        }
     }
     free(made.validator);
     free(made.serializer);
@@ -63,7 +67,7 @@ mofka_topic_t *mofka_topic_retain(mofka_topic_t *topic) {
 }
 
 void mofka_topic_release(mofka_topic_t *topic) {
-    if (topic && mfi_object_release(&topic->object))
+    if (topic && !mfi_object_is(topic->driver, MFI_FORKED) && mfi_object_release(&topic->object))
         topic_free(topic);
 }
 
@@ -91,8 +95,10 @@ size_t mofka_topic_partition_count(const mofka_topic_t *topic) {
     return mfi_object_is(topic, MFI_TOPIC) ? topic->partition_count : 0;
 }
 
-static mofka_status_t check_usable(const mofka_topic_t *topic) {
+mofka_status_t mfi_topic_check(const mofka_topic_t *topic) {
     mofka_status_t status = mfi_check(topic, MFI_TOPIC, "topic");
+    if (!status && mfi_object_is(topic->driver, MFI_FORKED))
+        status = mfi_check(topic->driver, MFI_DRIVER, "topic's driver");
     if (!status && !topic->driver->ops)
         status = mofka_fail(MOFKA_ERR_CLOSED, "the driver of topic '%s' is closed", topic->name);
     return status;
@@ -100,7 +106,7 @@ static mofka_status_t check_usable(const mofka_topic_t *topic) {
 
 mofka_status_t mofka_topic_partition_info(const mofka_topic_t *topic, size_t index,
                                           mofka_metadata_t **info) {
-    mofka_status_t status = check_usable(topic);
+    mofka_status_t status = mfi_topic_check(topic);
     if (!status && index >= topic->partition_count)
         status = mofka_fail(MOFKA_ERR_RANGE, "partition %zu of %zu of topic '%s'", index,
                             topic->partition_count, topic->name);
@@ -108,6 +114,6 @@ mofka_status_t mofka_topic_partition_info(const mofka_topic_t *topic, size_t ind
 }
 
 mofka_status_t mofka_topic_mark_complete(mofka_topic_t *topic, int64_t timeout_ms) {
-    mofka_status_t status = check_usable(topic);
+    mofka_status_t status = mfi_topic_check(topic);
     return status ? status : topic->ops->mark_complete(topic->self, timeout_ms);
 }

@@ -1,11 +1,11 @@
-/* The benchmarks' histogram, against the sorted array of what was recorded. */
+/* The histogram of statistics and benchmarks, against the sorted array of what was recorded. */
 #include "check.h"
-#include "../benchmarks/bench/histogram.h"
+#include "histogram.h"
 
 #define VALUES_MAX 20000
 
 static const double quantiles[] = {0, 0.0001, 0.01, 0.25, 0.5, 0.9, 0.99, 0.999, 0.9999, 1};
-static histogram_t histogram, first, second;
+static mfi_histogram_t histogram, first, second;
 static uint64_t values[VALUES_MAX];
 
 static int ascending(const void *a, const void *b) {
@@ -34,14 +34,14 @@ static void check_quantiles(size_t count) {
     assert_true(histogram.max == values[count - 1]);
     for (size_t i = 0; i < sizeof quantiles / sizeof *quantiles; i++) {
         uint64_t expected = true_quantile(count, quantiles[i]);
-        uint64_t found = histogram_quantile(&histogram, quantiles[i]);
+        uint64_t found = mfi_histogram_quantile(&histogram, quantiles[i]);
         if (found < expected || found - expected > expected / 64 || found > histogram.max)
             fail_msg("quantile %g of %zu values: %llu, not %llu", quantiles[i], count,
                      (unsigned long long)found, (unsigned long long)expected);
         if (expected < 128)
             assert_true(found == expected);
     }
-    assert_true(histogram_quantile(&histogram, 1) == values[count - 1]);
+    assert_true(mfi_histogram_quantile(&histogram, 1) == values[count - 1]);
 }
 
 static void random_values_match_an_array(void **state) {
@@ -50,10 +50,10 @@ static void random_values_match_an_array(void **state) {
     uint64_t seed = 1;
     for (int repeat = 0; repeat < 20; repeat++)
         for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
-            histogram_clear(&histogram);
+            mfi_histogram_clear(&histogram);
             for (size_t i = 0; i < counts[c]; i++) {
                 values[i] = random_value(&seed);
-                histogram_record(&histogram, values[i]);
+                mfi_histogram_record(&histogram, values[i]);
             }
             qsort(values, counts[c], sizeof *values, ascending);
             check_quantiles(counts[c]);
@@ -74,44 +74,44 @@ static void borders_of_buckets(void **state) {
             values[count++] = border - 1;
         }
     for (size_t i = 0; i < count; i++) {
-        histogram_clear(&histogram);
-        histogram_record(&histogram, values[i]);
-        histogram_record(&histogram, UINT64_MAX); /* so that the maximum does not hide the end */
-        uint64_t found = histogram_quantile(&histogram, 0.5);
+        mfi_histogram_clear(&histogram);
+        mfi_histogram_record(&histogram, values[i]);
+        mfi_histogram_record(&histogram, UINT64_MAX); /* so that the maximum does not hide the end */
+        uint64_t found = mfi_histogram_quantile(&histogram, 0.5);
         assert_true(found >= values[i] && found - values[i] <= values[i] / 64);
-        assert_true(histogram_quantile(&histogram, 1) == UINT64_MAX);
+        assert_true(mfi_histogram_quantile(&histogram, 1) == UINT64_MAX);
     }
-    histogram_clear(&histogram);
+    mfi_histogram_clear(&histogram);
     for (size_t i = 0; i < count; i++)
-        histogram_record(&histogram, values[i]);
+        mfi_histogram_record(&histogram, values[i]);
     qsort(values, count, sizeof *values, ascending);
     check_quantiles(count);
 }
 
 static void nothing_recorded(void **state) {
     (void)state;
-    histogram_clear(&histogram);
+    mfi_histogram_clear(&histogram);
     for (size_t i = 0; i < sizeof quantiles / sizeof *quantiles; i++)
-        assert_int_equal(histogram_quantile(&histogram, quantiles[i]), 0);
-    histogram_record(&histogram, 0);
-    assert_int_equal(histogram_quantile(&histogram, 1), 0);
+        assert_int_equal(mfi_histogram_quantile(&histogram, quantiles[i]), 0);
+    mfi_histogram_record(&histogram, 0);
+    assert_int_equal(mfi_histogram_quantile(&histogram, 1), 0);
     assert_int_equal(histogram.total, 1);
 }
 
 static void adding_is_recording_all(void **state) {
     (void)state;
     uint64_t seed = 2;
-    histogram_clear(&histogram);
-    histogram_clear(&first);
-    histogram_clear(&second);
-    histogram_add(&histogram, &first); /* nothing to nothing */
+    mfi_histogram_clear(&histogram);
+    mfi_histogram_clear(&first);
+    mfi_histogram_clear(&second);
+    mfi_histogram_add(&histogram, &first); /* nothing to nothing */
     assert_int_equal(histogram.total, 0);
     for (size_t i = 0; i < VALUES_MAX; i++) {
         uint64_t value = random_value(&seed);
-        histogram_record(&histogram, value);
-        histogram_record(next_random(&seed) & 0x400 ? &first : &second, value);
+        mfi_histogram_record(&histogram, value);
+        mfi_histogram_record(next_random(&seed) & 0x400 ? &first : &second, value);
     }
-    histogram_add(&first, &second);
+    mfi_histogram_add(&first, &second);
     assert_memory_equal(&first, &histogram, sizeof first);
 }
 

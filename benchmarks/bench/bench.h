@@ -92,7 +92,7 @@ double bench_peak_rss_mb(void);
 double job_max(const job_t *job, double value);
 double job_sum(const job_t *job, double value);
 /* The sum of all ranks' histograms, at rank 0. Collective. */
-void job_merge(const job_t *job, histogram_t *histogram);
+void job_merge(const job_t *job, mfi_histogram_t *histogram);
 /* Whether some rank was interrupted (SIGINT, SIGTERM). Collective. */
 bool job_interrupted(const job_t *job);
 /* Ends the job with a message when `status` is an error: others wait for this rank. */
@@ -109,7 +109,7 @@ typedef struct result {
     double push_seconds, pull_seconds; /* until the last producer, the last consumer was done */
     double bytes_fetched;
     double cpu_seconds, peak_rss_mb;
-    const histogram_t *latency; /* NULL: none */
+    const mfi_histogram_t *latency; /* NULL: none */
     double baseline[FLOOR_COUNT], ratio[FLOOR_COUNT];
     double sendrecv_p50, sendrecv_p99; /* latency: microseconds, and the ratios to them */
     double latency_ratio_p50, latency_ratio_p99;

@@ -224,7 +224,7 @@ static void isend_windows(floor_t *f, uint64_t count) {
     }
 }
 
-static void there_and_back(floor_t *f, uint64_t trips, histogram_t *times) {
+static void there_and_back(floor_t *f, uint64_t trips, mfi_histogram_t *times) {
     int bytes = (int)f->bytes;
     for (uint64_t i = 0; i < trips; i++) {
         if (f->rank == RECEIVER) {
@@ -237,7 +237,7 @@ static void there_and_back(floor_t *f, uint64_t trips, histogram_t *times) {
         MPI_Send(f->message, bytes, MPI_BYTE, RECEIVER, TAG_MESSAGE, f->comm);
         MPI_Recv(f->message, bytes, MPI_BYTE, RECEIVER, TAG_BACK, f->comm, MPI_STATUS_IGNORE);
         if (times)
-            histogram_record(times, (uint64_t)((bench_now() - start) * 1e9 / 2));
+            mfi_histogram_record(times, (uint64_t)((bench_now() - start) * 1e9 / 2));
     }
 }
 
@@ -245,7 +245,7 @@ static void there_and_back(floor_t *f, uint64_t trips, histogram_t *times) {
 
 /* This rank's part of a round: how many messages it moved; 0: it only waits, its time means nothing.
  */
-static uint64_t play(floor_t *f, floor_kind_t kind, uint64_t count, histogram_t *times) {
+static uint64_t play(floor_t *f, floor_kind_t kind, uint64_t count, mfi_histogram_t *times) {
     bool sends = f->rank == SENDER;
     switch (kind) {
     case FLOOR_ISEND:
@@ -280,7 +280,7 @@ typedef struct outcome {
 /* A round of at most `count` messages, which takes `seconds` if all goes as before. Both ranks get
  * the same answer; NAN: damaged, or MPI failed. */
 static outcome_t run(floor_t *f, floor_kind_t kind, uint64_t count, double seconds,
-                     histogram_t *times) {
+                     mfi_histogram_t *times) {
     enum { SECONDS, COUNT, BAD, ALL };
     /* Both must stamp and expect the same numbers. */
     uint64_t agreed[2] = {count, f->number};
@@ -305,7 +305,7 @@ static outcome_t run(floor_t *f, floor_kind_t kind, uint64_t count, double secon
     return (outcome_t){all[BAD] > 0 ? NAN : fmax(all[SECONDS], 1e-9), all[COUNT]};
 }
 
-double floor_round(floor_t *f, floor_kind_t kind, double seconds, histogram_t *times) {
+double floor_round(floor_t *f, floor_kind_t kind, double seconds, mfi_histogram_t *times) {
     uint64_t count = 2;
     for (;;) {
         bool known = f->speed[kind] > 0;

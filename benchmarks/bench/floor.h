@@ -48,7 +48,7 @@ floor_t *floor_open(MPI_Comm pair, size_t message_bytes, size_t ring_bytes, unsi
 /* Messages per second over a round of about `seconds`, as many messages as the last round's speed
  * says. Collective over the pair; both get the same number. `times` (may be NULL; sender, sendrecv
  * only) collects each half round trip in nanoseconds. */
-double floor_round(floor_t *floor, floor_kind_t kind, double seconds, histogram_t *times);
+double floor_round(floor_t *floor, floor_kind_t kind, double seconds, mfi_histogram_t *times);
 void floor_close(floor_t *floor);
 
 #endif

@@ -81,11 +81,11 @@ double job_sum(const job_t *job, double value) {
     return reduce(job, value, MPI_SUM);
 }
 
-void job_merge(const job_t *job, histogram_t *h) {
+void job_merge(const job_t *job, mfi_histogram_t *h) {
     bool root = job->rank == 0;
     MPI_Reduce(root ? MPI_IN_PLACE : &h->max, &h->max, 1, MPI_UINT64_T, MPI_MAX, 0, job->comm);
     MPI_Reduce(root ? MPI_IN_PLACE : &h->total, &h->total, 1, MPI_UINT64_T, MPI_SUM, 0, job->comm);
-    MPI_Reduce(root ? MPI_IN_PLACE : h->counts, h->counts, HISTOGRAM_BUCKETS, MPI_UINT64_T, MPI_SUM,
+    MPI_Reduce(root ? MPI_IN_PLACE : h->counts, h->counts, MFI_HISTOGRAM_BUCKETS, MPI_UINT64_T, MPI_SUM,
                0, job->comm);
 }
 

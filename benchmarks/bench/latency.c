@@ -23,7 +23,7 @@ typedef struct latency {
     mofka_data_view_t *view;
     wish_t wish;
     uint64_t number;
-    histogram_t *all, *round, *floor_times;
+    mfi_histogram_t *all, *round, *floor_times;
     floor_t *floor;
     bool wrong;
 } latency_t;
@@ -123,7 +123,7 @@ static void receive_one(latency_t *l, uint64_t stamp) {
 }
 
 static double run_round(latency_t *l, uint64_t count) {
-    histogram_clear(l->round);
+    mfi_histogram_clear(l->round);
     bench_barrier(l->job->comm);
     double start = bench_now(), before = start;
     for (uint64_t i = 0; i < count; i++) {
@@ -133,7 +133,7 @@ static double run_round(latency_t *l, uint64_t count) {
             send_one(l, there);
             receive_one(l, back);
             double now = bench_now();
-            histogram_record(l->round, (uint64_t)(0.5e9 * (now - before)));
+            mfi_histogram_record(l->round, (uint64_t)(0.5e9 * (now - before)));
             before = now;
         } else {
             receive_one(l, there);
@@ -152,17 +152,17 @@ typedef struct ratios {
 static void floor_beside(latency_t *l, ratios_t *ratios) {
     if (!l->floor)
         return;
-    histogram_clear(l->floor_times);
+    mfi_histogram_clear(l->floor_times);
     floor_round(l->floor, FLOOR_SENDRECV, PAIRED_ROUND_S, l->floor_times);
     if (l->job->rank != 0)
         return;
-    double p50 = (double)histogram_quantile(l->floor_times, 0.5);
-    double p99 = (double)histogram_quantile(l->floor_times, 0.99);
+    double p50 = (double)mfi_histogram_quantile(l->floor_times, 0.5);
+    double p99 = (double)mfi_histogram_quantile(l->floor_times, 0.99);
     size_t i = ratios->count++;
     ratios->floor_p50[i] = p50 / 1e3;
     ratios->floor_p99[i] = p99 / 1e3;
-    ratios->p50[i] = (double)histogram_quantile(l->round, 0.5) / p50;
-    ratios->p99[i] = (double)histogram_quantile(l->round, 0.99) / p99;
+    ratios->p50[i] = (double)mfi_histogram_quantile(l->round, 0.5) / p50;
+    ratios->p99[i] = (double)mfi_histogram_quantile(l->round, 0.99) / p99;
 }
 
 static bool run_repeat(latency_t *l, double *rate, int repeat) {
@@ -177,7 +177,7 @@ static bool run_repeat(latency_t *l, double *rate, int repeat) {
     result_t r;
     result_clear(&r);
     r.seconds = 0;
-    histogram_clear(l->all);
+    mfi_histogram_clear(l->all);
     uint64_t done = 0;
     bool stopped = false;
     double cpu = bench_cpu_seconds();
@@ -189,7 +189,7 @@ static bool run_repeat(latency_t *l, double *rate, int repeat) {
         *rate = (double)count / seconds;
         done += count;
         r.seconds += seconds;
-        histogram_add(l->all, l->round);
+        mfi_histogram_add(l->all, l->round);
         floor_beside(l, &ratios);
         bench_progress(l->job, ((double)repeat + (double)done / (double)s->events) / s->repeat);
         stopped = job_interrupted(l->job);

@@ -32,7 +32,7 @@ static const int group_of[FLOOR_COUNT] = {
     [FLOOR_SENDRECV] = TWO_SIDED, [FLOOR_FETCH_ADD] = ONE_SIDED};
 
 /* Messages per second: the median of the rounds. NULL: nobody's to measure. */
-static double measure(raw_t *raw, floor_t *floor, floor_kind_t kind, histogram_t *times) {
+static double measure(raw_t *raw, floor_t *floor, floor_kind_t kind, mfi_histogram_t *times) {
     if (!floor)
         return LEFT_OUT;
     for (size_t i = 0; i < raw->round_count; i++) {
@@ -85,13 +85,13 @@ static void bandwidth(raw_t *raw, size_t bytes) {
 static void half_round_trip(raw_t *raw, size_t bytes) {
     if (raw->interrupted)
         return;
-    static histogram_t times;
-    histogram_clear(&times);
+    static mfi_histogram_t times;
+    mfi_histogram_clear(&times);
     floor_t *floor = open_if_usable(raw, TWO_SIDED, bytes, 1U << FLOOR_SENDRECV);
     double p50 = measure(raw, floor, FLOOR_SENDRECV, &times), p99 = p50;
     if (p50 >= 0) { /* only the sender has times */
-        p50 = times.total ? (double)histogram_quantile(&times, 0.5) * 1e-3 : LEFT_OUT;
-        p99 = times.total ? (double)histogram_quantile(&times, 0.99) * 1e-3 : LEFT_OUT;
+        p50 = times.total ? (double)mfi_histogram_quantile(&times, 0.5) * 1e-3 : LEFT_OUT;
+        p99 = times.total ? (double)mfi_histogram_quantile(&times, 0.99) * 1e-3 : LEFT_OUT;
     }
     if (spread(raw, FLOOR_SENDRECV, bytes, &p50) && spread(raw, FLOOR_SENDRECV, bytes, &p99)) {
         report_value(raw->job, raw->settings, "sendrecv_p50", bytes, p50, "us");

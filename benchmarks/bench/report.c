@@ -91,7 +91,7 @@ static void print_json(cJSON *object) {
 }
 
 static double quantile_us(const result_t *r, double quantile) {
-    return r->latency && r->latency->total ? (double)histogram_quantile(r->latency, quantile) / 1e3
+    return r->latency && r->latency->total ? (double)mfi_histogram_quantile(r->latency, quantile) / 1e3
                                            : NAN;
 }
 

@@ -38,7 +38,7 @@ typedef struct stream {
     double interest; /* consumer: sums up to the next wanted event */
     mofka_future_t **futures;
     size_t future_count;
-    histogram_t *latency;
+    mfi_histogram_t *latency;
     double bytes_fetched;
     bool wrong;
 } stream_t;
@@ -262,7 +262,7 @@ static void check_event(stream_t *st, mofka_event_t *event) {
     else if (view && s->data_size >= 24)
         mofka_data_view_read(view, &time, sizeof time, 8);
     if (time > 0)
-        histogram_record(st->latency, (uint64_t)(1e9 * fmax(0, bench_now() - time)));
+        mfi_histogram_record(st->latency, (uint64_t)(1e9 * fmax(0, bench_now() - time)));
     if (!s->verify)
         return;
     if (s->metadata_size >= 16)
@@ -401,7 +401,7 @@ static bool run_repeat(stream_t *st, paired_t *paired, double *rate, int repeat)
     result_clear(&r);
     r.seconds = r.push_seconds = r.pull_seconds = 0;
     st->bytes_fetched = 0;
-    histogram_clear(st->latency);
+    mfi_histogram_clear(st->latency);
     uint64_t pushed = 0;
     bool stopped = false;
     while (pushed < s->events && !stopped) {

@@ -28,8 +28,8 @@ typedef struct mofka_batch_event {
 } mofka_batch_event_t;
 
 /** Events on their way into one partition. Owned by the core; unchanged, and its memory alive,
- * until append answers something else than MOFKA_ERR_POSSIBLY_STORED. Two members are the
- * backend's to write, and zero at first. */
+ * until append answers something else than MOFKA_ERR_POSSIBLY_STORED. The last
+ * members are the backend's to write, and zero at first. */
 typedef struct mofka_batch {
     const mofka_batch_event_t *events;
     size_t event_count; /**< at least 1 */
@@ -42,6 +42,9 @@ typedef struct mofka_batch {
      * MOFKA_ERR_COMPLETE, then leaves its events possibly stored, not "not stored". */
     bool reserved;
     uint64_t scratch[4]; /**< where a reserved append goes on */
+    /** For statistics, both added by append where it knows better than the core: when the batch became
+     * readable (CLOCK_REALTIME, ns; 0: when append returns), and ns that it waited for room. */
+    uint64_t stored_ns, blocked_ns;
 } mofka_batch_t;
 
 /** What one batch may hold in a partition. */
@@ -83,6 +86,9 @@ typedef struct mofka_run {
     size_t event_count; /**< 0: it only tells what was lost; it is released at once */
     mofka_fetched_event_t *events;
     uint64_t lost; /**< events this consumer lost just before the first of these */
+    /** When the batch of its first event became readable (CLOCK_REALTIME of who stored it, ns), for
+     * statistics; 0: unknown. */
+    uint64_t stored_ns;
     void *backend; /**< the backend's */
 } mofka_run_t;
 
@@ -114,6 +120,9 @@ typedef struct mofka_consumer_ops {
     void (*release_run)(void *self, mofka_run_t *run);
     /** All events of `partition` up to `id` are acknowledged. Cheap; published later. */
     mofka_status_t (*acknowledge)(void *self, size_t partition, uint64_t id);
+    /** Optional, for statistics: the next id of `partition` that is not acknowledged.
+     * MOFKA_ERR_RANGE (without a message): the consumer does not read it. */
+    mofka_status_t (*acknowledged)(void *self, size_t partition, uint64_t *next);
     /** Optional: publish acknowledgements now. */
     mofka_status_t (*publish)(void *self);
     /** Remove the name and its cursors. After an error it may be called again; then only close
@@ -177,6 +186,8 @@ typedef struct mofka_topic_made {
 typedef mofka_status_t (*mofka_topic_visit_fn)(void *context, const char *name,
                                                const mofka_metadata_t *description);
 
+struct cJSON;
+
 /** A driver of a backend. Threads: any. */
 typedef struct mofka_driver_ops {
     size_t size; /**< sizeof(mofka_driver_ops_t) of the backend's build */
@@ -189,6 +200,12 @@ typedef struct mofka_driver_ops {
     /** Optional: this process's index among the `*count` processes of its node that share a
      * binding; thread pools split the cores by it. */
     void (*node_place)(void *self, size_t *index, size_t *count);
+    /** Optional: this process's index among the `*count` processes of the driver. */
+    void (*process)(void *self, size_t *index, size_t *count);
+    /** Optional: add to `*topics`, a JSON array, an object for each topic of the driver, whoever made
+     * it, as mofka_driver_stats says. What was read before an error stays. MOFKA_ERR_TIMEOUT: not all
+     * could be read within `timeout_ms`. */
+    mofka_status_t (*topic_stats)(void *self, int64_t timeout_ms, struct cJSON *topics);
     /** Optional: the driver's own pool, asked for once, when the handle is made, which keeps it.
      * Missing: one without threads. */
     mofka_thread_pool_t *(*default_thread_pool)(void *self);

@@ -76,7 +76,7 @@ MOFKA_API mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer);
 MOFKA_API mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer);
 /** Count one more user; returns its argument. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_consumer_t *mofka_consumer_retain(mofka_consumer_t *consumer);
-/** Drop one user; NULL is ignored. Releasing one that was not closed warns on stderr and leaves
+/** Drop one user; NULL is ignored. Releasing one that was not closed logs a warning and leaves
  * closing to the driver's close, whoever still holds events or futures of it.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void mofka_consumer_release(mofka_consumer_t *consumer);

@@ -23,7 +23,7 @@ MOFKA_API mofka_status_t mofka_driver_create(const char *type, const char *optio
 MOFKA_API mofka_status_t mofka_driver_close(mofka_driver_t *driver, int64_t timeout_ms);
 /** Count one more user; returns its argument. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_driver_t *mofka_driver_retain(mofka_driver_t *driver);
-/** Drop one user; NULL is ignored. A driver that was not closed is reported on stderr and its
+/** Drop one user; NULL is ignored. A driver that was not closed is warned about and its
  * memory kept: others may still use it. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void mofka_driver_release(mofka_driver_t *driver);
 
@@ -69,6 +69,13 @@ MOFKA_API mofka_status_t mofka_driver_make_thread_pool(mofka_driver_t *driver, s
  * MOFKA_ERR_INVALID: the table lacks a required slot. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_ops_t *ops,
                                            void *self, mofka_driver_t **driver);
+/** For backends: what the driver stands on goes away (MPI_Finalize was called) although the user did
+ * not close it: end its open producers (which flush, for at most `flush_ms` together) and consumers,
+ * then close it, for at most `close_ms`. Handles stay, and answer MOFKA_ERR_CLOSED. What a producer or a
+ * consumer answers is logged; the driver is closed when this answers MOFKA_OK, and only then.
+ * Threads: any, but no other uses the driver. MPI: as close. Blocks: as
+ * close. */
+MOFKA_API mofka_status_t mofka_driver_end_forgotten(void *self, int64_t flush_ms, int64_t close_ms);
 /** Makes a driver's table and `self` from options JSON (or NULL). */
 typedef mofka_status_t (*mofka_driver_create_fn)(const char *options,
                                                  const mofka_driver_ops_t **ops, void **self);
@@ -76,7 +83,7 @@ typedef mofka_status_t (*mofka_driver_create_fn)(const char *options,
  */
 MOFKA_API mofka_status_t mofka_driver_register(const char *type, mofka_driver_create_fn create);
 
-/* Register at load time; `type` is an identifier. A failure is reported on stderr. */
+/* Register at load time; `type` is an identifier. A failure is logged. */
 #define MOFKA_REGISTER_AT_LOAD(kind, type, create)                                                 \
     __attribute__((constructor)) static void mofka_register_##kind##_##type(void) {                \
         mofka_registered(#kind, #type, mofka_##kind##_register(#type, create));                    \

@@ -8,11 +8,13 @@
 #include <mofka/event.h>
 #include <mofka/future.h>
 #include <mofka/limits.h>
+#include <mofka/log.h>
 #include <mofka/metadata.h>
 #include <mofka/options.h>
 #include <mofka/partition_selector.h>
 #include <mofka/producer.h>
 #include <mofka/serializer.h>
+#include <mofka/stats.h>
 #include <mofka/status.h>
 #include <mofka/thread_pool.h>
 #include <mofka/topic.h>

@@ -23,6 +23,11 @@ extern "C" {
 MOFKA_API mofka_status_t mofka_mpi_driver_create(MPI_Comm comm, const char *options,
                                                  mofka_driver_t **driver);
 
+/** The same for a communicator as Fortran has it (an INTEGER, or the MPI_VAL of a
+ * TYPE(MPI_Comm)); MPI_Comm_c2f makes one in C. */
+MOFKA_API mofka_status_t mofka_mpi_driver_create_f(MPI_Fint comm, const char *options,
+                                                   mofka_driver_t **driver);
+
 #ifdef __cplusplus
 }
 #endif

@@ -55,7 +55,7 @@ MOFKA_API mofka_status_t mofka_producer_create(mofka_topic_t *topic,
 MOFKA_API mofka_status_t mofka_producer_close(mofka_producer_t *producer, int64_t timeout_ms);
 /** Count one more user; returns its argument. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_producer_t *mofka_producer_retain(mofka_producer_t *producer);
-/** Drop one user; NULL is ignored. Releasing one that was not closed warns on stderr and leaves its
+/** Drop one user; NULL is ignored. Releasing one that was not closed logs a warning and leaves its
  * events to the driver's close, whoever still holds futures of it.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void mofka_producer_release(mofka_producer_t *producer);

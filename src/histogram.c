@@ -11,7 +11,8 @@
 #define STEPS 64
 #define STEP_BITS 6
 
-static_assert(HISTOGRAM_BUCKETS == EXACT + (64 - EXACT_BITS) * STEPS, "a bucket for every value");
+static_assert(MFI_HISTOGRAM_BUCKETS == EXACT + (64 - EXACT_BITS) * STEPS,
+              "a bucket for every value");
 
 static size_t bucket_of(uint64_t value) {
     if (value < EXACT)
@@ -31,31 +32,31 @@ static uint64_t bucket_end(size_t bucket) {
     return ((STEPS + step + 1) << (power - STEP_BITS)) - 1;
 }
 
-void histogram_clear(histogram_t *h) {
+void mfi_histogram_clear(mfi_histogram_t *h) {
     memset(h, 0, sizeof *h);
 }
 
-void histogram_record(histogram_t *h, uint64_t value) {
+void mfi_histogram_record(mfi_histogram_t *h, uint64_t value) {
     h->counts[bucket_of(value)]++;
     h->total++;
     if (value > h->max)
         h->max = value;
 }
 
-void histogram_add(histogram_t *h, const histogram_t *other) {
-    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+void mfi_histogram_add(mfi_histogram_t *h, const mfi_histogram_t *other) {
+    for (size_t i = 0; i < MFI_HISTOGRAM_BUCKETS; i++)
         h->counts[i] += other->counts[i];
     h->total += other->total;
     if (other->max > h->max)
         h->max = other->max;
 }
 
-uint64_t histogram_quantile(const histogram_t *h, double quantile) {
+uint64_t mfi_histogram_quantile(const mfi_histogram_t *h, double quantile) {
     if (h->total == 0)
         return 0;
     double wanted = ceil(quantile * (double)h->total);
     uint64_t seen = 0;
-    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+    for (size_t i = 0; i < MFI_HISTOGRAM_BUCKETS; i++) {
         seen += h->counts[i];
         /* Quantile 0 is the smallest value, not the first bucket. */
         if (seen > 0 && (double)seen >= wanted) {

@@ -1,0 +1,156 @@
+/*
+ * Closing the driver, and what MPI_Finalize does to one that was forgotten.
+ *
+ *   OPEN -Ibarrier-> ARRIVING -all came; Iallreduce-> AGREEING -all said-> AGREED: stop
+ *
+ * Both steps are polled, so a rank that does not come makes the others answer MOFKA_ERR_TIMEOUT, and
+ * they may call again. A rank in MPI_Finalize cannot be called again: when its time is over it says in
+ * the second step that it does not free the window, which is collective, and leaves; then nobody does,
+ * and the memory stays until the processes end.
+ */
+#include <inttypes.h>
+#include <unistd.h>
+#include <mofka/log.h>
+#include "mpi_driver.h"
+
+/* At MPI_Finalize: for flushing the producers, and for the other ranks. */
+#define FINALIZE_MS 5000
+
+void mofka_mpi_driver_stop(mofka_mpi_driver_t *d) {
+    mofka_mpi_progress_stop(d);
+    d->w->ops->destroy(d->w);
+    d->w = NULL;
+    if (d->keyval != MPI_KEYVAL_INVALID) {
+        MPI_Comm_delete_attr(MPI_COMM_SELF, d->keyval);
+        MPI_Comm_free_keyval(&d->keyval);
+    }
+}
+
+/* ---- close ----------------------------------------------------------------------------------- */
+
+static mofka_status_t arrive(mofka_mpi_driver_t *d) {
+    int error = MPI_Ibarrier(d->comm, &d->close_request);
+    if (error)
+        return mofka_mpi_error("MPI_Ibarrier", error);
+    d->closing = MOFKA_MPI_ARRIVING;
+    return MOFKA_OK;
+}
+
+static mofka_status_t say(mofka_mpi_driver_t *d, int frees) {
+    d->frees_own = frees;
+    int error =
+        MPI_Iallreduce(&d->frees_own, &d->frees, 1, MPI_INT, MPI_MIN, d->comm, &d->close_request);
+    if (error)
+        return mofka_mpi_error("MPI_Iallreduce", error);
+    d->closing = MOFKA_MPI_AGREEING;
+    return MOFKA_OK;
+}
+
+static mofka_status_t await(mofka_mpi_driver_t *d, int64_t deadline) {
+    int64_t us = 10;
+    for (int here = 0;;) {
+        int error = MPI_Test(&d->close_request, &here, MPI_STATUS_IGNORE);
+        if (error)
+            return mofka_mpi_error("MPI_Test", error);
+        if (here)
+            return MOFKA_OK;
+        if (mofka_mpi_now_ms() >= deadline)
+            return mofka_fail(MOFKA_ERR_TIMEOUT, "not all %d ranks closed the driver in time",
+                              d->size);
+        mofka_mpi_back_off(&us, 1000);
+    }
+}
+
+static void leave(mofka_mpi_driver_t *d) {
+    if (!d->frees) {
+        mofka_log(
+            MOFKA_LOG_WARN,
+            "rank %d: another rank ended without closing the driver; the window's memory stays "
+            "until the processes end",
+            d->rank);
+        d->w->win = MPI_WIN_NULL; /* forgotten, with its epoch */
+    }
+    mofka_mpi_driver_stop(d);
+    if (d->frees)
+        MPI_Comm_free(&d->comm);
+    d->comm = MPI_COMM_NULL;
+}
+
+mofka_status_t mofka_mpi_close_driver(void *self, int64_t timeout_ms) {
+    mofka_mpi_driver_t *d = self;
+    int64_t deadline = mofka_mpi_deadline(timeout_ms);
+    int finalized;
+    MPI_Finalized(&finalized);
+    if (finalized)
+        return mofka_fail(MOFKA_ERR_MPI, "MPI was finalised before the driver was closed");
+    mofka_status_t status = d->closing == MOFKA_MPI_OPEN ? arrive(d) : MOFKA_OK;
+    if (!status && d->closing == MOFKA_MPI_ARRIVING) {
+        status = await(d, deadline);
+        if (!status)
+            status = say(d, 1);
+    }
+    if (!status && d->closing == MOFKA_MPI_AGREEING) {
+        status = await(d, deadline);
+        if (!status)
+            d->closing = MOFKA_MPI_AGREED;
+    }
+    if (!status)
+        leave(d);
+    return status;
+}
+
+/* ---- MPI_Finalize ---------------------------------------------------------------------------- */
+
+/* The driver stays, with its window; the others shall not wait for this rank. */
+static void give_up(mofka_mpi_driver_t *d) {
+    if (d->closing == MOFKA_MPI_OPEN)
+        arrive(d);
+    if (d->closing == MOFKA_MPI_ARRIVING)
+        say(d, 0);
+}
+
+/* MPI_Finalize deletes the attributes of MPI_COMM_SELF before anything else: MPI still works here. */
+static int at_finalize(MPI_Comm self, int keyval, void *driver, void *unused) {
+    mofka_mpi_driver_t *d = driver;
+    (void)self, (void)keyval, (void)unused;
+    if (!d->w || d->process != getpid()) /* it is being closed; or this is a forked child */
+        return MPI_SUCCESS;
+    int rank = d->rank;
+    mofka_log(MOFKA_LOG_WARN,
+              "rank %d: the MPI driver was not closed before MPI_Finalize; it is closed now", rank);
+    d->keyval = MPI_KEYVAL_INVALID; /* it is being deleted */
+    /* MPICH takes no locks any more: from here on this thread alone calls MPI, and drives it. */
+    mofka_mpi_progress_stop(d);
+    if (mofka_driver_end_forgotten(d, FINALIZE_MS, FINALIZE_MS)) {
+        mofka_log(MOFKA_LOG_WARN, "rank %d: the MPI driver could not be closed at MPI_Finalize: %s",
+                  rank, mofka_last_error());
+        give_up(d);
+    }
+    return MPI_SUCCESS;
+}
+
+mofka_status_t mofka_mpi_watch_finalize(mofka_mpi_driver_t *d) {
+    int error = MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, at_finalize, &d->keyval, NULL);
+    if (!error)
+        error = MPI_Comm_set_attr(MPI_COMM_SELF, d->keyval, d);
+    return error ? mofka_mpi_error("MPI_Comm_set_attr", error) : MOFKA_OK;
+}
+
+/* ---- fork ------------------------------------------------------------------------------------ */
+
+static bool forked;
+
+bool mofka_mpi_is_forked(void) {
+    return forked;
+}
+
+static void in_child(void) {
+    int initialized = 0, finalized = 0;
+    MPI_Initialized(&initialized);
+    MPI_Finalized(&finalized);
+    forked = initialized && !finalized;
+}
+
+__attribute__((constructor)) static void watch_forks(void) {
+    pthread_atfork(NULL, NULL, in_child);
+}

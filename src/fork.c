@@ -1,0 +1,76 @@
+/*
+ * Open drivers of this process, and what a fork makes of them.
+ *
+ * A forked child has copies of all handles, no threads but its own, and the same window. It must not
+ * use them: in the child each driver, and each open producer and consumer, becomes of a kind that every
+ * call refuses, and releasing it does nothing. So the check that each call makes anyway is enough.
+ * The locks are held over the fork, so that none stays taken in the child.
+ */
+#include "handles.h"
+
+/* Guards the list; before any driver's lock. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static mofka_driver_t *drivers;
+
+static void before_fork(void) {
+    pthread_mutex_lock(&lock);
+    for (mofka_driver_t *driver = drivers; driver; driver = driver->next) {
+        pthread_mutex_lock(&driver->lock);
+        for (mfi_child_t *child = driver->children; child; child = child->next)
+            pthread_mutex_lock(child->lock);
+    }
+}
+
+static void unlock_all(void) {
+    for (mofka_driver_t *driver = drivers; driver; driver = driver->next) {
+        for (mfi_child_t *child = driver->children; child; child = child->next)
+            pthread_mutex_unlock(child->lock);
+        pthread_mutex_unlock(&driver->lock);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+static void in_child(void) {
+    for (mofka_driver_t *driver = drivers; driver; driver = driver->next) {
+        for (mfi_child_t *child = driver->children; child; child = child->next)
+            child->object->kind = MFI_FORKED;
+        driver->object.kind = MFI_FORKED;
+    }
+    unlock_all();
+    drivers = NULL;
+}
+
+static void watch_forks(void) {
+    pthread_atfork(before_fork, unlock_all, in_child);
+}
+
+void mfi_drivers_add(mofka_driver_t *driver) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+    pthread_mutex_lock(&lock);
+    driver->next = drivers;
+    if (drivers)
+        drivers->previous = driver;
+    drivers = driver;
+    pthread_mutex_unlock(&lock);
+}
+
+void mfi_drivers_remove(mofka_driver_t *driver) {
+    pthread_mutex_lock(&lock);
+    if (driver->previous)
+        driver->previous->next = driver->next;
+    else
+        drivers = driver->next;
+    if (driver->next)
+        driver->next->previous = driver->previous;
+    pthread_mutex_unlock(&lock);
+}
+
+mofka_driver_t *mfi_drivers_find(const void *self) {
+    pthread_mutex_lock(&lock);
+    mofka_driver_t *driver = drivers;
+    while (driver && driver->self != self)
+        driver = driver->next;
+    pthread_mutex_unlock(&lock);
+    return driver;
+}
