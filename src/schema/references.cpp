@@ -92,7 +92,7 @@ size_t References::find_subschemas(const Value &schema, const std::string &base,
             own = uri;
     }
     size_t index = subschemas.size();
-    subschemas.push_back({&schema, own, where});
+    subschemas.push_back({&schema, own, where, UNKNOWN});
     index_of.emplace(&schema, index);
     if (schema.IsObject() && !string_member(schema, "$ref"))
         find_children(schema, own, where);
@@ -141,8 +141,9 @@ static const Value *follow(const Value *value, const std::string &pointer) {
 }
 
 const Value *References::target_of(const Subschema &from, const std::string &reference,
-                                   std::string &base) const {
+                                   std::string &base, std::string &where) const {
     std::string uri = without_empty_fragment(resolve_uri(from.base, reference));
+    where = uri.find('#') == std::string::npos ? uri + "#" : uri;
     size_t hash = std::min(uri.find('#'), uri.size());
     base = uri.substr(0, hash);
     auto found = resources.find(uri);
@@ -160,20 +161,27 @@ const Value *References::target_of(const Subschema &from, const std::string &ref
     return target;
 }
 
-/* The subschema that is meant, at the end of references to references. */
+/* The subschema that is meant, at the end of references to references: kept for all on the way. */
 size_t References::resolve(size_t index) {
-    size_t first = index;
-    for (size_t steps = 0; steps <= subschemas.size(); steps++) {
+    std::vector<size_t> way;
+    while (subschemas[index].target == UNKNOWN) {
         const char *reference = string_member(*subschemas[index].value, "$ref");
-        if (!reference)
-            return index;
-        std::string base, where = subschemas[index].where + " -> " + reference;
-        const Value *target = target_of(subschemas[index], reference, base);
+        way.push_back(index);
+        if (!reference) {
+            subschemas[index].target = index;
+            break;
+        }
+        if (way.size() > subschemas.size())
+            throw BadSchema(subschemas[way[0]].where + ": \"$ref\" leads back to itself");
+        std::string base, where;
+        const Value *target = target_of(subschemas[index], reference, base, where);
         if (!index_of.count(target))
             check(*target, where);
         index = find_subschemas(*target, base, where);
     }
-    throw BadSchema(subschemas[first].where + ": \"$ref\" leads back to itself");
+    for (size_t step : way)
+        subschemas[step].target = subschemas[index].target;
+    return subschemas[index].target;
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */

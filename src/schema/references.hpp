@@ -8,6 +8,7 @@
 #ifndef MOFKA_SRC_SCHEMA_REFERENCES_HPP
 #define MOFKA_SRC_SCHEMA_REFERENCES_HPP
 
+#include <cstdint>
 #include <map>
 #include <vector>
 #include "json.hpp"
@@ -33,16 +34,18 @@ class References {
     size_t flatten(Document &flat, Patterns &patterns);
 
   private:
+    static const size_t UNKNOWN = SIZE_MAX;
     struct Subschema {
         const Value *value;
         std::string base;  /* the URI that its references are relative to */
         std::string where; /* for messages: URI of its document and a JSON Pointer */
+        size_t target;     /* the subschema that it refers to, or itself, once resolved */
     };
 
     size_t find_subschemas(const Value &schema, const std::string &base, const std::string &where);
     void find_children(const Value &schema, const std::string &base, const std::string &where);
-    const Value *target_of(const Subschema &from, const std::string &reference,
-                           std::string &base) const;
+    const Value *target_of(const Subschema &from, const std::string &reference, std::string &base,
+                           std::string &where) const;
     size_t resolve(size_t index);
     Value link_to(const Value &child, Pool &pool);
     Value flat_keyword(const Value &keyword, int shape, Pool &pool);
