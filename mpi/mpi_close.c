@@ -4,9 +4,9 @@
  *   OPEN -Ibarrier-> ARRIVING -all came; Iallreduce-> AGREEING -all said-> AGREED: stop
  *
  * Both steps are polled, so a rank that does not come makes the others answer MOFKA_ERR_TIMEOUT, and
- * they may call again. A rank in MPI_Finalize cannot be called again: when its time is over it says in
- * the second step that it does not free the window, which is collective, and leaves; then nobody does,
- * and the memory stays until the processes end.
+ * they may call again. A rank in MPI_Finalize cannot be called again: with an shm window, when its time
+ * is over, it says in the second step that it does not free the window, which is collective, and
+ * leaves; then nobody does, and the memory stays until the processes end.
  */
 #include <inttypes.h>
 #include <unistd.h>
@@ -101,11 +101,16 @@ mofka_status_t mofka_mpi_close_driver(void *self, int64_t timeout_ms) {
 
 /* ---- MPI_Finalize ---------------------------------------------------------------------------- */
 
-/* The driver stays, with its window; the others shall not wait for this rank. */
+/* The others shall not wait for this rank for long. But an rma window must be freed, and until then its
+ * owners must be inside MPI, which does not serve it in MPI_Finalize: there this rank waits until the
+ * others have come, as MPI_Finalize would in any case. */
 static void give_up(mofka_mpi_driver_t *d) {
-    if (d->closing == MOFKA_MPI_OPEN)
-        arrive(d);
-    if (d->closing == MOFKA_MPI_ARRIVING)
+    if (!d->w->doorbells) {
+        mofka_mpi_close_driver(d, -1);
+        return;
+    }
+    mofka_status_t status = d->closing == MOFKA_MPI_OPEN ? arrive(d) : MOFKA_OK;
+    if (!status && d->closing == MOFKA_MPI_ARRIVING)
         say(d, 0);
 }
 

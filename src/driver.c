@@ -162,7 +162,10 @@ mofka_status_t mofka_driver_end_forgotten(void *self, int64_t flush_ms, int64_t 
         if ((child->drive ? child->drive : child->end)(child, mfi_remaining(deadline)))
             mfi_log(MOFKA_LOG_WARN, "ending a forgotten %s: %s", child->what, mofka_last_error());
     }
-    return close_open(driver, close_ms);
+    mofka_status_t status = close_open(driver, close_ms);
+    if (status)
+        mfi_drivers_lose(driver);
+    return status;
 }
 
 mofka_status_t mofka_driver_close(mofka_driver_t *driver, int64_t timeout_ms) {

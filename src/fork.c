@@ -4,7 +4,7 @@
  * A forked child has copies of all handles, no threads but its own, and the same window. It must not
  * use them: in the child each driver, and each open producer and consumer, becomes of a kind that every
  * call refuses, and releasing it does nothing. So the check that each call makes anyway is enough.
- * The locks are held over the fork, so that none stays taken in the child.
+ * So it is with what could not be ended before MPI_Finalize. The locks are held over the fork, so that none stays taken in the child.
  */
 #include "handles.h"
 
@@ -30,12 +30,15 @@ static void unlock_all(void) {
     pthread_mutex_unlock(&lock);
 }
 
+static void mark(mofka_driver_t *driver, mfi_kind_t kind) {
+    for (mfi_child_t *child = driver->children; child; child = child->next)
+        child->object->kind = kind;
+    driver->object.kind = kind;
+}
+
 static void in_child(void) {
-    for (mofka_driver_t *driver = drivers; driver; driver = driver->next) {
-        for (mfi_child_t *child = driver->children; child; child = child->next)
-            child->object->kind = MFI_FORKED;
-        driver->object.kind = MFI_FORKED;
-    }
+    for (mofka_driver_t *driver = drivers; driver; driver = driver->next)
+        mark(driver, MFI_FORKED);
     unlock_all();
     drivers = NULL;
 }
@@ -64,6 +67,13 @@ void mfi_drivers_remove(mofka_driver_t *driver) {
     if (driver->next)
         driver->next->previous = driver->previous;
     pthread_mutex_unlock(&lock);
+}
+
+void mfi_drivers_lose(mofka_driver_t *driver) {
+    pthread_mutex_lock(&driver->lock);
+    mark(driver, MFI_LOST);
+    pthread_mutex_unlock(&driver->lock);
+    mfi_drivers_remove(driver);
 }
 
 mofka_driver_t *mfi_drivers_find(const void *self) {

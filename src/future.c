@@ -87,8 +87,8 @@ static bool is_done(const mofka_future_t *future) {
 }
 
 /* Both kinds of owner begin with their object. */
-static bool is_forked(const mofka_future_t *future) {
-    return mfi_object_is(future->owner, MFI_FORKED);
+static bool is_orphan(const mofka_future_t *future) {
+    return mfi_is_marked(future->owner);
 }
 
 static mofka_status_t take(mofka_future_t *future, mofka_result_t *result) {
@@ -108,7 +108,7 @@ mofka_status_t mofka_future_wait(mofka_future_t *future, int64_t timeout_ms,
     mofka_status_t status = mfi_check(future, MFI_FUTURE, "future");
     if (status)
         return status;
-    if (!is_done(future) && is_forked(future))
+    if (!is_done(future) && is_orphan(future))
         return mfi_check(future->owner, MFI_FUTURE, "future's owner");
     if (!is_done(future))
         status = future->ops->drive(future->owner, future, timeout_ms);
@@ -123,7 +123,7 @@ mofka_status_t mofka_future_wait(mofka_future_t *future, int64_t timeout_ms,
 bool mofka_future_completed(mofka_future_t *future) {
     if (!mfi_object_is(future, MFI_FUTURE))
         return false;
-    if (!is_done(future) && !is_forked(future))
+    if (!is_done(future) && !is_orphan(future))
         future->ops->drive(future->owner, future, 0);
     return is_done(future);
 }

@@ -77,6 +77,8 @@ mofka_status_t mfi_topic_check(const mofka_topic_t *topic);
 /* fork.c: the list of open drivers. */
 void mfi_drivers_add(mofka_driver_t *driver);
 void mfi_drivers_remove(mofka_driver_t *driver);
+/* Its backend goes away: from now on each call on it and its open children is refused. */
+void mfi_drivers_lose(mofka_driver_t *driver);
 /* NULL: none. View: a driver leaves the list when it closes. */
 mofka_driver_t *mfi_drivers_find(const void *self);
 

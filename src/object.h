@@ -12,6 +12,7 @@
 typedef enum mfi_kind {
     MFI_DEAD = 0x0dead001,
     MFI_FORKED = 0x0dead003, /* in a child process: of its parent's */
+    MFI_LOST = 0x0dead005,   /* its backend is gone, and it could not be ended */
     MFI_METADATA = 0x3e7ada01,
     MFI_DATA_VIEW = 0x3e7ada03,
     MFI_DATA_DESCRIPTOR = 0x3e7ada05,
@@ -69,13 +70,19 @@ static inline mofka_status_t mfi_check(const void *handle, mfi_kind_t kind, cons
                           "the %s belongs to the process that forked this one, and cannot be used "
                           "here",
                           what);
+    if (mfi_object_is(handle, MFI_LOST))
+        return mofka_fail(MOFKA_ERR_CLOSED, "the %s was open when MPI was finalised", what);
     return mofka_fail(MOFKA_ERR_INVALID, "%s handle is %s", what,
                       handle ? "released, or of another kind" : "NULL");
 }
 
-/* For handles that fork.c marks: true as above; a child never frees what its parent uses. */
+/* For handles that fork.c marks: they are never freed, nor is what they use. */
+static inline bool mfi_is_marked(const void *handle) {
+    return mfi_object_is(handle, MFI_FORKED) || mfi_object_is(handle, MFI_LOST);
+}
+
 static inline bool mfi_handle_release(mfi_object_t *object) {
-    return object->kind != MFI_FORKED && mfi_object_release(object);
+    return !mfi_is_marked(object) && mfi_object_release(object);
 }
 
 #endif

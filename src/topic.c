@@ -67,7 +67,7 @@ mofka_topic_t *mofka_topic_retain(mofka_topic_t *topic) {
 }
 
 void mofka_topic_release(mofka_topic_t *topic) {
-    if (topic && !mfi_object_is(topic->driver, MFI_FORKED) && mfi_object_release(&topic->object))
+    if (topic && !mfi_is_marked(topic->driver) && mfi_object_release(&topic->object))
         topic_free(topic);
 }
 
@@ -97,7 +97,7 @@ size_t mofka_topic_partition_count(const mofka_topic_t *topic) {
 
 mofka_status_t mfi_topic_check(const mofka_topic_t *topic) {
     mofka_status_t status = mfi_check(topic, MFI_TOPIC, "topic");
-    if (!status && mfi_object_is(topic->driver, MFI_FORKED))
+    if (!status)
         status = mfi_check(topic->driver, MFI_DRIVER, "topic's driver");
     if (!status && !topic->driver->ops)
         status = mofka_fail(MOFKA_ERR_CLOSED, "the driver of topic '%s' is closed", topic->name);

@@ -72,8 +72,8 @@ MOFKA_API mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_
 /** For backends: what the driver stands on goes away (MPI_Finalize was called) although the user did
  * not close it: end its open producers (which flush, for at most `flush_ms` together) and consumers,
  * then close it, for at most `close_ms`. Handles stay, and answer MOFKA_ERR_CLOSED. What a producer or a
- * consumer answers is logged; the driver is closed when this answers MOFKA_OK, and only then.
- * Threads: any, but no other uses the driver. MPI: as close. Blocks: as
+ * consumer answers is logged. After an error the driver is not closed, but nothing of the core uses
+ * `self` any more. Threads: any, but no other uses the driver. MPI: as close. Blocks: as
  * close. */
 MOFKA_API mofka_status_t mofka_driver_end_forgotten(void *self, int64_t flush_ms, int64_t close_ms);
 /** Makes a driver's table and `self` from options JSON (or NULL). */
