@@ -118,6 +118,11 @@ typedef struct listing {
     void *context;
 } listing_t;
 
+static const char *text_of(const cJSON *record, const char *key) {
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, key));
+    return text ? text : "null";
+}
+
 /* What a record says to users: the rest is how its partitions are found. */
 static mofka_status_t describe(void *context, cJSON *record) {
     static const char *const keys[] = {"options", "validator", "selector", "serializer"};
@@ -128,14 +133,16 @@ static mofka_status_t describe(void *context, cJSON *record) {
         json, "partitions",
         cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(record, "partitions")));
     for (int i = 0; i < 4; i++)
-        cJSON_AddItemToObject(json, keys[i],
-                              cJSON_DetachItemFromObjectCaseSensitive(record, keys[i]));
+        cJSON_AddRawToObject(json, keys[i], text_of(record, keys[i]));
+    char *text = cJSON_PrintUnformatted(json);
+    cJSON_Delete(json);
     mofka_metadata_t *description;
-    mofka_status_t status = mofka_metadata_create_json(json, &description);
-    if (status) {
-        cJSON_Delete(json);
+    mofka_status_t status =
+        text ? mofka_metadata_create(text, strlen(text), &description)
+             : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a topic's description");
+    cJSON_free(text);
+    if (status)
         return status;
-    }
     status = listing->visit(listing->context, name_of(record), description);
     mofka_metadata_release(description);
     return status;
@@ -221,10 +228,11 @@ static cJSON *make_record(const mofka_topic_config_t *config, const wish_t *wish
                           const mofka_mpi_partition_t *partitions) {
     cJSON *record = cJSON_CreateObject();
     cJSON_AddStringToObject(record, "name", config->name);
-    cJSON_AddItemToObject(record, "options", cJSON_Parse(config->options));
-    cJSON_AddItemToObject(record, "validator", cJSON_Parse(config->validator));
-    cJSON_AddItemToObject(record, "selector", cJSON_Parse(config->selector));
-    cJSON_AddItemToObject(record, "serializer", cJSON_Parse(config->serializer));
+    /* JSON within strings: as a tree it would lose digits of numbers. */
+    cJSON_AddStringToObject(record, "options", config->options);
+    cJSON_AddStringToObject(record, "validator", config->validator);
+    cJSON_AddStringToObject(record, "selector", config->selector);
+    cJSON_AddStringToObject(record, "serializer", config->serializer);
     cJSON_AddNumberToObject(record, "slots", (double)wish->events);
     cJSON_AddNumberToObject(record, "ring", (double)wish->bytes);
     cJSON_AddNumberToObject(record, "retention", wish->retention);

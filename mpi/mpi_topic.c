@@ -86,8 +86,9 @@ static mofka_status_t place_partitions(mofka_mpi_driver_t *d, const cJSON *recor
     return MOFKA_OK;
 }
 
-static char *print(const cJSON *record, const char *key) {
-    return cJSON_PrintUnformatted(cJSON_GetObjectItemCaseSensitive(record, key));
+static char *copy_text(const cJSON *record, const char *key) {
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, key));
+    return text ? strdup(text) : NULL;
 }
 
 mofka_status_t mofka_mpi_topic_from_record(mofka_mpi_driver_t *d, const cJSON *record,
@@ -112,11 +113,20 @@ mofka_status_t mofka_mpi_topic_from_record(mofka_mpi_driver_t *d, const cJSON *r
         destroy(topic);
         return status;
     }
-    *made = (mofka_topic_made_t){.ops = &topic_ops,
-                                 .self = topic,
-                                 .partition_count = topic->partition_count,
-                                 .validator = print(record, "validator"),
-                                 .selector = print(record, "selector"),
-                                 .serializer = print(record, "serializer")};
+    mofka_topic_made_t all = {.ops = &topic_ops,
+                              .self = topic,
+                              .partition_count = topic->partition_count,
+                              .validator = copy_text(record, "validator"),
+                              .selector = copy_text(record, "selector"),
+                              .serializer = copy_text(record, "serializer")};
+    if (!all.validator || !all.selector || !all.serializer) {
+        free(all.validator);
+        free(all.selector);
+        free(all.serializer);
+        destroy(topic);
+        return mofka_fail(MOFKA_ERR_MEMORY,
+                          "no memory for a topic's validator, selector, serializer");
+    }
+    *made = all;
     return MOFKA_OK;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "json_text.h"
 
 static const char *const kind_names[] = {
     [MOFKA_OPTION_BOOL] = "true or false",   [MOFKA_OPTION_UINT] = "a whole number",
@@ -101,16 +102,28 @@ static mofka_status_t check_all(const char *what, const cJSON *tree, const mofka
     return MOFKA_OK;
 }
 
-static mofka_status_t set_text(const mofka_option_t *option, const cJSON *item) {
+/* The value as it is written: a tree that is printed again loses digits of numbers, and zero bytes. */
+static char *copy_source(const char *json, const char *key) {
+    const char *limit = json + strlen(json), *value;
+    mfi_scratch_t scratch = {0};
+    mofka_status_t status =
+        mfi_json_member(mfi_json_begin(json), limit, key, strlen(key), &scratch, &value);
+    free(scratch.bytes);
+    size_t bytes = status || !value ? 0 : (size_t)(mfi_json_end(value, limit) - value);
+    char *text = bytes ? calloc(1, bytes + 1) : NULL;
+    return text ? memcpy(text, value, bytes) : NULL;
+}
+
+static mofka_status_t set_text(const mofka_option_t *option, const cJSON *item, const char *json) {
     char *text = option->kind == MOFKA_OPTION_STRING ? strdup(item->valuestring)
-                                                     : cJSON_PrintUnformatted(item);
+                                                     : copy_source(json, option->key);
     if (!text)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for option \"%s\"", option->key);
     *(char **)option->value = text;
     return MOFKA_OK;
 }
 
-static mofka_status_t set(const mofka_option_t *option, const cJSON *item) {
+static mofka_status_t set(const mofka_option_t *option, const cJSON *item, const char *json) {
     switch (option->kind) {
     case MOFKA_OPTION_BOOL:
         *(bool *)option->value = cJSON_IsTrue(item);
@@ -126,7 +139,7 @@ static mofka_status_t set(const mofka_option_t *option, const cJSON *item) {
         break;
     case MOFKA_OPTION_STRING:
     case MOFKA_OPTION_JSON:
-        return set_text(option, item);
+        return set_text(option, item, json);
     }
     return MOFKA_OK;
 }
@@ -135,16 +148,19 @@ mofka_status_t mofka_options_read(const char *what, const char *json, const mofk
                                   size_t count) {
     if (!json || !*json)
         return MOFKA_OK;
-    const char *end = NULL;
-    cJSON *tree = cJSON_ParseWithOpts(json, &end, true);
+    mofka_status_t status = mfi_json_check("the text", json, strlen(json));
+    if (status)
+        return mofka_fail(status, "%s: options are not a JSON object: %s", what,
+                          mofka_last_error());
+    cJSON *tree = cJSON_Parse(json);
     if (!cJSON_IsObject(tree)) {
         cJSON_Delete(tree);
         return mofka_fail(MOFKA_ERR_JSON, "%s: options are not a JSON object: '%.200s'", what,
                           json);
     }
-    mofka_status_t status = check_all(what, tree, options, count);
+    status = check_all(what, tree, options, count);
     for (const cJSON *item = tree->child; item && !status; item = item->next)
-        status = set(find(options, count, item->string), item);
+        status = set(find(options, count, item->string), item, json);
     cJSON_Delete(tree);
     return status;
 }

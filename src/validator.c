@@ -8,6 +8,7 @@
 #include <mofka/driver.h>
 #include <mofka/options.h>
 #include "handles.h"
+#include "json_text.h"
 #include "object.h"
 #include "registry.h"
 
@@ -21,14 +22,7 @@ struct mofka_validator {
 static mofka_status_t default_validate(void *self, const char *metadata, size_t metadata_bytes,
                                        const mofka_data_view_t *data) {
     (void)self, (void)data;
-    mofka_metadata_t *parsed;
-    mofka_status_t status = mofka_metadata_create(metadata, metadata_bytes, &parsed);
-    const struct cJSON *json;
-    if (!status) {
-        status = mofka_metadata_json(parsed, &json);
-        mofka_metadata_release(parsed);
-    }
-    return status;
+    return mfi_json_check("metadata", metadata, metadata_bytes);
 }
 
 static const mofka_validator_ops_t accepts_all = {.size = sizeof accepts_all};

@@ -259,6 +259,14 @@ static void metadata_must_be_json_where_asked(void **state) {
     OK(mofka_producer_push(producer, "{oops", 5, NULL, MOFKA_ANY_PARTITION, &future));
     FAILS(mofka_future_wait(future, 0, NULL), MOFKA_ERR_JSON, "not JSON");
     mofka_future_release(future);
+    /* What lenient readers take: a leading zero, a raw tab, a byte that is not UTF-8. */
+    static const char *const wrong[] = {"01", "\"\t\"", "\"\xff\""};
+    for (int i = 0; i < 3; i++) {
+        OK(mofka_producer_push(producer, wrong[i], strlen(wrong[i]), NULL, MOFKA_ANY_PARTITION,
+                               &future));
+        FAILS(mofka_future_wait(future, 0, NULL), MOFKA_ERR_JSON, "");
+        mofka_future_release(future);
+    }
     end_producer(producer);
     mofka_topic_release(topic);
 }

@@ -136,13 +136,17 @@ static void patterns_come_with_the_topic(void **state) {
     snprintf(json, sizeof json, "{\"window\":\"%s\"}", window);
     OK(mofka_mpi_driver_create(MPI_COMM_WORLD, json, &driver));
     mofka_topic_options_t options = {
-        .validator = "{\"type\":\"eventbridge\",\"pattern\":{\"n\":[{\"numeric\":[\">=\",5]}]}}"};
+        .validator = "{\"type\":\"eventbridge\",\"pattern\":{\"n\":[{\"numeric\":[\">=\",5]}],"
+                     "\"big\":[12345678901234567890,{\"exists\":false}]}}"};
     if (rank == 0)
         OK(mofka_driver_create_topic(driver, "patterns", &options));
     OK(mofka_driver_open_topic(driver, "patterns", 30000, &topic));
     mofka_producer_t *producer;
     OK(mofka_producer_create(topic, NULL, &producer));
     OK(mofka_producer_push(producer, "{\"n\":5}", 7, NULL, MOFKA_ANY_PARTITION, NULL));
+    /* Digit by digit: a pattern that was printed again would not know this number. */
+    OK(mofka_producer_push(producer, "{\"n\":5,\"big\":12345678901234567890}", 34, NULL,
+                           MOFKA_ANY_PARTITION, NULL));
     FAILS(mofka_producer_push(producer, "{\"n\":4}", 7, NULL, MOFKA_ANY_PARTITION, NULL),
           MOFKA_ERR_REFUSED, "at $.n: 4");
     FAILS(mofka_producer_close(producer, 30000), MOFKA_ERR_REFUSED, "$.n");

@@ -14,12 +14,16 @@ static mofka_status_t make(const char *schema, mofka_validator_t **validator) {
     return status;
 }
 
-static mofka_status_t ask(const char *schema, const char *metadata) {
+static mofka_status_t ask_bytes(const char *schema, const char *metadata, size_t bytes) {
     mofka_validator_t *validator;
     OK(make(schema, &validator));
-    mofka_status_t status = mofka_validator_validate(validator, metadata, strlen(metadata), NULL);
+    mofka_status_t status = mofka_validator_validate(validator, metadata, bytes, NULL);
     mofka_validator_release(validator);
     return status;
+}
+
+static mofka_status_t ask(const char *schema, const char *metadata) {
+    return ask_bytes(schema, metadata, strlen(metadata));
 }
 
 static void refusals_name_place_and_keyword(void **state) {
@@ -87,6 +91,7 @@ static void metadata_that_is_no_json(void **state) {
     FAILS(ask("true", ""), MOFKA_ERR_JSON, "byte 0 of 0");
     FAILS(ask("true", "{\"a\":}"), MOFKA_ERR_JSON, "byte 5 of 6");
     FAILS(ask("true", "\"\xFF\""), MOFKA_ERR_JSON, "encoding");
+    FAILS(ask_bytes("true", "{}\0junk", 7), MOFKA_ERR_JSON, "zero byte");
     FAILS(ask("true", "1e400"), MOFKA_ERR_JSON, "too big");
     FAILS(ask("true", "[{\"b\":{\"a/\":1,\"a/\":1}}]"), MOFKA_ERR_JSON,
           "at '/0/b' has the name \"a/\" twice");

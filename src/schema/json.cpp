@@ -79,6 +79,8 @@ void parse(const char *text, size_t bytes, Document &document) {
                                rapidjson::kParseValidateEncodingFlag |
                                rapidjson::kParseFullPrecisionFlag;
     check_depth(text, bytes);
+    if (std::memchr(text, '\0', bytes)) // RapidJSON takes it for the end
+        throw BadJson("a zero byte");
     document.Parse<flags>(text, bytes);
     if (document.HasParseError())
         throw BadJson(std::string(rapidjson::GetParseError_En(document.GetParseError())) +
