@@ -144,7 +144,7 @@ MOFKA_API mofka_data_selector_fn mofka_consumer_selector(const mofka_consumer_t 
 /** The data allocator; `*context` (optional) is its context. */
 MOFKA_API mofka_data_allocator_fn mofka_consumer_allocator(const mofka_consumer_t *consumer,
                                                            void **context);
-/** The partitions that it reads; `*count` (optional) says how many. */
+/** The partitions that it reads; NULL: all. `*count` (optional) is the length of that list. */
 MOFKA_API const size_t *mofka_consumer_targets(const mofka_consumer_t *consumer, size_t *count);
 /** Where it started if its name was new. */
 MOFKA_API mofka_start_t mofka_consumer_start(const mofka_consumer_t *consumer);
