@@ -13,7 +13,7 @@ while IFS= read -r line; do
         line=$(sed 's/^ *//; s/ *$//' <<<"$line")
         if [ -n "$file" ] && [ -n "$line" ] && [ "$line" != ... ]; then
             lines=$((lines + 1))
-            sed 's/^ *//; s/ *$//' "$file" | grep -qxF -- "$line" || { echo "$file lacks: $line"; failed=1; }
+            grep -qxF -- "$line" <(sed 's/^ *//; s/ *$//' "$file") || { echo "$file lacks: $line"; failed=1; }
         fi
         ;;
     esac
