@@ -29,6 +29,7 @@ else
     mpiexec -n 2 ./app >out 2>&1 </dev/null || code=$?
 fi
 failed=
+[ $code = 0 ] || failed=1
 while IFS= read -r line; do
     pattern=$(sed 's/[][\.*^$]/\\&/g; s/…/.*/g' <<<"$line")
     grep -q -- "$pattern" out || { echo "not told: $line"; failed=1; }
