@@ -1,4 +1,4 @@
-/**
+/** @file
  * What a backend implements: batches are appended to partitions and fetched from them. All that is
  * the same for every backend (validation, batching, futures, selection) is done by the core.
  *
@@ -23,28 +23,30 @@ extern "C" {
 /** One event of a batch. Its metadata are the next `metadata_bytes` of the batch's metadata, its
  * data the next `data_bytes` of the batch's segments. */
 typedef struct mofka_batch_event {
-    size_t metadata_bytes;
-    size_t data_bytes;
+    size_t metadata_bytes; /**< as serialized */
+    size_t data_bytes;     /**< 0: no data */
 } mofka_batch_event_t;
 
 /** Events on their way into one partition. Owned by the core; unchanged, and its memory alive,
  * until append answers something else than MOFKA_ERR_POSSIBLY_STORED. The last
  * members are the backend's to write, and zero at first. */
 typedef struct mofka_batch {
-    const mofka_batch_event_t *events;
-    size_t event_count; /**< at least 1 */
-    const char *metadata;
-    size_t metadata_bytes;
-    const mofka_segment_t *segments; /**< all events' data, in order */
-    size_t segment_count;
-    size_t data_bytes;
+    const mofka_batch_event_t *events; /**< their sizes, in push order */
+    size_t event_count;                /**< at least 1 */
+    const char *metadata;              /**< all events' metadata, one behind the other */
+    size_t metadata_bytes;             /**< of them all */
+    const mofka_segment_t *segments;   /**< all events' data, in order */
+    size_t segment_count;              /**< of that list */
+    size_t data_bytes;                 /**< of all segments */
     /** Set by append once others may come to see the batch: an error, other than
      * MOFKA_ERR_COMPLETE, then leaves its events possibly stored, not "not stored". */
     bool reserved;
     uint64_t scratch[4]; /**< where a reserved append goes on */
-    /** For statistics, both added by append where it knows better than the core: when the batch became
-     * readable (CLOCK_REALTIME, ns; 0: when append returns), and ns that it waited for room. */
-    uint64_t stored_ns, blocked_ns;
+    /** For statistics, set by append where it knows better than the core: when the batch became
+     * readable (CLOCK_REALTIME, ns; 0: when append returns). */
+    uint64_t stored_ns;
+    /** For statistics, added to by append: ns that the batch waited for room. */
+    uint64_t blocked_ns;
 } mofka_batch_t;
 
 /** What one batch may hold in a partition. */
@@ -57,6 +59,7 @@ typedef struct mofka_batch_limits {
 /** Producer side of one topic. The core calls `append` from one thread at a time per partition. */
 typedef struct mofka_producer_ops {
     size_t size; /**< sizeof(mofka_producer_ops_t) of the backend's build */
+    /** What a batch of `partition` may hold. */
     mofka_status_t (*limits)(void *self, size_t partition, mofka_batch_limits_t *limits);
     /** Append the batch; `*first_id` is its first event's id. MOFKA_ERR_TIMEOUT: no room within
      * `timeout_ms`, nothing is stored. MOFKA_ERR_POSSIBLY_STORED: reserved but not published yet;
@@ -68,24 +71,25 @@ typedef struct mofka_producer_ops {
      * refused do not matter. MOFKA_ERR_TIMEOUT: not ended yet; it is called again, with the same
      * `flushed`, when the user closes again. After any other answer only destroy follows. */
     mofka_status_t (*close)(void *self, int flushed);
+    /** Free `self`, after close. */
     void (*destroy)(void *self);
 } mofka_producer_ops_t;
 
 /** One fetched event. */
 typedef struct mofka_fetched_event {
-    uint64_t id;
-    const char *metadata;  /**< in memory of the run; behind its bytes stands a NUL byte */
-    size_t metadata_bytes; /**< without that */
-    size_t data_bytes;
+    uint64_t id;            /**< dense from 0 in its partition */
+    const char *metadata;   /**< in memory of the run; behind its bytes stands a NUL byte */
+    size_t metadata_bytes;  /**< without that */
+    size_t data_bytes;      /**< in the topic, selected or not */
     uint64_t data_position; /**< the backend's: where the data is */
 } mofka_fetched_event_t;
 
 /** A run of consecutive events of one partition. Made by `fetch`, kept until `release_run`. */
 typedef struct mofka_run {
-    size_t partition;
-    size_t event_count; /**< 0: it only tells what was lost; it is released at once */
-    mofka_fetched_event_t *events;
-    uint64_t lost; /**< events this consumer lost just before the first of these */
+    size_t partition;              /**< index of the partition it is from */
+    size_t event_count;            /**< 0: it only tells what was lost; it is released at once */
+    mofka_fetched_event_t *events; /**< that many, their ids one after the other */
+    uint64_t lost;                 /**< events this consumer lost just before the first of these */
     /** When the batch of its first event became readable (CLOCK_REALTIME of who stored it, ns), for
      * statistics; 0: unknown. */
     uint64_t stored_ns;
@@ -138,14 +142,14 @@ typedef struct mofka_consumer_ops {
 
 /** How a consumer of a backend is made. */
 typedef struct mofka_consumer_config {
-    const char *name;
+    const char *name;      /**< checked, never NULL */
     const size_t *targets; /**< partitions to read, ascending; NULL: all */
-    size_t target_count;
-    int from_end;        /**< start after what is there now, where the name is new */
-    size_t max_batches;  /**< runs that the core will hold at a time */
-    bool copies_data;    /**< get_data may be called; runs that fit a cache copy faster */
-    bool zero_copy;      /**< view_data will be called; MOFKA_ERR_UNSUPPORTED if that cannot be */
-    const char *options; /**< JSON object of backend options, or NULL */
+    size_t target_count;   /**< of that list */
+    int from_end;          /**< start after what is there now, where the name is new */
+    size_t max_batches;    /**< runs that the core will hold at a time */
+    bool copies_data;      /**< get_data may be called; runs that fit a cache copy faster */
+    bool zero_copy;        /**< view_data will be called; MOFKA_ERR_UNSUPPORTED if that cannot be */
+    const char *options;   /**< JSON object of backend options, or NULL */
 } mofka_consumer_config_t;
 
 /** A topic of a backend, seen from this process. Threads: any. */
@@ -158,28 +162,30 @@ typedef struct mofka_topic_ops {
     /** `options`: JSON object of backend options, or NULL. Give `*ops` (static) and `*producer`. */
     mofka_status_t (*make_producer)(void *self, const char *name, const char *options,
                                     const mofka_producer_ops_t **ops, void **producer);
+    /** Make a consumer. Give `*ops` (static) and `*consumer`. */
     mofka_status_t (*make_consumer)(void *self, const mofka_consumer_config_t *config,
                                     const mofka_consumer_ops_t **ops, void **consumer);
+    /** Free `self`: its handle, producers and consumers are gone. The topic itself stays. */
     void (*destroy)(void *self);
 } mofka_topic_ops_t;
 
 /** A topic as it is stored: three JSON objects that name its helpers, and the backend's options. */
 typedef struct mofka_topic_config {
-    const char *name;
-    const char *options; /**< JSON object, never NULL */
-    const char *validator;
-    const char *selector;
-    const char *serializer;
+    const char *name;       /**< checked */
+    const char *options;    /**< JSON object, never NULL */
+    const char *validator;  /**< JSON object with "type", never NULL */
+    const char *selector;   /**< the same of the partition selector */
+    const char *serializer; /**< the same of the serializer */
 } mofka_topic_config_t;
 
 /** What opening gives. */
 typedef struct mofka_topic_made {
-    const mofka_topic_ops_t *ops;
-    void *self;
-    size_t partition_count;
-    char *validator; /**< JSON as stored. Give: free(). So for the next two */
-    char *selector;
-    char *serializer;
+    const mofka_topic_ops_t *ops; /**< static */
+    void *self;                   /**< the backend's, for `ops` */
+    size_t partition_count;       /**< at least 1 */
+    char *validator;              /**< JSON as stored. Give: free() */
+    char *selector;               /**< JSON as stored. Give: free() */
+    char *serializer;             /**< JSON as stored. Give: free() */
 } mofka_topic_made_t;
 
 /** Called once per topic, with its name and its description (borrow). Answers MOFKA_STOP to end. */
@@ -195,7 +201,9 @@ typedef struct mofka_driver_ops {
     mofka_status_t (*create_topic)(void *self, const mofka_topic_config_t *config);
     /** MOFKA_ERR_NOT_FOUND. Outputs are written only on success. */
     mofka_status_t (*open_topic)(void *self, const char *name, mofka_topic_made_t *made);
+    /** Whether there is a topic of that name now. */
     mofka_status_t (*topic_exists)(void *self, const char *name, bool *exists);
+    /** Call `visit` once per topic, as mofka_driver_list_topics describes them. */
     mofka_status_t (*list_topics)(void *self, mofka_topic_visit_fn visit, void *context);
     /** Optional: this process's index among the `*count` processes of its node that share a
      * binding; thread pools split the cores by it. */
@@ -214,6 +222,7 @@ typedef struct mofka_driver_ops {
                                        mofka_thread_pool_t **pool);
     /** End. MOFKA_ERR_TIMEOUT: can be called again. */
     mofka_status_t (*close)(void *self, int64_t timeout_ms);
+    /** Free `self`, after close. */
     void (*destroy)(void *self);
 } mofka_driver_ops_t;
 

@@ -1,4 +1,4 @@
-/**
+/** @file
  * Consumers: pull events from a topic's partitions, in order within each.
  *
  * A consumer's name keeps its place: re-created under its name, it goes on after its last
@@ -13,22 +13,24 @@
 #include <mofka/future.h>
 #include <mofka/limits.h>
 #include <mofka/thread_pool.h>
+#include <mofka/topic.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-typedef struct mofka_topic mofka_topic_t;
+/** A consumer: a name's place in a topic, and what was fetched from there. Counted. */
 typedef struct mofka_consumer mofka_consumer_t;
 
-/** Where a consumer with a new name starts: at the oldest retained event, or after what is there.
- */
-typedef enum mofka_start { MOFKA_START_BEGINNING, MOFKA_START_END } mofka_start_t;
-/** MANUAL: mofka_event_acknowledge. AUTO: when events are released, as far as all before are too.
- */
+/** Where a consumer with a new name starts. */
+typedef enum mofka_start {
+    MOFKA_START_BEGINNING, /**< at the oldest retained event */
+    MOFKA_START_END        /**< after what is there */
+} mofka_start_t;
+/** Who acknowledges events. */
 typedef enum mofka_acknowledge {
-    MOFKA_ACKNOWLEDGE_MANUAL,
-    MOFKA_ACKNOWLEDGE_AUTO
+    MOFKA_ACKNOWLEDGE_MANUAL, /**< the user, by mofka_event_acknowledge */
+    MOFKA_ACKNOWLEDGE_AUTO    /**< releasing events does, as far as all before are released too */
 } mofka_acknowledge_t;
 
 /** All zero, but for the name: the defaults. */
@@ -43,8 +45,8 @@ typedef struct mofka_consumer_options {
     void *allocator_context;           /**< borrow until release */
     const size_t *targets;             /**< partitions to read (copied); NULL: all */
     size_t target_count;               /**< of that list; 0 without one */
-    mofka_start_t start;
-    mofka_acknowledge_t acknowledge;
+    mofka_start_t start;               /**< of a new name */
+    mofka_acknowledge_t acknowledge;   /**< who acknowledges */
     /** Selected data is not copied: an event's data view shows the backend's memory, and is good until
      * the event's last release (the view must not be kept longer). Retention waits for what is held.
      * No allocator; a backend that cannot (the MPI driver: in rma windows, or with retention
@@ -126,18 +128,29 @@ MOFKA_API uint64_t mofka_consumer_lost(const mofka_consumer_t *consumer);
 
 /* What the consumer was made with; 0 or NULL for what is no consumer. Views.
  * Threads: any. MPI: none. Blocks: no. */
+/** Its name. */
 MOFKA_API const char *mofka_consumer_name(const mofka_consumer_t *consumer);
+/** The topic that it reads. */
 MOFKA_API mofka_topic_t *mofka_consumer_topic(const mofka_consumer_t *consumer);
+/** Events fetched at a time at most. */
 MOFKA_API size_t mofka_consumer_batch_size(const mofka_consumer_t *consumer);
+/** Fetched batches held at a time at most. */
 MOFKA_API size_t mofka_consumer_max_batches(const mofka_consumer_t *consumer);
+/** Whose workers fetch ahead; NULL: nobody's. */
 MOFKA_API mofka_thread_pool_t *mofka_consumer_thread_pool(const mofka_consumer_t *consumer);
+/** The data selector; `*context` (optional) is its context. */
 MOFKA_API mofka_data_selector_fn mofka_consumer_selector(const mofka_consumer_t *consumer,
                                                          void **context);
+/** The data allocator; `*context` (optional) is its context. */
 MOFKA_API mofka_data_allocator_fn mofka_consumer_allocator(const mofka_consumer_t *consumer,
                                                            void **context);
+/** The partitions that it reads; NULL: all. `*count` (optional) is the length of that list. */
 MOFKA_API const size_t *mofka_consumer_targets(const mofka_consumer_t *consumer, size_t *count);
+/** Where it started if its name was new. */
 MOFKA_API mofka_start_t mofka_consumer_start(const mofka_consumer_t *consumer);
+/** Who acknowledges its events. */
 MOFKA_API mofka_acknowledge_t mofka_consumer_acknowledge_mode(const mofka_consumer_t *consumer);
+/** Whether its events' data is shown where it is. */
 MOFKA_API bool mofka_consumer_zero_copy(const mofka_consumer_t *consumer);
 /** The JSON of the backend's options, as given; NULL: none. */
 MOFKA_API const char *mofka_consumer_options_json(const mofka_consumer_t *consumer);

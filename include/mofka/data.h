@@ -1,4 +1,4 @@
-/**
+/** @file
  * Data: where an event's raw bytes are in this process (data view) and in the backend (data
  * descriptor), and which of them are wanted (stacked selections).
  */
@@ -16,18 +16,19 @@ extern "C" {
 
 /** One piece of this process's memory. */
 typedef struct mofka_segment {
-    void *ptr;
-    size_t size;
+    void *ptr;   /**< its first byte; may be NULL where `size` is 0 */
+    size_t size; /**< bytes */
 } mofka_segment_t;
 
 /** One piece of a byte sequence: `size` bytes from `offset`. */
 typedef struct mofka_range {
-    size_t offset;
-    size_t size;
+    size_t offset; /**< of its first byte */
+    size_t size;   /**< bytes */
 } mofka_range_t;
 
 /* ---- data view ------------------------------------------------------------------------------ */
 
+/** Segments of this process's memory that an event's data comes from or goes to. Counted. */
 typedef struct mofka_data_view mofka_data_view_t;
 /** Called once, when the last user of a view lets go. */
 typedef void (*mofka_data_free_fn)(void *context);
@@ -78,8 +79,10 @@ MOFKA_API size_t mofka_data_view_read(const mofka_data_view_t *view, void *targe
 /** Byte stream callbacks for serializers and descriptors. `read` and `write` move exactly `size`
  * bytes or fail. Either may be NULL where only the other direction is used. */
 typedef struct mofka_archive {
-    void *context;
+    void *context; /**< for both callbacks */
+    /** Read the next `size` bytes into `bytes`. */
     mofka_status_t (*read)(void *context, void *bytes, size_t size);
+    /** Write `size` bytes behind those written before. */
     mofka_status_t (*write)(void *context, const void *bytes, size_t size);
 } mofka_archive_t;
 
@@ -92,21 +95,22 @@ typedef struct mofka_archive {
  */
 typedef struct mofka_data_descriptor mofka_data_descriptor_t;
 
+/** What a selection is made of. */
 typedef enum mofka_selection_kind {
-    MOFKA_SELECTION_SUB,
-    MOFKA_SELECTION_STRIDED,
-    MOFKA_SELECTION_UNSTRUCTURED
+    MOFKA_SELECTION_SUB,         /**< one piece */
+    MOFKA_SELECTION_STRIDED,     /**< blocks of one size with gaps of one size */
+    MOFKA_SELECTION_UNSTRUCTURED /**< any ranges */
 } mofka_selection_kind_t;
 
 /** One selection. SUB: `block` bytes from `offset` (count 1, gap 0). STRIDED: `count` blocks of
  * `block` bytes from `offset`, `gap` bytes between the end of one and the start of the next.
  * UNSTRUCTURED: `count` ranges. */
 typedef struct mofka_selection {
-    mofka_selection_kind_t kind;
-    size_t offset;
-    size_t count;
-    size_t block;
-    size_t gap;
+    mofka_selection_kind_t kind; /**< which members count, see above */
+    size_t offset;               /**< of the first byte */
+    size_t count;                /**< blocks or ranges */
+    size_t block;                /**< bytes of each block */
+    size_t gap;                  /**< bytes between blocks */
     const mofka_range_t *ranges; /**< view, UNSTRUCTURED only */
 } mofka_selection_t;
 

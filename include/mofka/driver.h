@@ -1,4 +1,4 @@
-/**
+/** @file
  * Drivers: the way into a backend. Order of tear-down: events and futures, producers and consumers
  * (close, release), topics (release), driver (close, release).
  */
@@ -83,15 +83,20 @@ typedef mofka_status_t (*mofka_driver_create_fn)(const char *options,
  */
 MOFKA_API mofka_status_t mofka_driver_register(const char *type, mofka_driver_create_fn create);
 
-/* Register at load time; `type` is an identifier. A failure is logged. */
+/** Used by the macros below: register `type`, an identifier, when the program or the library that
+ * holds this line is loaded. A failure is logged. */
 #define MOFKA_REGISTER_AT_LOAD(kind, type, create)                                                 \
     __attribute__((constructor)) static void mofka_register_##kind##_##type(void) {                \
         mofka_registered(#kind, #type, mofka_##kind##_register(#type, create));                    \
     }                                                                                              \
     struct mofka_register_semicolon
+/** Register a driver type at load time; `create` is a mofka_driver_create_fn. */
 #define MOFKA_REGISTER_DRIVER(type, create) MOFKA_REGISTER_AT_LOAD(driver, type, create)
+/** Register a validator type at load time; `create` is a mofka_validator_create_fn. */
 #define MOFKA_REGISTER_VALIDATOR(type, create) MOFKA_REGISTER_AT_LOAD(validator, type, create)
+/** Register a serializer type at load time; `create` is a mofka_serializer_create_fn. */
 #define MOFKA_REGISTER_SERIALIZER(type, create) MOFKA_REGISTER_AT_LOAD(serializer, type, create)
+/** Register a selector type at load time; `create` is a mofka_partition_selector_create_fn. */
 #define MOFKA_REGISTER_PARTITION_SELECTOR(type, create)                                            \
     MOFKA_REGISTER_AT_LOAD(partition_selector, type, create)
 /** Used by the macros: reports a failed registration. */

@@ -1,4 +1,4 @@
-/**
+/** @file
  * Events, as a consumer gets them.
  *
  * An event's metadata is read already; its data is there as far as the consumer's selector asked
@@ -24,7 +24,9 @@ extern "C" {
  */
 typedef struct mofka_event_ops {
     size_t size; /**< sizeof(mofka_event_ops_t) of the backend's build */
+    /** Its id; MOFKA_NO_MORE_EVENTS for the end. */
     uint64_t (*id)(const void *self);
+    /** Index of its partition. */
     size_t (*partition)(const void *self);
     /** The metadata text, NUL-terminated; `*bytes` is its length. View. */
     const char *(*metadata)(const void *self, size_t *bytes);

@@ -1,4 +1,4 @@
-/**
+/** @file
  * Futures: the result of a push, a flush or a pull that need not be there yet.
  *
  * A wait that times out loses nothing and can be repeated. Waiting drives the work on (it sends the
@@ -16,7 +16,9 @@
 extern "C" {
 #endif
 
+/** An event as a consumer gives it: its metadata, and what was selected of its data. Counted. */
 typedef struct mofka_event mofka_event_t;
+/** The outcome of a push, a flush or a pull. Counted. */
 typedef struct mofka_future mofka_future_t;
 
 /** What is known of a pushed event. */

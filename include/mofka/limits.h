@@ -1,4 +1,4 @@
-/**
+/** @file
  * Limits of the API, each with its reason. A backend may have narrower ones.
  */
 #ifndef MOFKA_LIMITS_H

@@ -1,4 +1,4 @@
-/**
+/** @file
  * What the library tells beside statuses: warnings, and as much more as is asked for.
  *
  * The environment variable MOFKA_LOG (error, warn, info, debug or trace) sets the level when the

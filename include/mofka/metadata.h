@@ -1,4 +1,4 @@
-/**
+/** @file
  * Metadata: an event's description, as text that is usually JSON.
  *
  * A handle is immutable and counted. Its text is kept as given; JSON is parsed (cJSON) when
@@ -17,6 +17,7 @@ extern "C" {
 #endif
 
 struct cJSON;
+/** An event's description, or any other JSON of this library. Immutable and counted. */
 typedef struct mofka_metadata mofka_metadata_t;
 
 /** Make metadata of JSON text (copied, not parsed yet). `text` NULL means "{}". Give: release.

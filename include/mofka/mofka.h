@@ -1,4 +1,6 @@
-/** The whole backend-neutral API. */
+/** @file
+ * The whole backend-neutral API.
+ */
 #ifndef MOFKA_MOFKA_H
 #define MOFKA_MOFKA_H
 #include <mofka/backend.h>

@@ -1,4 +1,4 @@
-/**
+/** @file
  * The MPI driver.
  */
 #ifndef MOFKA_MPI_H

@@ -1,4 +1,4 @@
-/**
+/** @file
  * Options as JSON objects, checked against a table: for backends, selectors and programs.
  */
 #ifndef MOFKA_OPTIONS_H
@@ -24,9 +24,9 @@ typedef enum mofka_option_kind {
 
 /** One known option. `*value` holds the default and is changed only when the key is there. */
 typedef struct mofka_option {
-    const char *key;
-    mofka_option_kind_t kind;
-    void *value;
+    const char *key;            /**< its name in the JSON object */
+    mofka_option_kind_t kind;   /**< its type */
+    void *value;                /**< where its value goes, see above */
     uint64_t min;               /**< UINT only */
     uint64_t max;               /**< UINT only; 0: no bound above */
     const char *const *choices; /**< CHOICE only, NULL-terminated */

@@ -1,4 +1,4 @@
-/**
+/** @file
  * Partition selectors: which partition an event goes to. All types of this library honour a requested
  * partition, modulo the partition count; without one,
  * - "default" takes turns;
@@ -16,6 +16,7 @@
 extern "C" {
 #endif
 
+/** A selector of a producer. Counted. */
 typedef struct mofka_partition_selector mofka_partition_selector_t;
 
 /** What a selector type fills in. One selector serves one producer; its calls do not overlap. */

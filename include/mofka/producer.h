@@ -1,4 +1,4 @@
-/**
+/** @file
  * Producers: push events into a topic, in batches.
  *
  * A batch leaves when it is full, on flush, on a wait for one of its futures, at close, or when a
@@ -12,24 +12,27 @@
 #include <mofka/future.h>
 #include <mofka/limits.h>
 #include <mofka/thread_pool.h>
+#include <mofka/topic.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-typedef struct mofka_topic mofka_topic_t;
+/** A producer: batches on their way into the partitions of one topic. Counted. */
 typedef struct mofka_producer mofka_producer_t;
 
-/** STRICT: one producer's events of a partition keep their push order. LOOSE: batches may overtake
- * each other. */
-typedef enum mofka_ordering { MOFKA_ORDERING_STRICT, MOFKA_ORDERING_LOOSE } mofka_ordering_t;
+/** In which order a producer's batches are stored. */
+typedef enum mofka_ordering {
+    MOFKA_ORDERING_STRICT, /**< events of a partition keep their push order */
+    MOFKA_ORDERING_LOOSE   /**< a batch that finds no room may be overtaken */
+} mofka_ordering_t;
 
 /** All zero: the defaults. */
 typedef struct mofka_producer_options {
-    const char *name;   /**< NULL: "" */
-    size_t batch_size;  /**< events per batch; 0: MOFKA_BATCH_ADAPTIVE */
-    size_t max_batches; /**< batches in memory per partition; 0: 2. Full: push waits */
-    mofka_ordering_t ordering;
+    const char *name;          /**< NULL: "" */
+    size_t batch_size;         /**< events per batch; 0: MOFKA_BATCH_ADAPTIVE */
+    size_t max_batches;        /**< batches in memory per partition; 0: 2. Full: push waits */
+    mofka_ordering_t ordering; /**< of the batches of a partition */
     mofka_thread_pool_t *thread_pool; /**< keep; NULL: no threads */
     uint64_t linger_ms;               /**< 0: 10 */
     /** Wait for room at most so long: 0: 30 s; negative: for ever. */
@@ -98,13 +101,21 @@ MOFKA_API mofka_status_t mofka_producer_discard(mofka_producer_t *producer);
 
 /* What the producer was made with; 0 or NULL for what is no producer. Views.
  * Threads: any. MPI: none. Blocks: no. */
+/** Its name; "" where it was given none. */
 MOFKA_API const char *mofka_producer_name(const mofka_producer_t *producer);
+/** The topic that it pushes to. */
 MOFKA_API mofka_topic_t *mofka_producer_topic(const mofka_producer_t *producer);
+/** Events per batch, or MOFKA_BATCH_ADAPTIVE. */
 MOFKA_API size_t mofka_producer_batch_size(const mofka_producer_t *producer);
+/** Batches in memory per partition at most. */
 MOFKA_API size_t mofka_producer_max_batches(const mofka_producer_t *producer);
+/** In which order its batches are stored. */
 MOFKA_API mofka_ordering_t mofka_producer_ordering(const mofka_producer_t *producer);
+/** Whose workers send; NULL: nobody's. */
 MOFKA_API mofka_thread_pool_t *mofka_producer_thread_pool(const mofka_producer_t *producer);
+/** Age at which a batch that is not full leaves. */
 MOFKA_API uint64_t mofka_producer_linger_ms(const mofka_producer_t *producer);
+/** How long a push waits for room; negative: for ever. */
 MOFKA_API int64_t mofka_producer_push_timeout_ms(const mofka_producer_t *producer);
 /** The JSON of the backend's options, as given; NULL: none. */
 MOFKA_API const char *mofka_producer_options_json(const mofka_producer_t *producer);

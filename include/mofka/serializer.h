@@ -1,4 +1,4 @@
-/**
+/** @file
  * Serializers: how a topic's metadata becomes bytes and comes back. The type "default" stores the
  * text as it is, without a copy of its own.
  */
@@ -12,6 +12,7 @@
 extern "C" {
 #endif
 
+/** A serializer of a topic. Immutable and counted. */
 typedef struct mofka_serializer mofka_serializer_t;
 
 /** What a serializer type fills in. With both callbacks NULL, metadata is stored as it is. */

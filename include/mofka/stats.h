@@ -1,4 +1,4 @@
-/**
+/** @file
  * Statistics, as JSON. Counters count from the making of the handle; sizes are bytes, durations
  * nanoseconds, and keys may be added.
  *

@@ -1,4 +1,4 @@
-/**
+/** @file
  * Status codes and the calling thread's last error message.
  */
 #ifndef MOFKA_STATUS_H

@@ -1,4 +1,4 @@
-/**
+/** @file
  * Thread pools: workers, pinned to cores by hwloc, that run queued work by priority.
  *
  * A pool of zero threads is allowed and is the default everywhere: its work runs in the caller, at
@@ -16,27 +16,27 @@
 extern "C" {
 #endif
 
+/** Workers and their queue, or neither: then work runs in the caller. Counted. */
 typedef struct mofka_thread_pool mofka_thread_pool_t;
 
 /** A piece of work. Threads: worker (caller, with zero threads). */
 typedef void (*mofka_work_fn)(void *context);
 
-/** Where workers go. COMPACT: neighbouring cores first. SPREAD: as far apart as the binding allows.
- * NONE: they inherit the process's binding. Always inside the process's own binding. */
+/** Where workers go, inside the process's own binding. */
 typedef enum mofka_binding {
-    MOFKA_BINDING_COMPACT,
-    MOFKA_BINDING_SPREAD,
-    MOFKA_BINDING_NONE
+    MOFKA_BINDING_COMPACT, /**< neighbouring cores first */
+    MOFKA_BINDING_SPREAD,  /**< as far apart as the binding allows */
+    MOFKA_BINDING_NONE     /**< they inherit the process's binding */
 } mofka_binding_t;
 
 /** How to make a pool; all zero: no threads. */
 typedef struct mofka_thread_pool_options {
     size_t thread_count;     /**< at most MOFKA_THREADS_MAX */
     mofka_binding_t binding; /**< of the workers */
-    /** Processes of this node that share one binding and split its cores between them (0: not
-     * shared), and this process's index among them. A driver fills them in for its own pools. */
+    /** Processes of this node that share one binding and split its cores between them; 0: not
+     * shared. A driver fills this and the next in for its own pools. */
     size_t node_process_count;
-    size_t node_process_index;
+    size_t node_process_index; /**< this process's among them */
 } mofka_thread_pool_options_t;
 
 /** What a backend with its own pools fills in. All slots required unless marked optional. */

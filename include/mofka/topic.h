@@ -1,4 +1,4 @@
-/**
+/** @file
  * Topic handles.
  */
 #ifndef MOFKA_TOPIC_H
@@ -13,7 +13,9 @@
 extern "C" {
 #endif
 
+/** The way into a backend. Counted. */
 typedef struct mofka_driver mofka_driver_t;
+/** A topic, opened. Counted. */
 typedef struct mofka_topic mofka_topic_t;
 
 /** Count one more user; returns its argument. Threads: any. MPI: none. Blocks: no. */
@@ -22,12 +24,17 @@ MOFKA_API mofka_topic_t *mofka_topic_retain(mofka_topic_t *topic);
 MOFKA_API void mofka_topic_release(mofka_topic_t *topic);
 
 /* Views. Threads: any. MPI: none. Blocks: no. */
+/** Its name. */
 MOFKA_API const char *mofka_topic_name(const mofka_topic_t *topic);
+/** The driver that it was opened with. */
 MOFKA_API mofka_driver_t *mofka_topic_driver(const mofka_topic_t *topic);
+/** What checks its events. */
 MOFKA_API const mofka_validator_t *mofka_topic_validator(const mofka_topic_t *topic);
+/** What makes bytes of its metadata. */
 MOFKA_API const mofka_serializer_t *mofka_topic_serializer(const mofka_topic_t *topic);
 /** JSON of the selector that each producer makes for itself. */
 MOFKA_API const char *mofka_topic_selector(const mofka_topic_t *topic);
+/** How many partitions it has. */
 MOFKA_API size_t mofka_topic_partition_count(const mofka_topic_t *topic);
 
 /** What partition `index` is, as JSON (the MPI driver: owner rank, bytes, events). Give: release.

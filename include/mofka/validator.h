@@ -1,4 +1,4 @@
-/**
+/** @file
  * Validators: what a topic's events must be like. The type "default" accepts any metadata that
  * parses as JSON when made with {"json": true}, and anything at all otherwise. The type "eventbridge"
  * accepts what matches an Amazon EventBridge event pattern, {"pattern": {...}}; README.md has the
@@ -14,6 +14,7 @@
 extern "C" {
 #endif
 
+/** A validator of a topic. Immutable and counted. */
 typedef struct mofka_validator mofka_validator_t;
 
 /** What a validator type fills in. */

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Run a shell snippet of the README, or a program of it, and compare with what the README says it tells:
+# each line of it must be there, "…" standing for anything.
+#   readme_run.sh NAME WINDOW SOURCE BUILD MPIEXEC...
+# BUILD/tests/readme has NAME.sh or the program NAME, NAME.txt, and the README's sources.
+set -euo pipefail
+name=$1 window=$2 source=$3 build=$4
+shift 4
+files=$build/tests/readme work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+cp "$files"/*.c .
+mkdir bin
+command_() { # NAME COMMAND: what the snippet calls NAME
+    printf '#!/bin/sh\nexec %s\n' "$2" >"$1"
+    chmod +x "$1"
+}
+command_ bin/mpiexec "$* \"\$@\""
+command_ bin/mofkactl "$build/mpi/mofkactl \"\$@\" --driver.window $window"
+command_ bin/pkg-config "echo -I$source/include -L$build -lmofka"
+program=$build/tests/readme_$name
+[ -x "$program" ] || program=$build/tests/readme_program
+command_ app "$program $window"
+export PATH=$work/bin:$PATH LD_LIBRARY_PATH=$build${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+code=0
+if [ -e "$files/$name.sh" ]; then
+    bash -euo pipefail "$files/$name.sh" >out 2>&1 </dev/null || code=$?
+else
+    mpiexec -n 2 ./app >out 2>&1 </dev/null || code=$?
+fi
+failed=
+[ $code = 0 ] || failed=1
+while IFS= read -r line; do
+    pattern=$(sed 's/[][\.*^$]/\\&/g; s/…/.*/g' <<<"$line")
+    grep -q -- "$pattern" out || { echo "not told: $line"; failed=1; }
+done <"$files/$name.txt"
+[ -z "$failed" ] && exit 0
+echo "-- exit code $code, output:"
+head -c 8000 out
+exit 1
