@@ -380,7 +380,7 @@ case_usage() {
     refuses 'unknown option "partitons"; known: "partitions"' topic create t --topic.partitons 3
     refuses 'option "partitions" must be a whole number' topic create t --topic.partitions many
     refuses 'option "window" must be one of its words "auto" "shm" "rma"' topic list --driver.window ram
-    refuses "driver type 'nosuch': libnosuch.so" topic list --driver.type nosuch
+    refuses "driver type 'nosuch': libmofka-nosuch.so" topic list --driver.type nosuch
     refuses "CONFIG.json is missing" forward
     config() { # MESSAGE JSON
         echo "$2" >config.json

@@ -69,8 +69,8 @@ static void open_topic(stream_t *st) {
     const settings_t *s = st->s;
     char owners[4096], text[4608];
     list_owners(st, owners, sizeof owners);
-    /* Payload, flags and entries, the control block, a page of slack; per partition. */
-    size_t arena = (s->partition_bytes + slots_of(s) * 48 + (64 << 10)) * (size_t)s->partitions;
+    /* Payload; flags, entries and stamps; the control block, a page of slack; per partition. */
+    size_t arena = (s->partition_bytes + slots_of(s) * 56 + (64 << 10)) * (size_t)s->partitions;
     snprintf(text, sizeof text, "{\"window\":\"%s\",\"arena_bytes\":%zu,\"owners\":[%s]}",
              s->window, arena, owners);
     /* Over all ranks: those of watchers are behind the benchmark's, so owners are the same there. */
