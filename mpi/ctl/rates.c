@@ -26,9 +26,9 @@ static bool add(cJSON *object, const char *key, double value) {
                         : cJSON_AddNumberToObject(object, key, value) != NULL;
 }
 
-/* To a tenth: digits behind it are noise. */
+/* To a tenth: digits behind it are noise. What is new since then began at 0. */
 static double rate(const cJSON *now, const cJSON *before, const char *key, double seconds) {
-    if (!before || seconds <= 0)
+    if (seconds <= 0)
         return NAN;
     return round((number(now, key) - number(before, key)) / seconds * 10) / 10;
 }
@@ -131,7 +131,9 @@ static void keep_matching(cJSON *topics, const char *pattern) {
 }
 
 bool rates_add(cJSON *now, const cJSON *before, const char *pattern) {
-    double seconds = before ? (number(now, "time_us") - number(before, "time_us")) * 1e-6 : 0;
+    /* Topics that are missing there because they could not be read are not new. */
+    bool known = before && !member(before, "topics_status");
+    double seconds = known ? (number(now, "time_us") - number(before, "time_us")) * 1e-6 : 0;
     const cJSON *earlier = first_of(before, "topics");
     cJSON *topic;
     bool good = true;
