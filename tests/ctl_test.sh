@@ -416,7 +416,7 @@ END
     # What a look leaves on the screen: from "home" to "clear the rest".
     tr -d '\r' <typescript | sed 's/\x1b\[K//g' | awk -v RS='\x1b\\[H' 'NR > 1' ORS='\f' >looks
     local look
-    look=$(awk -v RS='\f' '/ 5 topics/ {last = $0} END {print last}' looks | sed 's/\x1b.*//' | sed '/^$/d')
+    look=$(awk -v RS='\f' '/ 5 topics/ {last = $0} END {print last}' looks | sed '/\x1b/,$d')
     [ "$(wc -l <<<"$look")" = 5 ] || fail "5 of 6 rows: $look"
     [ "$(wc -L <<<"$look")" = 40 ] || fail "40 columns: $look"
     grep -q '^\.\.\. and 3 more' <<<"$look" || fail "what does not fit: $look"
