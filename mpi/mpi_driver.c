@@ -3,8 +3,8 @@
  * is.
  *
  * Every step of creation that can fail on one rank ends in an agreement of all (an Allreduce of
- * what went wrong and of the options' hash), so one rank's error is everyone's and nobody waits for
- * ever. Close, and what MPI_Finalize does to a forgotten driver, are in mpi_close.c.
+ * what went wrong), so one rank's error is everyone's and nobody waits for ever. Options are read and
+ * agreed on in mpi_settings.c. Close, and what MPI_Finalize does to a forgotten driver, are in mpi_close.c.
  */
 #include "mpi_driver.h"
 
@@ -16,81 +16,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include <mofka/log.h>
-#include <mofka/options.h>
+#include "mpi_settings.h"
 
 /* How long a rank that has a core to itself looks again before it sleeps: longer than a wake-up. */
 #define SPIN_NS 50000
-
-enum { WINDOW_AUTO, WINDOW_SHM, WINDOW_RMA };
-
-typedef struct settings {
-    int window, progress;
-    uint64_t arena_bytes, directory_bytes;
-    char *owners; /* JSON array */
-} settings_t;
-
-static uint64_t pages(uint64_t bytes) {
-    return (bytes + MOFKA_MPI_PAGE_BYTES - 1) / MOFKA_MPI_PAGE_BYTES * MOFKA_MPI_PAGE_BYTES;
-}
-
-static mofka_status_t read_settings(const char *options, settings_t *s) {
-    static const char *const windows[] = {"auto", "shm", "rma", NULL};
-    static const char *const progress[] = {"thread", "none", NULL};
-    *s = (settings_t){.arena_bytes = 64 << 20, .directory_bytes = 1 << 20};
-    const mofka_option_t table[] = {
-        {.key = "window", .kind = MOFKA_OPTION_CHOICE, .value = &s->window, .choices = windows},
-        {.key = "progress",
-         .kind = MOFKA_OPTION_CHOICE,
-         .value = &s->progress,
-         .choices = progress},
-        {.key = "arena_bytes",
-         .kind = MOFKA_OPTION_UINT,
-         .value = &s->arena_bytes,
-         .min = MOFKA_MPI_PAGE_BYTES,
-         .max = UINT64_C(1) << 40},
-        {.key = "directory_bytes",
-         .kind = MOFKA_OPTION_UINT,
-         .value = &s->directory_bytes,
-         .min = MOFKA_MPI_PAGE_BYTES,
-         .max = UINT64_C(1) << 30},
-        {.key = "owners", .kind = MOFKA_OPTION_JSON, .value = &s->owners},
-    };
-    mofka_status_t status =
-        mofka_options_read("MPI driver", options, table, sizeof table / sizeof table[0]);
-    s->arena_bytes = pages(s->arena_bytes);
-    s->directory_bytes = pages(s->directory_bytes);
-    return status;
-}
-
-static mofka_status_t read_owners(mofka_mpi_driver_t *d, const char *json) {
-    cJSON *list = json ? cJSON_Parse(json) : NULL;
-    int count = json ? cJSON_GetArraySize(list) : d->size;
-    mofka_status_t status = MOFKA_OK;
-    if (json && (!cJSON_IsArray(list) || count < 1 || count > d->size))
-        status = mofka_fail(
-            MOFKA_ERR_OPTION,
-            "MPI driver: option \"owners\" must be an array of 1 to %d ranks, not %.100s", d->size,
-            json);
-    d->owners = status ? NULL : calloc((size_t)count, sizeof *d->owners);
-    if (!status && !d->owners)
-        status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for %d owners", count);
-    for (int i = 0; i < count && !status; i++) {
-        const cJSON *item = json ? cJSON_GetArrayItem(list, i) : NULL;
-        d->owners[i] = json ? item->valueint : i;
-        if (json && (!cJSON_IsNumber(item) || item->valuedouble != item->valueint ||
-                     item->valueint < 0 || item->valueint >= d->size))
-            status = mofka_fail(MOFKA_ERR_RANGE,
-                                "MPI driver: owner %d of \"owners\" is no rank of %d: %.100s", i,
-                                d->size, json);
-        for (int j = 0; j < i && !status; j++)
-            if (d->owners[j] == d->owners[i])
-                status = mofka_fail(MOFKA_ERR_OPTION, "MPI driver: \"owners\" names rank %d twice",
-                                    d->owners[i]);
-    }
-    d->owner_count = (size_t)count;
-    cJSON_Delete(list);
-    return status;
-}
 
 static bool is_owner(const mofka_mpi_driver_t *d, int rank) {
     for (size_t i = 0; i < d->owner_count; i++)
@@ -115,25 +44,6 @@ static mofka_status_t agree(const mofka_mpi_driver_t *d, mofka_status_t status, 
         return status;
     return mofka_fail((mofka_status_t)worst.status, "MPI driver: rank %d failed while %s: %s",
                       worst.rank, step, mofka_status_text((mofka_status_t)worst.status));
-}
-
-/* All ranks must mean the same driver. */
-static mofka_status_t agree_settings(const mofka_mpi_driver_t *d, const settings_t *s) {
-    uint64_t hash = UINT64_C(1469598103934665603);
-    uint64_t fields[] = {(uint64_t)s->window, (uint64_t)s->progress, s->arena_bytes,
-                         s->directory_bytes, d->owner_count};
-    for (size_t i = 0; i < 5; i++)
-        hash = (hash ^ fields[i]) * UINT64_C(1099511628211);
-    for (size_t i = 0; i < d->owner_count; i++)
-        hash = (hash ^ (uint64_t)d->owners[i]) * UINT64_C(1099511628211);
-    uint64_t own[2] = {hash, ~hash}, least[2];
-    int error = MPI_Allreduce(own, least, 2, MPI_UINT64_T, MPI_MIN, d->comm);
-    if (error)
-        return mofka_mpi_error("MPI_Allreduce", error);
-    return least[0] == ~least[1]
-               ? MOFKA_OK
-               : mofka_fail(MOFKA_ERR_OPTION,
-                            "MPI driver: the options are not the same on all ranks");
 }
 
 static mofka_status_t check_mpi(void) {
@@ -192,14 +102,15 @@ static mofka_status_t check_memory(const mofka_mpi_driver_t *d) {
                       d->size, need, (uint64_t)fs.f_bavail * fs.f_frsize, d->arena_bytes);
 }
 
-static mofka_status_t check_window(const mofka_mpi_driver_t *d, const settings_t *s, bool shm) {
+static mofka_status_t check_window(const mofka_mpi_driver_t *d, const mofka_mpi_settings_t *s,
+                                   bool shm) {
     if (shm && d->node_size != d->size)
         return mofka_fail(MOFKA_ERR_UNSUPPORTED,
                           "window \"shm\" needs all ranks on one node; here are %d of %d",
                           d->node_size, d->size);
     int level;
     MPI_Query_thread(&level);
-    if (!shm && s->progress == 0 && level < MPI_THREAD_MULTIPLE)
+    if (!shm && s->progress == MOFKA_MPI_PROGRESS_THREAD && level < MPI_THREAD_MULTIPLE)
         return mofka_fail(
             MOFKA_ERR_UNSUPPORTED,
             "window \"rma\" runs a progress thread and needs MPI_THREAD_MULTIPLE from "
@@ -233,14 +144,15 @@ static void drop_window(mofka_mpi_driver_t *d) {
     mofka_mpi_driver_stop(d);
 }
 
-static mofka_status_t make_window(mofka_mpi_driver_t *d, const settings_t *s) {
-    bool shm = s->window == WINDOW_SHM || (s->window == WINDOW_AUTO && d->node_size == d->size);
+static mofka_status_t make_window(mofka_mpi_driver_t *d, const mofka_mpi_settings_t *s) {
+    bool shm = s->window == MOFKA_MPI_WINDOW_SHM ||
+               (s->window == MOFKA_MPI_WINDOW_AUTO && d->node_size == d->size);
     /* auto must mean the same everywhere */
     int all = shm;
     int error = MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT, MPI_MIN, d->comm);
     if (error)
         return mofka_mpi_error("MPI_Allreduce", error);
-    shm = s->window == WINDOW_AUTO ? all : shm;
+    shm = s->window == MOFKA_MPI_WINDOW_AUTO ? all : shm;
     mofka_status_t status = check_window(d, s, shm);
     if (!status)
         status = new_window(d, shm);
@@ -256,7 +168,7 @@ static mofka_status_t make_window(mofka_mpi_driver_t *d, const settings_t *s) {
         drop_window(d);
         return status;
     }
-    if (!shm && s->progress == 0 && (is_owner(d, d->rank) || d->rank == 0))
+    if (!shm && s->progress == MOFKA_MPI_PROGRESS_THREAD && (is_owner(d, d->rank) || d->rank == 0))
         status = mofka_mpi_progress_start(d);
     if (!status)
         status = mofka_mpi_watch_finalize(d);
@@ -302,16 +214,15 @@ static mofka_status_t create(MPI_Comm comm, const char *options, mofka_mpi_drive
     MPI_Comm_set_errhandler(d->comm, MPI_ERRORS_RETURN);
     MPI_Comm_rank(d->comm, &d->rank);
     MPI_Comm_size(d->comm, &d->size);
-    settings_t settings;
-    status = read_settings(options, &settings);
-    d->arena_bytes = settings.arena_bytes;
-    d->directory_bytes = settings.directory_bytes;
-    if (!status)
-        status = read_owners(d, settings.owners);
-    free(settings.owners);
+    mofka_mpi_settings_t settings;
+    bool join;
+    status = mofka_mpi_settings_read(options, d->size, &settings, &d->owners, &join);
     status = agree(d, status, "reading its options");
     if (!status)
-        status = agree_settings(d, &settings);
+        status = mofka_mpi_settings_agree(d->comm, join, &settings, d->owners);
+    d->arena_bytes = settings.arena_bytes;
+    d->directory_bytes = settings.directory_bytes;
+    d->owner_count = (size_t)settings.owner_count;
     if (!status)
         status = agree(d, look_at_node(d), "looking at its node");
     if (!status)

@@ -59,10 +59,12 @@ typedef struct settings {
     uint64_t warmup;
     int repeat;
     double seconds; /* wait, raw, pool: how long each measurement takes */
+    int watchers;   /* ranks behind the benchmark's, of other programs that join its driver */
     char json[256], csv[256];
 } settings_t;
 
-/* Read the command line; false: told on stderr by the rank that may speak. */
+/* Read the command line; false: told on stderr by the rank that may speak. `watchers` is what was
+ * given, even so: before anything is told, the ranks that it leaves must find each other. */
 bool settings_read(int argc, char **argv, bool speak, settings_t *settings);
 /* What cannot be measured is refused with the rule that it breaks. */
 bool settings_check(const settings_t *settings, int ranks, bool speak);
@@ -81,6 +83,9 @@ typedef struct job {
     MPI_Comm pair; /* first producer and first consumer; MPI_COMM_NULL elsewhere */
 } job_t;
 
+/* The benchmark's ranks: all but the last `watchers` of the job. Collective over them. False: there are
+ * not so many (told). */
+bool job_join(job_t *job, int watchers);
 /* Roles from the command of each rank. Collective. False: they do not add up (told). */
 bool job_start(job_t *job, settings_t *settings);
 void job_end(job_t *job);

@@ -85,8 +85,8 @@ void job_merge(const job_t *job, mfi_histogram_t *h) {
     bool root = job->rank == 0;
     MPI_Reduce(root ? MPI_IN_PLACE : &h->max, &h->max, 1, MPI_UINT64_T, MPI_MAX, 0, job->comm);
     MPI_Reduce(root ? MPI_IN_PLACE : &h->total, &h->total, 1, MPI_UINT64_T, MPI_SUM, 0, job->comm);
-    MPI_Reduce(root ? MPI_IN_PLACE : h->counts, h->counts, MFI_HISTOGRAM_BUCKETS, MPI_UINT64_T, MPI_SUM,
-               0, job->comm);
+    MPI_Reduce(root ? MPI_IN_PLACE : h->counts, h->counts, MFI_HISTOGRAM_BUCKETS, MPI_UINT64_T,
+               MPI_SUM, 0, job->comm);
 }
 
 bool job_interrupted(const job_t *job) {
@@ -155,11 +155,32 @@ static void find_roles(job_t *job, settings_t *settings) {
     settings->consumers = consumers;
 }
 
-bool job_start(job_t *job, settings_t *settings) {
-    *job = (job_t){.producer = -1, .consumer = -1, .pair = MPI_COMM_NULL};
-    MPI_Comm_dup(MPI_COMM_WORLD, &job->comm);
+/* Watchers are no part of it: they call nothing but what makes the driver. */
+bool job_join(job_t *job, int watchers) {
+    *job = (job_t){.producer = -1, .consumer = -1, .pair = MPI_COMM_NULL, .comm = MPI_COMM_NULL};
+    int rank, size;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    if (rank >= size - watchers) {
+        fprintf(
+            stderr,
+            "mofka-bench: --watchers %d leaves the last %d of %d ranks to other programs, but rank "
+            "%d is mofka-bench\n",
+            watchers, watchers, size, rank);
+        return false;
+    }
+    MPI_Group world, own;
+    MPI_Comm_group(MPI_COMM_WORLD, &world);
+    MPI_Group_range_incl(world, 1, (int[][3]){{0, size - watchers - 1, 1}}, &own);
+    MPI_Comm_create_group(MPI_COMM_WORLD, own, 0, &job->comm);
+    MPI_Group_free(&own);
+    MPI_Group_free(&world);
     MPI_Comm_rank(job->comm, &job->rank);
     MPI_Comm_size(job->comm, &job->size);
+    return true;
+}
+
+bool job_start(job_t *job, settings_t *settings) {
     crowded = job->size > sysconf(_SC_NPROCESSORS_ONLN);
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);

@@ -1,6 +1,7 @@
 /* mofka-bench: how fast the library is, beside what this machine can do. */
 #include <limits.h>
 #include <string.h>
+#include <time.h>
 #include "bench.h"
 
 static int run(const job_t *job, const settings_t *settings) {
@@ -27,6 +28,18 @@ static bool is_help(const char *text) {
     return strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0 || strcmp(text, "help") == 0;
 }
 
+/* Watchers wait for the driver, which a run that was refused does not make: that ends the job. */
+static int leave(const settings_t *settings, int result) {
+    if (settings->watchers > 0 && result == 2) {
+        fflush(NULL);
+        nanosleep(&(struct timespec){.tv_nsec = 300000000},
+                  NULL); /* launchers drop what comes late */
+        MPI_Abort(MPI_COMM_WORLD, result);
+    }
+    MPI_Finalize();
+    return result;
+}
+
 int main(int argc, char **argv) {
     int level, rank, good;
     MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &level);
@@ -39,9 +52,11 @@ int main(int argc, char **argv) {
     }
     settings_t settings;
     job_t job;
-    /* The first rank whose command line is wrong says so. */
     int wrong = settings_read(argc, argv, false, &settings) ? INT_MAX : rank, first;
-    MPI_Allreduce(&wrong, &first, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD);
+    if (!job_join(&job, settings.watchers))
+        return leave(&settings, 2);
+    /* The first rank whose command line is wrong says so. */
+    MPI_Allreduce(&wrong, &first, 1, MPI_INT, MPI_MIN, job.comm);
     if (first == rank)
         settings_read(argc, argv, true, &settings);
     good = first == INT_MAX;
@@ -54,8 +69,7 @@ int main(int argc, char **argv) {
             result = run(&job, &settings);
         if (good && job.rank == 0)
             report_close();
-        job_end(&job);
     }
-    MPI_Finalize();
-    return result;
+    job_end(&job);
+    return leave(&settings, result);
 }

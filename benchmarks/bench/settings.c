@@ -44,6 +44,8 @@ static const char usage[] =
     "      --no-verify          leave out stamping and checking the events\n"
     "      --baseline           measure floors in the same run, in alternating rounds\n"
     "      --seconds X          of each measurement of raw (0.5), pool (0.5), wait (10)\n"
+    "      --watchers N         stream: the job's last N ranks are of other programs, such as\n"
+    "                           mofkactl top, which make the driver with it (0)\n"
     "      --json FILE|-, --csv FILE   one line per repeat\n";
 
 void settings_usage(FILE *out) {
@@ -114,6 +116,7 @@ enum {
     NO_VERIFY,
     BASELINE,
     SECONDS,
+    WATCHERS,
     JSON,
     CSV
 };
@@ -143,6 +146,7 @@ static const struct option long_options[] = {
     {"no-verify", no_argument, NULL, NO_VERIFY},
     {"baseline", no_argument, NULL, BASELINE},
     {"seconds", required_argument, NULL, SECONDS},
+    {"watchers", required_argument, NULL, WATCHERS},
     {"json", required_argument, NULL, JSON},
     {"csv", required_argument, NULL, CSV},
     {NULL, 0, NULL, 0}};
@@ -233,6 +237,8 @@ static bool set(settings_t *s, int option, const char *text) {
         return set_int(text, 10000, &s->repeat);
     case SECONDS:
         return read_real(text, 3600, &s->seconds) && s->seconds > 0;
+    case WATCHERS:
+        return set_int(text, 1 << 20, &s->watchers);
     case JSON:
         return read_text(text, s->json, sizeof s->json);
     case CSV:
@@ -255,6 +261,23 @@ static const char *name_of(int option) {
     return "?";
 }
 
+/* To the end, whatever is wrong; the first fault is told. */
+static bool read_options(int argc, char **argv, bool speak, settings_t *s) {
+    bool good = true;
+    opterr = 0;
+    optind = 2;
+    for (int option;
+         (option = getopt_long(argc, argv, ":n:m:s:b:p:f:i:", long_options, NULL)) != -1;) {
+        if (option == '?' || option == ':')
+            good = complain(speak && good, "%s '%s'",
+                            option == ':' ? "a value is missing after" : "unknown option",
+                            argv[optind - 1]);
+        else if (!set(s, option, optarg))
+            good = complain(speak && good, "--%s cannot be '%s'", name_of(option), optarg);
+    }
+    return optind >= argc ? good : complain(speak && good, "unknown argument '%s'", argv[optind]);
+}
+
 bool settings_read(int argc, char **argv, bool speak, settings_t *s) {
     int choice = -1;
     *s = (settings_t){.metadata_size = 64,
@@ -266,29 +289,19 @@ bool settings_read(int argc, char **argv, bool speak, settings_t *s) {
                       .verify = true,
                       .warmup = 1000,
                       .repeat = 1};
-    if (argc < 2 || !read_choice(argv[1], commands, &choice)) {
-        if (speak)
-            settings_usage(stderr);
-        return complain(speak, "%s '%s'", argc < 2 ? "no command" : "unknown command",
-                        argc < 2 ? "" : argv[1]);
-    }
-    s->command = (command_t)choice;
+    bool good = argc >= 2 && read_choice(argv[1], commands, &choice);
+    if (!good && speak)
+        settings_usage(stderr);
+    if (!good)
+        complain(speak, "%s '%s'", argc < 2 ? "no command" : "unknown command",
+                 argc < 2 ? "" : argv[1]);
+    s->command = (command_t)(good ? choice : COMMAND_STREAM);
     s->events = s->command == COMMAND_LATENCY ? 10000 : 100000;
     s->seconds = s->command == COMMAND_WAIT ? 10 : 0.5;
-    opterr = 0;
-    optind = 2;
-    for (int option;
-         (option = getopt_long(argc, argv, ":n:m:s:b:p:f:i:", long_options, NULL)) != -1;) {
-        if (option == '?' || option == ':')
-            return complain(speak, "%s '%s'",
-                            option == ':' ? "a value is missing after" : "unknown option",
-                            argv[optind - 1]);
-        if (!set(s, option, optarg))
-            return complain(speak, "--%s cannot be '%s'", name_of(option), optarg);
-    }
-    if (optind < argc)
-        return complain(speak, "unknown argument '%s'", argv[optind]);
-    return true;
+    good = read_options(argc, argv, speak && good, s) && good;
+    if (good && s->watchers > 0 && s->command != COMMAND_STREAM)
+        return complain(speak, "--watchers is of stream, not of %s", commands[s->command]);
+    return good;
 }
 
 bool settings_check(const settings_t *s, int ranks, bool speak) {

@@ -14,7 +14,8 @@ extern "C" {
 /** Make the MPI driver over `comm` (borrow; duplicated). Options, a JSON object (NULL: defaults),
  * must be equal on all ranks: "window": "auto"|"shm"|"rma", "arena_bytes" (of each owner),
  * "directory_bytes" (at rank 0, for the descriptions of topics), "owners": [ranks],
- * "progress": "thread"|"none". Give: mofka_driver_close (collective), then release.
+ * "progress": "thread"|"none"; but a rank with "join": true takes those of the lowest rank without it
+ * (where all have it, of rank 0). Give: mofka_driver_close (collective), then release.
  * MOFKA_ERR_MPI: MPI is not initialised, finalised, or a call failed. MOFKA_ERR_UNSUPPORTED: the
  * thread level is too low for "rma" with a progress thread, or this MPI cannot make the window.
  * MOFKA_ERR_FULL: the node's shared memory cannot hold the arenas. MOFKA_ERR_OPTION,

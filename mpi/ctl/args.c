@@ -11,7 +11,7 @@ static const option_row_t common[] = {
      .value = &driver_group,
      .argument = "JSON|FILE",
      .help =
-         "the driver's options, the same on all ranks of the job; --driver.window rma sets one"},
+         "the driver's options; --driver.window rma sets one (those of the ranks that give some)"},
 };
 #define COMMON_COUNT (sizeof common / sizeof common[0])
 

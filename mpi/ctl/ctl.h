@@ -7,6 +7,7 @@
  *
  *   produce, fifo, forward    lines.c (text into lines) -> feed.c (pushes, and what became of them)
  *   consume, fifo, forward    drain.c (pulls, acknowledges) -> sink.c (lines out)
+ *   top                       rates.c (statistics into rates) -> table.c (text) or JSON
  */
 #ifndef MOFKA_MPI_CTL_H
 #define MOFKA_MPI_CTL_H
@@ -106,6 +107,10 @@ double job_interrupted_for(void);
 void job_sleep(double seconds);
 /* Collective over all ranks of the job. NULL: told. */
 mofka_driver_t *job_open(void);
+/* Whether all other ranks of the job have closed theirs; waits for that at most `seconds`, or until
+ * interrupted. From the first call on, they need not wait for this rank; statistics can still be read
+ * until the answer is true. */
+bool job_is_over(mofka_driver_t *driver, double seconds);
 /* Collective; waits for the other ranks as long as they take. */
 void job_close(mofka_driver_t *driver);
 /* A driver of a type and options that a JSON object tells: {"type":…, options…}. */
@@ -123,6 +128,6 @@ void topic_groups_clear(topic_groups_t *groups);
 /* ---- commands -------------------------------------------------------------------------------- */
 
 extern const command_t topic_create_command, topic_list_command, topic_info_command,
-    produce_command, consume_command, forward_command, fifo_command;
+    produce_command, consume_command, forward_command, fifo_command, top_command;
 
 #endif

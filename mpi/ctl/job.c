@@ -63,14 +63,20 @@ int job_rank(void) {
     return rank;
 }
 
+static bool is_mpi(const cJSON *type) {
+    return cJSON_IsString(type) && strcmp(type->valuestring, "mpi") == 0;
+}
+
 mofka_status_t make_driver(const struct cJSON *json, mofka_driver_t **driver) {
     cJSON *options = json ? cJSON_Duplicate(json, true) : cJSON_CreateObject();
     cJSON *type = cJSON_DetachItemFromObjectCaseSensitive(options, "type");
+    if (options && !options->child && (!type || is_mpi(type)))
+        cJSON_AddTrueToObject(options, "join"); /* whatever the other ranks' options are */
     char *text = cJSON_PrintUnformatted(options);
     mofka_status_t status = MOFKA_OK;
     if (!text || (type && !cJSON_IsString(type)))
         status = mofka_fail(MOFKA_ERR_OPTION, "a driver's \"type\" must be a string");
-    else if (!type || strcmp(type->valuestring, "mpi") == 0)
+    else if (!type || is_mpi(type))
         status = mofka_mpi_driver_create(MPI_COMM_WORLD, text, driver);
     else
         status = mofka_driver_create(type->valuestring, text, driver);
@@ -88,6 +94,19 @@ mofka_driver_t *job_open(void) {
         return driver;
     complain_of(status, "making the driver");
     return NULL;
+}
+
+/* Closing is begun, and not waited for: the barrier behind it is the one thing that all ranks do. An
+ * error ends it, too, and job_close tells which. */
+bool job_is_over(mofka_driver_t *driver, double seconds) {
+    double until = now_s() + seconds, left = seconds;
+    do {
+        double slice = left > 0 ? fmin(left, SLICE_MS * 1e-3) : 0;
+        if (mofka_driver_close(driver, (int64_t)ceil(slice * 1e3)) != MOFKA_ERR_TIMEOUT)
+            return true;
+        left = until - now_s();
+    } while (left > 0 && !interrupted);
+    return false;
 }
 
 /* Others may work on for hours: this rank's partitions are served meanwhile, and it sleeps. */

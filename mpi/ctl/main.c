@@ -7,7 +7,7 @@
 
 static const command_t *const commands[] = {
     &topic_create_command, &topic_list_command, &topic_info_command, &produce_command,
-    &consume_command,      &forward_command,    &fifo_command,
+    &consume_command,      &forward_command,    &fifo_command,       &top_command,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
