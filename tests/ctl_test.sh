@@ -421,9 +421,9 @@ END
     [ "$(wc -L <<<"$look")" = 40 ] || fail "40 columns: $look"
     grep -q '^\.\.\. and 3 more' <<<"$look" || fail "what does not fit: $look"
     ! grep -qE '^[a-z] +0 ' <<<"$(grep -E '^[ta] ' <<<"$look")" || fail "rows of partitions: $look"
-    job tty -n 1 "$ctl" top "${driver[@]}" --terminal tty.out # no terminal, but there
+    job tty -n 1 "$ctl" top "${driver[@]}" --terminal nowhere/tty
     want 1
-    says tty.err "--terminal: cannot open 'tty.out'"
+    says tty.err "--terminal: cannot open 'nowhere/tty'"
 }
 
 # Beside the benchmark, whose driver's options it does not know.

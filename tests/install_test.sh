@@ -19,6 +19,7 @@ cmake --build "$work/cmake" >"$work/cmake.log" || { cat "$work/cmake.log"; exit 
 echo "-- mofkactl"
 "$@" -n 1 "$work/prefix/bin/mofkactl" topic create t --json | grep '"name":"t"'
 find "$work/prefix" -path '*/man/man1/mofkactl.1' | grep .
+[ ! -e "$build/benchmarks/mofka-bench" ] || "$@" -n 1 "$work/prefix/bin/mofka-bench" --help | grep -e --watchers
 
 echo "-- by pkg-config"
 export PKG_CONFIG_PATH="$lib/pkgconfig"

@@ -44,6 +44,40 @@ static void one_rank_is_wrong(void **state) {
     OK(create(NULL));
 }
 
+/* Ranks that join take the options of rank 1, or of rank 0 where all join. */
+static void options_of_others(void **state) {
+    (void)state;
+    OK(create("{\"join\":true,\"arena_bytes\":65536}"));
+    FAILS(create("{\"join\":1}"), MOFKA_ERR_OPTION, "\"join\" must be");
+    if (size == 1)
+        return;
+    char text[128];
+    snprintf(text, sizeof text, "{\"window\":\"%s\",\"owners\":[1],\"arena_bytes\":1048576}",
+             window);
+    mofka_driver_t *driver;
+    mofka_topic_t *topic;
+    OK(mofka_mpi_driver_create(MPI_COMM_WORLD, rank == 1 ? text : "{\"join\":true}", &driver));
+    const char *partitions = "{\"partitions\":2,\"partition_bytes\":65536,\"partition_events\":64}";
+    if (rank == 0)
+        OK(mofka_driver_create_topic(driver, "topic",
+                                     &(mofka_topic_options_t){.options = partitions}));
+    OK(mofka_driver_open_topic(driver, "topic", 20000, &topic));
+    for (size_t i = 0; i < 2; i++) {
+        mofka_metadata_t *info;
+        OK(mofka_topic_partition_info(topic, i, &info));
+        assert_non_null(strstr(mofka_metadata_text(info, NULL), "\"owner\":1"));
+        mofka_metadata_release(info);
+    }
+    mofka_topic_release(topic);
+    OK(mofka_driver_close(driver, 30000));
+    mofka_driver_release(driver);
+    if (size > 2 && rank == size - 1)
+        FAILS(create("{\"join\":true}"), MOFKA_ERR_OPTION, "not the same on all ranks");
+    else if (size > 2)
+        FAILS(create(rank == 0 ? text : "{\"arena_bytes\":4096}"), MOFKA_ERR_OPTION,
+              "rank 1 has others than rank 0");
+}
+
 static void memory_that_is_not_there(void **state) {
     (void)state;
     if (strcmp(window, "shm") == 0)
@@ -117,6 +151,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options),
         cmocka_unit_test(one_rank_is_wrong),
+        cmocka_unit_test(options_of_others),
         cmocka_unit_test(communicators),
         cmocka_unit_test(close_waits_no_longer_than_asked),
         cmocka_unit_test(memory_that_is_not_there),
