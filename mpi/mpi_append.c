@@ -320,7 +320,8 @@ static mofka_status_t put(const mofka_mpi_partition_t *p, sender_t *sender, mofk
         data += batch->events[i].data_bytes;
     }
     mofka_mpi_entries_put(p, id, sender->entries, batch->event_count);
-    batch->stored_ns = mofka_mpi_wall_ns(); /* readable once this is flushed and the flag stored */
+    /* Readable once this is flushed and the flag stored. */
+    batch->stored_ns = batch->timed ? mofka_mpi_wall_ns() : 0;
     mofka_mpi_stamp_put(p, id, &batch->stored_ns);
     p->w->ops->nudge(p->w, p->owner);
     return p->w->ops->flush(p->w, p->owner);

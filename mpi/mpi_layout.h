@@ -27,7 +27,7 @@
  *   flags     one word per event slot: (lap + 1) << 24 | events of the batch that begins there
  *   entries   one mofka_mpi_entry_t per event slot
  *   stamps    one word per event slot: when the batch that begins there was stored (CLOCK_REALTIME,
- *             ns); put before the flag
+ *             ns; 0: it was not timed); put before the flag
  *   ring      payload units; a batch: all metadata, then all data, from a unit's start
  *
  * Units and events are counted from the start in 64 bits; a reservation or a cursor carries the low

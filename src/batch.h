@@ -25,7 +25,7 @@ typedef struct mfi_batch {
     struct mfi_lane *lane;
     uint64_t sequence;  /* order of their first events in the producer */
     int64_t opened_ms;  /* when the first event came; coarse clock */
-    uint64_t opened_ns; /* the same; wall clock, for statistics */
+    uint64_t opened_ns; /* the same, of timed batches; wall clock, for statistics */
     size_t futureless;  /* events without a future */
     mofka_future_t *futures;
     mofka_batch_event_t *events;

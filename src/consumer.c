@@ -116,7 +116,7 @@ static mofka_status_t take_run(mofka_consumer_t *consumer, mofka_run_t *fetched)
         untake(consumer, run);
         return status;
     }
-    uint64_t now = mfi_wall_ns();
+    uint64_t now = fetched->stored_ns ? mfi_wall_ns() : 0;
     pthread_mutex_lock(&consumer->lock);
     enqueue(consumer, run, overtaken, now);
     pthread_mutex_unlock(&consumer->lock);

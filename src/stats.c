@@ -36,11 +36,13 @@ void mfi_stats_finished(mfi_producer_stats_t *stats, const mofka_batch_t *batch,
         stats->events_failed += batch->event_count;
         return;
     }
-    uint64_t stored_ns = batch->stored_ns ? batch->stored_ns : mfi_wall_ns();
     stats->batches_stored++;
     stats->events_stored += batch->event_count;
     stats->bytes_stored += batch->metadata_bytes + batch->data_bytes;
-    mfi_histogram_record(&stats->push_to_stored, passed(opened_ns, stored_ns));
+    if (batch->timed)
+        mfi_histogram_record(
+            &stats->push_to_stored,
+            passed(opened_ns, batch->stored_ns ? batch->stored_ns : mfi_wall_ns()));
 }
 
 void mfi_stats_push_waited(mfi_producer_stats_t *stats, uint64_t since_ns) {

@@ -42,7 +42,8 @@ typedef struct mofka_batch {
      * MOFKA_ERR_COMPLETE, then leaves its events possibly stored, not "not stored". */
     bool reserved;
     uint64_t scratch[4]; /**< where a reserved append goes on */
-    /** For statistics, set by append where it knows better than the core: when the batch became
+    bool timed; /**< statistics want `stored_ns` */
+    /** For statistics, set by append where it knows better than the core: when a timed batch became
      * readable (CLOCK_REALTIME, ns; 0: when append returns). */
     uint64_t stored_ns;
     /** For statistics, added to by append: ns that the batch waited for room. */

@@ -31,7 +31,7 @@ extern "C" {
  * - "push_waits", "push_wait_ns": pushes that found max_batches under way and waited for one to
  *   leave (without workers: sent it themselves)
  * - "push_to_stored_ns": latency of batches, from the push of a batch's first event until consumers
- *   can read it
+ *   can read it; of the producer's first 64 batches and every eighth after them
  *
  * Threads: any. MPI: none. Blocks: no. MOFKA_ERR_INVALID, MOFKA_ERR_MEMORY.
  */
@@ -48,7 +48,8 @@ MOFKA_API mofka_status_t mofka_producer_stats(mofka_producer_t *producer, mofka_
  * - "data_bytes_fetched": selected data that was copied or shown
  * - "runs": fetches that found events; "fetches": all; "waits": times it waited for events
  * - "stored_to_pulled_ns": latency of runs, from the moment when the batch of a run's first event
- *   became readable until the run is ready to be pulled
+ *   became readable until the run is ready to be pulled; of runs that begin with a timed batch (see
+ *   "push_to_stored_ns")
  *
  * Threads: any. MPI: none. Blocks: no. MOFKA_ERR_INVALID, MOFKA_ERR_MEMORY.
  */
