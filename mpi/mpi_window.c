@@ -10,7 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Of a spin: a look at a word in memory costs less than a look at the clock. */
+/* Of a spin: a look at a word in memory costs less than a look at the clock. In rma it is the other way
+ * round, and looks burden the owner. */
 #define LOOKS_PER_CLOCK 16
 
 int64_t mofka_mpi_now_ns(void) {
@@ -43,18 +44,24 @@ void mofka_mpi_back_off(int64_t *us, int64_t most) {
 }
 
 mofka_mpi_spin_t mofka_mpi_spin_start(const mofka_mpi_window_t *w) {
-    return (mofka_mpi_spin_t){.until_ns = w->spin_ns ? mofka_mpi_now_ns() + w->spin_ns : 0};
+    return (mofka_mpi_spin_t){.until_ns = w->spin_ns ? mofka_mpi_now_ns() + w->spin_ns : 0,
+                              .looks_per_clock = w->doorbells ? LOOKS_PER_CLOCK : 1};
 }
 
-bool mofka_mpi_spin(mofka_mpi_spin_t *spin) {
-    if (spin->until_ns == 0)
-        return false;
+static void pause_for_a_moment(void) {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #else
     atomic_signal_fence(memory_order_seq_cst);
 #endif
-    return ++spin->looks % LOOKS_PER_CLOCK != 0 || mofka_mpi_now_ns() < spin->until_ns;
+}
+
+bool mofka_mpi_spin(mofka_mpi_spin_t *spin) {
+    if (spin->until_ns == 0)
+        return false;
+    for (unsigned i = 0; i < LOOKS_PER_CLOCK / 2 / spin->looks_per_clock + 1; i++)
+        pause_for_a_moment();
+    return ++spin->looks % spin->looks_per_clock != 0 || mofka_mpi_now_ns() < spin->until_ns;
 }
 
 mofka_status_t mofka_mpi_window_may_call(const mofka_mpi_window_t *w) {

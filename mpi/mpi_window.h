@@ -115,7 +115,7 @@ mofka_status_t mofka_mpi_window_may_call(const mofka_mpi_window_t *window);
 /* Looking again for a while, before the first sleep. */
 typedef struct mofka_mpi_spin {
     int64_t until_ns;
-    unsigned looks;
+    unsigned looks, looks_per_clock;
 } mofka_mpi_spin_t;
 mofka_mpi_spin_t mofka_mpi_spin_start(const mofka_mpi_window_t *window);
 /* Pause for a moment; false once it was long enough. */
