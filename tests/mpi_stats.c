@@ -247,6 +247,7 @@ static void reading_is_bounded(void **state) {
     MPI_Barrier(MPI_COMM_WORLD);
     if (rank == 0)
         nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+    int timed_out = 0;
     for (int i = 0; i < 3 && rank != 0; i++) {
         struct timespec before, after;
         mofka_metadata_t *got;
@@ -257,14 +258,16 @@ static void reading_is_bounded(void **state) {
                          1e-9 * (double)(after.tv_nsec - before.tv_nsec);
         assert_true(seconds < 0.6);
         const char *told = cJSON_GetStringValue(json_at(got, "topics_status"));
-        if (getenv("MPIR_CVAR_NOLOCAL"))
-            assert_non_null(told);
+        timed_out += told != NULL;
         if (told)
             assert_string_equal(told, "MOFKA_ERR_TIMEOUT");
         else
             NUMBER(got, "topics/0/partitions/0/tail_events", 0);
         mofka_metadata_release(got);
     }
+    /* The first may still find the owner on its way out of the barrier. */
+    if (getenv("MPIR_CVAR_NOLOCAL") && rank != 0)
+        assert_true(timed_out > 0);
     MPI_Barrier(MPI_COMM_WORLD);
     OK(mofka_driver_close(without, 60000));
     mofka_driver_release(without);
