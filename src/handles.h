@@ -23,7 +23,7 @@ typedef struct mfi_child {
     struct mfi_child *previous, *next;
     mfi_object_t *object;
     pthread_mutex_t *lock; /* the producer's or consumer's: fork.c holds it over a fork */
-    const char *what; /* "producer" or "consumer" */
+    const char *what;      /* "producer" or "consumer" */
     const char *name;
     const char *topic_name;
     /* Drive on what the child's user left unfinished (a producer released without close), within
@@ -41,7 +41,7 @@ typedef struct mfi_child {
 struct mofka_driver {
     mfi_object_t object;
     mofka_driver_t *previous, *next; /* open drivers of the process: fork.c */
-    const mofka_driver_ops_t *ops; /* NULL once closed */
+    const mofka_driver_ops_t *ops;   /* NULL once closed */
     void *self;
     char *type;
     mofka_thread_pool_t *default_pool;

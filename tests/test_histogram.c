@@ -76,7 +76,8 @@ static void borders_of_buckets(void **state) {
     for (size_t i = 0; i < count; i++) {
         mfi_histogram_clear(&histogram);
         mfi_histogram_record(&histogram, values[i]);
-        mfi_histogram_record(&histogram, UINT64_MAX); /* so that the maximum does not hide the end */
+        mfi_histogram_record(&histogram,
+                             UINT64_MAX); /* so that the maximum does not hide the end */
         uint64_t found = mfi_histogram_quantile(&histogram, 0.5);
         assert_true(found >= values[i] && found - values[i] <= values[i] / 64);
         assert_true(mfi_histogram_quantile(&histogram, 1) == UINT64_MAX);

@@ -91,8 +91,9 @@ static void print_json(cJSON *object) {
 }
 
 static double quantile_us(const result_t *r, double quantile) {
-    return r->latency && r->latency->total ? (double)mfi_histogram_quantile(r->latency, quantile) / 1e3
-                                           : NAN;
+    return r->latency && r->latency->total
+               ? (double)mfi_histogram_quantile(r->latency, quantile) / 1e3
+               : NAN;
 }
 
 static void add_latency(cJSON *o, const result_t *r) {

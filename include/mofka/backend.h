@@ -42,7 +42,7 @@ typedef struct mofka_batch {
      * MOFKA_ERR_COMPLETE, then leaves its events possibly stored, not "not stored". */
     bool reserved;
     uint64_t scratch[4]; /**< where a reserved append goes on */
-    bool timed; /**< statistics want `stored_ns` */
+    bool timed;          /**< statistics want `stored_ns` */
     /** For statistics, set by append where it knows better than the core: when a timed batch became
      * readable (CLOCK_REALTIME, ns; 0: when append returns). */
     uint64_t stored_ns;
