@@ -19,7 +19,7 @@
 #define RUN_METADATA_BYTES ((size_t)1 << 20)
 #define OVERTAKEN_TRIES 4
 
-/* Flags that were read in one go, from slot to slot. */
+/* Flags, with stamps between, that were read in one go, from slot to slot. */
 typedef struct flags {
     uint64_t first; /* id of the first */
     size_t count;
@@ -30,12 +30,13 @@ typedef struct flags {
 static uint64_t batch_at(const mofka_mpi_partition_t *p, flags_t *flags, uint64_t id) {
     if (id - flags->first >= flags->count) {
         uint64_t to_wrap = p->slots - id % p->slots;
+        size_t most = (p->w->run_words + 1) / 2;
         flags->first = id;
-        flags->count = to_wrap < p->w->run_words ? (size_t)to_wrap : p->w->run_words;
+        flags->count = to_wrap < most ? (size_t)to_wrap : most;
         p->w->ops->load_run(p->w, p->owner, mofka_mpi_flag_offset(p, id), flags->words,
-                            flags->count);
+                            2 * flags->count - 1);
     }
-    return mofka_mpi_flag_count(p, id, flags->words[id - flags->first]);
+    return mofka_mpi_flag_count(p, id, flags->words[2 * (id - flags->first)]);
 }
 
 /* Entries from the next id on, of the batches that are published; whole batches unless `most` ends

@@ -24,10 +24,10 @@
  *     blocked                 producers: fetch_add, around a long wait for room; for statistics
  *     state[], name[][]       joining or leaving consumer: store and put, under the lock
  *     cursor[], acknowledged[]  the live consumer of that place: store
- *   flags     one word per event slot: (lap + 1) << 24 | events of the batch that begins there
+ *   flags     two words per event slot, of the batch that begins there:
+ *               flag    (lap + 1) << 24 | events
+ *               stamp   when it was stored (CLOCK_REALTIME, ns; 0: it was not timed); put before the flag
  *   entries   one mofka_mpi_entry_t per event slot
- *   stamps    one word per event slot: when the batch that begins there was stored (CLOCK_REALTIME,
- *             ns; 0: it was not timed); put before the flag
  *   ring      payload units; a batch: all metadata, then all data, from a unit's start
  *
  * Units and events are counted from the start in 64 bits; a reservation or a cursor carries the low
@@ -47,6 +47,7 @@
 /* Named consumers of a partition: one scan of their cursors stays one small get. */
 #define MOFKA_MPI_CONSUMERS_MAX 64
 #define MOFKA_MPI_FLAG_COUNT_BITS 24
+#define MOFKA_MPI_FLAG_BYTES 16 /* with the stamp: one line tells both */
 
 typedef struct mofka_mpi_share {
     uint64_t used;

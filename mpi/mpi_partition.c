@@ -28,15 +28,14 @@ static uint64_t lines(uint64_t bytes) {
 }
 
 uint64_t mofka_mpi_partition_bytes(uint64_t slots, uint64_t ring_bytes) {
-    return pages(pages(sizeof(mofka_mpi_control_t)) + lines(8 * slots) +
-                 lines(sizeof(mofka_mpi_entry_t) * slots) + lines(8 * slots) + ring_bytes);
+    return pages(pages(sizeof(mofka_mpi_control_t)) + lines(MOFKA_MPI_FLAG_BYTES * slots) +
+                 lines(sizeof(mofka_mpi_entry_t) * slots) + ring_bytes);
 }
 
 void mofka_mpi_partition_place(mofka_mpi_partition_t *p) {
     p->flags = p->base + pages(sizeof(mofka_mpi_control_t));
-    p->entries = p->flags + lines(8 * p->slots);
-    p->stamps = p->entries + lines(sizeof(mofka_mpi_entry_t) * p->slots);
-    p->ring = p->stamps + lines(8 * p->slots);
+    p->entries = p->flags + lines(MOFKA_MPI_FLAG_BYTES * p->slots);
+    p->ring = p->entries + lines(sizeof(mofka_mpi_entry_t) * p->slots);
     p->past_caches = p->w->ops->put_past_caches && p->ring_bytes > p->w->cache_bytes;
 }
 
@@ -237,11 +236,11 @@ void mofka_mpi_entries_get(const mofka_mpi_partition_t *p, uint64_t id, mofka_mp
 }
 
 void mofka_mpi_stamp_put(const mofka_mpi_partition_t *p, uint64_t id, const uint64_t *stamp) {
-    p->w->ops->put(p->w, p->owner, p->stamps + 8 * (id % p->slots), stamp, sizeof *stamp);
+    p->w->ops->put(p->w, p->owner, mofka_mpi_flag_offset(p, id) + 8, stamp, sizeof *stamp);
 }
 
 void mofka_mpi_stamp_get(const mofka_mpi_partition_t *p, uint64_t id, uint64_t *stamp) {
-    p->w->ops->get(p->w, p->owner, p->stamps + 8 * (id % p->slots), stamp, sizeof *stamp);
+    p->w->ops->get(p->w, p->owner, mofka_mpi_flag_offset(p, id) + 8, stamp, sizeof *stamp);
 }
 
 uint32_t mofka_mpi_entry_check(const mofka_mpi_entry_t *e) {
@@ -254,7 +253,7 @@ uint32_t mofka_mpi_entry_check(const mofka_mpi_entry_t *e) {
 }
 
 uint64_t mofka_mpi_flag_offset(const mofka_mpi_partition_t *p, uint64_t id) {
-    return p->flags + 8 * (id % p->slots);
+    return p->flags + MOFKA_MPI_FLAG_BYTES * (id % p->slots);
 }
 
 uint64_t mofka_mpi_flag_value(const mofka_mpi_partition_t *p, uint64_t id, uint64_t count) {

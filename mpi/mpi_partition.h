@@ -22,7 +22,7 @@ typedef struct mofka_mpi_partition {
     uint64_t slots;
     uint64_t ring_bytes;
     mofka_mpi_retention_t retention;
-    uint64_t flags, entries, stamps, ring; /* offsets in the owner's share */
+    uint64_t flags, entries, ring; /* offsets in the owner's share */
     bool past_caches; /* what goes round the ring has left the caches when it is overwritten */
     const struct mofka_mpi_partition *bells; /* partition 0, which has the topic's data bell */
 } mofka_mpi_partition_t;

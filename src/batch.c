@@ -5,13 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-int64_t mfi_coarse_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void mfi_batch_free(mfi_batch_t *batch) {
     free(batch->events);
@@ -151,6 +144,18 @@ static mofka_delivery_t delivery_after(const mofka_batch_t *out, mofka_status_t 
     return out->reserved && status != MOFKA_ERR_COMPLETE ? MOFKA_POSSIBLY_STORED : MOFKA_NOT_STORED;
 }
 
+/* Not under the lock: releasing calls back (free callbacks, abandoned owners). */
+static void let_go(mfi_batch_t *batch, mofka_future_t *future) {
+    while (future) {
+        mofka_future_t *next = future->next;
+        mofka_future_release(future);
+        future = next;
+    }
+    for (size_t i = 0; i < batch->view_count; i++)
+        mofka_data_view_release(batch->views[i]);
+    batch->view_count = 0;
+}
+
 /* The batch left the lane: tell its futures, let go of its data, keep its memory for the next one.
  */
 static void finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_id) {
@@ -171,17 +176,11 @@ static void finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_id)
     }
     batch->futureless = 0;
     batch->lane->count--;
-    /* Releasing calls back (free callbacks, abandoned owners): not under the lock. */
-    pthread_mutex_unlock(&producer->lock);
-    while (future) {
-        mofka_future_t *next = future->next;
-        mofka_future_release(future);
-        future = next;
+    if (future || batch->view_count > 0) {
+        pthread_mutex_unlock(&producer->lock);
+        let_go(batch, future);
+        pthread_mutex_lock(&producer->lock);
     }
-    for (size_t i = 0; i < batch->view_count; i++)
-        mofka_data_view_release(batch->views[i]);
-    batch->view_count = 0;
-    pthread_mutex_lock(&producer->lock);
     batch->next = producer->spare;
     producer->spare = batch;
 }
@@ -250,12 +249,10 @@ static mofka_status_t advance(mfi_lane_t *lane, int64_t deadline) {
 
 mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline) {
     mofka_status_t status = MOFKA_OK;
-    pthread_mutex_lock(&lane->producer->lock);
     while (!status && has_work(lane, sequence))
         status = advance(lane, deadline);
     if (!has_work(lane, sequence)) /* the time-out was that of a later batch */
         status = MOFKA_OK;
-    pthread_mutex_unlock(&lane->producer->lock);
     return status;
 }
 
@@ -275,7 +272,6 @@ static mfi_batch_t *unlink_unreserved(mfi_lane_t *lane) {
 
 void mfi_lane_discard(mfi_lane_t *lane) {
     mofka_producer_t *producer = lane->producer;
-    pthread_mutex_lock(&producer->lock);
     mfi_batch_seal(lane, MFI_SEAL_FLUSH);
     for (;;) {
         while (lane->sending)
@@ -288,7 +284,6 @@ void mfi_lane_discard(mfi_lane_t *lane) {
         finish(batch, MOFKA_ERR_CLOSED, 0);
     }
     pthread_cond_broadcast(&producer->changed);
-    pthread_mutex_unlock(&producer->lock);
 }
 
 static bool has_place(const mfi_lane_t *lane) {

@@ -93,7 +93,6 @@ struct mofka_producer {
     mfi_lane_t lanes[];
 };
 
-int64_t mfi_coarse_ms(void);
 /* All with the producer's lock held: */
 mofka_status_t mfi_batch_open(mfi_lane_t *lane);
 
@@ -131,10 +130,10 @@ void mfi_producer_drop(mofka_producer_t *producer);
 /* With the lock, let go meanwhile: until there is an open batch or a place for one, at most until
  * the deadline; the errors are those of mfi_lane_drive. */
 mofka_status_t mfi_lane_make_place(mfi_lane_t *lane, int64_t deadline);
-/* Without the lock: send sealed batches up to `sequence`, until the deadline. OK: none is left
+/* With the lock, let go meanwhile: send sealed batches up to `sequence`, until the deadline. OK: none is left
  * (what failed for good is kept or told); else MOFKA_ERR_TIMEOUT or MOFKA_ERR_POSSIBLY_STORED. */
 mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline);
-/* Without the lock: fail what is not reserved. */
+/* With the lock, let go meanwhile: fail what is not reserved. */
 void mfi_lane_discard(mfi_lane_t *lane);
 
 /* producer_send.c, without the lock: a batch was sealed (send it, in a worker or else here, until

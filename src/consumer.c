@@ -31,8 +31,12 @@ static mofka_status_t deserialize(mofka_consumer_t *consumer, mfi_run_t *run, si
     const mofka_fetched_event_t *from = &run->run->events[index];
     cursor_t cursor = {from->metadata, from->metadata_bytes};
     mofka_archive_t archive = {.context = &cursor, .read = cursor_read};
-    return mofka_serializer_deserialize(consumer->topic->serializer, &archive, from->metadata_bytes,
-                                        &run->events[index].deserialized);
+    mofka_metadata_t *metadata;
+    mofka_status_t status = mofka_serializer_deserialize(consumer->topic->serializer, &archive,
+                                                         from->metadata_bytes, &metadata);
+    if (!status)
+        atomic_init(&run->events[index].metadata, metadata);
+    return status;
 }
 
 /* An event that cannot be delivered as wanted still takes its turn: the pull returns the error. */
@@ -69,17 +73,17 @@ static void enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken
             partition->first = run;
         partition->last = run;
     }
-    consumer->ready_runs += overtaken < run->count;
-    for (size_t i = overtaken; i < run->count; i++) {
-        mofka_event_t *event = &run->events[i];
-        event->lost = partition->lost;
-        partition->lost = 0;
-        if (consumer->last)
-            consumer->last->next = event;
-        else
-            consumer->first = event;
-        consumer->last = event;
-    }
+    if (overtaken == run->count)
+        return;
+    run->overtaken = overtaken;
+    run->lost = partition->lost;
+    partition->lost = 0;
+    consumer->ready_runs++;
+    if (consumer->last)
+        consumer->last->next = &run->events[overtaken];
+    else
+        consumer->first = &run->events[overtaken];
+    consumer->last = &run->events[run->count - 1];
 }
 
 /* A run without events. */

@@ -20,31 +20,33 @@
 
 struct mfi_run;
 
+/* One cache line. */
 struct mofka_event {
     mfi_object_t object;
     const mofka_event_ops_t *ops;
-    void *self;                           /* the event itself, or a backend's own */
-    _Atomic(mofka_metadata_t *) metadata; /* made on first use */
-    /* Of events that consumers hand out: */
-    struct mfi_run *run;
-    const mofka_fetched_event_t *from; /* of the backend's run; NULL: the end */
-    mofka_event_t *next;               /* in the ready FIFO */
-    mofka_data_view_t *data;           /* owned */
-    mofka_metadata_t *deserialized;    /* owned; NULL with the identity serializer */
-    uint64_t lost;
-    mofka_status_t status; /* of its selection: an error is what the pull returns */
-    char *message;
-    bool released; /* where releases count: under the consumer's lock */
-    bool held;     /* handed out */
+    union {
+        void *self;          /* a backend's own, of events that it wrapped */
+        struct mfi_run *run; /* of events that consumers hand out, as all below but metadata */
+    };
+    _Atomic(mofka_metadata_t *) metadata; /* owned; deserialized, or made on first use */
+    mofka_event_t *next;                  /* in the ready FIFO */
+    mofka_data_view_t *data;              /* owned */
+    char *message;                        /* of an error */
+    mofka_status_t status;                /* of its selection: an error is what the pull returns */
+    bool released;                        /* where releases count: under the consumer's lock */
+    bool held;                            /* handed out */
 };
+static_assert(sizeof(mofka_event_t) <= 64, "one cache line");
 
 typedef struct mfi_run {
     mofka_consumer_t *consumer; /* kept */
     mofka_run_t *run;           /* the backend's; NULL for the end */
     size_t partition;
     size_t count;
-    _Atomic size_t users;   /* events that live, and the partition's list */
-    struct mfi_run *next;   /* where releases count: later run of the partition */
+    size_t overtaken;     /* events in front that nobody saw; the next one tells of what was lost */
+    uint64_t lost;        /* events since the last one told */
+    _Atomic size_t users; /* events that live, and the partition's list */
+    struct mfi_run *next; /* where releases count: later run of the partition */
     size_t released_prefix; /* where releases count */
     uint64_t data_bytes;    /* selected and copied, or shown */
     mofka_event_t events[];
@@ -91,6 +93,12 @@ struct mofka_consumer {
 };
 
 extern const mfi_future_ops_t mfi_pull_future_ops;
+
+/* What the backend fetched; NULL: the end. */
+static inline const mofka_fetched_event_t *mfi_event_from(const mofka_event_t *event) {
+    const mfi_run_t *run = event->run;
+    return run->run ? &run->run->events[event - run->events] : NULL;
+}
 
 static inline bool mfi_counts_releases(const mofka_consumer_t *consumer) {
     return consumer->options.acknowledge == MOFKA_ACKNOWLEDGE_AUTO || consumer->options.zero_copy;

@@ -49,7 +49,7 @@ static void drop_ready(mofka_consumer_t *consumer) {
     pthread_mutex_lock(&consumer->lock);
     mofka_event_t *events = consumer->first;
     for (const mofka_event_t *event = events; event; event = event->next)
-        mfi_stats_not_pulled(&consumer->stats, event->from); /* reports read them with the lock */
+        mfi_stats_not_pulled(&consumer->stats, mfi_event_from(event)); /* reports read them with the lock */
     consumer->first = consumer->last = NULL;
     consumer->ready_runs = 0;
     pthread_mutex_unlock(&consumer->lock);

@@ -37,7 +37,7 @@ static cJSON *describe(mofka_consumer_t *consumer) {
     complete(consumer);
     for (const mofka_event_t *event = consumer->first; event; event = event->next) {
         events++;
-        bytes += event->from->metadata_bytes + event->from->data_bytes;
+        bytes += mfi_event_from(event)->metadata_bytes + mfi_event_from(event)->data_bytes;
     }
     stats->events_fetched -= events;
     stats->bytes_fetched -= bytes;

@@ -10,29 +10,30 @@
 #include <string.h>
 #include "consumer.h"
 
-static const mofka_fetched_event_t *fetched(const mofka_event_t *event) {
-    return event->from;
-}
-
 static const mofka_event_ops_t fetched_ops;
 
+/* Written in one pass, in the order of memory. */
 mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *from, mfi_run_t **out) {
     size_t count = from ? from->event_count : 1;
-    mfi_run_t *run = calloc(1, sizeof *run + count * sizeof run->events[0]);
+    mfi_run_t *run = malloc(sizeof *run + count * sizeof run->events[0]);
     if (!run)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu events", count);
-    run->consumer = mfi_consumer_keep(consumer);
-    run->run = from;
-    run->partition = from ? from->partition : SIZE_MAX;
-    run->count = count;
-    atomic_init(&run->users, count);
+    *run = (mfi_run_t){.consumer = mfi_consumer_keep(consumer),
+                       .run = from,
+                       .partition = from ? from->partition : SIZE_MAX,
+                       .count = count,
+                       .users = count};
     for (size_t i = 0; i < count; i++) {
         mofka_event_t *event = &run->events[i];
         mfi_object_init(&event->object, MFI_EVENT);
         event->ops = &fetched_ops;
-        event->self = event;
         event->run = run;
-        event->from = from ? &from->events[i] : NULL;
+        atomic_init(&event->metadata, NULL);
+        event->next = i + 1 < count ? event + 1 : NULL;
+        event->data = NULL;
+        event->message = NULL;
+        event->status = MOFKA_OK;
+        event->released = event->held = false;
     }
     *out = run;
     return MOFKA_OK;
@@ -99,8 +100,8 @@ static mofka_status_t count_acknowledgement(const mofka_event_t *event) {
     mofka_consumer_t *consumer = event->run->consumer;
     mfi_partition_t *partition = &consumer->partitions[event->run->partition];
     pthread_mutex_lock(&consumer->lock);
-    if (partition->acknowledged <= fetched(event)->id)
-        partition->acknowledged = fetched(event)->id + 1;
+    if (partition->acknowledged <= mfi_event_from(event)->id)
+        partition->acknowledged = mfi_event_from(event)->id + 1;
     uint64_t next = let_go_of(consumer, partition);
     pthread_mutex_unlock(&consumer->lock);
     return tell(consumer, event->run->partition, next);
@@ -109,7 +110,7 @@ static mofka_status_t count_acknowledgement(const mofka_event_t *event) {
 /* ---- the table of events that consumers hand out ---------------------------------------------- */
 
 static uint64_t fetched_id(const void *self) {
-    const mofka_fetched_event_t *from = fetched(self);
+    const mofka_fetched_event_t *from = mfi_event_from(self);
     return from ? from->id : MOFKA_NO_MORE_EVENTS;
 }
 
@@ -119,9 +120,10 @@ static size_t fetched_partition(const void *self) {
 
 static const char *fetched_metadata(const void *self, size_t *bytes) {
     const mofka_event_t *event = self;
-    const mofka_fetched_event_t *from = fetched(event);
-    if (event->deserialized)
-        return mofka_metadata_text(event->deserialized, bytes);
+    const mofka_metadata_t *known = atomic_load_explicit(&event->metadata, memory_order_acquire);
+    if (known)
+        return mofka_metadata_text(known, bytes);
+    const mofka_fetched_event_t *from = mfi_event_from(event);
     *bytes = from ? from->metadata_bytes : 0;
     return from ? from->metadata : "";
 }
@@ -131,12 +133,14 @@ static mofka_data_view_t *fetched_data(const void *self) {
 }
 
 static size_t fetched_data_size(const void *self) {
-    const mofka_fetched_event_t *from = fetched(self);
+    const mofka_fetched_event_t *from = mfi_event_from(self);
     return from ? from->data_bytes : 0;
 }
 
 static uint64_t fetched_lost(const void *self) {
-    return ((const mofka_event_t *)self)->lost;
+    const mofka_event_t *event = self;
+    const mfi_run_t *run = event->run;
+    return event == &run->events[run->overtaken] ? run->lost : 0;
 }
 
 static mofka_status_t fetched_partition_info(const void *self, mofka_metadata_t **info) {
@@ -153,7 +157,8 @@ static mofka_status_t fetched_acknowledge(void *self) {
         return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
     if (consumer->options.zero_copy)
         return count_acknowledgement(event);
-    return consumer->ops->acknowledge(consumer->self, event->run->partition, fetched(event)->id);
+    return consumer->ops->acknowledge(consumer->self, event->run->partition,
+                                      mfi_event_from(event)->id);
 }
 
 static void fetched_destroy(void *self) {
@@ -161,8 +166,6 @@ static void fetched_destroy(void *self) {
     mfi_run_t *run = event->run;
     if (event->data)
         mofka_data_view_release(event->data);
-    if (event->deserialized)
-        mofka_metadata_release(event->deserialized);
     if (event->message)
         free(event->message);
     if (run->run && mfi_counts_releases(run->consumer))
@@ -186,6 +189,10 @@ static const mofka_event_ops_t fetched_ops = {.size = sizeof fetched_ops,
 /* Nearly every event is a fetched one: its slots are called without looking into its table. */
 static inline bool is_fetched(const mofka_event_t *event) {
     return __builtin_expect(event->ops == &fetched_ops, 1);
+}
+
+static const void *self_of(const mofka_event_t *event) {
+    return is_fetched(event) ? event : event->self;
 }
 
 mofka_status_t mofka_event_wrap(const mofka_event_ops_t *ops, void *self, mofka_event_t **out) {
@@ -242,7 +249,7 @@ mofka_status_t mofka_event_partition_info(const mofka_event_t *event, mofka_meta
     mofka_status_t status = mfi_check(event, MFI_EVENT, "event");
     if (!status && !event->ops->partition_info)
         status = mofka_fail(MOFKA_ERR_UNSUPPORTED, "this event does not know its partition");
-    return status ? status : event->ops->partition_info(event->self, info);
+    return status ? status : event->ops->partition_info(self_of(event), info);
 }
 
 const char *mofka_event_metadata_text(const mofka_event_t *event, size_t *bytes) {
@@ -260,10 +267,6 @@ mofka_status_t mofka_event_metadata(mofka_event_t *event, mofka_metadata_t **met
     mofka_status_t status = mfi_check(event, MFI_EVENT, "event");
     if (status)
         return status;
-    if (event->deserialized) {
-        *metadata = event->deserialized;
-        return MOFKA_OK;
-    }
     mofka_metadata_t *known = atomic_load(&event->metadata);
     if (!known) {
         size_t bytes;
@@ -288,11 +291,12 @@ mofka_data_view_t *mofka_event_data(const mofka_event_t *event) {
 }
 
 size_t mofka_event_data_size(const mofka_event_t *event) {
-    return mfi_object_is(event, MFI_EVENT) ? event->ops->data_size(event->self) : 0;
+    return mfi_object_is(event, MFI_EVENT) ? event->ops->data_size(self_of(event)) : 0;
 }
 
 uint64_t mofka_event_lost(const mofka_event_t *event) {
-    return mfi_object_is(event, MFI_EVENT) && event->ops->lost ? event->ops->lost(event->self) : 0;
+    return mfi_object_is(event, MFI_EVENT) && event->ops->lost ? event->ops->lost(self_of(event))
+                                                               : 0;
 }
 
 mofka_status_t mofka_event_acknowledge(mofka_event_t *event) {

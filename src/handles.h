@@ -145,9 +145,11 @@ mofka_status_t mfi_future_create(const mfi_future_ops_t *ops, void *owner, mofka
 void mfi_future_complete(mofka_future_t *future, mofka_status_t status, const char *message,
                          mofka_delivery_t delivery, const mofka_result_t *result);
 
-/* Milliseconds of the monotonic clock; a deadline for a time-out (negative: INT64_MAX), and what is
- * left of it (never negative; INT64_MAX stays -1, for ever). */
+/* Milliseconds of the monotonic clock, and of its coarse form, which is cheap and lags a tick; a
+ * deadline for a time-out (negative: INT64_MAX), and what is left of it (never negative; INT64_MAX
+ * stays -1, for ever). */
 int64_t mfi_now_ms(void);
+int64_t mfi_coarse_ms(void);
 int64_t mfi_deadline(int64_t timeout_ms);
 int64_t mfi_remaining(int64_t deadline);
 

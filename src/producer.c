@@ -193,21 +193,15 @@ static mofka_status_t push(mofka_producer_t *producer, const char *metadata, siz
 
 static mofka_status_t drive_push(void *owner, mofka_future_t *future, int64_t timeout_ms) {
     mofka_producer_t *producer = owner;
-    int64_t deadline = mfi_deadline(timeout_ms);
-    mfi_lane_t *lane = NULL;
-    uint64_t sequence = 0;
     pthread_mutex_lock(&producer->lock);
     if (!atomic_load(&future->done)) {
         mfi_batch_t *batch = future->batch;
-        lane = batch->lane;
-        sequence = batch->sequence;
-        if (lane->open == batch)
-            mfi_batch_seal(lane, MFI_SEAL_FLUSH);
+        if (batch->lane->open == batch)
+            mfi_batch_seal(batch->lane, MFI_SEAL_FLUSH);
+        /* What it answers is told by the delivery state. */
+        mfi_lane_drive(batch->lane, batch->sequence, mfi_deadline(timeout_ms));
     }
     pthread_mutex_unlock(&producer->lock);
-    if (lane)
-        mfi_lane_drive(lane, sequence,
-                       deadline); /* what it answers is told by the delivery state */
     return MOFKA_OK;
 }
 

@@ -10,14 +10,12 @@
 
 /* ---- flush ----------------------------------------------------------------------------------- */
 
-/* Seal all that was pushed by now; the sequence that covers it. */
+/* With the lock: seal all that was pushed by now; the sequence that covers it. */
 static uint64_t seal_all(mofka_producer_t *producer) {
-    pthread_mutex_lock(&producer->lock);
     uint64_t sequence = producer->sequence++;
     for (size_t i = 0; i < producer->topic->partition_count; i++)
         mfi_batch_seal(&producer->lanes[i], MFI_SEAL_FLUSH);
     producer->stats.flushes++;
-    pthread_mutex_unlock(&producer->lock);
     return sequence;
 }
 
@@ -30,18 +28,16 @@ static size_t events_left(const mofka_producer_t *producer, uint64_t sequence) {
     return left;
 }
 
+/* With the lock, let go meanwhile. */
 static mofka_status_t drive_all(mofka_producer_t *producer, uint64_t sequence, int64_t deadline) {
     mofka_status_t status = MOFKA_OK;
     for (size_t i = 0; i < producer->topic->partition_count; i++) {
         mofka_status_t one = mfi_lane_drive(&producer->lanes[i], sequence, deadline);
         status = status ? status : one;
     }
-    if (!status)
-        return MOFKA_OK;
-    pthread_mutex_lock(&producer->lock);
-    mofka_fail(status, "producer '%s': %zu events are not stored yet: %s", producer->name,
-               events_left(producer, sequence), mofka_last_error());
-    pthread_mutex_unlock(&producer->lock);
+    if (status)
+        mofka_fail(status, "producer '%s': %zu events are not stored yet: %s", producer->name,
+                   events_left(producer, sequence), mofka_last_error());
     return status;
 }
 
@@ -59,34 +55,32 @@ static mofka_status_t take_failures(mofka_producer_t *producer, uint64_t sequenc
                       producer->failed_message ? producer->failed_message : "");
 }
 
+/* With the lock, let go meanwhile. */
 static mofka_status_t flush(mofka_producer_t *producer, int64_t deadline, bool *unstored) {
     uint64_t sequence = seal_all(producer);
     mofka_status_t status = drive_all(producer, sequence, deadline);
+    return status ? status : take_failures(producer, sequence, unstored);
+}
+
+/* OK: it is open, and locked. */
+static mofka_status_t lock_open(mofka_producer_t *producer) {
+    mofka_status_t status = mfi_check(producer, MFI_PRODUCER, "producer");
     if (status)
         return status;
     pthread_mutex_lock(&producer->lock);
-    status = take_failures(producer, sequence, unstored);
+    if (!producer->closed)
+        return MOFKA_OK;
     pthread_mutex_unlock(&producer->lock);
-    return status;
-}
-
-static bool is_closed(mofka_producer_t *producer) {
-    pthread_mutex_lock(&producer->lock);
-    bool closed = producer->closed;
-    pthread_mutex_unlock(&producer->lock);
-    return closed;
-}
-
-static mofka_status_t check_open(mofka_producer_t *producer) {
-    mofka_status_t status = mfi_check(producer, MFI_PRODUCER, "producer");
-    if (!status && is_closed(producer))
-        status = mofka_fail(MOFKA_ERR_CLOSED, "producer '%s' is closed", producer->name);
-    return status;
+    return mofka_fail(MOFKA_ERR_CLOSED, "producer '%s' is closed", producer->name);
 }
 
 mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_ms) {
-    mofka_status_t status = check_open(producer);
-    return status ? status : flush(producer, mfi_deadline(timeout_ms), NULL);
+    mofka_status_t status = lock_open(producer);
+    if (status)
+        return status;
+    status = flush(producer, mfi_deadline(timeout_ms), NULL);
+    pthread_mutex_unlock(&producer->lock);
+    return status;
 }
 
 static void producer_retain(void *producer) {
@@ -99,10 +93,10 @@ static void producer_release(void *producer) {
 
 static mofka_status_t drive_flush(void *owner, mofka_future_t *future, int64_t timeout_ms) {
     mofka_producer_t *producer = owner;
-    if (drive_all(producer, future->ticket, mfi_deadline(timeout_ms)))
-        return MOFKA_OK; /* not yet */
     pthread_mutex_lock(&producer->lock);
-    if (!atomic_load(&future->done)) {
+    /* A time-out: not yet. */
+    if (!drive_all(producer, future->ticket, mfi_deadline(timeout_ms)) &&
+        !atomic_load(&future->done)) {
         mofka_status_t status = take_failures(producer, future->ticket, NULL);
         mfi_future_complete(future, status, mofka_last_error(),
                             status ? MOFKA_NOT_STORED : MOFKA_STORED, NULL);
@@ -115,23 +109,29 @@ static const mfi_future_ops_t flush_future_ops = {
     .drive = drive_flush, .owner_retain = producer_retain, .owner_release = producer_release};
 
 mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer, mofka_future_t **out) {
-    mofka_status_t status = check_open(producer);
+    mofka_status_t status = lock_open(producer);
     mofka_future_t *future;
-    if (!status)
-        status = mfi_future_create(&flush_future_ops, producer, &future);
     if (status)
         return status;
-    future->ticket = seal_all(producer);
+    status = mfi_future_create(&flush_future_ops, producer, &future);
+    if (!status)
+        future->ticket = seal_all(producer);
+    pthread_mutex_unlock(&producer->lock);
+    if (status)
+        return status;
     mfi_producer_ask_workers(producer);
     *out = future;
     return MOFKA_OK;
 }
 
 mofka_status_t mofka_producer_discard(mofka_producer_t *producer) {
-    mofka_status_t status = check_open(producer);
-    for (size_t i = 0; !status && i < producer->topic->partition_count; i++)
+    mofka_status_t status = lock_open(producer);
+    if (status)
+        return status;
+    for (size_t i = 0; i < producer->topic->partition_count; i++)
         mfi_lane_discard(&producer->lanes[i]);
-    return status;
+    pthread_mutex_unlock(&producer->lock);
+    return MOFKA_OK;
 }
 
 /* ---- close ----------------------------------------------------------------------------------- */
@@ -150,7 +150,8 @@ static bool is_empty(const mofka_producer_t *producer) {
     return true;
 }
 
-/* Flush until nothing is left, then take no more. Refused events are told, but not missing. */
+/* With the lock, let go meanwhile: flush until nothing is left, then take no more. Refused events are
+ * told, but not missing. */
 static mofka_status_t flush_and_shut(mofka_producer_t *producer, int64_t deadline) {
     mofka_status_t failed = MOFKA_OK;
     char first[512] = "";
@@ -164,12 +165,9 @@ static mofka_status_t flush_and_shut(mofka_producer_t *producer, int64_t deadlin
             failed = status;
             snprintf(first, sizeof first, "%s", mofka_last_error());
         }
-        pthread_mutex_lock(&producer->lock);
         producer->lossy |= unstored;
-        bool empty = is_empty(producer);
-        producer->closed |= empty;
-        pthread_mutex_unlock(&producer->lock);
-        if (empty)
+        producer->closed |= is_empty(producer);
+        if (producer->closed)
             return failed ? mofka_fail(failed, "%s", first) : MOFKA_OK;
         if (mfi_remaining(deadline) == 0)
             return mofka_fail(MOFKA_ERR_TIMEOUT, "producer '%s': others push while it closes",
@@ -209,7 +207,9 @@ static mofka_status_t end_backend(mofka_producer_t *producer) {
 }
 
 static mofka_status_t end(mofka_producer_t *producer, int64_t timeout_ms) {
+    pthread_mutex_lock(&producer->lock);
     mofka_status_t status = flush_and_shut(producer, mfi_deadline(timeout_ms));
+    pthread_mutex_unlock(&producer->lock);
     if (may_yet_be_stored(status))
         return status;
     mfi_producer_stop_lingering(producer);

@@ -21,13 +21,13 @@ static bool has_workers(const mofka_producer_t *producer) {
 /* As the lane's sender, with a reference to let go of. Deadline 0: a new one each round. */
 static void send_until(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
-    for (bool more = true; more;) {
+    pthread_mutex_lock(&producer->lock);
+    do {
         mofka_status_t status = mfi_lane_drive(
             lane, UINT64_MAX, deadline ? deadline : mfi_deadline(producer->push_timeout_ms));
-        pthread_mutex_lock(&producer->lock);
-        lane->has_sender = more = !status && lane->first;
-        pthread_mutex_unlock(&producer->lock);
-    }
+        lane->has_sender = !status && lane->first;
+    } while (lane->has_sender);
+    pthread_mutex_unlock(&producer->lock);
     mfi_producer_drop(producer);
 }
 
@@ -38,15 +38,14 @@ static void send_task(void *context) {
 /* Send what is sealed, in a worker, or else here until the deadline. */
 static void send_sealed(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
-    if (!has_workers(producer)) {
-        mfi_lane_drive(lane, UINT64_MAX, deadline);
-        return;
-    }
+    bool workers = has_workers(producer);
     pthread_mutex_lock(&producer->lock);
-    bool has_sender = lane->has_sender;
-    lane->has_sender = true;
+    if (!workers)
+        mfi_lane_drive(lane, UINT64_MAX, deadline);
+    bool another = workers && !lane->has_sender;
+    lane->has_sender |= another;
     pthread_mutex_unlock(&producer->lock);
-    if (has_sender)
+    if (!another)
         return;
     mfi_producer_keep(producer);
     if (mofka_thread_pool_push_work(producer->pool, send_task, lane, MOFKA_PRIORITY_DEFAULT))
