@@ -117,34 +117,55 @@ mofka_mpi_run_t *mofka_mpi_run_new(const mofka_mpi_partition_t *p, size_t count,
     return run;
 }
 
-/* Metadata of consecutive events of one batch is consecutive: get such stretches, then spread them
- * to give each text its end. Raw bytes start `count` bytes behind the texts, so no text overtakes
- * them. */
+/* Metadata of consecutive events of one batch is consecutive: such a stretch of events from *i on. */
+typedef struct stretch {
+    uint64_t start; /* position in the log */
+    size_t bytes;
+    const char *seen; /* in the window; NULL: it is to be copied before */
+} stretch_t;
+
+static stretch_t next_stretch(const mofka_mpi_reader_t *r, size_t count, size_t *i) {
+    const mofka_mpi_partition_t *p = r->p;
+    uint64_t start = r->entries[*i].metadata, end = start, at = start % p->ring_bytes;
+    while (*i < count && r->entries[*i].metadata == end)
+        end += r->entries[(*i)++].metadata_bytes;
+    size_t bytes = (size_t)(end - start);
+    bool seen = p->w->ops->address && bytes <= p->ring_bytes - at;
+    return (stretch_t){start, bytes,
+                       seen ? p->w->ops->address(p->w, p->owner, p->ring + at) : NULL};
+}
+
+/* Each text with its end: `run` has room for them, and behind them for what is copied before. Those raw
+ * bytes start `count` bytes behind the texts, so no text overtakes them. */
 static mofka_status_t read_metadata(const mofka_mpi_reader_t *r, mofka_mpi_run_t *run) {
     size_t count = run->run.event_count;
     char *texts = (char *)(run->events + count), *raw = texts + count;
     for (size_t i = 0; i < count;) {
-        uint64_t start = r->entries[i].metadata, end = start;
-        while (i < count && r->entries[i].metadata == end)
-            end += r->entries[i++].metadata_bytes;
-        mofka_mpi_ring_get(r->p, start, raw, (size_t)(end - start));
-        raw += end - start;
+        stretch_t stretch = next_stretch(r, count, &i);
+        if (!stretch.seen)
+            mofka_mpi_ring_get(r->p, stretch.start, raw, stretch.bytes);
+        raw += stretch.bytes;
     }
     mofka_status_t status = r->p->w->ops->flush(r->p->w, r->p->owner);
     if (status)
         return status;
     raw = texts + count;
-    for (size_t i = 0; i < count; i++) {
-        const mofka_mpi_entry_t *e = &r->entries[i];
-        memmove(texts, raw, e->metadata_bytes);
-        texts[e->metadata_bytes] = '\0';
-        run->events[i] = (mofka_fetched_event_t){.id = r->next + i,
-                                                 .metadata = texts,
-                                                 .metadata_bytes = e->metadata_bytes,
-                                                 .data_bytes = e->data_bytes,
-                                                 .data_position = e->data};
-        texts += e->metadata_bytes + 1;
-        raw += e->metadata_bytes;
+    for (size_t i = 0, end = 0; i < count;) {
+        stretch_t stretch = next_stretch(r, count, &end);
+        const char *from = stretch.seen ? stretch.seen : raw;
+        raw += stretch.bytes;
+        for (; i < end; i++) {
+            const mofka_mpi_entry_t *e = &r->entries[i];
+            memmove(texts, from, e->metadata_bytes);
+            texts[e->metadata_bytes] = '\0';
+            run->events[i] = (mofka_fetched_event_t){.id = r->next + i,
+                                                     .metadata = texts,
+                                                     .metadata_bytes = e->metadata_bytes,
+                                                     .data_bytes = e->data_bytes,
+                                                     .data_position = e->data};
+            texts += e->metadata_bytes + 1;
+            from += e->metadata_bytes;
+        }
     }
     return MOFKA_OK;
 }
