@@ -243,15 +243,6 @@ void mofka_mpi_stamp_get(const mofka_mpi_partition_t *p, uint64_t id, uint64_t *
     p->w->ops->get(p->w, p->owner, mofka_mpi_flag_offset(p, id) + 8, stamp, sizeof *stamp);
 }
 
-uint32_t mofka_mpi_entry_check(const mofka_mpi_entry_t *e) {
-    /* Odd constants; products that do not wait for each other. */
-    uint64_t x =
-        e->id_1 * UINT64_C(0x9e3779b97f4a7c15) ^ e->metadata * UINT64_C(0xff51afd7ed558ccd) ^
-        e->data * UINT64_C(0xc4ceb9fe1a85ec53) ^ e->data_bytes * UINT64_C(0xd6e8feb86659fd93) ^
-        e->metadata_bytes * UINT64_C(0xa0761d6478bd642f);
-    return (uint32_t)(x ^ (x >> 32));
-}
-
 uint64_t mofka_mpi_flag_offset(const mofka_mpi_partition_t *p, uint64_t id) {
     return p->flags + MOFKA_MPI_FLAG_BYTES * (id % p->slots);
 }
