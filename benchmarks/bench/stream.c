@@ -215,10 +215,11 @@ static void push_one(stream_t *st, uint64_t number, double time) {
     if (place)
         memcpy(place, &time, sizeof time);
     must(mofka_producer_push(st->producer, st->metadata, s->metadata_size, view,
-                             (size_t)(number % (uint64_t)s->partitions),
+                             s->partitions > 1 ? (size_t)(number % (uint64_t)s->partitions) : 0,
                              s->futures ? &future : NULL),
          "push");
-    mofka_data_view_release(view);
+    if (view)
+        mofka_data_view_release(view);
     if (future)
         keep_future(st, future);
 }
@@ -254,8 +255,8 @@ static void produce(stream_t *st, uint64_t count, bool paced) {
 static void check_event(stream_t *st, mofka_event_t *event) {
     const settings_t *s = st->s;
     const char *metadata = mofka_event_metadata_text(event, NULL);
-    mofka_data_view_t *view = mofka_event_data(event);
-    size_t partition = mofka_event_partition(event);
+    mofka_data_view_t *view = s->data_size > 0 ? mofka_event_data(event) : NULL;
+    size_t partition = s->partitions > 1 ? mofka_event_partition(event) : 0;
     uint64_t stamp = 0;
     double time = 0;
     if (s->metadata_size >= 24)
@@ -304,10 +305,12 @@ static void consume(stream_t *st, uint64_t count) {
              "pull");
         for (size_t i = 0; i < pulled; i++) {
             check_event(st, events[i]);
-            st->bytes_fetched += (double)mofka_data_view_size(mofka_event_data(events[i]));
+            if (st->s->data_size > 0)
+                st->bytes_fetched += (double)mofka_data_view_size(mofka_event_data(events[i]));
             /* The last of a partition acknowledges those before it. */
             if (i + 1 == pulled ||
-                mofka_event_partition(events[i + 1]) != mofka_event_partition(events[i]))
+                (st->s->partitions > 1 &&
+                 mofka_event_partition(events[i + 1]) != mofka_event_partition(events[i])))
                 must(mofka_event_acknowledge(events[i]), "acknowledge");
         }
         for (size_t i = 0; i < pulled; i++)
