@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LINE_BYTES 64
+
 typedef struct buffer {
     struct buffer *next;
     buffer_pool_t *pool;
-    char bytes[];
+    _Alignas(LINE_BYTES) char bytes[]; /* on a cache line, as the floors' memory */
 } buffer_t;
 
 void buffer_pool_init(buffer_pool_t *pool, size_t bytes) {
@@ -41,7 +43,8 @@ mofka_status_t buffer_pool_view(buffer_pool_t *pool, size_t bytes, mofka_data_vi
         pool->free = buffer->next;
     pthread_mutex_unlock(&pool->lock);
     if (!buffer) {
-        buffer = malloc(sizeof *buffer + pool->bytes);
+        buffer = aligned_alloc(LINE_BYTES, (sizeof *buffer + pool->bytes + LINE_BYTES - 1) /
+                                               LINE_BYTES * LINE_BYTES);
         if (!buffer)
             return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a buffer");
         buffer->pool = pool;
