@@ -142,7 +142,7 @@ def alternate(bench, one, other, path, rounds=3):
 
 def case_8(bench, scale):
     def push(producers):
-        return bench.run(producers + 1, "stream", "-n", int(2e6 * scale / producers), "-m", 128,
+        return bench.run(producers + 1, "stream", "-n", int(8e6 * scale / producers), "-m", 128,
                          "--producers", producers, "--window", "shm", "--warmup", 10000, repeats=1)
 
     found = []
