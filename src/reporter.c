@@ -24,6 +24,9 @@ struct mfi_reporter {
     bool joined; /* the stopping thread's */
 };
 
+/* Whose callback this thread is in: its own thread's, or in a driver's close. */
+static _Thread_local const mfi_reporter_t *running;
+
 static void report(mfi_reporter_t *r) {
     uint64_t timeout_ms = r->interval_ms < READ_MS_MAX ? r->interval_ms : READ_MS_MAX;
     mofka_metadata_t *stats; /* the handle may be released, so its kind is not checked */
@@ -31,7 +34,10 @@ static void report(mfi_reporter_t *r) {
         mfi_log(MOFKA_LOG_WARN, "statistics are left out: %s", mofka_last_error());
         return;
     }
+    const mfi_reporter_t *outer = running;
+    running = r;
     r->report(r->context, stats);
+    running = outer;
     mofka_metadata_release(stats);
 }
 
@@ -100,7 +106,6 @@ void mfi_reporter_join(mfi_reporter_t *r) {
     pthread_mutex_unlock(&r->lock);
     pthread_join(r->thread, NULL);
     r->joined = true;
-    r->thread = pthread_self(); /* a last report: the callback cannot replace itself there either */
 }
 
 void mfi_reporter_stop(mfi_reporter_t *r, bool last) {
@@ -114,10 +119,6 @@ void mfi_reporter_stop(mfi_reporter_t *r, bool last) {
     reporter_free(r);
 }
 
-bool mfi_reporter_is_own_thread(const mfi_reporter_t *r) {
-    return r && pthread_equal(r->thread, pthread_self());
-}
-
 mofka_status_t mofka_driver_set_stats_callback(mofka_driver_t *driver, uint64_t interval_ms,
                                                mofka_stats_fn callback, void *context) {
     mofka_status_t status = mfi_check(driver, MFI_DRIVER, "driver");
@@ -126,7 +127,8 @@ mofka_status_t mofka_driver_set_stats_callback(mofka_driver_t *driver, uint64_t 
     if (!status && callback && (interval_ms == 0 || interval_ms > MOFKA_STATS_INTERVAL_MS_MAX))
         status = mofka_fail(MOFKA_ERR_RANGE, "statistics every %llu ms; the interval is 1 to %d ms",
                             (unsigned long long)interval_ms, MOFKA_STATS_INTERVAL_MS_MAX);
-    if (!status && mfi_reporter_is_own_thread(driver->callback))
+    /* Not by way of driver->callback: the first report may come before it is set. */
+    if (!status && running && running->driver == driver)
         status = mofka_fail(MOFKA_ERR_BUSY, "a statistics callback cannot replace itself");
     if (status)
         return status;

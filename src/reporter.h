@@ -21,8 +21,6 @@ mofka_status_t mfi_reporter_start(mofka_driver_t *driver, uint64_t interval_ms,
 void mfi_reporter_join(mfi_reporter_t *reporter);
 /* Join, then free it. `last`: report once more, from this thread. */
 void mfi_reporter_stop(mfi_reporter_t *reporter, bool last);
-/* Whether the calling thread is the reporter's. */
-bool mfi_reporter_is_own_thread(const mfi_reporter_t *reporter);
 
 /* stats_file.c: start one where MOFKA_STATS_FILE asks for it. What goes wrong is logged; NULL, then. */
 mfi_reporter_t *mfi_stats_file_start(mofka_driver_t *driver);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Install into a fresh prefix, then build and run an outside program by CMake and by pkg-config; look
-# at what the libraries export and need.
+# Install into a fresh prefix: what is there is what should be. Then build and run an outside project
+# by CMake and by pkg-config; look at what the libraries export and need.
 #   install_test.sh BUILD-DIRECTORY MPICC MPIEXEC...
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd) build=$1 mpicc=$2
@@ -10,19 +10,47 @@ trap 'rm -rf "$work"' EXIT
 cmake --install "$build" --prefix "$work/prefix" >"$work/install.log"
 lib=$(dirname "$(find "$work/prefix" -name 'libmofka.so' -print -quit)")
 
+echo "-- all of it, and nothing else"
+plugins=() programs=(mofkactl)
+for plugin in "$build"/libmofka-{cbor,schema,zstd}.so; do [ ! -e "$plugin" ] || plugins+=("${plugin##*/}"); done
+[ ! -e "$build/benchmarks/mofka-bench" ] || programs+=(mofka-bench)
+PKG_CONFIG_PATH="$lib/pkgconfig"
+export PKG_CONFIG_PATH
+version=$(pkg-config --modversion mofka-mpi)
+config=$(sed -n 's/^CMAKE_BUILD_TYPE:[A-Z]*=//p' "$build/CMakeCache.txt" | tr '[:upper:]' '[:lower:]')
+expected() {
+    (cd "$here/../include" && printf 'include/%s\n' mofka/*.h)
+    printf 'lib/lib%s\n' mofka{,-mpi}.so{,.0,".$version"}
+    [ ${#plugins[@]} = 0 ] || printf 'lib/%s\n' "${plugins[@]}"
+    printf 'lib/pkgconfig/%s.pc\n' mofka mofka-mpi
+    printf 'lib/cmake/mofka/mofka%s.cmake\n' Config ConfigVersion Targets "Targets-${config:-relwithdebinfo}"
+    printf 'bin/%s\n' "${programs[@]}"
+    printf 'share/man/man1/%s.1\n' "${programs[@]}"
+}
+(cd "$work/prefix" && find . ! -type d | sed "s,^\./,,; s,^${lib#"$work/prefix/"}/,lib/,") | sort >"$work/is"
+expected | sort | diff - "$work/is" || { echo "missing (<), or unexpected (>)"; exit 1; }
+find "$work/prefix" ! -type d -size 0 | grep . && { echo "empty"; exit 1; }
+
 echo "-- by find_package"
 cmake -S "$here/outside" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/cmake.log" ||
     { cat "$work/cmake.log"; exit 1; }
 cmake --build "$work/cmake" >"$work/cmake.log" || { cat "$work/cmake.log"; exit 1; }
 "$@" -n 2 "$work/cmake/outside"
+types=()
+for plugin in "${plugins[@]}"; do
+    case $plugin in
+    *-cbor.so | *-zstd.so) types+=(serializer "{\"type\":\"$(basename "${plugin#libmofka-}" .so)\"}") ;;
+    *-schema.so) types+=(serializer '{"type":"schema","schema":{}}' validator '{"type":"schema","schema":{}}') ;;
+    esac
+done
+# Types that are libraries of their own are found beside libmofka.
+(cd / && env -u LD_LIBRARY_PATH "$work/cmake/types" "${types[@]}")
 
-echo "-- mofkactl"
+echo "-- programs"
 "$@" -n 1 "$work/prefix/bin/mofkactl" topic create t --json | grep '"name":"t"'
-find "$work/prefix" -path '*/man/man1/mofkactl.1' | grep .
-[ ! -e "$build/benchmarks/mofka-bench" ] || "$@" -n 1 "$work/prefix/bin/mofka-bench" --help | grep -e --watchers
+[ "${#programs[@]}" = 1 ] || "$@" -n 1 "$work/prefix/bin/mofka-bench" --help | grep -e --watchers
 
 echo "-- by pkg-config"
-export PKG_CONFIG_PATH="$lib/pkgconfig"
 # shellcheck disable=SC2046
 "$mpicc" -o "$work/outside" "$here/outside/outside.c" $(pkg-config --cflags --libs mofka-mpi)
 LD_LIBRARY_PATH=$lib "$@" -n 2 "$work/outside"
@@ -30,16 +58,9 @@ LD_LIBRARY_PATH=$lib "$@" -n 2 "$work/outside"
 cc -o "$work/outside-cc" "$here/outside/outside.c" $(pkg-config --cflags --libs mofka-mpi)
 LD_LIBRARY_PATH=$lib "$@" -n 2 "$work/outside-cc"
 
-echo "-- types that are libraries of their own, found beside libmofka"
 # shellcheck disable=SC2046
-cc -o "$work/types" "$here/outside/types.c" $(pkg-config --cflags --libs mofka) -Wl,-rpath,"$lib"
-types=()
-for plugin in "$build"/libmofka-*.so; do
-    case $plugin in
-    *-cbor.so | *-zstd.so) types+=(serializer "{\"type\":\"$(basename "${plugin#*libmofka-}" .so)\"}") ;;
-    *-schema.so) types+=(serializer '{"type":"schema","schema":{}}' validator '{"type":"schema","schema":{}}') ;;
-    esac
-done
+cc -o "$work/types" "$here/outside/types.c" $(pkg-config --cflags --libs mofka) \
+    -Wl,-rpath,"$(pkg-config --variable=libdir mofka)"
 (cd / && env -u LD_LIBRARY_PATH "$work/types" "${types[@]}")
 
 echo "-- every header compiles alone, as C and as C++"
@@ -56,8 +77,8 @@ echo "-- symbols"
 foreign=$(nm -D --defined-only "$lib"/libmofka.so "$lib"/libmofka-mpi.so | awk 'NF == 3 {print $3}' |
     grep -v '^mofka_' || true)
 [ -z "$foreign" ] || { echo "exported without the prefix: $foreign"; exit 1; }
-for plugin in "$lib"/libmofka-{cbor,schema,zstd}.so; do
-    [ ! -e "$plugin" ] || [ -z "$(nm -D --defined-only "$plugin")" ] || { echo "$plugin exports"; exit 1; }
+for plugin in "${plugins[@]}"; do
+    [ -z "$(nm -D --defined-only "$lib/$plugin")" ] || { echo "$plugin exports"; exit 1; }
 done
 if ldd "$lib/libmofka.so" | grep -iE 'mpi'; then
     echo "libmofka.so needs MPI"

@@ -15,16 +15,26 @@ command_() { # NAME COMMAND: what the snippet calls NAME
     printf '#!/bin/sh\nexec %s\n' "$2" >"$1"
     chmod +x "$1"
 }
-command_ bin/mpiexec "$* \"\$@\""
-command_ bin/mofkactl "$build/mpi/mofkactl \"\$@\" --driver.window $window"
-command_ bin/pkg-config "echo -I$source/include -L$build -lmofka"
-program=$build/tests/readme_$name
-[ -x "$program" ] || program=$build/tests/readme_program
-command_ app "$program $window"
-export PATH=$work/bin:$PATH LD_LIBRARY_PATH=$build${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+export PATH=$work/bin:$PATH
+snippet=$files/$name.sh
+if [ "$name" = install ]; then # in the source tree; the README's MPI is the one that is tested
+    for entry in "$source"/*; do [ "${entry##*/}" = build ] || ln -s "$entry" .; done
+    cp program.c app.c
+    sed "s,mpicc\.mpich,${1/mpiexec/mpicc},; s,mpiexec\.mpich,$*," "$snippet" >install.sh
+    snippet=install.sh
+    export HOME=$work
+else
+    command_ bin/mpiexec "$* \"\$@\""
+    command_ bin/mofkactl "$build/mpi/mofkactl \"\$@\" --driver.window $window"
+    command_ bin/pkg-config "echo -I$source/include -L$build -lmofka"
+    program=$build/tests/readme_$name
+    [ -x "$program" ] || program=$build/tests/readme_program
+    command_ app "$program $window"
+    export LD_LIBRARY_PATH=$build${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+fi
 code=0
-if [ -e "$files/$name.sh" ]; then
-    bash -euo pipefail "$files/$name.sh" >out 2>&1 </dev/null || code=$?
+if [ -e "$snippet" ]; then
+    bash -euo pipefail "$snippet" >out 2>&1 </dev/null || code=$?
 else
     mpiexec -n 2 ./app >out 2>&1 </dev/null || code=$?
 fi

@@ -90,6 +90,18 @@ static void check_event(const mofka_event_t *event, int *r, int *n) {
         EXPECT(bytes[k] == byte_of(*r, *n, k), "byte %zu of %d of rank %d", k, *n, *r);
 }
 
+/* The next event, whose bytes are as its rank `r` pushed them as its number `n`. NULL: the end. */
+static mofka_event_t *pull_checked(mofka_consumer_t *consumer, int *r, int *n) {
+    mofka_event_t *event;
+    GOOD(mofka_consumer_pull(consumer, WAIT_MS, &event));
+    if (mofka_event_is_end(event)) {
+        mofka_event_release(event);
+        return NULL;
+    }
+    check_event(event, r, n);
+    return event;
+}
+
 static mofka_status_t select_all(void *context, const mofka_metadata_t *metadata,
                                  mofka_data_descriptor_t *full,
                                  mofka_data_descriptor_t **selected) {
@@ -287,14 +299,10 @@ static void the_end_races_with_pushes(const job_t *job) {
         int own = 0, total = 0;
         uint64_t id = mofka_mpi_log_start.events;
         for (;; total++) {
-            mofka_event_t *event;
             int r, n;
-            GOOD(mofka_consumer_pull(consumer, WAIT_MS, &event));
-            if (mofka_event_is_end(event)) {
-                mofka_event_release(event);
+            mofka_event_t *event = pull_checked(consumer, &r, &n);
+            if (!event)
                 break;
-            }
-            check_event(event, &r, &n);
             EXPECT(mofka_event_id(event) == id++, "id");
             EXPECT(r != job->rank || n == own++, "own order");
             GOOD(mofka_event_acknowledge(event));
@@ -397,14 +405,10 @@ static void the_oldest_are_discarded(const job_t *job) {
     uint64_t next = mofka_mpi_log_start.events, seed = (uint64_t)job->rank;
     long received = 0, lost = 0;
     for (;; received++) {
-        mofka_event_t *event;
         int r, n;
-        GOOD(mofka_consumer_pull(consumer, WAIT_MS, &event));
-        if (mofka_event_is_end(event)) {
-            mofka_event_release(event);
+        mofka_event_t *event = pull_checked(consumer, &r, &n);
+        if (!event)
             break;
-        }
-        check_event(event, &r, &n);
         EXPECT(mofka_event_id(event) == next + mofka_event_lost(event), "lost %llu",
                (unsigned long long)mofka_event_lost(event));
         EXPECT((uint64_t)n == mofka_event_id(event) - mofka_mpi_log_start.events, "id of %d", n);
@@ -445,14 +449,10 @@ static void partitions_are_shared_out(const job_t *job) {
     start(&pusher, push_all);
     long received = 0;
     for (;; received++) {
-        mofka_event_t *event;
         int r, n;
-        GOOD(mofka_consumer_pull(consumer, WAIT_MS, &event));
-        if (mofka_event_is_end(event)) {
-            mofka_event_release(event);
+        mofka_event_t *event = pull_checked(consumer, &r, &n);
+        if (!event)
             break;
-        }
-        check_event(event, &r, &n);
         EXPECT((int)(mofka_event_partition(event) % (size_t)job->size) == job->rank, "target");
         GOOD(mofka_event_acknowledge(event));
         mofka_event_release(event);

@@ -222,8 +222,8 @@ static void consumers_count(void **state) {
 
 typedef struct reports {
     _Atomic int count;
-    _Atomic double closed; /* producers, in the last one */
-    mofka_status_t nested; /* of replacing the callback inside of itself */
+    _Atomic double closed;         /* producers, in the last one */
+    _Atomic mofka_status_t nested; /* of replacing the callback inside of itself */
 } reports_t;
 
 static void count_report(void *context, const mofka_metadata_t *report) {
@@ -257,6 +257,7 @@ static void a_callback_is_called(void **state) {
     OK(mofka_driver_close(driver, 1000));
     assert_int_equal(second.count, 1);
     assert_true(second.closed == 1);
+    assert_int_equal(second.nested, MOFKA_ERR_BUSY);
     assert_int_equal(first.count, seen);
     FAILS(mofka_driver_set_stats_callback(driver, 5, count_report, &first), MOFKA_ERR_CLOSED, "");
     mofka_driver_release(driver);

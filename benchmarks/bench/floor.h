@@ -41,6 +41,8 @@ typedef struct floor floor_t;
 
 const char *floor_name(floor_kind_t kind);
 
+/* Whether both processes of a pair are on one node. Collective over the pair. */
+bool floor_shares_node(MPI_Comm pair);
 /* `pair`: rank 0 sends, rank 1 receives. Windows are made for the kinds in `kinds` (bits 1 << kind)
  * only. Collective over the pair. NULL: no memory, or this MPI cannot make a window (told on
  * stderr). */

@@ -41,10 +41,10 @@ static bool populate(char *base, size_t bytes) {
     return false;
 }
 
-static bool shares_node(MPI_Comm comm) {
+bool floor_shares_node(MPI_Comm pair) {
     MPI_Comm node;
     int size;
-    MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node);
+    MPI_Comm_split_type(pair, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node);
     MPI_Comm_size(node, &size);
     MPI_Comm_free(&node);
     return size == 2;
@@ -74,7 +74,7 @@ static bool hold(floor_t *f, MPI_Win *win, const char *call, int error) {
 }
 
 static bool open_shared(floor_t *f) {
-    if (!both(f->comm, shares_node(f->comm))) {
+    if (!both(f->comm, floor_shares_node(f->comm))) {
         if (f->rank == SENDER)
             fprintf(stderr, "mofka-bench: floors: sender and receiver do not share a node, so "
                             "there is no memcpy, two_copy and zero_copy\n");
@@ -145,7 +145,7 @@ static bool open_remote(floor_t *f) {
         bytes += whole_pages(f->slots * f->stride + LINE);
     /* On one node, both MPIs make this window of shared memory, too. */
     size_t most = f->slots * f->stride + LINE + 3 * whole_pages(1);
-    if (both(f->comm, shares_node(f->comm)) && !fits_shared_memory(f, most))
+    if (both(f->comm, floor_shares_node(f->comm)) && !fits_shared_memory(f, most))
         return false;
     char *base = NULL;
     int error = MPI_Win_allocate((MPI_Aint)bytes, 1, MPI_INFO_NULL, f->comm, &base, &f->remote);

@@ -34,21 +34,12 @@ static unsigned kinds_of(const settings_t *s, bool shm) {
     return kinds | (s->zero_copy ? 1u << FLOOR_ZERO_COPY : 0);
 }
 
-static bool one_node(MPI_Comm pair) {
-    MPI_Comm node;
-    int size;
-    MPI_Comm_split_type(pair, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node);
-    MPI_Comm_size(node, &size);
-    MPI_Comm_free(&node);
-    return size == 2;
-}
-
 void paired_open(paired_t *p, const job_t *job, const settings_t *s) {
     *p = (paired_t){.job = job};
     if (!s->baseline)
         return;
     bool here = job->pair != MPI_COMM_NULL;
-    bool near = job_max(job, here && one_node(job->pair)) > 0;
+    bool near = job_max(job, here && floor_shares_node(job->pair)) > 0;
     bool shm = strcmp(s->window, "shm") == 0 || (strcmp(s->window, "auto") == 0 && near);
     p->kinds = kinds_of(s, shm && near);
     size_t event = s->metadata_size + s->data_size;

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Run a command; good when it ends with that exit code and tells that text, an extended regular
+# expression (ctest's PASS_REGULAR_EXPRESSION does not look at the exit code).
+#   told.sh CODE TEXT COMMAND...
+set -uo pipefail
+code=$1 text=$2
+shift 2
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+"$@" 2>&1 | tee "$out"
+got=${PIPESTATUS[0]}
+failed=0
+[ "$got" = "$code" ] || { echo "-- exit code $got, not $code"; failed=1; }
+grep -qE -- "$text" "$out" || { echo "-- not told: $text"; failed=1; }
+exit $failed
