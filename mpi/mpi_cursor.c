@@ -25,7 +25,7 @@
  * each look costs round trips. */
 #define BELL_NAP_US 100000
 #define POLL_NAP_US 20
-#define POLL_NAP_US_MAX 16000
+#define POLL_NAP_US_MAX 20000
 
 static size_t field_of(size_t array, size_t place) {
     return array + 8 * place;
