@@ -51,6 +51,8 @@ static void options_and_helpers(void **state) {
     o.validator = NULL;
     o.selector = "{\"type\":\"x:libnowhere.so\"}";
     FAILS(create("bad", &o), MOFKA_ERR_NOT_FOUND, "libnowhere.so");
+    o.selector = "{\"type\":\"range\",\"pointer\":\"/x\",\"bounds\":[1]}"; /* a topic has one */
+    FAILS(create("bad", &o), MOFKA_ERR_RANGE, "1 bounds, for 2 partitions; the topic has 1");
     o.selector = NULL;
     o.serializer = "{\"type\":\"\"}";
     FAILS(create("bad", &o), MOFKA_ERR_INVALID, "empty");
