@@ -304,6 +304,8 @@ mofka_status_t mofka_mpi_create_topic(void *self, const mofka_topic_config_t *co
     mofka_mpi_driver_t *d = self;
     wish_t wish;
     mofka_status_t status = read_wish(config, &wish);
+    if (!status)
+        status = mofka_partition_selector_check_count(config->selector, wish.partitions);
     if (status)
         return status;
     uint64_t *used = calloc(d->owner_count, sizeof *used);

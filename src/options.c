@@ -59,6 +59,10 @@ static bool has_type(const mofka_option_t *option, const cJSON *item) {
     return false;
 }
 
+static double max_of(const mofka_option_t *option) {
+    return option->max ? (double)option->max : 9007199254740992.0;
+}
+
 static mofka_status_t check_item(const char *what, const mofka_option_t *option,
                                  const cJSON *item) {
     if (!has_type(option, item)) {
@@ -67,6 +71,9 @@ static mofka_status_t check_item(const char *what, const mofka_option_t *option,
         for (int i = 0; option->kind == MOFKA_OPTION_CHOICE && option->choices[i]; i++)
             used +=
                 (size_t)snprintf(words + used, sizeof words - used, " \"%s\"", option->choices[i]);
+        if (option->kind == MOFKA_OPTION_UINT)
+            snprintf(words, sizeof words, " in [%llu, %.0f]", (unsigned long long)option->min,
+                     max_of(option));
         char *found = cJSON_PrintUnformatted(item);
         mofka_fail(MOFKA_ERR_OPTION, "%s: option \"%s\" must be %s%s, not %.100s", what,
                    option->key, kind_names[option->kind], words, found ? found : "?");
@@ -75,7 +82,7 @@ static mofka_status_t check_item(const char *what, const mofka_option_t *option,
     }
     if (option->kind != MOFKA_OPTION_UINT)
         return MOFKA_OK;
-    double value = item->valuedouble, most = option->max ? (double)option->max : 9007199254740992.0;
+    double value = item->valuedouble, most = max_of(option);
     if (value < (double)option->min || value > most)
         return mofka_fail(MOFKA_ERR_RANGE, "%s: option \"%s\" is %.0f, outside [%llu, %.0f]", what,
                           option->key, value, (unsigned long long)option->min, most);

@@ -19,8 +19,10 @@ struct mofka_partition_selector {
     mofka_metadata_t *metadata;
 };
 
-/* Tables of builds that did not know of batch_left end before it. */
+/* Tables of builds that did not know of a slot end before it. */
 #define OPS_SIZE_MIN offsetof(mofka_partition_selector_ops_t, batch_left)
+#define HAS_SLOT(ops, slot)                                                                        \
+    ((ops)->size > offsetof(mofka_partition_selector_ops_t, slot) && (ops)->slot)
 
 typedef struct turns {
     size_t count, next;
@@ -70,7 +72,7 @@ bool mfi_partition_selector_takes_turns(const mofka_partition_selector_t *select
 }
 
 bool mfi_partition_selector_follows_batches(const mofka_partition_selector_t *selector) {
-    return selector->ops->size > OPS_SIZE_MIN && selector->ops->batch_left;
+    return HAS_SLOT(selector->ops, batch_left);
 }
 
 void mfi_partition_selector_batch_left(mofka_partition_selector_t *selector, size_t partition) {
@@ -138,6 +140,15 @@ mofka_status_t mofka_partition_selector_set_partitions(mofka_partition_selector_
         return status;
     selector->count = count;
     return selector->ops->set_partitions(selector->self, partitions, count);
+}
+
+mofka_status_t mofka_partition_selector_check_count(const char *json, size_t count) {
+    mofka_partition_selector_t *selector = NULL;
+    mofka_status_t status = mofka_partition_selector_from_metadata(json, &selector);
+    if (!status && HAS_SLOT(selector->ops, check_count))
+        status = selector->ops->check_count(selector->self, count);
+    mofka_partition_selector_release(selector);
+    return status;
 }
 
 mofka_status_t mofka_partition_selector_select(mofka_partition_selector_t *selector,

@@ -40,7 +40,8 @@ if(MOFKA_PLUGINS)
   if(CBOR_FOUND)
     mofka_plugin(cbor ${cbor_sources} ${serializers}/cbor.c)
     target_link_libraries(mofka_cbor PRIVATE PkgConfig::CBOR)
-    list(APPEND schema_sources ${cbor_sources} ${serializers}/plan.c ${serializers}/plan_read.c
+    list(APPEND schema_sources ${cbor_sources} ${serializers}/schema_tree.c
+         ${serializers}/schema_check.c ${serializers}/plan.c ${serializers}/plan_read.c
          ${serializers}/plan_write.c ${serializers}/schema.c)
   else()
     message(STATUS "No serializers \"cbor\" and \"schema\": they need libcbor")

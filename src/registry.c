@@ -88,10 +88,21 @@ static void name_own_library(const char *type, char *path, size_t bytes) {
         snprintf(path, bytes, "libmofka-%.63s.so", type);
 }
 
+/* The registered types, for messages. */
+static void list_types(mfi_registry_kind_t kind, char *text, size_t bytes) {
+    size_t used = 0;
+    text[0] = '\0';
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < entry_count[kind] && used < bytes; i++)
+        used += (size_t)snprintf(text + used, bytes - used, "%s%s", i ? ", " : "",
+                                 entries[kind][i].type);
+    pthread_mutex_unlock(&lock);
+}
+
 /* By a bare name: this project's own library of that name, then any. One that is there but does not
  * load, since it needs others, is told as well. */
 static mofka_status_t load_by_name(mfi_registry_kind_t kind, const char *type) {
-    char path[4096], library[TYPE_BYTES_MAX + 16], own[400], other[400];
+    char path[4096], library[TYPE_BYTES_MAX + 16], own[400], other[400], known[200];
     int saved = errno;
     name_own_library(type, path, sizeof path);
     errno = saved;
@@ -100,8 +111,10 @@ static mofka_status_t load_by_name(mfi_registry_kind_t kind, const char *type) {
     snprintf(library, sizeof library, "lib%.63s.so", type);
     if (load_library(library, other, sizeof other))
         return MOFKA_OK;
-    return mofka_fail(MOFKA_ERR_NOT_FOUND, "%s type '%s': %s; %s", kind_names[kind], type, own,
-                      other);
+    list_types(kind, known, sizeof known);
+    return mofka_fail(MOFKA_ERR_NOT_FOUND,
+                      "%s type '%.100s' is neither registered (%s) nor in a library: %s; %s",
+                      kind_names[kind], type, known, own, other);
 }
 
 static mofka_status_t load_by_path(mfi_registry_kind_t kind, const char *type, const char *path) {

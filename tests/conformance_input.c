@@ -41,7 +41,9 @@ static void options_and_helpers(void **state) {
     FAILS(create("bad", &o), MOFKA_ERR_JSON, "not a JSON object");
     o.options = NULL;
     o.validator = "{\"type\":\"unheard-of\"}";
-    FAILS(create("bad", &o), MOFKA_ERR_NOT_FOUND, "unheard-of");
+    FAILS(create("bad", &o), MOFKA_ERR_NOT_FOUND,
+          "validator type 'unheard-of' is neither registered (");
+    assert_non_null(strstr(mofka_last_error(), "default"));
     o.validator = "{\"type\":\"default\",\"colour\":1}";
     FAILS(create("bad", &o), MOFKA_ERR_OPTION, "colour");
     o.validator = "{\"type\":7}";
@@ -51,6 +53,8 @@ static void options_and_helpers(void **state) {
     o.validator = NULL;
     o.selector = "{\"type\":\"x:libnowhere.so\"}";
     FAILS(create("bad", &o), MOFKA_ERR_NOT_FOUND, "libnowhere.so");
+    o.selector = "{\"type\":\"range\",\"pointer\":\"/x\",\"bounds\":[1]}"; /* a topic has one */
+    FAILS(create("bad", &o), MOFKA_ERR_RANGE, "1 bounds, for 2 partitions; the topic has 1");
     o.selector = NULL;
     o.serializer = "{\"type\":\"\"}";
     FAILS(create("bad", &o), MOFKA_ERR_INVALID, "empty");

@@ -491,7 +491,7 @@ case_usage() {
     refuses 'unknown option "partitons"; known: "partitions"' topic create t --topic.partitons 3
     refuses 'option "partitions" must be a whole number' topic create t --topic.partitions many
     refuses 'option "window" must be one of its words "auto" "shm" "rma"' topic list --driver.window ram
-    refuses "driver type 'nosuch': libmofka-nosuch.so" topic list --driver.type nosuch
+    refuses "driver type 'nosuch' is neither registered (mpi" topic list --driver.type nosuch
     refuses "--interval cannot be '9': it is a whole number from 10 to 86400000" top --interval 9
     refuses "--for cannot be '-1': it is a number of seconds" top --for -1
     refuses "--terminal is for the table, not for --json" top --json --terminal /dev/null

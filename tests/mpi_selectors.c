@@ -120,13 +120,24 @@ static void sticky_reaches_all(void **state) {
     close_topic();
 }
 
-static void wrong_bounds_make_no_producer(void **state) {
+/* Whoever creates the topic is told, and nothing is created. */
+static void wrong_bounds_make_no_topic(void **state) {
     (void)state;
-    mofka_producer_t *producer;
-    open_topic("bounds", "{\"type\":\"range\",\"pointer\":\"/n\",\"bounds\":[1]}");
-    FAILS(mofka_producer_create(topic, NULL, &producer), MOFKA_ERR_RANGE,
-          "1 bounds are for 2 partitions, the topic has 3");
-    close_topic();
+    char json[64];
+    bool exists;
+    snprintf(json, sizeof json, "{\"window\":\"%s\"}", window);
+    OK(mofka_mpi_driver_create(MPI_COMM_WORLD, json, &driver));
+    mofka_topic_options_t options = {.options = "{\"partitions\":3}",
+                                     .selector =
+                                         "{\"type\":\"range\",\"pointer\":\"/n\",\"bounds\":[1]}"};
+    FAILS(
+        mofka_driver_create_topic(driver, "bounds", &options), MOFKA_ERR_RANGE,
+        "option \"bounds\" has 1 bounds, for 2 partitions; the topic has 3 partitions, so it must "
+        "have 2");
+    OK(mofka_driver_topic_exists(driver, "bounds", &exists));
+    assert_false(exists);
+    OK(mofka_driver_close(driver, 30000));
+    mofka_driver_release(driver);
 }
 
 /* The topic's pattern is every rank's. */
@@ -160,7 +171,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(keys_keep_their_partition_and_order),
         cmocka_unit_test(ranges_cut_the_stream),
         cmocka_unit_test(sticky_reaches_all),
-        cmocka_unit_test(wrong_bounds_make_no_producer),
+        cmocka_unit_test(wrong_bounds_make_no_topic),
         cmocka_unit_test(patterns_come_with_the_topic),
     };
     return mpi_main_end(RUN_MPI_TESTS(tests));

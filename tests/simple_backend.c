@@ -406,6 +406,8 @@ static queue_t *queue_new(const mofka_topic_config_t *config) {
 static mofka_status_t create_topic(void *self, const mofka_topic_config_t *config) {
     simple_driver_t *driver = self;
     mofka_status_t status = mofka_options_read("simple topic", config->options, NULL, 0);
+    if (!status)
+        status = mofka_partition_selector_check_count(config->selector, 1);
     if (status)
         return status;
     pthread_mutex_lock(&driver->lock);

@@ -1,6 +1,5 @@
-/* Partition selectors by key, by range and sticky: alone, and in a producer over scripted answers. */
-#include <stdatomic.h>
-#include "scripted_backend.h"
+/* Partition selectors by key and by range. */
+#include "check.h"
 
 /* ---- helpers ---------------------------------------------------------------------------------- */
 
@@ -221,134 +220,58 @@ static void what_has_no_interval_is_refused(void **state) {
     mofka_partition_selector_release(s);
     OK(mofka_partition_selector_from_metadata(BY_RANGE, &other));
     const mofka_metadata_t *none[3] = {NULL};
-    FAILS(mofka_partition_selector_set_partitions(other, none, 3), MOFKA_ERR_RANGE,
-          "3 bounds are for 4 partitions, the topic has 3");
+    FAILS(
+        mofka_partition_selector_set_partitions(other, none, 3), MOFKA_ERR_RANGE,
+        "\"bounds\" has 3 bounds, for 4 partitions; the topic has 3 partitions, so it must have 2");
     mofka_partition_selector_release(other);
     refuses_config("{\"type\":\"range\",\"pointer\":\"/x\"}", MOFKA_ERR_OPTION, "\"bounds\" is");
     refuses_config("{\"type\":\"range\",\"bounds\":[]}", MOFKA_ERR_OPTION, "\"pointer\" is");
     refuses_config("{\"type\":\"range\",\"pointer\":\"/x\",\"bounds\":5}", MOFKA_ERR_OPTION,
                    "an array of numbers, not 5");
-    refuses_config("{\"type\":\"range\",\"pointer\":\"/x\",\"bounds\":[1,1]}", MOFKA_ERR_OPTION,
-                   "1 is no number above");
-    refuses_config("{\"type\":\"range\",\"pointer\":\"/x\",\"bounds\":[2,1]}", MOFKA_ERR_OPTION,
-                   "1 is no number above");
-    refuses_config("{\"type\":\"range\",\"pointer\":\"/x\",\"bounds\":[1,\"2\"]}", MOFKA_ERR_OPTION,
-                   "\"2\" is no number");
+    static const char *const bounds[][2] = {
+        {"[1,1]", "number 2 of them must be above the one before it, not 1"},
+        {"[-1,0,2.50,1]", "number 4 of them must be above the one before it, not 1"},
+        {"[1,1.00000000000000000001]", "above the one before it, not 1.00000000000000000001"},
+        {"[1,\"2\"]", "number 2 of them must be a number, not \"2\""},
+        {"[null]", "number 1 of them must be a number, not null"},
+        {"[[1]]", "must be a number, not [1]"},
+        {"[0,1e999]", "number 2 of them must be a number that a double holds, not 1e999"},
+        {"[-1e400]", "must be a number that a double holds, not -1e400"}};
+    for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
+        char json[128];
+        snprintf(json, sizeof json, "{\"type\":\"range\",\"pointer\":\"/x\",\"bounds\":%s}",
+                 bounds[i][0]);
+        refuses_config(json, MOFKA_ERR_OPTION, bounds[i][1]);
+    }
     refuses_config("{\"type\":\"range\",\"pointer\":\"x\",\"bounds\":[1]}", MOFKA_ERR_OPTION,
                    "begin with '/'");
 }
 
-/* ---- sticky ----------------------------------------------------------------------------------- */
-
-static mofka_producer_t *producer_by(const char *selector) {
-    memset(&script, 0, sizeof script);
-    script.selector = selector;
-    mofka_topic_release(topic);
-    OK(mofka_driver_open_topic(driver, "topic", 0, &topic));
-    return producer_of(2);
-}
-
-static void push_bytes(mofka_producer_t *producer, size_t bytes) {
-    static const char blanks[1024];
-    OK(mofka_producer_push(producer, blanks, bytes, NULL, MOFKA_ANY_PARTITION, NULL));
-}
-
-/* Batches that 48 events make when every 6 of them are flushed; 4 fit into one. */
-static size_t batches_of(const char *selector) {
-    mofka_producer_t *producer = producer_by(selector);
-    for (int i = 1; i <= 48; i++) {
-        push_bytes(producer, 2);
-        if (i % 6 == 0)
-            OK(mofka_producer_flush(producer, 1000));
+/* As many as the partitions of the largest topic ask for, and one more. */
+static void bounds_have_a_limit(void **state) {
+    (void)state;
+    static char json[MOFKA_PARTITIONS_MAX * 6 + 64];
+    for (int count = MOFKA_PARTITIONS_MAX - 1; count <= MOFKA_PARTITIONS_MAX; count++) {
+        int used = sprintf(json, "{\"type\":\"range\",\"pointer\":\"/x\",\"bounds\":[0");
+        for (int i = 1; i < count; i++)
+            used += sprintf(json + used, ",%d", i);
+        strcpy(json + used, "]}");
+        if (count < MOFKA_PARTITIONS_MAX)
+            OK(mofka_partition_selector_check_count(json, MOFKA_PARTITIONS_MAX));
+        else
+            refuses_config(json, MOFKA_ERR_RANGE, "more than 4095 bounds");
     }
-    size_t calls = script.calls;
-    end_producer(producer);
-    assert_int_equal(script.appended, 48);
-    return calls;
 }
 
-static void sticky_batches_are_fuller(void **state) {
+/* Of those that do not mind, any; of a configuration that is wrong, what is wrong. */
+static void counts_are_checked_without_a_topic(void **state) {
     (void)state;
-    assert_int_equal(batches_of("{\"type\":\"default\"}"), 24); /* 2 + 2 + 2 */
-    assert_int_equal(batches_of("{\"type\":\"sticky\"}"), 16);  /* 4 + 2 */
-}
-
-/* 300 of 1024 bytes: the fourth does not fit, and goes with the next partition's. */
-static void sticky_leaves_nothing_behind(void **state) {
-    (void)state;
-    mofka_producer_t *producer = producer_by("{\"type\":\"sticky\"}");
-    for (int i = 0; i < 36; i++)
-        push_bytes(producer, 300);
-    OK(mofka_producer_flush(producer, 1000));
-    assert_int_equal(script.calls, 12);
-    for (int i = 0; i < PARTITIONS; i++)
-        assert_int_equal(script.appended_to[i], 12);
-    end_producer(producer);
-}
-
-static void sticky_goes_round_and_honours_requests(void **state) {
-    (void)state;
-    mofka_producer_t *producer = producer_by("{\"type\":\"sticky\"}");
-    for (int i = 0; i < 48; i++) { /* what was asked for does not move it */
-        push_bytes(producer, 2);
-        OK(mofka_producer_push(producer, "", 0, NULL, 4, NULL));
-    }
-    OK(mofka_producer_flush(producer, 1000));
-    assert_true(script.appended_to[1] >= 48);
-    assert_int_equal(script.appended, 96);
-    assert_true(script.appended_to[0] >= 12 && script.appended_to[2] >= 12);
-    end_producer(producer);
-    refuses_config("{\"type\":\"sticky\",\"pointer\":\"/x\"}", MOFKA_ERR_OPTION, "\"pointer\"");
-}
-
-/* ---- tables ----------------------------------------------------------------------------------- */
-
-static _Atomic size_t told[PARTITIONS];
-
-static mofka_status_t set_none(void *self, const mofka_metadata_t *const *partitions,
-                               size_t count) {
-    (void)self, (void)partitions, (void)count;
-    return MOFKA_OK;
-}
-
-static mofka_status_t select_last(void *self, const char *metadata, size_t bytes, size_t requested,
-                                  size_t *partition) {
-    (void)self, (void)metadata, (void)bytes, (void)requested;
-    *partition = PARTITIONS - 1;
-    return MOFKA_OK;
-}
-
-static void note(void *self, size_t partition) {
-    (void)self;
-    told[partition]++;
-}
-
-static mofka_partition_selector_ops_t table = {
-    .set_partitions = set_none, .select = select_last, .batch_left = note};
-
-static mofka_status_t create_last(const mofka_metadata_t *metadata,
-                                  const mofka_partition_selector_ops_t **ops, void **self) {
-    (void)metadata;
-    *ops = &table;
-    *self = NULL;
-    return MOFKA_OK;
-}
-
-/* The slot was added later: a table of an older build ends before it, and is not read beyond. */
-static void tables_without_the_last_slot_are_valid(void **state) {
-    (void)state;
-    OK(mofka_partition_selector_register("last", create_last));
-    for (int newer = 0; newer < 2; newer++) {
-        table.size = newer ? sizeof table : offsetof(mofka_partition_selector_ops_t, batch_left);
-        mofka_producer_t *producer = producer_by("{\"type\":\"last\"}");
-        for (int i = 0; i < 6; i++)
-            push_bytes(producer, 2);
-        end_producer(producer);
-        assert_int_equal(told[PARTITIONS - 1], newer ? 2 : 0); /* 4 + 2 */
-        assert_int_equal(told[0], 0);
-    }
-    table.size = 8;
-    refuses_config("{\"type\":\"last\"}", MOFKA_ERR_INVALID, "incomplete");
+    OK(mofka_partition_selector_check_count(NULL, 7));
+    OK(mofka_partition_selector_check_count(BY_KEY, 1));
+    OK(mofka_partition_selector_check_count(BY_RANGE, 4));
+    FAILS(mofka_partition_selector_check_count(BY_RANGE, 5), MOFKA_ERR_RANGE, "must have 4");
+    FAILS(mofka_partition_selector_check_count("{\"type\":\"range\"}", 1), MOFKA_ERR_OPTION,
+          "\"pointer\" is missing");
 }
 
 int main(void) {
@@ -360,10 +283,8 @@ int main(void) {
         cmocka_unit_test(what_is_no_key_is_refused),
         cmocka_unit_test(numbers_fall_into_their_intervals),
         cmocka_unit_test(what_has_no_interval_is_refused),
-        CASE(sticky_batches_are_fuller),
-        CASE(sticky_leaves_nothing_behind),
-        CASE(sticky_goes_round_and_honours_requests),
-        CASE(tables_without_the_last_slot_are_valid),
+        cmocka_unit_test(bounds_have_a_limit),
+        cmocka_unit_test(counts_are_checked_without_a_topic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

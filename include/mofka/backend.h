@@ -198,7 +198,9 @@ struct cJSON;
 /** A driver of a backend. Threads: any. */
 typedef struct mofka_driver_ops {
     size_t size; /**< sizeof(mofka_driver_ops_t) of the backend's build */
-    /** The name was checked. MOFKA_ERR_EXISTS, MOFKA_ERR_OPTION, MOFKA_ERR_FULL. */
+    /** The name was checked, and that the helpers can be made; whether the selector is for as many
+     * partitions is the backend's to ask (mofka_partition_selector_check_count).
+     * MOFKA_ERR_EXISTS, MOFKA_ERR_OPTION, MOFKA_ERR_RANGE, MOFKA_ERR_FULL. */
     mofka_status_t (*create_topic)(void *self, const mofka_topic_config_t *config);
     /** MOFKA_ERR_NOT_FOUND. Outputs are written only on success. */
     mofka_status_t (*open_topic)(void *self, const char *name, mofka_topic_made_t *made);

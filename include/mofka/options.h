@@ -19,7 +19,7 @@ typedef enum mofka_option_kind {
     MOFKA_OPTION_TIMEOUT, /**< int64_t milliseconds; negative: for ever */
     MOFKA_OPTION_CHOICE,  /**< int, index into `choices` */
     MOFKA_OPTION_STRING,  /**< char *, give: free(); NULL stays NULL when the key is missing */
-    MOFKA_OPTION_JSON     /**< char *, the value printed as JSON text, give: free() */
+    MOFKA_OPTION_JSON     /**< char *, the value as its JSON is written, give: free() */
 } mofka_option_kind_t;
 
 /** One known option. `*value` holds the default and is changed only when the key is there. */

@@ -35,6 +35,9 @@ typedef struct mofka_partition_selector_ops {
      * may run while another thread is in `select`, and with locks held: it must neither block nor
      * call the library. A table that ends before this slot is valid. */
     void (*batch_left)(void *self, size_t partition);
+    /** Optional: can it choose among `count` partitions? Asked before a topic is made, of a selector
+     * that serves nobody. A table that ends before this slot is valid. */
+    mofka_status_t (*check_count)(void *self, size_t count);
 } mofka_partition_selector_ops_t;
 
 /** Make a selector of its JSON (an object with "type"; borrow). Give `*ops` (static) and `*self`.
@@ -63,6 +66,10 @@ mofka_partition_selector_metadata(const mofka_partition_selector_t *selector);
  * Threads: handle. MPI: none. Blocks: as the type. */
 MOFKA_API mofka_status_t mofka_partition_selector_set_partitions(
     mofka_partition_selector_t *selector, const mofka_metadata_t *const *partitions, size_t count);
+/** For backends, before they make a topic: can a selector of this JSON choose among `count` partitions?
+ * MOFKA_ERR_RANGE: it is for another number. Else as mofka_partition_selector_from_metadata.
+ * Threads: any. MPI: none. Blocks: as the type. */
+MOFKA_API mofka_status_t mofka_partition_selector_check_count(const char *json, size_t count);
 /** Choose a partition; an answer at or above the count is refused (MOFKA_ERR_RANGE).
  * Threads: handle. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_partition_selector_select(mofka_partition_selector_t *selector,

@@ -2,21 +2,51 @@
 #include "json.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cstring>
 #include <vector>
 #include <mofka/limits.h>
 
 namespace mofka_schema {
 
-/* Before anything is built: what reads the document later recurses. */
-static void check_depth(const char *text, size_t bytes) {
+/* The code unit of "uXXXX" at `text`; 0: another escape. */
+static unsigned unit_of(const char *text, size_t bytes) {
+    unsigned unit = 0;
+    if (bytes < 5 || text[0] != 'u')
+        return 0;
+    for (size_t i = 1; i < 5; i++) {
+        int c = static_cast<unsigned char>(text[i]);
+        if (!std::isxdigit(c))
+            return 0;
+        unit = unit * 16 + static_cast<unsigned>(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+    }
+    return unit;
+}
+
+/* From behind a backslash to the escape's last byte. RapidJSON sees to it that a second half of a
+ * surrogate pair follows a first one, but takes one alone for a character, which is no UTF-8. */
+static size_t pass_escape(const char *text, size_t bytes, size_t at) {
+    unsigned unit = unit_of(text + at, bytes - at);
+    if (unit >= 0xDC00 && unit <= 0xDFFF)
+        throw BadJson("half a surrogate pair (byte " + std::to_string(at - 1) + " of " +
+                      std::to_string(bytes) + ")");
+    return unit >= 0xD800 && unit < 0xDC00 ? at + 6 : at;
+}
+
+/* What RapidJSON would take, and what reads the document later could not bear: it recurses. */
+static void check_text(const char *text, size_t bytes) {
     size_t depth = 0;
     bool in_string = false;
+    if (bytes >= 3 && std::memcmp(text, "\xEF\xBB\xBF", 3) == 0)
+        throw BadJson("a byte order mark (byte 0 of " + std::to_string(bytes) + ")");
     for (size_t i = 0; i < bytes; i++) {
         char c = text[i];
+        if (c == '\0') // RapidJSON takes it for the end
+            throw BadJson("a zero byte (byte " + std::to_string(i) + " of " +
+                          std::to_string(bytes) + ")");
         if (in_string) {
             if (c == '\\')
-                i++;
+                i = pass_escape(text, bytes, i + 1);
             else if (c == '"')
                 in_string = false;
         } else if (c == '"') {
@@ -78,9 +108,7 @@ void parse(const char *text, size_t bytes, Document &document) {
     constexpr unsigned flags = rapidjson::kParseIterativeFlag |
                                rapidjson::kParseValidateEncodingFlag |
                                rapidjson::kParseFullPrecisionFlag;
-    check_depth(text, bytes);
-    if (std::memchr(text, '\0', bytes)) // RapidJSON takes it for the end
-        throw BadJson("a zero byte");
+    check_text(text, bytes);
     document.Parse<flags>(text, bytes);
     if (document.HasParseError())
         throw BadJson(std::string(rapidjson::GetParseError_En(document.GetParseError())) +

@@ -67,8 +67,9 @@ struct BadJson : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/* Parse exactly `bytes` bytes. BadJson: a fault, nesting above MOFKA_JSON_DEPTH_MAX, invalid UTF-8,
- * a number that no double holds, an object with a name twice. */
+/* Parse exactly `bytes` bytes. BadJson: a fault, a byte order mark, nesting above
+ * MOFKA_JSON_DEPTH_MAX, invalid UTF-8 or half a surrogate pair, a number that no double holds, an
+ * object with a name twice. */
 void parse(const char *text, size_t bytes, Document &document);
 
 std::string text_of(const Value &value);

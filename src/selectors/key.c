@@ -119,6 +119,17 @@ static void destroy(void *self) {
 static const mofka_partition_selector_ops_t ops = {
     .size = sizeof ops, .set_partitions = set_partitions, .select = choose, .destroy = destroy};
 
+static mofka_status_t make(const char *pointer, void **self) {
+    by_key_t *key = calloc(1, sizeof *key);
+    if (!key)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a partition selector");
+    mofka_status_t status = mfi_pointer_make(&key->pointer, "key selector", pointer);
+    if (status)
+        destroy(key);
+    *self = key;
+    return status;
+}
+
 static mofka_status_t create(const mofka_metadata_t *metadata,
                              const mofka_partition_selector_ops_t **out, void **self) {
     char *type = NULL, *pointer = NULL;
@@ -127,21 +138,11 @@ static mofka_status_t create(const mofka_metadata_t *metadata,
         {.key = "pointer", .kind = MOFKA_OPTION_STRING, .value = &pointer}};
     mofka_status_t status =
         mofka_options_read("key selector", mofka_metadata_text(metadata, NULL), options, 2);
-    if (!status && !pointer)
-        status = mofka_fail(MOFKA_ERR_OPTION, "key selector: option \"pointer\" is missing");
-    by_key_t *key = status ? NULL : calloc(1, sizeof *key);
-    if (!status && !key)
-        status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a partition selector");
     if (!status)
-        status = mfi_pointer_make(&key->pointer, "key selector", pointer);
+        status = make(pointer, self);
     free(type);
-    if (status) {
-        free(pointer);
-        free(key);
-        return status;
-    }
+    free(pointer);
     *out = &ops;
-    *self = key;
-    return MOFKA_OK;
+    return status;
 }
 MOFKA_REGISTER_PARTITION_SELECTOR(key, create);

@@ -39,7 +39,22 @@ static bool read_token(const char *from, const char *end, char *said, mfi_token_
     return true;
 }
 
-mofka_status_t mfi_pointer_make(mfi_pointer_t *pointer, const char *what, char *text) {
+/* All tokens of `text`, which begins with a slash or is empty. */
+static bool read_tokens(mfi_pointer_t *pointer, const char *text) {
+    for (const char *from = text; *from;) {
+        const char *end = strchrnul(from + 1, '/');
+        if (!read_token(from + 1, end, pointer->said + (from - text),
+                        &pointer->tokens[pointer->count++]))
+            return false;
+        from = end;
+    }
+    return true;
+}
+
+mofka_status_t mfi_pointer_make(mfi_pointer_t *pointer, const char *what, const char *text) {
+    *pointer = (mfi_pointer_t){0};
+    if (!text)
+        return mofka_fail(MOFKA_ERR_OPTION, "%s: option \"pointer\" is missing", what);
     if (*text && *text != '/')
         return mofka_fail(MOFKA_ERR_OPTION,
                           "%s: option \"pointer\" must be empty or begin with '/', not '%.100s'",
@@ -47,27 +62,16 @@ mofka_status_t mfi_pointer_make(mfi_pointer_t *pointer, const char *what, char *
     size_t bytes = strlen(text), count = 0;
     for (size_t i = 0; i < bytes; i++)
         count += text[i] == '/';
-    mfi_pointer_t made = {.said = malloc(bytes + 1),
-                          .tokens = calloc(count + 1, sizeof(mfi_token_t))};
-    bool good = true;
-    if (!made.said || !made.tokens) {
-        mfi_pointer_clear(&made);
+    pointer->text = strdup(text);
+    pointer->said = malloc(bytes + 1);
+    pointer->tokens = calloc(count + 1, sizeof(mfi_token_t));
+    if (!pointer->text || !pointer->said || !pointer->tokens)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a JSON Pointer");
-    }
-    for (const char *from = text; good && *from;) {
-        const char *end = strchrnul(from + 1, '/');
-        good = read_token(from + 1, end, made.said + (from - text), &made.tokens[made.count++]);
-        from = end;
-    }
-    if (!good) {
-        mfi_pointer_clear(&made);
-        return mofka_fail(MOFKA_ERR_OPTION,
-                          "%s: option \"pointer\": a '~' in '%.100s' is neither ~0 nor ~1", what,
-                          text);
-    }
-    made.text = text;
-    *pointer = made;
-    return MOFKA_OK;
+    return read_tokens(pointer, text)
+               ? MOFKA_OK
+               : mofka_fail(MOFKA_ERR_OPTION,
+                            "%s: option \"pointer\": a '~' in '%.100s' is neither ~0 nor ~1", what,
+                            text);
 }
 
 static const char *element(const char *array, const char *limit, size_t index) {

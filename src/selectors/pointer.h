@@ -1,5 +1,4 @@
-/* What the selectors that look into metadata share: a JSON Pointer (RFC 6901), and the partition
- * that was asked for. */
+/* What the selectors that look into metadata share: a JSON Pointer (RFC 6901). */
 #ifndef MOFKA_SRC_SELECTORS_POINTER_H
 #define MOFKA_SRC_SELECTORS_POINTER_H
 
@@ -20,8 +19,9 @@ typedef struct mfi_pointer {
     mfi_scratch_t scratch;
 } mfi_pointer_t;
 
-/* Of "" (the whole) or "/a/0/b~1c", which is taken. MOFKA_ERR_OPTION: `what` begins the message. */
-mofka_status_t mfi_pointer_make(mfi_pointer_t *pointer, const char *what, char *text);
+/* Of "" (the whole) or "/a/0/b~1c". MOFKA_ERR_OPTION: it is NULL, or no pointer; `what` begins the
+ * message. Clear it in any case. */
+mofka_status_t mfi_pointer_make(mfi_pointer_t *pointer, const char *what, const char *text);
 void mfi_pointer_clear(mfi_pointer_t *pointer);
 
 /* The value that it names in an event's metadata, or NULL: nothing is there. MOFKA_ERR_JSON: the

@@ -20,15 +20,20 @@ typedef struct by_range {
     size_t count;
 } by_range_t;
 
-static mofka_status_t set_partitions(void *self, const mofka_metadata_t *const *partitions,
-                                     size_t count) {
+static mofka_status_t check_count(void *self, size_t count) {
     const by_range_t *range = self;
-    (void)partitions;
     return range->count + 1 == count
                ? MOFKA_OK
                : mofka_fail(MOFKA_ERR_RANGE,
-                            "range selector: %zu bounds are for %zu partitions, the topic has %zu",
-                            range->count, range->count + 1, count);
+                            "range selector: option \"bounds\" has %zu bounds, for %zu "
+                            "partitions; the topic has %zu partitions, so it must have %zu",
+                            range->count, range->count + 1, count, count - 1);
+}
+
+static mofka_status_t set_partitions(void *self, const mofka_metadata_t *const *partitions,
+                                     size_t count) {
+    (void)partitions;
+    return check_count(self, count);
 }
 
 static mofka_status_t number_of(by_range_t *range, const char *value, const char *limit,
@@ -86,52 +91,70 @@ static void destroy(void *self) {
     free(range);
 }
 
-static const mofka_partition_selector_ops_t ops = {
-    .size = sizeof ops, .set_partitions = set_partitions, .select = choose, .destroy = destroy};
+static const mofka_partition_selector_ops_t ops = {.size = sizeof ops,
+                                                   .set_partitions = set_partitions,
+                                                   .select = choose,
+                                                   .destroy = destroy,
+                                                   .check_count = check_count};
 
-/* `text`: a print of JSON. */
-static mofka_status_t read_bounds(by_range_t *range, const char *text) {
-    const char *limit = text + strlen(text);
-    mofka_status_t status = mfi_json_check("range selector", text, (size_t)(limit - text));
-    if (!status && *text != '[')
-        status = mofka_fail(MOFKA_ERR_OPTION,
-                            "range selector: option \"bounds\" must be an array of numbers, not "
-                            "%.100s",
-                            text);
-    if (status)
-        return status;
-    size_t room = 1;
-    for (const char *at = text; *at; at++)
-        room += *at == ',';
-    range->bounds = calloc(room, sizeof *range->bounds);
-    if (!range->bounds)
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu bounds", room);
-    mfi_json_walk_t walk = mfi_json_walk(text, limit);
-    while (mfi_json_next(&walk)) {
-        double bound =
-            mfi_json_is_number(walk.value) ? strtod_l(walk.value, NULL, range->plain) : HUGE_VAL;
-        if (!isfinite(bound) || (range->count && bound <= range->bounds[range->count - 1]))
-            return mofka_fail(MOFKA_ERR_OPTION,
-                              "range selector: option \"bounds\": %.*s is no number above the one "
-                              "before it",
-                              (int)(walk.end - walk.value), walk.value);
-        range->bounds[range->count++] = bound;
-    }
+static mofka_status_t bad_bound(const by_range_t *range, const mfi_json_walk_t *walk,
+                                const char *allowed) {
+    size_t bytes = (size_t)(walk->end - walk->value);
+    return mofka_fail(MOFKA_ERR_OPTION,
+                      "range selector: option \"bounds\": number %zu of them must be %s, not %.*s",
+                      range->count + 1, allowed, (int)(bytes < 80 ? bytes : 80), walk->value);
+}
+
+static mofka_status_t add_bound(by_range_t *range, const mfi_json_walk_t *walk) {
+    if (range->count + 1 == MOFKA_PARTITIONS_MAX)
+        return mofka_fail(MOFKA_ERR_RANGE,
+                          "range selector: option \"bounds\" has more than %d bounds, one fewer "
+                          "than the partitions that a topic can have",
+                          MOFKA_PARTITIONS_MAX - 1);
+    if (!mfi_json_is_number(walk->value))
+        return bad_bound(range, walk, "a number");
+    double bound = strtod_l(walk->value, NULL, range->plain);
+    if (!isfinite(bound))
+        return bad_bound(range, walk, "a number that a double holds");
+    if (range->count && bound <= range->bounds[range->count - 1])
+        return bad_bound(range, walk, "above the one before it");
+    range->bounds[range->count++] = bound;
     return MOFKA_OK;
 }
 
-static mofka_status_t make(char **pointer, const char *bounds, by_range_t *range) {
-    if (!*pointer || !bounds)
-        return mofka_fail(MOFKA_ERR_OPTION, "range selector: option \"%s\" is missing",
-                          *pointer ? "bounds" : "pointer");
+/* `text`: the option's value as it is written, which is JSON. */
+static mofka_status_t read_bounds(by_range_t *range, const char *text) {
+    if (!text)
+        return mofka_fail(MOFKA_ERR_OPTION, "range selector: option \"bounds\" is missing");
+    if (*text != '[')
+        return mofka_fail(MOFKA_ERR_OPTION,
+                          "range selector: option \"bounds\" must be an array of numbers, not "
+                          "%.100s",
+                          text);
+    range->bounds = calloc(MOFKA_PARTITIONS_MAX, sizeof *range->bounds);
+    if (!range->bounds)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a partition selector");
+    mofka_status_t status = MOFKA_OK;
+    mfi_json_walk_t walk = mfi_json_walk(text, text + strlen(text));
+    while (!status && mfi_json_next(&walk))
+        status = add_bound(range, &walk);
+    return status;
+}
+
+static mofka_status_t make(const char *pointer, const char *bounds, void **self) {
+    by_range_t *range = calloc(1, sizeof *range);
+    if (!range)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a partition selector");
     range->plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
-    if (!range->plain)
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a locale");
-    mofka_status_t status = mfi_pointer_make(&range->pointer, "range selector", *pointer);
+    mofka_status_t status = range->plain
+                                ? mfi_pointer_make(&range->pointer, "range selector", pointer)
+                                : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a locale");
+    if (!status)
+        status = read_bounds(range, bounds);
     if (status)
-        return status;
-    *pointer = NULL;
-    return read_bounds(range, bounds);
+        destroy(range);
+    *self = range;
+    return status;
 }
 
 static mofka_status_t create(const mofka_metadata_t *metadata,
@@ -141,20 +164,14 @@ static mofka_status_t create(const mofka_metadata_t *metadata,
         {.key = "type", .kind = MOFKA_OPTION_STRING, .value = &type},
         {.key = "pointer", .kind = MOFKA_OPTION_STRING, .value = &pointer},
         {.key = "bounds", .kind = MOFKA_OPTION_JSON, .value = &bounds}};
-    by_range_t *range = calloc(1, sizeof *range);
     mofka_status_t status =
-        range
-            ? mofka_options_read("range selector", mofka_metadata_text(metadata, NULL), options, 3)
-            : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a partition selector");
+        mofka_options_read("range selector", mofka_metadata_text(metadata, NULL), options, 3);
     if (!status)
-        status = make(&pointer, bounds, range);
+        status = make(pointer, bounds, self);
     free(type);
     free(pointer);
     free(bounds);
-    if (status && range)
-        destroy(range);
     *out = &ops;
-    *self = range;
     return status;
 }
 MOFKA_REGISTER_PARTITION_SELECTOR(range, create);

@@ -71,18 +71,30 @@ mofka_status_t mfi_reader_varint(mfi_reader_t *reader, uint64_t *number) {
     return mfi_reader_corrupt(reader, "a number above 64 bits");
 }
 
-mofka_status_t mfi_read_stored(const mofka_archive_t *archive, size_t stored_bytes,
-                               mfi_bytes_t *into, mfi_reader_t *reader) {
-    if (!mfi_bytes_reserve(into, stored_bytes))
-        return into->status;
-    mofka_status_t status = archive->read(archive->context, into->data, stored_bytes);
-    *reader = (mfi_reader_t){.data = (const unsigned char *)into->data, .size = stored_bytes};
-    return status;
-}
-
-mofka_status_t mfi_make_metadata(mofka_status_t status, const mfi_bytes_t *text,
-                                 mofka_metadata_t **metadata) {
+static mofka_status_t read_all(mfi_read_fn read, void *self, mfi_bytes_t *text,
+                               mfi_reader_t *reader) {
+    mofka_status_t status = read(self, text, reader);
     if (!status)
         status = text->status;
-    return status ? status : mofka_metadata_create(text->data, text->used, metadata);
+    return status || reader->at == reader->size
+               ? status
+               : mfi_reader_corrupt(reader, "something after the value");
+}
+
+mofka_status_t mfi_restore(mfi_read_fn read, void *self, const mofka_archive_t *archive,
+                           size_t stored_bytes, mofka_metadata_t **metadata) {
+    mfi_bytes_t stored, text;
+    mfi_bytes_init(&stored);
+    mfi_bytes_init(&text);
+    mofka_status_t status = mfi_bytes_reserve(&stored, stored_bytes)
+                                ? archive->read(archive->context, stored.data, stored_bytes)
+                                : stored.status;
+    mfi_reader_t reader = {.data = (const unsigned char *)stored.data, .size = stored_bytes};
+    if (!status)
+        status = read_all(read, self, &text, &reader);
+    if (!status)
+        status = mofka_metadata_create(text.data, text.used, metadata);
+    mfi_bytes_free(&stored);
+    mfi_bytes_free(&text);
+    return status;
 }

@@ -52,11 +52,12 @@ typedef struct mfi_reader {
 mofka_status_t mfi_reader_corrupt(const mfi_reader_t *reader, const char *why);
 mofka_status_t mfi_reader_varint(mfi_reader_t *reader, uint64_t *number);
 
-/* What every serializer does around its own work: all that is stored into `into` (initialised; the
- * reader reads it), and the text (or its failure) into metadata. */
-mofka_status_t mfi_read_stored(const mofka_archive_t *archive, size_t stored_bytes,
-                               mfi_bytes_t *into, mfi_reader_t *reader);
-mofka_status_t mfi_make_metadata(mofka_status_t status, const mfi_bytes_t *text,
-                                 mofka_metadata_t **metadata);
+/* How a serializer makes text of all that is stored (with its `self`); what it leaves unread is
+ * refused. */
+typedef mofka_status_t (*mfi_read_fn)(void *self, mfi_bytes_t *text, mfi_reader_t *reader);
+
+/* What every deserialize does around that: bytes from the archive, metadata of the text. */
+mofka_status_t mfi_restore(mfi_read_fn read, void *self, const mofka_archive_t *archive,
+                           size_t stored_bytes, mofka_metadata_t **metadata);
 
 #endif

@@ -5,46 +5,31 @@
 #include <stdlib.h>
 #include "cbor_text.h"
 
+static void write_tokens(const void *self, mfi_bytes_t *out, const mfi_tape_t *tape) {
+    (void)self;
+    mfi_cbor_write(out, tape, 0);
+}
+
 static mofka_status_t serialize(void *self, const mofka_archive_t *archive, const char *metadata,
                                 size_t metadata_bytes) {
+    return mfi_store(write_tokens, self, archive, metadata, metadata_bytes);
+}
+
+static mofka_status_t read_text(void *self, mfi_bytes_t *text, mfi_reader_t *reader) {
     (void)self;
-    mfi_tape_t tape;
-    mfi_bytes_t out;
-    mfi_bytes_init(&out);
-    mofka_status_t status = mfi_tape_parse(&tape, metadata, metadata_bytes);
-    if (!status) {
-        mfi_cbor_write(&out, &tape, 0);
-        status = out.status;
-    }
-    if (!status)
-        status = archive->write(archive->context, out.data, out.used);
-    mfi_bytes_free(&out);
-    mfi_tape_free(&tape);
-    return status;
+    return mfi_cbor_read(text, reader, 0, false);
 }
 
 static mofka_status_t deserialize(void *self, const mofka_archive_t *archive, size_t stored_bytes,
                                   mofka_metadata_t **metadata) {
-    (void)self;
-    mfi_bytes_t stored, text;
-    mfi_reader_t reader;
-    mfi_bytes_init(&stored);
-    mfi_bytes_init(&text);
-    mofka_status_t status = mfi_read_stored(archive, stored_bytes, &stored, &reader);
-    if (!status)
-        status = mfi_cbor_read(&text, &reader, 0, false);
-    if (!status && reader.at < reader.size)
-        status = mfi_reader_corrupt(&reader, "something after the item");
-    status = mfi_make_metadata(status, &text, metadata);
-    mfi_bytes_free(&stored);
-    mfi_bytes_free(&text);
-    return status;
+    return mfi_restore(read_text, self, archive, stored_bytes, metadata);
 }
+
+static const mofka_serializer_ops_t table = {
+    .size = sizeof table, .serialize = serialize, .deserialize = deserialize};
 
 static mofka_status_t create(const mofka_metadata_t *metadata, const mofka_serializer_ops_t **ops,
                              void **self) {
-    static const mofka_serializer_ops_t table = {
-        .size = sizeof table, .serialize = serialize, .deserialize = deserialize};
     char *type = NULL;
     const mofka_option_t options[] = {{.key = "type", .kind = MOFKA_OPTION_STRING, .value = &type}};
     mofka_status_t status =

@@ -227,7 +227,7 @@ static mofka_status_t read_embedded(mfi_bytes_t *out, mfi_reader_t *reader, bool
         return mfi_reader_corrupt(reader, "embedded JSON that is no byte string");
     mfi_tape_t tape;
     bool is_good =
-        !mfi_tape_parse(&tape, item.text, item.value) && tape.tokens[0].at <= 1 &&
+        !mfi_tape_parse(&tape, "embedded JSON", item.text, item.value) && tape.tokens[0].at <= 1 &&
         (tape.tokens[0].kind == MFI_TOKEN_NUMBER || tape.tokens[0].kind == MFI_TOKEN_STRING);
     *is_string = is_good && tape.tokens[0].kind == MFI_TOKEN_STRING;
     mfi_tape_free(&tape);

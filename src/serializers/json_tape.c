@@ -5,14 +5,14 @@
 
 typedef struct parser {
     mfi_tape_t *tape;
-    const char *text;
+    const char *what, *text;
     size_t bytes, at;
     uint32_t open[MOFKA_JSON_DEPTH_MAX]; /* the arrays and objects that are not closed yet */
     size_t depth;
 } parser_t;
 
 static mofka_status_t fault(const parser_t *parser, const char *why) {
-    return mofka_fail(MOFKA_ERR_JSON, "metadata: %s at byte %zu of %zu", why, parser->at,
+    return mofka_fail(MOFKA_ERR_JSON, "%s: %s at byte %zu of %zu", parser->what, why, parser->at,
                       parser->bytes);
 }
 
@@ -147,19 +147,20 @@ static mofka_status_t parse_name(parser_t *parser) {
 /* Into an array or an object. *is_inside: its first value follows. */
 static mofka_status_t parse_open(parser_t *parser, mfi_token_kind_t kind, bool *is_inside) {
     if (parser->depth == MOFKA_JSON_DEPTH_MAX)
-        return mofka_fail(MOFKA_ERR_JSON, "metadata: nested deeper than %d at byte %zu of %zu",
-                          MOFKA_JSON_DEPTH_MAX, parser->at, parser->bytes);
+        return mofka_fail(MOFKA_ERR_JSON, "%s: nested deeper than %d at byte %zu of %zu",
+                          parser->what, MOFKA_JSON_DEPTH_MAX, parser->at, parser->bytes);
     mofka_status_t status = add_token(parser, kind, parser->at++, 0);
     if (status)
         return status;
     *is_inside = skip_space(parser) != (kind == MFI_TOKEN_ARRAY ? ']' : '}');
+    uint32_t index = parser->tape->count - 1;
+    mfi_token_t *open = &parser->tape->tokens[index];
     if (!*is_inside) {
-        parser->at++;
+        open->bytes = (uint32_t)(++parser->at - open->at);
         return MOFKA_OK;
     }
-    uint32_t index = parser->tape->count - 1;
     parser->open[parser->depth++] = index;
-    parser->tape->tokens[index].count = 1;
+    open->count = 1;
     return kind == MFI_TOKEN_OBJECT ? parse_name(parser) : MOFKA_OK;
 }
 
@@ -198,22 +199,22 @@ static mofka_status_t parse_after(parser_t *parser) {
         }
         if (c != (is_array ? ']' : '}'))
             return fault(parser, is_array ? "neither ',' nor ']'" : "neither ',' nor '}'");
-        parser->at++;
+        open->bytes = (uint32_t)(++parser->at - open->at);
         open->next = parser->tape->count;
         parser->depth--;
     }
     return MOFKA_OK;
 }
 
-mofka_status_t mfi_tape_parse(mfi_tape_t *tape, const char *text, size_t bytes) {
+mofka_status_t mfi_tape_parse(mfi_tape_t *tape, const char *what, const char *text, size_t bytes) {
     tape->text = text;
     tape->tokens = tape->small;
     tape->count = 0;
     tape->room = sizeof tape->small / sizeof *tape->small;
     if (bytes > MOFKA_METADATA_BYTES_MAX)
-        return mofka_fail(MOFKA_ERR_TOO_LARGE, "metadata of %zu bytes, at most %zu", bytes,
+        return mofka_fail(MOFKA_ERR_TOO_LARGE, "%s of %zu bytes, at most %zu", what, bytes,
                           MOFKA_METADATA_BYTES_MAX);
-    parser_t parser = {.tape = tape, .text = text, .bytes = bytes};
+    parser_t parser = {.tape = tape, .what = what, .text = text, .bytes = bytes};
     mofka_status_t status = MOFKA_OK;
     bool is_inside = false;
     do {
@@ -230,4 +231,21 @@ mofka_status_t mfi_tape_parse(mfi_tape_t *tape, const char *text, size_t bytes) 
 void mfi_tape_free(mfi_tape_t *tape) {
     if (tape->tokens != tape->small)
         free(tape->tokens);
+}
+
+mofka_status_t mfi_store(mfi_write_fn write, const void *self, const mofka_archive_t *archive,
+                         const char *metadata, size_t metadata_bytes) {
+    mfi_tape_t tape;
+    mfi_bytes_t out;
+    mfi_bytes_init(&out);
+    mofka_status_t status = mfi_tape_parse(&tape, "metadata", metadata, metadata_bytes);
+    if (!status) {
+        write(self, &out, &tape);
+        status = out.status;
+    }
+    if (!status)
+        status = archive->write(archive->context, out.data, out.used);
+    mfi_bytes_free(&out);
+    mfi_tape_free(&tape);
+    return status;
 }

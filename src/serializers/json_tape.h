@@ -20,7 +20,7 @@ typedef enum mfi_token_kind {
 } mfi_token_kind_t;
 
 typedef struct mfi_token {
-    uint32_t at, bytes; /* its text; of a string, what is between the quotes */
+    uint32_t at, bytes; /* its text, all of it; of a string, what is between the quotes */
     uint32_t next;      /* index of the token after it and all that is in it */
     uint32_t count;     /* array: items; object: members, two tokens each */
     uint8_t kind;
@@ -35,10 +35,18 @@ typedef struct mfi_tape {
     mfi_token_t small[64];
 } mfi_tape_t;
 
-/* Parse exactly `bytes` bytes (borrowed by the tape). MOFKA_ERR_JSON: what is wrong, and where:
- * no JSON, nested deeper than MOFKA_JSON_DEPTH_MAX, invalid UTF-8. Free it in any case. */
-mofka_status_t mfi_tape_parse(mfi_tape_t *tape, const char *text, size_t bytes);
+/* Parse exactly `bytes` bytes (borrowed by the tape); `what` they are begins messages.
+ * MOFKA_ERR_JSON: what is wrong, and where: no JSON, nested deeper than MOFKA_JSON_DEPTH_MAX, invalid
+ * UTF-8. MOFKA_ERR_TOO_LARGE: above MOFKA_METADATA_BYTES_MAX. Free it in any case. */
+mofka_status_t mfi_tape_parse(mfi_tape_t *tape, const char *what, const char *text, size_t bytes);
 void mfi_tape_free(mfi_tape_t *tape);
+
+/* How a serializer writes all tokens (with its `self`). */
+typedef void (*mfi_write_fn)(const void *self, mfi_bytes_t *out, const mfi_tape_t *tape);
+
+/* What a serialize of tokens does around that: tokens of metadata, bytes into the archive. */
+mofka_status_t mfi_store(mfi_write_fn write, const void *self, const mofka_archive_t *archive,
+                         const char *metadata, size_t metadata_bytes);
 
 /* The UTF-8 of a string token that is not lone. View: the tape's text, or `into` (initialised). */
 const char *mfi_token_utf8(const mfi_tape_t *tape, const mfi_token_t *token, mfi_bytes_t *into,

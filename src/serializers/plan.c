@@ -1,240 +1,195 @@
 /* Plans, made of a JSON Schema: what is not understood here is left open, and stored as CBOR. */
 #include "plan.h"
 
-#include <cjson/cJSON.h>
 #include <stdlib.h>
+#include "schema_check.h"
 
-#define REFERENCES_MAX 64 /* from one to the next, without a schema between */
+typedef struct maker {
+    mfi_plans_t *plans;
+    mfi_schema_t schema;
+} maker_t;
 
 static mofka_status_t no_memory(void) {
     return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a plan of a schema");
 }
 
-static mofka_status_t wrong(const char *keyword, const char *needed, const cJSON *found) {
-    char *text = cJSON_PrintUnformatted(found);
-    mofka_fail(MOFKA_ERR_OPTION, "schema serializer: \"%s\" must be %s, not %.100s", keyword,
-               needed, text ? text : "?");
-    cJSON_free(text);
-    return MOFKA_ERR_OPTION;
+static const mfi_token_t *token_at(const maker_t *maker, uint32_t at) {
+    return mfi_tree_token(&maker->schema.tree, at);
 }
 
-static const cJSON *member(const cJSON *schema, const char *name) {
-    return cJSON_GetObjectItemCaseSensitive(schema, name);
+static uint32_t member(const maker_t *maker, uint32_t schema, const char *name) {
+    return mfi_tree_member(&maker->schema.tree, schema, name);
 }
 
-/* ---- references ----------------------------------------------------------------------------- */
-
-/* The value at a JSON Pointer; NULL where there is none. */
-static const cJSON *follow(const cJSON *value, const char *pointer) {
-    while (value && *pointer == '/') {
-        char name[512];
-        size_t used = 0;
-        for (pointer++; *pointer && *pointer != '/'; pointer++) {
-            char c = *pointer;
-            if (c == '~' && (pointer[1] == '0' || pointer[1] == '1'))
-                c = *++pointer == '0' ? '~' : '/';
-            if (used == sizeof name - 1)
-                return NULL;
-            name[used++] = c;
-        }
-        name[used] = '\0';
-        value = cJSON_IsArray(value) ? cJSON_GetArrayItem(value, atoi(name)) : member(value, name);
-    }
-    return *pointer ? NULL : value;
-}
-
-/* Past references within the schema; NULL for what is elsewhere, nowhere or a circle. */
-static const cJSON *target_of(const cJSON *root, const cJSON *schema) {
-    for (int i = 0; i < REFERENCES_MAX; i++) {
-        const char *reference = cJSON_GetStringValue(member(schema, "$ref"));
-        if (!reference)
-            return schema;
-        schema = *reference == '#' ? follow(root, reference + 1) : NULL;
-    }
-    return NULL;
-}
-
-/* The plan of a schema: there already, or to be filled in. NULL: no memory. */
-static const mfi_plan_t *plan_of(mfi_plans_t *plans, const cJSON *schema) {
-    schema = target_of(plans->root, schema);
-    for (size_t i = 0; i < plans->count; i++)
-        if (plans->plans[i]->schema == schema)
-            return plans->plans[i];
-    if (plans->count == plans->room) {
-        size_t room = 2 * plans->room + 8;
-        mfi_plan_t **more = realloc(plans->plans, room * sizeof *more);
-        if (!more)
-            return NULL;
-        plans->plans = more;
-        plans->room = room;
-    }
-    mfi_plan_t *plan = calloc(1, sizeof *plan);
-    if (!plan)
-        return NULL;
-    plan->schema = schema;
-    return plans->plans[plans->count++] = plan;
+/* What the subschema at a token means; MFI_NONE: nothing is there. */
+static const mfi_plan_t *plan_of(const maker_t *maker, uint32_t at) {
+    static const mfi_plan_t open = {.kind = MFI_PLAN_ANY};
+    uint32_t index = at == MFI_NONE ? MFI_NONE : maker->schema.index_of[at];
+    uint32_t target = index == MFI_NONE ? MFI_NONE : maker->schema.subschemas[index].target;
+    return target == MFI_NONE ? &open : &maker->plans->plans[target];
 }
 
 /* ---- enums ---------------------------------------------------------------------------------- */
 
-static mofka_status_t make_choice(mfi_choice_t *choice, const cJSON *value) {
-    choice->kind = cJSON_IsNull(value)     ? MFI_TOKEN_NULL
-                   : cJSON_IsFalse(value)  ? MFI_TOKEN_FALSE
-                   : cJSON_IsTrue(value)   ? MFI_TOKEN_TRUE
-                   : cJSON_IsNumber(value) ? MFI_TOKEN_NUMBER
-                   : cJSON_IsString(value) ? MFI_TOKEN_STRING
-                                           : MFI_TOKEN_OBJECT; /* matches nothing */
-    mfi_bytes_t text;
-    mfi_bytes_init(&text);
-    if (choice->kind == MFI_TOKEN_STRING) {
-        choice->utf8 = strdup(value->valuestring);
-        choice->utf8_bytes = strlen(value->valuestring);
-        mfi_put_quoted(&text, value->valuestring, choice->utf8_bytes);
-    } else {
-        char *print = cJSON_PrintUnformatted(value);
-        mfi_bytes_put(&text, print ? print : "", print ? strlen(print) : 0);
-        cJSON_free(print);
-    }
-    choice->text_bytes = text.used;
-    choice->text = malloc(text.used + 1);
-    if (choice->text)
-        memcpy(choice->text, text.data, text.used);
-    bool is_good = choice->text && !text.status && text.used > 0 &&
-                   (choice->utf8 || choice->kind != MFI_TOKEN_STRING);
-    mfi_bytes_free(&text);
-    return is_good ? MOFKA_OK : no_memory();
+/* First by what is fast to tell apart. */
+int mfi_choice_order(const mfi_choice_t *a, const mfi_choice_t *b) {
+    if (a->kind != b->kind)
+        return a->kind < b->kind ? -1 : 1;
+    if (a->bytes != b->bytes)
+        return a->bytes < b->bytes ? -1 : 1;
+    return memcmp(a->text, b->text, a->bytes);
 }
 
-static mofka_status_t make_enum(mfi_plan_t *plan, const cJSON *first, size_t count) {
+static int order_of(const void *a, const void *b, void *choices) {
+    const mfi_choice_t *all = choices;
+    return mfi_choice_order(&all[*(const uint32_t *)a], &all[*(const uint32_t *)b]);
+}
+
+static mofka_status_t make_enum(mfi_plan_t *plan, size_t count) {
     plan->kind = MFI_PLAN_ENUM;
     plan->choices = calloc(count, sizeof *plan->choices);
-    if (!plan->choices)
-        return no_memory();
-    plan->choice_count = count;
-    mofka_status_t status = MOFKA_OK;
-    for (size_t i = 0; i < count && !status; i++, first = first->next)
-        status = make_choice(&plan->choices[i], first);
-    return status;
+    plan->sorted = calloc(count, sizeof *plan->sorted);
+    plan->count = (uint32_t)count;
+    return plan->choices && plan->sorted ? MOFKA_OK : no_memory();
 }
 
-static mofka_status_t make_words(mfi_plan_t *plan, const char *array) {
-    cJSON *words = cJSON_Parse(array);
-    mofka_status_t status =
-        words ? make_enum(plan, words->child, (size_t)cJSON_GetArraySize(words)) : no_memory();
-    cJSON_Delete(words);
-    return status;
+static void sort_choices(mfi_plan_t *plan) {
+    for (uint32_t i = 0; i < plan->count; i++)
+        plan->sorted[i] = i;
+    qsort_r(plan->sorted, plan->count, sizeof *plan->sorted, order_of, plan->choices);
+}
+
+static mofka_status_t make_values(const maker_t *maker, mfi_plan_t *plan, const uint32_t *values,
+                                  size_t count) {
+    mofka_status_t status = make_enum(plan, count);
+    if (status)
+        return status;
+    for (size_t i = 0; i < count; i++) {
+        const mfi_token_t *token = token_at(maker, values[i]);
+        plan->choices[i] = (mfi_choice_t){.kind = (mfi_token_kind_t)token->kind,
+                                          .text = maker->schema.tree.tape.text + token->at,
+                                          .bytes = token->bytes};
+    }
+    sort_choices(plan);
+    return MOFKA_OK;
+}
+
+static mofka_status_t make_words(mfi_plan_t *plan, bool is_null) {
+    static const mfi_choice_t words[] = {
+        {MFI_TOKEN_FALSE, "false", 5}, {MFI_TOKEN_TRUE, "true", 4}, {MFI_TOKEN_NULL, "null", 4}};
+    size_t count = is_null ? 1 : 2;
+    mofka_status_t status = make_enum(plan, count);
+    if (status)
+        return status;
+    memcpy(plan->choices, is_null ? words + 2 : words, count * sizeof *words);
+    sort_choices(plan);
+    return MOFKA_OK;
 }
 
 /* ---- objects and arrays --------------------------------------------------------------------- */
 
-static bool is_listed(const cJSON *names, const char *name) {
-    const cJSON *item;
-    cJSON_ArrayForEach(item, names) if (cJSON_IsString(item) &&
-                                        strcmp(item->valuestring, name) == 0) return true;
-    return false;
-}
-
-static mofka_status_t make_property(mfi_plans_t *plans, mfi_property_t *property,
-                                    const cJSON *schema) {
-    mfi_bytes_t prefix;
-    mfi_bytes_init(&prefix);
-    property->name = strdup(schema->string);
-    property->name_bytes = strlen(schema->string);
-    mfi_put_quoted(&prefix, schema->string, property->name_bytes);
-    mfi_bytes_put_char(&prefix, ':');
-    property->prefix = malloc(prefix.used);
-    if (property->prefix)
-        memcpy(property->prefix, prefix.data, prefix.used);
-    property->prefix_bytes = prefix.used;
-    property->plan = plan_of(plans, schema);
-    bool is_good = !prefix.status && property->name && property->prefix && property->plan;
-    mfi_bytes_free(&prefix);
-    return is_good ? MOFKA_OK : no_memory();
-}
-
-static mofka_status_t make_object(mfi_plans_t *plans, mfi_plan_t *plan, const cJSON *properties,
-                                  const cJSON *required) {
-    if (properties && !cJSON_IsObject(properties))
-        return wrong("properties", "an object", properties);
-    if (required && !cJSON_IsArray(required))
-        return wrong("required", "an array of names", required);
-    plan->kind = MFI_PLAN_OBJECT;
-    size_t count = (size_t)cJSON_GetArraySize(properties), bits = FORM_BITS;
-    plan->properties = calloc(count + 1, sizeof *plan->properties);
-    if (!plan->properties)
-        return no_memory();
-    mofka_status_t status = MOFKA_OK;
-    const cJSON *schema = properties ? properties->child : NULL;
-    for (; schema && !status; schema = schema->next) {
-        mfi_property_t *property = &plan->properties[plan->property_count++];
-        property->is_required = is_listed(required, schema->string);
-        property->bit = property->is_required ? 0 : bits++;
-        status = make_property(plans, property, schema);
+/* `required` names them in any order: the sorted ones find theirs. */
+static void mark_required(const maker_t *maker, mfi_plan_t *plan, uint32_t properties,
+                          uint32_t required) {
+    const mfi_tree_t *tree = &maker->schema.tree;
+    for (uint32_t i = 0; i < token_at(maker, required)->count; i++) {
+        const mfi_token_t *name = token_at(maker, tree->children[tree->first[required] + i]);
+        uint32_t found = mfi_tree_find(tree, properties, tree->tape.text + name->at, name->bytes);
+        if (found != MFI_NONE) {
+            plan->properties[plan->sorted[found]].is_required = true;
+            plan->required_count++;
+        }
     }
+}
+
+static mofka_status_t make_object(const maker_t *maker, mfi_plan_t *plan, uint32_t schema) {
+    const mfi_tree_t *tree = &maker->schema.tree;
+    uint32_t properties = member(maker, schema, "properties"), name = properties + 1;
+    uint32_t required = member(maker, schema, "required");
+    plan->kind = MFI_PLAN_OBJECT;
+    plan->count = properties == MFI_NONE ? 0 : token_at(maker, properties)->count;
+    plan->properties = calloc(plan->count + 1, sizeof *plan->properties);
+    plan->sorted = calloc(plan->count + 1, sizeof *plan->sorted);
+    if (!plan->properties || !plan->sorted)
+        return no_memory();
+    for (uint32_t i = 0; i < plan->count; i++, name = token_at(maker, name + 1)->next) {
+        const mfi_token_t *token = token_at(maker, name);
+        const char *text = tree->tape.text + token->at;
+        plan->properties[i] = (mfi_property_t){
+            .name = text, .name_bytes = token->bytes, .plan = plan_of(maker, name + 1)};
+        plan->sorted[mfi_tree_find(tree, properties, text, token->bytes)] = i;
+    }
+    if (plan->count > 0 && required != MFI_NONE)
+        mark_required(maker, plan, properties, required);
+    size_t bits = FORM_BITS;
+    for (uint32_t i = 0; i < plan->count; i++)
+        plan->properties[i].bit = plan->properties[i].is_required ? 0 : bits++;
     plan->form_bytes = (bits + 7) / 8;
-    return status;
+    return MOFKA_OK;
+}
+
+static void make_array(const maker_t *maker, mfi_plan_t *plan, uint32_t items) {
+    plan->kind = MFI_PLAN_ARRAY;
+    plan->items = plan_of(maker, items); /* an array of schemas is none */
 }
 
 /* ---- all ------------------------------------------------------------------------------------ */
 
-static mofka_status_t fill_in(mfi_plans_t *plans, mfi_plan_t *plan) {
-    const cJSON *schema = plan->schema, *values = member(schema, "enum");
-    const cJSON *constant = member(schema, "const"), *items = member(schema, "items");
-    const cJSON *properties = member(schema, "properties"), *type = member(schema, "type");
-    const char *name = cJSON_IsString(type) ? type->valuestring : type ? "" : NULL;
-    if (values && !cJSON_IsArray(values))
-        return wrong("enum", "an array of values", values);
-    if (type && !cJSON_IsString(type) && !cJSON_IsArray(type))
-        return wrong("type", "a name or an array of names", type);
-    if (constant)
-        return make_enum(plan, constant, 1);
-    if (cJSON_GetArraySize(values) > 0)
-        return make_enum(plan, values->child, (size_t)cJSON_GetArraySize(values));
-    if (name ? strcmp(name, "object") == 0 : properties != NULL)
-        return make_object(plans, plan, properties, member(schema, "required"));
-    if (name ? strcmp(name, "array") == 0 : cJSON_IsObject(items)) {
-        plan->kind = MFI_PLAN_ARRAY;
-        plan->items = plan_of(plans, cJSON_IsObject(items) ? items : NULL);
-        return plan->items ? MOFKA_OK : no_memory();
-    }
-    if (name && strcmp(name, "boolean") == 0)
-        return make_words(plan, "[false,true]");
-    if (name && strcmp(name, "null") == 0)
-        return make_words(plan, "[null]");
-    plan->kind = !name                          ? MFI_PLAN_ANY
-                 : strcmp(name, "string") == 0  ? MFI_PLAN_STRING
-                 : strcmp(name, "integer") == 0 ? MFI_PLAN_INTEGER
-                 : strcmp(name, "number") == 0  ? MFI_PLAN_NUMBER
-                                                : MFI_PLAN_ANY;
+/* "enum" and "const" tell most; a "type" counts, or without one what its keywords are for. */
+static mofka_status_t fill_in(const maker_t *maker, mfi_plan_t *plan, uint32_t schema) {
+    const mfi_tree_t *tree = &maker->schema.tree;
+    uint32_t constant = member(maker, schema, "const"), values = member(maker, schema, "enum");
+    uint32_t items = member(maker, schema, "items"), type = member(maker, schema, "type");
+    bool has_type = type != MFI_NONE;
+    if (constant != MFI_NONE)
+        return make_values(maker, plan, &constant, 1);
+    if (values != MFI_NONE && token_at(maker, values)->count > 0)
+        return make_values(maker, plan, tree->children + tree->first[values],
+                           token_at(maker, values)->count);
+    if (has_type ? mfi_tree_is(tree, type, "object")
+                 : member(maker, schema, "properties") != MFI_NONE)
+        return make_object(maker, plan, schema);
+    if (has_type && (mfi_tree_is(tree, type, "boolean") || mfi_tree_is(tree, type, "null")))
+        return make_words(plan, mfi_tree_is(tree, type, "null"));
+    if (has_type ? mfi_tree_is(tree, type, "array")
+                 : items != MFI_NONE && token_at(maker, items)->kind == MFI_TOKEN_OBJECT)
+        make_array(maker, plan, items);
+    else if (has_type && mfi_tree_is(tree, type, "string"))
+        plan->kind = MFI_PLAN_STRING;
+    else if (has_type && mfi_tree_is(tree, type, "integer"))
+        plan->kind = MFI_PLAN_INTEGER;
+    else if (has_type && mfi_tree_is(tree, type, "number"))
+        plan->kind = MFI_PLAN_NUMBER;
     return MOFKA_OK;
 }
 
-mofka_status_t mfi_plans_make(mfi_plans_t *plans, const cJSON *schema) {
-    *plans = (mfi_plans_t){.root = schema};
-    if (!cJSON_IsObject(schema) && !cJSON_IsBool(schema))
-        return wrong("schema", "an object or a boolean", schema);
-    mofka_status_t status = plan_of(plans, schema) ? MOFKA_OK : no_memory();
-    for (size_t i = 0; i < plans->count && !status; i++) /* filling one in may add more */
-        status = fill_in(plans, plans->plans[i]);
+mofka_status_t mfi_plans_make(mfi_plans_t *plans, const char *json) {
+    maker_t maker = {.plans = plans};
+    plans->plans = NULL;
+    plans->count = 0;
+    mfi_bytes_init(&plans->text);
+    mofka_status_t status = mfi_schema_make(&maker.schema, &plans->text, json);
+    const mfi_subschema_t *subschemas = maker.schema.subschemas;
+    if (!status) {
+        plans->plans = calloc(maker.schema.count, sizeof *plans->plans);
+        plans->count = plans->plans ? maker.schema.count : 0;
+        status = plans->plans ? MOFKA_OK : no_memory();
+    }
+    for (uint32_t i = 0; i < plans->count && !status; i++)
+        if (subschemas[i].target == i)
+            status = fill_in(&maker, &plans->plans[i], subschemas[i].at);
+    if (!status)
+        plans->first = plan_of(&maker, 0);
+    mfi_schema_free(&maker.schema);
     return status;
 }
 
-static void free_plan(mfi_plan_t *plan) {
-    for (size_t i = 0; i < plan->choice_count; i++) {
-        free(plan->choices[i].text);
-        free(plan->choices[i].utf8);
-    }
-    for (size_t i = 0; i < plan->property_count; i++) {
-        free(plan->properties[i].name);
-        free(plan->properties[i].prefix);
-    }
-    free(plan->choices);
-    free(plan->properties);
-    free(plan);
-}
-
 void mfi_plans_free(mfi_plans_t *plans) {
-    for (size_t i = 0; i < plans->count; i++)
-        free_plan(plans->plans[i]);
+    for (size_t i = 0; i < plans->count; i++) {
+        free(plans->plans[i].choices);
+        free(plans->plans[i].properties);
+        free(plans->plans[i].sorted);
+    }
     free(plans->plans);
+    mfi_bytes_free(&plans->text);
 }

@@ -12,8 +12,9 @@
  *
  * Numbers are varints (bytes.h). Forms of an object:
  *   FORM_CBOR    CBOR follows
- *   FORM_ORDER   names in the schema's order, all required ones there, no others. The bits above the
- *                form, continued in more bytes, tell which of the others are there; the values follow
+ *   FORM_ORDER   names in the schema's order, all required ones there, none that it does not know. The
+ *                bits above the form, continued in more bytes, tell which of those that are not
+ *                required are there; the values follow. Not where the bits would outweigh a list
  *   FORM_LIST    count of members, then each: 1 + index of the property and its value, or 0, the
  *                name and the value in CBOR
  */
@@ -36,20 +37,17 @@ enum { FORM_CBOR = 0, FORM_ORDER = 1, FORM_LIST = 2, FORM_MASK = 3, FORM_BITS = 
 
 typedef struct mfi_plan mfi_plan_t;
 
-/* A value of an enum: its text, and what a token must be to be it. */
+/* A value of an enum. `text` is its JSON; of a string, what is between the quotes. */
 typedef struct mfi_choice {
     mfi_token_kind_t kind;
-    char *text; /* JSON */
-    size_t text_bytes;
-    char *utf8; /* string: without quotes and escapes */
-    size_t utf8_bytes;
+    const char *text;
+    size_t bytes;
 } mfi_choice_t;
 
 typedef struct mfi_property {
-    char *name;
+    const char
+        *name; /* as JSON has it between quotes; a quote is before it, a quote and ':' behind */
     size_t name_bytes;
-    char *prefix; /* "name": in JSON */
-    size_t prefix_bytes;
     bool is_required;
     size_t bit; /* optional: which bit of FORM_ORDER says that it is there, from FORM_BITS on */
     const mfi_plan_t *plan;
@@ -57,25 +55,28 @@ typedef struct mfi_property {
 
 struct mfi_plan {
     mfi_plan_kind_t kind;
-    const struct cJSON *schema; /* while plans are made */
-    const mfi_plan_t *items;
-    mfi_choice_t *choices;
-    size_t choice_count;
-    mfi_property_t *properties;
-    size_t property_count;
+    const mfi_plan_t *items;    /* ARRAY */
+    mfi_choice_t *choices;      /* ENUM */
+    mfi_property_t *properties; /* OBJECT, in the schema's order */
+    uint32_t count;             /* of choices or properties */
+    uint32_t *sorted;           /* their indices, by mfi_choice_order or by name */
+    uint32_t required_count;
     size_t form_bytes; /* of FORM_ORDER: the form and the bits */
 };
 
-/* All plans of a schema; the first is the schema's. They refer to each other. */
+/* All plans of a schema. They refer to each other, and to its text. */
 typedef struct mfi_plans {
-    const struct cJSON *root; /* while plans are made */
-    mfi_plan_t **plans;
-    size_t count, room;
+    mfi_bytes_t text;
+    mfi_plan_t *plans;
+    size_t count;
+    const mfi_plan_t *first; /* the schema's */
 } mfi_plans_t;
 
-/* MOFKA_ERR_OPTION: where the schema is wrong, as far as it matters here. Free them in any case. */
-mofka_status_t mfi_plans_make(mfi_plans_t *plans, const struct cJSON *schema);
+/* Of a schema's JSON text. MOFKA_ERR_OPTION: where it is wrong. Free them in any case. */
+mofka_status_t mfi_plans_make(mfi_plans_t *plans, const char *json);
 void mfi_plans_free(mfi_plans_t *plans);
+
+int mfi_choice_order(const mfi_choice_t *a, const mfi_choice_t *b);
 
 /* Write the token at `index`, and all that is in it. */
 void mfi_plan_write(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,

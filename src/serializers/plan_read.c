@@ -22,9 +22,11 @@ static mofka_status_t read_number(mfi_bytes_t *out, mfi_reader_t *reader, uint64
 
 static mofka_status_t read_enum(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_reader_t *reader,
                                 uint64_t head) {
-    if (head > plan->choice_count)
+    if (head > plan->count)
         return mfi_reader_corrupt(reader, "an index outside its enum");
-    mfi_bytes_put(out, plan->choices[head - 1].text, plan->choices[head - 1].text_bytes);
+    const mfi_choice_t *choice = &plan->choices[head - 1];
+    size_t quote = choice->kind == MFI_TOKEN_STRING;
+    mfi_bytes_put(out, choice->text - quote, choice->bytes + 2 * quote);
     return MOFKA_OK;
 }
 
@@ -56,7 +58,7 @@ static mofka_status_t read_array(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_r
 
 static mofka_status_t read_property(const mfi_property_t *property, mfi_bytes_t *out,
                                     mfi_reader_t *reader, size_t depth) {
-    mfi_bytes_put(out, property->prefix, property->prefix_bytes);
+    mfi_bytes_put(out, property->name - 1, property->name_bytes + 3);
     return mfi_plan_read(property->plan, out, reader, depth + 1);
 }
 
@@ -68,7 +70,7 @@ static mofka_status_t read_order(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_r
     reader->at += plan->form_bytes;
     mofka_status_t status = MOFKA_OK;
     bool is_first = true;
-    for (size_t i = 0; i < plan->property_count && !status && !out->status; i++) {
+    for (size_t i = 0; i < plan->count && !status && !out->status; i++) {
         const mfi_property_t *property = &plan->properties[i];
         if (!property->is_required && !(bits[property->bit / 8] >> property->bit % 8 & 1))
             continue;
@@ -86,7 +88,7 @@ static mofka_status_t read_listed(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_
     mofka_status_t status = mfi_reader_varint(reader, &index);
     if (status)
         return status;
-    if (index > plan->property_count)
+    if (index > plan->count)
         return mfi_reader_corrupt(reader, "an index outside the properties");
     if (index > 0)
         return read_property(&plan->properties[index - 1], out, reader, depth);

@@ -55,23 +55,31 @@ static void write_string(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t inde
     mfi_bytes_free(&unescaped);
 }
 
-/* Escaped strings are not looked for: they are stored as what they are. */
-static bool is_choice(const mfi_choice_t *choice, const mfi_tape_t *tape,
-                      const mfi_token_t *token) {
-    bool is_string = choice->kind == MFI_TOKEN_STRING;
-    const char *text = is_string ? choice->utf8 : choice->text;
-    size_t bytes = is_string ? choice->utf8_bytes : choice->text_bytes;
-    return token->kind == choice->kind && token->kind < MFI_TOKEN_ARRAY && !token->has_escapes &&
-           token->bytes == bytes && memcmp(tape->text + token->at, text, bytes) == 0;
+/* Which choice the token is; `count`: none. Escaped strings are not looked for: they are stored as
+ * what they are. */
+static uint32_t find_choice(const mfi_plan_t *plan, const mfi_tape_t *tape,
+                            const mfi_token_t *token) {
+    const mfi_choice_t wanted = {(mfi_token_kind_t)token->kind, tape->text + token->at,
+                                 token->bytes};
+    uint32_t low = 0, high = token->kind < MFI_TOKEN_ARRAY && !token->has_escapes ? plan->count : 0;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = mfi_choice_order(&wanted, &plan->choices[plan->sorted[middle]]);
+        if (order == 0)
+            return plan->sorted[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return plan->count;
 }
 
 static void write_enum(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
                        uint32_t index) {
-    size_t i = 0;
-    while (i < plan->choice_count && !is_choice(&plan->choices[i], tape, &tape->tokens[index]))
-        i++;
-    if (i < plan->choice_count)
-        mfi_bytes_put_varint(out, 1 + i);
+    uint32_t found = find_choice(plan, tape, &tape->tokens[index]);
+    if (found < plan->count)
+        mfi_bytes_put_varint(out, 1 + (uint64_t)found);
     else
         not_as_planned(out, tape, index);
 }
@@ -88,53 +96,73 @@ static void write_array(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape
         mfi_plan_write(plan->items, out, tape, i);
 }
 
-/* The first property from `from` on that has the token's name; property_count: none. */
-static size_t find_property(const mfi_plan_t *plan, size_t from, const mfi_tape_t *tape,
-                            const mfi_token_t *name) {
+static int compare_names(const mfi_property_t *property, const char *name, size_t bytes) {
+    int order =
+        memcmp(name, property->name, bytes < property->name_bytes ? bytes : property->name_bytes);
+    return order ? order : (bytes > property->name_bytes) - (bytes < property->name_bytes);
+}
+
+/* The property that has the token's name; `count`: none. `guess`: where it is in most objects. */
+static uint32_t find_property(const mfi_plan_t *plan, uint32_t guess, const mfi_tape_t *tape,
+                              const mfi_token_t *name) {
     const char *text = tape->text + name->at;
-    size_t i = name->has_escapes ? plan->property_count : from;
-    while (i < plan->property_count && (plan->properties[i].name_bytes != name->bytes ||
-                                        memcmp(plan->properties[i].name, text, name->bytes) != 0))
-        i++;
-    return i;
+    uint32_t low = 0, high = name->has_escapes ? 0 : plan->count;
+    if (guess < high && compare_names(&plan->properties[guess], text, name->bytes) == 0)
+        return guess;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = compare_names(&plan->properties[plan->sorted[middle]], text, name->bytes);
+        if (order == 0)
+            return plan->sorted[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return plan->count;
 }
 
 /* Write the bits of FORM_ORDER; false, and nothing, where the object is not of that form. */
 static bool write_order(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
                         uint32_t index) {
-    size_t begin = out->used, at = 0;
+    const mfi_token_t *object = &tape->tokens[index];
+    size_t begin = out->used;
+    if (plan->form_bytes > 8 + 2 * (size_t)object->count)
+        return false;
     if (!mfi_bytes_reserve(out, plan->form_bytes))
         return true;
     unsigned char *bits = (unsigned char *)out->data + begin;
     memset(bits, 0, plan->form_bytes);
     bits[0] = FORM_ORDER;
-    bool is_good = true;
-    uint32_t i = index + 1;
-    for (; is_good && i < tape->tokens[index].next; i = tape->tokens[i + 1].next) {
-        size_t found = find_property(plan, at, tape, &tape->tokens[i]);
-        for (; at < found && is_good; at++)
-            is_good = !plan->properties[at].is_required;
-        is_good = is_good && at++ < plan->property_count;
-        size_t bit = is_good ? plan->properties[found].bit : 0;
-        if (bit > 0)
-            bits[bit / 8] = (unsigned char)(bits[bit / 8] | (1U << bit % 8));
+    uint32_t at = 0, required = 0;
+    for (uint32_t i = index + 1; i < object->next; i = tape->tokens[i + 1].next) {
+        uint32_t found = find_property(plan, at, tape, &tape->tokens[i]);
+        if (found < at || found == plan->count)
+            return false;
+        const mfi_property_t *property = &plan->properties[found];
+        required += property->is_required;
+        if (!property->is_required)
+            bits[property->bit / 8] =
+                (unsigned char)(bits[property->bit / 8] | (1U << property->bit % 8));
+        at = found + 1;
     }
-    for (; at < plan->property_count && is_good; at++)
-        is_good = !plan->properties[at].is_required;
-    out->used = is_good ? begin + plan->form_bytes : begin;
-    return is_good;
+    if (required == plan->required_count)
+        out->used = begin + plan->form_bytes;
+    return required == plan->required_count;
 }
 
 static void write_list(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
                        uint32_t index) {
     mfi_bytes_put_char(out, FORM_LIST);
     mfi_bytes_put_varint(out, tape->tokens[index].count);
+    uint32_t at = 0;
     for (uint32_t i = index + 1; i < tape->tokens[index].next; i = tape->tokens[i + 1].next) {
-        size_t found = find_property(plan, 0, tape, &tape->tokens[i]);
-        bool is_known = found < plan->property_count;
-        mfi_bytes_put_varint(out, is_known ? 1 + found : 0);
+        uint32_t found = find_property(plan, at, tape, &tape->tokens[i]);
+        bool is_known = found < plan->count;
+        mfi_bytes_put_varint(out, is_known ? 1 + (uint64_t)found : 0);
         if (is_known) {
             mfi_plan_write(plan->properties[found].plan, out, tape, i + 1);
+            at = found + 1;
         } else {
             mfi_cbor_write(out, tape, i);
             mfi_cbor_write(out, tape, i + 1);
@@ -148,7 +176,7 @@ static void write_object(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tap
         mfi_bytes_put_char(out, FORM_CBOR);
         mfi_cbor_write(out, tape, index);
     } else if (write_order(plan, out, tape, index)) {
-        size_t at = 0;
+        uint32_t at = 0;
         for (uint32_t i = index + 1; i < tape->tokens[index].next && !out->status;
              i = tape->tokens[i + 1].next) {
             at = find_property(plan, at, tape, &tape->tokens[i]);

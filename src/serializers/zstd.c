@@ -38,7 +38,7 @@ static void free_worker(worker_t *worker) {
     free(worker);
 }
 
-/* zstd_status_t of what cannot fail but for memory. */
+/* Of what cannot fail but for memory. */
 static mofka_status_t check(size_t answer) {
     return ZSTD_isError(answer)
                ? mofka_fail(MOFKA_ERR_MEMORY, "zstd: %s", ZSTD_getErrorName(answer))
@@ -123,7 +123,7 @@ static mofka_status_t size_of_frame(const mfi_reader_t *reader, size_t *size) {
     return MOFKA_OK;
 }
 
-static mofka_status_t decompress(worker_t *worker, mfi_bytes_t *text, const mfi_reader_t *reader) {
+static mofka_status_t decompress(worker_t *worker, mfi_bytes_t *text, mfi_reader_t *reader) {
     size_t size = 0;
     mofka_status_t status = size_of_frame(reader, &size);
     if (status || !mfi_bytes_reserve(text, size))
@@ -134,27 +134,23 @@ static mofka_status_t decompress(worker_t *worker, mfi_bytes_t *text, const mfi_
         return mofka_fail(MOFKA_ERR_CORRUPT, "stored metadata: zstd: %s",
                           ZSTD_isError(used) ? ZSTD_getErrorName(used) : "another size");
     text->used = used;
+    reader->at = reader->size;
     return MOFKA_OK;
 }
 
-static mofka_status_t deserialize(void *self, const mofka_archive_t *archive, size_t stored_bytes,
-                                  mofka_metadata_t **metadata) {
-    mfi_bytes_t stored, text;
-    mfi_reader_t reader;
+static mofka_status_t read_text(void *self, mfi_bytes_t *text, mfi_reader_t *reader) {
     worker_t *worker;
     mofka_status_t status = take_worker(self, &worker);
     if (status)
         return status;
-    mfi_bytes_init(&stored);
-    mfi_bytes_init(&text);
-    status = mfi_read_stored(archive, stored_bytes, &stored, &reader);
-    if (!status)
-        status = decompress(worker, &text, &reader);
-    status = mfi_make_metadata(status, &text, metadata);
-    mfi_bytes_free(&stored);
-    mfi_bytes_free(&text);
+    status = decompress(worker, text, reader);
     put_worker(self, worker);
     return status;
+}
+
+static mofka_status_t deserialize(void *self, const mofka_archive_t *archive, size_t stored_bytes,
+                                  mofka_metadata_t **metadata) {
+    return mfi_restore(read_text, self, archive, stored_bytes, metadata);
 }
 
 /* ---- creating ------------------------------------------------------------------------------- */
@@ -189,7 +185,7 @@ static mofka_status_t set_dictionary(zstd_t *zstd, const char *base64) {
                             size);
 }
 
-static mofka_status_t make(int level, const char *dictionary, zstd_t **out) {
+static mofka_status_t make(int level, const char *dictionary, void **self) {
     zstd_t *zstd = calloc(1, sizeof *zstd);
     if (!zstd)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a zstd serializer");
@@ -198,19 +194,17 @@ static mofka_status_t make(int level, const char *dictionary, zstd_t **out) {
     mofka_status_t status = dictionary ? set_dictionary(zstd, dictionary) : MOFKA_OK;
     if (status)
         destroy(zstd);
-    *out = zstd;
+    *self = zstd;
     return status;
 }
 
+static const mofka_serializer_ops_t table = {
+    .size = sizeof table, .serialize = serialize, .deserialize = deserialize, .destroy = destroy};
+
 static mofka_status_t create(const mofka_metadata_t *metadata, const mofka_serializer_ops_t **ops,
                              void **self) {
-    static const mofka_serializer_ops_t table = {.size = sizeof table,
-                                                 .serialize = serialize,
-                                                 .deserialize = deserialize,
-                                                 .destroy = destroy};
     char *type = NULL, *dictionary = NULL;
     uint64_t level = LEVEL_DEFAULT;
-    zstd_t *zstd = NULL;
     const mofka_option_t options[] = {
         {.key = "type", .kind = MOFKA_OPTION_STRING, .value = &type},
         {.key = "level",
@@ -222,11 +216,10 @@ static mofka_status_t create(const mofka_metadata_t *metadata, const mofka_seria
     mofka_status_t status =
         mofka_options_read("zstd serializer", mofka_metadata_text(metadata, NULL), options, 3);
     if (!status)
-        status = make((int)level, dictionary, &zstd);
+        status = make((int)level, dictionary, self);
     free(type);
     free(dictionary);
     *ops = &table;
-    *self = zstd;
     return status;
 }
 MOFKA_REGISTER_SERIALIZER(zstd, create);
