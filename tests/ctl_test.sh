@@ -91,7 +91,7 @@ case_malformed() {
         -n 1 "$ctl" consume "${driver[@]}" --topic t --count 3
     [ "$code" != 0 ] || fail "malformed lines are no failure"
     [ "$(jq -c .n lax.out | tr '\n' ' ')" = "1 3 4 " ] || fail "the good lines"
-    for line in 2 5 6; do says lax.err "bad.ndjson, line $line: no JSON at byte"; done
+    for line in 2 5 6; do says lax.err "bad.ndjson, line $line: it is not JSON: "; done
     says lax.err "3 events stored in 't', 0 not, 3 malformed lines"
     job strict -n 1 "$ctl" produce "${driver[@]}" --topic t --create --strict bad.ndjson
     want 1
@@ -297,10 +297,11 @@ case_fifo() {
     same few.ndjson got.out
     kill -INT "$(cat fifo.pid)"
     wait $job && fail "lines that were refused are no failure"
-    says fifo.err "in, line 2001: no JSON"
+    says fifo.err "in, line 2001: it is not JSON: "
+    says fifo.err "fifo: in: 2005 events stored in 't', 0 not, 1 malformed lines; interrupted"
     says fifo.err "'in' is a pipe of topic 't' already"
     says fifo.err "control, line 7, column 3: -> or <- is wanted, not '='"
-    says fifo.err "control, line 8, column 18: format is raw or json, not 'xml'"
+    says fifo.err "control, line 8, column 18: format cannot be 'xml': it is one of raw json"
     [ ! -e control ] && [ ! -e in ] && [ ! -e out ] || fail "pipes stay behind"
     # A complete topic closes its pipe; what was there before stays.
     mkfifo own
@@ -468,7 +469,7 @@ case_usage() {
     refuses "not also 'b'" topic create a b
     refuses "unknown argument 'x'" topic list x
     refuses "unknown option '-j'" topic list -j
-    refuses "unknown option '--jsno'; known are --json, --driver" topic list --jsno
+    refuses "unknown option '--jsno'; known are --json, --driver, --close-timeout" topic list --jsno
     refuses "--json takes no value" topic list --json=1
     refuses "a value is missing after '--topic'" consume --topic
     refuses "--topic NAME is missing" consume
@@ -485,7 +486,7 @@ case_usage() {
     refuses "they need --create" produce --topic t --topic.partitions 3
     refuses "--key chooses the selector" produce --topic t --create --key /a --selector.type default
     refuses "cannot read '/nowhere/file'" topic create t --topic /nowhere/file
-    refuses "--validator: no JSON at byte" topic create t --validator '{"type":'
+    refuses "--validator: the text is not JSON: " topic create t --validator '{"type":'
     refuses "'a' is a value already" topic create t --validator.a 1 --validator.a.b 2
     refuses "keys are 1 to 64 names" topic create t --validator.a..b 2
     refuses 'unknown option "partitons"; known: "partitions"' topic create t --topic.partitons 3

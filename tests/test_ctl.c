@@ -71,13 +71,15 @@ static void commands_refused(void **state) {
     refused("a -> b (format=", 16, "a value is wanted");
     refused("a -> b (format=raw", 19, ", or ) is wanted");
     refused("a -> b (format=raw batch_size=1)", 20, ", or ) is wanted, not 'b'");
-    refused("a -> b (format=xml)", 16, "format is raw or json, not 'xml'");
+    refused("a -> b (format=xml)", 16, "format cannot be 'xml': it is one of raw json");
+    refused("a <- b (from=middle)", 14, "from cannot be 'middle': it is one of beginning end");
     refused("a -> b (name=x)", 9, "unknown option 'name'; known are format, batch_size");
     refused("a <- b (format=raw)", 9, "known are batch_size, name, from");
     refused("a -> b (batch_size=0)", 20,
-            "batch_size is a whole number from 1 to 16777216, not '0'");
-    refused("a -> b (batch_size=-1)", 20, "batch_size is a whole number");
-    refused("a -> b (batch_size=1x)", 20, "not '1x'");
+            "batch_size cannot be '0': it is a whole number from 1 to 16777216");
+    refused("a -> b (batch_size=-1)", 20, "batch_size cannot be '-1': it is a whole number");
+    refused("a -> b (batch_size=1x)", 20, "'1x'");
+    refused("a -> b (batch_size=0x10)", 20, "'0x10'");
     refused("a -> b (batch_size=1, batch_size=2)", 23, "given twice");
     refused("\"a -> b", 1, "the quote is not closed");
     refused("\"\" -> b", 1, "a path is empty");
