@@ -1,4 +1,5 @@
-/* Parts of mofkactl that need no job: the fifo language, lines in, metadata on one line. */
+/* Parts of mofkactl that need no job: the fifo language, lines in, events as lines, JSON of options. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,11 +8,17 @@
 #include "ctl.h"
 #include "event_line.h"
 #include "fifo_language.h"
+#include "json.h"
 #include "lines.h"
+
+static char told[2048]; /* by `complain`, last */
 
 /* Of the program that is not here. */
 bool complain(const char *format, ...) {
-    fprintf(stderr, "%s\n", format);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(told, sizeof told, format, args);
+    va_end(args);
     return false;
 }
 
@@ -143,6 +150,24 @@ static void lines_of_a_pipe(void **state) {
     close(ends[0]);
 }
 
+static void lines_stopped(void **state) {
+    (void)state;
+    int ends[2];
+    lines_t lines;
+    assert_int_equal(pipe(ends), 0);
+    lines_open(&lines, ends[0], 100);
+    put(ends[1], "one\ntwo\nthr");
+    expect_line(&lines, LINE_TEXT, "one");
+    put(ends[1], "ee\n");
+    lines_stop(&lines);
+    expect_line(&lines, LINE_TEXT, "two");
+    expect_line(&lines, LINE_END, NULL); /* what came then was not read */
+    assert_int_equal(lines_rest(&lines), 3);
+    lines_close(&lines);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /* ---- metadata on one line ---------------------------------------------------------------------- */
 
 static void expect_metadata(const char *text, const char *wanted) {
@@ -164,12 +189,114 @@ static void metadata_lines(void **state) {
     expect_metadata("", "");
 }
 
+/* ---- JSON of options --------------------------------------------------------------------------- */
+
+static void expect_merged(const char *into, const char *from, size_t levels, const char *wanted) {
+    char *merged = json_merge(into, from, levels);
+    if (!wanted) {
+        assert_null(merged);
+        return;
+    }
+    assert_non_null(merged);
+    assert_string_equal(merged, wanted);
+    assert_int_equal(json_check("merged", merged, strlen(merged)), MOFKA_OK);
+    free(merged);
+}
+
+static void merging(void **state) {
+    (void)state;
+    expect_merged("{}", "{}", 0, "{}");
+    expect_merged("{}", " { \"a\" : [ 1.0 , \" \" ] } ", 0, "{\"a\":[1.0,\" \"]}");
+    expect_merged("{\"a\":1,\"b\":2}", "{\"b\":3,\"c\":4}", 0, "{\"a\":1,\"b\":3,\"c\":4}");
+    expect_merged("{\"a\":{\"x\":1,\"y\":2}}", "{\"a\":{\"y\":{},\"z\":3}}", 0,
+                  "{\"a\":{\"x\":1,\"y\":{},\"z\":3}}");
+    expect_merged("{\"a\":{\"x\":1}}", "{\"a\":[1]}", 0, "{\"a\":[1]}");
+    expect_merged("{\"a\":[1]}", "{\"a\":{\"x\":1}}", 0, "{\"a\":{\"x\":1}}");
+    expect_merged("{\"a\\u0062\":1,\"c\":2}", "{\"ab\":3}", 0, "{\"a\\u0062\":3,\"c\":2}");
+    expect_merged("{\"n\":12345678901234567890.10e-5}", "{\"m\":1E400}", 0,
+                  "{\"n\":12345678901234567890.10e-5,\"m\":1E400}");
+    /* One level: values replace. */
+    expect_merged("{\"a\":{\"x\":1}}", "{\"a\":{\"y\":2}}", 1, "{\"a\":{\"y\":2}}");
+    expect_merged("{\"a\":{\"x\":1}}", "{\"a\":{\"y\":2}}", 2, "{\"a\":{\"x\":1,\"y\":2}}");
+    expect_merged("{\"a\":1}", "{\"a\":{\"y\":2}}", 2, NULL);
+    assert_string_equal(mofka_last_error(), "'a' is a value already, it has no keys");
+}
+
+static void expect_check(const char *text, const char *message) {
+    mofka_status_t status = json_check("it", text, strlen(text));
+    assert_int_equal(status, message ? MOFKA_ERR_JSON : MOFKA_OK);
+    if (message)
+        assert_non_null(strstr(mofka_last_error(), message));
+}
+
+static void checking(void **state) {
+    (void)state;
+    expect_check("{\"a\":{\"a\":1},\"b\":[{\"a\":1},{\"a\":2}]}", NULL);
+    expect_check("\"a\"", NULL);
+    expect_check("[\"a\",\"a\"]", NULL);
+    expect_check("{\"a\":\"a\",\"ab\":1,\"\":2}", NULL);
+    expect_check("{\"a\":1,\"b\":{},\"a\":2}", "it: the key \"a\" is given twice");
+    expect_check("[[{\"a\":[],\"\\u0061\":2}]]", "the key \"a\" is given twice");
+    expect_check("{\"\":1,\"\":2}", "the key \"\" is given twice");
+    expect_check("{\"a\":1,}", "it is not JSON: ");
+}
+
+static void expect_group(group_t *group, const char *path, const char *value, const char *wanted) {
+    if (!group_set(group, "name", path, value))
+        fail_msg("%s: %s", value, told);
+    assert_string_equal(group->text, wanted);
+}
+
+static void refused_group(group_t *group, const char *path, const char *value, const char *why) {
+    assert_false(group_set(group, "name", path, value));
+    if (!strstr(told, why))
+        fail_msg("'%s' is told", told);
+}
+
+static void groups(void **state) {
+    (void)state;
+    group_t group = {NULL};
+    expect_group(&group, "a.b", "1.10", "{\"a\":{\"b\":1.10}}");
+    expect_group(&group, "a.c", "one \"word\"", "{\"a\":{\"b\":1.10,\"c\":\"one \\\"word\\\"\"}}");
+    expect_group(&group, "a.c", "{\"x\":1}", "{\"a\":{\"b\":1.10,\"c\":{\"x\":1}}}");
+    expect_group(&group, "a.c", "{\"y\":1}", "{\"a\":{\"b\":1.10,\"c\":{\"y\":1}}}");
+    expect_group(&group, NULL, "{\"a\":{\"c\":{\"x\":2}},\"d\":true}",
+                 "{\"a\":{\"b\":1.10,\"c\":{\"y\":1,\"x\":2}},\"d\":true}");
+    expect_group(&group, "a", "01", "{\"a\":\"01\",\"d\":true}");
+    refused_group(&group, "a.b", "1", "--name: 'a' is a value already");
+    refused_group(&group, "a..b", "1", "--name: keys are 1 to 64 names");
+    refused_group(&group, ".", "1", "keys are 1 to 64 names");
+    refused_group(&group, "a", "\xff", "--name '\xff' is not JSON: not UTF-8");
+    refused_group(&group, NULL, "{\"a\":1,\"a\":1}", "--name: the text: the key \"a\" is given");
+    refused_group(&group, NULL, "/nowhere/x", "--name cannot be '/nowhere/x': it is a JSON object");
+    assert_string_equal(group.text, "{\"a\":\"01\",\"d\":true}"); /* as it was */
+    group_clear(&group);
+}
+
+static void members(void **state) {
+    (void)state;
+    const char *object = "{\"type\": \"m\\u0070i\",\"n\": {\"type\":1}}";
+    char *type = json_member(object, "type"), *text = json_string(type);
+    char *rest = json_without(object, "type");
+    assert_string_equal(text, "mpi");
+    assert_string_equal(rest, "{\"n\":{\"type\":1}}");
+    assert_null(json_member(object, "x"));
+    assert_null(json_string("7"));
+    free(type);
+    free(text);
+    free(rest);
+    rest = json_without("{\"type\":1}", "type");
+    assert_string_equal(rest, "{}");
+    free(rest);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(commands),
-        cmocka_unit_test(commands_refused),
-        cmocka_unit_test(lines_of_a_pipe),
-        cmocka_unit_test(metadata_lines),
+        cmocka_unit_test(commands),        cmocka_unit_test(commands_refused),
+        cmocka_unit_test(lines_of_a_pipe), cmocka_unit_test(lines_stopped),
+        cmocka_unit_test(metadata_lines),  cmocka_unit_test(merging),
+        cmocka_unit_test(checking),        cmocka_unit_test(groups),
+        cmocka_unit_test(members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
