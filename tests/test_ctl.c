@@ -1,4 +1,6 @@
-/* Parts of mofkactl that need no job: the fifo language, lines in, events as lines, JSON of options. */
+/* Parts of mofkactl that need no job: the fifo language, lines in, events as lines, JSON of options,
+ * rates. */
+#include <cjson/cJSON.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +12,7 @@
 #include "fifo_language.h"
 #include "json.h"
 #include "lines.h"
+#include "rates.h"
 
 static char told[2048]; /* by `complain`, last */
 
@@ -222,7 +225,7 @@ static void merging(void **state) {
     assert_string_equal(mofka_last_error(), "'a' is a value already, it has no keys");
 }
 
-static void expect_check(const char *text, const char *message) {
+static void expect_json(const char *text, const char *message) {
     mofka_status_t status = json_check("it", text, strlen(text));
     assert_int_equal(status, message ? MOFKA_ERR_JSON : MOFKA_OK);
     if (message)
@@ -231,14 +234,14 @@ static void expect_check(const char *text, const char *message) {
 
 static void checking(void **state) {
     (void)state;
-    expect_check("{\"a\":{\"a\":1},\"b\":[{\"a\":1},{\"a\":2}]}", NULL);
-    expect_check("\"a\"", NULL);
-    expect_check("[\"a\",\"a\"]", NULL);
-    expect_check("{\"a\":\"a\",\"ab\":1,\"\":2}", NULL);
-    expect_check("{\"a\":1,\"b\":{},\"a\":2}", "it: the key \"a\" is given twice");
-    expect_check("[[{\"a\":[],\"\\u0061\":2}]]", "the key \"a\" is given twice");
-    expect_check("{\"\":1,\"\":2}", "the key \"\" is given twice");
-    expect_check("{\"a\":1,}", "it is not JSON: ");
+    expect_json("{\"a\":{\"a\":1},\"b\":[{\"a\":1},{\"a\":2}]}", NULL);
+    expect_json("\"a\"", NULL);
+    expect_json("[\"a\",\"a\"]", NULL);
+    expect_json("{\"a\":\"a\",\"ab\":1,\"\":2}", NULL);
+    expect_json("{\"a\":1,\"b\":{},\"a\":2}", "it: the key \"a\" is given twice");
+    expect_json("[[{\"a\":[],\"\\u0061\":2}]]", "the key \"a\" is given twice");
+    expect_json("{\"\":1,\"\":2}", "the key \"\" is given twice");
+    expect_json("{\"a\":1,}", "it is not JSON: ");
 }
 
 static void expect_group(group_t *group, const char *path, const char *value, const char *wanted) {
@@ -290,13 +293,61 @@ static void members(void **state) {
     free(rest);
 }
 
+/* ---- rates of top ------------------------------------------------------------------------------- */
+
+static cJSON *look(int time_us, int events, int lag) {
+    char text[1024];
+    const char *const partition =
+        "{\"tail_events\":%d,\"tail_bytes\":%d,\"held_events\":5,\"held_bytes\":6,"
+        "\"room_events\":10,\"room_bytes\":24,\"blocked_producers\":1,\"complete\":%s,"
+        "\"consumers\":[{\"name\":\"c\",\"live\":%s,\"lag\":%d}]}";
+    char first[300], second[300];
+    snprintf(first, sizeof first, partition, events, 8 * events, "true", "false", lag);
+    snprintf(second, sizeof second, partition, 2 * events, 16 * events, "false", "true", lag + 1);
+    snprintf(text, sizeof text,
+             "{\"time_us\":%d,\"topics\":[{\"name\":\"x\",\"partitions\":[%s]},"
+             "{\"name\":\"run-1\",\"partitions\":[%s,%s]}]}",
+             time_us, first, first, second);
+    cJSON *json = cJSON_Parse(text);
+    assert_non_null(json);
+    return json;
+}
+
+static double of_topic(const cJSON *stats, const char *key) {
+    const cJSON *topic = cJSON_GetObjectItem(stats, "topics")->child;
+    return cJSON_GetNumberValue(cJSON_GetObjectItem(topic, key));
+}
+
+static void rates(void **state) {
+    (void)state;
+    cJSON *before = look(1000000, 100, 3), *now = look(3000000, 140, 7);
+    assert_true(rates_add(before, NULL, "run-*") && rates_add(now, before, "run-*"));
+    const cJSON *topics = cJSON_GetObjectItem(now, "topics");
+    assert_int_equal(cJSON_GetArraySize(topics), 1);
+    assert_true(cJSON_IsNull(
+        cJSON_GetObjectItem(cJSON_GetObjectItem(before, "topics")->child, "events_per_s")));
+    /* 40 and 80 events more in two seconds, of 8 bytes each. */
+    assert_true(of_topic(now, "tail_events") == 420);
+    assert_true(of_topic(now, "events_per_s") == 60);
+    assert_true(of_topic(now, "bytes_per_s") == 480);
+    assert_true(of_topic(now, "events_fill") == 0.5 && of_topic(now, "bytes_fill") == 0.25);
+    assert_true(of_topic(now, "blocked_producers") == 2);
+    assert_true(cJSON_IsFalse(cJSON_GetObjectItem(topics->child, "complete")));
+    const cJSON *consumer = cJSON_GetObjectItem(topics->child, "consumers")->child;
+    assert_null(consumer->next);
+    assert_true(cJSON_GetNumberValue(cJSON_GetObjectItem(consumer, "lag")) == 15);
+    assert_true(cJSON_IsTrue(cJSON_GetObjectItem(consumer, "live")));
+    cJSON_Delete(before);
+    cJSON_Delete(now);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commands),        cmocka_unit_test(commands_refused),
         cmocka_unit_test(lines_of_a_pipe), cmocka_unit_test(lines_stopped),
         cmocka_unit_test(metadata_lines),  cmocka_unit_test(merging),
         cmocka_unit_test(checking),        cmocka_unit_test(groups),
-        cmocka_unit_test(members),
+        cmocka_unit_test(members),         cmocka_unit_test(rates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

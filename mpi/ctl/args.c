@@ -114,9 +114,9 @@ bool args_read(const command_t *command, int argc, char **argv) {
             return false;
         i += used;
     }
-    if (command->check)
-        return command->check(words, argv);
-    return words == 0 || complain("unknown argument '%s'", argv[0]);
+    if (words > 0 && !command->arguments)
+        return complain("unknown argument '%s': it takes options only", argv[0]);
+    return !command->check || command->check(words, argv);
 }
 
 static void help_row(const option_row_t *row, FILE *out) {

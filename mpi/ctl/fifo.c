@@ -285,7 +285,7 @@ const command_t fifo_command = {
         "pipe, one a\nline, while somebody reads; the pipe is closed when the topic is complete. "
         "The parentheses may\nbe left out; words with spaces or ( ) , = # are put in double "
         "quotes. Pipes that do not exist are\nmade, and removed at the end. SIGINT and SIGTERM "
-        "end it; what was read is stored first.\n",
+        "end it; lines that were read whole are stored first.\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .check = check,

@@ -188,7 +188,8 @@ static int run(mofka_driver_t *job) {
         mofka_status_t status =
             mofka_driver_create(config.drivers[i].type, config.drivers[i].options, &drivers[i]);
         if (status)
-            good = complain_of(status, config.drivers[i].name);
+            good = complain("drivers.%s: %s (%s)", config.drivers[i].name, mofka_last_error(),
+                            mofka_status_name(status));
     }
     int code = good ? run_rules(job, drivers) : CTL_USAGE;
     for (size_t i = 0; i < config.driver_count; i++) {

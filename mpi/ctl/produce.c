@@ -98,7 +98,8 @@ static bool use_key(void) {
     if (key[0] != '/')
         return args_refuse("key", key, "a JSON pointer such as /alpha_3");
     if (groups.selector.text)
-        return complain("--key chooses the selector: it does not go with --selector");
+        return complain("--key '%s' chooses the selector: it does not go with --selector %s", key,
+                        groups.selector.text);
     return group_set(&groups.selector, "selector", "type", "key") &&
            group_set(&groups.selector, "selector", "pointer", key);
 }
@@ -112,7 +113,9 @@ static bool check(int count, char **words) {
     bool chosen = groups.options.text || groups.validator.text || groups.selector.text ||
                   groups.serializer.text;
     if (chosen && !create)
-        return complain("options of the topic are for creating it: they need --create");
+        return complain(
+            "--topic.KEY, --topic-options, --validator, --selector and --serializer create "
+            "the topic: they need --create");
     if (key && !use_key())
         return false;
     if (count == 0 && job_rank() != 0)
@@ -154,7 +157,7 @@ const command_t produce_command = {
         "only.\nBlank lines are passed over. Malformed lines are told with their number, and "
         "counted; the\nothers go on, unless --strict is given. The string that --data-from "
         "/POINTER names is the\ndata as it is, and stays in the metadata. A summary goes to "
-        "stderr. SIGINT and SIGTERM end\nreading; what was read is stored first.\n",
+        "stderr. SIGINT and SIGTERM end\nreading; lines that were read whole are stored first.\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .check = check,

@@ -49,12 +49,13 @@ case_usage() {
     refuses "--from cannot be 'start': it is beginning, end, or the id" consume --topic t --from start
     refuses "--data cannot be 'hex': it is none, base64 or file:DIR" consume --topic t --data hex
     refuses "--select cannot be '3': it is OFFSET:LENGTH" consume --topic t --data base64 --select 3
-    refuses "--select is of data" consume --topic t --select 0:3
+    refuses "--select '0:3' is of data" consume --topic t --select 0:3
     refuses "--data-from cannot be 'field': it is a JSON pointer such as /field/name, or file:PATH" \
         produce --topic t --data-from field
     refuses "--key cannot be 'a': it is a JSON pointer" produce --topic t --create --key a
-    refuses "they need --create" produce --topic t --topic.partitions 3
-    refuses "--key chooses the selector" produce --topic t --create --key /a --selector.type default
+    refuses "--topic.KEY, --topic-options, --validator, --selector and --serializer create the topic: they need --create" \
+        produce --topic t --topic.partitions 3
+    refuses "--key '/a' chooses the selector" produce --topic t --create --key /a --selector.type default
     refuses "cannot read '/nowhere/file'" topic create t --topic /nowhere/file
     refuses "--validator: the text is not JSON: " topic create t --validator '{"type":'
     refuses "'a' is a value already" topic create t --validator.a 1 --validator.a.b 2
@@ -65,7 +66,7 @@ case_usage() {
     refuses "driver type 'nosuch': libmofka-nosuch.so" topic list --driver.type nosuch
     refuses "--interval cannot be '9': it is a whole number from 10 to 86400000" top --interval 9
     refuses "--for cannot be '-1': it is a number of seconds" top --for -1
-    refuses "--terminal is for the table, not for --json" top --json --terminal /dev/null
+    refuses "--terminal '/dev/null' is for the table, not for --json" top --json --terminal /dev/null
     refuses "unknown argument 't'" top t
     refuses "CONFIG.json is missing" forward
     config() { # MESSAGE JSON
@@ -80,6 +81,10 @@ case_usage() {
     config 'forward[0].from: unknown option "create"' '{"forward":[{"from":{"topic":"t","create":{}},"to":"u"}]}'
     config "topic 't' goes to itself" '{"forward":[{"from":"t","to":"t"}]}'
     config 'drivers.d: "type" is missing' '{"drivers":{"d":{}},"forward":[{"from":"t","to":"u"}]}'
+    config '"drivers" must be an object of drivers, not [1]' '{"drivers":[1],"forward":[{"from":"t","to":"u"}]}'
+    config '"forward" must be an array of 1 to 64 objects, not {}' '{"forward":{}}'
+    config "t -> u: \"filter\": " '{"forward":[{"from":"t","to":"u","filter":{"a":7}}]}'
+    config "drivers.d: driver type 'nosuch'" '{"drivers":{"d":{"type":"nosuch"}},"forward":[{"from":"t","to":"u"}]}'
     config "drivers.d: the job has its MPI driver already" '{"drivers":{"d":{"type":"mpi"}},"forward":[]}'
     # One rank's slip ends the job: the others would wait for it.
     job both -n 1 "$ctl" topic list : -n 1 "$ctl" topic lits
@@ -91,8 +96,25 @@ case_usage() {
     job help -n 1 "$ctl" --help
     want 0
     says help.out "Exit codes"
-    job help -n 1 "$ctl" consume --help
-    says help.out "--envelope"
+    job help -n 1 "$ctl" topic --help
+    want 0
+    for command in create list info; do says help.out "usage: mofkactl topic $command"; done
+    for command in "topic create" "topic list" "topic info" produce consume forward fifo top; do
+        for help in --help -h; do
+            job help -n 1 "$ctl" $command "$help"
+            want 0
+            says help.out "usage: mofkactl $command"
+            says help.out "--driver JSON|FILE"
+            [ ! -s help.err ] || fail "$command $help"
+        done
+    done
+    refuses "topic is followed by create, list or info, not by ''" topic
+    refuses "--count cannot be '0x10': it is a whole number from 0 to 9007199254740992" consume --topic t --count 0x10
+    refuses "--rate cannot be 'inf': it is a number from 0 to 1000000000" produce --topic t --rate inf
+    refuses "--batch-size cannot be '16777217': it is a whole number from 0 to 16777216" produce --topic t --batch-size 16777217
+    refuses "--topic cannot be '': it is NAME" consume --topic ""
+    refuses "--close-timeout cannot be '-1': it is a number of seconds from 0, or inf" topic list --close-timeout -1
+    refuses "--driver cannot be 'nosuch': it is a JSON object or the file that holds one" topic list --driver nosuch
 }
 
 # Values are what was written, and each key is given once.
