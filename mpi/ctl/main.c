@@ -192,7 +192,8 @@ int main(int argc, char **argv) {
         return CTL_FAILED;
     }
     /* Behind MPI, which may choose otherwise: flush_stdout is who writes, and learns why not. */
-    setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+    static char buffer[1 << 16];
+    setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     argc--, argv++;
     if (wants_text(argc, argv))
         return leave(flush_stdout() ? CTL_OK : CTL_FAILED);
