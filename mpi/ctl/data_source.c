@@ -3,6 +3,9 @@
 #include <string.h>
 #include "data_source.h"
 
+/* Of an event's data: as much as of its metadata. */
+#define DATA_BYTES_MAX ((size_t)1 << 30)
+
 bool data_source_open(data_source_t *source, const char *text) {
     *source = (data_source_t){0};
     if (!text)
@@ -15,7 +18,7 @@ bool data_source_open(data_source_t *source, const char *text) {
     if (strncmp(text, "file:", 5) != 0)
         return args_refuse("data-from", text, "a JSON pointer such as /field/name, or file:PATH");
     size_t bytes;
-    char *content = read_whole_file(text + 5, SIZE_MAX, &bytes);
+    char *content = read_whole_file(text + 5, DATA_BYTES_MAX, &bytes);
     if (!content)
         return complain("--data-from '%.200s' names no file that can be read", text);
     mofka_segment_t segment = {content, bytes};

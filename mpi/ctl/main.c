@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "ctl.h"
+#include "sink.h"
 
 static const command_t *const commands[] = {
     &topic_create_command, &topic_list_command, &topic_info_command, &produce_command,
@@ -92,10 +93,12 @@ static void complain_of_command(int argc, char **argv) {
 
 /* What was written to stdout is there. A reader who left is no failure; else: told. */
 static bool flush_stdout(void) {
+    const sink_t sink = {.fd = STDOUT_FILENO};
     errno = 0;
     bool good = fflush(stdout) == 0 && !ferror(stdout);
-    return good || errno == EPIPE ||
-           complain("writing to standard output: %s", errno ? strerror(errno) : "it failed");
+    return good || !sink_has_reader(&sink) ||
+           complain("writing to standard output: %s",
+                    errno ? strerror(errno) : "a part of it could not be written");
 }
 
 /* Without joining the job. The others wait for this rank to make the driver with them: where there

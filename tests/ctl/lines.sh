@@ -241,8 +241,8 @@ case_from_end() {
     (cat before.ndjson; until [ -e go ]; do sleep 0.05; done; cat after.ndjson) >in &
     timeout 60 "${launch[@]}" -n 1 "$ctl" produce "${driver[@]}" --topic t --create --topic.expected_producers 1 in : \
         -n 1 "$ctl" consume "${driver[@]}" --topic t --count 3 : \
-        -n 1 env CTL_TEST_CONSUMER_MS=2000 LD_PRELOAD="$libraries/libctl_preload.so" \
-        sh -c 'exec "$0" "$@" >end.txt' "$ctl" consume --topic t --from end --follow --name last : \
+        -n 1 sh -c 'exec env CTL_TEST_CONSUMER_MS=2000 LD_PRELOAD=$0/libctl_preload.so "$@" >end.txt' "$libraries" \
+        "$ctl" consume --topic t --from end --follow --name last : \
         -n 1 sh -c 'exec "$0" "$@" >top.json' "$ctl" top --interval 50 --json </dev/null >end.out 2>end.err &
     local job=$!
     for _ in $(seq 200); do ! grep -q '"name":"last","live":true' top.json 2>/dev/null || break; sleep 0.05; done
