@@ -262,12 +262,15 @@ case_batches() {
     printf '{"n":%d}\n' $(seq 70) >n.ndjson
     export MOFKA_STATS_FILE=$work/stats-%r.ndjson MOFKA_STATS_INTERVAL_MS=60000
     job batch -n 1 "$ctl" produce "${driver[@]}" --topic t --create --topic.expected_producers 1 --batch-size 7 n.ndjson : \
-        -n 1 "$ctl" consume "${driver[@]}" --topic t --batch-size 5 --follow
+        -n 1 env CTL_TEST_CONSUMER_MS=1000 LD_PRELOAD="$libraries/libctl_preload.so" "$ctl" consume "${driver[@]}" --topic t --batch-size 5 --follow
     unset MOFKA_STATS_FILE MOFKA_STATS_INTERVAL_MS
     want 0
     lines batch.out 70
     jq -se 'last.closed.producers | .events_stored == 70 and .batches_stored >= 10 and .batches_stored <= 20' stats-0.ndjson >/dev/null ||
         fail "batches: $(tail -1 stats-0.ndjson)"
+    # All is there when it comes, and still it takes five at a time.
+    jq -se 'last.closed.consumers | .events_pulled == 70 and .runs >= 14 and .runs <= 30' stats-1.ndjson >/dev/null ||
+        fail "batches: $(tail -1 stats-1.ndjson)"
 }
 
 case_rate() {
