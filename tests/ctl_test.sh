@@ -8,7 +8,7 @@ case_=$1 window=$2 ctl=$3 libraries=$4
 shift 4
 launch=("$@")
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'jobs -p | xargs -r kill 2>/dev/null || true; rm -rf "$work"' EXIT # a failure leaves nobody behind
 cd "$work"
 export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0 # of what is loaded before
