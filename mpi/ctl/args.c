@@ -1,7 +1,4 @@
 /* Options: --NAME VALUE, --NAME=VALUE, --GROUP.KEY VALUE, read against a command's table. */
-#include <errno.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include "ctl.h"
 
@@ -12,6 +9,11 @@ static const option_row_t common[] = {
      .argument = "JSON|FILE",
      .help =
          "the driver's options; --driver.window rma sets one (those of the ranks that give some)"},
+    {.name = "close-timeout",
+     .kind = OPTION_SECONDS,
+     .value = &close_timeout_s,
+     .argument = "SECONDS",
+     .help = "at the end, wait so long for the other ranks to close the driver (inf)"},
 };
 #define COMMON_COUNT (sizeof common / sizeof common[0])
 
@@ -48,71 +50,18 @@ static const option_row_t *find(const command_t *command, const char *name, size
     return NULL;
 }
 
-static bool read_number(const char *text, double *value) {
-    char *end;
-    errno = 0;
-    *value = strtod(text, &end);
-    return !errno && end != text && !*end && !isnan(*value);
-}
-
-static bool refuse_number(const option_row_t *row, const char *text) {
-    const char *what = row->kind == OPTION_COUNT ? "a whole number" : "a number";
-    char allowed[128];
-    if (row->kind == OPTION_SECONDS)
-        snprintf(allowed, sizeof allowed, "a number of seconds from 0, or inf");
-    else if (row->max > 0)
-        snprintf(allowed, sizeof allowed, "%s from %.15g to %.15g", what, row->min, row->max);
-    else
-        snprintf(allowed, sizeof allowed, "%s from %.15g", what, row->min);
-    return args_refuse(row->name, text, allowed);
-}
-
-static bool set_number(const option_row_t *row, const char *text) {
-    double value;
-    bool whole = row->kind == OPTION_COUNT;
-    double most = row->max > 0 ? row->max : whole ? 9007199254740992.0 : INFINITY;
-    if (!read_number(text, &value) || value < row->min || value > most ||
-        (whole && value != floor(value)) || (row->kind == OPTION_REAL && isinf(value)))
-        return refuse_number(row, text);
-    if (whole)
-        *(uint64_t *)row->value = (uint64_t)value;
-    else
-        *(double *)row->value = value;
-    return true;
-}
-
-static bool set_choice(const option_row_t *row, const char *text) {
-    char allowed[256] = "one of";
-    for (int i = 0; row->choices[i]; i++) {
-        if (strcmp(row->choices[i], text) == 0) {
-            *(int *)row->value = i;
-            return true;
-        }
-        size_t used = strlen(allowed);
-        snprintf(allowed + used, sizeof allowed - used, " %s", row->choices[i]);
-    }
-    return args_refuse(row->name, text, allowed);
-}
-
 static bool set(const option_row_t *row, const char *name, const char *key, const char *value) {
+    char allowed[OPTION_ALLOWED_BYTES];
     switch (row->kind) {
     case OPTION_FLAG:
         *(bool *)row->value = true;
         return true;
-    case OPTION_TEXT:
-        *(const char **)row->value = value;
-        return *value || args_refuse(row->name, value, row->argument);
-    case OPTION_COUNT:
-    case OPTION_REAL:
-    case OPTION_SECONDS:
-        return set_number(row, value);
-    case OPTION_CHOICE:
-        return set_choice(row, value);
     case OPTION_GROUP:
     case OPTION_KEYS:
         return group_set(row->value, name, key, value);
+    default:
+        return option_set(row, value, allowed) || args_refuse(row->name, value, allowed);
     }
-    return false;
 }
 
 static bool unknown(const command_t *command, const char *name, size_t bytes) {
@@ -165,9 +114,9 @@ bool args_read(const command_t *command, int argc, char **argv) {
             return false;
         i += used;
     }
-    if (command->check)
-        return command->check(words, argv);
-    return words == 0 || complain("unknown argument '%s'", argv[0]);
+    if (words > 0 && !command->arguments)
+        return complain("unknown argument '%s': it takes options only", argv[0]);
+    return !command->check || command->check(words, argv);
 }
 
 static void help_row(const option_row_t *row, FILE *out) {

@@ -1,11 +1,12 @@
 /*
  * mofkactl: what its commands share.
  *
- * main.c finds the command, args.c reads its options (groups.c those that are JSON), job.c joins the
- * job and leaves it. A command is one file and one row of the table in main.c: its options, a check
+ * main.c finds the command, args.c reads its options (option.c a value, groups.c and json.c those that
+ * are JSON), job.c joins the job and leaves it. A command is one file and one row of the table in main.c: its options, a check
  * of what they say together, and what it does with the driver.
  *
- *   produce, fifo, forward    lines.c (text into lines) -> feed.c (pushes, and what became of them)
+ *   produce, fifo             lines.c (text into lines) -> intake.c (checks, counts)
+ *   produce, fifo, forward    ... -> feed.c (pushes, and what became of them)
  *   consume, fifo, forward    drain.c (pulls, acknowledges) -> sink.c (lines out)
  *   top                       rates.c (statistics into rates) -> table.c (text) or JSON
  */
@@ -17,8 +18,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <mofka/mofka.h>
-
-struct cJSON;
+#include "option.h"
 
 /* Exit codes. */
 enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
@@ -39,31 +39,10 @@ bool complain_of(mofka_status_t status, const char *what);
 /* ---- options --------------------------------------------------------------------------------- */
 
 /* A JSON object that options build up: --NAME JSON|FILE merges all of one in, --NAME.KEY.KEY VALUE
- * sets one value; in the order given, the later one wins. */
+ * sets one value; in the order given, the later one wins. Values stay as they were written. */
 typedef struct group {
-    struct cJSON *json; /* NULL: nothing was given */
+    char *text; /* NULL: nothing was given */
 } group_t;
-
-typedef enum option_kind {
-    OPTION_FLAG,    /* bool */
-    OPTION_TEXT,    /* const char * */
-    OPTION_COUNT,   /* uint64_t in [min, max] */
-    OPTION_REAL,    /* double in [min, max] */
-    OPTION_SECONDS, /* double from 0; "inf": for ever */
-    OPTION_CHOICE,  /* int, index into `choices` */
-    OPTION_GROUP,   /* group_t, whole and by key */
-    OPTION_KEYS     /* group_t, by key only: --NAME is another option */
-} option_kind_t;
-
-typedef struct option_row {
-    const char *name;
-    option_kind_t kind;
-    void *value;
-    const char *argument; /* as the help shows it; NULL for flags */
-    const char *help;
-    double min, max; /* COUNT, REAL; max 0: no bound */
-    const char *const *choices;
-} option_row_t;
 
 typedef struct command {
     const char *name; /* one or two words */
@@ -86,16 +65,14 @@ bool args_refuse(const char *name, const char *value, const char *allowed);
 
 /* `path` NULL: all of the group, from JSON text or a file. False: told. */
 bool group_set(group_t *group, const char *name, const char *path, const char *value);
-bool group_has(const group_t *group, const char *key);
-/* The group as JSON text; NULL when nothing was given. Give: free(). */
-char *group_text(const group_t *group);
 void group_clear(group_t *group);
-/* All of a file, with a NUL byte behind it. Give: free(). NULL: told. */
-char *read_whole_file(const char *path, size_t *bytes);
+/* All of a file of at most that many bytes, with a NUL byte behind it. Give: free(). NULL: told. */
+char *read_whole_file(const char *path, size_t bytes_max, size_t *bytes);
 
 /* ---- the job --------------------------------------------------------------------------------- */
 
-extern group_t driver_group; /* --driver: of every command */
+extern group_t driver_group;   /* --driver: of every command */
+extern double close_timeout_s; /* --close-timeout, too */
 int job_rank(void);
 double now_s(void);
 /* Let SIGINT and SIGTERM only set a flag; the second, a second later, ends the process. */
@@ -111,10 +88,10 @@ mofka_driver_t *job_open(void);
  * interrupted. From the first call on, they need not wait for this rank; statistics can still be read
  * until the answer is true. */
 bool job_is_over(mofka_driver_t *driver, double seconds);
-/* Collective; waits for the other ranks as long as they take. */
-void job_close(mofka_driver_t *driver);
-/* A driver of a type and options that a JSON object tells: {"type":…, options…}. */
-mofka_status_t make_driver(const struct cJSON *json, mofka_driver_t **driver);
+/* Collective; waits for the other ranks as long as --close-timeout says, then ends the job. False: told. */
+bool job_close(mofka_driver_t *driver);
+/* The others wait for this rank: end them, too. */
+void job_abort(int code) __attribute__((noreturn));
 /* Waits until it exists, bounded. Give: release. NULL: told, or interrupted. */
 mofka_topic_t *open_topic(mofka_driver_t *driver, const char *name, double timeout_s);
 

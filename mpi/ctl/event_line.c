@@ -1,9 +1,9 @@
 /* Events as lines of text. */
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include "event_line.h"
+#include "json_text.h"
 
 void line_metadata(sink_t *sink, const char *text, size_t bytes) {
     const char *end = text + bytes, *from = text;
@@ -57,26 +57,47 @@ static bool write_file(const char *path, const mofka_data_view_t *data) {
     return good || complain("cannot write '%s': %s", path, strerror(errno));
 }
 
+/* Bytes of the UTF-8 character there; 0: there is none. */
+static size_t character(const unsigned char *at, size_t left) {
+    if (at[0] < 0x80)
+        return 1;
+    size_t bytes = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
+    if (at[0] < 0xc2 || at[0] > 0xf4 || left < bytes || (at[0] == 0xe0 && at[1] < 0xa0) ||
+        (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
+        (at[0] == 0xf4 && at[1] > 0x8f))
+        return 0;
+    for (size_t i = 1; i < bytes; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    return bytes;
+}
+
+/* As a JSON string: what is no UTF-8 is U+FFFD there. */
+static void add_string(sink_t *sink, const char *text, size_t bytes) {
+    const unsigned char *at = (const unsigned char *)text;
+    sink_add(sink, "\"", 1);
+    for (size_t left = bytes; left > 0;) {
+        size_t size = character(at, left);
+        if (size == 0)
+            sink_add_text(sink, "\\ufffd");
+        else if (*at < 0x20)
+            sink_add_text(sink, "\\u%04x", *at);
+        else if (*at == '"' || *at == '\\')
+            sink_add_text(sink, "\\%c", *at);
+        else
+            sink_add(sink, at, size);
+        at += size ? size : 1;
+        left -= size ? size : 1;
+    }
+    sink_add(sink, "\"", 1);
+}
+
 /* What is no JSON is shown as a string. */
 static void add_value(sink_t *sink, const char *text, size_t bytes) {
-    const char *end = NULL;
-    cJSON *json = cJSON_ParseWithLengthOpts(text, bytes, &end, false);
-    size_t rest = json ? (size_t)(text + bytes - end) : 1;
-    while (json && rest > 0 && strchr(" \t\r\n", text[bytes - rest]) && text[bytes - rest])
-        rest--;
-    if (json && rest == 0) {
+    if (mfi_json_check("metadata", text, bytes))
+        add_string(sink, text, bytes);
+    else
         line_metadata(sink, text, bytes);
-    } else {
-        cJSON *string = cJSON_CreateString(text);
-        char *printed = cJSON_PrintUnformatted(string);
-        if (printed)
-            sink_add(sink, printed, strlen(printed));
-        else
-            sink->error = ENOMEM;
-        cJSON_free(printed);
-        cJSON_Delete(string);
-    }
-    cJSON_Delete(json);
 }
 
 static void add_envelope(sink_t *sink, const line_style_t *style, const mofka_event_t *event,

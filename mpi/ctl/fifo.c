@@ -12,11 +12,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <cjson/cJSON.h>
 #include "drain.h"
 #include "event_line.h"
-#include "feed.h"
 #include "fifo_language.h"
+#include "intake.h"
 #include "lines.h"
 #include "sink.h"
 
@@ -30,7 +29,6 @@ typedef struct fifo_pipe {
     mofka_driver_t *driver; /* borrowed */
     bool made;              /* by us: removed at the end */
     atomic_bool ended, failed;
-    uint64_t line; /* of the writers, for messages */
     pthread_t thread;
 } fifo_pipe_t;
 
@@ -61,75 +59,23 @@ static bool reopen(const char *path, int *fd) {
 
 /* ---- path -> topic ----------------------------------------------------------------------------- */
 
-static void settled(void *context, feed_tag_t tag, mofka_status_t status) {
-    fifo_pipe_t *pipe = context;
-    if (!status)
-        return;
-    complain("%s, line %llu: %s", pipe->command.path, (unsigned long long)tag.number,
-             mofka_last_error());
-    pipe->failed = true;
-}
-
-static bool is_json(const char *text, size_t bytes) {
-    const char *end = text;
-    cJSON *json = cJSON_ParseWithLengthOpts(text, bytes, &end, false);
-    bool good = json != NULL;
-    for (; good && end < text + bytes; end++)
-        good = *end && strchr(" \t\r", *end);
-    cJSON_Delete(json);
-    return good;
-}
-
-static bool take_line(fifo_pipe_t *pipe, feed_t *feed, const char *text, size_t bytes) {
-    feed_tag_t tag = {NULL, ++pipe->line};
-    if (bytes == 0)
-        return true;
-    if (!pipe->command.json || is_json(text, bytes))
-        return feed_push(feed, text, bytes, NULL, tag);
-    mofka_fail(MOFKA_ERR_JSON, "no JSON");
-    settled(pipe, tag, MOFKA_ERR_JSON);
-    return true;
-}
-
-/* What one generation of writers writes. False: stop. */
-static bool take_lines(fifo_pipe_t *pipe, feed_t *feed, int fd) {
-    lines_t lines;
-    const char *text;
-    size_t bytes;
-    bool good = true, ended = false;
-    int wait_ms = 0;
-    lines_open(&lines, fd, MOFKA_METADATA_BYTES_MAX);
-    while (good && !ended && !job_interrupted()) {
-        line_kind_t kind = lines_next(&lines, wait_ms, &text, &bytes);
-        wait_ms = kind == LINE_NONE ? SLICE_MS : 0;
-        if (kind == LINE_TEXT)
-            good = take_line(pipe, feed, text, bytes);
-        else if (kind == LINE_TOO_LONG)
-            good =
-                complain("%s: a line is longer than metadata can be", pipe->command.path) || true;
-        else if (kind == LINE_ERROR)
-            good = complain("reading '%s': %s", pipe->command.path, strerror(errno));
-        else
-            good = feed_drain(feed);
-        ended = kind == LINE_END;
-    }
-    lines_close(&lines);
-    return good && !job_interrupted();
-}
-
 static bool produce(fifo_pipe_t *pipe, mofka_topic_t *topic) {
-    feed_t feed;
-    mofka_status_t status =
-        feed_open(&feed, topic, pipe->command.batch_size, timeout_s, settled, pipe);
-    if (status)
-        return complain_of(status, pipe->command.path);
+    const fifo_command_t *command = &pipe->command;
+    intake_options_t wanted = {
+        .batch_size = command->batch_size, .timeout_s = timeout_s, .json = command->json};
+    char what[64];
+    intake_t intake;
+    if (!intake_open(&intake, topic, &wanted))
+        return false;
+    intake_from(&intake, command->path);
     int fd = -1;
-    bool good = reopen(pipe->command.path, &fd);
-    while (good && take_lines(pipe, &feed, fd))
-        good = reopen(pipe->command.path, &fd);
+    bool good = reopen(command->path, &fd);
+    while (good && intake_take(&intake, fd)) /* what one generation of writers writes */
+        good = reopen(command->path, &fd);
     if (fd >= 0)
         close(fd);
-    return feed_close(&feed) && good;
+    snprintf(what, sizeof what, "fifo: %.50s", command->path);
+    return intake_close(&intake, what) && good;
 }
 
 /* ---- path <- topic ----------------------------------------------------------------------------- */
@@ -339,7 +285,7 @@ const command_t fifo_command = {
         "pipe, one a\nline, while somebody reads; the pipe is closed when the topic is complete. "
         "The parentheses may\nbe left out; words with spaces or ( ) , = # are put in double "
         "quotes. Pipes that do not exist are\nmade, and removed at the end. SIGINT and SIGTERM "
-        "end it; what was read is stored first.\n",
+        "end it; lines that were read whole are stored first.\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .check = check,

@@ -2,9 +2,9 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "fifo_language.h"
+#include "option.h"
 
 #define BATCH_SIZE_MAX (1 << 24)
 
@@ -102,73 +102,92 @@ static bool word(reader_t *r, char *text, size_t room, const char *what) {
 
 /* ---- options ----------------------------------------------------------------------------------- */
 
-enum { KEY_FORMAT, KEY_BATCH_SIZE, KEY_NAME, KEY_FROM, KEY_COUNT };
-static const char *const keys[KEY_COUNT] = {"format", "batch_size", "name", "from"};
-static const unsigned known[] = {
-    [FIFO_PRODUCE] = 1u << KEY_FORMAT | 1u << KEY_BATCH_SIZE,
-    [FIFO_CONSUME] = 1u << KEY_BATCH_SIZE | 1u << KEY_NAME | 1u << KEY_FROM,
-};
+#define KEY_COUNT 4
+#define IS_OF(verb) (1u << (verb))
 
-static bool choose(const reader_t *r, const char *at, const char *key, const char *value,
-                   const char *no, const char *yes, bool *chosen) {
-    *chosen = strcmp(value, yes) == 0;
-    return *chosen || strcmp(value, no) == 0 ||
-           refuse(r, at, "%s is %s or %s, not '%.64s'", key, no, yes, value);
+/* What the options of a line give, before it is known to be good. */
+typedef struct values {
+    int format, from; /* indices of the choices below */
+    uint64_t batch_size;
+    const char *name;
+    unsigned given; /* bits of rows */
+} values_t;
+
+static const char *const formats[] = {"raw", "json", NULL};
+static const char *const starts[] = {"beginning", "end", NULL};
+static const unsigned verbs[KEY_COUNT] = {IS_OF(FIFO_PRODUCE),
+                                          IS_OF(FIFO_PRODUCE) | IS_OF(FIFO_CONSUME),
+                                          IS_OF(FIFO_CONSUME), IS_OF(FIFO_CONSUME)};
+
+static void make_rows(values_t *values, option_row_t rows[KEY_COUNT]) {
+    rows[0] = (option_row_t){
+        .name = "format", .kind = OPTION_CHOICE, .value = &values->format, .choices = formats};
+    rows[1] = (option_row_t){.name = "batch_size",
+                             .kind = OPTION_COUNT,
+                             .value = &values->batch_size,
+                             .min = 1,
+                             .max = BATCH_SIZE_MAX};
+    rows[2] = (option_row_t){
+        .name = "name", .kind = OPTION_TEXT, .value = &values->name, .argument = "a name"};
+    rows[3] = (option_row_t){
+        .name = "from", .kind = OPTION_CHOICE, .value = &values->from, .choices = starts};
 }
 
-static bool set(const reader_t *r, const char *at, int key, const char *value,
-                fifo_command_t *command) {
-    char *end;
-    unsigned long number;
-    switch (key) {
-    case KEY_FORMAT:
-        return choose(r, at, keys[key], value, "raw", "json", &command->json);
-    case KEY_FROM:
-        return choose(r, at, keys[key], value, "beginning", "end", &command->from_end);
-    case KEY_NAME:
-        strcpy(command->name, value);
-        return true;
-    default:
-        number = strtoul(value, &end, 10);
-        command->batch_size = number;
-        return (value[0] >= '0' && value[0] <= '9' && !*end && number >= 1 &&
-                number <= BATCH_SIZE_MAX) ||
-               refuse(r, at, "batch_size is a whole number from 1 to %d, not '%.64s'",
-                      BATCH_SIZE_MAX, value);
-    }
+static const option_row_t *find(const option_row_t *rows, fifo_verb_t verb, const char *name) {
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        if (verbs[i] & IS_OF(verb) && strcmp(rows[i].name, name) == 0)
+            return &rows[i];
+    return NULL;
 }
 
-static bool option(reader_t *r, fifo_command_t *command, unsigned *given) {
-    char name[32], value[MOFKA_NAME_BYTES_MAX + 1];
-    int key = 0;
+static bool unknown(const reader_t *r, const char *at, const option_row_t *rows, fifo_verb_t verb,
+                    const char *name) {
+    char known[64] = "";
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        if (verbs[i] & IS_OF(verb))
+            snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s",
+                     known[0] ? ", " : "", rows[i].name);
+    return refuse(r, at, "unknown option '%s'; known are %s", name, known);
+}
+
+static bool option(reader_t *r, fifo_command_t *command, values_t *values) {
+    char name[32], value[MOFKA_NAME_BYTES_MAX + 1], allowed[OPTION_ALLOWED_BYTES];
+    option_row_t rows[KEY_COUNT];
+    make_rows(values, rows);
     skip_space(r);
     const char *start = r->at;
     if (!word(r, name, sizeof name, "an option's key"))
         return false;
-    while (key < KEY_COUNT && strcmp(keys[key], name) != 0)
-        key++;
-    if (key == KEY_COUNT || !(known[command->verb] & 1u << key))
-        return refuse(r, start, "unknown option '%s'; known are %s", name,
-                      command->verb == FIFO_PRODUCE ? "format, batch_size"
-                                                    : "batch_size, name, from");
-    if (*given & 1u << key)
+    const option_row_t *row = find(rows, command->verb, name);
+    if (!row)
+        return unknown(r, start, rows, command->verb, name);
+    if (values->given & 1u << (row - rows))
         return refuse(r, start, "option '%s' is given twice", name);
-    *given |= 1u << key;
+    values->given |= 1u << (row - rows);
     if (!take(r, '='))
         return refuse_instead(r, "=");
     skip_space(r);
     const char *at = r->at;
-    return word(r, value, sizeof value, "a value") && set(r, at, key, value, command);
+    if (!word(r, value, sizeof value, "a value"))
+        return false;
+    if (!option_set(row, value, allowed))
+        return refuse(r, at, "%s cannot be '%.64s': it is %s", name, value, allowed);
+    if (row->kind == OPTION_TEXT) /* it keeps the text only as long as it is here */
+        strcpy(command->name, value);
+    return true;
 }
 
 static bool options(reader_t *r, fifo_command_t *command) {
-    unsigned given = 0;
+    values_t values = {0};
     if (!take(r, '(') || take(r, ')'))
         return true;
     do
-        if (!option(r, command, &given))
+        if (!option(r, command, &values))
             return false;
     while (take(r, ','));
+    command->json = values.format == 1;
+    command->from_end = values.from == 1;
+    command->batch_size = values.batch_size;
     return take(r, ')') || refuse_instead(r, ", or )");
 }
 

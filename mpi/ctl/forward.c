@@ -6,7 +6,6 @@
  * the destination cannot take more, the rule stops, and what it did not store stays
  * unacknowledged.
  */
-#include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,6 +14,9 @@
 #include "drain.h"
 #include "feed.h"
 #include "forward_config.h"
+
+/* Far above what the rules need that it may have. */
+#define CONFIG_BYTES_MAX ((size_t)16 << 20)
 
 static double timeout_s = TIMEOUT_S_DEFAULT;
 static forward_config_t config;
@@ -141,17 +143,15 @@ static void *rule_main(void *context) {
 /* ---- all of them ------------------------------------------------------------------------------- */
 
 static bool make_filter(rule_t *rule) {
-    cJSON *pattern = rule->config->filter ? cJSON_Parse(rule->config->filter) : NULL;
-    if (!pattern)
+    char *text;
+    if (!rule->config->filter)
         return true;
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "type", "eventbridge");
-    cJSON_AddItemToObject(json, "pattern", pattern);
-    char *text = cJSON_PrintUnformatted(json);
+    if (asprintf(&text, "{\"type\":\"eventbridge\",\"pattern\":%s}", rule->config->filter) < 0)
+        return complain("\"filter\": no memory");
     mofka_status_t status = mofka_validator_from_metadata(text, &rule->filter);
-    cJSON_free(text);
-    cJSON_Delete(json);
-    return !status || complain_of(status, "\"filter\"");
+    free(text);
+    return !status || complain("%s -> %s: \"filter\": %s", rule->config->from.topic,
+                               rule->config->to.topic, mofka_last_error());
 }
 
 static int run_rules(mofka_driver_t *job, mofka_driver_t *const *drivers) {
@@ -188,7 +188,8 @@ static int run(mofka_driver_t *job) {
         mofka_status_t status =
             mofka_driver_create(config.drivers[i].type, config.drivers[i].options, &drivers[i]);
         if (status)
-            good = complain_of(status, config.drivers[i].name);
+            good = complain("drivers.%s: %s (%s)", config.drivers[i].name, mofka_last_error(),
+                            mofka_status_name(status));
     }
     int code = good ? run_rules(job, drivers) : CTL_USAGE;
     for (size_t i = 0; i < config.driver_count; i++) {
@@ -208,8 +209,8 @@ static bool check(int count, char **words) {
         return complain(count ? "one CONFIG.json is wanted, not also '%s'"
                               : "CONFIG.json is missing",
                         count ? words[1] : "");
-    char *text = read_whole_file(words[0], &bytes);
-    bool good = text && (forward_config_read(&config, text) ||
+    char *text = read_whole_file(words[0], CONFIG_BYTES_MAX, &bytes);
+    bool good = text && (forward_config_read(&config, text, bytes) ||
                          complain("'%s' is no configuration of forward", words[0]));
     free(text);
     return good;

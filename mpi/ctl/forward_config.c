@@ -1,9 +1,10 @@
 /* The configuration of `forward`, from JSON. */
-#include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 #include <mofka/options.h>
 #include "forward_config.h"
+#include "json.h"
+#include "json_text.h"
 
 static const char *const made_keys[] = {"options", "validator", "selector", "serializer"};
 
@@ -23,18 +24,14 @@ static bool needs(const char *what, const char *key, const char *value) {
 
 /* ---- drivers ----------------------------------------------------------------------------------- */
 
-static bool read_driver(forward_driver_t *driver, const cJSON *item) {
+static bool read_driver(forward_driver_t *driver, const char *text) {
     char what[128];
-    snprintf(what, sizeof what, "drivers.%.64s", item->string);
+    snprintf(what, sizeof what, "drivers.%.64s", driver->name);
     const mofka_option_t table[] = {
         {.key = "type", .kind = MOFKA_OPTION_STRING, .value = &driver->type},
         {.key = "options", .kind = MOFKA_OPTION_JSON, .value = &driver->options},
     };
-    char *text = cJSON_PrintUnformatted(item);
-    driver->name = strdup(item->string);
-    bool good =
-        driver->name && read_table(what, text, table, 2) && needs(what, "type", driver->type);
-    cJSON_free(text);
+    bool good = read_table(what, text, table, 2) && needs(what, "type", driver->type);
     if (good && strcmp(driver->type, "mpi") == 0)
         return complain("%s: the job has its MPI driver already: topics without \"driver\" are its",
                         what);
@@ -42,16 +39,22 @@ static bool read_driver(forward_driver_t *driver, const cJSON *item) {
 }
 
 static bool read_drivers(forward_config_t *config, const char *json) {
-    cJSON *all = json ? cJSON_Parse(json) : NULL;
-    bool good =
-        !json || cJSON_IsObject(all) || complain("\"drivers\" must be an object of drivers");
-    for (const cJSON *item = good && all ? all->child : NULL; item && good; item = item->next) {
+    if (!json)
+        return true;
+    if (*json != '{')
+        return complain("\"drivers\" must be an object of drivers, not %.100s", json);
+    mfi_json_walk_t walk = mfi_json_walk(json, json + strlen(json));
+    bool good = true;
+    while (good && mfi_json_next(&walk)) {
         if (config->driver_count == FORWARD_DRIVERS_MAX)
-            good = complain("\"drivers\" has more than %d", FORWARD_DRIVERS_MAX);
-        else
-            good = read_driver(&config->drivers[config->driver_count++], item);
+            return complain("\"drivers\" has more than %d", FORWARD_DRIVERS_MAX);
+        forward_driver_t *driver = &config->drivers[config->driver_count++];
+        char *text = strndup(walk.value, (size_t)(walk.end - walk.value));
+        driver->name = json_string(walk.key);
+        good = text && driver->name ? read_driver(driver, text)
+                                    : complain("\"drivers\": no memory for its members");
+        free(text);
     }
-    cJSON_Delete(all);
     return good;
 }
 
@@ -78,31 +81,35 @@ static bool find_driver(const forward_config_t *config, const char *what, const 
            complain("%s: there is no driver '%s' in \"drivers\"", what, name);
 }
 
+/* "TOPIC" is {"topic": "TOPIC"}. Give: free(). */
+static char *whole_end(const char *json) {
+    char *whole = NULL;
+    if (*json != '"')
+        return strdup(json);
+    return asprintf(&whole, "{\"topic\":%s}", json) < 0 ? NULL : whole;
+}
+
 static bool read_end(const forward_config_t *config, forward_end_t *end, const char *what,
                      const char *json, bool may_create) {
-    cJSON *item = cJSON_Parse(json);
-    char *driver = NULL, *create = NULL;
+    char *driver = NULL, *create = NULL, *whole = whole_end(json);
     const mofka_option_t table[] = {
         {.key = "topic", .kind = MOFKA_OPTION_STRING, .value = &end->topic},
         {.key = "driver", .kind = MOFKA_OPTION_STRING, .value = &driver},
         {.key = "create", .kind = MOFKA_OPTION_JSON, .value = &create},
     };
-    bool good = true;
-    if (cJSON_IsString(item))
-        end->topic = strdup(item->valuestring);
-    else
-        good = read_table(what, json, table, may_create ? 3 : 2);
+    bool good = whole ? read_table(what, whole, table, may_create ? 3 : 2)
+                      : complain("%s: no memory", what);
     good = good && needs(what, "topic", end->topic) &&
            find_driver(config, what, driver, &end->driver) &&
            (!create || read_create(end, what, create));
-    cJSON_Delete(item);
     free(driver);
     free(create);
+    free(whole);
     return good;
 }
 
 static bool read_rule(const forward_config_t *config, forward_rule_t *rule, size_t index,
-                      const cJSON *item) {
+                      const char *text) {
     char what[64], at[96], *from = NULL, *to = NULL;
     const mofka_option_t table[] = {
         {.key = "from", .kind = MOFKA_OPTION_JSON, .value = &from},
@@ -111,10 +118,8 @@ static bool read_rule(const forward_config_t *config, forward_rule_t *rule, size
         {.key = "consumer", .kind = MOFKA_OPTION_STRING, .value = &rule->consumer},
     };
     snprintf(what, sizeof what, "forward[%zu]", index);
-    char *text = cJSON_PrintUnformatted(item);
     bool good =
         read_table(what, text, table, 4) && needs(what, "from", from) && needs(what, "to", to);
-    cJSON_free(text);
     snprintf(at, sizeof at, "%s.from", what);
     good = good && read_end(config, &rule->from, at, from, false);
     snprintf(at, sizeof at, "%s.to", what);
@@ -128,25 +133,34 @@ static bool read_rule(const forward_config_t *config, forward_rule_t *rule, size
 }
 
 static bool read_rules(forward_config_t *config, const char *json) {
-    cJSON *all = json ? cJSON_Parse(json) : NULL;
-    int count = cJSON_GetArraySize(all);
-    bool good = (cJSON_IsArray(all) && count >= 1 && count <= FORWARD_RULES_MAX) ||
-                complain("\"forward\" must be an array of 1 to %d objects", FORWARD_RULES_MAX);
-    const cJSON *item = good ? all->child : NULL;
-    for (; item && good; item = item->next, config->rule_count++)
-        good = read_rule(config, &config->rules[config->rule_count], config->rule_count, item);
-    cJSON_Delete(all);
-    return good;
+    bool good = true;
+    if (!json || *json != '[')
+        return complain("\"forward\" must be an array of 1 to %d objects, not %.100s",
+                        FORWARD_RULES_MAX, json ? json : "missing");
+    mfi_json_walk_t walk = mfi_json_walk(json, json + strlen(json));
+    while (good && mfi_json_next(&walk)) {
+        if (config->rule_count == FORWARD_RULES_MAX)
+            return complain("\"forward\" has more than %d objects", FORWARD_RULES_MAX);
+        size_t index = config->rule_count++;
+        char *text = strndup(walk.value, (size_t)(walk.end - walk.value));
+        good = text ? read_rule(config, &config->rules[index], index, text)
+                    : complain("forward[%zu]: no memory", index);
+        free(text);
+    }
+    return good &&
+           (config->rule_count > 0 ||
+            complain("\"forward\" must be an array of 1 to %d objects, not []", FORWARD_RULES_MAX));
 }
 
-bool forward_config_read(forward_config_t *config, const char *text) {
+bool forward_config_read(forward_config_t *config, const char *text, size_t bytes) {
     char *drivers = NULL, *rules = NULL;
     const mofka_option_t table[] = {
         {.key = "drivers", .kind = MOFKA_OPTION_JSON, .value = &drivers},
         {.key = "forward", .kind = MOFKA_OPTION_JSON, .value = &rules},
     };
     *config = (forward_config_t){0};
-    bool good = read_table("the configuration", text, table, 2) && read_drivers(config, drivers) &&
+    bool good = told(json_check("the configuration", text, bytes)) &&
+                read_table("the configuration", text, table, 2) && read_drivers(config, drivers) &&
                 read_rules(config, rules);
     free(drivers);
     free(rules);

@@ -39,8 +39,9 @@ typedef struct forward_config {
     size_t rule_count;
 } forward_config_t;
 
-/* Read it from JSON text. False: told, naming the place. Clear it in any case. */
-bool forward_config_read(forward_config_t *config, const char *text);
+/* Read it from JSON text, with a NUL byte behind it. False: told, naming the place. Clear it in any
+ * case. Values stay as they were written. */
+bool forward_config_read(forward_config_t *config, const char *text, size_t bytes);
 void forward_config_clear(forward_config_t *config);
 
 #endif

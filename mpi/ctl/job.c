@@ -1,5 +1,4 @@
 /* Joining the job and leaving it, and being interrupted. */
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
 #include <mpi.h>
@@ -10,8 +9,10 @@
 #include <unistd.h>
 #include <mofka/mpi.h>
 #include "ctl.h"
+#include "json.h"
 
 group_t driver_group;
+double close_timeout_s = INFINITY;
 
 static volatile sig_atomic_t interrupted;
 static double interrupted_at; /* written once, before the flag */
@@ -38,7 +39,6 @@ void job_watch_signals(void) {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
 }
 
 bool job_interrupted(void) {
@@ -63,37 +63,36 @@ int job_rank(void) {
     return rank;
 }
 
-static bool is_mpi(const cJSON *type) {
-    return cJSON_IsString(type) && strcmp(type->valuestring, "mpi") == 0;
-}
-
-mofka_status_t make_driver(const struct cJSON *json, mofka_driver_t **driver) {
-    cJSON *options = json ? cJSON_Duplicate(json, true) : cJSON_CreateObject();
-    cJSON *type = cJSON_DetachItemFromObjectCaseSensitive(options, "type");
-    if (options && !options->child && (!type || is_mpi(type)))
-        cJSON_AddTrueToObject(options, "join"); /* whatever the other ranks' options are */
-    char *text = cJSON_PrintUnformatted(options);
-    mofka_status_t status = MOFKA_OK;
-    if (!text || (type && !cJSON_IsString(type)))
-        status = mofka_fail(MOFKA_ERR_OPTION, "a driver's \"type\" must be a string");
-    else if (!type || is_mpi(type))
-        status = mofka_mpi_driver_create(MPI_COMM_WORLD, text, driver);
-    else
-        status = mofka_driver_create(type->valuestring, text, driver);
-    cJSON_free(text);
-    cJSON_Delete(type);
-    cJSON_Delete(options);
-    return status;
+/* `options` without "type", of that type; a type of MPI's has options of the job's communicator. */
+static mofka_status_t make_driver(const char *type, const char *options, mofka_driver_t **driver) {
+    bool mpi = !type || strcmp(type, "mpi") == 0;
+    if (!mpi)
+        return mofka_driver_create(type, options, driver);
+    /* Without any: whatever the other ranks' options are. */
+    bool none = strcmp(options, "{}") == 0;
+    return mofka_mpi_driver_create(MPI_COMM_WORLD, none ? "{\"join\":true}" : options, driver);
 }
 
 mofka_driver_t *job_open(void) {
-    mofka_driver_t *driver;
-    mofka_status_t status = make_driver(driver_group.json, &driver);
+    const char *all = driver_group.text ? driver_group.text : "{}";
+    char *member = json_member(all, "type"), *type = member ? json_string(member) : NULL;
+    char *options = json_without(all, "type");
+    mofka_driver_t *driver = NULL;
+    mofka_status_t status;
+    if (member && !type)
+        status =
+            mofka_fail(MOFKA_ERR_OPTION, "--driver.type cannot be %.100s: it is a string", member);
+    else if (!options)
+        status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for the driver's options");
+    else
+        status = make_driver(type, options, &driver);
+    free(member);
+    free(type);
+    free(options);
     group_clear(&driver_group);
-    if (!status)
-        return driver;
-    complain_of(status, "making the driver");
-    return NULL;
+    if (status)
+        complain_of(status, "making the driver");
+    return driver;
 }
 
 /* Closing is begun, and not waited for: the barrier behind it is the one thing that all ranks do. An
@@ -110,13 +109,36 @@ bool job_is_over(mofka_driver_t *driver, double seconds) {
 }
 
 /* Others may work on for hours: this rank's partitions are served meanwhile, and it sleeps. */
-void job_close(mofka_driver_t *driver) {
+bool job_close(mofka_driver_t *driver) {
+    double start = now_s();
     mofka_status_t status;
-    while ((status = mofka_driver_close(driver, 1000)) == MOFKA_ERR_TIMEOUT)
-        ;
+    bool told = false;
+    while ((status = mofka_driver_close(driver, SLICE_MS)) == MOFKA_ERR_TIMEOUT) {
+        double waited = now_s() - start;
+        if (waited > close_timeout_s) {
+            complain("waited %g s (--close-timeout) for the other ranks, which have not closed the "
+                     "driver: %s; the job is ended",
+                     close_timeout_s, mofka_last_error());
+            job_abort(CTL_FAILED);
+        }
+        if (interrupted && waited > LAST_FLUSH_S && !told) {
+            told = true;
+            complain("this command is done and waits for the other ranks to close the driver; a "
+                     "second signal ends the job");
+        }
+    }
     if (status)
         complain_of(status, "closing the driver");
     mofka_driver_release(driver);
+    return !status;
+}
+
+void job_abort(int code) {
+    fflush(NULL);
+    nanosleep(&(struct timespec){.tv_nsec = 300000000},
+              NULL); /* else launchers drop what was written */
+    MPI_Abort(MPI_COMM_WORLD, code);
+    exit(code);
 }
 
 mofka_topic_t *open_topic(mofka_driver_t *driver, const char *name, double timeout_s) {

@@ -17,6 +17,14 @@ void lines_close(lines_t *l) {
     l->buffer = NULL;
 }
 
+void lines_stop(lines_t *l) {
+    l->stopped = true;
+}
+
+size_t lines_rest(const lines_t *l) {
+    return l->size - l->start;
+}
+
 static bool make_room(lines_t *l) {
     if (l->start > 0) {
         memmove(l->buffer, l->buffer + l->start, l->size - l->start);
@@ -89,6 +97,8 @@ line_kind_t lines_next(lines_t *l, int wait_ms, const char **text, size_t *bytes
             bool some = l->size > l->start || l->passing;
             return some ? give(l, l->size, l->size, text, bytes) : LINE_END;
         }
+        if (l->stopped)
+            return LINE_END;
         pass_over(l);
         line_kind_t kind = fill(l, wait_ms);
         if (kind != LINE_TEXT)

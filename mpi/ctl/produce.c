@@ -1,16 +1,11 @@
 /* mofkactl produce: lines of JSON become events. */
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "data_source.h"
-#include "feed.h"
-#include "lines.h"
-
-/* Failures told one by one; the rest is counted. */
-#define TOLD_MAX 20
+#include "intake.h"
+#include "json.h"
 
 static topic_groups_t groups;
 static const char *topic_name, *data_from, *key;
@@ -20,169 +15,59 @@ static uint64_t batch_size;
 static char **files;
 static int file_count;
 
-typedef struct produce {
-    feed_t feed;
-    data_source_t data;
-    const char *file;   /* that is read */
-    uint64_t malformed; /* lines */
-    uint64_t told;
-    double start;
-    uint64_t due; /* events, for --rate */
-} produce_t;
+static data_source_t data;
 
-/* ---- failures ---------------------------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------------------------------- */
 
-static void tell_line(produce_t *p, const char *file, uint64_t line, const char *why) {
-    if (p->told++ < TOLD_MAX)
-        complain("%s, line %llu: %s", file, (unsigned long long)line, why);
-    else if (p->told == TOLD_MAX + 1)
-        complain("further lines are only counted");
-}
-
-static void settled(void *context, feed_tag_t tag, mofka_status_t status) {
-    if (status)
-        tell_line(context, tag.what, tag.number, mofka_last_error());
-}
-
-static bool malformed(produce_t *p, uint64_t line, const char *why) {
-    p->malformed++;
-    tell_line(p, p->file, line, why);
-    return !strict;
-}
-
-/* ---- one line ---------------------------------------------------------------------------------- */
-
-/* With --strict the first failure stops, so it is looked for at once. */
-static bool look_at_failures(produce_t *p) {
-    if (strict)
-        feed_settle(&p->feed);
-    return !strict || p->feed.failed == 0;
-}
-
-static bool push_json(produce_t *p, const cJSON *json, const char *text, size_t bytes,
-                      uint64_t line) {
-    char why[256];
-    mofka_data_view_t *data;
-    if (!data_source_of(&p->data, json, text, bytes, &data, why, sizeof why))
-        return malformed(p, line, why);
-    feed_tag_t tag = {(void *)(uintptr_t)p->file, line};
-    bool good = feed_push(&p->feed, text, bytes, data, tag);
-    mofka_data_view_release(data);
-    return good && look_at_failures(p);
-}
-
-static bool is_blank(const char *text, size_t bytes) {
-    for (size_t i = 0; i < bytes; i++)
-        if (!strchr(" \t\r\n", text[i]) || !text[i])
-            return false;
-    return true;
-}
-
-/* False: stop. */
-static bool take_line(produce_t *p, const char *text, size_t bytes, uint64_t line) {
-    if (is_blank(text, bytes))
-        return true;
-    const char *end = text;
-    cJSON *json = cJSON_ParseWithLengthOpts(text, bytes, &end, false);
-    bool good;
-    char why[128];
-    if (!json || !is_blank(end, (size_t)(text + bytes - end))) {
-        snprintf(why, sizeof why, "no JSON at byte %zu", (size_t)(end - text) + 1);
-        good = malformed(p, line, why);
-    } else {
-        good = push_json(p, json, text, bytes, line);
-    }
-    cJSON_Delete(json);
-    return good;
-}
-
-/* ---- all lines --------------------------------------------------------------------------------- */
-
-/* Events leave before a pause, not after it. */
-static void keep_rate(produce_t *p) {
-    double wait = p->start + (double)p->due++ / rate - now_s();
-    if (wait > 1e-2)
-        feed_drain(&p->feed);
-    wait = p->start + (double)(p->due - 1) / rate - now_s();
-    if (wait > 0)
-        job_sleep(wait);
-}
-
-/* False: stop, with no more files. */
-static bool take_lines(produce_t *p, int fd) {
-    lines_t lines;
-    const char *text;
-    size_t bytes;
-    bool good = true, ended = false;
-    int wait_ms = 0;
-    lines_open(&lines, fd, MOFKA_METADATA_BYTES_MAX);
-    while (good && !ended && !job_interrupted()) {
-        line_kind_t kind = lines_next(&lines, wait_ms, &text, &bytes);
-        wait_ms = 0;
-        if (kind == LINE_NONE) {
-            good = feed_drain(&p->feed);
-            wait_ms = SLICE_MS;
-        } else if (kind == LINE_TEXT) {
-            if (rate > 0)
-                keep_rate(p);
-            good = take_line(p, text, bytes, lines.number);
-        } else if (kind == LINE_TOO_LONG) {
-            good = malformed(p, lines.number, "longer than metadata can be, 1 GiB");
-        } else {
-            ended = true;
-            if (kind == LINE_ERROR) {
-                complain("reading '%s': %s", p->file, strerror(errno));
-                p->malformed++;
-            }
-        }
-    }
-    lines_close(&lines);
-    return good && !job_interrupted();
-}
-
-static bool take_file(produce_t *p, const char *path) {
+static bool take_file(intake_t *intake, const char *path) {
     bool is_stdin = strcmp(path, "-") == 0;
     int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    p->file = is_stdin ? "stdin" : path;
     if (fd < 0) {
-        complain("cannot read '%s': %s", path, strerror(errno));
-        p->malformed++;
-        return !strict;
+        intake->failed = true;
+        return complain("cannot read '%s': %s", path, strerror(errno)) || !strict;
     }
-    bool good = take_lines(p, fd);
+    intake_from(intake, is_stdin ? "stdin" : path);
+    bool good = intake_take(intake, fd);
     if (!is_stdin)
         close(fd);
     return good;
 }
 
-static int take_all(produce_t *p) {
+static int take_all(mofka_topic_t *topic) {
+    intake_options_t wanted = {.batch_size = (size_t)batch_size,
+                               .timeout_s = timeout_s,
+                               .rate = rate,
+                               .json = true,
+                               .strict = strict,
+                               .data = data_from ? &data : NULL};
+    intake_t intake;
+    if (!intake_open(&intake, topic, &wanted))
+        return CTL_FAILED;
     bool good = true;
-    p->start = now_s();
     for (int i = 0; good && i < file_count; i++)
-        good = take_file(p, files[i]);
-    bool whole = feed_close(&p->feed);
-    fprintf(stderr,
-            "mofkactl produce: %llu events stored in '%s', %llu not, %llu malformed lines%s\n",
-            (unsigned long long)p->feed.stored, topic_name,
-            (unsigned long long)(p->feed.pushed - p->feed.stored), (unsigned long long)p->malformed,
-            job_interrupted() ? "; interrupted" : "");
-    return whole && p->feed.failed == 0 && p->malformed == 0 ? CTL_OK : CTL_FAILED;
+        good = take_file(&intake, files[i]);
+    return intake_close(&intake, "produce") ? CTL_OK : CTL_FAILED;
 }
 
 /* ---- the topic --------------------------------------------------------------------------------- */
 
+static bool says(const char *object, const char *member, const char *wanted) {
+    char *value = json_member(object, member), *text = value ? json_string(value) : NULL;
+    bool same = text && strcmp(text, wanted) == 0;
+    free(value);
+    free(text);
+    return same;
+}
+
 /* The selector is the topic's: a topic that was there must have the one that --key means. */
 static bool check_key(const mofka_topic_t *topic) {
-    cJSON *selector = key ? cJSON_Parse(mofka_topic_selector(topic)) : NULL;
-    const char *type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(selector, "type"));
-    const char *pointer =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(selector, "pointer"));
-    bool good = !key || (type && strcmp(type, "key") == 0 && pointer && strcmp(pointer, key) == 0);
-    cJSON_Delete(selector);
-    return good ||
-           complain("--key %s: topic '%s' has selector %.200s; a topic's selector is chosen "
-                    "when it is created",
-                    key, topic_name, mofka_topic_selector(topic));
+    const char *selector = mofka_topic_selector(topic);
+    if (!key || (json_is_valid(selector) && json_is_object(selector) &&
+                 says(selector, "type", "key") && says(selector, "pointer", key)))
+        return true;
+    return complain("--key %s: topic '%s' has selector %.200s; a topic's selector is chosen when "
+                    "it is created",
+                    key, topic_name, selector);
 }
 
 static mofka_topic_t *find_topic(mofka_driver_t *driver) {
@@ -200,21 +85,10 @@ static mofka_topic_t *find_topic(mofka_driver_t *driver) {
 }
 
 static int run(mofka_driver_t *driver) {
-    produce_t p = {0};
-    if (!data_source_open(&p.data, data_from))
-        return CTL_USAGE;
     mofka_topic_t *topic = find_topic(driver);
-    int code = CTL_FAILED;
-    if (topic) {
-        mofka_status_t status =
-            feed_open(&p.feed, topic, (size_t)batch_size, timeout_s, settled, &p);
-        if (status)
-            complain_of(status, "making a producer");
-        else
-            code = take_all(&p);
-    }
+    int code = topic ? take_all(topic) : CTL_FAILED;
     mofka_topic_release(topic);
-    data_source_close(&p.data);
+    data_source_close(&data);
     return code;
 }
 
@@ -223,11 +97,11 @@ static int run(mofka_driver_t *driver) {
 static bool use_key(void) {
     if (key[0] != '/')
         return args_refuse("key", key, "a JSON pointer such as /alpha_3");
-    if (groups.selector.json)
-        return complain("--key chooses the selector: it does not go with --selector");
-    group_set(&groups.selector, "selector", "type", "key");
-    cJSON_AddStringToObject(groups.selector.json, "pointer", key);
-    return true;
+    if (groups.selector.text)
+        return complain("--key '%s' chooses the selector: it does not go with --selector %s", key,
+                        groups.selector.text);
+    return group_set(&groups.selector, "selector", "type", "key") &&
+           group_set(&groups.selector, "selector", "pointer", key);
 }
 
 static bool check(int count, char **words) {
@@ -236,13 +110,12 @@ static bool check(int count, char **words) {
     file_count = count > 0 ? count : 1;
     if (!topic_name)
         return complain("--topic NAME is missing");
-    if (data_from && data_from[0] != '/' && strncmp(data_from, "file:", 5) != 0)
-        return args_refuse("data-from", data_from,
-                           "a JSON pointer such as /field/name, or file:PATH");
-    bool chosen = groups.options.json || groups.validator.json || groups.selector.json ||
-                  groups.serializer.json;
+    bool chosen = groups.options.text || groups.validator.text || groups.selector.text ||
+                  groups.serializer.text;
     if (chosen && !create)
-        return complain("options of the topic are for creating it: they need --create");
+        return complain(
+            "--topic.KEY, --topic-options, --validator, --selector and --serializer create "
+            "the topic: they need --create");
     if (key && !use_key())
         return false;
     if (count == 0 && job_rank() != 0)
@@ -250,7 +123,7 @@ static bool check(int count, char **words) {
             "this is rank %d, and launchers give stdin to rank 0: name FILEs (or - where "
             "the launcher was told to give stdin to this rank)",
             job_rank());
-    return true;
+    return data_source_open(&data, data_from);
 }
 
 static const option_row_t options[] = {
@@ -284,7 +157,7 @@ const command_t produce_command = {
         "only.\nBlank lines are passed over. Malformed lines are told with their number, and "
         "counted; the\nothers go on, unless --strict is given. The string that --data-from "
         "/POINTER names is the\ndata as it is, and stays in the metadata. A summary goes to "
-        "stderr. SIGINT and SIGTERM end\nreading; what was read is stored first.\n",
+        "stderr. SIGINT and SIGTERM end\nreading; lines that were read whole are stored first.\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .check = check,

@@ -139,9 +139,9 @@ static int run(mofka_driver_t *driver) {
 /* ---- options ----------------------------------------------------------------------------------- */
 
 static bool check(int count, char **words) {
-    if (count > 0)
-        return complain("unknown argument '%s'", words[0]);
-    return !(as_json && terminal) || complain("--terminal is for the table, not for --json");
+    (void)count, (void)words;
+    return !(as_json && terminal) ||
+           complain("--terminal '%s' is for the table, not for --json", terminal);
 }
 
 static const option_row_t options[] = {

@@ -1,8 +1,9 @@
 /* mofkactl topic create, topic list, topic info. */
-#include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 #include "ctl.h"
+#include "json.h"
+#include "json_text.h"
 
 static topic_groups_t groups;
 static bool as_json;
@@ -12,15 +13,9 @@ static const char *name;
 /* ---- shared with other commands --------------------------------------------------------------- */
 
 mofka_status_t create_topic(mofka_driver_t *driver, const char *topic, const topic_groups_t *g) {
-    char *options = group_text(&g->options), *validator = group_text(&g->validator);
-    char *selector = group_text(&g->selector), *serializer = group_text(&g->serializer);
-    mofka_topic_options_t all = {options, validator, selector, serializer};
-    mofka_status_t status = mofka_driver_create_topic(driver, topic, &all);
-    free(options);
-    free(validator);
-    free(selector);
-    free(serializer);
-    return status;
+    mofka_topic_options_t all = {g->options.text, g->validator.text, g->selector.text,
+                                 g->serializer.text};
+    return mofka_driver_create_topic(driver, topic, &all);
 }
 
 void topic_groups_clear(topic_groups_t *g) {
@@ -34,87 +29,134 @@ void topic_groups_clear(topic_groups_t *g) {
 
 typedef struct search {
     const char *name; /* NULL: every topic is printed */
-    cJSON *found;     /* the description of `name` */
+    char *found;      /* the description of `name` */
 } search_t;
 
-static void print_line(const cJSON *json) {
-    char *text = cJSON_PrintUnformatted(json);
-    if (text)
-        puts(text);
-    cJSON_free(text);
+/* NULL: a message is there. */
+static const char *text_of(const mofka_metadata_t *description) {
+    size_t bytes;
+    const char *text = mofka_metadata_text(description, &bytes);
+    return mfi_json_check("a description", text, bytes) ? NULL : text;
+}
+
+/* JSON as it is there, on one line: newlines are only between its tokens. */
+static void print_json(const char *text, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++)
+        putchar(text[i] == '\n' || text[i] == '\r' ? ' ' : text[i]);
+}
+
+/* A string without its quotes; its escapes stay, so that no terminal obeys it. */
+static void print_value(const mfi_json_walk_t *walk) {
+    bool string = *walk->value == '"';
+    print_json(walk->value + string, (size_t)(walk->end - walk->value) - 2 * string);
+}
+
+static int key_bytes(const mfi_json_walk_t *walk) {
+    return (int)(mfi_json_end(walk->key, walk->limit) - walk->key) - 2;
+}
+
+static bool is_key(const mfi_json_walk_t *walk, const char *key) {
+    size_t bytes = (size_t)key_bytes(walk);
+    return bytes == strlen(key) && memcmp(walk->key + 1, key, bytes) == 0;
+}
+
+static void print_topic(const char *topic, const char *text) {
+    char *partitions = json_member(text, "partitions");
+    if (as_json)
+        print_json(text, strlen(text)), putchar('\n');
+    else
+        printf("%s\t%s\n", topic, partitions ? partitions : "?");
+    free(partitions);
 }
 
 static mofka_status_t visit(void *context, const char *topic, const mofka_metadata_t *description) {
     search_t *search = context;
-    const cJSON *json;
     if (search->name && strcmp(search->name, topic) != 0)
         return MOFKA_OK;
-    mofka_status_t status = mofka_metadata_json(description, &json);
-    if (status)
-        return status;
-    if (search->name) {
-        search->found = cJSON_Duplicate(json, true);
-        return MOFKA_STOP;
+    const char *text = text_of(description);
+    if (!text)
+        return MOFKA_ERR_JSON;
+    if (!search->name) {
+        print_topic(topic, text);
+        return MOFKA_OK;
     }
-    const cJSON *partitions = cJSON_GetObjectItemCaseSensitive(json, "partitions");
-    if (as_json)
-        print_line(json);
-    else
-        printf("%s\t%.0f\n", topic, cJSON_GetNumberValue(partitions));
-    return MOFKA_OK;
+    search->found = strdup(text);
+    return search->found ? MOFKA_STOP : mofka_fail(MOFKA_ERR_MEMORY, "no memory for '%s'", topic);
 }
 
 static int list(mofka_driver_t *driver) {
     search_t search = {NULL, NULL};
     mofka_status_t status = mofka_driver_list_topics(driver, visit, &search);
-    fflush(stdout);
     return status ? complain_of(status, "listing topics"), CTL_FAILED : CTL_OK;
 }
 
-/* Replaces the number of partitions by an array that tells each one. */
-static bool add_partitions(cJSON *description, const mofka_topic_t *topic) {
-    cJSON *array = cJSON_CreateArray();
+static void print_partition(const char *text) {
+    mfi_json_walk_t walk = mfi_json_walk(mfi_json_begin(text), text + strlen(text));
+    printf("%-12s", "partition");
+    while (mfi_json_next(&walk)) {
+        bool index = is_key(&walk, "partition");
+        if (!index)
+            printf(" %.*s", key_bytes(&walk), walk.key + 1);
+        putchar(' ');
+        print_value(&walk);
+        fputs(index ? ":" : "", stdout);
+    }
+    putchar('\n');
+}
+
+/* Each partition by `print`, with `between` between two. */
+static bool print_partitions(const mofka_topic_t *topic, const char *between,
+                             void (*print)(const char *text)) {
     for (size_t i = 0; i < mofka_topic_partition_count(topic); i++) {
         mofka_metadata_t *info;
-        const cJSON *json;
         mofka_status_t status = mofka_topic_partition_info(topic, i, &info);
-        if (!status && !(status = mofka_metadata_json(info, &json)))
-            cJSON_AddItemToArray(array, cJSON_Duplicate(json, true));
-        if (status) {
-            cJSON_Delete(array);
+        if (status)
             return complain_of(status, "asking for a partition");
+        const char *text = text_of(info);
+        if (text) {
+            fputs(i ? between : "", stdout);
+            print(text);
         }
         mofka_metadata_release(info);
+        if (!text)
+            return complain_of(MOFKA_ERR_JSON, "asking for a partition");
     }
-    cJSON_ReplaceItemInObjectCaseSensitive(description, "partitions", array);
     return true;
 }
 
-/* The keys in a column each of name and value. */
-static void print_description(const cJSON *description) {
-    const cJSON *item;
-    cJSON_ArrayForEach(item, description) {
-        if (cJSON_IsArray(item))
-            continue;
-        char *text =
-            cJSON_IsString(item) ? strdup(item->valuestring) : cJSON_PrintUnformatted(item);
-        printf("%-12s %s\n", item->string, text ? text : "");
-        free(text);
-    }
-    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(description, "partitions")) {
-        const cJSON *field;
-        printf("%-12s", "partition");
-        cJSON_ArrayForEach(field, item) {
-            char *text =
-                cJSON_IsString(field) ? strdup(field->valuestring) : cJSON_PrintUnformatted(field);
-            if (strcmp(field->string, "partition") == 0)
-                printf(" %s:", text ? text : "");
-            else
-                printf(" %s %s", field->string, text ? text : "");
-            free(text);
+static void print_info(const char *text) {
+    print_json(text, strlen(text));
+}
+
+/* The description, with all partitions in the place of their number. */
+static bool describe_json(const mofka_topic_t *topic, const char *text) {
+    mfi_json_walk_t walk = mfi_json_walk(mfi_json_begin(text), text + strlen(text));
+    bool good = true;
+    for (char before = '{'; good && mfi_json_next(&walk); before = ',') {
+        printf("%c\"%.*s\":", before, key_bytes(&walk), walk.key + 1);
+        if (is_key(&walk, "partitions")) {
+            putchar('[');
+            good = print_partitions(topic, ",", print_info);
+            putchar(']');
+        } else {
+            print_json(walk.value, (size_t)(walk.end - walk.value));
         }
+    }
+    puts("}");
+    return good;
+}
+
+/* The keys in a column each of name and value, then a line for each partition. */
+static bool describe_text(const mofka_topic_t *topic, const char *text) {
+    mfi_json_walk_t walk = mfi_json_walk(mfi_json_begin(text), text + strlen(text));
+    while (mfi_json_next(&walk)) {
+        if (is_key(&walk, "partitions"))
+            continue;
+        printf("%-12.*s ", key_bytes(&walk), walk.key + 1);
+        print_value(&walk);
         putchar('\n');
     }
+    return print_partitions(topic, "", print_partition);
 }
 
 static int describe(mofka_driver_t *driver, const mofka_topic_t *topic) {
@@ -126,13 +168,8 @@ static int describe(mofka_driver_t *driver, const mofka_topic_t *topic) {
         complain_of(status, "asking for the topic");
         return CTL_FAILED;
     }
-    bool good = add_partitions(search.found, topic);
-    if (good && as_json)
-        print_line(search.found);
-    else if (good)
-        print_description(search.found);
-    fflush(stdout);
-    cJSON_Delete(search.found);
+    bool good = as_json ? describe_json(topic, search.found) : describe_text(topic, search.found);
+    free(search.found);
     return good ? CTL_OK : CTL_FAILED;
 }
 

@@ -1,1 +1,1 @@
-target_sources(${target} PRIVATE ${CMAKE_SOURCE_DIR}/mpi/ctl/fifo_language.c)
+target_sources(${target} PRIVATE ${CMAKE_SOURCE_DIR}/mpi/ctl/fifo_language.c ${CMAKE_SOURCE_DIR}/mpi/ctl/option.c)

@@ -1,0 +1,139 @@
+# shellcheck shell=bash
+# forward and fifo. Cases of ctl_test.sh.
+
+case_forward() {
+    documents
+    head -c 5000 /dev/urandom >blob
+    # Through a topic of another driver, in the forwarder's own process, and on.
+    cat >chain.json <<'END'
+{"drivers": {"own": {"type": "simple", "options": {}}},
+ "forward": [{"from": "t", "to": {"topic": "s", "driver": "own", "create": {}}},
+             {"from": {"topic": "s", "driver": "own"},
+              "to": {"topic": "u", "create": {"options": {"partitions": 2, "expected_producers": 1}}}}]}
+END
+    head -3000 events.ndjson >some.ndjson
+    timeout 60 "${launch[@]}" -n 1 "$ctl" produce "${driver[@]}" --topic t --create --data-from file:blob \
+        --topic.expected_producers 1 some.ndjson : \
+        -n 1 sh -c "$(traced forward.pid)" "$ctl" forward "${driver[@]}" chain.json : \
+        -n 1 "$ctl" consume "${driver[@]}" --topic u --count 3000 --data file:out </dev/null >chain.out 2>chain.err &
+    local job=$!
+    for _ in $(seq 400); do [ "$(wc -l <chain.out)" -lt 3000 ] || break; sleep 0.05; done
+    kill -INT "$(cat forward.pid)" # nothing says that topic s is complete
+    wait $job || fail "exit code $?"
+    same some.ndjson chain.out
+    for file in out/*; do cmp blob "$file" || fail "data of $file"; done
+    says chain.err "t -> s: 3000 events pulled, 3000 stored, 0 not, 0 filtered out"
+    says chain.err "s -> u: 3000 events pulled, 3000 stored, 0 not, 0 filtered out"
+    # What the destination refuses is told; what was stored there is acknowledged, what was not is not.
+    printf '{"n":%d}\n' $(seq 10) >n.ndjson
+    printf '{"n":"%0300d"}\n' 0 >>n.ndjson
+    echo '{"forward":[{"from":"t","to":{"topic":"u","create":{"options":{"partition_bytes":256,
+        "expected_producers":1}}}}]}' >large.json
+    job large -n 1 "$ctl" produce "${driver[@]}" --topic t --create --topic.expected_producers 1 n.ndjson : \
+        -n 1 "$ctl" forward "${driver[@]}" large.json : -n 1 "$ctl" consume "${driver[@]}" --topic u --follow
+    [ "$code" != 0 ] || fail "a refused event is no failure"
+    says large.err "t -> u: event 10 of partition 0: "
+    says large.err "11 events pulled, 10 stored, 1 not, 0 filtered out"
+    lines large.out 10
+    # A full destination: what it did not store is still there for the next of that name.
+    sed 's/"partition_bytes":256,/"partition_bytes":64,/; s/"from":"t"/"from":"t","consumer":"f"/' large.json >full.json
+    head -10 n.ndjson >ten.ndjson
+    timeout 60 "${launch[@]}" -n 1 "$ctl" produce "${driver[@]}" --topic t --create ten.ndjson : \
+        -n 1 "$ctl" forward "${driver[@]}" --timeout 1 full.json : \
+        -n 1 sh -c "$(traced fifo.pid)" "$ctl" fifo "${driver[@]}" control </dev/null >full.out 2>full.err &
+    job=$!
+    for _ in $(seq 200); do ! grep -q "events pulled" full.err || break; sleep 0.05; done
+    says full.err "were given up"
+    stored=$(sed -n 's/.* events pulled, \([0-9]*\) stored.*/\1/p' full.err)
+    [ "$stored" -ge 1 ] && [ "$stored" -lt 10 ] || fail "$stored of 10 events fit"
+    echo 'rest <- t (name = f)' >control
+    for _ in $(seq 200); do [ ! -p rest ] || break; sleep 0.05; done
+    timeout 20 head -n $((10 - stored)) rest >rest.out || fail "the rest"
+    cmp <(tail -n $((10 - stored)) ten.ndjson) rest.out || fail "the rest is not what was not stored"
+    kill -INT "$(cat fifo.pid)"
+    wait $job && fail "a full destination is no failure"
+    return 0
+}
+
+case_filter() {
+    documents
+    echo '{"forward":[{"from":"t","filter":{"alpha_3":[{"prefix":"a"}]},
+        "to":{"topic":"u","create":{"options":{"expected_producers":1}}}}]}' >filter.json
+    job filter -n 1 "$ctl" produce "${driver[@]}" --topic t --create --topic.expected_producers 1 events.ndjson : \
+        -n 1 "$ctl" forward "${driver[@]}" filter.json : -n 1 "$ctl" consume "${driver[@]}" --topic u --follow
+    want 0
+    jq -c 'select(.alpha_3 // "" | startswith("a"))' events.ndjson >expected.ndjson
+    [ -s expected.ndjson ] || fail "nothing to expect"
+    same expected.ndjson filter.out
+}
+
+case_fifo() {
+    documents
+    head -2000 events.ndjson >some.ndjson
+    head -5 events.ndjson >few.ndjson
+    timeout 60 "${launch[@]}" -n 1 sh -c "$(traced fifo.pid)" "$ctl" fifo "${driver[@]}" control : \
+        -n 1 "$ctl" topic create "${driver[@]}" t --topic.partitions 2 : \
+        -n 1 "$ctl" topic create "${driver[@]}" u </dev/null >fifo.out 2>fifo.err &
+    local job=$!
+    for _ in $(seq 200); do [ ! -p control ] || break; sleep 0.05; done
+    printf '%s\n' '# pipes' 'in -> t (format = json)' '"raw in" -> u' 'out <- t' 'raw.out <- u (name = r)' \
+        'in -> u' 'x => u' 'y -> u (format = xml)' >control
+    for path in in 'raw in' out raw.out; do
+        for _ in $(seq 200); do [ ! -p "$path" ] || break; sleep 0.05; done
+        [ -p "$path" ] || fail "no pipe $path"
+    done
+    # Writers and readers come and go.
+    cat some.ndjson >in
+    timeout 20 head -n 2000 out >got.out || fail "reading"
+    same some.ndjson got.out
+    for i in 1 2 3; do
+        printf '%s' "line $i" >'raw in' # its end ends the line
+        [ "$(timeout 20 head -n 1 raw.out)" = "line $i" ] || fail "writer $i"
+    done
+    { echo no JSON; cat few.ndjson; } >in
+    timeout 20 head -n 5 out >got.out || fail "reading again"
+    same few.ndjson got.out
+    kill -INT "$(cat fifo.pid)"
+    wait $job && fail "lines that were refused are no failure"
+    says fifo.err "in, line 2001: it is not JSON: "
+    says fifo.err "fifo: in: 2005 events stored in 't', 0 not, 1 malformed lines; interrupted"
+    says fifo.err "'in' is a pipe of topic 't' already"
+    says fifo.err "control, line 7, column 3: -> or <- is wanted, not '='"
+    says fifo.err "control, line 8, column 18: format cannot be 'xml': it is one of raw json"
+    [ ! -e control ] && [ ! -e in ] && [ ! -e out ] || fail "pipes stay behind"
+    # A complete topic closes its pipe; what was there before stays.
+    mkfifo own
+    timeout 60 "${launch[@]}" -n 1 sh -c "$(traced fifo.pid)" "$ctl" fifo "${driver[@]}" control : -n 1 "$ctl" \
+        produce "${driver[@]}" --topic t --create --topic.expected_producers 1 few.ndjson </dev/null >end.out 2>end.err &
+    job=$!
+    for _ in $(seq 200); do [ ! -p control ] || break; sleep 0.05; done
+    echo 'own <- t' >control
+    timeout 20 cat own >got.out || fail "the pipe does not end"
+    same few.ndjson got.out
+    kill -TERM "$(cat fifo.pid)"
+    wait $job || fail "exit code $?"
+    [ -p own ] || fail "the pipe that was there is gone"
+    echo text >plain
+    job plain -n 1 "$ctl" fifo plain
+    want 1
+    says plain.err "'plain' exists and is no named pipe"
+}
+
+# Lines that are no JSON, as strings of an envelope: lines of JSON in any case.
+case_raw() {
+    timeout 60 "${launch[@]}" -n 1 sh -c "$(traced fifo.pid)" "$ctl" fifo "${driver[@]}" control : \
+        -n 1 "$ctl" topic create "${driver[@]}" t : \
+        -n 1 "$ctl" consume "${driver[@]}" --topic t --envelope --count 6 </dev/null >raw.out 2>raw.err &
+    local job=$!
+    until_pipe control
+    echo 'in -> t' >control
+    until_pipe in
+    printf 'say "x\\y" \xc3\xa9\ncut \xc3\nlong \xc0\xaf \xed\xa0\x80\n\x01\t{\n01\n\n{"n":1.10}\n' >in
+    for _ in $(seq 200); do [ "$(wc -l <raw.out)" -lt 6 ] || break; sleep 0.05; done
+    kill -INT "$(cat fifo.pid)"
+    wait $job || fail "exit code $?"
+    says raw.err "fifo: in: 6 events stored in 't', 0 not, 0 malformed lines; interrupted"
+    jq -r '.metadata | strings' raw.out >strings.txt || fail "no NDJSON"
+    cmp strings.txt <(printf 'say "x\\y" é\ncut \xef\xbf\xbd\nlong \xef\xbf\xbd\xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\n\x01\t{\n01\n') || fail "strings"
+    says raw.out '"metadata":{"n":1.10}}'
+}

@@ -1,0 +1,164 @@
+# shellcheck shell=bash
+# topic, and what all commands refuse. Cases of ctl_test.sh.
+
+case_topics() {
+    echo '{"partitions":2,"partition_bytes":4096}' >options.json
+    job make -n 1 "$ctl" topic create t "${driver[@]}" --topic options.json --topic.partitions 3 \
+        --validator.type default --validator '{"json":true}' --json : \
+        -n 1 "$ctl" topic info t "${driver[@]}" --json
+    want 0
+    jq -c . make.out >both.out # launchers may join two ranks' lines
+    [ "$(wc -l <both.out)" = 2 ] && [ "$(head -1 both.out)" = "$(tail -1 both.out)" ] || fail "create and info differ"
+    [ "$(head -1 both.out | jq -cS '[.name, .options, .validator, (.partitions | length), .partitions[2].bytes]')" = \
+        '["t",{"partition_bytes":4096,"partitions":3},{"json":true,"type":"default"},3,4096]' ] || fail "options"
+    job order -n 1 "$ctl" topic create t "${driver[@]}" --topic.partitions 3 --topic options.json --json
+    [ "$(jq .options.partitions order.out)" = 2 ] || fail "the later one wins"
+    job list -n 1 "$ctl" topic create "${driver[@]}" t --topic.partitions 3 : \
+        -n 1 "$ctl" produce "${driver[@]}" --topic t /dev/null : -n 1 "$ctl" topic list "${driver[@]}"
+    want 0
+    job text -n 1 "$ctl" topic create t "${driver[@]}" : -n 1 "$ctl" topic info t "${driver[@]}"
+    says text.out "partition    0: owner 0"
+    job twice -n 1 "$ctl" topic create t "${driver[@]}" : -n 1 "$ctl" topic create t "${driver[@]}"
+    want 1
+    says twice.err MOFKA_ERR_EXISTS
+}
+
+refuses() { # MESSAGE ARGUMENTS...
+    local message=$1
+    shift
+    job refuses -n 1 "$ctl" "$@"
+    want 2
+    says refuses.err "$message"
+}
+
+case_usage() {
+    refuses "no command"
+    refuses "unknown command 'prodcue'" prodcue
+    refuses "topic is followed by create, list or info, not by 'destroy'" topic destroy
+    refuses "a topic NAME is missing" topic create
+    refuses "not also 'b'" topic create a b
+    refuses "unknown argument 'x'" topic list x
+    refuses "unknown option '-j'" topic list -j
+    refuses "unknown option '--jsno'; known are --json, --driver, --close-timeout" topic list --jsno
+    refuses "--json takes no value" topic list --json=1
+    refuses "a value is missing after '--topic'" consume --topic
+    refuses "--topic NAME is missing" consume
+    refuses "--count cannot be '-1': it is a whole number from 0" consume --topic t --count -1
+    refuses "--count cannot be '1.5'" consume --topic t --count 1.5
+    refuses "--timeout cannot be 'soon': it is a number of seconds from 0, or inf" consume --topic t --timeout soon
+    refuses "--from cannot be 'start': it is beginning, end, or the id" consume --topic t --from start
+    refuses "--data cannot be 'hex': it is none, base64 or file:DIR" consume --topic t --data hex
+    refuses "--select cannot be '3': it is OFFSET:LENGTH" consume --topic t --data base64 --select 3
+    refuses "--select '0:3' is of data" consume --topic t --select 0:3
+    refuses "--data-from cannot be 'field': it is a JSON pointer such as /field/name, or file:PATH" \
+        produce --topic t --data-from field
+    refuses "--key cannot be 'a': it is a JSON pointer" produce --topic t --create --key a
+    refuses "--topic.KEY, --topic-options, --validator, --selector and --serializer create the topic: they need --create" \
+        produce --topic t --topic.partitions 3
+    refuses "--key '/a' chooses the selector" produce --topic t --create --key /a --selector.type default
+    refuses "cannot read '/nowhere/file'" topic create t --topic /nowhere/file
+    refuses "--validator: the text is not JSON: " topic create t --validator '{"type":'
+    refuses "'a' is a value already" topic create t --validator.a 1 --validator.a.b 2
+    refuses "keys are 1 to 64 names" topic create t --validator.a..b 2
+    refuses 'unknown option "partitons"; known: "partitions"' topic create t --topic.partitons 3
+    refuses 'option "partitions" must be a whole number' topic create t --topic.partitions many
+    refuses 'option "window" must be one of its words "auto" "shm" "rma"' topic list --driver.window ram
+    refuses "driver type 'nosuch' is neither registered (mpi" topic list --driver.type nosuch
+    refuses "--interval cannot be '9': it is a whole number from 10 to 86400000" top --interval 9
+    refuses "--for cannot be '-1': it is a number of seconds" top --for -1
+    refuses "--terminal '/dev/null' is for the table, not for --json" top --json --terminal /dev/null
+    refuses "unknown argument 't'" top t
+    refuses "CONFIG.json is missing" forward
+    config() { # MESSAGE JSON
+        echo "$2" >config.json
+        refuses "$1" forward config.json
+    }
+    config "options are not a JSON object" '[]'
+    config '"forward" must be an array of 1 to 64' '{"forward":[]}'
+    config 'unknown option "forwards"; known: "drivers", "forward"' '{"forwards":[]}'
+    config 'forward[0]: "to" is missing' '{"forward":[{"from":"t"}]}'
+    config "forward[0].to: there is no driver 'x'" '{"forward":[{"from":"t","to":{"topic":"u","driver":"x"}}]}'
+    config 'forward[0].from: unknown option "create"' '{"forward":[{"from":{"topic":"t","create":{}},"to":"u"}]}'
+    config "topic 't' goes to itself" '{"forward":[{"from":"t","to":"t"}]}'
+    config 'drivers.d: "type" is missing' '{"drivers":{"d":{}},"forward":[{"from":"t","to":"u"}]}'
+    config '"drivers" must be an object of drivers, not [1]' '{"drivers":[1],"forward":[{"from":"t","to":"u"}]}'
+    config '"forward" must be an array of 1 to 64 objects, not {}' '{"forward":{}}'
+    config "t -> u: \"filter\": " '{"forward":[{"from":"t","to":"u","filter":{"a":7}}]}'
+    config "drivers.d: driver type 'nosuch'" '{"drivers":{"d":{"type":"nosuch"}},"forward":[{"from":"t","to":"u"}]}'
+    config "drivers.d: the job has its MPI driver already" '{"drivers":{"d":{"type":"mpi"}},"forward":[]}'
+    # One rank's slip ends the job: the others would wait for it.
+    job both -n 1 "$ctl" topic list : -n 1 "$ctl" topic lits
+    want 2
+    says both.err "topic is followed by"
+    job version -n 1 "$ctl" --version
+    want 0
+    grep -qE '^mofkactl [0-9]+\.[0-9]+' version.out || fail "--version"
+    job help -n 1 "$ctl" --help
+    want 0
+    says help.out "Exit codes"
+    job help -n 1 "$ctl" topic --help
+    want 0
+    for command in create list info; do says help.out "usage: mofkactl topic $command"; done
+    for command in "topic create" "topic list" "topic info" produce consume forward fifo top; do
+        for help in --help -h; do
+            job help -n 1 "$ctl" $command "$help"
+            want 0
+            says help.out "usage: mofkactl $command"
+            says help.out "--driver JSON|FILE"
+            [ ! -s help.err ] || fail "$command $help"
+        done
+    done
+    refuses "topic is followed by create, list or info, not by ''" topic
+    refuses "--count cannot be '0x10': it is a whole number from 0 to 9007199254740992" consume --topic t --count 0x10
+    refuses "--rate cannot be 'inf': it is a number from 0 to 1000000000" produce --topic t --rate inf
+    refuses "--batch-size cannot be '16777217': it is a whole number from 0 to 16777216" produce --topic t --batch-size 16777217
+    refuses "--topic cannot be '': it is NAME" consume --topic ""
+    refuses "--close-timeout cannot be '-1': it is a number of seconds from 0, or inf" topic list --close-timeout -1
+    refuses "--driver cannot be 'nosuch': it is a JSON object or the file that holds one" topic list --driver nosuch
+}
+
+# Values are what was written, and each key is given once.
+case_options_text() {
+    echo '{"partitions":2, "partition_bytes":4096 }' >options.json
+    local pattern='{"n":[12345678901234567890123,1.10],"s":["\u0041"]}'
+    job text -n 1 "$ctl" topic create t "${driver[@]}" --topic options.json --validator.type eventbridge \
+        --validator.pattern "$pattern" --json
+    want 0
+    says text.out "\"pattern\":$pattern"
+    says text.out '"options":{"partitions":2,"partition_bytes":4096}'
+    # Merged deep inside, where the order is that of the first.
+    job merged -n 1 "$ctl" topic create t "${driver[@]}" --validator '{"type":"eventbridge","pattern":{"a":[1.0],"b":[2]}}' \
+        --validator '{"pattern":{"c":{"d":[3]},"a":[1.10]}}' --validator.pattern.c.e '["x"]' --json
+    want 0
+    says merged.out '"pattern":{"a":[1.10],"b":[2],"c":{"d":[3],"e":["x"]}}'
+    echo '{"partitions":2,"partitions":3}' >twice.json
+    refuses "--topic: 'twice.json': the key \"partitions\" is given twice" topic create t --topic twice.json
+    refuses "--topic: the text: the key \"partitions\" is given twice" topic create t --topic '{"partitions":2,"\u0070artitions":3}'
+    refuses "the key \"x\" is given twice" topic create t --validator '{"pattern":{"a":[{"x":1,"y":{},"x":2}]}}'
+    refuses "the key \"x\" is given twice" topic create t --validator.pattern '{"x":[1],"x":[2]}'
+    refuses "the key \"x\" is given twice" produce --topic t --create --topic-options '{"x":1,"x":1}' /dev/null
+    refuses "--driver: the text: the key \"window\" is given twice" topic list --driver '{"window":"shm","window":"rma"}'
+    refuses "--driver.type cannot be 7: it is a string" topic list --driver.type 7
+    # The same key in two objects, or in two options, is no key twice.
+    job both -n 1 "$ctl" topic create t "${driver[@]}" --topic '{"partitions":2}' --topic '{"partitions":3}' \
+        --validator '{"type":"eventbridge","pattern":{"a":{"x":[1]},"b":{"x":[1]}}}' --json
+    want 0
+    [ "$(jq '.partitions | length' both.out)" = 3 ] || fail "the later one wins"
+}
+
+case_list() {
+    job none -n 1 "$ctl" topic list "${driver[@]}"
+    want 0
+    lines none.out 0
+    # Joining is one moment for all ranks: what the others make then is there a little later.
+    for json in "" --json; do
+        job list -n 1 "$ctl" topic create "${driver[@]}" b --topic.partitions 3 : \
+            -n 1 "$ctl" topic create "${driver[@]}" a --validator.type default : \
+            -n 1 env CTL_TEST_LIST_MS=1000 LD_PRELOAD="$libraries/libctl_preload.so" "$ctl" topic list "${driver[@]}" $json
+        want 0
+        sort list.out >"list$json.txt"
+    done
+    [ "$(cat list.txt)" = "$(printf 'a\t1\nb\t3')" ] || fail "list: $(cat list.txt)"
+    [ "$(jq -c '[.name, .partitions, .options, .validator]' list--json.txt | tr -d '\n')" = \
+        '["a",1,{},{"type":"default"}]["b",3,{"partitions":3},{"type":"default"}]' ] || fail "list --json: $(cat list--json.txt)"
+}

@@ -1,0 +1,52 @@
+/*
+ * Loaded before mofkactl by its tests: an MPI that grants less than it is asked for, and a moment that
+ * passes before something is done.
+ *   CTL_TEST_LEVEL=1     MPI_THREAD_SERIALIZED is granted
+ *   CTL_TEST_LIST_MS=N   listing begins N ms later
+ *   CTL_TEST_CONSUMER_MS=N   so does making a consumer
+ */
+#include <dlfcn.h>
+#include <mpi.h>
+#include <stdlib.h>
+#include <time.h>
+#include <mofka/mofka.h>
+
+/* Exported, as what they stand before. */
+#define SHOWN __attribute__((visibility("default")))
+
+SHOWN int MPI_Init_thread(int *argc, char ***argv, int required, int *provided) {
+    return PMPI_Init_thread(argc, argv, getenv("CTL_TEST_LEVEL") ? MPI_THREAD_SERIALIZED : required,
+                            provided);
+}
+
+/* MPICH grants more than it is asked for. */
+SHOWN int MPI_Query_thread(int *provided) {
+    int status = PMPI_Query_thread(provided);
+    if (getenv("CTL_TEST_LEVEL"))
+        *provided = MPI_THREAD_SERIALIZED;
+    return status;
+}
+
+static void pass(const char *name) {
+    const char *ms = getenv(name);
+    if (ms)
+        nanosleep(&(struct timespec){.tv_sec = atol(ms) / 1000}, NULL);
+}
+
+SHOWN mofka_status_t mofka_driver_list_topics(mofka_driver_t *driver, mofka_topic_visit_fn visit,
+                                              void *context) {
+    mofka_status_t (*list)(mofka_driver_t *, mofka_topic_visit_fn, void *);
+    *(void **)&list = dlsym(RTLD_NEXT, "mofka_driver_list_topics");
+    pass("CTL_TEST_LIST_MS");
+    return list(driver, visit, context);
+}
+
+SHOWN mofka_status_t mofka_consumer_create(mofka_topic_t *topic,
+                                           const mofka_consumer_options_t *options,
+                                           mofka_consumer_t **consumer) {
+    mofka_status_t (*create)(mofka_topic_t *, const mofka_consumer_options_t *,
+                             mofka_consumer_t **);
+    *(void **)&create = dlsym(RTLD_NEXT, "mofka_consumer_create");
+    pass("CTL_TEST_CONSUMER_MS");
+    return create(topic, options, consumer);
+}

@@ -1,0 +1,52 @@
+/* The configuration of `mofkactl forward`: any text is read, whole, or refused with a message. */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../../mpi/ctl/forward_config.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+static char told[2048];
+
+/* Of the program that is not here. */
+bool complain(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(told, sizeof told, format, args);
+    va_end(args);
+    return false;
+}
+
+static void check_end(const forward_config_t *config, const forward_end_t *end) {
+    assert(end->topic);
+    assert(end->driver >= -1 && end->driver < (int)config->driver_count);
+    for (int i = 0; i < 4; i++)
+        assert(!end->made[i] || (end->create && end->made[i][0]));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
+    static forward_config_t config;
+    char *text = calloc(1, size + 1);
+    if (!text)
+        abort();
+    if (size > 0)
+        memcpy(text, bytes, size);
+    told[0] = '\0';
+    if (forward_config_read(&config, text, size)) {
+        assert(config.rule_count >= 1 && config.rule_count <= FORWARD_RULES_MAX);
+        for (size_t i = 0; i < config.driver_count; i++)
+            assert(config.drivers[i].name && config.drivers[i].type);
+        for (size_t i = 0; i < config.rule_count; i++) {
+            check_end(&config, &config.rules[i].from);
+            check_end(&config, &config.rules[i].to);
+        }
+    } else {
+        assert(told[0]);
+    }
+    forward_config_clear(&config);
+    free(text);
+    return 0;
+}

@@ -1,0 +1,1 @@
+target_sources(${target} PRIVATE ${CMAKE_SOURCE_DIR}/mpi/ctl/forward_config.c ${CMAKE_SOURCE_DIR}/mpi/ctl/json.c)
