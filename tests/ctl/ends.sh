@@ -31,17 +31,17 @@ case_interrupt_full() {
     echo 'in -> t (format = json)' >in.control
     until_pipe in out
     sleep 0.5 # the consumer has its name before anything is there
-    printf '{"n":%d}\n' $(seq 1000) >in &
+    printf '{"n":%d}\n' $(seq 1000) >n.ndjson
+    cat n.ndjson >in & # less than a pipe holds: one write, one read
     for _ in $(seq 200); do ! grep -q "waiting for room" full.err || break; sleep 0.05; done
     says full.err "waiting for room"
     kill -INT "$(cat in.pid)"
     timeout 20 head -n 1000 out >rest.out || fail "reading"
     kill -INT "$(cat out.pid)"
     wait $job || fail "exit code $?"
-    cmp <(printf '{"n":%d}\n' $(seq 1000)) rest.out || fail "lines are missing"
+    cmp n.ndjson rest.out || fail "lines are missing"
     says full.err "fifo: in: 1000 events stored in 't', 0 not, 0 malformed lines; interrupted"
     # No room comes: it ends all the same, and says what is not there.
-    printf '{"n":%d}\n' $(seq 1000) >n.ndjson
     timeout 60 "${launch[@]}" -n 1 sh -c "$(traced in.pid)" "$ctl" produce "${driver[@]}" --topic t --create \
         --topic.partition_bytes 4096 n.ndjson : -n 1 "$ctl" consume "${driver[@]}" --topic t --count 10 --name slow \
         </dev/null >none.out 2>none.err &
