@@ -120,6 +120,11 @@ static int64_t deadline_of(due_t *due) {
     return due->deadline;
 }
 
+/* `now_ms` is the time, read after something had to wait. */
+static bool is_over(const mofka_mpi_partition_t *p, due_t *due, int64_t now_ms) {
+    return now_ms >= deadline_of(due) || atomic_load_explicit(&p->w->shut, memory_order_relaxed);
+}
+
 /* Steps 1 and 4: is there room, perhaps after trimming? */
 static mofka_status_t look_for_room(const mofka_mpi_partition_t *p, const mofka_batch_t *batch,
                                     due_t *due, bool *room) {
@@ -165,7 +170,7 @@ static mofka_status_t sleep_until_room(const mofka_mpi_partition_t *p, const mof
     int64_t step = p->w->doorbells ? 1000 : 20;
     while (!status && !room) {
         int64_t now = mofka_mpi_now_ms();
-        if (now >= deadline_of(due))
+        if (is_over(p, due, now))
             return MOFKA_ERR_TIMEOUT;
         if (!warned && now - start >= WARN_AFTER_MS) {
             warned = true;
@@ -249,7 +254,7 @@ static mofka_status_t check_complete(const mofka_mpi_partition_t *p, mofka_mpi_s
             return status;
         if (state.complete)
             return first_id >= state.complete - 1 ? complete_error(p) : MOFKA_OK;
-        if (mofka_mpi_now_ms() >= deadline_of(due))
+        if (is_over(p, due, mofka_mpi_now_ms()))
             return MOFKA_ERR_TIMEOUT;
         mofka_mpi_back_off(&us, 1000);
     }
@@ -352,25 +357,13 @@ static mofka_status_t finish(const mofka_mpi_partition_t *p, sender_t *sender, m
     return mofka_mpi_window_check(p->w);
 }
 
-static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
-                             uint64_t *first_id) {
-    mpi_producer_t *producer = self;
-    const mofka_mpi_partition_t *p = &producer->topic->partitions[partition];
-    sender_t *sender = &producer->senders[partition];
-    size_t bytes = batch->metadata_bytes + batch->data_bytes;
-    due_t due = {.timeout_ms = timeout_ms};
-    if (bytes > p->ring_bytes || batch->event_count > p->slots)
-        return mofka_fail(MOFKA_ERR_TOO_LARGE,
-                          "a batch of %zu events, %zu bytes does not fit %" PRIu64
-                          " bytes of topic '%s'",
-                          batch->event_count, bytes, p->ring_bytes, p->topic);
+/* Steps 1 to 7, or from where the batch was left. */
+static mofka_status_t go_on(const mofka_mpi_partition_t *p, sender_t *sender, mofka_batch_t *batch,
+                            due_t *due, uint64_t *first_id) {
     bool again = batch->reserved;
-    mofka_status_t status = mofka_mpi_window_may_call(p->w);
-    if (status)
-        return again ? MOFKA_ERR_POSSIBLY_STORED : status;
-    status = build_entries(sender, batch);
-    if (!status && !again && (timeout_ms == 0 || !saw_room(p, sender, batch)))
-        status = wait_for_room(p, batch, &due);
+    mofka_status_t status = build_entries(sender, batch);
+    if (!status && !again && (due->timeout_ms == 0 || !saw_room(p, sender, batch)))
+        status = wait_for_room(p, batch, due);
     if (status == MOFKA_ERR_TIMEOUT)
         return full(p);
     if (status)
@@ -378,10 +371,42 @@ static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch,
     mofka_mpi_state_t state = again ? mofka_mpi_state(p) : reserve(p, sender, batch);
     status = mofka_mpi_window_check(p->w);
     if (!status)
-        status = finish(p, sender, batch, state, &due);
+        status = finish(p, sender, batch, state, due);
     if (!status)
         *first_id = batch->scratch[SCRATCH_EVENTS];
     return status;
+}
+
+/* Where appends call MPI, they are counted while they are inside. */
+static mofka_status_t append_if_open(const mofka_mpi_partition_t *p, sender_t *sender,
+                                     mofka_batch_t *batch, due_t *due, uint64_t *first_id) {
+    mofka_mpi_window_t *w = p->w;
+    if (w->doorbells)
+        return go_on(p, sender, batch, due, first_id);
+    mofka_status_t status = mofka_mpi_window_may_call(w);
+    atomic_fetch_add(&w->appends, 1);
+    if (!status && atomic_load(&w->shut))
+        status = mofka_fail(MOFKA_ERR_TIMEOUT, "MPI_Finalize was called");
+    if (!status)
+        status = go_on(p, sender, batch, due, first_id);
+    else if (batch->reserved)
+        status = MOFKA_ERR_POSSIBLY_STORED;
+    atomic_fetch_sub(&w->appends, 1);
+    return status;
+}
+
+static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
+                             uint64_t *first_id) {
+    mpi_producer_t *producer = self;
+    const mofka_mpi_partition_t *p = &producer->topic->partitions[partition];
+    size_t bytes = batch->metadata_bytes + batch->data_bytes;
+    due_t due = {.timeout_ms = timeout_ms};
+    if (bytes > p->ring_bytes || batch->event_count > p->slots)
+        return mofka_fail(MOFKA_ERR_TOO_LARGE,
+                          "a batch of %zu events, %zu bytes does not fit %" PRIu64
+                          " bytes of topic '%s'",
+                          batch->event_count, bytes, p->ring_bytes, p->topic);
+    return append_if_open(p, &producer->senders[partition], batch, &due, first_id);
 }
 
 /* Called again after a time-out: this producer counts once. */

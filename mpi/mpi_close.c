@@ -1,29 +1,21 @@
 /*
- * Closing the driver, and what MPI_Finalize does to one that was forgotten.
+ * Closing the driver; and that a forked child has none.
  *
  *   OPEN -Ibarrier-> ARRIVING -all came; Iallreduce-> AGREEING -all said-> AGREED: stop
  *
  * Both steps are polled, so a rank that does not come makes the others answer MOFKA_ERR_TIMEOUT, and
- * they may call again. A rank in MPI_Finalize cannot be called again: with an shm window, when its time
- * is over, it says in the second step that it does not free the window, which is collective, and
- * leaves; then nobody does, and the memory stays until the processes end.
+ * they may call again. A rank in MPI_Finalize (mpi_finalize.c) cannot be called again: with an shm
+ * window, when its time is over, it says in the second step that it does not free the window, which is
+ * collective, and leaves; then nobody does, and the memory stays until the processes end.
  */
-#include <inttypes.h>
-#include <unistd.h>
 #include <mofka/log.h>
 #include "mpi_driver.h"
 
-/* At MPI_Finalize: for flushing the producers, and for the other ranks. */
-#define FINALIZE_MS 5000
-
 void mofka_mpi_driver_stop(mofka_mpi_driver_t *d) {
+    mofka_mpi_finalize_unwatch(d);
     mofka_mpi_progress_stop(d);
     d->w->ops->destroy(d->w);
     d->w = NULL;
-    if (d->keyval != MPI_KEYVAL_INVALID) {
-        MPI_Comm_delete_attr(MPI_COMM_SELF, d->keyval);
-        MPI_Comm_free_keyval(&d->keyval);
-    }
 }
 
 /* ---- close ----------------------------------------------------------------------------------- */
@@ -76,6 +68,12 @@ static void leave(mofka_mpi_driver_t *d) {
     d->comm = MPI_COMM_NULL;
 }
 
+void mofka_mpi_leave_behind(mofka_mpi_driver_t *d) {
+    mofka_status_t status = d->closing == MOFKA_MPI_OPEN ? arrive(d) : MOFKA_OK;
+    if (!status && d->closing == MOFKA_MPI_ARRIVING)
+        say(d, 0);
+}
+
 mofka_status_t mofka_mpi_close_driver(void *self, int64_t timeout_ms) {
     mofka_mpi_driver_t *d = self;
     int64_t deadline = mofka_mpi_deadline(timeout_ms);
@@ -97,48 +95,6 @@ mofka_status_t mofka_mpi_close_driver(void *self, int64_t timeout_ms) {
     if (!status)
         leave(d);
     return status;
-}
-
-/* ---- MPI_Finalize ---------------------------------------------------------------------------- */
-
-/* The others shall not wait for this rank for long. But an rma window must be freed, and until then its
- * owners must be inside MPI, which does not serve it in MPI_Finalize: there this rank waits until the
- * others have come, as MPI_Finalize would in any case. */
-static void give_up(mofka_mpi_driver_t *d) {
-    if (!d->w->doorbells) {
-        mofka_mpi_close_driver(d, -1);
-        return;
-    }
-    mofka_status_t status = d->closing == MOFKA_MPI_OPEN ? arrive(d) : MOFKA_OK;
-    if (!status && d->closing == MOFKA_MPI_ARRIVING)
-        say(d, 0);
-}
-
-/* MPI_Finalize deletes the attributes of MPI_COMM_SELF before anything else: MPI still works here. */
-static int at_finalize(MPI_Comm self, int keyval, void *driver, void *unused) {
-    mofka_mpi_driver_t *d = driver;
-    (void)self, (void)keyval, (void)unused;
-    if (!d->w || d->process != getpid()) /* it is being closed; or this is a forked child */
-        return MPI_SUCCESS;
-    int rank = d->rank;
-    mofka_log(MOFKA_LOG_WARN,
-              "rank %d: the MPI driver was not closed before MPI_Finalize; it is closed now", rank);
-    d->keyval = MPI_KEYVAL_INVALID; /* it is being deleted */
-    /* MPICH takes no locks any more: from here on this thread alone calls MPI, and drives it. */
-    mofka_mpi_progress_stop(d);
-    if (mofka_driver_end_forgotten(d, FINALIZE_MS, FINALIZE_MS)) {
-        mofka_log(MOFKA_LOG_WARN, "rank %d: the MPI driver could not be closed at MPI_Finalize: %s",
-                  rank, mofka_last_error());
-        give_up(d);
-    }
-    return MPI_SUCCESS;
-}
-
-mofka_status_t mofka_mpi_watch_finalize(mofka_mpi_driver_t *d) {
-    int error = MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, at_finalize, &d->keyval, NULL);
-    if (!error)
-        error = MPI_Comm_set_attr(MPI_COMM_SELF, d->keyval, d);
-    return error ? mofka_mpi_error("MPI_Comm_set_attr", error) : MOFKA_OK;
 }
 
 /* ---- fork ------------------------------------------------------------------------------------ */

@@ -4,7 +4,7 @@
  *
  * Every step of creation that can fail on one rank ends in an agreement of all (an Allreduce of
  * what went wrong), so one rank's error is everyone's and nobody waits for ever. Options are read and
- * agreed on in mpi_settings.c. Close, and what MPI_Finalize does to a forgotten driver, are in mpi_close.c.
+ * agreed on in mpi_settings.c. Close is in mpi_close.c, what MPI_Finalize does to a forgotten driver in mpi_finalize.c.
  */
 #include "mpi_driver.h"
 
@@ -171,7 +171,7 @@ static mofka_status_t make_window(mofka_mpi_driver_t *d, const mofka_mpi_setting
     if (!shm && s->progress == MOFKA_MPI_PROGRESS_THREAD && (is_owner(d, d->rank) || d->rank == 0))
         status = mofka_mpi_progress_start(d);
     if (!status)
-        status = mofka_mpi_watch_finalize(d);
+        status = mofka_mpi_finalize_watch(d);
     if (!status)
         status = mofka_mpi_window_zero(d->w, d->rank, 0, mofka_mpi_arena_start(d, d->rank));
     status = agree(d, status, "starting");

@@ -8,6 +8,7 @@
 #include "mpi_topic.h"
 
 typedef struct mofka_mpi_driver {
+    struct mofka_mpi_driver *next; /* of the open ones; see mpi_finalize.c */
     MPI_Comm comm;
     mofka_mpi_window_t *w;
     int rank, size;
@@ -45,13 +46,15 @@ struct cJSON;
 mofka_status_t mofka_mpi_topic_from_record(mofka_mpi_driver_t *d, const struct cJSON *record,
                                            mofka_topic_made_t *made);
 
-/* mpi_close.c: the slot of the table; what comes last, once no rank uses the window; whether this
- * process is a child of one that used MPI. */
+/* mpi_close.c: the slot of the table; the same without freeing the window, or waiting; what comes last,
+ * once no rank uses the window; whether this process is a child of one that used MPI. */
 mofka_status_t mofka_mpi_close_driver(void *self, int64_t timeout_ms);
+void mofka_mpi_leave_behind(mofka_mpi_driver_t *d);
 void mofka_mpi_driver_stop(mofka_mpi_driver_t *d);
 bool mofka_mpi_is_forked(void);
-/* Let MPI_Finalize close the driver where that was forgotten. */
-mofka_status_t mofka_mpi_watch_finalize(mofka_mpi_driver_t *d);
+/* mpi_finalize.c: let MPI_Finalize close the driver where that was forgotten; no longer. */
+mofka_status_t mofka_mpi_finalize_watch(mofka_mpi_driver_t *d);
+void mofka_mpi_finalize_unwatch(mofka_mpi_driver_t *d);
 
 /* mpi_stats.c: the slot of the table; and to free what it learnt. */
 mofka_status_t mofka_mpi_topic_stats(void *self, int64_t timeout_ms, struct cJSON *topics);

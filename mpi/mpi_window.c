@@ -74,6 +74,12 @@ mofka_status_t mofka_mpi_window_may_call(const mofka_mpi_window_t *w) {
         w->ops->name);
 }
 
+void mofka_mpi_window_shut(mofka_mpi_window_t *w) {
+    atomic_store(&w->shut, true);
+    for (int64_t us = 100; atomic_load(&w->appends) > 0;)
+        mofka_mpi_back_off(&us, 10000);
+}
+
 mofka_status_t mofka_mpi_error(const char *call, int error) {
     char text[MPI_MAX_ERROR_STRING] = "";
     int length;

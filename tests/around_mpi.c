@@ -1,7 +1,9 @@
 /*
  * What happens around the library: one mode per run, with the window as second argument.
  *   one     rank 0 goes into MPI_Finalize with all it has open; the others get its events, and close
+ *   attribute  the same, but the program calls MPI's own MPI_Finalize
  *   late    the same, but it cannot store what it holds; the others come when it has given up
+ *   worker  the same, and a worker of its pool waits for room without an end
  *   fork    a child is told that handles are its parent's, lets go of them, and ends
  *   handle  a communicator as Fortran has it
  */
@@ -45,8 +47,15 @@ static void open_topic(const char *options) {
     NEEDS(!mofka_driver_open_topic(driver, "topic", 20000, &topic));
 }
 
+static mofka_thread_pool_t *pool; /* of the producer; never released */
+
 static void open_producer(void) {
-    mofka_producer_options_t options = {.linger_ms = 60000, .push_timeout_ms = 100};
+    mofka_producer_options_t options = {
+        .linger_ms = 60000, .push_timeout_ms = 100, .thread_pool = pool};
+    if (pool) { /* a worker has each event at once, and waits for ever */
+        options.batch_size = 1;
+        options.push_timeout_ms = -1;
+    }
     NEEDS(!mofka_producer_create(topic, &options, &producer));
 }
 
@@ -86,7 +95,7 @@ static void check_handles_are_closed(void) {
     mofka_driver_release(driver);
 }
 
-static void forget_one(void) {
+static void forget_one(int (*finalize)(void)) {
     char name[16];
     snprintf(name, sizeof name, "reader %d", rank);
     open_topic("{\"expected_producers\":1}");
@@ -101,13 +110,13 @@ static void forget_one(void) {
     open_producer();
     for (int i = 0; i < 10; i++)
         NEEDS(!mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
-    MPI_Finalize();
+    finalize();
     NEEDS(strstr(warnings, "rank 0: the MPI driver was not closed before MPI_Finalize"));
     NEEDS(!strstr(warnings, "could not be closed"));
     check_handles_are_closed();
 }
 
-static void forget_and_come_late(void) {
+static void forget_and_come_late(size_t threads) {
     open_topic("{\"partition_events\":4}");
     open_consumer(rank == 0 ? "holds it up" : "other");
     MPI_Barrier(MPI_COMM_WORLD);
@@ -121,6 +130,8 @@ static void forget_and_come_late(void) {
         NEEDS(time(NULL) - start < 30);
         return;
     }
+    if (threads > 0)
+        NEEDS(!mofka_driver_make_thread_pool(driver, threads, MOFKA_BINDING_NONE, &pool));
     open_producer();
     for (int i = 0; i < 5; i++)
         NEEDS(!mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
@@ -195,19 +206,19 @@ static void fork_a_child(void) {
     open_topic(NULL);
     open_consumer(name);
     MPI_Barrier(MPI_COMM_WORLD);
-    mofka_thread_pool_t *pool;
-    NEEDS(!mofka_driver_make_thread_pool(driver, 1, MOFKA_BINDING_NONE, &pool));
+    mofka_thread_pool_t *other;
+    NEEDS(!mofka_driver_make_thread_pool(driver, 1, MOFKA_BINDING_NONE, &other));
     NEEDS(!mofka_driver_set_stats_callback(driver, 1, ignore_report, NULL)); /* one more thread */
     open_producer();
     NEEDS(!mofka_producer_push(producer, "{}", 2, NULL, 0, &waiting));
     pid_t child = fork();
     if (child == 0) {
         in_child();
-        mofka_thread_pool_release(pool);
+        mofka_thread_pool_release(other);
         _exit(0);
     }
     check_child(child);
-    mofka_thread_pool_release(pool);
+    mofka_thread_pool_release(other);
     NEEDS(!mofka_future_wait(waiting, 20000, NULL));
     mofka_future_release(waiting);
     NEEDS(!mofka_producer_close(producer, 20000));
@@ -246,9 +257,13 @@ int main(int argc, char **argv) {
     window = argv[2];
     mofka_log_set_callback(collect, NULL);
     if (strcmp(mode, "one") == 0)
-        forget_one();
+        forget_one(MPI_Finalize);
+    else if (strcmp(mode, "attribute") == 0)
+        forget_one(PMPI_Finalize);
     else if (strcmp(mode, "late") == 0)
-        forget_and_come_late();
+        forget_and_come_late(0);
+    else if (strcmp(mode, "worker") == 0)
+        forget_and_come_late(1);
     else if (strcmp(mode, "fork") == 0)
         fork_a_child();
     else if (strcmp(mode, "handle") == 0)
