@@ -135,6 +135,7 @@ static void forget_and_come_late(size_t threads) {
     open_producer();
     for (int i = 0; i < 5; i++)
         NEEDS(!mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    sleep_ms(200); /* a worker waits by then */
     MPI_Finalize();
     NEEDS(
         strstr(warnings, "ending a forgotten producer: producer '': 1 events are not stored yet"));
