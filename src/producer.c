@@ -193,16 +193,17 @@ static mofka_status_t push(mofka_producer_t *producer, const char *metadata, siz
 
 static mofka_status_t drive_push(void *owner, mofka_future_t *future, int64_t timeout_ms) {
     mofka_producer_t *producer = owner;
+    mofka_status_t status = MOFKA_OK;
     pthread_mutex_lock(&producer->lock);
     if (!atomic_load(&future->done)) {
         mfi_batch_t *batch = future->batch;
         if (batch->lane->open == batch)
             mfi_batch_seal(batch->lane, MFI_SEAL_FLUSH);
-        /* What it answers is told by the delivery state. */
-        mfi_lane_drive(batch->lane, batch->sequence, mfi_deadline(timeout_ms));
+        status = mfi_lane_drive(batch->lane, batch->sequence, mfi_deadline(timeout_ms));
     }
     pthread_mutex_unlock(&producer->lock);
-    return MOFKA_OK;
+    /* What else it answers is told by the delivery state. */
+    return status == MOFKA_ERR_BUSY ? status : MOFKA_OK;
 }
 
 static const mfi_future_ops_t push_future_ops = {

@@ -13,6 +13,8 @@ typedef struct script {
     mofka_status_t answers[8];
     bool reserves; /* append reserves, whatever it answers */
     bool gated;    /* append waits for the gate first */
+    void (*on_append)(void); /* called by the first append; NULL: nothing */
+    void (*on_close)(void);  /* called by close; NULL: nothing */
     int delay_ms[8];
     const char *serializer; /* NULL: the default */
     const char *selector;   /* likewise */
