@@ -38,6 +38,10 @@ static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch,
     if (script.gated)
         wait_at_the_gate();
     sleep_ms(delay_ms);
+    if (script.waits && status == MOFKA_ERR_TIMEOUT) {
+        script.waited_ms += timeout_ms;
+        sleep_ms((int)timeout_ms);
+    }
     if (script.reserves)
         batch->reserved = true;
     if (status)
