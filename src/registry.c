@@ -29,6 +29,19 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the two below
 static entry_t entries[MFI_REGISTRY_KINDS][TYPES_MAX];
 static size_t entry_count[MFI_REGISTRY_KINDS];
 
+static void hold(void) {
+    pthread_mutex_lock(&lock);
+}
+
+static void let_go(void) {
+    pthread_mutex_unlock(&lock);
+}
+
+/* A child may make things of its own. Before fork.c, whose locks are taken first. */
+__attribute__((constructor(102))) static void watch_forks(void) {
+    pthread_atfork(hold, let_go, let_go);
+}
+
 static const char *const kind_names[] = {"driver", "validator", "serializer", "partition selector"};
 
 static mfi_function_t look_up(mfi_registry_kind_t kind, const char *type, size_t length) {
