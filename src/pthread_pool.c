@@ -333,8 +333,8 @@ mofka_status_t mofka_thread_pool_create(const mofka_thread_pool_options_t *optio
     if (!options)
         options = &none;
     if (options->thread_count > MOFKA_THREADS_MAX)
-        return mofka_fail(MOFKA_ERR_RANGE, "%zu threads, at most %d", options->thread_count,
-                          MOFKA_THREADS_MAX);
+        return mofka_fail(MOFKA_ERR_RANGE, "thread pool: thread_count is %zu, outside [0, %d]",
+                          options->thread_count, MOFKA_THREADS_MAX);
     pthread_pool_t *pool =
         calloc(1, sizeof *pool + options->thread_count * sizeof pool->workers[0]);
     if (!pool)

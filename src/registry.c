@@ -131,10 +131,12 @@ static mofka_status_t load_by_name(mfi_registry_kind_t kind, const char *type) {
 }
 
 static mofka_status_t load_by_path(mfi_registry_kind_t kind, const char *type, const char *path) {
-    char why[400];
-    return load_library(path, why, sizeof why)
-               ? MOFKA_OK
-               : mofka_fail(MOFKA_ERR_NOT_FOUND, "%s type '%s': %s", kind_names[kind], type, why);
+    char why[400], known[200];
+    if (load_library(path, why, sizeof why))
+        return MOFKA_OK;
+    list_types(kind, known, sizeof known);
+    return mofka_fail(MOFKA_ERR_NOT_FOUND, "%s type '%.200s' is not registered (%s): %s",
+                      kind_names[kind], type, known, why);
 }
 
 mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
@@ -150,11 +152,16 @@ mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
         status = load_by_name(kind, type);
     if (status)
         return status;
-    *create = look_up(kind, type, length);
-    return *create ? MOFKA_OK
-                   : mofka_fail(MOFKA_ERR_NOT_FOUND,
-                                "%s type '%.*s' is not registered, not even by its library",
-                                kind_names[kind], (int)length, type);
+    mfi_function_t found = look_up(kind, type, length);
+    if (!found) {
+        char known[200];
+        list_types(kind, known, sizeof known);
+        return mofka_fail(MOFKA_ERR_NOT_FOUND,
+                          "%s type '%.*s' is not registered (%s), not even by its library",
+                          kind_names[kind], (int)(length < 100 ? length : 100), type, known);
+    }
+    *create = found;
+    return MOFKA_OK;
 }
 
 mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json,

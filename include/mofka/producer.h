@@ -34,7 +34,8 @@ typedef enum mofka_ordering {
 
 /** All zero: the defaults. */
 typedef struct mofka_producer_options {
-    const char *name;          /**< NULL: "" */
+    const char *name;          /**< NULL: "". At most MOFKA_NAME_BYTES_MAX bytes of UTF-8, no
+                                    control characters */
     size_t batch_size;         /**< events per batch; 0: MOFKA_BATCH_ADAPTIVE */
     size_t max_batches;        /**< batches in memory per partition; 0: 2. Full: push waits */
     mofka_ordering_t ordering; /**< of the batches of a partition */
