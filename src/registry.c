@@ -141,8 +141,12 @@ static mofka_status_t load_by_path(mfi_registry_kind_t kind, const char *type, c
 
 mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
                                  mfi_function_t *create) {
-    if (!type || !*type)
-        return mofka_fail(MOFKA_ERR_INVALID, "%s type is empty", kind_names[kind]);
+    char known[200];
+    if (!type || !*type) {
+        list_types(kind, known, sizeof known);
+        return mofka_fail(MOFKA_ERR_INVALID, "%s type is empty; registered are %s",
+                          kind_names[kind], known);
+    }
     const char *colon = strchr(type, ':');
     size_t length = colon ? (size_t)(colon - type) : strlen(type);
     mofka_status_t status = MOFKA_OK;
@@ -154,7 +158,6 @@ mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
         return status;
     mfi_function_t found = look_up(kind, type, length);
     if (!found) {
-        char known[200];
         list_types(kind, known, sizeof known);
         return mofka_fail(MOFKA_ERR_NOT_FOUND,
                           "%s type '%.*s' is not registered (%s), not even by its library",
@@ -162,6 +165,16 @@ mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
     }
     *create = found;
     return MOFKA_OK;
+}
+
+static mofka_status_t refuse_type(mfi_registry_kind_t kind, const cJSON *type) {
+    char known[200], *found = cJSON_PrintUnformatted(type);
+    list_types(kind, known, sizeof known);
+    mofka_fail(MOFKA_ERR_OPTION,
+               "%s: option \"type\" must be a string, not %.100s; registered are %s",
+               kind_names[kind], found ? found : "?", known);
+    cJSON_free(found);
+    return MOFKA_ERR_OPTION;
 }
 
 mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json,
@@ -176,7 +189,7 @@ mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json
     } else if (cJSON_GetObjectItemCaseSensitive(tree, "type")) {
         type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "type"));
         if (!type)
-            status = mofka_fail(MOFKA_ERR_OPTION, "%s: \"type\" is not a string", kind_names[kind]);
+            status = refuse_type(kind, cJSON_GetObjectItemCaseSensitive(tree, "type"));
         as_given = true;
     } else if (!cJSON_AddStringToObject(tree, "type", type)) {
         status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a %s", kind_names[kind]);
