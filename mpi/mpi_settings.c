@@ -53,8 +53,9 @@ static mofka_status_t read_owners(const char *json, int size, int *owners, int *
         if (json && (!cJSON_IsNumber(item) || item->valuedouble != item->valueint ||
                      item->valueint < 0 || item->valueint >= size))
             status = mofka_fail(MOFKA_ERR_RANGE,
-                                "MPI driver: owner %d of \"owners\" is no rank of %d: %.100s", i,
-                                size, json);
+                                "MPI driver: owner %d of option \"owners\" is no rank of %d, which "
+                                "are 0 to %d: %.100s",
+                                i, size, size - 1, json);
         for (int j = 0; j < i && !status; j++)
             if (owners[j] == owners[i])
                 status = mofka_fail(MOFKA_ERR_OPTION, "MPI driver: \"owners\" names rank %d twice",

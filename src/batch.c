@@ -24,6 +24,7 @@ mofka_status_t mfi_batch_open(mfi_lane_t *lane) {
     batch->next = NULL;
     batch->lane = lane;
     batch->out = (mofka_batch_t){0};
+    batch->possibly_stored = false;
     lane->open = batch;
     lane->count++;
     producer->open_count++;
@@ -188,7 +189,7 @@ static void finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_id)
 static void stays(mfi_lane_t *lane, mofka_status_t status) {
     mfi_batch_t *batch = lane->first;
     if (status == MOFKA_ERR_POSSIBLY_STORED) {
-        batch->out.reserved = true;
+        batch->out.reserved = batch->possibly_stored = true;
         for (mofka_future_t *f = batch->futures; f; f = f->next)
             atomic_store(&f->delivery, MOFKA_POSSIBLY_STORED);
     }
@@ -209,12 +210,28 @@ static bool has_work(const mfi_lane_t *lane, uint64_t sequence) {
     return false;
 }
 
+mofka_status_t mfi_producer_check_caller(const mofka_producer_t *producer) {
+    pthread_t self = pthread_self();
+    for (size_t i = 0; i < producer->topic->partition_count; i++)
+        if (producer->lanes[i].sending && pthread_equal(producer->lanes[i].sender, self))
+            return mofka_fail(MOFKA_ERR_BUSY,
+                              "producer '%s': a callback of its sending cannot wait for it",
+                              producer->name);
+    return MOFKA_OK;
+}
+
+static mofka_status_t discarded(const mofka_producer_t *producer) {
+    return mofka_fail(MOFKA_ERR_CLOSED, "producer '%s' discarded it before it was stored",
+                      producer->name);
+}
+
 /* One append, with the lock let go meanwhile. */
 static mofka_status_t send_first(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
     mfi_batch_t *batch = lane->first;
     uint64_t first_id = 0;
-    lane->sending = true;
+    lane->sending = batch->under_way = true;
+    lane->sender = pthread_self();
     lane->sending_sequence = batch->sequence;
     pthread_mutex_unlock(&producer->lock);
     mofka_status_t status = producer->ops->append(producer->self, lane->partition, &batch->out,
@@ -224,6 +241,9 @@ static mofka_status_t send_first(mfi_lane_t *lane, int64_t deadline) {
             mofka_status_name(status));
     pthread_mutex_lock(&producer->lock);
     mfi_stats_blocked(&producer->stats, &batch->out);
+    if (batch->given_up && status == MOFKA_ERR_TIMEOUT && !batch->out.reserved)
+        status = discarded(producer);
+    batch->under_way = batch->given_up = false;
     if (status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_POSSIBLY_STORED) {
         stays(lane, status);
     } else {
@@ -241,6 +261,9 @@ static mofka_status_t advance(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
     if (!lane->sending)
         return send_first(lane, deadline);
+    mofka_status_t status = mfi_producer_check_caller(producer);
+    if (status)
+        return status;
     mfi_cond_wait(&producer->changed, &producer->lock, deadline);
     if (lane->sending && mfi_remaining(deadline) == 0)
         return mofka_fail(MOFKA_ERR_TIMEOUT, "another thread is still sending");
@@ -256,10 +279,15 @@ mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadl
     return status;
 }
 
+/* What append has may be stored or reserved yet. */
+static bool must_stay(const mfi_batch_t *batch) {
+    return batch->under_way || batch->out.reserved;
+}
+
 /* With the lock: the oldest batch that nobody can have seen, out of the lane. */
 static mfi_batch_t *unlink_unreserved(mfi_lane_t *lane) {
     mfi_batch_t *before = NULL, *batch = lane->first;
-    for (; batch && batch->out.reserved; batch = batch->next)
+    for (; batch && must_stay(batch); batch = batch->next)
         before = batch;
     if (!batch || !before)
         return batch ? unlink_first(lane) : NULL;
@@ -270,20 +298,26 @@ static mfi_batch_t *unlink_unreserved(mfi_lane_t *lane) {
     return batch;
 }
 
-void mfi_lane_discard(mfi_lane_t *lane) {
+void mfi_lane_give_up(mfi_lane_t *lane) {
     mofka_producer_t *producer = lane->producer;
     mfi_batch_seal(lane, MFI_SEAL_FLUSH);
-    for (;;) {
-        while (lane->sending)
-            pthread_cond_wait(&producer->changed, &producer->lock);
-        mfi_batch_t *batch = unlink_unreserved(lane);
-        if (!batch)
-            break;
-        mofka_fail(MOFKA_ERR_CLOSED, "producer '%s' discarded it before it was stored",
-                   producer->name);
-        finish(batch, MOFKA_ERR_CLOSED, 0);
-    }
+    for (mfi_batch_t *batch; (batch = unlink_unreserved(lane));)
+        finish(batch, discarded(producer), 0);
+    if (lane->first && lane->first->under_way && !lane->first->possibly_stored)
+        lane->first->given_up = true;
     pthread_cond_broadcast(&producer->changed);
+}
+
+mofka_status_t mfi_lane_wait_given_up(mfi_lane_t *lane, int64_t deadline) {
+    mofka_producer_t *producer = lane->producer;
+    while (lane->first && lane->first->given_up)
+        if (!mfi_cond_wait(&producer->changed, &producer->lock, deadline) && lane->first &&
+            lane->first->given_up)
+            return mofka_fail(MOFKA_ERR_TIMEOUT,
+                              "producer '%s': %zu events for partition %zu are being sent; they "
+                              "are given up when that ends without storing them",
+                              producer->name, lane->first->out.event_count, lane->partition);
+    return MOFKA_OK;
 }
 
 static bool has_place(const mfi_lane_t *lane) {

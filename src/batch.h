@@ -36,6 +36,9 @@ typedef struct mfi_batch {
     size_t segment_room;
     mofka_data_view_t **views;
     size_t view_count, view_room;
+    bool under_way; /* append has it; as long as that, `out` is the sender's */
+    bool given_up;  /* meanwhile: to be discarded unless append stores or reserves it */
+    bool possibly_stored; /* append answered so */
     mofka_batch_t out;
 } mfi_batch_t;
 
@@ -48,6 +51,7 @@ typedef struct mfi_lane {
     mfi_batch_t *first, *last;    /* sealed */
     size_t count;                 /* open and sealed */
     bool sending;
+    pthread_t sender;          /* while sending */
     uint64_t sending_sequence; /* of the batch that is being sent */
     bool has_sender;           /* a task sends, or will, until nothing is left */
     bool has_sealer;           /* a task will seal what is open then */
@@ -79,6 +83,7 @@ struct mofka_producer {
     bool closed;            /* no more events; set when the lanes are empty */
     bool lossy;             /* accepted events failed: the backend's close is told */
     bool ending, ended;     /* the backend's close: under way, over */
+    pthread_t ender;        /* while ending */
     uint64_t sequence;      /* of the last batch or flush */
     int64_t look_ms;   /* when the next lingering batch is due, at the earliest; coarse clock */
     size_t open_count; /* open batches */
@@ -127,14 +132,20 @@ void mfi_producer_free(mofka_producer_t *producer);
 /* Keep the producer's memory, let go of it (without the lock, but for one that is not the last). */
 mofka_producer_t *mfi_producer_keep(mofka_producer_t *producer);
 void mfi_producer_drop(mofka_producer_t *producer);
+/* With the lock. MOFKA_ERR_BUSY: a callback of a send (append, a data's free callback, a log callback)
+ * calls, which must not wait for sends of this producer: it may wait for itself. */
+mofka_status_t mfi_producer_check_caller(const mofka_producer_t *producer);
 /* With the lock, let go meanwhile: until there is an open batch or a place for one, at most until
  * the deadline; the errors are those of mfi_lane_drive. */
 mofka_status_t mfi_lane_make_place(mfi_lane_t *lane, int64_t deadline);
 /* With the lock, let go meanwhile: send sealed batches up to `sequence`, until the deadline. OK: none is left
- * (what failed for good is kept or told); else MOFKA_ERR_TIMEOUT or MOFKA_ERR_POSSIBLY_STORED. */
+ * (what failed for good is kept or told); else MOFKA_ERR_TIMEOUT, MOFKA_ERR_POSSIBLY_STORED or
+ * MOFKA_ERR_BUSY. */
 mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline);
-/* With the lock, let go meanwhile: fail what is not reserved. */
-void mfi_lane_discard(mfi_lane_t *lane);
+/* With the lock, let go meanwhile: fail what is not reserved, at once but for a batch that is under way.
+ * That one fails when its append ends; MOFKA_ERR_TIMEOUT: it has not until the deadline. */
+void mfi_lane_give_up(mfi_lane_t *lane);
+mofka_status_t mfi_lane_wait_given_up(mfi_lane_t *lane, int64_t deadline);
 
 /* producer_send.c, without the lock: a batch was sealed (send it, in a worker or else here, until
  * the deadline; 0: that of a push which begins now) or opened (let it not linger for ever). */

@@ -68,8 +68,10 @@ static mofka_status_t check_name(const char *name) {
                           MOFKA_NAME_BYTES_MAX, name ? name : "(NULL)");
     for (size_t i = 0; i < length; i++)
         if (name[i] < 0x20 || name[i] > 0x7e)
-            return mofka_fail(MOFKA_ERR_INVALID, "the consumer name has a byte 0x%02x at %zu",
-                              (unsigned char)name[i], i);
+            return mofka_fail(MOFKA_ERR_INVALID,
+                              "the consumer name has a byte 0x%02x at %zu; names are 1 to %d "
+                              "printable ASCII characters",
+                              (unsigned char)name[i], i, MOFKA_NAME_BYTES_MAX);
     return MOFKA_OK;
 }
 
@@ -86,8 +88,10 @@ static mofka_status_t copy_targets(const mofka_topic_t *topic,
     if (!options->targets)
         return MOFKA_OK;
     if (options->target_count == 0 || options->target_count > topic->partition_count)
-        return mofka_fail(MOFKA_ERR_RANGE, "%zu targets; topic '%s' has %zu partitions",
-                          options->target_count, topic->name, topic->partition_count);
+        return mofka_fail(MOFKA_ERR_RANGE,
+                          "consumer: target_count is %zu, outside [1, %zu], the partitions of topic "
+                          "'%s'",
+                          options->target_count, topic->partition_count, topic->name);
     size_t *targets = calloc(options->target_count, sizeof *targets);
     if (!targets)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu targets", options->target_count);
@@ -96,8 +100,10 @@ static mofka_status_t copy_targets(const mofka_topic_t *topic,
     mofka_status_t status = MOFKA_OK;
     for (size_t i = 0; i < options->target_count && !status; i++) {
         if (targets[i] >= topic->partition_count)
-            status = mofka_fail(MOFKA_ERR_RANGE, "target %zu; topic '%s' has %zu partitions",
-                                targets[i], topic->name, topic->partition_count);
+            status = mofka_fail(MOFKA_ERR_RANGE,
+                                "consumer: target %zu is outside [0, %zu], the partitions of topic "
+                                "'%s'",
+                                targets[i], topic->partition_count - 1, topic->name);
         else if (i > 0 && targets[i] == targets[i - 1])
             status = mofka_fail(MOFKA_ERR_INVALID, "target %zu is given twice", targets[i]);
     }
@@ -153,10 +159,17 @@ static mofka_status_t make_backend(mofka_consumer_t *consumer) {
 
 static mofka_status_t check_options(const mofka_consumer_options_t *options) {
     if (options->start != MOFKA_START_BEGINNING && options->start != MOFKA_START_END)
-        return mofka_fail(MOFKA_ERR_INVALID, "unknown start %d", (int)options->start);
+        return mofka_fail(MOFKA_ERR_INVALID,
+                          "consumer: start is %d, not MOFKA_START_BEGINNING (%d) or "
+                          "MOFKA_START_END (%d)",
+                          (int)options->start, MOFKA_START_BEGINNING, MOFKA_START_END);
     if (options->acknowledge != MOFKA_ACKNOWLEDGE_MANUAL &&
         options->acknowledge != MOFKA_ACKNOWLEDGE_AUTO)
-        return mofka_fail(MOFKA_ERR_INVALID, "unknown acknowledge %d", (int)options->acknowledge);
+        return mofka_fail(MOFKA_ERR_INVALID,
+                          "consumer: acknowledge is %d, not MOFKA_ACKNOWLEDGE_MANUAL (%d) or "
+                          "MOFKA_ACKNOWLEDGE_AUTO (%d)",
+                          (int)options->acknowledge, MOFKA_ACKNOWLEDGE_MANUAL,
+                          MOFKA_ACKNOWLEDGE_AUTO);
     if (options->thread_pool)
         return mfi_check(options->thread_pool, MFI_THREAD_POOL, "thread pool");
     if (options->zero_copy && options->allocator)

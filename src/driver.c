@@ -213,14 +213,18 @@ static mofka_status_t check_open(mofka_driver_t *driver) {
 static mofka_status_t check_name(const char *name) {
     size_t length = name ? strnlen(name, MOFKA_NAME_BYTES_MAX + 1) : 0;
     if (length == 0)
-        return mofka_fail(MOFKA_ERR_INVALID, "the topic name is empty");
+        return mofka_fail(MOFKA_ERR_INVALID,
+                          "the topic name is empty; names are 1 to %d printable ASCII characters",
+                          MOFKA_NAME_BYTES_MAX);
     if (length > MOFKA_NAME_BYTES_MAX)
         return mofka_fail(MOFKA_ERR_INVALID, "the topic name '%.32s...' has more than %d bytes",
                           name, MOFKA_NAME_BYTES_MAX);
     for (size_t i = 0; i < length; i++)
         if (name[i] < 0x20 || name[i] > 0x7e)
-            return mofka_fail(MOFKA_ERR_INVALID, "the topic name has a byte 0x%02x at %zu",
-                              (unsigned char)name[i], i);
+            return mofka_fail(MOFKA_ERR_INVALID,
+                              "the topic name has a byte 0x%02x at %zu; names are 1 to %d printable "
+                              "ASCII characters",
+                              (unsigned char)name[i], i, MOFKA_NAME_BYTES_MAX);
     return MOFKA_OK;
 }
 

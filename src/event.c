@@ -43,7 +43,7 @@ void mfi_run_drop(mfi_run_t *run) {
     if (atomic_fetch_sub(&run->users, 1) != 1)
         return;
     mofka_consumer_t *consumer = run->consumer;
-    if (run->run)
+    if (run->run && !mfi_is_marked(consumer))
         consumer->ops->release_run(consumer->self, run->run);
     free(run);
     mfi_consumer_drop(consumer);
@@ -80,6 +80,8 @@ static mofka_status_t tell(mofka_consumer_t *consumer, size_t partition, uint64_
 
 static void count_release(mofka_event_t *event) {
     mofka_consumer_t *consumer = event->run->consumer;
+    if (mfi_is_marked(consumer)) /* the backend is another process's, or gone */
+        return;
     mfi_run_t *passed = NULL;
     size_t partition = event->run->partition;
     pthread_mutex_lock(&consumer->lock);
@@ -153,6 +155,8 @@ static mofka_status_t fetched_acknowledge(void *self) {
     mofka_consumer_t *consumer = event->run->consumer;
     if (!event->run->run)
         return MOFKA_OK;
+    if (mfi_is_marked(consumer))
+        return mfi_check(consumer, MFI_CONSUMER, "event's consumer");
     if (atomic_load(&consumer->closed) || atomic_load(&consumer->unsubscribed))
         return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
     if (consumer->options.zero_copy)

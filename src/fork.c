@@ -4,7 +4,9 @@
  * A forked child has copies of all handles, no threads but its own, and the same window. It must not
  * use them: in the child each driver, and each open producer and consumer, becomes of a kind that every
  * call refuses, and releasing it does nothing. So the check that each call makes anyway is enough.
- * So it is with what could not be ended before MPI_Finalize. The locks are held over the fork, so that none stays taken in the child.
+ * So it is with what could not be ended before MPI_Finalize, and with thread pools (pthread_pool.c).
+ * The locks are held over the fork, so that none stays taken in the child; those of the log and of the
+ * registry by their own files.
  */
 #include "handles.h"
 

@@ -28,14 +28,14 @@ static bool take(check_t *c, char wanted) {
 
 /* ---- scalars --------------------------------------------------------------------------------- */
 
-/* One character of more than a byte: no overlong form, no surrogate, none above U+10FFFF. */
-static bool wide(check_t *c) {
-    const unsigned char *p = (const unsigned char *)c->at;
-    size_t left = (size_t)(c->end - c->at);
+const char *mfi_utf8_next(const char *at, const char *end) {
+    const unsigned char *p = (const unsigned char *)at;
     unsigned char low = 0x80, high = 0xbf;
     size_t more = p[0] >= 0xf0 ? 3 : p[0] >= 0xe0 ? 2 : 1;
-    if (p[0] < 0xc2 || p[0] > 0xf4 || left <= more)
-        return fault(c, "not UTF-8");
+    if (p[0] < 0x80)
+        return at + 1;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || (size_t)(end - at) <= more)
+        return NULL;
     if (p[0] == 0xe0)
         low = 0xa0;
     else if (p[0] == 0xed)
@@ -46,8 +46,15 @@ static bool wide(check_t *c) {
         high = 0x8f;
     for (size_t i = 1; i <= more; i++, low = 0x80, high = 0xbf)
         if (p[i] < low || p[i] > high)
-            return fault(c, "not UTF-8");
-    c->at += more + 1;
+            return NULL;
+    return at + more + 1;
+}
+
+static bool wide(check_t *c) {
+    const char *next = mfi_utf8_next(c->at, c->end);
+    if (!next)
+        return fault(c, "not UTF-8");
+    c->at = next;
     return true;
 }
 

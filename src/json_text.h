@@ -20,6 +20,16 @@
  * MOFKA_ERR_JSON: what is wrong, at which byte; `what` begins the message. */
 mofka_status_t mfi_json_check(const char *what, const char *text, size_t bytes);
 
+/* One past the character of UTF-8 at `at`, which is before `end`. NULL: there is none (an overlong form,
+ * a surrogate, above U+10FFFF). */
+const char *mfi_utf8_next(const char *at, const char *end);
+
+/* Whether that character is a control character: C0, DEL or C1. */
+static inline bool mfi_utf8_is_control(const char *at) {
+    const unsigned char *p = (const unsigned char *)at;
+    return p[0] < 0x20 || p[0] == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0);
+}
+
 /* The first byte of the value in checked text. */
 const char *mfi_json_begin(const char *text);
 /* One past a value's last byte. */

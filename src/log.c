@@ -19,6 +19,14 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the two below
 static mofka_log_fn callback;
 static void *callback_context;
 
+static void hold(void) {
+    pthread_mutex_lock(&lock);
+}
+
+static void let_go(void) {
+    pthread_mutex_unlock(&lock);
+}
+
 const char *mofka_log_level_name(mofka_log_level_t level) {
     return (int)level >= 0 && (int)level < LEVELS ? names[level] : "unknown";
 }
@@ -33,8 +41,10 @@ bool mfi_log_level_of(const char *name, mofka_log_level_t *level) {
 }
 
 /* Before the constructors that register types: one of them may have something to say. A value that
- * is no level is told of by mfi_environment_check. */
-__attribute__((constructor(101))) static void level_from_environment(void) {
+ * is no level is told of by mfi_environment_check. And before all that watches forks: what is
+ * registered first takes its locks last. */
+__attribute__((constructor(101))) static void begin(void) {
+    pthread_atfork(hold, let_go, let_go); /* a child may log */
     const char *name = mfi_environment("MOFKA_LOG");
     mofka_log_level_t level;
     if (name && mfi_log_level_of(name, &level))

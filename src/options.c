@@ -11,7 +11,8 @@
 
 static const char *const kind_names[] = {
     [MOFKA_OPTION_BOOL] = "true or false",   [MOFKA_OPTION_UINT] = "a whole number",
-    [MOFKA_OPTION_TIMEOUT] = "milliseconds", [MOFKA_OPTION_CHOICE] = "one of its words",
+    [MOFKA_OPTION_TIMEOUT] = "milliseconds, a whole number (negative: for ever)",
+    [MOFKA_OPTION_CHOICE] = "one of its words",
     [MOFKA_OPTION_STRING] = "a string",      [MOFKA_OPTION_JSON] = "a JSON value",
 };
 

@@ -64,8 +64,9 @@ static mofka_status_t make_room(mfi_lane_t *lane, size_t bytes, bool *sealed, bo
     }
 }
 
+/* Deadline 0: that of a push which has not waited yet. */
 static mofka_status_t enqueue(mfi_lane_t *lane, const char *metadata, size_t bytes,
-                              mofka_data_view_t *data, mofka_future_t *future) {
+                              mofka_data_view_t *data, mofka_future_t *future, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
     size_t total = data ? bytes + mofka_data_view_size(data) : bytes;
     if (total < bytes || total > lane->limits.event_bytes_max)
@@ -76,7 +77,6 @@ static mofka_status_t enqueue(mfi_lane_t *lane, const char *metadata, size_t byt
                                  lane->limits.event_bytes_max),
                       future);
     bool sealed = false, opened = false;
-    int64_t deadline = 0;
     pthread_mutex_lock(&producer->lock);
     mofka_status_t status = make_room(lane, total, &sealed, &opened, &deadline);
     if (!status)
@@ -130,10 +130,11 @@ static mofka_status_t buffer_write(void *context, const void *bytes, size_t size
 }
 
 static mofka_status_t serialize_and_enqueue(mfi_lane_t *lane, const char *metadata, size_t bytes,
-                                            mofka_data_view_t *data, mofka_future_t *future) {
+                                            mofka_data_view_t *data, mofka_future_t *future,
+                                            int64_t deadline) {
     const mofka_serializer_t *serializer = lane->producer->topic->serializer;
     if (lane->producer->stores_text)
-        return enqueue(lane, metadata, bytes, data, future);
+        return enqueue(lane, metadata, bytes, data, future, deadline);
     buffer_t buffer = {0};
     mofka_archive_t archive = {.context = &buffer, .write = buffer_write};
     mofka_status_t status = mofka_serializer_serialize(serializer, &archive, metadata, bytes);
@@ -142,7 +143,7 @@ static mofka_status_t serialize_and_enqueue(mfi_lane_t *lane, const char *metada
     if (status)
         status = refuse(lane->producer, status, future);
     else
-        status = enqueue(lane, buffer.bytes, buffer.used, data, future);
+        status = enqueue(lane, buffer.bytes, buffer.used, data, future, deadline);
     free(buffer.bytes);
     return status;
 }
@@ -157,21 +158,24 @@ static mofka_status_t choose(mofka_producer_t *producer, const char *metadata, s
 }
 
 /* A batch without room for the event leaves now, so that a selector which follows batches can send
- * the event with the next one, and not with what is left behind. */
-static bool make_way(mfi_lane_t *lane, size_t bytes) {
+ * the event with the next one, and not with what is left behind. That may wait: until `*deadline`. */
+static bool make_way(mfi_lane_t *lane, size_t bytes, int64_t *deadline) {
     pthread_mutex_lock(&lane->producer->lock);
     bool sealed = lane->open && !mfi_batch_fits(lane, bytes);
     if (sealed)
         mfi_batch_seal(lane, MFI_SEAL_FULL);
     pthread_mutex_unlock(&lane->producer->lock);
-    if (sealed)
-        mfi_producer_see_to(lane, true, false, 0);
+    if (sealed) {
+        *deadline = mfi_deadline(lane->producer->push_timeout_ms);
+        mfi_producer_see_to(lane, true, false, *deadline);
+    }
     return sealed;
 }
 
 static mofka_status_t push(mofka_producer_t *producer, const char *metadata, size_t bytes,
                            mofka_data_view_t *data, size_t requested, mofka_future_t *future) {
     size_t partition = 0;
+    int64_t deadline = 0;
     mofka_status_t status = MOFKA_OK;
     if (bytes > MOFKA_METADATA_BYTES_MAX)
         status = mofka_fail(MOFKA_ERR_TOO_LARGE, "metadata of %zu bytes, at most %zu", bytes,
@@ -181,28 +185,30 @@ static mofka_status_t push(mofka_producer_t *producer, const char *metadata, siz
     if (!status && !producer->one_choice) {
         status = choose(producer, metadata, bytes, requested, &partition);
         if (!status && producer->tells_selector && requested == MOFKA_ANY_PARTITION &&
-            make_way(&producer->lanes[partition], bytes + mofka_data_view_size(data)))
+            make_way(&producer->lanes[partition], bytes + mofka_data_view_size(data), &deadline))
             status = choose(producer, metadata, bytes, requested, &partition);
     }
     if (status)
         return refuse(producer, status, future);
-    return serialize_and_enqueue(&producer->lanes[partition], metadata, bytes, data, future);
+    return serialize_and_enqueue(&producer->lanes[partition], metadata, bytes, data, future,
+                                 deadline);
 }
 
 /* ---- futures -------------------------------------------------------------------------------- */
 
 static mofka_status_t drive_push(void *owner, mofka_future_t *future, int64_t timeout_ms) {
     mofka_producer_t *producer = owner;
+    mofka_status_t status = MOFKA_OK;
     pthread_mutex_lock(&producer->lock);
     if (!atomic_load(&future->done)) {
         mfi_batch_t *batch = future->batch;
         if (batch->lane->open == batch)
             mfi_batch_seal(batch->lane, MFI_SEAL_FLUSH);
-        /* What it answers is told by the delivery state. */
-        mfi_lane_drive(batch->lane, batch->sequence, mfi_deadline(timeout_ms));
+        status = mfi_lane_drive(batch->lane, batch->sequence, mfi_deadline(timeout_ms));
     }
     pthread_mutex_unlock(&producer->lock);
-    return MOFKA_OK;
+    /* What else it answers is told by the delivery state. */
+    return status == MOFKA_ERR_BUSY ? status : MOFKA_OK;
 }
 
 static const mfi_future_ops_t push_future_ops = {

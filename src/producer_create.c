@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "batch.h"
+#include "json_text.h"
 #include "log.h"
 
 /* An adaptive batch: large enough to hide the cost of a batch, small enough to stay in a cache. */
@@ -39,12 +40,34 @@ void mfi_producer_drop(mofka_producer_t *producer) {
         mfi_producer_free(producer);
 }
 
-static mofka_status_t check_options(const mofka_producer_options_t *options) {
-    if (options->name && strnlen(options->name, MOFKA_NAME_BYTES_MAX + 1) > MOFKA_NAME_BYTES_MAX)
+/* It stands in JSON, and in messages. */
+static mofka_status_t check_name(const char *name) {
+    size_t bytes = strnlen(name, MOFKA_NAME_BYTES_MAX + 1);
+    const char *end = name + bytes, *next;
+    if (bytes > MOFKA_NAME_BYTES_MAX)
         return mofka_fail(MOFKA_ERR_INVALID, "a producer name of more than %d bytes",
                           MOFKA_NAME_BYTES_MAX);
+    for (const char *at = name; at < end; at = next) {
+        next = mfi_utf8_next(at, end);
+        if (!next || mfi_utf8_is_control(at))
+            return mofka_fail(MOFKA_ERR_INVALID,
+                              "the producer name has %s at byte %zu; names are at most %d bytes of "
+                              "UTF-8 without control characters",
+                              next ? "a control character" : "no UTF-8", (size_t)(at - name),
+                              MOFKA_NAME_BYTES_MAX);
+    }
+    return MOFKA_OK;
+}
+
+static mofka_status_t check_options(const mofka_producer_options_t *options) {
+    mofka_status_t status = options->name ? check_name(options->name) : MOFKA_OK;
+    if (status)
+        return status;
     if (options->ordering != MOFKA_ORDERING_STRICT && options->ordering != MOFKA_ORDERING_LOOSE)
-        return mofka_fail(MOFKA_ERR_INVALID, "unknown ordering %d", (int)options->ordering);
+        return mofka_fail(MOFKA_ERR_INVALID,
+                          "producer: ordering is %d, not MOFKA_ORDERING_STRICT (%d) or "
+                          "MOFKA_ORDERING_LOOSE (%d)",
+                          (int)options->ordering, MOFKA_ORDERING_STRICT, MOFKA_ORDERING_LOOSE);
     if (options->thread_pool)
         return mfi_check(options->thread_pool, MFI_THREAD_POOL, "thread pool");
     return MOFKA_OK;

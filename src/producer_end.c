@@ -8,6 +8,9 @@
 #include "batch.h"
 #include "log.h"
 
+/* How long discarding waits for sends that are under way. */
+#define DISCARD_MS_MAX 1000
+
 /* ---- flush ----------------------------------------------------------------------------------- */
 
 /* With the lock: seal all that was pushed by now; the sequence that covers it. */
@@ -78,7 +81,9 @@ mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_
     mofka_status_t status = lock_open(producer);
     if (status)
         return status;
-    status = flush(producer, mfi_deadline(timeout_ms), NULL);
+    status = mfi_producer_check_caller(producer);
+    if (!status)
+        status = flush(producer, mfi_deadline(timeout_ms), NULL);
     pthread_mutex_unlock(&producer->lock);
     return status;
 }
@@ -94,15 +99,16 @@ static void producer_release(void *producer) {
 static mofka_status_t drive_flush(void *owner, mofka_future_t *future, int64_t timeout_ms) {
     mofka_producer_t *producer = owner;
     pthread_mutex_lock(&producer->lock);
+    mofka_status_t caller = mfi_producer_check_caller(producer);
     /* A time-out: not yet. */
-    if (!drive_all(producer, future->ticket, mfi_deadline(timeout_ms)) &&
+    if (!caller && !drive_all(producer, future->ticket, mfi_deadline(timeout_ms)) &&
         !atomic_load(&future->done)) {
         mofka_status_t status = take_failures(producer, future->ticket, NULL);
         mfi_future_complete(future, status, mofka_last_error(),
                             status ? MOFKA_NOT_STORED : MOFKA_STORED, NULL);
     }
     pthread_mutex_unlock(&producer->lock);
-    return MOFKA_OK;
+    return caller;
 }
 
 static const mfi_future_ops_t flush_future_ops = {
@@ -128,10 +134,15 @@ mofka_status_t mofka_producer_discard(mofka_producer_t *producer) {
     mofka_status_t status = lock_open(producer);
     if (status)
         return status;
-    for (size_t i = 0; i < producer->topic->partition_count; i++)
-        mfi_lane_discard(&producer->lanes[i]);
+    status = mfi_producer_check_caller(producer);
+    size_t count = status ? 0 : producer->topic->partition_count;
+    for (size_t i = 0; i < count; i++)
+        mfi_lane_give_up(&producer->lanes[i]);
+    int64_t deadline = mfi_deadline(DISCARD_MS_MAX);
+    for (size_t i = 0; i < count && !status; i++)
+        status = mfi_lane_wait_given_up(&producer->lanes[i], deadline);
     pthread_mutex_unlock(&producer->lock);
-    return MOFKA_OK;
+    return status;
 }
 
 /* ---- close ----------------------------------------------------------------------------------- */
@@ -175,21 +186,29 @@ static mofka_status_t flush_and_shut(mofka_producer_t *producer, int64_t deadlin
     }
 }
 
-/* Whether it is this thread's turn to end the backend's part. */
-static bool begin_ending(mofka_producer_t *producer) {
+/* `*turn`: it is this thread's to end the backend's part. MOFKA_ERR_BUSY: a callback of that calls. */
+static mofka_status_t begin_ending(mofka_producer_t *producer, bool *turn) {
     pthread_mutex_lock(&producer->lock);
-    while (producer->ending)
+    bool own = producer->ending && pthread_equal(producer->ender, pthread_self());
+    while (producer->ending && !own)
         pthread_cond_wait(&producer->changed, &producer->lock);
-    bool turn = !producer->ended;
-    producer->ending = turn;
+    *turn = !own && !producer->ended;
+    if (*turn) {
+        producer->ending = true;
+        producer->ender = pthread_self();
+    }
     pthread_mutex_unlock(&producer->lock);
-    return turn;
+    return own ? mofka_fail(MOFKA_ERR_BUSY, "producer '%s': a callback of its close closes it",
+                            producer->name)
+               : MOFKA_OK;
 }
 
 static mofka_status_t end_backend(mofka_producer_t *producer) {
-    if (!begin_ending(producer))
-        return MOFKA_OK;
-    mofka_status_t status = producer->ops->close(producer->self, !producer->lossy);
+    bool turn;
+    mofka_status_t status = begin_ending(producer, &turn);
+    if (!turn)
+        return status;
+    status = producer->ops->close(producer->self, !producer->lossy);
     bool ended = status != MOFKA_ERR_TIMEOUT;
     if (ended) {
         producer->ops->destroy(producer->self);
@@ -208,9 +227,14 @@ static mofka_status_t end_backend(mofka_producer_t *producer) {
 
 static mofka_status_t end(mofka_producer_t *producer, int64_t timeout_ms) {
     pthread_mutex_lock(&producer->lock);
-    mofka_status_t status = flush_and_shut(producer, mfi_deadline(timeout_ms));
+    mofka_status_t status = mfi_producer_check_caller(producer);
+    bool shut = false;
+    if (!status) {
+        status = flush_and_shut(producer, mfi_deadline(timeout_ms));
+        shut = !may_yet_be_stored(status);
+    }
     pthread_mutex_unlock(&producer->lock);
-    if (may_yet_be_stored(status))
+    if (!shut)
         return status;
     mfi_producer_stop_lingering(producer);
     mofka_status_t ended = end_backend(producer);

@@ -4,12 +4,14 @@
  * One lock; a binary heap ordered by priority, then by order of submission; and one of work for
  * later, ordered by when it is due. Workers wait on `work`; nobody else waits but the joiner. Work
  * runs with no lock held.
+ *
+ * A forked child has the pools, but not their workers, and perhaps a taken lock: there they become of a
+ * kind that every call refuses, as what fork.c marks.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "affinity.h"
 #include "handles.h"
 
@@ -41,7 +43,8 @@ typedef struct pthread_pool {
     uint64_t sequence;
     bool closed;
     size_t worker_count; /* threads that exist */
-    pid_t process;       /* that has them: a forked child does not */
+    mofka_thread_pool_t *handle;
+    struct pthread_pool *previous, *next; /* under the list's lock */
     worker_t workers[];
 } pthread_pool_t;
 
@@ -98,6 +101,52 @@ static void heap_remove(heap_t *heap, size_t at) {
     heap->items[at].sequence = 0;
     heap_rise(heap, at);
     heap_pop(heap);
+}
+
+/* ---- pools of the process ---------------------------------------------------------------------- */
+
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER; /* guards the list; a leaf */
+static pthread_pool_t *pools;
+
+static void list_add(pthread_pool_t *pool) {
+    pthread_mutex_lock(&list_lock);
+    pool->next = pools;
+    if (pools)
+        pools->previous = pool;
+    pools = pool;
+    pthread_mutex_unlock(&list_lock);
+}
+
+/* Nothing where it never got there. */
+static void list_remove(pthread_pool_t *pool) {
+    pthread_mutex_lock(&list_lock);
+    if (pool->previous)
+        pool->previous->next = pool->next;
+    else if (pools == pool)
+        pools = pool->next;
+    if (pool->next)
+        pool->next->previous = pool->previous;
+    pthread_mutex_unlock(&list_lock);
+}
+
+static void before_fork(void) {
+    pthread_mutex_lock(&list_lock);
+}
+
+static void in_parent(void) {
+    pthread_mutex_unlock(&list_lock);
+}
+
+static void in_child(void) {
+    for (pthread_pool_t *pool = pools; pool; pool = pool->next)
+        pool->handle->object.kind = MFI_FORKED;
+    pools = NULL;
+    pthread_mutex_unlock(&list_lock);
+}
+
+/* Before fork.c, whose locks are taken first. */
+__attribute__((constructor(102))) static void watch_forks(void) {
+    pthread_atfork(before_fork, in_parent, in_child);
 }
 
 /* ---- the pool -------------------------------------------------------------------------------- */
@@ -187,8 +236,6 @@ static mofka_status_t pool_cpus(void *self, size_t index, char *text, size_t byt
 
 static void pool_close(void *self) {
     pthread_pool_t *pool = self;
-    if (pool->process != getpid())
-        return;
     pthread_mutex_lock(&pool->lock);
     pool->closed = true;
     pthread_cond_broadcast(&pool->work);
@@ -200,8 +247,7 @@ static void pool_close(void *self) {
 
 static void pool_destroy(void *self) {
     pthread_pool_t *pool = self;
-    if (pool->process != getpid()) /* its condition variables have waiters that are not here */
-        return;
+    list_remove(pool);
     pthread_cond_destroy(&pool->work);
     pthread_cond_destroy(&pool->started);
     pthread_mutex_destroy(&pool->lock);
@@ -287,23 +333,25 @@ mofka_status_t mofka_thread_pool_create(const mofka_thread_pool_options_t *optio
     if (!options)
         options = &none;
     if (options->thread_count > MOFKA_THREADS_MAX)
-        return mofka_fail(MOFKA_ERR_RANGE, "%zu threads, at most %d", options->thread_count,
-                          MOFKA_THREADS_MAX);
+        return mofka_fail(MOFKA_ERR_RANGE, "thread pool: thread_count is %zu, outside [0, %d]",
+                          options->thread_count, MOFKA_THREADS_MAX);
     pthread_pool_t *pool =
         calloc(1, sizeof *pool + options->thread_count * sizeof pool->workers[0]);
     if (!pool)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a thread pool");
     pool->options = *options;
-    pool->process = getpid();
     pthread_mutex_init(&pool->lock, NULL);
     mfi_cond_init(&pool->work);
     pthread_cond_init(&pool->started, NULL);
     mofka_status_t status = start(pool);
     if (!status)
-        status = mofka_thread_pool_wrap(&pthread_ops, pool, out);
+        status = mofka_thread_pool_wrap(&pthread_ops, pool, &pool->handle);
     if (status) {
         pool_close(pool);
         pool_destroy(pool);
+        return status;
     }
-    return status;
+    list_add(pool);
+    *out = pool->handle;
+    return MOFKA_OK;
 }

@@ -29,6 +29,19 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the two below
 static entry_t entries[MFI_REGISTRY_KINDS][TYPES_MAX];
 static size_t entry_count[MFI_REGISTRY_KINDS];
 
+static void hold(void) {
+    pthread_mutex_lock(&lock);
+}
+
+static void let_go(void) {
+    pthread_mutex_unlock(&lock);
+}
+
+/* A child may make things of its own. Before fork.c, whose locks are taken first. */
+__attribute__((constructor(102))) static void watch_forks(void) {
+    pthread_atfork(hold, let_go, let_go);
+}
+
 static const char *const kind_names[] = {"driver", "validator", "serializer", "partition selector"};
 
 static mfi_function_t look_up(mfi_registry_kind_t kind, const char *type, size_t length) {
@@ -118,16 +131,22 @@ static mofka_status_t load_by_name(mfi_registry_kind_t kind, const char *type) {
 }
 
 static mofka_status_t load_by_path(mfi_registry_kind_t kind, const char *type, const char *path) {
-    char why[400];
-    return load_library(path, why, sizeof why)
-               ? MOFKA_OK
-               : mofka_fail(MOFKA_ERR_NOT_FOUND, "%s type '%s': %s", kind_names[kind], type, why);
+    char why[400], known[200];
+    if (load_library(path, why, sizeof why))
+        return MOFKA_OK;
+    list_types(kind, known, sizeof known);
+    return mofka_fail(MOFKA_ERR_NOT_FOUND, "%s type '%.200s' is not registered (%s): %s",
+                      kind_names[kind], type, known, why);
 }
 
 mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
                                  mfi_function_t *create) {
-    if (!type || !*type)
-        return mofka_fail(MOFKA_ERR_INVALID, "%s type is empty", kind_names[kind]);
+    char known[200];
+    if (!type || !*type) {
+        list_types(kind, known, sizeof known);
+        return mofka_fail(MOFKA_ERR_INVALID, "%s type is empty; registered are %s",
+                          kind_names[kind], known);
+    }
     const char *colon = strchr(type, ':');
     size_t length = colon ? (size_t)(colon - type) : strlen(type);
     mofka_status_t status = MOFKA_OK;
@@ -137,11 +156,25 @@ mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
         status = load_by_name(kind, type);
     if (status)
         return status;
-    *create = look_up(kind, type, length);
-    return *create ? MOFKA_OK
-                   : mofka_fail(MOFKA_ERR_NOT_FOUND,
-                                "%s type '%.*s' is not registered, not even by its library",
-                                kind_names[kind], (int)length, type);
+    mfi_function_t found = look_up(kind, type, length);
+    if (!found) {
+        list_types(kind, known, sizeof known);
+        return mofka_fail(MOFKA_ERR_NOT_FOUND,
+                          "%s type '%.*s' is not registered (%s), not even by its library",
+                          kind_names[kind], (int)(length < 100 ? length : 100), type, known);
+    }
+    *create = found;
+    return MOFKA_OK;
+}
+
+static mofka_status_t refuse_type(mfi_registry_kind_t kind, const cJSON *type) {
+    char known[200], *found = cJSON_PrintUnformatted(type);
+    list_types(kind, known, sizeof known);
+    mofka_fail(MOFKA_ERR_OPTION,
+               "%s: option \"type\" must be a string, not %.100s; registered are %s",
+               kind_names[kind], found ? found : "?", known);
+    cJSON_free(found);
+    return MOFKA_ERR_OPTION;
 }
 
 mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json,
@@ -156,7 +189,7 @@ mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json
     } else if (cJSON_GetObjectItemCaseSensitive(tree, "type")) {
         type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "type"));
         if (!type)
-            status = mofka_fail(MOFKA_ERR_OPTION, "%s: \"type\" is not a string", kind_names[kind]);
+            status = refuse_type(kind, cJSON_GetObjectItemCaseSensitive(tree, "type"));
         as_given = true;
     } else if (!cJSON_AddStringToObject(tree, "type", type)) {
         status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a %s", kind_names[kind]);

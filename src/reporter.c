@@ -8,8 +8,10 @@
 #include "log.h"
 #include "stats.h"
 
-/* How long reading the topics may take: what is late is left out, and close waits for it. */
+/* How long reading the topics may take: what is late is left out. Close, which has better uses for its
+ * time, waits less for a last report. */
 #define READ_MS_MAX 1000
+#define LAST_READ_MS_MAX 100
 
 struct mfi_reporter {
     mofka_driver_t *driver; /* view: the driver stops it before it closes */
@@ -27,8 +29,8 @@ struct mfi_reporter {
 /* Whose callback this thread is in: its own thread's, or in a driver's close. */
 static _Thread_local const mfi_reporter_t *running;
 
-static void report(mfi_reporter_t *r) {
-    uint64_t timeout_ms = r->interval_ms < READ_MS_MAX ? r->interval_ms : READ_MS_MAX;
+static void report(mfi_reporter_t *r, uint64_t read_ms_max) {
+    uint64_t timeout_ms = r->interval_ms < read_ms_max ? r->interval_ms : read_ms_max;
     mofka_metadata_t *stats; /* the handle may be released, so its kind is not checked */
     if (mfi_stats_give(mfi_driver_stats(r->driver, (int64_t)timeout_ms), &stats)) {
         mfi_log(MOFKA_LOG_WARN, "statistics are left out: %s", mofka_last_error());
@@ -54,7 +56,7 @@ static bool wait(mfi_reporter_t *r, int64_t deadline) {
 static void *reporter_main(void *argument) {
     mfi_reporter_t *r = argument;
     while (wait(r, mfi_deadline((int64_t)r->interval_ms)))
-        report(r);
+        report(r, READ_MS_MAX);
     return NULL;
 }
 
@@ -113,7 +115,7 @@ void mfi_reporter_stop(mfi_reporter_t *r, bool last) {
         return;
     mfi_reporter_join(r);
     if (last)
-        report(r);
+        report(r, LAST_READ_MS_MAX);
     if (r->release)
         r->release(r->context);
     reporter_free(r);

@@ -147,6 +147,7 @@ static void forget_and_come_late(size_t threads) {
 /* ---- fork ------------------------------------------------------------------------------------ */
 
 static mofka_future_t *waiting;
+static mofka_event_t *held;
 
 #define REFUSED(call)                                                                              \
     NEEDS((call) == MOFKA_ERR_INVALID && strstr(mofka_last_error(), "process that forked this "    \
@@ -176,9 +177,11 @@ static void in_child(void) {
     REFUSED(mofka_driver_topic_exists(driver, "topic", &exists));
     REFUSED(mofka_driver_stats(driver, 1000, &metadata));
     REFUSED(mofka_driver_close(driver, 1000));
+    REFUSED(mofka_event_acknowledge(held));
     REFUSED(mofka_future_wait(waiting, 1000, NULL));
     NEEDS(!mofka_future_completed(waiting));
     NEEDS(mofka_mpi_driver_create(MPI_COMM_SELF, NULL, &fresh) == MOFKA_ERR_MPI);
+    mofka_event_release(held);
     mofka_future_release(waiting);
     mofka_producer_release(producer);
     mofka_consumer_release(consumer);
@@ -188,6 +191,10 @@ static void in_child(void) {
 
 static void ignore_report(void *context, const mofka_metadata_t *stats) {
     (void)context, (void)stats;
+}
+
+static void no_work(void *context) {
+    (void)context;
 }
 
 static void check_child(pid_t child) {
@@ -211,10 +218,14 @@ static void fork_a_child(void) {
     NEEDS(!mofka_driver_make_thread_pool(driver, 1, MOFKA_BINDING_NONE, &other));
     NEEDS(!mofka_driver_set_stats_callback(driver, 1, ignore_report, NULL)); /* one more thread */
     open_producer();
+    NEEDS(!mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    NEEDS(!mofka_producer_flush(producer, 20000));
+    NEEDS(!mofka_consumer_pull(consumer, 20000, &held));
     NEEDS(!mofka_producer_push(producer, "{}", 2, NULL, 0, &waiting));
     pid_t child = fork();
     if (child == 0) {
         in_child();
+        REFUSED(mofka_thread_pool_push_work(other, no_work, NULL, 0));
         mofka_thread_pool_release(other);
         _exit(0);
     }
@@ -224,7 +235,9 @@ static void fork_a_child(void) {
     mofka_future_release(waiting);
     NEEDS(!mofka_producer_close(producer, 20000));
     mofka_producer_release(producer);
-    pull(size, false);
+    NEEDS(!mofka_event_acknowledge(held));
+    mofka_event_release(held);
+    pull(2 * size - 1, false);
     MPI_Barrier(MPI_COMM_WORLD);
     close_all();
     MPI_Finalize();

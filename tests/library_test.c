@@ -10,7 +10,10 @@ static void libraries_are_loaded_by_path_and_by_name(void **state) {
     char type[4096];
     mofka_driver_t *driver;
     snprintf(type, sizeof type, "other:%s", path);
-    FAILS(mofka_driver_create(type, NULL, &driver), MOFKA_ERR_NOT_FOUND, "not registered");
+    FAILS(mofka_driver_create(type, NULL, &driver), MOFKA_ERR_NOT_FOUND,
+          "driver type 'other' is not registered (simple), not even by its library");
+    FAILS(mofka_driver_create("other:nowhere.so", NULL, &driver), MOFKA_ERR_NOT_FOUND,
+          "driver type 'other:nowhere.so' is not registered (simple): nowhere.so: cannot open");
     snprintf(type, sizeof type, "simple:%s", path);
     errno = 77;
     for (int i = 0; i < 2; i++) {
@@ -48,7 +51,7 @@ static void helpers_come_from_libraries_too(void **state) {
     mofka_serializer_t *serializer;
     mofka_partition_selector_t *selector;
     FAILS(mofka_validator_from_metadata("{\"type\":\"nobody:libtypes.so\"}", &validator),
-          MOFKA_ERR_NOT_FOUND, "not registered");
+          MOFKA_ERR_NOT_FOUND, "default, picky), not even by its library");
     OK(mofka_validator_from_metadata("{\"type\":\"picky:libtypes.so\"}", &validator));
     OK(mofka_validator_validate(validator, "p", 1, NULL));
     FAILS(mofka_validator_validate(validator, "q", 1, NULL), MOFKA_ERR_REFUSED, "'p'");

@@ -24,7 +24,7 @@ static void options(void **state) {
     FAILS(create("{\"owners\":7}"), MOFKA_ERR_OPTION, "array of 1 to");
     FAILS(create("{\"owners\":[0.5]}"), MOFKA_ERR_RANGE, "no rank");
     snprintf(text, sizeof text, "{\"owners\":[%d]}", size);
-    FAILS(create(text), MOFKA_ERR_RANGE, "no rank of");
+    FAILS(create(text), MOFKA_ERR_RANGE, "option \"owners\" is no rank of");
     if (size > 1)
         FAILS(create("{\"owners\":[1,1]}"), MOFKA_ERR_OPTION, "names rank 1 twice");
     OK(create(NULL));

@@ -31,9 +31,17 @@ static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch,
     script.next += script.next < 7;
     script.calls++;
     script.timeout_ms[partition] = timeout_ms;
+    void (*call)(void) = script.on_append;
+    script.on_append = NULL;
+    if (call)
+        call();
     if (script.gated)
         wait_at_the_gate();
     sleep_ms(delay_ms);
+    if (script.waits && status == MOFKA_ERR_TIMEOUT) {
+        script.waited_ms += timeout_ms;
+        sleep_ms((int)timeout_ms);
+    }
     if (script.reserves)
         batch->reserved = true;
     if (status)
@@ -47,6 +55,8 @@ static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch,
 static mofka_status_t close_producer(void *self, int flushed) {
     (void)self;
     script.flushed = flushed;
+    if (script.on_close)
+        script.on_close();
     mofka_status_t status = script.close_answers[script.closed++ != 0];
     return status ? mofka_fail(status, "not the last one") : MOFKA_OK;
 }

@@ -2,7 +2,9 @@
  * Consumers over the simple backend, some of whose answers come by script instead: what the core
  * does with errors, with runs that only tell losses, and with a close that is slow or fails.
  */
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 #include "check.h"
 #include "consumer.h"
 #include "simple_backend.h"
@@ -344,13 +346,44 @@ static void the_driver_ends_what_was_left(void **state) {
         mofka_future_release(futures[i]);
 }
 
+/* ---- fork ------------------------------------------------------------------------------------ */
+
+/* What the child does with its parent's events reaches no backend; the parent's are as they were. */
+static void a_forked_child_leaves_the_backend_alone(void **state) {
+    (void)state;
+    for (int automatic = 0; automatic < 2; automatic++) {
+        mofka_consumer_t *consumer =
+            consumer_of(1, automatic ? MOFKA_ACKNOWLEDGE_AUTO : MOFKA_ACKNOWLEDGE_MANUAL);
+        mofka_event_t *event;
+        OK(mofka_consumer_pull(consumer, 1000, &event));
+        int runs = script.runs, status = -1;
+        script.closed = 0;
+        script.acknowledged = 0;
+        pid_t child = fork();
+        if (child == 0) {
+            bool refused = mofka_event_acknowledge(event) == MOFKA_ERR_INVALID &&
+                           strstr(mofka_last_error(), "process that forked this one");
+            bool readable = mofka_data_view_size(mofka_event_data(event)) == 4;
+            mofka_event_release(event);
+            bool alone = script.runs == runs && script.acknowledged == 0;
+            _exit(refused && readable && alone ? 0 : 1);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+        OK(mofka_event_acknowledge(event));
+        assert_int_equal(script.acknowledged, mofka_event_id(event) + 1);
+        mofka_event_release(event);
+        end(consumer);
+    }
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(a_failed_event_is_passed_over),          CASE(waiting_tells_the_errors_of_fetching),
         CASE(a_run_whose_data_failed_is_tried_again), CASE(losses_may_come_without_events),
         CASE(closing_twice_at_once_closes_once),      CASE(closing_again_goes_on_where_it_failed),
-        CASE(the_driver_ends_what_was_left),
+        CASE(the_driver_ends_what_was_left),          CASE(a_forked_child_leaves_the_backend_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

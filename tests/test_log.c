@@ -3,6 +3,9 @@
 #include "check.h"
 #include "simple_backend.h"
 #include <errno.h>
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define OUTPUT_BYTES 8192
 
@@ -138,6 +141,47 @@ static void other_variables_are_told_once(void **state) {
     assert_int_equal(count(output, "mofka: warn: producer 'maker'"), 2);
 }
 
+static _Atomic int over;
+
+static void ignore(void *context, mofka_log_level_t level, const char *message) {
+    (void)context, (void)level, (void)message;
+}
+
+static void *log_and_look_up_for_ever(void *unused) {
+    while (!over) {
+        mofka_validator_t *validator;
+        mofka_log_set_callback(ignore, NULL); /* takes the lock */
+        mofka_log(MOFKA_LOG_ERROR, "x");
+        if (mofka_validator_from_metadata(NULL, &validator) == MOFKA_OK)
+            mofka_validator_release(validator);
+    }
+    return unused;
+}
+
+/* Whatever other threads hold meanwhile, a child can log and make things of its own. */
+static void a_forked_child_can_log(void **state) {
+    (void)state;
+    pthread_t other;
+    over = 0;
+    mofka_log_set_callback(ignore, NULL);
+    assert_int_equal(pthread_create(&other, NULL, log_and_look_up_for_ever, NULL), 0);
+    for (int i = 0; i < 200; i++) {
+        int status = -1;
+        pid_t child = fork();
+        if (child == 0) {
+            mofka_validator_t *validator;
+            alarm(10);
+            mofka_log(MOFKA_LOG_ERROR, "y");
+            _exit(mofka_validator_from_metadata(NULL, &validator) != MOFKA_OK);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+    over = 1;
+    pthread_join(other, NULL);
+    mofka_log_set_callback(NULL, NULL);
+}
+
 int main(int argc, char **argv) {
     self_path = argv[0];
     if (argc > 1) {
@@ -150,6 +194,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(errno_and_the_message_stay, start, end),
         cmocka_unit_test(the_environment_sets_the_level),
         cmocka_unit_test(other_variables_are_told_once),
+        cmocka_unit_test(a_forked_child_can_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -268,6 +268,79 @@ static void tables_with_holes_are_refused(void **state) {
     FAILS(mofka_driver_wrap("short", &ops, NULL, &other), MOFKA_ERR_INVALID, "short");
 }
 
+/* ---- options --------------------------------------------------------------------------------- */
+
+static mofka_status_t make_named(const char *name) {
+    mofka_producer_t *producer;
+    mofka_status_t status =
+        mofka_producer_create(topic, &(mofka_producer_options_t){.name = name}, &producer);
+    if (!status) {
+        assert_string_equal(mofka_producer_name(producer), name);
+        OK(mofka_producer_close(producer, 1000));
+        mofka_producer_release(producer);
+    }
+    return status;
+}
+
+/* They stand in JSON and in logs. */
+static void producer_names_are_text(void **state) {
+    (void)state;
+    char longest[MOFKA_NAME_BYTES_MAX + 2];
+    memset(longest, 'x', sizeof longest);
+    longest[MOFKA_NAME_BYTES_MAX] = '\0';
+    OK(make_named(""));
+    OK(make_named("Z\u00e4hler 1 \u2713 \U0001f600"));
+    OK(make_named(longest));
+    longest[MOFKA_NAME_BYTES_MAX] = 'x';
+    longest[MOFKA_NAME_BYTES_MAX + 1] = '\0';
+    static const struct {
+        const char *name, *text;
+    } cases[] = {
+        {"a\xff", "no UTF-8 at byte 1; names are at most 127 bytes of UTF-8"},
+        {"\xc3", "no UTF-8 at byte 0"},
+        {"ab\xc0\xaf", "no UTF-8 at byte 2"},
+        {"\xed\xa0\x80", "no UTF-8 at byte 0"},
+        {"a\nb", "a control character at byte 1"},
+        {"\x7f", "a control character at byte 0"},
+        {"a\xc2\x85", "a control character at byte 1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        FAILS(make_named(cases[i].name), MOFKA_ERR_INVALID, cases[i].text);
+}
+
+static void options_are_told_what_they_may_be(void **state) {
+    (void)state;
+    mofka_producer_t *producer;
+    mofka_consumer_t *consumer;
+    mofka_thread_pool_t *pool;
+    static const size_t targets[] = {1, PARTITIONS, 0, 0};
+    mofka_producer_options_t wrong = {.ordering = (mofka_ordering_t)7};
+    FAILS(mofka_producer_create(topic, &wrong, &producer), MOFKA_ERR_INVALID,
+          "ordering is 7, not MOFKA_ORDERING_STRICT (0) or MOFKA_ORDERING_LOOSE (1)");
+    static const struct {
+        mofka_consumer_options_t options;
+        mofka_status_t status;
+        const char *text;
+    } cases[] = {
+        {{.name = "a\x80"}, MOFKA_ERR_INVALID, "a byte 0x80 at 1; names are 1 to 127 printable"},
+        {{.name = ""}, MOFKA_ERR_INVALID, "a name of 1 to 127 bytes"},
+        {{.name = "a", .start = 7}, MOFKA_ERR_INVALID, "start is 7, not MOFKA_START_BEGINNING (0)"},
+        {{.name = "a", .acknowledge = 7}, MOFKA_ERR_INVALID, "acknowledge is 7, not MOFKA_ACKNOWL"},
+        {{.name = "a", .targets = targets, .target_count = 2},
+         MOFKA_ERR_RANGE,
+         "target 3 is outside [0, 2]"},
+        {{.name = "a", .targets = targets, .target_count = 4},
+         MOFKA_ERR_RANGE,
+         "target_count is 4, outside [1, 3]"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        FAILS(mofka_consumer_create(topic, &cases[i].options, &consumer), cases[i].status,
+              cases[i].text);
+    mofka_thread_pool_options_t many = {.thread_count = 5000};
+    FAILS(mofka_thread_pool_create(&many, &pool), MOFKA_ERR_RANGE,
+          "thread_count is 5000, outside [0, 1024]");
+}
+
 /* ---- pools of the driver's ------------------------------------------------------------------- */
 
 static mofka_thread_pool_t *own_pool;
@@ -321,6 +394,8 @@ int main(void) {
         CASE(serialized_metadata_is_bounded),
         CASE(refusals_do_not_keep_a_topic_open),
         CASE(tables_with_holes_are_refused),
+        CASE(producer_names_are_text),
+        CASE(options_are_told_what_they_may_be),
         CASE(drivers_may_bring_their_own_pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

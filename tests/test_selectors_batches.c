@@ -1,5 +1,5 @@
 /* Partition selectors that follow a producer's batches, over scripted answers: sticky, and tables of
- * older builds, which know of no batches. */
+ * older builds, which know of no batches; and how long a push to them waits. */
 #include <stdatomic.h>
 #include "scripted_backend.h"
 
@@ -138,12 +138,75 @@ static void tables_without_the_last_slots_are_valid(void **state) {
     refuses_config("{\"type\":\"last\"}", MOFKA_ERR_INVALID, "incomplete");
 }
 
+/* ---- deadlines --------------------------------------------------------------------------------- */
+
+static _Atomic size_t current;
+
+static mofka_status_t select_current(void *self, const char *metadata, size_t bytes,
+                                     size_t requested, size_t *partition) {
+    (void)self, (void)metadata, (void)bytes;
+    *partition = requested == MOFKA_ANY_PARTITION ? current : requested;
+    return MOFKA_OK;
+}
+
+static void move_on(void *self, size_t partition) {
+    (void)self;
+    if (partition == current)
+        current = (partition + 1) % PARTITIONS;
+}
+
+static mofka_status_t create_following(const mofka_metadata_t *metadata,
+                                       const mofka_partition_selector_ops_t **ops, void **self) {
+    static const mofka_partition_selector_ops_t following = {
+        .size = offsetof(mofka_partition_selector_ops_t, check_count),
+        .set_partitions = set_none,
+        .select = select_current,
+        .batch_left = move_on};
+    (void)metadata;
+    *ops = &following;
+    *self = NULL;
+    return MOFKA_OK;
+}
+
+/* The batch that makes way finds no room, and where the event goes instead there is no place, either. */
+static void making_way_and_waiting_for_a_place_have_one_deadline(void **state) {
+    (void)state;
+    OK(mofka_partition_selector_register("following", create_following));
+    mofka_producer_t *producer;
+    script.selector = "{\"type\":\"following\"}";
+    script.waits = true;
+    for (int i = 0; i < 8; i++)
+        script.answers[i] = MOFKA_ERR_TIMEOUT;
+    mofka_topic_release(topic);
+    OK(mofka_driver_open_topic(driver, "topic", 0, &topic));
+    OK(mofka_producer_create(topic,
+                             &(mofka_producer_options_t){
+                                 .max_batches = 1, .push_timeout_ms = 100, .linger_ms = 100000},
+                             &producer));
+    for (int i = 0; i < 4; i++) /* a full batch that stays */
+        OK(mofka_producer_push(producer, "", 0, NULL, 1, NULL));
+    for (int i = 0; i < 3; i++)
+        push_bytes(producer, 300);
+    assert_int_equal(current, 0);
+    script.waited_ms = 0;
+    static const char blanks[300];
+    FAILS(mofka_producer_push(producer, blanks, 300, NULL, MOFKA_ANY_PARTITION, NULL),
+          MOFKA_ERR_TIMEOUT, "");
+    assert_int_equal(current, 1);
+    assert_in_range(script.waited_ms, 50, 105);
+    memset(script.answers, 0, sizeof script.answers);
+    OK(mofka_producer_flush(producer, 1000));
+    assert_int_equal(script.appended, 7);
+    end_producer(producer);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(sticky_batches_are_fuller),
         CASE(sticky_leaves_nothing_behind),
         CASE(sticky_goes_round_and_honours_requests),
         CASE(tables_without_the_last_slots_are_valid),
+        CASE(making_way_and_waiting_for_a_place_have_one_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,9 @@
 /* Statistics of producers, consumers and their driver: each counter counts what its key says. */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 #include "json_path.h"
 #include "scripted_backend.h"
 #include "simple_backend.h"
@@ -316,6 +320,141 @@ static void a_file_that_cannot_be_written_is_told(void **state) {
                               "statistics are written");
 }
 
+/* ---- FIFOs ------------------------------------------------------------------------------------- */
+
+#define FIFO "test_stats.fifo"
+
+/* Lines up to now: each is whole. `*open` may hold the begin of one. */
+static size_t whole_lines(int reader, char *open, size_t *used, size_t room) {
+    size_t count = 0;
+    ssize_t got;
+    while ((got = read(reader, open + *used, room - *used - 1)) > 0) {
+        *used += (size_t)got;
+        open[*used] = '\0';
+        for (char *end; (end = strchr(open, '\n')); count++) {
+            mofka_metadata_t *line;
+            OK(mofka_metadata_create(open, (size_t)(end - open), &line));
+            mofka_metadata_release(line);
+            *used -= (size_t)(end + 1 - open);
+            memmove(open, end + 1, *used + 1);
+        }
+    }
+    return count;
+}
+
+/* A driver whose statistics go into a FIFO of a page, every `interval` ms; its reader. */
+static int begin_fifo(void **state, const char *interval, char *told) {
+    *told = '\0';
+    mofka_log_set_callback(collect_warning, told);
+    remove(FIFO);
+    assert_int_equal(mkfifo(FIFO, 0600), 0);
+    int reader = open(FIFO, O_RDONLY | O_NONBLOCK);
+    assert_true(reader >= 0);
+    assert_true(fcntl(reader, F_SETPIPE_SZ, 4096) > 0);
+    setenv("MOFKA_STATS_FILE", FIFO, 1);
+    setenv("MOFKA_STATS_INTERVAL_MS", interval, 1);
+    setup(state);
+    unsetenv("MOFKA_STATS_FILE");
+    unsetenv("MOFKA_STATS_INTERVAL_MS");
+    return reader;
+}
+
+static void end_fifo(void **state) {
+    teardown(state);
+    mofka_log_set_callback(NULL, NULL);
+    remove(FIFO);
+}
+
+static void a_fifo_without_a_reader_is_told(void **state) {
+    char told[512] = "";
+    remove(FIFO);
+    assert_int_equal(mkfifo(FIFO, 0600), 0);
+    mofka_log_set_callback(collect_warning, told);
+    setenv("MOFKA_STATS_FILE", FIFO, 1);
+    alarm(20); /* whoever waits for a reader waits for ever */
+    setup(state);
+    alarm(0);
+    unsetenv("MOFKA_STATS_FILE");
+    end_fifo(state);
+    assert_string_equal(told, "MOFKA_STATS_FILE '" FIFO "': a FIFO that nobody reads; no "
+                              "statistics are written");
+}
+
+static void a_reader_that_stops_holds_nothing_up(void **state) {
+    static char text[1 << 16];
+    char told[512];
+    size_t used = 0;
+    alarm(20);
+    int reader = begin_fifo(state, "1", told);
+    while (!*told)
+        sleep_ms(1);
+    end_fifo(state);
+    alarm(0);
+    assert_non_null(strstr(told, "it is full, lines are left out"));
+    assert_true(whole_lines(reader, text, &used, sizeof text) > 0);
+    assert_int_equal(used, 0);
+    close(reader);
+}
+
+/* Its signal does not end the program: it is the closing thread that writes. */
+static void a_reader_may_go_away(void **state) {
+    char told[512];
+    sigset_t pending;
+    int reader = begin_fifo(state, "60000", told);
+    close(reader);
+    end_fifo(state);
+    assert_non_null(strstr(told, "nobody reads it any more"));
+    sigpending(&pending);
+    assert_false(sigismember(&pending, SIGPIPE));
+}
+
+/* Longer than a pipe of a page takes at once, and whole all the same. */
+static void long_lines_arrive_in_parts(void **state) {
+    static char text[1 << 16];
+    char told[512];
+    size_t used = 0, lines = 0;
+    mofka_producer_t *producers[12];
+    int reader = begin_fifo(state, "2", told);
+    for (int i = 0; i < 12; i++)
+        producers[i] = make((mofka_producer_options_t){0});
+    for (int i = 0; i < 2000 && lines < 5; i++) {
+        lines += whole_lines(reader, text, &used, sizeof text);
+        sleep_ms(5);
+    }
+    assert_true(lines >= 5);
+    for (int i = 0; i < 12; i++) {
+        OK(mofka_producer_close(producers[i], 1000));
+        mofka_producer_release(producers[i]);
+    }
+    end_fifo(state);
+    close(reader);
+}
+
+/* ---- the last report --------------------------------------------------------------------------- */
+
+static int64_t read_ms; /* that a report gave to reading topics */
+
+static mofka_status_t read_topics(void *self, int64_t timeout_ms, struct cJSON *topics) {
+    (void)self, (void)topics;
+    read_ms = timeout_ms;
+    return MOFKA_ERR_TIMEOUT;
+}
+
+static void close_leaves_little_time_to_last_reports(void **state) {
+    (void)state;
+    static mofka_driver_ops_t ops;
+    reports_t reports = {0};
+    mofka_driver_t *made;
+    ops = driver_ops;
+    ops.topic_stats = read_topics;
+    OK(mofka_driver_wrap("with topics", &ops, NULL, &made));
+    OK(mofka_driver_set_stats_callback(made, 60000, count_report, &reports));
+    OK(mofka_driver_close(made, 5000));
+    assert_int_equal(reports.count, 1);
+    assert_int_equal(read_ms, 100);
+    mofka_driver_release(made);
+}
+
 static int forget_stats(void **state) {
     (void)state;
     mofka_metadata_release(stats);
@@ -332,6 +471,11 @@ int main(void) {
         CASE(a_callback_is_called),
         cmocka_unit_test(a_file_is_written),
         cmocka_unit_test(a_file_that_cannot_be_written_is_told),
+        cmocka_unit_test(a_fifo_without_a_reader_is_told),
+        cmocka_unit_test(a_reader_that_stops_holds_nothing_up),
+        cmocka_unit_test(a_reader_may_go_away),
+        cmocka_unit_test(long_lines_arrive_in_parts),
+        CASE(close_leaves_little_time_to_last_reports),
     };
     return cmocka_run_group_tests(tests, NULL, forget_stats);
 }

@@ -3,11 +3,14 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <hwloc.h>
 #include <cmocka.h>
 #include <mofka/thread_pool.h>
@@ -18,6 +21,10 @@ static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 
 static void note(void *context) {
     order[atomic_fetch_add(&ran, 1)] = (int)(intptr_t)context;
+}
+
+static void note_nothing(void *context) {
+    (void)context;
 }
 
 static void wait_at_gate(void *context) {
@@ -120,6 +127,51 @@ static void refuses_too_many_threads(void **state) {
     assert_int_equal(mofka_thread_pool_close(NULL), MOFKA_ERR_INVALID);
 }
 
+/* ---- fork ------------------------------------------------------------------------------------ */
+
+static _Atomic int over;
+
+static void *push_for_ever(void *pool) {
+    while (!over)
+        if (mofka_thread_pool_size(pool) < 1000)
+            mofka_thread_pool_push_work(pool, note_nothing, NULL, 0);
+    return NULL;
+}
+
+/* Whatever the pool's workers and other threads were doing when it was forked. */
+static int in_child(mofka_thread_pool_t *pool) {
+    char cpus[64];
+    bool good = mofka_thread_pool_push_work(pool, note_nothing, NULL, 0) == MOFKA_ERR_INVALID &&
+                strstr(mofka_last_error(), "process that forked this one") &&
+                mofka_thread_pool_worker_cpus(pool, 0, cpus, sizeof cpus) == MOFKA_ERR_INVALID &&
+                mofka_thread_pool_close(pool) == MOFKA_ERR_INVALID &&
+                mofka_thread_pool_size(pool) == 0 && !mofka_thread_pool_retain(pool);
+    mofka_thread_pool_release(pool);
+    return good ? 0 : 1;
+}
+
+static void a_forked_child_is_refused_the_pool(void **state) {
+    (void)state;
+    mofka_thread_pool_t *pool = make(1, MOFKA_BINDING_NONE, 0, 1);
+    pthread_t pusher;
+    over = 0;
+    assert_int_equal(pthread_create(&pusher, NULL, push_for_ever, pool), 0);
+    for (int i = 0; i < 50; i++) {
+        int status = -1;
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(10);
+            _exit(in_child(pool));
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+    over = 1;
+    pthread_join(pusher, NULL);
+    assert_int_equal(mofka_thread_pool_close(pool), MOFKA_OK);
+    mofka_thread_pool_release(pool);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(priorities_then_order_of_submission),
@@ -127,6 +179,7 @@ int main(void) {
         cmocka_unit_test(a_worker_cannot_close_its_pool),
         cmocka_unit_test(workers_are_bound_inside_the_process_and_apart),
         cmocka_unit_test(refuses_too_many_threads),
+        cmocka_unit_test(a_forked_child_is_refused_the_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,8 @@ MOFKA_API void mofka_future_release(mofka_future_t *future);
  * event (its selector, allocator or serializer failed) is final: the event is passed over. An error
  * of fetching (MOFKA_ERR_CORRUPT, MOFKA_ERR_MPI, MOFKA_ERR_MEMORY, or MOFKA_ERR_BUSY: called by a
  * callback of that consumer's fetch) is not: the request stays, and waiting again tries again.
- * After a pull's event was given, waiting again answers MOFKA_ERR_CLOSED.
+ * MOFKA_ERR_BUSY of a push or a flush: called by a callback of that producer's sending; waiting again,
+ * elsewhere, goes on. After a pull's event was given, waiting again answers MOFKA_ERR_CLOSED.
  * Threads: any. MPI: local or progress, as the backend. Blocks: until done, at most `timeout_ms`
  * (negative: for ever). */
 MOFKA_API mofka_status_t mofka_future_wait(mofka_future_t *future, int64_t timeout_ms,

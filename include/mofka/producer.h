@@ -4,6 +4,11 @@
  * A batch leaves when it is full, on flush, on a wait for one of its futures, at close, or when a
  * push to any partition (or a worker of the producer's pool) finds it older than `linger_ms`. With
  * a pool that has threads, workers send; else the calling thread does.
+ *
+ * Sending calls back: the free callbacks of data that is stored, log callbacks, and what a backend calls.
+ * There, what would wait for the sending of the same producer answers MOFKA_ERR_BUSY at once: flush,
+ * discard, close, waiting for its futures, and a push that finds no room among max_batches. Other
+ * pushes are accepted; what they filled is sent once the callback has returned.
  */
 #ifndef MOFKA_PRODUCER_H
 #define MOFKA_PRODUCER_H
@@ -29,7 +34,8 @@ typedef enum mofka_ordering {
 
 /** All zero: the defaults. */
 typedef struct mofka_producer_options {
-    const char *name;          /**< NULL: "" */
+    const char *name;          /**< NULL: "". At most MOFKA_NAME_BYTES_MAX bytes of UTF-8, no
+                                    control characters */
     size_t batch_size;         /**< events per batch; 0: MOFKA_BATCH_ADAPTIVE */
     size_t max_batches;        /**< batches in memory per partition; 0: 2. Full: push waits */
     mofka_ordering_t ordering; /**< of the batches of a partition */
@@ -53,7 +59,8 @@ MOFKA_API mofka_status_t mofka_producer_create(mofka_topic_t *topic,
  * It counts as a finished producer of the topic's expected ones, unless events that it had accepted
  * could not be stored and nothing told so before; refused ones do not matter. The last of the
  * expected producers also completes the topic: MOFKA_ERR_TIMEOUT when that could not be done yet;
- * calling again goes on with it. Again after success: MOFKA_OK. Threads: any. MPI: local.
+ * calling again goes on with it. Again after success: MOFKA_OK. MOFKA_ERR_BUSY: called by a callback of
+ * its own sending, or of its own close; it is as it was. Threads: any. MPI: local.
  * Blocks: until stored, at most `timeout_ms`, then as long as completing may. */
 MOFKA_API mofka_status_t mofka_producer_close(mofka_producer_t *producer, int64_t timeout_ms);
 /** Count one more user; returns its argument. Threads: any. MPI: none. Blocks: no. */
@@ -73,7 +80,8 @@ MOFKA_API void mofka_producer_release(mofka_producer_t *producer);
  * serializer or a selector answers) is told by the future when one is asked for, and otherwise
  * returned here and kept for the next flush; later events go on. Returned in any case, with no
  * future given and nothing kept: MOFKA_ERR_TIMEOUT (no room for push_timeout_ms),
- * MOFKA_ERR_MEMORY, MOFKA_ERR_CLOSED, MOFKA_ERR_INVALID (a wrong handle).
+ * MOFKA_ERR_BUSY (no room, in a callback of its own sending), MOFKA_ERR_MEMORY, MOFKA_ERR_CLOSED,
+ * MOFKA_ERR_INVALID (a wrong handle).
  * What becomes of an accepted event is not known here: that the topic is complete
  * (MOFKA_ERR_COMPLETE), or that it cannot be stored, its future or the next flush tells.
  * Threads: any. MPI: local. Blocks: while max_batches are under way, at most push_timeout_ms.
@@ -83,7 +91,8 @@ MOFKA_API mofka_status_t mofka_producer_push(mofka_producer_t *producer, const c
                                              size_t partition, mofka_future_t **future);
 
 /** Send what was pushed before and wait until it is stored. Returns the first error among events
- * pushed without a future since the last flush (the message counts them), MOFKA_ERR_TIMEOUT, or OK.
+ * pushed without a future since the last flush (the message counts them), MOFKA_ERR_TIMEOUT,
+ * MOFKA_ERR_BUSY (called by a callback of its own sending; nothing was done), or OK.
  * Threads: any. MPI: local. Blocks: until stored, at most `timeout_ms`. */
 MOFKA_API mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_ms);
 /** The same as a future: it covers what was pushed before this call. Workers send at once; without
@@ -95,8 +104,10 @@ MOFKA_API mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer,
  * that finds no room can be closed: they are not stored, which their futures, or the next flush or
  * close, tell as MOFKA_ERR_CLOSED. Possibly stored ones stay, and closing still waits for them. The
  * producer then does not count as a finished one, unless futures told of all that was given up.
- * MOFKA_ERR_CLOSED: it is closed. Threads: any. MPI: none. Blocks: until sends under way end, each
- * at most its time-out. */
+ * MOFKA_ERR_TIMEOUT: another thread's send is under way; all else was given up, and its events will
+ * be when it ends without having stored or reserved them. MOFKA_ERR_BUSY: called by a callback of its
+ * own sending; nothing was done. MOFKA_ERR_CLOSED: it is closed. Threads: any. MPI: none. Blocks:
+ * until sends under way end, at most 1 s. Calls back: free callbacks of the data that is given up. */
 MOFKA_API mofka_status_t mofka_producer_discard(mofka_producer_t *producer);
 
 /* What the producer was made with; 0 or NULL for what is no producer. Views.

@@ -95,12 +95,12 @@ typedef void (*mofka_stats_fn)(void *context, const mofka_metadata_t *stats);
  * ended. It replaces the one before; NULL: none from now on. No call runs any more when this, or a
  * close that answered OK or MOFKA_ERR_TIMEOUT, returns. The callback must not close the driver or
  * call this. `context`: borrow until then. Each call reads the topics for at most `interval_ms`, at
- * most 1 s.
+ * most 1 s; the last one for at most 100 ms.
  *
  * The environment variable MOFKA_STATS_FILE does the same for a file, for every driver of the process:
  * one JSON object per line, appended with one write each, every MOFKA_STATS_INTERVAL_MS (1000) ms and
  * at close. "%r" in its name is the rank; without it the ranks share the file, and "rank" tells
- * lines apart.
+ * lines apart. It may be a FIFO that is read already: what that has no room for is left out.
  *
  * MOFKA_ERR_RANGE: an interval of 0, or above MOFKA_STATS_INTERVAL_MS_MAX. MOFKA_ERR_BUSY: called by
  * the callback. MOFKA_ERR_CLOSED, MOFKA_ERR_SYSTEM, MOFKA_ERR_MEMORY. Threads: owner. MPI: as
