@@ -148,6 +148,13 @@ static void configurations_are_checked(void **state) {
     FAILS(mofka_validator_from_metadata(
               "{\"type\":\"eventbridge\",\"pattern\":{\"a\":[1]},\"pattern\":{\"a\":[2]}}", &v),
           MOFKA_ERR_OPTION, "twice");
+    FAILS(make("7", &v), MOFKA_ERR_OPTION, "pattern at $: must be an object, not 7");
+    FAILS(make("{\"a\":{\"b\":\"x\"}}", &v), MOFKA_ERR_OPTION,
+          "pattern at $.a.b: must be an array of values or an object of fields, not \"x\"");
+    FAILS(make("{\"a\":[{\"exists\":1}]}", &v), MOFKA_ERR_OPTION,
+          "pattern at $.a[0].exists: must be true or false, not 1");
+    FAILS(make("{\"a\":[{\"prefix\":null}]}", &v), MOFKA_ERR_OPTION,
+          "pattern at $.a[0].prefix: a string is needed, not null");
     /* The text stays as it was given: another rank makes the same validator of it. */
     const char *const text =
         "{ \"type\":\"eventbridge\", \"pattern\":{\"a\":[12345678901234567890]}}";

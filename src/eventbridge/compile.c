@@ -73,6 +73,12 @@ mofka_status_t mfi_eb_bad(const mfi_eb_place_t *place, const char *format, ...) 
     return mofka_fail(MOFKA_ERR_OPTION, "pattern at %s: %s", place->path, why);
 }
 
+mofka_status_t mfi_eb_bad_value(const mfi_eb_place_t *place, const char *value,
+                                const char *wanted) {
+    size_t bytes = (size_t)(mfi_json_end(value, place->limit) - value);
+    return mfi_eb_bad(place, "%s, not %.*s", wanted, (int)(bytes < 60 ? bytes : 60), value);
+}
+
 /* ---- fields ----------------------------------------------------------------------------------- */
 
 /* The child of that name; made, where it is missing. */
@@ -259,7 +265,7 @@ static mofka_status_t compile_member(mfi_eb_place_t *place, mfi_eb_scope_t *scop
         return mfi_eb_bad(place, "'%.*s' is an operator and cannot be a field within $or",
                           (int)bytes, key);
     if (*value != '{' && *value != '[')
-        return mfi_eb_bad(place, "must be an array of values or an object of fields");
+        return mfi_eb_bad_value(place, value, "must be an array of values or an object of fields");
     mofka_status_t status = steps_to(place, step, key, bytes, &step);
     if (status)
         return status;
@@ -329,7 +335,7 @@ mofka_status_t mfi_eb_compile(const char *text, const char *limit, mfi_eb_patter
     pattern->step_count = 1; /* the root, index 0 */
     mofka_status_t status =
         *text == '{' ? compile_object(&place, &pattern->scope, &pattern->root, text, false)
-                     : mfi_eb_bad(&place, "must be an object");
+                     : mfi_eb_bad_value(&place, text, "must be an object");
     free(place.scratch.bytes);
     if (status)
         mfi_eb_destroy(pattern);

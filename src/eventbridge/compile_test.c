@@ -79,7 +79,7 @@ static mofka_status_t compile_scalar(mfi_eb_place_t *place, const char *value,
 
 static mofka_status_t number_of(mfi_eb_place_t *place, const char *value, int64_t *key) {
     if (!mfi_json_is_number(value))
-        return mfi_eb_bad(place, "a number is needed");
+        return mfi_eb_bad_value(place, value, "a number is needed");
     size_t bytes = (size_t)(mfi_json_end(value, place->limit) - value);
     if (!exact_key(value, bytes, key))
         return mfi_eb_bad(place, "%.*s is outside [-5e9, 5e9] or has more than six decimal places",
@@ -92,7 +92,7 @@ static mofka_status_t number_of(mfi_eb_place_t *place, const char *value, int64_
 static mofka_status_t of_string(mfi_eb_place_t *place, const char *value, mfi_eb_kind_t kind,
                                 mfi_eb_test_t *test) {
     if (*value != '"')
-        return mfi_eb_bad(place, "a string is needed");
+        return mfi_eb_bad_value(place, value, "a string is needed");
     return mfi_eb_string_operand(place, kind, value, &test->operands);
 }
 
@@ -135,7 +135,7 @@ static mofka_status_t suffix(mfi_eb_place_t *place, const char *value, mfi_eb_te
 
 static mofka_status_t exists(mfi_eb_place_t *place, const char *value, mfi_eb_test_t *test) {
     if (*value != 't' && *value != 'f')
-        return mfi_eb_bad(place, "must be true or false");
+        return mfi_eb_bad_value(place, value, "must be true or false");
     return new_operand(place, *value == 't' ? MFI_EB_EXISTS : MFI_EB_ABSENT, &test->operands);
 }
 
@@ -172,7 +172,7 @@ static mofka_status_t numeric(mfi_eb_place_t *place, const char *value, mfi_eb_t
     const char *items[5] = {0};
     size_t count = 0;
     if (*value != '[')
-        return mfi_eb_bad(place, "must be an array such as [\">\", 0, \"<=\", 5]");
+        return mfi_eb_bad_value(place, value, "must be an array such as [\">\", 0, \"<=\", 5]");
     mfi_json_walk_t walk = mfi_json_walk(value, place->limit);
     while (count < 5 && mfi_json_next(&walk))
         items[count++] = walk.value;
@@ -201,8 +201,9 @@ static mofka_status_t but_one(mfi_eb_place_t *place, const char *value, mfi_eb_k
                               char first, mfi_eb_operand_t **operand) {
     bool affix_kind = kind == MFI_EB_PREFIX || kind == MFI_EB_SUFFIX;
     if (*value != '"' && (kind != MFI_EB_STRING || !mfi_json_is_number(value)))
-        return mfi_eb_bad(place, kind == MFI_EB_STRING ? "a string or a number is needed"
-                                                       : "a string is needed");
+        return mfi_eb_bad_value(place, value,
+                                kind == MFI_EB_STRING ? "a string or a number is needed"
+                                                      : "a string is needed");
     if ((*value == '"') != (first == '"'))
         return mfi_eb_bad(place, "strings and numbers are mixed; a list has one type");
     if (affix_kind && value[1] == '"')
