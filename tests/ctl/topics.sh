@@ -39,6 +39,7 @@ case_usage() {
     refuses "not also 'b'" topic create a b
     refuses "unknown argument 'x'" topic list x
     refuses "unknown option '-j'" topic list -j
+    refuses "unknown argument '--json': it takes options only" topic list -- --json
     refuses "unknown option '--jsno'; known are --json, --driver, --close-timeout" topic list --jsno
     refuses "--json takes no value" topic list --json=1
     refuses "a value is missing after '--topic'" consume --topic
