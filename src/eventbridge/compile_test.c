@@ -37,6 +37,12 @@ static mofka_status_t one_key(mfi_eb_place_t *place, const char *object, const c
                                 : MOFKA_OK;
 }
 
+static mofka_status_t unknown(mfi_eb_place_t *place, const char *key, size_t bytes,
+                              const char *known) {
+    return mfi_eb_bad(place, "unknown operator '%.*s'; %s", (int)(bytes < 60 ? bytes : 60), key,
+                      known);
+}
+
 /* ---- values ----------------------------------------------------------------------------------- */
 
 static mofka_status_t copy_text(mfi_eb_place_t *place, const char *from, size_t bytes,
@@ -119,8 +125,7 @@ static mofka_status_t affix(mfi_eb_place_t *place, const char *value, mfi_eb_tes
     if (status)
         return status;
     if (!is(key, bytes, "equals-ignore-case"))
-        return mfi_eb_bad(place, "unknown operator '%.*s'; known here: equals-ignore-case",
-                          (int)(bytes < 60 ? bytes : 60), key);
+        return unknown(place, key, bytes, "known here: equals-ignore-case");
     mfi_eb_enter_key(place, key, bytes);
     return of_string(place, inner, folded, test);
 }
@@ -256,10 +261,7 @@ static mofka_status_t anything_but(mfi_eb_place_t *place, const char *value, mfi
             mfi_eb_enter_key(place, key, bytes);
             return but_each(place, inner, known[i].kind, test);
         }
-    return mfi_eb_bad(place,
-                      "unknown operator '%.*s'; known here: prefix, suffix, wildcard, "
-                      "equals-ignore-case",
-                      (int)(bytes < 60 ? bytes : 60), key);
+    return unknown(place, key, bytes, "known here: prefix, suffix, wildcard, equals-ignore-case");
 }
 
 /* ---- one alternative -------------------------------------------------------------------------- */
@@ -317,12 +319,10 @@ static mofka_status_t compile_expression(mfi_eb_place_t *place, const char *obje
             mfi_eb_enter_key(place, key, bytes);
             return operators[i].compile(place, value, test);
         }
-    return status
-               ? status
-               : mfi_eb_bad(place,
-                            "unknown operator '%.*s'; known: prefix, suffix, equals-ignore-case, "
-                            "anything-but, numeric, exists, wildcard, cidr",
-                            (int)(bytes < 60 ? bytes : 60), key);
+    return status ? status
+                  : unknown(place, key, bytes,
+                            "known: prefix, suffix, equals-ignore-case, anything-but, numeric, "
+                            "exists, wildcard, cidr");
 }
 
 mofka_status_t mfi_eb_compile_test(mfi_eb_place_t *place, const char *value, mfi_eb_test_t **out) {
