@@ -41,8 +41,8 @@ if(MOFKA_PLUGINS)
     mofka_plugin(cbor ${cbor_sources} ${serializers}/cbor.c)
     target_link_libraries(mofka_cbor PRIVATE PkgConfig::CBOR)
     list(APPEND schema_sources ${cbor_sources} ${serializers}/schema_tree.c
-         ${serializers}/schema_check.c ${serializers}/plan.c ${serializers}/plan_read.c
-         ${serializers}/plan_write.c ${serializers}/schema.c)
+         ${serializers}/schema_value.c ${serializers}/schema_check.c ${serializers}/plan.c
+         ${serializers}/plan_read.c ${serializers}/plan_write.c ${serializers}/schema.c)
   else()
     message(STATUS "No serializers \"cbor\" and \"schema\": they need libcbor")
   endif()

@@ -63,6 +63,18 @@ cc -o "$work/types" "$here/outside/types.c" $(pkg-config --cflags --libs mofka) 
     -Wl,-rpath,"$(pkg-config --variable=libdir mofka)"
 (cd / && env -u LD_LIBRARY_PATH "$work/types" "${types[@]}")
 
+echo "-- pkg-config's paths have no doubled slash, and are where its files are"
+mkdir "$work/elsewhere"
+cp -a "$work/prefix" "$work/elsewhere/moved"
+for package in mofka mofka-mpi; do
+    paths=$(for name in prefix libdir includedir; do
+        PKG_CONFIG_PATH=$work/elsewhere/moved/${lib#"$work/prefix/"}/pkgconfig pkg-config --variable=$name "$package"
+    done)
+    if grep // <<<"$paths"; then exit 1; fi
+    (cd "$work/elsewhere/moved" && printf '%s\n' "$PWD" "$PWD/${lib#"$work/prefix/"}" "$PWD/include") |
+        diff - <(xargs -n 1 realpath -e <<<"$paths")
+done
+
 echo "-- every header compiles alone, as C and as C++"
 for header in "$work"/prefix/include/mofka/*.h; do
     name=mofka/$(basename "$header")

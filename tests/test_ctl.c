@@ -270,7 +270,8 @@ static void groups(void **state) {
     refused_group(&group, "a..b", "1", "--name: keys are 1 to 64 names");
     refused_group(&group, ".", "1", "keys are 1 to 64 names");
     refused_group(&group, "a", "\xff", "--name '\xff' is not JSON: not UTF-8");
-    refused_group(&group, NULL, "{\"a\":1,\"a\":1}", "--name: the text: the key \"a\" is given");
+    refused_group(&group, NULL, "{\"a\":1,\"a\":1}",
+                  "--name '{\"a\":1,\"a\":1}': the key \"a\" is given");
     refused_group(&group, NULL, "/nowhere/x", "--name cannot be '/nowhere/x': it is a JSON object");
     assert_string_equal(group.text, "{\"a\":\"01\",\"d\":true}"); /* as it was */
     group_clear(&group);

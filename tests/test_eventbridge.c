@@ -148,6 +148,13 @@ static void configurations_are_checked(void **state) {
     FAILS(mofka_validator_from_metadata(
               "{\"type\":\"eventbridge\",\"pattern\":{\"a\":[1]},\"pattern\":{\"a\":[2]}}", &v),
           MOFKA_ERR_OPTION, "twice");
+    FAILS(make("7", &v), MOFKA_ERR_OPTION, "pattern at $: must be an object, not 7");
+    FAILS(make("{\"a\":{\"b\":\"x\"}}", &v), MOFKA_ERR_OPTION,
+          "pattern at $.a.b: must be an array of values or an object of fields, not \"x\"");
+    FAILS(make("{\"a\":[{\"exists\":1}]}", &v), MOFKA_ERR_OPTION,
+          "pattern at $.a[0].exists: must be true or false, not 1");
+    FAILS(make("{\"a\":[{\"prefix\":null}]}", &v), MOFKA_ERR_OPTION,
+          "pattern at $.a[0].prefix: a string is needed, not null");
     /* The text stays as it was given: another rank makes the same validator of it. */
     const char *const text =
         "{ \"type\":\"eventbridge\", \"pattern\":{\"a\":[12345678901234567890]}}";
@@ -206,6 +213,27 @@ static void events_must_be_json(void **state) {
     FAILS(mofka_validator_validate(v, "{\"a\":\"\0\"}", 9, NULL), MOFKA_ERR_JSON, "control");
     OK(ask(v, " {\"a\" : \"\xe2\x82\xac \xf0\x9f\x98\x80 \\ud83d\\ude00\" } \n"));
     mofka_validator_release(v);
+}
+
+/* As many keys as a pattern's text can hold: each is compared with few others. */
+static void patterns_of_many_keys_are_refused(void **state) {
+    (void)state;
+    enum { COUNT = 100000, MEMBER = 10 };
+    const char *const digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    char *pattern = malloc(COUNT * MEMBER + 2);
+    assert_non_null(pattern);
+    for (size_t i = 0; i < COUNT; i++) {
+        memcpy(pattern + 1 + i * MEMBER, "\"...\":[1],", MEMBER);
+        for (size_t digit = 0, rest = i; digit < 3; digit++, rest /= 62)
+            pattern[i * MEMBER + 2 + digit] = digits[rest % 62];
+    }
+    pattern[0] = '{';
+    strcpy(pattern + COUNT * MEMBER, "}");
+    mofka_validator_t *v;
+    FAILS(make(pattern, &v), MOFKA_ERR_TOO_LARGE, "more than 512 fields");
+    memcpy(pattern + 1 + (COUNT - 1) * MEMBER, pattern + 1, MEMBER - 1);
+    FAILS(make(pattern, &v), MOFKA_ERR_OPTION, "pattern at $.000: the key is given twice");
+    free(pattern);
 }
 
 static void keys_given_twice_are_refused(void **state) {
@@ -336,6 +364,7 @@ int main(void) {
         cmocka_unit_test(configurations_are_checked),
         cmocka_unit_test(refusals_say_what_was_found),
         cmocka_unit_test(events_must_be_json),
+        cmocka_unit_test(patterns_of_many_keys_are_refused),
         cmocka_unit_test(keys_given_twice_are_refused),
         cmocka_unit_test(deep_nesting_is_bounded),
         cmocka_unit_test(large_input_is_bounded),

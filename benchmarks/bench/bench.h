@@ -131,7 +131,8 @@ void report_result(const job_t *job, const settings_t *settings, int repeat,
 /* A row of raw, pool or wait: what was measured, in which unit. Rank 0 only. */
 void report_value(const job_t *job, const settings_t *settings, const char *what, size_t bytes,
                   double value, const char *unit);
-void report_close(void);
+/* False: not all that was reported could be written (told). */
+bool report_close(const settings_t *settings);
 
 /* ---- commands: each returns the exit code ---------------------------------------------------- */
 

@@ -67,8 +67,8 @@ int main(int argc, char **argv) {
         MPI_Bcast(&good, 1, MPI_INT, 0, job.comm);
         if (good)
             result = run(&job, &settings);
-        if (good && job.rank == 0)
-            report_close();
+        if (good && job.rank == 0 && !report_close(&settings) && result == 0)
+            result = 1;
     }
     job_end(&job);
     return leave(&settings, result);

@@ -46,11 +46,20 @@ bool report_open(const settings_t *s) {
     return true;
 }
 
-void report_close(void) {
-    if (json_file && json_file != stdout)
-        fclose(json_file);
-    if (csv_file && csv_file != stdout)
-        fclose(csv_file);
+static bool close_one(const char *path, FILE *file) {
+    if (!file)
+        return true;
+    bool good = fflush(file) == 0 && !ferror(file);
+    if (file != stdout)
+        good &= fclose(file) == 0;
+    if (!good)
+        fprintf(stderr, "mofka-bench: '%s' could not be written whole\n", path);
+    return good;
+}
+
+bool report_close(const settings_t *s) {
+    bool good = close_one(s->json, json_file);
+    return close_one(s->csv, csv_file) && good;
 }
 
 static const char *mpi_name(void) {

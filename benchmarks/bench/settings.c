@@ -68,26 +68,6 @@ static bool complain(bool speak, const char *format, ...) {
     return false;
 }
 
-static bool read_real(const char *text, double most, double *value) {
-    char *end;
-    errno = 0;
-    double number = strtod(text, &end);
-    if (errno || end == text || *end || !(number >= 0 && number <= most))
-        return false;
-    *value = number;
-    return true;
-}
-
-static bool read_whole(const char *text, uint64_t most, uint64_t *value) {
-    char *end;
-    errno = 0;
-    unsigned long long number = strtoull(text, &end, 10);
-    if (errno || end == text || *end || *text == '-' || number > most)
-        return false;
-    *value = number;
-    return true;
-}
-
 static bool read_choice(const char *text, const char *const *choices, int *value) {
     for (int i = 0; choices[i]; i++)
         if (strcmp(text, choices[i]) == 0) {
@@ -151,98 +131,123 @@ static const struct option long_options[] = {
     {"csv", required_argument, NULL, CSV},
     {NULL, 0, NULL, 0}};
 
-static bool read_batch_size(const char *text, size_t *size) {
-    uint64_t value;
-    if (strcmp(text, "adaptive") == 0) {
-        *size = MOFKA_BATCH_ADAPTIVE;
-        return true;
-    }
-    if (!read_whole(text, (uint64_t)1 << 24, &value) || value == 0)
+/* ---- values ----------------------------------------------------------------------------------- */
+
+#define LARGE ((double)(UINT64_C(1) << 40))
+#define RANKS_MAX (1 << 20)
+#define ALLOWED_BYTES 128
+
+static const char *const windows[] = {"shm", "rma", "auto", NULL};
+static const char *const owners[] = {"consumers", "producers", "all", NULL};
+
+/* Options that are numbers, and where they go. */
+typedef struct number_row {
+    int option;
+    enum { WHOLE, SIZE, INT, REAL } kind; /* uint64_t, size_t, int, double */
+    size_t offset;
+    double least, most;
+} number_row_t;
+
+static const number_row_t numbers[] = {
+    {'n', WHOLE, offsetof(settings_t, events), 0, LARGE},
+    {'m', SIZE, offsetof(settings_t, metadata_size), 0, (double)MOFKA_METADATA_BYTES_MAX},
+    {'s', SIZE, offsetof(settings_t, data_size), 0, LARGE},
+    {'b', SIZE, offsetof(settings_t, batch_size), 1, 1 << 24}, /* or adaptive */
+    {MAX_BATCHES, SIZE, offsetof(settings_t, max_batches), 0, 1 << 20},
+    {'p', SIZE, offsetof(settings_t, threads), 0, MOFKA_THREADS_MAX},
+    {'f', WHOLE, offsetof(settings_t, flush_interval), 0, LARGE},
+    {'i', REAL, offsetof(settings_t, interest), 0, 1},
+    {SELECTIVITY, REAL, offsetof(settings_t, selectivity), 0, 1},
+    {PRODUCERS, INT, offsetof(settings_t, producers), 1, RANKS_MAX},
+    {CONSUMERS, INT, offsetof(settings_t, consumers), 1, RANKS_MAX},
+    {PARTITIONS, INT, offsetof(settings_t, partitions), 1, MOFKA_PARTITIONS_MAX},
+    {PARTITION_BYTES, SIZE, offsetof(settings_t, partition_bytes), 64, LARGE},
+    {RATE, REAL, offsetof(settings_t, rate), 0, 1e9},
+    {WARMUP, WHOLE, offsetof(settings_t, warmup), 0, LARGE},
+    {REPEAT, INT, offsetof(settings_t, repeat), 1, 10000},
+    {SECONDS, REAL, offsetof(settings_t, seconds), 0.001, 3600},
+    {WATCHERS, INT, offsetof(settings_t, watchers), 1, RANKS_MAX},
+};
+
+static const number_row_t *row_of(int option) {
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        if (numbers[i].option == option)
+            return &numbers[i];
+    return NULL;
+}
+
+/* False: it is not changed, and `allowed` says what it may be. */
+static bool set_number(settings_t *s, const number_row_t *row, const char *text, char *allowed) {
+    char *end, *to = (char *)s + row->offset;
+    errno = 0;
+    double number = strtod(text, &end);
+    if (errno || end == text || *end || !(number >= row->least && number <= row->most) ||
+        (row->kind != REAL && number != floor(number))) {
+        snprintf(allowed, ALLOWED_BYTES, "%s from %.15g to %.15g%s",
+                 row->kind == REAL ? "a number" : "a whole number", row->least, row->most,
+                 row->option == 'b' ? ", or adaptive" : "");
         return false;
-    *size = (size_t)value;
+    }
+    switch (row->kind) {
+    case WHOLE:
+        *(uint64_t *)(void *)to = (uint64_t)number;
+        break;
+    case SIZE:
+        *(size_t *)(void *)to = (size_t)number;
+        break;
+    case INT:
+        *(int *)(void *)to = (int)number;
+        break;
+    case REAL:
+        *(double *)(void *)to = number;
+        break;
+    }
     return true;
 }
 
-static bool read_text(const char *text, char *to, size_t bytes) {
+static bool set_text(const char *text, char *to, size_t bytes, char *allowed) {
+    snprintf(allowed, ALLOWED_BYTES, "a file's name of at most %zu bytes, or -", bytes - 1);
     if (!*text || strlen(text) >= bytes)
         return false;
     strcpy(to, text);
     return true;
 }
 
-static bool set_int(const char *text, uint64_t most, int *value) {
-    uint64_t number;
-    if (!read_whole(text, most, &number) || number == 0)
+static bool set_window(settings_t *s, const char *text, char *allowed) {
+    int choice;
+    strcpy(allowed, "one of shm rma auto");
+    if (!read_choice(text, windows, &choice))
         return false;
-    *value = (int)number;
+    strcpy(s->window, windows[choice]);
     return true;
 }
 
-static bool set(settings_t *s, int option, const char *text) {
-    static const char *const windows[] = {"shm", "rma", "auto", NULL};
-    static const char *const owners[] = {"consumers", "producers", "all", NULL};
-    const uint64_t large = (uint64_t)1 << 40;
-    uint64_t number = 0;
+static bool set_owners(settings_t *s, const char *text, char *allowed) {
     int choice;
-    bool good = true;
+    strcpy(allowed, "one of consumers producers all");
+    if (!read_choice(text, owners, &choice))
+        return false;
+    s->owners = (bench_owners_t)choice;
+    return true;
+}
+
+static bool set(settings_t *s, int option, const char *text, char allowed[ALLOWED_BYTES]) {
+    const number_row_t *row = row_of(option);
+    if (option == 'b' && strcmp(text, "adaptive") == 0) {
+        s->batch_size = MOFKA_BATCH_ADAPTIVE;
+        return true;
+    }
+    if (row)
+        return set_number(s, row, text, allowed);
     switch (option) {
-    case 'n':
-        return read_whole(text, large, &s->events);
-    case 'm':
-        good = read_whole(text, MOFKA_METADATA_BYTES_MAX, &number);
-        s->metadata_size = (size_t)number;
-        return good;
-    case 's':
-        good = read_whole(text, large, &number);
-        s->data_size = (size_t)number;
-        return good;
-    case 'b':
-        return read_batch_size(text, &s->batch_size);
-    case MAX_BATCHES:
-        good = read_whole(text, 1 << 20, &number);
-        s->max_batches = (size_t)number;
-        return good;
-    case 'p':
-        good = read_whole(text, MOFKA_THREADS_MAX, &number);
-        s->threads = (size_t)number;
-        return good;
-    case 'f':
-        return read_whole(text, large, &s->flush_interval);
-    case 'i':
-        return read_real(text, 1, &s->interest);
-    case SELECTIVITY:
-        return read_real(text, 1, &s->selectivity);
-    case PRODUCERS:
-        return set_int(text, 1 << 20, &s->producers);
-    case CONSUMERS:
-        return set_int(text, 1 << 20, &s->consumers);
-    case PARTITIONS:
-        return set_int(text, MOFKA_PARTITIONS_MAX, &s->partitions);
-    case PARTITION_BYTES:
-        good = read_whole(text, large, &number) && number >= 64;
-        s->partition_bytes = (size_t)number;
-        return good;
     case OWNERS:
-        good = read_choice(text, owners, &choice);
-        if (good)
-            s->owners = (bench_owners_t)choice;
-        return good;
+        return set_owners(s, text, allowed);
     case WINDOW:
-        return read_choice(text, windows, &choice) && read_text(text, s->window, sizeof s->window);
-    case RATE:
-        return read_real(text, 1e9, &s->rate);
-    case WARMUP:
-        return read_whole(text, large, &s->warmup);
-    case REPEAT:
-        return set_int(text, 10000, &s->repeat);
-    case SECONDS:
-        return read_real(text, 3600, &s->seconds) && s->seconds > 0;
-    case WATCHERS:
-        return set_int(text, 1 << 20, &s->watchers);
+        return set_window(s, text, allowed);
     case JSON:
-        return read_text(text, s->json, sizeof s->json);
+        return set_text(text, s->json, sizeof s->json, allowed);
     case CSV:
-        return read_text(text, s->csv, sizeof s->csv);
+        return set_text(text, s->csv, sizeof s->csv, allowed);
     default:
         break;
     }
@@ -263,6 +268,7 @@ static const char *name_of(int option) {
 
 /* To the end, whatever is wrong; the first fault is told. */
 static bool read_options(int argc, char **argv, bool speak, settings_t *s) {
+    char allowed[ALLOWED_BYTES];
     bool good = true;
     opterr = 0;
     optind = 2;
@@ -272,8 +278,9 @@ static bool read_options(int argc, char **argv, bool speak, settings_t *s) {
             good = complain(speak && good, "%s '%s'",
                             option == ':' ? "a value is missing after" : "unknown option",
                             argv[optind - 1]);
-        else if (!set(s, option, optarg))
-            good = complain(speak && good, "--%s cannot be '%s'", name_of(option), optarg);
+        else if (!set(s, option, optarg, allowed))
+            good = complain(speak && good, "--%s cannot be '%.200s': it is %s", name_of(option),
+                            optarg, allowed);
     }
     return optind >= argc ? good : complain(speak && good, "unknown argument '%s'", argv[optind]);
 }

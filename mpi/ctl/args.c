@@ -30,6 +30,15 @@ bool args_refuse(const char *name, const char *value, const char *allowed) {
     return complain("--%s cannot be '%.200s': it is %s", name, value, allowed);
 }
 
+bool args_one(int count, char **words, const char *what, const char *missing, const char **word) {
+    if (count == 0)
+        return complain("%s is missing", missing);
+    if (count > 1)
+        return complain("one %s is wanted, not also '%s'", what, words[1]);
+    *word = words[0];
+    return true;
+}
+
 static bool has_keys(const option_row_t *row) {
     return row->kind == OPTION_GROUP || row->kind == OPTION_KEYS;
 }

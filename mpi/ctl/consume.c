@@ -151,8 +151,11 @@ static bool read_data(void) {
     if (strncmp(data, "file:", 5) != 0 || !data[5])
         return args_refuse("data", data, "none, base64 or file:DIR");
     style.directory = data + 5;
-    return mkdir(style.directory, 0777) == 0 || errno == EEXIST ||
-           complain("--data: cannot make '%s': %s", style.directory, strerror(errno));
+    struct stat found;
+    if (mkdir(style.directory, 0777) == 0 ||
+        (errno == EEXIST && stat(style.directory, &found) == 0 && S_ISDIR(found.st_mode)))
+        return true;
+    return complain("--data '%s': cannot make the directory: %s", data, strerror(errno));
 }
 
 static bool check(int count, char **words) {

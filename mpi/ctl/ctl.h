@@ -60,6 +60,8 @@ typedef struct command {
 /* Read the arguments behind the command's name. False: told. */
 bool args_read(const command_t *command, int argc, char **argv);
 void args_help(const command_t *command, FILE *out);
+/* The one word that a command wants; `missing` is what it lacks without. False: told. */
+bool args_one(int count, char **words, const char *what, const char *missing, const char **word);
 /* "--NAME cannot be 'VALUE': ALLOWED". */
 bool args_refuse(const char *name, const char *value, const char *allowed);
 

@@ -260,12 +260,7 @@ static int run(mofka_driver_t *driver) {
 /* ---- options ----------------------------------------------------------------------------------- */
 
 static bool check(int count, char **words) {
-    if (count != 1)
-        return complain(count ? "one CONTROL pipe is wanted, not also '%s'"
-                              : "the path of the CONTROL pipe is missing",
-                        count ? words[1] : "");
-    control_path = words[0];
-    return true;
+    return args_one(count, words, "CONTROL pipe", "the path of the CONTROL pipe", &control_path);
 }
 
 static const option_row_t options[] = {

@@ -204,14 +204,13 @@ static int run(mofka_driver_t *job) {
 /* ---- options ----------------------------------------------------------------------------------- */
 
 static bool check(int count, char **words) {
+    const char *path;
     size_t bytes;
-    if (count != 1)
-        return complain(count ? "one CONFIG.json is wanted, not also '%s'"
-                              : "CONFIG.json is missing",
-                        count ? words[1] : "");
-    char *text = read_whole_file(words[0], CONFIG_BYTES_MAX, &bytes);
+    if (!args_one(count, words, "CONFIG.json", "CONFIG.json", &path))
+        return false;
+    char *text = read_whole_file(path, CONFIG_BYTES_MAX, &bytes);
     bool good = text && (forward_config_read(&config, text, bytes) ||
-                         complain("'%s' is no configuration of forward", words[0]));
+                         complain("'%s' is no configuration of forward", path));
     free(text);
     return good;
 }

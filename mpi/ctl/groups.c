@@ -77,7 +77,7 @@ static bool set_all(group_t *group, const char *name, const char *value) {
         return complain("--%s cannot be '%.200s': it is a JSON object or the file that holds one",
                         name, value);
     const char *text = file ? file : value;
-    snprintf(what, sizeof what, file ? "--%s: '%.200s'" : "--%s: the text", name, value);
+    snprintf(what, sizeof what, "--%s '%.200s'", name, value);
     bool good;
     if (json_check(what, text, bytes))
         good = complain("%s", mofka_last_error());

@@ -72,7 +72,7 @@ bool option_set(const option_row_t *row, const char *text, char allowed[OPTION_A
     case OPTION_CHOICE:
         return set_choice(row, text, allowed);
     default:
-        snprintf(allowed, OPTION_ALLOWED_BYTES, "%s", row->argument);
+        snprintf(allowed, OPTION_ALLOWED_BYTES, "%s, which is not empty", row->argument);
         if (*text)
             *(const char **)row->value = text;
         return *text;

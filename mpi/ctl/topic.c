@@ -193,12 +193,7 @@ static int create(mofka_driver_t *driver) {
 }
 
 static bool take_name(int count, char **words) {
-    if (count != 1)
-        return complain(count ? "one topic NAME is wanted, not also '%s'"
-                              : "a topic NAME is missing",
-                        count ? words[1] : "");
-    name = words[0];
-    return true;
+    return args_one(count, words, "topic NAME", "a topic NAME", &name);
 }
 
 static const option_row_t create_options[] = {

@@ -73,6 +73,12 @@ mofka_status_t mfi_eb_bad(const mfi_eb_place_t *place, const char *format, ...) 
     return mofka_fail(MOFKA_ERR_OPTION, "pattern at %s: %s", place->path, why);
 }
 
+mofka_status_t mfi_eb_bad_value(const mfi_eb_place_t *place, const char *value,
+                                const char *wanted) {
+    size_t bytes = (size_t)(mfi_json_end(value, place->limit) - value);
+    return mfi_eb_bad(place, "%s, not %.*s", wanted, (int)(bytes < 60 ? bytes : 60), value);
+}
+
 /* ---- fields ----------------------------------------------------------------------------------- */
 
 /* The child of that name; made, where it is missing. */
@@ -239,9 +245,16 @@ static mofka_status_t compile_choice(mfi_eb_place_t *place, mfi_eb_scope_t *scop
     return MOFKA_OK;
 }
 
+typedef struct member {
+    const char *key; /* what it says, not as it is written */
+    size_t bytes;
+    const char *value;
+} member_t;
+
 static mofka_status_t compile_member(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
-                                     mfi_eb_step_t *step, const char *key, size_t bytes,
-                                     const char *value, bool in_or) {
+                                     mfi_eb_step_t *step, const member_t *member, bool in_or) {
+    const char *key = member->key, *value = member->value;
+    size_t bytes = member->bytes;
     bool choice = false;
     if (bytes == 3 && memcmp(key, "$or", 3) == 0) {
         mofka_status_t status = is_choice(place, value, &choice);
@@ -252,7 +265,7 @@ static mofka_status_t compile_member(mfi_eb_place_t *place, mfi_eb_scope_t *scop
         return mfi_eb_bad(place, "'%.*s' is an operator and cannot be a field within $or",
                           (int)bytes, key);
     if (*value != '{' && *value != '[')
-        return mfi_eb_bad(place, "must be an array of values or an object of fields");
+        return mfi_eb_bad_value(place, value, "must be an array of values or an object of fields");
     mofka_status_t status = steps_to(place, step, key, bytes, &step);
     if (status)
         return status;
@@ -260,44 +273,53 @@ static mofka_status_t compile_member(mfi_eb_place_t *place, mfi_eb_scope_t *scop
                          : compile_object(place, scope, step, value, in_or);
 }
 
-/* The keys before this one, compared as they say it, not as they are written. */
-static bool given_before(const mfi_eb_place_t *place, const char *object, const char *before,
-                         const char *key, size_t bytes, bool *no_memory) {
-    mfi_scratch_t scratch = {0};
-    bool found = false;
+static int by_key(const void *a, const void *b) {
+    const member_t *one = a, *other = b;
+    int order = memcmp(one->key, other->key, one->bytes < other->bytes ? one->bytes : other->bytes);
+    return order ? order : (one->bytes > other->bytes) - (one->bytes < other->bytes);
+}
+
+/* An object's members, in their order and once more sorted by key: twice as many. Free them in any
+ * case. */
+static mofka_status_t read_members(mfi_eb_place_t *place, const char *object, member_t **members,
+                                   size_t *count) {
     mfi_json_walk_t walk = mfi_json_walk(object, place->limit);
-    while (!found && !*no_memory && mfi_json_next(&walk) && walk.key < before) {
-        size_t other_bytes;
-        const char *other = mfi_json_string(walk.key, place->limit, &scratch, &other_bytes);
-        *no_memory = !other;
-        found = other && other_bytes == bytes && memcmp(other, key, bytes) == 0;
+    for (*count = 0; mfi_json_next(&walk);)
+        ++*count;
+    *members = calloc(2 * *count + 1, sizeof **members);
+    if (!*members)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a pattern's keys");
+    member_t *member = *members, *sorted = *members + *count;
+    for (walk = mfi_json_walk(object, place->limit); mfi_json_next(&walk); member++) {
+        mofka_status_t status = mfi_eb_copy_string(place, walk.key, &member->key, &member->bytes);
+        if (status)
+            return status;
+        member->value = walk.value;
     }
-    free(scratch.bytes);
-    return found;
+    memcpy(sorted, *members, *count * sizeof *sorted);
+    qsort(sorted, *count, sizeof *sorted, by_key);
+    for (size_t i = 1; i < *count; i++)
+        if (by_key(&sorted[i - 1], &sorted[i]) == 0) {
+            mfi_eb_enter_key(place, sorted[i].key, sorted[i].bytes);
+            return mfi_eb_bad(place, "the key is given twice");
+        }
+    return MOFKA_OK;
 }
 
 static mofka_status_t compile_object(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
                                      mfi_eb_step_t *step, const char *object, bool in_or) {
-    mfi_json_walk_t walk = mfi_json_walk(object, place->limit);
-    size_t count = 0;
-    for (; mfi_json_next(&walk); count++) {
-        const char *key;
-        size_t bytes;
-        bool no_memory = false;
-        mofka_status_t status = mfi_eb_copy_string(place, walk.key, &key, &bytes);
-        if (status)
-            return status;
-        size_t before = mfi_eb_enter_key(place, key, bytes);
-        if (given_before(place, object, walk.key, key, bytes, &no_memory))
-            return mfi_eb_bad(place, "the key is given twice");
-        if (no_memory)
-            return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a pattern's keys");
-        status = compile_member(place, scope, step, key, bytes, walk.value, in_or);
-        if (status)
-            return status;
+    member_t *members;
+    size_t count;
+    mofka_status_t status = read_members(place, object, &members, &count);
+    if (!status && count == 0)
+        status = mfi_eb_bad(place, "an empty object; give at least one field");
+    for (size_t i = 0; i < count && !status; i++) {
+        size_t before = mfi_eb_enter_key(place, members[i].key, members[i].bytes);
+        status = compile_member(place, scope, step, &members[i], in_or);
         mfi_eb_leave(place, before);
     }
-    return count ? MOFKA_OK : mfi_eb_bad(place, "an empty object; give at least one field");
+    free(members);
+    return status;
 }
 
 mofka_status_t mfi_eb_compile(const char *text, const char *limit, mfi_eb_pattern_t **out) {
@@ -313,7 +335,7 @@ mofka_status_t mfi_eb_compile(const char *text, const char *limit, mfi_eb_patter
     pattern->step_count = 1; /* the root, index 0 */
     mofka_status_t status =
         *text == '{' ? compile_object(&place, &pattern->scope, &pattern->root, text, false)
-                     : mfi_eb_bad(&place, "must be an object");
+                     : mfi_eb_bad_value(&place, text, "must be an object");
     free(place.scratch.bytes);
     if (status)
         mfi_eb_destroy(pattern);

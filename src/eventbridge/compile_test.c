@@ -37,6 +37,12 @@ static mofka_status_t one_key(mfi_eb_place_t *place, const char *object, const c
                                 : MOFKA_OK;
 }
 
+static mofka_status_t unknown(mfi_eb_place_t *place, const char *key, size_t bytes,
+                              const char *known) {
+    return mfi_eb_bad(place, "unknown operator '%.*s'; %s", (int)(bytes < 60 ? bytes : 60), key,
+                      known);
+}
+
 /* ---- values ----------------------------------------------------------------------------------- */
 
 static mofka_status_t copy_text(mfi_eb_place_t *place, const char *from, size_t bytes,
@@ -79,7 +85,7 @@ static mofka_status_t compile_scalar(mfi_eb_place_t *place, const char *value,
 
 static mofka_status_t number_of(mfi_eb_place_t *place, const char *value, int64_t *key) {
     if (!mfi_json_is_number(value))
-        return mfi_eb_bad(place, "a number is needed");
+        return mfi_eb_bad_value(place, value, "a number is needed");
     size_t bytes = (size_t)(mfi_json_end(value, place->limit) - value);
     if (!exact_key(value, bytes, key))
         return mfi_eb_bad(place, "%.*s is outside [-5e9, 5e9] or has more than six decimal places",
@@ -92,7 +98,7 @@ static mofka_status_t number_of(mfi_eb_place_t *place, const char *value, int64_
 static mofka_status_t of_string(mfi_eb_place_t *place, const char *value, mfi_eb_kind_t kind,
                                 mfi_eb_test_t *test) {
     if (*value != '"')
-        return mfi_eb_bad(place, "a string is needed");
+        return mfi_eb_bad_value(place, value, "a string is needed");
     return mfi_eb_string_operand(place, kind, value, &test->operands);
 }
 
@@ -119,8 +125,7 @@ static mofka_status_t affix(mfi_eb_place_t *place, const char *value, mfi_eb_tes
     if (status)
         return status;
     if (!is(key, bytes, "equals-ignore-case"))
-        return mfi_eb_bad(place, "unknown operator '%.*s'; known here: equals-ignore-case",
-                          (int)(bytes < 60 ? bytes : 60), key);
+        return unknown(place, key, bytes, "known here: equals-ignore-case");
     mfi_eb_enter_key(place, key, bytes);
     return of_string(place, inner, folded, test);
 }
@@ -135,7 +140,7 @@ static mofka_status_t suffix(mfi_eb_place_t *place, const char *value, mfi_eb_te
 
 static mofka_status_t exists(mfi_eb_place_t *place, const char *value, mfi_eb_test_t *test) {
     if (*value != 't' && *value != 'f')
-        return mfi_eb_bad(place, "must be true or false");
+        return mfi_eb_bad_value(place, value, "must be true or false");
     return new_operand(place, *value == 't' ? MFI_EB_EXISTS : MFI_EB_ABSENT, &test->operands);
 }
 
@@ -172,7 +177,7 @@ static mofka_status_t numeric(mfi_eb_place_t *place, const char *value, mfi_eb_t
     const char *items[5] = {0};
     size_t count = 0;
     if (*value != '[')
-        return mfi_eb_bad(place, "must be an array such as [\">\", 0, \"<=\", 5]");
+        return mfi_eb_bad_value(place, value, "must be an array such as [\">\", 0, \"<=\", 5]");
     mfi_json_walk_t walk = mfi_json_walk(value, place->limit);
     while (count < 5 && mfi_json_next(&walk))
         items[count++] = walk.value;
@@ -201,8 +206,9 @@ static mofka_status_t but_one(mfi_eb_place_t *place, const char *value, mfi_eb_k
                               char first, mfi_eb_operand_t **operand) {
     bool affix_kind = kind == MFI_EB_PREFIX || kind == MFI_EB_SUFFIX;
     if (*value != '"' && (kind != MFI_EB_STRING || !mfi_json_is_number(value)))
-        return mfi_eb_bad(place, kind == MFI_EB_STRING ? "a string or a number is needed"
-                                                       : "a string is needed");
+        return mfi_eb_bad_value(place, value,
+                                kind == MFI_EB_STRING ? "a string or a number is needed"
+                                                      : "a string is needed");
     if ((*value == '"') != (first == '"'))
         return mfi_eb_bad(place, "strings and numbers are mixed; a list has one type");
     if (affix_kind && value[1] == '"')
@@ -255,10 +261,7 @@ static mofka_status_t anything_but(mfi_eb_place_t *place, const char *value, mfi
             mfi_eb_enter_key(place, key, bytes);
             return but_each(place, inner, known[i].kind, test);
         }
-    return mfi_eb_bad(place,
-                      "unknown operator '%.*s'; known here: prefix, suffix, wildcard, "
-                      "equals-ignore-case",
-                      (int)(bytes < 60 ? bytes : 60), key);
+    return unknown(place, key, bytes, "known here: prefix, suffix, wildcard, equals-ignore-case");
 }
 
 /* ---- one alternative -------------------------------------------------------------------------- */
@@ -316,12 +319,10 @@ static mofka_status_t compile_expression(mfi_eb_place_t *place, const char *obje
             mfi_eb_enter_key(place, key, bytes);
             return operators[i].compile(place, value, test);
         }
-    return status
-               ? status
-               : mfi_eb_bad(place,
-                            "unknown operator '%.*s'; known: prefix, suffix, equals-ignore-case, "
-                            "anything-but, numeric, exists, wildcard, cidr",
-                            (int)(bytes < 60 ? bytes : 60), key);
+    return status ? status
+                  : unknown(place, key, bytes,
+                            "known: prefix, suffix, equals-ignore-case, anything-but, numeric, "
+                            "exists, wildcard, cidr");
 }
 
 mofka_status_t mfi_eb_compile_test(mfi_eb_place_t *place, const char *value, mfi_eb_test_t **out) {

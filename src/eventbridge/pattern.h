@@ -158,6 +158,8 @@ size_t mfi_eb_enter_index(mfi_eb_place_t *place, size_t index);
 void mfi_eb_leave(mfi_eb_place_t *place, size_t used);
 mofka_status_t mfi_eb_bad(const mfi_eb_place_t *place, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Of a value of the pattern: what it must be, and what it is. */
+mofka_status_t mfi_eb_bad_value(const mfi_eb_place_t *place, const char *value, const char *wanted);
 
 /* One alternative of a field. */
 mofka_status_t mfi_eb_compile_test(mfi_eb_place_t *place, const char *value, mfi_eb_test_t **test);

@@ -93,7 +93,7 @@ static void mark_required(const maker_t *maker, mfi_plan_t *plan, uint32_t prope
                           uint32_t required) {
     const mfi_tree_t *tree = &maker->schema.tree;
     for (uint32_t i = 0; i < token_at(maker, required)->count; i++) {
-        const mfi_token_t *name = token_at(maker, tree->children[tree->first[required] + i]);
+        const mfi_token_t *name = token_at(maker, mfi_tree_children(tree, required)[i]);
         uint32_t found = mfi_tree_find(tree, properties, tree->tape.text + name->at, name->bytes);
         if (found != MFI_NONE) {
             plan->properties[plan->sorted[found]].is_required = true;
@@ -144,7 +144,7 @@ static mofka_status_t fill_in(const maker_t *maker, mfi_plan_t *plan, uint32_t s
     if (constant != MFI_NONE)
         return make_values(maker, plan, &constant, 1);
     if (values != MFI_NONE && token_at(maker, values)->count > 0)
-        return make_values(maker, plan, tree->children + tree->first[values],
+        return make_values(maker, plan, mfi_tree_children(tree, values),
                            token_at(maker, values)->count);
     if (has_type ? mfi_tree_is(tree, type, "object")
                  : member(maker, schema, "properties") != MFI_NONE)

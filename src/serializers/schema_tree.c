@@ -97,7 +97,7 @@ bool mfi_tree_is(const mfi_tree_t *tree, uint32_t at, const char *string) {
 
 uint32_t mfi_tree_find(const mfi_tree_t *tree, uint32_t object, const char *name, size_t bytes) {
     const mfi_token_t *token = mfi_tree_token(tree, object);
-    const uint32_t *names = tree->children + tree->first[object];
+    const uint32_t *names = mfi_tree_children(tree, object);
     uint32_t low = 0, high = token->kind == MFI_TOKEN_OBJECT ? token->count : 0;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
@@ -114,7 +114,7 @@ uint32_t mfi_tree_find(const mfi_tree_t *tree, uint32_t object, const char *name
 
 uint32_t mfi_tree_member(const mfi_tree_t *tree, uint32_t object, const char *name) {
     uint32_t child = mfi_tree_find(tree, object, name, strlen(name));
-    return child == MFI_NONE ? MFI_NONE : tree->children[tree->first[object] + child] + 1;
+    return child == MFI_NONE ? MFI_NONE : mfi_tree_children(tree, object)[child] + 1;
 }
 
 /* ---- pointers ------------------------------------------------------------------------------- */
@@ -148,7 +148,7 @@ static uint32_t item_of(const mfi_tree_t *tree, uint32_t array, const char *digi
             return MFI_NONE;
         index = index * 10 + (uint64_t)(digits[i] - '0');
     }
-    return index < mfi_tree_token(tree, array)->count ? tree->children[tree->first[array] + index]
+    return index < mfi_tree_token(tree, array)->count ? mfi_tree_children(tree, array)[index]
                                                       : MFI_NONE;
 }
 
@@ -169,7 +169,7 @@ static mofka_status_t step(const mfi_tree_t *tree, uint32_t from, const char *to
         *to = item_of(tree, from, name.data, name.used);
     } else if (!status) {
         uint32_t child = mfi_tree_find(tree, from, quoted.data + 1, quoted.used - 2);
-        *to = child == MFI_NONE ? MFI_NONE : tree->children[tree->first[from] + child] + 1;
+        *to = child == MFI_NONE ? MFI_NONE : mfi_tree_children(tree, from)[child] + 1;
     }
     mfi_bytes_free(&name);
     mfi_bytes_free(&quoted);

@@ -27,6 +27,12 @@ void mfi_tree_free(mfi_tree_t *tree);
 static inline const mfi_token_t *mfi_tree_token(const mfi_tree_t *tree, uint32_t at) {
     return &tree->tape.tokens[at];
 }
+static inline mfi_token_kind_t mfi_tree_kind(const mfi_tree_t *tree, uint32_t at) {
+    return (mfi_token_kind_t)mfi_tree_token(tree, at)->kind;
+}
+static inline const uint32_t *mfi_tree_children(const mfi_tree_t *tree, uint32_t at) {
+    return tree->children + tree->first[at];
+}
 /* Is the token this string (which needs no escapes)? */
 bool mfi_tree_is(const mfi_tree_t *tree, uint32_t at, const char *string);
 

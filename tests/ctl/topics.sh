@@ -39,6 +39,7 @@ case_usage() {
     refuses "not also 'b'" topic create a b
     refuses "unknown argument 'x'" topic list x
     refuses "unknown option '-j'" topic list -j
+    refuses "unknown argument '--json': it takes options only" topic list -- --json
     refuses "unknown option '--jsno'; known are --json, --driver, --close-timeout" topic list --jsno
     refuses "--json takes no value" topic list --json=1
     refuses "a value is missing after '--topic'" consume --topic
@@ -48,6 +49,7 @@ case_usage() {
     refuses "--timeout cannot be 'soon': it is a number of seconds from 0, or inf" consume --topic t --timeout soon
     refuses "--from cannot be 'start': it is beginning, end, or the id" consume --topic t --from start
     refuses "--data cannot be 'hex': it is none, base64 or file:DIR" consume --topic t --data hex
+    refuses "--data 'file:/dev/null': cannot make the directory: File exists" consume --topic t --data file:/dev/null
     refuses "--select cannot be '3': it is OFFSET:LENGTH" consume --topic t --data base64 --select 3
     refuses "--select '0:3' is of data" consume --topic t --select 0:3
     refuses "--data-from cannot be 'field': it is a JSON pointer such as /field/name, or file:PATH" \
@@ -57,7 +59,7 @@ case_usage() {
         produce --topic t --topic.partitions 3
     refuses "--key '/a' chooses the selector" produce --topic t --create --key /a --selector.type default
     refuses "cannot read '/nowhere/file'" topic create t --topic /nowhere/file
-    refuses "--validator: the text is not JSON: " topic create t --validator '{"type":'
+    refuses "--validator '{\"type\":' is not JSON: " topic create t --validator '{"type":'
     refuses "'a' is a value already" topic create t --validator.a 1 --validator.a.b 2
     refuses "keys are 1 to 64 names" topic create t --validator.a..b 2
     refuses 'unknown option "partitons"; known: "partitions"' topic create t --topic.partitons 3
@@ -69,6 +71,7 @@ case_usage() {
     refuses "--terminal '/dev/null' is for the table, not for --json" top --json --terminal /dev/null
     refuses "unknown argument 't'" top t
     refuses "CONFIG.json is missing" forward
+    refuses "one CONTROL pipe is wanted, not also 'b'" fifo a b
     config() { # MESSAGE JSON
         echo "$2" >config.json
         refuses "$1" forward config.json
@@ -112,7 +115,7 @@ case_usage() {
     refuses "--count cannot be '0x10': it is a whole number from 0 to 9007199254740992" consume --topic t --count 0x10
     refuses "--rate cannot be 'inf': it is a number from 0 to 1000000000" produce --topic t --rate inf
     refuses "--batch-size cannot be '16777217': it is a whole number from 0 to 16777216" produce --topic t --batch-size 16777217
-    refuses "--topic cannot be '': it is NAME" consume --topic ""
+    refuses "--topic cannot be '': it is NAME, which is not empty" consume --topic ""
     refuses "--close-timeout cannot be '-1': it is a number of seconds from 0, or inf" topic list --close-timeout -1
     refuses "--driver cannot be 'nosuch': it is a JSON object or the file that holds one" topic list --driver nosuch
 }
@@ -132,12 +135,12 @@ case_options_text() {
     want 0
     says merged.out '"pattern":{"a":[1.10],"b":[2],"c":{"d":[3],"e":["x"]}}'
     echo '{"partitions":2,"partitions":3}' >twice.json
-    refuses "--topic: 'twice.json': the key \"partitions\" is given twice" topic create t --topic twice.json
-    refuses "--topic: the text: the key \"partitions\" is given twice" topic create t --topic '{"partitions":2,"\u0070artitions":3}'
+    refuses "--topic 'twice.json': the key \"partitions\" is given twice" topic create t --topic twice.json
+    refuses "--topic '{\"partitions\":2,\"\u0070artitions\":3}': the key \"partitions\" is given twice" topic create t --topic '{"partitions":2,"\u0070artitions":3}'
     refuses "the key \"x\" is given twice" topic create t --validator '{"pattern":{"a":[{"x":1,"y":{},"x":2}]}}'
     refuses "the key \"x\" is given twice" topic create t --validator.pattern '{"x":[1],"x":[2]}'
     refuses "the key \"x\" is given twice" produce --topic t --create --topic-options '{"x":1,"x":1}' /dev/null
-    refuses "--driver: the text: the key \"window\" is given twice" topic list --driver '{"window":"shm","window":"rma"}'
+    refuses "--driver '{\"window\":\"shm\",\"window\":\"rma\"}': the key \"window\" is given twice" topic list --driver '{"window":"shm","window":"rma"}'
     refuses "--driver.type cannot be 7: it is a string" topic list --driver.type 7
     # The same key in two objects, or in two options, is no key twice.
     job both -n 1 "$ctl" topic create t "${driver[@]}" --topic '{"partitions":2}' --topic '{"partitions":3}' \
