@@ -151,6 +151,12 @@ const char *mfi_json_string(const char *string, const char *limit, mfi_scratch_t
     return scratch->bytes;
 }
 
+bool mfi_json_has_zero(const char *value, const char *limit, mfi_scratch_t *scratch) {
+    size_t bytes = 0;
+    const char *text = *value == '"' ? mfi_json_string(value, limit, scratch, &bytes) : "";
+    return !text || memchr(text, 0, bytes);
+}
+
 mofka_status_t mfi_json_member(const char *object, const char *limit, const char *key, size_t bytes,
                                mfi_scratch_t *scratch, const char **value) {
     *value = NULL;

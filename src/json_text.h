@@ -61,6 +61,10 @@ typedef struct mfi_scratch {
 const char *mfi_json_string(const char *string, const char *limit, mfi_scratch_t *scratch,
                             size_t *bytes);
 
+/* Whether a value is a string with a zero byte: where a C string of it would be cut. Without memory for
+ * looking it is taken for one. */
+bool mfi_json_has_zero(const char *value, const char *limit, mfi_scratch_t *scratch);
+
 /* The value of an object's first member of that key; `*value` is NULL where it has none.
  * MOFKA_ERR_MEMORY. */
 mofka_status_t mfi_json_member(const char *object, const char *limit, const char *key, size_t bytes,

@@ -110,6 +110,31 @@ static mofka_status_t check_all(const char *what, const cJSON *tree, const mofka
     return MOFKA_OK;
 }
 
+/* Keys, words and strings are C strings: a zero byte would cut them. */
+static mofka_status_t check_zeros(const char *what, const char *json, const mofka_option_t *options,
+                                  size_t count) {
+    const char *limit = json + strlen(json);
+    mfi_scratch_t scratch = {0};
+    mfi_json_walk_t walk = mfi_json_walk(mfi_json_begin(json), limit);
+    mofka_status_t status = MOFKA_OK;
+    while (!status && mfi_json_next(&walk)) {
+        size_t bytes = 0;
+        bool zero = mfi_json_has_zero(walk.key, limit, &scratch);
+        const char *key = zero ? NULL : mfi_json_string(walk.key, limit, &scratch, &bytes);
+        for (size_t i = 0; key && i < count; i++)
+            if (options[i].kind != MOFKA_OPTION_JSON && strlen(options[i].key) == bytes &&
+                memcmp(options[i].key, key, bytes) == 0) {
+                zero = mfi_json_has_zero(walk.value, limit, &scratch);
+                break;
+            }
+        if (zero)
+            status = mofka_fail(MOFKA_ERR_OPTION, "%s: option %.*s has a zero byte (\\u0000)", what,
+                                (int)(walk.end - walk.key < 100 ? walk.end - walk.key : 100), walk.key);
+    }
+    free(scratch.bytes);
+    return status;
+}
+
 /* The value as it is written: a tree that is printed again loses digits of numbers, and zero bytes. */
 static char *copy_source(const char *json, const char *key) {
     const char *limit = json + strlen(json), *value;
@@ -166,7 +191,9 @@ mofka_status_t mofka_options_read(const char *what, const char *json, const mofk
         return mofka_fail(MOFKA_ERR_JSON, "%s: options are not a JSON object: '%.200s'", what,
                           json);
     }
-    status = check_all(what, tree, options, count);
+    status = check_zeros(what, json, options, count);
+    if (!status)
+        status = check_all(what, tree, options, count);
     for (const cJSON *item = tree->child; item && !status; item = item->next)
         status = set(find(options, count, item->string), item, json);
     cJSON_Delete(tree);

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <mofka/driver.h>
+#include "json_text.h"
 #include "log.h"
 
 #define TYPES_MAX 64 /* per kind: a program has a handful */
@@ -177,6 +178,20 @@ static mofka_status_t refuse_type(mfi_registry_kind_t kind, const cJSON *type) {
     return MOFKA_ERR_OPTION;
 }
 
+/* A zero byte would cut the type's name. */
+static mofka_status_t check_type(mfi_registry_kind_t kind, const char *json) {
+    const char *limit = json + strlen(json), *type = NULL;
+    mfi_scratch_t scratch = {0};
+    mofka_status_t status = mfi_json_check(kind_names[kind], json, strlen(json));
+    if (!status)
+        status = mfi_json_member(mfi_json_begin(json), limit, "type", 4, &scratch, &type);
+    if (!status && type && mfi_json_has_zero(type, limit, &scratch))
+        status = mofka_fail(MOFKA_ERR_OPTION, "%s: option \"type\" has a zero byte: %.*s",
+                            kind_names[kind], (int)(limit - type < 100 ? limit - type : 100), type);
+    free(scratch.bytes);
+    return status;
+}
+
 mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json,
                                       mofka_metadata_t **out, mfi_function_t *create) {
     cJSON *tree = cJSON_ParseWithOpts(json ? json : "{}", NULL, true);
@@ -190,6 +205,8 @@ mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json
         type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "type"));
         if (!type)
             status = refuse_type(kind, cJSON_GetObjectItemCaseSensitive(tree, "type"));
+        else
+            status = check_type(kind, json);
         as_given = true;
     } else if (!cJSON_AddStringToObject(tree, "type", type)) {
         status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a %s", kind_names[kind]);

@@ -44,6 +44,8 @@ static void options_and_helpers(void **state) {
     FAILS(create("bad", &o), MOFKA_ERR_NOT_FOUND,
           "validator type 'unheard-of' is neither registered (");
     assert_non_null(strstr(mofka_last_error(), "default"));
+    o.validator = "{\"type\":\"default\\u0000x\"}";
+    FAILS(create("bad", &o), MOFKA_ERR_OPTION, "validator: option \"type\" has a zero byte");
     o.validator = "{\"type\":\"default\",\"colour\":1}";
     FAILS(create("bad", &o), MOFKA_ERR_OPTION, "colour");
     o.validator = "{\"type\":7}";
@@ -87,7 +89,7 @@ static void producers_and_consumers(void **state) {
           MOFKA_ERR_OPTION, "\"a\"");
     FAILS(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "a", .targets = twice},
                                 &c),
-          MOFKA_ERR_RANGE, "0 targets");
+          MOFKA_ERR_RANGE, "target_count is 0, outside [1, ");
     FAILS(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "a", .target_count = 1},
                                 &c),
           MOFKA_ERR_INVALID, "NULL list of 1 targets");

@@ -276,7 +276,7 @@ static void targets_choose_partitions(void **state) {
     take_number(consumer, 0);
     end_consumer(consumer);
     options.target_count = 2;
-    FAILS(mofka_consumer_create(topic, &options, &consumer), MOFKA_ERR_RANGE, "targets");
+    FAILS(mofka_consumer_create(topic, &options, &consumer), MOFKA_ERR_RANGE, "target_count is");
     targets[0] = 1;
     options.target_count = 1;
     FAILS(mofka_consumer_create(topic, &options, &consumer), MOFKA_ERR_RANGE, "target 1");

@@ -143,6 +143,9 @@ static void bad_options_are_named(void **state) {
         {"{\"colour\":\"blue\"}", MOFKA_ERR_OPTION, "\"red\" \"green\", not \"blue\""},
         {"{\"text\":null}", MOFKA_ERR_OPTION, "\"text\" must be a string"},
         {"{\"flag\":true,\"flag\":true}", MOFKA_ERR_OPTION, "twice"},
+        {"{\"text\":\"a\\u0000b\"}", MOFKA_ERR_OPTION, "\"text\":\"a\\u0000b\" has a zero byte"},
+        {"{\"colour\":\"red\\u0000\"}", MOFKA_ERR_OPTION, "zero byte"},
+        {"{\"flag\\u0000\":true}", MOFKA_ERR_OPTION, "zero byte"},
         {"{\"text\":\"kept\",\"size\":1}", MOFKA_ERR_OPTION, "\"size\""},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
