@@ -28,9 +28,11 @@ static size_t batch_bytes(const settings_t *s) {
     return bytes > event ? bytes : event;
 }
 
-static unsigned kinds_of(const settings_t *s, bool shm) {
-    unsigned shared = 1u << FLOOR_MEMCPY | 1u << FLOOR_TWO_COPY;
-    unsigned kinds = 1u << FLOOR_ISEND | (shm ? shared : 1u << FLOOR_PUT | 1u << FLOOR_GET);
+/* An rma window's puts and gets each stay in one core; where MPI makes it of memory that ranks share, a
+ * stream's bytes cross from one to the other, as they do in two_copy. */
+static unsigned kinds_of(const settings_t *s, bool shm, bool near) {
+    unsigned kinds = 1u << FLOOR_ISEND | (near ? 1u << FLOOR_TWO_COPY : 0);
+    kinds |= shm ? 1u << FLOOR_MEMCPY : 1u << FLOOR_PUT | 1u << FLOOR_GET;
     return kinds | (s->zero_copy ? 1u << FLOOR_ZERO_COPY : 0);
 }
 
@@ -41,7 +43,7 @@ void paired_open(paired_t *p, const job_t *job, const settings_t *s) {
     bool here = job->pair != MPI_COMM_NULL;
     bool near = job_max(job, here && floor_shares_node(job->pair)) > 0;
     bool shm = strcmp(s->window, "shm") == 0 || (strcmp(s->window, "auto") == 0 && near);
-    p->kinds = kinds_of(s, shm && near);
+    p->kinds = kinds_of(s, shm && near, near);
     size_t event = s->metadata_size + s->data_size;
     double failed = 0;
     for (int i = 0; i < FLOOR_COUNT; i++) {
