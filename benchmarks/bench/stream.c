@@ -19,8 +19,9 @@
 #define PULL_MANY 64
 /* In closed-loop runs one event in so many carries its time. */
 #define SAMPLE_EVERY 64
-/* Futures that are not looked at yet: more than two batches of the largest adaptive size. */
-#define FUTURES_MAX 16384
+/* Futures that are not looked at yet: two batches of the largest adaptive size, of which the older has
+ * left when this is reached. */
+#define FUTURES_MAX 8192
 
 typedef struct stream {
     const job_t *job;
