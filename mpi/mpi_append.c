@@ -377,12 +377,10 @@ static mofka_status_t go_on(const mofka_mpi_partition_t *p, sender_t *sender, mo
     return status;
 }
 
-/* Where appends call MPI, they are counted while they are inside. */
+/* They are counted while they are inside. */
 static mofka_status_t append_if_open(const mofka_mpi_partition_t *p, sender_t *sender,
                                      mofka_batch_t *batch, due_t *due, uint64_t *first_id) {
     mofka_mpi_window_t *w = p->w;
-    if (w->doorbells)
-        return go_on(p, sender, batch, due, first_id);
     mofka_status_t status = mofka_mpi_window_may_call(w);
     atomic_fetch_add(&w->appends, 1);
     if (!status && atomic_load(&w->shut))

@@ -74,13 +74,7 @@ void mofka_mpi_leave_behind(mofka_mpi_driver_t *d) {
         say(d, 0);
 }
 
-mofka_status_t mofka_mpi_close_driver(void *self, int64_t timeout_ms) {
-    mofka_mpi_driver_t *d = self;
-    int64_t deadline = mofka_mpi_deadline(timeout_ms);
-    int finalized;
-    MPI_Finalized(&finalized);
-    if (finalized)
-        return mofka_fail(MOFKA_ERR_MPI, "MPI was finalised before the driver was closed");
+static mofka_status_t close_within(mofka_mpi_driver_t *d, int64_t deadline) {
     mofka_status_t status = d->closing == MOFKA_MPI_OPEN ? arrive(d) : MOFKA_OK;
     if (!status && d->closing == MOFKA_MPI_ARRIVING) {
         status = await(d, deadline);
@@ -94,6 +88,20 @@ mofka_status_t mofka_mpi_close_driver(void *self, int64_t timeout_ms) {
     }
     if (!status)
         leave(d);
+    return status;
+}
+
+mofka_status_t mofka_mpi_close_driver(void *self, int64_t timeout_ms) {
+    mofka_mpi_driver_t *d = self;
+    int64_t deadline = mofka_mpi_deadline(timeout_ms);
+    int finalized;
+    MPI_Finalized(&finalized);
+    if (finalized)
+        return mofka_fail(MOFKA_ERR_MPI, "MPI was finalised before the driver was closed");
+    bool taken = mofka_mpi_finalize_take(d); /* not for MPI_Finalize meanwhile */
+    mofka_status_t status = close_within(d, deadline);
+    if (status && taken)
+        mofka_mpi_finalize_put_back(d);
     return status;
 }
 

@@ -52,9 +52,12 @@ mofka_status_t mofka_mpi_close_driver(void *self, int64_t timeout_ms);
 void mofka_mpi_leave_behind(mofka_mpi_driver_t *d);
 void mofka_mpi_driver_stop(mofka_mpi_driver_t *d);
 bool mofka_mpi_is_forked(void);
-/* mpi_finalize.c: let MPI_Finalize close the driver where that was forgotten; no longer. */
+/* mpi_finalize.c: let MPI_Finalize close the driver where that was forgotten; no longer; not while it is
+ * being closed (true: it would have), and again. */
 mofka_status_t mofka_mpi_finalize_watch(mofka_mpi_driver_t *d);
 void mofka_mpi_finalize_unwatch(mofka_mpi_driver_t *d);
+bool mofka_mpi_finalize_take(mofka_mpi_driver_t *d);
+void mofka_mpi_finalize_put_back(mofka_mpi_driver_t *d);
 
 /* mpi_stats.c: the slot of the table; and to free what it learnt. */
 mofka_status_t mofka_mpi_topic_stats(void *self, int64_t timeout_ms, struct cJSON *topics);

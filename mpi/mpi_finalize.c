@@ -8,11 +8,12 @@
  * from there on this thread alone may call MPI; a thread that is inside then (the progress thread, a
  * pool's worker that waits for room) makes it crash.
  *
- * A driver is in the list from its creation until someone takes it out to end it. A rank that cannot end
- * its producers in time, or that others keep waiting, logs it, and
- *   shm   says that it frees nothing (mpi_close.c), and leaves;
- *   rma   lets nobody into the window any more, waits until its workers have left, and then for the other
- *         ranks, as MPI_Finalize would: the window must be freed, and until then they need its progress.
+ * A driver is in the list from its creation until someone takes it out to close it; whose close timed out
+ * puts it back. A rank that cannot end its producers in time, or that others keep waiting, logs it, lets
+ * nobody into the window any more, waits until its workers have left it, and then
+ *   shm   says that it frees nothing (mpi_close.c), and leaves; the memory may be gone with MPI;
+ *   rma   waits for the other ranks, as MPI_Finalize would: the window must be freed, and until then they
+ *         need its progress.
  */
 #include <dlfcn.h>
 #include <string.h>
@@ -39,20 +40,25 @@ static mofka_mpi_driver_t *take(const mofka_mpi_driver_t *d) {
     return taken;
 }
 
-static void end(mofka_mpi_driver_t *d) {
+/* Give up after a while. True: it is closed. */
+static bool end(mofka_mpi_driver_t *d) {
     int rank = d->rank;
     mofka_log(MOFKA_LOG_WARN,
               "rank %d: the MPI driver was not closed before MPI_Finalize; it is closed now", rank);
     if (!mofka_driver_end_forgotten(d, FINALIZE_MS, FINALIZE_MS))
-        return;
+        return true;
     mofka_log(MOFKA_LOG_WARN, "rank %d: the MPI driver could not be closed at MPI_Finalize: %s", rank,
               mofka_last_error());
-    if (d->w->doorbells) {
+    return false;
+}
+
+/* Who said that it frees the window (AGREEING) must. */
+static void give_up(mofka_mpi_driver_t *d) {
+    mofka_mpi_window_shut(d->w);
+    if (d->w->doorbells && d->closing < MOFKA_MPI_AGREEING)
         mofka_mpi_leave_behind(d);
-    } else {
-        mofka_mpi_window_shut(d->w);
+    else
         mofka_mpi_close_driver(d, -1);
-    }
 }
 
 static int at_finalize(MPI_Comm self, int keyval, void *driver, void *unused) {
@@ -61,9 +67,35 @@ static int at_finalize(MPI_Comm self, int keyval, void *driver, void *unused) {
     if (d && d->process == getpid()) {
         d->keyval = MPI_KEYVAL_INVALID; /* it is being deleted */
         mofka_mpi_progress_stop(d);
-        end(d);
+        if (!end(d))
+            give_up(d);
     }
     return MPI_SUCCESS;
+}
+
+/* All are ended before one waits without a limit: other ranks may wait for another one. */
+static void end_all(void) {
+    mofka_mpi_driver_t *left = NULL;
+    for (mofka_mpi_driver_t *d; (d = take(NULL));)
+        if (!end(d)) {
+            d->next = left;
+            left = d;
+        }
+    for (mofka_mpi_driver_t *d = left, *next; d; d = next) {
+        next = d->next;
+        give_up(d);
+    }
+}
+
+bool mofka_mpi_finalize_take(mofka_mpi_driver_t *d) {
+    return take(d) != NULL;
+}
+
+void mofka_mpi_finalize_put_back(mofka_mpi_driver_t *d) {
+    pthread_mutex_lock(&lock);
+    d->next = drivers;
+    drivers = d;
+    pthread_mutex_unlock(&lock);
 }
 
 mofka_status_t mofka_mpi_finalize_watch(mofka_mpi_driver_t *d) {
@@ -72,10 +104,7 @@ mofka_status_t mofka_mpi_finalize_watch(mofka_mpi_driver_t *d) {
         error = MPI_Comm_set_attr(MPI_COMM_SELF, d->keyval, d);
     if (error)
         return mofka_mpi_error("MPI_Comm_set_attr", error);
-    pthread_mutex_lock(&lock);
-    d->next = drivers;
-    drivers = d;
-    pthread_mutex_unlock(&lock);
+    mofka_mpi_finalize_put_back(d);
     return MOFKA_OK;
 }
 
@@ -92,8 +121,7 @@ MOFKA_API __attribute__((weak)) int MPI_Finalize(void) {
     MPI_Initialized(&initialized);
     MPI_Finalized(&finalized);
     if (initialized && !finalized)
-        for (mofka_mpi_driver_t *d; (d = take(NULL));)
-            end(d);
+        end_all();
     int (*next)(void);
     void *found = dlsym(RTLD_NEXT, "MPI_Finalize");
     memcpy(&next, &found, sizeof next);

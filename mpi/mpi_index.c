@@ -101,6 +101,7 @@ static bool leave_overtaken(mofka_mpi_reader_t *r, size_t *found) {
         return false;
     memmove(r->entries, r->entries + drop, (*found - drop) * sizeof *r->entries);
     *found -= drop;
+    r->stamp = 0; /* its place may be the next lap's already */
     go_to(r, r->next + passed);
     return true;
 }
@@ -167,6 +168,7 @@ static mofka_status_t read_metadata(const mofka_mpi_reader_t *r, mofka_mpi_run_t
             from += e->metadata_bytes;
         }
     }
+    atomic_thread_fence(memory_order_acquire); /* copied before the head is looked at */
     return MOFKA_OK;
 }
 
@@ -213,6 +215,8 @@ static mofka_status_t fetch_partition(mofka_mpi_reader_t *r, size_t most, mofka_
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu fetched events", count);
     status = read_metadata(r, run);
     uint64_t passed = status ? 0 : count_overtaken(r);
+    if (passed > 0)
+        r->stamp = 0;
     if (passed >= count)
         go_to(r, r->next + passed);
     else if (!status)

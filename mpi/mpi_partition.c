@@ -81,7 +81,7 @@ mofka_status_t mofka_mpi_lock(mofka_mpi_window_t *w, int rank, uint64_t offset, 
             return status;
         if (w->ops->exchange(w, rank, offset, 1) == 0)
             break;
-        if (mofka_mpi_now_ms() >= deadline)
+        if (mofka_mpi_now_ms() >= deadline || atomic_load(&w->shut))
             return mofka_fail(MOFKA_ERR_TIMEOUT, "the lock of %s at rank %d stays taken", what,
                               rank);
         if (tries >= LOCK_TRIES)

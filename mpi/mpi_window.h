@@ -94,7 +94,7 @@ struct mofka_mpi_window {
     int64_t spin_ns;       /* how long to look again before sleeping; 0: ranks share cores */
     bool one_thread;       /* MPI may be called by `thread` only */
     _Atomic bool shut;     /* appends give up; see mofka_mpi_window_shut */
-    _Atomic int appends;   /* rma: under way in this process */
+    _Atomic int appends;   /* under way in this process */
     pthread_t thread;
     MPI_Win win; /* MPI_WIN_NULL for heap, and until it is made */
     struct mofka_mpi_late
@@ -120,8 +120,8 @@ mofka_status_t mofka_mpi_populate(void *memory, uint64_t bytes, int rank);
 
 /* MOFKA_ERR_UNSUPPORTED in a thread that may not call MPI, where the window's operations do. */
 mofka_status_t mofka_mpi_window_may_call(const mofka_mpi_window_t *window);
-/* rma: before the window is freed, while a pool's workers may still append: let none begin, none wait for
- * room any more, and wait until all have left. */
+/* Before the window goes away, while a pool's workers may still append: let none begin, none wait for
+ * room any more, and wait until all have left. `window` itself stays, for those that come later. */
 void mofka_mpi_window_shut(mofka_mpi_window_t *window);
 
 /* Looking again for a while, before the first sleep. */

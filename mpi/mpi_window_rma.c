@@ -268,6 +268,8 @@ static void rma_destroy(mofka_mpi_window_t *w) {
         free_late(w);
         MPI_Win_free(&w->win);
     }
+    if (atomic_load(&w->shut)) /* workers still come to look */
+        return;
     free(w->base);
     free(w->skip);
     free(w);

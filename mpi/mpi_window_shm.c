@@ -187,6 +187,8 @@ static void shm_destroy(mofka_mpi_window_t *w) {
         MPI_Win_unlock_all(w->win);
         MPI_Win_free(&w->win);
     }
+    if (atomic_load(&w->shut)) /* workers still come to look */
+        return;
     free(w->base);
     free(w);
 }

@@ -159,13 +159,15 @@ static bool next_work(pthread_pool_t *pool, work_t *work) {
             due = (int64_t)(UINT64_MAX - pool->later.items[0].priority);
             if (pool->closed || mfi_remaining(due) == 0) {
                 *work = heap_pop(&pool->later);
+                if (pool->later.count + pool->queued.count > 0)
+                    pthread_cond_signal(&pool->work); /* somebody else must see to what is left */
                 return true;
             }
         }
         if (pool->queued.count > 0) {
             *work = heap_pop(&pool->queued);
             if (pool->later.count > 0)
-                pthread_cond_signal(&pool->work); /* somebody else must wait for what is later */
+                pthread_cond_signal(&pool->work);
             return true;
         }
         if (pool->closed)

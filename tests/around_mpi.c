@@ -4,6 +4,8 @@
  *   attribute  the same, but the program calls MPI's own MPI_Finalize
  *   late    the same, but it cannot store what it holds; the others come when it has given up
  *   worker  the same, and a worker of its pool waits for room without an end
+ *   again   a rank whose close timed out calls again when another, in MPI_Finalize, has given up
+ *   two     one rank closes a driver and forgets the next, the other forgets both
  *   fork    a child is told that handles are its parent's, lets go of them, and ends
  *   handle  a communicator as Fortran has it
  */
@@ -137,11 +139,42 @@ static void forget_and_come_late(size_t threads) {
         NEEDS(!mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
     sleep_ms(200); /* a worker waits by then */
     MPI_Finalize();
+    sleep_ms(300); /* what a worker still does then must not need the window */
     NEEDS(
         strstr(warnings, "ending a forgotten producer: producer '': 1 events are not stored yet"));
     NEEDS(strstr(warnings, "the MPI driver could not be closed at MPI_Finalize"));
     check_handles_are_closed();
     NEEDS(time(NULL) - start < 30);
+}
+
+static void make_driver(mofka_driver_t **made) {
+    char text[64];
+    snprintf(text, sizeof text, "{\"window\":\"%s\"}", window);
+    NEEDS(!mofka_mpi_driver_create(MPI_COMM_WORLD, text, made));
+}
+
+static void close_again(void) {
+    make_driver(&driver);
+    if (rank == 1) {
+        NEEDS(mofka_driver_close(driver, 100) == MOFKA_ERR_TIMEOUT);
+        sleep_ms(7000);
+        NEEDS(!mofka_driver_close(driver, 10000));
+        mofka_driver_release(driver);
+    } else {
+        sleep_ms(500); /* the barrier of the close is over by then, what follows is not */
+    }
+    MPI_Finalize();
+}
+
+static void forget_two(void) {
+    mofka_driver_t *other;
+    make_driver(&driver);
+    make_driver(&other);
+    if (rank == 0) {
+        NEEDS(!mofka_driver_close(driver, 30000));
+        mofka_driver_release(driver);
+    }
+    MPI_Finalize();
 }
 
 /* ---- fork ------------------------------------------------------------------------------------ */
@@ -278,6 +311,10 @@ int main(int argc, char **argv) {
         forget_and_come_late(0);
     else if (strcmp(mode, "worker") == 0)
         forget_and_come_late(1);
+    else if (strcmp(mode, "again") == 0)
+        close_again();
+    else if (strcmp(mode, "two") == 0)
+        forget_two();
     else if (strcmp(mode, "fork") == 0)
         fork_a_child();
     else if (strcmp(mode, "handle") == 0)
