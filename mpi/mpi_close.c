@@ -6,7 +6,9 @@
  * Both steps are polled, so a rank that does not come makes the others answer MOFKA_ERR_TIMEOUT, and
  * they may call again. A rank in MPI_Finalize (mpi_finalize.c) cannot be called again: with an shm
  * window, when its time is over, it says in the second step that it does not free the window, which is
- * collective, and leaves; then nobody does, and the memory stays until the processes end.
+ * collective, and leaves; then nobody does, and the memory stays as long as MPI keeps it. Once all have
+ * agreed, all free it together: a rank whose close timed out in AGREEING holds the others there until it
+ * calls again.
  */
 #include <mofka/log.h>
 #include "mpi_driver.h"

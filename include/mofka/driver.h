@@ -20,7 +20,9 @@ MOFKA_API mofka_status_t mofka_driver_create(const char *type, const char *optio
                                              mofka_driver_t **driver);
 /** End it; for "mpi" this is collective. MOFKA_ERR_BUSY names an open producer or consumer.
  * MOFKA_ERR_TIMEOUT: call again; meanwhile nothing is made through it any more, and
- * mofka_driver_stats still answers. Threads: owner. MPI: as the type. Blocks: at most `timeout_ms`. */
+ * mofka_driver_stats still answers. Threads: owner. MPI: as the type. Blocks: at most `timeout_ms`; "mpi"
+ * longer where another rank's close timed out when all had come: the window is freed by all together,
+ * which waits until that rank calls again. */
 MOFKA_API mofka_status_t mofka_driver_close(mofka_driver_t *driver, int64_t timeout_ms);
 /** Count one more user; returns its argument. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_driver_t *mofka_driver_retain(mofka_driver_t *driver);
