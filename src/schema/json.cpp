@@ -37,7 +37,8 @@ static size_t pass_escape(const char *text, size_t bytes, size_t at) {
 static void check_text(const char *text, size_t bytes) {
     size_t depth = 0;
     bool in_string = false;
-    if (bytes >= 1 && text[0] == '\xEF') // RapidJSON passes over a part of it, too
+    // RapidJSON passes over each of its three bytes that is there, in their order.
+    if (bytes >= 1 && (text[0] == '\xEF' || text[0] == '\xBB' || text[0] == '\xBF'))
         throw BadJson("a byte order mark (byte 0 of " + std::to_string(bytes) + ")");
     for (size_t i = 0; i < bytes; i++) {
         char c = text[i];
