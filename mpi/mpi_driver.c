@@ -4,7 +4,8 @@
  *
  * Every step of creation that can fail on one rank ends in an agreement of all (an Allreduce of
  * what went wrong), so one rank's error is everyone's and nobody waits for ever. Options are read and
- * agreed on in mpi_settings.c. Close is in mpi_close.c, what MPI_Finalize does to a forgotten driver in mpi_finalize.c.
+ * agreed on in mpi_settings.c. Close is in mpi_close.c, what MPI_Finalize does to a forgotten driver in
+ * mpi_finalize.c.
  */
 #include "mpi_driver.h"
 

@@ -47,8 +47,8 @@ static bool end(mofka_mpi_driver_t *d) {
               "rank %d: the MPI driver was not closed before MPI_Finalize; it is closed now", rank);
     if (!mofka_driver_end_forgotten(d, FINALIZE_MS, FINALIZE_MS))
         return true;
-    mofka_log(MOFKA_LOG_WARN, "rank %d: the MPI driver could not be closed at MPI_Finalize: %s", rank,
-              mofka_last_error());
+    mofka_log(MOFKA_LOG_WARN, "rank %d: the MPI driver could not be closed at MPI_Finalize: %s",
+              rank, mofka_last_error());
     return false;
 }
 

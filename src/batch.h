@@ -36,8 +36,8 @@ typedef struct mfi_batch {
     size_t segment_room;
     mofka_data_view_t **views;
     size_t view_count, view_room;
-    bool under_way; /* append has it; as long as that, `out` is the sender's */
-    bool given_up;  /* meanwhile: to be discarded unless append stores or reserves it */
+    bool under_way;       /* append has it; as long as that, `out` is the sender's */
+    bool given_up;        /* meanwhile: to be discarded unless append stores or reserves it */
     bool possibly_stored; /* append answered so */
     mofka_batch_t out;
 } mfi_batch_t;

@@ -88,10 +88,11 @@ static mofka_status_t copy_targets(const mofka_topic_t *topic,
     if (!options->targets)
         return MOFKA_OK;
     if (options->target_count == 0 || options->target_count > topic->partition_count)
-        return mofka_fail(MOFKA_ERR_RANGE,
-                          "consumer: target_count is %zu, outside [1, %zu], the partitions of topic "
-                          "'%s'",
-                          options->target_count, topic->partition_count, topic->name);
+        return mofka_fail(
+            MOFKA_ERR_RANGE,
+            "consumer: target_count is %zu, outside [1, %zu], the partitions of topic "
+            "'%s'",
+            options->target_count, topic->partition_count, topic->name);
     size_t *targets = calloc(options->target_count, sizeof *targets);
     if (!targets)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu targets", options->target_count);

@@ -48,8 +48,9 @@ mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer) {
 static void drop_ready(mofka_consumer_t *consumer) {
     pthread_mutex_lock(&consumer->lock);
     mofka_event_t *events = consumer->first;
+    /* Statistics are written with the lock, as reports read them. */
     for (const mofka_event_t *event = events; event; event = event->next)
-        mfi_stats_not_pulled(&consumer->stats, mfi_event_from(event)); /* reports read them with the lock */
+        mfi_stats_not_pulled(&consumer->stats, mfi_event_from(event));
     consumer->first = consumer->last = NULL;
     consumer->ready_runs = 0;
     pthread_mutex_unlock(&consumer->lock);

@@ -221,10 +221,11 @@ static mofka_status_t check_name(const char *name) {
                           name, MOFKA_NAME_BYTES_MAX);
     for (size_t i = 0; i < length; i++)
         if (name[i] < 0x20 || name[i] > 0x7e)
-            return mofka_fail(MOFKA_ERR_INVALID,
-                              "the topic name has a byte 0x%02x at %zu; names are 1 to %d printable "
-                              "ASCII characters",
-                              (unsigned char)name[i], i, MOFKA_NAME_BYTES_MAX);
+            return mofka_fail(
+                MOFKA_ERR_INVALID,
+                "the topic name has a byte 0x%02x at %zu; names are 1 to %d printable "
+                "ASCII characters",
+                (unsigned char)name[i], i, MOFKA_NAME_BYTES_MAX);
     return MOFKA_OK;
 }
 

@@ -10,10 +10,12 @@
 #include "json_text.h"
 
 static const char *const kind_names[] = {
-    [MOFKA_OPTION_BOOL] = "true or false",   [MOFKA_OPTION_UINT] = "a whole number",
+    [MOFKA_OPTION_BOOL] = "true or false",
+    [MOFKA_OPTION_UINT] = "a whole number",
     [MOFKA_OPTION_TIMEOUT] = "milliseconds, a whole number (negative: for ever)",
     [MOFKA_OPTION_CHOICE] = "one of its words",
-    [MOFKA_OPTION_STRING] = "a string",      [MOFKA_OPTION_JSON] = "a JSON value",
+    [MOFKA_OPTION_STRING] = "a string",
+    [MOFKA_OPTION_JSON] = "a JSON value",
 };
 
 static void known_keys(const mofka_option_t *options, size_t count, char *text, size_t bytes) {
@@ -128,8 +130,9 @@ static mofka_status_t check_zeros(const char *what, const char *json, const mofk
                 break;
             }
         if (zero)
-            status = mofka_fail(MOFKA_ERR_OPTION, "%s: option %.*s has a zero byte (\\u0000)", what,
-                                (int)(walk.end - walk.key < 100 ? walk.end - walk.key : 100), walk.key);
+            status =
+                mofka_fail(MOFKA_ERR_OPTION, "%s: option %.*s has a zero byte (\\u0000)", what,
+                           (int)(walk.end - walk.key < 100 ? walk.end - walk.key : 100), walk.key);
     }
     free(scratch.bytes);
     return status;

@@ -49,7 +49,8 @@ static void options_and_helpers(void **state) {
     o.validator = "{\"type\":\"default\",\"colour\":1}";
     FAILS(create("bad", &o), MOFKA_ERR_OPTION, "colour");
     o.validator = "{\"type\":7}";
-    FAILS(create("bad", &o), MOFKA_ERR_OPTION, "option \"type\" must be a string, not 7; registered");
+    FAILS(create("bad", &o), MOFKA_ERR_OPTION,
+          "option \"type\" must be a string, not 7; registered");
     o.validator = "nonsense";
     FAILS(create("bad", &o), MOFKA_ERR_JSON, "nonsense");
     o.validator = NULL;

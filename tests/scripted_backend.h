@@ -11,8 +11,8 @@
 /* Answers of append, in turn; the last one stays. */
 typedef struct script {
     mofka_status_t answers[8];
-    bool reserves; /* append reserves, whatever it answers */
-    bool gated;    /* append waits for the gate first */
+    bool reserves;           /* append reserves, whatever it answers */
+    bool gated;              /* append waits for the gate first */
     void (*on_append)(void); /* called by the first append; NULL: nothing */
     void (*on_close)(void);  /* called by close; NULL: nothing */
     int delay_ms[8];
@@ -22,8 +22,8 @@ typedef struct script {
     _Atomic uint64_t appended; /* events */
     _Atomic uint64_t appended_to[PARTITIONS];
     int64_t timeout_ms[PARTITIONS]; /* of the last append */
-    bool waits;        /* what answers MOFKA_ERR_TIMEOUT takes that long */
-    int64_t waited_ms; /* by that, together */
+    bool waits;                     /* what answers MOFKA_ERR_TIMEOUT takes that long */
+    int64_t waited_ms;              /* by that, together */
     mofka_status_t close_answers[2];
     _Atomic size_t calls;
     size_t closed, destroyed;

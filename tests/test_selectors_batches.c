@@ -179,10 +179,10 @@ static void making_way_and_waiting_for_a_place_have_one_deadline(void **state) {
         script.answers[i] = MOFKA_ERR_TIMEOUT;
     mofka_topic_release(topic);
     OK(mofka_driver_open_topic(driver, "topic", 0, &topic));
-    OK(mofka_producer_create(topic,
-                             &(mofka_producer_options_t){
-                                 .max_batches = 1, .push_timeout_ms = 100, .linger_ms = 100000},
-                             &producer));
+    OK(mofka_producer_create(
+        topic,
+        &(mofka_producer_options_t){.max_batches = 1, .push_timeout_ms = 100, .linger_ms = 100000},
+        &producer));
     for (int i = 0; i < 4; i++) /* a full batch that stays */
         OK(mofka_producer_push(producer, "", 0, NULL, 1, NULL));
     for (int i = 0; i < 3; i++)

@@ -309,9 +309,8 @@ static void consume(stream_t *st, uint64_t count) {
             if (st->s->data_size > 0)
                 st->bytes_fetched += (double)mofka_data_view_size(mofka_event_data(events[i]));
             /* The last of a partition acknowledges those before it. */
-            if (i + 1 == pulled ||
-                (st->s->partitions > 1 &&
-                 mofka_event_partition(events[i + 1]) != mofka_event_partition(events[i])))
+            if (i + 1 == pulled || (st->s->partitions > 1 && mofka_event_partition(events[i + 1]) !=
+                                                                 mofka_event_partition(events[i])))
                 must(mofka_event_acknowledge(events[i]), "acknowledge");
         }
         for (size_t i = 0; i < pulled; i++)

@@ -143,7 +143,8 @@ static const option_row_t options[] = {
     {"rate", OPTION_REAL, &rate, "X", "events a second (0: as fast as it goes)", 0, 1e9, NULL},
     {"batch-size", OPTION_COUNT, &batch_size, "N", "events of a batch (0: adaptive)", 0, 1 << 24,
      NULL},
-    {"strict", OPTION_FLAG, &strict, NULL, "stop at the first line, or file, that fails", 0, 0, NULL},
+    {"strict", OPTION_FLAG, &strict, NULL, "stop at the first line, or file, that fails", 0, 0,
+     NULL},
     {"timeout", OPTION_SECONDS, &timeout_s, "SECONDS",
      "wait so long for the topic to exist, and for room in it (30)", 0, 0, NULL},
 };
