@@ -64,8 +64,31 @@ static size_t add_data(mfi_batch_t *b, mofka_data_view_t *data) {
     return bytes;
 }
 
+/* A place for one more future. Outcomes grow with the batch, to a size that one kept future may well
+ * hold on to. */
+#define OUTCOME_ROOM_MIN 4
+#define OUTCOME_ROOM_MAX 128
+
+static bool grow_outcomes(mfi_lane_t *lane) {
+    mfi_batch_t *b = lane->open;
+    mfi_outcome_t *last = b->outcomes;
+    if (last && last->given < last->room)
+        return true;
+    size_t room = last ? 2 * (size_t)last->room : OUTCOME_ROOM_MIN;
+    size_t left = lane->events_cap - b->out.event_count;
+    room = room < OUTCOME_ROOM_MAX ? room : OUTCOME_ROOM_MAX;
+    room = room < left ? room : left;
+    mfi_outcome_t *more = mfi_outcome_create(&mfi_push_future_ops, lane->producer, (uint32_t)room);
+    if (!more)
+        return false;
+    more->batch = b;
+    more->next = last;
+    b->outcomes = more;
+    return true;
+}
+
 mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t metadata_bytes,
-                             mofka_data_view_t *data, mofka_future_t *future) {
+                             mofka_data_view_t *data, mofka_future_t **future) {
     mfi_batch_t *b = lane->open;
     size_t segments = 0;
     if (data)
@@ -73,7 +96,7 @@ mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t meta
     if (!grow((void **)&b->events, &b->event_room, b->out.event_count + 1, sizeof *b->events) ||
         !grow((void **)&b->metadata, &b->metadata_room, b->out.metadata_bytes + metadata_bytes,
               1) ||
-        (data && !grow_data(b, segments)))
+        (data && !grow_data(b, segments)) || (future && !grow_outcomes(lane)))
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for one more event in a batch");
     if (b->out.event_count == 0) {
         b->sequence = ++lane->producer->sequence;
@@ -85,14 +108,10 @@ mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t meta
         memcpy(b->metadata + b->out.metadata_bytes, metadata, metadata_bytes);
     b->out.metadata_bytes += metadata_bytes;
     size_t data_bytes = data ? add_data(b, data) : 0;
-    if (future) {
-        future->batch = b;
-        future->ticket = b->out.event_count;
-        future->next = b->futures;
-        b->futures = mofka_future_retain(future);
-    } else {
+    if (future)
+        *future = mfi_outcome_give(b->outcomes, b->out.event_count);
+    else
         b->futureless++;
-    }
     b->events[b->out.event_count++] = (mofka_batch_event_t){metadata_bytes, data_bytes};
     return MOFKA_OK;
 }
@@ -146,11 +165,11 @@ static mofka_delivery_t delivery_after(const mofka_batch_t *out, mofka_status_t 
 }
 
 /* Not under the lock: releasing calls back (free callbacks, abandoned owners). */
-static void let_go(mfi_batch_t *batch, mofka_future_t *future) {
-    while (future) {
-        mofka_future_t *next = future->next;
-        mofka_future_release(future);
-        future = next;
+static void let_go(mfi_batch_t *batch, mfi_outcome_t *outcome) {
+    while (outcome) {
+        mfi_outcome_t *next = outcome->next;
+        mfi_outcome_let_go(outcome);
+        outcome = next;
     }
     for (size_t i = 0; i < batch->view_count; i++)
         mofka_data_view_release(batch->views[i]);
@@ -164,22 +183,20 @@ static void finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_id)
     const char *message = status ? mofka_last_error() : NULL;
     mofka_delivery_t delivery = delivery_after(&batch->out, status);
     mfi_stats_finished(&producer->stats, &batch->out, batch->opened_ns, status);
-    mofka_future_t *future = batch->futures;
-    batch->futures = NULL;
+    mfi_outcome_t *outcomes = batch->outcomes;
+    batch->outcomes = NULL;
     if (status) {
         mfi_keep_failure(producer, batch->futureless, batch->sequence, status, message);
         producer->unstored |= batch->futureless > 0;
     }
-    for (mofka_future_t *f = future; f; f = f->next) {
-        mofka_result_t result = {.event_id = first_id + f->ticket,
-                                 .partition = batch->lane->partition};
-        mfi_future_complete(f, status, message, delivery, &result);
-    }
+    mofka_result_t result = {.event_id = first_id, .partition = batch->lane->partition};
+    for (mfi_outcome_t *o = outcomes; o; o = o->next)
+        mfi_outcome_complete(o, status, message, delivery, &result);
     batch->futureless = 0;
     batch->lane->count--;
-    if (future || batch->view_count > 0) {
+    if (outcomes || batch->view_count > 0) {
         pthread_mutex_unlock(&producer->lock);
-        let_go(batch, future);
+        let_go(batch, outcomes);
         pthread_mutex_lock(&producer->lock);
     }
     batch->next = producer->spare;
@@ -190,8 +207,8 @@ static void stays(mfi_lane_t *lane, mofka_status_t status) {
     mfi_batch_t *batch = lane->first;
     if (status == MOFKA_ERR_POSSIBLY_STORED) {
         batch->out.reserved = batch->possibly_stored = true;
-        for (mofka_future_t *f = batch->futures; f; f = f->next)
-            atomic_store(&f->delivery, MOFKA_POSSIBLY_STORED);
+        for (mfi_outcome_t *o = batch->outcomes; o; o = o->next)
+            atomic_store(&o->delivery, MOFKA_POSSIBLY_STORED);
     }
     if (lane->producer->ordering == MOFKA_ORDERING_LOOSE && lane->first != lane->last) {
         unlink_first(lane);

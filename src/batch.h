@@ -23,11 +23,11 @@ struct mfi_lane;
 typedef struct mfi_batch {
     struct mfi_batch *next;
     struct mfi_lane *lane;
-    uint64_t sequence;  /* order of their first events in the producer */
-    int64_t opened_ms;  /* when the first event came; coarse clock */
-    uint64_t opened_ns; /* the same, of timed batches; wall clock, for statistics */
-    size_t futureless;  /* events without a future */
-    mofka_future_t *futures;
+    uint64_t sequence;       /* order of their first events in the producer */
+    int64_t opened_ms;       /* when the first event came; coarse clock */
+    uint64_t opened_ns;      /* the same, of timed batches; wall clock, for statistics */
+    size_t futureless;       /* events without a future */
+    mfi_outcome_t *outcomes; /* of the events with a future; the newest first */
     mofka_batch_event_t *events;
     size_t event_room;
     char *metadata;
@@ -119,7 +119,8 @@ static inline bool mfi_batch_is_old(const mfi_batch_t *batch, int64_t now_ms) {
 }
 
 mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t metadata_bytes,
-                             mofka_data_view_t *data, mofka_future_t *future);
+                             mofka_data_view_t *data, mofka_future_t **future);
+extern const mfi_future_ops_t mfi_push_future_ops;
 /* No more events into the open batch, if there is one. */
 void mfi_batch_seal(mfi_lane_t *lane, mfi_seal_t why);
 /* Keep the failure of futureless events, of the batch `sequence`, for the next flush. That they had

@@ -85,7 +85,7 @@ struct mofka_consumer {
     size_t ready_runs;           /* runs of which the FIFO has an event */
     mofka_event_t *first, *last; /* ready */
     size_t held;                 /* events handed out and not released, where releases count */
-    mofka_future_t *first_request, *last_request; /* retained */
+    mfi_outcome_t *first_request, *last_request; /* owned */
     _Atomic uint64_t lost;
     _Atomic uint64_t fetches, waits; /* the fetching thread's, for statistics */
     mfi_consumer_stats_t stats;
@@ -122,8 +122,8 @@ void mfi_consumer_end_turn(mofka_consumer_t *consumer);
 mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline);
 /* consumer_requests.c: with the lock, complete the oldest requests with what is ready, linked into
  * *done; without it, let go of them. */
-void mfi_requests_serve(mofka_consumer_t *consumer, mofka_future_t **done);
-void mfi_requests_drop(mofka_future_t *done);
+void mfi_requests_serve(mofka_consumer_t *consumer, mfi_outcome_t **done);
+void mfi_requests_drop(mfi_outcome_t *done);
 /* Both; with the lock, let go meanwhile. */
 void mfi_requests_serve_and_drop(mofka_consumer_t *consumer);
 

@@ -17,7 +17,7 @@ static mofka_status_t take_last_turn(mofka_consumer_t *consumer, _Atomic bool *w
     pthread_cond_broadcast(&consumer->changed);
     while (consumer->fetching)
         pthread_cond_wait(&consumer->changed, &consumer->lock);
-    mofka_future_t *done = NULL;
+    mfi_outcome_t *done = NULL;
     mfi_requests_serve(consumer, &done);
     mfi_consumer_begin_turn(consumer);
     mfi_requests_drop(done);

@@ -3,31 +3,31 @@
  */
 #include "consumer.h"
 
-static mofka_future_t *pop_request(mofka_consumer_t *consumer) {
-    mofka_future_t *future = consumer->first_request;
-    if (future) {
-        consumer->first_request = future->next;
+static mfi_outcome_t *pop_request(mofka_consumer_t *consumer) {
+    mfi_outcome_t *request = consumer->first_request;
+    if (request) {
+        consumer->first_request = request->next;
         if (!consumer->first_request)
             consumer->last_request = NULL;
-        future->next = NULL;
+        request->next = NULL;
     }
-    return future;
+    return request;
 }
 
 /* With the lock: the oldest requests get what is ready. What must be let go of without the lock is
  * linked into *done. Requests that only this list still holds are abandoned ones. */
-void mfi_requests_serve(mofka_consumer_t *consumer, mofka_future_t **done) {
+void mfi_requests_serve(mofka_consumer_t *consumer, mfi_outcome_t **done) {
     bool over = mfi_consumer_is_over(consumer);
     while (consumer->first_request && (consumer->first || consumer->ended || over)) {
-        mofka_future_t *future = pop_request(consumer);
-        future->next = *done;
-        *done = future;
-        if (atomic_load(&future->object.count) == 1)
+        mfi_outcome_t *request = pop_request(consumer);
+        request->next = *done;
+        *done = request;
+        if (atomic_load(&request->users) == 1)
             continue;
         mofka_event_t *event = over ? NULL : mfi_consumer_pop(consumer);
         mofka_status_t status = event ? event->status : MOFKA_OK;
         mofka_result_t result = {.event = status ? NULL : event};
-        future->batch = status ? event : NULL; /* nobody gets it */
+        request->batch = status ? event : NULL; /* nobody gets it */
         const char *message = event ? event->message : "the consumer is closed";
         if (over) {
             status = MOFKA_ERR_CLOSED;
@@ -41,16 +41,15 @@ void mfi_requests_serve(mofka_consumer_t *consumer, mofka_future_t **done) {
             result.event_id = mofka_event_id(event);
             result.partition = event->run->partition;
         }
-        mfi_future_complete(future, status, message, MOFKA_STORED, &result);
+        mfi_outcome_complete(request, status, message, MOFKA_STORED, &result);
     }
 }
 
-void mfi_requests_drop(mofka_future_t *done) {
+void mfi_requests_drop(mfi_outcome_t *done) {
     while (done) {
-        mofka_future_t *next = done->next;
+        mfi_outcome_t *next = done->next;
         mofka_event_t *passed_over = done->batch;
-        done->next = NULL;
-        mofka_future_release(done);
+        mfi_outcome_let_go(done);
         mofka_event_release(passed_over);
         done = next;
     }
@@ -58,7 +57,7 @@ void mfi_requests_drop(mofka_future_t *done) {
 
 /* With the lock, let go meanwhile. */
 void mfi_requests_serve_and_drop(mofka_consumer_t *consumer) {
-    mofka_future_t *done = NULL;
+    mfi_outcome_t *done = NULL;
     mfi_requests_serve(consumer, &done);
     if (!done)
         return;
@@ -67,13 +66,13 @@ void mfi_requests_serve_and_drop(mofka_consumer_t *consumer) {
     pthread_mutex_lock(&consumer->lock);
 }
 
-static mofka_status_t drive(void *owner, mofka_future_t *future, int64_t timeout_ms) {
+static mofka_status_t drive(void *owner, mfi_outcome_t *request, int64_t timeout_ms) {
     mofka_consumer_t *consumer = owner;
     int64_t deadline = mfi_deadline(timeout_ms);
     mofka_status_t status = MOFKA_OK;
     pthread_mutex_lock(&consumer->lock);
     mfi_requests_serve_and_drop(consumer);
-    while (!status && !atomic_load(&future->done)) {
+    while (!status && !atomic_load(&request->done)) {
         status = mfi_consumer_advance(consumer, deadline);
         if (mfi_remaining(deadline) == 0)
             break;
@@ -102,10 +101,10 @@ static void put_back(mofka_consumer_t *consumer, mofka_event_t *event) {
 }
 
 /* Nobody took its event: a later pull gets it. */
-static void abandoned(void *owner, mofka_future_t *future) {
+static void abandoned(void *owner, mfi_outcome_t *request) {
     mofka_consumer_t *consumer = owner;
-    mofka_event_t *event = future->result.event;
-    if (!event || atomic_load(&future->taken))
+    mofka_event_t *event = request->result.event;
+    if (!event || atomic_load(&request->taken))
         return;
     pthread_mutex_lock(&consumer->lock);
     bool back = event->run->run && !consumer->closed;
@@ -131,23 +130,24 @@ const mfi_future_ops_t mfi_pull_future_ops = {.drive = drive,
 
 mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer, mofka_future_t **out) {
     mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
-    mofka_future_t *future;
-    if (!status)
-        status = mfi_future_create(&mfi_pull_future_ops, consumer, &future);
     if (status)
         return status;
+    mfi_outcome_t *request = mfi_outcome_create(&mfi_pull_future_ops, consumer, 1);
+    if (!request)
+        return MOFKA_ERR_MEMORY;
+    mofka_future_t *future = mfi_outcome_give(request, 0);
     pthread_mutex_lock(&consumer->lock);
     bool closed = mfi_consumer_is_over(consumer);
     if (!closed) {
-        mofka_future_retain(future);
         if (consumer->last_request)
-            consumer->last_request->next = future;
+            consumer->last_request->next = request;
         else
-            consumer->first_request = future;
-        consumer->last_request = future;
+            consumer->first_request = request;
+        consumer->last_request = request;
     }
     pthread_mutex_unlock(&consumer->lock);
     if (closed) {
+        mfi_outcome_let_go(request);
         mofka_future_release(future);
         return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
     }

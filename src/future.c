@@ -55,27 +55,52 @@ bool mfi_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline
     return pthread_cond_timedwait(cond, lock, &until) == 0;
 }
 
-mofka_status_t mfi_future_create(const mfi_future_ops_t *ops, void *owner, mofka_future_t **out) {
-    mofka_future_t *future = calloc(1, sizeof *future);
-    if (!future)
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a future");
-    mfi_object_init(&future->object, MFI_FUTURE);
-    future->ops = ops;
-    future->owner = owner;
+mfi_outcome_t *mfi_outcome_create(const mfi_future_ops_t *ops, void *owner, uint32_t room) {
+    mfi_outcome_t *outcome = malloc(sizeof *outcome + room * sizeof outcome->futures[0]);
+    if (!outcome) {
+        mofka_fail(MOFKA_ERR_MEMORY, "no memory for a future");
+        return NULL;
+    }
+    *outcome = (mfi_outcome_t){.users = room + 1, .room = room, .ops = ops, .owner = owner};
     ops->owner_retain(owner);
-    *out = future;
-    return MOFKA_OK;
+    return outcome;
 }
 
-void mfi_future_complete(mofka_future_t *future, mofka_status_t status, const char *message,
-                         mofka_delivery_t delivery, const mofka_result_t *result) {
-    assert(!atomic_load(&future->done));
-    future->status = status;
-    future->message = status && message ? strdup(message) : NULL;
+mofka_future_t *mfi_outcome_give(mfi_outcome_t *outcome, uint64_t index) {
+    assert(outcome->given < outcome->room);
+    mofka_future_t *future = &outcome->futures[outcome->given++];
+    mfi_object_init(&future->object, MFI_FUTURE);
+    future->outcome = outcome;
+    future->index = index;
+    return future;
+}
+
+void mfi_outcome_complete(mfi_outcome_t *outcome, mofka_status_t status, const char *message,
+                          mofka_delivery_t delivery, const mofka_result_t *result) {
+    assert(!atomic_load(&outcome->done));
+    outcome->status = status;
+    outcome->message = status && message ? strdup(message) : NULL;
     if (result)
-        future->result = *result;
-    atomic_store(&future->delivery, (int)delivery);
-    atomic_store_explicit(&future->done, 1, memory_order_release);
+        outcome->result = *result;
+    atomic_store_explicit(&outcome->delivery, (int)delivery, memory_order_relaxed);
+    atomic_store_explicit(&outcome->done, 1, memory_order_release);
+}
+
+static void drop(mfi_outcome_t *outcome, uint32_t users) {
+    if (atomic_fetch_sub_explicit(&outcome->users, users, memory_order_acq_rel) != users)
+        return;
+    /* An event that nobody took goes back to its consumer; so does a request without an answer. */
+    if (outcome->ops->abandoned)
+        outcome->ops->abandoned(outcome->owner, outcome);
+    void *owner = outcome->owner;
+    const mfi_future_ops_t *ops = outcome->ops;
+    free(outcome->message);
+    free(outcome);
+    ops->owner_release(owner);
+}
+
+void mfi_outcome_let_go(mfi_outcome_t *outcome) {
+    drop(outcome, outcome->room - outcome->given + 1);
 }
 
 mofka_future_t *mofka_future_retain(mofka_future_t *future) {
@@ -85,36 +110,30 @@ mofka_future_t *mofka_future_retain(mofka_future_t *future) {
 }
 
 void mofka_future_release(mofka_future_t *future) {
-    if (!future || !mfi_object_release(&future->object))
-        return;
-    /* An event that nobody took goes back to its consumer; so does a request without an answer. */
-    if (future->ops->abandoned)
-        future->ops->abandoned(future->owner, future);
-    void *owner = future->owner;
-    const mfi_future_ops_t *ops = future->ops;
-    free(future->message);
-    free(future);
-    ops->owner_release(owner);
+    if (future && mfi_object_release(&future->object))
+        drop(future->outcome, 1);
 }
 
-static bool is_done(const mofka_future_t *future) {
-    return atomic_load_explicit(&future->done, memory_order_acquire);
+static bool is_done(const mfi_outcome_t *outcome) {
+    return atomic_load_explicit(&outcome->done, memory_order_acquire);
 }
 
 /* Both kinds of owner begin with their object. */
-static bool is_orphan(const mofka_future_t *future) {
-    return mfi_is_marked(future->owner);
+static bool is_orphan(const mfi_outcome_t *outcome) {
+    return mfi_is_marked(outcome->owner);
 }
 
 static mofka_status_t take(mofka_future_t *future, mofka_result_t *result) {
-    if (future->status)
-        return mofka_fail(future->status, "%s",
-                          future->message ? future->message : mofka_status_text(future->status));
+    mfi_outcome_t *outcome = future->outcome;
+    if (outcome->status)
+        return mofka_fail(outcome->status, "%s",
+                          outcome->message ? outcome->message : mofka_status_text(outcome->status));
     if (!result)
         return MOFKA_OK;
-    if (future->result.event && atomic_exchange(&future->taken, 1))
+    if (outcome->result.event && atomic_exchange(&outcome->taken, 1))
         return mofka_fail(MOFKA_ERR_CLOSED, "the event of this future was given already");
-    *result = future->result;
+    *result = outcome->result;
+    result->event_id += future->index;
     return MOFKA_OK;
 }
 
@@ -123,11 +142,12 @@ mofka_status_t mofka_future_wait(mofka_future_t *future, int64_t timeout_ms,
     mofka_status_t status = mfi_check(future, MFI_FUTURE, "future");
     if (status)
         return status;
-    if (!is_done(future) && is_orphan(future))
-        return mfi_check(future->owner, MFI_FUTURE, "future's owner");
-    if (!is_done(future))
-        status = future->ops->drive(future->owner, future, timeout_ms);
-    if (is_done(future))
+    mfi_outcome_t *outcome = future->outcome;
+    if (!is_done(outcome) && is_orphan(outcome))
+        return mfi_check(outcome->owner, MFI_FUTURE, "future's owner");
+    if (!is_done(outcome))
+        status = outcome->ops->drive(outcome->owner, outcome, timeout_ms);
+    if (is_done(outcome))
         return take(future, result);
     if (status)
         return status;
@@ -138,13 +158,14 @@ mofka_status_t mofka_future_wait(mofka_future_t *future, int64_t timeout_ms,
 bool mofka_future_completed(mofka_future_t *future) {
     if (!mfi_object_is(future, MFI_FUTURE))
         return false;
-    if (!is_done(future) && !is_orphan(future))
-        future->ops->drive(future->owner, future, 0);
-    return is_done(future);
+    mfi_outcome_t *outcome = future->outcome;
+    if (!is_done(outcome) && !is_orphan(outcome))
+        outcome->ops->drive(outcome->owner, outcome, 0);
+    return is_done(outcome);
 }
 
 mofka_delivery_t mofka_future_delivery(const mofka_future_t *future) {
     if (!mfi_object_is(future, MFI_FUTURE))
         return MOFKA_NOT_STORED;
-    return (mofka_delivery_t)atomic_load(&((mofka_future_t *)future)->delivery);
+    return (mofka_delivery_t)atomic_load(&future->outcome->delivery);
 }

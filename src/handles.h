@@ -111,39 +111,58 @@ bool mfi_data_descriptor_reuse(mofka_data_descriptor_t *descriptor, const void *
                                size_t location_bytes, size_t size);
 
 /*
- * Futures. The owner (producer, consumer) completes a future once; waiting and polling go through
- * the owner's `drive`, which makes progress for at most `timeout_ms` (0: without waiting) and
- * returns when the future is complete or the time is over (MOFKA_OK), or with an error that keeps
- * it from getting there; trying again is allowed. A future keeps its owner by
- * `owner_retain/release`.
+ * Futures. What they tell is in an outcome, which the futures of a batch's events share: a batch is
+ * told at once, however many ask, and a future costs little more than its place.
+ *
+ * The owner (producer, consumer) completes an outcome once; waiting and polling go through the
+ * owner's `drive`, which makes progress for at most `timeout_ms` (0: without waiting) and returns
+ * when the outcome is complete or the time is over (MOFKA_OK), or with an error that keeps it from
+ * getting there; trying again is allowed. An outcome keeps its owner by `owner_retain/release`.
  */
+typedef struct mfi_outcome mfi_outcome_t;
+
 typedef struct mfi_future_ops {
-    mofka_status_t (*drive)(void *owner, mofka_future_t *future, int64_t timeout_ms);
+    mofka_status_t (*drive)(void *owner, mfi_outcome_t *outcome, int64_t timeout_ms);
     void (*owner_retain)(void *owner);
     void (*owner_release)(void *owner);
-    /* The user let go before it was complete (no lock held). Optional. */
-    void (*abandoned)(void *owner, mofka_future_t *future);
+    /* Nobody has it any more (no lock held). Optional. */
+    void (*abandoned)(void *owner, mfi_outcome_t *outcome);
 } mfi_future_ops_t;
 
 struct mofka_future {
-    mfi_object_t object;
-    const mfi_future_ops_t *ops;
-    void *owner;
-    _Atomic int done;     /* release store after all below is written */
-    _Atomic int delivery; /* mofka_delivery_t */
-    mofka_status_t status;
-    char *message;         /* owned; NULL: none */
-    mofka_result_t result; /* result.event is given once, by exchange on `taken` */
-    _Atomic int taken;
-    mofka_future_t *next; /* the owner's list */
-    void *batch;          /* the owner's: the batch that holds the event; or one to pass over */
-    uint64_t ticket;      /* the owner's: index in the batch, or a sequence number */
+    mfi_object_t object; /* users' handles */
+    mfi_outcome_t *outcome;
+    uint64_t index; /* of the event in its batch */
 };
 
-mofka_status_t mfi_future_create(const mfi_future_ops_t *ops, void *owner, mofka_future_t **future);
+struct mfi_outcome {
+    _Atomic uint32_t
+        users;            /* futures, given or with a place yet; 1 for the owner until it lets go */
+    uint32_t given, room; /* futures; the owner's */
+    _Atomic int done;     /* release store after the next four are written */
+    _Atomic int delivery; /* mofka_delivery_t */
+    mofka_status_t status;
+    char *message; /* owned; NULL: none */
+    mofka_result_t
+        result; /* event_id is that of index 0; event is given once, by exchange on `taken` */
+    _Atomic int taken;
+    const mfi_future_ops_t *ops;
+    void *owner;
+    mfi_outcome_t *next; /* the owner's list */
+    void *batch;     /* the owner's: the batch that holds the events; or an event to pass over */
+    uint64_t ticket; /* the owner's: a sequence number */
+    mofka_future_t futures[];
+};
+
+/* With places for so many futures; the caller is the owner. NULL: no memory (told). */
+mfi_outcome_t *mfi_outcome_create(const mfi_future_ops_t *ops, void *owner, uint32_t room);
+/* A place that is free yet. */
+mofka_future_t *mfi_outcome_give(mfi_outcome_t *outcome, uint64_t index);
 /* Store the outcome (copying `message`, may be NULL) and set done. Exactly once. */
-void mfi_future_complete(mofka_future_t *future, mofka_status_t status, const char *message,
-                         mofka_delivery_t delivery, const mofka_result_t *result);
+void mfi_outcome_complete(mfi_outcome_t *outcome, mofka_status_t status, const char *message,
+                          mofka_delivery_t delivery, const mofka_result_t *result);
+/* As the owner: there will be no more futures of it. Not under a lock: it calls back. */
+void mfi_outcome_let_go(mfi_outcome_t *outcome);
 
 /* Milliseconds of the monotonic clock, and of its coarse form, which is cheap and lags a tick; a
  * deadline for a time-out (negative: INT64_MAX), and what is left of it (never negative; INT64_MAX

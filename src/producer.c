@@ -9,6 +9,8 @@
 #include <string.h>
 #include "batch.h"
 
+/* ---- futures -------------------------------------------------------------------------------- */
+
 static void producer_retain(void *producer) {
     mfi_producer_keep(producer);
 }
@@ -17,11 +19,29 @@ static void producer_release(void *producer) {
     mfi_producer_drop(producer);
 }
 
+static mofka_status_t drive_push(void *owner, mfi_outcome_t *outcome, int64_t timeout_ms) {
+    mofka_producer_t *producer = owner;
+    mofka_status_t status = MOFKA_OK;
+    pthread_mutex_lock(&producer->lock);
+    if (!atomic_load(&outcome->done)) {
+        mfi_batch_t *batch = outcome->batch;
+        if (batch->lane->open == batch)
+            mfi_batch_seal(batch->lane, MFI_SEAL_FLUSH);
+        status = mfi_lane_drive(batch->lane, batch->sequence, mfi_deadline(timeout_ms));
+    }
+    pthread_mutex_unlock(&producer->lock);
+    /* What else it answers is told by the delivery state. */
+    return status == MOFKA_ERR_BUSY ? status : MOFKA_OK;
+}
+
+const mfi_future_ops_t mfi_push_future_ops = {
+    .drive = drive_push, .owner_retain = producer_retain, .owner_release = producer_release};
+
 /* ---- push ----------------------------------------------------------------------------------- */
 
-/* The event is not accepted: told by the future that was asked for, else kept and returned. */
+/* The event is not accepted: told by the future that is asked for, else kept and returned. */
 static mofka_status_t refuse(mofka_producer_t *producer, mofka_status_t status,
-                             mofka_future_t *future) {
+                             mofka_future_t **future) {
     pthread_mutex_lock(&producer->lock);
     producer->stats.events_refused++;
     if (!future)
@@ -29,7 +49,12 @@ static mofka_status_t refuse(mofka_producer_t *producer, mofka_status_t status,
     pthread_mutex_unlock(&producer->lock);
     if (!future)
         return status;
-    mfi_future_complete(future, status, mofka_last_error(), MOFKA_NOT_STORED, NULL);
+    mfi_outcome_t *outcome = mfi_outcome_create(&mfi_push_future_ops, producer, 1);
+    if (!outcome)
+        return MOFKA_ERR_MEMORY;
+    mfi_outcome_complete(outcome, status, mofka_last_error(), MOFKA_NOT_STORED, NULL);
+    *future = mfi_outcome_give(outcome, 0);
+    mfi_outcome_let_go(outcome);
     return MOFKA_OK;
 }
 
@@ -66,7 +91,7 @@ static mofka_status_t make_room(mfi_lane_t *lane, size_t bytes, bool *sealed, bo
 
 /* Deadline 0: that of a push which has not waited yet. */
 static mofka_status_t enqueue(mfi_lane_t *lane, const char *metadata, size_t bytes,
-                              mofka_data_view_t *data, mofka_future_t *future, int64_t deadline) {
+                              mofka_data_view_t *data, mofka_future_t **future, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
     size_t total = data ? bytes + mofka_data_view_size(data) : bytes;
     if (total < bytes || total > lane->limits.event_bytes_max)
@@ -130,7 +155,7 @@ static mofka_status_t buffer_write(void *context, const void *bytes, size_t size
 }
 
 static mofka_status_t serialize_and_enqueue(mfi_lane_t *lane, const char *metadata, size_t bytes,
-                                            mofka_data_view_t *data, mofka_future_t *future,
+                                            mofka_data_view_t *data, mofka_future_t **future,
                                             int64_t deadline) {
     const mofka_serializer_t *serializer = lane->producer->topic->serializer;
     if (lane->producer->stores_text)
@@ -173,7 +198,7 @@ static bool make_way(mfi_lane_t *lane, size_t bytes, int64_t *deadline) {
 }
 
 static mofka_status_t push(mofka_producer_t *producer, const char *metadata, size_t bytes,
-                           mofka_data_view_t *data, size_t requested, mofka_future_t *future) {
+                           mofka_data_view_t *data, size_t requested, mofka_future_t **future) {
     size_t partition = 0;
     int64_t deadline = 0;
     mofka_status_t status = MOFKA_OK;
@@ -194,26 +219,6 @@ static mofka_status_t push(mofka_producer_t *producer, const char *metadata, siz
                                  deadline);
 }
 
-/* ---- futures -------------------------------------------------------------------------------- */
-
-static mofka_status_t drive_push(void *owner, mofka_future_t *future, int64_t timeout_ms) {
-    mofka_producer_t *producer = owner;
-    mofka_status_t status = MOFKA_OK;
-    pthread_mutex_lock(&producer->lock);
-    if (!atomic_load(&future->done)) {
-        mfi_batch_t *batch = future->batch;
-        if (batch->lane->open == batch)
-            mfi_batch_seal(batch->lane, MFI_SEAL_FLUSH);
-        status = mfi_lane_drive(batch->lane, batch->sequence, mfi_deadline(timeout_ms));
-    }
-    pthread_mutex_unlock(&producer->lock);
-    /* What else it answers is told by the delivery state. */
-    return status == MOFKA_ERR_BUSY ? status : MOFKA_OK;
-}
-
-static const mfi_future_ops_t push_future_ops = {
-    .drive = drive_push, .owner_retain = producer_retain, .owner_release = producer_release};
-
 mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metadata, size_t bytes,
                                    mofka_data_view_t *data, size_t partition,
                                    mofka_future_t **out) {
@@ -222,17 +227,5 @@ mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metad
         status = mofka_fail(MOFKA_ERR_INVALID, "NULL metadata of %zu bytes", bytes);
     if (!status && data)
         status = mfi_check(data, MFI_DATA_VIEW, "data view");
-    if (status || !out)
-        return status ? status : push(producer, metadata, bytes, data, partition, NULL);
-    mofka_future_t *future;
-    status = mfi_future_create(&push_future_ops, producer, &future);
-    if (!status)
-        status = push(producer, metadata, bytes, data, partition, future);
-    else
-        return status;
-    if (status)
-        mofka_future_release(future);
-    else
-        *out = future;
-    return status;
+    return status ? status : push(producer, metadata, bytes, data, partition, out);
 }

@@ -96,16 +96,16 @@ static void producer_release(void *producer) {
     mfi_producer_drop(producer);
 }
 
-static mofka_status_t drive_flush(void *owner, mofka_future_t *future, int64_t timeout_ms) {
+static mofka_status_t drive_flush(void *owner, mfi_outcome_t *outcome, int64_t timeout_ms) {
     mofka_producer_t *producer = owner;
     pthread_mutex_lock(&producer->lock);
     mofka_status_t caller = mfi_producer_check_caller(producer);
     /* A time-out: not yet. */
-    if (!caller && !drive_all(producer, future->ticket, mfi_deadline(timeout_ms)) &&
-        !atomic_load(&future->done)) {
-        mofka_status_t status = take_failures(producer, future->ticket, NULL);
-        mfi_future_complete(future, status, mofka_last_error(),
-                            status ? MOFKA_NOT_STORED : MOFKA_STORED, NULL);
+    if (!caller && !drive_all(producer, outcome->ticket, mfi_deadline(timeout_ms)) &&
+        !atomic_load(&outcome->done)) {
+        mofka_status_t status = take_failures(producer, outcome->ticket, NULL);
+        mfi_outcome_complete(outcome, status, mofka_last_error(),
+                             status ? MOFKA_NOT_STORED : MOFKA_STORED, NULL);
     }
     pthread_mutex_unlock(&producer->lock);
     return caller;
@@ -116,17 +116,17 @@ static const mfi_future_ops_t flush_future_ops = {
 
 mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer, mofka_future_t **out) {
     mofka_status_t status = lock_open(producer);
-    mofka_future_t *future;
     if (status)
         return status;
-    status = mfi_future_create(&flush_future_ops, producer, &future);
-    if (!status)
-        future->ticket = seal_all(producer);
+    mfi_outcome_t *outcome = mfi_outcome_create(&flush_future_ops, producer, 1);
+    if (outcome)
+        outcome->ticket = seal_all(producer);
     pthread_mutex_unlock(&producer->lock);
-    if (status)
-        return status;
+    if (!outcome)
+        return MOFKA_ERR_MEMORY;
     mfi_producer_ask_workers(producer);
-    *out = future;
+    *out = mfi_outcome_give(outcome, 0);
+    mfi_outcome_let_go(outcome);
     return MOFKA_OK;
 }
 

@@ -60,6 +60,47 @@ static void futures_may_be_dropped_or_kept(void **state) {
     mofka_topic_release(topic);
 }
 
+/* Futures of one batch share memory: each still tells its own event, whichever of them are asked for,
+ * kept and released, and also after the producer. */
+static void futures_of_a_batch_are_apart(void **state) {
+    (void)state;
+    enum { EVENTS = 480 };
+    static mofka_future_t *futures[EVENTS];
+    mofka_topic_t *topic = fresh_topic(NULL);
+    mofka_producer_t *producer = new_producer(topic);
+    for (int i = 0; i < EVENTS; i++) {
+        futures[i] = NULL;
+        OK(mofka_producer_push(producer, "{}", 2, NULL, MOFKA_ANY_PARTITION,
+                               i % 3 ? &futures[i] : NULL));
+        if (i % 5 == 0) { /* before anything is stored */
+            mofka_future_release(futures[i]);
+            futures[i] = NULL;
+        }
+    }
+    end_producer(producer);
+    for (int i = EVENTS - 1; i >= 0; i--) { /* some stay */
+        mofka_result_t result;
+        if (!futures[i])
+            continue;
+        OK(mofka_future_wait(futures[i], 0, &result));
+        assert_int_equal(result.event_id, i);
+        assert_int_equal(mofka_future_delivery(futures[i]), MOFKA_STORED);
+        if (i % 7 == 0)
+            continue;
+        mofka_future_release(futures[i]);
+        futures[i] = NULL;
+    }
+    mofka_topic_release(topic);
+    for (int i = 0; i < EVENTS; i++) {
+        mofka_result_t result;
+        if (!futures[i])
+            continue;
+        OK(mofka_future_wait(futures[i], 0, &result));
+        assert_int_equal(result.event_id, i);
+        mofka_future_release(futures[i]);
+    }
+}
+
 static void flush_is_a_future_too(void **state) {
     (void)state;
     mofka_topic_t *topic = fresh_topic(NULL);
@@ -439,6 +480,7 @@ const struct CMUnitTest push_cases[] = {
     cmocka_unit_test(ids_are_dense_and_in_push_order),
     cmocka_unit_test(futures_tell_ids),
     cmocka_unit_test(futures_may_be_dropped_or_kept),
+    cmocka_unit_test(futures_of_a_batch_are_apart),
     cmocka_unit_test(flush_is_a_future_too),
     cmocka_unit_test(a_lingering_batch_leaves),
     cmocka_unit_test(batch_sizes_and_orderings),

@@ -18,7 +18,8 @@ extern "C" {
 
 /** An event as a consumer gives it: its metadata, and what was selected of its data. Counted. */
 typedef struct mofka_event mofka_event_t;
-/** The outcome of a push, a flush or a pull. Counted. */
+/** The outcome of a push, a flush or a pull. Counted. The futures of a batch's events share memory: one
+ * that is kept keeps that of up to 128, some 3 KiB. */
 typedef struct mofka_future mofka_future_t;
 
 /** What is known of a pushed event. */
