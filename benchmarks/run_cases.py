@@ -13,6 +13,7 @@ import sys
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MIB = 1 << 20
+ENVIRONMENT = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
 class Bench:
@@ -34,7 +35,7 @@ class Bench:
         command += ["--oversubscribe"] if self.mpi == "openmpi" else []
         command += [*launch, self.program, *[str(a) for a in arguments], "--json", "-"]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              timeout=300, check=False)
+                              timeout=300, check=False, env=ENVIRONMENT)
         rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         for row in rows:
             self.log.write(json.dumps(row) + "\n")

@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""The numbers of MODEL.md: fits the parameters of section 2, compares the predictions of section 3
+with runs that are not in the fit, and works section 4 out.
+
+    python3 benchmarks/model.py [mpich] [openmpi]      sections 2 and 3, after scripts/bench built
+    python3 benchmarks/model.py                        section 4 alone
+"""
+import statistics
+import sys
+import tempfile
+
+from run_cases import Bench
+
+ROUNDS, REPEATS = 5, 3
+WINDOWS = {  # where the partition is
+    "shm": ("--window", "shm"),
+    "rma, at the consumer": ("--window", "rma", "--owners", "consumers"),
+    "rma, at the producer": ("--window", "rma", "--owners", "producers"),
+}
+# (window, owner) as the table has them -> what it is to producer and consumer
+ROWS = [("producer", "shm", "shm"), ("producer", "rma, remote", "rma, at the consumer"),
+        ("producer", "rma, itself", "rma, at the producer"), ("consumer", "shm", "shm"),
+        ("consumer", "rma, itself", "rma, at the consumer"),
+        ("consumer", "rma, remote", "rma, at the producer")]
+FIT_BATCHES = {1: 20000, 16: 150000, 256: 400000, 4096: 400000}  # batch -> events
+FIT_DATA = {1024: 40000, 16384: 4000}  # bytes -> events, in batches of 16
+CHECKS = [(64, 0, 400000), (1024, 0, 400000), (16, 4096, 20000), (16, 65536, 1500)]
+
+
+# ---- runs -----------------------------------------------------------------------------------------
+
+
+def arguments(batch, data, events, *more):
+    return ("stream", "--no-verify", "--repeat", REPEATS, "-m", 64 if data else 128, "-b", batch,
+            "-s", data, "-n", events, *more)
+
+
+def plan():
+    """What is run: key -> (ranks, arguments)."""
+    runs = {}
+    for name, window in WINDOWS.items():
+        phased = (*window, "--phased")
+        for batch, events in FIT_BATCHES.items():
+            runs[name, "phased", batch, 0] = 2, arguments(batch, 0, events, *phased)
+        for data, events in FIT_DATA.items():
+            runs[name, "phased", 16, data] = 2, arguments(16, data, events, *phased)
+        if name == "rma, at the producer":
+            continue
+        for batch, data, events in CHECKS:
+            runs[name, "phased", batch, data] = 2, arguments(batch, data, events, *phased)
+            runs[name, "stream", batch, data] = 2, arguments(batch, data, 4 * events, *window)
+        for producers in (2, 4):
+            runs[name, "stream", 256, producers] = producers + 1, arguments(
+                256, 0, 400000 // producers, "--producers", producers, *window)
+    return runs
+
+
+class Measured:
+    """The lower quartile of all launches and repeats, the cases in turn; ns per event. A machine that
+    is disturbed is slower, never faster."""
+
+    def __init__(self, mpi):
+        self.rows = {key: [] for key in plan()}
+        with tempfile.TemporaryDirectory() as folder:
+            bench = Bench(mpi, folder, 1)
+            for _ in range(ROUNDS):
+                for key, (ranks, what) in plan().items():
+                    self.rows[key] += bench.run(ranks, *what)
+
+    def ns(self, field, *key):
+        times = (1e9 * row[field] / row["events"] for row in self.rows[key])
+        return statistics.quantiles(times, n=4)[0]
+
+    def phase(self, side, window, batch, data):
+        field = "push_seconds" if side == "producer" else "pull_seconds"
+        return self.ns(field, window, "phased", batch, data)
+
+
+# ---- fit ------------------------------------------------------------------------------------------
+
+
+def line(points):
+    """o and c of t = o + c / b, all points with the same relative weight."""
+    weights = [1 / t**2 for _, t in points]
+    total = sum(weights)
+    mean_x = sum(w / b for w, (b, _) in zip(weights, points)) / total
+    mean_t = sum(w * t for w, (_, t) in zip(weights, points)) / total
+    c = (sum(w * (1 / b - mean_x) * (t - mean_t) for w, (b, t) in zip(weights, points)) /
+         sum(w * (1 / b - mean_x)**2 for w, (b, _) in zip(weights, points)))
+    return mean_t - c * mean_x, c
+
+
+def fit(measured, side, window):
+    o, c = line([(batch, measured.phase(side, window, batch, 0)) for batch in FIT_BATCHES])
+    small, large = FIT_DATA
+    t_small, t_large = (measured.phase(side, window, 16, data) for data in (small, large))
+    slope = (t_large - t_small) / (large - small)
+    return {"o": o, "c": c, "d": t_small - (o + c / 16) - slope * small, "G": slope}
+
+
+def predict(p, batch, data):
+    return p["o"] + p["c"] / batch + (p["d"] + p["G"] * data if data else 0)
+
+
+# ---- sections 2 and 3 -------------------------------------------------------------------------------
+
+
+def against(predicted, measured):
+    error = 100 * (predicted / measured - 1)
+    mark = "**" if abs(error) > 25 else ""
+    return f"{predicted:.0f} / {measured:.0f}, {mark}{error:+.0f} %{mark}"
+
+
+def checks(measured, parameters):
+    """The rows of section 3: label -> cell."""
+    cells = {}
+    for name in ("shm", "rma, at the consumer"):
+        push, pull = (parameters[side, name] for side in ("producer", "consumer"))
+        for batch, data, _ in CHECKS:
+            there = [measured.phase(side, name, batch, data) for side in ("producer", "consumer")]
+            there.append(measured.ns("seconds", name, "stream", batch, data))
+            here = [predict(p, batch, data) for p in (push, pull)]
+            label = f"{name[:3]} " + (f"s = {data}" if data else f"b = {batch}")
+            cells[label] = "; ".join(map(against, [*here, max(here)], there))
+        each = predict(push, 256, 0), predict(pull, 256, 0)
+        cells[f"{name[:3]} b = 256: stream of 2; of 4 producers"] = "; ".join(
+            against(max(each[1], sum(each) / 2), measured.ns("seconds", name, "stream", 256, count))
+            for count in (2, 4))
+    return cells
+
+
+def table(head, rows):
+    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+    print()
+
+
+def sections_2_and_3(mpis):
+    fitted, checked = {}, {}
+    for mpi in mpis:
+        measured = Measured(mpi)
+        fitted[mpi] = {(side, window): fit(measured, side, window) for side, _, window in ROWS}
+        checked[mpi] = checks(measured, fitted[mpi])
+    table(["side", "window, owner", *(f"{mpi}: o, c, d (ns), G (ns/B)" for mpi in mpis)],
+          [(side, label,
+            *("{o:.0f}, {c:,.0f}, {d:.0f}, {G:.3f}".format(**fitted[mpi][side, window])
+              for mpi in mpis)) for side, label, window in ROWS])
+    table(["case: push; pull; stream", *(f"{mpi}: predicted / measured, error" for mpi in mpis)],
+          [(label, *(checked[mpi][label] for mpi in mpis)) for label in checked[mpis[0]]])
+
+
+# ---- section 4: ns and bytes -------------------------------------------------------------------------
+
+PUSH = {"o": 36, "c": 120, "d": 40}  # of section 2, shm; data goes out by the card
+PULL = {"o": 28, "c": 130, "d": 110, "G": 0.03}
+ROUND_TRIP, OWN_ROUND_TRIP, MESSAGE = 2500, 2500, 560
+BYTES_PER_NS, ATOMICS_PER_NS, LOOKS = 21.3, 2.24e-3, 0.25
+RUN_EVENTS, RUN_DATA = 1024, 256 << 10
+OWNERS, PRODUCERS = 64, 1024
+
+
+def producer_ns(batch, metadata, data):
+    messages = 3 + (batch if data else 0)
+    return (PUSH["c"] + batch * (PUSH["o"] + (PUSH["d"] if data else 0)) + (4 + 2 * LOOKS) * ROUND_TRIP +
+            messages * MESSAGE + batch * (metadata + data + 40) / BYTES_PER_NS)
+
+
+def run_ns(events, data, operations):
+    return (PULL["c"] + events * (PULL["o"] + (PULL["d"] + PULL["G"] * data if data else 0)) +
+            operations * OWN_ROUND_TRIP)
+
+
+def limits(batch, metadata, data, producers):
+    """M events/s of one partition, by what limits it."""
+    events = min(RUN_EVENTS, RUN_DATA // data) if data else RUN_EVENTS
+    flags = events / max(batch, 64 - 64 % batch)
+    consumer = run_ns(events, data, flags + 2 * min(1, events / batch))
+    return {"round trips": 1e3 * producers * batch / producer_ns(batch, metadata, data),
+            "atomics": 1e3 * batch * ATOMICS_PER_NS / (1 + LOOKS),
+            "bandwidth": 1e3 * BYTES_PER_NS / (metadata + data + 40),
+            "consumer": 1e3 * events / consumer}
+
+
+def short(value):
+    return f"{value:.3g}" if value < 10 else f"{value:,.0f}"
+
+
+def section_4():
+    rows = []
+    for metadata, data, batches in ((128, 0, (1, 8, 64, 256, 1024)), (64, 4032, (1, 2, 16, 256))):
+        for batch in batches:
+            most = limits(batch, metadata, data, PRODUCERS // OWNERS)
+            limit = min(most, key=most.get)
+            rate = most[limit]
+            rows.append((f"{metadata + data} B", str(batch),
+                         f"{producer_ns(batch, metadata, data) / 1000:.0f} µs",
+                         *map(short, most.values()), limit, f"{OWNERS * rate:,.0f} M/s",
+                         f"{rate * (metadata + data + 40) / 1000:.1f} GB/s",
+                         f"{run_ns(batch, data, 3) / 1000:.0f} µs"))
+    table(["event", "b", "t_producer", "producers", "atomics", "bandwidth", "consumer", "limit",
+           "all 64 partitions", "into the owner", "read of one batch"], rows)
+    rows = []
+    for partitions in (8, 64, 128):
+        cells = []
+        for batch in (1, 8, 64, 1024):
+            most = limits(batch, 128, 0, PRODUCERS // partitions)
+            limit = min(most, key=most.get)
+            cells.append(f"{partitions * most[limit]:,.0f} M/s, {limit}")
+        rows.append((str(partitions), *cells))
+    table(["partitions (128 B)", "b = 1", "b = 8", "b = 64", "b = 1024"], rows)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        sections_2_and_3(sys.argv[1:])
+    else:
+        section_4()
