@@ -72,12 +72,12 @@ static size_t add_data(mfi_batch_t *b, mofka_data_view_t *data) {
 static bool grow_outcomes(mfi_lane_t *lane) {
     mfi_batch_t *b = lane->open;
     mfi_outcome_t *last = b->outcomes;
-    if (last && last->given < last->room)
+    if (last && last->left > 0)
         return true;
-    size_t room = last ? 2 * (size_t)last->room : OUTCOME_ROOM_MIN;
-    size_t left = lane->events_cap - b->out.event_count;
+    size_t room = b->out.event_count, most = lane->events_cap - room;
+    room = room > OUTCOME_ROOM_MIN ? room : OUTCOME_ROOM_MIN;
     room = room < OUTCOME_ROOM_MAX ? room : OUTCOME_ROOM_MAX;
-    room = room < left ? room : left;
+    room = room < most ? room : most;
     mfi_outcome_t *more = mfi_outcome_create(&mfi_push_future_ops, lane->producer, (uint32_t)room);
     if (!more)
         return false;
@@ -164,7 +164,7 @@ static mofka_delivery_t delivery_after(const mofka_batch_t *out, mofka_status_t 
     return out->reserved && status != MOFKA_ERR_COMPLETE ? MOFKA_POSSIBLY_STORED : MOFKA_NOT_STORED;
 }
 
-/* Not under the lock: releasing calls back (free callbacks, abandoned owners). */
+/* Not under the lock: releasing calls back (a data's free callback, the producer's). */
 static void let_go(mfi_batch_t *batch, mfi_outcome_t *outcome) {
     while (outcome) {
         mfi_outcome_t *next = outcome->next;

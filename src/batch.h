@@ -131,8 +131,8 @@ void mfi_batch_free(mfi_batch_t *batch);
 /* No lock, no users left. */
 void mfi_producer_free(mofka_producer_t *producer);
 /* Keep the producer's memory, let go of it (without the lock, but for one that is not the last). */
-mofka_producer_t *mfi_producer_keep(mofka_producer_t *producer);
-void mfi_producer_drop(mofka_producer_t *producer);
+void mfi_producer_keep(void *producer);
+void mfi_producer_drop(void *producer);
 /* With the lock. MOFKA_ERR_BUSY: a callback of a send (append, a data's free callback, a log callback)
  * calls, which must not wait for sends of this producer: it may wait for itself. */
 mofka_status_t mfi_producer_check_caller(const mofka_producer_t *producer);

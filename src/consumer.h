@@ -134,8 +134,8 @@ mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *fetched, 
 void mfi_run_drop(mfi_run_t *run);
 void mfi_consumer_free(mofka_consumer_t *consumer);
 /* Keep the consumer's memory, let go of it (without the lock). */
-mofka_consumer_t *mfi_consumer_keep(mofka_consumer_t *consumer);
-void mfi_consumer_drop(mofka_consumer_t *consumer);
+void mfi_consumer_keep(void *consumer);
+void mfi_consumer_drop(void *consumer);
 /* consumer_stats.c: the backend's consumer was made. */
 void mfi_consumer_stats_begin(mofka_consumer_t *consumer);
 /* consumer_end.c: close. */

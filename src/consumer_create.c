@@ -17,12 +17,13 @@ void mfi_consumer_free(mofka_consumer_t *consumer) {
     free(consumer);
 }
 
-mofka_consumer_t *mfi_consumer_keep(mofka_consumer_t *consumer) {
+void mfi_consumer_keep(void *self) {
+    mofka_consumer_t *consumer = self;
     atomic_fetch_add_explicit(&consumer->keeps, 1, memory_order_relaxed);
-    return consumer;
 }
 
-void mfi_consumer_drop(mofka_consumer_t *consumer) {
+void mfi_consumer_drop(void *self) {
+    mofka_consumer_t *consumer = self;
     if (atomic_fetch_sub_explicit(&consumer->keeps, 1, memory_order_acq_rel) == 1)
         mfi_consumer_free(consumer);
 }

@@ -3,23 +3,13 @@
  */
 #include "consumer.h"
 
-static mfi_outcome_t *pop_request(mofka_consumer_t *consumer) {
-    mfi_outcome_t *request = consumer->first_request;
-    if (request) {
-        consumer->first_request = request->next;
-        if (!consumer->first_request)
-            consumer->last_request = NULL;
-        request->next = NULL;
-    }
-    return request;
-}
-
 /* With the lock: the oldest requests get what is ready. What must be let go of without the lock is
  * linked into *done. Requests that only this list still holds are abandoned ones. */
 void mfi_requests_serve(mofka_consumer_t *consumer, mfi_outcome_t **done) {
     bool over = mfi_consumer_is_over(consumer);
     while (consumer->first_request && (consumer->first || consumer->ended || over)) {
-        mfi_outcome_t *request = pop_request(consumer);
+        mfi_outcome_t *request = consumer->first_request;
+        consumer->first_request = request->next;
         request->next = *done;
         *done = request;
         if (atomic_load(&request->users) == 1)
@@ -115,42 +105,29 @@ static void abandoned(void *owner, mfi_outcome_t *request) {
         mofka_event_release(event);
 }
 
-static void owner_retain(void *consumer) {
-    mfi_consumer_keep(consumer);
-}
-
-static void owner_release(void *consumer) {
-    mfi_consumer_drop(consumer);
-}
-
 const mfi_future_ops_t mfi_pull_future_ops = {.drive = drive,
-                                              .owner_retain = owner_retain,
-                                              .owner_release = owner_release,
+                                              .owner_retain = mfi_consumer_keep,
+                                              .owner_release = mfi_consumer_drop,
                                               .abandoned = abandoned};
 
 mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer, mofka_future_t **out) {
     mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
     if (status)
         return status;
-    mfi_outcome_t *request = mfi_outcome_create(&mfi_pull_future_ops, consumer, 1);
-    if (!request)
-        return MOFKA_ERR_MEMORY;
-    mofka_future_t *future = mfi_outcome_give(request, 0);
     pthread_mutex_lock(&consumer->lock);
-    bool closed = mfi_consumer_is_over(consumer);
-    if (!closed) {
-        if (consumer->last_request)
+    mfi_outcome_t *request = NULL;
+    if (mfi_consumer_is_over(consumer))
+        status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
+    else if (!(request = mfi_outcome_create(&mfi_pull_future_ops, consumer, 1)))
+        status = MOFKA_ERR_MEMORY;
+    if (request) {
+        *out = mfi_outcome_give(request, 0);
+        if (consumer->first_request)
             consumer->last_request->next = request;
         else
             consumer->first_request = request;
         consumer->last_request = request;
     }
     pthread_mutex_unlock(&consumer->lock);
-    if (closed) {
-        mfi_outcome_let_go(request);
-        mofka_future_release(future);
-        return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
-    }
-    *out = future;
-    return MOFKA_OK;
+    return status;
 }

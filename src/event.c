@@ -18,7 +18,8 @@ mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *from, mfi
     mfi_run_t *run = malloc(sizeof *run + count * sizeof run->events[0]);
     if (!run)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu events", count);
-    *run = (mfi_run_t){.consumer = mfi_consumer_keep(consumer),
+    mfi_consumer_keep(consumer);
+    *run = (mfi_run_t){.consumer = consumer,
                        .run = from,
                        .partition = from ? from->partition : SIZE_MAX,
                        .count = count,

@@ -61,14 +61,14 @@ mfi_outcome_t *mfi_outcome_create(const mfi_future_ops_t *ops, void *owner, uint
         mofka_fail(MOFKA_ERR_MEMORY, "no memory for a future");
         return NULL;
     }
-    *outcome = (mfi_outcome_t){.users = room + 1, .room = room, .ops = ops, .owner = owner};
+    *outcome = (mfi_outcome_t){.users = room + 1, .left = room, .ops = ops, .owner = owner};
     ops->owner_retain(owner);
     return outcome;
 }
 
 mofka_future_t *mfi_outcome_give(mfi_outcome_t *outcome, uint64_t index) {
-    assert(outcome->given < outcome->room);
-    mofka_future_t *future = &outcome->futures[outcome->given++];
+    assert(outcome->left > 0);
+    mofka_future_t *future = &outcome->futures[--outcome->left];
     mfi_object_init(&future->object, MFI_FUTURE);
     future->outcome = outcome;
     future->index = index;
@@ -82,14 +82,13 @@ void mfi_outcome_complete(mfi_outcome_t *outcome, mofka_status_t status, const c
     outcome->message = status && message ? strdup(message) : NULL;
     if (result)
         outcome->result = *result;
-    atomic_store_explicit(&outcome->delivery, (int)delivery, memory_order_relaxed);
+    atomic_store_explicit(&outcome->delivery, (int)delivery, memory_order_release);
     atomic_store_explicit(&outcome->done, 1, memory_order_release);
 }
 
 static void drop(mfi_outcome_t *outcome, uint32_t users) {
     if (atomic_fetch_sub_explicit(&outcome->users, users, memory_order_acq_rel) != users)
         return;
-    /* An event that nobody took goes back to its consumer; so does a request without an answer. */
     if (outcome->ops->abandoned)
         outcome->ops->abandoned(outcome->owner, outcome);
     void *owner = outcome->owner;
@@ -100,7 +99,17 @@ static void drop(mfi_outcome_t *outcome, uint32_t users) {
 }
 
 void mfi_outcome_let_go(mfi_outcome_t *outcome) {
-    drop(outcome, outcome->room - outcome->given + 1);
+    drop(outcome, outcome->left + 1);
+}
+
+mfi_outcome_t *mfi_future_create(const mfi_future_ops_t *ops, void *owner,
+                                 mofka_future_t **future) {
+    mfi_outcome_t *outcome = mfi_outcome_create(ops, owner, 1);
+    if (outcome) {
+        *future = mfi_outcome_give(outcome, 0);
+        mfi_outcome_let_go(outcome);
+    }
+    return outcome;
 }
 
 mofka_future_t *mofka_future_retain(mofka_future_t *future) {
@@ -110,7 +119,11 @@ mofka_future_t *mofka_future_retain(mofka_future_t *future) {
 }
 
 void mofka_future_release(mofka_future_t *future) {
-    if (future && mfi_object_release(&future->object))
+    if (!future)
+        return;
+    assert(
+        mfi_object_is(future, MFI_FUTURE)); /* once too often would take another future's memory */
+    if (mfi_object_release(&future->object))
         drop(future->outcome, 1);
 }
 

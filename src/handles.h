@@ -125,7 +125,7 @@ typedef struct mfi_future_ops {
     mofka_status_t (*drive)(void *owner, mfi_outcome_t *outcome, int64_t timeout_ms);
     void (*owner_retain)(void *owner);
     void (*owner_release)(void *owner);
-    /* Nobody has it any more (no lock held). Optional. */
+    /* Nobody has it any more (no lock held): an event that nobody took can go back. Optional. */
     void (*abandoned)(void *owner, mfi_outcome_t *outcome);
 } mfi_future_ops_t;
 
@@ -135,28 +135,32 @@ struct mofka_future {
     uint64_t index; /* of the event in its batch */
 };
 
+/* `users` counts the futures, with those that have a place yet, and 1 for the owner until it lets go.
+ * `done` is a release store, after what a completed outcome holds. The result's event id is that of
+ * index 0; its event is given once, by exchange on `taken`. */
 struct mfi_outcome {
-    _Atomic uint32_t
-        users;            /* futures, given or with a place yet; 1 for the owner until it lets go */
-    uint32_t given, room; /* futures; the owner's */
-    _Atomic int done;     /* release store after the next four are written */
+    _Atomic uint32_t users;
+    _Atomic int done;
     _Atomic int delivery; /* mofka_delivery_t */
     mofka_status_t status;
     char *message; /* owned; NULL: none */
-    mofka_result_t
-        result; /* event_id is that of index 0; event is given once, by exchange on `taken` */
+    mofka_result_t result;
     _Atomic int taken;
     const mfi_future_ops_t *ops;
     void *owner;
-    mfi_outcome_t *next; /* the owner's list */
-    void *batch;     /* the owner's: the batch that holds the events; or an event to pass over */
-    uint64_t ticket; /* the owner's: a sequence number */
+    /* The owner's: */
+    uint32_t left; /* places for futures */
+    mfi_outcome_t *next;
+    void *batch;     /* that holds the events; of a pull: an event to pass over */
+    uint64_t ticket; /* a sequence number */
     mofka_future_t futures[];
 };
 
 /* With places for so many futures; the caller is the owner. NULL: no memory (told). */
 mfi_outcome_t *mfi_outcome_create(const mfi_future_ops_t *ops, void *owner, uint32_t room);
-/* A place that is free yet. */
+/* One with a single future, which alone has it: the owner has let go. */
+mfi_outcome_t *mfi_future_create(const mfi_future_ops_t *ops, void *owner, mofka_future_t **future);
+/* A future, in a place that is left. */
 mofka_future_t *mfi_outcome_give(mfi_outcome_t *outcome, uint64_t index);
 /* Store the outcome (copying `message`, may be NULL) and set done. Exactly once. */
 void mfi_outcome_complete(mfi_outcome_t *outcome, mofka_status_t status, const char *message,

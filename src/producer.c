@@ -11,14 +11,6 @@
 
 /* ---- futures -------------------------------------------------------------------------------- */
 
-static void producer_retain(void *producer) {
-    mfi_producer_keep(producer);
-}
-
-static void producer_release(void *producer) {
-    mfi_producer_drop(producer);
-}
-
 static mofka_status_t drive_push(void *owner, mfi_outcome_t *outcome, int64_t timeout_ms) {
     mofka_producer_t *producer = owner;
     mofka_status_t status = MOFKA_OK;
@@ -35,7 +27,7 @@ static mofka_status_t drive_push(void *owner, mfi_outcome_t *outcome, int64_t ti
 }
 
 const mfi_future_ops_t mfi_push_future_ops = {
-    .drive = drive_push, .owner_retain = producer_retain, .owner_release = producer_release};
+    .drive = drive_push, .owner_retain = mfi_producer_keep, .owner_release = mfi_producer_drop};
 
 /* ---- push ----------------------------------------------------------------------------------- */
 
@@ -49,12 +41,10 @@ static mofka_status_t refuse(mofka_producer_t *producer, mofka_status_t status,
     pthread_mutex_unlock(&producer->lock);
     if (!future)
         return status;
-    mfi_outcome_t *outcome = mfi_outcome_create(&mfi_push_future_ops, producer, 1);
+    mfi_outcome_t *outcome = mfi_future_create(&mfi_push_future_ops, producer, future);
     if (!outcome)
         return MOFKA_ERR_MEMORY;
     mfi_outcome_complete(outcome, status, mofka_last_error(), MOFKA_NOT_STORED, NULL);
-    *future = mfi_outcome_give(outcome, 0);
-    mfi_outcome_let_go(outcome);
     return MOFKA_OK;
 }
 

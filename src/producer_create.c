@@ -30,12 +30,13 @@ void mfi_producer_free(mofka_producer_t *producer) {
     free(producer);
 }
 
-mofka_producer_t *mfi_producer_keep(mofka_producer_t *producer) {
+void mfi_producer_keep(void *self) {
+    mofka_producer_t *producer = self;
     atomic_fetch_add_explicit(&producer->keeps, 1, memory_order_relaxed);
-    return producer;
 }
 
-void mfi_producer_drop(mofka_producer_t *producer) {
+void mfi_producer_drop(void *self) {
+    mofka_producer_t *producer = self;
     if (atomic_fetch_sub_explicit(&producer->keeps, 1, memory_order_acq_rel) == 1)
         mfi_producer_free(producer);
 }
@@ -92,6 +93,10 @@ static mofka_status_t make_lane(mofka_producer_t *producer, size_t partition) {
     lane->producer = producer;
     lane->partition = partition;
     mofka_status_t status = producer->ops->limits(producer->self, partition, &lane->limits);
+    if (!status && lane->limits.events_max == 0)
+        status =
+            mofka_fail(MOFKA_ERR_INVALID, "topic '%s', partition %zu: its batches take no event",
+                       producer->topic->name, partition);
     if (status)
         return status;
     bool adaptive = producer->batch_size == MOFKA_BATCH_ADAPTIVE;

@@ -88,14 +88,6 @@ mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_
     return status;
 }
 
-static void producer_retain(void *producer) {
-    mfi_producer_keep(producer);
-}
-
-static void producer_release(void *producer) {
-    mfi_producer_drop(producer);
-}
-
 static mofka_status_t drive_flush(void *owner, mfi_outcome_t *outcome, int64_t timeout_ms) {
     mofka_producer_t *producer = owner;
     pthread_mutex_lock(&producer->lock);
@@ -112,21 +104,21 @@ static mofka_status_t drive_flush(void *owner, mfi_outcome_t *outcome, int64_t t
 }
 
 static const mfi_future_ops_t flush_future_ops = {
-    .drive = drive_flush, .owner_retain = producer_retain, .owner_release = producer_release};
+    .drive = drive_flush, .owner_retain = mfi_producer_keep, .owner_release = mfi_producer_drop};
 
 mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer, mofka_future_t **out) {
     mofka_status_t status = lock_open(producer);
     if (status)
         return status;
-    mfi_outcome_t *outcome = mfi_outcome_create(&flush_future_ops, producer, 1);
+    mofka_future_t *future;
+    mfi_outcome_t *outcome = mfi_future_create(&flush_future_ops, producer, &future);
     if (outcome)
         outcome->ticket = seal_all(producer);
     pthread_mutex_unlock(&producer->lock);
     if (!outcome)
         return MOFKA_ERR_MEMORY;
     mfi_producer_ask_workers(producer);
-    *out = mfi_outcome_give(outcome, 0);
-    mfi_outcome_let_go(outcome);
+    *out = future;
     return MOFKA_OK;
 }
 

@@ -184,10 +184,22 @@ typedef struct pusher {
     pthread_t thread;
 } pusher_t;
 
+/* With a future of every event, of which ten at a time are kept: others release theirs of the same
+ * batches meanwhile. */
 static void *push_a_hundred(void *context) {
     pusher_t *pusher = context;
-    for (int i = 0; i < 100; i++)
-        push_number(pusher->producer, pusher->first + i);
+    mofka_future_t *kept[10] = {NULL};
+    for (int i = 0; i < 100; i++) {
+        char text[32];
+        int bytes = snprintf(text, sizeof text, "{\"n\":%d}", pusher->first + i);
+        mofka_future_release(kept[i % 10]);
+        OK(mofka_producer_push(pusher->producer, text, (size_t)bytes, NULL, MOFKA_ANY_PARTITION,
+                               &kept[i % 10]));
+    }
+    for (int i = 0; i < 10; i++) {
+        OK(mofka_future_wait(kept[i], 20000, NULL));
+        mofka_future_release(kept[i]);
+    }
     return NULL;
 }
 

@@ -19,7 +19,8 @@ static void wait_at_the_gate(void) {
 
 static mofka_status_t limits(void *self, size_t partition, mofka_batch_limits_t *limits) {
     (void)self, (void)partition;
-    *limits = (mofka_batch_limits_t){.events_max = 4, .bytes_max = 4096, .event_bytes_max = 1024};
+    *limits = (mofka_batch_limits_t){
+        .events_max = script.eventless ? 0 : 4, .bytes_max = 4096, .event_bytes_max = 1024};
     return MOFKA_OK;
 }
 

@@ -79,7 +79,7 @@ typedef struct things {
     mofka_producer_t *producer;
     mofka_consumer_t *consumer;
     mofka_data_view_t *view;
-    mofka_future_t *future;
+    mofka_future_t *future, *futures[6];
     mofka_event_t *event;
     mofka_metadata_t *metadata;
 } things_t;
@@ -96,7 +96,7 @@ static mofka_status_t open_all(things_t *t) {
     const mofka_topic_options_t helpers = {.options = "{}",
                                            .validator = "{\"type\":\"default\",\"json\":true}"};
     const size_t targets[] = {0};
-    const mofka_producer_options_t writer = {.name = "writer", .batch_size = 2, .options = "{}"};
+    const mofka_producer_options_t writer = {.name = "writer", .batch_size = 8, .options = "{}"};
     mofka_consumer_options_t reader = {
         .name = "reader", .targets = targets, .target_count = 1, .options = "{}"};
     const mofka_driver_ops_t *ops;
@@ -121,6 +121,10 @@ static mofka_status_t push_all(things_t *t) {
     TRY(mofka_future_wait(t->future, 1000, NULL));
     mofka_future_release(t->future);
     t->future = NULL;
+    for (int i = 0; i < 6; i++) /* more than have a place in one allocation */
+        TRY(mofka_producer_push(t->producer, "{\"a\":1}", 7, NULL, 0, &t->futures[i]));
+    for (int i = 0; i < 6; i++)
+        TRY(mofka_future_wait(t->futures[i], 1000, NULL));
     TRY(mofka_producer_flush_future(t->producer, &t->future));
     TRY(mofka_future_wait(t->future, 1000, NULL));
     mofka_future_release(t->future);
@@ -166,7 +170,7 @@ static mofka_status_t pull_all(things_t *t) {
     t->event = result.event;
     TRY(look_at(t));
     TRY(mofka_consumer_process(t->consumer, count_event, &count, 1000, NULL, NULL));
-    assert_int_equal(count, 2);
+    assert_int_equal(count, 8);
     return mofka_driver_list_topics(t->driver, visit, NULL);
 }
 
@@ -189,9 +193,9 @@ static mofka_status_t pull_data(things_t *t) {
     mofka_consumer_release(t->consumer);
     t->consumer = NULL;
     TRY(mofka_consumer_create(t->topic, &reader, &t->consumer));
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 11; i++) {
         TRY(mofka_consumer_pull(t->consumer, 1000, &t->event));
-        assert_int_equal(mofka_event_is_end(t->event), i == 4);
+        assert_int_equal(mofka_event_is_end(t->event), i == 10);
         assert_int_equal(mofka_data_view_size(mofka_event_data(t->event)), i < 3 ? 50 : 0);
         mofka_event_release(t->event);
         t->event = NULL;
@@ -204,6 +208,8 @@ static void end_all(things_t *t) {
     mofka_metadata_release(t->metadata);
     mofka_event_release(t->event);
     mofka_future_release(t->future);
+    for (int i = 0; i < 6; i++)
+        mofka_future_release(t->futures[i]);
     if (t->consumer)
         OK(mofka_consumer_close(t->consumer));
     mofka_consumer_release(t->consumer);

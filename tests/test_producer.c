@@ -256,6 +256,7 @@ static void refusals_do_not_keep_a_topic_open(void **state) {
 
 static void tables_with_holes_are_refused(void **state) {
     (void)state;
+    mofka_producer_t *producer;
     mofka_consumer_t *consumer;
     mofka_driver_t *other;
     FAILS(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "a"}, &consumer),
@@ -266,6 +267,8 @@ static void tables_with_holes_are_refused(void **state) {
     ops = driver_ops;
     ops.size = 8;
     FAILS(mofka_driver_wrap("short", &ops, NULL, &other), MOFKA_ERR_INVALID, "short");
+    script.eventless = true;
+    FAILS(mofka_producer_create(topic, NULL, &producer), MOFKA_ERR_INVALID, "take no event");
 }
 
 /* ---- options --------------------------------------------------------------------------------- */

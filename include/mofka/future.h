@@ -60,7 +60,7 @@ MOFKA_API mofka_status_t mofka_future_wait(mofka_future_t *future, int64_t timeo
  * Threads: any. MPI: as wait. Blocks: no. */
 MOFKA_API bool mofka_future_completed(mofka_future_t *future);
 
-/** Delivery state of a push's event (pull and flush: STORED once done).
+/** Delivery state of a push's event (pull: STORED once done; flush: once it succeeded).
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_delivery_t mofka_future_delivery(const mofka_future_t *future);
 
