@@ -14,9 +14,12 @@
  * Steps 3 to 6 can outlast a caller: append answers MOFKA_ERR_POSSIBLY_STORED, and what is needed
  * to go on is in the batch's scratch words. The reservation is wait-free; the append is not.
  *
- * Round trips of a batch in rma: reserve, the four words of the state, the flush of step 5, publish;
- * step 1 asks nothing while an append a moment ago saw a quarter of the partition free behind the
- * batch.
+ * Steps 3 and 4 need the state (head, closing, complete) as it is after the reservation. In rma that
+ * is a round trip. But the head only grows: where the one that an append saw a moment ago has room for
+ * the batch, step 4 is done, and the state comes with the flush of step 5; step 3 is then the last one
+ * before 6. A batch that is refused there has written what it had reserved, which nobody will read.
+ * Step 1 asks nothing either while a quarter of the partition was seen free behind the batch. So a
+ * batch costs three round trips: reserve, flush, publish.
  */
 #include "mpi_topic.h"
 
@@ -38,8 +41,9 @@ typedef struct sender {
     size_t capacity;
     char *packed; /* rma: small data segments of the batch under way, one after the other; reused */
     size_t packed_room;
-    int64_t seen_ns;              /* when an append saw the next two; 0: never */
-    mofka_mpi_place_t head, tail; /* a hint */
+    int64_t seen_ns;                       /* before an append looked for the next two; 0: never */
+    mofka_mpi_place_t head, tail;          /* a hint */
+    uint64_t state[MOFKA_MPI_STATE_WORDS]; /* on its way, until a flush */
 } sender_t;
 
 typedef struct mpi_producer {
@@ -215,11 +219,17 @@ static mofka_status_t full(const mofka_mpi_partition_t *p) {
                       p->topic, p->index, who);
 }
 
-/* Whether the last append saw so much room, just now, that step 1 need not look, which takes round
- * trips: a quarter stays free. Where it is wrong, the batch is reserved and waits. */
+/* Whether the last append saw the state just now: so long ago at most that the log has not gone round
+ * 2^32 events or units meanwhile. */
+static bool is_fresh(const mofka_mpi_partition_t *p, const sender_t *sender, int64_t now_ns) {
+    return !p->w->doorbells && sender->seen_ns != 0 && now_ns - sender->seen_ns <= HINT_NS;
+}
+
+/* Whether it saw so much room that step 1 need not look, which takes round trips: a quarter stays free.
+ * Where it is wrong, the batch is reserved and waits. */
 static bool saw_room(const mofka_mpi_partition_t *p, const sender_t *sender,
                      const mofka_batch_t *batch) {
-    if (p->w->doorbells || sender->seen_ns == 0 || mofka_mpi_now_ns() - sender->seen_ns > HINT_NS)
+    if (!is_fresh(p, sender, mofka_mpi_now_ns()))
         return false;
     mofka_mpi_place_t end = end_of(batch, sender->tail);
     end.events += p->slots / 4;
@@ -227,22 +237,31 @@ static bool saw_room(const mofka_mpi_partition_t *p, const sender_t *sender,
     return mofka_mpi_fits(p, sender->head, end);
 }
 
-/* Step 2, and the state that is read after it. */
-static mofka_mpi_state_t reserve(const mofka_mpi_partition_t *p, sender_t *sender,
-                                 mofka_batch_t *batch) {
+/* Step 2. True: there is room for it, and the state is not read; else `state` is what it is now. */
+static bool reserve(const mofka_mpi_partition_t *p, sender_t *sender, mofka_batch_t *batch,
+                    mofka_mpi_state_t *state) {
     uint64_t units = mofka_mpi_units(batch->metadata_bytes + batch->data_bytes);
     uint64_t add = (uint64_t)batch->event_count << 32 | units;
     uint64_t old =
         p->w->ops->fetch_add(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(reservation), add);
-    mofka_mpi_state_t state = mofka_mpi_state(p);
-    mofka_mpi_place_t place = mofka_mpi_complete_word(old, state.head, true);
+    int64_t now_ns = p->w->doorbells ? 0 : mofka_mpi_now_ns();
+    bool fresh = is_fresh(p, sender, now_ns), room = false;
+    mofka_mpi_place_t place;
+    if (fresh) {
+        place = mofka_mpi_complete_word(old, sender->head, true);
+        room = mofka_mpi_fits(p, sender->head, end_of(batch, place));
+    }
+    if (!room) {
+        *state = mofka_mpi_state(p);
+        sender->head = state->head;
+        place = mofka_mpi_complete_word(old, state->head, true);
+    }
     batch->reserved = true;
     batch->scratch[SCRATCH_EVENTS] = place.events;
     batch->scratch[SCRATCH_UNITS] = place.units;
-    sender->seen_ns = p->w->doorbells ? 0 : mofka_mpi_now_ns();
-    sender->head = state.head;
+    sender->seen_ns = now_ns;
     sender->tail = end_of(batch, place);
-    return state;
+    return room;
 }
 
 /* Step 3: a topic that is being completed decides by its last id. */
@@ -306,8 +325,9 @@ static void put_data(const mofka_mpi_partition_t *p, sender_t *sender, const mof
     }
 }
 
-/* Step 5. */
-static mofka_status_t put(const mofka_mpi_partition_t *p, sender_t *sender, mofka_batch_t *batch) {
+/* Step 5, and the sender's state words if they are asked for. */
+static mofka_status_t put(const mofka_mpi_partition_t *p, sender_t *sender, mofka_batch_t *batch,
+                          bool state_too) {
     uint64_t id = batch->scratch[SCRATCH_EVENTS];
     uint64_t metadata = batch->scratch[SCRATCH_UNITS] * MOFKA_MPI_UNIT_BYTES;
     uint64_t data = metadata + batch->metadata_bytes;
@@ -328,25 +348,40 @@ static mofka_status_t put(const mofka_mpi_partition_t *p, sender_t *sender, mofk
     /* Readable once this is flushed and the flag stored. */
     batch->stored_ns = batch->timed ? mofka_mpi_wall_ns() : 0;
     mofka_mpi_stamp_put(p, id, &batch->stored_ns);
+    if (state_too)
+        mofka_mpi_state_get(p, sender->state);
     p->w->ops->nudge(p->w, p->owner);
     return p->w->ops->flush(p->w, p->owner);
 }
 
-/* Steps 3 to 7, with the state as it was read after the reservation. */
-static mofka_status_t finish(const mofka_mpi_partition_t *p, sender_t *sender, mofka_batch_t *batch,
-                             mofka_mpi_state_t state, due_t *due) {
+/* Steps 3 to 5. `state`: as it was read after the reservation; NULL: there is room. */
+static mofka_status_t fill(const mofka_mpi_partition_t *p, sender_t *sender, mofka_batch_t *batch,
+                           const mofka_mpi_state_t *state, due_t *due) {
     uint64_t id = batch->scratch[SCRATCH_EVENTS];
-    mofka_mpi_place_t end = end_of(batch, (mofka_mpi_place_t){0, 0});
-    mofka_status_t status = check_complete(p, state, id, due);
-    if (!status && !mofka_mpi_fits(p, state.head, end))
+    if (!state) {
+        mofka_status_t status = put(p, sender, batch, true);
+        if (status)
+            return status;
+        mofka_mpi_state_t late = mofka_mpi_state_of(sender->state);
+        sender->head = late.head;
+        return check_complete(p, late, id, due);
+    }
+    mofka_status_t status = check_complete(p, *state, id, due);
+    if (!status && !mofka_mpi_fits(p, state->head, end_of(batch, (mofka_mpi_place_t){0, 0})))
         status = wait_for_room(p, batch, due);
+    return status ? status : put(p, sender, batch, false);
+}
+
+/* Steps 3 to 7. */
+static mofka_status_t finish(const mofka_mpi_partition_t *p, sender_t *sender, mofka_batch_t *batch,
+                             const mofka_mpi_state_t *state, due_t *due) {
+    uint64_t id = batch->scratch[SCRATCH_EVENTS];
+    mofka_status_t status = fill(p, sender, batch, state, due);
     if (status == MOFKA_ERR_TIMEOUT)
         return mofka_fail(MOFKA_ERR_POSSIBLY_STORED,
                           "topic '%s', partition %zu: events %" PRIu64 " to %" PRIu64
                           " are reserved and wait for room",
-                          p->topic, p->index, id, end.events - 1);
-    if (!status)
-        status = put(p, sender, batch);
+                          p->topic, p->index, id, id + batch->event_count - 1);
     if (status)
         return status;
     p->w->ops->store(p->w, p->owner, mofka_mpi_flag_offset(p, id),
@@ -368,10 +403,15 @@ static mofka_status_t go_on(const mofka_mpi_partition_t *p, sender_t *sender, mo
         return full(p);
     if (status)
         return status;
-    mofka_mpi_state_t state = again ? mofka_mpi_state(p) : reserve(p, sender, batch);
+    mofka_mpi_state_t state;
+    bool room = false;
+    if (again)
+        state = mofka_mpi_state(p);
+    else
+        room = reserve(p, sender, batch, &state);
     status = mofka_mpi_window_check(p->w);
     if (!status)
-        status = finish(p, sender, batch, state, due);
+        status = finish(p, sender, batch, room ? NULL : &state, due);
     if (!status)
         *first_id = batch->scratch[SCRATCH_EVENTS];
     return status;

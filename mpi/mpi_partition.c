@@ -51,10 +51,20 @@ mofka_status_t mofka_mpi_partition_format(const mofka_mpi_partition_t *p, mofka_
     return mofka_mpi_window_check(p->w);
 }
 
-mofka_mpi_state_t mofka_mpi_state(const mofka_mpi_partition_t *p) {
-    uint64_t words[4];
-    p->w->ops->load_run(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(head_events), words, 4);
+mofka_mpi_state_t mofka_mpi_state_of(const uint64_t *words) {
     return (mofka_mpi_state_t){{words[0], words[1]}, words[2], words[3]};
+}
+
+mofka_mpi_state_t mofka_mpi_state(const mofka_mpi_partition_t *p) {
+    uint64_t words[MOFKA_MPI_STATE_WORDS];
+    p->w->ops->load_run(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(head_events), words,
+                        MOFKA_MPI_STATE_WORDS);
+    return mofka_mpi_state_of(words);
+}
+
+void mofka_mpi_state_get(const mofka_mpi_partition_t *p, uint64_t *words) {
+    p->w->ops->get_words(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(head_events), words,
+                         MOFKA_MPI_STATE_WORDS);
 }
 
 mofka_mpi_place_t mofka_mpi_complete_word(uint64_t word, mofka_mpi_place_t head, bool carries) {

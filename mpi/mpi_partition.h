@@ -59,7 +59,12 @@ typedef struct mofka_mpi_state {
     uint64_t closing, complete;
 } mofka_mpi_state_t;
 
+#define MOFKA_MPI_STATE_WORDS 4
+
 mofka_mpi_state_t mofka_mpi_state(const mofka_mpi_partition_t *p);
+/* The same in two halves: start to read its words, which are there after a flush. */
+void mofka_mpi_state_get(const mofka_mpi_partition_t *p, uint64_t *words);
+mofka_mpi_state_t mofka_mpi_state_of(const uint64_t *words);
 /* Complete a packed word (reservation, cursor) that is at or after `head`. `carries`: whether
  * carries out of the units went into the events, as a reservation's fetch_add lets them. */
 mofka_mpi_place_t mofka_mpi_complete_word(uint64_t word, mofka_mpi_place_t head, bool carries);

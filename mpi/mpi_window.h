@@ -61,6 +61,9 @@ typedef struct mofka_mpi_window_ops {
     uint64_t (*load)(mofka_mpi_window_t *w, int rank, uint64_t offset);
     void (*load_run)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                      size_t count);
+    /* load_run whose words are there after a flush. */
+    void (*get_words)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+                      size_t count);
     /* load_run that gives up at a deadline: MOFKA_ERR_TIMEOUT, and `words` are not written, then or
      * later. Any thread that may call MPI. */
     mofka_status_t (*read_within)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,

@@ -214,6 +214,13 @@ static void rma_load_run(mofka_mpi_window_t *w, int rank, uint64_t offset, uint6
     get_accumulate(w, rank, offset, 0, words, count, MPI_NO_OP);
 }
 
+static void rma_get_words(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+                          size_t count) {
+    memset(words, 0, count * sizeof *words);
+    TRY(w, MPI_Get_accumulate, words, 0, MPI_UINT64_T, words, (int)count, MPI_UINT64_T, rank,
+        place(w, rank, offset), (int)count, MPI_UINT64_T, MPI_NO_OP, w->win);
+}
+
 static uint64_t rma_load(mofka_mpi_window_t *w, int rank, uint64_t offset) {
     uint64_t word;
     get_accumulate(w, rank, offset, 0, &word, 1, MPI_NO_OP);
@@ -325,6 +332,7 @@ static const mofka_mpi_window_ops_t rma_ops = {
     .flush = rma_flush,
     .load = rma_load,
     .load_run = rma_load_run,
+    .get_words = rma_get_words,
     .read_within = rma_read_within,
     .store = rma_store,
     .exchange = rma_exchange,

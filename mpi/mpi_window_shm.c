@@ -203,6 +203,7 @@ static const mofka_mpi_window_ops_t shm_ops = {
     .flush = shm_flush,
     .load = shm_load,
     .load_run = shm_load_run,
+    .get_words = shm_load_run,
     .read_within = shm_read_within,
     .store = shm_store,
     .exchange = shm_exchange,

@@ -235,9 +235,11 @@ static void threads_share_a_producer(void **state) {
 static void complete_topics_take_no_more(void **state) {
     (void)state;
     mofka_topic_t *topic = fresh_topic(NULL);
-    push_numbers(topic, 3);
+    push_numbers(topic, 2);
     mofka_producer_t *producer = new_producer(topic);
-    push_number(producer, 99); /* in the batch, not stored when the topic ends */
+    push_number(producer, 2);
+    OK(mofka_producer_flush(producer, 20000)); /* just now it saw an open topic, with room */
+    push_number(producer, 99);                 /* in the batch, not stored when the topic ends */
     OK(mofka_topic_mark_complete(topic, 20000));
     OK(mofka_topic_mark_complete(topic, 20000));
     mofka_future_t *future;
