@@ -33,6 +33,9 @@ until_there() { # FILE: until it has a line
     for _ in $(seq 200); do [ ! -s "$1" ] || return 0; sleep 0.05; done
     fail "$1 stays empty"
 }
+until_lines() { # FILE N: until it has so many lines; what writes it may not have made it yet
+    for _ in $(seq 400); do [ ! -e "$1" ] || [ "$(wc -l <"$1")" -lt "$2" ] || break; sleep 0.05; done
+}
 until_pipe() { # PATH...: until there is one
     local path
     for path in "$@"; do

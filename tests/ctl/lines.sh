@@ -156,7 +156,7 @@ case_interrupt() {
         -n 1 sh -c "$(traced consume.pid)" "$ctl" consume "${driver[@]}" --topic t --follow \
         </dev/null >int.out 2>int.err &
     local job=$!
-    for _ in $(seq 200); do [ "$(wc -l <int.out)" -lt 100 ] || break; sleep 0.05; done
+    until_lines int.out 100
     lines int.out 100 # what was read is there although nothing ended
     kill -INT "$(cat produce.pid)"
     for _ in $(seq 200); do grep -q interrupted int.err && break; sleep 0.05; done

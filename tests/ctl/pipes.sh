@@ -17,7 +17,7 @@ END
         -n 1 sh -c "$(traced forward.pid)" "$ctl" forward "${driver[@]}" chain.json : \
         -n 1 "$ctl" consume "${driver[@]}" --topic u --count 3000 --data file:out </dev/null >chain.out 2>chain.err &
     local job=$!
-    for _ in $(seq 400); do [ "$(wc -l <chain.out)" -lt 3000 ] || break; sleep 0.05; done
+    until_lines chain.out 3000
     kill -INT "$(cat forward.pid)" # nothing says that topic s is complete
     wait $job || fail "exit code $?"
     same some.ndjson chain.out
@@ -129,7 +129,7 @@ case_raw() {
     echo 'in -> t' >control
     until_pipe in
     printf 'say "x\\y" \xc3\xa9\ncut \xc3\nlong \xc0\xaf \xed\xa0\x80\n\x01\t{\n01\n\n{"n":1.10}\n' >in
-    for _ in $(seq 200); do [ "$(wc -l <raw.out)" -lt 6 ] || break; sleep 0.05; done
+    until_lines raw.out 6
     kill -INT "$(cat fifo.pid)"
     wait $job || fail "exit code $?"
     says raw.err "fifo: in: 6 events stored in 't', 0 not, 0 malformed lines; interrupted"
