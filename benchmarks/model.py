@@ -162,7 +162,7 @@ OWNERS, PRODUCERS = 64, 1024
 
 def producer_ns(batch, metadata, data):
     messages = 3 + (batch if data else 0)
-    return (PUSH["c"] + batch * (PUSH["o"] + (PUSH["d"] if data else 0)) + (3 + 3 * LOOKS) * ROUND_TRIP +
+    return (PUSH["c"] + batch * (PUSH["o"] + (PUSH["d"] if data else 0)) + (3 + 2 * LOOKS) * ROUND_TRIP +
             messages * MESSAGE + batch * (metadata + data + 40) / BYTES_PER_NS)
 
 

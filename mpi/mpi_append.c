@@ -41,8 +41,8 @@ typedef struct sender {
     size_t capacity;
     char *packed; /* rma: small data segments of the batch under way, one after the other; reused */
     size_t packed_room;
-    int64_t seen_ns;                       /* before an append looked for the next two; 0: never */
-    mofka_mpi_place_t head, tail;          /* a hint */
+    int64_t seen_ns; /* rma: before an append looked for the head; 0: never. Hints: */
+    mofka_mpi_place_t head, tail;
     uint64_t state[MOFKA_MPI_STATE_WORDS]; /* on its way, until a flush */
 } sender_t;
 
@@ -221,15 +221,15 @@ static mofka_status_t full(const mofka_mpi_partition_t *p) {
 
 /* Whether the last append saw the state just now: so long ago at most that the log has not gone round
  * 2^32 events or units meanwhile. */
-static bool is_fresh(const mofka_mpi_partition_t *p, const sender_t *sender, int64_t now_ns) {
-    return !p->w->doorbells && sender->seen_ns != 0 && now_ns - sender->seen_ns <= HINT_NS;
+static bool is_fresh(const sender_t *sender) {
+    return sender->seen_ns != 0 && mofka_mpi_now_ns() - sender->seen_ns <= HINT_NS;
 }
 
 /* Whether it saw so much room that step 1 need not look, which takes round trips: a quarter stays free.
  * Where it is wrong, the batch is reserved and waits. */
 static bool saw_room(const mofka_mpi_partition_t *p, const sender_t *sender,
                      const mofka_batch_t *batch) {
-    if (!is_fresh(p, sender, mofka_mpi_now_ns()))
+    if (!is_fresh(sender))
         return false;
     mofka_mpi_place_t end = end_of(batch, sender->tail);
     end.events += p->slots / 4;
@@ -237,20 +237,17 @@ static bool saw_room(const mofka_mpi_partition_t *p, const sender_t *sender,
     return mofka_mpi_fits(p, sender->head, end);
 }
 
-/* Step 2. True: there is room for it, and the state is not read; else `state` is what it is now. */
-static bool reserve(const mofka_mpi_partition_t *p, sender_t *sender, mofka_batch_t *batch,
-                    mofka_mpi_state_t *state) {
+/* Step 2. NULL: there is room for it, and the state is not read; else `*state`, as it is now. */
+static const mofka_mpi_state_t *reserve(const mofka_mpi_partition_t *p, sender_t *sender,
+                                        mofka_batch_t *batch, mofka_mpi_state_t *state) {
     uint64_t units = mofka_mpi_units(batch->metadata_bytes + batch->data_bytes);
     uint64_t add = (uint64_t)batch->event_count << 32 | units;
     uint64_t old =
         p->w->ops->fetch_add(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(reservation), add);
-    int64_t now_ns = p->w->doorbells ? 0 : mofka_mpi_now_ns();
-    bool fresh = is_fresh(p, sender, now_ns), room = false;
-    mofka_mpi_place_t place;
-    if (fresh) {
-        place = mofka_mpi_complete_word(old, sender->head, true);
-        room = mofka_mpi_fits(p, sender->head, end_of(batch, place));
-    }
+    bool fresh = is_fresh(sender);
+    sender->seen_ns = p->w->doorbells ? 0 : mofka_mpi_now_ns();
+    mofka_mpi_place_t place = mofka_mpi_complete_word(old, sender->head, true);
+    bool room = fresh && mofka_mpi_fits(p, sender->head, end_of(batch, place));
     if (!room) {
         *state = mofka_mpi_state(p);
         sender->head = state->head;
@@ -259,9 +256,8 @@ static bool reserve(const mofka_mpi_partition_t *p, sender_t *sender, mofka_batc
     batch->reserved = true;
     batch->scratch[SCRATCH_EVENTS] = place.events;
     batch->scratch[SCRATCH_UNITS] = place.units;
-    sender->seen_ns = now_ns;
     sender->tail = end_of(batch, place);
-    return room;
+    return room ? NULL : state;
 }
 
 /* Step 3: a topic that is being completed decides by its last id. */
@@ -358,18 +354,17 @@ static mofka_status_t put(const mofka_mpi_partition_t *p, sender_t *sender, mofk
 static mofka_status_t fill(const mofka_mpi_partition_t *p, sender_t *sender, mofka_batch_t *batch,
                            const mofka_mpi_state_t *state, due_t *due) {
     uint64_t id = batch->scratch[SCRATCH_EVENTS];
-    if (!state) {
-        mofka_status_t status = put(p, sender, batch, true);
-        if (status)
-            return status;
-        mofka_mpi_state_t late = mofka_mpi_state_of(sender->state);
-        sender->head = late.head;
-        return check_complete(p, late, id, due);
-    }
-    mofka_status_t status = check_complete(p, *state, id, due);
-    if (!status && !mofka_mpi_fits(p, state->head, end_of(batch, (mofka_mpi_place_t){0, 0})))
+    mofka_status_t status = state ? check_complete(p, *state, id, due) : MOFKA_OK;
+    if (!status && state &&
+        !mofka_mpi_fits(p, state->head, end_of(batch, (mofka_mpi_place_t){0, 0})))
         status = wait_for_room(p, batch, due);
-    return status ? status : put(p, sender, batch, false);
+    if (!status)
+        status = put(p, sender, batch, !state);
+    if (status || state)
+        return status;
+    mofka_mpi_state_t late = mofka_mpi_state_of(sender->state);
+    sender->head = late.head;
+    return check_complete(p, late, id, due);
 }
 
 /* Steps 3 to 7. */
@@ -380,7 +375,7 @@ static mofka_status_t finish(const mofka_mpi_partition_t *p, sender_t *sender, m
     if (status == MOFKA_ERR_TIMEOUT)
         return mofka_fail(MOFKA_ERR_POSSIBLY_STORED,
                           "topic '%s', partition %zu: events %" PRIu64 " to %" PRIu64
-                          " are reserved and wait for room",
+                          " are reserved, and not stored in time",
                           p->topic, p->index, id, id + batch->event_count - 1);
     if (status)
         return status;
@@ -403,15 +398,15 @@ static mofka_status_t go_on(const mofka_mpi_partition_t *p, sender_t *sender, mo
         return full(p);
     if (status)
         return status;
-    mofka_mpi_state_t state;
-    bool room = false;
+    mofka_mpi_state_t now;
+    const mofka_mpi_state_t *state = &now;
     if (again)
-        state = mofka_mpi_state(p);
+        now = mofka_mpi_state(p);
     else
-        room = reserve(p, sender, batch, &state);
+        state = reserve(p, sender, batch, &now);
     status = mofka_mpi_window_check(p->w);
     if (!status)
-        status = finish(p, sender, batch, room ? NULL : &state, due);
+        status = finish(p, sender, batch, state, due);
     if (!status)
         *first_id = batch->scratch[SCRATCH_EVENTS];
     return status;
@@ -467,6 +462,8 @@ static mofka_status_t close_producer(void *self, int flushed) {
 
 static void destroy(void *self) {
     mpi_producer_t *producer = self;
+    if (mofka_mpi_window_check(producer->topic->w)) /* MPI may yet write state words */
+        return;
     for (size_t i = 0; i < producer->topic->partition_count; i++)
         free(producer->senders[i].entries), free(producer->senders[i].packed);
     free(producer);

@@ -52,8 +52,8 @@ static inline void mofka_mpi_store(const mofka_mpi_partition_t *p, size_t field,
     p->w->ops->store(p->w, p->owner, p->base + field, value);
 }
 
-/* How far a partition is. A producer reads it *after* its own reservation, which holds the head back
- * and makes the completion exact, and so obeys `closing`. */
+/* How far a partition is. A producer reads `closing` *after* its own reservation, and so obeys it; the
+ * head is then held back by that reservation, and an older one is a lower bound. */
 typedef struct mofka_mpi_state {
     mofka_mpi_place_t head;
     uint64_t closing, complete;

@@ -1,9 +1,9 @@
 /*
  * Windows of remote memory: MPI_Win_allocate, one lock_all for the window's life, and only Put,
- * Get, Accumulate, Rget_accumulate and flush. One operation per word beside NO_OP: SUM for counters,
+ * Get, Accumulate, Get_accumulate, Rget_accumulate and flush. One operation per word beside NO_OP: SUM for counters,
  * REPLACE for everything else. MPI_Compare_and_swap is not used: Open MPI 4.1.4 crashes in it.
  *
- * Operations on words are request-based, because flush spins: where the target's progress thread
+ * Operations on words that are waited for are request-based, because flush spins: where the target's progress thread
  * sleeps, or ranks share cores, the origin must leave its core while it waits.
  */
 #include "mpi_layout.h"
@@ -216,6 +216,7 @@ static void rma_load_run(mofka_mpi_window_t *w, int rank, uint64_t offset, uint6
 
 static void rma_get_words(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                           size_t count) {
+    assert(count <= MOFKA_MPI_RUN_WORDS_MAX);
     memset(words, 0, count * sizeof *words);
     TRY(w, MPI_Get_accumulate, words, 0, MPI_UINT64_T, words, (int)count, MPI_UINT64_T, rank,
         place(w, rank, offset), (int)count, MPI_UINT64_T, MPI_NO_OP, w->win);
