@@ -7,8 +7,8 @@
  *   rma    MPI_Win_allocate            Put, Get, Rget_accumulate, ...    bounded back-off
  *
  * Words are 64-bit and 8-aligned. load, store, exchange and fetch_add are sequentially consistent
- * among themselves. put, get and get_words may be under way until flush(rank) returns; bytes put before a
- * flush are visible to whoever loads a word stored after it.
+ * among themselves. put, get and get_words may be under way until flush(rank) returns; bytes put
+ * before a flush are visible to whoever loads a word stored after it.
  *
  * An MPI error is kept (the first one, with its text) and told by flush and by
  * mofka_mpi_window_check; words read after it are 0. So paths check where they publish and where

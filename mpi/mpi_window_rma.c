@@ -1,10 +1,10 @@
 /*
- * Windows of remote memory: MPI_Win_allocate, one lock_all for the window's life, and only Put,
- * Get, Accumulate, Get_accumulate, Rget_accumulate and flush. One operation per word beside NO_OP: SUM for counters,
- * REPLACE for everything else. MPI_Compare_and_swap is not used: Open MPI 4.1.4 crashes in it.
+ * Windows of remote memory: MPI_Win_allocate, one lock_all for the window's life, and only Put, Get,
+ * Accumulate, Get_accumulate, Rget_accumulate and flush. One operation per word beside NO_OP: SUM for
+ * counters, REPLACE for everything else. MPI_Compare_and_swap is not used: Open MPI 4.1.4 crashes in it.
  *
- * Operations on words that are waited for are request-based, because flush spins: where the target's progress thread
- * sleeps, or ranks share cores, the origin must leave its core while it waits.
+ * Operations on words that are waited for are request-based, because flush spins: where the target's
+ * progress thread sleeps, or ranks share cores, the origin must leave its core while it waits.
  */
 #include "mpi_layout.h"
 #include "mpi_window.h"
