@@ -221,15 +221,15 @@ static mofka_status_t full(const mofka_mpi_partition_t *p) {
 
 /* Whether the last append saw the state just now: so long ago at most that the log has not gone round
  * 2^32 events or units meanwhile. */
-static bool is_fresh(const sender_t *sender) {
-    return sender->seen_ns != 0 && mofka_mpi_now_ns() - sender->seen_ns <= HINT_NS;
+static bool is_fresh(const sender_t *sender, int64_t now_ns) {
+    return sender->seen_ns != 0 && now_ns - sender->seen_ns <= HINT_NS;
 }
 
 /* Whether it saw so much room that step 1 need not look, which takes round trips: a quarter stays free.
  * Where it is wrong, the batch is reserved and waits. */
 static bool saw_room(const mofka_mpi_partition_t *p, const sender_t *sender,
                      const mofka_batch_t *batch) {
-    if (!is_fresh(sender))
+    if (p->w->doorbells || !is_fresh(sender, mofka_mpi_now_ns()))
         return false;
     mofka_mpi_place_t end = end_of(batch, sender->tail);
     end.events += p->slots / 4;
@@ -244,8 +244,9 @@ static const mofka_mpi_state_t *reserve(const mofka_mpi_partition_t *p, sender_t
     uint64_t add = (uint64_t)batch->event_count << 32 | units;
     uint64_t old =
         p->w->ops->fetch_add(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(reservation), add);
-    bool fresh = is_fresh(sender);
-    sender->seen_ns = p->w->doorbells ? 0 : mofka_mpi_now_ns();
+    int64_t now_ns = p->w->doorbells ? 0 : mofka_mpi_now_ns();
+    bool fresh = is_fresh(sender, now_ns);
+    sender->seen_ns = now_ns;
     mofka_mpi_place_t place = mofka_mpi_complete_word(old, sender->head, true);
     bool room = fresh && mofka_mpi_fits(p, sender->head, end_of(batch, place));
     if (!room) {
