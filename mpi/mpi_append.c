@@ -21,6 +21,7 @@
  * Step 1 asks nothing either while a quarter of the partition was seen free behind the batch. So a
  * batch costs three round trips: reserve, flush, publish.
  */
+#include "mpi_pace.h"
 #include "mpi_topic.h"
 
 #include <inttypes.h>
@@ -43,6 +44,7 @@ typedef struct sender {
     size_t packed_room;
     int64_t seen_ns; /* rma: before an append looked for the head; 0: never. Hints: */
     mofka_mpi_place_t head, tail;
+    mofka_mpi_pace_t pace;
     uint64_t state[MOFKA_MPI_STATE_WORDS]; /* on its way, until a flush */
 } sender_t;
 
@@ -311,15 +313,22 @@ static const char *pack(const mofka_mpi_partition_t *p, sender_t *sender,
     return sender->packed;
 }
 
-static void put_data(const mofka_mpi_partition_t *p, sender_t *sender, const mofka_batch_t *batch,
-                     uint64_t at) {
+static void put_payload(const mofka_mpi_partition_t *p, sender_t *sender,
+                        const mofka_batch_t *batch, uint64_t at) {
+    size_t bytes = batch->metadata_bytes + batch->data_bytes;
     const char *packed = pack(p, sender, batch);
+    mofka_mpi_timed_t timed = mofka_mpi_pace_start(&sender->pace, p, bytes);
+    mofka_mpi_put_t put =
+        timed.way == MOFKA_MPI_PAST_CACHES ? p->w->ops->put_past_caches : p->w->ops->put;
+    mofka_mpi_ring_put(p, put, at, batch->metadata, batch->metadata_bytes);
+    at += batch->metadata_bytes;
     if (packed)
-        mofka_mpi_ring_put(p, at, packed, batch->data_bytes);
+        mofka_mpi_ring_put(p, put, at, packed, batch->data_bytes);
     for (size_t i = 0; i < batch->segment_count && !packed; i++) {
-        mofka_mpi_ring_put(p, at, batch->segments[i].ptr, batch->segments[i].size);
+        mofka_mpi_ring_put(p, put, at, batch->segments[i].ptr, batch->segments[i].size);
         at += batch->segments[i].size;
     }
+    mofka_mpi_pace_stop(&sender->pace, timed, bytes);
 }
 
 /* Step 5, and the sender's state words if they are asked for. */
@@ -328,8 +337,7 @@ static mofka_status_t put(const mofka_mpi_partition_t *p, sender_t *sender, mofk
     uint64_t id = batch->scratch[SCRATCH_EVENTS];
     uint64_t metadata = batch->scratch[SCRATCH_UNITS] * MOFKA_MPI_UNIT_BYTES;
     uint64_t data = metadata + batch->metadata_bytes;
-    mofka_mpi_ring_put(p, metadata, batch->metadata, batch->metadata_bytes);
-    put_data(p, sender, batch, data);
+    put_payload(p, sender, batch, metadata);
     for (size_t i = 0; i < batch->event_count; i++) {
         mofka_mpi_entry_t *entry = &sender->entries[i];
         *entry = (mofka_mpi_entry_t){.id_1 = id + i + 1,

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LARGE_BYTES_MIN ((size_t)64 << 10)
 #define LOCK_TRIES 16 /* before the first sleep: who holds a lock holds it for a microsecond */
 
 static uint64_t pages(uint64_t bytes) {
@@ -36,7 +35,6 @@ void mofka_mpi_partition_place(mofka_mpi_partition_t *p) {
     p->flags = p->base + pages(sizeof(mofka_mpi_control_t));
     p->entries = p->flags + lines(MOFKA_MPI_FLAG_BYTES * p->slots);
     p->ring = p->entries + lines(sizeof(mofka_mpi_entry_t) * p->slots);
-    p->past_caches = p->w->ops->put_large && p->ring_bytes > p->w->cache_bytes;
 }
 
 mofka_status_t mofka_mpi_partition_format(const mofka_mpi_partition_t *p, mofka_mpi_place_t start) {
@@ -191,23 +189,15 @@ mofka_status_t mofka_mpi_trim(const mofka_mpi_partition_t *p, mofka_mpi_place_t 
     return status ? status : mofka_mpi_window_check(p->w);
 }
 
-/* Large payload in a ring larger than the last-level cache may go past the caches; in smaller rings that
- * would be slower for who reads it. */
-static void put_piece(const mofka_mpi_partition_t *p, uint64_t at, const void *source,
-                      size_t bytes) {
-    if (p->past_caches && bytes >= LARGE_BYTES_MIN)
-        p->w->ops->put_large(p->w, p->owner, p->ring + at, source, bytes);
-    else if (bytes > 0)
-        p->w->ops->put(p->w, p->owner, p->ring + at, source, bytes);
-}
-
-void mofka_mpi_ring_put(const mofka_mpi_partition_t *p, uint64_t position, const void *source,
-                        size_t bytes) {
+void mofka_mpi_ring_put(const mofka_mpi_partition_t *p, mofka_mpi_put_t put, uint64_t position,
+                        const void *source, size_t bytes) {
     uint64_t at = position % p->ring_bytes;
     size_t first = bytes < p->ring_bytes - at ? bytes : (size_t)(p->ring_bytes - at);
     assert(bytes <= p->ring_bytes);
-    put_piece(p, at, source, first);
-    put_piece(p, 0, (const char *)source + first, bytes - first);
+    if (first > 0)
+        put(p->w, p->owner, p->ring + at, source, first);
+    if (bytes > first)
+        put(p->w, p->owner, p->ring, (const char *)source + first, bytes - first);
 }
 
 void mofka_mpi_ring_get(const mofka_mpi_partition_t *p, uint64_t position, void *target,

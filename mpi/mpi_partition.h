@@ -22,8 +22,7 @@ typedef struct mofka_mpi_partition {
     uint64_t slots;
     uint64_t ring_bytes;
     mofka_mpi_retention_t retention;
-    uint64_t flags, entries, ring; /* offsets in the owner's share */
-    bool past_caches; /* what goes round the ring has left the caches when it is overwritten */
+    uint64_t flags, entries, ring;           /* offsets in the owner's share */
     const struct mofka_mpi_partition *bells; /* partition 0, which has the topic's data bell */
 } mofka_mpi_partition_t;
 
@@ -85,9 +84,10 @@ mofka_status_t mofka_mpi_trim(const mofka_mpi_partition_t *p, mofka_mpi_place_t 
 /* Whether `need` (a tail after the new batch) fits behind `head`. */
 bool mofka_mpi_fits(const mofka_mpi_partition_t *p, mofka_mpi_place_t head, mofka_mpi_place_t need);
 
-/* Copy between the payload ring and memory, wrapping. Gets are under way until a flush. */
-void mofka_mpi_ring_put(const mofka_mpi_partition_t *p, uint64_t position, const void *source,
-                        size_t bytes);
+/* Copy between the payload ring and memory, wrapping, by one of the window's puts, or get. Under way
+ * until a flush. */
+void mofka_mpi_ring_put(const mofka_mpi_partition_t *p, mofka_mpi_put_t put, uint64_t position,
+                        const void *source, size_t bytes);
 void mofka_mpi_ring_get(const mofka_mpi_partition_t *p, uint64_t position, void *target,
                         size_t bytes);
 /* The same for `count` entries from id on. */

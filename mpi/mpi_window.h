@@ -37,21 +37,17 @@ typedef struct mofka_mpi_piece {
     size_t bytes; /* at least 1 */
 } mofka_mpi_piece_t;
 
-/* Two ways to put, and what they took lately. Threads may lose one another's numbers. */
-typedef struct mofka_mpi_pace {
-    _Atomic uint32_t turn;
-    _Atomic uint64_t cost[2]; /* ns per MiB; 0: never timed */
-} mofka_mpi_pace_t;
+typedef void (*mofka_mpi_put_t)(mofka_mpi_window_t *w, int rank, uint64_t offset,
+                                const void *source, size_t bytes);
 
 typedef struct mofka_mpi_window_ops {
     const char *name;
     /* Make this rank's share, of `bytes` (pages), and find the others'. Collective; errors are this
      * rank's own, the driver makes them everyone's. */
     mofka_status_t (*open)(mofka_mpi_window_t *w, MPI_Comm comm, uint64_t bytes);
-    void (*put)(mofka_mpi_window_t *w, int rank, uint64_t offset, const void *source, size_t bytes);
-    /* Optional: a large put of what leaves the caches before anyone reads it. */
-    void (*put_large)(mofka_mpi_window_t *w, int rank, uint64_t offset, const void *source,
-                      size_t bytes);
+    mofka_mpi_put_t put;
+    /* Optional: a put whose bytes are in memory afterwards, not in this core's caches. */
+    mofka_mpi_put_t put_past_caches;
     void (*get)(mofka_mpi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes);
     /* The same as get of each piece. rma: one operation for thousands of them (8192 pieces
      * of 8 bytes: MPICH 4.0.2 32 ms as gets, 0.3 ms so; Open MPI 4.1.4 0.13 and 0.12). */
@@ -88,16 +84,15 @@ typedef struct mofka_mpi_window_ops {
 struct mofka_mpi_window {
     const mofka_mpi_window_ops_t *ops;
     int rank, size;
-    char **base;        /* shm, heap: each rank's memory here; rma: own only; on a page's start */
-    MPI_Aint *skip;     /* rma: bytes of each rank's window before its page starts; else NULL */
-    bool doorbells;     /* whether sleep_on and ring work */
-    size_t cache_bytes; /* of the last-level cache, where put_large is there */
-    mofka_mpi_pace_t pace; /* of put_large */
-    size_t run_words;      /* as many words as are worth loading at a time */
-    int64_t spin_ns;       /* how long to look again before sleeping; 0: ranks share cores */
-    bool one_thread;       /* MPI may be called by `thread` only */
-    _Atomic bool shut;     /* appends give up; see mofka_mpi_window_shut */
-    _Atomic int appends;   /* under way in this process */
+    char **base;         /* shm, heap: each rank's memory here; rma: own only; on a page's start */
+    MPI_Aint *skip;      /* rma: bytes of each rank's window before its page starts; else NULL */
+    bool doorbells;      /* whether sleep_on and ring work */
+    size_t cache_bytes;  /* of the last-level cache, where put_past_caches is there */
+    size_t run_words;    /* as many words as are worth loading at a time */
+    int64_t spin_ns;     /* how long to look again before sleeping; 0: ranks share cores */
+    bool one_thread;     /* MPI may be called by `thread` only */
+    _Atomic bool shut;   /* appends give up; see mofka_mpi_window_shut */
+    _Atomic int appends; /* under way in this process */
     pthread_t thread;
     MPI_Win win; /* MPI_WIN_NULL for heap, and until it is made */
     struct mofka_mpi_late

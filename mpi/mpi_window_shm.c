@@ -18,6 +18,7 @@
 #include <mofka/status.h>
 
 #define LINE_BYTES 64
+#define PAST_CACHES_BYTES_MIN 1024
 /* Where the system does not tell the last-level cache's size. */
 #define CACHE_BYTES_DEFAULT ((size_t)32 << 20)
 
@@ -32,50 +33,23 @@ static void shm_put(mofka_mpi_window_t *w, int rank, uint64_t offset, const void
 }
 
 #if defined(__x86_64__)
-/* Whole cache lines by non-temporal stores, which every x86-64 has: the lines are not read first. The
- * flush fences them. */
-static void copy_past_caches(char *to, const char *from, size_t bytes) {
-    size_t lead = -(uintptr_t)to % LINE_BYTES, head = lead < bytes ? lead : bytes;
-    memcpy(to, from, head);
-    for (bytes -= head, to += head, from += head; bytes >= LINE_BYTES;
+/* Whole cache lines by non-temporal stores, which every x86-64 has. The flush fences them. Of few lines
+ * too many are shared with what stands beside them. */
+static void shm_put_past_caches(mofka_mpi_window_t *w, int rank, uint64_t offset,
+                                const void *source, size_t bytes) {
+    char *to = w->base[rank] + offset;
+    const char *from = source;
+    size_t lead = bytes < PAST_CACHES_BYTES_MIN ? bytes : -(uintptr_t)to % LINE_BYTES;
+    memcpy(to, from, lead);
+    for (bytes -= lead, to += lead, from += lead; bytes >= LINE_BYTES;
          bytes -= LINE_BYTES, to += LINE_BYTES, from += LINE_BYTES)
         for (size_t i = 0; i < LINE_BYTES; i += sizeof(__m128i))
             _mm_stream_si128((__m128i *)(void *)(to + i),
                              _mm_loadu_si128((const __m128i *)(const void *)(from + i)));
     memcpy(to, from, bytes);
 }
-
-enum { PLAIN, PAST_CACHES };
-#define OTHER_WAY_EVERY 64 /* puts */
-
-/* A put of this way took so long: what it costs on the mean. One that was interrupted counts little. */
-static void learn(_Atomic uint64_t *cost, int64_t ns, size_t bytes) {
-    uint64_t known = atomic_load_explicit(cost, memory_order_relaxed);
-    uint64_t now = ((uint64_t)ns << 20) / bytes + 1;
-    if (known > 0)
-        now = (7 * known + (now < 2 * known ? now : 2 * known)) / 8;
-    atomic_store_explicit(cost, now, memory_order_relaxed);
-}
-
-/* Which stores are faster changes with the machine and its moment: both ways are timed, and the faster
- * one is kept. */
-static void shm_put_large(mofka_mpi_window_t *w, int rank, uint64_t offset, const void *source,
-                          size_t bytes) {
-    mofka_mpi_pace_t *pace = &w->pace;
-    uint32_t turn = atomic_fetch_add_explicit(&pace->turn, 1, memory_order_relaxed);
-    bool past = atomic_load_explicit(&pace->cost[PAST_CACHES], memory_order_relaxed) <
-                atomic_load_explicit(&pace->cost[PLAIN], memory_order_relaxed);
-    int way = (turn % OTHER_WAY_EVERY == 0) != past ? PAST_CACHES : PLAIN;
-    char *to = w->base[rank] + offset;
-    int64_t start = mofka_mpi_now_ns();
-    if (way == PAST_CACHES)
-        copy_past_caches(to, source, bytes);
-    else
-        memcpy(to, source, bytes);
-    learn(&pace->cost[way], mofka_mpi_now_ns() - start, bytes);
-}
 #else
-#define shm_put_large NULL
+#define shm_put_past_caches NULL
 #endif
 
 static void shm_get(mofka_mpi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes) {
@@ -197,7 +171,7 @@ static const mofka_mpi_window_ops_t shm_ops = {
     .name = "shm",
     .open = shm_open_window,
     .put = shm_put,
-    .put_large = shm_put_large,
+    .put_past_caches = shm_put_past_caches,
     .get = shm_get,
     .get_pieces = shm_get_pieces,
     .flush = shm_flush,
