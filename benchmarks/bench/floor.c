@@ -15,8 +15,8 @@
 enum { TAG_MESSAGE, TAG_BACK };
 
 const char *floor_name(floor_kind_t kind) {
-    static const char *const names[FLOOR_COUNT] = {"memcpy", "two_copy", "zero_copy", "put",
-                                                   "get",    "isend",    "sendrecv",  "fetch_add"};
+    static const char *const names[FLOOR_COUNT] = {"memcpy", "two_copy", "zero_copy", "put", "get",
+                                                   "isend",  "sendrecv", "fetch_add", "line"};
     return names[kind];
 }
 
@@ -145,6 +145,26 @@ static void read_in_place(floor_t *f, uint64_t count) {
     }
 }
 
+/* Without pauses, which would be most of the time. The core is offered to others only where that is
+ * late anyway. */
+static void await_line(const flag_t *line, uint64_t turn) {
+    for (int looks = 1; atomic_load_explicit(&line->turn, memory_order_acquire) != turn; looks++)
+        if (looks % 4096 == 0)
+            sched_yield();
+}
+
+static void pass_line(floor_t *f, uint64_t trips) {
+    flag_t *line = &f->flags[f->slots];
+    for (uint64_t i = 0; i < trips; i++, f->number += 2) {
+        if (f->rank == RECEIVER)
+            await_line(line, f->number + 1);
+        atomic_store_explicit(&line->turn, f->number + 1 + (f->rank == RECEIVER),
+                              memory_order_release);
+        if (f->rank == SENDER)
+            await_line(line, f->number + 2);
+    }
+}
+
 /* ---- MPI ------------------------------------------------------------------------------------- */
 
 /* A round that takes far longer than it should ends: a target that other processes keep from its core
@@ -259,6 +279,9 @@ static uint64_t play(floor_t *f, floor_kind_t kind, uint64_t count, mfi_histogra
         return count;
     case FLOOR_ZERO_COPY:
         (sends ? copy_in : read_in_place)(f, count);
+        return count;
+    case FLOOR_LINE:
+        pass_line(f, count / 2);
         return count;
     default:
         break;

@@ -3,7 +3,8 @@
  *
  * Two windows, each with its memory at the receiver:
  *
- *   shared   flags (one cache line per slot), then on the next page the ring of slots
+ *   shared   flags (one cache line per slot, and the one that `line` passes), then on the next page the
+ *            ring of slots
  *   remote   from its first page on: the ring of slots, then one counter in a line of its own (a word
  *            that fetch_add uses is used by nothing else)
  *

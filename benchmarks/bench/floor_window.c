@@ -9,7 +9,8 @@
 #define LINE ((size_t)64)
 /* MPI counts are int. */
 #define MESSAGE_BYTES_MAX ((size_t)1 << 30)
-#define SHARED_KINDS (1U << FLOOR_MEMCPY | 1U << FLOOR_TWO_COPY | 1U << FLOOR_ZERO_COPY)
+#define SHARED_KINDS                                                                               \
+    (1U << FLOOR_MEMCPY | 1U << FLOOR_TWO_COPY | 1U << FLOOR_ZERO_COPY | 1U << FLOOR_LINE)
 #define PRIVATE_KINDS (1U << FLOOR_ISEND)
 
 static bool both(MPI_Comm comm, bool good) {
@@ -77,10 +78,10 @@ static bool open_shared(floor_t *f) {
     if (!both(f->comm, floor_shares_node(f->comm))) {
         if (f->rank == SENDER)
             fprintf(stderr, "mofka-bench: floors: sender and receiver do not share a node, so "
-                            "there is no memcpy, two_copy and zero_copy\n");
+                            "there is no memcpy, two_copy, zero_copy and line\n");
         return false;
     }
-    size_t flag_bytes = whole_pages(f->slots * sizeof(flag_t));
+    size_t flag_bytes = whole_pages((f->slots + 1) * sizeof(flag_t));
     size_t bytes = flag_bytes + whole_pages(f->slots * f->stride);
     /* The sender has a page, too: MPIs misplace the neighbours of an empty share. */
     size_t share = whole_pages(1) + (f->rank == RECEIVER ? bytes : 0);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define ADAPTIVE_BATCH_BYTES ((size_t)1 << 20)
+#define LINE_ROUND_S 5e-3
 
 static int ascending(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
@@ -31,7 +32,7 @@ static size_t batch_bytes(const settings_t *s) {
 /* An rma window's puts and gets each stay in one core; where MPI makes it of memory that ranks share, a
  * stream's bytes cross from one to the other, as they do in two_copy. */
 static unsigned kinds_of(const settings_t *s, bool shm, bool near) {
-    unsigned kinds = 1u << FLOOR_ISEND | (near ? 1u << FLOOR_TWO_COPY : 0);
+    unsigned kinds = 1u << FLOOR_ISEND | (near ? 1u << FLOOR_TWO_COPY | 1u << FLOOR_LINE : 0);
     kinds |= shm ? 1u << FLOOR_MEMCPY : 1u << FLOOR_PUT | 1u << FLOOR_GET;
     return kinds | (s->zero_copy ? 1u << FLOOR_ZERO_COPY : 0);
 }
@@ -48,9 +49,10 @@ void paired_open(paired_t *p, const job_t *job, const settings_t *s) {
     double failed = 0;
     for (int i = 0; i < FLOOR_COUNT; i++) {
         p->bytes[i] = i == FLOOR_PUT || i == FLOOR_GET ? batch_bytes(s) : event;
+        size_t ring_bytes = i == FLOOR_LINE ? 0 : s->partition_bytes;
         if (!here || !(p->kinds & 1u << i))
             continue;
-        p->floors[i] = floor_open(job->pair, p->bytes[i], s->partition_bytes, 1u << i);
+        p->floors[i] = floor_open(job->pair, p->bytes[i], ring_bytes, 1u << i);
         failed += !p->floors[i];
     }
     if (job_max(job, failed) > 0)
@@ -80,9 +82,14 @@ void paired_round(paired_t *p, double gb_per_s, double pushed, double pulled) {
     for (int i = 0; i < FLOOR_COUNT; i++) {
         if (!(p->kinds & 1u << i))
             continue;
-        double rate =
-            p->floors[i] ? floor_round(p->floors[i], (floor_kind_t)i, PAIRED_ROUND_S, NULL) : 0;
+        double seconds = i == FLOOR_LINE ? LINE_ROUND_S : PAIRED_ROUND_S;
+        double rate = p->floors[i] ? floor_round(p->floors[i], (floor_kind_t)i, seconds, NULL) : 0;
         rate = job_max(p->job, rate);
+        if (i == FLOOR_LINE) {
+            p->speed[i][p->count] = 2e6 / rate;
+            p->ratio[i][p->count] = NAN;
+            continue;
+        }
         double subject = i == FLOOR_PUT ? pushed : i == FLOOR_GET ? pulled : gb_per_s;
         p->speed[i][p->count] = rate * (double)p->bytes[i] * 1e-9;
         p->ratio[i][p->count] = subject / p->speed[i][p->count];

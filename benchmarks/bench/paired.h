@@ -13,8 +13,9 @@ typedef struct paired {
     floor_t *floors[FLOOR_COUNT]; /* at the pair's ranks; put and get may have larger messages */
     size_t bytes[FLOOR_COUNT];
     unsigned kinds;
-    size_t count, room;                              /* rounds */
-    double *speed[FLOOR_COUNT], *ratio[FLOOR_COUNT]; /* GB/s; subject to floor */
+    size_t count, room;         /* rounds */
+    double *speed[FLOOR_COUNT]; /* GB/s; of line: us there and back */
+    double *ratio[FLOOR_COUNT]; /* subject to floor; of line: NAN */
 } paired_t;
 
 /* The floors that belong to the window, in messages of an event's size (put and get: of a batch's).

@@ -27,9 +27,9 @@ typedef struct raw {
 } raw_t;
 
 static const int group_of[FLOOR_COUNT] = {
-    [FLOOR_MEMCPY] = SHARED,      [FLOOR_TWO_COPY] = SHARED,    [FLOOR_ZERO_COPY] = SHARED,
-    [FLOOR_PUT] = ONE_SIDED,      [FLOOR_GET] = ONE_SIDED,      [FLOOR_ISEND] = TWO_SIDED,
-    [FLOOR_SENDRECV] = TWO_SIDED, [FLOOR_FETCH_ADD] = ONE_SIDED};
+    [FLOOR_MEMCPY] = SHARED,      [FLOOR_TWO_COPY] = SHARED,     [FLOOR_ZERO_COPY] = SHARED,
+    [FLOOR_PUT] = ONE_SIDED,      [FLOOR_GET] = ONE_SIDED,       [FLOOR_ISEND] = TWO_SIDED,
+    [FLOOR_SENDRECV] = TWO_SIDED, [FLOOR_FETCH_ADD] = ONE_SIDED, [FLOOR_LINE] = SHARED};
 
 /* Messages per second: the median of the rounds. NULL: nobody's to measure. */
 static double measure(raw_t *raw, floor_t *floor, floor_kind_t kind, mfi_histogram_t *times) {
@@ -110,6 +110,16 @@ static void additions(raw_t *raw) {
     floor_close(floor);
 }
 
+static void line_round_trip(raw_t *raw) {
+    if (raw->interrupted)
+        return;
+    floor_t *floor = open_if_usable(raw, SHARED, 8, 1U << FLOOR_LINE);
+    double rate = measure(raw, floor, FLOOR_LINE, NULL);
+    if (spread(raw, FLOOR_LINE, 8, &rate))
+        report_value(raw->job, raw->settings, "line_round_trip", 8, 2e6 / rate, "us");
+    floor_close(floor);
+}
+
 int run_raw(const job_t *job, const settings_t *settings) {
     static const size_t sizes[] = {8, 128, 1 << 10, 4 << 10, 64 << 10, 1 << 20, 4 << 20};
     raw_t raw = {.job = job, .settings = settings, .usable = {true, true, true}};
@@ -123,6 +133,7 @@ int run_raw(const job_t *job, const settings_t *settings) {
     half_round_trip(&raw, 8);
     half_round_trip(&raw, 64);
     additions(&raw);
+    line_round_trip(&raw);
     free(raw.rounds);
     return raw.failed || raw.interrupted;
 }

@@ -128,6 +128,7 @@ static void add_floors(cJSON *o, const result_t *r) {
         }
     /* Messages and events are of one size, so their rates stand as their bytes do. */
     add_number(ratio, "isend_rate", r->ratio[FLOOR_ISEND]);
+    add_number(baseline, "line_round_trip_us", r->baseline[FLOOR_LINE]);
     add_number(baseline, "sendrecv_p50_us", r->sendrecv_p50);
     add_number(baseline, "sendrecv_p99_us", r->sendrecv_p99);
     add_number(ratio, "sendrecv_latency", r->latency_ratio_p50);
@@ -195,6 +196,8 @@ static void result_text(const settings_t *s, const result_t *r, FILE *out) {
         if (!isnan(r->ratio[i]))
             fprintf(out, "; %.3g of %s (%.3g GB/s)", r->ratio[i], floor_name((floor_kind_t)i),
                     r->baseline[i]);
+    if (!isnan(r->baseline[FLOOR_LINE]))
+        fprintf(out, "; a cache line there and back %.3g us", r->baseline[FLOOR_LINE]);
     if (!isnan(r->latency_ratio_p50))
         fprintf(out, "; %.3g of the half round trip (p99 %.3g)", r->latency_ratio_p50,
                 r->latency_ratio_p99);
