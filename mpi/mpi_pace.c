@@ -2,7 +2,7 @@
 #include "mpi_pace.h"
 
 #define TIMED_BYTES_MIN ((size_t)8 << 10)
-#define OTHER_WAY_EVERY 64 /* batches */
+#define OTHER_WAY_EVERY 256 /* batches */
 #define CLEAR_WIN 4
 
 mofka_mpi_timed_t mofka_mpi_pace_start(mofka_mpi_pace_t *pace, const mofka_mpi_partition_t *p,
