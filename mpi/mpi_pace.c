@@ -2,7 +2,7 @@
 #include "mpi_pace.h"
 
 #define TIMED_BYTES_MIN ((size_t)8 << 10)
-#define OTHER_WAY_EVERY 256 /* batches */
+#define OTHER_WAY_EVERY 251 /* batches: prime, so that it keeps no step with a pattern of theirs */
 #define CLEAR_WIN 4
 
 mofka_mpi_timed_t mofka_mpi_pace_start(mofka_mpi_pace_t *pace, const mofka_mpi_partition_t *p,
@@ -16,17 +16,14 @@ mofka_mpi_timed_t mofka_mpi_pace_start(mofka_mpi_pace_t *pace, const mofka_mpi_p
                                mofka_mpi_now_ns()};
 }
 
-/* An interruption makes a batch slower for once, and counts little; nothing makes one faster for
- * once. */
+/* The least that it took lately: an interruption makes a batch slower for once, and counts little. */
 void mofka_mpi_pace_stop(mofka_mpi_pace_t *pace, mofka_mpi_timed_t timed, size_t bytes) {
     if (timed.start_ns == 0)
         return;
     uint64_t *cost = &pace->cost[timed.way];
     uint64_t now = ((uint64_t)(mofka_mpi_now_ns() - timed.start_ns) << 20) / bytes + 1;
-    if (*cost == 0)
+    if (*cost == 0 || now < *cost)
         *cost = now;
-    else if (now < *cost)
-        *cost = (*cost + now) / 2;
     else
-        *cost = (7 * *cost + (now < 2 * *cost ? now : 2 * *cost)) / 8;
+        *cost = (7 * *cost + (now < 2 * *cost ? now : 2 * *cost) + 7) / 8;
 }

@@ -46,7 +46,7 @@ typedef struct mofka_mpi_window_ops {
      * rank's own, the driver makes them everyone's. */
     mofka_status_t (*open)(mofka_mpi_window_t *w, MPI_Comm comm, uint64_t bytes);
     mofka_mpi_put_t put;
-    /* Optional: a put whose bytes are in memory afterwards, not in this core's caches. */
+    /* Optional: a put that leaves what it can in memory, and not in this core's caches. */
     mofka_mpi_put_t put_past_caches;
     void (*get)(mofka_mpi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes);
     /* The same as get of each piece. rma: one operation for thousands of them (8192 pieces
@@ -87,7 +87,7 @@ struct mofka_mpi_window {
     char **base;         /* shm, heap: each rank's memory here; rma: own only; on a page's start */
     MPI_Aint *skip;      /* rma: bytes of each rank's window before its page starts; else NULL */
     bool doorbells;      /* whether sleep_on and ring work */
-    size_t cache_bytes;  /* of the last-level cache, where put_past_caches is there */
+    size_t cache_bytes;  /* of a last-level cache, where put_past_caches is there */
     size_t run_words;    /* as many words as are worth loading at a time */
     int64_t spin_ns;     /* how long to look again before sleeping; 0: ranks share cores */
     bool one_thread;     /* MPI may be called by `thread` only */

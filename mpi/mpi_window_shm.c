@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -32,7 +33,8 @@ static void shm_put(mofka_mpi_window_t *w, int rank, uint64_t offset, const void
     memcpy(w->base[rank] + offset, source, bytes);
 }
 
-#if defined(__x86_64__)
+/* ThreadSanitizer does not see these stores. */
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
 /* Whole cache lines by non-temporal stores, which every x86-64 has. The flush fences them. Of few lines
  * too many are shared with what stands beside them. */
 static void shm_put_past_caches(mofka_mpi_window_t *w, int rank, uint64_t offset,
@@ -190,13 +192,23 @@ static const mofka_mpi_window_ops_t shm_ops = {
     .destroy = shm_destroy,
 };
 
+/* Of a cache that cores share: glibc 2.36's sysconf adds up those of an AMD socket. */
+static size_t cache_bytes(void) {
+    size_t kib = 0;
+    FILE *file = fopen("/sys/devices/system/cpu/cpu0/cache/index3/size", "re");
+    if (file && fscanf(file, "%zuK", &kib) != 1)
+        kib = 0;
+    if (file)
+        fclose(file);
+    return kib ? kib << 10 : CACHE_BYTES_DEFAULT;
+}
+
 static mofka_mpi_window_t *window_new(int rank, int size) {
     mofka_mpi_window_t *w = mofka_mpi_window_new(&shm_ops, rank, size, (size_t)size);
     if (w) {
         w->doorbells = true;
         w->run_words = 1;
-        long cache_bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
-        w->cache_bytes = cache_bytes > 0 ? (size_t)cache_bytes : CACHE_BYTES_DEFAULT;
+        w->cache_bytes = cache_bytes();
     } else {
         mofka_fail(MOFKA_ERR_MEMORY, "no memory for a window");
     }

@@ -66,11 +66,11 @@ static void both_ways_are_timed(void **state) {
     assert_true(pace.cost[MOFKA_MPI_PAST_CACHES] > 0);
     pace = (mofka_mpi_pace_t){.cost = {100, 100}};
     int others = 0;
-    for (int i = 0; i < 25600; i++)
+    for (int i = 0; i < 25100; i++)
         others += is_past(&pace, 1 << 20);
     assert_int_equal(others, 100);
     pace.cost[MOFKA_MPI_PLAIN] = 1000;
-    for (int i = 0; i < 25600; i++)
+    for (int i = 0; i < 25100; i++)
         others -= !is_past(&pace, 1 << 20);
     assert_int_equal(others, 0);
     timed = mofka_mpi_pace_start(&pace, &partition, 100); /* too small to be worth a clock */
@@ -81,15 +81,43 @@ static void both_ways_are_timed(void **state) {
     assert_memory_equal(&pace, &before, sizeof pace);
 }
 
+static void batch_of(mofka_mpi_pace_t *pace, mofka_mpi_way_t way, int64_t ns, size_t bytes) {
+    mofka_mpi_pace_stop(pace, (mofka_mpi_timed_t){way, mofka_mpi_now_ns() - ns}, bytes);
+}
+
 static void one_slow_batch_counts_little(void **state) {
     (void)state;
     mofka_mpi_pace_t pace = {.cost = {1000, 0}};
-    mofka_mpi_timed_t timed = {MOFKA_MPI_PLAIN, mofka_mpi_now_ns() - 3600 * INT64_C(1000000000)};
-    mofka_mpi_pace_stop(&pace, timed, 1 << 20); /* an hour */
+    batch_of(&pace, MOFKA_MPI_PLAIN, 3600 * INT64_C(1000000000), 1 << 20); /* an hour */
     assert_int_equal(pace.cost[MOFKA_MPI_PLAIN], 1125);
-    timed.start_ns = mofka_mpi_now_ns();
-    mofka_mpi_pace_stop(&pace, timed, SIZE_MAX >> 21 << 20); /* no time for so much */
-    assert_int_equal(pace.cost[MOFKA_MPI_PLAIN], 563);
+    batch_of(&pace, MOFKA_MPI_PLAIN, 0, SIZE_MAX >> 21 << 20); /* no time for so much */
+    assert_int_equal(pace.cost[MOFKA_MPI_PLAIN], 1);
+    for (int i = 0; i < 100; i++)
+        batch_of(&pace, MOFKA_MPI_PLAIN, 1000000, 1 << 20);
+    assert_in_range(pace.cost[MOFKA_MPI_PLAIN], 100000, 1100000);
+}
+
+/* Batches of 1 MiB at so many ns each, until the choice is `past`: how many. */
+static int until(mofka_mpi_pace_t *pace, bool past, int64_t plain_ns, int64_t past_ns) {
+    int count = 0;
+    for (; is_past(&(mofka_mpi_pace_t){.cost = {pace->cost[0], pace->cost[1]}}, 1 << 20) != past;
+         count++) {
+        assert_true(count < 1000);
+        mofka_mpi_way_t way = mofka_mpi_pace_start(pace, &partition, 1 << 20).way;
+        batch_of(pace, way, way == MOFKA_MPI_PAST_CACHES ? past_ns : plain_ns, 1 << 20);
+    }
+    return count;
+}
+
+static void choices_follow_the_machine(void **state) {
+    (void)state;
+    if (!window->ops->put_past_caches)
+        skip();
+    mofka_mpi_pace_t pace = {.turn = 0};
+    batch_of(&pace, MOFKA_MPI_PLAIN, 4000000000, 1 << 20); /* the first one was interrupted */
+    assert_true(until(&pace, false, 25000000, 40000000) <= 600);
+    assert_true(until(&pace, true, 300000000, 40000000) <= 200);
+    assert_true(until(&pace, false, 25000000, 60000000) <= 600);
 }
 
 static void puts_are_exact(mofka_mpi_put_t put) {
@@ -122,6 +150,7 @@ int main(void) {
                                         close_window),
         cmocka_unit_test_setup_teardown(both_ways_are_timed, open_window, close_window),
         cmocka_unit_test(one_slow_batch_counts_little),
+        cmocka_unit_test_setup_teardown(choices_follow_the_machine, open_window, close_window),
         cmocka_unit_test_setup_teardown(past_the_caches_goes_what_was_given, open_window,
                                         close_window),
     };

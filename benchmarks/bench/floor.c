@@ -148,7 +148,8 @@ static void read_in_place(floor_t *f, uint64_t count) {
 /* Without pauses, which would be most of the time. The core is offered to others only where that is
  * late anyway. */
 static void await_line(const flag_t *line, uint64_t turn) {
-    for (int looks = 1; atomic_load_explicit(&line->turn, memory_order_acquire) != turn; looks++)
+    for (unsigned looks = 1; atomic_load_explicit(&line->turn, memory_order_acquire) != turn;
+         looks++)
         if (looks % 4096 == 0)
             sched_yield();
 }

@@ -47,7 +47,7 @@ struct floor {
     MPI_Status *no_statuses;
     walk_t passed;        /* slots that went from the sender to the receiver: equal on both */
     walk_t alone;         /* slots that the sender used by itself */
-    uint64_t number;      /* stamped next */
+    uint64_t number;      /* stamped next; of `line`: its value */
     bool damaged, failed; /* a stamp was wrong; an MPI call failed (told) */
     double deadline;      /* of the round */
     double speed[FLOOR_COUNT];

@@ -49,6 +49,8 @@ void paired_open(paired_t *p, const job_t *job, const settings_t *s) {
     double failed = 0;
     for (int i = 0; i < FLOOR_COUNT; i++) {
         p->bytes[i] = i == FLOOR_PUT || i == FLOOR_GET ? batch_bytes(s) : event;
+        if (i == FLOOR_LINE)
+            p->bytes[i] = 8;
         size_t ring_bytes = i == FLOOR_LINE ? 0 : s->partition_bytes;
         if (!here || !(p->kinds & 1u << i))
             continue;
