@@ -2,28 +2,57 @@
 #include "mpi_pace.h"
 
 #define TIMED_BYTES_MIN ((size_t)8 << 10)
-#define OTHER_WAY_EVERY 251 /* batches: prime, so that it keeps no step with a pattern of theirs */
 #define CLEAR_WIN 4
+#define LAPS_BETWEEN_TRIALS 256
+#define TRIAL_LAPS 2
+
+static mofka_mpi_way_t better(const mofka_mpi_pace_t *pace, const mofka_mpi_partition_t *p) {
+    uint64_t win = p->ring_bytes > p->w->cache_bytes ? 1 : CLEAR_WIN;
+    return win * pace->cost[MOFKA_MPI_PAST_CACHES] < pace->cost[MOFKA_MPI_PLAIN]
+               ? MOFKA_MPI_PAST_CACHES
+               : MOFKA_MPI_PLAIN;
+}
+
+static void change(mofka_mpi_pace_t *pace) {
+    pace->way = pace->way == MOFKA_MPI_PLAIN ? MOFKA_MPI_PAST_CACHES : MOFKA_MPI_PLAIN;
+    pace->bytes = 0;
+}
+
+static void begin_trial(mofka_mpi_pace_t *pace) {
+    change(pace);
+    pace->cost[pace->way] = 0;
+    pace->trial = true;
+}
+
+static void end_trial(mofka_mpi_pace_t *pace, const mofka_mpi_partition_t *p) {
+    pace->trial = false;
+    if (better(pace, p) != pace->way)
+        change(pace);
+}
 
 mofka_mpi_timed_t mofka_mpi_pace_start(mofka_mpi_pace_t *pace, const mofka_mpi_partition_t *p,
                                        size_t bytes) {
     if (!p->w->ops->put_past_caches || bytes < TIMED_BYTES_MIN)
-        return (mofka_mpi_timed_t){MOFKA_MPI_PLAIN, 0};
-    uint64_t win = p->ring_bytes > p->w->cache_bytes ? 1 : CLEAR_WIN;
-    bool past = win * pace->cost[MOFKA_MPI_PAST_CACHES] < pace->cost[MOFKA_MPI_PLAIN];
-    bool other = ++pace->turn % OTHER_WAY_EVERY == 0;
-    return (mofka_mpi_timed_t){past != other ? MOFKA_MPI_PAST_CACHES : MOFKA_MPI_PLAIN,
-                               mofka_mpi_now_ns()};
+        return (mofka_mpi_timed_t){.way = MOFKA_MPI_PLAIN};
+    uint64_t lap = p->ring_bytes < p->w->cache_bytes ? p->ring_bytes : p->w->cache_bytes;
+    bool both_known = pace->cost[MOFKA_MPI_PLAIN] > 0 && pace->cost[MOFKA_MPI_PAST_CACHES] > 0;
+    uint64_t due = (both_known ? LAPS_BETWEEN_TRIALS : TRIAL_LAPS) * lap;
+    bool doubted = both_known && pace->bytes >= lap && better(pace, p) != pace->way;
+    if (pace->trial && pace->bytes >= TRIAL_LAPS * lap)
+        end_trial(pace, p);
+    else if (!pace->trial && (doubted || pace->bytes >= due))
+        begin_trial(pace);
+    return (mofka_mpi_timed_t){pace->way, pace->bytes >= lap, mofka_mpi_now_ns()};
 }
 
-/* The least that it took lately: an interruption makes a batch slower for once, and counts little. */
+/* An interruption makes a batch slower for once, and counts little. */
 void mofka_mpi_pace_stop(mofka_mpi_pace_t *pace, mofka_mpi_timed_t timed, size_t bytes) {
     if (timed.start_ns == 0)
         return;
+    pace->bytes += bytes;
+    if (!timed.counts)
+        return;
     uint64_t *cost = &pace->cost[timed.way];
     uint64_t now = ((uint64_t)(mofka_mpi_now_ns() - timed.start_ns) << 20) / bytes + 1;
-    if (*cost == 0 || now < *cost)
-        *cost = now;
-    else
-        *cost = (7 * *cost + (now < 2 * *cost ? now : 2 * *cost) + 7) / 8;
+    *cost = *cost == 0 ? now : (7 * *cost + (now < 2 * *cost ? now : 2 * *cost) + 7) / 8;
 }

@@ -6,8 +6,13 @@
  * cache to be written, and taken over once more to be read. On an EPYC 9004, copies of 1 MiB into and
  * out of a ring of 8 MiB make 32 to 40 GB/s with one cache and 3 to 5 with two; non-temporal stores,
  * which go to memory, make 15 to 18 and 20 to 25. Which cores share a cache changes while a job runs
- * (schedulers move ranks, hypervisors move cores), so a sender times its batches from 8 KiB on: most
- * go the way that was chosen, a few the other. Smaller ones are put plainly.
+ * (schedulers move ranks, hypervisors move cores), so a sender times its batches from 8 KiB on. Smaller
+ * ones are put plainly.
+ *
+ * What a batch costs depends on where the one before it, a lap of the ring ago, has left its lines: the
+ * first plain batches after others seem twice as good as plain ones are. So the other way is tried for
+ * two laps, of which the second counts: now and then, and when the cost of the chosen way has changed
+ * so that it would not be chosen now.
  *
  * A producer does not see what its way costs the consumer, who finds the bytes in memory then, and not
  * in a shared cache. So that way has to win clearly: with one cache, plain stores never took more
@@ -24,13 +29,16 @@ typedef enum mofka_mpi_way { MOFKA_MPI_PLAIN, MOFKA_MPI_PAST_CACHES } mofka_mpi_
 
 /* Of a sender, which appends from one thread at a time. Zero: nothing is known. */
 typedef struct mofka_mpi_pace {
-    unsigned turn;
-    uint64_t cost[2]; /* of each way, ns per MiB; 0: never timed */
+    mofka_mpi_way_t way; /* the chosen one, or the other one in its trial */
+    bool trial;
+    uint64_t bytes;   /* put this way since it was taken */
+    uint64_t cost[2]; /* of each way, ns per MiB; 0: not known */
 } mofka_mpi_pace_t;
 
 /* A batch on its way. */
 typedef struct mofka_mpi_timed {
     mofka_mpi_way_t way;
+    bool counts;      /* this lap's batches tell the way's cost */
     int64_t start_ns; /* 0: not timed */
 } mofka_mpi_timed_t;
 

@@ -6,6 +6,8 @@
 #include "mpi_pace.h"
 
 #define BYTES 16384
+#define BATCH_BYTES 8192
+#define SECOND INT64_C(1000000000)
 
 static mofka_mpi_window_t *window;
 static mofka_mpi_partition_t partition;
@@ -14,7 +16,7 @@ static char memory[BYTES], expected[BYTES], source[BYTES];
 static int open_window(void **state) {
     (void)state;
     char *base = memory;
-    partition = (mofka_mpi_partition_t){.ring_bytes = BYTES};
+    partition = (mofka_mpi_partition_t){.ring_bytes = 8 * BATCH_BYTES};
     if (mofka_mpi_window_heap(&base, 0, 1, &window))
         return 1;
     partition.w = window;
@@ -27,97 +29,79 @@ static int close_window(void **state) {
     return 0;
 }
 
-static bool is_past(mofka_mpi_pace_t *pace, size_t bytes) {
-    return mofka_mpi_pace_start(pace, &partition, bytes).way == MOFKA_MPI_PAST_CACHES;
+/* A batch that took so many ns per MiB by its way: very many, against which the test's own time is
+ * nothing. */
+static mofka_mpi_way_t put_one(mofka_mpi_pace_t *pace, const int64_t costs[2]) {
+    mofka_mpi_timed_t timed = mofka_mpi_pace_start(pace, &partition, BATCH_BYTES);
+    timed.start_ns = mofka_mpi_now_ns() - costs[timed.way] * BATCH_BYTES / (1 << 20);
+    mofka_mpi_pace_stop(pace, timed, BATCH_BYTES);
+    return timed.way;
 }
 
-/* Known costs: plain ones, those past the caches. */
-static bool chosen(uint64_t plain, uint64_t past) {
-    mofka_mpi_pace_t pace = {.cost = {plain, past}};
-    return is_past(&pace, 1 << 20);
+/* How many of the laps of such batches go past the caches. */
+static int laps_past(mofka_mpi_pace_t *pace, int laps, int64_t plain, int64_t past) {
+    int64_t costs[2] = {[MOFKA_MPI_PLAIN] = plain, [MOFKA_MPI_PAST_CACHES] = past};
+    uint64_t count = 0, lap = partition.ring_bytes / BATCH_BYTES;
+    for (uint64_t i = 0; i < (uint64_t)laps * lap; i++)
+        count += put_one(pace, costs) == MOFKA_MPI_PAST_CACHES;
+    assert_int_equal(count % lap, 0);
+    return (int)(count / lap);
 }
 
 static void past_the_caches_has_to_win_clearly(void **state) {
     (void)state;
     if (!window->ops->put_past_caches)
         skip();
-    assert_true(chosen(401, 100));
-    assert_false(chosen(400, 100));
-    assert_false(chosen(100, 100));
-    partition.ring_bytes = window->cache_bytes;
-    assert_false(chosen(400, 100));
-    partition.ring_bytes++; /* leaves the cache anyway */
-    assert_true(chosen(101, 100));
-    assert_false(chosen(100, 100));
+    mofka_mpi_pace_t pace = {.bytes = 0};
+    assert_int_equal(laps_past(&pace, 100, 4 * SECOND, 5 * SECOND / 4), 2); /* the trial */
+    pace = (mofka_mpi_pace_t){.bytes = 0};
+    assert_int_equal(laps_past(&pace, 100, 4 * SECOND, 3 * SECOND / 4), 98);
+    window->cache_bytes = partition.ring_bytes; /* it fits, just */
+    pace = (mofka_mpi_pace_t){.bytes = 0};
+    assert_int_equal(laps_past(&pace, 100, 4 * SECOND, 3 * SECOND), 2);
+    window->cache_bytes /= 2; /* and is also what counts as a lap */
+    pace = (mofka_mpi_pace_t){.bytes = 0};
+    assert_int_equal(laps_past(&pace, 100, 4 * SECOND, 3 * SECOND), 99);
+    pace = (mofka_mpi_pace_t){.bytes = 0};
+    assert_int_equal(laps_past(&pace, 100, 4 * SECOND, 5 * SECOND), 1);
 }
 
-static void both_ways_are_timed(void **state) {
+static void the_choice_follows_the_machine(void **state) {
     (void)state;
     if (!window->ops->put_past_caches)
         skip();
-    mofka_mpi_pace_t pace = {.turn = 0};
-    mofka_mpi_timed_t timed = mofka_mpi_pace_start(&pace, &partition, 1 << 20);
-    assert_int_equal(timed.way, MOFKA_MPI_PLAIN);
-    mofka_mpi_pace_stop(&pace, timed, 1 << 20);
-    assert_true(pace.cost[MOFKA_MPI_PLAIN] > 0);
-    timed = mofka_mpi_pace_start(&pace, &partition, 1 << 20);
-    assert_int_equal(timed.way, MOFKA_MPI_PAST_CACHES); /* never timed */
-    mofka_mpi_pace_stop(&pace, timed, 1 << 20);
-    assert_true(pace.cost[MOFKA_MPI_PAST_CACHES] > 0);
-    pace = (mofka_mpi_pace_t){.cost = {100, 100}};
-    int others = 0;
-    for (int i = 0; i < 25100; i++)
-        others += is_past(&pace, 1 << 20);
-    assert_int_equal(others, 100);
-    pace.cost[MOFKA_MPI_PLAIN] = 1000;
-    for (int i = 0; i < 25100; i++)
-        others -= !is_past(&pace, 1 << 20);
-    assert_int_equal(others, 0);
-    timed = mofka_mpi_pace_start(&pace, &partition, 100); /* too small to be worth a clock */
-    assert_int_equal(timed.way, MOFKA_MPI_PLAIN);
-    assert_true(timed.start_ns == 0);
-    mofka_mpi_pace_t before = pace;
-    mofka_mpi_pace_stop(&pace, timed, 100);
-    assert_memory_equal(&pace, &before, sizeof pace);
+    mofka_mpi_pace_t pace = {.bytes = 0};
+    assert_int_equal(laps_past(&pace, 20, 2 * SECOND, 3 * SECOND), 2);
+    assert_in_range(laps_past(&pace, 100, 30 * SECOND, 3 * SECOND), 90, 100); /* seen at once */
+    assert_in_range(laps_past(&pace, 300, 2 * SECOND, 3 * SECOND), 150, 257); /* in a trial */
+    assert_int_equal(laps_past(&pace, 50, 2 * SECOND, 3 * SECOND), 0);
+    assert_in_range(laps_past(&pace, 1024, 2 * SECOND, 3 * SECOND), 6, 8); /* trials go on */
 }
 
-static void batch_of(mofka_mpi_pace_t *pace, mofka_mpi_way_t way, int64_t ns, size_t bytes) {
-    mofka_mpi_pace_stop(pace, (mofka_mpi_timed_t){way, mofka_mpi_now_ns() - ns}, bytes);
+static void small_batches_are_plain_and_not_timed(void **state) {
+    (void)state;
+    mofka_mpi_pace_t pace = {.way = MOFKA_MPI_PAST_CACHES}, before = pace;
+    mofka_mpi_timed_t timed = mofka_mpi_pace_start(&pace, &partition, BATCH_BYTES - 1);
+    assert_int_equal(timed.way, MOFKA_MPI_PLAIN);
+    mofka_mpi_pace_stop(&pace, timed, BATCH_BYTES - 1);
+    assert_memory_equal(&pace, &before, sizeof pace);
 }
 
 static void one_slow_batch_counts_little(void **state) {
     (void)state;
     mofka_mpi_pace_t pace = {.cost = {1000, 0}};
-    batch_of(&pace, MOFKA_MPI_PLAIN, 3600 * INT64_C(1000000000), 1 << 20); /* an hour */
+    mofka_mpi_timed_t timed = {MOFKA_MPI_PLAIN, true, mofka_mpi_now_ns() - 3600 * SECOND};
+    mofka_mpi_pace_stop(&pace, timed, 1 << 20);
     assert_int_equal(pace.cost[MOFKA_MPI_PLAIN], 1125);
-    batch_of(&pace, MOFKA_MPI_PLAIN, 0, SIZE_MAX >> 21 << 20); /* no time for so much */
-    assert_int_equal(pace.cost[MOFKA_MPI_PLAIN], 1);
+    timed.counts = false;
+    mofka_mpi_pace_stop(&pace, timed, 1 << 20);
+    assert_int_equal(pace.cost[MOFKA_MPI_PLAIN], 1125);
+    assert_int_equal(pace.bytes, 2 << 20);
+    pace.cost[MOFKA_MPI_PLAIN] = 1; /* a clock that stood still; it goes on */
+    timed.counts = true;
     for (int i = 0; i < 100; i++)
-        batch_of(&pace, MOFKA_MPI_PLAIN, 1000000, 1 << 20);
-    assert_in_range(pace.cost[MOFKA_MPI_PLAIN], 100000, 1100000);
-}
-
-/* Batches of 1 MiB at so many ns each, until the choice is `past`: how many. */
-static int until(mofka_mpi_pace_t *pace, bool past, int64_t plain_ns, int64_t past_ns) {
-    int count = 0;
-    for (; is_past(&(mofka_mpi_pace_t){.cost = {pace->cost[0], pace->cost[1]}}, 1 << 20) != past;
-         count++) {
-        assert_true(count < 1000);
-        mofka_mpi_way_t way = mofka_mpi_pace_start(pace, &partition, 1 << 20).way;
-        batch_of(pace, way, way == MOFKA_MPI_PAST_CACHES ? past_ns : plain_ns, 1 << 20);
-    }
-    return count;
-}
-
-static void choices_follow_the_machine(void **state) {
-    (void)state;
-    if (!window->ops->put_past_caches)
-        skip();
-    mofka_mpi_pace_t pace = {.turn = 0};
-    batch_of(&pace, MOFKA_MPI_PLAIN, 4000000000, 1 << 20); /* the first one was interrupted */
-    assert_true(until(&pace, false, 25000000, 40000000) <= 600);
-    assert_true(until(&pace, true, 300000000, 40000000) <= 200);
-    assert_true(until(&pace, false, 25000000, 60000000) <= 600);
+        mofka_mpi_pace_stop(&pace, timed, 1 << 20);
+    assert_true(pace.cost[MOFKA_MPI_PLAIN] > 100000);
 }
 
 static void puts_are_exact(mofka_mpi_put_t put) {
@@ -148,9 +132,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(past_the_caches_has_to_win_clearly, open_window,
                                         close_window),
-        cmocka_unit_test_setup_teardown(both_ways_are_timed, open_window, close_window),
+        cmocka_unit_test_setup_teardown(the_choice_follows_the_machine, open_window, close_window),
+        cmocka_unit_test_setup_teardown(small_batches_are_plain_and_not_timed, open_window,
+                                        close_window),
         cmocka_unit_test(one_slow_batch_counts_little),
-        cmocka_unit_test_setup_teardown(choices_follow_the_machine, open_window, close_window),
         cmocka_unit_test_setup_teardown(past_the_caches_goes_what_was_given, open_window,
                                         close_window),
     };
