@@ -78,6 +78,24 @@ static void the_choice_follows_the_machine(void **state) {
     assert_in_range(laps_past(&pace, 1024, 2 * SECOND, 3 * SECOND), 6, 8); /* trials go on */
 }
 
+/* Plain batches are cheap for a lap after others. That is no reason to stay with them. */
+static void the_first_lap_does_not_count(void **state) {
+    (void)state;
+    if (!window->ops->put_past_caches)
+        skip();
+    mofka_mpi_pace_t pace = {.bytes = 0};
+    assert_int_equal(laps_past(&pace, 100, 30 * SECOND, 3 * SECOND), 98);
+    uint64_t lap = partition.ring_bytes / BATCH_BYTES, plain = 0, on_end = 0;
+    for (uint64_t i = 0; i < 1024 * lap; i++) {
+        int64_t costs[2] = {[MOFKA_MPI_PLAIN] = (on_end < lap ? 3 : 30) * SECOND,
+                            [MOFKA_MPI_PAST_CACHES] = 3 * SECOND};
+        bool is_plain = put_one(&pace, costs) == MOFKA_MPI_PLAIN;
+        on_end = is_plain ? on_end + 1 : 0;
+        plain += is_plain;
+    }
+    assert_in_range(plain / lap, 6, 8); /* the trials */
+}
+
 static void small_batches_are_plain_and_not_timed(void **state) {
     (void)state;
     mofka_mpi_pace_t pace = {.way = MOFKA_MPI_PAST_CACHES}, before = pace;
@@ -133,6 +151,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(past_the_caches_has_to_win_clearly, open_window,
                                         close_window),
         cmocka_unit_test_setup_teardown(the_choice_follows_the_machine, open_window, close_window),
+        cmocka_unit_test_setup_teardown(the_first_lap_does_not_count, open_window, close_window),
         cmocka_unit_test_setup_teardown(small_batches_are_plain_and_not_timed, open_window,
                                         close_window),
         cmocka_unit_test(one_slow_batch_counts_little),
