@@ -35,12 +35,13 @@ mofka_mpi_timed_t mofka_mpi_pace_start(mofka_mpi_pace_t *pace, const mofka_mpi_p
     if (!p->w->ops->put_past_caches || bytes < TIMED_BYTES_MIN)
         return (mofka_mpi_timed_t){.way = MOFKA_MPI_PLAIN};
     uint64_t lap = p->ring_bytes < p->w->cache_bytes ? p->ring_bytes : p->w->cache_bytes;
+    bool known = pace->cost[pace->way] > 0; /* a batch may be of many laps */
     bool both_known = pace->cost[MOFKA_MPI_PLAIN] > 0 && pace->cost[MOFKA_MPI_PAST_CACHES] > 0;
     uint64_t due = (both_known ? LAPS_BETWEEN_TRIALS : TRIAL_LAPS) * lap;
     bool doubted = both_known && pace->bytes >= lap && better(pace, p) != pace->way;
-    if (pace->trial && pace->bytes >= TRIAL_LAPS * lap)
+    if (known && pace->trial && pace->bytes >= TRIAL_LAPS * lap)
         end_trial(pace, p);
-    else if (!pace->trial && (doubted || pace->bytes >= due))
+    else if (known && !pace->trial && (doubted || pace->bytes >= due))
         begin_trial(pace);
     return (mofka_mpi_timed_t){pace->way, pace->bytes >= lap, mofka_mpi_now_ns()};
 }

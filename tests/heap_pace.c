@@ -64,6 +64,11 @@ static void past_the_caches_has_to_win_clearly(void **state) {
     assert_int_equal(laps_past(&pace, 100, 4 * SECOND, 3 * SECOND), 99);
     pace = (mofka_mpi_pace_t){.bytes = 0};
     assert_int_equal(laps_past(&pace, 100, 4 * SECOND, 5 * SECOND), 1);
+    window->cache_bytes = BATCH_BYTES / 4; /* a batch is of laps */
+    pace = (mofka_mpi_pace_t){.bytes = 0};
+    int64_t costs[2] = {[MOFKA_MPI_PLAIN] = 4 * SECOND, [MOFKA_MPI_PAST_CACHES] = 3 * SECOND};
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(put_one(&pace, costs), i < 2 ? MOFKA_MPI_PLAIN : MOFKA_MPI_PAST_CACHES);
 }
 
 static void the_choice_follows_the_machine(void **state) {
