@@ -85,8 +85,7 @@ def case_2(bench, scale):
 
     rows = stream("--zero-copy", "--baseline")
     ratios, _ = alternate(bench, lambda: stream(repeats=1),
-                          lambda: stream("--zero-copy", repeats=1), "gb_per_s",
-                          rounds=5)
+                          lambda: stream("--zero-copy", repeats=1), "gb_per_s", rounds=5)
     faster = statistics.median(ratios)
     return [at_least("zero-copy: of a zero-copy pipeline", rows, "ratio.zero_copy", 0.9),
             ("zero-copy: of case 1", f"{faster:.3g}", "> 1", faster > 1,

@@ -2,7 +2,7 @@
 #include "mpi_pace.h"
 
 #define TIMED_BYTES_MIN ((size_t)8 << 10)
-#define CLEAR_WIN 4
+#define CLEAR_WIN 3
 #define LAPS_BETWEEN_TRIALS 256
 #define TRIAL_LAPS 2
 
@@ -33,7 +33,7 @@ static void end_trial(mofka_mpi_pace_t *pace, const mofka_mpi_partition_t *p) {
 mofka_mpi_timed_t mofka_mpi_pace_start(mofka_mpi_pace_t *pace, const mofka_mpi_partition_t *p,
                                        size_t bytes) {
     if (!p->w->ops->put_past_caches || bytes < TIMED_BYTES_MIN)
-        return (mofka_mpi_timed_t){.way = MOFKA_MPI_PLAIN};
+        return (mofka_mpi_timed_t){MOFKA_MPI_PLAIN, 0};
     uint64_t lap = p->ring_bytes < p->w->cache_bytes ? p->ring_bytes : p->w->cache_bytes;
     bool known = pace->cost[pace->way] > 0; /* a batch may be of many laps */
     bool both_known = pace->cost[MOFKA_MPI_PLAIN] > 0 && pace->cost[MOFKA_MPI_PAST_CACHES] > 0;
@@ -43,15 +43,14 @@ mofka_mpi_timed_t mofka_mpi_pace_start(mofka_mpi_pace_t *pace, const mofka_mpi_p
         end_trial(pace, p);
     else if (known && !pace->trial && (doubted || pace->bytes >= due))
         begin_trial(pace);
-    return (mofka_mpi_timed_t){pace->way, pace->bytes >= lap, mofka_mpi_now_ns()};
+    bool counts = pace->bytes >= lap;
+    pace->bytes += bytes;
+    return (mofka_mpi_timed_t){pace->way, counts ? mofka_mpi_now_ns() : 0};
 }
 
 /* An interruption makes a batch slower for once, and counts little. */
 void mofka_mpi_pace_stop(mofka_mpi_pace_t *pace, mofka_mpi_timed_t timed, size_t bytes) {
     if (timed.start_ns == 0)
-        return;
-    pace->bytes += bytes;
-    if (!timed.counts)
         return;
     uint64_t *cost = &pace->cost[timed.way];
     uint64_t now = ((uint64_t)(mofka_mpi_now_ns() - timed.start_ns) << 20) / bytes + 1;

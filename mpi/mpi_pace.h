@@ -10,15 +10,16 @@
  * ones are put plainly.
  *
  * What a batch costs depends on where the one before it, a lap of the ring ago, has left its lines: the
- * first plain batches after others seem twice as good as plain ones are. So the other way is tried for
+ * first plain batches after others take a half to a quarter of what plain ones take. So the other way is tried for
  * two laps, of which the second counts: now and then, and when the cost of the chosen way has changed
  * so that it would not be chosen now.
  *
  * A producer does not see what its way costs the consumer, who finds the bytes in memory then, and not
- * in a shared cache. So that way has to win clearly: with one cache, plain stores never took more
- * than three times as long, with two they took five to fifteen times. In a ring larger than the
- * last-level cache plain stores have to fetch each line from memory, and any win counts (1 MiB in
- * 256 MiB, one cache: 17.8 GB/s end to end, 15.9 by plain stores).
+ * in a shared cache. So that way has to win clearly, by a factor of three: with one cache, plain batches
+ * took 0.5 to 2 times as long as others, with two caches (1 MiB) 5 to 8 times. In a ring
+ * larger than the last-level cache plain stores have to fetch each line from memory, and any win counts
+ * (256 MiB, GB/s end to end and those by plain stores: 1 MiB 17.8 and 15.9, 128 B 2.8 and 2.4, but 4 KiB
+ * 7.1 and 7.5).
  */
 #ifndef MOFKA_MPI_PACE_H
 #define MOFKA_MPI_PACE_H
@@ -31,15 +32,14 @@ typedef enum mofka_mpi_way { MOFKA_MPI_PLAIN, MOFKA_MPI_PAST_CACHES } mofka_mpi_
 typedef struct mofka_mpi_pace {
     mofka_mpi_way_t way; /* the chosen one, or the other one in its trial */
     bool trial;
-    uint64_t bytes;   /* put this way since it was taken */
+    uint64_t bytes;   /* that went this way since it was taken */
     uint64_t cost[2]; /* of each way, ns per MiB; 0: not known */
 } mofka_mpi_pace_t;
 
 /* A batch on its way. */
 typedef struct mofka_mpi_timed {
     mofka_mpi_way_t way;
-    bool counts;      /* this lap's batches tell the way's cost */
-    int64_t start_ns; /* 0: not timed */
+    int64_t start_ns; /* 0: it tells nothing of its way's cost */
 } mofka_mpi_timed_t;
 
 /* Before a batch of so many bytes is put, and after. */

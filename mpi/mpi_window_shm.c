@@ -8,9 +8,9 @@
 #include <emmintrin.h>
 #endif
 #include <errno.h>
+#include <hwloc.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -192,15 +192,20 @@ static const mofka_mpi_window_ops_t shm_ops = {
     .destroy = shm_destroy,
 };
 
-/* Of a cache that cores share: glibc 2.36's sysconf adds up those of an AMD socket. */
+/* Not sysconf's: of an AMD socket, glibc 2.36 adds all caches up. */
 static size_t cache_bytes(void) {
-    size_t kib = 0;
-    FILE *file = fopen("/sys/devices/system/cpu/cpu0/cache/index3/size", "re");
-    if (file && fscanf(file, "%zuK", &kib) != 1)
-        kib = 0;
-    if (file)
-        fclose(file);
-    return kib ? kib << 10 : CACHE_BYTES_DEFAULT;
+    size_t bytes = 0;
+    hwloc_topology_t topology;
+    if (hwloc_topology_init(&topology))
+        return CACHE_BYTES_DEFAULT;
+    hwloc_topology_set_all_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE);
+    hwloc_topology_set_type_filter(topology, HWLOC_OBJ_L3CACHE, HWLOC_TYPE_FILTER_KEEP_ALL);
+    if (hwloc_topology_load(topology) == 0) {
+        hwloc_obj_t cache = hwloc_get_obj_by_type(topology, HWLOC_OBJ_L3CACHE, 0);
+        bytes = cache ? (size_t)cache->attr->cache.size : 0;
+    }
+    hwloc_topology_destroy(topology);
+    return bytes ? bytes : CACHE_BYTES_DEFAULT;
 }
 
 static mofka_mpi_window_t *window_new(int rank, int size) {

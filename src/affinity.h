@@ -1,4 +1,4 @@
-/* Where workers run: inside the process's own binding. affinity.c is the only user of hwloc. */
+/* Where workers run: inside the process's own binding. */
 #ifndef MOFKA_SRC_AFFINITY_H
 #define MOFKA_SRC_AFFINITY_H
 

@@ -145,24 +145,15 @@ static void read_in_place(floor_t *f, uint64_t count) {
     }
 }
 
-/* Without pauses, which would be most of the time. The core is offered to others only where that is
- * late anyway. */
-static void await_line(const flag_t *line, uint64_t turn) {
-    for (unsigned looks = 1; atomic_load_explicit(&line->turn, memory_order_acquire) != turn;
-         looks++)
-        if (looks % 4096 == 0)
-            sched_yield();
-}
-
 static void pass_line(floor_t *f, uint64_t trips) {
     flag_t *line = &f->flags[f->slots];
     for (uint64_t i = 0; i < trips; i++, f->number += 2) {
         if (f->rank == RECEIVER)
-            await_line(line, f->number + 1);
+            await_turn(line, f->number + 1);
         atomic_store_explicit(&line->turn, f->number + 1 + (f->rank == RECEIVER),
                               memory_order_release);
         if (f->rank == SENDER)
-            await_line(line, f->number + 2);
+            await_turn(line, f->number + 2);
     }
 }
 

@@ -48,10 +48,9 @@ void paired_open(paired_t *p, const job_t *job, const settings_t *s) {
     size_t event = s->metadata_size + s->data_size;
     double failed = 0;
     for (int i = 0; i < FLOOR_COUNT; i++) {
-        p->bytes[i] = i == FLOOR_PUT || i == FLOOR_GET ? batch_bytes(s) : event;
-        if (i == FLOOR_LINE)
-            p->bytes[i] = 8;
-        size_t ring_bytes = i == FLOOR_LINE ? 0 : s->partition_bytes;
+        bool one_sided = i == FLOOR_PUT || i == FLOOR_GET, line = i == FLOOR_LINE;
+        p->bytes[i] = one_sided ? batch_bytes(s) : line ? sizeof(uint64_t) : event;
+        size_t ring_bytes = line ? 0 : s->partition_bytes;
         if (!here || !(p->kinds & 1u << i))
             continue;
         p->floors[i] = floor_open(job->pair, p->bytes[i], ring_bytes, 1u << i);

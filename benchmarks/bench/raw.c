@@ -100,24 +100,14 @@ static void half_round_trip(raw_t *raw, size_t bytes) {
     floor_close(floor);
 }
 
-static void additions(raw_t *raw) {
+/* The rate of a floor whose message is one word. False: there is none to report. */
+static bool of_a_word(raw_t *raw, floor_kind_t kind, double *rate) {
     if (raw->interrupted)
-        return;
-    floor_t *floor = open_if_usable(raw, ONE_SIDED, 8, 1U << FLOOR_FETCH_ADD);
-    double rate = measure(raw, floor, FLOOR_FETCH_ADD, NULL);
-    if (spread(raw, FLOOR_FETCH_ADD, 8, &rate))
-        report_value(raw->job, raw->settings, floor_name(FLOOR_FETCH_ADD), 8, rate, "operations/s");
+        return false;
+    floor_t *floor = open_if_usable(raw, group_of[kind], 8, 1U << kind);
+    *rate = measure(raw, floor, kind, NULL);
     floor_close(floor);
-}
-
-static void line_round_trip(raw_t *raw) {
-    if (raw->interrupted)
-        return;
-    floor_t *floor = open_if_usable(raw, SHARED, 8, 1U << FLOOR_LINE);
-    double rate = measure(raw, floor, FLOOR_LINE, NULL);
-    if (spread(raw, FLOOR_LINE, 8, &rate))
-        report_value(raw->job, raw->settings, "line_round_trip", 8, 2e6 / rate, "us");
-    floor_close(floor);
+    return spread(raw, kind, 8, rate);
 }
 
 int run_raw(const job_t *job, const settings_t *settings) {
@@ -132,8 +122,11 @@ int run_raw(const job_t *job, const settings_t *settings) {
             bandwidth(&raw, sizes[i]);
     half_round_trip(&raw, 8);
     half_round_trip(&raw, 64);
-    additions(&raw);
-    line_round_trip(&raw);
+    double rate;
+    if (of_a_word(&raw, FLOOR_FETCH_ADD, &rate))
+        report_value(job, settings, floor_name(FLOOR_FETCH_ADD), 8, rate, "operations/s");
+    if (of_a_word(&raw, FLOOR_LINE, &rate))
+        report_value(job, settings, "line_round_trip", 8, 2e6 / rate, "us");
     free(raw.rounds);
     return raw.failed || raw.interrupted;
 }
