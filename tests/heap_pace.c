@@ -45,7 +45,6 @@ static int laps_past(mofka_mpi_pace_t *pace, int laps, int64_t plain, int64_t pa
     uint64_t count = 0, lap = partition.ring_bytes / BATCH_BYTES;
     for (uint64_t i = 0; i < (uint64_t)laps * lap; i++)
         count += put_one(pace, costs) == MOFKA_MPI_PAST_CACHES;
-    assert_int_equal(count % lap, 0);
     return (int)(count / lap);
 }
 
