@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Writes the rows of MOFKA_STATUS_MAP, X(NAME, VALUE, CLASS, "TEXT"), as documented enumerators where
 # status.h has them made by MOFKA_STATUS_ENUM.
 /^    X\(MOFKA_/ {

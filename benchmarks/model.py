@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
 """The numbers of MODEL.md: fits the parameters of section 2, compares the predictions of section 3
 with runs that are not in the fit, and works section 4 out.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
 """The standard set of measurements: runs mofka-bench, compares with the bars, makes table and plots.
 
 Called by scripts/bench. Everything that is printed comes from JSON lines that mofka-bench wrote;

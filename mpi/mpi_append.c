@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The producer side: reserve, wait for room, put, publish.
  * Path: push 6/7. Before: batch.c. After: the commit flag's store, below (push 7/7).

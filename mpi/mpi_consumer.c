@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A consumer of an MPI topic: runs of its partitions in turn, acknowledgements, making and ending it.
  *

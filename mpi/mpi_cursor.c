@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Named consumers: joining, leaving, publishing acknowledgements, and waiting for events.
  *

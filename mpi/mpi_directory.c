@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The directory of topics, in rank 0's share: a list of records, appended under the directory's
  * lock and never changed. A record's length is stored last, so readers need no lock: they stop at

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The MPI driver: created collectively over a communicator, closed collectively; nothing in between
  * is.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The MPI driver: its window, its directory, its topics. */
 #ifndef MOFKA_MPI_DRIVER_H
 #define MOFKA_MPI_DRIVER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Selected bytes of a run into the caller's memory, or seen in the window.
  * Path: pull 6/7. Before: data_select.c. After: event.c.

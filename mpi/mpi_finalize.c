@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * MPI_Finalize with a driver that was forgotten: it is closed first.
  *

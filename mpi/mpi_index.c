@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The index of the log: flags, entries and metadata of the next run of one partition.
  * Path: pull 2/7. Before: consumer.c. After: serializer.c.

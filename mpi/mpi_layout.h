@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The picture of the window's memory. Offsets are from the start of a rank's share; "who" names the
  * only writers of a word and the operation; words are 64-bit, each written with one operation

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* See mpi_pace.h. */
 #include "mpi_pace.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Which way of putting a batch into the ring: by plain stores, or past the caches.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * One partition, seen from this process: its place, its geometry, and what appending, reading,
  * trimming and completing share.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The progress thread of an owner in an rma window: one-sided operations on its memory complete
  * only while it is inside MPI. Whoever puts or gets adds to the rank's activity word. While that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The MPI driver's options, and that all ranks mean the same driver. */
 #include <cjson/cJSON.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The MPI driver's options: read by each rank, then agreed on by all. */
 #ifndef MOFKA_MPI_SETTINGS_H
 #define MOFKA_MPI_SETTINGS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the topics of the job hold, read from the directory and from the partitions' control blocks by
  * any rank, with no handle of a topic and with no rank's help.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Topics of the MPI driver, as this process sees them. */
 #include <cjson/cJSON.h>
 #include <stdlib.h>

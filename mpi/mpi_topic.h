@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A topic of the MPI driver, opened by this process, and the parts made from it. */
 #ifndef MOFKA_MPI_TOPIC_H
 #define MOFKA_MPI_TOPIC_H

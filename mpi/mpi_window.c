@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What all windows share: clocks, waiting, the first MPI error. */
 #include "mpi_layout.h"
 #include "mpi_window.h"

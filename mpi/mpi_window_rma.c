@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Windows of remote memory: MPI_Win_allocate, one lock_all for the window's life, and only Put, Get,
  * Accumulate, Get_accumulate, Rget_accumulate and flush. One operation per word beside NO_OP: SUM for

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Windows in memory that all ranks can address: shm (MPI_Win_allocate_shared) and heap (threads).
  */
 #include "mpi_layout.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Pinning with hwloc, inside the binding that the process inherited (Open MPI binds each rank to
  * one core for two ranks or fewer).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Where workers run: inside the process's own binding. */
 #ifndef MOFKA_SRC_AFFINITY_H
 #define MOFKA_SRC_AFFINITY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Batches: filling, sealing, sending. The picture is in batch.h. */
 #include "batch.h"
 #include "log.h"

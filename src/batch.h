@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Batches of one partition (a lane of a producer).
  * Path: push 5/7. Before: serializer.c. After: mpi_append.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Consumers: who pulls an event fetches it, or waits for the thread that does. The picture is in
  * consumer.h.

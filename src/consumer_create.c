@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Consumers: creation, destruction, and what they were made with. */
 #include <stdlib.h>
 #include <string.h>

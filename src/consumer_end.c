@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Unsubscribing and closing a consumer: the last turns.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Processing: pull events and call back with each, here or in a pool's workers.
  *

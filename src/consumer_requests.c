@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Pull futures: the oldest request meets the next event that is ready; what nobody took comes back.
  */

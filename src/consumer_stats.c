@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The statistics of a consumer. */
 #include <cjson/cJSON.h>
 #include <mofka/stats.h>

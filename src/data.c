@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Data views: an event's bytes as segments of this process's memory. */
 #include <mofka/data.h>
 

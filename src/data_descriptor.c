@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Data descriptors: a location, a size, and stacked selections.
  *

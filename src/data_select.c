@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Select, then allocate, then start the copy. Sizes are checked between the two callbacks.
  * Path: pull 4/7 and 5/7. Before: serializer.c. After: mpi_fetch.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Driver handles, and the topics made and opened through them. */
 #include <cjson/cJSON.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The statistics of a driver: its topics, which the backend reads, and its children. */
 #include <cjson/cJSON.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Environment variables. A new one is a row of the table. */
 #include "environment.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Environment variables that the library reads: one table of them. */
 #ifndef MOFKA_SRC_ENVIRONMENT_H
 #define MOFKA_SRC_ENVIRONMENT_H

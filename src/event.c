@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Events, and the runs that hold them.
  * Path: pull 7/7. Before: mpi_fetch.c. After: the caller.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Futures: an outcome that its owner (a producer or a consumer) stores once, and that others wait
  * for. */
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the core's handles hold, for the files of the core that meet at them.
  *

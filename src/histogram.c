@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Log-linear histogram: which bucket a value is in, and where that bucket ends. */
 #include "histogram.h"
 

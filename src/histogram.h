@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Log-linear histogram of whole numbers (nanoseconds): below 128 exact, above that 64 buckets per
  * power of two, so a value is known within 1/64 (the idea of HdrHistogram, G. Tene,

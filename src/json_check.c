@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The checker of json_text.h: one pass, a bit per open container, no recursion. */
 #include <string.h>
 #include "json_text.h"

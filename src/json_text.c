@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Walking over checked JSON text. The checker is json_check.c. */
 #include "json_text.h"
 

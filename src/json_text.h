@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * JSON read where it lies: a checker, and a walk over checked text. No tree, no allocation.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Logs: the level, the callback, and stderr. */
 #include "log.h"
 

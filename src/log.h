@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Logging inside the core: the arguments are not even evaluated where the level is off. */
 #ifndef MOFKA_SRC_LOG_H
 #define MOFKA_SRC_LOG_H

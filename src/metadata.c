@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Metadata handles: exact bytes, parsed when something first asks. */
 #include <cjson/cJSON.h>
 #include <errno.h>

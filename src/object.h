@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The counted header that every handle begins with: retain, release, kind check. */
 #ifndef MOFKA_SRC_OBJECT_H
 #define MOFKA_SRC_OBJECT_H

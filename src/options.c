@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Options: a JSON object read against a table of known keys. */
 #include <mofka/options.h>
 

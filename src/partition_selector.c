@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Partition selectors, and the default one, which takes turns.
  * Path: push 3/7. Before: validator.c. After: serializer.c.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # libmofka-NAME.so: types that need more libraries than the core, and are loaded when a topic first
 # asks for them. What lacks its libraries is left out, and said so.
 include(CheckLanguage)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Producers: accept an event and run the steps in order.
  * Path: push 1/7. Before: the caller. After: validator.c.

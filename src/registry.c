@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The registry: a bounded table of names per kind, under one lock. Libraries are loaded with no
  * lock held (their constructors register) and stay loaded.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Names of driver, validator, serializer and partition selector types, and how to make them. */
 #ifndef MOFKA_SRC_REGISTRY_H
 #define MOFKA_SRC_REGISTRY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Reporters. The picture is in reporter.h. */
 #include "reporter.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Reporters: threads that hand out a driver's statistics now and then.
  *

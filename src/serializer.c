@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Serializers, and the default one, which stores metadata as it is.
  * Path: push 4/7. Before: partition_selector.c. After: batch.c.

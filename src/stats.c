@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Statistics: counting, sums, and their JSON. */
 #include "stats.h"
 

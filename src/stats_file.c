@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Statistics into a file, for programs that cannot be changed: MOFKA_STATS_FILE names it ("%r" in the
  * name is the rank), MOFKA_STATS_INTERVAL_MS says how often. Every report is one line, appended by one

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Status codes as names, sentences and classes, and the thread's last error message. */
 #include <mofka/status.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Thread pools: the handle over any pool's table. The pool of pthreads is in pthread_pool.c. */
 #include <stdlib.h>
 #include "handles.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Topic handles. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Validators, and the default one.
  * Path: push 2/7. Before: producer.c. After: partition_selector.c.

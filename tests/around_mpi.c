@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What happens around the library: one mode per run, with the window as second argument.
  *   one     rank 0 goes into MPI_Finalize with all it has open; the others get its events, and close

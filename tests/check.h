@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the suites share: checks that name the call and the library's message. */
 #ifndef MOFKA_TESTS_CHECK_H
 #define MOFKA_TESTS_CHECK_H

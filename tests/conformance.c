@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The conformance suite's runner, and what its cases share. */
 #include "conformance.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What every driver must do, as one set of cases: run it over a driver of any type.
  *

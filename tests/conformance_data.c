@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Conformance: data of any shape in, any selection of it out, checked against plain memory. */
 #include "conformance.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Conformance: bad input is met by a clear error, and changes nothing. */
 #include "conformance.h"
 

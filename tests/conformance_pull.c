@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Conformance: consumers, their places, futures of pulls, processing. */
 #include <pthread.h>
 #include <time.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Conformance: producers, futures of pushes and flushes, helpers, completion. */
 #include <errno.h>
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Conformance: consumers that read where the data is, or are told that it cannot be. */
 #include "conformance.h"
 

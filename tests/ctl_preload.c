@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Loaded before mofkactl by its tests: an MPI that grants less than it is asked for, and a moment that
  * passes before something is done.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
 # mofkactl, used as people use it.
 #   ctl_test.sh CASE WINDOW MOFKACTL LIBRARIES MPIEXEC...
 # LIBRARIES: the folder of the example backend's library, and of libctl_preload.so. Cases are in ctl/.

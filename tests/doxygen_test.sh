@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
 # Doxygen of the public headers: no warning, and no enumerator without a word (which Doxygen does not
 # warn about).
 #   doxygen_test.sh SOURCE-DIRECTORY OUTPUT-DIRECTORY

@@ -1,3 +1,4 @@
+! SPDX-License-Identifier: BSD-3-Clause
 ! A Fortran program makes a driver over its communicator, creates a topic and finds it again.
 program fortran
     use iso_c_binding

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The conformance suite over the heap window. */
 #include "conformance.h"
 #include "heap_driver.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The MPI driver's directory, topics, producers and consumers behind a driver table of its own:
  * only creation and close, which are collective in MPI, differ. */
 #include "heap_driver.h"

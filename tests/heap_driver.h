@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The MPI driver's logic over the heap window: ranks are threads of this process, and MPI is never
  * entered. */
 #ifndef MOFKA_TESTS_HEAP_DRIVER_H

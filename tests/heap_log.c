@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The log itself, over the heap window: what other ranks may leave behind at each step of an append,
  * put there by hand.

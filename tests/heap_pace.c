@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The two ways of putting a batch: which one is chosen, and that the one past the caches writes what
  * it is given, and nothing else.

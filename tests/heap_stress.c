@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The races between ranks that are threads. Not the case in which readers copy bytes that are being
  * overwritten: that is a data race by design (the copy is dropped), and C has no word for it. */
 #include <pthread.h>

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
 # Install into a fresh prefix: what is there is what should be. Then build and run an outside project
 # by CMake and by pkg-config; look at what the libraries export and need.
 #   install_test.sh BUILD-DIRECTORY MPICC MPIEXEC...

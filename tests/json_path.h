@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Numbers of a JSON text by path, for tests of statistics: "topics/0/partitions/1/tail_events". */
 #ifndef MOFKA_TESTS_JSON_PATH_H
 #define MOFKA_TESTS_JSON_PATH_H

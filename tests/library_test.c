@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Types that come from libraries: "name:library.so" and a bare name, linked against the shared
  * library, as a program would. The argument is the library's path. */
 #include <errno.h>

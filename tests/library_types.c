@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A library of one validator, one serializer and one selector, for library_test.c. */
 #include <mofka/mofka.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What a limited MPI, or a program's slip, is answered with. One mode per run:
  *   level      MPI_Init only: too low a thread level for the progress thread

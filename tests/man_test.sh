@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
 # Man pages are well formed, and name the commands and options that the programs name, no others.
 #   man_test.sh PAGE PROGRAM MPIEXEC...
 set -euo pipefail

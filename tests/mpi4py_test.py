@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """A communicator of mpi4py goes to the library through ctypes: rank 0 pushes events, rank 1 pulls them.
 
 Run by mpiexec -n 2 with the path of libmofka-mpi as its argument.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Where the workers of the ranks of a node really run. */
 #include <hwloc.h>
 #include "mpi_main.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The conformance suite over the MPI driver: rank 0 runs the cases on partitions that the last rank
  * owns; the others only open the driver and close it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The MPI driver and bad input: one rank's error is everyone's, and nothing stays behind. */
 #include "mpi_main.h"
 #include "mpi_layout.h"

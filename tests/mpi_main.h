@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What every MPI suite begins and ends with. */
 #ifndef MOFKA_TESTS_MPI_MAIN_H
 #define MOFKA_TESTS_MPI_MAIN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Room: what was acknowledged makes room for its partition's producers, soon and in every case; a push
  * that found none leaves nothing behind. Guards 4 and 5. One rank acts; the memory may be another's. */
 #include "mpi_main.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Selectors between the ranks of a job, in the window named by the argument: the same key goes to the
  * same partition from every rank, and its events keep their order. */
 #include "mpi_main.h"

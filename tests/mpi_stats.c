@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Statistics of a job: what any rank reads of every topic, what producers and consumers count over a
  * window, and that reading never waits longer than it may. */
 #include <time.h>

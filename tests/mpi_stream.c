@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Events from push to pull between the ranks of a job, in the window named by the argument. */
 #include "mpi_driver.h"
 #include "mpi_main.h"

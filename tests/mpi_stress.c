@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The races between ranks that are processes. */
 #include "mpi_main.h"
 #include "stress.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Waiting: idle ranks sleep, every wait ends in time, and who publishes wakes who waits. Guards 7. */
 #include <time.h>
 #include "mpi_main.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Hostile events, for every type that reads metadata: validators, selectors, serializers; of the
  * plug-ins, and of the core beside them. */
 #include "readers.h"

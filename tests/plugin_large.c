@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Keys, strings and numbers of ten megabytes, for every type that reads metadata; in events, and in
  * configurations. */
 #include "readers.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The serializers of the plug-ins: configurations that are wrong, and schemas that are large. */
 #include "serializers.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The validator "schema": what it says of events and of schemas that are wrong, and what it bears.
  * What it accepts is the official suite's matter (schema_suite.cpp). */
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The serializers of the plug-ins: stored bytes that none of them wrote. */
 #include "serializers.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The serializers of the plug-ins: every JSON value that goes in comes back. Linked against the shared
  * library, as the plug-ins are. */
 #include <pthread.h>

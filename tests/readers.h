@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Everything that reads an event's metadata, asked in one way. */
 #ifndef MOFKA_TESTS_READERS_H
 #define MOFKA_TESTS_READERS_H

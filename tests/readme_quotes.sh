@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
 # Blocks "```C of FILE" of the README quote FILE: each line but "..." is there, white space aside.
 # Links of the table of contents lead to headings.
 #   readme_quotes.sh SOURCE-DIRECTORY

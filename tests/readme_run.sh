@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
 # Run a shell snippet of the README, or a program of it, and compare with what the README says it tells:
 # each line of it must be there, "…" standing for anything.
 #   readme_run.sh NAME WINDOW SOURCE BUILD MPIEXEC...

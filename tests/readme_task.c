@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The main program around a task's snippet of the README: rank 0 produces, rank 1 consumes, all events
  * pushed must be read. Further ranks may be other programs.

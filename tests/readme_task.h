@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What a task's snippet of the README is given: `check` of the README's program. It defines the rest. */
 #ifndef README_TASK_H
 #define README_TASK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The official JSON Schema test suite, draft 7, through the validator "schema".
  *   schema_suite SUITE-DIRECTORY

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The backend that answers by script: its tables, and what each case begins and ends with. */
 #include "scripted_backend.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A backend that answers append by script, the topic of it that each case gets, and producers of
  * that. */
 #ifndef MOFKA_TESTS_SCRIPTED_BACKEND_H

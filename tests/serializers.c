@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Archives, ways there and back, random JSON. */
 #include "serializers.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the suites of serializers share: archives in memory, ways there and back, random JSON. */
 #ifndef MOFKA_TESTS_SERIALIZERS_H
 #define MOFKA_TESTS_SERIALIZERS_H

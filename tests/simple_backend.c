@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The example backend: a topic is one growing list of events, kept until the driver is destroyed.
  *

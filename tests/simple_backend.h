@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The example backend: topics of one partition, queues in this process's memory. Read it together
  * with mofka/backend.h and the README's "Writing a backend".

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A producer, a consumer and their driver at work: what their statistics are, a line of JSON each
  * ({KIND: STATISTICS}), for stats_keys.sh to hold against what the header tells. */
 #include <mofka/mofka.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # Input: {KIND: STATISTICS} lines; $header: the text of stats.h. Tells each difference between the keys
 # that the header's lists name and those that are there; nothing where there is none.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
 # The keys of statistics that stats.h tells of are those that are there, in what the functions give and
 # in the lines of MOFKA_STATS_FILE.
 #   stats_keys.sh STATS.H PROGRAM MPIEXEC...

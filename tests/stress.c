@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The cases. Each names the invariant that it guards (README, "Guarantees") and the change of the
  * library that it was seen to fail with.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Races between the ranks of a job, with the same cases for ranks that are processes (mpi_stress.c)
  * and ranks that are threads over the heap window (heap_stress.c, so that ThreadSanitizer sees all).

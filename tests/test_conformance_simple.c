@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The conformance suite over the example backend. */
 #include "conformance.h"
 #include "simple_backend.h"

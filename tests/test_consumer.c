@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Consumers: how far they fetch ahead; and events that a backend made itself. */
 #include <time.h>
 #include "check.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Consumers over the simple backend, some of whose answers come by script instead: what the core
  * does with errors, with runs that only tell losses, and with a close that is slow or fails.

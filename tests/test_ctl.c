@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Parts of mofkactl that need no job: the fifo language, lines in, events as lines, JSON of options,
  * rates. */
 #include <cjson/cJSON.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Data views and stacked selections, against a plain array of bytes. */
 #include <setjmp.h>
 #include <stdarg.h>

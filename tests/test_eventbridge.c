@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Event patterns: the cases of eventbridge_cases.json, and input that means harm. */
 #include <time.h>
 #include "check.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The histogram of statistics and benchmarks, against the sorted array of what was recorded. */
 #include "check.h"
 #include "histogram.h"

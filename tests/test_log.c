@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Logs: levels, callback, stderr; and environment variables. What the environment does is seen in a
  * child: this program again, with an argument. */
 #include "check.h"

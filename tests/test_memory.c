@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A program's whole way (driver to driver), over and over, with one more allocation that succeeds
  * each time until nothing fails any more: each failure is a status, and leaves nothing behind.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Metadata: exact bytes, parsed when asked; and options, read against a table. */
 #include <cjson/cJSON.h>
 #include "check.h"

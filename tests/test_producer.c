@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Producers over a backend that answers by script: what the core does with each answer of append, of
  * close, and of a driver's own tables.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Callbacks of a send (data's free callbacks, the backend's append) must not wait for what they are part
  * of; and giving up does not wait for a send for ever. */
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Giving up: what a producer discards is not stored, what it has reserved stays. */
 #include "scripted_backend.h"
 

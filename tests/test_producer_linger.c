@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Producers over a backend that answers by script: when batches leave, who sends them and who waits
  * for them.

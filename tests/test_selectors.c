@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Partition selectors by key and by range. */
 #include "check.h"
 

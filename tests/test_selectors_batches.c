@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Partition selectors that follow a producer's batches, over scripted answers: sticky, and tables of
  * older builds, which know of no batches; and how long a push to them waits. */
 #include <stdatomic.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Statistics of producers, consumers and their driver: each counter counts what its key says. */
 #include <fcntl.h>
 #include <signal.h>

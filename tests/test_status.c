@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Status codes and the last error message. */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Thread pools: order, closing, binding. */
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
 # Run a command; good when it ends with that exit code and tells that text, an extended regular
 # expression (ctest's PASS_REGULAR_EXPRESSION does not look at the exit code).
 #   told.sh CODE TEXT COMMAND...

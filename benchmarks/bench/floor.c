@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Floors, as floor.h tells: one loop per kind and side, and rounds of them.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Floors: what this machine does without a streaming library, between one sender and one receiver.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Floors: their windows and buffers, opened and closed. */
 #include <errno.h>
 #include <stdlib.h>

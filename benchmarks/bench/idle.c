@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * wait: the CPU time that an idle consumer and an idle owner burn. Rank 0 pulls from a topic that
  * stays empty; its only partition belongs to the last rank, which sleeps outside MPI, as a program

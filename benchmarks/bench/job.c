@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The job: which rank produces and which consumes, barriers that do not spin for long, clocks,
  * interruption.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * latency: one event at a time, push, flush, pull, between two ranks and back, through two topics.
  * A latency is half of the way there and back. With --baseline, rounds of it alternate with rounds

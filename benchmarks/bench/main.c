@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* mofka-bench: how fast the library is, beside what this machine can do. */
 #include <limits.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Floors beside the subject: paired.h tells how. */
 #include "paired.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Floors beside the subject: after each round of the subject, a round of each floor, and the ratio
  * of the two. The result is the median of these ratios, because this machine's speed changes from

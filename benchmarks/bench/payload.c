@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Stamps and buffers: payload.h tells what they are. */
 #include "payload.h"
 

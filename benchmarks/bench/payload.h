@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Events of the benchmark: metadata and data with stamps, and the memory they come from and go to.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * pool: tasks per second of the thread pool, against its number of threads, the mix of priorities
  * and the length of a task. On rank 0; the others wait, and hear of an interruption.

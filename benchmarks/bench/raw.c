@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * raw: what this machine does without the library, in the job's own layout of ranks: each floor at
  * each size, between the first producer and the first consumer.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Results: JSON, one object per line and repeat; CSV; and a line for people. */
 #include <cjson/cJSON.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The command line of mofka-bench. */
 #include <errno.h>
 #include <getopt.h>

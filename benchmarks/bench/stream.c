@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * stream, produce, consume: producers -> partitions -> consumers, end to end.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * One rank that analyses: at every full_every-th publication it fetches whole slabs, else only
  * every SAMPLE-th row and column of them, by two stacked selections. What arrives is checked

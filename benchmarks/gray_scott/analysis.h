@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The analysing ranks: pull, select, check, draw. */
 #ifndef GRAY_SCOTT_ANALYSIS_H
 #define GRAY_SCOTT_ANALYSIS_H

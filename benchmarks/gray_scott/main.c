@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The demo: a simulation publishes its field while it runs, analysis ranks of the same job consume
  * it. The last --analysis-ranks ranks analyse, the others simulate. Prints one summary line.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Command line of the demo. */
 #ifndef GRAY_SCOTT_OPTIONS_H
 #define GRAY_SCOTT_OPTIONS_H

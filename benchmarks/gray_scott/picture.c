@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* PNG frames of a field, written with libpng's simplified API. */
 #include "picture.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* PNG frames of a field. */
 #ifndef GRAY_SCOTT_PICTURE_H
 #define GRAY_SCOTT_PICTURE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Gray-Scott reaction and diffusion of two species on a periodic square (Pearson, "Complex Patterns
  * in a Simple System", Science 261, 1993), explicit Euler, five-point Laplacian; rows are split

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The simulating ranks: Gray-Scott on a slab of rows, published as it runs. */
 #ifndef GRAY_SCOTT_SIMULATION_H
 #define GRAY_SCOTT_SIMULATION_H

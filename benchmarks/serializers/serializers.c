@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What serializers make of documents, one JSON text a line:
  *   serializers table [--schema FILE] DOCUMENTS     bytes and ns per event, a Markdown table

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file
  * What a backend implements: batches are appended to partitions and fetched from them. All that is
  * the same for every backend (validation, batching, futures, selection) is done by the core.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file
  * Consumers: pull events from a topic's partitions, in order within each.
  *

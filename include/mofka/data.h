@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file
  * Data: where an event's raw bytes are in this process (data view) and in the backend (data
  * descriptor), and which of them are wanted (stacked selections).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file
  * Drivers: the way into a backend. Order of tear-down: events and futures, producers and consumers
  * (close, release), topics (release), driver (close, release).

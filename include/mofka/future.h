@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file
  * Futures: the result of a push, a flush or a pull that need not be there yet.
  *

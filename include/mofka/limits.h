@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file
  * Limits of the API, each with its reason. A backend may have narrower ones.
  */

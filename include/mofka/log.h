@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file
  * What the library tells beside statuses: warnings, and as much more as is asked for.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file
  * Metadata: an event's description, as text that is usually JSON.
  *

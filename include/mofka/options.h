@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file
  * Options as JSON objects, checked against a table: for backends, selectors and programs.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file
  * Partition selectors: which partition an event goes to. All types of this library honour a requested
  * partition, modulo the partition count; without one,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file
  * Serializers: how a topic's metadata becomes bytes and comes back. The type "default" stores the
  * text as it is, without a copy of its own.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file
  * Statistics, as JSON. Counters count from the making of the handle; sizes are bytes, durations
  * nanoseconds, and keys may be added.

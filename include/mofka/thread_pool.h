@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file
  * Thread pools: workers, pinned to cores by hwloc, that run queued work by priority.
  *

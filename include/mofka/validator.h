@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /** @file
  * Validators: what a topic's events must be like. The type "default" accepts any metadata that
  * parses as JSON when made with {"json": true}, and anything at all otherwise. The type "eventbridge"

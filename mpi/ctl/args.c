@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Options: --NAME VALUE, --NAME=VALUE, --GROUP.KEY VALUE, read against a command's table. */
 #include <string.h>
 #include "ctl.h"

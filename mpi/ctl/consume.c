@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* mofkactl consume: events become lines. */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Data for events that come as lines. */
 #include <stdlib.h>
 #include <string.h>

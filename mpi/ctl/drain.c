@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Pulls and acknowledgements. */
 #include <stdlib.h>
 #include "drain.h"

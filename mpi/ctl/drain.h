@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Draining a topic: events are pulled; what was done with them is acknowledged, so that retention
  * goes on.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Events as lines of text. */
 #include <errno.h>
 #include <inttypes.h>

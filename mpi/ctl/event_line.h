@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* An event as a line of text. */
 #ifndef MOFKA_MPI_CTL_EVENT_LINE_H
 #define MOFKA_MPI_CTL_EVENT_LINE_H

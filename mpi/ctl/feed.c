@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Pushes, and what became of them. */
 #include <stdlib.h>
 #include <string.h>

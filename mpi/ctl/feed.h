@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Feeding a topic: events are pushed, and each is settled, in order, when it is known what became of
  * it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * mofkactl fifo: named pipes to and from topics.
  *

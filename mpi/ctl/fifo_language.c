@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The control language of `fifo`: no memory, one pass. */
 #include <stdarg.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * mofkactl forward: events of one topic become events of another, metadata and data.
  *

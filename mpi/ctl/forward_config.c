@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The configuration of `forward`, from JSON. */
 #include <stdlib.h>
 #include <string.h>

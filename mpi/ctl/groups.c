@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Options that are JSON objects, built up from files, texts and single values. */
 #include <errno.h>
 #include <stdlib.h>

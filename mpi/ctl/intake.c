@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Lines into a topic. */
 #include <errno.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Lines of files and pipes into a topic: each is checked and pushed; what is wrong with one is told
  * with its place, and counted.

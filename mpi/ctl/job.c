@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Joining the job and leaving it, and being interrupted. */
 #include <errno.h>
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* JSON of options: checks, members, merging. */
 #include <stdlib.h>
 #include <string.h>

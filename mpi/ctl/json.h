@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * JSON of options, as text: nothing goes through a tree, so that each value stays as it was written,
  * with all digits of its numbers.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Text into lines. */
 #include <errno.h>
 #include <poll.h>

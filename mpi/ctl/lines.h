@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Lines of a file or a pipe, as they come, in bounded memory. */
 #ifndef MOFKA_MPI_CTL_LINES_H
 #define MOFKA_MPI_CTL_LINES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* mofkactl: topics, events in and out, forwarding and pipes, from the command line of an MPI job. */
 #include <errno.h>
 #include <fcntl.h>

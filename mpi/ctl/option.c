@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Values of options: read and checked against their rows. */
 #include <errno.h>
 #include <math.h>

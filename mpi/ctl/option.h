@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Options: a row says how one is called, what it may be and where its value goes. The rows of a command
  * are read by args.c, those of the fifo language by fifo_language.c.

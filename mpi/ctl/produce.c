@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* mofkactl produce: lines of JSON become events. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * mofkactl top: rates, fill and sums, added to a driver's statistics.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* mofkactl top: what two looks at a driver's statistics say about the time between them. */
 #ifndef MOFKA_MPI_CTL_RATES_H
 #define MOFKA_MPI_CTL_RATES_H

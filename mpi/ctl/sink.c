@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Lines out: in memory until they are many, then written in pieces that do not block. */
 #include <errno.h>
 #include <limits.h>

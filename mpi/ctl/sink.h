@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Where lines go: a file or a pipe, whose reader may be slow or gone. */
 #ifndef MOFKA_MPI_CTL_SINK_H
 #define MOFKA_MPI_CTL_SINK_H

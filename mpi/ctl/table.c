@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* mofkactl top: rows of text, and how a terminal is repainted with them. */
 #include <cjson/cJSON.h>
 #include <ctype.h>

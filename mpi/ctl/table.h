@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* mofkactl top: statistics with rates (rates.h) as a table of text. */
 #ifndef MOFKA_MPI_CTL_TABLE_H
 #define MOFKA_MPI_CTL_TABLE_H

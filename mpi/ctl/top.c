@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * mofkactl top: what happens in the job's topics, again and again.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* mofkactl topic create, topic list, topic info. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Compiling a pattern's structure: fields, their paths, and $or. Alternatives are compile_test.c. */
 #include <stdarg.h>
 #include <stdio.h>

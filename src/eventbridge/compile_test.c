@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Compiling the alternatives of a field: values, and objects with one operator. */
 #include <string.h>
 #include "eventbridge/pattern.h"

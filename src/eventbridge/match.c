@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Matching an event: one walk over its text along the pattern's steps.
  *

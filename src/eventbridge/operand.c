@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What a scalar is compared with: made from a string of the pattern, and asked. */
 #include <arpa/inet.h>
 #include <locale.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Amazon EventBridge event patterns: a pattern compiled once, asked about many events.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The validator type "eventbridge": {"type": "eventbridge", "pattern": {...}}. */
 #include <stdlib.h>
 #include <string.h>

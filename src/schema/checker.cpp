@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* valijson's schema parser and validator, over flat schemas and single documents. */
 #include "checker.hpp"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A compiled schema. */
 #ifndef MOFKA_SRC_SCHEMA_CHECKER_HPP
 #define MOFKA_SRC_SCHEMA_CHECKER_HPP

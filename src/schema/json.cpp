@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Reading JSON documents, and naming places in them. */
 #include "json.hpp"
 

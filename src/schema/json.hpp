@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * JSON documents for the schema plug-in: RapidJSON values whose memory failures are exceptions,
  * read with a limit on nesting, and seen by valijson through its RapidJSON adapter.

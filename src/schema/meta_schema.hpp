@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The schema of schemas, draft 7. */
 #ifndef MOFKA_SRC_SCHEMA_META_SCHEMA_HPP
 #define MOFKA_SRC_SCHEMA_META_SCHEMA_HPP

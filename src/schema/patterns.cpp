@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Regular expressions, near to ECMA 262 as PCRE2 comes. */
 #include "patterns.hpp"
 

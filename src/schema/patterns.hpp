@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Regular expressions of a schema, by PCRE2: bounded in time and memory, and in characters rather
  * than bytes. (valijson's own, std::regex, recurses for each character of the text.)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Finding subschemas, resolving references, and writing the flat schema. */
 #include "references.hpp"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The subschemas of a schema and of the documents that belong to it, and what their "$ref" mean.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The validator type "schema": JSON Schema, draft 7, by valijson. No exception leaves this file.
  */

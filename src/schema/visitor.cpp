@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Naming what failed, and hashing values. */
 #include "visitor.hpp"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * valijson's validator, as it is for our documents: members specialised for our adapter where it
  * would count bytes instead of characters, lose precision, take time or stack without bound, or not

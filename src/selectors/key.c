@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The selector type "key": {"type": "key", "pointer": "/a/b"}.
  *

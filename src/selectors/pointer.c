@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* JSON Pointers, RFC 6901. */
 #include "selectors/pointer.h"
 

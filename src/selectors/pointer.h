@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the selectors that look into metadata share: a JSON Pointer (RFC 6901). */
 #ifndef MOFKA_SRC_SELECTORS_POINTER_H
 #define MOFKA_SRC_SELECTORS_POINTER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The selector type "range": {"type": "range", "pointer": "/x", "bounds": [b1, b2, ...]}.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The selector type "sticky": {"type": "sticky"}. It stays with a partition until the producer's
  * batch of that leaves, then moves on to the next one: one batch fills at a time, so what lingers out

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Growing bytes, and reading stored ones. */
 #include "bytes.h"
 

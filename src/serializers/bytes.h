@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Bytes that grow, small ones without malloc, and bytes that are read: for the serializers. */
 #ifndef MOFKA_SRC_SERIALIZERS_BYTES_H
 #define MOFKA_SRC_SERIALIZERS_BYTES_H

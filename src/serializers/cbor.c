@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The serializer type "cbor". */
 #include <mofka/driver.h>
 #include <mofka/options.h>

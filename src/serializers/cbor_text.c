@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* JSON tokens to CBOR items and back, one item at a time by libcbor's encoders and stream decoder. */
 #include "cbor_text.h"
 

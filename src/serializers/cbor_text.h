@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * JSON as CBOR (RFC 8949), and back to the same tokens: an item says exactly what the text said.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Parsing JSON (RFC 8259) into tokens, without recursion. */
 #include "json_tape.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * JSON text as a row of tokens: every value once, in the text's order, names before their values.
  *

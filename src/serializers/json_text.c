@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Strings and numbers of JSON: UTF-8 and escapes, digits and values. */
 #include "json_tape.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Plans, made of a JSON Schema: what is not understood here is left open, and stored as CBOR. */
 #include "plan.h"
 

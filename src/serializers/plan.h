@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * How values of a schema are stored by the serializer "schema": a plan for each subschema. Every
  * planned value begins with a number that is 0 where the value is not as planned: CBOR follows.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Reading values as planned. Every value takes at least one stored byte, so that what is stored
  * bounds the work; the text is bounded by MOFKA_METADATA_BYTES_MAX. */
 #include "cbor_text.h"

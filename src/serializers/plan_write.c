@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Writing values as planned. */
 #include "cbor_text.h"
 #include "plan.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The serializer type "schema". The library libmofka-schema has the validator of that name, too. */
 #include <mofka/driver.h>
 #include <mofka/options.h>

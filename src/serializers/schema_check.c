@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Checking a schema against draft 7, subschema by subschema in a row: no recursion. */
 #include "schema_check.h"
 

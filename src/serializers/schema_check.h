@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The subschemas of a schema: found, checked by what draft 7 says of its keywords, and their local
  * references followed ("#", and "#/..." within a resource, which "$id" begins).

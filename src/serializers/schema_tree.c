@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Trees of schemas: children sorted by name, JSON Pointers to values and of them. */
 #include "schema_tree.h"
 

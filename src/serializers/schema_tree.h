@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A schema's JSON as a tree that can be looked up fast, whatever its size: a serializer's schema comes
  * from a stranger, and every look-up in it takes O(log n).

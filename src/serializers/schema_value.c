@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Values of keywords that hold no schemas, checked as draft 7 says. */
 #include "schema_value.h"
 

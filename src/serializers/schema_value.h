@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What draft 7 wants the value of a keyword to be. */
 #ifndef MOFKA_SRC_SERIALIZERS_SCHEMA_VALUE_H
 #define MOFKA_SRC_SERIALIZERS_SCHEMA_VALUE_H

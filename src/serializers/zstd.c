@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The serializer type "zstd": each event's text is one zstd frame that says its size. Contexts are
  * expensive to make, so those that are not at work wait in a list.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
 # How commands end: interrupted, or with nowhere to write to, or with ranks that do not end. Cases of ctl_test.sh.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
 # Input as nobody would write it: read or refused, in bounded memory. Cases of ctl_test.sh.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
 # topic, and what all commands refuse. Cases of ctl_test.sh.
 

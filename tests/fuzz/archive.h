@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* What the targets of serializers share: archives in memory, and ways through them. */
 #ifndef MOFKA_TESTS_FUZZ_ARCHIVE_H
 #define MOFKA_TESTS_FUZZ_ARCHIVE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A pattern in the first line, an event in the rest. */
 #include <mofka/mofka.h>
 #include "input.h"

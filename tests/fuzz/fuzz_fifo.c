@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The control language of `mofkactl fifo`: any line is read or refused, in bounds. */
 #include <assert.h>
 #include <stdint.h>

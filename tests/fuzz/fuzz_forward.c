@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* The configuration of `mofkactl forward`: any text is read, whole, or refused with a message. */
 #include <assert.h>
 #include <stdarg.h>

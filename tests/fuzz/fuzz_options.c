@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* An options object, read against a table with every kind of option. */
 #include <mofka/mofka.h>
 #include <mofka/options.h>

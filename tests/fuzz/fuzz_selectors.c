@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* A letter for the type and the rest of its configuration in the first line, metadata in the rest. */
 #include <mofka/mofka.h>
 #include "input.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Configurations of the serializers of the plug-ins: a letter for the type and the rest of its
  * configuration in the first line, an event in the rest. What can be made gives back what it stores.

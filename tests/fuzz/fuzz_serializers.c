@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The serializers of the plug-ins. The input's first byte chooses one, and what the rest is: stored
  * bytes, or an event's text. What can be read or stored at all comes back the same the second time.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Without a fuzzer: run a target over the files of a folder. */
 #include <dirent.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 #include <mofka/mofka.h>
 #include <mofka/mpi.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
 /* Makes each type that it is told of: types [validator|serializer JSON]... */
 #include <mofka/mofka.h>
 #include <stdio.h>
