@@ -14,7 +14,7 @@
 
 #include <pthread.h>
 #include <mofka/mofka.h>
-#include "object.h"
+#include "base/object.h"
 
 struct cJSON;
 struct mfi_totals;

@@ -17,8 +17,8 @@
 #include <stdio.h>
 #include <mofka/mofka.h>
 #include <mofka/mpi.h>
-#include "floor.h"
-#include "histogram.h"
+#include "floors/floor.h"
+#include "stats/histogram.h"
 
 /* Bytes between two stamps of an event's data. */
 #define STAMP_STEP ((size_t)16 << 10)

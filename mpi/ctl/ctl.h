@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <mofka/mofka.h>
-#include "option.h"
+#include "mpi/ctl/options/option.h"
 
 /* Exit codes. */
 enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };

@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 #include <mofka/mpi.h>
-#include "ctl.h"
-#include "json.h"
+#include "mpi/ctl/ctl.h"
+#include "mpi/ctl/options/json.h"
 
 group_t driver_group;
 double close_timeout_s = INFINITY;

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "ctl.h"
-#include "sink.h"
+#include "mpi/ctl/ctl.h"
+#include "mpi/ctl/out/sink.h"
 
 static const command_t *const commands[] = {
     &topic_create_command, &topic_list_command, &topic_info_command, &produce_command,

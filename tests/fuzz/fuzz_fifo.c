@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>
-#include "../../mpi/ctl/fifo_language.h"
+#include "mpi/ctl/commands/fifo_language.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

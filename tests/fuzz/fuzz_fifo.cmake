@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: BSD-3-Clause
-target_sources(${target} PRIVATE ${CMAKE_SOURCE_DIR}/mpi/ctl/fifo_language.c ${CMAKE_SOURCE_DIR}/mpi/ctl/option.c)
+target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/mpi/ctl/commands/fifo_language.c
+               ${PROJECT_SOURCE_DIR}/mpi/ctl/options/option.c)

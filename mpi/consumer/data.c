@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Selected bytes of a run into the caller's memory, or seen in the window.
+ * Path: pull 6/7. Before: data_select.c. After: event.c.
+ *
+ * The data is read in ranges, when the core asks; then, with discard_oldest, the head once more: what
+ * it passed meanwhile was perhaps overwritten.
+ */
+#include "mpi/consumer/consumer.h"
+
+#include <stdlib.h>
+
+/* One range of the log as pieces: it may wrap in the ring and cross the view's segments. */
+static mofka_status_t add_pieces(mofka_mpi_consumer_t *c, const mofka_mpi_partition_t *p,
+                                 uint64_t from, size_t bytes, char *to) {
+    if (c->piece_count + 2 > c->piece_room) {
+        size_t room = c->piece_room ? 2 * c->piece_room : 64;
+        mofka_mpi_piece_t *more = realloc(c->pieces, room * sizeof *more);
+        if (!more)
+            return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu pieces of data", room);
+        c->pieces = more;
+        c->piece_room = room;
+    }
+    uint64_t at = from % p->ring_bytes;
+    size_t first = bytes < p->ring_bytes - at ? bytes : (size_t)(p->ring_bytes - at);
+    c->pieces[c->piece_count++] = (mofka_mpi_piece_t){p->ring + at, to, first};
+    if (bytes > first)
+        c->pieces[c->piece_count++] =
+            (mofka_mpi_piece_t){p->ring, to ? to + first : NULL, bytes - first};
+    return MOFKA_OK;
+}
+
+mofka_status_t mofka_mpi_get_data(void *self, mofka_run_t *run, size_t index,
+                                  const mofka_range_t *ranges, size_t range_count,
+                                  mofka_data_view_t *view) {
+    mofka_mpi_consumer_t *c = self;
+    const mofka_mpi_partition_t *p = ((mofka_mpi_run_t *)run->backend)->p;
+    size_t segment_count, segment = 0, used = 0;
+    const mofka_segment_t *segments = mofka_data_view_segments(view, &segment_count);
+    mofka_status_t status = MOFKA_OK;
+    c->piece_count = 0;
+    for (size_t i = 0; i < range_count; i++) {
+        uint64_t from = run->events[index].data_position + ranges[i].offset;
+        for (size_t left = ranges[i].size, here; left > 0 && !status; left -= here) {
+            while (segment < segment_count && used == segments[segment].size)
+                segment++, used = 0;
+            if (segment == segment_count)
+                return mofka_fail(MOFKA_ERR_TOO_LARGE, "the view is smaller than the selection");
+            here = segments[segment].size - used < left ? segments[segment].size - used : left;
+            status = add_pieces(c, p, from, here, (char *)segments[segment].ptr + used);
+            from += here;
+            used += here;
+        }
+    }
+    if (!status && c->piece_count > 0)
+        p->w->ops->get_pieces(p->w, p->owner, c->pieces, c->piece_count);
+    return status;
+}
+
+/* The same pieces, as segments of the window. */
+mofka_status_t mofka_mpi_view_data(void *self, mofka_run_t *run, size_t index,
+                                   const mofka_range_t *ranges, size_t range_count,
+                                   mofka_data_view_t **view) {
+    mofka_mpi_consumer_t *c = self;
+    const mofka_mpi_partition_t *p = ((mofka_mpi_run_t *)run->backend)->p;
+    mofka_status_t status = MOFKA_OK;
+    c->piece_count = 0;
+    for (size_t i = 0; i < range_count && !status; i++)
+        status = add_pieces(c, p, run->events[index].data_position + ranges[i].offset,
+                            ranges[i].size, NULL);
+    mofka_segment_t *segments = status ? NULL : calloc(c->piece_count + 1, sizeof *segments);
+    if (!status && !segments)
+        status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu segments", c->piece_count);
+    for (size_t i = 0; i < c->piece_count && !status; i++)
+        segments[i] = (mofka_segment_t){p->w->ops->address(p->w, p->owner, c->pieces[i].offset),
+                                        c->pieces[i].bytes};
+    if (!status)
+        status = mofka_data_view_create(segments, c->piece_count, NULL, NULL, view);
+    free(segments);
+    return status;
+}
+
+mofka_status_t mofka_mpi_finish_data(void *self, mofka_run_t *run, size_t *overtaken) {
+    (void)self;
+    const mofka_mpi_partition_t *p = ((mofka_mpi_run_t *)run->backend)->p;
+    mofka_status_t status = p->w->ops->flush(p->w, p->owner);
+    size_t passed = 0;
+    if (!status && p->retention == MOFKA_MPI_DISCARD_OLDEST) {
+        uint64_t head = mofka_mpi_state(p).head.events;
+        while (passed < run->event_count && run->events[passed].id < head)
+            passed++;
+    }
+    if (!status)
+        *overtaken = passed;
+    return status;
+}

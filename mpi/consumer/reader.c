@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Named consumers: joining, leaving, publishing acknowledgements, and waiting for events.
+ *
+ *   word          who                                     when
+ *   state, name   joiner or leaver, under the lock        FREE -> LIVE -> AWAY -> LIVE ... -> FREE
+ *   cursor        joiner under the lock; then the live    a batch end, when all below it is
+ *                 consumer's fetching thread, store       acknowledged
+ *   acknowledged  as cursor                               next unacknowledged id
+ *
+ * The cursor is one word, so a trimmer never sees half of it; it only grows, so a late store keeps
+ * more than it must, never less. `acknowledged` may run ahead of the cursor, inside the next batch:
+ * a successor starts at the cursor and skips what is below `acknowledged`.
+ *
+ * Waiting: read the bell, announce oneself, look again, sleep on the bell. A publisher stores its
+ * flag and reads the waiters: either it sees the waiter, or the waiter sees the flag.
+ */
+#include "mpi/consumer/consumer.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JOIN_TIMEOUT_MS 10000
+/* How long a consumer sleeps between two looks: at a bell, which wakes it; and polling in rma, where
+ * each look costs round trips. */
+#define BELL_NAP_US 100000
+#define POLL_NAP_US 20
+#define POLL_NAP_US_MAX 20000
+
+static size_t field_of(size_t array, size_t place) {
+    return array + 8 * place;
+}
+
+static void read_name(const mofka_mpi_partition_t *p, size_t place, char *name) {
+    size_t bytes = MOFKA_NAME_BYTES_MAX + 1;
+    p->w->ops->get(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(name) + place * bytes, name, bytes);
+    p->w->ops->flush(p->w, p->owner);
+    name[MOFKA_NAME_BYTES_MAX] = '\0';
+}
+
+/* Under the lock. */
+static mofka_status_t find_place(const mofka_mpi_partition_t *p, const char *name, size_t *place,
+                                 bool *fresh) {
+    uint64_t state[MOFKA_MPI_CONSUMERS_MAX];
+    p->w->ops->load_run(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(state), state,
+                        MOFKA_MPI_CONSUMERS_MAX);
+    size_t free_place = MOFKA_MPI_CONSUMERS_MAX;
+    for (size_t i = MOFKA_MPI_CONSUMERS_MAX; i-- > 0;) {
+        if (state[i] == MOFKA_MPI_CONSUMER_FREE) {
+            free_place = i;
+            continue;
+        }
+        char other[MOFKA_NAME_BYTES_MAX + 1];
+        read_name(p, i, other);
+        if (strcmp(other, name) != 0)
+            continue;
+        if (state[i] == MOFKA_MPI_CONSUMER_LIVE)
+            return mofka_fail(MOFKA_ERR_BUSY,
+                              "consumer '%s' is live already on topic '%s', partition %zu", name,
+                              p->topic, p->index);
+        *place = i;
+        *fresh = false;
+        return MOFKA_OK;
+    }
+    if (free_place == MOFKA_MPI_CONSUMERS_MAX)
+        return mofka_fail(MOFKA_ERR_FULL,
+                          "topic '%s', partition %zu has %d named consumers, the most it can have",
+                          p->topic, p->index, MOFKA_MPI_CONSUMERS_MAX);
+    *place = free_place;
+    *fresh = true;
+    return MOFKA_OK;
+}
+
+static void resume(mofka_mpi_reader_t *r, mofka_mpi_place_t head) {
+    const mofka_mpi_partition_t *p = r->p;
+    uint64_t cursor = mofka_mpi_load(p, field_of(MOFKA_MPI_CONTROL(cursor), r->place));
+    uint64_t acknowledged = mofka_mpi_load(p, field_of(MOFKA_MPI_CONTROL(acknowledged), r->place));
+    mofka_mpi_place_t at = mofka_mpi_complete_word(cursor, head, false);
+    if (p->retention == MOFKA_MPI_DISCARD_OLDEST && acknowledged < head.events) {
+        r->lost = head.events - acknowledged;
+        acknowledged = head.events;
+        at = head;
+    }
+    /* An overtaken cursor below the head cannot be completed from it: start at the head instead. */
+    if (at.events > acknowledged)
+        at = head;
+    r->next = r->batch_end = r->batch_start = at.events;
+    r->skip_below = acknowledged;
+    r->published = acknowledged;
+    atomic_store(&r->acknowledged, acknowledged);
+}
+
+static void begin(mofka_mpi_reader_t *r, const char *name, mofka_mpi_place_t head, bool from_end) {
+    const mofka_mpi_partition_t *p = r->p;
+    mofka_mpi_state_t state;
+    char padded[MOFKA_NAME_BYTES_MAX + 1] = "";
+    memcpy(padded, name, strlen(name));
+    p->w->ops->put(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(name) + r->place * sizeof padded,
+                   padded, sizeof padded);
+    p->w->ops->flush(p->w, p->owner);
+    uint64_t start = head.events;
+    if (from_end)
+        start = mofka_mpi_tail(p, &state).events;
+    mofka_mpi_store(p, field_of(MOFKA_MPI_CONTROL(cursor), r->place),
+                    head.events << 32 | (uint32_t)head.units);
+    mofka_mpi_store(p, field_of(MOFKA_MPI_CONTROL(acknowledged), r->place), start);
+    r->next = r->batch_end = r->batch_start = head.events;
+    r->skip_below = r->published = start;
+    atomic_store(&r->acknowledged, start);
+}
+
+mofka_status_t mofka_mpi_reader_join(mofka_mpi_reader_t *r, const mofka_mpi_partition_t *p,
+                                     const char *name, bool from_end) {
+    r->p = p;
+    r->place = MOFKA_MPI_CONSUMERS_MAX;
+    mofka_status_t status = mofka_mpi_partition_lock(p, mofka_mpi_deadline(JOIN_TIMEOUT_MS));
+    if (status)
+        return status;
+    size_t place;
+    status = find_place(p, name, &place, &r->fresh);
+    if (!status) {
+        r->place = place;
+        mofka_mpi_place_t head = mofka_mpi_state(p).head;
+        if (r->fresh)
+            begin(r, name, head, from_end);
+        else
+            resume(r, head);
+        mofka_mpi_store(p, field_of(MOFKA_MPI_CONTROL(state), place), MOFKA_MPI_CONSUMER_LIVE);
+    }
+    mofka_mpi_partition_unlock(p);
+    return status ? status : mofka_mpi_window_check(p->w);
+}
+
+/* Going away needs no lock: trimmers treat both states alike, and joiners of the name come after. */
+mofka_status_t mofka_mpi_reader_leave(mofka_mpi_reader_t *r, uint64_t state) {
+    if (r->place == MOFKA_MPI_CONSUMERS_MAX)
+        return MOFKA_OK;
+    bool lock = state == MOFKA_MPI_CONSUMER_FREE;
+    mofka_status_t status =
+        lock ? mofka_mpi_partition_lock(r->p, mofka_mpi_deadline(JOIN_TIMEOUT_MS)) : MOFKA_OK;
+    if (status)
+        return status;
+    mofka_mpi_store(r->p, field_of(MOFKA_MPI_CONTROL(state), r->place), state);
+    if (lock)
+        mofka_mpi_partition_unlock(r->p);
+    r->place = MOFKA_MPI_CONSUMERS_MAX;
+    mofka_mpi_ring_room(r->p);
+    return mofka_mpi_window_check(r->p->w);
+}
+
+static mofka_status_t add_mark(mofka_mpi_reader_t *r, uint64_t end, uint64_t units) {
+    /* Without acknowledgements nothing else ends the marks of what is discarded. */
+    if (r->mark_count == r->mark_room && r->p->retention == MOFKA_MPI_DISCARD_OLDEST)
+        mofka_mpi_reader_forget(r, mofka_mpi_state(r->p).head);
+    if (r->mark_count == r->mark_room) {
+        size_t room = r->mark_room ? 2 * r->mark_room : 64;
+        mofka_mpi_mark_t *marks = malloc(room * sizeof *marks);
+        if (!marks)
+            return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu batch ends", room);
+        for (size_t i = 0; i < r->mark_count; i++)
+            marks[i] = r->marks[(r->mark_first + i) % r->mark_room];
+        free(r->marks);
+        r->marks = marks;
+        r->mark_first = 0;
+        r->mark_room = room;
+    }
+    r->marks[(r->mark_first + r->mark_count++) % r->mark_room] = (mofka_mpi_mark_t){end, units};
+    return MOFKA_OK;
+}
+
+/* A batch ends where the next entry's metadata is not right behind this one's, or its data is not; and
+ * where batch_end is. */
+mofka_status_t mofka_mpi_reader_took(mofka_mpi_reader_t *r, size_t count, size_t found) {
+    mofka_status_t status = MOFKA_OK;
+    for (size_t i = 0; i < count && !status; i++) {
+        const mofka_mpi_entry_t *e = &r->entries[i];
+        uint64_t id = r->next + i;
+        bool last = i + 1 < found ? e[1].metadata != e->metadata + e->metadata_bytes ||
+                                        e[1].data != e->data + e->data_bytes
+                                  : id + 1 == r->batch_end;
+        if (last)
+            status = add_mark(r, id + 1, mofka_mpi_units(e->data + e->data_bytes));
+        if (last)
+            r->batch_start = id + 1;
+    }
+    if (status)
+        return status;
+    r->next += count;
+    assert(r->next <= r->batch_end);
+    return MOFKA_OK;
+}
+
+void mofka_mpi_reader_forget(mofka_mpi_reader_t *r, mofka_mpi_place_t head) {
+    while (r->mark_count > 0 && r->marks[r->mark_first].end <= head.events) {
+        r->mark_first = (r->mark_first + 1) % r->mark_room;
+        r->mark_count--;
+    }
+}
+
+mofka_status_t mofka_mpi_reader_publish(mofka_mpi_reader_t *r, bool all) {
+    const mofka_mpi_partition_t *p = r->p;
+    uint64_t acknowledged = atomic_load(&r->acknowledged);
+    mofka_mpi_mark_t reached = {0, 0};
+    if (r->place == MOFKA_MPI_CONSUMERS_MAX)
+        return MOFKA_OK;
+    while (r->mark_count > 0 && r->marks[r->mark_first].end <= acknowledged) {
+        reached = r->marks[r->mark_first];
+        r->mark_first = (r->mark_first + 1) % r->mark_room;
+        r->mark_count--;
+    }
+    if (reached.end == 0 && (!all || acknowledged == r->published))
+        return MOFKA_OK;
+    if (acknowledged != r->published)
+        mofka_mpi_store(p, field_of(MOFKA_MPI_CONTROL(acknowledged), r->place), acknowledged);
+    r->published = acknowledged;
+    if (reached.end == 0)
+        return mofka_mpi_window_check(p->w);
+    mofka_mpi_store(p, field_of(MOFKA_MPI_CONTROL(cursor), r->place),
+                    reached.end << 32 | (uint32_t)reached.units);
+    /* Waking costs both sides: not for every run, but for an eighth of the partition. */
+    if (all || reached.end - r->rung.end >= p->slots / 8 ||
+        reached.units - r->rung.units >= p->ring_bytes / MOFKA_MPI_UNIT_BYTES / 8) {
+        r->rung = reached;
+        mofka_mpi_ring_room(p);
+    }
+    return mofka_mpi_window_check(p->w);
+}
+
+void mofka_mpi_reader_end(mofka_mpi_reader_t *r) {
+    free(r->marks);
+}
+
+static bool something_to_read(mofka_mpi_consumer_t *c) {
+    size_t ended = 0;
+    for (size_t i = 0; i < c->reader_count; i++) {
+        mofka_mpi_reader_t *r = &c->readers[i];
+        if (r->next < r->batch_end || mofka_mpi_flag(r->p, r->next) > 0)
+            return true;
+        if (r->p->retention == MOFKA_MPI_DISCARD_OLDEST &&
+            mofka_mpi_state(r->p).head.events > r->next)
+            return true;
+        ended += mofka_mpi_reader_ended(r);
+    }
+    return ended == c->reader_count;
+}
+
+/* One sleep at the data bell, unless there is something meanwhile. */
+static bool sleep_for_data(mofka_mpi_consumer_t *c, int64_t left_ms) {
+    const mofka_mpi_partition_t *b = c->readers[0].p->bells;
+    mofka_mpi_window_t *w = b->w;
+    int64_t nap = left_ms < c->nap_us / 1000 ? left_ms * 1000 : c->nap_us;
+    uint64_t seen = w->doorbells ? mofka_mpi_load(b, MOFKA_MPI_CONTROL(data_bell)) : 0;
+    mofka_mpi_bell_waiters(b, MOFKA_MPI_CONTROL(data_bell), 1);
+    bool found = something_to_read(c);
+    if (!found && left_ms > 0)
+        w->ops->sleep_on(w, b->owner, b->base + MOFKA_MPI_CONTROL(data_bell), seen, nap);
+    mofka_mpi_bell_waiters(b, MOFKA_MPI_CONTROL(data_bell), -1);
+    return found;
+}
+
+/* Polling naps grow over all waits in a row that found nothing; at a bell they need not. */
+mofka_status_t mofka_mpi_consumer_wait(void *self, int64_t timeout_ms) {
+    mofka_mpi_consumer_t *c = self;
+    if (c->reader_count == 0)
+        return MOFKA_OK;
+    mofka_mpi_window_t *w = c->readers[0].p->w;
+    int64_t deadline = mofka_mpi_deadline(timeout_ms);
+    int64_t first = w->doorbells ? BELL_NAP_US : POLL_NAP_US,
+            most = w->doorbells ? first : POLL_NAP_US_MAX;
+    mofka_mpi_spin_t spin = mofka_mpi_spin_start(w);
+    bool found = something_to_read(c);
+    while (!found && c->nap_us <= first && mofka_mpi_spin(&spin))
+        found = something_to_read(c);
+    while (!found) {
+        mofka_status_t status = mofka_mpi_window_check(w);
+        int64_t left = deadline - mofka_mpi_now_ms();
+        if (status || left <= 0)
+            return status ? status : MOFKA_ERR_TIMEOUT;
+        if (c->nap_us < first)
+            c->nap_us = first;
+        found = sleep_for_data(c, left);
+        c->nap_us = 2 * c->nap_us < most ? 2 * c->nap_us : most;
+    }
+    c->nap_us = 0;
+    return mofka_mpi_window_check(w);
+}

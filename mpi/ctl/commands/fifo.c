@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * mofkactl fifo: named pipes to and from topics.
+ *
+ * The control pipe's lines (fifo_language.h) add pipes, each served by a thread. A pipe is opened
+ * anew whenever its last writer, or its reader, went away; the others may come and go.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "mpi/ctl/out/drain.h"
+#include "mpi/ctl/out/event_line.h"
+#include "mpi/ctl/commands/fifo_language.h"
+#include "mpi/ctl/in/intake.h"
+#include "mpi/ctl/in/lines.h"
+#include "mpi/ctl/out/sink.h"
+
+#define PIPES_MAX 64
+
+static const char *control_path;
+static double timeout_s = TIMEOUT_S_DEFAULT;
+
+typedef struct fifo_pipe {
+    fifo_command_t command;
+    mofka_driver_t *driver; /* borrowed */
+    bool made;              /* by us: removed at the end */
+    atomic_bool ended, failed;
+    pthread_t thread;
+} fifo_pipe_t;
+
+/* ---- pipes ------------------------------------------------------------------------------------- */
+
+/* There is a pipe at `path`. False: told. */
+static bool make_pipe(const char *path, bool *made) {
+    struct stat found;
+    *made = mkfifo(path, 0666) == 0;
+    if (*made)
+        return true;
+    if (errno == EEXIST && stat(path, &found) == 0)
+        return S_ISFIFO(found.st_mode) || complain("'%s' exists and is no named pipe", path);
+    return complain("cannot make the pipe '%s': %s", path, strerror(errno));
+}
+
+/* The end of all writers: a new descriptor, so that it is told once. The old one is open meanwhile,
+ * so a writer that has come already stays connected. */
+static bool reopen(const char *path, int *fd) {
+    int next = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (next < 0)
+        return complain("cannot open '%s': %s", path, strerror(errno));
+    if (*fd >= 0)
+        close(*fd);
+    *fd = next;
+    return true;
+}
+
+/* ---- path -> topic ----------------------------------------------------------------------------- */
+
+static bool produce(fifo_pipe_t *pipe, mofka_topic_t *topic) {
+    const fifo_command_t *command = &pipe->command;
+    intake_options_t wanted = {
+        .batch_size = command->batch_size, .timeout_s = timeout_s, .json = command->json};
+    char what[64];
+    intake_t intake;
+    if (!intake_open(&intake, topic, &wanted))
+        return false;
+    intake_from(&intake, command->path);
+    int fd = -1;
+    bool good = reopen(command->path, &fd);
+    while (good && intake_take(&intake, fd)) /* what one generation of writers writes */
+        good = reopen(command->path, &fd);
+    if (fd >= 0)
+        close(fd);
+    snprintf(what, sizeof what, "fifo: %.50s", command->path);
+    return intake_close(&intake, what) && good;
+}
+
+/* ---- path <- topic ----------------------------------------------------------------------------- */
+
+/* -1: interrupted, or told. Waits for a reader. */
+static int open_for_reader(const char *path) {
+    while (!job_interrupted()) {
+        int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+        if (fd >= 0)
+            return fd;
+        if (errno != ENXIO) {
+            complain("cannot open '%s': %s", path, strerror(errno));
+            return -1;
+        }
+        job_sleep(0.02);
+    }
+    return -1;
+}
+
+/* Each event is written whole, then acknowledged. When the reader goes before that, `*kept` is the
+ * event that the next reader gets first. */
+static drain_kind_t serve_reader(drain_t *drain, int fd, mofka_event_t **kept) {
+    static const line_style_t style = {.envelope = false};
+    sink_t sink;
+    drain_kind_t kind = *kept ? DRAIN_EVENT : DRAIN_NONE;
+    mofka_event_t *event = *kept;
+    *kept = NULL;
+    sink_open(&sink, fd);
+    while (!job_interrupted()) {
+        if (kind == DRAIN_NONE)
+            kind = drain_next(drain, SLICE_MS, &event);
+        if (kind != DRAIN_EVENT) {
+            if (kind != DRAIN_NONE || !sink_has_reader(&sink))
+                break;
+            continue;
+        }
+        if (!line_event(&sink, &style, event) || !sink_flush(&sink)) {
+            *kept = event;
+            break;
+        }
+        drain_done(drain, event);
+        drain_acknowledge(drain);
+        kind = DRAIN_NONE;
+    }
+    sink_close(&sink);
+    return *kept ? DRAIN_NONE : kind;
+}
+
+static bool consume(fifo_pipe_t *pipe, mofka_topic_t *topic) {
+    const fifo_command_t *command = &pipe->command;
+    drain_t drain;
+    drain_options_t options = {.name = command->name[0] ? command->name : NULL,
+                               .start = command->from_end ? MOFKA_START_END : MOFKA_START_BEGINNING,
+                               .batch_size = command->batch_size};
+    if (!drain_open(&drain, topic, &options))
+        return false;
+    mofka_event_t *kept = NULL;
+    drain_kind_t kind = DRAIN_NONE;
+    while (kind != DRAIN_COMPLETE && kind != DRAIN_FAILED && !job_interrupted()) {
+        int fd = open_for_reader(command->path);
+        if (fd < 0)
+            break;
+        kind = serve_reader(&drain, fd, &kept);
+        close(fd);
+    }
+    mofka_event_release(kept);
+    bool good = drain_close(&drain) && (kind == DRAIN_COMPLETE || job_interrupted());
+    return good && drain.failed == 0;
+}
+
+/* ---- the control pipe -------------------------------------------------------------------------- */
+
+static void *serve(void *context) {
+    fifo_pipe_t *pipe = context;
+    mofka_topic_t *topic = open_topic(pipe->driver, pipe->command.topic, timeout_s);
+    bool good =
+        topic ? pipe->command.verb == FIFO_PRODUCE ? produce(pipe, topic) : consume(pipe, topic)
+              : job_interrupted();
+    mofka_topic_release(topic);
+    if (!good)
+        pipe->failed = true;
+    pipe->ended = true;
+    return NULL;
+}
+
+typedef struct pipes {
+    mofka_driver_t *driver;
+    fifo_pipe_t *list[PIPES_MAX];
+    size_t count;
+    bool failed;
+} pipes_t;
+
+static void join(pipes_t *pipes, size_t index) {
+    fifo_pipe_t *pipe = pipes->list[index];
+    pthread_join(pipe->thread, NULL);
+    pipes->failed |= pipe->failed;
+    if (pipe->made)
+        unlink(pipe->command.path);
+    free(pipe);
+    pipes->list[index] = pipes->list[--pipes->count];
+}
+
+static bool add(pipes_t *pipes, const fifo_command_t *command) {
+    for (size_t i = 0; i < pipes->count; i++)
+        if (strcmp(pipes->list[i]->command.path, command->path) == 0)
+            return complain("'%s' is a pipe of topic '%s' already", command->path,
+                            pipes->list[i]->command.topic);
+    if (pipes->count == PIPES_MAX)
+        return complain("'%s': there are %d pipes already", command->path, PIPES_MAX);
+    fifo_pipe_t *pipe = calloc(1, sizeof *pipe);
+    if (!pipe)
+        return complain("no memory for a pipe");
+    pipe->command = *command;
+    pipe->driver = pipes->driver;
+    if (make_pipe(command->path, &pipe->made)) {
+        if (pthread_create(&pipe->thread, NULL, serve, pipe) == 0) {
+            pipes->list[pipes->count++] = pipe;
+            return true;
+        }
+        complain("'%s': cannot start a thread", command->path);
+    }
+    free(pipe);
+    return false;
+}
+
+static void obey(pipes_t *pipes, uint64_t number, const char *text, size_t bytes) {
+    fifo_command_t command;
+    fifo_error_t error;
+    bool good = fifo_parse(text, bytes, &command, &error);
+    if (!good)
+        complain("%s, line %llu, column %zu: %s", control_path, (unsigned long long)number,
+                 error.column, error.text);
+    else if (command.verb != FIFO_NOTHING)
+        good = add(pipes, &command);
+    pipes->failed |= !good;
+}
+
+/* Until interrupted. The pipe is also open for writing, here, so it never ends. */
+static void obey_all(pipes_t *pipes, int fd) {
+    lines_t lines;
+    const char *text;
+    size_t bytes;
+    lines_open(&lines, fd, FIFO_LINE_BYTES_MAX);
+    while (!job_interrupted()) {
+        line_kind_t kind = lines_next(&lines, SLICE_MS, &text, &bytes);
+        for (size_t i = pipes->count; i-- > 0;)
+            if (pipes->list[i]->ended)
+                join(pipes, i);
+        if (kind == LINE_TEXT) {
+            obey(pipes, lines.number, text, bytes);
+        } else if (kind != LINE_NONE) {
+            pipes->failed = true;
+            complain("%s, line %llu: %s", control_path, (unsigned long long)lines.number,
+                     kind == LINE_TOO_LONG ? "too long" : strerror(errno));
+        }
+        if (kind == LINE_ERROR)
+            break;
+    }
+    lines_close(&lines);
+}
+
+static int run(mofka_driver_t *driver) {
+    static pipes_t pipes;
+    bool made;
+    pipes.driver = driver;
+    if (!make_pipe(control_path, &made))
+        return CTL_FAILED;
+    int fd = open(control_path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        pipes.failed = !complain("cannot open '%s': %s", control_path, strerror(errno));
+    else
+        obey_all(&pipes, fd);
+    while (pipes.count > 0)
+        join(&pipes, pipes.count - 1);
+    if (fd >= 0)
+        close(fd);
+    if (made)
+        unlink(control_path);
+    return pipes.failed ? CTL_FAILED : CTL_OK;
+}
+
+/* ---- options ----------------------------------------------------------------------------------- */
+
+static bool check(int count, char **words) {
+    return args_one(count, words, "CONTROL pipe", "the path of the CONTROL pipe", &control_path);
+}
+
+static const option_row_t options[] = {
+    {"timeout", OPTION_SECONDS, &timeout_s, "SECONDS",
+     "wait so long for a pipe's topic to exist, and for room in it (30)", 0, 0, NULL},
+};
+
+const command_t fifo_command = {
+    .name = "fifo",
+    .arguments = "CONTROL",
+    .summary = "Named pipes to and from topics, added by lines written into the pipe CONTROL",
+    .notes =
+        "  PATH -> TOPIC (format = raw|json, batch_size = N)\n"
+        "  PATH <- TOPIC (name = NAME, from = beginning|end, batch_size = N)\n\n"
+        "->: each line written into the pipe becomes an event, the line as it is; with format = "
+        "json,\nlines that are no JSON are refused. <-: each event's metadata is written into the "
+        "pipe, one a\nline, while somebody reads; the pipe is closed when the topic is complete. "
+        "The parentheses may\nbe left out; words with spaces or ( ) , = # are put in double "
+        "quotes. Pipes that do not exist are\nmade, and removed at the end. SIGINT and SIGTERM "
+        "end it; lines that were read whole are stored first.\n",
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .check = check,
+    .run = run,
+};

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * mofkactl top: what happens in the job's topics, again and again.
+ *
+ * Only statistics are read: nothing is opened, so no partition waits for this rank. Closing the driver
+ * begins before the first wait (job_is_over), so the others need not wait for it either, and it ends when
+ * they do.
+ */
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include "mpi/ctl/ctl.h"
+#include "mpi/ctl/out/rates.h"
+#include "mpi/ctl/out/table.h"
+
+/* How long one look may take. */
+#define READ_MS 1000
+
+static const char *pattern, *terminal;
+static bool as_json;
+static uint64_t interval_ms = 1000, count_max;
+static double for_s = INFINITY;
+
+typedef struct top {
+    mofka_driver_t *driver;
+    cJSON *stats; /* of the look before; NULL: none */
+    FILE *out;
+    bool failed; /* told */
+} top_t;
+
+/* ---- output ------------------------------------------------------------------------------------ */
+
+/* Open MPI gives ranks terminals of its own as stdout; where its output goes elsewhere, they have no
+ * size. */
+static bool terminal_size(FILE *out, struct winsize *size) {
+    return ioctl(fileno(out), TIOCGWINSZ, size) == 0 && size->ws_row > 0 && size->ws_col > 0;
+}
+
+static void print_json(const cJSON *stats, FILE *out) {
+    static const char *const keys[] = {"time_us", "rank", "size", "topics_status", "topics"};
+    cJSON *object = cJSON_CreateObject();
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        cJSON_AddItemReferenceToObject(object, keys[i],
+                                       cJSON_GetObjectItemCaseSensitive(stats, keys[i]));
+    char *text = cJSON_PrintUnformatted(object);
+    fprintf(out, "%s\n", text ? text : "");
+    cJSON_free(text);
+    cJSON_Delete(object);
+}
+
+static void print_table(const cJSON *stats, FILE *out) {
+    struct winsize size;
+    char *text = NULL;
+    size_t bytes;
+    if (!terminal_size(out, &size)) {
+        table_print(stats, 0, out);
+        return;
+    }
+    FILE *memory = open_memstream(&text, &bytes);
+    if (memory) {
+        table_print(stats, size.ws_row - 1u, memory);
+        fclose(memory);
+        table_paint(text, size.ws_row, size.ws_col, out);
+    }
+    free(text);
+}
+
+/* False: nobody reads it any more, which is no failure, or it cannot be written. */
+static bool show(top_t *top) {
+    if (as_json)
+        print_json(top->stats, top->out);
+    else
+        print_table(top->stats, top->out);
+    if (fflush(top->out) == 0)
+        return true;
+    if (errno != EPIPE)
+        top->failed = !complain("writing: %s", strerror(errno));
+    return false;
+}
+
+/* ---- looking ----------------------------------------------------------------------------------- */
+
+static bool look(top_t *top) {
+    mofka_metadata_t *metadata;
+    const cJSON *json;
+    mofka_status_t status = mofka_driver_stats(top->driver, READ_MS, &metadata);
+    if (!status) {
+        status = mofka_metadata_json(metadata, &json);
+        cJSON *now = status ? NULL : cJSON_Duplicate(json, true);
+        mofka_metadata_release(metadata);
+        if (!status && !(now && rates_add(now, top->stats, pattern)))
+            status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for statistics");
+        cJSON_Delete(top->stats);
+        top->stats = now;
+    }
+    top->failed |= status && !complain_of(status, "reading the statistics");
+    return !status;
+}
+
+static void watch(top_t *top) {
+    double start = now_s(), due = start, end = start + for_s;
+    for (uint64_t count = 1; look(top) && show(top) && count != count_max; count++) {
+        due = fmax(due + (double)interval_ms * 1e-3, now_s()); /* late ones are not made up for */
+        double until = fmin(due, end);
+        if (job_is_over(top->driver, until - now_s()) || job_interrupted() || now_s() >= end)
+            break;
+    }
+}
+
+/* NULL: told. */
+static FILE *open_output(void) {
+    if (!terminal)
+        return stdout;
+    int fd = open(terminal, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!out)
+        complain("--terminal: cannot open '%s': %s", terminal, strerror(errno));
+    return out;
+}
+
+static int run(mofka_driver_t *driver) {
+    top_t top = {.driver = driver, .out = open_output()};
+    struct winsize size;
+    if (!top.out)
+        return CTL_FAILED;
+    if (!as_json && terminal_size(top.out, &size))
+        fputs("\033[2J", top.out);
+    watch(&top);
+    cJSON_Delete(top.stats);
+    if (terminal)
+        fclose(top.out);
+    return top.failed ? CTL_FAILED : CTL_OK;
+}
+
+/* ---- options ----------------------------------------------------------------------------------- */
+
+static bool check(int count, char **words) {
+    (void)count, (void)words;
+    return !(as_json && terminal) ||
+           complain("--terminal '%s' is for the table, not for --json", terminal);
+}
+
+static const option_row_t options[] = {
+    {"topic", OPTION_TEXT, &pattern, "PATTERN",
+     "only topics whose names match, as file names in a shell: 'run-*'", 0, 0, NULL},
+    {"interval", OPTION_COUNT, &interval_ms, "MS", "milliseconds between two looks (1000)", 10,
+     86400000, NULL},
+    {"count", OPTION_COUNT, &count_max, "N", "end after so many looks (0: no limit)", 0, 0, NULL},
+    {"for", OPTION_SECONDS, &for_s, "SECONDS", "end after so many seconds (inf)", 0, 0, NULL},
+    {"json", OPTION_FLAG, &as_json, NULL, "one JSON object for each look", 0, 0, NULL},
+    {"terminal", OPTION_TEXT, &terminal, "PATH",
+     "show the table there, such as \"$(tty)\", not on stdout", 0, 0, NULL},
+};
+
+const command_t top_command = {
+    .name = "top",
+    .summary = "Show rates, fill and lags of topics and partitions, live",
+    .notes =
+        "EVENTS: appended so far; BYTES/S: of the ring; EVENTS%, BYTES%: how full the partition "
+        "is;\n"
+        "BLOCKED: batches that wait for room now; LAG: for each named consumer, the events that it "
+        "has\n"
+        "not acknowledged. Rates are those since the look before; the first look has none. A topic "
+        "of\n"
+        "several partitions has a row of sums. A terminal is repainted and shows what fits; "
+        "elsewhere "
+        "each\nlook adds its lines. Launchers may give ranks pipes instead of the terminal "
+        "(MPICH's "
+        "does): name\nit with --terminal. It ends when all other ranks of the job have closed the "
+        "driver, with them, and\non SIGINT and SIGTERM; nobody waits for it.\n",
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .check = check,
+    .run = run,
+};

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Data for events that come as lines. */
+#include <stdlib.h>
+#include <string.h>
+#include "mpi/ctl/in/data_source.h"
+
+/* Of an event's data: as much as of its metadata. */
+#define DATA_BYTES_MAX ((size_t)1 << 30)
+
+bool data_source_open(data_source_t *source, const char *text) {
+    *source = (data_source_t){0};
+    if (!text)
+        return true;
+    if (text[0] == '/') {
+        source->pointer = text;
+        source->token = malloc(strlen(text));
+        return source->token || complain("--data-from: no memory for '%.200s'", text);
+    }
+    if (strncmp(text, "file:", 5) != 0)
+        return args_refuse("data-from", text, "a JSON pointer such as /field/name, or file:PATH");
+    size_t bytes;
+    char *content = read_whole_file(text + 5, DATA_BYTES_MAX, &bytes);
+    if (!content)
+        return complain("--data-from '%.200s' names no file that can be read", text);
+    mofka_segment_t segment = {content, bytes};
+    mofka_status_t status = mofka_data_view_create(&segment, 1, free, content, &source->file);
+    if (!status)
+        return true;
+    free(content);
+    return complain_of(status, "--data-from");
+}
+
+void data_source_close(data_source_t *source) {
+    mofka_data_view_release(source->file);
+    free(source->token);
+    free(source->scratch.bytes);
+}
+
+/* The pointer's next name (RFC 6901: ~0 is ~, ~1 is /) into `source->token`. */
+static const char *next_token(data_source_t *source, const char *pointer, size_t *bytes) {
+    char *to = source->token;
+    for (pointer++; *pointer && *pointer != '/'; pointer++) {
+        bool escaped = *pointer == '~' && (pointer[1] == '0' || pointer[1] == '1');
+        *to++ = !escaped ? *pointer : *++pointer == '0' ? '~' : '/';
+    }
+    *bytes = (size_t)(to - source->token);
+    return pointer;
+}
+
+static const char *element(const char *array, const char *limit, const char *token, size_t bytes) {
+    size_t index = 0;
+    if (bytes == 0 || bytes > 18 || (token[0] == '0' && bytes > 1))
+        return NULL;
+    for (size_t i = 0; i < bytes; i++) {
+        if (token[i] < '0' || token[i] > '9')
+            return NULL;
+        index = 10 * index + (size_t)(token[i] - '0');
+    }
+    mfi_json_walk_t walk = mfi_json_walk(array, limit);
+    while (mfi_json_next(&walk))
+        if (index-- == 0)
+            return walk.value;
+    return NULL;
+}
+
+/* What the pointer names; NULL: nothing. */
+static mofka_status_t find(data_source_t *source, const char *value, const char *limit,
+                           const char **found) {
+    mofka_status_t status = MOFKA_OK;
+    for (const char *at = source->pointer; value && *at && !status;) {
+        size_t bytes;
+        const char *container = value;
+        at = next_token(source, at, &bytes);
+        value = NULL;
+        if (*container == '[')
+            value = element(container, limit, source->token, bytes);
+        else if (*container == '{')
+            status =
+                mfi_json_member(container, limit, source->token, bytes, &source->scratch, &value);
+    }
+    *found = value;
+    return status;
+}
+
+mofka_status_t data_source_of(data_source_t *source, const char *text, size_t bytes,
+                              mofka_data_view_t **view) {
+    const char *limit = text + bytes, *value;
+    *view = source->file ? mofka_data_view_retain(source->file) : NULL;
+    if (!source->pointer)
+        return MOFKA_OK;
+    mofka_status_t status = find(source, mfi_json_begin(text), limit, &value);
+    if (status)
+        return status;
+    if (!value || *value != '"')
+        return mofka_fail(MOFKA_ERR_REFUSED,
+                          value ? "--data-from %s: the value is no string"
+                                : "--data-from %s: there is no such value",
+                          source->pointer);
+    size_t size;
+    const char *string = mfi_json_string(value, limit, &source->scratch, &size);
+    if (!string)
+        return mofka_fail(MOFKA_ERR_MEMORY, "--data-from %s: no memory", source->pointer);
+    status = mofka_data_view_allocate(size, view);
+    if (!status)
+        mofka_data_view_write(*view, string, size, 0);
+    return status;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Text into lines. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "mpi/ctl/in/lines.h"
+
+#define READ_BYTES ((size_t)64 << 10)
+
+void lines_open(lines_t *l, int fd, size_t bytes_max) {
+    *l = (lines_t){.fd = fd, .bytes_max = bytes_max};
+}
+
+void lines_close(lines_t *l) {
+    free(l->buffer);
+    l->buffer = NULL;
+}
+
+void lines_stop(lines_t *l) {
+    l->stopped = true;
+}
+
+size_t lines_rest(const lines_t *l) {
+    return l->size - l->start;
+}
+
+static bool make_room(lines_t *l) {
+    if (l->start > 0) {
+        memmove(l->buffer, l->buffer + l->start, l->size - l->start);
+        l->size -= l->start;
+        l->looked -= l->start;
+        l->start = 0;
+    }
+    if (l->room - l->size >= READ_BYTES)
+        return true;
+    size_t room = l->room ? 2 * l->room : 2 * READ_BYTES;
+    char *more = realloc(l->buffer, room);
+    if (!more)
+        return false;
+    l->buffer = more;
+    l->room = room;
+    return true;
+}
+
+/* LINE_TEXT: there is more now. */
+static line_kind_t fill(lines_t *l, int wait_ms) {
+    struct pollfd ready = {.fd = l->fd, .events = POLLIN};
+    int found = poll(&ready, 1, wait_ms);
+    if (found < 0 && errno != EINTR)
+        return LINE_ERROR;
+    if (found <= 0)
+        return LINE_NONE;
+    if (!make_room(l)) {
+        errno = ENOMEM;
+        return LINE_ERROR;
+    }
+    ssize_t got = read(l->fd, l->buffer + l->size, READ_BYTES);
+    if (got < 0)
+        return errno == EINTR || errno == EAGAIN ? LINE_NONE : LINE_ERROR;
+    l->size += (size_t)got;
+    l->ended = got == 0;
+    return LINE_TEXT;
+}
+
+/* The line from `start` to `end`, the place of its newline. */
+static line_kind_t give(lines_t *l, size_t end, size_t next, const char **text, size_t *bytes) {
+    *text = l->buffer + l->start;
+    *bytes = end - l->start;
+    if (*bytes > 0 && (*text)[*bytes - 1] == '\r')
+        --*bytes;
+    bool too_long = l->passing || *bytes > l->bytes_max;
+    l->passing = false;
+    l->start = l->looked = next;
+    l->number++;
+    return too_long ? LINE_TOO_LONG : LINE_TEXT;
+}
+
+/* Keep nothing of a line that is too long. */
+static void pass_over(lines_t *l) {
+    if (l->size - l->start > l->bytes_max + 1)
+        l->passing = true;
+    if (l->passing)
+        l->start = l->looked = l->size;
+}
+
+line_kind_t lines_next(lines_t *l, int wait_ms, const char **text, size_t *bytes) {
+    for (;;) {
+        char *newline =
+            l->size > l->looked ? memchr(l->buffer + l->looked, '\n', l->size - l->looked) : NULL;
+        if (newline) {
+            size_t end = (size_t)(newline - l->buffer);
+            return give(l, end, end + 1, text, bytes);
+        }
+        l->looked = l->size;
+        if (l->ended) { /* what the last newline left over is a line, too */
+            bool some = l->size > l->start || l->passing;
+            return some ? give(l, l->size, l->size, text, bytes) : LINE_END;
+        }
+        if (l->stopped)
+            return LINE_END;
+        pass_over(l);
+        line_kind_t kind = fill(l, wait_ms);
+        if (kind != LINE_TEXT)
+            return kind;
+    }
+}

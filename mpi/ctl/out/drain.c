@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Pulls and acknowledgements. */
+#include <stdlib.h>
+#include "mpi/ctl/out/drain.h"
+
+/* Errors of single events pass; so many in a row are those of fetching. */
+#define FAILED_IN_A_ROW_MAX 16
+
+static mofka_status_t select_data(void *context, const mofka_metadata_t *metadata,
+                                  mofka_data_descriptor_t *full,
+                                  mofka_data_descriptor_t **selected) {
+    const drain_options_t *o = context;
+    size_t size = mofka_data_descriptor_size(full);
+    (void)metadata;
+    if (o->offset >= size) {
+        *selected = NULL;
+        return MOFKA_OK;
+    }
+    size_t left = size - o->offset;
+    return mofka_data_descriptor_sub_view(full, o->offset, o->length < left ? o->length : left,
+                                          selected);
+}
+
+bool drain_open(drain_t *d, mofka_topic_t *topic, const drain_options_t *options) {
+    static _Atomic unsigned drains;
+    char name[64];
+    unsigned index = drains++;
+    *d = (drain_t){.options = *options, .partition_count = mofka_topic_partition_count(topic)};
+    snprintf(name, sizeof name, index ? "mofkactl-%d-%u" : "mofkactl-%d", job_rank(), index);
+    d->newest = calloc(d->partition_count, sizeof(mofka_event_t *));
+    if (!d->newest)
+        return complain("no memory for %zu partitions", d->partition_count);
+    mofka_consumer_options_t all = {.name = options->name ? options->name : name,
+                                    .batch_size = options->batch_size,
+                                    .start = options->start,
+                                    .selector = options->data ? select_data : NULL,
+                                    .selector_context = &d->options};
+    mofka_status_t status = mofka_consumer_create(topic, &all, &d->consumer);
+    if (!status)
+        return true;
+    free(d->newest);
+    return complain_of(status, "making a consumer");
+}
+
+drain_kind_t drain_next(drain_t *d, int wait_ms, mofka_event_t **event) {
+    mofka_status_t status = mofka_consumer_pull(d->consumer, wait_ms, event);
+    if (status == MOFKA_ERR_TIMEOUT)
+        return DRAIN_NONE;
+    if (status) {
+        complain_of(status, "pulling an event");
+        d->failed++;
+        return ++d->failed_in_a_row < FAILED_IN_A_ROW_MAX ? DRAIN_NONE : DRAIN_FAILED;
+    }
+    d->failed_in_a_row = 0;
+    if (mofka_event_is_end(*event)) {
+        mofka_event_release(*event);
+        return DRAIN_COMPLETE;
+    }
+    d->lost += mofka_event_lost(*event);
+    return DRAIN_EVENT;
+}
+
+void drain_done(drain_t *d, mofka_event_t *event) {
+    mofka_event_t **newest = &d->newest[mofka_event_partition(event)];
+    mofka_event_release(*newest);
+    *newest = event;
+}
+
+void drain_acknowledge(drain_t *d) {
+    for (size_t i = 0; i < d->partition_count; i++) {
+        if (d->newest[i])
+            mofka_event_acknowledge(d->newest[i]);
+        mofka_event_release(d->newest[i]);
+        d->newest[i] = NULL;
+    }
+}
+
+bool drain_close(drain_t *d) {
+    for (size_t i = 0; i < d->partition_count; i++)
+        mofka_event_release(d->newest[i]);
+    free(d->newest);
+    /* A name that stays holds retention up, and nobody knows this rank's own. */
+    mofka_status_t status = d->options.name ? MOFKA_OK : mofka_consumer_unsubscribe(d->consumer);
+    mofka_status_t closed = mofka_consumer_close(d->consumer);
+    if (status || closed)
+        complain_of(status ? status : closed, "closing the consumer");
+    mofka_consumer_release(d->consumer);
+    return !status && !closed;
+}

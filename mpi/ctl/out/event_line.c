@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Events as lines of text. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include "mpi/ctl/out/event_line.h"
+#include "json/text.h"
+
+void line_metadata(sink_t *sink, const char *text, size_t bytes) {
+    const char *end = text + bytes, *from = text;
+    bool string = false;
+    if (!memchr(text, '\n', bytes)) {
+        sink_add(sink, text, bytes);
+        return;
+    }
+    for (const char *at = text; at < end; at++) {
+        if (*at == '"')
+            string = !string;
+        if (*at == '\\' && string && at + 1 < end && at[1] != '\n') {
+            at++;
+        } else if (*at == '\n') {
+            sink_add(sink, from, (size_t)(at - from));
+            sink_add(sink, string ? "\\n" : " ", string ? 2 : 1);
+            from = at + 1;
+        }
+    }
+    sink_add(sink, from, (size_t)(end - from));
+}
+
+static void add_base64(sink_t *sink, const mofka_data_view_t *data) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t size = mofka_data_view_size(data);
+    unsigned char in[3 * 256];
+    char out[4 * 256];
+    for (size_t offset = 0; offset < size; offset += sizeof in) {
+        size_t got = mofka_data_view_read(data, in, sizeof in, offset), used = 0;
+        memset(in + got, 0, sizeof in - got);
+        for (size_t i = 0; i < got; i += 3) {
+            uint32_t bits = (uint32_t)in[i] << 16 | (uint32_t)in[i + 1] << 8 | in[i + 2];
+            for (int shift = 18; shift >= 0; shift -= 6)
+                out[used++] = digits[bits >> shift & 63];
+        }
+        if (got % 3) /* the last piece: what stands for bytes that are not there */
+            memset(out + used - (3 - got % 3), '=', 3 - got % 3);
+        sink_add(sink, out, used);
+    }
+}
+
+static bool write_file(const char *path, const mofka_data_view_t *data) {
+    FILE *file = fopen(path, "wb");
+    size_t count = 0;
+    const mofka_segment_t *segments = data ? mofka_data_view_segments(data, &count) : NULL;
+    bool good = file != NULL;
+    for (size_t i = 0; good && i < count; i++)
+        good = fwrite(segments[i].ptr, 1, segments[i].size, file) == segments[i].size;
+    if (file && fclose(file) != 0)
+        good = false;
+    return good || complain("cannot write '%s': %s", path, strerror(errno));
+}
+
+/* Bytes of the UTF-8 character there; 0: there is none. */
+static size_t character(const unsigned char *at, size_t left) {
+    if (at[0] < 0x80)
+        return 1;
+    size_t bytes = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
+    if (at[0] < 0xc2 || at[0] > 0xf4 || left < bytes || (at[0] == 0xe0 && at[1] < 0xa0) ||
+        (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
+        (at[0] == 0xf4 && at[1] > 0x8f))
+        return 0;
+    for (size_t i = 1; i < bytes; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    return bytes;
+}
+
+/* As a JSON string: what is no UTF-8 is U+FFFD there. */
+static void add_string(sink_t *sink, const char *text, size_t bytes) {
+    const unsigned char *at = (const unsigned char *)text;
+    sink_add(sink, "\"", 1);
+    for (size_t left = bytes; left > 0;) {
+        size_t size = character(at, left);
+        if (size == 0)
+            sink_add_text(sink, "\\ufffd");
+        else if (*at < 0x20)
+            sink_add_text(sink, "\\u%04x", *at);
+        else if (*at == '"' || *at == '\\')
+            sink_add_text(sink, "\\%c", *at);
+        else
+            sink_add(sink, at, size);
+        at += size ? size : 1;
+        left -= size ? size : 1;
+    }
+    sink_add(sink, "\"", 1);
+}
+
+/* What is no JSON is shown as a string. */
+static void add_value(sink_t *sink, const char *text, size_t bytes) {
+    if (mfi_json_check("metadata", text, bytes))
+        add_string(sink, text, bytes);
+    else
+        line_metadata(sink, text, bytes);
+}
+
+static void add_envelope(sink_t *sink, const line_style_t *style, const mofka_event_t *event,
+                         const char *file) {
+    size_t bytes;
+    const char *text = mofka_event_metadata_text(event, &bytes);
+    sink_add_text(sink,
+                  "{\"id\":%" PRIu64 ",\"partition\":%zu,\"metadata_size\":%zu,\"data_size\":%zu,"
+                  "\"metadata\":",
+                  mofka_event_id(event), mofka_event_partition(event), bytes,
+                  mofka_event_data_size(event));
+    add_value(sink, text, bytes);
+    if (style->base64) {
+        sink_add_text(sink, ",\"data\":\"");
+        add_base64(sink, mofka_event_data(event));
+        sink_add_text(sink, "\"");
+    }
+    if (style->directory)
+        sink_add_text(sink, ",\"data_file\":\"%s\"", file);
+    sink_add(sink, "}\n", 2);
+}
+
+bool line_event(sink_t *sink, const line_style_t *style, const mofka_event_t *event) {
+    char file[64];
+    snprintf(file, sizeof file, "%zu-%" PRIu64, mofka_event_partition(event),
+             mofka_event_id(event));
+    if (style->directory) {
+        char path[4096];
+        if ((size_t)snprintf(path, sizeof path, "%s/%s", style->directory, file) >= sizeof path)
+            return complain("'%s' is too long a path", style->directory);
+        if (!write_file(path, mofka_event_data(event)))
+            return false;
+    }
+    if (style->envelope) {
+        add_envelope(sink, style, event, file);
+        return true;
+    }
+    size_t bytes;
+    const char *text = mofka_event_metadata_text(event, &bytes);
+    line_metadata(sink, text, bytes);
+    sink_add(sink, "\n", 1);
+    return true;
+}

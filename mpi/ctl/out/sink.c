@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Lines out: in memory until they are many, then written in pieces that do not block. */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "mpi/ctl/ctl.h"
+#include "mpi/ctl/out/sink.h"
+
+void sink_open(sink_t *s, int fd) {
+    *s = (sink_t){.fd = fd};
+}
+
+void sink_close(sink_t *s) {
+    free(s->buffer);
+    s->buffer = NULL;
+}
+
+void sink_add(sink_t *s, const void *bytes, size_t size) {
+    if (s->room - s->size < size) {
+        size_t room = 2 * (s->size + size) + SINK_BYTES;
+        char *more = realloc(s->buffer, room);
+        if (!more) {
+            s->error = ENOMEM;
+            return;
+        }
+        s->buffer = more;
+        s->room = room;
+    }
+    if (size > 0)
+        memcpy(s->buffer + s->size, bytes, size);
+    s->size += size;
+}
+
+void sink_add_text(sink_t *s, const char *format, ...) {
+    char text[256];
+    va_list args;
+    va_start(args, format);
+    int bytes = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    sink_add(s, text, bytes < (int)sizeof text ? (size_t)bytes : sizeof text - 1);
+}
+
+/* A pipe that is ready takes PIPE_BUF bytes at once. */
+static bool write_some(sink_t *s, size_t *done) {
+    struct pollfd ready = {.fd = s->fd, .events = POLLOUT};
+    size_t piece = s->size - *done < PIPE_BUF ? s->size - *done : PIPE_BUF;
+    if (poll(&ready, 1, SLICE_MS) == 0) {
+        if (job_interrupted_for() > LAST_FLUSH_S)
+            s->error = ECANCELED;
+        return !s->error;
+    }
+    ssize_t wrote = write(s->fd, s->buffer + *done, piece);
+    if (wrote >= 0)
+        *done += (size_t)wrote;
+    else if (errno != EINTR && errno != EAGAIN)
+        s->error = errno;
+    return !s->error;
+}
+
+bool sink_flush(sink_t *s) {
+    size_t done = 0;
+    while (!s->error && done < s->size && write_some(s, &done))
+        ;
+    s->size = 0;
+    return !s->error;
+}
+
+bool sink_has_reader(const sink_t *s) {
+    struct pollfd ready = {.fd = s->fd};
+    return poll(&ready, 1, 0) <= 0 || !(ready.revents & POLLERR);
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Windows of remote memory: MPI_Win_allocate, one lock_all for the window's life, and only Put, Get,
+ * Accumulate, Get_accumulate, Rget_accumulate and flush. One operation per word beside NO_OP: SUM for
+ * counters, REPLACE for everything else. MPI_Compare_and_swap is not used: Open MPI 4.1.4 crashes in it.
+ *
+ * Operations on words that are waited for are request-based, because flush spins: where the target's
+ * progress thread sleeps, or ranks share cores, the origin must leave its core while it waits.
+ */
+#include "mpi/partition/layout.h"
+#include "mpi/window/window.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* MPI counts are int. */
+#define CHUNK_BYTES ((size_t)1 << 30)
+/* Pieces of one derived datatype: bounds its memory. */
+#define PIECES_MAX 8192
+/* Waiting for one operation: MPI_Test calls before it yields, and how long before it sleeps. */
+#define SPIN_TESTS 200
+#define YIELD_NS 50000
+
+static MPI_Aint place(const mofka_mpi_window_t *w, int rank, uint64_t offset) {
+    return w->skip[rank] + (MPI_Aint)offset;
+}
+
+#define TRY(w, call, ...)                                                                          \
+    do {                                                                                           \
+        int error_ = call(__VA_ARGS__);                                                            \
+        if (error_)                                                                                \
+            mofka_mpi_window_fault(w, #call, error_);                                              \
+    } while (0)
+
+static void rma_put(mofka_mpi_window_t *w, int rank, uint64_t offset, const void *source,
+                    size_t bytes) {
+    for (size_t done = 0; done < bytes; done += CHUNK_BYTES) {
+        int count = (int)(bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES);
+        TRY(w, MPI_Put, (const char *)source + done, count, MPI_BYTE, rank,
+            place(w, rank, offset + done), count, MPI_BYTE, w->win);
+    }
+}
+
+static void rma_get(mofka_mpi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes) {
+    for (size_t done = 0; done < bytes; done += CHUNK_BYTES) {
+        int count = (int)(bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES);
+        TRY(w, MPI_Get, (char *)target + done, count, MPI_BYTE, rank, place(w, rank, offset + done),
+            count, MPI_BYTE, w->win);
+    }
+}
+
+/* One MPI_Get for pieces of less than 2 GiB together, through a datatype on either side. */
+static int get_indexed(mofka_mpi_window_t *w, int rank, const mofka_mpi_piece_t *pieces, int count,
+                       int *lengths, MPI_Aint *places) {
+    MPI_Datatype there = MPI_DATATYPE_NULL, here = MPI_DATATYPE_NULL;
+    for (int i = 0; i < count; i++) {
+        lengths[i] = (int)pieces[i].bytes;
+        places[i] = place(w, rank, pieces[i].offset);
+    }
+    int error = MPI_Type_create_hindexed(count, lengths, places, MPI_BYTE, &there);
+    for (int i = 0; i < count; i++)
+        MPI_Get_address(pieces[i].target, &places[i]);
+    if (!error)
+        error = MPI_Type_create_hindexed(count, lengths, places, MPI_BYTE, &here);
+    if (!error)
+        error = MPI_Type_commit(&there);
+    if (!error)
+        error = MPI_Type_commit(&here);
+    if (!error)
+        error = MPI_Get(MPI_BOTTOM, 1, here, rank, 0, 1, there, w->win);
+    if (there != MPI_DATATYPE_NULL)
+        MPI_Type_free(&there);
+    if (here != MPI_DATATYPE_NULL)
+        MPI_Type_free(&here);
+    return error;
+}
+
+static void rma_get_pieces(mofka_mpi_window_t *w, int rank, const mofka_mpi_piece_t *pieces,
+                           size_t count) {
+    if (count == 1) {
+        rma_get(w, rank, pieces->offset, pieces->target, pieces->bytes);
+        return;
+    }
+    size_t room = count < PIECES_MAX ? count : PIECES_MAX;
+    int *lengths = malloc(room * sizeof *lengths);
+    MPI_Aint *places = malloc(room * sizeof *places);
+    for (size_t first = 0, n; first < count; first += n) {
+        size_t bytes = 0;
+        for (n = 0; first + n < count && n < room; n++) {
+            if (pieces[first + n].bytes > CHUNK_BYTES - bytes)
+                break;
+            bytes += pieces[first + n].bytes;
+        }
+        if (n < 2 || !lengths || !places) {
+            n = 1;
+            rma_get(w, rank, pieces[first].offset, pieces[first].target, pieces[first].bytes);
+        } else {
+            TRY(w, get_indexed, w, rank, pieces + first, (int)n, lengths, places);
+        }
+    }
+    free(lengths);
+    free(places);
+}
+
+static mofka_status_t rma_flush(mofka_mpi_window_t *w, int rank) {
+    TRY(w, MPI_Win_flush, rank, w->win);
+    return mofka_mpi_window_check(w);
+}
+
+/* Spin while that may be all it takes, then yield, then sleep. False: the deadline passed. */
+static bool wait_for(mofka_mpi_window_t *w, MPI_Request *request, int64_t deadline_ns) {
+    int done = 0;
+    int64_t us = 10, yield_until = 0;
+    for (int tries = 0; !done; tries++) {
+        int error = MPI_Test(request, &done, MPI_STATUS_IGNORE);
+        if (error) {
+            mofka_mpi_window_fault(w, "MPI_Test", error);
+            return true;
+        }
+        if (done || (w->spin_ns && tries < SPIN_TESTS))
+            continue;
+        int64_t now = mofka_mpi_now_ns();
+        if (now >= deadline_ns)
+            return false;
+        if (yield_until == 0)
+            yield_until = now + YIELD_NS;
+        if (now < yield_until)
+            sched_yield();
+        else
+            mofka_mpi_back_off(&us, 200);
+    }
+    return true;
+}
+
+/* `count` words at once, with NO_OP; one word with another operation. */
+static void get_accumulate(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value,
+                           uint64_t *old, size_t count, MPI_Op op) {
+    MPI_Request request = MPI_REQUEST_NULL;
+    memset(old, 0, count * sizeof *old);
+    TRY(w, MPI_Rget_accumulate, &value, op == MPI_NO_OP ? 0 : 1, MPI_UINT64_T, old, (int)count,
+        MPI_UINT64_T, rank, place(w, rank, offset), (int)count, MPI_UINT64_T, op, w->win, &request);
+    if (request != MPI_REQUEST_NULL)
+        wait_for(w, &request, INT64_MAX);
+}
+
+/* ---- reads that can be given up ---------------------------------------------------------------- */
+
+/* An operation cannot be taken back: its memory waits for it, and until it came no other read of that
+ * rank begins. */
+typedef struct mofka_mpi_late {
+    struct mofka_mpi_late *next;
+    MPI_Request request;
+    int rank;
+    uint64_t words[MOFKA_MPI_RUN_WORDS_MAX];
+} late_t;
+
+/* Free those that came meanwhile. True: one of this rank's has not. */
+static bool look_at_late(mofka_mpi_window_t *w, int rank) {
+    bool waits = false;
+    pthread_mutex_lock(&w->late_lock);
+    for (late_t **at = &w->late; *at;) {
+        late_t *late = *at;
+        int done = 0;
+        TRY(w, MPI_Test, &late->request, &done, MPI_STATUS_IGNORE);
+        waits |= !done && late->rank == rank;
+        if (done) {
+            *at = late->next;
+            free(late);
+        } else {
+            at = &late->next;
+        }
+    }
+    pthread_mutex_unlock(&w->late_lock);
+    return waits;
+}
+
+static mofka_status_t rma_read_within(mofka_mpi_window_t *w, int rank, uint64_t offset,
+                                      uint64_t *words, size_t count, int64_t deadline) {
+    assert(count <= MOFKA_MPI_RUN_WORDS_MAX);
+    late_t *read = look_at_late(w, rank) ? NULL : malloc(sizeof *read);
+    if (!read)
+        return mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d has not answered an earlier read", rank);
+    *read = (late_t){.request = MPI_REQUEST_NULL, .rank = rank};
+    TRY(w, MPI_Rget_accumulate, read->words, 0, MPI_UINT64_T, read->words, (int)count, MPI_UINT64_T,
+        rank, place(w, rank, offset), (int)count, MPI_UINT64_T, MPI_NO_OP, w->win, &read->request);
+    int64_t deadline_ns = deadline < INT64_MAX / 1000000 ? deadline * 1000000 : INT64_MAX;
+    if (read->request != MPI_REQUEST_NULL && !wait_for(w, &read->request, deadline_ns)) {
+        pthread_mutex_lock(&w->late_lock);
+        read->next = w->late;
+        w->late = read;
+        pthread_mutex_unlock(&w->late_lock);
+        return mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d did not answer a read in time", rank);
+    }
+    mofka_status_t status = mofka_mpi_window_check(w);
+    if (!status)
+        memcpy(words, read->words, count * sizeof *words);
+    free(read);
+    return status;
+}
+
+/* After the last epoch: all came. */
+static void free_late(mofka_mpi_window_t *w) {
+    while (w->late) {
+        late_t *late = w->late;
+        w->late = late->next;
+        MPI_Wait(&late->request, MPI_STATUS_IGNORE);
+        free(late);
+    }
+}
+
+static void rma_load_run(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+                         size_t count) {
+    assert(count <= MOFKA_MPI_RUN_WORDS_MAX);
+    get_accumulate(w, rank, offset, 0, words, count, MPI_NO_OP);
+}
+
+static void rma_get_words(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+                          size_t count) {
+    assert(count <= MOFKA_MPI_RUN_WORDS_MAX);
+    memset(words, 0, count * sizeof *words);
+    TRY(w, MPI_Get_accumulate, words, 0, MPI_UINT64_T, words, (int)count, MPI_UINT64_T, rank,
+        place(w, rank, offset), (int)count, MPI_UINT64_T, MPI_NO_OP, w->win);
+}
+
+static uint64_t rma_load(mofka_mpi_window_t *w, int rank, uint64_t offset) {
+    uint64_t word;
+    get_accumulate(w, rank, offset, 0, &word, 1, MPI_NO_OP);
+    return word;
+}
+
+static uint64_t rma_exchange(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value) {
+    uint64_t old;
+    get_accumulate(w, rank, offset, value, &old, 1, MPI_REPLACE);
+    return old;
+}
+
+/* A store is complete at the target when its old value is here. */
+static void rma_store(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value) {
+    rma_exchange(w, rank, offset, value);
+}
+
+static uint64_t rma_fetch_add(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t add) {
+    uint64_t old;
+    get_accumulate(w, rank, offset, add, &old, 1, MPI_SUM);
+    return old;
+}
+
+static void rma_nudge(mofka_mpi_window_t *w, int rank) {
+    static const uint64_t one = 1;
+    if (rank != w->rank)
+        TRY(w, MPI_Accumulate, &one, 1, MPI_UINT64_T, rank,
+            place(w, rank, offsetof(mofka_mpi_share_t, activity)), 1, MPI_UINT64_T, MPI_SUM,
+            w->win);
+}
+
+static void rma_sleep_on(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t seen,
+                         int64_t us) {
+    (void)w, (void)rank, (void)offset, (void)seen;
+    mofka_mpi_back_off(&us, us);
+}
+
+static void rma_ring(mofka_mpi_window_t *w, int rank, uint64_t offset, int sleepers) {
+    (void)w, (void)rank, (void)offset, (void)sleepers;
+}
+
+/* The owner touched every page when the window was made. */
+static mofka_status_t rma_populate(mofka_mpi_window_t *w, int rank, uint64_t offset,
+                                   uint64_t bytes) {
+    (void)w, (void)rank, (void)offset, (void)bytes;
+    return MOFKA_OK;
+}
+
+static void rma_destroy(mofka_mpi_window_t *w) {
+    if (w->win != MPI_WIN_NULL) {
+        MPI_Win_unlock_all(w->win);
+        free_late(w);
+        MPI_Win_free(&w->win);
+    }
+    if (atomic_load(&w->shut)) /* workers still come to look */
+        return;
+    free(w->base);
+    free(w->skip);
+    free(w);
+}
+
+/* This rank's share is there: lock it for good, make its pages real and zero. */
+static mofka_status_t begin_epoch(mofka_mpi_window_t *w, uint64_t bytes) {
+    int error = MPI_Win_lock_all(MPI_MODE_NOCHECK, w->win);
+    if (error)
+        return mofka_mpi_error("MPI_Win_lock_all", error);
+    int *model, found;
+    MPI_Win_get_attr(w->win, MPI_WIN_MODEL, &model, &found);
+    if (!found || *model != MPI_WIN_UNIFIED)
+        return mofka_fail(MOFKA_ERR_UNSUPPORTED, "this MPI's windows are not MPI_WIN_UNIFIED");
+    mofka_status_t status = mofka_mpi_populate(w->base[0], bytes, w->rank);
+    if (status)
+        return status;
+    memset(w->base[0], 0, bytes);
+    MPI_Win_sync(w->win);
+    return MOFKA_OK;
+}
+
+/* A rank that fails still takes part in what is collective. */
+static mofka_status_t rma_open(mofka_mpi_window_t *w, MPI_Comm comm, uint64_t bytes) {
+    void *own = NULL;
+    int failed = MPI_Win_allocate((MPI_Aint)bytes + MOFKA_MPI_PAGE_BYTES, 1, MPI_INFO_NULL, comm,
+                                  &own, &w->win);
+    if (failed) {
+        w->win = MPI_WIN_NULL;
+    } else {
+        MPI_Win_set_errhandler(w->win, MPI_ERRORS_RETURN);
+        w->base[0] = mofka_mpi_page_start(own);
+        w->skip[w->rank] = w->base[0] - (char *)own;
+    }
+    int error = MPI_Allgather(MPI_IN_PLACE, 1, MPI_AINT, w->skip, 1, MPI_AINT, comm);
+    if (failed) {
+        mofka_mpi_error("MPI_Win_allocate", failed);
+        return mofka_fail(
+            MOFKA_ERR_UNSUPPORTED,
+            "this MPI cannot create an \"rma\" window of %llu bytes (%s); \"shm\" works "
+            "where all ranks share a node",
+            (unsigned long long)bytes, mofka_last_error());
+    }
+    return error ? mofka_mpi_error("MPI_Allgather", error) : begin_epoch(w, bytes);
+}
+
+static const mofka_mpi_window_ops_t rma_ops = {
+    .name = "rma",
+    .open = rma_open,
+    .put = rma_put,
+    .get = rma_get,
+    .get_pieces = rma_get_pieces,
+    .flush = rma_flush,
+    .load = rma_load,
+    .load_run = rma_load_run,
+    .get_words = rma_get_words,
+    .read_within = rma_read_within,
+    .store = rma_store,
+    .exchange = rma_exchange,
+    .fetch_add = rma_fetch_add,
+    .sleep_on = rma_sleep_on,
+    .ring = rma_ring,
+    .nudge = rma_nudge,
+    .populate = rma_populate,
+    .destroy = rma_destroy,
+};
+
+mofka_status_t mofka_mpi_window_rma(int rank, int size, mofka_mpi_window_t **window) {
+    mofka_mpi_window_t *w = mofka_mpi_window_new(&rma_ops, rank, size, 1);
+    MPI_Aint *skip = calloc((size_t)size, sizeof *skip);
+    if (!w || !skip) {
+        if (w)
+            rma_destroy(w);
+        free(skip);
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a window");
+    }
+    w->skip = skip;
+    w->run_words = MOFKA_MPI_RUN_WORDS_MAX;
+    *window = w;
+    return MOFKA_OK;
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Windows in memory that all ranks can address: shm (MPI_Win_allocate_shared) and heap (threads).
+ */
+#include "mpi/partition/layout.h"
+#include "mpi/window/window.h"
+
+#include <assert.h>
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+#include <errno.h>
+#include <hwloc.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include <mofka/status.h>
+
+#define LINE_BYTES 64
+#define PAST_CACHES_BYTES_MIN 1024
+/* Where the system does not tell the last-level cache's size. */
+#define CACHE_BYTES_DEFAULT ((size_t)32 << 20)
+
+static inline _Atomic uint64_t *word(mofka_mpi_window_t *w, int rank, uint64_t offset) {
+    assert(offset % 8 == 0 && rank >= 0 && rank < w->size);
+    return (_Atomic uint64_t *)(void *)(w->base[rank] + offset);
+}
+
+static void shm_put(mofka_mpi_window_t *w, int rank, uint64_t offset, const void *source,
+                    size_t bytes) {
+    memcpy(w->base[rank] + offset, source, bytes);
+}
+
+/* ThreadSanitizer does not see these stores. */
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+/* Whole cache lines by non-temporal stores, which every x86-64 has. The flush fences them. Of few lines
+ * too many are shared with what stands beside them. */
+static void shm_put_past_caches(mofka_mpi_window_t *w, int rank, uint64_t offset,
+                                const void *source, size_t bytes) {
+    char *to = w->base[rank] + offset;
+    const char *from = source;
+    size_t lead = bytes < PAST_CACHES_BYTES_MIN ? bytes : -(uintptr_t)to % LINE_BYTES;
+    memcpy(to, from, lead);
+    for (bytes -= lead, to += lead, from += lead; bytes >= LINE_BYTES;
+         bytes -= LINE_BYTES, to += LINE_BYTES, from += LINE_BYTES)
+        for (size_t i = 0; i < LINE_BYTES; i += sizeof(__m128i))
+            _mm_stream_si128((__m128i *)(void *)(to + i),
+                             _mm_loadu_si128((const __m128i *)(const void *)(from + i)));
+    memcpy(to, from, bytes);
+}
+#else
+#define shm_put_past_caches NULL
+#endif
+
+static void shm_get(mofka_mpi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes) {
+    memcpy(target, w->base[rank] + offset, bytes);
+}
+
+static void shm_get_pieces(mofka_mpi_window_t *w, int rank, const mofka_mpi_piece_t *pieces,
+                           size_t count) {
+    for (size_t i = 0; i < count; i++)
+        memcpy(pieces[i].target, w->base[rank] + pieces[i].offset, pieces[i].bytes);
+}
+
+static mofka_status_t shm_flush(mofka_mpi_window_t *w, int rank) {
+    (void)w, (void)rank;
+    /* A release store does not order the non-temporal stores that a large memcpy may use. */
+    atomic_thread_fence(memory_order_acq_rel);
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+    __builtin_ia32_sfence();
+#endif
+    return MOFKA_OK;
+}
+
+static uint64_t shm_load(mofka_mpi_window_t *w, int rank, uint64_t offset) {
+    return atomic_load(word(w, rank, offset));
+}
+
+static void shm_load_run(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+                         size_t count) {
+    for (size_t i = 0; i < count; i++)
+        words[i] = atomic_load(word(w, rank, offset + 8 * i));
+}
+
+static mofka_status_t shm_read_within(mofka_mpi_window_t *w, int rank, uint64_t offset,
+                                      uint64_t *words, size_t count, int64_t deadline) {
+    (void)deadline; /* memory does not keep one waiting */
+    shm_load_run(w, rank, offset, words, count);
+    return MOFKA_OK;
+}
+
+static void shm_store(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value) {
+    atomic_store(word(w, rank, offset), value);
+}
+
+static uint64_t shm_exchange(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value) {
+    return atomic_exchange(word(w, rank, offset), value);
+}
+
+static uint64_t shm_fetch_add(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t add) {
+    return atomic_fetch_add(word(w, rank, offset), add);
+}
+
+/* The futex is the word's low half: the first four bytes where the least significant come first. */
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "doorbells assume little endian");
+
+static void shm_sleep_on(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t seen,
+                         int64_t us) {
+    int saved = errno;
+    struct timespec most = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+    syscall(SYS_futex, word(w, rank, offset), FUTEX_WAIT, (uint32_t)seen, &most, NULL, 0);
+    errno = saved;
+}
+
+static void shm_ring(mofka_mpi_window_t *w, int rank, uint64_t offset, int sleepers) {
+    int saved = errno;
+    atomic_fetch_add(word(w, rank, offset), 1);
+    syscall(SYS_futex, word(w, rank, offset), FUTEX_WAKE, sleepers, NULL, NULL, 0);
+    errno = saved;
+}
+
+static char *shm_address(mofka_mpi_window_t *w, int rank, uint64_t offset) {
+    return w->base[rank] + offset;
+}
+
+static void shm_nudge(mofka_mpi_window_t *w, int rank) {
+    (void)w, (void)rank; /* nobody's help is needed */
+}
+
+static mofka_status_t shm_populate(mofka_mpi_window_t *w, int rank, uint64_t offset,
+                                   uint64_t bytes) {
+    return mofka_mpi_populate(w->base[rank] + offset, bytes, rank);
+}
+
+static mofka_status_t shm_open_window(mofka_mpi_window_t *w, MPI_Comm comm, uint64_t bytes) {
+    void *own = NULL;
+    int error = MPI_Win_allocate_shared((MPI_Aint)bytes + MOFKA_MPI_PAGE_BYTES, 1, MPI_INFO_NULL,
+                                        comm, &own, &w->win);
+    if (error) {
+        w->win = MPI_WIN_NULL;
+        return mofka_mpi_error("MPI_Win_allocate_shared", error);
+    }
+    MPI_Win_set_errhandler(w->win, MPI_ERRORS_RETURN);
+    error = MPI_Win_lock_all(MPI_MODE_NOCHECK, w->win);
+    if (error)
+        return mofka_mpi_error("MPI_Win_lock_all", error);
+    for (int i = 0; i < w->size; i++) {
+        MPI_Aint share;
+        int unit;
+        error = MPI_Win_shared_query(w->win, i, &share, &unit, &w->base[i]);
+        if (error)
+            return mofka_mpi_error("MPI_Win_shared_query", error);
+        /* Mappings begin on pages, so every process finds the same start. */
+        w->base[i] = mofka_mpi_page_start(w->base[i]);
+    }
+    return MOFKA_OK;
+}
+
+static void shm_destroy(mofka_mpi_window_t *w) {
+    if (w->win != MPI_WIN_NULL) {
+        MPI_Win_unlock_all(w->win);
+        MPI_Win_free(&w->win);
+    }
+    if (atomic_load(&w->shut)) /* workers still come to look */
+        return;
+    free(w->base);
+    free(w);
+}
+
+static const mofka_mpi_window_ops_t shm_ops = {
+    .name = "shm",
+    .open = shm_open_window,
+    .put = shm_put,
+    .put_past_caches = shm_put_past_caches,
+    .get = shm_get,
+    .get_pieces = shm_get_pieces,
+    .flush = shm_flush,
+    .load = shm_load,
+    .load_run = shm_load_run,
+    .get_words = shm_load_run,
+    .read_within = shm_read_within,
+    .store = shm_store,
+    .exchange = shm_exchange,
+    .fetch_add = shm_fetch_add,
+    .sleep_on = shm_sleep_on,
+    .ring = shm_ring,
+    .address = shm_address,
+    .nudge = shm_nudge,
+    .populate = shm_populate,
+    .destroy = shm_destroy,
+};
+
+/* Not sysconf's: of an AMD socket, glibc 2.36 adds all caches up. */
+static size_t cache_bytes(void) {
+    size_t bytes = 0;
+    hwloc_topology_t topology;
+    if (hwloc_topology_init(&topology))
+        return CACHE_BYTES_DEFAULT;
+    hwloc_topology_set_all_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE);
+    hwloc_topology_set_type_filter(topology, HWLOC_OBJ_L3CACHE, HWLOC_TYPE_FILTER_KEEP_ALL);
+    if (hwloc_topology_load(topology) == 0) {
+        hwloc_obj_t cache = hwloc_get_obj_by_type(topology, HWLOC_OBJ_L3CACHE, 0);
+        bytes = cache ? (size_t)cache->attr->cache.size : 0;
+    }
+    hwloc_topology_destroy(topology);
+    return bytes ? bytes : CACHE_BYTES_DEFAULT;
+}
+
+static mofka_mpi_window_t *window_new(int rank, int size) {
+    mofka_mpi_window_t *w = mofka_mpi_window_new(&shm_ops, rank, size, (size_t)size);
+    if (w) {
+        w->doorbells = true;
+        w->run_words = 1;
+        w->cache_bytes = cache_bytes();
+    } else {
+        mofka_fail(MOFKA_ERR_MEMORY, "no memory for a window");
+    }
+    return w;
+}
+
+mofka_status_t mofka_mpi_window_heap(char **bases, int rank, int size,
+                                     mofka_mpi_window_t **window) {
+    mofka_mpi_window_t *w = window_new(rank, size);
+    if (!w)
+        return MOFKA_ERR_MEMORY;
+    memcpy(w->base, bases, (size_t)size * sizeof *bases);
+    *window = w;
+    return MOFKA_OK;
+}
+
+mofka_status_t mofka_mpi_window_shm(int rank, int size, mofka_mpi_window_t **window) {
+    mofka_mpi_window_t *w = window_new(rank, size);
+    if (!w)
+        return MOFKA_ERR_MEMORY;
+    *window = w;
+    return MOFKA_OK;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Environment variables. A new one is a row of the table. */
+#include "base/environment.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "driver/reporter.h"
+
+extern char **environ;
+
+typedef struct variable {
+    const char *name;
+    const char *allowed; /* for messages */
+    bool (*is_good)(const char *value);
+} variable_t;
+
+static bool is_level(const char *value) {
+    mofka_log_level_t level;
+    return mfi_log_level_of(value, &level);
+}
+
+static bool is_text(const char *value) {
+    return *value != '\0';
+}
+
+static bool is_interval(const char *value) {
+    uint64_t interval_ms;
+    return mfi_stats_interval(value, &interval_ms);
+}
+
+static const variable_t variables[] = {
+    {"MOFKA_LOG", "error, warn, info, debug or trace", is_level},
+    {"MOFKA_STATS_FILE", "a file name", is_text},
+    {"MOFKA_STATS_INTERVAL_MS", "a whole number from 1 to 86400000", is_interval},
+};
+#define VARIABLES (sizeof variables / sizeof variables[0])
+
+static const variable_t *find(const char *name, size_t length) {
+    for (size_t i = 0; i < VARIABLES; i++)
+        if (strlen(variables[i].name) == length && memcmp(variables[i].name, name, length) == 0)
+            return &variables[i];
+    return NULL;
+}
+
+const char *mfi_environment(const char *name) {
+    assert(find(name, strlen(name)));
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+static void warn_unknown(const char *name, size_t length) {
+    char known[512];
+    size_t used = 0;
+    for (size_t i = 0; i < VARIABLES && used < sizeof known; i++)
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "",
+                                 variables[i].name);
+    mfi_log(MOFKA_LOG_WARN, "environment variable %.*s is not known; these are: %s",
+            (int)(length < 100 ? length : 100), name, known);
+}
+
+static void check_all(void) {
+    for (char **entry = environ; entry && *entry; entry++) {
+        const char *equals = strchr(*entry, '=');
+        if (strncmp(*entry, "MOFKA_", 6) != 0 || !equals)
+            continue;
+        size_t length = (size_t)(equals - *entry);
+        const variable_t *variable = find(*entry, length);
+        if (!variable)
+            warn_unknown(*entry, length);
+        else if (equals[1] && !variable->is_good(equals + 1))
+            mfi_log(MOFKA_LOG_WARN, "environment variable %s is '%.100s', not %s; it is ignored",
+                    variable->name, equals + 1, variable->allowed);
+    }
+}
+
+void mfi_environment_check(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, check_all);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Logs: the level, the callback, and stderr. */
+#include "base/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/environment.h"
+
+#define LINE_BYTES 1024
+
+_Atomic int mfi_log_level = MOFKA_LOG_WARN;
+
+static const char *const names[] = {"error", "warn", "info", "debug", "trace"};
+#define LEVELS (int)(sizeof names / sizeof names[0])
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the two below; a leaf */
+static mofka_log_fn callback;
+static void *callback_context;
+
+static void hold(void) {
+    pthread_mutex_lock(&lock);
+}
+
+static void let_go(void) {
+    pthread_mutex_unlock(&lock);
+}
+
+const char *mofka_log_level_name(mofka_log_level_t level) {
+    return (int)level >= 0 && (int)level < LEVELS ? names[level] : "unknown";
+}
+
+bool mfi_log_level_of(const char *name, mofka_log_level_t *level) {
+    for (int i = 0; i < LEVELS; i++)
+        if (strcmp(name, names[i]) == 0) {
+            *level = (mofka_log_level_t)i;
+            return true;
+        }
+    return false;
+}
+
+/* Before the constructors that register types: one of them may have something to say. A value that
+ * is no level is told of by mfi_environment_check. And before all that watches forks: what is
+ * registered first takes its locks last. */
+__attribute__((constructor(101))) static void begin(void) {
+    pthread_atfork(hold, let_go, let_go); /* a child may log */
+    const char *name = mfi_environment("MOFKA_LOG");
+    mofka_log_level_t level;
+    if (name && mfi_log_level_of(name, &level))
+        mofka_log_set_level(level);
+}
+
+void mofka_log_set_level(mofka_log_level_t level) {
+    if ((int)level >= 0 && (int)level < LEVELS)
+        atomic_store_explicit(&mfi_log_level, (int)level, memory_order_relaxed);
+}
+
+mofka_log_level_t mofka_log_level(void) {
+    return (mofka_log_level_t)atomic_load_explicit(&mfi_log_level, memory_order_relaxed);
+}
+
+void mofka_log_set_callback(mofka_log_fn log, void *context) {
+    pthread_mutex_lock(&lock);
+    callback = log;
+    callback_context = context;
+    pthread_mutex_unlock(&lock);
+}
+
+static void write_line(mofka_log_level_t level, const char *text) {
+    pthread_mutex_lock(&lock);
+    mofka_log_fn log = callback;
+    void *context = callback_context;
+    pthread_mutex_unlock(&lock);
+    if (log)
+        log(context, level, text);
+    else
+        fprintf(stderr, "mofka: %s: %s\n", mofka_log_level_name(level), text);
+}
+
+void mofka_log(mofka_log_level_t level, const char *format, ...) {
+    if ((int)level < 0 || (int)level > (int)mofka_log_level())
+        return;
+    int saved = errno;
+    char text[LINE_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    write_line(level, text);
+    errno = saved;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Unsubscribing and closing a consumer: the last turns.
+ */
+#include "consumer/consumer.h"
+#include "base/log.h"
+
+/* With the lock, let go on success: say why, end what is fetched for others, take the turn. */
+static mofka_status_t take_last_turn(mofka_consumer_t *consumer, _Atomic bool *why) {
+    mofka_status_t status = mfi_consumer_check_caller(consumer);
+    if (!status && consumer->options.zero_copy && consumer->held > 0)
+        status = mofka_fail(MOFKA_ERR_BUSY,
+                            "%zu events of zero-copy consumer '%s' are held: release them first",
+                            consumer->held, consumer->name);
+    if (status)
+        return status;
+    *why = true;
+    pthread_cond_broadcast(&consumer->changed);
+    while (consumer->fetching)
+        pthread_cond_wait(&consumer->changed, &consumer->lock);
+    mfi_outcome_t *done = NULL;
+    mfi_requests_serve(consumer, &done);
+    mfi_consumer_begin_turn(consumer);
+    mfi_requests_drop(done);
+    return MOFKA_OK;
+}
+
+mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer) {
+    mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
+    if (status)
+        return status;
+    pthread_mutex_lock(&consumer->lock);
+    if (consumer->closed)
+        status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
+    else
+        status = take_last_turn(consumer, &consumer->unsubscribed);
+    if (!status) {
+        if (consumer->gone) /* closed while this waited for its turn */
+            status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
+        else if (!consumer->forgotten)
+            status = consumer->ops->unsubscribe(consumer->self);
+        consumer->forgotten |= !status;
+        mfi_consumer_end_turn(consumer);
+    }
+    pthread_mutex_unlock(&consumer->lock);
+    return status;
+}
+
+static void drop_ready(mofka_consumer_t *consumer) {
+    pthread_mutex_lock(&consumer->lock);
+    mofka_event_t *events = consumer->first;
+    /* Statistics are written with the lock, as reports read them. */
+    for (const mofka_event_t *event = events; event; event = event->next)
+        mfi_stats_not_pulled(&consumer->stats, mfi_event_from(event));
+    consumer->first = consumer->last = NULL;
+    consumer->ready_runs = 0;
+    pthread_mutex_unlock(&consumer->lock);
+    while (events) {
+        mofka_event_t *next = events->next;
+        mofka_event_release(events);
+        events = next;
+    }
+}
+
+/* In its turn, without the lock. After a time-out it is done again. */
+static mofka_status_t end_backend(mofka_consumer_t *consumer) {
+    drop_ready(consumer);
+    if (consumer->untaken)
+        consumer->ops->release_run(consumer->self, consumer->untaken);
+    consumer->untaken = NULL;
+    mofka_status_t status = consumer->ops->close(consumer->self);
+    consumer->gone = status != MOFKA_ERR_TIMEOUT;
+    if (consumer->gone) {
+        mfi_driver_remove_child(consumer->topic->driver, &consumer->child);
+        mfi_log(MOFKA_LOG_DEBUG, "consumer '%s' of topic '%s' is closed", consumer->name,
+                consumer->topic->name);
+    }
+    return status;
+}
+
+/* Who comes second waits for its turn, and finds it done. */
+mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer) {
+    pthread_mutex_lock(&consumer->lock);
+    mofka_status_t status = take_last_turn(consumer, &consumer->closed);
+    if (!status) {
+        if (!consumer->gone)
+            status = end_backend(consumer);
+        mfi_consumer_end_turn(consumer);
+    }
+    pthread_mutex_unlock(&consumer->lock);
+    return status;
+}
+
+mofka_status_t mfi_consumer_child_end(mfi_child_t *child, int64_t timeout_ms) {
+    (void)timeout_ms;
+    return mfi_consumer_end(
+        (mofka_consumer_t *)((char *)child - offsetof(mofka_consumer_t, child)));
+}
+
+mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer) {
+    mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
+    return status ? status : mfi_consumer_end(consumer);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Processing: pull events and call back with each, here or in a pool's workers.
+ *
+ *   pull -> queue, at most two events per worker, so a slow callback holds pulling back -> callback
+ *
+ * Each queued event is also a task of the pool, which calls back with the oldest one there is then.
+ * Where the pool does not come to its tasks (it is busy otherwise, or it is its only worker that
+ * processes), the caller does their work; never more callbacks run at once than the pool has
+ * threads. Tasks that come too late find nothing to do; they keep the process's memory.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include "consumer/consumer.h"
+
+/* How long to wait for an event or a worker before looking what became of the others. */
+#define SLICE_MS 100
+
+typedef struct process {
+    mofka_event_fn callback;
+    void *context;
+    mofka_thread_pool_t *pool; /* borrowed from the caller */
+    size_t workers;            /* 0: callbacks run in the caller, and there is no queue */
+    _Atomic size_t users;      /* the caller and the pool's tasks */
+    _Atomic int answer;        /* the first that was not OK; written under the lock */
+    char message[256];         /* of that answer */
+    pthread_mutex_t lock;      /* guards all below; a leaf */
+    pthread_cond_t ended;      /* a callback ended; only the caller waits */
+    mofka_event_t *first, *last;
+    size_t queued, running;
+    bool alone; /* no worker came within a slice: the caller calls back, too */
+} process_t;
+
+static process_t *process_new(mofka_event_fn callback, void *context, mofka_thread_pool_t *pool) {
+    process_t *process = calloc(1, sizeof *process);
+    if (!process)
+        return NULL;
+    process->callback = callback;
+    process->context = context;
+    process->pool = pool;
+    process->workers = mofka_thread_pool_thread_count(pool);
+    atomic_init(&process->users, 1);
+    pthread_mutex_init(&process->lock, NULL);
+    mfi_cond_init(&process->ended);
+    return process;
+}
+
+static void drop(process_t *process) {
+    if (atomic_fetch_sub(&process->users, 1) != 1)
+        return;
+    pthread_cond_destroy(&process->ended);
+    pthread_mutex_destroy(&process->lock);
+    free(process);
+}
+
+/* Without the lock. */
+static void call(process_t *process, mofka_event_t *event) {
+    mofka_status_t status = process->callback(process->context, event);
+    if (status) {
+        pthread_mutex_lock(&process->lock);
+        if (!atomic_load(&process->answer)) {
+            snprintf(process->message, sizeof process->message, "%s", mofka_last_error());
+            atomic_store(&process->answer, (int)status);
+        }
+        pthread_mutex_unlock(&process->lock);
+    }
+    mofka_event_release(event);
+}
+
+/* With the lock, let go meanwhile: call back with the oldest event, if there is one and not too
+ * many callbacks run. */
+static bool call_first(process_t *process) {
+    mofka_event_t *event = process->first;
+    if (!event || process->running >= process->workers)
+        return false;
+    process->first = event->next;
+    event->next = NULL;
+    process->queued--;
+    process->running++;
+    pthread_mutex_unlock(&process->lock);
+    call(process, event);
+    pthread_mutex_lock(&process->lock);
+    process->running--;
+    pthread_cond_signal(&process->ended);
+    return true;
+}
+
+static void task(void *context) {
+    process_t *process = context;
+    pthread_mutex_lock(&process->lock);
+    call_first(process);
+    pthread_mutex_unlock(&process->lock);
+    drop(process);
+}
+
+/* With the lock: until a callback ended. */
+static void wait_for_one(process_t *process) {
+    if (process->alone && call_first(process))
+        return;
+    size_t queued = process->queued;
+    if (!mfi_cond_wait(&process->ended, &process->lock, mfi_deadline(SLICE_MS)) &&
+        process->queued == queued && process->running == 0)
+        process->alone = true;
+}
+
+static void hand_over(process_t *process, mofka_event_t *event) {
+    if (process->workers == 0) {
+        call(process, event);
+        return;
+    }
+    pthread_mutex_lock(&process->lock);
+    if (process->first)
+        process->last->next = event;
+    else
+        process->first = event;
+    process->last = event;
+    process->queued++;
+    pthread_mutex_unlock(&process->lock);
+    atomic_fetch_add(&process->users, 1);
+    if (mofka_thread_pool_push_work(process->pool, task, process, MOFKA_PRIORITY_DEFAULT))
+        task(process); /* the pool is closed: here, then */
+    pthread_mutex_lock(&process->lock);
+    while (process->queued + process->running >= 2 * process->workers &&
+           !atomic_load(&process->answer))
+        wait_for_one(process);
+    pthread_mutex_unlock(&process->lock);
+}
+
+static void wait_all(process_t *process) {
+    pthread_mutex_lock(&process->lock);
+    while (process->queued + process->running > 0)
+        wait_for_one(process);
+    pthread_mutex_unlock(&process->lock);
+}
+
+/* Pull in slices: a worker may have ended it all meanwhile. */
+static mofka_status_t pull(process_t *process, mofka_consumer_t *consumer, int64_t deadline,
+                           mofka_event_t **event) {
+    for (;;) {
+        int64_t left = mfi_remaining(deadline);
+        mofka_status_t status =
+            mofka_consumer_pull(consumer, left < 0 || left > SLICE_MS ? SLICE_MS : left, event);
+        if (status != MOFKA_ERR_TIMEOUT || atomic_load(&process->answer) || left == 0)
+            return status;
+    }
+}
+
+static mofka_status_t run(process_t *process, mofka_consumer_t *consumer, int64_t deadline,
+                          size_t most, size_t *count) {
+    while (*count < most && !atomic_load(&process->answer)) {
+        mofka_event_t *event;
+        mofka_status_t status = pull(process, consumer, deadline, &event);
+        if (status)
+            return status;
+        if (mofka_event_is_end(event)) {
+            mofka_event_release(event);
+            break;
+        }
+        ++*count;
+        hand_over(process, event);
+    }
+    return MOFKA_OK;
+}
+
+/* What the workers answered matters more than a time-out, and an error more than to stop. */
+static mofka_status_t outcome(process_t *process, mofka_status_t pulled, int64_t timeout_ms) {
+    int answer = atomic_load(&process->answer);
+    if (answer && answer != MOFKA_STOP)
+        return mofka_fail(answer < 0 ? (mofka_status_t)answer : MOFKA_ERR_CALLBACK, "%s",
+                          process->message);
+    if (pulled != MOFKA_ERR_TIMEOUT)
+        return pulled;
+    return answer ? MOFKA_OK
+                  : mofka_fail(MOFKA_ERR_TIMEOUT, "no event within %lld ms", (long long)timeout_ms);
+}
+
+mofka_status_t mofka_consumer_process(mofka_consumer_t *consumer, mofka_event_fn callback,
+                                      void *context, int64_t timeout_ms,
+                                      const mofka_process_options_t *options, size_t *processed) {
+    mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
+    if (!status && !callback)
+        status = mofka_fail(MOFKA_ERR_INVALID, "NULL callback");
+    if (!status && options && options->thread_pool)
+        status = mfi_check(options->thread_pool, MFI_THREAD_POOL, "thread pool");
+    if (status)
+        return status;
+    process_t *process = process_new(
+        callback, context,
+        options && options->thread_pool ? options->thread_pool : consumer->options.thread_pool);
+    if (!process)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory to process events");
+    size_t most = options && options->events_max ? options->events_max : SIZE_MAX;
+    size_t count = 0;
+    status = run(process, consumer, mfi_deadline(timeout_ms), most, &count);
+    wait_all(process);
+    status = outcome(process, status, timeout_ms);
+    drop(process);
+    if (processed)
+        *processed = count;
+    return status;
+}

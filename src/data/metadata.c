@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Metadata handles: exact bytes, parsed when something first asks. */
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <mofka/limits.h>
+#include <mofka/metadata.h>
+#include "base/object.h"
+
+struct mofka_metadata {
+    mfi_object_t object;
+    bool is_string;
+    size_t bytes;
+    _Atomic(cJSON *) json; /* published once, by whoever parsed first */
+    char text[];
+};
+
+static mofka_status_t create(const char *text, size_t bytes, bool is_string,
+                             mofka_metadata_t **out) {
+    if (bytes > MOFKA_METADATA_BYTES_MAX)
+        return mofka_fail(MOFKA_ERR_TOO_LARGE, "metadata of %zu bytes, at most %zu", bytes,
+                          MOFKA_METADATA_BYTES_MAX);
+    if (!out || (!text && bytes > 0))
+        return mofka_fail(MOFKA_ERR_INVALID, "metadata: NULL text or output");
+    mofka_metadata_t *metadata = malloc(sizeof *metadata + bytes + 1);
+    if (!metadata)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu bytes of metadata", bytes);
+    mfi_object_init(&metadata->object, MFI_METADATA);
+    metadata->is_string = is_string;
+    metadata->bytes = bytes;
+    atomic_init(&metadata->json, NULL);
+    if (bytes > 0)
+        memcpy(metadata->text, text, bytes);
+    metadata->text[bytes] = '\0';
+    *out = metadata;
+    return MOFKA_OK;
+}
+
+mofka_status_t mofka_metadata_create(const char *text, size_t bytes, mofka_metadata_t **metadata) {
+    return text ? create(text, bytes, false, metadata) : create("{}", 2, false, metadata);
+}
+
+mofka_status_t mofka_metadata_create_string(const char *text, size_t bytes,
+                                            mofka_metadata_t **metadata) {
+    return create(text, bytes, true, metadata);
+}
+
+mofka_status_t mofka_metadata_create_json(cJSON *json, mofka_metadata_t **metadata) {
+    char *text = json ? cJSON_PrintUnformatted(json) : NULL;
+    if (!text)
+        return json ? mofka_fail(MOFKA_ERR_MEMORY, "no memory to print JSON")
+                    : mofka_fail(MOFKA_ERR_INVALID, "metadata: NULL JSON");
+    mofka_status_t status = create(text, strlen(text), false, metadata);
+    cJSON_free(text);
+    if (!status)
+        atomic_store(&(*metadata)->json, json);
+    return status;
+}
+
+mofka_status_t mofka_metadata_copy(const mofka_metadata_t *metadata, mofka_metadata_t **copy) {
+    mofka_status_t status = mfi_check(metadata, MFI_METADATA, "metadata");
+    return status ? status : create(metadata->text, metadata->bytes, metadata->is_string, copy);
+}
+
+mofka_metadata_t *mofka_metadata_retain(mofka_metadata_t *metadata) {
+    if (metadata)
+        mfi_object_retain(&metadata->object);
+    return metadata;
+}
+
+void mofka_metadata_release(mofka_metadata_t *metadata) {
+    if (!metadata || !mfi_object_release(&metadata->object))
+        return;
+    cJSON_Delete(atomic_load(&metadata->json));
+    free(metadata);
+}
+
+const char *mofka_metadata_text(const mofka_metadata_t *metadata, size_t *bytes) {
+    if (bytes)
+        *bytes = metadata ? metadata->bytes : 0;
+    return metadata ? metadata->text : "";
+}
+
+bool mofka_metadata_is_string(const mofka_metadata_t *metadata) {
+    return metadata && metadata->is_string;
+}
+
+static mofka_status_t parse(const mofka_metadata_t *metadata, cJSON **json) {
+    if (metadata->is_string) {
+        *json = cJSON_CreateString(metadata->text);
+        return *json ? MOFKA_OK : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a JSON string");
+    }
+    const char *end = NULL;
+    cJSON *tree = cJSON_ParseWithLengthOpts(metadata->text, metadata->bytes + 1, &end, true);
+    if (!tree || end != metadata->text + metadata->bytes) {
+        cJSON_Delete(tree);
+        size_t at = end ? (size_t)(end - metadata->text) : 0;
+        return mofka_fail(MOFKA_ERR_JSON, "metadata is not JSON: fault at byte %zu of %zu: '%.40s'",
+                          at, metadata->bytes, metadata->text + (at < metadata->bytes ? at : 0));
+    }
+    *json = tree;
+    return MOFKA_OK;
+}
+
+mofka_status_t mofka_metadata_json(const mofka_metadata_t *metadata, const cJSON **json) {
+    mofka_status_t status = mfi_check(metadata, MFI_METADATA, "metadata");
+    if (status)
+        return status;
+    mofka_metadata_t *lazy = (mofka_metadata_t *)metadata; /* only the cached tree changes */
+    cJSON *tree = atomic_load(&lazy->json);
+    if (!tree) {
+        cJSON *fresh;
+        status = parse(metadata, &fresh);
+        if (status)
+            return status;
+        if (atomic_compare_exchange_strong(&lazy->json, &tree, fresh))
+            tree = fresh;
+        else
+            cJSON_Delete(fresh);
+    }
+    *json = tree;
+    return MOFKA_OK;
+}
+
+mofka_status_t mofka_metadata_string(const mofka_metadata_t *metadata, const char **string) {
+    mofka_status_t status = mfi_check(metadata, MFI_METADATA, "metadata");
+    if (status)
+        return status;
+    if (metadata->is_string) {
+        *string = metadata->text;
+        return MOFKA_OK;
+    }
+    const cJSON *json;
+    status = mofka_metadata_json(metadata, &json);
+    if (status)
+        return status;
+    if (!cJSON_IsString(json))
+        return mofka_fail(MOFKA_ERR_JSON, "metadata is JSON, but not a string: '%.60s'",
+                          metadata->text);
+    *string = json->valuestring;
+    return MOFKA_OK;
+}
+
+mofka_status_t mofka_metadata_dump(const mofka_metadata_t *metadata, bool pretty, char **text) {
+    const cJSON *json;
+    mofka_status_t status = mofka_metadata_json(metadata, &json);
+    if (status)
+        return status;
+    char *print = pretty ? cJSON_Print(json) : cJSON_PrintUnformatted(json);
+    if (!print)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory to print metadata");
+    *text = print;
+    return MOFKA_OK;
+}

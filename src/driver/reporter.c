@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Reporters. The picture is in reporter.h. */
+#include "driver/reporter.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include "handles.h"
+#include "base/log.h"
+#include "stats/counters.h"
+
+/* How long reading the topics may take: what is late is left out. Close, which has better uses for its
+ * time, waits less for a last report. */
+#define READ_MS_MAX 1000
+#define LAST_READ_MS_MAX 100
+
+struct mfi_reporter {
+    mofka_driver_t *driver; /* view: the driver stops it before it closes */
+    uint64_t interval_ms;
+    mofka_stats_fn report;
+    void *context;
+    void (*release)(void *context);
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards stop */
+    pthread_cond_t changed;
+    bool stop;
+    bool joined; /* the stopping thread's */
+};
+
+/* Whose callback this thread is in: its own thread's, or in a driver's close. */
+static _Thread_local const mfi_reporter_t *running;
+
+static void report(mfi_reporter_t *r, uint64_t read_ms_max) {
+    uint64_t timeout_ms = r->interval_ms < read_ms_max ? r->interval_ms : read_ms_max;
+    mofka_metadata_t *stats; /* the handle may be released, so its kind is not checked */
+    if (mfi_stats_give(mfi_driver_stats(r->driver, (int64_t)timeout_ms), &stats)) {
+        mfi_log(MOFKA_LOG_WARN, "statistics are left out: %s", mofka_last_error());
+        return;
+    }
+    const mfi_reporter_t *outer = running;
+    running = r;
+    r->report(r->context, stats);
+    running = outer;
+    mofka_metadata_release(stats);
+}
+
+/* True: it is time for the next report. */
+static bool wait(mfi_reporter_t *r, int64_t deadline) {
+    pthread_mutex_lock(&r->lock);
+    while (!r->stop && mfi_cond_wait(&r->changed, &r->lock, deadline))
+        ;
+    bool stop = r->stop;
+    pthread_mutex_unlock(&r->lock);
+    return !stop;
+}
+
+static void *reporter_main(void *argument) {
+    mfi_reporter_t *r = argument;
+    while (wait(r, mfi_deadline((int64_t)r->interval_ms)))
+        report(r, READ_MS_MAX);
+    return NULL;
+}
+
+static void reporter_free(mfi_reporter_t *r) {
+    pthread_cond_destroy(&r->changed);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}
+
+/* The program's signals are not for this thread. */
+static int start_thread(mfi_reporter_t *r) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&r->thread, NULL, reporter_main, r);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+mofka_status_t mfi_reporter_start(mofka_driver_t *driver, uint64_t interval_ms,
+                                  mofka_stats_fn report_to, void *context,
+                                  void (*release)(void *context), mfi_reporter_t **reporter) {
+    mfi_reporter_t *r = calloc(1, sizeof *r);
+    if (!r)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a reporter of statistics");
+    *r = (mfi_reporter_t){.driver = driver,
+                          .interval_ms = interval_ms,
+                          .report = report_to,
+                          .context = context,
+                          .release = release};
+    pthread_mutex_init(&r->lock, NULL);
+    mfi_cond_init(&r->changed);
+    int error = start_thread(r);
+    if (error) {
+        reporter_free(r);
+        return mofka_fail(MOFKA_ERR_SYSTEM, "starting a reporter of statistics: %s",
+                          strerror(error));
+    }
+    *reporter = r;
+    return MOFKA_OK;
+}
+
+void mfi_reporter_join(mfi_reporter_t *r) {
+    if (!r || r->joined)
+        return;
+    pthread_mutex_lock(&r->lock);
+    r->stop = true;
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+    pthread_join(r->thread, NULL);
+    r->joined = true;
+}
+
+void mfi_reporter_stop(mfi_reporter_t *r, bool last) {
+    if (!r)
+        return;
+    mfi_reporter_join(r);
+    if (last)
+        report(r, LAST_READ_MS_MAX);
+    if (r->release)
+        r->release(r->context);
+    reporter_free(r);
+}
+
+mofka_status_t mofka_driver_set_stats_callback(mofka_driver_t *driver, uint64_t interval_ms,
+                                               mofka_stats_fn callback, void *context) {
+    mofka_status_t status = mfi_check(driver, MFI_DRIVER, "driver");
+    if (!status && !driver->ops)
+        status = mofka_fail(MOFKA_ERR_CLOSED, "the driver is closed");
+    if (!status && callback && (interval_ms == 0 || interval_ms > MOFKA_STATS_INTERVAL_MS_MAX))
+        status = mofka_fail(MOFKA_ERR_RANGE, "statistics every %llu ms; the interval is 1 to %d ms",
+                            (unsigned long long)interval_ms, MOFKA_STATS_INTERVAL_MS_MAX);
+    /* Not by way of driver->callback: the first report may come before it is set. */
+    if (!status && running && running->driver == driver)
+        status = mofka_fail(MOFKA_ERR_BUSY, "a statistics callback cannot replace itself");
+    if (status)
+        return status;
+    mfi_reporter_stop(driver->callback, false);
+    driver->callback = NULL;
+    return callback
+               ? mfi_reporter_start(driver, interval_ms, callback, context, NULL, &driver->callback)
+               : MOFKA_OK;
+}

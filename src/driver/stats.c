@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The statistics of a driver: its topics, which the backend reads, and its children. */
+#include <cjson/cJSON.h>
+#include <string.h>
+#include <mofka/stats.h>
+#include "handles.h"
+#include "stats/counters.h"
+
+/* With the driver's lock: the open children of that kind. */
+static void add_children(cJSON *json, const mofka_driver_t *driver, const char *key,
+                         const char *what) {
+    cJSON *list = cJSON_AddArrayToObject(json, key);
+    for (mfi_child_t *child = driver->children; child; child = child->next)
+        if (strcmp(child->what, what) == 0)
+            cJSON_AddItemToArray(list, child->stats(child));
+}
+
+static void add_closed(cJSON *json, const mfi_totals_t *totals) {
+    cJSON *closed = cJSON_AddObjectToObject(json, "closed");
+    cJSON *producers = cJSON_AddObjectToObject(closed, "producers");
+    cJSON_AddNumberToObject(producers, "count", (double)totals->producers);
+    mfi_stats_describe_producer(producers, &totals->of_producers);
+    cJSON *consumers = cJSON_AddObjectToObject(closed, "consumers");
+    cJSON_AddNumberToObject(consumers, "count", (double)totals->consumers);
+    mfi_stats_describe_consumer(consumers, &totals->of_consumers);
+}
+
+static void add_topics(cJSON *json, mofka_driver_t *driver, int64_t timeout_ms) {
+    if (!driver->ops->topic_stats)
+        return;
+    cJSON *topics = cJSON_AddArrayToObject(json, "topics");
+    if (!topics)
+        return;
+    mofka_status_t status = driver->ops->topic_stats(driver->self, timeout_ms, topics);
+    if (status)
+        cJSON_AddStringToObject(json, "topics_status", mofka_status_name(status));
+}
+
+cJSON *mfi_driver_stats(mofka_driver_t *driver, int64_t timeout_ms) {
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "type", driver->type);
+    if (driver->ops->process) {
+        size_t index, count;
+        driver->ops->process(driver->self, &index, &count);
+        cJSON_AddNumberToObject(json, "rank", (double)index);
+        cJSON_AddNumberToObject(json, "size", (double)count);
+    }
+    cJSON_AddNumberToObject(json, "time_us", (double)(mfi_wall_ns() / 1000));
+    add_topics(json, driver, timeout_ms);
+    pthread_mutex_lock(&driver->lock);
+    add_children(json, driver, "producers", "producer");
+    add_children(json, driver, "consumers", "consumer");
+    add_closed(json, driver->totals);
+    pthread_mutex_unlock(&driver->lock);
+    return json;
+}
+
+mofka_status_t mofka_driver_stats(mofka_driver_t *driver, int64_t timeout_ms,
+                                  mofka_metadata_t **stats) {
+    mofka_status_t status = mfi_check(driver, MFI_DRIVER, "driver");
+    if (!status && !driver->ops)
+        status = mofka_fail(MOFKA_ERR_CLOSED, "the driver is closed");
+    return status ? status : mfi_stats_give(mfi_driver_stats(driver, timeout_ms), stats);
+}

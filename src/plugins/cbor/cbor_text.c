@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* JSON tokens to CBOR items and back, one item at a time by libcbor's encoders and stream decoder. */
+#include "plugins/cbor/cbor_text.h"
+
+#include <cbor.h>
+
+#define TAG_DECIMAL 4
+#define TAG_JSON 262
+#define HEAD_BYTES 9 /* of any item */
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+typedef size_t (*encode_fn)(uint64_t value, unsigned char *buffer, size_t size);
+
+static void put_head(mfi_bytes_t *out, encode_fn encode, uint64_t value) {
+    if (mfi_bytes_reserve(out, HEAD_BYTES))
+        out->used += encode(value, (unsigned char *)out->data + out->used, HEAD_BYTES);
+}
+
+static void put_integer(mfi_bytes_t *out, uint64_t magnitude, bool is_negative) {
+    put_head(out, is_negative ? cbor_encode_negint : cbor_encode_uint,
+             is_negative ? magnitude - 1 : magnitude);
+}
+
+static void put_embedded(mfi_bytes_t *out, const char *text, size_t bytes) {
+    put_head(out, cbor_encode_tag, TAG_JSON);
+    put_head(out, cbor_encode_bytestring_start, bytes);
+    mfi_bytes_put(out, text, bytes);
+}
+
+static void put_number(mfi_bytes_t *out, const char *text, size_t bytes) {
+    mfi_number_t number;
+    if (!mfi_number_read(text, bytes, &number)) {
+        put_embedded(out, text, bytes);
+        return;
+    }
+    if (number.fraction_digits > 0) {
+        put_head(out, cbor_encode_tag, TAG_DECIMAL);
+        put_head(out, cbor_encode_array_start, 2);
+        put_integer(out, number.fraction_digits, true);
+    }
+    put_integer(out, number.magnitude, number.is_negative);
+}
+
+static void put_string(mfi_bytes_t *out, const mfi_tape_t *tape, const mfi_token_t *token) {
+    if (token->is_lone) {
+        put_embedded(out, tape->text + token->at - 1, (size_t)token->bytes + 2);
+        return;
+    }
+    mfi_bytes_t unescaped;
+    size_t bytes;
+    mfi_bytes_init(&unescaped);
+    const char *utf8 = mfi_token_utf8(tape, token, &unescaped, &bytes);
+    put_head(out, cbor_encode_string_start, bytes);
+    mfi_bytes_put(out, utf8, bytes);
+    if (unescaped.status)
+        out->status = unescaped.status;
+    mfi_bytes_free(&unescaped);
+}
+
+void mfi_cbor_write(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t index) {
+    for (uint32_t i = index; i < tape->tokens[index].next && !out->status; i++) {
+        const mfi_token_t *token = &tape->tokens[i];
+        switch ((mfi_token_kind_t)token->kind) {
+        case MFI_TOKEN_NULL:
+            mfi_bytes_put_char(out, (char)0xF6);
+            break;
+        case MFI_TOKEN_FALSE:
+            mfi_bytes_put_char(out, (char)0xF4);
+            break;
+        case MFI_TOKEN_TRUE:
+            mfi_bytes_put_char(out, (char)0xF5);
+            break;
+        case MFI_TOKEN_NUMBER:
+            put_number(out, tape->text + token->at, token->bytes);
+            break;
+        case MFI_TOKEN_STRING:
+            put_string(out, tape, token);
+            break;
+        case MFI_TOKEN_ARRAY:
+            put_head(out, cbor_encode_array_start, token->count);
+            break;
+        case MFI_TOKEN_OBJECT:
+            put_head(out, cbor_encode_map_start, token->count);
+            break;
+        }
+    }
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+typedef enum item_kind { OTHER, UINT, NEGINT, BYTES, TEXT, ARRAY, MAP, TAG, WORD } item_kind_t;
+
+typedef struct item {
+    item_kind_t kind;
+    uint64_t value;   /* number, length, tag */
+    const char *text; /* bytes, text, word */
+} item_t;
+
+static void on_uint64(void *item, uint64_t value) {
+    *(item_t *)item = (item_t){.kind = UINT, .value = value};
+}
+static void on_uint32(void *item, uint32_t value) {
+    on_uint64(item, value);
+}
+static void on_uint16(void *item, uint16_t value) {
+    on_uint64(item, value);
+}
+static void on_uint8(void *item, uint8_t value) {
+    on_uint64(item, value);
+}
+static void on_negint64(void *item, uint64_t value) {
+    *(item_t *)item = (item_t){.kind = NEGINT, .value = value};
+}
+static void on_negint32(void *item, uint32_t value) {
+    on_negint64(item, value);
+}
+static void on_negint16(void *item, uint16_t value) {
+    on_negint64(item, value);
+}
+static void on_negint8(void *item, uint8_t value) {
+    on_negint64(item, value);
+}
+static void on_bytes(void *item, cbor_data data, size_t length) {
+    *(item_t *)item = (item_t){.kind = BYTES, .value = length, .text = (const char *)data};
+}
+static void on_text(void *item, cbor_data data, size_t length) {
+    *(item_t *)item = (item_t){.kind = TEXT, .value = length, .text = (const char *)data};
+}
+static void on_array(void *item, size_t count) {
+    *(item_t *)item = (item_t){.kind = ARRAY, .value = count};
+}
+static void on_map(void *item, size_t count) {
+    *(item_t *)item = (item_t){.kind = MAP, .value = count};
+}
+static void on_tag(void *item, uint64_t value) {
+    *(item_t *)item = (item_t){.kind = TAG, .value = value};
+}
+static void on_null(void *item) {
+    *(item_t *)item = (item_t){.kind = WORD, .text = "null"};
+}
+static void on_bool(void *item, bool value) {
+    *(item_t *)item = (item_t){.kind = WORD, .text = value ? "true" : "false"};
+}
+/* What is never written. */
+static void on_other(void *item) {
+    *(item_t *)item = (item_t){.kind = OTHER};
+}
+static void on_float(void *item, float value) {
+    (void)value;
+    on_other(item);
+}
+static void on_double(void *item, double value) {
+    (void)value;
+    on_other(item);
+}
+
+static const struct cbor_callbacks callbacks = {
+    .uint8 = on_uint8,
+    .uint16 = on_uint16,
+    .uint32 = on_uint32,
+    .uint64 = on_uint64,
+    .negint8 = on_negint8,
+    .negint16 = on_negint16,
+    .negint32 = on_negint32,
+    .negint64 = on_negint64,
+    .byte_string = on_bytes,
+    .byte_string_start = on_other,
+    .string = on_text,
+    .string_start = on_other,
+    .array_start = on_array,
+    .indef_array_start = on_other,
+    .map_start = on_map,
+    .indef_map_start = on_other,
+    .tag = on_tag,
+    .float2 = on_float,
+    .float4 = on_float,
+    .float8 = on_double,
+    .null = on_null,
+    .undefined = on_other,
+    .boolean = on_bool,
+    .indef_break = on_other,
+};
+
+static mofka_status_t next_item(mfi_reader_t *reader, item_t *item) {
+    item->kind = OTHER;
+    struct cbor_decoder_result result =
+        cbor_stream_decode(reader->data + reader->at, reader->size - reader->at, &callbacks, item);
+    if (result.status != CBOR_DECODER_FINISHED)
+        return mfi_reader_corrupt(reader, result.status == CBOR_DECODER_NEDATA
+                                              ? "a CBOR item is cut off"
+                                              : "no CBOR item");
+    reader->at += result.read;
+    return MOFKA_OK;
+}
+
+static bool as_number(const item_t *item, mfi_number_t *number) {
+    number->is_negative = item->kind == NEGINT;
+    number->magnitude = item->value + (item->kind == NEGINT ? 1 : 0);
+    return item->kind == UINT || (item->kind == NEGINT && item->value < UINT64_MAX);
+}
+
+static mofka_status_t read_decimal(mfi_bytes_t *out, mfi_reader_t *reader) {
+    item_t array, exponent, mantissa;
+    mfi_number_t number;
+    mofka_status_t status = next_item(reader, &array);
+    if (!status)
+        status = next_item(reader, &exponent);
+    if (!status)
+        status = next_item(reader, &mantissa);
+    if (status)
+        return status;
+    if (array.kind != ARRAY || array.value != 2 || exponent.kind != NEGINT ||
+        exponent.value >= MFI_FRACTION_DIGITS_MAX || !as_number(&mantissa, &number))
+        return mfi_reader_corrupt(reader, "an unknown decimal fraction");
+    number.fraction_digits = (unsigned)exponent.value + 1;
+    mfi_put_number(out, &number);
+    return MOFKA_OK;
+}
+
+/* A number or a string, in its own text. *is_string: which. */
+static mofka_status_t read_embedded(mfi_bytes_t *out, mfi_reader_t *reader, bool *is_string) {
+    item_t item;
+    mofka_status_t status = next_item(reader, &item);
+    if (status)
+        return status;
+    if (item.kind != BYTES)
+        return mfi_reader_corrupt(reader, "embedded JSON that is no byte string");
+    mfi_tape_t tape;
+    bool is_good =
+        !mfi_tape_parse(&tape, "embedded JSON", item.text, item.value) && tape.tokens[0].at <= 1 &&
+        (tape.tokens[0].kind == MFI_TOKEN_NUMBER || tape.tokens[0].kind == MFI_TOKEN_STRING);
+    *is_string = is_good && tape.tokens[0].kind == MFI_TOKEN_STRING;
+    mfi_tape_free(&tape);
+    if (!is_good)
+        return mfi_reader_corrupt(reader, "embedded JSON that is neither number nor string");
+    mfi_bytes_put(out, item.text, item.value);
+    return MOFKA_OK;
+}
+
+/* What is no array and no map. *is_string: it may be a name. */
+static mofka_status_t read_scalar(mfi_bytes_t *out, mfi_reader_t *reader, const item_t *item,
+                                  bool *is_string) {
+    mfi_number_t number = {0};
+    *is_string = item->kind == TEXT;
+    if (item->kind == TAG && item->value == TAG_DECIMAL)
+        return read_decimal(out, reader);
+    if (item->kind == TAG && item->value == TAG_JSON)
+        return read_embedded(out, reader, is_string);
+    if (item->kind == WORD) {
+        mfi_bytes_put(out, item->text, strlen(item->text));
+    } else if (item->kind == TEXT) {
+        if (!mfi_utf8_is_valid(item->text, item->value))
+            return mfi_reader_corrupt(reader, "a string that is not UTF-8");
+        mfi_put_quoted(out, item->text, item->value);
+    } else {
+        if (!as_number(item, &number))
+            return mfi_reader_corrupt(reader, "an item that is no JSON");
+        mfi_put_number(out, &number);
+    }
+    return MOFKA_OK;
+}
+
+/* An open array or map: how many items it has, and how many of them are read. */
+typedef struct level {
+    uint64_t count, done;
+    bool is_map;
+} level_t;
+
+/* After an item: its separator, or the ends of all that end with it. */
+static size_t close_levels(mfi_bytes_t *out, level_t *levels, size_t depth) {
+    while (depth > 0) {
+        level_t *level = &levels[depth - 1];
+        if (level->done < level->count) {
+            if (level->done > 0)
+                mfi_bytes_put_char(out, level->is_map && level->done % 2 == 1 ? ':' : ',');
+            break;
+        }
+        mfi_bytes_put_char(out, level->is_map ? '}' : ']');
+        depth--;
+    }
+    return depth;
+}
+
+mofka_status_t mfi_cbor_read(mfi_bytes_t *out, mfi_reader_t *reader, size_t outer, bool is_name) {
+    level_t levels[MOFKA_JSON_DEPTH_MAX];
+    size_t depth = 0;
+    mofka_status_t status;
+    do {
+        item_t item;
+        bool is_string = false;
+        level_t *level = depth > 0 ? &levels[depth - 1] : NULL;
+        bool wants_name = level ? level->is_map && level->done % 2 == 0 : is_name;
+        status = next_item(reader, &item);
+        if (level)
+            level->done++;
+        if (!status && (item.kind == ARRAY || item.kind == MAP)) {
+            if (outer + depth == MOFKA_JSON_DEPTH_MAX || item.value > UINT32_MAX)
+                return mfi_reader_corrupt(reader,
+                                          "an array or a map that is too deep or too large");
+            levels[depth++] =
+                (level_t){.count = item.value << (item.kind == MAP), .is_map = item.kind == MAP};
+            mfi_bytes_put_char(out, item.kind == MAP ? '{' : '[');
+        } else if (!status) {
+            status = read_scalar(out, reader, &item, &is_string);
+        }
+        if (!status && wants_name && !is_string)
+            status = mfi_reader_corrupt(reader, "a name that is no string");
+        if (!status)
+            depth = close_levels(out, levels, depth);
+    } while (!status && !out->status && depth > 0);
+    return status ? status : out->status;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Writing values as planned. */
+#include "plugins/cbor/cbor_text.h"
+#include "plugins/schema_serializer/plan.h"
+
+/* Twice the magnitude and more must fit 64 bits. */
+#define MAGNITUDE_MAX (UINT64_C(1) << 62)
+
+static void not_as_planned(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t index) {
+    mfi_bytes_put_char(out, 0);
+    mfi_cbor_write(out, tape, index);
+}
+
+static uint64_t zigzag(const mfi_number_t *number) {
+    return 2 * number->magnitude - (number->is_negative ? 1 : 0);
+}
+
+static bool read_number(const mfi_tape_t *tape, const mfi_token_t *token, mfi_number_t *number) {
+    return token->kind == MFI_TOKEN_NUMBER &&
+           mfi_number_read(tape->text + token->at, token->bytes, number) &&
+           number->magnitude <= MAGNITUDE_MAX;
+}
+
+static void write_integer(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t index) {
+    mfi_number_t number;
+    if (read_number(tape, &tape->tokens[index], &number) && number.fraction_digits == 0)
+        mfi_bytes_put_varint(out, 1 + zigzag(&number));
+    else
+        not_as_planned(out, tape, index);
+}
+
+static void write_number(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t index) {
+    mfi_number_t number;
+    if (!read_number(tape, &tape->tokens[index], &number)) {
+        not_as_planned(out, tape, index);
+        return;
+    }
+    mfi_bytes_put_varint(out, 1 + number.fraction_digits);
+    mfi_bytes_put_varint(out, zigzag(&number));
+}
+
+static void write_string(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t index) {
+    const mfi_token_t *token = &tape->tokens[index];
+    if (token->kind != MFI_TOKEN_STRING || token->is_lone) {
+        not_as_planned(out, tape, index);
+        return;
+    }
+    mfi_bytes_t unescaped;
+    size_t bytes;
+    mfi_bytes_init(&unescaped);
+    const char *utf8 = mfi_token_utf8(tape, token, &unescaped, &bytes);
+    mfi_bytes_put_varint(out, 1 + (uint64_t)bytes);
+    mfi_bytes_put(out, utf8, bytes);
+    if (unescaped.status)
+        out->status = unescaped.status;
+    mfi_bytes_free(&unescaped);
+}
+
+/* Which choice the token is; `count`: none. Escaped strings are not looked for: they are stored as
+ * what they are. */
+static uint32_t find_choice(const mfi_plan_t *plan, const mfi_tape_t *tape,
+                            const mfi_token_t *token) {
+    const mfi_choice_t wanted = {(mfi_token_kind_t)token->kind, tape->text + token->at,
+                                 token->bytes};
+    uint32_t low = 0, high = token->kind < MFI_TOKEN_ARRAY && !token->has_escapes ? plan->count : 0;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = mfi_choice_order(&wanted, &plan->choices[plan->sorted[middle]]);
+        if (order == 0)
+            return plan->sorted[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return plan->count;
+}
+
+static void write_enum(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
+                       uint32_t index) {
+    uint32_t found = find_choice(plan, tape, &tape->tokens[index]);
+    if (found < plan->count)
+        mfi_bytes_put_varint(out, 1 + (uint64_t)found);
+    else
+        not_as_planned(out, tape, index);
+}
+
+static void write_array(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
+                        uint32_t index) {
+    const mfi_token_t *token = &tape->tokens[index];
+    if (token->kind != MFI_TOKEN_ARRAY) {
+        not_as_planned(out, tape, index);
+        return;
+    }
+    mfi_bytes_put_varint(out, 1 + (uint64_t)token->count);
+    for (uint32_t i = index + 1; i < token->next; i = tape->tokens[i].next)
+        mfi_plan_write(plan->items, out, tape, i);
+}
+
+static int compare_names(const mfi_property_t *property, const char *name, size_t bytes) {
+    int order =
+        memcmp(name, property->name, bytes < property->name_bytes ? bytes : property->name_bytes);
+    return order ? order : (bytes > property->name_bytes) - (bytes < property->name_bytes);
+}
+
+/* The property that has the token's name; `count`: none. `guess`: where it is in most objects. */
+static uint32_t find_property(const mfi_plan_t *plan, uint32_t guess, const mfi_tape_t *tape,
+                              const mfi_token_t *name) {
+    const char *text = tape->text + name->at;
+    uint32_t low = 0, high = name->has_escapes ? 0 : plan->count;
+    if (guess < high && compare_names(&plan->properties[guess], text, name->bytes) == 0)
+        return guess;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = compare_names(&plan->properties[plan->sorted[middle]], text, name->bytes);
+        if (order == 0)
+            return plan->sorted[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return plan->count;
+}
+
+/* Write the bits of FORM_ORDER; false, and nothing, where the object is not of that form. */
+static bool write_order(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
+                        uint32_t index) {
+    const mfi_token_t *object = &tape->tokens[index];
+    size_t begin = out->used;
+    if (plan->form_bytes > 8 + 2 * (size_t)object->count)
+        return false;
+    if (!mfi_bytes_reserve(out, plan->form_bytes))
+        return true;
+    unsigned char *bits = (unsigned char *)out->data + begin;
+    memset(bits, 0, plan->form_bytes);
+    bits[0] = FORM_ORDER;
+    uint32_t at = 0, required = 0;
+    for (uint32_t i = index + 1; i < object->next; i = tape->tokens[i + 1].next) {
+        uint32_t found = find_property(plan, at, tape, &tape->tokens[i]);
+        if (found < at || found == plan->count)
+            return false;
+        const mfi_property_t *property = &plan->properties[found];
+        required += property->is_required;
+        if (!property->is_required)
+            bits[property->bit / 8] =
+                (unsigned char)(bits[property->bit / 8] | (1U << property->bit % 8));
+        at = found + 1;
+    }
+    if (required == plan->required_count)
+        out->used = begin + plan->form_bytes;
+    return required == plan->required_count;
+}
+
+static void write_list(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
+                       uint32_t index) {
+    mfi_bytes_put_char(out, FORM_LIST);
+    mfi_bytes_put_varint(out, tape->tokens[index].count);
+    uint32_t at = 0;
+    for (uint32_t i = index + 1; i < tape->tokens[index].next; i = tape->tokens[i + 1].next) {
+        uint32_t found = find_property(plan, at, tape, &tape->tokens[i]);
+        bool is_known = found < plan->count;
+        mfi_bytes_put_varint(out, is_known ? 1 + (uint64_t)found : 0);
+        if (is_known) {
+            mfi_plan_write(plan->properties[found].plan, out, tape, i + 1);
+            at = found + 1;
+        } else {
+            mfi_cbor_write(out, tape, i);
+            mfi_cbor_write(out, tape, i + 1);
+        }
+    }
+}
+
+static void write_object(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
+                         uint32_t index) {
+    if (tape->tokens[index].kind != MFI_TOKEN_OBJECT) {
+        mfi_bytes_put_char(out, FORM_CBOR);
+        mfi_cbor_write(out, tape, index);
+    } else if (write_order(plan, out, tape, index)) {
+        uint32_t at = 0;
+        for (uint32_t i = index + 1; i < tape->tokens[index].next && !out->status;
+             i = tape->tokens[i + 1].next) {
+            at = find_property(plan, at, tape, &tape->tokens[i]);
+            mfi_plan_write(plan->properties[at++].plan, out, tape, i + 1);
+        }
+    } else {
+        write_list(plan, out, tape, index);
+    }
+}
+
+void mfi_plan_write(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
+                    uint32_t index) {
+    switch (plan->kind) {
+    case MFI_PLAN_ANY:
+        mfi_cbor_write(out, tape, index);
+        break;
+    case MFI_PLAN_ENUM:
+        write_enum(plan, out, tape, index);
+        break;
+    case MFI_PLAN_INTEGER:
+        write_integer(out, tape, index);
+        break;
+    case MFI_PLAN_NUMBER:
+        write_number(out, tape, index);
+        break;
+    case MFI_PLAN_STRING:
+        write_string(out, tape, index);
+        break;
+    case MFI_PLAN_ARRAY:
+        write_array(plan, out, tape, index);
+        break;
+    case MFI_PLAN_OBJECT:
+        write_object(plan, out, tape, index);
+        break;
+    }
+}

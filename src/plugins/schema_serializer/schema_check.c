@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Checking a schema against draft 7, subschema by subschema in a row: no recursion. */
+#include "plugins/schema_serializer/schema_check.h"
+
+#include <stdlib.h>
+#include "plugins/schema_serializer/schema_value.h"
+
+#define NO_CIRCLE "a place that does not lead back here"
+
+/* "const", "default", and words that draft 7 does not know, may be anything. */
+static const struct {
+    const char *name;
+    mfi_shape_t shape;
+} keywords[] = {
+    {"$comment", MFI_SHAPE_STRING},
+    {"$id", MFI_SHAPE_STRING},
+    {"$ref", MFI_SHAPE_STRING},
+    {"$schema", MFI_SHAPE_DIALECT},
+    {"additionalItems", MFI_SHAPE_SCHEMA},
+    {"additionalProperties", MFI_SHAPE_SCHEMA},
+    {"allOf", MFI_SHAPE_SCHEMAS},
+    {"anyOf", MFI_SHAPE_SCHEMAS},
+    {"contains", MFI_SHAPE_SCHEMA},
+    {"contentEncoding", MFI_SHAPE_STRING},
+    {"contentMediaType", MFI_SHAPE_STRING},
+    {"definitions", MFI_SHAPE_NAMED},
+    {"dependencies", MFI_SHAPE_DEPENDENCIES},
+    {"description", MFI_SHAPE_STRING},
+    {"else", MFI_SHAPE_SCHEMA},
+    {"enum", MFI_SHAPE_ARRAY},
+    {"examples", MFI_SHAPE_ARRAY},
+    {"exclusiveMaximum", MFI_SHAPE_NUMBER},
+    {"exclusiveMinimum", MFI_SHAPE_NUMBER},
+    {"format", MFI_SHAPE_STRING},
+    {"if", MFI_SHAPE_SCHEMA},
+    {"items", MFI_SHAPE_ITEMS},
+    {"maxItems", MFI_SHAPE_COUNT},
+    {"maxLength", MFI_SHAPE_COUNT},
+    {"maxProperties", MFI_SHAPE_COUNT},
+    {"maximum", MFI_SHAPE_NUMBER},
+    {"minItems", MFI_SHAPE_COUNT},
+    {"minLength", MFI_SHAPE_COUNT},
+    {"minProperties", MFI_SHAPE_COUNT},
+    {"minimum", MFI_SHAPE_NUMBER},
+    {"multipleOf", MFI_SHAPE_POSITIVE},
+    {"not", MFI_SHAPE_SCHEMA},
+    {"oneOf", MFI_SHAPE_SCHEMAS},
+    {"pattern", MFI_SHAPE_STRING},
+    {"patternProperties", MFI_SHAPE_NAMED},
+    {"properties", MFI_SHAPE_NAMED},
+    {"propertyNames", MFI_SHAPE_SCHEMA},
+    {"readOnly", MFI_SHAPE_BOOLEAN},
+    {"required", MFI_SHAPE_NAMES},
+    {"then", MFI_SHAPE_SCHEMA},
+    {"title", MFI_SHAPE_STRING},
+    {"type", MFI_SHAPE_TYPE},
+    {"uniqueItems", MFI_SHAPE_BOOLEAN},
+};
+
+static mfi_token_kind_t kind_of(const mfi_schema_t *schema, uint32_t at) {
+    return mfi_tree_kind(&schema->tree, at);
+}
+
+/* ---- subschemas ----------------------------------------------------------------------------- */
+
+static bool has_reference(const mfi_schema_t *schema, uint32_t at, uint32_t *reference) {
+    *reference = mfi_tree_member(&schema->tree, at, "$ref");
+    return *reference != MFI_NONE;
+}
+
+/* Put it in the row, once; its turn to be checked comes. */
+static mofka_status_t add(mfi_schema_t *schema, uint32_t at, uint32_t resource, mfi_shape_t shape) {
+    mfi_token_kind_t kind = kind_of(schema, at);
+    if (kind != MFI_TOKEN_OBJECT && kind != MFI_TOKEN_TRUE && kind != MFI_TOKEN_FALSE)
+        return mfi_shape_need(&schema->tree, false, at, shape);
+    if (schema->index_of[at] != MFI_NONE)
+        return MOFKA_OK;
+    if (schema->count == MFI_SUBSCHEMAS_MAX)
+        return mofka_fail(MOFKA_ERR_OPTION,
+                          "schema serializer: option \"schema\" has more than %d subschemas",
+                          MFI_SUBSCHEMAS_MAX);
+    uint32_t id = mfi_tree_member(&schema->tree, at, "$id"), reference;
+    if (id != MFI_NONE && kind_of(schema, id) == MFI_TOKEN_STRING &&
+        schema->tree.tape.text[mfi_tree_token(&schema->tree, id)->at] != '#' &&
+        !has_reference(schema, at, &reference))
+        resource = at;
+    schema->subschemas[schema->count] =
+        (mfi_subschema_t){.at = at, .resource = resource, .target = schema->count};
+    schema->index_of[at] = schema->count++;
+    return MOFKA_OK;
+}
+
+static mofka_status_t add_schemas(mfi_schema_t *schema, uint32_t at, uint32_t resource,
+                                  mfi_shape_t shape) {
+    uint32_t count = mfi_tree_token(&schema->tree, at)->count;
+    mofka_status_t status = mfi_shape_need(
+        &schema->tree, kind_of(schema, at) == MFI_TOKEN_ARRAY && count > 0, at, shape);
+    for (uint32_t i = 0; i < count && !status; i++)
+        status = add(schema, mfi_tree_children(&schema->tree, at)[i], resource, MFI_SHAPE_SCHEMA);
+    return status;
+}
+
+static mofka_status_t add_named(mfi_schema_t *schema, uint32_t at, uint32_t resource,
+                                mfi_shape_t shape) {
+    uint32_t count = mfi_tree_token(&schema->tree, at)->count;
+    mofka_status_t status =
+        mfi_shape_need(&schema->tree, kind_of(schema, at) == MFI_TOKEN_OBJECT, at, shape);
+    for (uint32_t i = 0; i < count && !status; i++) {
+        uint32_t value = mfi_tree_children(&schema->tree, at)[i] + 1;
+        if (shape == MFI_SHAPE_DEPENDENCIES && kind_of(schema, value) == MFI_TOKEN_ARRAY)
+            status = mfi_shape_check(&schema->tree, value, MFI_SHAPE_NAMES);
+        else
+            status = add(schema, value, resource, MFI_SHAPE_SCHEMA);
+    }
+    return status;
+}
+
+static mofka_status_t check_value(mfi_schema_t *schema, uint32_t at, uint32_t resource,
+                                  mfi_shape_t shape) {
+    switch (shape) {
+    case MFI_SHAPE_SCHEMAS:
+        return add_schemas(schema, at, resource, shape);
+    case MFI_SHAPE_NAMED:
+    case MFI_SHAPE_DEPENDENCIES:
+        return add_named(schema, at, resource, shape);
+    case MFI_SHAPE_ITEMS:
+        return kind_of(schema, at) == MFI_TOKEN_ARRAY ? add_schemas(schema, at, resource, shape)
+                                                      : add(schema, at, resource, shape);
+    case MFI_SHAPE_SCHEMA:
+        return add(schema, at, resource, shape);
+    default:
+        return mfi_shape_check(&schema->tree, at, shape);
+    }
+}
+
+static mofka_status_t check_keywords(mfi_schema_t *schema, const mfi_subschema_t *subschema) {
+    mofka_status_t status = MOFKA_OK;
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords && !status; i++) {
+        uint32_t value = mfi_tree_member(&schema->tree, subschema->at, keywords[i].name);
+        if (value != MFI_NONE)
+            status = check_value(schema, value, subschema->resource, keywords[i].shape);
+    }
+    return status;
+}
+
+/* ---- references ----------------------------------------------------------------------------- */
+
+/* "#" and "#/...": within the resource. Others are elsewhere, or named by an "$id". */
+static mofka_status_t refer(mfi_schema_t *schema, mfi_subschema_t *subschema) {
+    uint32_t reference, to;
+    if (!has_reference(schema, subschema->at, &reference))
+        return MOFKA_OK;
+    const mfi_token_t *token = mfi_tree_token(&schema->tree, reference);
+    const char *text = schema->tree.tape.text + token->at;
+    subschema->target = MFI_NONE;
+    if (token->bytes == 0 || text[0] != '#' || (token->bytes > 1 && text[1] != '/'))
+        return MOFKA_OK;
+    mofka_status_t status = mfi_tree_follow(&schema->tree, subschema->resource, reference, &to);
+    if (!status && to == MFI_NONE)
+        status = mfi_tree_refuse(&schema->tree, reference, "a place in the schema");
+    if (!status && to == subschema->at)
+        status = mfi_tree_refuse(&schema->tree, reference, NO_CIRCLE);
+    if (!status)
+        status = add(schema, to, subschema->resource, MFI_SHAPE_SCHEMA);
+    if (!status)
+        subschema->target = schema->index_of[to];
+    return status;
+}
+
+/* To the end of references to references: kept for all on the way. */
+static mofka_status_t resolve(mfi_schema_t *schema, uint32_t index) {
+    mfi_subschema_t *all = schema->subschemas;
+    uint32_t end = index, reference;
+    for (uint32_t steps = 0; end != MFI_NONE && all[end].target != end; steps++) {
+        if (steps > schema->count) {
+            has_reference(schema, all[index].at, &reference);
+            return mfi_tree_refuse(&schema->tree, reference, NO_CIRCLE);
+        }
+        end = all[end].target;
+    }
+    for (uint32_t next; index != end && index != MFI_NONE; index = next) {
+        next = all[index].target;
+        all[index].target = end;
+    }
+    return MOFKA_OK;
+}
+
+/* ---- all ------------------------------------------------------------------------------------ */
+
+mofka_status_t mfi_schema_make(mfi_schema_t *schema, mfi_bytes_t *text, const char *json) {
+    *schema = (mfi_schema_t){.subschemas = NULL};
+    mofka_status_t status = mfi_tree_make(&schema->tree, text, json);
+    if (status)
+        return status;
+    uint32_t tokens = schema->tree.tape.count;
+    uint32_t room = tokens < MFI_SUBSCHEMAS_MAX ? tokens : MFI_SUBSCHEMAS_MAX;
+    schema->subschemas = calloc(room, sizeof *schema->subschemas);
+    schema->index_of = malloc(tokens * sizeof *schema->index_of);
+    if (!schema->subschemas || !schema->index_of)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a schema");
+    memset(schema->index_of, 0xFF, tokens * sizeof *schema->index_of); /* MFI_NONE */
+    status = add(schema, 0, 0, MFI_SHAPE_SCHEMA);
+    for (uint32_t i = 0; i < schema->count && !status; i++) { /* more come meanwhile */
+        status = check_keywords(schema, &schema->subschemas[i]);
+        if (!status)
+            status = refer(schema, &schema->subschemas[i]);
+    }
+    for (uint32_t i = 0; i < schema->count && !status; i++)
+        status = resolve(schema, i);
+    return status;
+}
+
+void mfi_schema_free(mfi_schema_t *schema) {
+    mfi_tree_free(&schema->tree);
+    free(schema->subschemas);
+    free(schema->index_of);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What draft 7 wants the value of a keyword to be. */
+#ifndef MOFKA_SRC_SERIALIZERS_SCHEMA_VALUE_H
+#define MOFKA_SRC_SERIALIZERS_SCHEMA_VALUE_H
+
+#include "plugins/schema_serializer/schema_tree.h"
+
+typedef enum mfi_shape {
+    MFI_SHAPE_STRING,
+    MFI_SHAPE_DIALECT,
+    MFI_SHAPE_BOOLEAN,
+    MFI_SHAPE_ARRAY,
+    MFI_SHAPE_NUMBER,
+    MFI_SHAPE_POSITIVE,
+    MFI_SHAPE_COUNT,
+    MFI_SHAPE_NAMES,
+    MFI_SHAPE_TYPE,
+    /* these hold schemas: */
+    MFI_SHAPE_SCHEMA,
+    MFI_SHAPE_SCHEMAS,
+    MFI_SHAPE_ITEMS,
+    MFI_SHAPE_NAMED,
+    MFI_SHAPE_DEPENDENCIES
+} mfi_shape_t;
+
+/* Check the value at a token, of a shape that holds no schemas. MOFKA_ERR_OPTION: it is another;
+ * where, and what is allowed. MOFKA_ERR_MEMORY. */
+mofka_status_t mfi_shape_check(const mfi_tree_t *tree, uint32_t at, mfi_shape_t shape);
+
+/* MOFKA_ERR_OPTION, with the message of mfi_shape_check, where it is not good. */
+mofka_status_t mfi_shape_need(const mfi_tree_t *tree, bool is_good, uint32_t at, mfi_shape_t shape);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Regular expressions, near to ECMA 262 as PCRE2 comes. */
+#include "plugins/schema_validator/patterns.hpp"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <memory>
+#include <new>
+#include <pcre2.h>
+#include <stdexcept>
+
+namespace mofka_schema {
+
+#define STEPS_MAX 1000000        /* of one match: some 10 ms */
+#define HEAP_KIBIBYTES_MAX 16384 /* of one match */
+
+Patterns::Patterns() : limits(pcre2_match_context_create(nullptr)) {
+    if (!limits)
+        throw std::bad_alloc();
+    pcre2_set_match_limit(limits, STEPS_MAX);
+    pcre2_set_heap_limit(limits, HEAP_KIBIBYTES_MAX);
+}
+
+Patterns::~Patterns() {
+    for (auto &entry : codes)
+        pcre2_code_free(entry.second);
+    pcre2_match_context_free(limits);
+}
+
+void Patterns::add(const std::string &pattern) {
+    if (codes.count(pattern))
+        return;
+    constexpr uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_ALT_BSUX |
+                                 PCRE2_ALLOW_EMPTY_CLASS | PCRE2_MATCH_UNSET_BACKREF |
+                                 PCRE2_NEVER_BACKSLASH_C;
+    int error;
+    PCRE2_SIZE offset;
+    pcre2_code *code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                                     options, &error, &offset, nullptr);
+    if (!code) {
+        char why[160];
+        pcre2_get_error_message(error, reinterpret_cast<PCRE2_UCHAR *>(why), sizeof why);
+        throw std::invalid_argument(std::string(why) + " at byte " + std::to_string(offset));
+    }
+    codes.emplace(pattern, code);
+}
+
+bool Patterns::match(const std::string &pattern, const std::string &text) const {
+    const pcre2_code *code = codes.at(pattern);
+    std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> data(
+        pcre2_match_data_create(1, nullptr), pcre2_match_data_free);
+    if (!data)
+        throw std::bad_alloc();
+    int answer = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0,
+                             PCRE2_NO_UTF_CHECK, data.get(), limits);
+    if (answer >= 0)
+        return true;
+    if (answer == PCRE2_ERROR_NOMATCH)
+        return false;
+    if (answer == PCRE2_ERROR_NOMEMORY)
+        throw std::bad_alloc();
+    throw std::runtime_error("the pattern '" + pattern.substr(0, 100) + "' takes too long");
+}
+
+} // namespace mofka_schema

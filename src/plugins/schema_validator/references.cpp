@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Finding subschemas, resolving references, and writing the flat schema. */
+#include "plugins/schema_validator/references.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include "plugins/schema_validator/uri.hpp"
+
+namespace mofka_schema {
+
+#define SUBSCHEMAS_MAX                                                                             \
+    16384 /* in all documents: each costs stack while valijson reads the schema */
+
+/* Keywords of draft 7 that validate, and where subschemas are in their values. Others are notes to
+ * people ("format" and "content..." too), or hold subschemas that count only when referred to. */
+enum Shape { PLAIN, SCHEMA, SCHEMAS, NAMED, PATTERNS, ITEMS, KEPT };
+static const struct {
+    const char *name;
+    Shape shape;
+} keywords[] = {
+    {"additionalItems", SCHEMA},
+    {"additionalProperties", SCHEMA},
+    {"allOf", SCHEMAS},
+    {"anyOf", SCHEMAS},
+    {"const", PLAIN},
+    {"contains", SCHEMA},
+    {"definitions", KEPT},
+    {"dependencies", NAMED},
+    {"else", SCHEMA},
+    {"enum", PLAIN},
+    {"exclusiveMaximum", PLAIN},
+    {"exclusiveMinimum", PLAIN},
+    {"if", SCHEMA},
+    {"items", ITEMS},
+    {"maxItems", PLAIN},
+    {"maxLength", PLAIN},
+    {"maxProperties", PLAIN},
+    {"maximum", PLAIN},
+    {"minItems", PLAIN},
+    {"minLength", PLAIN},
+    {"minProperties", PLAIN},
+    {"minimum", PLAIN},
+    {"multipleOf", PLAIN},
+    {"not", SCHEMA},
+    {"oneOf", SCHEMAS},
+    {"pattern", PLAIN},
+    {"patternProperties", PATTERNS},
+    {"properties", NAMED},
+    {"propertyNames", SCHEMA},
+    {"required", PLAIN},
+    {"then", SCHEMA},
+    {"type", PLAIN},
+    {"uniqueItems", PLAIN},
+};
+
+static std::string string_of(const Value &value) {
+    return std::string(value.GetString(), value.GetStringLength());
+}
+
+static const char *string_member(const Value &schema, const char *name) {
+    if (!schema.IsObject())
+        return nullptr;
+    auto found = schema.FindMember(name);
+    return found != schema.MemberEnd() && found->value.IsString() ? found->value.GetString()
+                                                                  : nullptr;
+}
+
+static std::string without_empty_fragment(const std::string &uri) {
+    return !uri.empty() && uri.back() == '#' ? uri.substr(0, uri.size() - 1) : uri;
+}
+
+void References::add(const std::string &uri, const Value &schema) {
+    check(schema, uri + "#");
+    resources.emplace(without_empty_fragment(uri), &schema);
+    find_subschemas(schema, uri, uri + "#");
+}
+
+/* ---- finding -------------------------------------------------------------------------------- */
+
+size_t References::find_subschemas(const Value &schema, const std::string &base,
+                                   const std::string &where) {
+    auto found = index_of.find(&schema);
+    if (found != index_of.end())
+        return found->second;
+    if (subschemas.size() == SUBSCHEMAS_MAX)
+        throw BadSchema(where + ": more than " + std::to_string(SUBSCHEMAS_MAX) + " subschemas");
+    std::string own = base;
+    const char *id = string_member(schema, "$ref") ? nullptr : string_member(schema, "$id");
+    if (id) {
+        std::string uri = without_empty_fragment(resolve_uri(base, id));
+        resources.emplace(uri, &schema);
+        if (uri.find('#') == std::string::npos)
+            own = uri;
+    }
+    size_t index = subschemas.size();
+    subschemas.push_back({&schema, own, where, UNKNOWN});
+    index_of.emplace(&schema, index);
+    if (schema.IsObject() && !string_member(schema, "$ref"))
+        find_children(schema, own, where);
+    return index;
+}
+
+void References::find_children(const Value &schema, const std::string &base,
+                               const std::string &where) {
+    for (const auto &keyword : keywords) {
+        auto found = schema.FindMember(keyword.name);
+        if (found == schema.MemberEnd() || keyword.shape == PLAIN)
+            continue;
+        const Value &value = found->value;
+        std::string path = where + "/" + keyword.name;
+        if (keyword.shape == SCHEMA || (keyword.shape == ITEMS && !value.IsArray())) {
+            find_subschemas(value, base, path);
+        } else if (value.IsArray()) {
+            for (rapidjson::SizeType i = 0; i < value.Size(); i++)
+                find_subschemas(value[i], base, path + "/" + std::to_string(i));
+        } else {
+            for (const auto &member : value.GetObject())
+                if (!member.value.IsArray()) /* "dependencies" may have arrays of names */
+                    find_subschemas(
+                        member.value, base,
+                        path + "/" +
+                            token_of(member.name.GetString(), member.name.GetStringLength()));
+        }
+    }
+}
+
+/* ---- resolving ------------------------------------------------------------------------------ */
+
+static const Value *follow(const Value *value, const std::string &pointer) {
+    for (size_t at = 0; value && at < pointer.size();) {
+        size_t next = std::min(pointer.find('/', at + 1), pointer.size());
+        std::string name;
+        for (size_t i = at + 1; i < next; i++) {
+            bool is_escape = pointer[i] == '~' && i + 1 < next;
+            name += !is_escape ? pointer[i] : pointer[i + 1] == '1' ? '/' : '~';
+            i += is_escape ? 1 : 0;
+        }
+        value = child_of(*value, name);
+        at = next;
+    }
+    return value;
+}
+
+const Value *References::target_of(const Subschema &from, const std::string &reference,
+                                   std::string &base, std::string &where) const {
+    std::string uri = without_empty_fragment(resolve_uri(from.base, reference));
+    where = uri.find('#') == std::string::npos ? uri + "#" : uri;
+    size_t hash = std::min(uri.find('#'), uri.size());
+    base = uri.substr(0, hash);
+    auto found = resources.find(uri);
+    if (found != resources.end())
+        return found->second;
+    found = resources.find(base);
+    if (found == resources.end())
+        throw BadSchema(from.where + ": \"$ref\": \"" + reference + "\" means '" + uri +
+                        "', which is not here (\"documents\" may hold it; nothing is fetched)");
+    std::string pointer = decode_percent(uri.substr(std::min(hash + 1, uri.size())));
+    const Value *target =
+        pointer.empty() || pointer[0] == '/' ? follow(found->second, pointer) : nullptr;
+    if (!target)
+        throw BadSchema(from.where + ": \"$ref\": \"" + reference + "\" is nowhere in the schema");
+    return target;
+}
+
+/* The subschema that is meant, at the end of references to references: kept for all on the way. */
+size_t References::resolve(size_t index) {
+    std::vector<size_t> way;
+    while (subschemas[index].target == UNKNOWN) {
+        const char *reference = string_member(*subschemas[index].value, "$ref");
+        way.push_back(index);
+        if (!reference) {
+            subschemas[index].target = index;
+            break;
+        }
+        if (way.size() > subschemas.size())
+            throw BadSchema(subschemas[way[0]].where + ": \"$ref\" leads back to itself");
+        std::string base, where;
+        const Value *target = target_of(subschemas[index], reference, base, where);
+        if (!index_of.count(target))
+            check(*target, where);
+        index = find_subschemas(*target, base, where);
+    }
+    for (size_t step : way)
+        subschemas[step].target = subschemas[index].target;
+    return subschemas[index].target;
+}
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+Value References::link_to(const Value &child, Pool &pool) {
+    std::string target = "#/s/" + std::to_string(resolve(index_of.at(&child)));
+    Value link(rapidjson::kObjectType);
+    link.AddMember("$ref", Value(target.c_str(), pool), pool);
+    return link;
+}
+
+Value References::flat_keyword(const Value &value, int shape, Pool &pool) {
+    if (shape == PLAIN)
+        return Value(value, pool);
+    if (shape == SCHEMA || (shape == ITEMS && !value.IsArray()))
+        return link_to(value, pool);
+    Value flat(value.GetType());
+    if (value.IsArray())
+        for (const Value &item : value.GetArray())
+            flat.PushBack(link_to(item, pool), pool);
+    else
+        for (const auto &member : value.GetObject())
+            flat.AddMember(Value(member.name, pool),
+                           member.value.IsArray() ? Value(member.value, pool)
+                                                  : link_to(member.value, pool),
+                           pool);
+    return flat;
+}
+
+Value References::flat_subschema(size_t index, Pool &pool, Patterns &patterns) {
+    const Value &schema = *subschemas[index].value;
+    std::string where = subschemas[index].where;
+    if (!schema.IsObject())
+        return Value(schema, pool);
+    Value flat(rapidjson::kObjectType);
+    if (string_member(schema, "$ref")) /* whoever refers to it refers to its target */
+        return flat;
+    for (const auto &keyword : keywords) {
+        auto found = schema.FindMember(keyword.name);
+        if (found == schema.MemberEnd() || keyword.shape == KEPT)
+            continue;
+        try {
+            if (strcmp(keyword.name, "pattern") == 0)
+                patterns.add(string_of(found->value));
+            if (keyword.shape == PATTERNS)
+                for (const auto &member : found->value.GetObject())
+                    patterns.add(string_of(member.name));
+        } catch (const std::invalid_argument &error) {
+            throw BadSchema(where + "/" + keyword.name + ": " + error.what());
+        }
+        flat.AddMember(Value(keyword.name, pool), flat_keyword(found->value, keyword.shape, pool),
+                       pool);
+    }
+    return flat;
+}
+
+size_t References::flatten(Document &flat, Patterns &patterns) {
+    Pool &pool = flat.GetAllocator();
+    Value all(rapidjson::kArrayType);
+    std::string first = "#/s/" + std::to_string(resolve(0));
+    for (size_t i = 0; i < subschemas.size(); i++) /* resolving may find more */
+        all.PushBack(flat_subschema(i, pool, patterns), pool);
+    flat.SetObject();
+    flat.AddMember("$ref", Value(first.c_str(), pool), pool);
+    flat.AddMember("s", all, pool);
+    return subschemas.size();
+}
+
+} // namespace mofka_schema

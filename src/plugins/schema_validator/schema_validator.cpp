@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The validator type "schema": JSON Schema, draft 7, by valijson. No exception leaves this file.
+ */
+#include <mofka/driver.h>
+#include <mofka/options.h>
+#include <mofka/validator.h>
+
+#include <cstring>
+#include "plugins/schema_validator/checker.hpp"
+#include "plugins/schema_validator/meta_schema.hpp"
+
+using namespace mofka_schema;
+
+#define EVENT_STACK_BYTES 4096 /* an event of some hundred bytes is parsed without malloc */
+
+/* ---- creating ------------------------------------------------------------------------------- */
+
+static void check_nothing(const Value &, const std::string &) {
+}
+
+static const Checker &meta_checker() {
+    static const Checker *checker = [] {
+        Document document;
+        parse(meta_schema, sizeof meta_schema - 1, document);
+        References references(check_nothing);
+        references.add("", document);
+        return new Checker(references); /* for the life of the process, like the library */
+    }();
+    return *checker;
+}
+
+static void check_schema(const Value &schema, const std::string &where) {
+    std::string why;
+    if (!meta_checker().accepts(schema, &why))
+        throw BadSchema(where + ": not a schema of draft 7: " + why);
+    if (!schema.IsObject() || !schema.HasMember("$schema"))
+        return;
+    std::string draft = schema["$schema"].GetString();
+    size_t scheme = draft.find("://");
+    if (scheme == std::string::npos ||
+        (draft.substr(scheme) != "://json-schema.org/draft-07/schema#" &&
+         draft.substr(scheme) != "://json-schema.org/draft-07/schema"))
+        throw BadSchema(where + ": \"$schema\" is '" + draft +
+                        "'; what is known is 'http://json-schema.org/draft-07/schema#'");
+}
+
+static const Checker *compile(const char *schema_text, const char *documents_text) {
+    Document schema, documents, meta;
+    parse(schema_text, strlen(schema_text), schema);
+    parse(documents_text, strlen(documents_text), documents);
+    parse(meta_schema, sizeof meta_schema - 1, meta);
+    if (!documents.IsObject())
+        throw BadSchema("\"documents\" is not an object of URIs and schemas");
+    References references(check_schema);
+    references.add("", schema);
+    references.add("http://json-schema.org/draft-07/schema", meta);
+    for (const auto &member : documents.GetObject())
+        references.add(member.name.GetString(), member.value);
+    return new Checker(references);
+}
+
+/* Of memory, a size, a system's refusal: whatever was thrown, as a status. */
+static mofka_status_t status_of_exception(mofka_status_t status, const char *what) {
+    try {
+        throw;
+    } catch (const std::bad_alloc &) {
+        return mofka_fail(MOFKA_ERR_MEMORY, "%s: no memory", what);
+    } catch (const BadJson &error) {
+        return mofka_fail(MOFKA_ERR_JSON, "%s: %s", what, error.what());
+    } catch (const std::exception &error) {
+        return mofka_fail(status, "%s: %s", what, error.what());
+    } catch (...) {
+        return mofka_fail(status, "%s: unknown exception", what);
+    }
+}
+
+static mofka_status_t validate(void *self, const char *metadata, size_t bytes,
+                               const mofka_data_view_t *) {
+    try {
+        char memory[EVENT_STACK_BYTES];
+        Pool pool(memory, sizeof memory);
+        Document document(&pool);
+        std::string why;
+        parse(metadata, bytes, document);
+        if (static_cast<const Checker *>(self)->accepts(document, &why))
+            return MOFKA_OK;
+        return mofka_fail(MOFKA_ERR_REFUSED, "schema: metadata %s", why.c_str());
+    } catch (...) {
+        return status_of_exception(MOFKA_ERR_REFUSED, "schema: metadata");
+    }
+}
+
+static void destroy(void *self) {
+    delete static_cast<const Checker *>(self);
+}
+
+static mofka_status_t create(const mofka_metadata_t *metadata, const mofka_validator_ops_t **ops,
+                             void **self) {
+    static const mofka_validator_ops_t table = {sizeof table, validate, destroy};
+    char *type = nullptr, *schema = nullptr, *documents = nullptr;
+    const mofka_option_t options[] = {{"type", MOFKA_OPTION_STRING, &type, 0, 0, nullptr},
+                                      {"schema", MOFKA_OPTION_JSON, &schema, 0, 0, nullptr},
+                                      {"documents", MOFKA_OPTION_JSON, &documents, 0, 0, nullptr}};
+    mofka_status_t status =
+        mofka_options_read("schema validator", mofka_metadata_text(metadata, nullptr), options, 3);
+    if (!status && !schema)
+        status = mofka_fail(MOFKA_ERR_OPTION, "schema validator: option \"schema\" is missing");
+    try {
+        if (!status)
+            *self = const_cast<Checker *>(compile(schema, documents ? documents : "{}"));
+    } catch (...) {
+        status = status_of_exception(MOFKA_ERR_OPTION, "schema validator: schema");
+        if (status == MOFKA_ERR_JSON)
+            status = MOFKA_ERR_OPTION;
+    }
+    *ops = &table;
+    free(type);
+    free(schema);
+    free(documents);
+    return status;
+}
+MOFKA_REGISTER_VALIDATOR(schema, create);

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * valijson's validator, as it is for our documents: members specialised for our adapter where it
+ * would count bytes instead of characters, lose precision, take time or stack without bound, or not
+ * say what failed.
+ */
+#ifndef MOFKA_SRC_SCHEMA_VISITOR_HPP
+#define MOFKA_SRC_SCHEMA_VISITOR_HPP
+
+#include <algorithm>
+#include <cmath>
+#include "plugins/schema_validator/json.hpp"
+#include "plugins/schema_validator/patterns.hpp"
+#include <valijson/adapters/std_string_adapter.hpp>
+#include <valijson/validator.hpp>
+
+namespace mofka_schema {
+
+#define STEPS_DEEP_MAX                                                                             \
+    1024 /* constraints inside constraints: each takes some hundred bytes of stack */
+
+using Adapter = valijson::adapters::GenericRapidJsonAdapter<Value>;
+using Visitor = valijson::ValidationVisitor<Adapter>;
+
+/* One validation. valijson stops at the first failure that decides; the last note made until then
+ * is its cause, as what failed inside "anyOf" and the like is noted over by them. */
+struct Run {
+    const Patterns &patterns;
+    size_t depth = 0;
+    size_t notes = 0;
+    std::vector<std::string> place; /* as valijson has it: "<root>", "[name]", "[0]" */
+    const char *keyword = "false";
+    std::string detail;
+
+    explicit Run(const Patterns &compiled) : patterns(compiled) {
+    }
+    void note(const std::vector<std::string> &at, const char *what, std::string more = "") {
+        notes++;
+        place = at;
+        keyword = what;
+        detail = std::move(more);
+    }
+};
+inline thread_local Run *run; /* valijson hands nothing of ours through */
+
+/* The keyword of a constraint, and whether it only passes on what failed inside it. */
+const char *keyword_of(const valijson::constraints::Constraint &constraint, bool *passes_on);
+
+inline size_t character_count(const std::string &text) {
+    return static_cast<size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+/* As decimals: 0.0075 is a multiple of 0.0001, although no double is either. */
+inline bool is_multiple(double value, double divisor) {
+    double ratio = value / divisor;
+    if (!(std::fabs(ratio) < 9007199254740992.0))
+        return std::fmod(value, divisor) == 0;
+    return std::fabs(ratio - std::round(ratio)) <= std::fabs(ratio) * 4 * 2.220446049250313e-16;
+}
+
+/* An object's members, looked for by name: by halving where there are many. */
+class Members {
+  public:
+    explicit Members(const Adapter &object);
+    size_t find(const std::string &name) const; /* count() where there is none */
+    size_t count() const {
+        return members.size();
+    }
+    const std::string &name(size_t index) const {
+        return members[index].first;
+    }
+    const Adapter &value(size_t index) const {
+        return members[index].second;
+    }
+    std::vector<bool> is_known;
+
+  private:
+    std::vector<std::pair<std::string, Adapter>> members;
+    std::vector<size_t> order; /* by name; empty where there are few */
+};
+
+/* Equal values have equal hashes. */
+size_t hash_of(const Adapter &value);
+
+} // namespace mofka_schema
+
+namespace valijson {
+
+/* Numbers above INT64_MAX are doubles: valijson reads whole numbers as int64_t. */
+namespace adapters {
+template <> inline bool GenericRapidJsonValue<mofka_schema::Value>::isInteger() const {
+    return m_value.IsInt64();
+}
+template <> inline bool GenericRapidJsonValue<mofka_schema::Value>::isDouble() const {
+    return m_value.IsNumber() && !m_value.IsInt64();
+}
+template <> inline bool GenericRapidJsonValue<mofka_schema::Value>::getInteger(int64_t &out) const {
+    if (m_value.IsInt64())
+        out = m_value.GetInt64();
+    return m_value.IsInt64();
+}
+template <> inline bool GenericRapidJsonValue<mofka_schema::Value>::getDouble(double &out) const {
+    if (m_value.IsNumber())
+        out = m_value.GetDouble();
+    return m_value.IsNumber();
+}
+} // namespace adapters
+
+template <>
+inline bool mofka_schema::Visitor::validationCallback(const constraints::Constraint &constraint,
+                                                      mofka_schema::Visitor &visitor) {
+    mofka_schema::Run &run = *mofka_schema::run;
+    size_t notes = run.notes;
+    if (++run.depth > STEPS_DEEP_MAX)
+        throw std::runtime_error("the schema goes round in a circle, or is too deep for it");
+    bool is_valid = constraint.accept(visitor);
+    run.depth--;
+    if (!is_valid) {
+        bool passes_on;
+        const char *keyword = mofka_schema::keyword_of(constraint, &passes_on);
+        if (run.notes == notes || !passes_on)
+            run.note(visitor.m_context, keyword, run.notes == notes ? "" : run.detail);
+    }
+    return is_valid;
+}
+
+/* Whole numbers are integers however they are written. */
+template <>
+inline bool mofka_schema::Visitor::ValidateNamedTypes::operator()(
+    constraints::TypeConstraint::JsonType type) const {
+    using Type = constraints::TypeConstraint;
+    double number = 0;
+    bool is_number = m_target.isNumber() && m_target.getNumber(number);
+    bool valid = type == Type::kAny || (type == Type::kArray && m_target.isArray()) ||
+                 (type == Type::kBoolean && m_target.isBool()) ||
+                 (type == Type::kInteger && is_number && std::trunc(number) == number) ||
+                 (type == Type::kNull && m_target.isNull()) ||
+                 (type == Type::kNumber && is_number) ||
+                 (type == Type::kObject && m_target.isObject()) ||
+                 (type == Type::kString && m_target.isString());
+    if (valid && m_validated)
+        *m_validated = true;
+    return (valid && m_continueOnSuccess) || m_continueOnFailure;
+}
+
+template <> inline bool mofka_schema::Visitor::visit(const MinLengthConstraint &constraint) {
+    return !m_target.isString() ||
+           mofka_schema::character_count(m_target.asString()) >= constraint.getMinLength();
+}
+
+template <> inline bool mofka_schema::Visitor::visit(const MaxLengthConstraint &constraint) {
+    return !m_target.isString() ||
+           mofka_schema::character_count(m_target.asString()) <= constraint.getMaxLength();
+}
+
+template <> inline bool mofka_schema::Visitor::visit(const MultipleOfIntConstraint &constraint) {
+    if (!m_target.isNumber())
+        return true;
+    int64_t number;
+    if (m_target.isInteger() && m_target.getInteger(number))
+        return constraint.getDivisor() == -1 || number % constraint.getDivisor() == 0;
+    return mofka_schema::is_multiple(m_target.getNumber(),
+                                     static_cast<double>(constraint.getDivisor()));
+}
+
+template <> inline bool mofka_schema::Visitor::visit(const MultipleOfDoubleConstraint &constraint) {
+    return !m_target.isNumber() ||
+           mofka_schema::is_multiple(m_target.getNumber(), constraint.getDivisor());
+}
+
+template <> inline bool mofka_schema::Visitor::visit(const PatternConstraint &constraint) {
+    return !m_target.isString() ||
+           mofka_schema::run->patterns.match(constraint.getPattern<std::string::allocator_type>(),
+                                             m_target.asString());
+}
+
+template <> inline bool mofka_schema::Visitor::visit(const PropertiesConstraint &constraint) {
+    if (!m_target.isObject())
+        return true;
+    mofka_schema::Members members(m_target);
+    bool is_valid = true;
+    auto validate = [&](size_t index, const Subschema *subschema, const char *keyword) {
+        std::vector<std::string> context = m_context;
+        context.push_back("[" + members.name(index) + "]");
+        if (subschema->getAlwaysInvalid())
+            mofka_schema::run->note(context, keyword);
+        mofka_schema::Visitor visitor(members.value(index), context, true, nullptr, m_regexesCache);
+        members.is_known[index] = true;
+        return is_valid = visitor.validateSchema(*subschema);
+    };
+    constraint.applyToProperties([&](const auto &name, const Subschema *subschema) {
+        size_t index = members.find(std::string(name.data(), name.size()));
+        return index == members.count() || validate(index, subschema, "properties");
+    });
+    constraint.applyToPatternProperties([&](const auto &pattern, const Subschema *subschema) {
+        std::string text(pattern.data(), pattern.size());
+        for (size_t i = 0; i < members.count() && is_valid; i++)
+            if (mofka_schema::run->patterns.match(text, members.name(i)))
+                validate(i, subschema, "patternProperties");
+        return is_valid;
+    });
+    const Subschema *others = constraint.getAdditionalPropertiesSubschema();
+    for (size_t i = 0; i < members.count() && is_valid; i++) {
+        if (members.is_known[i])
+            continue;
+        if (others)
+            validate(i, others, "additionalProperties");
+        else
+            is_valid = false;
+        if (!others)
+            mofka_schema::run->note(m_context, "additionalProperties", members.name(i));
+    }
+    return is_valid;
+}
+
+template <> inline bool mofka_schema::Visitor::visit(const PropertyNamesConstraint &constraint) {
+    if (!m_target.isObject())
+        return true;
+    for (const auto member : m_target.getObject()) {
+        const mofka_schema::Value name(rapidjson::StringRef(
+            member.first.data(), static_cast<rapidjson::SizeType>(member.first.size())));
+        mofka_schema::Visitor visitor(mofka_schema::Adapter(name), m_context, true, nullptr,
+                                      m_regexesCache);
+        if (!visitor.validateSchema(*constraint.getSubschema())) {
+            mofka_schema::run->note(m_context, "propertyNames", member.first);
+            return false;
+        }
+    }
+    return true;
+}
+
+template <> inline bool mofka_schema::Visitor::visit(const RequiredConstraint &constraint) {
+    if (!m_target.isObject())
+        return true;
+    const auto object = m_target.getObject();
+    bool is_valid = true;
+    constraint.applyToRequiredProperties([&](const auto &name) {
+        is_valid = object.find(std::string(name.data(), name.size())) != object.end();
+        if (!is_valid)
+            mofka_schema::run->note(m_context, "required", std::string(name.data(), name.size()));
+        return is_valid;
+    });
+    return is_valid;
+}
+
+/* Of equal hashes only. */
+template <> inline bool mofka_schema::Visitor::visit(const UniqueItemsConstraint &) {
+    if (!m_target.isArray())
+        return true;
+    std::vector<std::pair<size_t, mofka_schema::Adapter>> items;
+    for (const auto item : m_target.getArray())
+        items.emplace_back(mofka_schema::hash_of(item), item);
+    std::vector<size_t> order(items.size());
+    for (size_t i = 0; i < order.size(); i++)
+        order[i] = i;
+    std::sort(order.begin(), order.end(),
+              [&](size_t a, size_t b) { return items[a].first < items[b].first; });
+    for (size_t i = 0; i < order.size(); i++)
+        for (size_t j = i + 1; j < order.size() && items[order[j]].first == items[order[i]].first;
+             j++)
+            if (items[order[i]].second.equalTo(items[order[j]].second, true))
+                return false;
+    return true;
+}
+
+} // namespace valijson
+#endif

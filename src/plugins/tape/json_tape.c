@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Parsing JSON (RFC 8259) into tokens, without recursion. */
+#include "plugins/tape/json_tape.h"
+
+#include <stdlib.h>
+
+typedef struct parser {
+    mfi_tape_t *tape;
+    const char *what, *text;
+    size_t bytes, at;
+    uint32_t open[MOFKA_JSON_DEPTH_MAX]; /* the arrays and objects that are not closed yet */
+    size_t depth;
+} parser_t;
+
+static mofka_status_t fault(const parser_t *parser, const char *why) {
+    return mofka_fail(MOFKA_ERR_JSON, "%s: %s at byte %zu of %zu", parser->what, why, parser->at,
+                      parser->bytes);
+}
+
+/* 0 at the end: no token begins with it. */
+static char peek(const parser_t *parser) {
+    return parser->at < parser->bytes ? parser->text[parser->at] : '\0';
+}
+
+static char skip_space(parser_t *parser) {
+    char c = peek(parser);
+    while (c == ' ' || c == '\n' || c == '\r' || c == '\t') {
+        parser->at++;
+        c = peek(parser);
+    }
+    return c;
+}
+
+static mofka_status_t add_token(parser_t *parser, mfi_token_kind_t kind, size_t at, size_t bytes) {
+    mfi_tape_t *tape = parser->tape;
+    if (tape->count == tape->room) {
+        uint32_t room = 2 * tape->room;
+        bool is_small = tape->tokens == tape->small;
+        mfi_token_t *more = realloc(is_small ? NULL : tape->tokens, room * sizeof *more);
+        if (!more)
+            return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %u JSON values", room);
+        if (is_small)
+            memcpy(more, tape->small, sizeof tape->small);
+        tape->tokens = more;
+        tape->room = room;
+    }
+    tape->tokens[tape->count] = (mfi_token_t){.at = (uint32_t)at,
+                                              .bytes = (uint32_t)bytes,
+                                              .next = tape->count + 1,
+                                              .kind = (uint8_t)kind};
+    tape->count++;
+    return MOFKA_OK;
+}
+
+/* ---- strings -------------------------------------------------------------------------------- */
+
+static mofka_status_t parse_escape(parser_t *parser, mfi_token_t *token) {
+    const char *text = parser->text + parser->at;
+    size_t left = parser->bytes - parser->at, used = 2;
+    token->has_escapes = true;
+    if (left > 1 && text[1] == 'u') {
+        int unit = mfi_escape_unit(text, left, &used);
+        if (unit < 0)
+            return fault(parser, "\\u without four hexadecimal digits");
+        token->is_lone |= unit >= 0xD800 && unit <= 0xDFFF;
+    } else if (left < 2 || text[1] == '\0' || !strchr("\"\\/bfnrt", text[1])) {
+        return fault(parser, "an unknown escape");
+    }
+    parser->at += used;
+    return MOFKA_OK;
+}
+
+static mofka_status_t parse_string(parser_t *parser) {
+    mofka_status_t status = add_token(parser, MFI_TOKEN_STRING, ++parser->at, 0);
+    mfi_token_t *token = &parser->tape->tokens[parser->tape->count - 1];
+    while (!status) {
+        if (parser->at == parser->bytes)
+            return fault(parser, "a string without its end");
+        unsigned char c = (unsigned char)parser->text[parser->at];
+        if (c == '"')
+            break;
+        if (c == '\\') {
+            status = parse_escape(parser, token);
+        } else if (c >= 0x20 && c < 0x80) {
+            parser->at++;
+        } else {
+            size_t length = mfi_utf8_length((const unsigned char *)parser->text + parser->at,
+                                            parser->bytes - parser->at);
+            if (c < 0x20 || length == 0)
+                return fault(parser,
+                             c < 0x20 ? "a control character in a string" : "invalid UTF-8");
+            parser->at += length;
+        }
+    }
+    if (!status)
+        token->bytes = (uint32_t)(parser->at++ - token->at);
+    return status;
+}
+
+/* ---- other values --------------------------------------------------------------------------- */
+
+static size_t skip_digits(parser_t *parser) {
+    size_t begin = parser->at;
+    while (peek(parser) >= '0' && peek(parser) <= '9')
+        parser->at++;
+    return parser->at - begin;
+}
+
+static mofka_status_t parse_number(parser_t *parser) {
+    size_t begin = parser->at;
+    if (peek(parser) == '-')
+        parser->at++;
+    size_t whole = parser->at;
+    bool is_good =
+        skip_digits(parser) > 0 && (parser->text[whole] != '0' || parser->at == whole + 1);
+    if (is_good && peek(parser) == '.') {
+        parser->at++;
+        is_good = skip_digits(parser) > 0;
+    }
+    if (is_good && (peek(parser) == 'e' || peek(parser) == 'E')) {
+        parser->at++;
+        if (peek(parser) == '+' || peek(parser) == '-')
+            parser->at++;
+        is_good = skip_digits(parser) > 0;
+    }
+    return is_good ? add_token(parser, MFI_TOKEN_NUMBER, begin, parser->at - begin)
+                   : fault(parser, "no JSON number");
+}
+
+static mofka_status_t parse_word(parser_t *parser, const char *word, mfi_token_kind_t kind) {
+    size_t length = strlen(word);
+    if (length > parser->bytes - parser->at || memcmp(parser->text + parser->at, word, length) != 0)
+        return fault(parser, "no JSON value");
+    parser->at += length;
+    return add_token(parser, kind, parser->at - length, length);
+}
+
+static mofka_status_t parse_name(parser_t *parser) {
+    if (skip_space(parser) != '"')
+        return fault(parser, "no name");
+    mofka_status_t status = parse_string(parser);
+    if (!status && skip_space(parser) != ':')
+        status = fault(parser, "no ':'");
+    parser->at++;
+    return status;
+}
+
+/* Into an array or an object. *is_inside: its first value follows. */
+static mofka_status_t parse_open(parser_t *parser, mfi_token_kind_t kind, bool *is_inside) {
+    if (parser->depth == MOFKA_JSON_DEPTH_MAX)
+        return mofka_fail(MOFKA_ERR_JSON, "%s: nested deeper than %d at byte %zu of %zu",
+                          parser->what, MOFKA_JSON_DEPTH_MAX, parser->at, parser->bytes);
+    mofka_status_t status = add_token(parser, kind, parser->at++, 0);
+    if (status)
+        return status;
+    *is_inside = skip_space(parser) != (kind == MFI_TOKEN_ARRAY ? ']' : '}');
+    uint32_t index = parser->tape->count - 1;
+    mfi_token_t *open = &parser->tape->tokens[index];
+    if (!*is_inside) {
+        open->bytes = (uint32_t)(++parser->at - open->at);
+        return MOFKA_OK;
+    }
+    parser->open[parser->depth++] = index;
+    open->count = 1;
+    return kind == MFI_TOKEN_OBJECT ? parse_name(parser) : MOFKA_OK;
+}
+
+static mofka_status_t parse_value(parser_t *parser, bool *is_inside) {
+    char c = skip_space(parser);
+    *is_inside = false;
+    switch (c) {
+    case '{':
+        return parse_open(parser, MFI_TOKEN_OBJECT, is_inside);
+    case '[':
+        return parse_open(parser, MFI_TOKEN_ARRAY, is_inside);
+    case '"':
+        return parse_string(parser);
+    case 't':
+        return parse_word(parser, "true", MFI_TOKEN_TRUE);
+    case 'f':
+        return parse_word(parser, "false", MFI_TOKEN_FALSE);
+    case 'n':
+        return parse_word(parser, "null", MFI_TOKEN_NULL);
+    default:
+        return c == '-' || (c >= '0' && c <= '9') ? parse_number(parser)
+                                                  : fault(parser, "no JSON value");
+    }
+}
+
+/* After a value: on to the next of its array or object, or out of those that end here. */
+static mofka_status_t parse_after(parser_t *parser) {
+    while (parser->depth > 0) {
+        mfi_token_t *open = &parser->tape->tokens[parser->open[parser->depth - 1]];
+        char c = skip_space(parser);
+        bool is_array = open->kind == MFI_TOKEN_ARRAY;
+        if (c == ',') {
+            parser->at++;
+            open->count++;
+            return is_array ? MOFKA_OK : parse_name(parser);
+        }
+        if (c != (is_array ? ']' : '}'))
+            return fault(parser, is_array ? "neither ',' nor ']'" : "neither ',' nor '}'");
+        open->bytes = (uint32_t)(++parser->at - open->at);
+        open->next = parser->tape->count;
+        parser->depth--;
+    }
+    return MOFKA_OK;
+}
+
+mofka_status_t mfi_tape_parse(mfi_tape_t *tape, const char *what, const char *text, size_t bytes) {
+    tape->text = text;
+    tape->tokens = tape->small;
+    tape->count = 0;
+    tape->room = sizeof tape->small / sizeof *tape->small;
+    if (bytes > MOFKA_METADATA_BYTES_MAX)
+        return mofka_fail(MOFKA_ERR_TOO_LARGE, "%s of %zu bytes, at most %zu", what, bytes,
+                          MOFKA_METADATA_BYTES_MAX);
+    parser_t parser = {.tape = tape, .what = what, .text = text, .bytes = bytes};
+    mofka_status_t status = MOFKA_OK;
+    bool is_inside = false;
+    do {
+        status = parse_value(&parser, &is_inside);
+        if (!status && !is_inside)
+            status = parse_after(&parser);
+    } while (!status && parser.depth > 0);
+    skip_space(&parser);
+    if (!status && parser.at < bytes)
+        status = fault(&parser, "something after the value");
+    return status;
+}
+
+void mfi_tape_free(mfi_tape_t *tape) {
+    if (tape->tokens != tape->small)
+        free(tape->tokens);
+}
+
+mofka_status_t mfi_store(mfi_write_fn write, const void *self, const mofka_archive_t *archive,
+                         const char *metadata, size_t metadata_bytes) {
+    mfi_tape_t tape;
+    mfi_bytes_t out;
+    mfi_bytes_init(&out);
+    mofka_status_t status = mfi_tape_parse(&tape, "metadata", metadata, metadata_bytes);
+    if (!status) {
+        write(self, &out, &tape);
+        status = out.status;
+    }
+    if (!status)
+        status = archive->write(archive->context, out.data, out.used);
+    mfi_bytes_free(&out);
+    mfi_tape_free(&tape);
+    return status;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Statistics: counting, sums, and their JSON. */
+#include "stats/counters.h"
+
+#include <cjson/cJSON.h>
+#include <time.h>
+#include <mofka/metadata.h>
+
+uint64_t mfi_wall_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* The wall clock may be set back, and other nodes' clocks differ. */
+static uint64_t passed(uint64_t from, uint64_t to) {
+    return to > from ? to - from : 0;
+}
+
+/* ---- counting -------------------------------------------------------------------------------- */
+
+void mfi_stats_sealed(mfi_producer_stats_t *stats, const mofka_batch_t *batch, mfi_seal_t why) {
+    stats->sealed[why]++;
+    stats->events_pushed += batch->event_count;
+    stats->bytes_pushed += batch->metadata_bytes + batch->data_bytes;
+}
+
+void mfi_stats_blocked(mfi_producer_stats_t *stats, mofka_batch_t *batch) {
+    stats->room_waits += batch->blocked_ns > 0;
+    stats->room_wait_ns += batch->blocked_ns;
+    batch->blocked_ns = 0;
+}
+
+void mfi_stats_finished(mfi_producer_stats_t *stats, const mofka_batch_t *batch, uint64_t opened_ns,
+                        mofka_status_t status) {
+    if (status) {
+        stats->events_failed += batch->event_count;
+        return;
+    }
+    stats->batches_stored++;
+    stats->events_stored += batch->event_count;
+    stats->bytes_stored += batch->metadata_bytes + batch->data_bytes;
+    if (batch->timed)
+        mfi_histogram_record(
+            &stats->push_to_stored,
+            passed(opened_ns, batch->stored_ns ? batch->stored_ns : mfi_wall_ns()));
+}
+
+void mfi_stats_push_waited(mfi_producer_stats_t *stats, uint64_t since_ns) {
+    stats->push_waits++;
+    stats->push_wait_ns += passed(since_ns, mfi_wall_ns());
+}
+
+void mfi_stats_fetched(mfi_consumer_stats_t *stats, const mofka_run_t *run, size_t overtaken,
+                       uint64_t data_bytes, uint64_t now_ns) {
+    uint64_t bytes = 0;
+    for (size_t i = overtaken; i < run->event_count; i++)
+        bytes += run->events[i].metadata_bytes + run->events[i].data_bytes;
+    stats->runs++;
+    stats->events_fetched += run->event_count - overtaken;
+    stats->bytes_fetched += bytes;
+    stats->data_bytes += data_bytes;
+    if (run->stored_ns)
+        mfi_histogram_record(&stats->stored_to_pulled, passed(run->stored_ns, now_ns));
+}
+
+void mfi_stats_not_pulled(mfi_consumer_stats_t *stats, const mofka_fetched_event_t *event) {
+    stats->events_fetched--;
+    stats->bytes_fetched -= event->metadata_bytes + event->data_bytes;
+}
+
+/* ---- sums ------------------------------------------------------------------------------------ */
+
+void mfi_stats_add_producer(mfi_totals_t *totals, const mfi_producer_stats_t *stats) {
+    mfi_producer_stats_t *sum = &totals->of_producers;
+    totals->producers++;
+    sum->events_pushed += stats->events_pushed;
+    sum->bytes_pushed += stats->bytes_pushed;
+    sum->events_stored += stats->events_stored;
+    sum->bytes_stored += stats->bytes_stored;
+    sum->events_failed += stats->events_failed;
+    sum->events_refused += stats->events_refused;
+    sum->batches_stored += stats->batches_stored;
+    for (int i = 0; i < MFI_SEALS; i++)
+        sum->sealed[i] += stats->sealed[i];
+    sum->flushes += stats->flushes;
+    sum->room_waits += stats->room_waits;
+    sum->room_wait_ns += stats->room_wait_ns;
+    sum->push_waits += stats->push_waits;
+    sum->push_wait_ns += stats->push_wait_ns;
+    mfi_histogram_add(&sum->push_to_stored, &stats->push_to_stored);
+}
+
+void mfi_stats_add_consumer(mfi_totals_t *totals, const mfi_consumer_stats_t *stats) {
+    mfi_consumer_stats_t *sum = &totals->of_consumers;
+    totals->consumers++;
+    sum->runs += stats->runs;
+    sum->events_fetched += stats->events_fetched;
+    sum->bytes_fetched += stats->bytes_fetched;
+    sum->data_bytes += stats->data_bytes;
+    sum->events_lost += stats->events_lost;
+    sum->events_acknowledged += stats->events_acknowledged;
+    sum->fetches += stats->fetches;
+    sum->waits += stats->waits;
+    mfi_histogram_add(&sum->stored_to_pulled, &stats->stored_to_pulled);
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+static void add(cJSON *json, const char *key, uint64_t value) {
+    cJSON_AddNumberToObject(json, key, (double)value);
+}
+
+static void add_latency(cJSON *json, const char *key, const mfi_histogram_t *h) {
+    cJSON *latency = cJSON_AddObjectToObject(json, key);
+    add(latency, "count", h->total);
+    add(latency, "p50", mfi_histogram_quantile(h, 0.5));
+    add(latency, "p90", mfi_histogram_quantile(h, 0.9));
+    add(latency, "p99", mfi_histogram_quantile(h, 0.99));
+    add(latency, "p99.9", mfi_histogram_quantile(h, 0.999));
+    add(latency, "max", h->max);
+}
+
+void mfi_stats_describe_producer(cJSON *json, const mfi_producer_stats_t *stats) {
+    add(json, "events_pushed", stats->events_pushed);
+    add(json, "bytes_pushed", stats->bytes_pushed);
+    add(json, "events_stored", stats->events_stored);
+    add(json, "bytes_stored", stats->bytes_stored);
+    add(json, "events_failed", stats->events_failed);
+    add(json, "events_refused", stats->events_refused);
+    add(json, "batches_stored", stats->batches_stored);
+    add(json, "batches_full", stats->sealed[MFI_SEAL_FULL]);
+    add(json, "batches_linger", stats->sealed[MFI_SEAL_LINGER]);
+    add(json, "batches_flush", stats->sealed[MFI_SEAL_FLUSH]);
+    add(json, "batches_worker", stats->sealed[MFI_SEAL_WORKER]);
+    add(json, "flushes", stats->flushes);
+    add(json, "room_waits", stats->room_waits);
+    add(json, "room_wait_ns", stats->room_wait_ns);
+    add(json, "push_waits", stats->push_waits);
+    add(json, "push_wait_ns", stats->push_wait_ns);
+    add_latency(json, "push_to_stored_ns", &stats->push_to_stored);
+}
+
+void mfi_stats_describe_consumer(cJSON *json, const mfi_consumer_stats_t *stats) {
+    add(json, "events_pulled", stats->events_fetched);
+    add(json, "bytes_pulled", stats->bytes_fetched);
+    add(json, "events_acknowledged", stats->events_acknowledged);
+    add(json, "events_lost", stats->events_lost);
+    add(json, "data_bytes_fetched", stats->data_bytes);
+    add(json, "runs", stats->runs);
+    add(json, "fetches", stats->fetches);
+    add(json, "waits", stats->waits);
+    add_latency(json, "stored_to_pulled_ns", &stats->stored_to_pulled);
+}
+
+mofka_status_t mfi_stats_give(cJSON *json, mofka_metadata_t **stats) {
+    mofka_status_t status = json ? mofka_metadata_create_json(json, stats)
+                                 : mofka_fail(MOFKA_ERR_MEMORY, "no memory for statistics");
+    if (status)
+        cJSON_Delete(json);
+    return status;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Log-linear histogram: which bucket a value is in, and where that bucket ends. */
+#include "stats/histogram.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+/* Values below EXACT have a bucket each; above, each power of two has STEPS buckets. */
+#define EXACT 128
+#define EXACT_BITS 7
+#define STEPS 64
+#define STEP_BITS 6
+
+static_assert(MFI_HISTOGRAM_BUCKETS == EXACT + (64 - EXACT_BITS) * STEPS,
+              "a bucket for every value");
+
+static size_t bucket_of(uint64_t value) {
+    if (value < EXACT)
+        return (size_t)value;
+    int power = 63 - __builtin_clzll(value);
+    uint64_t step = value >> (power - STEP_BITS) & (STEPS - 1);
+    return EXACT + (size_t)(power - EXACT_BITS) * STEPS + (size_t)step;
+}
+
+/* The largest value of a bucket. */
+static uint64_t bucket_end(size_t bucket) {
+    if (bucket < EXACT)
+        return bucket;
+    size_t power = EXACT_BITS + (bucket - EXACT) / STEPS;
+    uint64_t step = (bucket - EXACT) % STEPS;
+    /* The last bucket's end wraps round to UINT64_MAX, which is what it is. */
+    return ((STEPS + step + 1) << (power - STEP_BITS)) - 1;
+}
+
+void mfi_histogram_clear(mfi_histogram_t *h) {
+    memset(h, 0, sizeof *h);
+}
+
+void mfi_histogram_record(mfi_histogram_t *h, uint64_t value) {
+    h->counts[bucket_of(value)]++;
+    h->total++;
+    if (value > h->max)
+        h->max = value;
+}
+
+void mfi_histogram_add(mfi_histogram_t *h, const mfi_histogram_t *other) {
+    for (size_t i = 0; i < MFI_HISTOGRAM_BUCKETS; i++)
+        h->counts[i] += other->counts[i];
+    h->total += other->total;
+    if (other->max > h->max)
+        h->max = other->max;
+}
+
+uint64_t mfi_histogram_quantile(const mfi_histogram_t *h, double quantile) {
+    if (h->total == 0)
+        return 0;
+    double wanted = ceil(quantile * (double)h->total);
+    uint64_t seen = 0;
+    for (size_t i = 0; i < MFI_HISTOGRAM_BUCKETS; i++) {
+        seen += h->counts[i];
+        /* Quantile 0 is the smallest value, not the first bucket. */
+        if (seen > 0 && (double)seen >= wanted) {
+            uint64_t end = bucket_end(i);
+            return end < h->max ? end : h->max;
+        }
+    }
+    return h->max;
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Compiling a pattern's structure: fields, their paths, and $or. Alternatives are compile_test.c. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "types/eventbridge/pattern.h"
+
+/* ---- memory ----------------------------------------------------------------------------------- */
+
+struct mfi_eb_block {
+    mfi_eb_block_t *next;
+    max_align_t bytes[];
+};
+
+void *mfi_eb_allocate(mfi_eb_pattern_t *pattern, size_t count, size_t size) {
+    size_t bytes;
+    mfi_eb_block_t *block = NULL;
+    if (!__builtin_mul_overflow(count, size, &bytes) &&
+        !__builtin_add_overflow(bytes, sizeof *block, &bytes))
+        block = calloc(1, bytes);
+    if (!block) {
+        mofka_fail(MOFKA_ERR_MEMORY, "no memory for an event pattern");
+        return NULL;
+    }
+    block->next = pattern->blocks;
+    pattern->blocks = block;
+    return block->bytes;
+}
+
+void mfi_eb_destroy(mfi_eb_pattern_t *pattern) {
+    while (pattern && pattern->blocks) {
+        mfi_eb_block_t *next = pattern->blocks->next;
+        free(pattern->blocks);
+        pattern->blocks = next;
+    }
+    free(pattern);
+}
+
+/* ---- the place, for messages ------------------------------------------------------------------ */
+
+static size_t append(mfi_eb_place_t *place, const char *text, size_t bytes) {
+    size_t before = place->used, room = sizeof place->path - 1 - before;
+    size_t fits = bytes < room ? bytes : room;
+    memcpy(place->path + before, text, fits);
+    place->used += fits;
+    place->path[place->used] = '\0';
+    return before;
+}
+
+size_t mfi_eb_enter_key(mfi_eb_place_t *place, const char *key, size_t bytes) {
+    size_t before = append(place, ".", 1);
+    append(place, key, bytes);
+    return before;
+}
+
+size_t mfi_eb_enter_index(mfi_eb_place_t *place, size_t index) {
+    char text[32];
+    int length = snprintf(text, sizeof text, "[%zu]", index);
+    return append(place, text, (size_t)length);
+}
+
+void mfi_eb_leave(mfi_eb_place_t *place, size_t used) {
+    place->used = used;
+    place->path[used] = '\0';
+}
+
+mofka_status_t mfi_eb_bad(const mfi_eb_place_t *place, const char *format, ...) {
+    char why[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why, sizeof why, format, arguments);
+    va_end(arguments);
+    return mofka_fail(MOFKA_ERR_OPTION, "pattern at %s: %s", place->path, why);
+}
+
+mofka_status_t mfi_eb_bad_value(const mfi_eb_place_t *place, const char *value,
+                                const char *wanted) {
+    size_t bytes = (size_t)(mfi_json_end(value, place->limit) - value);
+    return mfi_eb_bad(place, "%s, not %.*s", wanted, (int)(bytes < 60 ? bytes : 60), value);
+}
+
+/* ---- fields ----------------------------------------------------------------------------------- */
+
+/* The child of that name; made, where it is missing. */
+static mofka_status_t step_to(mfi_eb_place_t *place, mfi_eb_step_t *parent, const char *name,
+                              size_t bytes, mfi_eb_step_t **out) {
+    mfi_eb_pattern_t *pattern = place->pattern;
+    for (mfi_eb_step_t *step = parent->child; step; step = step->next)
+        if (step->bytes == bytes && memcmp(step->name, name, bytes) == 0) {
+            *out = step;
+            return MOFKA_OK;
+        }
+    if (pattern->step_count == MFI_EB_STEPS_MAX)
+        return mofka_fail(MOFKA_ERR_TOO_LARGE, "pattern at %s: more than %d steps in its paths",
+                          place->path, MFI_EB_STEPS_MAX);
+    mfi_eb_step_t *step = mfi_eb_allocate(pattern, 1, sizeof *step);
+    char *copy = step ? mfi_eb_allocate(pattern, bytes + 1, 1) : NULL;
+    if (!copy)
+        return MOFKA_ERR_MEMORY;
+    memcpy(copy, name, bytes);
+    *step = (mfi_eb_step_t){.index = pattern->step_count++,
+                            .name = copy,
+                            .bytes = bytes,
+                            .parent = parent,
+                            .next = parent->child};
+    parent->child = step;
+    *out = step;
+    return MOFKA_OK;
+}
+
+/* Along a key, cut at its dots. */
+static mofka_status_t steps_to(mfi_eb_place_t *place, mfi_eb_step_t *step, const char *key,
+                               size_t bytes, mfi_eb_step_t **out) {
+    const char *end = key + bytes;
+    for (const char *from = key;; from++) {
+        const char *dot = memchr(from, '.', (size_t)(end - from));
+        const char *stop = dot ? dot : end;
+        mofka_status_t status = step_to(place, step, from, (size_t)(stop - from), &step);
+        if (status)
+            return status;
+        if (!dot)
+            break;
+        from = dot;
+    }
+    *out = step;
+    return MOFKA_OK;
+}
+
+static mofka_status_t compile_tests(mfi_eb_place_t *place, const char *array,
+                                    mfi_eb_test_t **tests) {
+    mfi_json_walk_t walk = mfi_json_walk(array, place->limit);
+    for (size_t index = 0; mfi_json_next(&walk); index++) {
+        size_t before = mfi_eb_enter_index(place, index);
+        mofka_status_t status = mfi_eb_compile_test(place, walk.value, tests);
+        if (status)
+            return status;
+        tests = &(*tests)->next;
+        mfi_eb_leave(place, before);
+    }
+    return MOFKA_OK;
+}
+
+static void note_field(mfi_eb_pattern_t *pattern, const mfi_eb_field_t *field) {
+    uint64_t bit = UINT64_C(1) << field->index % 64;
+    for (mfi_eb_step_t *step = field->step; step; step = step->parent)
+        step->below.words[field->index / 64] |= bit;
+    for (const mfi_eb_test_t *test = field->tests; test; test = test->next)
+        if (test->operands->kind == MFI_EB_ABSENT)
+            pattern->may_be_absent.words[field->index / 64] |= bit;
+}
+
+static mofka_status_t compile_field(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
+                                    mfi_eb_step_t *step, const char *array) {
+    mfi_eb_pattern_t *pattern = place->pattern;
+    if (pattern->field_count == MFI_EB_FIELDS_MAX)
+        return mofka_fail(MOFKA_ERR_TOO_LARGE, "pattern at %s: more than %d fields", place->path,
+                          MFI_EB_FIELDS_MAX);
+    mfi_eb_field_t *field = mfi_eb_allocate(pattern, 1, sizeof *field);
+    if (!field)
+        return MOFKA_ERR_MEMORY;
+    field->index = pattern->field_count;
+    field->step = step;
+    mofka_status_t status = compile_tests(place, array, &field->tests);
+    if (status)
+        return status;
+    if (!field->tests)
+        return mfi_eb_bad(place, "an empty array matches nothing; give at least one value");
+    pattern->fields[pattern->field_count++] = field;
+    field->next_here = step->here;
+    step->here = field;
+    field->next_in_scope = scope->fields;
+    scope->fields = field;
+    note_field(pattern, field);
+    return MOFKA_OK;
+}
+
+/* ---- objects and $or -------------------------------------------------------------------------- */
+
+static mofka_status_t compile_object(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
+                                     mfi_eb_step_t *step, const char *object, bool in_or);
+
+/* "$or" is a choice where it has two or more objects, none with an operator for a key; else it is a
+ * field of that name, as event-ruler has it. */
+static mofka_status_t is_choice(mfi_eb_place_t *place, const char *value, bool *choice) {
+    size_t objects = 0;
+    *choice = false;
+    if (*value != '[')
+        return MOFKA_OK;
+    mfi_json_walk_t walk = mfi_json_walk(value, place->limit);
+    while (mfi_json_next(&walk)) {
+        if (*walk.value != '{')
+            return MOFKA_OK;
+        objects++;
+        mfi_json_walk_t keys = mfi_json_walk(walk.value, place->limit);
+        while (mfi_json_next(&keys)) {
+            size_t bytes;
+            const char *key = mfi_json_string(keys.key, place->limit, &place->scratch, &bytes);
+            if (!key)
+                return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a pattern's key");
+            if (mfi_eb_is_reserved(key, bytes))
+                return MOFKA_OK;
+        }
+    }
+    *choice = objects >= 2;
+    return MOFKA_OK;
+}
+
+static mofka_status_t compile_branches(mfi_eb_place_t *place, mfi_eb_choice_t *choice,
+                                       mfi_eb_step_t *step, const char *array) {
+    mfi_eb_scope_t **last = &choice->branches;
+    mfi_json_walk_t walk = mfi_json_walk(array, place->limit);
+    for (size_t index = 0; mfi_json_next(&walk); index++) {
+        size_t before = mfi_eb_enter_index(place, index);
+        mfi_eb_scope_t *branch = *last = mfi_eb_allocate(place->pattern, 1, sizeof *branch);
+        if (!branch)
+            return MOFKA_ERR_MEMORY;
+        branch->combinations = 1;
+        last = &branch->next;
+        mofka_status_t status = compile_object(place, branch, step, walk.value, true);
+        if (status)
+            return status;
+        choice->combinations += branch->combinations;
+        mfi_eb_leave(place, before);
+    }
+    return MOFKA_OK;
+}
+
+static mofka_status_t compile_choice(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
+                                     mfi_eb_step_t *step, const char *array) {
+    mfi_eb_choice_t *choice = mfi_eb_allocate(place->pattern, 1, sizeof *choice);
+    if (!choice)
+        return MOFKA_ERR_MEMORY;
+    mofka_status_t status = compile_branches(place, choice, step, array);
+    if (status)
+        return status;
+    choice->next = scope->choices;
+    scope->choices = choice;
+    /* Each is at most the limit: no overflow. */
+    if (choice->combinations > MFI_EB_COMBINATIONS_MAX ||
+        scope->combinations * choice->combinations > MFI_EB_COMBINATIONS_MAX)
+        return mofka_fail(MOFKA_ERR_TOO_LARGE,
+                          "pattern at %s: more than %d combinations of the branches of $or",
+                          place->path, MFI_EB_COMBINATIONS_MAX);
+    scope->combinations *= choice->combinations;
+    return MOFKA_OK;
+}
+
+typedef struct member {
+    const char *key; /* what it says, not as it is written */
+    size_t bytes;
+    const char *value;
+} member_t;
+
+static mofka_status_t compile_member(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
+                                     mfi_eb_step_t *step, const member_t *member, bool in_or) {
+    const char *key = member->key, *value = member->value;
+    size_t bytes = member->bytes;
+    bool choice = false;
+    if (bytes == 3 && memcmp(key, "$or", 3) == 0) {
+        mofka_status_t status = is_choice(place, value, &choice);
+        if (status || choice)
+            return status ? status : compile_choice(place, scope, step, value);
+    }
+    if (in_or && mfi_eb_is_reserved(key, bytes))
+        return mfi_eb_bad(place, "'%.*s' is an operator and cannot be a field within $or",
+                          (int)bytes, key);
+    if (*value != '{' && *value != '[')
+        return mfi_eb_bad_value(place, value, "must be an array of values or an object of fields");
+    mofka_status_t status = steps_to(place, step, key, bytes, &step);
+    if (status)
+        return status;
+    return *value == '[' ? compile_field(place, scope, step, value)
+                         : compile_object(place, scope, step, value, in_or);
+}
+
+static int by_key(const void *a, const void *b) {
+    const member_t *one = a, *other = b;
+    int order = memcmp(one->key, other->key, one->bytes < other->bytes ? one->bytes : other->bytes);
+    return order ? order : (one->bytes > other->bytes) - (one->bytes < other->bytes);
+}
+
+/* An object's members, in their order and once more sorted by key: twice as many. Free them in any
+ * case. */
+static mofka_status_t read_members(mfi_eb_place_t *place, const char *object, member_t **members,
+                                   size_t *count) {
+    mfi_json_walk_t walk = mfi_json_walk(object, place->limit);
+    for (*count = 0; mfi_json_next(&walk);)
+        ++*count;
+    *members = calloc(2 * *count + 1, sizeof **members);
+    if (!*members)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a pattern's keys");
+    member_t *member = *members, *sorted = *members + *count;
+    for (walk = mfi_json_walk(object, place->limit); mfi_json_next(&walk); member++) {
+        mofka_status_t status = mfi_eb_copy_string(place, walk.key, &member->key, &member->bytes);
+        if (status)
+            return status;
+        member->value = walk.value;
+    }
+    memcpy(sorted, *members, *count * sizeof *sorted);
+    qsort(sorted, *count, sizeof *sorted, by_key);
+    for (size_t i = 1; i < *count; i++)
+        if (by_key(&sorted[i - 1], &sorted[i]) == 0) {
+            mfi_eb_enter_key(place, sorted[i].key, sorted[i].bytes);
+            return mfi_eb_bad(place, "the key is given twice");
+        }
+    return MOFKA_OK;
+}
+
+static mofka_status_t compile_object(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
+                                     mfi_eb_step_t *step, const char *object, bool in_or) {
+    member_t *members;
+    size_t count;
+    mofka_status_t status = read_members(place, object, &members, &count);
+    if (!status && count == 0)
+        status = mfi_eb_bad(place, "an empty object; give at least one field");
+    for (size_t i = 0; i < count && !status; i++) {
+        size_t before = mfi_eb_enter_key(place, members[i].key, members[i].bytes);
+        status = compile_member(place, scope, step, &members[i], in_or);
+        mfi_eb_leave(place, before);
+    }
+    free(members);
+    return status;
+}
+
+mofka_status_t mfi_eb_compile(const char *text, const char *limit, mfi_eb_pattern_t **out) {
+    size_t bytes = (size_t)(mfi_json_end(text, limit) - text);
+    if (bytes > MFI_EB_TEXT_MAX)
+        return mofka_fail(MOFKA_ERR_TOO_LARGE, "a pattern of %zu bytes, at most %zu", bytes,
+                          MFI_EB_TEXT_MAX);
+    mfi_eb_pattern_t *pattern = calloc(1, sizeof *pattern);
+    if (!pattern)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for an event pattern");
+    mfi_eb_place_t place = {.pattern = pattern, .limit = limit, .path = "$", .used = 1};
+    pattern->scope.combinations = 1;
+    pattern->step_count = 1; /* the root, index 0 */
+    mofka_status_t status =
+        *text == '{' ? compile_object(&place, &pattern->scope, &pattern->root, text, false)
+                     : mfi_eb_bad_value(&place, text, "must be an object");
+    free(place.scratch.bytes);
+    if (status)
+        mfi_eb_destroy(pattern);
+    else
+        *out = pattern;
+    return status;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a scalar is compared with: made from a string of the pattern, and asked. */
+#include <arpa/inet.h>
+#include <locale.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <wctype.h>
+#include "types/eventbridge/pattern.h"
+
+/* ---- ignoring case ---------------------------------------------------------------------------- */
+
+static locale_t unicode; /* for the case of all characters; 0: this system has no such locale */
+
+static void find_locale(void) {
+    unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    if (!unicode)
+        unicode = newlocale(LC_CTYPE_MASK, "C.utf8", (locale_t)0);
+}
+
+/* One character of UTF-8 that was checked. */
+static uint32_t next_character(const char **at) {
+    const unsigned char *p = (const unsigned char *)*at;
+    int more = p[0] < 0x80 ? 0 : p[0] < 0xe0 ? 1 : p[0] < 0xf0 ? 2 : 3;
+    uint32_t code = more == 0 ? p[0] : p[0] & (0x3fu >> more);
+    for (int i = 1; i <= more; i++)
+        code = code << 6 | (p[i] & 0x3f);
+    *at += more + 1;
+    return code;
+}
+
+static size_t count_characters(const char *text, size_t bytes) {
+    size_t count = 0;
+    for (size_t i = 0; i < bytes; i++)
+        count += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return count;
+}
+
+static mofka_status_t make_folds(mfi_eb_place_t *place, mfi_eb_operand_t *operand) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, find_locale);
+    if (!unicode)
+        return mofka_fail(MOFKA_ERR_SYSTEM,
+                          "pattern at %s: this system lacks the locale C.UTF-8, "
+                          "which knows upper and lower case",
+                          place->path);
+    operand->count = count_characters(operand->text, operand->bytes);
+    mfi_eb_fold_t *folds = mfi_eb_allocate(place->pattern, operand->count, sizeof *folds);
+    if (!folds)
+        return MOFKA_ERR_MEMORY;
+    const char *at = operand->text;
+    for (size_t i = 0; i < operand->count; i++) {
+        uint32_t code = next_character(&at);
+        folds[i] = (mfi_eb_fold_t){code, towlower_l(code, unicode), towupper_l(code, unicode)};
+    }
+    operand->folds = folds;
+    return MOFKA_OK;
+}
+
+/* Where `text` goes on behind the operand's characters; NULL: it has not all of them. */
+static const char *behind_folds(const mfi_eb_operand_t *operand, const char *text,
+                                const char *end) {
+    for (size_t i = 0; i < operand->count; i++) {
+        if (text == end)
+            return NULL;
+        uint32_t code = next_character(&text);
+        const mfi_eb_fold_t *fold = &operand->folds[i];
+        if (code != fold->same && code != fold->lower && code != fold->upper)
+            return NULL;
+    }
+    return text;
+}
+
+/* Where the last `count` characters begin; NULL: there are fewer. */
+static const char *last_characters(const char *text, const char *end, size_t count) {
+    while (count > 0 && end > text)
+        if (((unsigned char)*--end & 0xc0) != 0x80)
+            count--;
+    return count ? NULL : end;
+}
+
+/* ---- wildcards -------------------------------------------------------------------------------- */
+
+/* Cut at its stars; escapes are undone in the operand's own copy. */
+static mofka_status_t make_pieces(mfi_eb_place_t *place, mfi_eb_operand_t *operand, char *text) {
+    size_t stars = 0, to = 0;
+    for (size_t i = 0; i < operand->bytes; i++)
+        stars += text[i] == '*';
+    mfi_eb_piece_t *pieces = mfi_eb_allocate(place->pattern, stars + 1, sizeof *pieces);
+    if (!pieces)
+        return MOFKA_ERR_MEMORY;
+    operand->count = 1;
+    bool star = false; /* the character before */
+    for (size_t i = 0; i < operand->bytes; i++) {
+        if (text[i] == '*' && star)
+            return mfi_eb_bad(place, "two stars in a row at byte %zu", i);
+        star = text[i] == '*';
+        if (star) {
+            pieces[operand->count++].from = to;
+            continue;
+        }
+        if (text[i] == '\\' && (++i == operand->bytes || (text[i] != '*' && text[i] != '\\')))
+            return mfi_eb_bad(place, "the backslash at byte %zu must stand before * or \\", i - 1);
+        text[to++] = text[i];
+        pieces[operand->count - 1].bytes++;
+    }
+    operand->pieces = pieces;
+    operand->bytes = to;
+    return MOFKA_OK;
+}
+
+/* The first piece begins the text, the last one ends it, and each of the others is sought from the
+ * left: the leftmost place leaves most to what follows, so nothing is ever tried twice. */
+static bool has_pieces(const mfi_eb_operand_t *o, const char *text, size_t bytes) {
+    const mfi_eb_piece_t *first = &o->pieces[0], *last = &o->pieces[o->count - 1];
+    const char *from = text + first->bytes, *end = text + bytes;
+    if (first->bytes > bytes || memcmp(text, o->text, first->bytes) != 0)
+        return false;
+    if (o->count == 1)
+        return from == end;
+    if ((size_t)(end - from) < last->bytes)
+        return false;
+    end -= last->bytes;
+    if (memcmp(end, o->text + last->from, last->bytes) != 0)
+        return false;
+    for (const mfi_eb_piece_t *piece = first + 1; piece < last; piece++) {
+        const char *found = memmem(from, (size_t)(end - from), o->text + piece->from, piece->bytes);
+        if (!found)
+            return false;
+        from = found + piece->bytes;
+    }
+    return true;
+}
+
+/* ---- addresses -------------------------------------------------------------------------------- */
+
+/* The bytes of an address, IPv4 or IPv6; 0: it is none. */
+static int address_of(const char *text, size_t bytes, unsigned char *address) {
+    char name[INET6_ADDRSTRLEN];
+    if (bytes >= sizeof name || memchr(text, '\0', bytes))
+        return 0;
+    memcpy(name, text, bytes);
+    name[bytes] = '\0';
+    int family = strchr(name, ':') ? AF_INET6 : AF_INET;
+    return inet_pton(family, name, address) == 1 ? family : 0;
+}
+
+static mofka_status_t make_network(mfi_eb_place_t *place, mfi_eb_operand_t *operand) {
+    const char *slash = memchr(operand->text, '/', operand->bytes);
+    const char *end = operand->text + operand->bytes;
+    size_t digits = slash ? (size_t)(end - slash - 1) : 0;
+    if (slash)
+        operand->family =
+            address_of(operand->text, (size_t)(slash - operand->text), operand->address);
+    unsigned most = operand->family == AF_INET ? 32 : 128;
+    for (size_t i = 1; i <= digits && digits <= 3; i++) {
+        unsigned digit = (unsigned char)slash[i] - (unsigned)'0';
+        operand->bits = digit < 10 ? operand->bits * 10 + digit : most + 1;
+        if (operand->bits > most)
+            break;
+    }
+    if (!operand->family || digits == 0 || digits > 3 || operand->bits > most)
+        return mfi_eb_bad(place,
+                          "'%.60s' is no network; give an address, a slash and the number of bits "
+                          "(0 to 32, IPv6 to 128)",
+                          operand->text);
+    return MOFKA_OK;
+}
+
+static bool in_network(const mfi_eb_operand_t *operand, const char *text, size_t bytes) {
+    unsigned char address[16];
+    if (address_of(text, bytes, address) != operand->family)
+        return false;
+    size_t whole = operand->bits / 8;
+    unsigned rest = 8 - operand->bits % 8;
+    return memcmp(address, operand->address, whole) == 0 &&
+           (rest == 8 || address[whole] >> rest == operand->address[whole] >> rest);
+}
+
+/* ---- making and asking ------------------------------------------------------------------------ */
+
+mofka_status_t mfi_eb_string_operand(mfi_eb_place_t *place, mfi_eb_kind_t kind, const char *string,
+                                     mfi_eb_operand_t **out) {
+    mfi_eb_operand_t *operand = *out = mfi_eb_allocate(place->pattern, 1, sizeof *operand);
+    if (!operand)
+        return MOFKA_ERR_MEMORY;
+    operand->kind = kind;
+    mofka_status_t status = mfi_eb_copy_string(place, string, &operand->text, &operand->bytes);
+    if (status)
+        return status;
+    switch (kind) {
+    case MFI_EB_FOLD:
+    case MFI_EB_FOLD_PREFIX:
+    case MFI_EB_FOLD_SUFFIX:
+        return make_folds(place, operand);
+    case MFI_EB_WILDCARD:
+        return make_pieces(place, operand, (char *)operand->text); /* its own copy */
+    case MFI_EB_CIDR:
+        return make_network(place, operand);
+    default:
+        return MOFKA_OK;
+    }
+}
+
+static bool equals_string(const mfi_eb_operand_t *o, const mfi_eb_scalar_t *s) {
+    const char *text = s->text, *end = text + s->bytes;
+    switch (o->kind) {
+    case MFI_EB_STRING:
+        return o->bytes == s->bytes && memcmp(o->text, text, o->bytes) == 0;
+    case MFI_EB_PREFIX:
+        return o->bytes <= s->bytes && memcmp(o->text, text, o->bytes) == 0;
+    case MFI_EB_SUFFIX:
+        return o->bytes <= s->bytes && memcmp(o->text, end - o->bytes, o->bytes) == 0;
+    case MFI_EB_FOLD:
+        return behind_folds(o, text, end) == end;
+    case MFI_EB_FOLD_PREFIX:
+        return behind_folds(o, text, end);
+    case MFI_EB_FOLD_SUFFIX:
+        text = last_characters(text, end, o->count);
+        return text && behind_folds(o, text, end) == end;
+    case MFI_EB_WILDCARD:
+        return has_pieces(o, text, s->bytes);
+    case MFI_EB_CIDR:
+        return in_network(o, text, s->bytes);
+    default:
+        return false;
+    }
+}
+
+static bool equals(const mfi_eb_operand_t *o, const mfi_eb_scalar_t *s) {
+    size_t bytes = (size_t)(s->end - s->value);
+    switch (o->kind) {
+    case MFI_EB_EXISTS:
+        return true;
+    case MFI_EB_ABSENT:
+        return false;
+    case MFI_EB_WORD:
+        return o->bytes == bytes && memcmp(o->text, s->value, bytes) == 0;
+    case MFI_EB_NUMBER:
+        return s->has_key && s->key >= o->low && s->key <= o->high;
+    default:
+        return s->text && equals_string(o, s);
+    }
+}
+
+bool mfi_eb_passes(const mfi_eb_test_t *tests, const mfi_eb_scalar_t *scalar, uint64_t *work) {
+    for (const mfi_eb_test_t *test = tests; test; test = test->next) {
+        bool found = false;
+        for (const mfi_eb_operand_t *o = test->operands; o && !found; o = o->next) {
+            *work += 1 + (o->kind > MFI_EB_STRING ? scalar->bytes : 0);
+            found = equals(o, scalar);
+        }
+        if (found != test->anything_but)
+            return true;
+    }
+    return false;
+}

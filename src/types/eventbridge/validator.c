@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The validator type "eventbridge": {"type": "eventbridge", "pattern": {...}}. */
+#include <stdlib.h>
+#include <string.h>
+#include <mofka/driver.h>
+#include <mofka/options.h>
+#include <mofka/validator.h>
+#include "types/eventbridge/pattern.h"
+
+static mofka_status_t validate(void *self, const char *metadata, size_t metadata_bytes,
+                               const mofka_data_view_t *data) {
+    (void)data;
+    return mfi_eb_match(self, metadata, metadata_bytes);
+}
+
+static void destroy(void *self) {
+    mfi_eb_destroy(self);
+}
+
+static const mofka_validator_ops_t ops = {
+    .size = sizeof ops, .validate = validate, .destroy = destroy};
+
+/* Options are known by name only: the pattern is compiled from the text that was given, whose
+ * numbers have all their digits. */
+static mofka_status_t check_options(const char *text) {
+    char *type = NULL, *pattern = NULL;
+    const mofka_option_t options[] = {
+        {.key = "type", .kind = MOFKA_OPTION_STRING, .value = &type},
+        {.key = "pattern", .kind = MOFKA_OPTION_JSON, .value = &pattern}};
+    mofka_status_t status = mofka_options_read("eventbridge validator", text, options, 2);
+    if (!status && !pattern)
+        status =
+            mofka_fail(MOFKA_ERR_OPTION, "eventbridge validator: option \"pattern\" is missing");
+    free(type);
+    free(pattern);
+    return status;
+}
+
+static mofka_status_t create(const mofka_metadata_t *metadata, const mofka_validator_ops_t **out,
+                             void **self) {
+    size_t bytes;
+    const char *text = mofka_metadata_text(metadata, &bytes);
+    mofka_status_t status = check_options(text);
+    if (!status)
+        status = mfi_json_check("eventbridge validator", text, bytes);
+    if (status)
+        return status;
+    mfi_scratch_t scratch = {0};
+    const char *pattern;
+    status = mfi_json_member(mfi_json_begin(text), text + bytes, "pattern", 7, &scratch, &pattern);
+    free(scratch.bytes);
+    if (status)
+        return status;
+    mfi_eb_pattern_t *compiled = NULL;
+    status = mfi_eb_compile(pattern, text + bytes, &compiled);
+    *out = &ops;
+    *self = compiled;
+    return status;
+}
+MOFKA_REGISTER_VALIDATOR(eventbridge, create);

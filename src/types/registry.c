@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The registry: a bounded table of names per kind, under one lock. Libraries are loaded with no
+ * lock held (their constructors register) and stay loaded.
+ */
+#include "types/registry.h"
+
+#include <cjson/cJSON.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <mofka/driver.h>
+#include "json/text.h"
+#include "base/log.h"
+
+#define TYPES_MAX 64 /* per kind: a program has a handful */
+#define TYPE_BYTES_MAX 63
+
+typedef struct entry {
+    char type[TYPE_BYTES_MAX + 1];
+    mfi_function_t create;
+} entry_t;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the two below; a leaf */
+static entry_t entries[MFI_REGISTRY_KINDS][TYPES_MAX];
+static size_t entry_count[MFI_REGISTRY_KINDS];
+
+static void hold(void) {
+    pthread_mutex_lock(&lock);
+}
+
+static void let_go(void) {
+    pthread_mutex_unlock(&lock);
+}
+
+/* A child may make things of its own. Before fork.c, whose locks are taken first. */
+__attribute__((constructor(102))) static void watch_forks(void) {
+    pthread_atfork(hold, let_go, let_go);
+}
+
+static const char *const kind_names[] = {"driver", "validator", "serializer", "partition selector"};
+
+static mfi_function_t look_up(mfi_registry_kind_t kind, const char *type, size_t length) {
+    mfi_function_t found = NULL;
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < entry_count[kind] && !found; i++)
+        if (strlen(entries[kind][i].type) == length &&
+            memcmp(entries[kind][i].type, type, length) == 0)
+            found = entries[kind][i].create;
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+mofka_status_t mfi_register(mfi_registry_kind_t kind, const char *type, mfi_function_t create) {
+    if (!type || !*type || strlen(type) > TYPE_BYTES_MAX || strchr(type, ':') || !create)
+        return mofka_fail(MOFKA_ERR_INVALID,
+                          "%s type '%s': 1 to %d bytes, no colon, and a function", kind_names[kind],
+                          type ? type : "(NULL)", TYPE_BYTES_MAX);
+    if (look_up(kind, type, strlen(type)))
+        return mofka_fail(MOFKA_ERR_EXISTS, "%s type '%s' is registered already", kind_names[kind],
+                          type);
+    mofka_status_t status = MOFKA_OK;
+    pthread_mutex_lock(&lock);
+    if (entry_count[kind] == TYPES_MAX) {
+        status = MOFKA_ERR_FULL;
+    } else {
+        entry_t *entry = &entries[kind][entry_count[kind]++];
+        memcpy(entry->type, type, strlen(type) + 1);
+        entry->create = create;
+    }
+    pthread_mutex_unlock(&lock);
+    return status ? mofka_fail(status, "%d %s types are registered, no room for '%s'", TYPES_MAX,
+                               kind_names[kind], type)
+                  : MOFKA_OK;
+}
+
+/* Else *why: what the loader says. */
+static bool load_library(const char *library, char *why, size_t why_bytes) {
+    int saved = errno;
+    bool is_loaded = dlopen(library, RTLD_NOW | RTLD_GLOBAL) != NULL;
+    snprintf(why, why_bytes, "%.300s%s", is_loaded ? library : dlerror(),
+             is_loaded ? " does not register it" : "");
+    errno = saved;
+    return is_loaded;
+}
+
+/* This project's own library of that name: beside the one with this function where it is there (the
+ * loader itself would look there, but not when a sanitizer's dlopen stands between), else wherever
+ * the loader finds it. */
+static void name_own_library(const char *type, char *path, size_t bytes) {
+    Dl_info here;
+    const char *end =
+        dladdr((void *)(uintptr_t)name_own_library, &here) ? strrchr(here.dli_fname, '/') : NULL;
+    int folder = end ? (int)(end - here.dli_fname) : 0;
+    snprintf(path, bytes, "%.*s/libmofka-%.63s.so", folder, folder ? here.dli_fname : "", type);
+    if (folder == 0 || access(path, R_OK) != 0)
+        snprintf(path, bytes, "libmofka-%.63s.so", type);
+}
+
+/* The registered types, for messages. */
+static void list_types(mfi_registry_kind_t kind, char *text, size_t bytes) {
+    size_t used = 0;
+    text[0] = '\0';
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < entry_count[kind] && used < bytes; i++)
+        used += (size_t)snprintf(text + used, bytes - used, "%s%s", i ? ", " : "",
+                                 entries[kind][i].type);
+    pthread_mutex_unlock(&lock);
+}
+
+/* By a bare name: this project's own library of that name, then any. One that is there but does not
+ * load, since it needs others, is told as well. */
+static mofka_status_t load_by_name(mfi_registry_kind_t kind, const char *type) {
+    char path[4096], library[TYPE_BYTES_MAX + 16], own[400], other[400], known[200];
+    int saved = errno;
+    name_own_library(type, path, sizeof path);
+    errno = saved;
+    if (load_library(path, own, sizeof own) && look_up(kind, type, strlen(type)))
+        return MOFKA_OK;
+    snprintf(library, sizeof library, "lib%.63s.so", type);
+    if (load_library(library, other, sizeof other))
+        return MOFKA_OK;
+    list_types(kind, known, sizeof known);
+    return mofka_fail(MOFKA_ERR_NOT_FOUND,
+                      "%s type '%.100s' is neither registered (%s) nor in a library: %s; %s",
+                      kind_names[kind], type, known, own, other);
+}
+
+static mofka_status_t load_by_path(mfi_registry_kind_t kind, const char *type, const char *path) {
+    char why[400], known[200];
+    if (load_library(path, why, sizeof why))
+        return MOFKA_OK;
+    list_types(kind, known, sizeof known);
+    return mofka_fail(MOFKA_ERR_NOT_FOUND, "%s type '%.200s' is not registered (%s): %s",
+                      kind_names[kind], type, known, why);
+}
+
+mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
+                                 mfi_function_t *create) {
+    char known[200];
+    if (!type || !*type) {
+        list_types(kind, known, sizeof known);
+        return mofka_fail(MOFKA_ERR_INVALID, "%s type is empty; registered are %s",
+                          kind_names[kind], known);
+    }
+    const char *colon = strchr(type, ':');
+    size_t length = colon ? (size_t)(colon - type) : strlen(type);
+    mofka_status_t status = MOFKA_OK;
+    if (colon && !look_up(kind, type, length))
+        status = load_by_path(kind, type, colon + 1);
+    else if (!colon && !look_up(kind, type, length))
+        status = load_by_name(kind, type);
+    if (status)
+        return status;
+    mfi_function_t found = look_up(kind, type, length);
+    if (!found) {
+        list_types(kind, known, sizeof known);
+        return mofka_fail(MOFKA_ERR_NOT_FOUND,
+                          "%s type '%.*s' is not registered (%s), not even by its library",
+                          kind_names[kind], (int)(length < 100 ? length : 100), type, known);
+    }
+    *create = found;
+    return MOFKA_OK;
+}
+
+static mofka_status_t refuse_type(mfi_registry_kind_t kind, const cJSON *type) {
+    char known[200], *found = cJSON_PrintUnformatted(type);
+    list_types(kind, known, sizeof known);
+    mofka_fail(MOFKA_ERR_OPTION,
+               "%s: option \"type\" must be a string, not %.100s; registered are %s",
+               kind_names[kind], found ? found : "?", known);
+    cJSON_free(found);
+    return MOFKA_ERR_OPTION;
+}
+
+/* A zero byte would cut the type's name. */
+static mofka_status_t check_type(mfi_registry_kind_t kind, const char *json) {
+    const char *limit = json + strlen(json), *type = NULL;
+    mfi_scratch_t scratch = {0};
+    mofka_status_t status = mfi_json_check(kind_names[kind], json, strlen(json));
+    if (!status)
+        status = mfi_json_member(mfi_json_begin(json), limit, "type", 4, &scratch, &type);
+    if (!status && type && mfi_json_has_zero(type, limit, &scratch))
+        status = mofka_fail(MOFKA_ERR_OPTION, "%s: option \"type\" has a zero byte: %.*s",
+                            kind_names[kind], (int)(limit - type < 100 ? limit - type : 100), type);
+    free(scratch.bytes);
+    return status;
+}
+
+mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json,
+                                      mofka_metadata_t **out, mfi_function_t *create) {
+    cJSON *tree = cJSON_ParseWithOpts(json ? json : "{}", NULL, true);
+    const char *type = "default";
+    bool as_given = false; /* what a print of the tree loses (digits) is for the type to judge */
+    mofka_status_t status = MOFKA_OK;
+    if (!cJSON_IsObject(tree)) {
+        status =
+            mofka_fail(MOFKA_ERR_JSON, "%s: not a JSON object: '%.200s'", kind_names[kind], json);
+    } else if (cJSON_GetObjectItemCaseSensitive(tree, "type")) {
+        type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "type"));
+        if (!type)
+            status = refuse_type(kind, cJSON_GetObjectItemCaseSensitive(tree, "type"));
+        else
+            status = check_type(kind, json);
+        as_given = true;
+    } else if (!cJSON_AddStringToObject(tree, "type", type)) {
+        status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a %s", kind_names[kind]);
+    }
+    if (!status)
+        status = mfi_registry_find(kind, type, create);
+    if (!status)
+        status = as_given ? mofka_metadata_create(json, strlen(json), out)
+                          : mofka_metadata_create_json(tree, out);
+    if (status || as_given)
+        cJSON_Delete(tree);
+    return status;
+}
+
+void mofka_registered(const char *kind, const char *type, mofka_status_t status) {
+    if (status)
+        mfi_log(MOFKA_LOG_ERROR, "registering %s '%s': %s", kind, type, mofka_last_error());
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The selector type "key": {"type": "key", "pointer": "/a/b"}.
+ *
+ * The partition is XXH3 (64 bits, as xxHash has fixed it since 0.8.0) of the value's canonical bytes,
+ * seeded with a letter for its type, modulo the number of partitions: the same in every process, run
+ * and program that does as much.
+ *
+ *   value           seed  bytes
+ *   null, or none   n     none
+ *   false, true     f, t  none
+ *   string          s     what it says, in UTF-8
+ *   number          d     digits without zeros at either end, 'e', the exponent of the last digit,
+ *                         before it all '-' where it is negative: 1, 1.0 and 10e-1 are "1e0", 0 is "0"
+ *
+ * An object or an array is no key; an event that has one there is refused.
+ */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <mofka/driver.h>
+#include <mofka/options.h>
+#include <mofka/partition_selector.h>
+#include "types/selectors/pointer.h"
+
+typedef struct by_key {
+    size_t count;
+    mfi_pointer_t pointer;
+} by_key_t;
+
+static mofka_status_t set_partitions(void *self, const mofka_metadata_t *const *partitions,
+                                     size_t count) {
+    (void)partitions;
+    ((by_key_t *)self)->count = count;
+    return MOFKA_OK;
+}
+
+/* The canonical bytes of a number, into `to`: at most its own length and 24 more. */
+static size_t canonical(const char *number, const char *end, char *to) {
+    const char *stop = number;
+    char *digits = to;
+    int64_t exponent = 0;
+    bool fraction = false;
+    while (stop < end && *stop != 'e' && *stop != 'E')
+        stop++;
+    if (stop < end)
+        exponent = mfi_json_exponent(stop + 1, end);
+    if (*number == '-')
+        *digits++ = *number++;
+    char *at = digits;
+    for (; number < stop; number++) {
+        if (*number == '.') {
+            fraction = true;
+            continue;
+        }
+        exponent -= fraction;
+        if (at > digits || *number != '0')
+            *at++ = *number;
+    }
+    for (; at > digits && at[-1] == '0'; at--)
+        exponent++;
+    if (at == digits) {
+        *to = '0';
+        return 1;
+    }
+    return (size_t)(at - to) + (size_t)sprintf(at, "e%lld", (long long)exponent);
+}
+
+static mofka_status_t hash_of(mfi_pointer_t *pointer, const char *value, const char *limit,
+                              uint64_t *hash) {
+    size_t bytes = 0;
+    const char *text = "";
+    char seed = value ? *value : 'n';
+    if (seed == '{' || seed == '[')
+        return mofka_fail(MOFKA_ERR_REFUSED,
+                          "key selector: the event has an %s at '%.100s'; a key is a string, a "
+                          "number, true, false or null",
+                          seed == '{' ? "object" : "array", pointer->text);
+    if (seed == '"') {
+        seed = 's';
+        text = mfi_json_string(value, limit, &pointer->scratch, &bytes);
+    } else if (value && mfi_json_is_number(value)) {
+        seed = 'd';
+        const char *end = mfi_json_end(value, limit);
+        text = mfi_scratch_grow(&pointer->scratch, (size_t)(end - value) + 24)
+                   ? pointer->scratch.bytes
+                   : NULL;
+        bytes = text ? canonical(value, end, pointer->scratch.bytes) : 0;
+    }
+    if (!text)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for an event's key");
+    *hash = XXH3_64bits_withSeed(text, bytes, (XXH64_hash_t)seed);
+    return MOFKA_OK;
+}
+
+static mofka_status_t choose(void *self, const char *metadata, size_t metadata_bytes,
+                             size_t requested, size_t *partition) {
+    by_key_t *key = self;
+    if (requested != MOFKA_ANY_PARTITION) {
+        *partition = requested % key->count;
+        return MOFKA_OK;
+    }
+    const char *value;
+    uint64_t hash = 0;
+    mofka_status_t status = mfi_pointer_find(&key->pointer, metadata, metadata_bytes, &value);
+    if (!status)
+        status = hash_of(&key->pointer, value, metadata + metadata_bytes, &hash);
+    *partition = (size_t)(hash % key->count);
+    return status;
+}
+
+static void destroy(void *self) {
+    mfi_pointer_clear(&((by_key_t *)self)->pointer);
+    free(self);
+}
+
+static const mofka_partition_selector_ops_t ops = {
+    .size = sizeof ops, .set_partitions = set_partitions, .select = choose, .destroy = destroy};
+
+static mofka_status_t make(const char *pointer, void **self) {
+    by_key_t *key = calloc(1, sizeof *key);
+    if (!key)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a partition selector");
+    mofka_status_t status = mfi_pointer_make(&key->pointer, "key selector", pointer);
+    if (status)
+        destroy(key);
+    *self = key;
+    return status;
+}
+
+static mofka_status_t create(const mofka_metadata_t *metadata,
+                             const mofka_partition_selector_ops_t **out, void **self) {
+    char *type = NULL, *pointer = NULL;
+    const mofka_option_t options[] = {
+        {.key = "type", .kind = MOFKA_OPTION_STRING, .value = &type},
+        {.key = "pointer", .kind = MOFKA_OPTION_STRING, .value = &pointer}};
+    mofka_status_t status =
+        mofka_options_read("key selector", mofka_metadata_text(metadata, NULL), options, 2);
+    if (!status)
+        status = make(pointer, self);
+    free(type);
+    free(pointer);
+    *out = &ops;
+    return status;
+}
+MOFKA_REGISTER_PARTITION_SELECTOR(key, create);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* JSON Pointers, RFC 6901. */
+#include "types/selectors/pointer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void mfi_pointer_clear(mfi_pointer_t *pointer) {
+    free(pointer->text);
+    free(pointer->said);
+    free(pointer->tokens);
+    free(pointer->scratch.bytes);
+    *pointer = (mfi_pointer_t){0};
+}
+
+/* Digits without a leading zero. */
+static size_t index_of(const char *text, size_t bytes) {
+    size_t index = 0;
+    if (bytes == 0 || bytes > 18 || (text[0] == '0' && bytes > 1))
+        return SIZE_MAX;
+    for (size_t i = 0; i < bytes; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return SIZE_MAX;
+        index = index * 10 + (size_t)(text[i] - '0');
+    }
+    return index;
+}
+
+/* One token from behind its slash to `end`, unescaped to `said`. False: a bad escape. */
+static bool read_token(const char *from, const char *end, char *said, mfi_token_t *token) {
+    char *to = said;
+    for (; from < end; from++) {
+        if (*from == '~' && from[1] != '0' && from[1] != '1')
+            return false;
+        *to++ = *from != '~' ? *from : *++from == '0' ? '~' : '/';
+    }
+    token->text = said;
+    token->bytes = (size_t)(to - said);
+    token->index = index_of(said, token->bytes);
+    return true;
+}
+
+/* All tokens of `text`, which begins with a slash or is empty. */
+static bool read_tokens(mfi_pointer_t *pointer, const char *text) {
+    for (const char *from = text; *from;) {
+        const char *end = strchrnul(from + 1, '/');
+        if (!read_token(from + 1, end, pointer->said + (from - text),
+                        &pointer->tokens[pointer->count++]))
+            return false;
+        from = end;
+    }
+    return true;
+}
+
+mofka_status_t mfi_pointer_make(mfi_pointer_t *pointer, const char *what, const char *text) {
+    *pointer = (mfi_pointer_t){0};
+    if (!text)
+        return mofka_fail(MOFKA_ERR_OPTION, "%s: option \"pointer\" is missing", what);
+    if (*text && *text != '/')
+        return mofka_fail(MOFKA_ERR_OPTION,
+                          "%s: option \"pointer\" must be empty or begin with '/', not '%.100s'",
+                          what, text);
+    size_t bytes = strlen(text), count = 0;
+    for (size_t i = 0; i < bytes; i++)
+        count += text[i] == '/';
+    pointer->text = strdup(text);
+    pointer->said = malloc(bytes + 1);
+    pointer->tokens = calloc(count + 1, sizeof(mfi_token_t));
+    if (!pointer->text || !pointer->said || !pointer->tokens)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a JSON Pointer");
+    return read_tokens(pointer, text)
+               ? MOFKA_OK
+               : mofka_fail(MOFKA_ERR_OPTION,
+                            "%s: option \"pointer\": a '~' in '%.100s' is neither ~0 nor ~1", what,
+                            text);
+}
+
+static const char *element(const char *array, const char *limit, size_t index) {
+    mfi_json_walk_t walk = mfi_json_walk(array, limit);
+    for (size_t i = 0; mfi_json_next(&walk); i++)
+        if (i == index)
+            return walk.value;
+    return NULL;
+}
+
+mofka_status_t mfi_pointer_find(mfi_pointer_t *pointer, const char *metadata, size_t bytes,
+                                const char **value) {
+    const char *limit = metadata + bytes;
+    mofka_status_t status = mfi_json_check("the event", metadata, bytes);
+    const char *at = status ? NULL : mfi_json_begin(metadata);
+    for (size_t i = 0; !status && at && i < pointer->count; i++) {
+        const mfi_token_t *token = &pointer->tokens[i];
+        if (*at == '{')
+            status = mfi_json_member(at, limit, token->text, token->bytes, &pointer->scratch, &at);
+        else
+            at = *at == '[' && token->index != SIZE_MAX ? element(at, limit, token->index) : NULL;
+    }
+    *value = at;
+    return status;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What every driver must do, as one set of cases: run it over a driver of any type.
+ *
+ * Each case makes a topic of its own, with one partition, and leaves nothing open.
+ */
+#ifndef MOFKA_TESTS_CONFORMANCE_H
+#define MOFKA_TESTS_CONFORMANCE_H
+
+#include "support/check.h"
+
+/* Run all cases; the number that failed. `topic_options`: JSON for each topic (one partition, which
+ * takes at least 200 KiB and 512 events; NULL: none). The driver stays open. */
+int conformance_run(const char *name, mofka_driver_t *driver, const char *topic_options);
+
+/* ---- for the files of cases ---- */
+
+mofka_driver_t *conformance_driver(void);
+/* A fresh topic with these helpers (JSON, NULL: the defaults), opened. */
+mofka_topic_t *fresh_topic(const mofka_topic_options_t *helpers);
+mofka_producer_t *new_producer(mofka_topic_t *topic);
+mofka_consumer_t *new_consumer(mofka_topic_t *topic, const char *name);
+/* Close and release. */
+void end_producer(mofka_producer_t *producer);
+void end_consumer(mofka_consumer_t *consumer);
+/* Push {"n":number} without data or future. */
+void push_number(mofka_producer_t *producer, int number);
+/* Push `count` numbers from 0 on through a producer of its own, all stored on return. */
+void push_numbers(mofka_topic_t *topic, int count);
+/* Pull one event, which must come in time and carry {"n":number}. Give: release. */
+mofka_event_t *pull_number(mofka_consumer_t *consumer, int number);
+/* The same, acknowledged and released. */
+void take_number(mofka_consumer_t *consumer, int number);
+/* The next pull gives the end. */
+void expect_end(mofka_consumer_t *consumer);
+
+extern const struct CMUnitTest push_cases[], pull_cases[], data_cases[], zero_copy_cases[],
+    input_cases[];
+extern const size_t push_case_count, pull_case_count, data_case_count, zero_copy_case_count,
+    input_case_count;
+
+#endif

@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The example backend: a topic is one growing list of events, kept until the driver is destroyed.
+ *
+ * One lock per queue guards all of it; stored bytes never move or change, so a fetched run points
+ * right at them. Consumers keep their place by name: `next` is the first event they have not
+ * acknowledged.
+ */
+#include "conformance/simple_backend.h"
+
+#include <cjson/cJSON.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define RUN_EVENTS_MAX 1024 /* bounds what one fetch allocates */
+
+typedef struct stored {
+    char *bytes; /* metadata, its NUL, data */
+    size_t metadata_bytes, data_bytes;
+} stored_t;
+
+typedef struct place {
+    struct place *next_place;
+    uint64_t next;
+    bool live;
+    char name[MOFKA_NAME_BYTES_MAX + 1];
+} place_t;
+
+typedef struct queue {
+    struct queue *next_queue;
+    char *texts[5]; /* name, options, validator, selector, serializer */
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* an event came, or the end */
+    stored_t *events;
+    size_t count, room;
+    bool complete;
+    place_t *places;
+} queue_t;
+
+enum { NAME, OPTIONS, VALIDATOR, SELECTOR, SERIALIZER, TEXTS };
+
+typedef struct simple_driver {
+    pthread_mutex_t lock; /* guards the list */
+    queue_t *queues;
+} simple_driver_t;
+
+typedef struct simple_consumer {
+    queue_t *queue;
+    place_t *place; /* NULL once unsubscribed */
+    uint64_t read;  /* next event to fetch */
+} simple_consumer_t;
+
+/* ---- producer: append a batch ---------------------------------------------------------------- */
+
+static mofka_status_t producer_limits(void *self, size_t partition, mofka_batch_limits_t *limits) {
+    (void)self, (void)partition;
+    *limits = (mofka_batch_limits_t){
+        .events_max = 1 << 16, .bytes_max = 1 << 26, .event_bytes_max = 1 << 26};
+    return MOFKA_OK;
+}
+
+/* The batch's data lie in segments; events take them one after the other. */
+static void gather(const mofka_batch_t *batch, size_t *segment, size_t *used, char *to,
+                   size_t bytes) {
+    while (bytes > 0) {
+        const mofka_segment_t *from = &batch->segments[*segment];
+        size_t here = from->size - *used < bytes ? from->size - *used : bytes;
+        memcpy(to, (const char *)from->ptr + *used, here);
+        to += here;
+        bytes -= here;
+        *used += here;
+        if (*used == from->size)
+            ++*segment, *used = 0;
+    }
+}
+
+static mofka_status_t make_room(queue_t *queue, size_t more) {
+    if (queue->count + more <= queue->room)
+        return MOFKA_OK;
+    size_t room = 2 * queue->room + more;
+    stored_t *events = reallocarray(queue->events, room, sizeof *events);
+    if (!events)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu events", room);
+    queue->events = events;
+    queue->room = room;
+    return MOFKA_OK;
+}
+
+/* All or nothing: the queue's count moves once everything is copied. */
+static mofka_status_t copy_events(queue_t *queue, const mofka_batch_t *batch) {
+    const char *metadata = batch->metadata;
+    size_t segment = 0, used = 0;
+    for (size_t i = 0; i < batch->event_count; i++) {
+        mofka_batch_event_t event = batch->events[i];
+        char *bytes = malloc(event.metadata_bytes + 1 + event.data_bytes);
+        if (!bytes) {
+            for (size_t j = 0; j < i; j++)
+                free(queue->events[queue->count + j].bytes);
+            return mofka_fail(MOFKA_ERR_MEMORY, "no memory for event %zu of a batch", i);
+        }
+        if (event.metadata_bytes > 0)
+            memcpy(bytes, metadata, event.metadata_bytes);
+        bytes[event.metadata_bytes] = '\0';
+        gather(batch, &segment, &used, bytes + event.metadata_bytes + 1, event.data_bytes);
+        queue->events[queue->count + i] = (stored_t){bytes, event.metadata_bytes, event.data_bytes};
+        metadata += event.metadata_bytes;
+    }
+    return MOFKA_OK;
+}
+
+static mofka_status_t producer_append(void *self, size_t partition, mofka_batch_t *batch,
+                                      int64_t timeout_ms, uint64_t *first_id) {
+    queue_t *queue = self;
+    (void)partition, (void)timeout_ms; /* there is always room */
+    pthread_mutex_lock(&queue->lock);
+    mofka_status_t status =
+        queue->complete
+            ? mofka_fail(MOFKA_ERR_COMPLETE, "topic '%s' is complete", queue->texts[NAME])
+            : make_room(queue, batch->event_count);
+    if (!status)
+        status = copy_events(queue, batch);
+    if (!status) {
+        *first_id = queue->count;
+        queue->count += batch->event_count;
+        pthread_cond_broadcast(&queue->changed);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return status;
+}
+
+static mofka_status_t producer_close(void *self, int flushed) {
+    (void)self, (void)flushed;
+    return MOFKA_OK;
+}
+
+static void nothing_to_free(void *self) {
+    (void)self; /* queues belong to the driver */
+}
+
+static const mofka_producer_ops_t producer_ops = {.size = sizeof producer_ops,
+                                                  .limits = producer_limits,
+                                                  .append = producer_append,
+                                                  .close = producer_close,
+                                                  .destroy = nothing_to_free};
+
+static mofka_status_t make_producer(void *self, const char *name, const char *options,
+                                    const mofka_producer_ops_t **ops, void **producer) {
+    (void)name;
+    mofka_status_t status = mofka_options_read("producer of a simple topic", options, NULL, 0);
+    *ops = &producer_ops;
+    *producer = self;
+    return status;
+}
+
+/* ---- consumer: fetch runs, copy data, keep a place ------------------------------------------- */
+
+static mofka_status_t consumer_fetch(void *self, size_t events_max, mofka_run_t **out) {
+    simple_consumer_t *consumer = self;
+    queue_t *queue = consumer->queue;
+    mofka_status_t status = MOFKA_OK;
+    mofka_run_t *run = NULL;
+    pthread_mutex_lock(&queue->lock);
+    size_t count = queue->count - (size_t)consumer->read;
+    count = count < events_max ? count : events_max;
+    count = count < RUN_EVENTS_MAX ? count : RUN_EVENTS_MAX;
+    if (count == 0)
+        status = queue->complete ? MOFKA_ERR_COMPLETE : MOFKA_ERR_TIMEOUT;
+    else if (!(run = malloc(sizeof *run + count * sizeof *run->events)))
+        status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a run of %zu events", count);
+    if (!status) {
+        *run = (mofka_run_t){.event_count = count, .events = (mofka_fetched_event_t *)(run + 1)};
+        for (size_t i = 0; i < count; i++) {
+            const stored_t *from = &queue->events[consumer->read + i];
+            run->events[i] = (mofka_fetched_event_t){.id = consumer->read + i,
+                                                     .metadata = from->bytes,
+                                                     .metadata_bytes = from->metadata_bytes,
+                                                     .data_bytes = from->data_bytes,
+                                                     .data_position = (uintptr_t)from->bytes +
+                                                                      from->metadata_bytes + 1};
+        }
+        consumer->read += count;
+        *out = run;
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return status;
+}
+
+static mofka_status_t consumer_get_data(void *self, mofka_run_t *run, size_t index,
+                                        const mofka_range_t *ranges, size_t range_count,
+                                        mofka_data_view_t *view) {
+    const char *data = (const char *)(uintptr_t)run->events[index].data_position;
+    (void)self;
+    for (size_t i = 0, at = 0; i < range_count; at += ranges[i++].size)
+        mofka_data_view_write(view, data + ranges[i].offset, ranges[i].size, at);
+    return MOFKA_OK;
+}
+
+/* Stored bytes stay where they are: zero-copy costs a list of segments. */
+static mofka_status_t consumer_view_data(void *self, mofka_run_t *run, size_t index,
+                                         const mofka_range_t *ranges, size_t range_count,
+                                         mofka_data_view_t **view) {
+    char *data = (char *)(uintptr_t)run->events[index].data_position;
+    (void)self;
+    mofka_segment_t *segments = calloc(range_count + 1, sizeof *segments);
+    if (!segments)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu segments", range_count);
+    for (size_t i = 0; i < range_count; i++)
+        segments[i] = (mofka_segment_t){data + ranges[i].offset, ranges[i].size};
+    mofka_status_t status = mofka_data_view_create(segments, range_count, NULL, NULL, view);
+    free(segments);
+    return status;
+}
+
+static mofka_status_t consumer_finish_data(void *self, mofka_run_t *run, size_t *overtaken) {
+    (void)self, (void)run;
+    *overtaken = 0; /* nothing is ever dropped */
+    return MOFKA_OK;
+}
+
+static mofka_status_t consumer_wait(void *self, int64_t timeout_ms) {
+    simple_consumer_t *consumer = self;
+    queue_t *queue = consumer->queue;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ns = until.tv_nsec + timeout_ms % 1000 * 1000000;
+    until.tv_sec += timeout_ms / 1000 + ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    int error = 0;
+    pthread_mutex_lock(&queue->lock);
+    while (consumer->read == queue->count && !queue->complete && !error)
+        error = pthread_cond_timedwait(&queue->changed, &queue->lock, &until);
+    pthread_mutex_unlock(&queue->lock);
+    return error ? MOFKA_ERR_TIMEOUT : MOFKA_OK;
+}
+
+static void consumer_release_run(void *self, mofka_run_t *run) {
+    (void)self;
+    free(run);
+}
+
+static mofka_status_t consumer_acknowledge(void *self, size_t partition, uint64_t id) {
+    simple_consumer_t *consumer = self;
+    (void)partition;
+    pthread_mutex_lock(&consumer->queue->lock);
+    if (consumer->place && consumer->place->next < id + 1)
+        consumer->place->next = id + 1;
+    pthread_mutex_unlock(&consumer->queue->lock);
+    return MOFKA_OK;
+}
+
+static mofka_status_t consumer_unsubscribe(void *self) {
+    simple_consumer_t *consumer = self;
+    queue_t *queue = consumer->queue;
+    pthread_mutex_lock(&queue->lock);
+    place_t **at = &queue->places;
+    while (*at && *at != consumer->place)
+        at = &(*at)->next_place;
+    if (*at)
+        *at = consumer->place->next_place;
+    free(consumer->place);
+    consumer->place = NULL;
+    pthread_mutex_unlock(&queue->lock);
+    return MOFKA_OK;
+}
+
+static mofka_status_t consumer_close(void *self) {
+    simple_consumer_t *consumer = self;
+    pthread_mutex_lock(&consumer->queue->lock);
+    if (consumer->place)
+        consumer->place->live = false;
+    pthread_mutex_unlock(&consumer->queue->lock);
+    return MOFKA_OK;
+}
+
+static const mofka_consumer_ops_t consumer_ops = {.size = sizeof consumer_ops,
+                                                  .fetch = consumer_fetch,
+                                                  .get_data = consumer_get_data,
+                                                  .view_data = consumer_view_data,
+                                                  .finish_data = consumer_finish_data,
+                                                  .wait = consumer_wait,
+                                                  .release_run = consumer_release_run,
+                                                  .acknowledge = consumer_acknowledge,
+                                                  .unsubscribe = consumer_unsubscribe,
+                                                  .close = consumer_close,
+                                                  .destroy = free};
+
+/* With the lock: the place of that name, made if it is new. */
+static mofka_status_t take_place(queue_t *queue, const mofka_consumer_config_t *config,
+                                 place_t **out) {
+    place_t *place = queue->places;
+    while (place && strcmp(place->name, config->name) != 0)
+        place = place->next_place;
+    if (place && place->live)
+        return mofka_fail(MOFKA_ERR_BUSY, "consumer '%s' is live already on topic '%s'",
+                          config->name, queue->texts[NAME]);
+    if (!place) {
+        place = calloc(1, sizeof *place);
+        if (!place)
+            return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer");
+        strcpy(place->name, config->name); /* the core checked its length */
+        place->next = config->from_end ? queue->count : 0;
+        place->next_place = queue->places;
+        queue->places = place;
+    }
+    place->live = true;
+    *out = place;
+    return MOFKA_OK;
+}
+
+static mofka_status_t make_consumer(void *self, const mofka_consumer_config_t *config,
+                                    const mofka_consumer_ops_t **ops, void **out) {
+    queue_t *queue = self;
+    mofka_status_t status =
+        mofka_options_read("consumer of a simple topic", config->options, NULL, 0);
+    if (status)
+        return status;
+    simple_consumer_t *consumer = calloc(1, sizeof *consumer);
+    if (!consumer)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer");
+    pthread_mutex_lock(&queue->lock);
+    status = take_place(queue, config, &consumer->place);
+    if (!status) {
+        consumer->queue = queue;
+        consumer->read = consumer->place->next;
+    }
+    pthread_mutex_unlock(&queue->lock);
+    if (status) {
+        free(consumer);
+        return status;
+    }
+    *ops = &consumer_ops;
+    *out = consumer;
+    return MOFKA_OK;
+}
+
+/* ---- topic ----------------------------------------------------------------------------------- */
+
+static mofka_status_t partition_info(void *self, size_t index, mofka_metadata_t **info) {
+    (void)self, (void)index;
+    return mofka_metadata_create("{\"partition\":0}", strlen("{\"partition\":0}"), info);
+}
+
+static mofka_status_t mark_complete(void *self, int64_t timeout_ms) {
+    queue_t *queue = self;
+    (void)timeout_ms;
+    pthread_mutex_lock(&queue->lock);
+    queue->complete = true;
+    pthread_cond_broadcast(&queue->changed);
+    pthread_mutex_unlock(&queue->lock);
+    return MOFKA_OK;
+}
+
+static const mofka_topic_ops_t topic_ops = {.size = sizeof topic_ops,
+                                            .partition_info = partition_info,
+                                            .mark_complete = mark_complete,
+                                            .make_producer = make_producer,
+                                            .make_consumer = make_consumer,
+                                            .destroy = nothing_to_free};
+
+/* ---- driver ---------------------------------------------------------------------------------- */
+
+static queue_t *find(const simple_driver_t *driver, const char *name) {
+    queue_t *queue = driver->queues;
+    while (queue && strcmp(queue->texts[NAME], name) != 0)
+        queue = queue->next_queue;
+    return queue;
+}
+
+static void queue_free(queue_t *queue) {
+    for (size_t i = 0; i < queue->count; i++)
+        free(queue->events[i].bytes);
+    for (place_t *place = queue->places, *next; place; place = next) {
+        next = place->next_place;
+        free(place);
+    }
+    for (int i = 0; i < TEXTS; i++)
+        free(queue->texts[i]);
+    pthread_cond_destroy(&queue->changed);
+    pthread_mutex_destroy(&queue->lock);
+    free(queue->events);
+    free(queue);
+}
+
+static queue_t *queue_new(const mofka_topic_config_t *config) {
+    const char *texts[] = {config->name, config->options, config->validator, config->selector,
+                           config->serializer};
+    queue_t *queue = calloc(1, sizeof *queue);
+    if (!queue)
+        return NULL;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&queue->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&queue->lock, NULL);
+    bool whole = true;
+    for (int i = 0; i < TEXTS; i++)
+        whole = (queue->texts[i] = strdup(texts[i])) && whole;
+    if (whole)
+        return queue;
+    queue_free(queue);
+    return NULL;
+}
+
+static mofka_status_t create_topic(void *self, const mofka_topic_config_t *config) {
+    simple_driver_t *driver = self;
+    mofka_status_t status = mofka_options_read("simple topic", config->options, NULL, 0);
+    if (!status)
+        status = mofka_partition_selector_check_count(config->selector, 1);
+    if (status)
+        return status;
+    pthread_mutex_lock(&driver->lock);
+    queue_t *queue = NULL;
+    if (find(driver, config->name)) {
+        status = mofka_fail(MOFKA_ERR_EXISTS, "topic '%s' exists", config->name);
+    } else if (!(queue = queue_new(config))) {
+        status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for topic '%s'", config->name);
+    } else {
+        queue->next_queue = driver->queues;
+        driver->queues = queue;
+    }
+    pthread_mutex_unlock(&driver->lock);
+    return status;
+}
+
+static mofka_status_t open_topic(void *self, const char *name, mofka_topic_made_t *made) {
+    simple_driver_t *driver = self;
+    pthread_mutex_lock(&driver->lock);
+    queue_t *queue = find(driver, name);
+    pthread_mutex_unlock(&driver->lock);
+    if (!queue)
+        return mofka_fail(MOFKA_ERR_NOT_FOUND, "there is no topic '%s'", name);
+    char *validator = strdup(queue->texts[VALIDATOR]), *selector = strdup(queue->texts[SELECTOR]);
+    char *serializer = strdup(queue->texts[SERIALIZER]);
+    if (!validator || !selector || !serializer) {
+        free(validator);
+        free(selector);
+        free(serializer);
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for topic '%s'", name);
+    }
+    *made = (mofka_topic_made_t){.ops = &topic_ops,
+                                 .self = queue,
+                                 .partition_count = 1,
+                                 .validator = validator,
+                                 .selector = selector,
+                                 .serializer = serializer};
+    return MOFKA_OK;
+}
+
+static mofka_status_t topic_exists(void *self, const char *name, bool *exists) {
+    simple_driver_t *driver = self;
+    pthread_mutex_lock(&driver->lock);
+    *exists = find(driver, name) != NULL;
+    pthread_mutex_unlock(&driver->lock);
+    return MOFKA_OK;
+}
+
+static bool add_parsed(cJSON *json, const char *key, const char *text) {
+    cJSON *value = cJSON_Parse(text);
+    bool added = cJSON_AddItemToObject(json, key, value);
+    if (!added)
+        cJSON_Delete(value);
+    return added;
+}
+
+static mofka_status_t describe(const queue_t *queue, mofka_metadata_t **description) {
+    static const char *const keys[] = {"name", "options", "validator", "selector", "serializer"};
+    cJSON *json = cJSON_CreateObject();
+    bool whole = cJSON_AddStringToObject(json, keys[NAME], queue->texts[NAME]) &&
+                 cJSON_AddNumberToObject(json, "partitions", 1);
+    for (int i = OPTIONS; i < TEXTS; i++)
+        whole = whole && add_parsed(json, keys[i], queue->texts[i]);
+    mofka_status_t status = whole ? mofka_metadata_create_json(json, description)
+                                  : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a description");
+    if (status)
+        cJSON_Delete(json);
+    return status;
+}
+
+/* Topics are only ever added in front, so the list can be walked without the lock. */
+static mofka_status_t list_topics(void *self, mofka_topic_visit_fn visit, void *context) {
+    simple_driver_t *driver = self;
+    mofka_status_t status = MOFKA_OK;
+    pthread_mutex_lock(&driver->lock);
+    queue_t *queue = driver->queues;
+    pthread_mutex_unlock(&driver->lock);
+    for (; queue && !status; queue = queue->next_queue) {
+        mofka_metadata_t *description;
+        status = describe(queue, &description);
+        if (!status) {
+            status = visit(context, queue->texts[NAME], description);
+            mofka_metadata_release(description);
+        }
+    }
+    return status;
+}
+
+static mofka_status_t driver_close(void *self, int64_t timeout_ms) {
+    (void)self, (void)timeout_ms;
+    return MOFKA_OK;
+}
+
+static void driver_destroy(void *self) {
+    simple_driver_t *driver = self;
+    for (queue_t *queue = driver->queues, *next; queue; queue = next) {
+        next = queue->next_queue;
+        queue_free(queue);
+    }
+    pthread_mutex_destroy(&driver->lock);
+    free(driver);
+}
+
+static const mofka_driver_ops_t driver_ops = {.size = sizeof driver_ops,
+                                              .create_topic = create_topic,
+                                              .open_topic = open_topic,
+                                              .topic_exists = topic_exists,
+                                              .list_topics = list_topics,
+                                              .close = driver_close,
+                                              .destroy = driver_destroy};
+
+mofka_status_t simple_create(const char *options, const mofka_driver_ops_t **ops, void **self) {
+    mofka_status_t status = mofka_options_read("simple driver", options, NULL, 0);
+    if (status)
+        return status;
+    simple_driver_t *driver = calloc(1, sizeof *driver);
+    if (!driver)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a driver");
+    pthread_mutex_init(&driver->lock, NULL);
+    *ops = &driver_ops;
+    *self = driver;
+    return MOFKA_OK;
+}
+MOFKA_REGISTER_DRIVER(simple, simple_create);

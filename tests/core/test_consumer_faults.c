@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Consumers over the simple backend, some of whose answers come by script instead: what the core
+ * does with errors, with runs that only tell losses, and with a close that is slow or fails.
+ */
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "support/check.h"
+#include "consumer/consumer.h"
+#include "conformance/simple_backend.h"
+
+#define EVENTS 10
+
+/* Answers are given once, instead of the backend's; MOFKA_OK: the backend's own. */
+typedef struct script {
+    mofka_status_t fetch, finish_data, close, selector;
+    uint64_t lost, lost_at_end; /* told by a run without events */
+    int64_t close_ms;           /* how long closing takes */
+    _Atomic int closing, closed, unsubscribed, runs;
+    _Atomic uint64_t acknowledged; /* id + 1 */
+} script_t;
+
+static script_t script;
+static const mofka_driver_ops_t *simple_driver;
+static const mofka_topic_ops_t *simple_topic;
+static const mofka_consumer_ops_t *simple;
+static mofka_driver_ops_t driver_ops;
+static mofka_topic_ops_t topic_ops;
+static mofka_consumer_ops_t consumer_ops;
+static mofka_driver_t *driver;
+static mofka_topic_t *topic;
+
+static void sleep_ms(int64_t ms) {
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+}
+
+static mofka_status_t answer(mofka_status_t *next) {
+    mofka_status_t status = *next;
+    *next = MOFKA_OK;
+    return status ? mofka_fail(status, "as the script says") : MOFKA_OK;
+}
+
+static mofka_run_t *losses(uint64_t *lost) {
+    mofka_run_t *run = calloc(1, sizeof *run); /* release_run frees it */
+    assert_non_null(run);
+    run->lost = *lost;
+    *lost = 0;
+    return run;
+}
+
+static mofka_status_t fetch(void *self, size_t events_max, mofka_run_t **run) {
+    mofka_status_t status = answer(&script.fetch);
+    if (status)
+        return status;
+    if (script.lost)
+        *run = losses(&script.lost);
+    else if ((status = simple->fetch(self, events_max, run)) == MOFKA_ERR_COMPLETE &&
+             script.lost_at_end)
+        *run = losses(&script.lost_at_end), status = MOFKA_OK;
+    script.runs += !status;
+    return status;
+}
+
+static mofka_status_t finish_data(void *self, mofka_run_t *run, size_t *overtaken) {
+    mofka_status_t status = answer(&script.finish_data);
+    return status ? status : simple->finish_data(self, run, overtaken);
+}
+
+static void release_run(void *self, mofka_run_t *run) {
+    script.runs--;
+    simple->release_run(self, run);
+}
+
+static mofka_status_t acknowledge(void *self, size_t partition, uint64_t id) {
+    script.acknowledged = id + 1;
+    return simple->acknowledge(self, partition, id);
+}
+
+static mofka_status_t unsubscribe(void *self) {
+    assert_int_equal(script.closed, 0);
+    script.unsubscribed++;
+    return simple->unsubscribe(self);
+}
+
+static mofka_status_t close_consumer(void *self) {
+    assert_int_equal(script.closed, 0);
+    assert_int_equal(script.closing++, 0);
+    sleep_ms(script.close_ms);
+    mofka_status_t status = answer(&script.close);
+    if (!status)
+        status = simple->close(self);
+    script.closing--;
+    script.closed += !status;
+    return status;
+}
+
+static mofka_status_t make_consumer(void *self, const mofka_consumer_config_t *config,
+                                    const mofka_consumer_ops_t **ops, void **consumer) {
+    mofka_status_t status = simple_topic->make_consumer(self, config, &simple, consumer);
+    if (status)
+        return status;
+    consumer_ops = *simple;
+    consumer_ops.fetch = fetch;
+    consumer_ops.finish_data = finish_data;
+    consumer_ops.release_run = release_run;
+    consumer_ops.acknowledge = acknowledge;
+    consumer_ops.unsubscribe = unsubscribe;
+    consumer_ops.close = close_consumer;
+    *ops = &consumer_ops;
+    return MOFKA_OK;
+}
+
+static mofka_status_t open_topic(void *self, const char *name, mofka_topic_made_t *made) {
+    mofka_status_t status = simple_driver->open_topic(self, name, made);
+    if (status)
+        return status;
+    simple_topic = made->ops;
+    topic_ops = *made->ops;
+    topic_ops.make_consumer = make_consumer;
+    made->ops = &topic_ops;
+    return MOFKA_OK;
+}
+
+static void push_events(void) {
+    static char bytes[] = "abcd";
+    mofka_producer_t *producer;
+    mofka_data_view_t *view;
+    OK(mofka_producer_create(topic, NULL, &producer));
+    OK(mofka_data_view_create((mofka_segment_t[]){{bytes, 4}}, 1, NULL, NULL, &view));
+    for (int i = 0; i < EVENTS; i++)
+        OK(mofka_producer_push(producer, "{}", 2, view, 0, NULL));
+    OK(mofka_producer_close(producer, 1000));
+    mofka_data_view_release(view);
+    mofka_producer_release(producer);
+}
+
+static int setup(void **state) {
+    void *self;
+    (void)state;
+    memset(&script, 0, sizeof script);
+    if (simple_create(NULL, &simple_driver, &self))
+        return 1;
+    driver_ops = *simple_driver;
+    driver_ops.open_topic = open_topic;
+    if (mofka_driver_wrap("scripted", &driver_ops, self, &driver) ||
+        mofka_driver_create_topic(driver, "topic", NULL) ||
+        mofka_driver_open_topic(driver, "topic", 0, &topic))
+        return 1;
+    push_events();
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    mofka_topic_release(topic);
+    int failed = mofka_driver_close(driver, 0) != MOFKA_OK;
+    mofka_driver_release(driver);
+    return failed || script.runs != 0;
+}
+
+static mofka_status_t select_all(void *context, const mofka_metadata_t *metadata,
+                                 mofka_data_descriptor_t *full,
+                                 mofka_data_descriptor_t **selected) {
+    (void)context, (void)metadata;
+    mofka_status_t status = answer(&script.selector);
+    if (!status)
+        *selected = mofka_data_descriptor_retain(full);
+    return status;
+}
+
+static mofka_consumer_t *consumer_of(size_t batch_size, mofka_acknowledge_t acknowledgement) {
+    mofka_consumer_t *consumer;
+    OK(mofka_consumer_create(topic,
+                             &(mofka_consumer_options_t){.name = "reader",
+                                                         .batch_size = batch_size,
+                                                         .selector = select_all,
+                                                         .acknowledge = acknowledgement},
+                             &consumer));
+    return consumer;
+}
+
+static void end(mofka_consumer_t *consumer) {
+    OK(mofka_consumer_close(consumer));
+    mofka_consumer_release(consumer);
+}
+
+static void take(mofka_consumer_t *consumer, uint64_t id) {
+    mofka_event_t *event;
+    OK(mofka_consumer_pull(consumer, 1000, &event));
+    assert_int_equal(mofka_event_id(event), id);
+    assert_int_equal(mofka_data_view_size(mofka_event_data(event)), 4);
+    mofka_event_release(event);
+}
+
+/* ---- errors ---------------------------------------------------------------------------------- */
+
+/* Its request tells the error; nobody else gets the event. */
+static void a_failed_event_is_passed_over(void **state) {
+    (void)state;
+    for (int waited = 0; waited < 2; waited++) {
+        mofka_consumer_t *consumer = consumer_of(3, MOFKA_ACKNOWLEDGE_AUTO);
+        mofka_future_t *future;
+        mofka_result_t result;
+        script.selector = MOFKA_ERR_CALLBACK;
+        OK(mofka_consumer_pull_future(consumer, &future));
+        if (waited)
+            FAILS(mofka_future_wait(future, 1000, &result), MOFKA_ERR_CALLBACK, "script");
+        else
+            assert_true(mofka_future_completed(future));
+        mofka_future_release(future);
+        take(consumer, 2 * (uint64_t)waited + 1);
+        assert_int_equal(script.acknowledged, 2 * waited + 2); /* both: passed over is seen */
+        end(consumer);
+        script.closed = 0;
+    }
+}
+
+/* The request stays: waiting again goes on. */
+static void waiting_tells_the_errors_of_fetching(void **state) {
+    (void)state;
+    const mofka_status_t errors[] = {MOFKA_ERR_CORRUPT, MOFKA_ERR_MPI, MOFKA_ERR_MEMORY};
+    mofka_consumer_t *consumer = consumer_of(1, MOFKA_ACKNOWLEDGE_MANUAL);
+    for (uint64_t i = 0; i < 3; i++) {
+        mofka_future_t *future;
+        mofka_result_t result;
+        OK(mofka_consumer_pull_future(consumer, &future));
+        script.fetch = errors[i];
+        FAILS(mofka_future_wait(future, 1000, &result), errors[i], "as the script says");
+        script.fetch = errors[i];
+        assert_false(mofka_future_completed(future));
+        OK(mofka_future_wait(future, 1000, &result));
+        assert_int_equal(mofka_event_id(result.event), i);
+        mofka_event_release(result.event);
+        mofka_future_release(future);
+    }
+    end(consumer);
+}
+
+/* The data did not come: the events were seen by nobody, and are tried again. */
+static void a_run_whose_data_failed_is_tried_again(void **state) {
+    (void)state;
+    for (int again = 0; again < 2; again++) {
+        mofka_consumer_t *consumer = consumer_of(4, MOFKA_ACKNOWLEDGE_AUTO);
+        mofka_event_t *event;
+        script.finish_data = MOFKA_ERR_MPI;
+        FAILS(mofka_consumer_pull(consumer, 1000, &event), MOFKA_ERR_MPI, "as the script says");
+        assert_int_equal(mofka_consumer_lost(consumer), 0);
+        assert_int_equal(script.acknowledged, 0);
+        for (uint64_t i = 0; i < EVENTS && again; i++)
+            take(consumer, i);
+        assert_int_equal(mofka_consumer_lost(consumer), 0);
+        assert_int_equal(script.acknowledged, again * EVENTS);
+        end(consumer);
+        assert_int_equal(script.runs, 0);
+        script.closed = 0;
+    }
+}
+
+/* ---- losses ---------------------------------------------------------------------------------- */
+
+/* A run without events is no event: its losses are counted and told by the next one. */
+static void losses_may_come_without_events(void **state) {
+    (void)state;
+    mofka_consumer_t *consumer = consumer_of(EVENTS, MOFKA_ACKNOWLEDGE_AUTO);
+    mofka_event_t *event;
+    script.lost = 7;
+    script.lost_at_end = 5;
+    OK(mofka_topic_mark_complete(topic, 0));
+    OK(mofka_consumer_pull(consumer, 1000, &event));
+    assert_int_equal(mofka_event_id(event), 0);
+    assert_int_equal(mofka_event_lost(event), 7);
+    assert_int_equal(mofka_consumer_lost(consumer), 7);
+    assert_int_equal(script.runs, 1);
+    mofka_event_release(event);
+    for (uint64_t i = 1; i < EVENTS; i++)
+        take(consumer, i);
+    OK(mofka_consumer_pull(consumer, 1000, &event));
+    assert_true(mofka_event_is_end(event));
+    mofka_event_release(event);
+    assert_int_equal(mofka_consumer_lost(consumer), 12);
+    end(consumer);
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+static void *close_in_thread(void *consumer) {
+    return (void *)(intptr_t)mofka_consumer_close(consumer);
+}
+
+/* Who closes second waits until the first one has. */
+static void closing_twice_at_once_closes_once(void **state) {
+    (void)state;
+    mofka_consumer_t *consumer = consumer_of(3, MOFKA_ACKNOWLEDGE_MANUAL);
+    pthread_t thread;
+    void *status;
+    script.close_ms = 100;
+    assert_int_equal(pthread_create(&thread, NULL, close_in_thread, consumer), 0);
+    while (!script.closing)
+        sleep_ms(1);
+    OK(mofka_consumer_close(consumer));
+    assert_int_equal(script.closed, 1);
+    pthread_join(thread, &status);
+    assert_null(status);
+    FAILS(mofka_consumer_unsubscribe(consumer), MOFKA_ERR_CLOSED, "closed");
+    mofka_consumer_release(consumer);
+}
+
+static void closing_again_goes_on_where_it_failed(void **state) {
+    (void)state;
+    mofka_consumer_t *consumer = consumer_of(3, MOFKA_ACKNOWLEDGE_MANUAL);
+    mofka_event_t *event;
+    script.close = MOFKA_ERR_TIMEOUT;
+    FAILS(mofka_consumer_close(consumer), MOFKA_ERR_TIMEOUT, "as the script says");
+    FAILS(mofka_consumer_pull(consumer, 0, &event), MOFKA_ERR_CLOSED, "closed");
+    FAILS(mofka_driver_close(driver, 0), MOFKA_ERR_BUSY, "reader");
+    OK(mofka_consumer_close(consumer));
+    OK(mofka_consumer_close(consumer));
+    assert_int_equal(script.closed, 1);
+    mofka_consumer_release(consumer);
+}
+
+/* Neither an event that is held nor a request keeps the driver from ending what its user let go. */
+static void the_driver_ends_what_was_left(void **state) {
+    (void)state;
+    mofka_consumer_t *consumer = consumer_of(3, MOFKA_ACKNOWLEDGE_AUTO);
+    mofka_event_t *event;
+    mofka_future_t *futures[5];
+    mofka_result_t result;
+    for (int i = 0; i < 4; i++)
+        OK(mofka_consumer_pull_future(consumer, &futures[i]));
+    OK(mofka_future_wait(futures[0], 1000, &result));
+    OK(mofka_consumer_pull(consumer, 1000, &event)); /* of a second run: one stays ready */
+    OK(mofka_consumer_pull_future(consumer, &futures[4]));
+    mofka_consumer_release(consumer);
+    script.close = MOFKA_ERR_TIMEOUT;
+    FAILS(mofka_driver_close(driver, 0), MOFKA_ERR_TIMEOUT, "as the script says");
+    mofka_driver_retain(driver); /* teardown closes and releases once more */
+    OK(mofka_driver_close(driver, 0));
+    mofka_driver_release(driver);
+    assert_int_equal(script.closed, 1);
+    assert_int_equal(script.acknowledged, 0);
+    FAILS(mofka_future_wait(futures[4], 0, NULL), MOFKA_ERR_CLOSED, "closed");
+    mofka_event_release(result.event);
+    mofka_event_release(event);
+    for (int i = 0; i < 5; i++)
+        mofka_future_release(futures[i]);
+}
+
+/* ---- fork ------------------------------------------------------------------------------------ */
+
+/* What the child does with its parent's events reaches no backend; the parent's are as they were. */
+static void a_forked_child_leaves_the_backend_alone(void **state) {
+    (void)state;
+    for (int automatic = 0; automatic < 2; automatic++) {
+        mofka_consumer_t *consumer =
+            consumer_of(1, automatic ? MOFKA_ACKNOWLEDGE_AUTO : MOFKA_ACKNOWLEDGE_MANUAL);
+        mofka_event_t *event;
+        OK(mofka_consumer_pull(consumer, 1000, &event));
+        int runs = script.runs, status = -1;
+        script.closed = 0;
+        script.acknowledged = 0;
+        pid_t child = fork();
+        if (child == 0) {
+            bool refused = mofka_event_acknowledge(event) == MOFKA_ERR_INVALID &&
+                           strstr(mofka_last_error(), "process that forked this one");
+            bool readable = mofka_data_view_size(mofka_event_data(event)) == 4;
+            mofka_event_release(event);
+            bool alone = script.runs == runs && script.acknowledged == 0;
+            _exit(refused && readable && alone ? 0 : 1);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+        OK(mofka_event_acknowledge(event));
+        assert_int_equal(script.acknowledged, mofka_event_id(event) + 1);
+        mofka_event_release(event);
+        end(consumer);
+    }
+}
+
+int main(void) {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(a_failed_event_is_passed_over),          CASE(waiting_tells_the_errors_of_fetching),
+        CASE(a_run_whose_data_failed_is_tried_again), CASE(losses_may_come_without_events),
+        CASE(closing_twice_at_once_closes_once),      CASE(closing_again_goes_on_where_it_failed),
+        CASE(the_driver_ends_what_was_left),          CASE(a_forked_child_leaves_the_backend_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A program's whole way (driver to driver), over and over, with one more allocation that succeeds
+ * each time until nothing fails any more: each failure is a status, and leaves nothing behind.
+ *
+ * The linker puts the functions below in front of malloc and its kin (CMakeLists.txt); cJSON gets
+ * them as hooks.
+ */
+#include <cjson/cJSON.h>
+#include "support/check.h"
+#include "conformance/simple_backend.h"
+
+/* ---- allocations ----------------------------------------------------------------------------- */
+
+static long countdown = -1; /* allocations until one fails; negative: none does */
+static bool for_good;       /* all after that one fail, too */
+static bool failed;
+static long live; /* allocations without their free */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__real_reallocarray(void *old, size_t count, size_t size);
+char *__real_strdup(const char *text);
+void __real_free(void *memory);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+void *__wrap_reallocarray(void *old, size_t count, size_t size);
+char *__wrap_strdup(const char *text);
+void __wrap_free(void *memory);
+
+static bool refused(void) {
+    bool now = countdown == 0;
+    if (countdown > 0 || (now && !for_good))
+        countdown--;
+    failed |= now;
+    return now;
+}
+
+static void *counted(void *memory) {
+    live += memory != NULL;
+    return memory;
+}
+
+void *__wrap_malloc(size_t size) {
+    return refused() ? NULL : counted(__real_malloc(size));
+}
+
+void *__wrap_calloc(size_t count, size_t size) {
+    return refused() ? NULL : counted(__real_calloc(count, size));
+}
+
+void *__wrap_realloc(void *old, size_t size) {
+    void *bigger = refused() ? NULL : __real_realloc(old, size);
+    live += bigger && !old;
+    return bigger;
+}
+
+void *__wrap_reallocarray(void *old, size_t count, size_t size) {
+    void *bigger = refused() ? NULL : __real_reallocarray(old, count, size);
+    live += bigger && !old;
+    return bigger;
+}
+
+char *__wrap_strdup(const char *text) {
+    return refused() ? NULL : counted(__real_strdup(text));
+}
+
+void __wrap_free(void *memory) {
+    live -= memory != NULL;
+    __real_free(memory);
+}
+
+/* ---- the way --------------------------------------------------------------------------------- */
+
+typedef struct things {
+    mofka_driver_t *driver;
+    mofka_topic_t *topic;
+    mofka_producer_t *producer;
+    mofka_consumer_t *consumer;
+    mofka_data_view_t *view;
+    mofka_future_t *future, *futures[6];
+    mofka_event_t *event;
+    mofka_metadata_t *metadata;
+} things_t;
+
+/* Go on while all is well. */
+#define TRY(call)                                                                                  \
+    do {                                                                                           \
+        mofka_status_t status_ = (call);                                                           \
+        if (status_)                                                                               \
+            return status_;                                                                        \
+    } while (0)
+
+static mofka_status_t open_all(things_t *t) {
+    const mofka_topic_options_t helpers = {.options = "{}",
+                                           .validator = "{\"type\":\"default\",\"json\":true}"};
+    const size_t targets[] = {0};
+    const mofka_producer_options_t writer = {.name = "writer", .batch_size = 8, .options = "{}"};
+    mofka_consumer_options_t reader = {
+        .name = "reader", .targets = targets, .target_count = 1, .options = "{}"};
+    const mofka_driver_ops_t *ops;
+    void *self;
+    TRY(simple_create("{}", &ops, &self));
+    mofka_status_t status = mofka_driver_wrap("simple", ops, self, &t->driver);
+    if (status) {
+        ops->destroy(self); /* not taken */
+        return status;
+    }
+    TRY(mofka_driver_create_topic(t->driver, "topic", &helpers));
+    TRY(mofka_driver_open_topic(t->driver, "topic", 0, &t->topic));
+    TRY(mofka_producer_create(t->topic, &writer, &t->producer));
+    return mofka_consumer_create(t->topic, &reader, &t->consumer);
+}
+
+static mofka_status_t push_all(things_t *t) {
+    TRY(mofka_data_view_allocate(100, &t->view));
+    for (int i = 0; i < 3; i++)
+        TRY(mofka_producer_push(t->producer, "{\"a\":1}", 7, t->view, 0, NULL));
+    TRY(mofka_producer_push(t->producer, "{\"a\":1}", 7, NULL, 0, &t->future));
+    TRY(mofka_future_wait(t->future, 1000, NULL));
+    mofka_future_release(t->future);
+    t->future = NULL;
+    for (int i = 0; i < 6; i++) /* more than have a place in one allocation */
+        TRY(mofka_producer_push(t->producer, "{\"a\":1}", 7, NULL, 0, &t->futures[i]));
+    for (int i = 0; i < 6; i++)
+        TRY(mofka_future_wait(t->futures[i], 1000, NULL));
+    TRY(mofka_producer_flush_future(t->producer, &t->future));
+    TRY(mofka_future_wait(t->future, 1000, NULL));
+    mofka_future_release(t->future);
+    t->future = NULL;
+    TRY(mofka_producer_flush(t->producer, 1000));
+    return mofka_topic_mark_complete(t->topic, 1000);
+}
+
+static mofka_status_t look_at(things_t *t) {
+    const struct cJSON *json;
+    mofka_metadata_t *metadata;
+    TRY(mofka_event_metadata(t->event, &metadata));
+    TRY(mofka_metadata_json(metadata, &json));
+    TRY(mofka_event_partition_info(t->event, &t->metadata));
+    TRY(mofka_event_acknowledge(t->event));
+    mofka_metadata_release(t->metadata);
+    t->metadata = NULL;
+    mofka_event_release(t->event);
+    t->event = NULL;
+    return MOFKA_OK;
+}
+
+static mofka_status_t visit(void *context, const char *name, const mofka_metadata_t *description) {
+    (void)context;
+    const struct cJSON *json;
+    assert_string_equal(name, "topic");
+    return mofka_metadata_json(description, &json);
+}
+
+static mofka_status_t count_event(void *context, mofka_event_t *event) {
+    (void)event;
+    ++*(int *)context;
+    return MOFKA_OK;
+}
+
+static mofka_status_t pull_all(things_t *t) {
+    mofka_result_t result;
+    int count = 0;
+    TRY(mofka_consumer_pull(t->consumer, 1000, &t->event));
+    TRY(look_at(t));
+    TRY(mofka_consumer_pull_future(t->consumer, &t->future));
+    TRY(mofka_future_wait(t->future, 1000, &result));
+    t->event = result.event;
+    TRY(look_at(t));
+    TRY(mofka_consumer_process(t->consumer, count_event, &count, 1000, NULL, NULL));
+    assert_int_equal(count, 8);
+    return mofka_driver_list_topics(t->driver, visit, NULL);
+}
+
+static mofka_status_t select_all(void *context, const mofka_metadata_t *metadata,
+                                 mofka_data_descriptor_t *full,
+                                 mofka_data_descriptor_t **selected) {
+    (void)context, (void)metadata;
+    return mofka_data_descriptor_strided_view(full, 0, mofka_data_descriptor_size(full) / 4, 2, 2,
+                                              selected);
+}
+
+/* The same events once more, with their data. */
+static mofka_status_t pull_data(things_t *t) {
+    const mofka_consumer_options_t reader = {.name = "another",
+                                             .batch_size = 1,
+                                             .selector = select_all,
+                                             .acknowledge = MOFKA_ACKNOWLEDGE_AUTO};
+    TRY(mofka_consumer_unsubscribe(t->consumer));
+    TRY(mofka_consumer_close(t->consumer));
+    mofka_consumer_release(t->consumer);
+    t->consumer = NULL;
+    TRY(mofka_consumer_create(t->topic, &reader, &t->consumer));
+    for (int i = 0; i < 11; i++) {
+        TRY(mofka_consumer_pull(t->consumer, 1000, &t->event));
+        assert_int_equal(mofka_event_is_end(t->event), i == 10);
+        assert_int_equal(mofka_data_view_size(mofka_event_data(t->event)), i < 3 ? 50 : 0);
+        mofka_event_release(t->event);
+        t->event = NULL;
+    }
+    return MOFKA_OK;
+}
+
+/* Whatever there is; none of this may fail for want of memory. */
+static void end_all(things_t *t) {
+    mofka_metadata_release(t->metadata);
+    mofka_event_release(t->event);
+    mofka_future_release(t->future);
+    for (int i = 0; i < 6; i++)
+        mofka_future_release(t->futures[i]);
+    if (t->consumer)
+        OK(mofka_consumer_close(t->consumer));
+    mofka_consumer_release(t->consumer);
+    if (t->producer)
+        mofka_producer_close(t->producer, 1000); /* it tells failed pushes */
+    mofka_producer_release(t->producer);
+    mofka_data_view_release(t->view);
+    mofka_topic_release(t->topic);
+    if (t->driver)
+        OK(mofka_driver_close(t->driver, 1000));
+    mofka_driver_release(t->driver);
+}
+
+static mofka_status_t go(long allowed) {
+    things_t things = {0};
+    failed = false;
+    countdown = allowed;
+    mofka_status_t status = open_all(&things);
+    if (!status)
+        status = push_all(&things);
+    if (!status)
+        status = pull_all(&things);
+    if (!status)
+        status = pull_data(&things);
+    countdown = -1;
+    end_all(&things);
+    return status;
+}
+
+static void each_allocation_may_fail(void **state) {
+    for_good = *(const bool *)*state;
+    OK(go(-1)); /* what is allocated once, is */
+    long before = live, allowed = 0;
+    for (bool whole = false; !whole; allowed++) {
+        mofka_status_t status = go(allowed);
+        if (live != before)
+            fail_msg("after %ld allocations: %ld are left", allowed, live - before);
+        /* cJSON does not tell what it could not parse from what it had no memory for. */
+        if (failed && status != MOFKA_ERR_MEMORY && status != MOFKA_ERR_JSON)
+            fail_msg("after %ld allocations: %s", allowed, mofka_status_name(status));
+        whole = !failed;
+        if (whole)
+            assert_int_equal(status, MOFKA_OK);
+    }
+    assert_true(allowed > 100);
+}
+
+/* Every kind of operand, a key and strings with escapes. */
+static mofka_status_t use_a_pattern(void) {
+    static const char pattern[] =
+        "{\"type\":\"eventbridge\",\"pattern\":{\"a.b\":[1,1e30,\"s\",{\"prefix\":\"p\"},"
+        "{\"suffix\":{\"equals-ignore-case\":\"f\"}},{\"anything-but\":{\"wildcard\":[\"*x\",\"y*"
+        "\"]}},"
+        "{\"cidr\":\"::/8\"},{\"numeric\":[\"\\u003e\",5]},{\"exists\":false}],"
+        "\"$or\":[{\"c\":[1]},{\"\\u0064\":[\"\\u0041\"]}]}}";
+    static const char event[] = "{\"a\":{\"b\":\"\\u0041\"},\"\\u0064\":\"\\u0041\"}";
+    mofka_validator_t *validator;
+    TRY(mofka_validator_from_metadata(pattern, &validator));
+    mofka_status_t status = mofka_validator_validate(validator, event, sizeof event - 1, NULL);
+    mofka_validator_release(validator);
+    return status;
+}
+
+static mofka_status_t use_a_selector(const char *json, size_t count, const char *event) {
+    const mofka_metadata_t *none[3] = {NULL};
+    mofka_partition_selector_t *selector;
+    size_t partition;
+    TRY(mofka_partition_selector_from_metadata(json, &selector));
+    mofka_status_t status = mofka_partition_selector_set_partitions(selector, none, count);
+    if (!status)
+        status = mofka_partition_selector_select(selector, event, strlen(event),
+                                                 MOFKA_ANY_PARTITION, &partition);
+    mofka_partition_selector_release(selector);
+    return status;
+}
+
+static mofka_status_t use_the_helpers(void) {
+    TRY(use_a_pattern());
+    TRY(use_a_selector("{\"type\":\"key\",\"pointer\":\"/a~1b/0\"}", 3,
+                       "{\"\\u0061/b\":[\"\\u0041\"]}"));
+    TRY(use_a_selector("{\"type\":\"key\",\"pointer\":\"\"}", 3, "1.5"));
+    TRY(use_a_selector("{\"type\":\"range\",\"pointer\":\"\",\"bounds\":[1,2]}", 3, "1.5"));
+    return use_a_selector("{\"type\":\"sticky\"}", 3, "");
+}
+
+static void helpers_may_lack_memory(void **state) {
+    for_good = *(const bool *)*state;
+    OK(use_the_helpers()); /* what is allocated once, is */
+    long before = live, allowed = 0;
+    for (bool whole = false; !whole; allowed++) {
+        failed = false;
+        countdown = allowed;
+        mofka_status_t status = use_the_helpers();
+        countdown = -1;
+        whole = !failed;
+        if (live != before)
+            fail_msg("after %ld allocations: %ld are left", allowed, live - before);
+        if (whole ? status != MOFKA_OK : status != MOFKA_ERR_MEMORY && status != MOFKA_ERR_JSON)
+            fail_msg("after %ld allocations: %s", allowed, mofka_status_name(status));
+    }
+    assert_true(allowed > 100);
+}
+
+/* The class of MOFKA_ERR_MEMORY says: free something, then try again. */
+static void a_pull_without_memory_loses_nothing(void **state) {
+    (void)state;
+    things_t things = {0};
+    uint64_t id = 0;
+    for_good = false;
+    OK(open_all(&things));
+    OK(push_all(&things));
+    OK(mofka_consumer_close(things.consumer));
+    mofka_consumer_release(things.consumer);
+    OK(mofka_consumer_create(things.topic,
+                             &(mofka_consumer_options_t){.name = "poor", .batch_size = 1},
+                             &things.consumer));
+    for (failed = true; failed; id++) {
+        failed = false;
+        countdown = (long)id;
+        mofka_status_t status = mofka_consumer_pull(things.consumer, 1000, &things.event);
+        countdown = -1;
+        if (failed) {
+            assert_int_equal(status, MOFKA_ERR_MEMORY);
+            OK(mofka_consumer_pull(things.consumer, 1000, &things.event));
+        }
+        assert_int_equal(mofka_event_id(things.event), id);
+        mofka_event_release(things.event);
+        things.event = NULL;
+    }
+    assert_true(id > 2);
+    end_all(&things);
+}
+
+int main(void) {
+    bool once = false, always = true;
+    cJSON_Hooks hooks = {.malloc_fn = __wrap_malloc, .free_fn = __wrap_free};
+    cJSON_InitHooks(&hooks);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(each_allocation_may_fail, &once),
+        {"each_allocation_may_fail_with_all_after_it", each_allocation_may_fail, NULL, NULL,
+         &always},
+        cmocka_unit_test_prestate(helpers_may_lack_memory, &once),
+        {"helpers_may_lack_memory_for_good", helpers_may_lack_memory, NULL, NULL, &always},
+        cmocka_unit_test(a_pull_without_memory_loses_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

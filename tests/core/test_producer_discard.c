@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Giving up: what a producer discards is not stored, what it has reserved stays. */
+#include "support/scripted_backend.h"
+
+static void what_found_no_room_is_given_up(void **state) {
+    (void)state;
+    for (int i = 0; i < 8; i++)
+        script.answers[i] = MOFKA_ERR_TIMEOUT;
+    mofka_producer_t *producer = producer_of(2);
+    mofka_future_t *futures[6];
+    for (int i = 0; i < 6; i++) /* a full batch and an open one */
+        futures[i] = push(producer);
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 1, NULL));
+    FAILS(mofka_producer_close(producer, 0), MOFKA_ERR_TIMEOUT, "7 events are not stored yet");
+    OK(mofka_producer_discard(producer));
+    for (int i = 0; i < 6; i++) {
+        assert_true(mofka_future_completed(futures[i]));
+        FAILS(mofka_future_wait(futures[i], 0, NULL), MOFKA_ERR_CLOSED, "discarded it");
+        assert_int_equal(mofka_future_delivery(futures[i]), MOFKA_NOT_STORED);
+        mofka_future_release(futures[i]);
+    }
+    FAILS(mofka_producer_close(producer, 0), MOFKA_ERR_CLOSED, "1 events failed");
+    assert_int_equal(script.appended, 0);
+    assert_int_equal(script.closed, 1);
+    assert_int_equal(script.flushed, 0); /* an accepted event is missing, and nothing told so */
+    FAILS(mofka_producer_discard(producer), MOFKA_ERR_CLOSED, "is closed");
+    mofka_producer_release(producer);
+}
+
+static void a_producer_goes_on_after_discarding(void **state) {
+    (void)state;
+    script.answers[0] = MOFKA_ERR_TIMEOUT;
+    script.answers[1] = MOFKA_OK;
+    mofka_producer_t *producer = producer_of(1);
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_TIMEOUT, "1 events are not stored yet");
+    OK(mofka_producer_discard(producer));
+    FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_CLOSED, "discarded it");
+    OK(mofka_producer_discard(producer)); /* nothing is there */
+    mofka_future_t *future = push(producer);
+    OK(mofka_future_wait(future, 1000, NULL));
+    mofka_future_release(future);
+    assert_int_equal(script.appended, 1);
+    end_producer(producer);
+}
+
+static void what_is_reserved_stays(void **state) {
+    (void)state;
+    script.answers[0] = MOFKA_ERR_POSSIBLY_STORED;
+    script.answers[1] = MOFKA_OK;
+    mofka_producer_t *producer = producer_of(2);
+    mofka_future_t *reserved = push(producer);
+    FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_POSSIBLY_STORED, "1 events");
+    mofka_future_t *other = push(producer);
+    OK(mofka_producer_discard(producer));
+    assert_true(mofka_future_completed(other));
+    FAILS(mofka_future_wait(other, 0, NULL), MOFKA_ERR_CLOSED, "discarded it");
+    assert_int_equal(mofka_future_delivery(reserved), MOFKA_POSSIBLY_STORED);
+    OK(mofka_future_wait(reserved, 1000, NULL));
+    mofka_future_release(reserved);
+    mofka_future_release(other);
+    assert_int_equal(script.appended, 1);
+    end_producer(producer);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CASE(what_found_no_room_is_given_up),
+        CASE(a_producer_goes_on_after_discarding),
+        CASE(what_is_reserved_stays),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

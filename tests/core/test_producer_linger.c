@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Producers over a backend that answers by script: when batches leave, who sends them and who waits
+ * for them.
+ */
+#include <pthread.h>
+#include "producer/producer.h"
+#include "support/scripted_backend.h"
+
+/* ---- lingering ------------------------------------------------------------------------------- */
+
+static mofka_producer_t *producer_with(mofka_thread_pool_t *pool, uint64_t linger_ms) {
+    mofka_producer_t *producer;
+    OK(mofka_producer_create(
+        topic,
+        &(mofka_producer_options_t){.batch_size = 4, .thread_pool = pool, .linger_ms = linger_ms},
+        &producer));
+    return producer;
+}
+
+/* Pushes to one partition find what lingers in another, try to send it, and do not wait for it. */
+static void calls_find_batches_of_other_partitions(void **state) {
+    (void)state;
+    for (int stuck = 0; stuck < 2; stuck++) {
+        memset(&script, 0, sizeof script);
+        script.answers[0] = stuck ? MOFKA_ERR_TIMEOUT : MOFKA_OK;
+        mofka_producer_t *producer = producer_with(NULL, 50);
+        OK(mofka_producer_push(producer, "{}", 2, NULL, 2, NULL));
+        sleep_ms(60);
+        for (int i = 0; i < 100 && script.appended_to[2] == 0; i++) {
+            OK(mofka_producer_push(producer, "{}", 2, NULL, 1, NULL));
+            sleep_ms(10);
+        }
+        assert_int_equal(script.appended_to[2], 1);
+        assert_int_equal(script.timeout_ms[2], 0);
+        end_producer(producer);
+    }
+}
+
+/* A batch waits for its time without a worker; closing does not wait for that time. */
+static void lingering_holds_no_worker(void **state) {
+    (void)state;
+    mofka_thread_pool_t *pool;
+    OK(mofka_thread_pool_create(&(mofka_thread_pool_options_t){.thread_count = 1}, &pool));
+    mofka_producer_t *producer = producer_with(pool, 1000);
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    sleep_ms(20);
+    assert_int_equal(mofka_thread_pool_size(pool), 0);
+    assert_int_equal(script.appended, 0);
+    for (int i = 0; i < 1000 && script.appended == 0; i++)
+        sleep_ms(10);
+    assert_int_equal(script.appended, 1);
+    end_producer(producer);
+    memset(&script, 0, sizeof script);
+    producer = producer_with(pool, 3600000);
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    end_producer(producer);
+    mofka_thread_pool_release(pool);
+}
+
+/* No age is more than that of a batch that shall never leave for its age. */
+static void the_longest_linger_is_for_ever(void **state) {
+    (void)state;
+    mofka_producer_t *producer = producer_with(NULL, UINT64_MAX);
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    const mfi_batch_t *batch = producer->lanes[0].open;
+    assert_false(mfi_batch_is_old(batch, batch->opened_ms));
+    assert_false(mfi_batch_is_old(batch, batch->opened_ms - 1)); /* a clock read before that */
+    assert_false(mfi_batch_is_old(batch, INT64_MAX));
+    assert_int_equal(mofka_producer_linger_ms(producer), UINT64_MAX);
+    end_producer(producer);
+}
+
+/* ---- waiting ---------------------------------------------------------------------------------- */
+
+/* One batch passes the gate after a while; the test opens it for the others. */
+static void *open_the_gate(void *context) {
+    (void)context;
+    sleep_ms(50);
+    sem_post(&gate);
+    return NULL;
+}
+
+typedef struct gated {
+    mofka_thread_pool_t *pool;
+    mofka_producer_t *producer;
+    mofka_future_t *future; /* of the first batch */
+    pthread_t opener;
+    int64_t start_ms;
+} gated_t;
+
+/* Two full batches, the first at the gate, the second behind it. */
+static void two_batches(gated_t *gated) {
+    const mofka_thread_pool_options_t one = {.thread_count = 1};
+    OK(mofka_thread_pool_create(&one, &gated->pool));
+    script.gated = true;
+    assert_int_equal(sem_init(&gate, 0, 0), 0);
+    OK(mofka_producer_create(topic,
+                             &(mofka_producer_options_t){.batch_size = 4,
+                                                         .max_batches = 2,
+                                                         .thread_pool = gated->pool,
+                                                         .push_timeout_ms = 2000,
+                                                         .linger_ms = 100000},
+                             &gated->producer));
+    gated->future = push(gated->producer);
+    for (int i = 1; i < 8; i++)
+        OK(mofka_producer_push(gated->producer, "{}", 2, NULL, 0, NULL));
+    while (script.calls == 0) /* a worker sends */
+        sleep_ms(1);
+    assert_int_equal(pthread_create(&gated->opener, NULL, open_the_gate, NULL), 0);
+    gated->start_ms = mfi_now_ms();
+}
+
+/* What was to be waited for took no longer than the first batch. */
+static void end_gated(gated_t *gated) {
+    assert_in_range(mfi_now_ms() - gated->start_ms, 49, 1000);
+    assert_int_equal(script.appended, 4);
+    for (int i = 0; i < 8; i++)
+        sem_post(&gate);
+    end_producer(gated->producer);
+    pthread_join(gated->opener, NULL);
+    mofka_future_release(gated->future);
+    mofka_thread_pool_release(gated->pool);
+    sem_destroy(&gate);
+}
+
+static void waiting_does_not_wait_for_later_batches(void **state) {
+    (void)state;
+    gated_t gated;
+    two_batches(&gated);
+    OK(mofka_future_wait(gated.future, 2000, NULL));
+    end_gated(&gated);
+}
+
+static void a_push_takes_the_place_that_there_is(void **state) {
+    (void)state;
+    gated_t gated;
+    two_batches(&gated);
+    OK(mofka_producer_push(gated.producer, "{}", 2, NULL, 0, NULL));
+    end_gated(&gated);
+}
+
+/* Waiting for room and sending what became full have one deadline. */
+static void a_push_has_one_deadline(void **state) {
+    (void)state;
+    mofka_producer_t *producer;
+    script.answers[0] = script.answers[1] =
+        MOFKA_ERR_TIMEOUT;    /* what it fills, and a look around */
+    script.delay_ms[2] = 150; /* the next push waits for that */
+    OK(mofka_producer_create(
+        topic,
+        &(mofka_producer_options_t){
+            .batch_size = 1, .max_batches = 1, .push_timeout_ms = 200, .linger_ms = 100000},
+        &producer));
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    assert_int_equal(script.calls, 2);
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    assert_int_equal(script.calls, 4);
+    assert_in_range(script.timeout_ms[0], 0, 60);
+    end_producer(producer);
+}
+
+/* It is about what was pushed before it, and workers send that at once. */
+static void a_flush_future_covers_what_was_before(void **state) {
+    (void)state;
+    mofka_future_t *flushed;
+    static char bytes[2048];
+    mofka_producer_t *producer = producer_of(3);
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    OK(mofka_producer_flush_future(producer, &flushed));
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    FAILS(mofka_producer_push(producer, bytes, sizeof bytes, NULL, 0, NULL), MOFKA_ERR_TOO_LARGE,
+          "at most");
+    OK(mofka_future_wait(flushed, 1000, NULL));
+    assert_int_equal(script.appended, 1);
+    mofka_future_release(flushed);
+    FAILS(mofka_producer_flush(producer, 1000), MOFKA_ERR_TOO_LARGE, "1 events failed");
+    end_producer(producer);
+    memset(&script, 0, sizeof script);
+    mofka_thread_pool_t *pool;
+    OK(mofka_thread_pool_create(&(mofka_thread_pool_options_t){.thread_count = 1}, &pool));
+    producer = producer_with(pool, 3600000);
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    OK(mofka_producer_flush_future(producer, &flushed));
+    for (int i = 0; i < 1000 && script.appended == 0; i++)
+        sleep_ms(1);
+    assert_int_equal(script.appended, 1);
+    OK(mofka_future_wait(flushed, 1000, NULL));
+    mofka_future_release(flushed);
+    end_producer(producer);
+    mofka_thread_pool_release(pool);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CASE(calls_find_batches_of_other_partitions), CASE(lingering_holds_no_worker),
+        CASE(the_longest_linger_is_for_ever),         CASE(waiting_does_not_wait_for_later_batches),
+        CASE(a_push_takes_the_place_that_there_is),   CASE(a_push_has_one_deadline),
+        CASE(a_flush_future_covers_what_was_before),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Statistics of producers, consumers and their driver: each counter counts what its key says. */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "support/json_path.h"
+#include "support/scripted_backend.h"
+#include "conformance/simple_backend.h"
+
+static mofka_metadata_t *stats;
+
+static void ask_producer(mofka_producer_t *producer) {
+    mofka_metadata_release(stats);
+    OK(mofka_producer_stats(producer, &stats));
+}
+
+static void ask_driver(mofka_driver_t *of) {
+    mofka_metadata_release(stats);
+    OK(mofka_driver_stats(of, 1000, &stats));
+}
+
+static mofka_producer_t *make(mofka_producer_options_t options) {
+    mofka_producer_t *producer;
+    OK(mofka_producer_create(topic, &options, &producer));
+    return producer;
+}
+
+static mofka_status_t push_to(mofka_producer_t *producer, size_t partition) {
+    return mofka_producer_push(producer, "12345", 5, NULL, partition, NULL);
+}
+
+/* What is pushed is told at once; why batches left; the backend takes 4 events per batch. */
+static void batches_by_reason(void **state) {
+    (void)state;
+    mofka_producer_t *producer = make((mofka_producer_options_t){.name = "p", .linger_ms = 5});
+    OK(push_to(producer, 0));
+    ask_producer(producer);
+    assert_string_equal(cJSON_GetStringValue(json_at(stats, "name")), "p");
+    assert_string_equal(cJSON_GetStringValue(json_at(stats, "topic")), mofka_topic_name(topic));
+    NUMBER(stats, "events_pushed", 1);
+    NUMBER(stats, "bytes_pushed", 5);
+    NUMBER(stats, "events_stored", 0);
+    for (int i = 0; i < 3; i++)
+        OK(push_to(producer, 0)); /* full */
+    OK(push_to(producer, 1));
+    OK(mofka_producer_flush(producer, 1000));
+    OK(push_to(producer, 2));
+    sleep_ms(30);
+    OK(push_to(producer, 2)); /* finds it old */
+    mofka_future_t *future;
+    OK(mofka_producer_push(producer, "12345", 5, NULL, 0, &future));
+    OK(mofka_future_wait(future, 1000, NULL));
+    mofka_future_release(future);
+    ask_producer(producer);
+    NUMBER(stats, "events_pushed", 8);
+    NUMBER(stats, "events_stored", 8);
+    NUMBER(stats, "bytes_stored", 40);
+    NUMBER(stats, "batches_stored", 4);
+    NUMBER(stats, "batches_full", 1);
+    NUMBER(stats, "batches_flush", 2);
+    NUMBER(stats, "batches_linger", 1);
+    NUMBER(stats, "batches_worker", 0);
+    NUMBER(stats, "flushes", 1);
+    NUMBER(stats, "push_to_stored_ns/count", 4);
+    assert_true(number_at(stats, "push_to_stored_ns/max") >= 30e6);
+    assert_true(number_at(stats, "push_to_stored_ns/p50") < 30e6);
+    end_producer(producer);
+}
+
+/* Refused, with a future and without; and accepted but failed. */
+static void failures(void **state) {
+    (void)state;
+    static const char large[2000];
+    mofka_producer_t *producer = make((mofka_producer_options_t){0});
+    mofka_future_t *future;
+    FAILS(mofka_producer_push(producer, large, sizeof large, NULL, 0, NULL), MOFKA_ERR_TOO_LARGE,
+          "");
+    OK(mofka_producer_push(producer, large, sizeof large, NULL, 0, &future));
+    FAILS(mofka_future_wait(future, 0, NULL), MOFKA_ERR_TOO_LARGE, "");
+    mofka_future_release(future);
+    script.answers[0] = MOFKA_ERR_MPI;
+    OK(push_to(producer, 0));
+    OK(push_to(producer, 0));
+    FAILS(mofka_producer_flush(producer, 1000), MOFKA_ERR_TOO_LARGE, "");
+    ask_producer(producer);
+    NUMBER(stats, "events_refused", 2);
+    NUMBER(stats, "events_pushed", 2);
+    NUMBER(stats, "events_failed", 2);
+    NUMBER(stats, "events_stored", 0);
+    NUMBER(stats, "push_to_stored_ns/count", 0);
+    end_producer(producer);
+}
+
+/* One batch at a time, whose appends find no room at first: later pushes wait. */
+static void waiting_pushes(void **state) {
+    (void)state;
+    for (int i = 0; i < 3; i++) /* a push sends what it sealed, then looks around once */
+        script.answers[i] = MOFKA_ERR_TIMEOUT;
+    script.delay_ms[2] = 20;
+    mofka_producer_t *producer =
+        make((mofka_producer_options_t){.max_batches = 1, .batch_size = 1, .push_timeout_ms = 5});
+    OK(push_to(producer, 0)); /* stays */
+    FAILS(push_to(producer, 0), MOFKA_ERR_TIMEOUT, "");
+    ask_producer(producer);
+    NUMBER(stats, "push_waits", 1);
+    assert_true(number_at(stats, "push_wait_ns") >= 20e6);
+    NUMBER(stats, "events_pushed", 1);
+    OK(push_to(producer, 0));
+    OK(mofka_producer_flush(producer, 1000));
+    ask_producer(producer);
+    NUMBER(stats, "events_stored", 2);
+    end_producer(producer);
+}
+
+/* A driver tells of the open ones, and adds up those that ended. */
+static void drivers_add_up(void **state) {
+    (void)state;
+    mofka_producer_t *first = make((mofka_producer_options_t){.name = "first"});
+    mofka_producer_t *second = make((mofka_producer_options_t){.name = "second"});
+    for (int i = 0; i < 3; i++)
+        OK(push_to(first, 0));
+    OK(push_to(second, 0));
+    ask_driver(driver);
+    assert_int_equal(cJSON_GetArraySize(json_at(stats, "producers")), 2);
+    NUMBER(stats, "closed/producers/count", 0);
+    assert_null(json_at(stats, "rank")); /* this backend has none, nor topics that can be read */
+    assert_null(json_at(stats, "topics"));
+    OK(mofka_producer_close(first, 1000));
+    ask_producer(first); /* closed, and still readable */
+    NUMBER(stats, "events_stored", 3);
+    ask_driver(driver);
+    assert_string_equal(cJSON_GetStringValue(json_at(stats, "producers/0/name")), "second");
+    assert_int_equal(cJSON_GetArraySize(json_at(stats, "producers")), 1);
+    NUMBER(stats, "closed/producers/count", 1);
+    NUMBER(stats, "closed/producers/events_stored", 3);
+    NUMBER(stats, "closed/producers/push_to_stored_ns/count", 1);
+    mofka_producer_release(first);
+    OK(mofka_producer_close(second, 1000));
+    mofka_producer_release(second);
+    ask_driver(driver);
+    NUMBER(stats, "closed/producers/events_stored", 4);
+    FAILS(mofka_producer_stats(NULL, &stats), MOFKA_ERR_INVALID, "producer handle is NULL");
+    FAILS(mofka_driver_stats(NULL, 0, &stats), MOFKA_ERR_INVALID, "driver handle is NULL");
+    FAILS(mofka_consumer_stats(NULL, &stats), MOFKA_ERR_INVALID, "consumer handle is NULL");
+}
+
+/* ---- consumers, of the simple backend -------------------------------------------------------- */
+
+static mofka_status_t select_half(void *context, const mofka_metadata_t *metadata,
+                                  mofka_data_descriptor_t *full,
+                                  mofka_data_descriptor_t **selected) {
+    (void)context, (void)metadata;
+    return mofka_data_descriptor_sub_view(full, 0, mofka_data_descriptor_size(full) / 2, selected);
+}
+
+static void pull(mofka_consumer_t *consumer, size_t count) {
+    while (count-- > 0) {
+        mofka_event_t *event;
+        OK(mofka_consumer_pull(consumer, 1000, &event));
+        mofka_event_release(event);
+    }
+}
+
+static void consumers_count(void **state) {
+    (void)state;
+    const mofka_driver_ops_t *ops;
+    void *self;
+    mofka_driver_t *simple;
+    mofka_topic_t *queue;
+    mofka_producer_t *producer;
+    mofka_consumer_t *consumer;
+    mofka_data_view_t *view;
+    mofka_event_t *event;
+    OK(simple_create(NULL, &ops, &self));
+    OK(mofka_driver_wrap("simple", ops, self, &simple));
+    OK(mofka_driver_create_topic(simple, "queue", NULL));
+    OK(mofka_driver_open_topic(simple, "queue", 0, &queue));
+    OK(mofka_producer_create(queue, NULL, &producer));
+    OK(mofka_data_view_allocate(100, &view));
+    for (int i = 0; i < 30; i++)
+        OK(mofka_producer_push(producer, "{}", 2, view, 0, NULL));
+    OK(mofka_producer_close(producer, 1000));
+    mofka_producer_release(producer);
+    mofka_data_view_release(view);
+    mofka_consumer_options_t options = {.name = "c", .batch_size = 20, .selector = select_half};
+    OK(mofka_consumer_create(queue, &options, &consumer));
+    pull(consumer, 5);
+    mofka_metadata_release(stats);
+    OK(mofka_consumer_stats(consumer, &stats));
+    NUMBER(stats, "events_pulled", 5);
+    NUMBER(stats, "bytes_pulled", 5 * 102);
+    NUMBER(stats, "events_ready", 15);
+    NUMBER(stats, "data_bytes_fetched", 20 * 50);
+    NUMBER(stats, "runs", 1);
+    NUMBER(stats, "fetches", 1);
+    NUMBER(stats, "waits", 0);
+    NUMBER(stats, "stored_to_pulled_ns/count", 0); /* this backend leaves no stamps */
+    pull(consumer, 20);
+    FAILS(mofka_consumer_pull(consumer, 1, &event), MOFKA_OK, ""); /* 26th */
+    mofka_event_release(event);
+    pull(consumer, 4);
+    FAILS(mofka_consumer_pull(consumer, 1, &event), MOFKA_ERR_TIMEOUT, "");
+    ask_driver(simple);
+    NUMBER(stats, "consumers/0/events_pulled", 30);
+    assert_true(number_at(stats, "consumers/0/waits") >= 1);
+    OK(mofka_consumer_close(consumer));
+    mofka_consumer_release(consumer);
+    /* What is ready and never pulled is not counted. */
+    options.name = "d";
+    OK(mofka_consumer_create(queue, &options, &consumer));
+    pull(consumer, 1);
+    OK(mofka_consumer_close(consumer));
+    mofka_consumer_release(consumer);
+    ask_driver(simple);
+    NUMBER(stats, "closed/consumers/count", 2);
+    NUMBER(stats, "closed/consumers/events_pulled", 31);
+    NUMBER(stats, "closed/consumers/bytes_pulled", 31 * 102);
+    mofka_topic_release(queue);
+    OK(mofka_driver_close(simple, 1000));
+    FAILS(mofka_driver_stats(simple, 0, &stats), MOFKA_ERR_CLOSED, "");
+    mofka_driver_release(simple);
+}
+
+/* ---- reports --------------------------------------------------------------------------------- */
+
+typedef struct reports {
+    _Atomic int count;
+    _Atomic double closed;         /* producers, in the last one */
+    _Atomic mofka_status_t nested; /* of replacing the callback inside of itself */
+} reports_t;
+
+static void count_report(void *context, const mofka_metadata_t *report) {
+    reports_t *reports = context;
+    reports->nested = mofka_driver_set_stats_callback(driver, 1000, count_report, context);
+    reports->closed = number_at(report, "closed/producers/count");
+    reports->count++;
+}
+
+/* Reports come while the program does nothing, once more at close, and never after. */
+static void a_callback_is_called(void **state) {
+    (void)state;
+    reports_t first = {0}, second = {0};
+    FAILS(mofka_driver_set_stats_callback(driver, 0, count_report, &first), MOFKA_ERR_RANGE,
+          "1 to");
+    FAILS(mofka_driver_set_stats_callback(driver, UINT64_MAX, count_report, &first),
+          MOFKA_ERR_RANGE, "86400000");
+    OK(mofka_driver_set_stats_callback(driver, 5, count_report, &first));
+    for (int i = 0; i < 1000 && first.count < 3; i++)
+        sleep_ms(5);
+    assert_true(first.count >= 3);
+    assert_int_equal(first.nested, MOFKA_ERR_BUSY);
+    OK(mofka_driver_set_stats_callback(driver, 60000, count_report, &second));
+    int seen = first.count;
+    mofka_producer_t *producer = make((mofka_producer_options_t){0});
+    OK(push_to(producer, 0));
+    FAILS(mofka_driver_close(driver, 1000), MOFKA_ERR_BUSY, ""); /* goes on */
+    end_producer(producer);
+    assert_int_equal(second.count, 0);
+    mofka_topic_release(topic);
+    OK(mofka_driver_close(driver, 1000));
+    assert_int_equal(second.count, 1);
+    assert_true(second.closed == 1);
+    assert_int_equal(second.nested, MOFKA_ERR_BUSY);
+    assert_int_equal(first.count, seen);
+    FAILS(mofka_driver_set_stats_callback(driver, 5, count_report, &first), MOFKA_ERR_CLOSED, "");
+    mofka_driver_release(driver);
+    setup(state); /* for the teardown */
+}
+
+static int lines_of(const char *name, char *last, size_t room) {
+    FILE *file = fopen(name, "r");
+    int count = 0;
+    if (!file)
+        return -1;
+    while (fgets(last, (int)room, file))
+        count++;
+    fclose(file);
+    return count;
+}
+
+/* Every line is an object; the last one is written at close. */
+static void a_file_is_written(void **state) {
+    (void)state;
+    static char line[1 << 16];
+    const char *name = "test_stats_0_%r_0.ndjson", *expanded = "test_stats_0_0_0.ndjson";
+    remove(expanded);
+    setenv("MOFKA_STATS_FILE", name, 1);
+    setenv("MOFKA_STATS_INTERVAL_MS", "5", 1);
+    setup(state);
+    mofka_producer_t *producer = make((mofka_producer_options_t){0});
+    OK(push_to(producer, 0));
+    for (int i = 0; i < 1000 && lines_of(expanded, line, sizeof line) < 3; i++)
+        sleep_ms(5);
+    end_producer(producer);
+    teardown(state);
+    unsetenv("MOFKA_STATS_FILE");
+    unsetenv("MOFKA_STATS_INTERVAL_MS");
+    assert_true(lines_of(expanded, line, sizeof line) >= 4);
+    mofka_metadata_release(stats);
+    OK(mofka_metadata_create(line, strlen(line), &stats));
+    NUMBER(stats, "closed/producers/events_stored", 1);
+    remove(expanded);
+}
+
+static _Atomic int warnings; /* collected; a reporter's thread warns, too */
+
+static void collect_warning(void *context, mofka_log_level_t level, const char *message) {
+    if (level != MOFKA_LOG_WARN)
+        return;
+    snprintf(context, 512, "%s", message);
+    warnings++;
+}
+
+static void a_file_that_cannot_be_written_is_told(void **state) {
+    char told[512] = "";
+    mofka_log_set_callback(collect_warning, told);
+    setenv("MOFKA_STATS_FILE", "/nowhere/at/all", 1);
+    setup(state);
+    unsetenv("MOFKA_STATS_FILE");
+    mofka_log_set_callback(NULL, NULL);
+    teardown(state);
+    assert_string_equal(told, "MOFKA_STATS_FILE '/nowhere/at/all': No such file or directory; no "
+                              "statistics are written");
+}
+
+/* ---- FIFOs ------------------------------------------------------------------------------------- */
+
+#define FIFO "test_stats.fifo"
+
+/* Lines up to now: each is whole. `*open` may hold the begin of one. */
+static size_t whole_lines(int reader, char *open, size_t *used, size_t room) {
+    size_t count = 0;
+    ssize_t got;
+    while ((got = read(reader, open + *used, room - *used - 1)) > 0) {
+        *used += (size_t)got;
+        open[*used] = '\0';
+        for (char *end; (end = strchr(open, '\n')); count++) {
+            mofka_metadata_t *line;
+            OK(mofka_metadata_create(open, (size_t)(end - open), &line));
+            mofka_metadata_release(line);
+            *used -= (size_t)(end + 1 - open);
+            memmove(open, end + 1, *used + 1);
+        }
+    }
+    return count;
+}
+
+/* A driver whose statistics go into a FIFO of a page, every `interval` ms; its reader. */
+static int begin_fifo(void **state, const char *interval, char *told) {
+    *told = '\0';
+    mofka_log_set_callback(collect_warning, told);
+    remove(FIFO);
+    assert_int_equal(mkfifo(FIFO, 0600), 0);
+    int reader = open(FIFO, O_RDONLY | O_NONBLOCK);
+    assert_true(reader >= 0);
+    assert_true(fcntl(reader, F_SETPIPE_SZ, 4096) > 0);
+    setenv("MOFKA_STATS_FILE", FIFO, 1);
+    setenv("MOFKA_STATS_INTERVAL_MS", interval, 1);
+    setup(state);
+    unsetenv("MOFKA_STATS_FILE");
+    unsetenv("MOFKA_STATS_INTERVAL_MS");
+    return reader;
+}
+
+static void end_fifo(void **state) {
+    teardown(state);
+    mofka_log_set_callback(NULL, NULL);
+    remove(FIFO);
+}
+
+static void a_fifo_without_a_reader_is_told(void **state) {
+    char told[512] = "";
+    remove(FIFO);
+    assert_int_equal(mkfifo(FIFO, 0600), 0);
+    mofka_log_set_callback(collect_warning, told);
+    setenv("MOFKA_STATS_FILE", FIFO, 1);
+    alarm(20); /* whoever waits for a reader waits for ever */
+    setup(state);
+    alarm(0);
+    unsetenv("MOFKA_STATS_FILE");
+    end_fifo(state);
+    assert_string_equal(told, "MOFKA_STATS_FILE '" FIFO "': a FIFO that nobody reads; no "
+                              "statistics are written");
+}
+
+static void a_reader_that_stops_holds_nothing_up(void **state) {
+    static char text[1 << 16];
+    char told[512];
+    size_t used = 0;
+    alarm(20);
+    warnings = 0;
+    int reader = begin_fifo(state, "1", told);
+    while (warnings == 0)
+        sleep_ms(1);
+    end_fifo(state);
+    alarm(0);
+    assert_non_null(strstr(told, "it is full, lines are left out"));
+    assert_true(whole_lines(reader, text, &used, sizeof text) > 0);
+    assert_int_equal(used, 0);
+    close(reader);
+}
+
+/* Its signal does not end the program: it is the closing thread that writes. */
+static void a_reader_may_go_away(void **state) {
+    char told[512];
+    sigset_t pending;
+    int reader = begin_fifo(state, "60000", told);
+    close(reader);
+    end_fifo(state);
+    assert_non_null(strstr(told, "nobody reads it any more"));
+    sigpending(&pending);
+    assert_false(sigismember(&pending, SIGPIPE));
+}
+
+/* Longer than a pipe of a page takes at once, and whole all the same. */
+static void long_lines_arrive_in_parts(void **state) {
+    static char text[1 << 16];
+    char told[512];
+    size_t used = 0, lines = 0;
+    mofka_producer_t *producers[12];
+    int reader = begin_fifo(state, "2", told);
+    for (int i = 0; i < 12; i++)
+        producers[i] = make((mofka_producer_options_t){0});
+    for (int i = 0; i < 2000 && lines < 5; i++) {
+        lines += whole_lines(reader, text, &used, sizeof text);
+        sleep_ms(5);
+    }
+    assert_true(lines >= 5);
+    for (int i = 0; i < 12; i++) {
+        OK(mofka_producer_close(producers[i], 1000));
+        mofka_producer_release(producers[i]);
+    }
+    end_fifo(state);
+    close(reader);
+}
+
+/* ---- the last report --------------------------------------------------------------------------- */
+
+static int64_t read_ms; /* that a report gave to reading topics */
+
+static mofka_status_t read_topics(void *self, int64_t timeout_ms, struct cJSON *topics) {
+    (void)self, (void)topics;
+    read_ms = timeout_ms;
+    return MOFKA_ERR_TIMEOUT;
+}
+
+static void close_leaves_little_time_to_last_reports(void **state) {
+    (void)state;
+    static mofka_driver_ops_t ops;
+    reports_t reports = {0};
+    mofka_driver_t *made;
+    ops = driver_ops;
+    ops.topic_stats = read_topics;
+    OK(mofka_driver_wrap("with topics", &ops, NULL, &made));
+    OK(mofka_driver_set_stats_callback(made, 60000, count_report, &reports));
+    OK(mofka_driver_close(made, 5000));
+    assert_int_equal(reports.count, 1);
+    assert_int_equal(read_ms, 100);
+    mofka_driver_release(made);
+}
+
+static int forget_stats(void **state) {
+    (void)state;
+    mofka_metadata_release(stats);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CASE(batches_by_reason),
+        CASE(failures),
+        CASE(waiting_pushes),
+        CASE(drivers_add_up),
+        cmocka_unit_test(consumers_count),
+        CASE(a_callback_is_called),
+        cmocka_unit_test(a_file_is_written),
+        cmocka_unit_test(a_file_that_cannot_be_written_is_told),
+        cmocka_unit_test(a_fifo_without_a_reader_is_told),
+        cmocka_unit_test(a_reader_that_stops_holds_nothing_up),
+        cmocka_unit_test(a_reader_may_go_away),
+        cmocka_unit_test(long_lines_arrive_in_parts),
+        CASE(close_leaves_little_time_to_last_reports),
+    };
+    return cmocka_run_group_tests(tests, NULL, forget_stats);
+}

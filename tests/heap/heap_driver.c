@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The MPI driver's directory, topics, producers and consumers behind a driver table of its own:
+ * only creation and close, which are collective in MPI, differ. */
+#include "heap/heap_driver.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "mpi/driver/driver.h"
+
+#define ARENA_BYTES ((uint64_t)64 << 20)
+#define DIRECTORY_BYTES ((uint64_t)64 << 10)
+
+void heap_job_start(heap_job_t *job, int size) {
+    job->size = size;
+    for (int i = 0; i < size; i++) {
+        size_t bytes = MOFKA_MPI_PAGE_BYTES + DIRECTORY_BYTES + ARENA_BYTES;
+        job->bases[i] = aligned_alloc(MOFKA_MPI_PAGE_BYTES, bytes);
+        memset(job->bases[i], 0, bytes);
+    }
+}
+
+void heap_job_end(heap_job_t *job) {
+    for (int i = 0; i < job->size; i++)
+        free(job->bases[i]);
+}
+
+static mofka_status_t close_driver(void *self, int64_t timeout_ms) {
+    (void)self, (void)timeout_ms;
+    return MOFKA_OK;
+}
+
+static void destroy(void *self) {
+    mofka_mpi_driver_t *d = self;
+    d->w->ops->destroy(d->w);
+    free(d->owners);
+    free(d);
+}
+
+static const mofka_driver_ops_t heap_ops = {.size = sizeof heap_ops,
+                                            .create_topic = mofka_mpi_create_topic,
+                                            .open_topic = mofka_mpi_open_topic,
+                                            .topic_exists = mofka_mpi_topic_exists,
+                                            .list_topics = mofka_mpi_list_topics,
+                                            .close = close_driver,
+                                            .destroy = destroy};
+
+mofka_status_t heap_driver_create(heap_job_t *job, int rank, mofka_driver_t **driver) {
+    mofka_mpi_driver_t *d = calloc(1, sizeof *d);
+    d->rank = rank;
+    d->size = job->size;
+    d->owner_count = (size_t)job->size;
+    d->owners = calloc(d->owner_count, sizeof *d->owners);
+    for (int i = 0; i < job->size; i++)
+        d->owners[i] = i;
+    d->arena_bytes = ARENA_BYTES;
+    d->directory_bytes = DIRECTORY_BYTES;
+    mofka_status_t status = mofka_mpi_window_heap(job->bases, rank, job->size, &d->w);
+    return status ? status : mofka_driver_wrap("heap", &heap_ops, d, driver);
+}

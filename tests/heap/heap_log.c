@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The log itself, over the heap window: what other ranks may leave behind at each step of an append,
+ * put there by hand.
+ */
+#include <unistd.h>
+#include "support/check.h"
+#include "consumer/consumer.h"
+#include "heap/heap_driver.h"
+#include "mpi/consumer/consumer.h"
+
+extern mofka_mpi_place_t mofka_mpi_log_start;
+
+static heap_job_t memory;
+static mofka_driver_t *driver;
+
+static int open_memory(void **state) {
+    (void)state;
+    heap_job_start(&memory, 1);
+    return heap_driver_create(&memory, 0, &driver) != MOFKA_OK;
+}
+
+static int close_memory(void **state) {
+    (void)state;
+    int failed = mofka_driver_close(driver, 0) != MOFKA_OK;
+    mofka_driver_release(driver);
+    heap_job_end(&memory);
+    return failed;
+}
+
+static mofka_topic_t *make_topic(const char *options) {
+    mofka_topic_t *topic;
+    OK(mofka_driver_create_topic(driver, "log", &(mofka_topic_options_t){.options = options}));
+    OK(mofka_driver_open_topic(driver, "log", 0, &topic));
+    return topic;
+}
+
+static const mofka_mpi_partition_t *log_of(const mofka_topic_t *topic) {
+    return &((const mofka_mpi_topic_t *)topic->self)->partitions[0];
+}
+
+/* A producer of the backend, and batches of events without data for it. */
+typedef struct sender {
+    const mofka_producer_ops_t *ops;
+    void *self;
+    mofka_batch_event_t events[4];
+    mofka_batch_t batch;
+} sender_t;
+
+static void sender_open(sender_t *s, mofka_topic_t *topic, size_t count) {
+    memset(s, 0, sizeof *s);
+    OK(topic->ops->make_producer(topic->self, "", NULL, &s->ops, &s->self));
+    for (size_t i = 0; i < count; i++)
+        s->events[i] = (mofka_batch_event_t){.metadata_bytes = 10};
+    s->batch = (mofka_batch_t){.events = s->events,
+                               .event_count = count,
+                               .metadata = "0123456789abcdefghijABCDEFGHIJ9876543210",
+                               .metadata_bytes = 10 * count};
+}
+
+/* What a rank does that then stops: reserve, and no more. */
+static void reserve_only(sender_t *s, const mofka_mpi_partition_t *p) {
+    uint64_t units = (s->batch.metadata_bytes + MOFKA_MPI_UNIT_BYTES - 1) / MOFKA_MPI_UNIT_BYTES;
+    uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(reservation),
+                                        (uint64_t)s->batch.event_count << 32 | units);
+    mofka_mpi_place_t place = mofka_mpi_complete_word(old, mofka_mpi_state(p).head, true);
+    s->batch.reserved = true;
+    s->batch.scratch[0] = place.events;
+    s->batch.scratch[1] = place.units;
+}
+
+static void sender_close(sender_t *s) {
+    OK(s->ops->close(s->self, 1));
+    s->ops->destroy(s->self);
+}
+
+static mofka_consumer_t *make_consumer(mofka_topic_t *topic) {
+    mofka_consumer_t *consumer;
+    OK(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "reader"}, &consumer));
+    return consumer;
+}
+
+static uint64_t pull_id(mofka_consumer_t *consumer) {
+    mofka_event_t *event;
+    mofka_status_t status = mofka_consumer_pull(consumer, 0, &event);
+    if (status == MOFKA_ERR_TIMEOUT)
+        return UINT64_MAX - 1;
+    OK(status);
+    uint64_t id = mofka_event_id(event);
+    OK(mofka_event_acknowledge(event));
+    mofka_event_release(event);
+    return id;
+}
+
+#define NOTHING_YET (UINT64_MAX - 1)
+
+static void end(mofka_consumer_t *consumer, mofka_topic_t *topic) {
+    OK(mofka_consumer_close(consumer));
+    mofka_consumer_release(consumer);
+    mofka_topic_release(topic);
+}
+
+/* Later batches wait behind a hole, and come in order once it is filled. */
+static void a_hole_holds_back_what_is_behind_it(void **state) {
+    (void)state;
+    mofka_topic_t *topic = make_topic(NULL);
+    mofka_consumer_t *consumer = make_consumer(topic);
+    sender_t stopped, other;
+    uint64_t id;
+    sender_open(&stopped, topic, 2);
+    sender_open(&other, topic, 3);
+    reserve_only(&stopped, log_of(topic));
+    OK(other.ops->append(other.self, 0, &other.batch, 0, &id));
+    assert_int_equal(id, 2);
+    assert_true(pull_id(consumer) == NOTHING_YET);
+    OK(stopped.ops->append(stopped.self, 0, &stopped.batch, 0, &id));
+    assert_int_equal(id, 0);
+    for (uint64_t i = 0; i < 5; i++)
+        assert_int_equal(pull_id(consumer), i);
+    sender_close(&stopped);
+    sender_close(&other);
+    end(consumer, topic);
+}
+
+/* A rank that finds itself reserved behind the end must not store: nobody would read it. Guards
+ * invariant 6; fails without check_complete in mpi_append.c. */
+static void reserved_behind_the_end_is_not_stored(void **state) {
+    (void)state;
+    mofka_topic_t *topic = make_topic(NULL);
+    mofka_consumer_t *consumer = make_consumer(topic);
+    sender_t before, behind;
+    uint64_t id;
+    sender_open(&before, topic, 2);
+    sender_open(&behind, topic, 2);
+    reserve_only(&before, log_of(topic));
+    OK(mofka_topic_mark_complete(topic, 1000));
+    reserve_only(&behind, log_of(topic));
+    FAILS(behind.ops->append(behind.self, 0, &behind.batch, 1000, &id), MOFKA_ERR_COMPLETE,
+          "complete");
+    assert_true(pull_id(consumer) == NOTHING_YET); /* the end waits for what was reserved before */
+    OK(before.ops->append(before.self, 0, &before.batch, 1000, &id));
+    assert_int_equal(pull_id(consumer), 0);
+    assert_int_equal(pull_id(consumer), 1);
+    assert_true(pull_id(consumer) == MOFKA_NO_MORE_EVENTS);
+    sender_close(&before);
+    sender_close(&behind);
+    end(consumer, topic);
+}
+
+/* Reserved, but the room is still held by a reader: possibly stored, and driven on later. */
+static void reserved_without_room_is_possibly_stored(void **state) {
+    (void)state;
+    mofka_topic_t *topic = make_topic("{\"partition_bytes\":128,\"partition_events\":4}");
+    mofka_consumer_t *consumer = make_consumer(topic);
+    sender_t first, second;
+    uint64_t id;
+    sender_open(&first, topic, 4);
+    sender_open(&second, topic, 2);
+    OK(first.ops->append(first.self, 0, &first.batch, 0, &id));
+    FAILS(second.ops->append(second.self, 0, &second.batch, 30, &id), MOFKA_ERR_TIMEOUT, "reader");
+    assert_false(second.batch.reserved);
+    reserve_only(&second, log_of(topic));
+    FAILS(second.ops->append(second.self, 0, &second.batch, 30, &id), MOFKA_ERR_POSSIBLY_STORED,
+          "events 4 to 5");
+    for (uint64_t i = 0; i < 4; i++)
+        assert_int_equal(pull_id(consumer), i);
+    assert_true(pull_id(consumer) == NOTHING_YET); /* publishes what was acknowledged */
+    OK(second.ops->append(second.self, 0, &second.batch, 1000, &id));
+    assert_int_equal(id, 4);
+    assert_int_equal(pull_id(consumer), 4);
+    sender_close(&first);
+    sender_close(&second);
+    end(consumer, topic);
+}
+
+/* A rank that stopped with the partition's lock: others give up in time, and say what stays taken. */
+static void a_lock_that_stays_taken_is_told(void **state) {
+    (void)state;
+    mofka_topic_t *topic = make_topic(NULL);
+    mofka_mpi_store(log_of(topic), MOFKA_MPI_CONTROL(lock), 1);
+    FAILS(mofka_topic_mark_complete(topic, 50), MOFKA_ERR_TIMEOUT, "lock of log");
+    mofka_mpi_store(log_of(topic), MOFKA_MPI_CONTROL(lock), 0);
+    OK(mofka_topic_mark_complete(topic, 50));
+    mofka_topic_release(topic);
+}
+
+static uint64_t append_some(sender_t *sender, size_t count) {
+    uint64_t id = 0;
+    sender->batch.event_count = count;
+    sender->batch.metadata_bytes = 10 * count;
+    sender->batch.reserved = false;
+    OK(sender->ops->append(sender->self, 0, &sender->batch, 0, &id));
+    return id;
+}
+
+/* A consumer that starts at the end does not hold up what it skips. Failed while only a raised
+ * acknowledgement was published. */
+static void who_starts_at_the_end_lets_go(void **state) {
+    (void)state;
+    mofka_topic_t *topic = make_topic("{\"partition_bytes\":128,\"partition_events\":4}");
+    mofka_consumer_t *consumer;
+    sender_t sender;
+    sender_open(&sender, topic, 4);
+    append_some(&sender, 2);
+    append_some(&sender, 2);
+    OK(mofka_consumer_create(
+        topic, &(mofka_consumer_options_t){.name = "late", .start = MOFKA_START_END}, &consumer));
+    assert_true(pull_id(consumer) == NOTHING_YET);
+    assert_int_equal(append_some(&sender, 3), 4);
+    assert_int_equal(pull_id(consumer), 4);
+    sender_close(&sender);
+    end(consumer, topic);
+}
+
+/* discard_oldest: a reader that keeps up and never acknowledges needs no more memory with time, and
+ * events that a consumer never wanted are not told as lost. Failed while marks of discarded batches
+ * were kept, and while losses were counted from where reading started. */
+static void discarding_costs_no_memory_and_no_lies(void **state) {
+    (void)state;
+    mofka_topic_t *topic = make_topic(
+        "{\"partition_bytes\":1024,\"partition_events\":8,\"retention\":\"discard_oldest\"}");
+    mofka_consumer_t *consumer, *late;
+    mofka_event_t *event;
+    sender_t sender;
+    sender_open(&sender, topic, 1);
+    consumer = make_consumer(topic);
+    for (uint64_t i = 0; i < 5000; i++) {
+        append_some(&sender, 1);
+        OK(mofka_consumer_pull(consumer, 0, &event));
+        assert_int_equal(mofka_event_id(event), i);
+        mofka_event_release(event);
+    }
+    const mofka_mpi_consumer_t *c = consumer->self;
+    assert_true(c->readers[0].mark_room <= 64);
+    OK(mofka_consumer_create(
+        topic, &(mofka_consumer_options_t){.name = "late", .start = MOFKA_START_END}, &late));
+    for (int i = 0; i < 4; i++)
+        append_some(&sender, 1);
+    OK(mofka_consumer_pull(late, 0, &event));
+    assert_int_equal(mofka_event_id(event), 5000);
+    assert_int_equal(mofka_event_lost(event), 0);
+    mofka_event_release(event);
+    for (int i = 0; i < 20; i++)
+        append_some(&sender, 1);
+    OK(mofka_consumer_pull(late, 0, &event)); /* of those fetched before */
+    while (mofka_event_id(event) < 5004) {
+        mofka_event_release(event);
+        OK(mofka_consumer_pull(late, 0, &event));
+    }
+    assert_int_equal(mofka_event_id(event), 5004 + mofka_event_lost(event));
+    mofka_event_release(event);
+    OK(mofka_consumer_close(late));
+    mofka_consumer_release(late);
+    sender_close(&sender);
+    end(consumer, topic);
+}
+
+/* discard_oldest: others may append more than a lap while a producer looks for room. Failed, and all
+ * but the last event were discarded, while the reservation was read before the head. */
+static uint64_t (*plain_load)(mofka_mpi_window_t *w, int rank, uint64_t offset);
+static sender_t lapping;
+static int laps_left;
+
+static uint64_t load_while_others_append(mofka_mpi_window_t *w, int rank, uint64_t offset) {
+    uint64_t word = plain_load(w, rank, offset);
+    if (laps_left > 0) {
+        laps_left = 0;
+        for (int i = 0; i < 40; i++)
+            append_some(&lapping, 1);
+    }
+    return word;
+}
+
+static void looking_for_room_discards_no_more_than_it_must(void **state) {
+    (void)state;
+    mofka_topic_t *topic = make_topic("{\"partition_events\":16,\"retention\":\"discard_oldest\"}");
+    sender_t slow;
+    sender_open(&slow, topic, 1);
+    sender_open(&lapping, topic, 1);
+    for (int i = 0; i < 16; i++)
+        append_some(&lapping, 1);
+    const mofka_mpi_partition_t *p = log_of(topic);
+    const mofka_mpi_window_ops_t *plain = p->w->ops;
+    mofka_mpi_window_ops_t hooked = *plain;
+    plain_load = plain->load;
+    hooked.load = load_while_others_append;
+    laps_left = 1;
+    p->w->ops = &hooked;
+    append_some(&slow, 1);
+    p->w->ops = plain;
+    mofka_mpi_state_t state_now;
+    mofka_mpi_place_t tail = mofka_mpi_tail(p, &state_now);
+    assert_int_equal(tail.events, 57);
+    assert_int_equal(tail.events - state_now.head.events, 16);
+    sender_close(&slow);
+    sender_close(&lapping);
+    mofka_topic_release(topic);
+}
+
+static int flushes;
+static mofka_status_t (*plain_flush)(mofka_mpi_window_t *w, int rank);
+
+static mofka_status_t count_flush(mofka_mpi_window_t *w, int rank) {
+    flushes++;
+    return plain_flush(w, rank);
+}
+
+static mofka_status_t select_all(void *context, const mofka_metadata_t *metadata,
+                                 mofka_data_descriptor_t *full,
+                                 mofka_data_descriptor_t **selected) {
+    (void)context, (void)metadata;
+    *selected = mofka_data_descriptor_retain(full);
+    return MOFKA_OK;
+}
+
+/* Data is requested for many events at once: a run costs three flushes (entries, metadata, data).
+ * Fails when get_data flushes for each event. */
+static void a_run_is_fetched_at_once(void **state) {
+    (void)state;
+    mofka_topic_t *topic = make_topic(NULL);
+    mofka_consumer_options_t options = {.name = "reader", .selector = select_all};
+    mofka_consumer_t *consumer;
+    mofka_producer_t *producer;
+    mofka_data_view_t *view;
+    char bytes[100] = "data";
+    OK(mofka_consumer_create(topic, &options, &consumer));
+    OK(mofka_producer_create(topic, NULL, &producer));
+    OK(mofka_data_view_of(bytes, sizeof bytes, &view));
+    for (int i = 0; i < 100; i++)
+        OK(mofka_producer_push(producer, "{}", 2, view, 0, NULL));
+    mofka_data_view_release(view);
+    OK(mofka_producer_close(producer, 1000));
+    mofka_producer_release(producer);
+    mofka_mpi_window_t *w = log_of(topic)->w;
+    const mofka_mpi_window_ops_t *plain = w->ops;
+    mofka_mpi_window_ops_t counting = *plain;
+    plain_flush = plain->flush;
+    counting.flush = count_flush;
+    flushes = 0;
+    w->ops = &counting;
+    for (uint64_t i = 0; i < 100; i++)
+        assert_int_equal(pull_id(consumer), i);
+    w->ops = plain;
+    assert_true(flushes > 0 && flushes <= 3);
+    end(consumer, topic);
+}
+
+/* Failed while waiting went in slices that each began anew. */
+static void a_full_partition_is_warned_of(void **state) {
+    (void)state;
+    mofka_topic_t *topic = make_topic("{\"partition_bytes\":128,\"partition_events\":4}");
+    mofka_consumer_t *consumer = make_consumer(topic);
+    sender_t sender;
+    uint64_t id;
+    sender_open(&sender, topic, 4);
+    append_some(&sender, 4);
+    sender.batch.reserved = false;
+    FILE *file = tmpfile();
+    int kept = dup(STDERR_FILENO);
+    dup2(fileno(file), STDERR_FILENO);
+    mofka_status_t status = sender.ops->append(sender.self, 0, &sender.batch, 1300, &id);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    assert_int_equal(status, MOFKA_ERR_TIMEOUT);
+    char text[512] = "";
+    rewind(file);
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    assert_non_null(strstr(text, "topic 'log', partition 0 has been full for 1000 ms: consumer "
+                                 "'reader' holds it up since event 0"));
+    fclose(file);
+    sender_close(&sender);
+    end(consumer, topic);
+}
+
+static void a_damaged_entry_is_told(void **state) {
+    (void)state;
+    mofka_topic_t *topic = make_topic(NULL);
+    mofka_consumer_t *consumer = make_consumer(topic);
+    sender_t sender;
+    uint64_t id;
+    sender_open(&sender, topic, 1);
+    OK(sender.ops->append(sender.self, 0, &sender.batch, 0, &id));
+    const mofka_mpi_partition_t *p = log_of(topic);
+    uint32_t *size = (uint32_t *)(void *)(p->w->base[0] + p->entries +
+                                          offsetof(mofka_mpi_entry_t, metadata_bytes));
+    mofka_event_t *event;
+    *size += 1;
+    FAILS(mofka_consumer_pull(consumer, 0, &event), MOFKA_ERR_CORRUPT, "entry of event 0");
+    *size -= 1;
+    assert_int_equal(pull_id(consumer), 0);
+    sender_close(&sender);
+    end(consumer, topic);
+}
+
+static void a_partition_has_room_for_so_many_names(void **state) {
+    (void)state;
+    mofka_topic_t *topic = make_topic(NULL);
+    mofka_consumer_t *consumers[MOFKA_MPI_CONSUMERS_MAX], *more;
+    char name[16];
+    for (int i = 0; i < MOFKA_MPI_CONSUMERS_MAX; i++) {
+        snprintf(name, sizeof name, "c%d", i);
+        OK(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = name}, &consumers[i]));
+    }
+    FAILS(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "more"}, &more),
+          MOFKA_ERR_FULL, "64 named consumers");
+    OK(mofka_consumer_unsubscribe(consumers[5]));
+    OK(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "more"}, &more));
+    OK(mofka_consumer_close(more));
+    mofka_consumer_release(more);
+    for (int i = 0; i < MOFKA_MPI_CONSUMERS_MAX; i++) {
+        OK(mofka_consumer_close(consumers[i]));
+        mofka_consumer_release(consumers[i]);
+    }
+    mofka_topic_release(topic);
+}
+
+static void stores_that_are_too_small_are_told(void **state) {
+    (void)state;
+    mofka_topic_options_t o = {.options = "{\"partition_bytes\":68719476736}"};
+    FAILS(mofka_driver_create_topic(driver, "big", &o), MOFKA_ERR_FULL, "\"arena_bytes\" must be");
+    o.options = "{\"partitions\":0}";
+    FAILS(mofka_driver_create_topic(driver, "none", &o), MOFKA_ERR_RANGE, "\"partitions\" is 0");
+    o.options = "{\"partitions\":\"two\"}";
+    FAILS(mofka_driver_create_topic(driver, "text", &o), MOFKA_ERR_OPTION, "\"partitions\" must");
+    o.options = "{\"partition_bytes\":64,\"partition_events\":1}";
+    mofka_status_t status = MOFKA_OK;
+    int made = 0;
+    for (; !status && made < 1000; made += !status) {
+        char name[100];
+        snprintf(name, sizeof name, "a topic with a long name, so that the directory fills up: %d",
+                 made);
+        status = mofka_driver_create_topic(driver, name, &o);
+    }
+    FAILS(status, MOFKA_ERR_FULL, "directory");
+    assert_true(made > 100);
+}
+
+/* A word that carries the low halves of events and units, from any head that is not too far. */
+static void words_are_completed_from_the_head(void **state) {
+    (void)state;
+    uint64_t seed = 4711, word = 0;
+    mofka_mpi_place_t head = {0, 0}, tail = {0, 0};
+    for (long i = 0; i < 2000000; i++) {
+        uint64_t events = 1 + next_random(&seed) % (1 << 20),
+                 units = next_random(&seed) % (1 << 26);
+        mofka_mpi_place_t got = mofka_mpi_complete_word(word, head, true);
+        assert_true(got.events == tail.events && got.units == tail.units);
+        word += events << 32 | units; /* as fetch_add does: carries go into the events */
+        tail.events += events;
+        tail.units += units;
+        if (tail.units - head.units > UINT32_C(1) << 30 || next_random(&seed) % 8 == 0)
+            head = tail;
+        uint64_t cursor = tail.events << 32 | (uint32_t)tail.units;
+        got = mofka_mpi_complete_word(cursor, head, false);
+        assert_true(got.events == tail.events && got.units == tail.units);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_hole_holds_back_what_is_behind_it, open_memory,
+                                        close_memory),
+        cmocka_unit_test_setup_teardown(reserved_behind_the_end_is_not_stored, open_memory,
+                                        close_memory),
+        cmocka_unit_test_setup_teardown(reserved_without_room_is_possibly_stored, open_memory,
+                                        close_memory),
+        cmocka_unit_test_setup_teardown(a_lock_that_stays_taken_is_told, open_memory, close_memory),
+        cmocka_unit_test_setup_teardown(who_starts_at_the_end_lets_go, open_memory, close_memory),
+        cmocka_unit_test_setup_teardown(discarding_costs_no_memory_and_no_lies, open_memory,
+                                        close_memory),
+        cmocka_unit_test_setup_teardown(looking_for_room_discards_no_more_than_it_must, open_memory,
+                                        close_memory),
+        cmocka_unit_test_setup_teardown(a_run_is_fetched_at_once, open_memory, close_memory),
+        cmocka_unit_test_setup_teardown(a_full_partition_is_warned_of, open_memory, close_memory),
+        cmocka_unit_test_setup_teardown(a_damaged_entry_is_told, open_memory, close_memory),
+        cmocka_unit_test_setup_teardown(a_partition_has_room_for_so_many_names, open_memory,
+                                        close_memory),
+        cmocka_unit_test_setup_teardown(stores_that_are_too_small_are_told, open_memory,
+                                        close_memory),
+        cmocka_unit_test(words_are_completed_from_the_head),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The MPI driver and bad input: one rank's error is everyone's, and nothing stays behind. */
+#include "support/mpi_main.h"
+#include "mpi/partition/layout.h"
+
+static mofka_status_t create(const char *options) {
+    mofka_driver_t *driver;
+    mofka_status_t status = mofka_mpi_driver_create(MPI_COMM_WORLD, options, &driver);
+    if (!status) {
+        OK(mofka_driver_close(driver, 30000));
+        mofka_driver_release(driver);
+    }
+    return status;
+}
+
+static void options(void **state) {
+    (void)state;
+    char text[128];
+    FAILS(create("{\"colour\":1}"), MOFKA_ERR_OPTION, "unknown option \"colour\"");
+    FAILS(create("{\"arena_bytes\":\"1\"}"), MOFKA_ERR_OPTION, "\"arena_bytes\" must be");
+    FAILS(create("{\"arena_bytes\":1}"), MOFKA_ERR_RANGE, "\"arena_bytes\" is 1");
+    FAILS(create("{\"window\":\"glass\"}"), MOFKA_ERR_OPTION, "\"auto\" \"shm\" \"rma\"");
+    FAILS(create("not json"), MOFKA_ERR_JSON, "not json");
+    FAILS(create("{\"owners\":[]}"), MOFKA_ERR_OPTION, "array of 1 to");
+    FAILS(create("{\"owners\":7}"), MOFKA_ERR_OPTION, "array of 1 to");
+    FAILS(create("{\"owners\":[0.5]}"), MOFKA_ERR_RANGE, "no rank");
+    snprintf(text, sizeof text, "{\"owners\":[%d]}", size);
+    FAILS(create(text), MOFKA_ERR_RANGE, "option \"owners\" is no rank of");
+    if (size > 1)
+        FAILS(create("{\"owners\":[1,1]}"), MOFKA_ERR_OPTION, "names rank 1 twice");
+    OK(create(NULL));
+}
+
+static void one_rank_is_wrong(void **state) {
+    (void)state;
+    if (size == 1)
+        return;
+    if (rank == 1)
+        FAILS(create("{\"colour\":1}"), MOFKA_ERR_OPTION, "colour");
+    else
+        FAILS(create(NULL), MOFKA_ERR_OPTION, "rank 1 failed while reading its options");
+    char text[64];
+    snprintf(text, sizeof text, "{\"arena_bytes\":%d}", 4096 * (rank + 1));
+    FAILS(create(text), MOFKA_ERR_OPTION, "not the same on all ranks");
+    OK(create(NULL));
+}
+
+/* Ranks that join take the options of rank 1, or of rank 0 where all join. */
+static void options_of_others(void **state) {
+    (void)state;
+    OK(create("{\"join\":true,\"arena_bytes\":65536}"));
+    FAILS(create("{\"join\":1}"), MOFKA_ERR_OPTION, "\"join\" must be");
+    if (size == 1)
+        return;
+    char text[128];
+    snprintf(text, sizeof text, "{\"window\":\"%s\",\"owners\":[1],\"arena_bytes\":1048576}",
+             window);
+    mofka_driver_t *driver;
+    mofka_topic_t *topic;
+    OK(mofka_mpi_driver_create(MPI_COMM_WORLD, rank == 1 ? text : "{\"join\":true}", &driver));
+    const char *partitions = "{\"partitions\":2,\"partition_bytes\":65536,\"partition_events\":64}";
+    if (rank == 0)
+        OK(mofka_driver_create_topic(driver, "topic",
+                                     &(mofka_topic_options_t){.options = partitions}));
+    OK(mofka_driver_open_topic(driver, "topic", 20000, &topic));
+    for (size_t i = 0; i < 2; i++) {
+        mofka_metadata_t *info;
+        OK(mofka_topic_partition_info(topic, i, &info));
+        assert_non_null(strstr(mofka_metadata_text(info, NULL), "\"owner\":1"));
+        mofka_metadata_release(info);
+    }
+    mofka_topic_release(topic);
+    OK(mofka_driver_close(driver, 30000));
+    mofka_driver_release(driver);
+    if (size > 2 && rank == size - 1)
+        FAILS(create("{\"join\":true}"), MOFKA_ERR_OPTION, "not the same on all ranks");
+    else if (size > 2)
+        FAILS(create(rank == 0 ? text : "{\"arena_bytes\":4096}"), MOFKA_ERR_OPTION,
+              "rank 1 has others than rank 0");
+}
+
+static void memory_that_is_not_there(void **state) {
+    (void)state;
+    if (strcmp(window, "shm") == 0)
+        FAILS(create("{\"window\":\"shm\",\"arena_bytes\":1099511627776}"), MOFKA_ERR_FULL,
+              "the node's shared memory has");
+    mofka_driver_t *driver;
+    char text[128];
+    snprintf(text, sizeof text, "{\"window\":\"%s\",\"arena_bytes\":65536,\"owners\":[0]}", window);
+    OK(mofka_mpi_driver_create(MPI_COMM_WORLD, text, &driver));
+    if (rank == 0) {
+        mofka_topic_options_t o = {.options = "{\"partition_bytes\":65536,\"partition_events\":8}"};
+        FAILS(mofka_driver_create_topic(driver, "big", &o), MOFKA_ERR_FULL,
+              "\"arena_bytes\" must be at least 81920");
+    }
+    OK(mofka_driver_close(driver, 30000));
+    mofka_driver_release(driver);
+    snprintf(text, sizeof text, "{\"window\":\"%s\",\"arena_bytes\":81920}", window);
+    OK(mofka_mpi_driver_create(MPI_COMM_WORLD, text, &driver)); /* what the message asked for */
+    if (rank == 0) {
+        mofka_topic_options_t o = {.options = "{\"partition_bytes\":65536,\"partition_events\":8}"};
+        OK(mofka_driver_create_topic(driver, "big", &o));
+    }
+    OK(mofka_driver_close(driver, 30000));
+    mofka_driver_release(driver);
+}
+
+static void communicators(void **state) {
+    (void)state;
+    mofka_driver_t *driver, *second;
+    FAILS(mofka_mpi_driver_create(MPI_COMM_NULL, NULL, &driver), MOFKA_ERR_INVALID,
+          "MPI_COMM_NULL");
+    /* Two drivers at once, one of them over half of the ranks. */
+    MPI_Comm half;
+    MPI_Comm_split(MPI_COMM_WORLD, rank % 2, rank, &half);
+    OK(mofka_mpi_driver_create(MPI_COMM_WORLD, NULL, &driver));
+    OK(mofka_mpi_driver_create(half, NULL, &second));
+    MPI_Comm_free(&half); /* the driver has its own */
+    OK(mofka_driver_close(second, 30000));
+    mofka_driver_release(second);
+    OK(mofka_driver_close(driver, 30000));
+    OK(mofka_driver_close(driver, 30000));
+    bool exists;
+    FAILS(mofka_driver_topic_exists(driver, "a", &exists), MOFKA_ERR_CLOSED, "closed");
+    mofka_driver_release(driver);
+    OK(mofka_driver_create("mpi", "{\"arena_bytes\":1048576}", &driver));
+    assert_string_equal(mofka_driver_type(driver), "mpi");
+    OK(mofka_driver_close(driver, 30000));
+    mofka_driver_release(driver);
+}
+
+/* A rank that comes late to close: the others are told, and may call again. */
+static void close_waits_no_longer_than_asked(void **state) {
+    (void)state;
+    mofka_driver_t *driver;
+    char text[64];
+    snprintf(text, sizeof text, "{\"window\":\"%s\"}", window);
+    OK(mofka_mpi_driver_create(MPI_COMM_WORLD, text, &driver));
+    if (rank > 0)
+        FAILS(mofka_driver_close(driver, 50), MOFKA_ERR_TIMEOUT, "not all");
+    MPI_Barrier(MPI_COMM_WORLD);
+    OK(mofka_driver_close(driver, 30000));
+    mofka_driver_release(driver);
+}
+
+int main(int argc, char **argv) {
+    mofka_driver_t *driver;
+    mofka_status_t early = mofka_mpi_driver_create(MPI_COMM_WORLD, NULL, &driver);
+    if (early != MOFKA_ERR_MPI || !strstr(mofka_last_error(), "not initialised"))
+        return 1;
+    mpi_main_start(&argc, &argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(options),
+        cmocka_unit_test(one_rank_is_wrong),
+        cmocka_unit_test(options_of_others),
+        cmocka_unit_test(communicators),
+        cmocka_unit_test(close_waits_no_longer_than_asked),
+        cmocka_unit_test(memory_that_is_not_there),
+    };
+    int failed = mpi_main_end(RUN_MPI_TESTS(tests));
+    if (mofka_mpi_driver_create(MPI_COMM_WORLD, NULL, &driver) != MOFKA_ERR_MPI ||
+        !strstr(mofka_last_error(), "finalised"))
+        return 1;
+    return failed;
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Run a shell snippet of the README, or a program of it, and compare with what the README says it tells:
+# each line of it must be there, "…" standing for anything.
+#   readme_run.sh NAME WINDOW SOURCE BUILD MPIEXEC...
+# BUILD/tests/outside/readme has NAME.sh or the program NAME, NAME.txt, and the README's sources.
+set -euo pipefail
+name=$1 window=$2 source=$3 build=$4
+shift 4
+files=$build/tests/outside/readme work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+cp "$files"/*.c .
+mkdir bin
+command_() { # NAME COMMAND: what the snippet calls NAME
+    printf '#!/bin/sh\nexec %s\n' "$2" >"$1"
+    chmod +x "$1"
+}
+export PATH=$work/bin:$PATH
+snippet=$files/$name.sh
+if [ "$name" = install ]; then # in the source tree; the README's MPI is the one that is tested
+    for entry in "$source"/*; do [ "${entry##*/}" = build ] || ln -s "$entry" .; done
+    cp program.c app.c
+    sed "s,mpicc\.mpich,${1/mpiexec/mpicc},; s,mpiexec\.mpich,$*," "$snippet" >install.sh
+    snippet=install.sh
+    export HOME=$work
+else
+    command_ bin/mpiexec "$* \"\$@\""
+    command_ bin/mofkactl "$build/mpi/mofkactl \"\$@\" --driver.window $window"
+    command_ bin/pkg-config "echo -I$source/include -L$build -lmofka"
+    program=$build/tests/outside/readme_$name
+    [ -x "$program" ] || program=$build/tests/outside/readme_program
+    command_ app "$program $window"
+    export LD_LIBRARY_PATH=$build${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+fi
+code=0
+if [ -e "$snippet" ]; then
+    bash -euo pipefail "$snippet" >out 2>&1 </dev/null || code=$?
+else
+    mpiexec -n 2 ./app >out 2>&1 </dev/null || code=$?
+fi
+failed=
+[ $code = 0 ] || failed=1
+while IFS= read -r line; do
+    pattern=$(sed 's/[][\.*^$]/\\&/g; s/…/.*/g' <<<"$line")
+    grep -q -- "$pattern" out || { echo "not told: $line"; failed=1; }
+done <"$files/$name.txt"
+[ -z "$failed" ] && exit 0
+echo "-- exit code $code, output:"
+head -c 8000 out
+exit 1

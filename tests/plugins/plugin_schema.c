@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The validator "schema": what it says of events and of schemas that are wrong, and what it bears.
+ * What it accepts is the official suite's matter (schema_suite.cpp). */
+#include <pthread.h>
+#include <time.h>
+#include "support/check.h"
+
+static mofka_status_t make(const char *schema, mofka_validator_t **validator) {
+    size_t bytes = strlen(schema) + 64;
+    char *config = malloc(bytes);
+    assert_non_null(config);
+    snprintf(config, bytes, "{\"type\":\"schema\",\"schema\":%s}", schema);
+    mofka_status_t status = mofka_validator_from_metadata(config, validator);
+    free(config);
+    return status;
+}
+
+static mofka_status_t ask_bytes(const char *schema, const char *metadata, size_t bytes) {
+    mofka_validator_t *validator;
+    OK(make(schema, &validator));
+    mofka_status_t status = mofka_validator_validate(validator, metadata, bytes, NULL);
+    mofka_validator_release(validator);
+    return status;
+}
+
+static mofka_status_t ask(const char *schema, const char *metadata) {
+    return ask_bytes(schema, metadata, strlen(metadata));
+}
+
+static void refusals_name_place_and_keyword(void **state) {
+    (void)state;
+    static const struct {
+        const char *schema, *metadata, *message;
+    } cases[] = {
+        {"false", "1", "at '': \"false\" refuses 1"},
+        {"{\"type\":\"string\"}", "12", "at '': \"type\" refuses 12"},
+        {"{\"properties\":{\"a\":{\"items\":{\"maximum\":5}}}}", "{\"a\":[1,9]}",
+         "at '/a/1': \"maximum\" refuses 9"},
+        {"{\"properties\":{\"a/b~\":{\"enum\":[1,2]}}}", "{\"a/b~\":[]}",
+         "at '/a~1b~0': \"enum\" refuses an array of 0"},
+        {"{\"required\":[\"a\",\"b\"]}", "{\"a\":1}", "at '': \"required\" misses \"b\""},
+        {"{\"additionalProperties\":false}", "{\"a\":1}", "at '/a': \"additionalProperties\""},
+        {"{\"properties\":{\"a\":false}}", "{\"a\":{}}", "at '/a': \"properties\""},
+        {"{\"patternProperties\":{\"^x\":{\"minLength\":2}}}", "{\"ax\":\"\",\"xa\":\"\xC3\xA9\"}",
+         "at '/xa': \"minLength\" refuses \"\xC3\xA9\""},
+        {"{\"propertyNames\":{\"maxLength\":1}}", "{\"abc\":1}",
+         "at '': \"propertyNames\" refuses the name \"abc\""},
+        {"{\"anyOf\":[{\"type\":\"null\"},{\"properties\":{\"a\":{\"const\":1}}}]}", "{\"a\":2}",
+         "at '': \"anyOf\" refuses an object of 1"},
+        {"{\"allOf\":[{\"properties\":{\"a\":{\"const\":1}}}]}", "{\"a\":2}",
+         "at '/a': \"const\" refuses 2"},
+        {"{\"not\":{}}", "null", "\"not\" refuses null"},
+        {"{\"oneOf\":[{},{}]}", "true", "\"oneOf\" refuses true"},
+        {"{\"if\":{\"minimum\":5},\"then\":{\"maximum\":6},\"else\":{\"multipleOf\":2}}", "7",
+         "\"maximum\" refuses 7"},
+        {"{\"if\":{\"minimum\":5},\"then\":{\"maximum\":6},\"else\":{\"multipleOf\":2}}", "3",
+         "\"multipleOf\" refuses 3"},
+        {"{\"contains\":{\"const\":1}}", "[2]", "\"contains\" refuses an array of 1"},
+        {"{\"uniqueItems\":true}", "[1,{\"a\":1,\"b\":2},{\"b\":2,\"a\":1.0}]", "\"uniqueItems\""},
+        {"{\"dependencies\":{\"a\":[\"b\"],\"c\":{\"minProperties\":3}}}", "{\"c\":1}",
+         "\"minProperties\""},
+        {"{\"exclusiveMaximum\":3}", "3", "\"exclusiveMaximum\" refuses 3"},
+        {"{\"pattern\":\"^.$\"}", "\"ab\"", "\"pattern\" refuses \"ab\""},
+        {"{\"items\":[{},{\"type\":\"null\"}],\"additionalItems\":{\"type\":\"string\"}}",
+         "[1,null,3]", "at '/2': \"type\" refuses 3"},
+        {"{\"$ref\":\"#/definitions/a\",\"definitions\":{\"a\":{\"type\":\"null\"}}}", "0",
+         "\"type\" refuses 0"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        FAILS(ask(cases[i].schema, cases[i].metadata), MOFKA_ERR_REFUSED, cases[i].message);
+}
+
+static void characters_numbers_and_names_are_counted_right(void **state) {
+    (void)state;
+    OK(ask("{\"maxLength\":2}", "\"\xF0\x9F\x98\x80\\u0000\""));
+    OK(ask("{\"pattern\":\"^.\\\\u00e9$\"}", "\"\xF0\x9F\x98\x80\xC3\xA9\""));
+    OK(ask("{\"type\":\"integer\"}", "1e300"));
+    OK(ask("{\"type\":\"integer\",\"multipleOf\":2}", "18446744073709551614"));
+    OK(ask("{\"type\":\"integer\",\"minimum\":0}", "9223372036854775808"));
+    OK(ask("{\"multipleOf\":0.01}", "19.99"));
+    OK(ask("{\"enum\":[1.0]}", "1"));
+    OK(ask("{\"format\":\"date\",\"contentEncoding\":\"base64\"}", "\"%\""));
+    FAILS(ask("{\"required\":[\"a\"]}", "{\"a\\u0000\":1}"), MOFKA_ERR_REFUSED, "misses");
+    FAILS(ask("{\"multipleOf\":5}", "1.5"), MOFKA_ERR_REFUSED, "\"multipleOf\" refuses 1.5");
+    FAILS(ask("{\"multipleOf\":1}", "0.5"), MOFKA_ERR_REFUSED, "\"multipleOf\" refuses 0.5");
+    OK(ask("{\"multipleOf\":5}", "\"7\""));
+}
+
+static void metadata_that_is_no_json(void **state) {
+    (void)state;
+    char deep[2 * MOFKA_JSON_DEPTH_MAX + 4] = "";
+    FAILS(ask("true", ""), MOFKA_ERR_JSON, "byte 0 of 0");
+    FAILS(ask("true", "{\"a\":}"), MOFKA_ERR_JSON, "byte 5 of 6");
+    FAILS(ask("true", "\"\xFF\""), MOFKA_ERR_JSON, "encoding");
+    FAILS(ask_bytes("true", "{}\0junk", 7), MOFKA_ERR_JSON, "zero byte");
+    FAILS(ask("true", "1e400"), MOFKA_ERR_JSON, "too big");
+    FAILS(ask("true", "[{\"b\":{\"a/\":1,\"a/\":1}}]"), MOFKA_ERR_JSON,
+          "at '/0/b' has the name \"a/\" twice");
+    memset(deep, '[', MOFKA_JSON_DEPTH_MAX);
+    memset(deep + MOFKA_JSON_DEPTH_MAX, ']', MOFKA_JSON_DEPTH_MAX);
+    OK(ask("true", deep));
+    memset(deep, '[', MOFKA_JSON_DEPTH_MAX + 1);
+    memset(deep + MOFKA_JSON_DEPTH_MAX + 1, ']', MOFKA_JSON_DEPTH_MAX + 1);
+    FAILS(ask("true", deep), MOFKA_ERR_JSON, "nested deeper than 256");
+}
+
+static void schemas_that_are_wrong(void **state) {
+    (void)state;
+    static const struct {
+        const char *schema, *message;
+    } cases[] = {
+        {"1", "at '': \"type\" refuses 1"},
+        {"{\"type\":\"strin\"}", "at '/type': \"enum\" refuses \"strin\""},
+        {"{\"items\":{\"properties\":{\"a\":{\"minLength\":-1}}}}",
+         "at '/items/properties/a/minLength': \"minimum\" refuses -1"},
+        {"{\"allOf\":[]}", "at '/allOf': \"minItems\""},
+        {"{\"required\":[\"a\",\"a\"]}", "at '/required': \"uniqueItems\""},
+        {"{\"items\":{\"pattern\":\"a(\"}}", "#/items/pattern: missing closing parenthesis"},
+        {"{\"patternProperties\":{\"[\":{}}}", "#/patternProperties: missing terminating ]"},
+        {"{\"items\":{\"$ref\":\"#/definitions/x\"}}",
+         "#/items: \"$ref\": \"#/definitions/x\" is nowhere"},
+        {"{\"not\":{\"$ref\":\"http://example.org/x.json\"}}", "which is not here"},
+        {"{\"$ref\":\"#\"}", "leads back to itself"},
+        {"{\"$ref\":\"#/definitions/a\",\"definitions\":{\"a\":{\"$ref\":\"#/definitions/"
+         "b\"},\"b\":{"
+         "\"$ref\":\"#/definitions/a\"}}}",
+         "leads back to itself"},
+        {"{\"not\":{\"$ref\":\"#/x\"},\"x\":{\"minimum\":\"1\"}}", "at '/minimum': \"type\""},
+        {"{\"$schema\":\"http://json-schema.org/draft-04/schema#\"}", "draft-04"},
+        {"{\"properties\":{\"a\":{},\"a\":{}}}", "has the name \"a\" twice"},
+    };
+    mofka_validator_t *validator;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        FAILS(make(cases[i].schema, &validator), MOFKA_ERR_OPTION, cases[i].message);
+    FAILS(mofka_validator_from_metadata("{\"type\":\"schema\"}", &validator), MOFKA_ERR_OPTION,
+          "\"schema\" is missing");
+    FAILS(
+        mofka_validator_from_metadata("{\"type\":\"schema\",\"schema\":true,\"x\":1}", &validator),
+        MOFKA_ERR_OPTION, "\"x\"");
+    FAILS(mofka_validator_from_metadata("{\"type\":\"schema\",\"schema\":true,\"documents\":1}",
+                                        &validator),
+          MOFKA_ERR_OPTION, "\"documents\"");
+}
+
+static void references_find_their_documents(void **state) {
+    (void)state;
+    mofka_validator_t *validator;
+    OK(mofka_validator_from_metadata(
+        "{\"type\":\"schema\",\"schema\":{\"$id\":\"http://a.org/b/c.json\",\"items\":{\"$ref\":"
+        "\"../d.json#/definitions/n\"}},\"documents\":{\"http://a.org/"
+        "d.json\":{\"definitions\":{\"n\":"
+        "{\"$ref\":\"#/definitions/m\"},\"m\":{\"type\":\"number\"}}}}}",
+        &validator));
+    OK(mofka_validator_validate(validator, "[1,2]", 5, NULL));
+    FAILS(mofka_validator_validate(validator, "[1,\"\"]", 6, NULL), MOFKA_ERR_REFUSED, "at '/1'");
+    mofka_validator_release(validator);
+    OK(ask("{\"$ref\":\"http://json-schema.org/draft-07/schema#\"}", "{\"type\":\"array\"}"));
+    FAILS(ask("{\"$ref\":\"http://json-schema.org/draft-07/schema#\"}", "{\"type\":1}"),
+          MOFKA_ERR_REFUSED, "at '/type'");
+}
+
+/* ---- without bound -------------------------------------------------------------------------- */
+
+static void circles_and_patterns_come_to_an_end(void **state) {
+    (void)state;
+    FAILS(ask("{\"allOf\":[{\"$ref\":\"#\"}]}", "1"), MOFKA_ERR_REFUSED, "goes round in a circle");
+    FAILS(ask("{\"not\":{\"allOf\":[{\"$ref\":\"#\"}]}}", "1"), MOFKA_ERR_REFUSED, "circle");
+    FAILS(
+        ask("{\"pattern\":\"^(a|a|aa)+$\"}", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\""),
+        MOFKA_ERR_REFUSED, "takes too long");
+    size_t bytes = 10 << 20;
+    char *text = malloc(bytes + 3);
+    assert_non_null(text);
+    memset(text, 'a', bytes + 2);
+    text[0] = text[bytes + 1] = '"';
+    text[bytes + 2] = '\0';
+    OK(ask("{\"pattern\":\"^a*$\",\"minLength\":10485760,\"maxLength\":10485760}", text));
+    free(text);
+}
+
+/* Each of a chain of subschemas refers to the next: valijson recurses as deep as it is long, which
+ * the main thread's stack would not bear. */
+static void long_chains_of_references(void **state) {
+    (void)state;
+    enum { LINKS = 8000 };
+    char *schema = malloc((size_t)LINKS * 80 + 100);
+    assert_non_null(schema);
+    size_t used = (size_t)sprintf(schema, "{\"items\":{\"$ref\":\"#0\"},\"definitions\":{");
+    for (int i = 0; i < LINKS; i++)
+        used += (size_t)sprintf(
+            schema + used, "\"%d\":{\"$id\":\"#%d\",\"items\":{\"$ref\":\"#%d\"}},", i, i, i + 1);
+    sprintf(schema + used, "\"end\":{\"$id\":\"#%d\",\"type\":\"null\"}}}", LINKS);
+    OK(ask(schema, "[[[[1]]]]"));
+    free(schema);
+}
+
+static void many_members_and_items_take_no_ages(void **state) {
+    (void)state;
+    enum { COUNT = 50000 };
+    char *text = malloc((size_t)COUNT * 20 + 10);
+    assert_non_null(text);
+    struct timespec begin, end;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    size_t used = 1;
+    text[0] = '{';
+    for (int i = 0; i < COUNT; i++)
+        used += (size_t)sprintf(text + used, "\"k%d\":%d,", i, i);
+    text[used - 1] = '}';
+    text[used] = '\0';
+    OK(ask("{\"properties\":{\"k5\":true,\"k49999\":{\"const\":49999}},\"minProperties\":50000}",
+           text));
+    used = 1;
+    text[0] = '[';
+    for (int i = 0; i < COUNT; i++)
+        used += (size_t)sprintf(text + used, "[%d],", i);
+    text[used - 1] = ']';
+    text[used] = '\0';
+    OK(ask("{\"uniqueItems\":true}", text));
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    assert_true(end.tv_sec - begin.tv_sec < 20); /* each with each would take minutes */
+    free(text);
+}
+
+static void *work(void *validator) {
+    for (int i = 0; i < 500; i++) {
+        OK(mofka_validator_validate(validator, "{\"a\":\"xyz\"}", 11, NULL));
+        FAILS(mofka_validator_validate(validator, "{\"a\":\"abc\"}", 11, NULL), MOFKA_ERR_REFUSED,
+              "at '/a': \"pattern\"");
+    }
+    return NULL;
+}
+
+static void threads_share_a_validator(void **state) {
+    (void)state;
+    mofka_validator_t *validator;
+    pthread_t threads[4];
+    OK(make("{\"properties\":{\"a\":{\"pattern\":\"^x\"}}}", &validator));
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, work, validator), 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    mofka_validator_release(validator);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refusals_name_place_and_keyword),
+        cmocka_unit_test(characters_numbers_and_names_are_counted_right),
+        cmocka_unit_test(metadata_that_is_no_json),
+        cmocka_unit_test(schemas_that_are_wrong),
+        cmocka_unit_test(references_find_their_documents),
+        cmocka_unit_test(circles_and_patterns_come_to_an_end),
+        cmocka_unit_test(long_chains_of_references),
+        cmocka_unit_test(many_members_and_items_take_no_ages),
+        cmocka_unit_test(threads_share_a_validator),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the suites of serializers share: archives in memory, ways there and back, random JSON. */
+#ifndef MOFKA_TESTS_SERIALIZERS_H
+#define MOFKA_TESTS_SERIALIZERS_H
+
+#include "support/check.h"
+
+typedef struct buffer {
+    char *bytes;
+    size_t used, room, at;
+} buffer_t;
+
+mofka_status_t buffer_write(void *context, const void *bytes, size_t size);
+mofka_status_t to_bytes(mofka_serializer_t *serializer, const char *text, size_t bytes,
+                        buffer_t *out);
+mofka_status_t from_bytes(mofka_serializer_t *serializer, const void *bytes, size_t size,
+                          mofka_metadata_t **metadata);
+
+/* `text` comes back as `expected` (of `expected_bytes`); gives how many bytes it took. */
+size_t comes_back(mofka_serializer_t *serializer, const char *text, size_t bytes,
+                  const char *expected, size_t expected_bytes);
+/* The same text comes back. */
+size_t keeps(mofka_serializer_t *serializer, const char *text);
+
+/* CBOR is the first, SCHEMA the second. Of the others, those of type zstd keep every byte. */
+enum { CBOR, BY_SCHEMA, BY_INTEGER, BY_ITEMS, BY_NOTHING, ZSTD, ZSTD_DICTIONARY, CONFIGS };
+extern const char *const configs[CONFIGS];
+void make(const char *config, mofka_serializer_t **serializer);
+bool keeps_bytes(const char *config);
+
+/* The same random value twice: with space and escapes, and as it should come back. */
+typedef struct pair {
+    buffer_t rich, plain;
+    uint64_t seed;
+} pair_t;
+void make_value(pair_t *pair, int depth);
+void free_pair(pair_t *pair);
+
+#endif

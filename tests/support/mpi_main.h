@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What every MPI suite begins and ends with. */
+#ifndef MOFKA_TESTS_MPI_MAIN_H
+#define MOFKA_TESTS_MPI_MAIN_H
+
+#include <mofka/mpi.h>
+#include "support/check.h"
+
+static const char *window; /* the program's argument: shm, rma */
+static int rank, size;
+
+static inline void mpi_main_start(int *argc, char ***argv) {
+    int level;
+    MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &level);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    window = *argc > 1 ? (*argv)[1] : "auto";
+}
+
+#ifdef __SANITIZE_ADDRESS__
+/* Keep every library loaded to the end: leaks are told apart by the names of their libraries
+ * (leaks_of_mpi.supp), and both MPIs unload some. */
+__attribute__((visibility("default"))) int dlclose(void *handle);
+int dlclose(void *handle) {
+    (void)handle;
+    return 0;
+}
+#endif
+
+/* Any rank's failure fails the program. */
+static inline int mpi_main_end(int failed) {
+    int worst;
+    if (failed)
+        MPI_Abort(MPI_COMM_WORLD, 1); /* the others may wait for this rank */
+    MPI_Allreduce(&failed, &worst, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
+    MPI_Finalize();
+    return worst ? 1 : 0;
+}
+
+/* Rank 0 reports; of the others, only failures. */
+#define RUN_MPI_TESTS(tests)                                                                       \
+    (rank == 0 ? (void)0 : cmocka_set_message_output(CM_OUTPUT_SUBUNIT),                           \
+     cmocka_run_group_tests(tests, NULL, NULL))
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The backend that answers by script: its tables, and what each case begins and ends with. */
+#include "support/scripted_backend.h"
+
+#include <time.h>
+
+script_t script;
+sem_t gate;
+
+void sleep_ms(int ms) {
+    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+}
+
+static void wait_at_the_gate(void) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 5;
+    sem_timedwait(&gate, &until);
+}
+
+static mofka_status_t limits(void *self, size_t partition, mofka_batch_limits_t *limits) {
+    (void)self, (void)partition;
+    *limits = (mofka_batch_limits_t){
+        .events_max = script.eventless ? 0 : 4, .bytes_max = 4096, .event_bytes_max = 1024};
+    return MOFKA_OK;
+}
+
+static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
+                             uint64_t *first_id) {
+    (void)self;
+    mofka_status_t status = script.answers[script.next];
+    int delay_ms = script.delay_ms[script.next];
+    script.next += script.next < 7;
+    script.calls++;
+    script.timeout_ms[partition] = timeout_ms;
+    void (*call)(void) = script.on_append;
+    script.on_append = NULL;
+    if (call)
+        call();
+    if (script.gated)
+        wait_at_the_gate();
+    sleep_ms(delay_ms);
+    if (script.waits && status == MOFKA_ERR_TIMEOUT) {
+        script.waited_ms += timeout_ms;
+        sleep_ms((int)timeout_ms);
+    }
+    if (script.reserves)
+        batch->reserved = true;
+    if (status)
+        return mofka_fail(status, "as the script says");
+    *first_id = script.appended;
+    script.appended += batch->event_count;
+    script.appended_to[partition] += batch->event_count;
+    return MOFKA_OK;
+}
+
+static mofka_status_t close_producer(void *self, int flushed) {
+    (void)self;
+    script.flushed = flushed;
+    if (script.on_close)
+        script.on_close();
+    mofka_status_t status = script.close_answers[script.closed++ != 0];
+    return status ? mofka_fail(status, "not the last one") : MOFKA_OK;
+}
+
+static void destroy_producer(void *self) {
+    (void)self;
+    script.destroyed++;
+}
+
+static void nothing(void *self) {
+    (void)self;
+}
+
+static const mofka_producer_ops_t producer_ops = {.size = sizeof producer_ops,
+                                                  .limits = limits,
+                                                  .append = append,
+                                                  .close = close_producer,
+                                                  .destroy = destroy_producer};
+
+static mofka_status_t partition_info(void *self, size_t index, mofka_metadata_t **info) {
+    (void)self, (void)index;
+    return mofka_metadata_create("{}", 2, info);
+}
+
+static mofka_status_t mark_complete(void *self, int64_t timeout_ms) {
+    (void)self, (void)timeout_ms;
+    return MOFKA_OK;
+}
+
+static mofka_status_t make_producer(void *self, const char *name, const char *options,
+                                    const mofka_producer_ops_t **ops, void **producer) {
+    (void)name, (void)options;
+    *ops = &producer_ops;
+    *producer = self;
+    return MOFKA_OK;
+}
+
+static mofka_status_t make_consumer(void *self, const mofka_consumer_config_t *config,
+                                    const mofka_consumer_ops_t **ops, void **consumer) {
+    static const mofka_consumer_ops_t empty = {.size = 8};
+    (void)self, (void)config;
+    *ops = &empty;
+    *consumer = NULL;
+    return MOFKA_OK;
+}
+
+static const mofka_topic_ops_t topic_ops = {.size = sizeof topic_ops,
+                                            .partition_info = partition_info,
+                                            .mark_complete = mark_complete,
+                                            .make_producer = make_producer,
+                                            .make_consumer = make_consumer,
+                                            .destroy = nothing};
+
+static mofka_status_t create_topic(void *self, const mofka_topic_config_t *config) {
+    (void)self, (void)config;
+    return MOFKA_OK;
+}
+
+static mofka_status_t open_topic(void *self, const char *name, mofka_topic_made_t *made) {
+    static const char *const plain = "{\"type\":\"default\"}";
+    (void)name;
+    *made =
+        (mofka_topic_made_t){.ops = &topic_ops,
+                             .self = self,
+                             .partition_count = PARTITIONS,
+                             .validator = strdup(plain),
+                             .selector = strdup(script.selector ? script.selector : plain),
+                             .serializer = strdup(script.serializer ? script.serializer : plain)};
+    return MOFKA_OK;
+}
+
+static mofka_status_t topic_exists(void *self, const char *name, bool *exists) {
+    (void)self, (void)name;
+    *exists = true;
+    return MOFKA_OK;
+}
+
+static mofka_status_t list_topics(void *self, mofka_topic_visit_fn visit, void *context) {
+    (void)self, (void)visit, (void)context;
+    return MOFKA_OK;
+}
+
+static mofka_status_t close_driver(void *self, int64_t timeout_ms) {
+    (void)self, (void)timeout_ms;
+    return MOFKA_OK;
+}
+
+const mofka_driver_ops_t driver_ops = {.size = sizeof driver_ops,
+                                       .create_topic = create_topic,
+                                       .open_topic = open_topic,
+                                       .topic_exists = topic_exists,
+                                       .list_topics = list_topics,
+                                       .close = close_driver,
+                                       .destroy = nothing};
+
+mofka_driver_t *driver;
+mofka_topic_t *topic;
+
+int setup(void **state) {
+    (void)state;
+    memset(&script, 0, sizeof script);
+    return mofka_driver_wrap("scripted", &driver_ops, NULL, &driver) ||
+           mofka_driver_open_topic(driver, "topic", 0, &topic);
+}
+
+int teardown(void **state) {
+    (void)state;
+    mofka_topic_release(topic);
+    int failed = mofka_driver_close(driver, 0) != MOFKA_OK;
+    mofka_driver_release(driver);
+    return failed;
+}
+
+mofka_producer_t *producer_of(size_t max_batches) {
+    mofka_producer_t *producer;
+    OK(mofka_producer_create(topic,
+                             &(mofka_producer_options_t){.max_batches = max_batches,
+                                                         .push_timeout_ms = 20,
+                                                         .linger_ms = 100000},
+                             &producer));
+    return producer;
+}
+
+mofka_future_t *push(mofka_producer_t *producer) {
+    mofka_future_t *future;
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, &future));
+    return future;
+}
+
+void end_producer(mofka_producer_t *producer) {
+    OK(mofka_producer_close(producer, 1000));
+    assert_int_equal(script.closed, 1);
+    assert_int_equal(script.destroyed, 1);
+    mofka_producer_release(producer);
+}

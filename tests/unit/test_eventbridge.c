@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Event patterns: the cases of eventbridge_cases.json, and input that means harm. */
+#include <time.h>
+#include "support/check.h"
+#include "json/text.h"
+
+/* ---- helpers ---------------------------------------------------------------------------------- */
+
+static mofka_status_t make(const char *pattern, mofka_validator_t **validator) {
+    size_t bytes = strlen(pattern) + 64;
+    char *json = malloc(bytes);
+    assert_non_null(json);
+    snprintf(json, bytes, "{\"type\":\"eventbridge\",\"pattern\":%s}", pattern);
+    mofka_status_t status = mofka_validator_from_metadata(json, validator);
+    free(json);
+    return status;
+}
+
+static mofka_status_t ask(const mofka_validator_t *validator, const char *event) {
+    return mofka_validator_validate(validator, event, strlen(event), NULL);
+}
+
+static mofka_validator_t *made(const char *pattern) {
+    mofka_validator_t *validator;
+    OK(make(pattern, &validator));
+    return validator;
+}
+
+static double seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* `count` times `text`, between `head` and `tail`. */
+static char *repeated(const char *head, const char *text, size_t count, const char *tail) {
+    size_t length = strlen(text), used = strlen(head);
+    char *all = malloc(used + length * count + strlen(tail) + 1);
+    assert_non_null(all);
+    memcpy(all, head, used);
+    for (size_t i = 0; i < count; i++, used += length)
+        memcpy(all + used, text, length);
+    strcpy(all + used, tail);
+    return all;
+}
+
+/* ---- the cases -------------------------------------------------------------------------------- */
+
+static char *read_file(const char *path, size_t *bytes) {
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    fseek(file, 0, SEEK_END);
+    *bytes = (size_t)ftell(file);
+    rewind(file);
+    char *text = malloc(*bytes + 1);
+    assert_non_null(text);
+    assert_int_equal(fread(text, 1, *bytes, file), *bytes);
+    fclose(file);
+    text[*bytes] = '\0';
+    return text;
+}
+
+/* A case's member as it is written (of strings: what they say); NULL: there is none. */
+static char *member(const char *object, const char *limit, const char *key) {
+    mfi_scratch_t scratch = {0};
+    const char *value;
+    OK(mfi_json_member(object, limit, key, strlen(key), &scratch, &value));
+    char *copy = NULL;
+    if (value) {
+        size_t bytes = (size_t)(mfi_json_end(value, limit) - value);
+        const char *text = *value == '"' && strcmp(key, "pattern") && strcmp(key, "event")
+                               ? mfi_json_string(value, limit, &scratch, &bytes)
+                               : value;
+        copy = strndup(text, bytes);
+    }
+    free(scratch.bytes);
+    return copy;
+}
+
+/* The message has the path, and the path ends there. */
+static bool names(const char *message, const char *path) {
+    const char *found = strstr(message, path);
+    return found && found[strlen(path)] == ':';
+}
+
+static bool compiles_not(const char *pattern, const char *path) {
+    mofka_validator_t *validator;
+    mofka_status_t status = make(pattern, &validator);
+    if (status == MOFKA_OK)
+        mofka_validator_release(validator);
+    return status == MOFKA_ERR_OPTION && strstr(mofka_last_error(), "pattern at ") &&
+           names(mofka_last_error(), path);
+}
+
+static bool decides(const char *pattern, const char *event, bool matches, const char *path) {
+    mofka_validator_t *validator;
+    if (make(pattern, &validator) != MOFKA_OK)
+        return false;
+    mofka_status_t status = ask(validator, event);
+    mofka_validator_release(validator);
+    return matches ? status == MOFKA_OK
+                   : status == MOFKA_ERR_REFUSED && names(mofka_last_error(), path);
+}
+
+static bool holds(const char *one, const char *limit) {
+    char *about = member(one, limit, "about"), *pattern = member(one, limit, "pattern");
+    char *event = member(one, limit, "event"), *error = member(one, limit, "error");
+    char *matches = member(one, limit, "matches"), *path = member(one, limit, "path");
+    mofka_fail(MOFKA_OK, "no message");
+    bool right = error ? compiles_not(pattern, error)
+                       : decides(pattern, event, matches[0] == 't', path ? path : "");
+    if (!right)
+        printf("WRONG: %s\n  pattern %s\n  event   %s\n  expected %s\n  got      %s\n", about,
+               pattern, event ? event : "-",
+               error  ? error
+               : path ? path
+                      : "a match",
+               mofka_last_error());
+    char *const all[] = {about, pattern, event, error, matches, path};
+    for (int i = 0; i < 6; i++)
+        free(all[i]);
+    return right;
+}
+
+static void the_public_description_holds(void **state) {
+    (void)state;
+    size_t bytes, count = 0, wrong = 0;
+    char *text = read_file(EVENTBRIDGE_CASES, &bytes);
+    OK(mfi_json_check("eventbridge_cases.json", text, bytes));
+    mfi_json_walk_t walk = mfi_json_walk(mfi_json_begin(text), text + bytes);
+    for (; mfi_json_next(&walk); count++)
+        wrong += !holds(walk.value, text + bytes);
+    printf("eventbridge: %zu of %zu cases right\n", count - wrong, count);
+    free(text);
+    assert_int_equal(wrong, 0);
+    assert_true(count >= 150);
+}
+
+/* ---- configurations --------------------------------------------------------------------------- */
+
+static void configurations_are_checked(void **state) {
+    (void)state;
+    mofka_validator_t *v;
+    FAILS(mofka_validator_from_metadata("{\"type\":\"eventbridge\"}", &v), MOFKA_ERR_OPTION,
+          "\"pattern\" is missing");
+    FAILS(mofka_validator_from_metadata(
+              "{\"type\":\"eventbridge\",\"pattern\":{\"a\":[1]},\"json\":true}", &v),
+          MOFKA_ERR_OPTION, "unknown option \"json\"");
+    FAILS(mofka_validator_from_metadata(
+              "{\"type\":\"eventbridge\",\"pattern\":{\"a\":[1]},\"pattern\":{\"a\":[2]}}", &v),
+          MOFKA_ERR_OPTION, "twice");
+    FAILS(make("7", &v), MOFKA_ERR_OPTION, "pattern at $: must be an object, not 7");
+    FAILS(make("{\"a\":{\"b\":\"x\"}}", &v), MOFKA_ERR_OPTION,
+          "pattern at $.a.b: must be an array of values or an object of fields, not \"x\"");
+    FAILS(make("{\"a\":[{\"exists\":1}]}", &v), MOFKA_ERR_OPTION,
+          "pattern at $.a[0].exists: must be true or false, not 1");
+    FAILS(make("{\"a\":[{\"prefix\":null}]}", &v), MOFKA_ERR_OPTION,
+          "pattern at $.a[0].prefix: a string is needed, not null");
+    /* The text stays as it was given: another rank makes the same validator of it. */
+    const char *const text =
+        "{ \"type\":\"eventbridge\", \"pattern\":{\"a\":[12345678901234567890]}}";
+    OK(mofka_validator_from_metadata(text, &v));
+    assert_string_equal(mofka_metadata_text(mofka_validator_metadata(v), NULL), text);
+    OK(ask(v, "{\"a\":12345678901234567890}"));
+    FAILS(ask(v, "{\"a\":12345678901234567891}"), MOFKA_ERR_REFUSED, "$.a: 12345678901234567891");
+    mofka_validator_release(v);
+}
+
+static void refusals_say_what_was_found(void **state) {
+    (void)state;
+    mofka_validator_t *v = made("{\"d\":{\"s\":[\"on\"]}}");
+    FAILS(ask(v, "{\"d\":{\"s\":\"off\"}}"), MOFKA_ERR_REFUSED, "at $.d.s: \"off\"");
+    FAILS(ask(v, "{\"d\":{}}"), MOFKA_ERR_REFUSED, "at $.d.s: no value there");
+    mofka_validator_release(v);
+    v = made("{\"e\":{\"a\":[1],\"b\":[2]}}");
+    FAILS(ask(v, "{\"e\":[{\"a\":1,\"b\":3},{\"a\":3,\"b\":2}]}"), MOFKA_ERR_REFUSED, "at $.e.b: ");
+    mofka_validator_release(v);
+}
+
+/* ---- harm ------------------------------------------------------------------------------------- */
+
+static void events_must_be_json(void **state) {
+    (void)state;
+    mofka_validator_t *v = made("{\"a\":[{\"exists\":true}]}");
+    const char *const bad[] = {"",
+                               "{",
+                               "{\"a\":1}x",
+                               "{\"a\":1,}",
+                               "{\"a\" 1}",
+                               "{a:1}",
+                               "{\"a\":01}",
+                               "{\"a\":1.}",
+                               "{\"a\":+1}",
+                               "{\"a\":.5}",
+                               "{\"a\":1e}",
+                               "{\"a\":NaN}",
+                               "{\"a\":tru}",
+                               "{\"a\":[1,2}",
+                               "{\"a\":\"x}",
+                               "{\"a\":\"\t\"}",
+                               "{\"a\":\"\\x\"}",
+                               "{\"a\":\"\\u12g4\"}",
+                               "{\"a\":\"\\ud800\"}",
+                               "{\"a\":\"\\ud800\\u0041\"}",
+                               "{\"a\":\"\\udc00\"}",
+                               "{\"a\":\"\xff\"}",
+                               "{\"a\":\"\xc0\xaf\"}",
+                               "{\"a\":\"\xed\xa0\x80\"}",
+                               "{\"a\":\"\xf4\x90\x80\x80\"}",
+                               "{\"a\":\"\xe2\x82\"}",
+                               "{\"\x80\":1}"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        FAILS(ask(v, bad[i]), MOFKA_ERR_JSON, "the event is not JSON");
+    FAILS(mofka_validator_validate(v, "{\"a\":\"\0\"}", 9, NULL), MOFKA_ERR_JSON, "control");
+    OK(ask(v, " {\"a\" : \"\xe2\x82\xac \xf0\x9f\x98\x80 \\ud83d\\ude00\" } \n"));
+    mofka_validator_release(v);
+}
+
+/* As many keys as a pattern's text can hold: each is compared with few others. */
+static void patterns_of_many_keys_are_refused(void **state) {
+    (void)state;
+    enum { COUNT = 100000, MEMBER = 10 };
+    const char *const digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    char *pattern = malloc(COUNT * MEMBER + 2);
+    assert_non_null(pattern);
+    for (size_t i = 0; i < COUNT; i++) {
+        memcpy(pattern + 1 + i * MEMBER, "\"...\":[1],", MEMBER);
+        for (size_t digit = 0, rest = i; digit < 3; digit++, rest /= 62)
+            pattern[i * MEMBER + 2 + digit] = digits[rest % 62];
+    }
+    pattern[0] = '{';
+    strcpy(pattern + COUNT * MEMBER, "}");
+    mofka_validator_t *v;
+    FAILS(make(pattern, &v), MOFKA_ERR_TOO_LARGE, "more than 512 fields");
+    memcpy(pattern + 1 + (COUNT - 1) * MEMBER, pattern + 1, MEMBER - 1);
+    FAILS(make(pattern, &v), MOFKA_ERR_OPTION, "pattern at $.000: the key is given twice");
+    free(pattern);
+}
+
+static void keys_given_twice_are_refused(void **state) {
+    (void)state;
+    mofka_validator_t *v = made("{\"a\":{\"b\":[1]}}");
+    FAILS(ask(v, "{\"a\":{\"b\":1,\"b\":2}}"), MOFKA_ERR_REFUSED, "the key 'b' twice");
+    FAILS(ask(v, "{\"a\":{\"b\":1},\"\\u0061\":{\"b\":1}}"), MOFKA_ERR_REFUSED,
+          "the key 'a' twice");
+    OK(ask(v, "{\"a\":{\"b\":1,\"x\":1,\"x\":2}}")); /* nobody asks for it */
+    mofka_validator_release(v);
+}
+
+/* `text` is judged within a bounded time: either way, with a status that was expected. */
+static void judged_soon(const mofka_validator_t *v, char *text, mofka_status_t expected) {
+    double from = seconds();
+    mofka_status_t status = ask(v, text);
+    double took = seconds() - from;
+    free(text);
+    if (status != expected)
+        fail_msg("%s: %s", mofka_status_name(status), mofka_last_error());
+    if (took > 20) /* with sanitizers, on a busy machine; without, 1 s */
+        fail_msg("took %.1f s", took);
+}
+
+static void deep_nesting_is_bounded(void **state) {
+    (void)state;
+    mofka_validator_t *v = made("{\"a\":[1],\"a.a\":[{\"exists\":false}]}");
+    judged_soon(v, repeated("{\"a\":", "[", 1000000, ""), MOFKA_ERR_JSON);
+    judged_soon(v, repeated("", "{\"a\":", 1000000, ""), MOFKA_ERR_JSON);
+    char *head = repeated("{\"a\":", "[", 999, "1"), *text = repeated(head, "]", 999, "}");
+    free(head);
+    judged_soon(v, text, MOFKA_OK);
+    mofka_validator_release(v);
+    char *pattern = repeated("", "{\"a\":", 2000, "[1]");
+    char *whole = repeated(pattern, "}", 2000, "");
+    FAILS(make(whole, &v), MOFKA_ERR_JSON, "");
+    free(pattern);
+    free(whole);
+}
+
+static void large_input_is_bounded(void **state) {
+    (void)state;
+    mofka_validator_t *v = made("{\"a\":[{\"wildcard\":\"*a*a*a*a*a*a*a*a*b\"}],\"b\":[1]}");
+    judged_soon(v, repeated("{\"", "k", 10000000, "\":1,\"a\":\"aaaaaaaab\",\"b\":1}"), MOFKA_OK);
+    judged_soon(v, repeated("{\"b\":1,\"a\":\"", "a", 10000000, "\"}"), MOFKA_ERR_REFUSED);
+    judged_soon(v, repeated("{\"b\":1,\"a\":\"", "\\u0061", 2000000, "b\"}"), MOFKA_OK);
+    judged_soon(v, repeated("{\"a\":\"aaaaaaaab\",\"b\":", "9", 10000000, "}"), MOFKA_ERR_REFUSED);
+    judged_soon(v, repeated("{\"a\":[", "{},", 3000000, "\"aaaaaaaab\"],\"b\":2}"),
+                MOFKA_ERR_REFUSED);
+    mofka_validator_release(v);
+}
+
+/* Each of the fields is met by many elements, none of them by all: nothing is tried over again. */
+static void arrays_do_not_multiply(void **state) {
+    (void)state;
+    mofka_validator_t *v = made("{\"l\":{\"a\":[1],\"b\":[1],\"c\":[1],\"d\":[1]}}");
+    judged_soon(v,
+                repeated("{\"l\":[", "{\"a\":1,\"b\":1,\"c\":1},{\"b\":1,\"c\":1,\"d\":1},", 100000,
+                         "{}]}"),
+                MOFKA_ERR_REFUSED);
+    mofka_validator_release(v);
+}
+
+static void choices_do_not_multiply(void **state) {
+    (void)state;
+    mofka_validator_t *v;
+    char *deep = repeated("{\"x\":{", "\"$or\":[{\"a\":[1]},{\"b\":[1],\"y\":{", 10,
+                          "\"$or\":[{\"a\":[1]},{\"b\":[1]}]"); /* 12 combinations: branches add */
+    char *pattern = repeated(deep, "}}]", 10, "}}");
+    OK(make(pattern, &v));
+    mofka_validator_release(v);
+    free(deep);
+    free(pattern);
+    char *wide = strdup("{\"z\":[1]");
+    for (int i = 0; i < 64; i++) { /* 2^64 of them: objects beside each other multiply */
+        char one[96];
+        snprintf(one, sizeof one, ",\"k%d\":{\"$or\":[{\"a\":[1]},{\"b\":[1]}]}", i);
+        char *more = repeated(wide, one, 1, "");
+        free(wide);
+        wide = more;
+    }
+    pattern = repeated(wide, "}", 1, "");
+    FAILS(make(pattern, &v), MOFKA_ERR_TOO_LARGE, "pattern at $.k9.$or: more than 1000");
+    free(wide);
+    free(pattern);
+}
+
+/* A pattern and an event that are each within their limits, and together are too much. */
+static void work_is_bounded(void **state) {
+    (void)state;
+    char *values = repeated("{\"l\":{\"$or\":[{\"a\":[", "1,", 100000, "2]},{\"b\":[1]}]}}");
+    mofka_validator_t *v = made(values);
+    free(values);
+    judged_soon(v, repeated("{\"l\":[", "{\"a\":3},", 100000, "{}]}"), MOFKA_ERR_TOO_LARGE);
+    assert_non_null(strstr(mofka_last_error(), "steps"));
+    mofka_validator_release(v);
+}
+
+static void large_patterns_are_refused(void **state) {
+    (void)state;
+    mofka_validator_t *v;
+    char *fields = strdup("{\"f\":[1]"), *pattern;
+    for (int i = 0; i < 600; i++) {
+        char one[32];
+        snprintf(one, sizeof one, ",\"f%d\":[1]", i);
+        char *more = repeated(fields, one, 1, "");
+        free(fields);
+        fields = more;
+    }
+    pattern = repeated(fields, "}", 1, "");
+    FAILS(make(pattern, &v), MOFKA_ERR_TOO_LARGE, "more than 512 fields");
+    free(fields);
+    free(pattern);
+    pattern = repeated("{\"a", ".a", 2000, "\":[1]}");
+    FAILS(make(pattern, &v), MOFKA_ERR_TOO_LARGE, "more than 1024 steps");
+    free(pattern);
+    pattern = repeated("{\"a\":[\"", "a", 2 << 20, "\"]}");
+    FAILS(make(pattern, &v), MOFKA_ERR_TOO_LARGE, "at most 1048576");
+    free(pattern);
+    pattern = repeated("{\"", "k", 10000, "\":1}"); /* the path in the message is cut */
+    FAILS(make(pattern, &v), MOFKA_ERR_OPTION, "must be an array");
+    free(pattern);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_public_description_holds),
+        cmocka_unit_test(configurations_are_checked),
+        cmocka_unit_test(refusals_say_what_was_found),
+        cmocka_unit_test(events_must_be_json),
+        cmocka_unit_test(patterns_of_many_keys_are_refused),
+        cmocka_unit_test(keys_given_twice_are_refused),
+        cmocka_unit_test(deep_nesting_is_bounded),
+        cmocka_unit_test(large_input_is_bounded),
+        cmocka_unit_test(arrays_do_not_multiply),
+        cmocka_unit_test(choices_do_not_multiply),
+        cmocka_unit_test(work_is_bounded),
+        cmocka_unit_test(large_patterns_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
