@@ -12,20 +12,20 @@
 
 #include <stdlib.h>
 
-/* Copied data of a run: see MOFKA_MPI_RUN_EVENTS_MAX. */
+/* Copied data of a run: see MMI_RUN_EVENTS_MAX. */
 #define RUN_DATA_BYTES ((size_t)1 << 18)
 
-bool mofka_mpi_reader_ended(mofka_mpi_reader_t *r) {
+bool mmi_reader_ended(mmi_reader_t *r) {
     if (!r->complete)
-        r->complete = mofka_mpi_load(r->p, MOFKA_MPI_CONTROL(complete));
+        r->complete = mmi_load(r->p, MMI_CONTROL(complete));
     return r->complete && r->next >= r->complete - 1;
 }
 
 /* At the end: losses that no event told of. */
-static mofka_status_t tell_losses(mofka_mpi_consumer_t *c, mofka_run_t **out) {
+static mofka_status_t tell_losses(mmi_consumer_t *c, mofka_run_t **out) {
     for (size_t i = 0; i < c->reader_count; i++) {
-        mofka_mpi_reader_t *r = &c->readers[i];
-        mofka_mpi_run_t *run = r->lost ? mofka_mpi_run_new(r->p, 0, 0) : NULL;
+        mmi_reader_t *r = &c->readers[i];
+        mmi_run_t *run = r->lost ? mmi_run_new(r->p, 0, 0) : NULL;
         if (!run)
             continue;
         run->run.lost = r->lost;
@@ -37,26 +37,25 @@ static mofka_status_t tell_losses(mofka_mpi_consumer_t *c, mofka_run_t **out) {
 }
 
 static mofka_status_t fetch(void *self, size_t events_max, mofka_run_t **run) {
-    mofka_mpi_consumer_t *c = self;
+    mmi_consumer_t *c = self;
     size_t ended = 0;
-    mofka_status_t allowed =
-        c->reader_count ? mofka_mpi_window_may_call(c->readers[0].p->w) : MOFKA_OK;
+    mofka_status_t allowed = c->reader_count ? mmi_window_may_call(c->readers[0].p->w) : MOFKA_OK;
     if (allowed)
         return allowed;
-    if (events_max > MOFKA_MPI_RUN_EVENTS_MAX)
-        events_max = MOFKA_MPI_RUN_EVENTS_MAX;
+    if (events_max > MMI_RUN_EVENTS_MAX)
+        events_max = MMI_RUN_EVENTS_MAX;
     for (size_t i = 0; i < c->reader_count; i++) {
-        mofka_mpi_reader_t *r = &c->readers[(c->turn + i) % c->reader_count];
-        mofka_status_t status = mofka_mpi_reader_fetch(r, events_max, run);
+        mmi_reader_t *r = &c->readers[(c->turn + i) % c->reader_count];
+        mofka_status_t status = mmi_reader_fetch(r, events_max, run);
         if (status != MOFKA_ERR_TIMEOUT) {
             c->nap_us = 0;
             c->turn = (c->turn + i + 1) % c->reader_count;
             for (size_t j = 0; j < c->reader_count;
                  j++) /* one that finds nothing may hold others up */
-                mofka_mpi_reader_publish(&c->readers[j], false);
+                mmi_reader_publish(&c->readers[j], false);
             return status;
         }
-        ended += mofka_mpi_reader_ended(r);
+        ended += mmi_reader_ended(r);
     }
     return ended == c->reader_count ? tell_losses(c, run) : MOFKA_ERR_TIMEOUT;
 }
@@ -67,8 +66,8 @@ static void release_run(void *self, mofka_run_t *run) {
 }
 
 static mofka_status_t acknowledge(void *self, size_t partition, uint64_t id) {
-    mofka_mpi_consumer_t *c = self;
-    mofka_mpi_reader_t *r = partition < c->partition_count ? c->by_partition[partition] : NULL;
+    mmi_consumer_t *c = self;
+    mmi_reader_t *r = partition < c->partition_count ? c->by_partition[partition] : NULL;
     if (!r)
         return mofka_fail(MOFKA_ERR_RANGE, "partition %zu is not one of this consumer's",
                           partition);
@@ -79,8 +78,8 @@ static mofka_status_t acknowledge(void *self, size_t partition, uint64_t id) {
 }
 
 static mofka_status_t acknowledged(void *self, size_t partition, uint64_t *next) {
-    mofka_mpi_consumer_t *c = self;
-    mofka_mpi_reader_t *r = partition < c->partition_count ? c->by_partition[partition] : NULL;
+    mmi_consumer_t *c = self;
+    mmi_reader_t *r = partition < c->partition_count ? c->by_partition[partition] : NULL;
     if (!r)
         return MOFKA_ERR_RANGE;
     *next = atomic_load(&r->acknowledged);
@@ -88,37 +87,37 @@ static mofka_status_t acknowledged(void *self, size_t partition, uint64_t *next)
 }
 
 static mofka_status_t publish(void *self) {
-    mofka_mpi_consumer_t *c = self;
+    mmi_consumer_t *c = self;
     mofka_status_t status = MOFKA_OK;
     for (size_t i = 0; i < c->reader_count && !status; i++)
-        status = mofka_mpi_reader_publish(&c->readers[i], true);
+        status = mmi_reader_publish(&c->readers[i], true);
     return status;
 }
 
 static mofka_status_t unsubscribe(void *self) {
-    mofka_mpi_consumer_t *c = self;
+    mmi_consumer_t *c = self;
     mofka_status_t status = MOFKA_OK;
     for (size_t i = 0; i < c->reader_count; i++) {
-        mofka_status_t one = mofka_mpi_reader_leave(&c->readers[i], MOFKA_MPI_CONSUMER_FREE);
+        mofka_status_t one = mmi_reader_leave(&c->readers[i], MMI_CONSUMER_FREE);
         status = status ? status : one;
     }
     return status;
 }
 
 static mofka_status_t close_consumer(void *self) {
-    mofka_mpi_consumer_t *c = self;
+    mmi_consumer_t *c = self;
     mofka_status_t status = publish(c);
     for (size_t i = 0; i < c->reader_count; i++) {
-        mofka_status_t one = mofka_mpi_reader_leave(&c->readers[i], MOFKA_MPI_CONSUMER_AWAY);
+        mofka_status_t one = mmi_reader_leave(&c->readers[i], MMI_CONSUMER_AWAY);
         status = status ? status : one;
     }
     return status;
 }
 
 static void destroy(void *self) {
-    mofka_mpi_consumer_t *c = self;
+    mmi_consumer_t *c = self;
     for (size_t i = 0; i < c->reader_count; i++)
-        mofka_mpi_reader_end(&c->readers[i]);
+        mmi_reader_end(&c->readers[i]);
     free(c->entries);
     free(c->by_partition);
     free(c->pieces);
@@ -128,10 +127,10 @@ static void destroy(void *self) {
 static const mofka_consumer_ops_t consumer_ops = {
     .size = sizeof consumer_ops,
     .fetch = fetch,
-    .get_data = mofka_mpi_get_data,
-    .view_data = mofka_mpi_view_data,
-    .finish_data = mofka_mpi_finish_data,
-    .wait = mofka_mpi_consumer_wait,
+    .get_data = mmi_get_data,
+    .view_data = mmi_view_data,
+    .finish_data = mmi_finish_data,
+    .wait = mmi_consumer_wait,
     .release_run = release_run,
     .acknowledge = acknowledge,
     .acknowledged = acknowledged,
@@ -141,13 +140,13 @@ static const mofka_consumer_ops_t consumer_ops = {
     .destroy = destroy,
 };
 
-static mofka_status_t check_zero_copy(const mofka_mpi_topic_t *topic) {
-    const mofka_mpi_partition_t *p = &topic->partitions[0];
+static mofka_status_t check_zero_copy(const mmi_topic_t *topic) {
+    const mmi_partition_t *p = &topic->partitions[0];
     if (!p->w->ops->address)
         return mofka_fail(MOFKA_ERR_UNSUPPORTED,
                           "zero_copy reads in the window, which a \"%s\" window does not allow",
                           p->w->ops->name);
-    if (p->retention == MOFKA_MPI_DISCARD_OLDEST)
+    if (p->retention == MMI_DISCARD_OLDEST)
         return mofka_fail(MOFKA_ERR_UNSUPPORTED,
                           "zero_copy needs retention \"acknowledged\"; topic '%s' has "
                           "\"discard_oldest\"",
@@ -155,22 +154,22 @@ static mofka_status_t check_zero_copy(const mofka_mpi_topic_t *topic) {
     return MOFKA_OK;
 }
 
-static mofka_mpi_consumer_t *consumer_new(const mofka_mpi_topic_t *topic, size_t readers) {
-    mofka_mpi_consumer_t *c = calloc(1, sizeof *c + readers * sizeof c->readers[0]);
+static mmi_consumer_t *consumer_new(const mmi_topic_t *topic, size_t readers) {
+    mmi_consumer_t *c = calloc(1, sizeof *c + readers * sizeof c->readers[0]);
     if (!c)
         return NULL;
     c->partition_count = topic->partition_count;
-    c->entries = malloc(MOFKA_MPI_RUN_EVENTS_MAX * sizeof *c->entries);
-    c->by_partition = calloc(topic->partition_count, sizeof(mofka_mpi_reader_t *));
+    c->entries = malloc(MMI_RUN_EVENTS_MAX * sizeof *c->entries);
+    c->by_partition = calloc(topic->partition_count, sizeof(mmi_reader_t *));
     if (c->entries && c->by_partition)
         return c;
     destroy(c);
     return NULL;
 }
 
-mofka_status_t mofka_mpi_make_consumer(void *self, const mofka_consumer_config_t *config,
-                                       const mofka_consumer_ops_t **ops, void **out) {
-    mofka_mpi_topic_t *topic = self;
+mofka_status_t mmi_make_consumer(void *self, const mofka_consumer_config_t *config,
+                                 const mofka_consumer_ops_t **ops, void **out) {
+    mmi_topic_t *topic = self;
     mofka_status_t status =
         mofka_options_read("consumer of an MPI topic", config->options, NULL, 0);
     if (!status && config->zero_copy)
@@ -178,22 +177,21 @@ mofka_status_t mofka_mpi_make_consumer(void *self, const mofka_consumer_config_t
     if (status)
         return status;
     size_t count = config->targets ? config->target_count : topic->partition_count;
-    mofka_mpi_consumer_t *c = consumer_new(topic, count);
+    mmi_consumer_t *c = consumer_new(topic, count);
     if (!c)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer of %zu partitions", count);
     for (; !status && c->reader_count < count; c->reader_count += !status) {
         size_t index = config->targets ? config->targets[c->reader_count] : c->reader_count;
-        mofka_mpi_reader_t *r = &c->readers[c->reader_count];
+        mmi_reader_t *r = &c->readers[c->reader_count];
         r->entries = c->entries;
         r->run_data_bytes = config->copies_data ? RUN_DATA_BYTES : UINT64_MAX;
         c->by_partition[index] = r;
-        status =
-            mofka_mpi_reader_join(r, &topic->partitions[index], config->name, config->from_end);
+        status = mmi_reader_join(r, &topic->partitions[index], config->name, config->from_end);
     }
     if (status) {
         for (size_t i = 0; i < c->reader_count; i++)
-            mofka_mpi_reader_leave(&c->readers[i], c->readers[i].fresh ? MOFKA_MPI_CONSUMER_FREE
-                                                                       : MOFKA_MPI_CONSUMER_AWAY);
+            mmi_reader_leave(&c->readers[i],
+                             c->readers[i].fresh ? MMI_CONSUMER_FREE : MMI_CONSUMER_AWAY);
         destroy(c);
         return status;
     }

@@ -8,23 +8,23 @@
 
 /* What one run may hold at most, in events, metadata and copied data: bounds the memory of a consumer,
  * however large the batches, and keeps a run in a core's cache from fetch to release. */
-#define MOFKA_MPI_RUN_EVENTS_MAX 1024
+#define MMI_RUN_EVENTS_MAX 1024
 
-typedef struct mofka_mpi_run {
+typedef struct mmi_run {
     mofka_run_t run;
-    const mofka_mpi_partition_t *p;
+    const mmi_partition_t *p;
     mofka_fetched_event_t events[];
-} mofka_mpi_run_t;
+} mmi_run_t;
 
 /* A batch end that acknowledgements have not reached yet. */
-typedef struct mofka_mpi_mark {
+typedef struct mmi_mark {
     uint64_t end;   /* id behind the batch */
     uint64_t units; /* its end */
-} mofka_mpi_mark_t;
+} mmi_mark_t;
 
 /* All but `acknowledged` belongs to the one fetching thread. */
-typedef struct mofka_mpi_reader {
-    const mofka_mpi_partition_t *p;
+typedef struct mmi_reader {
+    const mmi_partition_t *p;
     size_t place;                  /* in the partition's table */
     bool fresh;                    /* the name was new here */
     uint64_t next;                 /* id to read next */
@@ -36,57 +36,55 @@ typedef struct mofka_mpi_reader {
     uint64_t lost;                 /* not yet told */
     _Atomic uint64_t acknowledged; /* next unacknowledged id; any thread raises it */
     uint64_t published;            /* what the window holds of it */
-    mofka_mpi_mark_t rung;         /* what the room bell was last rung for */
-    mofka_mpi_mark_t *marks;       /* ring of batch ends, oldest first */
+    mmi_mark_t rung;               /* what the room bell was last rung for */
+    mmi_mark_t *marks;             /* ring of batch ends, oldest first */
     size_t mark_first, mark_count, mark_room;
-    uint64_t run_data_bytes;    /* data of a run, at most */
-    mofka_mpi_entry_t *entries; /* the consumer's buffer */
-} mofka_mpi_reader_t;
+    uint64_t run_data_bytes; /* data of a run, at most */
+    mmi_entry_t *entries;    /* the consumer's buffer */
+} mmi_reader_t;
 
-typedef struct mofka_mpi_consumer {
-    mofka_mpi_entry_t *entries;
-    mofka_mpi_piece_t *pieces; /* of the selection under way; reused */
+typedef struct mmi_consumer {
+    mmi_entry_t *entries;
+    mmi_piece_t *pieces; /* of the selection under way; reused */
     size_t piece_count, piece_room;
     size_t turn;    /* reader that is asked first */
     int64_t nap_us; /* of the next sleep; 0: something was found */
     size_t partition_count;
-    mofka_mpi_reader_t **by_partition; /* NULL: not one of this consumer's */
+    mmi_reader_t **by_partition; /* NULL: not one of this consumer's */
     size_t reader_count;
-    mofka_mpi_reader_t readers[];
-} mofka_mpi_consumer_t;
+    mmi_reader_t readers[];
+} mmi_consumer_t;
 
 /* Take the name's place in the partition. MOFKA_ERR_BUSY, MOFKA_ERR_FULL, MOFKA_ERR_TIMEOUT. */
-mofka_status_t mofka_mpi_reader_join(mofka_mpi_reader_t *r, const mofka_mpi_partition_t *p,
-                                     const char *name, bool from_end);
+mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const char *name,
+                               bool from_end);
 /* Leave it free, or away with its cursor kept. Again: MOFKA_OK. */
-mofka_status_t mofka_mpi_reader_leave(mofka_mpi_reader_t *r, uint64_t state);
+mofka_status_t mmi_reader_leave(mmi_reader_t *r, uint64_t state);
 /* Of `found` entries from `next` on, the first `count` are delivered: remember the batch ends among
  * them, go on behind them. */
-mofka_status_t mofka_mpi_reader_took(mofka_mpi_reader_t *r, size_t count, size_t found);
+mofka_status_t mmi_reader_took(mmi_reader_t *r, size_t count, size_t found);
 /* The reader was overtaken: what it remembers of batches below the head is void. */
-void mofka_mpi_reader_forget(mofka_mpi_reader_t *r, mofka_mpi_place_t head);
+void mmi_reader_forget(mmi_reader_t *r, mmi_place_t head);
 /* Whether nothing more will come. */
-bool mofka_mpi_reader_ended(mofka_mpi_reader_t *r);
+bool mmi_reader_ended(mmi_reader_t *r);
 /* Publish acknowledged batches, and with `all` the exact id too. */
-mofka_status_t mofka_mpi_reader_publish(mofka_mpi_reader_t *r, bool all);
-void mofka_mpi_reader_end(mofka_mpi_reader_t *r);
+mofka_status_t mmi_reader_publish(mmi_reader_t *r, bool all);
+void mmi_reader_end(mmi_reader_t *r);
 
 /* mpi_index.c: the next run of at most `most` events, given (free). MOFKA_ERR_TIMEOUT: nothing there. */
-mofka_status_t mofka_mpi_reader_fetch(mofka_mpi_reader_t *r, size_t most, mofka_run_t **run);
+mofka_status_t mmi_reader_fetch(mmi_reader_t *r, size_t most, mofka_run_t **run);
 /* With room for `metadata_bytes` and a terminator per event, to free. NULL: no memory. */
-mofka_mpi_run_t *mofka_mpi_run_new(const mofka_mpi_partition_t *p, size_t count,
-                                   size_t metadata_bytes);
+mmi_run_t *mmi_run_new(const mmi_partition_t *p, size_t count, size_t metadata_bytes);
 
 /* mpi_fetch.c: slots of the consumer's table. */
-mofka_status_t mofka_mpi_get_data(void *self, mofka_run_t *run, size_t index,
-                                  const mofka_range_t *ranges, size_t range_count,
-                                  mofka_data_view_t *view);
-mofka_status_t mofka_mpi_view_data(void *self, mofka_run_t *run, size_t index,
-                                   const mofka_range_t *ranges, size_t range_count,
-                                   mofka_data_view_t **view);
-mofka_status_t mofka_mpi_finish_data(void *self, mofka_run_t *run, size_t *overtaken);
+mofka_status_t mmi_get_data(void *self, mofka_run_t *run, size_t index, const mofka_range_t *ranges,
+                            size_t range_count, mofka_data_view_t *view);
+mofka_status_t mmi_view_data(void *self, mofka_run_t *run, size_t index,
+                             const mofka_range_t *ranges, size_t range_count,
+                             mofka_data_view_t **view);
+mofka_status_t mmi_finish_data(void *self, mofka_run_t *run, size_t *overtaken);
 
 /* mpi_cursor.c */
-mofka_status_t mofka_mpi_consumer_wait(void *self, int64_t timeout_ms);
+mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms);
 
 #endif

@@ -11,11 +11,11 @@
 #include <stdlib.h>
 
 /* One range of the log as pieces: it may wrap in the ring and cross the view's segments. */
-static mofka_status_t add_pieces(mofka_mpi_consumer_t *c, const mofka_mpi_partition_t *p,
-                                 uint64_t from, size_t bytes, char *to) {
+static mofka_status_t add_pieces(mmi_consumer_t *c, const mmi_partition_t *p, uint64_t from,
+                                 size_t bytes, char *to) {
     if (c->piece_count + 2 > c->piece_room) {
         size_t room = c->piece_room ? 2 * c->piece_room : 64;
-        mofka_mpi_piece_t *more = realloc(c->pieces, room * sizeof *more);
+        mmi_piece_t *more = realloc(c->pieces, room * sizeof *more);
         if (!more)
             return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu pieces of data", room);
         c->pieces = more;
@@ -23,18 +23,16 @@ static mofka_status_t add_pieces(mofka_mpi_consumer_t *c, const mofka_mpi_partit
     }
     uint64_t at = from % p->ring_bytes;
     size_t first = bytes < p->ring_bytes - at ? bytes : (size_t)(p->ring_bytes - at);
-    c->pieces[c->piece_count++] = (mofka_mpi_piece_t){p->ring + at, to, first};
+    c->pieces[c->piece_count++] = (mmi_piece_t){p->ring + at, to, first};
     if (bytes > first)
-        c->pieces[c->piece_count++] =
-            (mofka_mpi_piece_t){p->ring, to ? to + first : NULL, bytes - first};
+        c->pieces[c->piece_count++] = (mmi_piece_t){p->ring, to ? to + first : NULL, bytes - first};
     return MOFKA_OK;
 }
 
-mofka_status_t mofka_mpi_get_data(void *self, mofka_run_t *run, size_t index,
-                                  const mofka_range_t *ranges, size_t range_count,
-                                  mofka_data_view_t *view) {
-    mofka_mpi_consumer_t *c = self;
-    const mofka_mpi_partition_t *p = ((mofka_mpi_run_t *)run->backend)->p;
+mofka_status_t mmi_get_data(void *self, mofka_run_t *run, size_t index, const mofka_range_t *ranges,
+                            size_t range_count, mofka_data_view_t *view) {
+    mmi_consumer_t *c = self;
+    const mmi_partition_t *p = ((mmi_run_t *)run->backend)->p;
     size_t segment_count, segment = 0, used = 0;
     const mofka_segment_t *segments = mofka_data_view_segments(view, &segment_count);
     mofka_status_t status = MOFKA_OK;
@@ -58,11 +56,11 @@ mofka_status_t mofka_mpi_get_data(void *self, mofka_run_t *run, size_t index,
 }
 
 /* The same pieces, as segments of the window. */
-mofka_status_t mofka_mpi_view_data(void *self, mofka_run_t *run, size_t index,
-                                   const mofka_range_t *ranges, size_t range_count,
-                                   mofka_data_view_t **view) {
-    mofka_mpi_consumer_t *c = self;
-    const mofka_mpi_partition_t *p = ((mofka_mpi_run_t *)run->backend)->p;
+mofka_status_t mmi_view_data(void *self, mofka_run_t *run, size_t index,
+                             const mofka_range_t *ranges, size_t range_count,
+                             mofka_data_view_t **view) {
+    mmi_consumer_t *c = self;
+    const mmi_partition_t *p = ((mmi_run_t *)run->backend)->p;
     mofka_status_t status = MOFKA_OK;
     c->piece_count = 0;
     for (size_t i = 0; i < range_count && !status; i++)
@@ -80,13 +78,13 @@ mofka_status_t mofka_mpi_view_data(void *self, mofka_run_t *run, size_t index,
     return status;
 }
 
-mofka_status_t mofka_mpi_finish_data(void *self, mofka_run_t *run, size_t *overtaken) {
+mofka_status_t mmi_finish_data(void *self, mofka_run_t *run, size_t *overtaken) {
     (void)self;
-    const mofka_mpi_partition_t *p = ((mofka_mpi_run_t *)run->backend)->p;
+    const mmi_partition_t *p = ((mmi_run_t *)run->backend)->p;
     mofka_status_t status = p->w->ops->flush(p->w, p->owner);
     size_t passed = 0;
-    if (!status && p->retention == MOFKA_MPI_DISCARD_OLDEST) {
-        uint64_t head = mofka_mpi_state(p).head.events;
+    if (!status && p->retention == MMI_DISCARD_OLDEST) {
+        uint64_t head = mmi_state(p).head.events;
         while (passed < run->event_count && run->events[passed].id < head)
             passed++;
     }

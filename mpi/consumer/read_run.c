@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of a run: see MOFKA_MPI_RUN_EVENTS_MAX. */
+/* Of a run: see MMI_RUN_EVENTS_MAX. */
 #define RUN_METADATA_BYTES ((size_t)1 << 20)
 #define OVERTAKEN_TRIES 4
 
@@ -24,26 +24,26 @@
 typedef struct flags {
     uint64_t first; /* id of the first */
     size_t count;
-    uint64_t words[MOFKA_MPI_RUN_WORDS_MAX];
+    uint64_t words[MMI_RUN_WORDS_MAX];
 } flags_t;
 
 /* The count of the batch that begins at `id`, 0 while it is not published. */
-static uint64_t batch_at(const mofka_mpi_partition_t *p, flags_t *flags, uint64_t id) {
+static uint64_t batch_at(const mmi_partition_t *p, flags_t *flags, uint64_t id) {
     if (id - flags->first >= flags->count) {
         uint64_t to_wrap = p->slots - id % p->slots;
         size_t most = (p->w->run_words + 1) / 2;
         flags->first = id;
         flags->count = to_wrap < most ? (size_t)to_wrap : most;
-        p->w->ops->load_run(p->w, p->owner, mofka_mpi_flag_offset(p, id), flags->words,
+        p->w->ops->load_run(p->w, p->owner, mmi_flag_offset(p, id), flags->words,
                             2 * flags->count - 1);
     }
-    return mofka_mpi_flag_count(p, id, flags->words[2 * (id - flags->first)]);
+    return mmi_flag_count(p, id, flags->words[2 * (id - flags->first)]);
 }
 
 /* Entries from the next id on, of the batches that are published; whole batches unless `most` ends
  * inside one. At most one lap: with discard_oldest the log may go on while flags are read. */
-static mofka_status_t read_entries(mofka_mpi_reader_t *r, size_t most, size_t *found) {
-    const mofka_mpi_partition_t *p = r->p;
+static mofka_status_t read_entries(mmi_reader_t *r, size_t most, size_t *found) {
+    const mmi_partition_t *p = r->p;
     flags_t flags = {.count = 0};
     most = most < p->slots ? most : (size_t)p->slots;
     size_t count = (size_t)(r->batch_end - r->next);
@@ -56,26 +56,26 @@ static mofka_status_t read_entries(mofka_mpi_reader_t *r, size_t most, size_t *f
     }
     *found = count < most ? count : most;
     if (*found == 0)
-        return mofka_mpi_window_check(p->w);
-    mofka_mpi_entries_get(p, r->next, r->entries, *found);
-    mofka_mpi_stamp_get(p, r->batch_start, &r->stamp);
+        return mmi_window_check(p->w);
+    mmi_entries_get(p, r->next, r->entries, *found);
+    mmi_stamp_get(p, r->batch_start, &r->stamp);
     p->w->ops->nudge(p->w, p->owner);
     return p->w->ops->flush(p->w, p->owner);
 }
 
-static mofka_status_t check_entry(const mofka_mpi_reader_t *r, size_t i) {
-    const mofka_mpi_entry_t *e = &r->entries[i];
-    bool good = e->id_1 == r->next + i + 1 && e->check == mofka_mpi_entry_check(e) &&
+static mofka_status_t check_entry(const mmi_reader_t *r, size_t i) {
+    const mmi_entry_t *e = &r->entries[i];
+    bool good = e->id_1 == r->next + i + 1 && e->check == mmi_entry_check(e) &&
                 e->metadata_bytes <= r->p->ring_bytes && e->data_bytes <= r->p->ring_bytes;
-    return good ? MOFKA_OK : mofka_mpi_damaged(r->p, r->next + i);
+    return good ? MOFKA_OK : mmi_damaged(r->p, r->next + i);
 }
 
 /* discard_oldest: how many events from `next` on the head has passed. They are lost, as far as this
  * consumer wanted them. */
-static uint64_t count_overtaken(mofka_mpi_reader_t *r) {
-    if (r->p->retention != MOFKA_MPI_DISCARD_OLDEST)
+static uint64_t count_overtaken(mmi_reader_t *r) {
+    if (r->p->retention != MMI_DISCARD_OLDEST)
         return 0;
-    mofka_mpi_place_t head = mofka_mpi_state(r->p).head;
+    mmi_place_t head = mmi_state(r->p).head;
     if (head.events <= r->next)
         return 0;
     uint64_t wanted = r->next > r->skip_below ? r->next : r->skip_below;
@@ -83,19 +83,19 @@ static uint64_t count_overtaken(mofka_mpi_reader_t *r) {
         r->lost += head.events - wanted;
         r->skip_below = head.events; /* counted now, and not to be delivered */
     }
-    mofka_mpi_reader_forget(r, head);
+    mmi_reader_forget(r, head);
     return head.events - r->next;
 }
 
 /* To the head, which is where a batch begins. */
-static void go_to(mofka_mpi_reader_t *r, uint64_t id) {
+static void go_to(mmi_reader_t *r, uint64_t id) {
     r->next = r->batch_start = id;
     if (r->batch_end < id)
         r->batch_end = id;
 }
 
 /* Of the `*found` entries leave out those that the head has passed. True: there were some. */
-static bool leave_overtaken(mofka_mpi_reader_t *r, size_t *found) {
+static bool leave_overtaken(mmi_reader_t *r, size_t *found) {
     uint64_t passed = count_overtaken(r);
     size_t drop = passed < *found ? (size_t)passed : *found;
     if (passed == 0)
@@ -107,10 +107,8 @@ static bool leave_overtaken(mofka_mpi_reader_t *r, size_t *found) {
     return true;
 }
 
-mofka_mpi_run_t *mofka_mpi_run_new(const mofka_mpi_partition_t *p, size_t count,
-                                   size_t metadata_bytes) {
-    mofka_mpi_run_t *run =
-        malloc(sizeof *run + count * sizeof run->events[0] + metadata_bytes + count);
+mmi_run_t *mmi_run_new(const mmi_partition_t *p, size_t count, size_t metadata_bytes) {
+    mmi_run_t *run = malloc(sizeof *run + count * sizeof run->events[0] + metadata_bytes + count);
     if (!run)
         return NULL;
     run->run = (mofka_run_t){
@@ -126,8 +124,8 @@ typedef struct stretch {
     const char *seen; /* in the window; NULL: it is to be copied before */
 } stretch_t;
 
-static stretch_t next_stretch(const mofka_mpi_reader_t *r, size_t count, size_t *i) {
-    const mofka_mpi_partition_t *p = r->p;
+static stretch_t next_stretch(const mmi_reader_t *r, size_t count, size_t *i) {
+    const mmi_partition_t *p = r->p;
     uint64_t start = r->entries[*i].metadata, end = start, at = start % p->ring_bytes;
     while (*i < count && r->entries[*i].metadata == end)
         end += r->entries[(*i)++].metadata_bytes;
@@ -139,13 +137,13 @@ static stretch_t next_stretch(const mofka_mpi_reader_t *r, size_t count, size_t 
 
 /* Each text with its end: `run` has room for them, and behind them for what is copied before. Those raw
  * bytes start `count` bytes behind the texts, so no text overtakes them. */
-static mofka_status_t read_metadata(const mofka_mpi_reader_t *r, mofka_mpi_run_t *run) {
+static mofka_status_t read_metadata(const mmi_reader_t *r, mmi_run_t *run) {
     size_t count = run->run.event_count;
     char *texts = (char *)(run->events + count), *raw = texts + count;
     for (size_t i = 0; i < count;) {
         stretch_t stretch = next_stretch(r, count, &i);
         if (!stretch.seen)
-            mofka_mpi_ring_get(r->p, stretch.start, raw, stretch.bytes);
+            mmi_ring_get(r->p, stretch.start, raw, stretch.bytes);
         raw += stretch.bytes;
     }
     mofka_status_t status = r->p->w->ops->flush(r->p->w, r->p->owner);
@@ -157,7 +155,7 @@ static mofka_status_t read_metadata(const mofka_mpi_reader_t *r, mofka_mpi_run_t
         const char *from = stretch.seen ? stretch.seen : raw;
         raw += stretch.bytes;
         for (; i < end; i++) {
-            const mofka_mpi_entry_t *e = &r->entries[i];
+            const mmi_entry_t *e = &r->entries[i];
             memmove(texts, from, e->metadata_bytes);
             texts[e->metadata_bytes] = '\0';
             run->events[i] = (mofka_fetched_event_t){.id = r->next + i,
@@ -174,7 +172,7 @@ static mofka_status_t read_metadata(const mofka_mpi_reader_t *r, mofka_mpi_run_t
 }
 
 /* Entries are read and not overtaken: how many of them make the run. */
-static mofka_status_t measure(mofka_mpi_reader_t *r, size_t found, size_t *count, size_t *bytes) {
+static mofka_status_t measure(mmi_reader_t *r, size_t found, size_t *count, size_t *bytes) {
     uint64_t data = 0;
     *bytes = 0;
     for (*count = 0; *count < found; ++*count) {
@@ -191,7 +189,7 @@ static mofka_status_t measure(mofka_mpi_reader_t *r, size_t found, size_t *count
 }
 
 /* Leave out what is not to be delivered: acknowledged before this consumer was made, or lost. */
-static void skip_events(const mofka_mpi_reader_t *r, mofka_run_t *run) {
+static void skip_events(const mmi_reader_t *r, mofka_run_t *run) {
     uint64_t first = run->events[0].id;
     size_t skip = r->skip_below > first ? (size_t)(r->skip_below - first) : 0;
     if (skip > run->event_count)
@@ -202,7 +200,7 @@ static void skip_events(const mofka_mpi_reader_t *r, mofka_run_t *run) {
 
 /* MOFKA_ERR_TIMEOUT: nothing there. MOFKA_ERR_BUSY: overtaken, look again. MOFKA_STOP: a run that is
  * not to be delivered, go on. */
-static mofka_status_t fetch_partition(mofka_mpi_reader_t *r, size_t most, mofka_run_t **out) {
+static mofka_status_t fetch_partition(mmi_reader_t *r, size_t most, mofka_run_t **out) {
     size_t found = 0, count, bytes;
     mofka_status_t status = read_entries(r, most, &found);
     bool overtaken = !status && leave_overtaken(r, &found);
@@ -211,7 +209,7 @@ static mofka_status_t fetch_partition(mofka_mpi_reader_t *r, size_t most, mofka_
     status = measure(r, found, &count, &bytes);
     if (status)
         return status;
-    mofka_mpi_run_t *run = mofka_mpi_run_new(r->p, count, bytes);
+    mmi_run_t *run = mmi_run_new(r->p, count, bytes);
     if (!run)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu fetched events", count);
     status = read_metadata(r, run);
@@ -221,7 +219,7 @@ static mofka_status_t fetch_partition(mofka_mpi_reader_t *r, size_t most, mofka_
     if (passed >= count)
         go_to(r, r->next + passed);
     else if (!status)
-        status = mofka_mpi_reader_took(r, count, found);
+        status = mmi_reader_took(r, count, found);
     if (status || passed >= count) {
         free(run);
         return status ? status : MOFKA_ERR_BUSY;
@@ -239,7 +237,7 @@ static mofka_status_t fetch_partition(mofka_mpi_reader_t *r, size_t most, mofka_
 }
 
 /* An overtaken reader tries again a few times, no more: its caller has a deadline. */
-mofka_status_t mofka_mpi_reader_fetch(mofka_mpi_reader_t *r, size_t most, mofka_run_t **run) {
+mofka_status_t mmi_reader_fetch(mmi_reader_t *r, size_t most, mofka_run_t **run) {
     mofka_status_t status;
     int tries = 0;
     do

@@ -32,22 +32,21 @@ static size_t field_of(size_t array, size_t place) {
     return array + 8 * place;
 }
 
-static void read_name(const mofka_mpi_partition_t *p, size_t place, char *name) {
+static void read_name(const mmi_partition_t *p, size_t place, char *name) {
     size_t bytes = MOFKA_NAME_BYTES_MAX + 1;
-    p->w->ops->get(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(name) + place * bytes, name, bytes);
+    p->w->ops->get(p->w, p->owner, p->base + MMI_CONTROL(name) + place * bytes, name, bytes);
     p->w->ops->flush(p->w, p->owner);
     name[MOFKA_NAME_BYTES_MAX] = '\0';
 }
 
 /* Under the lock. */
-static mofka_status_t find_place(const mofka_mpi_partition_t *p, const char *name, size_t *place,
+static mofka_status_t find_place(const mmi_partition_t *p, const char *name, size_t *place,
                                  bool *fresh) {
-    uint64_t state[MOFKA_MPI_CONSUMERS_MAX];
-    p->w->ops->load_run(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(state), state,
-                        MOFKA_MPI_CONSUMERS_MAX);
-    size_t free_place = MOFKA_MPI_CONSUMERS_MAX;
-    for (size_t i = MOFKA_MPI_CONSUMERS_MAX; i-- > 0;) {
-        if (state[i] == MOFKA_MPI_CONSUMER_FREE) {
+    uint64_t state[MMI_CONSUMERS_MAX];
+    p->w->ops->load_run(p->w, p->owner, p->base + MMI_CONTROL(state), state, MMI_CONSUMERS_MAX);
+    size_t free_place = MMI_CONSUMERS_MAX;
+    for (size_t i = MMI_CONSUMERS_MAX; i-- > 0;) {
+        if (state[i] == MMI_CONSUMER_FREE) {
             free_place = i;
             continue;
         }
@@ -55,7 +54,7 @@ static mofka_status_t find_place(const mofka_mpi_partition_t *p, const char *nam
         read_name(p, i, other);
         if (strcmp(other, name) != 0)
             continue;
-        if (state[i] == MOFKA_MPI_CONSUMER_LIVE)
+        if (state[i] == MMI_CONSUMER_LIVE)
             return mofka_fail(MOFKA_ERR_BUSY,
                               "consumer '%s' is live already on topic '%s', partition %zu", name,
                               p->topic, p->index);
@@ -63,21 +62,21 @@ static mofka_status_t find_place(const mofka_mpi_partition_t *p, const char *nam
         *fresh = false;
         return MOFKA_OK;
     }
-    if (free_place == MOFKA_MPI_CONSUMERS_MAX)
+    if (free_place == MMI_CONSUMERS_MAX)
         return mofka_fail(MOFKA_ERR_FULL,
                           "topic '%s', partition %zu has %d named consumers, the most it can have",
-                          p->topic, p->index, MOFKA_MPI_CONSUMERS_MAX);
+                          p->topic, p->index, MMI_CONSUMERS_MAX);
     *place = free_place;
     *fresh = true;
     return MOFKA_OK;
 }
 
-static void resume(mofka_mpi_reader_t *r, mofka_mpi_place_t head) {
-    const mofka_mpi_partition_t *p = r->p;
-    uint64_t cursor = mofka_mpi_load(p, field_of(MOFKA_MPI_CONTROL(cursor), r->place));
-    uint64_t acknowledged = mofka_mpi_load(p, field_of(MOFKA_MPI_CONTROL(acknowledged), r->place));
-    mofka_mpi_place_t at = mofka_mpi_complete_word(cursor, head, false);
-    if (p->retention == MOFKA_MPI_DISCARD_OLDEST && acknowledged < head.events) {
+static void resume(mmi_reader_t *r, mmi_place_t head) {
+    const mmi_partition_t *p = r->p;
+    uint64_t cursor = mmi_load(p, field_of(MMI_CONTROL(cursor), r->place));
+    uint64_t acknowledged = mmi_load(p, field_of(MMI_CONTROL(acknowledged), r->place));
+    mmi_place_t at = mmi_complete_word(cursor, head, false);
+    if (p->retention == MMI_DISCARD_OLDEST && acknowledged < head.events) {
         r->lost = head.events - acknowledged;
         acknowledged = head.events;
         at = head;
@@ -91,71 +90,70 @@ static void resume(mofka_mpi_reader_t *r, mofka_mpi_place_t head) {
     atomic_store(&r->acknowledged, acknowledged);
 }
 
-static void begin(mofka_mpi_reader_t *r, const char *name, mofka_mpi_place_t head, bool from_end) {
-    const mofka_mpi_partition_t *p = r->p;
-    mofka_mpi_state_t state;
+static void begin(mmi_reader_t *r, const char *name, mmi_place_t head, bool from_end) {
+    const mmi_partition_t *p = r->p;
+    mmi_state_t state;
     char padded[MOFKA_NAME_BYTES_MAX + 1] = "";
     memcpy(padded, name, strlen(name));
-    p->w->ops->put(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(name) + r->place * sizeof padded,
-                   padded, sizeof padded);
+    p->w->ops->put(p->w, p->owner, p->base + MMI_CONTROL(name) + r->place * sizeof padded, padded,
+                   sizeof padded);
     p->w->ops->flush(p->w, p->owner);
     uint64_t start = head.events;
     if (from_end)
-        start = mofka_mpi_tail(p, &state).events;
-    mofka_mpi_store(p, field_of(MOFKA_MPI_CONTROL(cursor), r->place),
-                    head.events << 32 | (uint32_t)head.units);
-    mofka_mpi_store(p, field_of(MOFKA_MPI_CONTROL(acknowledged), r->place), start);
+        start = mmi_tail(p, &state).events;
+    mmi_store(p, field_of(MMI_CONTROL(cursor), r->place), head.events << 32 | (uint32_t)head.units);
+    mmi_store(p, field_of(MMI_CONTROL(acknowledged), r->place), start);
     r->next = r->batch_end = r->batch_start = head.events;
     r->skip_below = r->published = start;
     atomic_store(&r->acknowledged, start);
 }
 
-mofka_status_t mofka_mpi_reader_join(mofka_mpi_reader_t *r, const mofka_mpi_partition_t *p,
-                                     const char *name, bool from_end) {
+mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const char *name,
+                               bool from_end) {
     r->p = p;
-    r->place = MOFKA_MPI_CONSUMERS_MAX;
-    mofka_status_t status = mofka_mpi_partition_lock(p, mofka_mpi_deadline(JOIN_TIMEOUT_MS));
+    r->place = MMI_CONSUMERS_MAX;
+    mofka_status_t status = mmi_partition_lock(p, mmi_deadline(JOIN_TIMEOUT_MS));
     if (status)
         return status;
     size_t place;
     status = find_place(p, name, &place, &r->fresh);
     if (!status) {
         r->place = place;
-        mofka_mpi_place_t head = mofka_mpi_state(p).head;
+        mmi_place_t head = mmi_state(p).head;
         if (r->fresh)
             begin(r, name, head, from_end);
         else
             resume(r, head);
-        mofka_mpi_store(p, field_of(MOFKA_MPI_CONTROL(state), place), MOFKA_MPI_CONSUMER_LIVE);
+        mmi_store(p, field_of(MMI_CONTROL(state), place), MMI_CONSUMER_LIVE);
     }
-    mofka_mpi_partition_unlock(p);
-    return status ? status : mofka_mpi_window_check(p->w);
+    mmi_partition_unlock(p);
+    return status ? status : mmi_window_check(p->w);
 }
 
 /* Going away needs no lock: trimmers treat both states alike, and joiners of the name come after. */
-mofka_status_t mofka_mpi_reader_leave(mofka_mpi_reader_t *r, uint64_t state) {
-    if (r->place == MOFKA_MPI_CONSUMERS_MAX)
+mofka_status_t mmi_reader_leave(mmi_reader_t *r, uint64_t state) {
+    if (r->place == MMI_CONSUMERS_MAX)
         return MOFKA_OK;
-    bool lock = state == MOFKA_MPI_CONSUMER_FREE;
+    bool lock = state == MMI_CONSUMER_FREE;
     mofka_status_t status =
-        lock ? mofka_mpi_partition_lock(r->p, mofka_mpi_deadline(JOIN_TIMEOUT_MS)) : MOFKA_OK;
+        lock ? mmi_partition_lock(r->p, mmi_deadline(JOIN_TIMEOUT_MS)) : MOFKA_OK;
     if (status)
         return status;
-    mofka_mpi_store(r->p, field_of(MOFKA_MPI_CONTROL(state), r->place), state);
+    mmi_store(r->p, field_of(MMI_CONTROL(state), r->place), state);
     if (lock)
-        mofka_mpi_partition_unlock(r->p);
-    r->place = MOFKA_MPI_CONSUMERS_MAX;
-    mofka_mpi_ring_room(r->p);
-    return mofka_mpi_window_check(r->p->w);
+        mmi_partition_unlock(r->p);
+    r->place = MMI_CONSUMERS_MAX;
+    mmi_ring_room(r->p);
+    return mmi_window_check(r->p->w);
 }
 
-static mofka_status_t add_mark(mofka_mpi_reader_t *r, uint64_t end, uint64_t units) {
+static mofka_status_t add_mark(mmi_reader_t *r, uint64_t end, uint64_t units) {
     /* Without acknowledgements nothing else ends the marks of what is discarded. */
-    if (r->mark_count == r->mark_room && r->p->retention == MOFKA_MPI_DISCARD_OLDEST)
-        mofka_mpi_reader_forget(r, mofka_mpi_state(r->p).head);
+    if (r->mark_count == r->mark_room && r->p->retention == MMI_DISCARD_OLDEST)
+        mmi_reader_forget(r, mmi_state(r->p).head);
     if (r->mark_count == r->mark_room) {
         size_t room = r->mark_room ? 2 * r->mark_room : 64;
-        mofka_mpi_mark_t *marks = malloc(room * sizeof *marks);
+        mmi_mark_t *marks = malloc(room * sizeof *marks);
         if (!marks)
             return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu batch ends", room);
         for (size_t i = 0; i < r->mark_count; i++)
@@ -165,22 +163,22 @@ static mofka_status_t add_mark(mofka_mpi_reader_t *r, uint64_t end, uint64_t uni
         r->mark_first = 0;
         r->mark_room = room;
     }
-    r->marks[(r->mark_first + r->mark_count++) % r->mark_room] = (mofka_mpi_mark_t){end, units};
+    r->marks[(r->mark_first + r->mark_count++) % r->mark_room] = (mmi_mark_t){end, units};
     return MOFKA_OK;
 }
 
 /* A batch ends where the next entry's metadata is not right behind this one's, or its data is not; and
  * where batch_end is. */
-mofka_status_t mofka_mpi_reader_took(mofka_mpi_reader_t *r, size_t count, size_t found) {
+mofka_status_t mmi_reader_took(mmi_reader_t *r, size_t count, size_t found) {
     mofka_status_t status = MOFKA_OK;
     for (size_t i = 0; i < count && !status; i++) {
-        const mofka_mpi_entry_t *e = &r->entries[i];
+        const mmi_entry_t *e = &r->entries[i];
         uint64_t id = r->next + i;
         bool last = i + 1 < found ? e[1].metadata != e->metadata + e->metadata_bytes ||
                                         e[1].data != e->data + e->data_bytes
                                   : id + 1 == r->batch_end;
         if (last)
-            status = add_mark(r, id + 1, mofka_mpi_units(e->data + e->data_bytes));
+            status = add_mark(r, id + 1, mmi_units(e->data + e->data_bytes));
         if (last)
             r->batch_start = id + 1;
     }
@@ -191,18 +189,18 @@ mofka_status_t mofka_mpi_reader_took(mofka_mpi_reader_t *r, size_t count, size_t
     return MOFKA_OK;
 }
 
-void mofka_mpi_reader_forget(mofka_mpi_reader_t *r, mofka_mpi_place_t head) {
+void mmi_reader_forget(mmi_reader_t *r, mmi_place_t head) {
     while (r->mark_count > 0 && r->marks[r->mark_first].end <= head.events) {
         r->mark_first = (r->mark_first + 1) % r->mark_room;
         r->mark_count--;
     }
 }
 
-mofka_status_t mofka_mpi_reader_publish(mofka_mpi_reader_t *r, bool all) {
-    const mofka_mpi_partition_t *p = r->p;
+mofka_status_t mmi_reader_publish(mmi_reader_t *r, bool all) {
+    const mmi_partition_t *p = r->p;
     uint64_t acknowledged = atomic_load(&r->acknowledged);
-    mofka_mpi_mark_t reached = {0, 0};
-    if (r->place == MOFKA_MPI_CONSUMERS_MAX)
+    mmi_mark_t reached = {0, 0};
+    if (r->place == MMI_CONSUMERS_MAX)
         return MOFKA_OK;
     while (r->mark_count > 0 && r->marks[r->mark_first].end <= acknowledged) {
         reached = r->marks[r->mark_first];
@@ -212,69 +210,68 @@ mofka_status_t mofka_mpi_reader_publish(mofka_mpi_reader_t *r, bool all) {
     if (reached.end == 0 && (!all || acknowledged == r->published))
         return MOFKA_OK;
     if (acknowledged != r->published)
-        mofka_mpi_store(p, field_of(MOFKA_MPI_CONTROL(acknowledged), r->place), acknowledged);
+        mmi_store(p, field_of(MMI_CONTROL(acknowledged), r->place), acknowledged);
     r->published = acknowledged;
     if (reached.end == 0)
-        return mofka_mpi_window_check(p->w);
-    mofka_mpi_store(p, field_of(MOFKA_MPI_CONTROL(cursor), r->place),
-                    reached.end << 32 | (uint32_t)reached.units);
+        return mmi_window_check(p->w);
+    mmi_store(p, field_of(MMI_CONTROL(cursor), r->place),
+              reached.end << 32 | (uint32_t)reached.units);
     /* Waking costs both sides: not for every run, but for an eighth of the partition. */
     if (all || reached.end - r->rung.end >= p->slots / 8 ||
-        reached.units - r->rung.units >= p->ring_bytes / MOFKA_MPI_UNIT_BYTES / 8) {
+        reached.units - r->rung.units >= p->ring_bytes / MMI_UNIT_BYTES / 8) {
         r->rung = reached;
-        mofka_mpi_ring_room(p);
+        mmi_ring_room(p);
     }
-    return mofka_mpi_window_check(p->w);
+    return mmi_window_check(p->w);
 }
 
-void mofka_mpi_reader_end(mofka_mpi_reader_t *r) {
+void mmi_reader_end(mmi_reader_t *r) {
     free(r->marks);
 }
 
-static bool something_to_read(mofka_mpi_consumer_t *c) {
+static bool something_to_read(mmi_consumer_t *c) {
     size_t ended = 0;
     for (size_t i = 0; i < c->reader_count; i++) {
-        mofka_mpi_reader_t *r = &c->readers[i];
-        if (r->next < r->batch_end || mofka_mpi_flag(r->p, r->next) > 0)
+        mmi_reader_t *r = &c->readers[i];
+        if (r->next < r->batch_end || mmi_flag(r->p, r->next) > 0)
             return true;
-        if (r->p->retention == MOFKA_MPI_DISCARD_OLDEST &&
-            mofka_mpi_state(r->p).head.events > r->next)
+        if (r->p->retention == MMI_DISCARD_OLDEST && mmi_state(r->p).head.events > r->next)
             return true;
-        ended += mofka_mpi_reader_ended(r);
+        ended += mmi_reader_ended(r);
     }
     return ended == c->reader_count;
 }
 
 /* One sleep at the data bell, unless there is something meanwhile. */
-static bool sleep_for_data(mofka_mpi_consumer_t *c, int64_t left_ms) {
-    const mofka_mpi_partition_t *b = c->readers[0].p->bells;
-    mofka_mpi_window_t *w = b->w;
+static bool sleep_for_data(mmi_consumer_t *c, int64_t left_ms) {
+    const mmi_partition_t *b = c->readers[0].p->bells;
+    mmi_window_t *w = b->w;
     int64_t nap = left_ms < c->nap_us / 1000 ? left_ms * 1000 : c->nap_us;
-    uint64_t seen = w->doorbells ? mofka_mpi_load(b, MOFKA_MPI_CONTROL(data_bell)) : 0;
-    mofka_mpi_bell_waiters(b, MOFKA_MPI_CONTROL(data_bell), 1);
+    uint64_t seen = w->doorbells ? mmi_load(b, MMI_CONTROL(data_bell)) : 0;
+    mmi_bell_waiters(b, MMI_CONTROL(data_bell), 1);
     bool found = something_to_read(c);
     if (!found && left_ms > 0)
-        w->ops->sleep_on(w, b->owner, b->base + MOFKA_MPI_CONTROL(data_bell), seen, nap);
-    mofka_mpi_bell_waiters(b, MOFKA_MPI_CONTROL(data_bell), -1);
+        w->ops->sleep_on(w, b->owner, b->base + MMI_CONTROL(data_bell), seen, nap);
+    mmi_bell_waiters(b, MMI_CONTROL(data_bell), -1);
     return found;
 }
 
 /* Polling naps grow over all waits in a row that found nothing; at a bell they need not. */
-mofka_status_t mofka_mpi_consumer_wait(void *self, int64_t timeout_ms) {
-    mofka_mpi_consumer_t *c = self;
+mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms) {
+    mmi_consumer_t *c = self;
     if (c->reader_count == 0)
         return MOFKA_OK;
-    mofka_mpi_window_t *w = c->readers[0].p->w;
-    int64_t deadline = mofka_mpi_deadline(timeout_ms);
+    mmi_window_t *w = c->readers[0].p->w;
+    int64_t deadline = mmi_deadline(timeout_ms);
     int64_t first = w->doorbells ? BELL_NAP_US : POLL_NAP_US,
             most = w->doorbells ? first : POLL_NAP_US_MAX;
-    mofka_mpi_spin_t spin = mofka_mpi_spin_start(w);
+    mmi_spin_t spin = mmi_spin_start(w);
     bool found = something_to_read(c);
-    while (!found && c->nap_us <= first && mofka_mpi_spin(&spin))
+    while (!found && c->nap_us <= first && mmi_spin(&spin))
         found = something_to_read(c);
     while (!found) {
-        mofka_status_t status = mofka_mpi_window_check(w);
-        int64_t left = deadline - mofka_mpi_now_ms();
+        mofka_status_t status = mmi_window_check(w);
+        int64_t left = deadline - mmi_now_ms();
         if (status || left <= 0)
             return status ? status : MOFKA_ERR_TIMEOUT;
         if (c->nap_us < first)
@@ -283,5 +280,5 @@ mofka_status_t mofka_mpi_consumer_wait(void *self, int64_t timeout_ms) {
         c->nap_us = 2 * c->nap_us < most ? 2 * c->nap_us : most;
     }
     c->nap_us = 0;
-    return mofka_mpi_window_check(w);
+    return mmi_window_check(w);
 }

@@ -14,49 +14,49 @@
 #include <mofka/log.h>
 #include "mpi/driver/driver.h"
 
-void mofka_mpi_driver_stop(mofka_mpi_driver_t *d) {
-    mofka_mpi_finalize_unwatch(d);
-    mofka_mpi_progress_stop(d);
+void mmi_driver_stop(mmi_driver_t *d) {
+    mmi_finalize_unwatch(d);
+    mmi_progress_stop(d);
     d->w->ops->destroy(d->w);
     d->w = NULL;
 }
 
 /* ---- close ----------------------------------------------------------------------------------- */
 
-static mofka_status_t arrive(mofka_mpi_driver_t *d) {
+static mofka_status_t arrive(mmi_driver_t *d) {
     int error = MPI_Ibarrier(d->comm, &d->close_request);
     if (error)
-        return mofka_mpi_error("MPI_Ibarrier", error);
-    d->closing = MOFKA_MPI_ARRIVING;
+        return mmi_error("MPI_Ibarrier", error);
+    d->closing = MMI_ARRIVING;
     return MOFKA_OK;
 }
 
-static mofka_status_t say(mofka_mpi_driver_t *d, int frees) {
+static mofka_status_t say(mmi_driver_t *d, int frees) {
     d->frees_own = frees;
     int error =
         MPI_Iallreduce(&d->frees_own, &d->frees, 1, MPI_INT, MPI_MIN, d->comm, &d->close_request);
     if (error)
-        return mofka_mpi_error("MPI_Iallreduce", error);
-    d->closing = MOFKA_MPI_AGREEING;
+        return mmi_error("MPI_Iallreduce", error);
+    d->closing = MMI_AGREEING;
     return MOFKA_OK;
 }
 
-static mofka_status_t await(mofka_mpi_driver_t *d, int64_t deadline) {
+static mofka_status_t await(mmi_driver_t *d, int64_t deadline) {
     int64_t us = 10;
     for (int here = 0;;) {
         int error = MPI_Test(&d->close_request, &here, MPI_STATUS_IGNORE);
         if (error)
-            return mofka_mpi_error("MPI_Test", error);
+            return mmi_error("MPI_Test", error);
         if (here)
             return MOFKA_OK;
-        if (mofka_mpi_now_ms() >= deadline)
+        if (mmi_now_ms() >= deadline)
             return mofka_fail(MOFKA_ERR_TIMEOUT, "not all %d ranks closed the driver in time",
                               d->size);
-        mofka_mpi_back_off(&us, 1000);
+        mmi_back_off(&us, 1000);
     }
 }
 
-static void leave(mofka_mpi_driver_t *d) {
+static void leave(mmi_driver_t *d) {
     if (!d->frees) {
         mofka_log(
             MOFKA_LOG_WARN,
@@ -65,46 +65,46 @@ static void leave(mofka_mpi_driver_t *d) {
             d->rank);
         d->w->win = MPI_WIN_NULL; /* forgotten, with its epoch */
     }
-    mofka_mpi_driver_stop(d);
+    mmi_driver_stop(d);
     if (d->frees)
         MPI_Comm_free(&d->comm);
     d->comm = MPI_COMM_NULL;
 }
 
-void mofka_mpi_leave_behind(mofka_mpi_driver_t *d) {
-    mofka_status_t status = d->closing == MOFKA_MPI_OPEN ? arrive(d) : MOFKA_OK;
-    if (!status && d->closing == MOFKA_MPI_ARRIVING)
+void mmi_leave_behind(mmi_driver_t *d) {
+    mofka_status_t status = d->closing == MMI_OPEN ? arrive(d) : MOFKA_OK;
+    if (!status && d->closing == MMI_ARRIVING)
         say(d, 0);
 }
 
-static mofka_status_t close_within(mofka_mpi_driver_t *d, int64_t deadline) {
-    mofka_status_t status = d->closing == MOFKA_MPI_OPEN ? arrive(d) : MOFKA_OK;
-    if (!status && d->closing == MOFKA_MPI_ARRIVING) {
+static mofka_status_t close_within(mmi_driver_t *d, int64_t deadline) {
+    mofka_status_t status = d->closing == MMI_OPEN ? arrive(d) : MOFKA_OK;
+    if (!status && d->closing == MMI_ARRIVING) {
         status = await(d, deadline);
         if (!status)
             status = say(d, 1);
     }
-    if (!status && d->closing == MOFKA_MPI_AGREEING) {
+    if (!status && d->closing == MMI_AGREEING) {
         status = await(d, deadline);
         if (!status)
-            d->closing = MOFKA_MPI_AGREED;
+            d->closing = MMI_AGREED;
     }
     if (!status)
         leave(d);
     return status;
 }
 
-mofka_status_t mofka_mpi_close_driver(void *self, int64_t timeout_ms) {
-    mofka_mpi_driver_t *d = self;
-    int64_t deadline = mofka_mpi_deadline(timeout_ms);
+mofka_status_t mmi_close_driver(void *self, int64_t timeout_ms) {
+    mmi_driver_t *d = self;
+    int64_t deadline = mmi_deadline(timeout_ms);
     int finalized;
     MPI_Finalized(&finalized);
     if (finalized)
         return mofka_fail(MOFKA_ERR_MPI, "MPI was finalised before the driver was closed");
-    bool taken = mofka_mpi_finalize_take(d); /* not for MPI_Finalize meanwhile */
+    bool taken = mmi_finalize_take(d); /* not for MPI_Finalize meanwhile */
     mofka_status_t status = close_within(d, deadline);
     if (status && taken)
-        mofka_mpi_finalize_put_back(d);
+        mmi_finalize_put_back(d);
     return status;
 }
 
@@ -112,7 +112,7 @@ mofka_status_t mofka_mpi_close_driver(void *self, int64_t timeout_ms) {
 
 static bool forked;
 
-bool mofka_mpi_is_forked(void) {
+bool mmi_is_forked(void) {
     return forked;
 }
 

@@ -23,25 +23,25 @@
 /* How long a rank that has a core to itself looks again before it sleeps: longer than a wake-up. */
 #define SPIN_NS 50000
 
-static bool is_owner(const mofka_mpi_driver_t *d, int rank) {
+static bool is_owner(const mmi_driver_t *d, int rank) {
     for (size_t i = 0; i < d->owner_count; i++)
         if (d->owners[i] == rank)
             return true;
     return false;
 }
 
-static uint64_t share_bytes(const mofka_mpi_driver_t *d, int rank) {
-    return mofka_mpi_arena_start(d, rank) + (is_owner(d, rank) ? d->arena_bytes : 0);
+static uint64_t share_bytes(const mmi_driver_t *d, int rank) {
+    return mmi_arena_start(d, rank) + (is_owner(d, rank) ? d->arena_bytes : 0);
 }
 
 /* One rank's error is everyone's: the lowest code, from the lowest rank that has it. */
-static mofka_status_t agree(const mofka_mpi_driver_t *d, mofka_status_t status, const char *step) {
+static mofka_status_t agree(const mmi_driver_t *d, mofka_status_t status, const char *step) {
     struct {
         int status, rank;
     } own = {(int)status, d->rank}, worst;
     int error = MPI_Allreduce(&own, &worst, 1, MPI_2INT, MPI_MINLOC, d->comm);
     if (error)
-        return mofka_mpi_error("MPI_Allreduce", error);
+        return mmi_error("MPI_Allreduce", error);
     if (worst.status == MOFKA_OK || status)
         return status;
     return mofka_fail((mofka_status_t)worst.status, "MPI driver: rank %d failed while %s: %s",
@@ -54,19 +54,19 @@ static mofka_status_t check_mpi(void) {
         return mofka_fail(MOFKA_ERR_MPI, "MPI is not initialised: call MPI_Init_thread first");
     if (MPI_Finalized(&flag) || flag)
         return mofka_fail(MOFKA_ERR_MPI, "MPI is finalised already");
-    if (mofka_mpi_is_forked())
+    if (mmi_is_forked())
         return mofka_fail(MOFKA_ERR_MPI,
                           "this process was forked from one that uses MPI, and cannot use it");
     return MOFKA_OK;
 }
 
 /* How many ranks share this node; among those with this rank's binding, how many and which one. */
-static mofka_status_t look_at_node(mofka_mpi_driver_t *d) {
+static mofka_status_t look_at_node(mmi_driver_t *d) {
     MPI_Comm node;
     int node_rank;
     int error = MPI_Comm_split_type(d->comm, MPI_COMM_TYPE_SHARED, d->rank, MPI_INFO_NULL, &node);
     if (error)
-        return mofka_mpi_error("MPI_Comm_split_type", error);
+        return mmi_error("MPI_Comm_split_type", error);
     MPI_Comm_rank(node, &node_rank);
     MPI_Comm_size(node, &d->node_size);
     cpu_set_t own;
@@ -86,10 +86,10 @@ static mofka_status_t look_at_node(mofka_mpi_driver_t *d) {
     }
     free(all);
     MPI_Comm_free(&node);
-    return error ? mofka_mpi_error("looking at the node's bindings", error) : MOFKA_OK;
+    return error ? mmi_error("looking at the node's bindings", error) : MOFKA_OK;
 }
 
-static mofka_status_t check_memory(const mofka_mpi_driver_t *d) {
+static mofka_status_t check_memory(const mmi_driver_t *d) {
     uint64_t need = 0;
     struct statvfs fs;
     for (int i = 0; i < d->size; i++)
@@ -104,15 +104,14 @@ static mofka_status_t check_memory(const mofka_mpi_driver_t *d) {
                       d->size, need, (uint64_t)fs.f_bavail * fs.f_frsize, d->arena_bytes);
 }
 
-static mofka_status_t check_window(const mofka_mpi_driver_t *d, const mofka_mpi_settings_t *s,
-                                   bool shm) {
+static mofka_status_t check_window(const mmi_driver_t *d, const mmi_settings_t *s, bool shm) {
     if (shm && d->node_size != d->size)
         return mofka_fail(MOFKA_ERR_UNSUPPORTED,
                           "window \"shm\" needs all ranks on one node; here are %d of %d",
                           d->node_size, d->size);
     int level;
     MPI_Query_thread(&level);
-    if (!shm && s->progress == MOFKA_MPI_PROGRESS_THREAD && level < MPI_THREAD_MULTIPLE)
+    if (!shm && s->progress == MMI_PROGRESS_THREAD && level < MPI_THREAD_MULTIPLE)
         return mofka_fail(
             MOFKA_ERR_UNSUPPORTED,
             "window \"rma\" runs a progress thread and needs MPI_THREAD_MULTIPLE from "
@@ -121,9 +120,9 @@ static mofka_status_t check_window(const mofka_mpi_driver_t *d, const mofka_mpi_
 }
 
 /* Local: what the window is told about threads and cores. */
-static mofka_status_t new_window(mofka_mpi_driver_t *d, bool shm) {
-    mofka_status_t status = shm ? mofka_mpi_window_shm(d->rank, d->size, &d->w)
-                                : mofka_mpi_window_rma(d->rank, d->size, &d->w);
+static mofka_status_t new_window(mmi_driver_t *d, bool shm) {
+    mofka_status_t status =
+        shm ? mmi_window_shm(d->rank, d->size, &d->w) : mmi_window_rma(d->rank, d->size, &d->w);
     if (status)
         return status;
     int level;
@@ -138,23 +137,23 @@ static mofka_status_t new_window(mofka_mpi_driver_t *d, bool shm) {
 }
 
 /* A failed window is freed only where every rank has one: that is collective. */
-static void drop_window(mofka_mpi_driver_t *d) {
+static void drop_window(mmi_driver_t *d) {
     int every = d->w->win != MPI_WIN_NULL;
     MPI_Allreduce(MPI_IN_PLACE, &every, 1, MPI_INT, MPI_MIN, d->comm);
     if (!every)
         d->w->win = MPI_WIN_NULL;
-    mofka_mpi_driver_stop(d);
+    mmi_driver_stop(d);
 }
 
-static mofka_status_t make_window(mofka_mpi_driver_t *d, const mofka_mpi_settings_t *s) {
-    bool shm = s->window == MOFKA_MPI_WINDOW_SHM ||
-               (s->window == MOFKA_MPI_WINDOW_AUTO && d->node_size == d->size);
+static mofka_status_t make_window(mmi_driver_t *d, const mmi_settings_t *s) {
+    bool shm =
+        s->window == MMI_WINDOW_SHM || (s->window == MMI_WINDOW_AUTO && d->node_size == d->size);
     /* auto must mean the same everywhere */
     int all = shm;
     int error = MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT, MPI_MIN, d->comm);
     if (error)
-        return mofka_mpi_error("MPI_Allreduce", error);
-    shm = s->window == MOFKA_MPI_WINDOW_AUTO ? all : shm;
+        return mmi_error("MPI_Allreduce", error);
+    shm = s->window == MMI_WINDOW_AUTO ? all : shm;
     mofka_status_t status = check_window(d, s, shm);
     if (!status)
         status = new_window(d, shm);
@@ -170,15 +169,15 @@ static mofka_status_t make_window(mofka_mpi_driver_t *d, const mofka_mpi_setting
         drop_window(d);
         return status;
     }
-    if (!shm && s->progress == MOFKA_MPI_PROGRESS_THREAD && (is_owner(d, d->rank) || d->rank == 0))
-        status = mofka_mpi_progress_start(d);
+    if (!shm && s->progress == MMI_PROGRESS_THREAD && (is_owner(d, d->rank) || d->rank == 0))
+        status = mmi_progress_start(d);
     if (!status)
-        status = mofka_mpi_finalize_watch(d);
+        status = mmi_finalize_watch(d);
     if (!status)
-        status = mofka_mpi_window_zero(d->w, d->rank, 0, mofka_mpi_arena_start(d, d->rank));
+        status = mmi_window_zero(d->w, d->rank, 0, mmi_arena_start(d, d->rank));
     status = agree(d, status, "starting");
     if (status)
-        mofka_mpi_driver_stop(d);
+        mmi_driver_stop(d);
     else
         mofka_log(MOFKA_LOG_INFO,
                   "rank %d of %d: window \"%s\", arenas of %" PRIu64 " bytes at %zu owners",
@@ -186,22 +185,22 @@ static mofka_status_t make_window(mofka_mpi_driver_t *d, const mofka_mpi_setting
     return status;
 }
 
-static void driver_free(mofka_mpi_driver_t *d) {
+static void driver_free(mmi_driver_t *d) {
     if (d->comm != MPI_COMM_NULL)
         MPI_Comm_free(&d->comm);
-    mofka_mpi_forget_topics(d);
+    mmi_forget_topics(d);
     pthread_mutex_destroy(&d->known_lock);
     free(d->owners);
     free(d);
 }
 
-static mofka_status_t create(MPI_Comm comm, const char *options, mofka_mpi_driver_t **out) {
+static mofka_status_t create(MPI_Comm comm, const char *options, mmi_driver_t **out) {
     mofka_status_t status = check_mpi();
     if (status)
         return status;
     if (comm == MPI_COMM_NULL)
         return mofka_fail(MOFKA_ERR_INVALID, "the communicator is MPI_COMM_NULL");
-    mofka_mpi_driver_t *d = calloc(1, sizeof *d);
+    mmi_driver_t *d = calloc(1, sizeof *d);
     if (!d)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a driver");
     d->comm = MPI_COMM_NULL;
@@ -211,17 +210,17 @@ static mofka_status_t create(MPI_Comm comm, const char *options, mofka_mpi_drive
     int error = MPI_Comm_dup(comm, &d->comm);
     if (error) {
         free(d);
-        return mofka_mpi_error("MPI_Comm_dup", error);
+        return mmi_error("MPI_Comm_dup", error);
     }
     MPI_Comm_set_errhandler(d->comm, MPI_ERRORS_RETURN);
     MPI_Comm_rank(d->comm, &d->rank);
     MPI_Comm_size(d->comm, &d->size);
-    mofka_mpi_settings_t settings;
+    mmi_settings_t settings;
     bool join;
-    status = mofka_mpi_settings_read(options, d->size, &settings, &d->owners, &join);
+    status = mmi_settings_read(options, d->size, &settings, &d->owners, &join);
     status = agree(d, status, "reading its options");
     if (!status)
-        status = mofka_mpi_settings_agree(d->comm, join, &settings, d->owners);
+        status = mmi_settings_agree(d->comm, join, &settings, d->owners);
     d->arena_bytes = settings.arena_bytes;
     d->directory_bytes = settings.directory_bytes;
     d->owner_count = (size_t)settings.owner_count;
@@ -241,33 +240,33 @@ static void destroy(void *self) {
 }
 
 static void node_place(void *self, size_t *index, size_t *count) {
-    const mofka_mpi_driver_t *d = self;
+    const mmi_driver_t *d = self;
     *index = d->binding_index;
     *count = d->binding_count;
 }
 
 static void process(void *self, size_t *index, size_t *count) {
-    const mofka_mpi_driver_t *d = self;
+    const mmi_driver_t *d = self;
     *index = (size_t)d->rank;
     *count = (size_t)d->size;
 }
 
 static const mofka_driver_ops_t driver_ops = {
     .size = sizeof driver_ops,
-    .create_topic = mofka_mpi_create_topic,
-    .open_topic = mofka_mpi_open_topic,
-    .topic_exists = mofka_mpi_topic_exists,
-    .list_topics = mofka_mpi_list_topics,
+    .create_topic = mmi_create_topic,
+    .open_topic = mmi_open_topic,
+    .topic_exists = mmi_topic_exists,
+    .list_topics = mmi_list_topics,
     .node_place = node_place,
     .process = process,
-    .topic_stats = mofka_mpi_topic_stats,
-    .close = mofka_mpi_close_driver,
+    .topic_stats = mmi_topic_stats,
+    .close = mmi_close_driver,
     .destroy = destroy,
 };
 
 mofka_status_t mofka_mpi_driver_create(MPI_Comm comm, const char *options,
                                        mofka_driver_t **driver) {
-    mofka_mpi_driver_t *d;
+    mmi_driver_t *d;
     mofka_status_t status = create(comm, options, &d);
     return status ? status : mofka_driver_wrap("mpi", &driver_ops, d, driver);
 }
@@ -279,7 +278,7 @@ mofka_status_t mofka_mpi_driver_create_f(MPI_Fint comm, const char *options,
 
 static mofka_status_t create_world(const char *options, const mofka_driver_ops_t **ops,
                                    void **self) {
-    mofka_mpi_driver_t *d;
+    mmi_driver_t *d;
     mofka_status_t status = create(MPI_COMM_WORLD, options, &d);
     if (status)
         return status;

@@ -8,10 +8,10 @@
 #include <mofka/mpi.h>
 #include "mpi/topic/topic.h"
 
-typedef struct mofka_mpi_driver {
-    struct mofka_mpi_driver *next; /* of the open ones; see mpi_finalize.c */
+typedef struct mmi_driver {
+    struct mmi_driver *next; /* of the open ones; see mpi_finalize.c */
     MPI_Comm comm;
-    mofka_mpi_window_t *w;
+    mmi_window_t *w;
     int rank, size;
     int *owners; /* ranks that own partitions, in the order of the option */
     size_t owner_count;
@@ -21,7 +21,7 @@ typedef struct mofka_mpi_driver {
     pthread_t progress_thread;
     _Atomic int stop_progress;
     /* Close, see mpi_driver.c: the barrier, then what is agreed on. */
-    enum { MOFKA_MPI_OPEN, MOFKA_MPI_ARRIVING, MOFKA_MPI_AGREEING, MOFKA_MPI_AGREED } closing;
+    enum { MMI_OPEN, MMI_ARRIVING, MMI_AGREEING, MMI_AGREED } closing;
     MPI_Request close_request;
     int frees_own, frees;                /* whether this rank, whether all ranks free the window */
     pid_t process;                       /* which made it; a forked child must leave it alone */
@@ -32,42 +32,42 @@ typedef struct mofka_mpi_driver {
     mofka_topic_made_t *known;  /* topics whose records statistics have read */
     size_t known_count;
     uint64_t known_end; /* where the next record is; 0: none was read */
-} mofka_mpi_driver_t;
+} mmi_driver_t;
 
 /* Where a rank's arena begins in its share. */
-uint64_t mofka_mpi_arena_start(const mofka_mpi_driver_t *d, int rank);
+uint64_t mmi_arena_start(const mmi_driver_t *d, int rank);
 
-mofka_status_t mofka_mpi_create_topic(void *self, const mofka_topic_config_t *config);
-mofka_status_t mofka_mpi_open_topic(void *self, const char *name, mofka_topic_made_t *made);
-mofka_status_t mofka_mpi_topic_exists(void *self, const char *name, bool *exists);
-mofka_status_t mofka_mpi_list_topics(void *self, mofka_topic_visit_fn visit, void *context);
+mofka_status_t mmi_create_topic(void *self, const mofka_topic_config_t *config);
+mofka_status_t mmi_open_topic(void *self, const char *name, mofka_topic_made_t *made);
+mofka_status_t mmi_topic_exists(void *self, const char *name, bool *exists);
+mofka_status_t mmi_list_topics(void *self, mofka_topic_visit_fn visit, void *context);
 
 /* mpi_topic.c: a handle of what a directory record says. */
 struct cJSON;
-mofka_status_t mofka_mpi_topic_from_record(mofka_mpi_driver_t *d, const struct cJSON *record,
-                                           mofka_topic_made_t *made);
+mofka_status_t mmi_topic_from_record(mmi_driver_t *d, const struct cJSON *record,
+                                     mofka_topic_made_t *made);
 
 /* mpi_close.c: the slot of the table; the same without freeing the window, or waiting; what comes last,
  * once no rank uses the window; whether this process is a child of one that used MPI. */
-mofka_status_t mofka_mpi_close_driver(void *self, int64_t timeout_ms);
-void mofka_mpi_leave_behind(mofka_mpi_driver_t *d);
-void mofka_mpi_driver_stop(mofka_mpi_driver_t *d);
-bool mofka_mpi_is_forked(void);
+mofka_status_t mmi_close_driver(void *self, int64_t timeout_ms);
+void mmi_leave_behind(mmi_driver_t *d);
+void mmi_driver_stop(mmi_driver_t *d);
+bool mmi_is_forked(void);
 /* mpi_finalize.c: let MPI_Finalize close the driver where that was forgotten; no longer; not while it is
  * being closed (true: it would have), and again. */
-mofka_status_t mofka_mpi_finalize_watch(mofka_mpi_driver_t *d);
-void mofka_mpi_finalize_unwatch(mofka_mpi_driver_t *d);
-bool mofka_mpi_finalize_take(mofka_mpi_driver_t *d);
-void mofka_mpi_finalize_put_back(mofka_mpi_driver_t *d);
+mofka_status_t mmi_finalize_watch(mmi_driver_t *d);
+void mmi_finalize_unwatch(mmi_driver_t *d);
+bool mmi_finalize_take(mmi_driver_t *d);
+void mmi_finalize_put_back(mmi_driver_t *d);
 
 /* mpi_stats.c: the slot of the table; and to free what it learnt. */
-mofka_status_t mofka_mpi_topic_stats(void *self, int64_t timeout_ms, struct cJSON *topics);
-void mofka_mpi_forget_topics(mofka_mpi_driver_t *d);
+mofka_status_t mmi_topic_stats(void *self, int64_t timeout_ms, struct cJSON *topics);
+void mmi_forget_topics(mmi_driver_t *d);
 
-mofka_status_t mofka_mpi_progress_start(mofka_mpi_driver_t *d);
-void mofka_mpi_progress_stop(mofka_mpi_driver_t *d);
+mofka_status_t mmi_progress_start(mmi_driver_t *d);
+void mmi_progress_stop(mmi_driver_t *d);
 
 /* Where logs of new partitions begin; zero but for tests of wrapped counters. */
-extern mofka_mpi_place_t mofka_mpi_log_start;
+extern mmi_place_t mmi_log_start;
 
 #endif

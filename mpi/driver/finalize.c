@@ -26,15 +26,15 @@
 #define FINALIZE_MS 5000
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the list; a leaf */
-static mofka_mpi_driver_t *drivers;
+static mmi_driver_t *drivers;
 
 /* One of this process, or with `d` that one, taken out. NULL: it is not there (any more). */
-static mofka_mpi_driver_t *take(const mofka_mpi_driver_t *d) {
+static mmi_driver_t *take(const mmi_driver_t *d) {
     pthread_mutex_lock(&lock);
-    mofka_mpi_driver_t **at = &drivers;
+    mmi_driver_t **at = &drivers;
     while (*at && (d ? *at != d : (*at)->process != getpid()))
         at = &(*at)->next;
-    mofka_mpi_driver_t *taken = *at;
+    mmi_driver_t *taken = *at;
     if (taken)
         *at = taken->next;
     pthread_mutex_unlock(&lock);
@@ -42,7 +42,7 @@ static mofka_mpi_driver_t *take(const mofka_mpi_driver_t *d) {
 }
 
 /* Give up after a while. True: it is closed. */
-static bool end(mofka_mpi_driver_t *d) {
+static bool end(mmi_driver_t *d) {
     int rank = d->rank;
     mofka_log(MOFKA_LOG_WARN,
               "rank %d: the MPI driver was not closed before MPI_Finalize; it is closed now", rank);
@@ -54,20 +54,20 @@ static bool end(mofka_mpi_driver_t *d) {
 }
 
 /* Who said that it frees the window (AGREEING) must. */
-static void give_up(mofka_mpi_driver_t *d) {
-    mofka_mpi_window_shut(d->w);
-    if (d->w->doorbells && d->closing < MOFKA_MPI_AGREEING)
-        mofka_mpi_leave_behind(d);
+static void give_up(mmi_driver_t *d) {
+    mmi_window_shut(d->w);
+    if (d->w->doorbells && d->closing < MMI_AGREEING)
+        mmi_leave_behind(d);
     else
-        mofka_mpi_close_driver(d, -1);
+        mmi_close_driver(d, -1);
 }
 
 static int at_finalize(MPI_Comm self, int keyval, void *driver, void *unused) {
-    mofka_mpi_driver_t *d = take(driver);
+    mmi_driver_t *d = take(driver);
     (void)self, (void)keyval, (void)unused;
     if (d && d->process == getpid()) {
         d->keyval = MPI_KEYVAL_INVALID; /* it is being deleted */
-        mofka_mpi_progress_stop(d);
+        mmi_progress_stop(d);
         if (!end(d))
             give_up(d);
     }
@@ -76,40 +76,40 @@ static int at_finalize(MPI_Comm self, int keyval, void *driver, void *unused) {
 
 /* All are ended before one waits without a limit: other ranks may wait for another one. */
 static void end_all(void) {
-    mofka_mpi_driver_t *left = NULL;
-    for (mofka_mpi_driver_t *d; (d = take(NULL));)
+    mmi_driver_t *left = NULL;
+    for (mmi_driver_t *d; (d = take(NULL));)
         if (!end(d)) {
             d->next = left;
             left = d;
         }
-    for (mofka_mpi_driver_t *d = left, *next; d; d = next) {
+    for (mmi_driver_t *d = left, *next; d; d = next) {
         next = d->next;
         give_up(d);
     }
 }
 
-bool mofka_mpi_finalize_take(mofka_mpi_driver_t *d) {
+bool mmi_finalize_take(mmi_driver_t *d) {
     return take(d) != NULL;
 }
 
-void mofka_mpi_finalize_put_back(mofka_mpi_driver_t *d) {
+void mmi_finalize_put_back(mmi_driver_t *d) {
     pthread_mutex_lock(&lock);
     d->next = drivers;
     drivers = d;
     pthread_mutex_unlock(&lock);
 }
 
-mofka_status_t mofka_mpi_finalize_watch(mofka_mpi_driver_t *d) {
+mofka_status_t mmi_finalize_watch(mmi_driver_t *d) {
     int error = MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, at_finalize, &d->keyval, NULL);
     if (!error)
         error = MPI_Comm_set_attr(MPI_COMM_SELF, d->keyval, d);
     if (error)
-        return mofka_mpi_error("MPI_Comm_set_attr", error);
-    mofka_mpi_finalize_put_back(d);
+        return mmi_error("MPI_Comm_set_attr", error);
+    mmi_finalize_put_back(d);
     return MOFKA_OK;
 }
 
-void mofka_mpi_finalize_unwatch(mofka_mpi_driver_t *d) {
+void mmi_finalize_unwatch(mmi_driver_t *d) {
     take(d);
     if (d->keyval != MPI_KEYVAL_INVALID) {
         MPI_Comm_delete_attr(MPI_COMM_SELF, d->keyval);

@@ -20,19 +20,19 @@
 #define HOT_US 20
 #define IDLE_US_MAX 1000
 
-static uint64_t activity(const mofka_mpi_driver_t *d) {
-    const mofka_mpi_share_t *share = (const mofka_mpi_share_t *)(const void *)d->w->base[0];
+static uint64_t activity(const mmi_driver_t *d) {
+    const mmi_share_t *share = (const mmi_share_t *)(const void *)d->w->base[0];
     return __atomic_load_n(&share->activity, __ATOMIC_RELAXED);
 }
 
-static void poll_mpi(const mofka_mpi_driver_t *d, int times) {
+static void poll_mpi(const mmi_driver_t *d, int times) {
     int flag;
     for (int i = 0; i < times; i++)
         MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, d->comm, &flag, MPI_STATUS_IGNORE);
 }
 
 static void *progress_main(void *argument) {
-    mofka_mpi_driver_t *d = argument;
+    mmi_driver_t *d = argument;
     uint64_t seen = 0;
     int64_t last = 0, us = HOT_US;
     bool busy = false;
@@ -40,7 +40,7 @@ static void *progress_main(void *argument) {
     while (!atomic_load_explicit(&d->stop_progress, memory_order_relaxed)) {
         poll_mpi(d, busy ? YIELD_POLLS : 1);
         uint64_t word = activity(d);
-        int64_t now = mofka_mpi_now_ns();
+        int64_t now = mmi_now_ns();
         if (word != seen) {
             seen = word;
             last = now;
@@ -50,12 +50,12 @@ static void *progress_main(void *argument) {
         if (busy)
             sched_yield();
         else
-            mofka_mpi_back_off(&us, now - last < HOT_NS ? HOT_US : IDLE_US_MAX);
+            mmi_back_off(&us, now - last < HOT_NS ? HOT_US : IDLE_US_MAX);
     }
     return NULL;
 }
 
-mofka_status_t mofka_mpi_progress_start(mofka_mpi_driver_t *d) {
+mofka_status_t mmi_progress_start(mmi_driver_t *d) {
     int error = pthread_create(&d->progress_thread, NULL, progress_main, d);
     if (error)
         return mofka_fail(MOFKA_ERR_SYSTEM, "starting the progress thread: %s", strerror(error));
@@ -63,7 +63,7 @@ mofka_status_t mofka_mpi_progress_start(mofka_mpi_driver_t *d) {
     return MOFKA_OK;
 }
 
-void mofka_mpi_progress_stop(mofka_mpi_driver_t *d) {
+void mmi_progress_stop(mmi_driver_t *d) {
     if (!d->progress)
         return;
     atomic_store(&d->stop_progress, 1);

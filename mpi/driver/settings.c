@@ -9,10 +9,10 @@
 #include "mpi/window/window.h"
 
 static uint64_t pages(uint64_t bytes) {
-    return (bytes + MOFKA_MPI_PAGE_BYTES - 1) / MOFKA_MPI_PAGE_BYTES * MOFKA_MPI_PAGE_BYTES;
+    return (bytes + MMI_PAGE_BYTES - 1) / MMI_PAGE_BYTES * MMI_PAGE_BYTES;
 }
 
-static mofka_status_t read_table(const char *options, mofka_mpi_settings_t *s, bool *join,
+static mofka_status_t read_table(const char *options, mmi_settings_t *s, bool *join,
                                  char **owners) {
     static const char *const windows[] = {"auto", "shm", "rma", NULL};
     static const char *const progress[] = {"thread", "none", NULL};
@@ -25,12 +25,12 @@ static mofka_status_t read_table(const char *options, mofka_mpi_settings_t *s, b
         {.key = "arena_bytes",
          .kind = MOFKA_OPTION_UINT,
          .value = &s->arena_bytes,
-         .min = MOFKA_MPI_PAGE_BYTES,
+         .min = MMI_PAGE_BYTES,
          .max = UINT64_C(1) << 40},
         {.key = "directory_bytes",
          .kind = MOFKA_OPTION_UINT,
          .value = &s->directory_bytes,
-         .min = MOFKA_MPI_PAGE_BYTES,
+         .min = MMI_PAGE_BYTES,
          .max = UINT64_C(1) << 30},
         {.key = "owners", .kind = MOFKA_OPTION_JSON, .value = owners},
         {.key = "join", .kind = MOFKA_OPTION_BOOL, .value = join},
@@ -67,8 +67,8 @@ static mofka_status_t read_owners(const char *json, int size, int *owners, int *
     return status;
 }
 
-mofka_status_t mofka_mpi_settings_read(const char *options, int size, mofka_mpi_settings_t *s,
-                                       int **owners, bool *join) {
+mofka_status_t mmi_settings_read(const char *options, int size, mmi_settings_t *s, int **owners,
+                                 bool *join) {
     char *json = NULL;
     int *list = calloc(2 * (size_t)size, sizeof *list);
     memset(s, 0, sizeof *s); /* its padding, too: it is compared as bytes */
@@ -89,17 +89,16 @@ mofka_status_t mofka_mpi_settings_read(const char *options, int size, mofka_mpi_
     return status;
 }
 
-mofka_status_t mofka_mpi_settings_agree(MPI_Comm comm, bool join, mofka_mpi_settings_t *s,
-                                        int *owners) {
+mofka_status_t mmi_settings_agree(MPI_Comm comm, bool join, mmi_settings_t *s, int *owners) {
     int rank, size, leader, differs;
     MPI_Comm_rank(comm, &rank);
     MPI_Comm_size(comm, &size);
     int own = join ? size : rank;
     int error = MPI_Allreduce(&own, &leader, 1, MPI_INT, MPI_MIN, comm);
     if (error)
-        return mofka_mpi_error("MPI_Allreduce", error);
+        return mmi_error("MPI_Allreduce", error);
     leader = leader == size ? 0 : leader;
-    mofka_mpi_settings_t theirs = *s;
+    mmi_settings_t theirs = *s;
     size_t bytes = (size_t)size * sizeof *owners;
     int *list = join ? owners : memcpy(owners + size, owners, bytes);
     error = MPI_Bcast(&theirs, sizeof theirs, MPI_BYTE, leader, comm);
@@ -112,7 +111,7 @@ mofka_status_t mofka_mpi_settings_agree(MPI_Comm comm, bool join, mofka_mpi_sett
     if (!error)
         error = MPI_Allreduce(&own, &differs, 1, MPI_INT, MPI_MIN, comm);
     if (error)
-        return mofka_mpi_error("agreeing on options", error);
+        return mmi_error("agreeing on options", error);
     return differs == size ? MOFKA_OK
                            : mofka_fail(MOFKA_ERR_OPTION,
                                         "MPI driver: the options are not the same on all ranks: "

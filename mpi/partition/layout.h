@@ -28,7 +28,7 @@
  *   flags     two words per event slot, of the batch that begins there:
  *               flag    (lap + 1) << 24 | events
  *               stamp   when it was stored (CLOCK_REALTIME, ns; 0: it was not timed); put before the flag
- *   entries   one mofka_mpi_entry_t per event slot
+ *   entries   one mmi_entry_t per event slot
  *   ring      payload units; a batch: all metadata, then all data, from a unit's start
  *
  * Units and events are counted from the start in 64 bits; a reservation or a cursor carries the low
@@ -42,15 +42,15 @@
 #include <stdint.h>
 #include <mofka/limits.h>
 
-#define MOFKA_MPI_PAGE_BYTES 4096
+#define MMI_PAGE_BYTES 4096
 /* Bytes in which payload is reserved: a cache line, so that batches do not share one. */
-#define MOFKA_MPI_UNIT_BYTES 64
+#define MMI_UNIT_BYTES 64
 /* Named consumers of a partition: one scan of their cursors stays one small get. */
-#define MOFKA_MPI_CONSUMERS_MAX 64
-#define MOFKA_MPI_FLAG_COUNT_BITS 24
-#define MOFKA_MPI_FLAG_BYTES 16 /* with the stamp: one line tells both */
+#define MMI_CONSUMERS_MAX 64
+#define MMI_FLAG_COUNT_BITS 24
+#define MMI_FLAG_BYTES 16 /* with the stamp: one line tells both */
 
-typedef struct mofka_mpi_share {
+typedef struct mmi_share {
     uint64_t used;
     uint64_t pad0[7];
     uint64_t directory_lock;
@@ -59,10 +59,10 @@ typedef struct mofka_mpi_share {
     uint64_t directory_next;
     uint64_t pad2[6];
     uint64_t activity;
-} mofka_mpi_share_t;
-static_assert(sizeof(mofka_mpi_share_t) <= MOFKA_MPI_PAGE_BYTES, "the share header is one page");
+} mmi_share_t;
+static_assert(sizeof(mmi_share_t) <= MMI_PAGE_BYTES, "the share header is one page");
 
-typedef struct mofka_mpi_control {
+typedef struct mmi_control {
     uint64_t reservation;
     uint64_t pad0[7];
     uint64_t head_events; /* the four are read as one run */
@@ -81,30 +81,30 @@ typedef struct mofka_mpi_control {
     uint64_t finished;
     uint64_t blocked;
     uint64_t pad5[6];
-    uint64_t state[MOFKA_MPI_CONSUMERS_MAX];
-    uint64_t cursor[MOFKA_MPI_CONSUMERS_MAX];       /* events << 32 | units */
-    uint64_t acknowledged[MOFKA_MPI_CONSUMERS_MAX]; /* next unacknowledged id */
-    char name[MOFKA_MPI_CONSUMERS_MAX][MOFKA_NAME_BYTES_MAX + 1];
-} mofka_mpi_control_t;
-static_assert(offsetof(mofka_mpi_control_t, head_events) == 64, "own cache line");
-static_assert(offsetof(mofka_mpi_control_t, complete) == 64 + 24, "one run of four words");
-static_assert(offsetof(mofka_mpi_control_t, lock) == 128, "own cache line");
-static_assert(offsetof(mofka_mpi_control_t, data_bell) == 192, "own cache line");
-static_assert(offsetof(mofka_mpi_control_t, room_bell) == 256, "own cache line");
+    uint64_t state[MMI_CONSUMERS_MAX];
+    uint64_t cursor[MMI_CONSUMERS_MAX];       /* events << 32 | units */
+    uint64_t acknowledged[MMI_CONSUMERS_MAX]; /* next unacknowledged id */
+    char name[MMI_CONSUMERS_MAX][MOFKA_NAME_BYTES_MAX + 1];
+} mmi_control_t;
+static_assert(offsetof(mmi_control_t, head_events) == 64, "own cache line");
+static_assert(offsetof(mmi_control_t, complete) == 64 + 24, "one run of four words");
+static_assert(offsetof(mmi_control_t, lock) == 128, "own cache line");
+static_assert(offsetof(mmi_control_t, data_bell) == 192, "own cache line");
+static_assert(offsetof(mmi_control_t, room_bell) == 256, "own cache line");
 
 /* States of a named consumer. */
-enum { MOFKA_MPI_CONSUMER_FREE, MOFKA_MPI_CONSUMER_AWAY, MOFKA_MPI_CONSUMER_LIVE };
+enum { MMI_CONSUMER_FREE, MMI_CONSUMER_AWAY, MMI_CONSUMER_LIVE };
 
-typedef struct mofka_mpi_entry {
+typedef struct mmi_entry {
     uint64_t id_1;     /* id + 1 */
     uint64_t metadata; /* position, in bytes from the start of counting */
     uint64_t data;     /* position */
     uint64_t data_bytes;
     uint32_t metadata_bytes;
     uint32_t check; /* of the fields above */
-} mofka_mpi_entry_t;
-static_assert(sizeof(mofka_mpi_entry_t) == 40, "five words");
+} mmi_entry_t;
+static_assert(sizeof(mmi_entry_t) == 40, "five words");
 
-#define MOFKA_MPI_CONTROL(field) offsetof(mofka_mpi_control_t, field)
+#define MMI_CONTROL(field) offsetof(mmi_control_t, field)
 
 #endif

@@ -9,95 +9,89 @@
 #include "mpi/partition/layout.h"
 #include "mpi/window/window.h"
 
-typedef enum mofka_mpi_retention {
-    MOFKA_MPI_RETAIN_ACKNOWLEDGED,
-    MOFKA_MPI_DISCARD_OLDEST
-} mofka_mpi_retention_t;
+typedef enum mmi_retention { MMI_RETAIN_ACKNOWLEDGED, MMI_DISCARD_OLDEST } mmi_retention_t;
 
-typedef struct mofka_mpi_partition {
-    mofka_mpi_window_t *w;
+typedef struct mmi_partition {
+    mmi_window_t *w;
     const char *topic; /* view, for messages */
     size_t index;
     int owner;
     uint64_t base; /* offset of the control block in the owner's share */
     uint64_t slots;
     uint64_t ring_bytes;
-    mofka_mpi_retention_t retention;
-    uint64_t flags, entries, ring;           /* offsets in the owner's share */
-    const struct mofka_mpi_partition *bells; /* partition 0, which has the topic's data bell */
-} mofka_mpi_partition_t;
+    mmi_retention_t retention;
+    uint64_t flags, entries, ring;     /* offsets in the owner's share */
+    const struct mmi_partition *bells; /* partition 0, which has the topic's data bell */
+} mmi_partition_t;
 
 /* A place in the log. */
-typedef struct mofka_mpi_place {
+typedef struct mmi_place {
     uint64_t events, units;
-} mofka_mpi_place_t;
+} mmi_place_t;
 
 /* Bytes that a partition of this geometry takes, pages. */
-uint64_t mofka_mpi_partition_bytes(uint64_t slots, uint64_t ring_bytes);
+uint64_t mmi_partition_bytes(uint64_t slots, uint64_t ring_bytes);
 /* Set the offsets that follow from base, slots and ring_bytes. */
-void mofka_mpi_partition_place(mofka_mpi_partition_t *p);
+void mmi_partition_place(mmi_partition_t *p);
 /* Make fresh memory (of any contents) a partition whose log starts at `start` (zero but for tests). */
-mofka_status_t mofka_mpi_partition_format(const mofka_mpi_partition_t *p, mofka_mpi_place_t start);
+mofka_status_t mmi_partition_format(const mmi_partition_t *p, mmi_place_t start);
 
 /* Units that so many bytes take. */
-static inline uint64_t mofka_mpi_units(uint64_t bytes) {
-    return (bytes + MOFKA_MPI_UNIT_BYTES - 1) / MOFKA_MPI_UNIT_BYTES;
+static inline uint64_t mmi_units(uint64_t bytes) {
+    return (bytes + MMI_UNIT_BYTES - 1) / MMI_UNIT_BYTES;
 }
 
-static inline uint64_t mofka_mpi_load(const mofka_mpi_partition_t *p, size_t field) {
+static inline uint64_t mmi_load(const mmi_partition_t *p, size_t field) {
     return p->w->ops->load(p->w, p->owner, p->base + field);
 }
 
-static inline void mofka_mpi_store(const mofka_mpi_partition_t *p, size_t field, uint64_t value) {
+static inline void mmi_store(const mmi_partition_t *p, size_t field, uint64_t value) {
     p->w->ops->store(p->w, p->owner, p->base + field, value);
 }
 
 /* How far a partition is. A producer reads `closing` *after* its own reservation, and so obeys it; the
  * head is then held back by that reservation, and an older one is a lower bound. */
-typedef struct mofka_mpi_state {
-    mofka_mpi_place_t head;
+typedef struct mmi_state {
+    mmi_place_t head;
     uint64_t closing, complete;
-} mofka_mpi_state_t;
+} mmi_state_t;
 
-#define MOFKA_MPI_STATE_WORDS 4
+#define MMI_STATE_WORDS 4
 
-mofka_mpi_state_t mofka_mpi_state(const mofka_mpi_partition_t *p);
+mmi_state_t mmi_state(const mmi_partition_t *p);
 /* The same in two halves: start to read its words, which are there after a flush. */
-void mofka_mpi_state_get(const mofka_mpi_partition_t *p, uint64_t *words);
-mofka_mpi_state_t mofka_mpi_state_of(const uint64_t *words);
+void mmi_state_get(const mmi_partition_t *p, uint64_t *words);
+mmi_state_t mmi_state_of(const uint64_t *words);
 /* Complete a packed word (reservation, cursor) that is at or after `head`. `carries`: whether
  * carries out of the units went into the events, as a reservation's fetch_add lets them. */
-mofka_mpi_place_t mofka_mpi_complete_word(uint64_t word, mofka_mpi_place_t head, bool carries);
+mmi_place_t mmi_complete_word(uint64_t word, mmi_place_t head, bool carries);
 /* The tail, as it was a moment ago. The state is read before it: nothing of one's own holds the head
  * back, and a word from before the head could not be completed. */
-mofka_mpi_place_t mofka_mpi_tail(const mofka_mpi_partition_t *p, mofka_mpi_state_t *state);
+mmi_place_t mmi_tail(const mmi_partition_t *p, mmi_state_t *state);
 
-mofka_status_t mofka_mpi_lock(mofka_mpi_window_t *w, int rank, uint64_t offset, int64_t deadline,
-                              const char *what);
-void mofka_mpi_unlock(mofka_mpi_window_t *w, int rank, uint64_t offset);
-mofka_status_t mofka_mpi_partition_lock(const mofka_mpi_partition_t *p, int64_t deadline);
-void mofka_mpi_partition_unlock(const mofka_mpi_partition_t *p);
+mofka_status_t mmi_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t deadline,
+                        const char *what);
+void mmi_unlock(mmi_window_t *w, int rank, uint64_t offset);
+mofka_status_t mmi_partition_lock(const mmi_partition_t *p, int64_t deadline);
+void mmi_partition_unlock(const mmi_partition_t *p);
 
 /* Move the head as far as retention lets it; with discard_oldest at least until `need` fits, as far
  * as batches are published. */
-mofka_status_t mofka_mpi_trim(const mofka_mpi_partition_t *p, mofka_mpi_place_t need,
-                              int64_t deadline);
+mofka_status_t mmi_trim(const mmi_partition_t *p, mmi_place_t need, int64_t deadline);
 /* Whether `need` (a tail after the new batch) fits behind `head`. */
-bool mofka_mpi_fits(const mofka_mpi_partition_t *p, mofka_mpi_place_t head, mofka_mpi_place_t need);
+bool mmi_fits(const mmi_partition_t *p, mmi_place_t head, mmi_place_t need);
 
 /* Copy between the payload ring and memory, wrapping, by one of the window's puts, or get. Under way
  * until a flush. */
-void mofka_mpi_ring_put(const mofka_mpi_partition_t *p, mofka_mpi_put_t put, uint64_t position,
-                        const void *source, size_t bytes);
-void mofka_mpi_ring_get(const mofka_mpi_partition_t *p, uint64_t position, void *target,
-                        size_t bytes);
+void mmi_ring_put(const mmi_partition_t *p, mmi_put_t put, uint64_t position, const void *source,
+                  size_t bytes);
+void mmi_ring_get(const mmi_partition_t *p, uint64_t position, void *target, size_t bytes);
 /* The same for `count` entries from id on. */
-void mofka_mpi_entries_put(const mofka_mpi_partition_t *p, uint64_t id,
-                           const mofka_mpi_entry_t *entries, size_t count);
-void mofka_mpi_entries_get(const mofka_mpi_partition_t *p, uint64_t id, mofka_mpi_entry_t *entries,
-                           size_t count);
+void mmi_entries_put(const mmi_partition_t *p, uint64_t id, const mmi_entry_t *entries,
+                     size_t count);
+void mmi_entries_get(const mmi_partition_t *p, uint64_t id, mmi_entry_t *entries, size_t count);
 
-static inline uint32_t mofka_mpi_entry_check(const mofka_mpi_entry_t *e) {
+static inline uint32_t mmi_entry_check(const mmi_entry_t *e) {
     /* Odd constants; products that do not wait for each other. */
     uint64_t x =
         e->id_1 * UINT64_C(0x9e3779b97f4a7c15) ^ e->metadata * UINT64_C(0xff51afd7ed558ccd) ^
@@ -107,25 +101,25 @@ static inline uint32_t mofka_mpi_entry_check(const mofka_mpi_entry_t *e) {
 }
 
 /* An entry that is not what was stored: MOFKA_ERR_CORRUPT, with a message. */
-mofka_status_t mofka_mpi_damaged(const mofka_mpi_partition_t *p, uint64_t id);
+mofka_status_t mmi_damaged(const mmi_partition_t *p, uint64_t id);
 
 /* The count of the batch that begins at `id`, 0 while it is not published; the same of a flag that
  * was read. */
-uint64_t mofka_mpi_flag(const mofka_mpi_partition_t *p, uint64_t id);
-uint64_t mofka_mpi_flag_count(const mofka_mpi_partition_t *p, uint64_t id, uint64_t flag);
-uint64_t mofka_mpi_flag_value(const mofka_mpi_partition_t *p, uint64_t id, uint64_t count);
-uint64_t mofka_mpi_flag_offset(const mofka_mpi_partition_t *p, uint64_t id);
+uint64_t mmi_flag(const mmi_partition_t *p, uint64_t id);
+uint64_t mmi_flag_count(const mmi_partition_t *p, uint64_t id, uint64_t flag);
+uint64_t mmi_flag_value(const mmi_partition_t *p, uint64_t id, uint64_t count);
+uint64_t mmi_flag_offset(const mmi_partition_t *p, uint64_t id);
 
 /* Put, or start to get, the stamp of the batch that begins at `id`; complete after a flush. */
-void mofka_mpi_stamp_put(const mofka_mpi_partition_t *p, uint64_t id, const uint64_t *stamp);
-void mofka_mpi_stamp_get(const mofka_mpi_partition_t *p, uint64_t id, uint64_t *stamp);
+void mmi_stamp_put(const mmi_partition_t *p, uint64_t id, const uint64_t *stamp);
+void mmi_stamp_get(const mmi_partition_t *p, uint64_t id, uint64_t *stamp);
 
 /* Wake who waits for data, all of them, or for room, one: it passes the bell on. Where anyone does. */
-void mofka_mpi_ring_data(const mofka_mpi_partition_t *p);
-void mofka_mpi_ring_room(const mofka_mpi_partition_t *p);
+void mmi_ring_data(const mmi_partition_t *p);
+void mmi_ring_room(const mmi_partition_t *p);
 /* Announce oneself (1) or leave (-1) as a waiter at the bell. */
-void mofka_mpi_bell_waiters(const mofka_mpi_partition_t *p, size_t bell, int64_t add);
+void mmi_bell_waiters(const mmi_partition_t *p, size_t bell, int64_t add);
 
-mofka_status_t mofka_mpi_partition_complete(const mofka_mpi_partition_t *p, int64_t deadline);
+mofka_status_t mmi_partition_complete(const mmi_partition_t *p, int64_t deadline);
 
 #endif

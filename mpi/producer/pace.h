@@ -27,25 +27,24 @@
 
 #include "mpi/partition/partition.h"
 
-typedef enum mofka_mpi_way { MOFKA_MPI_PLAIN, MOFKA_MPI_PAST_CACHES } mofka_mpi_way_t;
+typedef enum mmi_way { MMI_PLAIN, MMI_PAST_CACHES } mmi_way_t;
 
 /* Of a sender, which appends from one thread at a time. Zero: nothing is known. */
-typedef struct mofka_mpi_pace {
-    mofka_mpi_way_t way; /* the chosen one, or the other one in its trial */
+typedef struct mmi_pace {
+    mmi_way_t way; /* the chosen one, or the other one in its trial */
     bool trial;
     uint64_t bytes;   /* that went this way since it was taken */
     uint64_t cost[2]; /* of each way, ns per MiB; 0: not known */
-} mofka_mpi_pace_t;
+} mmi_pace_t;
 
 /* A batch on its way. */
-typedef struct mofka_mpi_timed {
-    mofka_mpi_way_t way;
+typedef struct mmi_timed {
+    mmi_way_t way;
     int64_t start_ns; /* 0: it tells nothing of its way's cost */
-} mofka_mpi_timed_t;
+} mmi_timed_t;
 
 /* Before a batch of so many bytes is put, and after. */
-mofka_mpi_timed_t mofka_mpi_pace_start(mofka_mpi_pace_t *pace, const mofka_mpi_partition_t *p,
-                                       size_t bytes);
-void mofka_mpi_pace_stop(mofka_mpi_pace_t *pace, mofka_mpi_timed_t timed, size_t bytes);
+mmi_timed_t mmi_pace_start(mmi_pace_t *pace, const mmi_partition_t *p, size_t bytes);
+void mmi_pace_stop(mmi_pace_t *pace, mmi_timed_t timed, size_t bytes);
 
 #endif

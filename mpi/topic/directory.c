@@ -17,9 +17,9 @@
 #include "mpi/driver/driver.h"
 
 #define LOCK_TIMEOUT_MS 10000
-#define SHARE(field) offsetof(mofka_mpi_share_t, field)
+#define SHARE(field) offsetof(mmi_share_t, field)
 
-mofka_mpi_place_t mofka_mpi_log_start;
+mmi_place_t mmi_log_start;
 
 /* What a topic asks for. */
 typedef struct wish {
@@ -27,8 +27,8 @@ typedef struct wish {
     int retention;
 } wish_t;
 
-uint64_t mofka_mpi_arena_start(const mofka_mpi_driver_t *d, int rank) {
-    return MOFKA_MPI_PAGE_BYTES + (rank == 0 ? d->directory_bytes : 0);
+uint64_t mmi_arena_start(const mmi_driver_t *d, int rank) {
+    return MMI_PAGE_BYTES + (rank == 0 ? d->directory_bytes : 0);
 }
 
 static uint64_t padded(uint64_t length) {
@@ -38,8 +38,7 @@ static uint64_t padded(uint64_t length) {
 /* Read record after record; visit answers MOFKA_STOP to end. */
 typedef mofka_status_t (*record_fn)(void *context, cJSON *record);
 
-static mofka_status_t read_record(mofka_mpi_driver_t *d, uint64_t at, uint64_t length,
-                                  cJSON **record) {
+static mofka_status_t read_record(mmi_driver_t *d, uint64_t at, uint64_t length, cJSON **record) {
     char *text = malloc(length);
     if (!text)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a directory record");
@@ -52,11 +51,11 @@ static mofka_status_t read_record(mofka_mpi_driver_t *d, uint64_t at, uint64_t l
     return status;
 }
 
-static mofka_status_t walk(mofka_mpi_driver_t *d, record_fn visit, void *context) {
-    uint64_t at = MOFKA_MPI_PAGE_BYTES, end = MOFKA_MPI_PAGE_BYTES + d->directory_bytes;
+static mofka_status_t walk(mmi_driver_t *d, record_fn visit, void *context) {
+    uint64_t at = MMI_PAGE_BYTES, end = MMI_PAGE_BYTES + d->directory_bytes;
     while (at + 8 <= end) {
         uint64_t length = d->w->ops->load(d->w, 0, at);
-        mofka_status_t status = mofka_mpi_window_check(d->w);
+        mofka_status_t status = mmi_window_check(d->w);
         if (status || length == 0)
             return status;
         if (length > end - at - 8)
@@ -82,7 +81,7 @@ static const char *name_of(const cJSON *record) {
 /* ---- reading -------------------------------------------------------------------------------- */
 
 typedef struct opening {
-    mofka_mpi_driver_t *d;
+    mmi_driver_t *d;
     const char *name;
     mofka_topic_made_t *made; /* NULL: only look */
 } opening_t;
@@ -93,11 +92,11 @@ static mofka_status_t open_if_named(void *context, cJSON *record) {
         return MOFKA_OK;
     mofka_status_t status = MOFKA_OK;
     if (opening->made)
-        status = mofka_mpi_topic_from_record(opening->d, record, opening->made);
+        status = mmi_topic_from_record(opening->d, record, opening->made);
     return status ? status : MOFKA_STOP;
 }
 
-mofka_status_t mofka_mpi_open_topic(void *self, const char *name, mofka_topic_made_t *made) {
+mofka_status_t mmi_open_topic(void *self, const char *name, mofka_topic_made_t *made) {
     opening_t opening = {self, name, made};
     mofka_status_t status = walk(self, open_if_named, &opening);
     if (status == MOFKA_STOP)
@@ -105,7 +104,7 @@ mofka_status_t mofka_mpi_open_topic(void *self, const char *name, mofka_topic_ma
     return status ? status : mofka_fail(MOFKA_ERR_NOT_FOUND, "there is no topic '%s'", name);
 }
 
-mofka_status_t mofka_mpi_topic_exists(void *self, const char *name, bool *exists) {
+mofka_status_t mmi_topic_exists(void *self, const char *name, bool *exists) {
     opening_t opening = {self, name, NULL};
     mofka_status_t status = walk(self, open_if_named, &opening);
     if (status < 0)
@@ -149,7 +148,7 @@ static mofka_status_t describe(void *context, cJSON *record) {
     return status;
 }
 
-mofka_status_t mofka_mpi_list_topics(void *self, mofka_topic_visit_fn visit, void *context) {
+mofka_status_t mmi_list_topics(void *self, mofka_topic_visit_fn visit, void *context) {
     listing_t listing = {visit, context};
     return walk(self, describe, &listing);
 }
@@ -168,7 +167,7 @@ static mofka_status_t read_wish(const mofka_topic_config_t *config, wish_t *wish
         {.key = "partition_bytes",
          .kind = MOFKA_OPTION_UINT,
          .value = &wish->bytes,
-         .min = MOFKA_MPI_UNIT_BYTES,
+         .min = MMI_UNIT_BYTES,
          .max = UINT64_C(1) << 36},
         {.key = "partition_events",
          .kind = MOFKA_OPTION_UINT,
@@ -187,16 +186,15 @@ static mofka_status_t read_wish(const mofka_topic_config_t *config, wish_t *wish
     snprintf(what, sizeof what, "topic '%s'", config->name);
     mofka_status_t status =
         mofka_options_read(what, config->options, options, sizeof options / sizeof options[0]);
-    wish->bytes =
-        (wish->bytes + MOFKA_MPI_UNIT_BYTES - 1) / MOFKA_MPI_UNIT_BYTES * MOFKA_MPI_UNIT_BYTES;
+    wish->bytes = (wish->bytes + MMI_UNIT_BYTES - 1) / MMI_UNIT_BYTES * MMI_UNIT_BYTES;
     return status;
 }
 
 /* With the lock: give each partition a place. `used` is what each owner of the list will have used.
  */
-static mofka_status_t choose_places(mofka_mpi_driver_t *d, const wish_t *wish, const char *name,
-                                    uint64_t *used, mofka_mpi_partition_t *partitions) {
-    uint64_t bytes = mofka_mpi_partition_bytes(wish->events, wish->bytes);
+static mofka_status_t choose_places(mmi_driver_t *d, const wish_t *wish, const char *name,
+                                    uint64_t *used, mmi_partition_t *partitions) {
+    uint64_t bytes = mmi_partition_bytes(wish->events, wish->bytes);
     uint64_t next = d->w->ops->load(d->w, 0, SHARE(directory_next));
     for (size_t i = 0; i < d->owner_count; i++)
         used[i] = d->w->ops->load(d->w, d->owners[i], SHARE(used));
@@ -211,22 +209,21 @@ static mofka_status_t choose_places(mofka_mpi_driver_t *d, const wish_t *wish, c
                 name, i, bytes, d->owners[turn], d->arena_bytes - used[turn], d->arena_bytes,
                 used[turn] +
                     bytes * ((wish->partitions - i + d->owner_count - 1) / d->owner_count));
-        partitions[i] =
-            (mofka_mpi_partition_t){.w = d->w,
-                                    .topic = name,
-                                    .index = i,
-                                    .owner = d->owners[turn],
-                                    .base = mofka_mpi_arena_start(d, d->owners[turn]) + used[turn],
-                                    .slots = wish->events,
-                                    .ring_bytes = wish->bytes};
-        mofka_mpi_partition_place(&partitions[i]);
+        partitions[i] = (mmi_partition_t){.w = d->w,
+                                          .topic = name,
+                                          .index = i,
+                                          .owner = d->owners[turn],
+                                          .base = mmi_arena_start(d, d->owners[turn]) + used[turn],
+                                          .slots = wish->events,
+                                          .ring_bytes = wish->bytes};
+        mmi_partition_place(&partitions[i]);
         used[turn] += bytes;
     }
-    return mofka_mpi_window_check(d->w);
+    return mmi_window_check(d->w);
 }
 
 static cJSON *make_record(const mofka_topic_config_t *config, const wish_t *wish,
-                          const mofka_mpi_partition_t *partitions) {
+                          const mmi_partition_t *partitions) {
     cJSON *record = cJSON_CreateObject();
     cJSON_AddStringToObject(record, "name", config->name);
     /* JSON within strings: as a tree it would lose digits of numbers. */
@@ -247,9 +244,9 @@ static cJSON *make_record(const mofka_topic_config_t *config, const wish_t *wish
 }
 
 /* With the lock: all that can fail comes before the stores that make it so. */
-static mofka_status_t publish(mofka_mpi_driver_t *d, const wish_t *wish, const char *text,
-                              const uint64_t *used, const mofka_mpi_partition_t *partitions) {
-    const mofka_mpi_window_ops_t *ops = d->w->ops;
+static mofka_status_t publish(mmi_driver_t *d, const wish_t *wish, const char *text,
+                              const uint64_t *used, const mmi_partition_t *partitions) {
+    const mmi_window_ops_t *ops = d->w->ops;
     uint64_t length = strlen(text), end = ops->load(d->w, 0, SHARE(directory_end));
     if (end + 8 + padded(length) > d->directory_bytes)
         return mofka_fail(MOFKA_ERR_FULL,
@@ -259,15 +256,15 @@ static mofka_status_t publish(mofka_mpi_driver_t *d, const wish_t *wish, const c
                           end, d->directory_bytes, 8 + padded(length));
     mofka_status_t status = MOFKA_OK;
     for (size_t i = 0; i < wish->partitions && !status; i++) {
-        const mofka_mpi_partition_t *p = &partitions[i];
-        status = ops->populate(d->w, p->owner, p->base,
-                               mofka_mpi_partition_bytes(p->slots, p->ring_bytes));
+        const mmi_partition_t *p = &partitions[i];
+        status =
+            ops->populate(d->w, p->owner, p->base, mmi_partition_bytes(p->slots, p->ring_bytes));
     }
     for (size_t i = 0; i < wish->partitions && !status; i++)
-        status = mofka_mpi_partition_format(&partitions[i], mofka_mpi_log_start);
+        status = mmi_partition_format(&partitions[i], mmi_log_start);
     if (status)
         return status;
-    uint64_t at = MOFKA_MPI_PAGE_BYTES + end;
+    uint64_t at = MMI_PAGE_BYTES + end;
     ops->put(d->w, 0, at + 8, text, length);
     status = ops->flush(d->w, 0);
     if (status)
@@ -278,14 +275,14 @@ static mofka_status_t publish(mofka_mpi_driver_t *d, const wish_t *wish, const c
     uint64_t next = ops->load(d->w, 0, SHARE(directory_next));
     ops->store(d->w, 0, SHARE(directory_next), next + wish->partitions);
     ops->store(d->w, 0, at, length);
-    return mofka_mpi_window_check(d->w);
+    return mmi_window_check(d->w);
 }
 
-static mofka_status_t create_locked(mofka_mpi_driver_t *d, const mofka_topic_config_t *config,
+static mofka_status_t create_locked(mmi_driver_t *d, const mofka_topic_config_t *config,
                                     const wish_t *wish, uint64_t *used,
-                                    mofka_mpi_partition_t *partitions) {
+                                    mmi_partition_t *partitions) {
     bool exists;
-    mofka_status_t status = mofka_mpi_topic_exists(d, config->name, &exists);
+    mofka_status_t status = mmi_topic_exists(d, config->name, &exists);
     if (!status && exists)
         status = mofka_fail(MOFKA_ERR_EXISTS, "topic '%s' exists", config->name);
     if (!status)
@@ -301,8 +298,8 @@ static mofka_status_t create_locked(mofka_mpi_driver_t *d, const mofka_topic_con
     return status;
 }
 
-mofka_status_t mofka_mpi_create_topic(void *self, const mofka_topic_config_t *config) {
-    mofka_mpi_driver_t *d = self;
+mofka_status_t mmi_create_topic(void *self, const mofka_topic_config_t *config) {
+    mmi_driver_t *d = self;
     wish_t wish;
     mofka_status_t status = read_wish(config, &wish);
     if (!status)
@@ -310,15 +307,15 @@ mofka_status_t mofka_mpi_create_topic(void *self, const mofka_topic_config_t *co
     if (status)
         return status;
     uint64_t *used = calloc(d->owner_count, sizeof *used);
-    mofka_mpi_partition_t *partitions = calloc(wish.partitions, sizeof *partitions);
+    mmi_partition_t *partitions = calloc(wish.partitions, sizeof *partitions);
     if (!used || !partitions)
         status = mofka_fail(MOFKA_ERR_MEMORY, "no memory to create topic '%s'", config->name);
     if (!status)
-        status = mofka_mpi_lock(d->w, 0, SHARE(directory_lock), mofka_mpi_deadline(LOCK_TIMEOUT_MS),
-                                "the directory");
+        status = mmi_lock(d->w, 0, SHARE(directory_lock), mmi_deadline(LOCK_TIMEOUT_MS),
+                          "the directory");
     if (!status) {
         status = create_locked(d, config, &wish, used, partitions);
-        mofka_mpi_unlock(d->w, 0, SHARE(directory_lock));
+        mmi_unlock(d->w, 0, SHARE(directory_lock));
     }
     free(used);
     free(partitions);

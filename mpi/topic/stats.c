@@ -15,37 +15,35 @@
 
 /* The words from the head to `blocked`, read in one go; and the reservation, read after them. */
 typedef struct snapshot {
-    uint64_t words[WORDS(MOFKA_MPI_CONTROL(blocked) - MOFKA_MPI_CONTROL(head_events)) + 1];
+    uint64_t words[WORDS(MMI_CONTROL(blocked) - MMI_CONTROL(head_events)) + 1];
     uint64_t reservation;
-    uint64_t state[MOFKA_MPI_CONSUMERS_MAX];
-    uint64_t acknowledged[MOFKA_MPI_CONSUMERS_MAX];
+    uint64_t state[MMI_CONSUMERS_MAX];
+    uint64_t acknowledged[MMI_CONSUMERS_MAX];
 } snapshot_t;
 
-static_assert(sizeof((snapshot_t *)NULL)->words / 8 <= MOFKA_MPI_RUN_WORDS_MAX, "one run");
+static_assert(sizeof((snapshot_t *)NULL)->words / 8 <= MMI_RUN_WORDS_MAX, "one run");
 
 static uint64_t word(const snapshot_t *s, size_t field) {
-    return s->words[WORDS(field - MOFKA_MPI_CONTROL(head_events))];
+    return s->words[WORDS(field - MMI_CONTROL(head_events))];
 }
 
-static mofka_status_t read_words(const mofka_mpi_partition_t *p, size_t field, uint64_t *words,
+static mofka_status_t read_words(const mmi_partition_t *p, size_t field, uint64_t *words,
                                  size_t count, int64_t deadline) {
     return p->w->ops->read_within(p->w, p->owner, p->base + field, words, count, deadline);
 }
 
-/* The head is read before the reservation: see mofka_mpi_tail. */
-static mofka_status_t read_snapshot(const mofka_mpi_partition_t *p, snapshot_t *s,
-                                    int64_t deadline) {
+/* The head is read before the reservation: see mmi_tail. */
+static mofka_status_t read_snapshot(const mmi_partition_t *p, snapshot_t *s, int64_t deadline) {
     p->w->ops->nudge(p->w, p->owner);
-    mofka_status_t status = read_words(p, MOFKA_MPI_CONTROL(head_events), s->words,
+    mofka_status_t status = read_words(p, MMI_CONTROL(head_events), s->words,
                                        sizeof s->words / sizeof s->words[0], deadline);
     if (!status)
-        status = read_words(p, MOFKA_MPI_CONTROL(reservation), &s->reservation, 1, deadline);
+        status = read_words(p, MMI_CONTROL(reservation), &s->reservation, 1, deadline);
+    if (!status)
+        status = read_words(p, MMI_CONTROL(state), s->state, MMI_CONSUMERS_MAX, deadline);
     if (!status)
         status =
-            read_words(p, MOFKA_MPI_CONTROL(state), s->state, MOFKA_MPI_CONSUMERS_MAX, deadline);
-    if (!status)
-        status = read_words(p, MOFKA_MPI_CONTROL(acknowledged), s->acknowledged,
-                            MOFKA_MPI_CONSUMERS_MAX, deadline);
+            read_words(p, MMI_CONTROL(acknowledged), s->acknowledged, MMI_CONSUMERS_MAX, deadline);
     return status;
 }
 
@@ -53,22 +51,22 @@ static void add(cJSON *json, const char *key, uint64_t value) {
     cJSON_AddNumberToObject(json, key, (double)value);
 }
 
-static mofka_status_t add_consumers(const mofka_mpi_partition_t *p, const snapshot_t *s,
-                                    uint64_t tail, cJSON *json, int64_t deadline) {
+static mofka_status_t add_consumers(const mmi_partition_t *p, const snapshot_t *s, uint64_t tail,
+                                    cJSON *json, int64_t deadline) {
     cJSON *list = cJSON_AddArrayToObject(json, "consumers");
     mofka_status_t status = MOFKA_OK;
-    for (size_t i = 0; i < MOFKA_MPI_CONSUMERS_MAX && !status; i++) {
+    for (size_t i = 0; i < MMI_CONSUMERS_MAX && !status; i++) {
         uint64_t name[WORDS(MOFKA_NAME_BYTES_MAX + 1) + 1] = {
             0}; /* ends in a NUL, whatever is read */
-        if (s->state[i] == MOFKA_MPI_CONSUMER_FREE)
+        if (s->state[i] == MMI_CONSUMER_FREE)
             continue;
-        status = read_words(p, MOFKA_MPI_CONTROL(name) + i * (MOFKA_NAME_BYTES_MAX + 1), name,
+        status = read_words(p, MMI_CONTROL(name) + i * (MOFKA_NAME_BYTES_MAX + 1), name,
                             WORDS(MOFKA_NAME_BYTES_MAX + 1), deadline);
         if (status)
             return status;
         cJSON *consumer = cJSON_CreateObject();
         cJSON_AddStringToObject(consumer, "name", (const char *)name);
-        cJSON_AddBoolToObject(consumer, "live", s->state[i] == MOFKA_MPI_CONSUMER_LIVE);
+        cJSON_AddBoolToObject(consumer, "live", s->state[i] == MMI_CONSUMER_LIVE);
         add(consumer, "acknowledged", s->acknowledged[i]);
         add(consumer, "lag", s->acknowledged[i] < tail ? tail - s->acknowledged[i] : 0);
         cJSON_AddItemToArray(list, consumer);
@@ -76,27 +74,26 @@ static mofka_status_t add_consumers(const mofka_mpi_partition_t *p, const snapsh
     return status;
 }
 
-static mofka_status_t add_partition(const mofka_mpi_partition_t *p, cJSON *list, int64_t deadline) {
+static mofka_status_t add_partition(const mmi_partition_t *p, cJSON *list, int64_t deadline) {
     snapshot_t s;
     mofka_status_t status = read_snapshot(p, &s, deadline);
     if (status)
         return status;
-    mofka_mpi_place_t head = {word(&s, MOFKA_MPI_CONTROL(head_events)),
-                              word(&s, MOFKA_MPI_CONTROL(head_units))};
-    mofka_mpi_place_t tail = mofka_mpi_complete_word(s.reservation, head, true);
+    mmi_place_t head = {word(&s, MMI_CONTROL(head_events)), word(&s, MMI_CONTROL(head_units))};
+    mmi_place_t tail = mmi_complete_word(s.reservation, head, true);
     cJSON *json = cJSON_CreateObject();
     add(json, "partition", p->index);
     add(json, "owner", (uint64_t)p->owner);
     add(json, "tail_events", tail.events);
-    add(json, "tail_bytes", tail.units * MOFKA_MPI_UNIT_BYTES);
+    add(json, "tail_bytes", tail.units * MMI_UNIT_BYTES);
     add(json, "head_events", head.events);
-    add(json, "head_bytes", head.units * MOFKA_MPI_UNIT_BYTES);
+    add(json, "head_bytes", head.units * MMI_UNIT_BYTES);
     add(json, "held_events", tail.events - head.events);
-    add(json, "held_bytes", (tail.units - head.units) * MOFKA_MPI_UNIT_BYTES);
+    add(json, "held_bytes", (tail.units - head.units) * MMI_UNIT_BYTES);
     add(json, "room_events", p->slots);
     add(json, "room_bytes", p->ring_bytes);
-    cJSON_AddBoolToObject(json, "complete", word(&s, MOFKA_MPI_CONTROL(complete)) != 0);
-    add(json, "blocked_producers", word(&s, MOFKA_MPI_CONTROL(blocked)));
+    cJSON_AddBoolToObject(json, "complete", word(&s, MMI_CONTROL(complete)) != 0);
+    add(json, "blocked_producers", word(&s, MMI_CONTROL(blocked)));
     status = add_consumers(p, &s, tail.events, json, deadline);
     if (status)
         cJSON_Delete(json);
@@ -105,13 +102,12 @@ static mofka_status_t add_partition(const mofka_mpi_partition_t *p, cJSON *list,
     return status;
 }
 
-static mofka_status_t add_topic(const mofka_mpi_topic_t *topic, cJSON *topics, int64_t deadline) {
+static mofka_status_t add_topic(const mmi_topic_t *topic, cJSON *topics, int64_t deadline) {
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "name", topic->name);
     cJSON_AddStringToObject(json, "retention",
-                            topic->partitions[0].retention == MOFKA_MPI_DISCARD_OLDEST
-                                ? "discard_oldest"
-                                : "acknowledged");
+                            topic->partitions[0].retention == MMI_DISCARD_OLDEST ? "discard_oldest"
+                                                                                 : "acknowledged");
     cJSON *list = cJSON_AddArrayToObject(json, "partitions");
     mofka_status_t status = MOFKA_OK;
     for (size_t i = 0; i < topic->partition_count && !status; i++)
@@ -122,17 +118,17 @@ static mofka_status_t add_topic(const mofka_mpi_topic_t *topic, cJSON *topics, i
 
 /* ---- the directory --------------------------------------------------------------------------- */
 
-static mofka_status_t read_text(mofka_mpi_driver_t *d, uint64_t at, uint64_t *text, size_t words,
+static mofka_status_t read_text(mmi_driver_t *d, uint64_t at, uint64_t *text, size_t words,
                                 int64_t deadline) {
     mofka_status_t status = MOFKA_OK;
     for (size_t done = 0, here; done < words && !status; done += here) {
-        here = words - done < MOFKA_MPI_RUN_WORDS_MAX ? words - done : MOFKA_MPI_RUN_WORDS_MAX;
+        here = words - done < MMI_RUN_WORDS_MAX ? words - done : MMI_RUN_WORDS_MAX;
         status = d->w->ops->read_within(d->w, 0, at + 8 * done, text + done, here, deadline);
     }
     return status;
 }
 
-static mofka_status_t learn_record(mofka_mpi_driver_t *d, uint64_t length, int64_t deadline) {
+static mofka_status_t learn_record(mmi_driver_t *d, uint64_t length, int64_t deadline) {
     size_t words = (size_t)((length + 7) / 8);
     uint64_t *text = malloc(8 * words);
     mofka_topic_made_t *more = realloc(d->known, (d->known_count + 1) * sizeof *more);
@@ -144,7 +140,7 @@ static mofka_status_t learn_record(mofka_mpi_driver_t *d, uint64_t length, int64
         status = read_text(d, d->known_end + 8, text, words, deadline);
     cJSON *record = status ? NULL : cJSON_ParseWithLength((const char *)text, length);
     if (!status)
-        status = mofka_mpi_topic_from_record(d, record, &d->known[d->known_count]);
+        status = mmi_topic_from_record(d, record, &d->known[d->known_count]);
     cJSON_Delete(record);
     free(text);
     if (status)
@@ -156,10 +152,10 @@ static mofka_status_t learn_record(mofka_mpi_driver_t *d, uint64_t length, int64
 }
 
 /* Records that came since the last time. */
-static mofka_status_t learn_topics(mofka_mpi_driver_t *d, int64_t deadline) {
-    uint64_t end = MOFKA_MPI_PAGE_BYTES + d->directory_bytes;
+static mofka_status_t learn_topics(mmi_driver_t *d, int64_t deadline) {
+    uint64_t end = MMI_PAGE_BYTES + d->directory_bytes;
     if (d->known_end == 0)
-        d->known_end = MOFKA_MPI_PAGE_BYTES;
+        d->known_end = MMI_PAGE_BYTES;
     while (d->known_end + 8 <= end) {
         uint64_t length;
         mofka_status_t status = d->w->ops->read_within(d->w, 0, d->known_end, &length, 1, deadline);
@@ -174,7 +170,7 @@ static mofka_status_t learn_topics(mofka_mpi_driver_t *d, int64_t deadline) {
     return MOFKA_OK;
 }
 
-void mofka_mpi_forget_topics(mofka_mpi_driver_t *d) {
+void mmi_forget_topics(mmi_driver_t *d) {
     for (size_t i = 0; i < d->known_count; i++)
         d->known[i].ops->destroy(d->known[i].self);
     free(d->known);
@@ -183,7 +179,7 @@ void mofka_mpi_forget_topics(mofka_mpi_driver_t *d) {
 }
 
 /* One caller at a time; who waits for another gives up at its own deadline. */
-static mofka_status_t begin(mofka_mpi_driver_t *d, int64_t deadline) {
+static mofka_status_t begin(mmi_driver_t *d, int64_t deadline) {
     struct timespec until = {.tv_sec = deadline / 1000, .tv_nsec = deadline % 1000 * 1000000};
     int error = deadline == INT64_MAX
                     ? pthread_mutex_lock(&d->known_lock)
@@ -191,10 +187,10 @@ static mofka_status_t begin(mofka_mpi_driver_t *d, int64_t deadline) {
     return error ? mofka_fail(MOFKA_ERR_TIMEOUT, "another call reads the statistics") : MOFKA_OK;
 }
 
-mofka_status_t mofka_mpi_topic_stats(void *self, int64_t timeout_ms, cJSON *topics) {
-    mofka_mpi_driver_t *d = self;
-    int64_t deadline = mofka_mpi_deadline(timeout_ms);
-    mofka_status_t status = mofka_mpi_window_may_call(d->w);
+mofka_status_t mmi_topic_stats(void *self, int64_t timeout_ms, cJSON *topics) {
+    mmi_driver_t *d = self;
+    int64_t deadline = mmi_deadline(timeout_ms);
+    mofka_status_t status = mmi_window_may_call(d->w);
     if (!status)
         status = begin(d, deadline);
     if (status)

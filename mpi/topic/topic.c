@@ -6,8 +6,8 @@
 #include "mpi/driver/driver.h"
 
 static mofka_status_t partition_info(void *self, size_t index, mofka_metadata_t **info) {
-    const mofka_mpi_topic_t *topic = self;
-    const mofka_mpi_partition_t *p = &topic->partitions[index];
+    const mmi_topic_t *topic = self;
+    const mmi_partition_t *p = &topic->partitions[index];
     cJSON *json = cJSON_CreateObject();
     cJSON_AddNumberToObject(json, "partition", (double)index);
     cJSON_AddNumberToObject(json, "owner", p->owner);
@@ -20,19 +20,19 @@ static mofka_status_t partition_info(void *self, size_t index, mofka_metadata_t 
     return status;
 }
 
-mofka_status_t mofka_mpi_topic_complete(mofka_mpi_topic_t *topic, int64_t deadline) {
+mofka_status_t mmi_topic_complete(mmi_topic_t *topic, int64_t deadline) {
     mofka_status_t status = MOFKA_OK;
     for (size_t i = 0; i < topic->partition_count && !status; i++)
-        status = mofka_mpi_partition_complete(&topic->partitions[i], deadline);
+        status = mmi_partition_complete(&topic->partitions[i], deadline);
     return status;
 }
 
 static mofka_status_t mark_complete(void *self, int64_t timeout_ms) {
-    return mofka_mpi_topic_complete(self, mofka_mpi_deadline(timeout_ms));
+    return mmi_topic_complete(self, mmi_deadline(timeout_ms));
 }
 
 static void destroy(void *self) {
-    mofka_mpi_topic_t *topic = self;
+    mmi_topic_t *topic = self;
     free(topic->name);
     free(topic);
 }
@@ -41,8 +41,8 @@ static const mofka_topic_ops_t topic_ops = {
     .size = sizeof topic_ops,
     .partition_info = partition_info,
     .mark_complete = mark_complete,
-    .make_producer = mofka_mpi_make_producer,
-    .make_consumer = mofka_mpi_make_consumer,
+    .make_producer = mmi_make_producer,
+    .make_consumer = mmi_make_consumer,
     .destroy = destroy,
 };
 
@@ -56,32 +56,30 @@ static mofka_status_t damaged(const char *what) {
 }
 
 /* Everything read from the directory is checked against the window before it is used. */
-static mofka_status_t place_partitions(mofka_mpi_driver_t *d, const cJSON *record,
-                                       mofka_mpi_topic_t *topic) {
+static mofka_status_t place_partitions(mmi_driver_t *d, const cJSON *record, mmi_topic_t *topic) {
     double slots = number(record, "slots"), ring = number(record, "ring");
     double retention = number(record, "retention");
-    if (slots < 1 || ring < MOFKA_MPI_UNIT_BYTES || retention < 0 ||
-        retention > MOFKA_MPI_DISCARD_OLDEST)
+    if (slots < 1 || ring < MMI_UNIT_BYTES || retention < 0 || retention > MMI_DISCARD_OLDEST)
         return damaged("geometry");
     const cJSON *place = cJSON_GetObjectItemCaseSensitive(record, "partitions")->child;
     for (size_t i = 0; i < topic->partition_count; i++, place = place->next) {
         double owner = cJSON_GetNumberValue(cJSON_GetArrayItem(place, 0));
         double base = cJSON_GetNumberValue(cJSON_GetArrayItem(place, 1));
-        if (!(owner >= 0 && owner < d->size) || !(base >= MOFKA_MPI_PAGE_BYTES))
+        if (!(owner >= 0 && owner < d->size) || !(base >= MMI_PAGE_BYTES))
             return damaged("partition");
-        mofka_mpi_partition_t *p = &topic->partitions[i];
-        *p = (mofka_mpi_partition_t){.w = d->w,
-                                     .topic = topic->name,
-                                     .index = i,
-                                     .owner = (int)owner,
-                                     .base = (uint64_t)base,
-                                     .slots = (uint64_t)slots,
-                                     .ring_bytes = (uint64_t)ring,
-                                     .retention = (mofka_mpi_retention_t)(int)retention,
-                                     .bells = &topic->partitions[0]};
-        mofka_mpi_partition_place(p);
-        if (p->base + mofka_mpi_partition_bytes(p->slots, p->ring_bytes) >
-            mofka_mpi_arena_start(d, p->owner) + d->arena_bytes)
+        mmi_partition_t *p = &topic->partitions[i];
+        *p = (mmi_partition_t){.w = d->w,
+                               .topic = topic->name,
+                               .index = i,
+                               .owner = (int)owner,
+                               .base = (uint64_t)base,
+                               .slots = (uint64_t)slots,
+                               .ring_bytes = (uint64_t)ring,
+                               .retention = (mmi_retention_t)(int)retention,
+                               .bells = &topic->partitions[0]};
+        mmi_partition_place(p);
+        if (p->base + mmi_partition_bytes(p->slots, p->ring_bytes) >
+            mmi_arena_start(d, p->owner) + d->arena_bytes)
             return damaged("partition");
     }
     return MOFKA_OK;
@@ -92,15 +90,14 @@ static char *copy_text(const cJSON *record, const char *key) {
     return text ? strdup(text) : NULL;
 }
 
-mofka_status_t mofka_mpi_topic_from_record(mofka_mpi_driver_t *d, const cJSON *record,
-                                           mofka_topic_made_t *made) {
+mofka_status_t mmi_topic_from_record(mmi_driver_t *d, const cJSON *record,
+                                     mofka_topic_made_t *made) {
     const cJSON *places = cJSON_GetObjectItemCaseSensitive(record, "partitions");
     const cJSON *name = cJSON_GetObjectItemCaseSensitive(record, "name");
     int count = cJSON_GetArraySize(places);
     if (!cJSON_IsString(name) || count < 1)
         return damaged("name or partitions");
-    mofka_mpi_topic_t *topic =
-        calloc(1, sizeof *topic + (size_t)count * sizeof topic->partitions[0]);
+    mmi_topic_t *topic = calloc(1, sizeof *topic + (size_t)count * sizeof topic->partitions[0]);
     if (!topic || !(topic->name = strdup(name->valuestring))) {
         free(topic);
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a topic");

@@ -6,19 +6,19 @@
 #include <mofka/backend.h>
 #include "mpi/partition/partition.h"
 
-typedef struct mofka_mpi_topic {
-    mofka_mpi_window_t *w;
+typedef struct mmi_topic {
+    mmi_window_t *w;
     char *name;
     uint64_t expected_producers; /* 0: the topic does not complete itself */
     size_t partition_count;
-    mofka_mpi_partition_t partitions[];
-} mofka_mpi_topic_t;
+    mmi_partition_t partitions[];
+} mmi_topic_t;
 
-mofka_status_t mofka_mpi_make_producer(void *self, const char *name, const char *options,
-                                       const mofka_producer_ops_t **ops, void **producer);
-mofka_status_t mofka_mpi_make_consumer(void *self, const mofka_consumer_config_t *config,
-                                       const mofka_consumer_ops_t **ops, void **consumer);
+mofka_status_t mmi_make_producer(void *self, const char *name, const char *options,
+                                 const mofka_producer_ops_t **ops, void **producer);
+mofka_status_t mmi_make_consumer(void *self, const mofka_consumer_config_t *config,
+                                 const mofka_consumer_ops_t **ops, void **consumer);
 /* Mark all partitions, as far as the deadline lets it. */
-mofka_status_t mofka_mpi_topic_complete(mofka_mpi_topic_t *topic, int64_t deadline);
+mofka_status_t mmi_topic_complete(mmi_topic_t *topic, int64_t deadline);
 
 #endif

@@ -22,7 +22,7 @@
 #define SPIN_TESTS 200
 #define YIELD_NS 50000
 
-static MPI_Aint place(const mofka_mpi_window_t *w, int rank, uint64_t offset) {
+static MPI_Aint place(const mmi_window_t *w, int rank, uint64_t offset) {
     return w->skip[rank] + (MPI_Aint)offset;
 }
 
@@ -30,11 +30,10 @@ static MPI_Aint place(const mofka_mpi_window_t *w, int rank, uint64_t offset) {
     do {                                                                                           \
         int error_ = call(__VA_ARGS__);                                                            \
         if (error_)                                                                                \
-            mofka_mpi_window_fault(w, #call, error_);                                              \
+            mmi_window_fault(w, #call, error_);                                                    \
     } while (0)
 
-static void rma_put(mofka_mpi_window_t *w, int rank, uint64_t offset, const void *source,
-                    size_t bytes) {
+static void rma_put(mmi_window_t *w, int rank, uint64_t offset, const void *source, size_t bytes) {
     for (size_t done = 0; done < bytes; done += CHUNK_BYTES) {
         int count = (int)(bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES);
         TRY(w, MPI_Put, (const char *)source + done, count, MPI_BYTE, rank,
@@ -42,7 +41,7 @@ static void rma_put(mofka_mpi_window_t *w, int rank, uint64_t offset, const void
     }
 }
 
-static void rma_get(mofka_mpi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes) {
+static void rma_get(mmi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes) {
     for (size_t done = 0; done < bytes; done += CHUNK_BYTES) {
         int count = (int)(bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES);
         TRY(w, MPI_Get, (char *)target + done, count, MPI_BYTE, rank, place(w, rank, offset + done),
@@ -51,7 +50,7 @@ static void rma_get(mofka_mpi_window_t *w, int rank, uint64_t offset, void *targ
 }
 
 /* One MPI_Get for pieces of less than 2 GiB together, through a datatype on either side. */
-static int get_indexed(mofka_mpi_window_t *w, int rank, const mofka_mpi_piece_t *pieces, int count,
+static int get_indexed(mmi_window_t *w, int rank, const mmi_piece_t *pieces, int count,
                        int *lengths, MPI_Aint *places) {
     MPI_Datatype there = MPI_DATATYPE_NULL, here = MPI_DATATYPE_NULL;
     for (int i = 0; i < count; i++) {
@@ -76,8 +75,7 @@ static int get_indexed(mofka_mpi_window_t *w, int rank, const mofka_mpi_piece_t 
     return error;
 }
 
-static void rma_get_pieces(mofka_mpi_window_t *w, int rank, const mofka_mpi_piece_t *pieces,
-                           size_t count) {
+static void rma_get_pieces(mmi_window_t *w, int rank, const mmi_piece_t *pieces, size_t count) {
     if (count == 1) {
         rma_get(w, rank, pieces->offset, pieces->target, pieces->bytes);
         return;
@@ -103,24 +101,24 @@ static void rma_get_pieces(mofka_mpi_window_t *w, int rank, const mofka_mpi_piec
     free(places);
 }
 
-static mofka_status_t rma_flush(mofka_mpi_window_t *w, int rank) {
+static mofka_status_t rma_flush(mmi_window_t *w, int rank) {
     TRY(w, MPI_Win_flush, rank, w->win);
-    return mofka_mpi_window_check(w);
+    return mmi_window_check(w);
 }
 
 /* Spin while that may be all it takes, then yield, then sleep. False: the deadline passed. */
-static bool wait_for(mofka_mpi_window_t *w, MPI_Request *request, int64_t deadline_ns) {
+static bool wait_for(mmi_window_t *w, MPI_Request *request, int64_t deadline_ns) {
     int done = 0;
     int64_t us = 10, yield_until = 0;
     for (int tries = 0; !done; tries++) {
         int error = MPI_Test(request, &done, MPI_STATUS_IGNORE);
         if (error) {
-            mofka_mpi_window_fault(w, "MPI_Test", error);
+            mmi_window_fault(w, "MPI_Test", error);
             return true;
         }
         if (done || (w->spin_ns && tries < SPIN_TESTS))
             continue;
-        int64_t now = mofka_mpi_now_ns();
+        int64_t now = mmi_now_ns();
         if (now >= deadline_ns)
             return false;
         if (yield_until == 0)
@@ -128,13 +126,13 @@ static bool wait_for(mofka_mpi_window_t *w, MPI_Request *request, int64_t deadli
         if (now < yield_until)
             sched_yield();
         else
-            mofka_mpi_back_off(&us, 200);
+            mmi_back_off(&us, 200);
     }
     return true;
 }
 
 /* `count` words at once, with NO_OP; one word with another operation. */
-static void get_accumulate(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value,
+static void get_accumulate(mmi_window_t *w, int rank, uint64_t offset, uint64_t value,
                            uint64_t *old, size_t count, MPI_Op op) {
     MPI_Request request = MPI_REQUEST_NULL;
     memset(old, 0, count * sizeof *old);
@@ -148,15 +146,15 @@ static void get_accumulate(mofka_mpi_window_t *w, int rank, uint64_t offset, uin
 
 /* An operation cannot be taken back: its memory waits for it, and until it came no other read of that
  * rank begins. */
-typedef struct mofka_mpi_late {
-    struct mofka_mpi_late *next;
+typedef struct mmi_late {
+    struct mmi_late *next;
     MPI_Request request;
     int rank;
-    uint64_t words[MOFKA_MPI_RUN_WORDS_MAX];
+    uint64_t words[MMI_RUN_WORDS_MAX];
 } late_t;
 
 /* Free those that came meanwhile. True: one of this rank's has not. */
-static bool look_at_late(mofka_mpi_window_t *w, int rank) {
+static bool look_at_late(mmi_window_t *w, int rank) {
     bool waits = false;
     pthread_mutex_lock(&w->late_lock);
     for (late_t **at = &w->late; *at;) {
@@ -175,9 +173,9 @@ static bool look_at_late(mofka_mpi_window_t *w, int rank) {
     return waits;
 }
 
-static mofka_status_t rma_read_within(mofka_mpi_window_t *w, int rank, uint64_t offset,
-                                      uint64_t *words, size_t count, int64_t deadline) {
-    assert(count <= MOFKA_MPI_RUN_WORDS_MAX);
+static mofka_status_t rma_read_within(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+                                      size_t count, int64_t deadline) {
+    assert(count <= MMI_RUN_WORDS_MAX);
     late_t *read = look_at_late(w, rank) ? NULL : malloc(sizeof *read);
     if (!read)
         return mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d has not answered an earlier read", rank);
@@ -192,7 +190,7 @@ static mofka_status_t rma_read_within(mofka_mpi_window_t *w, int rank, uint64_t 
         pthread_mutex_unlock(&w->late_lock);
         return mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d did not answer a read in time", rank);
     }
-    mofka_status_t status = mofka_mpi_window_check(w);
+    mofka_status_t status = mmi_window_check(w);
     if (!status)
         memcpy(words, read->words, count * sizeof *words);
     free(read);
@@ -200,7 +198,7 @@ static mofka_status_t rma_read_within(mofka_mpi_window_t *w, int rank, uint64_t 
 }
 
 /* After the last epoch: all came. */
-static void free_late(mofka_mpi_window_t *w) {
+static void free_late(mmi_window_t *w) {
     while (w->late) {
         late_t *late = w->late;
         w->late = late->next;
@@ -209,69 +207,66 @@ static void free_late(mofka_mpi_window_t *w) {
     }
 }
 
-static void rma_load_run(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+static void rma_load_run(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                          size_t count) {
-    assert(count <= MOFKA_MPI_RUN_WORDS_MAX);
+    assert(count <= MMI_RUN_WORDS_MAX);
     get_accumulate(w, rank, offset, 0, words, count, MPI_NO_OP);
 }
 
-static void rma_get_words(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+static void rma_get_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                           size_t count) {
-    assert(count <= MOFKA_MPI_RUN_WORDS_MAX);
+    assert(count <= MMI_RUN_WORDS_MAX);
     memset(words, 0, count * sizeof *words);
     TRY(w, MPI_Get_accumulate, words, 0, MPI_UINT64_T, words, (int)count, MPI_UINT64_T, rank,
         place(w, rank, offset), (int)count, MPI_UINT64_T, MPI_NO_OP, w->win);
 }
 
-static uint64_t rma_load(mofka_mpi_window_t *w, int rank, uint64_t offset) {
+static uint64_t rma_load(mmi_window_t *w, int rank, uint64_t offset) {
     uint64_t word;
     get_accumulate(w, rank, offset, 0, &word, 1, MPI_NO_OP);
     return word;
 }
 
-static uint64_t rma_exchange(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value) {
+static uint64_t rma_exchange(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
     uint64_t old;
     get_accumulate(w, rank, offset, value, &old, 1, MPI_REPLACE);
     return old;
 }
 
 /* A store is complete at the target when its old value is here. */
-static void rma_store(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value) {
+static void rma_store(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
     rma_exchange(w, rank, offset, value);
 }
 
-static uint64_t rma_fetch_add(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t add) {
+static uint64_t rma_fetch_add(mmi_window_t *w, int rank, uint64_t offset, uint64_t add) {
     uint64_t old;
     get_accumulate(w, rank, offset, add, &old, 1, MPI_SUM);
     return old;
 }
 
-static void rma_nudge(mofka_mpi_window_t *w, int rank) {
+static void rma_nudge(mmi_window_t *w, int rank) {
     static const uint64_t one = 1;
     if (rank != w->rank)
         TRY(w, MPI_Accumulate, &one, 1, MPI_UINT64_T, rank,
-            place(w, rank, offsetof(mofka_mpi_share_t, activity)), 1, MPI_UINT64_T, MPI_SUM,
-            w->win);
+            place(w, rank, offsetof(mmi_share_t, activity)), 1, MPI_UINT64_T, MPI_SUM, w->win);
 }
 
-static void rma_sleep_on(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t seen,
-                         int64_t us) {
+static void rma_sleep_on(mmi_window_t *w, int rank, uint64_t offset, uint64_t seen, int64_t us) {
     (void)w, (void)rank, (void)offset, (void)seen;
-    mofka_mpi_back_off(&us, us);
+    mmi_back_off(&us, us);
 }
 
-static void rma_ring(mofka_mpi_window_t *w, int rank, uint64_t offset, int sleepers) {
+static void rma_ring(mmi_window_t *w, int rank, uint64_t offset, int sleepers) {
     (void)w, (void)rank, (void)offset, (void)sleepers;
 }
 
 /* The owner touched every page when the window was made. */
-static mofka_status_t rma_populate(mofka_mpi_window_t *w, int rank, uint64_t offset,
-                                   uint64_t bytes) {
+static mofka_status_t rma_populate(mmi_window_t *w, int rank, uint64_t offset, uint64_t bytes) {
     (void)w, (void)rank, (void)offset, (void)bytes;
     return MOFKA_OK;
 }
 
-static void rma_destroy(mofka_mpi_window_t *w) {
+static void rma_destroy(mmi_window_t *w) {
     if (w->win != MPI_WIN_NULL) {
         MPI_Win_unlock_all(w->win);
         free_late(w);
@@ -285,15 +280,15 @@ static void rma_destroy(mofka_mpi_window_t *w) {
 }
 
 /* This rank's share is there: lock it for good, make its pages real and zero. */
-static mofka_status_t begin_epoch(mofka_mpi_window_t *w, uint64_t bytes) {
+static mofka_status_t begin_epoch(mmi_window_t *w, uint64_t bytes) {
     int error = MPI_Win_lock_all(MPI_MODE_NOCHECK, w->win);
     if (error)
-        return mofka_mpi_error("MPI_Win_lock_all", error);
+        return mmi_error("MPI_Win_lock_all", error);
     int *model, found;
     MPI_Win_get_attr(w->win, MPI_WIN_MODEL, &model, &found);
     if (!found || *model != MPI_WIN_UNIFIED)
         return mofka_fail(MOFKA_ERR_UNSUPPORTED, "this MPI's windows are not MPI_WIN_UNIFIED");
-    mofka_status_t status = mofka_mpi_populate(w->base[0], bytes, w->rank);
+    mofka_status_t status = mmi_populate(w->base[0], bytes, w->rank);
     if (status)
         return status;
     memset(w->base[0], 0, bytes);
@@ -302,30 +297,30 @@ static mofka_status_t begin_epoch(mofka_mpi_window_t *w, uint64_t bytes) {
 }
 
 /* A rank that fails still takes part in what is collective. */
-static mofka_status_t rma_open(mofka_mpi_window_t *w, MPI_Comm comm, uint64_t bytes) {
+static mofka_status_t rma_open(mmi_window_t *w, MPI_Comm comm, uint64_t bytes) {
     void *own = NULL;
-    int failed = MPI_Win_allocate((MPI_Aint)bytes + MOFKA_MPI_PAGE_BYTES, 1, MPI_INFO_NULL, comm,
-                                  &own, &w->win);
+    int failed =
+        MPI_Win_allocate((MPI_Aint)bytes + MMI_PAGE_BYTES, 1, MPI_INFO_NULL, comm, &own, &w->win);
     if (failed) {
         w->win = MPI_WIN_NULL;
     } else {
         MPI_Win_set_errhandler(w->win, MPI_ERRORS_RETURN);
-        w->base[0] = mofka_mpi_page_start(own);
+        w->base[0] = mmi_page_start(own);
         w->skip[w->rank] = w->base[0] - (char *)own;
     }
     int error = MPI_Allgather(MPI_IN_PLACE, 1, MPI_AINT, w->skip, 1, MPI_AINT, comm);
     if (failed) {
-        mofka_mpi_error("MPI_Win_allocate", failed);
+        mmi_error("MPI_Win_allocate", failed);
         return mofka_fail(
             MOFKA_ERR_UNSUPPORTED,
             "this MPI cannot create an \"rma\" window of %llu bytes (%s); \"shm\" works "
             "where all ranks share a node",
             (unsigned long long)bytes, mofka_last_error());
     }
-    return error ? mofka_mpi_error("MPI_Allgather", error) : begin_epoch(w, bytes);
+    return error ? mmi_error("MPI_Allgather", error) : begin_epoch(w, bytes);
 }
 
-static const mofka_mpi_window_ops_t rma_ops = {
+static const mmi_window_ops_t rma_ops = {
     .name = "rma",
     .open = rma_open,
     .put = rma_put,
@@ -346,8 +341,8 @@ static const mofka_mpi_window_ops_t rma_ops = {
     .destroy = rma_destroy,
 };
 
-mofka_status_t mofka_mpi_window_rma(int rank, int size, mofka_mpi_window_t **window) {
-    mofka_mpi_window_t *w = mofka_mpi_window_new(&rma_ops, rank, size, 1);
+mofka_status_t mmi_window_rma(int rank, int size, mmi_window_t **window) {
+    mmi_window_t *w = mmi_window_new(&rma_ops, rank, size, 1);
     MPI_Aint *skip = calloc((size_t)size, sizeof *skip);
     if (!w || !skip) {
         if (w)
@@ -356,7 +351,7 @@ mofka_status_t mofka_mpi_window_rma(int rank, int size, mofka_mpi_window_t **win
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a window");
     }
     w->skip = skip;
-    w->run_words = MOFKA_MPI_RUN_WORDS_MAX;
+    w->run_words = MMI_RUN_WORDS_MAX;
     *window = w;
     return MOFKA_OK;
 }

@@ -24,13 +24,12 @@
 /* Where the system does not tell the last-level cache's size. */
 #define CACHE_BYTES_DEFAULT ((size_t)32 << 20)
 
-static inline _Atomic uint64_t *word(mofka_mpi_window_t *w, int rank, uint64_t offset) {
+static inline _Atomic uint64_t *word(mmi_window_t *w, int rank, uint64_t offset) {
     assert(offset % 8 == 0 && rank >= 0 && rank < w->size);
     return (_Atomic uint64_t *)(void *)(w->base[rank] + offset);
 }
 
-static void shm_put(mofka_mpi_window_t *w, int rank, uint64_t offset, const void *source,
-                    size_t bytes) {
+static void shm_put(mmi_window_t *w, int rank, uint64_t offset, const void *source, size_t bytes) {
     memcpy(w->base[rank] + offset, source, bytes);
 }
 
@@ -38,8 +37,8 @@ static void shm_put(mofka_mpi_window_t *w, int rank, uint64_t offset, const void
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
 /* Whole cache lines by non-temporal stores, which every x86-64 has. The flush fences them. Of few lines
  * too many are shared with what stands beside them. */
-static void shm_put_past_caches(mofka_mpi_window_t *w, int rank, uint64_t offset,
-                                const void *source, size_t bytes) {
+static void shm_put_past_caches(mmi_window_t *w, int rank, uint64_t offset, const void *source,
+                                size_t bytes) {
     char *to = w->base[rank] + offset;
     const char *from = source;
     size_t lead = bytes < PAST_CACHES_BYTES_MIN ? bytes : -(uintptr_t)to % LINE_BYTES;
@@ -55,17 +54,16 @@ static void shm_put_past_caches(mofka_mpi_window_t *w, int rank, uint64_t offset
 #define shm_put_past_caches NULL
 #endif
 
-static void shm_get(mofka_mpi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes) {
+static void shm_get(mmi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes) {
     memcpy(target, w->base[rank] + offset, bytes);
 }
 
-static void shm_get_pieces(mofka_mpi_window_t *w, int rank, const mofka_mpi_piece_t *pieces,
-                           size_t count) {
+static void shm_get_pieces(mmi_window_t *w, int rank, const mmi_piece_t *pieces, size_t count) {
     for (size_t i = 0; i < count; i++)
         memcpy(pieces[i].target, w->base[rank] + pieces[i].offset, pieces[i].bytes);
 }
 
-static mofka_status_t shm_flush(mofka_mpi_window_t *w, int rank) {
+static mofka_status_t shm_flush(mmi_window_t *w, int rank) {
     (void)w, (void)rank;
     /* A release store does not order the non-temporal stores that a large memcpy may use. */
     atomic_thread_fence(memory_order_acq_rel);
@@ -75,91 +73,89 @@ static mofka_status_t shm_flush(mofka_mpi_window_t *w, int rank) {
     return MOFKA_OK;
 }
 
-static uint64_t shm_load(mofka_mpi_window_t *w, int rank, uint64_t offset) {
+static uint64_t shm_load(mmi_window_t *w, int rank, uint64_t offset) {
     return atomic_load(word(w, rank, offset));
 }
 
-static void shm_load_run(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+static void shm_load_run(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                          size_t count) {
     for (size_t i = 0; i < count; i++)
         words[i] = atomic_load(word(w, rank, offset + 8 * i));
 }
 
-static mofka_status_t shm_read_within(mofka_mpi_window_t *w, int rank, uint64_t offset,
-                                      uint64_t *words, size_t count, int64_t deadline) {
+static mofka_status_t shm_read_within(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+                                      size_t count, int64_t deadline) {
     (void)deadline; /* memory does not keep one waiting */
     shm_load_run(w, rank, offset, words, count);
     return MOFKA_OK;
 }
 
-static void shm_store(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value) {
+static void shm_store(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
     atomic_store(word(w, rank, offset), value);
 }
 
-static uint64_t shm_exchange(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value) {
+static uint64_t shm_exchange(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
     return atomic_exchange(word(w, rank, offset), value);
 }
 
-static uint64_t shm_fetch_add(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t add) {
+static uint64_t shm_fetch_add(mmi_window_t *w, int rank, uint64_t offset, uint64_t add) {
     return atomic_fetch_add(word(w, rank, offset), add);
 }
 
 /* The futex is the word's low half: the first four bytes where the least significant come first. */
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "doorbells assume little endian");
 
-static void shm_sleep_on(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t seen,
-                         int64_t us) {
+static void shm_sleep_on(mmi_window_t *w, int rank, uint64_t offset, uint64_t seen, int64_t us) {
     int saved = errno;
     struct timespec most = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
     syscall(SYS_futex, word(w, rank, offset), FUTEX_WAIT, (uint32_t)seen, &most, NULL, 0);
     errno = saved;
 }
 
-static void shm_ring(mofka_mpi_window_t *w, int rank, uint64_t offset, int sleepers) {
+static void shm_ring(mmi_window_t *w, int rank, uint64_t offset, int sleepers) {
     int saved = errno;
     atomic_fetch_add(word(w, rank, offset), 1);
     syscall(SYS_futex, word(w, rank, offset), FUTEX_WAKE, sleepers, NULL, NULL, 0);
     errno = saved;
 }
 
-static char *shm_address(mofka_mpi_window_t *w, int rank, uint64_t offset) {
+static char *shm_address(mmi_window_t *w, int rank, uint64_t offset) {
     return w->base[rank] + offset;
 }
 
-static void shm_nudge(mofka_mpi_window_t *w, int rank) {
+static void shm_nudge(mmi_window_t *w, int rank) {
     (void)w, (void)rank; /* nobody's help is needed */
 }
 
-static mofka_status_t shm_populate(mofka_mpi_window_t *w, int rank, uint64_t offset,
-                                   uint64_t bytes) {
-    return mofka_mpi_populate(w->base[rank] + offset, bytes, rank);
+static mofka_status_t shm_populate(mmi_window_t *w, int rank, uint64_t offset, uint64_t bytes) {
+    return mmi_populate(w->base[rank] + offset, bytes, rank);
 }
 
-static mofka_status_t shm_open_window(mofka_mpi_window_t *w, MPI_Comm comm, uint64_t bytes) {
+static mofka_status_t shm_open_window(mmi_window_t *w, MPI_Comm comm, uint64_t bytes) {
     void *own = NULL;
-    int error = MPI_Win_allocate_shared((MPI_Aint)bytes + MOFKA_MPI_PAGE_BYTES, 1, MPI_INFO_NULL,
-                                        comm, &own, &w->win);
+    int error = MPI_Win_allocate_shared((MPI_Aint)bytes + MMI_PAGE_BYTES, 1, MPI_INFO_NULL, comm,
+                                        &own, &w->win);
     if (error) {
         w->win = MPI_WIN_NULL;
-        return mofka_mpi_error("MPI_Win_allocate_shared", error);
+        return mmi_error("MPI_Win_allocate_shared", error);
     }
     MPI_Win_set_errhandler(w->win, MPI_ERRORS_RETURN);
     error = MPI_Win_lock_all(MPI_MODE_NOCHECK, w->win);
     if (error)
-        return mofka_mpi_error("MPI_Win_lock_all", error);
+        return mmi_error("MPI_Win_lock_all", error);
     for (int i = 0; i < w->size; i++) {
         MPI_Aint share;
         int unit;
         error = MPI_Win_shared_query(w->win, i, &share, &unit, &w->base[i]);
         if (error)
-            return mofka_mpi_error("MPI_Win_shared_query", error);
+            return mmi_error("MPI_Win_shared_query", error);
         /* Mappings begin on pages, so every process finds the same start. */
-        w->base[i] = mofka_mpi_page_start(w->base[i]);
+        w->base[i] = mmi_page_start(w->base[i]);
     }
     return MOFKA_OK;
 }
 
-static void shm_destroy(mofka_mpi_window_t *w) {
+static void shm_destroy(mmi_window_t *w) {
     if (w->win != MPI_WIN_NULL) {
         MPI_Win_unlock_all(w->win);
         MPI_Win_free(&w->win);
@@ -170,7 +166,7 @@ static void shm_destroy(mofka_mpi_window_t *w) {
     free(w);
 }
 
-static const mofka_mpi_window_ops_t shm_ops = {
+static const mmi_window_ops_t shm_ops = {
     .name = "shm",
     .open = shm_open_window,
     .put = shm_put,
@@ -209,8 +205,8 @@ static size_t cache_bytes(void) {
     return bytes ? bytes : CACHE_BYTES_DEFAULT;
 }
 
-static mofka_mpi_window_t *window_new(int rank, int size) {
-    mofka_mpi_window_t *w = mofka_mpi_window_new(&shm_ops, rank, size, (size_t)size);
+static mmi_window_t *window_new(int rank, int size) {
+    mmi_window_t *w = mmi_window_new(&shm_ops, rank, size, (size_t)size);
     if (w) {
         w->doorbells = true;
         w->run_words = 1;
@@ -221,9 +217,8 @@ static mofka_mpi_window_t *window_new(int rank, int size) {
     return w;
 }
 
-mofka_status_t mofka_mpi_window_heap(char **bases, int rank, int size,
-                                     mofka_mpi_window_t **window) {
-    mofka_mpi_window_t *w = window_new(rank, size);
+mofka_status_t mmi_window_heap(char **bases, int rank, int size, mmi_window_t **window) {
+    mmi_window_t *w = window_new(rank, size);
     if (!w)
         return MOFKA_ERR_MEMORY;
     memcpy(w->base, bases, (size_t)size * sizeof *bases);
@@ -231,8 +226,8 @@ mofka_status_t mofka_mpi_window_heap(char **bases, int rank, int size,
     return MOFKA_OK;
 }
 
-mofka_status_t mofka_mpi_window_shm(int rank, int size, mofka_mpi_window_t **window) {
-    mofka_mpi_window_t *w = window_new(rank, size);
+mofka_status_t mmi_window_shm(int rank, int size, mmi_window_t **window) {
+    mmi_window_t *w = window_new(rank, size);
     if (!w)
         return MOFKA_ERR_MEMORY;
     *window = w;

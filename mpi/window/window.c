@@ -15,38 +15,38 @@
  * round, and looks burden the owner. */
 #define LOOKS_PER_CLOCK 16
 
-int64_t mofka_mpi_now_ns(void) {
+int64_t mmi_now_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-uint64_t mofka_mpi_wall_ns(void) {
+uint64_t mmi_wall_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-int64_t mofka_mpi_now_ms(void) {
-    return mofka_mpi_now_ns() / 1000000;
+int64_t mmi_now_ms(void) {
+    return mmi_now_ns() / 1000000;
 }
 
-int64_t mofka_mpi_deadline(int64_t timeout_ms) {
-    int64_t now = mofka_mpi_now_ms();
+int64_t mmi_deadline(int64_t timeout_ms) {
+    int64_t now = mmi_now_ms();
     if (timeout_ms < 0 || timeout_ms >= INT64_MAX - now)
         return INT64_MAX;
     return now + timeout_ms + (timeout_ms > 0); /* `now` was rounded down: never too early */
 }
 
-void mofka_mpi_back_off(int64_t *us, int64_t most) {
+void mmi_back_off(int64_t *us, int64_t most) {
     struct timespec span = {.tv_sec = *us / 1000000, .tv_nsec = *us % 1000000 * 1000};
     nanosleep(&span, NULL);
     *us = *us * 2 < most ? *us * 2 : most;
 }
 
-mofka_mpi_spin_t mofka_mpi_spin_start(const mofka_mpi_window_t *w) {
-    return (mofka_mpi_spin_t){.until_ns = w->spin_ns ? mofka_mpi_now_ns() + w->spin_ns : 0,
-                              .looks_per_clock = w->doorbells ? LOOKS_PER_CLOCK : 1};
+mmi_spin_t mmi_spin_start(const mmi_window_t *w) {
+    return (mmi_spin_t){.until_ns = w->spin_ns ? mmi_now_ns() + w->spin_ns : 0,
+                        .looks_per_clock = w->doorbells ? LOOKS_PER_CLOCK : 1};
 }
 
 static void pause_for_a_moment(void) {
@@ -57,15 +57,15 @@ static void pause_for_a_moment(void) {
 #endif
 }
 
-bool mofka_mpi_spin(mofka_mpi_spin_t *spin) {
+bool mmi_spin(mmi_spin_t *spin) {
     if (spin->until_ns == 0)
         return false;
     for (unsigned i = 0; i < LOOKS_PER_CLOCK / 2 / spin->looks_per_clock + 1; i++)
         pause_for_a_moment();
-    return ++spin->looks % spin->looks_per_clock != 0 || mofka_mpi_now_ns() < spin->until_ns;
+    return ++spin->looks % spin->looks_per_clock != 0 || mmi_now_ns() < spin->until_ns;
 }
 
-mofka_status_t mofka_mpi_window_may_call(const mofka_mpi_window_t *w) {
+mofka_status_t mmi_window_may_call(const mmi_window_t *w) {
     if (!w->one_thread || pthread_equal(w->thread, pthread_self()))
         return MOFKA_OK;
     return mofka_fail(
@@ -75,37 +75,36 @@ mofka_status_t mofka_mpi_window_may_call(const mofka_mpi_window_t *w) {
         w->ops->name);
 }
 
-void mofka_mpi_window_shut(mofka_mpi_window_t *w) {
+void mmi_window_shut(mmi_window_t *w) {
     atomic_store(&w->shut, true);
     for (int64_t us = 100; atomic_load(&w->appends) > 0;)
-        mofka_mpi_back_off(&us, 10000);
+        mmi_back_off(&us, 10000);
 }
 
-mofka_status_t mofka_mpi_error(const char *call, int error) {
+mofka_status_t mmi_error(const char *call, int error) {
     char text[MPI_MAX_ERROR_STRING] = "";
     int length;
     MPI_Error_string(error, text, &length);
     return mofka_fail(MOFKA_ERR_MPI, "%s failed: %.400s", call, text);
 }
 
-void mofka_mpi_window_fault(mofka_mpi_window_t *w, const char *call, int error) {
+void mmi_window_fault(mmi_window_t *w, const char *call, int error) {
     int none = MOFKA_OK;
-    mofka_mpi_error(call, error);
+    mmi_error(call, error);
     if (atomic_compare_exchange_strong(&w->error, &none, MOFKA_STOP)) {
         snprintf(w->message, sizeof w->message, "%.255s", mofka_last_error());
         atomic_store(&w->error, MOFKA_ERR_MPI);
     }
 }
 
-mofka_status_t mofka_mpi_window_check(mofka_mpi_window_t *w) {
+mofka_status_t mmi_window_check(mmi_window_t *w) {
     int error = atomic_load_explicit(&w->error, memory_order_acquire);
     if (error == MOFKA_OK)
         return MOFKA_OK;
     return mofka_fail(MOFKA_ERR_MPI, "window: %s", error == MOFKA_ERR_MPI ? w->message : "failed");
 }
 
-mofka_status_t mofka_mpi_window_zero(mofka_mpi_window_t *w, int rank, uint64_t offset,
-                                     uint64_t bytes) {
+mofka_status_t mmi_window_zero(mmi_window_t *w, int rank, uint64_t offset, uint64_t bytes) {
     static const char zeros[4096];
     for (uint64_t done = 0; done < bytes; done += sizeof zeros)
         w->ops->put(w, rank, offset + done, zeros,
@@ -113,28 +112,25 @@ mofka_status_t mofka_mpi_window_zero(mofka_mpi_window_t *w, int rank, uint64_t o
     return w->ops->flush(w, rank);
 }
 
-mofka_mpi_window_t *mofka_mpi_window_new(const mofka_mpi_window_ops_t *ops, int rank, int size,
-                                         size_t bases) {
-    mofka_mpi_window_t *w = calloc(1, sizeof *w);
+mmi_window_t *mmi_window_new(const mmi_window_ops_t *ops, int rank, int size, size_t bases) {
+    mmi_window_t *w = calloc(1, sizeof *w);
     char **base = calloc(bases, sizeof *base);
     if (!w || !base) {
         free(w);
         free(base);
         return NULL;
     }
-    *w = (mofka_mpi_window_t){
-        .ops = ops, .rank = rank, .size = size, .base = base, .win = MPI_WIN_NULL};
+    *w = (mmi_window_t){.ops = ops, .rank = rank, .size = size, .base = base, .win = MPI_WIN_NULL};
     pthread_mutex_init(&w->late_lock, NULL);
     return w;
 }
 
-char *mofka_mpi_page_start(void *memory) {
+char *mmi_page_start(void *memory) {
     uintptr_t address = (uintptr_t)memory;
-    return (char *)memory +
-           (MOFKA_MPI_PAGE_BYTES - address % MOFKA_MPI_PAGE_BYTES) % MOFKA_MPI_PAGE_BYTES;
+    return (char *)memory + (MMI_PAGE_BYTES - address % MMI_PAGE_BYTES) % MMI_PAGE_BYTES;
 }
 
-mofka_status_t mofka_mpi_populate(void *memory, uint64_t bytes, int rank) {
+mofka_status_t mmi_populate(void *memory, uint64_t bytes, int rank) {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), end = (uintptr_t)memory + bytes;
     uintptr_t first = (uintptr_t)memory & ~(page - 1);
     int saved = errno;

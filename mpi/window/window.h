@@ -12,7 +12,7 @@
  * before a flush are visible to whoever loads a word stored after it.
  *
  * An MPI error is kept (the first one, with its text) and told by flush and by
- * mofka_mpi_window_check; words read after it are 0. So paths check where they publish and where
+ * mmi_window_check; words read after it are 0. So paths check where they publish and where
  * they wait, not per word.
  */
 #ifndef MOFKA_MPI_WINDOW_H
@@ -26,64 +26,61 @@
 #include <stdint.h>
 #include <mofka/status.h>
 
-typedef struct mofka_mpi_window mofka_mpi_window_t;
+typedef struct mmi_window mmi_window_t;
 
 /* Words that load_run reads without tearing, at most. */
-#define MOFKA_MPI_RUN_WORDS_MAX 64
+#define MMI_RUN_WORDS_MAX 64
 
 /* Bytes of a rank's share, and where they go. */
-typedef struct mofka_mpi_piece {
+typedef struct mmi_piece {
     uint64_t offset;
     void *target;
     size_t bytes; /* at least 1 */
-} mofka_mpi_piece_t;
+} mmi_piece_t;
 
-typedef void (*mofka_mpi_put_t)(mofka_mpi_window_t *w, int rank, uint64_t offset,
-                                const void *source, size_t bytes);
+typedef void (*mmi_put_t)(mmi_window_t *w, int rank, uint64_t offset, const void *source,
+                          size_t bytes);
 
-typedef struct mofka_mpi_window_ops {
+typedef struct mmi_window_ops {
     const char *name;
     /* Make this rank's share, of `bytes` (pages), and find the others'. Collective; errors are this
      * rank's own, the driver makes them everyone's. */
-    mofka_status_t (*open)(mofka_mpi_window_t *w, MPI_Comm comm, uint64_t bytes);
-    mofka_mpi_put_t put;
+    mofka_status_t (*open)(mmi_window_t *w, MPI_Comm comm, uint64_t bytes);
+    mmi_put_t put;
     /* Optional: a put that leaves what it can in memory, and not in this core's caches. */
-    mofka_mpi_put_t put_past_caches;
-    void (*get)(mofka_mpi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes);
+    mmi_put_t put_past_caches;
+    void (*get)(mmi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes);
     /* The same as get of each piece. rma: one operation for thousands of them (8192 pieces
      * of 8 bytes: MPICH 4.0.2 32 ms as gets, 0.3 ms so; Open MPI 4.1.4 0.13 and 0.12). */
-    void (*get_pieces)(mofka_mpi_window_t *w, int rank, const mofka_mpi_piece_t *pieces,
-                       size_t count);
-    mofka_status_t (*flush)(mofka_mpi_window_t *w, int rank);
-    uint64_t (*load)(mofka_mpi_window_t *w, int rank, uint64_t offset);
-    void (*load_run)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,
-                     size_t count);
+    void (*get_pieces)(mmi_window_t *w, int rank, const mmi_piece_t *pieces, size_t count);
+    mofka_status_t (*flush)(mmi_window_t *w, int rank);
+    uint64_t (*load)(mmi_window_t *w, int rank, uint64_t offset);
+    void (*load_run)(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words, size_t count);
     /* load_run whose words are there after a flush. */
-    void (*get_words)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,
-                      size_t count);
+    void (*get_words)(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words, size_t count);
     /* load_run that gives up at a deadline: MOFKA_ERR_TIMEOUT, and `words` are not written, then or
      * later. Any thread that may call MPI. */
-    mofka_status_t (*read_within)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+    mofka_status_t (*read_within)(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                                   size_t count, int64_t deadline);
-    void (*store)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value);
-    uint64_t (*exchange)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t value);
-    uint64_t (*fetch_add)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t add);
+    void (*store)(mmi_window_t *w, int rank, uint64_t offset, uint64_t value);
+    uint64_t (*exchange)(mmi_window_t *w, int rank, uint64_t offset, uint64_t value);
+    uint64_t (*fetch_add)(mmi_window_t *w, int rank, uint64_t offset, uint64_t add);
     /* Sleep until the word is no longer `seen`, or about `us` microseconds. */
-    void (*sleep_on)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t seen, int64_t us);
+    void (*sleep_on)(mmi_window_t *w, int rank, uint64_t offset, uint64_t seen, int64_t us);
     /* Ring: change the word, wake so many of its sleepers. rma: nothing, sleepers poll. */
-    void (*ring)(mofka_mpi_window_t *w, int rank, uint64_t offset, int sleepers);
+    void (*ring)(mmi_window_t *w, int rank, uint64_t offset, int sleepers);
     /* Optional: where a place of the window is in this process. */
-    char *(*address)(mofka_mpi_window_t *w, int rank, uint64_t offset);
+    char *(*address)(mmi_window_t *w, int rank, uint64_t offset);
     /* rma: tell the rank's progress thread that its memory is in use; complete at the next flush. */
-    void (*nudge)(mofka_mpi_window_t *w, int rank);
+    void (*nudge)(mmi_window_t *w, int rank);
     /* Make the pages of a range real. MOFKA_ERR_FULL when the node has none left. */
-    mofka_status_t (*populate)(mofka_mpi_window_t *w, int rank, uint64_t offset, uint64_t bytes);
+    mofka_status_t (*populate)(mmi_window_t *w, int rank, uint64_t offset, uint64_t bytes);
     /* Free it; collective once the MPI window exists. */
-    void (*destroy)(mofka_mpi_window_t *w);
-} mofka_mpi_window_ops_t;
+    void (*destroy)(mmi_window_t *w);
+} mmi_window_ops_t;
 
-struct mofka_mpi_window {
-    const mofka_mpi_window_ops_t *ops;
+struct mmi_window {
+    const mmi_window_ops_t *ops;
     int rank, size;
     char **base;         /* shm, heap: each rank's memory here; rma: own only; on a page's start */
     MPI_Aint *skip;      /* rma: bytes of each rank's window before its page starts; else NULL */
@@ -92,62 +89,59 @@ struct mofka_mpi_window {
     size_t run_words;    /* as many words as are worth loading at a time */
     int64_t spin_ns;     /* how long to look again before sleeping; 0: ranks share cores */
     bool one_thread;     /* MPI may be called by `thread` only */
-    _Atomic bool shut;   /* appends give up; see mofka_mpi_window_shut */
+    _Atomic bool shut;   /* appends give up; see mmi_window_shut */
     _Atomic int appends; /* under way in this process */
     pthread_t thread;
-    MPI_Win win; /* MPI_WIN_NULL for heap, and until it is made */
-    struct mofka_mpi_late
-        *late; /* rma: reads that were given up, and may yet come; see late_lock */
+    MPI_Win win;           /* MPI_WIN_NULL for heap, and until it is made */
+    struct mmi_late *late; /* rma: reads that were given up, and may yet come; see late_lock */
     pthread_mutex_t late_lock;
     _Atomic int error; /* first mofka_status_t that went wrong */
     char message[256]; /* written by who set `error` */
 };
 
 /* Local: memory only, ops->open makes the window. */
-mofka_status_t mofka_mpi_window_shm(int rank, int size, mofka_mpi_window_t **window);
-mofka_status_t mofka_mpi_window_rma(int rank, int size, mofka_mpi_window_t **window);
+mofka_status_t mmi_window_shm(int rank, int size, mmi_window_t **window);
+mofka_status_t mmi_window_rma(int rank, int size, mmi_window_t **window);
 /* For tests: rank `rank` of `size` threads over `bases`; open already. */
-mofka_status_t mofka_mpi_window_heap(char **bases, int rank, int size, mofka_mpi_window_t **window);
+mofka_status_t mmi_window_heap(char **bases, int rank, int size, mmi_window_t **window);
 /* For them: zero but for what is given, with room for `bases` addresses. NULL: no memory. */
-mofka_mpi_window_t *mofka_mpi_window_new(const mofka_mpi_window_ops_t *ops, int rank, int size,
-                                         size_t bases);
+mmi_window_t *mmi_window_new(const mmi_window_ops_t *ops, int rank, int size, size_t bases);
 /* The first page start at or behind an address. MPI's windows begin anywhere (Open MPI: 264 bytes into
  * a page), which would lay words across cache lines and slows large copies down many times. */
-char *mofka_mpi_page_start(void *memory);
+char *mmi_page_start(void *memory);
 /* Make pages real: MOFKA_ERR_FULL now instead of a signal later. */
-mofka_status_t mofka_mpi_populate(void *memory, uint64_t bytes, int rank);
+mofka_status_t mmi_populate(void *memory, uint64_t bytes, int rank);
 
 /* MOFKA_ERR_UNSUPPORTED in a thread that may not call MPI, where the window's operations do. */
-mofka_status_t mofka_mpi_window_may_call(const mofka_mpi_window_t *window);
+mofka_status_t mmi_window_may_call(const mmi_window_t *window);
 /* Before the window goes away, while a pool's workers may still append: let none begin, none wait for
  * room any more, and wait until all have left. `window` itself stays, for those that come later. */
-void mofka_mpi_window_shut(mofka_mpi_window_t *window);
+void mmi_window_shut(mmi_window_t *window);
 
 /* Looking again for a while, before the first sleep. */
-typedef struct mofka_mpi_spin {
+typedef struct mmi_spin {
     int64_t until_ns;
     unsigned looks, looks_per_clock;
-} mofka_mpi_spin_t;
-mofka_mpi_spin_t mofka_mpi_spin_start(const mofka_mpi_window_t *window);
+} mmi_spin_t;
+mmi_spin_t mmi_spin_start(const mmi_window_t *window);
 /* Pause for a moment; false once it was long enough. */
-bool mofka_mpi_spin(mofka_mpi_spin_t *spin);
+bool mmi_spin(mmi_spin_t *spin);
 
 /* MOFKA_OK, or the first error that an operation met. */
-mofka_status_t mofka_mpi_window_check(mofka_mpi_window_t *window);
+mofka_status_t mmi_window_check(mmi_window_t *window);
 /* Make a range zero, from this rank; complete on return. */
-mofka_status_t mofka_mpi_window_zero(mofka_mpi_window_t *window, int rank, uint64_t offset,
-                                     uint64_t bytes);
+mofka_status_t mmi_window_zero(mmi_window_t *window, int rank, uint64_t offset, uint64_t bytes);
 /* Keep an MPI error, once. */
-void mofka_mpi_window_fault(mofka_mpi_window_t *window, const char *call, int error);
-mofka_status_t mofka_mpi_error(const char *call, int error);
+void mmi_window_fault(mmi_window_t *window, const char *call, int error);
+mofka_status_t mmi_error(const char *call, int error);
 
 /* Monotonic; deadlines are milliseconds, INT64_MAX = never. */
-int64_t mofka_mpi_now_ns(void);
-int64_t mofka_mpi_now_ms(void);
+int64_t mmi_now_ns(void);
+int64_t mmi_now_ms(void);
 /* CLOCK_REALTIME, in nanoseconds: what nodes have in common. */
-uint64_t mofka_mpi_wall_ns(void);
-int64_t mofka_mpi_deadline(int64_t timeout_ms);
+uint64_t mmi_wall_ns(void);
+int64_t mmi_deadline(int64_t timeout_ms);
 /* Sleep `*us` microseconds, then double it up to `most`. */
-void mofka_mpi_back_off(int64_t *us, int64_t most);
+void mmi_back_off(int64_t *us, int64_t most);
 
 #endif

@@ -11,7 +11,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "handles.h"
+#include "base/object.h"
+#include "data/data_descriptor.h"
 #include "base/object.h"
 
 #define SAVE_MAGIC UINT64_C(0x6d6f666b61646431)

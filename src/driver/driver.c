@@ -6,7 +6,8 @@
 #include <string.h>
 #include <time.h>
 #include "base/environment.h"
-#include "handles.h"
+#include "base/clock.h"
+#include "driver/driver.h"
 #include "base/log.h"
 #include "types/registry.h"
 #include "driver/reporter.h"

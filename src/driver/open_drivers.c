@@ -9,7 +9,8 @@
  * The locks are held over the fork, so that none stays taken in the child; those of the log and of the
  * registry by their own files.
  */
-#include "handles.h"
+#include "base/clock.h"
+#include "driver/driver.h"
 
 /* Guards the list; before any driver's lock. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

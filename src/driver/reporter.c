@@ -5,7 +5,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include "handles.h"
+#include "base/clock.h"
+#include "driver/driver.h"
 #include "base/log.h"
 #include "stats/counters.h"
 

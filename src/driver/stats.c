@@ -3,7 +3,8 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 #include <mofka/stats.h>
-#include "handles.h"
+#include "base/clock.h"
+#include "driver/driver.h"
 #include "stats/counters.h"
 
 /* With the driver's lock: the open children of that kind. */

@@ -18,7 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/environment.h"
-#include "handles.h"
+#include "base/clock.h"
+#include "driver/driver.h"
 #include "base/log.h"
 #include "driver/reporter.h"
 

@@ -2,7 +2,8 @@
 /* Topic handles. */
 #include <stdlib.h>
 #include <string.h>
-#include "handles.h"
+#include "base/clock.h"
+#include "driver/driver.h"
 #include "base/log.h"
 
 static bool table_is_whole(const mofka_topic_ops_t *ops) {

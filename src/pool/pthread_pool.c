@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "pool/affinity.h"
-#include "handles.h"
+#include "base/clock.h"
+#include "pool/pool.h"
 
 typedef struct work {
     mofka_work_fn run;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Thread pools: the handle over any pool's table. The pool of pthreads is in pthread_pool.c. */
 #include <stdlib.h>
-#include "handles.h"
+#include "base/clock.h"
+#include "pool/pool.h"
 
 mofka_status_t mofka_thread_pool_wrap(const mofka_thread_pool_ops_t *ops, void *self,
                                       mofka_thread_pool_t **out) {

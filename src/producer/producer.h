@@ -16,7 +16,12 @@
 #ifndef MOFKA_SRC_BATCH_H
 #define MOFKA_SRC_BATCH_H
 
-#include "handles.h"
+#include "base/clock.h"
+#include "data/data_descriptor.h"
+#include "data/outcome.h"
+#include "driver/driver.h"
+#include "pool/pool.h"
+#include "types/helper.h"
 #include "stats/counters.h"
 
 struct mfi_lane;

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <mofka/driver.h>
 #include <mofka/options.h>
-#include "handles.h"
+#include "base/object.h"
+#include "types/helper.h"
 #include "base/object.h"
 #include "types/registry.h"
 

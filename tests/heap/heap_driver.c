@@ -13,8 +13,8 @@
 void heap_job_start(heap_job_t *job, int size) {
     job->size = size;
     for (int i = 0; i < size; i++) {
-        size_t bytes = MOFKA_MPI_PAGE_BYTES + DIRECTORY_BYTES + ARENA_BYTES;
-        job->bases[i] = aligned_alloc(MOFKA_MPI_PAGE_BYTES, bytes);
+        size_t bytes = MMI_PAGE_BYTES + DIRECTORY_BYTES + ARENA_BYTES;
+        job->bases[i] = aligned_alloc(MMI_PAGE_BYTES, bytes);
         memset(job->bases[i], 0, bytes);
     }
 }
@@ -30,22 +30,22 @@ static mofka_status_t close_driver(void *self, int64_t timeout_ms) {
 }
 
 static void destroy(void *self) {
-    mofka_mpi_driver_t *d = self;
+    mmi_driver_t *d = self;
     d->w->ops->destroy(d->w);
     free(d->owners);
     free(d);
 }
 
 static const mofka_driver_ops_t heap_ops = {.size = sizeof heap_ops,
-                                            .create_topic = mofka_mpi_create_topic,
-                                            .open_topic = mofka_mpi_open_topic,
-                                            .topic_exists = mofka_mpi_topic_exists,
-                                            .list_topics = mofka_mpi_list_topics,
+                                            .create_topic = mmi_create_topic,
+                                            .open_topic = mmi_open_topic,
+                                            .topic_exists = mmi_topic_exists,
+                                            .list_topics = mmi_list_topics,
                                             .close = close_driver,
                                             .destroy = destroy};
 
 mofka_status_t heap_driver_create(heap_job_t *job, int rank, mofka_driver_t **driver) {
-    mofka_mpi_driver_t *d = calloc(1, sizeof *d);
+    mmi_driver_t *d = calloc(1, sizeof *d);
     d->rank = rank;
     d->size = job->size;
     d->owner_count = (size_t)job->size;
@@ -54,6 +54,6 @@ mofka_status_t heap_driver_create(heap_job_t *job, int rank, mofka_driver_t **dr
         d->owners[i] = i;
     d->arena_bytes = ARENA_BYTES;
     d->directory_bytes = DIRECTORY_BYTES;
-    mofka_status_t status = mofka_mpi_window_heap(job->bases, rank, job->size, &d->w);
+    mofka_status_t status = mmi_window_heap(job->bases, rank, job->size, &d->w);
     return status ? status : mofka_driver_wrap("heap", &heap_ops, d, driver);
 }

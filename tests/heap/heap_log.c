@@ -9,7 +9,7 @@
 #include "heap/heap_driver.h"
 #include "mpi/consumer/consumer.h"
 
-extern mofka_mpi_place_t mofka_mpi_log_start;
+extern mmi_place_t mmi_log_start;
 
 static heap_job_t memory;
 static mofka_driver_t *driver;
@@ -35,8 +35,8 @@ static mofka_topic_t *make_topic(const char *options) {
     return topic;
 }
 
-static const mofka_mpi_partition_t *log_of(const mofka_topic_t *topic) {
-    return &((const mofka_mpi_topic_t *)topic->self)->partitions[0];
+static const mmi_partition_t *log_of(const mofka_topic_t *topic) {
+    return &((const mmi_topic_t *)topic->self)->partitions[0];
 }
 
 /* A producer of the backend, and batches of events without data for it. */
@@ -59,11 +59,11 @@ static void sender_open(sender_t *s, mofka_topic_t *topic, size_t count) {
 }
 
 /* What a rank does that then stops: reserve, and no more. */
-static void reserve_only(sender_t *s, const mofka_mpi_partition_t *p) {
-    uint64_t units = (s->batch.metadata_bytes + MOFKA_MPI_UNIT_BYTES - 1) / MOFKA_MPI_UNIT_BYTES;
-    uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MOFKA_MPI_CONTROL(reservation),
+static void reserve_only(sender_t *s, const mmi_partition_t *p) {
+    uint64_t units = (s->batch.metadata_bytes + MMI_UNIT_BYTES - 1) / MMI_UNIT_BYTES;
+    uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation),
                                         (uint64_t)s->batch.event_count << 32 | units);
-    mofka_mpi_place_t place = mofka_mpi_complete_word(old, mofka_mpi_state(p).head, true);
+    mmi_place_t place = mmi_complete_word(old, mmi_state(p).head, true);
     s->batch.reserved = true;
     s->batch.scratch[0] = place.events;
     s->batch.scratch[1] = place.units;
@@ -177,9 +177,9 @@ static void reserved_without_room_is_possibly_stored(void **state) {
 static void a_lock_that_stays_taken_is_told(void **state) {
     (void)state;
     mofka_topic_t *topic = make_topic(NULL);
-    mofka_mpi_store(log_of(topic), MOFKA_MPI_CONTROL(lock), 1);
+    mmi_store(log_of(topic), MMI_CONTROL(lock), 1);
     FAILS(mofka_topic_mark_complete(topic, 50), MOFKA_ERR_TIMEOUT, "lock of log");
-    mofka_mpi_store(log_of(topic), MOFKA_MPI_CONTROL(lock), 0);
+    mmi_store(log_of(topic), MMI_CONTROL(lock), 0);
     OK(mofka_topic_mark_complete(topic, 50));
     mofka_topic_release(topic);
 }
@@ -230,7 +230,7 @@ static void discarding_costs_no_memory_and_no_lies(void **state) {
         assert_int_equal(mofka_event_id(event), i);
         mofka_event_release(event);
     }
-    const mofka_mpi_consumer_t *c = consumer->self;
+    const mmi_consumer_t *c = consumer->self;
     assert_true(c->readers[0].mark_room <= 64);
     OK(mofka_consumer_create(
         topic, &(mofka_consumer_options_t){.name = "late", .start = MOFKA_START_END}, &late));
@@ -257,11 +257,11 @@ static void discarding_costs_no_memory_and_no_lies(void **state) {
 
 /* discard_oldest: others may append more than a lap while a producer looks for room. Failed, and all
  * but the last event were discarded, while the reservation was read before the head. */
-static uint64_t (*plain_load)(mofka_mpi_window_t *w, int rank, uint64_t offset);
+static uint64_t (*plain_load)(mmi_window_t *w, int rank, uint64_t offset);
 static sender_t lapping;
 static int laps_left;
 
-static uint64_t load_while_others_append(mofka_mpi_window_t *w, int rank, uint64_t offset) {
+static uint64_t load_while_others_append(mmi_window_t *w, int rank, uint64_t offset) {
     uint64_t word = plain_load(w, rank, offset);
     if (laps_left > 0) {
         laps_left = 0;
@@ -279,17 +279,17 @@ static void looking_for_room_discards_no_more_than_it_must(void **state) {
     sender_open(&lapping, topic, 1);
     for (int i = 0; i < 16; i++)
         append_some(&lapping, 1);
-    const mofka_mpi_partition_t *p = log_of(topic);
-    const mofka_mpi_window_ops_t *plain = p->w->ops;
-    mofka_mpi_window_ops_t hooked = *plain;
+    const mmi_partition_t *p = log_of(topic);
+    const mmi_window_ops_t *plain = p->w->ops;
+    mmi_window_ops_t hooked = *plain;
     plain_load = plain->load;
     hooked.load = load_while_others_append;
     laps_left = 1;
     p->w->ops = &hooked;
     append_some(&slow, 1);
     p->w->ops = plain;
-    mofka_mpi_state_t state_now;
-    mofka_mpi_place_t tail = mofka_mpi_tail(p, &state_now);
+    mmi_state_t state_now;
+    mmi_place_t tail = mmi_tail(p, &state_now);
     assert_int_equal(tail.events, 57);
     assert_int_equal(tail.events - state_now.head.events, 16);
     sender_close(&slow);
@@ -298,9 +298,9 @@ static void looking_for_room_discards_no_more_than_it_must(void **state) {
 }
 
 static int flushes;
-static mofka_status_t (*plain_flush)(mofka_mpi_window_t *w, int rank);
+static mofka_status_t (*plain_flush)(mmi_window_t *w, int rank);
 
-static mofka_status_t count_flush(mofka_mpi_window_t *w, int rank) {
+static mofka_status_t count_flush(mmi_window_t *w, int rank) {
     flushes++;
     return plain_flush(w, rank);
 }
@@ -331,9 +331,9 @@ static void a_run_is_fetched_at_once(void **state) {
     mofka_data_view_release(view);
     OK(mofka_producer_close(producer, 1000));
     mofka_producer_release(producer);
-    mofka_mpi_window_t *w = log_of(topic)->w;
-    const mofka_mpi_window_ops_t *plain = w->ops;
-    mofka_mpi_window_ops_t counting = *plain;
+    mmi_window_t *w = log_of(topic)->w;
+    const mmi_window_ops_t *plain = w->ops;
+    mmi_window_ops_t counting = *plain;
     plain_flush = plain->flush;
     counting.flush = count_flush;
     flushes = 0;
@@ -380,9 +380,9 @@ static void a_damaged_entry_is_told(void **state) {
     uint64_t id;
     sender_open(&sender, topic, 1);
     OK(sender.ops->append(sender.self, 0, &sender.batch, 0, &id));
-    const mofka_mpi_partition_t *p = log_of(topic);
-    uint32_t *size = (uint32_t *)(void *)(p->w->base[0] + p->entries +
-                                          offsetof(mofka_mpi_entry_t, metadata_bytes));
+    const mmi_partition_t *p = log_of(topic);
+    uint32_t *size =
+        (uint32_t *)(void *)(p->w->base[0] + p->entries + offsetof(mmi_entry_t, metadata_bytes));
     mofka_event_t *event;
     *size += 1;
     FAILS(mofka_consumer_pull(consumer, 0, &event), MOFKA_ERR_CORRUPT, "entry of event 0");
@@ -395,9 +395,9 @@ static void a_damaged_entry_is_told(void **state) {
 static void a_partition_has_room_for_so_many_names(void **state) {
     (void)state;
     mofka_topic_t *topic = make_topic(NULL);
-    mofka_consumer_t *consumers[MOFKA_MPI_CONSUMERS_MAX], *more;
+    mofka_consumer_t *consumers[MMI_CONSUMERS_MAX], *more;
     char name[16];
-    for (int i = 0; i < MOFKA_MPI_CONSUMERS_MAX; i++) {
+    for (int i = 0; i < MMI_CONSUMERS_MAX; i++) {
         snprintf(name, sizeof name, "c%d", i);
         OK(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = name}, &consumers[i]));
     }
@@ -407,7 +407,7 @@ static void a_partition_has_room_for_so_many_names(void **state) {
     OK(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "more"}, &more));
     OK(mofka_consumer_close(more));
     mofka_consumer_release(more);
-    for (int i = 0; i < MOFKA_MPI_CONSUMERS_MAX; i++) {
+    for (int i = 0; i < MMI_CONSUMERS_MAX; i++) {
         OK(mofka_consumer_close(consumers[i]));
         mofka_consumer_release(consumers[i]);
     }
@@ -439,11 +439,11 @@ static void stores_that_are_too_small_are_told(void **state) {
 static void words_are_completed_from_the_head(void **state) {
     (void)state;
     uint64_t seed = 4711, word = 0;
-    mofka_mpi_place_t head = {0, 0}, tail = {0, 0};
+    mmi_place_t head = {0, 0}, tail = {0, 0};
     for (long i = 0; i < 2000000; i++) {
         uint64_t events = 1 + next_random(&seed) % (1 << 20),
                  units = next_random(&seed) % (1 << 26);
-        mofka_mpi_place_t got = mofka_mpi_complete_word(word, head, true);
+        mmi_place_t got = mmi_complete_word(word, head, true);
         assert_true(got.events == tail.events && got.units == tail.units);
         word += events << 32 | units; /* as fetch_add does: carries go into the events */
         tail.events += events;
@@ -451,7 +451,7 @@ static void words_are_completed_from_the_head(void **state) {
         if (tail.units - head.units > UINT32_C(1) << 30 || next_random(&seed) % 8 == 0)
             head = tail;
         uint64_t cursor = tail.events << 32 | (uint32_t)tail.units;
-        got = mofka_mpi_complete_word(cursor, head, false);
+        got = mmi_complete_word(cursor, head, false);
         assert_true(got.events == tail.events && got.units == tail.units);
     }
 }

@@ -10,15 +10,15 @@
 #define BATCH_BYTES 8192
 #define SECOND INT64_C(1000000000)
 
-static mofka_mpi_window_t *window;
-static mofka_mpi_partition_t partition;
+static mmi_window_t *window;
+static mmi_partition_t partition;
 static char memory[BYTES], expected[BYTES], source[BYTES];
 
 static int open_window(void **state) {
     (void)state;
     char *base = memory;
-    partition = (mofka_mpi_partition_t){.ring_bytes = 8 * BATCH_BYTES};
-    if (mofka_mpi_window_heap(&base, 0, 1, &window))
+    partition = (mmi_partition_t){.ring_bytes = 8 * BATCH_BYTES};
+    if (mmi_window_heap(&base, 0, 1, &window))
         return 1;
     partition.w = window;
     return 0;
@@ -32,25 +32,25 @@ static int close_window(void **state) {
 
 /* A batch that took so many ns per MiB by its way: very many, against which the test's own time is
  * nothing. */
-static mofka_mpi_way_t put_one(mofka_mpi_pace_t *pace, const int64_t costs[2]) {
-    mofka_mpi_timed_t timed = mofka_mpi_pace_start(pace, &partition, BATCH_BYTES);
+static mmi_way_t put_one(mmi_pace_t *pace, const int64_t costs[2]) {
+    mmi_timed_t timed = mmi_pace_start(pace, &partition, BATCH_BYTES);
     if (timed.start_ns)
-        timed.start_ns = mofka_mpi_now_ns() - costs[timed.way] * BATCH_BYTES / (1 << 20);
-    mofka_mpi_pace_stop(pace, timed, BATCH_BYTES);
+        timed.start_ns = mmi_now_ns() - costs[timed.way] * BATCH_BYTES / (1 << 20);
+    mmi_pace_stop(pace, timed, BATCH_BYTES);
     return timed.way;
 }
 
 /* How many of the laps of such batches go past the caches. */
-static int laps_past(mofka_mpi_pace_t *pace, int laps, int64_t plain, int64_t past) {
-    int64_t costs[2] = {[MOFKA_MPI_PLAIN] = plain, [MOFKA_MPI_PAST_CACHES] = past};
+static int laps_past(mmi_pace_t *pace, int laps, int64_t plain, int64_t past) {
+    int64_t costs[2] = {[MMI_PLAIN] = plain, [MMI_PAST_CACHES] = past};
     uint64_t count = 0, lap = partition.ring_bytes / BATCH_BYTES;
     for (uint64_t i = 0; i < (uint64_t)laps * lap; i++)
-        count += put_one(pace, costs) == MOFKA_MPI_PAST_CACHES;
+        count += put_one(pace, costs) == MMI_PAST_CACHES;
     return (int)(count / lap);
 }
 
 static int laps_past_anew(int64_t plain, int64_t past) {
-    return laps_past(&(mofka_mpi_pace_t){.bytes = 0}, 100, plain, past);
+    return laps_past(&(mmi_pace_t){.bytes = 0}, 100, plain, past);
 }
 
 static void past_the_caches_has_to_win_clearly(void **state) {
@@ -65,17 +65,17 @@ static void past_the_caches_has_to_win_clearly(void **state) {
     assert_int_equal(laps_past_anew(4 * SECOND, 3 * SECOND), 99);
     assert_int_equal(laps_past_anew(4 * SECOND, 5 * SECOND), 1);
     window->cache_bytes = BATCH_BYTES / 4; /* a batch is of laps */
-    mofka_mpi_pace_t pace = {.bytes = 0};
-    int64_t costs[2] = {[MOFKA_MPI_PLAIN] = 4 * SECOND, [MOFKA_MPI_PAST_CACHES] = 3 * SECOND};
+    mmi_pace_t pace = {.bytes = 0};
+    int64_t costs[2] = {[MMI_PLAIN] = 4 * SECOND, [MMI_PAST_CACHES] = 3 * SECOND};
     for (int i = 0; i < 50; i++)
-        assert_int_equal(put_one(&pace, costs), i < 2 ? MOFKA_MPI_PLAIN : MOFKA_MPI_PAST_CACHES);
+        assert_int_equal(put_one(&pace, costs), i < 2 ? MMI_PLAIN : MMI_PAST_CACHES);
 }
 
 static void the_choice_follows_the_machine(void **state) {
     (void)state;
     if (!window->ops->put_past_caches)
         skip();
-    mofka_mpi_pace_t pace = {.bytes = 0};
+    mmi_pace_t pace = {.bytes = 0};
     assert_int_equal(laps_past(&pace, 20, 2 * SECOND, 3 * SECOND), 2);
     assert_in_range(laps_past(&pace, 100, 30 * SECOND, 3 * SECOND), 90, 100); /* seen at once */
     assert_in_range(laps_past(&pace, 300, 2 * SECOND, 3 * SECOND), 150, 257); /* in a trial */
@@ -88,13 +88,13 @@ static void the_first_lap_does_not_count(void **state) {
     (void)state;
     if (!window->ops->put_past_caches)
         skip();
-    mofka_mpi_pace_t pace = {.bytes = 0};
+    mmi_pace_t pace = {.bytes = 0};
     assert_int_equal(laps_past(&pace, 100, 30 * SECOND, 3 * SECOND), 98);
     uint64_t lap = partition.ring_bytes / BATCH_BYTES, plain = 0, on_end = 0;
     for (uint64_t i = 0; i < 1024 * lap; i++) {
-        int64_t costs[2] = {[MOFKA_MPI_PLAIN] = (on_end < lap ? 3 : 30) * SECOND,
-                            [MOFKA_MPI_PAST_CACHES] = 3 * SECOND};
-        bool is_plain = put_one(&pace, costs) == MOFKA_MPI_PLAIN;
+        int64_t costs[2] = {
+            [MMI_PLAIN] = (on_end < lap ? 3 : 30) * SECOND, [MMI_PAST_CACHES] = 3 * SECOND};
+        bool is_plain = put_one(&pace, costs) == MMI_PLAIN;
         on_end = is_plain ? on_end + 1 : 0;
         plain += is_plain;
     }
@@ -103,26 +103,26 @@ static void the_first_lap_does_not_count(void **state) {
 
 static void small_batches_are_plain_and_not_timed(void **state) {
     (void)state;
-    mofka_mpi_pace_t pace = {.way = MOFKA_MPI_PAST_CACHES}, before = pace;
-    mofka_mpi_timed_t timed = mofka_mpi_pace_start(&pace, &partition, BATCH_BYTES - 1);
-    assert_int_equal(timed.way, MOFKA_MPI_PLAIN);
-    mofka_mpi_pace_stop(&pace, timed, BATCH_BYTES - 1);
+    mmi_pace_t pace = {.way = MMI_PAST_CACHES}, before = pace;
+    mmi_timed_t timed = mmi_pace_start(&pace, &partition, BATCH_BYTES - 1);
+    assert_int_equal(timed.way, MMI_PLAIN);
+    mmi_pace_stop(&pace, timed, BATCH_BYTES - 1);
     assert_memory_equal(&pace, &before, sizeof pace);
 }
 
 static void one_slow_batch_counts_little(void **state) {
     (void)state;
-    mofka_mpi_pace_t pace = {.cost = {1000, 0}};
-    mofka_mpi_timed_t timed = {MOFKA_MPI_PLAIN, mofka_mpi_now_ns() - 3600 * SECOND};
-    mofka_mpi_pace_stop(&pace, timed, 1 << 20);
-    assert_int_equal(pace.cost[MOFKA_MPI_PLAIN], 1125);
-    pace.cost[MOFKA_MPI_PLAIN] = 1; /* a clock that stood still; it goes on */
+    mmi_pace_t pace = {.cost = {1000, 0}};
+    mmi_timed_t timed = {MMI_PLAIN, mmi_now_ns() - 3600 * SECOND};
+    mmi_pace_stop(&pace, timed, 1 << 20);
+    assert_int_equal(pace.cost[MMI_PLAIN], 1125);
+    pace.cost[MMI_PLAIN] = 1; /* a clock that stood still; it goes on */
     for (int i = 0; i < 100; i++)
-        mofka_mpi_pace_stop(&pace, timed, 1 << 20);
-    assert_true(pace.cost[MOFKA_MPI_PLAIN] > 100000);
+        mmi_pace_stop(&pace, timed, 1 << 20);
+    assert_true(pace.cost[MMI_PLAIN] > 100000);
 }
 
-static void puts_are_exact(mofka_mpi_put_t put) {
+static void puts_are_exact(mmi_put_t put) {
     uint64_t seed = 4711;
     for (size_t i = 0; i < BYTES; i++)
         source[i] = (char)next_random(&seed);

@@ -173,12 +173,12 @@ static void ring_wraps_under_retention(void **state) {
     snprintf(options, sizeof options,
              "{\"expected_producers\":%d,\"partition_bytes\":8192,\"partition_events\":128}",
              producers);
-    mofka_mpi_log_start = (mofka_mpi_place_t){(UINT64_C(1) << 32) - 100, (UINT64_C(1) << 32) - 20};
+    mmi_log_start = (mmi_place_t){(UINT64_C(1) << 32) - 100, (UINT64_C(1) << 32) - 20};
     mofka_driver_t *driver = open_driver("");
     mofka_topic_t *topic = open_topic(driver, "ring", options);
     mofka_consumer_t *consumer = fill_a_small_ring(topic, count);
     if (rank == 0) {
-        uint64_t next = mofka_mpi_log_start.events + (size == 1 ? (uint64_t)count : 0);
+        uint64_t next = mmi_log_start.events + (size == 1 ? (uint64_t)count : 0);
         int total = size == 1 ? count : 0;
         for (;;) {
             mofka_event_t *event;
@@ -199,7 +199,7 @@ static void ring_wraps_under_retention(void **state) {
     }
     mofka_topic_release(topic);
     close_driver(driver);
-    mofka_mpi_log_start = (mofka_mpi_place_t){0, 0};
+    mmi_log_start = (mmi_place_t){0, 0};
 }
 
 int main(int argc, char **argv) {

@@ -17,7 +17,7 @@
 #define SLOTS 64
 #define WAIT_MS 60000
 
-extern mofka_mpi_place_t mofka_mpi_log_start;
+extern mmi_place_t mmi_log_start;
 
 #define EXPECT(condition, ...)                                                                     \
     do {                                                                                           \
@@ -31,7 +31,7 @@ extern mofka_mpi_place_t mofka_mpi_log_start;
 #define GOOD(call) EXPECT((call) == MOFKA_OK, "failed")
 
 void stress_set_log_start(void) {
-    mofka_mpi_log_start = (mofka_mpi_place_t){(UINT64_C(1) << 32) - 100, (UINT64_C(1) << 32) - 20};
+    mmi_log_start = (mmi_place_t){(UINT64_C(1) << 32) - 100, (UINT64_C(1) << 32) - 20};
 }
 
 static void nap_us(long us) {
@@ -159,10 +159,10 @@ static void start(pusher_t *p, void *(*run)(void *)) {
 /*
  * Every rank pushes into one partition of a ring that is far too small, and every rank reads all.
  * Guards 1 (ids dense), 2 (no event before its bytes), 3 (push order), 4 (nothing lost or twice).
- * Fails when: a reservation's carry is not counted back out (mofka_mpi_tail and reserve with
+ * Fails when: a reservation's carry is not counted back out (mmi_tail and reserve with
  * carries=false); the flag is stored before the payload is put (mpi_append.c: finish); a batch is
  * sent before older ones (batch.c: mfi_batch_seal puts it first); nobody waits for room
- * (mofka_mpi_fits answers true); flags carry no lap (mofka_mpi_flag_value with lap 1).
+ * (mmi_fits answers true); flags carry no lap (mmi_flag_value with lap 1).
  */
 static void everyone_pushes_everyone_reads(const job_t *job) {
     mofka_topic_t *topic = open_topic(
@@ -174,7 +174,7 @@ static void everyone_pushes_everyone_reads(const job_t *job) {
     pusher_t pusher = {
         .job = job, .topic = topic, .count = job->scale, .batch_size = sizes[job->rank % 4]};
     start(&pusher, push_all);
-    uint64_t id = mofka_mpi_log_start.events, seed = (uint64_t)job->rank + 1;
+    uint64_t id = mmi_log_start.events, seed = (uint64_t)job->rank + 1;
     int last[64], total = 0;
     memset(last, 0xff, sizeof last);
     mofka_event_t *held = NULL; /* acknowledged late: with a later one, or when nothing comes */
@@ -224,7 +224,7 @@ static void readers_stop_and_come_back(const job_t *job) {
     job->sum(job, 0);
     pusher_t pusher = {.job = job, .topic = topic, .count = job->scale, .batch_size = 7};
     start(&pusher, push_all);
-    uint64_t next = mofka_mpi_log_start.events, seed = 77 + (uint64_t)job->rank;
+    uint64_t next = mmi_log_start.events, seed = 77 + (uint64_t)job->rank;
     bool end = false;
     while (!end) {
         mofka_consumer_t *consumer = open_consumer(job, topic, "returning");
@@ -298,7 +298,7 @@ static void the_end_races_with_pushes(const job_t *job) {
         pusher_t pusher = {.job = job, .topic = topic, .batch_size = 1 + (size_t)round % 3};
         start(&pusher, push_until_complete);
         int own = 0, total = 0;
-        uint64_t id = mofka_mpi_log_start.events;
+        uint64_t id = mmi_log_start.events;
         for (;; total++) {
             int r, n;
             mofka_event_t *event = pull_checked(consumer, &r, &n);
@@ -403,7 +403,7 @@ static void the_oldest_are_discarded(const job_t *job) {
     pusher.count = count - before;
     if (job->rank == 0)
         start(&pusher, push_in_a_hurry);
-    uint64_t next = mofka_mpi_log_start.events, seed = (uint64_t)job->rank;
+    uint64_t next = mmi_log_start.events, seed = (uint64_t)job->rank;
     long received = 0, lost = 0;
     for (;; received++) {
         int r, n;
@@ -412,7 +412,7 @@ static void the_oldest_are_discarded(const job_t *job) {
             break;
         EXPECT(mofka_event_id(event) == next + mofka_event_lost(event), "lost %llu",
                (unsigned long long)mofka_event_lost(event));
-        EXPECT((uint64_t)n == mofka_event_id(event) - mofka_mpi_log_start.events, "id of %d", n);
+        EXPECT((uint64_t)n == mofka_event_id(event) - mmi_log_start.events, "id of %d", n);
         next = mofka_event_id(event) + 1;
         lost += (long)mofka_event_lost(event);
         mofka_event_release(event);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the core does with data descriptors beyond their public functions. */
+#ifndef MOFKA_DATA_DATA_DESCRIPTOR_H
+#define MOFKA_DATA_DATA_DESCRIPTOR_H
+
+#include <stdbool.h>
+#include <mofka/data.h>
+
+/* Describe other data with a descriptor that nobody else uses any more. False: make another. */
+bool mfi_data_descriptor_reuse(mofka_data_descriptor_t *descriptor, const void *location,
+                               size_t location_bytes, size_t size);
+
+#endif
