@@ -1,17 +1,49 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the core asks of validators and partition selectors beyond their public functions. */
+/* What validators, partition selectors and serializers have in common, and what the core asks of
+ * them beyond their public functions. */
 #ifndef MOFKA_TYPES_HELPER_H
 #define MOFKA_TYPES_HELPER_H
 
 #include <stdbool.h>
 #include <mofka/mofka.h>
+#include "base/object.h"
+#include "types/registry.h"
 
-/* Whether a validator has nothing to say, and whether a selector is the default one: its choice among
- * one partition need not be asked for. */
+/* The beginning of a helper's handle. */
+typedef struct mfi_helper {
+    mfi_object_t object;
+    void *self;                  /* the type's own state */
+    void (*destroy)(void *self); /* from the type's table, or NULL */
+    mofka_metadata_t *metadata;
+} mfi_helper_t;
+
+/* One of the three kinds of helper. */
+typedef struct mfi_helper_kind {
+    const char *name; /* for messages */
+    mfi_registry_kind_t registry;
+    mfi_kind_t object;
+    size_t bytes; /* of its handle */
+    /* Call `create`, then check and keep the type's table. */
+    mofka_status_t (*start)(mfi_helper_t *helper, mfi_function_t create);
+} mfi_helper_kind_t;
+
+/* Make a helper of the type that `json` (borrowed; NULL: {}) names. Give *helper: mfi_helper_release.
+ * MOFKA_ERR_JSON, MOFKA_ERR_OPTION, MOFKA_ERR_NOT_FOUND: `json` is invalid, or no such type. */
+mofka_status_t mfi_helper_create(const mfi_helper_kind_t *kind, const char *json, void **helper);
+/* MOFKA_ERR_INVALID: the type's table lacks a function; for `start`. */
+mofka_status_t mfi_helper_refuse_table(const mfi_helper_t *helper, const char *name);
+/* Each accepts NULL and handles of another kind. */
+void *mfi_helper_retain(void *helper, mfi_kind_t object);
+void mfi_helper_release(void *helper, mfi_kind_t object);
+const mofka_metadata_t *mfi_helper_metadata(const void *helper, mfi_kind_t object);
+
+/* Whether a validator accepts everything: it need not be called. */
 bool mfi_validator_accepts_all(const mofka_validator_t *validator);
+/* Whether a selector is the default one, which needs no call for a topic of one partition. */
 bool mfi_partition_selector_takes_turns(const mofka_partition_selector_t *selector);
-/* Whether a selector wants to know of batches that leave, and telling it: any thread, any locks. */
+/* Whether a selector wants a report of each batch that leaves. */
 bool mfi_partition_selector_follows_batches(const mofka_partition_selector_t *selector);
+/* Report that a batch of `partition` leaves. From any thread, with any locks held. */
 void mfi_partition_selector_batch_left(mofka_partition_selector_t *selector, size_t partition);
 
 #endif

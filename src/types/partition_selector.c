@@ -1,29 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Partition selectors, and the default one, which takes turns.
- * Path: push 3/7. Before: validator.c. After: serializer.c.
+ * Partition selectors, which choose an event's partition, and the type "default", which takes turns.
+ * Path: push 3/7. Before: types/validator.c. After: producer/lane.c.
  */
 #include <mofka/partition_selector.h>
 
 #include <stdlib.h>
 #include <mofka/driver.h>
 #include <mofka/options.h>
-#include "base/object.h"
 #include "types/helper.h"
-#include "base/object.h"
-#include "types/registry.h"
 
 struct mofka_partition_selector {
-    mfi_object_t object;
+    mfi_helper_t helper;
     const mofka_partition_selector_ops_t *ops;
-    void *self;
-    size_t count;
-    mofka_metadata_t *metadata;
+    size_t count; /* of partitions; 0 until set_partitions */
 };
 
-/* Tables of builds that did not know of a slot end before it. */
+/* The table of an older build ends before the slots that are newer than it. */
 #define OPS_SIZE_MIN offsetof(mofka_partition_selector_ops_t, batch_left)
-#define HAS_SLOT(ops, slot)                                                                        \
+#define OPS_HAS(ops, slot)                                                                         \
     ((ops)->size > offsetof(mofka_partition_selector_ops_t, slot) && (ops)->slot)
 
 typedef struct turns {
@@ -53,8 +48,8 @@ static mofka_status_t turns_select(void *self, const char *metadata, size_t meta
 static const mofka_partition_selector_ops_t turns_ops = {
     .size = sizeof turns_ops, .set_partitions = turns_set, .select = turns_select, .destroy = free};
 
-static mofka_status_t default_create(const mofka_metadata_t *metadata,
-                                     const mofka_partition_selector_ops_t **ops, void **self) {
+static mofka_status_t turns_create(const mofka_metadata_t *metadata,
+                                   const mofka_partition_selector_ops_t **ops, void **self) {
     char *type = NULL;
     const mofka_option_t options[] = {{.key = "type", .kind = MOFKA_OPTION_STRING, .value = &type}};
     mofka_status_t status = mofka_options_read("default partition selector",
@@ -67,18 +62,18 @@ static mofka_status_t default_create(const mofka_metadata_t *metadata,
     *self = turns;
     return status;
 }
-MOFKA_REGISTER_PARTITION_SELECTOR(default, default_create);
+MOFKA_REGISTER_PARTITION_SELECTOR(default, turns_create);
 
 bool mfi_partition_selector_takes_turns(const mofka_partition_selector_t *selector) {
     return selector->ops == &turns_ops;
 }
 
 bool mfi_partition_selector_follows_batches(const mofka_partition_selector_t *selector) {
-    return HAS_SLOT(selector->ops, batch_left);
+    return OPS_HAS(selector->ops, batch_left);
 }
 
 void mfi_partition_selector_batch_left(mofka_partition_selector_t *selector, size_t partition) {
-    selector->ops->batch_left(selector->self, partition);
+    selector->ops->batch_left(selector->helper.self, partition);
 }
 
 mofka_status_t mofka_partition_selector_register(const char *type,
@@ -86,50 +81,45 @@ mofka_status_t mofka_partition_selector_register(const char *type,
     return mfi_register(MFI_REGISTRY_SELECTOR, type, (mfi_function_t)create);
 }
 
-mofka_status_t mofka_partition_selector_from_metadata(const char *json,
-                                                      mofka_partition_selector_t **selector) {
-    mfi_function_t create;
-    mofka_partition_selector_t *made = calloc(1, sizeof *made);
-    if (!made)
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a partition selector");
-    mofka_status_t status =
-        mfi_registry_from_json(MFI_REGISTRY_SELECTOR, json, &made->metadata, &create);
-    if (!status)
-        status =
-            ((mofka_partition_selector_create_fn)create)(made->metadata, &made->ops, &made->self);
-    if (!status && (!made->ops || made->ops->size < OPS_SIZE_MIN || !made->ops->set_partitions ||
-                    !made->ops->select))
-        status = mofka_fail(MOFKA_ERR_INVALID, "partition selector %s: its table is incomplete",
-                            mofka_metadata_text(made->metadata, NULL));
-    if (status) {
-        mofka_metadata_release(made->metadata);
-        free(made);
+static mofka_status_t selector_start(mfi_helper_t *helper, mfi_function_t create) {
+    mofka_partition_selector_t *selector = (mofka_partition_selector_t *)helper;
+    mofka_status_t status = ((mofka_partition_selector_create_fn)create)(
+        helper->metadata, &selector->ops, &helper->self);
+    if (status)
         return status;
-    }
-    mfi_object_init(&made->object, MFI_SELECTOR);
-    *selector = made;
+    const mofka_partition_selector_ops_t *ops = selector->ops;
+    if (!ops || ops->size < OPS_SIZE_MIN || !ops->set_partitions || !ops->select)
+        return mfi_helper_refuse_table(helper, "partition selector");
+    helper->destroy = ops->destroy;
     return MOFKA_OK;
 }
 
+static const mfi_helper_kind_t selector_kind = {.name = "partition selector",
+                                                .registry = MFI_REGISTRY_SELECTOR,
+                                                .object = MFI_SELECTOR,
+                                                .bytes = sizeof(mofka_partition_selector_t),
+                                                .start = selector_start};
+
+mofka_status_t mofka_partition_selector_from_metadata(const char *json,
+                                                      mofka_partition_selector_t **selector) {
+    void *made;
+    mofka_status_t status = mfi_helper_create(&selector_kind, json, &made);
+    if (!status)
+        *selector = made;
+    return status;
+}
+
 mofka_partition_selector_t *mofka_partition_selector_retain(mofka_partition_selector_t *selector) {
-    if (!mfi_object_is(selector, MFI_SELECTOR))
-        return NULL;
-    mfi_object_retain(&selector->object);
-    return selector;
+    return mfi_helper_retain(selector, MFI_SELECTOR);
 }
 
 void mofka_partition_selector_release(mofka_partition_selector_t *selector) {
-    if (!mfi_object_is(selector, MFI_SELECTOR) || !mfi_object_release(&selector->object))
-        return;
-    if (selector->ops->destroy)
-        selector->ops->destroy(selector->self);
-    mofka_metadata_release(selector->metadata);
-    free(selector);
+    mfi_helper_release(selector, MFI_SELECTOR);
 }
 
 const mofka_metadata_t *
 mofka_partition_selector_metadata(const mofka_partition_selector_t *selector) {
-    return mfi_object_is(selector, MFI_SELECTOR) ? selector->metadata : NULL;
+    return mfi_helper_metadata(selector, MFI_SELECTOR);
 }
 
 mofka_status_t mofka_partition_selector_set_partitions(mofka_partition_selector_t *selector,
@@ -141,14 +131,14 @@ mofka_status_t mofka_partition_selector_set_partitions(mofka_partition_selector_
     if (status)
         return status;
     selector->count = count;
-    return selector->ops->set_partitions(selector->self, partitions, count);
+    return selector->ops->set_partitions(selector->helper.self, partitions, count);
 }
 
 mofka_status_t mofka_partition_selector_check_count(const char *json, size_t count) {
     mofka_partition_selector_t *selector = NULL;
     mofka_status_t status = mofka_partition_selector_from_metadata(json, &selector);
-    if (!status && HAS_SLOT(selector->ops, check_count))
-        status = selector->ops->check_count(selector->self, count);
+    if (!status && OPS_HAS(selector->ops, check_count))
+        status = selector->ops->check_count(selector->helper.self, count);
     mofka_partition_selector_release(selector);
     return status;
 }
@@ -159,8 +149,8 @@ mofka_status_t mofka_partition_selector_select(mofka_partition_selector_t *selec
     size_t chosen = 0;
     mofka_status_t status = mfi_check(selector, MFI_SELECTOR, "partition selector");
     if (!status)
-        status =
-            selector->ops->select(selector->self, metadata, metadata_bytes, requested, &chosen);
+        status = selector->ops->select(selector->helper.self, metadata, metadata_bytes, requested,
+                                       &chosen);
     if (status)
         return status;
     if (chosen >= selector->count)

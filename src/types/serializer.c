@@ -1,84 +1,73 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Serializers, and the default one, which stores metadata as it is.
- * Path: push 4/7. Before: partition_selector.c. After: batch.c.
- * Path: pull 3/7. Before: mpi_index.c. After: data_select.c.
- */
+/* Serializers, which say how metadata is stored, and the type "default", which stores it as it is. */
 #include <mofka/serializer.h>
 
 #include <stdlib.h>
 #include <mofka/driver.h>
 #include <mofka/options.h>
-#include "base/object.h"
-#include "types/registry.h"
+#include "types/helper.h"
 
 struct mofka_serializer {
-    mfi_object_t object;
+    mfi_helper_t helper;
     const mofka_serializer_ops_t *ops;
-    void *self;
-    mofka_metadata_t *metadata;
 };
 
-static const mofka_serializer_ops_t identity = {.size = sizeof identity};
+static const mofka_serializer_ops_t serializer_identity = {.size = sizeof serializer_identity};
 
-static mofka_status_t default_create(const mofka_metadata_t *metadata,
-                                     const mofka_serializer_ops_t **ops, void **self) {
+static mofka_status_t serializer_create_default(const mofka_metadata_t *metadata,
+                                                const mofka_serializer_ops_t **ops, void **self) {
     char *type = NULL;
     const mofka_option_t options[] = {{.key = "type", .kind = MOFKA_OPTION_STRING, .value = &type}};
     mofka_status_t status =
         mofka_options_read("default serializer", mofka_metadata_text(metadata, NULL), options, 1);
     free(type);
-    *ops = &identity;
+    *ops = &serializer_identity;
     *self = NULL;
     return status;
 }
-MOFKA_REGISTER_SERIALIZER(default, default_create);
+MOFKA_REGISTER_SERIALIZER(default, serializer_create_default);
 
 mofka_status_t mofka_serializer_register(const char *type, mofka_serializer_create_fn create) {
     return mfi_register(MFI_REGISTRY_SERIALIZER, type, (mfi_function_t)create);
 }
 
-mofka_status_t mofka_serializer_from_metadata(const char *json, mofka_serializer_t **serializer) {
-    mfi_function_t create;
-    mofka_serializer_t *made = calloc(1, sizeof *made);
-    if (!made)
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a serializer");
+static mofka_status_t serializer_start(mfi_helper_t *helper, mfi_function_t create) {
+    mofka_serializer_t *serializer = (mofka_serializer_t *)helper;
     mofka_status_t status =
-        mfi_registry_from_json(MFI_REGISTRY_SERIALIZER, json, &made->metadata, &create);
-    if (!status)
-        status = ((mofka_serializer_create_fn)create)(made->metadata, &made->ops, &made->self);
-    if (!status && (!made->ops || made->ops->size < sizeof *made->ops ||
-                    !made->ops->serialize != !made->ops->deserialize))
-        status = mofka_fail(MOFKA_ERR_INVALID, "serializer %s: its table is incomplete",
-                            mofka_metadata_text(made->metadata, NULL));
-    if (status) {
-        mofka_metadata_release(made->metadata);
-        free(made);
+        ((mofka_serializer_create_fn)create)(helper->metadata, &serializer->ops, &helper->self);
+    if (status)
         return status;
-    }
-    mfi_object_init(&made->object, MFI_SERIALIZER);
-    *serializer = made;
+    const mofka_serializer_ops_t *ops = serializer->ops;
+    if (!ops || ops->size < sizeof *ops || !ops->serialize != !ops->deserialize)
+        return mfi_helper_refuse_table(helper, "serializer");
+    helper->destroy = ops->destroy;
     return MOFKA_OK;
 }
 
+static const mfi_helper_kind_t serializer_kind = {.name = "serializer",
+                                                  .registry = MFI_REGISTRY_SERIALIZER,
+                                                  .object = MFI_SERIALIZER,
+                                                  .bytes = sizeof(mofka_serializer_t),
+                                                  .start = serializer_start};
+
+mofka_status_t mofka_serializer_from_metadata(const char *json, mofka_serializer_t **serializer) {
+    void *made;
+    mofka_status_t status = mfi_helper_create(&serializer_kind, json, &made);
+    if (!status)
+        *serializer = made;
+    return status;
+}
+
 mofka_serializer_t *mofka_serializer_retain(mofka_serializer_t *serializer) {
-    if (!mfi_object_is(serializer, MFI_SERIALIZER))
-        return NULL;
-    mfi_object_retain(&serializer->object);
-    return serializer;
+    return mfi_helper_retain(serializer, MFI_SERIALIZER);
 }
 
 void mofka_serializer_release(mofka_serializer_t *serializer) {
-    if (!mfi_object_is(serializer, MFI_SERIALIZER) || !mfi_object_release(&serializer->object))
-        return;
-    if (serializer->ops->destroy)
-        serializer->ops->destroy(serializer->self);
-    mofka_metadata_release(serializer->metadata);
-    free(serializer);
+    mfi_helper_release(serializer, MFI_SERIALIZER);
 }
 
 const mofka_metadata_t *mofka_serializer_metadata(const mofka_serializer_t *serializer) {
-    return mfi_object_is(serializer, MFI_SERIALIZER) ? serializer->metadata : NULL;
+    return mfi_helper_metadata(serializer, MFI_SERIALIZER);
 }
 
 bool mofka_serializer_is_identity(const mofka_serializer_t *serializer) {
@@ -93,11 +82,11 @@ mofka_status_t mofka_serializer_serialize(const mofka_serializer_t *serializer,
         return status;
     if (mofka_serializer_is_identity(serializer))
         return archive->write(archive->context, metadata, metadata_bytes);
-    return serializer->ops->serialize(serializer->self, archive, metadata, metadata_bytes);
+    return serializer->ops->serialize(serializer->helper.self, archive, metadata, metadata_bytes);
 }
 
-static mofka_status_t read_text(const mofka_archive_t *archive, size_t bytes,
-                                mofka_metadata_t **out) {
+static mofka_status_t serializer_read_text(const mofka_archive_t *archive, size_t bytes,
+                                           mofka_metadata_t **out) {
     char *text = malloc(bytes + 1);
     if (!text)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu bytes of metadata", bytes);
@@ -115,6 +104,6 @@ mofka_status_t mofka_serializer_deserialize(const mofka_serializer_t *serializer
     if (status)
         return status;
     if (mofka_serializer_is_identity(serializer))
-        return read_text(archive, stored_bytes, metadata);
-    return serializer->ops->deserialize(serializer->self, archive, stored_bytes, metadata);
+        return serializer_read_text(archive, stored_bytes, metadata);
+    return serializer->ops->deserialize(serializer->helper.self, archive, stored_bytes, metadata);
 }

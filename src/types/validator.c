@@ -1,38 +1,33 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Validators, and the default one.
- * Path: push 2/7. Before: producer.c. After: partition_selector.c.
+ * Validators, which accept or refuse events, and the type "default".
+ * Path: push 2/7. Before: producer/push.c. After: types/partition_selector.c.
  */
 #include <mofka/validator.h>
 
 #include <stdlib.h>
 #include <mofka/driver.h>
 #include <mofka/options.h>
-#include "base/object.h"
-#include "types/helper.h"
 #include "json/text.h"
-#include "base/object.h"
-#include "types/registry.h"
+#include "types/helper.h"
 
 struct mofka_validator {
-    mfi_object_t object;
+    mfi_helper_t helper;
     const mofka_validator_ops_t *ops;
-    void *self;
-    mofka_metadata_t *metadata;
 };
 
-static mofka_status_t default_validate(void *self, const char *metadata, size_t metadata_bytes,
-                                       const mofka_data_view_t *data) {
+static mofka_status_t validator_check_json(void *self, const char *metadata, size_t metadata_bytes,
+                                           const mofka_data_view_t *data) {
     (void)self, (void)data;
     return mfi_json_check("metadata", metadata, metadata_bytes);
 }
 
-static const mofka_validator_ops_t accepts_all = {.size = sizeof accepts_all};
-static const mofka_validator_ops_t accepts_json = {.size = sizeof accepts_json,
-                                                   .validate = default_validate};
+static const mofka_validator_ops_t validator_accepts_all = {.size = sizeof validator_accepts_all};
+static const mofka_validator_ops_t validator_accepts_json = {.size = sizeof validator_accepts_json,
+                                                             .validate = validator_check_json};
 
-static mofka_status_t default_create(const mofka_metadata_t *metadata,
-                                     const mofka_validator_ops_t **ops, void **self) {
+static mofka_status_t validator_create_default(const mofka_metadata_t *metadata,
+                                               const mofka_validator_ops_t **ops, void **self) {
     char *type = NULL;
     bool json = false;
     const mofka_option_t options[] = {{.key = "type", .kind = MOFKA_OPTION_STRING, .value = &type},
@@ -40,56 +35,52 @@ static mofka_status_t default_create(const mofka_metadata_t *metadata,
     mofka_status_t status =
         mofka_options_read("default validator", mofka_metadata_text(metadata, NULL), options, 2);
     free(type);
-    *ops = json ? &accepts_json : &accepts_all;
+    *ops = json ? &validator_accepts_json : &validator_accepts_all;
     *self = NULL;
     return status;
 }
-MOFKA_REGISTER_VALIDATOR(default, default_create);
+MOFKA_REGISTER_VALIDATOR(default, validator_create_default);
 
 mofka_status_t mofka_validator_register(const char *type, mofka_validator_create_fn create) {
     return mfi_register(MFI_REGISTRY_VALIDATOR, type, (mfi_function_t)create);
 }
 
-mofka_status_t mofka_validator_from_metadata(const char *json, mofka_validator_t **validator) {
-    mfi_function_t create;
-    mofka_validator_t *made = calloc(1, sizeof *made);
-    if (!made)
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a validator");
+static mofka_status_t validator_start(mfi_helper_t *helper, mfi_function_t create) {
+    mofka_validator_t *validator = (mofka_validator_t *)helper;
     mofka_status_t status =
-        mfi_registry_from_json(MFI_REGISTRY_VALIDATOR, json, &made->metadata, &create);
-    if (!status)
-        status = ((mofka_validator_create_fn)create)(made->metadata, &made->ops, &made->self);
-    if (!status && (!made->ops || made->ops->size < sizeof *made->ops))
-        status = mofka_fail(MOFKA_ERR_INVALID, "validator %s: its table is too short",
-                            mofka_metadata_text(made->metadata, NULL));
-    if (status) {
-        mofka_metadata_release(made->metadata);
-        free(made);
+        ((mofka_validator_create_fn)create)(helper->metadata, &validator->ops, &helper->self);
+    if (status)
         return status;
-    }
-    mfi_object_init(&made->object, MFI_VALIDATOR);
-    *validator = made;
+    if (!validator->ops || validator->ops->size < sizeof *validator->ops)
+        return mfi_helper_refuse_table(helper, "validator");
+    helper->destroy = validator->ops->destroy;
     return MOFKA_OK;
 }
 
+static const mfi_helper_kind_t validator_kind = {.name = "validator",
+                                                 .registry = MFI_REGISTRY_VALIDATOR,
+                                                 .object = MFI_VALIDATOR,
+                                                 .bytes = sizeof(mofka_validator_t),
+                                                 .start = validator_start};
+
+mofka_status_t mofka_validator_from_metadata(const char *json, mofka_validator_t **validator) {
+    void *made;
+    mofka_status_t status = mfi_helper_create(&validator_kind, json, &made);
+    if (!status)
+        *validator = made;
+    return status;
+}
+
 mofka_validator_t *mofka_validator_retain(mofka_validator_t *validator) {
-    if (!mfi_object_is(validator, MFI_VALIDATOR))
-        return NULL;
-    mfi_object_retain(&validator->object);
-    return validator;
+    return mfi_helper_retain(validator, MFI_VALIDATOR);
 }
 
 void mofka_validator_release(mofka_validator_t *validator) {
-    if (!mfi_object_is(validator, MFI_VALIDATOR) || !mfi_object_release(&validator->object))
-        return;
-    if (validator->ops->destroy)
-        validator->ops->destroy(validator->self);
-    mofka_metadata_release(validator->metadata);
-    free(validator);
+    mfi_helper_release(validator, MFI_VALIDATOR);
 }
 
 const mofka_metadata_t *mofka_validator_metadata(const mofka_validator_t *validator) {
-    return mfi_object_is(validator, MFI_VALIDATOR) ? validator->metadata : NULL;
+    return mfi_helper_metadata(validator, MFI_VALIDATOR);
 }
 
 bool mfi_validator_accepts_all(const mofka_validator_t *validator) {
@@ -101,5 +92,5 @@ mofka_status_t mofka_validator_validate(const mofka_validator_t *validator, cons
     mofka_status_t status = mfi_check(validator, MFI_VALIDATOR, "validator");
     if (status || !validator->ops->validate)
         return status;
-    return validator->ops->validate(validator->self, metadata, metadata_bytes, data);
+    return validator->ops->validate(validator->helper.self, metadata, metadata_bytes, data);
 }
