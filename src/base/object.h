@@ -6,8 +6,13 @@
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <mofka/status.h>
+
+/* The object of `type` whose `member` is at `pointer`. A pointer of another type does not compile. */
+#define mfi_container_of(pointer, type, member)                                                    \
+    ((type *)(void *)((char *)(1 ? (pointer) : &((type *)0)->member) - offsetof(type, member)))
 
 /* Odd numbers that freed memory is unlikely to hold. */
 typedef enum mfi_kind {

@@ -133,7 +133,7 @@ void mfi_requests_drop(mfi_outcome_t *done);
 /* Both; with the lock, let go meanwhile. */
 void mfi_requests_serve_and_drop(mofka_consumer_t *consumer);
 
-/* data_select.c: select, allocate and start the copy for one fetched event. */
+/* select.c: select, allocate and start the copy for one fetched event. */
 mofka_status_t mfi_select_data(mofka_consumer_t *consumer, mfi_run_t *run, size_t index);
 /* event.c: a handle over a fetched run (taken); NULL run: the end. */
 mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *fetched, mfi_run_t **run);

@@ -51,7 +51,7 @@ static cJSON *describe(mofka_consumer_t *consumer) {
 }
 
 static mofka_consumer_t *of_child(mfi_child_t *child) {
-    return (mofka_consumer_t *)((char *)child - offsetof(mofka_consumer_t, child));
+    return mfi_container_of(child, mofka_consumer_t, child);
 }
 
 cJSON *mfi_consumer_child_stats(mfi_child_t *child) {

@@ -32,7 +32,7 @@ static cJSON *describe(mofka_producer_t *producer) {
 }
 
 static mofka_producer_t *of_child(mfi_child_t *child) {
-    return (mofka_producer_t *)((char *)child - offsetof(mofka_producer_t, child));
+    return mfi_container_of(child, mofka_producer_t, child);
 }
 
 cJSON *mfi_producer_child_stats(mfi_child_t *child) {
