@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/at_fork.h"
 #include "base/environment.h"
 
 #define LINE_BYTES 1024
@@ -20,13 +21,16 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the two below
 static mofka_log_fn callback;
 static void *callback_context;
 
-static void hold(void) {
+static void log_hold(void) {
     pthread_mutex_lock(&lock);
 }
 
-static void let_go(void) {
+static void log_release(void) {
     pthread_mutex_unlock(&lock);
 }
+
+/* A forked child may log. */
+static const mfi_fork_handlers_t log_fork_handlers = {log_hold, log_release, log_release};
 
 const char *mofka_log_level_name(mofka_log_level_t level) {
     return (int)level >= 0 && (int)level < LEVELS ? names[level] : "unknown";
@@ -41,11 +45,10 @@ bool mfi_log_level_of(const char *name, mofka_log_level_t *level) {
     return false;
 }
 
-/* Before the constructors that register types: one of them may have something to say. A value that
- * is no level is told of by mfi_environment_check. And before all that watches forks: what is
- * registered first takes its locks last. */
-__attribute__((constructor(101))) static void begin(void) {
-    pthread_atfork(hold, let_go, let_go); /* a child may log */
+/* The priority: before the constructors that register types, because they may log.
+ * mfi_environment_check reports an invalid level. */
+__attribute__((constructor(101))) static void log_begin(void) {
+    mfi_at_fork(MFI_FORK_LOG, &log_fork_handlers);
     const char *name = mfi_environment("MOFKA_LOG");
     mofka_log_level_t level;
     if (name && mfi_log_level_of(name, &level))

@@ -6,17 +6,16 @@
  * use them: in the child each driver, and each open producer and consumer, becomes of a kind that every
  * call refuses, and releasing it does nothing. So the check that each call makes anyway is enough.
  * So it is with what could not be ended before MPI_Finalize, and with thread pools (pthread_pool.c).
- * The locks are held over the fork, so that none stays taken in the child; those of the log and of the
- * registry by their own files.
+ * The locks are held over the fork: base/at_fork.h.
  */
-#include "base/clock.h"
+#include "base/at_fork.h"
 #include "driver/driver.h"
 
 /* Guards the list; before any driver's lock. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static mofka_driver_t *drivers;
 
-static void before_fork(void) {
+static void drivers_before_fork(void) {
     pthread_mutex_lock(&lock);
     for (mofka_driver_t *driver = drivers; driver; driver = driver->next) {
         pthread_mutex_lock(&driver->lock);
@@ -25,7 +24,7 @@ static void before_fork(void) {
     }
 }
 
-static void unlock_all(void) {
+static void drivers_unlock_all(void) {
     for (mofka_driver_t *driver = drivers; driver; driver = driver->next) {
         for (mfi_child_t *child = driver->children; child; child = child->next)
             pthread_mutex_unlock(child->lock);
@@ -40,20 +39,21 @@ static void mark(mofka_driver_t *driver, mfi_kind_t kind) {
     driver->object.kind = kind;
 }
 
-static void in_child(void) {
+static void drivers_in_child(void) {
     for (mofka_driver_t *driver = drivers; driver; driver = driver->next)
         mark(driver, MFI_FORKED);
-    unlock_all();
+    drivers_unlock_all();
     drivers = NULL;
 }
 
-static void watch_forks(void) {
-    pthread_atfork(before_fork, unlock_all, in_child);
+static const mfi_fork_handlers_t drivers_fork_handlers = {drivers_before_fork, drivers_unlock_all,
+                                                          drivers_in_child};
+
+__attribute__((constructor)) static void drivers_watch_forks(void) {
+    mfi_at_fork(MFI_FORK_DRIVERS, &drivers_fork_handlers);
 }
 
 void mfi_drivers_add(mofka_driver_t *driver) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, watch_forks);
     pthread_mutex_lock(&lock);
     driver->next = drivers;
     if (drivers)

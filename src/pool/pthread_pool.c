@@ -13,8 +13,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include "pool/affinity.h"
+#include "base/at_fork.h"
 #include "base/clock.h"
+#include "pool/affinity.h"
 #include "pool/pool.h"
 
 typedef struct work {
@@ -131,24 +132,26 @@ static void list_remove(pthread_pool_t *pool) {
     pthread_mutex_unlock(&list_lock);
 }
 
-static void before_fork(void) {
+static void pools_before_fork(void) {
     pthread_mutex_lock(&list_lock);
 }
 
-static void in_parent(void) {
+static void pools_in_parent(void) {
     pthread_mutex_unlock(&list_lock);
 }
 
-static void in_child(void) {
+static void pools_in_child(void) {
     for (pthread_pool_t *pool = pools; pool; pool = pool->next)
         pool->handle->object.kind = MFI_FORKED;
     pools = NULL;
     pthread_mutex_unlock(&list_lock);
 }
 
-/* Before fork.c, whose locks are taken first. */
-__attribute__((constructor(102))) static void watch_forks(void) {
-    pthread_atfork(before_fork, in_parent, in_child);
+static const mfi_fork_handlers_t pools_fork_handlers = {pools_before_fork, pools_in_parent,
+                                                        pools_in_child};
+
+__attribute__((constructor)) static void pools_watch_forks(void) {
+    mfi_at_fork(MFI_FORK_POOLS, &pools_fork_handlers);
 }
 
 /* ---- the pool -------------------------------------------------------------------------------- */

@@ -16,8 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 #include <mofka/driver.h>
-#include "json/text.h"
+#include "base/at_fork.h"
 #include "base/log.h"
+#include "json/text.h"
 
 #define TYPES_MAX 64 /* per kind: a program has a handful */
 #define TYPE_BYTES_MAX 63
@@ -31,17 +32,20 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the two below
 static entry_t entries[MFI_REGISTRY_KINDS][TYPES_MAX];
 static size_t entry_count[MFI_REGISTRY_KINDS];
 
-static void hold(void) {
+static void registry_hold(void) {
     pthread_mutex_lock(&lock);
 }
 
-static void let_go(void) {
+static void registry_release(void) {
     pthread_mutex_unlock(&lock);
 }
 
-/* A child may make things of its own. Before fork.c, whose locks are taken first. */
-__attribute__((constructor(102))) static void watch_forks(void) {
-    pthread_atfork(hold, let_go, let_go);
+/* A forked child may create objects of its own. */
+static const mfi_fork_handlers_t registry_fork_handlers = {registry_hold, registry_release,
+                                                           registry_release};
+
+__attribute__((constructor)) static void registry_watch_forks(void) {
+    mfi_at_fork(MFI_FORK_REGISTRY, &registry_fork_handlers);
 }
 
 static const char *const kind_names[] = {"driver", "validator", "serializer", "partition selector"};
