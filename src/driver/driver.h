@@ -54,8 +54,8 @@ struct mofka_driver {
     struct mfi_reporter *callback, *file; /* of statistics; NULL: none. The owner's */
 };
 
-/* Open a topic that is there. MOFKA_ERR_NOT_FOUND. */
-mofka_status_t mfi_topic_open(mofka_driver_t *driver, const char *name, mofka_topic_t **topic);
+/* The handle is a driver's, of this process, and the driver is open. */
+mofka_status_t mfi_driver_check_open(mofka_driver_t *driver);
 
 /* The handle is one, of this process, and its driver is open. */
 mofka_status_t mfi_topic_check(const mofka_topic_t *topic);
@@ -71,6 +71,11 @@ mofka_driver_t *mfi_drivers_find(const void *self);
 /* MOFKA_ERR_CLOSED once the driver is closed. */
 mofka_status_t mfi_driver_add_child(mofka_driver_t *driver, mfi_child_t *child);
 void mfi_driver_remove_child(mofka_driver_t *driver, mfi_child_t *child);
+/* Drive the children without users to their end. MOFKA_ERR_BUSY: one has users. MOFKA_OK: none is left,
+ * and the driver takes no more. */
+mofka_status_t mfi_driver_end_children(mofka_driver_t *driver, int64_t deadline);
+/* End all children, also those with users. What fails is logged, and not tried again. */
+void mfi_driver_end_forgotten(mofka_driver_t *driver, int64_t deadline);
 
 struct mofka_topic {
     mfi_object_t object;

@@ -1,10 +1,70 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Topic handles. */
+/* Topics: made and opened through a driver, and their handles. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "base/clock.h"
 #include "driver/driver.h"
 #include "base/log.h"
+
+static mofka_status_t check_name(const char *name) {
+    size_t length = name ? strnlen(name, MOFKA_NAME_BYTES_MAX + 1) : 0;
+    if (length == 0)
+        return mofka_fail(MOFKA_ERR_INVALID,
+                          "the topic name is empty; names are 1 to %d printable ASCII characters",
+                          MOFKA_NAME_BYTES_MAX);
+    if (length > MOFKA_NAME_BYTES_MAX)
+        return mofka_fail(MOFKA_ERR_INVALID, "the topic name '%.32s...' has more than %d bytes",
+                          name, MOFKA_NAME_BYTES_MAX);
+    for (size_t i = 0; i < length; i++)
+        if (name[i] < 0x20 || name[i] > 0x7e)
+            return mofka_fail(
+                MOFKA_ERR_INVALID,
+                "the topic name has a byte 0x%02x at %zu; names are 1 to %d printable "
+                "ASCII characters",
+                (unsigned char)name[i], i, MOFKA_NAME_BYTES_MAX);
+    return MOFKA_OK;
+}
+
+/* A topic must not be stored with helpers that nobody can make. */
+static mofka_status_t check_helpers(const mofka_topic_options_t *options) {
+    mofka_validator_t *validator = NULL;
+    mofka_partition_selector_t *selector = NULL;
+    mofka_serializer_t *serializer = NULL;
+    mofka_status_t status = mofka_validator_from_metadata(options->validator, &validator);
+    if (!status)
+        status = mofka_partition_selector_from_metadata(options->selector, &selector);
+    if (!status)
+        status = mofka_serializer_from_metadata(options->serializer, &serializer);
+    mofka_validator_release(validator);
+    mofka_partition_selector_release(selector);
+    mofka_serializer_release(serializer);
+    return status;
+}
+
+mofka_status_t mofka_driver_create_topic(mofka_driver_t *driver, const char *name,
+                                         const mofka_topic_options_t *options) {
+    static const mofka_topic_options_t none;
+    mofka_status_t status = mfi_driver_check_open(driver);
+    options = options ? options : &none;
+    if (!status)
+        status = check_name(name);
+    if (!status)
+        status = check_helpers(options);
+    if (status)
+        return status;
+    static const char *const standard = "{\"type\":\"default\"}";
+    mofka_topic_config_t config = {.name = name,
+                                   .options = options->options ? options->options : "{}",
+                                   .validator = options->validator ? options->validator : standard,
+                                   .selector = options->selector ? options->selector : standard,
+                                   .serializer =
+                                       options->serializer ? options->serializer : standard};
+    status = driver->ops->create_topic(driver->self, &config);
+    if (!status)
+        mfi_log(MOFKA_LOG_INFO, "topic '%s' is created, options %s", name, config.options);
+    return status;
+}
 
 static bool table_is_whole(const mofka_topic_ops_t *ops) {
     return ops && ops->size >= sizeof *ops && ops->partition_info && ops->mark_complete &&
@@ -22,7 +82,7 @@ static void topic_free(mofka_topic_t *topic) {
     free(topic);
 }
 
-mofka_status_t mfi_topic_open(mofka_driver_t *driver, const char *name, mofka_topic_t **out) {
+static mofka_status_t topic_open(mofka_driver_t *driver, const char *name, mofka_topic_t **out) {
     mofka_topic_made_t made = {0};
     mofka_status_t status = driver->ops->open_topic(driver->self, name, &made);
     if (status)
@@ -60,6 +120,35 @@ mofka_status_t mfi_topic_open(mofka_driver_t *driver, const char *name, mofka_to
     free(made.validator);
     free(made.serializer);
     return status;
+}
+
+mofka_status_t mofka_driver_open_topic(mofka_driver_t *driver, const char *name, int64_t timeout_ms,
+                                       mofka_topic_t **topic) {
+    mofka_status_t status = mfi_driver_check_open(driver);
+    if (!status)
+        status = check_name(name);
+    if (status)
+        return status;
+    int64_t deadline = mfi_deadline(timeout_ms);
+    for (long us = 20;; us = us < 1000 ? 2 * us : us) {
+        status = topic_open(driver, name, topic);
+        if (status != MOFKA_ERR_NOT_FOUND || mfi_remaining(deadline) == 0)
+            return status;
+        nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);
+    }
+}
+
+mofka_status_t mofka_driver_topic_exists(mofka_driver_t *driver, const char *name, bool *exists) {
+    mofka_status_t status = mfi_driver_check_open(driver);
+    return status ? status : driver->ops->topic_exists(driver->self, name ? name : "", exists);
+}
+
+mofka_status_t mofka_driver_list_topics(mofka_driver_t *driver, mofka_topic_visit_fn visit,
+                                        void *context) {
+    mofka_status_t status = mfi_driver_check_open(driver);
+    if (!status)
+        status = driver->ops->list_topics(driver->self, visit, context);
+    return status == MOFKA_STOP ? MOFKA_OK : status;
 }
 
 mofka_topic_t *mofka_topic_retain(mofka_topic_t *topic) {
