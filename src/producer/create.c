@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Producers: creation, destruction, and what they were made with. */
+/* Making a producer, and freeing it. */
 #include <stdlib.h>
 #include <string.h>
 #include "producer/producer.h"
-#include "json/text.h"
 #include "base/log.h"
-
-/* An adaptive batch: large enough to hide the cost of a batch, small enough to stay in a cache. */
-#define ADAPTIVE_EVENTS 4096
-#define ADAPTIVE_BYTES ((size_t)1 << 20)
 
 void mfi_producer_free(mofka_producer_t *producer) {
     while (producer->spare) {
@@ -42,90 +37,10 @@ void mfi_producer_drop(void *self) {
         mfi_producer_free(producer);
 }
 
-/* It stands in JSON, and in messages. */
-static mofka_status_t check_name(const char *name) {
-    size_t bytes = strnlen(name, MOFKA_NAME_BYTES_MAX + 1);
-    const char *end = name + bytes, *next;
-    if (bytes > MOFKA_NAME_BYTES_MAX)
-        return mofka_fail(MOFKA_ERR_INVALID, "a producer name of more than %d bytes",
-                          MOFKA_NAME_BYTES_MAX);
-    for (const char *at = name; at < end; at = next) {
-        next = mfi_utf8_next(at, end);
-        if (!next || mfi_utf8_is_control(at))
-            return mofka_fail(MOFKA_ERR_INVALID,
-                              "the producer name has %s at byte %zu; names are at most %d bytes of "
-                              "UTF-8 without control characters",
-                              next ? "a control character" : "no UTF-8", (size_t)(at - name),
-                              MOFKA_NAME_BYTES_MAX);
-    }
-    return MOFKA_OK;
-}
-
-static mofka_status_t check_options(const mofka_producer_options_t *options) {
-    mofka_status_t status = options->name ? check_name(options->name) : MOFKA_OK;
-    if (status)
-        return status;
-    if (options->ordering != MOFKA_ORDERING_STRICT && options->ordering != MOFKA_ORDERING_LOOSE)
-        return mofka_fail(MOFKA_ERR_INVALID,
-                          "producer: ordering is %d, not MOFKA_ORDERING_STRICT (%d) or "
-                          "MOFKA_ORDERING_LOOSE (%d)",
-                          (int)options->ordering, MOFKA_ORDERING_STRICT, MOFKA_ORDERING_LOOSE);
-    if (options->thread_pool)
-        return mfi_check(options->thread_pool, MFI_THREAD_POOL, "thread pool");
-    return MOFKA_OK;
-}
-
-static mofka_status_t set_options(mofka_producer_t *producer,
-                                  const mofka_producer_options_t *options) {
-    producer->batch_size = options->batch_size ? options->batch_size : MOFKA_BATCH_ADAPTIVE;
-    producer->max_batches = options->max_batches ? options->max_batches : MOFKA_MAX_BATCHES_DEFAULT;
-    producer->ordering = options->ordering;
-    producer->pool = mofka_thread_pool_retain(options->thread_pool);
-    producer->linger_ms = options->linger_ms ? options->linger_ms : MOFKA_LINGER_MS_DEFAULT;
-    producer->push_timeout_ms =
-        options->push_timeout_ms ? options->push_timeout_ms : MOFKA_PUSH_TIMEOUT_MS_DEFAULT;
-    if (options->options && !(producer->options_json = strdup(options->options)))
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a producer's options");
-    return MOFKA_OK;
-}
-
-static mofka_status_t make_lane(mofka_producer_t *producer, size_t partition) {
-    mfi_lane_t *lane = &producer->lanes[partition];
-    lane->producer = producer;
-    lane->partition = partition;
-    mofka_status_t status = producer->ops->limits(producer->self, partition, &lane->limits);
-    if (!status && lane->limits.events_max == 0)
-        status =
-            mofka_fail(MOFKA_ERR_INVALID, "topic '%s', partition %zu: its batches take no event",
-                       producer->topic->name, partition);
-    if (status)
-        return status;
-    bool adaptive = producer->batch_size == MOFKA_BATCH_ADAPTIVE;
-    size_t events = adaptive ? ADAPTIVE_EVENTS : producer->batch_size;
-    lane->events_cap = events < lane->limits.events_max ? events : lane->limits.events_max;
-    /* A quarter of the partition, so that a consumer reads one batch while others fill. */
-    lane->bytes_cap = lane->limits.bytes_max / 4;
-    if (adaptive && lane->bytes_cap > ADAPTIVE_BYTES)
-        lane->bytes_cap = ADAPTIVE_BYTES;
-    return MOFKA_OK;
-}
-
-static mofka_status_t make_selector(mofka_producer_t *producer) {
-    mofka_topic_t *topic = producer->topic;
-    size_t count = topic->partition_count, made = 0;
-    mofka_metadata_t **info = calloc(count, sizeof(mofka_metadata_t *));
-    mofka_status_t status =
-        info ? mofka_partition_selector_from_metadata(topic->selector, &producer->selector)
-             : mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu partitions", count);
-    for (; !status && made < count; made += !status)
-        status = mofka_topic_partition_info(topic, made, &info[made]);
-    if (!status)
-        status = mofka_partition_selector_set_partitions(
-            producer->selector, (const mofka_metadata_t *const *)info, count);
-    for (size_t i = 0; i < made; i++)
-        mofka_metadata_release(info[i]);
-    free(info);
-    return status;
+mofka_producer_t *mofka_producer_retain(mofka_producer_t *producer) {
+    if (producer)
+        mfi_object_retain(&producer->object);
+    return producer;
 }
 
 static bool table_is_whole(const mofka_producer_ops_t *ops) {
@@ -142,7 +57,7 @@ static mofka_status_t make_backend(mofka_producer_t *producer) {
     if (!table_is_whole(producer->ops))
         status = mofka_fail(MOFKA_ERR_INVALID, "a producer's table lacks a required slot");
     for (size_t i = 0; !status && i < topic->partition_count; i++)
-        status = make_lane(producer, i);
+        status = mfi_lane_init(&producer->lanes[i], producer, i);
     producer->child = (mfi_child_t){.object = &producer->object,
                                     .lock = &producer->lock,
                                     .what = "producer",
@@ -164,7 +79,7 @@ mofka_status_t mofka_producer_create(mofka_topic_t *topic, const mofka_producer_
     options = options ? options : &defaults;
     mofka_status_t status = mfi_topic_check(topic);
     if (!status)
-        status = check_options(options);
+        status = mfi_producer_check_options(options);
     if (status)
         return status;
     mofka_producer_t *producer =
@@ -182,15 +97,7 @@ mofka_status_t mofka_producer_create(mofka_topic_t *topic, const mofka_producer_
     pthread_mutex_init(&producer->lock, NULL);
     pthread_mutex_init(&producer->select_lock, NULL);
     mfi_cond_init(&producer->changed);
-    status = set_options(producer, options);
-    if (!status)
-        status = make_selector(producer);
-    producer->accepts_all = mfi_validator_accepts_all(topic->validator);
-    producer->stores_text = mofka_serializer_is_identity(topic->serializer);
-    producer->one_choice = !status && topic->partition_count == 1 &&
-                           mfi_partition_selector_takes_turns(producer->selector);
-    producer->tells_selector =
-        !status && mfi_partition_selector_follows_batches(producer->selector);
+    status = mfi_producer_make_with(producer, options);
     if (!status)
         status = make_backend(producer);
     if (status) {
@@ -200,44 +107,4 @@ mofka_status_t mofka_producer_create(mofka_topic_t *topic, const mofka_producer_
     mfi_log(MOFKA_LOG_DEBUG, "producer '%s' of topic '%s' is open", name, topic->name);
     *out = producer;
     return MOFKA_OK;
-}
-
-static bool is_producer(const mofka_producer_t *handle) {
-    return mfi_object_is(handle, MFI_PRODUCER);
-}
-
-const char *mofka_producer_name(const mofka_producer_t *producer) {
-    return is_producer(producer) ? producer->name : NULL;
-}
-
-mofka_topic_t *mofka_producer_topic(const mofka_producer_t *producer) {
-    return is_producer(producer) ? producer->topic : NULL;
-}
-
-size_t mofka_producer_batch_size(const mofka_producer_t *producer) {
-    return is_producer(producer) ? producer->batch_size : 0;
-}
-
-size_t mofka_producer_max_batches(const mofka_producer_t *producer) {
-    return is_producer(producer) ? producer->max_batches : 0;
-}
-
-mofka_ordering_t mofka_producer_ordering(const mofka_producer_t *producer) {
-    return is_producer(producer) ? producer->ordering : MOFKA_ORDERING_STRICT;
-}
-
-mofka_thread_pool_t *mofka_producer_thread_pool(const mofka_producer_t *producer) {
-    return is_producer(producer) ? producer->pool : NULL;
-}
-
-uint64_t mofka_producer_linger_ms(const mofka_producer_t *producer) {
-    return is_producer(producer) ? producer->linger_ms : 0;
-}
-
-int64_t mofka_producer_push_timeout_ms(const mofka_producer_t *producer) {
-    return is_producer(producer) ? producer->push_timeout_ms : 0;
-}
-
-const char *mofka_producer_options_json(const mofka_producer_t *producer) {
-    return is_producer(producer) ? producer->options_json : NULL;
 }

@@ -129,11 +129,20 @@ mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t meta
 extern const mfi_future_ops_t mfi_push_future_ops;
 /* No more events into the open batch, if there is one. */
 void mfi_batch_seal(mfi_lane_t *lane, mfi_seal_t why);
+/* The batch left its lane, with the lock, let go meanwhile: complete its futures, release its data, keep
+ * its memory for another batch. */
+void mfi_batch_finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_id);
 /* Keep the failure of futureless events, of the batch `sequence`, for the next flush. That they had
  * been accepted, the caller notes. */
 void mfi_keep_failure(mofka_producer_t *producer, size_t count, uint64_t sequence,
                       mofka_status_t status, const char *message);
 void mfi_batch_free(mfi_batch_t *batch);
+/* made_with.c: what the options are, and all that they name. */
+mofka_status_t mfi_producer_check_options(const mofka_producer_options_t *options);
+mofka_status_t mfi_producer_make_with(mofka_producer_t *producer,
+                                      const mofka_producer_options_t *options);
+/* Of a producer whose backend is made. */
+mofka_status_t mfi_lane_init(mfi_lane_t *lane, mofka_producer_t *producer, size_t partition);
 /* No lock, no users left. */
 void mfi_producer_free(mofka_producer_t *producer);
 /* Keep the producer's memory, let go of it (without the lock, but for one that is not the last). */
@@ -154,7 +163,11 @@ mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadl
 void mfi_lane_give_up(mfi_lane_t *lane);
 mofka_status_t mfi_lane_wait_given_up(mfi_lane_t *lane, int64_t deadline);
 
-/* producer_send.c, without the lock: a batch was sealed (send it, in a worker or else here, until
+/* With the lock, let go meanwhile: store all that was pushed by now. `*unstored` (optional) is set when
+ * accepted events failed. */
+mofka_status_t mfi_producer_flush(mofka_producer_t *producer, int64_t deadline, bool *unstored);
+
+/* send.c, without the lock: a batch was sealed (send it, in a worker or else here, until
  * the deadline; 0: that of a push which begins now) or opened (let it not linger for ever). */
 void mfi_producer_see_to(mfi_lane_t *lane, bool sealed, bool opened, int64_t deadline);
 /* producer_end.c: see mfi_child_t. */
