@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Unsubscribing and closing a consumer: the last turns.
- */
+/* Unsubscribing, closing and releasing a consumer: the last turns. */
 #include "consumer/consumer.h"
 #include "base/log.h"
 
@@ -100,4 +98,31 @@ mofka_status_t mfi_consumer_child_end(mfi_child_t *child, int64_t timeout_ms) {
 mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer) {
     mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
     return status ? status : mfi_consumer_end(consumer);
+}
+
+static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
+    mofka_consumer_t *consumer =
+        (mofka_consumer_t *)((char *)child - offsetof(mofka_consumer_t, child));
+    (void)timeout_ms;
+    mofka_status_t status = mfi_consumer_end(consumer);
+    if (consumer->gone) /* no lock: there are no users */
+        mfi_consumer_drop(consumer);
+    return status;
+}
+
+void mofka_consumer_release(mofka_consumer_t *consumer) {
+    if (!consumer || !mfi_handle_release(&consumer->object))
+        return;
+    if (consumer->gone) { /* no lock: the last user is alone, and the library does not end it */
+        mfi_consumer_drop(consumer);
+        return;
+    }
+    mfi_log(MOFKA_LOG_WARN,
+            "consumer '%s' of topic '%s' was released but not closed; its name is taken until the "
+            "driver closes",
+            consumer->name, consumer->topic->name);
+    mofka_driver_t *driver = consumer->topic->driver;
+    pthread_mutex_lock(&driver->lock);
+    consumer->child.drive = drive_abandoned;
+    pthread_mutex_unlock(&driver->lock);
 }

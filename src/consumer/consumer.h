@@ -99,6 +99,8 @@ struct mofka_consumer {
 };
 
 extern const mfi_future_ops_t mfi_pull_future_ops;
+/* Of the events of runs. */
+extern const mofka_event_ops_t mfi_fetched_event_ops;
 
 /* What the backend fetched; NULL: the end. */
 static inline const mofka_fetched_event_t *mfi_event_from(const mofka_event_t *event) {
@@ -115,7 +117,7 @@ static inline bool mfi_consumer_is_over(const mofka_consumer_t *consumer) {
     return consumer->closed || consumer->unsubscribed;
 }
 
-/* consumer.c, with the lock unless said otherwise: the next ready event, held from now on. NULL:
+/* With the lock unless said otherwise: the next ready event, held from now on. NULL:
  * none. */
 mofka_event_t *mfi_consumer_pop(mofka_consumer_t *consumer);
 /* MOFKA_ERR_BUSY: a callback of this thread's own fetch calls. */
@@ -126,6 +128,10 @@ void mfi_consumer_begin_turn(mofka_consumer_t *consumer);
 void mfi_consumer_end_turn(mofka_consumer_t *consumer);
 /* Fetch, or wait for the thread that does. Fetch's hard errors are returned. */
 mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline);
+/* Where there are workers: one shall fetch ahead, as too little is ready. Then start it, without the
+ * lock. */
+bool mfi_consumer_wants_prefetch(mofka_consumer_t *consumer);
+void mfi_consumer_start_prefetch(mofka_consumer_t *consumer);
 /* consumer_requests.c: with the lock, complete the oldest requests with what is ready, linked into
  * *done; without it, let go of them. */
 void mfi_requests_serve(mofka_consumer_t *consumer, mfi_outcome_t **done);
@@ -135,9 +141,24 @@ void mfi_requests_serve_and_drop(mofka_consumer_t *consumer);
 
 /* select.c: select, allocate and start the copy for one fetched event. */
 mofka_status_t mfi_select_data(mofka_consumer_t *consumer, mfi_run_t *run, size_t index);
+/* In the fetching thread: queue the events of what was fetched. */
+mofka_status_t mfi_run_take(mofka_consumer_t *consumer, mofka_run_t *fetched);
+/* Where releases count, without the lock: an event was released, acknowledged. */
+void mfi_run_count_release(mofka_event_t *event);
+mofka_status_t mfi_run_count_acknowledgement(const mofka_event_t *event);
+/* made_with.c: check the options, and keep what they name. */
+mofka_status_t mfi_consumer_make_with(mofka_consumer_t *consumer,
+                                      const mofka_consumer_options_t *options);
 /* event.c: a handle over a fetched run (taken); NULL run: the end. */
 mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *fetched, mfi_run_t **run);
-void mfi_run_drop(mfi_run_t *run);
+/* Give the fetched run back, and free it: it has no users. */
+void mfi_run_free(mfi_run_t *run);
+
+static inline void mfi_run_drop(mfi_run_t *run) {
+    if (atomic_fetch_sub(&run->users, 1) == 1)
+        mfi_run_free(run);
+}
+
 void mfi_consumer_free(mofka_consumer_t *consumer);
 /* Keep the consumer's memory, let go of it (without the lock). */
 void mfi_consumer_keep(void *consumer);
