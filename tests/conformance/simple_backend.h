@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The example backend: topics of one partition, queues in this process's memory. Read it together
- * with mofka/backend.h and the README's "Writing a backend".
+ * with mofka/backend.h and this folder's README.md.
  */
 #ifndef MOFKA_TESTS_SIMPLE_BACKEND_H
 #define MOFKA_TESTS_SIMPLE_BACKEND_H

@@ -1,24 +1,24 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Run a shell snippet of the README, or a program of it, and compare with what the README says it tells:
-# each line of it must be there, "…" standing for anything.
+# Runs a shell snippet of a README, a task, or the README's program, and compares the output with what
+# the README prints: each of its lines must be there; "…" stands for anything.
 #   readme_run.sh NAME WINDOW SOURCE BUILD MPIEXEC...
-# BUILD/tests/outside/readme has NAME.sh or the program NAME, NAME.txt, and the README's sources.
+# BUILD/tests/outside/readme has NAME.sh (if it is a snippet), NAME.txt, and the README's files.
 set -euo pipefail
 name=$1 window=$2 source=$3 build=$4
 shift 4
 files=$build/tests/outside/readme work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-cp "$files"/*.c .
+cp "$files"/*.c "$files"/*.json "$source"/benchmarks/tasks/*.c .
 mkdir bin
-command_() { # NAME COMMAND: what the snippet calls NAME
+command_() { # NAME COMMAND: makes the program NAME, which runs COMMAND
     printf '#!/bin/sh\nexec %s\n' "$2" >"$1"
     chmod +x "$1"
 }
 export PATH=$work/bin:$PATH
 snippet=$files/$name.sh
-if [ "$name" = install ]; then # in the source tree; the README's MPI is the one that is tested
+if [ "$name" = install ]; then # in the source tree, with the MPI that is tested
     for entry in "$source"/*; do [ "${entry##*/}" = build ] || ln -s "$entry" .; done
     cp program.c app.c
     sed "s,mpicc\.mpich,${1/mpiexec/mpicc},; s,mpiexec\.mpich,$*," "$snippet" >install.sh
@@ -27,6 +27,7 @@ if [ "$name" = install ]; then # in the source tree; the README's MPI is the one
 else
     command_ bin/mpiexec "$* \"\$@\""
     command_ bin/mofkactl "$build/mpi/mofkactl \"\$@\" --driver.window $window"
+    command_ bin/mofka-bench "$build/benchmarks/mofka-bench \"\$@\""
     command_ bin/pkg-config "echo -I$source/include -L$build -lmofka"
     program=$build/tests/outside/readme_$name
     [ -x "$program" ] || program=$build/tests/outside/readme_program
@@ -43,7 +44,7 @@ failed=
 [ $code = 0 ] || failed=1
 while IFS= read -r line; do
     pattern=$(sed 's/[][\.*^$]/\\&/g; s/…/.*/g' <<<"$line")
-    grep -q -- "$pattern" out || { echo "not told: $line"; failed=1; }
+    grep -q -- "$pattern" out || { echo "missing: $line"; failed=1; }
 done <"$files/$name.txt"
 [ -z "$failed" ] && exit 0
 echo "-- exit code $code, output:"

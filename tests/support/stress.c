@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The cases. Each names the invariant that it guards (README, "Guarantees") and the change of the
+ * The cases. Each names the invariant that it guards (README.md, "Guarantees") and the change of the
  * library that it was seen to fail with.
  */
 #include "support/stress.h"

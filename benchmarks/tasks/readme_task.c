@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The main program around a task's snippet of the README: rank 0 produces, rank 1 consumes, all events
- * pushed must be read. Further ranks may be other programs.
+ * The main program around each task: rank 0 produces, rank 1 consumes, and every event pushed must be
+ * read. Further ranks may be other programs.
  *   readme_NAME [WINDOW]
  */
 #include <mofka/mpi.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "readme_task.h"
@@ -16,15 +17,18 @@ void check(mofka_status_t status) {
         return;
     fprintf(stderr, "%s: %s\n", mofka_status_name(status), mofka_last_error());
     MPI_Abort(MPI_COMM_WORLD, 1);
+    exit(1); /* MPI_Abort may return */
 }
 
-/* Half a second after the start somebody asks the process to stop, which only one task listens to. */
+/* Half a second after the start, SIGTERM asks the process to stop. Only the task `stop` needs it. */
 static void ask_to_stop(void) {
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGTERM};
     const struct itimerspec once = {.it_value = {.tv_nsec = 500000000}};
     timer_t timer;
-    if (timer_create(CLOCK_MONOTONIC, &event, &timer) || timer_settime(timer, 0, &once, NULL))
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) || timer_settime(timer, 0, &once, NULL)) {
         MPI_Abort(MPI_COMM_WORLD, 1);
+        exit(1);
+    }
 }
 
 static void compare(int rank, long events) {
@@ -36,8 +40,10 @@ static void compare(int rank, long events) {
     MPI_Recv(&read, 1, MPI_LONG, 1, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
     fflush(stdout);
     printf("%ld events pushed, %s\n", events, read == events ? "all read" : "NOT all read");
-    if (read != events || events == 0)
+    if (read != events || events == 0) {
         MPI_Abort(MPI_COMM_WORLD, 1);
+        exit(1);
+    }
 }
 
 int main(int argc, char **argv) {

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a task of this folder and the main program around it share. The task defines all but `check`. */
+#ifndef README_TASK_H
+#define README_TASK_H
+
+#include <mofka/mofka.h>
+
+/* Ends the job if `status` is an error. */
+void check(mofka_status_t status);
+
+extern const mofka_topic_options_t topic_options;
+long produce(mofka_topic_t *topic); /* runs in rank 0; returns the number of events pushed */
+long consume(mofka_topic_t *topic); /* runs in rank 1; returns the number of events read */
+
+#endif
