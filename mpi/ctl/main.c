@@ -1,43 +1,39 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* mofkactl: topics, events in and out, forwarding and pipes, from the command line of an MPI job. */
+/*
+ * mofkactl: topics, events in and out, forwarding and pipes, from the command line of an MPI job.
+ *
+ * A command is one file of commands/ and one row of the table below: its options, a check of them, and what it
+ * does with the driver. The rooms, the lowest first; a room includes only rooms above it in this list:
+ *
+ *   base/      messages.c (stderr), interrupt.c (signals, time), job.c (joins and leaves the job), read_file.c
+ *   options/   args.c reads a command's options: option.c a value, groups.c and json.c JSON objects
+ *   in/        lines.c (text into lines) -> intake.c (checks, counts) -> feed.c (pushes, reports outcomes)
+ *   out/       drain.c (pulls, acknowledges) -> event_line.c -> sink.c (lines out);
+ *              rates.c (statistics into rates) -> table.c (text)
+ *   commands/  produce uses in/; consume and top use out/; forward and fifo use both
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <mpi.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "mpi/ctl/ctl.h"
+#include "mpi/ctl/base/messages.h"
+#include "mpi/ctl/base/interrupt.h"
+#include "mpi/ctl/base/job.h"
+#include "mpi/ctl/options/args.h"
+#include "mpi/ctl/commands/commands.h"
+#include "mpi/ctl/options/json.h"
 #include "mpi/ctl/out/sink.h"
 
-static const command_t *const commands[] = {
+static const ctl_command_t *const commands[] = {
     &topic_create_command, &topic_list_command, &topic_info_command, &produce_command,
     &consume_command,      &forward_command,    &fifo_command,       &top_command,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
-static const command_t *current; /* for messages */
-
-bool complain(const char *format, ...) {
-    char text[2048];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    for (char *at = text; *at; at++) /* it may quote anything, and a terminal would obey */
-        if ((unsigned char)*at < 0x20 || *at == 0x7f)
-            *at = *at == '\n' || *at == '\t' ? ' ' : '?';
-    /* One write: ranks share the launcher's stderr. */
-    fprintf(stderr, "mofkactl%s%s: %s\n", current ? " " : "", current ? current->name : "", text);
-    return false;
-}
-
-bool complain_of(mofka_status_t status, const char *what) {
-    return complain("%s: %s (%s)", what, mofka_last_error(), mofka_status_name(status));
-}
-
-static void usage(FILE *out) {
+static void ctl_print_usage(FILE *out) {
     fputs("usage: mpiexec -n 4 ./application : -n 1 mofkactl COMMAND [OPTION...]\n"
           "\n"
           "Ranks of an MPI job that look after its topics: all ranks of the job make the driver\n"
@@ -51,18 +47,18 @@ static void usage(FILE *out) {
           out);
 }
 
-static bool is_help(const char *text) {
+static bool ctl_is_help(const char *text) {
     return strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0 || strcmp(text, "help") == 0;
 }
 
 /* Whether the first of a command's two words is `word`. */
-static bool is_first(const command_t *command, const char *word) {
+static bool ctl_is_first_word(const ctl_command_t *command, const char *word) {
     size_t bytes = strlen(word);
     return strncmp(command->name, word, bytes) == 0 && command->name[bytes] == ' ';
 }
 
 /* The command that argv begins with, and of how many words it is. */
-static const command_t *find(int argc, char **argv, int *words) {
+static const ctl_command_t *ctl_find_command(int argc, char **argv, int *words) {
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         const char *space = strchr(commands[i]->name, ' ');
         size_t first = space ? (size_t)(space - commands[i]->name) : strlen(commands[i]->name);
@@ -75,43 +71,44 @@ static const command_t *find(int argc, char **argv, int *words) {
     return NULL;
 }
 
-static bool has_more_words(const char *word) {
+static bool ctl_has_more_words(const char *word) {
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (is_first(commands[i], word))
+        if (ctl_is_first_word(commands[i], word))
             return true;
     return false;
 }
 
-static void complain_of_command(int argc, char **argv) {
+static void ctl_complain_of_command(int argc, char **argv) {
     if (argc == 0)
-        complain("no command; mofkactl --help tells which there are");
-    else if (has_more_words(argv[0]))
-        complain("%s is followed by create, list or info, not by '%s'", argv[0],
-                 argc > 1 ? argv[1] : "");
+        ctl_complain("no command; mofkactl --help tells which there are");
+    else if (ctl_has_more_words(argv[0]))
+        ctl_complain("%s is followed by create, list or info, not by '%s'", argv[0],
+                     argc > 1 ? argv[1] : "");
     else
-        complain("unknown command '%s'; mofkactl --help tells which there are", argv[0]);
+        ctl_complain("unknown command '%s'; mofkactl --help tells which there are", argv[0]);
 }
 
 /* What was written to stdout is there. A reader who left is no failure; else: told. */
-static bool flush_stdout(void) {
+static bool ctl_flush_stdout(void) {
     const sink_t sink = {.fd = STDOUT_FILENO};
     errno = 0;
-    bool good = fflush(stdout) == 0 && !ferror(stdout);
-    return good || !sink_has_reader(&sink) ||
-           complain("writing to standard output: %s",
-                    errno ? strerror(errno) : "a part of it could not be written");
+    bool good = (fflush(stdout) == 0 && !ferror(stdout)) || !sink_has_reader(&sink);
+    if (!good)
+        ctl_complain("writing to standard output: %s",
+                     errno ? strerror(errno) : "a part of it could not be written");
+    return good;
 }
 
 /* Without joining the job. The others wait for this rank to make the driver with them: where there
  * are others, an error must end the job. */
-static int leave(int code) {
+static int ctl_leave(int code) {
     int size, *app, has_app;
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_APPNUM, &app, &has_app);
     bool alone = size == 1 || (code == CTL_OK && !(has_app && *app > 0));
     fflush(NULL);
     if (!alone)
-        job_abort(code);
+        ctl_job_abort(code);
     MPI_Finalize();
     return code;
 }
@@ -119,34 +116,34 @@ static int leave(int code) {
 /* ---- what is answered without a driver ---------------------------------------------------------- */
 
 /* Of all commands that begin with that word. */
-static void help_of_first(const char *word) {
+static void ctl_print_help_of(const char *word) {
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (is_first(commands[i], word)) {
-            args_help(commands[i], stdout);
+        if (ctl_is_first_word(commands[i], word)) {
+            args_print_help(commands[i], stdout);
             putchar('\n');
         }
 }
 
-static bool asks_for_help(const command_t *command, int argc, char **argv) {
+static bool ctl_asks_for_help(const ctl_command_t *command, int argc, char **argv) {
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (is_help(argv[i]) && (!command || argv[i][0] == '-'))
+        if (ctl_is_help(argv[i]) && (!command || argv[i][0] == '-'))
             return true;
     return false;
 }
 
-static bool wants_text(int argc, char **argv) {
+static bool ctl_answer(int argc, char **argv) {
     int words = 0;
-    const command_t *command = argc > 0 ? find(argc, argv, &words) : NULL;
+    const ctl_command_t *command = argc > 0 ? ctl_find_command(argc, argv, &words) : NULL;
     if (argc == 0)
         return false;
     if (strcmp(argv[0], "--version") == 0)
         printf("mofkactl %s\n", MOFKACTL_VERSION);
-    else if (is_help(argv[0]))
-        usage(stdout);
-    else if (command && asks_for_help(command, argc - words, argv + words))
-        args_help(command, stdout);
-    else if (!command && has_more_words(argv[0]) && asks_for_help(NULL, argc - 1, argv + 1))
-        help_of_first(argv[0]);
+    else if (ctl_is_help(argv[0]))
+        ctl_print_usage(stdout);
+    else if (command && ctl_asks_for_help(command, argc - words, argv + words))
+        args_print_help(command, stdout);
+    else if (!command && ctl_has_more_words(argv[0]) && ctl_asks_for_help(NULL, argc - 1, argv + 1))
+        ctl_print_help_of(argv[0]);
     else
         return false;
     return true;
@@ -156,60 +153,84 @@ static bool wants_text(int argc, char **argv) {
 
 /* What is opened next would take the place of a standard stream that is closed, and be written to: MPI
  * opens much. In its place is one that fails as it did. */
-static void open_closed_streams(void) {
+static void ctl_open_closed_streams(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
             open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
+/* The driver that --driver describes. NULL: a message was printed. */
+static mofka_driver_t *ctl_make_driver(void) {
+    const char *all = args_common.driver.text ? args_common.driver.text : "{}";
+    char *member = ctl_json_member(all, "type"), *type = member ? ctl_json_string(member) : NULL;
+    char *options = ctl_json_without(all, "type");
+    mofka_driver_t *driver = NULL;
+    mofka_status_t status;
+    if (member && !type)
+        status =
+            mofka_fail(MOFKA_ERR_OPTION, "--driver.type cannot be %.100s: it is a string", member);
+    else if (!options)
+        status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for the driver's options");
+    else
+        status = ctl_job_open(type, options, &driver);
+    free(member);
+    free(type);
+    free(options);
+    option_group_clear(&args_common.driver);
+    if (status)
+        ctl_complain_of(status, "making the driver");
+    return driver;
+}
+
 static int thread_level; /* that this MPI granted */
 
-static mofka_driver_t *join_job(void) {
+static mofka_driver_t *ctl_join_job(void) {
     static const char *const names[] = {"MPI_THREAD_SINGLE", "MPI_THREAD_FUNNELED",
                                         "MPI_THREAD_SERIALIZED"};
     static const int levels[] = {MPI_THREAD_SINGLE, MPI_THREAD_FUNNELED, MPI_THREAD_SERIALIZED};
-    mofka_driver_t *driver = job_open();
+    mofka_driver_t *driver = ctl_make_driver();
     for (int i = 0; !driver && i < 3; i++)
         if (thread_level == levels[i])
-            complain("mofkactl asked this MPI for MPI_THREAD_MULTIPLE, and it granted %s",
-                     names[i]);
+            ctl_complain("mofkactl asked this MPI for MPI_THREAD_MULTIPLE, and it granted %s",
+                         names[i]);
     return driver;
 }
 
 /* The exit code. */
-static int run(const command_t *command) {
-    mofka_driver_t *driver = join_job();
+static int ctl_run_command(const ctl_command_t *command) {
+    mofka_driver_t *driver = ctl_join_job();
     if (!driver)
         return CTL_USAGE;
     int code = command->run(driver);
-    if (!flush_stdout() && code == CTL_OK)
+    if (!ctl_flush_stdout() && code == CTL_OK)
         code = CTL_FAILED;
-    return job_close(driver) ? code : CTL_FAILED;
+    return ctl_job_close(driver, args_common.close_timeout_s) ? code : CTL_FAILED;
 }
 
 int main(int argc, char **argv) {
     int words = 0;
-    open_closed_streams();
+    ctl_open_closed_streams();
     signal(SIGPIPE, SIG_IGN);
     if (MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &thread_level) != MPI_SUCCESS) {
-        complain("MPI cannot be started");
+        ctl_complain("MPI cannot be started");
         return CTL_FAILED;
     }
     /* Behind MPI, which may choose otherwise: flush_stdout is who writes, and learns why not. */
     static char buffer[1 << 16];
     setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     argc--, argv++;
-    if (wants_text(argc, argv))
-        return leave(flush_stdout() ? CTL_OK : CTL_FAILED);
-    current = argc > 0 ? find(argc, argv, &words) : NULL;
-    if (!current) {
-        complain_of_command(argc, argv);
-        return leave(CTL_USAGE);
+    if (ctl_answer(argc, argv))
+        return ctl_leave(ctl_flush_stdout() ? CTL_OK : CTL_FAILED);
+    const ctl_command_t *command = argc > 0 ? ctl_find_command(argc, argv, &words) : NULL;
+    if (!command) {
+        ctl_complain_of_command(argc, argv);
+        return ctl_leave(CTL_USAGE);
     }
-    if (!args_read(current, argc - words, argv + words))
-        return leave(CTL_USAGE);
-    job_watch_signals();
-    int code = run(current);
+    ctl_name_command(command->name);
+    if (!args_read(command, argc - words, argv + words))
+        return ctl_leave(CTL_USAGE);
+    interrupt_watch();
+    int code = ctl_run_command(command);
     MPI_Finalize();
     return code;
 }

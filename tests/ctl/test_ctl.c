@@ -8,25 +8,26 @@
 #include <string.h>
 #include <unistd.h>
 #include "support/check.h"
-#include "mpi/ctl/ctl.h"
+#include "mpi/ctl/base/interrupt.h"
+#include "mpi/ctl/base/messages.h"
 #include "mpi/ctl/out/event_line.h"
 #include "mpi/ctl/commands/fifo_language.h"
+#include "mpi/ctl/options/groups.h"
 #include "mpi/ctl/options/json.h"
 #include "mpi/ctl/in/lines.h"
 #include "mpi/ctl/out/rates.h"
 
-static char told[2048]; /* by `complain`, last */
+static char told[2048]; /* the last message */
 
-/* Of the program that is not here. */
-bool complain(const char *format, ...) {
+/* Instead of base/messages.c and base/interrupt.c: messages are kept, and no signal comes. */
+void ctl_complain(const char *format, ...) {
     va_list args;
     va_start(args, format);
     vsnprintf(told, sizeof told, format, args);
     va_end(args);
-    return false;
 }
 
-double job_interrupted_for(void) {
+double interrupt_age_s(void) {
     return 0;
 }
 
@@ -177,7 +178,7 @@ static void lines_stopped(void **state) {
 static void expect_metadata(const char *text, const char *wanted) {
     sink_t sink;
     sink_open(&sink, -1);
-    line_metadata(&sink, text, strlen(text));
+    event_line_write_metadata(&sink, text, strlen(text));
     sink_add(&sink, "", 1);
     assert_string_equal(sink.buffer, wanted);
     sink_close(&sink);
@@ -196,14 +197,14 @@ static void metadata_lines(void **state) {
 /* ---- JSON of options --------------------------------------------------------------------------- */
 
 static void expect_merged(const char *into, const char *from, size_t levels, const char *wanted) {
-    char *merged = json_merge(into, from, levels);
+    char *merged = ctl_json_merge(into, from, levels);
     if (!wanted) {
         assert_null(merged);
         return;
     }
     assert_non_null(merged);
     assert_string_equal(merged, wanted);
-    assert_int_equal(json_check("merged", merged, strlen(merged)), MOFKA_OK);
+    assert_int_equal(ctl_json_check("merged", merged, strlen(merged)), MOFKA_OK);
     free(merged);
 }
 
@@ -227,7 +228,7 @@ static void merging(void **state) {
 }
 
 static void expect_json(const char *text, const char *message) {
-    mofka_status_t status = json_check("it", text, strlen(text));
+    mofka_status_t status = ctl_json_check("it", text, strlen(text));
     assert_int_equal(status, message ? MOFKA_ERR_JSON : MOFKA_OK);
     if (message)
         assert_non_null(strstr(mofka_last_error(), message));
@@ -245,21 +246,23 @@ static void checking(void **state) {
     expect_json("{\"a\":1,}", "it is not JSON: ");
 }
 
-static void expect_group(group_t *group, const char *path, const char *value, const char *wanted) {
-    if (!group_set(group, "name", path, value))
+static void expect_group(option_group_t *group, const char *path, const char *value,
+                         const char *wanted) {
+    if (!option_group_set(group, "name", path, value))
         fail_msg("%s: %s", value, told);
     assert_string_equal(group->text, wanted);
 }
 
-static void refused_group(group_t *group, const char *path, const char *value, const char *why) {
-    assert_false(group_set(group, "name", path, value));
+static void refused_group(option_group_t *group, const char *path, const char *value,
+                          const char *why) {
+    assert_false(option_group_set(group, "name", path, value));
     if (!strstr(told, why))
         fail_msg("'%s' is told", told);
 }
 
 static void groups(void **state) {
     (void)state;
-    group_t group = {NULL};
+    option_group_t group = {NULL};
     expect_group(&group, "a.b", "1.10", "{\"a\":{\"b\":1.10}}");
     expect_group(&group, "a.c", "one \"word\"", "{\"a\":{\"b\":1.10,\"c\":\"one \\\"word\\\"\"}}");
     expect_group(&group, "a.c", "{\"x\":1}", "{\"a\":{\"b\":1.10,\"c\":{\"x\":1}}}");
@@ -275,22 +278,22 @@ static void groups(void **state) {
                   "--name '{\"a\":1,\"a\":1}': the key \"a\" is given");
     refused_group(&group, NULL, "/nowhere/x", "--name cannot be '/nowhere/x': it is a JSON object");
     assert_string_equal(group.text, "{\"a\":\"01\",\"d\":true}"); /* as it was */
-    group_clear(&group);
+    option_group_clear(&group);
 }
 
 static void members(void **state) {
     (void)state;
     const char *object = "{\"type\": \"m\\u0070i\",\"n\": {\"type\":1}}";
-    char *type = json_member(object, "type"), *text = json_string(type);
-    char *rest = json_without(object, "type");
+    char *type = ctl_json_member(object, "type"), *text = ctl_json_string(type);
+    char *rest = ctl_json_without(object, "type");
     assert_string_equal(text, "mpi");
     assert_string_equal(rest, "{\"n\":{\"type\":1}}");
-    assert_null(json_member(object, "x"));
-    assert_null(json_string("7"));
+    assert_null(ctl_json_member(object, "x"));
+    assert_null(ctl_json_string("7"));
     free(type);
     free(text);
     free(rest);
-    rest = json_without("{\"type\":1}", "type");
+    rest = ctl_json_without("{\"type\":1}", "type");
     assert_string_equal(rest, "{}");
     free(rest);
 }

@@ -6,6 +6,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "mpi/ctl/base/messages.h"
+#include "mpi/ctl/base/interrupt.h"
+#include "mpi/ctl/base/job.h"
+#include "mpi/ctl/commands/commands.h"
 #include "mpi/ctl/out/drain.h"
 #include "mpi/ctl/out/event_line.h"
 #include "mpi/ctl/out/sink.h"
@@ -14,89 +18,94 @@ static const char *topic_name, *name, *data = "none", *selection, *from = "begin
 static bool follow;
 static double timeout_s = TIMEOUT_S_DEFAULT;
 static uint64_t count_max, batch_size, first_id;
-static line_style_t style;
+static event_line_style_t style;
 static drain_options_t drain_options = {.length = SIZE_MAX};
 
-typedef struct consume {
+typedef struct consume_run {
     drain_t drain;
     sink_t sink;
     uint64_t count;
     double last; /* when there was an event */
     bool failed;
-} consume_t;
+} consume_run_t;
 
 /* Written first, then acknowledged. */
-static bool write_out(consume_t *c) {
+static bool consume_write_out(consume_run_t *c) {
     if (!sink_flush(&c->sink)) {
-        if (c->sink.error != EPIPE)
-            c->failed |= !complain("writing: %s", strerror(c->sink.error));
+        if (c->sink.error != EPIPE) {
+            ctl_complain("writing: %s", strerror(c->sink.error));
+            c->failed = true;
+        }
         return false;
     }
     drain_acknowledge(&c->drain);
     return true;
 }
 
-static bool take(consume_t *c, mofka_event_t *event) {
+static bool consume_take(consume_run_t *c, mofka_event_t *event) {
     bool good = true;
     if (mofka_event_id(event) >= first_id) {
-        good = line_event(&c->sink, &style, event);
+        good = event_line_write(&c->sink, &style, event);
         c->failed |= !good;
         c->count++;
     }
     drain_done(&c->drain, event);
-    c->last = now_s();
-    return good && (c->sink.size < SINK_BYTES || write_out(c));
+    c->last = ctl_now_s();
+    return good && (c->sink.size < SINK_BYTES || consume_write_out(c));
 }
 
 /* Nothing is there: what there was is shown, then this waits. */
-static bool wait_for_more(consume_t *c, drain_kind_t *kind, mofka_event_t **event) {
-    if (!write_out(c))
+static bool consume_wait(consume_run_t *c, drain_kind_t *kind, mofka_event_t **event) {
+    if (!consume_write_out(c))
         return false;
     *kind = drain_next(&c->drain, SLICE_MS, event);
-    if (*kind != DRAIN_NONE || follow || now_s() - c->last < timeout_s)
+    if (*kind != DRAIN_NONE || follow || ctl_now_s() - c->last < timeout_s)
         return true;
-    complain("no event for %g s (--timeout), and topic '%s' is not complete", timeout_s,
-             topic_name);
+    ctl_complain("no event for %g s (--timeout), and topic '%s' is not complete", timeout_s,
+                 topic_name);
     return false;
 }
 
-static void take_all(consume_t *c) {
+static void consume_take_all(consume_run_t *c) {
     bool going = true;
-    c->last = now_s();
-    while (going && !job_interrupted() && (count_max == 0 || c->count < count_max)) {
+    c->last = ctl_now_s();
+    while (going && !interrupt_came() && (count_max == 0 || c->count < count_max)) {
         mofka_event_t *event;
         drain_kind_t kind = drain_next(&c->drain, 0, &event);
         if (kind == DRAIN_NONE)
-            going = wait_for_more(c, &kind, &event);
+            going = consume_wait(c, &kind, &event);
         if (kind == DRAIN_EVENT)
-            going = take(c, event);
+            going = consume_take(c, event);
         else if (kind != DRAIN_NONE)
             going = false;
     }
     if (!c->sink.error)
-        write_out(c);
+        consume_write_out(c);
 }
 
 /* Fewer than --count: only who stopped on purpose is content. */
-static bool is_enough(const consume_t *c) {
-    if (count_max == 0 || c->count >= count_max || job_interrupted() || c->sink.error == EPIPE)
+static bool consume_is_enough(const consume_run_t *c) {
+    if (count_max == 0 || c->count >= count_max || interrupt_came() || c->sink.error == EPIPE)
         return true;
-    return complain("%" PRIu64 " of %" PRIu64 " events", c->count, count_max);
+    ctl_complain("%" PRIu64 " of %" PRIu64 " events", c->count, count_max);
+    return false;
 }
 
-static int run(mofka_driver_t *driver) {
-    consume_t c = {0};
-    mofka_topic_t *topic = open_topic(driver, topic_name, timeout_s);
+static int consume_run(mofka_driver_t *driver) {
+    consume_run_t c = {0};
+    mofka_topic_t *topic = ctl_job_open_topic(driver, topic_name, timeout_s);
     if (!topic)
-        return job_interrupted() ? CTL_OK : CTL_FAILED;
+        return interrupt_came() ? CTL_OK : CTL_FAILED;
     bool good = drain_open(&c.drain, topic, &drain_options);
     if (good) {
         sink_open(&c.sink, STDOUT_FILENO);
-        take_all(&c);
-        good = is_enough(&c) && !c.failed && c.drain.failed == 0;
-        if (c.drain.lost > 0)
-            good = complain("%" PRIu64 " events were lost to retention \"discard_oldest\"",
-                            c.drain.lost);
+        consume_take_all(&c);
+        good = consume_is_enough(&c) && !c.failed && c.drain.failed == 0;
+        if (c.drain.lost > 0) {
+            ctl_complain("%" PRIu64 " events were lost to retention \"discard_oldest\"",
+                         c.drain.lost);
+            good = false;
+        }
         good &= drain_close(&c.drain);
         sink_close(&c.sink);
     }
@@ -106,7 +115,7 @@ static int run(mofka_driver_t *driver) {
 
 /* ---- options ----------------------------------------------------------------------------------- */
 
-static bool read_whole(const char *text, const char **end, uint64_t *value) {
+static bool consume_read_number(const char *text, const char **end, uint64_t *value) {
     errno = 0;
     char *stop;
     *value = strtoull(text, &stop, 10);
@@ -114,7 +123,7 @@ static bool read_whole(const char *text, const char **end, uint64_t *value) {
     return *text >= '0' && *text <= '9' && !errno;
 }
 
-static bool read_from(void) {
+static bool consume_read_from(void) {
     const char *end;
     if (strcmp(from, "beginning") == 0)
         return true;
@@ -122,50 +131,62 @@ static bool read_from(void) {
         drain_options.start = MOFKA_START_END;
         return true;
     }
-    return (read_whole(from, &end, &first_id) && !*end) ||
-           args_refuse("from", from, "beginning, end, or the id to begin with in each partition");
+    bool good = consume_read_number(from, &end, &first_id) && !*end;
+    if (!good)
+        args_complain_of_value("from", from,
+                               "beginning, end, or the id to begin with in each partition");
+    return good;
 }
 
-static bool read_selection(void) {
+static bool consume_read_selection(void) {
     uint64_t offset, length;
     const char *end;
-    bool good = read_whole(selection, &end, &offset) && *end == ':';
+    bool good = consume_read_number(selection, &end, &offset) && *end == ':';
     if (good && end[1])
-        good = read_whole(end + 1, &end, &length) && !*end;
+        good = consume_read_number(end + 1, &end, &length) && !*end;
     else
         length = SIZE_MAX;
     drain_options.offset = (size_t)offset;
     drain_options.length = (size_t)length;
-    return good ||
-           args_refuse("select", selection, "OFFSET:LENGTH in bytes, or OFFSET: to the end");
+    if (!good)
+        args_complain_of_value("select", selection,
+                               "OFFSET:LENGTH in bytes, or OFFSET: to the end");
+    return good;
 }
 
-static bool read_data(void) {
-    if (strcmp(data, "none") == 0)
-        return !selection ||
-               complain("--select '%s' is of data: it needs --data base64 or file:DIR", selection);
+static bool consume_read_data(void) {
+    if (strcmp(data, "none") == 0) {
+        if (selection)
+            ctl_complain("--select '%s' is of data: it needs --data base64 or file:DIR", selection);
+        return !selection;
+    }
     drain_options.data = true;
     if (strcmp(data, "base64") == 0) {
         style.base64 = style.envelope = true;
         return true;
     }
-    if (strncmp(data, "file:", 5) != 0 || !data[5])
-        return args_refuse("data", data, "none, base64 or file:DIR");
+    if (strncmp(data, "file:", 5) != 0 || !data[5]) {
+        args_complain_of_value("data", data, "none, base64 or file:DIR");
+        return false;
+    }
     style.directory = data + 5;
     struct stat found;
     if (mkdir(style.directory, 0777) == 0 ||
         (errno == EEXIST && stat(style.directory, &found) == 0 && S_ISDIR(found.st_mode)))
         return true;
-    return complain("--data '%s': cannot make the directory: %s", data, strerror(errno));
+    ctl_complain("--data '%s': cannot make the directory: %s", data, strerror(errno));
+    return false;
 }
 
-static bool check(int count, char **words) {
+static bool consume_check(int count, char **words) {
     (void)count, (void)words;
-    if (!topic_name)
-        return complain("--topic NAME is missing");
+    if (!topic_name) {
+        ctl_complain("--topic NAME is missing");
+        return false;
+    }
     drain_options.name = name;
     drain_options.batch_size = (size_t)batch_size;
-    return read_from() && read_data() && (!selection || read_selection());
+    return consume_read_from() && consume_read_data() && (!selection || consume_read_selection());
 }
 
 static const option_row_t options[] = {
@@ -192,7 +213,7 @@ static const option_row_t options[] = {
      1 << 24, NULL},
 };
 
-const command_t consume_command = {
+const ctl_command_t consume_command = {
     .name = "consume",
     .summary = "Print events, one a line: the metadata as it was pushed",
     .notes = "It ends when the topic is complete, after --count events, on SIGINT or SIGTERM, when "
@@ -203,6 +224,6 @@ const command_t consume_command = {
              "envelope. Events are acknowledged once written.\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
-    .check = check,
-    .run = run,
+    .check = consume_check,
+    .run = consume_run,
 };

@@ -13,6 +13,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "mpi/ctl/base/messages.h"
+#include "mpi/ctl/base/interrupt.h"
+#include "mpi/ctl/base/job.h"
+#include "mpi/ctl/commands/commands.h"
 #include "mpi/ctl/out/drain.h"
 #include "mpi/ctl/out/event_line.h"
 #include "mpi/ctl/commands/fifo_language.h"
@@ -36,22 +40,28 @@ typedef struct fifo_pipe {
 /* ---- pipes ------------------------------------------------------------------------------------- */
 
 /* There is a pipe at `path`. False: told. */
-static bool make_pipe(const char *path, bool *made) {
+static bool fifo_make_pipe(const char *path, bool *made) {
     struct stat found;
     *made = mkfifo(path, 0666) == 0;
     if (*made)
         return true;
-    if (errno == EEXIST && stat(path, &found) == 0)
-        return S_ISFIFO(found.st_mode) || complain("'%s' exists and is no named pipe", path);
-    return complain("cannot make the pipe '%s': %s", path, strerror(errno));
+    if (errno != EEXIST || stat(path, &found) != 0)
+        ctl_complain("cannot make the pipe '%s': %s", path, strerror(errno));
+    else if (S_ISFIFO(found.st_mode))
+        return true;
+    else
+        ctl_complain("'%s' exists and is no named pipe", path);
+    return false;
 }
 
 /* The end of all writers: a new descriptor, so that it is told once. The old one is open meanwhile,
  * so a writer that has come already stays connected. */
-static bool reopen(const char *path, int *fd) {
+static bool fifo_reopen(const char *path, int *fd) {
     int next = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (next < 0)
-        return complain("cannot open '%s': %s", path, strerror(errno));
+    if (next < 0) {
+        ctl_complain("cannot open '%s': %s", path, strerror(errno));
+        return false;
+    }
     if (*fd >= 0)
         close(*fd);
     *fd = next;
@@ -60,7 +70,7 @@ static bool reopen(const char *path, int *fd) {
 
 /* ---- path -> topic ----------------------------------------------------------------------------- */
 
-static bool produce(fifo_pipe_t *pipe, mofka_topic_t *topic) {
+static bool fifo_produce(fifo_pipe_t *pipe, mofka_topic_t *topic) {
     const fifo_command_t *command = &pipe->command;
     intake_options_t wanted = {
         .batch_size = command->batch_size, .timeout_s = timeout_s, .json = command->json};
@@ -70,9 +80,9 @@ static bool produce(fifo_pipe_t *pipe, mofka_topic_t *topic) {
         return false;
     intake_from(&intake, command->path);
     int fd = -1;
-    bool good = reopen(command->path, &fd);
+    bool good = fifo_reopen(command->path, &fd);
     while (good && intake_take(&intake, fd)) /* what one generation of writers writes */
-        good = reopen(command->path, &fd);
+        good = fifo_reopen(command->path, &fd);
     if (fd >= 0)
         close(fd);
     snprintf(what, sizeof what, "fifo: %.50s", command->path);
@@ -82,30 +92,30 @@ static bool produce(fifo_pipe_t *pipe, mofka_topic_t *topic) {
 /* ---- path <- topic ----------------------------------------------------------------------------- */
 
 /* -1: interrupted, or told. Waits for a reader. */
-static int open_for_reader(const char *path) {
-    while (!job_interrupted()) {
+static int fifo_open_for_reader(const char *path) {
+    while (!interrupt_came()) {
         int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
         if (fd >= 0)
             return fd;
         if (errno != ENXIO) {
-            complain("cannot open '%s': %s", path, strerror(errno));
+            ctl_complain("cannot open '%s': %s", path, strerror(errno));
             return -1;
         }
-        job_sleep(0.02);
+        interrupt_sleep(0.02);
     }
     return -1;
 }
 
 /* Each event is written whole, then acknowledged. When the reader goes before that, `*kept` is the
  * event that the next reader gets first. */
-static drain_kind_t serve_reader(drain_t *drain, int fd, mofka_event_t **kept) {
-    static const line_style_t style = {.envelope = false};
+static drain_kind_t fifo_serve_reader(drain_t *drain, int fd, mofka_event_t **kept) {
+    static const event_line_style_t style = {.envelope = false};
     sink_t sink;
     drain_kind_t kind = *kept ? DRAIN_EVENT : DRAIN_NONE;
     mofka_event_t *event = *kept;
     *kept = NULL;
     sink_open(&sink, fd);
-    while (!job_interrupted()) {
+    while (!interrupt_came()) {
         if (kind == DRAIN_NONE)
             kind = drain_next(drain, SLICE_MS, &event);
         if (kind != DRAIN_EVENT) {
@@ -113,7 +123,7 @@ static drain_kind_t serve_reader(drain_t *drain, int fd, mofka_event_t **kept) {
                 break;
             continue;
         }
-        if (!line_event(&sink, &style, event) || !sink_flush(&sink)) {
+        if (!event_line_write(&sink, &style, event) || !sink_flush(&sink)) {
             *kept = event;
             break;
         }
@@ -125,7 +135,7 @@ static drain_kind_t serve_reader(drain_t *drain, int fd, mofka_event_t **kept) {
     return *kept ? DRAIN_NONE : kind;
 }
 
-static bool consume(fifo_pipe_t *pipe, mofka_topic_t *topic) {
+static bool fifo_consume(fifo_pipe_t *pipe, mofka_topic_t *topic) {
     const fifo_command_t *command = &pipe->command;
     drain_t drain;
     drain_options_t options = {.name = command->name[0] ? command->name : NULL,
@@ -135,26 +145,26 @@ static bool consume(fifo_pipe_t *pipe, mofka_topic_t *topic) {
         return false;
     mofka_event_t *kept = NULL;
     drain_kind_t kind = DRAIN_NONE;
-    while (kind != DRAIN_COMPLETE && kind != DRAIN_FAILED && !job_interrupted()) {
-        int fd = open_for_reader(command->path);
+    while (kind != DRAIN_COMPLETE && kind != DRAIN_FAILED && !interrupt_came()) {
+        int fd = fifo_open_for_reader(command->path);
         if (fd < 0)
             break;
-        kind = serve_reader(&drain, fd, &kept);
+        kind = fifo_serve_reader(&drain, fd, &kept);
         close(fd);
     }
     mofka_event_release(kept);
-    bool good = drain_close(&drain) && (kind == DRAIN_COMPLETE || job_interrupted());
+    bool good = drain_close(&drain) && (kind == DRAIN_COMPLETE || interrupt_came());
     return good && drain.failed == 0;
 }
 
 /* ---- the control pipe -------------------------------------------------------------------------- */
 
-static void *serve(void *context) {
+static void *fifo_serve(void *context) {
     fifo_pipe_t *pipe = context;
-    mofka_topic_t *topic = open_topic(pipe->driver, pipe->command.topic, timeout_s);
-    bool good =
-        topic ? pipe->command.verb == FIFO_PRODUCE ? produce(pipe, topic) : consume(pipe, topic)
-              : job_interrupted();
+    mofka_topic_t *topic = ctl_job_open_topic(pipe->driver, pipe->command.topic, timeout_s);
+    bool good = topic ? pipe->command.verb == FIFO_PRODUCE ? fifo_produce(pipe, topic)
+                                                           : fifo_consume(pipe, topic)
+                      : interrupt_came();
     mofka_topic_release(topic);
     if (!good)
         pipe->failed = true;
@@ -162,14 +172,14 @@ static void *serve(void *context) {
     return NULL;
 }
 
-typedef struct pipes {
+typedef struct fifo_pipes {
     mofka_driver_t *driver;
     fifo_pipe_t *list[PIPES_MAX];
     size_t count;
     bool failed;
-} pipes_t;
+} fifo_pipes_t;
 
-static void join(pipes_t *pipes, size_t index) {
+static void fifo_join(fifo_pipes_t *pipes, size_t index) {
     fifo_pipe_t *pipe = pipes->list[index];
     pthread_join(pipe->thread, NULL);
     pipes->failed |= pipe->failed;
@@ -179,58 +189,64 @@ static void join(pipes_t *pipes, size_t index) {
     pipes->list[index] = pipes->list[--pipes->count];
 }
 
-static bool add(pipes_t *pipes, const fifo_command_t *command) {
+static bool fifo_add(fifo_pipes_t *pipes, const fifo_command_t *command) {
     for (size_t i = 0; i < pipes->count; i++)
-        if (strcmp(pipes->list[i]->command.path, command->path) == 0)
-            return complain("'%s' is a pipe of topic '%s' already", command->path,
-                            pipes->list[i]->command.topic);
-    if (pipes->count == PIPES_MAX)
-        return complain("'%s': there are %d pipes already", command->path, PIPES_MAX);
+        if (strcmp(pipes->list[i]->command.path, command->path) == 0) {
+            ctl_complain("'%s' is a pipe of topic '%s' already", command->path,
+                         pipes->list[i]->command.topic);
+            return false;
+        }
+    if (pipes->count == PIPES_MAX) {
+        ctl_complain("'%s': there are %d pipes already", command->path, PIPES_MAX);
+        return false;
+    }
     fifo_pipe_t *pipe = calloc(1, sizeof *pipe);
-    if (!pipe)
-        return complain("no memory for a pipe");
+    if (!pipe) {
+        ctl_complain("no memory for a pipe");
+        return false;
+    }
     pipe->command = *command;
     pipe->driver = pipes->driver;
-    if (make_pipe(command->path, &pipe->made)) {
-        if (pthread_create(&pipe->thread, NULL, serve, pipe) == 0) {
+    if (fifo_make_pipe(command->path, &pipe->made)) {
+        if (pthread_create(&pipe->thread, NULL, fifo_serve, pipe) == 0) {
             pipes->list[pipes->count++] = pipe;
             return true;
         }
-        complain("'%s': cannot start a thread", command->path);
+        ctl_complain("'%s': cannot start a thread", command->path);
     }
     free(pipe);
     return false;
 }
 
-static void obey(pipes_t *pipes, uint64_t number, const char *text, size_t bytes) {
+static void fifo_obey(fifo_pipes_t *pipes, uint64_t number, const char *text, size_t bytes) {
     fifo_command_t command;
     fifo_error_t error;
     bool good = fifo_parse(text, bytes, &command, &error);
     if (!good)
-        complain("%s, line %llu, column %zu: %s", control_path, (unsigned long long)number,
-                 error.column, error.text);
+        ctl_complain("%s, line %llu, column %zu: %s", control_path, (unsigned long long)number,
+                     error.column, error.text);
     else if (command.verb != FIFO_NOTHING)
-        good = add(pipes, &command);
+        good = fifo_add(pipes, &command);
     pipes->failed |= !good;
 }
 
 /* Until interrupted. The pipe is also open for writing, here, so it never ends. */
-static void obey_all(pipes_t *pipes, int fd) {
+static void fifo_obey_all(fifo_pipes_t *pipes, int fd) {
     lines_t lines;
     const char *text;
     size_t bytes;
     lines_open(&lines, fd, FIFO_LINE_BYTES_MAX);
-    while (!job_interrupted()) {
+    while (!interrupt_came()) {
         line_kind_t kind = lines_next(&lines, SLICE_MS, &text, &bytes);
         for (size_t i = pipes->count; i-- > 0;)
             if (pipes->list[i]->ended)
-                join(pipes, i);
+                fifo_join(pipes, i);
         if (kind == LINE_TEXT) {
-            obey(pipes, lines.number, text, bytes);
+            fifo_obey(pipes, lines.number, text, bytes);
         } else if (kind != LINE_NONE) {
             pipes->failed = true;
-            complain("%s, line %llu: %s", control_path, (unsigned long long)lines.number,
-                     kind == LINE_TOO_LONG ? "too long" : strerror(errno));
+            ctl_complain("%s, line %llu: %s", control_path, (unsigned long long)lines.number,
+                         kind == LINE_TOO_LONG ? "too long" : strerror(errno));
         }
         if (kind == LINE_ERROR)
             break;
@@ -238,19 +254,20 @@ static void obey_all(pipes_t *pipes, int fd) {
     lines_close(&lines);
 }
 
-static int run(mofka_driver_t *driver) {
-    static pipes_t pipes;
+static int fifo_run(mofka_driver_t *driver) {
+    static fifo_pipes_t pipes;
     bool made;
     pipes.driver = driver;
-    if (!make_pipe(control_path, &made))
+    if (!fifo_make_pipe(control_path, &made))
         return CTL_FAILED;
     int fd = open(control_path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    pipes.failed = fd < 0;
     if (fd < 0)
-        pipes.failed = !complain("cannot open '%s': %s", control_path, strerror(errno));
+        ctl_complain("cannot open '%s': %s", control_path, strerror(errno));
     else
-        obey_all(&pipes, fd);
+        fifo_obey_all(&pipes, fd);
     while (pipes.count > 0)
-        join(&pipes, pipes.count - 1);
+        fifo_join(&pipes, pipes.count - 1);
     if (fd >= 0)
         close(fd);
     if (made)
@@ -260,8 +277,9 @@ static int run(mofka_driver_t *driver) {
 
 /* ---- options ----------------------------------------------------------------------------------- */
 
-static bool check(int count, char **words) {
-    return args_one(count, words, "CONTROL pipe", "the path of the CONTROL pipe", &control_path);
+static bool fifo_check(int count, char **words) {
+    return args_take_word(count, words, "CONTROL pipe", "the path of the CONTROL pipe",
+                          &control_path);
 }
 
 static const option_row_t options[] = {
@@ -269,7 +287,7 @@ static const option_row_t options[] = {
      "wait so long for a pipe's topic to exist, and for room in it (30)", 0, 0, NULL},
 };
 
-const command_t fifo_command = {
+const ctl_command_t fifo_command = {
     .name = "fifo",
     .arguments = "CONTROL",
     .summary = "Named pipes to and from topics, added by lines written into the pipe CONTROL",
@@ -284,6 +302,6 @@ const command_t fifo_command = {
         "end it; lines that were read whole are stored first.\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
-    .check = check,
-    .run = run,
+    .check = fifo_check,
+    .run = fifo_run,
 };

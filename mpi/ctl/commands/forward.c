@@ -12,6 +12,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include "mpi/ctl/base/messages.h"
+#include "mpi/ctl/base/interrupt.h"
+#include "mpi/ctl/base/job.h"
+#include "mpi/ctl/base/read_file.h"
+#include "mpi/ctl/commands/commands.h"
 #include "mpi/ctl/out/drain.h"
 #include "mpi/ctl/in/feed.h"
 #include "mpi/ctl/commands/forward_config.h"
@@ -22,7 +27,7 @@
 static double timeout_s = TIMEOUT_S_DEFAULT;
 static forward_config_t config;
 
-typedef struct rule {
+typedef struct running_rule {
     const forward_rule_t *config;
     mofka_driver_t *from, *to; /* borrowed */
     mofka_validator_t *filter; /* NULL: everything */
@@ -33,23 +38,23 @@ typedef struct rule {
     bool good;
     bool has_thread;
     pthread_t thread;
-} rule_t;
+} running_rule_t;
 
 /* ---- one rule ---------------------------------------------------------------------------------- */
 
 /* What is wrong with the event itself will be wrong again. */
-static bool is_refusal(mofka_status_t status) {
+static bool rule_is_refusal(mofka_status_t status) {
     return mofka_status_class(status) == MOFKA_CLASS_FIX;
 }
 
-static void settled(void *context, feed_tag_t tag, mofka_status_t status) {
-    rule_t *rule = context;
+static void rule_settled(void *context, feed_tag_t tag, mofka_status_t status) {
+    running_rule_t *rule = context;
     mofka_event_t *event = tag.what;
     if (status) {
-        complain("%s -> %s: event %" PRIu64 " of partition %zu: %s", rule->config->from.topic,
-                 rule->config->to.topic, mofka_event_id(event), mofka_event_partition(event),
-                 mofka_last_error());
-        rule->stopped |= !is_refusal(status);
+        ctl_complain("%s -> %s: event %" PRIu64 " of partition %zu: %s", rule->config->from.topic,
+                     rule->config->to.topic, mofka_event_id(event), mofka_event_partition(event),
+                     mofka_last_error());
+        rule->stopped |= !rule_is_refusal(status);
     }
     if (!rule->stopped)
         mofka_event_acknowledge(event);
@@ -57,20 +62,20 @@ static void settled(void *context, feed_tag_t tag, mofka_status_t status) {
 }
 
 /* Whether the event goes on. */
-static bool matches(const rule_t *rule, const mofka_event_t *event) {
+static bool rule_matches(const running_rule_t *rule, const mofka_event_t *event) {
     size_t bytes;
     const char *text = mofka_event_metadata_text(event, &bytes);
     return !rule->filter ||
            mofka_validator_validate(rule->filter, text, bytes, mofka_event_data(event)) == MOFKA_OK;
 }
 
-static bool take(rule_t *rule, mofka_event_t *event) {
+static bool rule_take(running_rule_t *rule, mofka_event_t *event) {
     feed_tag_t tag = {event, 0};
     size_t bytes;
     const char *text = mofka_event_metadata_text(event, &bytes);
     bool taken;
     rule->pulled++;
-    if (matches(rule, event)) {
+    if (rule_matches(rule, event)) {
         taken = feed_push(&rule->feed, text, bytes, mofka_event_data(event), tag);
     } else {
         rule->passed++;
@@ -81,9 +86,9 @@ static bool take(rule_t *rule, mofka_event_t *event) {
     return taken && !rule->stopped;
 }
 
-static void run_rule(rule_t *rule) {
+static void rule_run(running_rule_t *rule) {
     bool going = true;
-    while (going && !job_interrupted()) {
+    while (going && !interrupt_came()) {
         mofka_event_t *event;
         drain_kind_t kind = drain_next(&rule->drain, 0, &event);
         if (kind == DRAIN_NONE) { /* before waiting, everything is stored */
@@ -91,42 +96,43 @@ static void run_rule(rule_t *rule) {
             kind = going ? drain_next(&rule->drain, SLICE_MS, &event) : DRAIN_NONE;
         }
         if (kind == DRAIN_EVENT)
-            going = take(rule, event);
+            going = rule_take(rule, event);
         else if (kind != DRAIN_NONE)
             going = false;
     }
 }
 
-static mofka_topic_t *open_end(mofka_driver_t *driver, const forward_end_t *end) {
+static mofka_topic_t *rule_open_end(mofka_driver_t *driver, const forward_end_t *end) {
     if (end->create) {
         mofka_topic_options_t options = {end->made[0], end->made[1], end->made[2], end->made[3]};
         mofka_status_t status = mofka_driver_create_topic(driver, end->topic, &options);
         if (status && status != MOFKA_ERR_EXISTS) {
-            complain_of(status, "creating the topic");
+            ctl_complain_of(status, "creating the topic");
             return NULL;
         }
     }
-    return open_topic(driver, end->topic, timeout_s);
+    return ctl_job_open_topic(driver, end->topic, timeout_s);
 }
 
-static bool open_rule(rule_t *rule, mofka_topic_t *from, mofka_topic_t *to) {
+static bool rule_open(running_rule_t *rule, mofka_topic_t *from, mofka_topic_t *to) {
     drain_options_t options = {.name = rule->config->consumer, .data = true, .length = SIZE_MAX};
     if (!drain_open(&rule->drain, from, &options))
         return false;
-    mofka_status_t status = feed_open(&rule->feed, to, 0, timeout_s, settled, rule);
+    mofka_status_t status = feed_open(&rule->feed, to, 0, timeout_s, rule_settled, rule);
     if (!status)
         return true;
     drain_close(&rule->drain);
-    return complain_of(status, "making a producer");
+    ctl_complain_of(status, "making a producer");
+    return false;
 }
 
 static void *rule_main(void *context) {
-    rule_t *rule = context;
-    mofka_topic_t *from = open_topic(rule->from, rule->config->from.topic, timeout_s);
-    mofka_topic_t *to = from ? open_end(rule->to, &rule->config->to) : NULL;
-    rule->good = from && to ? open_rule(rule, from, to) : job_interrupted();
+    running_rule_t *rule = context;
+    mofka_topic_t *from = ctl_job_open_topic(rule->from, rule->config->from.topic, timeout_s);
+    mofka_topic_t *to = from ? rule_open_end(rule->to, &rule->config->to) : NULL;
+    rule->good = from && to ? rule_open(rule, from, to) : interrupt_came();
     if (from && to && rule->good) {
-        run_rule(rule);
+        rule_run(rule);
         rule->good = feed_close(&rule->feed);
         rule->good &= drain_close(&rule->drain);
         rule->good &= !rule->stopped && rule->feed.failed == 0 && rule->drain.failed == 0;
@@ -143,33 +149,39 @@ static void *rule_main(void *context) {
 
 /* ---- all of them ------------------------------------------------------------------------------- */
 
-static bool make_filter(rule_t *rule) {
+static bool rule_make_filter(running_rule_t *rule) {
     char *text;
     if (!rule->config->filter)
         return true;
-    if (asprintf(&text, "{\"type\":\"eventbridge\",\"pattern\":%s}", rule->config->filter) < 0)
-        return complain("\"filter\": no memory");
+    if (asprintf(&text, "{\"type\":\"eventbridge\",\"pattern\":%s}", rule->config->filter) < 0) {
+        ctl_complain("\"filter\": no memory");
+        return false;
+    }
     mofka_status_t status = mofka_validator_from_metadata(text, &rule->filter);
     free(text);
-    return !status || complain("%s -> %s: \"filter\": %s", rule->config->from.topic,
-                               rule->config->to.topic, mofka_last_error());
+    if (status)
+        ctl_complain("%s -> %s: \"filter\": %s", rule->config->from.topic, rule->config->to.topic,
+                     mofka_last_error());
+    return !status;
 }
 
-static int run_rules(mofka_driver_t *job, mofka_driver_t *const *drivers) {
-    static rule_t rules[FORWARD_RULES_MAX];
+static int forward_run_rules(mofka_driver_t *job, mofka_driver_t *const *drivers) {
+    static running_rule_t rules[FORWARD_RULES_MAX];
     bool good = true;
     for (size_t i = 0; i < config.rule_count; i++) {
-        rule_t *rule = &rules[i];
+        running_rule_t *rule = &rules[i];
         rule->config = &config.rules[i];
         rule->from = rule->config->from.driver < 0 ? job : drivers[rule->config->from.driver];
         rule->to = rule->config->to.driver < 0 ? job : drivers[rule->config->to.driver];
-        good = good && make_filter(rule);
+        good = good && rule_make_filter(rule);
     }
     int code = good ? CTL_OK : CTL_USAGE;
     for (size_t i = 0; good && i < config.rule_count; i++) {
         rules[i].has_thread = pthread_create(&rules[i].thread, NULL, rule_main, &rules[i]) == 0;
-        if (!rules[i].has_thread)
-            code = complain("cannot start a thread") ? CTL_OK : CTL_FAILED;
+        if (!rules[i].has_thread) {
+            ctl_complain("cannot start a thread");
+            code = CTL_FAILED;
+        }
     }
     for (size_t i = 0; i < config.rule_count; i++) {
         if (rules[i].has_thread) {
@@ -182,17 +194,18 @@ static int run_rules(mofka_driver_t *job, mofka_driver_t *const *drivers) {
     return code;
 }
 
-static int run(mofka_driver_t *job) {
+static int forward_run(mofka_driver_t *job) {
     mofka_driver_t *drivers[FORWARD_DRIVERS_MAX] = {NULL};
     bool good = true;
     for (size_t i = 0; good && i < config.driver_count; i++) {
         mofka_status_t status =
             mofka_driver_create(config.drivers[i].type, config.drivers[i].options, &drivers[i]);
         if (status)
-            good = complain("drivers.%s: %s (%s)", config.drivers[i].name, mofka_last_error(),
-                            mofka_status_name(status));
+            ctl_complain("drivers.%s: %s (%s)", config.drivers[i].name, mofka_last_error(),
+                         mofka_status_name(status));
+        good = !status;
     }
-    int code = good ? run_rules(job, drivers) : CTL_USAGE;
+    int code = good ? forward_run_rules(job, drivers) : CTL_USAGE;
     for (size_t i = 0; i < config.driver_count; i++) {
         if (drivers[i])
             mofka_driver_close(drivers[i], (int64_t)(LAST_FLUSH_S * 1e3));
@@ -204,14 +217,15 @@ static int run(mofka_driver_t *job) {
 
 /* ---- options ----------------------------------------------------------------------------------- */
 
-static bool check(int count, char **words) {
+static bool forward_check(int count, char **words) {
     const char *path;
     size_t bytes;
-    if (!args_one(count, words, "CONFIG.json", "CONFIG.json", &path))
+    if (!args_take_word(count, words, "CONFIG.json", "CONFIG.json", &path))
         return false;
-    char *text = read_whole_file(path, CONFIG_BYTES_MAX, &bytes);
-    bool good = text && (forward_config_read(&config, text, bytes) ||
-                         complain("'%s' is no configuration of forward", path));
+    char *text = ctl_read_file(path, CONFIG_BYTES_MAX, &bytes);
+    bool good = text && forward_config_read(&config, text, bytes);
+    if (text && !good)
+        ctl_complain("'%s' is no configuration of forward", path);
     free(text);
     return good;
 }
@@ -221,7 +235,7 @@ static const option_row_t options[] = {
      "wait so long for topics to exist, and for room in them (30)", 0, 0, NULL},
 };
 
-const command_t forward_command = {
+const ctl_command_t forward_command = {
     .name = "forward",
     .arguments = "CONFIG.json",
     .summary = "Forward events from topics to other topics, perhaps of other drivers",
@@ -238,6 +252,6 @@ const command_t forward_command = {
         "SIGTERM.\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
-    .check = check,
-    .run = run,
+    .check = forward_check,
+    .run = forward_run,
 };

@@ -3,57 +3,70 @@
 #include <stdlib.h>
 #include <string.h>
 #include <mofka/options.h>
+#include "mpi/ctl/base/messages.h"
 #include "mpi/ctl/commands/forward_config.h"
 #include "mpi/ctl/options/json.h"
 #include "json/text.h"
 
 static const char *const made_keys[] = {"options", "validator", "selector", "serializer"};
 
-static bool told(mofka_status_t status) {
-    return !status || complain("%s", mofka_last_error());
+static bool forward_config_succeeded(mofka_status_t status) {
+    if (status)
+        ctl_complain("%s", mofka_last_error());
+    return !status;
 }
 
 /* `json` (of an object at `what`) into the values of the table. */
-static bool read_table(const char *what, const char *json, const mofka_option_t *table,
-                       size_t count) {
-    return told(mofka_options_read(what, json ? json : "null", table, count));
+static bool forward_config_read_table(const char *what, const char *json,
+                                      const mofka_option_t *table, size_t count) {
+    return forward_config_succeeded(mofka_options_read(what, json ? json : "null", table, count));
 }
 
-static bool needs(const char *what, const char *key, const char *value) {
-    return value || complain("%s: \"%s\" is missing", what, key);
+static bool forward_config_needs(const char *what, const char *key, const char *value) {
+    if (!value)
+        ctl_complain("%s: \"%s\" is missing", what, key);
+    return value;
 }
 
 /* ---- drivers ----------------------------------------------------------------------------------- */
 
-static bool read_driver(forward_driver_t *driver, const char *text) {
+static bool forward_config_read_driver(forward_driver_t *driver, const char *text) {
     char what[128];
     snprintf(what, sizeof what, "drivers.%.64s", driver->name);
     const mofka_option_t table[] = {
         {.key = "type", .kind = MOFKA_OPTION_STRING, .value = &driver->type},
         {.key = "options", .kind = MOFKA_OPTION_JSON, .value = &driver->options},
     };
-    bool good = read_table(what, text, table, 2) && needs(what, "type", driver->type);
-    if (good && strcmp(driver->type, "mpi") == 0)
-        return complain("%s: the job has its MPI driver already: topics without \"driver\" are its",
-                        what);
+    bool good = forward_config_read_table(what, text, table, 2) &&
+                forward_config_needs(what, "type", driver->type);
+    if (good && strcmp(driver->type, "mpi") == 0) {
+        ctl_complain("%s: the job has its MPI driver already: topics without \"driver\" are its",
+                     what);
+        return false;
+    }
     return good;
 }
 
-static bool read_drivers(forward_config_t *config, const char *json) {
+static bool forward_config_read_drivers(forward_config_t *config, const char *json) {
     if (!json)
         return true;
-    if (*json != '{')
-        return complain("\"drivers\" must be an object of drivers, not %.100s", json);
+    if (*json != '{') {
+        ctl_complain("\"drivers\" must be an object of drivers, not %.100s", json);
+        return false;
+    }
     mfi_json_walk_t walk = mfi_json_walk(json, json + strlen(json));
     bool good = true;
     while (good && mfi_json_next(&walk)) {
-        if (config->driver_count == FORWARD_DRIVERS_MAX)
-            return complain("\"drivers\" has more than %d", FORWARD_DRIVERS_MAX);
+        if (config->driver_count == FORWARD_DRIVERS_MAX) {
+            ctl_complain("\"drivers\" has more than %d", FORWARD_DRIVERS_MAX);
+            return false;
+        }
         forward_driver_t *driver = &config->drivers[config->driver_count++];
         char *text = strndup(walk.value, (size_t)(walk.end - walk.value));
-        driver->name = json_string(walk.key);
-        good = text && driver->name ? read_driver(driver, text)
-                                    : complain("\"drivers\": no memory for its members");
+        driver->name = ctl_json_string(walk.key);
+        good = text && driver->name && forward_config_read_driver(driver, text);
+        if (!text || !driver->name)
+            ctl_complain("\"drivers\": no memory for its members");
         free(text);
     }
     return good;
@@ -61,7 +74,7 @@ static bool read_drivers(forward_config_t *config, const char *json) {
 
 /* ---- rules ------------------------------------------------------------------------------------- */
 
-static bool read_create(forward_end_t *end, const char *what, const char *json) {
+static bool forward_config_read_create(forward_end_t *end, const char *what, const char *json) {
     char where[160];
     snprintf(where, sizeof where, "%s.create", what);
     mofka_option_t table[4];
@@ -69,48 +82,51 @@ static bool read_create(forward_end_t *end, const char *what, const char *json) 
         table[i] = (mofka_option_t){
             .key = made_keys[i], .kind = MOFKA_OPTION_JSON, .value = &end->made[i]};
     end->create = true;
-    return read_table(where, json, table, 4);
+    return forward_config_read_table(where, json, table, 4);
 }
 
-static bool find_driver(const forward_config_t *config, const char *what, const char *name,
-                        int *index) {
+static bool forward_config_find_driver(const forward_config_t *config, const char *what,
+                                       const char *name, int *index) {
     *index = -1;
     for (size_t i = 0; name && i < config->driver_count; i++)
         if (strcmp(config->drivers[i].name, name) == 0)
             *index = (int)i;
-    return !name || *index >= 0 ||
-           complain("%s: there is no driver '%s' in \"drivers\"", what, name);
+    bool good = !name || *index >= 0;
+    if (!good)
+        ctl_complain("%s: there is no driver '%s' in \"drivers\"", what, name);
+    return good;
 }
 
 /* "TOPIC" is {"topic": "TOPIC"}. Give: free(). */
-static char *whole_end(const char *json) {
+static char *forward_config_whole_end(const char *json) {
     char *whole = NULL;
     if (*json != '"')
         return strdup(json);
     return asprintf(&whole, "{\"topic\":%s}", json) < 0 ? NULL : whole;
 }
 
-static bool read_end(const forward_config_t *config, forward_end_t *end, const char *what,
-                     const char *json, bool may_create) {
-    char *driver = NULL, *create = NULL, *whole = whole_end(json);
+static bool forward_config_read_end(const forward_config_t *config, forward_end_t *end,
+                                    const char *what, const char *json, bool may_create) {
+    char *driver = NULL, *create = NULL, *whole = forward_config_whole_end(json);
     const mofka_option_t table[] = {
         {.key = "topic", .kind = MOFKA_OPTION_STRING, .value = &end->topic},
         {.key = "driver", .kind = MOFKA_OPTION_STRING, .value = &driver},
         {.key = "create", .kind = MOFKA_OPTION_JSON, .value = &create},
     };
-    bool good = whole ? read_table(what, whole, table, may_create ? 3 : 2)
-                      : complain("%s: no memory", what);
-    good = good && needs(what, "topic", end->topic) &&
-           find_driver(config, what, driver, &end->driver) &&
-           (!create || read_create(end, what, create));
+    if (!whole)
+        ctl_complain("%s: no memory", what);
+    bool good = whole && forward_config_read_table(what, whole, table, may_create ? 3 : 2);
+    good = good && forward_config_needs(what, "topic", end->topic) &&
+           forward_config_find_driver(config, what, driver, &end->driver) &&
+           (!create || forward_config_read_create(end, what, create));
     free(driver);
     free(create);
     free(whole);
     return good;
 }
 
-static bool read_rule(const forward_config_t *config, forward_rule_t *rule, size_t index,
-                      const char *text) {
+static bool forward_config_read_rule(const forward_config_t *config, forward_rule_t *rule,
+                                     size_t index, const char *text) {
     char what[64], at[96], *from = NULL, *to = NULL;
     const mofka_option_t table[] = {
         {.key = "from", .kind = MOFKA_OPTION_JSON, .value = &from},
@@ -119,38 +135,47 @@ static bool read_rule(const forward_config_t *config, forward_rule_t *rule, size
         {.key = "consumer", .kind = MOFKA_OPTION_STRING, .value = &rule->consumer},
     };
     snprintf(what, sizeof what, "forward[%zu]", index);
-    bool good =
-        read_table(what, text, table, 4) && needs(what, "from", from) && needs(what, "to", to);
+    bool good = forward_config_read_table(what, text, table, 4) &&
+                forward_config_needs(what, "from", from) && forward_config_needs(what, "to", to);
     snprintf(at, sizeof at, "%s.from", what);
-    good = good && read_end(config, &rule->from, at, from, false);
+    good = good && forward_config_read_end(config, &rule->from, at, from, false);
     snprintf(at, sizeof at, "%s.to", what);
-    good = good && read_end(config, &rule->to, at, to, true);
+    good = good && forward_config_read_end(config, &rule->to, at, to, true);
     free(from);
     free(to);
     if (good && rule->from.driver == rule->to.driver &&
-        strcmp(rule->from.topic, rule->to.topic) == 0)
-        return complain("%s: topic '%s' goes to itself", what, rule->to.topic);
+        strcmp(rule->from.topic, rule->to.topic) == 0) {
+        ctl_complain("%s: topic '%s' goes to itself", what, rule->to.topic);
+        return false;
+    }
     return good;
 }
 
-static bool read_rules(forward_config_t *config, const char *json) {
+static bool forward_config_read_rules(forward_config_t *config, const char *json) {
     bool good = true;
-    if (!json || *json != '[')
-        return complain("\"forward\" must be an array of 1 to %d objects, not %.100s",
-                        FORWARD_RULES_MAX, json ? json : "missing");
+    if (!json || *json != '[') {
+        ctl_complain("\"forward\" must be an array of 1 to %d objects, not %.100s",
+                     FORWARD_RULES_MAX, json ? json : "missing");
+        return false;
+    }
     mfi_json_walk_t walk = mfi_json_walk(json, json + strlen(json));
     while (good && mfi_json_next(&walk)) {
-        if (config->rule_count == FORWARD_RULES_MAX)
-            return complain("\"forward\" has more than %d objects", FORWARD_RULES_MAX);
+        if (config->rule_count == FORWARD_RULES_MAX) {
+            ctl_complain("\"forward\" has more than %d objects", FORWARD_RULES_MAX);
+            return false;
+        }
         size_t index = config->rule_count++;
         char *text = strndup(walk.value, (size_t)(walk.end - walk.value));
-        good = text ? read_rule(config, &config->rules[index], index, text)
-                    : complain("forward[%zu]: no memory", index);
+        if (!text)
+            ctl_complain("forward[%zu]: no memory", index);
+        good = text && forward_config_read_rule(config, &config->rules[index], index, text);
         free(text);
     }
-    return good &&
-           (config->rule_count > 0 ||
-            complain("\"forward\" must be an array of 1 to %d objects, not []", FORWARD_RULES_MAX));
+    if (good && config->rule_count == 0) {
+        ctl_complain("\"forward\" must be an array of 1 to %d objects, not []", FORWARD_RULES_MAX);
+        good = false;
+    }
+    return good;
 }
 
 bool forward_config_read(forward_config_t *config, const char *text, size_t bytes) {
@@ -160,15 +185,16 @@ bool forward_config_read(forward_config_t *config, const char *text, size_t byte
         {.key = "forward", .kind = MOFKA_OPTION_JSON, .value = &rules},
     };
     *config = (forward_config_t){0};
-    bool good = told(json_check("the configuration", text, bytes)) &&
-                read_table("the configuration", text, table, 2) && read_drivers(config, drivers) &&
-                read_rules(config, rules);
+    bool good = forward_config_succeeded(ctl_json_check("the configuration", text, bytes)) &&
+                forward_config_read_table("the configuration", text, table, 2) &&
+                forward_config_read_drivers(config, drivers) &&
+                forward_config_read_rules(config, rules);
     free(drivers);
     free(rules);
     return good;
 }
 
-static void clear_end(forward_end_t *end) {
+static void forward_config_clear_end(forward_end_t *end) {
     free(end->topic);
     for (int i = 0; i < 4; i++)
         free(end->made[i]);
@@ -181,8 +207,8 @@ void forward_config_clear(forward_config_t *config) {
         free(config->drivers[i].options);
     }
     for (size_t i = 0; i < FORWARD_RULES_MAX; i++) {
-        clear_end(&config->rules[i].from);
-        clear_end(&config->rules[i].to);
+        forward_config_clear_end(&config->rules[i].from);
+        forward_config_clear_end(&config->rules[i].to);
         free(config->rules[i].filter);
         free(config->rules[i].consumer);
     }

@@ -11,7 +11,7 @@
 #ifndef MOFKA_MPI_CTL_FORWARD_CONFIG_H
 #define MOFKA_MPI_CTL_FORWARD_CONFIG_H
 
-#include "mpi/ctl/ctl.h"
+#include <mofka/mofka.h>
 
 #define FORWARD_RULES_MAX 64
 #define FORWARD_DRIVERS_MAX 16

@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "mpi/ctl/base/messages.h"
+#include "mpi/ctl/base/job.h"
+#include "mpi/ctl/commands/commands.h"
 #include "mpi/ctl/in/intake.h"
 #include "mpi/ctl/options/json.h"
 
-static topic_groups_t groups;
+static ctl_topic_groups_t groups;
 static const char *topic_name, *data_from, *key;
 static bool create, strict;
 static double timeout_s = TIMEOUT_S_DEFAULT, rate;
@@ -20,12 +23,13 @@ static data_source_t data;
 
 /* ---- files --------------------------------------------------------------------------------------- */
 
-static bool take_file(intake_t *intake, const char *path) {
+static bool produce_take_file(intake_t *intake, const char *path) {
     bool is_stdin = strcmp(path, "-") == 0;
     int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         intake->failed = true;
-        return complain("cannot read '%s': %s", path, strerror(errno)) || !strict;
+        ctl_complain("cannot read '%s': %s", path, strerror(errno));
+        return !strict;
     }
     intake_from(intake, is_stdin ? "stdin" : path);
     bool good = intake_take(intake, fd);
@@ -34,7 +38,7 @@ static bool take_file(intake_t *intake, const char *path) {
     return good;
 }
 
-static int take_all(mofka_topic_t *topic) {
+static int produce_take_all(mofka_topic_t *topic) {
     intake_options_t wanted = {.batch_size = (size_t)batch_size,
                                .timeout_s = timeout_s,
                                .rate = rate,
@@ -46,14 +50,14 @@ static int take_all(mofka_topic_t *topic) {
         return CTL_FAILED;
     bool good = true;
     for (int i = 0; good && i < file_count; i++)
-        good = take_file(&intake, files[i]);
+        good = produce_take_file(&intake, files[i]);
     return intake_close(&intake, "produce") ? CTL_OK : CTL_FAILED;
 }
 
 /* ---- the topic --------------------------------------------------------------------------------- */
 
-static bool says(const char *object, const char *member, const char *wanted) {
-    char *value = json_member(object, member), *text = value ? json_string(value) : NULL;
+static bool produce_selector_has(const char *object, const char *member, const char *wanted) {
+    char *value = ctl_json_member(object, member), *text = value ? ctl_json_string(value) : NULL;
     bool same = text && strcmp(text, wanted) == 0;
     free(value);
     free(text);
@@ -61,33 +65,35 @@ static bool says(const char *object, const char *member, const char *wanted) {
 }
 
 /* The selector is the topic's: a topic that was there must have the one that --key means. */
-static bool check_key(const mofka_topic_t *topic) {
+static bool produce_check_key(const mofka_topic_t *topic) {
     const char *selector = mofka_topic_selector(topic);
-    if (!key || (json_is_valid(selector) && json_is_object(selector) &&
-                 says(selector, "type", "key") && says(selector, "pointer", key)))
+    if (!key || (ctl_json_is_valid(selector) && ctl_json_is_object(selector) &&
+                 produce_selector_has(selector, "type", "key") &&
+                 produce_selector_has(selector, "pointer", key)))
         return true;
-    return complain("--key %s: topic '%s' has selector %.200s; a topic's selector is chosen when "
-                    "it is created",
-                    key, topic_name, selector);
+    ctl_complain("--key %s: topic '%s' has selector %.200s; a topic's selector is chosen when "
+                 "it is created",
+                 key, topic_name, selector);
+    return false;
 }
 
-static mofka_topic_t *find_topic(mofka_driver_t *driver) {
-    mofka_status_t status = create ? create_topic(driver, topic_name, &groups) : MOFKA_OK;
-    topic_groups_clear(&groups);
+static mofka_topic_t *produce_open_topic(mofka_driver_t *driver) {
+    mofka_status_t status = create ? ctl_topic_create(driver, topic_name, &groups) : MOFKA_OK;
+    ctl_topic_groups_clear(&groups);
     if (status && status != MOFKA_ERR_EXISTS) {
-        complain_of(status, "creating the topic");
+        ctl_complain_of(status, "creating the topic");
         return NULL;
     }
-    mofka_topic_t *topic = open_topic(driver, topic_name, timeout_s);
-    if (!topic || check_key(topic))
+    mofka_topic_t *topic = ctl_job_open_topic(driver, topic_name, timeout_s);
+    if (!topic || produce_check_key(topic))
         return topic;
     mofka_topic_release(topic);
     return NULL;
 }
 
-static int run(mofka_driver_t *driver) {
-    mofka_topic_t *topic = find_topic(driver);
-    int code = topic ? take_all(topic) : CTL_FAILED;
+static int produce_run(mofka_driver_t *driver) {
+    mofka_topic_t *topic = produce_open_topic(driver);
+    int code = topic ? produce_take_all(topic) : CTL_FAILED;
     mofka_topic_release(topic);
     data_source_close(&data);
     return code;
@@ -95,35 +101,44 @@ static int run(mofka_driver_t *driver) {
 
 /* ---- options ----------------------------------------------------------------------------------- */
 
-static bool use_key(void) {
-    if (key[0] != '/')
-        return args_refuse("key", key, "a JSON pointer such as /alpha_3");
-    if (groups.selector.text)
-        return complain("--key '%s' chooses the selector: it does not go with --selector %s", key,
-                        groups.selector.text);
-    return group_set(&groups.selector, "selector", "type", "key") &&
-           group_set(&groups.selector, "selector", "pointer", key);
+static bool produce_use_key(void) {
+    if (key[0] != '/') {
+        args_complain_of_value("key", key, "a JSON pointer such as /alpha_3");
+        return false;
+    }
+    if (groups.selector.text) {
+        ctl_complain("--key '%s' chooses the selector: it does not go with --selector %s", key,
+                     groups.selector.text);
+        return false;
+    }
+    return option_group_set(&groups.selector, "selector", "type", "key") &&
+           option_group_set(&groups.selector, "selector", "pointer", key);
 }
 
-static bool check(int count, char **words) {
+static bool produce_check(int count, char **words) {
     static char dash[] = "-", *standard[] = {dash};
     files = count > 0 ? words : standard;
     file_count = count > 0 ? count : 1;
-    if (!topic_name)
-        return complain("--topic NAME is missing");
+    if (!topic_name) {
+        ctl_complain("--topic NAME is missing");
+        return false;
+    }
     bool chosen = groups.options.text || groups.validator.text || groups.selector.text ||
                   groups.serializer.text;
-    if (chosen && !create)
-        return complain(
+    if (chosen && !create) {
+        ctl_complain(
             "--topic.KEY, --topic-options, --validator, --selector and --serializer create "
             "the topic: they need --create");
-    if (key && !use_key())
         return false;
-    if (count == 0 && job_rank() != 0)
-        return complain(
-            "this is rank %d, and launchers give stdin to rank 0: name FILEs (or - where "
-            "the launcher was told to give stdin to this rank)",
-            job_rank());
+    }
+    if (key && !produce_use_key())
+        return false;
+    if (count == 0 && ctl_job_rank() != 0) {
+        ctl_complain("this is rank %d, and launchers give stdin to rank 0: name FILEs (or - where "
+                     "the launcher was told to give stdin to this rank)",
+                     ctl_job_rank());
+        return false;
+    }
     return data_source_open(&data, data_from);
 }
 
@@ -150,7 +165,7 @@ static const option_row_t options[] = {
      "wait so long for the topic to exist, and for room in it (30)", 0, 0, NULL},
 };
 
-const command_t produce_command = {
+const ctl_command_t produce_command = {
     .name = "produce",
     .arguments = "[FILE...]",
     .summary = "Push each line of the FILEs, a JSON value, as an event's metadata",
@@ -162,6 +177,6 @@ const command_t produce_command = {
         "stderr. SIGINT and SIGTERM end\nreading; lines that were read whole are stored first.\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
-    .check = check,
-    .run = run,
+    .check = produce_check,
+    .run = produce_run,
 };

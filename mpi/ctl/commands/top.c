@@ -14,7 +14,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include "mpi/ctl/ctl.h"
+#include "mpi/ctl/base/messages.h"
+#include "mpi/ctl/base/interrupt.h"
+#include "mpi/ctl/base/job.h"
+#include "mpi/ctl/commands/commands.h"
 #include "mpi/ctl/out/rates.h"
 #include "mpi/ctl/out/table.h"
 
@@ -26,22 +29,22 @@ static bool as_json;
 static uint64_t interval_ms = 1000, count_max;
 static double for_s = INFINITY;
 
-typedef struct top {
+typedef struct top_run {
     mofka_driver_t *driver;
     cJSON *stats; /* of the look before; NULL: none */
     FILE *out;
     bool failed; /* told */
-} top_t;
+} top_run_t;
 
 /* ---- output ------------------------------------------------------------------------------------ */
 
 /* Open MPI gives ranks terminals of its own as stdout; where its output goes elsewhere, they have no
  * size. */
-static bool terminal_size(FILE *out, struct winsize *size) {
+static bool top_terminal_size(FILE *out, struct winsize *size) {
     return ioctl(fileno(out), TIOCGWINSZ, size) == 0 && size->ws_row > 0 && size->ws_col > 0;
 }
 
-static void print_json(const cJSON *stats, FILE *out) {
+static void top_print_json(const cJSON *stats, FILE *out) {
     static const char *const keys[] = {"time_us", "rank", "size", "topics_status", "topics"};
     cJSON *object = cJSON_CreateObject();
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
@@ -53,11 +56,11 @@ static void print_json(const cJSON *stats, FILE *out) {
     cJSON_Delete(object);
 }
 
-static void print_table(const cJSON *stats, FILE *out) {
+static void top_print_table(const cJSON *stats, FILE *out) {
     struct winsize size;
     char *text = NULL;
     size_t bytes;
-    if (!terminal_size(out, &size)) {
+    if (!top_terminal_size(out, &size)) {
         table_print(stats, 0, out);
         return;
     }
@@ -71,21 +74,23 @@ static void print_table(const cJSON *stats, FILE *out) {
 }
 
 /* False: nobody reads it any more, which is no failure, or it cannot be written. */
-static bool show(top_t *top) {
+static bool top_show(top_run_t *top) {
     if (as_json)
-        print_json(top->stats, top->out);
+        top_print_json(top->stats, top->out);
     else
-        print_table(top->stats, top->out);
+        top_print_table(top->stats, top->out);
     if (fflush(top->out) == 0)
         return true;
-    if (errno != EPIPE)
-        top->failed = !complain("writing: %s", strerror(errno));
+    if (errno != EPIPE) {
+        ctl_complain("writing: %s", strerror(errno));
+        top->failed = true;
+    }
     return false;
 }
 
 /* ---- looking ----------------------------------------------------------------------------------- */
 
-static bool look(top_t *top) {
+static bool top_look(top_run_t *top) {
     mofka_metadata_t *metadata;
     const cJSON *json;
     mofka_status_t status = mofka_driver_stats(top->driver, READ_MS, &metadata);
@@ -98,39 +103,44 @@ static bool look(top_t *top) {
         cJSON_Delete(top->stats);
         top->stats = now;
     }
-    top->failed |= status && !complain_of(status, "reading the statistics");
+    if (status) {
+        ctl_complain_of(status, "reading the statistics");
+        top->failed = true;
+    }
     return !status;
 }
 
-static void watch(top_t *top) {
-    double start = now_s(), due = start, end = start + for_s;
-    for (uint64_t count = 1; look(top) && show(top) && count != count_max; count++) {
-        due = fmax(due + (double)interval_ms * 1e-3, now_s()); /* late ones are not made up for */
+static void top_watch(top_run_t *top) {
+    double start = ctl_now_s(), due = start, end = start + for_s;
+    for (uint64_t count = 1; top_look(top) && top_show(top) && count != count_max; count++) {
+        due =
+            fmax(due + (double)interval_ms * 1e-3, ctl_now_s()); /* late ones are not made up for */
         double until = fmin(due, end);
-        if (job_is_over(top->driver, until - now_s()) || job_interrupted() || now_s() >= end)
+        if (ctl_job_is_over(top->driver, until - ctl_now_s()) || interrupt_came() ||
+            ctl_now_s() >= end)
             break;
     }
 }
 
 /* NULL: told. */
-static FILE *open_output(void) {
+static FILE *top_open_output(void) {
     if (!terminal)
         return stdout;
     int fd = open(terminal, O_WRONLY | O_NOCTTY | O_CLOEXEC);
     FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
     if (!out)
-        complain("--terminal: cannot open '%s': %s", terminal, strerror(errno));
+        ctl_complain("--terminal: cannot open '%s': %s", terminal, strerror(errno));
     return out;
 }
 
-static int run(mofka_driver_t *driver) {
-    top_t top = {.driver = driver, .out = open_output()};
+static int top_run(mofka_driver_t *driver) {
+    top_run_t top = {.driver = driver, .out = top_open_output()};
     struct winsize size;
     if (!top.out)
         return CTL_FAILED;
-    if (!as_json && terminal_size(top.out, &size))
+    if (!as_json && top_terminal_size(top.out, &size))
         fputs("\033[2J", top.out);
-    watch(&top);
+    top_watch(&top);
     cJSON_Delete(top.stats);
     if (terminal)
         fclose(top.out);
@@ -139,10 +149,11 @@ static int run(mofka_driver_t *driver) {
 
 /* ---- options ----------------------------------------------------------------------------------- */
 
-static bool check(int count, char **words) {
+static bool top_check(int count, char **words) {
     (void)count, (void)words;
-    return !(as_json && terminal) ||
-           complain("--terminal '%s' is for the table, not for --json", terminal);
+    if (as_json && terminal)
+        ctl_complain("--terminal '%s' is for the table, not for --json", terminal);
+    return !(as_json && terminal);
 }
 
 static const option_row_t options[] = {
@@ -157,7 +168,7 @@ static const option_row_t options[] = {
      "show the table there, such as \"$(tty)\", not on stdout", 0, 0, NULL},
 };
 
-const command_t top_command = {
+const ctl_command_t top_command = {
     .name = "top",
     .summary = "Show rates, fill and lags of topics and partitions, live",
     .notes =
@@ -175,6 +186,6 @@ const command_t top_command = {
         "driver, with them, and\non SIGINT and SIGTERM; nobody waits for it.\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
-    .check = check,
-    .run = run,
+    .check = top_check,
+    .run = top_run,
 };

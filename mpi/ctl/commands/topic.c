@@ -2,145 +2,156 @@
 /* mofkactl topic create, topic list, topic info. */
 #include <stdlib.h>
 #include <string.h>
-#include "mpi/ctl/ctl.h"
+#include "mpi/ctl/base/messages.h"
+#include "mpi/ctl/base/job.h"
+#include "mpi/ctl/commands/commands.h"
 #include "mpi/ctl/options/json.h"
 #include "json/text.h"
 
-static topic_groups_t groups;
+static ctl_topic_groups_t groups;
 static bool as_json;
 static double timeout_s = TIMEOUT_S_DEFAULT;
 static const char *name;
 
 /* ---- shared with other commands --------------------------------------------------------------- */
 
-mofka_status_t create_topic(mofka_driver_t *driver, const char *topic, const topic_groups_t *g) {
+mofka_status_t ctl_topic_create(mofka_driver_t *driver, const char *topic,
+                                const ctl_topic_groups_t *g) {
     mofka_topic_options_t all = {g->options.text, g->validator.text, g->selector.text,
                                  g->serializer.text};
     return mofka_driver_create_topic(driver, topic, &all);
 }
 
-void topic_groups_clear(topic_groups_t *g) {
-    group_clear(&g->options);
-    group_clear(&g->validator);
-    group_clear(&g->selector);
-    group_clear(&g->serializer);
+void ctl_topic_groups_clear(ctl_topic_groups_t *g) {
+    option_group_clear(&g->options);
+    option_group_clear(&g->validator);
+    option_group_clear(&g->selector);
+    option_group_clear(&g->serializer);
 }
 
 /* ---- descriptions ------------------------------------------------------------------------------ */
 
-typedef struct search {
+typedef struct ctl_topic_search {
     const char *name; /* NULL: every topic is printed */
     char *found;      /* the description of `name` */
-} search_t;
+} ctl_topic_search_t;
 
 /* NULL: a message is there. */
-static const char *text_of(const mofka_metadata_t *description) {
+static const char *ctl_topic_text(const mofka_metadata_t *description) {
     size_t bytes;
     const char *text = mofka_metadata_text(description, &bytes);
     return mfi_json_check("a description", text, bytes) ? NULL : text;
 }
 
 /* JSON as it is there, on one line: newlines are only between its tokens. */
-static void print_json(const char *text, size_t bytes) {
+static void ctl_topic_print_json(const char *text, size_t bytes) {
     for (size_t i = 0; i < bytes; i++)
         putchar(text[i] == '\n' || text[i] == '\r' ? ' ' : text[i]);
 }
 
 /* A string without its quotes; its escapes stay, so that no terminal obeys it. */
-static void print_value(const mfi_json_walk_t *walk) {
+static void ctl_topic_print_value(const mfi_json_walk_t *walk) {
     bool string = *walk->value == '"';
-    print_json(walk->value + string, (size_t)(walk->end - walk->value) - 2 * string);
+    ctl_topic_print_json(walk->value + string, (size_t)(walk->end - walk->value) - 2 * string);
 }
 
-static int key_bytes(const mfi_json_walk_t *walk) {
+static int ctl_topic_key_bytes(const mfi_json_walk_t *walk) {
     return (int)(mfi_json_end(walk->key, walk->limit) - walk->key) - 2;
 }
 
-static bool is_key(const mfi_json_walk_t *walk, const char *key) {
-    size_t bytes = (size_t)key_bytes(walk);
+static bool ctl_topic_is_key(const mfi_json_walk_t *walk, const char *key) {
+    size_t bytes = (size_t)ctl_topic_key_bytes(walk);
     return bytes == strlen(key) && memcmp(walk->key + 1, key, bytes) == 0;
 }
 
-static void print_topic(const char *topic, const char *text) {
-    char *partitions = json_member(text, "partitions");
+static void ctl_topic_print(const char *topic, const char *text) {
+    char *partitions = ctl_json_member(text, "partitions");
     if (as_json)
-        print_json(text, strlen(text)), putchar('\n');
+        ctl_topic_print_json(text, strlen(text)), putchar('\n');
     else
         printf("%s\t%s\n", topic, partitions ? partitions : "?");
     free(partitions);
 }
 
-static mofka_status_t visit(void *context, const char *topic, const mofka_metadata_t *description) {
-    search_t *search = context;
+static mofka_status_t ctl_topic_visit(void *context, const char *topic,
+                                      const mofka_metadata_t *description) {
+    ctl_topic_search_t *search = context;
     if (search->name && strcmp(search->name, topic) != 0)
         return MOFKA_OK;
-    const char *text = text_of(description);
+    const char *text = ctl_topic_text(description);
     if (!text)
         return MOFKA_ERR_JSON;
     if (!search->name) {
-        print_topic(topic, text);
+        ctl_topic_print(topic, text);
         return MOFKA_OK;
     }
     search->found = strdup(text);
     return search->found ? MOFKA_STOP : mofka_fail(MOFKA_ERR_MEMORY, "no memory for '%s'", topic);
 }
 
-static int list(mofka_driver_t *driver) {
-    search_t search = {NULL, NULL};
-    mofka_status_t status = mofka_driver_list_topics(driver, visit, &search);
-    return status ? complain_of(status, "listing topics"), CTL_FAILED : CTL_OK;
+static int ctl_topic_run_list(mofka_driver_t *driver) {
+    ctl_topic_search_t search = {NULL, NULL};
+    mofka_status_t status = mofka_driver_list_topics(driver, ctl_topic_visit, &search);
+    if (!status)
+        return CTL_OK;
+    ctl_complain_of(status, "listing topics");
+    return CTL_FAILED;
 }
 
-static void print_partition(const char *text) {
+static void ctl_topic_print_partition(const char *text) {
     mfi_json_walk_t walk = mfi_json_walk(mfi_json_begin(text), text + strlen(text));
     printf("%-12s", "partition");
     while (mfi_json_next(&walk)) {
-        bool index = is_key(&walk, "partition");
+        bool index = ctl_topic_is_key(&walk, "partition");
         if (!index)
-            printf(" %.*s", key_bytes(&walk), walk.key + 1);
+            printf(" %.*s", ctl_topic_key_bytes(&walk), walk.key + 1);
         putchar(' ');
-        print_value(&walk);
+        ctl_topic_print_value(&walk);
         fputs(index ? ":" : "", stdout);
     }
     putchar('\n');
 }
 
 /* Each partition by `print`, with `between` between two. */
-static bool print_partitions(const mofka_topic_t *topic, const char *between,
-                             void (*print)(const char *text)) {
+static bool ctl_topic_print_partitions(const mofka_topic_t *topic, const char *between,
+                                       void (*print)(const char *text)) {
     for (size_t i = 0; i < mofka_topic_partition_count(topic); i++) {
         mofka_metadata_t *info;
         mofka_status_t status = mofka_topic_partition_info(topic, i, &info);
-        if (status)
-            return complain_of(status, "asking for a partition");
-        const char *text = text_of(info);
+        if (status) {
+            ctl_complain_of(status, "asking for a partition");
+            return false;
+        }
+        const char *text = ctl_topic_text(info);
         if (text) {
             fputs(i ? between : "", stdout);
             print(text);
         }
         mofka_metadata_release(info);
-        if (!text)
-            return complain_of(MOFKA_ERR_JSON, "asking for a partition");
+        if (!text) {
+            ctl_complain_of(MOFKA_ERR_JSON, "asking for a partition");
+            return false;
+        }
     }
     return true;
 }
 
-static void print_info(const char *text) {
-    print_json(text, strlen(text));
+static void ctl_topic_print_info(const char *text) {
+    ctl_topic_print_json(text, strlen(text));
 }
 
 /* The description, with all partitions in the place of their number. */
-static bool describe_json(const mofka_topic_t *topic, const char *text) {
+static bool ctl_topic_describe_json(const mofka_topic_t *topic, const char *text) {
     mfi_json_walk_t walk = mfi_json_walk(mfi_json_begin(text), text + strlen(text));
     bool good = true;
     for (char before = '{'; good && mfi_json_next(&walk); before = ',') {
-        printf("%c\"%.*s\":", before, key_bytes(&walk), walk.key + 1);
-        if (is_key(&walk, "partitions")) {
+        printf("%c\"%.*s\":", before, ctl_topic_key_bytes(&walk), walk.key + 1);
+        if (ctl_topic_is_key(&walk, "partitions")) {
             putchar('[');
-            good = print_partitions(topic, ",", print_info);
+            good = ctl_topic_print_partitions(topic, ",", ctl_topic_print_info);
             putchar(']');
         } else {
-            print_json(walk.value, (size_t)(walk.end - walk.value));
+            ctl_topic_print_json(walk.value, (size_t)(walk.end - walk.value));
         }
     }
     puts("}");
@@ -148,53 +159,54 @@ static bool describe_json(const mofka_topic_t *topic, const char *text) {
 }
 
 /* The keys in a column each of name and value, then a line for each partition. */
-static bool describe_text(const mofka_topic_t *topic, const char *text) {
+static bool ctl_topic_describe_text(const mofka_topic_t *topic, const char *text) {
     mfi_json_walk_t walk = mfi_json_walk(mfi_json_begin(text), text + strlen(text));
     while (mfi_json_next(&walk)) {
-        if (is_key(&walk, "partitions"))
+        if (ctl_topic_is_key(&walk, "partitions"))
             continue;
-        printf("%-12.*s ", key_bytes(&walk), walk.key + 1);
-        print_value(&walk);
+        printf("%-12.*s ", ctl_topic_key_bytes(&walk), walk.key + 1);
+        ctl_topic_print_value(&walk);
         putchar('\n');
     }
-    return print_partitions(topic, "", print_partition);
+    return ctl_topic_print_partitions(topic, "", ctl_topic_print_partition);
 }
 
-static int describe(mofka_driver_t *driver, const mofka_topic_t *topic) {
-    search_t search = {.name = mofka_topic_name(topic)};
-    mofka_status_t status = mofka_driver_list_topics(driver, visit, &search);
+static int ctl_topic_describe(mofka_driver_t *driver, const mofka_topic_t *topic) {
+    ctl_topic_search_t search = {.name = mofka_topic_name(topic)};
+    mofka_status_t status = mofka_driver_list_topics(driver, ctl_topic_visit, &search);
     if (!status && !search.found)
         status = mofka_fail(MOFKA_ERR_NOT_FOUND, "topic '%s' is not listed", search.name);
     if (status) {
-        complain_of(status, "asking for the topic");
+        ctl_complain_of(status, "asking for the topic");
         return CTL_FAILED;
     }
-    bool good = as_json ? describe_json(topic, search.found) : describe_text(topic, search.found);
+    bool good = as_json ? ctl_topic_describe_json(topic, search.found)
+                        : ctl_topic_describe_text(topic, search.found);
     free(search.found);
     return good ? CTL_OK : CTL_FAILED;
 }
 
-static int info(mofka_driver_t *driver) {
-    mofka_topic_t *topic = open_topic(driver, name, timeout_s);
-    int code = topic ? describe(driver, topic) : CTL_FAILED;
+static int ctl_topic_run_info(mofka_driver_t *driver) {
+    mofka_topic_t *topic = ctl_job_open_topic(driver, name, timeout_s);
+    int code = topic ? ctl_topic_describe(driver, topic) : CTL_FAILED;
     mofka_topic_release(topic);
     return code;
 }
 
-static int create(mofka_driver_t *driver) {
-    mofka_status_t status = create_topic(driver, name, &groups);
-    topic_groups_clear(&groups);
+static int ctl_topic_run_create(mofka_driver_t *driver) {
+    mofka_status_t status = ctl_topic_create(driver, name, &groups);
+    ctl_topic_groups_clear(&groups);
     if (status) {
-        complain_of(status, "creating the topic");
+        ctl_complain_of(status, "creating the topic");
         return status == MOFKA_ERR_EXISTS || status == MOFKA_ERR_FULL ? CTL_FAILED : CTL_USAGE;
     }
     if (!as_json)
         return CTL_OK;
-    return info(driver);
+    return ctl_topic_run_info(driver);
 }
 
-static bool take_name(int count, char **words) {
-    return args_one(count, words, "topic NAME", "a topic NAME", &name);
+static bool ctl_topic_take_name(int count, char **words) {
+    return args_take_word(count, words, "topic NAME", "a topic NAME", &name);
 }
 
 static const option_row_t create_options[] = {
@@ -220,7 +232,7 @@ static const option_row_t info_options[] = {
      0, 0, NULL},
 };
 
-const command_t topic_create_command = {
+const ctl_command_t topic_create_command = {
     .name = "topic create",
     .arguments = "NAME",
     .summary = "Create a topic",
@@ -229,24 +241,24 @@ const command_t topic_create_command = {
              "not. Dots go\ninto objects: --validator.pattern.detail.state '[\"x\"]'.\n",
     .options = create_options,
     .option_count = sizeof create_options / sizeof create_options[0],
-    .check = take_name,
-    .run = create,
+    .check = ctl_topic_take_name,
+    .run = ctl_topic_run_create,
 };
 
-const command_t topic_list_command = {
+const ctl_command_t topic_list_command = {
     .name = "topic list",
     .summary = "List the topics that exist now, with their numbers of partitions",
     .options = list_options,
     .option_count = sizeof list_options / sizeof list_options[0],
-    .run = list,
+    .run = ctl_topic_run_list,
 };
 
-const command_t topic_info_command = {
+const ctl_command_t topic_info_command = {
     .name = "topic info",
     .arguments = "NAME",
     .summary = "Describe a topic and its partitions",
     .options = info_options,
     .option_count = sizeof info_options / sizeof info_options[0],
-    .check = take_name,
-    .run = info,
+    .check = ctl_topic_take_name,
+    .run = ctl_topic_run_info,
 };

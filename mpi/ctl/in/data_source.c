@@ -2,6 +2,9 @@
 /* Data for events that come as lines. */
 #include <stdlib.h>
 #include <string.h>
+#include "mpi/ctl/base/messages.h"
+#include "mpi/ctl/base/read_file.h"
+#include "mpi/ctl/options/args.h"
 #include "mpi/ctl/in/data_source.h"
 
 /* Of an event's data: as much as of its metadata. */
@@ -14,20 +17,28 @@ bool data_source_open(data_source_t *source, const char *text) {
     if (text[0] == '/') {
         source->pointer = text;
         source->token = malloc(strlen(text));
-        return source->token || complain("--data-from: no memory for '%.200s'", text);
+        if (!source->token)
+            ctl_complain("--data-from: no memory for '%.200s'", text);
+        return source->token;
     }
-    if (strncmp(text, "file:", 5) != 0)
-        return args_refuse("data-from", text, "a JSON pointer such as /field/name, or file:PATH");
+    if (strncmp(text, "file:", 5) != 0) {
+        args_complain_of_value("data-from", text,
+                               "a JSON pointer such as /field/name, or file:PATH");
+        return false;
+    }
     size_t bytes;
-    char *content = read_whole_file(text + 5, DATA_BYTES_MAX, &bytes);
-    if (!content)
-        return complain("--data-from '%.200s' names no file that can be read", text);
+    char *content = ctl_read_file(text + 5, DATA_BYTES_MAX, &bytes);
+    if (!content) {
+        ctl_complain("--data-from '%.200s' names no file that can be read", text);
+        return false;
+    }
     mofka_segment_t segment = {content, bytes};
     mofka_status_t status = mofka_data_view_create(&segment, 1, free, content, &source->file);
     if (!status)
         return true;
     free(content);
-    return complain_of(status, "--data-from");
+    ctl_complain_of(status, "--data-from");
+    return false;
 }
 
 void data_source_close(data_source_t *source) {
@@ -37,7 +48,8 @@ void data_source_close(data_source_t *source) {
 }
 
 /* The pointer's next name (RFC 6901: ~0 is ~, ~1 is /) into `source->token`. */
-static const char *next_token(data_source_t *source, const char *pointer, size_t *bytes) {
+static const char *data_source_next_token(data_source_t *source, const char *pointer,
+                                          size_t *bytes) {
     char *to = source->token;
     for (pointer++; *pointer && *pointer != '/'; pointer++) {
         bool escaped = *pointer == '~' && (pointer[1] == '0' || pointer[1] == '1');
@@ -47,7 +59,8 @@ static const char *next_token(data_source_t *source, const char *pointer, size_t
     return pointer;
 }
 
-static const char *element(const char *array, const char *limit, const char *token, size_t bytes) {
+static const char *data_source_find_element(const char *array, const char *limit, const char *token,
+                                            size_t bytes) {
     size_t index = 0;
     if (bytes == 0 || bytes > 18 || (token[0] == '0' && bytes > 1))
         return NULL;
@@ -64,16 +77,16 @@ static const char *element(const char *array, const char *limit, const char *tok
 }
 
 /* What the pointer names; NULL: nothing. */
-static mofka_status_t find(data_source_t *source, const char *value, const char *limit,
-                           const char **found) {
+static mofka_status_t data_source_find(data_source_t *source, const char *value, const char *limit,
+                                       const char **found) {
     mofka_status_t status = MOFKA_OK;
     for (const char *at = source->pointer; value && *at && !status;) {
         size_t bytes;
         const char *container = value;
-        at = next_token(source, at, &bytes);
+        at = data_source_next_token(source, at, &bytes);
         value = NULL;
         if (*container == '[')
-            value = element(container, limit, source->token, bytes);
+            value = data_source_find_element(container, limit, source->token, bytes);
         else if (*container == '{')
             status =
                 mfi_json_member(container, limit, source->token, bytes, &source->scratch, &value);
@@ -88,7 +101,7 @@ mofka_status_t data_source_of(data_source_t *source, const char *text, size_t by
     *view = source->file ? mofka_data_view_retain(source->file) : NULL;
     if (!source->pointer)
         return MOFKA_OK;
-    mofka_status_t status = find(source, mfi_json_begin(text), limit, &value);
+    mofka_status_t status = data_source_find(source, mfi_json_begin(text), limit, &value);
     if (status)
         return status;
     if (!value || *value != '"')

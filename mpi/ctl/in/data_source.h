@@ -3,7 +3,7 @@
 #ifndef MOFKA_MPI_CTL_DATA_SOURCE_H
 #define MOFKA_MPI_CTL_DATA_SOURCE_H
 
-#include "mpi/ctl/ctl.h"
+#include <mofka/mofka.h>
 #include "json/text.h"
 
 typedef struct data_source {

@@ -2,6 +2,8 @@
 /* Pushes, and what became of them. */
 #include <stdlib.h>
 #include <string.h>
+#include "mpi/ctl/base/messages.h"
+#include "mpi/ctl/base/interrupt.h"
 #include "mpi/ctl/in/feed.h"
 
 /* Unsettled events: more than two full adaptive batches of several partitions. */
@@ -27,17 +29,17 @@ mofka_status_t feed_open(feed_t *f, mofka_topic_t *topic, size_t batch_size, dou
 }
 
 /* After a slice without room: whether to go on. */
-static bool go_on(feed_t *f, double start, bool *told) {
-    double waited = now_s() - start;
+static bool feed_may_wait(feed_t *f, double start, bool *told) {
+    double waited = ctl_now_s() - start;
     if (waited > TELL_AFTER_S && !*told) {
         *told = true;
-        complain("waiting for room: %s", mofka_last_error());
+        ctl_complain("waiting for room: %s", mofka_last_error());
     }
-    f->stuck = waited > f->timeout_s || job_interrupted_for() > LAST_FLUSH_S;
+    f->stuck = waited > f->timeout_s || interrupt_age_s() > LAST_FLUSH_S;
     return !f->stuck;
 }
 
-static void settle_first(feed_t *f, mofka_status_t status) {
+static void feed_settle_first(feed_t *f, mofka_status_t status) {
     feed_entry_t entry = f->ring[f->first];
     f->first = (f->first + 1) % RING_EVENTS;
     f->count--;
@@ -48,7 +50,7 @@ static void settle_first(feed_t *f, mofka_status_t status) {
 }
 
 /* Whether the oldest is settled, within `wait_ms`. */
-static bool try_first(feed_t *f, int64_t wait_ms) {
+static bool feed_try_first(feed_t *f, int64_t wait_ms) {
     mofka_future_t *future = f->ring[f->first].future;
     mofka_status_t status = MOFKA_OK;
     if (future) {
@@ -56,15 +58,15 @@ static bool try_first(feed_t *f, int64_t wait_ms) {
         if (status && !mofka_future_completed(future))
             return false;
     }
-    settle_first(f, status);
+    feed_settle_first(f, status);
     return true;
 }
 
-static bool wait_first(feed_t *f) {
-    double start = now_s();
+static bool feed_wait_first(feed_t *f) {
+    double start = ctl_now_s();
     bool told = false;
-    while (!try_first(f, SLICE_MS))
-        if (!go_on(f, start, &told))
+    while (!feed_try_first(f, SLICE_MS))
+        if (!feed_may_wait(f, start, &told))
             return false;
     return true;
 }
@@ -74,39 +76,39 @@ void feed_settle(feed_t *f) {
         mofka_future_t *future = f->ring[f->first].future;
         if (future && !mofka_future_completed(future))
             return;
-        try_first(f, 0);
+        feed_try_first(f, 0);
     }
 }
 
 bool feed_drain(feed_t *f) {
     while (f->count > 0 && !f->stuck)
-        if (!wait_first(f))
+        if (!feed_wait_first(f))
             return false;
     return !f->stuck;
 }
 
-static void add(feed_t *f, mofka_future_t *future, feed_tag_t tag) {
+static void feed_add(feed_t *f, mofka_future_t *future, feed_tag_t tag) {
     f->ring[(f->first + f->count++) % RING_EVENTS] = (feed_entry_t){future, tag};
 }
 
-static bool make_place(feed_t *f) {
+static bool feed_make_place(feed_t *f) {
     if (f->count == RING_EVENTS / 2)
         feed_settle(f);
-    return f->count < RING_EVENTS || wait_first(f);
+    return f->count < RING_EVENTS || feed_wait_first(f);
 }
 
 bool feed_pass(feed_t *f, feed_tag_t tag) {
-    if (f->stuck || !make_place(f))
+    if (f->stuck || !feed_make_place(f))
         return false;
-    add(f, NULL, tag);
+    feed_add(f, NULL, tag);
     return true;
 }
 
 bool feed_push(feed_t *f, const char *metadata, size_t bytes, mofka_data_view_t *data,
                feed_tag_t tag) {
-    double start = now_s();
+    double start = ctl_now_s();
     bool told = false;
-    if (f->stuck || !make_place(f))
+    if (f->stuck || !feed_make_place(f))
         return false;
     f->bytes += mofka_data_view_size(data);
     if (f->bytes > DATA_BYTES_MAX) {
@@ -119,39 +121,40 @@ bool feed_push(feed_t *f, const char *metadata, size_t bytes, mofka_data_view_t 
         mofka_status_t status =
             mofka_producer_push(f->producer, metadata, bytes, data, MOFKA_ANY_PARTITION, &future);
         if (status == MOFKA_ERR_TIMEOUT) {
-            if (!go_on(f, start, &told))
+            if (!feed_may_wait(f, start, &told))
                 return false;
             continue;
         }
         if (status) { /* not the event's fault: that its future tells */
             f->stuck = true;
-            return complain_of(status, "pushing");
+            ctl_complain_of(status, "pushing");
+            return false;
         }
         f->pushed++;
-        add(f, future, tag);
+        feed_add(f, future, tag);
         return true;
     }
 }
 
 /* What found no room will not be stored. What is reserved already may, and keeps its place. */
-static void give_up(feed_t *f) {
+static void feed_give_up(feed_t *f) {
     size_t before = f->count;
     mofka_status_t status = mofka_producer_discard(f->producer);
     if (status)
-        complain_of(status, "giving up");
+        ctl_complain_of(status, "giving up");
     feed_settle(f);
-    complain("%zu events could not be stored and were given up", before - f->count);
+    ctl_complain("%zu events could not be stored and were given up", before - f->count);
 }
 
 bool feed_close(feed_t *f) {
     if (!feed_drain(f))
-        give_up(f);
+        feed_give_up(f);
     mofka_status_t status = mofka_producer_close(f->producer, (int64_t)(LAST_FLUSH_S * 1e3));
     feed_settle(f);
     if (status)
-        complain_of(status, "closing the producer");
+        ctl_complain_of(status, "closing the producer");
     while (f->count > 0) /* only what is possibly stored: the driver's close goes on with it */
-        settle_first(f, mofka_fail(MOFKA_ERR_POSSIBLY_STORED, "possibly stored"));
+        feed_settle_first(f, mofka_fail(MOFKA_ERR_POSSIBLY_STORED, "possibly stored"));
     mofka_producer_release(f->producer);
     mofka_topic_release(f->topic);
     free(f->ring);

@@ -11,7 +11,7 @@
 #ifndef MOFKA_MPI_CTL_FEED_H
 #define MOFKA_MPI_CTL_FEED_H
 
-#include "mpi/ctl/ctl.h"
+#include <mofka/mofka.h>
 
 /* What the caller knows an event by. */
 typedef struct feed_tag {

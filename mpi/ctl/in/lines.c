@@ -26,7 +26,7 @@ size_t lines_rest(const lines_t *l) {
     return l->size - l->start;
 }
 
-static bool make_room(lines_t *l) {
+static bool lines_make_room(lines_t *l) {
     if (l->start > 0) {
         memmove(l->buffer, l->buffer + l->start, l->size - l->start);
         l->size -= l->start;
@@ -45,14 +45,14 @@ static bool make_room(lines_t *l) {
 }
 
 /* LINE_TEXT: there is more now. */
-static line_kind_t fill(lines_t *l, int wait_ms) {
+static line_kind_t lines_fill(lines_t *l, int wait_ms) {
     struct pollfd ready = {.fd = l->fd, .events = POLLIN};
     int found = poll(&ready, 1, wait_ms);
     if (found < 0 && errno != EINTR)
         return LINE_ERROR;
     if (found <= 0)
         return LINE_NONE;
-    if (!make_room(l)) {
+    if (!lines_make_room(l)) {
         errno = ENOMEM;
         return LINE_ERROR;
     }
@@ -65,7 +65,8 @@ static line_kind_t fill(lines_t *l, int wait_ms) {
 }
 
 /* The line from `start` to `end`, the place of its newline. */
-static line_kind_t give(lines_t *l, size_t end, size_t next, const char **text, size_t *bytes) {
+static line_kind_t lines_give(lines_t *l, size_t end, size_t next, const char **text,
+                              size_t *bytes) {
     *text = l->buffer + l->start;
     *bytes = end - l->start;
     if (*bytes > 0 && (*text)[*bytes - 1] == '\r')
@@ -78,7 +79,7 @@ static line_kind_t give(lines_t *l, size_t end, size_t next, const char **text, 
 }
 
 /* Keep nothing of a line that is too long. */
-static void pass_over(lines_t *l) {
+static void lines_pass_over(lines_t *l) {
     if (l->size - l->start > l->bytes_max + 1)
         l->passing = true;
     if (l->passing)
@@ -91,17 +92,17 @@ line_kind_t lines_next(lines_t *l, int wait_ms, const char **text, size_t *bytes
             l->size > l->looked ? memchr(l->buffer + l->looked, '\n', l->size - l->looked) : NULL;
         if (newline) {
             size_t end = (size_t)(newline - l->buffer);
-            return give(l, end, end + 1, text, bytes);
+            return lines_give(l, end, end + 1, text, bytes);
         }
         l->looked = l->size;
         if (l->ended) { /* what the last newline left over is a line, too */
             bool some = l->size > l->start || l->passing;
-            return some ? give(l, l->size, l->size, text, bytes) : LINE_END;
+            return some ? lines_give(l, l->size, l->size, text, bytes) : LINE_END;
         }
         if (l->stopped)
             return LINE_END;
-        pass_over(l);
-        line_kind_t kind = fill(l, wait_ms);
+        lines_pass_over(l);
+        line_kind_t kind = lines_fill(l, wait_ms);
         if (kind != LINE_TEXT)
             return kind;
     }

@@ -1,66 +1,77 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Options: --NAME VALUE, --NAME=VALUE, --GROUP.KEY VALUE, read against a command's table. */
+#include <math.h>
 #include <string.h>
-#include "mpi/ctl/ctl.h"
+#include "mpi/ctl/base/messages.h"
+#include "mpi/ctl/options/groups.h"
+#include "mpi/ctl/options/args.h"
+
+args_common_t args_common = {.close_timeout_s = INFINITY};
 
 static const option_row_t common[] = {
     {.name = "driver",
      .kind = OPTION_GROUP,
-     .value = &driver_group,
+     .value = &args_common.driver,
      .argument = "JSON|FILE",
      .help =
          "the driver's options; --driver.window rma sets one (those of the ranks that give some)"},
     {.name = "close-timeout",
      .kind = OPTION_SECONDS,
-     .value = &close_timeout_s,
+     .value = &args_common.close_timeout_s,
      .argument = "SECONDS",
      .help = "at the end, wait so long for the other ranks to close the driver (inf)"},
 };
 #define COMMON_COUNT (sizeof common / sizeof common[0])
 
-static const option_row_t *row_of(const command_t *command, size_t index) {
+static const option_row_t *args_row(const ctl_command_t *command, size_t index) {
     return index < command->option_count ? &command->options[index]
                                          : &common[index - command->option_count];
 }
 
-static size_t row_count(const command_t *command) {
+static size_t args_row_count(const ctl_command_t *command) {
     return command->option_count + COMMON_COUNT;
 }
 
-bool args_refuse(const char *name, const char *value, const char *allowed) {
-    return complain("--%s cannot be '%.200s': it is %s", name, value, allowed);
+void args_complain_of_value(const char *name, const char *value, const char *allowed) {
+    ctl_complain("--%s cannot be '%.200s': it is %s", name, value, allowed);
 }
 
-bool args_one(int count, char **words, const char *what, const char *missing, const char **word) {
-    if (count == 0)
-        return complain("%s is missing", missing);
-    if (count > 1)
-        return complain("one %s is wanted, not also '%s'", what, words[1]);
+bool args_take_word(int count, char **words, const char *what, const char *missing,
+                    const char **word) {
+    if (count == 0) {
+        ctl_complain("%s is missing", missing);
+        return false;
+    }
+    if (count > 1) {
+        ctl_complain("one %s is wanted, not also '%s'", what, words[1]);
+        return false;
+    }
     *word = words[0];
     return true;
 }
 
-static bool has_keys(const option_row_t *row) {
+static bool args_has_keys(const option_row_t *row) {
     return row->kind == OPTION_GROUP || row->kind == OPTION_KEYS;
 }
 
 /* The row that `name` (`bytes` long) is of, and of a group the key behind the dot. */
-static const option_row_t *find(const command_t *command, const char *name, size_t bytes,
-                                const char **key) {
+static const option_row_t *args_find_row(const ctl_command_t *command, const char *name,
+                                         size_t bytes, const char **key) {
     const char *dot = memchr(name, '.', bytes);
     size_t head = dot ? (size_t)(dot - name) : bytes;
     *key = dot ? dot + 1 : NULL;
-    for (size_t i = 0; i < row_count(command); i++) {
-        const option_row_t *row = row_of(command, i);
+    for (size_t i = 0; i < args_row_count(command); i++) {
+        const option_row_t *row = args_row(command, i);
         if (strncmp(row->name, name, head) != 0 || row->name[head])
             continue;
-        if (dot ? has_keys(row) : row->kind != OPTION_KEYS)
+        if (dot ? args_has_keys(row) : row->kind != OPTION_KEYS)
             return row;
     }
     return NULL;
 }
 
-static bool set(const option_row_t *row, const char *name, const char *key, const char *value) {
+static bool args_set(const option_row_t *row, const char *name, const char *key,
+                     const char *value) {
     char allowed[OPTION_ALLOWED_BYTES];
     switch (row->kind) {
     case OPTION_FLAG:
@@ -68,43 +79,52 @@ static bool set(const option_row_t *row, const char *name, const char *key, cons
         return true;
     case OPTION_GROUP:
     case OPTION_KEYS:
-        return group_set(row->value, name, key, value);
+        return option_group_set(row->value, name, key, value);
     default:
-        return option_set(row, value, allowed) || args_refuse(row->name, value, allowed);
+        if (option_row_set(row, value, allowed))
+            return true;
+        args_complain_of_value(row->name, value, allowed);
+        return false;
     }
 }
 
-static bool unknown(const command_t *command, const char *name, size_t bytes) {
+static bool args_complain_of_unknown(const ctl_command_t *command, const char *name, size_t bytes) {
     char known[1024] = "";
-    for (size_t i = 0; i < row_count(command); i++) {
+    for (size_t i = 0; i < args_row_count(command); i++) {
         size_t used = strlen(known);
-        const option_row_t *row = row_of(command, i);
+        const option_row_t *row = args_row(command, i);
         snprintf(known + used, sizeof known - used, "%s--%s%s", used ? ", " : "", row->name,
                  row->kind == OPTION_KEYS ? ".KEY" : "");
     }
-    return complain("unknown option '--%.*s'; known are %s", (int)(bytes < 200 ? bytes : 200), name,
-                    known);
+    ctl_complain("unknown option '--%.*s'; known are %s", (int)(bytes < 200 ? bytes : 200), name,
+                 known);
+    return false;
 }
 
 /* One option; `*used`: whether the next argument was its value. */
-static bool read_option(const command_t *command, char *text, const char *next, bool *used) {
+static bool args_read_option(const ctl_command_t *command, char *text, const char *next,
+                             bool *used) {
     const char *key, *equals = strchr(text, '=');
     size_t bytes = equals ? (size_t)(equals - text) : strlen(text);
-    const option_row_t *row = find(command, text, bytes, &key);
+    const option_row_t *row = args_find_row(command, text, bytes, &key);
     *used = false;
     if (!row)
-        return unknown(command, text, bytes);
-    if (row->kind == OPTION_FLAG && equals)
-        return complain("--%s takes no value, but there is '%.200s'", row->name, equals + 1);
-    if (row->kind != OPTION_FLAG && !equals && !next)
-        return complain("a value is missing after '--%s'", text);
+        return args_complain_of_unknown(command, text, bytes);
+    if (row->kind == OPTION_FLAG && equals) {
+        ctl_complain("--%s takes no value, but there is '%.200s'", row->name, equals + 1);
+        return false;
+    }
+    if (row->kind != OPTION_FLAG && !equals && !next) {
+        ctl_complain("a value is missing after '--%s'", text);
+        return false;
+    }
     *used = row->kind != OPTION_FLAG && !equals;
     if (equals)
         text[bytes] = '\0';
-    return set(row, text, key, equals ? equals + 1 : next);
+    return args_set(row, text, key, equals ? equals + 1 : next);
 }
 
-bool args_read(const command_t *command, int argc, char **argv) {
+bool args_read(const ctl_command_t *command, int argc, char **argv) {
     int words = 0;
     bool only_words = false;
     for (int i = 0; i < argc; i++) {
@@ -117,19 +137,23 @@ bool args_read(const command_t *command, int argc, char **argv) {
             argv[words++] = argv[i];
             continue;
         }
-        if (argv[i][1] != '-')
-            return complain("unknown option '%s': options have two dashes and a name", argv[i]);
+        if (argv[i][1] != '-') {
+            ctl_complain("unknown option '%s': options have two dashes and a name", argv[i]);
+            return false;
+        }
         bool used;
-        if (!read_option(command, argv[i] + 2, i + 1 < argc ? argv[i + 1] : NULL, &used))
+        if (!args_read_option(command, argv[i] + 2, i + 1 < argc ? argv[i + 1] : NULL, &used))
             return false;
         i += used;
     }
-    if (words > 0 && !command->arguments)
-        return complain("unknown argument '%s': it takes options only", argv[0]);
+    if (words > 0 && !command->arguments) {
+        ctl_complain("unknown argument '%s': it takes options only", argv[0]);
+        return false;
+    }
     return !command->check || command->check(words, argv);
 }
 
-static void help_row(const option_row_t *row, FILE *out) {
+static void args_print_row(const option_row_t *row, FILE *out) {
     char left[96];
     bool whole = row->kind != OPTION_KEYS;
     snprintf(left, sizeof left, "--%s%s%s%s", row->name, whole ? "" : ".KEY",
@@ -138,12 +162,12 @@ static void help_row(const option_row_t *row, FILE *out) {
             left, row->help);
 }
 
-void args_help(const command_t *command, FILE *out) {
+void args_print_help(const ctl_command_t *command, FILE *out) {
     fprintf(out, "usage: mofkactl %s%s%s [OPTION...]\n\n%s.\n\n", command->name,
             command->arguments ? " " : "", command->arguments ? command->arguments : "",
             command->summary);
-    for (size_t i = 0; i < row_count(command); i++)
-        help_row(row_of(command, i), out);
+    for (size_t i = 0; i < args_row_count(command); i++)
+        args_print_row(args_row(command, i), out);
     if (command->notes)
         fprintf(out, "\n%s", command->notes);
 }

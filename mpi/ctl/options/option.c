@@ -10,12 +10,12 @@
 /* Up to there a double is each whole number. */
 #define COUNT_MAX 9007199254740992.0
 
-static double most(const option_row_t *row) {
+static double option_row_max(const option_row_t *row) {
     return row->max > 0 ? row->max : row->kind == OPTION_COUNT ? COUNT_MAX : INFINITY;
 }
 
 /* Decimal, or "inf". */
-static bool read_number(const char *text, double *value) {
+static bool option_row_read_number(const char *text, double *value) {
     char *end;
     bool infinite = strcmp(text, "inf") == 0;
     if (!infinite && (!*text || text[strspn(text, "0123456789.eE+-")]))
@@ -25,23 +25,23 @@ static bool read_number(const char *text, double *value) {
     return !errno && end != text && !*end;
 }
 
-static void say_numbers(const option_row_t *row, char *allowed) {
+static void option_row_describe_range(const option_row_t *row, char *allowed) {
     const char *what = row->kind == OPTION_COUNT ? "a whole number" : "a number";
     if (row->kind == OPTION_SECONDS)
         snprintf(allowed, OPTION_ALLOWED_BYTES, "a number of seconds from 0, or inf");
-    else if (isinf(most(row)))
+    else if (isinf(option_row_max(row)))
         snprintf(allowed, OPTION_ALLOWED_BYTES, "%s from %.15g", what, row->min);
     else
         snprintf(allowed, OPTION_ALLOWED_BYTES, "%s from %.15g to %.16g", what, row->min,
-                 most(row));
+                 option_row_max(row));
 }
 
-static bool set_number(const option_row_t *row, const char *text, char *allowed) {
+static bool option_row_set_number(const option_row_t *row, const char *text, char *allowed) {
     double value;
-    if (!read_number(text, &value) || value < row->min || value > most(row) ||
+    if (!option_row_read_number(text, &value) || value < row->min || value > option_row_max(row) ||
         (row->kind == OPTION_COUNT && value != floor(value)) ||
         (row->kind == OPTION_REAL && isinf(value))) {
-        say_numbers(row, allowed);
+        option_row_describe_range(row, allowed);
         return false;
     }
     if (row->kind == OPTION_COUNT)
@@ -51,7 +51,7 @@ static bool set_number(const option_row_t *row, const char *text, char *allowed)
     return true;
 }
 
-static bool set_choice(const option_row_t *row, const char *text, char *allowed) {
+static bool option_row_set_choice(const option_row_t *row, const char *text, char *allowed) {
     snprintf(allowed, OPTION_ALLOWED_BYTES, "one of");
     for (int i = 0; row->choices[i]; i++) {
         if (strcmp(row->choices[i], text) == 0) {
@@ -64,14 +64,14 @@ static bool set_choice(const option_row_t *row, const char *text, char *allowed)
     return false;
 }
 
-bool option_set(const option_row_t *row, const char *text, char allowed[OPTION_ALLOWED_BYTES]) {
+bool option_row_set(const option_row_t *row, const char *text, char allowed[OPTION_ALLOWED_BYTES]) {
     switch (row->kind) {
     case OPTION_COUNT:
     case OPTION_REAL:
     case OPTION_SECONDS:
-        return set_number(row, text, allowed);
+        return option_row_set_number(row, text, allowed);
     case OPTION_CHOICE:
-        return set_choice(row, text, allowed);
+        return option_row_set_choice(row, text, allowed);
     default:
         snprintf(allowed, OPTION_ALLOWED_BYTES, "%s, which is not empty", row->argument);
         if (*text)

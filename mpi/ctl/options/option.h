@@ -36,6 +36,6 @@ typedef struct option_row {
 
 /* Set the value of a TEXT (which keeps `text`), COUNT, REAL, SECONDS or CHOICE. False: it is not changed,
  * and `allowed` says what it may be: "a whole number from 1 to 8". */
-bool option_set(const option_row_t *row, const char *text, char allowed[OPTION_ALLOWED_BYTES]);
+bool option_row_set(const option_row_t *row, const char *text, char allowed[OPTION_ALLOWED_BYTES]);
 
 #endif

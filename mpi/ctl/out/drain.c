@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Pulls and acknowledgements. */
+#include <stdio.h>
 #include <stdlib.h>
+#include "mpi/ctl/base/messages.h"
+#include "mpi/ctl/base/job.h"
 #include "mpi/ctl/out/drain.h"
 
 /* Errors of single events pass; so many in a row are those of fetching. */
 #define FAILED_IN_A_ROW_MAX 16
 
-static mofka_status_t select_data(void *context, const mofka_metadata_t *metadata,
-                                  mofka_data_descriptor_t *full,
-                                  mofka_data_descriptor_t **selected) {
+static mofka_status_t drain_select_data(void *context, const mofka_metadata_t *metadata,
+                                        mofka_data_descriptor_t *full,
+                                        mofka_data_descriptor_t **selected) {
     const drain_options_t *o = context;
     size_t size = mofka_data_descriptor_size(full);
     (void)metadata;
@@ -26,20 +29,23 @@ bool drain_open(drain_t *d, mofka_topic_t *topic, const drain_options_t *options
     char name[64];
     unsigned index = drains++;
     *d = (drain_t){.options = *options, .partition_count = mofka_topic_partition_count(topic)};
-    snprintf(name, sizeof name, index ? "mofkactl-%d-%u" : "mofkactl-%d", job_rank(), index);
+    snprintf(name, sizeof name, index ? "mofkactl-%d-%u" : "mofkactl-%d", ctl_job_rank(), index);
     d->newest = calloc(d->partition_count, sizeof(mofka_event_t *));
-    if (!d->newest)
-        return complain("no memory for %zu partitions", d->partition_count);
+    if (!d->newest) {
+        ctl_complain("no memory for %zu partitions", d->partition_count);
+        return false;
+    }
     mofka_consumer_options_t all = {.name = options->name ? options->name : name,
                                     .batch_size = options->batch_size,
                                     .start = options->start,
-                                    .selector = options->data ? select_data : NULL,
+                                    .selector = options->data ? drain_select_data : NULL,
                                     .selector_context = &d->options};
     mofka_status_t status = mofka_consumer_create(topic, &all, &d->consumer);
     if (!status)
         return true;
     free(d->newest);
-    return complain_of(status, "making a consumer");
+    ctl_complain_of(status, "making a consumer");
+    return false;
 }
 
 drain_kind_t drain_next(drain_t *d, int wait_ms, mofka_event_t **event) {
@@ -47,7 +53,7 @@ drain_kind_t drain_next(drain_t *d, int wait_ms, mofka_event_t **event) {
     if (status == MOFKA_ERR_TIMEOUT)
         return DRAIN_NONE;
     if (status) {
-        complain_of(status, "pulling an event");
+        ctl_complain_of(status, "pulling an event");
         d->failed++;
         return ++d->failed_in_a_row < FAILED_IN_A_ROW_MAX ? DRAIN_NONE : DRAIN_FAILED;
     }
@@ -83,7 +89,7 @@ bool drain_close(drain_t *d) {
     mofka_status_t status = d->options.name ? MOFKA_OK : mofka_consumer_unsubscribe(d->consumer);
     mofka_status_t closed = mofka_consumer_close(d->consumer);
     if (status || closed)
-        complain_of(status ? status : closed, "closing the consumer");
+        ctl_complain_of(status ? status : closed, "closing the consumer");
     mofka_consumer_release(d->consumer);
     return !status && !closed;
 }

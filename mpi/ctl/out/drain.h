@@ -6,7 +6,7 @@
 #ifndef MOFKA_MPI_CTL_DRAIN_H
 #define MOFKA_MPI_CTL_DRAIN_H
 
-#include "mpi/ctl/ctl.h"
+#include <mofka/mofka.h>
 
 typedef struct drain_options {
     const char *name; /* NULL: one of this rank's own, which is forgotten at the end */

@@ -2,11 +2,13 @@
 /* Events as lines of text. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include "mpi/ctl/base/messages.h"
 #include "mpi/ctl/out/event_line.h"
 #include "json/text.h"
 
-void line_metadata(sink_t *sink, const char *text, size_t bytes) {
+void event_line_write_metadata(sink_t *sink, const char *text, size_t bytes) {
     const char *end = text + bytes, *from = text;
     bool string = false;
     if (!memchr(text, '\n', bytes)) {
@@ -27,7 +29,7 @@ void line_metadata(sink_t *sink, const char *text, size_t bytes) {
     sink_add(sink, from, (size_t)(end - from));
 }
 
-static void add_base64(sink_t *sink, const mofka_data_view_t *data) {
+static void event_line_add_base64(sink_t *sink, const mofka_data_view_t *data) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     size_t size = mofka_data_view_size(data);
     unsigned char in[3 * 256];
@@ -46,7 +48,7 @@ static void add_base64(sink_t *sink, const mofka_data_view_t *data) {
     }
 }
 
-static bool write_file(const char *path, const mofka_data_view_t *data) {
+static bool event_line_write_file(const char *path, const mofka_data_view_t *data) {
     FILE *file = fopen(path, "wb");
     size_t count = 0;
     const mofka_segment_t *segments = data ? mofka_data_view_segments(data, &count) : NULL;
@@ -55,54 +57,41 @@ static bool write_file(const char *path, const mofka_data_view_t *data) {
         good = fwrite(segments[i].ptr, 1, segments[i].size, file) == segments[i].size;
     if (file && fclose(file) != 0)
         good = false;
-    return good || complain("cannot write '%s': %s", path, strerror(errno));
+    if (!good)
+        ctl_complain("cannot write '%s': %s", path, strerror(errno));
+    return good;
 }
 
-/* Bytes of the UTF-8 character there; 0: there is none. */
-static size_t character(const unsigned char *at, size_t left) {
-    if (at[0] < 0x80)
-        return 1;
-    size_t bytes = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-    if (at[0] < 0xc2 || at[0] > 0xf4 || left < bytes || (at[0] == 0xe0 && at[1] < 0xa0) ||
-        (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
-        (at[0] == 0xf4 && at[1] > 0x8f))
-        return 0;
-    for (size_t i = 1; i < bytes; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    return bytes;
-}
-
-/* As a JSON string: what is no UTF-8 is U+FFFD there. */
-static void add_string(sink_t *sink, const char *text, size_t bytes) {
-    const unsigned char *at = (const unsigned char *)text;
+/* As a JSON string. Each byte that is not UTF-8 becomes U+FFFD. */
+static void event_line_add_string(sink_t *sink, const char *text, size_t bytes) {
+    const char *end = text + bytes;
     sink_add(sink, "\"", 1);
-    for (size_t left = bytes; left > 0;) {
-        size_t size = character(at, left);
-        if (size == 0)
+    for (const char *at = text, *next; at < end; at = next) {
+        next = mfi_utf8_next(at, end);
+        if (!next) {
             sink_add_text(sink, "\\ufffd");
-        else if (*at < 0x20)
-            sink_add_text(sink, "\\u%04x", *at);
-        else if (*at == '"' || *at == '\\')
+            next = at + 1;
+        } else if ((unsigned char)*at < 0x20) {
+            sink_add_text(sink, "\\u%04x", (unsigned)(unsigned char)*at);
+        } else if (*at == '"' || *at == '\\') {
             sink_add_text(sink, "\\%c", *at);
-        else
-            sink_add(sink, at, size);
-        at += size ? size : 1;
-        left -= size ? size : 1;
+        } else {
+            sink_add(sink, at, (size_t)(next - at));
+        }
     }
     sink_add(sink, "\"", 1);
 }
 
 /* What is no JSON is shown as a string. */
-static void add_value(sink_t *sink, const char *text, size_t bytes) {
+static void event_line_add_value(sink_t *sink, const char *text, size_t bytes) {
     if (mfi_json_check("metadata", text, bytes))
-        add_string(sink, text, bytes);
+        event_line_add_string(sink, text, bytes);
     else
-        line_metadata(sink, text, bytes);
+        event_line_write_metadata(sink, text, bytes);
 }
 
-static void add_envelope(sink_t *sink, const line_style_t *style, const mofka_event_t *event,
-                         const char *file) {
+static void event_line_add_envelope(sink_t *sink, const event_line_style_t *style,
+                                    const mofka_event_t *event, const char *file) {
     size_t bytes;
     const char *text = mofka_event_metadata_text(event, &bytes);
     sink_add_text(sink,
@@ -110,10 +99,10 @@ static void add_envelope(sink_t *sink, const line_style_t *style, const mofka_ev
                   "\"metadata\":",
                   mofka_event_id(event), mofka_event_partition(event), bytes,
                   mofka_event_data_size(event));
-    add_value(sink, text, bytes);
+    event_line_add_value(sink, text, bytes);
     if (style->base64) {
         sink_add_text(sink, ",\"data\":\"");
-        add_base64(sink, mofka_event_data(event));
+        event_line_add_base64(sink, mofka_event_data(event));
         sink_add_text(sink, "\"");
     }
     if (style->directory)
@@ -121,24 +110,26 @@ static void add_envelope(sink_t *sink, const line_style_t *style, const mofka_ev
     sink_add(sink, "}\n", 2);
 }
 
-bool line_event(sink_t *sink, const line_style_t *style, const mofka_event_t *event) {
+bool event_line_write(sink_t *sink, const event_line_style_t *style, const mofka_event_t *event) {
     char file[64];
     snprintf(file, sizeof file, "%zu-%" PRIu64, mofka_event_partition(event),
              mofka_event_id(event));
     if (style->directory) {
         char path[4096];
-        if ((size_t)snprintf(path, sizeof path, "%s/%s", style->directory, file) >= sizeof path)
-            return complain("'%s' is too long a path", style->directory);
-        if (!write_file(path, mofka_event_data(event)))
+        if ((size_t)snprintf(path, sizeof path, "%s/%s", style->directory, file) >= sizeof path) {
+            ctl_complain("'%s' is too long a path", style->directory);
+            return false;
+        }
+        if (!event_line_write_file(path, mofka_event_data(event)))
             return false;
     }
     if (style->envelope) {
-        add_envelope(sink, style, event, file);
+        event_line_add_envelope(sink, style, event, file);
         return true;
     }
     size_t bytes;
     const char *text = mofka_event_metadata_text(event, &bytes);
-    line_metadata(sink, text, bytes);
+    event_line_write_metadata(sink, text, bytes);
     sink_add(sink, "\n", 1);
     return true;
 }

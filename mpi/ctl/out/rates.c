@@ -13,134 +13,138 @@
 #include <string.h>
 #include "mpi/ctl/out/rates.h"
 
-static cJSON *member(const cJSON *object, const char *key) {
+cJSON *rates_member(const cJSON *object, const char *key) {
     return cJSON_GetObjectItemCaseSensitive(object, key);
 }
 
-static double number(const cJSON *object, const char *key) {
-    const cJSON *item = member(object, key);
+double rates_number(const cJSON *object, const char *key) {
+    const cJSON *item = rates_member(object, key);
     return cJSON_IsNumber(item) ? item->valuedouble : 0;
 }
 
-static bool add(cJSON *object, const char *key, double value) {
+static bool rates_add_number(cJSON *object, const char *key, double value) {
     return isnan(value) ? cJSON_AddNullToObject(object, key) != NULL
                         : cJSON_AddNumberToObject(object, key, value) != NULL;
 }
 
 /* To a tenth: digits behind it are noise. What is new since then began at 0. */
-static double rate(const cJSON *now, const cJSON *before, const char *key, double seconds) {
+static double rates_of(const cJSON *now, const cJSON *before, const char *key, double seconds) {
     if (seconds <= 0)
         return NAN;
-    return round((number(now, key) - number(before, key)) / seconds * 10) / 10;
+    return round((rates_number(now, key) - rates_number(before, key)) / seconds * 10) / 10;
 }
 
 /* What is held counts batches that have their place and wait for room, and is read while it moves. */
-static bool add_fill(cJSON *object) {
-    double events = number(object, "held_events") / fmax(number(object, "room_events"), 1);
-    double bytes = number(object, "held_bytes") / fmax(number(object, "room_bytes"), 1);
-    return add(object, "events_fill", round(fmin(events, 1) * 1e4) / 1e4) &&
-           add(object, "bytes_fill", round(fmin(bytes, 1) * 1e4) / 1e4);
+static bool rates_add_fill(cJSON *object) {
+    double events =
+        rates_number(object, "held_events") / fmax(rates_number(object, "room_events"), 1);
+    double bytes = rates_number(object, "held_bytes") / fmax(rates_number(object, "room_bytes"), 1);
+    return rates_add_number(object, "events_fill", round(fmin(events, 1) * 1e4) / 1e4) &&
+           rates_add_number(object, "bytes_fill", round(fmin(bytes, 1) * 1e4) / 1e4);
 }
 
-static bool add_partition(cJSON *now, const cJSON *before, double seconds) {
-    return add(now, "events_per_s", rate(now, before, "tail_events", seconds)) &&
-           add(now, "bytes_per_s", rate(now, before, "tail_bytes", seconds)) && add_fill(now);
+static bool rates_add_partition(cJSON *now, const cJSON *before, double seconds) {
+    return rates_add_number(now, "events_per_s", rates_of(now, before, "tail_events", seconds)) &&
+           rates_add_number(now, "bytes_per_s", rates_of(now, before, "tail_bytes", seconds)) &&
+           rates_add_fill(now);
 }
 
 /* ---- sums --------------------------------------------------------------------------------------- */
 
-static bool add_sum(cJSON *topic, const char *key) {
+static bool rates_add_sum(cJSON *topic, const char *key) {
     const cJSON *partition;
     double sum = 0;
-    cJSON_ArrayForEach(partition, member(topic, "partitions")) {
-        const cJSON *item = member(partition, key);
+    cJSON_ArrayForEach(partition, rates_member(topic, "partitions")) {
+        const cJSON *item = rates_member(partition, key);
         sum += cJSON_IsNumber(item) ? item->valuedouble : NAN;
     }
-    return add(topic, key, sum);
+    return rates_add_number(topic, key, sum);
 }
 
-static cJSON *consumer_of(cJSON *list, const char *name) {
+static cJSON *rates_find_consumer(cJSON *list, const char *name) {
     cJSON *consumer;
     cJSON_ArrayForEach(consumer, list) {
-        if (strcmp(member(consumer, "name")->valuestring, name) == 0)
+        if (strcmp(rates_member(consumer, "name")->valuestring, name) == 0)
             return consumer;
     }
     consumer = cJSON_CreateObject();
     cJSON_AddItemToArray(list, consumer);
     return cJSON_AddStringToObject(consumer, "name", name) &&
-                   cJSON_AddFalseToObject(consumer, "live") && add(consumer, "lag", 0)
+                   cJSON_AddFalseToObject(consumer, "live") && rates_add_number(consumer, "lag", 0)
                ? consumer
                : NULL;
 }
 
 /* A name is live where it is live in some partition. */
-static bool add_consumers(cJSON *topic) {
+static bool rates_add_consumers(cJSON *topic) {
     const cJSON *partition, *each;
     cJSON *list = cJSON_AddArrayToObject(topic, "consumers");
-    cJSON_ArrayForEach(partition, member(topic, "partitions")) {
-        cJSON_ArrayForEach(each, member(partition, "consumers")) {
-            cJSON *sum = consumer_of(list, member(each, "name")->valuestring);
+    cJSON_ArrayForEach(partition, rates_member(topic, "partitions")) {
+        cJSON_ArrayForEach(each, rates_member(partition, "consumers")) {
+            cJSON *sum = rates_find_consumer(list, rates_member(each, "name")->valuestring);
             if (!sum)
                 return false;
-            cJSON_SetNumberValue(member(sum, "lag"), number(sum, "lag") + number(each, "lag"));
-            if (cJSON_IsTrue(member(each, "live")))
+            cJSON_SetNumberValue(rates_member(sum, "lag"),
+                                 rates_number(sum, "lag") + rates_number(each, "lag"));
+            if (cJSON_IsTrue(rates_member(each, "live")))
                 cJSON_ReplaceItemInObjectCaseSensitive(sum, "live", cJSON_CreateTrue());
         }
     }
     return list != NULL;
 }
 
-static bool add_sums(cJSON *topic) {
+static bool rates_add_sums(cJSON *topic) {
     static const char *const keys[] = {"tail_events",  "tail_bytes",  "held_events",
                                        "held_bytes",   "room_events", "room_bytes",
                                        "events_per_s", "bytes_per_s", "blocked_producers"};
     bool good = true, complete = true;
     const cJSON *partition;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        good &= add_sum(topic, keys[i]);
-    cJSON_ArrayForEach(partition, member(topic, "partitions")) {
-        complete &= cJSON_IsTrue(member(partition, "complete"));
+        good &= rates_add_sum(topic, keys[i]);
+    cJSON_ArrayForEach(partition, rates_member(topic, "partitions")) {
+        complete &= cJSON_IsTrue(rates_member(partition, "complete"));
     }
-    return good && add_fill(topic) && cJSON_AddBoolToObject(topic, "complete", complete) &&
-           add_consumers(topic);
+    return good && rates_add_fill(topic) && cJSON_AddBoolToObject(topic, "complete", complete) &&
+           rates_add_consumers(topic);
 }
 
 /* ---- all ---------------------------------------------------------------------------------------- */
 
-static const cJSON *first_of(const cJSON *object, const char *list) {
-    const cJSON *items = member(object, list);
+static const cJSON *rates_first_of(const cJSON *object, const char *list) {
+    const cJSON *items = rates_member(object, list);
     return items ? items->child : NULL;
 }
 
-static bool add_topic(cJSON *topic, const cJSON *before, double seconds) {
-    const cJSON *earlier = first_of(before, "partitions");
+static bool rates_add_topic(cJSON *topic, const cJSON *before, double seconds) {
+    const cJSON *earlier = rates_first_of(before, "partitions");
     cJSON *partition;
     bool good = true;
-    cJSON_ArrayForEach(partition, member(topic, "partitions")) {
-        good &= add_partition(partition, earlier, seconds);
+    cJSON_ArrayForEach(partition, rates_member(topic, "partitions")) {
+        good &= rates_add_partition(partition, earlier, seconds);
         earlier = earlier ? earlier->next : NULL;
     }
-    return good && add_sums(topic);
+    return good && rates_add_sums(topic);
 }
 
-static void keep_matching(cJSON *topics, const char *pattern) {
+static void rates_keep_matching(cJSON *topics, const char *pattern) {
     for (cJSON *topic = topics ? topics->child : NULL, *next; topic; topic = next) {
         next = topic->next;
-        if (pattern && fnmatch(pattern, member(topic, "name")->valuestring, 0) != 0)
+        if (pattern && fnmatch(pattern, rates_member(topic, "name")->valuestring, 0) != 0)
             cJSON_Delete(cJSON_DetachItemViaPointer(topics, topic));
     }
 }
 
 bool rates_add(cJSON *now, const cJSON *before, const char *pattern) {
     /* Topics that are missing there because they could not be read are not new. */
-    bool known = before && !member(before, "topics_status");
-    double seconds = known ? (number(now, "time_us") - number(before, "time_us")) * 1e-6 : 0;
-    const cJSON *earlier = first_of(before, "topics");
+    bool known = before && !rates_member(before, "topics_status");
+    double seconds =
+        known ? (rates_number(now, "time_us") - rates_number(before, "time_us")) * 1e-6 : 0;
+    const cJSON *earlier = rates_first_of(before, "topics");
     cJSON *topic;
     bool good = true;
-    keep_matching(member(now, "topics"), pattern);
-    cJSON_ArrayForEach(topic, member(now, "topics")) {
-        good &= add_topic(topic, earlier, seconds);
+    rates_keep_matching(rates_member(now, "topics"), pattern);
+    cJSON_ArrayForEach(topic, rates_member(now, "topics")) {
+        good &= rates_add_topic(topic, earlier, seconds);
         earlier = earlier ? earlier->next : NULL;
     }
     return good;

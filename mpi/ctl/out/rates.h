@@ -14,4 +14,10 @@ struct cJSON;
  * always the same; NULL: all) does not match are left out. False: no memory. */
 bool rates_add(struct cJSON *now, const struct cJSON *before, const char *pattern);
 
+/* A member of an object of statistics; NULL: it has none of that key. */
+struct cJSON *rates_member(const struct cJSON *object, const char *key);
+
+/* A member that is a number; 0: it is missing or not a number. */
+double rates_number(const struct cJSON *object, const char *key);
+
 #endif

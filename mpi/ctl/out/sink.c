@@ -4,10 +4,11 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "mpi/ctl/ctl.h"
+#include "mpi/ctl/base/interrupt.h"
 #include "mpi/ctl/out/sink.h"
 
 void sink_open(sink_t *s, int fd) {
@@ -45,11 +46,11 @@ void sink_add_text(sink_t *s, const char *format, ...) {
 }
 
 /* A pipe that is ready takes PIPE_BUF bytes at once. */
-static bool write_some(sink_t *s, size_t *done) {
+static bool sink_write_some(sink_t *s, size_t *done) {
     struct pollfd ready = {.fd = s->fd, .events = POLLOUT};
     size_t piece = s->size - *done < PIPE_BUF ? s->size - *done : PIPE_BUF;
     if (poll(&ready, 1, SLICE_MS) == 0) {
-        if (job_interrupted_for() > LAST_FLUSH_S)
+        if (interrupt_age_s() > LAST_FLUSH_S)
             s->error = ECANCELED;
         return !s->error;
     }
@@ -63,7 +64,7 @@ static bool write_some(sink_t *s, size_t *done) {
 
 bool sink_flush(sink_t *s) {
     size_t done = 0;
-    while (!s->error && done < s->size && write_some(s, &done))
+    while (!s->error && done < s->size && sink_write_some(s, &done))
         ;
     s->size = 0;
     return !s->error;

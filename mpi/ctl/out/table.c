@@ -6,20 +6,12 @@
 #include <string.h>
 #include <time.h>
 #include "mpi/ctl/out/table.h"
+#include "mpi/ctl/out/rates.h"
 
 #define HEADING_LINES 2
 
-static const cJSON *member(const cJSON *object, const char *key) {
-    return cJSON_GetObjectItemCaseSensitive(object, key);
-}
-
-static double number(const cJSON *object, const char *key) {
-    const cJSON *item = member(object, key);
-    return cJSON_IsNumber(item) ? item->valuedouble : 0;
-}
-
 /* "-" where nothing is known yet; else four digits at most, and k, M, G, T. */
-static const char *short_number(const cJSON *item, char text[16]) {
+static const char *table_short_number(const cJSON *item, char text[16]) {
     static const char units[] = {0, 'k', 'M', 'G', 'T', 'P'};
     double value = cJSON_IsNumber(item) ? item->valuedouble : 0;
     size_t unit = 0;
@@ -33,83 +25,86 @@ static const char *short_number(const cJSON *item, char text[16]) {
 }
 
 /* Names come from memory that all ranks can write. */
-static void print_name(const char *name, int width, FILE *out) {
+static void table_print_name(const char *name, int width, FILE *out) {
     int length = 0;
     for (; *name; name++, length++)
         fputc(isprint((unsigned char)*name) ? *name : '?', out);
     fprintf(out, "%*s", width > length ? width - length : 0, "");
 }
 
-static int name_width(const cJSON *topics) {
+static int table_name_width(const cJSON *topics) {
     const cJSON *topic;
     size_t width = strlen("TOPIC");
     cJSON_ArrayForEach(topic, topics) {
-        size_t length = strlen(member(topic, "name")->valuestring);
+        size_t length = strlen(rates_member(topic, "name")->valuestring);
         width = length > width ? length : width;
     }
     return (int)width;
 }
 
 /* `owner` NULL: the sums of a topic. */
-static void print_row(const char *name, int width, const cJSON *partition, const cJSON *row,
-                      FILE *out) {
+static void table_print_row(const char *name, int width, const cJSON *partition, const cJSON *row,
+                            FILE *out) {
     char events[16], bytes[16], index[16] = "all", owner[16] = "-";
     const cJSON *consumer;
     if (partition) {
-        snprintf(index, sizeof index, "%.0f", number(partition, "partition"));
-        snprintf(owner, sizeof owner, "%.0f", number(partition, "owner"));
+        snprintf(index, sizeof index, "%.0f", rates_number(partition, "partition"));
+        snprintf(owner, sizeof owner, "%.0f", rates_number(partition, "owner"));
     }
-    print_name(name, width, out);
+    table_print_name(name, width, out);
     fprintf(out, " %4s %5s %12.0f %9s %9s %7.1f %7.1f %7.0f ", index, owner,
-            number(row, "tail_events"), short_number(member(row, "events_per_s"), events),
-            short_number(member(row, "bytes_per_s"), bytes), 100 * number(row, "events_fill"),
-            100 * number(row, "bytes_fill"), number(row, "blocked_producers"));
-    cJSON_ArrayForEach(consumer, member(row, "consumers")) {
+            rates_number(row, "tail_events"),
+            table_short_number(rates_member(row, "events_per_s"), events),
+            table_short_number(rates_member(row, "bytes_per_s"), bytes),
+            100 * rates_number(row, "events_fill"), 100 * rates_number(row, "bytes_fill"),
+            rates_number(row, "blocked_producers"));
+    cJSON_ArrayForEach(consumer, rates_member(row, "consumers")) {
         fputc(' ', out);
-        print_name(member(consumer, "name")->valuestring, 0, out);
-        fprintf(out, "=%.0f%s", number(consumer, "lag"),
-                cJSON_IsTrue(member(consumer, "live")) ? "" : "(closed)");
+        table_print_name(rates_member(consumer, "name")->valuestring, 0, out);
+        fprintf(out, "=%.0f%s", rates_number(consumer, "lag"),
+                cJSON_IsTrue(rates_member(consumer, "live")) ? "" : "(closed)");
     }
-    fputs(cJSON_IsTrue(member(row, "complete")) ? " complete\n" : "\n", out);
+    fputs(cJSON_IsTrue(rates_member(row, "complete")) ? " complete\n" : "\n", out);
 }
 
-static void print_topic(const cJSON *topic, int width, bool partitions, FILE *out) {
-    const cJSON *list = member(topic, "partitions"), *partition;
-    const char *name = member(topic, "name")->valuestring;
+static void table_print_topic(const cJSON *topic, int width, bool partitions, FILE *out) {
+    const cJSON *list = rates_member(topic, "partitions"), *partition;
+    const char *name = rates_member(topic, "name")->valuestring;
     if (cJSON_GetArraySize(list) == 1) {
-        print_row(name, width, list->child, list->child, out);
+        table_print_row(name, width, list->child, list->child, out);
         return;
     }
-    print_row(name, width, NULL, topic, out);
+    table_print_row(name, width, NULL, topic, out);
     if (partitions)
-        cJSON_ArrayForEach(partition, list) print_row(name, width, partition, partition, out);
+        cJSON_ArrayForEach(partition, list) table_print_row(name, width, partition, partition, out);
 }
 
 /* Topics of one partition have one line. */
-static size_t count_lines(const cJSON *topics) {
+static size_t table_count_lines(const cJSON *topics) {
     const cJSON *topic;
     size_t lines = HEADING_LINES;
     cJSON_ArrayForEach(topic, topics) {
-        size_t partitions = (size_t)cJSON_GetArraySize(member(topic, "partitions"));
+        size_t partitions = (size_t)cJSON_GetArraySize(rates_member(topic, "partitions"));
         lines += partitions == 1 ? 1 : 1 + partitions;
     }
     return lines;
 }
 
 void table_print(const cJSON *stats, size_t lines_max, FILE *out) {
-    const cJSON *topics = member(stats, "topics"), *topic, *status = member(stats, "topics_status");
-    time_t now = (time_t)(number(stats, "time_us") * 1e-6);
-    int width = name_width(topics);
+    const cJSON *topics = rates_member(stats, "topics"), *topic,
+                *status = rates_member(stats, "topics_status");
+    time_t now = (time_t)(rates_number(stats, "time_us") * 1e-6);
+    int width = table_name_width(topics);
     char when[32];
     struct tm local;
     strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", localtime_r(&now, &local));
-    fprintf(out, "%s  %.0f ranks, %d topics%s%s\n", when, number(stats, "size"),
+    fprintf(out, "%s  %.0f ranks, %d topics%s%s\n", when, rates_number(stats, "size"),
             cJSON_GetArraySize(topics), status ? "; could not read them all: " : "",
             status ? status->valuestring : "");
     fprintf(out, "%-*s %4s %5s %12s %9s %9s %7s %7s %7s  %s\n", width, "TOPIC", "PART", "OWNER",
             "EVENTS", "EVENTS/S", "BYTES/S", "EVENTS%", "BYTES%", "BLOCKED", "LAG");
-    bool partitions = lines_max == 0 || count_lines(topics) <= lines_max;
-    cJSON_ArrayForEach(topic, topics) print_topic(topic, width, partitions, out);
+    bool partitions = lines_max == 0 || table_count_lines(topics) <= lines_max;
+    cJSON_ArrayForEach(topic, topics) table_print_topic(topic, width, partitions, out);
 }
 
 void table_paint(const char *text, size_t rows, size_t columns, FILE *out) {

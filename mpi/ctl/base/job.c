@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Joining the job, opening its topics, and leaving it. */
+#include "mpi/ctl/base/job.h"
+
+#include <assert.h>
+#include <math.h>
+#include <mpi.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <mofka/mpi.h>
+#include "mpi/ctl/base/interrupt.h"
+#include "mpi/ctl/base/messages.h"
+
+int ctl_job_rank(void) {
+    int rank;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    return rank;
+}
+
+mofka_status_t ctl_job_open(const char *type, const char *options, mofka_driver_t **driver) {
+    assert(options);
+    if (type && strcmp(type, "mpi") != 0)
+        return mofka_driver_create(type, options, driver);
+    bool none = strcmp(options, "{}") == 0;
+    return mofka_mpi_driver_create(MPI_COMM_WORLD, none ? "{\"join\":true}" : options, driver);
+}
+
+/* Closing is begun, and not waited for: the barrier behind it is the one thing that all ranks do. An
+ * error ends it, too, and job_close tells which. */
+bool ctl_job_is_over(mofka_driver_t *driver, double seconds) {
+    double until = ctl_now_s() + seconds, left = seconds;
+    do {
+        double slice = left > 0 ? fmin(left, SLICE_MS * 1e-3) : 0;
+        if (mofka_driver_close(driver, (int64_t)ceil(slice * 1e3)) != MOFKA_ERR_TIMEOUT)
+            return true;
+        left = until - ctl_now_s();
+    } while (left > 0 && !interrupt_came());
+    return false;
+}
+
+/* Others may work on for hours: this rank's partitions are served meanwhile, and it sleeps. */
+bool ctl_job_close(mofka_driver_t *driver, double timeout_s) {
+    double start = ctl_now_s();
+    mofka_status_t status;
+    bool told = false;
+    while ((status = mofka_driver_close(driver, SLICE_MS)) == MOFKA_ERR_TIMEOUT) {
+        double waited = ctl_now_s() - start;
+        if (waited > timeout_s) {
+            ctl_complain(
+                "waited %g s (--close-timeout) for the other ranks, which have not closed the "
+                "driver: %s; the job is ended",
+                timeout_s, mofka_last_error());
+            ctl_job_abort(CTL_FAILED);
+        }
+        if (interrupt_came() && waited > LAST_FLUSH_S && !told) {
+            told = true;
+            ctl_complain(
+                "this command is done and waits for the other ranks to close the driver; a "
+                "second signal ends the job");
+        }
+    }
+    if (status)
+        ctl_complain_of(status, "closing the driver");
+    mofka_driver_release(driver);
+    return !status;
+}
+
+void ctl_job_abort(int code) {
+    fflush(NULL);
+    nanosleep(&(struct timespec){.tv_nsec = 300000000},
+              NULL); /* else launchers drop what was written */
+    MPI_Abort(MPI_COMM_WORLD, code);
+    exit(code);
+}
+
+mofka_topic_t *ctl_job_open_topic(mofka_driver_t *driver, const char *name, double timeout_s) {
+    double start = ctl_now_s();
+    mofka_topic_t *topic;
+    for (;;) {
+        double left = timeout_s - (ctl_now_s() - start);
+        int64_t slice = left <= 0 ? 0 : left < SLICE_MS * 1e-3 ? (int64_t)(left * 1e3) : SLICE_MS;
+        mofka_status_t status = mofka_driver_open_topic(driver, name, slice, &topic);
+        if (!status)
+            return topic;
+        if (interrupt_came())
+            return NULL;
+        if (status != MOFKA_ERR_NOT_FOUND || left <= 0) {
+            ctl_complain_of(status, "opening the topic");
+            if (status == MOFKA_ERR_NOT_FOUND)
+                ctl_complain("waited %g s (--timeout) for topic '%s'", timeout_s, name);
+            return NULL;
+        }
+    }
+}
