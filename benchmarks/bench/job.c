@@ -17,25 +17,9 @@
 
 static volatile sig_atomic_t interrupted;
 
-static void on_signal(int number) {
+static void bench_job_on_signal(int number) {
     (void)number;
     interrupted = 1;
-}
-
-double bench_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
-static double seconds_of(struct timeval t) {
-    return (double)t.tv_sec + (double)t.tv_usec * 1e-6;
-}
-
-double bench_cpu_seconds(void) {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
 }
 
 double bench_peak_rss_mb(void) {
@@ -44,45 +28,23 @@ double bench_peak_rss_mb(void) {
     return (double)usage.ru_maxrss / 1024;
 }
 
-static bool crowded; /* more ranks than cores: who waits must leave its core at once */
-
-/* Ranks that have a core each wait with a yield, so that they start together; others sleep. */
-static void wait_for(MPI_Request *request) {
-    int done = 0;
-    for (int tries = 0; !done; tries++) {
-        MPI_Test(request, &done, MPI_STATUS_IGNORE);
-        if (done || (!crowded && tries < 2000))
-            continue;
-        if (!crowded && tries < 20000)
-            sched_yield();
-        else
-            nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
-    }
-}
-
-void bench_barrier(MPI_Comm comm) {
-    MPI_Request request;
-    MPI_Ibarrier(comm, &request);
-    wait_for(&request);
-}
-
-static double reduce(const job_t *job, double value, MPI_Op op) {
+static double bench_job_reduce(const bench_job_t *job, double value, MPI_Op op) {
     double all;
     MPI_Request request;
     MPI_Iallreduce(&value, &all, 1, MPI_DOUBLE, op, job->comm, &request);
-    wait_for(&request);
+    bench_wait_for(&request);
     return all;
 }
 
-double job_max(const job_t *job, double value) {
-    return reduce(job, value, MPI_MAX);
+double bench_job_max(const bench_job_t *job, double value) {
+    return bench_job_reduce(job, value, MPI_MAX);
 }
 
-double job_sum(const job_t *job, double value) {
-    return reduce(job, value, MPI_SUM);
+double bench_job_sum(const bench_job_t *job, double value) {
+    return bench_job_reduce(job, value, MPI_SUM);
 }
 
-void job_merge(const job_t *job, mfi_histogram_t *h) {
+void bench_job_merge(const bench_job_t *job, mfi_histogram_t *h) {
     bool root = job->rank == 0;
     MPI_Reduce(root ? MPI_IN_PLACE : &h->max, &h->max, 1, MPI_UINT64_T, MPI_MAX, 0, job->comm);
     MPI_Reduce(root ? MPI_IN_PLACE : &h->total, &h->total, 1, MPI_UINT64_T, MPI_SUM, 0, job->comm);
@@ -90,11 +52,11 @@ void job_merge(const job_t *job, mfi_histogram_t *h) {
                MPI_SUM, 0, job->comm);
 }
 
-bool job_interrupted(const job_t *job) {
-    return job_max(job, interrupted) > 0;
+bool bench_job_interrupted(const bench_job_t *job) {
+    return bench_job_max(job, interrupted) > 0;
 }
 
-void must(mofka_status_t status, const char *what) {
+void bench_must(mofka_status_t status, const char *what) {
     if (status == MOFKA_OK)
         return;
     fprintf(stderr, "mofka-bench: %s: %s: %s\n", what, mofka_status_name(status),
@@ -102,7 +64,7 @@ void must(mofka_status_t status, const char *what) {
     MPI_Abort(MPI_COMM_WORLD, 1);
 }
 
-void bench_progress(const job_t *job, double done) {
+void bench_show_progress(const bench_job_t *job, double done) {
     static int shown = -1;
     int percent = (int)(100 * (done < 1 ? done : 1));
     if (job->rank != 0 || percent == shown || !isatty(STDERR_FILENO))
@@ -115,19 +77,19 @@ void bench_progress(const job_t *job, double done) {
 
 /* ---- roles ----------------------------------------------------------------------------------- */
 
-static bool produces(const settings_t *s, int rank) {
+static bool bench_job_produces(const bench_settings_t *s, int rank) {
     return s->command == COMMAND_PRODUCE || (s->command != COMMAND_CONSUME && rank < s->producers);
 }
 
-static bool consumes(const settings_t *s, int rank, int size) {
+static bool bench_job_consumes(const bench_settings_t *s, int rank, int size) {
     return s->command == COMMAND_CONSUME ||
            (s->command != COMMAND_PRODUCE && rank >= size - s->consumers);
 }
 
 /* What the consumers decide comes from the first of them, all else from the first producer. */
-static void share_settings(const job_t *job, settings_t *settings) {
-    settings_t consumer = *settings;
-    command_t own = settings->command;
+static void bench_job_share_settings(const bench_job_t *job, bench_settings_t *settings) {
+    bench_settings_t consumer = *settings;
+    bench_command_t own = settings->command;
     MPI_Bcast(&consumer, sizeof consumer, MPI_BYTE, job->first_consumer, job->comm);
     MPI_Bcast(settings, sizeof *settings, MPI_BYTE, job->first_producer, job->comm);
     settings->interest = consumer.interest;
@@ -136,8 +98,9 @@ static void share_settings(const job_t *job, settings_t *settings) {
     settings->command = own;
 }
 
-static void find_roles(job_t *job, settings_t *settings) {
-    int own[2] = {produces(settings, job->rank), consumes(settings, job->rank, job->size)};
+static void bench_job_find_roles(bench_job_t *job, bench_settings_t *settings) {
+    int own[2] = {bench_job_produces(settings, job->rank),
+                  bench_job_consumes(settings, job->rank, job->size)};
     int *all = calloc(2 * (size_t)job->size, sizeof *all);
     MPI_Allgather(own, 2, MPI_INT, all, 2, MPI_INT, job->comm);
     int producers = 0, consumers = 0;
@@ -157,8 +120,9 @@ static void find_roles(job_t *job, settings_t *settings) {
 }
 
 /* Watchers are no part of it: they call nothing but what makes the driver. */
-bool job_join(job_t *job, int watchers) {
-    *job = (job_t){.producer = -1, .consumer = -1, .pair = MPI_COMM_NULL, .comm = MPI_COMM_NULL};
+bool bench_job_join(bench_job_t *job, int watchers) {
+    *job =
+        (bench_job_t){.producer = -1, .consumer = -1, .pair = MPI_COMM_NULL, .comm = MPI_COMM_NULL};
     int rank, size;
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);
@@ -181,9 +145,9 @@ bool job_join(job_t *job, int watchers) {
     return true;
 }
 
-bool job_start(job_t *job, settings_t *settings) {
-    crowded = job->size > sysconf(_SC_NPROCESSORS_ONLN);
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+bool bench_job_start(bench_job_t *job, bench_settings_t *settings) {
+    bench_expect_ranks(job->size);
+    struct sigaction action = {.sa_handler = bench_job_on_signal, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     if (settings->command == COMMAND_POOL || settings->command == COMMAND_WAIT)
@@ -208,7 +172,7 @@ bool job_start(job_t *job, settings_t *settings) {
     }
     if (wrong)
         return false;
-    find_roles(job, settings);
+    bench_job_find_roles(job, settings);
     if (settings->producers < 1 || settings->consumers < 1) {
         if (job->rank == 0)
             fprintf(stderr,
@@ -217,7 +181,7 @@ bool job_start(job_t *job, settings_t *settings) {
                     settings->producers, settings->consumers);
         return false;
     }
-    share_settings(job, settings);
+    bench_job_share_settings(job, settings);
     if (settings->partitions == 0)
         settings->partitions = settings->consumers;
     bool in_pair = job->rank == job->first_producer || job->rank == job->first_consumer;
@@ -226,7 +190,7 @@ bool job_start(job_t *job, settings_t *settings) {
     return true;
 }
 
-void job_end(job_t *job) {
+void bench_job_end(bench_job_t *job) {
     if (job->pair != MPI_COMM_NULL)
         MPI_Comm_free(&job->pair);
     MPI_Comm_free(&job->comm);

@@ -3,35 +3,35 @@
 #include <limits.h>
 #include <string.h>
 #include <time.h>
-#include "bench.h"
+#include "commands/commands.h"
 
-static int run(const job_t *job, const settings_t *settings) {
+static int bench_run_command(const bench_job_t *job, const bench_settings_t *settings) {
     switch (settings->command) {
     case COMMAND_STREAM:
     case COMMAND_PRODUCE:
     case COMMAND_CONSUME:
-        return run_stream(job, settings);
+        return bench_run_stream(job, settings);
     case COMMAND_LATENCY:
-        return run_latency(job, settings);
+        return bench_run_latency(job, settings);
     case COMMAND_POOL:
-        return run_pool(job, settings);
+        return bench_run_pool(job, settings);
     case COMMAND_WAIT:
-        return run_wait(job, settings);
+        return bench_run_wait(job, settings);
     case COMMAND_RAW:
-        return run_raw(job, settings);
+        return bench_run_raw(job, settings);
     case COMMAND_COUNT:
         break;
     }
-    return 2;
+    return BENCH_USAGE;
 }
 
-static bool is_help(const char *text) {
+static bool bench_is_help(const char *text) {
     return strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0 || strcmp(text, "help") == 0;
 }
 
 /* Watchers wait for the driver, which a run that was refused does not make: that ends the job. */
-static int leave(const settings_t *settings, int result) {
-    if (settings->watchers > 0 && result == 2) {
+static int bench_leave(const bench_settings_t *settings, int result) {
+    if (settings->watchers > 0 && result == BENCH_USAGE) {
         fflush(NULL);
         nanosleep(&(struct timespec){.tv_nsec = 300000000},
                   NULL); /* launchers drop what comes late */
@@ -45,32 +45,32 @@ int main(int argc, char **argv) {
     int level, rank, good;
     MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &level);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    if (argc > 1 && is_help(argv[1])) {
+    if (argc > 1 && bench_is_help(argv[1])) {
         if (rank == 0)
-            settings_usage(stdout);
+            settings_print_usage(stdout);
         MPI_Finalize();
         return 0;
     }
-    settings_t settings;
-    job_t job;
+    bench_settings_t settings;
+    bench_job_t job;
     int wrong = settings_read(argc, argv, false, &settings) ? INT_MAX : rank, first;
-    if (!job_join(&job, settings.watchers))
-        return leave(&settings, 2);
+    if (!bench_job_join(&job, settings.watchers))
+        return bench_leave(&settings, BENCH_USAGE);
     /* The first rank whose command line is wrong says so. */
     MPI_Allreduce(&wrong, &first, 1, MPI_INT, MPI_MIN, job.comm);
     if (first == rank)
         settings_read(argc, argv, true, &settings);
     good = first == INT_MAX;
-    int result = 2;
-    if (good && job_start(&job, &settings)) {
+    int result = BENCH_USAGE;
+    if (good && bench_job_start(&job, &settings)) {
         good = settings_check(&settings, job.size, job.rank == 0) &&
                (job.rank != 0 || report_open(&settings));
         MPI_Bcast(&good, 1, MPI_INT, 0, job.comm);
         if (good)
-            result = run(&job, &settings);
-        if (good && job.rank == 0 && !report_close(&settings) && result == 0)
-            result = 1;
+            result = bench_run_command(&job, &settings);
+        if (good && job.rank == 0 && !report_close(&settings) && result == BENCH_OK)
+            result = BENCH_WRONG;
     }
-    job_end(&job);
-    return leave(&settings, result);
+    bench_job_end(&job);
+    return bench_leave(&settings, result);
 }

@@ -9,20 +9,20 @@
 #define ADAPTIVE_BATCH_BYTES ((size_t)1 << 20)
 #define LINE_ROUND_S 5e-3
 
-static int ascending(const void *a, const void *b) {
+static int paired_compare(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
 }
 
-double median_of(double *values, size_t count) {
+double bench_median(double *values, size_t count) {
     if (count == 0)
         return NAN;
-    qsort(values, count, sizeof *values, ascending);
+    qsort(values, count, sizeof *values, paired_compare);
     return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
 /* What one batch puts, as the library cuts batches: at most a quarter of the partition. */
-static size_t batch_bytes(const settings_t *s) {
+static size_t paired_batch_bytes(const bench_settings_t *s) {
     size_t event = s->metadata_size + s->data_size, most = s->partition_bytes / 4;
     bool adaptive = s->batch_size == MOFKA_BATCH_ADAPTIVE;
     size_t bytes = adaptive ? ADAPTIVE_BATCH_BYTES : s->batch_size * event;
@@ -32,36 +32,36 @@ static size_t batch_bytes(const settings_t *s) {
 
 /* An rma window's puts and gets each stay in one core; where MPI makes it of memory that ranks share, a
  * stream's bytes cross from one to the other, as they do in two_copy. */
-static unsigned kinds_of(const settings_t *s, bool shm, bool near) {
+static unsigned paired_kinds(const bench_settings_t *s, bool shm, bool near) {
     unsigned kinds = 1u << FLOOR_ISEND | (near ? 1u << FLOOR_TWO_COPY | 1u << FLOOR_LINE : 0);
     kinds |= shm ? 1u << FLOOR_MEMCPY : 1u << FLOOR_PUT | 1u << FLOOR_GET;
     return kinds | (s->zero_copy ? 1u << FLOOR_ZERO_COPY : 0);
 }
 
-void paired_open(paired_t *p, const job_t *job, const settings_t *s) {
+void paired_open(paired_t *p, const bench_job_t *job, const bench_settings_t *s) {
     *p = (paired_t){.job = job};
     if (!s->baseline)
         return;
     bool here = job->pair != MPI_COMM_NULL;
-    bool near = job_max(job, here && floor_shares_node(job->pair)) > 0;
+    bool near = bench_job_max(job, here && floor_shares_node(job->pair)) > 0;
     bool shm = strcmp(s->window, "shm") == 0 || (strcmp(s->window, "auto") == 0 && near);
-    p->kinds = kinds_of(s, shm && near, near);
+    p->kinds = paired_kinds(s, shm && near, near);
     size_t event = s->metadata_size + s->data_size;
     double failed = 0;
     for (int i = 0; i < FLOOR_COUNT; i++) {
         bool one_sided = i == FLOOR_PUT || i == FLOOR_GET, line = i == FLOOR_LINE;
-        p->bytes[i] = one_sided ? batch_bytes(s) : line ? sizeof(uint64_t) : event;
+        p->bytes[i] = one_sided ? paired_batch_bytes(s) : line ? sizeof(uint64_t) : event;
         size_t ring_bytes = line ? 0 : s->partition_bytes;
         if (!here || !(p->kinds & 1u << i))
             continue;
         p->floors[i] = floor_open(job->pair, p->bytes[i], ring_bytes, 1u << i);
         failed += !p->floors[i];
     }
-    if (job_max(job, failed) > 0)
+    if (bench_job_max(job, failed) > 0)
         MPI_Abort(job->comm, 1); /* told by floor_open */
 }
 
-static bool make_room(paired_t *p) {
+static bool paired_make_room(paired_t *p) {
     if (p->count < p->room)
         return true;
     p->room = p->room ? 2 * p->room : 64;
@@ -79,14 +79,14 @@ static bool make_room(paired_t *p) {
 void paired_round(paired_t *p, double gb_per_s, double pushed, double pulled) {
     if (!p->kinds)
         return;
-    if (!make_room(p))
-        must(mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu rounds", p->room), "floors");
+    if (!paired_make_room(p))
+        bench_must(mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu rounds", p->room), "floors");
     for (int i = 0; i < FLOOR_COUNT; i++) {
         if (!(p->kinds & 1u << i))
             continue;
         double seconds = i == FLOOR_LINE ? LINE_ROUND_S : PAIRED_ROUND_S;
         double rate = p->floors[i] ? floor_round(p->floors[i], (floor_kind_t)i, seconds, NULL) : 0;
-        rate = job_max(p->job, rate);
+        rate = bench_job_max(p->job, rate);
         if (i == FLOOR_LINE) {
             p->speed[i][p->count] = 2e6 / rate;
             p->ratio[i][p->count] = NAN;
@@ -99,12 +99,12 @@ void paired_round(paired_t *p, double gb_per_s, double pushed, double pulled) {
     p->count++;
 }
 
-void paired_result(paired_t *p, result_t *result) {
+void paired_result(paired_t *p, bench_result_t *result) {
     for (int i = 0; i < FLOOR_COUNT; i++) {
         if (!(p->kinds & 1u << i))
             continue;
-        result->baseline[i] = median_of(p->speed[i], p->count);
-        result->ratio[i] = median_of(p->ratio[i], p->count);
+        result->baseline[i] = bench_median(p->speed[i], p->count);
+        result->ratio[i] = bench_median(p->ratio[i], p->count);
     }
     p->count = 0;
 }

@@ -10,7 +10,7 @@
 #include "bench.h"
 
 typedef struct paired {
-    const job_t *job;
+    const bench_job_t *job;
     floor_t *floors[FLOOR_COUNT]; /* at the pair's ranks; put and get may have larger messages */
     size_t bytes[FLOOR_COUNT];
     unsigned kinds;
@@ -21,13 +21,13 @@ typedef struct paired {
 
 /* The floors that belong to the window, in messages of an event's size (put and get: of a batch's).
  * Collective over the job. */
-void paired_open(paired_t *paired, const job_t *job, const settings_t *settings);
+void paired_open(paired_t *paired, const bench_job_t *job, const bench_settings_t *settings);
 /* One round of each floor, beside a subject that moved `pushed` and `pulled` GB/s. Collective. */
 void paired_round(paired_t *paired, double gb_per_s, double pushed, double pulled);
 /* The medians, into the result; forgets the rounds. */
-void paired_result(paired_t *paired, result_t *result);
+void paired_result(paired_t *paired, bench_result_t *result);
 void paired_close(paired_t *paired);
 
-double median_of(double *values, size_t count);
+double bench_median(double *values, size_t count);
 
 #endif

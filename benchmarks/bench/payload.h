@@ -21,7 +21,7 @@ static inline uint64_t stamp_of(int producer, uint64_t number) {
 typedef struct buffer_pool {
     size_t bytes;
     pthread_mutex_t lock;
-    struct buffer *free;
+    struct bench_buffer *free;
 } buffer_pool_t;
 
 void buffer_pool_init(buffer_pool_t *pool, size_t bytes);
@@ -37,15 +37,15 @@ void stamp_data(char *data, size_t bytes, uint64_t stamp);
 char *stamp_time_place(char *metadata, size_t metadata_bytes, char *data, size_t data_bytes);
 
 /* What a consumer wants of an event's data. */
-typedef struct wish {
+typedef struct data_wish {
     bool all; /* the whole data; else `count` blocks of STAMP_STEP, every `stride` steps */
     size_t count, stride;
     size_t bytes;
-} wish_t;
+} data_wish_t;
 
-wish_t wish_of(const settings_t *settings);
+data_wish_t data_wish_of(const bench_settings_t *settings);
 /* Whether the stamps that arrived are those of `stamp`. `view`: the data wished for, or NULL. */
-bool check_stamps(const settings_t *settings, const wish_t *wish, const char *metadata,
+bool stamps_check(const bench_settings_t *settings, const data_wish_t *wish, const char *metadata,
                   const mofka_data_view_t *view, uint64_t stamp);
 
 #endif

@@ -49,15 +49,15 @@ static const char usage[] =
     "                           mofkactl top, which make the driver with it (0)\n"
     "      --json FILE|-, --csv FILE   one line per repeat\n";
 
-void settings_usage(FILE *out) {
+void settings_print_usage(FILE *out) {
     fputs(usage, out);
 }
 
-const char *command_name(command_t command) {
+const char *bench_command_name(bench_command_t command) {
     return commands[command];
 }
 
-static bool complain(bool speak, const char *format, ...) {
+static void settings_complain(bool speak, const char *format, ...) {
     if (speak) {
         va_list args;
         va_start(args, format);
@@ -66,10 +66,9 @@ static bool complain(bool speak, const char *format, ...) {
         va_end(args);
         fputc('\n', stderr);
     }
-    return false;
 }
 
-static bool read_choice(const char *text, const char *const *choices, int *value) {
+static bool settings_read_choice(const char *text, const char *const *choices, int *value) {
     for (int i = 0; choices[i]; i++)
         if (strcmp(text, choices[i]) == 0) {
             *value = i;
@@ -142,35 +141,35 @@ static const char *const windows[] = {"shm", "rma", "auto", NULL};
 static const char *const owners[] = {"consumers", "producers", "all", NULL};
 
 /* Options that are numbers, and where they go. */
-typedef struct number_row {
+typedef struct settings_number {
     int option;
     enum { WHOLE, SIZE, INT, REAL } kind; /* uint64_t, size_t, int, double */
     size_t offset;
     double least, most;
-} number_row_t;
+} settings_number_t;
 
-static const number_row_t numbers[] = {
-    {'n', WHOLE, offsetof(settings_t, events), 0, LARGE},
-    {'m', SIZE, offsetof(settings_t, metadata_size), 0, (double)MOFKA_METADATA_BYTES_MAX},
-    {'s', SIZE, offsetof(settings_t, data_size), 0, LARGE},
-    {'b', SIZE, offsetof(settings_t, batch_size), 1, 1 << 24}, /* or adaptive */
-    {MAX_BATCHES, SIZE, offsetof(settings_t, max_batches), 0, 1 << 20},
-    {'p', SIZE, offsetof(settings_t, threads), 0, MOFKA_THREADS_MAX},
-    {'f', WHOLE, offsetof(settings_t, flush_interval), 0, LARGE},
-    {'i', REAL, offsetof(settings_t, interest), 0, 1},
-    {SELECTIVITY, REAL, offsetof(settings_t, selectivity), 0, 1},
-    {PRODUCERS, INT, offsetof(settings_t, producers), 1, RANKS_MAX},
-    {CONSUMERS, INT, offsetof(settings_t, consumers), 1, RANKS_MAX},
-    {PARTITIONS, INT, offsetof(settings_t, partitions), 1, MOFKA_PARTITIONS_MAX},
-    {PARTITION_BYTES, SIZE, offsetof(settings_t, partition_bytes), 64, LARGE},
-    {RATE, REAL, offsetof(settings_t, rate), 0, 1e9},
-    {WARMUP, WHOLE, offsetof(settings_t, warmup), 0, LARGE},
-    {REPEAT, INT, offsetof(settings_t, repeat), 1, 10000},
-    {SECONDS, REAL, offsetof(settings_t, seconds), 0.001, 3600},
-    {WATCHERS, INT, offsetof(settings_t, watchers), 1, RANKS_MAX},
+static const settings_number_t numbers[] = {
+    {'n', WHOLE, offsetof(bench_settings_t, events), 0, LARGE},
+    {'m', SIZE, offsetof(bench_settings_t, metadata_size), 0, (double)MOFKA_METADATA_BYTES_MAX},
+    {'s', SIZE, offsetof(bench_settings_t, data_size), 0, LARGE},
+    {'b', SIZE, offsetof(bench_settings_t, batch_size), 1, 1 << 24}, /* or adaptive */
+    {MAX_BATCHES, SIZE, offsetof(bench_settings_t, max_batches), 0, 1 << 20},
+    {'p', SIZE, offsetof(bench_settings_t, threads), 0, MOFKA_THREADS_MAX},
+    {'f', WHOLE, offsetof(bench_settings_t, flush_interval), 0, LARGE},
+    {'i', REAL, offsetof(bench_settings_t, interest), 0, 1},
+    {SELECTIVITY, REAL, offsetof(bench_settings_t, selectivity), 0, 1},
+    {PRODUCERS, INT, offsetof(bench_settings_t, producers), 1, RANKS_MAX},
+    {CONSUMERS, INT, offsetof(bench_settings_t, consumers), 1, RANKS_MAX},
+    {PARTITIONS, INT, offsetof(bench_settings_t, partitions), 1, MOFKA_PARTITIONS_MAX},
+    {PARTITION_BYTES, SIZE, offsetof(bench_settings_t, partition_bytes), 64, LARGE},
+    {RATE, REAL, offsetof(bench_settings_t, rate), 0, 1e9},
+    {WARMUP, WHOLE, offsetof(bench_settings_t, warmup), 0, LARGE},
+    {REPEAT, INT, offsetof(bench_settings_t, repeat), 1, 10000},
+    {SECONDS, REAL, offsetof(bench_settings_t, seconds), 0.001, 3600},
+    {WATCHERS, INT, offsetof(bench_settings_t, watchers), 1, RANKS_MAX},
 };
 
-static const number_row_t *row_of(int option) {
+static const settings_number_t *settings_number_row(int option) {
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (numbers[i].option == option)
             return &numbers[i];
@@ -178,7 +177,8 @@ static const number_row_t *row_of(int option) {
 }
 
 /* False: it is not changed, and `allowed` says what it may be. */
-static bool set_number(settings_t *s, const number_row_t *row, const char *text, char *allowed) {
+static bool settings_set_number(bench_settings_t *s, const settings_number_t *row, const char *text,
+                                char *allowed) {
     char *end, *to = (char *)s + row->offset;
     errno = 0;
     double number = strtod(text, &end);
@@ -206,7 +206,7 @@ static bool set_number(settings_t *s, const number_row_t *row, const char *text,
     return true;
 }
 
-static bool set_text(const char *text, char *to, size_t bytes, char *allowed) {
+static bool settings_set_text(const char *text, char *to, size_t bytes, char *allowed) {
     snprintf(allowed, ALLOWED_BYTES, "a file's name of at most %zu bytes, or -", bytes - 1);
     if (!*text || strlen(text) >= bytes)
         return false;
@@ -214,41 +214,42 @@ static bool set_text(const char *text, char *to, size_t bytes, char *allowed) {
     return true;
 }
 
-static bool set_window(settings_t *s, const char *text, char *allowed) {
+static bool settings_set_window(bench_settings_t *s, const char *text, char *allowed) {
     int choice;
     strcpy(allowed, "one of shm rma auto");
-    if (!read_choice(text, windows, &choice))
+    if (!settings_read_choice(text, windows, &choice))
         return false;
     strcpy(s->window, windows[choice]);
     return true;
 }
 
-static bool set_owners(settings_t *s, const char *text, char *allowed) {
+static bool settings_set_owners(bench_settings_t *s, const char *text, char *allowed) {
     int choice;
     strcpy(allowed, "one of consumers producers all");
-    if (!read_choice(text, owners, &choice))
+    if (!settings_read_choice(text, owners, &choice))
         return false;
     s->owners = (bench_owners_t)choice;
     return true;
 }
 
-static bool set(settings_t *s, int option, const char *text, char allowed[ALLOWED_BYTES]) {
-    const number_row_t *row = row_of(option);
+static bool settings_set(bench_settings_t *s, int option, const char *text,
+                         char allowed[ALLOWED_BYTES]) {
+    const settings_number_t *row = settings_number_row(option);
     if (option == 'b' && strcmp(text, "adaptive") == 0) {
         s->batch_size = MOFKA_BATCH_ADAPTIVE;
         return true;
     }
     if (row)
-        return set_number(s, row, text, allowed);
+        return settings_set_number(s, row, text, allowed);
     switch (option) {
     case OWNERS:
-        return set_owners(s, text, allowed);
+        return settings_set_owners(s, text, allowed);
     case WINDOW:
-        return set_window(s, text, allowed);
+        return settings_set_window(s, text, allowed);
     case JSON:
-        return set_text(text, s->json, sizeof s->json, allowed);
+        return settings_set_text(text, s->json, sizeof s->json, allowed);
     case CSV:
-        return set_text(text, s->csv, sizeof s->csv, allowed);
+        return settings_set_text(text, s->csv, sizeof s->csv, allowed);
     default:
         break;
     }
@@ -260,7 +261,7 @@ static bool set(settings_t *s, int option, const char *text, char allowed[ALLOWE
     return true;
 }
 
-static const char *name_of(int option) {
+static const char *settings_option_name(int option) {
     for (const struct option *o = long_options; o->name; o++)
         if (o->val == option)
             return o->name;
@@ -268,7 +269,7 @@ static const char *name_of(int option) {
 }
 
 /* To the end, whatever is wrong; the first fault is told. */
-static bool read_options(int argc, char **argv, bool speak, settings_t *s) {
+static bool settings_read_options(int argc, char **argv, bool speak, bench_settings_t *s) {
     char allowed[ALLOWED_BYTES];
     bool good = true;
     opterr = 0;
@@ -276,67 +277,92 @@ static bool read_options(int argc, char **argv, bool speak, settings_t *s) {
     for (int option;
          (option = getopt_long(argc, argv, ":n:m:s:b:p:f:i:", long_options, NULL)) != -1;) {
         if (option == '?' || option == ':')
-            good = complain(speak && good, "%s '%s'",
-                            option == ':' ? "a value is missing after" : "unknown option",
-                            argv[optind - 1]);
-        else if (!set(s, option, optarg, allowed))
-            good = complain(speak && good, "--%s cannot be '%.200s': it is %s", name_of(option),
-                            optarg, allowed);
+            settings_complain(speak && good, "%s '%s'",
+                              option == ':' ? "a value is missing after" : "unknown option",
+                              argv[optind - 1]);
+        else if (settings_set(s, option, optarg, allowed))
+            continue;
+        else
+            settings_complain(speak && good, "--%s cannot be '%.200s': it is %s",
+                              settings_option_name(option), optarg, allowed);
+        good = false;
     }
-    return optind >= argc ? good : complain(speak && good, "unknown argument '%s'", argv[optind]);
+    if (optind >= argc)
+        return good;
+    settings_complain(speak && good, "unknown argument '%s'", argv[optind]);
+    return false;
 }
 
-bool settings_read(int argc, char **argv, bool speak, settings_t *s) {
+bool settings_read(int argc, char **argv, bool speak, bench_settings_t *s) {
     int choice = -1;
-    *s = (settings_t){.metadata_size = 64,
-                      .batch_size = MOFKA_BATCH_ADAPTIVE,
-                      .interest = 1,
-                      .selectivity = 1,
-                      .partition_bytes = 8 << 20,
-                      .window = "auto",
-                      .verify = true,
-                      .warmup = 1000,
-                      .repeat = 1};
-    bool good = argc >= 2 && read_choice(argv[1], commands, &choice);
+    *s = (bench_settings_t){.metadata_size = 64,
+                            .batch_size = MOFKA_BATCH_ADAPTIVE,
+                            .interest = 1,
+                            .selectivity = 1,
+                            .partition_bytes = 8 << 20,
+                            .window = "auto",
+                            .verify = true,
+                            .warmup = 1000,
+                            .repeat = 1};
+    bool good = argc >= 2 && settings_read_choice(argv[1], commands, &choice);
     if (!good && speak)
-        settings_usage(stderr);
+        settings_print_usage(stderr);
     if (!good)
-        complain(speak, "%s '%s'", argc < 2 ? "no command" : "unknown command",
-                 argc < 2 ? "" : argv[1]);
-    s->command = (command_t)(good ? choice : COMMAND_STREAM);
+        settings_complain(speak, "%s '%s'", argc < 2 ? "no command" : "unknown command",
+                          argc < 2 ? "" : argv[1]);
+    s->command = (bench_command_t)(good ? choice : COMMAND_STREAM);
     s->events = s->command == COMMAND_LATENCY ? 10000 : 100000;
     s->seconds = s->command == COMMAND_WAIT ? 10 : 0.5;
-    good = read_options(argc, argv, speak && good, s) && good;
-    if (good && s->watchers > 0 && s->command != COMMAND_STREAM)
-        return complain(speak, "--watchers is of stream, not of %s", commands[s->command]);
+    good = settings_read_options(argc, argv, speak && good, s) && good;
+    if (good && s->watchers > 0 && s->command != COMMAND_STREAM) {
+        settings_complain(speak, "--watchers is of stream, not of %s", commands[s->command]);
+        return false;
+    }
     return good;
 }
 
-bool settings_check(const settings_t *s, int ranks, bool speak) {
+bool settings_check(const bench_settings_t *s, int ranks, bool speak) {
     size_t event = s->metadata_size + s->data_size;
     if (s->command == COMMAND_POOL || s->command == COMMAND_WAIT)
         return true;
-    if (ranks < 2)
-        return complain(speak, "%s needs at least 2 ranks", commands[s->command]);
-    if (s->command == COMMAND_LATENCY && ranks != 2)
-        return complain(speak, "latency is between 2 ranks, not %d", ranks);
+    if (ranks < 2) {
+        settings_complain(speak, "%s needs at least 2 ranks", commands[s->command]);
+        return false;
+    }
+    if (s->command == COMMAND_LATENCY && ranks != 2) {
+        settings_complain(speak, "latency is between 2 ranks, not %d", ranks);
+        return false;
+    }
     if (s->command == COMMAND_RAW)
         return true;
-    if (s->events == 0)
-        return complain(speak, "there must be at least one event");
-    if (s->consumers > s->partitions)
-        return complain(speak, "%d consumers for %d partitions: each consumer needs one",
-                        s->consumers, s->partitions);
-    if (event > s->partition_bytes)
-        return complain(speak, "an event of %zu bytes does not fit a partition of %zu", event,
-                        s->partition_bytes);
+    if (s->events == 0) {
+        settings_complain(speak, "there must be at least one event");
+        return false;
+    }
+    if (s->consumers > s->partitions) {
+        settings_complain(speak, "%d consumers for %d partitions: each consumer needs one",
+                          s->consumers, s->partitions);
+        return false;
+    }
+    if (event > s->partition_bytes) {
+        settings_complain(speak, "an event of %zu bytes does not fit a partition of %zu", event,
+                          s->partition_bytes);
+        return false;
+    }
     if (s->batch_size != MOFKA_BATCH_ADAPTIVE &&
-        s->batch_size > s->partition_bytes / (event + !event))
-        return complain(speak, "a batch of %zu events of %zu bytes does not fit a partition of %zu",
-                        s->batch_size, event, s->partition_bytes);
-    if (s->zero_copy && strcmp(s->window, "rma") == 0)
-        return complain(speak, "--zero-copy reads in the window, which only shm allows");
-    if (s->verify && s->metadata_size < 16 && s->data_size < 16)
-        return complain(speak, "stamps need 16 bytes of metadata or of data; or use --no-verify");
+        s->batch_size > s->partition_bytes / (event + !event)) {
+        settings_complain(speak,
+                          "a batch of %zu events of %zu bytes does not fit a partition of %zu",
+                          s->batch_size, event, s->partition_bytes);
+        return false;
+    }
+    if (s->zero_copy && strcmp(s->window, "rma") == 0) {
+        settings_complain(speak, "--zero-copy reads in the window, which only shm allows");
+        return false;
+    }
+    if (s->verify && s->metadata_size < 16 && s->data_size < 16) {
+        settings_complain(speak, "stamps need 16 bytes of metadata or of data; or use --no-verify");
+        return false;
+    }
     return true;
 }

@@ -26,7 +26,7 @@ typedef struct slab_info {
 } slab_info_t;
 
 typedef struct analysis {
-    const options_t *options;
+    const demo_options_t *options;
     int index;
     size_t own_rows;  /* rows of a whole field that this rank reads, once it has seen one */
     double *field;    /* of the step under way, whole */
@@ -36,45 +36,50 @@ typedef struct analysis {
     size_t latency_room;
 } analysis_t;
 
-static double number(const cJSON *json, const char *key) {
+static double analysis_number(const cJSON *json, const char *key) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
     return cJSON_IsNumber(item) ? item->valuedouble : -1;
 }
 
-static uint64_t hex(const cJSON *json, const char *key) {
+static uint64_t analysis_hex(const cJSON *json, const char *key) {
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, key));
     return text ? strtoull(text, NULL, 16) : 0;
 }
 
-static mofka_status_t read_info(const mofka_metadata_t *metadata, slab_info_t *info) {
+static mofka_status_t analysis_read_info(const mofka_metadata_t *metadata, slab_info_t *info) {
     const cJSON *json;
     mofka_status_t status = mofka_metadata_json(metadata, &json);
     if (status)
         return status;
-    double values[] = {number(json, "step"), number(json, "row0"), number(json, "rows"),
-                       number(json, "n"), number(json, "time")};
+    double values[] = {analysis_number(json, "step"), analysis_number(json, "row0"),
+                       analysis_number(json, "rows"), analysis_number(json, "n"),
+                       analysis_number(json, "time")};
     for (int i = 0; i < 5; i++)
         if (!(values[i] >= 0))
             return mofka_fail(MOFKA_ERR_JSON, "a slab's metadata lacks a number");
-    *info = (slab_info_t){(long)values[0],   (size_t)values[1],     (size_t)values[2],
-                          (size_t)values[3], hex(json, "checksum"), hex(json, "sample_checksum"),
+    *info = (slab_info_t){(long)values[0],
+                          (size_t)values[1],
+                          (size_t)values[2],
+                          (size_t)values[3],
+                          analysis_hex(json, "checksum"),
+                          analysis_hex(json, "sample_checksum"),
                           values[4]};
     return MOFKA_OK;
 }
 
-static bool wants_all(const options_t *options, const slab_info_t *info) {
+static bool analysis_wants_all(const demo_options_t *options, const slab_info_t *info) {
     return info->step / options->every % options->full_every == 0;
 }
 
 /* Data selector: all, or every SAMPLE-th row and of these every SAMPLE-th value. */
-static mofka_status_t select_slab(void *context, const mofka_metadata_t *metadata,
-                                  mofka_data_descriptor_t *full,
-                                  mofka_data_descriptor_t **selected) {
+static mofka_status_t analysis_select_slab(void *context, const mofka_metadata_t *metadata,
+                                           mofka_data_descriptor_t *full,
+                                           mofka_data_descriptor_t **selected) {
     slab_info_t info;
-    mofka_status_t status = read_info(metadata, &info);
+    mofka_status_t status = analysis_read_info(metadata, &info);
     if (status)
         return status;
-    if (wants_all(context, &info)) {
+    if (analysis_wants_all(context, &info)) {
         *selected = mofka_data_descriptor_retain(full);
         return MOFKA_OK;
     }
@@ -91,7 +96,7 @@ static mofka_status_t select_slab(void *context, const mofka_metadata_t *metadat
     return status;
 }
 
-static mofka_status_t draw(analysis_t *a, const slab_info_t *info) {
+static mofka_status_t analysis_draw(analysis_t *a, const slab_info_t *info) {
     char path[512];
     snprintf(path, sizeof path, "%s/frame-%d-%06ld.png", a->options->output, a->index, info->step);
     /* A rank that reads only some slabs leaves the others' rows dark. */
@@ -102,7 +107,7 @@ static mofka_status_t draw(analysis_t *a, const slab_info_t *info) {
 }
 
 /* A whole slab: into its place of the field; the last one of a step completes the frame. */
-static mofka_status_t place(analysis_t *a, const slab_info_t *info, const double *values) {
+static mofka_status_t analysis_place(analysis_t *a, const slab_info_t *info, const double *values) {
     if (info->n != (size_t)a->options->size || info->row0 + info->rows > info->n)
         return mofka_fail(MOFKA_ERR_CORRUPT, "a slab of rows %zu to %zu of %zu", info->row0,
                           info->row0 + info->rows, info->n);
@@ -114,10 +119,10 @@ static mofka_status_t place(analysis_t *a, const slab_info_t *info, const double
     }
     memcpy(a->field + info->row0 * info->n, values, info->rows * info->n * sizeof *values);
     a->rows_here += info->rows;
-    return a->rows_here == a->own_rows ? draw(a, info) : MOFKA_OK;
+    return a->rows_here == a->own_rows ? analysis_draw(a, info) : MOFKA_OK;
 }
 
-static bool keep_latency(analysis_t *a, double seconds) {
+static bool analysis_keep_latency(analysis_t *a, double seconds) {
     if (a->out->events == a->latency_room) {
         size_t room = a->latency_room ? 2 * a->latency_room : 256;
         double *more = reallocarray(a->out->latencies, room, sizeof *more);
@@ -130,7 +135,7 @@ static bool keep_latency(analysis_t *a, double seconds) {
     return true;
 }
 
-static void show_progress(const analysis_t *a, long step) {
+static void analysis_show_progress(const analysis_t *a, long step) {
     static long shown = -1;
     long percent = 100 * step / a->options->steps;
     bool terminal = isatty(STDERR_FILENO);
@@ -146,7 +151,7 @@ static void show_progress(const analysis_t *a, long step) {
         fprintf(stderr, "step %ld of %ld (%ld %%)\n", step, a->options->steps, percent);
 }
 
-static mofka_status_t look_at(void *context, mofka_event_t *event) {
+static mofka_status_t analysis_look_at(void *context, mofka_event_t *event) {
     analysis_t *a = context;
     mofka_metadata_t *metadata;
     slab_info_t info;
@@ -154,34 +159,34 @@ static mofka_status_t look_at(void *context, mofka_event_t *event) {
     clock_gettime(CLOCK_REALTIME, &now);
     mofka_status_t status = mofka_event_metadata(event, &metadata);
     if (!status)
-        status = read_info(metadata, &info);
+        status = analysis_read_info(metadata, &info);
     if (status)
         return status;
-    if (!keep_latency(a, (double)now.tv_sec + (double)now.tv_nsec * 1e-9 - info.time))
+    if (!analysis_keep_latency(a, (double)now.tv_sec + (double)now.tv_nsec * 1e-9 - info.time))
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for latencies");
     size_t bytes = mofka_data_view_size(mofka_event_data(event));
     const mofka_segment_t *segment = mofka_data_view_segments(mofka_event_data(event), NULL);
     const double *values = segment ? segment->ptr : NULL;
-    bool all = wants_all(a->options, &info);
+    bool all = analysis_wants_all(a->options, &info);
     size_t expected = all ? info.rows * info.n : info.rows * info.n / (SAMPLE * SAMPLE);
     a->out->bytes += bytes;
     if (bytes != expected * sizeof *values || field_checksum(CHECKSUM_START, values, expected, 1) !=
                                                   (all ? info.checksum : info.sample_checksum))
         a->out->wrong++;
     else if (all)
-        status = place(a, &info, values);
-    show_progress(a, info.step);
+        status = analysis_place(a, &info, values);
+    analysis_show_progress(a, info.step);
     return status ? status : mofka_event_acknowledge(event);
 }
 
 /* The rows that partitions index, index + ranks, ... hold, cut as the simulation cuts them. */
-static size_t rows_of(const options_t *options, size_t partition, size_t count) {
+static size_t analysis_rows_of(const demo_options_t *options, size_t partition, size_t count) {
     size_t lines = (size_t)options->size / SAMPLE;
     return (lines * (partition + 1) / count - lines * partition / count) * SAMPLE;
 }
 
-mofka_status_t analyse(const options_t *options, int index, mofka_topic_t *topic,
-                       analysed_t *analysed) {
+mofka_status_t analysis_run(const demo_options_t *options, int index, mofka_topic_t *topic,
+                            analysed_t *analysed) {
     *analysed = (analysed_t){0};
     analysis_t a = {.options = options, .index = index, .step = -1, .out = analysed};
     size_t count = mofka_topic_partition_count(topic), target_count = 0;
@@ -190,7 +195,7 @@ mofka_status_t analyse(const options_t *options, int index, mofka_topic_t *topic
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu targets", count);
     for (size_t p = (size_t)index; p < count; p += (size_t)options->analysis_ranks) {
         targets[target_count++] = p;
-        a.own_rows += rows_of(options, p, count);
+        a.own_rows += analysis_rows_of(options, p, count);
     }
     char name[32];
     snprintf(name, sizeof name, "analysis-%d", index);
@@ -199,7 +204,7 @@ mofka_status_t analyse(const options_t *options, int index, mofka_topic_t *topic
         mofka_consumer_create(topic,
                               &(mofka_consumer_options_t){.name = name,
                                                           .batch_size = 4,
-                                                          .selector = select_slab,
+                                                          .selector = analysis_select_slab,
                                                           .selector_context = (void *)options,
                                                           .targets = targets,
                                                           .target_count = target_count},
@@ -207,7 +212,7 @@ mofka_status_t analyse(const options_t *options, int index, mofka_topic_t *topic
     free(targets);
     if (status)
         return status;
-    status = mofka_consumer_process(consumer, look_at, &a, MOFKA_WAIT_FOREVER, NULL, NULL);
+    status = mofka_consumer_process(consumer, analysis_look_at, &a, MOFKA_WAIT_FOREVER, NULL, NULL);
     mofka_status_t closed = mofka_consumer_close(consumer);
     mofka_consumer_release(consumer);
     free(a.field);

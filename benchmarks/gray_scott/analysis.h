@@ -14,7 +14,7 @@ typedef struct analysed {
 
 /* Analysis rank `index` of the job reads the partitions whose number is `index` modulo their ranks.
  */
-mofka_status_t analyse(const options_t *options, int index, mofka_topic_t *topic,
-                       analysed_t *analysed);
+mofka_status_t analysis_run(const demo_options_t *options, int index, mofka_topic_t *topic,
+                            analysed_t *analysed);
 
 #endif

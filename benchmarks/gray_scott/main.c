@@ -16,15 +16,15 @@
 
 static int rank, size;
 
-static int report(mofka_status_t status, const char *what) {
+static int demo_report(mofka_status_t status, const char *what) {
     if (status)
         fprintf(stderr, "gray_scott: rank %d: %s: %s: %s\n", rank, what, mofka_status_name(status),
                 mofka_last_error());
     return status != MOFKA_OK;
 }
 
-static mofka_status_t open_topic(const options_t *o, mofka_driver_t *driver,
-                                 mofka_topic_t **topic) {
+static mofka_status_t demo_open_topic(const demo_options_t *o, mofka_driver_t *driver,
+                                      mofka_topic_t **topic) {
     int simulating = size - (int)o->analysis_ranks;
     mofka_status_t status = MOFKA_OK;
     if (rank == 0) {
@@ -42,13 +42,13 @@ static mofka_status_t open_topic(const options_t *o, mofka_driver_t *driver,
     return status ? status : mofka_driver_open_topic(driver, "gray-scott", 10000, topic);
 }
 
-static int ascending(const void *a, const void *b) {
+static int demo_compare(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
 }
 
 /* All ranks' latencies, sorted, at rank 0. */
-static double *gather(const analysed_t *analysed, int *total) {
+static double *demo_gather(const analysed_t *analysed, int *total) {
     int own = (int)analysed->events, *counts = calloc((size_t)size, sizeof *counts);
     int *starts = calloc((size_t)size, sizeof *starts);
     MPI_Gather(&own, 1, MPI_INT, counts, 1, MPI_INT, 0, MPI_COMM_WORLD);
@@ -60,20 +60,20 @@ static double *gather(const analysed_t *analysed, int *total) {
     double *all = calloc((size_t)*total + 1, sizeof *all);
     MPI_Gatherv(analysed->latencies, own, MPI_DOUBLE, all, counts, starts, MPI_DOUBLE, 0,
                 MPI_COMM_WORLD);
-    qsort(all, (size_t)*total, sizeof *all, ascending);
+    qsort(all, (size_t)*total, sizeof *all, demo_compare);
     free(counts);
     free(starts);
     return all;
 }
 
-static int summarise(const published_t *published, const analysed_t *analysed, double seconds,
-                     int failed) {
+static int demo_summarise(const published_t *published, const analysed_t *analysed, double seconds,
+                          int failed) {
     uint64_t own[] = {published->events, published->bytes, analysed->events,
                       analysed->bytes,   analysed->frames, analysed->wrong + (uint64_t)failed};
     uint64_t sum[6];
     int total;
     MPI_Allreduce(own, sum, 6, MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD);
-    double *latencies = gather(analysed, &total);
+    double *latencies = demo_gather(analysed, &total);
     bool verified = sum[5] == 0 && sum[0] == sum[2] && sum[0] > 0;
     if (rank == 0)
         printf("events=%" PRIu64 " published=%" PRIu64 "B fetched=%" PRIu64 "B frames=%" PRIu64
@@ -85,47 +85,48 @@ static int summarise(const published_t *published, const analysed_t *analysed, d
     return verified ? 0 : 1;
 }
 
-static int run(const options_t *o) {
+static int demo_run(const demo_options_t *o) {
     char driver_options[256];
     size_t field = (size_t)o->size * (size_t)o->size * sizeof(double);
     snprintf(driver_options, sizeof driver_options, "{\"window\":\"%s\",\"arena_bytes\":%zu}",
              o->window, 8 * field + (1 << 20));
     mofka_driver_t *driver;
-    if (report(mofka_mpi_driver_create(MPI_COMM_WORLD, driver_options, &driver), "driver"))
+    if (demo_report(mofka_mpi_driver_create(MPI_COMM_WORLD, driver_options, &driver), "driver"))
         return 1; /* on every rank */
     int first_analysis = size - (int)o->analysis_ranks;
     MPI_Comm comm;
     MPI_Comm_split(MPI_COMM_WORLD, rank >= first_analysis, rank, &comm);
     mofka_topic_t *topic;
-    if (report(open_topic(o, driver, &topic), "topic"))
+    if (demo_report(demo_open_topic(o, driver, &topic), "topic"))
         MPI_Abort(MPI_COMM_WORLD, 1); /* the others wait for this rank's events */
     published_t published = {0};
     analysed_t analysed = {0};
     MPI_Barrier(MPI_COMM_WORLD);
     double start = MPI_Wtime();
-    int failed = rank < first_analysis
-                     ? report(simulate(o, comm, topic, &published), "simulation")
-                     : report(analyse(o, rank - first_analysis, topic, &analysed), "analysis");
+    int failed =
+        rank < first_analysis
+            ? demo_report(simulation_run(o, comm, topic, &published), "simulation")
+            : demo_report(analysis_run(o, rank - first_analysis, topic, &analysed), "analysis");
     if (failed)
         MPI_Abort(MPI_COMM_WORLD, 1);
     MPI_Barrier(MPI_COMM_WORLD);
-    int result = summarise(&published, &analysed, MPI_Wtime() - start, failed);
+    int result = demo_summarise(&published, &analysed, MPI_Wtime() - start, failed);
     free(analysed.latencies);
     MPI_Comm_free(&comm);
     mofka_topic_release(topic);
-    result |= report(mofka_driver_close(driver, CLOSE_TIMEOUT_MS), "close");
+    result |= demo_report(mofka_driver_close(driver, CLOSE_TIMEOUT_MS), "close");
     mofka_driver_release(driver);
     return result;
 }
 
 int main(int argc, char **argv) {
     int level;
-    options_t options;
+    demo_options_t options;
     MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &level);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     int result = 2;
-    if (options_read(argc, argv, size, rank == 0, &options)) {
+    if (demo_options_read(argc, argv, size, rank == 0, &options)) {
         result = 0;
         if (rank == 0 && mkdir(options.output, 0777) && errno != EEXIST) {
             fprintf(stderr, "gray_scott: folder '%s': %s\n", options.output, strerror(errno));
@@ -133,7 +134,7 @@ int main(int argc, char **argv) {
         }
         MPI_Bcast(&result, 1, MPI_INT, 0, MPI_COMM_WORLD);
         if (result == 0)
-            result = run(&options);
+            result = demo_run(&options);
     }
     MPI_Finalize();
     return result;

@@ -12,7 +12,7 @@ static const char usage[] =
     "usage: mpiexec -n RANKS gray_scott [--window auto|shm|rma] [--size CELLS] [--steps N]\n"
     "       [--every N] [--full-every N] [--analysis-ranks N] [--output FOLDER]\n";
 
-static bool complain(bool speak, const char *format, ...) {
+static void demo_options_complain(bool speak, const char *format, ...) {
     if (speak) {
         va_list args;
         va_start(args, format);
@@ -21,10 +21,9 @@ static bool complain(bool speak, const char *format, ...) {
         va_end(args);
         fprintf(stderr, "\n%s", usage);
     }
-    return false;
 }
 
-static bool read_number(const char *text, long *value) {
+static bool demo_options_read_number(const char *text, long *value) {
     char *end;
     errno = 0;
     long number = strtol(text, &end, 10);
@@ -34,22 +33,30 @@ static bool read_number(const char *text, long *value) {
     return true;
 }
 
-static bool check(const options_t *o, int ranks, bool speak) {
+static bool demo_options_check(const demo_options_t *o, int ranks, bool speak) {
     long simulating = ranks - o->analysis_ranks;
-    if (simulating < 1)
-        return complain(speak, "%d ranks are too few for %ld analysis ranks and one that simulates",
-                        ranks, o->analysis_ranks);
-    if (o->size % SAMPLE || o->size / SAMPLE < simulating || o->size > 16384)
-        return complain(speak, "--size must be a multiple of %d, at least %ld and at most 16384",
-                        SAMPLE, SAMPLE * simulating);
-    if (o->analysis_ranks > simulating)
-        return complain(speak, "%ld analysis ranks for %ld slabs: there must not be more",
-                        o->analysis_ranks, simulating);
+    if (simulating < 1) {
+        demo_options_complain(speak,
+                              "%d ranks are too few for %ld analysis ranks and one that simulates",
+                              ranks, o->analysis_ranks);
+        return false;
+    }
+    if (o->size % SAMPLE || o->size / SAMPLE < simulating || o->size > 16384) {
+        demo_options_complain(speak,
+                              "--size must be a multiple of %d, at least %ld and at most 16384",
+                              SAMPLE, SAMPLE * simulating);
+        return false;
+    }
+    if (o->analysis_ranks > simulating) {
+        demo_options_complain(speak, "%ld analysis ranks for %ld slabs: there must not be more",
+                              o->analysis_ranks, simulating);
+        return false;
+    }
     return true;
 }
 
-bool options_read(int argc, char **argv, int ranks, bool speak, options_t *o) {
-    *o = (options_t){"auto", "demo-out", 384, 8000, 80, 5, 1};
+bool demo_options_read(int argc, char **argv, int ranks, bool speak, demo_options_t *o) {
+    *o = (demo_options_t){"auto", "demo-out", 384, 8000, 80, 5, 1};
     const struct {
         const char *name;
         long *number;
@@ -65,15 +72,21 @@ bool options_read(int argc, char **argv, int ranks, bool speak, options_t *o) {
         size_t k = 0, count = sizeof known / sizeof known[0];
         while (k < count && strcmp(argv[i], known[k].name) != 0)
             k++;
-        if (k == count)
-            return complain(speak, "unknown argument '%s'", argv[i]);
-        if (i + 1 == argc)
-            return complain(speak, "%s needs a value", argv[i]);
+        if (k == count) {
+            demo_options_complain(speak, "unknown argument '%s'", argv[i]);
+            return false;
+        }
+        if (i + 1 == argc) {
+            demo_options_complain(speak, "%s needs a value", argv[i]);
+            return false;
+        }
         if (known[k].text)
             *known[k].text = argv[i + 1];
-        else if (!read_number(argv[i + 1], known[k].number))
-            return complain(speak, "%s needs a positive whole number, not '%s'", argv[i],
-                            argv[i + 1]);
+        else if (!demo_options_read_number(argv[i + 1], known[k].number)) {
+            demo_options_complain(speak, "%s needs a positive whole number, not '%s'", argv[i],
+                                  argv[i + 1]);
+            return false;
+        }
     }
-    return check(o, ranks, speak);
+    return demo_options_check(o, ranks, speak);
 }

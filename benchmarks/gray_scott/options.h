@@ -8,7 +8,7 @@
 /* Every SAMPLE-th row and column make the down-sampled selection; SIZE is a multiple of it. */
 #define SAMPLE 4
 
-typedef struct options {
+typedef struct demo_options {
     const char *window;
     const char *output;
     long size;           /* cells per side */
@@ -16,9 +16,9 @@ typedef struct options {
     long every;          /* steps between publications */
     long full_every;     /* publications between full fetches */
     long analysis_ranks; /* the last ranks of the job */
-} options_t;
+} demo_options_t;
 
 /* False, after a message on stderr if `speak`, when an argument is bad. */
-bool options_read(int argc, char **argv, int ranks, bool speak, options_t *options);
+bool demo_options_read(int argc, char **argv, int ranks, bool speak, demo_options_t *options);
 
 #endif

@@ -12,7 +12,7 @@ static const unsigned char stops[][3] = {{8, 12, 38},    {22, 58, 110},   {30, 1
                                          {96, 184, 150}, {214, 206, 130}, {244, 160, 90},
                                          {255, 246, 230}};
 
-static void colour(double value, unsigned char *rgb) {
+static void picture_colour(double value, unsigned char *rgb) {
     size_t last = sizeof stops / sizeof stops[0] - 1;
     double at = (value < 0 ? 0 : value > 1 ? 1 : value) * (double)last;
     size_t low = (size_t)at < last ? (size_t)at : last - 1;
@@ -27,7 +27,7 @@ bool picture_write(const char *path, const double *values, size_t width, size_t 
     if (!pixels)
         return false;
     for (size_t i = 0; i < width * height; i++)
-        colour(values[i] / most, pixels + 3 * i);
+        picture_colour(values[i] / most, pixels + 3 * i);
     png_image image = {.version = PNG_IMAGE_VERSION,
                        .width = (png_uint_32)width,
                        .height = (png_uint_32)height,

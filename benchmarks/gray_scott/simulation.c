@@ -74,7 +74,7 @@ static bool slab_init(slab_t *s, size_t n, MPI_Comm comm) {
 
 /* Both fields' halo rows at once. Waits politely: with more ranks than cores, a rank that spins
  * takes the core from the one it waits for. */
-static void exchange(const slab_t *s) {
+static void slab_exchange(const slab_t *s) {
     int n = (int)s->n, done = 0;
     size_t last = s->rows * s->n;
     double *fields[] = {s->u, s->v};
@@ -95,9 +95,9 @@ static void exchange(const slab_t *s) {
     }
 }
 
-static void step(slab_t *s) {
+static void slab_step(slab_t *s) {
     size_t n = s->n;
-    exchange(s);
+    slab_exchange(s);
     for (size_t row = 1; row <= s->rows; row++) {
         for (size_t x = 0; x < n; x++) {
             size_t at = row * n + x, west = row * n + (x ? x : n) - 1;
@@ -117,8 +117,8 @@ static void step(slab_t *s) {
 }
 
 /* The slab of v as it lies in memory; stored before the next step may change it. */
-static mofka_status_t publish(const slab_t *s, long step_number, size_t partition,
-                              mofka_producer_t *producer, published_t *published) {
+static mofka_status_t slab_publish(const slab_t *s, long step_number, size_t partition,
+                                   mofka_producer_t *producer, published_t *published) {
     double *field = s->v + s->n;
     size_t bytes = s->rows * s->n * sizeof *field;
     uint64_t full = field_checksum(CHECKSUM_START, field, s->rows * s->n, 1),
@@ -149,8 +149,8 @@ static mofka_status_t publish(const slab_t *s, long step_number, size_t partitio
     return status;
 }
 
-mofka_status_t simulate(const options_t *options, MPI_Comm comm, mofka_topic_t *topic,
-                        published_t *published) {
+mofka_status_t simulation_run(const demo_options_t *options, MPI_Comm comm, mofka_topic_t *topic,
+                              published_t *published) {
     int rank;
     MPI_Comm_rank(comm, &rank);
     *published = (published_t){0};
@@ -163,9 +163,9 @@ mofka_status_t simulate(const options_t *options, MPI_Comm comm, mofka_topic_t *
         status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a slab");
     double *memory = slab.u; /* step() swaps the fields */
     for (long i = 1; i <= options->steps && !status; i++) {
-        step(&slab);
+        slab_step(&slab);
         if (i % options->every == 0)
-            status = publish(&slab, i, (size_t)rank, producer, published);
+            status = slab_publish(&slab, i, (size_t)rank, producer, published);
     }
     mofka_status_t closed = mofka_producer_close(producer, MOFKA_WAIT_FOREVER);
     mofka_producer_release(producer);

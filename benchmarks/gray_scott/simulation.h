@@ -18,7 +18,7 @@ typedef struct published {
 } published_t;
 
 /* Run on `comm`, which holds the simulating ranks only. */
-mofka_status_t simulate(const options_t *options, MPI_Comm comm, mofka_topic_t *topic,
-                        published_t *published);
+mofka_status_t simulation_run(const demo_options_t *options, MPI_Comm comm, mofka_topic_t *topic,
+                              published_t *published);
 
 #endif

@@ -17,14 +17,14 @@
 #define DICTIONARY_BYTES 8192
 #define RUN_NS 200000000LL /* of each measurement, at least */
 
-static void check(mofka_status_t status) {
+static void serializers_must(mofka_status_t status) {
     if (!status)
         return;
     fprintf(stderr, "serializers: %s: %s\n", mofka_status_name(status), mofka_last_error());
     exit(1);
 }
 
-static void *memory(void *old, size_t bytes) {
+static void *serializers_memory(void *old, size_t bytes) {
     void *more = realloc(old, bytes);
     if (!more) {
         fprintf(stderr, "serializers: no memory\n");
@@ -41,7 +41,7 @@ typedef struct documents {
     size_t count, total_bytes;
 } documents_t;
 
-static void read_documents(FILE *file, documents_t *documents) {
+static void documents_read(FILE *file, documents_t *documents) {
     char *line = NULL;
     size_t room = 0;
     for (ssize_t bytes; (bytes = getline(&line, &room, file)) > 0;) {
@@ -49,9 +49,9 @@ static void read_documents(FILE *file, documents_t *documents) {
         size_t count = documents->count + 1;
         if (used == 0)
             continue;
-        documents->texts = memory(documents->texts, count * sizeof *documents->texts);
-        documents->bytes = memory(documents->bytes, count * sizeof *documents->bytes);
-        documents->texts[count - 1] = memory(NULL, used);
+        documents->texts = serializers_memory(documents->texts, count * sizeof *documents->texts);
+        documents->bytes = serializers_memory(documents->bytes, count * sizeof *documents->bytes);
+        documents->texts[count - 1] = serializers_memory(NULL, used);
         memcpy(documents->texts[count - 1], line, used);
         documents->bytes[count - 1] = used;
         documents->total_bytes += used;
@@ -60,14 +60,14 @@ static void read_documents(FILE *file, documents_t *documents) {
     free(line);
 }
 
-static void free_documents(documents_t *documents) {
+static void documents_free(documents_t *documents) {
     for (size_t i = 0; i < documents->count; i++)
         free(documents->texts[i]);
     free(documents->texts);
     free(documents->bytes);
 }
 
-static FILE *open_file(const char *path) {
+static FILE *serializers_open_file(const char *path) {
     FILE *file = fopen(path, "r");
     if (!file) {
         fprintf(stderr, "serializers: cannot read '%s'\n", path);
@@ -78,16 +78,16 @@ static FILE *open_file(const char *path) {
 
 /* ---- archives ------------------------------------------------------------------------------- */
 
-typedef struct archive {
+typedef struct stored_bytes {
     char *bytes;
     size_t used, room, at;
-} archive_t;
+} stored_bytes_t;
 
-static mofka_status_t write_bytes(void *context, const void *bytes, size_t size) {
-    archive_t *archive = context;
+static mofka_status_t stored_bytes_write(void *context, const void *bytes, size_t size) {
+    stored_bytes_t *archive = context;
     if (size > archive->room - archive->used) {
         archive->room = 2 * archive->room + size;
-        archive->bytes = memory(archive->bytes, archive->room);
+        archive->bytes = serializers_memory(archive->bytes, archive->room);
     }
     if (size > 0)
         memcpy(archive->bytes + archive->used, bytes, size);
@@ -95,8 +95,8 @@ static mofka_status_t write_bytes(void *context, const void *bytes, size_t size)
     return MOFKA_OK;
 }
 
-static mofka_status_t read_bytes(void *context, void *bytes, size_t size) {
-    archive_t *archive = context;
+static mofka_status_t stored_bytes_read(void *context, void *bytes, size_t size) {
+    stored_bytes_t *archive = context;
     if (size > archive->used - archive->at)
         return mofka_fail(MOFKA_ERR_CORRUPT, "the archive ends");
     if (size > 0)
@@ -107,39 +107,41 @@ static mofka_status_t read_bytes(void *context, void *bytes, size_t size) {
 
 /* ---- table ---------------------------------------------------------------------------------- */
 
-static long long now_ns(void) {
+static long long serializers_now_ns(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
 /* All documents, one behind the other, again and again. */
-static double serialize_ns(const mofka_serializer_t *serializer, const documents_t *documents,
-                           archive_t *stored, size_t *ends) {
-    mofka_archive_t archive = {.context = stored, .write = write_bytes};
-    long long begin = now_ns(), events = 0;
+static double table_serialize_ns(const mofka_serializer_t *serializer, const documents_t *documents,
+                                 stored_bytes_t *stored, size_t *ends) {
+    mofka_archive_t archive = {.context = stored, .write = stored_bytes_write};
+    long long begin = serializers_now_ns(), events = 0;
     do {
         stored->used = 0;
         for (size_t i = 0; i < documents->count; i++) {
-            check(mofka_serializer_serialize(serializer, &archive, documents->texts[i],
-                                             documents->bytes[i]));
+            serializers_must(mofka_serializer_serialize(serializer, &archive, documents->texts[i],
+                                                        documents->bytes[i]));
             ends[i] = stored->used;
         }
         events += (long long)documents->count;
-    } while (now_ns() - begin < RUN_NS);
-    return (double)(now_ns() - begin) / (double)events;
+    } while (serializers_now_ns() - begin < RUN_NS);
+    return (double)(serializers_now_ns() - begin) / (double)events;
 }
 
-static double deserialize_ns(const mofka_serializer_t *serializer, const documents_t *documents,
-                             archive_t *stored, const size_t *ends) {
-    mofka_archive_t archive = {.context = stored, .read = read_bytes};
-    long long begin = now_ns(), events = 0;
+static double table_deserialize_ns(const mofka_serializer_t *serializer,
+                                   const documents_t *documents, stored_bytes_t *stored,
+                                   const size_t *ends) {
+    mofka_archive_t archive = {.context = stored, .read = stored_bytes_read};
+    long long begin = serializers_now_ns(), events = 0;
     do {
         stored->at = 0;
         for (size_t i = 0, from = 0; i < documents->count; from = ends[i++]) {
             mofka_metadata_t *metadata;
             size_t bytes;
-            check(mofka_serializer_deserialize(serializer, &archive, ends[i] - from, &metadata));
+            serializers_must(
+                mofka_serializer_deserialize(serializer, &archive, ends[i] - from, &metadata));
             const char *text = mofka_metadata_text(metadata, &bytes);
             if (bytes != documents->bytes[i] || memcmp(text, documents->texts[i], bytes) != 0) {
                 fprintf(stderr, "serializers: '%.*s' came back as '%s'\n", (int)documents->bytes[i],
@@ -149,17 +151,17 @@ static double deserialize_ns(const mofka_serializer_t *serializer, const documen
             mofka_metadata_release(metadata);
         }
         events += (long long)documents->count;
-    } while (now_ns() - begin < RUN_NS);
-    return (double)(now_ns() - begin) / (double)events;
+    } while (serializers_now_ns() - begin < RUN_NS);
+    return (double)(serializers_now_ns() - begin) / (double)events;
 }
 
-static void print_row(const char *name, const char *config, const documents_t *documents) {
+static void table_print_row(const char *name, const char *config, const documents_t *documents) {
     mofka_serializer_t *serializer;
-    archive_t stored = {0};
-    size_t *ends = memory(NULL, documents->count * sizeof *ends);
-    check(mofka_serializer_from_metadata(config, &serializer));
-    double to = serialize_ns(serializer, documents, &stored, ends);
-    double from = deserialize_ns(serializer, documents, &stored, ends);
+    stored_bytes_t stored = {0};
+    size_t *ends = serializers_memory(NULL, documents->count * sizeof *ends);
+    serializers_must(mofka_serializer_from_metadata(config, &serializer));
+    double to = table_serialize_ns(serializer, documents, &stored, ends);
+    double from = table_deserialize_ns(serializer, documents, &stored, ends);
     printf("| %s | %.1f | %.0f %% | %.0f | %.0f |\n", name,
            (double)stored.used / (double)documents->count,
            100.0 * (double)stored.used / (double)documents->total_bytes, to, from);
@@ -170,9 +172,9 @@ static void print_row(const char *name, const char *config, const documents_t *d
 
 /* ---- dictionary ----------------------------------------------------------------------------- */
 
-static char *base64_of(const unsigned char *bytes, size_t size) {
+static char *dictionary_base64(const unsigned char *bytes, size_t size) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char *text = memory(NULL, (size + 2) / 3 * 4 + 1), *at = text;
+    char *text = serializers_memory(NULL, (size + 2) / 3 * 4 + 1), *at = text;
     for (size_t i = 0; i < size; i += 3) {
         size_t left = size - i;
         unsigned group = (unsigned)bytes[i] << 16 | (left > 1 ? (unsigned)bytes[i + 1] << 8 : 0) |
@@ -186,13 +188,13 @@ static char *base64_of(const unsigned char *bytes, size_t size) {
     return text;
 }
 
-static char *dictionary_of(const documents_t *documents) {
+static char *dictionary_train(const documents_t *documents) {
     unsigned char dictionary[DICTIONARY_BYTES];
-    archive_t samples = {0};
-    size_t *sizes = memory(NULL, (documents->count + 1) * sizeof *sizes);
+    stored_bytes_t samples = {0};
+    size_t *sizes = serializers_memory(NULL, (documents->count + 1) * sizeof *sizes);
     unsigned count = 0;
     for (size_t i = 0; i < documents->count; i += 10) {
-        write_bytes(&samples, documents->texts[i], documents->bytes[i]);
+        stored_bytes_write(&samples, documents->texts[i], documents->bytes[i]);
         sizes[count++] = documents->bytes[i];
     }
     size_t used = ZDICT_trainFromBuffer(dictionary, sizeof dictionary, samples.bytes, sizes, count);
@@ -203,43 +205,45 @@ static char *dictionary_of(const documents_t *documents) {
     }
     free(samples.bytes);
     free(sizes);
-    return base64_of(dictionary, used);
+    return dictionary_base64(dictionary, used);
 }
 
 /* ---- commands ------------------------------------------------------------------------------- */
 
-static void print_table(const documents_t *documents, const char *schema_path) {
+static void table_print(const documents_t *documents, const char *schema_path) {
     static char config[1 << 20];
     printf("| serializer | bytes | of the text | serialize, ns | deserialize, ns |\n"
            "|---|---|---|---|---|\n");
-    print_row("`default`", "{\"type\":\"default\"}", documents);
-    print_row("`cbor`", "{\"type\":\"cbor\"}", documents);
+    table_print_row("`default`", "{\"type\":\"default\"}", documents);
+    table_print_row("`cbor`", "{\"type\":\"cbor\"}", documents);
     if (schema_path) {
-        FILE *file = open_file(schema_path);
+        FILE *file = serializers_open_file(schema_path);
         int used = snprintf(config, sizeof config, "{\"type\":\"schema\",\"schema\":");
         size_t bytes = fread(config + used, 1, sizeof config - (size_t)used - 2, file);
         snprintf(config + (size_t)used + bytes, 2, "}");
         fclose(file);
-        print_row("`schema`", config, documents);
+        table_print_row("`schema`", config, documents);
     }
-    print_row("`zstd`", "{\"type\":\"zstd\"}", documents);
-    char *dictionary = dictionary_of(documents);
+    table_print_row("`zstd`", "{\"type\":\"zstd\"}", documents);
+    char *dictionary = dictionary_train(documents);
     snprintf(config, sizeof config, "{\"type\":\"zstd\",\"dictionary\":\"%s\"}", dictionary);
-    print_row("`zstd`, dictionary", config, documents);
+    table_print_row("`zstd`, dictionary", config, documents);
     free(dictionary);
 }
 
-static void print_through(const char *config, const documents_t *documents) {
+static void through_print(const char *config, const documents_t *documents) {
     mofka_serializer_t *serializer;
-    check(mofka_serializer_from_metadata(config, &serializer));
-    archive_t stored = {0};
-    mofka_archive_t archive = {.context = &stored, .read = read_bytes, .write = write_bytes};
+    serializers_must(mofka_serializer_from_metadata(config, &serializer));
+    stored_bytes_t stored = {0};
+    mofka_archive_t archive = {
+        .context = &stored, .read = stored_bytes_read, .write = stored_bytes_write};
     for (size_t i = 0; i < documents->count; i++) {
         mofka_metadata_t *metadata;
         stored.used = stored.at = 0;
-        check(mofka_serializer_serialize(serializer, &archive, documents->texts[i],
-                                         documents->bytes[i]));
-        check(mofka_serializer_deserialize(serializer, &archive, stored.used, &metadata));
+        serializers_must(mofka_serializer_serialize(serializer, &archive, documents->texts[i],
+                                                    documents->bytes[i]));
+        serializers_must(
+            mofka_serializer_deserialize(serializer, &archive, stored.used, &metadata));
         puts(mofka_metadata_text(metadata, NULL));
         mofka_metadata_release(metadata);
     }
@@ -247,7 +251,7 @@ static void print_through(const char *config, const documents_t *documents) {
     free(stored.bytes);
 }
 
-static int usage(void) {
+static int serializers_usage(void) {
     fprintf(stderr, "serializers table [--schema FILE] DOCUMENTS\n"
                     "serializers through CONFIG < DOCUMENTS\n"
                     "serializers dictionary DOCUMENTS\n");
@@ -259,23 +263,23 @@ int main(int argc, char **argv) {
     bool has_schema = argc == 5 && strcmp(argv[2], "--schema") == 0;
     bool is_through = strcmp(command, "through") == 0;
     if (argc != 3 && !(strcmp(command, "table") == 0 && has_schema))
-        return usage();
+        return serializers_usage();
     documents_t documents = {0};
-    FILE *file = is_through ? stdin : open_file(argv[argc - 1]);
-    read_documents(file, &documents);
+    FILE *file = is_through ? stdin : serializers_open_file(argv[argc - 1]);
+    documents_read(file, &documents);
     if (!is_through)
         fclose(file);
     if (is_through) {
-        print_through(argv[2], &documents);
+        through_print(argv[2], &documents);
     } else if (strcmp(command, "table") == 0) {
-        print_table(&documents, has_schema ? argv[3] : NULL);
+        table_print(&documents, has_schema ? argv[3] : NULL);
     } else if (strcmp(command, "dictionary") == 0) {
-        char *dictionary = dictionary_of(&documents);
+        char *dictionary = dictionary_train(&documents);
         puts(dictionary);
         free(dictionary);
     } else {
-        return usage();
+        return serializers_usage();
     }
-    free_documents(&documents);
+    documents_free(&documents);
     return 0;
 }

@@ -7,14 +7,15 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "commands/commands.h"
 #include "paired.h"
 #include "payload.h"
 
 #define TIMEOUT_MS 60000
 
-typedef struct latency {
-    const job_t *job;
-    const settings_t *s;
+typedef struct latency_run {
+    const bench_job_t *job;
+    const bench_settings_t *s;
     mofka_driver_t *driver;
     mofka_topic_t *topics[2]; /* there, back */
     mofka_producer_t *producer;
@@ -22,53 +23,56 @@ typedef struct latency {
     mofka_thread_pool_t *pool;
     char *metadata, *data;
     mofka_data_view_t *view;
-    wish_t wish;
+    data_wish_t wish;
     uint64_t number;
     mfi_histogram_t *all, *round, *floor_times;
     floor_t *floor;
     bool wrong;
-} latency_t;
+} latency_run_t;
 
-static mofka_status_t select_all(void *context, const mofka_metadata_t *metadata,
-                                 mofka_data_descriptor_t *full,
-                                 mofka_data_descriptor_t **selected) {
+static mofka_status_t latency_select_all(void *context, const mofka_metadata_t *metadata,
+                                         mofka_data_descriptor_t *full,
+                                         mofka_data_descriptor_t **selected) {
     (void)context, (void)metadata;
     *selected = mofka_data_descriptor_retain(full);
     return MOFKA_OK;
 }
 
-static void latency_open(latency_t *l, const job_t *job, const settings_t *s) {
+static void latency_open(latency_run_t *l, const bench_job_t *job, const bench_settings_t *s) {
     static const char *const names[] = {"there", "back"};
-    *l = (latency_t){.job = job, .s = s, .wish = wish_of(s)};
+    *l = (latency_run_t){.job = job, .s = s, .wish = data_wish_of(s)};
     char text[256];
     /* Each topic's partition is at the rank that pulls from it. */
     snprintf(text, sizeof text, "{\"window\":\"%s\",\"arena_bytes\":%zu,\"owners\":[1,0]}",
              s->window, s->partition_bytes + (1 << 20));
-    must(mofka_mpi_driver_create(job->comm, text, &l->driver), "driver");
+    bench_must(mofka_mpi_driver_create(job->comm, text, &l->driver), "driver");
     snprintf(text, sizeof text, "{\"partition_bytes\":%zu,\"partition_events\":4096}",
              s->partition_bytes);
     for (int i = 0; i < 2; i++) {
         if (job->rank == 0)
-            must(mofka_driver_create_topic(l->driver, names[i],
-                                           &(mofka_topic_options_t){.options = text}),
-                 "topic");
-        must(mofka_driver_open_topic(l->driver, names[i], TIMEOUT_MS, &l->topics[i]), "topic");
+            bench_must(mofka_driver_create_topic(l->driver, names[i],
+                                                 &(mofka_topic_options_t){.options = text}),
+                       "topic");
+        bench_must(mofka_driver_open_topic(l->driver, names[i], TIMEOUT_MS, &l->topics[i]),
+                   "topic");
     }
-    must(mofka_driver_make_thread_pool(l->driver, s->threads, MOFKA_BINDING_COMPACT, &l->pool),
-         "pool");
-    must(mofka_producer_create(l->topics[job->rank],
-                               &(mofka_producer_options_t){.thread_pool = l->pool}, &l->producer),
-         "producer");
-    must(mofka_consumer_create(
-             l->topics[1 - job->rank],
-             &(mofka_consumer_options_t){.name = "reader",
+    bench_must(
+        mofka_driver_make_thread_pool(l->driver, s->threads, MOFKA_BINDING_COMPACT, &l->pool),
+        "pool");
+    bench_must(mofka_producer_create(l->topics[job->rank],
+                                     &(mofka_producer_options_t){.thread_pool = l->pool},
+                                     &l->producer),
+               "producer");
+    bench_must(mofka_consumer_create(l->topics[1 - job->rank],
+                                     &(mofka_consumer_options_t){
+                                         .name = "reader",
                                          .thread_pool = l->pool,
-                                         .selector = s->data_size ? select_all : NULL},
-             &l->consumer),
-         "consumer");
+                                         .selector = s->data_size ? latency_select_all : NULL},
+                                     &l->consumer),
+               "consumer");
     l->metadata = calloc(1, s->metadata_size + 1);
     l->data = calloc(1, s->data_size + 1);
-    must(mofka_data_view_of(l->data, s->data_size, &l->view), "data");
+    bench_must(mofka_data_view_of(l->data, s->data_size, &l->view), "data");
     l->all = calloc(1, sizeof *l->all);
     l->round = calloc(1, sizeof *l->round);
     l->floor_times = calloc(1, sizeof *l->floor_times);
@@ -81,15 +85,15 @@ static void latency_open(latency_t *l, const job_t *job, const settings_t *s) {
     bench_barrier(job->comm);
 }
 
-static void latency_close(latency_t *l) {
-    must(mofka_producer_close(l->producer, TIMEOUT_MS), "closing the producer");
+static void latency_close(latency_run_t *l) {
+    bench_must(mofka_producer_close(l->producer, TIMEOUT_MS), "closing the producer");
     mofka_producer_release(l->producer);
-    must(mofka_consumer_close(l->consumer), "closing the consumer");
+    bench_must(mofka_consumer_close(l->consumer), "closing the consumer");
     mofka_consumer_release(l->consumer);
     mofka_thread_pool_release(l->pool);
     mofka_topic_release(l->topics[0]);
     mofka_topic_release(l->topics[1]);
-    must(mofka_driver_close(l->driver, TIMEOUT_MS), "closing the driver");
+    bench_must(mofka_driver_close(l->driver, TIMEOUT_MS), "closing the driver");
     mofka_driver_release(l->driver);
     if (l->floor)
         floor_close(l->floor);
@@ -101,29 +105,29 @@ static void latency_close(latency_t *l) {
     free(l->floor_times);
 }
 
-static void send_one(latency_t *l, uint64_t stamp) {
-    const settings_t *s = l->s;
+static void latency_send(latency_run_t *l, uint64_t stamp) {
+    const bench_settings_t *s = l->s;
     if (s->verify) {
         stamp_metadata(l->metadata, s->metadata_size, stamp);
         stamp_data(l->data, s->data_size, stamp);
     }
-    must(mofka_producer_push(l->producer, l->metadata, s->metadata_size,
-                             s->data_size ? l->view : NULL, 0, NULL),
-         "push");
-    must(mofka_producer_flush(l->producer, TIMEOUT_MS), "flush");
+    bench_must(mofka_producer_push(l->producer, l->metadata, s->metadata_size,
+                                   s->data_size ? l->view : NULL, 0, NULL),
+               "push");
+    bench_must(mofka_producer_flush(l->producer, TIMEOUT_MS), "flush");
 }
 
-static void receive_one(latency_t *l, uint64_t stamp) {
+static void latency_receive(latency_run_t *l, uint64_t stamp) {
     mofka_event_t *event;
-    must(mofka_consumer_pull(l->consumer, TIMEOUT_MS, &event), "pull");
-    if (l->s->verify && !check_stamps(l->s, &l->wish, mofka_event_metadata_text(event, NULL),
+    bench_must(mofka_consumer_pull(l->consumer, TIMEOUT_MS, &event), "pull");
+    if (l->s->verify && !stamps_check(l->s, &l->wish, mofka_event_metadata_text(event, NULL),
                                       mofka_event_data(event), stamp))
         l->wrong = true;
-    must(mofka_event_acknowledge(event), "acknowledge");
+    bench_must(mofka_event_acknowledge(event), "acknowledge");
     mofka_event_release(event);
 }
 
-static double run_round(latency_t *l, uint64_t count) {
+static double latency_run_round(latency_run_t *l, uint64_t count) {
     mfi_histogram_clear(l->round);
     bench_barrier(l->job->comm);
     double start = bench_now(), before = start;
@@ -131,26 +135,26 @@ static double run_round(latency_t *l, uint64_t count) {
         uint64_t there = stamp_of(0, l->number), back = stamp_of(1, l->number);
         l->number++;
         if (l->job->rank == 0) {
-            send_one(l, there);
-            receive_one(l, back);
+            latency_send(l, there);
+            latency_receive(l, back);
             double now = bench_now();
             mfi_histogram_record(l->round, (uint64_t)(0.5e9 * (now - before)));
             before = now;
         } else {
-            receive_one(l, there);
-            send_one(l, back);
+            latency_receive(l, there);
+            latency_send(l, back);
         }
     }
-    return job_max(l->job, bench_now() - start);
+    return bench_job_max(l->job, bench_now() - start);
 }
 
-typedef struct ratios {
+typedef struct latency_ratios {
     double *p50, *p99, *floor_p50, *floor_p99;
     size_t count;
-} ratios_t;
+} latency_ratios_t;
 
 /* A round of the floor, and how the last round compares with it. */
-static void floor_beside(latency_t *l, ratios_t *ratios) {
+static void latency_run_floor(latency_run_t *l, latency_ratios_t *ratios) {
     if (!l->floor)
         return;
     mfi_histogram_clear(l->floor_times);
@@ -166,17 +170,17 @@ static void floor_beside(latency_t *l, ratios_t *ratios) {
     ratios->p99[i] = (double)mfi_histogram_quantile(l->round, 0.99) / p99;
 }
 
-static bool run_repeat(latency_t *l, double *rate, int repeat) {
-    const settings_t *s = l->s;
+static bool latency_run_repeat(latency_run_t *l, double *rate, int repeat) {
+    const bench_settings_t *s = l->s;
     double *numbers = calloc(4 * s->events, sizeof *numbers);
     if (!numbers)
-        must(mofka_fail(MOFKA_ERR_MEMORY, "no memory for %llu rounds",
-                        (unsigned long long)s->events),
-             "latency");
-    ratios_t ratios = {numbers, numbers + s->events, numbers + 2 * s->events,
-                       numbers + 3 * s->events, 0};
-    result_t r;
-    result_clear(&r);
+        bench_must(mofka_fail(MOFKA_ERR_MEMORY, "no memory for %llu rounds",
+                              (unsigned long long)s->events),
+                   "latency");
+    latency_ratios_t ratios = {numbers, numbers + s->events, numbers + 2 * s->events,
+                               numbers + 3 * s->events, 0};
+    bench_result_t r;
+    bench_result_clear(&r);
     r.seconds = 0;
     mfi_histogram_clear(l->all);
     uint64_t done = 0;
@@ -186,39 +190,40 @@ static bool run_repeat(latency_t *l, double *rate, int repeat) {
         double seconds = s->baseline ? PAIRED_ROUND_S : LONE_ROUND_S;
         uint64_t count = (uint64_t)(seconds * *rate), left = s->events - done;
         count = count < 1 ? 1 : count < left ? count : left;
-        seconds = run_round(l, count);
+        seconds = latency_run_round(l, count);
         *rate = (double)count / seconds;
         done += count;
         r.seconds += seconds;
         mfi_histogram_add(l->all, l->round);
-        floor_beside(l, &ratios);
-        bench_progress(l->job, ((double)repeat + (double)done / (double)s->events) / s->repeat);
-        stopped = job_interrupted(l->job);
+        latency_run_floor(l, &ratios);
+        bench_show_progress(l->job,
+                            ((double)repeat + (double)done / (double)s->events) / s->repeat);
+        stopped = bench_job_interrupted(l->job);
     }
-    r.cpu_seconds = job_sum(l->job, bench_cpu_seconds() - cpu);
+    r.cpu_seconds = bench_job_sum(l->job, bench_cpu_seconds() - cpu);
     r.events = 2 * done;
     r.events_per_s = (double)r.events / r.seconds;
     r.gb_per_s = r.events_per_s * (double)(s->metadata_size + s->data_size) * 1e-9;
-    r.peak_rss_mb = job_max(l->job, bench_peak_rss_mb());
-    r.verified = job_max(l->job, l->wrong) == 0;
+    r.peak_rss_mb = bench_job_max(l->job, bench_peak_rss_mb());
+    r.verified = bench_job_max(l->job, l->wrong) == 0;
     r.latency = l->all;
-    r.sendrecv_p50 = median_of(ratios.floor_p50, ratios.count);
-    r.sendrecv_p99 = median_of(ratios.floor_p99, ratios.count);
-    r.latency_ratio_p50 = median_of(ratios.p50, ratios.count);
-    r.latency_ratio_p99 = median_of(ratios.p99, ratios.count);
+    r.sendrecv_p50 = bench_median(ratios.floor_p50, ratios.count);
+    r.sendrecv_p99 = bench_median(ratios.floor_p99, ratios.count);
+    r.latency_ratio_p50 = bench_median(ratios.p50, ratios.count);
+    r.latency_ratio_p99 = bench_median(ratios.p99, ratios.count);
     report_result(l->job, s, repeat, &r);
     free(numbers);
     return !stopped;
 }
 
-int run_latency(const job_t *job, const settings_t *s) {
-    latency_t l;
+int bench_run_latency(const bench_job_t *job, const bench_settings_t *s) {
+    latency_run_t l;
     latency_open(&l, job, s);
-    double rate = (double)s->warmup / run_round(&l, s->warmup);
+    double rate = (double)s->warmup / latency_run_round(&l, s->warmup);
     bool going = true;
     for (int i = 0; i < s->repeat && going; i++)
-        going = run_repeat(&l, &rate, i);
-    bool wrong = job_max(job, l.wrong) > 0;
+        going = latency_run_repeat(&l, &rate, i);
+    bool wrong = bench_job_max(job, l.wrong) > 0;
     latency_close(&l);
-    return wrong ? 1 : going ? 0 : 130;
+    return wrong ? BENCH_WRONG : going ? BENCH_OK : BENCH_INTERRUPTED;
 }

@@ -11,7 +11,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include "bench.h"
+#include "commands/commands.h"
 #include "paired.h"
 
 /* Tasks of a round, at most. */
@@ -21,26 +21,26 @@
 #define SPEED_KNOWN_S 1e-3
 #define WORK_NS 1000
 
-typedef enum mix { MIX_EQUAL, MIX_RANDOM, MIX_RISING, MIX_COUNT } mix_t;
+typedef enum pool_mix { MIX_EQUAL, MIX_RANDOM, MIX_RISING, MIX_COUNT } pool_mix_t;
 
 static const char *const mix_names[MIX_COUNT] = {"equal", "random8", "rising"};
 
 /* A row of the table. */
 typedef struct row {
     size_t threads;
-    mix_t mix;
+    pool_mix_t mix;
     bool works;
-} row_t;
+} pool_row_t;
 
 static uint8_t ran[TASKS_MAX];
 static uint64_t turns_of_work; /* how often `work` turns in WORK_NS */
 
-static void empty_task(void *context) {
+static void pool_empty_task(void *context) {
     ++*(uint8_t *)context;
 }
 
 /* Nothing but arithmetic, of which each step needs the one before. */
-static uint64_t work(uint64_t turns) {
+static uint64_t pool_work(uint64_t turns) {
     volatile uint64_t kept;
     uint64_t value = turns;
     for (uint64_t i = 0; i < turns; i++)
@@ -49,24 +49,24 @@ static uint64_t work(uint64_t turns) {
     return kept;
 }
 
-static void working_task(void *context) {
-    work(turns_of_work);
+static void pool_working_task(void *context) {
+    pool_work(turns_of_work);
     ++*(uint8_t *)context;
 }
 
 /* The fastest of some: the others were disturbed. */
-static void measure_work(void) {
+static void pool_measure_work(void) {
     const uint64_t turns = 1000000;
     double best = INFINITY;
     for (int i = 0; i < 10; i++) {
         double start = bench_now();
-        work(turns);
+        pool_work(turns);
         best = fmin(best, bench_now() - start);
     }
     turns_of_work = (uint64_t)fmax(1, (double)turns * (WORK_NS * 1e-9) / best);
 }
 
-static uint64_t priority_of(mix_t mix, size_t index, uint64_t *seed) {
+static uint64_t pool_priority(pool_mix_t mix, size_t index, uint64_t *seed) {
     if (mix == MIX_EQUAL)
         return MOFKA_PRIORITY_DEFAULT;
     if (mix == MIX_RISING)
@@ -76,18 +76,19 @@ static uint64_t priority_of(mix_t mix, size_t index, uint64_t *seed) {
 }
 
 /* Seconds from the first push until the last task has run; NAN: not each ran once. */
-static double run_tasks(const row_t *row, size_t count) {
+static double pool_run_tasks(const pool_row_t *row, size_t count) {
     mofka_thread_pool_options_t options = {.thread_count = row->threads};
     mofka_thread_pool_t *pool;
     uint64_t seed = 1;
     memset(ran, 0, count);
-    must(mofka_thread_pool_create(&options, &pool), "pool");
+    bench_must(mofka_thread_pool_create(&options, &pool), "pool");
     double start = bench_now();
     for (size_t i = 0; i < count; i++)
-        must(mofka_thread_pool_push_work(pool, row->works ? working_task : empty_task, &ran[i],
-                                         priority_of(row->mix, i, &seed)),
-             "pool");
-    must(mofka_thread_pool_close(pool), "pool");
+        bench_must(mofka_thread_pool_push_work(pool,
+                                               row->works ? pool_working_task : pool_empty_task,
+                                               &ran[i], pool_priority(row->mix, i, &seed)),
+                   "pool");
+    bench_must(mofka_thread_pool_close(pool), "pool");
     double seconds = bench_now() - start;
     mofka_thread_pool_release(pool);
     for (size_t i = 0; i < count; i++)
@@ -99,52 +100,54 @@ static double run_tasks(const row_t *row, size_t count) {
 }
 
 /* As many tasks as fit a round at the speed of the one before. */
-static size_t next_count(size_t count, double seconds) {
+static size_t pool_next_count(size_t count, double seconds) {
     double fit = (double)count / seconds * PAIRED_ROUND_S;
     if (seconds < SPEED_KNOWN_S)
         fit = fmin(fit, (double)count * 10);
     return (size_t)fmax(1, fmin(fit, (double)TASKS_MAX));
 }
 
-/* Tasks per second: the median of rounds that take settings->seconds together; NAN: as above. */
-static double measure(const row_t *row, const settings_t *settings, double *rounds, size_t room) {
+/* Tasks per second: the median of rounds that take settings->seconds together. NAN: as in run_tasks. */
+static double pool_measure(const pool_row_t *row, const bench_settings_t *settings, double *rounds,
+                           size_t room) {
     size_t count = TASKS_FIRST, done = 0;
-    double first = run_tasks(row, count), seconds; /* warms up, and says how many */
+    double first = pool_run_tasks(row, count), seconds; /* warms up, and says how many */
     if (isnan(first))
         return NAN;
-    count = next_count(count, first);
+    count = pool_next_count(count, first);
     for (double end = bench_now() + settings->seconds; done < room;) {
-        seconds = run_tasks(row, count);
+        seconds = pool_run_tasks(row, count);
         if (isnan(seconds))
             return NAN;
         rounds[done++] = (double)count / seconds;
-        count = next_count(count, seconds);
+        count = pool_next_count(count, seconds);
         if (bench_now() >= end)
             break;
     }
-    return median_of(rounds, done);
+    return bench_median(rounds, done);
 }
 
-static int report_row(const job_t *job, const settings_t *settings, const row_t *row,
-                      double *rounds, size_t room) {
+/* False: a task was lost or ran twice. */
+static bool pool_report_row(const bench_job_t *job, const bench_settings_t *settings,
+                            const pool_row_t *row, double *rounds, size_t room) {
     char what[64];
-    double rate = measure(row, settings, rounds, room);
+    double rate = pool_measure(row, settings, rounds, room);
     snprintf(what, sizeof what, "threads=%zu/%s/%s", row->threads, mix_names[row->mix],
              row->works ? "1us" : "empty");
     if (isnan(rate))
-        return 1;
+        return false;
     report_value(job, settings, what, 0, rate, "tasks/s");
-    return 0;
+    return true;
 }
 
 /* 0, 1, 2, 4, ..., and `most` itself. */
-static size_t next_threads(size_t threads, size_t most) {
+static size_t pool_next_threads(size_t threads, size_t most) {
     size_t more = threads ? 2 * threads : 1;
     return threads < most && more > most ? most : more;
 }
 
 /* What --num-threads says; else twice the cores that this rank may use. */
-static size_t most_threads(const settings_t *settings) {
+static size_t pool_threads_max(const bench_settings_t *settings) {
     cpu_set_t cores;
     size_t count = 1;
     if (settings->threads)
@@ -154,25 +157,26 @@ static size_t most_threads(const settings_t *settings) {
     return 2 * count < MOFKA_THREADS_MAX ? 2 * count : MOFKA_THREADS_MAX;
 }
 
-int run_pool(const job_t *job, const settings_t *settings) {
+int bench_run_pool(const bench_job_t *job, const bench_settings_t *settings) {
     /* All ranks walk through the same rows: as many as rank 0 finds. */
-    size_t most = (size_t)job_max(job, job->rank == 0 ? (double)most_threads(settings) : 0);
+    size_t most =
+        (size_t)bench_job_max(job, job->rank == 0 ? (double)pool_threads_max(settings) : 0);
     size_t room = (size_t)fmax(1, ceil(settings->seconds / SPEED_KNOWN_S));
     double *rounds = calloc(room, sizeof *rounds);
-    int wrong = 0;
+    bool wrong = false;
     if (!rounds)
-        must(mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu rounds", room), "pool");
-    measure_work();
-    for (size_t threads = 0; threads <= most; threads = next_threads(threads, most))
+        bench_must(mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu rounds", room), "pool");
+    pool_measure_work();
+    for (size_t threads = 0; threads <= most; threads = pool_next_threads(threads, most))
         for (int kind = 0; kind < 2 * MIX_COUNT; kind++) {
-            row_t row = {threads, (mix_t)(kind / 2), kind % 2};
+            pool_row_t row = {threads, (pool_mix_t)(kind / 2), kind % 2};
             if (job->rank == 0 && !wrong)
-                wrong = report_row(job, settings, &row, rounds, room);
-            if (job_interrupted(job) || job_max(job, wrong) > 0) {
+                wrong = !pool_report_row(job, settings, &row, rounds, room);
+            if (bench_job_interrupted(job) || bench_job_max(job, wrong) > 0) {
                 free(rounds);
-                return 1;
+                return BENCH_WRONG;
             }
         }
     free(rounds);
-    return 0;
+    return BENCH_OK;
 }

@@ -8,7 +8,7 @@
  */
 #include <math.h>
 #include <stdlib.h>
-#include "bench.h"
+#include "commands/commands.h"
 #include "paired.h"
 
 /* What job_max makes of a row that nobody measured, and of one that failed. */
@@ -18,14 +18,14 @@
 /* Floors that need the same of the machine: if one of a group cannot be opened, none can. */
 enum { SHARED, ONE_SIDED, TWO_SIDED, GROUPS };
 
-typedef struct raw {
-    const job_t *job;
-    const settings_t *settings;
+typedef struct raw_run {
+    const bench_job_t *job;
+    const bench_settings_t *settings;
     bool usable[GROUPS]; /* on the pair's ranks */
     double *rounds;      /* speeds of a measurement's rounds */
     size_t round_count;
     bool failed, interrupted; /* equal on all ranks */
-} raw_t;
+} raw_run_t;
 
 static const int group_of[FLOOR_COUNT] = {
     [FLOOR_MEMCPY] = SHARED,      [FLOOR_TWO_COPY] = SHARED,     [FLOOR_ZERO_COPY] = SHARED,
@@ -33,7 +33,8 @@ static const int group_of[FLOOR_COUNT] = {
     [FLOOR_SENDRECV] = TWO_SIDED, [FLOOR_FETCH_ADD] = ONE_SIDED, [FLOOR_LINE] = SHARED};
 
 /* Messages per second: the median of the rounds. NULL: nobody's to measure. */
-static double measure(raw_t *raw, floor_t *floor, floor_kind_t kind, mfi_histogram_t *times) {
+static double raw_measure(raw_run_t *raw, floor_t *floor, floor_kind_t kind,
+                          mfi_histogram_t *times) {
     if (!floor)
         return LEFT_OUT;
     for (size_t i = 0; i < raw->round_count; i++) {
@@ -41,22 +42,22 @@ static double measure(raw_t *raw, floor_t *floor, floor_kind_t kind, mfi_histogr
         if (isnan(raw->rounds[i]))
             return FAILED;
     }
-    return median_of(raw->rounds, raw->round_count);
+    return bench_median(raw->rounds, raw->round_count);
 }
 
 /* Makes a value of the pair everyone's. False: there is none to report. */
-static bool spread(raw_t *raw, floor_kind_t kind, size_t bytes, double *value) {
-    *value = job_max(raw->job, *value);
+static bool raw_spread(raw_run_t *raw, floor_kind_t kind, size_t bytes, double *value) {
+    *value = bench_job_max(raw->job, *value);
     if (*value == FAILED) {
         raw->failed = true;
         if (raw->job->rank == 0)
             fprintf(stderr, "mofka-bench: raw: %s of %zu bytes failed\n", floor_name(kind), bytes);
     }
-    raw->interrupted = raw->interrupted || job_interrupted(raw->job);
+    raw->interrupted = raw->interrupted || bench_job_interrupted(raw->job);
     return *value >= 0;
 }
 
-static floor_t *open_if_usable(raw_t *raw, int group, size_t bytes, unsigned kinds) {
+static floor_t *raw_open_floor(raw_run_t *raw, int group, size_t bytes, unsigned kinds) {
     if (raw->job->pair == MPI_COMM_NULL || !raw->usable[group])
         return NULL;
     floor_t *floor = floor_open(raw->job->pair, bytes, raw->settings->partition_bytes, kinds);
@@ -64,37 +65,38 @@ static floor_t *open_if_usable(raw_t *raw, int group, size_t bytes, unsigned kin
     return floor;
 }
 
-static void report_rate(const raw_t *raw, floor_kind_t kind, size_t bytes, double rate) {
+static void raw_report_rate(const raw_run_t *raw, floor_kind_t kind, size_t bytes, double rate) {
     report_value(raw->job, raw->settings, floor_name(kind), bytes, rate * (double)bytes * 1e-9,
                  "GB/s");
     report_value(raw->job, raw->settings, floor_name(kind), bytes, rate, "messages/s");
 }
 
-static void bandwidth(raw_t *raw, size_t bytes) {
+static void raw_measure_bandwidth(raw_run_t *raw, size_t bytes) {
     static const floor_kind_t kinds[] = {FLOOR_MEMCPY, FLOOR_TWO_COPY, FLOOR_ZERO_COPY,
                                          FLOOR_PUT,    FLOOR_GET,      FLOOR_ISEND};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !raw->interrupted; i++) {
         /* One at a time: a node's shared memory need not hold all of their windows. */
-        floor_t *floor = open_if_usable(raw, group_of[kinds[i]], bytes, 1U << kinds[i]);
-        double rate = measure(raw, floor, kinds[i], NULL);
-        if (spread(raw, kinds[i], bytes, &rate))
-            report_rate(raw, kinds[i], bytes, rate);
+        floor_t *floor = raw_open_floor(raw, group_of[kinds[i]], bytes, 1U << kinds[i]);
+        double rate = raw_measure(raw, floor, kinds[i], NULL);
+        if (raw_spread(raw, kinds[i], bytes, &rate))
+            raw_report_rate(raw, kinds[i], bytes, rate);
         floor_close(floor);
     }
 }
 
-static void half_round_trip(raw_t *raw, size_t bytes) {
+static void raw_measure_half_round_trip(raw_run_t *raw, size_t bytes) {
     if (raw->interrupted)
         return;
     static mfi_histogram_t times;
     mfi_histogram_clear(&times);
-    floor_t *floor = open_if_usable(raw, TWO_SIDED, bytes, 1U << FLOOR_SENDRECV);
-    double p50 = measure(raw, floor, FLOOR_SENDRECV, &times), p99 = p50;
+    floor_t *floor = raw_open_floor(raw, TWO_SIDED, bytes, 1U << FLOOR_SENDRECV);
+    double p50 = raw_measure(raw, floor, FLOOR_SENDRECV, &times), p99 = p50;
     if (p50 >= 0) { /* only the sender has times */
         p50 = times.total ? (double)mfi_histogram_quantile(&times, 0.5) * 1e-3 : LEFT_OUT;
         p99 = times.total ? (double)mfi_histogram_quantile(&times, 0.99) * 1e-3 : LEFT_OUT;
     }
-    if (spread(raw, FLOOR_SENDRECV, bytes, &p50) && spread(raw, FLOOR_SENDRECV, bytes, &p99)) {
+    if (raw_spread(raw, FLOOR_SENDRECV, bytes, &p50) &&
+        raw_spread(raw, FLOOR_SENDRECV, bytes, &p99)) {
         report_value(raw->job, raw->settings, "sendrecv_p50", bytes, p50, "us");
         report_value(raw->job, raw->settings, "sendrecv_p99", bytes, p99, "us");
     }
@@ -102,32 +104,33 @@ static void half_round_trip(raw_t *raw, size_t bytes) {
 }
 
 /* The rate of a floor whose message is one word. False: there is none to report. */
-static bool of_a_word(raw_t *raw, floor_kind_t kind, double *rate) {
+static bool raw_measure_word(raw_run_t *raw, floor_kind_t kind, double *rate) {
     if (raw->interrupted)
         return false;
-    floor_t *floor = open_if_usable(raw, group_of[kind], 8, 1U << kind);
-    *rate = measure(raw, floor, kind, NULL);
+    floor_t *floor = raw_open_floor(raw, group_of[kind], 8, 1U << kind);
+    *rate = raw_measure(raw, floor, kind, NULL);
     floor_close(floor);
-    return spread(raw, kind, 8, rate);
+    return raw_spread(raw, kind, 8, rate);
 }
 
-int run_raw(const job_t *job, const settings_t *settings) {
+int bench_run_raw(const bench_job_t *job, const bench_settings_t *settings) {
     static const size_t sizes[] = {8, 128, 1 << 10, 4 << 10, 64 << 10, 1 << 20, 4 << 20};
-    raw_t raw = {.job = job, .settings = settings, .usable = {true, true, true}};
+    raw_run_t raw = {.job = job, .settings = settings, .usable = {true, true, true}};
     raw.round_count = (size_t)fmax(1, ceil(settings->seconds / PAIRED_ROUND_S));
     raw.rounds = calloc(raw.round_count, sizeof *raw.rounds);
     if (!raw.rounds)
-        must(mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu rounds", raw.round_count), "raw");
+        bench_must(mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu rounds", raw.round_count),
+                   "raw");
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         if (sizes[i] <= settings->partition_bytes / 2)
-            bandwidth(&raw, sizes[i]);
-    half_round_trip(&raw, 8);
-    half_round_trip(&raw, 64);
+            raw_measure_bandwidth(&raw, sizes[i]);
+    raw_measure_half_round_trip(&raw, 8);
+    raw_measure_half_round_trip(&raw, 64);
     double rate;
-    if (of_a_word(&raw, FLOOR_FETCH_ADD, &rate))
+    if (raw_measure_word(&raw, FLOOR_FETCH_ADD, &rate))
         report_value(job, settings, floor_name(FLOOR_FETCH_ADD), 8, rate, "operations/s");
-    if (of_a_word(&raw, FLOOR_LINE, &rate))
+    if (raw_measure_word(&raw, FLOOR_LINE, &rate))
         report_value(job, settings, "line_round_trip", 8, 2e6 / rate, "us");
     free(raw.rounds);
-    return raw.failed || raw.interrupted;
+    return raw.failed || raw.interrupted ? BENCH_WRONG : BENCH_OK;
 }

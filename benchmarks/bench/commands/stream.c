@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "commands/commands.h"
 #include "paired.h"
 #include "payload.h"
 
@@ -24,9 +25,9 @@
  * left when this is reached. */
 #define FUTURES_MAX 8192
 
-typedef struct stream {
-    const job_t *job;
-    const settings_t *s;
+typedef struct stream_run {
+    const bench_job_t *job;
+    const bench_settings_t *s;
     mofka_driver_t *driver;
     mofka_topic_t *topic;
     mofka_thread_pool_t *pool;
@@ -36,25 +37,25 @@ typedef struct stream {
     char *metadata;
     uint64_t done;  /* events that each producer has pushed */
     uint64_t *next; /* consumer: per producer and partition, the number that must come next */
-    wish_t wish;
+    data_wish_t wish;
     double interest; /* consumer: sums up to the next wanted event */
     mofka_future_t **futures;
     size_t future_count;
     mfi_histogram_t *latency;
     double bytes_fetched;
     bool wrong;
-} stream_t;
+} stream_run_t;
 
 /* ---- set-up ---------------------------------------------------------------------------------- */
 
-static size_t slots_of(const settings_t *s) {
+static size_t stream_slots(const bench_settings_t *s) {
     size_t event = s->metadata_size + s->data_size;
     size_t slots = s->partition_bytes / (event + !event);
     return slots < 1024 ? 1024 : slots > 65536 ? 65536 : slots;
 }
 
-static void list_owners(const stream_t *st, char *text, size_t bytes) {
-    const job_t *job = st->job;
+static void stream_list_owners(const stream_run_t *st, char *text, size_t bytes) {
+    const bench_job_t *job = st->job;
     int *roles = calloc((size_t)job->size, sizeof *roles);
     int own = st->s->owners == OWNERS_ALL         ? 1
               : st->s->owners == OWNERS_CONSUMERS ? job->consumer >= 0
@@ -67,32 +68,33 @@ static void list_owners(const stream_t *st, char *text, size_t bytes) {
     free(roles);
 }
 
-static void open_topic(stream_t *st) {
-    const settings_t *s = st->s;
+static void stream_open_topic(stream_run_t *st) {
+    const bench_settings_t *s = st->s;
     char owners[4096], text[4608];
-    list_owners(st, owners, sizeof owners);
+    stream_list_owners(st, owners, sizeof owners);
     /* Payload; flags, entries and stamps; the control block, a page of slack; per partition. */
-    size_t arena = (s->partition_bytes + slots_of(s) * 56 + (64 << 10)) * (size_t)s->partitions;
+    size_t arena = (s->partition_bytes + stream_slots(s) * 56 + (64 << 10)) * (size_t)s->partitions;
     snprintf(text, sizeof text, "{\"window\":\"%s\",\"arena_bytes\":%zu,\"owners\":[%s]}",
              s->window, arena, owners);
     /* Over all ranks: those of watchers are behind the benchmark's, so owners are the same there. */
-    must(mofka_mpi_driver_create(MPI_COMM_WORLD, text, &st->driver), "driver");
+    bench_must(mofka_mpi_driver_create(MPI_COMM_WORLD, text, &st->driver), "driver");
     snprintf(text, sizeof text,
              "{\"partitions\":%d,\"partition_bytes\":%zu,\"partition_events\":%zu}", s->partitions,
-             s->partition_bytes, slots_of(s));
+             s->partition_bytes, stream_slots(s));
     if (st->job->rank == 0)
-        must(mofka_driver_create_topic(st->driver, "bench",
-                                       &(mofka_topic_options_t){.options = text}),
-             "topic");
-    must(mofka_driver_open_topic(st->driver, "bench", PULL_TIMEOUT_MS, &st->topic), "topic");
-    must(mofka_driver_make_thread_pool(st->driver, s->threads, MOFKA_BINDING_COMPACT, &st->pool),
-         "thread pool");
+        bench_must(mofka_driver_create_topic(st->driver, "bench",
+                                             &(mofka_topic_options_t){.options = text}),
+                   "topic");
+    bench_must(mofka_driver_open_topic(st->driver, "bench", PULL_TIMEOUT_MS, &st->topic), "topic");
+    bench_must(
+        mofka_driver_make_thread_pool(st->driver, s->threads, MOFKA_BINDING_COMPACT, &st->pool),
+        "thread pool");
 }
 
-static mofka_status_t select_data(void *context, const mofka_metadata_t *metadata,
-                                  mofka_data_descriptor_t *full,
-                                  mofka_data_descriptor_t **selected) {
-    stream_t *st = context;
+static mofka_status_t stream_select_data(void *context, const mofka_metadata_t *metadata,
+                                         mofka_data_descriptor_t *full,
+                                         mofka_data_descriptor_t **selected) {
+    stream_run_t *st = context;
     (void)metadata;
     *selected = NULL;
     st->interest += st->s->interest;
@@ -110,15 +112,16 @@ static mofka_status_t select_data(void *context, const mofka_metadata_t *metadat
     return MOFKA_OK;
 }
 
-static mofka_status_t allocate_data(void *context, const mofka_metadata_t *metadata,
-                                    mofka_data_descriptor_t *selected, mofka_data_view_t **view) {
-    stream_t *st = context;
+static mofka_status_t stream_allocate_data(void *context, const mofka_metadata_t *metadata,
+                                           mofka_data_descriptor_t *selected,
+                                           mofka_data_view_t **view) {
+    stream_run_t *st = context;
     (void)metadata;
     return buffer_pool_view(&st->buffers, mofka_data_descriptor_size(selected), view);
 }
 
-static void open_consumer(stream_t *st) {
-    const settings_t *s = st->s;
+static void stream_open_consumer(stream_run_t *st) {
+    const bench_settings_t *s = st->s;
     size_t count = 0, *targets = calloc((size_t)s->partitions, sizeof *targets);
     for (int k = st->job->consumer; k < s->partitions; k += s->consumers)
         targets[count++] = (size_t)k;
@@ -128,14 +131,14 @@ static void open_consumer(stream_t *st) {
                                         .batch_size = s->batch_size,
                                         .max_batches = s->max_batches,
                                         .thread_pool = st->pool,
-                                        .selector = s->data_size ? select_data : NULL,
+                                        .selector = s->data_size ? stream_select_data : NULL,
                                         .selector_context = st,
-                                        .allocator = s->zero_copy ? NULL : allocate_data,
+                                        .allocator = s->zero_copy ? NULL : stream_allocate_data,
                                         .allocator_context = st,
                                         .zero_copy = s->zero_copy,
                                         .targets = targets,
                                         .target_count = count};
-    must(mofka_consumer_create(st->topic, &options, &st->consumer), "consumer");
+    bench_must(mofka_consumer_create(st->topic, &options, &st->consumer), "consumer");
     free(targets);
     st->next = calloc((size_t)s->partitions * (size_t)s->producers, sizeof *st->next);
     for (int k = 0; k < s->partitions; k++)
@@ -143,9 +146,9 @@ static void open_consumer(stream_t *st) {
             st->next[k * s->producers + p] = (uint64_t)k;
 }
 
-static void stream_open(stream_t *st, const job_t *job, const settings_t *s) {
-    *st = (stream_t){.job = job, .s = s, .wish = wish_of(s)};
-    open_topic(st);
+static void stream_open(stream_run_t *st, const bench_job_t *job, const bench_settings_t *s) {
+    *st = (stream_run_t){.job = job, .s = s, .wish = data_wish_of(s)};
+    stream_open_topic(st);
     buffer_pool_init(&st->buffers, s->data_size);
     st->metadata = malloc(s->metadata_size + 1);
     memset(st->metadata, 'm', s->metadata_size);
@@ -153,26 +156,26 @@ static void stream_open(stream_t *st, const job_t *job, const settings_t *s) {
     if (job->producer >= 0) {
         mofka_producer_options_t options = {
             .batch_size = s->batch_size, .max_batches = s->max_batches, .thread_pool = st->pool};
-        must(mofka_producer_create(st->topic, &options, &st->producer), "producer");
+        bench_must(mofka_producer_create(st->topic, &options, &st->producer), "producer");
         st->futures = calloc(FUTURES_MAX, sizeof(mofka_future_t *));
     }
     if (job->consumer >= 0)
-        open_consumer(st);
+        stream_open_consumer(st);
     bench_barrier(job->comm);
 }
 
-static void stream_close(stream_t *st) {
+static void stream_close(stream_run_t *st) {
     if (st->producer) {
-        must(mofka_producer_close(st->producer, PULL_TIMEOUT_MS), "closing the producer");
+        bench_must(mofka_producer_close(st->producer, PULL_TIMEOUT_MS), "closing the producer");
         mofka_producer_release(st->producer);
     }
     if (st->consumer) {
-        must(mofka_consumer_close(st->consumer), "closing the consumer");
+        bench_must(mofka_consumer_close(st->consumer), "closing the consumer");
         mofka_consumer_release(st->consumer);
     }
     mofka_thread_pool_release(st->pool);
     mofka_topic_release(st->topic);
-    must(mofka_driver_close(st->driver, PULL_TIMEOUT_MS), "closing the driver");
+    bench_must(mofka_driver_close(st->driver, PULL_TIMEOUT_MS), "closing the driver");
     mofka_driver_release(st->driver);
     buffer_pool_end(&st->buffers);
     free(st->metadata);
@@ -183,29 +186,29 @@ static void stream_close(stream_t *st) {
 
 /* ---- producing ------------------------------------------------------------------------------- */
 
-static void wait_future(mofka_future_t *future) {
-    must(mofka_future_wait(future, PULL_TIMEOUT_MS, NULL), "push");
+static void stream_wait_future(mofka_future_t *future) {
+    bench_must(mofka_future_wait(future, PULL_TIMEOUT_MS, NULL), "push");
     mofka_future_release(future);
 }
 
 /* The oldest half is done by now, or is waited for. */
-static void keep_future(stream_t *st, mofka_future_t *future) {
+static void stream_keep_future(stream_run_t *st, mofka_future_t *future) {
     if (st->future_count == FUTURES_MAX) {
         for (size_t i = 0; i < FUTURES_MAX / 2; i++)
-            wait_future(st->futures[i]);
+            stream_wait_future(st->futures[i]);
         st->future_count = FUTURES_MAX / 2;
         memmove(st->futures, st->futures + FUTURES_MAX / 2, FUTURES_MAX / 2 * sizeof future);
     }
     st->futures[st->future_count++] = future;
 }
 
-static void push_one(stream_t *st, uint64_t number, double time) {
-    const settings_t *s = st->s;
+static void stream_push(stream_run_t *st, uint64_t number, double time) {
+    const bench_settings_t *s = st->s;
     mofka_data_view_t *view = NULL;
     mofka_future_t *future = NULL;
     char *data = NULL;
     if (s->data_size > 0) {
-        must(buffer_pool_view(&st->buffers, s->data_size, &view), "buffer");
+        bench_must(buffer_pool_view(&st->buffers, s->data_size, &view), "buffer");
         data = mofka_data_view_segments(view, NULL)->ptr;
     }
     if (s->verify) {
@@ -216,46 +219,47 @@ static void push_one(stream_t *st, uint64_t number, double time) {
     char *place = stamp_time_place(st->metadata, s->metadata_size, data, s->data_size);
     if (place)
         memcpy(place, &time, sizeof time);
-    must(mofka_producer_push(st->producer, st->metadata, s->metadata_size, view,
-                             s->partitions > 1 ? (size_t)(number % (uint64_t)s->partitions) : 0,
-                             s->futures ? &future : NULL),
-         "push");
+    bench_must(
+        mofka_producer_push(st->producer, st->metadata, s->metadata_size, view,
+                            s->partitions > 1 ? (size_t)(number % (uint64_t)s->partitions) : 0,
+                            s->futures ? &future : NULL),
+        "push");
     if (view)
         mofka_data_view_release(view);
     if (future)
-        keep_future(st, future);
+        stream_keep_future(st, future);
 }
 
-static void wait_until(double time) {
+static void stream_wait_until(double time) {
     for (double left; (left = time - bench_now()) > 0;)
         if (left > 1e-4)
             nanosleep(&(struct timespec){.tv_nsec = (long)(1e9 * (left < 0.01 ? left / 2 : 0.01))},
                       NULL);
 }
 
-static void produce(stream_t *st, uint64_t count, bool paced) {
-    const settings_t *s = st->s;
+static void stream_produce(stream_run_t *st, uint64_t count, bool paced) {
+    const bench_settings_t *s = st->s;
     double start = bench_now();
     for (uint64_t i = 0; i < count; i++) {
         double time = 0; /* of the push; open loop: when it should have been */
         if (paced && s->rate > 0)
-            wait_until(time = start + (double)i / s->rate);
+            stream_wait_until(time = start + (double)i / s->rate);
         else if (i % SAMPLE_EVERY == 0)
             time = bench_now();
-        push_one(st, st->done + i, time);
+        stream_push(st, st->done + i, time);
         if (s->flush_interval > 0 && (i + 1) % s->flush_interval == 0)
-            must(mofka_producer_flush(st->producer, PULL_TIMEOUT_MS), "flush");
+            bench_must(mofka_producer_flush(st->producer, PULL_TIMEOUT_MS), "flush");
     }
-    must(mofka_producer_flush(st->producer, PULL_TIMEOUT_MS), "flush");
+    bench_must(mofka_producer_flush(st->producer, PULL_TIMEOUT_MS), "flush");
     for (size_t i = 0; i < st->future_count; i++)
-        wait_future(st->futures[i]);
+        stream_wait_future(st->futures[i]);
     st->future_count = 0;
 }
 
 /* ---- consuming ------------------------------------------------------------------------------- */
 
-static void check_event(stream_t *st, mofka_event_t *event) {
-    const settings_t *s = st->s;
+static void stream_check_event(stream_run_t *st, mofka_event_t *event) {
+    const bench_settings_t *s = st->s;
     const char *metadata = mofka_event_metadata_text(event, NULL);
     mofka_data_view_t *view = s->data_size > 0 ? mofka_event_data(event) : NULL;
     size_t partition = s->partitions > 1 ? mofka_event_partition(event) : 0;
@@ -281,13 +285,13 @@ static void check_event(stream_t *st, mofka_event_t *event) {
     uint64_t *next = &st->next[partition * (size_t)s->producers + producer];
     bool counted = s->metadata_size >= 16 || s->interest >= 1;
     if ((counted && stamp != stamp_of((int)producer, *next)) ||
-        !check_stamps(s, &st->wish, metadata, view, stamp))
+        !stamps_check(s, &st->wish, metadata, view, stamp))
         st->wrong = true;
     *next = (stamp & ((UINT64_C(1) << 40) - 1)) + (uint64_t)s->partitions;
 }
 
 /* How many of the numbers from `first` on belong to this rank's partitions. */
-static uint64_t expected(const stream_t *st, uint64_t first, uint64_t count) {
+static uint64_t stream_expected_count(const stream_run_t *st, uint64_t first, uint64_t count) {
     uint64_t partitions = (uint64_t)st->s->partitions, sum = 0;
     for (uint64_t k = (uint64_t)st->job->consumer; k < partitions;
          k += (uint64_t)st->s->consumers) {
@@ -298,21 +302,21 @@ static uint64_t expected(const stream_t *st, uint64_t first, uint64_t count) {
     return sum * (uint64_t)st->s->producers;
 }
 
-static void consume(stream_t *st, uint64_t count) {
+static void stream_consume(stream_run_t *st, uint64_t count) {
     mofka_event_t *events[PULL_MANY];
     size_t pulled;
-    for (uint64_t left = expected(st, st->done, count); left > 0; left -= pulled) {
+    for (uint64_t left = stream_expected_count(st, st->done, count); left > 0; left -= pulled) {
         size_t most = left < PULL_MANY ? (size_t)left : PULL_MANY;
-        must(mofka_consumer_pull_many(st->consumer, most, PULL_TIMEOUT_MS, events, &pulled),
-             "pull");
+        bench_must(mofka_consumer_pull_many(st->consumer, most, PULL_TIMEOUT_MS, events, &pulled),
+                   "pull");
         for (size_t i = 0; i < pulled; i++) {
-            check_event(st, events[i]);
+            stream_check_event(st, events[i]);
             if (st->s->data_size > 0)
                 st->bytes_fetched += (double)mofka_data_view_size(mofka_event_data(events[i]));
             /* The last of a partition acknowledges those before it. */
             if (i + 1 == pulled || (st->s->partitions > 1 && mofka_event_partition(events[i + 1]) !=
                                                                  mofka_event_partition(events[i])))
-                must(mofka_event_acknowledge(events[i]), "acknowledge");
+                bench_must(mofka_event_acknowledge(events[i]), "acknowledge");
         }
         for (size_t i = 0; i < pulled; i++)
             mofka_event_release(events[i]);
@@ -327,91 +331,91 @@ static void consume(stream_t *st, uint64_t count) {
 
 /* ---- rounds ---------------------------------------------------------------------------------- */
 
-typedef struct times {
+typedef struct stream_times {
     double all, push, pull, cpu;
-} times_t;
+} stream_times_t;
 
-static times_t run_round(stream_t *st, uint64_t count, bool paced) {
-    const job_t *job = st->job;
+static stream_times_t stream_run_round(stream_run_t *st, uint64_t count, bool paced) {
+    const bench_job_t *job = st->job;
     bench_barrier(job->comm);
     double cpu = bench_cpu_seconds(), start = bench_now(), push = 0, pull = 0;
     if (st->producer) {
-        produce(st, count, paced);
+        stream_produce(st, count, paced);
         push = bench_now() - start;
     }
     if (st->s->phased) {
-        push = job_max(job, push);
+        push = bench_job_max(job, push);
         bench_barrier(job->comm);
         start = bench_now();
     }
     if (st->consumer) {
-        consume(st, count);
+        stream_consume(st, count);
         pull = bench_now() - start;
     }
     cpu = bench_cpu_seconds() - cpu;
     st->done += count;
-    push = job_max(job, push);
-    pull = job_max(job, pull);
+    push = bench_job_max(job, push);
+    pull = bench_job_max(job, pull);
     double all = st->s->phased ? push + pull : fmax(push, pull);
-    return (times_t){all, push, pull, job_sum(job, cpu)};
+    return (stream_times_t){all, push, pull, bench_job_sum(job, cpu)};
 }
 
 /* Rounds in which everything is stored before the first pull must fit the partitions. */
-static uint64_t round_limit(const settings_t *s) {
+static uint64_t stream_round_limit(const bench_settings_t *s) {
     if (!s->phased)
         return UINT64_MAX;
     size_t event = s->metadata_size + s->data_size;
     uint64_t fit = s->partition_bytes / (event + 64) * 9 / 10; /* batches end on cache lines */
-    fit = fit < slots_of(s) ? fit : slots_of(s);
+    fit = fit < stream_slots(s) ? fit : stream_slots(s);
     fit = fit * (uint64_t)s->partitions / (uint64_t)s->producers;
     return fit ? fit : 1;
 }
 
-static uint64_t next_count(const settings_t *s, double events_per_s, uint64_t left) {
+static uint64_t stream_next_count(const bench_settings_t *s, double events_per_s, uint64_t left) {
     double seconds = s->baseline ? PAIRED_ROUND_S : LONE_ROUND_S;
     uint64_t count = events_per_s > 0 ? (uint64_t)(0.9 * seconds * events_per_s) : 1;
-    uint64_t limit = round_limit(s);
+    uint64_t limit = stream_round_limit(s);
     count = count < 1 ? 1 : count;
     count = count < limit ? count : limit;
     return count < left ? count : left;
 }
 
 /* When the rings went round twice, memory should be all there is. */
-static void note_memory(const stream_t *st, result_t *r) {
-    const settings_t *s = st->s;
+static void stream_note_memory(const stream_run_t *st, bench_result_t *r) {
+    const bench_settings_t *s = st->s;
     double each = (double)st->done * s->producers / s->partitions;
     double bytes = each * (double)(s->metadata_size + s->data_size);
     if (isnan(r->rss_two_laps_mb) &&
-        (each >= 2.0 * (double)slots_of(s) || bytes >= 2.0 * (double)s->partition_bytes))
-        r->rss_two_laps_mb = job_max(st->job, bench_peak_rss_mb());
+        (each >= 2.0 * (double)stream_slots(s) || bytes >= 2.0 * (double)s->partition_bytes))
+        r->rss_two_laps_mb = bench_job_max(st->job, bench_peak_rss_mb());
 }
 
-static void finish_result(const stream_t *st, uint64_t pushed, result_t *r) {
-    const settings_t *s = st->s;
+static void stream_finish_result(const stream_run_t *st, uint64_t pushed, bench_result_t *r) {
+    const bench_settings_t *s = st->s;
     r->events = pushed * (uint64_t)s->producers;
     r->events_per_s = (double)r->events / r->seconds;
     r->gb_per_s = r->events_per_s * (double)(s->metadata_size + s->data_size) * 1e-9;
-    r->bytes_fetched = job_sum(st->job, st->bytes_fetched);
-    r->peak_rss_mb = job_max(st->job, bench_peak_rss_mb());
-    r->verified = job_max(st->job, st->wrong) == 0;
-    job_merge(st->job, st->latency);
+    r->bytes_fetched = bench_job_sum(st->job, st->bytes_fetched);
+    r->peak_rss_mb = bench_job_max(st->job, bench_peak_rss_mb());
+    r->verified = bench_job_max(st->job, st->wrong) == 0;
+    bench_job_merge(st->job, st->latency);
     r->latency = st->latency;
 }
 
 /* One repeat. False: interrupted. */
-static bool run_repeat(stream_t *st, paired_t *paired, double *rate, int repeat) {
-    const settings_t *s = st->s;
+static bool stream_run_repeat(stream_run_t *st, paired_t *paired, double *rate, int repeat) {
+    const bench_settings_t *s = st->s;
     double bytes = (double)(s->metadata_size + s->data_size) * s->producers * 1e-9;
-    result_t r;
-    result_clear(&r);
+    bench_result_t r;
+    bench_result_clear(&r);
     r.seconds = r.push_seconds = r.pull_seconds = 0;
     st->bytes_fetched = 0;
     mfi_histogram_clear(st->latency);
     uint64_t pushed = 0;
     bool stopped = false;
     while (pushed < s->events && !stopped) {
-        uint64_t count = next_count(s, *rate, s->events - pushed);
-        times_t t = run_round(st, count, true);
+        uint64_t count = stream_next_count(s, *rate, s->events - pushed);
+        stream_times_t t = stream_run_round(st, count, true);
         pushed += count;
         *rate = (double)count / t.all;
         r.seconds += t.all;
@@ -421,34 +425,35 @@ static bool run_repeat(stream_t *st, paired_t *paired, double *rate, int repeat)
         paired_round(paired, *rate * bytes,
                      s->phased ? (double)count * bytes / t.push : *rate * bytes,
                      s->phased ? (double)count * bytes / t.pull : *rate * bytes);
-        note_memory(st, &r);
-        bench_progress(st->job, ((double)repeat + (double)pushed / (double)s->events) / s->repeat);
-        stopped = job_interrupted(st->job);
+        stream_note_memory(st, &r);
+        bench_show_progress(st->job,
+                            ((double)repeat + (double)pushed / (double)s->events) / s->repeat);
+        stopped = bench_job_interrupted(st->job);
     }
-    finish_result(st, pushed, &r);
+    stream_finish_result(st, pushed, &r);
     paired_result(paired, &r);
     report_result(st->job, s, repeat, &r);
     st->wrong = !r.verified;
     return !stopped;
 }
 
-int run_stream(const job_t *job, const settings_t *s) {
-    stream_t st;
+int bench_run_stream(const bench_job_t *job, const bench_settings_t *s) {
+    stream_run_t st;
     paired_t paired;
     double rate = 0;
     stream_open(&st, job, s);
     paired_open(&paired, job, s);
     for (uint64_t left = s->warmup, count; left > 0; left -= count) {
-        uint64_t limit = round_limit(s);
+        uint64_t limit = stream_round_limit(s);
         count = left < limit ? left : limit;
-        times_t t = run_round(&st, count, false);
+        stream_times_t t = stream_run_round(&st, count, false);
         rate = (double)count / t.all;
     }
     bool going = true;
     for (int i = 0; i < s->repeat && going; i++)
-        going = run_repeat(&st, &paired, &rate, i);
-    bool wrong = job_max(job, st.wrong) > 0;
+        going = stream_run_repeat(&st, &paired, &rate, i);
+    bool wrong = bench_job_max(job, st.wrong) > 0;
     paired_close(&paired);
     stream_close(&st);
-    return wrong ? 1 : going ? 0 : 130;
+    return wrong ? BENCH_WRONG : going ? BENCH_OK : BENCH_INTERRUPTED;
 }

@@ -6,24 +6,24 @@
  */
 #include <errno.h>
 #include <time.h>
-#include "bench.h"
+#include "commands/commands.h"
 
 #define TOPIC "idle"
 #define TIMEOUT_MS 10000
 
 /* Collective. */
-static mofka_driver_t *make_driver(const job_t *job, const settings_t *settings) {
+static mofka_driver_t *wait_make_driver(const bench_job_t *job, const bench_settings_t *settings) {
     char options[64];
     mofka_driver_t *driver;
     snprintf(options, sizeof options, "{\"window\":\"%s\",\"owners\":[%d]}", settings->window,
              job->size - 1);
-    must(mofka_mpi_driver_create(job->comm, options, &driver), "driver");
+    bench_must(mofka_mpi_driver_create(job->comm, options, &driver), "driver");
     if (job->rank == 0)
-        must(mofka_driver_create_topic(driver, TOPIC, &(mofka_topic_options_t){0}), "topic");
+        bench_must(mofka_driver_create_topic(driver, TOPIC, &(mofka_topic_options_t){0}), "topic");
     return driver;
 }
 
-static void sleep_outside_mpi(double seconds) {
+static void wait_outside_mpi(double seconds) {
     struct timespec end;
     clock_gettime(CLOCK_MONOTONIC, &end);
     int64_t ns = end.tv_nsec + (int64_t)(seconds * 1e9);
@@ -34,46 +34,47 @@ static void sleep_outside_mpi(double seconds) {
 }
 
 /* False: something came, or the time-out did not (told). */
-static bool pull_nothing(mofka_consumer_t *consumer, double seconds) {
+static bool wait_pull_nothing(mofka_consumer_t *consumer, double seconds) {
     mofka_event_t *event = NULL;
     mofka_status_t status = mofka_consumer_pull(consumer, (int64_t)(seconds * 1000), &event);
     if (status == MOFKA_ERR_TIMEOUT)
         return true;
     if (status)
-        must(status, "pull");
+        bench_must(status, "pull");
     fprintf(stderr, "mofka-bench: wait: an event came from an empty topic\n");
     mofka_event_release(event);
     return false;
 }
 
-int run_wait(const job_t *job, const settings_t *settings) {
-    mofka_driver_t *driver = make_driver(job, settings);
+int bench_run_wait(const bench_job_t *job, const bench_settings_t *settings) {
+    mofka_driver_t *driver = wait_make_driver(job, settings);
     mofka_topic_t *topic;
     mofka_consumer_t *consumer = NULL;
     bool consumes = job->rank == 0, owns = job->rank == job->size - 1, good = true;
-    must(mofka_driver_open_topic(driver, TOPIC, TIMEOUT_MS, &topic), "topic");
+    bench_must(mofka_driver_open_topic(driver, TOPIC, TIMEOUT_MS, &topic), "topic");
     if (consumes)
-        must(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "idle"}, &consumer),
-             "consumer");
+        bench_must(
+            mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "idle"}, &consumer),
+            "consumer");
     bench_barrier(job->comm);
     double start = bench_cpu_seconds();
     if (consumes)
-        good = pull_nothing(consumer, settings->seconds);
+        good = wait_pull_nothing(consumer, settings->seconds);
     else
-        sleep_outside_mpi(settings->seconds);
+        wait_outside_mpi(settings->seconds);
     double burnt = bench_cpu_seconds() - start;
     /* With one rank, that rank is both, and so is its time. */
-    double consumer_cpu = job_max(job, consumes ? burnt : 0);
-    double owner_cpu = job_max(job, owns ? burnt : 0);
-    good = job_max(job, !good) <= 0;
+    double consumer_cpu = bench_job_max(job, consumes ? burnt : 0);
+    double owner_cpu = bench_job_max(job, owns ? burnt : 0);
+    good = bench_job_max(job, !good) <= 0;
     report_value(job, settings, "idle_consumer_cpu", 0, consumer_cpu, "s");
     report_value(job, settings, "idle_owner_cpu", 0, owner_cpu, "s");
     if (consumes) {
-        must(mofka_consumer_close(consumer), "consumer");
+        bench_must(mofka_consumer_close(consumer), "consumer");
         mofka_consumer_release(consumer);
     }
     mofka_topic_release(topic);
-    must(mofka_driver_close(driver, TIMEOUT_MS), "driver");
+    bench_must(mofka_driver_close(driver, TIMEOUT_MS), "driver");
     mofka_driver_release(driver);
-    return good ? 0 : 1;
+    return good ? BENCH_OK : BENCH_WRONG;
 }

@@ -21,7 +21,7 @@ const char *floor_name(floor_kind_t kind) {
     return names[kind];
 }
 
-bool floor_went_well(const char *call, int error) {
+bool floor_succeeded(const char *call, int error) {
     char text[MPI_MAX_ERROR_STRING] = "";
     int length;
     if (error == MPI_SUCCESS)
@@ -34,15 +34,15 @@ bool floor_went_well(const char *call, int error) {
 /* ---- the message ----------------------------------------------------------------------------- */
 
 /* The offsets of stamps: each STAMP_STEP that ends before the last stamp does, then the last. */
-static size_t next_stamp(size_t at, size_t last) {
+static size_t floor_next_stamp(size_t at, size_t last) {
     return at + STAMP_STEP + 8 <= last ? at + STAMP_STEP : last;
 }
 
-static void stamp(char *message, size_t bytes, uint64_t number) {
+static void floor_stamp(char *message, size_t bytes, uint64_t number) {
     if (bytes < 8)
         return;
     size_t last = bytes - 8, at = last < 8 ? last : 0;
-    for (;; at = next_stamp(at, last)) {
+    for (;; at = floor_next_stamp(at, last)) {
         uint64_t value = number + at;
         memcpy(message + at, &value, sizeof value);
         if (at == last)
@@ -50,11 +50,11 @@ static void stamp(char *message, size_t bytes, uint64_t number) {
     }
 }
 
-static bool stamped(const char *message, size_t bytes, uint64_t number) {
+static bool floor_is_stamped(const char *message, size_t bytes, uint64_t number) {
     if (bytes < 8)
         return true;
     size_t last = bytes - 8, at = last < 8 ? last : 0;
-    for (;; at = next_stamp(at, last)) {
+    for (;; at = floor_next_stamp(at, last)) {
         uint64_t value;
         memcpy(&value, message + at, sizeof value);
         if (value != number + at)
@@ -66,14 +66,14 @@ static bool stamped(const char *message, size_t bytes, uint64_t number) {
 
 /* ---- shared memory --------------------------------------------------------------------------- */
 
-static void advance(const floor_t *f, walk_t *walk) {
+static void floor_walk_advance(const floor_t *f, floor_walk_t *walk) {
     if (++walk->slot == f->slots) {
         walk->slot = 0;
         walk->turn += 2;
     }
 }
 
-static void pause_core(void) {
+static void floor_pause_core(void) {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #else
@@ -83,17 +83,17 @@ static void pause_core(void) {
 
 /* Who looks less often lets the other get ahead by some slots, and the flags' lines change hands less
  * often: at 4 KiB, up to 128 pauses between looks were 2 to 4 times as fast as none. */
-static void await_turn(flag_t *flag, uint64_t turn) {
+static void floor_await_turn(floor_flag_t *flag, uint64_t turn) {
     for (int looks = 0; atomic_load_explicit(&flag->turn, memory_order_acquire) != turn; looks++) {
         if (looks >= LOOKS)
             sched_yield();
         else
             for (int pauses = 1 << (looks < 7 ? looks : 7); pauses > 0; pauses--)
-                pause_core();
+                floor_pause_core();
     }
 }
 
-static void publish(flag_t *flag, uint64_t turn) {
+static void floor_publish(floor_flag_t *flag, uint64_t turn) {
     /* A release store does not order the non-temporal stores that a large memcpy may use. */
     atomic_thread_fence(memory_order_seq_cst);
 #if defined(__x86_64__)
@@ -102,59 +102,60 @@ static void publish(flag_t *flag, uint64_t turn) {
     atomic_store_explicit(&flag->turn, turn, memory_order_release);
 }
 
-static void copy_alone(floor_t *f, uint64_t count) {
+static void floor_copy_alone(floor_t *f, uint64_t count) {
     for (uint64_t i = 0; i < count; i++) {
         char *slot = f->ring + f->alone.slot * f->stride;
-        stamp(f->message, f->bytes, f->number);
+        floor_stamp(f->message, f->bytes, f->number);
         memcpy(slot, f->message, f->bytes);
         memcpy(f->message, slot, f->bytes);
-        f->damaged |= !stamped(f->message, f->bytes, f->number++);
-        advance(f, &f->alone);
+        f->damaged |= !floor_is_stamped(f->message, f->bytes, f->number++);
+        floor_walk_advance(f, &f->alone);
     }
 }
 
-static void copy_in(floor_t *f, uint64_t count) {
+static void floor_copy_in(floor_t *f, uint64_t count) {
     for (uint64_t i = 0; i < count; i++) {
-        flag_t *flag = &f->flags[f->passed.slot];
-        stamp(f->message, f->bytes, f->number++);
-        await_turn(flag, f->passed.turn);
+        floor_flag_t *flag = &f->flags[f->passed.slot];
+        floor_stamp(f->message, f->bytes, f->number++);
+        floor_await_turn(flag, f->passed.turn);
         memcpy(f->ring + f->passed.slot * f->stride, f->message, f->bytes);
-        publish(flag, f->passed.turn + 1);
-        advance(f, &f->passed);
+        floor_publish(flag, f->passed.turn + 1);
+        floor_walk_advance(f, &f->passed);
     }
 }
 
 /* The slot is free again as soon as its bytes are here. Nothing was stored in it: no fence. */
-static void copy_out(floor_t *f, uint64_t count) {
+static void floor_copy_out(floor_t *f, uint64_t count) {
     for (uint64_t i = 0; i < count; i++) {
-        flag_t *flag = &f->flags[f->passed.slot];
-        await_turn(flag, f->passed.turn + 1);
+        floor_flag_t *flag = &f->flags[f->passed.slot];
+        floor_await_turn(flag, f->passed.turn + 1);
         memcpy(f->message, f->ring + f->passed.slot * f->stride, f->bytes);
         atomic_store_explicit(&flag->turn, f->passed.turn + 2, memory_order_release);
-        f->damaged |= !stamped(f->message, f->bytes, f->number++);
-        advance(f, &f->passed);
+        f->damaged |= !floor_is_stamped(f->message, f->bytes, f->number++);
+        floor_walk_advance(f, &f->passed);
     }
 }
 
-static void read_in_place(floor_t *f, uint64_t count) {
+static void floor_read_in_place(floor_t *f, uint64_t count) {
     for (uint64_t i = 0; i < count; i++) {
-        flag_t *flag = &f->flags[f->passed.slot];
-        await_turn(flag, f->passed.turn + 1);
-        f->damaged |= !stamped(f->ring + f->passed.slot * f->stride, f->bytes, f->number++);
+        floor_flag_t *flag = &f->flags[f->passed.slot];
+        floor_await_turn(flag, f->passed.turn + 1);
+        f->damaged |=
+            !floor_is_stamped(f->ring + f->passed.slot * f->stride, f->bytes, f->number++);
         atomic_store_explicit(&flag->turn, f->passed.turn + 2, memory_order_release);
-        advance(f, &f->passed);
+        floor_walk_advance(f, &f->passed);
     }
 }
 
-static void pass_line(floor_t *f, uint64_t trips) {
-    flag_t *line = &f->flags[f->slots];
+static void floor_pass_line(floor_t *f, uint64_t trips) {
+    floor_flag_t *line = &f->flags[f->slots];
     for (uint64_t i = 0; i < trips; i++, f->number += 2) {
         if (f->rank == RECEIVER)
-            await_turn(line, f->number + 1);
+            floor_await_turn(line, f->number + 1);
         atomic_store_explicit(&line->turn, f->number + 1 + (f->rank == RECEIVER),
                               memory_order_release);
         if (f->rank == SENDER)
-            await_turn(line, f->number + 2);
+            floor_await_turn(line, f->number + 2);
     }
 }
 
@@ -162,37 +163,37 @@ static void pass_line(floor_t *f, uint64_t trips) {
 
 /* A round that takes far longer than it should ends: a target that other processes keep from its core
  * can make each operation a thousand times slower. Only the sender counts these, so it may. */
-static bool late(const floor_t *f, uint64_t done) {
+static bool floor_is_late(const floor_t *f, uint64_t done) {
     return done % 16 == 15 && bench_now() > f->deadline;
 }
 
-static uint64_t put_or_get(floor_t *f, floor_kind_t kind, uint64_t count) {
+static uint64_t floor_put_or_get(floor_t *f, floor_kind_t kind, uint64_t count) {
     int bytes = (int)f->bytes;
     uint64_t done = 0;
-    for (; done < count && !f->failed && !late(f, done); done++) {
+    for (; done < count && !f->failed && !floor_is_late(f, done); done++) {
         MPI_Aint place = (MPI_Aint)(f->skipped + f->alone.slot * f->stride);
         if (kind == FLOOR_PUT) {
-            stamp(f->message, f->bytes, f->number++);
-            f->failed |= !floor_went_well("MPI_Put", MPI_Put(f->message, bytes, MPI_BYTE, RECEIVER,
+            floor_stamp(f->message, f->bytes, f->number++);
+            f->failed |= !floor_succeeded("MPI_Put", MPI_Put(f->message, bytes, MPI_BYTE, RECEIVER,
                                                              place, bytes, MPI_BYTE, f->remote));
         } else {
-            f->failed |= !floor_went_well("MPI_Get", MPI_Get(f->message, bytes, MPI_BYTE, RECEIVER,
+            f->failed |= !floor_succeeded("MPI_Get", MPI_Get(f->message, bytes, MPI_BYTE, RECEIVER,
                                                              place, bytes, MPI_BYTE, f->remote));
         }
-        f->failed |= !floor_went_well("MPI_Win_flush", MPI_Win_flush(RECEIVER, f->remote));
-        advance(f, &f->alone);
+        f->failed |= !floor_succeeded("MPI_Win_flush", MPI_Win_flush(RECEIVER, f->remote));
+        floor_walk_advance(f, &f->alone);
     }
     return done;
 }
 
-static uint64_t fetch_add(floor_t *f, uint64_t count) {
+static uint64_t floor_fetch_add(floor_t *f, uint64_t count) {
     uint64_t one = 1, old, done = 0;
     MPI_Aint place = (MPI_Aint)(f->skipped + f->slots * f->stride);
-    for (; done < count && !f->failed && !late(f, done); done++) {
-        f->failed |= !floor_went_well(
+    for (; done < count && !f->failed && !floor_is_late(f, done); done++) {
+        f->failed |= !floor_succeeded(
             "MPI_Fetch_and_op",
             MPI_Fetch_and_op(&one, &old, MPI_UINT64_T, RECEIVER, place, MPI_SUM, f->remote));
-        f->failed |= !floor_went_well("MPI_Win_flush", MPI_Win_flush(RECEIVER, f->remote));
+        f->failed |= !floor_succeeded("MPI_Win_flush", MPI_Win_flush(RECEIVER, f->remote));
     }
     return done;
 }
@@ -211,14 +212,14 @@ void floor_drive_progress(floor_t *f) {
 
 /* Each message under way has a buffer of its own on either side, as MPI demands of receives, and as
  * messages that differ need when they are sent. */
-static void isend_windows(floor_t *f, uint64_t count) {
+static void floor_isend_windows(floor_t *f, uint64_t count) {
     MPI_Request requests[FLOOR_WINDOW];
     for (uint64_t done = 0; done < count; done += f->width) {
         size_t width = count - done < f->width ? (size_t)(count - done) : f->width;
         for (size_t i = 0; i < width; i++) {
             char *buffer = f->buffers + i * f->stride;
             if (f->rank == SENDER) {
-                stamp(buffer, f->bytes, f->number++);
+                floor_stamp(buffer, f->bytes, f->number++);
                 MPI_Isend(buffer, (int)f->bytes, MPI_BYTE, RECEIVER, TAG_MESSAGE, f->comm,
                           &requests[i]);
             } else {
@@ -233,11 +234,11 @@ static void isend_windows(floor_t *f, uint64_t count) {
         }
         MPI_Send(NULL, 0, MPI_BYTE, SENDER, TAG_BACK, f->comm);
         for (size_t i = 0; i < width; i++)
-            f->damaged |= !stamped(f->buffers + i * f->stride, f->bytes, f->number++);
+            f->damaged |= !floor_is_stamped(f->buffers + i * f->stride, f->bytes, f->number++);
     }
 }
 
-static void there_and_back(floor_t *f, uint64_t trips, mfi_histogram_t *times) {
+static void floor_send_and_receive(floor_t *f, uint64_t trips, mfi_histogram_t *times) {
     int bytes = (int)f->bytes;
     for (uint64_t i = 0; i < trips; i++) {
         if (f->rank == RECEIVER) {
@@ -245,7 +246,7 @@ static void there_and_back(floor_t *f, uint64_t trips, mfi_histogram_t *times) {
             MPI_Send(f->message, bytes, MPI_BYTE, SENDER, TAG_BACK, f->comm);
             continue;
         }
-        stamp(f->message, f->bytes, f->number++);
+        floor_stamp(f->message, f->bytes, f->number++);
         double start = bench_now();
         MPI_Send(f->message, bytes, MPI_BYTE, RECEIVER, TAG_MESSAGE, f->comm);
         MPI_Recv(f->message, bytes, MPI_BYTE, RECEIVER, TAG_BACK, f->comm, MPI_STATUS_IGNORE);
@@ -258,23 +259,23 @@ static void there_and_back(floor_t *f, uint64_t trips, mfi_histogram_t *times) {
 
 /* This rank's part of a round: how many messages it moved; 0: it only waits, its time means nothing.
  */
-static uint64_t play(floor_t *f, floor_kind_t kind, uint64_t count, mfi_histogram_t *times) {
+static uint64_t floor_play(floor_t *f, floor_kind_t kind, uint64_t count, mfi_histogram_t *times) {
     bool sends = f->rank == SENDER;
     switch (kind) {
     case FLOOR_ISEND:
-        isend_windows(f, count);
+        floor_isend_windows(f, count);
         return count;
     case FLOOR_SENDRECV:
-        there_and_back(f, count / 2, times);
+        floor_send_and_receive(f, count / 2, times);
         return count;
     case FLOOR_TWO_COPY:
-        (sends ? copy_in : copy_out)(f, count);
+        (sends ? floor_copy_in : floor_copy_out)(f, count);
         return count;
     case FLOOR_ZERO_COPY:
-        (sends ? copy_in : read_in_place)(f, count);
+        (sends ? floor_copy_in : floor_read_in_place)(f, count);
         return count;
     case FLOOR_LINE:
-        pass_line(f, count / 2);
+        floor_pass_line(f, count / 2);
         return count;
     default:
         break;
@@ -282,21 +283,21 @@ static uint64_t play(floor_t *f, floor_kind_t kind, uint64_t count, mfi_histogra
     if (!sends)
         return 0;
     if (kind == FLOOR_FETCH_ADD)
-        return fetch_add(f, count);
+        return floor_fetch_add(f, count);
     if (kind != FLOOR_MEMCPY)
-        return put_or_get(f, kind, count);
-    copy_alone(f, count);
+        return floor_put_or_get(f, kind, count);
+    floor_copy_alone(f, count);
     return count;
 }
 
-typedef struct outcome {
+typedef struct floor_outcome {
     double seconds, count;
-} outcome_t;
+} floor_outcome_t;
 
 /* A round of at most `count` messages, which takes `seconds` if all goes as before. Both ranks get
  * the same answer; NAN: damaged, or MPI failed. */
-static outcome_t run(floor_t *f, floor_kind_t kind, uint64_t count, double seconds,
-                     mfi_histogram_t *times) {
+static floor_outcome_t floor_run(floor_t *f, floor_kind_t kind, uint64_t count, double seconds,
+                                 mfi_histogram_t *times) {
     enum { SECONDS, COUNT, BAD, ALL };
     /* Both must stamp and expect the same numbers. */
     uint64_t agreed[2] = {count, f->number};
@@ -306,7 +307,7 @@ static outcome_t run(floor_t *f, floor_kind_t kind, uint64_t count, double secon
     bench_barrier(f->comm);
     double start = bench_now(), own[ALL], all[ALL];
     f->deadline = start + LATE_FACTOR * fmax(seconds, SPEED_KNOWN_S);
-    uint64_t moved = play(f, kind, agreed[0], times);
+    uint64_t moved = floor_play(f, kind, agreed[0], times);
     own[SECONDS] = moved ? bench_now() - start : 0;
     own[COUNT] = (double)moved;
     own[BAD] = f->damaged || f->failed;
@@ -318,7 +319,7 @@ static outcome_t run(floor_t *f, floor_kind_t kind, uint64_t count, double secon
     if (f->damaged)
         fprintf(stderr, "mofka-bench: floors: %s: a message arrived damaged\n", floor_name(kind));
     f->damaged = false;
-    return (outcome_t){all[BAD] > 0 ? NAN : fmax(all[SECONDS], 1e-9), all[COUNT]};
+    return (floor_outcome_t){all[BAD] > 0 ? NAN : fmax(all[SECONDS], 1e-9), all[COUNT]};
 }
 
 double floor_round(floor_t *f, floor_kind_t kind, double seconds, mfi_histogram_t *times) {
@@ -327,7 +328,7 @@ double floor_round(floor_t *f, floor_kind_t kind, double seconds, mfi_histogram_
         bool known = f->speed[kind] > 0;
         if (known) /* an even number: sendrecv takes two at a time */
             count = (uint64_t)fmax(2, f->speed[kind] * seconds) & ~UINT64_C(1);
-        outcome_t round = run(f, kind, count, seconds, known ? times : NULL);
+        floor_outcome_t round = floor_run(f, kind, count, seconds, known ? times : NULL);
         if (isnan(round.seconds))
             return NAN;
         if (known || round.seconds >= SPEED_KNOWN_S)

@@ -28,6 +28,8 @@
 #include "stats/histogram.h"
 
 #define FLOOR_WINDOW 64
+/* Bytes between two stamps of a message, and of an event's data. */
+#define STAMP_STEP ((size_t)16 << 10)
 
 typedef enum floor_kind {
     FLOOR_MEMCPY,

@@ -16,22 +16,24 @@
 #define MOFKA_BENCH_FLOOR_INSIDE_H
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
-#include "bench.h"
+#include "floors/clock.h"
+#include "floors/floor.h"
 
 #define REMOTE_KINDS (1U << FLOOR_PUT | 1U << FLOOR_GET | 1U << FLOOR_FETCH_ADD)
 
 enum { SENDER, RECEIVER };
 
-typedef struct flag {
+typedef struct floor_flag {
     _Alignas(64) _Atomic uint64_t turn;
-} flag_t;
+} floor_flag_t;
 
 /* A walk round the ring: it goes on where the last round left it. */
-typedef struct walk {
+typedef struct floor_walk {
     size_t slot;
     uint64_t turn; /* 2 * lap */
-} walk_t;
+} floor_walk_t;
 
 struct floor {
     MPI_Comm comm;
@@ -39,15 +41,15 @@ struct floor {
     size_t bytes, stride, slots;
     MPI_Win shared, remote;
     uint64_t skipped; /* bytes before the first page of the receiver's remote window */
-    flag_t *flags;
+    floor_flag_t *flags;
     char *ring;
     char *message; /* the sender's source; the receiver's private target */
     char *buffers; /* isend: `width` of them, a stride apart */
     size_t width;  /* isend: messages under way */
     /* MPI_STATUSES_IGNORE, here because gcc takes MPICH's for an array without room. */
     MPI_Status *no_statuses;
-    walk_t passed;        /* slots that went from the sender to the receiver: equal on both */
-    walk_t alone;         /* slots that the sender used by itself */
+    floor_walk_t passed;  /* slots that went from the sender to the receiver: equal on both */
+    floor_walk_t alone;   /* slots that the sender used by itself */
     uint64_t number;      /* stamped next; of `line`: its value */
     bool damaged, failed; /* a stamp was wrong; an MPI call failed (told) */
     double deadline;      /* of the round */
@@ -55,7 +57,7 @@ struct floor {
 };
 
 /* False: the error is told on stderr. */
-bool floor_went_well(const char *call, int error);
+bool floor_succeeded(const char *call, int error);
 /* What an owner inside MPI does while others work on its memory. It ends when the sender does. */
 void floor_drive_progress(floor_t *f);
 

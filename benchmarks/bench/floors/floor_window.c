@@ -14,25 +14,25 @@
     (1U << FLOOR_MEMCPY | 1U << FLOOR_TWO_COPY | 1U << FLOOR_ZERO_COPY | 1U << FLOOR_LINE)
 #define PRIVATE_KINDS (1U << FLOOR_ISEND)
 
-static bool both(MPI_Comm comm, bool good) {
+static bool floor_both(MPI_Comm comm, bool good) {
     int own = good, all = 0;
     MPI_Allreduce(&own, &all, 1, MPI_INT, MPI_MIN, comm);
     return all;
 }
 
-static size_t whole_pages(size_t bytes) {
+static size_t floor_whole_pages(size_t bytes) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     return (bytes + page - 1) / page * page;
 }
 
 /* The first whole page of a share. Maps begin at pages, so both ranks find the same one. */
-static char *first_page(char *base) {
-    return base + (whole_pages((uintptr_t)base) - (uintptr_t)base);
+static char *floor_first_page(char *base) {
+    return base + (floor_whole_pages((uintptr_t)base) - (uintptr_t)base);
 }
 
 /* Makes the pages of this process's map real, so that no round meets their first touch; and a full
  * /dev/shm is an error here instead of a signal later. */
-static bool populate(char *base, size_t bytes) {
+static bool floor_populate(char *base, size_t bytes) {
     char *start = base - ((uintptr_t)base & ((uintptr_t)sysconf(_SC_PAGESIZE) - 1));
     if (madvise(start, bytes + (size_t)(base - start), MADV_POPULATE_WRITE) == 0)
         return true;
@@ -54,69 +54,69 @@ bool floor_shares_node(MPI_Comm pair) {
 
 /* Looked at first: where one rank finds /dev/shm too small, Open MPI 4.1.4 tells only that one and
  * leaves the other in MPI_Win_allocate_shared for ever. */
-static bool fits_shared_memory(const floor_t *f, size_t bytes) {
+static bool floor_fits_shared_memory(const floor_t *f, size_t bytes) {
     struct statvfs fs;
     bool fits = statvfs("/dev/shm", &fs) != 0 || fs.f_bavail > bytes / fs.f_frsize;
     if (!fits && f->rank == SENDER)
         fprintf(stderr, "mofka-bench: floors: /dev/shm has no room for a window of %zu bytes\n",
                 bytes);
-    return both(f->comm, fits);
+    return floor_both(f->comm, fits);
 }
 
 /* What both window kinds need after they were made here. A window that only one rank got cannot be
  * freed, which is collective: it is left to MPI_Finalize. */
-static bool hold(floor_t *f, MPI_Win *win, const char *call, int error) {
-    if (!both(f->comm, floor_went_well(call, error))) {
+static bool floor_hold_window(floor_t *f, MPI_Win *win, const char *call, int error) {
+    if (!floor_both(f->comm, floor_succeeded(call, error))) {
         *win = MPI_WIN_NULL;
         return false;
     }
     MPI_Win_set_errhandler(*win, MPI_ERRORS_RETURN);
-    return both(f->comm,
-                floor_went_well("MPI_Win_lock_all", MPI_Win_lock_all(MPI_MODE_NOCHECK, *win)));
+    return floor_both(
+        f->comm, floor_succeeded("MPI_Win_lock_all", MPI_Win_lock_all(MPI_MODE_NOCHECK, *win)));
 }
 
-static bool open_shared(floor_t *f) {
-    if (!both(f->comm, floor_shares_node(f->comm))) {
+static bool floor_open_shared(floor_t *f) {
+    if (!floor_both(f->comm, floor_shares_node(f->comm))) {
         if (f->rank == SENDER)
             fprintf(stderr, "mofka-bench: floors: sender and receiver do not share a node, so "
                             "there is no memcpy, two_copy, zero_copy and line\n");
         return false;
     }
-    size_t flag_bytes = whole_pages((f->slots + 1) * sizeof(flag_t));
-    size_t bytes = flag_bytes + whole_pages(f->slots * f->stride);
+    size_t flag_bytes = floor_whole_pages((f->slots + 1) * sizeof(floor_flag_t));
+    size_t bytes = flag_bytes + floor_whole_pages(f->slots * f->stride);
     /* The sender has a page, too: MPIs misplace the neighbours of an empty share. */
-    size_t share = whole_pages(1) + (f->rank == RECEIVER ? bytes : 0);
-    if (!fits_shared_memory(f, bytes + 2 * whole_pages(1)))
+    size_t share = floor_whole_pages(1) + (f->rank == RECEIVER ? bytes : 0);
+    if (!floor_fits_shared_memory(f, bytes + 2 * floor_whole_pages(1)))
         return false;
     char *base = NULL;
     int error =
         MPI_Win_allocate_shared((MPI_Aint)share, 1, MPI_INFO_NULL, f->comm, &base, &f->shared);
-    if (!hold(f, &f->shared, "MPI_Win_allocate_shared", error))
+    if (!floor_hold_window(f, &f->shared, "MPI_Win_allocate_shared", error))
         return false;
     MPI_Aint size;
     int unit;
     error = MPI_Win_shared_query(f->shared, RECEIVER, &size, &unit, &base);
-    if (!both(f->comm, floor_went_well("MPI_Win_shared_query", error)))
+    if (!floor_both(f->comm, floor_succeeded("MPI_Win_shared_query", error)))
         return false;
-    base = first_page(base);
-    f->flags = (flag_t *)(void *)base;
+    base = floor_first_page(base);
+    f->flags = (floor_flag_t *)(void *)base;
     f->ring = base + flag_bytes;
     /* The receiver first: the memory is near the core that touches it first. */
-    bool good = f->rank == SENDER || populate(base, bytes);
+    bool good = f->rank == SENDER || floor_populate(base, bytes);
     if (good && f->rank == RECEIVER)
         memset(base, 0, bytes);
-    good = both(f->comm, good);
+    good = floor_both(f->comm, good);
     if (good && f->rank == SENDER)
-        good = populate(base, bytes);
-    return both(f->comm, good);
+        good = floor_populate(base, bytes);
+    return floor_both(f->comm, good);
 }
 
 /* Whole pages, like the rings, and touched: a copy to a place that is a few bytes further into its
  * page than the source is into its own can be far slower (4 KiB, 8 bytes further, AMD EPYC with glibc
  * 2.36, which uses rep movsb: 3.5 instead of 60 GB/s), and a floor must not depend on where malloc
  * happens to put its buffers. */
-static char *pages(size_t bytes) {
-    size_t whole = whole_pages(bytes + 1);
+static char *floor_allocate_pages(size_t bytes) {
+    size_t whole = floor_whole_pages(bytes + 1);
     char *memory = aligned_alloc((size_t)sysconf(_SC_PAGESIZE), whole);
     if (memory)
         memset(memory, 1, whole);
@@ -125,53 +125,53 @@ static char *pages(size_t bytes) {
 
 /* The sender writes all of the ring once: where MPI maps the window into its process, the pages come
  * there when it touches them, and would come in the first lap's rounds. */
-static bool touch_remote(floor_t *f) {
+static bool floor_touch_remote(floor_t *f) {
     size_t ring = f->slots * f->stride, most = (size_t)1 << 20;
-    char *piece = f->rank == SENDER ? pages(most) : NULL;
+    char *piece = f->rank == SENDER ? floor_allocate_pages(most) : NULL;
     bool good = piece || f->rank == RECEIVER;
     for (size_t at = 0; piece && good && at < ring; at += most) {
         int bytes = (int)(ring - at < most ? ring - at : most);
-        good = floor_went_well("MPI_Put",
+        good = floor_succeeded("MPI_Put",
                                MPI_Put(piece, bytes, MPI_BYTE, RECEIVER,
                                        (MPI_Aint)(f->skipped + at), bytes, MPI_BYTE, f->remote)) &&
-               floor_went_well("MPI_Win_flush", MPI_Win_flush(RECEIVER, f->remote));
+               floor_succeeded("MPI_Win_flush", MPI_Win_flush(RECEIVER, f->remote));
     }
     floor_drive_progress(f);
     free(piece);
     return good;
 }
 
-static bool open_remote(floor_t *f) {
-    size_t bytes = whole_pages(1);
+static bool floor_open_remote(floor_t *f) {
+    size_t bytes = floor_whole_pages(1);
     if (f->rank == RECEIVER)
-        bytes += whole_pages(f->slots * f->stride + LINE);
+        bytes += floor_whole_pages(f->slots * f->stride + LINE);
     /* On one node, both MPIs make this window of shared memory, too. */
-    size_t most = f->slots * f->stride + LINE + 3 * whole_pages(1);
-    if (both(f->comm, floor_shares_node(f->comm)) && !fits_shared_memory(f, most))
+    size_t most = f->slots * f->stride + LINE + 3 * floor_whole_pages(1);
+    if (floor_both(f->comm, floor_shares_node(f->comm)) && !floor_fits_shared_memory(f, most))
         return false;
     char *base = NULL;
     int error = MPI_Win_allocate((MPI_Aint)bytes, 1, MPI_INFO_NULL, f->comm, &base, &f->remote);
-    if (!hold(f, &f->remote, "MPI_Win_allocate", error))
+    if (!floor_hold_window(f, &f->remote, "MPI_Win_allocate", error))
         return false;
-    bool good = populate(base, bytes);
+    bool good = floor_populate(base, bytes);
     if (good)
         memset(base, 0, bytes);
     MPI_Win_sync(f->remote);
     /* Open MPI's windows begin 8 bytes into a page: `pages` says why not. */
-    f->skipped = (uint64_t)(first_page(base) - base);
+    f->skipped = (uint64_t)(floor_first_page(base) - base);
     MPI_Bcast(&f->skipped, 1, MPI_UINT64_T, RECEIVER, f->comm);
-    return both(f->comm, good) && both(f->comm, touch_remote(f));
+    return floor_both(f->comm, good) && floor_both(f->comm, floor_touch_remote(f));
 }
 
-static floor_t *make(MPI_Comm comm, size_t bytes, size_t ring_bytes, unsigned kinds) {
+static floor_t *floor_make(MPI_Comm comm, size_t bytes, size_t ring_bytes, unsigned kinds) {
     bool small = bytes <= MESSAGE_BYTES_MAX;
     floor_t *f = small ? calloc(1, sizeof *f) : NULL;
     if (f) {
         f->stride = bytes ? (bytes + LINE - 1) / LINE * LINE : LINE;
         f->slots = ring_bytes / f->stride < 2 ? 2 : ring_bytes / f->stride;
         f->width = f->slots < FLOOR_WINDOW ? f->slots : FLOOR_WINDOW;
-        f->message = pages(bytes);
-        f->buffers = kinds & PRIVATE_KINDS ? pages(f->width * f->stride) : NULL;
+        f->message = floor_allocate_pages(bytes);
+        f->buffers = kinds & PRIVATE_KINDS ? floor_allocate_pages(f->width * f->stride) : NULL;
     }
     if (!f || !f->message || (!f->buffers && kinds & PRIVATE_KINDS)) {
         fprintf(stderr, "mofka-bench: floors: no memory for messages of %zu bytes%s\n", bytes,
@@ -195,12 +195,12 @@ floor_t *floor_open(MPI_Comm pair, size_t message_bytes, size_t ring_bytes, unsi
     MPI_Comm comm;
     MPI_Comm_dup(pair, &comm);
     MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
-    floor_t *f = make(comm, message_bytes, ring_bytes, kinds);
-    bool good = both(comm, f != NULL);
+    floor_t *f = floor_make(comm, message_bytes, ring_bytes, kinds);
+    bool good = floor_both(comm, f != NULL);
     if (good && kinds & SHARED_KINDS)
-        good = open_shared(f);
+        good = floor_open_shared(f);
     if (good && kinds & REMOTE_KINDS)
-        good = open_remote(f);
+        good = floor_open_remote(f);
     /* From here, what fails between the two ends the job, with MPI's own message. */
     MPI_Comm_set_errhandler(comm, MPI_ERRORS_ARE_FATAL);
     if (good)
@@ -212,18 +212,18 @@ floor_t *floor_open(MPI_Comm pair, size_t message_bytes, size_t ring_bytes, unsi
     return NULL;
 }
 
-static void let_go(MPI_Win *win) {
+static void floor_free_window(MPI_Win *win) {
     if (*win == MPI_WIN_NULL)
         return;
-    floor_went_well("MPI_Win_unlock_all", MPI_Win_unlock_all(*win));
-    floor_went_well("MPI_Win_free", MPI_Win_free(win));
+    floor_succeeded("MPI_Win_unlock_all", MPI_Win_unlock_all(*win));
+    floor_succeeded("MPI_Win_free", MPI_Win_free(win));
 }
 
 void floor_close(floor_t *f) {
     if (!f)
         return;
-    let_go(&f->shared);
-    let_go(&f->remote);
+    floor_free_window(&f->shared);
+    floor_free_window(&f->remote);
     MPI_Comm_free(&f->comm);
     free(f->message);
     free(f->buffers);
