@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A validator type in a library of its own. It limits the size of an event's metadata. */
 #include <stdlib.h>
+#include <mofka/register.h>
 #include <mofka/mofka.h>
 
 static mofka_status_t validate(void *self, const char *metadata, size_t metadata_bytes,

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file
- * What a backend implements: batches are appended to partitions and fetched from them. All that is
- * the same for every backend (validation, batching, futures, selection) is done by the core.
+ * What authors of backends and of types implement: tables of operations, and the calls that make
+ * handles from them. mofka.h does not include it.
  *
- * Every table begins with its size, every slot gets the backend's own `self`. Tables are checked
- * when they are given. Slots are required unless marked optional. A `close` may wait and may fail;
- * a `destroy` frees, comes after the last use, and never waits.
+ * A backend appends batches to partitions and fetches runs of events from them. The core does what
+ * is the same for every backend: validation, batching, futures, selection.
+ *
+ * Every table begins with its size, and every slot receives the backend's own `self`. A table is
+ * checked when it is given. A slot is required unless its comment says that it is optional. `close`
+ * may wait and may fail. `destroy` frees, comes after the last use, and never waits.
  */
 #ifndef MOFKA_BACKEND_H
 #define MOFKA_BACKEND_H
@@ -13,155 +16,172 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <mofka/data.h>
+#include <mofka/archive.h>
+#include <mofka/data_descriptor.h>
+#include <mofka/data_view.h>
+#include <mofka/driver.h>
+#include <mofka/metadata.h>
 #include <mofka/status.h>
 #include <mofka/thread_pool.h>
+#include <mofka/types.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/** One event of a batch. Its metadata are the next `metadata_bytes` of the batch's metadata, its
- * data the next `data_bytes` of the batch's segments. */
+/* ---- producers ------------------------------------------------------------------------------ */
+
+/** One event of a batch. Its metadata are the next `metadata_bytes` of the batch's metadata; its
+ * data are the next `data_bytes` of the batch's segments. */
 typedef struct mofka_batch_event {
-    size_t metadata_bytes; /**< as serialized */
-    size_t data_bytes;     /**< 0: no data */
+    size_t metadata_bytes; /**< after serialization */
+    size_t data_bytes;     /**< 0 means no data */
 } mofka_batch_event_t;
 
-/** Events on their way into one partition. Owned by the core; unchanged, and its memory alive,
- * until append answers something else than MOFKA_ERR_POSSIBLY_STORED. The last
- * members are the backend's to write, and zero at first. */
+/** Events on their way into one partition. The core owns the batch. The batch does not change, and
+ * its memory stays, until append returns anything but MOFKA_ERR_POSSIBLY_STORED. The last members
+ * are for the backend to write; they begin as zero. */
 typedef struct mofka_batch {
-    const mofka_batch_event_t *events; /**< their sizes, in push order */
+    const mofka_batch_event_t *events; /**< the sizes of the events, in push order */
     size_t event_count;                /**< at least 1 */
-    const char *metadata;              /**< all events' metadata, one behind the other */
-    size_t metadata_bytes;             /**< of them all */
-    const mofka_segment_t *segments;   /**< all events' data, in order */
-    size_t segment_count;              /**< of that list */
+    const char *metadata;              /**< the metadata of all events, one after the other */
+    size_t metadata_bytes;             /**< of all events */
+    const mofka_segment_t *segments;   /**< the data of all events, in order */
+    size_t segment_count;              /**< length of that list */
     size_t data_bytes;                 /**< of all segments */
-    /** Set by append once others may come to see the batch: an error, other than
-     * MOFKA_ERR_COMPLETE, then leaves its events possibly stored, not "not stored". */
+    /** Set by append once consumers may come to see the batch. An error other than
+     * MOFKA_ERR_COMPLETE then leaves its events possibly stored, instead of not stored. */
     bool reserved;
-    uint64_t scratch[4]; /**< where a reserved append goes on */
-    bool timed;          /**< statistics want `stored_ns` */
-    /** For statistics, set by append where it knows better than the core: when a timed batch became
-     * readable (CLOCK_REALTIME, ns; 0: when append returns). */
+    uint64_t scratch[4]; /**< for the backend: how a reserved append continues */
+    bool timed;          /**< statistics need `stored_ns` */
+    /** For statistics: when a timed batch became readable (CLOCK_REALTIME, ns). Append sets it if it
+     * knows the time better than the core; 0 means when append returns. */
     uint64_t stored_ns;
-    /** For statistics, added to by append: ns that the batch waited for room. */
+    /** For statistics: append adds the time that the batch waited for room, in ns. */
     uint64_t blocked_ns;
 } mofka_batch_t;
 
-/** What one batch may hold in a partition. */
+/** What one batch of a partition may hold. */
 typedef struct mofka_batch_limits {
     size_t events_max;      /**< at least 1 */
     size_t bytes_max;       /**< metadata and data of a whole batch */
     size_t event_bytes_max; /**< metadata and data of one event */
 } mofka_batch_limits_t;
 
-/** Producer side of one topic. The core calls `append` from one thread at a time per partition. */
+/** The producer side of one topic. For each partition, the core calls `append` from one thread at a
+ * time. */
 typedef struct mofka_producer_ops {
     size_t size; /**< sizeof(mofka_producer_ops_t) of the backend's build */
-    /** What a batch of `partition` may hold. */
+    /** Report what a batch of `partition` may hold. */
     mofka_status_t (*limits)(void *self, size_t partition, mofka_batch_limits_t *limits);
-    /** Append the batch; `*first_id` is its first event's id. MOFKA_ERR_TIMEOUT: no room within
-     * `timeout_ms`, nothing is stored. MOFKA_ERR_POSSIBLY_STORED: reserved but not published yet;
-     * call again with the same batch, which drives it on. MOFKA_ERR_COMPLETE: the topic ended. */
+    /** Append the batch. `*first_id` is the id of its first event. MOFKA_ERR_TIMEOUT: no room within
+     * `timeout_ms`; nothing is stored. MOFKA_ERR_POSSIBLY_STORED: reserved, but not published yet;
+     * the core calls again with the same batch, to continue. MOFKA_ERR_COMPLETE: the topic is
+     * complete. */
     mofka_status_t (*append)(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
                              uint64_t *first_id);
-    /** End the producer. `flushed`: all events it accepted are stored, but for those whose failure
-     * a future or an earlier flush told, so it counts, once, as a finished one; events that were
-     * refused do not matter. MOFKA_ERR_TIMEOUT: not ended yet; it is called again, with the same
-     * `flushed`, when the user closes again. After any other answer only destroy follows. */
-    mofka_status_t (*close)(void *self, int flushed);
+    /** End the producer. `flushed` is true if every accepted event is stored, or a future or an
+     * earlier flush has reported that it is not. The producer then counts, once, as a finished one;
+     * refused events do not matter. MOFKA_ERR_TIMEOUT: not ended yet; when the user closes again,
+     * this is called again, with the same `flushed`. After any other answer only destroy follows.
+     */
+    mofka_status_t (*close)(void *self, bool flushed);
     /** Free `self`, after close. */
     void (*destroy)(void *self);
 } mofka_producer_ops_t;
 
+/* ---- consumers ------------------------------------------------------------------------------ */
+
 /** One fetched event. */
 typedef struct mofka_fetched_event {
     uint64_t id;            /**< dense from 0 in its partition */
-    const char *metadata;   /**< in memory of the run; behind its bytes stands a NUL byte */
-    size_t metadata_bytes;  /**< without that */
+    const char *metadata;   /**< in memory of the run; a NUL byte follows its bytes */
+    size_t metadata_bytes;  /**< without that NUL byte */
     size_t data_bytes;      /**< in the topic, selected or not */
-    uint64_t data_position; /**< the backend's: where the data is */
+    uint64_t data_position; /**< for the backend: where the data is */
 } mofka_fetched_event_t;
 
-/** A run of consecutive events of one partition. Made by `fetch`, kept until `release_run`. */
+/** A run of consecutive events of one partition. `fetch` makes it; `release_run` ends it. */
 typedef struct mofka_run {
-    size_t partition;              /**< index of the partition it is from */
-    size_t event_count;            /**< 0: it only tells what was lost; it is released at once */
-    mofka_fetched_event_t *events; /**< that many, their ids one after the other */
-    uint64_t lost;                 /**< events this consumer lost just before the first of these */
-    /** When the batch of its first event became readable (CLOCK_REALTIME of who stored it, ns), for
-     * statistics; 0: unknown. */
+    size_t partition;              /**< index of its partition */
+    size_t event_count;            /**< 0: the run only reports `lost`; it is released at once */
+    mofka_fetched_event_t *events; /**< that many, with consecutive ids */
+    uint64_t lost; /**< events that this consumer lost just before the first of these */
+    /** For statistics: when the batch of its first event became readable (CLOCK_REALTIME of the rank
+     * that stored it, ns); 0 means unknown. */
     uint64_t stored_ns;
-    void *backend; /**< the backend's */
+    void *backend; /**< for the backend */
 } mofka_run_t;
 
-/** Consumer side of one topic. `fetch`, `get_data`, `finish_data` and `wait` are called by one
- * thread at a time; the others by any. */
+/** The consumer side of one topic. `fetch`, `get_data`, `finish_data` and `wait` are called by one
+ * thread at a time; the other slots by any thread. */
 typedef struct mofka_consumer_ops {
     size_t size; /**< sizeof(mofka_consumer_ops_t) of the backend's build */
     /** Fetch the next run, of at most `events_max` events, without waiting. Give `*run`.
-     * MOFKA_ERR_TIMEOUT: nothing there now. MOFKA_ERR_COMPLETE: nothing will come any more. */
+     * MOFKA_ERR_TIMEOUT: no event is there now. MOFKA_ERR_COMPLETE: no event will come any more. */
     mofka_status_t (*fetch)(void *self, size_t events_max, mofka_run_t **run);
-    /** Start to copy ranges of event `index`'s data, one after the other, to the start of `view`.
-     * The memory stays the caller's until finish_data. */
+    /** Start to copy ranges of the data of event `index`, one after the other, to the start of
+     * `view`. The memory stays the caller's until finish_data. */
     mofka_status_t (*get_data)(void *self, mofka_run_t *run, size_t index,
                                const mofka_range_t *ranges, size_t range_count,
                                mofka_data_view_t *view);
-    /** Optional: instead of get_data, for a consumer made with `zero_copy`: give a view of the ranges
-     * where they are, one after the other. The bytes stay as they are until release_run, or until an
-     * acknowledgement covers the event, whichever comes first. Missing: the core refuses zero_copy. */
+    /** Optional: instead of get_data, for a consumer made with `zero_copy`. Give a view of the
+     * ranges in place, one after the other. The bytes stay until release_run, or until an
+     * acknowledgement covers the event, whichever comes first. Missing: the core refuses zero_copy.
+     */
     mofka_status_t (*view_data)(void *self, mofka_run_t *run, size_t index,
                                 const mofka_range_t *ranges, size_t range_count,
                                 mofka_data_view_t **view);
-    /** All started copies of the run are complete. `*overtaken`: how many events at the run's start
-     * retention passed meanwhile; what was copied of them is not to be used. After an error the
+    /** Complete all started copies of the run. `*overtaken`: the number of events at the start of
+     * the run that retention has discarded meanwhile; their copies are not used. After an error the
      * core keeps the run, and may select, get_data and finish_data all of it again. */
     mofka_status_t (*finish_data)(void *self, mofka_run_t *run, size_t *overtaken);
     /** Wait until fetch may find something. MOFKA_OK or MOFKA_ERR_TIMEOUT. */
     mofka_status_t (*wait)(void *self, int64_t timeout_ms);
-    /** The core no longer uses the run. */
+    /** Free a run. The core does not use it any more. */
     void (*release_run)(void *self, mofka_run_t *run);
-    /** All events of `partition` up to `id` are acknowledged. Cheap; published later. */
+    /** Acknowledge all events of `partition` up to `id`. This is cheap; it is published later. */
     mofka_status_t (*acknowledge)(void *self, size_t partition, uint64_t id);
-    /** Optional, for statistics: the next id of `partition` that is not acknowledged.
-     * MOFKA_ERR_RANGE (without a message): the consumer does not read it. */
+    /** Optional, for statistics: the lowest id of `partition` that is not acknowledged.
+     * MOFKA_ERR_RANGE, without a message: the consumer does not read that partition. */
     mofka_status_t (*acknowledged)(void *self, size_t partition, uint64_t *next);
     /** Optional: publish acknowledgements now. */
     mofka_status_t (*publish)(void *self);
-    /** Remove the name and its cursors. After an error it may be called again; then only close
-     * follows. */
+    /** Remove the name and its cursors. After an error it may be called again. Only close follows.
+     */
     mofka_status_t (*unsubscribe)(void *self);
-    /** End; keeps the name's cursors. MOFKA_ERR_TIMEOUT: not ended yet; it is called again when the
-     * user, or the driver's close, closes again. After any other answer only release_run and
-     * destroy follow. */
+    /** End the consumer; the name keeps its cursors. MOFKA_ERR_TIMEOUT: not ended yet; it is called
+     * again when the user, or the driver's close, closes again. After any other answer only
+     * release_run and destroy follow. */
     mofka_status_t (*close)(void *self);
-    /** After close and after the last release_run. */
+    /** Free `self`, after close and after the last release_run. */
     void (*destroy)(void *self);
 } mofka_consumer_ops_t;
 
-/** How a consumer of a backend is made. */
+/** How a backend's consumer is made. */
 typedef struct mofka_consumer_config {
-    const char *name;      /**< checked, never NULL */
-    const size_t *targets; /**< partitions to read, ascending; NULL: all */
-    size_t target_count;   /**< of that list */
-    int from_end;          /**< start after what is there now, where the name is new */
-    size_t max_batches;    /**< runs that the core will hold at a time */
+    const char *name;      /**< a valid name, never NULL */
+    const size_t *targets; /**< partitions to read, ascending; NULL means all */
+    size_t target_count;   /**< length of that list */
+    bool from_end;         /**< a new name starts after the events that are stored now */
+    size_t max_batches;    /**< runs that the core holds at a time */
     bool copies_data;      /**< get_data may be called; runs that fit a cache copy faster */
-    bool zero_copy;        /**< view_data will be called; MOFKA_ERR_UNSUPPORTED if that cannot be */
-    const char *options;   /**< JSON object of backend options, or NULL */
+    bool zero_copy; /**< view_data will be called; MOFKA_ERR_UNSUPPORTED if that is impossible */
+    const char *options; /**< JSON object of backend options, or NULL */
 } mofka_consumer_config_t;
 
-/** A topic of a backend, seen from this process. Threads: any. */
+/* ---- topics --------------------------------------------------------------------------------- */
+
+/** A topic of a backend, as this process sees it.
+ * Threads: any. */
 typedef struct mofka_topic_ops {
     size_t size; /**< sizeof(mofka_topic_ops_t) of the backend's build */
-    /** What partition `index` is and where, as JSON. Give `*info`. */
+    /** Describe partition `index`, and where it is, as JSON. Give `*info`. */
     mofka_status_t (*partition_info)(void *self, size_t index, mofka_metadata_t **info);
-    /** No more events will come: after those stored by now, consumers see the end. */
+    /** Complete the topic: after the events that are stored by now, consumers see the end. */
     mofka_status_t (*mark_complete)(void *self, int64_t timeout_ms);
-    /** `options`: JSON object of backend options, or NULL. Give `*ops` (static) and `*producer`. */
+    /** Make a producer. `options`: JSON object of backend options, or NULL. Give `*ops` (static) and
+     * `*producer`. */
     mofka_status_t (*make_producer)(void *self, const char *name, const char *options,
                                     const mofka_producer_ops_t **ops, void **producer);
     /** Make a consumer. Give `*ops` (static) and `*consumer`. */
@@ -171,64 +191,182 @@ typedef struct mofka_topic_ops {
     void (*destroy)(void *self);
 } mofka_topic_ops_t;
 
-/** A topic as it is stored: three JSON objects that name its helpers, and the backend's options. */
+/** A topic as it is stored: the backend's options, and three JSON objects that name its helpers. */
 typedef struct mofka_topic_config {
-    const char *name;       /**< checked */
+    const char *name;       /**< a valid name */
     const char *options;    /**< JSON object, never NULL */
     const char *validator;  /**< JSON object with "type", never NULL */
-    const char *selector;   /**< the same of the partition selector */
-    const char *serializer; /**< the same of the serializer */
+    const char *selector;   /**< JSON object of the partition selector, never NULL */
+    const char *serializer; /**< JSON object of the serializer, never NULL */
 } mofka_topic_config_t;
 
-/** What opening gives. */
+/** What opening a topic gives. */
 typedef struct mofka_topic_made {
     const mofka_topic_ops_t *ops; /**< static */
-    void *self;                   /**< the backend's, for `ops` */
+    void *self;                   /**< for `ops` */
     size_t partition_count;       /**< at least 1 */
-    char *validator;              /**< JSON as stored. Give: free() */
-    char *selector;               /**< JSON as stored. Give: free() */
-    char *serializer;             /**< JSON as stored. Give: free() */
+    char *validator;              /**< JSON as stored; give: free() */
+    char *selector;               /**< JSON as stored; give: free() */
+    char *serializer;             /**< JSON as stored; give: free() */
 } mofka_topic_made_t;
 
-/** Called once per topic, with its name and its description (borrow). Answers MOFKA_STOP to end. */
-typedef mofka_status_t (*mofka_topic_visit_fn)(void *context, const char *name,
-                                               const mofka_metadata_t *description);
+/* ---- drivers -------------------------------------------------------------------------------- */
 
 struct cJSON;
 
-/** A driver of a backend. Threads: any. */
+/** A driver of a backend.
+ * Threads: any. */
 typedef struct mofka_driver_ops {
     size_t size; /**< sizeof(mofka_driver_ops_t) of the backend's build */
-    /** The name was checked, and that the helpers can be made; whether the selector is for as many
-     * partitions is the backend's to ask (mofka_partition_selector_check_count).
-     * MOFKA_ERR_EXISTS, MOFKA_ERR_OPTION, MOFKA_ERR_RANGE, MOFKA_ERR_FULL. */
+    /** Create a topic. The core has checked its name, and that its helpers can be made. The backend
+     * checks that the selector fits the number of partitions
+     * (mofka_partition_selector_check_count). MOFKA_ERR_EXISTS, MOFKA_ERR_OPTION, MOFKA_ERR_RANGE,
+     * MOFKA_ERR_FULL. */
     mofka_status_t (*create_topic)(void *self, const mofka_topic_config_t *config);
-    /** MOFKA_ERR_NOT_FOUND. Outputs are written only on success. */
+    /** Open a topic. MOFKA_ERR_NOT_FOUND: it does not exist. Outputs are written only on success.
+     */
     mofka_status_t (*open_topic)(void *self, const char *name, mofka_topic_made_t *made);
-    /** Whether there is a topic of that name now. */
+    /** Whether a topic of that name exists now. */
     mofka_status_t (*topic_exists)(void *self, const char *name, bool *exists);
-    /** Call `visit` once per topic, as mofka_driver_list_topics describes them. */
+    /** Call `visit` once for each topic, as mofka_driver_list_topics documents. */
     mofka_status_t (*list_topics)(void *self, mofka_topic_visit_fn visit, void *context);
-    /** Optional: this process's index among the `*count` processes of its node that share a
-     * binding; thread pools split the cores by it. */
+    /** Optional: the index of this process among the `*count` processes of its node that share a
+     * binding. Thread pools divide the cores by it. */
     void (*node_place)(void *self, size_t *index, size_t *count);
-    /** Optional: this process's index among the `*count` processes of the driver. */
+    /** Optional: the index of this process among the `*count` processes of the driver. */
     void (*process)(void *self, size_t *index, size_t *count);
-    /** Optional: add to `*topics`, a JSON array, an object for each topic of the driver, whoever made
-     * it, as mofka_driver_stats says. What was read before an error stays. MOFKA_ERR_TIMEOUT: not all
-     * could be read within `timeout_ms`. */
+    /** Optional: append to `*topics`, a JSON array, one object for each topic of the driver, as
+     * mofka_driver_stats documents. After an error, the objects that were read stay.
+     * MOFKA_ERR_TIMEOUT: not all could be read within `timeout_ms`. */
     mofka_status_t (*topic_stats)(void *self, int64_t timeout_ms, struct cJSON *topics);
-    /** Optional: the driver's own pool, asked for once, when the handle is made, which keeps it.
-     * Missing: one without threads. */
+    /** Optional: the driver's own pool. It is asked for once, when the handle is made, and the
+     * handle keeps it. Missing: a pool without threads. */
     mofka_thread_pool_t *(*default_thread_pool)(void *self);
-    /** Optional: make a pool. Give `*pool`. Missing: pinned pthreads, by node_place. */
+    /** Optional: make a pool. Give `*pool`. Missing: pinned pthreads, placed by node_place. */
     mofka_status_t (*make_thread_pool)(void *self, size_t thread_count, mofka_binding_t binding,
                                        mofka_thread_pool_t **pool);
-    /** End. MOFKA_ERR_TIMEOUT: can be called again. */
+    /** End the driver. MOFKA_ERR_TIMEOUT: can be called again. */
     mofka_status_t (*close)(void *self, int64_t timeout_ms);
     /** Free `self`, after close. */
     void (*destroy)(void *self);
 } mofka_driver_ops_t;
+
+/** Make a handle of a backend's driver; `self` (take). Give: mofka_driver_close, then
+ * mofka_driver_release. MOFKA_ERR_INVALID: a required slot is missing.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_ops_t *ops,
+                                           void *self, mofka_driver_t **driver);
+/** End a driver that the user did not close, because what it stands on goes away (MPI_Finalize was
+ * called). This ends its open producers, which flush for at most `flush_ms` together, and its
+ * consumers; then it closes the driver, for at most `close_ms`. Handles stay, and return
+ * MOFKA_ERR_CLOSED. Errors of producers and consumers are logged. After an error the driver is not
+ * closed, but the core does not use `self` any more.
+ * Threads: any, if no other thread uses the driver. MPI: as close. Blocks: as close. */
+MOFKA_API mofka_status_t mofka_driver_end_forgotten(void *self, int64_t flush_ms, int64_t close_ms);
+
+/* ---- events and thread pools of a backend's own ------------------------------------------------ */
+
+/** An event of a backend. Events that consumers of this library deliver use the core's own table.
+ */
+typedef struct mofka_event_ops {
+    size_t size; /**< sizeof(mofka_event_ops_t) of the backend's build */
+    /** Its id; MOFKA_NO_MORE_EVENTS for the end. */
+    uint64_t (*id)(const void *self);
+    /** The index of its partition. */
+    size_t (*partition)(const void *self);
+    /** The metadata text, NUL-terminated; `*bytes` is its length. View. */
+    const char *(*metadata)(const void *self, size_t *bytes);
+    /** The selected data; NULL if none was selected. View. */
+    mofka_data_view_t *(*data)(const void *self);
+    /** The size of the whole data in the topic. */
+    size_t (*data_size)(const void *self);
+    /** Optional: the number of events lost just before this one. Missing: 0. */
+    uint64_t (*lost)(const void *self);
+    /** Optional: a description of its partition. Give `*info`. Missing: MOFKA_ERR_UNSUPPORTED. */
+    mofka_status_t (*partition_info)(const void *self, mofka_metadata_t **info);
+    /** Acknowledge this event and all earlier ones of its partition. */
+    mofka_status_t (*acknowledge)(void *self);
+    /** Free `self`: the last user has released the event. */
+    void (*destroy)(void *self);
+} mofka_event_ops_t;
+
+/** Make a handle of a backend's own event; `self` (take). Give: mofka_event_release.
+ * MOFKA_ERR_INVALID: a required slot is missing.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API mofka_status_t mofka_event_wrap(const mofka_event_ops_t *ops, void *self,
+                                          mofka_event_t **event);
+
+/** A thread pool of a backend. */
+typedef struct mofka_thread_pool_ops {
+    size_t size; /**< sizeof(mofka_thread_pool_ops_t) of the backend's build */
+    /** The number of workers; 0 is allowed. */
+    size_t (*thread_count)(void *self);
+    /** Queue work. `context` is borrowed until the work has run. Higher priority runs first; work of
+     * equal priority runs in order. */
+    mofka_status_t (*push_work)(void *self, mofka_work_fn work, void *context, uint64_t priority);
+    /** The number of pieces of work that are queued or running. */
+    size_t (*load)(void *self);
+    /** Optional: write the cpuset of worker `index`, as hwloc list text ("0,2-3"). */
+    mofka_status_t (*worker_cpus)(void *self, size_t index, char *text, size_t bytes);
+    /** Run what is queued, then end the workers. */
+    void (*close)(void *self);
+    /** Free `self`, after close. */
+    void (*destroy)(void *self);
+} mofka_thread_pool_ops_t;
+
+/** Make a handle of a backend's own pool; `self` (take). Give: mofka_thread_pool_release.
+ * MOFKA_ERR_INVALID: a required slot is missing.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API mofka_status_t mofka_thread_pool_wrap(const mofka_thread_pool_ops_t *ops, void *self,
+                                                mofka_thread_pool_t **pool);
+
+/* ---- types of validators, serializers and partition selectors ------------------------------------ */
+
+/** A validator type. */
+typedef struct mofka_validator_ops {
+    size_t size; /**< sizeof(mofka_validator_ops_t) of the type's build */
+    /** Optional: accept the event (MOFKA_OK), or refuse it (mofka_fail(MOFKA_ERR_REFUSED, why)).
+     * `metadata` and `data` are borrowed; `data` may be NULL. Missing: every event is accepted, at
+     * no cost. */
+    mofka_status_t (*validate)(void *self, const char *metadata, size_t metadata_bytes,
+                               const mofka_data_view_t *data);
+    /** Optional: free `self`. */
+    void (*destroy)(void *self);
+} mofka_validator_ops_t;
+
+/** A serializer type. If both callbacks are NULL, metadata is stored as it is. */
+typedef struct mofka_serializer_ops {
+    size_t size; /**< sizeof(mofka_serializer_ops_t) of the type's build */
+    /** Write the metadata text through `archive->write`. */
+    mofka_status_t (*serialize)(void *self, const mofka_archive_t *archive, const char *metadata,
+                                size_t metadata_bytes);
+    /** Read `stored_bytes` bytes through `archive->read`. Give `*metadata`. */
+    mofka_status_t (*deserialize)(void *self, const mofka_archive_t *archive, size_t stored_bytes,
+                                  mofka_metadata_t **metadata);
+    /** Optional: free `self`. */
+    void (*destroy)(void *self);
+} mofka_serializer_ops_t;
+
+/** A partition selector type. A selector serves one producer, and its calls do not overlap. */
+typedef struct mofka_partition_selector_ops {
+    size_t size; /**< sizeof(mofka_partition_selector_ops_t) of the type's build */
+    /** Set the partitions to choose from: `count` descriptions (borrow). Called first, and once. */
+    mofka_status_t (*set_partitions)(void *self, const mofka_metadata_t *const *partitions,
+                                     size_t count);
+    /** Choose `*partition`, below the count. `metadata` is borrowed. `requested` is the caller's
+     * partition, or MOFKA_ANY_PARTITION. */
+    mofka_status_t (*select)(void *self, const char *metadata, size_t metadata_bytes,
+                             size_t requested, size_t *partition);
+    /** Optional: free `self`. */
+    void (*destroy)(void *self);
+    /** Optional: the producer's open batch of `partition` is sent, or will be at once. Another
+     * thread may be in `select`, and locks may be held: this must not block, and must not call the
+     * library. A table that ends before this slot is valid. */
+    void (*batch_left)(void *self, size_t partition);
+    /** Optional: whether it can choose among `count` partitions. Called before a topic is made, of a
+     * selector that serves no producer. A table that ends before this slot is valid. */
+    mofka_status_t (*check_count)(void *self, size_t count);
+} mofka_partition_selector_ops_t;
 
 #ifdef __cplusplus
 }

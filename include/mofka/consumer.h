@@ -1,143 +1,175 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file
- * Consumers: pull events from a topic's partitions, in order within each.
+ * Consumers: pull events from a topic's partitions, in order within each partition.
  *
- * A consumer's name keeps its place: re-created under its name, it goes on after its last
- * acknowledged event. One live consumer of a name per partition.
+ * The name of a consumer keeps its place. A new consumer of the same name continues after the last
+ * acknowledged event. In each partition, one consumer of a name can be live at a time.
  */
 #ifndef MOFKA_CONSUMER_H
 #define MOFKA_CONSUMER_H
 
 #include <stdbool.h>
-#include <mofka/data.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <mofka/data_descriptor.h>
+#include <mofka/data_view.h>
 #include <mofka/event.h>
 #include <mofka/future.h>
 #include <mofka/limits.h>
+#include <mofka/metadata.h>
 #include <mofka/thread_pool.h>
 #include <mofka/topic.h>
+#include <mofka/types.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/** A consumer: a name's place in a topic, and what was fetched from there. Counted. */
-typedef struct mofka_consumer mofka_consumer_t;
+/** Data selector: chooses the wanted bytes of an event's data. `full` describes all of it (borrow).
+ * Gives `*selected`: a selection, `full` itself (retained) for all bytes, or NULL for no bytes. An
+ * error fails the pull of this event.
+ * Threads: the fetching thread. */
+typedef mofka_status_t (*mofka_data_selector_fn)(void *context, const mofka_metadata_t *metadata,
+                                                 mofka_data_descriptor_t *full,
+                                                 mofka_data_descriptor_t **selected);
+
+/** Data allocator: provides the memory for the selected bytes. Gives `*view`, at least as large as
+ * the selection; a smaller one fails the pull. It is not called for 0 bytes.
+ * Threads: the fetching thread. */
+typedef mofka_status_t (*mofka_data_allocator_fn)(void *context, const mofka_metadata_t *metadata,
+                                                  mofka_data_descriptor_t *selected,
+                                                  mofka_data_view_t **view);
 
 /** Where a consumer with a new name starts. */
 typedef enum mofka_start {
-    MOFKA_START_BEGINNING, /**< at the oldest retained event */
-    MOFKA_START_END        /**< after what is there */
+    MOFKA_START_BEGINNING, /**< at the oldest event that is retained */
+    MOFKA_START_END        /**< after the events that are stored now */
 } mofka_start_t;
-/** Who acknowledges events. */
+/** What acknowledges events. */
 typedef enum mofka_acknowledge {
     MOFKA_ACKNOWLEDGE_MANUAL, /**< the user, by mofka_event_acknowledge */
-    MOFKA_ACKNOWLEDGE_AUTO    /**< releasing events does, as far as all before are released too */
+    MOFKA_ACKNOWLEDGE_AUTO /**< the release of an event, once all earlier ones are released, too */
 } mofka_acknowledge_t;
 
-/** All zero, but for the name: the defaults. */
+/** How to make a consumer. `name` is required; any other member that is zero or NULL has its
+ * default. */
 typedef struct mofka_consumer_options {
-    const char *name;   /**< required, 1 to MOFKA_NAME_BYTES_MAX printable bytes */
-    size_t batch_size;  /**< events fetched at a time at most; 0: MOFKA_BATCH_ADAPTIVE */
-    size_t max_batches; /**< fetched batches held at a time; 0: 2 */
-    mofka_thread_pool_t *thread_pool;  /**< keep; NULL: no threads. Workers run `process` */
-    mofka_data_selector_fn selector;   /**< NULL: no data */
-    void *selector_context;            /**< borrow until release */
-    mofka_data_allocator_fn allocator; /**< NULL: memory that is freed with the event */
-    void *allocator_context;           /**< borrow until release */
-    const size_t *targets;             /**< partitions to read (copied); NULL: all */
-    size_t target_count;               /**< of that list; 0 without one */
-    mofka_start_t start;               /**< of a new name */
-    mofka_acknowledge_t acknowledge;   /**< who acknowledges */
-    /** Selected data is not copied: an event's data view shows the backend's memory, and is good until
-     * the event's last release (the view must not be kept longer). Retention waits for what is held.
-     * No allocator; a backend that cannot (the MPI driver: in rma windows, or with retention
-     * discard_oldest) answers MOFKA_ERR_UNSUPPORTED. */
+    const char *name;   /**< required: 1 to MOFKA_NAME_BYTES_MAX printable bytes */
+    size_t batch_size;  /**< events per fetch, at most; 0 means MOFKA_BATCH_ADAPTIVE */
+    size_t max_batches; /**< fetched batches in memory; 0 means the default, 2 */
+    mofka_thread_pool_t *thread_pool; /**< keep; NULL means no threads. Its workers fetch ahead, and
+                                           run the callbacks of mofka_consumer_process */
+    mofka_data_selector_fn selector;  /**< NULL means no data */
+    void *selector_context;           /**< borrow until the last release */
+    mofka_data_allocator_fn allocator; /**< NULL means memory that is freed with the event */
+    void *allocator_context;           /**< borrow until the last release */
+    const size_t *targets;             /**< partitions to read (copied); NULL means all */
+    size_t target_count;               /**< length of that list; 0 without a list */
+    mofka_start_t start;               /**< where a new name starts */
+    mofka_acknowledge_t acknowledge;   /**< what acknowledges events */
+    /** Do not copy selected data: an event's data view shows the backend's memory. The view is valid
+     * until the event's last release, and must not be kept longer. Retention waits for events that
+     * are held. An allocator is not allowed. MOFKA_ERR_UNSUPPORTED: the backend cannot do this; the
+     * MPI driver cannot in rma windows and with retention discard_oldest. */
     bool zero_copy;
-    const char *options; /**< JSON object for the backend; NULL: none */
+    const char *options; /**< JSON object for the backend; NULL means none */
 } mofka_consumer_options_t;
 
-/** Make a consumer of a topic, which it retains. Give: close, then release. MOFKA_ERR_BUSY: a live
- * consumer has the name on one of the partitions. MOFKA_ERR_FULL: no room for another name.
- * MOFKA_ERR_RANGE: a target that is not there. MOFKA_ERR_INVALID: what is no name, no handle or no
- * choice, or targets without a list. MOFKA_ERR_OPTION: of the backend. Threads: any. MPI: local.
- * Blocks: for the lock of each partition that is read, at most 10 s each. */
+/** Make a consumer of a topic (keep). Give: mofka_consumer_close, then mofka_consumer_release.
+ * MOFKA_ERR_BUSY: on one of the partitions a live consumer has this name. MOFKA_ERR_FULL: there is
+ * no room for another name. MOFKA_ERR_RANGE: a target does not exist. MOFKA_ERR_INVALID: an invalid
+ * name, handle or enum value, or `target_count` without `targets`. MOFKA_ERR_OPTION: the backend
+ * does not know an option.
+ * Threads: any. MPI: local. Blocks: for the lock of each partition, at most 10 s each. */
 MOFKA_API mofka_status_t mofka_consumer_create(mofka_topic_t *topic,
                                                const mofka_consumer_options_t *options,
                                                mofka_consumer_t **consumer);
-/** Publish acknowledgements, free the name for the next one. Events still held stay readable, but
- * can no longer be acknowledged. Pulls that wait end with MOFKA_ERR_CLOSED. Again, or by two
- * threads at once: MOFKA_OK, once it is done. MOFKA_ERR_TIMEOUT: it takes no more pulls, but the
- * backend could not end it yet; calling again goes on. MOFKA_ERR_BUSY: zero-copy events are held, or
- * it was called by a selector, an allocator or a serializer of this consumer; it stays open.
- * Threads: any. MPI: local. Blocks: until a fetch under way ends (at most 100 ms, and as long as its
- * callbacks take), then for the partitions' locks, at most 10 s each. */
+/** Publish acknowledgements, and free the name for the next consumer. Events that are still held
+ * stay readable, but cannot be acknowledged any more. Waiting pulls end with MOFKA_ERR_CLOSED.
+ * Calling again, also from another thread meanwhile, returns MOFKA_OK once the consumer is closed.
+ * MOFKA_ERR_TIMEOUT: it takes no more pulls, but the backend could not end it yet; calling again
+ * continues. MOFKA_ERR_BUSY: zero-copy events are held, or a selector, allocator or serializer of
+ * this consumer called this; it stays open.
+ * Threads: any. MPI: local. Blocks: until a fetch ends (at most 100 ms, plus the time of its
+ * callbacks), then for the partitions' locks, at most 10 s each. */
 MOFKA_API mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer);
-/** Remove the name and its place in every target: retention no longer waits for it. The consumer
- * takes no more pulls, and those that wait end with MOFKA_ERR_CLOSED; close it. Again: MOFKA_OK;
- * after an error it goes on. MOFKA_ERR_BUSY as for close. Threads: any. MPI: local. Blocks: as
- * close. */
+/** Remove the name and its place from every partition: retention no longer waits for it. The
+ * consumer takes no more pulls, and waiting ones end with MOFKA_ERR_CLOSED; close it afterwards.
+ * Calling again returns MOFKA_OK, or continues after an error. MOFKA_ERR_BUSY: as
+ * mofka_consumer_close.
+ * Threads: any. MPI: local. Blocks: as mofka_consumer_close. */
 MOFKA_API mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer);
-/** Count one more user; returns its argument. Threads: any. MPI: none. Blocks: no. */
+/** Count one more user; returns its argument.
+ * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_consumer_t *mofka_consumer_retain(mofka_consumer_t *consumer);
-/** Drop one user; NULL is ignored. Releasing one that was not closed logs a warning and leaves
- * closing to the driver's close, whoever still holds events or futures of it.
+/** Drop one user; NULL is ignored. If the last user releases a consumer that is not closed, a
+ * warning is logged, and the driver's close closes it. This holds even while events or futures of
+ * it are kept.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void mofka_consumer_release(mofka_consumer_t *consumer);
 
-/** Pull the next event. Give: mofka_event_release. At the end, and for ever after, the event with
- * id MOFKA_NO_MORE_EVENTS. MOFKA_ERR_TIMEOUT: none within `timeout_ms`. MOFKA_ERR_CALLBACK (or the
- * callback's own error): selector or allocator failed; the event is passed over. MOFKA_ERR_CLOSED.
- * MOFKA_ERR_BUSY: called by a selector, an allocator or a serializer of this consumer.
+/** Pull the next event. Give: mofka_event_release. At the end, and for ever after, the event has the
+ * id MOFKA_NO_MORE_EVENTS. MOFKA_ERR_TIMEOUT: no event within `timeout_ms`. MOFKA_ERR_CALLBACK, or
+ * the callback's own error: the selector or the allocator failed; the event is passed over.
+ * MOFKA_ERR_CLOSED: the consumer is closed. MOFKA_ERR_BUSY: a selector, allocator or serializer of
+ * this consumer called this.
  * Threads: any. MPI: local. Blocks: until an event, at most `timeout_ms`. */
 MOFKA_API mofka_status_t mofka_consumer_pull(mofka_consumer_t *consumer, int64_t timeout_ms,
                                              mofka_event_t **event);
-/** Pull the next event as mofka_consumer_pull does, and with it what is ready behind it: at most
- * `events_max` in all, in the order in which single pulls would give them. Saves what each pull
- * costs beside its event. Give: mofka_event_release for each of `events[0]` to `events[*count - 1]`;
- * what is behind those is not written to, and nothing is after an error. An event whose selector or
- * allocator failed is left to the next call, unless it is the first. The end comes alone.
- * MOFKA_ERR_RANGE: `events_max` is 0. Other errors: as for mofka_consumer_pull.
+/** Pull the next event and the events that are ready after it: at most `events_max` in all, in the
+ * order of single pulls. One call for many events saves the fixed cost of each pull.
+ *
+ * Give: mofka_event_release for each of `events[0]` to `events[*count - 1]`. Later elements are not
+ * written; after an error none is. If the selector or allocator fails for an event that is not the
+ * first, the next call reports it. The end comes alone.
+ *
+ * MOFKA_ERR_RANGE: `events_max` is 0. Other errors: as mofka_consumer_pull.
  * Threads: any. MPI: local. Blocks: until an event, at most `timeout_ms`. */
 MOFKA_API mofka_status_t mofka_consumer_pull_many(mofka_consumer_t *consumer, size_t events_max,
                                                   int64_t timeout_ms, mofka_event_t **events,
                                                   size_t *count);
-/** Ask for the next event; requests are answered in order. Give: mofka_future_release.
+/** Request the next event. Requests are answered in order. Give: mofka_future_release.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer,
                                                     mofka_future_t **future);
 
-/** Called with each event (borrow; retain it to keep it). MOFKA_OK: go on. MOFKA_STOP: stop. */
+/** Called with each event (borrow; retain it to keep it). Return MOFKA_OK to go on, MOFKA_STOP to
+ * stop, or an error, which stops as well. */
 typedef mofka_status_t (*mofka_event_fn)(void *context, mofka_event_t *event);
 
-/** All zero: the defaults. */
+/** How to process events. A member that is zero or NULL has its default. */
 typedef struct mofka_process_options {
-    mofka_thread_pool_t *thread_pool; /**< run callbacks there; NULL: the consumer's own pool */
-    size_t events_max;                /**< stop after so many; 0: no limit */
+    mofka_thread_pool_t *thread_pool; /**< runs the callbacks; NULL means the consumer's own pool */
+    size_t events_max;                /**< stop after this many events; 0 means no limit */
 } mofka_process_options_t;
 
-/** Pull events and call `callback` with each, until the end, the limit, MOFKA_STOP, or an error.
- * The end itself is not passed. On return no callback runs any more; `*processed` (optional) counts
- * the events. MOFKA_ERR_TIMEOUT: `timeout_ms` passed. A callback's error is returned. Threads: any.
- * MPI: local. Blocks: until then. Calls back: in the caller, or in workers at once. */
+/** Pull events, and call `callback` with each, until the end, the limit, MOFKA_STOP, or an error.
+ * The end itself is not passed to the callback. No callback runs after this call has returned.
+ * `*processed` (optional) is the number of events. MOFKA_ERR_TIMEOUT: `timeout_ms` passed. An error
+ * of the callback is returned.
+ * Threads: any. MPI: local. Blocks: until then. Calls back: in the calling thread, or in several
+ * workers at once. */
 MOFKA_API mofka_status_t mofka_consumer_process(mofka_consumer_t *consumer, mofka_event_fn callback,
                                                 void *context, int64_t timeout_ms,
                                                 const mofka_process_options_t *options,
                                                 size_t *processed);
 
-/** Events lost so far to retention `discard_oldest`. Threads: any. MPI: none. Blocks: no. */
+/** The number of events that this consumer has lost to retention `discard_oldest`.
+ * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API uint64_t mofka_consumer_lost(const mofka_consumer_t *consumer);
 
-/* What the consumer was made with; 0 or NULL for what is no consumer. Views.
+/* The functions below return what the consumer was made with, as views; 0 or NULL if the argument
+ * is not a consumer.
  * Threads: any. MPI: none. Blocks: no. */
 /** Its name. */
 MOFKA_API const char *mofka_consumer_name(const mofka_consumer_t *consumer);
 /** The topic that it reads. */
 MOFKA_API mofka_topic_t *mofka_consumer_topic(const mofka_consumer_t *consumer);
-/** Events fetched at a time at most. */
+/** Events per fetch, at most. */
 MOFKA_API size_t mofka_consumer_batch_size(const mofka_consumer_t *consumer);
-/** Fetched batches held at a time at most. */
+/** Fetched batches in memory, at most. */
 MOFKA_API size_t mofka_consumer_max_batches(const mofka_consumer_t *consumer);
-/** Whose workers fetch ahead; NULL: nobody's. */
+/** The pool whose workers fetch ahead; NULL if it has none. */
 MOFKA_API mofka_thread_pool_t *mofka_consumer_thread_pool(const mofka_consumer_t *consumer);
 /** The data selector; `*context` (optional) is its context. */
 MOFKA_API mofka_data_selector_fn mofka_consumer_selector(const mofka_consumer_t *consumer,
@@ -145,15 +177,15 @@ MOFKA_API mofka_data_selector_fn mofka_consumer_selector(const mofka_consumer_t 
 /** The data allocator; `*context` (optional) is its context. */
 MOFKA_API mofka_data_allocator_fn mofka_consumer_allocator(const mofka_consumer_t *consumer,
                                                            void **context);
-/** The partitions that it reads; NULL: all. `*count` (optional) is the length of that list. */
+/** The partitions that it reads; NULL means all. `*count` (optional) is the length of that list. */
 MOFKA_API const size_t *mofka_consumer_targets(const mofka_consumer_t *consumer, size_t *count);
-/** Where it started if its name was new. */
+/** Where it starts if its name is new. */
 MOFKA_API mofka_start_t mofka_consumer_start(const mofka_consumer_t *consumer);
-/** Who acknowledges its events. */
+/** What acknowledges its events. */
 MOFKA_API mofka_acknowledge_t mofka_consumer_acknowledge_mode(const mofka_consumer_t *consumer);
-/** Whether its events' data is shown where it is. */
+/** Whether its events show data in place, without a copy. */
 MOFKA_API bool mofka_consumer_zero_copy(const mofka_consumer_t *consumer);
-/** The JSON of the backend's options, as given; NULL: none. */
+/** The JSON of the backend's options, as given; NULL if there are none. */
 MOFKA_API const char *mofka_consumer_options_json(const mofka_consumer_t *consumer);
 
 #ifdef __cplusplus

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file
- * Futures: the result of a push, a flush or a pull that need not be there yet.
+ * Futures: the outcome of a push, a flush or a pull that may come later.
  *
- * A wait that times out loses nothing and can be repeated. Waiting drives the work on (it sends the
- * batch that holds the event, or fetches), so zero-thread programs make progress by waiting.
+ * A wait that times out loses nothing and can be repeated. Waiting also does the work: it sends the
+ * batch that holds the event, or fetches events. So a program without threads makes progress by
+ * waiting.
  */
 #ifndef MOFKA_FUTURE_H
 #define MOFKA_FUTURE_H
@@ -12,56 +13,59 @@
 #include <stdint.h>
 #include <mofka/limits.h>
 #include <mofka/status.h>
+#include <mofka/types.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/** An event as a consumer gives it: its metadata, and what was selected of its data. Counted. */
-typedef struct mofka_event mofka_event_t;
-/** The outcome of a push, a flush or a pull. Counted. The futures of a batch's events share memory: one
- * that is kept keeps that of up to 128, some 3 KiB. */
-typedef struct mofka_future mofka_future_t;
-
-/** What is known of a pushed event. */
+/** Whether a pushed event is stored. */
 typedef enum mofka_delivery {
-    MOFKA_NOT_STORED,      /**< it is not, and will not be unless it is still on its way */
-    MOFKA_POSSIBLY_STORED, /**< space is reserved; consumers may or may not see it (yet) */
+    MOFKA_NOT_STORED,      /**< not stored; it may still be on its way */
+    MOFKA_POSSIBLY_STORED, /**< its place is reserved; consumers may see it now, later, or never */
     MOFKA_STORED           /**< consumers can read it */
 } mofka_delivery_t;
 
-/** What a completed future holds; which fields depends on what it is the future of. */
+/** What a completed future holds. */
 typedef struct mofka_result {
-    uint64_t event_id;    /**< push: the event's id */
-    uint64_t partition;   /**< push: the partition's index */
-    mofka_event_t *event; /**< pull: the event. Give on the first wait that returns MOFKA_OK */
+    uint64_t event_id;  /**< of a push: the event's id */
+    uint64_t partition; /**< of a push: the partition's index */
+    mofka_event_t
+        *event; /**< of a pull: the event; give, on the first wait that returns MOFKA_OK */
 } mofka_result_t;
 
-/** Count one more user; returns its argument. Threads: any. MPI: none. Blocks: no. */
+/** Count one more user; returns its argument.
+ * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_future_t *mofka_future_retain(mofka_future_t *future);
-/** Drop one user; NULL is ignored. Dropping an unfinished pull loses no event: the next pull gets
- * it. Threads: any. MPI: none. Blocks: no. */
+/** Drop one user; NULL is ignored. Releasing an unfinished pull loses no event: the next pull gets
+ * it.
+ * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void mofka_future_release(mofka_future_t *future);
 
-/** Wait until the result is there. `result` may be NULL (an event is then kept for a later wait).
- * Returns what became of it: MOFKA_OK, the error of the push or of the pull's event (its message is
- * this thread's last error), or MOFKA_ERR_TIMEOUT while it is not known yet. An error of a pull's
- * event (its selector, allocator or serializer failed) is final: the event is passed over. An error
- * of fetching (MOFKA_ERR_CORRUPT, MOFKA_ERR_MPI, MOFKA_ERR_MEMORY, or MOFKA_ERR_BUSY: called by a
- * callback of that consumer's fetch) is not: the request stays, and waiting again tries again.
- * MOFKA_ERR_BUSY of a push or a flush: called by a callback of that producer's sending; waiting again,
- * elsewhere, goes on. After a pull's event was given, waiting again answers MOFKA_ERR_CLOSED.
+/** Wait for the result. `result` may be NULL; a pulled event is then kept for a later wait.
+ *
+ * Returns MOFKA_OK, or the error of the push, the flush or the pulled event; its message becomes
+ * this thread's last error. Other answers:
+ * - MOFKA_ERR_TIMEOUT: the outcome is not known yet. Wait again.
+ * - MOFKA_ERR_BUSY: a callback of the same producer's sending, or of the same consumer's fetch,
+ *   waits for work that it is part of. Wait again outside of the callback.
+ * - MOFKA_ERR_CLOSED: an earlier wait has already given the pulled event.
+ *
+ * If the selector, allocator or serializer of a pulled event failed, the error is final, and the
+ * event is passed over. If fetching failed (MOFKA_ERR_CORRUPT, MOFKA_ERR_MPI, MOFKA_ERR_MEMORY),
+ * the request stays, and the next wait tries again.
  * Threads: any. MPI: local or progress, as the backend. Blocks: until done, at most `timeout_ms`
- * (negative: for ever). */
+ * (negative means without limit). */
 MOFKA_API mofka_status_t mofka_future_wait(mofka_future_t *future, int64_t timeout_ms,
                                            mofka_result_t *result);
 
-/** Whether the result is there. Drives the work on a little, without waiting. While fetching fails
- * it is not; a wait tells why.
- * Threads: any. MPI: as wait. Blocks: no. */
+/** Whether the result is known. The call does a little of the work, without waiting. While fetching
+ * fails the answer is false; mofka_future_wait reports why.
+ * Threads: any. MPI: as mofka_future_wait. Blocks: no. */
 MOFKA_API bool mofka_future_completed(mofka_future_t *future);
 
-/** Delivery state of a push's event (pull: STORED once done; flush: once it succeeded).
+/** Whether a pushed event is stored. Of a completed pull, and of a flush that succeeded, the answer
+ * is MOFKA_STORED.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_delivery_t mofka_future_delivery(const mofka_future_t *future);
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file
- * The whole backend-neutral API.
+ * The whole API that does not depend on a backend. Two headers are apart, for authors of backends
+ * and types: backend.h and register.h.
  */
 #ifndef MOFKA_MOFKA_H
 #define MOFKA_MOFKA_H
-#include <mofka/backend.h>
+#include <mofka/archive.h>
 #include <mofka/consumer.h>
-#include <mofka/data.h>
+#include <mofka/data_descriptor.h>
+#include <mofka/data_view.h>
 #include <mofka/driver.h>
 #include <mofka/event.h>
 #include <mofka/future.h>
@@ -21,5 +23,6 @@
 #include <mofka/status.h>
 #include <mofka/thread_pool.h>
 #include <mofka/topic.h>
+#include <mofka/types.h>
 #include <mofka/validator.h>
 #endif

@@ -12,21 +12,27 @@
 extern "C" {
 #endif
 
-/** Make the MPI driver over `comm` (borrow; duplicated). Options, a JSON object (NULL: defaults),
- * must be equal on all ranks: "window": "auto"|"shm"|"rma", "arena_bytes" (of each owner),
- * "directory_bytes" (at rank 0, for the descriptions of topics), "owners": [ranks],
- * "progress": "thread"|"none"; but a rank with "join": true takes those of the lowest rank without it
- * (where all have it, of rank 0). Give: mofka_driver_close (collective), then release.
- * MOFKA_ERR_MPI: MPI is not initialised, finalised, or a call failed. MOFKA_ERR_UNSUPPORTED: the
- * thread level is too low for "rma" with a progress thread, or this MPI cannot make the window.
- * MOFKA_ERR_FULL: the node's shared memory cannot hold the arenas. MOFKA_ERR_OPTION,
- * MOFKA_ERR_RANGE. An error of one rank is an error of all. Threads: owner. MPI: collective over
- * `comm`. Blocks: until all ranks call. */
+/** Make the MPI driver over `comm` (borrow; it is duplicated). `options` is a JSON object; NULL
+ * means the defaults. The options, explained in mpi/README.md of the source tree, are:
+ * - "window": "auto", "shm" or "rma"
+ * - "arena_bytes": memory of each owner
+ * - "directory_bytes": memory at rank 0 for the descriptions of topics
+ * - "owners": [ranks]
+ * - "progress": "thread" or "none"
+ * - "join": true adopts the options of the lowest rank that does not set `join` (rank 0 if all do).
+ *   It is for tools that run beside an application. All other ranks must pass equal options.
+ *
+ * Give: mofka_driver_close (collective), then mofka_driver_release. An error of one rank is an
+ * error of all. MOFKA_ERR_MPI: MPI is not initialised, MPI is finalised, or an MPI call failed.
+ * MOFKA_ERR_UNSUPPORTED: the thread level is too low for "rma" with a progress thread, or this MPI
+ * cannot make the window. MOFKA_ERR_FULL: the node's shared memory cannot hold the arenas.
+ * MOFKA_ERR_OPTION, MOFKA_ERR_RANGE: an option is wrong.
+ * Threads: owner. MPI: collective over `comm`. Blocks: until all ranks call. */
 MOFKA_API mofka_status_t mofka_mpi_driver_create(MPI_Comm comm, const char *options,
                                                  mofka_driver_t **driver);
 
-/** The same for a communicator as Fortran has it (an INTEGER, or the MPI_VAL of a
- * TYPE(MPI_Comm)); MPI_Comm_c2f makes one in C. */
+/** As mofka_mpi_driver_create, for a communicator of Fortran: an INTEGER, or the MPI_VAL of a
+ * TYPE(MPI_Comm). In C, MPI_Comm_c2f gives such a number. */
 MOFKA_API mofka_status_t mofka_mpi_driver_create_f(MPI_Fint comm, const char *options,
                                                    mofka_driver_t **driver);
 

@@ -2,134 +2,160 @@
 /** @file
  * Producers: push events into a topic, in batches.
  *
- * A batch leaves when it is full, on flush, on a wait for one of its futures, at close, or when a
- * push to any partition (or a worker of the producer's pool) finds it older than `linger_ms`. With
- * a pool that has threads, workers send; else the calling thread does.
+ * A batch is sent when it is full, on a flush, on a wait for one of its futures, and at close. It
+ * is also sent when it is older than `linger_ms` and a push to any partition, or a worker of the
+ * producer's pool, notices that. If the pool has threads, its workers send; else the calling thread
+ * sends.
  *
- * Sending calls back: the free callbacks of data that is stored, log callbacks, and what a backend calls.
- * There, what would wait for the sending of the same producer answers MOFKA_ERR_BUSY at once: flush,
- * discard, close, waiting for its futures, and a push that finds no room among max_batches. Other
- * pushes are accepted; what they filled is sent once the callback has returned.
+ * Sending can call back: the free callbacks of stored data, log callbacks, and callbacks of the
+ * backend. Inside such a callback, a call that would wait for sending of the same producer returns
+ * MOFKA_ERR_BUSY at once. These calls are flush, discard, close, a wait for one of its futures, and
+ * a push that finds max_batches in memory. Other pushes are accepted; the batches that they fill
+ * are sent after the callback has returned.
  */
 #ifndef MOFKA_PRODUCER_H
 #define MOFKA_PRODUCER_H
 
-#include <mofka/data.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <mofka/data_view.h>
 #include <mofka/future.h>
 #include <mofka/limits.h>
 #include <mofka/thread_pool.h>
 #include <mofka/topic.h>
+#include <mofka/types.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/** A producer: batches on their way into the partitions of one topic. Counted. */
-typedef struct mofka_producer mofka_producer_t;
-
 /** In which order a producer's batches are stored. */
 typedef enum mofka_ordering {
-    MOFKA_ORDERING_STRICT, /**< events of a partition keep their push order */
-    MOFKA_ORDERING_LOOSE   /**< a batch that finds no room may be overtaken */
+    MOFKA_ORDERING_STRICT, /**< the events of a partition keep their push order */
+    MOFKA_ORDERING_LOOSE   /**< later batches may overtake a batch that finds no room */
 } mofka_ordering_t;
 
-/** All zero: the defaults. */
+/** How to make a producer. A member that is zero or NULL has its default. */
 typedef struct mofka_producer_options {
-    const char *name;          /**< NULL: "". At most MOFKA_NAME_BYTES_MAX bytes of UTF-8, no
-                                    control characters */
-    size_t batch_size;         /**< events per batch; 0: MOFKA_BATCH_ADAPTIVE */
-    size_t max_batches;        /**< batches in memory per partition; 0: 2. Full: push waits */
+    const char *name;          /**< at most MOFKA_NAME_BYTES_MAX bytes of UTF-8 without control
+                                    characters; NULL means "" */
+    size_t batch_size;         /**< events per batch; 0 means MOFKA_BATCH_ADAPTIVE */
+    size_t max_batches;        /**< batches in memory per partition; 0 means the default, 2. A push
+                                    waits while there are that many */
     mofka_ordering_t ordering; /**< of the batches of a partition */
-    mofka_thread_pool_t *thread_pool; /**< keep; NULL: no threads */
-    uint64_t linger_ms;               /**< 0: 10 */
-    /** Wait for room at most so long: 0: 30 s; negative: for ever. */
-    int64_t push_timeout_ms;
-    const char *options; /**< JSON object for the backend; NULL: none */
+    mofka_thread_pool_t *thread_pool; /**< keep; NULL means no threads */
+    uint64_t linger_ms; /**< age at which a batch is sent; 0 means the default, 10 ms */
+    int64_t
+        push_timeout_ms; /**< how long a push waits for room, at most; 0 means the default, 30 s;
+                                  negative means without limit */
+    const char *options; /**< JSON object for the backend; NULL means none */
 } mofka_producer_options_t;
 
-/** Make a producer of a topic, which it retains. NULL options: defaults. Give: close, then release.
- * MOFKA_ERR_INVALID, MOFKA_ERR_RANGE, MOFKA_ERR_OPTION, MOFKA_ERR_CLOSED.
+/** Make a producer of a topic (keep). NULL options mean the defaults. Give: mofka_producer_close,
+ * then mofka_producer_release. MOFKA_ERR_INVALID: an invalid name, handle or enum value.
+ * MOFKA_ERR_RANGE: a number is out of range. MOFKA_ERR_OPTION: the backend does not know an option.
+ * MOFKA_ERR_CLOSED: the driver is closed.
  * Threads: any. MPI: local. Blocks: no. */
 MOFKA_API mofka_status_t mofka_producer_create(mofka_topic_t *topic,
                                                const mofka_producer_options_t *options,
                                                mofka_producer_t **producer);
 
-/** Send everything, then end. MOFKA_ERR_TIMEOUT and MOFKA_ERR_POSSIBLY_STORED: events may yet be
- * stored; it is still open, and calling again goes on. Other errors tell, as a flush does, the
- * first of the events that were refused or could not be stored since the last flush; it is closed.
- * It counts as a finished producer of the topic's expected ones, unless events that it had accepted
- * could not be stored and nothing told so before; refused ones do not matter. The last of the
- * expected producers also completes the topic: MOFKA_ERR_TIMEOUT when that could not be done yet;
- * calling again goes on with it. Again after success: MOFKA_OK. MOFKA_ERR_BUSY: called by a callback of
- * its own sending, or of its own close; it is as it was. Threads: any. MPI: local.
- * Blocks: until stored, at most `timeout_ms`, then as long as completing may. */
+/** Send everything, then end the producer. After success, calling again returns MOFKA_OK.
+ *
+ * The producer stays open, and calling again continues, after:
+ * - MOFKA_ERR_TIMEOUT, MOFKA_ERR_POSSIBLY_STORED: some events may still be stored.
+ * - MOFKA_ERR_BUSY: a callback of its own sending, or of its own close, called this.
+ *
+ * Any other error is, as from a flush, the first error since the last flush of an event that was
+ * refused or could not be stored; the producer is then closed.
+ *
+ * A closed producer counts as one of the topic's expected producers. A producer is not counted only
+ * if an accepted event could not be stored and no future or flush had reported that; refused events
+ * do not matter. The last of the expected producers also completes the topic. If that cannot be
+ * done in time, the answer is MOFKA_ERR_TIMEOUT, and calling again continues it.
+ * Threads: any. MPI: local. Blocks: until all is stored, at most `timeout_ms`, then as long as
+ * completing the topic may. */
 MOFKA_API mofka_status_t mofka_producer_close(mofka_producer_t *producer, int64_t timeout_ms);
-/** Count one more user; returns its argument. Threads: any. MPI: none. Blocks: no. */
+/** Count one more user; returns its argument.
+ * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_producer_t *mofka_producer_retain(mofka_producer_t *producer);
-/** Drop one user; NULL is ignored. Releasing one that was not closed logs a warning and leaves its
- * events to the driver's close, whoever still holds futures of it.
+/** Drop one user; NULL is ignored. If the last user releases a producer that is not closed, a
+ * warning is logged, and the driver's close sends its events. This holds even while futures of it
+ * are kept.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void mofka_producer_release(mofka_producer_t *producer);
 
 /**
- * Push one event: `metadata_bytes` bytes of metadata (copied) and `data` (keep; NULL: none), whose
- * memory must stay as it is until the future completes or a flush returns OK. `partition`:
- * MOFKA_ANY_PARTITION, or the caller's wish to the topic's selector. `future`: NULL, or give.
+ * Push one event. `metadata` is copied. `data` is kept, and NULL means no data; its memory must not
+ * change until the future completes or a flush returns MOFKA_OK. `partition` is
+ * MOFKA_ANY_PARTITION, or a request to the topic's selector. `future` is NULL, or receives the
+ * event's future (give: mofka_future_release).
  *
- * MOFKA_OK: the event is accepted, or the future tells why not. What is wrong with the event itself
- * (MOFKA_ERR_REFUSED, MOFKA_ERR_TOO_LARGE, MOFKA_ERR_JSON, MOFKA_ERR_RANGE, what a validator, a
- * serializer or a selector answers) is told by the future when one is asked for, and otherwise
- * returned here and kept for the next flush; later events go on. Returned in any case, with no
- * future given and nothing kept: MOFKA_ERR_TIMEOUT (no room for push_timeout_ms),
- * MOFKA_ERR_BUSY (no room, in a callback of its own sending), MOFKA_ERR_MEMORY, MOFKA_ERR_CLOSED,
- * MOFKA_ERR_INVALID (a wrong handle).
- * What becomes of an accepted event is not known here: that the topic is complete
- * (MOFKA_ERR_COMPLETE), or that it cannot be stored, its future or the next flush tells.
- * Threads: any. MPI: local. Blocks: while max_batches are under way, at most push_timeout_ms.
+ * MOFKA_OK: the event is accepted, or its future reports why it is not.
+ *
+ * An error of the event itself: MOFKA_ERR_REFUSED, MOFKA_ERR_TOO_LARGE, MOFKA_ERR_JSON,
+ * MOFKA_ERR_RANGE, or an error of the validator, serializer or selector. If a future was asked for,
+ * the future reports it. Otherwise this call returns it, and the next flush reports it, too. Later
+ * events are not affected.
+ *
+ * These errors are always returned, give no future, and are not reported by a flush:
+ * - MOFKA_ERR_TIMEOUT: no room within push_timeout_ms.
+ * - MOFKA_ERR_BUSY: no room, and a callback of its own sending called this.
+ * - MOFKA_ERR_MEMORY, MOFKA_ERR_CLOSED, MOFKA_ERR_INVALID (an invalid handle).
+ *
+ * What happens to an accepted event later, its future or the next flush reports. One such error is
+ * MOFKA_ERR_COMPLETE: the topic is complete.
+ * Threads: any. MPI: local. Blocks: while max_batches are in memory, at most push_timeout_ms.
  */
 MOFKA_API mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metadata,
                                              size_t metadata_bytes, mofka_data_view_t *data,
                                              size_t partition, mofka_future_t **future);
 
-/** Send what was pushed before and wait until it is stored. Returns the first error among events
- * pushed without a future since the last flush (the message counts them), MOFKA_ERR_TIMEOUT,
- * MOFKA_ERR_BUSY (called by a callback of its own sending; nothing was done), or OK.
+/** Send all events that were pushed before, and wait until they are stored. Returns MOFKA_OK, or the
+ * first error since the last flush of an event that was pushed without a future; the message counts
+ * such events. MOFKA_ERR_TIMEOUT: not all are stored yet. MOFKA_ERR_BUSY: a callback of its own
+ * sending called this; nothing was done.
  * Threads: any. MPI: local. Blocks: until stored, at most `timeout_ms`. */
 MOFKA_API mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_ms);
-/** The same as a future: it covers what was pushed before this call. Workers send at once; without
- * them, waiting for it does. Give: mofka_future_release. Threads: any. MPI: none. Blocks: no. */
+/** Start a flush, and give its future. The future covers all events that were pushed before this
+ * call. Workers send at once; without workers, waiting for the future sends. Give:
+ * mofka_future_release.
+ * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer,
                                                      mofka_future_t **future);
 
-/** Give up the events that are not stored and whose place is not reserved yet, so that a producer
- * that finds no room can be closed: they are not stored, which their futures, or the next flush or
- * close, tell as MOFKA_ERR_CLOSED. Possibly stored ones stay, and closing still waits for them. The
- * producer then does not count as a finished one, unless futures told of all that was given up.
- * MOFKA_ERR_TIMEOUT: another thread's send is under way; all else was given up, and its events will
- * be when it ends without having stored or reserved them. MOFKA_ERR_BUSY: called by a callback of its
- * own sending; nothing was done. MOFKA_ERR_CLOSED: it is closed. Threads: any. MPI: none. Blocks:
- * until sends under way end, at most 1 s. Calls back: free callbacks of the data that is given up. */
+/** Discard the events that are neither stored nor reserved, so that a producer that finds no room
+ * can be closed. They are not stored; their futures, or the next flush or close, report
+ * MOFKA_ERR_CLOSED. Possibly stored events stay, and close still waits for them. Afterwards the
+ * producer does not count as a finished one, unless futures reported every discarded event.
+ *
+ * MOFKA_ERR_TIMEOUT: another thread is sending a batch. All else is discarded. That batch is
+ * discarded when the send ends, unless it was stored or reserved. MOFKA_ERR_BUSY: a callback of its
+ * own sending called this; nothing was done. MOFKA_ERR_CLOSED: the producer is closed.
+ * Threads: any. MPI: none. Blocks: until sends end, at most 1 s. Calls back: free callbacks of
+ * discarded data. */
 MOFKA_API mofka_status_t mofka_producer_discard(mofka_producer_t *producer);
 
-/* What the producer was made with; 0 or NULL for what is no producer. Views.
+/* The functions below return what the producer was made with, as views; 0 or NULL if the argument
+ * is not a producer.
  * Threads: any. MPI: none. Blocks: no. */
-/** Its name; "" where it was given none. */
+/** Its name; "" if it has none. */
 MOFKA_API const char *mofka_producer_name(const mofka_producer_t *producer);
 /** The topic that it pushes to. */
 MOFKA_API mofka_topic_t *mofka_producer_topic(const mofka_producer_t *producer);
 /** Events per batch, or MOFKA_BATCH_ADAPTIVE. */
 MOFKA_API size_t mofka_producer_batch_size(const mofka_producer_t *producer);
-/** Batches in memory per partition at most. */
+/** Batches in memory per partition, at most. */
 MOFKA_API size_t mofka_producer_max_batches(const mofka_producer_t *producer);
-/** In which order its batches are stored. */
+/** The order in which its batches are stored. */
 MOFKA_API mofka_ordering_t mofka_producer_ordering(const mofka_producer_t *producer);
-/** Whose workers send; NULL: nobody's. */
+/** The pool whose workers send; NULL if it has none. */
 MOFKA_API mofka_thread_pool_t *mofka_producer_thread_pool(const mofka_producer_t *producer);
-/** Age at which a batch that is not full leaves. */
+/** The age at which a batch is sent although it is not full, in ms. */
 MOFKA_API uint64_t mofka_producer_linger_ms(const mofka_producer_t *producer);
-/** How long a push waits for room; negative: for ever. */
+/** How long a push waits for room, in ms; negative means without limit. */
 MOFKA_API int64_t mofka_producer_push_timeout_ms(const mofka_producer_t *producer);
-/** The JSON of the backend's options, as given; NULL: none. */
+/** The JSON of the backend's options, as given; NULL if there are none. */
 MOFKA_API const char *mofka_producer_options_json(const mofka_producer_t *producer);
 
 #ifdef __cplusplus

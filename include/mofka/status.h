@@ -16,13 +16,13 @@ extern "C" {
 typedef enum mofka_status_class {
     MOFKA_CLASS_OK,     /**< nothing to do */
     MOFKA_CLASS_FIX,    /**< the call itself is wrong: change it */
-    MOFKA_CLASS_RETRY,  /**< try again later, nothing is lost */
+    MOFKA_CLASS_RETRY,  /**< try again later; nothing is lost */
     MOFKA_CLASS_FREE,   /**< free something (memory, room, an open child), then try again */
     MOFKA_CLASS_GONE,   /**< the object has ended */
     MOFKA_CLASS_OUTSIDE /**< MPI, the system or a callback failed */
 } mofka_status_class_t;
 
-/** Every status: code name, value, class, sentence. */
+/** Every status: name, value, class, sentence. */
 #define MOFKA_STATUS_MAP(X)                                                                        \
     X(MOFKA_OK, 0, OK, "success")                                                                  \
     X(MOFKA_STOP, 1, OK, "a callback asked to stop")                                               \
@@ -54,22 +54,27 @@ typedef enum mofka_status {
 #undef MOFKA_STATUS_ENUM
 } mofka_status_t;
 
-/** The code's name, such as "MOFKA_ERR_TIMEOUT"; "unknown status" for other numbers. View, static.
+/** The name of a status, such as "MOFKA_ERR_TIMEOUT"; "unknown status" for any other number. View,
+ * static.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API const char *mofka_status_name(mofka_status_t status);
 
-/** The code's sentence. View, static. Threads: any. MPI: none. Blocks: no. */
+/** The sentence of a status. View, static.
+ * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API const char *mofka_status_text(mofka_status_t status);
 
-/** What a caller can do about it. Threads: any. MPI: none. Blocks: no. */
+/** What a caller can do about a status.
+ * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_class_t mofka_status_class(mofka_status_t status);
 
-/** The calling thread's last error message: what was wrong, with which value, where. "" when there
- * was none. View, until the thread's next failing call. Threads: any. MPI: none. Blocks: no. */
+/** The calling thread's last error message: what is wrong, with which value, and where. "" if no
+ * call of this thread has failed. View, until the thread's next failing call.
+ * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API const char *mofka_last_error(void);
 
-/** For backends: set the calling thread's message (cut at 1,023 bytes) and return `status`, so that
- * `return mofka_fail(MOFKA_ERR_RANGE, "partition %zu of %zu", …)` reads well. Preserves errno.
+/** For backends: set the calling thread's message and return `status`, as in `return
+ * mofka_fail(MOFKA_ERR_RANGE, "partition %zu of %zu", …)`. The message is cut at 1,023 bytes. errno
+ * is preserved.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_fail(mofka_status_t status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -1,63 +1,50 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /** @file
- * Validators: what a topic's events must be like. The type "default" accepts any metadata that
- * parses as JSON when made with {"json": true}, and anything at all otherwise. The type "eventbridge"
- * accepts what matches an Amazon EventBridge event pattern, {"pattern": {...}}; README.md has the
- * language.
+ * Validators: accept or refuse the events of a topic. The types are:
+ * - "default" accepts everything; with {"json": true} it accepts metadata that is JSON;
+ * - "eventbridge" accepts metadata that matches an Amazon EventBridge event pattern, {"pattern":
+ *   {…}};
+ * - "schema" accepts metadata that is valid by a JSON Schema (draft 7), {"schema": {…}}. It is a
+ *   library of its own, libmofka-schema, which is loaded by name.
+ *
+ * Each type's options are in src/types/README.md of the source tree.
  */
 #ifndef MOFKA_VALIDATOR_H
 #define MOFKA_VALIDATOR_H
 
-#include <mofka/data.h>
+#include <stddef.h>
+#include <mofka/data_view.h>
 #include <mofka/metadata.h>
+#include <mofka/status.h>
+#include <mofka/types.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/** A validator of a topic. Immutable and counted. */
-typedef struct mofka_validator mofka_validator_t;
-
-/** What a validator type fills in. */
-typedef struct mofka_validator_ops {
-    size_t size; /**< sizeof(mofka_validator_ops_t) of its build */
-    /** Optional: accept (MOFKA_OK) or refuse (mofka_fail(MOFKA_ERR_REFUSED, why)). Metadata and
-     * data are borrowed; `data` may be NULL. Missing: everything is accepted, at no cost per event.
-     */
-    mofka_status_t (*validate)(void *self, const char *metadata, size_t metadata_bytes,
-                               const mofka_data_view_t *data);
-    /** Optional: free `self`. */
-    void (*destroy)(void *self);
-} mofka_validator_ops_t;
-
-/** Make a validator of its JSON (an object with "type"; borrow). Give `*ops` (static) and `*self`.
- */
-typedef mofka_status_t (*mofka_validator_create_fn)(const mofka_metadata_t *metadata,
-                                                    const mofka_validator_ops_t **ops, void **self);
-
-/** Make a validator from JSON such as {"type":"default"}; NULL, or no "type": the default. A type
- * "name:library.so" loads that library first, a bare unknown name tries lib<name>.so. Give:
- * release. MOFKA_ERR_NOT_FOUND: unknown type or library. MOFKA_ERR_JSON: not a JSON object.
- * MOFKA_ERR_OPTION: what the type does not know. Threads: any. MPI: none. Blocks: as the type. */
+/** Make a validator from JSON such as {"type":"default"}. NULL, and JSON without "type", mean the
+ * default. A type "name:library.so" loads that library first. A name that is not registered loads
+ * libmofka-NAME.so. Give: mofka_validator_release. MOFKA_ERR_NOT_FOUND: the type or the library is
+ * unknown. MOFKA_ERR_JSON: not a JSON object. MOFKA_ERR_OPTION: the type does not know an option.
+ * Threads: any. MPI: none. Blocks: as the type. */
 MOFKA_API mofka_status_t mofka_validator_from_metadata(const char *json,
                                                        mofka_validator_t **validator);
-/** Count one more user; returns its argument, or NULL where that is no validator.
+/** Count one more user. Returns its argument, or NULL if that is not a validator.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_validator_t *mofka_validator_retain(mofka_validator_t *validator);
-/** Drop one user; what is no validator is ignored. The last one destroys it.
+/** Drop one user. An argument that is not a validator is ignored. The last release destroys the
+ * validator.
  * Threads: any. MPI: none. Blocks: as the type. */
 MOFKA_API void mofka_validator_release(mofka_validator_t *validator);
-/** The JSON it was made from, with its "type". View. Threads: any. MPI: none. Blocks: no. */
+/** The JSON that it was made from, with its "type". View.
+ * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API const mofka_metadata_t *mofka_validator_metadata(const mofka_validator_t *validator);
-/** Ask it about one event: metadata and data are borrowed. MOFKA_ERR_REFUSED, MOFKA_ERR_JSON, or
- * what the type answers. Threads: any. MPI: none. Blocks: as the type. */
+/** Check one event. `metadata` and `data` are borrowed. MOFKA_ERR_REFUSED: the event is refused.
+ * MOFKA_ERR_JSON: its metadata is not JSON. Other errors: those of the type.
+ * Threads: any. MPI: none. Blocks: as the type. */
 MOFKA_API mofka_status_t mofka_validator_validate(const mofka_validator_t *validator,
                                                   const char *metadata, size_t metadata_bytes,
                                                   const mofka_data_view_t *data);
-
-/** Register a validator type. MOFKA_ERR_EXISTS. Threads: any. MPI: none. Blocks: no. */
-MOFKA_API mofka_status_t mofka_validator_register(const char *type,
-                                                  mofka_validator_create_fn create);
 
 #ifdef __cplusplus
 }

@@ -11,6 +11,7 @@
 #include "mpi/consumer/consumer.h"
 
 #include <stdlib.h>
+#include <mofka/backend.h>
 
 /* Copied data of a run: see MMI_RUN_EVENTS_MAX. */
 #define RUN_DATA_BYTES ((size_t)1 << 18)

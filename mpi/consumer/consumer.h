@@ -3,6 +3,7 @@
 #ifndef MOFKA_MPI_CONSUMER_H
 #define MOFKA_MPI_CONSUMER_H
 
+#include <mofka/backend.h>
 #include <mofka/options.h>
 #include "mpi/topic/topic.h"
 

@@ -9,6 +9,7 @@
 #include "mpi/consumer/consumer.h"
 
 #include <stdlib.h>
+#include <mofka/backend.h>
 
 /* One range of the log as pieces: it may wrap in the ring and cross the view's segments. */
 static mofka_status_t add_pieces(mmi_consumer_t *c, const mmi_partition_t *p, uint64_t from,

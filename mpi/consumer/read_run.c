@@ -15,6 +15,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <mofka/backend.h>
 
 /* Of a run: see MMI_RUN_EVENTS_MAX. */
 #define RUN_METADATA_BYTES ((size_t)1 << 20)

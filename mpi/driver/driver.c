@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include <mofka/register.h>
 #include <mofka/log.h>
 #include "mpi/driver/settings.h"
 

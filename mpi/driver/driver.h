@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <sys/types.h>
+#include <mofka/backend.h>
 #include <mofka/mpi.h>
 #include "mpi/topic/topic.h"
 

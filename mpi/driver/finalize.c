@@ -19,6 +19,7 @@
 #include <dlfcn.h>
 #include <string.h>
 #include <unistd.h>
+#include <mofka/backend.h>
 #include <mofka/log.h>
 #include "mpi/driver/driver.h"
 

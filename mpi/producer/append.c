@@ -29,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <mofka/backend.h>
 #include <mofka/log.h>
 #include <mofka/options.h>
 
@@ -445,7 +446,7 @@ static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch,
 }
 
 /* Called again after a time-out: this producer counts once. */
-static mofka_status_t close_producer(void *self, int flushed) {
+static mofka_status_t close_producer(void *self, bool flushed) {
     mpi_producer_t *producer = self;
     mmi_topic_t *topic = producer->topic;
     if (!flushed || topic->expected_producers == 0)

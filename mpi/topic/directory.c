@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <mofka/partition_selector.h>
+#include <mofka/backend.h>
 #include <mofka/options.h>
 #include "mpi/driver/driver.h"
 

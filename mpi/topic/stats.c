@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include "mpi/driver/driver.h"
+#include <mofka/backend.h>
 
 #define WORDS(bytes) ((bytes) / 8)
 

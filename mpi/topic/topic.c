@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "mpi/driver/driver.h"
+#include <mofka/backend.h>
 
 static mofka_status_t partition_info(void *self, size_t index, mofka_metadata_t **info) {
     const mmi_topic_t *topic = self;

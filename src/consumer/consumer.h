@@ -16,6 +16,7 @@
 #ifndef MOFKA_SRC_CONSUMER_H
 #define MOFKA_SRC_CONSUMER_H
 
+#include <mofka/backend.h>
 #include "base/clock.h"
 #include "data/data_descriptor.h"
 #include "data/outcome.h"

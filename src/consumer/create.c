@@ -4,6 +4,7 @@
 #include <string.h>
 #include "consumer/consumer.h"
 #include "base/log.h"
+#include <mofka/backend.h>
 
 void mfi_consumer_free(mofka_consumer_t *consumer) {
     consumer->ops->destroy(consumer->self);

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include "consumer/consumer.h"
+#include <mofka/backend.h>
 
 static uint64_t fetched_id(const void *self) {
     const mofka_fetched_event_t *from = mfi_event_from(self);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Fetching: one thread at a time, for a pull that waits or ahead of it in a worker. */
 #include "consumer/consumer.h"
+#include <mofka/backend.h>
 
 /* How long the backend may wait at a time, so that close is not kept waiting. */
 #define WAIT_SLICE_MS 100

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "consumer/consumer.h"
+#include <mofka/backend.h>
 
 /* ---- creating ---------------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include "consumer/consumer.h"
+#include <mofka/backend.h>
 
 static mofka_status_t callback_status(mofka_status_t status, const char *what) {
     if (status == MOFKA_OK || status < 0)

@@ -7,7 +7,8 @@
  * bottom up, through the ranges below it. Pieces ascend, so one walk along the ranges serves all of
  * them.
  */
-#include <mofka/data.h>
+#include <mofka/data_descriptor.h>
+#include <mofka/data_view.h>
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,8 @@
 #define MOFKA_DATA_DATA_DESCRIPTOR_H
 
 #include <stdbool.h>
-#include <mofka/data.h>
+#include <mofka/data_descriptor.h>
+#include <mofka/data_view.h>
 
 /* Describe other data with a descriptor that nobody else uses any more. False: make another. */
 bool mfi_data_descriptor_reuse(mofka_data_descriptor_t *descriptor, const void *location,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Data views: an event's bytes as segments of this process's memory. */
-#include <mofka/data.h>
+#include <mofka/data_view.h>
 
 #include <stdlib.h>
 #include <string.h>

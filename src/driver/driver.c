@@ -11,6 +11,7 @@
 #include "types/registry.h"
 #include "driver/reporter.h"
 #include "stats/counters.h"
+#include <mofka/register.h>
 
 mofka_status_t mofka_driver_register(const char *type, mofka_driver_create_fn create) {
     return mfi_register(MFI_REGISTRY_DRIVER, type, (mfi_function_t)create);

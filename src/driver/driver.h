@@ -13,6 +13,7 @@
 #define MOFKA_DRIVER_DRIVER_H
 
 #include <pthread.h>
+#include <mofka/backend.h>
 #include <mofka/mofka.h>
 #include "base/object.h"
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "driver/driver.h"
 #include "base/log.h"
+#include <mofka/backend.h>
 
 static mofka_status_t check_name(const char *name) {
     size_t length = name ? strnlen(name, MOFKA_NAME_BYTES_MAX + 1) : 0;

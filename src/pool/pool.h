@@ -3,6 +3,7 @@
 #ifndef MOFKA_POOL_POOL_H
 #define MOFKA_POOL_POOL_H
 
+#include <mofka/backend.h>
 #include <mofka/mofka.h>
 #include "base/object.h"
 

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "pool/affinity.h"
 #include "pool/pool.h"
+#include <mofka/backend.h>
 
 typedef struct work {
     mofka_work_fn run;

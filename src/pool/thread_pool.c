@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "pool/pool.h"
+#include <mofka/backend.h>
 
 mofka_status_t mofka_thread_pool_wrap(const mofka_thread_pool_ops_t *ops, void *self,
                                       mofka_thread_pool_t **out) {

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <mofka/backend.h>
 
 void mfi_batch_free(mfi_batch_t *batch) {
     free(batch->events);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "producer/producer.h"
 #include "base/log.h"
+#include <mofka/backend.h>
 
 void mfi_producer_free(mofka_producer_t *producer) {
     while (producer->spare) {

@@ -4,6 +4,7 @@
 
 #include <cjson/cJSON.h>
 #include <time.h>
+#include <mofka/backend.h>
 #include <mofka/metadata.h>
 
 uint64_t mfi_wall_ns(void) {

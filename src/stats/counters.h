@@ -11,6 +11,7 @@
 #define MOFKA_SRC_STATS_H
 
 #include <stdatomic.h>
+#include <mofka/backend.h>
 #include <mofka/driver.h>
 #include "stats/histogram.h"
 

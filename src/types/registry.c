@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <mofka/register.h>
 #include <mofka/driver.h>
 #include "base/at_fork.h"
 #include "base/log.h"

@@ -3,6 +3,7 @@
  * Validators, which accept or refuse events, and the type "default".
  * Path: push 2/7. Before: producer/push.c. After: types/partition_selector.c.
  */
+#include <mofka/register.h>
 #include <mofka/validator.h>
 
 #include <stdlib.h>

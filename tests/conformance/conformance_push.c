@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <time.h>
 #include "conformance/conformance.h"
+#include <mofka/register.h>
 
 static void ids_are_dense_and_in_push_order(void **state) {
     (void)state;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <mofka/register.h>
 
 #define RUN_EVENTS_MAX 1024 /* bounds what one fetch allocates */
 
@@ -130,7 +131,7 @@ static mofka_status_t producer_append(void *self, size_t partition, mofka_batch_
     return status;
 }
 
-static mofka_status_t producer_close(void *self, int flushed) {
+static mofka_status_t producer_close(void *self, bool flushed) {
     (void)self, (void)flushed;
     return MOFKA_OK;
 }

@@ -6,6 +6,7 @@
 #ifndef MOFKA_TESTS_SIMPLE_BACKEND_H
 #define MOFKA_TESTS_SIMPLE_BACKEND_H
 
+#include <mofka/register.h>
 #include <mofka/mofka.h>
 
 /* Make a driver; what MOFKA_REGISTER_DRIVER registers as "simple". It has no options. */

@@ -4,6 +4,7 @@
 #include "support/check.h"
 #include "consumer/consumer.h"
 #include "conformance/simple_backend.h"
+#include <mofka/backend.h>
 
 static mofka_driver_t *driver;
 static mofka_topic_t *topic;

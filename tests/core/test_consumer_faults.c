@@ -9,6 +9,7 @@
 #include "support/check.h"
 #include "consumer/consumer.h"
 #include "conformance/simple_backend.h"
+#include <mofka/backend.h>
 
 #define EVENTS 10
 

@@ -9,6 +9,7 @@
 #include <cjson/cJSON.h>
 #include "support/check.h"
 #include "conformance/simple_backend.h"
+#include <mofka/backend.h>
 
 /* ---- allocations ----------------------------------------------------------------------------- */
 

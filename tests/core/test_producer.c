@@ -5,6 +5,7 @@
  */
 #include <sys/mman.h>
 #include "support/scripted_backend.h"
+#include <mofka/register.h>
 
 static void the_delivery_state_follows_the_append(void **state) {
     (void)state;

@@ -3,6 +3,7 @@
  * older builds, which know of no batches; and how long a push to them waits. */
 #include <stdatomic.h>
 #include "support/scripted_backend.h"
+#include <mofka/register.h>
 
 static void refuses_config(const char *json, mofka_status_t status, const char *text) {
     mofka_partition_selector_t *selector;

@@ -8,6 +8,7 @@
 #include "support/json_path.h"
 #include "support/scripted_backend.h"
 #include "conformance/simple_backend.h"
+#include <mofka/backend.h>
 
 static mofka_metadata_t *stats;
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "mpi/driver/driver.h"
+#include <mofka/backend.h>
 
 #define ARENA_BYTES ((uint64_t)64 << 20)
 #define DIRECTORY_BYTES ((uint64_t)64 << 10)

@@ -8,6 +8,7 @@
 #include "consumer/consumer.h"
 #include "heap/heap_driver.h"
 #include "mpi/consumer/consumer.h"
+#include <mofka/backend.h>
 
 extern mmi_place_t mmi_log_start;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A library of one validator, one serializer and one selector, for library_test.c. */
+#include <mofka/register.h>
 #include <mofka/mofka.h>
 #include <string.h>
 

@@ -3,6 +3,7 @@
 #include "support/scripted_backend.h"
 
 #include <time.h>
+#include <mofka/backend.h>
 
 script_t script;
 sem_t gate;
@@ -54,7 +55,7 @@ static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch,
     return MOFKA_OK;
 }
 
-static mofka_status_t close_producer(void *self, int flushed) {
+static mofka_status_t close_producer(void *self, bool flushed) {
     (void)self;
     script.flushed = flushed;
     if (script.on_close)

@@ -4,6 +4,7 @@
 #ifndef MOFKA_TESTS_SCRIPTED_BACKEND_H
 #define MOFKA_TESTS_SCRIPTED_BACKEND_H
 
+#include <mofka/backend.h>
 #include <semaphore.h>
 #include "support/check.h"
 
@@ -29,7 +30,7 @@ typedef struct script {
     mofka_status_t close_answers[2];
     _Atomic size_t calls;
     size_t closed, destroyed;
-    int flushed;
+    bool flushed;
 } script_t;
 
 extern script_t script;

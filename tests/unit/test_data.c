@@ -9,7 +9,8 @@
 #include <string.h>
 #include <time.h>
 #include <cmocka.h>
-#include <mofka/data.h>
+#include <mofka/data_descriptor.h>
+#include <mofka/data_view.h>
 
 static int freed;
 

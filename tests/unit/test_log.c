@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <mofka/backend.h>
 
 #define OUTPUT_BYTES 8192
 

@@ -2,6 +2,7 @@
 /*
  * The validator type "schema": JSON Schema, draft 7, by valijson. No exception leaves this file.
  */
+#include <mofka/register.h>
 #include <mofka/driver.h>
 #include <mofka/options.h>
 #include <mofka/validator.h>

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <mofka/data.h>
+#include <mofka/archive.h>
 #include <mofka/limits.h>
 #include <mofka/metadata.h>
 

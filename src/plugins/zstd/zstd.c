@@ -3,6 +3,7 @@
  * The serializer type "zstd": each event's text is one zstd frame that says its size. Contexts are
  * expensive to make, so those that are not at work wait in a list.
  */
+#include <mofka/register.h>
 #include <mofka/driver.h>
 #include <mofka/options.h>
 #include <mofka/serializer.h>

@@ -2,6 +2,7 @@
 /* The validator type "eventbridge": {"type": "eventbridge", "pattern": {...}}. */
 #include <stdlib.h>
 #include <string.h>
+#include <mofka/register.h>
 #include <mofka/driver.h>
 #include <mofka/options.h>
 #include <mofka/validator.h>

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <mofka/register.h>
 #include <mofka/driver.h>
 #include <mofka/options.h>
 #include <mofka/partition_selector.h>

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <mofka/register.h>
 #include <mofka/driver.h>
 #include <mofka/options.h>
 #include <mofka/partition_selector.h>

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# A room (a folder of sources) includes its own headers and those of rooms on lower floors, no others.
+# src/ does not include <mpi.h>. Prints each include line that breaks this.
+#   floors.sh SOURCE-DIRECTORY
+set -euo pipefail
+cd "$1"
+# Each room with its floor. Rooms on one floor do not include one another.
+floors='
+src/base 1
+src/json 2                    src/data 2
+src/stats 3                   src/types 3
+src/types/selectors 4         src/types/eventbridge 4
+src/pool 4
+src/driver 5
+src/producer 6                src/consumer 6
+src/plugins/tape 7            src/plugins/schema_validator 7
+src/plugins/cbor 8            src/plugins/zstd 8
+src/plugins/schema_serializer 9
+mpi/window 11
+mpi/partition 12
+mpi/topic 13
+mpi/producer 14               mpi/consumer 14
+mpi/driver 15
+mpi/ctl/options 16
+mpi/ctl/in 17                 mpi/ctl/out 17
+mpi/ctl/commands 18
+mpi/ctl 19
+'
+awk -v floors="$floors" '
+BEGIN {
+    count = split(floors, word)
+    for (i = 1; i < count; i += 2)
+        floor[word[i]] = word[i + 1]
+}
+function folder(path) { sub("/[^/]*$", "", path); return path }
+FNR == 1 {
+    room = folder(FILENAME)
+    if (!(room in floor)) { print FILENAME ": its room has no floor"; bad = 1 }
+}
+/^#include <mpi.h>/ && room ~ "^src/" { print FILENAME ": includes <mpi.h>"; bad = 1 }
+/^#include "/ {
+    split($0, part, "\"")
+    target = part[2] ~ "/" ? folder(part[2]) : room
+    if (target !~ "^mpi/")
+        target = target == room ? room : "src/" target
+    includes++
+    if (target != room && !(target in floor && floor[target] < floor[room])) {
+        print FILENAME ":" FNR ": " $0 " is not on a lower floor"
+        bad = 1
+    }
+    # The core has no headers for the driver: libmofka exports its public functions only.
+    if (room ~ "^mpi/" && room !~ "^mpi/ctl" && target ~ "^src/") {
+        print FILENAME ":" FNR ": " $0 " is internal to the core"
+        bad = 1
+    }
+}
+END {
+    if (includes < 200) { print "only " includes + 0 " include lines were found"; bad = 1 }
+    print includes " include lines in " length(floor) " rooms"
+    exit bad
+}' $(git ls-files 'src/*.[ch]' 'src/*.cpp' 'src/*.hpp' 'mpi/*.[ch]' 2>/dev/null || find src mpi -name '*.[ch]' -o -name '*.[ch]pp')
