@@ -85,19 +85,20 @@ mofka_status_t mfi_register(mfi_registry_kind_t kind, const char *type, mfi_func
                   : MOFKA_OK;
 }
 
-/* Else *why: what the loader says. */
+/* Load a library. If that fails, *why is the loader's answer. */
 static bool load_library(const char *library, char *why, size_t why_bytes) {
     int saved = errno;
     bool is_loaded = dlopen(library, RTLD_NOW | RTLD_GLOBAL) != NULL;
-    snprintf(why, why_bytes, "%.300s%s", is_loaded ? library : dlerror(),
-             is_loaded ? " does not register it" : "");
+    if (is_loaded)
+        snprintf(why, why_bytes, "%.300s is loaded, but does not register it", library);
+    else
+        snprintf(why, why_bytes, "%.399s", dlerror());
     errno = saved;
     return is_loaded;
 }
 
-/* This project's own library of that name: beside the one with this function where it is there (the
- * loader itself would look there, but not when a sanitizer's dlopen stands between), else wherever
- * the loader finds it. */
+/* The path of libmofka-TYPE.so: beside the library with this function if it is there, else as the
+ * loader finds it. (The loader looks there itself, except through a sanitizer's dlopen.) */
 static void name_own_library(const char *type, char *path, size_t bytes) {
     Dl_info here;
     const char *end =
@@ -111,7 +112,7 @@ static void name_own_library(const char *type, char *path, size_t bytes) {
 /* The registered types, for messages. */
 static void list_types(mfi_registry_kind_t kind, char *text, size_t bytes) {
     size_t used = 0;
-    text[0] = '\0';
+    snprintf(text, bytes, "none");
     pthread_mutex_lock(&lock);
     for (size_t i = 0; i < entry_count[kind] && used < bytes; i++)
         used += (size_t)snprintf(text + used, bytes - used, "%s%s", i ? ", " : "",
@@ -119,22 +120,20 @@ static void list_types(mfi_registry_kind_t kind, char *text, size_t bytes) {
     pthread_mutex_unlock(&lock);
 }
 
-/* By a bare name: this project's own library of that name, then any. One that is there but does not
- * load, since it needs others, is told as well. */
+/* By a bare name: from libmofka-TYPE.so. No other file's name is tried: libTYPE.so may be any
+ * library of the system, as libmpi.so is. */
 static mofka_status_t load_by_name(mfi_registry_kind_t kind, const char *type) {
-    char path[4096], library[TYPE_BYTES_MAX + 16], own[400], other[400], known[200];
+    char path[4096], why[400], known[200];
     int saved = errno;
     name_own_library(type, path, sizeof path);
     errno = saved;
-    if (load_library(path, own, sizeof own) && look_up(kind, type, strlen(type)))
-        return MOFKA_OK;
-    snprintf(library, sizeof library, "lib%.63s.so", type);
-    if (load_library(library, other, sizeof other))
+    if (load_library(path, why, sizeof why) && look_up(kind, type, strlen(type)))
         return MOFKA_OK;
     list_types(kind, known, sizeof known);
     return mofka_fail(MOFKA_ERR_NOT_FOUND,
-                      "%s type '%.100s' is neither registered (%s) nor in a library: %s; %s",
-                      kind_names[kind], type, known, own, other);
+                      "%s type '%.100s' is neither registered (%s) nor in a library: tried "
+                      "libmofka-%.63s.so; %s",
+                      kind_names[kind], type, known, type, why);
 }
 
 static mofka_status_t load_by_path(mfi_registry_kind_t kind, const char *type, const char *path) {

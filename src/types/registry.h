@@ -16,7 +16,7 @@ typedef enum mfi_registry_kind {
 typedef void (*mfi_function_t)(void);
 
 mofka_status_t mfi_register(mfi_registry_kind_t kind, const char *type, mfi_function_t create);
-/* Find `type`, loading "name:library.so" or lib<name>.so first where needed. */
+/* Find `type`, loading "name:library.so" or libmofka-NAME.so first where needed. */
 mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
                                  mfi_function_t *create);
 

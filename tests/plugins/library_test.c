@@ -33,10 +33,23 @@ static void a_bare_name_is_looked_for(void **state) {
     (void)state;
     mofka_driver_t *driver;
     errno = 77;
-    OK(mofka_driver_create("simple", NULL, &driver)); /* libsimple.so, by LD_LIBRARY_PATH */
+    OK(mofka_driver_create("simple", NULL, &driver)); /* libmofka-simple.so, by LD_LIBRARY_PATH */
     assert_int_equal(errno, 77);
     OK(mofka_driver_close(driver, 0));
     mofka_driver_release(driver);
+}
+
+/* libtypes.so is on the path, too; it might be anybody's. */
+static void a_bare_name_loads_no_foreign_library(void **state) {
+    (void)state;
+    mofka_driver_t *driver;
+    mofka_validator_t *validator;
+    FAILS(mofka_driver_create("types", NULL, &driver), MOFKA_ERR_NOT_FOUND,
+          "driver type 'types' is neither registered (");
+    FAILS(mofka_driver_create("types", NULL, &driver), MOFKA_ERR_NOT_FOUND,
+          ") nor in a library: tried libmofka-types.so; libmofka-types.so: cannot open");
+    FAILS(mofka_validator_from_metadata("{\"type\":\"picky\"}", &validator), MOFKA_ERR_NOT_FOUND,
+          "libmofka-picky.so: cannot open");
 }
 
 /* The MPI driver's own library, by the driver's name; it then says that MPI is not there. */
@@ -68,7 +81,8 @@ static void helpers_come_from_libraries_too(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest by_path[] = {
         cmocka_unit_test(libraries_are_loaded_by_path_and_by_name)};
-    const struct CMUnitTest by_name[] = {cmocka_unit_test(a_bare_name_is_looked_for),
+    const struct CMUnitTest by_name[] = {cmocka_unit_test(a_bare_name_loads_no_foreign_library),
+                                         cmocka_unit_test(a_bare_name_is_looked_for),
                                          cmocka_unit_test(the_mpi_driver_is_found_by_name),
                                          cmocka_unit_test(helpers_come_from_libraries_too)};
     if (argc < 2)
