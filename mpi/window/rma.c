@@ -131,13 +131,18 @@ static bool wait_for(mmi_window_t *w, MPI_Request *request, int64_t deadline_ns)
     return true;
 }
 
+/* The origin of an MPI_Rget_accumulate with NO_OP. MPI ignores it, but MPICH 3.4.1 (CH3) reads nothing
+ * and completes the request at once if its count is 0. */
+static const uint64_t no_origin[MMI_RUN_WORDS_MAX];
+
 /* `count` words at once, with NO_OP; one word with another operation. */
 static void get_accumulate(mmi_window_t *w, int rank, uint64_t offset, uint64_t value,
                            uint64_t *old, size_t count, MPI_Op op) {
     MPI_Request request = MPI_REQUEST_NULL;
     memset(old, 0, count * sizeof *old);
-    TRY(w, MPI_Rget_accumulate, &value, op == MPI_NO_OP ? 0 : 1, MPI_UINT64_T, old, (int)count,
-        MPI_UINT64_T, rank, place(w, rank, offset), (int)count, MPI_UINT64_T, op, w->win, &request);
+    TRY(w, MPI_Rget_accumulate, op == MPI_NO_OP ? no_origin : &value, (int)count, MPI_UINT64_T, old,
+        (int)count, MPI_UINT64_T, rank, place(w, rank, offset), (int)count, MPI_UINT64_T, op,
+        w->win, &request);
     if (request != MPI_REQUEST_NULL)
         wait_for(w, &request, INT64_MAX);
 }
@@ -180,8 +185,9 @@ static mofka_status_t rma_read_within(mmi_window_t *w, int rank, uint64_t offset
     if (!read)
         return mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d has not answered an earlier read", rank);
     *read = (late_t){.request = MPI_REQUEST_NULL, .rank = rank};
-    TRY(w, MPI_Rget_accumulate, read->words, 0, MPI_UINT64_T, read->words, (int)count, MPI_UINT64_T,
-        rank, place(w, rank, offset), (int)count, MPI_UINT64_T, MPI_NO_OP, w->win, &read->request);
+    TRY(w, MPI_Rget_accumulate, no_origin, (int)count, MPI_UINT64_T, read->words, (int)count,
+        MPI_UINT64_T, rank, place(w, rank, offset), (int)count, MPI_UINT64_T, MPI_NO_OP, w->win,
+        &read->request);
     int64_t deadline_ns = deadline < INT64_MAX / 1000000 ? deadline * 1000000 : INT64_MAX;
     if (read->request != MPI_REQUEST_NULL && !wait_for(w, &read->request, deadline_ns)) {
         pthread_mutex_lock(&w->late_lock);
