@@ -52,14 +52,14 @@ static void many_are_pulled_at_once(void **state) {
     size_t pulls = 0;
     for (size_t next = 1; next < 20; next += count, pulls++) {
         OK(mofka_consumer_pull_many(consumer, 7, 20000, events, &count));
-        assert_in_range(count, 1, 7);
+        IN_RANGE(count, 1, 7);
         assert_null(events[7]);
         for (size_t i = 0; i < count; i++) {
             assert_int_equal(mofka_event_id(events[i]), next + i);
             mofka_event_release(events[i]);
         }
     }
-    assert_in_range(pulls, 3, 10); /* what is ready comes together */
+    IN_RANGE(pulls, 3, 10); /* what is ready comes together */
     OK(mofka_topic_mark_complete(topic, 20000));
     OK(mofka_consumer_pull_many(consumer, 8, 20000, events, &count));
     assert_int_equal(count, 1);

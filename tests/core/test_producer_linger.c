@@ -113,7 +113,7 @@ static void two_batches(gated_t *gated) {
 
 /* What was to be waited for took no longer than the first batch. */
 static void end_gated(gated_t *gated) {
-    assert_in_range(mfi_now_ms() - gated->start_ms, 49, 1000);
+    IN_RANGE(mfi_now_ms() - gated->start_ms, 49, 1000);
     assert_int_equal(script.appended, 4);
     for (int i = 0; i < 8; i++)
         sem_post(&gate);
@@ -156,7 +156,7 @@ static void a_push_has_one_deadline(void **state) {
     assert_int_equal(script.calls, 2);
     OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
     assert_int_equal(script.calls, 4);
-    assert_in_range(script.timeout_ms[0], 0, 60);
+    IN_RANGE(script.timeout_ms[0], 0, 60);
     end_producer(producer);
 }
 

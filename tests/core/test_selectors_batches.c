@@ -195,7 +195,7 @@ static void making_way_and_waiting_for_a_place_have_one_deadline(void **state) {
     FAILS(mofka_producer_push(producer, blanks, 300, NULL, MOFKA_ANY_PARTITION, NULL),
           MOFKA_ERR_TIMEOUT, "");
     assert_int_equal(current, 1);
-    assert_in_range(script.waited_ms, 50, 105);
+    IN_RANGE(script.waited_ms, 50, 105);
     memset(script.answers, 0, sizeof script.answers);
     OK(mofka_producer_flush(producer, 1000));
     assert_int_equal(script.appended, 7);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The configuration of `mofkactl forward`: any text is read, whole, or refused with a message. */
-#include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "require.h"
 #include "mpi/ctl/base/messages.h"
 #include "mpi/ctl/commands/forward_config.h"
 
@@ -22,10 +22,10 @@ void ctl_complain(const char *format, ...) {
 }
 
 static void check_end(const forward_config_t *config, const forward_end_t *end) {
-    assert(end->topic);
-    assert(end->driver >= -1 && end->driver < (int)config->driver_count);
+    REQUIRE(end->topic);
+    REQUIRE(end->driver >= -1 && end->driver < (int)config->driver_count);
     for (int i = 0; i < 4; i++)
-        assert(!end->made[i] || (end->create && end->made[i][0]));
+        REQUIRE(!end->made[i] || (end->create && end->made[i][0]));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
@@ -37,15 +37,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         memcpy(text, bytes, size);
     told[0] = '\0';
     if (forward_config_read(&config, text, size)) {
-        assert(config.rule_count >= 1 && config.rule_count <= FORWARD_RULES_MAX);
+        REQUIRE(config.rule_count >= 1 && config.rule_count <= FORWARD_RULES_MAX);
         for (size_t i = 0; i < config.driver_count; i++)
-            assert(config.drivers[i].name && config.drivers[i].type);
+            REQUIRE(config.drivers[i].name && config.drivers[i].type);
         for (size_t i = 0; i < config.rule_count; i++) {
             check_end(&config, &config.rules[i].from);
             check_end(&config, &config.rules[i].to);
         }
     } else {
-        assert(told[0]);
+        REQUIRE(told[0]);
     }
     forward_config_clear(&config);
     free(text);

@@ -9,12 +9,11 @@
 
 static const char *const serializers[] = {
     "{\"type\":\"cbor\"}",
-    "{\"type\":\"schema\",\"schema\":{\"required\":[\"rank\",\"number\"],\"properties\":{\"rank\":{"
-    "\"type\":\"integer\"},\"number\":{\"type\":\"integer\"},\"name\":{\"type\":\"string\"},"
-    "\"value\":{"
-    "\"type\":\"number\"}}}}",
-    "{\"type\":\"zstd\",\"level\":1,\"dictionary\":\"eyJyYW5rIjowLCJudW1iZXIiOjEsIm5hbWUiOiIifQ=="
-    "\"}",
+    ("{\"type\":\"schema\",\"schema\":{\"required\":[\"rank\",\"number\"],\"properties\":{"
+     "\"rank\":{\"type\":\"integer\"},\"number\":{\"type\":\"integer\"},"
+     "\"name\":{\"type\":\"string\"},\"value\":{\"type\":\"number\"}}}}"),
+    ("{\"type\":\"zstd\",\"level\":1,"
+     "\"dictionary\":\"eyJyYW5rIjowLCJudW1iZXIiOjEsIm5hbWUiOiIifQ==\"}"),
 };
 
 #define VALIDATOR                                                                                  \
@@ -61,7 +60,7 @@ static void pull_all(mofka_topic_t *topic) {
         assert_int_equal(sscanf(mofka_event_metadata_text(event, NULL),
                                 "{\"rank\":%d,\"number\":%d", &from, &number),
                          2);
-        assert_in_range(from, 0, size - 1);
+        IN_RANGE(from, 0, size - 1);
         text_of(text, sizeof text, from, next[from]++); /* one partition keeps each one's order */
         assert_string_equal(mofka_event_metadata_text(event, NULL), text);
         total++;

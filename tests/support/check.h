@@ -32,6 +32,16 @@
             fail_msg("%s: '%s' is not in '%s'", #call, (text), mofka_last_error());                \
     } while (0)
 
+/* A whole number is in a range, both ends included. (cmocka's assert_in_range is deprecated since 2.0,
+ * what replaces it is not in 1.1.) */
+#define IN_RANGE(number, least, most)                                                              \
+    do {                                                                                           \
+        int64_t number_ = (int64_t)(number);                                                       \
+        if (number_ < (int64_t)(least) || number_ > (int64_t)(most))                               \
+            fail_msg("%s is %lld, not in %lld to %lld", #number, (long long)number_,               \
+                     (long long)(least), (long long)(most));                                       \
+    } while (0)
+
 /* The same numbers in every run; another seed, another sequence. */
 static inline uint32_t next_random(uint64_t *seed) {
     *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
