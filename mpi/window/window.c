@@ -11,6 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_WRITE /* named by glibc since 2.35, known by Linux since 5.14 */
+#define MADV_POPULATE_WRITE 23
+#endif
+
 /* Of a spin: a look at a word in memory costs less than a look at the clock. In rma it is the other way
  * round, and looks burden the owner. */
 #define LOOKS_PER_CLOCK 16

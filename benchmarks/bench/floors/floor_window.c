@@ -7,6 +7,10 @@
 #include <unistd.h>
 #include "floors/floor_inside.h"
 
+#ifndef MADV_POPULATE_WRITE /* named by glibc since 2.35, known by Linux since 5.14 */
+#define MADV_POPULATE_WRITE 23
+#endif
+
 #define LINE ((size_t)64)
 /* MPI counts are int. */
 #define MESSAGE_BYTES_MAX ((size_t)1 << 30)

@@ -215,10 +215,10 @@ static void path_of(const mfi_tree_t *tree, uint32_t target, char path[PATH_BYTE
             child = mfi_tree_token(tree, child + is_object)->next;
         path[used++] = '/';
         char digits[16];
+        int digit_count = snprintf(digits, sizeof digits, "%u", index);
         const mfi_token_t *name = mfi_tree_token(tree, child);
         const char *step_text = is_object ? tree->tape.text + name->at : digits;
-        size_t bytes =
-            is_object ? name->bytes : (size_t)snprintf(digits, sizeof digits, "%u", index);
+        size_t bytes = is_object ? (size_t)name->bytes : (size_t)digit_count;
         for (size_t i = 0; i < bytes && used < PATH_BYTES - 2; i++) {
             bool is_escaped = step_text[i] == '~' || step_text[i] == '/';
             path[used++] = is_escaped ? '~' : step_text[i];

@@ -20,7 +20,16 @@ namespace mofka_schema {
     1024 /* constraints inside constraints: each takes some hundred bytes of stack */
 
 using Adapter = valijson::adapters::GenericRapidJsonAdapter<Value>;
-using Visitor = valijson::ValidationVisitor<Adapter>;
+
+/* Since 1.0.3 valijson's visitor has a second parameter, which its Validator has, too: the engine of
+ * regular expressions. These are declared only, for their types. */
+template <template <typename> class Validator, typename Engine>
+Engine engine_of(const Validator<Engine> *);
+void engine_of(const void *);
+using Engine = decltype(engine_of(static_cast<const valijson::Validator *>(nullptr)));
+template <template <typename> class V> V<Adapter> visitor_of();
+template <template <typename, typename> class V> V<Adapter, Engine> visitor_of();
+using Visitor = decltype(visitor_of<valijson::ValidationVisitor>());
 
 /* One validation. valijson stops at the first failure that decides; the last note made until then
  * is its cause, as what failed inside "anyOf" and the like is noted over by them. */
