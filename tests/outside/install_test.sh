@@ -47,6 +47,15 @@ done
 # Types that are libraries of their own are found beside libmofka.
 (cd / && env -u LD_LIBRARY_PATH "$work/cmake/types" "${types[@]}")
 
+
+echo "-- without libmofka-mpi.so, the driver mpi is not found, and no other library is taken for it"
+mkdir "$work/core"
+cp -a "$lib"/libmofka.so* "$work/core"
+if LD_LIBRARY_PATH=$work/core "$work/cmake/types" driver mpi 2>"$work/why"; then exit 1; fi
+cat "$work/why"
+grep -F "driver type 'mpi' is neither registered (none) nor in a library: tried libmofka-mpi.so; libmofka-mpi.so: cannot open" \
+    "$work/why"
+
 echo "-- programs"
 "$@" -n 1 "$work/prefix/bin/mofkactl" topic create t --json | grep '"name":"t"'
 [ "${#programs[@]}" = 1 ] || "$@" -n 1 "$work/prefix/bin/mofka-bench" --help | grep -e --watchers
