@@ -12,6 +12,7 @@
  *              rates.c (statistics into rates) -> table.c (text)
  *   commands/  produce uses in/; consume and top use out/; forward and fifo use both
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <mpi.h>
@@ -36,14 +37,14 @@ static const ctl_command_t *const commands[] = {
 static void ctl_print_usage(FILE *out) {
     fputs("usage: mpiexec -n 4 ./application : -n 1 mofkactl COMMAND [OPTION...]\n"
           "\n"
-          "Ranks of an MPI job that look after its topics: all ranks of the job make the driver\n"
-          "together, and end it together.\n\n",
+          "mofkactl runs as ranks of an MPI job, and works with the job's topics. All ranks of "
+          "the\njob create the driver together, and close it together.\n\n",
           out);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(out, "  %-14s %s\n", commands[i]->name, commands[i]->summary);
-    fputs("\nmofkactl COMMAND --help tells the options of a command; mofkactl --version the "
+    fputs("\nmofkactl COMMAND --help lists a command's options; mofkactl --version prints the "
           "version.\n"
-          "Exit codes: 0 all is well, 1 something or some events failed, 2 usage.\n",
+          "Exit codes: 0 success, 1 a command or some events failed, 2 wrong usage.\n",
           out);
 }
 
@@ -51,14 +52,16 @@ static bool ctl_is_help(const char *text) {
     return strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0 || strcmp(text, "help") == 0;
 }
 
-/* Whether the first of a command's two words is `word`. */
+/* Whether `word` is the first of the command's two words. */
 static bool ctl_is_first_word(const ctl_command_t *command, const char *word) {
+    assert(command && word);
     size_t bytes = strlen(word);
     return strncmp(command->name, word, bytes) == 0 && command->name[bytes] == ' ';
 }
 
-/* The command that argv begins with, and of how many words it is. */
+/* Find the command that argv begins with. `*words` is how many words its name has. */
 static const ctl_command_t *ctl_find_command(int argc, char **argv, int *words) {
+    assert(argc > 0 && words);
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         const char *space = strchr(commands[i]->name, ' ');
         size_t first = space ? (size_t)(space - commands[i]->name) : strlen(commands[i]->name);
@@ -79,16 +82,18 @@ static bool ctl_has_more_words(const char *word) {
 }
 
 static void ctl_complain_of_command(int argc, char **argv) {
+    assert(argc >= 0);
     if (argc == 0)
-        ctl_complain("no command; mofkactl --help tells which there are");
+        ctl_complain("no command was given; mofkactl --help lists the commands");
     else if (ctl_has_more_words(argv[0]))
         ctl_complain("%s is followed by create, list or info, not by '%s'", argv[0],
                      argc > 1 ? argv[1] : "");
     else
-        ctl_complain("unknown command '%s'; mofkactl --help tells which there are", argv[0]);
+        ctl_complain("unknown command '%s'; mofkactl --help lists the commands", argv[0]);
 }
 
-/* What was written to stdout is there. A reader who left is no failure; else: told. */
+/* Write what is left in stdout's buffer. It is no failure if the reader has left. False: a message
+ * was printed. */
 static bool ctl_flush_stdout(void) {
     const sink_t sink = {.fd = STDOUT_FILENO};
     errno = 0;
@@ -99,9 +104,10 @@ static bool ctl_flush_stdout(void) {
     return good;
 }
 
-/* Without joining the job. The others wait for this rank to make the driver with them: where there
- * are others, an error must end the job. */
+/* End this rank, which has not joined the job. Other ranks wait for it to make the driver with
+ * them, so an error must end the job if there are others. */
 static int ctl_leave(int code) {
+    assert(code >= CTL_OK && code <= CTL_USAGE);
     int size, *app, has_app;
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_APPNUM, &app, &has_app);
@@ -115,7 +121,7 @@ static int ctl_leave(int code) {
 
 /* ---- what is answered without a driver ---------------------------------------------------------- */
 
-/* Of all commands that begin with that word. */
+/* Print the help of all commands whose first word is `word`. */
 static void ctl_print_help_of(const char *word) {
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (ctl_is_first_word(commands[i], word)) {
@@ -125,6 +131,7 @@ static void ctl_print_help_of(const char *word) {
 }
 
 static bool ctl_asks_for_help(const ctl_command_t *command, int argc, char **argv) {
+    assert(argc >= 0);
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (ctl_is_help(argv[i]) && (!command || argv[i][0] == '-'))
             return true;
@@ -151,8 +158,9 @@ static bool ctl_answer(int argc, char **argv) {
 
 /* ---- the program -------------------------------------------------------------------------------- */
 
-/* What is opened next would take the place of a standard stream that is closed, and be written to: MPI
- * opens much. In its place is one that fails as it did. */
+/* Put a file in the place of each standard stream that is closed. Otherwise the next file that is
+ * opened, such as one of MPI's, would take its place and be written to. Reading and writing fail as
+ * before. */
 static void ctl_open_closed_streams(void) {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
@@ -167,8 +175,8 @@ static mofka_driver_t *ctl_make_driver(void) {
     mofka_driver_t *driver = NULL;
     mofka_status_t status;
     if (member && !type)
-        status =
-            mofka_fail(MOFKA_ERR_OPTION, "--driver.type cannot be %.100s: it is a string", member);
+        status = mofka_fail(MOFKA_ERR_OPTION, "--driver.type cannot be %.100s: it must be a string",
+                            member);
     else if (!options)
         status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for the driver's options");
     else
@@ -178,11 +186,11 @@ static mofka_driver_t *ctl_make_driver(void) {
     free(options);
     option_group_clear(&args_common.driver);
     if (status)
-        ctl_complain_of(status, "making the driver");
+        ctl_complain_of(status, "creating the driver");
     return driver;
 }
 
-static int thread_level; /* that this MPI granted */
+static int thread_level; /* granted by this MPI */
 
 static mofka_driver_t *ctl_join_job(void) {
     static const char *const names[] = {"MPI_THREAD_SINGLE", "MPI_THREAD_FUNNELED",
@@ -196,8 +204,9 @@ static mofka_driver_t *ctl_join_job(void) {
     return driver;
 }
 
-/* The exit code. */
+/* Run a command. The answer is the exit code. */
 static int ctl_run_command(const ctl_command_t *command) {
+    assert(command->run);
     mofka_driver_t *driver = ctl_join_job();
     if (!driver)
         return CTL_USAGE;
@@ -215,7 +224,8 @@ int main(int argc, char **argv) {
         ctl_complain("MPI cannot be started");
         return CTL_FAILED;
     }
-    /* Behind MPI, which may choose otherwise: flush_stdout is who writes, and learns why not. */
+    /* After MPI_Init, which may choose another buffer. ctl_flush_stdout writes this one, and learns
+     * about failures. */
     static char buffer[1 << 16];
     setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     argc--, argv++;

@@ -17,7 +17,7 @@ case_interrupt_read() {
     touch done
     wait
     says read.err "1000 events stored in 't', 0 not, 0 malformed lines; interrupted"
-    says read.err "in: of line 1001, 5 bytes were read and not its end; it is not pushed"
+    says read.err "in: line 1001 is not pushed: 5 bytes of it were read, but not its end"
     cmp <(head -n 1000 n.ndjson) read.out || fail "lines are missing"
 }
 

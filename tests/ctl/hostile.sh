@@ -27,7 +27,7 @@ case_hostile_lines() {
         --topic.partition_bytes 58720256 --topic.expected_producers 1 hostile.ndjson : \
         -n 1 "$ctl" consume "${driver[@]}" --topic t --follow
     [ "$code" != 0 ] || fail "malformed lines are no failure"
-    for line in 3 4 5 8; do says lines.err "hostile.ndjson, line $line: it is not JSON: "; done
+    for line in 3 4 5 8; do says lines.err "hostile.ndjson, line $line: the line is not JSON: "; done
     says lines.err "5 events stored in 't', 0 not, 4 malformed lines"
     cmp <(sed -n '1p;2p;6p;7p;9p' hostile.ndjson) lines.out || fail "not as pushed"
     [ "$(wc -c <lines.err)" -lt 10000 ] || fail "messages are not bounded"
@@ -36,7 +36,7 @@ case_hostile_lines() {
     job wide -n 1 python3 -c "$(measured)" wide.kb "$ctl" produce "${driver[@]}" --topic t --create \
         --topic.partition_bytes 58720256 --topic.expected_producers 1 --data-from /0 wide.ndjson : \
         -n 1 "$ctl" consume "${driver[@]}" --topic t --follow --data file:out
-    says wide.err "wide.ndjson, line 1: --data-from /0: there is no such value"
+    says wide.err "wide.ndjson, line 1: --data-from /0: the value is missing"
     [ "$(cat out/0-0)" = x ] || fail "data"
     at_most wide.kb 600
 }
@@ -50,7 +50,7 @@ case_hostile_options() {
     refuses "is not JSON: nested too deeply" topic create t --validator object.json
     refuses "'/dev/zero' has more than 16777216 bytes" topic create t --validator /dev/zero
     echo '[1]' >array.json
-    refuses "is no JSON object, but '[1]" topic create t --validator array.json
+    refuses "must be a JSON object, not '[1]" topic create t --validator array.json
     printf '{"type":"\xff"}' >bytes.json
     refuses "not UTF-8" topic create t --validator bytes.json
     refuses "not UTF-8" topic create t --validator.type "$(printf 'x\xff')"

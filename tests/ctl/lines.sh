@@ -56,7 +56,7 @@ case_malformed() {
         -n 1 "$ctl" consume "${driver[@]}" --topic t --count 3
     [ "$code" != 0 ] || fail "malformed lines are no failure"
     [ "$(jq -c .n lax.out | tr '\n' ' ')" = "1 3 4 " ] || fail "the good lines"
-    for line in 2 5 6; do says lax.err "bad.ndjson, line $line: it is not JSON: "; done
+    for line in 2 5 6; do says lax.err "bad.ndjson, line $line: the line is not JSON: "; done
     says lax.err "3 events stored in 't', 0 not, 3 malformed lines"
     job strict -n 1 "$ctl" produce "${driver[@]}" --topic t --create --strict bad.ndjson
     want 1
@@ -93,8 +93,8 @@ case_data() {
     [ "$code" != 0 ] || fail "missing data is no failure"
     [ "$(jq -r 'select(.metadata.n == 0).data' pointer.out | base64 -d)" = 'héllo' ] || fail "data"
     [ "$(jq -r 'select(.metadata.n == 1) | .data, .data_size' pointer.out | tr '\n' ,)" = ',0,' ] || fail "no data"
-    says pointer.err "d.ndjson, line 3: --data-from /d/s: there is no such value"
-    says pointer.err "d.ndjson, line 4: --data-from /d/s: the value is no string"
+    says pointer.err "d.ndjson, line 3: --data-from /d/s: the value is missing"
+    says pointer.err "d.ndjson, line 4: --data-from /d/s: the value is not a string"
     for select in 0: 2:3 9:5 10:1 0:4; do
         offset=${select%:*} length=${select#*:}
         printf '{"n":1}\n' >one.ndjson
@@ -177,7 +177,7 @@ case_strict_json() {
     job strict -n 1 "$ctl" produce "${driver[@]}" --topic t --create --topic.expected_producers 1 bad.ndjson : \
         -n 1 "$ctl" consume "${driver[@]}" --topic t --envelope --follow
     [ "$code" != 0 ] || fail "malformed lines are no failure"
-    for line in $(seq 2 13) $(seq 15 20); do says strict.err "bad.ndjson, line $line: it is not JSON: "; done
+    for line in $(seq 2 13) $(seq 15 20); do says strict.err "bad.ndjson, line $line: the line is not JSON: "; done
     says strict.err "5 events stored in 't', 0 not, 18 malformed lines"
     jq -e .id strict.out >ids.out || fail "the envelopes are no NDJSON"
     says strict.out '"metadata":12345678901234567890.10}'
@@ -186,9 +186,9 @@ case_strict_json() {
     printf '{"n":%d,}\n' $(seq 30) >many.ndjson
     job many -n 1 "$ctl" produce "${driver[@]}" --topic t --create many.ndjson
     want 1
-    says many.err "many.ndjson, line 20: it is not JSON"
+    says many.err "many.ndjson, line 20: the line is not JSON"
     silent many.err "line 21"
-    says many.err "further lines are only counted"
+    says many.err "further failures are only counted"
     says many.err "0 events stored in 't', 0 not, 30 malformed lines"
 }
 
@@ -206,7 +206,7 @@ case_files() {
     job folder -n 1 "$ctl" produce "${driver[@]}" --topic t --create folder
     want 1
     says folder.err "reading 'folder': Is a directory"
-    refuses "'file:nosuch' names no file that can be read" produce --topic t --data-from file:nosuch n.ndjson
+    refuses "'file:nosuch': the file cannot be read" produce --topic t --data-from file:nosuch n.ndjson
     # Zero bytes are data like others.
     printf '%s\n' '{"d":["x","a\u0000b"],"a~/b":"t"}' >zero.ndjson
     job zero -n 1 "$ctl" produce "${driver[@]}" --topic t --create --data-from /d/1 zero.ndjson : \

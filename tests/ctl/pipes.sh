@@ -96,11 +96,11 @@ case_fifo() {
     same few.ndjson got.out
     kill -INT "$(cat fifo.pid)"
     wait $job && fail "lines that were refused are no failure"
-    says fifo.err "in, line 2001: it is not JSON: "
+    says fifo.err "in, line 2001: the line is not JSON: "
     says fifo.err "fifo: in: 2005 events stored in 't', 0 not, 1 malformed lines; interrupted"
-    says fifo.err "'in' is a pipe of topic 't' already"
-    says fifo.err "control, line 7, column 3: -> or <- is wanted, not '='"
-    says fifo.err "control, line 8, column 18: format cannot be 'xml': it is one of raw json"
+    says fifo.err "'in' is already a pipe of topic 't'"
+    says fifo.err "control, line 7, column 3: -> or <- is needed, not '='"
+    says fifo.err "control, line 8, column 18: format cannot be 'xml': it must be one of raw json"
     [ ! -e control ] && [ ! -e in ] && [ ! -e out ] || fail "pipes stay behind"
     # A complete topic closes its pipe; what was there before stays.
     mkfifo own
@@ -117,7 +117,7 @@ case_fifo() {
     echo text >plain
     job plain -n 1 "$ctl" fifo plain
     want 1
-    says plain.err "'plain' exists and is no named pipe"
+    says plain.err "'plain' exists and is not a named pipe"
 }
 
 # Lines that are no JSON, as strings of an envelope: lines of JSON in any case.

@@ -73,29 +73,29 @@ static void refused(const char *line, size_t column, const char *text) {
 
 static void commands_refused(void **state) {
     (void)state;
-    refused("-> t", 1, "a path is wanted, not '-'");
-    refused("/tmp/in", 8, "-> or <- is wanted, and the line ends");
-    refused("/tmp/in t", 9, "-> or <- is wanted, not 't'");
-    refused("/tmp/in ->", 11, "a topic's name is wanted, and the line ends");
-    refused("a -> b c", 8, "the end of the line is wanted, not 'c'");
-    refused("a -> b (", 9, "an option's key is wanted, and the line ends");
-    refused("a -> b (format", 15, "= is wanted");
-    refused("a -> b (format=", 16, "a value is wanted");
-    refused("a -> b (format=raw", 19, ", or ) is wanted");
-    refused("a -> b (format=raw batch_size=1)", 20, ", or ) is wanted, not 'b'");
-    refused("a -> b (format=xml)", 16, "format cannot be 'xml': it is one of raw json");
-    refused("a <- b (from=middle)", 14, "from cannot be 'middle': it is one of beginning end");
+    refused("-> t", 1, "a path is needed, not '-'");
+    refused("/tmp/in", 8, "-> or <- is needed, but the line ends");
+    refused("/tmp/in t", 9, "-> or <- is needed, not 't'");
+    refused("/tmp/in ->", 11, "a topic's name is needed, but the line ends");
+    refused("a -> b c", 8, "the end of the line is needed, not 'c'");
+    refused("a -> b (", 9, "an option's key is needed, but the line ends");
+    refused("a -> b (format", 15, "= is needed");
+    refused("a -> b (format=", 16, "a value is needed");
+    refused("a -> b (format=raw", 19, ", or ) is needed");
+    refused("a -> b (format=raw batch_size=1)", 20, ", or ) is needed, not 'b'");
+    refused("a -> b (format=xml)", 16, "format cannot be 'xml': it must be one of raw json");
+    refused("a <- b (from=middle)", 14, "from cannot be 'middle': it must be one of beginning end");
     refused("a -> b (name=x)", 9, "unknown option 'name'; known are format, batch_size");
     refused("a <- b (format=raw)", 9, "known are batch_size, name, from");
     refused("a -> b (batch_size=0)", 20,
-            "batch_size cannot be '0': it is a whole number from 1 to 16777216");
-    refused("a -> b (batch_size=-1)", 20, "batch_size cannot be '-1': it is a whole number");
+            "batch_size cannot be '0': it must be a whole number from 1 to 16777216");
+    refused("a -> b (batch_size=-1)", 20, "batch_size cannot be '-1': it must be a whole number");
     refused("a -> b (batch_size=1x)", 20, "'1x'");
     refused("a -> b (batch_size=0x10)", 20, "'0x10'");
     refused("a -> b (batch_size=1, batch_size=2)", 23, "given twice");
     refused("\"a -> b", 1, "the quote is not closed");
     refused("\"\" -> b", 1, "a path is empty");
-    refused("\"\\n\" -> b", 2, "a backslash stands before");
+    refused("\"\\n\" -> b", 2, "a backslash may only stand before");
     refused("\x01 -> b", 1, "not byte 0x01");
     char line[FIFO_LINE_BYTES_MAX + 2];
     memset(line, 'x', sizeof line);
@@ -104,7 +104,7 @@ static void commands_refused(void **state) {
     line[FIFO_PATH_BYTES_MAX + 1] = '\0';
     refused(line, 1, "a path has more than 1023 bytes");
     line[FIFO_PATH_BYTES_MAX] = '\0';
-    refused(line, FIFO_PATH_BYTES_MAX + 1, "-> or <- is wanted");
+    refused(line, FIFO_PATH_BYTES_MAX + 1, "-> or <- is needed");
 }
 
 /* ---- lines ------------------------------------------------------------------------------------- */
@@ -224,7 +224,7 @@ static void merging(void **state) {
     expect_merged("{\"a\":{\"x\":1}}", "{\"a\":{\"y\":2}}", 1, "{\"a\":{\"y\":2}}");
     expect_merged("{\"a\":{\"x\":1}}", "{\"a\":{\"y\":2}}", 2, "{\"a\":{\"x\":1,\"y\":2}}");
     expect_merged("{\"a\":1}", "{\"a\":{\"y\":2}}", 2, NULL);
-    assert_string_equal(mofka_last_error(), "'a' is a value already, it has no keys");
+    assert_string_equal(mofka_last_error(), "'a' already has a value without keys");
 }
 
 static void expect_json(const char *text, const char *message) {
@@ -270,13 +270,14 @@ static void groups(void **state) {
     expect_group(&group, NULL, "{\"a\":{\"c\":{\"x\":2}},\"d\":true}",
                  "{\"a\":{\"b\":1.10,\"c\":{\"y\":1,\"x\":2}},\"d\":true}");
     expect_group(&group, "a", "01", "{\"a\":\"01\",\"d\":true}");
-    refused_group(&group, "a.b", "1", "--name: 'a' is a value already");
-    refused_group(&group, "a..b", "1", "--name: keys are 1 to 64 names");
-    refused_group(&group, ".", "1", "keys are 1 to 64 names");
+    refused_group(&group, "a.b", "1", "--name: 'a' already has a value");
+    refused_group(&group, "a..b", "1", "--name: a path has 1 to 64 keys");
+    refused_group(&group, ".", "1", "a path has 1 to 64 keys");
     refused_group(&group, "a", "\xff", "--name '\xff' is not JSON: not UTF-8");
     refused_group(&group, NULL, "{\"a\":1,\"a\":1}",
                   "--name '{\"a\":1,\"a\":1}': the key \"a\" is given");
-    refused_group(&group, NULL, "/nowhere/x", "--name cannot be '/nowhere/x': it is a JSON object");
+    refused_group(&group, NULL, "/nowhere/x",
+                  "--name cannot be '/nowhere/x': it must be a JSON object");
     assert_string_equal(group.text, "{\"a\":\"01\",\"d\":true}"); /* as it was */
     option_group_clear(&group);
 }

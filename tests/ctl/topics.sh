@@ -37,42 +37,42 @@ case_usage() {
     refuses "unknown command 'prodcue'" prodcue
     refuses "topic is followed by create, list or info, not by 'destroy'" topic destroy
     refuses "a topic NAME is missing" topic create
-    refuses "not also 'b'" topic create a b
+    refuses "unexpected 'b'" topic create a b
     refuses "unknown argument 'x'" topic list x
     refuses "unknown option '-j'" topic list -j
-    refuses "unknown argument '--json': it takes options only" topic list -- --json
+    refuses "unknown argument '--json': this command takes only options" topic list -- --json
     refuses "unknown option '--jsno'; known are --json, --driver, --close-timeout" topic list --jsno
     refuses "--json takes no value" topic list --json=1
     refuses "a value is missing after '--topic'" consume --topic
     refuses "--topic NAME is missing" consume
-    refuses "--count cannot be '-1': it is a whole number from 0" consume --topic t --count -1
+    refuses "--count cannot be '-1': it must be a whole number from 0" consume --topic t --count -1
     refuses "--count cannot be '1.5'" consume --topic t --count 1.5
-    refuses "--timeout cannot be 'soon': it is a number of seconds from 0, or inf" consume --topic t --timeout soon
-    refuses "--from cannot be 'start': it is beginning, end, or the id" consume --topic t --from start
-    refuses "--data cannot be 'hex': it is none, base64 or file:DIR" consume --topic t --data hex
+    refuses "--timeout cannot be 'soon': it must be a number of seconds from 0, or inf" consume --topic t --timeout soon
+    refuses "--from cannot be 'start': it must be beginning, end, or the id" consume --topic t --from start
+    refuses "--data cannot be 'hex': it must be none, base64 or file:DIR" consume --topic t --data hex
     refuses "--data 'file:/dev/null': cannot make the directory: File exists" consume --topic t --data file:/dev/null
-    refuses "--select cannot be '3': it is OFFSET:LENGTH" consume --topic t --data base64 --select 3
-    refuses "--select '0:3' is of data" consume --topic t --select 0:3
-    refuses "--data-from cannot be 'field': it is a JSON pointer such as /field/name, or file:PATH" \
+    refuses "--select cannot be '3': it must be OFFSET:LENGTH" consume --topic t --data base64 --select 3
+    refuses "--select '0:3' selects data" consume --topic t --select 0:3
+    refuses "--data-from cannot be 'field': it must be a JSON pointer such as /field/name, or file:PATH" \
         produce --topic t --data-from field
-    refuses "--key cannot be 'a': it is a JSON pointer" produce --topic t --create --key a
+    refuses "--key cannot be 'a': it must be a JSON pointer" produce --topic t --create --key a
     refuses "--topic.KEY, --topic-options, --validator, --selector and --serializer create the topic: they need --create" \
         produce --topic t --topic.partitions 3
     refuses "--key '/a' chooses the selector" produce --topic t --create --key /a --selector.type default
     refuses "cannot read '/nowhere/file'" topic create t --topic /nowhere/file
     refuses "--validator '{\"type\":' is not JSON: " topic create t --validator '{"type":'
-    refuses "'a' is a value already" topic create t --validator.a 1 --validator.a.b 2
-    refuses "keys are 1 to 64 names" topic create t --validator.a..b 2
+    refuses "'a' already has a value" topic create t --validator.a 1 --validator.a.b 2
+    refuses "a path has 1 to 64 keys" topic create t --validator.a..b 2
     refuses 'unknown option "partitons"; known: "partitions"' topic create t --topic.partitons 3
     refuses 'option "partitions" must be a whole number' topic create t --topic.partitions many
     refuses 'option "window" must be one of its words "auto" "shm" "rma"' topic list --driver.window ram
     refuses "driver type 'nosuch' is neither registered (mpi" topic list --driver.type nosuch
-    refuses "--interval cannot be '9': it is a whole number from 10 to 86400000" top --interval 9
-    refuses "--for cannot be '-1': it is a number of seconds" top --for -1
+    refuses "--interval cannot be '9': it must be a whole number from 10 to 86400000" top --interval 9
+    refuses "--for cannot be '-1': it must be a number of seconds" top --for -1
     refuses "--terminal '/dev/null' is for the table, not for --json" top --json --terminal /dev/null
     refuses "unknown argument 't'" top t
     refuses "CONFIG.json is missing" forward
-    refuses "one CONTROL pipe is wanted, not also 'b'" fifo a b
+    refuses "only one CONTROL pipe is allowed; unexpected 'b'" fifo a b
     config() { # MESSAGE JSON
         echo "$2" >config.json
         refuses "$1" forward config.json
@@ -81,15 +81,15 @@ case_usage() {
     config '"forward" must be an array of 1 to 64' '{"forward":[]}'
     config 'unknown option "forwards"; known: "drivers", "forward"' '{"forwards":[]}'
     config 'forward[0]: "to" is missing' '{"forward":[{"from":"t"}]}'
-    config "forward[0].to: there is no driver 'x'" '{"forward":[{"from":"t","to":{"topic":"u","driver":"x"}}]}'
+    config "forward[0].to: \"drivers\" has no driver 'x'" '{"forward":[{"from":"t","to":{"topic":"u","driver":"x"}}]}'
     config 'forward[0].from: unknown option "create"' '{"forward":[{"from":{"topic":"t","create":{}},"to":"u"}]}'
-    config "topic 't' goes to itself" '{"forward":[{"from":"t","to":"t"}]}'
+    config "topic 't' would be forwarded to itself" '{"forward":[{"from":"t","to":"t"}]}'
     config 'drivers.d: "type" is missing' '{"drivers":{"d":{}},"forward":[{"from":"t","to":"u"}]}'
     config '"drivers" must be an object of drivers, not [1]' '{"drivers":[1],"forward":[{"from":"t","to":"u"}]}'
     config '"forward" must be an array of 1 to 64 objects, not {}' '{"forward":{}}'
     config "t -> u: \"filter\": " '{"forward":[{"from":"t","to":"u","filter":{"a":7}}]}'
     config "drivers.d: driver type 'nosuch'" '{"drivers":{"d":{"type":"nosuch"}},"forward":[{"from":"t","to":"u"}]}'
-    config "drivers.d: the job has its MPI driver already" '{"drivers":{"d":{"type":"mpi"}},"forward":[]}'
+    config "drivers.d: the job already has an MPI driver" '{"drivers":{"d":{"type":"mpi"}},"forward":[]}'
     # One rank's slip ends the job: the others would wait for it.
     job both -n 1 "$ctl" topic list : -n 1 "$ctl" topic lits
     want 2
@@ -113,12 +113,12 @@ case_usage() {
         done
     done
     refuses "topic is followed by create, list or info, not by ''" topic
-    refuses "--count cannot be '0x10': it is a whole number from 0 to 9007199254740992" consume --topic t --count 0x10
-    refuses "--rate cannot be 'inf': it is a number from 0 to 1000000000" produce --topic t --rate inf
-    refuses "--batch-size cannot be '16777217': it is a whole number from 0 to 16777216" produce --topic t --batch-size 16777217
-    refuses "--topic cannot be '': it is NAME, which is not empty" consume --topic ""
-    refuses "--close-timeout cannot be '-1': it is a number of seconds from 0, or inf" topic list --close-timeout -1
-    refuses "--driver cannot be 'nosuch': it is a JSON object or the file that holds one" topic list --driver nosuch
+    refuses "--count cannot be '0x10': it must be a whole number from 0 to 9007199254740992" consume --topic t --count 0x10
+    refuses "--rate cannot be 'inf': it must be a number from 0 to 1000000000" produce --topic t --rate inf
+    refuses "--batch-size cannot be '16777217': it must be a whole number from 0 to 16777216" produce --topic t --batch-size 16777217
+    refuses "--topic cannot be '': it must be NAME, which is not empty" consume --topic ""
+    refuses "--close-timeout cannot be '-1': it must be a number of seconds from 0, or inf" topic list --close-timeout -1
+    refuses "--driver cannot be 'nosuch': it must be a JSON object, or a file that holds one" topic list --driver nosuch
 }
 
 # Values are what was written, and each key is given once.
@@ -142,7 +142,7 @@ case_options_text() {
     refuses "the key \"x\" is given twice" topic create t --validator.pattern '{"x":[1],"x":[2]}'
     refuses "the key \"x\" is given twice" produce --topic t --create --topic-options '{"x":1,"x":1}' /dev/null
     refuses "--driver '{\"window\":\"shm\",\"window\":\"rma\"}': the key \"window\" is given twice" topic list --driver '{"window":"shm","window":"rma"}'
-    refuses "--driver.type cannot be 7: it is a string" topic list --driver.type 7
+    refuses "--driver.type cannot be 7: it must be a string" topic list --driver.type 7
     # The same key in two objects, or in two options, is no key twice.
     job both -n 1 "$ctl" topic create t "${driver[@]}" --topic '{"partitions":2}' --topic '{"partitions":3}' \
         --validator '{"type":"eventbridge","pattern":{"a":{"x":[1]},"b":{"x":[1]}}}' --json

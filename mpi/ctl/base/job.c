@@ -28,9 +28,10 @@ mofka_status_t ctl_job_open(const char *type, const char *options, mofka_driver_
     return mofka_mpi_driver_create(MPI_COMM_WORLD, none ? "{\"join\":true}" : options, driver);
 }
 
-/* Closing is begun, and not waited for: the barrier behind it is the one thing that all ranks do. An
- * error ends it, too, and job_close tells which. */
+/* The driver's close is begun and not waited for: its barrier is the one call that all ranks make.
+ * An error ends the wait, too; ctl_job_close then reports it. */
 bool ctl_job_is_over(mofka_driver_t *driver, double seconds) {
+    assert(driver);
     double until = ctl_now_s() + seconds, left = seconds;
     do {
         double slice = left > 0 ? fmin(left, SLICE_MS * 1e-3) : 0;
@@ -41,11 +42,12 @@ bool ctl_job_is_over(mofka_driver_t *driver, double seconds) {
     return false;
 }
 
-/* Others may work on for hours: this rank's partitions are served meanwhile, and it sleeps. */
+/* Other ranks may continue for hours. Meanwhile this rank sleeps, and its partitions are served. */
 bool ctl_job_close(mofka_driver_t *driver, double timeout_s) {
+    assert(driver && timeout_s >= 0);
     double start = ctl_now_s();
     mofka_status_t status;
-    bool told = false;
+    bool reported = false;
     while ((status = mofka_driver_close(driver, SLICE_MS)) == MOFKA_ERR_TIMEOUT) {
         double waited = ctl_now_s() - start;
         if (waited > timeout_s) {
@@ -55,8 +57,8 @@ bool ctl_job_close(mofka_driver_t *driver, double timeout_s) {
                 timeout_s, mofka_last_error());
             ctl_job_abort(CTL_FAILED);
         }
-        if (interrupt_came() && waited > LAST_FLUSH_S && !told) {
-            told = true;
+        if (interrupt_came() && waited > LAST_FLUSH_S && !reported) {
+            reported = true;
             ctl_complain(
                 "this command is done and waits for the other ranks to close the driver; a "
                 "second signal ends the job");
@@ -69,14 +71,16 @@ bool ctl_job_close(mofka_driver_t *driver, double timeout_s) {
 }
 
 void ctl_job_abort(int code) {
+    assert(code >= CTL_OK && code <= CTL_USAGE);
     fflush(NULL);
     nanosleep(&(struct timespec){.tv_nsec = 300000000},
-              NULL); /* else launchers drop what was written */
+              NULL); /* Launchers may drop output that is written just before MPI_Abort. */
     MPI_Abort(MPI_COMM_WORLD, code);
     exit(code);
 }
 
 mofka_topic_t *ctl_job_open_topic(mofka_driver_t *driver, const char *name, double timeout_s) {
+    assert(driver && name && timeout_s >= 0);
     double start = ctl_now_s();
     mofka_topic_t *topic;
     for (;;) {

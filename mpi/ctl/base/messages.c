@@ -2,16 +2,19 @@
 /* Messages of mofkactl on stderr. */
 #include "mpi/ctl/base/messages.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 static const char *named_command; /* NULL: none yet */
 
 void ctl_name_command(const char *command) {
+    assert(command && *command);
     named_command = command;
 }
 
 void ctl_complain(const char *format, ...) {
+    assert(format && *format);
     char text[2048];
     va_list args;
     va_start(args, format);
@@ -27,5 +30,6 @@ void ctl_complain(const char *format, ...) {
 }
 
 void ctl_complain_of(mofka_status_t status, const char *what) {
+    assert(status != MOFKA_OK && what);
     ctl_complain("%s: %s (%s)", what, mofka_last_error(), mofka_status_name(status));
 }

@@ -44,6 +44,7 @@ static bool read_file_all(FILE *file, size_t bytes_max, char **text, size_t *byt
 }
 
 char *ctl_read_file(const char *path, size_t bytes_max, size_t *bytes) {
+    assert(path && bytes_max > 0 && bytes);
     FILE *file = fopen(path, "rb");
     char *text = NULL;
     if (!file || !read_file_all(file, bytes_max, &text, bytes)) {

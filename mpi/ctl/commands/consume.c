@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* mofkactl consume: events become lines. */
+/* mofkactl consume: print events as lines. */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -25,11 +26,11 @@ typedef struct consume_run {
     drain_t drain;
     sink_t sink;
     uint64_t count;
-    double last; /* when there was an event */
+    double last; /* time of the last event */
     bool failed;
 } consume_run_t;
 
-/* Written first, then acknowledged. */
+/* Write the lines, then acknowledge their events. */
 static bool consume_write_out(consume_run_t *c) {
     if (!sink_flush(&c->sink)) {
         if (c->sink.error != EPIPE) {
@@ -54,8 +55,9 @@ static bool consume_take(consume_run_t *c, mofka_event_t *event) {
     return good && (c->sink.size < SINK_BYTES || consume_write_out(c));
 }
 
-/* Nothing is there: what there was is shown, then this waits. */
+/* No event is there: write the lines so far, then wait for an event. */
 static bool consume_wait(consume_run_t *c, drain_kind_t *kind, mofka_event_t **event) {
+    assert(*kind == DRAIN_NONE);
     if (!consume_write_out(c))
         return false;
     *kind = drain_next(&c->drain, SLICE_MS, event);
@@ -83,7 +85,7 @@ static void consume_take_all(consume_run_t *c) {
         consume_write_out(c);
 }
 
-/* Fewer than --count: only who stopped on purpose is content. */
+/* Fewer events than --count are a failure, unless the user or the reader ended the command. */
 static bool consume_is_enough(const consume_run_t *c) {
     if (count_max == 0 || c->count >= count_max || interrupt_came() || c->sink.error == EPIPE)
         return true;
@@ -139,6 +141,7 @@ static bool consume_read_from(void) {
 }
 
 static bool consume_read_selection(void) {
+    assert(selection);
     uint64_t offset, length;
     const char *end;
     bool good = consume_read_number(selection, &end, &offset) && *end == ':';
@@ -157,7 +160,8 @@ static bool consume_read_selection(void) {
 static bool consume_read_data(void) {
     if (strcmp(data, "none") == 0) {
         if (selection)
-            ctl_complain("--select '%s' is of data: it needs --data base64 or file:DIR", selection);
+            ctl_complain("--select '%s' selects data: it needs --data base64 or file:DIR",
+                         selection);
         return !selection;
     }
     drain_options.data = true;
@@ -179,6 +183,7 @@ static bool consume_read_data(void) {
 }
 
 static bool consume_check(int count, char **words) {
+    assert(count == 0);
     (void)count, (void)words;
     if (!topic_name) {
         ctl_complain("--topic NAME is missing");
@@ -191,37 +196,40 @@ static bool consume_check(int count, char **words) {
 
 static const option_row_t options[] = {
     {"topic", OPTION_TEXT, &topic_name, "NAME", "the topic", 0, 0, NULL},
-    {"count", OPTION_COUNT, &count_max, "N", "end after so many events (0: no limit)", 0, 0, NULL},
-    {"follow", OPTION_FLAG, &follow, NULL,
-     "wait for more events as long as the topic is not complete", 0, 0, NULL},
+    {"count", OPTION_COUNT, &count_max, "N", "end after N events (0 means no limit)", 0, 0, NULL},
+    {"follow", OPTION_FLAG, &follow, NULL, "wait for further events until the topic is complete", 0,
+     0, NULL},
     {"timeout", OPTION_SECONDS, &timeout_s, "SECONDS",
-     "wait so long for the topic to exist, and without --follow for an event (30)", 0, 0, NULL},
+     "how long to wait for the topic and, without --follow, for an event (30)", 0, 0, NULL},
     {"from", OPTION_TEXT, &from, "beginning|end|ID",
-     "the oldest event, what comes from now on, or ids from ID in each partition (beginning)", 0, 0,
-     NULL},
+     "start at the oldest event, at new events only, or at event ID of each partition (beginning)",
+     0, 0, NULL},
     {"envelope", OPTION_FLAG, &style.envelope, NULL,
-     "{\"id\":,\"partition\":,\"metadata_size\":,\"data_size\":,\"metadata\":} for each event", 0,
-     0, NULL},
+     "print {\"id\":,\"partition\":,\"metadata_size\":,\"data_size\":,\"metadata\":} for each "
+     "event",
+     0, 0, NULL},
     {"data", OPTION_TEXT, &data, "none|base64|file:DIR",
-     "nothing, \"data\" of the envelope, or files DIR/PARTITION-ID (none)", 0, 0, NULL},
+     "drop the data, put it into the envelope, or write files DIR/PARTITION-ID (none)", 0, 0, NULL},
     {"select", OPTION_TEXT, &selection, "OFFSET:LENGTH",
-     "which bytes of the data, as far as there are; without LENGTH, to the end", 0, 0, NULL},
+     "fetch only these bytes of the data, as far as they exist; without LENGTH, to the end", 0, 0,
+     NULL},
     {"name", OPTION_TEXT, &name, "NAME",
-     "the consumer's name, which keeps its place (one of the rank's own, forgotten at the end)", 0,
-     0, NULL},
-    {"batch-size", OPTION_COUNT, &batch_size, "N", "events fetched at a time (0: adaptive)", 0,
+     "the consumer's name, which keeps its place (a name of this rank, forgotten at the end)", 0, 0,
+     NULL},
+    {"batch-size", OPTION_COUNT, &batch_size, "N", "fetch N events at a time (0 means adaptive)", 0,
      1 << 24, NULL},
 };
 
 const ctl_command_t consume_command = {
     .name = "consume",
     .summary = "Print events, one a line: the metadata as it was pushed",
-    .notes = "It ends when the topic is complete, after --count events, on SIGINT or SIGTERM, when "
-             "nobody\nreads its output any more, and, without --follow, when no event came for "
-             "--timeout seconds.\nFewer events than --count are a failure, unless it was "
-             "interrupted. A newline inside metadata\nbecomes a space (in a string: \\n): the same "
-             "JSON on one line. Metadata that is no JSON is\nshown as it is, and as a string in an "
-             "envelope. Events are acknowledged once written.\n",
+    .notes =
+        "The command ends when the topic is complete, after --count events, on SIGINT or SIGTERM, "
+        "and\nwhen the reader of its output leaves. Without --follow it also ends when no event "
+        "has come for\n--timeout seconds. Fewer events than --count are a failure, unless the "
+        "command was interrupted.\nA newline in the metadata becomes a space, or \\n in a string: "
+        "the same JSON on one line.\nMetadata that is not JSON is printed as it is; in an envelope "
+        "it is a string. Events are\nacknowledged after they are written.\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .check = consume_check,

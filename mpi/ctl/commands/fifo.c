@@ -2,9 +2,10 @@
 /*
  * mofkactl fifo: named pipes to and from topics.
  *
- * The control pipe's lines (fifo_language.h) add pipes, each served by a thread. A pipe is opened
- * anew whenever its last writer, or its reader, went away; the others may come and go.
+ * Lines of the control pipe (fifo_language.h) add pipes. A thread serves each pipe. It opens the pipe anew
+ * whenever the last writer, or the reader, has left, so writers and readers may come and go.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -32,14 +33,14 @@ static double timeout_s = TIMEOUT_S_DEFAULT;
 typedef struct fifo_pipe {
     fifo_command_t command;
     mofka_driver_t *driver; /* borrowed */
-    bool made;              /* by us: removed at the end */
+    bool made;              /* this command made the pipe, and removes it at the end */
     atomic_bool ended, failed;
     pthread_t thread;
 } fifo_pipe_t;
 
 /* ---- pipes ------------------------------------------------------------------------------------- */
 
-/* There is a pipe at `path`. False: told. */
+/* Make a named pipe at `path` if none exists. False: a message was printed. */
 static bool fifo_make_pipe(const char *path, bool *made) {
     struct stat found;
     *made = mkfifo(path, 0666) == 0;
@@ -50,12 +51,12 @@ static bool fifo_make_pipe(const char *path, bool *made) {
     else if (S_ISFIFO(found.st_mode))
         return true;
     else
-        ctl_complain("'%s' exists and is no named pipe", path);
+        ctl_complain("'%s' exists and is not a named pipe", path);
     return false;
 }
 
-/* The end of all writers: a new descriptor, so that it is told once. The old one is open meanwhile,
- * so a writer that has come already stays connected. */
+/* Open the pipe anew after its last writer left, so that the end of file is reported once. The old
+ * descriptor stays open meanwhile, so a writer that has come already stays connected. */
 static bool fifo_reopen(const char *path, int *fd) {
     int next = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (next < 0) {
@@ -71,6 +72,7 @@ static bool fifo_reopen(const char *path, int *fd) {
 /* ---- path -> topic ----------------------------------------------------------------------------- */
 
 static bool fifo_produce(fifo_pipe_t *pipe, mofka_topic_t *topic) {
+    assert(pipe->command.verb == FIFO_PRODUCE);
     const fifo_command_t *command = &pipe->command;
     intake_options_t wanted = {
         .batch_size = command->batch_size, .timeout_s = timeout_s, .json = command->json};
@@ -81,7 +83,7 @@ static bool fifo_produce(fifo_pipe_t *pipe, mofka_topic_t *topic) {
     intake_from(&intake, command->path);
     int fd = -1;
     bool good = fifo_reopen(command->path, &fd);
-    while (good && intake_take(&intake, fd)) /* what one generation of writers writes */
+    while (good && intake_take(&intake, fd)) /* the lines until the last writer leaves */
         good = fifo_reopen(command->path, &fd);
     if (fd >= 0)
         close(fd);
@@ -91,7 +93,7 @@ static bool fifo_produce(fifo_pipe_t *pipe, mofka_topic_t *topic) {
 
 /* ---- path <- topic ----------------------------------------------------------------------------- */
 
-/* -1: interrupted, or told. Waits for a reader. */
+/* Wait for a reader, and open the pipe. -1: interrupted, or a message was printed. */
 static int fifo_open_for_reader(const char *path) {
     while (!interrupt_came()) {
         int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
@@ -106,9 +108,10 @@ static int fifo_open_for_reader(const char *path) {
     return -1;
 }
 
-/* Each event is written whole, then acknowledged. When the reader goes before that, `*kept` is the
+/* Write each event whole, then acknowledge it. If the reader leaves before that, `*kept` is the
  * event that the next reader gets first. */
 static drain_kind_t fifo_serve_reader(drain_t *drain, int fd, mofka_event_t **kept) {
+    assert(fd >= 0);
     static const event_line_style_t style = {.envelope = false};
     sink_t sink;
     drain_kind_t kind = *kept ? DRAIN_EVENT : DRAIN_NONE;
@@ -136,6 +139,7 @@ static drain_kind_t fifo_serve_reader(drain_t *drain, int fd, mofka_event_t **ke
 }
 
 static bool fifo_consume(fifo_pipe_t *pipe, mofka_topic_t *topic) {
+    assert(pipe->command.verb == FIFO_CONSUME);
     const fifo_command_t *command = &pipe->command;
     drain_t drain;
     drain_options_t options = {.name = command->name[0] ? command->name : NULL,
@@ -180,6 +184,7 @@ typedef struct fifo_pipes {
 } fifo_pipes_t;
 
 static void fifo_join(fifo_pipes_t *pipes, size_t index) {
+    assert(index < pipes->count && pipes->count <= PIPES_MAX);
     fifo_pipe_t *pipe = pipes->list[index];
     pthread_join(pipe->thread, NULL);
     pipes->failed |= pipe->failed;
@@ -190,14 +195,15 @@ static void fifo_join(fifo_pipes_t *pipes, size_t index) {
 }
 
 static bool fifo_add(fifo_pipes_t *pipes, const fifo_command_t *command) {
+    assert(pipes->count <= PIPES_MAX && command->verb != FIFO_NOTHING);
     for (size_t i = 0; i < pipes->count; i++)
         if (strcmp(pipes->list[i]->command.path, command->path) == 0) {
-            ctl_complain("'%s' is a pipe of topic '%s' already", command->path,
+            ctl_complain("'%s' is already a pipe of topic '%s'", command->path,
                          pipes->list[i]->command.topic);
             return false;
         }
     if (pipes->count == PIPES_MAX) {
-        ctl_complain("'%s': there are %d pipes already", command->path, PIPES_MAX);
+        ctl_complain("'%s': there are already %d pipes", command->path, PIPES_MAX);
         return false;
     }
     fifo_pipe_t *pipe = calloc(1, sizeof *pipe);
@@ -230,8 +236,9 @@ static void fifo_obey(fifo_pipes_t *pipes, uint64_t number, const char *text, si
     pipes->failed |= !good;
 }
 
-/* Until interrupted. The pipe is also open for writing, here, so it never ends. */
+/* Follow the control pipe until interrupted. It is also open for writing here, so it never ends. */
 static void fifo_obey_all(fifo_pipes_t *pipes, int fd) {
+    assert(pipes->count == 0);
     lines_t lines;
     const char *text;
     size_t bytes;
@@ -284,7 +291,7 @@ static bool fifo_check(int count, char **words) {
 
 static const option_row_t options[] = {
     {"timeout", OPTION_SECONDS, &timeout_s, "SECONDS",
-     "wait so long for a pipe's topic to exist, and for room in it (30)", 0, 0, NULL},
+     "how long to wait for a pipe's topic to exist, and for room in it (30)", 0, 0, NULL},
 };
 
 const ctl_command_t fifo_command = {
@@ -294,12 +301,12 @@ const ctl_command_t fifo_command = {
     .notes =
         "  PATH -> TOPIC (format = raw|json, batch_size = N)\n"
         "  PATH <- TOPIC (name = NAME, from = beginning|end, batch_size = N)\n\n"
-        "->: each line written into the pipe becomes an event, the line as it is; with format = "
-        "json,\nlines that are no JSON are refused. <-: each event's metadata is written into the "
-        "pipe, one a\nline, while somebody reads; the pipe is closed when the topic is complete. "
-        "The parentheses may\nbe left out; words with spaces or ( ) , = # are put in double "
-        "quotes. Pipes that do not exist are\nmade, and removed at the end. SIGINT and SIGTERM "
-        "end it; lines that were read whole are stored first.\n",
+        "->: each line written into the pipe becomes an event, as it is. With format = json, a "
+        "line that\nis not JSON is refused. <-: the metadata of each event is written into the "
+        "pipe, one event a\nline, while the pipe has a reader. The pipe is closed when the topic "
+        "is complete.\nThe parentheses may be left out. Words with spaces or ( ) , = # need double "
+        "quotes. Pipes that\ndo not exist are created, and removed at the end. SIGINT and SIGTERM "
+        "end the command; lines that\nwere read whole are stored first.\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .check = fifo_check,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The control language of `fifo`: no memory, one pass. */
+/* The parser of the control language of `fifo`: one pass, no allocation. */
+#include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@ static bool fifo_parser_refuse(const fifo_parser_t *r, const char *at, const cha
     __attribute__((format(printf, 3, 4)));
 
 static bool fifo_parser_refuse(const fifo_parser_t *r, const char *at, const char *format, ...) {
+    assert(at >= r->line && at <= r->end);
     va_list args;
     va_start(args, format);
     vsnprintf(r->error->text, sizeof r->error->text, format, args);
@@ -27,15 +29,17 @@ static bool fifo_parser_refuse(const fifo_parser_t *r, const char *at, const cha
 }
 
 static bool fifo_parser_refuse_instead(const fifo_parser_t *r, const char *wanted) {
+    assert(r->at <= r->end);
     if (r->at == r->end)
-        return fifo_parser_refuse(r, r->at, "%s is wanted, and the line ends", wanted);
+        return fifo_parser_refuse(r, r->at, "%s is needed, but the line ends", wanted);
     unsigned char found = (unsigned char)*r->at;
     if (found < 0x20 || found > 0x7e)
-        return fifo_parser_refuse(r, r->at, "%s is wanted, not byte 0x%02x", wanted, found);
-    return fifo_parser_refuse(r, r->at, "%s is wanted, not '%c'", wanted, found);
+        return fifo_parser_refuse(r, r->at, "%s is needed, not byte 0x%02x", wanted, found);
+    return fifo_parser_refuse(r, r->at, "%s is needed, not '%c'", wanted, found);
 }
 
 static void fifo_parser_skip_space(fifo_parser_t *r) {
+    assert(r->at <= r->end);
     while (r->at < r->end && (*r->at == ' ' || *r->at == '\t' || *r->at == '\r'))
         r->at++;
 }
@@ -58,12 +62,14 @@ static bool fifo_parser_take(fifo_parser_t *r, char wanted) {
 }
 
 static bool fifo_parser_in_word(const fifo_parser_t *r) {
+    assert(r->at < r->end);
     unsigned char c = (unsigned char)*r->at;
     return c > 0x20 && c != 0x7f && !strchr("\"(),=#", c) && !fifo_parser_at_arrow(r, "->") &&
            !fifo_parser_at_arrow(r, "<-");
 }
 
 static bool fifo_parser_read_quoted(fifo_parser_t *r, char *text, size_t room, const char *what) {
+    assert(r->at < r->end && *r->at == '"' && room > 1);
     const char *start = r->at++;
     size_t size = 0;
     for (; r->at < r->end && *r->at != '"'; r->at++) {
@@ -71,9 +77,9 @@ static bool fifo_parser_read_quoted(fifo_parser_t *r, char *text, size_t room, c
             r->at++;
         else if (*r->at == '\\')
             return fifo_parser_refuse(r, r->at,
-                                      "a backslash stands before \" or another backslash only");
+                                      "a backslash may only stand before \" or a backslash");
         if (*r->at == '\0')
-            return fifo_parser_refuse(r, r->at, "%s cannot have a NUL byte", what);
+            return fifo_parser_refuse(r, r->at, "%s cannot contain a NUL byte", what);
         if (size + 1 == room)
             return fifo_parser_refuse(r, start, "%s has more than %zu bytes", what, room - 1);
         text[size++] = *r->at;
@@ -86,6 +92,7 @@ static bool fifo_parser_read_quoted(fifo_parser_t *r, char *text, size_t room, c
 }
 
 static bool fifo_parser_read_word(fifo_parser_t *r, char *text, size_t room, const char *what) {
+    assert(room > 1);
     fifo_parser_skip_space(r);
     if (r->at < r->end && *r->at == '"')
         return fifo_parser_read_quoted(r, text, room, what);
@@ -107,7 +114,7 @@ static bool fifo_parser_read_word(fifo_parser_t *r, char *text, size_t room, con
 #define KEY_COUNT 4
 #define IS_OF(verb) (1u << (verb))
 
-/* What the options of a line give, before it is known to be good. */
+/* The values of a line's options, before the whole line is known to be valid. */
 typedef struct fifo_values {
     int format, from; /* indices of the choices below */
     uint64_t batch_size;
@@ -155,6 +162,7 @@ static bool fifo_parser_refuse_key(const fifo_parser_t *r, const char *at, const
 
 static bool fifo_parser_read_option(fifo_parser_t *r, fifo_command_t *command,
                                     fifo_values_t *values) {
+    assert(command->verb != FIFO_NOTHING);
     char name[32], value[MOFKA_NAME_BYTES_MAX + 1], allowed[OPTION_ALLOWED_BYTES];
     option_row_t rows[KEY_COUNT];
     fifo_values_make_rows(values, rows);
@@ -175,8 +183,10 @@ static bool fifo_parser_read_option(fifo_parser_t *r, fifo_command_t *command,
     if (!fifo_parser_read_word(r, value, sizeof value, "a value"))
         return false;
     if (!option_row_set(row, value, allowed))
-        return fifo_parser_refuse(r, at, "%s cannot be '%.64s': it is %s", name, value, allowed);
-    if (row->kind == OPTION_TEXT) /* it keeps the text only as long as it is here */
+        return fifo_parser_refuse(r, at, "%s cannot be '%.64s': it must be %s", name, value,
+                                  allowed);
+    /* The row keeps a pointer to `value`, which ends with this call. */
+    if (row->kind == OPTION_TEXT)
         strcpy(command->name, value);
     return true;
 }

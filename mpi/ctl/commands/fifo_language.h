@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The control language of `fifo`, a command a line:
+ * The control language of `fifo`, one command a line:
  *
  *   PATH -> TOPIC (KEY = VALUE, ...)    lines written into the pipe become events
  *   PATH <- TOPIC (KEY = VALUE, ...)    events are written into the pipe
  *   # a comment, or nothing
  *
- * The options in parentheses may be left out. A word ends at a space, a quote, one of ( ) , = #, or
- * an arrow; "quoted" ones may hold anything, with \" and \\.
+ * The options in parentheses may be left out. A word ends at a space, a quote, one of ( ) , = #, or an
+ * arrow. A "quoted" word may hold any character; \" stands for a quote, \\ for a backslash.
  *
  *   key          of      value
- *   format       ->      raw (default): the line as it is; json: lines that are no JSON are refused
+ *   format       ->      raw (default): the line as it is; json: a line that is not JSON is refused
  *   batch_size   both    1 to 16777216 events
  *   name         <-      the consumer's name, which keeps its place
  *   from         <-      beginning (default), end
@@ -37,11 +37,11 @@ typedef struct fifo_command {
 } fifo_command_t;
 
 typedef struct fifo_error {
-    size_t column; /* of the line, in bytes, from 1 */
+    size_t column; /* in bytes, from 1 */
     char text[256];
 } fifo_error_t;
 
-/* Read one line, without its end. False: `error` says where and what. */
+/* Read one line, without its newline. False: `error` holds the place and the reason. */
 bool fifo_parse(const char *line, size_t bytes, fifo_command_t *command, fifo_error_t *error);
 
 #endif

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mofkactl forward: events of one topic become events of another, metadata and data.
+ * mofkactl forward: events of one topic, metadata and data, are pushed into another.
  *
- * Each rule is a thread: pull, filter, push; what the destination has stored is acknowledged, in
- * the order pulled. An event that the destination refuses is told, counted and passed over; when
- * the destination cannot take more, the rule stops, and what it did not store stays
+ * Each rule is a thread: it pulls, filters and pushes. Events are acknowledged in the order pulled, when the
+ * destination has stored them. An event that the destination refuses is reported, counted and passed over.
+ * If the destination can take no more, the rule stops, and the events that are not stored stay
  * unacknowledged.
  */
+#include <assert.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,7 +22,7 @@
 #include "mpi/ctl/in/feed.h"
 #include "mpi/ctl/commands/forward_config.h"
 
-/* Far above what the rules need that it may have. */
+/* Far more than the largest number of rules needs. */
 #define CONFIG_BYTES_MAX ((size_t)16 << 20)
 
 static double timeout_s = TIMEOUT_S_DEFAULT;
@@ -34,7 +35,7 @@ typedef struct running_rule {
     drain_t drain;
     feed_t feed;
     uint64_t pulled, passed;
-    bool stopped; /* nothing more is to be acknowledged */
+    bool stopped; /* no further event may be acknowledged */
     bool good;
     bool has_thread;
     pthread_t thread;
@@ -42,12 +43,13 @@ typedef struct running_rule {
 
 /* ---- one rule ---------------------------------------------------------------------------------- */
 
-/* What is wrong with the event itself will be wrong again. */
+/* Whether the destination refused the event itself: trying again would not help. */
 static bool rule_is_refusal(mofka_status_t status) {
     return mofka_status_class(status) == MOFKA_CLASS_FIX;
 }
 
 static void rule_settled(void *context, feed_tag_t tag, mofka_status_t status) {
+    assert(tag.what);
     running_rule_t *rule = context;
     mofka_event_t *event = tag.what;
     if (status) {
@@ -61,7 +63,7 @@ static void rule_settled(void *context, feed_tag_t tag, mofka_status_t status) {
     mofka_event_release(event);
 }
 
-/* Whether the event goes on. */
+/* Whether the filter accepts the event. */
 static bool rule_matches(const running_rule_t *rule, const mofka_event_t *event) {
     size_t bytes;
     const char *text = mofka_event_metadata_text(event, &bytes);
@@ -70,6 +72,7 @@ static bool rule_matches(const running_rule_t *rule, const mofka_event_t *event)
 }
 
 static bool rule_take(running_rule_t *rule, mofka_event_t *event) {
+    assert(rule->pulled >= rule->passed);
     feed_tag_t tag = {event, 0};
     size_t bytes;
     const char *text = mofka_event_metadata_text(event, &bytes);
@@ -91,7 +94,7 @@ static void rule_run(running_rule_t *rule) {
     while (going && !interrupt_came()) {
         mofka_event_t *event;
         drain_kind_t kind = drain_next(&rule->drain, 0, &event);
-        if (kind == DRAIN_NONE) { /* before waiting, everything is stored */
+        if (kind == DRAIN_NONE) { /* store everything before waiting */
             going = feed_drain(&rule->feed) && !rule->stopped;
             kind = going ? drain_next(&rule->drain, SLICE_MS, &event) : DRAIN_NONE;
         }
@@ -115,6 +118,7 @@ static mofka_topic_t *rule_open_end(mofka_driver_t *driver, const forward_end_t 
 }
 
 static bool rule_open(running_rule_t *rule, mofka_topic_t *from, mofka_topic_t *to) {
+    assert(rule->config && from && to);
     drain_options_t options = {.name = rule->config->consumer, .data = true, .length = SIZE_MAX};
     if (!drain_open(&rule->drain, from, &options))
         return false;
@@ -122,7 +126,7 @@ static bool rule_open(running_rule_t *rule, mofka_topic_t *from, mofka_topic_t *
     if (!status)
         return true;
     drain_close(&rule->drain);
-    ctl_complain_of(status, "making a producer");
+    ctl_complain_of(status, "creating a producer");
     return false;
 }
 
@@ -166,6 +170,7 @@ static bool rule_make_filter(running_rule_t *rule) {
 }
 
 static int forward_run_rules(mofka_driver_t *job, mofka_driver_t *const *drivers) {
+    assert(config.rule_count > 0 && config.rule_count <= FORWARD_RULES_MAX);
     static running_rule_t rules[FORWARD_RULES_MAX];
     bool good = true;
     for (size_t i = 0; i < config.rule_count; i++) {
@@ -195,6 +200,7 @@ static int forward_run_rules(mofka_driver_t *job, mofka_driver_t *const *drivers
 }
 
 static int forward_run(mofka_driver_t *job) {
+    assert(config.driver_count <= FORWARD_DRIVERS_MAX);
     mofka_driver_t *drivers[FORWARD_DRIVERS_MAX] = {NULL};
     bool good = true;
     for (size_t i = 0; good && i < config.driver_count; i++) {
@@ -225,31 +231,31 @@ static bool forward_check(int count, char **words) {
     char *text = ctl_read_file(path, CONFIG_BYTES_MAX, &bytes);
     bool good = text && forward_config_read(&config, text, bytes);
     if (text && !good)
-        ctl_complain("'%s' is no configuration of forward", path);
+        ctl_complain("'%s' is not a valid configuration of forward", path);
     free(text);
     return good;
 }
 
 static const option_row_t options[] = {
     {"timeout", OPTION_SECONDS, &timeout_s, "SECONDS",
-     "wait so long for topics to exist, and for room in them (30)", 0, 0, NULL},
+     "how long to wait for topics to exist, and for room in them (30)", 0, 0, NULL},
 };
 
 const ctl_command_t forward_command = {
     .name = "forward",
     .arguments = "CONFIG.json",
-    .summary = "Forward events from topics to other topics, perhaps of other drivers",
+    .summary = "Forward events from topics to other topics, also those of other drivers",
     .notes =
         "  {\"drivers\": {\"NAME\": {\"type\": \"TYPE\", \"options\": {}}},\n"
         "   \"forward\": [{\"from\": TOPIC, \"to\": TOPIC, \"filter\": {PATTERN}, \"consumer\": "
         "\"NAME\"}]}\n\n"
-        "TOPIC is \"TOPIC\", of the job's driver, or {\"topic\": \"TOPIC\", \"driver\": \"NAME\"}; "
-        "in \"to\" also\n\"create\": {\"options\": {}, \"validator\": {}, \"selector\": {}, "
-        "\"serializer\": {}}, which makes the topic\nwhere it is missing. \"filter\" is an "
-        "EventBridge pattern. An event is acknowledged once the\ndestination has stored it; "
-        "\"consumer\" names the place to go on from (without it, a name of the\nrank's own, "
-        "forgotten at the end). A rule ends when its source is complete, all on SIGINT or "
-        "SIGTERM.\n",
+        "TOPIC is \"TOPIC\", a topic of the job's driver, or {\"topic\": \"TOPIC\", \"driver\": "
+        "\"NAME\"}. In \"to\" it may\nhave \"create\": {\"options\": {}, \"validator\": {}, "
+        "\"selector\": {}, \"serializer\": {}}, which creates a\nmissing topic. \"filter\" is an "
+        "EventBridge pattern. An event is acknowledged when the destination\nhas stored it. "
+        "\"consumer\" is the name that keeps the place in the source; without it, the rule has\na "
+        "name that is forgotten at the end. A rule ends when its source is complete. SIGINT and "
+        "SIGTERM\nend all rules.\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .check = forward_check,

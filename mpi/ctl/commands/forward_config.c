@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The configuration of `forward`, from JSON. */
+/* Reading the configuration of `forward` from JSON. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <mofka/options.h>
@@ -16,7 +17,7 @@ static bool forward_config_succeeded(mofka_status_t status) {
     return !status;
 }
 
-/* `json` (of an object at `what`) into the values of the table. */
+/* Read `json`, the object that messages call `what`, into the values of the table. */
 static bool forward_config_read_table(const char *what, const char *json,
                                       const mofka_option_t *table, size_t count) {
     return forward_config_succeeded(mofka_options_read(what, json ? json : "null", table, count));
@@ -31,6 +32,7 @@ static bool forward_config_needs(const char *what, const char *key, const char *
 /* ---- drivers ----------------------------------------------------------------------------------- */
 
 static bool forward_config_read_driver(forward_driver_t *driver, const char *text) {
+    assert(driver->name && text);
     char what[128];
     snprintf(what, sizeof what, "drivers.%.64s", driver->name);
     const mofka_option_t table[] = {
@@ -40,14 +42,14 @@ static bool forward_config_read_driver(forward_driver_t *driver, const char *tex
     bool good = forward_config_read_table(what, text, table, 2) &&
                 forward_config_needs(what, "type", driver->type);
     if (good && strcmp(driver->type, "mpi") == 0) {
-        ctl_complain("%s: the job has its MPI driver already: topics without \"driver\" are its",
-                     what);
+        ctl_complain("%s: the job already has an MPI driver; leave out \"driver\" to use it", what);
         return false;
     }
     return good;
 }
 
 static bool forward_config_read_drivers(forward_config_t *config, const char *json) {
+    assert(config->driver_count == 0);
     if (!json)
         return true;
     if (*json != '{') {
@@ -58,7 +60,7 @@ static bool forward_config_read_drivers(forward_config_t *config, const char *js
     bool good = true;
     while (good && mfi_json_next(&walk)) {
         if (config->driver_count == FORWARD_DRIVERS_MAX) {
-            ctl_complain("\"drivers\" has more than %d", FORWARD_DRIVERS_MAX);
+            ctl_complain("\"drivers\" has more than %d members", FORWARD_DRIVERS_MAX);
             return false;
         }
         forward_driver_t *driver = &config->drivers[config->driver_count++];
@@ -87,17 +89,18 @@ static bool forward_config_read_create(forward_end_t *end, const char *what, con
 
 static bool forward_config_find_driver(const forward_config_t *config, const char *what,
                                        const char *name, int *index) {
+    assert(config->driver_count <= FORWARD_DRIVERS_MAX);
     *index = -1;
     for (size_t i = 0; name && i < config->driver_count; i++)
         if (strcmp(config->drivers[i].name, name) == 0)
             *index = (int)i;
     bool good = !name || *index >= 0;
     if (!good)
-        ctl_complain("%s: there is no driver '%s' in \"drivers\"", what, name);
+        ctl_complain("%s: \"drivers\" has no driver '%s'", what, name);
     return good;
 }
 
-/* "TOPIC" is {"topic": "TOPIC"}. Give: free(). */
+/* Turn the short form "TOPIC" into {"topic": "TOPIC"}. Give: free(). */
 static char *forward_config_whole_end(const char *json) {
     char *whole = NULL;
     if (*json != '"')
@@ -127,6 +130,7 @@ static bool forward_config_read_end(const forward_config_t *config, forward_end_
 
 static bool forward_config_read_rule(const forward_config_t *config, forward_rule_t *rule,
                                      size_t index, const char *text) {
+    assert(index < FORWARD_RULES_MAX);
     char what[64], at[96], *from = NULL, *to = NULL;
     const mofka_option_t table[] = {
         {.key = "from", .kind = MOFKA_OPTION_JSON, .value = &from},
@@ -145,13 +149,14 @@ static bool forward_config_read_rule(const forward_config_t *config, forward_rul
     free(to);
     if (good && rule->from.driver == rule->to.driver &&
         strcmp(rule->from.topic, rule->to.topic) == 0) {
-        ctl_complain("%s: topic '%s' goes to itself", what, rule->to.topic);
+        ctl_complain("%s: topic '%s' would be forwarded to itself", what, rule->to.topic);
         return false;
     }
     return good;
 }
 
 static bool forward_config_read_rules(forward_config_t *config, const char *json) {
+    assert(config->rule_count == 0);
     bool good = true;
     if (!json || *json != '[') {
         ctl_complain("\"forward\" must be an array of 1 to %d objects, not %.100s",
@@ -201,6 +206,7 @@ static void forward_config_clear_end(forward_end_t *end) {
 }
 
 void forward_config_clear(forward_config_t *config) {
+    assert(config->rule_count <= FORWARD_RULES_MAX);
     for (size_t i = 0; i < config->driver_count; i++) {
         free(config->drivers[i].name);
         free(config->drivers[i].type);

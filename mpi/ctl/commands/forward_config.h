@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What `forward` is told:
+ * The configuration of `forward`:
  *
  *   {"drivers": {"NAME": {"type": TYPE, "options": {…}}, …},
  *    "forward": [{"from": TOPIC, "to": TOPIC, "filter": {PATTERN}, "consumer": "NAME"}, …]}
  *
- * TOPIC: "TOPIC" of the job's driver, or {"topic": "TOPIC", "driver": "NAME", "create": {"options":,
- * "validator":, "selector":, "serializer":}}; "create" only where it goes "to".
+ * TOPIC is "TOPIC", a topic of the job's driver, or {"topic": "TOPIC", "driver": "NAME", "create":
+ * {"options":, "validator":, "selector":, "serializer":}}. Only the topic of "to" may have "create".
  */
 #ifndef MOFKA_MPI_CTL_FORWARD_CONFIG_H
 #define MOFKA_MPI_CTL_FORWARD_CONFIG_H
@@ -22,15 +22,15 @@ typedef struct forward_driver {
 
 typedef struct forward_end {
     char *topic;
-    int driver;    /* index; -1: the job's */
-    bool create;   /* where it is missing, with: */
+    int driver;    /* index into `drivers`; -1: the job's driver */
+    bool create;   /* create the topic if it does not exist, with `made` */
     char *made[4]; /* JSON of options, validator, selector, serializer; NULL: the default */
 } forward_end_t;
 
 typedef struct forward_rule {
     forward_end_t from, to;
     char *filter;   /* JSON of the pattern; NULL: everything */
-    char *consumer; /* NULL: a name of the rank's own */
+    char *consumer; /* NULL: a name that belongs to this rank */
 } forward_rule_t;
 
 typedef struct forward_config {
@@ -40,8 +40,8 @@ typedef struct forward_config {
     size_t rule_count;
 } forward_config_t;
 
-/* Read it from JSON text, with a NUL byte behind it. False: told, naming the place. Clear it in any
- * case. Values stay as they were written. */
+/* Read the configuration from JSON text, with a NUL byte behind it. Values keep their text. False:
+ * a message was printed that names the place. Clear the configuration in either case. */
 bool forward_config_read(forward_config_t *config, const char *text, size_t bytes);
 void forward_config_clear(forward_config_t *config);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* mofkactl produce: lines of JSON become events. */
+/* mofkactl produce: push lines of JSON as events. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@ static bool produce_take_file(intake_t *intake, const char *path) {
 }
 
 static int produce_take_all(mofka_topic_t *topic) {
+    assert(file_count > 0);
     intake_options_t wanted = {.batch_size = (size_t)batch_size,
                                .timeout_s = timeout_s,
                                .rate = rate,
@@ -64,7 +66,8 @@ static bool produce_selector_has(const char *object, const char *member, const c
     return same;
 }
 
-/* The selector is the topic's: a topic that was there must have the one that --key means. */
+/* A topic keeps the selector that it was created with. One that existed before must have the
+ * selector that --key means. */
 static bool produce_check_key(const mofka_topic_t *topic) {
     const char *selector = mofka_topic_selector(topic);
     if (!key || (ctl_json_is_valid(selector) && ctl_json_is_object(selector) &&
@@ -78,6 +81,7 @@ static bool produce_check_key(const mofka_topic_t *topic) {
 }
 
 static mofka_topic_t *produce_open_topic(mofka_driver_t *driver) {
+    assert(topic_name);
     mofka_status_t status = create ? ctl_topic_create(driver, topic_name, &groups) : MOFKA_OK;
     ctl_topic_groups_clear(&groups);
     if (status && status != MOFKA_ERR_EXISTS) {
@@ -102,13 +106,14 @@ static int produce_run(mofka_driver_t *driver) {
 /* ---- options ----------------------------------------------------------------------------------- */
 
 static bool produce_use_key(void) {
+    assert(key);
     if (key[0] != '/') {
         args_complain_of_value("key", key, "a JSON pointer such as /alpha_3");
         return false;
     }
     if (groups.selector.text) {
-        ctl_complain("--key '%s' chooses the selector: it does not go with --selector %s", key,
-                     groups.selector.text);
+        ctl_complain("--key '%s' chooses the selector: it cannot be combined with --selector %s",
+                     key, groups.selector.text);
         return false;
     }
     return option_group_set(&groups.selector, "selector", "type", "key") &&
@@ -134,8 +139,8 @@ static bool produce_check(int count, char **words) {
     if (key && !produce_use_key())
         return false;
     if (count == 0 && ctl_job_rank() != 0) {
-        ctl_complain("this is rank %d, and launchers give stdin to rank 0: name FILEs (or - where "
-                     "the launcher was told to give stdin to this rank)",
+        ctl_complain("this is rank %d, but launchers give stdin to rank 0: name FILEs, or - if the "
+                     "launcher gives stdin to this rank",
                      ctl_job_rank());
         return false;
     }
@@ -144,37 +149,36 @@ static bool produce_check(int count, char **words) {
 
 static const option_row_t options[] = {
     {"topic", OPTION_TEXT, &topic_name, "NAME", "the topic", 0, 0, NULL},
-    {"create", OPTION_FLAG, &create, NULL, "create the topic where it does not exist", 0, 0, NULL},
+    {"create", OPTION_FLAG, &create, NULL, "create the topic if it does not exist", 0, 0, NULL},
     {"topic", OPTION_KEYS, &groups.options, "VALUE",
-     "with --create: one of the topic's options, such as --topic.partitions 4", 0, 0, NULL},
+     "with --create: one option of the topic, such as --topic.partitions 4", 0, 0, NULL},
     {"topic-options", OPTION_GROUP, &groups.options, "JSON|FILE",
-     "with --create: the topic's options at once", 0, 0, NULL},
+     "with --create: all options of the topic", 0, 0, NULL},
     {"validator", OPTION_GROUP, &groups.validator, "JSON|FILE", "with --create", 0, 0, NULL},
     {"selector", OPTION_GROUP, &groups.selector, "JSON|FILE", "with --create", 0, 0, NULL},
     {"serializer", OPTION_GROUP, &groups.serializer, "JSON|FILE", "with --create", 0, 0, NULL},
     {"key", OPTION_TEXT, &key, "POINTER",
-     "one value, one partition: the selector {\"type\":\"key\",\"pointer\":POINTER}", 0, 0, NULL},
+     "events with the same value there share a partition: the selector \"key\"", 0, 0, NULL},
     {"data-from", OPTION_TEXT, &data_from, "/POINTER|file:PATH",
-     "an event's data: a string in its metadata, or the content of a file", 0, 0, NULL},
-    {"rate", OPTION_REAL, &rate, "X", "events a second (0: as fast as it goes)", 0, 1e9, NULL},
-    {"batch-size", OPTION_COUNT, &batch_size, "N", "events of a batch (0: adaptive)", 0, 1 << 24,
-     NULL},
-    {"strict", OPTION_FLAG, &strict, NULL, "stop at the first line, or file, that fails", 0, 0,
-     NULL},
+     "the data of an event: a string in its metadata, or the content of a file", 0, 0, NULL},
+    {"rate", OPTION_REAL, &rate, "X", "events per second (0 means no limit)", 0, 1e9, NULL},
+    {"batch-size", OPTION_COUNT, &batch_size, "N", "put N events in a batch (0 means adaptive)", 0,
+     1 << 24, NULL},
+    {"strict", OPTION_FLAG, &strict, NULL, "stop at the first line or file that fails", 0, 0, NULL},
     {"timeout", OPTION_SECONDS, &timeout_s, "SECONDS",
-     "wait so long for the topic to exist, and for room in it (30)", 0, 0, NULL},
+     "how long to wait for the topic to exist, and for room in it (30)", 0, 0, NULL},
 };
 
 const ctl_command_t produce_command = {
     .name = "produce",
     .arguments = "[FILE...]",
     .summary = "Push each line of the FILEs, a JSON value, as an event's metadata",
-    .notes =
-        "Without FILE, or where FILE is -, lines come from stdin, which launchers give to rank 0 "
-        "only.\nBlank lines are passed over. Malformed lines are told with their number, and "
-        "counted; the\nothers go on, unless --strict is given. The string that --data-from "
-        "/POINTER names is the\ndata as it is, and stays in the metadata. A summary goes to "
-        "stderr. SIGINT and SIGTERM end\nreading; lines that were read whole are stored first.\n",
+    .notes = "Without FILE, or if FILE is -, lines come from stdin, which launchers give to rank 0 "
+             "only.\nBlank lines are passed over. A malformed line is reported with its number, "
+             "and counted; then the\nnext line is read, unless --strict is given. The string that "
+             "--data-from /POINTER names is the\ndata, byte for byte, and stays in the metadata. A "
+             "summary goes to stderr. SIGINT and SIGTERM end\nreading; lines that were read whole "
+             "are stored first.\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .check = produce_check,

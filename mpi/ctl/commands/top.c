@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mofkactl top: what happens in the job's topics, again and again.
+ * mofkactl top: rates, fill and lags of the job's topics, shown repeatedly.
  *
- * Only statistics are read: nothing is opened, so no partition waits for this rank. Closing the driver
- * begins before the first wait (job_is_over), so the others need not wait for it either, and it ends when
+ * It reads statistics only and opens no topic, so no partition waits for this rank. It begins to close the
+ * driver before the first wait (ctl_job_is_over), so the other ranks do not wait for it either. It ends when
  * they do.
  */
+#include <assert.h>
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@
 #include "mpi/ctl/out/rates.h"
 #include "mpi/ctl/out/table.h"
 
-/* How long one look may take. */
+/* How long one reading of the statistics may take. */
 #define READ_MS 1000
 
 static const char *pattern, *terminal;
@@ -31,20 +32,21 @@ static double for_s = INFINITY;
 
 typedef struct top_run {
     mofka_driver_t *driver;
-    cJSON *stats; /* of the look before; NULL: none */
+    cJSON *stats; /* the previous reading; NULL: none */
     FILE *out;
-    bool failed; /* told */
+    bool failed; /* a message was printed */
 } top_run_t;
 
 /* ---- output ------------------------------------------------------------------------------------ */
 
-/* Open MPI gives ranks terminals of its own as stdout; where its output goes elsewhere, they have no
- * size. */
+/* Open MPI gives ranks pseudo-terminals as stdout. If its output goes elsewhere, they have no size.
+ * */
 static bool top_terminal_size(FILE *out, struct winsize *size) {
     return ioctl(fileno(out), TIOCGWINSZ, size) == 0 && size->ws_row > 0 && size->ws_col > 0;
 }
 
 static void top_print_json(const cJSON *stats, FILE *out) {
+    assert(cJSON_IsObject(stats));
     static const char *const keys[] = {"time_us", "rank", "size", "topics_status", "topics"};
     cJSON *object = cJSON_CreateObject();
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
@@ -73,8 +75,9 @@ static void top_print_table(const cJSON *stats, FILE *out) {
     free(text);
 }
 
-/* False: nobody reads it any more, which is no failure, or it cannot be written. */
+/* False: the reader left, which is no failure, or writing failed. */
 static bool top_show(top_run_t *top) {
+    assert(top->stats && top->out);
     if (as_json)
         top_print_json(top->stats, top->out);
     else
@@ -111,10 +114,12 @@ static bool top_look(top_run_t *top) {
 }
 
 static void top_watch(top_run_t *top) {
+    assert(interval_ms > 0 && for_s >= 0);
     double start = ctl_now_s(), due = start, end = start + for_s;
     for (uint64_t count = 1; top_look(top) && top_show(top) && count != count_max; count++) {
         due =
-            fmax(due + (double)interval_ms * 1e-3, ctl_now_s()); /* late ones are not made up for */
+            /* a late reading does not bring the next one forward */
+            fmax(due + (double)interval_ms * 1e-3, ctl_now_s());
         double until = fmin(due, end);
         if (ctl_job_is_over(top->driver, until - ctl_now_s()) || interrupt_came() ||
             ctl_now_s() >= end)
@@ -122,7 +127,7 @@ static void top_watch(top_run_t *top) {
     }
 }
 
-/* NULL: told. */
+/* NULL: a message was printed. */
 static FILE *top_open_output(void) {
     if (!terminal)
         return stdout;
@@ -158,32 +163,28 @@ static bool top_check(int count, char **words) {
 
 static const option_row_t options[] = {
     {"topic", OPTION_TEXT, &pattern, "PATTERN",
-     "only topics whose names match, as file names in a shell: 'run-*'", 0, 0, NULL},
-    {"interval", OPTION_COUNT, &interval_ms, "MS", "milliseconds between two looks (1000)", 10,
+     "only topics whose names match this shell pattern, such as 'run-*'", 0, 0, NULL},
+    {"interval", OPTION_COUNT, &interval_ms, "MS", "milliseconds between two readings (1000)", 10,
      86400000, NULL},
-    {"count", OPTION_COUNT, &count_max, "N", "end after so many looks (0: no limit)", 0, 0, NULL},
-    {"for", OPTION_SECONDS, &for_s, "SECONDS", "end after so many seconds (inf)", 0, 0, NULL},
-    {"json", OPTION_FLAG, &as_json, NULL, "one JSON object for each look", 0, 0, NULL},
+    {"count", OPTION_COUNT, &count_max, "N", "end after N readings (0 means no limit)", 0, 0, NULL},
+    {"for", OPTION_SECONDS, &for_s, "SECONDS", "end after this time (inf)", 0, 0, NULL},
+    {"json", OPTION_FLAG, &as_json, NULL, "print a JSON object for each reading", 0, 0, NULL},
     {"terminal", OPTION_TEXT, &terminal, "PATH",
-     "show the table there, such as \"$(tty)\", not on stdout", 0, 0, NULL},
+     "show the table on this terminal, such as \"$(tty)\", not on stdout", 0, 0, NULL},
 };
 
 const ctl_command_t top_command = {
     .name = "top",
     .summary = "Show rates, fill and lags of topics and partitions, live",
     .notes =
-        "EVENTS: appended so far; BYTES/S: of the ring; EVENTS%, BYTES%: how full the partition "
-        "is;\n"
-        "BLOCKED: batches that wait for room now; LAG: for each named consumer, the events that it "
-        "has\n"
-        "not acknowledged. Rates are those since the look before; the first look has none. A topic "
-        "of\n"
-        "several partitions has a row of sums. A terminal is repainted and shows what fits; "
-        "elsewhere "
-        "each\nlook adds its lines. Launchers may give ranks pipes instead of the terminal "
-        "(MPICH's "
-        "does): name\nit with --terminal. It ends when all other ranks of the job have closed the "
-        "driver, with them, and\non SIGINT and SIGTERM; nobody waits for it.\n",
+        "EVENTS: events appended so far. BYTES/S: bytes of the ring per second. EVENTS%, BYTES%: "
+        "how full\nthe partition is. BLOCKED: batches that wait for room. LAG: for each named "
+        "consumer, the events\nthat it has not acknowledged. Rates are measured since the previous "
+        "reading; the first reading\nhas none. A topic with several partitions has a row of "
+        "sums.\nA terminal is repainted and shows the rows that fit; other outputs get further "
+        "lines. Launchers may\ngive ranks a pipe instead of the terminal, as MPICH's does: name "
+        "the terminal with --terminal.\nThe command ends when all other ranks of the job have "
+        "closed the driver, and on SIGINT and\nSIGTERM. No rank waits for it.\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .check = top_check,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* mofkactl topic create, topic list, topic info. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "mpi/ctl/base/messages.h"
@@ -32,30 +33,32 @@ void ctl_topic_groups_clear(ctl_topic_groups_t *g) {
 /* ---- descriptions ------------------------------------------------------------------------------ */
 
 typedef struct ctl_topic_search {
-    const char *name; /* NULL: every topic is printed */
-    char *found;      /* the description of `name` */
+    const char *name; /* NULL: print every topic */
+    char *found;      /* the description of the topic `name` */
 } ctl_topic_search_t;
 
-/* NULL: a message is there. */
+/* NULL: the text is not JSON, and mofka_last_error() says why. */
 static const char *ctl_topic_text(const mofka_metadata_t *description) {
     size_t bytes;
     const char *text = mofka_metadata_text(description, &bytes);
     return mfi_json_check("a description", text, bytes) ? NULL : text;
 }
 
-/* JSON as it is there, on one line: newlines are only between its tokens. */
+/* Print JSON on one line. Newlines occur only between its tokens. */
 static void ctl_topic_print_json(const char *text, size_t bytes) {
     for (size_t i = 0; i < bytes; i++)
         putchar(text[i] == '\n' || text[i] == '\r' ? ' ' : text[i]);
 }
 
-/* A string without its quotes; its escapes stay, so that no terminal obeys it. */
+/* Print a string without its quotes. Its escapes stay, so that a terminal does not obey them. */
 static void ctl_topic_print_value(const mfi_json_walk_t *walk) {
+    assert(walk->value < walk->end);
     bool string = *walk->value == '"';
     ctl_topic_print_json(walk->value + string, (size_t)(walk->end - walk->value) - 2 * string);
 }
 
 static int ctl_topic_key_bytes(const mfi_json_walk_t *walk) {
+    assert(walk->object && *walk->key == '"');
     return (int)(mfi_json_end(walk->key, walk->limit) - walk->key) - 2;
 }
 
@@ -112,14 +115,15 @@ static void ctl_topic_print_partition(const char *text) {
     putchar('\n');
 }
 
-/* Each partition by `print`, with `between` between two. */
+/* Print each partition with `print`, and `between` between two of them. False: a message was
+ * printed. */
 static bool ctl_topic_print_partitions(const mofka_topic_t *topic, const char *between,
                                        void (*print)(const char *text)) {
     for (size_t i = 0; i < mofka_topic_partition_count(topic); i++) {
         mofka_metadata_t *info;
         mofka_status_t status = mofka_topic_partition_info(topic, i, &info);
         if (status) {
-            ctl_complain_of(status, "asking for a partition");
+            ctl_complain_of(status, "reading a partition's state");
             return false;
         }
         const char *text = ctl_topic_text(info);
@@ -129,7 +133,7 @@ static bool ctl_topic_print_partitions(const mofka_topic_t *topic, const char *b
         }
         mofka_metadata_release(info);
         if (!text) {
-            ctl_complain_of(MOFKA_ERR_JSON, "asking for a partition");
+            ctl_complain_of(MOFKA_ERR_JSON, "reading a partition's state");
             return false;
         }
     }
@@ -140,7 +144,7 @@ static void ctl_topic_print_info(const char *text) {
     ctl_topic_print_json(text, strlen(text));
 }
 
-/* The description, with all partitions in the place of their number. */
+/* Print the description, in which the list of partitions replaces their number. */
 static bool ctl_topic_describe_json(const mofka_topic_t *topic, const char *text) {
     mfi_json_walk_t walk = mfi_json_walk(mfi_json_begin(text), text + strlen(text));
     bool good = true;
@@ -158,7 +162,7 @@ static bool ctl_topic_describe_json(const mofka_topic_t *topic, const char *text
     return good;
 }
 
-/* The keys in a column each of name and value, then a line for each partition. */
+/* Print names and values in two columns, then a line for each partition. */
 static bool ctl_topic_describe_text(const mofka_topic_t *topic, const char *text) {
     mfi_json_walk_t walk = mfi_json_walk(mfi_json_begin(text), text + strlen(text));
     while (mfi_json_next(&walk)) {
@@ -172,12 +176,14 @@ static bool ctl_topic_describe_text(const mofka_topic_t *topic, const char *text
 }
 
 static int ctl_topic_describe(mofka_driver_t *driver, const mofka_topic_t *topic) {
+    assert(topic);
     ctl_topic_search_t search = {.name = mofka_topic_name(topic)};
     mofka_status_t status = mofka_driver_list_topics(driver, ctl_topic_visit, &search);
     if (!status && !search.found)
-        status = mofka_fail(MOFKA_ERR_NOT_FOUND, "topic '%s' is not listed", search.name);
+        status = mofka_fail(MOFKA_ERR_NOT_FOUND, "topic '%s' is missing in the list of topics",
+                            search.name);
     if (status) {
-        ctl_complain_of(status, "asking for the topic");
+        ctl_complain_of(status, "reading the topic's description");
         return CTL_FAILED;
     }
     bool good = as_json ? ctl_topic_describe_json(topic, search.found)
@@ -213,32 +219,32 @@ static const option_row_t create_options[] = {
     {"topic", OPTION_GROUP, &groups.options, "JSON|FILE",
      "the topic's options, such as --topic.partitions 4", 0, 0, NULL},
     {"validator", OPTION_GROUP, &groups.validator, "JSON|FILE",
-     "what its events must be like, such as --validator.type eventbridge", 0, 0, NULL},
+     "which events are valid, such as --validator.type eventbridge", 0, 0, NULL},
     {"selector", OPTION_GROUP, &groups.selector, "JSON|FILE",
-     "how events find their partition, such as --selector.type key", 0, 0, NULL},
+     "how an event's partition is chosen, such as --selector.type key", 0, 0, NULL},
     {"serializer", OPTION_GROUP, &groups.serializer, "JSON|FILE",
      "how metadata is stored, such as --serializer.type cbor", 0, 0, NULL},
-    {"json", OPTION_FLAG, &as_json, NULL, "print what was made, as JSON", 0, 0, NULL},
+    {"json", OPTION_FLAG, &as_json, NULL, "print the new topic as JSON", 0, 0, NULL},
 };
 
 static const option_row_t list_options[] = {
-    {"json", OPTION_FLAG, &as_json, NULL, "each topic's description, one JSON object a line", 0, 0,
-     NULL},
+    {"json", OPTION_FLAG, &as_json, NULL, "print each topic's description, one JSON object a line",
+     0, 0, NULL},
 };
 
 static const option_row_t info_options[] = {
-    {"json", OPTION_FLAG, &as_json, NULL, "one JSON object", 0, 0, NULL},
-    {"timeout", OPTION_SECONDS, &timeout_s, "SECONDS", "wait so long for the topic to exist (30)",
-     0, 0, NULL},
+    {"json", OPTION_FLAG, &as_json, NULL, "print one JSON object", 0, 0, NULL},
+    {"timeout", OPTION_SECONDS, &timeout_s, "SECONDS",
+     "how long to wait for the topic to exist (30)", 0, 0, NULL},
 };
 
 const ctl_command_t topic_create_command = {
     .name = "topic create",
     .arguments = "NAME",
     .summary = "Create a topic",
-    .notes = "Options of --topic, --validator, --selector and --serializer are merged in the order "
-             "given;\na VALUE of --GROUP.KEY is JSON where it parses as JSON, and a string where "
-             "not. Dots go\ninto objects: --validator.pattern.detail.state '[\"x\"]'.\n",
+    .notes = "--topic, --validator, --selector and --serializer are merged in the order given. A "
+             "VALUE of\n--GROUP.KEY that is not JSON is a string. A dot leads into a nested "
+             "object:\n--validator.pattern.detail.state '[\"x\"]'.\n",
     .options = create_options,
     .option_count = sizeof create_options / sizeof create_options[0],
     .check = ctl_topic_take_name,
@@ -247,7 +253,7 @@ const ctl_command_t topic_create_command = {
 
 const ctl_command_t topic_list_command = {
     .name = "topic list",
-    .summary = "List the topics that exist now, with their numbers of partitions",
+    .summary = "List the topics that exist, each with its number of partitions",
     .options = list_options,
     .option_count = sizeof list_options / sizeof list_options[0],
     .run = ctl_topic_run_list,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Data for events that come as lines. */
+/* The data of events that come as lines. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "mpi/ctl/base/messages.h"
@@ -7,7 +8,7 @@
 #include "mpi/ctl/options/args.h"
 #include "mpi/ctl/in/data_source.h"
 
-/* Of an event's data: as much as of its metadata. */
+/* At most this many bytes of data for an event, as for its metadata. */
 #define DATA_BYTES_MAX ((size_t)1 << 30)
 
 bool data_source_open(data_source_t *source, const char *text) {
@@ -29,7 +30,7 @@ bool data_source_open(data_source_t *source, const char *text) {
     size_t bytes;
     char *content = ctl_read_file(text + 5, DATA_BYTES_MAX, &bytes);
     if (!content) {
-        ctl_complain("--data-from '%.200s' names no file that can be read", text);
+        ctl_complain("--data-from '%.200s': the file cannot be read", text);
         return false;
     }
     mofka_segment_t segment = {content, bytes};
@@ -47,9 +48,10 @@ void data_source_close(data_source_t *source) {
     free(source->scratch.bytes);
 }
 
-/* The pointer's next name (RFC 6901: ~0 is ~, ~1 is /) into `source->token`. */
+/* Copy the pointer's next name to `source->token`. In it, ~0 means ~ and ~1 means / (RFC 6901). */
 static const char *data_source_next_token(data_source_t *source, const char *pointer,
                                           size_t *bytes) {
+    assert(*pointer == '/');
     char *to = source->token;
     for (pointer++; *pointer && *pointer != '/'; pointer++) {
         bool escaped = *pointer == '~' && (pointer[1] == '0' || pointer[1] == '1');
@@ -61,6 +63,7 @@ static const char *data_source_next_token(data_source_t *source, const char *poi
 
 static const char *data_source_find_element(const char *array, const char *limit, const char *token,
                                             size_t bytes) {
+    assert(*array == '[');
     size_t index = 0;
     if (bytes == 0 || bytes > 18 || (token[0] == '0' && bytes > 1))
         return NULL;
@@ -76,9 +79,10 @@ static const char *data_source_find_element(const char *array, const char *limit
     return NULL;
 }
 
-/* What the pointer names; NULL: nothing. */
+/* Find the value that the pointer names. `*found` is NULL if there is none. */
 static mofka_status_t data_source_find(data_source_t *source, const char *value, const char *limit,
                                        const char **found) {
+    assert(source->pointer && source->token);
     mofka_status_t status = MOFKA_OK;
     for (const char *at = source->pointer; value && *at && !status;) {
         size_t bytes;
@@ -97,6 +101,7 @@ static mofka_status_t data_source_find(data_source_t *source, const char *value,
 
 mofka_status_t data_source_of(data_source_t *source, const char *text, size_t bytes,
                               mofka_data_view_t **view) {
+    assert(!source->pointer || !source->file);
     const char *limit = text + bytes, *value;
     *view = source->file ? mofka_data_view_retain(source->file) : NULL;
     if (!source->pointer)
@@ -106,8 +111,8 @@ mofka_status_t data_source_of(data_source_t *source, const char *text, size_t by
         return status;
     if (!value || *value != '"')
         return mofka_fail(MOFKA_ERR_REFUSED,
-                          value ? "--data-from %s: the value is no string"
-                                : "--data-from %s: there is no such value",
+                          value ? "--data-from %s: the value is not a string"
+                                : "--data-from %s: the value is missing",
                           source->pointer);
     size_t size;
     const char *string = mfi_json_string(value, limit, &source->scratch, &size);

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Pushes, and what became of them. */
+/* Events are pushed, and their outcomes reported in order. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "mpi/ctl/base/messages.h"
 #include "mpi/ctl/base/interrupt.h"
 #include "mpi/ctl/in/feed.h"
 
-/* Unsettled events: more than two full adaptive batches of several partitions. */
+/* The most events that are not settled: more than two full adaptive batches of several partitions.
+ * */
 #define RING_EVENTS ((size_t)1 << 16)
-/* Their data in memory. */
+/* The most data in memory that belongs to events that are not settled. */
 #define DATA_BYTES_MAX ((size_t)64 << 20)
-#define TELL_AFTER_S 1.0
+#define REPORT_AFTER_S 1.0
 
 mofka_status_t feed_open(feed_t *f, mofka_topic_t *topic, size_t batch_size, double timeout_s,
                          feed_settled_fn settled, void *context) {
+    assert(timeout_s >= 0 && settled);
     *f = (feed_t){.timeout_s = timeout_s, .settled = settled, .context = context};
     f->ring = malloc(RING_EVENTS * sizeof *f->ring);
     if (!f->ring)
@@ -28,11 +31,12 @@ mofka_status_t feed_open(feed_t *f, mofka_topic_t *topic, size_t batch_size, dou
     return status;
 }
 
-/* After a slice without room: whether to go on. */
-static bool feed_may_wait(feed_t *f, double start, bool *told) {
+/* Whether to wait further, after a slice in which no room came. */
+static bool feed_may_wait(feed_t *f, double start, bool *reported) {
+    assert(!f->stuck);
     double waited = ctl_now_s() - start;
-    if (waited > TELL_AFTER_S && !*told) {
-        *told = true;
+    if (waited > REPORT_AFTER_S && !*reported) {
+        *reported = true;
         ctl_complain("waiting for room: %s", mofka_last_error());
     }
     f->stuck = waited > f->timeout_s || interrupt_age_s() > LAST_FLUSH_S;
@@ -40,6 +44,7 @@ static bool feed_may_wait(feed_t *f, double start, bool *told) {
 }
 
 static void feed_settle_first(feed_t *f, mofka_status_t status) {
+    assert(f->count > 0 && f->count <= RING_EVENTS && f->first < RING_EVENTS);
     feed_entry_t entry = f->ring[f->first];
     f->first = (f->first + 1) % RING_EVENTS;
     f->count--;
@@ -49,8 +54,9 @@ static void feed_settle_first(feed_t *f, mofka_status_t status) {
     mofka_future_release(entry.future);
 }
 
-/* Whether the oldest is settled, within `wait_ms`. */
+/* Wait at most `wait_ms` for the oldest event to be settled. True: it is. */
 static bool feed_try_first(feed_t *f, int64_t wait_ms) {
+    assert(f->count > 0);
     mofka_future_t *future = f->ring[f->first].future;
     mofka_status_t status = MOFKA_OK;
     if (future) {
@@ -63,15 +69,17 @@ static bool feed_try_first(feed_t *f, int64_t wait_ms) {
 }
 
 static bool feed_wait_first(feed_t *f) {
+    assert(f->count > 0 && !f->stuck);
     double start = ctl_now_s();
-    bool told = false;
+    bool reported = false;
     while (!feed_try_first(f, SLICE_MS))
-        if (!feed_may_wait(f, start, &told))
+        if (!feed_may_wait(f, start, &reported))
             return false;
     return true;
 }
 
 void feed_settle(feed_t *f) {
+    assert(f->count <= RING_EVENTS);
     while (f->count > 0) {
         mofka_future_t *future = f->ring[f->first].future;
         if (future && !mofka_future_completed(future))
@@ -88,10 +96,12 @@ bool feed_drain(feed_t *f) {
 }
 
 static void feed_add(feed_t *f, mofka_future_t *future, feed_tag_t tag) {
+    assert(f->count < RING_EVENTS && f->first < RING_EVENTS);
     f->ring[(f->first + f->count++) % RING_EVENTS] = (feed_entry_t){future, tag};
 }
 
 static bool feed_make_place(feed_t *f) {
+    assert(f->count <= RING_EVENTS && !f->stuck);
     if (f->count == RING_EVENTS / 2)
         feed_settle(f);
     return f->count < RING_EVENTS || feed_wait_first(f);
@@ -107,7 +117,7 @@ bool feed_pass(feed_t *f, feed_tag_t tag) {
 bool feed_push(feed_t *f, const char *metadata, size_t bytes, mofka_data_view_t *data,
                feed_tag_t tag) {
     double start = ctl_now_s();
-    bool told = false;
+    bool reported = false;
     if (f->stuck || !feed_make_place(f))
         return false;
     f->bytes += mofka_data_view_size(data);
@@ -121,11 +131,12 @@ bool feed_push(feed_t *f, const char *metadata, size_t bytes, mofka_data_view_t 
         mofka_status_t status =
             mofka_producer_push(f->producer, metadata, bytes, data, MOFKA_ANY_PARTITION, &future);
         if (status == MOFKA_ERR_TIMEOUT) {
-            if (!feed_may_wait(f, start, &told))
+            if (!feed_may_wait(f, start, &reported))
                 return false;
             continue;
         }
-        if (status) { /* not the event's fault: that its future tells */
+        /* A refused event is reported by its future. This error concerns the producer. */
+        if (status) {
             f->stuck = true;
             ctl_complain_of(status, "pushing");
             return false;
@@ -136,8 +147,10 @@ bool feed_push(feed_t *f, const char *metadata, size_t bytes, mofka_data_view_t 
     }
 }
 
-/* What found no room will not be stored. What is reserved already may, and keeps its place. */
+/* Give up the events that found no room. Events that have a reservation keep it, and may be stored.
+ * */
 static void feed_give_up(feed_t *f) {
+    assert(f->stuck);
     size_t before = f->count;
     mofka_status_t status = mofka_producer_discard(f->producer);
     if (status)
@@ -147,13 +160,15 @@ static void feed_give_up(feed_t *f) {
 }
 
 bool feed_close(feed_t *f) {
+    assert(f->stored + f->failed <= f->pushed);
     if (!feed_drain(f))
         feed_give_up(f);
     mofka_status_t status = mofka_producer_close(f->producer, (int64_t)(LAST_FLUSH_S * 1e3));
     feed_settle(f);
     if (status)
         ctl_complain_of(status, "closing the producer");
-    while (f->count > 0) /* only what is possibly stored: the driver's close goes on with it */
+    /* Only events that are possibly stored are left. The driver's close continues to store them. */
+    while (f->count > 0)
         feed_settle_first(f, mofka_fail(MOFKA_ERR_POSSIBLY_STORED, "possibly stored"));
     mofka_producer_release(f->producer);
     mofka_topic_release(f->topic);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Lines into a topic. */
+/* Lines are checked and pushed into a topic. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,18 +9,19 @@
 #include "mpi/ctl/in/intake.h"
 #include "mpi/ctl/in/lines.h"
 
-/* Failures told one by one; the rest is counted. */
-#define TOLD_MAX 20
+/* The most failures of lines that are reported one by one. Further ones are only counted. */
+#define REPORTED_MAX 20
 
 /* ---- failures ---------------------------------------------------------------------------------- */
 
 static void intake_complain_of_line(intake_t *in, const char *source, uint64_t line,
                                     const char *why) {
-    if (in->told < TOLD_MAX)
+    assert(source && why);
+    if (in->reported < REPORTED_MAX)
         ctl_complain("%s, line %llu: %s", source, (unsigned long long)line, why);
-    else if (in->told == TOLD_MAX)
-        ctl_complain("%s: further lines are only counted", source);
-    in->told++;
+    else if (in->reported == REPORTED_MAX)
+        ctl_complain("%s: further failures are only counted", source);
+    in->reported++;
 }
 
 static void intake_settled(void *context, feed_tag_t tag, mofka_status_t status) {
@@ -28,12 +30,13 @@ static void intake_settled(void *context, feed_tag_t tag, mofka_status_t status)
 }
 
 static bool intake_count_malformed(intake_t *in, const char *why) {
+    assert(in->line > 0);
     in->malformed++;
     intake_complain_of_line(in, in->source, in->line, why);
     return !in->options.strict;
 }
 
-/* With `strict` the first failure stops, so it is looked for at once. */
+/* With `strict` the first failure ends the intake, so failures are looked for after each line. */
 static bool intake_may_continue(intake_t *in) {
     if (!in->options.strict)
         return true;
@@ -50,8 +53,9 @@ static bool intake_is_blank(const char *text, size_t bytes) {
     return true;
 }
 
-/* Events leave before a pause, not after it. */
+/* Store the events so far before a pause, not after it. */
 static void intake_keep_rate(intake_t *in) {
+    assert(in->options.rate > 0);
     if (in->due == 0)
         in->start = ctl_now_s();
     double when = in->start + (double)in->due++ / in->options.rate;
@@ -62,6 +66,7 @@ static void intake_keep_rate(intake_t *in) {
 }
 
 static bool intake_push(intake_t *in, const char *text, size_t bytes) {
+    assert(in->source);
     mofka_data_view_t *data = NULL;
     feed_tag_t tag = {(void *)(uintptr_t)in->source, in->line};
     if (in->options.data && data_source_of(in->options.data, text, bytes, &data))
@@ -78,18 +83,20 @@ static bool intake_push(intake_t *in, const char *text, size_t bytes) {
     return intake_may_continue(in);
 }
 
-/* False: stop. */
+/* False: end the intake. */
 static bool intake_take_line(intake_t *in, const char *text, size_t bytes) {
+    assert(in->line > 0);
     if (bytes == 0 || (in->options.json && intake_is_blank(text, bytes)))
         return true;
-    if (in->options.json && mfi_json_check("it", text, bytes))
+    if (in->options.json && mfi_json_check("the line", text, bytes))
         return intake_count_malformed(in, mofka_last_error());
     return intake_push(in, text, bytes);
 }
 
 /* ---- all lines --------------------------------------------------------------------------------- */
 
-/* What was read and will not be pushed: no time is left, or the topic takes no more. */
+/* Report lines that were read and will not be pushed, because no time is left or the topic takes no
+ * more. */
 static void intake_complain_of_rest(intake_t *in, lines_t *lines) {
     const char *text;
     size_t bytes;
@@ -98,14 +105,14 @@ static void intake_complain_of_rest(intake_t *in, lines_t *lines) {
     while (lines_next(lines, 0, &text, &bytes) != LINE_END)
         left++;
     if (left > 0)
-        ctl_complain("%s: %llu lines behind line %llu were read, and are not pushed", in->source,
+        ctl_complain("%s: %llu lines after line %llu were read, but are not pushed", in->source,
                      left, (unsigned long long)in->line);
     if (lines_rest(lines) > 0)
-        ctl_complain("%s: of line %llu, %zu bytes were read and not its end; it is not pushed",
+        ctl_complain("%s: line %llu is not pushed: %zu bytes of it were read, but not its end",
                      in->source, (unsigned long long)in->line + left + 1, lines_rest(lines));
 }
 
-/* False: stop. */
+/* False: end the intake. */
 static bool intake_take_next(intake_t *in, lines_t *lines, int *wait_ms, bool *ended) {
     const char *text;
     size_t bytes;
@@ -117,7 +124,7 @@ static bool intake_take_next(intake_t *in, lines_t *lines, int *wait_ms, bool *e
     case LINE_TEXT:
         return intake_take_line(in, text, bytes);
     case LINE_TOO_LONG:
-        return intake_count_malformed(in, "longer than metadata can be, 1 GiB");
+        return intake_count_malformed(in, "longer than the largest metadata, 1 GiB");
     case LINE_NONE:
         return feed_drain(&in->feed);
     case LINE_ERROR:
@@ -132,6 +139,7 @@ static bool intake_take_next(intake_t *in, lines_t *lines, int *wait_ms, bool *e
 }
 
 bool intake_take(intake_t *in, int fd) {
+    assert(in->source && in->topic);
     lines_t lines;
     bool good = true, ended = false;
     int wait_ms = 0;
@@ -150,11 +158,12 @@ bool intake_take(intake_t *in, int fd) {
 /* ---- beginning and end -------------------------------------------------------------------------- */
 
 bool intake_open(intake_t *in, mofka_topic_t *topic, const intake_options_t *options) {
+    assert(options->timeout_s >= 0 && options->rate >= 0);
     *in = (intake_t){.options = *options};
     mofka_status_t status =
         feed_open(&in->feed, topic, options->batch_size, options->timeout_s, intake_settled, in);
     if (status) {
-        ctl_complain_of(status, "making a producer");
+        ctl_complain_of(status, "creating a producer");
         return false;
     }
     in->topic = mofka_topic_retain(topic);
@@ -162,11 +171,13 @@ bool intake_open(intake_t *in, mofka_topic_t *topic, const intake_options_t *opt
 }
 
 void intake_from(intake_t *in, const char *source) {
+    assert(source);
     in->source = source;
     in->line = 0;
 }
 
 bool intake_close(intake_t *in, const char *what) {
+    assert(in->topic && what);
     bool whole = feed_close(&in->feed);
     fprintf(stderr, "mofkactl %s: %llu events stored in '%s', %llu not, %llu malformed lines%s\n",
             what, (unsigned long long)in->feed.stored, mofka_topic_name(in->topic),

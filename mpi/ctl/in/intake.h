@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Lines of files and pipes into a topic: each is checked and pushed; what is wrong with one is told
- * with its place, and counted.
+ * Lines of files and pipes are checked and pushed into a topic. A line that fails is reported with its place,
+ * and counted.
  *
  *   lines.c -> check -> data -> pace -> feed.c
  *
- * An interruption ends reading. Lines that were read whole by then are pushed, too, in bounded time.
+ * An interruption ends reading. Lines that were read whole before it are still pushed, in bounded time.
  */
 #ifndef MOFKA_MPI_CTL_INTAKE_H
 #define MOFKA_MPI_CTL_INTAKE_H
@@ -14,11 +14,12 @@
 #include "mpi/ctl/in/feed.h"
 
 typedef struct intake_options {
-    size_t batch_size;   /* 0: adaptive */
-    double timeout_s;    /* without room */
-    double rate;         /* events a second; 0: as fast as it goes */
-    bool json;           /* lines are JSON; blank ones are passed over. Else, empty ones are. */
-    bool strict;         /* the first failure ends it */
+    size_t batch_size; /* 0: adaptive */
+    double timeout_s;  /* how long to wait for room */
+    double rate;       /* events per second; 0 means no limit */
+    /* lines must be JSON, and blank lines are passed over; otherwise empty lines are passed over */
+    bool json;
+    bool strict;         /* the first failure ends the intake */
     data_source_t *data; /* borrowed; NULL: events have no data */
 } intake_options_t;
 
@@ -26,22 +27,22 @@ typedef struct intake {
     intake_options_t options;
     mofka_topic_t *topic;
     feed_t feed;
-    const char *source; /* borrowed: what messages call it */
-    uint64_t line;      /* of the source, the last one taken */
-    uint64_t malformed; /* lines */
-    uint64_t told;
-    bool failed;  /* something else than a line or an event, told */
-    double start; /* of the first event, and */
-    uint64_t due; /* events since, for the rate */
+    const char *source; /* borrowed; the name of the source in messages */
+    uint64_t line;      /* number of the last line taken from the source */
+    uint64_t malformed; /* number of malformed lines */
+    uint64_t reported;  /* number of reported failures */
+    bool failed;        /* a failure other than that of a line or an event; a message was printed */
+    double start;       /* time of the first event */
+    uint64_t due;       /* events since then, to keep the rate */
 } intake_t;
 
-/* `topic` is kept. False: told. */
+/* Open an intake into `topic` (kept). False: a message was printed. */
 bool intake_open(intake_t *intake, mofka_topic_t *topic, const intake_options_t *options);
-/* Lines come from `source` (borrowed) now, and are counted from 1. */
+/* Name the source (borrowed) of the lines that follow. They are counted from 1. */
 void intake_from(intake_t *intake, const char *source);
-/* All lines of `fd`. False: stop. */
+/* Take all lines of `fd`. False: end the intake. */
 bool intake_take(intake_t *intake, int fd);
-/* Stores what is not stored yet, and tells what became of all, as `what`. Whether nothing failed. */
+/* Store what is left, and print a summary that begins with `what`. True: nothing failed. */
 bool intake_close(intake_t *intake, const char *what);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Text into lines. */
+/* Bytes from a file are cut into lines. */
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #define READ_BYTES ((size_t)64 << 10)
 
 void lines_open(lines_t *l, int fd, size_t bytes_max) {
+    assert(fd >= 0 && bytes_max > 0);
     *l = (lines_t){.fd = fd, .bytes_max = bytes_max};
 }
 
@@ -23,10 +25,12 @@ void lines_stop(lines_t *l) {
 }
 
 size_t lines_rest(const lines_t *l) {
+    assert(l->start <= l->size);
     return l->size - l->start;
 }
 
 static bool lines_make_room(lines_t *l) {
+    assert(l->start <= l->looked && l->looked <= l->size && l->size <= l->room);
     if (l->start > 0) {
         memmove(l->buffer, l->buffer + l->start, l->size - l->start);
         l->size -= l->start;
@@ -44,8 +48,9 @@ static bool lines_make_room(lines_t *l) {
     return true;
 }
 
-/* LINE_TEXT: there is more now. */
+/* Read once. LINE_TEXT: bytes or the end of the file came. */
 static line_kind_t lines_fill(lines_t *l, int wait_ms) {
+    assert(!l->ended && !l->stopped);
     struct pollfd ready = {.fd = l->fd, .events = POLLIN};
     int found = poll(&ready, 1, wait_ms);
     if (found < 0 && errno != EINTR)
@@ -64,9 +69,10 @@ static line_kind_t lines_fill(lines_t *l, int wait_ms) {
     return LINE_TEXT;
 }
 
-/* The line from `start` to `end`, the place of its newline. */
+/* Give the line from `start` to `end`; the next line begins at `next`. */
 static line_kind_t lines_give(lines_t *l, size_t end, size_t next, const char **text,
                               size_t *bytes) {
+    assert(l->start <= end && end <= next && next <= l->size);
     *text = l->buffer + l->start;
     *bytes = end - l->start;
     if (*bytes > 0 && (*text)[*bytes - 1] == '\r')
@@ -78,8 +84,9 @@ static line_kind_t lines_give(lines_t *l, size_t end, size_t next, const char **
     return too_long ? LINE_TOO_LONG : LINE_TEXT;
 }
 
-/* Keep nothing of a line that is too long. */
+/* Drop the bytes of a line that is too long. */
 static void lines_pass_over(lines_t *l) {
+    assert(l->looked == l->size);
     if (l->size - l->start > l->bytes_max + 1)
         l->passing = true;
     if (l->passing)
@@ -87,6 +94,7 @@ static void lines_pass_over(lines_t *l) {
 }
 
 line_kind_t lines_next(lines_t *l, int wait_ms, const char **text, size_t *bytes) {
+    assert(l->start <= l->looked && l->looked <= l->size);
     for (;;) {
         char *newline =
             l->size > l->looked ? memchr(l->buffer + l->looked, '\n', l->size - l->looked) : NULL;
@@ -95,7 +103,7 @@ line_kind_t lines_next(lines_t *l, int wait_ms, const char **text, size_t *bytes
             return lines_give(l, end, end + 1, text, bytes);
         }
         l->looked = l->size;
-        if (l->ended) { /* what the last newline left over is a line, too */
+        if (l->ended) { /* the rest behind the last newline is a line, too */
             bool some = l->size > l->start || l->passing;
             return some ? lines_give(l, l->size, l->size, text, bytes) : LINE_END;
         }

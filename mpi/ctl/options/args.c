@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Options: --NAME VALUE, --NAME=VALUE, --GROUP.KEY VALUE, read against a command's table. */
+/* The arguments --NAME VALUE, --NAME=VALUE and --GROUP.KEY VALUE, read against a command's rows. */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include "mpi/ctl/base/messages.h"
@@ -13,17 +14,17 @@ static const option_row_t common[] = {
      .kind = OPTION_GROUP,
      .value = &args_common.driver,
      .argument = "JSON|FILE",
-     .help =
-         "the driver's options; --driver.window rma sets one (those of the ranks that give some)"},
+     .help = "the driver's options; --driver.window rma sets one (those of the other ranks)"},
     {.name = "close-timeout",
      .kind = OPTION_SECONDS,
      .value = &args_common.close_timeout_s,
      .argument = "SECONDS",
-     .help = "at the end, wait so long for the other ranks to close the driver (inf)"},
+     .help = "at the end, how long to wait for the other ranks to close the driver (inf)"},
 };
 #define COMMON_COUNT (sizeof common / sizeof common[0])
 
 static const option_row_t *args_row(const ctl_command_t *command, size_t index) {
+    assert(index < command->option_count + COMMON_COUNT);
     return index < command->option_count ? &command->options[index]
                                          : &common[index - command->option_count];
 }
@@ -33,17 +34,19 @@ static size_t args_row_count(const ctl_command_t *command) {
 }
 
 void args_complain_of_value(const char *name, const char *value, const char *allowed) {
-    ctl_complain("--%s cannot be '%.200s': it is %s", name, value, allowed);
+    assert(name && value && allowed);
+    ctl_complain("--%s cannot be '%.200s': it must be %s", name, value, allowed);
 }
 
 bool args_take_word(int count, char **words, const char *what, const char *missing,
                     const char **word) {
+    assert(count >= 0 && word);
     if (count == 0) {
         ctl_complain("%s is missing", missing);
         return false;
     }
     if (count > 1) {
-        ctl_complain("one %s is wanted, not also '%s'", what, words[1]);
+        ctl_complain("only one %s is allowed; unexpected '%s'", what, words[1]);
         return false;
     }
     *word = words[0];
@@ -54,9 +57,11 @@ static bool args_has_keys(const option_row_t *row) {
     return row->kind == OPTION_GROUP || row->kind == OPTION_KEYS;
 }
 
-/* The row that `name` (`bytes` long) is of, and of a group the key behind the dot. */
+/* Find the row of the option `name`, which has `bytes` bytes. `*key` is the key behind the dot of a
+ * group, or NULL. */
 static const option_row_t *args_find_row(const ctl_command_t *command, const char *name,
                                          size_t bytes, const char **key) {
+    assert(strlen(name) >= bytes);
     const char *dot = memchr(name, '.', bytes);
     size_t head = dot ? (size_t)(dot - name) : bytes;
     *key = dot ? dot + 1 : NULL;
@@ -72,6 +77,7 @@ static const option_row_t *args_find_row(const ctl_command_t *command, const cha
 
 static bool args_set(const option_row_t *row, const char *name, const char *key,
                      const char *value) {
+    assert(row->value && (row->kind == OPTION_FLAG || value));
     char allowed[OPTION_ALLOWED_BYTES];
     switch (row->kind) {
     case OPTION_FLAG:
@@ -101,7 +107,7 @@ static bool args_complain_of_unknown(const ctl_command_t *command, const char *n
     return false;
 }
 
-/* One option; `*used`: whether the next argument was its value. */
+/* Read one option. `*used`: whether the next argument was its value. */
 static bool args_read_option(const ctl_command_t *command, char *text, const char *next,
                              bool *used) {
     const char *key, *equals = strchr(text, '=');
@@ -111,7 +117,7 @@ static bool args_read_option(const ctl_command_t *command, char *text, const cha
     if (!row)
         return args_complain_of_unknown(command, text, bytes);
     if (row->kind == OPTION_FLAG && equals) {
-        ctl_complain("--%s takes no value, but there is '%.200s'", row->name, equals + 1);
+        ctl_complain("--%s takes no value, but '%.200s' was given", row->name, equals + 1);
         return false;
     }
     if (row->kind != OPTION_FLAG && !equals && !next) {
@@ -125,6 +131,7 @@ static bool args_read_option(const ctl_command_t *command, char *text, const cha
 }
 
 bool args_read(const ctl_command_t *command, int argc, char **argv) {
+    assert(argc >= 0);
     int words = 0;
     bool only_words = false;
     for (int i = 0; i < argc; i++) {
@@ -138,7 +145,7 @@ bool args_read(const ctl_command_t *command, int argc, char **argv) {
             continue;
         }
         if (argv[i][1] != '-') {
-            ctl_complain("unknown option '%s': options have two dashes and a name", argv[i]);
+            ctl_complain("unknown option '%s': options begin with two dashes", argv[i]);
             return false;
         }
         bool used;
@@ -147,13 +154,14 @@ bool args_read(const ctl_command_t *command, int argc, char **argv) {
         i += used;
     }
     if (words > 0 && !command->arguments) {
-        ctl_complain("unknown argument '%s': it takes options only", argv[0]);
+        ctl_complain("unknown argument '%s': this command takes only options", argv[0]);
         return false;
     }
     return !command->check || command->check(words, argv);
 }
 
 static void args_print_row(const option_row_t *row, FILE *out) {
+    assert(row->name && row->help);
     char left[96];
     bool whole = row->kind != OPTION_KEYS;
     snprintf(left, sizeof left, "--%s%s%s%s", row->name, whole ? "" : ".KEY",

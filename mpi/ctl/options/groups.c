@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Options that are JSON objects, built up from files, texts and single values. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,14 +9,16 @@
 #include "mpi/ctl/options/groups.h"
 #include "mpi/ctl/options/json.h"
 
-/* Keys in a path: what a person types. */
+/* The most keys in a path that a person types. */
 #define PATH_KEYS_MAX 64
-/* Options of one group: far above what a schema has, and a few times that fits everywhere. */
+/* The most bytes of a file of options: far more than a schema has, and a size that fits in memory
+ * several times. */
 #define GROUP_BYTES_MAX ((size_t)16 << 20)
 
-/* `json` is merged into the group. */
+/* Merge `json` into the group. False: a message was printed. */
 static bool option_group_merge(option_group_t *group, const char *name, const char *json,
                                size_t levels) {
+    assert(ctl_json_is_object(json));
     char *merged = ctl_json_merge(group->text ? group->text : "{}", json, levels);
     if (!merged) {
         ctl_complain("--%s: %s", name, mofka_last_error());
@@ -27,12 +30,13 @@ static bool option_group_merge(option_group_t *group, const char *name, const ch
 }
 
 static bool option_group_set_all(option_group_t *group, const char *name, const char *value) {
+    assert(name && value);
     char what[300];
     bool is_text = value[strspn(value, " \t\r\n")] == '{';
     size_t bytes = strlen(value);
     char *file = is_text ? NULL : ctl_read_file(value, GROUP_BYTES_MAX, &bytes);
     if (!is_text && !file) {
-        ctl_complain("--%s cannot be '%.200s': it is a JSON object or the file that holds one",
+        ctl_complain("--%s cannot be '%.200s': it must be a JSON object, or a file that holds one",
                      name, value);
         return false;
     }
@@ -42,20 +46,21 @@ static bool option_group_set_all(option_group_t *group, const char *name, const 
     if (ctl_json_check(what, text, bytes))
         ctl_complain("%s", mofka_last_error());
     else if (!ctl_json_is_object(text))
-        ctl_complain("%s is no JSON object, but '%.100s'", what, text);
+        ctl_complain("%s must be a JSON object, not '%.100s'", what, text);
     else
         good = option_group_merge(group, name, text, 0);
     free(file);
     return good;
 }
 
-/* How many keys KEY.KEY has; 0: told. */
+/* Count the keys of KEY.KEY. 0: the path is invalid, and a message was printed. */
 static size_t option_group_count_keys(const char *name, const char *path) {
+    assert(path);
     size_t keys = 0, bytes;
     for (const char *key = path;; key += bytes + 1) {
         bytes = strcspn(key, ".");
         if (bytes == 0 || ++keys > PATH_KEYS_MAX) {
-            ctl_complain("--%s: keys are 1 to %d names with dots between them", name,
+            ctl_complain("--%s: a path has 1 to %d keys with dots between them", name,
                          PATH_KEYS_MAX);
             return 0;
         }
@@ -64,9 +69,10 @@ static size_t option_group_count_keys(const char *name, const char *path) {
     }
 }
 
-/* {"KEY":{"KEY":VALUE}} of KEY.KEY; a VALUE is JSON where it is JSON, else a string. Give: free().
+/* Make {"KEY":{"KEY":VALUE}} of KEY.KEY. A VALUE that is not JSON becomes a string. Give: free().
  * NULL: no memory. */
 static char *option_group_object(const char *path, size_t keys, const char *value) {
+    assert(keys > 0 && keys <= PATH_KEYS_MAX);
     char *text = NULL;
     size_t size, bytes;
     FILE *out = open_memstream(&text, &size);
@@ -114,11 +120,13 @@ static bool option_group_set_one(option_group_t *group, const char *name, const 
 
 bool option_group_set(option_group_t *group, const char *name, const char *path,
                       const char *value) {
+    assert(group && value);
     return path ? option_group_set_one(group, name, path, value)
                 : option_group_set_all(group, name, value);
 }
 
 void option_group_clear(option_group_t *group) {
+    assert(group);
     free(group->text);
     group->text = NULL;
 }

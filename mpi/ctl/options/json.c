@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* JSON of options: checks, members, merging. */
+/* Checking and merging the JSON of options. The scanner is that of src/json. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "mpi/ctl/options/json.h"
@@ -8,11 +9,11 @@
 /* ---- keys --------------------------------------------------------------------------------------- */
 
 typedef struct ctl_json_key {
-    size_t object; /* which of the text's objects it is in */
+    size_t object; /* number of the object that holds the key */
     const char *text;
     size_t bytes;
-    mfi_scratch_t own;       /* where it has escapes: what they mean */
-    const char *value, *end; /* of keys_of */
+    mfi_scratch_t own;       /* the key without escapes, if it has some */
+    const char *value, *end; /* set by ctl_json_keys_of */
     bool used;
 } ctl_json_key_t;
 
@@ -22,6 +23,7 @@ typedef struct ctl_json_keys {
 } ctl_json_keys_t;
 
 static void ctl_json_keys_free(ctl_json_keys_t *keys) {
+    assert(keys->count <= keys->room);
     for (size_t i = 0; i < keys->count; i++)
         free(keys->list[i].own.bytes);
     free(keys->list);
@@ -29,6 +31,7 @@ static void ctl_json_keys_free(ctl_json_keys_t *keys) {
 
 static ctl_json_key_t *ctl_json_keys_add(ctl_json_keys_t *keys, const char *string,
                                          const char *limit) {
+    assert(keys->count <= keys->room && *string == '"');
     if (keys->count == keys->room) {
         size_t room = keys->room ? 2 * keys->room : 64;
         ctl_json_key_t *more = reallocarray(keys->list, room, sizeof *more);
@@ -59,8 +62,9 @@ static void ctl_json_keys_sort(ctl_json_keys_t *keys) {
         qsort(keys->list, keys->count, sizeof *keys->list, ctl_json_key_compare);
 }
 
-/* An object's keys with their values, in order. */
+/* List an object's keys with their values, sorted. */
 static bool ctl_json_keys_of(const char *object, const char *limit, ctl_json_keys_t *keys) {
+    assert(*object == '{');
     mfi_json_walk_t walk = mfi_json_walk(object, limit);
     *keys = (ctl_json_keys_t){0};
     while (mfi_json_next(&walk)) {
@@ -75,13 +79,14 @@ static bool ctl_json_keys_of(const char *object, const char *limit, ctl_json_key
 }
 
 static ctl_json_key_t *ctl_json_keys_find(const ctl_json_keys_t *keys, const ctl_json_key_t *key) {
+    assert(key->text);
     return keys->count ? bsearch(key, keys->list, keys->count, sizeof *key, ctl_json_key_compare)
                        : NULL;
 }
 
 /* ---- checking ----------------------------------------------------------------------------------- */
 
-/* All keys of all objects, in one pass: however deep they are. */
+/* List the keys of all objects in one pass, however deeply they are nested. */
 static bool ctl_json_all_keys(const char *text, const char *limit, ctl_json_keys_t *keys) {
     size_t open[MFI_JSON_DEPTH_MAX], depth = 0, objects = 0;
     for (const char *at = text; at < limit;) {
@@ -167,12 +172,12 @@ void ctl_json_put_string(FILE *out, const char *text, size_t bytes) {
 
 /* ---- making objects ------------------------------------------------------------------------------ */
 
-/* An object on its way into memory. */
+/* An object that is written into memory. */
 typedef struct ctl_json_writer {
     FILE *out;
     char *text;
     size_t bytes;
-    bool failed; /* and a message is there */
+    bool failed; /* mofka_last_error() gives the reason */
 } ctl_json_writer_t;
 
 static bool ctl_json_writer_open(ctl_json_writer_t *m) {
@@ -182,6 +187,7 @@ static bool ctl_json_writer_open(ctl_json_writer_t *m) {
 }
 
 static char *ctl_json_writer_close(ctl_json_writer_t *m) {
+    assert(m->out || !m->text);
     bool good = m->out && !ferror(m->out);
     if (m->out && fclose(m->out) != 0)
         good = false;
@@ -193,16 +199,18 @@ static char *ctl_json_writer_close(ctl_json_writer_t *m) {
     return NULL;
 }
 
-/* "key": before a value that follows; `*count`: of members before. */
+/* Write "key": before a value. `*count` is the number of members before it. */
 static void ctl_json_put_key(FILE *out, size_t *count, const char *key, const char *limit) {
+    assert(*key == '"');
     if ((*count)++ > 0)
         fputc(',', out);
     fwrite(key, 1, (size_t)(mfi_json_end(key, limit) - key), out);
     fputc(':', out);
 }
 
-/* A value, without space between its tokens. */
+/* Write a value without the white space between its tokens. */
 static void ctl_json_put_value(FILE *out, const char *from, const char *end) {
+    assert(from < end);
     while (from < end) {
         const char *next = *from == '"' ? mfi_json_end(from, end) : from + 1;
         if (!strchr(" \t\r\n", *from))
@@ -212,6 +220,7 @@ static void ctl_json_put_value(FILE *out, const char *from, const char *end) {
 }
 
 char *ctl_json_without(const char *object, const char *key) {
+    assert(ctl_json_is_object(object));
     const char *begin = mfi_json_begin(object), *limit = object + strlen(object), *dropped;
     mfi_scratch_t scratch = {0};
     ctl_json_writer_t maker;
@@ -240,12 +249,13 @@ typedef struct ctl_json_span {
 static void ctl_json_merge_objects(ctl_json_writer_t *maker, ctl_json_span_t into,
                                    ctl_json_span_t from, size_t levels);
 
-/* The value of a key that both have. */
+/* Write the value of a key that both objects have. */
 static void ctl_json_merge_value(ctl_json_writer_t *maker, const ctl_json_key_t *into,
                                  const ctl_json_key_t *from, size_t levels) {
+    assert(into->value < into->end && from->value < from->end);
     bool object = *into->value == '{' && *from->value == '{';
     if (levels > 1 && !object) {
-        mofka_fail(MOFKA_ERR_OPTION, "'%.*s' is a value already, it has no keys",
+        mofka_fail(MOFKA_ERR_OPTION, "'%.*s' already has a value without keys",
                    (int)(into->bytes < 100 ? into->bytes : 100), into->text);
         maker->failed = true;
     } else if (levels != 1 && object) {
@@ -256,7 +266,8 @@ static void ctl_json_merge_value(ctl_json_writer_t *maker, const ctl_json_key_t 
     }
 }
 
-/* The members of `text`, with those of `others` where they have them; without what is used already. */
+/* Write the members of `text`, merged with those of `others` that have the same key. Members that
+ * were used already are left out. */
 static bool ctl_json_merge_members(ctl_json_writer_t *maker, ctl_json_span_t text,
                                    ctl_json_keys_t *others, size_t *count, size_t levels) {
     ctl_json_keys_t one = {0};
@@ -282,9 +293,10 @@ static bool ctl_json_merge_members(ctl_json_writer_t *maker, ctl_json_span_t tex
     return good;
 }
 
-/* First what was there, in its order, then what is new. */
+/* Write the members of `into` in their order, then the new ones of `from`. */
 static void ctl_json_merge_objects(ctl_json_writer_t *maker, ctl_json_span_t into,
                                    ctl_json_span_t from, size_t levels) {
+    assert(*into.at == '{' && *from.at == '{');
     ctl_json_keys_t others;
     size_t count = 0;
     fputc('{', maker->out);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * JSON of options, as text: nothing goes through a tree, so that each value stays as it was written,
- * with all digits of its numbers.
+ * JSON of options, as text. There is no tree, so each value keeps its text, with all digits of its numbers.
  *
- * Texts here end in a NUL byte. Those that json_check accepted may go to the other functions.
+ * Texts end in a NUL byte. ctl_json_check must have accepted a text before the other functions read it.
  */
 #ifndef MOFKA_MPI_CTL_JSON_H
 #define MOFKA_MPI_CTL_JSON_H
@@ -13,27 +12,28 @@
 #include <stdio.h>
 #include <mofka/status.h>
 
-/* One JSON value (as src/json_text.h reads it), in which no object has a key twice. MOFKA_ERR_JSON,
- * MOFKA_ERR_MEMORY; `what` begins the message. */
+/* Check that the text is one JSON value in which no object has a key twice. `what` begins the
+ * message. MOFKA_ERR_JSON, MOFKA_ERR_MEMORY. */
 mofka_status_t ctl_json_check(const char *what, const char *text, size_t bytes);
 
-/* The text is JSON; keys may be there twice. */
+/* Whether the text is JSON. Keys may occur twice. */
 bool ctl_json_is_valid(const char *text);
 bool ctl_json_is_object(const char *text);
-/* An object's member as text. Give: free(). NULL: it has none, or there is no memory. */
+/* Give an object's member as text: free(). NULL: the object has no such member, or there is no
+ * memory. */
 char *ctl_json_member(const char *object, const char *key);
-/* The object without that member. Give: free(). NULL: no memory. */
+/* Give the object without that member: free(). NULL: no memory. */
 char *ctl_json_without(const char *object, const char *key);
-/* What a JSON string says, up to its first zero byte. Give: free(). NULL: it is no string, or there is
- * no memory. */
+/* Give the value of a JSON string, up to its first zero byte: free(). NULL: the text is not a
+ * string, or there is no memory. */
 char *ctl_json_string(const char *text);
-/* `text` as a JSON string; what is no UTF-8 stays so. */
+/* Write `text` as a JSON string. Bytes that are not UTF-8 stay as they are. */
 void ctl_json_put_string(FILE *out, const char *text, size_t bytes);
 
-/* `from` merged into `into`, both objects: members of objects in both are merged, what else is in both
- * is `from`'s. With `levels`, only so many levels are merged, and below that `from`'s values replace
- * (0: no limit); a value in the way, of which `from` has members, is refused. Give: free(). NULL: a
- * message is there. */
+/* Merge the object `from` into the object `into`. Members that are objects in both are merged; any
+ * other member of both is that of `from`. With `levels`, only so many levels are merged, and a
+ * value in `into` that has no keys is refused where `from` has keys for it; 0 means all levels.
+ * Give: free(). NULL: mofka_last_error() gives the reason. */
 char *ctl_json_merge(const char *into, const char *from, size_t levels);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Values of options: read and checked against their rows. */
+/* The values of options are read and checked against their rows. */
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -7,14 +8,15 @@
 #include <string.h>
 #include "mpi/ctl/options/option.h"
 
-/* Up to there a double is each whole number. */
+/* Up to this number, a double holds every whole number. */
 #define COUNT_MAX 9007199254740992.0
 
 static double option_row_max(const option_row_t *row) {
+    assert(row->max == 0 || row->max >= row->min);
     return row->max > 0 ? row->max : row->kind == OPTION_COUNT ? COUNT_MAX : INFINITY;
 }
 
-/* Decimal, or "inf". */
+/* Read a decimal number, or "inf". */
 static bool option_row_read_number(const char *text, double *value) {
     char *end;
     bool infinite = strcmp(text, "inf") == 0;
@@ -26,6 +28,7 @@ static bool option_row_read_number(const char *text, double *value) {
 }
 
 static void option_row_describe_range(const option_row_t *row, char *allowed) {
+    assert(row->kind == OPTION_COUNT || row->kind == OPTION_REAL || row->kind == OPTION_SECONDS);
     const char *what = row->kind == OPTION_COUNT ? "a whole number" : "a number";
     if (row->kind == OPTION_SECONDS)
         snprintf(allowed, OPTION_ALLOWED_BYTES, "a number of seconds from 0, or inf");
@@ -37,6 +40,7 @@ static void option_row_describe_range(const option_row_t *row, char *allowed) {
 }
 
 static bool option_row_set_number(const option_row_t *row, const char *text, char *allowed) {
+    assert(row->value && row->min >= 0);
     double value;
     if (!option_row_read_number(text, &value) || value < row->min || value > option_row_max(row) ||
         (row->kind == OPTION_COUNT && value != floor(value)) ||
@@ -52,6 +56,7 @@ static bool option_row_set_number(const option_row_t *row, const char *text, cha
 }
 
 static bool option_row_set_choice(const option_row_t *row, const char *text, char *allowed) {
+    assert(row->value && row->choices && row->choices[0]);
     snprintf(allowed, OPTION_ALLOWED_BYTES, "one of");
     for (int i = 0; row->choices[i]; i++) {
         if (strcmp(row->choices[i], text) == 0) {
@@ -65,6 +70,7 @@ static bool option_row_set_choice(const option_row_t *row, const char *text, cha
 }
 
 bool option_row_set(const option_row_t *row, const char *text, char allowed[OPTION_ALLOWED_BYTES]) {
+    assert(row->kind != OPTION_FLAG && row->kind != OPTION_GROUP && row->kind != OPTION_KEYS);
     switch (row->kind) {
     case OPTION_COUNT:
     case OPTION_REAL:

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Pulls and acknowledgements. */
+/* Events are pulled from a topic and acknowledged. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "mpi/ctl/base/messages.h"
 #include "mpi/ctl/base/job.h"
 #include "mpi/ctl/out/drain.h"
 
-/* Errors of single events pass; so many in a row are those of fetching. */
+/* An error of one event is passed over. As many in a row are errors of fetching. */
 #define FAILED_IN_A_ROW_MAX 16
 
 static mofka_status_t drain_select_data(void *context, const mofka_metadata_t *metadata,
@@ -25,6 +26,7 @@ static mofka_status_t drain_select_data(void *context, const mofka_metadata_t *m
 }
 
 bool drain_open(drain_t *d, mofka_topic_t *topic, const drain_options_t *options) {
+    assert(options->data || options->offset == 0);
     static _Atomic unsigned drains;
     char name[64];
     unsigned index = drains++;
@@ -44,11 +46,12 @@ bool drain_open(drain_t *d, mofka_topic_t *topic, const drain_options_t *options
     if (!status)
         return true;
     free(d->newest);
-    ctl_complain_of(status, "making a consumer");
+    ctl_complain_of(status, "creating a consumer");
     return false;
 }
 
 drain_kind_t drain_next(drain_t *d, int wait_ms, mofka_event_t **event) {
+    assert(d->consumer && wait_ms >= 0);
     mofka_status_t status = mofka_consumer_pull(d->consumer, wait_ms, event);
     if (status == MOFKA_ERR_TIMEOUT)
         return DRAIN_NONE;
@@ -67,12 +70,14 @@ drain_kind_t drain_next(drain_t *d, int wait_ms, mofka_event_t **event) {
 }
 
 void drain_done(drain_t *d, mofka_event_t *event) {
+    assert(mofka_event_partition(event) < d->partition_count);
     mofka_event_t **newest = &d->newest[mofka_event_partition(event)];
     mofka_event_release(*newest);
     *newest = event;
 }
 
 void drain_acknowledge(drain_t *d) {
+    assert(d->newest);
     for (size_t i = 0; i < d->partition_count; i++) {
         if (d->newest[i])
             mofka_event_acknowledge(d->newest[i]);
@@ -82,10 +87,12 @@ void drain_acknowledge(drain_t *d) {
 }
 
 bool drain_close(drain_t *d) {
+    assert(d->consumer);
     for (size_t i = 0; i < d->partition_count; i++)
         mofka_event_release(d->newest[i]);
     free(d->newest);
-    /* A name that stays holds retention up, and nobody knows this rank's own. */
+    /* A consumer's name that stays holds retention back, and no other program knows this rank's
+     * name. */
     mofka_status_t status = d->options.name ? MOFKA_OK : mofka_consumer_unsubscribe(d->consumer);
     mofka_status_t closed = mofka_consumer_close(d->consumer);
     if (status || closed)

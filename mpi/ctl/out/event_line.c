@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Events as lines of text. */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -42,13 +43,14 @@ static void event_line_add_base64(sink_t *sink, const mofka_data_view_t *data) {
             for (int shift = 18; shift >= 0; shift -= 6)
                 out[used++] = digits[bits >> shift & 63];
         }
-        if (got % 3) /* the last piece: what stands for bytes that are not there */
+        if (got % 3) /* the last piece: digits that stand for missing bytes */
             memset(out + used - (3 - got % 3), '=', 3 - got % 3);
         sink_add(sink, out, used);
     }
 }
 
 static bool event_line_write_file(const char *path, const mofka_data_view_t *data) {
+    assert(path && *path);
     FILE *file = fopen(path, "wb");
     size_t count = 0;
     const mofka_segment_t *segments = data ? mofka_data_view_segments(data, &count) : NULL;
@@ -82,7 +84,7 @@ static void event_line_add_string(sink_t *sink, const char *text, size_t bytes) 
     sink_add(sink, "\"", 1);
 }
 
-/* What is no JSON is shown as a string. */
+/* Text that is not JSON is written as a string. */
 static void event_line_add_value(sink_t *sink, const char *text, size_t bytes) {
     if (mfi_json_check("metadata", text, bytes))
         event_line_add_string(sink, text, bytes);
@@ -92,6 +94,7 @@ static void event_line_add_value(sink_t *sink, const char *text, size_t bytes) {
 
 static void event_line_add_envelope(sink_t *sink, const event_line_style_t *style,
                                     const mofka_event_t *event, const char *file) {
+    assert(style->envelope);
     size_t bytes;
     const char *text = mofka_event_metadata_text(event, &bytes);
     sink_add_text(sink,
@@ -111,13 +114,14 @@ static void event_line_add_envelope(sink_t *sink, const event_line_style_t *styl
 }
 
 bool event_line_write(sink_t *sink, const event_line_style_t *style, const mofka_event_t *event) {
+    assert(!style->base64 || style->envelope);
     char file[64];
     snprintf(file, sizeof file, "%zu-%" PRIu64, mofka_event_partition(event),
              mofka_event_id(event));
     if (style->directory) {
         char path[4096];
         if ((size_t)snprintf(path, sizeof path, "%s/%s", style->directory, file) >= sizeof path) {
-            ctl_complain("'%s' is too long a path", style->directory);
+            ctl_complain("the path '%s' is too long", style->directory);
             return false;
         }
         if (!event_line_write_file(path, mofka_event_data(event)))

@@ -8,14 +8,14 @@
 
 typedef struct event_line_style {
     bool envelope;         /* {"id":…,"partition":…,…,"metadata":…} */
-    bool base64;           /* the data as a member of that */
-    const char *directory; /* the data as files there; NULL: no files */
+    bool base64;           /* put the data into the envelope */
+    const char *directory; /* write the data as files into this folder; NULL: no files */
 } event_line_style_t;
 
-/* The metadata as it is, but on one line: a newline between tokens becomes a space, one inside a
- * string \n, so the JSON value is the same. */
+/* Write the metadata on one line. A newline between tokens becomes a space; a newline in a string
+ * becomes \n. The JSON value stays the same. */
 void event_line_write_metadata(sink_t *sink, const char *text, size_t bytes);
-/* The event's line, and its data where the style wants it. False: told. */
+/* Write the event's line, and its data if the style says so. False: a message was printed. */
 bool event_line_write(sink_t *sink, const event_line_style_t *style, const mofka_event_t *event);
 
 #endif

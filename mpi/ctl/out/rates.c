@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mofkactl top: rates, fill and sums, added to a driver's statistics.
+ * mofkactl top: rates, fill and sums are added to a driver's statistics.
  *
- * Topics and partitions are found again by their places: topics are listed in order of creation, none
- * goes away, and the pattern leaves out the same ones each time.
+ * Topics and partitions are matched by their position: topics are listed in order of creation, no topic
+ * disappears, and the pattern removes the same topics each time.
  */
+#include <assert.h>
 #include <cjson/cJSON.h>
 #include <fnmatch.h>
 #include <math.h>
@@ -27,15 +28,18 @@ static bool rates_add_number(cJSON *object, const char *key, double value) {
                         : cJSON_AddNumberToObject(object, key, value) != NULL;
 }
 
-/* To a tenth: digits behind it are noise. What is new since then began at 0. */
+/* Rounded to a tenth: further digits are noise. An object that is new since `before` began at 0. */
 static double rates_of(const cJSON *now, const cJSON *before, const char *key, double seconds) {
+    assert(now && key);
     if (seconds <= 0)
         return NAN;
     return round((rates_number(now, key) - rates_number(before, key)) / seconds * 10) / 10;
 }
 
-/* What is held counts batches that have their place and wait for room, and is read while it moves. */
+/* Held events and bytes include batches that have a place and wait for room. They may change while
+ * they are read. */
 static bool rates_add_fill(cJSON *object) {
+    assert(cJSON_IsObject(object));
     double events =
         rates_number(object, "held_events") / fmax(rates_number(object, "room_events"), 1);
     double bytes = rates_number(object, "held_bytes") / fmax(rates_number(object, "room_bytes"), 1);
@@ -52,6 +56,7 @@ static bool rates_add_partition(cJSON *now, const cJSON *before, double seconds)
 /* ---- sums --------------------------------------------------------------------------------------- */
 
 static bool rates_add_sum(cJSON *topic, const char *key) {
+    assert(cJSON_IsObject(topic));
     const cJSON *partition;
     double sum = 0;
     cJSON_ArrayForEach(partition, rates_member(topic, "partitions")) {
@@ -62,6 +67,7 @@ static bool rates_add_sum(cJSON *topic, const char *key) {
 }
 
 static cJSON *rates_find_consumer(cJSON *list, const char *name) {
+    assert(name);
     cJSON *consumer;
     cJSON_ArrayForEach(consumer, list) {
         if (strcmp(rates_member(consumer, "name")->valuestring, name) == 0)
@@ -75,7 +81,7 @@ static cJSON *rates_find_consumer(cJSON *list, const char *name) {
                : NULL;
 }
 
-/* A name is live where it is live in some partition. */
+/* A consumer is live if it is live in some partition. */
 static bool rates_add_consumers(cJSON *topic) {
     const cJSON *partition, *each;
     cJSON *list = cJSON_AddArrayToObject(topic, "consumers");
@@ -116,6 +122,7 @@ static const cJSON *rates_first_of(const cJSON *object, const char *list) {
 }
 
 static bool rates_add_topic(cJSON *topic, const cJSON *before, double seconds) {
+    assert(cJSON_IsObject(topic));
     const cJSON *earlier = rates_first_of(before, "partitions");
     cJSON *partition;
     bool good = true;
@@ -135,7 +142,8 @@ static void rates_keep_matching(cJSON *topics, const char *pattern) {
 }
 
 bool rates_add(cJSON *now, const cJSON *before, const char *pattern) {
-    /* Topics that are missing there because they could not be read are not new. */
+    assert(cJSON_IsObject(now) && (!before || cJSON_IsObject(before)));
+    /* Topics may be missing in `before` because they could not be read. They are not new. */
     bool known = before && !rates_member(before, "topics_status");
     double seconds =
         known ? (rates_number(now, "time_us") - rates_number(before, "time_us")) * 1e-6 : 0;

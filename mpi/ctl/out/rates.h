@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* mofkactl top: what two looks at a driver's statistics say about the time between them. */
+/* mofkactl top: rates, from two readings of a driver's statistics. */
 #ifndef MOFKA_MPI_CTL_RATES_H
 #define MOFKA_MPI_CTL_RATES_H
 
@@ -7,17 +7,18 @@
 
 struct cJSON;
 
-/* Adds to each partition of `now` (a driver's statistics; `before`: what this made of earlier ones, or
- * NULL) "events_per_s" and "bytes_per_s" (null where that lacks some), and "events_fill" and "bytes_fill",
- * the shares of its room that are held, from 0 to 1. A topic gets its partitions' sums under the same
- * keys, and its consumers with the sums of their lags. Topics whose names `pattern` (as of a shell,
- * always the same; NULL: all) does not match are left out. False: no memory. */
+/* Add rates and fill to `now`, a driver's statistics. `before`: earlier statistics that this
+ * function has changed, or NULL. Each partition gets "events_per_s" and "bytes_per_s" (null without
+ * `before`), and "events_fill" and "bytes_fill", the share of its room that is held, from 0 to 1. A
+ * topic gets the sums of its partitions under the same keys, and its consumers with the sums of
+ * their lags. Topics whose names do not match `pattern` (a shell pattern, the same in each call;
+ * NULL: all match) are removed. False: no memory. */
 bool rates_add(struct cJSON *now, const struct cJSON *before, const char *pattern);
 
-/* A member of an object of statistics; NULL: it has none of that key. */
+/* Give a member of an object of statistics; NULL: the object has no such member. */
 struct cJSON *rates_member(const struct cJSON *object, const char *key);
 
-/* A member that is a number; 0: it is missing or not a number. */
+/* Give a member that is a number; 0: the member is missing or not a number. */
 double rates_number(const struct cJSON *object, const char *key);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Lines out: in memory until they are many, then written in pieces that do not block. */
+/* Lines are collected in memory, then written in pieces that do not block. */
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -21,6 +22,7 @@ void sink_close(sink_t *s) {
 }
 
 void sink_add(sink_t *s, const void *bytes, size_t size) {
+    assert(s->size <= s->room);
     if (s->room - s->size < size) {
         size_t room = 2 * (s->size + size) + SINK_BYTES;
         char *more = realloc(s->buffer, room);
@@ -45,8 +47,9 @@ void sink_add_text(sink_t *s, const char *format, ...) {
     sink_add(s, text, bytes < (int)sizeof text ? (size_t)bytes : sizeof text - 1);
 }
 
-/* A pipe that is ready takes PIPE_BUF bytes at once. */
+/* A pipe that is ready takes PIPE_BUF bytes without blocking. */
 static bool sink_write_some(sink_t *s, size_t *done) {
+    assert(*done < s->size && !s->error);
     struct pollfd ready = {.fd = s->fd, .events = POLLOUT};
     size_t piece = s->size - *done < PIPE_BUF ? s->size - *done : PIPE_BUF;
     if (poll(&ready, 1, SLICE_MS) == 0) {
@@ -63,6 +66,7 @@ static bool sink_write_some(sink_t *s, size_t *done) {
 }
 
 bool sink_flush(sink_t *s) {
+    assert(s->size <= s->room);
     size_t done = 0;
     while (!s->error && done < s->size && sink_write_some(s, &done))
         ;
@@ -71,6 +75,7 @@ bool sink_flush(sink_t *s) {
 }
 
 bool sink_has_reader(const sink_t *s) {
+    assert(s->fd >= 0);
     struct pollfd ready = {.fd = s->fd};
     return poll(&ready, 1, 0) <= 0 || !(ready.revents & POLLERR);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* mofkactl top: rows of text, and how a terminal is repainted with them. */
+#include <assert.h>
 #include <cjson/cJSON.h>
 #include <ctype.h>
 #include <stdbool.h>
@@ -10,7 +11,7 @@
 
 #define HEADING_LINES 2
 
-/* "-" where nothing is known yet; else four digits at most, and k, M, G, T. */
+/* Write "-" if the number is unknown, otherwise at most four digits and k, M, G, T or P. */
 static const char *table_short_number(const cJSON *item, char text[16]) {
     static const char units[] = {0, 'k', 'M', 'G', 'T', 'P'};
     double value = cJSON_IsNumber(item) ? item->valuedouble : 0;
@@ -24,8 +25,9 @@ static const char *table_short_number(const cJSON *item, char text[16]) {
     return text;
 }
 
-/* Names come from memory that all ranks can write. */
+/* Names come from memory that all ranks can write, so they may hold any byte. */
 static void table_print_name(const char *name, int width, FILE *out) {
+    assert(name && width >= 0);
     int length = 0;
     for (; *name; name++, length++)
         fputc(isprint((unsigned char)*name) ? *name : '?', out);
@@ -42,9 +44,10 @@ static int table_name_width(const cJSON *topics) {
     return (int)width;
 }
 
-/* `owner` NULL: the sums of a topic. */
+/* Print one row. `partition` NULL: the sums of a topic. */
 static void table_print_row(const char *name, int width, const cJSON *partition, const cJSON *row,
                             FILE *out) {
+    assert(row);
     char events[16], bytes[16], index[16] = "all", owner[16] = "-";
     const cJSON *consumer;
     if (partition) {
@@ -79,7 +82,7 @@ static void table_print_topic(const cJSON *topic, int width, bool partitions, FI
         cJSON_ArrayForEach(partition, list) table_print_row(name, width, partition, partition, out);
 }
 
-/* Topics of one partition have one line. */
+/* Topics with one partition have one line. */
 static size_t table_count_lines(const cJSON *topics) {
     const cJSON *topic;
     size_t lines = HEADING_LINES;
@@ -108,13 +111,14 @@ void table_print(const cJSON *stats, size_t lines_max, FILE *out) {
 }
 
 void table_paint(const char *text, size_t rows, size_t columns, FILE *out) {
+    assert(rows > 0 && columns > 0);
     size_t left = 0;
     for (const char *at = text; (at = strchr(at, '\n')); at++)
         left++;
     fputs("\033[H", out);
     for (size_t row = 1; left > 0; row++, left--) {
         size_t bytes = strcspn(text, "\n");
-        if (row + 1 >= rows && left > 1) { /* the last row keeps the cursor */
+        if (row + 1 >= rows && left > 1) { /* the cursor stays in the last row */
             fprintf(out, "... and %zu more\033[K\n", left);
             break;
         }

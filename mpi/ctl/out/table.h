@@ -7,13 +7,13 @@
 
 struct cJSON;
 
-/* Lines with a newline each: when, a heading, a row for each topic and, below those of several
- * partitions, one for each of these. `lines_max`: without the partitions' rows if there are more lines
- * (0: no limit). */
+/* Print a table: a line with the time, a heading, and a row for each topic. Topics with several
+ * partitions have a row for each of these, too; these rows are left out if there would be more than
+ * `lines_max` lines (0 means no limit). */
 void table_print(const struct cJSON *stats, size_t lines_max, FILE *out);
 
-/* Repaints a terminal of that size with `text`: lines are cut at its width, and those that do not fit
- * are counted in the last one. */
+/* Repaint a terminal of that size with `text`. Lines are cut at its width. The last row counts the
+ * lines that do not fit. */
 void table_paint(const char *text, size_t rows, size_t columns, FILE *out);
 
 #endif
