@@ -6,6 +6,7 @@
  * Roles: with `stream`, `latency` and `raw` the first --producers ranks produce and the last
  * --consumers ranks consume; ranks launched as `produce` or `consume` are what they say.
  */
+#include <assert.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -29,6 +30,7 @@ double bench_peak_rss_mb(void) {
 }
 
 static double bench_job_reduce(const bench_job_t *job, double value, MPI_Op op) {
+    assert(job->comm != MPI_COMM_NULL);
     double all;
     MPI_Request request;
     MPI_Iallreduce(&value, &all, 1, MPI_DOUBLE, op, job->comm, &request);
@@ -45,6 +47,7 @@ double bench_job_sum(const bench_job_t *job, double value) {
 }
 
 void bench_job_merge(const bench_job_t *job, mfi_histogram_t *h) {
+    assert(job->comm != MPI_COMM_NULL);
     bool root = job->rank == 0;
     MPI_Reduce(root ? MPI_IN_PLACE : &h->max, &h->max, 1, MPI_UINT64_T, MPI_MAX, 0, job->comm);
     MPI_Reduce(root ? MPI_IN_PLACE : &h->total, &h->total, 1, MPI_UINT64_T, MPI_SUM, 0, job->comm);
@@ -57,6 +60,7 @@ bool bench_job_interrupted(const bench_job_t *job) {
 }
 
 void bench_must(mofka_status_t status, const char *what) {
+    assert(what && *what);
     if (status == MOFKA_OK)
         return;
     fprintf(stderr, "mofka-bench: %s: %s: %s\n", what, mofka_status_name(status),
@@ -65,6 +69,7 @@ void bench_must(mofka_status_t status, const char *what) {
 }
 
 void bench_show_progress(const bench_job_t *job, double done) {
+    assert(done >= 0);
     static int shown = -1;
     int percent = (int)(100 * (done < 1 ? done : 1));
     if (job->rank != 0 || percent == shown || !isatty(STDERR_FILENO))
@@ -78,16 +83,19 @@ void bench_show_progress(const bench_job_t *job, double done) {
 /* ---- roles ----------------------------------------------------------------------------------- */
 
 static bool bench_job_produces(const bench_settings_t *s, int rank) {
+    assert(rank >= 0);
     return s->command == COMMAND_PRODUCE || (s->command != COMMAND_CONSUME && rank < s->producers);
 }
 
 static bool bench_job_consumes(const bench_settings_t *s, int rank, int size) {
+    assert(rank >= 0 && rank < size);
     return s->command == COMMAND_CONSUME ||
            (s->command != COMMAND_PRODUCE && rank >= size - s->consumers);
 }
 
 /* What the consumers decide comes from the first of them, all else from the first producer. */
 static void bench_job_share_settings(const bench_job_t *job, bench_settings_t *settings) {
+    assert(job->first_producer < job->size && job->first_consumer < job->size);
     bench_settings_t consumer = *settings;
     bench_command_t own = settings->command;
     MPI_Bcast(&consumer, sizeof consumer, MPI_BYTE, job->first_consumer, job->comm);
@@ -99,6 +107,7 @@ static void bench_job_share_settings(const bench_job_t *job, bench_settings_t *s
 }
 
 static void bench_job_find_roles(bench_job_t *job, bench_settings_t *settings) {
+    assert(job->size > 0 && job->rank < job->size);
     int own[2] = {bench_job_produces(settings, job->rank),
                   bench_job_consumes(settings, job->rank, job->size)};
     int *all = calloc(2 * (size_t)job->size, sizeof *all);
@@ -121,6 +130,7 @@ static void bench_job_find_roles(bench_job_t *job, bench_settings_t *settings) {
 
 /* Watchers are no part of it: they call nothing but what makes the driver. */
 bool bench_job_join(bench_job_t *job, int watchers) {
+    assert(watchers >= 0);
     *job =
         (bench_job_t){.producer = -1, .consumer = -1, .pair = MPI_COMM_NULL, .comm = MPI_COMM_NULL};
     int rank, size;
@@ -146,6 +156,7 @@ bool bench_job_join(bench_job_t *job, int watchers) {
 }
 
 bool bench_job_start(bench_job_t *job, bench_settings_t *settings) {
+    assert(job->comm != MPI_COMM_NULL && job->pair == MPI_COMM_NULL);
     bench_expect_ranks(job->size);
     struct sigaction action = {.sa_handler = bench_job_on_signal, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);
@@ -191,6 +202,7 @@ bool bench_job_start(bench_job_t *job, bench_settings_t *settings) {
 }
 
 void bench_job_end(bench_job_t *job) {
+    assert(job->comm != MPI_COMM_NULL);
     if (job->pair != MPI_COMM_NULL)
         MPI_Comm_free(&job->pair);
     MPI_Comm_free(&job->comm);

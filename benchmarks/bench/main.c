@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* mofka-bench: how fast the library is, beside what this machine can do. */
+#include <assert.h>
 #include <limits.h>
 #include <string.h>
 #include <time.h>
 #include "commands/commands.h"
 
 static int bench_run_command(const bench_job_t *job, const bench_settings_t *settings) {
+    assert((int)settings->command >= 0 && settings->command < COMMAND_COUNT);
     switch (settings->command) {
     case COMMAND_STREAM:
     case COMMAND_PRODUCE:
@@ -31,6 +33,7 @@ static bool bench_is_help(const char *text) {
 
 /* Watchers wait for the driver, which a run that was refused does not make: that ends the job. */
 static int bench_leave(const bench_settings_t *settings, int result) {
+    assert(result >= 0);
     if (settings->watchers > 0 && result == BENCH_USAGE) {
         fflush(NULL);
         nanosleep(&(struct timespec){.tv_nsec = 300000000},

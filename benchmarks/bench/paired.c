@@ -2,6 +2,7 @@
 /* Floors beside the subject: paired.h tells how. */
 #include "paired.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ double bench_median(double *values, size_t count) {
 
 /* What one batch puts, as the library cuts batches: at most a quarter of the partition. */
 static size_t paired_batch_bytes(const bench_settings_t *s) {
+    assert(s->partition_bytes > 0);
     size_t event = s->metadata_size + s->data_size, most = s->partition_bytes / 4;
     bool adaptive = s->batch_size == MOFKA_BATCH_ADAPTIVE;
     size_t bytes = adaptive ? ADAPTIVE_BATCH_BYTES : s->batch_size * event;
@@ -33,6 +35,7 @@ static size_t paired_batch_bytes(const bench_settings_t *s) {
 /* An rma window's puts and gets each stay in one core; where MPI makes it of memory that ranks share, a
  * stream's bytes cross from one to the other, as they do in two_copy. */
 static unsigned paired_kinds(const bench_settings_t *s, bool shm, bool near) {
+    assert(near || !shm);
     unsigned kinds = 1u << FLOOR_ISEND | (near ? 1u << FLOOR_TWO_COPY | 1u << FLOOR_LINE : 0);
     kinds |= shm ? 1u << FLOOR_MEMCPY : 1u << FLOOR_PUT | 1u << FLOOR_GET;
     return kinds | (s->zero_copy ? 1u << FLOOR_ZERO_COPY : 0);
@@ -62,6 +65,7 @@ void paired_open(paired_t *p, const bench_job_t *job, const bench_settings_t *s)
 }
 
 static bool paired_make_room(paired_t *p) {
+    assert(p->count <= p->room);
     if (p->count < p->room)
         return true;
     p->room = p->room ? 2 * p->room : 64;
@@ -77,6 +81,7 @@ static bool paired_make_room(paired_t *p) {
 }
 
 void paired_round(paired_t *p, double gb_per_s, double pushed, double pulled) {
+    assert(p->count <= p->room);
     if (!p->kinds)
         return;
     if (!paired_make_room(p))
@@ -100,6 +105,7 @@ void paired_round(paired_t *p, double gb_per_s, double pushed, double pulled) {
 }
 
 void paired_result(paired_t *p, bench_result_t *result) {
+    assert(!p->kinds || p->count > 0);
     for (int i = 0; i < FLOOR_COUNT; i++) {
         if (!(p->kinds & 1u << i))
             continue;

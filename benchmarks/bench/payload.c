@@ -2,6 +2,7 @@
 /* Stamps and buffers: payload.h tells what they are. */
 #include "payload.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ void buffer_pool_end(buffer_pool_t *pool) {
 }
 
 static void buffer_pool_return(void *context) {
+    assert(context);
     bench_buffer_t *buffer = context;
     buffer_pool_t *pool = buffer->pool;
     pthread_mutex_lock(&pool->lock);
@@ -38,6 +40,7 @@ static void buffer_pool_return(void *context) {
 }
 
 mofka_status_t buffer_pool_view(buffer_pool_t *pool, size_t bytes, mofka_data_view_t **view) {
+    assert(bytes <= pool->bytes);
     pthread_mutex_lock(&pool->lock);
     bench_buffer_t *buffer = pool->free;
     if (buffer)
@@ -74,6 +77,7 @@ void stamp_metadata(char *metadata, size_t bytes, uint64_t stamp) {
 }
 
 void stamp_data(char *data, size_t bytes, uint64_t stamp) {
+    assert(data || bytes < 16);
     if (bytes < 16)
         return;
     for (size_t at = 0; at + sizeof stamp <= bytes; at += STAMP_STEP)
@@ -88,6 +92,7 @@ char *stamp_time_place(char *metadata, size_t metadata_bytes, char *data, size_t
 }
 
 data_wish_t data_wish_of(const bench_settings_t *s) {
+    assert(s->selectivity >= 0 && s->selectivity <= 1);
     size_t steps = s->data_size / STAMP_STEP;
     size_t count = (size_t)lround(s->selectivity * (double)steps);
     if (s->selectivity >= 1 || steps < 2)
@@ -101,6 +106,7 @@ data_wish_t data_wish_of(const bench_settings_t *s) {
 /* The view is one segment: buffers are, and selections of a window where they are need not be. */
 static bool stamps_check_data(const bench_settings_t *s, const data_wish_t *wish,
                               const mofka_data_view_t *view, uint64_t stamp) {
+    assert(view && wish->bytes <= s->data_size);
     size_t bytes = mofka_data_view_size(view);
     if (bytes < wish->bytes)
         return false;

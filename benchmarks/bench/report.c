@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Results: JSON, one object per line and repeat; CSV; and a line for people. */
+#include <assert.h>
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
@@ -26,6 +27,7 @@ void bench_result_clear(bench_result_t *r) {
 }
 
 static bool report_open_file(const char *path, FILE **file) {
+    assert(path && file && !*file);
     if (!*path)
         return true;
     *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "a");
@@ -85,6 +87,7 @@ static void report_batch_text(const bench_settings_t *s, char *text, size_t byte
 }
 
 static cJSON *report_begin_object(const bench_job_t *job, const bench_settings_t *s) {
+    assert(job->rank == 0);
     cJSON *o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "command", bench_command_name(s->command));
     cJSON_AddStringToObject(o, "mpi", report_mpi_name());
@@ -94,6 +97,7 @@ static cJSON *report_begin_object(const bench_job_t *job, const bench_settings_t
 }
 
 static void report_print_json(cJSON *object) {
+    assert(json_file);
     char *text = cJSON_PrintUnformatted(object);
     fprintf(json_file, "%s\n", text);
     fflush(json_file);
@@ -101,6 +105,7 @@ static void report_print_json(cJSON *object) {
 }
 
 static double report_quantile_us(const bench_result_t *r, double quantile) {
+    assert(quantile > 0 && quantile <= 1);
     return r->latency && r->latency->total
                ? (double)mfi_histogram_quantile(r->latency, quantile) / 1e3
                : NAN;
@@ -138,6 +143,7 @@ static void report_add_floors(cJSON *o, const bench_result_t *r) {
 
 static void report_write_json(const bench_job_t *job, const bench_settings_t *s, int repeat,
                               const bench_result_t *r) {
+    assert(json_file && repeat >= 0);
     char batch[32];
     report_batch_text(s, batch, sizeof batch);
     cJSON *o = report_begin_object(job, s);
@@ -174,6 +180,7 @@ static void report_write_json(const bench_job_t *job, const bench_settings_t *s,
 
 static void report_write_csv(const bench_job_t *job, const bench_settings_t *s, int repeat,
                              const bench_result_t *r) {
+    assert(csv_file && repeat >= 0);
     char batch[32];
     report_batch_text(s, batch, sizeof batch);
     fprintf(csv_file,
@@ -223,6 +230,7 @@ void report_result(const bench_job_t *job, const bench_settings_t *s, int repeat
 
 void report_value(const bench_job_t *job, const bench_settings_t *s, const char *what, size_t bytes,
                   double value, const char *unit) {
+    assert(what && unit);
     if (job->rank != 0)
         return;
     fprintf(json_file == stdout || csv_file == stdout ? stderr : stdout,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The command line of mofka-bench. */
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
@@ -54,6 +55,7 @@ void settings_print_usage(FILE *out) {
 }
 
 const char *bench_command_name(bench_command_t command) {
+    assert((int)command >= 0 && command < COMMAND_COUNT);
     return commands[command];
 }
 
@@ -69,6 +71,7 @@ static void settings_complain(bool speak, const char *format, ...) {
 }
 
 static bool settings_read_choice(const char *text, const char *const *choices, int *value) {
+    assert(text);
     for (int i = 0; choices[i]; i++)
         if (strcmp(text, choices[i]) == 0) {
             *value = i;
@@ -179,6 +182,7 @@ static const settings_number_t *settings_number_row(int option) {
 /* False: it is not changed, and `allowed` says what it may be. */
 static bool settings_set_number(bench_settings_t *s, const settings_number_t *row, const char *text,
                                 char *allowed) {
+    assert(row->offset < sizeof *s && row->least < row->most);
     char *end, *to = (char *)s + row->offset;
     errno = 0;
     double number = strtod(text, &end);
@@ -207,6 +211,7 @@ static bool settings_set_number(bench_settings_t *s, const settings_number_t *ro
 }
 
 static bool settings_set_text(const char *text, char *to, size_t bytes, char *allowed) {
+    assert(bytes > 1);
     snprintf(allowed, ALLOWED_BYTES, "a file's name of at most %zu bytes, or -", bytes - 1);
     if (!*text || strlen(text) >= bytes)
         return false;
@@ -270,6 +275,7 @@ static const char *settings_option_name(int option) {
 
 /* To the end, whatever is wrong; the first fault is told. */
 static bool settings_read_options(int argc, char **argv, bool speak, bench_settings_t *s) {
+    assert(argc >= 0);
     char allowed[ALLOWED_BYTES];
     bool good = true;
     opterr = 0;
@@ -322,6 +328,7 @@ bool settings_read(int argc, char **argv, bool speak, bench_settings_t *s) {
 }
 
 bool settings_check(const bench_settings_t *s, int ranks, bool speak) {
+    assert(ranks > 0);
     size_t event = s->metadata_size + s->data_size;
     if (s->command == COMMAND_POOL || s->command == COMMAND_WAIT)
         return true;

@@ -6,6 +6,7 @@
  */
 #include "analysis.h"
 
+#include <assert.h>
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -68,6 +69,7 @@ static mofka_status_t analysis_read_info(const mofka_metadata_t *metadata, slab_
 }
 
 static bool analysis_wants_all(const demo_options_t *options, const slab_info_t *info) {
+    assert(options->every > 0 && options->full_every > 0);
     return info->step / options->every % options->full_every == 0;
 }
 
@@ -97,6 +99,7 @@ static mofka_status_t analysis_select_slab(void *context, const mofka_metadata_t
 }
 
 static mofka_status_t analysis_draw(analysis_t *a, const slab_info_t *info) {
+    assert(a->field);
     char path[512];
     snprintf(path, sizeof path, "%s/frame-%d-%06ld.png", a->options->output, a->index, info->step);
     /* A rank that reads only some slabs leaves the others' rows dark. */
@@ -108,6 +111,7 @@ static mofka_status_t analysis_draw(analysis_t *a, const slab_info_t *info) {
 
 /* A whole slab: into its place of the field; the last one of a step completes the frame. */
 static mofka_status_t analysis_place(analysis_t *a, const slab_info_t *info, const double *values) {
+    assert(a->rows_here <= a->own_rows);
     if (info->n != (size_t)a->options->size || info->row0 + info->rows > info->n)
         return mofka_fail(MOFKA_ERR_CORRUPT, "a slab of rows %zu to %zu of %zu", info->row0,
                           info->row0 + info->rows, info->n);
@@ -123,6 +127,7 @@ static mofka_status_t analysis_place(analysis_t *a, const slab_info_t *info, con
 }
 
 static bool analysis_keep_latency(analysis_t *a, double seconds) {
+    assert(a->out->events <= a->latency_room);
     if (a->out->events == a->latency_room) {
         size_t room = a->latency_room ? 2 * a->latency_room : 256;
         double *more = reallocarray(a->out->latencies, room, sizeof *more);
@@ -136,6 +141,7 @@ static bool analysis_keep_latency(analysis_t *a, double seconds) {
 }
 
 static void analysis_show_progress(const analysis_t *a, long step) {
+    assert(a->options->steps > 0);
     static long shown = -1;
     long percent = 100 * step / a->options->steps;
     bool terminal = isatty(STDERR_FILENO);
@@ -181,12 +187,14 @@ static mofka_status_t analysis_look_at(void *context, mofka_event_t *event) {
 
 /* The rows that partitions index, index + ranks, ... hold, cut as the simulation cuts them. */
 static size_t analysis_rows_of(const demo_options_t *options, size_t partition, size_t count) {
+    assert(partition < count);
     size_t lines = (size_t)options->size / SAMPLE;
     return (lines * (partition + 1) / count - lines * partition / count) * SAMPLE;
 }
 
 mofka_status_t analysis_run(const demo_options_t *options, int index, mofka_topic_t *topic,
                             analysed_t *analysed) {
+    assert(index >= 0 && index < options->analysis_ranks);
     *analysed = (analysed_t){0};
     analysis_t a = {.options = options, .index = index, .step = -1, .out = analysed};
     size_t count = mofka_topic_partition_count(topic), target_count = 0;

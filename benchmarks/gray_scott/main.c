@@ -3,6 +3,7 @@
  * The demo: a simulation publishes its field while it runs, analysis ranks of the same job consume
  * it. The last --analysis-ranks ranks analyse, the others simulate. Prints one summary line.
  */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ static int demo_report(mofka_status_t status, const char *what) {
 
 static mofka_status_t demo_open_topic(const demo_options_t *o, mofka_driver_t *driver,
                                       mofka_topic_t **topic) {
+    assert(size > (int)o->analysis_ranks);
     int simulating = size - (int)o->analysis_ranks;
     mofka_status_t status = MOFKA_OK;
     if (rank == 0) {
@@ -49,6 +51,7 @@ static int demo_compare(const void *a, const void *b) {
 
 /* All ranks' latencies, sorted, at rank 0. */
 static double *demo_gather(const analysed_t *analysed, int *total) {
+    assert(analysed->events == 0 || analysed->latencies);
     int own = (int)analysed->events, *counts = calloc((size_t)size, sizeof *counts);
     int *starts = calloc((size_t)size, sizeof *starts);
     MPI_Gather(&own, 1, MPI_INT, counts, 1, MPI_INT, 0, MPI_COMM_WORLD);
@@ -68,6 +71,7 @@ static double *demo_gather(const analysed_t *analysed, int *total) {
 
 static int demo_summarise(const published_t *published, const analysed_t *analysed, double seconds,
                           int failed) {
+    assert(failed == 0 || failed == 1);
     uint64_t own[] = {published->events, published->bytes, analysed->events,
                       analysed->bytes,   analysed->frames, analysed->wrong + (uint64_t)failed};
     uint64_t sum[6];

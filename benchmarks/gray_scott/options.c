@@ -2,6 +2,7 @@
 /* Command line of the demo. */
 #include "options.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@ static bool demo_options_read_number(const char *text, long *value) {
 }
 
 static bool demo_options_check(const demo_options_t *o, int ranks, bool speak) {
+    assert(ranks > 0);
     long simulating = ranks - o->analysis_ranks;
     if (simulating < 1) {
         demo_options_complain(speak,

@@ -2,6 +2,7 @@
 /* PNG frames of a field, written with libpng's simplified API. */
 #include "picture.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <png.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ static void picture_colour(double value, unsigned char *rgb) {
 
 bool picture_write(const char *path, const double *values, size_t width, size_t height,
                    double most) {
+    assert(values && width > 0 && height > 0 && most > 0);
     unsigned char *pixels = malloc(3 * width * height);
     if (!pixels)
         return false;

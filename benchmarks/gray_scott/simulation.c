@@ -6,6 +6,7 @@
  */
 #include "simulation.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@ typedef struct slab {
 } slab_t;
 
 uint64_t field_checksum(uint64_t sum, const double *values, size_t count, size_t stride) {
+    assert(stride > 0);
     for (size_t i = 0; i < count; i++) {
         uint64_t bits;
         memcpy(&bits, &values[i * stride], sizeof bits);
@@ -75,6 +77,7 @@ static bool slab_init(slab_t *s, size_t n, MPI_Comm comm) {
 /* Both fields' halo rows at once. Waits politely: with more ranks than cores, a rank that spins
  * takes the core from the one it waits for. */
 static void slab_exchange(const slab_t *s) {
+    assert(s->rows > 0 && s->n > 0);
     int n = (int)s->n, done = 0;
     size_t last = s->rows * s->n;
     double *fields[] = {s->u, s->v};
@@ -96,6 +99,7 @@ static void slab_exchange(const slab_t *s) {
 }
 
 static void slab_step(slab_t *s) {
+    assert(s->u && s->next_u);
     size_t n = s->n;
     slab_exchange(s);
     for (size_t row = 1; row <= s->rows; row++) {
@@ -119,6 +123,7 @@ static void slab_step(slab_t *s) {
 /* The slab of v as it lies in memory; stored before the next step may change it. */
 static mofka_status_t slab_publish(const slab_t *s, long step_number, size_t partition,
                                    mofka_producer_t *producer, published_t *published) {
+    assert(s->row0 + s->rows <= s->n);
     double *field = s->v + s->n;
     size_t bytes = s->rows * s->n * sizeof *field;
     uint64_t full = field_checksum(CHECKSUM_START, field, s->rows * s->n, 1),

@@ -7,6 +7,7 @@
  * In the table, the dictionary is made of every tenth document, and used for all; --schema is what
  * the serializer "schema" gets.
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,7 @@ typedef struct stored_bytes {
 } stored_bytes_t;
 
 static mofka_status_t stored_bytes_write(void *context, const void *bytes, size_t size) {
+    assert(((stored_bytes_t *)context)->used <= ((stored_bytes_t *)context)->room);
     stored_bytes_t *archive = context;
     if (size > archive->room - archive->used) {
         archive->room = 2 * archive->room + size;
@@ -96,6 +98,7 @@ static mofka_status_t stored_bytes_write(void *context, const void *bytes, size_
 }
 
 static mofka_status_t stored_bytes_read(void *context, void *bytes, size_t size) {
+    assert(((stored_bytes_t *)context)->at <= ((stored_bytes_t *)context)->used);
     stored_bytes_t *archive = context;
     if (size > archive->used - archive->at)
         return mofka_fail(MOFKA_ERR_CORRUPT, "the archive ends");
@@ -133,6 +136,7 @@ static double table_serialize_ns(const mofka_serializer_t *serializer, const doc
 static double table_deserialize_ns(const mofka_serializer_t *serializer,
                                    const documents_t *documents, stored_bytes_t *stored,
                                    const size_t *ends) {
+    assert(documents->count == 0 || ends[documents->count - 1] == stored->used);
     mofka_archive_t archive = {.context = stored, .read = stored_bytes_read};
     long long begin = serializers_now_ns(), events = 0;
     do {

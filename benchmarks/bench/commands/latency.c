@@ -4,6 +4,7 @@
  * A latency is half of the way there and back. With --baseline, rounds of it alternate with rounds
  * of MPI_Send / MPI_Recv.
  */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,7 @@ static mofka_status_t latency_select_all(void *context, const mofka_metadata_t *
 }
 
 static void latency_open(latency_run_t *l, const bench_job_t *job, const bench_settings_t *s) {
+    assert(job->size == 2 && job->rank < 2);
     static const char *const names[] = {"there", "back"};
     *l = (latency_run_t){.job = job, .s = s, .wish = data_wish_of(s)};
     char text[256];
@@ -171,6 +173,7 @@ static void latency_run_floor(latency_run_t *l, latency_ratios_t *ratios) {
 }
 
 static bool latency_run_repeat(latency_run_t *l, double *rate, int repeat) {
+    assert(l->s->events > 0 && repeat < l->s->repeat);
     const bench_settings_t *s = l->s;
     double *numbers = calloc(4 * s->events, sizeof *numbers);
     if (!numbers)

@@ -7,6 +7,7 @@
  * place of its own, so that counting costs nothing that threads share, and a task that was lost or
  * ran twice is seen.
  */
+#include <assert.h>
 #include <math.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ typedef enum pool_mix { MIX_EQUAL, MIX_RANDOM, MIX_RISING, MIX_COUNT } pool_mix_
 static const char *const mix_names[MIX_COUNT] = {"equal", "random8", "rising"};
 
 /* A row of the table. */
-typedef struct row {
+typedef struct pool_row {
     size_t threads;
     pool_mix_t mix;
     bool works;
@@ -50,6 +51,7 @@ static uint64_t pool_work(uint64_t turns) {
 }
 
 static void pool_working_task(void *context) {
+    assert(turns_of_work > 0);
     pool_work(turns_of_work);
     ++*(uint8_t *)context;
 }
@@ -67,6 +69,7 @@ static void pool_measure_work(void) {
 }
 
 static uint64_t pool_priority(pool_mix_t mix, size_t index, uint64_t *seed) {
+    assert(mix < MIX_COUNT);
     if (mix == MIX_EQUAL)
         return MOFKA_PRIORITY_DEFAULT;
     if (mix == MIX_RISING)
@@ -77,6 +80,7 @@ static uint64_t pool_priority(pool_mix_t mix, size_t index, uint64_t *seed) {
 
 /* Seconds from the first push until the last task has run; NAN: not each ran once. */
 static double pool_run_tasks(const pool_row_t *row, size_t count) {
+    assert(count > 0 && count <= TASKS_MAX);
     mofka_thread_pool_options_t options = {.thread_count = row->threads};
     mofka_thread_pool_t *pool;
     uint64_t seed = 1;
@@ -101,6 +105,7 @@ static double pool_run_tasks(const pool_row_t *row, size_t count) {
 
 /* As many tasks as fit a round at the speed of the one before. */
 static size_t pool_next_count(size_t count, double seconds) {
+    assert(count > 0);
     double fit = (double)count / seconds * PAIRED_ROUND_S;
     if (seconds < SPEED_KNOWN_S)
         fit = fmin(fit, (double)count * 10);
@@ -110,6 +115,7 @@ static size_t pool_next_count(size_t count, double seconds) {
 /* Tasks per second: the median of rounds that take settings->seconds together. NAN: as in run_tasks. */
 static double pool_measure(const pool_row_t *row, const bench_settings_t *settings, double *rounds,
                            size_t room) {
+    assert(room > 0);
     size_t count = TASKS_FIRST, done = 0;
     double first = pool_run_tasks(row, count), seconds; /* warms up, and says how many */
     if (isnan(first))
@@ -142,6 +148,7 @@ static bool pool_report_row(const bench_job_t *job, const bench_settings_t *sett
 
 /* 0, 1, 2, 4, ..., and `most` itself. */
 static size_t pool_next_threads(size_t threads, size_t most) {
+    assert(threads <= most);
     size_t more = threads ? 2 * threads : 1;
     return threads < most && more > most ? most : more;
 }

@@ -6,6 +6,7 @@
  * All ranks walk through the same rows. Those outside the pair only take part in spreading each
  * value, so that rank 0 can report it and all stop together when one is interrupted.
  */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include "commands/commands.h"
@@ -35,6 +36,7 @@ static const int group_of[FLOOR_COUNT] = {
 /* Messages per second: the median of the rounds. NULL: nobody's to measure. */
 static double raw_measure(raw_run_t *raw, floor_t *floor, floor_kind_t kind,
                           mfi_histogram_t *times) {
+    assert(raw->rounds && raw->round_count > 0);
     if (!floor)
         return LEFT_OUT;
     for (size_t i = 0; i < raw->round_count; i++) {
@@ -58,6 +60,7 @@ static bool raw_spread(raw_run_t *raw, floor_kind_t kind, size_t bytes, double *
 }
 
 static floor_t *raw_open_floor(raw_run_t *raw, int group, size_t bytes, unsigned kinds) {
+    assert(group >= 0 && group < GROUPS && kinds);
     if (raw->job->pair == MPI_COMM_NULL || !raw->usable[group])
         return NULL;
     floor_t *floor = floor_open(raw->job->pair, bytes, raw->settings->partition_bytes, kinds);
@@ -66,6 +69,7 @@ static floor_t *raw_open_floor(raw_run_t *raw, int group, size_t bytes, unsigned
 }
 
 static void raw_report_rate(const raw_run_t *raw, floor_kind_t kind, size_t bytes, double rate) {
+    assert(rate >= 0);
     report_value(raw->job, raw->settings, floor_name(kind), bytes, rate * (double)bytes * 1e-9,
                  "GB/s");
     report_value(raw->job, raw->settings, floor_name(kind), bytes, rate, "messages/s");

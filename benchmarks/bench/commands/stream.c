@@ -8,6 +8,7 @@
  * last event was pulled and checked: at each partition the events of one producer must come in order,
  * none missing, none twice, their stamps whole.
  */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,7 @@ typedef struct stream_run {
 /* ---- set-up ---------------------------------------------------------------------------------- */
 
 static size_t stream_slots(const bench_settings_t *s) {
+    assert(s->partition_bytes > 0);
     size_t event = s->metadata_size + s->data_size;
     size_t slots = s->partition_bytes / (event + !event);
     return slots < 1024 ? 1024 : slots > 65536 ? 65536 : slots;
@@ -121,6 +123,7 @@ static mofka_status_t stream_allocate_data(void *context, const mofka_metadata_t
 }
 
 static void stream_open_consumer(stream_run_t *st) {
+    assert(st->job->consumer >= 0 && st->job->consumer < st->s->partitions);
     const bench_settings_t *s = st->s;
     size_t count = 0, *targets = calloc((size_t)s->partitions, sizeof *targets);
     for (int k = st->job->consumer; k < s->partitions; k += s->consumers)
@@ -193,6 +196,7 @@ static void stream_wait_future(mofka_future_t *future) {
 
 /* The oldest half is done by now, or is waited for. */
 static void stream_keep_future(stream_run_t *st, mofka_future_t *future) {
+    assert(st->future_count <= FUTURES_MAX);
     if (st->future_count == FUTURES_MAX) {
         for (size_t i = 0; i < FUTURES_MAX / 2; i++)
             stream_wait_future(st->futures[i]);
@@ -203,6 +207,7 @@ static void stream_keep_future(stream_run_t *st, mofka_future_t *future) {
 }
 
 static void stream_push(stream_run_t *st, uint64_t number, double time) {
+    assert(st->job->producer >= 0);
     const bench_settings_t *s = st->s;
     mofka_data_view_t *view = NULL;
     mofka_future_t *future = NULL;
@@ -238,6 +243,7 @@ static void stream_wait_until(double time) {
 }
 
 static void stream_produce(stream_run_t *st, uint64_t count, bool paced) {
+    assert(st->producer && st->future_count == 0);
     const bench_settings_t *s = st->s;
     double start = bench_now();
     for (uint64_t i = 0; i < count; i++) {
@@ -303,6 +309,7 @@ static uint64_t stream_expected_count(const stream_run_t *st, uint64_t first, ui
 }
 
 static void stream_consume(stream_run_t *st, uint64_t count) {
+    assert(st->consumer);
     mofka_event_t *events[PULL_MANY];
     size_t pulled;
     for (uint64_t left = stream_expected_count(st, st->done, count); left > 0; left -= pulled) {
@@ -336,6 +343,7 @@ typedef struct stream_times {
 } stream_times_t;
 
 static stream_times_t stream_run_round(stream_run_t *st, uint64_t count, bool paced) {
+    assert(count > 0);
     const bench_job_t *job = st->job;
     bench_barrier(job->comm);
     double cpu = bench_cpu_seconds(), start = bench_now(), push = 0, pull = 0;
@@ -362,6 +370,7 @@ static stream_times_t stream_run_round(stream_run_t *st, uint64_t count, bool pa
 
 /* Rounds in which everything is stored before the first pull must fit the partitions. */
 static uint64_t stream_round_limit(const bench_settings_t *s) {
+    assert(s->producers > 0 && s->partitions > 0);
     if (!s->phased)
         return UINT64_MAX;
     size_t event = s->metadata_size + s->data_size;
@@ -372,6 +381,7 @@ static uint64_t stream_round_limit(const bench_settings_t *s) {
 }
 
 static uint64_t stream_next_count(const bench_settings_t *s, double events_per_s, uint64_t left) {
+    assert(left > 0);
     double seconds = s->baseline ? PAIRED_ROUND_S : LONE_ROUND_S;
     uint64_t count = events_per_s > 0 ? (uint64_t)(0.9 * seconds * events_per_s) : 1;
     uint64_t limit = stream_round_limit(s);
@@ -391,6 +401,7 @@ static void stream_note_memory(const stream_run_t *st, bench_result_t *r) {
 }
 
 static void stream_finish_result(const stream_run_t *st, uint64_t pushed, bench_result_t *r) {
+    assert(pushed > 0);
     const bench_settings_t *s = st->s;
     r->events = pushed * (uint64_t)s->producers;
     r->events_per_s = (double)r->events / r->seconds;
@@ -404,6 +415,7 @@ static void stream_finish_result(const stream_run_t *st, uint64_t pushed, bench_
 
 /* One repeat. False: interrupted. */
 static bool stream_run_repeat(stream_run_t *st, paired_t *paired, double *rate, int repeat) {
+    assert(repeat < st->s->repeat);
     const bench_settings_t *s = st->s;
     double bytes = (double)(s->metadata_size + s->data_size) * s->producers * 1e-9;
     bench_result_t r;

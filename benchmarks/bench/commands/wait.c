@@ -4,6 +4,7 @@
  * stays empty; its only partition belongs to the last rank, which sleeps outside MPI, as a program
  * does that computes or waits for input. What either burns is the library's.
  */
+#include <assert.h>
 #include <errno.h>
 #include <time.h>
 #include "commands/commands.h"
@@ -24,6 +25,7 @@ static mofka_driver_t *wait_make_driver(const bench_job_t *job, const bench_sett
 }
 
 static void wait_outside_mpi(double seconds) {
+    assert(seconds > 0);
     struct timespec end;
     clock_gettime(CLOCK_MONOTONIC, &end);
     int64_t ns = end.tv_nsec + (int64_t)(seconds * 1e9);
@@ -35,6 +37,7 @@ static void wait_outside_mpi(double seconds) {
 
 /* False: something came, or the time-out did not (told). */
 static bool wait_pull_nothing(mofka_consumer_t *consumer, double seconds) {
+    assert(consumer);
     mofka_event_t *event = NULL;
     mofka_status_t status = mofka_consumer_pull(consumer, (int64_t)(seconds * 1000), &event);
     if (status == MOFKA_ERR_TIMEOUT)

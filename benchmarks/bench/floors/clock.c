@@ -2,6 +2,7 @@
 /* Clocks, and polite waits for other ranks. */
 #include "floors/clock.h"
 
+#include <assert.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <sys/resource.h>
@@ -27,11 +28,13 @@ double bench_cpu_seconds(void) {
 }
 
 void bench_expect_ranks(int ranks) {
+    assert(ranks > 0);
     crowded = ranks > sysconf(_SC_NPROCESSORS_ONLN);
 }
 
 /* Ranks that have a core each wait with a yield, so that they start together; others sleep. */
 void bench_wait_for(MPI_Request *request) {
+    assert(request);
     int done = 0;
     for (int tries = 0; !done; tries++) {
         MPI_Test(request, &done, MPI_STATUS_IGNORE);

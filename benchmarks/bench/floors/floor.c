@@ -2,6 +2,7 @@
 /*
  * Floors, as floor.h tells: one loop per kind and side, and rounds of them.
  */
+#include <assert.h>
 #include <math.h>
 #include <sched.h>
 #include "floors/floor_inside.h"
@@ -16,12 +17,14 @@
 enum { TAG_MESSAGE, TAG_BACK };
 
 const char *floor_name(floor_kind_t kind) {
+    assert((int)kind >= 0 && kind < FLOOR_COUNT);
     static const char *const names[FLOOR_COUNT] = {"memcpy", "two_copy", "zero_copy", "put", "get",
                                                    "isend",  "sendrecv", "fetch_add", "line"};
     return names[kind];
 }
 
 bool floor_succeeded(const char *call, int error) {
+    assert(call);
     char text[MPI_MAX_ERROR_STRING] = "";
     int length;
     if (error == MPI_SUCCESS)
@@ -35,10 +38,12 @@ bool floor_succeeded(const char *call, int error) {
 
 /* The offsets of stamps: each STAMP_STEP that ends before the last stamp does, then the last. */
 static size_t floor_next_stamp(size_t at, size_t last) {
+    assert(at < last);
     return at + STAMP_STEP + 8 <= last ? at + STAMP_STEP : last;
 }
 
 static void floor_stamp(char *message, size_t bytes, uint64_t number) {
+    assert(message);
     if (bytes < 8)
         return;
     size_t last = bytes - 8, at = last < 8 ? last : 0;
@@ -51,6 +56,7 @@ static void floor_stamp(char *message, size_t bytes, uint64_t number) {
 }
 
 static bool floor_is_stamped(const char *message, size_t bytes, uint64_t number) {
+    assert(message);
     if (bytes < 8)
         return true;
     size_t last = bytes - 8, at = last < 8 ? last : 0;
@@ -67,6 +73,7 @@ static bool floor_is_stamped(const char *message, size_t bytes, uint64_t number)
 /* ---- shared memory --------------------------------------------------------------------------- */
 
 static void floor_walk_advance(const floor_t *f, floor_walk_t *walk) {
+    assert(walk->slot < f->slots && walk->turn % 2 == 0);
     if (++walk->slot == f->slots) {
         walk->slot = 0;
         walk->turn += 2;
@@ -103,6 +110,7 @@ static void floor_publish(floor_flag_t *flag, uint64_t turn) {
 }
 
 static void floor_copy_alone(floor_t *f, uint64_t count) {
+    assert(f->rank == SENDER && f->ring && f->message);
     for (uint64_t i = 0; i < count; i++) {
         char *slot = f->ring + f->alone.slot * f->stride;
         floor_stamp(f->message, f->bytes, f->number);
@@ -114,6 +122,7 @@ static void floor_copy_alone(floor_t *f, uint64_t count) {
 }
 
 static void floor_copy_in(floor_t *f, uint64_t count) {
+    assert(f->rank == SENDER && f->passed.slot < f->slots);
     for (uint64_t i = 0; i < count; i++) {
         floor_flag_t *flag = &f->flags[f->passed.slot];
         floor_stamp(f->message, f->bytes, f->number++);
@@ -126,6 +135,7 @@ static void floor_copy_in(floor_t *f, uint64_t count) {
 
 /* The slot is free again as soon as its bytes are here. Nothing was stored in it: no fence. */
 static void floor_copy_out(floor_t *f, uint64_t count) {
+    assert(f->rank == RECEIVER && f->passed.slot < f->slots);
     for (uint64_t i = 0; i < count; i++) {
         floor_flag_t *flag = &f->flags[f->passed.slot];
         floor_await_turn(flag, f->passed.turn + 1);
@@ -137,6 +147,7 @@ static void floor_copy_out(floor_t *f, uint64_t count) {
 }
 
 static void floor_read_in_place(floor_t *f, uint64_t count) {
+    assert(f->rank == RECEIVER && f->passed.slot < f->slots);
     for (uint64_t i = 0; i < count; i++) {
         floor_flag_t *flag = &f->flags[f->passed.slot];
         floor_await_turn(flag, f->passed.turn + 1);
@@ -148,6 +159,7 @@ static void floor_read_in_place(floor_t *f, uint64_t count) {
 }
 
 static void floor_pass_line(floor_t *f, uint64_t trips) {
+    assert(f->flags);
     floor_flag_t *line = &f->flags[f->slots];
     for (uint64_t i = 0; i < trips; i++, f->number += 2) {
         if (f->rank == RECEIVER)
@@ -168,6 +180,8 @@ static bool floor_is_late(const floor_t *f, uint64_t done) {
 }
 
 static uint64_t floor_put_or_get(floor_t *f, floor_kind_t kind, uint64_t count) {
+    assert(f->rank == SENDER && f->remote != MPI_WIN_NULL &&
+           (kind == FLOOR_PUT || kind == FLOOR_GET));
     int bytes = (int)f->bytes;
     uint64_t done = 0;
     for (; done < count && !f->failed && !floor_is_late(f, done); done++) {
@@ -187,6 +201,7 @@ static uint64_t floor_put_or_get(floor_t *f, floor_kind_t kind, uint64_t count) 
 }
 
 static uint64_t floor_fetch_add(floor_t *f, uint64_t count) {
+    assert(f->rank == SENDER && f->remote != MPI_WIN_NULL);
     uint64_t one = 1, old, done = 0;
     MPI_Aint place = (MPI_Aint)(f->skipped + f->slots * f->stride);
     for (; done < count && !f->failed && !floor_is_late(f, done); done++) {
@@ -213,6 +228,7 @@ void floor_drive_progress(floor_t *f) {
 /* Each message under way has a buffer of its own on either side, as MPI demands of receives, and as
  * messages that differ need when they are sent. */
 static void floor_isend_windows(floor_t *f, uint64_t count) {
+    assert(f->buffers && f->width > 0 && f->width <= FLOOR_WINDOW);
     MPI_Request requests[FLOOR_WINDOW];
     for (uint64_t done = 0; done < count; done += f->width) {
         size_t width = count - done < f->width ? (size_t)(count - done) : f->width;
@@ -239,6 +255,7 @@ static void floor_isend_windows(floor_t *f, uint64_t count) {
 }
 
 static void floor_send_and_receive(floor_t *f, uint64_t trips, mfi_histogram_t *times) {
+    assert(f->message);
     int bytes = (int)f->bytes;
     for (uint64_t i = 0; i < trips; i++) {
         if (f->rank == RECEIVER) {
@@ -260,6 +277,7 @@ static void floor_send_and_receive(floor_t *f, uint64_t trips, mfi_histogram_t *
 /* This rank's part of a round: how many messages it moved; 0: it only waits, its time means nothing.
  */
 static uint64_t floor_play(floor_t *f, floor_kind_t kind, uint64_t count, mfi_histogram_t *times) {
+    assert(count % 2 == 0);
     bool sends = f->rank == SENDER;
     switch (kind) {
     case FLOOR_ISEND:
@@ -298,6 +316,7 @@ typedef struct floor_outcome {
  * the same answer; NAN: damaged, or MPI failed. */
 static floor_outcome_t floor_run(floor_t *f, floor_kind_t kind, uint64_t count, double seconds,
                                  mfi_histogram_t *times) {
+    assert(count >= 2 && !f->damaged);
     enum { SECONDS, COUNT, BAD, ALL };
     /* Both must stamp and expect the same numbers. */
     uint64_t agreed[2] = {count, f->number};
@@ -323,6 +342,7 @@ static floor_outcome_t floor_run(floor_t *f, floor_kind_t kind, uint64_t count, 
 }
 
 double floor_round(floor_t *f, floor_kind_t kind, double seconds, mfi_histogram_t *times) {
+    assert(seconds > 0 && kind < FLOOR_COUNT);
     uint64_t count = 2;
     for (;;) {
         bool known = f->speed[kind] > 0;

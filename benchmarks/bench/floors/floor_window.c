@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Floors: their windows and buffers, opened and closed. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -31,12 +32,14 @@ static size_t floor_whole_pages(size_t bytes) {
 
 /* The first whole page of a share. Maps begin at pages, so both ranks find the same one. */
 static char *floor_first_page(char *base) {
+    assert(base);
     return base + (floor_whole_pages((uintptr_t)base) - (uintptr_t)base);
 }
 
 /* Makes the pages of this process's map real, so that no round meets their first touch; and a full
  * /dev/shm is an error here instead of a signal later. */
 static bool floor_populate(char *base, size_t bytes) {
+    assert(base && bytes > 0);
     char *start = base - ((uintptr_t)base & ((uintptr_t)sysconf(_SC_PAGESIZE) - 1));
     if (madvise(start, bytes + (size_t)(base - start), MADV_POPULATE_WRITE) == 0)
         return true;
@@ -70,6 +73,7 @@ static bool floor_fits_shared_memory(const floor_t *f, size_t bytes) {
 /* What both window kinds need after they were made here. A window that only one rank got cannot be
  * freed, which is collective: it is left to MPI_Finalize. */
 static bool floor_hold_window(floor_t *f, MPI_Win *win, const char *call, int error) {
+    assert(win && call);
     if (!floor_both(f->comm, floor_succeeded(call, error))) {
         *win = MPI_WIN_NULL;
         return false;
@@ -80,6 +84,7 @@ static bool floor_hold_window(floor_t *f, MPI_Win *win, const char *call, int er
 }
 
 static bool floor_open_shared(floor_t *f) {
+    assert(f->shared == MPI_WIN_NULL && f->slots >= 2);
     if (!floor_both(f->comm, floor_shares_node(f->comm))) {
         if (f->rank == SENDER)
             fprintf(stderr, "mofka-bench: floors: sender and receiver do not share a node, so "
@@ -130,6 +135,7 @@ static char *floor_allocate_pages(size_t bytes) {
 /* The sender writes all of the ring once: where MPI maps the window into its process, the pages come
  * there when it touches them, and would come in the first lap's rounds. */
 static bool floor_touch_remote(floor_t *f) {
+    assert(f->remote != MPI_WIN_NULL);
     size_t ring = f->slots * f->stride, most = (size_t)1 << 20;
     char *piece = f->rank == SENDER ? floor_allocate_pages(most) : NULL;
     bool good = piece || f->rank == RECEIVER;
@@ -146,6 +152,7 @@ static bool floor_touch_remote(floor_t *f) {
 }
 
 static bool floor_open_remote(floor_t *f) {
+    assert(f->remote == MPI_WIN_NULL && f->slots >= 2);
     size_t bytes = floor_whole_pages(1);
     if (f->rank == RECEIVER)
         bytes += floor_whole_pages(f->slots * f->stride + LINE);
@@ -168,6 +175,7 @@ static bool floor_open_remote(floor_t *f) {
 }
 
 static floor_t *floor_make(MPI_Comm comm, size_t bytes, size_t ring_bytes, unsigned kinds) {
+    assert(kinds > 0 && kinds < 1U << FLOOR_COUNT);
     bool small = bytes <= MESSAGE_BYTES_MAX;
     floor_t *f = small ? calloc(1, sizeof *f) : NULL;
     if (f) {
@@ -196,6 +204,7 @@ static floor_t *floor_make(MPI_Comm comm, size_t bytes, size_t ring_bytes, unsig
 }
 
 floor_t *floor_open(MPI_Comm pair, size_t message_bytes, size_t ring_bytes, unsigned kinds) {
+    assert(pair != MPI_COMM_NULL);
     MPI_Comm comm;
     MPI_Comm_dup(pair, &comm);
     MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
@@ -217,6 +226,7 @@ floor_t *floor_open(MPI_Comm pair, size_t message_bytes, size_t ring_bytes, unsi
 }
 
 static void floor_free_window(MPI_Win *win) {
+    assert(win);
     if (*win == MPI_WIN_NULL)
         return;
     floor_succeeded("MPI_Win_unlock_all", MPI_Win_unlock_all(*win));
