@@ -2,10 +2,13 @@
 /*
  * mofka-bench: what its commands share.
  *
- * main.c reads the command line (settings.c), makes the job (job.c: ranks, roles, polite barriers,
- * interruption), runs one command and prints its results (report.c). floor.c measures what this
- * machine can do at best in the same layout of ranks; stream.c and latency.c measure the library,
- * alternating with the floors in short rounds when --baseline asks for it.
+ * main.c reads the command line (settings.c), starts the job (job.c: ranks, roles, interruption),
+ * runs one command and prints its results (report.c). The rooms, the lowest first:
+ *
+ *   floors/    the best that this machine can do, in the same layout of ranks; clocks and barriers
+ *   .          settings, job, report; payload.c (events), paired.c (floors beside the subject)
+ *   commands/  one file for each command
+ *   main.c
  */
 #ifndef MOFKA_BENCH_H
 #define MOFKA_BENCH_H
@@ -21,8 +24,8 @@
 #include "floors/floor.h"
 #include "stats/histogram.h"
 
-/* Rounds in which floor and subject alternate, in seconds; and rounds without a floor, between
- * which an interruption is looked at. */
+/* Seconds of a round in which floor and subject alternate, and of a round without a floor.
+ * Interruptions are looked for between rounds. */
 #define PAIRED_ROUND_S 0.05
 #define LONE_ROUND_S 0.25
 
@@ -42,34 +45,35 @@ typedef enum bench_command {
 
 typedef enum bench_owners { OWNERS_CONSUMERS, OWNERS_PRODUCERS, OWNERS_ALL } bench_owners_t;
 
-/* The command line. No pointers: rank 0's (or the first producer's) is broadcast as it is. */
+/* The command line. It has no pointers, because rank 0 or the first producer broadcasts it. */
 typedef struct bench_settings {
     bench_command_t command;
     uint64_t events; /* of each producer, in each repeat */
     size_t metadata_size, data_size;
-    size_t batch_size; /* MOFKA_BATCH_ADAPTIVE or events */
+    size_t batch_size; /* events, or MOFKA_BATCH_ADAPTIVE */
     size_t max_batches;
     size_t threads;          /* of each producer's and consumer's pool */
     uint64_t flush_interval; /* events between flushes; 0: at the end */
-    double interest;         /* share of the events whose data is wanted */
-    double selectivity;      /* share of a wanted event's data that is wanted */
+    double interest;         /* share of the events whose data is fetched */
+    double selectivity;      /* share of the data that is fetched of such an event */
     int producers, consumers, partitions;
     size_t partition_bytes;
     char window[8];
     bench_owners_t owners;
     bool zero_copy, verify, baseline, futures, phased;
-    double rate; /* events/s of each producer, open loop; 0: as fast as it goes */
+    double rate; /* events per second of each producer, open loop; 0 means no limit */
     uint64_t warmup;
     int repeat;
-    double seconds; /* wait, raw, pool: how long each measurement takes */
-    int watchers;   /* ranks behind the benchmark's, of other programs that join its driver */
+    double seconds; /* wait, raw, pool: seconds of each measurement */
+    int watchers;   /* number of the last ranks, of other programs that join the driver */
     char json[256], csv[256];
 } bench_settings_t;
 
-/* Read the command line; false: told on stderr by the rank that may speak. `watchers` is what was
- * given, even so: before anything is told, the ranks that it leaves must find each other. */
+/* Read the command line. False: it is invalid; a message was printed if `speak`. `watchers` is set
+ * even then: the remaining ranks must find each other before one of them prints the message. */
 bool settings_read(int argc, char **argv, bool speak, bench_settings_t *settings);
-/* What cannot be measured is refused with the rule that it breaks. */
+/* Check the settings. False: they cannot be measured; the message names the rule that they break.
+ * */
 bool settings_check(const bench_settings_t *settings, int ranks, bool speak);
 void settings_print_usage(FILE *out);
 const char *bench_command_name(bench_command_t command);
@@ -79,59 +83,63 @@ const char *bench_command_name(bench_command_t command);
 typedef struct bench_job {
     MPI_Comm comm;
     int rank, size;
-    int producer;       /* index among the producers, -1: none */
-    int consumer;       /* index among the consumers, -1: none */
-    int first_consumer; /* its rank; the first producer is the lowest rank that produces */
+    int producer;       /* index among the producers; -1: does not produce */
+    int consumer;       /* index among the consumers; -1: does not consume */
+    int first_consumer; /* rank of the first consumer */
     int first_producer;
     MPI_Comm pair; /* first producer and first consumer; MPI_COMM_NULL elsewhere */
 } bench_job_t;
 
-/* The benchmark's ranks: all but the last `watchers` of the job. Collective over them. False: there are
- * not so many (told). */
+/* Join the benchmark's ranks: all but the last `watchers` ranks of the job. Collective over them.
+ * False: there are too few ranks; a message was printed. */
 bool bench_job_join(bench_job_t *job, int watchers);
-/* Roles from the command of each rank. Collective. False: they do not add up (told). */
+/* Choose the roles from the commands of all ranks. Collective. False: the roles do not match; a
+ * message was printed. */
 bool bench_job_start(bench_job_t *job, bench_settings_t *settings);
 void bench_job_end(bench_job_t *job);
 /* The largest resident set of this process so far, in MiB. */
 double bench_peak_rss_mb(void);
 double bench_job_max(const bench_job_t *job, double value);
 double bench_job_sum(const bench_job_t *job, double value);
-/* The sum of all ranks' histograms, at rank 0. Collective. */
+/* Sum the histograms of all ranks at rank 0. Collective. */
 void bench_job_merge(const bench_job_t *job, mfi_histogram_t *histogram);
-/* Whether some rank was interrupted (SIGINT, SIGTERM). Collective. */
+/* Whether a rank was interrupted (SIGINT, SIGTERM). Collective. */
 bool bench_job_interrupted(const bench_job_t *job);
-/* Ends the job with a message when `status` is an error: others wait for this rank. */
+/* If `status` is an error, print a message and end the job, because other ranks wait for this one.
+ * */
 void bench_must(mofka_status_t status, const char *what);
-/* A bar on stderr when it is a terminal; `done` from 0 to 1. */
+/* Show a progress bar if stderr is a terminal. `done` is from 0 to 1. */
 void bench_show_progress(const bench_job_t *job, double done);
 
 /* ---- results --------------------------------------------------------------------------------- */
 
-/* What one repeat of a command found. NAN: not measured. */
+/* The result of one repeat of a command. NAN: not measured. */
 typedef struct bench_result {
     uint64_t events;
     double seconds, events_per_s, gb_per_s;
-    double push_seconds, pull_seconds; /* until the last producer, the last consumer was done */
+    /* seconds until the last producer, and the last consumer, was done */
+    double push_seconds, pull_seconds;
     double bytes_fetched;
     double cpu_seconds, peak_rss_mb;
     const mfi_histogram_t *latency; /* NULL: none */
     double baseline[FLOOR_COUNT], ratio[FLOOR_COUNT];
-    double sendrecv_p50, sendrecv_p99; /* latency: microseconds, and the ratios to them */
+    /* latency: microseconds of MPI_Send and MPI_Recv, and the ratios to them */
+    double sendrecv_p50, sendrecv_p99;
     double latency_ratio_p50, latency_ratio_p99;
-    double rss_two_laps_mb; /* after two laps of the ring; NAN: there were fewer */
+    double rss_two_laps_mb; /* after two laps of the ring; NAN: there were fewer laps */
     bool verified;
 } bench_result_t;
 
 void bench_result_clear(bench_result_t *result);
-/* Open the files, before the run. Rank 0 only. False: told. */
+/* Open the output files before the run. Rank 0 only. False: a message was printed. */
 bool report_open(const bench_settings_t *settings);
-/* One line of JSON and CSV where asked for, and one for people. Rank 0 only. */
+/* Write one line of JSON and of CSV, if these were asked for, and one for people. Rank 0 only. */
 void report_result(const bench_job_t *job, const bench_settings_t *settings, int repeat,
                    const bench_result_t *result);
-/* A row of raw, pool or wait: what was measured, in which unit. Rank 0 only. */
+/* Write a row of raw, pool or wait: `what` was measured, in `unit`. Rank 0 only. */
 void report_value(const bench_job_t *job, const bench_settings_t *settings, const char *what,
                   size_t bytes, double value, const char *unit);
-/* False: not all that was reported could be written (told). */
+/* Close the files. False: output could not be written; a message was printed. */
 bool report_close(const bench_settings_t *settings);
 
 #endif

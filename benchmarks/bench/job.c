@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The job: which rank produces and which consumes, barriers that do not spin for long, clocks,
- * interruption.
+ * The job: which rank produces and which consumes, sums over ranks, interruption.
  *
  * Roles: with `stream`, `latency` and `raw` the first --producers ranks produce and the last
- * --consumers ranks consume; ranks launched as `produce` or `consume` are what they say.
+ * --consumers ranks consume. Ranks that were launched as `produce` or `consume` have that role.
  */
 #include <assert.h>
 #include <sched.h>
@@ -93,7 +92,7 @@ static bool bench_job_consumes(const bench_settings_t *s, int rank, int size) {
            (s->command != COMMAND_PRODUCE && rank >= size - s->consumers);
 }
 
-/* What the consumers decide comes from the first of them, all else from the first producer. */
+/* Settings of consumers come from the first consumer, all others from the first producer. */
 static void bench_job_share_settings(const bench_job_t *job, bench_settings_t *settings) {
     assert(job->first_producer < job->size && job->first_consumer < job->size);
     bench_settings_t consumer = *settings;
@@ -128,7 +127,7 @@ static void bench_job_find_roles(bench_job_t *job, bench_settings_t *settings) {
     settings->consumers = consumers;
 }
 
-/* Watchers are no part of it: they call nothing but what makes the driver. */
+/* Watchers take no part in this: they only call what creates the driver. */
 bool bench_job_join(bench_job_t *job, int watchers) {
     assert(watchers >= 0);
     *job =
@@ -163,7 +162,7 @@ bool bench_job_start(bench_job_t *job, bench_settings_t *settings) {
     sigaction(SIGTERM, &action, NULL);
     if (settings->command == COMMAND_POOL || settings->command == COMMAND_WAIT)
         return true;
-    /* Defaults: half of the ranks produce. */
+    /* By default, half of the ranks produce. */
     if (settings->producers == 0)
         settings->producers =
             settings->consumers ? job->size - settings->consumers : (job->size + 1) / 2;
@@ -174,7 +173,7 @@ bool bench_job_start(bench_job_t *job, bench_settings_t *settings) {
     MPI_Allreduce(&own, &mixed, 1, MPI_INT, MPI_SUM, job->comm);
     int wrong = mixed != 0 && mixed != job->size;
     if (wrong && job->rank == 0)
-        fprintf(stderr, "mofka-bench: produce and consume go together, with nothing else\n");
+        fprintf(stderr, "mofka-bench: produce and consume can only be combined with each other\n");
     if (!wrong && !halves && settings->producers + settings->consumers != job->size) {
         wrong = 1;
         if (job->rank == 0)

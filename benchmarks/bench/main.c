@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* mofka-bench: how fast the library is, beside what this machine can do. */
+/* mofka-bench: the speed of the library, beside what this machine can do. */
 #include <assert.h>
 #include <limits.h>
 #include <string.h>
@@ -31,13 +31,14 @@ static bool bench_is_help(const char *text) {
     return strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0 || strcmp(text, "help") == 0;
 }
 
-/* Watchers wait for the driver, which a run that was refused does not make: that ends the job. */
+/* Watchers wait for the driver. A run that was refused does not create it, so the job must be
+ * ended. */
 static int bench_leave(const bench_settings_t *settings, int result) {
     assert(result >= 0);
     if (settings->watchers > 0 && result == BENCH_USAGE) {
         fflush(NULL);
         nanosleep(&(struct timespec){.tv_nsec = 300000000},
-                  NULL); /* launchers drop what comes late */
+                  NULL); /* Launchers may drop output that is written just before MPI_Abort. */
         MPI_Abort(MPI_COMM_WORLD, result);
     }
     MPI_Finalize();
@@ -59,7 +60,7 @@ int main(int argc, char **argv) {
     int wrong = settings_read(argc, argv, false, &settings) ? INT_MAX : rank, first;
     if (!bench_job_join(&job, settings.watchers))
         return bench_leave(&settings, BENCH_USAGE);
-    /* The first rank whose command line is wrong says so. */
+    /* Only the first rank whose command line is wrong prints a message. */
     MPI_Allreduce(&wrong, &first, 1, MPI_INT, MPI_MIN, job.comm);
     if (first == rank)
         settings_read(argc, argv, true, &settings);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Floors beside the subject: paired.h tells how. */
+/* Floors run beside the subject, as paired.h describes. */
 #include "paired.h"
 
 #include <assert.h>
@@ -22,7 +22,7 @@ double bench_median(double *values, size_t count) {
     return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
-/* What one batch puts, as the library cuts batches: at most a quarter of the partition. */
+/* The bytes that one batch puts: like the library, at most a quarter of the partition. */
 static size_t paired_batch_bytes(const bench_settings_t *s) {
     assert(s->partition_bytes > 0);
     size_t event = s->metadata_size + s->data_size, most = s->partition_bytes / 4;
@@ -32,8 +32,9 @@ static size_t paired_batch_bytes(const bench_settings_t *s) {
     return bytes > event ? bytes : event;
 }
 
-/* An rma window's puts and gets each stay in one core; where MPI makes it of memory that ranks share, a
- * stream's bytes cross from one to the other, as they do in two_copy. */
+/* The floors that belong to a window. Puts and gets of an rma window each stay in one core. If MPI
+ * makes the window of memory that ranks share, a stream's bytes cross from one core to the other,
+ * as in two_copy. */
 static unsigned paired_kinds(const bench_settings_t *s, bool shm, bool near) {
     assert(near || !shm);
     unsigned kinds = 1u << FLOOR_ISEND | (near ? 1u << FLOOR_TWO_COPY | 1u << FLOOR_LINE : 0);
@@ -61,7 +62,7 @@ void paired_open(paired_t *p, const bench_job_t *job, const bench_settings_t *s)
         failed += !p->floors[i];
     }
     if (bench_job_max(job, failed) > 0)
-        MPI_Abort(job->comm, 1); /* told by floor_open */
+        MPI_Abort(job->comm, 1); /* floor_open has printed a message */
 }
 
 static bool paired_make_room(paired_t *p) {

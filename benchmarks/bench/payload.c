@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Stamps and buffers: payload.h tells what they are. */
+/* Stamps and buffers of events, as payload.h describes. */
 #include "payload.h"
 
 #include <assert.h>
@@ -12,7 +12,7 @@
 typedef struct bench_buffer {
     struct bench_buffer *next;
     buffer_pool_t *pool;
-    _Alignas(LINE_BYTES) char bytes[]; /* on a cache line, as the floors' memory */
+    _Alignas(LINE_BYTES) char bytes[]; /* on a cache line, like the memory of the floors */
 } bench_buffer_t;
 
 void buffer_pool_init(buffer_pool_t *pool, size_t bytes) {
@@ -103,7 +103,7 @@ data_wish_t data_wish_of(const bench_settings_t *s) {
     return (data_wish_t){.count = count, .stride = steps / count, .bytes = count * STAMP_STEP};
 }
 
-/* The view is one segment: buffers are, and selections of a window where they are need not be. */
+/* Buffers are one segment; selections in a window may have several. */
 static bool stamps_check_data(const bench_settings_t *s, const data_wish_t *wish,
                               const mofka_data_view_t *view, uint64_t stamp) {
     assert(view && wish->bytes <= s->data_size);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Events of the benchmark: metadata and data with stamps, and the memory they come from and go to.
+ * Events of the benchmark: metadata and data with stamps, and the memory for them.
  *
- * A stamp is the producer's index and the event's number. It stands in the first and last 8 bytes of
- * the metadata and of the data, and in the data every STAMP_STEP bytes. The second 8 bytes of the
- * metadata (of the data, if the metadata is short) may hold when the event was pushed.
+ * A stamp is the producer's index and the event's number. It is the first and last 8 bytes of the
+ * metadata and of the data, and stands in the data every STAMP_STEP bytes. The second 8 bytes of
+ * the metadata (of the data, if the metadata is short) may hold the time of the push.
  */
 #ifndef MOFKA_BENCH_PAYLOAD_H
 #define MOFKA_BENCH_PAYLOAD_H
@@ -26,17 +26,18 @@ typedef struct buffer_pool {
 
 void buffer_pool_init(buffer_pool_t *pool, size_t bytes);
 void buffer_pool_end(buffer_pool_t *pool);
-/* A view of a buffer's first `bytes`; the buffer comes back when the view is let go. */
+/* Give a view of a buffer's first `bytes`. The buffer returns to the pool when the view is
+ * released. */
 mofka_status_t buffer_pool_view(buffer_pool_t *pool, size_t bytes, mofka_data_view_t **view);
 
 /* ---- stamps ------------------------------------------------------------------------------------ */
 
 void stamp_metadata(char *metadata, size_t bytes, uint64_t stamp);
 void stamp_data(char *data, size_t bytes, uint64_t stamp);
-/* Where the time of a push stands, or NULL: no room for it. */
+/* The place for the time of a push. NULL: there is no room for it. */
 char *stamp_time_place(char *metadata, size_t metadata_bytes, char *data, size_t data_bytes);
 
-/* What a consumer wants of an event's data. */
+/* The part of an event's data that a consumer fetches. */
 typedef struct data_wish {
     bool all; /* the whole data; else `count` blocks of STAMP_STEP, every `stride` steps */
     size_t count, stride;
@@ -44,7 +45,7 @@ typedef struct data_wish {
 } data_wish_t;
 
 data_wish_t data_wish_of(const bench_settings_t *settings);
-/* Whether the stamps that arrived are those of `stamp`. `view`: the data wished for, or NULL. */
+/* Whether the stamps that arrived are `stamp`. `view`: the fetched data, or NULL. */
 bool stamps_check(const bench_settings_t *settings, const data_wish_t *wish, const char *metadata,
                   const mofka_data_view_t *view, uint64_t stamp);
 

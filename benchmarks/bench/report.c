@@ -56,7 +56,7 @@ static bool report_close_file(const char *path, FILE *file) {
     if (file != stdout)
         good &= fclose(file) == 0;
     if (!good)
-        fprintf(stderr, "mofka-bench: '%s' could not be written whole\n", path);
+        fprintf(stderr, "mofka-bench: '%s' could not be written completely\n", path);
     return good;
 }
 
@@ -120,7 +120,7 @@ static void report_add_latency(cJSON *o, const bench_result_t *r) {
     report_add_number(l, "max", report_quantile_us(r, 1));
 }
 
-/* Floors are messages per second, of the size that the command measured them with. */
+/* Add the floors. They are messages per second, of the size that the command measured them with. */
 static void report_add_floors(cJSON *o, const bench_result_t *r) {
     static const char *const gb[FLOOR_COUNT] = {
         [FLOOR_MEMCPY] = "memcpy", [FLOOR_TWO_COPY] = "two_copy", [FLOOR_ZERO_COPY] = "zero_copy",
@@ -132,7 +132,7 @@ static void report_add_floors(cJSON *o, const bench_result_t *r) {
             report_add_number(baseline, gb[i], r->baseline[i]);
             report_add_number(ratio, gb[i], r->ratio[i]);
         }
-    /* Messages and events are of one size, so their rates stand as their bytes do. */
+    /* Messages and events have the same size, so the ratio of rates is that of bytes. */
     report_add_number(ratio, "isend_rate", r->ratio[FLOOR_ISEND]);
     report_add_number(baseline, "line_round_trip_us", r->baseline[FLOOR_LINE]);
     report_add_number(baseline, "sendrecv_p50_us", r->sendrecv_p50);

@@ -19,36 +19,36 @@ static const char usage[] =
     "  produce, consume   the two halves: mpiexec -n 2 mofka-bench produce : -n 2 mofka-bench "
     "consume\n"
     "  latency   one event at a time, between two ranks, through two topics\n"
-    "  pool      tasks/s of the thread pool\n"
+    "  pool      tasks per second of the thread pool\n"
     "  wait      CPU time of an idle consumer and an idle owner\n"
-    "  raw       what this machine does without the library\n"
+    "  raw       the speed of this machine without the library\n"
     "\n"
     "  -n, --num-events N       events of each producer (stream 100000, latency 10000)\n"
     "  -m, --metadata-size N    bytes of metadata (64)\n"
     "  -s, --data-size N        bytes of data (0)\n"
-    "  -b, --batch-size N       events of a batch, or adaptive (adaptive)\n"
+    "  -b, --batch-size N       events in a batch, or adaptive (adaptive)\n"
     "      --max-batches N      batches under way (the library's default)\n"
     "  -p, --num-threads N      threads of each producer's and consumer's pool (0)\n"
-    "  -f, --flush-interval N   events between flushes (0: at the end)\n"
-    "  -i, --data-interest X    share of the events whose data is wanted (1)\n"
-    "      --data-selectivity X share of a wanted event's data that is wanted (1)\n"
-    "      --producers N, --consumers N   ranks of each (half and half)\n"
-    "      --partitions N       partitions (one per consumer)\n"
-    "      --partition-bytes N  payload of a partition (8388608)\n"
+    "  -f, --flush-interval N   events between flushes (0 means only at the end)\n"
+    "  -i, --data-interest X    share of the events whose data is fetched (1)\n"
+    "      --data-selectivity X share of the data that is fetched of such an event (1)\n"
+    "      --producers N, --consumers N   numbers of ranks (half each)\n"
+    "      --partitions N       partitions (one for each consumer)\n"
+    "      --partition-bytes N  bytes of payload that a partition holds (8388608)\n"
     "      --owners consumers|producers|all   ranks that hold partitions (consumers)\n"
     "      --window shm|rma|auto   (auto)\n"
-    "      --zero-copy          consumers read in the window (shm)\n"
+    "      --zero-copy          consumers read in the window; shm only\n"
     "      --futures            ask a future for every event\n"
-    "      --phased             pull only once everything is pushed: times the two apart\n"
-    "      --rate X             events/s of each producer, open loop (0: as fast as it goes)\n"
+    "      --phased             pull only after everything is pushed; times both phases\n"
+    "      --rate X             events per second of each producer, open loop (0 means no limit)\n"
     "      --warmup N           events of each producer before the first repeat (1000)\n"
-    "      --repeat N           repeats (1)\n"
-    "      --no-verify          leave out stamping and checking the events\n"
-    "      --baseline           measure floors in the same run, in alternating rounds\n"
-    "      --seconds X          of each measurement of raw (0.5), pool (0.5), wait (10)\n"
-    "      --watchers N         stream: the job's last N ranks are of other programs, such as\n"
-    "                           mofkactl top, which make the driver with it (0)\n"
-    "      --json FILE|-, --csv FILE   one line per repeat\n";
+    "      --repeat N           how often to repeat the measurement (1)\n"
+    "      --no-verify          do not stamp and check the events\n"
+    "      --baseline           measure floors, too, in alternating rounds\n"
+    "      --seconds X          seconds of each measurement of raw (0.5), pool (0.5), wait (10)\n"
+    "      --watchers N         stream: the last N ranks of the job run other programs, such as\n"
+    "                           mofkactl top, which create the driver together with it (0)\n"
+    "      --json FILE|-, --csv FILE   write one line for each repeat\n";
 
 void settings_print_usage(FILE *out) {
     fputs(usage, out);
@@ -143,7 +143,7 @@ static const struct option long_options[] = {
 static const char *const windows[] = {"shm", "rma", "auto", NULL};
 static const char *const owners[] = {"consumers", "producers", "all", NULL};
 
-/* Options that are numbers, and where they go. */
+/* The options that are numbers, and the place of their values. */
 typedef struct settings_number {
     int option;
     enum { WHOLE, SIZE, INT, REAL } kind; /* uint64_t, size_t, int, double */
@@ -179,7 +179,7 @@ static const settings_number_t *settings_number_row(int option) {
     return NULL;
 }
 
-/* False: it is not changed, and `allowed` says what it may be. */
+/* False: the value is unchanged, and `allowed` names the allowed values. */
 static bool settings_set_number(bench_settings_t *s, const settings_number_t *row, const char *text,
                                 char *allowed) {
     assert(row->offset < sizeof *s && row->least < row->most);
@@ -273,7 +273,7 @@ static const char *settings_option_name(int option) {
     return "?";
 }
 
-/* To the end, whatever is wrong; the first fault is told. */
+/* Read all options, even if some are invalid. The first error is reported. */
 static bool settings_read_options(int argc, char **argv, bool speak, bench_settings_t *s) {
     assert(argc >= 0);
     char allowed[ALLOWED_BYTES];
@@ -289,7 +289,7 @@ static bool settings_read_options(int argc, char **argv, bool speak, bench_setti
         else if (settings_set(s, option, optarg, allowed))
             continue;
         else
-            settings_complain(speak && good, "--%s cannot be '%.200s': it is %s",
+            settings_complain(speak && good, "--%s cannot be '%.200s': it must be %s",
                               settings_option_name(option), optarg, allowed);
         good = false;
     }
@@ -321,7 +321,8 @@ bool settings_read(int argc, char **argv, bool speak, bench_settings_t *s) {
     s->seconds = s->command == COMMAND_WAIT ? 10 : 0.5;
     good = settings_read_options(argc, argv, speak && good, s) && good;
     if (good && s->watchers > 0 && s->command != COMMAND_STREAM) {
-        settings_complain(speak, "--watchers is of stream, not of %s", commands[s->command]);
+        settings_complain(speak, "--watchers can be used with stream only, not with %s",
+                          commands[s->command]);
         return false;
     }
     return good;
@@ -347,7 +348,7 @@ bool settings_check(const bench_settings_t *s, int ranks, bool speak) {
         return false;
     }
     if (s->consumers > s->partitions) {
-        settings_complain(speak, "%d consumers for %d partitions: each consumer needs one",
+        settings_complain(speak, "%d consumers have only %d partitions: each consumer needs one",
                           s->consumers, s->partitions);
         return false;
     }
@@ -364,11 +365,13 @@ bool settings_check(const bench_settings_t *s, int ranks, bool speak) {
         return false;
     }
     if (s->zero_copy && strcmp(s->window, "rma") == 0) {
-        settings_complain(speak, "--zero-copy reads in the window, which only shm allows");
+        settings_complain(speak,
+                          "--zero-copy reads in the window, which is possible with shm only");
         return false;
     }
     if (s->verify && s->metadata_size < 16 && s->data_size < 16) {
-        settings_complain(speak, "stamps need 16 bytes of metadata or of data; or use --no-verify");
+        settings_complain(speak,
+                          "stamps need 16 bytes of metadata or data; otherwise use --no-verify");
         return false;
     }
     return true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One rank that analyses: at every full_every-th publication it fetches whole slabs, else only
- * every SAMPLE-th row and column of them, by two stacked selections. What arrives is checked
- * against the checksum that travelled in the metadata; whole fields become PNG frames.
+ * A rank that analyses. At every full_every-th publication it fetches whole slabs; otherwise only
+ * every SAMPLE-th row and column, by two stacked selections. The bytes are checked against the
+ * checksum in the metadata. Whole fields become PNG frames.
  */
 #include "analysis.h"
 
@@ -18,7 +18,7 @@
 #include "picture.h"
 #include "simulation.h"
 
-/* What the metadata of a slab says. */
+/* The metadata of a slab. */
 typedef struct slab_info {
     long step;
     size_t row0, rows, n;
@@ -29,9 +29,9 @@ typedef struct slab_info {
 typedef struct analysis {
     const demo_options_t *options;
     int index;
-    size_t own_rows;  /* rows of a whole field that this rank reads, once it has seen one */
-    double *field;    /* of the step under way, whole */
-    size_t rows_here; /* rows of it that arrived */
+    size_t own_rows;  /* rows of a whole field that this rank reads */
+    double *field;    /* the whole field of the current step */
+    size_t rows_here; /* rows of the field that have arrived */
     long step;
     analysed_t *out;
     size_t latency_room;
@@ -73,7 +73,7 @@ static bool analysis_wants_all(const demo_options_t *options, const slab_info_t 
     return info->step / options->every % options->full_every == 0;
 }
 
-/* Data selector: all, or every SAMPLE-th row and of these every SAMPLE-th value. */
+/* Select the whole slab, or every SAMPLE-th row and of these every SAMPLE-th value. */
 static mofka_status_t analysis_select_slab(void *context, const mofka_metadata_t *metadata,
                                            mofka_data_descriptor_t *full,
                                            mofka_data_descriptor_t **selected) {
@@ -102,14 +102,14 @@ static mofka_status_t analysis_draw(analysis_t *a, const slab_info_t *info) {
     assert(a->field);
     char path[512];
     snprintf(path, sizeof path, "%s/frame-%d-%06ld.png", a->options->output, a->index, info->step);
-    /* A rank that reads only some slabs leaves the others' rows dark. */
+    /* If a rank reads only some slabs, the rows of the others stay dark. */
     if (!picture_write(path, a->field, info->n, info->n, 0.35))
         return mofka_fail(MOFKA_ERR_SYSTEM, "writing %s: %s", path, strerror(errno));
     a->out->frames++;
     return MOFKA_OK;
 }
 
-/* A whole slab: into its place of the field; the last one of a step completes the frame. */
+/* Put a whole slab into its place in the field. The last slab of a step completes the frame. */
 static mofka_status_t analysis_place(analysis_t *a, const slab_info_t *info, const double *values) {
     assert(a->rows_here <= a->own_rows);
     if (info->n != (size_t)a->options->size || info->row0 + info->rows > info->n)
@@ -185,7 +185,7 @@ static mofka_status_t analysis_look_at(void *context, mofka_event_t *event) {
     return status ? status : mofka_event_acknowledge(event);
 }
 
-/* The rows that partitions index, index + ranks, ... hold, cut as the simulation cuts them. */
+/* The number of rows that a partition holds, cut as the simulation cuts them. */
 static size_t analysis_rows_of(const demo_options_t *options, size_t partition, size_t count) {
     assert(partition < count);
     size_t lines = (size_t)options->size / SAMPLE;

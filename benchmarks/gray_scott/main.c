@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The demo: a simulation publishes its field while it runs, analysis ranks of the same job consume
- * it. The last --analysis-ranks ranks analyse, the others simulate. Prints one summary line.
+ * The demo: a simulation publishes its field while it runs, and analysis ranks of the same job
+ * consume it. The last --analysis-ranks ranks analyse, the others simulate. At the end one summary
+ * line is printed.
  */
 #include <assert.h>
 #include <errno.h>
@@ -49,7 +50,7 @@ static int demo_compare(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-/* All ranks' latencies, sorted, at rank 0. */
+/* Gather the latencies of all ranks at rank 0, sorted. */
 static double *demo_gather(const analysed_t *analysed, int *total) {
     assert(analysed->events == 0 || analysed->latencies);
     int own = (int)analysed->events, *counts = calloc((size_t)size, sizeof *counts);
@@ -96,13 +97,13 @@ static int demo_run(const demo_options_t *o) {
              o->window, 8 * field + (1 << 20));
     mofka_driver_t *driver;
     if (demo_report(mofka_mpi_driver_create(MPI_COMM_WORLD, driver_options, &driver), "driver"))
-        return 1; /* on every rank */
+        return 1; /* the driver's creation fails on all ranks alike */
     int first_analysis = size - (int)o->analysis_ranks;
     MPI_Comm comm;
     MPI_Comm_split(MPI_COMM_WORLD, rank >= first_analysis, rank, &comm);
     mofka_topic_t *topic;
     if (demo_report(demo_open_topic(o, driver, &topic), "topic"))
-        MPI_Abort(MPI_COMM_WORLD, 1); /* the others wait for this rank's events */
+        MPI_Abort(MPI_COMM_WORLD, 1); /* the other ranks wait for this one's events */
     published_t published = {0};
     analysed_t analysed = {0};
     MPI_Barrier(MPI_COMM_WORLD);

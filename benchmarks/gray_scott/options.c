@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Command line of the demo. */
+/* The command line of the demo. */
 #include "options.h"
 
 #include <assert.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Command line of the demo. */
+/* The command line of the demo. */
 #ifndef GRAY_SCOTT_OPTIONS_H
 #define GRAY_SCOTT_OPTIONS_H
 
@@ -18,7 +18,7 @@ typedef struct demo_options {
     long analysis_ranks; /* the last ranks of the job */
 } demo_options_t;
 
-/* False, after a message on stderr if `speak`, when an argument is bad. */
+/* Read the command line. False: an argument is invalid; a message was printed if `speak`. */
 bool demo_options_read(int argc, char **argv, int ranks, bool speak, demo_options_t *options);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* PNG frames of a field, written with libpng's simplified API. */
+/* Fields are written as PNG frames, with libpng's simplified API. */
 #include "picture.h"
 
 #include <assert.h>

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Write width x height values as colours, 0 to `most`; false with errno set. */
+/* Write width x height values as colours, from 0 to `most`. False: errno gives the reason. */
 bool picture_write(const char *path, const double *values, size_t width, size_t height,
                    double most);
 

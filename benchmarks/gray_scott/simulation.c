@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Gray-Scott reaction and diffusion of two species on a periodic square (Pearson, "Complex Patterns
- * in a Simple System", Science 261, 1993), explicit Euler, five-point Laplacian; rows are split
- * over the ranks, halo rows travel by MPI_Isend.
+ * Reaction and diffusion of two species on a periodic square, the Gray-Scott model (Pearson,
+ * "Complex Patterns in a Simple System", Science 261, 1993). Explicit Euler, five-point Laplacian.
+ * Rows are split over the ranks, and halo rows are exchanged with MPI_Isend.
  */
 #include "simulation.h"
 
@@ -57,7 +57,7 @@ static bool slab_init(slab_t *s, size_t n, MPI_Comm comm) {
     s->next_v = s->next_u + cells;
     for (size_t i = 0; i < cells; i++)
         s->u[i] = 1;
-    /* Seeds: squares at fixed, scattered places of the whole field. */
+    /* The seeds are squares at fixed, scattered places of the whole field. */
     uint64_t random = 12345;
     for (int seed = 0; seed < 24; seed++) {
         random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -74,8 +74,8 @@ static bool slab_init(slab_t *s, size_t n, MPI_Comm comm) {
     return true;
 }
 
-/* Both fields' halo rows at once. Waits politely: with more ranks than cores, a rank that spins
- * takes the core from the one it waits for. */
+/* Exchange the halo rows of both fields. The wait yields: with more ranks than cores, a rank that
+ * spins would take the core from the one that it waits for. */
 static void slab_exchange(const slab_t *s) {
     assert(s->rows > 0 && s->n > 0);
     int n = (int)s->n, done = 0;
@@ -120,7 +120,7 @@ static void slab_step(slab_t *s) {
     s->next_v = v;
 }
 
-/* The slab of v as it lies in memory; stored before the next step may change it. */
+/* Publish the slab of v as it lies in memory. It is stored before the next step may change it. */
 static mofka_status_t slab_publish(const slab_t *s, long step_number, size_t partition,
                                    mofka_producer_t *producer, published_t *published) {
     assert(s->row0 + s->rows <= s->n);
@@ -166,7 +166,7 @@ mofka_status_t simulation_run(const demo_options_t *options, MPI_Comm comm, mofk
     slab_t slab;
     if (!slab_init(&slab, (size_t)options->size, comm))
         status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a slab");
-    double *memory = slab.u; /* step() swaps the fields */
+    double *memory = slab.u; /* slab_step swaps the fields */
     for (long i = 1; i <= options->steps && !status; i++) {
         slab_step(&slab);
         if (i % options->every == 0)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What serializers make of documents, one JSON text a line:
+ * Measures serializers with documents, one JSON text a line:
  *   serializers table [--schema FILE] DOCUMENTS     bytes and ns per event, a Markdown table
- *   serializers through CONFIG < DOCUMENTS          each, serialized and back
- *   serializers dictionary DOCUMENTS                a zstd dictionary of every tenth, base64
- * In the table, the dictionary is made of every tenth document, and used for all; --schema is what
- * the serializer "schema" gets.
+ *   serializers through CONFIG < DOCUMENTS          each document, serialized and deserialized
+ *   serializers dictionary DOCUMENTS                a zstd dictionary of every tenth one, base64
+ * The dictionary of the table is made of every tenth document, and used for all. --schema is passed
+ * to the serializer "schema".
  */
 #include <assert.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 #include <zdict.h>
 
 #define DICTIONARY_BYTES 8192
-#define RUN_NS 200000000LL /* of each measurement, at least */
+#define RUN_NS 200000000LL /* the least time of each measurement */
 
 static void serializers_must(mofka_status_t status) {
     if (!status)
@@ -116,7 +116,7 @@ static long long serializers_now_ns(void) {
     return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-/* All documents, one behind the other, again and again. */
+/* Serialize all documents, again and again. */
 static double table_serialize_ns(const mofka_serializer_t *serializer, const documents_t *documents,
                                  stored_bytes_t *stored, size_t *ends) {
     mofka_archive_t archive = {.context = stored, .write = stored_bytes_write};

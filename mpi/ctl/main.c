@@ -2,12 +2,13 @@
 /*
  * mofkactl: topics, events in and out, forwarding and pipes, from the command line of an MPI job.
  *
- * A command is one file of commands/ and one row of the table below: its options, a check of them, and what it
- * does with the driver. The rooms, the lowest first; a room includes only rooms above it in this list:
+ * A command is one file of commands/ and one row of the table below: its options, a check of them,
+ * and what it does with the driver. The rooms, the lowest first; a room includes only rooms above
+ * it in this list:
  *
- *   base/      messages.c (stderr), interrupt.c (signals, time), job.c (joins and leaves the job), read_file.c
+ *   base/      messages.c (stderr), interrupt.c (signals, time), job.c (joins the job), read_file.c
  *   options/   args.c reads a command's options: option.c a value, groups.c and json.c JSON objects
- *   in/        lines.c (text into lines) -> intake.c (checks, counts) -> feed.c (pushes, reports outcomes)
+ *   in/        lines.c (text into lines) -> intake.c (checks, counts) -> feed.c (pushes, outcomes)
  *   out/       drain.c (pulls, acknowledges) -> event_line.c -> sink.c (lines out);
  *              rates.c (statistics into rates) -> table.c (text)
  *   commands/  produce uses in/; consume and top use out/; forward and fifo use both

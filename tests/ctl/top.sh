@@ -110,6 +110,6 @@ case_top_bench() {
     }
     bad "3 producers and 2 consumers are not 2 ranks" -n 2 "$bench" stream --producers 3 --consumers 2 --watchers 1
     bad "--rate cannot be 'x'" -n 2 "$bench" stream --rate x --watchers 1
-    bad "--watchers is of stream, not of raw" -n 2 "$bench" raw --watchers 1
+    bad "--watchers can be used with stream only, not with raw" -n 2 "$bench" raw --watchers 1
     bad "leaves the last 2 of 3 ranks to other programs, but rank 1 is mofka-bench" -n 2 "$bench" stream --watchers 2
 }

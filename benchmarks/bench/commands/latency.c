@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * latency: one event at a time, push, flush, pull, between two ranks and back, through two topics.
- * A latency is half of the way there and back. With --baseline, rounds of it alternate with rounds
- * of MPI_Send / MPI_Recv.
+ * latency: one event at a time is pushed, flushed and pulled, between two ranks and back, through
+ * two topics. A latency is half of the round trip. With --baseline, rounds alternate with rounds of
+ * MPI_Send and MPI_Recv.
  */
 #include <assert.h>
 #include <math.h>
@@ -155,7 +155,7 @@ typedef struct latency_ratios {
     size_t count;
 } latency_ratios_t;
 
-/* A round of the floor, and how the last round compares with it. */
+/* Run a round of the floor, and compare the last round with it. */
 static void latency_run_floor(latency_run_t *l, latency_ratios_t *ratios) {
     if (!l->floor)
         return;

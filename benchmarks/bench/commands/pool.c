@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * pool: tasks per second of the thread pool, against its number of threads, the mix of priorities
- * and the length of a task. On rank 0; the others wait, and hear of an interruption.
+ * pool: tasks per second of the thread pool, for numbers of threads, mixes of priorities and
+ * lengths of tasks. It runs on rank 0; the other ranks wait for it, and learn of an interruption.
  *
- * A round pushes tasks and closes the pool, which returns when all have run. Each task counts in a
- * place of its own, so that counting costs nothing that threads share, and a task that was lost or
- * ran twice is seen.
+ * A round pushes tasks and closes the pool, which returns when all have run. Each task counts in
+ * its own byte, so threads share nothing when they count, and a task that was lost or ran twice is
+ * detected.
  */
 #include <assert.h>
 #include <math.h>
@@ -15,9 +15,9 @@
 #include "commands/commands.h"
 #include "paired.h"
 
-/* Tasks of a round, at most. */
+/* The most tasks in a round. */
 #define TASKS_MAX ((size_t)1 << 20)
-/* Tasks of the first round. A round that took less than this tells no speed. */
+/* Tasks in the first round. A shorter round than this does not tell a speed. */
 #define TASKS_FIRST 1000
 #define SPEED_KNOWN_S 1e-3
 #define WORK_NS 1000
@@ -34,13 +34,13 @@ typedef struct pool_row {
 } pool_row_t;
 
 static uint8_t ran[TASKS_MAX];
-static uint64_t turns_of_work; /* how often `work` turns in WORK_NS */
+static uint64_t turns_of_work; /* turns of pool_work that take WORK_NS */
 
 static void pool_empty_task(void *context) {
     ++*(uint8_t *)context;
 }
 
-/* Nothing but arithmetic, of which each step needs the one before. */
+/* Arithmetic in which each step needs the result of the one before. */
 static uint64_t pool_work(uint64_t turns) {
     volatile uint64_t kept;
     uint64_t value = turns;
@@ -56,7 +56,7 @@ static void pool_working_task(void *context) {
     ++*(uint8_t *)context;
 }
 
-/* The fastest of some: the others were disturbed. */
+/* The fastest of several runs: the others were disturbed. */
 static void pool_measure_work(void) {
     const uint64_t turns = 1000000;
     double best = INFINITY;
@@ -78,7 +78,7 @@ static uint64_t pool_priority(pool_mix_t mix, size_t index, uint64_t *seed) {
     return *seed >> 61;
 }
 
-/* Seconds from the first push until the last task has run; NAN: not each ran once. */
+/* Seconds from the first push until the last task has run. NAN: a task did not run exactly once. */
 static double pool_run_tasks(const pool_row_t *row, size_t count) {
     assert(count > 0 && count <= TASKS_MAX);
     mofka_thread_pool_options_t options = {.thread_count = row->threads};
@@ -103,7 +103,7 @@ static double pool_run_tasks(const pool_row_t *row, size_t count) {
     return seconds;
 }
 
-/* As many tasks as fit a round at the speed of the one before. */
+/* The number of tasks that fit in a round, at the speed of the previous round. */
 static size_t pool_next_count(size_t count, double seconds) {
     assert(count > 0);
     double fit = (double)count / seconds * PAIRED_ROUND_S;
@@ -112,12 +112,13 @@ static size_t pool_next_count(size_t count, double seconds) {
     return (size_t)fmax(1, fmin(fit, (double)TASKS_MAX));
 }
 
-/* Tasks per second: the median of rounds that take settings->seconds together. NAN: as in run_tasks. */
+/* Tasks per second: the median of rounds that take settings->seconds together. NAN: as in
+ * pool_run_tasks. */
 static double pool_measure(const pool_row_t *row, const bench_settings_t *settings, double *rounds,
                            size_t room) {
     assert(room > 0);
     size_t count = TASKS_FIRST, done = 0;
-    double first = pool_run_tasks(row, count), seconds; /* warms up, and says how many */
+    double first = pool_run_tasks(row, count), seconds; /* warms up, and gives the first speed */
     if (isnan(first))
         return NAN;
     count = pool_next_count(count, first);
@@ -153,7 +154,8 @@ static size_t pool_next_threads(size_t threads, size_t most) {
     return threads < most && more > most ? most : more;
 }
 
-/* What --num-threads says; else twice the cores that this rank may use. */
+/* The number of threads that --num-threads gives, or twice the number of cores that this rank may
+ * use. */
 static size_t pool_threads_max(const bench_settings_t *settings) {
     cpu_set_t cores;
     size_t count = 1;
@@ -165,7 +167,7 @@ static size_t pool_threads_max(const bench_settings_t *settings) {
 }
 
 int bench_run_pool(const bench_job_t *job, const bench_settings_t *settings) {
-    /* All ranks walk through the same rows: as many as rank 0 finds. */
+    /* All ranks pass through the same rows, as many as rank 0 has. */
     size_t most =
         (size_t)bench_job_max(job, job->rank == 0 ? (double)pool_threads_max(settings) : 0);
     size_t room = (size_t)fmax(1, ceil(settings->seconds / SPEED_KNOWN_S));

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * raw: what this machine does without the library, in the job's own layout of ranks: each floor at
- * each size, between the first producer and the first consumer.
+ * raw: the speed of this machine without the library, in the job's own layout of ranks. Each floor
+ * is measured at each size, between the first producer and the first consumer.
  *
- * All ranks walk through the same rows. Those outside the pair only take part in spreading each
- * value, so that rank 0 can report it and all stop together when one is interrupted.
+ * All ranks pass through the same rows. Ranks outside the pair only take part in spreading each
+ * value. So rank 0 can report it, and all ranks stop together when one is interrupted.
  */
 #include <assert.h>
 #include <math.h>
@@ -12,11 +12,12 @@
 #include "commands/commands.h"
 #include "paired.h"
 
-/* What job_max makes of a row that nobody measured, and of one that failed. */
+/* The value of a row that no rank measured, and of a row that failed. bench_job_max passes them on.
+ * */
 #define LEFT_OUT (-2.0)
 #define FAILED (-1.0)
 
-/* Floors that need the same of the machine: if one of a group cannot be opened, none can. */
+/* Floors with the same needs. If one of a group cannot be opened, none can. */
 enum { SHARED, ONE_SIDED, TWO_SIDED, GROUPS };
 
 typedef struct raw_run {
@@ -33,7 +34,7 @@ static const int group_of[FLOOR_COUNT] = {
     [FLOOR_PUT] = ONE_SIDED,      [FLOOR_GET] = ONE_SIDED,       [FLOOR_ISEND] = TWO_SIDED,
     [FLOOR_SENDRECV] = TWO_SIDED, [FLOOR_FETCH_ADD] = ONE_SIDED, [FLOOR_LINE] = SHARED};
 
-/* Messages per second: the median of the rounds. NULL: nobody's to measure. */
+/* Messages per second: the median of the rounds. `floor` NULL: this rank does not measure. */
 static double raw_measure(raw_run_t *raw, floor_t *floor, floor_kind_t kind,
                           mfi_histogram_t *times) {
     assert(raw->rounds && raw->round_count > 0);
@@ -47,7 +48,7 @@ static double raw_measure(raw_run_t *raw, floor_t *floor, floor_kind_t kind,
     return bench_median(raw->rounds, raw->round_count);
 }
 
-/* Makes a value of the pair everyone's. False: there is none to report. */
+/* Give a value of the pair to all ranks. False: there is no value to report. */
 static bool raw_spread(raw_run_t *raw, floor_kind_t kind, size_t bytes, double *value) {
     *value = bench_job_max(raw->job, *value);
     if (*value == FAILED) {
@@ -64,7 +65,7 @@ static floor_t *raw_open_floor(raw_run_t *raw, int group, size_t bytes, unsigned
     if (raw->job->pair == MPI_COMM_NULL || !raw->usable[group])
         return NULL;
     floor_t *floor = floor_open(raw->job->pair, bytes, raw->settings->partition_bytes, kinds);
-    raw->usable[group] = floor != NULL; /* told by floor_open, once for all sizes */
+    raw->usable[group] = floor != NULL; /* floor_open has printed a message, once for all sizes */
     return floor;
 }
 
@@ -79,7 +80,8 @@ static void raw_measure_bandwidth(raw_run_t *raw, size_t bytes) {
     static const floor_kind_t kinds[] = {FLOOR_MEMCPY, FLOOR_TWO_COPY, FLOOR_ZERO_COPY,
                                          FLOOR_PUT,    FLOOR_GET,      FLOOR_ISEND};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !raw->interrupted; i++) {
-        /* One at a time: a node's shared memory need not hold all of their windows. */
+        /* Open one floor at a time: the shared memory of a node need not hold the windows of all.
+         * */
         floor_t *floor = raw_open_floor(raw, group_of[kinds[i]], bytes, 1U << kinds[i]);
         double rate = raw_measure(raw, floor, kinds[i], NULL);
         if (raw_spread(raw, kinds[i], bytes, &rate))
@@ -95,7 +97,7 @@ static void raw_measure_half_round_trip(raw_run_t *raw, size_t bytes) {
     mfi_histogram_clear(&times);
     floor_t *floor = raw_open_floor(raw, TWO_SIDED, bytes, 1U << FLOOR_SENDRECV);
     double p50 = raw_measure(raw, floor, FLOOR_SENDRECV, &times), p99 = p50;
-    if (p50 >= 0) { /* only the sender has times */
+    if (p50 >= 0) { /* only the sender measures times */
         p50 = times.total ? (double)mfi_histogram_quantile(&times, 0.5) * 1e-3 : LEFT_OUT;
         p99 = times.total ? (double)mfi_histogram_quantile(&times, 0.99) * 1e-3 : LEFT_OUT;
     }
@@ -107,7 +109,7 @@ static void raw_measure_half_round_trip(raw_run_t *raw, size_t bytes) {
     floor_close(floor);
 }
 
-/* The rate of a floor whose message is one word. False: there is none to report. */
+/* Measure the rate of a floor whose message is one word. False: there is no value to report. */
 static bool raw_measure_word(raw_run_t *raw, floor_kind_t kind, double *rate) {
     if (raw->interrupted)
         return false;

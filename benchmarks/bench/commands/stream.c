@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * stream, produce, consume: producers -> partitions -> consumers, end to end.
+ * stream, produce, consume: from producers through partitions to consumers, end to end.
  *
- * A repeat goes in rounds of about PAIRED_ROUND_S (with --baseline) or LONE_ROUND_S. All ranks know
- * how many events each producer pushes in a round; event number n of a producer goes to partition
- * n % partitions, so each consumer knows what it will get. A round lasts from a barrier until the
- * last event was pulled and checked: at each partition the events of one producer must come in order,
- * none missing, none twice, their stamps whole.
+ * A repeat is made of rounds of about PAIRED_ROUND_S (with --baseline) or LONE_ROUND_S. All ranks
+ * know how many events each producer pushes in a round. Event n of a producer goes to partition n %
+ * partitions, so each consumer knows which events it will get. A round lasts from a barrier until
+ * the last event is pulled and checked. In each partition, the events of one producer must come in
+ * order, none missing and none twice, with valid stamps.
  */
 #include <assert.h>
 #include <math.h>
@@ -18,12 +18,12 @@
 #include "payload.h"
 
 #define PULL_TIMEOUT_MS 60000
-/* Events of one pull, at most. */
+/* The most events of one pull. */
 #define PULL_MANY 64
-/* In closed-loop runs one event in so many carries its time. */
+/* In closed-loop runs, one of this many events carries its time. */
 #define SAMPLE_EVERY 64
-/* Futures that are not looked at yet: two batches of the largest adaptive size, of which the older has
- * left when this is reached. */
+/* The most futures that are kept: two batches of the largest adaptive size. When this is reached,
+ * the older batch has left. */
 #define FUTURES_MAX 8192
 
 typedef struct stream_run {
@@ -37,9 +37,9 @@ typedef struct stream_run {
     buffer_pool_t buffers;
     char *metadata;
     uint64_t done;  /* events that each producer has pushed */
-    uint64_t *next; /* consumer: per producer and partition, the number that must come next */
+    uint64_t *next; /* consumer: the number that must come next, for each producer and partition */
     data_wish_t wish;
-    double interest; /* consumer: sums up to the next wanted event */
+    double interest; /* consumer: sum of the shares up to the next event whose data is fetched */
     mofka_future_t **futures;
     size_t future_count;
     mfi_histogram_t *latency;
@@ -74,11 +74,13 @@ static void stream_open_topic(stream_run_t *st) {
     const bench_settings_t *s = st->s;
     char owners[4096], text[4608];
     stream_list_owners(st, owners, sizeof owners);
-    /* Payload; flags, entries and stamps; the control block, a page of slack; per partition. */
+    /* For each partition: the payload; flags, entries and stamps; the control block and a page of
+     * slack. */
     size_t arena = (s->partition_bytes + stream_slots(s) * 56 + (64 << 10)) * (size_t)s->partitions;
     snprintf(text, sizeof text, "{\"window\":\"%s\",\"arena_bytes\":%zu,\"owners\":[%s]}",
              s->window, arena, owners);
-    /* Over all ranks: those of watchers are behind the benchmark's, so owners are the same there. */
+    /* The driver spans all ranks. Watchers are the last ranks, so the owners have the same numbers
+     * there. */
     bench_must(mofka_mpi_driver_create(MPI_COMM_WORLD, text, &st->driver), "driver");
     snprintf(text, sizeof text,
              "{\"partitions\":%d,\"partition_bytes\":%zu,\"partition_events\":%zu}", s->partitions,
@@ -194,7 +196,7 @@ static void stream_wait_future(mofka_future_t *future) {
     mofka_future_release(future);
 }
 
-/* The oldest half is done by now, or is waited for. */
+/* Wait for the oldest half. It is usually done by now. */
 static void stream_keep_future(stream_run_t *st, mofka_future_t *future) {
     assert(st->future_count <= FUTURES_MAX);
     if (st->future_count == FUTURES_MAX) {
@@ -247,7 +249,7 @@ static void stream_produce(stream_run_t *st, uint64_t count, bool paced) {
     const bench_settings_t *s = st->s;
     double start = bench_now();
     for (uint64_t i = 0; i < count; i++) {
-        double time = 0; /* of the push; open loop: when it should have been */
+        double time = 0; /* time of the push; open loop: the time at which it was due */
         if (paced && s->rate > 0)
             stream_wait_until(time = start + (double)i / s->rate);
         else if (i % SAMPLE_EVERY == 0)
@@ -282,7 +284,7 @@ static void stream_check_event(stream_run_t *st, mofka_event_t *event) {
     if (s->metadata_size >= 16)
         memcpy(&stamp, metadata, sizeof stamp);
     else if (mofka_data_view_read(view, &stamp, sizeof stamp, 0) < sizeof stamp)
-        return; /* its data was not asked for */
+        return; /* its data was not fetched */
     size_t producer = (size_t)(stamp >> 40);
     if (producer >= (size_t)s->producers) {
         st->wrong = true;
@@ -296,7 +298,7 @@ static void stream_check_event(stream_run_t *st, mofka_event_t *event) {
     *next = (stamp & ((UINT64_C(1) << 40) - 1)) + (uint64_t)s->partitions;
 }
 
-/* How many of the numbers from `first` on belong to this rank's partitions. */
+/* How many of `count` numbers, from `first` on, belong to this rank's partitions. */
 static uint64_t stream_expected_count(const stream_run_t *st, uint64_t first, uint64_t count) {
     uint64_t partitions = (uint64_t)st->s->partitions, sum = 0;
     for (uint64_t k = (uint64_t)st->job->consumer; k < partitions;
@@ -320,7 +322,7 @@ static void stream_consume(stream_run_t *st, uint64_t count) {
             stream_check_event(st, events[i]);
             if (st->s->data_size > 0)
                 st->bytes_fetched += (double)mofka_data_view_size(mofka_event_data(events[i]));
-            /* The last of a partition acknowledges those before it. */
+            /* Acknowledging the last event of a partition acknowledges those before it. */
             if (i + 1 == pulled || (st->s->partitions > 1 && mofka_event_partition(events[i + 1]) !=
                                                                  mofka_event_partition(events[i])))
                 bench_must(mofka_event_acknowledge(events[i]), "acknowledge");
@@ -329,7 +331,8 @@ static void stream_consume(stream_run_t *st, uint64_t count) {
             mofka_event_release(events[i]);
     }
     if (st->s
-            ->phased) { /* a pull publishes what was acknowledged, so that the next phase has room */
+            /* A pull publishes the acknowledgements, so that the next phase has room. */
+            ->phased) {
         mofka_event_t *none;
         if (mofka_consumer_pull(st->consumer, 0, &none) != MOFKA_ERR_TIMEOUT)
             st->wrong = true;
@@ -368,7 +371,8 @@ static stream_times_t stream_run_round(stream_run_t *st, uint64_t count, bool pa
     return (stream_times_t){all, push, pull, bench_job_sum(job, cpu)};
 }
 
-/* Rounds in which everything is stored before the first pull must fit the partitions. */
+/* In a phased round all events are stored before the first pull, so they must fit in the
+ * partitions. */
 static uint64_t stream_round_limit(const bench_settings_t *s) {
     assert(s->producers > 0 && s->partitions > 0);
     if (!s->phased)
@@ -390,7 +394,7 @@ static uint64_t stream_next_count(const bench_settings_t *s, double events_per_s
     return count < left ? count : left;
 }
 
-/* When the rings went round twice, memory should be all there is. */
+/* After two laps of the rings, memory should not grow any more. */
 static void stream_note_memory(const stream_run_t *st, bench_result_t *r) {
     const bench_settings_t *s = st->s;
     double each = (double)st->done * s->producers / s->partitions;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * wait: the CPU time that an idle consumer and an idle owner burn. Rank 0 pulls from a topic that
- * stays empty; its only partition belongs to the last rank, which sleeps outside MPI, as a program
- * does that computes or waits for input. What either burns is the library's.
+ * wait: the CPU time of an idle consumer and an idle owner. Rank 0 pulls from a topic that stays
+ * empty. The only partition belongs to the last rank, which sleeps outside MPI, like a program that
+ * computes or waits for input. The library uses all the CPU time that either rank uses.
  */
 #include <assert.h>
 #include <errno.h>
@@ -35,7 +35,7 @@ static void wait_outside_mpi(double seconds) {
         ; /* the consumer cannot end early either */
 }
 
-/* False: something came, or the time-out did not (told). */
+/* False: an event came, or the timeout did not; a message was printed. */
 static bool wait_pull_nothing(mofka_consumer_t *consumer, double seconds) {
     assert(consumer);
     mofka_event_t *event = NULL;
@@ -66,7 +66,7 @@ int bench_run_wait(const bench_job_t *job, const bench_settings_t *settings) {
     else
         wait_outside_mpi(settings->seconds);
     double burnt = bench_cpu_seconds() - start;
-    /* With one rank, that rank is both, and so is its time. */
+    /* With one rank, that rank is the consumer and the owner, and both have its time. */
     double consumer_cpu = bench_job_max(job, consumes ? burnt : 0);
     double owner_cpu = bench_job_max(job, owns ? burnt : 0);
     good = bench_job_max(job, !good) <= 0;

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Floors, as floor.h tells: one loop per kind and side, and rounds of them.
- */
+/* The loops of the floors: one for each kind and side, and rounds of them. floor.h describes the
+ * floors. */
 #include <assert.h>
 #include <math.h>
 #include <sched.h>
 #include "floors/floor_inside.h"
 
-/* Looks at a flag, with some thousands of pauses, before the core is offered to others. */
+/* How often a flag is read, with some thousands of pauses, before the core is offered to others. */
 #define LOOKS 64
-/* The shortest round whose speed predicts the next one's. */
+/* The shortest round that tells the speed of the next one. */
 #define SPEED_KNOWN_S 1e-3
-/* A round that lasts so much longer than it should is ended where that can be done. */
+/* A round that takes this many times longer than planned is ended, where that is possible. */
 #define LATE_FACTOR 4
 
 enum { TAG_MESSAGE, TAG_BACK };
@@ -36,7 +35,8 @@ bool floor_succeeded(const char *call, int error) {
 
 /* ---- the message ----------------------------------------------------------------------------- */
 
-/* The offsets of stamps: each STAMP_STEP that ends before the last stamp does, then the last. */
+/* The offset of the next stamp: every STAMP_STEP bytes while it ends before the last stamp, then
+ * the last one. */
 static size_t floor_next_stamp(size_t at, size_t last) {
     assert(at < last);
     return at + STAMP_STEP + 8 <= last ? at + STAMP_STEP : last;
@@ -88,8 +88,9 @@ static void floor_pause_core(void) {
 #endif
 }
 
-/* Who looks less often lets the other get ahead by some slots, and the flags' lines change hands less
- * often: at 4 KiB, up to 128 pauses between looks were 2 to 4 times as fast as none. */
+/* Reading the flag less often lets the other rank get ahead by some slots, so the lines of the
+ * flags change hands less often. At 4 KiB, up to 128 pauses between two reads were 2 to 4 times as
+ * fast as none. */
 static void floor_await_turn(floor_flag_t *flag, uint64_t turn) {
     for (int looks = 0; atomic_load_explicit(&flag->turn, memory_order_acquire) != turn; looks++) {
         if (looks >= LOOKS)
@@ -133,7 +134,8 @@ static void floor_copy_in(floor_t *f, uint64_t count) {
     }
 }
 
-/* The slot is free again as soon as its bytes are here. Nothing was stored in it: no fence. */
+/* The slot is free as soon as its bytes are copied. Nothing was stored in it, so no fence is
+ * needed. */
 static void floor_copy_out(floor_t *f, uint64_t count) {
     assert(f->rank == RECEIVER && f->passed.slot < f->slots);
     for (uint64_t i = 0; i < count; i++) {
@@ -173,8 +175,9 @@ static void floor_pass_line(floor_t *f, uint64_t trips) {
 
 /* ---- MPI ------------------------------------------------------------------------------------- */
 
-/* A round that takes far longer than it should ends: a target that other processes keep from its core
- * can make each operation a thousand times slower. Only the sender counts these, so it may. */
+/* Whether the round takes far longer than planned. A target that other processes keep from its core
+ * can make each operation a thousand times slower. Only the sender counts operations, so it may end
+ * the round. */
 static bool floor_is_late(const floor_t *f, uint64_t done) {
     return done % 16 == 15 && bench_now() > f->deadline;
 }
@@ -213,7 +216,7 @@ static uint64_t floor_fetch_add(floor_t *f, uint64_t count) {
     return done;
 }
 
-/* What an owner inside MPI does while others work on its memory. It ends when the sender does. */
+/* Make progress inside MPI while others work on this rank's memory. Ends when the sender does. */
 void floor_drive_progress(floor_t *f) {
     MPI_Request request;
     int done = 0;
@@ -225,8 +228,8 @@ void floor_drive_progress(floor_t *f) {
     }
 }
 
-/* Each message under way has a buffer of its own on either side, as MPI demands of receives, and as
- * messages that differ need when they are sent. */
+/* Each message under way has its own buffer on either side. MPI demands this of receives, and
+ * messages that differ need it when they are sent. */
 static void floor_isend_windows(floor_t *f, uint64_t count) {
     assert(f->buffers && f->width > 0 && f->width <= FLOOR_WINDOW);
     MPI_Request requests[FLOOR_WINDOW];
@@ -274,8 +277,8 @@ static void floor_send_and_receive(floor_t *f, uint64_t trips, mfi_histogram_t *
 
 /* ---- rounds ---------------------------------------------------------------------------------- */
 
-/* This rank's part of a round: how many messages it moved; 0: it only waits, its time means nothing.
- */
+/* Run this rank's part of a round. The answer is how many messages it moved; 0: it only waited, and
+ * its time has no meaning. */
 static uint64_t floor_play(floor_t *f, floor_kind_t kind, uint64_t count, mfi_histogram_t *times) {
     assert(count % 2 == 0);
     bool sends = f->rank == SENDER;
@@ -312,13 +315,13 @@ typedef struct floor_outcome {
     double seconds, count;
 } floor_outcome_t;
 
-/* A round of at most `count` messages, which takes `seconds` if all goes as before. Both ranks get
- * the same answer; NAN: damaged, or MPI failed. */
+/* Run a round of at most `count` messages, which should take `seconds`. Both ranks get the same
+ * answer. NAN: a message was damaged, or MPI failed. */
 static floor_outcome_t floor_run(floor_t *f, floor_kind_t kind, uint64_t count, double seconds,
                                  mfi_histogram_t *times) {
     assert(count >= 2 && !f->damaged);
     enum { SECONDS, COUNT, BAD, ALL };
-    /* Both must stamp and expect the same numbers. */
+    /* Both ranks must use the same numbers for stamps. */
     uint64_t agreed[2] = {count, f->number};
     bench_barrier(f->comm);
     MPI_Bcast(agreed, 2, MPI_UINT64_T, SENDER, f->comm);
@@ -346,7 +349,7 @@ double floor_round(floor_t *f, floor_kind_t kind, double seconds, mfi_histogram_
     uint64_t count = 2;
     for (;;) {
         bool known = f->speed[kind] > 0;
-        if (known) /* an even number: sendrecv takes two at a time */
+        if (known) /* an even number, because sendrecv moves two messages at a time */
             count = (uint64_t)fmax(2, f->speed[kind] * seconds) & ~UINT64_C(1);
         floor_outcome_t round = floor_run(f, kind, count, seconds, known ? times : NULL);
         if (isnan(round.seconds))
@@ -355,7 +358,7 @@ double floor_round(floor_t *f, floor_kind_t kind, double seconds, mfi_histogram_
             f->speed[kind] = round.count / round.seconds;
         else
             count *= 4;
-        /* A round is far too short when the one before was disturbed: it is repeated. */
+        /* If the previous round was disturbed, this one may be far too short, and is repeated. */
         if (known && round.seconds >= seconds / 2)
             return f->speed[kind];
     }

@@ -2,12 +2,12 @@
 /*
  * Inside of floors: what floor.c and floor_window.c share.
  *
- * Two windows, each with its memory at the receiver:
+ * There are two windows, each with its memory at the receiver:
  *
- *   shared   flags (one cache line per slot, and the one that `line` passes), then on the next page the
- *            ring of slots
- *   remote   from its first page on: the ring of slots, then one counter in a line of its own (a word
- *            that fetch_add uses is used by nothing else)
+ *   shared   the flags, one cache line for each slot and one for `line`; on the next page, the ring
+ *            of slots
+ *   remote   from its first page on, the ring of slots; then one counter in its own line, which
+ *            only fetch_add uses
  *
  * A slot's flag is its turn: 2 * lap while it is empty, 2 * lap + 1 while it is full. So a flag of
  * an earlier lap is never taken for a new one, and one word serves both directions.
@@ -29,7 +29,7 @@ typedef struct floor_flag {
     _Alignas(64) _Atomic uint64_t turn;
 } floor_flag_t;
 
-/* A walk round the ring: it goes on where the last round left it. */
+/* A position in the ring. It continues where the last round left it. */
 typedef struct floor_walk {
     size_t slot;
     uint64_t turn; /* 2 * lap */
@@ -46,19 +46,19 @@ struct floor {
     char *message; /* the sender's source; the receiver's private target */
     char *buffers; /* isend: `width` of them, a stride apart */
     size_t width;  /* isend: messages under way */
-    /* MPI_STATUSES_IGNORE, here because gcc takes MPICH's for an array without room. */
+    /* MPI_STATUSES_IGNORE. It is kept here because gcc takes MPICH's for an array without room. */
     MPI_Status *no_statuses;
     floor_walk_t passed;  /* slots that went from the sender to the receiver: equal on both */
     floor_walk_t alone;   /* slots that the sender used by itself */
-    uint64_t number;      /* stamped next; of `line`: its value */
-    bool damaged, failed; /* a stamp was wrong; an MPI call failed (told) */
-    double deadline;      /* of the round */
+    uint64_t number;      /* the number of the next stamp; for `line`, its value */
+    bool damaged, failed; /* a stamp was wrong; an MPI call failed, and a message was printed */
+    double deadline;      /* end of the round */
     double speed[FLOOR_COUNT];
 };
 
-/* False: the error is told on stderr. */
+/* Whether the call succeeded. False: a message was printed. */
 bool floor_succeeded(const char *call, int error);
-/* What an owner inside MPI does while others work on its memory. It ends when the sender does. */
+/* Make progress inside MPI while others work on this rank's memory. Ends when the sender does. */
 void floor_drive_progress(floor_t *f);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Floors: their windows and buffers, opened and closed. */
+/* The windows and buffers of the floors are opened and closed. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -36,8 +36,8 @@ static char *floor_first_page(char *base) {
     return base + (floor_whole_pages((uintptr_t)base) - (uintptr_t)base);
 }
 
-/* Makes the pages of this process's map real, so that no round meets their first touch; and a full
- * /dev/shm is an error here instead of a signal later. */
+/* Touch the pages of this process's map, so that no round meets their first touch. A full /dev/shm
+ * is thus an error here, and not a signal later. */
 static bool floor_populate(char *base, size_t bytes) {
     assert(base && bytes > 0);
     char *start = base - ((uintptr_t)base & ((uintptr_t)sysconf(_SC_PAGESIZE) - 1));
@@ -59,8 +59,8 @@ bool floor_shares_node(MPI_Comm pair) {
     return size == 2;
 }
 
-/* Looked at first: where one rank finds /dev/shm too small, Open MPI 4.1.4 tells only that one and
- * leaves the other in MPI_Win_allocate_shared for ever. */
+/* Checked first: if one rank finds /dev/shm too small, Open MPI 4.1.4 reports it to that rank only,
+ * and leaves the other in MPI_Win_allocate_shared for ever. */
 static bool floor_fits_shared_memory(const floor_t *f, size_t bytes) {
     struct statvfs fs;
     bool fits = statvfs("/dev/shm", &fs) != 0 || fs.f_bavail > bytes / fs.f_frsize;
@@ -70,8 +70,8 @@ static bool floor_fits_shared_memory(const floor_t *f, size_t bytes) {
     return floor_both(f->comm, fits);
 }
 
-/* What both window kinds need after they were made here. A window that only one rank got cannot be
- * freed, which is collective: it is left to MPI_Finalize. */
+/* Prepare a new window. If only one rank got a window, it cannot be freed, because that is
+ * collective: it is left to MPI_Finalize. */
 static bool floor_hold_window(floor_t *f, MPI_Win *win, const char *call, int error) {
     assert(win && call);
     if (!floor_both(f->comm, floor_succeeded(call, error))) {
@@ -93,7 +93,7 @@ static bool floor_open_shared(floor_t *f) {
     }
     size_t flag_bytes = floor_whole_pages((f->slots + 1) * sizeof(floor_flag_t));
     size_t bytes = flag_bytes + floor_whole_pages(f->slots * f->stride);
-    /* The sender has a page, too: MPIs misplace the neighbours of an empty share. */
+    /* The sender has a page, too: MPI libraries misplace the neighbours of an empty share. */
     size_t share = floor_whole_pages(1) + (f->rank == RECEIVER ? bytes : 0);
     if (!floor_fits_shared_memory(f, bytes + 2 * floor_whole_pages(1)))
         return false;
@@ -110,7 +110,8 @@ static bool floor_open_shared(floor_t *f) {
     base = floor_first_page(base);
     f->flags = (floor_flag_t *)(void *)base;
     f->ring = base + flag_bytes;
-    /* The receiver first: the memory is near the core that touches it first. */
+    /* The receiver touches the memory first, because memory is near the core that touches it first.
+     * */
     bool good = f->rank == SENDER || floor_populate(base, bytes);
     if (good && f->rank == RECEIVER)
         memset(base, 0, bytes);
@@ -120,10 +121,10 @@ static bool floor_open_shared(floor_t *f) {
     return floor_both(f->comm, good);
 }
 
-/* Whole pages, like the rings, and touched: a copy to a place that is a few bytes further into its
- * page than the source is into its own can be far slower (4 KiB, 8 bytes further, AMD EPYC with glibc
- * 2.36, which uses rep movsb: 3.5 instead of 60 GB/s), and a floor must not depend on where malloc
- * happens to put its buffers. */
+/* Allocate whole pages, like the rings, and touch them. A copy can be far slower if its target lies
+ * a few bytes further into its page than its source (4 KiB, 8 bytes further, AMD EPYC with glibc
+ * 2.36, which uses rep movsb: 3.5 instead of 60 GB/s). A floor must not depend on where malloc puts
+ * its buffers. */
 static char *floor_allocate_pages(size_t bytes) {
     size_t whole = floor_whole_pages(bytes + 1);
     char *memory = aligned_alloc((size_t)sysconf(_SC_PAGESIZE), whole);
@@ -132,8 +133,8 @@ static char *floor_allocate_pages(size_t bytes) {
     return memory;
 }
 
-/* The sender writes all of the ring once: where MPI maps the window into its process, the pages come
- * there when it touches them, and would come in the first lap's rounds. */
+/* The sender writes the whole ring once. If MPI maps the window into its process, the pages appear
+ * at the first touch, which would otherwise be in the rounds of the first lap. */
 static bool floor_touch_remote(floor_t *f) {
     assert(f->remote != MPI_WIN_NULL);
     size_t ring = f->slots * f->stride, most = (size_t)1 << 20;
@@ -156,7 +157,7 @@ static bool floor_open_remote(floor_t *f) {
     size_t bytes = floor_whole_pages(1);
     if (f->rank == RECEIVER)
         bytes += floor_whole_pages(f->slots * f->stride + LINE);
-    /* On one node, both MPIs make this window of shared memory, too. */
+    /* On one node, MPICH and Open MPI make this window of shared memory, too. */
     size_t most = f->slots * f->stride + LINE + 3 * floor_whole_pages(1);
     if (floor_both(f->comm, floor_shares_node(f->comm)) && !floor_fits_shared_memory(f, most))
         return false;
@@ -168,7 +169,7 @@ static bool floor_open_remote(floor_t *f) {
     if (good)
         memset(base, 0, bytes);
     MPI_Win_sync(f->remote);
-    /* Open MPI's windows begin 8 bytes into a page: `pages` says why not. */
+    /* Open MPI's windows begin 8 bytes into a page; floor_allocate_pages says why that matters. */
     f->skipped = (uint64_t)(floor_first_page(base) - base);
     MPI_Bcast(&f->skipped, 1, MPI_UINT64_T, RECEIVER, f->comm);
     return floor_both(f->comm, good) && floor_both(f->comm, floor_touch_remote(f));
@@ -214,7 +215,7 @@ floor_t *floor_open(MPI_Comm pair, size_t message_bytes, size_t ring_bytes, unsi
         good = floor_open_shared(f);
     if (good && kinds & REMOTE_KINDS)
         good = floor_open_remote(f);
-    /* From here, what fails between the two ends the job, with MPI's own message. */
+    /* From here on, an error between the two ranks ends the job with MPI's own message. */
     MPI_Comm_set_errhandler(comm, MPI_ERRORS_ARE_FATAL);
     if (good)
         return f;

@@ -13,7 +13,7 @@
 /* The monotonic clock, in seconds. */
 double ctl_now_s(void);
 
-/* Let SIGINT and SIGTERM set a flag only. A second signal, more than a second later, ends the process. */
+/* Let SIGINT and SIGTERM set a flag only. A second signal, at least 1 s later, ends the process. */
 void interrupt_watch(void);
 
 /* Whether a signal came. */

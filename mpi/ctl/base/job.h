@@ -12,24 +12,25 @@
 /* This rank of MPI_COMM_WORLD. */
 int ctl_job_rank(void);
 
-/* Make the driver over all ranks of the job. `type`: the driver's type, or NULL for "mpi". `options`: its
- * JSON object without "type"; for "mpi", {} adopts the options of the other ranks. Collective. */
+/* Make the driver over all ranks of the job. `type`: the driver's type, or NULL for "mpi".
+ * `options`: its JSON object without "type"; for "mpi", {} adopts the options of the other ranks.
+ * Collective. */
 mofka_status_t ctl_job_open(const char *type, const char *options, mofka_driver_t **driver);
 
-/* Whether all other ranks of the job have closed their drivers. Waits for that for at most `seconds`, or
- * until interrupted. From the first call on, the other ranks need not wait for this rank. Statistics
- * can be read until the answer is true. */
+/* Whether all other ranks of the job have closed their drivers. Waits for that for at most
+ * `seconds`, or until interrupted. From the first call on, the other ranks need not wait for this
+ * rank. Statistics can be read until the answer is true. */
 bool ctl_job_is_over(mofka_driver_t *driver, double seconds);
 
-/* Close the driver. Waits for the other ranks for at most `timeout_s`, then ends the job. Collective.
- * False: a message was printed. */
+/* Close the driver. Waits for the other ranks for at most `timeout_s`, then ends the job.
+ * Collective. False: a message was printed. */
 bool ctl_job_close(mofka_driver_t *driver, double timeout_s);
 
 /* End all ranks of the job, which would wait for this one. */
 void ctl_job_abort(int code) __attribute__((noreturn));
 
-/* Open a topic. Waits for it to exist for at most `timeout_s`, or until interrupted. Give: release. NULL:
- * a message was printed, or the command was interrupted. */
+/* Open a topic. Waits for it to exist for at most `timeout_s`, or until interrupted. Give: release.
+ * NULL: a message was printed, or the command was interrupted. */
 mofka_topic_t *ctl_job_open_topic(mofka_driver_t *driver, const char *name, double timeout_s);
 
 #endif

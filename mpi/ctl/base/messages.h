@@ -8,7 +8,7 @@
 /* Exit codes. */
 enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 
-/* Name the command that later messages begin with. `command` (kept) must live as long as the program. */
+/* Name the command that later messages begin with. `command` (kept) must stay valid. */
 void ctl_name_command(const char *command);
 
 /* Print one line on stderr, "mofkactl COMMAND: MESSAGE". Control characters are replaced. */

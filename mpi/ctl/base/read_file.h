@@ -5,8 +5,8 @@
 
 #include <stddef.h>
 
-/* Read a file of at most `bytes_max` bytes into memory, and put a NUL byte behind it. Give: free(). NULL: a
- * message was printed. */
+/* Read a file of at most `bytes_max` bytes into memory, and put a NUL byte behind it. Give: free().
+ * NULL: a message was printed. */
 char *ctl_read_file(const char *path, size_t bytes_max, size_t *bytes);
 
 #endif

@@ -2,8 +2,9 @@
 /*
  * mofkactl fifo: named pipes to and from topics.
  *
- * Lines of the control pipe (fifo_language.h) add pipes. A thread serves each pipe. It opens the pipe anew
- * whenever the last writer, or the reader, has left, so writers and readers may come and go.
+ * Lines of the control pipe (fifo_language.h) add pipes. A thread serves each pipe. It opens the
+ * pipe anew whenever the last writer, or the reader, has left, so writers and readers may come and
+ * go.
  */
 #include <assert.h>
 #include <errno.h>

@@ -6,8 +6,8 @@
  *   PATH <- TOPIC (KEY = VALUE, ...)    events are written into the pipe
  *   # a comment, or nothing
  *
- * The options in parentheses may be left out. A word ends at a space, a quote, one of ( ) , = #, or an
- * arrow. A "quoted" word may hold any character; \" stands for a quote, \\ for a backslash.
+ * The options in parentheses may be left out. A word ends at a space, a quote, one of ( ) , = #, or
+ * an arrow. A "quoted" word may hold any character; \" stands for a quote, \\ for a backslash.
  *
  *   key          of      value
  *   format       ->      raw (default): the line as it is; json: a line that is not JSON is refused

@@ -2,10 +2,10 @@
 /*
  * mofkactl forward: events of one topic, metadata and data, are pushed into another.
  *
- * Each rule is a thread: it pulls, filters and pushes. Events are acknowledged in the order pulled, when the
- * destination has stored them. An event that the destination refuses is reported, counted and passed over.
- * If the destination can take no more, the rule stops, and the events that are not stored stay
- * unacknowledged.
+ * Each rule is a thread: it pulls, filters and pushes. Events are acknowledged in the order pulled,
+ * when the destination has stored them. An event that the destination refuses is reported, counted
+ * and passed over. If the destination can take no more, the rule stops, and the events that are not
+ * stored stay unacknowledged.
  */
 #include <assert.h>
 #include <inttypes.h>

@@ -6,7 +6,8 @@
  *    "forward": [{"from": TOPIC, "to": TOPIC, "filter": {PATTERN}, "consumer": "NAME"}, …]}
  *
  * TOPIC is "TOPIC", a topic of the job's driver, or {"topic": "TOPIC", "driver": "NAME", "create":
- * {"options":, "validator":, "selector":, "serializer":}}. Only the topic of "to" may have "create".
+ * {"options":, "validator":, "selector":, "serializer":}}. Only the topic of "to" may have
+ * "create".
  */
 #ifndef MOFKA_MPI_CTL_FORWARD_CONFIG_H
 #define MOFKA_MPI_CTL_FORWARD_CONFIG_H

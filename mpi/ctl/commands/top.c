@@ -2,9 +2,9 @@
 /*
  * mofkactl top: rates, fill and lags of the job's topics, shown repeatedly.
  *
- * It reads statistics only and opens no topic, so no partition waits for this rank. It begins to close the
- * driver before the first wait (ctl_job_is_over), so the other ranks do not wait for it either. It ends when
- * they do.
+ * It reads statistics only and opens no topic, so no partition waits for this rank. It begins to
+ * close the driver before the first wait (ctl_job_is_over), so the other ranks do not wait for it
+ * either. It ends when they do.
  */
 #include <assert.h>
 #include <cjson/cJSON.h>

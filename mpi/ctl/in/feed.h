@@ -4,8 +4,9 @@
  *
  *   feed_push -> [ oldest ... newest ] -> settled(tag, status)
  *
- * A push does not wait for its event to be stored. If the topic is full, the feed waits for room for at most
- * `timeout_s`; then it is stuck. The events of a stuck feed are given up, reported and counted.
+ * A push does not wait for its event to be stored. If the topic is full, the feed waits for room
+ * for at most `timeout_s`; then it is stuck. The events of a stuck feed are given up, reported and
+ * counted.
  */
 #ifndef MOFKA_MPI_CTL_FEED_H
 #define MOFKA_MPI_CTL_FEED_H

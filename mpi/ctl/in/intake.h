@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Lines of files and pipes are checked and pushed into a topic. A line that fails is reported with its place,
- * and counted.
+ * Lines of files and pipes are checked and pushed into a topic. A line that fails is reported with
+ * its place, and counted.
  *
  *   lines.c -> check -> data -> pace -> feed.c
  *
- * An interruption ends reading. Lines that were read whole before it are still pushed, in bounded time.
+ * An interruption ends reading. Lines that were read whole before it are still pushed, in bounded
+ * time.
  */
 #ifndef MOFKA_MPI_CTL_INTAKE_H
 #define MOFKA_MPI_CTL_INTAKE_H

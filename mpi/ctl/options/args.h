@@ -17,8 +17,8 @@ typedef struct ctl_command {
     const char *notes; /* text below the options in the help; NULL: none */
     const option_row_t *options;
     size_t option_count;
-    /* Check the options together, and the words beside them. False: a message was printed. NULL: nothing to
-     * check. */
+    /* Check the options together, and the words beside them. False: a message was printed. NULL:
+     * nothing to check. */
     bool (*check)(int count, char **words);
     /* Run the command. The answer is the exit code. */
     int (*run)(mofka_driver_t *driver);
@@ -38,8 +38,8 @@ bool args_read(const ctl_command_t *command, int argc, char **argv);
 /* Print the command's help. */
 void args_print_help(const ctl_command_t *command, FILE *out);
 
-/* Take the one word that a command needs. `what` names it; `missing` names it in the message when no word
- * was given. False: a message was printed. */
+/* Take the one word that a command needs. `what` names it; `missing` names it in the message when
+ * no word was given. False: a message was printed. */
 bool args_take_word(int count, char **words, const char *what, const char *missing,
                     const char **word);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * JSON of options, as text. There is no tree, so each value keeps its text, with all digits of its numbers.
+ * JSON of options, as text. There is no tree, so each value keeps its text, with all digits of its
+ * numbers.
  *
- * Texts end in a NUL byte. ctl_json_check must have accepted a text before the other functions read it.
+ * Texts end in a NUL byte. ctl_json_check must have accepted a text before the other functions read
+ * it.
  */
 #ifndef MOFKA_MPI_CTL_JSON_H
 #define MOFKA_MPI_CTL_JSON_H

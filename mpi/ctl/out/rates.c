@@ -2,8 +2,8 @@
 /*
  * mofkactl top: rates, fill and sums are added to a driver's statistics.
  *
- * Topics and partitions are matched by their position: topics are listed in order of creation, no topic
- * disappears, and the pattern removes the same topics each time.
+ * Topics and partitions are matched by their position: topics are listed in order of creation, no
+ * topic disappears, and the pattern removes the same topics each time.
  */
 #include <assert.h>
 #include <cjson/cJSON.h>
