@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The numbers of MODEL.md: fits the parameters of section 2, compares the predictions of section 3
-with runs that are not in the fit, and works section 4 out.
+"""Compute the numbers of MODEL.md: fit the parameters of section 2, compare the predictions of section 3
+with runs outside the fit, and calculate section 4.
 
-    python3 benchmarks/model.py [mpich] [openmpi]      sections 2 and 3, after scripts/bench built
+    python3 benchmarks/model.py [mpich] [openmpi]      sections 2 and 3, after a build by scripts/bench
     python3 benchmarks/model.py                        section 4 alone
 """
 import statistics
@@ -18,7 +18,7 @@ WINDOWS = {  # where the partition is
     "rma, at the consumer": ("--window", "rma", "--owners", "consumers"),
     "rma, at the producer": ("--window", "rma", "--owners", "producers"),
 }
-# (window, owner) as the table has them -> what it is to producer and consumer
+# side, label of the table, key of WINDOWS
 ROWS = [("producer", "shm", "shm"), ("producer", "rma, remote", "rma, at the consumer"),
         ("producer", "rma, itself", "rma, at the producer"), ("consumer", "shm", "shm"),
         ("consumer", "rma, itself", "rma, at the consumer"),
@@ -37,7 +37,7 @@ def arguments(batch, data, events, *more):
 
 
 def plan():
-    """What is run: key -> (ranks, arguments)."""
+    """Plan the runs: key -> (ranks, arguments)."""
     runs = {}
     for name, window in WINDOWS.items():
         phased = (*window, "--phased")
@@ -57,8 +57,8 @@ def plan():
 
 
 class Measured:
-    """The lower quartile of all launches and repeats, the cases in turn; ns per event. A machine that
-    is disturbed is slower, never faster."""
+    """ns per event: the lower quartile of all launches and repeats, in which the cases alternate. A
+    disturbed machine is slower, never faster."""
 
     def __init__(self, mpi):
         self.rows = {key: [] for key in plan()}
@@ -81,7 +81,7 @@ class Measured:
 
 
 def line(points):
-    """o and c of t = o + c / b, all points with the same relative weight."""
+    """Fit o and c of t = o + c / b. All points have the same relative weight."""
     weights = [1 / t**2 for _, t in points]
     total = sum(weights)
     mean_x = sum(w / b for w, (b, _) in zip(weights, points)) / total
@@ -113,7 +113,7 @@ def against(predicted, measured):
 
 
 def checks(measured, parameters):
-    """The rows of section 3: label -> cell."""
+    """Make the rows of section 3: label -> cell."""
     cells = {}
     for name in ("shm", "rma, at the consumer"):
         push, pull = (parameters[side, name] for side in ("producer", "consumer"))
@@ -153,7 +153,7 @@ def sections_2_and_3(mpis):
 
 # ---- section 4: ns and bytes -------------------------------------------------------------------------
 
-PUSH = {"o": 36, "c": 120, "d": 40}  # of section 2, shm; data goes out by the card
+PUSH = {"o": 36, "c": 120, "d": 40}  # from section 2, shm; the network card sends the data
 PULL = {"o": 28, "c": 130, "d": 110, "G": 0.03}
 ROUND_TRIP, OWN_ROUND_TRIP, MESSAGE = 2500, 2500, 560
 BYTES_PER_NS, ATOMICS_PER_NS, LOOKS = 21.3, 2.24e-3, 0.25
@@ -173,7 +173,7 @@ def run_ns(events, data, operations):
 
 
 def limits(batch, metadata, data, producers):
-    """M events/s of one partition, by what limits it."""
+    """M events/s of one partition, for each cause that limits it."""
     events = min(RUN_EVENTS, RUN_DATA // data) if data else RUN_EVENTS
     flags = events / max(batch, 64 - 64 % batch)
     consumer = run_ns(events, data, flags + 2 * min(1, events / batch))

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The standard set of measurements: runs mofka-bench, compares with the bars, makes table and plots.
+"""Run the standard measurements with mofka-bench, compare them with the bars, and make table and plots.
 
-Called by scripts/bench. Everything that is printed comes from JSON lines that mofka-bench wrote;
-they are kept in OUTPUT/MPI.jsonl.
+Called by scripts/bench. All printed numbers come from JSON lines of mofka-bench, which are
+kept in OUTPUT/MPI.jsonl.
 """
 import argparse
 import json
@@ -18,7 +18,7 @@ ENVIRONMENT = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_R
 
 
 class Bench:
-    """Runs mofka-bench under one MPI and keeps what it says."""
+    """Runs mofka-bench under one MPI and keeps its output."""
 
     def __init__(self, mpi, output, repeats):
         self.mpi, self.repeats = mpi, repeats
@@ -26,8 +26,8 @@ class Bench:
         self.log = open(os.path.join(output, mpi + ".jsonl"), "w", encoding="utf-8")
 
     def run(self, ranks, *arguments, repeats=None, launch=()):
-        """The JSON objects of all repeats, each a launch of its own: how fast two processes copy
-        depends on where their memory and their ranks happen to be."""
+        """Give the JSON objects of all repeats. Each repeat is a separate launch, because the speed of
+        copies depends on the place of the memory and of the ranks."""
         repeats = (repeats or self.repeats) if arguments[0] in ("stream", "latency") else 1
         return [row for _ in range(repeats) for row in self.launch(ranks, arguments, launch)]
 
@@ -61,7 +61,7 @@ def spread(rows, path):
     return f"{values[0]:.3g}–{values[-1]:.3g}"
 
 
-# ---- cases: each answers (what, value, bar, met, spread) tuples -----------------------------------
+# ---- cases: each returns (what, value, bar, met, spread) tuples -----------------------------------
 
 
 def at_least(what, rows, path, bar, unit=""):
@@ -140,7 +140,7 @@ def case_7(bench, scale):
 
 
 def alternate(bench, one, other, path, rounds=3):
-    """Two launches in turn; the ratios other / one, and the rows of the others."""
+    """Alternate two launches. Give the ratios other / one, and the rows of the others."""
     ratios, rows = [], []
     for _ in range(rounds):
         base = median(one(), path)
@@ -228,7 +228,7 @@ CASES = [case_1, case_2, case_3, case_4, case_5, case_6, case_7, case_8, case_9,
 
 
 def run_cases(bench, scale):
-    """All cases: prints each row, answers the rows of the table."""
+    """Run all cases: print each row, and return the rows of the table."""
     table = []
     for index, case in enumerate(CASES, 1):
         for what, value, bar, met, around in case(bench, scale):
@@ -283,7 +283,7 @@ def write_data(path, rows):
 
 
 def plot(output, name, commands):
-    """The same plot as SVG and PNG."""
+    """Save the same plot as SVG and PNG."""
     for terminal, ending in (("svg size 800,500 dynamic background 'white'", "svg"),
                              ("pngcairo size 800,500", "png")):
         script = (f"set terminal {terminal}\nset output '{output}/{name}.{ending}'\n"
