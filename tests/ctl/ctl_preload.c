@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Loaded before mofkactl by its tests: an MPI that grants less than it is asked for, and a moment that
- * passes before something is done.
- *   CTL_TEST_LEVEL=1     MPI_THREAD_SERIALIZED is granted
- *   CTL_TEST_LIST_MS=N   listing begins N ms later
- *   CTL_TEST_CONSUMER_MS=N   so does making a consumer
+ * Tests load this before mofkactl: an MPI that grants less than it is asked for, and calls that begin late.
+ *   CTL_TEST_LEVEL=1         MPI grants MPI_THREAD_SERIALIZED
+ *   CTL_TEST_LIST_MS=N       listing topics begins N ms later
+ *   CTL_TEST_CONSUMER_MS=N   creating a consumer begins N ms later
  */
 #include <dlfcn.h>
 #include <mpi.h>
@@ -12,7 +11,7 @@
 #include <time.h>
 #include <mofka/mofka.h>
 
-/* Exported, as what they stand before. */
+/* Exported, like the functions that they replace. */
 #define SHOWN __attribute__((visibility("default")))
 
 SHOWN int MPI_Init_thread(int *argc, char ***argv, int required, int *provided) {
@@ -28,7 +27,7 @@ SHOWN int MPI_Query_thread(int *provided) {
     return status;
 }
 
-static void pass(const char *name) {
+static void preload_sleep(const char *name) {
     const char *ms = getenv(name);
     if (ms)
         nanosleep(&(struct timespec){.tv_sec = atol(ms) / 1000}, NULL);
@@ -38,7 +37,7 @@ SHOWN mofka_status_t mofka_driver_list_topics(mofka_driver_t *driver, mofka_topi
                                               void *context) {
     mofka_status_t (*list)(mofka_driver_t *, mofka_topic_visit_fn, void *);
     *(void **)&list = dlsym(RTLD_NEXT, "mofka_driver_list_topics");
-    pass("CTL_TEST_LIST_MS");
+    preload_sleep("CTL_TEST_LIST_MS");
     return list(driver, visit, context);
 }
 
@@ -48,6 +47,6 @@ SHOWN mofka_status_t mofka_consumer_create(mofka_topic_t *topic,
     mofka_status_t (*create)(mofka_topic_t *, const mofka_consumer_options_t *,
                              mofka_consumer_t **);
     *(void **)&create = dlsym(RTLD_NEXT, "mofka_consumer_create");
-    pass("CTL_TEST_CONSUMER_MS");
+    preload_sleep("CTL_TEST_CONSUMER_MS");
     return create(topic, options, consumer);
 }

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# mofkactl, used as people use it.
+# mofkactl is run as its users run it.
 #   ctl_test.sh CASE WINDOW MOFKACTL LIBRARIES MPIEXEC...
-# LIBRARIES: the folder of the example backend's library, and of libctl_preload.so. The cases are in the scripts beside it.
+# LIBRARIES: the folder of the example backend's library and of libctl_preload.so. The scripts beside this one hold the cases.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
 case_=$1 window=$2 ctl=$3 libraries=$4
 shift 4
 launch=("$@")
 work=$(mktemp -d)
-trap 'jobs -p | xargs -r kill 2>/dev/null || true; rm -rf "$work"' EXIT # a failure leaves nobody behind
+trap 'jobs -p | xargs -r kill 2>/dev/null || true; rm -rf "$work"' EXIT # a failure leaves no process behind
 cd "$work"
 export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0 # of what is loaded before
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0 # LD_PRELOAD comes before it
 driver=(--driver.window "$window")
 
 fail() {
@@ -20,7 +20,7 @@ fail() {
     for file in *.err *.out; do [ ! -e "$file" ] || { echo "-- $file"; head -c 2000 "$file"; }; done
     exit 1
 }
-job() { # NAME ARGUMENTS...: stdin none; stdout NAME.out, stderr NAME.err; the exit code in $code
+job() { # NAME ARGUMENTS...: no stdin; stdout to NAME.out, stderr to NAME.err, the exit code to $code
     local name=$1
     shift
     code=0
@@ -30,14 +30,14 @@ want() { [ "$code" = "$1" ] || fail "exit code $code, not $1"; }
 says() { grep -qF -- "$2" "$1" || fail "$1 lacks: $2"; }
 silent() { ! grep -qF -- "$2" "$1" || fail "$1 has: $2"; }
 lines() { [ "$(wc -l <"$1")" = "$2" ] || fail "$1 has $(wc -l <"$1") lines, not $2"; }
-until_there() { # FILE: until it has a line
+until_there() { # FILE: wait until the file has a line
     for _ in $(seq 200); do [ ! -s "$1" ] || return 0; sleep 0.05; done
     fail "$1 stays empty"
 }
-until_lines() { # FILE N: until it has so many lines; what writes it may not have made it yet
+until_lines() { # FILE N: wait until the file has N lines; it may not exist yet
     for _ in $(seq 400); do [ ! -e "$1" ] || [ "$(wc -l <"$1")" -lt "$2" ] || break; sleep 0.05; done
 }
-until_pipe() { # PATH...: until there is one
+until_pipe() { # PATH...: wait until each pipe exists
     local path
     for path in "$@"; do
         for _ in $(seq 200); do [ ! -p "$path" ] || continue 2; sleep 0.05; done
@@ -47,7 +47,7 @@ until_pipe() { # PATH...: until there is one
 documents() { jq -c '.[] | .[]' /usr/share/iso-codes/json/iso_[0-9]*.json >events.ndjson
     [ "$(wc -l <events.ndjson)" -ge 10000 ] || fail "fewer than 10,000 documents"; }
 same() { cmp <(jq -cS . "$1" | sort) <(jq -cS . "$2" | sort) || fail "$1 and $2 differ"; }
-# A process that can be found: its id goes to a file.
+# Write the process's id to a file, so that the test can signal it.
 traced() { printf 'echo $$ >%s; exec "$0" "$@"' "$1"; }
 
 for file in "$here"/*.sh; do [ "$file" = "$here/ctl_test.sh" ] || . "$file"; done

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# How commands end: interrupted, or with nowhere to write to, or with ranks that do not end. Cases of ctl_test.sh.
+# How commands end: interrupted, without a place to write to, or beside ranks that do not end. Cases of ctl_test.sh.
 
-# Lines that were read whole when the signal comes are stored.
+# Lines that were read whole before the signal are stored.
 case_interrupt_read() {
     mkfifo in
     { printf '{"n":%d}\n' $(seq 1000); printf '{"n":'; } >n.ndjson
@@ -21,7 +21,7 @@ case_interrupt_read() {
     cmp <(head -n 1000 n.ndjson) read.out || fail "lines are missing"
 }
 
-# The same in a full topic: as long as there is time.
+# The same with a full topic, for a bounded time.
 case_interrupt_full() {
     timeout 60 "${launch[@]}" -n 1 sh -c "$(traced in.pid)" "$ctl" fifo "${driver[@]}" in.control : \
         -n 1 sh -c "$(traced out.pid)" "$ctl" fifo "${driver[@]}" out.control : \
@@ -31,7 +31,7 @@ case_interrupt_full() {
     echo 'out <- t (name = slow)' >out.control
     echo 'in -> t (format = json)' >in.control
     until_pipe in out
-    sleep 0.5 # the consumer has its name before anything is there
+    sleep 0.5 # the consumer has its name before the first event
     printf '{"n":%d}\n' $(seq 1000) >n.ndjson
     cat n.ndjson >in & # less than a pipe holds: one write, one read
     for _ in $(seq 200); do ! grep -q "waiting for room" full.err || break; sleep 0.05; done
@@ -42,7 +42,7 @@ case_interrupt_full() {
     wait $job || fail "exit code $?"
     cmp n.ndjson rest.out || fail "lines are missing"
     says full.err "fifo: in: 1000 events stored in 't', 0 not, 0 malformed lines; interrupted"
-    # No room comes: it ends all the same, and says what is not there.
+    # If no room comes, the command ends anyway, and reports the lines that are not stored.
     timeout 60 "${launch[@]}" -n 1 sh -c "$(traced in.pid)" "$ctl" produce "${driver[@]}" --topic t --create \
         --topic.partition_bytes 4096 n.ndjson : -n 1 "$ctl" consume "${driver[@]}" --topic t --count 10 --name slow \
         </dev/null >none.out 2>none.err &
@@ -57,7 +57,7 @@ case_interrupt_full() {
     says none.err "could not be stored and were given up"
 }
 
-# A command whose output is a full device, or closed.
+# A command whose output is a full device, or is closed.
 full() { printf 'exec "$0" "$@" >/dev/full'; }
 closed() { printf 'exec "$0" "$@" >&-'; }
 case_output() {
@@ -86,7 +86,7 @@ case_output() {
         says "$how.err" "mofkactl consume: writing: "
         says "$how.err" "mofkactl topic info: writing to standard output: "
     done
-    # Who writes nothing needs no output, and who reads nothing no input.
+    # A command that writes nothing needs no output.
     job none -n 1 sh -c 'exec "$0" "$@" <&- >&-' "$ctl" topic create t "${driver[@]}"
     want 0
     job stdin -n 1 sh -c 'exec "$0" "$@" <&-' "$ctl" produce "${driver[@]}" --topic t --create
@@ -96,7 +96,7 @@ case_output() {
     want 0
 }
 
-# A rank that is done does not wait for ever where it shall not.
+# With --close-timeout, a rank that is done waits for a bounded time.
 case_close_timeout() {
     local start=$SECONDS
     printf '{"n":1}\n' >n.ndjson

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# Input as nobody would write it: read or refused, in bounded memory. Cases of ctl_test.sh.
+# Hostile input is read or refused, in bounded memory. Cases of ctl_test.sh.
 
-# Runs the rest; its peak of memory, in KiB, goes to FILE.
+# Run the rest of the arguments, and write the peak of its memory, in KiB, to FILE.
 measured() { printf '%s' 'import resource, subprocess, sys
 code = subprocess.call(sys.argv[2:], close_fds=False)
 open(sys.argv[1], "w").write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
@@ -31,7 +31,7 @@ case_hostile_lines() {
     says lines.err "5 events stored in 't', 0 not, 4 malformed lines"
     cmp <(sed -n '1p;2p;6p;7p;9p' hostile.ndjson) lines.out || fail "not as pushed"
     [ "$(wc -c <lines.err)" -lt 10000 ] || fail "messages are not bounded"
-    # A string out of a line of millions of values, without a tree of them.
+    # One string is taken from a line with millions of values, without a tree.
     sed -n '1p;7p' hostile.ndjson >wide.ndjson
     job wide -n 1 python3 -c "$(measured)" wide.kb "$ctl" produce "${driver[@]}" --topic t --create \
         --topic.partition_bytes 58720256 --topic.expected_producers 1 --data-from /0 wide.ndjson : \

@@ -158,7 +158,7 @@ case_interrupt() {
         </dev/null >int.out 2>int.err &
     local job=$!
     until_lines int.out 100
-    lines int.out 100 # what was read is there although nothing ended
+    lines int.out 100 # the lines read are stored although the input did not end
     kill -INT "$(cat produce.pid)"
     for _ in $(seq 200); do grep -q interrupted int.err && break; sleep 0.05; done
     says int.err "100 events stored in 't', 0 not, 0 malformed lines; interrupted"
@@ -168,12 +168,12 @@ case_interrupt() {
     wait
 }
 
-# Every line here is one that lenient readers take, or that only looks like JSON.
+# Each line is one that lenient readers accept, or one that only looks like JSON.
 case_strict_json() {
     printf '%s\n' '{"n":1}' '{"n":01}' '{"n":2,}' '{"n":.5}' '{"n":1.}' '{"n":+1}' "{'n':1}" '{"n":NaN}' '{"n":True}' \
         '[1] [2]' '"\ud800"' '"\x"' '/* c */ 1' '{"n":2}' >bad.ndjson
     printf '"tab\there"\n"byte \x01"\n"cut \xc3"\n"long \xc0\xaf"\n"half \xed\xa0\x80"\n{"n":"\xff"}\n' >>bad.ndjson
-    printf '%s\n' '"é😀"' '{"n":1,"n":2}' '12345678901234567890.10' >>bad.ndjson # JSON, all of it
+    printf '%s\n' '"é😀"' '{"n":1,"n":2}' '12345678901234567890.10' >>bad.ndjson # these are JSON
     job strict -n 1 "$ctl" produce "${driver[@]}" --topic t --create --topic.expected_producers 1 bad.ndjson : \
         -n 1 "$ctl" consume "${driver[@]}" --topic t --envelope --follow
     [ "$code" != 0 ] || fail "malformed lines are no failure"
@@ -182,7 +182,7 @@ case_strict_json() {
     jq -e .id strict.out >ids.out || fail "the envelopes are no NDJSON"
     says strict.out '"metadata":12345678901234567890.10}'
     says strict.out '"metadata":{"n":1,"n":2}}'
-    # The first twenty are told, the rest is counted.
+    # The first twenty failures are reported, further ones only counted.
     printf '{"n":%d,}\n' $(seq 30) >many.ndjson
     job many -n 1 "$ctl" produce "${driver[@]}" --topic t --create many.ndjson
     want 1
@@ -207,7 +207,7 @@ case_files() {
     want 1
     says folder.err "reading 'folder': Is a directory"
     refuses "'file:nosuch': the file cannot be read" produce --topic t --data-from file:nosuch n.ndjson
-    # Zero bytes are data like others.
+    # Zero bytes are ordinary data.
     printf '%s\n' '{"d":["x","a\u0000b"],"a~/b":"t"}' >zero.ndjson
     job zero -n 1 "$ctl" produce "${driver[@]}" --topic t --create --data-from /d/1 zero.ndjson : \
         -n 1 "$ctl" consume "${driver[@]}" --topic t --count 1 --data base64
@@ -247,7 +247,7 @@ case_from_end() {
         -n 1 sh -c 'exec "$0" "$@" >top.json' "$ctl" top --interval 50 --json </dev/null >end.out 2>end.err &
     local job=$!
     for _ in $(seq 200); do ! grep -q '"name":"last","live":true' top.json 2>/dev/null || break; sleep 0.05; done
-    lines end.out 3 # what was there before
+    lines end.out 3 # the events from before
     touch go
     wait $job || fail "exit code $?"
     wait
@@ -269,7 +269,7 @@ case_batches() {
     lines batch.out 70
     jq -se 'last.closed.producers | .events_stored == 70 and .batches_stored >= 10 and .batches_stored <= 20' stats-0.ndjson >/dev/null ||
         fail "batches: $(tail -1 stats-0.ndjson)"
-    # All is there when it comes, and still it takes five at a time.
+    # All events are stored when the consumer starts, and it still fetches five at a time.
     jq -se 'last.closed.consumers | .events_pulled == 70 and .runs >= 14 and .runs <= 30' stats-1.ndjson >/dev/null ||
         fail "batches: $(tail -1 stats-1.ndjson)"
 }
@@ -282,7 +282,7 @@ case_rate() {
     end=$(date +%s%N)
     want 0
     [ $(((end - start) / 1000000)) -ge 900 ] || fail "20 events at 20 a second in less than 0.95 s"
-    # A pause of the rate does not outlast an interruption, and what was read is stored.
+    # An interruption ends a pause of the rate, and the lines read are stored.
     timeout 60 "${launch[@]}" -n 1 sh -c "$(traced produce.pid)" "$ctl" produce "${driver[@]}" --topic t --create \
         --rate 0.01 n.ndjson </dev/null >slow.out 2>slow.err &
     local job=$!
@@ -312,13 +312,13 @@ case_validated() {
         --validator.pattern.level '["high"]' levels.ndjson
     want 1
     says strict.err "line 2: "
-    # A topic that was there with the selector that --key means.
+    # A topic that exists with the selector that --key means.
     job key -n 1 "$ctl" topic create t "${driver[@]}" --selector.type key --selector.pointer /level --topic.partitions 2 : \
         -n 1 "$ctl" produce "${driver[@]}" --topic t --key /level levels.ndjson : \
         -n 1 "$ctl" consume "${driver[@]}" --topic t --count 3 --envelope
     want 0
     [ "$(jq -r 'select(.metadata.level == "high").partition' key.out | sort -u | wc -l)" = 1 ] || fail "one key, one partition"
-    # The same file twice is every event twice.
+    # A file that is named twice is pushed twice.
     job twice -n 1 "$ctl" produce "${driver[@]}" --topic t --create levels.ndjson levels.ndjson : \
         -n 1 "$ctl" consume "${driver[@]}" --topic t --count 6
     want 0

@@ -5,7 +5,7 @@
 case_forward() {
     documents
     head -c 5000 /dev/urandom >blob
-    # Through a topic of another driver, in the forwarder's own process, and on.
+    # Events pass through a topic of another driver, in the forwarder's process.
     cat >chain.json <<'END'
 {"drivers": {"own": {"type": "simple", "options": {}}},
  "forward": [{"from": "t", "to": {"topic": "s", "driver": "own", "create": {}}},
@@ -19,13 +19,13 @@ END
         -n 1 "$ctl" consume "${driver[@]}" --topic u --count 3000 --data file:out </dev/null >chain.out 2>chain.err &
     local job=$!
     until_lines chain.out 3000
-    kill -INT "$(cat forward.pid)" # nothing says that topic s is complete
+    kill -INT "$(cat forward.pid)" # topic s never becomes complete
     wait $job || fail "exit code $?"
     same some.ndjson chain.out
     for file in out/*; do cmp blob "$file" || fail "data of $file"; done
     says chain.err "t -> s: 3000 events pulled, 3000 stored, 0 not, 0 filtered out"
     says chain.err "s -> u: 3000 events pulled, 3000 stored, 0 not, 0 filtered out"
-    # What the destination refuses is told; what was stored there is acknowledged, what was not is not.
+    # Refused events are reported. Only stored events are acknowledged.
     printf '{"n":%d}\n' $(seq 10) >n.ndjson
     printf '{"n":"%0300d"}\n' 0 >>n.ndjson
     echo '{"forward":[{"from":"t","to":{"topic":"u","create":{"options":{"partition_bytes":256,
@@ -36,7 +36,7 @@ END
     says large.err "t -> u: event 10 of partition 0: "
     says large.err "11 events pulled, 10 stored, 1 not, 0 filtered out"
     lines large.out 10
-    # A full destination: what it did not store is still there for the next of that name.
+    # A full destination: the next consumer of that name gets the events that were not stored.
     sed 's/"partition_bytes":256,/"partition_bytes":64,/; s/"from":"t"/"from":"t","consumer":"f"/' large.json >full.json
     head -10 n.ndjson >ten.ndjson
     timeout 60 "${launch[@]}" -n 1 "$ctl" produce "${driver[@]}" --topic t --create ten.ndjson : \
@@ -88,7 +88,7 @@ case_fifo() {
     timeout 20 head -n 2000 out >got.out || fail "reading"
     same some.ndjson got.out
     for i in 1 2 3; do
-        printf '%s' "line $i" >'raw in' # its end ends the line
+        printf '%s' "line $i" >'raw in' # the end of the file ends the line
         [ "$(timeout 20 head -n 1 raw.out)" = "line $i" ] || fail "writer $i"
     done
     { echo no JSON; cat few.ndjson; } >in
@@ -102,7 +102,7 @@ case_fifo() {
     says fifo.err "control, line 7, column 3: -> or <- is needed, not '='"
     says fifo.err "control, line 8, column 18: format cannot be 'xml': it must be one of raw json"
     [ ! -e control ] && [ ! -e in ] && [ ! -e out ] || fail "pipes stay behind"
-    # A complete topic closes its pipe; what was there before stays.
+    # A complete topic closes its pipe. A pipe that existed before stays.
     mkfifo own
     timeout 60 "${launch[@]}" -n 1 sh -c "$(traced fifo.pid)" "$ctl" fifo "${driver[@]}" control : -n 1 "$ctl" \
         produce "${driver[@]}" --topic t --create --topic.expected_producers 1 few.ndjson </dev/null >end.out 2>end.err &
@@ -120,7 +120,7 @@ case_fifo() {
     says plain.err "'plain' exists and is not a named pipe"
 }
 
-# Lines that are no JSON, as strings of an envelope: lines of JSON in any case.
+# Lines that are not JSON become strings in envelopes, so the output is lines of JSON.
 case_raw() {
     timeout 60 "${launch[@]}" -n 1 sh -c "$(traced fifo.pid)" "$ctl" fifo "${driver[@]}" control : \
         -n 1 "$ctl" topic create "${driver[@]}" t : \

@@ -33,7 +33,7 @@ double interrupt_age_s(void) {
 
 /* ---- the fifo language ------------------------------------------------------------------------- */
 
-static fifo_command_t parsed(const char *line) {
+static fifo_command_t fifo_parsed(const char *line) {
     fifo_command_t command;
     fifo_error_t error;
     if (!fifo_parse(line, strlen(line), &command, &error))
@@ -41,28 +41,28 @@ static fifo_command_t parsed(const char *line) {
     return command;
 }
 
-static void commands(void **state) {
+static void fifo_commands(void **state) {
     (void)state;
-    fifo_command_t c = parsed("/tmp/in -> fields");
+    fifo_command_t c = fifo_parsed("/tmp/in -> fields");
     assert_int_equal(c.verb, FIFO_PRODUCE);
     assert_string_equal(c.path, "/tmp/in");
     assert_string_equal(c.topic, "fields");
     assert_true(!c.json && c.batch_size == 0 && !c.name[0]);
-    c = parsed("  /tmp/in->fields(format=json,batch_size=128)#x");
+    c = fifo_parsed("  /tmp/in->fields(format=json,batch_size=128)#x");
     assert_string_equal(c.path, "/tmp/in");
     assert_true(c.json && c.batch_size == 128);
-    c = parsed("out <- t ( name = \"my reader\" , from = end )\r");
+    c = fifo_parsed("out <- t ( name = \"my reader\" , from = end )\r");
     assert_int_equal(c.verb, FIFO_CONSUME);
     assert_string_equal(c.name, "my reader");
     assert_true(c.from_end);
-    c = parsed("\"a \\\"b\\\\ (1)\" <- a-b<c ()");
+    c = fifo_parsed("\"a \\\"b\\\\ (1)\" <- a-b<c ()");
     assert_string_equal(c.path, "a \"b\\ (1)");
     assert_string_equal(c.topic, "a-b<c");
-    assert_int_equal(parsed("").verb, FIFO_NOTHING);
-    assert_int_equal(parsed(" \t # a -> b").verb, FIFO_NOTHING);
+    assert_int_equal(fifo_parsed("").verb, FIFO_NOTHING);
+    assert_int_equal(fifo_parsed(" \t # a -> b").verb, FIFO_NOTHING);
 }
 
-static void refused(const char *line, size_t column, const char *text) {
+static void fifo_refused(const char *line, size_t column, const char *text) {
     fifo_command_t command;
     fifo_error_t error;
     if (fifo_parse(line, strlen(line), &command, &error))
@@ -71,40 +71,42 @@ static void refused(const char *line, size_t column, const char *text) {
         fail_msg("'%s': column %zu: %s", line, error.column, error.text);
 }
 
-static void commands_refused(void **state) {
+static void fifo_commands_refused(void **state) {
     (void)state;
-    refused("-> t", 1, "a path is needed, not '-'");
-    refused("/tmp/in", 8, "-> or <- is needed, but the line ends");
-    refused("/tmp/in t", 9, "-> or <- is needed, not 't'");
-    refused("/tmp/in ->", 11, "a topic's name is needed, but the line ends");
-    refused("a -> b c", 8, "the end of the line is needed, not 'c'");
-    refused("a -> b (", 9, "an option's key is needed, but the line ends");
-    refused("a -> b (format", 15, "= is needed");
-    refused("a -> b (format=", 16, "a value is needed");
-    refused("a -> b (format=raw", 19, ", or ) is needed");
-    refused("a -> b (format=raw batch_size=1)", 20, ", or ) is needed, not 'b'");
-    refused("a -> b (format=xml)", 16, "format cannot be 'xml': it must be one of raw json");
-    refused("a <- b (from=middle)", 14, "from cannot be 'middle': it must be one of beginning end");
-    refused("a -> b (name=x)", 9, "unknown option 'name'; known are format, batch_size");
-    refused("a <- b (format=raw)", 9, "known are batch_size, name, from");
-    refused("a -> b (batch_size=0)", 20,
-            "batch_size cannot be '0': it must be a whole number from 1 to 16777216");
-    refused("a -> b (batch_size=-1)", 20, "batch_size cannot be '-1': it must be a whole number");
-    refused("a -> b (batch_size=1x)", 20, "'1x'");
-    refused("a -> b (batch_size=0x10)", 20, "'0x10'");
-    refused("a -> b (batch_size=1, batch_size=2)", 23, "given twice");
-    refused("\"a -> b", 1, "the quote is not closed");
-    refused("\"\" -> b", 1, "a path is empty");
-    refused("\"\\n\" -> b", 2, "a backslash may only stand before");
-    refused("\x01 -> b", 1, "not byte 0x01");
+    fifo_refused("-> t", 1, "a path is needed, not '-'");
+    fifo_refused("/tmp/in", 8, "-> or <- is needed, but the line ends");
+    fifo_refused("/tmp/in t", 9, "-> or <- is needed, not 't'");
+    fifo_refused("/tmp/in ->", 11, "a topic's name is needed, but the line ends");
+    fifo_refused("a -> b c", 8, "the end of the line is needed, not 'c'");
+    fifo_refused("a -> b (", 9, "an option's key is needed, but the line ends");
+    fifo_refused("a -> b (format", 15, "= is needed");
+    fifo_refused("a -> b (format=", 16, "a value is needed");
+    fifo_refused("a -> b (format=raw", 19, ", or ) is needed");
+    fifo_refused("a -> b (format=raw batch_size=1)", 20, ", or ) is needed, not 'b'");
+    fifo_refused("a -> b (format=xml)", 16, "format cannot be 'xml': it must be one of raw json");
+    fifo_refused("a <- b (from=middle)", 14,
+                 "from cannot be 'middle': it must be one of beginning end");
+    fifo_refused("a -> b (name=x)", 9, "unknown option 'name'; known are format, batch_size");
+    fifo_refused("a <- b (format=raw)", 9, "known are batch_size, name, from");
+    fifo_refused("a -> b (batch_size=0)", 20,
+                 "batch_size cannot be '0': it must be a whole number from 1 to 16777216");
+    fifo_refused("a -> b (batch_size=-1)", 20,
+                 "batch_size cannot be '-1': it must be a whole number");
+    fifo_refused("a -> b (batch_size=1x)", 20, "'1x'");
+    fifo_refused("a -> b (batch_size=0x10)", 20, "'0x10'");
+    fifo_refused("a -> b (batch_size=1, batch_size=2)", 23, "given twice");
+    fifo_refused("\"a -> b", 1, "the quote is not closed");
+    fifo_refused("\"\" -> b", 1, "a path is empty");
+    fifo_refused("\"\\n\" -> b", 2, "a backslash may only stand before");
+    fifo_refused("\x01 -> b", 1, "not byte 0x01");
     char line[FIFO_LINE_BYTES_MAX + 2];
     memset(line, 'x', sizeof line);
     line[sizeof line - 1] = '\0';
-    refused(line, FIFO_LINE_BYTES_MAX + 1, "the line has more than 4096 bytes");
+    fifo_refused(line, FIFO_LINE_BYTES_MAX + 1, "the line has more than 4096 bytes");
     line[FIFO_PATH_BYTES_MAX + 1] = '\0';
-    refused(line, 1, "a path has more than 1023 bytes");
+    fifo_refused(line, 1, "a path has more than 1023 bytes");
     line[FIFO_PATH_BYTES_MAX] = '\0';
-    refused(line, FIFO_PATH_BYTES_MAX + 1, "-> or <- is needed");
+    fifo_refused(line, FIFO_PATH_BYTES_MAX + 1, "-> or <- is needed");
 }
 
 /* ---- lines ------------------------------------------------------------------------------------- */
@@ -119,7 +121,7 @@ static void expect_line(lines_t *lines, line_kind_t kind, const char *wanted) {
     assert_memory_equal(text, wanted, bytes);
 }
 
-static void put(int fd, const char *text) {
+static void pipe_put(int fd, const char *text) {
     assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 }
 
@@ -130,11 +132,11 @@ static void lines_of_a_pipe(void **state) {
     assert_int_equal(pipe(ends), 0);
     lines_open(&lines, ends[0], 8);
     expect_line(&lines, LINE_NONE, NULL);
-    put(ends[1], "one\r\n\nthr");
+    pipe_put(ends[1], "one\r\n\nthr");
     expect_line(&lines, LINE_TEXT, "one");
     expect_line(&lines, LINE_TEXT, "");
     expect_line(&lines, LINE_NONE, NULL);
-    put(ends[1], "ee\n12345678\n123456789\nfive\n");
+    pipe_put(ends[1], "ee\n12345678\n123456789\nfive\n");
     expect_line(&lines, LINE_TEXT, "three");
     expect_line(&lines, LINE_TEXT, "12345678");
     expect_line(&lines, LINE_TOO_LONG, NULL);
@@ -142,11 +144,11 @@ static void lines_of_a_pipe(void **state) {
     assert_int_equal(lines.number, 6);
     /* A long one keeps no memory while it comes. */
     for (int i = 0; i < 1000; i++) {
-        put(ends[1], "a line that does not end, ");
+        pipe_put(ends[1], "a line that does not end, ");
         expect_line(&lines, LINE_NONE, NULL);
     }
     assert_true(lines.room <= 1 << 18);
-    put(ends[1], "\nlast");
+    pipe_put(ends[1], "\nlast");
     expect_line(&lines, LINE_TOO_LONG, NULL);
     close(ends[1]);
     expect_line(&lines, LINE_TEXT, "last");
@@ -161,9 +163,9 @@ static void lines_stopped(void **state) {
     lines_t lines;
     assert_int_equal(pipe(ends), 0);
     lines_open(&lines, ends[0], 100);
-    put(ends[1], "one\ntwo\nthr");
+    pipe_put(ends[1], "one\ntwo\nthr");
     expect_line(&lines, LINE_TEXT, "one");
-    put(ends[1], "ee\n");
+    pipe_put(ends[1], "ee\n");
     lines_stop(&lines);
     expect_line(&lines, LINE_TEXT, "two");
     expect_line(&lines, LINE_END, NULL); /* what came then was not read */
@@ -208,7 +210,7 @@ static void expect_merged(const char *into, const char *from, size_t levels, con
     free(merged);
 }
 
-static void merging(void **state) {
+static void json_merging(void **state) {
     (void)state;
     expect_merged("{}", "{}", 0, "{}");
     expect_merged("{}", " { \"a\" : [ 1.0 , \" \" ] } ", 0, "{\"a\":[1.0,\" \"]}");
@@ -234,7 +236,7 @@ static void expect_json(const char *text, const char *message) {
         assert_non_null(strstr(mofka_last_error(), message));
 }
 
-static void checking(void **state) {
+static void json_checking(void **state) {
     (void)state;
     expect_json("{\"a\":{\"a\":1},\"b\":[{\"a\":1},{\"a\":2}]}", NULL);
     expect_json("\"a\"", NULL);
@@ -253,14 +255,14 @@ static void expect_group(option_group_t *group, const char *path, const char *va
     assert_string_equal(group->text, wanted);
 }
 
-static void refused_group(option_group_t *group, const char *path, const char *value,
-                          const char *why) {
+static void expect_refused_group(option_group_t *group, const char *path, const char *value,
+                                 const char *why) {
     assert_false(option_group_set(group, "name", path, value));
     if (!strstr(told, why))
         fail_msg("'%s' is told", told);
 }
 
-static void groups(void **state) {
+static void option_groups(void **state) {
     (void)state;
     option_group_t group = {NULL};
     expect_group(&group, "a.b", "1.10", "{\"a\":{\"b\":1.10}}");
@@ -270,19 +272,19 @@ static void groups(void **state) {
     expect_group(&group, NULL, "{\"a\":{\"c\":{\"x\":2}},\"d\":true}",
                  "{\"a\":{\"b\":1.10,\"c\":{\"y\":1,\"x\":2}},\"d\":true}");
     expect_group(&group, "a", "01", "{\"a\":\"01\",\"d\":true}");
-    refused_group(&group, "a.b", "1", "--name: 'a' already has a value");
-    refused_group(&group, "a..b", "1", "--name: a path has 1 to 64 keys");
-    refused_group(&group, ".", "1", "a path has 1 to 64 keys");
-    refused_group(&group, "a", "\xff", "--name '\xff' is not JSON: not UTF-8");
-    refused_group(&group, NULL, "{\"a\":1,\"a\":1}",
-                  "--name '{\"a\":1,\"a\":1}': the key \"a\" is given");
-    refused_group(&group, NULL, "/nowhere/x",
-                  "--name cannot be '/nowhere/x': it must be a JSON object");
+    expect_refused_group(&group, "a.b", "1", "--name: 'a' already has a value");
+    expect_refused_group(&group, "a..b", "1", "--name: a path has 1 to 64 keys");
+    expect_refused_group(&group, ".", "1", "a path has 1 to 64 keys");
+    expect_refused_group(&group, "a", "\xff", "--name '\xff' is not JSON: not UTF-8");
+    expect_refused_group(&group, NULL, "{\"a\":1,\"a\":1}",
+                         "--name '{\"a\":1,\"a\":1}': the key \"a\" is given");
+    expect_refused_group(&group, NULL, "/nowhere/x",
+                         "--name cannot be '/nowhere/x': it must be a JSON object");
     assert_string_equal(group.text, "{\"a\":\"01\",\"d\":true}"); /* as it was */
     option_group_clear(&group);
 }
 
-static void members(void **state) {
+static void json_members(void **state) {
     (void)state;
     const char *object = "{\"type\": \"m\\u0070i\",\"n\": {\"type\":1}}";
     char *type = ctl_json_member(object, "type"), *text = ctl_json_string(type);
@@ -301,7 +303,7 @@ static void members(void **state) {
 
 /* ---- rates of top ------------------------------------------------------------------------------- */
 
-static cJSON *look(int time_us, int events, int lag) {
+static cJSON *rates_reading(int time_us, int events, int lag) {
     char text[1024];
     const char *const partition =
         "{\"tail_events\":%d,\"tail_bytes\":%d,\"held_events\":5,\"held_bytes\":6,"
@@ -319,25 +321,26 @@ static cJSON *look(int time_us, int events, int lag) {
     return json;
 }
 
-static double of_topic(const cJSON *stats, const char *key) {
+static double rates_of_topic(const cJSON *stats, const char *key) {
     const cJSON *topic = cJSON_GetObjectItem(stats, "topics")->child;
     return cJSON_GetNumberValue(cJSON_GetObjectItem(topic, key));
 }
 
-static void rates(void **state) {
+static void rates_of_top(void **state) {
     (void)state;
-    cJSON *before = look(1000000, 100, 3), *now = look(3000000, 140, 7);
+    cJSON *before = rates_reading(1000000, 100, 3), *now = rates_reading(3000000, 140, 7);
     assert_true(rates_add(before, NULL, "run-*") && rates_add(now, before, "run-*"));
     const cJSON *topics = cJSON_GetObjectItem(now, "topics");
     assert_int_equal(cJSON_GetArraySize(topics), 1);
     assert_true(cJSON_IsNull(
         cJSON_GetObjectItem(cJSON_GetObjectItem(before, "topics")->child, "events_per_s")));
     /* 40 and 80 events more in two seconds, of 8 bytes each. */
-    assert_true(of_topic(now, "tail_events") == 420);
-    assert_true(of_topic(now, "events_per_s") == 60);
-    assert_true(of_topic(now, "bytes_per_s") == 480);
-    assert_true(of_topic(now, "events_fill") == 0.5 && of_topic(now, "bytes_fill") == 0.25);
-    assert_true(of_topic(now, "blocked_producers") == 2);
+    assert_true(rates_of_topic(now, "tail_events") == 420);
+    assert_true(rates_of_topic(now, "events_per_s") == 60);
+    assert_true(rates_of_topic(now, "bytes_per_s") == 480);
+    assert_true(rates_of_topic(now, "events_fill") == 0.5 &&
+                rates_of_topic(now, "bytes_fill") == 0.25);
+    assert_true(rates_of_topic(now, "blocked_producers") == 2);
     assert_true(cJSON_IsFalse(cJSON_GetObjectItem(topics->child, "complete")));
     const cJSON *consumer = cJSON_GetObjectItem(topics->child, "consumers")->child;
     assert_null(consumer->next);
@@ -349,11 +352,11 @@ static void rates(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(commands),        cmocka_unit_test(commands_refused),
+        cmocka_unit_test(fifo_commands),   cmocka_unit_test(fifo_commands_refused),
         cmocka_unit_test(lines_of_a_pipe), cmocka_unit_test(lines_stopped),
-        cmocka_unit_test(metadata_lines),  cmocka_unit_test(merging),
-        cmocka_unit_test(checking),        cmocka_unit_test(groups),
-        cmocka_unit_test(members),         cmocka_unit_test(rates),
+        cmocka_unit_test(metadata_lines),  cmocka_unit_test(json_merging),
+        cmocka_unit_test(json_checking),   cmocka_unit_test(option_groups),
+        cmocka_unit_test(json_members),    cmocka_unit_test(rates_of_top),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,10 +2,10 @@
 # shellcheck shell=bash
 # top. Cases of ctl_test.sh.
 
-# top, with its output in FILE: other ranks write to the launcher's, too.
+# Run top with its output in FILE, because other ranks write to the launcher's output.
 
 top_into() { printf 'echo $$ >top.pid; exec "$0" "$@" >%s' "$1"; }
-holds() { # FILE FILTER: of all its lines together
+holds() { # FILE FILTER: the filter holds for all lines of the file together
     jq -es "$2" "$1" >/dev/null || fail "$1: $2"; }
 
 case_top() {
@@ -30,7 +30,7 @@ case_top() {
     holds top.json 'map(.topics[0].tail_events // 0) | . == sort and last > first'
     holds top.json '.[0].topics[0].events_per_s == null'
     holds top.json 'map(.topics[0].events_per_s | numbers) | add / length | . > 120 and . < 280'
-    # It ends by itself while others go on, who do not wait for it and for whom it does not.
+    # top ends by itself while other ranks continue; neither waits for the other.
     job count -n 1 "$ctl" produce "${driver[@]}" --topic run-1 "${make[@]}" --rate 200 n.ndjson : \
         -n 1 sh -c "$(top_into count.json)" "$ctl" top --interval 20 --count 3 --json : \
         -n 1 sh -c "$(top_into for.json)" "$ctl" top --interval 300 --for 0.7 --json
@@ -51,7 +51,7 @@ case_top_lag() {
     local job=$!
     for _ in $(seq 200); do ! grep -q "slow=40(closed)" top.txt 2>/dev/null || break; sleep 0.05; done
     says top.txt "slow=40(closed)"
-    kill -INT "$(cat top.pid)" # the others go on
+    kill -INT "$(cat top.pid)" # the other ranks continue
     sleep 0.5
     kill -0 $job || fail "the job ended with top"
     touch done
@@ -75,7 +75,7 @@ END
         -n 1 "$ctl" topic create c : -n 1 "$ctl" topic create d : \
         -n 1 script -qefc "sh ./screen" typescript
     want 0
-    # What a look leaves on the screen: from "home" to "clear the rest".
+    # What a reading leaves on the screen: from "home" to "clear the rest".
     tr -d '\r' <typescript | sed 's/\x1b\[K//g' | awk -v RS='\x1b\\[H' 'NR > 1' ORS='\f' >looks
     local look
     look=$(awk -v RS='\f' '/ 5 topics/ {last = $0} END {print last}' looks | sed '/\x1b/,$d')
@@ -88,7 +88,7 @@ END
     says tty.err "--terminal: cannot open 'nowhere/tty'"
 }
 
-# Beside the benchmark, whose driver's options it does not know.
+# top beside the benchmark, whose driver's options it does not know.
 
 case_top_bench() {
     local bench

@@ -90,7 +90,7 @@ case_usage() {
     config "t -> u: \"filter\": " '{"forward":[{"from":"t","to":"u","filter":{"a":7}}]}'
     config "drivers.d: driver type 'nosuch'" '{"drivers":{"d":{"type":"nosuch"}},"forward":[{"from":"t","to":"u"}]}'
     config "drivers.d: the job already has an MPI driver" '{"drivers":{"d":{"type":"mpi"}},"forward":[]}'
-    # One rank's slip ends the job: the others would wait for it.
+    # One rank's wrong usage ends the job, because the other ranks would wait for it.
     job both -n 1 "$ctl" topic list : -n 1 "$ctl" topic lits
     want 2
     says both.err "topic is followed by"
@@ -121,7 +121,7 @@ case_usage() {
     refuses "--driver cannot be 'nosuch': it must be a JSON object, or a file that holds one" topic list --driver nosuch
 }
 
-# Values are what was written, and each key is given once.
+# Values keep their text, and each key may be given once.
 case_options_text() {
     echo '{"partitions":2, "partition_bytes":4096 }' >options.json
     local pattern='{"n":[12345678901234567890123,1.10],"s":["\u0041"]}'
@@ -130,7 +130,7 @@ case_options_text() {
     want 0
     says text.out "\"pattern\":$pattern"
     says text.out '"options":{"partitions":2,"partition_bytes":4096}'
-    # Merged deep inside, where the order is that of the first.
+    # Nested objects are merged, in the order of the first.
     job merged -n 1 "$ctl" topic create t "${driver[@]}" --validator '{"type":"eventbridge","pattern":{"a":[1.0],"b":[2]}}' \
         --validator '{"pattern":{"c":{"d":[3]},"a":[1.10]}}' --validator.pattern.c.e '["x"]' --json
     want 0
@@ -143,7 +143,7 @@ case_options_text() {
     refuses "the key \"x\" is given twice" produce --topic t --create --topic-options '{"x":1,"x":1}' /dev/null
     refuses "--driver '{\"window\":\"shm\",\"window\":\"rma\"}': the key \"window\" is given twice" topic list --driver '{"window":"shm","window":"rma"}'
     refuses "--driver.type cannot be 7: it must be a string" topic list --driver.type 7
-    # The same key in two objects, or in two options, is no key twice.
+    # The same key may be in two objects, or in two options.
     job both -n 1 "$ctl" topic create t "${driver[@]}" --topic '{"partitions":2}' --topic '{"partitions":3}' \
         --validator '{"type":"eventbridge","pattern":{"a":{"x":[1]},"b":{"x":[1]}}}' --json
     want 0
@@ -154,7 +154,7 @@ case_list() {
     job none -n 1 "$ctl" topic list "${driver[@]}"
     want 0
     lines none.out 0
-    # Joining is one moment for all ranks: what the others make then is there a little later.
+    # All ranks join at the same moment. Topics that the other ranks create appear a little later.
     for json in "" --json; do
         job list -n 1 "$ctl" topic create "${driver[@]}" b --topic.partitions 3 : \
             -n 1 "$ctl" topic create "${driver[@]}" a --validator.type default : \
