@@ -1,29 +1,40 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The monotonic clock, deadlines, and condition variables that wait for them. */
+/* Clocks, deadlines, and condition variables that wait until a deadline. */
 #include "base/clock.h"
+#include <assert.h>
 #include <time.h>
+#include "base/lock.h"
+
+/* Milliseconds, rounded down. */
+static inline int64_t clock_read_ms(clockid_t id) {
+    struct timespec now;
+    clock_gettime(id, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 int64_t mfi_now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return clock_read_ms(CLOCK_MONOTONIC);
 }
 
 int64_t mfi_coarse_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return clock_read_ms(CLOCK_MONOTONIC_COARSE);
 }
 
-/* Nearly every call has a long time-out and does not wait: the coarse clock is good enough for it, and
- * costs a fifth. It lags by a tick at most. */
+uint64_t mfi_wall_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Most calls have a time-out of a second or more and do not wait. The coarse clock is exact enough for
+ * them, and costs a fifth. It lags by at most a tick. */
 #define LONG_MS 1000
 #define TICK_MS 10
 
 int64_t mfi_deadline(int64_t timeout_ms) {
     if (timeout_ms < 0)
         return INT64_MAX;
-    /* Both clocks are rounded down: never too early. */
+    /* Clocks are rounded down. One more, or a tick more, keeps the deadline from being early. */
     int64_t now =
         timeout_ms < LONG_MS ? mfi_now_ms() + (timeout_ms > 0) : mfi_coarse_ms() + TICK_MS;
     return timeout_ms < INT64_MAX - now ? now + timeout_ms : INT64_MAX;
@@ -32,6 +43,7 @@ int64_t mfi_deadline(int64_t timeout_ms) {
 int64_t mfi_remaining(int64_t deadline) {
     if (deadline == INT64_MAX)
         return -1;
+    assert(deadline >= 0);
     int64_t left = deadline - mfi_coarse_ms();
     if (left < LONG_MS)
         left = deadline - mfi_now_ms();
@@ -47,8 +59,10 @@ void mfi_cond_init(pthread_cond_t *cond) {
 }
 
 bool mfi_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline) {
+    mfi_assert_locked(lock);
     if (deadline == INT64_MAX)
         return pthread_cond_wait(cond, lock) == 0;
+    assert(deadline >= 0);
     struct timespec until = {.tv_sec = deadline / 1000, .tv_nsec = deadline % 1000 * 1000000};
     return pthread_cond_timedwait(cond, lock, &until) == 0;
 }

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The monotonic clock, deadlines, and condition variables that wait for them. */
+/*
+ * Clocks, deadlines, and condition variables that wait until a deadline.
+ *
+ * A deadline is a time of the monotonic clock in milliseconds; INT64_MAX means for ever.
+ */
 #ifndef MOFKA_BASE_CLOCK_H
 #define MOFKA_BASE_CLOCK_H
 
@@ -7,16 +11,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Milliseconds of the monotonic clock, and of its coarse form, which is cheap and lags a tick; a
- * deadline for a time-out (negative: INT64_MAX), and what is left of it (never negative; INT64_MAX
- * stays -1, for ever). */
+/* The monotonic clock, in milliseconds. */
 int64_t mfi_now_ms(void);
+/* The same clock, cheaper: it lags by at most one tick of the system. */
 int64_t mfi_coarse_ms(void);
+/* Nanoseconds of CLOCK_REALTIME, the clock that ranks of several nodes share, as far as their clocks
+ * agree. */
+uint64_t mfi_wall_ns(void);
+
+/* The deadline of a time-out that begins now. A negative time-out means for ever. */
 int64_t mfi_deadline(int64_t timeout_ms);
+/* Milliseconds left until a deadline, at least 0; -1 if it is for ever. */
 int64_t mfi_remaining(int64_t deadline);
 
-/* A condition variable for such deadlines. Waiting answers false when the deadline passed. */
+/* A condition variable of the monotonic clock. */
 void mfi_cond_init(pthread_cond_t *cond);
+/* Wait with `lock` held. False: the deadline has passed. */
 bool mfi_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline);
 
 #endif

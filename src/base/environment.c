@@ -1,45 +1,60 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Environment variables. A new one is a row of the table. */
+/* The environment variables that the library reads. A new variable is a row of the table. */
 #include "base/environment.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <mofka/stats.h>
 #include "base/log.h"
-#include "driver/reporter.h"
 
 extern char **environ;
 
 typedef struct variable {
     const char *name;
     const char *allowed; /* for messages */
-    bool (*is_good)(const char *value);
+    bool (*is_valid)(const char *value);
 } variable_t;
 
-static bool is_level(const char *value) {
+static bool environment_is_level(const char *value) {
     mofka_log_level_t level;
     return mfi_log_level_of(value, &level);
 }
 
-static bool is_text(const char *value) {
+static bool environment_is_text(const char *value) {
     return *value != '\0';
 }
 
-static bool is_interval(const char *value) {
+bool mfi_environment_interval(const char *text, uint64_t *interval_ms) {
+    char *end;
+    if (*text < '0' || *text > '9')
+        return false;
+    int saved = errno;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    bool valid = !errno && !*end && value >= 1 && value <= MOFKA_STATS_INTERVAL_MS_MAX;
+    errno = saved;
+    if (valid)
+        *interval_ms = value;
+    return valid;
+}
+
+static bool environment_is_interval(const char *value) {
     uint64_t interval_ms;
-    return mfi_stats_interval(value, &interval_ms);
+    return mfi_environment_interval(value, &interval_ms);
 }
 
 static const variable_t variables[] = {
-    {"MOFKA_LOG", "error, warn, info, debug or trace", is_level},
-    {"MOFKA_STATS_FILE", "a file name", is_text},
-    {"MOFKA_STATS_INTERVAL_MS", "a whole number from 1 to 86400000", is_interval},
+    {"MOFKA_LOG", "error, warn, info, debug or trace", environment_is_level},
+    {"MOFKA_STATS_FILE", "a file name", environment_is_text},
+    {"MOFKA_STATS_INTERVAL_MS", "a whole number from 1 to 86400000", environment_is_interval},
 };
 #define VARIABLES (sizeof variables / sizeof variables[0])
 
-static const variable_t *find(const char *name, size_t length) {
+static const variable_t *environment_find(const char *name, size_t length) {
     for (size_t i = 0; i < VARIABLES; i++)
         if (strlen(variables[i].name) == length && memcmp(variables[i].name, name, length) == 0)
             return &variables[i];
@@ -47,31 +62,32 @@ static const variable_t *find(const char *name, size_t length) {
 }
 
 const char *mfi_environment(const char *name) {
-    assert(find(name, strlen(name)));
+    assert(environment_find(name, strlen(name)));
     const char *value = getenv(name);
     return value && *value ? value : NULL;
 }
 
-static void warn_unknown(const char *name, size_t length) {
+static void environment_warn_unknown(const char *name, size_t length) {
     char known[512];
     size_t used = 0;
     for (size_t i = 0; i < VARIABLES && used < sizeof known; i++)
         used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "",
                                  variables[i].name);
+    assert(used < sizeof known); /* all names of the table */
     mfi_log(MOFKA_LOG_WARN, "environment variable %.*s is not known; these are: %s",
             (int)(length < 100 ? length : 100), name, known);
 }
 
-static void check_all(void) {
+static void environment_check_all(void) {
     for (char **entry = environ; entry && *entry; entry++) {
         const char *equals = strchr(*entry, '=');
         if (strncmp(*entry, "MOFKA_", 6) != 0 || !equals)
             continue;
         size_t length = (size_t)(equals - *entry);
-        const variable_t *variable = find(*entry, length);
+        const variable_t *variable = environment_find(*entry, length);
         if (!variable)
-            warn_unknown(*entry, length);
-        else if (equals[1] && !variable->is_good(equals + 1))
+            environment_warn_unknown(*entry, length);
+        else if (equals[1] && !variable->is_valid(equals + 1))
             mfi_log(MOFKA_LOG_WARN, "environment variable %s is '%.100s', not %s; it is ignored",
                     variable->name, equals + 1, variable->allowed);
     }
@@ -79,5 +95,5 @@ static void check_all(void) {
 
 void mfi_environment_check(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, check_all);
+    pthread_once(&once, environment_check_all);
 }

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Environment variables that the library reads: one table of them. */
-#ifndef MOFKA_SRC_ENVIRONMENT_H
-#define MOFKA_SRC_ENVIRONMENT_H
+/* The environment variables that the library reads: one table of them. */
+#ifndef MOFKA_BASE_ENVIRONMENT_H
+#define MOFKA_BASE_ENVIRONMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /* The value of a variable of the table; NULL when it is not set, or empty. View. */
 const char *mfi_environment(const char *name);
-/* Warn, once per process, of variables that begin with MOFKA_ and are not in the table, and of values
- * that are not understood. */
+/* Warn, once per process, of variables that begin with MOFKA_ and are not in the table, and of
+ * invalid values. */
 void mfi_environment_check(void);
+/* Read a value of MOFKA_STATS_INTERVAL_MS. False: it is invalid, and nothing is written. */
+bool mfi_environment_interval(const char *text, uint64_t *interval_ms);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A function that needs its caller to hold a lock begins with mfi_assert_locked. */
+/* A function whose caller must hold a lock begins with mfi_assert_locked. */
 #ifndef MOFKA_BASE_LOCK_H
 #define MOFKA_BASE_LOCK_H
 
@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <pthread.h>
 
-/* The mutex is held, by this thread or another. It costs an atomic operation: once per batch or call,
- * not once per event. */
+/* Asserts that some thread holds the mutex. It costs an atomic operation: use it once per batch or per
+ * call, not once per event. */
 #define mfi_assert_locked(lock) assert(pthread_mutex_trylock(lock) == EBUSY)
 
 #endif

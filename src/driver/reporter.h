@@ -25,7 +25,5 @@ void mfi_reporter_stop(mfi_reporter_t *reporter, bool last);
 
 /* stats_file.c: start one where MOFKA_STATS_FILE asks for it. What goes wrong is logged; NULL, then. */
 mfi_reporter_t *mfi_stats_file_start(mofka_driver_t *driver);
-/* Whether MOFKA_STATS_INTERVAL_MS may have this value; it is stored where it may. */
-bool mfi_stats_interval(const char *text, uint64_t *interval_ms);
 
 #endif

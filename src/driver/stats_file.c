@@ -32,20 +32,6 @@ typedef struct stats_file {
     size_t rest_bytes;
 } stats_file_t;
 
-bool mfi_stats_interval(const char *text, uint64_t *interval_ms) {
-    char *end;
-    if (*text < '0' || *text > '9')
-        return false;
-    int saved = errno;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    bool good = !errno && !*end && value >= 1 && value <= MOFKA_STATS_INTERVAL_MS_MAX;
-    errno = saved;
-    if (good)
-        *interval_ms = value;
-    return good;
-}
-
 /* One write, whose SIGPIPE nobody sees: the thread may be the program's own. */
 static ssize_t write_quietly(int descriptor, const char *bytes, size_t count) {
     sigset_t broken, before, pending;
@@ -160,8 +146,8 @@ mfi_reporter_t *mfi_stats_file_start(mofka_driver_t *driver) {
     const char *pattern = mfi_environment("MOFKA_STATS_FILE");
     const char *interval = mfi_environment("MOFKA_STATS_INTERVAL_MS");
     uint64_t interval_ms = INTERVAL_MS_DEFAULT;
-    if (interval) /* what is wrong with it, mfi_environment_check told */
-        mfi_stats_interval(interval, &interval_ms);
+    if (interval) /* mfi_environment_check has warned of an invalid one */
+        mfi_environment_interval(interval, &interval_ms);
     stats_file_t *file = pattern ? open_file(driver, pattern) : NULL;
     mfi_reporter_t *reporter = NULL;
     if (file && mfi_reporter_start(driver, interval_ms, write_line, file, close_file, &reporter)) {

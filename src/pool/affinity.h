@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Where workers run: inside the process's own binding. */
-#ifndef MOFKA_SRC_AFFINITY_H
-#define MOFKA_SRC_AFFINITY_H
+/* The cores that workers run on: inside the process's own binding. */
+#ifndef MOFKA_POOL_AFFINITY_H
+#define MOFKA_POOL_AFFINITY_H
 
 #include <pthread.h>
 #include <mofka/thread_pool.h>
 
-/* Bind the calling thread, worker `index` of the pool. MOFKA_ERR_SYSTEM. */
+/* Bind the calling thread, which is worker `index` of the pool. MOFKA_ERR_SYSTEM. */
 mofka_status_t mfi_affinity_bind(const mofka_thread_pool_options_t *options, size_t index);
 /* The cores that a thread is bound to, as list text. MOFKA_ERR_SYSTEM, MOFKA_ERR_RANGE. */
 mofka_status_t mfi_affinity_read(pthread_t thread, char *text, size_t bytes);

@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Thread pools: the handle over any pool's table. The pool of pthreads is in pthread_pool.c. */
+/* The public functions of thread pools: a handle over any pool's table of functions. */
+#include <pthread.h>
 #include <stdlib.h>
-#include "base/clock.h"
 #include "pool/pool.h"
 #include <mofka/backend.h>
+
+mofka_status_t mofka_thread_pool_create(const mofka_thread_pool_options_t *options,
+                                        mofka_thread_pool_t **pool) {
+    static const mofka_thread_pool_options_t none;
+    if (!options)
+        options = &none;
+    if (options->thread_count > MOFKA_THREADS_MAX)
+        return mofka_fail(MOFKA_ERR_RANGE, "thread pool: thread_count is %zu, outside [0, %d]",
+                          options->thread_count, MOFKA_THREADS_MAX);
+    return mfi_pthread_pool_create(options, pool);
+}
 
 mofka_status_t mofka_thread_pool_wrap(const mofka_thread_pool_ops_t *ops, void *self,
                                       mofka_thread_pool_t **out) {
@@ -20,37 +31,44 @@ mofka_status_t mofka_thread_pool_wrap(const mofka_thread_pool_ops_t *ops, void *
     return MOFKA_OK;
 }
 
-static bool is_pool(const mofka_thread_pool_t *handle) {
+static bool thread_pool_is_valid(const mofka_thread_pool_t *handle) {
     return mfi_object_is(handle, MFI_THREAD_POOL);
 }
 
 mofka_thread_pool_t *mofka_thread_pool_retain(mofka_thread_pool_t *pool) {
-    if (!is_pool(pool))
+    if (!thread_pool_is_valid(pool))
         return NULL;
     mfi_object_retain(&pool->object);
     return pool;
 }
 
-static void *close_and_free(void *argument) {
-    mofka_thread_pool_t *pool = argument;
-    if (!atomic_exchange(&pool->closed, 1))
+static void thread_pool_close_once(mofka_thread_pool_t *pool) {
+    assert(!mfi_thread_pool_is_own_worker(pool)); /* a worker cannot join itself */
+    if (!atomic_exchange(&pool->closed, true))
         pool->ops->close(pool->self);
+}
+
+/* A thread's main function. No handle is left. */
+static void *thread_pool_destroy(void *argument) {
+    mofka_thread_pool_t *pool = argument;
+    assert(pool->object.kind == MFI_DEAD);
+    thread_pool_close_once(pool);
     pool->ops->destroy(pool->self);
     free(pool);
     return NULL;
 }
 
 void mofka_thread_pool_release(mofka_thread_pool_t *pool) {
-    if (!is_pool(pool) || !mfi_object_release(&pool->object))
+    if (!thread_pool_is_valid(pool) || !mfi_object_release(&pool->object))
         return;
     pthread_t thread;
-    /* A worker cannot join itself: a thread of its own closes the pool. */
+    /* A worker cannot join itself, so another thread closes the pool. */
     if (mfi_thread_pool_is_own_worker(pool)) {
-        if (pthread_create(&thread, NULL, close_and_free, pool) == 0)
+        if (pthread_create(&thread, NULL, thread_pool_destroy, pool) == 0)
             pthread_detach(thread);
         return;
     }
-    close_and_free(pool);
+    thread_pool_destroy(pool);
 }
 
 mofka_status_t mofka_thread_pool_close(mofka_thread_pool_t *pool) {
@@ -59,13 +77,12 @@ mofka_status_t mofka_thread_pool_close(mofka_thread_pool_t *pool) {
         return status;
     if (mfi_thread_pool_is_own_worker(pool))
         return mofka_fail(MOFKA_ERR_BUSY, "a thread pool cannot be closed by its own worker");
-    if (!atomic_exchange(&pool->closed, 1))
-        pool->ops->close(pool->self);
+    thread_pool_close_once(pool);
     return MOFKA_OK;
 }
 
 size_t mofka_thread_pool_thread_count(const mofka_thread_pool_t *pool) {
-    return is_pool(pool) ? pool->ops->thread_count(pool->self) : 0;
+    return thread_pool_is_valid(pool) ? pool->ops->thread_count(pool->self) : 0;
 }
 
 mofka_status_t mofka_thread_pool_push_work(mofka_thread_pool_t *pool, mofka_work_fn work,
@@ -81,7 +98,7 @@ mofka_status_t mofka_thread_pool_push_work(mofka_thread_pool_t *pool, mofka_work
 }
 
 size_t mofka_thread_pool_size(const mofka_thread_pool_t *pool) {
-    return is_pool(pool) ? pool->ops->load(pool->self) : 0;
+    return thread_pool_is_valid(pool) ? pool->ops->load(pool->self) : 0;
 }
 
 mofka_status_t mofka_thread_pool_worker_cpus(const mofka_thread_pool_t *pool, size_t index,
@@ -94,6 +111,6 @@ mofka_status_t mofka_thread_pool_worker_cpus(const mofka_thread_pool_t *pool, si
         return mofka_fail(MOFKA_ERR_RANGE, "worker %zu of %zu", index, count);
     if (!pool->ops->worker_cpus)
         return mofka_fail(MOFKA_ERR_UNSUPPORTED,
-                          "this pool cannot tell where its workers are bound");
+                          "this pool cannot report where its workers are bound");
     return pool->ops->worker_cpus(pool->self, index, text, bytes);
 }

@@ -3,15 +3,9 @@
 #include "stats/counters.h"
 
 #include <cjson/cJSON.h>
-#include <time.h>
 #include <mofka/backend.h>
 #include <mofka/metadata.h>
-
-uint64_t mfi_wall_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
+#include "base/clock.h"
 
 /* The wall clock may be set back, and other nodes' clocks differ. */
 static uint64_t passed(uint64_t from, uint64_t to) {

@@ -50,9 +50,6 @@ typedef struct mfi_totals {
     mfi_consumer_stats_t of_consumers;
 } mfi_totals_t;
 
-/* CLOCK_REALTIME: what ranks of several nodes have in common, as far as their clocks agree. */
-uint64_t mfi_wall_ns(void);
-
 /* Of one writer at a time. */
 static inline void mfi_count(_Atomic uint64_t *counter) {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
