@@ -164,8 +164,10 @@ void mfi_consumer_free(mofka_consumer_t *consumer);
 /* Keep the consumer's memory, let go of it (without the lock). */
 void mfi_consumer_keep(void *consumer);
 void mfi_consumer_drop(void *consumer);
-/* consumer_stats.c: the backend's consumer was made. */
+/* stats.c: the backend's consumer was created. For the other two, see mfi_child_t. */
 void mfi_consumer_stats_begin(mofka_consumer_t *consumer);
+struct cJSON *mfi_consumer_child_stats(mfi_child_t *child);
+void mfi_consumer_child_fold(mfi_child_t *child, mfi_totals_t *totals);
 /* consumer_end.c: close. */
 mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer);
 mofka_status_t mfi_consumer_child_end(mfi_child_t *child, int64_t timeout_ms);

@@ -2,10 +2,12 @@
 /* The statistics of a consumer. */
 #include <cjson/cJSON.h>
 #include <mofka/stats.h>
+#include "base/lock.h"
 #include "consumer/consumer.h"
 
-/* Ids passed since the consumer was made, in all its partitions. */
-static uint64_t acknowledged(const mofka_consumer_t *consumer) {
+/* Ids acknowledged since the consumer was created, in all its partitions. The backend's part lives as
+ * long as the consumer. */
+static uint64_t consumer_count_acknowledged(const mofka_consumer_t *consumer) {
     uint64_t sum = 0, next;
     for (size_t i = 0; consumer->ops->acknowledged && i < consumer->topic->partition_count; i++)
         if (consumer->ops->acknowledged(consumer->self, i, &next) == MOFKA_OK)
@@ -18,55 +20,54 @@ void mfi_consumer_stats_begin(mofka_consumer_t *consumer) {
         consumer->ops->acknowledged(consumer->self, i, &consumer->partitions[i].start);
 }
 
-/* With the lock: what is not counted where it happens. The backend's part lives as long as the
- * consumer. */
-static void complete(mofka_consumer_t *consumer) {
-    mfi_consumer_stats_t *stats = &consumer->stats;
-    stats->events_acknowledged = acknowledged(consumer);
-    stats->events_lost = atomic_load(&consumer->lost);
-    stats->fetches = atomic_load_explicit(&consumer->fetches, memory_order_relaxed);
-    stats->waits = atomic_load_explicit(&consumer->waits, memory_order_relaxed);
+/* With the lock: a copy of the counters, with those that others keep filled in. Events that are ready
+ * do not count as pulled in it; their number is the result. */
+static uint64_t consumer_copy_stats(mofka_consumer_t *consumer, mfi_consumer_stats_t *copy) {
+    mfi_assert_locked(&consumer->lock);
+    uint64_t ready = 0;
+    *copy = consumer->stats;
+    copy->events_acknowledged = consumer_count_acknowledged(consumer);
+    copy->events_lost = atomic_load(&consumer->lost);
+    copy->fetches = atomic_load_explicit(&consumer->fetches, memory_order_relaxed);
+    copy->waits = atomic_load_explicit(&consumer->waits, memory_order_relaxed);
+    for (const mofka_event_t *event = consumer->first; event; event = event->next, ready++)
+        mfi_stats_not_pulled(copy, mfi_event_from(event));
+    return ready;
 }
 
-static cJSON *describe(mofka_consumer_t *consumer) {
+static cJSON *consumer_describe_stats(mofka_consumer_t *consumer) {
+    mfi_consumer_stats_t stats;
+    pthread_mutex_lock(&consumer->lock);
+    uint64_t ready = consumer_copy_stats(consumer, &stats);
+    pthread_mutex_unlock(&consumer->lock);
     cJSON *json = cJSON_CreateObject();
-    uint64_t events = 0, bytes = 0; /* ready, and not pulled yet */
     cJSON_AddStringToObject(json, "name", consumer->name);
     cJSON_AddStringToObject(json, "topic", consumer->topic->name);
-    pthread_mutex_lock(&consumer->lock);
-    mfi_consumer_stats_t *stats = &consumer->stats;
-    complete(consumer);
-    for (const mofka_event_t *event = consumer->first; event; event = event->next) {
-        events++;
-        bytes += mfi_event_from(event)->metadata_bytes + mfi_event_from(event)->data_bytes;
-    }
-    stats->events_fetched -= events;
-    stats->bytes_fetched -= bytes;
-    mfi_stats_describe_consumer(json, stats);
-    stats->events_fetched += events;
-    stats->bytes_fetched += bytes;
-    pthread_mutex_unlock(&consumer->lock);
-    cJSON_AddNumberToObject(json, "events_ready", (double)events);
+    mfi_stats_describe_consumer(json, &stats);
+    cJSON_AddNumberToObject(json, "events_ready", (double)ready);
     return json;
 }
 
-static mofka_consumer_t *of_child(mfi_child_t *child) {
+static mofka_consumer_t *consumer_of_child(mfi_child_t *child) {
     return mfi_container_of(child, mofka_consumer_t, child);
 }
 
 cJSON *mfi_consumer_child_stats(mfi_child_t *child) {
-    return describe(of_child(child));
+    return consumer_describe_stats(consumer_of_child(child));
 }
 
 void mfi_consumer_child_fold(mfi_child_t *child, mfi_totals_t *totals) {
-    mofka_consumer_t *consumer = of_child(child);
+    mofka_consumer_t *consumer = consumer_of_child(child);
+    mfi_consumer_stats_t stats;
     pthread_mutex_lock(&consumer->lock);
-    complete(consumer);
-    mfi_stats_add_consumer(totals, &consumer->stats);
+    uint64_t ready = consumer_copy_stats(consumer, &stats);
     pthread_mutex_unlock(&consumer->lock);
+    assert(ready == 0); /* its end has dropped them */
+    (void)ready;
+    mfi_stats_add_consumer(totals, &stats);
 }
 
 mofka_status_t mofka_consumer_stats(mofka_consumer_t *consumer, mofka_metadata_t **stats) {
     mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
-    return status ? status : mfi_stats_give(describe(consumer), stats);
+    return status ? status : mfi_stats_give(consumer_describe_stats(consumer), stats);
 }

@@ -69,6 +69,9 @@ void mfi_drivers_lose(mofka_driver_t *driver);
 /* NULL: none. View: a driver leaves the list when it closes. */
 mofka_driver_t *mfi_drivers_find(const void *self);
 
+/* stats.c: the statistics of an open driver. NULL: no memory. Give: cJSON_Delete. */
+struct cJSON *mfi_driver_stats(mofka_driver_t *driver, int64_t timeout_ms);
+
 /* MOFKA_ERR_CLOSED once the driver is closed. */
 mofka_status_t mfi_driver_add_child(mofka_driver_t *driver, mfi_child_t *child);
 void mfi_driver_remove_child(mofka_driver_t *driver, mfi_child_t *child);

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The statistics of a driver: its topics, which the backend reads, and its children. */
+/* The statistics of a driver: its topics, which the backend reads, and its producers and consumers. */
 #include <cjson/cJSON.h>
 #include <string.h>
 #include <mofka/stats.h>
 #include "base/clock.h"
+#include "base/lock.h"
 #include "driver/driver.h"
 #include "stats/counters.h"
 
-/* With the driver's lock: the open children of that kind. */
-static void add_children(cJSON *json, const mofka_driver_t *driver, const char *key,
-                         const char *what) {
+/* With the driver's lock: add the open producers, or the open consumers. */
+static void driver_add_children(cJSON *json, mofka_driver_t *driver, const char *key,
+                                const char *what) {
+    mfi_assert_locked(&driver->lock);
     cJSON *list = cJSON_AddArrayToObject(json, key);
     for (mfi_child_t *child = driver->children; child; child = child->next)
         if (strcmp(child->what, what) == 0)
             cJSON_AddItemToArray(list, child->stats(child));
 }
 
-static void add_closed(cJSON *json, const mfi_totals_t *totals) {
+static void driver_add_closed(cJSON *json, const mfi_totals_t *totals) {
     cJSON *closed = cJSON_AddObjectToObject(json, "closed");
     cJSON *producers = cJSON_AddObjectToObject(closed, "producers");
     cJSON_AddNumberToObject(producers, "count", (double)totals->producers);
@@ -26,7 +28,7 @@ static void add_closed(cJSON *json, const mfi_totals_t *totals) {
     mfi_stats_describe_consumer(consumers, &totals->of_consumers);
 }
 
-static void add_topics(cJSON *json, mofka_driver_t *driver, int64_t timeout_ms) {
+static void driver_add_topics(cJSON *json, mofka_driver_t *driver, int64_t timeout_ms) {
     if (!driver->ops->topic_stats)
         return;
     cJSON *topics = cJSON_AddArrayToObject(json, "topics");
@@ -47,11 +49,11 @@ cJSON *mfi_driver_stats(mofka_driver_t *driver, int64_t timeout_ms) {
         cJSON_AddNumberToObject(json, "size", (double)count);
     }
     cJSON_AddNumberToObject(json, "time_us", (double)(mfi_wall_ns() / 1000));
-    add_topics(json, driver, timeout_ms);
+    driver_add_topics(json, driver, timeout_ms);
     pthread_mutex_lock(&driver->lock);
-    add_children(json, driver, "producers", "producer");
-    add_children(json, driver, "consumers", "consumer");
-    add_closed(json, driver->totals);
+    driver_add_children(json, driver, "producers", "producer");
+    driver_add_children(json, driver, "consumers", "consumer");
+    driver_add_closed(json, driver->totals);
     pthread_mutex_unlock(&driver->lock);
     return json;
 }

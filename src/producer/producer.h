@@ -171,6 +171,9 @@ mofka_status_t mfi_producer_flush(mofka_producer_t *producer, int64_t deadline, 
 /* send.c, without the lock: a batch was sealed (send it, in a worker or else here, until
  * the deadline; 0: that of a push which begins now) or opened (let it not linger for ever). */
 void mfi_producer_see_to(mfi_lane_t *lane, bool sealed, bool opened, int64_t deadline);
+/* stats.c: see mfi_child_t. */
+struct cJSON *mfi_producer_child_stats(mfi_child_t *child);
+void mfi_producer_child_fold(mfi_child_t *child, mfi_totals_t *totals);
 /* producer_end.c: see mfi_child_t. */
 mofka_status_t mfi_producer_child_end(mfi_child_t *child, int64_t timeout_ms);
 /* Let workers send what is sealed; nothing where there are none. */

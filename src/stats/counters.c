@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Statistics: counting, sums, and their JSON. */
+/* Counts events, batches and runs, adds counters up, and describes them as JSON. */
 #include "stats/counters.h"
 
+#include <assert.h>
 #include <cjson/cJSON.h>
 #include <mofka/backend.h>
 #include <mofka/metadata.h>
 #include "base/clock.h"
 
-/* The wall clock may be set back, and other nodes' clocks differ. */
-static uint64_t passed(uint64_t from, uint64_t to) {
+/* The wall clock may be set back, and clocks of nodes differ: never negative. */
+static uint64_t stats_elapsed_ns(uint64_t from, uint64_t to) {
     return to > from ? to - from : 0;
 }
 
 /* ---- counting -------------------------------------------------------------------------------- */
 
 void mfi_stats_sealed(mfi_producer_stats_t *stats, const mofka_batch_t *batch, mfi_seal_t why) {
+    assert(why < MFI_SEALS);
     stats->sealed[why]++;
     stats->events_pushed += batch->event_count;
     stats->bytes_pushed += batch->metadata_bytes + batch->data_bytes;
@@ -38,17 +40,18 @@ void mfi_stats_finished(mfi_producer_stats_t *stats, const mofka_batch_t *batch,
     if (batch->timed)
         mfi_histogram_record(
             &stats->push_to_stored,
-            passed(opened_ns, batch->stored_ns ? batch->stored_ns : mfi_wall_ns()));
+            stats_elapsed_ns(opened_ns, batch->stored_ns ? batch->stored_ns : mfi_wall_ns()));
 }
 
 void mfi_stats_push_waited(mfi_producer_stats_t *stats, uint64_t since_ns) {
     stats->push_waits++;
-    stats->push_wait_ns += passed(since_ns, mfi_wall_ns());
+    stats->push_wait_ns += stats_elapsed_ns(since_ns, mfi_wall_ns());
 }
 
 void mfi_stats_fetched(mfi_consumer_stats_t *stats, const mofka_run_t *run, size_t overtaken,
                        uint64_t data_bytes, uint64_t now_ns) {
     uint64_t bytes = 0;
+    assert(overtaken <= run->event_count);
     for (size_t i = overtaken; i < run->event_count; i++)
         bytes += run->events[i].metadata_bytes + run->events[i].data_bytes;
     stats->runs++;
@@ -56,18 +59,21 @@ void mfi_stats_fetched(mfi_consumer_stats_t *stats, const mofka_run_t *run, size
     stats->bytes_fetched += bytes;
     stats->data_bytes += data_bytes;
     if (run->stored_ns)
-        mfi_histogram_record(&stats->stored_to_pulled, passed(run->stored_ns, now_ns));
+        mfi_histogram_record(&stats->stored_to_pulled, stats_elapsed_ns(run->stored_ns, now_ns));
 }
 
 void mfi_stats_not_pulled(mfi_consumer_stats_t *stats, const mofka_fetched_event_t *event) {
+    uint64_t bytes = event->metadata_bytes + event->data_bytes;
+    assert(stats->events_fetched > 0 && stats->bytes_fetched >= bytes);
     stats->events_fetched--;
-    stats->bytes_fetched -= event->metadata_bytes + event->data_bytes;
+    stats->bytes_fetched -= bytes;
 }
 
 /* ---- sums ------------------------------------------------------------------------------------ */
 
 void mfi_stats_add_producer(mfi_totals_t *totals, const mfi_producer_stats_t *stats) {
     mfi_producer_stats_t *sum = &totals->of_producers;
+    assert(stats->events_stored + stats->events_failed <= stats->events_pushed);
     totals->producers++;
     sum->events_pushed += stats->events_pushed;
     sum->bytes_pushed += stats->bytes_pushed;
@@ -88,6 +94,7 @@ void mfi_stats_add_producer(mfi_totals_t *totals, const mfi_producer_stats_t *st
 
 void mfi_stats_add_consumer(mfi_totals_t *totals, const mfi_consumer_stats_t *stats) {
     mfi_consumer_stats_t *sum = &totals->of_consumers;
+    assert(stats->waits <= stats->fetches); /* a fetch that found nothing comes before each wait */
     totals->consumers++;
     sum->runs += stats->runs;
     sum->events_fetched += stats->events_fetched;
@@ -102,50 +109,50 @@ void mfi_stats_add_consumer(mfi_totals_t *totals, const mfi_consumer_stats_t *st
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
-static void add(cJSON *json, const char *key, uint64_t value) {
+static void stats_put(cJSON *json, const char *key, uint64_t value) {
     cJSON_AddNumberToObject(json, key, (double)value);
 }
 
-static void add_latency(cJSON *json, const char *key, const mfi_histogram_t *h) {
+static void stats_put_latency(cJSON *json, const char *key, const mfi_histogram_t *h) {
     cJSON *latency = cJSON_AddObjectToObject(json, key);
-    add(latency, "count", h->total);
-    add(latency, "p50", mfi_histogram_quantile(h, 0.5));
-    add(latency, "p90", mfi_histogram_quantile(h, 0.9));
-    add(latency, "p99", mfi_histogram_quantile(h, 0.99));
-    add(latency, "p99.9", mfi_histogram_quantile(h, 0.999));
-    add(latency, "max", h->max);
+    stats_put(latency, "count", h->total);
+    stats_put(latency, "p50", mfi_histogram_quantile(h, 0.5));
+    stats_put(latency, "p90", mfi_histogram_quantile(h, 0.9));
+    stats_put(latency, "p99", mfi_histogram_quantile(h, 0.99));
+    stats_put(latency, "p99.9", mfi_histogram_quantile(h, 0.999));
+    stats_put(latency, "max", h->max);
 }
 
 void mfi_stats_describe_producer(cJSON *json, const mfi_producer_stats_t *stats) {
-    add(json, "events_pushed", stats->events_pushed);
-    add(json, "bytes_pushed", stats->bytes_pushed);
-    add(json, "events_stored", stats->events_stored);
-    add(json, "bytes_stored", stats->bytes_stored);
-    add(json, "events_failed", stats->events_failed);
-    add(json, "events_refused", stats->events_refused);
-    add(json, "batches_stored", stats->batches_stored);
-    add(json, "batches_full", stats->sealed[MFI_SEAL_FULL]);
-    add(json, "batches_linger", stats->sealed[MFI_SEAL_LINGER]);
-    add(json, "batches_flush", stats->sealed[MFI_SEAL_FLUSH]);
-    add(json, "batches_worker", stats->sealed[MFI_SEAL_WORKER]);
-    add(json, "flushes", stats->flushes);
-    add(json, "room_waits", stats->room_waits);
-    add(json, "room_wait_ns", stats->room_wait_ns);
-    add(json, "push_waits", stats->push_waits);
-    add(json, "push_wait_ns", stats->push_wait_ns);
-    add_latency(json, "push_to_stored_ns", &stats->push_to_stored);
+    stats_put(json, "events_pushed", stats->events_pushed);
+    stats_put(json, "bytes_pushed", stats->bytes_pushed);
+    stats_put(json, "events_stored", stats->events_stored);
+    stats_put(json, "bytes_stored", stats->bytes_stored);
+    stats_put(json, "events_failed", stats->events_failed);
+    stats_put(json, "events_refused", stats->events_refused);
+    stats_put(json, "batches_stored", stats->batches_stored);
+    stats_put(json, "batches_full", stats->sealed[MFI_SEAL_FULL]);
+    stats_put(json, "batches_linger", stats->sealed[MFI_SEAL_LINGER]);
+    stats_put(json, "batches_flush", stats->sealed[MFI_SEAL_FLUSH]);
+    stats_put(json, "batches_worker", stats->sealed[MFI_SEAL_WORKER]);
+    stats_put(json, "flushes", stats->flushes);
+    stats_put(json, "room_waits", stats->room_waits);
+    stats_put(json, "room_wait_ns", stats->room_wait_ns);
+    stats_put(json, "push_waits", stats->push_waits);
+    stats_put(json, "push_wait_ns", stats->push_wait_ns);
+    stats_put_latency(json, "push_to_stored_ns", &stats->push_to_stored);
 }
 
 void mfi_stats_describe_consumer(cJSON *json, const mfi_consumer_stats_t *stats) {
-    add(json, "events_pulled", stats->events_fetched);
-    add(json, "bytes_pulled", stats->bytes_fetched);
-    add(json, "events_acknowledged", stats->events_acknowledged);
-    add(json, "events_lost", stats->events_lost);
-    add(json, "data_bytes_fetched", stats->data_bytes);
-    add(json, "runs", stats->runs);
-    add(json, "fetches", stats->fetches);
-    add(json, "waits", stats->waits);
-    add_latency(json, "stored_to_pulled_ns", &stats->stored_to_pulled);
+    stats_put(json, "events_pulled", stats->events_fetched);
+    stats_put(json, "bytes_pulled", stats->bytes_fetched);
+    stats_put(json, "events_acknowledged", stats->events_acknowledged);
+    stats_put(json, "events_lost", stats->events_lost);
+    stats_put(json, "data_bytes_fetched", stats->data_bytes);
+    stats_put(json, "runs", stats->runs);
+    stats_put(json, "fetches", stats->fetches);
+    stats_put(json, "waits", stats->waits);
+    stats_put_latency(json, "stored_to_pulled_ns", &stats->stored_to_pulled);
 }
 
 mofka_status_t mfi_stats_give(cJSON *json, mofka_metadata_t **stats) {

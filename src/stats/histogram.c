@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Log-linear histogram: which bucket a value is in, and where that bucket ends. */
+/* The log-linear histogram: the bucket of a value, and the largest value of a bucket. */
 #include "stats/histogram.h"
 
 #include <assert.h>
@@ -15,7 +15,7 @@
 static_assert(MFI_HISTOGRAM_BUCKETS == EXACT + (64 - EXACT_BITS) * STEPS,
               "a bucket for every value");
 
-static size_t bucket_of(uint64_t value) {
+static size_t histogram_bucket(uint64_t value) {
     if (value < EXACT)
         return (size_t)value;
     int power = 63 - __builtin_clzll(value);
@@ -24,12 +24,13 @@ static size_t bucket_of(uint64_t value) {
 }
 
 /* The largest value of a bucket. */
-static uint64_t bucket_end(size_t bucket) {
+static uint64_t histogram_bucket_end(size_t bucket) {
+    assert(bucket < MFI_HISTOGRAM_BUCKETS);
     if (bucket < EXACT)
         return bucket;
     size_t power = EXACT_BITS + (bucket - EXACT) / STEPS;
     uint64_t step = (bucket - EXACT) % STEPS;
-    /* The last bucket's end wraps round to UINT64_MAX, which is what it is. */
+    /* The end of the last bucket wraps to UINT64_MAX, which is right. */
     return ((STEPS + step + 1) << (power - STEP_BITS)) - 1;
 }
 
@@ -38,7 +39,9 @@ void mfi_histogram_clear(mfi_histogram_t *h) {
 }
 
 void mfi_histogram_record(mfi_histogram_t *h, uint64_t value) {
-    h->counts[bucket_of(value)]++;
+    size_t bucket = histogram_bucket(value);
+    assert(bucket < MFI_HISTOGRAM_BUCKETS);
+    h->counts[bucket]++;
     h->total++;
     if (value > h->max)
         h->max = value;
@@ -53,6 +56,7 @@ void mfi_histogram_add(mfi_histogram_t *h, const mfi_histogram_t *other) {
 }
 
 uint64_t mfi_histogram_quantile(const mfi_histogram_t *h, double quantile) {
+    assert(quantile >= 0 && quantile <= 1);
     if (h->total == 0)
         return 0;
     double wanted = ceil(quantile * (double)h->total);
@@ -61,9 +65,10 @@ uint64_t mfi_histogram_quantile(const mfi_histogram_t *h, double quantile) {
         seen += h->counts[i];
         /* Quantile 0 is the smallest value, not the first bucket. */
         if (seen > 0 && (double)seen >= wanted) {
-            uint64_t end = bucket_end(i);
+            uint64_t end = histogram_bucket_end(i);
             return end < h->max ? end : h->max;
         }
     }
+    assert(seen == h->total);
     return h->max;
 }

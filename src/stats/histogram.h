@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Log-linear histogram of whole numbers (nanoseconds): below 128 exact, above that 64 buckets per
- * power of two, so a value is known within 1/64 (the idea of HdrHistogram, G. Tene,
- * hdrhistogram.org). Fixed size, no allocation when recording; sums over ranks by adding counts.
+ * A log-linear histogram of whole numbers (nanoseconds), after HdrHistogram (G. Tene,
+ * hdrhistogram.org).
+ *
+ * Values below 128 are exact. Above, each power of two has 64 buckets, so a value is known within 1/64.
+ * The size is fixed, recording allocates nothing, and histograms of several ranks can be added.
  */
-#ifndef MOFKA_SRC_HISTOGRAM_H
-#define MOFKA_SRC_HISTOGRAM_H
+#ifndef MOFKA_STATS_HISTOGRAM_H
+#define MOFKA_STATS_HISTOGRAM_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,9 +21,11 @@ typedef struct mfi_histogram {
 
 void mfi_histogram_clear(mfi_histogram_t *h);
 void mfi_histogram_record(mfi_histogram_t *h, uint64_t value);
+/* Add another histogram's values. */
 void mfi_histogram_add(mfi_histogram_t *h, const mfi_histogram_t *other);
-/* The smallest recorded value that at least `quantile` (0 to 1) of all values are not above, rounded
- * up to its bucket's end and never above the maximum; 0 when nothing was recorded. */
+/* The smallest recorded value v such that a share of at least `quantile` (0 to 1) of all values is at
+ * most v. It is rounded up to the end of its bucket, but not above the maximum. 0: nothing was
+ * recorded. */
 uint64_t mfi_histogram_quantile(const mfi_histogram_t *h, double quantile);
 
 #endif
