@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Options: a JSON object read against a table of known keys. */
+/* Reads options: a JSON object against a table of known keys. */
 #include <mofka/options.h>
 
+#include <assert.h>
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdbool.h>
@@ -19,42 +20,45 @@ static const char *const kind_names[] = {
     [MOFKA_OPTION_JSON] = "a JSON value",
 };
 
-static void known_keys(const mofka_option_t *options, size_t count, char *text, size_t bytes) {
+static void options_list_keys(const mofka_option_t *options, size_t count, char *text,
+                              size_t bytes) {
     size_t used = 0;
+    assert(bytes > 0);
     text[0] = '\0';
     for (size_t i = 0; i < count && used < bytes; i++)
         used +=
             (size_t)snprintf(text + used, bytes - used, "%s\"%s\"", i ? ", " : "", options[i].key);
 }
 
-static const mofka_option_t *find(const mofka_option_t *options, size_t count, const char *key) {
+static const mofka_option_t *options_find(const mofka_option_t *options, size_t count,
+                                          const char *key) {
     for (size_t i = 0; i < count; i++)
         if (strcmp(options[i].key, key) == 0)
             return &options[i];
     return NULL;
 }
 
-static bool is_whole(const cJSON *item) {
+static bool option_is_whole(const cJSON *item) {
     return cJSON_IsNumber(item) && floor(item->valuedouble) == item->valuedouble &&
            fabs(item->valuedouble) <= 9007199254740992.0;
 }
 
-static int choice_of(const mofka_option_t *option, const cJSON *item) {
+static int option_choice_of(const mofka_option_t *option, const cJSON *item) {
     for (int i = 0; cJSON_IsString(item) && option->choices[i]; i++)
         if (strcmp(option->choices[i], item->valuestring) == 0)
             return i;
     return -1;
 }
 
-static bool has_type(const mofka_option_t *option, const cJSON *item) {
+static bool option_has_kind(const mofka_option_t *option, const cJSON *item) {
     switch (option->kind) {
     case MOFKA_OPTION_BOOL:
         return cJSON_IsBool(item);
     case MOFKA_OPTION_UINT:
     case MOFKA_OPTION_TIMEOUT:
-        return is_whole(item);
+        return option_is_whole(item);
     case MOFKA_OPTION_CHOICE:
-        return choice_of(option, item) >= 0;
+        return option_choice_of(option, item) >= 0;
     case MOFKA_OPTION_STRING:
         return cJSON_IsString(item);
     case MOFKA_OPTION_JSON:
@@ -63,13 +67,14 @@ static bool has_type(const mofka_option_t *option, const cJSON *item) {
     return false;
 }
 
-static double max_of(const mofka_option_t *option) {
+/* The largest value of a number: by default, the last to which all whole doubles are exact. */
+static double option_max(const mofka_option_t *option) {
     return option->max ? (double)option->max : 9007199254740992.0;
 }
 
-static mofka_status_t check_item(const char *what, const mofka_option_t *option,
-                                 const cJSON *item) {
-    if (!has_type(option, item)) {
+static mofka_status_t option_check(const char *what, const mofka_option_t *option,
+                                   const cJSON *item) {
+    if (!option_has_kind(option, item)) {
         char words[256] = "";
         size_t used = 0;
         for (int i = 0; option->kind == MOFKA_OPTION_CHOICE && option->choices[i]; i++)
@@ -77,7 +82,7 @@ static mofka_status_t check_item(const char *what, const mofka_option_t *option,
                 (size_t)snprintf(words + used, sizeof words - used, " \"%s\"", option->choices[i]);
         if (option->kind == MOFKA_OPTION_UINT)
             snprintf(words, sizeof words, " in [%llu, %.0f]", (unsigned long long)option->min,
-                     max_of(option));
+                     option_max(option));
         char *found = cJSON_PrintUnformatted(item);
         mofka_fail(MOFKA_ERR_OPTION, "%s: option \"%s\" must be %s%s, not %.100s", what,
                    option->key, kind_names[option->kind], words, found ? found : "?");
@@ -86,36 +91,36 @@ static mofka_status_t check_item(const char *what, const mofka_option_t *option,
     }
     if (option->kind != MOFKA_OPTION_UINT)
         return MOFKA_OK;
-    double value = item->valuedouble, most = max_of(option);
+    double value = item->valuedouble, most = option_max(option);
     if (value < (double)option->min || value > most)
         return mofka_fail(MOFKA_ERR_RANGE, "%s: option \"%s\" is %.0f, outside [%llu, %.0f]", what,
                           option->key, value, (unsigned long long)option->min, most);
     return MOFKA_OK;
 }
 
-static mofka_status_t check_all(const char *what, const cJSON *tree, const mofka_option_t *options,
-                                size_t count) {
+static mofka_status_t options_check(const char *what, const cJSON *tree,
+                                    const mofka_option_t *options, size_t count) {
     for (const cJSON *item = tree->child; item; item = item->next) {
-        const mofka_option_t *option = find(options, count, item->string);
+        const mofka_option_t *option = options_find(options, count, item->string);
         if (!option) {
             char keys[512];
-            known_keys(options, count, keys, sizeof keys);
+            options_list_keys(options, count, keys, sizeof keys);
             return mofka_fail(MOFKA_ERR_OPTION, "%s: unknown option \"%.100s\"; known: %s", what,
                               item->string, count ? keys : "none");
         }
         if (cJSON_GetObjectItemCaseSensitive(tree, item->string) != item)
             return mofka_fail(MOFKA_ERR_OPTION, "%s: option \"%s\" is given twice", what,
                               option->key);
-        mofka_status_t status = check_item(what, option, item);
+        mofka_status_t status = option_check(what, option, item);
         if (status)
             return status;
     }
     return MOFKA_OK;
 }
 
-/* Keys, words and strings are C strings: a zero byte would cut them. */
-static mofka_status_t check_zeros(const char *what, const char *json, const mofka_option_t *options,
-                                  size_t count) {
+/* Keys, choices and strings are C strings: a zero byte would cut them. */
+static mofka_status_t options_check_zeros(const char *what, const char *json,
+                                          const mofka_option_t *options, size_t count) {
     const char *limit = json + strlen(json);
     mfi_scratch_t scratch = {0};
     mfi_json_walk_t walk = mfi_json_walk(mfi_json_begin(json), limit);
@@ -139,28 +144,32 @@ static mofka_status_t check_zeros(const char *what, const char *json, const mofk
     return status;
 }
 
-/* The value as it is written: a tree that is printed again loses digits of numbers, and zero bytes. */
-static char *copy_source(const char *json, const char *key) {
+/* The text of a value, as it was given. A tree that is printed loses digits of numbers and zero bytes. */
+static char *options_copy_source(const char *json, const char *key) {
     const char *limit = json + strlen(json), *value;
     mfi_scratch_t scratch = {0};
     mofka_status_t status =
         mfi_json_member(mfi_json_begin(json), limit, key, strlen(key), &scratch, &value);
     free(scratch.bytes);
+    assert(status || !value || value < limit);
     size_t bytes = status || !value ? 0 : (size_t)(mfi_json_end(value, limit) - value);
     char *text = bytes ? calloc(1, bytes + 1) : NULL;
     return text ? memcpy(text, value, bytes) : NULL;
 }
 
-static mofka_status_t set_text(const mofka_option_t *option, const cJSON *item, const char *json) {
+static mofka_status_t option_set_text(const mofka_option_t *option, const cJSON *item,
+                                      const char *json) {
     char *text = option->kind == MOFKA_OPTION_STRING ? strdup(item->valuestring)
-                                                     : copy_source(json, option->key);
+                                                     : options_copy_source(json, option->key);
     if (!text)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for option \"%s\"", option->key);
     *(char **)option->value = text;
     return MOFKA_OK;
 }
 
-static mofka_status_t set(const mofka_option_t *option, const cJSON *item, const char *json) {
+static mofka_status_t option_set(const mofka_option_t *option, const cJSON *item,
+                                 const char *json) {
+    assert(option && option_has_kind(option, item)); /* it was checked */
     switch (option->kind) {
     case MOFKA_OPTION_BOOL:
         *(bool *)option->value = cJSON_IsTrue(item);
@@ -172,11 +181,11 @@ static mofka_status_t set(const mofka_option_t *option, const cJSON *item, const
         *(int64_t *)option->value = (int64_t)item->valuedouble;
         break;
     case MOFKA_OPTION_CHOICE:
-        *(int *)option->value = choice_of(option, item);
+        *(int *)option->value = option_choice_of(option, item);
         break;
     case MOFKA_OPTION_STRING:
     case MOFKA_OPTION_JSON:
-        return set_text(option, item, json);
+        return option_set_text(option, item, json);
     }
     return MOFKA_OK;
 }
@@ -195,11 +204,11 @@ mofka_status_t mofka_options_read(const char *what, const char *json, const mofk
         return mofka_fail(MOFKA_ERR_JSON, "%s: options are not a JSON object: '%.200s'", what,
                           json);
     }
-    status = check_zeros(what, json, options, count);
+    status = options_check_zeros(what, json, options, count);
     if (!status)
-        status = check_all(what, tree, options, count);
+        status = options_check(what, tree, options, count);
     for (const cJSON *item = tree->child; item && !status; item = item->next)
-        status = set(find(options, count, item->string), item, json);
+        status = option_set(options_find(options, count, item->string), item, json);
     cJSON_Delete(tree);
     return status;
 }

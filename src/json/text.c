@@ -1,25 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Walking over checked JSON text. The checker is json_check.c. */
+/* Walks over checked JSON text, and reads its strings and numbers. */
 #include "json/text.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "json/utf8.h"
 
-static const char *skip_space(const char *at) {
+static const char *text_skip_space(const char *at) {
     while (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r')
         at++;
     return at;
 }
 
 const char *mfi_json_begin(const char *text) {
-    return skip_space(text);
+    return text_skip_space(text);
 }
 
-/* The quote that ends a string is the first one behind an even number of backslashes. */
-static const char *end_of_string(const char *string, const char *limit) {
+/* The quote that ends a string is the first one after an even number of backslashes. */
+static const char *text_end_of_string(const char *string, const char *limit) {
     const char *at = string;
+    assert(*string == '"' && string < limit);
     for (;;) {
         at = memchr(at + 1, '"', (size_t)(limit - at - 1));
+        assert(at); /* the text was checked */
         const char *slashes = at;
         while (slashes[-1] == '\\')
             slashes--;
@@ -28,8 +32,8 @@ static const char *end_of_string(const char *string, const char *limit) {
     }
 }
 
-/* Numbers and words: up to what may follow them. */
-static const char *end_of_word(const char *at, const char *limit) {
+/* Numbers and words end before a character that may follow them. */
+static const char *text_end_of_word(const char *at, const char *limit) {
     while (at < limit && *at != ',' && *at != ']' && *at != '}' && *at != ' ' && *at != '\n' &&
            *at != '\t' && *at != '\r')
         at++;
@@ -38,34 +42,40 @@ static const char *end_of_word(const char *at, const char *limit) {
 
 const char *mfi_json_end(const char *value, const char *limit) {
     if (*value == '"')
-        return end_of_string(value, limit);
+        return text_end_of_string(value, limit);
     if (*value != '{' && *value != '[')
-        return end_of_word(value, limit);
+        return text_end_of_word(value, limit);
     size_t depth = 0;
     for (const char *at = value;; at++) {
         if (*at == '"')
-            at = end_of_string(at, limit) - 1;
+            at = text_end_of_string(at, limit) - 1;
         else if (*at == '{' || *at == '[')
             depth++;
-        else if ((*at == '}' || *at == ']') && --depth == 0)
+        else if ((*at == '}' || *at == ']') && --depth == 0) {
+            assert(at < limit);
             return at + 1;
+        }
     }
 }
 
 mfi_json_walk_t mfi_json_walk(const char *container, const char *limit) {
+    assert(container < limit && (*container == '{' || *container == '['));
     return (mfi_json_walk_t){.at = container + 1, .limit = limit, .object = *container == '{'};
 }
 
 bool mfi_json_next(mfi_json_walk_t *walk) {
-    const char *at = skip_space(walk->at);
+    const char *at = text_skip_space(walk->at);
     if (*at == ',')
-        at = skip_space(at + 1);
+        at = text_skip_space(at + 1);
     if (*at == '}' || *at == ']')
         return false;
     if (walk->object) {
         walk->key = at;
-        at = skip_space(skip_space(end_of_string(at, walk->limit)) + 1); /* past the colon */
+        at = text_skip_space(text_end_of_string(at, walk->limit));
+        assert(*at == ':');
+        at = text_skip_space(at + 1);
     }
+    assert(at < walk->limit);
     walk->value = at;
     walk->end = walk->at = mfi_json_end(at, walk->limit);
     return true;
@@ -73,7 +83,7 @@ bool mfi_json_next(mfi_json_walk_t *walk) {
 
 /* ---- strings --------------------------------------------------------------------------------- */
 
-static unsigned hex4(const char *at) {
+static unsigned text_read_hex4(const char *at) {
     unsigned code = 0;
     for (int i = 0; i < 4; i++) {
         unsigned digit = (unsigned char)at[i];
@@ -82,27 +92,8 @@ static unsigned hex4(const char *at) {
     return code;
 }
 
-static char *put_utf8(char *to, unsigned code) {
-    if (code < 0x80) {
-        *to++ = (char)code;
-    } else if (code < 0x800) {
-        *to++ = (char)(0xc0 | code >> 6);
-        *to++ = (char)(0x80 | (code & 0x3f));
-    } else if (code < 0x10000) {
-        *to++ = (char)(0xe0 | code >> 12);
-        *to++ = (char)(0x80 | (code >> 6 & 0x3f));
-        *to++ = (char)(0x80 | (code & 0x3f));
-    } else {
-        *to++ = (char)(0xf0 | code >> 18);
-        *to++ = (char)(0x80 | (code >> 12 & 0x3f));
-        *to++ = (char)(0x80 | (code >> 6 & 0x3f));
-        *to++ = (char)(0x80 | (code & 0x3f));
-    }
-    return to;
-}
-
-/* `at` behind the backslash; moved past the escape. */
-static char *put_escape(char *to, const char **at) {
+/* `*at` is past the backslash; it is moved past the escape. */
+static char *text_put_escape(char *to, const char **at) {
     static const char names[] = "bfnrt", meanings[] = "\b\f\n\r\t";
     char name = *(*at)++;
     const char *known = strchr(names, name);
@@ -110,13 +101,13 @@ static char *put_escape(char *to, const char **at) {
         *to++ = known ? meanings[known - names] : name;
         return to;
     }
-    unsigned code = hex4(*at);
+    uint32_t code = text_read_hex4(*at);
     *at += 4;
     if (code >= 0xd800 && code <= 0xdbff) {
-        code = 0x10000 + ((code - 0xd800) << 10) + (hex4(*at + 2) - 0xdc00);
+        code = 0x10000 + ((code - 0xd800) << 10) + (text_read_hex4(*at + 2) - 0xdc00);
         *at += 6;
     }
-    return put_utf8(to, code);
+    return mfi_utf8_write(to, code);
 }
 
 bool mfi_scratch_grow(mfi_scratch_t *scratch, size_t bytes) {
@@ -145,9 +136,10 @@ const char *mfi_json_string(const char *string, const char *limit, mfi_scratch_t
             *to++ = *from++;
         } else {
             from++;
-            to = put_escape(to, &from); /* never longer than what it stands for */
+            to = text_put_escape(to, &from); /* at most as long as the escape */
         }
     }
+    assert(from == end && to <= scratch->bytes + raw);
     *bytes = (size_t)(to - scratch->bytes);
     return scratch->bytes;
 }
@@ -160,6 +152,7 @@ bool mfi_json_has_zero(const char *value, const char *limit, mfi_scratch_t *scra
 
 mofka_status_t mfi_json_member(const char *object, const char *limit, const char *key, size_t bytes,
                                mfi_scratch_t *scratch, const char **value) {
+    assert(*object == '{');
     *value = NULL;
     mfi_json_walk_t walk = mfi_json_walk(object, limit);
     while (mfi_json_next(&walk)) {
@@ -190,7 +183,9 @@ int64_t mfi_json_exponent(const char *at, const char *end) {
 
 bool mfi_json_number_key(const char *number, size_t bytes, int64_t *key) {
     const char *end = number + bytes, *from = number + (*number == '-'), *stop = from;
-    int64_t places = 6, millionths = 0; /* decimal places that still count */
+    int64_t places = 6; /* decimal places that still count */
+    int64_t millionths = 0;
+    assert(bytes > 0 && mfi_json_is_number(number));
     while (stop < end && *stop != 'e' && *stop != 'E')
         stop++;
     if (stop < end)
@@ -215,6 +210,7 @@ bool mfi_json_number_key(const char *number, size_t bytes, int64_t *key) {
             return false;
     if (millionths == MILLIONTHS_MAX && rest)
         return false;
+    assert(millionths <= MILLIONTHS_MAX);
     *key = millionths * 2 + rest;
     if (*number == '-')
         *key = -*key;

@@ -2,7 +2,7 @@
 /* What a producer is made with: its options, selector, pool, and the steps that a push can leave out. */
 #include <stdlib.h>
 #include <string.h>
-#include "json/text.h"
+#include "json/utf8.h"
 #include "producer/producer.h"
 
 /* It stands in JSON, and in messages. */

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <mofka/limits.h>
 #include "mpi/ctl/options/json.h"
 #include "json/text.h"
 
@@ -88,7 +89,7 @@ static ctl_json_key_t *ctl_json_keys_find(const ctl_json_keys_t *keys, const ctl
 
 /* List the keys of all objects in one pass, however deeply they are nested. */
 static bool ctl_json_all_keys(const char *text, const char *limit, ctl_json_keys_t *keys) {
-    size_t open[MFI_JSON_DEPTH_MAX], depth = 0, objects = 0;
+    size_t open[MOFKA_JSON_TEXT_DEPTH_MAX], depth = 0, objects = 0;
     for (const char *at = text; at < limit;) {
         if (*at == '"') {
             const char *end = mfi_json_end(at, limit);

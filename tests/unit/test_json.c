@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The reader of JSON text: its depth limit, characters, escapes and walks. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <mofka/limits.h>
+#include <mofka/validator.h>
+#include "json/text.h"
+#include "json/utf8.h"
+#include "support/check.h"
+
+/* `depth` nested containers: arrays, or objects. Free it. */
+static char *nested(size_t depth, bool objects) {
+    const char *open = objects ? "{\"k\":" : "[";
+    char *text = calloc(1, depth * (strlen(open) + 1) + 2);
+    assert_non_null(text);
+    for (size_t i = 0; i < depth; i++)
+        strcat(text, open);
+    strcat(text, "1");
+    for (size_t i = 0; i < depth; i++)
+        strcat(text, objects ? "}" : "]");
+    return text;
+}
+
+static void the_depth_has_one_limit(void **state) {
+    (void)state;
+    mofka_validator_t *json;
+    OK(mofka_validator_from_metadata("{\"type\":\"default\",\"json\":true}", &json));
+    for (int objects = 0; objects < 2; objects++) {
+        char *most = nested(MOFKA_JSON_TEXT_DEPTH_MAX, objects);
+        char *more = nested(MOFKA_JSON_TEXT_DEPTH_MAX + 1, objects);
+        OK(mfi_json_check("it", most, strlen(most)));
+        FAILS(mfi_json_check("it", more, strlen(more)), MOFKA_ERR_JSON, "nested too deeply");
+        OK(mofka_validator_validate(json, most, strlen(most), NULL));
+        FAILS(mofka_validator_validate(json, more, strlen(more), NULL), MOFKA_ERR_JSON,
+              "nested too deeply");
+        free(most);
+        free(more);
+    }
+    mofka_validator_release(json);
+}
+
+static void all_codes_are_read_as_written(void **state) {
+    (void)state;
+    for (uint32_t code = 0; code <= 0x10ffff; code++) {
+        char text[4];
+        const char *at = text, *end = mfi_utf8_write(text, code);
+        bool surrogate = code >= 0xd800 && code <= 0xdfff;
+        assert_true(mfi_utf8_next(text, end) == (surrogate ? NULL : end));
+        if (surrogate)
+            continue;
+        assert_true(mfi_utf8_read(&at) == code && at == end);
+        if (end > text + 1)
+            assert_null(mfi_utf8_next(text, end - 1));
+    }
+}
+
+static void bad_characters_are_refused(void **state) {
+    (void)state;
+    static const char *const bad[] = {"\x80",
+                                      "\xc0\x80",
+                                      "\xc1\xbf",
+                                      "\xc3",
+                                      "\xe0\x9f\xbf",
+                                      "\xed\xa0\x80",
+                                      "\xf0\x8f\xbf\xbf",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf5\x80\x80\x80",
+                                      "\xff"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_null(mfi_utf8_next(bad[i], bad[i] + strlen(bad[i])));
+}
+
+static void escapes_mean_characters(void **state) {
+    (void)state;
+    static const char text[] = "\"a\\n\\u00e9\\ud83d\\ude00\\\\\\u0000\"";
+    static const char meaning[] = "a\n\xc3\xa9\xf0\x9f\x98\x80\\"; /* and a zero byte */
+    mfi_scratch_t scratch = {0};
+    size_t bytes;
+    OK(mfi_json_check("it", text, strlen(text)));
+    const char *found = mfi_json_string(text, text + strlen(text), &scratch, &bytes);
+    assert_int_equal(bytes, sizeof meaning);
+    assert_memory_equal(found, meaning, sizeof meaning);
+    assert_true(mfi_json_has_zero(text, text + strlen(text), &scratch));
+    free(scratch.bytes);
+}
+
+static void a_walk_meets_all_members(void **state) {
+    (void)state;
+    static const char text[] = " { \"a\" : [1, {}] ,\"b\":\"}\",\"c\":-1e5 } ";
+    static const char *const values[] = {"[1, {}]", "\"}\"", "-1e5"};
+    size_t count = 0;
+    OK(mfi_json_check("it", text, strlen(text)));
+    mfi_json_walk_t walk = mfi_json_walk(mfi_json_begin(text), text + strlen(text));
+    for (; mfi_json_next(&walk); count++) {
+        assert_true(walk.key[1] == (char)('a' + count));
+        assert_int_equal(walk.end - walk.value, strlen(values[count]));
+        assert_memory_equal(walk.value, values[count], strlen(values[count]));
+    }
+    assert_int_equal(count, 3);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_depth_has_one_limit),
+        cmocka_unit_test(all_codes_are_read_as_written),
+        cmocka_unit_test(bad_characters_are_refused),
+        cmocka_unit_test(escapes_mean_characters),
+        cmocka_unit_test(a_walk_meets_all_members),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
