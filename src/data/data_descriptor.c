@@ -2,24 +2,21 @@
 /*
  * Data descriptors: a location, a size, and stacked selections.
  *
- * A descriptor holds one selection and retains the descriptor below it; the lowest holds the
- * location. Flattening starts with the whole data as one range and sends each selection's pieces,
- * bottom up, through the ranges below it. Pieces ascend, so one walk along the ranges serves all of
- * them.
+ * A descriptor holds one selection and retains the descriptor below it; the lowest one holds the
+ * location. Flattening begins with the whole data as one range, then maps each selection through the
+ * ranges below it, from the lowest to the highest (selection.c).
  */
-#include <mofka/data_descriptor.h>
-#include <mofka/data_view.h>
+#include "data/data_descriptor.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include "base/object.h"
-#include "data/data_descriptor.h"
-#include "base/object.h"
+#include "data/selection.h"
 
 #define SAVE_MAGIC UINT64_C(0x6d6f666b61646431)
 #define LOCATION_BYTES_MAX ((uint64_t)1 << 20)
 #define SELECTIONS_MAX 4096
-#define READ_RANGES 1024 /* how many saved ranges are believed before they are read */
+#define READ_RANGES 1024 /* room that is made before the first saved range is read */
 
 struct mofka_data_descriptor {
     mfi_object_t object;
@@ -31,12 +28,7 @@ struct mofka_data_descriptor {
     unsigned char location[];
 };
 
-typedef struct ranges {
-    mofka_range_t *list;
-    size_t count, room;
-} ranges_t;
-
-static mofka_data_descriptor_t *descriptor_new(size_t size, size_t location_bytes) {
+static mofka_data_descriptor_t *descriptor_allocate(size_t size, size_t location_bytes) {
     mofka_data_descriptor_t *d = calloc(1, sizeof *d + location_bytes);
     if (!d)
         return NULL;
@@ -46,11 +38,15 @@ static mofka_data_descriptor_t *descriptor_new(size_t size, size_t location_byte
     return d;
 }
 
+static bool descriptor_is_valid(const mofka_data_descriptor_t *handle) {
+    return mfi_object_is(handle, MFI_DATA_DESCRIPTOR);
+}
+
 mofka_status_t mofka_data_descriptor_create(const void *location, size_t location_bytes,
                                             size_t size, mofka_data_descriptor_t **descriptor) {
     if (location_bytes > LOCATION_BYTES_MAX)
         return mofka_fail(MOFKA_ERR_TOO_LARGE, "a location of %zu bytes", location_bytes);
-    mofka_data_descriptor_t *d = descriptor_new(size, location_bytes);
+    mofka_data_descriptor_t *d = descriptor_allocate(size, location_bytes);
     if (!d)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a data descriptor");
     if (location_bytes > 0)
@@ -61,6 +57,7 @@ mofka_status_t mofka_data_descriptor_create(const void *location, size_t locatio
 
 bool mfi_data_descriptor_reuse(mofka_data_descriptor_t *descriptor, const void *location,
                                size_t location_bytes, size_t size) {
+    assert(descriptor_is_valid(descriptor));
     if (atomic_load(&descriptor->object.count) != 1 || descriptor->depth > 0 ||
         descriptor->location_bytes != location_bytes)
         return false;
@@ -78,38 +75,36 @@ mofka_data_descriptor_t *mofka_data_descriptor_retain(mofka_data_descriptor_t *d
 void mofka_data_descriptor_release(mofka_data_descriptor_t *descriptor) {
     while (descriptor && mfi_object_release(&descriptor->object)) {
         mofka_data_descriptor_t *below = descriptor->below;
+        assert(!below == (descriptor->depth == 0));
         free((void *)descriptor->selection.ranges);
         free(descriptor);
         descriptor = below;
     }
 }
 
-static bool is_descriptor(const mofka_data_descriptor_t *handle) {
-    return mfi_object_is(handle, MFI_DATA_DESCRIPTOR);
-}
-
-static const mofka_data_descriptor_t *lowest(const mofka_data_descriptor_t *d) {
-    if (!is_descriptor(d))
+static const mofka_data_descriptor_t *descriptor_lowest(const mofka_data_descriptor_t *d) {
+    if (!descriptor_is_valid(d))
         return NULL;
     while (d->below)
         d = d->below;
+    assert(d->depth == 0);
     return d;
 }
 
 size_t mofka_data_descriptor_size(const mofka_data_descriptor_t *descriptor) {
-    return is_descriptor(descriptor) ? descriptor->size : 0;
+    return descriptor_is_valid(descriptor) ? descriptor->size : 0;
 }
 
 const void *mofka_data_descriptor_location(const mofka_data_descriptor_t *descriptor,
                                            size_t *bytes) {
-    const mofka_data_descriptor_t *d = lowest(descriptor);
+    const mofka_data_descriptor_t *d = descriptor_lowest(descriptor);
     if (bytes)
         *bytes = d ? d->location_bytes : 0;
     return d ? d->location : NULL;
 }
 
 size_t mofka_data_descriptor_selection_count(const mofka_data_descriptor_t *descriptor) {
-    return is_descriptor(descriptor) ? descriptor->depth : 0;
+    return descriptor_is_valid(descriptor) ? descriptor->depth : 0;
 }
 
 mofka_status_t mofka_data_descriptor_selection(const mofka_data_descriptor_t *descriptor,
@@ -123,14 +118,16 @@ mofka_status_t mofka_data_descriptor_selection(const mofka_data_descriptor_t *de
     return MOFKA_OK;
 }
 
-/* Put a checked selection of `size` bytes on top; its ranges are taken. */
-static mofka_status_t stack(mofka_data_descriptor_t *below, const mofka_selection_t *selection,
-                            size_t size, mofka_data_descriptor_t **selected) {
+/* Put a checked selection of `size` bytes on top. Its ranges are taken on success. */
+static mofka_status_t descriptor_stack(mofka_data_descriptor_t *below,
+                                       const mofka_selection_t *selection, size_t size,
+                                       mofka_data_descriptor_t **selected) {
     if (below->depth >= SELECTIONS_MAX)
         return mofka_fail(MOFKA_ERR_TOO_LARGE, "more than %d stacked selections", SELECTIONS_MAX);
-    mofka_data_descriptor_t *d = descriptor_new(size, 0);
+    mofka_data_descriptor_t *d = descriptor_allocate(size, 0);
     if (!d)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a data descriptor");
+    assert(size <= below->size);
     d->below = mofka_data_descriptor_retain(below);
     d->depth = below->depth + 1;
     d->selection = *selection;
@@ -147,7 +144,7 @@ mofka_status_t mofka_data_descriptor_sub_view(mofka_data_descriptor_t *descripto
         return mofka_fail(MOFKA_ERR_RANGE, "sub-view of %zu bytes from %zu, of %zu bytes", size,
                           offset, descriptor->size);
     mofka_selection_t selection = {MOFKA_SELECTION_SUB, offset, 1, size, 0, NULL};
-    return stack(descriptor, &selection, size, selected);
+    return descriptor_stack(descriptor, &selection, size, selected);
 }
 
 mofka_status_t mofka_data_descriptor_strided_view(mofka_data_descriptor_t *descriptor,
@@ -170,25 +167,7 @@ mofka_status_t mofka_data_descriptor_strided_view(mofka_data_descriptor_t *descr
             "strided view of %zu blocks of %zu bytes, gap %zu, from %zu, of %zu bytes", count,
             block, gap, offset, descriptor->size);
     mofka_selection_t selection = {MOFKA_SELECTION_STRIDED, offset, count, block, gap, NULL};
-    return stack(descriptor, &selection, size, selected);
-}
-
-static mofka_status_t check_ranges(const mofka_range_t *ranges, size_t count, size_t limit,
-                                   size_t *size) {
-    size_t at = 0;
-    *size = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (ranges[i].offset > limit || ranges[i].size > limit - ranges[i].offset)
-            return mofka_fail(MOFKA_ERR_RANGE, "range %zu: %zu bytes from %zu, of %zu bytes", i,
-                              ranges[i].size, ranges[i].offset, limit);
-        if (ranges[i].offset < at)
-            return mofka_fail(MOFKA_ERR_INVALID,
-                              "range %zu starts at %zu, before the end of the last", i,
-                              ranges[i].offset);
-        at = ranges[i].offset + ranges[i].size;
-        *size += ranges[i].size;
-    }
-    return MOFKA_OK;
+    return descriptor_stack(descriptor, &selection, size, selected);
 }
 
 mofka_status_t mofka_data_descriptor_unstructured_view(mofka_data_descriptor_t *descriptor,
@@ -199,7 +178,7 @@ mofka_status_t mofka_data_descriptor_unstructured_view(mofka_data_descriptor_t *
     if (!status && count > 0 && !ranges)
         status = mofka_fail(MOFKA_ERR_INVALID, "NULL list of %zu ranges", count);
     if (!status)
-        status = check_ranges(ranges, count, descriptor->size, &size);
+        status = mfi_selection_check_ranges(ranges, count, descriptor->size, &size);
     if (status)
         return status;
     mofka_range_t *copy = calloc(count + 1, sizeof *copy);
@@ -208,94 +187,30 @@ mofka_status_t mofka_data_descriptor_unstructured_view(mofka_data_descriptor_t *
     if (count > 0)
         memcpy(copy, ranges, count * sizeof *copy);
     mofka_selection_t selection = {MOFKA_SELECTION_UNSTRUCTURED, 0, count, 0, 0, copy};
-    status = stack(descriptor, &selection, size, selected);
+    status = descriptor_stack(descriptor, &selection, size, selected);
     if (status)
         free(copy);
-    return status;
-}
-
-/* ---- flatten -------------------------------------------------------------------------------- */
-
-static mofka_status_t add(ranges_t *out, size_t offset, size_t size) {
-    if (size == 0)
-        return MOFKA_OK;
-    mofka_range_t *last = out->count ? &out->list[out->count - 1] : NULL;
-    if (last && last->offset + last->size == offset) {
-        last->size += size;
-        return MOFKA_OK;
-    }
-    if (out->count == out->room) {
-        size_t room = out->room ? 2 * out->room : 8;
-        mofka_range_t *more = reallocarray(out->list, room, sizeof *more);
-        if (!more)
-            return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu ranges", room);
-        out->list = more;
-        out->room = room;
-    }
-    out->list[out->count++] = (mofka_range_t){offset, size};
-    return MOFKA_OK;
-}
-
-/* Where the walk along the ranges below stands: in range `index`, whose first byte is number
- * `start`. */
-typedef struct walk {
-    const ranges_t *below;
-    size_t index, start;
-} walk_t;
-
-static mofka_status_t map_piece(walk_t *walk, size_t offset, size_t size, ranges_t *out) {
-    mofka_status_t status = MOFKA_OK;
-    while (size > 0 && !status) {
-        assert(walk->index < walk->below->count);
-        const mofka_range_t *range = &walk->below->list[walk->index];
-        size_t into = offset - walk->start;
-        if (into >= range->size) {
-            walk->start += range->size;
-            walk->index++;
-            continue;
-        }
-        size_t here = range->size - into < size ? range->size - into : size;
-        status = add(out, range->offset + into, here);
-        offset += here;
-        size -= here;
-    }
-    return status;
-}
-
-static mofka_status_t map_selection(const mofka_selection_t *s, const ranges_t *below,
-                                    ranges_t *out) {
-    walk_t walk = {below, 0, 0};
-    mofka_status_t status = MOFKA_OK;
-    if (s->kind == MOFKA_SELECTION_STRIDED && s->gap == 0)
-        return map_piece(&walk, s->offset, s->count * s->block, out);
-    for (size_t i = 0; i < s->count && !status; i++) {
-        if (s->kind == MOFKA_SELECTION_UNSTRUCTURED)
-            status = map_piece(&walk, s->ranges[i].offset, s->ranges[i].size, out);
-        else if (s->block > 0)
-            status = map_piece(&walk, s->offset + i * (s->block + s->gap), s->block, out);
-        else
-            break;
-    }
     return status;
 }
 
 mofka_status_t mofka_data_descriptor_flatten(const mofka_data_descriptor_t *descriptor,
                                              mofka_range_t **ranges, size_t *count) {
     mofka_status_t status = mfi_check(descriptor, MFI_DATA_DESCRIPTOR, "data descriptor");
-    ranges_t now = {0};
+    mfi_ranges_t now = {0};
     if (!status)
-        status = add(&now, 0, lowest(descriptor)->size);
+        status = mfi_ranges_append(&now, 0, descriptor_lowest(descriptor)->size);
     for (size_t i = 0; !status && i < descriptor->depth; i++) {
         mofka_selection_t selection;
-        ranges_t next = {0};
+        mfi_ranges_t next = {0};
         mofka_data_descriptor_selection(descriptor, i, &selection);
-        status = map_selection(&selection, &now, &next);
+        assert(selection.kind != MOFKA_SELECTION_UNSTRUCTURED || selection.ranges);
+        status = mfi_selection_map(&selection, &now, &next);
         free(now.list);
         now = next;
     }
     if (status || now.count == 0) {
         free(now.list);
-        now = (ranges_t){0};
+        now = (mfi_ranges_t){0};
     }
     if (!status) {
         *ranges = now.list;
@@ -306,8 +221,8 @@ mofka_status_t mofka_data_descriptor_flatten(const mofka_data_descriptor_t *desc
 
 /* ---- save and load: magic, location bytes, size, depth, location, then each selection -------- */
 
-static mofka_status_t put_words(const mofka_archive_t *archive, const uint64_t *words,
-                                size_t count) {
+static mofka_status_t descriptor_put_words(const mofka_archive_t *archive, const uint64_t *words,
+                                           size_t count) {
     return archive->write(archive->context, words, count * sizeof *words);
 }
 
@@ -316,52 +231,50 @@ mofka_status_t mofka_data_descriptor_save(const mofka_data_descriptor_t *descrip
     mofka_status_t status = mfi_check(descriptor, MFI_DATA_DESCRIPTOR, "data descriptor");
     if (status)
         return status;
-    const mofka_data_descriptor_t *low = lowest(descriptor);
+    const mofka_data_descriptor_t *low = descriptor_lowest(descriptor);
     uint64_t head[] = {SAVE_MAGIC, low->location_bytes, low->size, descriptor->depth};
-    status = put_words(archive, head, 4);
+    status = descriptor_put_words(archive, head, 4);
     if (!status && low->location_bytes > 0)
         status = archive->write(archive->context, low->location, low->location_bytes);
     for (size_t i = 0; i < descriptor->depth && !status; i++) {
         mofka_selection_t s;
         mofka_data_descriptor_selection(descriptor, i, &s);
         uint64_t words[] = {s.kind, s.offset, s.count, s.block, s.gap};
-        status = put_words(archive, words, 5);
+        status = descriptor_put_words(archive, words, 5);
         for (size_t r = 0; s.kind == MOFKA_SELECTION_UNSTRUCTURED && r < s.count && !status; r++)
-            status = put_words(archive, (uint64_t[]){s.ranges[r].offset, s.ranges[r].size}, 2);
+            status = descriptor_put_words(archive,
+                                          (uint64_t[]){s.ranges[r].offset, s.ranges[r].size}, 2);
     }
     return status;
 }
 
-static mofka_status_t corrupt(const char *what) {
+static mofka_status_t descriptor_corrupt(const char *what) {
     return mofka_fail(MOFKA_ERR_CORRUPT, "saved data descriptor: bad %s (%s)", what,
                       mofka_last_error());
 }
 
-static mofka_status_t load_ranges(const mofka_archive_t *archive, uint64_t count, ranges_t *out) {
+static mofka_status_t descriptor_load_ranges(const mofka_archive_t *archive, uint64_t count,
+                                             mfi_ranges_t *out) {
     for (uint64_t i = 0; i < count; i++) {
         uint64_t words[2];
         if (archive->read(archive->context, words, sizeof words))
-            return corrupt("range");
-        if (out->count == out->room) {
-            size_t room = out->room ? 2 * out->room : READ_RANGES;
-            mofka_range_t *more = reallocarray(out->list, room, sizeof *more);
-            if (!more)
-                return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu ranges", room);
-            out->list = more;
-            out->room = room;
-        }
+            return descriptor_corrupt("range");
+        mofka_status_t status = mfi_ranges_make_room(out, READ_RANGES);
+        if (status)
+            return status;
         out->list[out->count++] = (mofka_range_t){words[0], words[1]};
     }
     return MOFKA_OK;
 }
 
-static mofka_status_t load_selection(const mofka_archive_t *archive, mofka_data_descriptor_t *below,
-                                     mofka_data_descriptor_t **selected) {
+static mofka_status_t descriptor_load_selection(const mofka_archive_t *archive,
+                                                mofka_data_descriptor_t *below,
+                                                mofka_data_descriptor_t **selected) {
     uint64_t w[5];
     if (archive->read(archive->context, w, sizeof w))
-        return corrupt("selection");
+        return descriptor_corrupt("selection");
     mofka_status_t status;
-    ranges_t ranges = {0};
+    mfi_ranges_t ranges = {0};
     switch (w[0]) {
     case MOFKA_SELECTION_SUB:
         status = mofka_data_descriptor_sub_view(below, w[1], w[3], selected);
@@ -370,7 +283,7 @@ static mofka_status_t load_selection(const mofka_archive_t *archive, mofka_data_
         status = mofka_data_descriptor_strided_view(below, w[1], w[2], w[3], w[4], selected);
         break;
     case MOFKA_SELECTION_UNSTRUCTURED:
-        status = load_ranges(archive, w[2], &ranges);
+        status = descriptor_load_ranges(archive, w[2], &ranges);
         if (!status)
             status =
                 mofka_data_descriptor_unstructured_view(below, ranges.list, ranges.count, selected);
@@ -379,25 +292,26 @@ static mofka_status_t load_selection(const mofka_archive_t *archive, mofka_data_
     default:
         status = MOFKA_ERR_CORRUPT;
     }
-    return status == MOFKA_OK || status == MOFKA_ERR_MEMORY ? status : corrupt("selection");
+    return status == MOFKA_OK || status == MOFKA_ERR_MEMORY ? status
+                                                            : descriptor_corrupt("selection");
 }
 
 mofka_status_t mofka_data_descriptor_load(const mofka_archive_t *archive,
                                           mofka_data_descriptor_t **descriptor) {
     uint64_t head[4];
     if (archive->read(archive->context, head, sizeof head))
-        return corrupt("head");
+        return descriptor_corrupt("head");
     if (head[0] != SAVE_MAGIC || head[1] > LOCATION_BYTES_MAX || head[3] > SELECTIONS_MAX)
-        return mofka_fail(MOFKA_ERR_CORRUPT, "these bytes are no saved data descriptor");
-    mofka_data_descriptor_t *d = descriptor_new(head[2], head[1]);
+        return mofka_fail(MOFKA_ERR_CORRUPT, "these bytes are not a saved data descriptor");
+    mofka_data_descriptor_t *d = descriptor_allocate(head[2], head[1]);
     if (!d)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a data descriptor");
     mofka_status_t status = MOFKA_OK;
     if (head[1] > 0 && archive->read(archive->context, d->location, head[1]))
-        status = corrupt("location");
+        status = descriptor_corrupt("location");
     for (uint64_t i = 0; i < head[3] && !status; i++) {
         mofka_data_descriptor_t *next;
-        status = load_selection(archive, d, &next);
+        status = descriptor_load_selection(archive, d, &next);
         if (!status) {
             mofka_data_descriptor_release(d);
             d = next;

@@ -7,7 +7,8 @@
 #include <mofka/data_descriptor.h>
 #include <mofka/data_view.h>
 
-/* Describe other data with a descriptor that nobody else uses any more. False: make another. */
+/* Make a descriptor describe other data, if the caller is its only user and it has no selection. False:
+ * it is unchanged; create another. */
 bool mfi_data_descriptor_reuse(mofka_data_descriptor_t *descriptor, const void *location,
                                size_t location_bytes, size_t size);
 

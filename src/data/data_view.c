@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Data views: an event's bytes as segments of this process's memory. */
+/* Data views: an event's data as segments of this process's memory. */
 #include <mofka/data_view.h>
 
 #include <stdlib.h>
@@ -15,11 +15,11 @@ struct mofka_data_view {
     mofka_segment_t segments[];
 };
 
-static bool is_view(const mofka_data_view_t *handle) {
+static bool view_is_valid(const mofka_data_view_t *handle) {
     return mfi_object_is(handle, MFI_DATA_VIEW);
 }
 
-static mofka_status_t total_size(const mofka_segment_t *segments, size_t count, size_t *size) {
+static mofka_status_t view_sum_sizes(const mofka_segment_t *segments, size_t count, size_t *size) {
     size_t total = 0;
     if (count > 0 && !segments)
         return mofka_fail(MOFKA_ERR_INVALID, "data view: NULL list of %zu segments", count);
@@ -39,7 +39,7 @@ mofka_status_t mofka_data_view_create(const mofka_segment_t *segments, size_t co
                                       mofka_data_free_fn free_fn, void *context,
                                       mofka_data_view_t **view) {
     size_t size = 0;
-    mofka_status_t status = total_size(segments, count, &size);
+    mofka_status_t status = view_sum_sizes(segments, count, &size);
     if (status)
         return status;
     if (count > (SIZE_MAX - sizeof **view) / sizeof *segments)
@@ -75,39 +75,41 @@ mofka_status_t mofka_data_view_allocate(size_t size, mofka_data_view_t **view) {
 }
 
 mofka_data_view_t *mofka_data_view_retain(mofka_data_view_t *view) {
-    if (!is_view(view))
+    if (!view_is_valid(view))
         return NULL;
     mfi_object_retain(&view->object);
     return view;
 }
 
 void mofka_data_view_release(mofka_data_view_t *view) {
-    if (!is_view(view) || !mfi_object_release(&view->object))
+    if (!view_is_valid(view) || !mfi_object_release(&view->object))
         return;
+    assert(view->count > 0 || view->size == 0);
     if (view->free_fn)
         view->free_fn(view->context);
     free(view);
 }
 
 size_t mofka_data_view_size(const mofka_data_view_t *view) {
-    return is_view(view) ? view->size : 0;
+    return view_is_valid(view) ? view->size : 0;
 }
 
 const mofka_segment_t *mofka_data_view_segments(const mofka_data_view_t *view, size_t *count) {
     if (count)
-        *count = is_view(view) ? view->count : 0;
-    return is_view(view) ? view->segments : NULL;
+        *count = view_is_valid(view) ? view->count : 0;
+    return view_is_valid(view) ? view->segments : NULL;
 }
 
 void *mofka_data_view_context(const mofka_data_view_t *view) {
-    return is_view(view) ? view->context : NULL;
+    return view_is_valid(view) ? view->context : NULL;
 }
 
-/* Walk the pieces of [offset, offset + size) and copy each one way or the other. */
-static size_t walk(const mofka_data_view_t *view, char *bytes, size_t size, size_t offset,
-                   bool write) {
+/* Copy between `bytes` and the view's [offset, offset + size), in the direction `write` says. The number
+ * of bytes that were copied. */
+static size_t view_copy(const mofka_data_view_t *view, char *bytes, size_t size, size_t offset,
+                        bool write) {
     size_t done = 0;
-    if (!is_view(view) || !bytes)
+    if (!view_is_valid(view) || !bytes)
         return 0;
     for (size_t i = 0; i < view->count && done < size; i++) {
         const mofka_segment_t *segment = &view->segments[i];
@@ -116,6 +118,7 @@ static size_t walk(const mofka_data_view_t *view, char *bytes, size_t size, size
             continue;
         }
         size_t here = segment->size - offset < size - done ? segment->size - offset : size - done;
+        assert(here <= segment->size - offset && done + here <= size);
         char *at = (char *)segment->ptr + offset;
         if (write)
             memcpy(at, bytes + done, here);
@@ -129,10 +132,10 @@ static size_t walk(const mofka_data_view_t *view, char *bytes, size_t size, size
 
 size_t mofka_data_view_write(mofka_data_view_t *view, const void *source, size_t size,
                              size_t offset) {
-    return walk(view, (char *)source, size, offset, true);
+    return view_copy(view, (char *)source, size, offset, true);
 }
 
 size_t mofka_data_view_read(const mofka_data_view_t *view, void *target, size_t size,
                             size_t offset) {
-    return walk(view, target, size, offset, false);
+    return view_copy(view, target, size, offset, false);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Futures: an outcome that its owner (a producer or a consumer) stores once, and that others wait
- * for. */
+/* Futures: handles of an outcome, which its owner (a producer or a consumer) stores once. */
 #include <stdlib.h>
 #include <string.h>
 #include "data/outcome.h"
@@ -36,8 +35,11 @@ void mfi_outcome_complete(mfi_outcome_t *outcome, mofka_status_t status, const c
     atomic_store_explicit(&outcome->done, 1, memory_order_release);
 }
 
-static void drop(mfi_outcome_t *outcome, uint32_t users) {
-    if (atomic_fetch_sub_explicit(&outcome->users, users, memory_order_acq_rel) != users)
+/* Take `users` off its count; the last one frees it. */
+static void outcome_drop(mfi_outcome_t *outcome, uint32_t users) {
+    uint32_t before = atomic_fetch_sub_explicit(&outcome->users, users, memory_order_acq_rel);
+    assert(before >= users);
+    if (before != users)
         return;
     if (outcome->ops->abandoned)
         outcome->ops->abandoned(outcome->owner, outcome);
@@ -49,7 +51,8 @@ static void drop(mfi_outcome_t *outcome, uint32_t users) {
 }
 
 void mfi_outcome_let_go(mfi_outcome_t *outcome) {
-    drop(outcome, outcome->left + 1);
+    assert(outcome->left < atomic_load(&outcome->users));
+    outcome_drop(outcome, outcome->left + 1);
 }
 
 mfi_outcome_t *mfi_future_create(const mfi_future_ops_t *ops, void *owner,
@@ -71,23 +74,24 @@ mofka_future_t *mofka_future_retain(mofka_future_t *future) {
 void mofka_future_release(mofka_future_t *future) {
     if (!future)
         return;
-    assert(
-        mfi_object_is(future, MFI_FUTURE)); /* once too often would take another future's memory */
+    /* Releasing twice would corrupt a neighbouring future: futures of a batch share one allocation. */
+    assert(mfi_object_is(future, MFI_FUTURE));
     if (mfi_object_release(&future->object))
-        drop(future->outcome, 1);
+        outcome_drop(future->outcome, 1);
 }
 
-static bool is_done(const mfi_outcome_t *outcome) {
+static bool outcome_is_done(const mfi_outcome_t *outcome) {
     return atomic_load_explicit(&outcome->done, memory_order_acquire);
 }
 
-/* Both kinds of owner begin with their object. */
-static bool is_orphan(const mfi_outcome_t *outcome) {
+/* Whether the owner cannot complete it any more. Both kinds of owner begin with their object. */
+static bool outcome_is_orphan(const mfi_outcome_t *outcome) {
     return mfi_is_marked(outcome->owner);
 }
 
-static mofka_status_t take(mofka_future_t *future, mofka_result_t *result) {
+static mofka_status_t future_take(mofka_future_t *future, mofka_result_t *result) {
     mfi_outcome_t *outcome = future->outcome;
+    assert(outcome_is_done(outcome));
     if (outcome->status)
         return mofka_fail(outcome->status, "%s",
                           outcome->message ? outcome->message : mofka_status_text(outcome->status));
@@ -106,12 +110,12 @@ mofka_status_t mofka_future_wait(mofka_future_t *future, int64_t timeout_ms,
     if (status)
         return status;
     mfi_outcome_t *outcome = future->outcome;
-    if (!is_done(outcome) && is_orphan(outcome))
+    if (!outcome_is_done(outcome) && outcome_is_orphan(outcome))
         return mfi_check(outcome->owner, MFI_FUTURE, "future's owner");
-    if (!is_done(outcome))
+    if (!outcome_is_done(outcome))
         status = outcome->ops->drive(outcome->owner, outcome, timeout_ms);
-    if (is_done(outcome))
-        return take(future, result);
+    if (outcome_is_done(outcome))
+        return future_take(future, result);
     if (status)
         return status;
     return mofka_fail(MOFKA_ERR_TIMEOUT, "the result is not there after %lld ms",
@@ -122,9 +126,9 @@ bool mofka_future_completed(mofka_future_t *future) {
     if (!mfi_object_is(future, MFI_FUTURE))
         return false;
     mfi_outcome_t *outcome = future->outcome;
-    if (!is_done(outcome) && !is_orphan(outcome))
+    if (!outcome_is_done(outcome) && !outcome_is_orphan(outcome))
         outcome->ops->drive(outcome->owner, outcome, 0);
-    return is_done(outcome);
+    return outcome_is_done(outcome);
 }
 
 mofka_delivery_t mofka_future_delivery(const mofka_future_t *future) {

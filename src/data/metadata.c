@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Metadata handles: exact bytes, parsed when something first asks. */
+/* Metadata: exact bytes, parsed when a caller first needs the tree. */
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -12,12 +12,12 @@ struct mofka_metadata {
     mfi_object_t object;
     bool is_string;
     size_t bytes;
-    _Atomic(cJSON *) json; /* published once, by whoever parsed first */
+    _Atomic(cJSON *) json; /* the tree of the first thread that parsed it; NULL: not parsed */
     char text[];
 };
 
-static mofka_status_t create(const char *text, size_t bytes, bool is_string,
-                             mofka_metadata_t **out) {
+static mofka_status_t metadata_create(const char *text, size_t bytes, bool is_string,
+                                      mofka_metadata_t **out) {
     if (bytes > MOFKA_METADATA_BYTES_MAX)
         return mofka_fail(MOFKA_ERR_TOO_LARGE, "metadata of %zu bytes, at most %zu", bytes,
                           MOFKA_METADATA_BYTES_MAX);
@@ -38,12 +38,13 @@ static mofka_status_t create(const char *text, size_t bytes, bool is_string,
 }
 
 mofka_status_t mofka_metadata_create(const char *text, size_t bytes, mofka_metadata_t **metadata) {
-    return text ? create(text, bytes, false, metadata) : create("{}", 2, false, metadata);
+    return text ? metadata_create(text, bytes, false, metadata)
+                : metadata_create("{}", 2, false, metadata);
 }
 
 mofka_status_t mofka_metadata_create_string(const char *text, size_t bytes,
                                             mofka_metadata_t **metadata) {
-    return create(text, bytes, true, metadata);
+    return metadata_create(text, bytes, true, metadata);
 }
 
 mofka_status_t mofka_metadata_create_json(cJSON *json, mofka_metadata_t **metadata) {
@@ -51,8 +52,9 @@ mofka_status_t mofka_metadata_create_json(cJSON *json, mofka_metadata_t **metada
     if (!text)
         return json ? mofka_fail(MOFKA_ERR_MEMORY, "no memory to print JSON")
                     : mofka_fail(MOFKA_ERR_INVALID, "metadata: NULL JSON");
-    mofka_status_t status = create(text, strlen(text), false, metadata);
+    mofka_status_t status = metadata_create(text, strlen(text), false, metadata);
     cJSON_free(text);
+    assert(status || !atomic_load(&(*metadata)->json));
     if (!status)
         atomic_store(&(*metadata)->json, json);
     return status;
@@ -60,7 +62,8 @@ mofka_status_t mofka_metadata_create_json(cJSON *json, mofka_metadata_t **metada
 
 mofka_status_t mofka_metadata_copy(const mofka_metadata_t *metadata, mofka_metadata_t **copy) {
     mofka_status_t status = mfi_check(metadata, MFI_METADATA, "metadata");
-    return status ? status : create(metadata->text, metadata->bytes, metadata->is_string, copy);
+    return status ? status
+                  : metadata_create(metadata->text, metadata->bytes, metadata->is_string, copy);
 }
 
 mofka_metadata_t *mofka_metadata_retain(mofka_metadata_t *metadata) {
@@ -72,6 +75,7 @@ mofka_metadata_t *mofka_metadata_retain(mofka_metadata_t *metadata) {
 void mofka_metadata_release(mofka_metadata_t *metadata) {
     if (!metadata || !mfi_object_release(&metadata->object))
         return;
+    assert(metadata->text[metadata->bytes] == '\0');
     cJSON_Delete(atomic_load(&metadata->json));
     free(metadata);
 }
@@ -86,7 +90,8 @@ bool mofka_metadata_is_string(const mofka_metadata_t *metadata) {
     return metadata && metadata->is_string;
 }
 
-static mofka_status_t parse(const mofka_metadata_t *metadata, cJSON **json) {
+static mofka_status_t metadata_parse(const mofka_metadata_t *metadata, cJSON **json) {
+    assert(metadata->text[metadata->bytes] == '\0'); /* cJSON stops there */
     if (metadata->is_string) {
         *json = cJSON_CreateString(metadata->text);
         return *json ? MOFKA_OK : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a JSON string");
@@ -111,7 +116,7 @@ mofka_status_t mofka_metadata_json(const mofka_metadata_t *metadata, const cJSON
     cJSON *tree = atomic_load(&lazy->json);
     if (!tree) {
         cJSON *fresh;
-        status = parse(metadata, &fresh);
+        status = metadata_parse(metadata, &fresh);
         if (status)
             return status;
         if (atomic_compare_exchange_strong(&lazy->json, &tree, fresh))

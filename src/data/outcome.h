@@ -7,21 +7,21 @@
 #include "base/object.h"
 
 /*
- * Futures. What they tell is in an outcome, which the futures of a batch's events share: a batch is
- * told at once, however many ask, and a future costs little more than its place.
+ * The futures of a batch's events share one outcome. So a batch is completed with one store, however
+ * many futures it has, and a future costs little more than its place.
  *
- * The owner (producer, consumer) completes an outcome once; waiting and polling go through the
- * owner's `drive`, which makes progress for at most `timeout_ms` (0: without waiting) and returns
- * when the outcome is complete or the time is over (MOFKA_OK), or with an error that keeps it from
- * getting there; trying again is allowed. An outcome keeps its owner by `owner_retain/release`.
+ * The owner (a producer or a consumer) completes an outcome once. It lives at least as long as its
+ * outcomes, by `owner_retain` and `owner_release`.
  */
 typedef struct mfi_outcome mfi_outcome_t;
 
 typedef struct mfi_future_ops {
+    /* Make progress for at most `timeout_ms` (0: do not wait). MOFKA_OK: the outcome is complete or the
+     * time is over. An error keeps it from completion now; the caller may try again. */
     mofka_status_t (*drive)(void *owner, mfi_outcome_t *outcome, int64_t timeout_ms);
     void (*owner_retain)(void *owner);
     void (*owner_release)(void *owner);
-    /* Nobody has it any more (no lock held): an event that nobody took can go back. Optional. */
+    /* No user is left: an event that no future gave away can go back. No lock is held. Optional. */
     void (*abandoned)(void *owner, mfi_outcome_t *outcome);
 } mfi_future_ops_t;
 
@@ -31,37 +31,38 @@ struct mofka_future {
     uint64_t index; /* of the event in its batch */
 };
 
-/* `users` counts the futures, with those that have a place yet, and 1 for the owner until it lets go.
- * `done` is a release store, after what a completed outcome holds. The result's event id is that of
- * index 0; its event is given once, by exchange on `taken`. */
+/* `users` counts the futures, the places that are left for futures, and 1 for the owner until it lets
+ * go. `done` is stored, with release, after all that a complete outcome holds. The result's event id is
+ * that of index 0. Its event is given once, by an exchange on `taken`. */
 struct mfi_outcome {
     _Atomic uint32_t users;
-    _Atomic int done;
+    _Atomic bool done;
     _Atomic int delivery; /* mofka_delivery_t */
     mofka_status_t status;
-    char *message; /* owned; NULL: none */
+    char *message; /* owned; NULL: no message */
     mofka_result_t result;
-    _Atomic int taken;
+    _Atomic bool taken;
     const mfi_future_ops_t *ops;
     void *owner;
     /* The owner's: */
     uint32_t left; /* places for futures */
     mfi_outcome_t *next;
-    void *batch;     /* that holds the events; of a pull: an event to pass over */
+    void *batch;     /* the batch of the events; of a pull: an event that it passes over */
     uint64_t ticket; /* a sequence number */
     mofka_future_t futures[];
 };
 
-/* With places for so many futures; the caller is the owner. NULL: no memory (told). */
+/* Create an outcome with `room` places for futures, for an owner (kept). NULL: no memory, and the
+ * message is set. */
 mfi_outcome_t *mfi_outcome_create(const mfi_future_ops_t *ops, void *owner, uint32_t room);
-/* One with a single future, which alone has it: the owner has let go. */
+/* Create an outcome with one future, which is its only user: the owner has let go. NULL: as above. */
 mfi_outcome_t *mfi_future_create(const mfi_future_ops_t *ops, void *owner, mofka_future_t **future);
-/* A future, in a place that is left. */
+/* Make a future in a place that is left. Give: mofka_future_release. */
 mofka_future_t *mfi_outcome_give(mfi_outcome_t *outcome, uint64_t index);
-/* Store the outcome (copying `message`, may be NULL) and set done. Exactly once. */
+/* Complete the outcome, exactly once. `message` is copied; it may be NULL. */
 void mfi_outcome_complete(mfi_outcome_t *outcome, mofka_status_t status, const char *message,
                           mofka_delivery_t delivery, const mofka_result_t *result);
-/* As the owner: there will be no more futures of it. Not under a lock: it calls back. */
+/* The owner makes no more futures of it. Call it with no lock held: it calls the owner's functions. */
 void mfi_outcome_let_go(mfi_outcome_t *outcome);
 
 #endif
