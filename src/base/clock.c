@@ -37,6 +37,7 @@ int64_t mfi_deadline(int64_t timeout_ms) {
     /* Clocks are rounded down. One more, or a tick more, keeps the deadline from being early. */
     int64_t now =
         timeout_ms < LONG_MS ? mfi_now_ms() + (timeout_ms > 0) : mfi_coarse_ms() + TICK_MS;
+    assert(now >= 0);
     return timeout_ms < INT64_MAX - now ? now + timeout_ms : INT64_MAX;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Logs: the level, the callback, and stderr. */
+/* The log: its level, its callback, and stderr. */
 #include "base/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -14,31 +15,31 @@
 
 _Atomic int mfi_log_level = MOFKA_LOG_WARN;
 
-static const char *const names[] = {"error", "warn", "info", "debug", "trace"};
-#define LEVELS (int)(sizeof names / sizeof names[0])
+static const char *const level_names[] = {"error", "warn", "info", "debug", "trace"};
+#define LEVELS (int)(sizeof level_names / sizeof level_names[0])
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the two below; a leaf */
-static mofka_log_fn callback;
-static void *callback_context;
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER; /* guards the two below; a leaf */
+static mofka_log_fn log_callback;                            /* NULL: stderr */
+static void *log_context;
 
 static void log_hold(void) {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&log_lock);
 }
 
 static void log_release(void) {
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&log_lock);
 }
 
 /* A forked child may log. */
 static const mfi_fork_handlers_t log_fork_handlers = {log_hold, log_release, log_release};
 
 const char *mofka_log_level_name(mofka_log_level_t level) {
-    return (int)level >= 0 && (int)level < LEVELS ? names[level] : "unknown";
+    return (int)level >= 0 && (int)level < LEVELS ? level_names[level] : "unknown";
 }
 
 bool mfi_log_level_of(const char *name, mofka_log_level_t *level) {
     for (int i = 0; i < LEVELS; i++)
-        if (strcmp(name, names[i]) == 0) {
+        if (strcmp(name, level_names[i]) == 0) {
             *level = (mofka_log_level_t)i;
             return true;
         }
@@ -65,17 +66,18 @@ mofka_log_level_t mofka_log_level(void) {
 }
 
 void mofka_log_set_callback(mofka_log_fn log, void *context) {
-    pthread_mutex_lock(&lock);
-    callback = log;
-    callback_context = context;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_lock(&log_lock);
+    log_callback = log;
+    log_context = context;
+    pthread_mutex_unlock(&log_lock);
 }
 
-static void write_line(mofka_log_level_t level, const char *text) {
-    pthread_mutex_lock(&lock);
-    mofka_log_fn log = callback;
-    void *context = callback_context;
-    pthread_mutex_unlock(&lock);
+static void log_write(mofka_log_level_t level, const char *text) {
+    assert((int)level >= 0 && (int)level < LEVELS);
+    pthread_mutex_lock(&log_lock);
+    mofka_log_fn log = log_callback;
+    void *context = log_context;
+    pthread_mutex_unlock(&log_lock);
     if (log)
         log(context, level, text);
     else
@@ -91,6 +93,6 @@ void mofka_log(mofka_log_level_t level, const char *format, ...) {
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    write_line(level, text);
+    log_write(level, text);
     errno = saved;
 }

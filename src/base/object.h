@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The counted header that every handle begins with: retain, release, kind check. */
-#ifndef MOFKA_SRC_OBJECT_H
-#define MOFKA_SRC_OBJECT_H
+/* The counted header that every handle begins with: retain, release, check of its kind. */
+#ifndef MOFKA_BASE_OBJECT_H
+#define MOFKA_BASE_OBJECT_H
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -17,8 +17,8 @@
 /* Odd numbers that freed memory is unlikely to hold. */
 typedef enum mfi_kind {
     MFI_DEAD = 0x0dead001,
-    MFI_FORKED = 0x0dead003, /* in a child process: of its parent's */
-    MFI_LOST = 0x0dead005,   /* its backend is gone, and it could not be ended */
+    MFI_FORKED = 0x0dead003, /* in a forked child: a copy of its parent's handle */
+    MFI_LOST = 0x0dead005,   /* its backend is gone, and it could not be closed before */
     MFI_METADATA = 0x3e7ada01,
     MFI_DATA_VIEW = 0x3e7ada03,
     MFI_DATA_DESCRIPTOR = 0x3e7ada05,
@@ -40,6 +40,7 @@ typedef struct mfi_object {
 } mfi_object_t;
 
 static inline void mfi_object_init(mfi_object_t *object, mfi_kind_t kind) {
+    assert(kind >= MFI_METADATA && kind <= MFI_SELECTOR);
     atomic_init(&object->count, 1);
     object->kind = kind;
 }
@@ -50,9 +51,9 @@ static inline void mfi_object_retain(mfi_object_t *object) {
     (void)before;
 }
 
-/* True when this was the last user: the caller frees. */
+/* True: this was the last user, and the caller frees the object. */
 static inline bool mfi_object_release(mfi_object_t *object) {
-    /* Only a user can make another one, so who finds itself the only one is the last. */
+    /* Only a user can retain for another, so a thread that finds one user is the last. */
     if (atomic_load_explicit(&object->count, memory_order_acquire) != 1) {
         uint32_t before = atomic_fetch_sub_explicit(&object->count, 1, memory_order_acq_rel);
         assert(before > 0);
@@ -67,7 +68,8 @@ static inline bool mfi_object_is(const void *handle, mfi_kind_t kind) {
     return handle && ((const mfi_object_t *)handle)->kind == (uint32_t)kind;
 }
 
-/* MOFKA_ERR_INVALID, cheaply, for NULL, for another kind and mostly for a released handle. */
+/* MOFKA_ERR_INVALID for NULL, for another kind, and in most cases for a released handle; MOFKA_ERR_CLOSED
+ * for one that was lost. It costs one comparison. */
 static inline mofka_status_t mfi_check(const void *handle, mfi_kind_t kind, const char *what) {
     if (__builtin_expect(mfi_object_is(handle, kind), 1))
         return MOFKA_OK;
@@ -82,11 +84,13 @@ static inline mofka_status_t mfi_check(const void *handle, mfi_kind_t kind, cons
                       handle ? "released, or of another kind" : "NULL");
 }
 
-/* For handles that fork.c marks: they are never freed, nor is what they use. */
+/* Whether a fork or a lost backend has marked the handle (driver/open_drivers.c). Marked handles are
+ * never freed, nor is what they use. */
 static inline bool mfi_is_marked(const void *handle) {
     return mfi_object_is(handle, MFI_FORKED) || mfi_object_is(handle, MFI_LOST);
 }
 
+/* Release a handle that may be marked. */
 static inline bool mfi_handle_release(mfi_object_t *object) {
     return !mfi_is_marked(object) && mfi_object_release(object);
 }

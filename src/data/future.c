@@ -5,6 +5,7 @@
 #include "data/outcome.h"
 
 mfi_outcome_t *mfi_outcome_create(const mfi_future_ops_t *ops, void *owner, uint32_t room) {
+    assert(ops->drive && ops->owner_retain && ops->owner_release);
     mfi_outcome_t *outcome = malloc(sizeof *outcome + room * sizeof outcome->futures[0]);
     if (!outcome) {
         mofka_fail(MOFKA_ERR_MEMORY, "no memory for a future");

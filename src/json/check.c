@@ -26,6 +26,7 @@ static void checker_skip_space(json_checker_t *c) {
 }
 
 static bool checker_take(json_checker_t *c, char wanted) {
+    assert(c->at <= c->end);
     if (c->at == c->end || *c->at != wanted)
         return false;
     c->at++;

@@ -167,8 +167,8 @@ static mofka_status_t option_set_text(const mofka_option_t *option, const cJSON 
     return MOFKA_OK;
 }
 
-static mofka_status_t option_set(const mofka_option_t *option, const cJSON *item,
-                                 const char *json) {
+static mofka_status_t options_set(const mofka_option_t *option, const cJSON *item,
+                                  const char *json) {
     assert(option && option_has_kind(option, item)); /* it was checked */
     switch (option->kind) {
     case MOFKA_OPTION_BOOL:
@@ -208,7 +208,7 @@ mofka_status_t mofka_options_read(const char *what, const char *json, const mofk
     if (!status)
         status = options_check(what, tree, options, count);
     for (const cJSON *item = tree->child; item && !status; item = item->next)
-        status = option_set(options_find(options, count, item->string), item, json);
+        status = options_set(options_find(options, count, item->string), item, json);
     cJSON_Delete(tree);
     return status;
 }

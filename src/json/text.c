@@ -87,7 +87,9 @@ static unsigned text_read_hex4(const char *at) {
     unsigned code = 0;
     for (int i = 0; i < 4; i++) {
         unsigned digit = (unsigned char)at[i];
-        code = code * 16 + (digit <= '9' ? digit - '0' : (digit | 32) - 'a' + 10);
+        digit = digit <= '9' ? digit - '0' : (digit | 32) - 'a' + 10;
+        assert(digit < 16); /* the text was checked */
+        code = code * 16 + digit;
     }
     return code;
 }
@@ -111,6 +113,7 @@ static char *text_put_escape(char *to, const char **at) {
 }
 
 bool mfi_scratch_grow(mfi_scratch_t *scratch, size_t bytes) {
+    assert(!scratch->bytes == (scratch->room == 0));
     if (bytes <= scratch->room)
         return true;
     char *more = realloc(scratch->bytes, bytes);
@@ -175,6 +178,7 @@ mofka_status_t mfi_json_member(const char *object, const char *limit, const char
 int64_t mfi_json_exponent(const char *at, const char *end) {
     bool negative = at < end && *at == '-';
     int64_t exponent = 0;
+    assert(at <= end);
     for (at += at < end && (*at == '-' || *at == '+'); at < end; at++)
         if (exponent < INT64_C(1000000000000))
             exponent = exponent * 10 + (*at - '0');

@@ -78,6 +78,7 @@ static mofka_status_t affinity_choose(const mofka_thread_pool_options_t *options
 }
 
 mofka_status_t mfi_affinity_bind(const mofka_thread_pool_options_t *options, size_t index) {
+    assert(index < options->thread_count);
     if (options->binding == MOFKA_BINDING_NONE)
         return MOFKA_OK;
     pthread_once(&once, affinity_load);

@@ -85,8 +85,11 @@ static void pools_in_parent(void) {
 }
 
 static void pools_in_child(void) {
-    for (pthread_pool_t *pool = pools; pool; pool = pool->next)
+    for (pthread_pool_t *pool = pools; pool; pool = pool->next) {
+        assert(pool->handle->object.kind == MFI_THREAD_POOL ||
+               pool->handle->object.kind == MFI_DEAD);
         pool->handle->object.kind = MFI_FORKED;
+    }
     pools = NULL;
     pthread_mutex_unlock(&pools_lock);
 }

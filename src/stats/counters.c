@@ -30,6 +30,8 @@ void mfi_stats_blocked(mfi_producer_stats_t *stats, mofka_batch_t *batch) {
 
 void mfi_stats_finished(mfi_producer_stats_t *stats, const mofka_batch_t *batch, uint64_t opened_ns,
                         mofka_status_t status) {
+    assert(stats->events_stored + stats->events_failed + batch->event_count <=
+           stats->events_pushed);
     if (status) {
         stats->events_failed += batch->event_count;
         return;

@@ -48,6 +48,7 @@ void mfi_histogram_record(mfi_histogram_t *h, uint64_t value) {
 }
 
 void mfi_histogram_add(mfi_histogram_t *h, const mfi_histogram_t *other) {
+    assert(h != other);
     for (size_t i = 0; i < MFI_HISTOGRAM_BUCKETS; i++)
         h->counts[i] += other->counts[i];
     h->total += other->total;
