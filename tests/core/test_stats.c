@@ -227,6 +227,7 @@ static void consumers_count(void **state) {
 /* ---- reports --------------------------------------------------------------------------------- */
 
 typedef struct reports {
+    mofka_driver_t *driver; /* whose callback it is */
     _Atomic int count;
     _Atomic double closed;         /* producers, in the last one */
     _Atomic mofka_status_t nested; /* of replacing the callback inside of itself */
@@ -234,7 +235,7 @@ typedef struct reports {
 
 static void count_report(void *context, const mofka_metadata_t *report) {
     reports_t *reports = context;
-    reports->nested = mofka_driver_set_stats_callback(driver, 1000, count_report, context);
+    reports->nested = mofka_driver_set_stats_callback(reports->driver, 1000, count_report, context);
     reports->closed = number_at(report, "closed/producers/count");
     reports->count++;
 }
@@ -242,7 +243,7 @@ static void count_report(void *context, const mofka_metadata_t *report) {
 /* Reports come while the program does nothing, once more at close, and never after. */
 static void a_callback_is_called(void **state) {
     (void)state;
-    reports_t first = {0}, second = {0};
+    reports_t first = {.driver = driver}, second = {.driver = driver};
     FAILS(mofka_driver_set_stats_callback(driver, 0, count_report, &first), MOFKA_ERR_RANGE,
           "1 to");
     FAILS(mofka_driver_set_stats_callback(driver, UINT64_MAX, count_report, &first),
@@ -455,9 +456,11 @@ static void close_leaves_little_time_to_last_reports(void **state) {
     ops = driver_ops;
     ops.topic_stats = read_topics;
     OK(mofka_driver_wrap("with topics", &ops, NULL, &made));
+    reports.driver = made;
     OK(mofka_driver_set_stats_callback(made, 60000, count_report, &reports));
     OK(mofka_driver_close(made, 5000));
     assert_int_equal(reports.count, 1);
+    assert_int_equal(reports.nested, MOFKA_ERR_BUSY);
     assert_int_equal(read_ms, 100);
     mofka_driver_release(made);
 }
