@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 
 logged() { "$@" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }; }
 without_warnings() { if grep -iE 'warning' "$work/log"; then echo "warnings"; exit 1; fi; }
-types=(validator '{"type":"default"}' validator '{"type":"eventbridge","pattern":{}}'
+types=(validator '{"type":"default"}' validator '{"type":"eventbridge","pattern":{"a":[1]}}'
     serializer '{"type":"default"}' selector '{"type":"default"}' selector '{"type":"sticky"}')
 
 build_project() { # CMAKE-ARGUMENTS...
