@@ -29,13 +29,14 @@ run_project() { # MPIEXEC...
 }
 
 from_sources() { # MPIEXEC...
-    build_project -DMOFKA_WAY="$way" -DMOFKA_SOURCE="$source"
+    # The plugins take most of the time to compile.
+    build_project -DMOFKA_PLUGINS=OFF -DMOFKA_WAY="$way" -DMOFKA_SOURCE="$source"
     echo "-- the project's own files are compiled without the library's warning options"
     [ "$(grep -c 'package/outside\.c$' "$work/log")" = 1 ]
     if grep 'package/outside\.c$' "$work/log" | grep -- '-Wconversion\|-Wpedantic\|-Werror'; then exit 1; fi
     echo "-- and there are no tests and benchmarks"
     (cd "$work/project" && ctest -N | grep 'Total Tests: 0')
-    [ -z "$(find "$work/project" -name 'mofka-bench' -o -name 'test_*')" ]
+    if find "$work/project" -type f -name 'mofka-bench' -o -name 'test_status' | grep .; then exit 1; fi
     run_project "$@"
 }
 
