@@ -168,9 +168,10 @@ mofka_status_t mfi_lane_wait_given_up(mfi_lane_t *lane, int64_t deadline);
  * accepted events failed. */
 mofka_status_t mfi_producer_flush(mofka_producer_t *producer, int64_t deadline, bool *unstored);
 
-/* send.c, without the lock: a batch was sealed (send it, in a worker or else here, until
- * the deadline; 0: that of a push which begins now) or opened (let it not linger for ever). */
-void mfi_producer_see_to(mfi_lane_t *lane, bool sealed, bool opened, int64_t deadline);
+/* Without the lock: send what is sealed, in a worker, or here until the deadline. */
+void mfi_lane_send(mfi_lane_t *lane, int64_t deadline);
+/* Without the lock: a batch was opened. Let a worker seal it later; nothing where there are none. */
+void mfi_lane_watch(mfi_lane_t *lane);
 /* stats.c: see mfi_child_t. */
 struct cJSON *mfi_producer_child_stats(mfi_child_t *child);
 void mfi_producer_child_fold(mfi_child_t *child, mfi_totals_t *totals);

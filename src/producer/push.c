@@ -49,64 +49,90 @@ static mofka_status_t refuse(mofka_producer_t *producer, mofka_status_t status,
     return MOFKA_OK;
 }
 
-/* With the lock: an open batch that the event fits, waiting for room among max_batches. Only who
- * waits reads the clock: `*deadline` is 0 at first. */
-static mofka_status_t make_room(mfi_lane_t *lane, size_t bytes, bool *sealed, bool *opened,
-                                int64_t *deadline) {
-    mofka_producer_t *producer = lane->producer;
+/* One event on its way into a batch of its lane. */
+typedef struct push {
+    mofka_producer_t *producer;
+    mofka_data_view_t *data; /* borrowed; NULL: none */
+    mofka_future_t **future; /* NULL: no future is wanted */
+    int64_t deadline;        /* see push_deadline; 0: this push has not waited yet */
+    bool sealed;             /* a batch of the lane was sealed: it must be sent */
+    bool opened;             /* a batch was opened: it must not linger for ever */
+} push_t;
+
+/* Reads the clock when the push waits for the first time. Most pushes never do. */
+static int64_t push_deadline(push_t *push) {
+    if (push->deadline == 0)
+        push->deadline = mfi_deadline(push->producer->push_timeout_ms);
+    return push->deadline;
+}
+
+/* With the lock, let go meanwhile: wait for a place among max_batches. */
+static mofka_status_t push_wait_for_place(push_t *push, mfi_lane_t *lane) {
+    uint64_t since = mfi_wall_ns();
+    mofka_status_t status = mfi_lane_make_place(lane, push_deadline(push));
+    mfi_stats_push_waited(&push->producer->stats, since);
+    return status == MOFKA_ERR_POSSIBLY_STORED
+               ? mofka_fail(MOFKA_ERR_TIMEOUT, "the event is not stored: %s", mofka_last_error())
+               : status;
+}
+
+/* With the lock, let go meanwhile: make an open batch that has room for `bytes`. */
+static mofka_status_t make_room(push_t *push, mfi_lane_t *lane, size_t bytes) {
+    mofka_producer_t *producer = push->producer;
     for (;;) {
         if (producer->closed)
             return mofka_fail(MOFKA_ERR_CLOSED, "producer '%s' is closed", producer->name);
         if (lane->open && !mfi_batch_fits(lane, bytes)) {
             mfi_batch_seal(lane, MFI_SEAL_FULL);
-            *sealed = true;
+            push->sealed = true;
         }
         if (lane->open)
             return MOFKA_OK;
         if (lane->count < producer->max_batches) {
-            *opened = true;
+            push->opened = true;
             return mfi_batch_open(lane);
         }
-        if (*deadline == 0)
-            *deadline = mfi_deadline(producer->push_timeout_ms);
-        uint64_t since = mfi_wall_ns();
-        mofka_status_t status = mfi_lane_make_place(lane, *deadline);
-        mfi_stats_push_waited(&producer->stats, since);
+        mofka_status_t status = push_wait_for_place(push, lane);
         if (status)
-            return status == MOFKA_ERR_POSSIBLY_STORED
-                       ? mofka_fail(MOFKA_ERR_TIMEOUT, "the event is not stored: %s",
-                                    mofka_last_error())
-                       : status;
+            return status;
     }
 }
 
-/* Deadline 0: that of a push which has not waited yet. */
-static mofka_status_t enqueue(mfi_lane_t *lane, const char *metadata, size_t bytes,
-                              mofka_data_view_t *data, mofka_future_t **future, int64_t deadline) {
-    mofka_producer_t *producer = lane->producer;
-    size_t total = data ? bytes + mofka_data_view_size(data) : bytes;
-    if (total < bytes || total > lane->limits.event_bytes_max)
+/* With the lock, let go meanwhile: add the event to a batch, and seal the batch if it is full or old. */
+static mofka_status_t add(push_t *push, mfi_lane_t *lane, const char *metadata, size_t bytes,
+                          size_t total, int64_t *now_ms) {
+    mofka_status_t status = make_room(push, lane, total);
+    if (!status)
+        status = mfi_batch_add(lane, metadata, bytes, push->data, push->future);
+    *now_ms = mfi_coarse_ms();
+    if (status)
+        return status;
+    bool full = mfi_batch_is_full(lane);
+    if (full || mfi_batch_is_old(lane->open, *now_ms)) {
+        mfi_batch_seal(lane, full ? MFI_SEAL_FULL : MFI_SEAL_LINGER);
+        push->sealed = true;
+    }
+    return MOFKA_OK;
+}
+
+static mofka_status_t enqueue(push_t *push, mfi_lane_t *lane, const char *metadata, size_t bytes) {
+    mofka_producer_t *producer = push->producer;
+    size_t data_bytes = push->data ? mofka_data_view_size(push->data) : 0;
+    if (data_bytes > SIZE_MAX - bytes || bytes + data_bytes > lane->limits.event_bytes_max)
         return refuse(producer,
                       mofka_fail(MOFKA_ERR_TOO_LARGE,
                                  "an event of %zu + %zu bytes; topic '%s' takes at most %zu", bytes,
-                                 mofka_data_view_size(data), producer->topic->name,
-                                 lane->limits.event_bytes_max),
-                      future);
-    bool sealed = false, opened = false;
+                                 data_bytes, producer->topic->name, lane->limits.event_bytes_max),
+                      push->future);
+    int64_t now_ms;
     pthread_mutex_lock(&producer->lock);
-    mofka_status_t status = make_room(lane, total, &sealed, &opened, &deadline);
-    if (!status)
-        status = mfi_batch_add(lane, metadata, bytes, data, future);
-    int64_t now = mfi_coarse_ms();
-    bool full = !status && mfi_batch_is_full(lane);
-    if (full || (!status && mfi_batch_is_old(lane->open, now))) {
-        mfi_batch_seal(lane, full ? MFI_SEAL_FULL : MFI_SEAL_LINGER);
-        sealed = true;
-    }
-    bool look = now >= producer->look_ms;
+    mofka_status_t status = add(push, lane, metadata, bytes, bytes + data_bytes, &now_ms);
+    bool look = now_ms >= producer->look_ms;
     pthread_mutex_unlock(&producer->lock);
-    if (sealed || opened)
-        mfi_producer_see_to(lane, sealed, opened, deadline);
+    if (push->opened)
+        mfi_lane_watch(lane);
+    if (push->sealed)
+        mfi_lane_send(lane, push_deadline(push));
     if (look)
         mfi_producer_look_around(producer);
     return status;
@@ -145,21 +171,21 @@ static mofka_status_t buffer_write(void *context, const void *bytes, size_t size
     return MOFKA_OK;
 }
 
-static mofka_status_t serialize_and_enqueue(mfi_lane_t *lane, const char *metadata, size_t bytes,
-                                            mofka_data_view_t *data, mofka_future_t **future,
-                                            int64_t deadline) {
-    const mofka_serializer_t *serializer = lane->producer->topic->serializer;
-    if (lane->producer->stores_text)
-        return enqueue(lane, metadata, bytes, data, future, deadline);
+/* Store the metadata as the topic's serializer writes it. */
+static mofka_status_t serialize_and_enqueue(push_t *push, mfi_lane_t *lane, const char *metadata,
+                                            size_t bytes) {
+    const mofka_serializer_t *serializer = push->producer->topic->serializer;
+    if (push->producer->stores_text)
+        return enqueue(push, lane, metadata, bytes);
     buffer_t buffer = {0};
     mofka_archive_t archive = {.context = &buffer, .write = buffer_write};
     mofka_status_t status = mofka_serializer_serialize(serializer, &archive, metadata, bytes);
     if (buffer.status && !status)
         status = mofka_fail(buffer.status, "a serializer went on after: %s", mofka_last_error());
     if (status)
-        status = refuse(lane->producer, status, future);
+        status = refuse(push->producer, status, push->future);
     else
-        status = enqueue(lane, buffer.bytes, buffer.used, data, future, deadline);
+        status = enqueue(push, lane, buffer.bytes, buffer.used);
     free(buffer.bytes);
     return status;
 }
@@ -173,41 +199,38 @@ static mofka_status_t choose(mofka_producer_t *producer, const char *metadata, s
     return status;
 }
 
-/* A batch without room for the event leaves now, so that a selector which follows batches can send
- * the event with the next one, and not with what is left behind. That may wait: until `*deadline`. */
-static bool make_way(mfi_lane_t *lane, size_t bytes, int64_t *deadline) {
-    pthread_mutex_lock(&lane->producer->lock);
+/* Send the lane's open batch now if it has no room for the event: a selector that follows batches can
+ * then choose again. True: it was sent, or waited until the deadline. */
+static bool make_way(push_t *push, mfi_lane_t *lane, size_t bytes) {
+    pthread_mutex_lock(&push->producer->lock);
     bool sealed = lane->open && !mfi_batch_fits(lane, bytes);
     if (sealed)
         mfi_batch_seal(lane, MFI_SEAL_FULL);
-    pthread_mutex_unlock(&lane->producer->lock);
-    if (sealed) {
-        *deadline = mfi_deadline(lane->producer->push_timeout_ms);
-        mfi_producer_see_to(lane, true, false, *deadline);
-    }
+    pthread_mutex_unlock(&push->producer->lock);
+    if (sealed)
+        mfi_lane_send(lane, push_deadline(push));
     return sealed;
 }
 
-static mofka_status_t push(mofka_producer_t *producer, const char *metadata, size_t bytes,
-                           mofka_data_view_t *data, size_t requested, mofka_future_t **future) {
+static mofka_status_t push_event(push_t *push, const char *metadata, size_t bytes,
+                                 size_t requested) {
+    mofka_producer_t *producer = push->producer;
     size_t partition = 0;
-    int64_t deadline = 0;
     mofka_status_t status = MOFKA_OK;
     if (bytes > MOFKA_METADATA_BYTES_MAX)
         status = mofka_fail(MOFKA_ERR_TOO_LARGE, "metadata of %zu bytes, at most %zu", bytes,
                             MOFKA_METADATA_BYTES_MAX);
     if (!status && !producer->accepts_all)
-        status = mofka_validator_validate(producer->topic->validator, metadata, bytes, data);
+        status = mofka_validator_validate(producer->topic->validator, metadata, bytes, push->data);
     if (!status && !producer->one_choice) {
         status = choose(producer, metadata, bytes, requested, &partition);
         if (!status && producer->tells_selector && requested == MOFKA_ANY_PARTITION &&
-            make_way(&producer->lanes[partition], bytes + mofka_data_view_size(data), &deadline))
+            make_way(push, &producer->lanes[partition], bytes + mofka_data_view_size(push->data)))
             status = choose(producer, metadata, bytes, requested, &partition);
     }
     if (status)
-        return refuse(producer, status, future);
-    return serialize_and_enqueue(&producer->lanes[partition], metadata, bytes, data, future,
-                                 deadline);
+        return refuse(producer, status, push->future);
+    return serialize_and_enqueue(push, &producer->lanes[partition], metadata, bytes);
 }
 
 mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metadata, size_t bytes,
@@ -218,5 +241,8 @@ mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metad
         status = mofka_fail(MOFKA_ERR_INVALID, "NULL metadata of %zu bytes", bytes);
     if (!status && data)
         status = mfi_check(data, MFI_DATA_VIEW, "data view");
-    return status ? status : push(producer, metadata, bytes, data, partition, out);
+    if (status)
+        return status;
+    push_t push = {.producer = producer, .data = data, .future = out};
+    return push_event(&push, metadata, bytes, partition);
 }

@@ -37,7 +37,7 @@ static void send_task(void *context) {
 }
 
 /* Send what is sealed, in a worker, or else here until the deadline. */
-static void send_sealed(mfi_lane_t *lane, int64_t deadline) {
+void mfi_lane_send(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
     bool workers = has_workers(producer);
     pthread_mutex_lock(&producer->lock);
@@ -96,7 +96,7 @@ void mfi_producer_look_around(mofka_producer_t *producer) {
         if (!look_at(&producer->lanes[i], now))
             continue;
         pthread_mutex_unlock(&producer->lock);
-        send_sealed(&producer->lanes[i], mfi_deadline(0));
+        mfi_lane_send(&producer->lanes[i], mfi_deadline(0));
         pthread_mutex_lock(&producer->lock);
     }
     pthread_mutex_unlock(&producer->lock);
@@ -136,8 +136,10 @@ void mfi_producer_stop_lingering(mofka_producer_t *producer) {
 }
 
 /* A batch was opened: some worker shall see to it that it does not stay. */
-static void watch(mfi_lane_t *lane) {
+void mfi_lane_watch(mfi_lane_t *lane) {
     mofka_producer_t *producer = lane->producer;
+    if (!has_workers(producer))
+        return;
     pthread_mutex_lock(&producer->lock);
     if (producer->batch_size != MOFKA_BATCH_ADAPTIVE && !producer->lingering)
         look_later(producer, linger_of(producer));
@@ -153,11 +155,4 @@ static void watch(mfi_lane_t *lane) {
     lane->has_sealer = false;
     pthread_mutex_unlock(&producer->lock);
     mfi_producer_drop(producer);
-}
-
-void mfi_producer_see_to(mfi_lane_t *lane, bool sealed, bool opened, int64_t deadline) {
-    if (opened && has_workers(lane->producer))
-        watch(lane);
-    if (sealed)
-        send_sealed(lane, deadline ? deadline : mfi_deadline(lane->producer->push_timeout_ms));
 }
