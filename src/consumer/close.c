@@ -91,8 +91,7 @@ mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer) {
 
 mofka_status_t mfi_consumer_child_end(mfi_child_t *child, int64_t timeout_ms) {
     (void)timeout_ms;
-    return mfi_consumer_end(
-        (mofka_consumer_t *)((char *)child - offsetof(mofka_consumer_t, child)));
+    return mfi_consumer_end(mfi_container_of(child, mofka_consumer_t, child));
 }
 
 mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer) {
@@ -101,8 +100,7 @@ mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer) {
 }
 
 static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
-    mofka_consumer_t *consumer =
-        (mofka_consumer_t *)((char *)child - offsetof(mofka_consumer_t, child));
+    mofka_consumer_t *consumer = mfi_container_of(child, mofka_consumer_t, child);
     (void)timeout_ms;
     mofka_status_t status = mfi_consumer_end(consumer);
     if (consumer->gone) /* no lock: there are no users */

@@ -36,21 +36,6 @@ mofka_consumer_t *mofka_consumer_retain(mofka_consumer_t *consumer) {
     return consumer;
 }
 
-static mofka_status_t check_name(const char *name) {
-    size_t length = name ? strnlen(name, MOFKA_NAME_BYTES_MAX + 1) : 0;
-    if (length == 0 || length > MOFKA_NAME_BYTES_MAX)
-        return mofka_fail(MOFKA_ERR_INVALID,
-                          "a consumer needs a name of 1 to %d bytes, not '%.40s'",
-                          MOFKA_NAME_BYTES_MAX, name ? name : "(NULL)");
-    for (size_t i = 0; i < length; i++)
-        if (name[i] < 0x20 || name[i] > 0x7e)
-            return mofka_fail(MOFKA_ERR_INVALID,
-                              "the consumer name has a byte 0x%02x at %zu; names are 1 to %d "
-                              "printable ASCII characters",
-                              (unsigned char)name[i], i, MOFKA_NAME_BYTES_MAX);
-    return MOFKA_OK;
-}
-
 static bool table_is_whole(const mofka_consumer_ops_t *ops) {
     return ops && ops->size >= sizeof *ops && ops->fetch && ops->get_data && ops->finish_data &&
            ops->wait && ops->release_run && ops->acknowledge && ops->unsubscribe && ops->close &&
@@ -116,7 +101,7 @@ mofka_status_t mofka_consumer_create(mofka_topic_t *topic, const mofka_consumer_
                                      mofka_consumer_t **out) {
     mofka_status_t status = mfi_topic_check(topic);
     if (!status)
-        status = check_name(options ? options->name : NULL);
+        status = mfi_name_check("consumer", options ? options->name : NULL);
     if (status)
         return status;
     mofka_consumer_t *consumer = consumer_new(topic, options->name);

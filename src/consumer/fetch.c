@@ -53,24 +53,26 @@ void mfi_consumer_end_turn(mofka_consumer_t *consumer) {
     pthread_cond_broadcast(&consumer->changed);
 }
 
-/* With the lock, when nobody fetches. */
-static mofka_status_t fetch_alone(mofka_consumer_t *consumer, int64_t deadline) {
+/* With the lock, when nobody fetches. `*found`: events were fetched. The errors are those that a pull
+ * reports; finding nothing is none. */
+static mofka_status_t fetch_alone(mofka_consumer_t *consumer, int64_t deadline, bool *found) {
     mfi_consumer_begin_turn(consumer);
     mofka_status_t status = fetch(consumer, deadline);
     mfi_consumer_end_turn(consumer);
+    *found = status == MOFKA_OK;
     if (status == MOFKA_ERR_COMPLETE)
         consumer->ended = true;
-    return status;
+    return status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_COMPLETE ? MOFKA_OK : status;
 }
 
 /* Fetch ahead, in a worker. An error is left for the pull that meets it again. */
 static void prefetch(void *context) {
     mofka_consumer_t *consumer = context;
-    mofka_status_t status = MOFKA_OK;
+    bool found = true;
     pthread_mutex_lock(&consumer->lock);
-    while (!status && !consumer->fetching && !consumer->ended && !mfi_consumer_is_over(consumer) &&
+    while (found && !consumer->fetching && !consumer->ended && !mfi_consumer_is_over(consumer) &&
            consumer->ready_runs < consumer->options.max_batches)
-        status = fetch_alone(consumer, 0);
+        fetch_alone(consumer, 0, &found);
     consumer->prefetching = false;
     pthread_mutex_unlock(&consumer->lock);
     mfi_consumer_drop(consumer);
@@ -100,10 +102,11 @@ mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline
     mofka_status_t status = mfi_consumer_check_caller(consumer);
     if (status)
         return status;
+    bool found;
     if (consumer->fetching)
         mfi_cond_wait(&consumer->changed, &consumer->lock, deadline);
     else
-        status = fetch_alone(consumer, deadline);
+        status = fetch_alone(consumer, deadline, &found);
     mfi_requests_serve_and_drop(consumer);
-    return status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_COMPLETE ? MOFKA_OK : status;
+    return status;
 }

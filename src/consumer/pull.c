@@ -29,42 +29,38 @@ static mofka_status_t pass_over(mofka_event_t *event) {
     return status;
 }
 
-/* With the lock: an event or the end, if there is one for a caller without a request. */
-static bool take(mofka_consumer_t *consumer, mofka_event_t **event, mofka_status_t *status) {
-    *status = MOFKA_OK;
-    if (mfi_consumer_is_over(consumer)) {
-        *status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
-        return true;
-    }
-    if ((*event = mfi_consumer_pop(consumer)))
-        return true;
-    if (!consumer->ended)
-        return false;
+/* With the lock. `*event`: the next one, the end, or NULL while neither is there. */
+static mofka_status_t pull_ready(mofka_consumer_t *consumer, mofka_event_t **event) {
+    if (mfi_consumer_is_over(consumer))
+        return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
+    *event = mfi_consumer_pop(consumer);
+    if (*event || !consumer->ended)
+        return MOFKA_OK;
     mfi_run_t *end;
-    *status = mfi_run_create(consumer, NULL, &end);
-    if (!*status)
+    mofka_status_t status = mfi_run_create(consumer, NULL, &end);
+    if (!status)
         *event = end->events;
-    return true;
+    return status;
 }
 
-/* With the lock: wait for an event or the end. */
-static mofka_status_t wait_and_take(mofka_consumer_t *consumer, int64_t timeout_ms,
-                                    mofka_event_t **event) {
-    int64_t deadline = 0;
-    mofka_status_t status;
-    while (!take(consumer, event, &status) && !status) {
+/* With the lock, let go meanwhile: wait for an event or the end. */
+static mofka_status_t pull_first(mofka_consumer_t *consumer, int64_t timeout_ms,
+                                 mofka_event_t **event) {
+    int64_t deadline = 0; /* the clock is read only if nothing is ready */
+    for (;;) {
+        mofka_status_t status = pull_ready(consumer, event);
+        if (status || *event)
+            return status;
         if (deadline == 0)
             deadline = mfi_deadline(timeout_ms);
         else if (mfi_remaining(deadline) == 0)
-            status =
-                mofka_fail(MOFKA_ERR_TIMEOUT, "topic '%s', consumer '%s': no event within %lld ms",
-                           consumer->topic->name, consumer->name, (long long)timeout_ms);
-        if (!status)
-            status = mfi_consumer_advance(consumer, deadline);
+            return mofka_fail(MOFKA_ERR_TIMEOUT,
+                              "topic '%s', consumer '%s': no event within %lld ms",
+                              consumer->topic->name, consumer->name, (long long)timeout_ms);
+        status = mfi_consumer_advance(consumer, deadline);
         if (status)
-            break;
+            return status;
     }
-    return status;
 }
 
 mofka_status_t mofka_consumer_pull_many(mofka_consumer_t *consumer, size_t events_max,
@@ -77,7 +73,7 @@ mofka_status_t mofka_consumer_pull_many(mofka_consumer_t *consumer, size_t event
     mofka_event_t *first = NULL;
     size_t taken = 1;
     pthread_mutex_lock(&consumer->lock);
-    status = wait_and_take(consumer, timeout_ms, &first);
+    status = pull_first(consumer, timeout_ms, &first);
     if (first && !first->status) /* one that failed is another pull's to tell */
         for (events[0] = first; taken < events_max && consumer->first && !consumer->first->status;)
             events[taken++] = mfi_consumer_pop(consumer);

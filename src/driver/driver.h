@@ -55,6 +55,9 @@ struct mofka_driver {
     struct mfi_reporter *callback, *file; /* of statistics; NULL: none. The owner's */
 };
 
+/* name.c: MOFKA_ERR_INVALID, with a message that calls it a `what` name, unless the name is valid. */
+mofka_status_t mfi_name_check(const char *what, const char *name);
+
 /* The handle is a driver's, of this process, and the driver is open. */
 mofka_status_t mfi_driver_check_open(mofka_driver_t *driver);
 

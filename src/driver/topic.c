@@ -8,25 +8,6 @@
 #include "base/log.h"
 #include <mofka/backend.h>
 
-static mofka_status_t check_name(const char *name) {
-    size_t length = name ? strnlen(name, MOFKA_NAME_BYTES_MAX + 1) : 0;
-    if (length == 0)
-        return mofka_fail(MOFKA_ERR_INVALID,
-                          "the topic name is empty; names are 1 to %d printable ASCII characters",
-                          MOFKA_NAME_BYTES_MAX);
-    if (length > MOFKA_NAME_BYTES_MAX)
-        return mofka_fail(MOFKA_ERR_INVALID, "the topic name '%.32s...' has more than %d bytes",
-                          name, MOFKA_NAME_BYTES_MAX);
-    for (size_t i = 0; i < length; i++)
-        if (name[i] < 0x20 || name[i] > 0x7e)
-            return mofka_fail(
-                MOFKA_ERR_INVALID,
-                "the topic name has a byte 0x%02x at %zu; names are 1 to %d printable "
-                "ASCII characters",
-                (unsigned char)name[i], i, MOFKA_NAME_BYTES_MAX);
-    return MOFKA_OK;
-}
-
 /* A topic must not be stored with helpers that nobody can make. */
 static mofka_status_t check_helpers(const mofka_topic_options_t *options) {
     mofka_validator_t *validator = NULL;
@@ -49,7 +30,7 @@ mofka_status_t mofka_driver_create_topic(mofka_driver_t *driver, const char *nam
     mofka_status_t status = mfi_driver_check_open(driver);
     options = options ? options : &none;
     if (!status)
-        status = check_name(name);
+        status = mfi_name_check("topic", name);
     if (!status)
         status = check_helpers(options);
     if (status)
@@ -127,7 +108,7 @@ mofka_status_t mofka_driver_open_topic(mofka_driver_t *driver, const char *name,
                                        mofka_topic_t **topic) {
     mofka_status_t status = mfi_driver_check_open(driver);
     if (!status)
-        status = check_name(name);
+        status = mfi_name_check("topic", name);
     if (status)
         return status;
     int64_t deadline = mfi_deadline(timeout_ms);

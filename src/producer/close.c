@@ -104,12 +104,11 @@ mofka_status_t mofka_producer_close(mofka_producer_t *producer, int64_t timeout_
 }
 
 mofka_status_t mfi_producer_child_end(mfi_child_t *child, int64_t timeout_ms) {
-    return end((mofka_producer_t *)((char *)child - offsetof(mofka_producer_t, child)), timeout_ms);
+    return end(mfi_container_of(child, mofka_producer_t, child), timeout_ms);
 }
 
 static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
-    mofka_producer_t *producer =
-        (mofka_producer_t *)((char *)child - offsetof(mofka_producer_t, child));
+    mofka_producer_t *producer = mfi_container_of(child, mofka_producer_t, child);
     mofka_status_t status = end(producer, timeout_ms);
     if (producer->ended) /* what it says of lost events is told; calling again goes on */
         mfi_producer_drop(producer);
