@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Unsubscribing, closing and releasing a consumer: the last turns. */
+/* Unsubscribes and closes a consumer: its last turns. Releases its handles. */
 #include "consumer/consumer.h"
 #include "base/log.h"
 
-/* With the lock, let go on success: say why, end what is fetched for others, take the turn. */
-static mofka_status_t take_last_turn(mofka_consumer_t *consumer, _Atomic bool *why) {
+/* With the lock, which it releases on success: set *why, end all requests, take the turn. */
+static mofka_status_t consumer_take_last_turn(mofka_consumer_t *consumer, _Atomic bool *why) {
     mofka_status_t status = mfi_consumer_check_caller(consumer);
     if (!status && consumer->options.zero_copy && consumer->held > 0)
         status = mofka_fail(MOFKA_ERR_BUSY,
@@ -18,8 +18,9 @@ static mofka_status_t take_last_turn(mofka_consumer_t *consumer, _Atomic bool *w
         pthread_cond_wait(&consumer->changed, &consumer->lock);
     mfi_outcome_t *done = NULL;
     mfi_requests_serve(consumer, &done);
+    assert(!consumer->first_request);
     mfi_consumer_begin_turn(consumer);
-    mfi_requests_drop(done);
+    mfi_requests_release(done);
     return MOFKA_OK;
 }
 
@@ -31,9 +32,9 @@ mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer) {
     if (consumer->closed)
         status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
     else
-        status = take_last_turn(consumer, &consumer->unsubscribed);
+        status = consumer_take_last_turn(consumer, &consumer->unsubscribed);
     if (!status) {
-        if (consumer->gone) /* closed while this waited for its turn */
+        if (consumer->gone) /* closed while this thread waited for the turn */
             status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
         else if (!consumer->forgotten)
             status = consumer->ops->unsubscribe(consumer->self);
@@ -44,10 +45,12 @@ mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer) {
     return status;
 }
 
-static void drop_ready(mofka_consumer_t *consumer) {
+/* In the turn: release the events that nobody pulled. */
+static void consumer_drop_ready(mofka_consumer_t *consumer) {
+    assert(consumer->fetching);
     pthread_mutex_lock(&consumer->lock);
     mofka_event_t *events = consumer->first;
-    /* Statistics are written with the lock, as reports read them. */
+    /* With the lock: reports read the statistics. */
     for (const mofka_event_t *event = events; event; event = event->next)
         mfi_stats_not_pulled(&consumer->stats, mfi_event_from(event));
     consumer->first = consumer->last = NULL;
@@ -60,9 +63,10 @@ static void drop_ready(mofka_consumer_t *consumer) {
     }
 }
 
-/* In its turn, without the lock. After a time-out it is done again. */
-static mofka_status_t end_backend(mofka_consumer_t *consumer) {
-    drop_ready(consumer);
+/* In the turn. MOFKA_ERR_TIMEOUT: not closed yet; a later close tries again. */
+static mofka_status_t consumer_end_backend(mofka_consumer_t *consumer) {
+    assert(consumer->closed && !consumer->gone);
+    consumer_drop_ready(consumer);
     if (consumer->untaken)
         consumer->ops->release_run(consumer->self, consumer->untaken);
     consumer->untaken = NULL;
@@ -76,13 +80,12 @@ static mofka_status_t end_backend(mofka_consumer_t *consumer) {
     return status;
 }
 
-/* Who comes second waits for its turn, and finds it done. */
 mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer) {
     pthread_mutex_lock(&consumer->lock);
-    mofka_status_t status = take_last_turn(consumer, &consumer->closed);
+    mofka_status_t status = consumer_take_last_turn(consumer, &consumer->closed);
     if (!status) {
         if (!consumer->gone)
-            status = end_backend(consumer);
+            status = consumer_end_backend(consumer);
         mfi_consumer_end_turn(consumer);
     }
     pthread_mutex_unlock(&consumer->lock);
@@ -99,20 +102,20 @@ mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer) {
     return status ? status : mfi_consumer_end(consumer);
 }
 
-static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
+static mofka_status_t consumer_drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
     mofka_consumer_t *consumer = mfi_container_of(child, mofka_consumer_t, child);
     (void)timeout_ms;
     mofka_status_t status = mfi_consumer_end(consumer);
-    if (consumer->gone) /* no lock: there are no users */
-        mfi_consumer_drop(consumer);
+    if (consumer->gone) /* read without the lock: there are no users */
+        mfi_consumer_release_memory(consumer);
     return status;
 }
 
 void mofka_consumer_release(mofka_consumer_t *consumer) {
     if (!consumer || !mfi_handle_release(&consumer->object))
         return;
-    if (consumer->gone) { /* no lock: the last user is alone, and the library does not end it */
-        mfi_consumer_drop(consumer);
+    if (consumer->gone) { /* read without the lock: no other thread has a handle */
+        mfi_consumer_release_memory(consumer);
         return;
     }
     mfi_log(MOFKA_LOG_WARN,
@@ -121,6 +124,6 @@ void mofka_consumer_release(mofka_consumer_t *consumer) {
             consumer->name, consumer->topic->name);
     mofka_driver_t *driver = consumer->topic->driver;
     pthread_mutex_lock(&driver->lock);
-    consumer->child.drive = drive_abandoned;
+    consumer->child.drive = consumer_drive_abandoned;
     pthread_mutex_unlock(&driver->lock);
 }

@@ -1,23 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Inside of consumers and events.
+ * Consumers, the runs that they fetch, and the events of those.
  *
- *   fetch -> run (one allocation: its events are embedded) -> ready FIFO -> pull, or the oldest
- * request
+ *   fetch -> run (one allocation, its events embedded) -> ready FIFO -> a pull, or the oldest request
  *
- * One thread at a time fetches (`fetching`), with no lock held; others wait for what it brings.
- * Unsubscribing and closing take the same turn. The selector, the allocator and the serializer run
- * in that thread, which must not wait for itself: there, these calls answer MOFKA_ERR_BUSY.
- * Without pool threads it is whoever needs an event and finds none, so at most one run is ready.
- * With them, a pull that leaves fewer than max_batches runs ready queues a prefetch task
- * (`prefetching`), which fetches until there are so many or nothing is there. A run lives until its
- * last event was released; it keeps the consumer's memory.
+ * One thread at a time fetches: it has the turn (`fetching`), and holds no lock. Other threads wait for
+ * what it brings. Unsubscribing and closing take the same turn. The selector, the allocator and the
+ * serializer run in the fetching thread, which must not wait for itself. So in those callbacks, calls
+ * that would wait return MOFKA_ERR_BUSY.
+ *
+ * Without pool threads, the thread that needs an event and finds none fetches. Then at most one run is
+ * ready. With pool threads, a pull that leaves fewer than max_batches runs ready starts a task
+ * (`prefetching`). The task fetches until max_batches runs are ready, or no event is there.
+ *
+ * A run lives until its last event is released. It keeps the consumer's memory.
+ *
+ * "With the lock" means that the caller holds consumer->lock. "Releases the lock meanwhile" means that
+ * others may have changed the consumer when the call returns.
  */
-#ifndef MOFKA_SRC_CONSUMER_H
-#define MOFKA_SRC_CONSUMER_H
+#ifndef MOFKA_CONSUMER_CONSUMER_H
+#define MOFKA_CONSUMER_CONSUMER_H
 
 #include <mofka/backend.h>
 #include "base/clock.h"
+#include "base/lock.h"
 #include "data/data_descriptor.h"
 #include "data/outcome.h"
 #include "driver/driver.h"
@@ -33,143 +39,169 @@ struct mofka_event {
     const mofka_event_ops_t *ops;
     union {
         void *self;          /* a backend's own, of events that it wrapped */
-        struct mfi_run *run; /* of events that consumers hand out, as all below but metadata */
+        struct mfi_run *run; /* of events that consumers hand out; they use all below, too */
     };
     _Atomic(mofka_metadata_t *) metadata; /* owned; deserialized, or made on first use */
     mofka_event_t *next;                  /* in the ready FIFO */
     mofka_data_view_t *data;              /* owned */
-    char *message;                        /* of an error */
-    mofka_status_t status;                /* of its selection: an error is what the pull returns */
-    bool released;                        /* where releases count: under the consumer's lock */
+    char *message;                        /* of the error in `status`; owned */
+    mofka_status_t status;                /* an error: the pull returns it instead of the event */
+    bool released;                        /* where releases count; with the lock */
     bool held;                            /* handed out */
 };
 static_assert(sizeof(mofka_event_t) <= 64, "one cache line");
 
 typedef struct mfi_run {
-    mofka_consumer_t *consumer; /* kept */
-    mofka_run_t *run;           /* the backend's; NULL for the end */
+    mofka_consumer_t *consumer; /* its memory is kept */
+    mofka_run_t *run;           /* the backend's; NULL: this run is the end event */
     size_t partition;
     size_t count;
-    size_t overtaken;     /* events in front that nobody saw; the next one tells of what was lost */
-    uint64_t lost;        /* events since the last one told */
-    _Atomic size_t users; /* events that live, and the partition's list */
-    struct mfi_run *next; /* where releases count: later run of the partition */
-    size_t released_prefix; /* where releases count */
+    size_t overtaken;       /* events at the front that retention passed before they were ready */
+    uint64_t lost;          /* events lost since the last event that reported a loss */
+    _Atomic size_t users;   /* events that live, and the partition's list */
+    struct mfi_run *next;   /* where releases count: later run of the partition */
+    size_t released_prefix; /* where releases count: events at the front that are released */
     uint64_t data_bytes;    /* selected and copied, or shown */
     mofka_event_t events[];
 } mfi_run_t;
 
-/* Where releases count (automatic acknowledgement, zero-copy): a partition's runs, oldest first, of
- * which something is not released. The backend is told of what is released and acknowledged. */
+/* A consumer's part of one partition. Releases count with automatic acknowledgement or zero-copy. Then a
+ * list has the runs of which an event is not released, and the backend is told how far all events are
+ * released, and acknowledged. */
 typedef struct mfi_partition {
-    mfi_run_t *first, *last;
-    uint64_t released;     /* next id that is not */
-    uint64_t acknowledged; /* zero-copy, manual: next id that is not */
-    uint64_t lost;         /* not yet told by an event */
-    uint64_t start;        /* first id that was not acknowledged when the consumer was made */
+    mfi_run_t *first, *last; /* oldest first */
+    uint64_t released;       /* the next id that is not released */
+    uint64_t acknowledged;   /* zero-copy, manual: the next id that is not acknowledged */
+    uint64_t lost;           /* events lost that no event has reported yet */
+    uint64_t start;          /* first id that was not acknowledged when the consumer was made */
 } mfi_partition_t;
 
 struct mofka_consumer {
     mfi_object_t object;    /* users' handles */
-    _Atomic uint32_t keeps; /* see handles.h */
+    _Atomic uint32_t keeps; /* see driver.h */
     mofka_topic_t *topic;   /* kept */
     const mofka_consumer_ops_t *ops;
-    void *self;
+    void *self; /* the backend's */
     char *name;
-    mofka_consumer_options_t
-        options;  /* with defaults filled in; its pool is kept, targets and JSON owned */
-    bool workers; /* its pool has some */
+    /* With defaults filled in. Its pool is kept, its targets and JSON are owned. */
+    mofka_consumer_options_t options;
+    bool workers; /* its pool has threads */
     mfi_child_t child;
-    pthread_mutex_t lock;   /* guards all below */
-    pthread_cond_t changed; /* a fetch ended */
-    bool fetching, prefetching, ended;
-    _Atomic bool closed, unsubscribed; /* asked for; written with the lock. Both end all pulls */
-    bool forgotten, gone;          /* unsubscribed, closed in the backend: by whose turn it is */
-    mofka_data_descriptor_t *full; /* the fetching thread's: of the event under way; reused */
-    pthread_t fetcher;             /* while fetching */
-    mofka_run_t
-        *untaken; /* the fetching thread's: a run that could not be taken, for the next fetch */
-    size_t ready_runs;           /* runs of which the FIFO has an event */
-    mofka_event_t *first, *last; /* ready */
-    size_t held;                 /* events handed out and not released, where releases count */
+    pthread_mutex_t lock;          /* guards all below */
+    pthread_cond_t changed;        /* a turn ended, or an event came back */
+    bool fetching;                 /* a thread has the turn */
+    bool prefetching;              /* a task fetches ahead, or will */
+    bool ended;                    /* the backend reported the end of all partitions */
+    _Atomic bool closed;           /* close was called: all pulls end; written with the lock */
+    _Atomic bool unsubscribed;     /* the same of unsubscribe */
+    bool forgotten;                /* unsubscribed in the backend; written in the turn */
+    bool gone;                     /* closed in the backend; written in the turn */
+    pthread_t fetcher;             /* the thread that has the turn */
+    mofka_data_descriptor_t *full; /* used in the turn: all data of the current event; reused */
+    mofka_run_t *untaken; /* used in the turn: a run that failed to be taken, for the next try */
+    size_t ready_runs;    /* runs of which the FIFO has an event */
+    mofka_event_t *first, *last; /* the ready FIFO */
+    size_t held;                 /* events handed out and, where releases count, not released */
     mfi_outcome_t *first_request, *last_request; /* owned */
     _Atomic uint64_t lost;
-    _Atomic uint64_t fetches, waits; /* the fetching thread's, for statistics */
+    _Atomic uint64_t fetches, waits; /* for statistics; written in the turn */
     mfi_consumer_stats_t stats;
     mfi_partition_t partitions[];
 };
 
 extern const mfi_future_ops_t mfi_pull_future_ops;
-/* Of the events of runs. */
+/* The table of the events of runs. */
 extern const mofka_event_ops_t mfi_fetched_event_ops;
 
-/* What the backend fetched; NULL: the end. */
+/* What the backend fetched for an event of a run. NULL: it is the end event. */
 static inline const mofka_fetched_event_t *mfi_event_from(const mofka_event_t *event) {
     const mfi_run_t *run = event->run;
     return run->run ? &run->run->events[event - run->events] : NULL;
 }
 
-static inline bool mfi_counts_releases(const mofka_consumer_t *consumer) {
+static inline bool mfi_consumer_counts_releases(const mofka_consumer_t *consumer) {
     return consumer->options.acknowledge == MOFKA_ACKNOWLEDGE_AUTO || consumer->options.zero_copy;
 }
 
-/* With the lock. */
+/* Whether the user closed or unsubscribed it. */
 static inline bool mfi_consumer_is_over(const mofka_consumer_t *consumer) {
     return consumer->closed || consumer->unsubscribed;
 }
 
-/* With the lock unless said otherwise: the next ready event, held from now on. NULL:
- * none. */
-mofka_event_t *mfi_consumer_pop(mofka_consumer_t *consumer);
-/* MOFKA_ERR_BUSY: a callback of this thread's own fetch calls. */
-mofka_status_t mfi_consumer_check_caller(const mofka_consumer_t *consumer);
-/* The turn of fetching, which nobody has. Beginning it lets go of the lock; ending it, without
- * the lock, takes it. */
-void mfi_consumer_begin_turn(mofka_consumer_t *consumer);
-void mfi_consumer_end_turn(mofka_consumer_t *consumer);
-/* Fetch, or wait for the thread that does. Fetch's hard errors are returned. */
-mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline);
-/* Where there are workers: one shall fetch ahead, as too little is ready. Then start it, without the
- * lock. */
-bool mfi_consumer_wants_prefetch(mofka_consumer_t *consumer);
-void mfi_consumer_start_prefetch(mofka_consumer_t *consumer);
-/* consumer_requests.c: with the lock, complete the oldest requests with what is ready, linked into
- * *done; without it, let go of them. */
-void mfi_requests_serve(mofka_consumer_t *consumer, mfi_outcome_t **done);
-void mfi_requests_drop(mfi_outcome_t *done);
-/* Both; with the lock, let go meanwhile. */
-void mfi_requests_serve_and_drop(mofka_consumer_t *consumer);
+/* ---- create.c ---------------------------------------------------------------------------------- */
 
-/* select.c: select, allocate and start the copy for one fetched event. */
-mofka_status_t mfi_select_data(mofka_consumer_t *consumer, mfi_run_t *run, size_t index);
-/* In the fetching thread: queue the events of what was fetched. */
-mofka_status_t mfi_run_take(mofka_consumer_t *consumer, mofka_run_t *fetched);
-/* Where releases count, without the lock: an event was released, acknowledged. */
-void mfi_run_count_release(mofka_event_t *event);
-mofka_status_t mfi_run_count_acknowledgement(const mofka_event_t *event);
-/* made_with.c: check the options, and keep what they name. */
+/* Free a consumer whose memory has no users. Without the lock. */
+void mfi_consumer_destroy(mofka_consumer_t *consumer);
+/* Keep the consumer's memory (for a run, a future or a task). */
+void mfi_consumer_retain_memory(void *consumer);
+/* Undo that. The last call frees the consumer, and must be made without the lock. */
+void mfi_consumer_release_memory(void *consumer);
+
+/* ---- made_with.c ------------------------------------------------------------------------------- */
+
+/* Check the options, set them, and keep what they name. */
 mofka_status_t mfi_consumer_make_with(mofka_consumer_t *consumer,
                                       const mofka_consumer_options_t *options);
-/* event.c: a handle over a fetched run (taken); NULL run: the end. */
-mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *fetched, mfi_run_t **run);
-/* Give the fetched run back, and free it: it has no users. */
-void mfi_run_free(mfi_run_t *run);
 
-static inline void mfi_run_drop(mfi_run_t *run) {
+/* ---- pull.c: with the lock --------------------------------------------------------------------- */
+
+/* Take the next ready event, which is held from then on. NULL: none is ready. */
+mofka_event_t *mfi_consumer_pop(mofka_consumer_t *consumer);
+
+/* ---- fetch.c ----------------------------------------------------------------------------------- */
+
+/* With the lock. MOFKA_ERR_BUSY: this thread is in a callback of its own turn. */
+mofka_status_t mfi_consumer_check_caller(mofka_consumer_t *consumer);
+/* With the lock, which it releases: take the turn, which no thread has. */
+void mfi_consumer_begin_turn(mofka_consumer_t *consumer);
+/* Without the lock, which it takes: end this thread's turn. */
+void mfi_consumer_end_turn(mofka_consumer_t *consumer);
+/* With the lock, releases it meanwhile: fetch, or wait for the thread that does. */
+mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline);
+/* With the lock, of a consumer with workers. True: a task should fetch ahead; the caller must start it. */
+bool mfi_consumer_wants_prefetch(mofka_consumer_t *consumer);
+/* Without the lock: start that task. */
+void mfi_consumer_start_prefetch(mofka_consumer_t *consumer);
+
+/* ---- requests.c -------------------------------------------------------------------------------- */
+
+/* With the lock: complete the oldest requests with what is ready. Links them into *done. */
+void mfi_requests_serve(mofka_consumer_t *consumer, mfi_outcome_t **done);
+/* Without the lock: release the requests of that list. */
+void mfi_requests_release(mfi_outcome_t *done);
+/* With the lock, releases it meanwhile: both. */
+void mfi_requests_serve_and_release(mofka_consumer_t *consumer);
+
+/* ---- run.c ------------------------------------------------------------------------------------- */
+
+/* Make a run of what was fetched, which it takes. NULL: make the end event. */
+mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *fetched, mfi_run_t **run);
+/* In the turn: make events of what was fetched, and put them into the ready FIFO. */
+mofka_status_t mfi_run_take(mofka_consumer_t *consumer, mofka_run_t *fetched);
+/* Where releases count, without the lock: an event was released. */
+void mfi_run_count_release(mofka_event_t *event);
+/* With zero-copy, without the lock: an event was acknowledged. */
+mofka_status_t mfi_run_count_acknowledgement(const mofka_event_t *event);
+/* Give the fetched run back to the backend, and free this one. It has no users. */
+void mfi_run_destroy(mfi_run_t *run);
+
+static inline void mfi_run_release(mfi_run_t *run) {
     if (atomic_fetch_sub(&run->users, 1) == 1)
-        mfi_run_free(run);
+        mfi_run_destroy(run);
 }
 
-void mfi_consumer_free(mofka_consumer_t *consumer);
-/* Keep the consumer's memory, let go of it (without the lock). */
-void mfi_consumer_keep(void *consumer);
-void mfi_consumer_drop(void *consumer);
-/* stats.c: the backend's consumer was created. For the other two, see mfi_child_t. */
+/* ---- select.c, stats.c, close.c ---------------------------------------------------------------- */
+
+/* In the turn: select, allocate, and start the copy of one event's data. */
+mofka_status_t mfi_run_select_data(mofka_consumer_t *consumer, mfi_run_t *run, size_t index);
+/* The backend's consumer was made. */
 void mfi_consumer_stats_begin(mofka_consumer_t *consumer);
+/* See mfi_child_t. */
 struct cJSON *mfi_consumer_child_stats(mfi_child_t *child);
 void mfi_consumer_child_fold(mfi_child_t *child, mfi_totals_t *totals);
-/* consumer_end.c: close. */
+/* Close the consumer. The second of two threads that do waits, and then has nothing to do. */
 mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer);
+/* See mfi_child_t. */
 mofka_status_t mfi_consumer_child_end(mfi_child_t *child, int64_t timeout_ms);
 
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Making a consumer, and freeing it. */
+/* Creates consumers, counts the users of their memory, and frees it. */
 #include <stdlib.h>
 #include <string.h>
 #include "consumer/consumer.h"
 #include "base/log.h"
 #include <mofka/backend.h>
 
-void mfi_consumer_free(mofka_consumer_t *consumer) {
+void mfi_consumer_destroy(mofka_consumer_t *consumer) {
+    assert(!consumer->first && !consumer->first_request && !consumer->untaken);
+    assert(!consumer->fetching && !consumer->prefetching);
     consumer->ops->destroy(consumer->self);
     mofka_data_descriptor_release(consumer->full);
     mofka_thread_pool_release(consumer->options.thread_pool);
@@ -19,15 +21,19 @@ void mfi_consumer_free(mofka_consumer_t *consumer) {
     free(consumer);
 }
 
-void mfi_consumer_keep(void *self) {
+void mfi_consumer_retain_memory(void *self) {
     mofka_consumer_t *consumer = self;
-    atomic_fetch_add_explicit(&consumer->keeps, 1, memory_order_relaxed);
+    uint32_t before = atomic_fetch_add_explicit(&consumer->keeps, 1, memory_order_relaxed);
+    assert(before > 0 && before < UINT32_MAX);
+    (void)before;
 }
 
-void mfi_consumer_drop(void *self) {
+void mfi_consumer_release_memory(void *self) {
     mofka_consumer_t *consumer = self;
-    if (atomic_fetch_sub_explicit(&consumer->keeps, 1, memory_order_acq_rel) == 1)
-        mfi_consumer_free(consumer);
+    uint32_t before = atomic_fetch_sub_explicit(&consumer->keeps, 1, memory_order_acq_rel);
+    assert(before > 0);
+    if (before == 1)
+        mfi_consumer_destroy(consumer);
 }
 
 mofka_consumer_t *mofka_consumer_retain(mofka_consumer_t *consumer) {
@@ -36,13 +42,13 @@ mofka_consumer_t *mofka_consumer_retain(mofka_consumer_t *consumer) {
     return consumer;
 }
 
-static bool table_is_whole(const mofka_consumer_ops_t *ops) {
+static bool consumer_ops_are_complete(const mofka_consumer_ops_t *ops) {
     return ops && ops->size >= sizeof *ops && ops->fetch && ops->get_data && ops->finish_data &&
            ops->wait && ops->release_run && ops->acknowledge && ops->unsubscribe && ops->close &&
            ops->destroy;
 }
 
-static mofka_status_t make_backend(mofka_consumer_t *consumer) {
+static mofka_status_t consumer_make_backend(mofka_consumer_t *consumer) {
     mofka_topic_t *topic = consumer->topic;
     const mofka_consumer_config_t config = {.name = consumer->name,
                                             .targets = consumer->options.targets,
@@ -57,10 +63,10 @@ static mofka_status_t make_backend(mofka_consumer_t *consumer) {
         topic->ops->make_consumer(topic->self, &config, &consumer->ops, &consumer->self);
     if (status)
         return status;
-    if (!table_is_whole(consumer->ops))
+    if (!consumer_ops_are_complete(consumer->ops))
         return mofka_fail(MOFKA_ERR_INVALID, "a consumer's table lacks a required slot");
     if (consumer->options.zero_copy && !consumer->ops->view_data)
-        status = mofka_fail(MOFKA_ERR_UNSUPPORTED, "this backend cannot show data where it is");
+        status = mofka_fail(MOFKA_ERR_UNSUPPORTED, "this backend does not support zero_copy");
     consumer->child = (mfi_child_t){.object = &consumer->object,
                                     .lock = &consumer->lock,
                                     .what = "consumer",
@@ -79,7 +85,7 @@ static mofka_status_t make_backend(mofka_consumer_t *consumer) {
     return status;
 }
 
-static mofka_consumer_t *consumer_new(mofka_topic_t *topic, const char *name) {
+static mofka_consumer_t *consumer_allocate(mofka_topic_t *topic, const char *name) {
     mofka_consumer_t *consumer =
         calloc(1, sizeof *consumer + topic->partition_count * sizeof consumer->partitions[0]);
     char *copy = strdup(name);
@@ -104,17 +110,17 @@ mofka_status_t mofka_consumer_create(mofka_topic_t *topic, const mofka_consumer_
         status = mfi_name_check("consumer", options ? options->name : NULL);
     if (status)
         return status;
-    mofka_consumer_t *consumer = consumer_new(topic, options->name);
+    mofka_consumer_t *consumer = consumer_allocate(topic, options->name);
     if (!consumer)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer");
     static const mofka_consumer_ops_t nothing = {.destroy = free}; /* free(NULL) */
     status = mfi_consumer_make_with(consumer, options);
     if (!status)
-        status = make_backend(consumer);
+        status = consumer_make_backend(consumer);
     if (status) {
         consumer->ops = &nothing;
         consumer->self = NULL;
-        mfi_consumer_free(consumer);
+        mfi_consumer_destroy(consumer);
         return status;
     }
     mfi_log(MOFKA_LOG_DEBUG, "consumer '%s' of topic '%s' is open", consumer->name, topic->name);

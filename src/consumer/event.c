@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Event handles: those of a consumer's runs, and those that a backend wrapped.
+ * Event handles: the events of a consumer's runs, and those that a backend wrapped.
  * Path: pull 7/7. Before: mpi/consumer/data.c. After: the caller.
  */
 #include <stdlib.h>
@@ -38,6 +38,7 @@ static size_t fetched_data_size(const void *self) {
 static uint64_t fetched_lost(const void *self) {
     const mofka_event_t *event = self;
     const mfi_run_t *run = event->run;
+    assert(run->overtaken < run->count);
     return event == &run->events[run->overtaken] ? run->lost : 0;
 }
 
@@ -51,6 +52,7 @@ static mofka_status_t fetched_acknowledge(void *self) {
     mofka_consumer_t *consumer = event->run->consumer;
     if (!event->run->run)
         return MOFKA_OK;
+    assert(event->held);
     if (mfi_is_marked(consumer))
         return mfi_check(consumer, MFI_CONSUMER, "event's consumer");
     if (atomic_load(&consumer->closed) || atomic_load(&consumer->unsubscribed))
@@ -68,9 +70,9 @@ static void fetched_destroy(void *self) {
         mofka_data_view_release(event->data);
     if (event->message)
         free(event->message);
-    if (run->run && mfi_counts_releases(run->consumer))
+    if (run->run && mfi_consumer_counts_releases(run->consumer))
         mfi_run_count_release(event);
-    mfi_run_drop(run);
+    mfi_run_release(run);
 }
 
 const mofka_event_ops_t mfi_fetched_event_ops = {.size = sizeof mfi_fetched_event_ops,
@@ -84,13 +86,13 @@ const mofka_event_ops_t mfi_fetched_event_ops = {.size = sizeof mfi_fetched_even
                                                  .acknowledge = fetched_acknowledge,
                                                  .destroy = fetched_destroy};
 
-/* Nearly every event is a fetched one: its slots are called without looking into its table. */
-static inline bool is_fetched(const mofka_event_t *event) {
+/* Nearly every event is one of a run. Its functions are called directly, not through its table. */
+static inline bool event_is_fetched(const mofka_event_t *event) {
     return __builtin_expect(event->ops == &mfi_fetched_event_ops, 1);
 }
 
-static const void *self_of(const mofka_event_t *event) {
-    return is_fetched(event) ? event : event->self;
+static const void *event_self(const mofka_event_t *event) {
+    return event_is_fetched(event) ? event : event->self;
 }
 
 mofka_status_t mofka_event_wrap(const mofka_event_ops_t *ops, void *self, mofka_event_t **out) {
@@ -119,8 +121,8 @@ void mofka_event_release(mofka_event_t *event) {
     mofka_metadata_t *metadata = atomic_load_explicit(&event->metadata, memory_order_acquire);
     if (metadata)
         mofka_metadata_release(metadata);
-    if (is_fetched(event)) {
-        fetched_destroy(event); /* it lives in its run, which may end here */
+    if (event_is_fetched(event)) {
+        fetched_destroy(event); /* its memory is its run's, which may end here */
         return;
     }
     event->ops->destroy(event->self);
@@ -130,7 +132,7 @@ void mofka_event_release(mofka_event_t *event) {
 uint64_t mofka_event_id(const mofka_event_t *event) {
     if (!mfi_object_is(event, MFI_EVENT))
         return MOFKA_NO_MORE_EVENTS;
-    return is_fetched(event) ? fetched_id(event) : event->ops->id(event->self);
+    return event_is_fetched(event) ? fetched_id(event) : event->ops->id(event->self);
 }
 
 bool mofka_event_is_end(const mofka_event_t *event) {
@@ -140,22 +142,22 @@ bool mofka_event_is_end(const mofka_event_t *event) {
 size_t mofka_event_partition(const mofka_event_t *event) {
     if (!mfi_object_is(event, MFI_EVENT))
         return SIZE_MAX;
-    return is_fetched(event) ? fetched_partition(event) : event->ops->partition(event->self);
+    return event_is_fetched(event) ? fetched_partition(event) : event->ops->partition(event->self);
 }
 
 mofka_status_t mofka_event_partition_info(const mofka_event_t *event, mofka_metadata_t **info) {
     mofka_status_t status = mfi_check(event, MFI_EVENT, "event");
     if (!status && !event->ops->partition_info)
         status = mofka_fail(MOFKA_ERR_UNSUPPORTED, "this event does not know its partition");
-    return status ? status : event->ops->partition_info(self_of(event), info);
+    return status ? status : event->ops->partition_info(event_self(event), info);
 }
 
 const char *mofka_event_metadata_text(const mofka_event_t *event, size_t *bytes) {
     size_t length = 0;
     const char *text = "";
     if (mfi_object_is(event, MFI_EVENT))
-        text = is_fetched(event) ? fetched_metadata(event, &length)
-                                 : event->ops->metadata(event->self, &length);
+        text = event_is_fetched(event) ? fetched_metadata(event, &length)
+                                       : event->ops->metadata(event->self, &length);
     if (bytes)
         *bytes = length;
     return text;
@@ -185,15 +187,15 @@ mofka_status_t mofka_event_metadata(mofka_event_t *event, mofka_metadata_t **met
 mofka_data_view_t *mofka_event_data(const mofka_event_t *event) {
     if (!mfi_object_is(event, MFI_EVENT))
         return NULL;
-    return is_fetched(event) ? fetched_data(event) : event->ops->data(event->self);
+    return event_is_fetched(event) ? fetched_data(event) : event->ops->data(event->self);
 }
 
 size_t mofka_event_data_size(const mofka_event_t *event) {
-    return mfi_object_is(event, MFI_EVENT) ? event->ops->data_size(self_of(event)) : 0;
+    return mfi_object_is(event, MFI_EVENT) ? event->ops->data_size(event_self(event)) : 0;
 }
 
 uint64_t mofka_event_lost(const mofka_event_t *event) {
-    return mfi_object_is(event, MFI_EVENT) && event->ops->lost ? event->ops->lost(self_of(event))
+    return mfi_object_is(event, MFI_EVENT) && event->ops->lost ? event->ops->lost(event_self(event))
                                                                : 0;
 }
 
@@ -201,5 +203,6 @@ mofka_status_t mofka_event_acknowledge(mofka_event_t *event) {
     mofka_status_t status = mfi_check(event, MFI_EVENT, "event");
     if (status)
         return status;
-    return is_fetched(event) ? fetched_acknowledge(event) : event->ops->acknowledge(event->self);
+    return event_is_fetched(event) ? fetched_acknowledge(event)
+                                   : event->ops->acknowledge(event->self);
 }

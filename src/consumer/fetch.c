@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Fetching: one thread at a time, for a pull that waits or ahead of it in a worker. */
+/* Fetches in turns, one thread at a time: a pull that needs an event, or a worker ahead of pulls. */
 #include "consumer/consumer.h"
 #include <mofka/backend.h>
 
-/* How long the backend may wait at a time, so that close is not kept waiting. */
+/* How long the backend may wait at a time. It bounds how long close waits for the turn. */
 #define WAIT_SLICE_MS 100
 
-/* Fetch a run, waiting for one if there is time. MOFKA_ERR_TIMEOUT: nothing yet. */
-static mofka_status_t fetch(mofka_consumer_t *consumer, int64_t deadline) {
+/* In the turn: fetch a run, and wait for one until the deadline. MOFKA_ERR_TIMEOUT: there is none yet.
+ * MOFKA_ERR_COMPLETE: there will be none. */
+static mofka_status_t fetch_run(mofka_consumer_t *consumer, int64_t deadline) {
     size_t most = consumer->options.batch_size;
     mofka_run_t *run = consumer->untaken;
+    assert(consumer->fetching && most > 0);
     if (run)
         return mfi_run_take(consumer, run);
     mofka_status_t status = consumer->ops->fetch(consumer->self, most, &run);
@@ -28,20 +30,22 @@ static mofka_status_t fetch(mofka_consumer_t *consumer, int64_t deadline) {
         if (!status)
             status = consumer->ops->fetch(consumer->self, most, &run);
     }
+    assert(status || (run && run->event_count <= most));
     return status ? status : mfi_run_take(consumer, run);
 }
 
-/* With the lock: whether a callback of this thread's own fetch calls. */
-mofka_status_t mfi_consumer_check_caller(const mofka_consumer_t *consumer) {
+mofka_status_t mfi_consumer_check_caller(mofka_consumer_t *consumer) {
+    mfi_assert_locked(&consumer->lock);
     if (!consumer->fetching || !pthread_equal(consumer->fetcher, pthread_self()))
         return MOFKA_OK;
     return mofka_fail(MOFKA_ERR_BUSY,
-                      "consumer '%s' fetches: a callback of that cannot wait for it",
+                      "consumer '%s': a callback of a fetch cannot wait for fetches",
                       consumer->name);
 }
 
-/* With the lock, when nobody fetches. */
 void mfi_consumer_begin_turn(mofka_consumer_t *consumer) {
+    mfi_assert_locked(&consumer->lock);
+    assert(!consumer->fetching);
     consumer->fetching = true;
     consumer->fetcher = pthread_self();
     pthread_mutex_unlock(&consumer->lock);
@@ -49,15 +53,17 @@ void mfi_consumer_begin_turn(mofka_consumer_t *consumer) {
 
 void mfi_consumer_end_turn(mofka_consumer_t *consumer) {
     pthread_mutex_lock(&consumer->lock);
+    assert(consumer->fetching && pthread_equal(consumer->fetcher, pthread_self()));
     consumer->fetching = false;
     pthread_cond_broadcast(&consumer->changed);
 }
 
-/* With the lock, when nobody fetches. `*found`: events were fetched. The errors are those that a pull
- * reports; finding nothing is none. */
-static mofka_status_t fetch_alone(mofka_consumer_t *consumer, int64_t deadline, bool *found) {
+/* With the lock, releases it meanwhile, while no thread has the turn: fetch in a turn. *found: a run was
+ * fetched. An error is one that the pull returns; that there is no run is not an error. */
+static mofka_status_t fetch_in_turn(mofka_consumer_t *consumer, int64_t deadline, bool *found) {
     mfi_consumer_begin_turn(consumer);
-    mofka_status_t status = fetch(consumer, deadline);
+    assert(!consumer->gone);
+    mofka_status_t status = fetch_run(consumer, deadline);
     mfi_consumer_end_turn(consumer);
     *found = status == MOFKA_OK;
     if (status == MOFKA_ERR_COMPLETE)
@@ -65,39 +71,41 @@ static mofka_status_t fetch_alone(mofka_consumer_t *consumer, int64_t deadline, 
     return status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_COMPLETE ? MOFKA_OK : status;
 }
 
-/* Fetch ahead, in a worker. An error is left for the pull that meets it again. */
-static void prefetch(void *context) {
+/* Fetch ahead, in a worker. An error ends that; a pull will fetch, and report the error. */
+static void fetch_ahead_task(void *context) {
     mofka_consumer_t *consumer = context;
     bool found = true;
     pthread_mutex_lock(&consumer->lock);
+    assert(consumer->prefetching);
     while (found && !consumer->fetching && !consumer->ended && !mfi_consumer_is_over(consumer) &&
            consumer->ready_runs < consumer->options.max_batches)
-        fetch_alone(consumer, 0, &found);
+        fetch_in_turn(consumer, 0, &found);
     consumer->prefetching = false;
     pthread_mutex_unlock(&consumer->lock);
-    mfi_consumer_drop(consumer);
+    mfi_consumer_release_memory(consumer);
 }
 
 bool mfi_consumer_wants_prefetch(mofka_consumer_t *consumer) {
+    mfi_assert_locked(&consumer->lock);
     if (consumer->ready_runs >= consumer->options.max_batches || consumer->prefetching ||
         consumer->fetching || consumer->ended || mfi_consumer_is_over(consumer))
         return false;
     return consumer->prefetching = true;
 }
 
-/* Without the lock. */
 void mfi_consumer_start_prefetch(mofka_consumer_t *consumer) {
-    mfi_consumer_keep(consumer);
-    if (mofka_thread_pool_push_work(consumer->options.thread_pool, prefetch, consumer,
+    assert(consumer->workers);
+    mfi_consumer_retain_memory(consumer);
+    if (mofka_thread_pool_push_work(consumer->options.thread_pool, fetch_ahead_task, consumer,
                                     MOFKA_PRIORITY_DEFAULT) == MOFKA_OK)
         return;
-    pthread_mutex_lock(&consumer->lock); /* the pool is closed: pulls fetch for themselves */
+    /* The pool is closed. Pulls will fetch. */
+    pthread_mutex_lock(&consumer->lock);
     consumer->prefetching = false;
     pthread_mutex_unlock(&consumer->lock);
-    mfi_consumer_drop(consumer);
+    mfi_consumer_release_memory(consumer);
 }
 
-/* With the lock: fetch, or wait for the thread that does. Fetch's hard errors are returned. */
 mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline) {
     mofka_status_t status = mfi_consumer_check_caller(consumer);
     if (status)
@@ -106,7 +114,7 @@ mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline
     if (consumer->fetching)
         mfi_cond_wait(&consumer->changed, &consumer->lock, deadline);
     else
-        status = fetch_alone(consumer, deadline, &found);
-    mfi_requests_serve_and_drop(consumer);
+        status = fetch_in_turn(consumer, deadline, &found);
+    mfi_requests_serve_and_release(consumer);
     return status;
 }

@@ -4,16 +4,17 @@
 #include <string.h>
 #include "consumer/consumer.h"
 
-static int ascending(const void *a, const void *b) {
+static int targets_compare(const void *a, const void *b) {
     size_t x = *(const size_t *)a, y = *(const size_t *)b;
     return x < y ? -1 : x > y;
 }
 
-/* A sorted copy, checked; none of no list. */
-static mofka_status_t copy_targets(const mofka_topic_t *topic,
+/* Check the targets, and give a sorted copy. No list: no copy. */
+static mofka_status_t targets_copy(const mofka_topic_t *topic,
                                    const mofka_consumer_options_t *options, size_t **out) {
     if (!options->targets && options->target_count > 0)
-        return mofka_fail(MOFKA_ERR_INVALID, "NULL list of %zu targets", options->target_count);
+        return mofka_fail(MOFKA_ERR_INVALID, "consumer: targets is NULL, target_count is %zu",
+                          options->target_count);
     if (!options->targets)
         return MOFKA_OK;
     if (options->target_count == 0 || options->target_count > topic->partition_count)
@@ -26,7 +27,7 @@ static mofka_status_t copy_targets(const mofka_topic_t *topic,
     if (!targets)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu targets", options->target_count);
     memcpy(targets, options->targets, options->target_count * sizeof *targets);
-    qsort(targets, options->target_count, sizeof *targets, ascending);
+    qsort(targets, options->target_count, sizeof *targets, targets_compare);
     mofka_status_t status = MOFKA_OK;
     for (size_t i = 0; i < options->target_count && !status; i++) {
         if (targets[i] >= topic->partition_count)
@@ -35,7 +36,8 @@ static mofka_status_t copy_targets(const mofka_topic_t *topic,
                                 "'%s'",
                                 targets[i], topic->partition_count - 1, topic->name);
         else if (i > 0 && targets[i] == targets[i - 1])
-            status = mofka_fail(MOFKA_ERR_INVALID, "target %zu is given twice", targets[i]);
+            status =
+                mofka_fail(MOFKA_ERR_INVALID, "consumer: target %zu is given twice", targets[i]);
     }
     if (status)
         free(targets);
@@ -44,7 +46,7 @@ static mofka_status_t copy_targets(const mofka_topic_t *topic,
     return status;
 }
 
-static mofka_status_t check_options(const mofka_consumer_options_t *options) {
+static mofka_status_t consumer_check_options(const mofka_consumer_options_t *options) {
     if (options->start != MOFKA_START_BEGINNING && options->start != MOFKA_START_END)
         return mofka_fail(MOFKA_ERR_INVALID,
                           "consumer: start is %d, not MOFKA_START_BEGINNING (%d) or "
@@ -60,16 +62,19 @@ static mofka_status_t check_options(const mofka_consumer_options_t *options) {
     if (options->thread_pool)
         return mfi_check(options->thread_pool, MFI_THREAD_POOL, "thread pool");
     if (options->zero_copy && options->allocator)
-        return mofka_fail(MOFKA_ERR_INVALID, "zero_copy has no use for an allocator");
+        return mofka_fail(
+            MOFKA_ERR_INVALID,
+            "zero_copy and allocator exclude each other: zero_copy allocates nothing");
     return MOFKA_OK;
 }
 
 mofka_status_t mfi_consumer_make_with(mofka_consumer_t *consumer,
                                       const mofka_consumer_options_t *options) {
     size_t *targets = NULL;
-    mofka_status_t status = check_options(options);
+    assert(!consumer->options.targets && !consumer->options.options);
+    mofka_status_t status = consumer_check_options(options);
     if (!status)
-        status = copy_targets(consumer->topic, options, &targets);
+        status = targets_copy(consumer->topic, options, &targets);
     char *json = options->options && !status ? strdup(options->options) : NULL;
     if (options->options && !status && !json)
         status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer's options");
@@ -90,62 +95,62 @@ mofka_status_t mfi_consumer_make_with(mofka_consumer_t *consumer,
     return MOFKA_OK;
 }
 
-static bool is_consumer(const mofka_consumer_t *handle) {
+static bool consumer_is_valid(const mofka_consumer_t *handle) {
     return mfi_object_is(handle, MFI_CONSUMER);
 }
 
 uint64_t mofka_consumer_lost(const mofka_consumer_t *consumer) {
-    return is_consumer(consumer) ? atomic_load(&((mofka_consumer_t *)consumer)->lost) : 0;
+    return consumer_is_valid(consumer) ? atomic_load(&((mofka_consumer_t *)consumer)->lost) : 0;
 }
 
 const char *mofka_consumer_name(const mofka_consumer_t *consumer) {
-    return is_consumer(consumer) ? consumer->name : NULL;
+    return consumer_is_valid(consumer) ? consumer->name : NULL;
 }
 
 mofka_topic_t *mofka_consumer_topic(const mofka_consumer_t *consumer) {
-    return is_consumer(consumer) ? consumer->topic : NULL;
+    return consumer_is_valid(consumer) ? consumer->topic : NULL;
 }
 
 size_t mofka_consumer_batch_size(const mofka_consumer_t *consumer) {
-    return is_consumer(consumer) ? consumer->options.batch_size : 0;
+    return consumer_is_valid(consumer) ? consumer->options.batch_size : 0;
 }
 
 size_t mofka_consumer_max_batches(const mofka_consumer_t *consumer) {
-    return is_consumer(consumer) ? consumer->options.max_batches : 0;
+    return consumer_is_valid(consumer) ? consumer->options.max_batches : 0;
 }
 
 mofka_thread_pool_t *mofka_consumer_thread_pool(const mofka_consumer_t *consumer) {
-    return is_consumer(consumer) ? consumer->options.thread_pool : NULL;
+    return consumer_is_valid(consumer) ? consumer->options.thread_pool : NULL;
 }
 
 mofka_data_selector_fn mofka_consumer_selector(const mofka_consumer_t *consumer, void **context) {
     if (context)
-        *context = is_consumer(consumer) ? consumer->options.selector_context : NULL;
-    return is_consumer(consumer) ? consumer->options.selector : NULL;
+        *context = consumer_is_valid(consumer) ? consumer->options.selector_context : NULL;
+    return consumer_is_valid(consumer) ? consumer->options.selector : NULL;
 }
 
 mofka_data_allocator_fn mofka_consumer_allocator(const mofka_consumer_t *consumer, void **context) {
     if (context)
-        *context = is_consumer(consumer) ? consumer->options.allocator_context : NULL;
-    return is_consumer(consumer) ? consumer->options.allocator : NULL;
+        *context = consumer_is_valid(consumer) ? consumer->options.allocator_context : NULL;
+    return consumer_is_valid(consumer) ? consumer->options.allocator : NULL;
 }
 
 const size_t *mofka_consumer_targets(const mofka_consumer_t *consumer, size_t *count) {
     if (count)
-        *count = is_consumer(consumer) ? consumer->options.target_count : 0;
-    return is_consumer(consumer) ? consumer->options.targets : NULL;
+        *count = consumer_is_valid(consumer) ? consumer->options.target_count : 0;
+    return consumer_is_valid(consumer) ? consumer->options.targets : NULL;
 }
 
 mofka_start_t mofka_consumer_start(const mofka_consumer_t *consumer) {
-    return is_consumer(consumer) ? consumer->options.start : MOFKA_START_BEGINNING;
+    return consumer_is_valid(consumer) ? consumer->options.start : MOFKA_START_BEGINNING;
 }
 
 mofka_acknowledge_t mofka_consumer_acknowledge_mode(const mofka_consumer_t *consumer) {
-    return is_consumer(consumer) ? consumer->options.acknowledge : MOFKA_ACKNOWLEDGE_MANUAL;
+    return consumer_is_valid(consumer) ? consumer->options.acknowledge : MOFKA_ACKNOWLEDGE_MANUAL;
 }
 
 const char *mofka_consumer_options_json(const mofka_consumer_t *consumer) {
-    return is_consumer(consumer) ? consumer->options.options : NULL;
+    return consumer_is_valid(consumer) ? consumer->options.options : NULL;
 }
 
 bool mofka_consumer_zero_copy(const mofka_consumer_t *consumer) {

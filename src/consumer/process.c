@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Processing: pull events and call back with each, here or in a pool's workers.
+ * Processing: pulls events and calls back with each, in this thread or in a pool's workers.
  *
- *   pull -> queue, at most two events per worker, so a slow callback holds pulling back -> callback
+ *   pull -> queue -> callback
  *
- * Each queued event is also a task of the pool, which calls back with the oldest one there is then.
- * Where the pool does not come to its tasks (it is busy otherwise, or it is its only worker that
- * processes), the caller does their work; never more callbacks run at once than the pool has
- * threads. Tasks that come too late find nothing to do; they keep the process's memory.
+ * The queue holds at most two events per worker. So a slow callback slows pulling down.
+ *
+ * For each queued event, the pool has a task, which calls back with the event that is the oldest then.
+ * If no task runs (the pool is busy, or this thread is its only worker), the caller does their work. At
+ * most as many callbacks run at once as the pool has threads. A task that finds no event does nothing.
+ * Tasks keep the process's memory.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include "consumer/consumer.h"
 
-/* How long to wait for an event or a worker before looking what became of the others. */
+/* How long to wait for an event or a worker before checking what the others did. */
 #define SLICE_MS 100
 
 typedef struct process {
@@ -22,16 +24,17 @@ typedef struct process {
     mofka_thread_pool_t *pool; /* borrowed from the caller */
     size_t workers;            /* 0: callbacks run in the caller, and there is no queue */
     _Atomic size_t users;      /* the caller and the pool's tasks */
-    _Atomic int answer;        /* the first that was not OK; written under the lock */
-    char message[256];         /* of that answer */
-    pthread_mutex_t lock;      /* guards all below; a leaf */
-    pthread_cond_t ended;      /* a callback ended; only the caller waits */
+    _Atomic int answer;   /* the first of a callback that was not MOFKA_OK; written with the lock */
+    char message[256];    /* of that answer */
+    pthread_mutex_t lock; /* guards all below; a leaf */
+    pthread_cond_t ended; /* a callback ended; only the caller waits */
     mofka_event_t *first, *last;
     size_t queued, running;
-    bool alone; /* no worker came within a slice: the caller calls back, too */
+    bool alone; /* no worker took an event within a slice: the caller calls back, too */
 } process_t;
 
-static process_t *process_new(mofka_event_fn callback, void *context, mofka_thread_pool_t *pool) {
+static process_t *process_create(mofka_event_fn callback, void *context,
+                                 mofka_thread_pool_t *pool) {
     process_t *process = calloc(1, sizeof *process);
     if (!process)
         return NULL;
@@ -45,16 +48,17 @@ static process_t *process_new(mofka_event_fn callback, void *context, mofka_thre
     return process;
 }
 
-static void drop(process_t *process) {
+static void process_release(process_t *process) {
     if (atomic_fetch_sub(&process->users, 1) != 1)
         return;
+    assert(!process->first && process->queued == 0 && process->running == 0);
     pthread_cond_destroy(&process->ended);
     pthread_mutex_destroy(&process->lock);
     free(process);
 }
 
-/* Without the lock. */
-static void call(process_t *process, mofka_event_t *event) {
+/* Without the lock: call back with the event, and release it. */
+static void process_call(process_t *process, mofka_event_t *event) {
     mofka_status_t status = process->callback(process->context, event);
     if (status) {
         pthread_mutex_lock(&process->lock);
@@ -67,35 +71,40 @@ static void call(process_t *process, mofka_event_t *event) {
     mofka_event_release(event);
 }
 
-/* With the lock, let go meanwhile: call back with the oldest event, if there is one and not too
+/* With the lock, releases it meanwhile: call back with the oldest event. False: there is none, or too
  * many callbacks run. */
-static bool call_first(process_t *process) {
+static bool process_call_first(process_t *process) {
+    mfi_assert_locked(&process->lock);
     mofka_event_t *event = process->first;
     if (!event || process->running >= process->workers)
         return false;
+    assert(process->queued > 0);
     process->first = event->next;
     event->next = NULL;
     process->queued--;
     process->running++;
     pthread_mutex_unlock(&process->lock);
-    call(process, event);
+    process_call(process, event);
     pthread_mutex_lock(&process->lock);
+    assert(process->running > 0);
     process->running--;
     pthread_cond_signal(&process->ended);
     return true;
 }
 
-static void task(void *context) {
+static void process_task(void *context) {
     process_t *process = context;
+    assert(process->workers > 0);
     pthread_mutex_lock(&process->lock);
-    call_first(process);
+    process_call_first(process);
     pthread_mutex_unlock(&process->lock);
-    drop(process);
+    process_release(process);
 }
 
-/* With the lock: until a callback ended. */
-static void wait_for_one(process_t *process) {
-    if (process->alone && call_first(process))
+/* With the lock, releases it meanwhile: wait until a callback ends. */
+static void process_wait_one(process_t *process) {
+    mfi_assert_locked(&process->lock);
+    if (process->alone && process_call_first(process))
         return;
     size_t queued = process->queued;
     if (!mfi_cond_wait(&process->ended, &process->lock, mfi_deadline(SLICE_MS)) &&
@@ -103,9 +112,11 @@ static void wait_for_one(process_t *process) {
         process->alone = true;
 }
 
-static void hand_over(process_t *process, mofka_event_t *event) {
+/* Take an event: queue it for the workers, or without workers call back here. Waits for a place. */
+static void process_hand_over(process_t *process, mofka_event_t *event) {
+    assert(!event->next);
     if (process->workers == 0) {
-        call(process, event);
+        process_call(process, event);
         return;
     }
     pthread_mutex_lock(&process->lock);
@@ -117,25 +128,25 @@ static void hand_over(process_t *process, mofka_event_t *event) {
     process->queued++;
     pthread_mutex_unlock(&process->lock);
     atomic_fetch_add(&process->users, 1);
-    if (mofka_thread_pool_push_work(process->pool, task, process, MOFKA_PRIORITY_DEFAULT))
-        task(process); /* the pool is closed: here, then */
+    if (mofka_thread_pool_push_work(process->pool, process_task, process, MOFKA_PRIORITY_DEFAULT))
+        process_task(process); /* the pool is closed: call back here */
     pthread_mutex_lock(&process->lock);
     while (process->queued + process->running >= 2 * process->workers &&
            !atomic_load(&process->answer))
-        wait_for_one(process);
+        process_wait_one(process);
     pthread_mutex_unlock(&process->lock);
 }
 
-static void wait_all(process_t *process) {
+static void process_wait_all(process_t *process) {
     pthread_mutex_lock(&process->lock);
     while (process->queued + process->running > 0)
-        wait_for_one(process);
+        process_wait_one(process);
     pthread_mutex_unlock(&process->lock);
 }
 
-/* Pull in slices: a worker may have ended it all meanwhile. */
-static mofka_status_t pull(process_t *process, mofka_consumer_t *consumer, int64_t deadline,
-                           mofka_event_t **event) {
+/* Pull, in slices: a worker's callback may ask to stop meanwhile. */
+static mofka_status_t process_pull(process_t *process, mofka_consumer_t *consumer, int64_t deadline,
+                                   mofka_event_t **event) {
     for (;;) {
         int64_t left = mfi_remaining(deadline);
         mofka_status_t status =
@@ -145,11 +156,11 @@ static mofka_status_t pull(process_t *process, mofka_consumer_t *consumer, int64
     }
 }
 
-static mofka_status_t run(process_t *process, mofka_consumer_t *consumer, int64_t deadline,
-                          size_t most, size_t *count) {
+static mofka_status_t process_run(process_t *process, mofka_consumer_t *consumer, int64_t deadline,
+                                  size_t most, size_t *count) {
     while (*count < most && !atomic_load(&process->answer)) {
         mofka_event_t *event;
-        mofka_status_t status = pull(process, consumer, deadline, &event);
+        mofka_status_t status = process_pull(process, consumer, deadline, &event);
         if (status)
             return status;
         if (mofka_event_is_end(event)) {
@@ -157,13 +168,15 @@ static mofka_status_t run(process_t *process, mofka_consumer_t *consumer, int64_
             break;
         }
         ++*count;
-        hand_over(process, event);
+        process_hand_over(process, event);
     }
     return MOFKA_OK;
 }
 
-/* What the workers answered matters more than a time-out, and an error more than to stop. */
-static mofka_status_t outcome(process_t *process, mofka_status_t pulled, int64_t timeout_ms) {
+/* The status of the whole call. An error of a callback comes before one of pulling, and MOFKA_STOP of a
+ * callback comes before a time-out. */
+static mofka_status_t process_outcome(process_t *process, mofka_status_t pulled,
+                                      int64_t timeout_ms) {
     int answer = atomic_load(&process->answer);
     if (answer && answer != MOFKA_STOP)
         return mofka_fail(answer < 0 ? (mofka_status_t)answer : MOFKA_ERR_CALLBACK, "%s",
@@ -184,17 +197,17 @@ mofka_status_t mofka_consumer_process(mofka_consumer_t *consumer, mofka_event_fn
         status = mfi_check(options->thread_pool, MFI_THREAD_POOL, "thread pool");
     if (status)
         return status;
-    process_t *process = process_new(
+    process_t *process = process_create(
         callback, context,
         options && options->thread_pool ? options->thread_pool : consumer->options.thread_pool);
     if (!process)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory to process events");
     size_t most = options && options->events_max ? options->events_max : SIZE_MAX;
     size_t count = 0;
-    status = run(process, consumer, mfi_deadline(timeout_ms), most, &count);
-    wait_all(process);
-    status = outcome(process, status, timeout_ms);
-    drop(process);
+    status = process_run(process, consumer, mfi_deadline(timeout_ms), most, &count);
+    process_wait_all(process);
+    status = process_outcome(process, status, timeout_ms);
+    process_release(process);
     if (processed)
         *processed = count;
     return status;

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Pulling: hands out the next ready event; where there is none, fetches or waits for it.
+ * Pulling: hands out the next ready event. If none is ready, fetches one, or waits for it.
  * Path: pull 1/7. Before: the caller. After: mpi/consumer/read_run.c.
  */
 #include "consumer/consumer.h"
 
-/* The FIFO keeps each run's events together: one that comes back (abandoned) goes to the front. */
 mofka_event_t *mfi_consumer_pop(mofka_consumer_t *consumer) {
     mofka_event_t *event = consumer->first;
     if (event) {
+        assert(!event->held);
         consumer->first = event->next;
         if (!consumer->first)
             consumer->last = NULL;
-        if (!event->next || event->next->run != event->run)
+        /* The FIFO keeps each run's events together: an event that comes back joins its run. */
+        if (!event->next || event->next->run != event->run) {
+            assert(consumer->ready_runs > 0);
             consumer->ready_runs--;
+        }
         event->next = NULL;
         event->held = true;
         consumer->held++;
@@ -21,9 +24,10 @@ mofka_event_t *mfi_consumer_pop(mofka_consumer_t *consumer) {
     return event;
 }
 
-/* An event of which the selection failed is passed over, with its error. */
-static mofka_status_t pass_over(mofka_event_t *event) {
+/* Release an event whose deserialization or selection failed, and return its error. */
+static mofka_status_t pull_pass_over(mofka_event_t *event) {
     mofka_status_t status = event->status;
+    assert(status != MOFKA_OK && event->held);
     mofka_fail(status, "%s", event->message ? event->message : mofka_status_text(status));
     mofka_event_release(event);
     return status;
@@ -43,7 +47,7 @@ static mofka_status_t pull_ready(mofka_consumer_t *consumer, mofka_event_t **eve
     return status;
 }
 
-/* With the lock, let go meanwhile: wait for an event or the end. */
+/* With the lock, releases it meanwhile: wait for an event or the end. */
 static mofka_status_t pull_first(mofka_consumer_t *consumer, int64_t timeout_ms,
                                  mofka_event_t **event) {
     int64_t deadline = 0; /* the clock is read only if nothing is ready */
@@ -67,14 +71,15 @@ mofka_status_t mofka_consumer_pull_many(mofka_consumer_t *consumer, size_t event
                                         int64_t timeout_ms, mofka_event_t **events, size_t *count) {
     mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
     if (!status && events_max == 0)
-        status = mofka_fail(MOFKA_ERR_RANGE, "pulling at most 0 events; 1 or more");
+        status = mofka_fail(MOFKA_ERR_RANGE, "events_max is 0; it must be at least 1");
     if (status)
         return status;
     mofka_event_t *first = NULL;
     size_t taken = 1;
     pthread_mutex_lock(&consumer->lock);
     status = pull_first(consumer, timeout_ms, &first);
-    if (first && !first->status) /* one that failed is another pull's to tell */
+    if (first &&
+        !first->status) /* an event with an error ends the list: the next pull reports it */
         for (events[0] = first; taken < events_max && consumer->first && !consumer->first->status;)
             events[taken++] = mfi_consumer_pop(consumer);
     bool more = first && consumer->workers && mfi_consumer_wants_prefetch(consumer);
@@ -82,7 +87,7 @@ mofka_status_t mofka_consumer_pull_many(mofka_consumer_t *consumer, size_t event
     if (more)
         mfi_consumer_start_prefetch(consumer);
     if (!status && first->status)
-        status = pass_over(first);
+        status = pull_pass_over(first);
     if (!status)
         *count = taken;
     return status;

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Pull futures: the oldest request meets the next event that is ready; what nobody took comes back.
- */
+/* Pull futures: the oldest request gets the next ready event. An event that nobody takes comes back. */
 #include "consumer/consumer.h"
 
-/* With the lock: the oldest requests get what is ready. What must be let go of without the lock is
- * linked into *done. Requests that only this list still holds are abandoned ones. */
+/* A request whose only user is this list was abandoned: it gets no event. */
 void mfi_requests_serve(mofka_consumer_t *consumer, mfi_outcome_t **done) {
     bool over = mfi_consumer_is_over(consumer);
+    mfi_assert_locked(&consumer->lock);
     while (consumer->first_request && (consumer->first || consumer->ended || over)) {
         mfi_outcome_t *request = consumer->first_request;
         consumer->first_request = request->next;
@@ -18,7 +16,7 @@ void mfi_requests_serve(mofka_consumer_t *consumer, mfi_outcome_t **done) {
         mofka_event_t *event = over ? NULL : mfi_consumer_pop(consumer);
         mofka_status_t status = event ? event->status : MOFKA_OK;
         mofka_result_t result = {.event = status ? NULL : event};
-        request->batch = status ? event : NULL; /* nobody gets it */
+        request->batch = status ? event : NULL; /* an event that nobody gets */
         const char *message = event ? event->message : "the consumer is closed";
         if (over) {
             status = MOFKA_ERR_CLOSED;
@@ -36,33 +34,33 @@ void mfi_requests_serve(mofka_consumer_t *consumer, mfi_outcome_t **done) {
     }
 }
 
-void mfi_requests_drop(mfi_outcome_t *done) {
+void mfi_requests_release(mfi_outcome_t *done) {
     while (done) {
         mfi_outcome_t *next = done->next;
         mofka_event_t *passed_over = done->batch;
+        assert(!passed_over || passed_over->status != MOFKA_OK);
         mfi_outcome_let_go(done);
         mofka_event_release(passed_over);
         done = next;
     }
 }
 
-/* With the lock, let go meanwhile. */
-void mfi_requests_serve_and_drop(mofka_consumer_t *consumer) {
+void mfi_requests_serve_and_release(mofka_consumer_t *consumer) {
     mfi_outcome_t *done = NULL;
     mfi_requests_serve(consumer, &done);
     if (!done)
         return;
     pthread_mutex_unlock(&consumer->lock);
-    mfi_requests_drop(done);
+    mfi_requests_release(done);
     pthread_mutex_lock(&consumer->lock);
 }
 
-static mofka_status_t drive(void *owner, mfi_outcome_t *request, int64_t timeout_ms) {
+static mofka_status_t request_drive(void *owner, mfi_outcome_t *request, int64_t timeout_ms) {
     mofka_consumer_t *consumer = owner;
     int64_t deadline = mfi_deadline(timeout_ms);
     mofka_status_t status = MOFKA_OK;
     pthread_mutex_lock(&consumer->lock);
-    mfi_requests_serve_and_drop(consumer);
+    mfi_requests_serve_and_release(consumer);
     while (!status && !atomic_load(&request->done)) {
         status = mfi_consumer_advance(consumer, deadline);
         if (mfi_remaining(deadline) == 0)
@@ -72,9 +70,11 @@ static mofka_status_t drive(void *owner, mfi_outcome_t *request, int64_t timeout
     return status;
 }
 
-/* With the lock: back among what is ready, before later events of its partition. */
-static void put_back(mofka_consumer_t *consumer, mofka_event_t *event) {
+/* With the lock: put the event back into the ready FIFO, before later events of its partition. */
+static void request_put_back(mofka_consumer_t *consumer, mofka_event_t *event) {
     mofka_event_t **at = &consumer->first, *before = NULL;
+    mfi_assert_locked(&consumer->lock);
+    assert(event->held && consumer->held > 0);
     while (*at && (*at)->run->partition == event->run->partition &&
            mofka_event_id(*at) < mofka_event_id(event)) {
         before = *at;
@@ -91,25 +91,26 @@ static void put_back(mofka_consumer_t *consumer, mofka_event_t *event) {
     pthread_cond_broadcast(&consumer->changed);
 }
 
-/* Nobody took its event: a later pull gets it. */
-static void abandoned(void *owner, mfi_outcome_t *request) {
+/* The request is released, and nobody took its event: a later pull gets the event. */
+static void request_abandoned(void *owner, mfi_outcome_t *request) {
     mofka_consumer_t *consumer = owner;
     mofka_event_t *event = request->result.event;
     if (!event || atomic_load(&request->taken))
         return;
+    assert(event->run->consumer == consumer);
     pthread_mutex_lock(&consumer->lock);
     bool back = event->run->run && !consumer->closed;
     if (back)
-        put_back(consumer, event);
+        request_put_back(consumer, event);
     pthread_mutex_unlock(&consumer->lock);
     if (!back)
         mofka_event_release(event);
 }
 
-const mfi_future_ops_t mfi_pull_future_ops = {.drive = drive,
-                                              .owner_retain = mfi_consumer_keep,
-                                              .owner_release = mfi_consumer_drop,
-                                              .abandoned = abandoned};
+const mfi_future_ops_t mfi_pull_future_ops = {.drive = request_drive,
+                                              .owner_retain = mfi_consumer_retain_memory,
+                                              .owner_release = mfi_consumer_release_memory,
+                                              .abandoned = request_abandoned};
 
 mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer, mofka_future_t **out) {
     mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
@@ -123,6 +124,7 @@ mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer, mofka_futu
         status = MOFKA_ERR_MEMORY;
     if (request) {
         *out = mfi_outcome_give(request, 0);
+        assert(!consumer->first_request || !consumer->last_request->next);
         if (consumer->first_request)
             consumer->last_request->next = request;
         else

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Runs: what was fetched at once becomes events, and lives until the last of them is released.
+ * Runs: makes events of what was fetched at once. A run lives until its last event is released.
  * Path: pull 3/7. Before: mpi/consumer/read_run.c. After: consumer/select.c.
  *
- * Automatic acknowledgement and zero-copy count releases. Each partition keeps a list of its runs; a
- * released event marks itself, and the list advances as far as everything is marked. So an event that
- * is held holds back the acknowledgement of later ones.
+ * Automatic acknowledgement and zero-copy count releases. Each partition has a list of its runs. A
+ * released event marks itself, and the list advances as far as all events are marked. So an event that
+ * is not released holds back the acknowledgement of later ones.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +14,14 @@
 
 /* ---- creating ---------------------------------------------------------------------------------- */
 
-/* Written in one pass, in the order of memory. */
+/* Writes the events in one pass, in the order of memory. */
 mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *from, mfi_run_t **out) {
     size_t count = from ? from->event_count : 1;
+    assert(count > 0);
     mfi_run_t *run = malloc(sizeof *run + count * sizeof run->events[0]);
     if (!run)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu events", count);
-    mfi_consumer_keep(consumer);
+    mfi_consumer_retain_memory(consumer);
     *run = (mfi_run_t){.consumer = consumer,
                        .run = from,
                        .partition = from ? from->partition : SIZE_MAX,
@@ -42,36 +43,40 @@ mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *from, mfi
     return MOFKA_OK;
 }
 
-void mfi_run_free(mfi_run_t *run) {
+void mfi_run_destroy(mfi_run_t *run) {
     mofka_consumer_t *consumer = run->consumer;
+    assert(atomic_load(&run->users) == 0);
     if (run->run && !mfi_is_marked(consumer))
         consumer->ops->release_run(consumer->self, run->run);
     free(run);
-    mfi_consumer_drop(consumer);
+    mfi_consumer_release_memory(consumer);
 }
 
 /* ---- taking what was fetched, in the fetching thread ------------------------------------------- */
 
-typedef struct cursor {
+/* The archive that a serializer reads from. */
+typedef struct stored_bytes {
     const char *bytes;
     size_t left;
-} cursor_t;
+} stored_bytes_t;
 
-static mofka_status_t cursor_read(void *context, void *bytes, size_t size) {
-    cursor_t *cursor = context;
+static mofka_status_t stored_bytes_read(void *context, void *bytes, size_t size) {
+    stored_bytes_t *cursor = context;
     if (size > cursor->left)
-        return mofka_fail(MOFKA_ERR_CORRUPT, "%zu bytes of stored metadata wanted, %zu there", size,
-                          cursor->left);
+        return mofka_fail(MOFKA_ERR_CORRUPT, "reading %zu bytes of stored metadata, %zu are left",
+                          size, cursor->left);
     memcpy(bytes, cursor->bytes, size);
     cursor->bytes += size;
     cursor->left -= size;
     return MOFKA_OK;
 }
 
-static mofka_status_t deserialize(mofka_consumer_t *consumer, mfi_run_t *run, size_t index) {
+static mofka_status_t run_deserialize_event(mofka_consumer_t *consumer, mfi_run_t *run,
+                                            size_t index) {
     const mofka_fetched_event_t *from = &run->run->events[index];
-    cursor_t cursor = {from->metadata, from->metadata_bytes};
-    mofka_archive_t archive = {.context = &cursor, .read = cursor_read};
+    assert(index < run->count && !atomic_load(&run->events[index].metadata));
+    stored_bytes_t cursor = {from->metadata, from->metadata_bytes};
+    mofka_archive_t archive = {.context = &cursor, .read = stored_bytes_read};
     mofka_metadata_t *metadata;
     mofka_status_t status = mofka_serializer_deserialize(consumer->topic->serializer, &archive,
                                                          from->metadata_bytes, &metadata);
@@ -80,33 +85,40 @@ static mofka_status_t deserialize(mofka_consumer_t *consumer, mfi_run_t *run, si
     return status;
 }
 
-/* An event that cannot be delivered as wanted still takes its turn: the pull returns the error. */
-static void prepare(mofka_consumer_t *consumer, mfi_run_t *run) {
+/* Deserialize and select. An event that fails keeps its place: the pull that reaches it returns the error. */
+static void run_prepare(mofka_consumer_t *consumer, mfi_run_t *run) {
+    assert(run->run && run->count == run->run->event_count);
     bool identity = mofka_serializer_is_identity(consumer->topic->serializer);
     if (identity && !consumer->options.selector)
         return;
     for (size_t i = 0; i < run->count; i++) {
         mofka_event_t *event = &run->events[i];
         if (!identity)
-            event->status = deserialize(consumer, run, i);
+            event->status = run_deserialize_event(consumer, run, i);
         if (!event->status && consumer->options.selector)
-            event->status = mfi_select_data(consumer, run, i);
+            event->status = mfi_run_select_data(consumer, run, i);
         if (event->status)
             event->message = strdup(mofka_last_error());
     }
 }
 
-/* With the lock: a later event of the partition will tell, too. */
-static void count_lost(mofka_consumer_t *consumer, size_t partition, uint64_t lost) {
+/* With the lock: events were lost. The next event of the partition reports that, too. */
+static void run_count_lost(mofka_consumer_t *consumer, size_t partition, uint64_t lost) {
+    mfi_assert_locked(&consumer->lock);
+    assert(partition < consumer->topic->partition_count);
     atomic_fetch_add(&consumer->lost, lost);
     consumer->partitions[partition].lost += lost;
 }
 
-static void enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken, uint64_t now) {
+/* With the lock: put the run's events into the ready FIFO, without the first `overtaken` ones. */
+static void run_enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken,
+                        uint64_t now) {
     mfi_partition_t *partition = &consumer->partitions[run->partition];
+    assert(overtaken <= run->count && run->run && !run->next);
+    assert(!consumer->first == !consumer->last && !partition->first == !partition->last);
     mfi_stats_fetched(&consumer->stats, run->run, overtaken, run->data_bytes, now);
-    count_lost(consumer, run->partition, run->run->lost + overtaken);
-    if (mfi_counts_releases(consumer)) {
+    run_count_lost(consumer, run->partition, run->run->lost + overtaken);
+    if (mfi_consumer_counts_releases(consumer)) {
         atomic_fetch_add(&run->users, 1);
         if (partition->last)
             partition->last->next = run;
@@ -127,18 +139,20 @@ static void enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken
     consumer->last = &run->events[run->count - 1];
 }
 
-/* A run without events. */
-static mofka_status_t take_losses(mofka_consumer_t *consumer, mofka_run_t *fetched) {
+/* Take a run without events: it only reports losses. */
+static mofka_status_t run_take_losses(mofka_consumer_t *consumer, mofka_run_t *fetched) {
     pthread_mutex_lock(&consumer->lock);
-    count_lost(consumer, fetched->partition, fetched->lost);
+    run_count_lost(consumer, fetched->partition, fetched->lost);
     pthread_mutex_unlock(&consumer->lock);
     consumer->ops->release_run(consumer->self, fetched);
     return MOFKA_OK;
 }
 
-/* Nobody saw its events, and what the backend fetched stays: they are neither lost nor released. */
-static void untake(mofka_consumer_t *consumer, mfi_run_t *run) {
+/* Undo taking the run. Its events are released, and the fetched run is kept for the next turn. No event
+ * counts as lost or as released. */
+static void run_put_back(mofka_consumer_t *consumer, mfi_run_t *run) {
     size_t count = run->count;
+    assert(!consumer->untaken);
     consumer->untaken = run->run;
     run->run = NULL;
     for (size_t i = 0; i < count; i++)
@@ -147,23 +161,24 @@ static void untake(mofka_consumer_t *consumer, mfi_run_t *run) {
 
 mofka_status_t mfi_run_take(mofka_consumer_t *consumer, mofka_run_t *fetched) {
     mfi_run_t *run;
+    assert(consumer->fetching && (!consumer->untaken || consumer->untaken == fetched));
     if (fetched->event_count == 0)
-        return take_losses(consumer, fetched);
+        return run_take_losses(consumer, fetched);
     mofka_status_t status = mfi_run_create(consumer, fetched, &run);
     consumer->untaken = status ? fetched : NULL;
     if (status)
         return status;
-    prepare(consumer, run);
+    run_prepare(consumer, run);
     size_t overtaken = 0;
     if (consumer->options.selector)
         status = consumer->ops->finish_data(consumer->self, fetched, &overtaken);
     if (status) {
-        untake(consumer, run);
+        run_put_back(consumer, run);
         return status;
     }
     uint64_t now = fetched->stored_ns ? mfi_wall_ns() : 0;
     pthread_mutex_lock(&consumer->lock);
-    enqueue(consumer, run, overtaken, now);
+    run_enqueue(consumer, run, overtaken, now);
     pthread_mutex_unlock(&consumer->lock);
     for (size_t i = 0; i < overtaken; i++)
         mofka_event_release(&run->events[i]);
@@ -172,9 +187,11 @@ mofka_status_t mfi_run_take(mofka_consumer_t *consumer, mofka_run_t *fetched) {
 
 /* ---- counting releases ------------------------------------------------------------------------- */
 
-/* Mark the event, pass what is passed; with the consumer's lock. `*passed` runs are to be dropped. */
-static void pass(mofka_consumer_t *consumer, mofka_event_t *event, mfi_run_t **passed) {
+/* With the lock: mark the event, and advance the list. Links the runs that leave it into *passed, for the
+ * caller to release. */
+static void releases_advance(mofka_consumer_t *consumer, mofka_event_t *event, mfi_run_t **passed) {
     mfi_partition_t *partition = &consumer->partitions[event->run->partition];
+    assert(!event->released && consumer->held >= event->held);
     event->released = true;
     consumer->held -= event->held;
     for (mfi_run_t *run = partition->first; run; run = partition->first) {
@@ -190,44 +207,48 @@ static void pass(mofka_consumer_t *consumer, mofka_event_t *event, mfi_run_t **p
     }
 }
 
-/* With the lock: the next id of which the backend must not be told yet. */
-static uint64_t let_go_of(const mofka_consumer_t *consumer, const mfi_partition_t *partition) {
+/* With the lock: the first id of which the backend must not be told yet. */
+static uint64_t releases_limit(const mofka_consumer_t *consumer, const mfi_partition_t *partition) {
     bool both = consumer->options.acknowledge == MOFKA_ACKNOWLEDGE_MANUAL;
     return both && partition->acknowledged < partition->released ? partition->acknowledged
                                                                  : partition->released;
 }
 
-static mofka_status_t tell(mofka_consumer_t *consumer, size_t partition, uint64_t next) {
+/* Tell the backend that all ids before `next` are done. */
+static mofka_status_t releases_acknowledge(mofka_consumer_t *consumer, size_t partition,
+                                           uint64_t next) {
     return next ? consumer->ops->acknowledge(consumer->self, partition, next - 1) : MOFKA_OK;
 }
 
 void mfi_run_count_release(mofka_event_t *event) {
     mofka_consumer_t *consumer = event->run->consumer;
-    if (mfi_is_marked(consumer)) /* the backend is another process's, or gone */
+    if (mfi_is_marked(consumer)) /* the backend is another process's, or is gone */
         return;
     mfi_run_t *passed = NULL;
     size_t partition = event->run->partition;
     pthread_mutex_lock(&consumer->lock);
-    pass(consumer, event, &passed);
-    /* What close drops was not seen by anyone: it is not acknowledged. */
-    uint64_t next = consumer->closed ? 0 : let_go_of(consumer, &consumer->partitions[partition]);
+    releases_advance(consumer, event, &passed);
+    /* Nobody saw the events that close drops: they are not acknowledged. */
+    uint64_t next =
+        consumer->closed ? 0 : releases_limit(consumer, &consumer->partitions[partition]);
     pthread_mutex_unlock(&consumer->lock);
-    tell(consumer, partition, next);
+    releases_acknowledge(consumer, partition, next);
     while (passed) {
         mfi_run_t *later = passed->next;
-        mfi_run_drop(passed);
+        mfi_run_release(passed);
         passed = later;
     }
 }
 
-/* Zero-copy, manual: the memory of what is still held must not go. */
+/* The memory of events that are not released must stay, so the backend is told of both or of nothing. */
 mofka_status_t mfi_run_count_acknowledgement(const mofka_event_t *event) {
     mofka_consumer_t *consumer = event->run->consumer;
     mfi_partition_t *partition = &consumer->partitions[event->run->partition];
+    assert(consumer->options.zero_copy);
     pthread_mutex_lock(&consumer->lock);
     if (partition->acknowledged <= mfi_event_from(event)->id)
         partition->acknowledged = mfi_event_from(event)->id + 1;
-    uint64_t next = let_go_of(consumer, partition);
+    uint64_t next = releases_limit(consumer, partition);
     pthread_mutex_unlock(&consumer->lock);
-    return tell(consumer, event->run->partition, next);
+    return releases_acknowledge(consumer, event->run->partition, next);
 }

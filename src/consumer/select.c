@@ -7,19 +7,21 @@
 #include "consumer/consumer.h"
 #include <mofka/backend.h>
 
-static mofka_status_t callback_status(mofka_status_t status, const char *what) {
+/* What a callback returned, as a status: a positive one other than 0 is an error, too. */
+static mofka_status_t select_callback_status(mofka_status_t status, const char *what) {
     if (status == MOFKA_OK || status < 0)
         return status;
-    return mofka_fail(MOFKA_ERR_CALLBACK, "the data %s answered %d", what, (int)status);
+    return mofka_fail(MOFKA_ERR_CALLBACK, "the data %s returned %d", what, (int)status);
 }
 
-static mofka_status_t allocate(mofka_consumer_t *consumer, const mofka_metadata_t *metadata,
-                               mofka_data_descriptor_t *selected, mofka_data_view_t **out) {
+static mofka_status_t select_allocate(mofka_consumer_t *consumer, const mofka_metadata_t *metadata,
+                                      mofka_data_descriptor_t *selected, mofka_data_view_t **out) {
     size_t size = mofka_data_descriptor_size(selected);
+    assert(size > 0);
     if (!consumer->options.allocator)
         return mofka_data_view_allocate(size, out);
     mofka_data_view_t *view = NULL;
-    mofka_status_t status = callback_status(
+    mofka_status_t status = select_callback_status(
         consumer->options.allocator(consumer->options.allocator_context, metadata, selected, &view),
         "allocator");
     if (status)
@@ -35,20 +37,24 @@ static mofka_status_t allocate(mofka_consumer_t *consumer, const mofka_metadata_
     return MOFKA_OK;
 }
 
-/* Where the selected bytes are put, or shown. */
-static mofka_status_t get(mofka_consumer_t *consumer, mfi_run_t *run, size_t index,
-                          const mofka_metadata_t *metadata, mofka_data_descriptor_t *selected,
-                          const mofka_range_t *ranges, size_t count) {
+/* Make the event's data view: copy the ranges into memory of the allocator, or show them where they are. */
+static mofka_status_t select_get(mofka_consumer_t *consumer, mfi_run_t *run, size_t index,
+                                 const mofka_metadata_t *metadata,
+                                 mofka_data_descriptor_t *selected, const mofka_range_t *ranges,
+                                 size_t count) {
     mofka_data_view_t **view = &run->events[index].data;
+    assert(!*view && count > 0);
     if (consumer->options.zero_copy)
         return consumer->ops->view_data(consumer->self, run->run, index, ranges, count, view);
-    mofka_status_t status = allocate(consumer, metadata, selected, view);
+    mofka_status_t status = select_allocate(consumer, metadata, selected, view);
     return status ? status
                   : consumer->ops->get_data(consumer->self, run->run, index, ranges, count, *view);
 }
 
-static mofka_status_t copy(mofka_consumer_t *consumer, mfi_run_t *run, size_t index,
-                           const mofka_metadata_t *metadata, mofka_data_descriptor_t *selected) {
+/* Check what was selected against the event's data, then get it. */
+static mofka_status_t select_copy(mofka_consumer_t *consumer, mfi_run_t *run, size_t index,
+                                  const mofka_metadata_t *metadata,
+                                  mofka_data_descriptor_t *selected) {
     mofka_range_t whole = {0, mofka_data_descriptor_size(selected)}, *ranges = NULL;
     size_t count = whole.size > 0, full = run->run->events[index].data_bytes;
     mofka_status_t status = MOFKA_OK;
@@ -62,14 +68,16 @@ static mofka_status_t copy(mofka_consumer_t *consumer, mfi_run_t *run, size_t in
                             "the selection ends at byte %zu, the event's data has %zu",
                             last->offset + last->size, full);
     else
-        status = get(consumer, run, index, metadata, selected, ranges ? ranges : &whole, count);
+        status =
+            select_get(consumer, run, index, metadata, selected, ranges ? ranges : &whole, count);
     run->data_bytes += status ? 0 : whole.size;
     free(ranges);
     return status;
 }
 
-/* The event's whole data. One descriptor serves all events whose selectors let go of it. */
-static mofka_status_t describe(mofka_consumer_t *consumer, const mofka_fetched_event_t *from) {
+/* Describe the event's whole data. The last descriptor is reused, unless a selector kept it. */
+static mofka_status_t select_describe(mofka_consumer_t *consumer,
+                                      const mofka_fetched_event_t *from) {
     const void *place = &from->data_position;
     size_t bytes = sizeof from->data_position;
     if (consumer->full && mfi_data_descriptor_reuse(consumer->full, place, bytes, from->data_bytes))
@@ -79,19 +87,20 @@ static mofka_status_t describe(mofka_consumer_t *consumer, const mofka_fetched_e
     return mofka_data_descriptor_create(place, bytes, from->data_bytes, &consumer->full);
 }
 
-mofka_status_t mfi_select_data(mofka_consumer_t *consumer, mfi_run_t *run, size_t index) {
+mofka_status_t mfi_run_select_data(mofka_consumer_t *consumer, mfi_run_t *run, size_t index) {
     mofka_metadata_t *metadata;
     mofka_data_descriptor_t *selected = NULL;
+    assert(consumer->fetching && index < run->count);
     mofka_status_t status = mofka_event_metadata(&run->events[index], &metadata);
     if (!status)
-        status = describe(consumer, &run->run->events[index]);
+        status = select_describe(consumer, &run->run->events[index]);
     if (status)
         return status;
-    status = callback_status(consumer->options.selector(consumer->options.selector_context,
-                                                        metadata, consumer->full, &selected),
-                             "selector");
+    status = select_callback_status(consumer->options.selector(consumer->options.selector_context,
+                                                               metadata, consumer->full, &selected),
+                                    "selector");
     if (!status && selected)
-        status = copy(consumer, run, index, metadata, selected);
+        status = select_copy(consumer, run, index, metadata, selected);
     mofka_data_descriptor_release(selected);
     return status;
 }

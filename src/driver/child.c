@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The list of a driver's open producers and consumers, and ending them. */
+/* The list of a driver's open producers and consumers (its children), and how it ends them. */
 #include "driver/driver.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
 
 mofka_status_t mfi_driver_add_child(mofka_driver_t *driver, mfi_child_t *child) {
@@ -11,6 +12,8 @@ mofka_status_t mfi_driver_add_child(mofka_driver_t *driver, mfi_child_t *child) 
     if (driver->closed) {
         status = MOFKA_ERR_CLOSED;
     } else {
+        assert(child->what && child->name && child->topic_name && !child->drive);
+        assert(child->object && child->lock && child->end && child->stats && child->fold);
         child->previous = NULL;
         child->next = driver->children;
         if (child->next)
@@ -23,6 +26,8 @@ mofka_status_t mfi_driver_add_child(mofka_driver_t *driver, mfi_child_t *child) 
 
 void mfi_driver_remove_child(mofka_driver_t *driver, mfi_child_t *child) {
     pthread_mutex_lock(&driver->lock);
+    assert(!driver->closed && driver->totals);
+    assert(child->previous ? child->previous->next == child : driver->children == child);
     child->fold(child, driver->totals);
     if (child->previous)
         child->previous->next = child->next;
@@ -33,12 +38,12 @@ void mfi_driver_remove_child(mofka_driver_t *driver, mfi_child_t *child) {
     pthread_mutex_unlock(&driver->lock);
 }
 
-/* Children that their user let go of are driven to their end; others keep the driver busy. */
 mofka_status_t mfi_driver_end_children(mofka_driver_t *driver, int64_t deadline) {
     for (;;) {
         pthread_mutex_lock(&driver->lock);
         mfi_child_t *child = driver->children;
         mofka_status_t status = MOFKA_OK;
+        assert(!child || (!driver->closed && !child->previous));
         if (child && !child->drive)
             status = mofka_fail(MOFKA_ERR_BUSY, "%s '%s' of topic '%s' is open", child->what,
                                 child->name, child->topic_name);
@@ -46,17 +51,19 @@ mofka_status_t mfi_driver_end_children(mofka_driver_t *driver, int64_t deadline)
         pthread_mutex_unlock(&driver->lock);
         if (status || !child)
             return status;
-        status = child->drive(child, mfi_remaining(deadline)); /* removes itself when it ended */
+        status = child->drive(child, mfi_remaining(deadline)); /* an ended child removes itself */
         if (status)
             return status;
     }
 }
 
-/* With the lock: one that was not tried yet, which is so from now on. */
-static mfi_child_t *next_forgotten(mofka_driver_t *driver) {
+/* With the lock: the next child that was not tried, and mark it as tried. NULL: all were. */
+static mfi_child_t *child_next_forgotten(mofka_driver_t *driver) {
+    mfi_assert_locked(&driver->lock);
     mfi_child_t *child = driver->children;
     while (child && child->forgotten)
         child = child->next;
+    assert(!child || child->end);
     if (child)
         child->forgotten = true;
     return child;
@@ -65,7 +72,7 @@ static mfi_child_t *next_forgotten(mofka_driver_t *driver) {
 void mfi_driver_end_forgotten(mofka_driver_t *driver, int64_t deadline) {
     for (;;) {
         pthread_mutex_lock(&driver->lock);
-        mfi_child_t *child = next_forgotten(driver);
+        mfi_child_t *child = child_next_forgotten(driver);
         pthread_mutex_unlock(&driver->lock);
         if (!child)
             break;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Driver handles: registering, making, closing, and the pools that a driver makes. */
+/* Driver handles: registers, creates and closes drivers, and makes their thread pools. */
 #include "driver/driver.h"
 
 #include <errno.h>
@@ -17,14 +17,14 @@ mofka_status_t mofka_driver_register(const char *type, mofka_driver_create_fn cr
     return mfi_register(MFI_REGISTRY_DRIVER, type, (mfi_function_t)create);
 }
 
-static bool table_is_whole(const mofka_driver_ops_t *ops) {
+static bool driver_ops_are_complete(const mofka_driver_ops_t *ops) {
     return ops && ops->size >= sizeof *ops && ops->create_topic && ops->open_topic &&
            ops->topic_exists && ops->list_topics && ops->close && ops->destroy;
 }
 
 mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_ops_t *ops, void *self,
                                  mofka_driver_t **out) {
-    if (!table_is_whole(ops))
+    if (!driver_ops_are_complete(ops))
         return mofka_fail(MOFKA_ERR_INVALID, "driver '%s': its table lacks a required slot", type);
     mofka_driver_t *driver = calloc(1, sizeof *driver);
     mfi_totals_t *totals = calloc(1, sizeof *totals);
@@ -55,7 +55,7 @@ mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_ops_t *ops
 }
 
 mofka_status_t mofka_driver_create(const char *type, const char *options, mofka_driver_t **driver) {
-    int saved = errno; /* libraries are looked for, and backends call much */
+    int saved = errno; /* loading a library and the backend may change it */
     mfi_function_t create;
     mofka_status_t status = mfi_registry_find(MFI_REGISTRY_DRIVER, type, &create);
     const mofka_driver_ops_t *ops;
@@ -64,7 +64,7 @@ mofka_status_t mofka_driver_create(const char *type, const char *options, mofka_
         status = ((mofka_driver_create_fn)create)(options, &ops, &self);
     if (!status) {
         status = mofka_driver_wrap(type, ops, self, driver);
-        if (status && table_is_whole(ops)) { /* it was not taken */
+        if (status && driver_ops_are_complete(ops)) { /* the backend's driver was not taken */
             ops->close(self, 0);
             ops->destroy(self);
         }
@@ -73,8 +73,9 @@ mofka_status_t mofka_driver_create(const char *type, const char *options, mofka_
     return status;
 }
 
-static mofka_status_t close_open(mofka_driver_t *driver, int64_t timeout_ms) {
+static mofka_status_t driver_close_open(mofka_driver_t *driver, int64_t timeout_ms) {
     int64_t deadline = mfi_deadline(timeout_ms);
+    assert(driver->ops);
     mofka_status_t status = mfi_driver_end_children(driver, deadline);
     if (!status) {
         mfi_reporter_stop(driver->callback, true);
@@ -84,6 +85,7 @@ static mofka_status_t close_open(mofka_driver_t *driver, int64_t timeout_ms) {
     }
     if (status)
         return status;
+    assert(driver->closed && !driver->children);
     mfi_drivers_remove(driver);
     driver->ops->destroy(driver->self);
     driver->ops = NULL;
@@ -99,7 +101,7 @@ mofka_status_t mofka_driver_end_forgotten(void *self, int64_t flush_ms, int64_t 
     mfi_reporter_join(driver->callback);
     mfi_reporter_join(driver->file);
     mfi_driver_end_forgotten(driver, deadline);
-    mofka_status_t status = close_open(driver, close_ms);
+    mofka_status_t status = driver_close_open(driver, close_ms);
     if (status)
         mfi_drivers_lose(driver);
     return status;
@@ -110,7 +112,7 @@ mofka_status_t mofka_driver_close(mofka_driver_t *driver, int64_t timeout_ms) {
     if (status || !driver->ops)
         return status;
     int saved = errno;
-    status = close_open(driver, timeout_ms);
+    status = driver_close_open(driver, timeout_ms);
     errno = saved;
     return status;
 }
@@ -124,11 +126,12 @@ mofka_driver_t *mofka_driver_retain(mofka_driver_t *driver) {
 void mofka_driver_release(mofka_driver_t *driver) {
     if (!driver || !mfi_handle_release(&driver->object))
         return;
-    if (driver->ops) { /* reporters, and MPI_Finalize, may still come to it */
+    if (driver->ops) { /* reporters and MPI_Finalize may still use it */
         mfi_log(MOFKA_LOG_WARN, "driver '%s' was released but never closed; its memory stays",
                 driver->type);
         return;
     }
+    assert(!driver->children && !driver->callback && !driver->file);
     mofka_thread_pool_release(driver->default_pool);
     pthread_mutex_destroy(&driver->lock);
     free(driver->totals);

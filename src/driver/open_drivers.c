@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Open drivers of this process, and what a fork makes of them.
+ * The list of the open drivers of this process, and what a fork does to them.
  *
- * A forked child has copies of all handles, no threads but its own, and the same window. It must not
- * use them: in the child each driver, and each open producer and consumer, becomes of a kind that every
- * call refuses, and releasing it does nothing. So the check that each call makes anyway is enough.
- * So it is with what could not be ended before MPI_Finalize, and with thread pools (pthread_pool.c).
+ * A forked child has copies of all handles and the same window, but only one thread. It must not use the
+ * handles. So in the child, each driver, producer and consumer gets a kind that every call refuses and
+ * that release ignores. That costs nothing: each call checks the kind anyway. Children that could not be
+ * ended before MPI_Finalize are marked in the same way, and so are thread pools (pool/pthread_pool.c).
  * The locks are held over the fork: base/at_fork.h.
  */
 #include "base/at_fork.h"
+#include "base/lock.h"
 #include "driver/driver.h"
 
-/* Guards the list; before any driver's lock. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* Guards the list. Taken before any driver's lock. */
+static pthread_mutex_t drivers_lock = PTHREAD_MUTEX_INITIALIZER;
 static mofka_driver_t *drivers;
 
 static void drivers_before_fork(void) {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&drivers_lock);
     for (mofka_driver_t *driver = drivers; driver; driver = driver->next) {
         pthread_mutex_lock(&driver->lock);
         for (mfi_child_t *child = driver->children; child; child = child->next)
@@ -25,15 +26,19 @@ static void drivers_before_fork(void) {
 }
 
 static void drivers_unlock_all(void) {
+    mfi_assert_locked(&drivers_lock);
     for (mofka_driver_t *driver = drivers; driver; driver = driver->next) {
         for (mfi_child_t *child = driver->children; child; child = child->next)
             pthread_mutex_unlock(child->lock);
         pthread_mutex_unlock(&driver->lock);
     }
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&drivers_lock);
 }
 
-static void mark(mofka_driver_t *driver, mfi_kind_t kind) {
+/* With the driver's lock: all calls on the driver and its children are refused from now on. */
+static void driver_mark(mofka_driver_t *driver, mfi_kind_t kind) {
+    mfi_assert_locked(&driver->lock);
+    assert(kind == MFI_FORKED || kind == MFI_LOST);
     for (mfi_child_t *child = driver->children; child; child = child->next)
         child->object->kind = kind;
     driver->object.kind = kind;
@@ -41,7 +46,7 @@ static void mark(mofka_driver_t *driver, mfi_kind_t kind) {
 
 static void drivers_in_child(void) {
     for (mofka_driver_t *driver = drivers; driver; driver = driver->next)
-        mark(driver, MFI_FORKED);
+        driver_mark(driver, MFI_FORKED);
     drivers_unlock_all();
     drivers = NULL;
 }
@@ -54,37 +59,41 @@ __attribute__((constructor)) static void drivers_watch_forks(void) {
 }
 
 void mfi_drivers_add(mofka_driver_t *driver) {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&drivers_lock);
+    assert(driver->ops && !driver->next && !driver->previous);
     driver->next = drivers;
     if (drivers)
         drivers->previous = driver;
     drivers = driver;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&drivers_lock);
 }
 
 void mfi_drivers_remove(mofka_driver_t *driver) {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&drivers_lock);
+    assert(driver->previous ? driver->previous->next == driver : drivers == driver);
     if (driver->previous)
         driver->previous->next = driver->next;
     else
         drivers = driver->next;
+    assert(!driver->next || driver->next->previous == driver);
     if (driver->next)
         driver->next->previous = driver->previous;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&drivers_lock);
 }
 
 void mfi_drivers_lose(mofka_driver_t *driver) {
+    assert(driver->ops && driver->object.kind == MFI_DRIVER);
     pthread_mutex_lock(&driver->lock);
-    mark(driver, MFI_LOST);
+    driver_mark(driver, MFI_LOST);
     pthread_mutex_unlock(&driver->lock);
     mfi_drivers_remove(driver);
 }
 
 mofka_driver_t *mfi_drivers_find(const void *self) {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&drivers_lock);
     mofka_driver_t *driver = drivers;
     while (driver && driver->self != self)
         driver = driver->next;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&drivers_lock);
     return driver;
 }

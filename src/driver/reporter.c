@@ -10,8 +10,8 @@
 #include "base/log.h"
 #include "stats/counters.h"
 
-/* How long reading the topics may take: what is late is left out. Close, which has better uses for its
- * time, waits less for a last report. */
+/* How long reading the topics may take. Topics that take longer are left out. The last report is part of
+ * the driver's close, so it waits less. */
 #define READ_MS_MAX 1000
 #define LAST_READ_MS_MAX 100
 
@@ -28,25 +28,26 @@ struct mfi_reporter {
     bool joined; /* the stopping thread's */
 };
 
-/* Whose callback this thread is in: its own thread's, or in a driver's close. */
-static _Thread_local const mfi_reporter_t *running;
+/* The reporter whose callback this thread runs; NULL: none. */
+static _Thread_local const mfi_reporter_t *reporter_running;
 
-static void report(mfi_reporter_t *r, uint64_t read_ms_max) {
+static void reporter_report(mfi_reporter_t *r, uint64_t read_ms_max) {
+    assert(r->interval_ms > 0 && r->driver->ops);
     uint64_t timeout_ms = r->interval_ms < read_ms_max ? r->interval_ms : read_ms_max;
-    mofka_metadata_t *stats; /* the handle may be released, so its kind is not checked */
+    mofka_metadata_t *stats; /* the handle may be released: its kind is not checked */
     if (mfi_stats_give(mfi_driver_stats(r->driver, (int64_t)timeout_ms), &stats)) {
         mfi_log(MOFKA_LOG_WARN, "statistics are left out: %s", mofka_last_error());
         return;
     }
-    const mfi_reporter_t *outer = running;
-    running = r;
+    const mfi_reporter_t *outer = reporter_running;
+    reporter_running = r;
     r->report(r->context, stats);
-    running = outer;
+    reporter_running = outer;
     mofka_metadata_release(stats);
 }
 
-/* True: it is time for the next report. */
-static bool wait(mfi_reporter_t *r, int64_t deadline) {
+/* Wait until the deadline. False: the reporter was stopped. */
+static bool reporter_wait(mfi_reporter_t *r, int64_t deadline) {
     pthread_mutex_lock(&r->lock);
     while (!r->stop && mfi_cond_wait(&r->changed, &r->lock, deadline))
         ;
@@ -57,19 +58,20 @@ static bool wait(mfi_reporter_t *r, int64_t deadline) {
 
 static void *reporter_main(void *argument) {
     mfi_reporter_t *r = argument;
-    while (wait(r, mfi_deadline((int64_t)r->interval_ms)))
-        report(r, READ_MS_MAX);
+    assert(!reporter_running);
+    while (reporter_wait(r, mfi_deadline((int64_t)r->interval_ms)))
+        reporter_report(r, READ_MS_MAX);
     return NULL;
 }
 
-static void reporter_free(mfi_reporter_t *r) {
+static void reporter_destroy(mfi_reporter_t *r) {
     pthread_cond_destroy(&r->changed);
     pthread_mutex_destroy(&r->lock);
     free(r);
 }
 
-/* The program's signals are not for this thread. */
-static int start_thread(mfi_reporter_t *r) {
+/* The thread blocks all signals: they are the program's. */
+static int reporter_start_thread(mfi_reporter_t *r) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -81,6 +83,7 @@ static int start_thread(mfi_reporter_t *r) {
 mofka_status_t mfi_reporter_start(mofka_driver_t *driver, uint64_t interval_ms,
                                   mofka_stats_fn report_to, void *context,
                                   void (*release)(void *context), mfi_reporter_t **reporter) {
+    assert(report_to && interval_ms > 0 && interval_ms <= MOFKA_STATS_INTERVAL_MS_MAX);
     mfi_reporter_t *r = calloc(1, sizeof *r);
     if (!r)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a reporter of statistics");
@@ -91,9 +94,9 @@ mofka_status_t mfi_reporter_start(mofka_driver_t *driver, uint64_t interval_ms,
                           .release = release};
     pthread_mutex_init(&r->lock, NULL);
     mfi_cond_init(&r->changed);
-    int error = start_thread(r);
+    int error = reporter_start_thread(r);
     if (error) {
-        reporter_free(r);
+        reporter_destroy(r);
         return mofka_fail(MOFKA_ERR_SYSTEM, "starting a reporter of statistics: %s",
                           strerror(error));
     }
@@ -105,6 +108,7 @@ void mfi_reporter_join(mfi_reporter_t *r) {
     if (!r || r->joined)
         return;
     pthread_mutex_lock(&r->lock);
+    assert(!r->stop);
     r->stop = true;
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->lock);
@@ -117,10 +121,10 @@ void mfi_reporter_stop(mfi_reporter_t *r, bool last) {
         return;
     mfi_reporter_join(r);
     if (last)
-        report(r, LAST_READ_MS_MAX);
+        reporter_report(r, LAST_READ_MS_MAX);
     if (r->release)
         r->release(r->context);
-    reporter_free(r);
+    reporter_destroy(r);
 }
 
 mofka_status_t mofka_driver_set_stats_callback(mofka_driver_t *driver, uint64_t interval_ms,
@@ -129,8 +133,8 @@ mofka_status_t mofka_driver_set_stats_callback(mofka_driver_t *driver, uint64_t 
     if (!status && callback && (interval_ms == 0 || interval_ms > MOFKA_STATS_INTERVAL_MS_MAX))
         status = mofka_fail(MOFKA_ERR_RANGE, "statistics every %llu ms; the interval is 1 to %d ms",
                             (unsigned long long)interval_ms, MOFKA_STATS_INTERVAL_MS_MAX);
-    /* Not by way of driver->callback: the first report may come before it is set. */
-    if (!status && running && running->driver == driver)
+    /* driver->callback may not be set yet when the first report runs, so it is not compared. */
+    if (!status && reporter_running && reporter_running->driver == driver)
         status = mofka_fail(MOFKA_ERR_BUSY, "a statistics callback cannot replace itself");
     if (status)
         return status;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Statistics into a file, for programs that cannot be changed: MOFKA_STATS_FILE names it ("%r" in the
- * name is the rank), MOFKA_STATS_INTERVAL_MS says how often. Every report is one line, appended by one
- * write, so that ranks, drivers and runs can share a file; "rank" tells them apart.
+ * Writes statistics into a file, for programs that cannot be changed. MOFKA_STATS_FILE is its name, in
+ * which "%r" is the rank; MOFKA_STATS_INTERVAL_MS is the interval. Each report is one line, appended by
+ * one write. So ranks, drivers and runs can share a file, and "rank" distinguishes them.
  *
- * A FIFO must not hold the program up, nor end it: a line that it has no room for is left out, and a
- * line that it takes in part is finished before the next one.
+ * A FIFO must neither block nor end the program. If it has no room for a line, the line is left out. If
+ * it takes a part of a line, the rest is written before the next line.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,13 +27,13 @@
 
 typedef struct stats_file {
     int descriptor;
-    bool failed; /* told already */
-    char *rest;  /* of a line that was written in part; owned, NULL: none */
+    bool failed; /* a failure was logged: no other is */
+    char *rest;  /* of a line that was written in part; owned; NULL: none */
     size_t rest_bytes;
 } stats_file_t;
 
-/* One write, whose SIGPIPE nobody sees: the thread may be the program's own. */
-static ssize_t write_quietly(int descriptor, const char *bytes, size_t count) {
+/* Write once, and keep a SIGPIPE from the program: the thread may be the program's own. */
+static ssize_t stats_file_write_quietly(int descriptor, const char *bytes, size_t count) {
     sigset_t broken, before, pending;
     sigemptyset(&broken);
     sigaddset(&broken, SIGPIPE);
@@ -48,21 +48,22 @@ static ssize_t write_quietly(int descriptor, const char *bytes, size_t count) {
     return written;
 }
 
-static void tell(stats_file_t *file, const char *why) {
+static void stats_file_warn(stats_file_t *file, const char *why) {
     if (!file->failed)
         mfi_log(MOFKA_LOG_WARN, "writing statistics to MOFKA_STATS_FILE: %s", why);
     file->failed = true;
 }
 
-/* A line, or the rest of one (taken). True: all of it is written. What is left of a line that is
- * begun is kept, while somebody reads. */
-static bool write_all(stats_file_t *file, char *bytes, size_t count) {
-    ssize_t written = write_quietly(file->descriptor, bytes, count);
+/* Write a line, or the rest of one; takes `bytes`. True: all of it is written. The rest of a line that was
+ * written in part is kept, as long as the FIFO has a reader. */
+static bool stats_file_write(stats_file_t *file, char *bytes, size_t count) {
+    assert(count > 0 && (!file->rest || file->rest == bytes));
+    ssize_t written = stats_file_write_quietly(file->descriptor, bytes, count);
     int error = written < 0 ? errno : 0;
     if (error)
-        tell(file, error == EAGAIN  ? "it is full, lines are left out"
-                   : error == EPIPE ? "nobody reads it any more"
-                                    : strerror(error));
+        stats_file_warn(file, error == EAGAIN  ? "it is full; lines are left out"
+                              : error == EPIPE ? "the FIFO has no reader any more"
+                                               : strerror(error));
     size_t done = error ? 0 : (size_t)written;
     bool begun = done > 0 || bytes == file->rest;
     if (done < count && begun && error != EPIPE) {
@@ -73,37 +74,41 @@ static bool write_all(stats_file_t *file, char *bytes, size_t count) {
         file->rest = NULL;
         free(bytes);
     }
+    assert(!file->rest || file->rest_bytes > 0);
     return done == count;
 }
 
-static void write_line(void *context, const mofka_metadata_t *stats) {
+static void stats_file_write_line(void *context, const mofka_metadata_t *stats) {
     stats_file_t *file = context;
     size_t bytes;
     const char *text = mofka_metadata_text(stats, &bytes);
+    assert(bytes > 0 && !memchr(text, '\n', bytes));
     int saved = errno;
-    if (!file->rest || write_all(file, file->rest, file->rest_bytes)) {
+    if (!file->rest || stats_file_write(file, file->rest, file->rest_bytes)) {
         char *line = malloc(bytes + 1);
         if (line) {
             memcpy(line, text, bytes);
             line[bytes] = '\n';
-            write_all(file, line, bytes + 1);
+            stats_file_write(file, line, bytes + 1);
         }
     }
     errno = saved;
 }
 
-static void close_file(void *context) {
+static void stats_file_close(void *context) {
     stats_file_t *file = context;
+    assert(file->descriptor >= 0);
     if (file->rest)
-        tell(file, "the last line is cut");
+        stats_file_warn(file, "the last line is written in part");
     free(file->rest);
     close(file->descriptor);
     free(file);
 }
 
-/* The name with each "%r" replaced. False: it is too long. */
-static bool expand(const char *pattern, size_t rank, char *name, size_t room) {
+/* Write the pattern to `name`, with the rank for each "%r". False: it is too long. */
+static bool stats_file_expand_name(const char *pattern, size_t rank, char *name, size_t room) {
     size_t used = 0;
+    assert(room > 0);
     while (*pattern && used < room) {
         if (pattern[0] == '%' && pattern[1] == 'r') {
             used += (size_t)snprintf(name + used, room - used, "%zu", rank);
@@ -118,12 +123,12 @@ static bool expand(const char *pattern, size_t rank, char *name, size_t room) {
     return true;
 }
 
-static stats_file_t *open_file(const mofka_driver_t *driver, const char *pattern) {
+static stats_file_t *stats_file_open(const mofka_driver_t *driver, const char *pattern) {
     char name[PATH_MAX];
     size_t rank = 0, size;
     if (driver->ops->process)
         driver->ops->process(driver->self, &rank, &size);
-    bool fits = expand(pattern, rank, name, sizeof name);
+    bool fits = stats_file_expand_name(pattern, rank, name, sizeof name);
     stats_file_t *file = fits ? calloc(1, sizeof *file) : NULL;
     int saved = errno;
     const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK;
@@ -131,11 +136,12 @@ static stats_file_t *open_file(const mofka_driver_t *driver, const char *pattern
     if (descriptor < 0) {
         mfi_log(MOFKA_LOG_WARN, "MOFKA_STATS_FILE '%.500s': %s; no statistics are written", pattern,
                 !fits            ? "the name is too long"
-                : errno == ENXIO ? "a FIFO that nobody reads"
+                : errno == ENXIO ? "a FIFO without a reader"
                                  : strerror(errno));
         free(file);
         file = NULL;
     } else {
+        assert(!file->rest && !file->failed);
         file->descriptor = descriptor;
     }
     errno = saved;
@@ -146,13 +152,14 @@ mfi_reporter_t *mfi_stats_file_start(mofka_driver_t *driver) {
     const char *pattern = mfi_environment("MOFKA_STATS_FILE");
     const char *interval = mfi_environment("MOFKA_STATS_INTERVAL_MS");
     uint64_t interval_ms = INTERVAL_MS_DEFAULT;
-    if (interval) /* mfi_environment_check has warned of an invalid one */
+    if (interval) /* mfi_environment_check has warned of an invalid value */
         mfi_environment_interval(interval, &interval_ms);
-    stats_file_t *file = pattern ? open_file(driver, pattern) : NULL;
+    stats_file_t *file = pattern ? stats_file_open(driver, pattern) : NULL;
     mfi_reporter_t *reporter = NULL;
-    if (file && mfi_reporter_start(driver, interval_ms, write_line, file, close_file, &reporter)) {
+    if (file && mfi_reporter_start(driver, interval_ms, stats_file_write_line, file,
+                                   stats_file_close, &reporter)) {
         mfi_log(MOFKA_LOG_WARN, "MOFKA_STATS_FILE: %s", mofka_last_error());
-        close_file(file);
+        stats_file_close(file);
     }
     return reporter;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Topics: made and opened through a driver, and their handles. */
+/* Topics: creates, opens and lists them through a driver. Topic handles. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -8,8 +8,8 @@
 #include "base/log.h"
 #include <mofka/backend.h>
 
-/* A topic must not be stored with helpers that nobody can make. */
-static mofka_status_t check_helpers(const mofka_topic_options_t *options) {
+/* A topic must not be stored with helpers that cannot be made. */
+static mofka_status_t topic_check_helpers(const mofka_topic_options_t *options) {
     mofka_validator_t *validator = NULL;
     mofka_partition_selector_t *selector = NULL;
     mofka_serializer_t *serializer = NULL;
@@ -32,7 +32,7 @@ mofka_status_t mofka_driver_create_topic(mofka_driver_t *driver, const char *nam
     if (!status)
         status = mfi_name_check("topic", name);
     if (!status)
-        status = check_helpers(options);
+        status = topic_check_helpers(options);
     if (status)
         return status;
     static const char *const standard = "{\"type\":\"default\"}";
@@ -48,12 +48,13 @@ mofka_status_t mofka_driver_create_topic(mofka_driver_t *driver, const char *nam
     return status;
 }
 
-static bool table_is_whole(const mofka_topic_ops_t *ops) {
+static bool topic_ops_are_complete(const mofka_topic_ops_t *ops) {
     return ops && ops->size >= sizeof *ops && ops->partition_info && ops->mark_complete &&
            ops->make_producer && ops->make_consumer && ops->destroy;
 }
 
-static void topic_free(mofka_topic_t *topic) {
+static void topic_destroy(mofka_topic_t *topic) {
+    assert(topic->driver && topic->name);
     if (topic->ops)
         topic->ops->destroy(topic->self);
     mofka_validator_release(topic->validator);
@@ -71,7 +72,7 @@ static mofka_status_t topic_open(mofka_driver_t *driver, const char *name, mofka
         return status;
     mofka_topic_t *topic = calloc(1, sizeof *topic);
     char *copy = strdup(name);
-    if (!topic || !copy || !table_is_whole(made.ops)) {
+    if (!topic || !copy || !topic_ops_are_complete(made.ops)) {
         status = topic && copy
                      ? mofka_fail(MOFKA_ERR_INVALID, "a topic's table lacks a required slot")
                      : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a topic handle");
@@ -92,7 +93,7 @@ static mofka_status_t topic_open(mofka_driver_t *driver, const char *name, mofka
         if (!status)
             status = mofka_serializer_from_metadata(made.serializer, &topic->serializer);
         if (status) {
-            topic_free(topic);
+            topic_destroy(topic);
         } else {
             mfi_log(MOFKA_LOG_INFO, "topic '%s' of %zu partitions is open", name,
                     topic->partition_count);
@@ -141,7 +142,7 @@ mofka_topic_t *mofka_topic_retain(mofka_topic_t *topic) {
 
 void mofka_topic_release(mofka_topic_t *topic) {
     if (topic && !mfi_is_marked(topic->driver) && mfi_object_release(&topic->object))
-        topic_free(topic);
+        topic_destroy(topic);
 }
 
 const char *mofka_topic_name(const mofka_topic_t *topic) {

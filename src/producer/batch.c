@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Batches: filling, sealing, sending. The picture is in batch.h. */
+/*
+ * Batches: opening, filling, sealing and finishing. The picture is in producer.h.
+ * Path: push 5/7. Before: producer/lane.c. After: mpi/producer/append.c.
+ */
 #include "producer/producer.h"
-#include "base/log.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <mofka/backend.h>
 
-void mfi_batch_free(mfi_batch_t *batch) {
+void mfi_batch_destroy(mfi_batch_t *batch) {
     free(batch->events);
     free(batch->metadata);
     free(batch->segments);
@@ -19,10 +20,14 @@ void mfi_batch_free(mfi_batch_t *batch) {
 mofka_status_t mfi_batch_open(mfi_lane_t *lane) {
     mofka_producer_t *producer = lane->producer;
     mfi_batch_t *batch = producer->spare;
+    mfi_assert_locked(&producer->lock);
+    assert(!lane->open && lane->count < producer->max_batches);
     if (batch)
         producer->spare = batch->next;
     else if (!(batch = calloc(1, sizeof *batch)))
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a batch");
+    assert(!batch->outcomes && batch->view_count == 0 && batch->futureless == 0);
+    assert(!batch->under_way && !batch->discard);
     batch->next = NULL;
     batch->lane = lane;
     batch->out = (mofka_batch_t){0};
@@ -33,7 +38,7 @@ mofka_status_t mfi_batch_open(mfi_lane_t *lane) {
     return MOFKA_OK;
 }
 
-static bool grow(void **list, size_t *room, size_t need, size_t item) {
+static bool batch_grow_list(void **list, size_t *room, size_t need, size_t item) {
     if (need <= *room)
         return true;
     size_t more = *room ? *room : 64;
@@ -47,16 +52,18 @@ static bool grow(void **list, size_t *room, size_t need, size_t item) {
     return true;
 }
 
-static bool grow_data(mfi_batch_t *b, size_t segments) {
-    return grow((void **)&b->segments, &b->segment_room, b->out.segment_count + segments,
-                sizeof *b->segments) &&
-           grow((void **)&b->views, &b->view_room, b->view_count + 1, sizeof(mofka_data_view_t *));
+static bool batch_grow_data(mfi_batch_t *b, size_t segments) {
+    return batch_grow_list((void **)&b->segments, &b->segment_room, b->out.segment_count + segments,
+                           sizeof *b->segments) &&
+           batch_grow_list((void **)&b->views, &b->view_room, b->view_count + 1,
+                           sizeof(mofka_data_view_t *));
 }
 
-/* Room was made. */
-static size_t add_data(mfi_batch_t *b, mofka_data_view_t *data) {
+/* Add the data, for which batch_grow_data has made room. */
+static size_t batch_add_data(mfi_batch_t *b, mofka_data_view_t *data) {
     size_t count;
     const mofka_segment_t *segments = mofka_data_view_segments(data, &count);
+    assert(b->out.segment_count + count <= b->segment_room && b->view_count < b->view_room);
     if (count > 0)
         memcpy(b->segments + b->out.segment_count, segments, count * sizeof *segments);
     b->views[b->view_count++] = mofka_data_view_retain(data);
@@ -66,17 +73,19 @@ static size_t add_data(mfi_batch_t *b, mofka_data_view_t *data) {
     return bytes;
 }
 
-/* A place for one more future. Outcomes grow with the batch, to a size that one kept future may well
- * hold on to. */
+/* Futures of one outcome. Outcomes grow with the batch. One future that is kept keeps its whole outcome,
+ * which is why they do not grow further. */
 #define OUTCOME_ROOM_MIN 4
 #define OUTCOME_ROOM_MAX 128
 
-static bool grow_outcomes(mfi_lane_t *lane) {
+/* Make a place for one more future. */
+static bool batch_grow_outcomes(mfi_lane_t *lane) {
     mfi_batch_t *b = lane->open;
     mfi_outcome_t *last = b->outcomes;
     if (last && last->left > 0)
         return true;
     size_t room = b->out.event_count, most = lane->events_cap - room;
+    assert(room < lane->events_cap);
     room = room > OUTCOME_ROOM_MIN ? room : OUTCOME_ROOM_MIN;
     room = room < OUTCOME_ROOM_MAX ? room : OUTCOME_ROOM_MAX;
     room = room < most ? room : most;
@@ -93,12 +102,14 @@ mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t meta
                              mofka_data_view_t *data, mofka_future_t **future) {
     mfi_batch_t *b = lane->open;
     size_t segments = 0;
+    assert(b->out.event_count < lane->events_cap);
     if (data)
         mofka_data_view_segments(data, &segments);
-    if (!grow((void **)&b->events, &b->event_room, b->out.event_count + 1, sizeof *b->events) ||
-        !grow((void **)&b->metadata, &b->metadata_room, b->out.metadata_bytes + metadata_bytes,
-              1) ||
-        (data && !grow_data(b, segments)) || (future && !grow_outcomes(lane)))
+    if (!batch_grow_list((void **)&b->events, &b->event_room, b->out.event_count + 1,
+                         sizeof *b->events) ||
+        !batch_grow_list((void **)&b->metadata, &b->metadata_room,
+                         b->out.metadata_bytes + metadata_bytes, 1) ||
+        (data && !batch_grow_data(b, segments)) || (future && !batch_grow_outcomes(lane)))
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for one more event in a batch");
     if (b->out.event_count == 0) {
         b->sequence = ++lane->producer->sequence;
@@ -109,7 +120,7 @@ mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t meta
     if (metadata_bytes > 0)
         memcpy(b->metadata + b->out.metadata_bytes, metadata, metadata_bytes);
     b->out.metadata_bytes += metadata_bytes;
-    size_t data_bytes = data ? add_data(b, data) : 0;
+    size_t data_bytes = data ? batch_add_data(b, data) : 0;
     if (future)
         *future = mfi_outcome_give(b->outcomes, b->out.event_count);
     else
@@ -120,12 +131,19 @@ mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t meta
 
 void mfi_batch_seal(mfi_lane_t *lane, mfi_seal_t why) {
     mfi_batch_t *batch = lane->open;
+    mfi_assert_locked(&lane->producer->lock);
     if (!batch || batch->out.event_count == 0)
         return;
     mfi_stats_sealed(&lane->producer->stats, &batch->out, why);
     batch->out.events = batch->events;
     batch->out.metadata = batch->metadata;
     batch->out.segments = batch->segments;
+    assert(!batch->next && batch->lane == lane && !lane->first == !lane->last);
+    assert(batch->futureless <= batch->out.event_count);
+    assert(batch->view_count <= batch->out.event_count);
+    assert(!lane->last || lane->producer->ordering == MOFKA_ORDERING_LOOSE ||
+           lane->last->sequence < batch->sequence);
+    assert(lane->producer->open_count > 0);
     lane->open = NULL;
     lane->producer->open_count--;
     if (lane->last)
@@ -137,14 +155,14 @@ void mfi_batch_seal(mfi_lane_t *lane, mfi_seal_t why) {
         mfi_partition_selector_batch_left(lane->producer->selector, lane->partition);
 }
 
-static mofka_delivery_t delivery_after(const mofka_batch_t *out, mofka_status_t status) {
+static mofka_delivery_t batch_delivery_after(const mofka_batch_t *out, mofka_status_t status) {
     if (!status)
         return MOFKA_STORED;
     return out->reserved && status != MOFKA_ERR_COMPLETE ? MOFKA_POSSIBLY_STORED : MOFKA_NOT_STORED;
 }
 
-/* Not under the lock: releasing calls back (a data's free callback, the producer's). */
-static void let_go(mfi_batch_t *batch, mfi_outcome_t *outcome) {
+/* Without the lock: releasing runs callbacks, such as a data's free callback. */
+static void batch_release_contents(mfi_batch_t *batch, mfi_outcome_t *outcome) {
     while (outcome) {
         mfi_outcome_t *next = outcome->next;
         mfi_outcome_let_go(outcome);
@@ -155,17 +173,18 @@ static void let_go(mfi_batch_t *batch, mfi_outcome_t *outcome) {
     batch->view_count = 0;
 }
 
-/* The batch left the lane: tell its futures, let go of its data, keep its memory for the next one.
- */
 void mfi_batch_finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_id) {
     mofka_producer_t *producer = batch->lane->producer;
+    mfi_assert_locked(&producer->lock);
+    assert(!batch->next && !batch->under_way && batch->lane->open != batch);
+    assert(batch->lane->count > 0);
     const char *message = status ? mofka_last_error() : NULL;
-    mofka_delivery_t delivery = delivery_after(&batch->out, status);
+    mofka_delivery_t delivery = batch_delivery_after(&batch->out, status);
     mfi_stats_finished(&producer->stats, &batch->out, batch->opened_ns, status);
     mfi_outcome_t *outcomes = batch->outcomes;
     batch->outcomes = NULL;
     if (status) {
-        mfi_keep_failure(producer, batch->futureless, batch->sequence, status, message);
+        mfi_producer_note_failure(producer, batch->futureless, batch->sequence, status, message);
         producer->unstored |= batch->futureless > 0;
     }
     mofka_result_t result = {.event_id = first_id, .partition = batch->lane->partition};
@@ -175,7 +194,7 @@ void mfi_batch_finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_
     batch->lane->count--;
     if (outcomes || batch->view_count > 0) {
         pthread_mutex_unlock(&producer->lock);
-        let_go(batch, outcomes);
+        batch_release_contents(batch, outcomes);
         pthread_mutex_lock(&producer->lock);
     }
     batch->next = producer->spare;

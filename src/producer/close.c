@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Closing and releasing a producer: the last flush, then the end of the backend's part. */
+/* Closes a producer: the last flush, then the end of the backend's part. Releases its handles. */
 #include <stdio.h>
 #include "producer/producer.h"
 #include "base/log.h"
 
-static bool may_yet_be_stored(mofka_status_t status) {
+/* Whether events may still be stored: a later call goes on. */
+static bool producer_may_store_yet(mofka_status_t status) {
     return status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_POSSIBLY_STORED;
 }
 
-/* With the lock. */
-static bool is_empty(const mofka_producer_t *producer) {
+/* With the lock: no event is in a lane. */
+static bool producer_is_empty(const mofka_producer_t *producer) {
     for (size_t i = 0; i < producer->topic->partition_count; i++) {
         const mfi_lane_t *lane = &producer->lanes[i];
         if (lane->first || lane->sending || (lane->open && lane->open->out.event_count > 0))
@@ -18,15 +19,16 @@ static bool is_empty(const mofka_producer_t *producer) {
     return true;
 }
 
-/* With the lock, let go meanwhile: flush until nothing is left, then take no more. Refused events are
- * told, but not missing. */
-static mofka_status_t flush_and_shut(mofka_producer_t *producer, int64_t deadline) {
+/* With the lock, releases it meanwhile: flush until no event is left, then set `closed`. Refused events
+ * make the call fail, but do not make the producer lossy. */
+static mofka_status_t producer_flush_and_shut(mofka_producer_t *producer, int64_t deadline) {
     mofka_status_t failed = MOFKA_OK;
     char first[512] = "";
+    mfi_assert_locked(&producer->lock);
     for (;;) {
         bool unstored = false;
         mofka_status_t status = mfi_producer_flush(producer, deadline, &unstored);
-        if (may_yet_be_stored(status))
+        if (producer_may_store_yet(status))
             return failed ? mofka_fail(status, "%s; before that, %s", mofka_last_error(), first)
                           : status;
         if (status && !failed) {
@@ -34,35 +36,39 @@ static mofka_status_t flush_and_shut(mofka_producer_t *producer, int64_t deadlin
             snprintf(first, sizeof first, "%s", mofka_last_error());
         }
         producer->lossy |= unstored;
-        producer->closed |= is_empty(producer);
+        producer->closed |= producer_is_empty(producer);
         if (producer->closed)
             return failed ? mofka_fail(failed, "%s", first) : MOFKA_OK;
         if (mfi_remaining(deadline) == 0)
-            return mofka_fail(MOFKA_ERR_TIMEOUT, "producer '%s': others push while it closes",
+            return mofka_fail(MOFKA_ERR_TIMEOUT,
+                              "producer '%s': other threads push while this one closes",
                               producer->name);
     }
 }
 
-/* `*turn`: it is this thread's to end the backend's part. MOFKA_ERR_BUSY: a callback of that calls. */
-static mofka_status_t begin_ending(mofka_producer_t *producer, bool *turn) {
+/* *turn: this thread must end the backend's part; no other thread does or has done it. MOFKA_ERR_BUSY:
+ * this thread is in a callback of the backend's close. */
+static mofka_status_t producer_begin_ending(mofka_producer_t *producer, bool *turn) {
     pthread_mutex_lock(&producer->lock);
     bool own = producer->ending && pthread_equal(producer->ender, pthread_self());
     while (producer->ending && !own)
         pthread_cond_wait(&producer->changed, &producer->lock);
     *turn = !own && !producer->ended;
+    assert(!*turn || producer->closed);
     if (*turn) {
         producer->ending = true;
         producer->ender = pthread_self();
     }
     pthread_mutex_unlock(&producer->lock);
-    return own ? mofka_fail(MOFKA_ERR_BUSY, "producer '%s': a callback of its close closes it",
+    return own ? mofka_fail(MOFKA_ERR_BUSY,
+                            "producer '%s': a callback of its close cannot close it",
                             producer->name)
                : MOFKA_OK;
 }
 
-static mofka_status_t end_backend(mofka_producer_t *producer) {
+static mofka_status_t producer_end_backend(mofka_producer_t *producer) {
     bool turn;
-    mofka_status_t status = begin_ending(producer, &turn);
+    mofka_status_t status = producer_begin_ending(producer, &turn);
     if (!turn)
         return status;
     status = producer->ops->close(producer->self, !producer->lossy);
@@ -75,6 +81,7 @@ static mofka_status_t end_backend(mofka_producer_t *producer) {
                 producer->topic->name);
     }
     pthread_mutex_lock(&producer->lock);
+    assert(producer->ending && !producer->ended);
     producer->ending = false;
     producer->ended = ended;
     pthread_cond_broadcast(&producer->changed);
@@ -82,44 +89,44 @@ static mofka_status_t end_backend(mofka_producer_t *producer) {
     return status;
 }
 
-static mofka_status_t end(mofka_producer_t *producer, int64_t timeout_ms) {
+static mofka_status_t producer_end(mofka_producer_t *producer, int64_t timeout_ms) {
     pthread_mutex_lock(&producer->lock);
     mofka_status_t status = mfi_producer_check_caller(producer);
     bool shut = false;
     if (!status) {
-        status = flush_and_shut(producer, mfi_deadline(timeout_ms));
-        shut = !may_yet_be_stored(status);
+        status = producer_flush_and_shut(producer, mfi_deadline(timeout_ms));
+        shut = !producer_may_store_yet(status);
     }
     pthread_mutex_unlock(&producer->lock);
     if (!shut)
         return status;
     mfi_producer_stop_lingering(producer);
-    mofka_status_t ended = end_backend(producer);
+    mofka_status_t ended = producer_end_backend(producer);
     return status ? status : ended;
 }
 
 mofka_status_t mofka_producer_close(mofka_producer_t *producer, int64_t timeout_ms) {
     mofka_status_t status = mfi_check(producer, MFI_PRODUCER, "producer");
-    return status ? status : end(producer, timeout_ms);
+    return status ? status : producer_end(producer, timeout_ms);
 }
 
 mofka_status_t mfi_producer_child_end(mfi_child_t *child, int64_t timeout_ms) {
-    return end(mfi_container_of(child, mofka_producer_t, child), timeout_ms);
+    return producer_end(mfi_container_of(child, mofka_producer_t, child), timeout_ms);
 }
 
-static mofka_status_t drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
+static mofka_status_t producer_drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {
     mofka_producer_t *producer = mfi_container_of(child, mofka_producer_t, child);
-    mofka_status_t status = end(producer, timeout_ms);
-    if (producer->ended) /* what it says of lost events is told; calling again goes on */
-        mfi_producer_drop(producer);
+    mofka_status_t status = producer_end(producer, timeout_ms);
+    if (producer->ended) /* else the next call goes on */
+        mfi_producer_release_memory(producer);
     return status;
 }
 
 void mofka_producer_release(mofka_producer_t *producer) {
     if (!producer || !mfi_handle_release(&producer->object))
         return;
-    if (producer->ended) { /* no lock: the last user is alone, and the library does not end it */
-        mfi_producer_drop(producer);
+    if (producer->ended) { /* read without the lock: no other thread has a handle */
+        mfi_producer_release_memory(producer);
         return;
     }
     mfi_log(MOFKA_LOG_WARN,
@@ -128,6 +135,6 @@ void mofka_producer_release(mofka_producer_t *producer) {
             producer->name, producer->topic->name);
     mofka_driver_t *driver = producer->topic->driver;
     pthread_mutex_lock(&driver->lock);
-    producer->child.drive = drive_abandoned;
+    producer->child.drive = producer_drive_abandoned;
     pthread_mutex_unlock(&driver->lock);
 }

@@ -1,20 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Making a producer, and freeing it. */
+/* Creates producers, counts the users of their memory, and frees it. */
 #include <stdlib.h>
 #include <string.h>
 #include "producer/producer.h"
 #include "base/log.h"
 #include <mofka/backend.h>
 
-void mfi_producer_free(mofka_producer_t *producer) {
+/* A lane may have an open batch: one that a push opened and then could not fill. */
+static void producer_destroy_lane(mfi_lane_t *lane) {
+    assert(!lane->first && !lane->sending && !lane->has_sender);
+    if (!lane->open)
+        return;
+    assert(lane->open->out.event_count == 0);
+    mfi_batch_destroy(lane->open);
+}
+
+void mfi_producer_destroy(mofka_producer_t *producer) {
     while (producer->spare) {
         mfi_batch_t *next = producer->spare->next;
-        mfi_batch_free(producer->spare);
+        mfi_batch_destroy(producer->spare);
         producer->spare = next;
     }
     for (size_t i = 0; i < producer->topic->partition_count; i++)
-        if (producer->lanes[i].open) /* without events: one that a failed push opened */
-            mfi_batch_free(producer->lanes[i].open);
+        producer_destroy_lane(&producer->lanes[i]);
     mofka_partition_selector_release(producer->selector);
     mofka_thread_pool_release(producer->pool);
     mofka_topic_release(producer->topic);
@@ -27,15 +35,19 @@ void mfi_producer_free(mofka_producer_t *producer) {
     free(producer);
 }
 
-void mfi_producer_keep(void *self) {
+void mfi_producer_retain_memory(void *self) {
     mofka_producer_t *producer = self;
-    atomic_fetch_add_explicit(&producer->keeps, 1, memory_order_relaxed);
+    uint32_t before = atomic_fetch_add_explicit(&producer->keeps, 1, memory_order_relaxed);
+    assert(before > 0 && before < UINT32_MAX);
+    (void)before;
 }
 
-void mfi_producer_drop(void *self) {
+void mfi_producer_release_memory(void *self) {
     mofka_producer_t *producer = self;
-    if (atomic_fetch_sub_explicit(&producer->keeps, 1, memory_order_acq_rel) == 1)
-        mfi_producer_free(producer);
+    uint32_t before = atomic_fetch_sub_explicit(&producer->keeps, 1, memory_order_acq_rel);
+    assert(before > 0);
+    if (before == 1)
+        mfi_producer_destroy(producer);
 }
 
 mofka_producer_t *mofka_producer_retain(mofka_producer_t *producer) {
@@ -44,18 +56,18 @@ mofka_producer_t *mofka_producer_retain(mofka_producer_t *producer) {
     return producer;
 }
 
-static bool table_is_whole(const mofka_producer_ops_t *ops) {
+static bool producer_ops_are_complete(const mofka_producer_ops_t *ops) {
     return ops && ops->size >= sizeof *ops && ops->limits && ops->append && ops->close &&
            ops->destroy;
 }
 
-static mofka_status_t make_backend(mofka_producer_t *producer) {
+static mofka_status_t producer_make_backend(mofka_producer_t *producer) {
     mofka_topic_t *topic = producer->topic;
     mofka_status_t status = topic->ops->make_producer(
         topic->self, producer->name, producer->options_json, &producer->ops, &producer->self);
     if (status)
         return status;
-    if (!table_is_whole(producer->ops))
+    if (!producer_ops_are_complete(producer->ops))
         status = mofka_fail(MOFKA_ERR_INVALID, "a producer's table lacks a required slot");
     for (size_t i = 0; !status && i < topic->partition_count; i++)
         status = mfi_lane_init(&producer->lanes[i], producer, i);
@@ -69,7 +81,7 @@ static mofka_status_t make_backend(mofka_producer_t *producer) {
                                     .fold = mfi_producer_child_fold};
     if (!status)
         status = mfi_driver_add_child(topic->driver, &producer->child);
-    if (status && table_is_whole(producer->ops))
+    if (status && producer_ops_are_complete(producer->ops))
         producer->ops->destroy(producer->self);
     return status;
 }
@@ -100,9 +112,9 @@ mofka_status_t mofka_producer_create(mofka_topic_t *topic, const mofka_producer_
     mfi_cond_init(&producer->changed);
     status = mfi_producer_make_with(producer, options);
     if (!status)
-        status = make_backend(producer);
+        status = producer_make_backend(producer);
     if (status) {
-        mfi_producer_free(producer);
+        mfi_producer_destroy(producer);
         return status;
     }
     mfi_log(MOFKA_LOG_DEBUG, "producer '%s' of topic '%s' is open", name, topic->name);

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Flushing and discarding: everything that was pushed up to a point.
+ * Flushes or discards everything that was pushed so far.
  *
- * A flush covers the batches up to a sequence number, and the failures that belong to them. What is
- * pushed later belongs to the next flush.
+ * A flush covers the batches up to a sequence number, and the failures of their events. What is pushed
+ * later belongs to the next flush.
  */
 #include <stdlib.h>
 #include <string.h>
 #include "producer/producer.h"
 
-/* How long discarding waits for sends that are under way. */
+/* How long discarding waits for appends that have not returned. */
 #define DISCARD_MS_MAX 1000
 
-/* With the lock: seal all that was pushed by now; the sequence that covers it. */
-static uint64_t seal_all(mofka_producer_t *producer) {
+/* With the lock: seal everything that was pushed by now. Returns the sequence that covers it. */
+static uint64_t producer_seal_all(mofka_producer_t *producer) {
+    mfi_assert_locked(&producer->lock);
     uint64_t sequence = producer->sequence++;
     for (size_t i = 0; i < producer->topic->partition_count; i++)
         mfi_batch_seal(&producer->lanes[i], MFI_SEAL_FLUSH);
@@ -21,8 +22,8 @@ static uint64_t seal_all(mofka_producer_t *producer) {
     return sequence;
 }
 
-/* With the lock. */
-static size_t events_left(const mofka_producer_t *producer, uint64_t sequence) {
+/* With the lock: the events up to `sequence` that are sealed and not stored. */
+static size_t producer_count_unstored(const mofka_producer_t *producer, uint64_t sequence) {
     size_t left = 0;
     for (size_t i = 0; i < producer->topic->partition_count; i++)
         for (const mfi_batch_t *b = producer->lanes[i].first; b; b = b->next)
@@ -30,23 +31,28 @@ static size_t events_left(const mofka_producer_t *producer, uint64_t sequence) {
     return left;
 }
 
-/* With the lock, let go meanwhile. */
-static mofka_status_t drive_all(mofka_producer_t *producer, uint64_t sequence, int64_t deadline) {
+/* With the lock, releases it meanwhile: send the batches of all lanes up to `sequence`. */
+static mofka_status_t producer_drive_all(mofka_producer_t *producer, uint64_t sequence,
+                                         int64_t deadline) {
     mofka_status_t status = MOFKA_OK;
+    mfi_assert_locked(&producer->lock);
+    assert(sequence <= producer->sequence);
     for (size_t i = 0; i < producer->topic->partition_count; i++) {
         mofka_status_t one = mfi_lane_drive(&producer->lanes[i], sequence, deadline);
         status = status ? status : one;
     }
     if (status)
         mofka_fail(status, "producer '%s': %zu events are not stored yet: %s", producer->name,
-                   events_left(producer, sequence), mofka_last_error());
+                   producer_count_unstored(producer, sequence), mofka_last_error());
     return status;
 }
 
-void mfi_keep_failure(mofka_producer_t *producer, size_t count, uint64_t sequence,
-                      mofka_status_t status, const char *message) {
+void mfi_producer_note_failure(mofka_producer_t *producer, size_t count, uint64_t sequence,
+                               mofka_status_t status, const char *message) {
+    mfi_assert_locked(&producer->lock);
     if (count == 0)
         return;
+    assert(status != MOFKA_OK && sequence <= producer->sequence);
     if (producer->failed == 0 || sequence < producer->failed_sequence)
         producer->failed_sequence = sequence;
     if (producer->failed == 0) {
@@ -57,11 +63,14 @@ void mfi_keep_failure(mofka_producer_t *producer, size_t count, uint64_t sequenc
     producer->failed += count;
 }
 
-/* With the lock: the failures up to `sequence`, told once. `*unstored` (optional) is set when some
- * are not refusals, but of events that had been accepted. */
-static mofka_status_t take_failures(mofka_producer_t *producer, uint64_t sequence, bool *unstored) {
+/* With the lock: report the failures up to `sequence`, once. Sets *unstored (optional) if some of the
+ * events had been accepted, not refused. */
+static mofka_status_t producer_take_failures(mofka_producer_t *producer, uint64_t sequence,
+                                             bool *unstored) {
+    mfi_assert_locked(&producer->lock);
     if (producer->failed == 0 || producer->failed_sequence > sequence)
         return MOFKA_OK;
+    assert(producer->failed_status != MOFKA_OK);
     size_t count = producer->failed;
     producer->failed = 0;
     if (unstored)
@@ -71,15 +80,14 @@ static mofka_status_t take_failures(mofka_producer_t *producer, uint64_t sequenc
                       producer->failed_message ? producer->failed_message : "");
 }
 
-/* With the lock, let go meanwhile. */
 mofka_status_t mfi_producer_flush(mofka_producer_t *producer, int64_t deadline, bool *unstored) {
-    uint64_t sequence = seal_all(producer);
-    mofka_status_t status = drive_all(producer, sequence, deadline);
-    return status ? status : take_failures(producer, sequence, unstored);
+    uint64_t sequence = producer_seal_all(producer);
+    mofka_status_t status = producer_drive_all(producer, sequence, deadline);
+    return status ? status : producer_take_failures(producer, sequence, unstored);
 }
 
-/* OK: it is open, and locked. */
-static mofka_status_t lock_open(mofka_producer_t *producer) {
+/* MOFKA_OK: the producer is open, and this thread has its lock. */
+static mofka_status_t producer_lock_open(mofka_producer_t *producer) {
     mofka_status_t status = mfi_check(producer, MFI_PRODUCER, "producer");
     if (status)
         return status;
@@ -91,7 +99,7 @@ static mofka_status_t lock_open(mofka_producer_t *producer) {
 }
 
 mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_ms) {
-    mofka_status_t status = lock_open(producer);
+    mofka_status_t status = producer_lock_open(producer);
     if (status)
         return status;
     status = mfi_producer_check_caller(producer);
@@ -101,14 +109,14 @@ mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_
     return status;
 }
 
-static mofka_status_t drive_flush(void *owner, mfi_outcome_t *outcome, int64_t timeout_ms) {
+static mofka_status_t flush_drive(void *owner, mfi_outcome_t *outcome, int64_t timeout_ms) {
     mofka_producer_t *producer = owner;
     pthread_mutex_lock(&producer->lock);
     mofka_status_t caller = mfi_producer_check_caller(producer);
-    /* A time-out: not yet. */
-    if (!caller && !drive_all(producer, outcome->ticket, mfi_deadline(timeout_ms)) &&
+    /* If driving fails, the flush is not complete yet. */
+    if (!caller && !producer_drive_all(producer, outcome->ticket, mfi_deadline(timeout_ms)) &&
         !atomic_load(&outcome->done)) {
-        mofka_status_t status = take_failures(producer, outcome->ticket, NULL);
+        mofka_status_t status = producer_take_failures(producer, outcome->ticket, NULL);
         mfi_outcome_complete(outcome, status, mofka_last_error(),
                              status ? MOFKA_NOT_STORED : MOFKA_STORED, NULL);
     }
@@ -116,36 +124,37 @@ static mofka_status_t drive_flush(void *owner, mfi_outcome_t *outcome, int64_t t
     return caller;
 }
 
-static const mfi_future_ops_t flush_future_ops = {
-    .drive = drive_flush, .owner_retain = mfi_producer_keep, .owner_release = mfi_producer_drop};
+static const mfi_future_ops_t flush_future_ops = {.drive = flush_drive,
+                                                  .owner_retain = mfi_producer_retain_memory,
+                                                  .owner_release = mfi_producer_release_memory};
 
 mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer, mofka_future_t **out) {
-    mofka_status_t status = lock_open(producer);
+    mofka_status_t status = producer_lock_open(producer);
     if (status)
         return status;
     mofka_future_t *future;
     mfi_outcome_t *outcome = mfi_future_create(&flush_future_ops, producer, &future);
     if (outcome)
-        outcome->ticket = seal_all(producer);
+        outcome->ticket = producer_seal_all(producer);
     pthread_mutex_unlock(&producer->lock);
     if (!outcome)
         return MOFKA_ERR_MEMORY;
-    mfi_producer_ask_workers(producer);
+    mfi_producer_wake_workers(producer);
     *out = future;
     return MOFKA_OK;
 }
 
 mofka_status_t mofka_producer_discard(mofka_producer_t *producer) {
-    mofka_status_t status = lock_open(producer);
+    mofka_status_t status = producer_lock_open(producer);
     if (status)
         return status;
     status = mfi_producer_check_caller(producer);
     size_t count = status ? 0 : producer->topic->partition_count;
     for (size_t i = 0; i < count; i++)
-        mfi_lane_give_up(&producer->lanes[i]);
+        mfi_lane_discard(&producer->lanes[i]);
     int64_t deadline = mfi_deadline(DISCARD_MS_MAX);
     for (size_t i = 0; i < count && !status; i++)
-        status = mfi_lane_wait_given_up(&producer->lanes[i], deadline);
+        status = mfi_lane_wait_discarded(&producer->lanes[i], deadline);
     pthread_mutex_unlock(&producer->lock);
     return status;
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A lane is one producer's batches of one partition: their order, and sending them. */
+/*
+ * A lane is one producer's batches of one partition: their order, and sending them.
+ * Path: push 4/7. Before: types/partition_selector.c. After: producer/batch.c.
+ */
 #include "producer/producer.h"
 
 #include "base/log.h"
 
-/* An adaptive batch: large enough to hide the cost of a batch, small enough to stay in a cache. */
+/* The most that an adaptive batch holds. That hides the cost of a batch, and fits a cache. */
 #define ADAPTIVE_EVENTS 4096
 #define ADAPTIVE_BYTES ((size_t)1 << 20)
 
@@ -13,9 +16,9 @@ mofka_status_t mfi_lane_init(mfi_lane_t *lane, mofka_producer_t *producer, size_
     lane->partition = partition;
     mofka_status_t status = producer->ops->limits(producer->self, partition, &lane->limits);
     if (!status && lane->limits.events_max == 0)
-        status =
-            mofka_fail(MOFKA_ERR_INVALID, "topic '%s', partition %zu: its batches take no event",
-                       producer->topic->name, partition);
+        status = mofka_fail(MOFKA_ERR_INVALID,
+                            "topic '%s', partition %zu: the backend allows no event in a batch",
+                            producer->topic->name, partition);
     if (status)
         return status;
     bool adaptive = producer->batch_size == MOFKA_BATCH_ADAPTIVE;
@@ -25,11 +28,22 @@ mofka_status_t mfi_lane_init(mfi_lane_t *lane, mofka_producer_t *producer, size_
     lane->bytes_cap = lane->limits.bytes_max / 4;
     if (adaptive && lane->bytes_cap > ADAPTIVE_BYTES)
         lane->bytes_cap = ADAPTIVE_BYTES;
+    assert(lane->events_cap > 0);
     return MOFKA_OK;
 }
 
-static mfi_batch_t *unlink_first(mfi_lane_t *lane) {
+/* With the lock: what holds of a lane whenever the lock is free, too. */
+static void lane_assert_whole(const mfi_lane_t *lane) {
+    mfi_assert_locked(&lane->producer->lock);
+    assert(!lane->first == !lane->last);
+    assert(!lane->last || !lane->last->next);
+    assert(lane->count <= lane->producer->max_batches);
+    assert(lane->count >= (size_t)(lane->open != NULL) + (lane->first != NULL));
+}
+
+static mfi_batch_t *lane_unlink_first(mfi_lane_t *lane) {
     mfi_batch_t *batch = lane->first;
+    assert(batch && batch->lane == lane);
     lane->first = batch->next;
     if (!lane->first)
         lane->last = NULL;
@@ -37,7 +51,8 @@ static mfi_batch_t *unlink_first(mfi_lane_t *lane) {
     return batch;
 }
 
-static void stays(mfi_lane_t *lane, mofka_status_t status) {
+/* Append could not finish the first batch: it stays, and loose ordering moves it to the end. */
+static void lane_keep_first(mfi_lane_t *lane, mofka_status_t status) {
     mfi_batch_t *batch = lane->first;
     if (status == MOFKA_ERR_POSSIBLY_STORED) {
         batch->out.reserved = batch->possibly_stored = true;
@@ -45,14 +60,14 @@ static void stays(mfi_lane_t *lane, mofka_status_t status) {
             atomic_store(&o->delivery, MOFKA_POSSIBLY_STORED);
     }
     if (lane->producer->ordering == MOFKA_ORDERING_LOOSE && lane->first != lane->last) {
-        unlink_first(lane);
+        lane_unlink_first(lane);
         lane->last->next = batch;
         lane->last = batch;
     }
 }
 
-/* A batch up to `sequence` is sealed, or its sender is not yet done with it. */
-static bool has_work(const mfi_lane_t *lane, uint64_t sequence) {
+/* Whether a batch up to `sequence` is sealed, or still being sent. */
+static bool lane_has_work(const mfi_lane_t *lane, uint64_t sequence) {
     if (lane->sending && lane->sending_sequence <= sequence)
         return true;
     for (const mfi_batch_t *b = lane->first; b; b = b->next)
@@ -61,26 +76,29 @@ static bool has_work(const mfi_lane_t *lane, uint64_t sequence) {
     return false;
 }
 
-mofka_status_t mfi_producer_check_caller(const mofka_producer_t *producer) {
+mofka_status_t mfi_producer_check_caller(mofka_producer_t *producer) {
+    mfi_assert_locked(&producer->lock);
     pthread_t self = pthread_self();
     for (size_t i = 0; i < producer->topic->partition_count; i++)
         if (producer->lanes[i].sending && pthread_equal(producer->lanes[i].sender, self))
             return mofka_fail(MOFKA_ERR_BUSY,
-                              "producer '%s': a callback of its sending cannot wait for it",
+                              "producer '%s': a callback of a send cannot wait for sends",
                               producer->name);
     return MOFKA_OK;
 }
 
-static mofka_status_t discarded(const mofka_producer_t *producer) {
-    return mofka_fail(MOFKA_ERR_CLOSED, "producer '%s' discarded it before it was stored",
+static mofka_status_t lane_fail_discarded(const mofka_producer_t *producer) {
+    return mofka_fail(MOFKA_ERR_CLOSED,
+                      "the event was discarded by mofka_producer_discard of producer '%s'",
                       producer->name);
 }
 
-/* One append, with the lock let go meanwhile. */
-static mofka_status_t send_first(mfi_lane_t *lane, int64_t deadline) {
+/* Append the first batch once. Releases the lock meanwhile. */
+static mofka_status_t lane_send_first(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
     mfi_batch_t *batch = lane->first;
     uint64_t first_id = 0;
+    assert(!batch->under_way && batch->out.event_count > 0);
     lane->sending = batch->under_way = true;
     lane->sender = pthread_self();
     lane->sending_sequence = batch->sequence;
@@ -91,14 +109,15 @@ static mofka_status_t send_first(mfi_lane_t *lane, int64_t deadline) {
             producer->topic->name, lane->partition, batch->out.event_count,
             mofka_status_name(status));
     pthread_mutex_lock(&producer->lock);
+    assert(lane->sending && lane->first == batch && batch->under_way);
     mfi_stats_blocked(&producer->stats, &batch->out);
-    if (batch->given_up && status == MOFKA_ERR_TIMEOUT && !batch->out.reserved)
-        status = discarded(producer);
-    batch->under_way = batch->given_up = false;
+    if (batch->discard && status == MOFKA_ERR_TIMEOUT && !batch->out.reserved)
+        status = lane_fail_discarded(producer);
+    batch->under_way = batch->discard = false;
     if (status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_POSSIBLY_STORED) {
-        stays(lane, status);
+        lane_keep_first(lane, status);
     } else {
-        unlink_first(lane);
+        lane_unlink_first(lane);
         mfi_batch_finish(batch, status, first_id);
         status = MOFKA_OK;
     }
@@ -107,41 +126,42 @@ static mofka_status_t send_first(mfi_lane_t *lane, int64_t deadline) {
     return status;
 }
 
-/* With the lock, let go meanwhile: send a batch, or wait for the thread that does. */
-static mofka_status_t advance(mfi_lane_t *lane, int64_t deadline) {
+/* Send a batch, or wait for the thread that sends one. Releases the lock meanwhile. */
+static mofka_status_t lane_advance(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
+    lane_assert_whole(lane);
     if (!lane->sending)
-        return send_first(lane, deadline);
+        return lane_send_first(lane, deadline);
     mofka_status_t status = mfi_producer_check_caller(producer);
     if (status)
         return status;
     mfi_cond_wait(&producer->changed, &producer->lock, deadline);
     if (lane->sending && mfi_remaining(deadline) == 0)
-        return mofka_fail(MOFKA_ERR_TIMEOUT, "another thread is still sending");
+        return mofka_fail(MOFKA_ERR_TIMEOUT, "another thread is still sending a batch");
     return MOFKA_OK;
 }
 
 mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline) {
     mofka_status_t status = MOFKA_OK;
-    while (!status && has_work(lane, sequence))
-        status = advance(lane, deadline);
-    if (!has_work(lane, sequence)) /* the time-out was that of a later batch */
+    while (!status && lane_has_work(lane, sequence))
+        status = lane_advance(lane, deadline);
+    if (!lane_has_work(lane, sequence)) /* a time-out, if any, was that of a later batch */
         status = MOFKA_OK;
     return status;
 }
 
-/* What append has may be stored or reserved yet. */
-static bool must_stay(const mfi_batch_t *batch) {
+/* Whether consumers may have seen the batch, or may see it yet. */
+static bool batch_must_stay(const mfi_batch_t *batch) {
     return batch->under_way || batch->out.reserved;
 }
 
-/* With the lock: the oldest batch that nobody can have seen, out of the lane. */
-static mfi_batch_t *unlink_unreserved(mfi_lane_t *lane) {
+/* Unlink the oldest batch that no consumer can see. NULL: there is none. */
+static mfi_batch_t *lane_unlink_unreserved(mfi_lane_t *lane) {
     mfi_batch_t *before = NULL, *batch = lane->first;
-    for (; batch && must_stay(batch); batch = batch->next)
+    for (; batch && batch_must_stay(batch); batch = batch->next)
         before = batch;
     if (!batch || !before)
-        return batch ? unlink_first(lane) : NULL;
+        return batch ? lane_unlink_first(lane) : NULL;
     before->next = batch->next;
     if (lane->last == batch)
         lane->last = before;
@@ -149,35 +169,37 @@ static mfi_batch_t *unlink_unreserved(mfi_lane_t *lane) {
     return batch;
 }
 
-void mfi_lane_give_up(mfi_lane_t *lane) {
+void mfi_lane_discard(mfi_lane_t *lane) {
     mofka_producer_t *producer = lane->producer;
+    lane_assert_whole(lane);
     mfi_batch_seal(lane, MFI_SEAL_FLUSH);
-    for (mfi_batch_t *batch; (batch = unlink_unreserved(lane));)
-        mfi_batch_finish(batch, discarded(producer), 0);
+    for (mfi_batch_t *batch; (batch = lane_unlink_unreserved(lane));)
+        mfi_batch_finish(batch, lane_fail_discarded(producer), 0);
     if (lane->first && lane->first->under_way && !lane->first->possibly_stored)
-        lane->first->given_up = true;
+        lane->first->discard = true;
     pthread_cond_broadcast(&producer->changed);
 }
 
-mofka_status_t mfi_lane_wait_given_up(mfi_lane_t *lane, int64_t deadline) {
+mofka_status_t mfi_lane_wait_discarded(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
-    while (lane->first && lane->first->given_up)
+    while (lane->first && lane->first->discard)
         if (!mfi_cond_wait(&producer->changed, &producer->lock, deadline) && lane->first &&
-            lane->first->given_up)
+            lane->first->discard)
             return mofka_fail(MOFKA_ERR_TIMEOUT,
-                              "producer '%s': %zu events for partition %zu are being sent; they "
-                              "are given up when that ends without storing them",
+                              "producer '%s': %zu events for partition %zu are being sent; if "
+                              "that does not store them, they are discarded then",
                               producer->name, lane->first->out.event_count, lane->partition);
     return MOFKA_OK;
 }
 
-static bool has_place(const mfi_lane_t *lane) {
+static bool lane_has_place(const mfi_lane_t *lane) {
     return lane->open || lane->count < lane->producer->max_batches;
 }
 
 mofka_status_t mfi_lane_make_place(mfi_lane_t *lane, int64_t deadline) {
     mofka_status_t status = MOFKA_OK;
-    while (!status && !has_place(lane))
-        status = advance(lane, deadline);
-    return has_place(lane) ? MOFKA_OK : status;
+    lane_assert_whole(lane);
+    while (!status && !lane_has_place(lane))
+        status = lane_advance(lane, deadline);
+    return lane_has_place(lane) ? MOFKA_OK : status;
 }

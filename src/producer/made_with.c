@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a producer is made with: its options, selector, pool, and the steps that a push can leave out. */
+/* What a producer is made with: options, selector, pool, and the steps that a push can leave out. */
 #include <stdlib.h>
 #include <string.h>
 #include "json/utf8.h"
 #include "producer/producer.h"
 
-/* It stands in JSON, and in messages. */
-static mofka_status_t check_name(const char *name) {
+/* The name is written into JSON and into messages. */
+static mofka_status_t producer_check_name(const char *name) {
     size_t bytes = strnlen(name, MOFKA_NAME_BYTES_MAX + 1);
     const char *end = name + bytes, *next;
     if (bytes > MOFKA_NAME_BYTES_MAX)
-        return mofka_fail(MOFKA_ERR_INVALID, "a producer name of more than %d bytes",
+        return mofka_fail(MOFKA_ERR_INVALID, "the producer name has more than %d bytes",
                           MOFKA_NAME_BYTES_MAX);
     for (const char *at = name; at < end; at = next) {
         next = mfi_utf8_next(at, end);
@@ -18,14 +18,14 @@ static mofka_status_t check_name(const char *name) {
             return mofka_fail(MOFKA_ERR_INVALID,
                               "the producer name has %s at byte %zu; names are at most %d bytes of "
                               "UTF-8 without control characters",
-                              next ? "a control character" : "no UTF-8", (size_t)(at - name),
+                              next ? "a control character" : "invalid UTF-8", (size_t)(at - name),
                               MOFKA_NAME_BYTES_MAX);
     }
     return MOFKA_OK;
 }
 
 mofka_status_t mfi_producer_check_options(const mofka_producer_options_t *options) {
-    mofka_status_t status = options->name ? check_name(options->name) : MOFKA_OK;
+    mofka_status_t status = options->name ? producer_check_name(options->name) : MOFKA_OK;
     if (status)
         return status;
     if (options->ordering != MOFKA_ORDERING_STRICT && options->ordering != MOFKA_ORDERING_LOOSE)
@@ -38,8 +38,8 @@ mofka_status_t mfi_producer_check_options(const mofka_producer_options_t *option
     return MOFKA_OK;
 }
 
-static mofka_status_t set_options(mofka_producer_t *producer,
-                                  const mofka_producer_options_t *options) {
+static mofka_status_t producer_set_options(mofka_producer_t *producer,
+                                           const mofka_producer_options_t *options) {
     producer->batch_size = options->batch_size ? options->batch_size : MOFKA_BATCH_ADAPTIVE;
     producer->max_batches = options->max_batches ? options->max_batches : MOFKA_MAX_BATCHES_DEFAULT;
     producer->ordering = options->ordering;
@@ -52,9 +52,10 @@ static mofka_status_t set_options(mofka_producer_t *producer,
     return MOFKA_OK;
 }
 
-static mofka_status_t make_selector(mofka_producer_t *producer) {
+static mofka_status_t producer_make_selector(mofka_producer_t *producer) {
     mofka_topic_t *topic = producer->topic;
     size_t count = topic->partition_count, made = 0;
+    assert(!producer->selector && count > 0);
     mofka_metadata_t **info = calloc(count, sizeof(mofka_metadata_t *));
     mofka_status_t status =
         info ? mofka_partition_selector_from_metadata(topic->selector, &producer->selector)
@@ -73,9 +74,9 @@ static mofka_status_t make_selector(mofka_producer_t *producer) {
 mofka_status_t mfi_producer_make_with(mofka_producer_t *producer,
                                       const mofka_producer_options_t *options) {
     mofka_topic_t *topic = producer->topic;
-    mofka_status_t status = set_options(producer, options);
+    mofka_status_t status = producer_set_options(producer, options);
     if (!status)
-        status = make_selector(producer);
+        status = producer_make_selector(producer);
     producer->accepts_all = mfi_validator_accepts_all(topic->validator);
     producer->stores_text = mofka_serializer_is_identity(topic->serializer);
     producer->one_choice = !status && topic->partition_count == 1 &&
@@ -85,42 +86,42 @@ mofka_status_t mfi_producer_make_with(mofka_producer_t *producer,
     return status;
 }
 
-static bool is_producer(const mofka_producer_t *handle) {
+static bool producer_is_valid(const mofka_producer_t *handle) {
     return mfi_object_is(handle, MFI_PRODUCER);
 }
 
 const char *mofka_producer_name(const mofka_producer_t *producer) {
-    return is_producer(producer) ? producer->name : NULL;
+    return producer_is_valid(producer) ? producer->name : NULL;
 }
 
 mofka_topic_t *mofka_producer_topic(const mofka_producer_t *producer) {
-    return is_producer(producer) ? producer->topic : NULL;
+    return producer_is_valid(producer) ? producer->topic : NULL;
 }
 
 size_t mofka_producer_batch_size(const mofka_producer_t *producer) {
-    return is_producer(producer) ? producer->batch_size : 0;
+    return producer_is_valid(producer) ? producer->batch_size : 0;
 }
 
 size_t mofka_producer_max_batches(const mofka_producer_t *producer) {
-    return is_producer(producer) ? producer->max_batches : 0;
+    return producer_is_valid(producer) ? producer->max_batches : 0;
 }
 
 mofka_ordering_t mofka_producer_ordering(const mofka_producer_t *producer) {
-    return is_producer(producer) ? producer->ordering : MOFKA_ORDERING_STRICT;
+    return producer_is_valid(producer) ? producer->ordering : MOFKA_ORDERING_STRICT;
 }
 
 mofka_thread_pool_t *mofka_producer_thread_pool(const mofka_producer_t *producer) {
-    return is_producer(producer) ? producer->pool : NULL;
+    return producer_is_valid(producer) ? producer->pool : NULL;
 }
 
 uint64_t mofka_producer_linger_ms(const mofka_producer_t *producer) {
-    return is_producer(producer) ? producer->linger_ms : 0;
+    return producer_is_valid(producer) ? producer->linger_ms : 0;
 }
 
 int64_t mofka_producer_push_timeout_ms(const mofka_producer_t *producer) {
-    return is_producer(producer) ? producer->push_timeout_ms : 0;
+    return producer_is_valid(producer) ? producer->push_timeout_ms : 0;
 }
 
 const char *mofka_producer_options_json(const mofka_producer_t *producer) {
-    return is_producer(producer) ? producer->options_json : NULL;
+    return producer_is_valid(producer) ? producer->options_json : NULL;
 }

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Producers: accept an event and run the steps in order.
- * Path: push 1/7. Before: the caller. After: validator.c.
- *
- * Who sends the batches is in producer_send.c; flush and close are in producer_end.c. Tasks and
- * futures keep the producer's memory.
+ * Pushing: validates an event, chooses its partition, serializes it, and adds it to a batch.
+ * Path: push 1/7. Before: the caller. After: types/validator.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,33 +9,38 @@
 
 /* ---- futures -------------------------------------------------------------------------------- */
 
-static mofka_status_t drive_push(void *owner, mfi_outcome_t *outcome, int64_t timeout_ms) {
+/* Push futures: send the event's batch, and wait for that. */
+static mofka_status_t push_drive(void *owner, mfi_outcome_t *outcome, int64_t timeout_ms) {
     mofka_producer_t *producer = owner;
     mofka_status_t status = MOFKA_OK;
     pthread_mutex_lock(&producer->lock);
     if (!atomic_load(&outcome->done)) {
         mfi_batch_t *batch = outcome->batch;
+        assert(batch->lane->producer == producer);
         if (batch->lane->open == batch)
             mfi_batch_seal(batch->lane, MFI_SEAL_FLUSH);
         status = mfi_lane_drive(batch->lane, batch->sequence, mfi_deadline(timeout_ms));
     }
     pthread_mutex_unlock(&producer->lock);
-    /* What else it answers is told by the delivery state. */
+    /* The delivery state reports the other errors. */
     return status == MOFKA_ERR_BUSY ? status : MOFKA_OK;
 }
 
-const mfi_future_ops_t mfi_push_future_ops = {
-    .drive = drive_push, .owner_retain = mfi_producer_keep, .owner_release = mfi_producer_drop};
+const mfi_future_ops_t mfi_push_future_ops = {.drive = push_drive,
+                                              .owner_retain = mfi_producer_retain_memory,
+                                              .owner_release = mfi_producer_release_memory};
 
 /* ---- push ----------------------------------------------------------------------------------- */
 
-/* The event is not accepted: told by the future that is asked for, else kept and returned. */
-static mofka_status_t refuse(mofka_producer_t *producer, mofka_status_t status,
-                             mofka_future_t **future) {
+/* Do not accept the event. Its future reports that, if one is wanted. Else this call returns it, and the
+ * next flush reports it, too. */
+static mofka_status_t push_refuse(mofka_producer_t *producer, mofka_status_t status,
+                                  mofka_future_t **future) {
+    assert(status != MOFKA_OK);
     pthread_mutex_lock(&producer->lock);
     producer->stats.events_refused++;
     if (!future)
-        mfi_keep_failure(producer, 1, producer->sequence, status, mofka_last_error());
+        mfi_producer_note_failure(producer, 1, producer->sequence, status, mofka_last_error());
     pthread_mutex_unlock(&producer->lock);
     if (!future)
         return status;
@@ -66,7 +68,7 @@ static int64_t push_deadline(push_t *push) {
     return push->deadline;
 }
 
-/* With the lock, let go meanwhile: wait for a place among max_batches. */
+/* With the lock, releases it meanwhile: wait for a place among max_batches. */
 static mofka_status_t push_wait_for_place(push_t *push, mfi_lane_t *lane) {
     uint64_t since = mfi_wall_ns();
     mofka_status_t status = mfi_lane_make_place(lane, push_deadline(push));
@@ -76,8 +78,8 @@ static mofka_status_t push_wait_for_place(push_t *push, mfi_lane_t *lane) {
                : status;
 }
 
-/* With the lock, let go meanwhile: make an open batch that has room for `bytes`. */
-static mofka_status_t make_room(push_t *push, mfi_lane_t *lane, size_t bytes) {
+/* With the lock, releases it meanwhile: make an open batch that has room for `bytes`. */
+static mofka_status_t push_make_room(push_t *push, mfi_lane_t *lane, size_t bytes) {
     mofka_producer_t *producer = push->producer;
     for (;;) {
         if (producer->closed)
@@ -98,10 +100,11 @@ static mofka_status_t make_room(push_t *push, mfi_lane_t *lane, size_t bytes) {
     }
 }
 
-/* With the lock, let go meanwhile: add the event to a batch, and seal the batch if it is full or old. */
-static mofka_status_t add(push_t *push, mfi_lane_t *lane, const char *metadata, size_t bytes,
-                          size_t total, int64_t *now_ms) {
-    mofka_status_t status = make_room(push, lane, total);
+/* With the lock, releases it meanwhile: add the event of `total` bytes to a batch. Seals the batch if it
+ * is full or old. */
+static mofka_status_t push_add(push_t *push, mfi_lane_t *lane, const char *metadata, size_t bytes,
+                               size_t total, int64_t *now_ms) {
+    mofka_status_t status = push_make_room(push, lane, total);
     if (!status)
         status = mfi_batch_add(lane, metadata, bytes, push->data, push->future);
     *now_ms = mfi_coarse_ms();
@@ -115,36 +118,41 @@ static mofka_status_t add(push_t *push, mfi_lane_t *lane, const char *metadata, 
     return MOFKA_OK;
 }
 
-static mofka_status_t enqueue(push_t *push, mfi_lane_t *lane, const char *metadata, size_t bytes) {
+/* Add serialized metadata and the data to a batch, and do what the lanes need then. */
+static mofka_status_t push_enqueue(push_t *push, mfi_lane_t *lane, const char *metadata,
+                                   size_t bytes) {
     mofka_producer_t *producer = push->producer;
     size_t data_bytes = push->data ? mofka_data_view_size(push->data) : 0;
     if (data_bytes > SIZE_MAX - bytes || bytes + data_bytes > lane->limits.event_bytes_max)
-        return refuse(producer,
-                      mofka_fail(MOFKA_ERR_TOO_LARGE,
-                                 "an event of %zu + %zu bytes; topic '%s' takes at most %zu", bytes,
-                                 data_bytes, producer->topic->name, lane->limits.event_bytes_max),
-                      push->future);
+        return push_refuse(producer,
+                           mofka_fail(MOFKA_ERR_TOO_LARGE,
+                                      "an event of %zu + %zu bytes; topic '%s' takes at most %zu",
+                                      bytes, data_bytes, producer->topic->name,
+                                      lane->limits.event_bytes_max),
+                           push->future);
     int64_t now_ms;
     pthread_mutex_lock(&producer->lock);
-    mofka_status_t status = add(push, lane, metadata, bytes, bytes + data_bytes, &now_ms);
-    bool look = now_ms >= producer->look_ms;
+    mofka_status_t status = push_add(push, lane, metadata, bytes, bytes + data_bytes, &now_ms);
+    bool check = now_ms >= producer->check_ms;
     pthread_mutex_unlock(&producer->lock);
     if (push->opened)
         mfi_lane_watch(lane);
     if (push->sealed)
         mfi_lane_send(lane, push_deadline(push));
-    if (look)
-        mfi_producer_look_around(producer);
+    if (check)
+        mfi_producer_check_lanes(producer);
     return status;
 }
 
-typedef struct buffer {
+/* The archive that a serializer writes to. */
+typedef struct push_buffer {
     char *bytes;
     size_t used, room;
-    mofka_status_t status; /* an error stays, whatever the serializer makes of it */
-} buffer_t;
+    mofka_status_t status; /* the first error, which stays even if the serializer ignores it */
+} push_buffer_t;
 
-static mofka_status_t buffer_grow(buffer_t *buffer, size_t size) {
+static mofka_status_t push_buffer_grow(push_buffer_t *buffer, size_t size) {
+    assert(buffer->used <= buffer->room && buffer->used <= MOFKA_METADATA_BYTES_MAX);
     if (size > MOFKA_METADATA_BYTES_MAX - buffer->used)
         return mofka_fail(MOFKA_ERR_TOO_LARGE, "serialized metadata of %zu bytes, at most %zu",
                           buffer->used + size, MOFKA_METADATA_BYTES_MAX);
@@ -159,10 +167,10 @@ static mofka_status_t buffer_grow(buffer_t *buffer, size_t size) {
     return MOFKA_OK;
 }
 
-static mofka_status_t buffer_write(void *context, const void *bytes, size_t size) {
-    buffer_t *buffer = context;
+static mofka_status_t push_buffer_write(void *context, const void *bytes, size_t size) {
+    push_buffer_t *buffer = context;
     if (!buffer->status)
-        buffer->status = buffer_grow(buffer, size);
+        buffer->status = push_buffer_grow(buffer, size);
     if (buffer->status)
         return buffer->status;
     if (size > 0)
@@ -171,27 +179,28 @@ static mofka_status_t buffer_write(void *context, const void *bytes, size_t size
     return MOFKA_OK;
 }
 
-/* Store the metadata as the topic's serializer writes it. */
-static mofka_status_t serialize_and_enqueue(push_t *push, mfi_lane_t *lane, const char *metadata,
-                                            size_t bytes) {
+/* Serialize the metadata, and enqueue what that gives. */
+static mofka_status_t push_serialize(push_t *push, mfi_lane_t *lane, const char *metadata,
+                                     size_t bytes) {
     const mofka_serializer_t *serializer = push->producer->topic->serializer;
     if (push->producer->stores_text)
-        return enqueue(push, lane, metadata, bytes);
-    buffer_t buffer = {0};
-    mofka_archive_t archive = {.context = &buffer, .write = buffer_write};
+        return push_enqueue(push, lane, metadata, bytes);
+    push_buffer_t buffer = {0};
+    mofka_archive_t archive = {.context = &buffer, .write = push_buffer_write};
     mofka_status_t status = mofka_serializer_serialize(serializer, &archive, metadata, bytes);
     if (buffer.status && !status)
-        status = mofka_fail(buffer.status, "a serializer went on after: %s", mofka_last_error());
+        status =
+            mofka_fail(buffer.status, "a serializer ignored this error: %s", mofka_last_error());
     if (status)
-        status = refuse(push->producer, status, push->future);
+        status = push_refuse(push->producer, status, push->future);
     else
-        status = enqueue(push, lane, buffer.bytes, buffer.used);
+        status = push_enqueue(push, lane, buffer.bytes, buffer.used);
     free(buffer.bytes);
     return status;
 }
 
-static mofka_status_t choose(mofka_producer_t *producer, const char *metadata, size_t bytes,
-                             size_t requested, size_t *partition) {
+static mofka_status_t push_choose_partition(mofka_producer_t *producer, const char *metadata,
+                                            size_t bytes, size_t requested, size_t *partition) {
     pthread_mutex_lock(&producer->select_lock);
     mofka_status_t status =
         mofka_partition_selector_select(producer->selector, metadata, bytes, requested, partition);
@@ -200,8 +209,8 @@ static mofka_status_t choose(mofka_producer_t *producer, const char *metadata, s
 }
 
 /* Send the lane's open batch now if it has no room for the event: a selector that follows batches can
- * then choose again. True: it was sent, or waited until the deadline. */
-static bool make_way(push_t *push, mfi_lane_t *lane, size_t bytes) {
+ * then choose again. True: the batch was sealed. */
+static bool push_make_way(push_t *push, mfi_lane_t *lane, size_t bytes) {
     pthread_mutex_lock(&push->producer->lock);
     bool sealed = lane->open && !mfi_batch_fits(lane, bytes);
     if (sealed)
@@ -223,14 +232,15 @@ static mofka_status_t push_event(push_t *push, const char *metadata, size_t byte
     if (!status && !producer->accepts_all)
         status = mofka_validator_validate(producer->topic->validator, metadata, bytes, push->data);
     if (!status && !producer->one_choice) {
-        status = choose(producer, metadata, bytes, requested, &partition);
+        status = push_choose_partition(producer, metadata, bytes, requested, &partition);
         if (!status && producer->tells_selector && requested == MOFKA_ANY_PARTITION &&
-            make_way(push, &producer->lanes[partition], bytes + mofka_data_view_size(push->data)))
-            status = choose(producer, metadata, bytes, requested, &partition);
+            push_make_way(push, &producer->lanes[partition],
+                          bytes + mofka_data_view_size(push->data)))
+            status = push_choose_partition(producer, metadata, bytes, requested, &partition);
     }
     if (status)
-        return refuse(producer, status, push->future);
-    return serialize_and_enqueue(push, &producer->lanes[partition], metadata, bytes);
+        return push_refuse(producer, status, push->future);
+    return push_serialize(push, &producer->lanes[partition], metadata, bytes);
 }
 
 mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metadata, size_t bytes,

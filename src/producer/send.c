@@ -1,45 +1,48 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Who sends a producer's batches, and when.
+ * Decides which thread sends a producer's batches, and when.
  *
- * Without pool threads the caller sends what it sealed, and looks now and then for batches of other
- * lanes that lingered, or that found no room before. With them, a lane with something sealed has a
- * task that sends. An opened adaptive batch has a task of the lowest priority that seals it, so it
- * grows exactly while the workers are busy. Batches of a fixed size wait for their time in a task
- * for later, one per producer (in a backend's own pool, which has none of those: as adaptive ones).
+ * Without pool threads, the thread that sealed a batch sends it. Every linger_ms, a push also looks for
+ * batches of other lanes that lingered, or that found no room before.
+ *
+ * With pool threads, each lane that has a sealed batch has a task that sends. An open adaptive batch has
+ * a task of the lowest priority that seals it, so the batch grows while the workers are busy. For batches
+ * of a fixed size, the producer has one delayed task, which seals those that lingered. A backend's own
+ * pool has no delayed tasks; there, batches of a fixed size are treated as adaptive ones.
  */
 #include "producer/producer.h"
 
-/* The lanes are looked at so often at least: keeps sums of times far from overflow. */
-#define LOOK_MS_MAX 3600000
+/* Lanes are checked at least this often. It keeps sums of times far from overflow. */
+#define CHECK_MS_MAX 3600000
 
-static bool has_workers(const mofka_producer_t *producer) {
+static bool producer_has_workers(const mofka_producer_t *producer) {
     return mofka_thread_pool_thread_count(producer->pool) > 0;
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-/* As the lane's sender, with a reference to let go of. Deadline 0: a new one each round. */
-static void send_until(mfi_lane_t *lane, int64_t deadline) {
+/* As the lane's sender: send until nothing is left, then release the producer's memory. Deadline 0: a
+ * new one each round. */
+static void lane_send_until(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
     pthread_mutex_lock(&producer->lock);
+    assert(lane->has_sender);
     do {
         mofka_status_t status = mfi_lane_drive(
             lane, UINT64_MAX, deadline ? deadline : mfi_deadline(producer->push_timeout_ms));
         lane->has_sender = !status && lane->first;
     } while (lane->has_sender);
     pthread_mutex_unlock(&producer->lock);
-    mfi_producer_drop(producer);
+    mfi_producer_release_memory(producer);
 }
 
-static void send_task(void *context) {
-    send_until(context, 0);
+static void lane_send_task(void *context) {
+    lane_send_until(context, 0);
 }
 
-/* Send what is sealed, in a worker, or else here until the deadline. */
 void mfi_lane_send(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
-    bool workers = has_workers(producer);
+    bool workers = producer_has_workers(producer);
     pthread_mutex_lock(&producer->lock);
     if (!workers)
         mfi_lane_drive(lane, UINT64_MAX, deadline);
@@ -48,52 +51,56 @@ void mfi_lane_send(mfi_lane_t *lane, int64_t deadline) {
     pthread_mutex_unlock(&producer->lock);
     if (!another)
         return;
-    mfi_producer_keep(producer);
-    if (mofka_thread_pool_push_work(producer->pool, send_task, lane, MOFKA_PRIORITY_DEFAULT))
-        send_until(lane, deadline); /* the pool is closed: here, then */
+    mfi_producer_retain_memory(producer);
+    if (mofka_thread_pool_push_work(producer->pool, lane_send_task, lane, MOFKA_PRIORITY_DEFAULT))
+        lane_send_until(lane, deadline); /* the pool is closed: send here */
 }
 
-static void seal_task(void *context) {
+static void lane_seal_task(void *context) {
     mfi_lane_t *lane = context;
     mofka_producer_t *producer = lane->producer;
     pthread_mutex_lock(&producer->lock);
+    assert(lane->has_sealer);
     mfi_batch_seal(lane, MFI_SEAL_WORKER);
     bool has_sender = lane->has_sender;
     lane->has_sender = true;
     lane->has_sealer = false;
     pthread_mutex_unlock(&producer->lock);
     if (has_sender)
-        mfi_producer_drop(producer);
+        mfi_producer_release_memory(producer);
     else
-        send_task(lane);
+        lane_send_task(lane);
 }
 
 /* ---- lingering ------------------------------------------------------------------------------- */
 
-static int64_t linger_of(const mofka_producer_t *producer) {
-    return producer->linger_ms < LOOK_MS_MAX ? (int64_t)producer->linger_ms : LOOK_MS_MAX;
+/* linger_ms, in bounds. */
+static int64_t producer_linger(const mofka_producer_t *producer) {
+    return producer->linger_ms < CHECK_MS_MAX ? (int64_t)producer->linger_ms : CHECK_MS_MAX;
 }
 
-/* With the lock. True: something is sealed. */
-static bool look_at(mfi_lane_t *lane, int64_t now) {
+/* With the lock: seal the open batch if it is old. True: the lane has a sealed batch. */
+static bool lane_check_linger(mfi_lane_t *lane, int64_t now) {
     mofka_producer_t *producer = lane->producer;
+    mfi_assert_locked(&producer->lock);
     const mfi_batch_t *open = lane->open;
     if (open && open->out.event_count > 0) {
-        int64_t due = open->opened_ms + linger_of(producer);
+        int64_t due = open->opened_ms + producer_linger(producer);
         if (mfi_batch_is_old(open, now))
             mfi_batch_seal(lane, MFI_SEAL_LINGER);
-        else if (due < producer->look_ms)
-            producer->look_ms = due;
+        else if (due < producer->check_ms)
+            producer->check_ms = due;
     }
     return lane->first;
 }
 
-void mfi_producer_look_around(mofka_producer_t *producer) {
+void mfi_producer_check_lanes(mofka_producer_t *producer) {
     int64_t now = mfi_coarse_ms();
     pthread_mutex_lock(&producer->lock);
-    producer->look_ms = now + linger_of(producer); /* what is opened from now on is due later */
+    /* A batch that is opened from now on is due later than this. */
+    producer->check_ms = now + producer_linger(producer);
     for (size_t i = 0; i < producer->topic->partition_count; i++) {
-        if (!look_at(&producer->lanes[i], now))
+        if (!lane_check_linger(&producer->lanes[i], now))
             continue;
         pthread_mutex_unlock(&producer->lock);
         mfi_lane_send(&producer->lanes[i], mfi_deadline(0));
@@ -102,57 +109,60 @@ void mfi_producer_look_around(mofka_producer_t *producer) {
     pthread_mutex_unlock(&producer->lock);
 }
 
-void mfi_producer_ask_workers(mofka_producer_t *producer) {
-    if (has_workers(producer))
-        mfi_producer_look_around(producer);
+void mfi_producer_wake_workers(mofka_producer_t *producer) {
+    if (producer_has_workers(producer))
+        mfi_producer_check_lanes(producer);
 }
 
-static void linger_task(void *context);
+static void producer_linger_task(void *context);
 
-/* With the lock. */
-static void look_later(mofka_producer_t *producer, int64_t delay_ms) {
-    mfi_producer_keep(producer);
+/* With the lock: start the delayed task, where the pool has those. */
+static void producer_check_later(mofka_producer_t *producer, int64_t delay_ms) {
+    mfi_assert_locked(&producer->lock);
+    assert(!producer->lingering && delay_ms >= 0);
+    mfi_producer_retain_memory(producer);
     producer->lingering =
-        mfi_thread_pool_push_later(producer->pool, linger_task, producer, delay_ms);
+        mfi_thread_pool_push_later(producer->pool, producer_linger_task, producer, delay_ms);
     if (!producer->lingering)
-        mfi_producer_drop(producer); /* not the last one: the caller has another */
+        mfi_producer_release_memory(producer); /* not the last: the caller keeps it, too */
 }
 
-static void linger_task(void *context) {
+static void producer_linger_task(void *context) {
     mofka_producer_t *producer = context;
-    mfi_producer_look_around(producer);
+    mfi_producer_check_lanes(producer);
     pthread_mutex_lock(&producer->lock);
+    assert(producer->lingering);
     producer->lingering = false;
-    int64_t wait = producer->look_ms - mfi_coarse_ms();
+    int64_t wait = producer->check_ms - mfi_coarse_ms();
     if (producer->open_count > 0 && !producer->closed)
-        look_later(producer, wait > 0 ? wait : 0);
+        producer_check_later(producer, wait > 0 ? wait : 0);
     pthread_mutex_unlock(&producer->lock);
-    mfi_producer_drop(producer);
+    mfi_producer_release_memory(producer);
 }
 
 void mfi_producer_stop_lingering(mofka_producer_t *producer) {
-    if (mfi_thread_pool_cancel_later(producer->pool, linger_task, producer))
-        mfi_producer_drop(producer);
+    if (mfi_thread_pool_cancel_later(producer->pool, producer_linger_task, producer))
+        mfi_producer_release_memory(producer);
 }
 
-/* A batch was opened: some worker shall see to it that it does not stay. */
 void mfi_lane_watch(mfi_lane_t *lane) {
     mofka_producer_t *producer = lane->producer;
-    if (!has_workers(producer))
+    if (!producer_has_workers(producer))
         return;
     pthread_mutex_lock(&producer->lock);
     if (producer->batch_size != MOFKA_BATCH_ADAPTIVE && !producer->lingering)
-        look_later(producer, linger_of(producer));
+        producer_check_later(producer, producer_linger(producer));
     bool watched = producer->lingering || lane->has_sealer;
     lane->has_sealer |= !watched;
     pthread_mutex_unlock(&producer->lock);
     if (watched)
         return;
-    mfi_producer_keep(producer);
-    if (mofka_thread_pool_push_work(producer->pool, seal_task, lane, 0) == MOFKA_OK)
+    mfi_producer_retain_memory(producer);
+    if (mofka_thread_pool_push_work(producer->pool, lane_seal_task, lane, 0) == MOFKA_OK)
         return;
-    pthread_mutex_lock(&producer->lock); /* the pool is closed: calls will find the batch */
+    /* The pool is closed. A later push or flush will seal the batch. */
+    pthread_mutex_lock(&producer->lock);
     lane->has_sealer = false;
     pthread_mutex_unlock(&producer->lock);
-    mfi_producer_drop(producer);
+    mfi_producer_release_memory(producer);
 }

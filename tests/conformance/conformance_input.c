@@ -94,7 +94,7 @@ static void producers_and_consumers(void **state) {
           MOFKA_ERR_RANGE, "target_count is 0, outside [1, ");
     FAILS(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "a", .target_count = 1},
                                 &c),
-          MOFKA_ERR_INVALID, "NULL list of 1 targets");
+          MOFKA_ERR_INVALID, "targets is NULL, target_count is 1");
     FAILS(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "a", .start = 9}, &c),
           MOFKA_ERR_INVALID, "9");
     FAILS(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "a", .acknowledge = 9},

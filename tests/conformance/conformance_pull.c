@@ -45,7 +45,8 @@ static void many_are_pulled_at_once(void **state) {
     mofka_event_t *events[8] = {NULL};
     size_t count = 99;
     FAILS(mofka_consumer_pull_many(consumer, 8, 0, events, &count), MOFKA_ERR_TIMEOUT, "no event");
-    FAILS(mofka_consumer_pull_many(consumer, 0, 0, events, &count), MOFKA_ERR_RANGE, "at most 0");
+    FAILS(mofka_consumer_pull_many(consumer, 0, 0, events, &count), MOFKA_ERR_RANGE,
+          "events_max is 0");
     assert_int_equal(count, 99);
     push_numbers(topic, 20);
     take_number(consumer, 0);

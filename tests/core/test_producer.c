@@ -270,7 +270,8 @@ static void tables_with_holes_are_refused(void **state) {
     ops.size = 8;
     FAILS(mofka_driver_wrap("short", &ops, NULL, &other), MOFKA_ERR_INVALID, "short");
     script.eventless = true;
-    FAILS(mofka_producer_create(topic, NULL, &producer), MOFKA_ERR_INVALID, "take no event");
+    FAILS(mofka_producer_create(topic, NULL, &producer), MOFKA_ERR_INVALID,
+          "allows no event in a batch");
 }
 
 /* ---- options --------------------------------------------------------------------------------- */
@@ -301,10 +302,10 @@ static void producer_names_are_text(void **state) {
     static const struct {
         const char *name, *text;
     } cases[] = {
-        {"a\xff", "no UTF-8 at byte 1; names are at most 127 bytes of UTF-8"},
-        {"\xc3", "no UTF-8 at byte 0"},
-        {"ab\xc0\xaf", "no UTF-8 at byte 2"},
-        {"\xed\xa0\x80", "no UTF-8 at byte 0"},
+        {"a\xff", "invalid UTF-8 at byte 1; names are at most 127 bytes of UTF-8"},
+        {"\xc3", "invalid UTF-8 at byte 0"},
+        {"ab\xc0\xaf", "invalid UTF-8 at byte 2"},
+        {"\xed\xa0\x80", "invalid UTF-8 at byte 0"},
         {"a\nb", "a control character at byte 1"},
         {"\x7f", "a control character at byte 0"},
         {"a\xc2\x85", "a control character at byte 1"},
@@ -328,7 +329,7 @@ static void options_are_told_what_they_may_be(void **state) {
         const char *text;
     } cases[] = {
         {{.name = "a\x80"}, MOFKA_ERR_INVALID, "a byte 0x80 at 1; names are 1 to 127 printable"},
-        {{.name = ""}, MOFKA_ERR_INVALID, "a name of 1 to 127 bytes"},
+        {{.name = ""}, MOFKA_ERR_INVALID, "the consumer name is empty; names are 1 to 127"},
         {{.name = "a", .start = 7}, MOFKA_ERR_INVALID, "start is 7, not MOFKA_START_BEGINNING (0)"},
         {{.name = "a", .acknowledge = 7}, MOFKA_ERR_INVALID, "acknowledge is 7, not MOFKA_ACKNOWL"},
         {{.name = "a", .targets = targets, .target_count = 2},

@@ -36,7 +36,7 @@ static void on_free(void *context) {
 static void all_were_refused(void) {
     assert_int_equal(answers.calls, 1);
     assert_int_equal(answers.flush, MOFKA_ERR_BUSY);
-    assert_non_null(strstr(answers.message, "a callback of its sending cannot wait for it"));
+    assert_non_null(strstr(answers.message, "a callback of a send cannot wait for sends"));
     assert_int_equal(answers.discard, MOFKA_ERR_BUSY);
     assert_int_equal(answers.close, MOFKA_ERR_BUSY);
     assert_int_equal(answers.wait, MOFKA_ERR_BUSY);
@@ -169,12 +169,12 @@ static void discarding_does_not_wait_for_ever(void **state) {
     pthread_t flusher = flush_at_the_gate(producer);
     mofka_future_t *behind = push(producer);
     FAILS(mofka_producer_discard(producer), MOFKA_ERR_TIMEOUT,
-          "1 events for partition 0 are being sent; they are given up when that ends");
-    FAILS(mofka_future_wait(behind, 0, NULL), MOFKA_ERR_CLOSED, "discarded it");
+          "1 events for partition 0 are being sent; if that does not store them, they are");
+    FAILS(mofka_future_wait(behind, 0, NULL), MOFKA_ERR_CLOSED, "the event was discarded");
     FAILS(mofka_future_wait(sent, 0, NULL), MOFKA_ERR_TIMEOUT, "");
     end_flush(flusher);
     assert_int_equal(flush_status, MOFKA_OK); /* the futures tell */
-    FAILS(mofka_future_wait(sent, 0, NULL), MOFKA_ERR_CLOSED, "discarded it");
+    FAILS(mofka_future_wait(sent, 0, NULL), MOFKA_ERR_CLOSED, "the event was discarded");
     assert_int_equal(mofka_future_delivery(sent), MOFKA_NOT_STORED);
     assert_int_equal(script.appended, 0);
     mofka_future_release(sent);

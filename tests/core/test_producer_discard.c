@@ -15,7 +15,7 @@ static void what_found_no_room_is_given_up(void **state) {
     OK(mofka_producer_discard(producer));
     for (int i = 0; i < 6; i++) {
         assert_true(mofka_future_completed(futures[i]));
-        FAILS(mofka_future_wait(futures[i], 0, NULL), MOFKA_ERR_CLOSED, "discarded it");
+        FAILS(mofka_future_wait(futures[i], 0, NULL), MOFKA_ERR_CLOSED, "the event was discarded");
         assert_int_equal(mofka_future_delivery(futures[i]), MOFKA_NOT_STORED);
         mofka_future_release(futures[i]);
     }
@@ -35,7 +35,7 @@ static void a_producer_goes_on_after_discarding(void **state) {
     OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
     FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_TIMEOUT, "1 events are not stored yet");
     OK(mofka_producer_discard(producer));
-    FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_CLOSED, "discarded it");
+    FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_CLOSED, "the event was discarded");
     OK(mofka_producer_discard(producer)); /* nothing is there */
     mofka_future_t *future = push(producer);
     OK(mofka_future_wait(future, 1000, NULL));
@@ -54,7 +54,7 @@ static void what_is_reserved_stays(void **state) {
     mofka_future_t *other = push(producer);
     OK(mofka_producer_discard(producer));
     assert_true(mofka_future_completed(other));
-    FAILS(mofka_future_wait(other, 0, NULL), MOFKA_ERR_CLOSED, "discarded it");
+    FAILS(mofka_future_wait(other, 0, NULL), MOFKA_ERR_CLOSED, "the event was discarded");
     assert_int_equal(mofka_future_delivery(reserved), MOFKA_POSSIBLY_STORED);
     OK(mofka_future_wait(reserved, 1000, NULL));
     mofka_future_release(reserved);

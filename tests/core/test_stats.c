@@ -383,7 +383,7 @@ static void a_fifo_without_a_reader_is_told(void **state) {
     alarm(0);
     unsetenv("MOFKA_STATS_FILE");
     end_fifo(state);
-    assert_string_equal(told, "MOFKA_STATS_FILE '" FIFO "': a FIFO that nobody reads; no "
+    assert_string_equal(told, "MOFKA_STATS_FILE '" FIFO "': a FIFO without a reader; no "
                               "statistics are written");
 }
 
@@ -398,7 +398,7 @@ static void a_reader_that_stops_holds_nothing_up(void **state) {
         sleep_ms(1);
     end_fifo(state);
     alarm(0);
-    assert_non_null(strstr(told, "it is full, lines are left out"));
+    assert_non_null(strstr(told, "it is full; lines are left out"));
     assert_true(whole_lines(reader, text, &used, sizeof text) > 0);
     assert_int_equal(used, 0);
     close(reader);
@@ -411,7 +411,7 @@ static void a_reader_may_go_away(void **state) {
     int reader = begin_fifo(state, "60000", told);
     close(reader);
     end_fifo(state);
-    assert_non_null(strstr(told, "nobody reads it any more"));
+    assert_non_null(strstr(told, "the FIFO has no reader any more"));
     sigpending(&pending);
     assert_false(sigismember(&pending, SIGPIPE));
 }
