@@ -168,8 +168,8 @@ static mmi_consumer_t *consumer_new(const mmi_topic_t *topic, size_t readers) {
     return NULL;
 }
 
-mofka_status_t mmi_make_consumer(void *self, const mofka_consumer_config_t *config,
-                                 const mofka_consumer_ops_t **ops, void **out) {
+mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *config,
+                                   const mofka_consumer_ops_t **ops, void **out) {
     mmi_topic_t *topic = self;
     mofka_status_t status =
         mofka_options_read("consumer of an MPI topic", config->options, NULL, 0);

@@ -56,6 +56,10 @@ typedef struct mmi_consumer {
     mmi_reader_t readers[];
 } mmi_consumer_t;
 
+/* A slot of a topic's table; see mofka_topic_ops_t. */
+mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *config,
+                                   const mofka_consumer_ops_t **ops, void **consumer);
+
 /* Take the name's place in the partition. MOFKA_ERR_BUSY, MOFKA_ERR_FULL, MOFKA_ERR_TIMEOUT. */
 mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const char *name,
                                bool from_end);

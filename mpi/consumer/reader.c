@@ -32,13 +32,6 @@ static size_t field_of(size_t array, size_t place) {
     return array + 8 * place;
 }
 
-static void read_name(const mmi_partition_t *p, size_t place, char *name) {
-    size_t bytes = MOFKA_NAME_BYTES_MAX + 1;
-    p->w->ops->get(p->w, p->owner, p->base + MMI_CONTROL(name) + place * bytes, name, bytes);
-    p->w->ops->flush(p->w, p->owner);
-    name[MOFKA_NAME_BYTES_MAX] = '\0';
-}
-
 /* Under the lock. */
 static mofka_status_t find_place(const mmi_partition_t *p, const char *name, size_t *place,
                                  bool *fresh) {
@@ -51,7 +44,7 @@ static mofka_status_t find_place(const mmi_partition_t *p, const char *name, siz
             continue;
         }
         char other[MOFKA_NAME_BYTES_MAX + 1];
-        read_name(p, i, other);
+        mmi_consumer_name(p, i, other, INT64_MAX);
         if (strcmp(other, name) != 0)
             continue;
         if (state[i] == MMI_CONSUMER_LIVE)

@@ -17,8 +17,8 @@
 void mmi_driver_stop(mmi_driver_t *d) {
     mmi_finalize_unwatch(d);
     mmi_progress_stop(d);
-    d->w->ops->destroy(d->w);
-    d->w = NULL;
+    d->directory.w->ops->destroy(d->directory.w);
+    d->directory.w = NULL;
 }
 
 /* ---- close ----------------------------------------------------------------------------------- */
@@ -63,7 +63,7 @@ static void leave(mmi_driver_t *d) {
             "rank %d: another rank ended without closing the driver; the window's memory stays "
             "until the processes end",
             d->rank);
-        d->w->win = MPI_WIN_NULL; /* forgotten, with its epoch */
+        d->directory.w->win = MPI_WIN_NULL; /* forgotten, with its epoch */
     }
     mmi_driver_stop(d);
     if (d->frees)

@@ -25,14 +25,15 @@
 #define SPIN_NS 50000
 
 static bool is_owner(const mmi_driver_t *d, int rank) {
-    for (size_t i = 0; i < d->owner_count; i++)
-        if (d->owners[i] == rank)
+    for (size_t i = 0; i < d->directory.owner_count; i++)
+        if (d->directory.owners[i] == rank)
             return true;
     return false;
 }
 
 static uint64_t share_bytes(const mmi_driver_t *d, int rank) {
-    return mmi_arena_start(d, rank) + (is_owner(d, rank) ? d->arena_bytes : 0);
+    return mmi_directory_arena_start(&d->directory, rank) +
+           (is_owner(d, rank) ? d->directory.arena_bytes : 0);
 }
 
 /* One rank's error is everyone's: the lowest code, from the lowest rank that has it. */
@@ -102,7 +103,7 @@ static mofka_status_t check_memory(const mmi_driver_t *d) {
                       "the windows of %d ranks need %" PRIu64
                       " bytes, the node's shared memory has "
                       "%" PRIu64 "; lower \"arena_bytes\" (%" PRIu64 ") or name fewer \"owners\"",
-                      d->size, need, (uint64_t)fs.f_bavail * fs.f_frsize, d->arena_bytes);
+                      d->size, need, (uint64_t)fs.f_bavail * fs.f_frsize, d->directory.arena_bytes);
 }
 
 static mofka_status_t check_window(const mmi_driver_t *d, const mmi_settings_t *s, bool shm) {
@@ -122,27 +123,27 @@ static mofka_status_t check_window(const mmi_driver_t *d, const mmi_settings_t *
 
 /* Local: what the window is told about threads and cores. */
 static mofka_status_t new_window(mmi_driver_t *d, bool shm) {
-    mofka_status_t status =
-        shm ? mmi_window_shm(d->rank, d->size, &d->w) : mmi_window_rma(d->rank, d->size, &d->w);
+    mofka_status_t status = shm ? mmi_window_shm(d->rank, d->size, &d->directory.w)
+                                : mmi_window_rma(d->rank, d->size, &d->directory.w);
     if (status)
         return status;
     int level;
     MPI_Query_thread(&level);
-    d->w->one_thread = !shm && level < MPI_THREAD_MULTIPLE;
-    d->w->thread = pthread_self();
+    d->directory.w->one_thread = !shm && level < MPI_THREAD_MULTIPLE;
+    d->directory.w->thread = pthread_self();
     cpu_set_t own;
     CPU_ZERO(&own);
     sched_getaffinity(0, sizeof own, &own);
-    d->w->spin_ns = d->binding_count <= (size_t)CPU_COUNT(&own) ? SPIN_NS : 0;
+    d->directory.w->spin_ns = d->binding_count <= (size_t)CPU_COUNT(&own) ? SPIN_NS : 0;
     return MOFKA_OK;
 }
 
 /* A failed window is freed only where every rank has one: that is collective. */
 static void drop_window(mmi_driver_t *d) {
-    int every = d->w->win != MPI_WIN_NULL;
+    int every = d->directory.w->win != MPI_WIN_NULL;
     MPI_Allreduce(MPI_IN_PLACE, &every, 1, MPI_INT, MPI_MIN, d->comm);
     if (!every)
-        d->w->win = MPI_WIN_NULL;
+        d->directory.w->win = MPI_WIN_NULL;
     mmi_driver_stop(d);
 }
 
@@ -160,12 +161,12 @@ static mofka_status_t make_window(mmi_driver_t *d, const mmi_settings_t *s) {
         status = new_window(d, shm);
     status = agree(d, status, "checking its window");
     if (status) {
-        if (d->w)
-            d->w->ops->destroy(d->w);
+        if (d->directory.w)
+            d->directory.w->ops->destroy(d->directory.w);
         return status;
     }
-    status =
-        agree(d, d->w->ops->open(d->w, d->comm, share_bytes(d, d->rank)), "allocating its window");
+    status = agree(d, d->directory.w->ops->open(d->directory.w, d->comm, share_bytes(d, d->rank)),
+                   "allocating its window");
     if (status) {
         drop_window(d);
         return status;
@@ -175,23 +176,24 @@ static mofka_status_t make_window(mmi_driver_t *d, const mmi_settings_t *s) {
     if (!status)
         status = mmi_finalize_watch(d);
     if (!status)
-        status = mmi_window_zero(d->w, d->rank, 0, mmi_arena_start(d, d->rank));
+        status = mmi_window_zero(d->directory.w, d->rank, 0,
+                                 mmi_directory_arena_start(&d->directory, d->rank));
     status = agree(d, status, "starting");
     if (status)
         mmi_driver_stop(d);
     else
         mofka_log(MOFKA_LOG_INFO,
                   "rank %d of %d: window \"%s\", arenas of %" PRIu64 " bytes at %zu owners",
-                  d->rank, d->size, d->w->ops->name, d->arena_bytes, d->owner_count);
+                  d->rank, d->size, d->directory.w->ops->name, d->directory.arena_bytes,
+                  d->directory.owner_count);
     return status;
 }
 
 static void driver_free(mmi_driver_t *d) {
     if (d->comm != MPI_COMM_NULL)
         MPI_Comm_free(&d->comm);
-    mmi_forget_topics(d);
-    pthread_mutex_destroy(&d->known_lock);
-    free(d->owners);
+    mmi_known_topics_destroy(&d->known_topics);
+    free(d->directory.owners);
     free(d);
 }
 
@@ -207,7 +209,8 @@ static mofka_status_t create(MPI_Comm comm, const char *options, mmi_driver_t **
     d->comm = MPI_COMM_NULL;
     d->keyval = MPI_KEYVAL_INVALID;
     d->process = getpid();
-    pthread_mutex_init(&d->known_lock, NULL);
+    mmi_known_topics_init(&d->known_topics);
+    d->directory.topic_ops = &mmi_topic_ops;
     int error = MPI_Comm_dup(comm, &d->comm);
     if (error) {
         free(d);
@@ -218,13 +221,13 @@ static mofka_status_t create(MPI_Comm comm, const char *options, mmi_driver_t **
     MPI_Comm_size(d->comm, &d->size);
     mmi_settings_t settings;
     bool join;
-    status = mmi_settings_read(options, d->size, &settings, &d->owners, &join);
+    status = mmi_settings_read(options, d->size, &settings, &d->directory.owners, &join);
     status = agree(d, status, "reading its options");
     if (!status)
-        status = mmi_settings_agree(d->comm, join, &settings, d->owners);
-    d->arena_bytes = settings.arena_bytes;
-    d->directory_bytes = settings.directory_bytes;
-    d->owner_count = (size_t)settings.owner_count;
+        status = mmi_settings_agree(d->comm, join, &settings, d->directory.owners);
+    d->directory.arena_bytes = settings.arena_bytes;
+    d->directory.directory_bytes = settings.directory_bytes;
+    d->directory.owner_count = (size_t)settings.owner_count;
     if (!status)
         status = agree(d, look_at_node(d), "looking at its node");
     if (!status)
@@ -254,13 +257,13 @@ static void process(void *self, size_t *index, size_t *count) {
 
 static const mofka_driver_ops_t driver_ops = {
     .size = sizeof driver_ops,
-    .create_topic = mmi_create_topic,
-    .open_topic = mmi_open_topic,
-    .topic_exists = mmi_topic_exists,
-    .list_topics = mmi_list_topics,
+    .create_topic = mmi_driver_create_topic,
+    .open_topic = mmi_driver_open_topic,
+    .topic_exists = mmi_driver_topic_exists,
+    .list_topics = mmi_driver_list_topics,
     .node_place = node_place,
     .process = process,
-    .topic_stats = mmi_topic_stats,
+    .topic_stats = mmi_driver_topic_stats,
     .close = mmi_close_driver,
     .destroy = destroy,
 };

@@ -7,18 +7,15 @@
 #include <sys/types.h>
 #include <mofka/backend.h>
 #include <mofka/mpi.h>
-#include "mpi/topic/topic.h"
+#include "mpi/topic/stats.h"
 
 typedef struct mmi_driver {
     struct mmi_driver *next; /* of the open ones; see mpi_finalize.c */
     MPI_Comm comm;
-    mmi_window_t *w;
     int rank, size;
-    int *owners; /* ranks that own partitions, in the order of the option */
-    size_t owner_count;
-    uint64_t arena_bytes;     /* of each owner */
-    uint64_t directory_bytes; /* of rank 0 */
-    bool progress;            /* whether the progress thread runs */
+    mmi_directory_t directory; /* and the window; owned */
+    mmi_known_topics_t known_topics;
+    bool progress; /* whether the progress thread runs */
     pthread_t progress_thread;
     _Atomic int stop_progress;
     /* Close, see mpi_driver.c: the barrier, then what is agreed on. */
@@ -29,24 +26,17 @@ typedef struct mmi_driver {
     int node_size;                       /* ranks of this node */
     size_t binding_count, binding_index; /* those of them with this one's binding; its turn */
     int keyval;                          /* of the attribute that MPI_Finalize finds */
-    pthread_mutex_t known_lock; /* guards the three below; held while statistics are read */
-    mofka_topic_made_t *known;  /* topics whose records statistics have read */
-    size_t known_count;
-    uint64_t known_end; /* where the next record is; 0: none was read */
 } mmi_driver_t;
 
-/* Where a rank's arena begins in its share. */
-uint64_t mmi_arena_start(const mmi_driver_t *d, int rank);
+/* A topic's table. */
+extern const mofka_topic_ops_t mmi_topic_ops;
 
-mofka_status_t mmi_create_topic(void *self, const mofka_topic_config_t *config);
-mofka_status_t mmi_open_topic(void *self, const char *name, mofka_topic_made_t *made);
-mofka_status_t mmi_topic_exists(void *self, const char *name, bool *exists);
-mofka_status_t mmi_list_topics(void *self, mofka_topic_visit_fn visit, void *context);
-
-/* mpi_topic.c: a handle of what a directory record says. */
-struct cJSON;
-mofka_status_t mmi_topic_from_record(mmi_driver_t *d, const struct cJSON *record,
-                                     mofka_topic_made_t *made);
+/* Slots of the driver's table. */
+mofka_status_t mmi_driver_create_topic(void *self, const mofka_topic_config_t *config);
+mofka_status_t mmi_driver_open_topic(void *self, const char *name, mofka_topic_made_t *made);
+mofka_status_t mmi_driver_topic_exists(void *self, const char *name, bool *exists);
+mofka_status_t mmi_driver_list_topics(void *self, mofka_topic_visit_fn visit, void *context);
+mofka_status_t mmi_driver_topic_stats(void *self, int64_t timeout_ms, struct cJSON *topics);
 
 /* mpi_close.c: the slot of the table; the same without freeing the window, or waiting; what comes last,
  * once no rank uses the window; whether this process is a child of one that used MPI. */
@@ -61,14 +51,7 @@ void mmi_finalize_unwatch(mmi_driver_t *d);
 bool mmi_finalize_take(mmi_driver_t *d);
 void mmi_finalize_put_back(mmi_driver_t *d);
 
-/* mpi_stats.c: the slot of the table; and to free what it learnt. */
-mofka_status_t mmi_topic_stats(void *self, int64_t timeout_ms, struct cJSON *topics);
-void mmi_forget_topics(mmi_driver_t *d);
-
 mofka_status_t mmi_progress_start(mmi_driver_t *d);
 void mmi_progress_stop(mmi_driver_t *d);
-
-/* Where logs of new partitions begin; zero but for tests of wrapped counters. */
-extern mmi_place_t mmi_log_start;
 
 #endif

@@ -21,7 +21,7 @@
 #define IDLE_US_MAX 1000
 
 static uint64_t activity(const mmi_driver_t *d) {
-    const mmi_share_t *share = (const mmi_share_t *)(const void *)d->w->base[0];
+    const mmi_share_t *share = (const mmi_share_t *)(const void *)d->directory.w->base[0];
     return __atomic_load_n(&share->activity, __ATOMIC_RELAXED);
 }
 

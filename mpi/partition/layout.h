@@ -50,6 +50,10 @@
 #define MMI_FLAG_COUNT_BITS 24
 #define MMI_FLAG_BYTES 16 /* with the stamp: one line tells both */
 
+static inline uint64_t mmi_round_up(uint64_t bytes, uint64_t unit) {
+    return (bytes + unit - 1) / unit * unit;
+}
+
 typedef struct mmi_share {
     uint64_t used;
     uint64_t pad0[7];

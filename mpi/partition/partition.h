@@ -120,6 +120,11 @@ void mmi_ring_room(const mmi_partition_t *p);
 /* Announce oneself (1) or leave (-1) as a waiter at the bell. */
 void mmi_bell_waiters(const mmi_partition_t *p, size_t bell, int64_t add);
 
+/* Read the name in a place of the table of consumers, MOFKA_NAME_BYTES_MAX + 1 bytes. On failure it is
+ * empty. Blocks: until the owner answers, at most until `deadline`. */
+mofka_status_t mmi_consumer_name(const mmi_partition_t *p, size_t place, char *name,
+                                 int64_t deadline);
+
 mofka_status_t mmi_partition_complete(const mmi_partition_t *p, int64_t deadline);
 
 #endif

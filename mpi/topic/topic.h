@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A topic of the MPI driver, opened by this process, and the parts made from it. */
+/* A topic that this process has opened. Its producers and consumers are made from it. */
 #ifndef MOFKA_MPI_TOPIC_H
 #define MOFKA_MPI_TOPIC_H
 
 #include <mofka/backend.h>
 #include "mpi/partition/partition.h"
 
+/* It outlives its producers and consumers: the core's handle keeps it. */
 typedef struct mmi_topic {
     mmi_window_t *w;
     char *name;
@@ -14,11 +15,16 @@ typedef struct mmi_topic {
     mmi_partition_t partitions[];
 } mmi_topic_t;
 
+/* Mark every partition complete. Blocks: on the partitions' locks, at most until `deadline`. */
+mofka_status_t mmi_topic_complete(mmi_topic_t *topic, int64_t deadline);
+
+/* Slots of a topic's table; see mofka_topic_ops_t. */
+mofka_status_t mmi_topic_partition_info(void *self, size_t index, mofka_metadata_t **info);
+mofka_status_t mmi_topic_mark_complete(void *self, int64_t timeout_ms);
+void mmi_topic_destroy(void *self);
+
+/* In mpi/producer. */
 mofka_status_t mmi_make_producer(void *self, const char *name, const char *options,
                                  const mofka_producer_ops_t **ops, void **producer);
-mofka_status_t mmi_make_consumer(void *self, const mofka_consumer_config_t *config,
-                                 const mofka_consumer_ops_t **ops, void **consumer);
-/* Mark all partitions, as far as the deadline lets it. */
-mofka_status_t mmi_topic_complete(mmi_topic_t *topic, int64_t deadline);
 
 #endif

@@ -108,6 +108,24 @@ mofka_status_t mmi_window_check(mmi_window_t *w) {
     return mofka_fail(MOFKA_ERR_MPI, "window: %s", error == MOFKA_ERR_MPI ? w->message : "failed");
 }
 
+mofka_status_t mmi_window_read(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+                               size_t count, int64_t deadline) {
+    mofka_status_t status = MOFKA_OK;
+    if (deadline == INT64_MAX && count > MMI_RUN_WORDS_MAX) {
+        w->ops->get(w, rank, offset, words, 8 * count);
+        return w->ops->flush(w, rank);
+    }
+    if (deadline == INT64_MAX) {
+        w->ops->load_run(w, rank, offset, words, count);
+        return mmi_window_check(w);
+    }
+    for (size_t done = 0, here; done < count && !status; done += here) {
+        here = count - done < MMI_RUN_WORDS_MAX ? count - done : MMI_RUN_WORDS_MAX;
+        status = w->ops->read_within(w, rank, offset + 8 * done, words + done, here, deadline);
+    }
+    return status;
+}
+
 mofka_status_t mmi_window_zero(mmi_window_t *w, int rank, uint64_t offset, uint64_t bytes) {
     static const char zeros[4096];
     for (uint64_t done = 0; done < bytes; done += sizeof zeros)

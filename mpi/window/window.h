@@ -129,6 +129,10 @@ bool mmi_spin(mmi_spin_t *spin);
 
 /* MOFKA_OK, or the first error that an operation met. */
 mofka_status_t mmi_window_check(mmi_window_t *window);
+/* Read one word, or more words that nobody changes meanwhile. Blocks: until the rank answers, at most
+ * until `deadline`; INT64_MAX: no deadline. MOFKA_ERR_TIMEOUT. */
+mofka_status_t mmi_window_read(mmi_window_t *window, int rank, uint64_t offset, uint64_t *words,
+                               size_t count, int64_t deadline);
 /* Make a range zero, from this rank; complete on return. */
 mofka_status_t mmi_window_zero(mmi_window_t *window, int rank, uint64_t offset, uint64_t bytes);
 /* Keep an MPI error, once. */

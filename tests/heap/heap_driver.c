@@ -32,16 +32,16 @@ static mofka_status_t close_driver(void *self, int64_t timeout_ms) {
 
 static void destroy(void *self) {
     mmi_driver_t *d = self;
-    d->w->ops->destroy(d->w);
-    free(d->owners);
+    d->directory.w->ops->destroy(d->directory.w);
+    free(d->directory.owners);
     free(d);
 }
 
 static const mofka_driver_ops_t heap_ops = {.size = sizeof heap_ops,
-                                            .create_topic = mmi_create_topic,
-                                            .open_topic = mmi_open_topic,
-                                            .topic_exists = mmi_topic_exists,
-                                            .list_topics = mmi_list_topics,
+                                            .create_topic = mmi_driver_create_topic,
+                                            .open_topic = mmi_driver_open_topic,
+                                            .topic_exists = mmi_driver_topic_exists,
+                                            .list_topics = mmi_driver_list_topics,
                                             .close = close_driver,
                                             .destroy = destroy};
 
@@ -49,12 +49,13 @@ mofka_status_t heap_driver_create(heap_job_t *job, int rank, mofka_driver_t **dr
     mmi_driver_t *d = calloc(1, sizeof *d);
     d->rank = rank;
     d->size = job->size;
-    d->owner_count = (size_t)job->size;
-    d->owners = calloc(d->owner_count, sizeof *d->owners);
+    d->directory.topic_ops = &mmi_topic_ops;
+    d->directory.owner_count = (size_t)job->size;
+    d->directory.owners = calloc(d->directory.owner_count, sizeof *d->directory.owners);
     for (int i = 0; i < job->size; i++)
-        d->owners[i] = i;
-    d->arena_bytes = ARENA_BYTES;
-    d->directory_bytes = DIRECTORY_BYTES;
-    mofka_status_t status = mmi_window_heap(job->bases, rank, job->size, &d->w);
+        d->directory.owners[i] = i;
+    d->directory.arena_bytes = ARENA_BYTES;
+    d->directory.directory_bytes = DIRECTORY_BYTES;
+    mofka_status_t status = mmi_window_heap(job->bases, rank, job->size, &d->directory.w);
     return status ? status : mofka_driver_wrap("heap", &heap_ops, d, driver);
 }

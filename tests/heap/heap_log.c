@@ -10,8 +10,6 @@
 #include "mpi/consumer/consumer.h"
 #include <mofka/backend.h>
 
-extern mmi_place_t mmi_log_start;
-
 static heap_job_t memory;
 static mofka_driver_t *driver;
 

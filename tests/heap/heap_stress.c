@@ -31,7 +31,6 @@ static void *rank_main(void *context) {
 }
 
 int main(void) {
-    stress_set_log_start();
     for (int size = 1; size <= 3; size++) {
         heap_job_t memory;
         meeting_t meeting = {.values = {0, 0}};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Events from push to pull between the ranks of a job, in the window named by the argument. */
-#include "mpi/driver/driver.h"
+#include "support/log_start.h"
 #include "support/mpi_main.h"
 
 static mofka_driver_t *open_driver(const char *more) {
@@ -173,12 +173,14 @@ static void ring_wraps_under_retention(void **state) {
     snprintf(options, sizeof options,
              "{\"expected_producers\":%d,\"partition_bytes\":8192,\"partition_events\":128}",
              producers);
-    mmi_log_start = (mmi_place_t){(UINT64_C(1) << 32) - 100, (UINT64_C(1) << 32) - 20};
     mofka_driver_t *driver = open_driver("");
     mofka_topic_t *topic = open_topic(driver, "ring", options);
+    if (rank == 0)
+        OK(move_log_start(topic));
+    MPI_Barrier(MPI_COMM_WORLD);
     mofka_consumer_t *consumer = fill_a_small_ring(topic, count);
     if (rank == 0) {
-        uint64_t next = mmi_log_start.events + (size == 1 ? (uint64_t)count : 0);
+        uint64_t next = LOG_START.events + (size == 1 ? (uint64_t)count : 0);
         int total = size == 1 ? count : 0;
         for (;;) {
             mofka_event_t *event;
@@ -199,7 +201,6 @@ static void ring_wraps_under_retention(void **state) {
     }
     mofka_topic_release(topic);
     close_driver(driver);
-    mmi_log_start = (mmi_place_t){0, 0};
 }
 
 int main(int argc, char **argv) {

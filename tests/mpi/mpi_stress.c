@@ -18,7 +18,6 @@ int main(int argc, char **argv) {
                  .scale = strcmp(window, "rma") == 0 ? 150 : 600,
                  .by_copy = true,
                  .sum = sum};
-    stress_set_log_start();
     snprintf(options, sizeof options, "{\"window\":\"%s\"}", window);
     if (mofka_mpi_driver_create(MPI_COMM_WORLD, options, &job.driver))
         return mpi_main_end(1);

@@ -11,13 +11,11 @@
 #include <string.h>
 #include <time.h>
 #include "support/check.h"
-#include "mpi/partition/partition.h"
+#include "support/log_start.h"
 
 #define RING_BYTES 16384
 #define SLOTS 64
 #define WAIT_MS 60000
-
-extern mmi_place_t mmi_log_start;
 
 #define EXPECT(condition, ...)                                                                     \
     do {                                                                                           \
@@ -29,10 +27,6 @@ extern mmi_place_t mmi_log_start;
         }                                                                                          \
     } while (0)
 #define GOOD(call) EXPECT((call) == MOFKA_OK, "failed")
-
-void stress_set_log_start(void) {
-    mmi_log_start = (mmi_place_t){(UINT64_C(1) << 32) - 100, (UINT64_C(1) << 32) - 20};
-}
 
 static void nap_us(long us) {
     nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);
@@ -49,6 +43,9 @@ static mofka_topic_t *open_topic(const job_t *job, const char *name, const char 
                                        &(mofka_topic_options_t){.options = options}));
     mofka_topic_t *topic;
     GOOD(mofka_driver_open_topic(job->driver, name, WAIT_MS, &topic));
+    if (job->rank == 0)
+        GOOD(move_log_start(topic));
+    job->sum(job, 0);
     return topic;
 }
 
@@ -174,7 +171,7 @@ static void everyone_pushes_everyone_reads(const job_t *job) {
     pusher_t pusher = {
         .job = job, .topic = topic, .count = job->scale, .batch_size = sizes[job->rank % 4]};
     start(&pusher, push_all);
-    uint64_t id = mmi_log_start.events, seed = (uint64_t)job->rank + 1;
+    uint64_t id = LOG_START.events, seed = (uint64_t)job->rank + 1;
     int last[64], total = 0;
     memset(last, 0xff, sizeof last);
     mofka_event_t *held = NULL; /* acknowledged late: with a later one, or when nothing comes */
@@ -224,7 +221,7 @@ static void readers_stop_and_come_back(const job_t *job) {
     job->sum(job, 0);
     pusher_t pusher = {.job = job, .topic = topic, .count = job->scale, .batch_size = 7};
     start(&pusher, push_all);
-    uint64_t next = mmi_log_start.events, seed = 77 + (uint64_t)job->rank;
+    uint64_t next = LOG_START.events, seed = 77 + (uint64_t)job->rank;
     bool end = false;
     while (!end) {
         mofka_consumer_t *consumer = open_consumer(job, topic, "returning");
@@ -298,7 +295,7 @@ static void the_end_races_with_pushes(const job_t *job) {
         pusher_t pusher = {.job = job, .topic = topic, .batch_size = 1 + (size_t)round % 3};
         start(&pusher, push_until_complete);
         int own = 0, total = 0;
-        uint64_t id = mmi_log_start.events;
+        uint64_t id = LOG_START.events;
         for (;; total++) {
             int r, n;
             mofka_event_t *event = pull_checked(consumer, &r, &n);
@@ -403,7 +400,7 @@ static void the_oldest_are_discarded(const job_t *job) {
     pusher.count = count - before;
     if (job->rank == 0)
         start(&pusher, push_in_a_hurry);
-    uint64_t next = mmi_log_start.events, seed = (uint64_t)job->rank;
+    uint64_t next = LOG_START.events, seed = (uint64_t)job->rank;
     long received = 0, lost = 0;
     for (;; received++) {
         int r, n;
@@ -412,7 +409,7 @@ static void the_oldest_are_discarded(const job_t *job) {
             break;
         EXPECT(mofka_event_id(event) == next + mofka_event_lost(event), "lost %llu",
                (unsigned long long)mofka_event_lost(event));
-        EXPECT((uint64_t)n == mofka_event_id(event) - mmi_log_start.events, "id of %d", n);
+        EXPECT((uint64_t)n == mofka_event_id(event) - LOG_START.events, "id of %d", n);
         next = mofka_event_id(event) + 1;
         lost += (long)mofka_event_lost(event);
         mofka_event_release(event);

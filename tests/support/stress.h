@@ -23,7 +23,5 @@ typedef struct job {
 
 /* Run every case, on every rank. */
 void stress_run(const job_t *job);
-/* Where the logs begin: to be set before any topic is made. */
-void stress_set_log_start(void);
 
 #endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Creates a topic: appends its record to the directory and formats its partitions.
+ *
+ * The creator holds the directory's lock. It
+ *   1 reads the list (is the name taken?) and what each owner has used of its arena
+ *   2 populates and formats the partitions
+ *   3 puts the text of the record
+ *   4 stores what each owner has used
+ *   5 stores the length of the record, which makes the topic exist
+ * A rank that dies before step 5 leaves the lock taken, and the list as it was.
+ */
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <mofka/partition_selector.h>
+#include "mpi/topic/directory.h"
+#include "mpi/topic/wish.h"
+
+#define LOCK_TIMEOUT_MS 10000
+#define SHARE(field) offsetof(mmi_share_t, field)
+
+/* A topic on its way into the directory. */
+typedef struct creation {
+    const mmi_directory_t *d;
+    const mofka_topic_config_t *config;
+    mmi_wish_t wish;
+    uint64_t *used;              /* what each owner will have used of its arena */
+    mmi_partition_t *partitions; /* where each partition will be */
+} creation_t;
+
+/* With the directory's lock: give each partition a place. */
+static mofka_status_t creation_place(const creation_t *c) {
+    const mmi_directory_t *d = c->d;
+    uint64_t bytes = mmi_partition_bytes(c->wish.slots, c->wish.ring_bytes);
+    uint64_t next = d->w->ops->load(d->w, 0, SHARE(directory_next));
+    for (size_t i = 0; i < d->owner_count; i++)
+        c->used[i] = d->w->ops->load(d->w, d->owners[i], SHARE(used));
+    for (size_t i = 0; i < c->wish.partition_count; i++) {
+        size_t turn = (size_t)((next + i) % d->owner_count);
+        uint64_t *used = &c->used[turn];
+        int owner = d->owners[turn];
+        if (bytes > d->arena_bytes || *used > d->arena_bytes - bytes)
+            return mofka_fail(
+                MOFKA_ERR_FULL,
+                "topic '%s', partition %zu: needs %" PRIu64 " bytes of the arena of rank %d, "
+                "which has %" PRIu64 " of %" PRIu64 " left; \"arena_bytes\" must be at least "
+                "%" PRIu64,
+                c->config->name, i, bytes, owner, d->arena_bytes - *used, d->arena_bytes,
+                *used +
+                    bytes * ((c->wish.partition_count - i + d->owner_count - 1) / d->owner_count));
+        c->partitions[i] = (mmi_partition_t){.w = d->w,
+                                             .topic = c->config->name,
+                                             .index = i,
+                                             .owner = owner,
+                                             .base = mmi_directory_arena_start(d, owner) + *used,
+                                             .slots = c->wish.slots,
+                                             .ring_bytes = c->wish.ring_bytes};
+        mmi_partition_place(&c->partitions[i]);
+        *used += bytes;
+    }
+    return mmi_window_check(d->w);
+}
+
+/* Give: cJSON_free. NULL: no memory. */
+static char *creation_record(const creation_t *c) {
+    const mofka_topic_config_t *config = c->config;
+    cJSON *record = cJSON_CreateObject();
+    cJSON_AddStringToObject(record, "name", config->name);
+    /* JSON within strings: as a tree it would lose digits of numbers. */
+    cJSON_AddStringToObject(record, "options", config->options);
+    cJSON_AddStringToObject(record, "validator", config->validator);
+    cJSON_AddStringToObject(record, "selector", config->selector);
+    cJSON_AddStringToObject(record, "serializer", config->serializer);
+    cJSON_AddNumberToObject(record, "slots", (double)c->wish.slots);
+    cJSON_AddNumberToObject(record, "ring", (double)c->wish.ring_bytes);
+    cJSON_AddNumberToObject(record, "retention", c->wish.retention);
+    cJSON_AddNumberToObject(record, "expected_producers", (double)c->wish.expected_producers);
+    cJSON *places = cJSON_AddArrayToObject(record, "partitions");
+    for (size_t i = 0; i < c->wish.partition_count; i++) {
+        double place[] = {c->partitions[i].owner, (double)c->partitions[i].base};
+        cJSON_AddItemToArray(places, cJSON_CreateDoubleArray(place, 2));
+    }
+    char *text = cJSON_PrintUnformatted(record);
+    cJSON_Delete(record);
+    return text;
+}
+
+/* Make the partitions' memory real, and their logs empty. */
+static mofka_status_t creation_format(const creation_t *c) {
+    const mmi_window_t *w = c->d->w;
+    mofka_status_t status = MOFKA_OK;
+    for (size_t i = 0; i < c->wish.partition_count && !status; i++) {
+        const mmi_partition_t *p = &c->partitions[i];
+        status =
+            w->ops->populate(p->w, p->owner, p->base, mmi_partition_bytes(p->slots, p->ring_bytes));
+    }
+    for (size_t i = 0; i < c->wish.partition_count && !status; i++)
+        status = mmi_partition_format(&c->partitions[i], (mmi_place_t){0, 0});
+    return status;
+}
+
+/* With the directory's lock: what can fail comes before the stores that make the topic exist. */
+static mofka_status_t creation_publish(const creation_t *c, const char *text) {
+    const mmi_directory_t *d = c->d;
+    const mmi_window_ops_t *ops = d->w->ops;
+    uint64_t end = ops->load(d->w, 0, SHARE(directory_end));
+    uint64_t length = strlen(text), bytes = 8 + mmi_round_up(length, 8);
+    if (end + bytes > d->directory_bytes)
+        return mofka_fail(MOFKA_ERR_FULL,
+                          "the directory is full: %" PRIu64 " of %" PRIu64
+                          " bytes are used, topic needs "
+                          "%" PRIu64 "; raise \"directory_bytes\"",
+                          end, d->directory_bytes, bytes);
+    mofka_status_t status = creation_format(c);
+    if (status)
+        return status;
+    uint64_t at = MMI_DIRECTORY_START + end;
+    assert(at % 8 == 0);
+    ops->put(d->w, 0, at + 8, text, length);
+    status = ops->flush(d->w, 0);
+    if (status)
+        return status;
+    for (size_t i = 0; i < d->owner_count; i++)
+        ops->store(d->w, d->owners[i], SHARE(used), c->used[i]);
+    ops->store(d->w, 0, SHARE(directory_end), end + bytes);
+    uint64_t next = ops->load(d->w, 0, SHARE(directory_next));
+    ops->store(d->w, 0, SHARE(directory_next), next + c->wish.partition_count);
+    ops->store(d->w, 0, at, length);
+    return mmi_window_check(d->w);
+}
+
+/* With the directory's lock. */
+static mofka_status_t creation_run(const creation_t *c) {
+    bool exists;
+    mofka_status_t status = mmi_directory_has_topic(c->d, c->config->name, &exists);
+    if (!status && exists)
+        status = mofka_fail(MOFKA_ERR_EXISTS, "topic '%s' exists", c->config->name);
+    if (!status)
+        status = creation_place(c);
+    if (status)
+        return status;
+    char *text = creation_record(c);
+    status = text ? creation_publish(c, text)
+                  : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a directory record");
+    cJSON_free(text);
+    return status;
+}
+
+mofka_status_t mmi_directory_create_topic(const mmi_directory_t *d,
+                                          const mofka_topic_config_t *config) {
+    creation_t c = {.d = d, .config = config};
+    mofka_status_t status = mmi_wish_read(config, &c.wish);
+    if (!status)
+        status = mofka_partition_selector_check_count(config->selector, c.wish.partition_count);
+    if (status)
+        return status;
+    c.used = calloc(d->owner_count, sizeof *c.used);
+    c.partitions = calloc(c.wish.partition_count, sizeof *c.partitions);
+    if (!c.used || !c.partitions)
+        status = mofka_fail(MOFKA_ERR_MEMORY, "no memory to create topic '%s'", config->name);
+    if (!status)
+        status = mmi_lock(d->w, 0, SHARE(directory_lock), mmi_deadline(LOCK_TIMEOUT_MS),
+                          "the directory");
+    if (!status) {
+        status = creation_run(&c);
+        mmi_unlock(d->w, 0, SHARE(directory_lock));
+    }
+    free(c.used);
+    free(c.partitions);
+    return status;
+}

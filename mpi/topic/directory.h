@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The directory of a job's topics, in rank 0's share, and the arenas that hold their partitions. */
+#ifndef MOFKA_MPI_DIRECTORY_H
+#define MOFKA_MPI_DIRECTORY_H
+
+#include "mpi/topic/topic.h"
+
+struct cJSON;
+
+/* Offset of the first record in rank 0's share. */
+#define MMI_DIRECTORY_START MMI_PAGE_BYTES
+
+/* The memory that topics are placed in, the same on all ranks. The driver fills it in, and owns what it
+ * points to. */
+typedef struct mmi_directory {
+    mmi_window_t *w;
+    int *owners; /* ranks whose arenas hold partitions, in the order of the option "owners" */
+    size_t owner_count;
+    uint64_t arena_bytes;               /* of each owner */
+    uint64_t directory_bytes;           /* of rank 0, for records */
+    const mofka_topic_ops_t *topic_ops; /* the table of each topic that is opened */
+} mmi_directory_t;
+
+/* Offset of a rank's arena in its share. */
+uint64_t mmi_directory_arena_start(const mmi_directory_t *d, int rank);
+
+/* Read the record at `*at` and move `*at` behind it. `*record`: give, cJSON_Delete; NULL at the end of
+ * the list, and on failure. Blocks: until rank 0 answers, at most until `deadline`. */
+mofka_status_t mmi_directory_next(const mmi_directory_t *d, uint64_t *at, int64_t deadline,
+                                  struct cJSON **record);
+
+/* Slots of a driver's table; see mofka_driver_ops_t. */
+mofka_status_t mmi_directory_create_topic(const mmi_directory_t *d,
+                                          const mofka_topic_config_t *config);
+mofka_status_t mmi_directory_open_topic(const mmi_directory_t *d, const char *name,
+                                        mofka_topic_made_t *made);
+mofka_status_t mmi_directory_has_topic(const mmi_directory_t *d, const char *name, bool *exists);
+mofka_status_t mmi_directory_list_topics(const mmi_directory_t *d, mofka_topic_visit_fn visit,
+                                         void *context);
+
+/* The topic that a record describes; the record is checked. `*topic`: give, mmi_topic_destroy.
+ * MOFKA_ERR_CORRUPT, MOFKA_ERR_MEMORY. */
+mofka_status_t mmi_topic_create(const mmi_directory_t *d, const struct cJSON *record,
+                                mmi_topic_t **topic);
+
+#endif

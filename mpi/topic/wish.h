@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The options that a topic is created with. */
+#ifndef MOFKA_MPI_WISH_H
+#define MOFKA_MPI_WISH_H
+
+#include <mofka/backend.h>
+
+typedef struct mmi_wish {
+    uint64_t partition_count;
+    uint64_t ring_bytes;         /* of each partition; whole units */
+    uint64_t slots;              /* events of each partition */
+    uint64_t expected_producers; /* 0: the topic does not complete itself */
+    int retention;               /* mmi_retention_t */
+} mmi_wish_t;
+
+/* Read `config->options`. MOFKA_ERR_OPTION, MOFKA_ERR_RANGE. */
+mofka_status_t mmi_wish_read(const mofka_topic_config_t *config, mmi_wish_t *wish);
+
+#endif
