@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Committing a batch: the check against the topic's end, the flag that publishes it, the bells.
+ * Path: push 7/7. Before: mpi/producer/append.c. After: its readers, mpi/consumer/read_run.c.
+ */
+#include "mpi/producer/producer.h"
+
+#include <assert.h>
+
+mofka_status_t mmi_commit_refuse(const mmi_partition_t *p) {
+    return mofka_fail(MOFKA_ERR_COMPLETE, "topic '%s' is complete", p->topic);
+}
+
+mofka_status_t mmi_commit_check(const mmi_partition_t *p, mmi_state_t state, uint64_t first_id,
+                                mmi_due_t *due) {
+    for (int64_t us = 10; state.closing; state = mmi_state(p)) {
+        mofka_status_t status = mmi_window_check(p->w);
+        if (status)
+            return status;
+        if (state.complete)
+            return first_id >= state.complete - 1 ? mmi_commit_refuse(p) : MOFKA_OK;
+        if (mmi_due_is_over(p, due, mmi_now_ms()))
+            return MOFKA_ERR_TIMEOUT;
+        mmi_back_off(&us, 1000);
+    }
+    return mmi_window_check(p->w);
+}
+
+mofka_status_t mmi_commit_publish(const mmi_partition_t *p, const mofka_batch_t *batch) {
+    uint64_t id = mmi_batch_place(batch).events;
+    assert(batch->reserved);
+    p->w->ops->store(p->w, p->owner, mmi_flag_offset(p, id),
+                     mmi_flag_value(p, id, batch->event_count));
+    mmi_ring_data(p);
+    if (p->retention ==
+        MMI_DISCARD_OLDEST) /* a producer that waits for room may discard this batch */
+        mmi_ring_room(p);
+    return mmi_window_check(p->w);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The producer's table: what a batch may hold, creation, close, and counting finished producers. */
+#include "mpi/producer/producer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <mofka/options.h>
+
+#define CLOSE_TIMEOUT_MS 10000 /* for the partitions' locks */
+
+static mofka_status_t mmi_producer_limits(void *self, size_t partition,
+                                          mofka_batch_limits_t *limits) {
+    const mmi_producer_t *producer = self;
+    assert(partition < producer->topic->partition_count);
+    const mmi_partition_t *p = &producer->topic->partitions[partition];
+    size_t flag_max = ((size_t)1 << MMI_FLAG_COUNT_BITS) - 1;
+    limits->events_max = p->slots < flag_max ? (size_t)p->slots : flag_max;
+    limits->bytes_max = (size_t)p->ring_bytes;
+    limits->event_bytes_max = (size_t)p->ring_bytes;
+    return MOFKA_OK;
+}
+
+/* A close that timed out is called again. The producer counts once. */
+static mofka_status_t mmi_producer_close(void *self, bool flushed) {
+    mmi_producer_t *producer = self;
+    mmi_topic_t *topic = producer->topic;
+    if (!flushed || topic->expected_producers == 0)
+        return MOFKA_OK;
+    const mmi_partition_t *p = &topic->partitions[0];
+    if (!producer->counted) {
+        uint64_t before = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(finished), 1);
+        producer->counted = true;
+        producer->last = before + 1 >= topic->expected_producers;
+    }
+    if (!producer->last)
+        return mmi_window_check(p->w);
+    return mmi_topic_complete(topic, mmi_deadline(CLOSE_TIMEOUT_MS));
+}
+
+static void mmi_producer_destroy(void *self) {
+    mmi_producer_t *producer = self;
+    if (mmi_window_check(producer->topic->w)) /* MPI may still write the senders' state words */
+        return;
+    for (size_t i = 0; i < producer->topic->partition_count; i++) {
+        free(producer->senders[i].entries);
+        free(producer->senders[i].packed);
+    }
+    free(producer);
+}
+
+static const mofka_producer_ops_t producer_ops = {
+    .size = sizeof producer_ops,
+    .limits = mmi_producer_limits,
+    .append = mmi_append,
+    .close = mmi_producer_close,
+    .destroy = mmi_producer_destroy,
+};
+
+mofka_status_t mmi_make_producer(void *self, const char *name, const char *options,
+                                 const mofka_producer_ops_t **ops, void **out) {
+    mmi_topic_t *topic = self;
+    (void)name;
+    mofka_status_t status = mofka_options_read("producer of an MPI topic", options, NULL, 0);
+    if (status)
+        return status;
+    mmi_producer_t *producer =
+        calloc(1, sizeof *producer + topic->partition_count * sizeof *producer->senders);
+    if (!producer)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a producer");
+    producer->topic = topic;
+    *ops = &producer_ops;
+    *out = producer;
+    return MOFKA_OK;
+}

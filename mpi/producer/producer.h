@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A producer of an MPI topic: what it keeps for each partition, and the parts of an append.
+ *
+ *   append.c   the steps in order, and the reservation
+ *   room.c     waiting until a partition has room for a batch
+ *   put.c      payload, entries and stamp into the owner's memory
+ *   commit.c   the end of a topic, the flag that publishes a batch, the bells
+ *   pace.c     which of two ways of copying is the cheaper one
+ */
+#ifndef MOFKA_MPI_PRODUCER_H
+#define MOFKA_MPI_PRODUCER_H
+
+#include "mpi/producer/pace.h"
+#include "mpi/topic/topic.h"
+
+/* What a producer keeps for one partition. The core appends to a partition from one thread at a time,
+ * so nothing here needs a lock. */
+typedef struct mmi_sender {
+    mmi_entry_t *entries; /* of the batch under way; reused */
+    size_t entry_room;
+    char *packed; /* rma: small data segments of the batch under way, one after the other; reused */
+    size_t packed_room;
+    /* rma: hints, which save round trips. They are of use for a short time; see append.c. */
+    int64_t seen_ns;        /* monotonic time before the last append read the head; 0: no hint */
+    mmi_place_t head, tail; /* the head as it was read then; the end of the last batch */
+    mmi_pace_t pace;
+    uint64_t state[MMI_STATE_WORDS]; /* where MPI writes the state until the next flush */
+} mmi_sender_t;
+
+typedef struct mmi_producer {
+    mmi_topic_t *topic;     /* borrow: the core's handle keeps the topic open longer */
+    bool counted;           /* as one of the topic's finished producers */
+    bool last;              /* counted, and the last one that the topic expects */
+    mmi_sender_t senders[]; /* one per partition */
+} mmi_producer_t;
+
+/* The batch's scratch words hold its reserved place, for an append that is called again. */
+enum { MMI_SCRATCH_EVENTS, MMI_SCRATCH_UNITS };
+
+/* The place of a reserved batch: its first event's id and its first unit. */
+static inline mmi_place_t mmi_batch_place(const mofka_batch_t *batch) {
+    return (mmi_place_t){batch->scratch[MMI_SCRATCH_EVENTS], batch->scratch[MMI_SCRATCH_UNITS]};
+}
+
+/* Where the batch ends: exact if it is reserved, else as if it were reserved at `tail`. */
+static inline mmi_place_t mmi_batch_end(const mofka_batch_t *batch, mmi_place_t tail) {
+    if (batch->reserved)
+        tail = mmi_batch_place(batch);
+    uint64_t units = mmi_units(batch->metadata_bytes + batch->data_bytes);
+    return (mmi_place_t){tail.events + batch->event_count, tail.units + units};
+}
+
+/* When an append gives up. The clock is read only after something had to wait. */
+typedef struct mmi_due {
+    int64_t timeout_ms;
+    int64_t deadline; /* 0: not computed yet */
+} mmi_due_t;
+
+/* The deadline in milliseconds of the monotonic clock; computed by the first call. */
+int64_t mmi_due_deadline(mmi_due_t *due);
+/* Whether an append has to give up: at its deadline, or because the window is shut. */
+bool mmi_due_is_over(const mmi_partition_t *p, mmi_due_t *due, int64_t now_ms);
+
+/* Append a batch; see the slot `append` of mofka_producer_ops_t. */
+mofka_status_t mmi_append(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
+                          uint64_t *first_id);
+
+/* Steps 1 and 4: wait until the batch fits behind the tail, or where it is reserved.
+ * MOFKA_ERR_TIMEOUT without a message: it does not fit. MOFKA_ERR_COMPLETE: the topic ended. */
+mofka_status_t mmi_room_wait(const mmi_partition_t *p, mofka_batch_t *batch, mmi_due_t *due);
+/* MOFKA_ERR_TIMEOUT, with a message that names the consumer that keeps the partition full. */
+mofka_status_t mmi_room_fail(const mmi_partition_t *p);
+
+/* Have memory for the entries of a batch of `count` events. */
+mofka_status_t mmi_put_prepare(mmi_sender_t *sender, size_t count);
+/* Step 5: write a reserved batch, and flush. `with_state`: read the partition's state as well, into
+ * sender->state. */
+mofka_status_t mmi_put_batch(const mmi_partition_t *p, mmi_sender_t *sender, mofka_batch_t *batch,
+                             bool with_state);
+
+/* Step 3: MOFKA_OK if `first_id` is below the topic's end or the topic has no end; if the end is being
+ * decided, wait for it. MOFKA_ERR_COMPLETE: it is behind the end. MOFKA_ERR_TIMEOUT has no message. */
+mofka_status_t mmi_commit_check(const mmi_partition_t *p, mmi_state_t state, uint64_t first_id,
+                                mmi_due_t *due);
+/* Steps 6 and 7: publish a batch that was put, and wake its readers. */
+mofka_status_t mmi_commit_publish(const mmi_partition_t *p, const mofka_batch_t *batch);
+/* MOFKA_ERR_COMPLETE, with a message. */
+mofka_status_t mmi_commit_refuse(const mmi_partition_t *p);
+
+#endif

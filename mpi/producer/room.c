@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Waiting until a partition has room for a batch: look, spin, then sleep at the room bell. */
+#include "mpi/producer/producer.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <mofka/log.h>
+
+#define WARN_AFTER_MS 1000
+/* The first nap: at a bell, which wakes the sleeper; and polling, which costs round trips. */
+#define BELL_NAP_US 1000
+#define POLL_NAP_US 20
+#define NAP_US_MAX 20000
+
+int64_t mmi_due_deadline(mmi_due_t *due) {
+    if (due->deadline == 0)
+        due->deadline = mmi_deadline(due->timeout_ms);
+    return due->deadline;
+}
+
+bool mmi_due_is_over(const mmi_partition_t *p, mmi_due_t *due, int64_t now_ms) {
+    return now_ms >= mmi_due_deadline(due) ||
+           atomic_load_explicit(&p->w->shut, memory_order_relaxed);
+}
+
+/* For a message: the consumer whose cursor is the oldest one. It keeps the partition full. */
+static void room_describe_holder(const mmi_partition_t *p, char *text, size_t bytes) {
+    uint64_t state[MMI_CONSUMERS_MAX], cursor[MMI_CONSUMERS_MAX];
+    uint64_t base = p->base;
+    p->w->ops->load_run(p->w, p->owner, base + MMI_CONTROL(state), state, MMI_CONSUMERS_MAX);
+    p->w->ops->load_run(p->w, p->owner, base + MMI_CONTROL(cursor), cursor, MMI_CONSUMERS_MAX);
+    mmi_place_t head = mmi_state(p).head;
+    int worst = -1;
+    uint64_t least = 0;
+    for (int i = 0; i < MMI_CONSUMERS_MAX; i++) {
+        uint64_t events = mmi_complete_word(cursor[i], head, false).events;
+        if (state[i] != MMI_CONSUMER_FREE && (worst < 0 || events < least)) {
+            worst = i;
+            least = events;
+        }
+    }
+    if (worst < 0) {
+        snprintf(text, bytes, "no consumer is registered");
+        return;
+    }
+    char name[MOFKA_NAME_BYTES_MAX + 1];
+    size_t field = MMI_CONTROL(name) + (size_t)worst * sizeof name;
+    p->w->ops->get(p->w, p->owner, base + field, name, sizeof name);
+    p->w->ops->flush(p->w, p->owner);
+    name[MOFKA_NAME_BYTES_MAX] = '\0';
+    snprintf(text, bytes, "consumer '%s' holds it up since event %" PRIu64, name, least);
+}
+
+static void room_warn(const mmi_partition_t *p) {
+    char holder[256];
+    room_describe_holder(p, holder, sizeof holder);
+    mofka_log(MOFKA_LOG_WARN, "topic '%s', partition %zu has been full for %d ms: %s", p->topic,
+              p->index, WARN_AFTER_MS, holder);
+}
+
+mofka_status_t mmi_room_fail(const mmi_partition_t *p) {
+    char holder[256];
+    room_describe_holder(p, holder, sizeof holder);
+    return mofka_fail(MOFKA_ERR_TIMEOUT, "topic '%s', partition %zu had no room in time: %s",
+                      p->topic, p->index, holder);
+}
+
+/* `*room`: whether the batch fits, perhaps after trimming. */
+static mofka_status_t room_look(const mmi_partition_t *p, const mofka_batch_t *batch,
+                                mmi_due_t *due, bool *room) {
+    mmi_state_t state;
+    mmi_place_t tail = mmi_tail(p, &state);
+    if (state.closing && !batch->reserved)
+        return mmi_commit_refuse(p);
+    mmi_place_t end = mmi_batch_end(batch, tail);
+    *room = mmi_fits(p, state.head, end);
+    if (*room)
+        return mmi_window_check(p->w);
+    mofka_status_t status = mmi_trim(p, end, mmi_due_deadline(due));
+    *room = !status && mmi_fits(p, mmi_state(p).head, end);
+    return status;
+}
+
+/* The length of the next nap, which ends at the deadline. `*step` doubles: naps grow with the time
+ * waited. */
+static int64_t room_nap_us(int64_t deadline, int64_t *step) {
+    int64_t left_ms = deadline - mmi_now_ms();
+    int64_t us = *step;
+    *step = *step * 2 < NAP_US_MAX ? *step * 2 : NAP_US_MAX;
+    return left_ms < 1 ? 1 : left_ms < us / 1000 ? left_ms * 1000 : us;
+}
+
+/* Sleep once at the room bell, unless there is room now. */
+static mofka_status_t room_sleep(const mmi_partition_t *p, const mofka_batch_t *batch,
+                                 mmi_due_t *due, int64_t *step, bool *room) {
+    const size_t bell = MMI_CONTROL(room_bell);
+    uint64_t seen = p->w->doorbells ? mmi_load(p, bell) : 0;
+    mmi_bell_waiters(p, bell, 1);
+    mofka_status_t status = room_look(p, batch, due, room);
+    if (!status && !*room)
+        p->w->ops->sleep_on(p->w, p->owner, p->base + bell, seen,
+                            room_nap_us(mmi_due_deadline(due), step));
+    mmi_bell_waiters(p, bell, -1);
+    return status;
+}
+
+/* The long wait: sleep until there is room or the time is over. Warn once. */
+static mofka_status_t room_sleep_until(const mmi_partition_t *p, const mofka_batch_t *batch,
+                                       int64_t start_ms, mmi_due_t *due) {
+    mofka_status_t status = MOFKA_OK;
+    bool warned = false, room = false;
+    int64_t step = p->w->doorbells ? BELL_NAP_US : POLL_NAP_US;
+    while (!status && !room) {
+        int64_t now_ms = mmi_now_ms();
+        if (mmi_due_is_over(p, due, now_ms))
+            return MOFKA_ERR_TIMEOUT;
+        if (!warned && now_ms - start_ms >= WARN_AFTER_MS) {
+            warned = true;
+            room_warn(p);
+        }
+        status = room_sleep(p, batch, due, &step, &room);
+        if (!status && !room)
+            status = room_look(p, batch, due, &room);
+        if (room)
+            mmi_ring_room(p); /* there may be room for the next waiter as well */
+    }
+    return status;
+}
+
+mofka_status_t mmi_room_wait(const mmi_partition_t *p, mofka_batch_t *batch, mmi_due_t *due) {
+    const uint64_t blocked = p->base + MMI_CONTROL(blocked);
+    bool room = false;
+    mofka_status_t status = room_look(p, batch, due, &room);
+    if (status || room) /* nearly always: no clock was read */
+        return status;
+    int64_t start_ns = mmi_now_ns();
+    mmi_spin_t spin = mmi_spin_start(p->w);
+    while (!status && !room && mmi_spin(&spin))
+        status = room_look(p, batch, due, &room);
+    if (!status && !room) {
+        if (due->timeout_ms == 0) /* the caller does not wait */
+            return MOFKA_ERR_TIMEOUT;
+        p->w->ops->fetch_add(p->w, p->owner, blocked, 1);
+        status = room_sleep_until(p, batch, start_ns / 1000000, due);
+        p->w->ops->fetch_add(p->w, p->owner, blocked, (uint64_t)-1);
+    }
+    batch->blocked_ns += (uint64_t)(mmi_now_ns() - start_ns);
+    return status;
+}
