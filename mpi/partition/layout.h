@@ -41,30 +41,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <mofka/limits.h>
+#include "mpi/window/share.h"
 
-#define MMI_PAGE_BYTES 4096
 /* Bytes in which payload is reserved: a cache line, so that batches do not share one. */
 #define MMI_UNIT_BYTES 64
 /* Named consumers of a partition: one scan of their cursors stays one small get. */
 #define MMI_CONSUMERS_MAX 64
 #define MMI_FLAG_COUNT_BITS 24
 #define MMI_FLAG_BYTES 16 /* with the stamp: one line tells both */
-
-static inline uint64_t mmi_round_up(uint64_t bytes, uint64_t unit) {
-    return (bytes + unit - 1) / unit * unit;
-}
-
-typedef struct mmi_share {
-    uint64_t used;
-    uint64_t pad0[7];
-    uint64_t directory_lock;
-    uint64_t pad1[7];
-    uint64_t directory_end;
-    uint64_t directory_next;
-    uint64_t pad2[6];
-    uint64_t activity;
-} mmi_share_t;
-static_assert(sizeof(mmi_share_t) <= MMI_PAGE_BYTES, "the share header is one page");
 
 typedef struct mmi_control {
     uint64_t reservation;

@@ -7,8 +7,8 @@
  * Operations on words that are waited for are request-based, because flush spins: where the target's
  * progress thread sleeps, or ranks share cores, the origin must leave its core while it waits.
  */
-#include "mpi/partition/layout.h"
-#include "mpi/window/window.h"
+#include "mpi/window/rma.h"
+#include "mpi/window/share.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -22,40 +22,29 @@
 #define SPIN_TESTS 200
 #define YIELD_NS 50000
 
-static MPI_Aint place(const mmi_window_t *w, int rank, uint64_t offset) {
-    return w->skip[rank] + (MPI_Aint)offset;
-}
-
-#define TRY(w, call, ...)                                                                          \
-    do {                                                                                           \
-        int error_ = call(__VA_ARGS__);                                                            \
-        if (error_)                                                                                \
-            mmi_window_fault(w, #call, error_);                                                    \
-    } while (0)
-
 static void rma_put(mmi_window_t *w, int rank, uint64_t offset, const void *source, size_t bytes) {
     for (size_t done = 0; done < bytes; done += CHUNK_BYTES) {
         int count = (int)(bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES);
-        TRY(w, MPI_Put, (const char *)source + done, count, MPI_BYTE, rank,
-            place(w, rank, offset + done), count, MPI_BYTE, w->win);
+        MMI_TRY(w, MPI_Put, (const char *)source + done, count, MPI_BYTE, rank,
+                mmi_rma_place(w, rank, offset + done), count, MPI_BYTE, w->win);
     }
 }
 
 static void rma_get(mmi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes) {
     for (size_t done = 0; done < bytes; done += CHUNK_BYTES) {
         int count = (int)(bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES);
-        TRY(w, MPI_Get, (char *)target + done, count, MPI_BYTE, rank, place(w, rank, offset + done),
-            count, MPI_BYTE, w->win);
+        MMI_TRY(w, MPI_Get, (char *)target + done, count, MPI_BYTE, rank,
+                mmi_rma_place(w, rank, offset + done), count, MPI_BYTE, w->win);
     }
 }
 
 /* One MPI_Get for pieces of less than 2 GiB together, through a datatype on either side. */
-static int get_indexed(mmi_window_t *w, int rank, const mmi_piece_t *pieces, int count,
-                       int *lengths, MPI_Aint *places) {
+static int rma_get_indexed(mmi_window_t *w, int rank, const mmi_piece_t *pieces, int count,
+                           int *lengths, MPI_Aint *places) {
     MPI_Datatype there = MPI_DATATYPE_NULL, here = MPI_DATATYPE_NULL;
     for (int i = 0; i < count; i++) {
         lengths[i] = (int)pieces[i].bytes;
-        places[i] = place(w, rank, pieces[i].offset);
+        places[i] = mmi_rma_place(w, rank, pieces[i].offset);
     }
     int error = MPI_Type_create_hindexed(count, lengths, places, MPI_BYTE, &there);
     for (int i = 0; i < count; i++)
@@ -94,7 +83,7 @@ static void rma_get_pieces(mmi_window_t *w, int rank, const mmi_piece_t *pieces,
             n = 1;
             rma_get(w, rank, pieces[first].offset, pieces[first].target, pieces[first].bytes);
         } else {
-            TRY(w, get_indexed, w, rank, pieces + first, (int)n, lengths, places);
+            MMI_TRY(w, rma_get_indexed, w, rank, pieces + first, (int)n, lengths, places);
         }
     }
     free(lengths);
@@ -102,12 +91,11 @@ static void rma_get_pieces(mmi_window_t *w, int rank, const mmi_piece_t *pieces,
 }
 
 static mofka_status_t rma_flush(mmi_window_t *w, int rank) {
-    TRY(w, MPI_Win_flush, rank, w->win);
+    MMI_TRY(w, MPI_Win_flush, rank, w->win);
     return mmi_window_check(w);
 }
 
-/* Spin while that may be all it takes, then yield, then sleep. False: the deadline passed. */
-static bool wait_for(mmi_window_t *w, MPI_Request *request, int64_t deadline_ns) {
+bool mmi_rma_wait(mmi_window_t *w, MPI_Request *request, int64_t deadline_ns) {
     int done = 0;
     int64_t us = 10, yield_until = 0;
     for (int tries = 0; !done; tries++) {
@@ -131,111 +119,43 @@ static bool wait_for(mmi_window_t *w, MPI_Request *request, int64_t deadline_ns)
     return true;
 }
 
-/* The origin of an MPI_Rget_accumulate with NO_OP. MPI ignores it, but MPICH 3.4.1 (CH3) reads nothing
- * and completes the request at once if its count is 0. */
-static const uint64_t no_origin[MMI_RUN_WORDS_MAX];
+const uint64_t mmi_rma_no_origin[MMI_RUN_WORDS_MAX];
 
 /* `count` words at once, with NO_OP; one word with another operation. */
-static void get_accumulate(mmi_window_t *w, int rank, uint64_t offset, uint64_t value,
-                           uint64_t *old, size_t count, MPI_Op op) {
+static void rma_get_accumulate(mmi_window_t *w, int rank, uint64_t offset, uint64_t value,
+                               uint64_t *old, size_t count, MPI_Op op) {
     MPI_Request request = MPI_REQUEST_NULL;
     memset(old, 0, count * sizeof *old);
-    TRY(w, MPI_Rget_accumulate, op == MPI_NO_OP ? no_origin : &value, (int)count, MPI_UINT64_T, old,
-        (int)count, MPI_UINT64_T, rank, place(w, rank, offset), (int)count, MPI_UINT64_T, op,
-        w->win, &request);
+    MMI_TRY(w, MPI_Rget_accumulate, op == MPI_NO_OP ? mmi_rma_no_origin : &value, (int)count,
+            MPI_UINT64_T, old, (int)count, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset),
+            (int)count, MPI_UINT64_T, op, w->win, &request);
     if (request != MPI_REQUEST_NULL)
-        wait_for(w, &request, INT64_MAX);
-}
-
-/* ---- reads that can be given up ---------------------------------------------------------------- */
-
-/* An operation cannot be taken back: its memory waits for it, and until it came no other read of that
- * rank begins. */
-typedef struct mmi_late {
-    struct mmi_late *next;
-    MPI_Request request;
-    int rank;
-    uint64_t words[MMI_RUN_WORDS_MAX];
-} late_t;
-
-/* Free those that came meanwhile. True: one of this rank's has not. */
-static bool look_at_late(mmi_window_t *w, int rank) {
-    bool waits = false;
-    pthread_mutex_lock(&w->late_lock);
-    for (late_t **at = &w->late; *at;) {
-        late_t *late = *at;
-        int done = 0;
-        TRY(w, MPI_Test, &late->request, &done, MPI_STATUS_IGNORE);
-        waits |= !done && late->rank == rank;
-        if (done) {
-            *at = late->next;
-            free(late);
-        } else {
-            at = &late->next;
-        }
-    }
-    pthread_mutex_unlock(&w->late_lock);
-    return waits;
-}
-
-static mofka_status_t rma_read_within(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
-                                      size_t count, int64_t deadline) {
-    assert(count <= MMI_RUN_WORDS_MAX);
-    late_t *read = look_at_late(w, rank) ? NULL : malloc(sizeof *read);
-    if (!read)
-        return mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d has not answered an earlier read", rank);
-    *read = (late_t){.request = MPI_REQUEST_NULL, .rank = rank};
-    TRY(w, MPI_Rget_accumulate, no_origin, (int)count, MPI_UINT64_T, read->words, (int)count,
-        MPI_UINT64_T, rank, place(w, rank, offset), (int)count, MPI_UINT64_T, MPI_NO_OP, w->win,
-        &read->request);
-    int64_t deadline_ns = deadline < INT64_MAX / 1000000 ? deadline * 1000000 : INT64_MAX;
-    if (read->request != MPI_REQUEST_NULL && !wait_for(w, &read->request, deadline_ns)) {
-        pthread_mutex_lock(&w->late_lock);
-        read->next = w->late;
-        w->late = read;
-        pthread_mutex_unlock(&w->late_lock);
-        return mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d did not answer a read in time", rank);
-    }
-    mofka_status_t status = mmi_window_check(w);
-    if (!status)
-        memcpy(words, read->words, count * sizeof *words);
-    free(read);
-    return status;
-}
-
-/* After the last epoch: all came. */
-static void free_late(mmi_window_t *w) {
-    while (w->late) {
-        late_t *late = w->late;
-        w->late = late->next;
-        MPI_Wait(&late->request, MPI_STATUS_IGNORE);
-        free(late);
-    }
+        mmi_rma_wait(w, &request, INT64_MAX);
 }
 
 static void rma_load_run(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                          size_t count) {
     assert(count <= MMI_RUN_WORDS_MAX);
-    get_accumulate(w, rank, offset, 0, words, count, MPI_NO_OP);
+    rma_get_accumulate(w, rank, offset, 0, words, count, MPI_NO_OP);
 }
 
 static void rma_get_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                           size_t count) {
     assert(count <= MMI_RUN_WORDS_MAX);
     memset(words, 0, count * sizeof *words);
-    TRY(w, MPI_Get_accumulate, words, 0, MPI_UINT64_T, words, (int)count, MPI_UINT64_T, rank,
-        place(w, rank, offset), (int)count, MPI_UINT64_T, MPI_NO_OP, w->win);
+    MMI_TRY(w, MPI_Get_accumulate, words, 0, MPI_UINT64_T, words, (int)count, MPI_UINT64_T, rank,
+            mmi_rma_place(w, rank, offset), (int)count, MPI_UINT64_T, MPI_NO_OP, w->win);
 }
 
 static uint64_t rma_load(mmi_window_t *w, int rank, uint64_t offset) {
     uint64_t word;
-    get_accumulate(w, rank, offset, 0, &word, 1, MPI_NO_OP);
+    rma_get_accumulate(w, rank, offset, 0, &word, 1, MPI_NO_OP);
     return word;
 }
 
 static uint64_t rma_exchange(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
     uint64_t old;
-    get_accumulate(w, rank, offset, value, &old, 1, MPI_REPLACE);
+    rma_get_accumulate(w, rank, offset, value, &old, 1, MPI_REPLACE);
     return old;
 }
 
@@ -246,15 +166,16 @@ static void rma_store(mmi_window_t *w, int rank, uint64_t offset, uint64_t value
 
 static uint64_t rma_fetch_add(mmi_window_t *w, int rank, uint64_t offset, uint64_t add) {
     uint64_t old;
-    get_accumulate(w, rank, offset, add, &old, 1, MPI_SUM);
+    rma_get_accumulate(w, rank, offset, add, &old, 1, MPI_SUM);
     return old;
 }
 
 static void rma_nudge(mmi_window_t *w, int rank) {
     static const uint64_t one = 1;
     if (rank != w->rank)
-        TRY(w, MPI_Accumulate, &one, 1, MPI_UINT64_T, rank,
-            place(w, rank, offsetof(mmi_share_t, activity)), 1, MPI_UINT64_T, MPI_SUM, w->win);
+        MMI_TRY(w, MPI_Accumulate, &one, 1, MPI_UINT64_T, rank,
+                mmi_rma_place(w, rank, offsetof(mmi_share_t, activity)), 1, MPI_UINT64_T, MPI_SUM,
+                w->win);
 }
 
 static void rma_sleep_on(mmi_window_t *w, int rank, uint64_t offset, uint64_t seen, int64_t us) {
@@ -275,7 +196,7 @@ static mofka_status_t rma_populate(mmi_window_t *w, int rank, uint64_t offset, u
 static void rma_destroy(mmi_window_t *w) {
     if (w->win != MPI_WIN_NULL) {
         MPI_Win_unlock_all(w->win);
-        free_late(w);
+        mmi_late_free(w);
         MPI_Win_free(&w->win);
     }
     if (atomic_load(&w->shut)) /* workers still come to look */
@@ -286,7 +207,7 @@ static void rma_destroy(mmi_window_t *w) {
 }
 
 /* This rank's share is there: lock it for good, make its pages real and zero. */
-static mofka_status_t begin_epoch(mmi_window_t *w, uint64_t bytes) {
+static mofka_status_t rma_begin_epoch(mmi_window_t *w, uint64_t bytes) {
     int error = MPI_Win_lock_all(MPI_MODE_NOCHECK, w->win);
     if (error)
         return mmi_error("MPI_Win_lock_all", error);
@@ -323,7 +244,7 @@ static mofka_status_t rma_open(mmi_window_t *w, MPI_Comm comm, uint64_t bytes) {
             "where all ranks share a node",
             (unsigned long long)bytes, mofka_last_error());
     }
-    return error ? mmi_error("MPI_Allgather", error) : begin_epoch(w, bytes);
+    return error ? mmi_error("MPI_Allgather", error) : rma_begin_epoch(w, bytes);
 }
 
 static const mmi_window_ops_t rma_ops = {
@@ -336,7 +257,7 @@ static const mmi_window_ops_t rma_ops = {
     .load = rma_load,
     .load_run = rma_load_run,
     .get_words = rma_get_words,
-    .read_within = rma_read_within,
+    .read_within = mmi_late_read,
     .store = rma_store,
     .exchange = rma_exchange,
     .fetch_add = rma_fetch_add,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Windows in memory that all ranks can address: shm (MPI_Win_allocate_shared) and heap (threads).
  */
-#include "mpi/partition/layout.h"
+#include "mpi/window/share.h"
 #include "mpi/window/window.h"
 
 #include <assert.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What all windows share: clocks, waiting, the first MPI error. */
-#include "mpi/partition/layout.h"
+/* What all windows share: the first MPI error, shutting, memory. */
+#include "mpi/window/share.h"
 #include "mpi/window/window.h"
 
 #include <errno.h>
@@ -8,66 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef MADV_POPULATE_WRITE /* named by glibc since 2.35, known by Linux since 5.14 */
 #define MADV_POPULATE_WRITE 23
 #endif
-
-/* Of a spin: a look at a word in memory costs less than a look at the clock. In rma it is the other way
- * round, and looks burden the owner. */
-#define LOOKS_PER_CLOCK 16
-
-int64_t mmi_now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-uint64_t mmi_wall_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-int64_t mmi_now_ms(void) {
-    return mmi_now_ns() / 1000000;
-}
-
-int64_t mmi_deadline(int64_t timeout_ms) {
-    int64_t now = mmi_now_ms();
-    if (timeout_ms < 0 || timeout_ms >= INT64_MAX - now)
-        return INT64_MAX;
-    return now + timeout_ms + (timeout_ms > 0); /* `now` was rounded down: never too early */
-}
-
-void mmi_back_off(int64_t *us, int64_t most) {
-    struct timespec span = {.tv_sec = *us / 1000000, .tv_nsec = *us % 1000000 * 1000};
-    nanosleep(&span, NULL);
-    *us = *us * 2 < most ? *us * 2 : most;
-}
-
-mmi_spin_t mmi_spin_start(const mmi_window_t *w) {
-    return (mmi_spin_t){.until_ns = w->spin_ns ? mmi_now_ns() + w->spin_ns : 0,
-                        .looks_per_clock = w->doorbells ? LOOKS_PER_CLOCK : 1};
-}
-
-static void pause_for_a_moment(void) {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#else
-    atomic_signal_fence(memory_order_seq_cst);
-#endif
-}
-
-bool mmi_spin(mmi_spin_t *spin) {
-    if (spin->until_ns == 0)
-        return false;
-    for (unsigned i = 0; i < LOOKS_PER_CLOCK / 2 / spin->looks_per_clock + 1; i++)
-        pause_for_a_moment();
-    return ++spin->looks % spin->looks_per_clock != 0 || mmi_now_ns() < spin->until_ns;
-}
 
 mofka_status_t mmi_window_may_call(const mmi_window_t *w) {
     if (!w->one_thread || pthread_equal(w->thread, pthread_self()))

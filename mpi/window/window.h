@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <mofka/status.h>
+#include "mpi/window/clock.h"
 
 typedef struct mmi_window mmi_window_t;
 
@@ -139,12 +140,6 @@ mofka_status_t mmi_window_zero(mmi_window_t *window, int rank, uint64_t offset, 
 void mmi_window_fault(mmi_window_t *window, const char *call, int error);
 mofka_status_t mmi_error(const char *call, int error);
 
-/* Monotonic; deadlines are milliseconds, INT64_MAX = never. */
-int64_t mmi_now_ns(void);
-int64_t mmi_now_ms(void);
-/* CLOCK_REALTIME, in nanoseconds: what nodes have in common. */
-uint64_t mmi_wall_ns(void);
-int64_t mmi_deadline(int64_t timeout_ms);
 /* Sleep `*us` microseconds, then double it up to `most`. */
 void mmi_back_off(int64_t *us, int64_t most);
 

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Reads of rma windows that can be given up, and what becomes of their memory. */
+#include "mpi/window/rma.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An operation cannot be taken back: its memory waits for it, and until it came no other read of that
+ * rank begins. */
+typedef struct mmi_late {
+    struct mmi_late *next;
+    MPI_Request request;
+    int rank;
+    uint64_t words[MMI_RUN_WORDS_MAX];
+} mmi_late_t;
+
+/* Free those that came meanwhile. True: one of this rank's has not. */
+static bool late_collect(mmi_window_t *w, int rank) {
+    bool waits = false;
+    pthread_mutex_lock(&w->late_lock);
+    for (mmi_late_t **at = &w->late; *at;) {
+        mmi_late_t *late = *at;
+        int done = 0;
+        MMI_TRY(w, MPI_Test, &late->request, &done, MPI_STATUS_IGNORE);
+        waits |= !done && late->rank == rank;
+        if (done) {
+            *at = late->next;
+            free(late);
+        } else {
+            at = &late->next;
+        }
+    }
+    pthread_mutex_unlock(&w->late_lock);
+    return waits;
+}
+
+mofka_status_t mmi_late_read(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+                             size_t count, int64_t deadline) {
+    assert(count <= MMI_RUN_WORDS_MAX);
+    mmi_late_t *read = late_collect(w, rank) ? NULL : malloc(sizeof *read);
+    if (!read)
+        return mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d has not answered an earlier read", rank);
+    *read = (mmi_late_t){.request = MPI_REQUEST_NULL, .rank = rank};
+    MMI_TRY(w, MPI_Rget_accumulate, mmi_rma_no_origin, (int)count, MPI_UINT64_T, read->words,
+            (int)count, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset), (int)count,
+            MPI_UINT64_T, MPI_NO_OP, w->win, &read->request);
+    int64_t deadline_ns = deadline < INT64_MAX / 1000000 ? deadline * 1000000 : INT64_MAX;
+    if (read->request != MPI_REQUEST_NULL && !mmi_rma_wait(w, &read->request, deadline_ns)) {
+        pthread_mutex_lock(&w->late_lock);
+        read->next = w->late;
+        w->late = read;
+        pthread_mutex_unlock(&w->late_lock);
+        return mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d did not answer a read in time", rank);
+    }
+    mofka_status_t status = mmi_window_check(w);
+    if (!status)
+        memcpy(words, read->words, count * sizeof *words);
+    free(read);
+    return status;
+}
+
+/* After the last epoch: all came. */
+void mmi_late_free(mmi_window_t *w) {
+    while (w->late) {
+        mmi_late_t *late = w->late;
+        w->late = late->next;
+        MPI_Wait(&late->request, MPI_STATUS_IGNORE);
+        free(late);
+    }
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What every rank's share of the window begins with: one page, the share header.
+ *
+ *   used               bytes of the arena that partitions take; stored under the directory's lock
+ *   directory_lock     rank 0 only: exchange 1, store 0
+ *   directory_end      rank 0 only: bytes of records; stored under the directory's lock
+ *   directory_next     rank 0 only: the owner that gets the next partition; as directory_end
+ *   activity           rma: ranks that use this rank's memory add to it now and then; its progress thread
+ *                      reads it
+ *
+ * What follows the header is drawn in partition/layout.h.
+ */
+#ifndef MOFKA_MPI_SHARE_H
+#define MOFKA_MPI_SHARE_H
+
+#include <assert.h>
+#include <stdint.h>
+
+#define MMI_PAGE_BYTES 4096
+
+/* The least multiple of `unit` that is at least `bytes`. */
+static inline uint64_t mmi_round_up(uint64_t bytes, uint64_t unit) {
+    return (bytes + unit - 1) / unit * unit;
+}
+
+typedef struct mmi_share {
+    uint64_t used;
+    uint64_t pad0[7];
+    uint64_t directory_lock;
+    uint64_t pad1[7];
+    uint64_t directory_end;
+    uint64_t directory_next;
+    uint64_t pad2[6];
+    uint64_t activity;
+} mmi_share_t;
+static_assert(sizeof(mmi_share_t) <= MMI_PAGE_BYTES, "the share header is one page");
+
+#endif
