@@ -117,6 +117,8 @@ void mmi_stamp_get(const mmi_partition_t *p, uint64_t id, uint64_t *stamp);
 /* Wake who waits for data, all of them, or for room, one: it passes the bell on. Where anyone does. */
 void mmi_ring_data(const mmi_partition_t *p);
 void mmi_ring_room(const mmi_partition_t *p);
+/* Wake all that wait for room: the topic ended. */
+void mmi_ring_room_all(const mmi_partition_t *p);
 /* Announce oneself (1) or leave (-1) as a waiter at the bell. */
 void mmi_bell_waiters(const mmi_partition_t *p, size_t bell, int64_t add);
 

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Locks in the window: one word each, taken by exchange.
+ *
+ * If a rank dies with a lock, the lock stays taken. Whoever waits for it gives up at its deadline, with
+ * an error that names the lock.
+ */
+#include "mpi/partition/partition.h"
+
+#define LOCK_TRIES 16 /* before the first sleep: a lock is held for a microsecond */
+
+mofka_status_t mmi_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t deadline,
+                        const char *what) {
+    int tries = 0;
+    for (int64_t us = 1;; tries++) {
+        /* With an error of this rank's the lock is not even tried: it must not stay taken. */
+        mofka_status_t status = mmi_window_check(w);
+        if (status)
+            return status;
+        if (w->ops->exchange(w, rank, offset, 1) == 0)
+            break;
+        if (mmi_now_ms() >= deadline || atomic_load(&w->shut))
+            return mofka_fail(MOFKA_ERR_TIMEOUT, "the lock of %s at rank %d stays taken", what,
+                              rank);
+        if (tries >= LOCK_TRIES)
+            mmi_back_off(&us, 1000);
+    }
+    mofka_status_t status = mmi_window_check(w);
+    if (status)
+        w->ops->store(w, rank, offset, 0);
+    return status;
+}
+
+void mmi_unlock(mmi_window_t *w, int rank, uint64_t offset) {
+    w->ops->flush(w, rank);
+    w->ops->store(w, rank, offset, 0);
+}
+
+mofka_status_t mmi_partition_lock(const mmi_partition_t *p, int64_t deadline) {
+    return mmi_lock(p->w, p->owner, p->base + MMI_CONTROL(lock), deadline, p->topic);
+}
+
+void mmi_partition_unlock(const mmi_partition_t *p) {
+    mmi_unlock(p->w, p->owner, p->base + MMI_CONTROL(lock));
+}

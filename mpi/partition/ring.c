@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Payload ring, entries, flags and stamps: copies that wrap at the end, and what a flag says. */
+#include "mpi/partition/partition.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+/* Copy into a ring of `size` bytes at `ring` in the owner's share, from `at` on. */
+static void ring_put(const mmi_partition_t *p, mmi_put_t put, uint64_t ring, uint64_t size,
+                     uint64_t at, const void *source, uint64_t bytes) {
+    uint64_t first = bytes < size - at ? bytes : size - at;
+    assert(at < size && bytes <= size);
+    if (first > 0)
+        put(p->w, p->owner, ring + at, source, (size_t)first);
+    if (bytes > first)
+        put(p->w, p->owner, ring, (const char *)source + first, (size_t)(bytes - first));
+}
+
+static void ring_get(const mmi_partition_t *p, uint64_t ring, uint64_t size, uint64_t at,
+                     void *target, uint64_t bytes) {
+    uint64_t first = bytes < size - at ? bytes : size - at;
+    assert(at < size && bytes <= size);
+    if (first > 0)
+        p->w->ops->get(p->w, p->owner, ring + at, target, (size_t)first);
+    if (bytes > first)
+        p->w->ops->get(p->w, p->owner, ring, (char *)target + first, (size_t)(bytes - first));
+}
+
+void mmi_ring_put(const mmi_partition_t *p, mmi_put_t put, uint64_t position, const void *source,
+                  size_t bytes) {
+    ring_put(p, put, p->ring, p->ring_bytes, position % p->ring_bytes, source, bytes);
+}
+
+void mmi_ring_get(const mmi_partition_t *p, uint64_t position, void *target, size_t bytes) {
+    ring_get(p, p->ring, p->ring_bytes, position % p->ring_bytes, target, bytes);
+}
+
+void mmi_entries_put(const mmi_partition_t *p, uint64_t id, const mmi_entry_t *entries,
+                     size_t count) {
+    const uint64_t size = sizeof *entries;
+    ring_put(p, p->w->ops->put, p->entries, p->slots * size, id % p->slots * size, entries,
+             count * size);
+}
+
+void mmi_entries_get(const mmi_partition_t *p, uint64_t id, mmi_entry_t *entries, size_t count) {
+    const uint64_t size = sizeof *entries;
+    ring_get(p, p->entries, p->slots * size, id % p->slots * size, entries, count * size);
+}
+
+void mmi_stamp_put(const mmi_partition_t *p, uint64_t id, const uint64_t *stamp) {
+    p->w->ops->put(p->w, p->owner, mmi_flag_offset(p, id) + 8, stamp, sizeof *stamp);
+}
+
+void mmi_stamp_get(const mmi_partition_t *p, uint64_t id, uint64_t *stamp) {
+    p->w->ops->get(p->w, p->owner, mmi_flag_offset(p, id) + 8, stamp, sizeof *stamp);
+}
+
+uint64_t mmi_flag_offset(const mmi_partition_t *p, uint64_t id) {
+    return p->flags + MMI_FLAG_BYTES * (id % p->slots);
+}
+
+uint64_t mmi_flag_value(const mmi_partition_t *p, uint64_t id, uint64_t count) {
+    return (id / p->slots + 1) << MMI_FLAG_COUNT_BITS | count;
+}
+
+uint64_t mmi_flag_count(const mmi_partition_t *p, uint64_t id, uint64_t flag) {
+    uint64_t count = flag & ((UINT64_C(1) << MMI_FLAG_COUNT_BITS) - 1);
+    return flag == mmi_flag_value(p, id, count) ? count : 0;
+}
+
+uint64_t mmi_flag(const mmi_partition_t *p, uint64_t id) {
+    return mmi_flag_count(p, id, p->w->ops->load(p->w, p->owner, mmi_flag_offset(p, id)));
+}
+
+mofka_status_t mmi_damaged(const mmi_partition_t *p, uint64_t id) {
+    return mofka_fail(MOFKA_ERR_CORRUPT,
+                      "topic '%s', partition %zu: entry of event %" PRIu64 " is damaged", p->topic,
+                      p->index, id);
+}

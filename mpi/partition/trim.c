@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Moving the head, under the partition's lock, as far as retention allows.
+ *
+ * acknowledged: the new head is the smallest cursor of the registered consumers. If there are none, the
+ * head stays. A cursor is one word, so its events and units belong together.
+ * discard_oldest: the head passes published batches until the need fits. A batch ends where the data of
+ * its last event ends.
+ *
+ * The head's events are stored before its units: a producer that sees new units has room indeed.
+ */
+#include "mpi/partition/partition.h"
+
+bool mmi_fits(const mmi_partition_t *p, mmi_place_t head, mmi_place_t need) {
+    return (int64_t)(need.events - head.events) <= (int64_t)p->slots &&
+           (int64_t)(need.units - head.units) <= (int64_t)(p->ring_bytes / MMI_UNIT_BYTES);
+}
+
+static mmi_place_t trim_slowest_cursor(const mmi_partition_t *p, mmi_place_t head) {
+    uint64_t state[MMI_CONSUMERS_MAX], cursor[MMI_CONSUMERS_MAX];
+    p->w->ops->load_run(p->w, p->owner, p->base + MMI_CONTROL(state), state, MMI_CONSUMERS_MAX);
+    p->w->ops->load_run(p->w, p->owner, p->base + MMI_CONTROL(cursor), cursor, MMI_CONSUMERS_MAX);
+    mmi_place_t least = head;
+    bool any = false;
+    for (size_t i = 0; i < MMI_CONSUMERS_MAX; i++) {
+        if (state[i] == MMI_CONSUMER_FREE)
+            continue;
+        mmi_place_t place = mmi_complete_word(cursor[i], head, false);
+        if (!any || place.events < least.events)
+            least = place;
+        any = true;
+    }
+    return least;
+}
+
+/* Over published batches, until `need` fits. */
+static mofka_status_t trim_discard(const mmi_partition_t *p, mmi_place_t need, mmi_place_t *head) {
+    while (!mmi_fits(p, *head, need)) {
+        uint64_t count = mmi_flag(p, head->events);
+        if (count == 0)
+            break; /* not published yet: its producer is not overtaken */
+        mmi_entry_t last;
+        mmi_entries_get(p, head->events + count - 1, &last, 1);
+        mofka_status_t status = p->w->ops->flush(p->w, p->owner);
+        if (!status && (last.id_1 != head->events + count || last.check != mmi_entry_check(&last)))
+            status = mmi_damaged(p, head->events + count - 1);
+        if (status)
+            return status;
+        head->events += count;
+        head->units = mmi_units(last.data + last.data_bytes);
+    }
+    return MOFKA_OK;
+}
+
+/* Without the lock: whether a trim would move the head. */
+static bool trim_would_move(const mmi_partition_t *p) {
+    mmi_place_t head = mmi_state(p).head;
+    return p->retention == MMI_DISCARD_OLDEST || trim_slowest_cursor(p, head).events != head.events;
+}
+
+mofka_status_t mmi_trim(const mmi_partition_t *p, mmi_place_t need, int64_t deadline) {
+    if (!trim_would_move(p))
+        return mmi_window_check(p->w);
+    mofka_status_t status = mmi_partition_lock(p, deadline);
+    if (status)
+        return status;
+    mmi_place_t head = mmi_state(p).head, next = head;
+    if (p->retention == MMI_DISCARD_OLDEST)
+        status = trim_discard(p, need, &next);
+    else
+        next = trim_slowest_cursor(p, head);
+    if (!status)
+        status = mmi_window_check(p->w);
+    if (!status && next.events != head.events) {
+        mmi_store(p, MMI_CONTROL(head_events), next.events);
+        mmi_store(p, MMI_CONTROL(head_units), next.units);
+    }
+    mmi_partition_unlock(p);
+    return status ? status : mmi_window_check(p->w);
+}
