@@ -240,7 +240,7 @@ static bool sleep_for_data(mmi_consumer_t *c, int64_t left_ms) {
     const mmi_partition_t *b = c->readers[0].p->bells;
     mmi_window_t *w = b->w;
     int64_t nap = left_ms < c->nap_us / 1000 ? left_ms * 1000 : c->nap_us;
-    uint64_t seen = w->doorbells ? mmi_load(b, MMI_CONTROL(data_bell)) : 0;
+    uint64_t seen = w->ops->has_bells ? mmi_load(b, MMI_CONTROL(data_bell)) : 0;
     mmi_bell_waiters(b, MMI_CONTROL(data_bell), 1);
     bool found = something_to_read(c);
     if (!found && left_ms > 0)
@@ -256,8 +256,8 @@ mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms) {
         return MOFKA_OK;
     mmi_window_t *w = c->readers[0].p->w;
     int64_t deadline = mmi_deadline(timeout_ms);
-    int64_t first = w->doorbells ? BELL_NAP_US : POLL_NAP_US,
-            most = w->doorbells ? first : POLL_NAP_US_MAX;
+    int64_t first = w->ops->has_bells ? BELL_NAP_US : POLL_NAP_US,
+            most = w->ops->has_bells ? first : POLL_NAP_US_MAX;
     mmi_spin_t spin = mmi_spin_start(w);
     bool found = something_to_read(c);
     while (!found && c->nap_us <= first && mmi_spin(&spin))

@@ -57,7 +57,7 @@ static bool end(mmi_driver_t *d) {
 /* Who said that it frees the window (AGREEING) must. */
 static void give_up(mmi_driver_t *d) {
     mmi_window_shut(d->directory.w);
-    if (d->directory.w->doorbells && d->closing < MMI_AGREEING)
+    if (!d->directory.w->ops->needs_progress && d->closing < MMI_AGREEING)
         mmi_leave_behind(d);
     else
         mmi_close_driver(d, -1);

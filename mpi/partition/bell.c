@@ -5,7 +5,7 @@
 #include <limits.h>
 
 static void bell_wake(const mmi_partition_t *p, size_t bell, int sleepers) {
-    if (!p->w->doorbells)
+    if (!p->w->ops->has_bells)
         return;
     /* The caller has stored what it publishes, and now reads the waiters. A waiter adds itself, then
      * reads what is published. All four are sequentially consistent, so one of the two sees the
@@ -27,6 +27,6 @@ void mmi_ring_room_all(const mmi_partition_t *p) {
 }
 
 void mmi_bell_waiters(const mmi_partition_t *p, size_t bell, int64_t add) {
-    if (p->w->doorbells)
+    if (p->w->ops->has_bells)
         p->w->ops->fetch_add(p->w, p->owner, p->base + bell + 8, (uint64_t)add);
 }

@@ -49,7 +49,7 @@ static bool append_hint_is_fresh(const mmi_sender_t *sender, int64_t now_ns) {
  * If the hint is wrong, the batch is reserved and then waits. */
 static bool append_saw_room(const mmi_partition_t *p, const mmi_sender_t *sender,
                             const mofka_batch_t *batch) {
-    if (p->w->doorbells || !append_hint_is_fresh(sender, mmi_now_ns()))
+    if (p->w->ops->loads_are_cheap || !append_hint_is_fresh(sender, mmi_now_ns()))
         return false;
     mmi_place_t end = mmi_batch_end(batch, sender->tail);
     end.events += p->slots / 4;
@@ -63,7 +63,7 @@ static append_known_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sen
     uint64_t units = mmi_units(batch->metadata_bytes + batch->data_bytes);
     uint64_t add = (uint64_t)batch->event_count << 32 | units;
     uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation), add);
-    int64_t now_ns = p->w->doorbells ? 0 : mmi_now_ns();
+    int64_t now_ns = p->w->ops->loads_are_cheap ? 0 : mmi_now_ns();
     bool fresh = append_hint_is_fresh(sender, now_ns);
     sender->seen_ns = now_ns;
     mmi_place_t place = mmi_complete_word(old, sender->head, true);

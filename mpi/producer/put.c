@@ -24,7 +24,7 @@ mofka_status_t mmi_put_prepare(mmi_sender_t *sender, size_t count) {
  * them one by one. */
 static const char *put_pack(const mmi_partition_t *p, mmi_sender_t *sender,
                             const mofka_batch_t *batch) {
-    if (p->w->doorbells || batch->segment_count < 2 ||
+    if (p->w->ops->puts_are_cheap || batch->segment_count < 2 ||
         batch->data_bytes / batch->segment_count > PACK_BYTES)
         return NULL;
     if (sender->packed_room < batch->data_bytes) {

@@ -95,7 +95,7 @@ static int64_t room_nap_us(int64_t deadline, int64_t *step) {
 static mofka_status_t room_sleep(const mmi_partition_t *p, const mofka_batch_t *batch,
                                  mmi_due_t *due, int64_t *step, bool *room) {
     const size_t bell = MMI_CONTROL(room_bell);
-    uint64_t seen = p->w->doorbells ? mmi_load(p, bell) : 0;
+    uint64_t seen = p->w->ops->has_bells ? mmi_load(p, bell) : 0;
     mmi_bell_waiters(p, bell, 1);
     mofka_status_t status = room_look(p, batch, due, room);
     if (!status && !*room)
@@ -110,7 +110,7 @@ static mofka_status_t room_sleep_until(const mmi_partition_t *p, const mofka_bat
                                        int64_t start_ms, mmi_due_t *due) {
     mofka_status_t status = MOFKA_OK;
     bool warned = false, room = false;
-    int64_t step = p->w->doorbells ? BELL_NAP_US : POLL_NAP_US;
+    int64_t step = p->w->ops->has_bells ? BELL_NAP_US : POLL_NAP_US;
     while (!status && !room) {
         int64_t now_ms = mmi_now_ms();
         if (mmi_due_is_over(p, due, now_ms))

@@ -249,6 +249,7 @@ static mofka_status_t rma_open(mmi_window_t *w, MPI_Comm comm, uint64_t bytes) {
 
 static const mmi_window_ops_t rma_ops = {
     .name = "rma",
+    .needs_progress = true,
     .open = rma_open,
     .put = rma_put,
     .get = rma_get,

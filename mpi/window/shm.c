@@ -168,6 +168,9 @@ static void shm_destroy(mmi_window_t *w) {
 
 static const mmi_window_ops_t shm_ops = {
     .name = "shm",
+    .has_bells = true,
+    .loads_are_cheap = true,
+    .puts_are_cheap = true,
     .open = shm_open_window,
     .put = shm_put,
     .put_past_caches = shm_put_past_caches,
@@ -208,7 +211,6 @@ static size_t cache_bytes(void) {
 static mmi_window_t *window_new(int rank, int size) {
     mmi_window_t *w = mmi_window_new(&shm_ops, rank, size, (size_t)size);
     if (w) {
-        w->doorbells = true;
         w->run_words = 1;
         w->cache_bytes = cache_bytes();
     } else {

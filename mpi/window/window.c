@@ -14,6 +14,9 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
+/* Of mmi_window_t.fault: the thread whose call failed first claims the message, then writes it. */
+enum { FAULT_NONE, FAULT_CLAIMED, FAULT_KEPT };
+
 mofka_status_t mmi_window_may_call(const mmi_window_t *w) {
     if (!w->one_thread || pthread_equal(w->thread, pthread_self()))
         return MOFKA_OK;
@@ -38,19 +41,19 @@ mofka_status_t mmi_error(const char *call, int error) {
 }
 
 void mmi_window_fault(mmi_window_t *w, const char *call, int error) {
-    int none = MOFKA_OK;
+    int none = FAULT_NONE;
     mmi_error(call, error);
-    if (atomic_compare_exchange_strong(&w->error, &none, MOFKA_STOP)) {
+    if (atomic_compare_exchange_strong(&w->fault, &none, FAULT_CLAIMED)) {
         snprintf(w->message, sizeof w->message, "%.255s", mofka_last_error());
-        atomic_store(&w->error, MOFKA_ERR_MPI);
+        atomic_store(&w->fault, FAULT_KEPT);
     }
 }
 
 mofka_status_t mmi_window_check(mmi_window_t *w) {
-    int error = atomic_load_explicit(&w->error, memory_order_acquire);
-    if (error == MOFKA_OK)
+    int fault = atomic_load_explicit(&w->fault, memory_order_acquire);
+    if (fault == FAULT_NONE)
         return MOFKA_OK;
-    return mofka_fail(MOFKA_ERR_MPI, "window: %s", error == MOFKA_ERR_MPI ? w->message : "failed");
+    return mofka_fail(MOFKA_ERR_MPI, "window: %s", fault == FAULT_KEPT ? w->message : "failed");
 }
 
 mofka_status_t mmi_window_read(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,

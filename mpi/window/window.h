@@ -44,6 +44,13 @@ typedef void (*mmi_put_t)(mmi_window_t *w, int rank, uint64_t offset, const void
 
 typedef struct mmi_window_ops {
     const char *name;
+
+    /* Traits of the kind. */
+    bool has_bells;       /* wake ends sleep_on; else sleep_on is a plain sleep */
+    bool loads_are_cheap; /* a load costs less than reading the clock; else it is a round trip */
+    bool puts_are_cheap;  /* a put costs its copy; else it is an operation of MPI */
+    bool needs_progress;  /* other ranks reach this rank's memory only while it is inside MPI */
+
     /* Make this rank's share, of `bytes` (pages), and find the others'. Collective; errors are this
      * rank's own, the driver makes them everyone's. */
     mofka_status_t (*open)(mmi_window_t *w, MPI_Comm comm, uint64_t bytes);
@@ -85,7 +92,6 @@ struct mmi_window {
     int rank, size;
     char **base;         /* shm, heap: each rank's memory here; rma: own only; on a page's start */
     MPI_Aint *skip;      /* rma: bytes of each rank's window before its page starts; else NULL */
-    bool doorbells;      /* whether sleep_on and ring work */
     size_t cache_bytes;  /* of a last-level cache, where put_past_caches is there */
     size_t run_words;    /* as many words as are worth loading at a time */
     int64_t spin_ns;     /* how long to look again before sleeping; 0: ranks share cores */
@@ -96,8 +102,8 @@ struct mmi_window {
     MPI_Win win;           /* MPI_WIN_NULL for heap, and until it is made */
     struct mmi_late *late; /* rma: reads that were given up, and may yet come; see late_lock */
     pthread_mutex_t late_lock;
-    _Atomic int error; /* first mofka_status_t that went wrong */
-    char message[256]; /* written by who set `error` */
+    _Atomic int fault; /* whether an MPI call failed; see mmi_window_fault */
+    char message[256]; /* of the first one that failed */
 };
 
 /* Local: memory only, ops->open makes the window. */
