@@ -5,14 +5,13 @@
 #include <assert.h>
 #include <signal.h>
 #include <time.h>
+#include "mpi/window/clock.h"
 
 static volatile sig_atomic_t interrupted;
 static double interrupted_at; /* written once, before the flag */
 
 double ctl_now_s(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+    return (double)mmi_now_ns() * 1e-9;
 }
 
 /* A terminal and a launcher may both send the signal that the user meant once. */
