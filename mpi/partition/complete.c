@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Completing a partition: its end is the tail, decided once under the lock. */
+/* Completing a partition: its end is decided once, with the lock. */
 #include "mpi/partition/partition.h"
+
+#include <assert.h>
 
 mofka_status_t mmi_partition_complete(const mmi_partition_t *p, int64_t deadline) {
     mofka_status_t status = mmi_partition_lock(p, deadline);
     if (status)
         return status;
     if (mmi_load(p, MMI_CONTROL(complete)) == 0) {
+        mmi_assert_locked(p);
+        /* First `closing`, then the tail: a producer that reserves later sees `closing`. */
         mmi_store(p, MMI_CONTROL(closing), 1);
         mmi_state_t state;
         mmi_place_t tail = mmi_tail(p, &state);
+        assert(tail.events >= state.head.events);
         mmi_store(p, MMI_CONTROL(complete), tail.events + 1);
     }
     mmi_partition_unlock(p);

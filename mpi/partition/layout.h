@@ -1,38 +1,75 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The picture of the window's memory. Offsets are from the start of a rank's share; "who" names the
- * only writers of a word and the operation; words are 64-bit, each written with one operation
- * beside loads.
+ * The shared bytes of a partition.
  *
- * Share of a rank:   [share header, one page][directory, rank 0 only][arena, owners only]
+ * A rank's share of the window:
  *
- *   share header     used        arena bytes carved; under the directory's lock, store
- *                    activity    rma: who is busy with this rank's memory adds to it, now and then;
- *                                its progress thread looks at it
- *   directory (rank 0's header) lock, end (bytes of records), next (owner whose turn it is)
- *   record           length (0: end of list; stored last), JSON text of `length` bytes, padded to 8
+ *   +--------------+-------------------------+--------------------------------------+
+ *   | share header | directory (rank 0 only) | arena (owners only)                  |
+ *   | one page     | whole pages             | partition | partition | ... | unused |
+ *   +--------------+-------------------------+--------------------------------------+
+ *     window/share.h   topic/directory.c         each partition is whole pages
  *
- * Partition (page-aligned in the owner's arena):
+ * A record of the directory is its length (one word, stored last; 0 ends the list), then its JSON text,
+ * padded to 8 bytes.
  *
- *   control block
- *     reservation             producers: fetch_add(events << 32 | units)
- *     head (events, units)    oldest retained batch; store, under the lock
- *     closing, complete       mark-complete: store, under the lock
- *     lock                    exchange 1, store 0
- *     data bell, its waiters  fetch_add; only those of partition 0 are used: a consumer reads several
- *     room bell, its waiters  fetch_add
- *     finished                producers: fetch_add; only that of partition 0 is used
- *     blocked                 producers: fetch_add, around a long wait for room; for statistics
- *     state[], name[][]       joining or leaving consumer: store and put, under the lock
- *     cursor[], acknowledged[]  the live consumer of that place: store
- *   flags     two words per event slot, of the batch that begins there:
- *               flag    (lap + 1) << 24 | events
- *               stamp   when it was stored (CLOCK_REALTIME, ns; 0: it was not timed); put before the flag
- *   entries   one mmi_entry_t per event slot
- *   ring      payload units; a batch: all metadata, then all data, from a unit's start
+ * A partition, in the arena of its owner. Offsets are those of mmi_partition_t:
  *
- * Units and events are counted from the start in 64 bits; a reservation or a cursor carries the low
- * 32 bits of each, and is completed from the 64-bit head, from which it is never 2^31 away.
+ *   base            flags              entries             ring
+ *   +---------------+------------------+-------------------+------------------------+
+ *   | control block | flag and stamp   | entry             | payload                |
+ *   | whole pages   | 16 bytes a slot  | 40 bytes a slot   | units of 64 bytes      |
+ *   +---------------+------------------+-------------------+------------------------+
+ *
+ * The log is the sequence of all events ever reserved. Events and units are counted from its start in 64
+ * bits. Event `id` has slot id % slots; the byte at `position` of the payload is at position % ring_bytes
+ * of the ring. Both rings hold what lies between head and tail:
+ *
+ *            head                                            tail
+ *   ---------+------------+------------+---------+-----------+---------------> events, units
+ *    trimmed | batch      | batch      | a hole  | batch     | free, as far as head + capacity
+ *            | published  | published  |         | published |
+ *   ---------+------------+------------+---------+-----------+--------------->
+ *
+ * The tail is what `reservation` holds. A hole is a batch that is reserved and not published yet: readers
+ * stop there. A batch has consecutive events and consecutive units:
+ *
+ *   flag of its first event's slot   (lap + 1) << 24 | number of events; lap = id / slots. It is stored
+ *                                    last, and publishes the batch. A flag of another lap means: not yet.
+ *   stamp beside that flag           real-time clock in ns when the batch was stored; 0: it was not timed.
+ *                                    Put before the flag.
+ *   entries, one per event           where its metadata and its data are
+ *   payload, from a unit's start     the metadata of all its events, then the data of all its events
+ *
+ * Flags and stamps of the other events' slots are not written.
+ *
+ * The words of the control block. Each is 64 bits and is written by the operation that is named here;
+ * everybody may load it.
+ *
+ *   offset  word           written by                        operation
+ *        0  reservation    a producer, for each batch        fetch_add(events << 32 | units)
+ *       64  head_events    a trimmer, with the lock          store, before head_units
+ *       72  head_units     a trimmer, with the lock          store
+ *       80  closing        mark-complete, with the lock      store 1, before it reads the tail
+ *       88  complete       mark-complete, with the lock      store the end (an id) + 1; 0: no end
+ *      128  lock           any rank                          exchange 1; store 0
+ *      192  data_bell      a publisher                       fetch_add 1
+ *      200  data_waiters   a consumer that waits             fetch_add 1, then -1
+ *      256  room_bell      a rank that made room             fetch_add 1
+ *      264  room_waiters   a producer that waits             fetch_add 1, then -1
+ *      320  finished       a producer that closes            fetch_add 1
+ *      328  blocked        a producer, around a long wait    fetch_add 1, then -1; for statistics
+ *      384  state[64]      a consumer that joins or leaves   store; with the lock, except LIVE to AWAY
+ *      896  cursor[64]     the live consumer of the place    store (events << 32 | units)
+ *     1408  acknowledged[64]  the same                       store the next unacknowledged id
+ *     1920  name[64]       a consumer that joins             put, with the lock
+ *
+ * Of data_bell, data_waiters and finished only those of partition 0 are used: a consumer reads several
+ * partitions and sleeps at one bell, and a topic counts its finished producers once.
+ *
+ * reservation and cursor carry the low 32 bits of events and of units. mmi_complete_word completes them
+ * from the 64-bit head, of which they are less than 2^31 ahead. In `reservation`, carries out of the units
+ * went into the events, because fetch_add adds to the whole word.
  */
 #ifndef MOFKA_MPI_LAYOUT_H
 #define MOFKA_MPI_LAYOUT_H
@@ -43,20 +80,23 @@
 #include <mofka/limits.h>
 #include "mpi/window/share.h"
 
-/* Bytes in which payload is reserved: a cache line, so that batches do not share one. */
+/* Payload is reserved in units of a cache line, so that two batches never share one. */
 #define MMI_UNIT_BYTES 64
-/* Named consumers of a partition: one scan of their cursors stays one small get. */
+/* Named consumers of a partition. One small get reads all their cursors. */
 #define MMI_CONSUMERS_MAX 64
+/* Bits of a flag that hold the number of events; the lap has the other 40. */
 #define MMI_FLAG_COUNT_BITS 24
-#define MMI_FLAG_BYTES 16 /* with the stamp: one line tells both */
+/* A flag and its stamp, which share a cache line: one read fetches both. */
+#define MMI_FLAG_BYTES 16
 
 typedef struct mmi_control {
     uint64_t reservation;
     uint64_t pad0[7];
-    uint64_t head_events; /* the four are read as one run */
+    /* mmi_state reads these four in one go. */
+    uint64_t head_events;
     uint64_t head_units;
     uint64_t closing;
-    uint64_t complete; /* 0, or first id that is not stored, + 1 */
+    uint64_t complete;
     uint64_t pad1[4];
     uint64_t lock;
     uint64_t pad2[7];
@@ -70,29 +110,47 @@ typedef struct mmi_control {
     uint64_t blocked;
     uint64_t pad5[6];
     uint64_t state[MMI_CONSUMERS_MAX];
-    uint64_t cursor[MMI_CONSUMERS_MAX];       /* events << 32 | units */
-    uint64_t acknowledged[MMI_CONSUMERS_MAX]; /* next unacknowledged id */
+    uint64_t cursor[MMI_CONSUMERS_MAX];
+    uint64_t acknowledged[MMI_CONSUMERS_MAX];
     char name[MMI_CONSUMERS_MAX][MOFKA_NAME_BYTES_MAX + 1];
 } mmi_control_t;
-static_assert(offsetof(mmi_control_t, head_events) == 64, "own cache line");
-static_assert(offsetof(mmi_control_t, complete) == 64 + 24, "one run of four words");
-static_assert(offsetof(mmi_control_t, lock) == 128, "own cache line");
-static_assert(offsetof(mmi_control_t, data_bell) == 192, "own cache line");
-static_assert(offsetof(mmi_control_t, room_bell) == 256, "own cache line");
 
-/* States of a named consumer. */
-enum { MMI_CONSUMER_FREE, MMI_CONSUMER_AWAY, MMI_CONSUMER_LIVE };
+/* The offset of a word of the control block. */
+#define MMI_CONTROL(field) offsetof(mmi_control_t, field)
 
+/* Words that different ranks write at high rates have cache lines of their own. */
+static_assert(MMI_CONTROL(reservation) == 0, "own cache line");
+static_assert(MMI_CONTROL(head_events) == 64, "own cache line");
+static_assert(MMI_CONTROL(head_units) == MMI_CONTROL(head_events) + 8, "one run of four words");
+static_assert(MMI_CONTROL(closing) == MMI_CONTROL(head_events) + 16, "one run of four words");
+static_assert(MMI_CONTROL(complete) == MMI_CONTROL(head_events) + 24, "one run of four words");
+static_assert(MMI_CONTROL(lock) == 128, "own cache line");
+static_assert(MMI_CONTROL(data_bell) == 192, "own cache line");
+static_assert(MMI_CONTROL(data_waiters) == MMI_CONTROL(data_bell) + 8, "bell.c finds it there");
+static_assert(MMI_CONTROL(room_bell) == 256, "own cache line");
+static_assert(MMI_CONTROL(room_waiters) == MMI_CONTROL(room_bell) + 8, "bell.c finds it there");
+static_assert(MMI_CONTROL(finished) == 320, "own cache line");
+static_assert(MMI_CONTROL(state) == 384, "as drawn");
+static_assert(MMI_CONTROL(cursor) == 896, "as drawn");
+static_assert(MMI_CONTROL(acknowledged) == 1408, "as drawn");
+static_assert(MMI_CONTROL(name) == 1920, "as drawn");
+
+/* States of a place in the table of named consumers. The log is kept for AWAY and LIVE alike. */
+enum {
+    MMI_CONSUMER_FREE, /* the place has no name */
+    MMI_CONSUMER_AWAY, /* the consumer left, and may come back under its name */
+    MMI_CONSUMER_LIVE  /* a consumer reads */
+};
+
+/* Where an event's bytes are. Positions are bytes counted from the start of the log. */
 typedef struct mmi_entry {
-    uint64_t id_1;     /* id + 1 */
-    uint64_t metadata; /* position, in bytes from the start of counting */
+    uint64_t id_1;     /* id + 1, so that zeroed memory is no entry */
+    uint64_t metadata; /* position */
     uint64_t data;     /* position */
     uint64_t data_bytes;
     uint32_t metadata_bytes;
-    uint32_t check; /* of the fields above */
+    uint32_t check; /* mmi_entry_check of the other fields */
 } mmi_entry_t;
-static_assert(sizeof(mmi_entry_t) == 40, "five words");
-
-#define MMI_CONTROL(field) offsetof(mmi_control_t, field)
+static_assert(sizeof(mmi_entry_t) == 40, "as drawn");
 
 #endif

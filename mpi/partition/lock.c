@@ -7,13 +7,17 @@
  */
 #include "mpi/partition/partition.h"
 
-#define LOCK_TRIES 16 /* before the first sleep: a lock is held for a microsecond */
+#include <assert.h>
+
+/* Tries before the first sleep: a lock is held for about a microsecond. */
+#define LOCK_TRIES 16
 
 mofka_status_t mmi_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t deadline,
                         const char *what) {
     int tries = 0;
+    assert(offset % 8 == 0 && rank >= 0 && rank < w->size);
     for (int64_t us = 1;; tries++) {
-        /* With an error of this rank's the lock is not even tried: it must not stay taken. */
+        /* A rank whose window is at fault must not try: it could not give the lock back. */
         mofka_status_t status = mmi_window_check(w);
         if (status)
             return status;
@@ -32,6 +36,7 @@ mofka_status_t mmi_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t dead
 }
 
 void mmi_unlock(mmi_window_t *w, int rank, uint64_t offset) {
+    assert(!w->ops->loads_are_cheap || w->ops->load(w, rank, offset) == 1);
     w->ops->flush(w, rank);
     w->ops->store(w, rank, offset, 0);
 }

@@ -5,6 +5,8 @@
  */
 #include "mpi/partition/partition.h"
 
+#include <assert.h>
+
 static uint64_t pages(uint64_t bytes) {
     return (bytes + MMI_PAGE_BYTES - 1) / MMI_PAGE_BYTES * MMI_PAGE_BYTES;
 }
@@ -19,14 +21,18 @@ uint64_t mmi_partition_bytes(uint64_t slots, uint64_t ring_bytes) {
 }
 
 void mmi_partition_place(mmi_partition_t *p) {
+    assert(p->slots > 0 && p->ring_bytes >= MMI_UNIT_BYTES);
+    assert(p->owner >= 0 && p->owner < p->w->size);
     p->flags = p->base + pages(sizeof(mmi_control_t));
     p->entries = p->flags + lines(MMI_FLAG_BYTES * p->slots);
     p->ring = p->entries + lines(sizeof(mmi_entry_t) * p->slots);
 }
 
 mofka_status_t mmi_partition_format(const mmi_partition_t *p, mmi_place_t start) {
+    assert(p->base % MMI_PAGE_BYTES == 0 && p->base < p->flags && p->flags < p->entries);
+    assert(p->ring_bytes % MMI_UNIT_BYTES == 0);
     /* MPI does not promise zeros: with one rank, MPICH's shared windows are plain malloc. Entries and
-     * payload are only read behind a flag. */
+     * payload need none: they are read only behind a flag. */
     mofka_status_t status = mmi_window_zero(p->w, p->owner, p->base, p->entries - p->base);
     if (status)
         return status;

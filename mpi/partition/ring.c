@@ -5,21 +5,23 @@
 #include <assert.h>
 #include <inttypes.h>
 
+#define STAMP_OFFSET 8 /* from its flag */
+
 /* Copy into a ring of `size` bytes at `ring` in the owner's share, from `at` on. */
-static void ring_put(const mmi_partition_t *p, mmi_put_t put, uint64_t ring, uint64_t size,
-                     uint64_t at, const void *source, uint64_t bytes) {
+static inline void ring_put(const mmi_partition_t *p, mmi_put_t put, uint64_t ring, uint64_t size,
+                            uint64_t at, const void *source, uint64_t bytes) {
     uint64_t first = bytes < size - at ? bytes : size - at;
-    assert(at < size && bytes <= size);
+    assert(bytes <= size);
     if (first > 0)
         put(p->w, p->owner, ring + at, source, (size_t)first);
     if (bytes > first)
         put(p->w, p->owner, ring, (const char *)source + first, (size_t)(bytes - first));
 }
 
-static void ring_get(const mmi_partition_t *p, uint64_t ring, uint64_t size, uint64_t at,
-                     void *target, uint64_t bytes) {
+static inline void ring_get(const mmi_partition_t *p, uint64_t ring, uint64_t size, uint64_t at,
+                            void *target, uint64_t bytes) {
     uint64_t first = bytes < size - at ? bytes : size - at;
-    assert(at < size && bytes <= size);
+    assert(bytes <= size);
     if (first > 0)
         p->w->ops->get(p->w, p->owner, ring + at, target, (size_t)first);
     if (bytes > first)
@@ -48,24 +50,30 @@ void mmi_entries_get(const mmi_partition_t *p, uint64_t id, mmi_entry_t *entries
 }
 
 void mmi_stamp_put(const mmi_partition_t *p, uint64_t id, const uint64_t *stamp) {
-    p->w->ops->put(p->w, p->owner, mmi_flag_offset(p, id) + 8, stamp, sizeof *stamp);
+    p->w->ops->put(p->w, p->owner, mmi_flag_offset(p, id) + STAMP_OFFSET, stamp, sizeof *stamp);
 }
 
 void mmi_stamp_get(const mmi_partition_t *p, uint64_t id, uint64_t *stamp) {
-    p->w->ops->get(p->w, p->owner, mmi_flag_offset(p, id) + 8, stamp, sizeof *stamp);
+    p->w->ops->get(p->w, p->owner, mmi_flag_offset(p, id) + STAMP_OFFSET, stamp, sizeof *stamp);
 }
 
 uint64_t mmi_flag_offset(const mmi_partition_t *p, uint64_t id) {
     return p->flags + MMI_FLAG_BYTES * (id % p->slots);
 }
 
-uint64_t mmi_flag_value(const mmi_partition_t *p, uint64_t id, uint64_t count) {
+/* Without a check of `count`, for flags that were read. */
+static uint64_t flag_make(const mmi_partition_t *p, uint64_t id, uint64_t count) {
     return (id / p->slots + 1) << MMI_FLAG_COUNT_BITS | count;
+}
+
+uint64_t mmi_flag_value(const mmi_partition_t *p, uint64_t id, uint64_t count) {
+    assert(count > 0 && count <= p->slots && count >> MMI_FLAG_COUNT_BITS == 0);
+    return flag_make(p, id, count);
 }
 
 uint64_t mmi_flag_count(const mmi_partition_t *p, uint64_t id, uint64_t flag) {
     uint64_t count = flag & ((UINT64_C(1) << MMI_FLAG_COUNT_BITS) - 1);
-    return flag == mmi_flag_value(p, id, count) ? count : 0;
+    return flag == flag_make(p, id, count) ? count : 0;
 }
 
 uint64_t mmi_flag(const mmi_partition_t *p, uint64_t id) {

@@ -4,18 +4,21 @@
  *
  * acknowledged: the new head is the smallest cursor of the registered consumers. If there are none, the
  * head stays. A cursor is one word, so its events and units belong together.
- * discard_oldest: the head passes published batches until the need fits. A batch ends where the data of
- * its last event ends.
+ * discard_oldest: the head passes published batches until the new batch fits. A batch ends where the data
+ * of its last event ends.
  *
  * The head's events are stored before its units: a producer that sees new units has room indeed.
  */
 #include "mpi/partition/partition.h"
 
-bool mmi_fits(const mmi_partition_t *p, mmi_place_t head, mmi_place_t need) {
-    return (int64_t)(need.events - head.events) <= (int64_t)p->slots &&
-           (int64_t)(need.units - head.units) <= (int64_t)(p->ring_bytes / MMI_UNIT_BYTES);
+#include <assert.h>
+
+bool mmi_fits(const mmi_partition_t *p, mmi_place_t head, mmi_place_t end) {
+    return (int64_t)(end.events - head.events) <= (int64_t)p->slots &&
+           (int64_t)(end.units - head.units) <= (int64_t)(p->ring_bytes / MMI_UNIT_BYTES);
 }
 
+/* The smallest cursor of the named consumers; `head` if there are none. */
 static mmi_place_t trim_slowest_cursor(const mmi_partition_t *p, mmi_place_t head) {
     uint64_t state[MMI_CONSUMERS_MAX], cursor[MMI_CONSUMERS_MAX];
     p->w->ops->load_run(p->w, p->owner, p->base + MMI_CONTROL(state), state, MMI_CONSUMERS_MAX);
@@ -33,12 +36,13 @@ static mmi_place_t trim_slowest_cursor(const mmi_partition_t *p, mmi_place_t hea
     return least;
 }
 
-/* Over published batches, until `need` fits. */
-static mofka_status_t trim_discard(const mmi_partition_t *p, mmi_place_t need, mmi_place_t *head) {
-    while (!mmi_fits(p, *head, need)) {
+/* With the lock: pass published batches until a log up to `end` fits. */
+static mofka_status_t trim_discard(const mmi_partition_t *p, mmi_place_t end, mmi_place_t *head) {
+    mmi_assert_locked(p);
+    while (!mmi_fits(p, *head, end)) {
         uint64_t count = mmi_flag(p, head->events);
         if (count == 0)
-            break; /* not published yet: its producer is not overtaken */
+            break; /* not published yet; its producer is not overtaken */
         mmi_entry_t last;
         mmi_entries_get(p, head->events + count - 1, &last, 1);
         mofka_status_t status = p->w->ops->flush(p->w, p->owner);
@@ -52,13 +56,13 @@ static mofka_status_t trim_discard(const mmi_partition_t *p, mmi_place_t need, m
     return MOFKA_OK;
 }
 
-/* Without the lock: whether a trim would move the head. */
+/* Without the lock: whether trimming is worth taking it. */
 static bool trim_would_move(const mmi_partition_t *p) {
     mmi_place_t head = mmi_state(p).head;
     return p->retention == MMI_DISCARD_OLDEST || trim_slowest_cursor(p, head).events != head.events;
 }
 
-mofka_status_t mmi_trim(const mmi_partition_t *p, mmi_place_t need, int64_t deadline) {
+mofka_status_t mmi_trim(const mmi_partition_t *p, mmi_place_t end, int64_t deadline) {
     if (!trim_would_move(p))
         return mmi_window_check(p->w);
     mofka_status_t status = mmi_partition_lock(p, deadline);
@@ -66,12 +70,13 @@ mofka_status_t mmi_trim(const mmi_partition_t *p, mmi_place_t need, int64_t dead
         return status;
     mmi_place_t head = mmi_state(p).head, next = head;
     if (p->retention == MMI_DISCARD_OLDEST)
-        status = trim_discard(p, need, &next);
+        status = trim_discard(p, end, &next);
     else
         next = trim_slowest_cursor(p, head);
     if (!status)
         status = mmi_window_check(p->w);
     if (!status && next.events != head.events) {
+        assert(next.events > head.events && next.units >= head.units);
         mmi_store(p, MMI_CONTROL(head_events), next.events);
         mmi_store(p, MMI_CONTROL(head_units), next.units);
     }

@@ -61,6 +61,7 @@ static bool append_saw_room(const mmi_partition_t *p, const mmi_sender_t *sender
 static append_known_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sender,
                                      mofka_batch_t *batch, mmi_state_t *state) {
     uint64_t units = mmi_units(batch->metadata_bytes + batch->data_bytes);
+    assert(!batch->reserved);
     uint64_t add = (uint64_t)batch->event_count << 32 | units;
     uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation), add);
     int64_t now_ns = p->w->ops->loads_are_cheap ? 0 : mmi_now_ns();
@@ -106,7 +107,6 @@ static mofka_status_t append_finish(const mmi_partition_t *p, mmi_sender_t *send
                                     mofka_batch_t *batch, append_known_t known,
                                     const mmi_state_t *state, mmi_due_t *due) {
     uint64_t id = mmi_batch_place(batch).events;
-    assert(batch->reserved);
     mofka_status_t status = known == APPEND_STATE_READ ? append_fill(p, sender, batch, state, due)
                                                        : append_fill_first(p, sender, batch, due);
     if (status == MOFKA_ERR_TIMEOUT)
@@ -154,7 +154,9 @@ static mofka_status_t append_if_open(const mmi_partition_t *p, mmi_sender_t *sen
         status = append_drive(p, sender, batch, due, first_id);
     else if (batch->reserved)
         status = MOFKA_ERR_POSSIBLY_STORED;
-    atomic_fetch_sub(&w->appends, 1);
+    int inside = atomic_fetch_sub(&w->appends, 1);
+    assert(inside > 0);
+    (void)inside;
     return status;
 }
 

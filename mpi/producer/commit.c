@@ -5,8 +5,6 @@
  */
 #include "mpi/producer/producer.h"
 
-#include <assert.h>
-
 mofka_status_t mmi_commit_refuse(const mmi_partition_t *p) {
     return mofka_fail(MOFKA_ERR_COMPLETE, "topic '%s' is complete", p->topic);
 }
@@ -28,7 +26,6 @@ mofka_status_t mmi_commit_check(const mmi_partition_t *p, mmi_state_t state, uin
 
 mofka_status_t mmi_commit_publish(const mmi_partition_t *p, const mofka_batch_t *batch) {
     uint64_t id = mmi_batch_place(batch).events;
-    assert(batch->reserved);
     p->w->ops->store(p->w, p->owner, mmi_flag_offset(p, id),
                      mmi_flag_value(p, id, batch->event_count));
     mmi_ring_data(p);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* See mpi_pace.h. */
+/* Choosing between the two ways of putting a batch; see pace.h. */
 #include "mpi/producer/pace.h"
+
+#include <assert.h>
 
 #define TIMED_BYTES_MIN ((size_t)8 << 10)
 #define CLEAR_WIN 3
@@ -18,12 +20,14 @@ static void change(mmi_pace_t *pace) {
 }
 
 static void begin_trial(mmi_pace_t *pace) {
+    assert(!pace->trial);
     change(pace);
     pace->cost[pace->way] = 0;
     pace->trial = true;
 }
 
 static void end_trial(mmi_pace_t *pace, const mmi_partition_t *p) {
+    assert(pace->trial && pace->cost[MMI_PLAIN] > 0 && pace->cost[MMI_PAST_CACHES] > 0);
     pace->trial = false;
     if (better(pace, p) != pace->way)
         change(pace);
@@ -50,6 +54,7 @@ mmi_timed_t mmi_pace_start(mmi_pace_t *pace, const mmi_partition_t *p, size_t by
 void mmi_pace_stop(mmi_pace_t *pace, mmi_timed_t timed, size_t bytes) {
     if (timed.start_ns == 0)
         return;
+    assert(bytes >= TIMED_BYTES_MIN && timed.way <= MMI_PAST_CACHES);
     uint64_t *cost = &pace->cost[timed.way];
     uint64_t now = ((uint64_t)(mmi_now_ns() - timed.start_ns) << 20) / bytes + 1;
     *cost = *cost == 0 ? now : (7 * *cost + (now < 2 * *cost ? now : 2 * *cost) + 7) / 8;

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <mofka/options.h>
 
-#define CLOSE_TIMEOUT_MS 10000 /* for the partitions' locks */
-
 static mofka_status_t mmi_producer_limits(void *self, size_t partition,
                                           mofka_batch_limits_t *limits) {
     const mmi_producer_t *producer = self;
@@ -24,6 +22,7 @@ static mofka_status_t mmi_producer_limits(void *self, size_t partition,
 static mofka_status_t mmi_producer_close(void *self, bool flushed) {
     mmi_producer_t *producer = self;
     mmi_topic_t *topic = producer->topic;
+    assert(producer->counted || !producer->last);
     if (!flushed || topic->expected_producers == 0)
         return MOFKA_OK;
     const mmi_partition_t *p = &topic->partitions[0];
@@ -34,7 +33,7 @@ static mofka_status_t mmi_producer_close(void *self, bool flushed) {
     }
     if (!producer->last)
         return mmi_window_check(p->w);
-    return mmi_topic_complete(topic, mmi_deadline(CLOSE_TIMEOUT_MS));
+    return mmi_topic_complete(topic, mmi_deadline(MMI_LOCK_TIMEOUT_MS));
 }
 
 static void mmi_producer_destroy(void *self) {
@@ -67,6 +66,7 @@ mofka_status_t mmi_make_producer(void *self, const char *name, const char *optio
         calloc(1, sizeof *producer + topic->partition_count * sizeof *producer->senders);
     if (!producer)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a producer");
+    assert(topic->partition_count > 0);
     producer->topic = topic;
     *ops = &producer_ops;
     *out = producer;

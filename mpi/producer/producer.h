@@ -11,6 +11,7 @@
 #ifndef MOFKA_MPI_PRODUCER_H
 #define MOFKA_MPI_PRODUCER_H
 
+#include <assert.h>
 #include "mpi/producer/pace.h"
 #include "mpi/topic/topic.h"
 

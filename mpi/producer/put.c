@@ -83,7 +83,7 @@ static void put_entries(const mmi_partition_t *p, mmi_sender_t *sender,
 mofka_status_t mmi_put_batch(const mmi_partition_t *p, mmi_sender_t *sender, mofka_batch_t *batch,
                              bool with_state) {
     mmi_place_t place = mmi_batch_place(batch);
-    assert(batch->reserved);
+    assert(batch->metadata_bytes + batch->data_bytes <= p->ring_bytes);
     put_payload(p, sender, batch, place.units * MMI_UNIT_BYTES);
     put_entries(p, sender, batch);
     /* The batch is readable once this is flushed and the flag is stored. */

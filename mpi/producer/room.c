@@ -74,6 +74,7 @@ static mofka_status_t room_look(const mmi_partition_t *p, const mofka_batch_t *b
     if (state.closing && !batch->reserved)
         return mmi_commit_refuse(p);
     mmi_place_t end = mmi_batch_end(batch, tail);
+    assert(end.events > state.head.events);
     *room = mmi_fits(p, state.head, end);
     if (*room)
         return mmi_window_check(p->w);
@@ -85,6 +86,7 @@ static mofka_status_t room_look(const mmi_partition_t *p, const mofka_batch_t *b
 /* The length of the next nap, which ends at the deadline. `*step` doubles: naps grow with the time
  * waited. */
 static int64_t room_nap_us(int64_t deadline, int64_t *step) {
+    assert(*step > 0 && *step <= NAP_US_MAX);
     int64_t left_ms = deadline - mmi_now_ms();
     int64_t us = *step;
     *step = *step * 2 < NAP_US_MAX ? *step * 2 : NAP_US_MAX;
@@ -110,6 +112,7 @@ static mofka_status_t room_sleep_until(const mmi_partition_t *p, const mofka_bat
                                        int64_t start_ms, mmi_due_t *due) {
     mofka_status_t status = MOFKA_OK;
     bool warned = false, room = false;
+    assert(due->timeout_ms != 0);
     int64_t step = p->w->ops->has_bells ? BELL_NAP_US : POLL_NAP_US;
     while (!status && !room) {
         int64_t now_ms = mmi_now_ms();

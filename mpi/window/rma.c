@@ -10,6 +10,7 @@
 #include "mpi/window/rma.h"
 #include "mpi/window/share.h"
 
+#include <assert.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ static void rma_get(mmi_window_t *w, int rank, uint64_t offset, void *target, si
 /* One MPI_Get for pieces of less than 2 GiB together, through a datatype on either side. */
 static int rma_get_indexed(mmi_window_t *w, int rank, const mmi_piece_t *pieces, int count,
                            int *lengths, MPI_Aint *places) {
+    assert(count > 1 && count <= PIECES_MAX);
     MPI_Datatype there = MPI_DATATYPE_NULL, here = MPI_DATATYPE_NULL;
     for (int i = 0; i < count; i++) {
         lengths[i] = (int)pieces[i].bytes;
@@ -125,6 +127,7 @@ const uint64_t mmi_rma_no_origin[MMI_RUN_WORDS_MAX];
 static void rma_get_accumulate(mmi_window_t *w, int rank, uint64_t offset, uint64_t value,
                                uint64_t *old, size_t count, MPI_Op op) {
     MPI_Request request = MPI_REQUEST_NULL;
+    assert(count > 0 && (op == MPI_NO_OP || count == 1));
     memset(old, 0, count * sizeof *old);
     MMI_TRY(w, MPI_Rget_accumulate, op == MPI_NO_OP ? mmi_rma_no_origin : &value, (int)count,
             MPI_UINT64_T, old, (int)count, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset),
@@ -180,6 +183,7 @@ static void rma_nudge(mmi_window_t *w, int rank) {
 
 static void rma_sleep_on(mmi_window_t *w, int rank, uint64_t offset, uint64_t seen, int64_t us) {
     (void)w, (void)rank, (void)offset, (void)seen;
+    assert(us > 0);
     mmi_back_off(&us, us);
 }
 

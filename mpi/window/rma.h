@@ -3,6 +3,7 @@
 #ifndef MOFKA_MPI_RMA_H
 #define MOFKA_MPI_RMA_H
 
+#include <assert.h>
 #include "mpi/window/window.h"
 
 /* Call MPI, and keep its error in the window. */
@@ -15,6 +16,7 @@
 
 /* Where MPI finds a place of a rank's share. */
 static inline MPI_Aint mmi_rma_place(const mmi_window_t *w, int rank, uint64_t offset) {
+    assert(rank >= 0 && rank < w->size && w->win != MPI_WIN_NULL);
     return w->skip[rank] + (MPI_Aint)offset;
 }
 

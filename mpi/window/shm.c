@@ -25,7 +25,7 @@
 #define CACHE_BYTES_DEFAULT ((size_t)32 << 20)
 
 static inline _Atomic uint64_t *word(mmi_window_t *w, int rank, uint64_t offset) {
-    assert(offset % 8 == 0 && rank >= 0 && rank < w->size);
+    assert(offset % 8 == 0 && (unsigned)rank < (unsigned)w->size);
     return (_Atomic uint64_t *)(void *)(w->base[rank] + offset);
 }
 
@@ -59,6 +59,7 @@ static void shm_get(mmi_window_t *w, int rank, uint64_t offset, void *target, si
 }
 
 static void shm_get_pieces(mmi_window_t *w, int rank, const mmi_piece_t *pieces, size_t count) {
+    assert(rank >= 0 && rank < w->size);
     for (size_t i = 0; i < count; i++)
         memcpy(pieces[i].target, w->base[rank] + pieces[i].offset, pieces[i].bytes);
 }
@@ -79,8 +80,9 @@ static uint64_t shm_load(mmi_window_t *w, int rank, uint64_t offset) {
 
 static void shm_load_run(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                          size_t count) {
+    const _Atomic uint64_t *first = word(w, rank, offset);
     for (size_t i = 0; i < count; i++)
-        words[i] = atomic_load(word(w, rank, offset + 8 * i));
+        words[i] = atomic_load(first + i);
 }
 
 static mofka_status_t shm_read_within(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
@@ -107,6 +109,7 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "doorbells assume littl
 
 static void shm_sleep_on(mmi_window_t *w, int rank, uint64_t offset, uint64_t seen, int64_t us) {
     int saved = errno;
+    assert(us > 0);
     struct timespec most = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
     syscall(SYS_futex, word(w, rank, offset), FUTEX_WAIT, (uint32_t)seen, &most, NULL, 0);
     errno = saved;
@@ -114,12 +117,14 @@ static void shm_sleep_on(mmi_window_t *w, int rank, uint64_t offset, uint64_t se
 
 static void shm_ring(mmi_window_t *w, int rank, uint64_t offset, int sleepers) {
     int saved = errno;
+    assert(sleepers > 0);
     atomic_fetch_add(word(w, rank, offset), 1);
     syscall(SYS_futex, word(w, rank, offset), FUTEX_WAKE, sleepers, NULL, NULL, 0);
     errno = saved;
 }
 
 static char *shm_address(mmi_window_t *w, int rank, uint64_t offset) {
+    assert(rank >= 0 && rank < w->size);
     return w->base[rank] + offset;
 }
 

@@ -2,6 +2,7 @@
 /* Waiting for a word to change: spin for a while, then sleep for longer and longer times. */
 #include "mpi/window/window.h"
 
+#include <assert.h>
 #include <time.h>
 
 /* In memory, a look at a word costs less than a look at the clock. In rma it costs more, and burdens
@@ -9,6 +10,7 @@
 #define LOOKS_PER_CLOCK 16
 
 void mmi_back_off(int64_t *us, int64_t most) {
+    assert(*us > 0 && most > 0);
     struct timespec span = {.tv_sec = *us / 1000000, .tv_nsec = *us % 1000000 * 1000};
     nanosleep(&span, NULL);
     *us = *us * 2 < most ? *us * 2 : most;
@@ -28,6 +30,7 @@ static void spin_pause(void) {
 }
 
 bool mmi_spin(mmi_spin_t *spin) {
+    assert(spin->looks_per_clock > 0);
     if (spin->until_ns == 0)
         return false;
     for (unsigned i = 0; i < LOOKS_PER_CLOCK / 2 / spin->looks_per_clock + 1; i++)

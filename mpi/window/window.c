@@ -3,6 +3,7 @@
 #include "mpi/window/share.h"
 #include "mpi/window/window.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ void mmi_window_shut(mmi_window_t *w) {
     atomic_store(&w->shut, true);
     for (int64_t us = 100; atomic_load(&w->appends) > 0;)
         mmi_back_off(&us, 10000);
+    assert(atomic_load(&w->appends) >= 0);
 }
 
 mofka_status_t mmi_error(const char *call, int error) {
@@ -42,6 +44,7 @@ mofka_status_t mmi_error(const char *call, int error) {
 
 void mmi_window_fault(mmi_window_t *w, const char *call, int error) {
     int none = FAULT_NONE;
+    assert(error != MPI_SUCCESS);
     mmi_error(call, error);
     if (atomic_compare_exchange_strong(&w->fault, &none, FAULT_CLAIMED)) {
         snprintf(w->message, sizeof w->message, "%.255s", mofka_last_error());
@@ -75,7 +78,8 @@ mofka_status_t mmi_window_read(mmi_window_t *w, int rank, uint64_t offset, uint6
 }
 
 mofka_status_t mmi_window_zero(mmi_window_t *w, int rank, uint64_t offset, uint64_t bytes) {
-    static const char zeros[4096];
+    static const char zeros[MMI_PAGE_BYTES];
+    assert(rank >= 0 && rank < w->size);
     for (uint64_t done = 0; done < bytes; done += sizeof zeros)
         w->ops->put(w, rank, offset + done, zeros,
                     bytes - done < sizeof zeros ? (size_t)(bytes - done) : sizeof zeros);
@@ -83,6 +87,7 @@ mofka_status_t mmi_window_zero(mmi_window_t *w, int rank, uint64_t offset, uint6
 }
 
 mmi_window_t *mmi_window_new(const mmi_window_ops_t *ops, int rank, int size, size_t bases) {
+    assert(size > 0 && rank >= 0 && rank < size && bases > 0);
     mmi_window_t *w = calloc(1, sizeof *w);
     char **base = calloc(bases, sizeof *base);
     if (!w || !base) {
@@ -104,6 +109,7 @@ mofka_status_t mmi_populate(void *memory, uint64_t bytes, int rank) {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), end = (uintptr_t)memory + bytes;
     uintptr_t first = (uintptr_t)memory & ~(page - 1);
     int saved = errno;
+    assert(bytes > 0);
     if (madvise((void *)first, end - first, MADV_POPULATE_WRITE) == 0)
         return MOFKA_OK;
     int error = errno;
