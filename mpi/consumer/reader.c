@@ -21,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOIN_TIMEOUT_MS 10000
 /* How long a consumer sleeps between two looks: at a bell, which wakes it; and polling in rma, where
  * each look costs round trips. */
 #define BELL_NAP_US 100000
@@ -105,7 +104,7 @@ mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const 
                                bool from_end) {
     r->p = p;
     r->place = MMI_CONSUMERS_MAX;
-    mofka_status_t status = mmi_partition_lock(p, mmi_deadline(JOIN_TIMEOUT_MS));
+    mofka_status_t status = mmi_partition_lock(p, mmi_deadline(MMI_LOCK_TIMEOUT_MS));
     if (status)
         return status;
     size_t place;
@@ -129,7 +128,7 @@ mofka_status_t mmi_reader_leave(mmi_reader_t *r, uint64_t state) {
         return MOFKA_OK;
     bool lock = state == MMI_CONSUMER_FREE;
     mofka_status_t status =
-        lock ? mmi_partition_lock(r->p, mmi_deadline(JOIN_TIMEOUT_MS)) : MOFKA_OK;
+        lock ? mmi_partition_lock(r->p, mmi_deadline(MMI_LOCK_TIMEOUT_MS)) : MOFKA_OK;
     if (status)
         return status;
     mmi_store(r->p, field_of(MMI_CONTROL(state), r->place), state);

@@ -18,7 +18,6 @@
 #include "mpi/topic/directory.h"
 #include "mpi/topic/wish.h"
 
-#define LOCK_TIMEOUT_MS 10000
 #define SHARE(field) offsetof(mmi_share_t, field)
 
 /* A topic on its way into the directory. */
@@ -161,7 +160,7 @@ mofka_status_t mmi_directory_create_topic(const mmi_directory_t *d,
     if (!c.used || !c.partitions)
         status = mofka_fail(MOFKA_ERR_MEMORY, "no memory to create topic '%s'", config->name);
     if (!status)
-        status = mmi_lock(d->w, 0, SHARE(directory_lock), mmi_deadline(LOCK_TIMEOUT_MS),
+        status = mmi_lock(d->w, 0, SHARE(directory_lock), mmi_deadline(MMI_LOCK_TIMEOUT_MS),
                           "the directory");
     if (!status) {
         status = creation_run(&c);
