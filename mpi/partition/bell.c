@@ -17,7 +17,7 @@ static void bell_wake(const mmi_partition_t *p, size_t bell, int sleepers) {
      * reads what is published. All four are sequentially consistent, so one of the two sees the
      * other. */
     if (mmi_load(p, bell + WAITERS) > 0)
-        p->w->ops->ring(p->w, p->owner, p->base + bell, sleepers);
+        p->w->ops->wake(p->w, p->owner, p->base + bell, sleepers);
 }
 
 void mmi_ring_data(const mmi_partition_t *p) {

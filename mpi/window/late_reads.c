@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An operation cannot be taken back: its memory waits for it, and until it came no other read of that
- * rank begins. */
+/* An operation of MPI cannot be cancelled. If a read is given up, its memory is kept until the operation
+ * completes. Until then, no other such read of that rank begins. */
 typedef struct mmi_late {
     struct mmi_late *next;
     MPI_Request request;
@@ -15,7 +15,7 @@ typedef struct mmi_late {
     uint64_t words[MMI_RUN_WORDS_MAX];
 } mmi_late_t;
 
-/* Free those that came meanwhile. True: one of this rank's has not. */
+/* Free the reads that have completed. True: one of this rank is still under way. */
 static bool late_collect(mmi_window_t *w, int rank) {
     bool waits = false;
     pthread_mutex_lock(&w->late_lock);
@@ -60,7 +60,6 @@ mofka_status_t mmi_late_read(mmi_window_t *w, int rank, uint64_t offset, uint64_
     return status;
 }
 
-/* After the last epoch: all came. */
 void mmi_late_free(mmi_window_t *w) {
     while (w->late) {
         mmi_late_t *late = w->late;

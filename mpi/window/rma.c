@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Windows of remote memory: MPI_Win_allocate, one lock_all for the window's life, and only Put, Get,
- * Accumulate, Get_accumulate, Rget_accumulate and flush. One operation per word beside NO_OP: SUM for
- * counters, REPLACE for everything else. MPI_Compare_and_swap is not used: Open MPI 4.1.4 crashes in it.
+ * Windows of remote memory: MPI_Win_allocate, and one MPI_Win_lock_all for the window's life.
  *
- * Operations on words that are waited for are request-based, because flush spins: where the target's
- * progress thread sleeps, or ranks share cores, the origin must leave its core while it waits.
+ * The operations are Put, Get, Accumulate, Get_accumulate, Rget_accumulate and flush. A word is changed
+ * by one operation only: SUM for counters, REPLACE for all others; NO_OP reads. MPI_Compare_and_swap is
+ * not used, because Open MPI 4.1.4 crashes in it.
+ *
+ * If a caller waits for a word, the operation has a request. flush would spin; with a request, this rank
+ * can leave its core while it waits. It must, where ranks share cores or the target's progress thread
+ * sleeps.
  */
 #include "mpi/window/rma.h"
 #include "mpi/window/share.h"
@@ -15,11 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* MPI counts are int. */
+/* The most bytes of one operation: MPI counts are int. */
 #define CHUNK_BYTES ((size_t)1 << 30)
-/* Pieces of one derived datatype: bounds its memory. */
+/* The most pieces of one derived datatype, which bounds its memory. */
 #define PIECES_MAX 8192
-/* Waiting for one operation: MPI_Test calls before it yields, and how long before it sleeps. */
+/* Waiting for one operation: calls of MPI_Test before it yields, and the time before it sleeps. */
 #define SPIN_TESTS 200
 #define YIELD_NS 50000
 
@@ -39,7 +42,7 @@ static void rma_get(mmi_window_t *w, int rank, uint64_t offset, void *target, si
     }
 }
 
-/* One MPI_Get for pieces of less than 2 GiB together, through a datatype on either side. */
+/* Get all pieces, which have at most CHUNK_BYTES together, by one MPI_Get of a datatype on each side. */
 static int rma_get_indexed(mmi_window_t *w, int rank, const mmi_piece_t *pieces, int count,
                            int *lengths, MPI_Aint *places) {
     assert(count > 1 && count <= PIECES_MAX);
@@ -123,7 +126,8 @@ bool mmi_rma_wait(mmi_window_t *w, MPI_Request *request, int64_t deadline_ns) {
 
 const uint64_t mmi_rma_no_origin[MMI_RUN_WORDS_MAX];
 
-/* `count` words at once, with NO_OP; one word with another operation. */
+/* Read `count` words with NO_OP, or change one word with another operation, and wait for the old
+ * values. */
 static void rma_get_accumulate(mmi_window_t *w, int rank, uint64_t offset, uint64_t value,
                                uint64_t *old, size_t count, MPI_Op op) {
     MPI_Request request = MPI_REQUEST_NULL;
@@ -162,7 +166,7 @@ static uint64_t rma_exchange(mmi_window_t *w, int rank, uint64_t offset, uint64_
     return old;
 }
 
-/* A store is complete at the target when its old value is here. */
+/* A store is complete at the target once its old value has come back. */
 static void rma_store(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
     rma_exchange(w, rank, offset, value);
 }
@@ -187,11 +191,11 @@ static void rma_sleep_on(mmi_window_t *w, int rank, uint64_t offset, uint64_t se
     mmi_back_off(&us, us);
 }
 
-static void rma_ring(mmi_window_t *w, int rank, uint64_t offset, int sleepers) {
+static void rma_wake(mmi_window_t *w, int rank, uint64_t offset, int sleepers) {
     (void)w, (void)rank, (void)offset, (void)sleepers;
 }
 
-/* The owner touched every page when the window was made. */
+/* The owner wrote every page when the window was made. */
 static mofka_status_t rma_populate(mmi_window_t *w, int rank, uint64_t offset, uint64_t bytes) {
     (void)w, (void)rank, (void)offset, (void)bytes;
     return MOFKA_OK;
@@ -203,14 +207,14 @@ static void rma_destroy(mmi_window_t *w) {
         mmi_late_free(w);
         MPI_Win_free(&w->win);
     }
-    if (atomic_load(&w->shut)) /* workers still come to look */
+    if (atomic_load(&w->shut)) /* workers may still read `shut` */
         return;
     free(w->base);
     free(w->skip);
     free(w);
 }
 
-/* This rank's share is there: lock it for good, make its pages real and zero. */
+/* This rank's share exists: lock it for the window's life, and make it zero. */
 static mofka_status_t rma_begin_epoch(mmi_window_t *w, uint64_t bytes) {
     int error = MPI_Win_lock_all(MPI_MODE_NOCHECK, w->win);
     if (error)
@@ -227,7 +231,7 @@ static mofka_status_t rma_begin_epoch(mmi_window_t *w, uint64_t bytes) {
     return MOFKA_OK;
 }
 
-/* A rank that fails still takes part in what is collective. */
+/* A rank whose allocation failed still takes part in the collective calls. */
 static mofka_status_t rma_open(mmi_window_t *w, MPI_Comm comm, uint64_t bytes) {
     void *own = NULL;
     int failed =
@@ -267,7 +271,7 @@ static const mmi_window_ops_t rma_ops = {
     .exchange = rma_exchange,
     .fetch_add = rma_fetch_add,
     .sleep_on = rma_sleep_on,
-    .ring = rma_ring,
+    .wake = rma_wake,
     .nudge = rma_nudge,
     .populate = rma_populate,
     .destroy = rma_destroy,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Windows in memory that all ranks can address: shm (MPI_Win_allocate_shared) and heap (threads).
- */
+/* Windows in memory that all ranks can address: shm (MPI_Win_allocate_shared) and heap (threads). */
 #include "mpi/window/share.h"
 #include "mpi/window/window.h"
 
@@ -21,7 +20,7 @@
 
 #define LINE_BYTES 64
 #define PAST_CACHES_BYTES_MIN 1024
-/* Where the system does not tell the last-level cache's size. */
+/* If the size of the last-level cache is not known. */
 #define CACHE_BYTES_DEFAULT ((size_t)32 << 20)
 
 static inline _Atomic uint64_t *word(mmi_window_t *w, int rank, uint64_t offset) {
@@ -35,8 +34,8 @@ static void shm_put(mmi_window_t *w, int rank, uint64_t offset, const void *sour
 
 /* ThreadSanitizer does not see these stores. */
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
-/* Whole cache lines by non-temporal stores, which every x86-64 has. The flush fences them. Of few lines
- * too many are shared with what stands beside them. */
+/* Put whole cache lines by non-temporal stores, which every x86-64 has. The flush fences them. Few lines
+ * are put plainly: of these, too many are shared with the bytes beside them. */
 static void shm_put_past_caches(mmi_window_t *w, int rank, uint64_t offset, const void *source,
                                 size_t bytes) {
     char *to = w->base[rank] + offset;
@@ -87,7 +86,7 @@ static void shm_load_run(mmi_window_t *w, int rank, uint64_t offset, uint64_t *w
 
 static mofka_status_t shm_read_within(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                                       size_t count, int64_t deadline) {
-    (void)deadline; /* memory does not keep one waiting */
+    (void)deadline; /* a load does not wait */
     shm_load_run(w, rank, offset, words, count);
     return MOFKA_OK;
 }
@@ -104,8 +103,8 @@ static uint64_t shm_fetch_add(mmi_window_t *w, int rank, uint64_t offset, uint64
     return atomic_fetch_add(word(w, rank, offset), add);
 }
 
-/* The futex is the word's low half: the first four bytes where the least significant come first. */
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "doorbells assume little endian");
+/* The futex is the low half of the word: its first four bytes on a little-endian machine. */
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "bells assume little endian");
 
 static void shm_sleep_on(mmi_window_t *w, int rank, uint64_t offset, uint64_t seen, int64_t us) {
     int saved = errno;
@@ -115,7 +114,7 @@ static void shm_sleep_on(mmi_window_t *w, int rank, uint64_t offset, uint64_t se
     errno = saved;
 }
 
-static void shm_ring(mmi_window_t *w, int rank, uint64_t offset, int sleepers) {
+static void shm_wake(mmi_window_t *w, int rank, uint64_t offset, int sleepers) {
     int saved = errno;
     assert(sleepers > 0);
     atomic_fetch_add(word(w, rank, offset), 1);
@@ -129,7 +128,7 @@ static char *shm_address(mmi_window_t *w, int rank, uint64_t offset) {
 }
 
 static void shm_nudge(mmi_window_t *w, int rank) {
-    (void)w, (void)rank; /* nobody's help is needed */
+    (void)w, (void)rank; /* memory needs no progress */
 }
 
 static mofka_status_t shm_populate(mmi_window_t *w, int rank, uint64_t offset, uint64_t bytes) {
@@ -154,7 +153,7 @@ static mofka_status_t shm_open_window(mmi_window_t *w, MPI_Comm comm, uint64_t b
         error = MPI_Win_shared_query(w->win, i, &share, &unit, &w->base[i]);
         if (error)
             return mmi_error("MPI_Win_shared_query", error);
-        /* Mappings begin on pages, so every process finds the same start. */
+        /* Mappings begin on pages, so every process finds the same first page. */
         w->base[i] = mmi_page_start(w->base[i]);
     }
     return MOFKA_OK;
@@ -165,7 +164,7 @@ static void shm_destroy(mmi_window_t *w) {
         MPI_Win_unlock_all(w->win);
         MPI_Win_free(&w->win);
     }
-    if (atomic_load(&w->shut)) /* workers still come to look */
+    if (atomic_load(&w->shut)) /* workers may still read `shut` */
         return;
     free(w->base);
     free(w);
@@ -190,14 +189,14 @@ static const mmi_window_ops_t shm_ops = {
     .exchange = shm_exchange,
     .fetch_add = shm_fetch_add,
     .sleep_on = shm_sleep_on,
-    .ring = shm_ring,
+    .wake = shm_wake,
     .address = shm_address,
     .nudge = shm_nudge,
     .populate = shm_populate,
     .destroy = shm_destroy,
 };
 
-/* Not sysconf's: of an AMD socket, glibc 2.36 adds all caches up. */
+/* The size of a last-level cache. sysconf is no use: glibc 2.36 adds all caches of an AMD socket up. */
 static size_t cache_bytes(void) {
     size_t bytes = 0;
     hwloc_topology_t topology;

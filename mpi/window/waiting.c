@@ -9,11 +9,11 @@
  * the owner. */
 #define LOOKS_PER_CLOCK 16
 
-void mmi_back_off(int64_t *us, int64_t most) {
-    assert(*us > 0 && most > 0);
+void mmi_back_off(int64_t *us, int64_t us_max) {
+    assert(*us > 0 && us_max > 0);
     struct timespec span = {.tv_sec = *us / 1000000, .tv_nsec = *us % 1000000 * 1000};
     nanosleep(&span, NULL);
-    *us = *us * 2 < most ? *us * 2 : most;
+    *us = *us * 2 < us_max ? *us * 2 : us_max;
 }
 
 mmi_spin_t mmi_spin_start(const mmi_window_t *w) {

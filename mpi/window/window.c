@@ -21,11 +21,10 @@ enum { FAULT_NONE, FAULT_CLAIMED, FAULT_KEPT };
 mofka_status_t mmi_window_may_call(const mmi_window_t *w) {
     if (!w->one_thread || pthread_equal(w->thread, pthread_self()))
         return MOFKA_OK;
-    return mofka_fail(
-        MOFKA_ERR_UNSUPPORTED,
-        "window \"%s\" calls MPI, which below MPI_THREAD_MULTIPLE only the thread that "
-        "made the driver may: no thread pools",
-        w->ops->name);
+    return mofka_fail(MOFKA_ERR_UNSUPPORTED,
+                      "window \"%s\" calls MPI: below MPI_THREAD_MULTIPLE, only the thread that "
+                      "created the driver may, and thread pools cannot be used",
+                      w->ops->name);
 }
 
 void mmi_window_shut(mmi_window_t *w) {
@@ -114,7 +113,7 @@ mofka_status_t mmi_populate(void *memory, uint64_t bytes, int rank) {
         return MOFKA_OK;
     int error = errno;
     errno = saved;
-    if (error == EINVAL) /* a kernel before 5.14: pages come when touched */
+    if (error == EINVAL) /* a kernel before 5.14: pages come when they are written */
         return MOFKA_OK;
     return mofka_fail(MOFKA_ERR_FULL,
                       "the node's memory cannot hold %llu more bytes of a window on rank %d (%s)",
