@@ -18,7 +18,7 @@
 
 bool mmi_reader_ended(mmi_reader_t *r) {
     if (!r->complete)
-        r->complete = mmi_load(r->p, MMI_CONTROL(complete));
+        r->complete = mmi_control_load(r->p, MMI_CONTROL(complete));
     return r->complete && r->next >= r->complete - 1;
 }
 

@@ -85,7 +85,7 @@ mofka_status_t mmi_finish_data(void *self, mofka_run_t *run, size_t *overtaken) 
     mofka_status_t status = p->w->ops->flush(p->w, p->owner);
     size_t passed = 0;
     if (!status && p->retention == MMI_DISCARD_OLDEST) {
-        uint64_t head = mmi_state(p).head.events;
+        uint64_t head = mmi_state_load(p).head.events;
         while (passed < run->event_count && run->events[passed].id < head)
             passed++;
     }

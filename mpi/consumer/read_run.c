@@ -68,7 +68,7 @@ static mofka_status_t check_entry(const mmi_reader_t *r, size_t i) {
     const mmi_entry_t *e = &r->entries[i];
     bool good = e->id_1 == r->next + i + 1 && e->check == mmi_entry_check(e) &&
                 e->metadata_bytes <= r->p->ring_bytes && e->data_bytes <= r->p->ring_bytes;
-    return good ? MOFKA_OK : mmi_damaged(r->p, r->next + i);
+    return good ? MOFKA_OK : mmi_entry_damaged(r->p, r->next + i);
 }
 
 /* discard_oldest: how many events from `next` on the head has passed. They are lost, as far as this
@@ -76,7 +76,7 @@ static mofka_status_t check_entry(const mmi_reader_t *r, size_t i) {
 static uint64_t count_overtaken(mmi_reader_t *r) {
     if (r->p->retention != MMI_DISCARD_OLDEST)
         return 0;
-    mmi_place_t head = mmi_state(r->p).head;
+    mmi_place_t head = mmi_state_load(r->p).head;
     if (head.events <= r->next)
         return 0;
     uint64_t wanted = r->next > r->skip_below ? r->next : r->skip_below;

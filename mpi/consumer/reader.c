@@ -65,9 +65,9 @@ static mofka_status_t find_place(const mmi_partition_t *p, const char *name, siz
 
 static void resume(mmi_reader_t *r, mmi_place_t head) {
     const mmi_partition_t *p = r->p;
-    uint64_t cursor = mmi_load(p, field_of(MMI_CONTROL(cursor), r->place));
-    uint64_t acknowledged = mmi_load(p, field_of(MMI_CONTROL(acknowledged), r->place));
-    mmi_place_t at = mmi_complete_word(cursor, head, false);
+    uint64_t cursor = mmi_control_load(p, field_of(MMI_CONTROL(cursor), r->place));
+    uint64_t acknowledged = mmi_control_load(p, field_of(MMI_CONTROL(acknowledged), r->place));
+    mmi_place_t at = mmi_place_unpack(cursor, head, false);
     if (p->retention == MMI_DISCARD_OLDEST && acknowledged < head.events) {
         r->lost = head.events - acknowledged;
         acknowledged = head.events;
@@ -92,9 +92,10 @@ static void begin(mmi_reader_t *r, const char *name, mmi_place_t head, bool from
     p->w->ops->flush(p->w, p->owner);
     uint64_t start = head.events;
     if (from_end)
-        start = mmi_tail(p, &state).events;
-    mmi_store(p, field_of(MMI_CONTROL(cursor), r->place), head.events << 32 | (uint32_t)head.units);
-    mmi_store(p, field_of(MMI_CONTROL(acknowledged), r->place), start);
+        start = mmi_tail_load(p, &state).events;
+    mmi_control_store(p, field_of(MMI_CONTROL(cursor), r->place),
+                      head.events << 32 | (uint32_t)head.units);
+    mmi_control_store(p, field_of(MMI_CONTROL(acknowledged), r->place), start);
     r->next = r->batch_end = r->batch_start = head.events;
     r->skip_below = r->published = start;
     atomic_store(&r->acknowledged, start);
@@ -111,12 +112,12 @@ mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const 
     status = find_place(p, name, &place, &r->fresh);
     if (!status) {
         r->place = place;
-        mmi_place_t head = mmi_state(p).head;
+        mmi_place_t head = mmi_state_load(p).head;
         if (r->fresh)
             begin(r, name, head, from_end);
         else
             resume(r, head);
-        mmi_store(p, field_of(MMI_CONTROL(state), place), MMI_CONSUMER_LIVE);
+        mmi_control_store(p, field_of(MMI_CONTROL(state), place), MMI_CONSUMER_LIVE);
     }
     mmi_partition_unlock(p);
     return status ? status : mmi_window_check(p->w);
@@ -131,18 +132,18 @@ mofka_status_t mmi_reader_leave(mmi_reader_t *r, uint64_t state) {
         lock ? mmi_partition_lock(r->p, mmi_deadline(MMI_LOCK_TIMEOUT_MS)) : MOFKA_OK;
     if (status)
         return status;
-    mmi_store(r->p, field_of(MMI_CONTROL(state), r->place), state);
+    mmi_control_store(r->p, field_of(MMI_CONTROL(state), r->place), state);
     if (lock)
         mmi_partition_unlock(r->p);
     r->place = MMI_CONSUMERS_MAX;
-    mmi_ring_room(r->p);
+    mmi_bell_ring_room(r->p);
     return mmi_window_check(r->p->w);
 }
 
 static mofka_status_t add_mark(mmi_reader_t *r, uint64_t end, uint64_t units) {
     /* Without acknowledgements nothing else ends the marks of what is discarded. */
     if (r->mark_count == r->mark_room && r->p->retention == MMI_DISCARD_OLDEST)
-        mmi_reader_forget(r, mmi_state(r->p).head);
+        mmi_reader_forget(r, mmi_state_load(r->p).head);
     if (r->mark_count == r->mark_room) {
         size_t room = r->mark_room ? 2 * r->mark_room : 64;
         mmi_mark_t *marks = malloc(room * sizeof *marks);
@@ -170,7 +171,7 @@ mofka_status_t mmi_reader_took(mmi_reader_t *r, size_t count, size_t found) {
                                         e[1].data != e->data + e->data_bytes
                                   : id + 1 == r->batch_end;
         if (last)
-            status = add_mark(r, id + 1, mmi_units(e->data + e->data_bytes));
+            status = add_mark(r, id + 1, mmi_units_of(e->data + e->data_bytes));
         if (last)
             r->batch_start = id + 1;
     }
@@ -202,17 +203,17 @@ mofka_status_t mmi_reader_publish(mmi_reader_t *r, bool all) {
     if (reached.end == 0 && (!all || acknowledged == r->published))
         return MOFKA_OK;
     if (acknowledged != r->published)
-        mmi_store(p, field_of(MMI_CONTROL(acknowledged), r->place), acknowledged);
+        mmi_control_store(p, field_of(MMI_CONTROL(acknowledged), r->place), acknowledged);
     r->published = acknowledged;
     if (reached.end == 0)
         return mmi_window_check(p->w);
-    mmi_store(p, field_of(MMI_CONTROL(cursor), r->place),
-              reached.end << 32 | (uint32_t)reached.units);
+    mmi_control_store(p, field_of(MMI_CONTROL(cursor), r->place),
+                      reached.end << 32 | (uint32_t)reached.units);
     /* Waking costs both sides: not for every run, but for an eighth of the partition. */
     if (all || reached.end - r->rung.end >= p->slots / 8 ||
         reached.units - r->rung.units >= p->ring_bytes / MMI_UNIT_BYTES / 8) {
         r->rung = reached;
-        mmi_ring_room(p);
+        mmi_bell_ring_room(p);
     }
     return mmi_window_check(p->w);
 }
@@ -225,9 +226,9 @@ static bool something_to_read(mmi_consumer_t *c) {
     size_t ended = 0;
     for (size_t i = 0; i < c->reader_count; i++) {
         mmi_reader_t *r = &c->readers[i];
-        if (r->next < r->batch_end || mmi_flag(r->p, r->next) > 0)
+        if (r->next < r->batch_end || mmi_flag_load(r->p, r->next) > 0)
             return true;
-        if (r->p->retention == MMI_DISCARD_OLDEST && mmi_state(r->p).head.events > r->next)
+        if (r->p->retention == MMI_DISCARD_OLDEST && mmi_state_load(r->p).head.events > r->next)
             return true;
         ended += mmi_reader_ended(r);
     }
@@ -239,12 +240,12 @@ static bool sleep_for_data(mmi_consumer_t *c, int64_t left_ms) {
     const mmi_partition_t *b = c->readers[0].p->bells;
     mmi_window_t *w = b->w;
     int64_t nap = left_ms < c->nap_us / 1000 ? left_ms * 1000 : c->nap_us;
-    uint64_t seen = w->ops->has_bells ? mmi_load(b, MMI_CONTROL(data_bell)) : 0;
-    mmi_bell_waiters(b, MMI_CONTROL(data_bell), 1);
+    uint64_t seen = w->ops->has_bells ? mmi_control_load(b, MMI_CONTROL(data_bell)) : 0;
+    mmi_bell_add_waiter(b, MMI_CONTROL(data_bell), 1);
     bool found = something_to_read(c);
     if (!found && left_ms > 0)
         w->ops->sleep_on(w, b->owner, b->base + MMI_CONTROL(data_bell), seen, nap);
-    mmi_bell_waiters(b, MMI_CONTROL(data_bell), -1);
+    mmi_bell_add_waiter(b, MMI_CONTROL(data_bell), -1);
     return found;
 }
 
@@ -259,7 +260,7 @@ mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms) {
             most = w->ops->has_bells ? first : POLL_NAP_US_MAX;
     mmi_spin_t spin = mmi_spin_start(w);
     bool found = something_to_read(c);
-    while (!found && c->nap_us <= first && mmi_spin(&spin))
+    while (!found && c->nap_us <= first && mmi_spin_again(&spin))
         found = something_to_read(c);
     while (!found) {
         mofka_status_t status = mmi_window_check(w);

@@ -26,7 +26,7 @@ void mmi_driver_stop(mmi_driver_t *d) {
 static mofka_status_t arrive(mmi_driver_t *d) {
     int error = MPI_Ibarrier(d->comm, &d->close_request);
     if (error)
-        return mmi_error("MPI_Ibarrier", error);
+        return mmi_mpi_fail("MPI_Ibarrier", error);
     d->closing = MMI_ARRIVING;
     return MOFKA_OK;
 }
@@ -36,7 +36,7 @@ static mofka_status_t say(mmi_driver_t *d, int frees) {
     int error =
         MPI_Iallreduce(&d->frees_own, &d->frees, 1, MPI_INT, MPI_MIN, d->comm, &d->close_request);
     if (error)
-        return mmi_error("MPI_Iallreduce", error);
+        return mmi_mpi_fail("MPI_Iallreduce", error);
     d->closing = MMI_AGREEING;
     return MOFKA_OK;
 }
@@ -46,7 +46,7 @@ static mofka_status_t await(mmi_driver_t *d, int64_t deadline) {
     for (int here = 0;;) {
         int error = MPI_Test(&d->close_request, &here, MPI_STATUS_IGNORE);
         if (error)
-            return mmi_error("MPI_Test", error);
+            return mmi_mpi_fail("MPI_Test", error);
         if (here)
             return MOFKA_OK;
         if (mmi_now_ms() >= deadline)

@@ -43,7 +43,7 @@ static mofka_status_t agree(const mmi_driver_t *d, mofka_status_t status, const 
     } own = {(int)status, d->rank}, worst;
     int error = MPI_Allreduce(&own, &worst, 1, MPI_2INT, MPI_MINLOC, d->comm);
     if (error)
-        return mmi_error("MPI_Allreduce", error);
+        return mmi_mpi_fail("MPI_Allreduce", error);
     if (worst.status == MOFKA_OK || status)
         return status;
     return mofka_fail((mofka_status_t)worst.status, "MPI driver: rank %d failed while %s: %s",
@@ -68,7 +68,7 @@ static mofka_status_t look_at_node(mmi_driver_t *d) {
     int node_rank;
     int error = MPI_Comm_split_type(d->comm, MPI_COMM_TYPE_SHARED, d->rank, MPI_INFO_NULL, &node);
     if (error)
-        return mmi_error("MPI_Comm_split_type", error);
+        return mmi_mpi_fail("MPI_Comm_split_type", error);
     MPI_Comm_rank(node, &node_rank);
     MPI_Comm_size(node, &d->node_size);
     cpu_set_t own;
@@ -88,7 +88,7 @@ static mofka_status_t look_at_node(mmi_driver_t *d) {
     }
     free(all);
     MPI_Comm_free(&node);
-    return error ? mmi_error("looking at the node's bindings", error) : MOFKA_OK;
+    return error ? mmi_mpi_fail("looking at the node's bindings", error) : MOFKA_OK;
 }
 
 static mofka_status_t check_memory(const mmi_driver_t *d) {
@@ -154,7 +154,7 @@ static mofka_status_t make_window(mmi_driver_t *d, const mmi_settings_t *s) {
     int all = shm;
     int error = MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT, MPI_MIN, d->comm);
     if (error)
-        return mmi_error("MPI_Allreduce", error);
+        return mmi_mpi_fail("MPI_Allreduce", error);
     shm = s->window == MMI_WINDOW_AUTO ? all : shm;
     mofka_status_t status = check_window(d, s, shm);
     if (!status)
@@ -214,7 +214,7 @@ static mofka_status_t create(MPI_Comm comm, const char *options, mmi_driver_t **
     int error = MPI_Comm_dup(comm, &d->comm);
     if (error) {
         free(d);
-        return mmi_error("MPI_Comm_dup", error);
+        return mmi_mpi_fail("MPI_Comm_dup", error);
     }
     MPI_Comm_set_errhandler(d->comm, MPI_ERRORS_RETURN);
     MPI_Comm_rank(d->comm, &d->rank);

@@ -105,7 +105,7 @@ mofka_status_t mmi_finalize_watch(mmi_driver_t *d) {
     if (!error)
         error = MPI_Comm_set_attr(MPI_COMM_SELF, d->keyval, d);
     if (error)
-        return mmi_error("MPI_Comm_set_attr", error);
+        return mmi_mpi_fail("MPI_Comm_set_attr", error);
     mmi_finalize_put_back(d);
     return MOFKA_OK;
 }

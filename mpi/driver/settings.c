@@ -96,7 +96,7 @@ mofka_status_t mmi_settings_agree(MPI_Comm comm, bool join, mmi_settings_t *s, i
     int own = join ? size : rank;
     int error = MPI_Allreduce(&own, &leader, 1, MPI_INT, MPI_MIN, comm);
     if (error)
-        return mmi_error("MPI_Allreduce", error);
+        return mmi_mpi_fail("MPI_Allreduce", error);
     leader = leader == size ? 0 : leader;
     mmi_settings_t theirs = *s;
     size_t bytes = (size_t)size * sizeof *owners;
@@ -111,7 +111,7 @@ mofka_status_t mmi_settings_agree(MPI_Comm comm, bool join, mmi_settings_t *s, i
     if (!error)
         error = MPI_Allreduce(&own, &differs, 1, MPI_INT, MPI_MIN, comm);
     if (error)
-        return mmi_error("agreeing on options", error);
+        return mmi_mpi_fail("agreeing on options", error);
     return differs == size ? MOFKA_OK
                            : mofka_fail(MOFKA_ERR_OPTION,
                                         "MPI driver: the options are not the same on all ranks: "

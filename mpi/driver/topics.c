@@ -7,7 +7,7 @@ const mofka_topic_ops_t mmi_topic_ops = {
     .size = sizeof mmi_topic_ops,
     .partition_info = mmi_topic_partition_info,
     .mark_complete = mmi_topic_mark_complete,
-    .make_producer = mmi_make_producer,
+    .make_producer = mmi_producer_create,
     .make_consumer = mmi_consumer_create,
     .destroy = mmi_topic_destroy,
 };

@@ -16,24 +16,24 @@ static void bell_wake(const mmi_partition_t *p, size_t bell, int sleepers) {
     /* The caller has stored what it publishes, and now reads the waiters. A waiter adds itself, then
      * reads what is published. All four are sequentially consistent, so one of the two sees the
      * other. */
-    if (mmi_load(p, bell + WAITERS) > 0)
+    if (mmi_control_load(p, bell + WAITERS) > 0)
         p->w->ops->wake(p->w, p->owner, p->base + bell, sleepers);
 }
 
-void mmi_ring_data(const mmi_partition_t *p) {
+void mmi_bell_ring_data(const mmi_partition_t *p) {
     assert(p->bells && p->bells->index == 0);
     bell_wake(p->bells, MMI_CONTROL(data_bell), INT_MAX);
 }
 
-void mmi_ring_room(const mmi_partition_t *p) {
+void mmi_bell_ring_room(const mmi_partition_t *p) {
     bell_wake(p, MMI_CONTROL(room_bell), 1);
 }
 
-void mmi_ring_room_all(const mmi_partition_t *p) {
+void mmi_bell_ring_room_all(const mmi_partition_t *p) {
     bell_wake(p, MMI_CONTROL(room_bell), INT_MAX);
 }
 
-void mmi_bell_waiters(const mmi_partition_t *p, size_t bell, int64_t add) {
+void mmi_bell_add_waiter(const mmi_partition_t *p, size_t bell, int64_t add) {
     assert(add == 1 || add == -1);
     assert(bell == MMI_CONTROL(room_bell) || (bell == MMI_CONTROL(data_bell) && p == p->bells));
     if (p->w->ops->has_bells)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Reads a partition's table of named consumers. */
-#include <string.h>
+/* Reading a partition's table of named consumers. */
 #include "mpi/partition/partition.h"
+
+#include <assert.h>
+#include <string.h>
 
 mofka_status_t mmi_consumer_name(const mmi_partition_t *p, size_t place, char *name,
                                  int64_t deadline) {

@@ -67,7 +67,7 @@
  * Of data_bell, data_waiters and finished only those of partition 0 are used: a consumer reads several
  * partitions and sleeps at one bell, and a topic counts its finished producers once.
  *
- * reservation and cursor carry the low 32 bits of events and of units. mmi_complete_word completes them
+ * reservation and cursor carry the low 32 bits of events and of units. mmi_place_unpack completes them
  * from the 64-bit head, of which they are less than 2^31 ahead. In `reservation`, carries out of the units
  * went into the events, because fetch_add adds to the whole word.
  */
@@ -92,7 +92,7 @@
 typedef struct mmi_control {
     uint64_t reservation;
     uint64_t pad0[7];
-    /* mmi_state reads these four in one go. */
+    /* mmi_state_load reads these four in one go. */
     uint64_t head_events;
     uint64_t head_units;
     uint64_t closing;

@@ -12,8 +12,8 @@
 /* Tries before the first sleep: a lock is held for about a microsecond. */
 #define LOCK_TRIES 16
 
-mofka_status_t mmi_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t deadline,
-                        const char *what) {
+mofka_status_t mmi_word_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t deadline,
+                             const char *what) {
     int tries = 0;
     assert(offset % 8 == 0 && rank >= 0 && rank < w->size);
     for (int64_t us = 1;; tries++) {
@@ -35,16 +35,16 @@ mofka_status_t mmi_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t dead
     return status;
 }
 
-void mmi_unlock(mmi_window_t *w, int rank, uint64_t offset) {
+void mmi_word_unlock(mmi_window_t *w, int rank, uint64_t offset) {
     assert(!w->ops->loads_are_cheap || w->ops->load(w, rank, offset) == 1);
     w->ops->flush(w, rank);
     w->ops->store(w, rank, offset, 0);
 }
 
 mofka_status_t mmi_partition_lock(const mmi_partition_t *p, int64_t deadline) {
-    return mmi_lock(p->w, p->owner, p->base + MMI_CONTROL(lock), deadline, p->topic);
+    return mmi_word_lock(p->w, p->owner, p->base + MMI_CONTROL(lock), deadline, p->topic);
 }
 
 void mmi_partition_unlock(const mmi_partition_t *p) {
-    mmi_unlock(p->w, p->owner, p->base + MMI_CONTROL(lock));
+    mmi_word_unlock(p->w, p->owner, p->base + MMI_CONTROL(lock));
 }

@@ -53,44 +53,44 @@ void mmi_partition_place(mmi_partition_t *p);
 mofka_status_t mmi_partition_format(const mmi_partition_t *p, mmi_place_t start);
 
 /* Units that so many bytes take. */
-static inline uint64_t mmi_units(uint64_t bytes) {
+static inline uint64_t mmi_units_of(uint64_t bytes) {
     return (bytes + MMI_UNIT_BYTES - 1) / MMI_UNIT_BYTES;
 }
 
 /* Load a word of the control block. */
-static inline uint64_t mmi_load(const mmi_partition_t *p, size_t field) {
+static inline uint64_t mmi_control_load(const mmi_partition_t *p, size_t field) {
     return p->w->ops->load(p->w, p->owner, p->base + field);
 }
 
 /* Store a word of the control block. */
-static inline void mmi_store(const mmi_partition_t *p, size_t field, uint64_t value) {
+static inline void mmi_control_store(const mmi_partition_t *p, size_t field, uint64_t value) {
     p->w->ops->store(p->w, p->owner, p->base + field, value);
 }
 
 /* Read the state. A producer reads `closing` after its own reservation, and so obeys it. Its reservation
  * then holds the head back. */
-mmi_state_t mmi_state(const mmi_partition_t *p);
+mmi_state_t mmi_state_load(const mmi_partition_t *p);
 /* Start to read the state: MMI_STATE_WORDS words, which are there after a flush. */
 void mmi_state_get(const mmi_partition_t *p, uint64_t *words);
 /* The state that was read so. */
-mmi_state_t mmi_state_of(const uint64_t *words);
+mmi_state_t mmi_state_of_words(const uint64_t *words);
 /* The place that a packed word (reservation, cursor) stands for. It is at `head` or after it.
  * `carries`: carries out of the units went into the events, as in a reservation. */
-mmi_place_t mmi_complete_word(uint64_t word, mmi_place_t head, bool carries);
+mmi_place_t mmi_place_unpack(uint64_t word, mmi_place_t head, bool carries);
 /* Read the state, then the tail. In the other order, trimming could move the head past the tail that was
  * read, which could not be completed from it. */
-mmi_place_t mmi_tail(const mmi_partition_t *p, mmi_state_t *state);
+mmi_place_t mmi_tail_load(const mmi_partition_t *p, mmi_state_t *state);
 
 /* ---- lock.c ----------------------------------------------------------------------------------- */
 
 /* Take the lock in a word of the window. MOFKA_ERR_TIMEOUT: `what` stayed locked. */
-mofka_status_t mmi_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t deadline,
-                        const char *what);
+mofka_status_t mmi_word_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t deadline,
+                             const char *what);
 /* Flush what was put with the lock, then give it back. */
-void mmi_unlock(mmi_window_t *w, int rank, uint64_t offset);
+void mmi_word_unlock(mmi_window_t *w, int rank, uint64_t offset);
 /* Assert that the partition's lock is taken, in windows where looking costs next to nothing. */
 #define mmi_assert_locked(p)                                                                       \
-    assert(!(p)->w->ops->loads_are_cheap || mmi_load((p), MMI_CONTROL(lock)) != 0)
+    assert(!(p)->w->ops->loads_are_cheap || mmi_control_load((p), MMI_CONTROL(lock)) != 0)
 /* Take the partition's lock. */
 mofka_status_t mmi_partition_lock(const mmi_partition_t *p, int64_t deadline);
 /* Give the partition's lock back. */
@@ -100,9 +100,9 @@ void mmi_partition_unlock(const mmi_partition_t *p);
 
 /* Move the head as far as retention lets it. With discard_oldest: as far as `end` needs to fit, over
  * published batches. */
-mofka_status_t mmi_trim(const mmi_partition_t *p, mmi_place_t end, int64_t deadline);
+mofka_status_t mmi_trim_head(const mmi_partition_t *p, mmi_place_t end, int64_t deadline);
 /* Whether a log from `head` to `end` fits the partition. */
-bool mmi_fits(const mmi_partition_t *p, mmi_place_t head, mmi_place_t end);
+bool mmi_place_fits(const mmi_partition_t *p, mmi_place_t head, mmi_place_t end);
 
 /* ---- ring.c ----------------------------------------------------------------------------------- */
 
@@ -127,10 +127,10 @@ static inline uint32_t mmi_entry_check(const mmi_entry_t *e) {
 }
 
 /* MOFKA_ERR_CORRUPT, with a message: the entry of event `id` is not what was stored. */
-mofka_status_t mmi_damaged(const mmi_partition_t *p, uint64_t id);
+mofka_status_t mmi_entry_damaged(const mmi_partition_t *p, uint64_t id);
 
 /* The number of events in the batch that begins at `id`; 0: it is not published. */
-uint64_t mmi_flag(const mmi_partition_t *p, uint64_t id);
+uint64_t mmi_flag_load(const mmi_partition_t *p, uint64_t id);
 /* The same of a flag that was read already. */
 uint64_t mmi_flag_count(const mmi_partition_t *p, uint64_t id, uint64_t flag);
 /* The flag that publishes a batch of `count` events at `id`. */
@@ -146,13 +146,13 @@ void mmi_stamp_get(const mmi_partition_t *p, uint64_t id, uint64_t *stamp);
 /* ---- bell.c ----------------------------------------------------------------------------------- */
 
 /* Wake all consumers that wait for data. */
-void mmi_ring_data(const mmi_partition_t *p);
+void mmi_bell_ring_data(const mmi_partition_t *p);
 /* Wake one producer that waits for room. It rings again if there is more. */
-void mmi_ring_room(const mmi_partition_t *p);
+void mmi_bell_ring_room(const mmi_partition_t *p);
 /* Wake all producers that wait for room: the topic ended. */
-void mmi_ring_room_all(const mmi_partition_t *p);
+void mmi_bell_ring_room_all(const mmi_partition_t *p);
 /* Count this thread as a waiter at a bell (1), or no longer (-1). */
-void mmi_bell_waiters(const mmi_partition_t *p, size_t bell, int64_t add);
+void mmi_bell_add_waiter(const mmi_partition_t *p, size_t bell, int64_t add);
 
 /* ---- consumers.c ------------------------------------------------------------------------------ */
 

@@ -76,11 +76,11 @@ uint64_t mmi_flag_count(const mmi_partition_t *p, uint64_t id, uint64_t flag) {
     return flag == flag_make(p, id, count) ? count : 0;
 }
 
-uint64_t mmi_flag(const mmi_partition_t *p, uint64_t id) {
+uint64_t mmi_flag_load(const mmi_partition_t *p, uint64_t id) {
     return mmi_flag_count(p, id, p->w->ops->load(p->w, p->owner, mmi_flag_offset(p, id)));
 }
 
-mofka_status_t mmi_damaged(const mmi_partition_t *p, uint64_t id) {
+mofka_status_t mmi_entry_damaged(const mmi_partition_t *p, uint64_t id) {
     return mofka_fail(MOFKA_ERR_CORRUPT,
                       "topic '%s', partition %zu: entry of event %" PRIu64 " is damaged", p->topic,
                       p->index, id);

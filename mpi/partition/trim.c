@@ -13,7 +13,7 @@
 
 #include <assert.h>
 
-bool mmi_fits(const mmi_partition_t *p, mmi_place_t head, mmi_place_t end) {
+bool mmi_place_fits(const mmi_partition_t *p, mmi_place_t head, mmi_place_t end) {
     return (int64_t)(end.events - head.events) <= (int64_t)p->slots &&
            (int64_t)(end.units - head.units) <= (int64_t)(p->ring_bytes / MMI_UNIT_BYTES);
 }
@@ -28,7 +28,7 @@ static mmi_place_t trim_slowest_cursor(const mmi_partition_t *p, mmi_place_t hea
     for (size_t i = 0; i < MMI_CONSUMERS_MAX; i++) {
         if (state[i] == MMI_CONSUMER_FREE)
             continue;
-        mmi_place_t place = mmi_complete_word(cursor[i], head, false);
+        mmi_place_t place = mmi_place_unpack(cursor[i], head, false);
         if (!any || place.events < least.events)
             least = place;
         any = true;
@@ -39,36 +39,36 @@ static mmi_place_t trim_slowest_cursor(const mmi_partition_t *p, mmi_place_t hea
 /* With the lock: pass published batches until a log up to `end` fits. */
 static mofka_status_t trim_discard(const mmi_partition_t *p, mmi_place_t end, mmi_place_t *head) {
     mmi_assert_locked(p);
-    while (!mmi_fits(p, *head, end)) {
-        uint64_t count = mmi_flag(p, head->events);
+    while (!mmi_place_fits(p, *head, end)) {
+        uint64_t count = mmi_flag_load(p, head->events);
         if (count == 0)
             break; /* not published yet; its producer is not overtaken */
         mmi_entry_t last;
         mmi_entries_get(p, head->events + count - 1, &last, 1);
         mofka_status_t status = p->w->ops->flush(p->w, p->owner);
         if (!status && (last.id_1 != head->events + count || last.check != mmi_entry_check(&last)))
-            status = mmi_damaged(p, head->events + count - 1);
+            status = mmi_entry_damaged(p, head->events + count - 1);
         if (status)
             return status;
         head->events += count;
-        head->units = mmi_units(last.data + last.data_bytes);
+        head->units = mmi_units_of(last.data + last.data_bytes);
     }
     return MOFKA_OK;
 }
 
 /* Without the lock: whether trimming is worth taking it. */
 static bool trim_would_move(const mmi_partition_t *p) {
-    mmi_place_t head = mmi_state(p).head;
+    mmi_place_t head = mmi_state_load(p).head;
     return p->retention == MMI_DISCARD_OLDEST || trim_slowest_cursor(p, head).events != head.events;
 }
 
-mofka_status_t mmi_trim(const mmi_partition_t *p, mmi_place_t end, int64_t deadline) {
+mofka_status_t mmi_trim_head(const mmi_partition_t *p, mmi_place_t end, int64_t deadline) {
     if (!trim_would_move(p))
         return mmi_window_check(p->w);
     mofka_status_t status = mmi_partition_lock(p, deadline);
     if (status)
         return status;
-    mmi_place_t head = mmi_state(p).head, next = head;
+    mmi_place_t head = mmi_state_load(p).head, next = head;
     if (p->retention == MMI_DISCARD_OLDEST)
         status = trim_discard(p, end, &next);
     else
@@ -77,8 +77,8 @@ mofka_status_t mmi_trim(const mmi_partition_t *p, mmi_place_t end, int64_t deadl
         status = mmi_window_check(p->w);
     if (!status && next.events != head.events) {
         assert(next.events > head.events && next.units >= head.units);
-        mmi_store(p, MMI_CONTROL(head_events), next.events);
-        mmi_store(p, MMI_CONTROL(head_units), next.units);
+        mmi_control_store(p, MMI_CONTROL(head_events), next.events);
+        mmi_control_store(p, MMI_CONTROL(head_units), next.units);
     }
     mmi_partition_unlock(p);
     return status ? status : mmi_window_check(p->w);

@@ -54,25 +54,25 @@ static bool append_saw_room(const mmi_partition_t *p, const mmi_sender_t *sender
     mmi_place_t end = mmi_batch_end(batch, sender->tail);
     end.events += p->slots / 4;
     end.units += p->ring_bytes / MMI_UNIT_BYTES / 4;
-    return mmi_fits(p, sender->head, end);
+    return mmi_place_fits(p, sender->head, end);
 }
 
 /* Step 2. `*state` is written with APPEND_STATE_READ only. */
 static append_known_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sender,
                                      mofka_batch_t *batch, mmi_state_t *state) {
-    uint64_t units = mmi_units(batch->metadata_bytes + batch->data_bytes);
+    uint64_t units = mmi_units_of(batch->metadata_bytes + batch->data_bytes);
     assert(!batch->reserved);
     uint64_t add = (uint64_t)batch->event_count << 32 | units;
     uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation), add);
     int64_t now_ns = p->w->ops->loads_are_cheap ? 0 : mmi_now_ns();
     bool fresh = append_hint_is_fresh(sender, now_ns);
     sender->seen_ns = now_ns;
-    mmi_place_t place = mmi_complete_word(old, sender->head, true);
-    bool room = fresh && mmi_fits(p, sender->head, mmi_batch_end(batch, place));
+    mmi_place_t place = mmi_place_unpack(old, sender->head, true);
+    bool room = fresh && mmi_place_fits(p, sender->head, mmi_batch_end(batch, place));
     if (!room) {
-        *state = mmi_state(p);
+        *state = mmi_state_load(p);
         sender->head = state->head;
-        place = mmi_complete_word(old, state->head, true);
+        place = mmi_place_unpack(old, state->head, true);
     }
     batch->reserved = true;
     batch->scratch[MMI_SCRATCH_EVENTS] = place.events;
@@ -86,7 +86,7 @@ static mofka_status_t append_fill(const mmi_partition_t *p, mmi_sender_t *sender
                                   mofka_batch_t *batch, const mmi_state_t *state, mmi_due_t *due) {
     mmi_place_t place = mmi_batch_place(batch);
     mofka_status_t status = mmi_commit_check(p, *state, place.events, due);
-    if (!status && !mmi_fits(p, state->head, mmi_batch_end(batch, place)))
+    if (!status && !mmi_place_fits(p, state->head, mmi_batch_end(batch, place)))
         status = mmi_room_wait(p, batch, due);
     return status ? status : mmi_put_batch(p, sender, batch, false);
 }
@@ -97,7 +97,7 @@ static mofka_status_t append_fill_first(const mmi_partition_t *p, mmi_sender_t *
     mofka_status_t status = mmi_put_batch(p, sender, batch, true);
     if (status)
         return status;
-    mmi_state_t late = mmi_state_of(sender->state);
+    mmi_state_t late = mmi_state_of_words(sender->state);
     sender->head = late.head;
     return mmi_commit_check(p, late, mmi_batch_place(batch).events, due);
 }
@@ -131,7 +131,7 @@ static mofka_status_t append_drive(const mmi_partition_t *p, mmi_sender_t *sende
     mmi_state_t state;
     append_known_t known = APPEND_STATE_READ;
     if (again)
-        state = mmi_state(p);
+        state = mmi_state_load(p);
     else
         known = append_reserve(p, sender, batch, &state);
     status = mmi_window_check(p->w);
@@ -160,8 +160,8 @@ static mofka_status_t append_if_open(const mmi_partition_t *p, mmi_sender_t *sen
     return status;
 }
 
-mofka_status_t mmi_append(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
-                          uint64_t *first_id) {
+mofka_status_t mmi_append_batch(void *self, size_t partition, mofka_batch_t *batch,
+                                int64_t timeout_ms, uint64_t *first_id) {
     mmi_producer_t *producer = self;
     assert(partition < producer->topic->partition_count && batch->event_count > 0);
     const mmi_partition_t *p = &producer->topic->partitions[partition];

@@ -11,7 +11,7 @@ mofka_status_t mmi_commit_refuse(const mmi_partition_t *p) {
 
 mofka_status_t mmi_commit_check(const mmi_partition_t *p, mmi_state_t state, uint64_t first_id,
                                 mmi_due_t *due) {
-    for (int64_t us = 10; state.closing; state = mmi_state(p)) {
+    for (int64_t us = 10; state.closing; state = mmi_state_load(p)) {
         mofka_status_t status = mmi_window_check(p->w);
         if (status)
             return status;
@@ -28,9 +28,9 @@ mofka_status_t mmi_commit_publish(const mmi_partition_t *p, const mofka_batch_t 
     uint64_t id = mmi_batch_place(batch).events;
     p->w->ops->store(p->w, p->owner, mmi_flag_offset(p, id),
                      mmi_flag_value(p, id, batch->event_count));
-    mmi_ring_data(p);
+    mmi_bell_ring_data(p);
     if (p->retention ==
         MMI_DISCARD_OLDEST) /* a producer that waits for room may discard this batch */
-        mmi_ring_room(p);
+        mmi_bell_ring_room(p);
     return mmi_window_check(p->w);
 }

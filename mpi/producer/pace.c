@@ -9,28 +9,28 @@
 #define LAPS_BETWEEN_TRIALS 256
 #define TRIAL_LAPS 2
 
-static mmi_way_t better(const mmi_pace_t *pace, const mmi_partition_t *p) {
+static mmi_way_t pace_better_way(const mmi_pace_t *pace, const mmi_partition_t *p) {
     uint64_t win = p->ring_bytes > p->w->cache_bytes ? 1 : CLEAR_WIN;
     return win * pace->cost[MMI_PAST_CACHES] < pace->cost[MMI_PLAIN] ? MMI_PAST_CACHES : MMI_PLAIN;
 }
 
-static void change(mmi_pace_t *pace) {
+static void pace_change(mmi_pace_t *pace) {
     pace->way = pace->way == MMI_PLAIN ? MMI_PAST_CACHES : MMI_PLAIN;
     pace->bytes = 0;
 }
 
-static void begin_trial(mmi_pace_t *pace) {
+static void pace_begin_trial(mmi_pace_t *pace) {
     assert(!pace->trial);
-    change(pace);
+    pace_change(pace);
     pace->cost[pace->way] = 0;
     pace->trial = true;
 }
 
-static void end_trial(mmi_pace_t *pace, const mmi_partition_t *p) {
+static void pace_end_trial(mmi_pace_t *pace, const mmi_partition_t *p) {
     assert(pace->trial && pace->cost[MMI_PLAIN] > 0 && pace->cost[MMI_PAST_CACHES] > 0);
     pace->trial = false;
-    if (better(pace, p) != pace->way)
-        change(pace);
+    if (pace_better_way(pace, p) != pace->way)
+        pace_change(pace);
 }
 
 mmi_timed_t mmi_pace_start(mmi_pace_t *pace, const mmi_partition_t *p, size_t bytes) {
@@ -40,11 +40,11 @@ mmi_timed_t mmi_pace_start(mmi_pace_t *pace, const mmi_partition_t *p, size_t by
     bool known = pace->cost[pace->way] > 0; /* a batch may be of many laps */
     bool both_known = pace->cost[MMI_PLAIN] > 0 && pace->cost[MMI_PAST_CACHES] > 0;
     uint64_t due = (both_known ? LAPS_BETWEEN_TRIALS : TRIAL_LAPS) * lap;
-    bool doubted = both_known && pace->bytes >= lap && better(pace, p) != pace->way;
+    bool doubted = both_known && pace->bytes >= lap && pace_better_way(pace, p) != pace->way;
     if (known && pace->trial && pace->bytes >= TRIAL_LAPS * lap)
-        end_trial(pace, p);
+        pace_end_trial(pace, p);
     else if (known && !pace->trial && (doubted || pace->bytes >= due))
-        begin_trial(pace);
+        pace_begin_trial(pace);
     bool counts = pace->bytes >= lap;
     pace->bytes += bytes;
     return (mmi_timed_t){pace->way, counts ? mmi_now_ns() : 0};

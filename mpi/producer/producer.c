@@ -50,13 +50,13 @@ static void mmi_producer_destroy(void *self) {
 static const mofka_producer_ops_t producer_ops = {
     .size = sizeof producer_ops,
     .limits = mmi_producer_limits,
-    .append = mmi_append,
+    .append = mmi_append_batch,
     .close = mmi_producer_close,
     .destroy = mmi_producer_destroy,
 };
 
-mofka_status_t mmi_make_producer(void *self, const char *name, const char *options,
-                                 const mofka_producer_ops_t **ops, void **out) {
+mofka_status_t mmi_producer_create(void *self, const char *name, const char *options,
+                                   const mofka_producer_ops_t **ops, void **out) {
     mmi_topic_t *topic = self;
     (void)name;
     mofka_status_t status = mofka_options_read("producer of an MPI topic", options, NULL, 0);

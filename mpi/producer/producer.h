@@ -48,7 +48,7 @@ static inline mmi_place_t mmi_batch_place(const mofka_batch_t *batch) {
 static inline mmi_place_t mmi_batch_end(const mofka_batch_t *batch, mmi_place_t tail) {
     if (batch->reserved)
         tail = mmi_batch_place(batch);
-    uint64_t units = mmi_units(batch->metadata_bytes + batch->data_bytes);
+    uint64_t units = mmi_units_of(batch->metadata_bytes + batch->data_bytes);
     return (mmi_place_t){tail.events + batch->event_count, tail.units + units};
 }
 
@@ -64,8 +64,8 @@ int64_t mmi_due_deadline(mmi_due_t *due);
 bool mmi_due_is_over(const mmi_partition_t *p, mmi_due_t *due, int64_t now_ms);
 
 /* Append a batch; see the slot `append` of mofka_producer_ops_t. */
-mofka_status_t mmi_append(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
-                          uint64_t *first_id);
+mofka_status_t mmi_append_batch(void *self, size_t partition, mofka_batch_t *batch,
+                                int64_t timeout_ms, uint64_t *first_id);
 
 /* Steps 1 and 4: wait until the batch fits behind the tail, or where it is reserved.
  * MOFKA_ERR_TIMEOUT without a message: it does not fit. MOFKA_ERR_COMPLETE: the topic ended. */

@@ -30,11 +30,11 @@ static void room_describe_holder(const mmi_partition_t *p, char *text, size_t by
     uint64_t base = p->base;
     p->w->ops->load_run(p->w, p->owner, base + MMI_CONTROL(state), state, MMI_CONSUMERS_MAX);
     p->w->ops->load_run(p->w, p->owner, base + MMI_CONTROL(cursor), cursor, MMI_CONSUMERS_MAX);
-    mmi_place_t head = mmi_state(p).head;
+    mmi_place_t head = mmi_state_load(p).head;
     int worst = -1;
     uint64_t least = 0;
     for (int i = 0; i < MMI_CONSUMERS_MAX; i++) {
-        uint64_t events = mmi_complete_word(cursor[i], head, false).events;
+        uint64_t events = mmi_place_unpack(cursor[i], head, false).events;
         if (state[i] != MMI_CONSUMER_FREE && (worst < 0 || events < least)) {
             worst = i;
             least = events;
@@ -70,16 +70,16 @@ mofka_status_t mmi_room_fail(const mmi_partition_t *p) {
 static mofka_status_t room_look(const mmi_partition_t *p, const mofka_batch_t *batch,
                                 mmi_due_t *due, bool *room) {
     mmi_state_t state;
-    mmi_place_t tail = mmi_tail(p, &state);
+    mmi_place_t tail = mmi_tail_load(p, &state);
     if (state.closing && !batch->reserved)
         return mmi_commit_refuse(p);
     mmi_place_t end = mmi_batch_end(batch, tail);
     assert(end.events > state.head.events);
-    *room = mmi_fits(p, state.head, end);
+    *room = mmi_place_fits(p, state.head, end);
     if (*room)
         return mmi_window_check(p->w);
-    mofka_status_t status = mmi_trim(p, end, mmi_due_deadline(due));
-    *room = !status && mmi_fits(p, mmi_state(p).head, end);
+    mofka_status_t status = mmi_trim_head(p, end, mmi_due_deadline(due));
+    *room = !status && mmi_place_fits(p, mmi_state_load(p).head, end);
     return status;
 }
 
@@ -97,13 +97,13 @@ static int64_t room_nap_us(int64_t deadline, int64_t *step) {
 static mofka_status_t room_sleep(const mmi_partition_t *p, const mofka_batch_t *batch,
                                  mmi_due_t *due, int64_t *step, bool *room) {
     const size_t bell = MMI_CONTROL(room_bell);
-    uint64_t seen = p->w->ops->has_bells ? mmi_load(p, bell) : 0;
-    mmi_bell_waiters(p, bell, 1);
+    uint64_t seen = p->w->ops->has_bells ? mmi_control_load(p, bell) : 0;
+    mmi_bell_add_waiter(p, bell, 1);
     mofka_status_t status = room_look(p, batch, due, room);
     if (!status && !*room)
         p->w->ops->sleep_on(p->w, p->owner, p->base + bell, seen,
                             room_nap_us(mmi_due_deadline(due), step));
-    mmi_bell_waiters(p, bell, -1);
+    mmi_bell_add_waiter(p, bell, -1);
     return status;
 }
 
@@ -126,7 +126,7 @@ static mofka_status_t room_sleep_until(const mmi_partition_t *p, const mofka_bat
         if (!status && !room)
             status = room_look(p, batch, due, &room);
         if (room)
-            mmi_ring_room(p); /* there may be room for the next waiter as well */
+            mmi_bell_ring_room(p); /* there may be room for the next waiter as well */
     }
     return status;
 }
@@ -139,7 +139,7 @@ mofka_status_t mmi_room_wait(const mmi_partition_t *p, mofka_batch_t *batch, mmi
         return status;
     int64_t start_ns = mmi_now_ns();
     mmi_spin_t spin = mmi_spin_start(p->w);
-    while (!status && !room && mmi_spin(&spin))
+    while (!status && !room && mmi_spin_again(&spin))
         status = room_look(p, batch, due, &room);
     if (!status && !room) {
         if (due->timeout_ms == 0) /* the caller does not wait */

@@ -160,11 +160,11 @@ mofka_status_t mmi_directory_create_topic(const mmi_directory_t *d,
     if (!c.used || !c.partitions)
         status = mofka_fail(MOFKA_ERR_MEMORY, "no memory to create topic '%s'", config->name);
     if (!status)
-        status = mmi_lock(d->w, 0, SHARE(directory_lock), mmi_deadline(MMI_LOCK_TIMEOUT_MS),
-                          "the directory");
+        status = mmi_word_lock(d->w, 0, SHARE(directory_lock), mmi_deadline(MMI_LOCK_TIMEOUT_MS),
+                               "the directory");
     if (!status) {
         status = creation_run(&c);
-        mmi_unlock(d->w, 0, SHARE(directory_lock));
+        mmi_word_unlock(d->w, 0, SHARE(directory_lock));
     }
     free(c.used);
     free(c.partitions);

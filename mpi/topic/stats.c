@@ -31,7 +31,7 @@ static mofka_status_t snapshot_read_words(const mmi_partition_t *p, size_t field
     return p->w->ops->read_within(p->w, p->owner, p->base + field, words, count, deadline);
 }
 
-/* The head is read before the reservation: see mmi_tail. */
+/* The head is read before the reservation: see mmi_tail_load. */
 static mofka_status_t snapshot_read(const mmi_partition_t *p, snapshot_t *s, int64_t deadline) {
     p->w->ops->nudge(p->w, p->owner);
     mofka_status_t status = snapshot_read_words(p, MMI_CONTROL(head_events), s->words,
@@ -80,7 +80,7 @@ static mofka_status_t mmi_stats_add_partition(const mmi_partition_t *p, cJSON *l
         return status;
     mmi_place_t head = {snapshot_word(&s, MMI_CONTROL(head_events)),
                         snapshot_word(&s, MMI_CONTROL(head_units))};
-    mmi_place_t tail = mmi_complete_word(s.reservation, head, true);
+    mmi_place_t tail = mmi_place_unpack(s.reservation, head, true);
     cJSON *json = cJSON_CreateObject();
     mmi_stats_add_number(json, "partition", p->index);
     mmi_stats_add_number(json, "owner", (uint64_t)p->owner);

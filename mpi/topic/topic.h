@@ -24,7 +24,7 @@ mofka_status_t mmi_topic_mark_complete(void *self, int64_t timeout_ms);
 void mmi_topic_destroy(void *self);
 
 /* In mpi/producer. */
-mofka_status_t mmi_make_producer(void *self, const char *name, const char *options,
-                                 const mofka_producer_ops_t **ops, void **producer);
+mofka_status_t mmi_producer_create(void *self, const char *name, const char *options,
+                                   const mofka_producer_ops_t **ops, void **producer);
 
 #endif

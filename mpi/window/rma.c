@@ -218,12 +218,12 @@ static void rma_destroy(mmi_window_t *w) {
 static mofka_status_t rma_begin_epoch(mmi_window_t *w, uint64_t bytes) {
     int error = MPI_Win_lock_all(MPI_MODE_NOCHECK, w->win);
     if (error)
-        return mmi_error("MPI_Win_lock_all", error);
+        return mmi_mpi_fail("MPI_Win_lock_all", error);
     int *model, found;
     MPI_Win_get_attr(w->win, MPI_WIN_MODEL, &model, &found);
     if (!found || *model != MPI_WIN_UNIFIED)
         return mofka_fail(MOFKA_ERR_UNSUPPORTED, "this MPI's windows are not MPI_WIN_UNIFIED");
-    mofka_status_t status = mmi_populate(w->base[0], bytes, w->rank);
+    mofka_status_t status = mmi_pages_populate(w->base[0], bytes, w->rank);
     if (status)
         return status;
     memset(w->base[0], 0, bytes);
@@ -240,19 +240,19 @@ static mofka_status_t rma_open(mmi_window_t *w, MPI_Comm comm, uint64_t bytes) {
         w->win = MPI_WIN_NULL;
     } else {
         MPI_Win_set_errhandler(w->win, MPI_ERRORS_RETURN);
-        w->base[0] = mmi_page_start(own);
+        w->base[0] = mmi_pages_start(own);
         w->skip[w->rank] = w->base[0] - (char *)own;
     }
     int error = MPI_Allgather(MPI_IN_PLACE, 1, MPI_AINT, w->skip, 1, MPI_AINT, comm);
     if (failed) {
-        mmi_error("MPI_Win_allocate", failed);
+        mmi_mpi_fail("MPI_Win_allocate", failed);
         return mofka_fail(
             MOFKA_ERR_UNSUPPORTED,
             "this MPI cannot create an \"rma\" window of %llu bytes (%s); \"shm\" works "
             "where all ranks share a node",
             (unsigned long long)bytes, mofka_last_error());
     }
-    return error ? mmi_error("MPI_Allgather", error) : rma_begin_epoch(w, bytes);
+    return error ? mmi_mpi_fail("MPI_Allgather", error) : rma_begin_epoch(w, bytes);
 }
 
 static const mmi_window_ops_t rma_ops = {

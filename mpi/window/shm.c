@@ -23,7 +23,7 @@
 /* If the size of the last-level cache is not known. */
 #define CACHE_BYTES_DEFAULT ((size_t)32 << 20)
 
-static inline _Atomic uint64_t *word(mmi_window_t *w, int rank, uint64_t offset) {
+static inline _Atomic uint64_t *shm_word(mmi_window_t *w, int rank, uint64_t offset) {
     assert(offset % 8 == 0 && (unsigned)rank < (unsigned)w->size);
     return (_Atomic uint64_t *)(void *)(w->base[rank] + offset);
 }
@@ -74,12 +74,12 @@ static mofka_status_t shm_flush(mmi_window_t *w, int rank) {
 }
 
 static uint64_t shm_load(mmi_window_t *w, int rank, uint64_t offset) {
-    return atomic_load(word(w, rank, offset));
+    return atomic_load(shm_word(w, rank, offset));
 }
 
 static void shm_load_run(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                          size_t count) {
-    const _Atomic uint64_t *first = word(w, rank, offset);
+    const _Atomic uint64_t *first = shm_word(w, rank, offset);
     for (size_t i = 0; i < count; i++)
         words[i] = atomic_load(first + i);
 }
@@ -92,15 +92,15 @@ static mofka_status_t shm_read_within(mmi_window_t *w, int rank, uint64_t offset
 }
 
 static void shm_store(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
-    atomic_store(word(w, rank, offset), value);
+    atomic_store(shm_word(w, rank, offset), value);
 }
 
 static uint64_t shm_exchange(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
-    return atomic_exchange(word(w, rank, offset), value);
+    return atomic_exchange(shm_word(w, rank, offset), value);
 }
 
 static uint64_t shm_fetch_add(mmi_window_t *w, int rank, uint64_t offset, uint64_t add) {
-    return atomic_fetch_add(word(w, rank, offset), add);
+    return atomic_fetch_add(shm_word(w, rank, offset), add);
 }
 
 /* The futex is the low half of the word: its first four bytes on a little-endian machine. */
@@ -110,15 +110,15 @@ static void shm_sleep_on(mmi_window_t *w, int rank, uint64_t offset, uint64_t se
     int saved = errno;
     assert(us > 0);
     struct timespec most = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
-    syscall(SYS_futex, word(w, rank, offset), FUTEX_WAIT, (uint32_t)seen, &most, NULL, 0);
+    syscall(SYS_futex, shm_word(w, rank, offset), FUTEX_WAIT, (uint32_t)seen, &most, NULL, 0);
     errno = saved;
 }
 
 static void shm_wake(mmi_window_t *w, int rank, uint64_t offset, int sleepers) {
     int saved = errno;
     assert(sleepers > 0);
-    atomic_fetch_add(word(w, rank, offset), 1);
-    syscall(SYS_futex, word(w, rank, offset), FUTEX_WAKE, sleepers, NULL, NULL, 0);
+    atomic_fetch_add(shm_word(w, rank, offset), 1);
+    syscall(SYS_futex, shm_word(w, rank, offset), FUTEX_WAKE, sleepers, NULL, NULL, 0);
     errno = saved;
 }
 
@@ -132,7 +132,7 @@ static void shm_nudge(mmi_window_t *w, int rank) {
 }
 
 static mofka_status_t shm_populate(mmi_window_t *w, int rank, uint64_t offset, uint64_t bytes) {
-    return mmi_populate(w->base[rank] + offset, bytes, rank);
+    return mmi_pages_populate(w->base[rank] + offset, bytes, rank);
 }
 
 static mofka_status_t shm_open_window(mmi_window_t *w, MPI_Comm comm, uint64_t bytes) {
@@ -141,20 +141,20 @@ static mofka_status_t shm_open_window(mmi_window_t *w, MPI_Comm comm, uint64_t b
                                         &own, &w->win);
     if (error) {
         w->win = MPI_WIN_NULL;
-        return mmi_error("MPI_Win_allocate_shared", error);
+        return mmi_mpi_fail("MPI_Win_allocate_shared", error);
     }
     MPI_Win_set_errhandler(w->win, MPI_ERRORS_RETURN);
     error = MPI_Win_lock_all(MPI_MODE_NOCHECK, w->win);
     if (error)
-        return mmi_error("MPI_Win_lock_all", error);
+        return mmi_mpi_fail("MPI_Win_lock_all", error);
     for (int i = 0; i < w->size; i++) {
         MPI_Aint share;
         int unit;
         error = MPI_Win_shared_query(w->win, i, &share, &unit, &w->base[i]);
         if (error)
-            return mmi_error("MPI_Win_shared_query", error);
+            return mmi_mpi_fail("MPI_Win_shared_query", error);
         /* Mappings begin on pages, so every process finds the same first page. */
-        w->base[i] = mmi_page_start(w->base[i]);
+        w->base[i] = mmi_pages_start(w->base[i]);
     }
     return MOFKA_OK;
 }
@@ -197,7 +197,7 @@ static const mmi_window_ops_t shm_ops = {
 };
 
 /* The size of a last-level cache. sysconf is no use: glibc 2.36 adds all caches of an AMD socket up. */
-static size_t cache_bytes(void) {
+static size_t shm_cache_bytes(void) {
     size_t bytes = 0;
     hwloc_topology_t topology;
     if (hwloc_topology_init(&topology))
@@ -212,11 +212,11 @@ static size_t cache_bytes(void) {
     return bytes ? bytes : CACHE_BYTES_DEFAULT;
 }
 
-static mmi_window_t *window_new(int rank, int size) {
+static mmi_window_t *shm_create(int rank, int size) {
     mmi_window_t *w = mmi_window_new(&shm_ops, rank, size, (size_t)size);
     if (w) {
         w->run_words = 1;
-        w->cache_bytes = cache_bytes();
+        w->cache_bytes = shm_cache_bytes();
     } else {
         mofka_fail(MOFKA_ERR_MEMORY, "no memory for a window");
     }
@@ -224,7 +224,7 @@ static mmi_window_t *window_new(int rank, int size) {
 }
 
 mofka_status_t mmi_window_heap(char **bases, int rank, int size, mmi_window_t **window) {
-    mmi_window_t *w = window_new(rank, size);
+    mmi_window_t *w = shm_create(rank, size);
     if (!w)
         return MOFKA_ERR_MEMORY;
     memcpy(w->base, bases, (size_t)size * sizeof *bases);
@@ -233,7 +233,7 @@ mofka_status_t mmi_window_heap(char **bases, int rank, int size, mmi_window_t **
 }
 
 mofka_status_t mmi_window_shm(int rank, int size, mmi_window_t **window) {
-    mmi_window_t *w = window_new(rank, size);
+    mmi_window_t *w = shm_create(rank, size);
     if (!w)
         return MOFKA_ERR_MEMORY;
     *window = w;

@@ -29,7 +29,7 @@ static void spin_pause(void) {
 #endif
 }
 
-bool mmi_spin(mmi_spin_t *spin) {
+bool mmi_spin_again(mmi_spin_t *spin) {
     assert(spin->looks_per_clock > 0);
     if (spin->until_ns == 0)
         return false;

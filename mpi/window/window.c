@@ -34,7 +34,7 @@ void mmi_window_shut(mmi_window_t *w) {
     assert(atomic_load(&w->appends) >= 0);
 }
 
-mofka_status_t mmi_error(const char *call, int error) {
+mofka_status_t mmi_mpi_fail(const char *call, int error) {
     char text[MPI_MAX_ERROR_STRING] = "";
     int length;
     MPI_Error_string(error, text, &length);
@@ -44,7 +44,7 @@ mofka_status_t mmi_error(const char *call, int error) {
 void mmi_window_fault(mmi_window_t *w, const char *call, int error) {
     int none = FAULT_NONE;
     assert(error != MPI_SUCCESS);
-    mmi_error(call, error);
+    mmi_mpi_fail(call, error);
     if (atomic_compare_exchange_strong(&w->fault, &none, FAULT_CLAIMED)) {
         snprintf(w->message, sizeof w->message, "%.255s", mofka_last_error());
         atomic_store(&w->fault, FAULT_KEPT);
@@ -99,12 +99,12 @@ mmi_window_t *mmi_window_new(const mmi_window_ops_t *ops, int rank, int size, si
     return w;
 }
 
-char *mmi_page_start(void *memory) {
+char *mmi_pages_start(void *memory) {
     uintptr_t address = (uintptr_t)memory;
     return (char *)memory + (MMI_PAGE_BYTES - address % MMI_PAGE_BYTES) % MMI_PAGE_BYTES;
 }
 
-mofka_status_t mmi_populate(void *memory, uint64_t bytes, int rank) {
+mofka_status_t mmi_pages_populate(void *memory, uint64_t bytes, int rank) {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), end = (uintptr_t)memory + bytes;
     uintptr_t first = (uintptr_t)memory & ~(page - 1);
     int saved = errno;

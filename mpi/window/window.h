@@ -130,9 +130,9 @@ mmi_window_t *mmi_window_new(const mmi_window_ops_t *ops, int rank, int size, si
 
 /* The first page start at or after an address. MPI's windows begin anywhere; Open MPI's begin 264 bytes
  * into a page. Words would then lie across cache lines, and large copies would be many times slower. */
-char *mmi_page_start(void *memory);
+char *mmi_pages_start(void *memory);
 /* Have the system provide pages now. MOFKA_ERR_FULL here saves a signal later. */
-mofka_status_t mmi_populate(void *memory, uint64_t bytes, int rank);
+mofka_status_t mmi_pages_populate(void *memory, uint64_t bytes, int rank);
 
 /* MOFKA_ERR_UNSUPPORTED: this thread may not call MPI, and the window's operations would. */
 mofka_status_t mmi_window_may_call(const mmi_window_t *window);
@@ -149,7 +149,7 @@ typedef struct mmi_spin {
 /* Begin to spin, for as long as the window allows. */
 mmi_spin_t mmi_spin_start(const mmi_window_t *window);
 /* Pause for a moment. False: it is time to sleep. */
-bool mmi_spin(mmi_spin_t *spin);
+bool mmi_spin_again(mmi_spin_t *spin);
 /* Sleep `*us` microseconds, then double `*us`, up to `us_max`. */
 void mmi_back_off(int64_t *us, int64_t us_max);
 
@@ -164,6 +164,6 @@ mofka_status_t mmi_window_zero(mmi_window_t *window, int rank, uint64_t offset, 
 /* Keep the error of an MPI call, unless one is kept already. */
 void mmi_window_fault(mmi_window_t *window, const char *call, int error);
 /* MOFKA_ERR_MPI, with MPI's text. */
-mofka_status_t mmi_error(const char *call, int error);
+mofka_status_t mmi_mpi_fail(const char *call, int error);
 
 #endif

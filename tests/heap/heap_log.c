@@ -62,7 +62,7 @@ static void reserve_only(sender_t *s, const mmi_partition_t *p) {
     uint64_t units = (s->batch.metadata_bytes + MMI_UNIT_BYTES - 1) / MMI_UNIT_BYTES;
     uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation),
                                         (uint64_t)s->batch.event_count << 32 | units);
-    mmi_place_t place = mmi_complete_word(old, mmi_state(p).head, true);
+    mmi_place_t place = mmi_place_unpack(old, mmi_state_load(p).head, true);
     s->batch.reserved = true;
     s->batch.scratch[0] = place.events;
     s->batch.scratch[1] = place.units;
@@ -122,7 +122,7 @@ static void a_hole_holds_back_what_is_behind_it(void **state) {
 }
 
 /* A rank that finds itself reserved behind the end must not store: nobody would read it. Guards
- * invariant 6; fails without check_complete in mpi_append.c. */
+ * invariant 6; fails without mmi_commit_check (mpi/producer/commit.c). */
 static void reserved_behind_the_end_is_not_stored(void **state) {
     (void)state;
     mofka_topic_t *topic = make_topic(NULL);
@@ -176,9 +176,9 @@ static void reserved_without_room_is_possibly_stored(void **state) {
 static void a_lock_that_stays_taken_is_told(void **state) {
     (void)state;
     mofka_topic_t *topic = make_topic(NULL);
-    mmi_store(log_of(topic), MMI_CONTROL(lock), 1);
+    mmi_control_store(log_of(topic), MMI_CONTROL(lock), 1);
     FAILS(mofka_topic_mark_complete(topic, 50), MOFKA_ERR_TIMEOUT, "lock of log");
-    mmi_store(log_of(topic), MMI_CONTROL(lock), 0);
+    mmi_control_store(log_of(topic), MMI_CONTROL(lock), 0);
     OK(mofka_topic_mark_complete(topic, 50));
     mofka_topic_release(topic);
 }
@@ -288,7 +288,7 @@ static void looking_for_room_discards_no_more_than_it_must(void **state) {
     append_some(&slow, 1);
     p->w->ops = plain;
     mmi_state_t state_now;
-    mmi_place_t tail = mmi_tail(p, &state_now);
+    mmi_place_t tail = mmi_tail_load(p, &state_now);
     assert_int_equal(tail.events, 57);
     assert_int_equal(tail.events - state_now.head.events, 16);
     sender_close(&slow);
@@ -442,7 +442,7 @@ static void words_are_completed_from_the_head(void **state) {
     for (long i = 0; i < 2000000; i++) {
         uint64_t events = 1 + next_random(&seed) % (1 << 20),
                  units = next_random(&seed) % (1 << 26);
-        mmi_place_t got = mmi_complete_word(word, head, true);
+        mmi_place_t got = mmi_place_unpack(word, head, true);
         assert_true(got.events == tail.events && got.units == tail.units);
         word += events << 32 | units; /* as fetch_add does: carries go into the events */
         tail.events += events;
@@ -450,7 +450,7 @@ static void words_are_completed_from_the_head(void **state) {
         if (tail.units - head.units > UINT32_C(1) << 30 || next_random(&seed) % 8 == 0)
             head = tail;
         uint64_t cursor = tail.events << 32 | (uint32_t)tail.units;
-        got = mmi_complete_word(cursor, head, false);
+        got = mmi_place_unpack(cursor, head, false);
         assert_true(got.events == tail.events && got.units == tail.units);
     }
 }

@@ -65,7 +65,7 @@ static void idle_waiting_burns_no_core(void **state) {
 }
 
 /* Who waits for room sleeps, for as long as was asked, and no longer. Fails when a sleeper returns at
- * once, and when waiting for room does not look at its deadline (mpi_append.c: wait_for_room). */
+ * once, and when waiting for room does not look at its deadline (room.c: mmi_room_wait). */
 static void waiting_for_room_burns_no_core(void **state) {
     (void)state;
     if (rank == 0) {
@@ -110,7 +110,7 @@ static void waiting_for_room_burns_no_core(void **state) {
 }
 
 /* Events go back and forth. A lost wake-up costs its waiter a slice of 100 ms; a hundred of them
- * would take 10 s. Fails, in shm, when the bell is not rung (mpi_partition.c: ring_bell). */
+ * would take 10 s. Fails, in shm, when the bell is not rung (bell.c: bell_wake). */
 static void publishers_wake_readers(void **state) {
     (void)state;
     if (rank > 1 || size == 1)

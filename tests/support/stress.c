@@ -156,10 +156,10 @@ static void start(pusher_t *p, void *(*run)(void *)) {
 /*
  * Every rank pushes into one partition of a ring that is far too small, and every rank reads all.
  * Guards 1 (ids dense), 2 (no event before its bytes), 3 (push order), 4 (nothing lost or twice).
- * Fails when: a reservation's carry is not counted back out (mmi_tail and reserve with
- * carries=false); the flag is stored before the payload is put (mpi_append.c: finish); a batch is
+ * Fails when: a reservation's carry is not counted back out (mmi_tail_load and reserve with
+ * carries=false); the flag is stored before the payload is put (append.c: append_finish); a batch is
  * sent before older ones (batch.c: mfi_batch_seal puts it first); nobody waits for room
- * (mmi_fits answers true); flags carry no lap (mmi_flag_value with lap 1).
+ * (mmi_place_fits answers true); flags carry no lap (mmi_flag_value with lap 1).
  */
 static void everyone_pushes_everyone_reads(const job_t *job) {
     mofka_topic_t *topic = open_topic(
@@ -209,7 +209,7 @@ static void everyone_pushes_everyone_reads(const job_t *job) {
 
 /*
  * Readers stop after a while, come back under their name, and go on after what they acknowledged.
- * Guards 4 and 5. Fails when: trimming takes the fastest consumer (mpi_partition.c: slowest_consumer
+ * Guards 4 and 5. Fails when: trimming takes the fastest consumer (trim.c: trim_slowest_cursor
  * with >); the acknowledged id is not published at close.
  */
 static void readers_stop_and_come_back(const job_t *job) {
@@ -282,7 +282,7 @@ static void *push_until_complete(void *context) {
 /*
  * The topic ends while all ranks push: what was told as stored is read, and nothing else. Guards 6,
  * with heap_log.c, which puts a rank between its reservation and its look at `closing`. Fails when
- * batches reserved behind the end are stored all the same (mpi_append.c: check_complete lets them).
+ * batches reserved behind the end are stored all the same (commit.c: mmi_commit_check lets them).
  */
 static void the_end_races_with_pushes(const job_t *job) {
     for (int round = 0; round < 6; round++) {
@@ -319,7 +319,7 @@ static void the_end_races_with_pushes(const job_t *job) {
 
 /*
  * A full partition pushes back, and says who holds it up; nothing is stored that was told as not.
- * Guards 5. Fails when: trimming ignores consumers (slowest_consumer returns the tail).
+ * Guards 5. Fails when: trimming ignores consumers (trim_slowest_cursor returns the tail).
  */
 static void a_full_partition_pushes_back(const job_t *job) {
     mofka_topic_t *topic = open_topic(
