@@ -4,7 +4,9 @@
 
 #include <assert.h>
 
+/* Smaller batches are not timed. */
 #define TIMED_BYTES_MIN ((size_t)8 << 10)
+/* How many times cheaper going past the caches has to be in a ring that fits the last-level cache. */
 #define CLEAR_WIN 3
 #define LAPS_BETWEEN_TRIALS 256
 #define TRIAL_LAPS 2
@@ -37,7 +39,7 @@ mmi_timed_t mmi_pace_start(mmi_pace_t *pace, const mmi_partition_t *p, size_t by
     if (!p->w->ops->put_past_caches || bytes < TIMED_BYTES_MIN)
         return (mmi_timed_t){MMI_PLAIN, 0};
     uint64_t lap = p->ring_bytes < p->w->cache_bytes ? p->ring_bytes : p->w->cache_bytes;
-    bool known = pace->cost[pace->way] > 0; /* a batch may be of many laps */
+    bool known = pace->cost[pace->way] > 0; /* one batch may be many laps: not known yet */
     bool both_known = pace->cost[MMI_PLAIN] > 0 && pace->cost[MMI_PAST_CACHES] > 0;
     uint64_t due = (both_known ? LAPS_BETWEEN_TRIALS : TRIAL_LAPS) * lap;
     bool doubted = both_known && pace->bytes >= lap && pace_better_way(pace, p) != pace->way;
@@ -50,7 +52,7 @@ mmi_timed_t mmi_pace_start(mmi_pace_t *pace, const mmi_partition_t *p, size_t by
     return (mmi_timed_t){pace->way, counts ? mmi_now_ns() : 0};
 }
 
-/* An interruption makes a batch slower for once, and counts little. */
+/* An interruption makes one batch much slower. It counts as at most twice the cost so far. */
 void mmi_pace_stop(mmi_pace_t *pace, mmi_timed_t timed, size_t bytes) {
     if (timed.start_ns == 0)
         return;

@@ -1,26 +1,34 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which way of putting a batch into the ring: by plain stores, or past the caches.
+ * Which way to put a batch into the ring: by plain stores, or past the caches.
  *
- * Plain stores leave a batch in the caches. Where the consumer's core shares the last-level cache with
- * the producer's, it is best left there. Where it does not, each line is taken back from the other
- * cache to be written, and taken over once more to be read. On an EPYC 9004, copies of 1 MiB into and
- * out of a ring of 8 MiB make 32 to 40 GB/s with one cache and 3 to 5 with two; non-temporal stores,
- * which go to memory, make 15 to 18 and 20 to 25. Which cores share a cache changes while a job runs
- * (schedulers move ranks, hypervisors move cores), so a sender times its batches from 8 KiB on. Smaller
- * ones are put plainly.
+ * Plain stores leave a batch in the producer's caches. If the consumer's core shares the last-level cache
+ * with the producer's, that is the best place. If it does not, each line has to come back from the other
+ * cache to be written, and once more to be read. Measured on an EPYC 9004 with copies of 1 MiB into and
+ * out of a ring of 8 MiB, in GB/s:
  *
- * What a batch costs depends on where the one before it, a lap of the ring ago, has left its lines: the
- * first plain batches after others take a half to a quarter of what plain ones take. So the other way is tried for
- * two laps, of which the second counts: now and then, and when the cost of the chosen way has changed
- * so that it would not be chosen now.
+ *                                        one cache   two caches
+ *   plain stores                         32 to 40    3 to 5
+ *   non-temporal stores, to memory       15 to 18    20 to 25
  *
- * A producer does not see what its way costs the consumer, who finds the bytes in memory then, and not
- * in a shared cache. So that way has to win clearly, by a factor of three: with one cache, plain batches
- * took 0.5 to 2 times as long as others, with two caches (1 MiB) 5 to 8 times. In a ring
- * larger than the last-level cache plain stores have to fetch each line from memory, and any win counts
- * (256 MiB, GB/s end to end and those by plain stores: 1 MiB 17.8 and 15.9, 128 B 2.8 and 2.4, but 4 KiB
- * 7.1 and 7.5).
+ * Which cores share a cache changes while a job runs: schedulers move ranks, and hypervisors move cores.
+ * So a sender times its batches of 8 KiB and more. Smaller ones are put plainly.
+ *
+ * The cost of a batch depends on where the batch before it left the same lines, a lap of the ring ago.
+ * The first plain batches after others take a half to a quarter of the usual time. So a trial of the
+ * other way lasts two laps, of which the second counts. There is a trial now and then, and another one
+ * when the cost of the chosen way has changed so that it would not be chosen now.
+ *
+ * A producer does not see what its way costs the consumer, which then finds the bytes in memory instead of
+ * in a shared cache. So going past the caches has to win clearly, by a factor of three. With one cache,
+ * plain batches took 0.5 to 2 times as long as others; with two caches (1 MiB), 5 to 8 times.
+ *
+ * In a ring that is larger than the last-level cache, plain stores have to fetch each line from memory. There
+ * any win counts. In a ring of 256 MiB, end to end, in GB/s:
+ *
+ *   event                                128 B   4 KiB   1 MiB
+ *   the way chosen here                  2.8     7.1     17.8
+ *   plain stores only                    2.4     7.5     15.9
  */
 #ifndef MOFKA_MPI_PACE_H
 #define MOFKA_MPI_PACE_H
@@ -29,22 +37,23 @@
 
 typedef enum mmi_way { MMI_PLAIN, MMI_PAST_CACHES } mmi_way_t;
 
-/* Of a sender, which appends from one thread at a time. Zero: nothing is known. */
+/* What a sender knows of the two ways. Zero: nothing. One thread at a time. */
 typedef struct mmi_pace {
-    mmi_way_t way; /* the chosen one, or the other one in its trial */
+    mmi_way_t way; /* the chosen one; during a trial, the other one */
     bool trial;
-    uint64_t bytes;   /* that went this way since it was taken */
-    uint64_t cost[2]; /* of each way, ns per MiB; 0: not known */
+    uint64_t bytes;   /* put this way since it was chosen, or since its trial began */
+    uint64_t cost[2]; /* of each way, in ns per MiB; 0: not known */
 } mmi_pace_t;
 
-/* A batch on its way. */
+/* A batch that is being put. */
 typedef struct mmi_timed {
     mmi_way_t way;
-    int64_t start_ns; /* 0: it tells nothing of its way's cost */
+    int64_t start_ns; /* 0: the batch is not timed */
 } mmi_timed_t;
 
-/* Before a batch of so many bytes is put, and after. */
+/* Choose the way of a batch of `bytes` bytes, before it is put. */
 mmi_timed_t mmi_pace_start(mmi_pace_t *pace, const mmi_partition_t *p, size_t bytes);
+/* Learn the cost of the batch, after it was put. */
 void mmi_pace_stop(mmi_pace_t *pace, mmi_timed_t timed, size_t bytes);
 
 #endif

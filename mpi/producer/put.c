@@ -47,6 +47,7 @@ static const char *put_pack(const mmi_partition_t *p, mmi_sender_t *sender,
 static void put_payload(const mmi_partition_t *p, mmi_sender_t *sender, const mofka_batch_t *batch,
                         uint64_t position) {
     size_t bytes = batch->metadata_bytes + batch->data_bytes;
+    const uint64_t end = position + bytes;
     const char *packed = put_pack(p, sender, batch);
     mmi_timed_t timed = mmi_pace_start(&sender->pace, p, bytes);
     mmi_put_t put = timed.way == MMI_PAST_CACHES ? p->w->ops->put_past_caches : p->w->ops->put;
@@ -58,6 +59,7 @@ static void put_payload(const mmi_partition_t *p, mmi_sender_t *sender, const mo
         mmi_ring_put(p, put, position, batch->segments[i].ptr, batch->segments[i].size);
         position += batch->segments[i].size;
     }
+    assert(packed || position == end);
     mmi_pace_stop(&sender->pace, timed, bytes);
 }
 
@@ -77,6 +79,8 @@ static void put_entries(const mmi_partition_t *p, mmi_sender_t *sender,
         metadata += batch->events[i].metadata_bytes;
         data += batch->events[i].data_bytes;
     }
+    assert(metadata == place.units * MMI_UNIT_BYTES + batch->metadata_bytes);
+    assert(data == metadata + batch->data_bytes);
     mmi_entries_put(p, place.events, sender->entries, batch->event_count);
 }
 

@@ -16,6 +16,7 @@
 int64_t mmi_due_deadline(mmi_due_t *due) {
     if (due->deadline == 0)
         due->deadline = mmi_deadline(due->timeout_ms);
+    assert(due->deadline != 0);
     return due->deadline;
 }
 

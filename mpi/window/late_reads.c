@@ -61,6 +61,7 @@ mofka_status_t mmi_late_read(mmi_window_t *w, int rank, uint64_t offset, uint64_
 }
 
 void mmi_late_free(mmi_window_t *w) {
+    assert(w->win != MPI_WIN_NULL);
     while (w->late) {
         mmi_late_t *late = w->late;
         w->late = late->next;

@@ -101,6 +101,7 @@ static mofka_status_t rma_flush(mmi_window_t *w, int rank) {
 }
 
 bool mmi_rma_wait(mmi_window_t *w, MPI_Request *request, int64_t deadline_ns) {
+    assert(*request != MPI_REQUEST_NULL);
     int done = 0;
     int64_t us = 10, yield_until = 0;
     for (int tries = 0; !done; tries++) {
@@ -216,6 +217,7 @@ static void rma_destroy(mmi_window_t *w) {
 
 /* This rank's share exists: lock it for the window's life, and make it zero. */
 static mofka_status_t rma_begin_epoch(mmi_window_t *w, uint64_t bytes) {
+    assert(w->win != MPI_WIN_NULL && (uintptr_t)w->base[0] % MMI_PAGE_BYTES == 0);
     int error = MPI_Win_lock_all(MPI_MODE_NOCHECK, w->win);
     if (error)
         return mmi_mpi_fail("MPI_Win_lock_all", error);

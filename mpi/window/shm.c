@@ -217,6 +217,7 @@ static mmi_window_t *shm_create(int rank, int size) {
     if (w) {
         w->run_words = 1;
         w->cache_bytes = shm_cache_bytes();
+        assert(w->cache_bytes > 0);
     } else {
         mofka_fail(MOFKA_ERR_MEMORY, "no memory for a window");
     }

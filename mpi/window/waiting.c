@@ -17,6 +17,7 @@ void mmi_back_off(int64_t *us, int64_t us_max) {
 }
 
 mmi_spin_t mmi_spin_start(const mmi_window_t *w) {
+    assert(w->spin_ns >= 0);
     return (mmi_spin_t){.until_ns = w->spin_ns ? mmi_now_ns() + w->spin_ns : 0,
                         .looks_per_clock = w->ops->loads_are_cheap ? LOOKS_PER_CLOCK : 1};
 }

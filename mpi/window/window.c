@@ -61,6 +61,7 @@ mofka_status_t mmi_window_check(mmi_window_t *w) {
 mofka_status_t mmi_window_read(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                                size_t count, int64_t deadline) {
     mofka_status_t status = MOFKA_OK;
+    assert(count > 0 && offset % 8 == 0);
     if (deadline == INT64_MAX && count > MMI_RUN_WORDS_MAX) {
         w->ops->get(w, rank, offset, words, 8 * count);
         return w->ops->flush(w, rank);
@@ -100,8 +101,9 @@ mmi_window_t *mmi_window_new(const mmi_window_ops_t *ops, int rank, int size, si
 }
 
 char *mmi_pages_start(void *memory) {
-    uintptr_t address = (uintptr_t)memory;
-    return (char *)memory + (MMI_PAGE_BYTES - address % MMI_PAGE_BYTES) % MMI_PAGE_BYTES;
+    char *page = (char *)memory + -(uintptr_t)memory % MMI_PAGE_BYTES;
+    assert((uintptr_t)page % MMI_PAGE_BYTES == 0);
+    return page;
 }
 
 mofka_status_t mmi_pages_populate(void *memory, uint64_t bytes, int rank) {

@@ -172,8 +172,8 @@ static void reserved_without_room_is_possibly_stored(void **state) {
     end(consumer, topic);
 }
 
-/* A rank that stopped with the partition's lock: others give up in time, and say what stays taken. */
-static void a_lock_that_stays_taken_is_told(void **state) {
+/* A rank that stopped with the partition's lock: others give up in time, and name the lock. */
+static void a_lock_that_stays_taken_is_reported(void **state) {
     (void)state;
     mofka_topic_t *topic = make_topic(NULL);
     mmi_control_store(log_of(topic), MMI_CONTROL(lock), 1);
@@ -194,7 +194,7 @@ static uint64_t append_some(sender_t *sender, size_t count) {
 
 /* A consumer that starts at the end does not hold up what it skips. Failed while only a raised
  * acknowledgement was published. */
-static void who_starts_at_the_end_lets_go(void **state) {
+static void a_consumer_that_starts_at_the_end_holds_nothing(void **state) {
     (void)state;
     mofka_topic_t *topic = make_topic("{\"partition_bytes\":128,\"partition_events\":4}");
     mofka_consumer_t *consumer;
@@ -212,7 +212,7 @@ static void who_starts_at_the_end_lets_go(void **state) {
 }
 
 /* discard_oldest: a reader that keeps up and never acknowledges needs no more memory with time, and
- * events that a consumer never wanted are not told as lost. Failed while marks of discarded batches
+ * events that a consumer never wanted are not counted as lost. Failed while marks of discarded batches
  * were kept, and while losses were counted from where reading started. */
 static void discarding_costs_no_memory_and_no_lies(void **state) {
     (void)state;
@@ -371,7 +371,7 @@ static void a_full_partition_is_warned_of(void **state) {
     end(consumer, topic);
 }
 
-static void a_damaged_entry_is_told(void **state) {
+static void a_damaged_entry_is_reported(void **state) {
     (void)state;
     mofka_topic_t *topic = make_topic(NULL);
     mofka_consumer_t *consumer = make_consumer(topic);
@@ -413,7 +413,7 @@ static void a_partition_has_room_for_so_many_names(void **state) {
     mofka_topic_release(topic);
 }
 
-static void stores_that_are_too_small_are_told(void **state) {
+static void stores_that_are_too_small_are_refused(void **state) {
     (void)state;
     mofka_topic_options_t o = {.options = "{\"partition_bytes\":68719476736}"};
     FAILS(mofka_driver_create_topic(driver, "big", &o), MOFKA_ERR_FULL, "\"arena_bytes\" must be");
@@ -463,18 +463,20 @@ int main(void) {
                                         close_memory),
         cmocka_unit_test_setup_teardown(reserved_without_room_is_possibly_stored, open_memory,
                                         close_memory),
-        cmocka_unit_test_setup_teardown(a_lock_that_stays_taken_is_told, open_memory, close_memory),
-        cmocka_unit_test_setup_teardown(who_starts_at_the_end_lets_go, open_memory, close_memory),
+        cmocka_unit_test_setup_teardown(a_lock_that_stays_taken_is_reported, open_memory,
+                                        close_memory),
+        cmocka_unit_test_setup_teardown(a_consumer_that_starts_at_the_end_holds_nothing,
+                                        open_memory, close_memory),
         cmocka_unit_test_setup_teardown(discarding_costs_no_memory_and_no_lies, open_memory,
                                         close_memory),
         cmocka_unit_test_setup_teardown(looking_for_room_discards_no_more_than_it_must, open_memory,
                                         close_memory),
         cmocka_unit_test_setup_teardown(a_run_is_fetched_at_once, open_memory, close_memory),
         cmocka_unit_test_setup_teardown(a_full_partition_is_warned_of, open_memory, close_memory),
-        cmocka_unit_test_setup_teardown(a_damaged_entry_is_told, open_memory, close_memory),
+        cmocka_unit_test_setup_teardown(a_damaged_entry_is_reported, open_memory, close_memory),
         cmocka_unit_test_setup_teardown(a_partition_has_room_for_so_many_names, open_memory,
                                         close_memory),
-        cmocka_unit_test_setup_teardown(stores_that_are_too_small_are_told, open_memory,
+        cmocka_unit_test_setup_teardown(stores_that_are_too_small_are_refused, open_memory,
                                         close_memory),
         cmocka_unit_test(words_are_completed_from_the_head),
     };
