@@ -57,6 +57,12 @@ static inline uint64_t mmi_units_of(uint64_t bytes) {
     return (bytes + MMI_UNIT_BYTES - 1) / MMI_UNIT_BYTES;
 }
 
+/* Whether a log from `head` to `end` fits the partition. */
+static inline bool mmi_place_fits(const mmi_partition_t *p, mmi_place_t head, mmi_place_t end) {
+    return (int64_t)(end.events - head.events) <= (int64_t)p->slots &&
+           (int64_t)(end.units - head.units) <= (int64_t)(p->ring_bytes / MMI_UNIT_BYTES);
+}
+
 /* Load a word of the control block. */
 static inline uint64_t mmi_control_load(const mmi_partition_t *p, size_t field) {
     return p->w->ops->load(p->w, p->owner, p->base + field);
@@ -101,8 +107,6 @@ void mmi_partition_unlock(const mmi_partition_t *p);
 /* Move the head as far as retention lets it. With discard_oldest: as far as `end` needs to fit, over
  * published batches. */
 mofka_status_t mmi_trim_head(const mmi_partition_t *p, mmi_place_t end, int64_t deadline);
-/* Whether a log from `head` to `end` fits the partition. */
-bool mmi_place_fits(const mmi_partition_t *p, mmi_place_t head, mmi_place_t end);
 
 /* ---- ring.c ----------------------------------------------------------------------------------- */
 
@@ -136,7 +140,9 @@ uint64_t mmi_flag_count(const mmi_partition_t *p, uint64_t id, uint64_t flag);
 /* The flag that publishes a batch of `count` events at `id`. */
 uint64_t mmi_flag_value(const mmi_partition_t *p, uint64_t id, uint64_t count);
 /* Where the flag of `id` is in the owner's share. */
-uint64_t mmi_flag_offset(const mmi_partition_t *p, uint64_t id);
+static inline uint64_t mmi_flag_offset(const mmi_partition_t *p, uint64_t id) {
+    return p->flags + MMI_FLAG_BYTES * (id % p->slots);
+}
 
 /* Put the stamp of the batch that begins at `id`. Complete after a flush. */
 void mmi_stamp_put(const mmi_partition_t *p, uint64_t id, const uint64_t *stamp);

@@ -57,10 +57,6 @@ void mmi_stamp_get(const mmi_partition_t *p, uint64_t id, uint64_t *stamp) {
     p->w->ops->get(p->w, p->owner, mmi_flag_offset(p, id) + STAMP_OFFSET, stamp, sizeof *stamp);
 }
 
-uint64_t mmi_flag_offset(const mmi_partition_t *p, uint64_t id) {
-    return p->flags + MMI_FLAG_BYTES * (id % p->slots);
-}
-
 /* Without a check of `count`, for flags that were read. */
 static uint64_t flag_make(const mmi_partition_t *p, uint64_t id, uint64_t count) {
     return (id / p->slots + 1) << MMI_FLAG_COUNT_BITS | count;

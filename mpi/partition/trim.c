@@ -13,11 +13,6 @@
 
 #include <assert.h>
 
-bool mmi_place_fits(const mmi_partition_t *p, mmi_place_t head, mmi_place_t end) {
-    return (int64_t)(end.events - head.events) <= (int64_t)p->slots &&
-           (int64_t)(end.units - head.units) <= (int64_t)(p->ring_bytes / MMI_UNIT_BYTES);
-}
-
 /* The smallest cursor of the named consumers; `head` if there are none. */
 static mmi_place_t trim_slowest_cursor(const mmi_partition_t *p, mmi_place_t head) {
     uint64_t state[MMI_CONSUMERS_MAX], cursor[MMI_CONSUMERS_MAX];
