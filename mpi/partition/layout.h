@@ -2,6 +2,11 @@
 /*
  * The shared bytes of a partition.
  *
+ *   unit     64 bytes of the payload ring; a batch takes whole units
+ *   slot     room for one event's flag, stamp and entry
+ *   lap      how many times the slots were used before: id / slots
+ *   place    a number of events and a number of units; the head, the tail and each cursor is one
+ *
  * A rank's share of the window:
  *
  *   +--------------+-------------------------+--------------------------------------+
@@ -60,9 +65,12 @@
  *      320  finished       a producer that closes            fetch_add 1
  *      328  blocked        a producer, around a long wait    fetch_add 1, then -1; for statistics
  *      384  state[64]      a consumer that joins or leaves   store; with the lock, except LIVE to AWAY
- *      896  cursor[64]     the live consumer of the place    store (events << 32 | units)
- *     1408  acknowledged[64]  the same                       store the next unacknowledged id
+ *      896  cursor[64]     the live consumer                 store (events << 32 | units)
+ *     1408  acknowledged[64]  the live consumer              store the next unacknowledged id
  *     1920  name[64]       a consumer that joins             put, with the lock
+ *
+ * state, cursor, acknowledged and name have an element for each of the 64 consumers that a partition can
+ * have. A consumer that joins stores them with the lock.
  *
  * Of data_bell, data_waiters and finished only those of partition 0 are used: a consumer reads several
  * partitions and sleeps at one bell, and a topic counts its finished producers once.
