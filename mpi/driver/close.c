@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Closing the driver; and that a forked child has none.
+ * Closes the driver, collectively.
  *
- *   OPEN -Ibarrier-> ARRIVING -all came; Iallreduce-> AGREEING -all said-> AGREED: stop
+ *   OPEN --Ibarrier--> ARRIVING --all arrived; Iallreduce--> AGREEING --all voted--> AGREED: stop
  *
- * Both steps are polled, so a rank that does not come makes the others answer MOFKA_ERR_TIMEOUT, and
- * they may call again. A rank in MPI_Finalize (mpi_finalize.c) cannot be called again: with an shm
- * window, when its time is over, it says in the second step that it does not free the window, which is
- * collective, and leaves; then nobody does, and the memory stays as long as MPI keeps it. Once all have
- * agreed, all free it together: a rank whose close timed out in AGREEING holds the others there until it
- * calls again.
+ * Both operations are polled: if a rank does not come, the others answer MOFKA_ERR_TIMEOUT, and may
+ * call again. In the Iallreduce each rank votes whether it frees the window, which is collective.
+ *
+ * A rank in MPI_Finalize (finalize.c) cannot be called again. With an shm window, when its time is
+ * over, it votes that it does not free the window, and leaves. Then no rank frees it: the memory stays
+ * as long as MPI keeps it. Once all have voted to free, all free together: a rank whose close timed out
+ * in AGREEING makes the others wait there until it calls again.
  */
 #include <mofka/log.h>
 #include "mpi/driver/driver.h"
 
 void mmi_driver_stop(mmi_driver_t *d) {
+    assert(d->directory.w);
     mmi_finalize_unwatch(d);
     mmi_progress_stop(d);
     d->directory.w->ops->destroy(d->directory.w);
@@ -23,7 +25,8 @@ void mmi_driver_stop(mmi_driver_t *d) {
 
 /* ---- close ----------------------------------------------------------------------------------- */
 
-static mofka_status_t arrive(mmi_driver_t *d) {
+static mofka_status_t closing_arrive(mmi_driver_t *d) {
+    assert(d->closing == MMI_OPEN);
     int error = MPI_Ibarrier(d->comm, &d->close_request);
     if (error)
         return mmi_mpi_fail("MPI_Ibarrier", error);
@@ -31,7 +34,8 @@ static mofka_status_t arrive(mmi_driver_t *d) {
     return MOFKA_OK;
 }
 
-static mofka_status_t say(mmi_driver_t *d, int frees) {
+static mofka_status_t closing_vote(mmi_driver_t *d, bool frees) {
+    assert(d->closing == MMI_ARRIVING);
     d->frees_own = frees;
     int error =
         MPI_Iallreduce(&d->frees_own, &d->frees, 1, MPI_INT, MPI_MIN, d->comm, &d->close_request);
@@ -41,13 +45,15 @@ static mofka_status_t say(mmi_driver_t *d, int frees) {
     return MOFKA_OK;
 }
 
-static mofka_status_t await(mmi_driver_t *d, int64_t deadline) {
+/* Wait for the operation under way. */
+static mofka_status_t closing_wait(mmi_driver_t *d, int64_t deadline) {
     int64_t us = 10;
-    for (int here = 0;;) {
-        int error = MPI_Test(&d->close_request, &here, MPI_STATUS_IGNORE);
+    assert(d->closing == MMI_ARRIVING || d->closing == MMI_AGREEING);
+    for (int done = 0;;) {
+        int error = MPI_Test(&d->close_request, &done, MPI_STATUS_IGNORE);
         if (error)
             return mmi_mpi_fail("MPI_Test", error);
-        if (here)
+        if (done)
             return MOFKA_OK;
         if (mmi_now_ms() >= deadline)
             return mofka_fail(MOFKA_ERR_TIMEOUT, "not all %d ranks closed the driver in time",
@@ -56,14 +62,16 @@ static mofka_status_t await(mmi_driver_t *d, int64_t deadline) {
     }
 }
 
-static void leave(mmi_driver_t *d) {
+static void closing_finish(mmi_driver_t *d) {
+    assert(d->closing == MMI_AGREED);
     if (!d->frees) {
         mofka_log(
             MOFKA_LOG_WARN,
             "rank %d: another rank ended without closing the driver; the window's memory stays "
             "until the processes end",
             d->rank);
-        d->directory.w->win = MPI_WIN_NULL; /* forgotten, with its epoch */
+        /* Leave it to MPI, with its epoch. */
+        d->directory.w->win = MPI_WIN_NULL;
     }
     mmi_driver_stop(d);
     if (d->frees)
@@ -71,58 +79,60 @@ static void leave(mmi_driver_t *d) {
     d->comm = MPI_COMM_NULL;
 }
 
-void mmi_leave_behind(mmi_driver_t *d) {
-    mofka_status_t status = d->closing == MMI_OPEN ? arrive(d) : MOFKA_OK;
+void mmi_driver_abandon(mmi_driver_t *d) {
+    assert(d->closing < MMI_AGREEING);
+    mofka_status_t status = d->closing == MMI_OPEN ? closing_arrive(d) : MOFKA_OK;
     if (!status && d->closing == MMI_ARRIVING)
-        say(d, 0);
+        closing_vote(d, false);
 }
 
-static mofka_status_t close_within(mmi_driver_t *d, int64_t deadline) {
-    mofka_status_t status = d->closing == MMI_OPEN ? arrive(d) : MOFKA_OK;
+/* From where an earlier call stopped. */
+static mofka_status_t closing_run(mmi_driver_t *d, int64_t deadline) {
+    mofka_status_t status = d->closing == MMI_OPEN ? closing_arrive(d) : MOFKA_OK;
     if (!status && d->closing == MMI_ARRIVING) {
-        status = await(d, deadline);
+        status = closing_wait(d, deadline);
         if (!status)
-            status = say(d, 1);
+            status = closing_vote(d, true);
     }
     if (!status && d->closing == MMI_AGREEING) {
-        status = await(d, deadline);
+        status = closing_wait(d, deadline);
         if (!status)
             d->closing = MMI_AGREED;
     }
     if (!status)
-        leave(d);
+        closing_finish(d);
     return status;
 }
 
-mofka_status_t mmi_close_driver(void *self, int64_t timeout_ms) {
+mofka_status_t mmi_driver_close(void *self, int64_t timeout_ms) {
     mmi_driver_t *d = self;
     int64_t deadline = mmi_deadline(timeout_ms);
     int finalized;
     MPI_Finalized(&finalized);
     if (finalized)
         return mofka_fail(MOFKA_ERR_MPI, "MPI was finalised before the driver was closed");
-    bool taken = mmi_finalize_take(d); /* not for MPI_Finalize meanwhile */
-    mofka_status_t status = close_within(d, deadline);
-    if (status && taken)
-        mmi_finalize_put_back(d);
+    bool claimed = mmi_finalize_claim(d);
+    mofka_status_t status = closing_run(d, deadline);
+    if (status && claimed)
+        mmi_finalize_return(d);
     return status;
 }
 
 /* ---- fork ------------------------------------------------------------------------------------ */
 
-static bool forked;
+static bool process_forked;
 
-bool mmi_is_forked(void) {
-    return forked;
+bool mmi_process_is_forked(void) {
+    return process_forked;
 }
 
-static void in_child(void) {
+static void process_after_fork(void) {
     int initialized = 0, finalized = 0;
     MPI_Initialized(&initialized);
     MPI_Finalized(&finalized);
-    forked = initialized && !finalized;
+    process_forked = initialized && !finalized;
 }
 
-__attribute__((constructor)) static void watch_forks(void) {
-    pthread_atfork(NULL, NULL, in_child);
+__attribute__((constructor)) static void process_watch_forks(void) {
+    pthread_atfork(NULL, NULL, process_after_fork);
 }

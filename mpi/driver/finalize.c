@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * MPI_Finalize with a driver that was forgotten: it is closed first.
+ * Closes the drivers that are still open when MPI_Finalize is called.
  *
- * This library has an MPI_Finalize of its own, which closes the open drivers while all of MPI still
- * works, threads too, and then calls the next one. Where the program finds MPI's first (it loaded this
- * library later, or calls PMPI_Finalize) the attribute of MPI_COMM_SELF is left, which MPI deletes
- * before anything else. It is the lesser way: MPICH 4.0.2 stops locking before it deletes attributes, so
- * from there on this thread alone may call MPI; a thread that is inside then (the progress thread, a
- * pool's worker that waits for room) makes it crash.
+ * This library defines MPI_Finalize. It closes the open drivers while all of MPI still works, threads
+ * too, and then calls the next MPI_Finalize. A program may find MPI's own first: it loaded this library
+ * later, or calls PMPI_Finalize. Then an attribute of MPI_COMM_SELF is left, which MPI deletes before
+ * anything else. That way is worse. MPICH 4.0.2 stops locking before it deletes attributes, so from
+ * there on only this thread may call MPI; a thread inside MPI (the progress thread, or a pool's worker
+ * that waits for room) makes it crash.
  *
- * A driver is in the list from its creation until someone takes it out to close it; whose close timed out
- * puts it back. A rank that cannot end its producers in time, or that others keep waiting, logs it, lets
- * nobody into the window any more, waits until its workers have left it, and then
- *   shm   says that it frees nothing (mpi_close.c), and leaves; the memory may be gone with MPI;
- *   rma   waits for the other ranks, as MPI_Finalize would: the window must be freed, and until then they
- *         need its progress.
+ * A driver is in the list from its creation until a thread claims it to close it. If that close times
+ * out, the driver goes back into the list. A rank gives up if it cannot end its producers in time, or if
+ * other ranks do not come. It logs that, shuts the window, and waits until its workers have left. Then:
+ *   shm   it votes not to free the window (close.c), and leaves; the memory may end with MPI
+ *   rma   it waits for the other ranks, as MPI_Finalize would: the window must be freed, and until then
+ *         they need this rank's progress
  */
 #include <dlfcn.h>
 #include <string.h>
@@ -23,28 +23,30 @@
 #include <mofka/log.h>
 #include "mpi/driver/driver.h"
 
-/* For flushing the producers, and for the other ranks. */
+/* For flushing the producers, and again for the other ranks. */
 #define FINALIZE_MS 5000
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the list; a leaf */
-static mmi_driver_t *drivers;
+/* Guards the list. A leaf: no other lock is taken while it is held. */
+static pthread_mutex_t watched_lock = PTHREAD_MUTEX_INITIALIZER;
+static mmi_driver_t *watched_first;
 
-/* One of this process, or with `d` that one, taken out. NULL: it is not there (any more). */
-static mmi_driver_t *take(const mmi_driver_t *d) {
-    pthread_mutex_lock(&lock);
-    mmi_driver_t **at = &drivers;
+/* Take `d` out of the list; NULL: any driver of this process. NULL: it is not in the list. */
+static mmi_driver_t *watched_take(const mmi_driver_t *d) {
+    pthread_mutex_lock(&watched_lock);
+    mmi_driver_t **at = &watched_first;
     while (*at && (d ? *at != d : (*at)->process != getpid()))
         at = &(*at)->next;
     mmi_driver_t *taken = *at;
     if (taken)
         *at = taken->next;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&watched_lock);
     return taken;
 }
 
-/* Give up after a while. True: it is closed. */
-static bool end(mmi_driver_t *d) {
+/* Close it within a limit. True: it is closed. */
+static bool finalize_close(mmi_driver_t *d) {
     int rank = d->rank;
+    assert(d->process == getpid());
     mofka_log(MOFKA_LOG_WARN,
               "rank %d: the MPI driver was not closed before MPI_Finalize; it is closed now", rank);
     if (!mofka_driver_end_forgotten(d, FINALIZE_MS, FINALIZE_MS))
@@ -54,64 +56,68 @@ static bool end(mmi_driver_t *d) {
     return false;
 }
 
-/* Who said that it frees the window (AGREEING) must. */
-static void give_up(mmi_driver_t *d) {
+/* A rank that has voted to free the window (AGREEING) must do so. */
+static void finalize_give_up(mmi_driver_t *d) {
+    assert(d->closing != MMI_AGREED);
     mmi_window_shut(d->directory.w);
     if (!d->directory.w->ops->needs_progress && d->closing < MMI_AGREEING)
-        mmi_leave_behind(d);
+        mmi_driver_abandon(d);
     else
-        mmi_close_driver(d, -1);
+        mmi_driver_close(d, -1);
 }
 
-static int at_finalize(MPI_Comm self, int keyval, void *driver, void *unused) {
-    mmi_driver_t *d = take(driver);
+static int finalize_on_delete(MPI_Comm self, int keyval, void *driver, void *unused) {
+    mmi_driver_t *d = watched_take(driver);
     (void)self, (void)keyval, (void)unused;
     if (d && d->process == getpid()) {
         d->keyval = MPI_KEYVAL_INVALID; /* it is being deleted */
         mmi_progress_stop(d);
-        if (!end(d))
-            give_up(d);
+        if (!finalize_close(d))
+            finalize_give_up(d);
     }
     return MPI_SUCCESS;
 }
 
-/* All are ended before one waits without a limit: other ranks may wait for another one. */
-static void end_all(void) {
+/* Every driver gets its limited close before one is waited for without a limit: other ranks may be
+ * waiting for another driver. */
+static void finalize_close_all(void) {
     mmi_driver_t *left = NULL;
-    for (mmi_driver_t *d; (d = take(NULL));)
-        if (!end(d)) {
+    for (mmi_driver_t *d; (d = watched_take(NULL));)
+        if (!finalize_close(d)) {
             d->next = left;
             left = d;
         }
     for (mmi_driver_t *d = left, *next; d; d = next) {
         next = d->next;
-        give_up(d);
+        finalize_give_up(d);
     }
 }
 
-bool mmi_finalize_take(mmi_driver_t *d) {
-    return take(d) != NULL;
+bool mmi_finalize_claim(mmi_driver_t *d) {
+    return watched_take(d) != NULL;
 }
 
-void mmi_finalize_put_back(mmi_driver_t *d) {
-    pthread_mutex_lock(&lock);
-    d->next = drivers;
-    drivers = d;
-    pthread_mutex_unlock(&lock);
+void mmi_finalize_return(mmi_driver_t *d) {
+    assert(d->closing != MMI_AGREED);
+    pthread_mutex_lock(&watched_lock);
+    d->next = watched_first;
+    watched_first = d;
+    pthread_mutex_unlock(&watched_lock);
 }
 
 mofka_status_t mmi_finalize_watch(mmi_driver_t *d) {
-    int error = MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, at_finalize, &d->keyval, NULL);
+    assert(d->keyval == MPI_KEYVAL_INVALID);
+    int error = MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, finalize_on_delete, &d->keyval, NULL);
     if (!error)
         error = MPI_Comm_set_attr(MPI_COMM_SELF, d->keyval, d);
     if (error)
         return mmi_mpi_fail("MPI_Comm_set_attr", error);
-    mmi_finalize_put_back(d);
+    mmi_finalize_return(d);
     return MOFKA_OK;
 }
 
 void mmi_finalize_unwatch(mmi_driver_t *d) {
-    take(d);
+    watched_take(d);
     if (d->keyval != MPI_KEYVAL_INVALID) {
         MPI_Comm_delete_attr(MPI_COMM_SELF, d->keyval);
         MPI_Comm_free_keyval(&d->keyval);
@@ -123,7 +129,7 @@ MOFKA_API __attribute__((weak)) int MPI_Finalize(void) {
     MPI_Initialized(&initialized);
     MPI_Finalized(&finalized);
     if (initialized && !finalized)
-        end_all();
+        finalize_close_all();
     int (*next)(void);
     void *found = dlsym(RTLD_NEXT, "MPI_Finalize");
     memcpy(&next, &found, sizeof next);

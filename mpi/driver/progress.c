@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The progress thread of an owner in an rma window: one-sided operations on its memory complete
- * only while it is inside MPI. Whoever puts or gets adds to the rank's activity word. While that
- * moves, the thread polls a few times and yields, then for a while with short sleeps; idle, it backs
- * off until it costs next to nothing.
+ * The progress thread of a rank with an rma window.
  *
- * The word is MPI's; the thread only looks at it with a load of its own, and a stale or torn value
- * costs a poll at the wrong pace, no more.
+ * One-sided operations on a rank's memory complete only while that rank is inside MPI. A rank that puts
+ * or gets adds to the owner's activity word. While that word changes, the thread polls MPI and yields;
+ * then, for a while, it polls with short sleeps. Idle, it backs off until it costs next to nothing.
+ *
+ * The word is MPI's: the thread only loads it. A stale or torn value costs a poll at the wrong pace, no
+ * more.
  */
 #include "mpi/driver/driver.h"
 
@@ -14,18 +15,21 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#define YIELD_NS 200000 /* since the last activity: as long as it takes to answer it */
-#define YIELD_POLLS 8   /* before each yield: a large put comes in many pieces */
-#define HOT_NS 20000000 /* short sleeps until then */
+/* Yield for so long after the last activity: as long as answering it takes. */
+#define YIELD_NS 200000
+/* Polls before each yield: a large put comes in many pieces. */
+#define YIELD_POLLS 8
+/* After the last activity, short sleeps until then. */
+#define HOT_NS 20000000
 #define HOT_US 20
 #define IDLE_US_MAX 1000
 
-static uint64_t activity(const mmi_driver_t *d) {
+static uint64_t progress_activity(const mmi_driver_t *d) {
     const mmi_share_t *share = (const mmi_share_t *)(const void *)d->directory.w->base[0];
     return __atomic_load_n(&share->activity, __ATOMIC_RELAXED);
 }
 
-static void poll_mpi(const mmi_driver_t *d, int times) {
+static void progress_poll(const mmi_driver_t *d, int times) {
     int flag;
     for (int i = 0; i < times; i++)
         MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, d->comm, &flag, MPI_STATUS_IGNORE);
@@ -34,39 +38,40 @@ static void poll_mpi(const mmi_driver_t *d, int times) {
 static void *progress_main(void *argument) {
     mmi_driver_t *d = argument;
     uint64_t seen = 0;
-    int64_t last = 0, us = HOT_US;
+    int64_t last_ns = 0, us = HOT_US;
     bool busy = false;
     prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
     while (!atomic_load_explicit(&d->stop_progress, memory_order_relaxed)) {
-        poll_mpi(d, busy ? YIELD_POLLS : 1);
-        uint64_t word = activity(d);
-        int64_t now = mmi_now_ns();
-        if (word != seen) {
-            seen = word;
-            last = now;
+        progress_poll(d, busy ? YIELD_POLLS : 1);
+        uint64_t activity = progress_activity(d);
+        int64_t now_ns = mmi_now_ns();
+        if (activity != seen) {
+            seen = activity;
+            last_ns = now_ns;
             us = HOT_US;
         }
-        busy = now - last < YIELD_NS;
+        busy = now_ns - last_ns < YIELD_NS;
         if (busy)
             sched_yield();
         else
-            mmi_back_off(&us, now - last < HOT_NS ? HOT_US : IDLE_US_MAX);
+            mmi_back_off(&us, now_ns - last_ns < HOT_NS ? HOT_US : IDLE_US_MAX);
     }
     return NULL;
 }
 
 mofka_status_t mmi_progress_start(mmi_driver_t *d) {
+    assert(!d->has_progress && !d->stop_progress);
     int error = pthread_create(&d->progress_thread, NULL, progress_main, d);
     if (error)
         return mofka_fail(MOFKA_ERR_SYSTEM, "starting the progress thread: %s", strerror(error));
-    d->progress = true;
+    d->has_progress = true;
     return MOFKA_OK;
 }
 
 void mmi_progress_stop(mmi_driver_t *d) {
-    if (!d->progress)
+    if (!d->has_progress)
         return;
-    atomic_store(&d->stop_progress, 1);
+    atomic_store(&d->stop_progress, true);
     pthread_join(d->progress_thread, NULL);
-    d->progress = false;
+    d->has_progress = false;
 }

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The MPI driver's options, and that all ranks mean the same driver. */
+/* Reads the MPI driver's options, and makes all ranks agree on them. */
+#include "mpi/driver/settings.h"
+
+#include <assert.h>
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 #include <mofka/options.h>
 #include "mpi/partition/layout.h"
-#include "mpi/driver/settings.h"
 #include "mpi/window/window.h"
 
-static uint64_t pages(uint64_t bytes) {
-    return (bytes + MMI_PAGE_BYTES - 1) / MMI_PAGE_BYTES * MMI_PAGE_BYTES;
-}
-
-static mofka_status_t read_table(const char *options, mmi_settings_t *s, bool *join,
-                                 char **owners) {
+static mofka_status_t settings_read_table(const char *options, mmi_settings_t *s, bool *join,
+                                          char **owners) {
     static const char *const windows[] = {"auto", "shm", "rma", NULL};
     static const char *const progress[] = {"thread", "none", NULL};
     const mofka_option_t table[] = {
@@ -38,30 +36,42 @@ static mofka_status_t read_table(const char *options, mmi_settings_t *s, bool *j
     return mofka_options_read("MPI driver", options, table, sizeof table / sizeof table[0]);
 }
 
-/* `json` NULL: all ranks. */
-static mofka_status_t read_owners(const char *json, int size, int *owners, int *owner_count) {
-    cJSON *list = json ? cJSON_Parse(json) : NULL;
-    int count = json ? cJSON_GetArraySize(list) : size;
+/* Without the option, all ranks are owners. */
+static int settings_default_owners(int size, int *owners) {
+    for (int i = 0; i < size; i++)
+        owners[i] = i;
+    return size;
+}
+
+/* One item of the option, the `index`-th; `owners` holds those before it. */
+static mofka_status_t settings_read_owner(const cJSON *item, const char *json, int index, int size,
+                                          int *owners) {
+    int rank = item->valueint;
+    assert(index < size);
+    if (!cJSON_IsNumber(item) || item->valuedouble != rank || rank < 0 || rank >= size)
+        return mofka_fail(MOFKA_ERR_RANGE,
+                          "MPI driver: item %d of option \"owners\" is not a rank from 0 to %d: "
+                          "%.100s",
+                          index, size - 1, json);
+    for (int i = 0; i < index; i++)
+        if (owners[i] == rank)
+            return mofka_fail(MOFKA_ERR_OPTION, "MPI driver: \"owners\" names rank %d twice", rank);
+    owners[index] = rank;
+    return MOFKA_OK;
+}
+
+static mofka_status_t settings_read_owners(const char *json, int size, int *owners,
+                                           int *owner_count) {
+    cJSON *list = cJSON_Parse(json);
+    int count = cJSON_GetArraySize(list);
     mofka_status_t status = MOFKA_OK;
-    if (json && (!cJSON_IsArray(list) || count < 1 || count > size))
+    if (!cJSON_IsArray(list) || count < 1 || count > size)
         status = mofka_fail(
             MOFKA_ERR_OPTION,
             "MPI driver: option \"owners\" must be an array of 1 to %d ranks, not %.100s", size,
             json);
-    for (int i = 0; i < count && !status; i++) {
-        const cJSON *item = json ? cJSON_GetArrayItem(list, i) : NULL;
-        owners[i] = json ? item->valueint : i;
-        if (json && (!cJSON_IsNumber(item) || item->valuedouble != item->valueint ||
-                     item->valueint < 0 || item->valueint >= size))
-            status = mofka_fail(MOFKA_ERR_RANGE,
-                                "MPI driver: owner %d of option \"owners\" is no rank of %d, which "
-                                "are 0 to %d: %.100s",
-                                i, size, size - 1, json);
-        for (int j = 0; j < i && !status; j++)
-            if (owners[j] == owners[i])
-                status = mofka_fail(MOFKA_ERR_OPTION, "MPI driver: \"owners\" names rank %d twice",
-                                    owners[i]);
-    }
+    for (int i = 0; i < count && !status; i++)
+        status = settings_read_owner(cJSON_GetArrayItem(list, i), json, i, size, owners);
     *owner_count = count;
     cJSON_Delete(list);
     return status;
@@ -70,17 +80,20 @@ static mofka_status_t read_owners(const char *json, int size, int *owners, int *
 mofka_status_t mmi_settings_read(const char *options, int size, mmi_settings_t *s, int **owners,
                                  bool *join) {
     char *json = NULL;
-    int *list = calloc(2 * (size_t)size, sizeof *list);
-    memset(s, 0, sizeof *s); /* its padding, too: it is compared as bytes */
+    int *list = calloc((size_t)size, sizeof *list);
+    /* Its padding is zero, too: it is compared as bytes. */
+    memset(s, 0, sizeof *s);
     s->arena_bytes = 64 << 20;
     s->directory_bytes = 1 << 20;
     *join = false;
-    mofka_status_t status = list ? read_table(options, s, join, &json)
+    mofka_status_t status = list ? settings_read_table(options, s, join, &json)
                                  : mofka_fail(MOFKA_ERR_MEMORY, "no memory for %d owners", size);
-    if (!status)
-        status = read_owners(json, size, list, &s->owner_count);
-    s->arena_bytes = pages(s->arena_bytes);
-    s->directory_bytes = pages(s->directory_bytes);
+    if (!status && json)
+        status = settings_read_owners(json, size, list, &s->owner_count);
+    else if (!status)
+        s->owner_count = settings_default_owners(size, list);
+    s->arena_bytes = mmi_round_up(s->arena_bytes, MMI_PAGE_BYTES);
+    s->directory_bytes = mmi_round_up(s->directory_bytes, MMI_PAGE_BYTES);
     free(json);
     if (status)
         free(list);
@@ -89,32 +102,61 @@ mofka_status_t mmi_settings_read(const char *options, int size, mmi_settings_t *
     return status;
 }
 
-mofka_status_t mmi_settings_agree(MPI_Comm comm, bool join, mmi_settings_t *s, int *owners) {
-    int rank, size, leader, differs;
+/* The leader is the lowest rank that does not join; rank 0 if all join. `ready` false: this rank cannot
+ * go on, and all ranks get MOFKA_ERR_MEMORY. */
+static mofka_status_t settings_find_leader(MPI_Comm comm, bool join, bool ready, int *leader) {
+    int rank, size;
     MPI_Comm_rank(comm, &rank);
     MPI_Comm_size(comm, &size);
-    int own = join ? size : rank;
-    int error = MPI_Allreduce(&own, &leader, 1, MPI_INT, MPI_MIN, comm);
+    int own[] = {join ? size : rank, ready}, least[2];
+    int error = MPI_Allreduce(own, least, 2, MPI_INT, MPI_MIN, comm);
     if (error)
         return mmi_mpi_fail("MPI_Allreduce", error);
-    leader = leader == size ? 0 : leader;
-    mmi_settings_t theirs = *s;
+    if (!least[1])
+        return mofka_fail(MOFKA_ERR_MEMORY, "MPI driver: no memory to compare %d owners", size);
+    *leader = least[0] == size ? 0 : least[0];
+    assert(*leader >= 0 && *leader < size);
+    return MOFKA_OK;
+}
+
+/* The lowest rank that differs; `size` if none does. */
+static int settings_compare(MPI_Comm comm, bool same, int *differs) {
+    int rank, size;
+    MPI_Comm_rank(comm, &rank);
+    MPI_Comm_size(comm, &size);
+    int own = same ? size : rank;
+    return MPI_Allreduce(&own, differs, 1, MPI_INT, MPI_MIN, comm);
+}
+
+mofka_status_t mmi_settings_agree(MPI_Comm comm, bool join, mmi_settings_t *s, int *owners) {
+    int size, leader = 0, differs = 0;
+    MPI_Comm_size(comm, &size);
+    assert(s->owner_count >= 1 && s->owner_count <= size);
     size_t bytes = (size_t)size * sizeof *owners;
-    int *list = join ? owners : memcpy(owners + size, owners, bytes);
-    error = MPI_Bcast(&theirs, sizeof theirs, MPI_BYTE, leader, comm);
+    int *list = malloc(bytes);
+    mofka_status_t status = settings_find_leader(comm, join, list != NULL, &leader);
+    if (status) {
+        free(list);
+        return status;
+    }
+    mmi_settings_t theirs = *s;
+    memcpy(list, owners, bytes);
+    int error = MPI_Bcast(&theirs, sizeof theirs, MPI_BYTE, leader, comm);
     if (!error)
         error = MPI_Bcast(list, size, MPI_INT, leader, comm);
-    if (join)
+    if (join) {
         *s = theirs;
+        memcpy(owners, list, bytes);
+    }
     bool same = memcmp(&theirs, s, sizeof theirs) == 0 && memcmp(list, owners, bytes) == 0;
-    own = same ? size : rank;
+    free(list);
     if (!error)
-        error = MPI_Allreduce(&own, &differs, 1, MPI_INT, MPI_MIN, comm);
+        error = settings_compare(comm, same, &differs);
     if (error)
         return mmi_mpi_fail("agreeing on options", error);
     return differs == size ? MOFKA_OK
                            : mofka_fail(MOFKA_ERR_OPTION,
                                         "MPI driver: the options are not the same on all ranks: "
-                                        "rank %d has others than rank %d",
+                                        "rank %d has other options than rank %d",
                                         differs, leader);
 }

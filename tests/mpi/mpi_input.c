@@ -25,7 +25,7 @@ static void options(void **state) {
     FAILS(create("{\"owners\":7}"), MOFKA_ERR_OPTION, "array of 1 to");
     FAILS(create("{\"owners\":[0.5]}"), MOFKA_ERR_RANGE, "no rank");
     snprintf(text, sizeof text, "{\"owners\":[%d]}", size);
-    FAILS(create(text), MOFKA_ERR_RANGE, "option \"owners\" is no rank of");
+    FAILS(create(text), MOFKA_ERR_RANGE, "option \"owners\" is not a rank from 0 to");
     if (size > 1)
         FAILS(create("{\"owners\":[1,1]}"), MOFKA_ERR_OPTION, "names rank 1 twice");
     OK(create(NULL));
@@ -76,7 +76,7 @@ static void options_of_others(void **state) {
         FAILS(create("{\"join\":true}"), MOFKA_ERR_OPTION, "not the same on all ranks");
     else if (size > 2)
         FAILS(create(rank == 0 ? text : "{\"arena_bytes\":4096}"), MOFKA_ERR_OPTION,
-              "rank 1 has others than rank 0");
+              "rank 1 has other options than rank 0");
 }
 
 static void memory_that_is_not_there(void **state) {

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Finds out which ranks share this rank's node, its cores, and its shared memory. */
+#include "mpi/driver/node.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include "mpi/window/window.h"
+
+static int node_compare_bindings(MPI_Comm comm, int node_rank, mmi_node_t *node) {
+    cpu_set_t own;
+    CPU_ZERO(&own);
+    sched_getaffinity(getpid(), sizeof own, &own);
+    cpu_set_t *all = calloc((size_t)node->rank_count, sizeof *all);
+    int error = all ? MPI_SUCCESS : MPI_ERR_NO_MEM;
+    int everywhere = !error; /* a rank without memory must not leave the others waiting */
+    MPI_Allreduce(MPI_IN_PLACE, &everywhere, 1, MPI_INT, MPI_MIN, comm);
+    if (everywhere)
+        error = MPI_Allgather(&own, sizeof own, MPI_BYTE, all, sizeof own, MPI_BYTE, comm);
+    for (int i = 0; everywhere && !error && i < node->rank_count; i++) {
+        bool same = CPU_EQUAL(&all[i], &own);
+        node->binding_count += same;
+        node->binding_index += same && i < node_rank;
+    }
+    assert(!everywhere || error || node->binding_index < node->binding_count);
+    free(all);
+    return error;
+}
+
+mofka_status_t mmi_node_find(MPI_Comm comm, int rank, mmi_node_t *node) {
+    MPI_Comm here;
+    int node_rank;
+    int error = MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &here);
+    if (error)
+        return mmi_mpi_fail("MPI_Comm_split_type", error);
+    *node = (mmi_node_t){.rank_count = 0};
+    MPI_Comm_rank(here, &node_rank);
+    MPI_Comm_size(here, &node->rank_count);
+    error = node_compare_bindings(here, node_rank, node);
+    MPI_Comm_free(&here);
+    return error ? mmi_mpi_fail("comparing the bindings of the node's ranks", error) : MOFKA_OK;
+}
+
+bool mmi_node_has_core_each(const mmi_node_t *node) {
+    cpu_set_t own;
+    CPU_ZERO(&own);
+    sched_getaffinity(0, sizeof own, &own);
+    assert(node->binding_count >= 1);
+    return node->binding_count <= (size_t)CPU_COUNT(&own);
+}
+
+mofka_status_t mmi_node_check_memory(const mmi_node_t *node, int rank_count, uint64_t bytes,
+                                     uint64_t arena_bytes) {
+    assert(node->rank_count >= 1 && node->rank_count <= rank_count);
+    struct statvfs fs;
+    if (node->rank_count < rank_count || statvfs("/dev/shm", &fs))
+        return MOFKA_OK;
+    uint64_t left = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (bytes <= left)
+        return MOFKA_OK;
+    return mofka_fail(
+        MOFKA_ERR_FULL,
+        "the windows of %d ranks need %" PRIu64 " bytes, but the node's shared memory has "
+        "%" PRIu64 " left; lower \"arena_bytes\" (%" PRIu64 ") or name fewer \"owners\"",
+        rank_count, bytes, left, arena_bytes);
+}

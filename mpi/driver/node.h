@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a rank shares with the other ranks of its node: cores and memory. */
+#ifndef MOFKA_MPI_NODE_H
+#define MOFKA_MPI_NODE_H
+
+#include <mpi.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <mofka/status.h>
+
+typedef struct mmi_node {
+    int rank_count;       /* ranks of the communicator on this node */
+    size_t binding_count; /* those of them that are bound to the same cores as this one */
+    size_t binding_index; /* this rank's index among those */
+} mmi_node_t;
+
+/* Find out. Collective over `comm`, in which this rank is `rank`. */
+mofka_status_t mmi_node_find(MPI_Comm comm, int rank, mmi_node_t *node);
+
+/* Whether the ranks that share this rank's binding have a core each. */
+bool mmi_node_has_core_each(const mmi_node_t *node);
+
+/* MOFKA_ERR_FULL: all `rank_count` ranks are on this node, and its shared memory has less than `bytes`
+ * left. `arena_bytes`: for the message. */
+mofka_status_t mmi_node_check_memory(const mmi_node_t *node, int rank_count, uint64_t bytes,
+                                     uint64_t arena_bytes);
+
+#endif
