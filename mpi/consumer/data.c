@@ -1,27 +1,35 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Selected bytes of a run into the caller's memory, or seen in the window.
- * Path: pull 6/7. Before: data_select.c. After: event.c.
+ * Reads the selected data of a run into the caller's memory, or shows it in the window.
+ * Path: pull 6/7. Before: consumer/select.c. After: consumer/event.c.
  *
- * The data is read in ranges, when the core asks; then, with discard_oldest, the head once more: what
- * it passed meanwhile was perhaps overwritten.
+ * The core asks for ranges of one event after the other. Then, with discard_oldest, the head is read
+ * again: what it passed meanwhile may have been overwritten.
  */
 #include "mpi/consumer/consumer.h"
 
 #include <stdlib.h>
 #include <mofka/backend.h>
 
-/* One range of the log as pieces: it may wrap in the ring and cross the view's segments. */
-static mofka_status_t add_pieces(mmi_consumer_t *c, const mmi_partition_t *p, uint64_t from,
+static mofka_status_t pieces_grow(mmi_consumer_t *c) {
+    size_t room = c->piece_room ? 2 * c->piece_room : 64;
+    mmi_piece_t *more = realloc(c->pieces, room * sizeof *more);
+    if (!more)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu pieces of data", room);
+    c->pieces = more;
+    c->piece_room = room;
+    assert(c->piece_count < room);
+    return MOFKA_OK;
+}
+
+/* Add `bytes` of the log at position `from`: two pieces if they wrap in the ring. `to` NULL: they are only
+ * looked at. */
+static mofka_status_t pieces_add(mmi_consumer_t *c, const mmi_partition_t *p, uint64_t from,
                                  size_t bytes, char *to) {
-    if (c->piece_count + 2 > c->piece_room) {
-        size_t room = c->piece_room ? 2 * c->piece_room : 64;
-        mmi_piece_t *more = realloc(c->pieces, room * sizeof *more);
-        if (!more)
-            return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu pieces of data", room);
-        c->pieces = more;
-        c->piece_room = room;
-    }
+    assert(bytes <= p->ring_bytes);
+    mofka_status_t status = c->piece_count + 2 > c->piece_room ? pieces_grow(c) : MOFKA_OK;
+    if (status)
+        return status;
     uint64_t at = from % p->ring_bytes;
     size_t first = bytes < p->ring_bytes - at ? bytes : (size_t)(p->ring_bytes - at);
     c->pieces[c->piece_count++] = (mmi_piece_t){p->ring + at, to, first};
@@ -30,13 +38,15 @@ static mofka_status_t add_pieces(mmi_consumer_t *c, const mmi_partition_t *p, ui
     return MOFKA_OK;
 }
 
-mofka_status_t mmi_get_data(void *self, mofka_run_t *run, size_t index, const mofka_range_t *ranges,
-                            size_t range_count, mofka_data_view_t *view) {
+mofka_status_t mmi_consumer_get_data(void *self, mofka_run_t *run, size_t index,
+                                     const mofka_range_t *ranges, size_t range_count,
+                                     mofka_data_view_t *view) {
     mmi_consumer_t *c = self;
-    const mmi_partition_t *p = ((mmi_run_t *)run->backend)->p;
+    const mmi_partition_t *p = ((const mmi_run_t *)run->backend)->p;
     size_t segment_count, segment = 0, used = 0;
     const mofka_segment_t *segments = mofka_data_view_segments(view, &segment_count);
     mofka_status_t status = MOFKA_OK;
+    assert(index < run->event_count);
     c->piece_count = 0;
     for (size_t i = 0; i < range_count; i++) {
         uint64_t from = run->events[index].data_position + ranges[i].offset;
@@ -46,7 +56,7 @@ mofka_status_t mmi_get_data(void *self, mofka_run_t *run, size_t index, const mo
             if (segment == segment_count)
                 return mofka_fail(MOFKA_ERR_TOO_LARGE, "the view is smaller than the selection");
             here = segments[segment].size - used < left ? segments[segment].size - used : left;
-            status = add_pieces(c, p, from, here, (char *)segments[segment].ptr + used);
+            status = pieces_add(c, p, from, here, (char *)segments[segment].ptr + used);
             from += here;
             used += here;
         }
@@ -57,15 +67,16 @@ mofka_status_t mmi_get_data(void *self, mofka_run_t *run, size_t index, const mo
 }
 
 /* The same pieces, as segments of the window. */
-mofka_status_t mmi_view_data(void *self, mofka_run_t *run, size_t index,
-                             const mofka_range_t *ranges, size_t range_count,
-                             mofka_data_view_t **view) {
+mofka_status_t mmi_consumer_view_data(void *self, mofka_run_t *run, size_t index,
+                                      const mofka_range_t *ranges, size_t range_count,
+                                      mofka_data_view_t **view) {
     mmi_consumer_t *c = self;
-    const mmi_partition_t *p = ((mmi_run_t *)run->backend)->p;
+    const mmi_partition_t *p = ((const mmi_run_t *)run->backend)->p;
     mofka_status_t status = MOFKA_OK;
+    assert(index < run->event_count && p->w->ops->address);
     c->piece_count = 0;
     for (size_t i = 0; i < range_count && !status; i++)
-        status = add_pieces(c, p, run->events[index].data_position + ranges[i].offset,
+        status = pieces_add(c, p, run->events[index].data_position + ranges[i].offset,
                             ranges[i].size, NULL);
     mofka_segment_t *segments = status ? NULL : calloc(c->piece_count + 1, sizeof *segments);
     if (!status && !segments)
@@ -79,9 +90,9 @@ mofka_status_t mmi_view_data(void *self, mofka_run_t *run, size_t index,
     return status;
 }
 
-mofka_status_t mmi_finish_data(void *self, mofka_run_t *run, size_t *overtaken) {
+mofka_status_t mmi_consumer_finish_data(void *self, mofka_run_t *run, size_t *overtaken) {
     (void)self;
-    const mmi_partition_t *p = ((mmi_run_t *)run->backend)->p;
+    const mmi_partition_t *p = ((const mmi_run_t *)run->backend)->p;
     mofka_status_t status = p->w->ops->flush(p->w, p->owner);
     size_t passed = 0;
     if (!status && p->retention == MMI_DISCARD_OLDEST) {

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A consumer waits for events.
+ *
+ * It reads the data bell, announces itself, looks once more, and sleeps on the bell. A publisher stores
+ * its flag, then reads the waiters: either it sees the waiter, or the waiter sees the flag.
+ */
+#include "mpi/consumer/consumer.h"
+
+/* How long a consumer sleeps between two looks: at a bell, which wakes it; or polling in rma, where each
+ * look costs round trips. */
+#define BELL_NAP_US 100000
+#define POLL_NAP_US 20
+#define POLL_NAP_US_MAX 20000
+
+/* There is something to fetch, or nothing will come any more. */
+static bool mmi_consumer_has_news(mmi_consumer_t *c) {
+    size_t ended = 0;
+    for (size_t i = 0; i < c->reader_count; i++) {
+        mmi_reader_t *r = &c->readers[i];
+        assert(r->next <= r->batch_end);
+        if (r->next < r->batch_end || mmi_flag_load(r->p, r->next) > 0)
+            return true;
+        if (r->p->retention == MMI_DISCARD_OLDEST && mmi_state_load(r->p).head.events > r->next)
+            return true;
+        ended += mmi_reader_has_ended(r);
+    }
+    return ended == c->reader_count;
+}
+
+/* One sleep at the data bell, unless there is news meanwhile. */
+static bool mmi_consumer_sleep(mmi_consumer_t *c, int64_t left_ms) {
+    const mmi_partition_t *b = c->readers[0].p->bells;
+    assert(b->index == 0 && c->nap_us > 0);
+    mmi_window_t *w = b->w;
+    int64_t nap = left_ms < c->nap_us / 1000 ? left_ms * 1000 : c->nap_us;
+    uint64_t seen = w->ops->has_bells ? mmi_control_load(b, MMI_CONTROL(data_bell)) : 0;
+    mmi_bell_add_waiter(b, MMI_CONTROL(data_bell), 1);
+    bool found = mmi_consumer_has_news(c);
+    if (!found && left_ms > 0)
+        w->ops->sleep_on(w, b->owner, b->base + MMI_CONTROL(data_bell), seen, nap);
+    mmi_bell_add_waiter(b, MMI_CONTROL(data_bell), -1);
+    return found;
+}
+
+/* When polling, naps grow over all waits in a row that found nothing; at a bell they need not. */
+mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms) {
+    mmi_consumer_t *c = self;
+    if (c->reader_count == 0)
+        return MOFKA_OK;
+    mmi_window_t *w = c->readers[0].p->w;
+    int64_t deadline = mmi_deadline(timeout_ms);
+    int64_t first = w->ops->has_bells ? BELL_NAP_US : POLL_NAP_US,
+            most = w->ops->has_bells ? first : POLL_NAP_US_MAX;
+    mmi_spin_t spin = mmi_spin_start(w);
+    bool found = mmi_consumer_has_news(c);
+    while (!found && c->nap_us <= first && mmi_spin_again(&spin))
+        found = mmi_consumer_has_news(c);
+    while (!found) {
+        mofka_status_t status = mmi_window_check(w);
+        int64_t left = deadline - mmi_now_ms();
+        if (status || left <= 0)
+            return status ? status : MOFKA_ERR_TIMEOUT;
+        if (c->nap_us < first)
+            c->nap_us = first;
+        found = mmi_consumer_sleep(c, left);
+        c->nap_us = 2 * c->nap_us < most ? 2 * c->nap_us : most;
+    }
+    c->nap_us = 0;
+    return mmi_window_check(w);
+}
