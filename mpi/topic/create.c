@@ -29,9 +29,15 @@ typedef struct creation {
     mmi_partition_t *partitions; /* where each partition will be */
 } creation_t;
 
+/* The directory's lock is taken; asserted where a load costs next to nothing. */
+#define creation_assert_locked(c)                                                                  \
+    assert(!(c)->d->w->ops->loads_are_cheap ||                                                     \
+           (c)->d->w->ops->load((c)->d->w, 0, SHARE(directory_lock)) != 0)
+
 /* With the directory's lock: give each partition a place. */
 static mofka_status_t creation_place(const creation_t *c) {
     const mmi_directory_t *d = c->d;
+    creation_assert_locked(c);
     uint64_t bytes = mmi_partition_bytes(c->wish.slots, c->wish.ring_bytes);
     uint64_t next = d->w->ops->load(d->w, 0, SHARE(directory_next));
     for (size_t i = 0; i < d->owner_count; i++)
@@ -67,7 +73,7 @@ static char *creation_record(const creation_t *c) {
     const mofka_topic_config_t *config = c->config;
     cJSON *record = cJSON_CreateObject();
     cJSON_AddStringToObject(record, "name", config->name);
-    /* JSON within strings: as a tree it would lose digits of numbers. */
+    /* JSON as strings: parsed, its numbers would lose digits. */
     cJSON_AddStringToObject(record, "options", config->options);
     cJSON_AddStringToObject(record, "validator", config->validator);
     cJSON_AddStringToObject(record, "selector", config->selector);
@@ -104,19 +110,19 @@ static mofka_status_t creation_format(const creation_t *c) {
 static mofka_status_t creation_publish(const creation_t *c, const char *text) {
     const mmi_directory_t *d = c->d;
     const mmi_window_ops_t *ops = d->w->ops;
+    creation_assert_locked(c);
     uint64_t end = ops->load(d->w, 0, SHARE(directory_end));
     uint64_t length = strlen(text), bytes = 8 + mmi_round_up(length, 8);
     if (end + bytes > d->directory_bytes)
         return mofka_fail(MOFKA_ERR_FULL,
                           "the directory is full: %" PRIu64 " of %" PRIu64
-                          " bytes are used, topic needs "
-                          "%" PRIu64 "; raise \"directory_bytes\"",
+                          " bytes are used, the topic needs "
+                          "%" PRIu64 " more; raise \"directory_bytes\"",
                           end, d->directory_bytes, bytes);
     mofka_status_t status = creation_format(c);
     if (status)
         return status;
     uint64_t at = MMI_DIRECTORY_START + end;
-    assert(at % 8 == 0);
     ops->put(d->w, 0, at + 8, text, length);
     status = ops->flush(d->w, 0);
     if (status)
@@ -133,6 +139,7 @@ static mofka_status_t creation_publish(const creation_t *c, const char *text) {
 /* With the directory's lock. */
 static mofka_status_t creation_run(const creation_t *c) {
     bool exists;
+    creation_assert_locked(c);
     mofka_status_t status = mmi_directory_has_topic(c->d, c->config->name, &exists);
     if (!status && exists)
         status = mofka_fail(MOFKA_ERR_EXISTS, "topic '%s' exists", c->config->name);
@@ -150,6 +157,7 @@ static mofka_status_t creation_run(const creation_t *c) {
 mofka_status_t mmi_directory_create_topic(const mmi_directory_t *d,
                                           const mofka_topic_config_t *config) {
     creation_t c = {.d = d, .config = config};
+    assert(d->owner_count >= 1);
     mofka_status_t status = mmi_wish_read(config, &c.wish);
     if (!status)
         status = mofka_partition_selector_check_count(config->selector, c.wish.partition_count);

@@ -14,7 +14,7 @@
 #include <string.h>
 
 uint64_t mmi_directory_arena_start(const mmi_directory_t *d, int rank) {
-    assert(rank >= 0); /* called before there is a window, too */
+    assert(rank >= 0 && d->directory_bytes % MMI_PAGE_BYTES == 0);
     return MMI_DIRECTORY_START + (rank == 0 ? d->directory_bytes : 0);
 }
 
@@ -23,6 +23,7 @@ uint64_t mmi_directory_arena_start(const mmi_directory_t *d, int rank) {
 static mofka_status_t record_read(const mmi_directory_t *d, uint64_t at, uint64_t length,
                                   int64_t deadline, cJSON **record) {
     size_t words = (size_t)(mmi_round_up(length, 8) / 8);
+    assert(words >= 1);
     uint64_t *text = malloc(8 * words);
     if (!text)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a directory record");
@@ -45,7 +46,9 @@ mofka_status_t mmi_directory_next(const mmi_directory_t *d, uint64_t *at, int64_
     if (status || length == 0)
         return status;
     if (length > end - *at - 8)
-        return mofka_fail(MOFKA_ERR_CORRUPT, "a directory record of %" PRIu64 " bytes", length);
+        return mofka_fail(MOFKA_ERR_CORRUPT,
+                          "a directory record of %" PRIu64 " bytes does not fit the directory",
+                          length);
     status = record_read(d, *at, length, deadline, record);
     if (!status)
         *at += 8 + mmi_round_up(length, 8);
@@ -82,6 +85,7 @@ static char *record_copy(const cJSON *record, const char *key) {
 static mofka_status_t record_open(const mmi_directory_t *d, const cJSON *record,
                                   mofka_topic_made_t *made) {
     mmi_topic_t *topic;
+    assert(d->topic_ops);
     mofka_status_t status = mmi_topic_create(d, record, &topic);
     if (status)
         return status;

@@ -8,11 +8,12 @@
 #include "mpi/topic/stats.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #define WORDS(bytes) ((bytes) / 8)
 
-/* The words from the head to `blocked`, read in one go; and the reservation, read after them. */
+/* What is read of a partition: the words from the head to `blocked` at once, then the reservation. */
 typedef struct snapshot {
     uint64_t words[WORDS(MMI_CONTROL(blocked) - MMI_CONTROL(head_events)) + 1];
     uint64_t reservation;
@@ -23,6 +24,7 @@ typedef struct snapshot {
 static_assert(sizeof((snapshot_t *)NULL)->words / 8 <= MMI_RUN_WORDS_MAX, "one run");
 
 static uint64_t snapshot_word(const snapshot_t *s, size_t field) {
+    assert(field >= MMI_CONTROL(head_events) && field <= MMI_CONTROL(blocked));
     return s->words[WORDS(field - MMI_CONTROL(head_events))];
 }
 
@@ -31,7 +33,7 @@ static mofka_status_t snapshot_read_words(const mmi_partition_t *p, size_t field
     return p->w->ops->read_within(p->w, p->owner, p->base + field, words, count, deadline);
 }
 
-/* The head is read before the reservation: see mmi_tail_load. */
+/* Reads the head before the reservation: see mmi_tail_load. */
 static mofka_status_t snapshot_read(const mmi_partition_t *p, snapshot_t *s, int64_t deadline) {
     p->w->ops->nudge(p->w, p->owner);
     mofka_status_t status = snapshot_read_words(p, MMI_CONTROL(head_events), s->words,
@@ -131,9 +133,13 @@ void mmi_known_topics_destroy(mmi_known_topics_t *known) {
     pthread_mutex_destroy(&known->lock);
 }
 
+/* The lock is taken, by this thread. */
+#define known_topics_assert_locked(known) assert(pthread_mutex_trylock(&(known)->lock) == EBUSY)
+
 /* With the lock. */
 static mofka_status_t known_topics_add(mmi_known_topics_t *known, const mmi_directory_t *d,
                                        const cJSON *record) {
+    known_topics_assert_locked(known);
     mmi_topic_t **more = realloc(known->topics, (known->count + 1) * sizeof *more);
     if (!more)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a directory record");
@@ -146,6 +152,7 @@ static mofka_status_t known_topics_add(mmi_known_topics_t *known, const mmi_dire
 /* With the lock: add the topics whose records came since the last time. */
 static mofka_status_t known_topics_update(mmi_known_topics_t *known, const mmi_directory_t *d,
                                           int64_t deadline) {
+    known_topics_assert_locked(known);
     for (;;) {
         cJSON *record;
         uint64_t next = known->next;
@@ -166,7 +173,8 @@ static mofka_status_t known_topics_lock(mmi_known_topics_t *known, int64_t deadl
     int error = deadline == INT64_MAX
                     ? pthread_mutex_lock(&known->lock)
                     : pthread_mutex_clocklock(&known->lock, CLOCK_MONOTONIC, &until);
-    return error ? mofka_fail(MOFKA_ERR_TIMEOUT, "another call reads the statistics") : MOFKA_OK;
+    return error ? mofka_fail(MOFKA_ERR_TIMEOUT, "another call is reading the statistics")
+                 : MOFKA_OK;
 }
 
 mofka_status_t mmi_topic_stats_read(const mmi_directory_t *d, mmi_known_topics_t *known,

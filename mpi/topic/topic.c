@@ -25,6 +25,7 @@ mofka_status_t mmi_topic_partition_info(void *self, size_t index, mofka_metadata
 
 mofka_status_t mmi_topic_complete(mmi_topic_t *topic, int64_t deadline) {
     mofka_status_t status = MOFKA_OK;
+    assert(topic->partition_count >= 1);
     for (size_t i = 0; i < topic->partition_count && !status; i++)
         status = mmi_partition_complete(&topic->partitions[i], deadline);
     return status;
@@ -49,7 +50,7 @@ static double record_number(const cJSON *record, const char *key) {
 }
 
 static mofka_status_t record_damaged(const char *what) {
-    return mofka_fail(MOFKA_ERR_CORRUPT, "a directory record has no good %s", what);
+    return mofka_fail(MOFKA_ERR_CORRUPT, "a directory record has no valid %s", what);
 }
 
 /* What a record says is checked against the window before it is used. */
@@ -59,6 +60,7 @@ static mofka_status_t mmi_topic_place_partitions(const mmi_directory_t *d, const
     double retention = record_number(record, "retention");
     if (slots < 1 || ring < MMI_UNIT_BYTES || retention < 0 || retention > MMI_DISCARD_OLDEST)
         return record_damaged("geometry");
+    assert(topic->partition_count >= 1);
     const cJSON *place = cJSON_GetObjectItemCaseSensitive(record, "partitions")->child;
     for (size_t i = 0; i < topic->partition_count; i++, place = place->next) {
         double owner = cJSON_GetNumberValue(cJSON_GetArrayItem(place, 0));
