@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a limited MPI, or a program's slip, is answered with. One mode per run:
+ * How the driver answers a limited MPI, or a program's mistake. One mode a run:
  *   level      MPI_Init only: too low a thread level for the progress thread
- *   no-window  this MPI cannot make an rma window (the caller switches its means off)
+ *   no-window  this MPI cannot make an rma window (the caller switches off what it needs)
  *   small      the node's shared memory is smaller than the windows (small_shm.sh)
  *   forgotten  the driver is not closed before MPI_Finalize, its producer not even released
  */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Where the workers of the ranks of a node really run. */
+/* On which cores the workers of a node's ranks run. */
 #include <hwloc.h>
 #include "support/mpi_main.h"
 
-/* Each worker is inside this process's binding; ranks with the same binding do not share a core
- * where there are cores enough. */
+/* Each worker runs within this process's binding. Ranks with the same binding do not share a core if
+ * there are enough cores. */
 static void workers_are_bound(void **state) {
     (void)state;
     hwloc_topology_t topology;

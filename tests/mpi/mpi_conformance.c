@@ -14,7 +14,7 @@ int main(int argc, char **argv) {
     snprintf(name, sizeof name, "mpi %s", window);
     if (mofka_mpi_driver_create(MPI_COMM_WORLD, options, &driver)) {
         fprintf(stderr, "create: %s\n", mofka_last_error());
-        MPI_Abort(MPI_COMM_WORLD, 1);
+        mpi_main_abort();
     }
     int failed = 0;
     if (rank == 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The MPI driver and bad input: one rank's error is everyone's, and nothing stays behind. */
+/* Bad input of the MPI driver: an error of one rank is an error of all, and nothing stays behind. */
 #include "support/mpi_main.h"
 #include "mpi/partition/layout.h"
 
@@ -45,7 +45,7 @@ static void one_rank_is_wrong(void **state) {
     OK(create(NULL));
 }
 
-/* Ranks that join take the options of rank 1, or of rank 0 where all join. */
+/* Ranks that join adopt the options of rank 1, or of rank 0 if all join. */
 static void options_of_others(void **state) {
     (void)state;
     OK(create("{\"join\":true,\"arena_bytes\":65536}"));
@@ -96,7 +96,7 @@ static void memory_that_is_not_there(void **state) {
     OK(mofka_driver_close(driver, 30000));
     mofka_driver_release(driver);
     snprintf(text, sizeof text, "{\"window\":\"%s\",\"arena_bytes\":81920}", window);
-    OK(mofka_mpi_driver_create(MPI_COMM_WORLD, text, &driver)); /* what the message asked for */
+    OK(mofka_mpi_driver_create(MPI_COMM_WORLD, text, &driver)); /* as the message asks */
     if (rank == 0) {
         mofka_topic_options_t o = {.options = "{\"partition_bytes\":65536,\"partition_events\":8}"};
         OK(mofka_driver_create_topic(driver, "big", &o));
@@ -129,7 +129,7 @@ static void communicators(void **state) {
     mofka_driver_release(driver);
 }
 
-/* A rank that comes late to close: the others are told, and may call again. */
+/* A rank closes late: the others time out, and call again. */
 static void close_waits_no_longer_than_asked(void **state) {
     (void)state;
     mofka_driver_t *driver;

@@ -7,7 +7,7 @@
 #define KEYS 6
 #define EVENTS 600
 
-/* Of "k0" to "k5", as the xxHash library's own function has it. */
+/* The hashes of "k0" to "k5", by the xxHash library's own function. */
 static const size_t partition_of[KEYS] = {1, 0, 2, 1, 0, 1};
 
 static mofka_driver_t *driver;
@@ -52,8 +52,8 @@ static mofka_consumer_t *consumer_of_all(void) {
     return consumer;
 }
 
-/* Pull to the end. Each event is in the partition of its key (`by_key`), and behind those that its
- * rank pushed before it into that partition. The partitions' counts are answered. */
+/* Pull to the end, and count the events of each partition. Each event is in the partition of its key (with
+ * `by_key`), behind those that its rank pushed before it into that partition. */
 static void consume(bool by_key, size_t counts[PARTITIONS]) {
     mofka_consumer_t *consumer = consumer_of_all();
     int *last = calloc((size_t)size * PARTITIONS, sizeof *last);
@@ -121,7 +121,7 @@ static void sticky_reaches_all(void **state) {
     close_topic();
 }
 
-/* Whoever creates the topic is told, and nothing is created. */
+/* Creating the topic fails, and nothing is created. */
 static void wrong_bounds_make_no_topic(void **state) {
     (void)state;
     char json[64];
@@ -141,7 +141,7 @@ static void wrong_bounds_make_no_topic(void **state) {
     mofka_driver_release(driver);
 }
 
-/* The topic's pattern is every rank's. */
+/* The topic's pattern holds on every rank. */
 static void patterns_come_with_the_topic(void **state) {
     (void)state;
     char json[64];
@@ -156,7 +156,7 @@ static void patterns_come_with_the_topic(void **state) {
     mofka_producer_t *producer;
     OK(mofka_producer_create(topic, NULL, &producer));
     OK(mofka_producer_push(producer, "{\"n\":5}", 7, NULL, MOFKA_ANY_PARTITION, NULL));
-    /* Digit by digit: a pattern that was printed again would not know this number. */
+    /* Digit by digit: a pattern that was parsed and printed would have lost digits of this number. */
     OK(mofka_producer_push(producer, "{\"n\":5,\"big\":12345678901234567890}", 34, NULL,
                            MOFKA_ANY_PARTITION, NULL));
     FAILS(mofka_producer_push(producer, "{\"n\":4}", 7, NULL, MOFKA_ANY_PARTITION, NULL),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Statistics of a job: what any rank reads of every topic, what producers and consumers count over a
- * window, and that reading never waits longer than it may. */
+/* Statistics of a job: every rank reads those of every topic, producers and consumers count, and reading
+ * never waits longer than its time-out. */
 #include <time.h>
 #include "support/json_path.h"
 #include "support/mpi_main.h"
@@ -60,7 +60,7 @@ static void pull_and_acknowledge(mofka_consumer_t *consumer, int count) {
     }
 }
 
-/* No rank has the topics open when they are looked at. */
+/* No rank has the topics open while their statistics are read. */
 static void every_rank_sees_every_topic(void **state) {
     (void)state;
     mofka_producer_t *producer;
@@ -80,7 +80,7 @@ static void every_rank_sees_every_topic(void **state) {
         mofka_topic_release(topic);
     }
     MPI_Barrier(MPI_COMM_WORLD);
-    for (int again = 0; again < 2; again++) { /* the second time it knows the directory */
+    for (int again = 0; again < 2; again++) { /* the second time, the directory is known */
         ask();
         assert_int_equal(cJSON_GetArraySize(json_at(stats, "topics")), 2);
         NUMBER(stats, "rank", rank);
@@ -104,7 +104,7 @@ static void every_rank_sees_every_topic(void **state) {
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
-/* Rank 0 produces, the last one consumes, the others watch. */
+/* Rank 0 produces, the last rank consumes, the others read statistics. */
 static void consumers_and_latencies(void **state) {
     (void)state;
     mofka_topic_t *topic = make_topic("topic", "{\"partitions\":2,\"partition_events\":1024}");
@@ -156,8 +156,8 @@ static void consumers_and_latencies(void **state) {
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
-/* Runs that begin inside a batch have its stamp: a batch of 3000 events takes three fetches, and one
- * of 10 that is stored much later comes after it. */
+/* A run that begins within a batch has that batch's stamp. A batch of 3000 events takes three fetches; one
+ * of 10 events, stored much later, comes after it. */
 static void stamps_belong_to_batches(void **state) {
     (void)state;
     mofka_topic_t *topic = make_topic("topic", "{\"partition_events\":4096}");
@@ -195,11 +195,11 @@ static double blocked_now(void) {
     return number_at(stats, "topics/0/partitions/0/blocked_producers");
 }
 
-/* Rank 0 fills a partition and waits for room; another rank sees it wait, then makes room. */
+/* Rank 0 fills a partition and waits for room. Another rank reads that it waits, then makes room. */
 static void a_blocked_producer_is_seen(void **state) {
     (void)state;
     if (size == 1)
-        return; /* who waits cannot look at the same time */
+        return; /* the rank that waits cannot read statistics at the same time */
     mofka_topic_t *topic = make_topic("topic", "{\"partition_events\":16}");
     mofka_consumer_t *consumer = NULL;
     if (rank == 1)
@@ -235,8 +235,8 @@ static void a_blocked_producer_is_seen(void **state) {
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
-/* The owner is not inside MPI and has no thread that is: whether its memory can be read is this MPI's
- * business, but who asks is back in time, again and again. */
+/* No thread of the owner is inside MPI. Whether its memory can be read then depends on the MPI. But every
+ * call that reads it returns in time. */
 static void reading_is_bounded(void **state) {
     (void)state;
     mofka_driver_t *without;
@@ -248,7 +248,7 @@ static void reading_is_bounded(void **state) {
     MPI_Barrier(MPI_COMM_WORLD);
     if (rank == 0)
         nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
-    else /* the owner is out of the barrier by then */
+    else /* the owner has left the barrier by then */
         nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
     int timed_out = 0;
     for (int i = 0; i < 3 && rank != 0; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Waiting: idle ranks sleep, every wait ends in time, and who publishes wakes who waits. Guards 7. */
+/* Waiting: idle ranks sleep, every wait ends in time, and a publisher wakes the waiters. Guards 7. */
 #include <time.h>
 #include "support/mpi_main.h"
 
@@ -64,8 +64,8 @@ static void idle_waiting_burns_no_core(void **state) {
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
-/* Who waits for room sleeps, for as long as was asked, and no longer. Fails when a sleeper returns at
- * once, and when waiting for room does not look at its deadline (room.c: mmi_room_wait). */
+/* A producer that waits for room sleeps until its deadline, and no longer. Fails when a sleeper returns
+ * at once, and when waiting for room ignores its deadline (room.c: mmi_room_wait). */
 static void waiting_for_room_burns_no_core(void **state) {
     (void)state;
     if (rank == 0) {
@@ -90,7 +90,7 @@ static void waiting_for_room_burns_no_core(void **state) {
         assert_true(wall >= 1.5 && wall < 8);
         if (cpu > 0.4 * wall)
             fail_msg("%.3f s of CPU in %.3f s of waiting", cpu, wall);
-        OK(mofka_consumer_unsubscribe(consumer)); /* nobody is left to wait for */
+        OK(mofka_consumer_unsubscribe(consumer)); /* no consumer is left to wait for */
         end(consumer);
         consumer = NULL;
         OK(mofka_consumer_create(full, &(mofka_consumer_options_t){.name = "reader"}, &consumer));
@@ -109,8 +109,8 @@ static void waiting_for_room_burns_no_core(void **state) {
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
-/* Events go back and forth. A lost wake-up costs its waiter a slice of 100 ms; a hundred of them
- * would take 10 s. Fails, in shm, when the bell is not rung (bell.c: bell_wake). */
+/* Events go back and forth. A lost wake-up costs its waiter 100 ms; a hundred of them would take 10 s.
+ * Fails, in shm, when the bell is not rung (bell.c: bell_wake). */
 static void publishers_wake_readers(void **state) {
     (void)state;
     if (rank > 1 || size == 1)

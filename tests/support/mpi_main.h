@@ -3,6 +3,7 @@
 #ifndef MOFKA_TESTS_MPI_MAIN_H
 #define MOFKA_TESTS_MPI_MAIN_H
 
+#include <stdlib.h>
 #include <mofka/mpi.h>
 #include "support/check.h"
 
@@ -18,7 +19,7 @@ static inline void mpi_main_start(int *argc, char ***argv) {
 }
 
 #ifdef __SANITIZE_ADDRESS__
-/* Keep every library loaded to the end: leaks are told apart by the names of their libraries
+/* Keep every library loaded to the end. Leaks of MPI are recognised by the names of its libraries
  * (leaks_of_mpi.supp), and both MPIs unload some. */
 __attribute__((visibility("default"))) int dlclose(void *handle);
 int dlclose(void *handle) {
@@ -27,11 +28,17 @@ int dlclose(void *handle) {
 }
 #endif
 
+/* End the whole job: other ranks may be waiting for this one. MPI_Abort may return (MPICH 5). */
+static inline _Noreturn void mpi_main_abort(void) {
+    MPI_Abort(MPI_COMM_WORLD, 1);
+    _Exit(1);
+}
+
 /* Any rank's failure fails the program. */
 static inline int mpi_main_end(int failed) {
     int worst;
     if (failed)
-        MPI_Abort(MPI_COMM_WORLD, 1); /* the others may wait for this rank */
+        mpi_main_abort();
     MPI_Allreduce(&failed, &worst, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
     MPI_Finalize();
     return worst ? 1 : 0;

@@ -380,8 +380,8 @@ static void *push_in_a_hurry(void *context) {
 
 /*
  * discard_oldest: readers that are overtaken are told how many events they lost, and never see bytes
- * that were overwritten. Guards 2 and 5. Fails when: count_overtaken does not count (mpi_index.c);
- * finish_data (mpi_fetch.c) does not look at the head again.
+ * that were overwritten. Guards 2 and 5. Fails when: reader_count_overtaken does not count (read_run.c);
+ * mmi_consumer_finish_data (data.c) does not read the head again.
  */
 static void the_oldest_are_discarded(const job_t *job) {
     mofka_topic_t *topic = open_topic(job, "discard",
