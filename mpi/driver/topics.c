@@ -2,6 +2,7 @@
 /* The tables that join the rooms: a topic's, and those slots of the driver's that concern topics. */
 #include "mpi/consumer/consumer.h"
 #include "mpi/driver/driver.h"
+#include "mpi/producer/producer.h"
 
 const mofka_topic_ops_t mmi_topic_ops = {
     .size = sizeof mmi_topic_ops,

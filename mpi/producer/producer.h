@@ -63,6 +63,10 @@ int64_t mmi_due_deadline(mmi_due_t *due);
 /* Whether an append has to give up: at its deadline, or because the window is shut. */
 bool mmi_due_is_over(const mmi_partition_t *p, mmi_due_t *due, int64_t now_ms);
 
+/* A slot of a topic's table; see mofka_topic_ops_t. */
+mofka_status_t mmi_producer_create(void *self, const char *name, const char *options,
+                                   const mofka_producer_ops_t **ops, void **producer);
+
 /* Append a batch; see the slot `append` of mofka_producer_ops_t. */
 mofka_status_t mmi_append_batch(void *self, size_t partition, mofka_batch_t *batch,
                                 int64_t timeout_ms, uint64_t *first_id);

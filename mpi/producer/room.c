@@ -46,10 +46,7 @@ static void room_describe_holder(const mmi_partition_t *p, char *text, size_t by
         return;
     }
     char name[MOFKA_NAME_BYTES_MAX + 1];
-    size_t field = MMI_CONTROL(name) + (size_t)worst * sizeof name;
-    p->w->ops->get(p->w, p->owner, base + field, name, sizeof name);
-    p->w->ops->flush(p->w, p->owner);
-    name[MOFKA_NAME_BYTES_MAX] = '\0';
+    mmi_consumer_name(p, (size_t)worst, name, INT64_MAX);
     snprintf(text, bytes, "consumer '%s' holds it up since event %" PRIu64, name, least);
 }
 

@@ -23,8 +23,4 @@ mofka_status_t mmi_topic_partition_info(void *self, size_t index, mofka_metadata
 mofka_status_t mmi_topic_mark_complete(void *self, int64_t timeout_ms);
 void mmi_topic_destroy(void *self);
 
-/* In mpi/producer. */
-mofka_status_t mmi_producer_create(void *self, const char *name, const char *options,
-                                   const mofka_producer_ops_t **ops, void **producer);
-
 #endif
