@@ -18,6 +18,7 @@
 #define SPIN_NS 50000
 
 static bool mmi_driver_is_owner(const mmi_driver_t *d, int rank) {
+    assert(d->directory.owner_count >= 1);
     for (size_t i = 0; i < d->directory.owner_count; i++)
         if (d->directory.owners[i] == rank)
             return true;

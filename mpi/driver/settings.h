@@ -5,6 +5,7 @@
 
 #include <mpi.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <mofka/status.h>
 
 enum { MMI_WINDOW_AUTO, MMI_WINDOW_SHM, MMI_WINDOW_RMA };

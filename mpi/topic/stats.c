@@ -30,6 +30,7 @@ static uint64_t snapshot_word(const snapshot_t *s, size_t field) {
 
 static mofka_status_t snapshot_read_words(const mmi_partition_t *p, size_t field, uint64_t *words,
                                           size_t count, int64_t deadline) {
+    assert(count >= 1 && count <= MMI_RUN_WORDS_MAX);
     return p->w->ops->read_within(p->w, p->owner, p->base + field, words, count, deadline);
 }
 
