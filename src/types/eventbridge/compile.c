@@ -39,7 +39,7 @@ void mfi_eb_destroy(mfi_eb_pattern_t *pattern) {
 
 /* ---- the place, for messages ------------------------------------------------------------------ */
 
-static size_t append(mfi_eb_place_t *place, const char *text, size_t bytes) {
+static size_t place_append(mfi_eb_place_t *place, const char *text, size_t bytes) {
     size_t before = place->used, room = sizeof place->path - 1 - before;
     size_t fits = bytes < room ? bytes : room;
     memcpy(place->path + before, text, fits);
@@ -49,15 +49,15 @@ static size_t append(mfi_eb_place_t *place, const char *text, size_t bytes) {
 }
 
 size_t mfi_eb_enter_key(mfi_eb_place_t *place, const char *key, size_t bytes) {
-    size_t before = append(place, ".", 1);
-    append(place, key, bytes);
+    size_t before = place_append(place, ".", 1);
+    place_append(place, key, bytes);
     return before;
 }
 
 size_t mfi_eb_enter_index(mfi_eb_place_t *place, size_t index) {
     char text[32];
     int length = snprintf(text, sizeof text, "[%zu]", index);
-    return append(place, text, (size_t)length);
+    return place_append(place, text, (size_t)length);
 }
 
 void mfi_eb_leave(mfi_eb_place_t *place, size_t used) {
@@ -83,8 +83,8 @@ mofka_status_t mfi_eb_bad_value(const mfi_eb_place_t *place, const char *value,
 /* ---- fields ----------------------------------------------------------------------------------- */
 
 /* The child of that name; made, where it is missing. */
-static mofka_status_t step_to(mfi_eb_place_t *place, mfi_eb_step_t *parent, const char *name,
-                              size_t bytes, mfi_eb_step_t **out) {
+static mofka_status_t step_enter_name(mfi_eb_place_t *place, mfi_eb_step_t *parent,
+                                      const char *name, size_t bytes, mfi_eb_step_t **out) {
     mfi_eb_pattern_t *pattern = place->pattern;
     for (mfi_eb_step_t *step = parent->child; step; step = step->next)
         if (step->bytes == bytes && memcmp(step->name, name, bytes) == 0) {
@@ -110,13 +110,13 @@ static mofka_status_t step_to(mfi_eb_place_t *place, mfi_eb_step_t *parent, cons
 }
 
 /* Along a key, cut at its dots. */
-static mofka_status_t steps_to(mfi_eb_place_t *place, mfi_eb_step_t *step, const char *key,
-                               size_t bytes, mfi_eb_step_t **out) {
+static mofka_status_t step_enter_key(mfi_eb_place_t *place, mfi_eb_step_t *step, const char *key,
+                                     size_t bytes, mfi_eb_step_t **out) {
     const char *end = key + bytes;
     for (const char *from = key;; from++) {
         const char *dot = memchr(from, '.', (size_t)(end - from));
         const char *stop = dot ? dot : end;
-        mofka_status_t status = step_to(place, step, from, (size_t)(stop - from), &step);
+        mofka_status_t status = step_enter_name(place, step, from, (size_t)(stop - from), &step);
         if (status)
             return status;
         if (!dot)
@@ -127,30 +127,31 @@ static mofka_status_t steps_to(mfi_eb_place_t *place, mfi_eb_step_t *step, const
     return MOFKA_OK;
 }
 
-static mofka_status_t compile_tests(mfi_eb_place_t *place, const char *array,
-                                    mfi_eb_test_t **tests) {
+static mofka_status_t field_compile_alternatives(mfi_eb_place_t *place, const char *array,
+                                                 mfi_eb_alternative_t **alternatives) {
     mfi_json_walk_t walk = mfi_json_walk(array, place->limit);
     for (size_t index = 0; mfi_json_next(&walk); index++) {
         size_t before = mfi_eb_enter_index(place, index);
-        mofka_status_t status = mfi_eb_compile_test(place, walk.value, tests);
+        mofka_status_t status = mfi_eb_compile_alternative(place, walk.value, alternatives);
         if (status)
             return status;
-        tests = &(*tests)->next;
+        alternatives = &(*alternatives)->next;
         mfi_eb_leave(place, before);
     }
     return MOFKA_OK;
 }
 
-static void note_field(mfi_eb_pattern_t *pattern, const mfi_eb_field_t *field) {
+static void field_note(mfi_eb_pattern_t *pattern, const mfi_eb_field_t *field) {
     uint64_t bit = UINT64_C(1) << field->index % 64;
     for (mfi_eb_step_t *step = field->step; step; step = step->parent)
         step->below.words[field->index / 64] |= bit;
-    for (const mfi_eb_test_t *test = field->tests; test; test = test->next)
-        if (test->operands->kind == MFI_EB_ABSENT)
+    for (const mfi_eb_alternative_t *alternative = field->alternatives; alternative;
+         alternative = alternative->next)
+        if (alternative->operands->kind == MFI_EB_ABSENT)
             pattern->may_be_absent.words[field->index / 64] |= bit;
 }
 
-static mofka_status_t compile_field(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
+static mofka_status_t field_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
                                     mfi_eb_step_t *step, const char *array) {
     mfi_eb_pattern_t *pattern = place->pattern;
     if (pattern->field_count == MFI_EB_FIELDS_MAX)
@@ -161,28 +162,28 @@ static mofka_status_t compile_field(mfi_eb_place_t *place, mfi_eb_scope_t *scope
         return MOFKA_ERR_MEMORY;
     field->index = pattern->field_count;
     field->step = step;
-    mofka_status_t status = compile_tests(place, array, &field->tests);
+    mofka_status_t status = field_compile_alternatives(place, array, &field->alternatives);
     if (status)
         return status;
-    if (!field->tests)
+    if (!field->alternatives)
         return mfi_eb_bad(place, "an empty array matches nothing; give at least one value");
     pattern->fields[pattern->field_count++] = field;
     field->next_here = step->here;
     step->here = field;
     field->next_in_scope = scope->fields;
     scope->fields = field;
-    note_field(pattern, field);
+    field_note(pattern, field);
     return MOFKA_OK;
 }
 
 /* ---- objects and $or -------------------------------------------------------------------------- */
 
-static mofka_status_t compile_object(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
+static mofka_status_t object_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
                                      mfi_eb_step_t *step, const char *object, bool in_or);
 
 /* "$or" is a choice where it has two or more objects, none with an operator for a key; else it is a
  * field of that name, as event-ruler has it. */
-static mofka_status_t is_choice(mfi_eb_place_t *place, const char *value, bool *choice) {
+static mofka_status_t choice_detect(mfi_eb_place_t *place, const char *value, bool *choice) {
     size_t objects = 0;
     *choice = false;
     if (*value != '[')
@@ -206,8 +207,8 @@ static mofka_status_t is_choice(mfi_eb_place_t *place, const char *value, bool *
     return MOFKA_OK;
 }
 
-static mofka_status_t compile_branches(mfi_eb_place_t *place, mfi_eb_choice_t *choice,
-                                       mfi_eb_step_t *step, const char *array) {
+static mofka_status_t choice_compile_branches(mfi_eb_place_t *place, mfi_eb_choice_t *choice,
+                                              mfi_eb_step_t *step, const char *array) {
     mfi_eb_scope_t **last = &choice->branches;
     mfi_json_walk_t walk = mfi_json_walk(array, place->limit);
     for (size_t index = 0; mfi_json_next(&walk); index++) {
@@ -217,7 +218,7 @@ static mofka_status_t compile_branches(mfi_eb_place_t *place, mfi_eb_choice_t *c
             return MOFKA_ERR_MEMORY;
         branch->combinations = 1;
         last = &branch->next;
-        mofka_status_t status = compile_object(place, branch, step, walk.value, true);
+        mofka_status_t status = object_compile(place, branch, step, walk.value, true);
         if (status)
             return status;
         choice->combinations += branch->combinations;
@@ -226,12 +227,12 @@ static mofka_status_t compile_branches(mfi_eb_place_t *place, mfi_eb_choice_t *c
     return MOFKA_OK;
 }
 
-static mofka_status_t compile_choice(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
+static mofka_status_t choice_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
                                      mfi_eb_step_t *step, const char *array) {
     mfi_eb_choice_t *choice = mfi_eb_allocate(place->pattern, 1, sizeof *choice);
     if (!choice)
         return MOFKA_ERR_MEMORY;
-    mofka_status_t status = compile_branches(place, choice, step, array);
+    mofka_status_t status = choice_compile_branches(place, choice, step, array);
     if (status)
         return status;
     choice->next = scope->choices;
@@ -252,29 +253,29 @@ typedef struct member {
     const char *value;
 } member_t;
 
-static mofka_status_t compile_member(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
+static mofka_status_t member_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
                                      mfi_eb_step_t *step, const member_t *member, bool in_or) {
     const char *key = member->key, *value = member->value;
     size_t bytes = member->bytes;
     bool choice = false;
     if (bytes == 3 && memcmp(key, "$or", 3) == 0) {
-        mofka_status_t status = is_choice(place, value, &choice);
+        mofka_status_t status = choice_detect(place, value, &choice);
         if (status || choice)
-            return status ? status : compile_choice(place, scope, step, value);
+            return status ? status : choice_compile(place, scope, step, value);
     }
     if (in_or && mfi_eb_is_reserved(key, bytes))
         return mfi_eb_bad(place, "'%.*s' is an operator and cannot be a field within $or",
                           (int)bytes, key);
     if (*value != '{' && *value != '[')
         return mfi_eb_bad_value(place, value, "must be an array of values or an object of fields");
-    mofka_status_t status = steps_to(place, step, key, bytes, &step);
+    mofka_status_t status = step_enter_key(place, step, key, bytes, &step);
     if (status)
         return status;
-    return *value == '[' ? compile_field(place, scope, step, value)
-                         : compile_object(place, scope, step, value, in_or);
+    return *value == '[' ? field_compile(place, scope, step, value)
+                         : object_compile(place, scope, step, value, in_or);
 }
 
-static int by_key(const void *a, const void *b) {
+static int member_compare_keys(const void *a, const void *b) {
     const member_t *one = a, *other = b;
     int order = memcmp(one->key, other->key, one->bytes < other->bytes ? one->bytes : other->bytes);
     return order ? order : (one->bytes > other->bytes) - (one->bytes < other->bytes);
@@ -282,8 +283,8 @@ static int by_key(const void *a, const void *b) {
 
 /* An object's members, in their order and once more sorted by key: twice as many. Free them in any
  * case. */
-static mofka_status_t read_members(mfi_eb_place_t *place, const char *object, member_t **members,
-                                   size_t *count) {
+static mofka_status_t object_read_members(mfi_eb_place_t *place, const char *object,
+                                          member_t **members, size_t *count) {
     mfi_json_walk_t walk = mfi_json_walk(object, place->limit);
     for (*count = 0; mfi_json_next(&walk);)
         ++*count;
@@ -298,25 +299,25 @@ static mofka_status_t read_members(mfi_eb_place_t *place, const char *object, me
         member->value = walk.value;
     }
     memcpy(sorted, *members, *count * sizeof *sorted);
-    qsort(sorted, *count, sizeof *sorted, by_key);
+    qsort(sorted, *count, sizeof *sorted, member_compare_keys);
     for (size_t i = 1; i < *count; i++)
-        if (by_key(&sorted[i - 1], &sorted[i]) == 0) {
+        if (member_compare_keys(&sorted[i - 1], &sorted[i]) == 0) {
             mfi_eb_enter_key(place, sorted[i].key, sorted[i].bytes);
             return mfi_eb_bad(place, "the key is given twice");
         }
     return MOFKA_OK;
 }
 
-static mofka_status_t compile_object(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
+static mofka_status_t object_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
                                      mfi_eb_step_t *step, const char *object, bool in_or) {
     member_t *members;
     size_t count;
-    mofka_status_t status = read_members(place, object, &members, &count);
+    mofka_status_t status = object_read_members(place, object, &members, &count);
     if (!status && count == 0)
         status = mfi_eb_bad(place, "an empty object; give at least one field");
     for (size_t i = 0; i < count && !status; i++) {
         size_t before = mfi_eb_enter_key(place, members[i].key, members[i].bytes);
-        status = compile_member(place, scope, step, &members[i], in_or);
+        status = member_compile(place, scope, step, &members[i], in_or);
         mfi_eb_leave(place, before);
     }
     free(members);
@@ -335,7 +336,7 @@ mofka_status_t mfi_eb_compile(const char *text, const char *limit, mfi_eb_patter
     pattern->scope.combinations = 1;
     pattern->step_count = 1; /* the root, index 0 */
     mofka_status_t status =
-        *text == '{' ? compile_object(&place, &pattern->scope, &pattern->root, text, false)
+        *text == '{' ? object_compile(&place, &pattern->scope, &pattern->root, text, false)
                      : mfi_eb_bad_value(&place, text, "must be an object");
     free(place.scratch.bytes);
     if (status)

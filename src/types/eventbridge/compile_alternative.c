@@ -4,19 +4,20 @@
 #include "types/eventbridge/pattern.h"
 
 /* What an operator makes of its value. */
-typedef mofka_status_t (*compile_fn)(mfi_eb_place_t *place, const char *value, mfi_eb_test_t *test);
+typedef mofka_status_t (*operator_compile_fn)(mfi_eb_place_t *place, const char *value,
+                                              mfi_eb_alternative_t *alternative);
 
 typedef struct operator_row {
     const char *name;
-    compile_fn compile;
+    operator_compile_fn compile;
 } operator_row_t;
 
-static bool is(const char *text, size_t bytes, const char *word) {
+static bool word_is(const char *text, size_t bytes, const char *word) {
     return strlen(word) == bytes && memcmp(text, word, bytes) == 0;
 }
 
-static mofka_status_t new_operand(mfi_eb_place_t *place, mfi_eb_kind_t kind,
-                                  mfi_eb_operand_t **operand) {
+static mofka_status_t operand_create(mfi_eb_place_t *place, mfi_eb_kind_t kind,
+                                     mfi_eb_operand_t **operand) {
     *operand = mfi_eb_allocate(place->pattern, 1, sizeof **operand);
     if (!*operand)
         return MOFKA_ERR_MEMORY;
@@ -25,8 +26,8 @@ static mofka_status_t new_operand(mfi_eb_place_t *place, mfi_eb_kind_t kind,
 }
 
 /* The object has exactly one key: its name (a view until the next one is read), and its value. */
-static mofka_status_t one_key(mfi_eb_place_t *place, const char *object, const char **key,
-                              size_t *bytes, const char **value) {
+static mofka_status_t operator_read(mfi_eb_place_t *place, const char *object, const char **key,
+                                    size_t *bytes, const char **value) {
     mfi_json_walk_t walk = mfi_json_walk(object, place->limit);
     if (!mfi_json_next(&walk))
         return mfi_eb_bad(place, "an empty object; one operator is needed");
@@ -38,16 +39,16 @@ static mofka_status_t one_key(mfi_eb_place_t *place, const char *object, const c
                                 : MOFKA_OK;
 }
 
-static mofka_status_t unknown(mfi_eb_place_t *place, const char *key, size_t bytes,
-                              const char *known) {
+static mofka_status_t operator_refuse(mfi_eb_place_t *place, const char *key, size_t bytes,
+                                      const char *known) {
     return mfi_eb_bad(place, "unknown operator '%.*s'; %s", (int)(bytes < 60 ? bytes : 60), key,
                       known);
 }
 
 /* ---- values ----------------------------------------------------------------------------------- */
 
-static mofka_status_t copy_text(mfi_eb_place_t *place, const char *from, size_t bytes,
-                                const char **text) {
+static mofka_status_t operand_copy_text(mfi_eb_place_t *place, const char *from, size_t bytes,
+                                        const char **text) {
     char *copy = mfi_eb_allocate(place->pattern, bytes + 1, 1);
     if (!copy)
         return MOFKA_ERR_MEMORY;
@@ -59,36 +60,36 @@ static mofka_status_t copy_text(mfi_eb_place_t *place, const char *from, size_t 
 mofka_status_t mfi_eb_copy_string(mfi_eb_place_t *place, const char *string, const char **text,
                                   size_t *bytes) {
     const char *said = mfi_json_string(string, place->limit, &place->scratch, bytes);
-    return said ? copy_text(place, said, *bytes, text)
+    return said ? operand_copy_text(place, said, *bytes, text)
                 : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a pattern's string");
 }
 
 /* A key for the number, which loses nothing of it. */
-static bool exact_key(const char *value, size_t bytes, int64_t *key) {
+static bool operand_read_key(const char *value, size_t bytes, int64_t *key) {
     return mfi_json_number_key(value, bytes, key) && *key % 2 == 0;
 }
 
-static mofka_status_t compile_scalar(mfi_eb_place_t *place, const char *value,
-                                     mfi_eb_operand_t **out) {
+static mofka_status_t operand_compile(mfi_eb_place_t *place, const char *value,
+                                      mfi_eb_operand_t **out) {
     if (*value == '"')
         return mfi_eb_string_operand(place, MFI_EB_STRING, value, out);
     size_t bytes = (size_t)(mfi_json_end(value, place->limit) - value);
     int64_t key;
-    bool has_key = mfi_json_is_number(value) && exact_key(value, bytes, &key);
-    mofka_status_t status = new_operand(place, has_key ? MFI_EB_NUMBER : MFI_EB_WORD, out);
+    bool has_key = mfi_json_is_number(value) && operand_read_key(value, bytes, &key);
+    mofka_status_t status = operand_create(place, has_key ? MFI_EB_NUMBER : MFI_EB_WORD, out);
     if (status)
         return status;
     if (has_key)
         (*out)->low = (*out)->high = key;
     (*out)->bytes = bytes;
-    return has_key ? MOFKA_OK : copy_text(place, value, bytes, &(*out)->text);
+    return has_key ? MOFKA_OK : operand_copy_text(place, value, bytes, &(*out)->text);
 }
 
-static mofka_status_t number_of(mfi_eb_place_t *place, const char *value, int64_t *key) {
+static mofka_status_t operand_read_number(mfi_eb_place_t *place, const char *value, int64_t *key) {
     if (!mfi_json_is_number(value))
         return mfi_eb_bad_value(place, value, "a number is needed");
     size_t bytes = (size_t)(mfi_json_end(value, place->limit) - value);
-    if (!exact_key(value, bytes, key))
+    if (!operand_read_key(value, bytes, key))
         return mfi_eb_bad(place, "%.*s is outside [-5e9, 5e9] or has more than six decimal places",
                           (int)(bytes < 60 ? bytes : 60), value);
     return MOFKA_OK;
@@ -96,65 +97,74 @@ static mofka_status_t number_of(mfi_eb_place_t *place, const char *value, int64_
 
 /* ---- operators -------------------------------------------------------------------------------- */
 
-static mofka_status_t of_string(mfi_eb_place_t *place, const char *value, mfi_eb_kind_t kind,
-                                mfi_eb_test_t *test) {
+static mofka_status_t operator_compile_string(mfi_eb_place_t *place, const char *value,
+                                              mfi_eb_kind_t kind,
+                                              mfi_eb_alternative_t *alternative) {
     if (*value != '"')
         return mfi_eb_bad_value(place, value, "a string is needed");
-    return mfi_eb_string_operand(place, kind, value, &test->operands);
+    return mfi_eb_string_operand(place, kind, value, &alternative->operands);
 }
 
-static mofka_status_t ignore_case(mfi_eb_place_t *place, const char *value, mfi_eb_test_t *test) {
-    return of_string(place, value, MFI_EB_FOLD, test);
+static mofka_status_t operator_compile_ignore_case(mfi_eb_place_t *place, const char *value,
+                                                   mfi_eb_alternative_t *alternative) {
+    return operator_compile_string(place, value, MFI_EB_FOLD, alternative);
 }
 
-static mofka_status_t wildcard(mfi_eb_place_t *place, const char *value, mfi_eb_test_t *test) {
-    return of_string(place, value, MFI_EB_WILDCARD, test);
+static mofka_status_t operator_compile_wildcard(mfi_eb_place_t *place, const char *value,
+                                                mfi_eb_alternative_t *alternative) {
+    return operator_compile_string(place, value, MFI_EB_WILDCARD, alternative);
 }
 
-static mofka_status_t cidr(mfi_eb_place_t *place, const char *value, mfi_eb_test_t *test) {
-    return of_string(place, value, MFI_EB_CIDR, test);
+static mofka_status_t operator_compile_cidr(mfi_eb_place_t *place, const char *value,
+                                            mfi_eb_alternative_t *alternative) {
+    return operator_compile_string(place, value, MFI_EB_CIDR, alternative);
 }
 
 /* A string, or {"equals-ignore-case": string}. */
-static mofka_status_t affix(mfi_eb_place_t *place, const char *value, mfi_eb_test_t *test,
-                            mfi_eb_kind_t plain, mfi_eb_kind_t folded) {
+static mofka_status_t operator_compile_affix(mfi_eb_place_t *place, const char *value,
+                                             mfi_eb_alternative_t *alternative, mfi_eb_kind_t plain,
+                                             mfi_eb_kind_t folded) {
     if (*value != '{')
-        return of_string(place, value, plain, test);
+        return operator_compile_string(place, value, plain, alternative);
     const char *key, *inner;
     size_t bytes;
-    mofka_status_t status = one_key(place, value, &key, &bytes, &inner);
+    mofka_status_t status = operator_read(place, value, &key, &bytes, &inner);
     if (status)
         return status;
-    if (!is(key, bytes, "equals-ignore-case"))
-        return unknown(place, key, bytes, "known here: equals-ignore-case");
+    if (!word_is(key, bytes, "equals-ignore-case"))
+        return operator_refuse(place, key, bytes, "known here: equals-ignore-case");
     mfi_eb_enter_key(place, key, bytes);
-    return of_string(place, inner, folded, test);
+    return operator_compile_string(place, inner, folded, alternative);
 }
 
-static mofka_status_t prefix(mfi_eb_place_t *place, const char *value, mfi_eb_test_t *test) {
-    return affix(place, value, test, MFI_EB_PREFIX, MFI_EB_FOLD_PREFIX);
+static mofka_status_t operator_compile_prefix(mfi_eb_place_t *place, const char *value,
+                                              mfi_eb_alternative_t *alternative) {
+    return operator_compile_affix(place, value, alternative, MFI_EB_PREFIX, MFI_EB_FOLD_PREFIX);
 }
 
-static mofka_status_t suffix(mfi_eb_place_t *place, const char *value, mfi_eb_test_t *test) {
-    return affix(place, value, test, MFI_EB_SUFFIX, MFI_EB_FOLD_SUFFIX);
+static mofka_status_t operator_compile_suffix(mfi_eb_place_t *place, const char *value,
+                                              mfi_eb_alternative_t *alternative) {
+    return operator_compile_affix(place, value, alternative, MFI_EB_SUFFIX, MFI_EB_FOLD_SUFFIX);
 }
 
-static mofka_status_t exists(mfi_eb_place_t *place, const char *value, mfi_eb_test_t *test) {
+static mofka_status_t operator_compile_exists(mfi_eb_place_t *place, const char *value,
+                                              mfi_eb_alternative_t *alternative) {
     if (*value != 't' && *value != 'f')
         return mfi_eb_bad_value(place, value, "must be true or false");
-    return new_operand(place, *value == 't' ? MFI_EB_EXISTS : MFI_EB_ABSENT, &test->operands);
+    return operand_create(place, *value == 't' ? MFI_EB_EXISTS : MFI_EB_ABSENT,
+                          &alternative->operands);
 }
 
 /* Narrow the operand's range by one comparison. `first`: any operator; else an upper bound. */
-static mofka_status_t compare(mfi_eb_place_t *place, const char *name, const char *number,
-                              bool first, mfi_eb_operand_t *range, bool *lower) {
+static mofka_status_t numeric_narrow(mfi_eb_place_t *place, const char *name, const char *number,
+                                     bool first, mfi_eb_operand_t *range, bool *lower) {
     const char *const known[] = {"<", "<=", "=", ">", ">="};
     size_t bytes = 0, which = 0;
     const char *said =
         *name == '"' ? mfi_json_string(name, place->limit, &place->scratch, &bytes) : "";
     if (!said)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a comparison");
-    while (which < 5 && !is(said, bytes, known[which]))
+    while (which < 5 && !word_is(said, bytes, known[which]))
         which++;
     if (which == 5 || (!first && which > 1))
         return mfi_eb_bad(place, "unknown comparison '%.*s'; %s", (int)(bytes < 60 ? bytes : 60),
@@ -162,7 +172,7 @@ static mofka_status_t compare(mfi_eb_place_t *place, const char *name, const cha
     if (!number)
         return mfi_eb_bad(place, "a number is needed behind '%s'", known[which]);
     int64_t key;
-    mofka_status_t status = number_of(place, number, &key);
+    mofka_status_t status = operand_read_number(place, number, &key);
     if (status)
         return status;
     if (which <= 2)
@@ -174,7 +184,8 @@ static mofka_status_t compare(mfi_eb_place_t *place, const char *name, const cha
 }
 
 /* [comparison, number] or [lower bound, number, upper bound, number]. */
-static mofka_status_t numeric(mfi_eb_place_t *place, const char *value, mfi_eb_test_t *test) {
+static mofka_status_t operator_compile_numeric(mfi_eb_place_t *place, const char *value,
+                                               mfi_eb_alternative_t *alternative) {
     const char *items[5] = {0};
     size_t count = 0;
     if (*value != '[')
@@ -184,18 +195,18 @@ static mofka_status_t numeric(mfi_eb_place_t *place, const char *value, mfi_eb_t
         items[count++] = walk.value;
     if (count == 0 || count > 4)
         return mfi_eb_bad(place, "must be one comparison, or a lower and an upper bound");
-    mofka_status_t status = new_operand(place, MFI_EB_NUMBER, &test->operands);
+    mofka_status_t status = operand_create(place, MFI_EB_NUMBER, &alternative->operands);
     if (status)
         return status;
-    test->operands->low = INT64_MIN;
-    test->operands->high = INT64_MAX;
+    alternative->operands->low = INT64_MIN;
+    alternative->operands->high = INT64_MAX;
     bool lower = false;
-    status = compare(place, items[0], items[1], true, test->operands, &lower);
+    status = numeric_narrow(place, items[0], items[1], true, alternative->operands, &lower);
     if (!status && items[2] && !lower)
         status = mfi_eb_bad(place, "only > and >= can be followed by an upper bound");
     if (!status && items[2])
-        status = compare(place, items[2], items[3], false, test->operands, &lower);
-    if (!status && test->operands->low > test->operands->high)
+        status = numeric_narrow(place, items[2], items[3], false, alternative->operands, &lower);
+    if (!status && alternative->operands->low > alternative->operands->high)
         status = mfi_eb_bad(place, "the lower bound is not below the upper one");
     return status;
 }
@@ -203,8 +214,9 @@ static mofka_status_t numeric(mfi_eb_place_t *place, const char *value, mfi_eb_t
 /* ---- anything-but ----------------------------------------------------------------------------- */
 
 /* One value of anything-but; all of a list are of one type. */
-static mofka_status_t but_one(mfi_eb_place_t *place, const char *value, mfi_eb_kind_t kind,
-                              char first, mfi_eb_operand_t **operand) {
+static mofka_status_t but_compile_value(mfi_eb_place_t *place, const char *value,
+                                        mfi_eb_kind_t kind, char first,
+                                        mfi_eb_operand_t **operand) {
     bool affix_kind = kind == MFI_EB_PREFIX || kind == MFI_EB_SUFFIX;
     if (*value != '"' && (kind != MFI_EB_STRING || !mfi_json_is_number(value)))
         return mfi_eb_bad_value(place, value,
@@ -217,31 +229,33 @@ static mofka_status_t but_one(mfi_eb_place_t *place, const char *value, mfi_eb_k
     if (*value == '"')
         return mfi_eb_string_operand(place, kind, value, operand);
     int64_t key;
-    mofka_status_t status = number_of(place, value, &key);
-    return status ? status : compile_scalar(place, value, operand);
+    mofka_status_t status = operand_read_number(place, value, &key);
+    return status ? status : operand_compile(place, value, operand);
 }
 
 /* One value, or an array of them. */
-static mofka_status_t but_each(mfi_eb_place_t *place, const char *value, mfi_eb_kind_t kind,
-                               mfi_eb_test_t *test) {
+static mofka_status_t but_compile_values(mfi_eb_place_t *place, const char *value,
+                                         mfi_eb_kind_t kind, mfi_eb_alternative_t *alternative) {
     if (*value != '[')
-        return but_one(place, value, kind, *value, &test->operands);
-    mfi_eb_operand_t **last = &test->operands;
+        return but_compile_value(place, value, kind, *value, &alternative->operands);
+    mfi_eb_operand_t **last = &alternative->operands;
     mfi_json_walk_t walk = mfi_json_walk(value, place->limit);
     char first = 0;
     for (size_t index = 0; mfi_json_next(&walk); index++) {
         first = index ? first : *walk.value;
         size_t before = mfi_eb_enter_index(place, index);
-        mofka_status_t status = but_one(place, walk.value, kind, first, last);
+        mofka_status_t status = but_compile_value(place, walk.value, kind, first, last);
         if (status)
             return status;
         last = &(*last)->next;
         mfi_eb_leave(place, before);
     }
-    return test->operands ? MOFKA_OK : mfi_eb_bad(place, "an empty array; give at least one value");
+    return alternative->operands ? MOFKA_OK
+                                 : mfi_eb_bad(place, "an empty array; give at least one value");
 }
 
-static mofka_status_t anything_but(mfi_eb_place_t *place, const char *value, mfi_eb_test_t *test) {
+static mofka_status_t operator_compile_but(mfi_eb_place_t *place, const char *value,
+                                           mfi_eb_alternative_t *alternative) {
     static const struct {
         const char *name;
         mfi_eb_kind_t kind;
@@ -249,33 +263,34 @@ static mofka_status_t anything_but(mfi_eb_place_t *place, const char *value, mfi
                  {"suffix", MFI_EB_SUFFIX},
                  {"wildcard", MFI_EB_WILDCARD},
                  {"equals-ignore-case", MFI_EB_FOLD}};
-    test->anything_but = true;
+    alternative->anything_but = true;
     if (*value != '{')
-        return but_each(place, value, MFI_EB_STRING, test);
+        return but_compile_values(place, value, MFI_EB_STRING, alternative);
     const char *key, *inner;
     size_t bytes;
-    mofka_status_t status = one_key(place, value, &key, &bytes, &inner);
+    mofka_status_t status = operator_read(place, value, &key, &bytes, &inner);
     if (status)
         return status;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (is(key, bytes, known[i].name)) {
+        if (word_is(key, bytes, known[i].name)) {
             mfi_eb_enter_key(place, key, bytes);
-            return but_each(place, inner, known[i].kind, test);
+            return but_compile_values(place, inner, known[i].kind, alternative);
         }
-    return unknown(place, key, bytes, "known here: prefix, suffix, wildcard, equals-ignore-case");
+    return operator_refuse(place, key, bytes,
+                           "known here: prefix, suffix, wildcard, equals-ignore-case");
 }
 
 /* ---- one alternative -------------------------------------------------------------------------- */
 
 static const operator_row_t operators[] = {
-    {"prefix", prefix},
-    {"suffix", suffix},
-    {"equals-ignore-case", ignore_case},
-    {"anything-but", anything_but},
-    {"numeric", numeric},
-    {"exists", exists},
-    {"wildcard", wildcard},
-    {"cidr", cidr},
+    {"prefix", operator_compile_prefix},
+    {"suffix", operator_compile_suffix},
+    {"equals-ignore-case", operator_compile_ignore_case},
+    {"anything-but", operator_compile_but},
+    {"numeric", operator_compile_numeric},
+    {"exists", operator_compile_exists},
+    {"wildcard", operator_compile_wildcard},
+    {"cidr", operator_compile_cidr},
 };
 
 #define OPERATOR_COUNT (sizeof operators / sizeof operators[0])
@@ -302,36 +317,39 @@ static const char *const reserved[] = {
 
 bool mfi_eb_is_reserved(const char *key, size_t bytes) {
     for (size_t i = 0; i < OPERATOR_COUNT; i++)
-        if (is(key, bytes, operators[i].name))
+        if (word_is(key, bytes, operators[i].name))
             return true;
     for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
-        if (is(key, bytes, reserved[i]))
+        if (word_is(key, bytes, reserved[i]))
             return true;
     return false;
 }
 
-static mofka_status_t compile_expression(mfi_eb_place_t *place, const char *object,
-                                         mfi_eb_test_t *test) {
+static mofka_status_t operator_compile(mfi_eb_place_t *place, const char *object,
+                                       mfi_eb_alternative_t *alternative) {
     const char *key, *value;
     size_t bytes;
-    mofka_status_t status = one_key(place, object, &key, &bytes, &value);
+    mofka_status_t status = operator_read(place, object, &key, &bytes, &value);
     for (size_t i = 0; i < OPERATOR_COUNT && !status; i++)
-        if (is(key, bytes, operators[i].name)) {
+        if (word_is(key, bytes, operators[i].name)) {
             mfi_eb_enter_key(place, key, bytes);
-            return operators[i].compile(place, value, test);
+            return operators[i].compile(place, value, alternative);
         }
     return status ? status
-                  : unknown(place, key, bytes,
-                            "known: prefix, suffix, equals-ignore-case, anything-but, numeric, "
-                            "exists, wildcard, cidr");
+                  : operator_refuse(
+                        place, key, bytes,
+                        "known: prefix, suffix, equals-ignore-case, anything-but, numeric, "
+                        "exists, wildcard, cidr");
 }
 
-mofka_status_t mfi_eb_compile_test(mfi_eb_place_t *place, const char *value, mfi_eb_test_t **out) {
-    mfi_eb_test_t *test = *out = mfi_eb_allocate(place->pattern, 1, sizeof *test);
-    if (!test)
+mofka_status_t mfi_eb_compile_alternative(mfi_eb_place_t *place, const char *value,
+                                          mfi_eb_alternative_t **out) {
+    mfi_eb_alternative_t *alternative = *out =
+        mfi_eb_allocate(place->pattern, 1, sizeof *alternative);
+    if (!alternative)
         return MOFKA_ERR_MEMORY;
     if (*value == '[')
         return mfi_eb_bad(place, "an array in an array; a value or an operator is needed");
-    return *value == '{' ? compile_expression(place, value, test)
-                         : compile_scalar(place, value, &test->operands);
+    return *value == '{' ? operator_compile(place, value, alternative)
+                         : operand_compile(place, value, &alternative->operands);
 }

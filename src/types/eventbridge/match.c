@@ -30,29 +30,29 @@ typedef struct match {
 
 /* ---- sets ------------------------------------------------------------------------------------- */
 
-static bool has(const mfi_eb_set_t *set, size_t index) {
+static bool set_has(const mfi_eb_set_t *set, size_t index) {
     return set->words[index / 64] >> index % 64 & 1;
 }
 
-static void add(mfi_eb_set_t *set, size_t index) {
+static void set_add(mfi_eb_set_t *set, size_t index) {
     set->words[index / 64] |= UINT64_C(1) << index % 64;
 }
 
-static bool is_empty(const match_t *m, const mfi_eb_set_t *set) {
+static bool set_is_empty(const match_t *m, const mfi_eb_set_t *set) {
     uint64_t any = 0;
     for (size_t i = 0; i < m->words; i++)
         any |= set->words[i];
     return any == 0;
 }
 
-static size_t size_of(const match_t *m, const mfi_eb_set_t *set) {
+static size_t set_count(const match_t *m, const mfi_eb_set_t *set) {
     size_t size = 0;
     for (size_t i = 0; i < m->words; i++)
         size += (size_t)__builtin_popcountll(set->words[i]);
     return size;
 }
 
-static void join(const match_t *m, answer_t *all, const answer_t *more) {
+static void answer_join(const match_t *m, answer_t *all, const answer_t *more) {
     for (size_t i = 0; i < m->words; i++) {
         all->valued.words[i] |= more->valued.words[i];
         all->present.words[i] |= more->present.words[i];
@@ -60,8 +60,8 @@ static void join(const match_t *m, answer_t *all, const answer_t *more) {
 }
 
 /* What is wanted at or below a step and not found yet. */
-static mfi_eb_set_t left_of(const match_t *m, const mfi_eb_set_t *wanted, const mfi_eb_set_t *found,
-                            const mfi_eb_step_t *step) {
+static mfi_eb_set_t set_keep_unfound(const match_t *m, const mfi_eb_set_t *wanted,
+                                     const mfi_eb_set_t *found, const mfi_eb_step_t *step) {
     mfi_eb_set_t left = {{0}};
     for (size_t i = 0; i < m->words; i++)
         left.words[i] = wanted->words[i] & ~found->words[i] & step->below.words[i];
@@ -69,7 +69,8 @@ static mfi_eb_set_t left_of(const match_t *m, const mfi_eb_set_t *wanted, const 
 }
 
 /* What is wanted and neither found nor rightly absent. */
-static mfi_eb_set_t unmet(const match_t *m, const mfi_eb_set_t *wanted, const answer_t *answer) {
+static mfi_eb_set_t answer_find_unmet(const match_t *m, const mfi_eb_set_t *wanted,
+                                      const answer_t *answer) {
     mfi_eb_set_t rest = {{0}};
     for (size_t i = 0; i < m->words; i++)
         rest.words[i] = wanted->words[i] & ~answer->valued.words[i] &
@@ -79,27 +80,27 @@ static mfi_eb_set_t unmet(const match_t *m, const mfi_eb_set_t *wanted, const an
 
 /* ---- values ----------------------------------------------------------------------------------- */
 
-static void stop(match_t *m, mofka_status_t status) {
+static void match_stop(match_t *m, mofka_status_t status) {
     if (!m->status)
         m->status = status;
 }
 
 /* Account for bytes looked at. False: the match is over. */
-static bool may_go_on(match_t *m, size_t bytes) {
+static bool match_may_go_on(match_t *m, size_t bytes) {
     m->work += bytes;
     if (!m->status && m->work > MFI_EB_WORK_MAX)
-        stop(m, mofka_fail(MOFKA_ERR_TOO_LARGE,
-                           "the event takes more than %llu steps to match with the pattern",
-                           (unsigned long long)MFI_EB_WORK_MAX));
+        match_stop(m, mofka_fail(MOFKA_ERR_TOO_LARGE,
+                                 "the event takes more than %llu steps to match with the pattern",
+                                 (unsigned long long)MFI_EB_WORK_MAX));
     return !m->status;
 }
 
-static mfi_eb_scalar_t read_scalar(match_t *m, const char *value, const char *end) {
+static mfi_eb_scalar_t match_read_scalar(match_t *m, const char *value, const char *end) {
     mfi_eb_scalar_t scalar = {.value = value, .end = end};
     if (*value == '"') {
         scalar.text = mfi_json_string(value, m->limit, &m->scratch, &scalar.bytes);
         if (!scalar.text)
-            stop(m, mofka_fail(MOFKA_ERR_MEMORY, "no memory for a string of the event"));
+            match_stop(m, mofka_fail(MOFKA_ERR_MEMORY, "no memory for a string of the event"));
     } else if (mfi_json_is_number(value)) {
         scalar.has_key = mfi_json_number_key(value, (size_t)(end - value), &scalar.key);
     }
@@ -110,15 +111,15 @@ static void match_scalar(match_t *m, const mfi_eb_step_t *step, const mfi_eb_set
                          const char *value, const char *end, answer_t *answer) {
     mfi_eb_scalar_t scalar = {0};
     for (const mfi_eb_field_t *field = step->here; field; field = field->next_here) {
-        if (!has(wanted, field->index))
+        if (!set_has(wanted, field->index))
             continue;
         if (!scalar.value)
-            scalar = read_scalar(m, value, end);
-        if (!may_go_on(m, 1))
+            scalar = match_read_scalar(m, value, end);
+        if (!match_may_go_on(m, 1))
             return;
-        add(&answer->present, field->index);
-        if (mfi_eb_passes(field->tests, &scalar, &m->work)) {
-            add(&answer->valued, field->index);
+        set_add(&answer->present, field->index);
+        if (mfi_eb_matches_any(field->alternatives, &scalar, &m->work)) {
+            set_add(&answer->valued, field->index);
         } else if (field->index < m->missed) {
             m->missed = field->index;
             m->missed_value = value;
@@ -132,8 +133,8 @@ static answer_t match_value(match_t *m, const mfi_eb_step_t *step, const mfi_eb_
 /* ---- objects ---------------------------------------------------------------------------------- */
 
 /* Along a key of the event, cut at its dots; NULL: the pattern does not go there. */
-static const mfi_eb_step_t *follow(match_t *m, const mfi_eb_step_t *step, const char *key,
-                                   size_t bytes) {
+static const mfi_eb_step_t *step_follow_key(match_t *m, const mfi_eb_step_t *step, const char *key,
+                                            size_t bytes) {
     const char *end = key + bytes;
     for (;;) {
         const char *dot = memchr(key, '.', (size_t)(end - key));
@@ -152,33 +153,34 @@ static answer_t match_object(match_t *m, const mfi_eb_step_t *step, const mfi_eb
     answer_t answer = {0};
     uint64_t seen[MFI_EB_STEPS_MAX / 64] = {0};
     mfi_json_walk_t walk = mfi_json_walk(object, m->limit);
-    while (mfi_json_next(&walk) && may_go_on(m, (size_t)(walk.end - walk.key))) {
+    while (mfi_json_next(&walk) && match_may_go_on(m, (size_t)(walk.end - walk.key))) {
         size_t bytes;
         const char *key = mfi_json_string(walk.key, m->limit, &m->scratch, &bytes);
         if (!key)
-            stop(m, mofka_fail(MOFKA_ERR_MEMORY, "no memory for a key of the event"));
-        const mfi_eb_step_t *next = key ? follow(m, step, key, bytes) : NULL;
+            match_stop(m, mofka_fail(MOFKA_ERR_MEMORY, "no memory for a key of the event"));
+        const mfi_eb_step_t *next = key ? step_follow_key(m, step, key, bytes) : NULL;
         if (!next)
             continue;
         uint64_t bit = UINT64_C(1) << next->index % 64;
         if (seen[next->index / 64] & bit)
-            stop(m, mofka_fail(MOFKA_ERR_REFUSED,
-                               "the event has the key '%.*s' twice in one object, at byte %zu of "
-                               "that",
-                               (int)(bytes < 60 ? bytes : 60), key, (size_t)(walk.key - object)));
+            match_stop(
+                m, mofka_fail(MOFKA_ERR_REFUSED,
+                              "the event has the key '%.*s' twice in one object, at byte %zu of "
+                              "that",
+                              (int)(bytes < 60 ? bytes : 60), key, (size_t)(walk.key - object)));
         seen[next->index / 64] |= bit;
-        mfi_eb_set_t left = left_of(m, wanted, &answer.valued, next);
-        if (m->status || is_empty(m, &left))
+        mfi_eb_set_t left = set_keep_unfound(m, wanted, &answer.valued, next);
+        if (m->status || set_is_empty(m, &left))
             continue;
         answer_t more = match_value(m, next, &left, walk.value, walk.end);
-        join(m, &answer, &more);
+        answer_join(m, &answer, &more);
     }
     return answer;
 }
 
 /* ---- arrays ----------------------------------------------------------------------------------- */
 
-static bool is_container(const char *value) {
+static bool value_is_container(const char *value) {
     return *value == '{' || *value == '[';
 }
 
@@ -186,8 +188,8 @@ static bool match_scalars(match_t *m, const mfi_eb_step_t *step, const mfi_eb_se
                           const char *array, answer_t *answer) {
     bool containers = false;
     mfi_json_walk_t walk = mfi_json_walk(array, m->limit);
-    while (mfi_json_next(&walk) && may_go_on(m, (size_t)(walk.end - walk.value))) {
-        if (is_container(walk.value))
+    while (mfi_json_next(&walk) && match_may_go_on(m, (size_t)(walk.end - walk.value))) {
+        if (value_is_container(walk.value))
             containers = true;
         else
             match_scalar(m, step, wanted, walk.value, walk.end, answer);
@@ -203,16 +205,16 @@ static answer_t match_elements(match_t *m, const mfi_eb_step_t *step, const mfi_
     answer_t best = {0}, all = *scalars;
     size_t most = 0;
     mfi_json_walk_t walk = mfi_json_walk(array, m->limit);
-    while (mfi_json_next(&walk) && may_go_on(m, (size_t)(walk.end - walk.value))) {
-        if (!is_container(walk.value))
+    while (mfi_json_next(&walk) && match_may_go_on(m, (size_t)(walk.end - walk.value))) {
+        if (!value_is_container(walk.value))
             continue;
         answer_t one = match_value(m, step, left, walk.value, walk.end);
-        size_t found = size_of(m, &one.valued);
-        join(m, &one, scalars);
-        mfi_eb_set_t rest = unmet(m, left, &one);
-        if (found > 0 && is_empty(m, &rest))
+        size_t found = set_count(m, &one.valued);
+        answer_join(m, &one, scalars);
+        mfi_eb_set_t rest = answer_find_unmet(m, left, &one);
+        if (found > 0 && set_is_empty(m, &rest))
             return one;
-        join(m, &all, &one);
+        answer_join(m, &all, &one);
         if (found > most) {
             most = found;
             best = one;
@@ -226,8 +228,8 @@ static answer_t match_array(match_t *m, const mfi_eb_step_t *step, const mfi_eb_
     answer_t answer = {0};
     if (!match_scalars(m, step, wanted, array, &answer))
         return answer;
-    mfi_eb_set_t left = left_of(m, wanted, &answer.valued, step);
-    return is_empty(m, &left) ? answer : match_elements(m, step, &left, array, &answer);
+    mfi_eb_set_t left = set_keep_unfound(m, wanted, &answer.valued, step);
+    return set_is_empty(m, &left) ? answer : match_elements(m, step, &left, array, &answer);
 }
 
 static answer_t match_value(match_t *m, const mfi_eb_step_t *step, const mfi_eb_set_t *wanted,
@@ -244,26 +246,27 @@ static answer_t match_value(match_t *m, const mfi_eb_step_t *step, const mfi_eb_
 /* ---- combinations of $or ---------------------------------------------------------------------- */
 
 /* The fields of the scope's combination of that number: of each choice, one branch's. */
-static void ask_for(const mfi_eb_scope_t *scope, uint64_t number, mfi_eb_set_t *wanted) {
+static void scope_collect_fields(const mfi_eb_scope_t *scope, uint64_t number,
+                                 mfi_eb_set_t *wanted) {
     for (const mfi_eb_field_t *field = scope->fields; field; field = field->next_in_scope)
-        add(wanted, field->index);
+        set_add(wanted, field->index);
     for (const mfi_eb_choice_t *choice = scope->choices; choice; choice = choice->next) {
         uint64_t mine = number % choice->combinations;
         number /= choice->combinations;
         const mfi_eb_scope_t *branch = choice->branches;
         for (; mine >= branch->combinations; branch = branch->next)
             mine -= branch->combinations;
-        ask_for(branch, mine, wanted);
+        scope_collect_fields(branch, mine, wanted);
     }
 }
 
 /* The path of a step, into `text`; cut where it is too long. */
-static size_t print_path(const mfi_eb_step_t *step, char *text, size_t room) {
+static size_t step_print_path(const mfi_eb_step_t *step, char *text, size_t room) {
     if (!step->parent) {
         text[0] = '$';
         return 1;
     }
-    size_t used = print_path(step->parent, text, room);
+    size_t used = step_print_path(step->parent, text, room);
     size_t bytes = step->bytes + 1 < room - used ? step->bytes + 1 : room - used;
     if (bytes > 0) {
         text[used] = '.';
@@ -272,10 +275,10 @@ static size_t print_path(const mfi_eb_step_t *step, char *text, size_t room) {
     return used + bytes;
 }
 
-static mofka_status_t refuse(const match_t *m, size_t index, bool present) {
+static mofka_status_t match_refuse(const match_t *m, size_t index, bool present) {
     char path[256];
     const mfi_eb_field_t *field = m->pattern->fields[index];
-    size_t bytes = print_path(field->step, path, sizeof path);
+    size_t bytes = step_print_path(field->step, path, sizeof path);
     if (!present)
         return mofka_fail(MOFKA_ERR_REFUSED, "the event does not match at %.*s: no value there",
                           (int)bytes, path);
@@ -288,33 +291,33 @@ static mofka_status_t refuse(const match_t *m, size_t index, bool present) {
                       (int)(shown < 80 ? shown : 80), m->missed_value);
 }
 
-static size_t first_of(const mfi_eb_set_t *set) {
+static size_t set_find_first(const mfi_eb_set_t *set) {
     size_t index = 0;
-    while (!has(set, index))
+    while (!set_has(set, index))
         index++;
     return index;
 }
 
 /* Try all combinations; refuse for the one that got furthest. */
-static mofka_status_t match_all(match_t *m, const char *root) {
+static mofka_status_t match_try_combinations(match_t *m, const char *root) {
     const mfi_eb_scope_t *scope = &m->pattern->scope;
     size_t furthest = 0, at_fault = 0;
     bool is_present = false;
     for (uint64_t i = 0; i < scope->combinations && !m->status; i++) {
         mfi_eb_set_t wanted = {{0}};
-        ask_for(scope, i, &wanted);
+        scope_collect_fields(scope, i, &wanted);
         answer_t answer = match_object(m, &m->pattern->root, &wanted, root);
-        mfi_eb_set_t rest = unmet(m, &wanted, &answer);
-        if (!m->status && is_empty(m, &rest))
+        mfi_eb_set_t rest = answer_find_unmet(m, &wanted, &answer);
+        if (!m->status && set_is_empty(m, &rest))
             return MOFKA_OK;
-        size_t found = size_of(m, &answer.valued);
+        size_t found = set_count(m, &answer.valued);
         if (i == 0 || found > furthest) {
             furthest = found;
-            at_fault = m->status ? 0 : first_of(&rest);
-            is_present = has(&answer.present, at_fault);
+            at_fault = m->status ? 0 : set_find_first(&rest);
+            is_present = set_has(&answer.present, at_fault);
         }
     }
-    return m->status ? m->status : refuse(m, at_fault, is_present);
+    return m->status ? m->status : match_refuse(m, at_fault, is_present);
 }
 
 mofka_status_t mfi_eb_match(const mfi_eb_pattern_t *pattern, const char *event, size_t bytes) {
@@ -328,7 +331,7 @@ mofka_status_t mfi_eb_match(const mfi_eb_pattern_t *pattern, const char *event, 
                      .limit = event + bytes,
                      .words = (pattern->field_count + 63) / 64,
                      .missed = SIZE_MAX};
-    status = match_all(&match, root);
+    status = match_try_combinations(&match, root);
     free(match.scratch.bytes);
     return status;
 }

@@ -12,14 +12,14 @@
 
 static locale_t unicode; /* for the case of all characters; 0: this system has no such locale */
 
-static void find_locale(void) {
+static void fold_find_locale(void) {
     unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     if (!unicode)
         unicode = newlocale(LC_CTYPE_MASK, "C.utf8", (locale_t)0);
 }
 
 /* One character of UTF-8 that was checked. */
-static uint32_t next_character(const char **at) {
+static uint32_t fold_next_character(const char **at) {
     const unsigned char *p = (const unsigned char *)*at;
     int more = p[0] < 0x80 ? 0 : p[0] < 0xe0 ? 1 : p[0] < 0xf0 ? 2 : 3;
     uint32_t code = more == 0 ? p[0] : p[0] & (0x3fu >> more);
@@ -29,28 +29,28 @@ static uint32_t next_character(const char **at) {
     return code;
 }
 
-static size_t count_characters(const char *text, size_t bytes) {
+static size_t fold_count_characters(const char *text, size_t bytes) {
     size_t count = 0;
     for (size_t i = 0; i < bytes; i++)
         count += ((unsigned char)text[i] & 0xc0) != 0x80;
     return count;
 }
 
-static mofka_status_t make_folds(mfi_eb_place_t *place, mfi_eb_operand_t *operand) {
+static mofka_status_t fold_init(mfi_eb_place_t *place, mfi_eb_operand_t *operand) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, find_locale);
+    pthread_once(&once, fold_find_locale);
     if (!unicode)
         return mofka_fail(MOFKA_ERR_SYSTEM,
                           "pattern at %s: this system lacks the locale C.UTF-8, "
                           "which knows upper and lower case",
                           place->path);
-    operand->count = count_characters(operand->text, operand->bytes);
+    operand->count = fold_count_characters(operand->text, operand->bytes);
     mfi_eb_fold_t *folds = mfi_eb_allocate(place->pattern, operand->count, sizeof *folds);
     if (!folds)
         return MOFKA_ERR_MEMORY;
     const char *at = operand->text;
     for (size_t i = 0; i < operand->count; i++) {
-        uint32_t code = next_character(&at);
+        uint32_t code = fold_next_character(&at);
         folds[i] = (mfi_eb_fold_t){code, towlower_l(code, unicode), towupper_l(code, unicode)};
     }
     operand->folds = folds;
@@ -58,12 +58,11 @@ static mofka_status_t make_folds(mfi_eb_place_t *place, mfi_eb_operand_t *operan
 }
 
 /* Where `text` goes on behind the operand's characters; NULL: it has not all of them. */
-static const char *behind_folds(const mfi_eb_operand_t *operand, const char *text,
-                                const char *end) {
+static const char *fold_skip(const mfi_eb_operand_t *operand, const char *text, const char *end) {
     for (size_t i = 0; i < operand->count; i++) {
         if (text == end)
             return NULL;
-        uint32_t code = next_character(&text);
+        uint32_t code = fold_next_character(&text);
         const mfi_eb_fold_t *fold = &operand->folds[i];
         if (code != fold->same && code != fold->lower && code != fold->upper)
             return NULL;
@@ -72,7 +71,7 @@ static const char *behind_folds(const mfi_eb_operand_t *operand, const char *tex
 }
 
 /* Where the last `count` characters begin; NULL: there are fewer. */
-static const char *last_characters(const char *text, const char *end, size_t count) {
+static const char *fold_find_last(const char *text, const char *end, size_t count) {
     while (count > 0 && end > text)
         if (((unsigned char)*--end & 0xc0) != 0x80)
             count--;
@@ -82,7 +81,7 @@ static const char *last_characters(const char *text, const char *end, size_t cou
 /* ---- wildcards -------------------------------------------------------------------------------- */
 
 /* Cut at its stars; escapes are undone in the operand's own copy. */
-static mofka_status_t make_pieces(mfi_eb_place_t *place, mfi_eb_operand_t *operand, char *text) {
+static mofka_status_t pieces_init(mfi_eb_place_t *place, mfi_eb_operand_t *operand, char *text) {
     size_t stars = 0, to = 0;
     for (size_t i = 0; i < operand->bytes; i++)
         stars += text[i] == '*';
@@ -111,7 +110,7 @@ static mofka_status_t make_pieces(mfi_eb_place_t *place, mfi_eb_operand_t *opera
 
 /* The first piece begins the text, the last one ends it, and each of the others is sought from the
  * left: the leftmost place leaves most to what follows, so nothing is ever tried twice. */
-static bool has_pieces(const mfi_eb_operand_t *o, const char *text, size_t bytes) {
+static bool pieces_match(const mfi_eb_operand_t *o, const char *text, size_t bytes) {
     const mfi_eb_piece_t *first = &o->pieces[0], *last = &o->pieces[o->count - 1];
     const char *from = text + first->bytes, *end = text + bytes;
     if (first->bytes > bytes || memcmp(text, o->text, first->bytes) != 0)
@@ -135,7 +134,7 @@ static bool has_pieces(const mfi_eb_operand_t *o, const char *text, size_t bytes
 /* ---- addresses -------------------------------------------------------------------------------- */
 
 /* The bytes of an address, IPv4 or IPv6; 0: it is none. */
-static int address_of(const char *text, size_t bytes, unsigned char *address) {
+static int network_read_address(const char *text, size_t bytes, unsigned char *address) {
     char name[INET6_ADDRSTRLEN];
     if (bytes >= sizeof name || memchr(text, '\0', bytes))
         return 0;
@@ -145,13 +144,13 @@ static int address_of(const char *text, size_t bytes, unsigned char *address) {
     return inet_pton(family, name, address) == 1 ? family : 0;
 }
 
-static mofka_status_t make_network(mfi_eb_place_t *place, mfi_eb_operand_t *operand) {
+static mofka_status_t network_init(mfi_eb_place_t *place, mfi_eb_operand_t *operand) {
     const char *slash = memchr(operand->text, '/', operand->bytes);
     const char *end = operand->text + operand->bytes;
     size_t digits = slash ? (size_t)(end - slash - 1) : 0;
     if (slash)
         operand->family =
-            address_of(operand->text, (size_t)(slash - operand->text), operand->address);
+            network_read_address(operand->text, (size_t)(slash - operand->text), operand->address);
     unsigned most = operand->family == AF_INET ? 32 : 128;
     for (size_t i = 1; i <= digits && digits <= 3; i++) {
         unsigned digit = (unsigned char)slash[i] - (unsigned)'0';
@@ -167,9 +166,9 @@ static mofka_status_t make_network(mfi_eb_place_t *place, mfi_eb_operand_t *oper
     return MOFKA_OK;
 }
 
-static bool in_network(const mfi_eb_operand_t *operand, const char *text, size_t bytes) {
+static bool network_contains(const mfi_eb_operand_t *operand, const char *text, size_t bytes) {
     unsigned char address[16];
-    if (address_of(text, bytes, address) != operand->family)
+    if (network_read_address(text, bytes, address) != operand->family)
         return false;
     size_t whole = operand->bits / 8;
     unsigned rest = 8 - operand->bits % 8;
@@ -192,17 +191,17 @@ mofka_status_t mfi_eb_string_operand(mfi_eb_place_t *place, mfi_eb_kind_t kind, 
     case MFI_EB_FOLD:
     case MFI_EB_FOLD_PREFIX:
     case MFI_EB_FOLD_SUFFIX:
-        return make_folds(place, operand);
+        return fold_init(place, operand);
     case MFI_EB_WILDCARD:
-        return make_pieces(place, operand, (char *)operand->text); /* its own copy */
+        return pieces_init(place, operand, (char *)operand->text); /* its own copy */
     case MFI_EB_CIDR:
-        return make_network(place, operand);
+        return network_init(place, operand);
     default:
         return MOFKA_OK;
     }
 }
 
-static bool equals_string(const mfi_eb_operand_t *o, const mfi_eb_scalar_t *s) {
+static bool operand_equals_string(const mfi_eb_operand_t *o, const mfi_eb_scalar_t *s) {
     const char *text = s->text, *end = text + s->bytes;
     switch (o->kind) {
     case MFI_EB_STRING:
@@ -212,22 +211,22 @@ static bool equals_string(const mfi_eb_operand_t *o, const mfi_eb_scalar_t *s) {
     case MFI_EB_SUFFIX:
         return o->bytes <= s->bytes && memcmp(o->text, end - o->bytes, o->bytes) == 0;
     case MFI_EB_FOLD:
-        return behind_folds(o, text, end) == end;
+        return fold_skip(o, text, end) == end;
     case MFI_EB_FOLD_PREFIX:
-        return behind_folds(o, text, end);
+        return fold_skip(o, text, end);
     case MFI_EB_FOLD_SUFFIX:
-        text = last_characters(text, end, o->count);
-        return text && behind_folds(o, text, end) == end;
+        text = fold_find_last(text, end, o->count);
+        return text && fold_skip(o, text, end) == end;
     case MFI_EB_WILDCARD:
-        return has_pieces(o, text, s->bytes);
+        return pieces_match(o, text, s->bytes);
     case MFI_EB_CIDR:
-        return in_network(o, text, s->bytes);
+        return network_contains(o, text, s->bytes);
     default:
         return false;
     }
 }
 
-static bool equals(const mfi_eb_operand_t *o, const mfi_eb_scalar_t *s) {
+static bool operand_equals(const mfi_eb_operand_t *o, const mfi_eb_scalar_t *s) {
     size_t bytes = (size_t)(s->end - s->value);
     switch (o->kind) {
     case MFI_EB_EXISTS:
@@ -239,18 +238,20 @@ static bool equals(const mfi_eb_operand_t *o, const mfi_eb_scalar_t *s) {
     case MFI_EB_NUMBER:
         return s->has_key && s->key >= o->low && s->key <= o->high;
     default:
-        return s->text && equals_string(o, s);
+        return s->text && operand_equals_string(o, s);
     }
 }
 
-bool mfi_eb_passes(const mfi_eb_test_t *tests, const mfi_eb_scalar_t *scalar, uint64_t *work) {
-    for (const mfi_eb_test_t *test = tests; test; test = test->next) {
+bool mfi_eb_matches_any(const mfi_eb_alternative_t *alternatives, const mfi_eb_scalar_t *scalar,
+                        uint64_t *work) {
+    for (const mfi_eb_alternative_t *alternative = alternatives; alternative;
+         alternative = alternative->next) {
         bool found = false;
-        for (const mfi_eb_operand_t *o = test->operands; o && !found; o = o->next) {
+        for (const mfi_eb_operand_t *o = alternative->operands; o && !found; o = o->next) {
             *work += 1 + (o->kind > MFI_EB_STRING ? scalar->bytes : 0);
-            found = equals(o, scalar);
+            found = operand_equals(o, scalar);
         }
-        if (found != test->anything_but)
+        if (found != alternative->anything_but)
             return true;
     }
     return false;

@@ -81,18 +81,18 @@ typedef struct mfi_eb_operand {
 } mfi_eb_operand_t;
 
 /* Matches when one of its operands does; turned round by anything-but. */
-typedef struct mfi_eb_test {
+typedef struct mfi_eb_alternative {
     bool anything_but;
     mfi_eb_operand_t *operands;
-    struct mfi_eb_test *next;
-} mfi_eb_test_t;
+    struct mfi_eb_alternative *next;
+} mfi_eb_alternative_t;
 
 struct mfi_eb_step;
 
 typedef struct mfi_eb_field {
     size_t index; /* in the order of the pattern's text */
     struct mfi_eb_step *step;
-    mfi_eb_test_t *tests;
+    mfi_eb_alternative_t *alternatives;
     struct mfi_eb_field *next_here;     /* of the same step */
     struct mfi_eb_field *next_in_scope; /* of the same scope */
 } mfi_eb_field_t;
@@ -163,7 +163,8 @@ mofka_status_t mfi_eb_bad(const mfi_eb_place_t *place, const char *format, ...)
 mofka_status_t mfi_eb_bad_value(const mfi_eb_place_t *place, const char *value, const char *wanted);
 
 /* One alternative of a field. */
-mofka_status_t mfi_eb_compile_test(mfi_eb_place_t *place, const char *value, mfi_eb_test_t **test);
+mofka_status_t mfi_eb_compile_alternative(mfi_eb_place_t *place, const char *value,
+                                          mfi_eb_alternative_t **alternative);
 /* A string of the pattern, copied. */
 mofka_status_t mfi_eb_copy_string(mfi_eb_place_t *place, const char *string, const char **text,
                                   size_t *bytes);
@@ -173,7 +174,7 @@ mofka_status_t mfi_eb_string_operand(mfi_eb_place_t *place, mfi_eb_kind_t kind, 
 /* Whether the words of operators are in use (not allowed as fields within $or). */
 bool mfi_eb_is_reserved(const char *key, size_t bytes);
 
-/* Whether a scalar of the event passes one of the tests. */
+/* Whether a scalar of the event passes one of the alternatives. */
 typedef struct mfi_eb_scalar {
     const char *value, *end; /* as in the event */
     const char *text;        /* of strings: what they say */
@@ -181,6 +182,7 @@ typedef struct mfi_eb_scalar {
     bool has_key; /* of numbers within the range of keys */
     int64_t key;
 } mfi_eb_scalar_t;
-bool mfi_eb_passes(const mfi_eb_test_t *tests, const mfi_eb_scalar_t *scalar, uint64_t *work);
+bool mfi_eb_matches_any(const mfi_eb_alternative_t *alternatives, const mfi_eb_scalar_t *scalar,
+                        uint64_t *work);
 
 #endif

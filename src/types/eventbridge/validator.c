@@ -8,22 +8,23 @@
 #include <mofka/validator.h>
 #include "types/eventbridge/pattern.h"
 
-static mofka_status_t validate(void *self, const char *metadata, size_t metadata_bytes,
-                               const mofka_data_view_t *data) {
+static mofka_status_t eventbridge_validate(void *self, const char *metadata, size_t metadata_bytes,
+                                           const mofka_data_view_t *data) {
     (void)data;
     return mfi_eb_match(self, metadata, metadata_bytes);
 }
 
-static void destroy(void *self) {
+static void eventbridge_destroy(void *self) {
     mfi_eb_destroy(self);
 }
 
-static const mofka_validator_ops_t ops = {
-    .size = sizeof ops, .validate = validate, .destroy = destroy};
+static const mofka_validator_ops_t eventbridge_ops = {.size = sizeof eventbridge_ops,
+                                                      .validate = eventbridge_validate,
+                                                      .destroy = eventbridge_destroy};
 
 /* Options are known by name only: the pattern is compiled from the text that was given, whose
  * numbers have all their digits. */
-static mofka_status_t check_options(const char *text) {
+static mofka_status_t eventbridge_check_options(const char *text) {
     char *type = NULL, *pattern = NULL;
     const mofka_option_t options[] = {
         {.key = "type", .kind = MOFKA_OPTION_STRING, .value = &type},
@@ -37,11 +38,11 @@ static mofka_status_t check_options(const char *text) {
     return status;
 }
 
-static mofka_status_t create(const mofka_metadata_t *metadata, const mofka_validator_ops_t **out,
-                             void **self) {
+static mofka_status_t eventbridge_create(const mofka_metadata_t *metadata,
+                                         const mofka_validator_ops_t **out, void **self) {
     size_t bytes;
     const char *text = mofka_metadata_text(metadata, &bytes);
-    mofka_status_t status = check_options(text);
+    mofka_status_t status = eventbridge_check_options(text);
     if (!status)
         status = mfi_json_check("eventbridge validator", text, bytes);
     if (status)
@@ -54,8 +55,8 @@ static mofka_status_t create(const mofka_metadata_t *metadata, const mofka_valid
         return status;
     mfi_eb_pattern_t *compiled = NULL;
     status = mfi_eb_compile(pattern, text + bytes, &compiled);
-    *out = &ops;
+    *out = &eventbridge_ops;
     *self = compiled;
     return status;
 }
-MOFKA_REGISTER_VALIDATOR(eventbridge, create);
+MOFKA_REGISTER_VALIDATOR(eventbridge, eventbridge_create);

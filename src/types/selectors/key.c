@@ -27,20 +27,20 @@
 #include <mofka/partition_selector.h>
 #include "types/selectors/pointer.h"
 
-typedef struct by_key {
+typedef struct key_selector {
     size_t count;
     mfi_pointer_t pointer;
-} by_key_t;
+} key_selector_t;
 
-static mofka_status_t set_partitions(void *self, const mofka_metadata_t *const *partitions,
-                                     size_t count) {
+static mofka_status_t key_set_partitions(void *self, const mofka_metadata_t *const *partitions,
+                                         size_t count) {
     (void)partitions;
-    ((by_key_t *)self)->count = count;
+    ((key_selector_t *)self)->count = count;
     return MOFKA_OK;
 }
 
 /* The canonical bytes of a number, into `to`: at most its own length and 24 more. */
-static size_t canonical(const char *number, const char *end, char *to) {
+static size_t key_write_number(const char *number, const char *end, char *to) {
     const char *stop = number;
     char *digits = to;
     int64_t exponent = 0;
@@ -70,8 +70,8 @@ static size_t canonical(const char *number, const char *end, char *to) {
     return (size_t)(at - to) + (size_t)sprintf(at, "e%lld", (long long)exponent);
 }
 
-static mofka_status_t hash_of(mfi_pointer_t *pointer, const char *value, const char *limit,
-                              uint64_t *hash) {
+static mofka_status_t key_hash(mfi_pointer_t *pointer, const char *value, const char *limit,
+                               uint64_t *hash) {
     size_t bytes = 0;
     const char *text = "";
     char seed = value ? *value : 'n';
@@ -89,7 +89,7 @@ static mofka_status_t hash_of(mfi_pointer_t *pointer, const char *value, const c
         text = mfi_scratch_grow(&pointer->scratch, (size_t)(end - value) + 24)
                    ? pointer->scratch.bytes
                    : NULL;
-        bytes = text ? canonical(value, end, pointer->scratch.bytes) : 0;
+        bytes = text ? key_write_number(value, end, pointer->scratch.bytes) : 0;
     }
     if (!text)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for an event's key");
@@ -97,9 +97,9 @@ static mofka_status_t hash_of(mfi_pointer_t *pointer, const char *value, const c
     return MOFKA_OK;
 }
 
-static mofka_status_t choose(void *self, const char *metadata, size_t metadata_bytes,
-                             size_t requested, size_t *partition) {
-    by_key_t *key = self;
+static mofka_status_t key_select(void *self, const char *metadata, size_t metadata_bytes,
+                                 size_t requested, size_t *partition) {
+    key_selector_t *key = self;
     if (requested != MOFKA_ANY_PARTITION) {
         *partition = requested % key->count;
         return MOFKA_OK;
@@ -108,32 +108,34 @@ static mofka_status_t choose(void *self, const char *metadata, size_t metadata_b
     uint64_t hash = 0;
     mofka_status_t status = mfi_pointer_find(&key->pointer, metadata, metadata_bytes, &value);
     if (!status)
-        status = hash_of(&key->pointer, value, metadata + metadata_bytes, &hash);
+        status = key_hash(&key->pointer, value, metadata + metadata_bytes, &hash);
     *partition = (size_t)(hash % key->count);
     return status;
 }
 
-static void destroy(void *self) {
-    mfi_pointer_clear(&((by_key_t *)self)->pointer);
+static void key_destroy(void *self) {
+    mfi_pointer_clear(&((key_selector_t *)self)->pointer);
     free(self);
 }
 
-static const mofka_partition_selector_ops_t ops = {
-    .size = sizeof ops, .set_partitions = set_partitions, .select = choose, .destroy = destroy};
+static const mofka_partition_selector_ops_t key_ops = {.size = sizeof key_ops,
+                                                       .set_partitions = key_set_partitions,
+                                                       .select = key_select,
+                                                       .destroy = key_destroy};
 
-static mofka_status_t make(const char *pointer, void **self) {
-    by_key_t *key = calloc(1, sizeof *key);
+static mofka_status_t key_create_with(const char *pointer, void **self) {
+    key_selector_t *key = calloc(1, sizeof *key);
     if (!key)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a partition selector");
-    mofka_status_t status = mfi_pointer_make(&key->pointer, "key selector", pointer);
+    mofka_status_t status = mfi_pointer_init(&key->pointer, "key selector", pointer);
     if (status)
-        destroy(key);
+        key_destroy(key);
     *self = key;
     return status;
 }
 
-static mofka_status_t create(const mofka_metadata_t *metadata,
-                             const mofka_partition_selector_ops_t **out, void **self) {
+static mofka_status_t key_create(const mofka_metadata_t *metadata,
+                                 const mofka_partition_selector_ops_t **out, void **self) {
     char *type = NULL, *pointer = NULL;
     const mofka_option_t options[] = {
         {.key = "type", .kind = MOFKA_OPTION_STRING, .value = &type},
@@ -141,10 +143,10 @@ static mofka_status_t create(const mofka_metadata_t *metadata,
     mofka_status_t status =
         mofka_options_read("key selector", mofka_metadata_text(metadata, NULL), options, 2);
     if (!status)
-        status = make(pointer, self);
+        status = key_create_with(pointer, self);
     free(type);
     free(pointer);
-    *out = &ops;
+    *out = &key_ops;
     return status;
 }
-MOFKA_REGISTER_PARTITION_SELECTOR(key, create);
+MOFKA_REGISTER_PARTITION_SELECTOR(key, key_create);

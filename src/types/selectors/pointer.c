@@ -14,7 +14,7 @@ void mfi_pointer_clear(mfi_pointer_t *pointer) {
 }
 
 /* Digits without a leading zero. */
-static size_t index_of(const char *text, size_t bytes) {
+static size_t pointer_read_index(const char *text, size_t bytes) {
     size_t index = 0;
     if (bytes == 0 || bytes > 18 || (text[0] == '0' && bytes > 1))
         return SIZE_MAX;
@@ -27,7 +27,8 @@ static size_t index_of(const char *text, size_t bytes) {
 }
 
 /* One token from behind its slash to `end`, unescaped to `said`. False: a bad escape. */
-static bool read_token(const char *from, const char *end, char *said, mfi_token_t *token) {
+static bool pointer_read_token(const char *from, const char *end, char *said,
+                               mfi_pointer_token_t *token) {
     char *to = said;
     for (; from < end; from++) {
         if (*from == '~' && from[1] != '0' && from[1] != '1')
@@ -36,23 +37,23 @@ static bool read_token(const char *from, const char *end, char *said, mfi_token_
     }
     token->text = said;
     token->bytes = (size_t)(to - said);
-    token->index = index_of(said, token->bytes);
+    token->index = pointer_read_index(said, token->bytes);
     return true;
 }
 
 /* All tokens of `text`, which begins with a slash or is empty. */
-static bool read_tokens(mfi_pointer_t *pointer, const char *text) {
+static bool pointer_read_tokens(mfi_pointer_t *pointer, const char *text) {
     for (const char *from = text; *from;) {
         const char *end = strchrnul(from + 1, '/');
-        if (!read_token(from + 1, end, pointer->said + (from - text),
-                        &pointer->tokens[pointer->count++]))
+        if (!pointer_read_token(from + 1, end, pointer->said + (from - text),
+                                &pointer->tokens[pointer->count++]))
             return false;
         from = end;
     }
     return true;
 }
 
-mofka_status_t mfi_pointer_make(mfi_pointer_t *pointer, const char *what, const char *text) {
+mofka_status_t mfi_pointer_init(mfi_pointer_t *pointer, const char *what, const char *text) {
     *pointer = (mfi_pointer_t){0};
     if (!text)
         return mofka_fail(MOFKA_ERR_OPTION, "%s: option \"pointer\" is missing", what);
@@ -65,17 +66,17 @@ mofka_status_t mfi_pointer_make(mfi_pointer_t *pointer, const char *what, const 
         count += text[i] == '/';
     pointer->text = strdup(text);
     pointer->said = malloc(bytes + 1);
-    pointer->tokens = calloc(count + 1, sizeof(mfi_token_t));
+    pointer->tokens = calloc(count + 1, sizeof(mfi_pointer_token_t));
     if (!pointer->text || !pointer->said || !pointer->tokens)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a JSON Pointer");
-    return read_tokens(pointer, text)
+    return pointer_read_tokens(pointer, text)
                ? MOFKA_OK
                : mofka_fail(MOFKA_ERR_OPTION,
                             "%s: option \"pointer\": a '~' in '%.100s' is neither ~0 nor ~1", what,
                             text);
 }
 
-static const char *element(const char *array, const char *limit, size_t index) {
+static const char *pointer_find_element(const char *array, const char *limit, size_t index) {
     mfi_json_walk_t walk = mfi_json_walk(array, limit);
     for (size_t i = 0; mfi_json_next(&walk); i++)
         if (i == index)
@@ -89,11 +90,13 @@ mofka_status_t mfi_pointer_find(mfi_pointer_t *pointer, const char *metadata, si
     mofka_status_t status = mfi_json_check("the event", metadata, bytes);
     const char *at = status ? NULL : mfi_json_begin(metadata);
     for (size_t i = 0; !status && at && i < pointer->count; i++) {
-        const mfi_token_t *token = &pointer->tokens[i];
+        const mfi_pointer_token_t *token = &pointer->tokens[i];
         if (*at == '{')
             status = mfi_json_member(at, limit, token->text, token->bytes, &pointer->scratch, &at);
         else
-            at = *at == '[' && token->index != SIZE_MAX ? element(at, limit, token->index) : NULL;
+            at = *at == '[' && token->index != SIZE_MAX
+                     ? pointer_find_element(at, limit, token->index)
+                     : NULL;
     }
     *value = at;
     return status;

@@ -15,15 +15,15 @@
 #include <mofka/partition_selector.h>
 #include "types/selectors/pointer.h"
 
-typedef struct by_range {
+typedef struct range_selector {
     mfi_pointer_t pointer;
     locale_t plain; /* numbers have a point, whatever the program's locale has */
     double *bounds;
     size_t count;
-} by_range_t;
+} range_selector_t;
 
-static mofka_status_t check_count(void *self, size_t count) {
-    const by_range_t *range = self;
+static mofka_status_t range_check_count(void *self, size_t count) {
+    const range_selector_t *range = self;
     return range->count + 1 == count
                ? MOFKA_OK
                : mofka_fail(MOFKA_ERR_RANGE,
@@ -32,14 +32,14 @@ static mofka_status_t check_count(void *self, size_t count) {
                             range->count, range->count + 1, count, count - 1);
 }
 
-static mofka_status_t set_partitions(void *self, const mofka_metadata_t *const *partitions,
-                                     size_t count) {
+static mofka_status_t range_set_partitions(void *self, const mofka_metadata_t *const *partitions,
+                                           size_t count) {
     (void)partitions;
-    return check_count(self, count);
+    return range_check_count(self, count);
 }
 
-static mofka_status_t number_of(by_range_t *range, const char *value, const char *limit,
-                                double *number) {
+static mofka_status_t range_read_number(range_selector_t *range, const char *value,
+                                        const char *limit, double *number) {
     const char *end = mfi_json_end(value, limit);
     if (end == limit) { /* nothing that ends the number is behind it */
         size_t bytes = (size_t)(end - value);
@@ -53,9 +53,9 @@ static mofka_status_t number_of(by_range_t *range, const char *value, const char
     return MOFKA_OK;
 }
 
-static mofka_status_t choose(void *self, const char *metadata, size_t metadata_bytes,
-                             size_t requested, size_t *partition) {
-    by_range_t *range = self;
+static mofka_status_t range_select(void *self, const char *metadata, size_t metadata_bytes,
+                                   size_t requested, size_t *partition) {
+    range_selector_t *range = self;
     const char *value, *limit = metadata + metadata_bytes;
     double number = 0;
     if (requested != MOFKA_ANY_PARTITION) {
@@ -71,7 +71,7 @@ static mofka_status_t choose(void *self, const char *metadata, size_t metadata_b
                             value ? value : "nothing");
     }
     if (!status)
-        status = number_of(range, value, limit, &number);
+        status = range_read_number(range, value, limit, &number);
     size_t low = 0, high = range->count; /* bounds[low - 1] <= number < bounds[high] */
     while (low < high) {
         size_t middle = (low + high) / 2;
@@ -84,8 +84,8 @@ static mofka_status_t choose(void *self, const char *metadata, size_t metadata_b
     return status;
 }
 
-static void destroy(void *self) {
-    by_range_t *range = self;
+static void range_destroy(void *self) {
+    range_selector_t *range = self;
     mfi_pointer_clear(&range->pointer);
     if (range->plain)
         freelocale(range->plain);
@@ -93,39 +93,39 @@ static void destroy(void *self) {
     free(range);
 }
 
-static const mofka_partition_selector_ops_t ops = {.size = sizeof ops,
-                                                   .set_partitions = set_partitions,
-                                                   .select = choose,
-                                                   .destroy = destroy,
-                                                   .check_count = check_count};
+static const mofka_partition_selector_ops_t range_ops = {.size = sizeof range_ops,
+                                                         .set_partitions = range_set_partitions,
+                                                         .select = range_select,
+                                                         .destroy = range_destroy,
+                                                         .check_count = range_check_count};
 
-static mofka_status_t bad_bound(const by_range_t *range, const mfi_json_walk_t *walk,
-                                const char *allowed) {
+static mofka_status_t range_refuse_bound(const range_selector_t *range, const mfi_json_walk_t *walk,
+                                         const char *allowed) {
     size_t bytes = (size_t)(walk->end - walk->value);
     return mofka_fail(MOFKA_ERR_OPTION,
                       "range selector: option \"bounds\": number %zu of them must be %s, not %.*s",
                       range->count + 1, allowed, (int)(bytes < 80 ? bytes : 80), walk->value);
 }
 
-static mofka_status_t add_bound(by_range_t *range, const mfi_json_walk_t *walk) {
+static mofka_status_t range_add_bound(range_selector_t *range, const mfi_json_walk_t *walk) {
     if (range->count + 1 == MOFKA_PARTITIONS_MAX)
         return mofka_fail(MOFKA_ERR_RANGE,
                           "range selector: option \"bounds\" has more than %d bounds, one fewer "
                           "than the partitions that a topic can have",
                           MOFKA_PARTITIONS_MAX - 1);
     if (!mfi_json_is_number(walk->value))
-        return bad_bound(range, walk, "a number");
+        return range_refuse_bound(range, walk, "a number");
     double bound = strtod_l(walk->value, NULL, range->plain);
     if (!isfinite(bound))
-        return bad_bound(range, walk, "a number that a double holds");
+        return range_refuse_bound(range, walk, "a number that a double holds");
     if (range->count && bound <= range->bounds[range->count - 1])
-        return bad_bound(range, walk, "above the one before it");
+        return range_refuse_bound(range, walk, "above the one before it");
     range->bounds[range->count++] = bound;
     return MOFKA_OK;
 }
 
 /* `text`: the option's value as it is written, which is JSON. */
-static mofka_status_t read_bounds(by_range_t *range, const char *text) {
+static mofka_status_t range_read_bounds(range_selector_t *range, const char *text) {
     if (!text)
         return mofka_fail(MOFKA_ERR_OPTION, "range selector: option \"bounds\" is missing");
     if (*text != '[')
@@ -139,28 +139,28 @@ static mofka_status_t read_bounds(by_range_t *range, const char *text) {
     mofka_status_t status = MOFKA_OK;
     mfi_json_walk_t walk = mfi_json_walk(text, text + strlen(text));
     while (!status && mfi_json_next(&walk))
-        status = add_bound(range, &walk);
+        status = range_add_bound(range, &walk);
     return status;
 }
 
-static mofka_status_t make(const char *pointer, const char *bounds, void **self) {
-    by_range_t *range = calloc(1, sizeof *range);
+static mofka_status_t range_create_with(const char *pointer, const char *bounds, void **self) {
+    range_selector_t *range = calloc(1, sizeof *range);
     if (!range)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a partition selector");
     range->plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
     mofka_status_t status = range->plain
-                                ? mfi_pointer_make(&range->pointer, "range selector", pointer)
+                                ? mfi_pointer_init(&range->pointer, "range selector", pointer)
                                 : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a locale");
     if (!status)
-        status = read_bounds(range, bounds);
+        status = range_read_bounds(range, bounds);
     if (status)
-        destroy(range);
+        range_destroy(range);
     *self = range;
     return status;
 }
 
-static mofka_status_t create(const mofka_metadata_t *metadata,
-                             const mofka_partition_selector_ops_t **out, void **self) {
+static mofka_status_t range_create(const mofka_metadata_t *metadata,
+                                   const mofka_partition_selector_ops_t **out, void **self) {
     char *type = NULL, *pointer = NULL, *bounds = NULL;
     const mofka_option_t options[] = {
         {.key = "type", .kind = MOFKA_OPTION_STRING, .value = &type},
@@ -169,11 +169,11 @@ static mofka_status_t create(const mofka_metadata_t *metadata,
     mofka_status_t status =
         mofka_options_read("range selector", mofka_metadata_text(metadata, NULL), options, 3);
     if (!status)
-        status = make(pointer, bounds, self);
+        status = range_create_with(pointer, bounds, self);
     free(type);
     free(pointer);
     free(bounds);
-    *out = &ops;
+    *out = &range_ops;
     return status;
 }
-MOFKA_REGISTER_PARTITION_SELECTOR(range, create);
+MOFKA_REGISTER_PARTITION_SELECTOR(range, range_create);

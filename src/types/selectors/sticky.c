@@ -15,30 +15,30 @@
 #include <mofka/options.h>
 #include <mofka/partition_selector.h>
 
-typedef struct sticky {
+typedef struct sticky_selector {
     size_t count;
     _Atomic size_t current; /* moved by whichever thread seals its batch */
-} sticky_t;
+} sticky_selector_t;
 
 /* Producers begin at different partitions, or they would all go round together. */
-static size_t somewhere(size_t count) {
+static size_t sticky_choose_first(size_t count) {
     static _Atomic uint32_t made;
     const uint32_t name[] = {(uint32_t)getpid(), atomic_fetch_add(&made, 1)};
     return (size_t)(XXH3_64bits(name, sizeof name) % count);
 }
 
-static mofka_status_t set_partitions(void *self, const mofka_metadata_t *const *partitions,
-                                     size_t count) {
-    sticky_t *sticky = self;
+static mofka_status_t sticky_set_partitions(void *self, const mofka_metadata_t *const *partitions,
+                                            size_t count) {
+    sticky_selector_t *sticky = self;
     (void)partitions;
     sticky->count = count;
-    atomic_store(&sticky->current, somewhere(count));
+    atomic_store(&sticky->current, sticky_choose_first(count));
     return MOFKA_OK;
 }
 
-static mofka_status_t choose(void *self, const char *metadata, size_t metadata_bytes,
-                             size_t requested, size_t *partition) {
-    sticky_t *sticky = self;
+static mofka_status_t sticky_select(void *self, const char *metadata, size_t metadata_bytes,
+                                    size_t requested, size_t *partition) {
+    sticky_selector_t *sticky = self;
     (void)metadata, (void)metadata_bytes;
     *partition = requested != MOFKA_ANY_PARTITION
                      ? requested % sticky->count
@@ -47,30 +47,30 @@ static mofka_status_t choose(void *self, const char *metadata, size_t metadata_b
 }
 
 /* Of another partition's batch (one that was asked for, or left behind) it takes no notice. */
-static void batch_left(void *self, size_t partition) {
-    sticky_t *sticky = self;
+static void sticky_batch_left(void *self, size_t partition) {
+    sticky_selector_t *sticky = self;
     size_t next = partition + 1 == sticky->count ? 0 : partition + 1;
     atomic_compare_exchange_strong(&sticky->current, &partition, next);
 }
 
-static const mofka_partition_selector_ops_t ops = {.size = sizeof ops,
-                                                   .set_partitions = set_partitions,
-                                                   .select = choose,
-                                                   .destroy = free,
-                                                   .batch_left = batch_left};
+static const mofka_partition_selector_ops_t sticky_ops = {.size = sizeof sticky_ops,
+                                                          .set_partitions = sticky_set_partitions,
+                                                          .select = sticky_select,
+                                                          .destroy = free,
+                                                          .batch_left = sticky_batch_left};
 
-static mofka_status_t create(const mofka_metadata_t *metadata,
-                             const mofka_partition_selector_ops_t **out, void **self) {
+static mofka_status_t sticky_create(const mofka_metadata_t *metadata,
+                                    const mofka_partition_selector_ops_t **out, void **self) {
     char *type = NULL;
     const mofka_option_t options[] = {{.key = "type", .kind = MOFKA_OPTION_STRING, .value = &type}};
     mofka_status_t status =
         mofka_options_read("sticky selector", mofka_metadata_text(metadata, NULL), options, 1);
     free(type);
-    sticky_t *sticky = status ? NULL : calloc(1, sizeof *sticky);
+    sticky_selector_t *sticky = status ? NULL : calloc(1, sizeof *sticky);
     if (!status && !sticky)
         status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a partition selector");
-    *out = &ops;
+    *out = &sticky_ops;
     *self = sticky;
     return status;
 }
-MOFKA_REGISTER_PARTITION_SELECTOR(sticky, create);
+MOFKA_REGISTER_PARTITION_SELECTOR(sticky, sticky_create);
