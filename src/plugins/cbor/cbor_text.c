@@ -10,52 +10,52 @@
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-typedef size_t (*encode_fn)(uint64_t value, unsigned char *buffer, size_t size);
+typedef size_t (*item_encode_fn)(uint64_t value, unsigned char *buffer, size_t size);
 
-static void put_head(mfi_bytes_t *out, encode_fn encode, uint64_t value) {
+static void item_put_head(mfi_bytes_t *out, item_encode_fn encode, uint64_t value) {
     if (mfi_bytes_reserve(out, HEAD_BYTES))
         out->used += encode(value, (unsigned char *)out->data + out->used, HEAD_BYTES);
 }
 
-static void put_integer(mfi_bytes_t *out, uint64_t magnitude, bool is_negative) {
-    put_head(out, is_negative ? cbor_encode_negint : cbor_encode_uint,
-             is_negative ? magnitude - 1 : magnitude);
+static void item_put_integer(mfi_bytes_t *out, uint64_t magnitude, bool is_negative) {
+    item_put_head(out, is_negative ? cbor_encode_negint : cbor_encode_uint,
+                  is_negative ? magnitude - 1 : magnitude);
 }
 
-static void put_embedded(mfi_bytes_t *out, const char *text, size_t bytes) {
-    put_head(out, cbor_encode_tag, TAG_JSON);
-    put_head(out, cbor_encode_bytestring_start, bytes);
+static void item_put_embedded(mfi_bytes_t *out, const char *text, size_t bytes) {
+    item_put_head(out, cbor_encode_tag, TAG_JSON);
+    item_put_head(out, cbor_encode_bytestring_start, bytes);
     mfi_bytes_put(out, text, bytes);
 }
 
-static void put_number(mfi_bytes_t *out, const char *text, size_t bytes) {
+static void item_put_number(mfi_bytes_t *out, const char *text, size_t bytes) {
     mfi_number_t number;
     if (!mfi_number_read(text, bytes, &number)) {
-        put_embedded(out, text, bytes);
+        item_put_embedded(out, text, bytes);
         return;
     }
     if (number.fraction_digits > 0) {
-        put_head(out, cbor_encode_tag, TAG_DECIMAL);
-        put_head(out, cbor_encode_array_start, 2);
-        put_integer(out, number.fraction_digits, true);
+        item_put_head(out, cbor_encode_tag, TAG_DECIMAL);
+        item_put_head(out, cbor_encode_array_start, 2);
+        item_put_integer(out, number.fraction_digits, true);
     }
-    put_integer(out, number.magnitude, number.is_negative);
+    item_put_integer(out, number.magnitude, number.is_negative);
 }
 
-static void put_string(mfi_bytes_t *out, const mfi_tape_t *tape, const mfi_token_t *token) {
+static void item_put_string(mfi_bytes_t *out, const mfi_tape_t *tape, const mfi_token_t *token) {
     if (token->is_lone) {
-        put_embedded(out, tape->text + token->at - 1, (size_t)token->bytes + 2);
+        item_put_embedded(out, tape->text + token->at - 1, (size_t)token->bytes + 2);
         return;
     }
     mfi_bytes_t unescaped;
     size_t bytes;
     mfi_bytes_init(&unescaped);
     const char *utf8 = mfi_token_utf8(tape, token, &unescaped, &bytes);
-    put_head(out, cbor_encode_string_start, bytes);
+    item_put_head(out, cbor_encode_string_start, bytes);
     mfi_bytes_put(out, utf8, bytes);
     if (unescaped.status)
         out->status = unescaped.status;
-    mfi_bytes_free(&unescaped);
+    mfi_bytes_clear(&unescaped);
 }
 
 void mfi_cbor_write(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t index) {
@@ -72,16 +72,16 @@ void mfi_cbor_write(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t index) {
             mfi_bytes_put_char(out, (char)0xF5);
             break;
         case MFI_TOKEN_NUMBER:
-            put_number(out, tape->text + token->at, token->bytes);
+            item_put_number(out, tape->text + token->at, token->bytes);
             break;
         case MFI_TOKEN_STRING:
-            put_string(out, tape, token);
+            item_put_string(out, tape, token);
             break;
         case MFI_TOKEN_ARRAY:
-            put_head(out, cbor_encode_array_start, token->count);
+            item_put_head(out, cbor_encode_array_start, token->count);
             break;
         case MFI_TOKEN_OBJECT:
-            put_head(out, cbor_encode_map_start, token->count);
+            item_put_head(out, cbor_encode_map_start, token->count);
             break;
         }
     }
@@ -89,7 +89,17 @@ void mfi_cbor_write(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t index) {
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-typedef enum item_kind { OTHER, UINT, NEGINT, BYTES, TEXT, ARRAY, MAP, TAG, WORD } item_kind_t;
+typedef enum item_kind {
+    ITEM_OTHER,
+    ITEM_UINT,
+    ITEM_NEGINT,
+    ITEM_BYTES,
+    ITEM_TEXT,
+    ITEM_ARRAY,
+    ITEM_MAP,
+    ITEM_TAG,
+    ITEM_WORD
+} item_kind_t;
 
 typedef struct item {
     item_kind_t kind;
@@ -97,95 +107,95 @@ typedef struct item {
     const char *text; /* bytes, text, word */
 } item_t;
 
-static void on_uint64(void *item, uint64_t value) {
-    *(item_t *)item = (item_t){.kind = UINT, .value = value};
+static void item_on_uint64(void *item, uint64_t value) {
+    *(item_t *)item = (item_t){.kind = ITEM_UINT, .value = value};
 }
-static void on_uint32(void *item, uint32_t value) {
-    on_uint64(item, value);
+static void item_on_uint32(void *item, uint32_t value) {
+    item_on_uint64(item, value);
 }
-static void on_uint16(void *item, uint16_t value) {
-    on_uint64(item, value);
+static void item_on_uint16(void *item, uint16_t value) {
+    item_on_uint64(item, value);
 }
-static void on_uint8(void *item, uint8_t value) {
-    on_uint64(item, value);
+static void item_on_uint8(void *item, uint8_t value) {
+    item_on_uint64(item, value);
 }
-static void on_negint64(void *item, uint64_t value) {
-    *(item_t *)item = (item_t){.kind = NEGINT, .value = value};
+static void item_on_negint64(void *item, uint64_t value) {
+    *(item_t *)item = (item_t){.kind = ITEM_NEGINT, .value = value};
 }
-static void on_negint32(void *item, uint32_t value) {
-    on_negint64(item, value);
+static void item_on_negint32(void *item, uint32_t value) {
+    item_on_negint64(item, value);
 }
-static void on_negint16(void *item, uint16_t value) {
-    on_negint64(item, value);
+static void item_on_negint16(void *item, uint16_t value) {
+    item_on_negint64(item, value);
 }
-static void on_negint8(void *item, uint8_t value) {
-    on_negint64(item, value);
+static void item_on_negint8(void *item, uint8_t value) {
+    item_on_negint64(item, value);
 }
-static void on_bytes(void *item, cbor_data data, size_t length) {
-    *(item_t *)item = (item_t){.kind = BYTES, .value = length, .text = (const char *)data};
+static void item_on_bytes(void *item, cbor_data data, size_t length) {
+    *(item_t *)item = (item_t){.kind = ITEM_BYTES, .value = length, .text = (const char *)data};
 }
-static void on_text(void *item, cbor_data data, size_t length) {
-    *(item_t *)item = (item_t){.kind = TEXT, .value = length, .text = (const char *)data};
+static void item_on_text(void *item, cbor_data data, size_t length) {
+    *(item_t *)item = (item_t){.kind = ITEM_TEXT, .value = length, .text = (const char *)data};
 }
-static void on_array(void *item, size_t count) {
-    *(item_t *)item = (item_t){.kind = ARRAY, .value = count};
+static void item_on_array(void *item, size_t count) {
+    *(item_t *)item = (item_t){.kind = ITEM_ARRAY, .value = count};
 }
-static void on_map(void *item, size_t count) {
-    *(item_t *)item = (item_t){.kind = MAP, .value = count};
+static void item_on_map(void *item, size_t count) {
+    *(item_t *)item = (item_t){.kind = ITEM_MAP, .value = count};
 }
-static void on_tag(void *item, uint64_t value) {
-    *(item_t *)item = (item_t){.kind = TAG, .value = value};
+static void item_on_tag(void *item, uint64_t value) {
+    *(item_t *)item = (item_t){.kind = ITEM_TAG, .value = value};
 }
-static void on_null(void *item) {
-    *(item_t *)item = (item_t){.kind = WORD, .text = "null"};
+static void item_on_null(void *item) {
+    *(item_t *)item = (item_t){.kind = ITEM_WORD, .text = "null"};
 }
-static void on_bool(void *item, bool value) {
-    *(item_t *)item = (item_t){.kind = WORD, .text = value ? "true" : "false"};
+static void item_on_bool(void *item, bool value) {
+    *(item_t *)item = (item_t){.kind = ITEM_WORD, .text = value ? "true" : "false"};
 }
 /* What is never written. */
-static void on_other(void *item) {
-    *(item_t *)item = (item_t){.kind = OTHER};
+static void item_on_other(void *item) {
+    *(item_t *)item = (item_t){.kind = ITEM_OTHER};
 }
-static void on_float(void *item, float value) {
+static void item_on_float(void *item, float value) {
     (void)value;
-    on_other(item);
+    item_on_other(item);
 }
-static void on_double(void *item, double value) {
+static void item_on_double(void *item, double value) {
     (void)value;
-    on_other(item);
+    item_on_other(item);
 }
 
-static const struct cbor_callbacks callbacks = {
-    .uint8 = on_uint8,
-    .uint16 = on_uint16,
-    .uint32 = on_uint32,
-    .uint64 = on_uint64,
-    .negint8 = on_negint8,
-    .negint16 = on_negint16,
-    .negint32 = on_negint32,
-    .negint64 = on_negint64,
-    .byte_string = on_bytes,
-    .byte_string_start = on_other,
-    .string = on_text,
-    .string_start = on_other,
-    .array_start = on_array,
-    .indef_array_start = on_other,
-    .map_start = on_map,
-    .indef_map_start = on_other,
-    .tag = on_tag,
-    .float2 = on_float,
-    .float4 = on_float,
-    .float8 = on_double,
-    .null = on_null,
-    .undefined = on_other,
-    .boolean = on_bool,
-    .indef_break = on_other,
+static const struct cbor_callbacks item_callbacks = {
+    .uint8 = item_on_uint8,
+    .uint16 = item_on_uint16,
+    .uint32 = item_on_uint32,
+    .uint64 = item_on_uint64,
+    .negint8 = item_on_negint8,
+    .negint16 = item_on_negint16,
+    .negint32 = item_on_negint32,
+    .negint64 = item_on_negint64,
+    .byte_string = item_on_bytes,
+    .byte_string_start = item_on_other,
+    .string = item_on_text,
+    .string_start = item_on_other,
+    .array_start = item_on_array,
+    .indef_array_start = item_on_other,
+    .map_start = item_on_map,
+    .indef_map_start = item_on_other,
+    .tag = item_on_tag,
+    .float2 = item_on_float,
+    .float4 = item_on_float,
+    .float8 = item_on_double,
+    .null = item_on_null,
+    .undefined = item_on_other,
+    .boolean = item_on_bool,
+    .indef_break = item_on_other,
 };
 
-static mofka_status_t next_item(mfi_reader_t *reader, item_t *item) {
-    item->kind = OTHER;
-    struct cbor_decoder_result result =
-        cbor_stream_decode(reader->data + reader->at, reader->size - reader->at, &callbacks, item);
+static mofka_status_t item_read(mfi_reader_t *reader, item_t *item) {
+    item->kind = ITEM_OTHER;
+    struct cbor_decoder_result result = cbor_stream_decode(
+        reader->data + reader->at, reader->size - reader->at, &item_callbacks, item);
     if (result.status != CBOR_DECODER_FINISHED)
         return mfi_reader_corrupt(reader, result.status == CBOR_DECODER_NEDATA
                                               ? "a CBOR item is cut off"
@@ -194,44 +204,44 @@ static mofka_status_t next_item(mfi_reader_t *reader, item_t *item) {
     return MOFKA_OK;
 }
 
-static bool as_number(const item_t *item, mfi_number_t *number) {
-    number->is_negative = item->kind == NEGINT;
-    number->magnitude = item->value + (item->kind == NEGINT ? 1 : 0);
-    return item->kind == UINT || (item->kind == NEGINT && item->value < UINT64_MAX);
+static bool item_as_number(const item_t *item, mfi_number_t *number) {
+    number->is_negative = item->kind == ITEM_NEGINT;
+    number->magnitude = item->value + (item->kind == ITEM_NEGINT ? 1 : 0);
+    return item->kind == ITEM_UINT || (item->kind == ITEM_NEGINT && item->value < UINT64_MAX);
 }
 
-static mofka_status_t read_decimal(mfi_bytes_t *out, mfi_reader_t *reader) {
+static mofka_status_t item_read_decimal(mfi_bytes_t *out, mfi_reader_t *reader) {
     item_t array, exponent, mantissa;
     mfi_number_t number;
-    mofka_status_t status = next_item(reader, &array);
+    mofka_status_t status = item_read(reader, &array);
     if (!status)
-        status = next_item(reader, &exponent);
+        status = item_read(reader, &exponent);
     if (!status)
-        status = next_item(reader, &mantissa);
+        status = item_read(reader, &mantissa);
     if (status)
         return status;
-    if (array.kind != ARRAY || array.value != 2 || exponent.kind != NEGINT ||
-        exponent.value >= MFI_FRACTION_DIGITS_MAX || !as_number(&mantissa, &number))
+    if (array.kind != ITEM_ARRAY || array.value != 2 || exponent.kind != ITEM_NEGINT ||
+        exponent.value >= MFI_FRACTION_DIGITS_MAX || !item_as_number(&mantissa, &number))
         return mfi_reader_corrupt(reader, "an unknown decimal fraction");
     number.fraction_digits = (unsigned)exponent.value + 1;
-    mfi_put_number(out, &number);
+    mfi_bytes_put_number(out, &number);
     return MOFKA_OK;
 }
 
 /* A number or a string, in its own text. *is_string: which. */
-static mofka_status_t read_embedded(mfi_bytes_t *out, mfi_reader_t *reader, bool *is_string) {
+static mofka_status_t item_read_embedded(mfi_bytes_t *out, mfi_reader_t *reader, bool *is_string) {
     item_t item;
-    mofka_status_t status = next_item(reader, &item);
+    mofka_status_t status = item_read(reader, &item);
     if (status)
         return status;
-    if (item.kind != BYTES)
+    if (item.kind != ITEM_BYTES)
         return mfi_reader_corrupt(reader, "embedded JSON that is no byte string");
     mfi_tape_t tape;
     bool is_good =
         !mfi_tape_parse(&tape, "embedded JSON", item.text, item.value) && tape.tokens[0].at <= 1 &&
         (tape.tokens[0].kind == MFI_TOKEN_NUMBER || tape.tokens[0].kind == MFI_TOKEN_STRING);
     *is_string = is_good && tape.tokens[0].kind == MFI_TOKEN_STRING;
-    mfi_tape_free(&tape);
+    mfi_tape_clear(&tape);
     if (!is_good)
         return mfi_reader_corrupt(reader, "embedded JSON that is neither number nor string");
     mfi_bytes_put(out, item.text, item.value);
@@ -239,24 +249,24 @@ static mofka_status_t read_embedded(mfi_bytes_t *out, mfi_reader_t *reader, bool
 }
 
 /* What is no array and no map. *is_string: it may be a name. */
-static mofka_status_t read_scalar(mfi_bytes_t *out, mfi_reader_t *reader, const item_t *item,
-                                  bool *is_string) {
+static mofka_status_t item_read_scalar(mfi_bytes_t *out, mfi_reader_t *reader, const item_t *item,
+                                       bool *is_string) {
     mfi_number_t number = {0};
-    *is_string = item->kind == TEXT;
-    if (item->kind == TAG && item->value == TAG_DECIMAL)
-        return read_decimal(out, reader);
-    if (item->kind == TAG && item->value == TAG_JSON)
-        return read_embedded(out, reader, is_string);
-    if (item->kind == WORD) {
+    *is_string = item->kind == ITEM_TEXT;
+    if (item->kind == ITEM_TAG && item->value == TAG_DECIMAL)
+        return item_read_decimal(out, reader);
+    if (item->kind == ITEM_TAG && item->value == TAG_JSON)
+        return item_read_embedded(out, reader, is_string);
+    if (item->kind == ITEM_WORD) {
         mfi_bytes_put(out, item->text, strlen(item->text));
-    } else if (item->kind == TEXT) {
+    } else if (item->kind == ITEM_TEXT) {
         if (!mfi_utf8_is_valid(item->text, item->value))
             return mfi_reader_corrupt(reader, "a string that is not UTF-8");
-        mfi_put_quoted(out, item->text, item->value);
+        mfi_bytes_put_quoted(out, item->text, item->value);
     } else {
-        if (!as_number(item, &number))
+        if (!item_as_number(item, &number))
             return mfi_reader_corrupt(reader, "an item that is no JSON");
-        mfi_put_number(out, &number);
+        mfi_bytes_put_number(out, &number);
     }
     return MOFKA_OK;
 }
@@ -268,7 +278,7 @@ typedef struct level {
 } level_t;
 
 /* After an item: its separator, or the ends of all that end with it. */
-static size_t close_levels(mfi_bytes_t *out, level_t *levels, size_t depth) {
+static size_t levels_close(mfi_bytes_t *out, level_t *levels, size_t depth) {
     while (depth > 0) {
         level_t *level = &levels[depth - 1];
         if (level->done < level->count) {
@@ -291,23 +301,23 @@ mofka_status_t mfi_cbor_read(mfi_bytes_t *out, mfi_reader_t *reader, size_t oute
         bool is_string = false;
         level_t *level = depth > 0 ? &levels[depth - 1] : NULL;
         bool wants_name = level ? level->is_map && level->done % 2 == 0 : is_name;
-        status = next_item(reader, &item);
+        status = item_read(reader, &item);
         if (level)
             level->done++;
-        if (!status && (item.kind == ARRAY || item.kind == MAP)) {
+        if (!status && (item.kind == ITEM_ARRAY || item.kind == ITEM_MAP)) {
             if (outer + depth == MOFKA_JSON_DEPTH_MAX || item.value > UINT32_MAX)
                 return mfi_reader_corrupt(reader,
                                           "an array or a map that is too deep or too large");
-            levels[depth++] =
-                (level_t){.count = item.value << (item.kind == MAP), .is_map = item.kind == MAP};
-            mfi_bytes_put_char(out, item.kind == MAP ? '{' : '[');
+            levels[depth++] = (level_t){.count = item.value << (item.kind == ITEM_MAP),
+                                        .is_map = item.kind == ITEM_MAP};
+            mfi_bytes_put_char(out, item.kind == ITEM_MAP ? '{' : '[');
         } else if (!status) {
-            status = read_scalar(out, reader, &item, &is_string);
+            status = item_read_scalar(out, reader, &item, &is_string);
         }
         if (!status && wants_name && !is_string)
             status = mfi_reader_corrupt(reader, "a name that is no string");
         if (!status)
-            depth = close_levels(out, levels, depth);
+            depth = levels_close(out, levels, depth);
     } while (!status && !out->status && depth > 0);
     return status ? status : out->status;
 }

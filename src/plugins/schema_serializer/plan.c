@@ -5,25 +5,25 @@
 #include <stdlib.h>
 #include "plugins/schema_serializer/schema_check.h"
 
-typedef struct maker {
+typedef struct plan_maker {
     mfi_plans_t *plans;
     mfi_schema_t schema;
-} maker_t;
+} plan_maker_t;
 
-static mofka_status_t no_memory(void) {
+static mofka_status_t plan_no_memory(void) {
     return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a plan of a schema");
 }
 
-static const mfi_token_t *token_at(const maker_t *maker, uint32_t at) {
+static const mfi_token_t *plan_token(const plan_maker_t *maker, uint32_t at) {
     return mfi_tree_token(&maker->schema.tree, at);
 }
 
-static uint32_t member(const maker_t *maker, uint32_t schema, const char *name) {
+static uint32_t plan_member(const plan_maker_t *maker, uint32_t schema, const char *name) {
     return mfi_tree_member(&maker->schema.tree, schema, name);
 }
 
 /* What the subschema at a token means; MFI_NONE: nothing is there. */
-static const mfi_plan_t *plan_of(const maker_t *maker, uint32_t at) {
+static const mfi_plan_t *plan_find(const plan_maker_t *maker, uint32_t at) {
     static const mfi_plan_t open = {.kind = MFI_PLAN_ANY};
     uint32_t index = at == MFI_NONE ? MFI_NONE : maker->schema.index_of[at];
     uint32_t target = index == MFI_NONE ? MFI_NONE : maker->schema.subschemas[index].target;
@@ -41,60 +41,60 @@ int mfi_choice_order(const mfi_choice_t *a, const mfi_choice_t *b) {
     return memcmp(a->text, b->text, a->bytes);
 }
 
-static int order_of(const void *a, const void *b, void *choices) {
+static int choice_compare(const void *a, const void *b, void *choices) {
     const mfi_choice_t *all = choices;
     return mfi_choice_order(&all[*(const uint32_t *)a], &all[*(const uint32_t *)b]);
 }
 
-static mofka_status_t make_enum(mfi_plan_t *plan, size_t count) {
+static mofka_status_t plan_init_enum(mfi_plan_t *plan, size_t count) {
     plan->kind = MFI_PLAN_ENUM;
     plan->choices = calloc(count, sizeof *plan->choices);
     plan->sorted = calloc(count, sizeof *plan->sorted);
     plan->count = (uint32_t)count;
-    return plan->choices && plan->sorted ? MOFKA_OK : no_memory();
+    return plan->choices && plan->sorted ? MOFKA_OK : plan_no_memory();
 }
 
-static void sort_choices(mfi_plan_t *plan) {
+static void plan_sort_choices(mfi_plan_t *plan) {
     for (uint32_t i = 0; i < plan->count; i++)
         plan->sorted[i] = i;
-    qsort_r(plan->sorted, plan->count, sizeof *plan->sorted, order_of, plan->choices);
+    qsort_r(plan->sorted, plan->count, sizeof *plan->sorted, choice_compare, plan->choices);
 }
 
-static mofka_status_t make_values(const maker_t *maker, mfi_plan_t *plan, const uint32_t *values,
-                                  size_t count) {
-    mofka_status_t status = make_enum(plan, count);
+static mofka_status_t plan_init_values(const plan_maker_t *maker, mfi_plan_t *plan,
+                                       const uint32_t *values, size_t count) {
+    mofka_status_t status = plan_init_enum(plan, count);
     if (status)
         return status;
     for (size_t i = 0; i < count; i++) {
-        const mfi_token_t *token = token_at(maker, values[i]);
+        const mfi_token_t *token = plan_token(maker, values[i]);
         plan->choices[i] = (mfi_choice_t){.kind = (mfi_token_kind_t)token->kind,
                                           .text = maker->schema.tree.tape.text + token->at,
                                           .bytes = token->bytes};
     }
-    sort_choices(plan);
+    plan_sort_choices(plan);
     return MOFKA_OK;
 }
 
-static mofka_status_t make_words(mfi_plan_t *plan, bool is_null) {
+static mofka_status_t plan_init_words(mfi_plan_t *plan, bool is_null) {
     static const mfi_choice_t words[] = {
         {MFI_TOKEN_FALSE, "false", 5}, {MFI_TOKEN_TRUE, "true", 4}, {MFI_TOKEN_NULL, "null", 4}};
     size_t count = is_null ? 1 : 2;
-    mofka_status_t status = make_enum(plan, count);
+    mofka_status_t status = plan_init_enum(plan, count);
     if (status)
         return status;
     memcpy(plan->choices, is_null ? words + 2 : words, count * sizeof *words);
-    sort_choices(plan);
+    plan_sort_choices(plan);
     return MOFKA_OK;
 }
 
 /* ---- objects and arrays --------------------------------------------------------------------- */
 
 /* `required` names them in any order: the sorted ones find theirs. */
-static void mark_required(const maker_t *maker, mfi_plan_t *plan, uint32_t properties,
-                          uint32_t required) {
+static void plan_mark_required(const plan_maker_t *maker, mfi_plan_t *plan, uint32_t properties,
+                               uint32_t required) {
     const mfi_tree_t *tree = &maker->schema.tree;
-    for (uint32_t i = 0; i < token_at(maker, required)->count; i++) {
-        const mfi_token_t *name = token_at(maker, mfi_tree_children(tree, required)[i]);
+    for (uint32_t i = 0; i < plan_token(maker, required)->count; i++) {
+        const mfi_token_t *name = plan_token(maker, mfi_tree_children(tree, required)[i]);
         uint32_t found = mfi_tree_find(tree, properties, tree->tape.text + name->at, name->bytes);
         if (found != MFI_NONE) {
             plan->properties[plan->sorted[found]].is_required = true;
@@ -103,25 +103,26 @@ static void mark_required(const maker_t *maker, mfi_plan_t *plan, uint32_t prope
     }
 }
 
-static mofka_status_t make_object(const maker_t *maker, mfi_plan_t *plan, uint32_t schema) {
+static mofka_status_t plan_init_object(const plan_maker_t *maker, mfi_plan_t *plan,
+                                       uint32_t schema) {
     const mfi_tree_t *tree = &maker->schema.tree;
-    uint32_t properties = member(maker, schema, "properties"), name = properties + 1;
-    uint32_t required = member(maker, schema, "required");
+    uint32_t properties = plan_member(maker, schema, "properties"), name = properties + 1;
+    uint32_t required = plan_member(maker, schema, "required");
     plan->kind = MFI_PLAN_OBJECT;
-    plan->count = properties == MFI_NONE ? 0 : token_at(maker, properties)->count;
+    plan->count = properties == MFI_NONE ? 0 : plan_token(maker, properties)->count;
     plan->properties = calloc(plan->count + 1, sizeof *plan->properties);
     plan->sorted = calloc(plan->count + 1, sizeof *plan->sorted);
     if (!plan->properties || !plan->sorted)
-        return no_memory();
-    for (uint32_t i = 0; i < plan->count; i++, name = token_at(maker, name + 1)->next) {
-        const mfi_token_t *token = token_at(maker, name);
+        return plan_no_memory();
+    for (uint32_t i = 0; i < plan->count; i++, name = plan_token(maker, name + 1)->next) {
+        const mfi_token_t *token = plan_token(maker, name);
         const char *text = tree->tape.text + token->at;
         plan->properties[i] = (mfi_property_t){
-            .name = text, .name_bytes = token->bytes, .plan = plan_of(maker, name + 1)};
+            .name = text, .name_bytes = token->bytes, .plan = plan_find(maker, name + 1)};
         plan->sorted[mfi_tree_find(tree, properties, text, token->bytes)] = i;
     }
     if (plan->count > 0 && required != MFI_NONE)
-        mark_required(maker, plan, properties, required);
+        plan_mark_required(maker, plan, properties, required);
     size_t bits = FORM_BITS;
     for (uint32_t i = 0; i < plan->count; i++)
         plan->properties[i].bit = plan->properties[i].is_required ? 0 : bits++;
@@ -129,32 +130,33 @@ static mofka_status_t make_object(const maker_t *maker, mfi_plan_t *plan, uint32
     return MOFKA_OK;
 }
 
-static void make_array(const maker_t *maker, mfi_plan_t *plan, uint32_t items) {
+static void plan_init_array(const plan_maker_t *maker, mfi_plan_t *plan, uint32_t items) {
     plan->kind = MFI_PLAN_ARRAY;
-    plan->items = plan_of(maker, items); /* an array of schemas is none */
+    plan->items = plan_find(maker, items); /* an array of schemas is none */
 }
 
 /* ---- all ------------------------------------------------------------------------------------ */
 
 /* "enum" and "const" tell most; a "type" counts, or without one what its keywords are for. */
-static mofka_status_t fill_in(const maker_t *maker, mfi_plan_t *plan, uint32_t schema) {
+static mofka_status_t plan_init(const plan_maker_t *maker, mfi_plan_t *plan, uint32_t schema) {
     const mfi_tree_t *tree = &maker->schema.tree;
-    uint32_t constant = member(maker, schema, "const"), values = member(maker, schema, "enum");
-    uint32_t items = member(maker, schema, "items"), type = member(maker, schema, "type");
+    uint32_t constant = plan_member(maker, schema, "const"),
+             values = plan_member(maker, schema, "enum");
+    uint32_t items = plan_member(maker, schema, "items"), type = plan_member(maker, schema, "type");
     bool has_type = type != MFI_NONE;
     if (constant != MFI_NONE)
-        return make_values(maker, plan, &constant, 1);
-    if (values != MFI_NONE && token_at(maker, values)->count > 0)
-        return make_values(maker, plan, mfi_tree_children(tree, values),
-                           token_at(maker, values)->count);
+        return plan_init_values(maker, plan, &constant, 1);
+    if (values != MFI_NONE && plan_token(maker, values)->count > 0)
+        return plan_init_values(maker, plan, mfi_tree_children(tree, values),
+                                plan_token(maker, values)->count);
     if (has_type ? mfi_tree_is(tree, type, "object")
-                 : member(maker, schema, "properties") != MFI_NONE)
-        return make_object(maker, plan, schema);
+                 : plan_member(maker, schema, "properties") != MFI_NONE)
+        return plan_init_object(maker, plan, schema);
     if (has_type && (mfi_tree_is(tree, type, "boolean") || mfi_tree_is(tree, type, "null")))
-        return make_words(plan, mfi_tree_is(tree, type, "null"));
+        return plan_init_words(plan, mfi_tree_is(tree, type, "null"));
     if (has_type ? mfi_tree_is(tree, type, "array")
-                 : items != MFI_NONE && token_at(maker, items)->kind == MFI_TOKEN_OBJECT)
-        make_array(maker, plan, items);
+                 : items != MFI_NONE && plan_token(maker, items)->kind == MFI_TOKEN_OBJECT)
+        plan_init_array(maker, plan, items);
     else if (has_type && mfi_tree_is(tree, type, "string"))
         plan->kind = MFI_PLAN_STRING;
     else if (has_type && mfi_tree_is(tree, type, "integer"))
@@ -164,33 +166,33 @@ static mofka_status_t fill_in(const maker_t *maker, mfi_plan_t *plan, uint32_t s
     return MOFKA_OK;
 }
 
-mofka_status_t mfi_plans_make(mfi_plans_t *plans, const char *json) {
-    maker_t maker = {.plans = plans};
+mofka_status_t mfi_plans_init(mfi_plans_t *plans, const char *json) {
+    plan_maker_t maker = {.plans = plans};
     plans->plans = NULL;
     plans->count = 0;
     mfi_bytes_init(&plans->text);
-    mofka_status_t status = mfi_schema_make(&maker.schema, &plans->text, json);
+    mofka_status_t status = mfi_schema_init(&maker.schema, &plans->text, json);
     const mfi_subschema_t *subschemas = maker.schema.subschemas;
     if (!status) {
         plans->plans = calloc(maker.schema.count, sizeof *plans->plans);
         plans->count = plans->plans ? maker.schema.count : 0;
-        status = plans->plans ? MOFKA_OK : no_memory();
+        status = plans->plans ? MOFKA_OK : plan_no_memory();
     }
     for (uint32_t i = 0; i < plans->count && !status; i++)
         if (subschemas[i].target == i)
-            status = fill_in(&maker, &plans->plans[i], subschemas[i].at);
+            status = plan_init(&maker, &plans->plans[i], subschemas[i].at);
     if (!status)
-        plans->first = plan_of(&maker, 0);
-    mfi_schema_free(&maker.schema);
+        plans->first = plan_find(&maker, 0);
+    mfi_schema_clear(&maker.schema);
     return status;
 }
 
-void mfi_plans_free(mfi_plans_t *plans) {
+void mfi_plans_clear(mfi_plans_t *plans) {
     for (size_t i = 0; i < plans->count; i++) {
         free(plans->plans[i].choices);
         free(plans->plans[i].properties);
         free(plans->plans[i].sorted);
     }
     free(plans->plans);
-    mfi_bytes_free(&plans->text);
+    mfi_bytes_clear(&plans->text);
 }

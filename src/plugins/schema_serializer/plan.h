@@ -74,8 +74,8 @@ typedef struct mfi_plans {
 } mfi_plans_t;
 
 /* Of a schema's JSON text. MOFKA_ERR_OPTION: where it is wrong. Free them in any case. */
-mofka_status_t mfi_plans_make(mfi_plans_t *plans, const char *json);
-void mfi_plans_free(mfi_plans_t *plans);
+mofka_status_t mfi_plans_init(mfi_plans_t *plans, const char *json);
+void mfi_plans_clear(mfi_plans_t *plans);
 
 int mfi_choice_order(const mfi_choice_t *a, const mfi_choice_t *b);
 

@@ -4,25 +4,25 @@
 #include "plugins/cbor/cbor_text.h"
 #include "plugins/schema_serializer/plan.h"
 
-static mofka_status_t put_zigzag(mfi_bytes_t *out, mfi_reader_t *reader, uint64_t number,
-                                 uint64_t fraction_digits) {
+static mofka_status_t plan_put_zigzag(mfi_bytes_t *out, mfi_reader_t *reader, uint64_t number,
+                                      uint64_t fraction_digits) {
     if (fraction_digits > MFI_FRACTION_DIGITS_MAX)
         return mfi_reader_corrupt(reader, "a number of too many digits");
     mfi_number_t value = {.magnitude = number / 2 + number % 2,
                           .fraction_digits = (unsigned)fraction_digits,
                           .is_negative = number % 2 == 1};
-    mfi_put_number(out, &value);
+    mfi_bytes_put_number(out, &value);
     return MOFKA_OK;
 }
 
-static mofka_status_t read_number(mfi_bytes_t *out, mfi_reader_t *reader, uint64_t head) {
+static mofka_status_t plan_read_number(mfi_bytes_t *out, mfi_reader_t *reader, uint64_t head) {
     uint64_t number;
     mofka_status_t status = mfi_reader_varint(reader, &number);
-    return status ? status : put_zigzag(out, reader, number, head - 1);
+    return status ? status : plan_put_zigzag(out, reader, number, head - 1);
 }
 
-static mofka_status_t read_enum(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_reader_t *reader,
-                                uint64_t head) {
+static mofka_status_t plan_read_enum(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_reader_t *reader,
+                                     uint64_t head) {
     if (head > plan->count)
         return mfi_reader_corrupt(reader, "an index outside its enum");
     const mfi_choice_t *choice = &plan->choices[head - 1];
@@ -31,19 +31,19 @@ static mofka_status_t read_enum(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_re
     return MOFKA_OK;
 }
 
-static mofka_status_t read_string(mfi_bytes_t *out, mfi_reader_t *reader, uint64_t head) {
+static mofka_status_t plan_read_string(mfi_bytes_t *out, mfi_reader_t *reader, uint64_t head) {
     const char *text = (const char *)reader->data + reader->at;
     if (head - 1 > reader->size - reader->at)
         return mfi_reader_corrupt(reader, "a string is cut off");
     if (!mfi_utf8_is_valid(text, head - 1))
         return mfi_reader_corrupt(reader, "a string that is not UTF-8");
     reader->at += head - 1;
-    mfi_put_quoted(out, text, head - 1);
+    mfi_bytes_put_quoted(out, text, head - 1);
     return MOFKA_OK;
 }
 
-static mofka_status_t read_array(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_reader_t *reader,
-                                 uint64_t head, size_t depth) {
+static mofka_status_t plan_read_array(const mfi_plan_t *plan, mfi_bytes_t *out,
+                                      mfi_reader_t *reader, uint64_t head, size_t depth) {
     mofka_status_t status = MOFKA_OK;
     mfi_bytes_put_char(out, '[');
     for (uint64_t i = 1; i < head && !status && !out->status; i++) {
@@ -57,14 +57,14 @@ static mofka_status_t read_array(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_r
 
 /* ---- objects -------------------------------------------------------------------------------- */
 
-static mofka_status_t read_property(const mfi_property_t *property, mfi_bytes_t *out,
-                                    mfi_reader_t *reader, size_t depth) {
+static mofka_status_t plan_read_property(const mfi_property_t *property, mfi_bytes_t *out,
+                                         mfi_reader_t *reader, size_t depth) {
     mfi_bytes_put(out, property->name - 1, property->name_bytes + 3);
     return mfi_plan_read(property->plan, out, reader, depth + 1);
 }
 
-static mofka_status_t read_order(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_reader_t *reader,
-                                 size_t depth) {
+static mofka_status_t plan_read_order(const mfi_plan_t *plan, mfi_bytes_t *out,
+                                      mfi_reader_t *reader, size_t depth) {
     const unsigned char *bits = reader->data + reader->at;
     if (plan->form_bytes > reader->size - reader->at)
         return mfi_reader_corrupt(reader, "an object is cut off");
@@ -78,13 +78,13 @@ static mofka_status_t read_order(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_r
         if (!is_first)
             mfi_bytes_put_char(out, ',');
         is_first = false;
-        status = read_property(property, out, reader, depth);
+        status = plan_read_property(property, out, reader, depth);
     }
     return status;
 }
 
-static mofka_status_t read_listed(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_reader_t *reader,
-                                  size_t depth) {
+static mofka_status_t plan_read_listed(const mfi_plan_t *plan, mfi_bytes_t *out,
+                                       mfi_reader_t *reader, size_t depth) {
     uint64_t index;
     mofka_status_t status = mfi_reader_varint(reader, &index);
     if (status)
@@ -92,27 +92,27 @@ static mofka_status_t read_listed(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_
     if (index > plan->count)
         return mfi_reader_corrupt(reader, "an index outside the properties");
     if (index > 0)
-        return read_property(&plan->properties[index - 1], out, reader, depth);
+        return plan_read_property(&plan->properties[index - 1], out, reader, depth);
     status = mfi_cbor_read(out, reader, depth + 1, true);
     mfi_bytes_put_char(out, ':');
     return status ? status : mfi_cbor_read(out, reader, depth + 1, false);
 }
 
-static mofka_status_t read_list(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_reader_t *reader,
-                                size_t depth) {
+static mofka_status_t plan_read_list(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_reader_t *reader,
+                                     size_t depth) {
     uint64_t count;
     reader->at++;
     mofka_status_t status = mfi_reader_varint(reader, &count);
     for (uint64_t i = 0; !status && !out->status && i < count; i++) {
         if (i > 0)
             mfi_bytes_put_char(out, ',');
-        status = read_listed(plan, out, reader, depth);
+        status = plan_read_listed(plan, out, reader, depth);
     }
     return status;
 }
 
-static mofka_status_t read_object(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_reader_t *reader,
-                                  size_t depth) {
+static mofka_status_t plan_read_object(const mfi_plan_t *plan, mfi_bytes_t *out,
+                                       mfi_reader_t *reader, size_t depth) {
     unsigned form = reader->at < reader->size ? reader->data[reader->at] & FORM_MASK : FORM_MASK;
     if (form == FORM_CBOR) {
         reader->at++;
@@ -121,8 +121,8 @@ static mofka_status_t read_object(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_
     if (form == FORM_MASK)
         return mfi_reader_corrupt(reader, "an object of an unknown form, or its end");
     mfi_bytes_put_char(out, '{');
-    mofka_status_t status = form == FORM_ORDER ? read_order(plan, out, reader, depth)
-                                               : read_list(plan, out, reader, depth);
+    mofka_status_t status = form == FORM_ORDER ? plan_read_order(plan, out, reader, depth)
+                                               : plan_read_list(plan, out, reader, depth);
     mfi_bytes_put_char(out, '}');
     return status;
 }
@@ -135,7 +135,7 @@ mofka_status_t mfi_plan_read(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_reade
     if (is_nested && depth == MOFKA_JSON_DEPTH_MAX)
         return mfi_reader_corrupt(reader, "nested too deep");
     if (plan->kind == MFI_PLAN_OBJECT)
-        return read_object(plan, out, reader, depth);
+        return plan_read_object(plan, out, reader, depth);
     uint64_t head;
     mofka_status_t status = mfi_reader_varint(reader, &head);
     if (status)
@@ -144,14 +144,14 @@ mofka_status_t mfi_plan_read(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_reade
         return mfi_cbor_read(out, reader, depth, false);
     switch (plan->kind) {
     case MFI_PLAN_ENUM:
-        return read_enum(plan, out, reader, head);
+        return plan_read_enum(plan, out, reader, head);
     case MFI_PLAN_INTEGER:
-        return put_zigzag(out, reader, head - 1, 0);
+        return plan_put_zigzag(out, reader, head - 1, 0);
     case MFI_PLAN_NUMBER:
-        return read_number(out, reader, head);
+        return plan_read_number(out, reader, head);
     case MFI_PLAN_STRING:
-        return read_string(out, reader, head);
+        return plan_read_string(out, reader, head);
     default:
-        return read_array(plan, out, reader, head, depth);
+        return plan_read_array(plan, out, reader, head, depth);
     }
 }

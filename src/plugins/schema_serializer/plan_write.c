@@ -6,43 +6,44 @@
 /* Twice the magnitude and more must fit 64 bits. */
 #define MAGNITUDE_MAX (UINT64_C(1) << 62)
 
-static void not_as_planned(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t index) {
+static void plan_write_unplanned(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t index) {
     mfi_bytes_put_char(out, 0);
     mfi_cbor_write(out, tape, index);
 }
 
-static uint64_t zigzag(const mfi_number_t *number) {
+static uint64_t plan_zigzag(const mfi_number_t *number) {
     return 2 * number->magnitude - (number->is_negative ? 1 : 0);
 }
 
-static bool read_number(const mfi_tape_t *tape, const mfi_token_t *token, mfi_number_t *number) {
+static bool plan_take_number(const mfi_tape_t *tape, const mfi_token_t *token,
+                             mfi_number_t *number) {
     return token->kind == MFI_TOKEN_NUMBER &&
            mfi_number_read(tape->text + token->at, token->bytes, number) &&
            number->magnitude <= MAGNITUDE_MAX;
 }
 
-static void write_integer(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t index) {
+static void plan_write_integer(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t index) {
     mfi_number_t number;
-    if (read_number(tape, &tape->tokens[index], &number) && number.fraction_digits == 0)
-        mfi_bytes_put_varint(out, 1 + zigzag(&number));
+    if (plan_take_number(tape, &tape->tokens[index], &number) && number.fraction_digits == 0)
+        mfi_bytes_put_varint(out, 1 + plan_zigzag(&number));
     else
-        not_as_planned(out, tape, index);
+        plan_write_unplanned(out, tape, index);
 }
 
-static void write_number(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t index) {
+static void plan_write_number(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t index) {
     mfi_number_t number;
-    if (!read_number(tape, &tape->tokens[index], &number)) {
-        not_as_planned(out, tape, index);
+    if (!plan_take_number(tape, &tape->tokens[index], &number)) {
+        plan_write_unplanned(out, tape, index);
         return;
     }
     mfi_bytes_put_varint(out, 1 + number.fraction_digits);
-    mfi_bytes_put_varint(out, zigzag(&number));
+    mfi_bytes_put_varint(out, plan_zigzag(&number));
 }
 
-static void write_string(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t index) {
+static void plan_write_string(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t index) {
     const mfi_token_t *token = &tape->tokens[index];
     if (token->kind != MFI_TOKEN_STRING || token->is_lone) {
-        not_as_planned(out, tape, index);
+        plan_write_unplanned(out, tape, index);
         return;
     }
     mfi_bytes_t unescaped;
@@ -53,13 +54,13 @@ static void write_string(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t inde
     mfi_bytes_put(out, utf8, bytes);
     if (unescaped.status)
         out->status = unescaped.status;
-    mfi_bytes_free(&unescaped);
+    mfi_bytes_clear(&unescaped);
 }
 
 /* Which choice the token is; `count`: none. Escaped strings are not looked for: they are stored as
  * what they are. */
-static uint32_t find_choice(const mfi_plan_t *plan, const mfi_tape_t *tape,
-                            const mfi_token_t *token) {
+static uint32_t plan_find_choice(const mfi_plan_t *plan, const mfi_tape_t *tape,
+                                 const mfi_token_t *token) {
     const mfi_choice_t wanted = {(mfi_token_kind_t)token->kind, tape->text + token->at,
                                  token->bytes};
     uint32_t low = 0, high = token->kind < MFI_TOKEN_ARRAY && !token->has_escapes ? plan->count : 0;
@@ -76,20 +77,20 @@ static uint32_t find_choice(const mfi_plan_t *plan, const mfi_tape_t *tape,
     return plan->count;
 }
 
-static void write_enum(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
-                       uint32_t index) {
-    uint32_t found = find_choice(plan, tape, &tape->tokens[index]);
+static void plan_write_enum(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
+                            uint32_t index) {
+    uint32_t found = plan_find_choice(plan, tape, &tape->tokens[index]);
     if (found < plan->count)
         mfi_bytes_put_varint(out, 1 + (uint64_t)found);
     else
-        not_as_planned(out, tape, index);
+        plan_write_unplanned(out, tape, index);
 }
 
-static void write_array(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
-                        uint32_t index) {
+static void plan_write_array(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
+                             uint32_t index) {
     const mfi_token_t *token = &tape->tokens[index];
     if (token->kind != MFI_TOKEN_ARRAY) {
-        not_as_planned(out, tape, index);
+        plan_write_unplanned(out, tape, index);
         return;
     }
     mfi_bytes_put_varint(out, 1 + (uint64_t)token->count);
@@ -97,22 +98,23 @@ static void write_array(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape
         mfi_plan_write(plan->items, out, tape, i);
 }
 
-static int compare_names(const mfi_property_t *property, const char *name, size_t bytes) {
+static int property_compare_name(const mfi_property_t *property, const char *name, size_t bytes) {
     int order =
         memcmp(name, property->name, bytes < property->name_bytes ? bytes : property->name_bytes);
     return order ? order : (bytes > property->name_bytes) - (bytes < property->name_bytes);
 }
 
 /* The property that has the token's name; `count`: none. `guess`: where it is in most objects. */
-static uint32_t find_property(const mfi_plan_t *plan, uint32_t guess, const mfi_tape_t *tape,
-                              const mfi_token_t *name) {
+static uint32_t plan_find_property(const mfi_plan_t *plan, uint32_t guess, const mfi_tape_t *tape,
+                                   const mfi_token_t *name) {
     const char *text = tape->text + name->at;
     uint32_t low = 0, high = name->has_escapes ? 0 : plan->count;
-    if (guess < high && compare_names(&plan->properties[guess], text, name->bytes) == 0)
+    if (guess < high && property_compare_name(&plan->properties[guess], text, name->bytes) == 0)
         return guess;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        int order = compare_names(&plan->properties[plan->sorted[middle]], text, name->bytes);
+        int order =
+            property_compare_name(&plan->properties[plan->sorted[middle]], text, name->bytes);
         if (order == 0)
             return plan->sorted[middle];
         if (order < 0)
@@ -124,8 +126,8 @@ static uint32_t find_property(const mfi_plan_t *plan, uint32_t guess, const mfi_
 }
 
 /* Write the bits of FORM_ORDER; false, and nothing, where the object is not of that form. */
-static bool write_order(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
-                        uint32_t index) {
+static bool plan_write_order(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
+                             uint32_t index) {
     const mfi_token_t *object = &tape->tokens[index];
     size_t begin = out->used;
     if (plan->form_bytes > 8 + 2 * (size_t)object->count)
@@ -137,7 +139,7 @@ static bool write_order(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape
     bits[0] = FORM_ORDER;
     uint32_t at = 0, required = 0;
     for (uint32_t i = index + 1; i < object->next; i = tape->tokens[i + 1].next) {
-        uint32_t found = find_property(plan, at, tape, &tape->tokens[i]);
+        uint32_t found = plan_find_property(plan, at, tape, &tape->tokens[i]);
         if (found < at || found == plan->count)
             return false;
         const mfi_property_t *property = &plan->properties[found];
@@ -152,13 +154,13 @@ static bool write_order(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape
     return required == plan->required_count;
 }
 
-static void write_list(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
-                       uint32_t index) {
+static void plan_write_list(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
+                            uint32_t index) {
     mfi_bytes_put_char(out, FORM_LIST);
     mfi_bytes_put_varint(out, tape->tokens[index].count);
     uint32_t at = 0;
     for (uint32_t i = index + 1; i < tape->tokens[index].next; i = tape->tokens[i + 1].next) {
-        uint32_t found = find_property(plan, at, tape, &tape->tokens[i]);
+        uint32_t found = plan_find_property(plan, at, tape, &tape->tokens[i]);
         bool is_known = found < plan->count;
         mfi_bytes_put_varint(out, is_known ? 1 + (uint64_t)found : 0);
         if (is_known) {
@@ -171,20 +173,20 @@ static void write_list(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_
     }
 }
 
-static void write_object(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
-                         uint32_t index) {
+static void plan_write_object(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
+                              uint32_t index) {
     if (tape->tokens[index].kind != MFI_TOKEN_OBJECT) {
         mfi_bytes_put_char(out, FORM_CBOR);
         mfi_cbor_write(out, tape, index);
-    } else if (write_order(plan, out, tape, index)) {
+    } else if (plan_write_order(plan, out, tape, index)) {
         uint32_t at = 0;
         for (uint32_t i = index + 1; i < tape->tokens[index].next && !out->status;
              i = tape->tokens[i + 1].next) {
-            at = find_property(plan, at, tape, &tape->tokens[i]);
+            at = plan_find_property(plan, at, tape, &tape->tokens[i]);
             mfi_plan_write(plan->properties[at++].plan, out, tape, i + 1);
         }
     } else {
-        write_list(plan, out, tape, index);
+        plan_write_list(plan, out, tape, index);
     }
 }
 
@@ -195,22 +197,22 @@ void mfi_plan_write(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *
         mfi_cbor_write(out, tape, index);
         break;
     case MFI_PLAN_ENUM:
-        write_enum(plan, out, tape, index);
+        plan_write_enum(plan, out, tape, index);
         break;
     case MFI_PLAN_INTEGER:
-        write_integer(out, tape, index);
+        plan_write_integer(out, tape, index);
         break;
     case MFI_PLAN_NUMBER:
-        write_number(out, tape, index);
+        plan_write_number(out, tape, index);
         break;
     case MFI_PLAN_STRING:
-        write_string(out, tape, index);
+        plan_write_string(out, tape, index);
         break;
     case MFI_PLAN_ARRAY:
-        write_array(plan, out, tape, index);
+        plan_write_array(plan, out, tape, index);
         break;
     case MFI_PLAN_OBJECT:
-        write_object(plan, out, tape, index);
+        plan_write_object(plan, out, tape, index);
         break;
     }
 }

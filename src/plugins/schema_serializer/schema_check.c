@@ -11,7 +11,7 @@
 static const struct {
     const char *name;
     mfi_shape_t shape;
-} keywords[] = {
+} schema_keywords[] = {
     {"$comment", MFI_SHAPE_STRING},
     {"$id", MFI_SHAPE_STRING},
     {"$ref", MFI_SHAPE_STRING},
@@ -57,20 +57,21 @@ static const struct {
     {"uniqueItems", MFI_SHAPE_BOOLEAN},
 };
 
-static mfi_token_kind_t kind_of(const mfi_schema_t *schema, uint32_t at) {
+static mfi_token_kind_t schema_kind(const mfi_schema_t *schema, uint32_t at) {
     return mfi_tree_kind(&schema->tree, at);
 }
 
 /* ---- subschemas ----------------------------------------------------------------------------- */
 
-static bool has_reference(const mfi_schema_t *schema, uint32_t at, uint32_t *reference) {
+static bool schema_find_reference(const mfi_schema_t *schema, uint32_t at, uint32_t *reference) {
     *reference = mfi_tree_member(&schema->tree, at, "$ref");
     return *reference != MFI_NONE;
 }
 
 /* Put it in the row, once; its turn to be checked comes. */
-static mofka_status_t add(mfi_schema_t *schema, uint32_t at, uint32_t resource, mfi_shape_t shape) {
-    mfi_token_kind_t kind = kind_of(schema, at);
+static mofka_status_t schema_add(mfi_schema_t *schema, uint32_t at, uint32_t resource,
+                                 mfi_shape_t shape) {
+    mfi_token_kind_t kind = schema_kind(schema, at);
     if (kind != MFI_TOKEN_OBJECT && kind != MFI_TOKEN_TRUE && kind != MFI_TOKEN_FALSE)
         return mfi_shape_need(&schema->tree, false, at, shape);
     if (schema->index_of[at] != MFI_NONE)
@@ -80,9 +81,9 @@ static mofka_status_t add(mfi_schema_t *schema, uint32_t at, uint32_t resource, 
                           "schema serializer: option \"schema\" has more than %d subschemas",
                           MFI_SUBSCHEMAS_MAX);
     uint32_t id = mfi_tree_member(&schema->tree, at, "$id"), reference;
-    if (id != MFI_NONE && kind_of(schema, id) == MFI_TOKEN_STRING &&
+    if (id != MFI_NONE && schema_kind(schema, id) == MFI_TOKEN_STRING &&
         schema->tree.tape.text[mfi_tree_token(&schema->tree, id)->at] != '#' &&
-        !has_reference(schema, at, &reference))
+        !schema_find_reference(schema, at, &reference))
         resource = at;
     schema->subschemas[schema->count] =
         (mfi_subschema_t){.at = at, .resource = resource, .target = schema->count};
@@ -90,55 +91,59 @@ static mofka_status_t add(mfi_schema_t *schema, uint32_t at, uint32_t resource, 
     return MOFKA_OK;
 }
 
-static mofka_status_t add_schemas(mfi_schema_t *schema, uint32_t at, uint32_t resource,
-                                  mfi_shape_t shape) {
+static mofka_status_t schema_add_array(mfi_schema_t *schema, uint32_t at, uint32_t resource,
+                                       mfi_shape_t shape) {
     uint32_t count = mfi_tree_token(&schema->tree, at)->count;
     mofka_status_t status = mfi_shape_need(
-        &schema->tree, kind_of(schema, at) == MFI_TOKEN_ARRAY && count > 0, at, shape);
+        &schema->tree, schema_kind(schema, at) == MFI_TOKEN_ARRAY && count > 0, at, shape);
     for (uint32_t i = 0; i < count && !status; i++)
-        status = add(schema, mfi_tree_children(&schema->tree, at)[i], resource, MFI_SHAPE_SCHEMA);
+        status =
+            schema_add(schema, mfi_tree_children(&schema->tree, at)[i], resource, MFI_SHAPE_SCHEMA);
     return status;
 }
 
-static mofka_status_t add_named(mfi_schema_t *schema, uint32_t at, uint32_t resource,
-                                mfi_shape_t shape) {
+static mofka_status_t schema_add_named(mfi_schema_t *schema, uint32_t at, uint32_t resource,
+                                       mfi_shape_t shape) {
     uint32_t count = mfi_tree_token(&schema->tree, at)->count;
     mofka_status_t status =
-        mfi_shape_need(&schema->tree, kind_of(schema, at) == MFI_TOKEN_OBJECT, at, shape);
+        mfi_shape_need(&schema->tree, schema_kind(schema, at) == MFI_TOKEN_OBJECT, at, shape);
     for (uint32_t i = 0; i < count && !status; i++) {
         uint32_t value = mfi_tree_children(&schema->tree, at)[i] + 1;
-        if (shape == MFI_SHAPE_DEPENDENCIES && kind_of(schema, value) == MFI_TOKEN_ARRAY)
+        if (shape == MFI_SHAPE_DEPENDENCIES && schema_kind(schema, value) == MFI_TOKEN_ARRAY)
             status = mfi_shape_check(&schema->tree, value, MFI_SHAPE_NAMES);
         else
-            status = add(schema, value, resource, MFI_SHAPE_SCHEMA);
+            status = schema_add(schema, value, resource, MFI_SHAPE_SCHEMA);
     }
     return status;
 }
 
-static mofka_status_t check_value(mfi_schema_t *schema, uint32_t at, uint32_t resource,
-                                  mfi_shape_t shape) {
+static mofka_status_t schema_check_value(mfi_schema_t *schema, uint32_t at, uint32_t resource,
+                                         mfi_shape_t shape) {
     switch (shape) {
     case MFI_SHAPE_SCHEMAS:
-        return add_schemas(schema, at, resource, shape);
+        return schema_add_array(schema, at, resource, shape);
     case MFI_SHAPE_NAMED:
     case MFI_SHAPE_DEPENDENCIES:
-        return add_named(schema, at, resource, shape);
+        return schema_add_named(schema, at, resource, shape);
     case MFI_SHAPE_ITEMS:
-        return kind_of(schema, at) == MFI_TOKEN_ARRAY ? add_schemas(schema, at, resource, shape)
-                                                      : add(schema, at, resource, shape);
+        return schema_kind(schema, at) == MFI_TOKEN_ARRAY
+                   ? schema_add_array(schema, at, resource, shape)
+                   : schema_add(schema, at, resource, shape);
     case MFI_SHAPE_SCHEMA:
-        return add(schema, at, resource, shape);
+        return schema_add(schema, at, resource, shape);
     default:
         return mfi_shape_check(&schema->tree, at, shape);
     }
 }
 
-static mofka_status_t check_keywords(mfi_schema_t *schema, const mfi_subschema_t *subschema) {
+static mofka_status_t schema_check_keywords(mfi_schema_t *schema,
+                                            const mfi_subschema_t *subschema) {
     mofka_status_t status = MOFKA_OK;
-    for (size_t i = 0; i < sizeof keywords / sizeof *keywords && !status; i++) {
-        uint32_t value = mfi_tree_member(&schema->tree, subschema->at, keywords[i].name);
+    for (size_t i = 0; i < sizeof schema_keywords / sizeof *schema_keywords && !status; i++) {
+        uint32_t value = mfi_tree_member(&schema->tree, subschema->at, schema_keywords[i].name);
         if (value != MFI_NONE)
-            status = check_value(schema, value, subschema->resource, keywords[i].shape);
+            status =
+                schema_check_value(schema, value, subschema->resource, schema_keywords[i].shape);
     }
     return status;
 }
@@ -146,9 +151,9 @@ static mofka_status_t check_keywords(mfi_schema_t *schema, const mfi_subschema_t
 /* ---- references ----------------------------------------------------------------------------- */
 
 /* "#" and "#/...": within the resource. Others are elsewhere, or named by an "$id". */
-static mofka_status_t refer(mfi_schema_t *schema, mfi_subschema_t *subschema) {
+static mofka_status_t schema_follow_reference(mfi_schema_t *schema, mfi_subschema_t *subschema) {
     uint32_t reference, to;
-    if (!has_reference(schema, subschema->at, &reference))
+    if (!schema_find_reference(schema, subschema->at, &reference))
         return MOFKA_OK;
     const mfi_token_t *token = mfi_tree_token(&schema->tree, reference);
     const char *text = schema->tree.tape.text + token->at;
@@ -161,19 +166,19 @@ static mofka_status_t refer(mfi_schema_t *schema, mfi_subschema_t *subschema) {
     if (!status && to == subschema->at)
         status = mfi_tree_refuse(&schema->tree, reference, NO_CIRCLE);
     if (!status)
-        status = add(schema, to, subschema->resource, MFI_SHAPE_SCHEMA);
+        status = schema_add(schema, to, subschema->resource, MFI_SHAPE_SCHEMA);
     if (!status)
         subschema->target = schema->index_of[to];
     return status;
 }
 
 /* To the end of references to references: kept for all on the way. */
-static mofka_status_t resolve(mfi_schema_t *schema, uint32_t index) {
+static mofka_status_t schema_resolve_target(mfi_schema_t *schema, uint32_t index) {
     mfi_subschema_t *all = schema->subschemas;
     uint32_t end = index, reference;
     for (uint32_t steps = 0; end != MFI_NONE && all[end].target != end; steps++) {
         if (steps > schema->count) {
-            has_reference(schema, all[index].at, &reference);
+            schema_find_reference(schema, all[index].at, &reference);
             return mfi_tree_refuse(&schema->tree, reference, NO_CIRCLE);
         }
         end = all[end].target;
@@ -187,9 +192,9 @@ static mofka_status_t resolve(mfi_schema_t *schema, uint32_t index) {
 
 /* ---- all ------------------------------------------------------------------------------------ */
 
-mofka_status_t mfi_schema_make(mfi_schema_t *schema, mfi_bytes_t *text, const char *json) {
+mofka_status_t mfi_schema_init(mfi_schema_t *schema, mfi_bytes_t *text, const char *json) {
     *schema = (mfi_schema_t){.subschemas = NULL};
-    mofka_status_t status = mfi_tree_make(&schema->tree, text, json);
+    mofka_status_t status = mfi_tree_init(&schema->tree, text, json);
     if (status)
         return status;
     uint32_t tokens = schema->tree.tape.count;
@@ -199,19 +204,19 @@ mofka_status_t mfi_schema_make(mfi_schema_t *schema, mfi_bytes_t *text, const ch
     if (!schema->subschemas || !schema->index_of)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a schema");
     memset(schema->index_of, 0xFF, tokens * sizeof *schema->index_of); /* MFI_NONE */
-    status = add(schema, 0, 0, MFI_SHAPE_SCHEMA);
+    status = schema_add(schema, 0, 0, MFI_SHAPE_SCHEMA);
     for (uint32_t i = 0; i < schema->count && !status; i++) { /* more come meanwhile */
-        status = check_keywords(schema, &schema->subschemas[i]);
+        status = schema_check_keywords(schema, &schema->subschemas[i]);
         if (!status)
-            status = refer(schema, &schema->subschemas[i]);
+            status = schema_follow_reference(schema, &schema->subschemas[i]);
     }
     for (uint32_t i = 0; i < schema->count && !status; i++)
-        status = resolve(schema, i);
+        status = schema_resolve_target(schema, i);
     return status;
 }
 
-void mfi_schema_free(mfi_schema_t *schema) {
-    mfi_tree_free(&schema->tree);
+void mfi_schema_clear(mfi_schema_t *schema) {
+    mfi_tree_clear(&schema->tree);
     free(schema->subschemas);
     free(schema->index_of);
 }

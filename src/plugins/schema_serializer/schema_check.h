@@ -26,7 +26,7 @@ typedef struct mfi_schema {
 
 /* Of `json`; its text goes to `text` (initialised), which must outlive the schema. MOFKA_ERR_OPTION:
  * where it is no schema, and what is allowed there. Free it in any case. */
-mofka_status_t mfi_schema_make(mfi_schema_t *schema, mfi_bytes_t *text, const char *json);
-void mfi_schema_free(mfi_schema_t *schema);
+mofka_status_t mfi_schema_init(mfi_schema_t *schema, mfi_bytes_t *text, const char *json);
+void mfi_schema_clear(mfi_schema_t *schema);
 
 #endif

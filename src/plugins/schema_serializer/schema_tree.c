@@ -25,8 +25,8 @@ static mofka_status_t write_anew(const char *json, mfi_bytes_t *text) {
     mfi_reader_t reader = {.data = (const unsigned char *)items.data, .size = items.used};
     if (!status)
         status = mfi_cbor_read(text, &reader, 0, false);
-    mfi_bytes_free(&items);
-    mfi_tape_free(&tape);
+    mfi_bytes_clear(&items);
+    mfi_tape_clear(&tape);
     return status == MOFKA_ERR_JSON ? mofka_fail(MOFKA_ERR_OPTION, "%s", mofka_last_error())
                                     : status;
 }
@@ -70,7 +70,7 @@ static mofka_status_t index_children(mfi_tree_t *tree) {
     return status;
 }
 
-mofka_status_t mfi_tree_make(mfi_tree_t *tree, mfi_bytes_t *text, const char *json) {
+mofka_status_t mfi_tree_init(mfi_tree_t *tree, mfi_bytes_t *text, const char *json) {
     *tree = (mfi_tree_t){.first = NULL};
     mofka_status_t status = write_anew(json, text);
     if (!status)
@@ -83,8 +83,8 @@ mofka_status_t mfi_tree_make(mfi_tree_t *tree, mfi_bytes_t *text, const char *js
                                          : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a schema");
 }
 
-void mfi_tree_free(mfi_tree_t *tree) {
-    mfi_tape_free(&tree->tape);
+void mfi_tree_clear(mfi_tree_t *tree) {
+    mfi_tape_clear(&tree->tape);
     free(tree->first);
     free(tree->children);
 }
@@ -164,7 +164,7 @@ static mofka_status_t step(const mfi_tree_t *tree, uint32_t from, const char *to
         mfi_bytes_put_char(&name, !is_escape ? token[i] : token[i + 1] == '0' ? '~' : '/');
         i += is_escape;
     }
-    mfi_put_quoted(&quoted, name.data, name.used);
+    mfi_bytes_put_quoted(&quoted, name.data, name.used);
     mofka_status_t status = name.status ? name.status : quoted.status;
     if (!status && mfi_tree_token(tree, from)->kind == MFI_TOKEN_ARRAY) {
         *to = item_of(tree, from, name.data, name.used);
@@ -172,8 +172,8 @@ static mofka_status_t step(const mfi_tree_t *tree, uint32_t from, const char *to
         uint32_t child = mfi_tree_find(tree, from, quoted.data + 1, quoted.used - 2);
         *to = child == MFI_NONE ? MFI_NONE : mfi_tree_children(tree, from)[child] + 1;
     }
-    mfi_bytes_free(&name);
-    mfi_bytes_free(&quoted);
+    mfi_bytes_clear(&name);
+    mfi_bytes_clear(&quoted);
     return status;
 }
 
@@ -197,8 +197,8 @@ mofka_status_t mfi_tree_follow(const mfi_tree_t *tree, uint32_t from, uint32_t f
             *to = MFI_NONE;
         at = stop;
     }
-    mfi_bytes_free(&unescaped);
-    mfi_bytes_free(&pointer);
+    mfi_bytes_clear(&unescaped);
+    mfi_bytes_clear(&pointer);
     return status;
 }
 

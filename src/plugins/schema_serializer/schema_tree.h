@@ -22,8 +22,8 @@ typedef struct mfi_tree {
 
 /* Of `json`; its new text goes to `text` (initialised), which must outlive the tree. MOFKA_ERR_OPTION:
  * nested too deep, a name given twice. Free it in any case. */
-mofka_status_t mfi_tree_make(mfi_tree_t *tree, mfi_bytes_t *text, const char *json);
-void mfi_tree_free(mfi_tree_t *tree);
+mofka_status_t mfi_tree_init(mfi_tree_t *tree, mfi_bytes_t *text, const char *json);
+void mfi_tree_clear(mfi_tree_t *tree);
 
 static inline const mfi_token_t *mfi_tree_token(const mfi_tree_t *tree, uint32_t at) {
     return &tree->tape.tokens[at];

@@ -7,7 +7,7 @@
 
 #define TYPES "\"array\", \"boolean\", \"integer\", \"null\", \"number\", \"object\" or \"string\""
 
-static const char *const allowed[] = {
+static const char *const shape_allowed[] = {
     [MFI_SHAPE_STRING] = "a string",
     [MFI_SHAPE_DIALECT] = "\"http://json-schema.org/draft-07/schema#\"",
     [MFI_SHAPE_BOOLEAN] = "true or false",
@@ -26,11 +26,11 @@ static const char *const allowed[] = {
 
 mofka_status_t mfi_shape_need(const mfi_tree_t *tree, bool is_good, uint32_t at,
                               mfi_shape_t shape) {
-    return is_good ? MOFKA_OK : mfi_tree_refuse(tree, at, allowed[shape]);
+    return is_good ? MOFKA_OK : mfi_tree_refuse(tree, at, shape_allowed[shape]);
 }
 
 /* Without its value: a double would not hold every number. */
-static bool is_positive(const char *text, size_t bytes) {
+static bool number_is_positive(const char *text, size_t bytes) {
     for (size_t i = 0; text[0] != '-' && i < bytes && text[i] != 'e' && text[i] != 'E'; i++)
         if (text[i] >= '1' && text[i] <= '9')
             return true;
@@ -38,7 +38,7 @@ static bool is_positive(const char *text, size_t bytes) {
 }
 
 /* Is its last digit that is not 0 before the point, where the exponent puts that? */
-static bool is_whole(const char *text, size_t bytes) {
+static bool number_is_whole(const char *text, size_t bytes) {
     const int64_t far = INT64_C(1000000000000); /* more than a text has digits */
     int64_t zeros = 0, places = 0, exponent = 0;
     bool is_fraction = false, is_zero = true;
@@ -59,19 +59,19 @@ static bool is_whole(const char *text, size_t bytes) {
     return is_zero || zeros - places + (is_inverse ? -exponent : exponent) >= 0;
 }
 
-static mofka_status_t check_number(const mfi_tree_t *tree, uint32_t at, mfi_shape_t shape) {
+static mofka_status_t shape_check_number(const mfi_tree_t *tree, uint32_t at, mfi_shape_t shape) {
     const mfi_token_t *token = mfi_tree_token(tree, at);
     const char *text = tree->tape.text + token->at;
     bool is_good = token->kind == MFI_TOKEN_NUMBER;
     if (is_good && shape == MFI_SHAPE_POSITIVE)
-        is_good = is_positive(text, token->bytes);
+        is_good = number_is_positive(text, token->bytes);
     if (is_good && shape == MFI_SHAPE_COUNT)
-        is_good = is_whole(text, token->bytes) &&
-                  (text[0] != '-' || !is_positive(text + 1, token->bytes - 1));
+        is_good = number_is_whole(text, token->bytes) &&
+                  (text[0] != '-' || !number_is_positive(text + 1, token->bytes - 1));
     return mfi_shape_need(tree, is_good, at, shape);
 }
 
-static mofka_status_t check_names(const mfi_tree_t *tree, uint32_t at) {
+static mofka_status_t shape_check_names(const mfi_tree_t *tree, uint32_t at) {
     uint32_t count = mfi_tree_token(tree, at)->count;
     if (mfi_tree_kind(tree, at) != MFI_TOKEN_ARRAY)
         return mfi_shape_need(tree, false, at, MFI_SHAPE_NAMES);
@@ -93,7 +93,7 @@ static mofka_status_t check_names(const mfi_tree_t *tree, uint32_t at) {
     return status;
 }
 
-static mofka_status_t check_type(const mfi_tree_t *tree, uint32_t at) {
+static mofka_status_t shape_check_type(const mfi_tree_t *tree, uint32_t at) {
     static const char *const types[] = {"array",  "boolean", "integer", "null",
                                         "number", "object",  "string"};
     const uint32_t *items = &at;
@@ -108,13 +108,13 @@ static mofka_status_t check_type(const mfi_tree_t *tree, uint32_t at) {
         while (type < 7 && !mfi_tree_is(tree, items[i], types[type]))
             type++;
         if (type == 7 || seen >> type & 1)
-            return mfi_tree_refuse(tree, items[i], allowed[MFI_SHAPE_TYPE]);
+            return mfi_tree_refuse(tree, items[i], shape_allowed[MFI_SHAPE_TYPE]);
         seen |= 1U << type;
     }
     return mfi_shape_need(tree, count > 0, at, MFI_SHAPE_TYPE);
 }
 
-static mofka_status_t check_dialect(const mfi_tree_t *tree, uint32_t at) {
+static mofka_status_t shape_check_dialect(const mfi_tree_t *tree, uint32_t at) {
     static const char *const known[] = {
         "http://json-schema.org/draft-07/schema#", "http://json-schema.org/draft-07/schema",
         "https://json-schema.org/draft-07/schema#", "https://json-schema.org/draft-07/schema"};
@@ -130,7 +130,7 @@ mofka_status_t mfi_shape_check(const mfi_tree_t *tree, uint32_t at, mfi_shape_t 
     case MFI_SHAPE_STRING:
         return mfi_shape_need(tree, kind == MFI_TOKEN_STRING, at, shape);
     case MFI_SHAPE_DIALECT:
-        return check_dialect(tree, at);
+        return shape_check_dialect(tree, at);
     case MFI_SHAPE_BOOLEAN:
         return mfi_shape_need(tree, kind == MFI_TOKEN_TRUE || kind == MFI_TOKEN_FALSE, at, shape);
     case MFI_SHAPE_ARRAY:
@@ -138,11 +138,11 @@ mofka_status_t mfi_shape_check(const mfi_tree_t *tree, uint32_t at, mfi_shape_t 
     case MFI_SHAPE_NUMBER:
     case MFI_SHAPE_POSITIVE:
     case MFI_SHAPE_COUNT:
-        return check_number(tree, at, shape);
+        return shape_check_number(tree, at, shape);
     case MFI_SHAPE_NAMES:
-        return check_names(tree, at);
+        return shape_check_names(tree, at);
     case MFI_SHAPE_TYPE:
-        return check_type(tree, at);
+        return shape_check_type(tree, at);
     default: /* those that hold schemas are not asked here */
         assert(false);
         return MOFKA_ERR_INVALID;

@@ -11,13 +11,13 @@ void mfi_bytes_init(mfi_bytes_t *bytes) {
     bytes->status = MOFKA_OK;
 }
 
-void mfi_bytes_free(mfi_bytes_t *bytes) {
+void mfi_bytes_clear(mfi_bytes_t *bytes) {
     if (bytes->data != bytes->small)
         free(bytes->data);
 }
 
 /* After a failure there is no room, so that everything later ends here. */
-static bool fail(mfi_bytes_t *bytes, mofka_status_t status) {
+static bool bytes_fail(mfi_bytes_t *bytes, mofka_status_t status) {
     bytes->status = status;
     bytes->room = bytes->used;
     return false;
@@ -27,13 +27,13 @@ bool mfi_bytes_grow(mfi_bytes_t *bytes, size_t more) {
     if (bytes->status)
         return false;
     if (more > MOFKA_METADATA_BYTES_MAX - bytes->used)
-        return fail(bytes, mofka_fail(MOFKA_ERR_TOO_LARGE, "metadata above %zu bytes",
-                                      MOFKA_METADATA_BYTES_MAX));
+        return bytes_fail(bytes, mofka_fail(MOFKA_ERR_TOO_LARGE, "metadata above %zu bytes",
+                                            MOFKA_METADATA_BYTES_MAX));
     size_t room = 2 * bytes->used + more;
     bool is_small = bytes->data == bytes->small;
     char *data = realloc(is_small ? NULL : bytes->data, room);
     if (!data)
-        return fail(bytes, mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu bytes", room));
+        return bytes_fail(bytes, mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu bytes", room));
     if (is_small)
         memcpy(data, bytes->small, bytes->used);
     bytes->data = data;
@@ -72,8 +72,8 @@ mofka_status_t mfi_reader_varint(mfi_reader_t *reader, uint64_t *number) {
     return mfi_reader_corrupt(reader, "a number above 64 bits");
 }
 
-static mofka_status_t read_all(mfi_read_fn read, void *self, mfi_bytes_t *text,
-                               mfi_reader_t *reader) {
+static mofka_status_t archive_read_all(mfi_read_fn read, void *self, mfi_bytes_t *text,
+                                       mfi_reader_t *reader) {
     mofka_status_t status = read(self, text, reader);
     if (!status)
         status = text->status;
@@ -82,8 +82,8 @@ static mofka_status_t read_all(mfi_read_fn read, void *self, mfi_bytes_t *text,
                : mfi_reader_corrupt(reader, "something after the value");
 }
 
-mofka_status_t mfi_restore(mfi_read_fn read, void *self, const mofka_archive_t *archive,
-                           size_t stored_bytes, mofka_metadata_t **metadata) {
+mofka_status_t mfi_archive_restore(mfi_read_fn read, void *self, const mofka_archive_t *archive,
+                                   size_t stored_bytes, mofka_metadata_t **metadata) {
     mfi_bytes_t stored, text;
     mfi_bytes_init(&stored);
     mfi_bytes_init(&text);
@@ -92,10 +92,10 @@ mofka_status_t mfi_restore(mfi_read_fn read, void *self, const mofka_archive_t *
                                 : stored.status;
     mfi_reader_t reader = {.data = (const unsigned char *)stored.data, .size = stored_bytes};
     if (!status)
-        status = read_all(read, self, &text, &reader);
+        status = archive_read_all(read, self, &text, &reader);
     if (!status)
         status = mofka_metadata_create(text.data, text.used, metadata);
-    mfi_bytes_free(&stored);
-    mfi_bytes_free(&text);
+    mfi_bytes_clear(&stored);
+    mfi_bytes_clear(&text);
     return status;
 }

@@ -19,7 +19,7 @@ typedef struct mfi_bytes {
 } mfi_bytes_t;
 
 void mfi_bytes_init(mfi_bytes_t *bytes);
-void mfi_bytes_free(mfi_bytes_t *bytes);
+void mfi_bytes_clear(mfi_bytes_t *bytes);
 /* MOFKA_ERR_TOO_LARGE above MOFKA_METADATA_BYTES_MAX, MOFKA_ERR_MEMORY. */
 bool mfi_bytes_grow(mfi_bytes_t *bytes, size_t more);
 
@@ -58,7 +58,7 @@ mofka_status_t mfi_reader_varint(mfi_reader_t *reader, uint64_t *number);
 typedef mofka_status_t (*mfi_read_fn)(void *self, mfi_bytes_t *text, mfi_reader_t *reader);
 
 /* What every deserialize does around that: bytes from the archive, metadata of the text. */
-mofka_status_t mfi_restore(mfi_read_fn read, void *self, const mofka_archive_t *archive,
-                           size_t stored_bytes, mofka_metadata_t **metadata);
+mofka_status_t mfi_archive_restore(mfi_read_fn read, void *self, const mofka_archive_t *archive,
+                                   size_t stored_bytes, mofka_metadata_t **metadata);
 
 #endif

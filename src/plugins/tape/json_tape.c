@@ -4,34 +4,35 @@
 
 #include <stdlib.h>
 
-typedef struct parser {
+typedef struct tape_parser {
     mfi_tape_t *tape;
     const char *what, *text;
     size_t bytes, at;
     uint32_t open[MOFKA_JSON_DEPTH_MAX]; /* the arrays and objects that are not closed yet */
     size_t depth;
-} parser_t;
+} tape_parser_t;
 
-static mofka_status_t fault(const parser_t *parser, const char *why) {
+static mofka_status_t tape_fail(const tape_parser_t *parser, const char *why) {
     return mofka_fail(MOFKA_ERR_JSON, "%s: %s at byte %zu of %zu", parser->what, why, parser->at,
                       parser->bytes);
 }
 
 /* 0 at the end: no token begins with it. */
-static char peek(const parser_t *parser) {
+static char tape_peek(const tape_parser_t *parser) {
     return parser->at < parser->bytes ? parser->text[parser->at] : '\0';
 }
 
-static char skip_space(parser_t *parser) {
-    char c = peek(parser);
+static char tape_skip_space(tape_parser_t *parser) {
+    char c = tape_peek(parser);
     while (c == ' ' || c == '\n' || c == '\r' || c == '\t') {
         parser->at++;
-        c = peek(parser);
+        c = tape_peek(parser);
     }
     return c;
 }
 
-static mofka_status_t add_token(parser_t *parser, mfi_token_kind_t kind, size_t at, size_t bytes) {
+static mofka_status_t tape_add_token(tape_parser_t *parser, mfi_token_kind_t kind, size_t at,
+                                     size_t bytes) {
     mfi_tape_t *tape = parser->tape;
     if (tape->count == tape->room) {
         uint32_t room = 2 * tape->room;
@@ -54,41 +55,41 @@ static mofka_status_t add_token(parser_t *parser, mfi_token_kind_t kind, size_t 
 
 /* ---- strings -------------------------------------------------------------------------------- */
 
-static mofka_status_t parse_escape(parser_t *parser, mfi_token_t *token) {
+static mofka_status_t tape_parse_escape(tape_parser_t *parser, mfi_token_t *token) {
     const char *text = parser->text + parser->at;
     size_t left = parser->bytes - parser->at, used = 2;
     token->has_escapes = true;
     if (left > 1 && text[1] == 'u') {
         int unit = mfi_escape_unit(text, left, &used);
         if (unit < 0)
-            return fault(parser, "\\u without four hexadecimal digits");
+            return tape_fail(parser, "\\u without four hexadecimal digits");
         token->is_lone |= unit >= 0xD800 && unit <= 0xDFFF;
     } else if (left < 2 || text[1] == '\0' || !strchr("\"\\/bfnrt", text[1])) {
-        return fault(parser, "an unknown escape");
+        return tape_fail(parser, "an unknown escape");
     }
     parser->at += used;
     return MOFKA_OK;
 }
 
-static mofka_status_t parse_string(parser_t *parser) {
-    mofka_status_t status = add_token(parser, MFI_TOKEN_STRING, ++parser->at, 0);
+static mofka_status_t tape_parse_string(tape_parser_t *parser) {
+    mofka_status_t status = tape_add_token(parser, MFI_TOKEN_STRING, ++parser->at, 0);
     mfi_token_t *token = &parser->tape->tokens[parser->tape->count - 1];
     while (!status) {
         if (parser->at == parser->bytes)
-            return fault(parser, "a string without its end");
+            return tape_fail(parser, "a string without its end");
         unsigned char c = (unsigned char)parser->text[parser->at];
         if (c == '"')
             break;
         if (c == '\\') {
-            status = parse_escape(parser, token);
+            status = tape_parse_escape(parser, token);
         } else if (c >= 0x20 && c < 0x80) {
             parser->at++;
         } else {
             size_t length = mfi_utf8_length((const unsigned char *)parser->text + parser->at,
                                             parser->bytes - parser->at);
             if (c < 0x20 || length == 0)
-                return fault(parser,
-                             c < 0x20 ? "a control character in a string" : "invalid UTF-8");
+                return tape_fail(parser,
+                                 c < 0x20 ? "a control character in a string" : "invalid UTF-8");
             parser->at += length;
         }
     }
@@ -99,61 +100,63 @@ static mofka_status_t parse_string(parser_t *parser) {
 
 /* ---- other values --------------------------------------------------------------------------- */
 
-static size_t skip_digits(parser_t *parser) {
+static size_t tape_skip_digits(tape_parser_t *parser) {
     size_t begin = parser->at;
-    while (peek(parser) >= '0' && peek(parser) <= '9')
+    while (tape_peek(parser) >= '0' && tape_peek(parser) <= '9')
         parser->at++;
     return parser->at - begin;
 }
 
-static mofka_status_t parse_number(parser_t *parser) {
+static mofka_status_t tape_parse_number(tape_parser_t *parser) {
     size_t begin = parser->at;
-    if (peek(parser) == '-')
+    if (tape_peek(parser) == '-')
         parser->at++;
     size_t whole = parser->at;
     bool is_good =
-        skip_digits(parser) > 0 && (parser->text[whole] != '0' || parser->at == whole + 1);
-    if (is_good && peek(parser) == '.') {
+        tape_skip_digits(parser) > 0 && (parser->text[whole] != '0' || parser->at == whole + 1);
+    if (is_good && tape_peek(parser) == '.') {
         parser->at++;
-        is_good = skip_digits(parser) > 0;
+        is_good = tape_skip_digits(parser) > 0;
     }
-    if (is_good && (peek(parser) == 'e' || peek(parser) == 'E')) {
+    if (is_good && (tape_peek(parser) == 'e' || tape_peek(parser) == 'E')) {
         parser->at++;
-        if (peek(parser) == '+' || peek(parser) == '-')
+        if (tape_peek(parser) == '+' || tape_peek(parser) == '-')
             parser->at++;
-        is_good = skip_digits(parser) > 0;
+        is_good = tape_skip_digits(parser) > 0;
     }
-    return is_good ? add_token(parser, MFI_TOKEN_NUMBER, begin, parser->at - begin)
-                   : fault(parser, "no JSON number");
+    return is_good ? tape_add_token(parser, MFI_TOKEN_NUMBER, begin, parser->at - begin)
+                   : tape_fail(parser, "no JSON number");
 }
 
-static mofka_status_t parse_word(parser_t *parser, const char *word, mfi_token_kind_t kind) {
+static mofka_status_t tape_parse_word(tape_parser_t *parser, const char *word,
+                                      mfi_token_kind_t kind) {
     size_t length = strlen(word);
     if (length > parser->bytes - parser->at || memcmp(parser->text + parser->at, word, length) != 0)
-        return fault(parser, "no JSON value");
+        return tape_fail(parser, "no JSON value");
     parser->at += length;
-    return add_token(parser, kind, parser->at - length, length);
+    return tape_add_token(parser, kind, parser->at - length, length);
 }
 
-static mofka_status_t parse_name(parser_t *parser) {
-    if (skip_space(parser) != '"')
-        return fault(parser, "no name");
-    mofka_status_t status = parse_string(parser);
-    if (!status && skip_space(parser) != ':')
-        status = fault(parser, "no ':'");
+static mofka_status_t tape_parse_name(tape_parser_t *parser) {
+    if (tape_skip_space(parser) != '"')
+        return tape_fail(parser, "no name");
+    mofka_status_t status = tape_parse_string(parser);
+    if (!status && tape_skip_space(parser) != ':')
+        status = tape_fail(parser, "no ':'");
     parser->at++;
     return status;
 }
 
 /* Into an array or an object. *is_inside: its first value follows. */
-static mofka_status_t parse_open(parser_t *parser, mfi_token_kind_t kind, bool *is_inside) {
+static mofka_status_t tape_parse_open(tape_parser_t *parser, mfi_token_kind_t kind,
+                                      bool *is_inside) {
     if (parser->depth == MOFKA_JSON_DEPTH_MAX)
         return mofka_fail(MOFKA_ERR_JSON, "%s: nested deeper than %d at byte %zu of %zu",
                           parser->what, MOFKA_JSON_DEPTH_MAX, parser->at, parser->bytes);
-    mofka_status_t status = add_token(parser, kind, parser->at++, 0);
+    mofka_status_t status = tape_add_token(parser, kind, parser->at++, 0);
     if (status)
         return status;
-    *is_inside = skip_space(parser) != (kind == MFI_TOKEN_ARRAY ? ']' : '}');
+    *is_inside = tape_skip_space(parser) != (kind == MFI_TOKEN_ARRAY ? ']' : '}');
     uint32_t index = parser->tape->count - 1;
     mfi_token_t *open = &parser->tape->tokens[index];
     if (!*is_inside) {
@@ -162,44 +165,44 @@ static mofka_status_t parse_open(parser_t *parser, mfi_token_kind_t kind, bool *
     }
     parser->open[parser->depth++] = index;
     open->count = 1;
-    return kind == MFI_TOKEN_OBJECT ? parse_name(parser) : MOFKA_OK;
+    return kind == MFI_TOKEN_OBJECT ? tape_parse_name(parser) : MOFKA_OK;
 }
 
-static mofka_status_t parse_value(parser_t *parser, bool *is_inside) {
-    char c = skip_space(parser);
+static mofka_status_t tape_parse_value(tape_parser_t *parser, bool *is_inside) {
+    char c = tape_skip_space(parser);
     *is_inside = false;
     switch (c) {
     case '{':
-        return parse_open(parser, MFI_TOKEN_OBJECT, is_inside);
+        return tape_parse_open(parser, MFI_TOKEN_OBJECT, is_inside);
     case '[':
-        return parse_open(parser, MFI_TOKEN_ARRAY, is_inside);
+        return tape_parse_open(parser, MFI_TOKEN_ARRAY, is_inside);
     case '"':
-        return parse_string(parser);
+        return tape_parse_string(parser);
     case 't':
-        return parse_word(parser, "true", MFI_TOKEN_TRUE);
+        return tape_parse_word(parser, "true", MFI_TOKEN_TRUE);
     case 'f':
-        return parse_word(parser, "false", MFI_TOKEN_FALSE);
+        return tape_parse_word(parser, "false", MFI_TOKEN_FALSE);
     case 'n':
-        return parse_word(parser, "null", MFI_TOKEN_NULL);
+        return tape_parse_word(parser, "null", MFI_TOKEN_NULL);
     default:
-        return c == '-' || (c >= '0' && c <= '9') ? parse_number(parser)
-                                                  : fault(parser, "no JSON value");
+        return c == '-' || (c >= '0' && c <= '9') ? tape_parse_number(parser)
+                                                  : tape_fail(parser, "no JSON value");
     }
 }
 
 /* After a value: on to the next of its array or object, or out of those that end here. */
-static mofka_status_t parse_after(parser_t *parser) {
+static mofka_status_t tape_parse_after(tape_parser_t *parser) {
     while (parser->depth > 0) {
         mfi_token_t *open = &parser->tape->tokens[parser->open[parser->depth - 1]];
-        char c = skip_space(parser);
+        char c = tape_skip_space(parser);
         bool is_array = open->kind == MFI_TOKEN_ARRAY;
         if (c == ',') {
             parser->at++;
             open->count++;
-            return is_array ? MOFKA_OK : parse_name(parser);
+            return is_array ? MOFKA_OK : tape_parse_name(parser);
         }
         if (c != (is_array ? ']' : '}'))
-            return fault(parser, is_array ? "neither ',' nor ']'" : "neither ',' nor '}'");
+            return tape_fail(parser, is_array ? "neither ',' nor ']'" : "neither ',' nor '}'");
         open->bytes = (uint32_t)(++parser->at - open->at);
         open->next = parser->tape->count;
         parser->depth--;
@@ -215,27 +218,28 @@ mofka_status_t mfi_tape_parse(mfi_tape_t *tape, const char *what, const char *te
     if (bytes > MOFKA_METADATA_BYTES_MAX)
         return mofka_fail(MOFKA_ERR_TOO_LARGE, "%s of %zu bytes, at most %zu", what, bytes,
                           MOFKA_METADATA_BYTES_MAX);
-    parser_t parser = {.tape = tape, .what = what, .text = text, .bytes = bytes};
+    tape_parser_t parser = {.tape = tape, .what = what, .text = text, .bytes = bytes};
     mofka_status_t status = MOFKA_OK;
     bool is_inside = false;
     do {
-        status = parse_value(&parser, &is_inside);
+        status = tape_parse_value(&parser, &is_inside);
         if (!status && !is_inside)
-            status = parse_after(&parser);
+            status = tape_parse_after(&parser);
     } while (!status && parser.depth > 0);
-    skip_space(&parser);
+    tape_skip_space(&parser);
     if (!status && parser.at < bytes)
-        status = fault(&parser, "something after the value");
+        status = tape_fail(&parser, "something after the value");
     return status;
 }
 
-void mfi_tape_free(mfi_tape_t *tape) {
+void mfi_tape_clear(mfi_tape_t *tape) {
     if (tape->tokens != tape->small)
         free(tape->tokens);
 }
 
-mofka_status_t mfi_store(mfi_write_fn write, const void *self, const mofka_archive_t *archive,
-                         const char *metadata, size_t metadata_bytes) {
+mofka_status_t mfi_archive_store(mfi_write_fn write, const void *self,
+                                 const mofka_archive_t *archive, const char *metadata,
+                                 size_t metadata_bytes) {
     mfi_tape_t tape;
     mfi_bytes_t out;
     mfi_bytes_init(&out);
@@ -246,7 +250,7 @@ mofka_status_t mfi_store(mfi_write_fn write, const void *self, const mofka_archi
     }
     if (!status)
         status = archive->write(archive->context, out.data, out.used);
-    mfi_bytes_free(&out);
-    mfi_tape_free(&tape);
+    mfi_bytes_clear(&out);
+    mfi_tape_clear(&tape);
     return status;
 }

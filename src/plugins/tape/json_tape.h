@@ -40,14 +40,15 @@ typedef struct mfi_tape {
  * MOFKA_ERR_JSON: what is wrong, and where: no JSON, nested deeper than MOFKA_JSON_DEPTH_MAX, invalid
  * UTF-8. MOFKA_ERR_TOO_LARGE: above MOFKA_METADATA_BYTES_MAX. Free it in any case. */
 mofka_status_t mfi_tape_parse(mfi_tape_t *tape, const char *what, const char *text, size_t bytes);
-void mfi_tape_free(mfi_tape_t *tape);
+void mfi_tape_clear(mfi_tape_t *tape);
 
 /* How a serializer writes all tokens (with its `self`). */
 typedef void (*mfi_write_fn)(const void *self, mfi_bytes_t *out, const mfi_tape_t *tape);
 
 /* What a serialize of tokens does around that: tokens of metadata, bytes into the archive. */
-mofka_status_t mfi_store(mfi_write_fn write, const void *self, const mofka_archive_t *archive,
-                         const char *metadata, size_t metadata_bytes);
+mofka_status_t mfi_archive_store(mfi_write_fn write, const void *self,
+                                 const mofka_archive_t *archive, const char *metadata,
+                                 size_t metadata_bytes);
 
 /* The UTF-8 of a string token that is not lone. View: the tape's text, or `into` (initialised). */
 const char *mfi_token_utf8(const mfi_tape_t *tape, const mfi_token_t *token, mfi_bytes_t *into,
@@ -60,7 +61,7 @@ int mfi_escape_unit(const char *text, size_t bytes, size_t *used);
 size_t mfi_utf8_length(const unsigned char *text, size_t bytes);
 bool mfi_utf8_is_valid(const char *text, size_t bytes);
 /* Write it as a JSON string. */
-void mfi_put_quoted(mfi_bytes_t *out, const char *utf8, size_t bytes);
+void mfi_bytes_put_quoted(mfi_bytes_t *out, const char *utf8, size_t bytes);
 
 /* A number of at most 64 bits, written without exponent: magnitude / 10^fraction_digits. */
 typedef struct mfi_number {
@@ -70,8 +71,8 @@ typedef struct mfi_number {
 } mfi_number_t;
 #define MFI_FRACTION_DIGITS_MAX 30
 
-/* Is the number's text such that mfi_put_number writes it again, byte for byte? */
+/* Is the number's text such that mfi_bytes_put_number writes it again, byte for byte? */
 bool mfi_number_read(const char *text, size_t bytes, mfi_number_t *number);
-void mfi_put_number(mfi_bytes_t *out, const mfi_number_t *number);
+void mfi_bytes_put_number(mfi_bytes_t *out, const mfi_number_t *number);
 
 #endif

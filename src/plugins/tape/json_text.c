@@ -4,7 +4,7 @@
 
 /* ---- strings -------------------------------------------------------------------------------- */
 
-static int hex_of(char c) {
+static int escape_read_digit(char c) {
     return c >= '0' && c <= '9'   ? c - '0'
            : c >= 'a' && c <= 'f' ? c - 'a' + 10
            : c >= 'A' && c <= 'F' ? c - 'A' + 10
@@ -12,10 +12,10 @@ static int hex_of(char c) {
 }
 
 /* The four digits at `text`, or -1. */
-static int hex4_of(const char *text, size_t bytes) {
+static int escape_read_unit(const char *text, size_t bytes) {
     int value = 0;
     for (size_t i = 0; i < 4; i++) {
-        int digit = i < bytes ? hex_of(text[i]) : -1;
+        int digit = i < bytes ? escape_read_digit(text[i]) : -1;
         if (digit < 0)
             return -1;
         value = value * 16 + digit;
@@ -24,11 +24,13 @@ static int hex4_of(const char *text, size_t bytes) {
 }
 
 int mfi_escape_unit(const char *text, size_t bytes, size_t *used) {
-    int high = bytes >= 6 && text[0] == '\\' && text[1] == 'u' ? hex4_of(text + 2, bytes - 2) : -1;
+    int high = bytes >= 6 && text[0] == '\\' && text[1] == 'u'
+                   ? escape_read_unit(text + 2, bytes - 2)
+                   : -1;
     *used = 6;
     if (high < 0xD800 || high > 0xDBFF || bytes < 12 || text[6] != '\\' || text[7] != 'u')
         return high;
-    int low = hex4_of(text + 8, bytes - 8);
+    int low = escape_read_unit(text + 8, bytes - 8);
     if (low < 0xDC00 || low > 0xDFFF)
         return high;
     *used = 12;
@@ -62,7 +64,7 @@ bool mfi_utf8_is_valid(const char *text, size_t bytes) {
     return true;
 }
 
-static void put_utf8(mfi_bytes_t *out, int unit) {
+static void bytes_put_character(mfi_bytes_t *out, int unit) {
     unsigned char text[4];
     size_t length = unit < 0x80 ? 1 : unit < 0x800 ? 2 : unit < 0x10000 ? 3 : 4;
     static const unsigned char leads[] = {0, 0, 0xC0, 0xE0, 0xF0};
@@ -84,7 +86,7 @@ const char *mfi_token_utf8(const mfi_tape_t *tape, const mfi_token_t *token, mfi
         if (text[i] != '\\') {
             mfi_bytes_put_char(into, text[i]);
         } else if (text[i + 1] == 'u') {
-            put_utf8(into, mfi_escape_unit(text + i, token->bytes - i, &used));
+            bytes_put_character(into, mfi_escape_unit(text + i, token->bytes - i, &used));
         } else {
             mfi_bytes_put_char(into, meanings[strchr(names, text[i + 1]) - names]);
             used = 2;
@@ -95,7 +97,7 @@ const char *mfi_token_utf8(const mfi_tape_t *tape, const mfi_token_t *token, mfi
     return into->data;
 }
 
-void mfi_put_quoted(mfi_bytes_t *out, const char *utf8, size_t bytes) {
+void mfi_bytes_put_quoted(mfi_bytes_t *out, const char *utf8, size_t bytes) {
     static const char digits[] = "0123456789abcdef", short_names[] = "btn\0fr"; /* of 8 to 13 */
     mfi_bytes_put_char(out, '"');
     size_t plain = 0; /* where what needs no escape begins */
@@ -141,7 +143,7 @@ bool mfi_number_read(const char *text, size_t bytes, mfi_number_t *number) {
     return true;
 }
 
-void mfi_put_number(mfi_bytes_t *out, const mfi_number_t *number) {
+void mfi_bytes_put_number(mfi_bytes_t *out, const mfi_number_t *number) {
     char text[64];
     size_t at = sizeof text;
     uint64_t rest = number->magnitude;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int value_of(char c) {
+static int base64_read_digit(char c) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const char *found = c ? strchr(digits, c) : NULL;
     return found ? (int)(found - digits) : -1;
@@ -25,7 +25,7 @@ mofka_status_t mfi_base64_decode(const char *what, const char *text, unsigned ch
         return mofka_fail(MOFKA_ERR_MEMORY, "%s: no memory for %zu bytes", what, length);
     uint32_t group = 0;
     for (size_t i = 0; i < length; i++) {
-        int value = i < length - padding ? value_of(text[i]) : 0;
+        int value = i < length - padding ? base64_read_digit(text[i]) : 0;
         if (value < 0) {
             free(out);
             return mofka_fail(MOFKA_ERR_OPTION, "%s: '%c' at %zu is not base64", what, text[i], i);

@@ -17,102 +17,102 @@
 #define BLOCK_BYTES ((size_t)128 << 10) /* that a block can stand for */
 #define BLOCK_BYTES_MIN ((size_t)4)     /* that it takes */
 
-typedef struct worker worker_t;
-struct worker {
-    worker_t *next;
+typedef struct zstd_context zstd_context_t;
+struct zstd_context {
+    zstd_context_t *next;
     ZSTD_CCtx *compressor;
     ZSTD_DCtx *decompressor;
 };
 
 typedef struct zstd {
     pthread_mutex_t lock; /* guards `idle`; a leaf */
-    worker_t *idle;
+    zstd_context_t *idle;
     int level;
     ZSTD_CDict *compress_with; /* NULL: no dictionary */
     ZSTD_DDict *decompress_with;
 } zstd_t;
 
-/* ---- workers -------------------------------------------------------------------------------- */
+/* ---- contexts -------------------------------------------------------------------------------- */
 
-static void free_worker(worker_t *worker) {
-    ZSTD_freeCCtx(worker->compressor);
-    ZSTD_freeDCtx(worker->decompressor);
-    free(worker);
+static void zstd_context_destroy(zstd_context_t *context) {
+    ZSTD_freeCCtx(context->compressor);
+    ZSTD_freeDCtx(context->decompressor);
+    free(context);
 }
 
 /* Of what cannot fail but for memory. */
-static mofka_status_t check(size_t answer) {
+static mofka_status_t zstd_check(size_t answer) {
     return ZSTD_isError(answer)
                ? mofka_fail(MOFKA_ERR_MEMORY, "zstd: %s", ZSTD_getErrorName(answer))
                : MOFKA_OK;
 }
 
-static mofka_status_t make_worker(const zstd_t *zstd, worker_t **out) {
-    worker_t *worker = calloc(1, sizeof *worker);
-    if (!worker)
+static mofka_status_t zstd_context_create(const zstd_t *zstd, zstd_context_t **out) {
+    zstd_context_t *context = calloc(1, sizeof *context);
+    if (!context)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a zstd context");
-    worker->compressor = ZSTD_createCCtx();
-    worker->decompressor = ZSTD_createDCtx();
-    mofka_status_t status = worker->compressor && worker->decompressor
+    context->compressor = ZSTD_createCCtx();
+    context->decompressor = ZSTD_createDCtx();
+    mofka_status_t status = context->compressor && context->decompressor
                                 ? MOFKA_OK
                                 : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a zstd context");
     if (!status)
-        status =
-            check(ZSTD_CCtx_setParameter(worker->compressor, ZSTD_c_compressionLevel, zstd->level));
+        status = zstd_check(
+            ZSTD_CCtx_setParameter(context->compressor, ZSTD_c_compressionLevel, zstd->level));
     if (!status) /* the reader knows it */
-        status = check(ZSTD_CCtx_setParameter(worker->compressor, ZSTD_c_dictIDFlag, 0));
+        status = zstd_check(ZSTD_CCtx_setParameter(context->compressor, ZSTD_c_dictIDFlag, 0));
     if (!status && zstd->compress_with)
-        status = check(ZSTD_CCtx_refCDict(worker->compressor, zstd->compress_with));
+        status = zstd_check(ZSTD_CCtx_refCDict(context->compressor, zstd->compress_with));
     if (!status && zstd->decompress_with)
-        status = check(ZSTD_DCtx_refDDict(worker->decompressor, zstd->decompress_with));
+        status = zstd_check(ZSTD_DCtx_refDDict(context->decompressor, zstd->decompress_with));
     if (status)
-        free_worker(worker);
-    *out = worker;
+        zstd_context_destroy(context);
+    *out = context;
     return status;
 }
 
-static mofka_status_t take_worker(zstd_t *zstd, worker_t **worker) {
+static mofka_status_t zstd_context_take(zstd_t *zstd, zstd_context_t **context) {
     pthread_mutex_lock(&zstd->lock);
-    *worker = zstd->idle;
-    if (*worker)
-        zstd->idle = (*worker)->next;
+    *context = zstd->idle;
+    if (*context)
+        zstd->idle = (*context)->next;
     pthread_mutex_unlock(&zstd->lock);
-    return *worker ? MOFKA_OK : make_worker(zstd, worker);
+    return *context ? MOFKA_OK : zstd_context_create(zstd, context);
 }
 
-static void put_worker(zstd_t *zstd, worker_t *worker) {
+static void zstd_context_give_back(zstd_t *zstd, zstd_context_t *context) {
     pthread_mutex_lock(&zstd->lock);
-    worker->next = zstd->idle;
-    zstd->idle = worker;
+    context->next = zstd->idle;
+    zstd->idle = context;
     pthread_mutex_unlock(&zstd->lock);
 }
 
 /* ---- events --------------------------------------------------------------------------------- */
 
-static mofka_status_t serialize(void *self, const mofka_archive_t *archive, const char *metadata,
-                                size_t metadata_bytes) {
-    worker_t *worker;
-    mofka_status_t status = take_worker(self, &worker);
+static mofka_status_t zstd_store(void *self, const mofka_archive_t *archive, const char *metadata,
+                                 size_t metadata_bytes) {
+    zstd_context_t *context;
+    mofka_status_t status = zstd_context_take(self, &context);
     if (status)
         return status;
     mfi_bytes_t out;
     mfi_bytes_init(&out);
     if (mfi_bytes_reserve(&out, ZSTD_compressBound(metadata_bytes))) {
         size_t used =
-            ZSTD_compress2(worker->compressor, out.data, out.room, metadata, metadata_bytes);
-        status = check(used);
+            ZSTD_compress2(context->compressor, out.data, out.room, metadata, metadata_bytes);
+        status = zstd_check(used);
         if (!status)
             status = archive->write(archive->context, out.data, used);
     } else {
         status = out.status;
     }
-    mfi_bytes_free(&out);
-    put_worker(self, worker);
+    mfi_bytes_clear(&out);
+    zstd_context_give_back(self, context);
     return status;
 }
 
 /* What the frame says that it holds, as far as its length lets it be believed. */
-static mofka_status_t size_of_frame(const mfi_reader_t *reader, size_t *size) {
+static mofka_status_t zstd_frame_size(const mfi_reader_t *reader, size_t *size) {
     unsigned long long content = ZSTD_getFrameContentSize(reader->data, reader->size);
     if (content == ZSTD_CONTENTSIZE_ERROR || content == ZSTD_CONTENTSIZE_UNKNOWN)
         return mfi_reader_corrupt(reader, "no zstd frame that says its size");
@@ -125,13 +125,14 @@ static mofka_status_t size_of_frame(const mfi_reader_t *reader, size_t *size) {
     return MOFKA_OK;
 }
 
-static mofka_status_t decompress(worker_t *worker, mfi_bytes_t *text, mfi_reader_t *reader) {
+static mofka_status_t zstd_decompress(zstd_context_t *context, mfi_bytes_t *text,
+                                      mfi_reader_t *reader) {
     size_t size = 0;
-    mofka_status_t status = size_of_frame(reader, &size);
+    mofka_status_t status = zstd_frame_size(reader, &size);
     if (status || !mfi_bytes_reserve(text, size))
         return status ? status : text->status;
     size_t used =
-        ZSTD_decompressDCtx(worker->decompressor, text->data, size, reader->data, reader->size);
+        ZSTD_decompressDCtx(context->decompressor, text->data, size, reader->data, reader->size);
     if (ZSTD_isError(used) || used != size)
         return mofka_fail(MOFKA_ERR_CORRUPT, "stored metadata: zstd: %s",
                           ZSTD_isError(used) ? ZSTD_getErrorName(used) : "another size");
@@ -140,28 +141,28 @@ static mofka_status_t decompress(worker_t *worker, mfi_bytes_t *text, mfi_reader
     return MOFKA_OK;
 }
 
-static mofka_status_t read_text(void *self, mfi_bytes_t *text, mfi_reader_t *reader) {
-    worker_t *worker;
-    mofka_status_t status = take_worker(self, &worker);
+static mofka_status_t zstd_read_text(void *self, mfi_bytes_t *text, mfi_reader_t *reader) {
+    zstd_context_t *context;
+    mofka_status_t status = zstd_context_take(self, &context);
     if (status)
         return status;
-    status = decompress(worker, text, reader);
-    put_worker(self, worker);
+    status = zstd_decompress(context, text, reader);
+    zstd_context_give_back(self, context);
     return status;
 }
 
-static mofka_status_t deserialize(void *self, const mofka_archive_t *archive, size_t stored_bytes,
-                                  mofka_metadata_t **metadata) {
-    return mfi_restore(read_text, self, archive, stored_bytes, metadata);
+static mofka_status_t zstd_restore(void *self, const mofka_archive_t *archive, size_t stored_bytes,
+                                   mofka_metadata_t **metadata) {
+    return mfi_archive_restore(zstd_read_text, self, archive, stored_bytes, metadata);
 }
 
 /* ---- creating ------------------------------------------------------------------------------- */
 
-static void destroy(void *self) {
+static void zstd_destroy(void *self) {
     zstd_t *zstd = self;
-    for (worker_t *worker = zstd->idle, *next; worker; worker = next) {
-        next = worker->next;
-        free_worker(worker);
+    for (zstd_context_t *context = zstd->idle, *next; context; context = next) {
+        next = context->next;
+        zstd_context_destroy(context);
     }
     ZSTD_freeCDict(zstd->compress_with);
     ZSTD_freeDDict(zstd->decompress_with);
@@ -169,7 +170,7 @@ static void destroy(void *self) {
     free(zstd);
 }
 
-static mofka_status_t set_dictionary(zstd_t *zstd, const char *base64) {
+static mofka_status_t zstd_set_dictionary(zstd_t *zstd, const char *base64) {
     unsigned char *bytes;
     size_t size;
     mofka_status_t status =
@@ -187,24 +188,26 @@ static mofka_status_t set_dictionary(zstd_t *zstd, const char *base64) {
                             size);
 }
 
-static mofka_status_t make(int level, const char *dictionary, void **self) {
+static mofka_status_t zstd_create_with(int level, const char *dictionary, void **self) {
     zstd_t *zstd = calloc(1, sizeof *zstd);
     if (!zstd)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a zstd serializer");
     pthread_mutex_init(&zstd->lock, NULL);
     zstd->level = level;
-    mofka_status_t status = dictionary ? set_dictionary(zstd, dictionary) : MOFKA_OK;
+    mofka_status_t status = dictionary ? zstd_set_dictionary(zstd, dictionary) : MOFKA_OK;
     if (status)
-        destroy(zstd);
+        zstd_destroy(zstd);
     *self = zstd;
     return status;
 }
 
-static const mofka_serializer_ops_t table = {
-    .size = sizeof table, .serialize = serialize, .deserialize = deserialize, .destroy = destroy};
+static const mofka_serializer_ops_t zstd_ops = {.size = sizeof zstd_ops,
+                                                .serialize = zstd_store,
+                                                .deserialize = zstd_restore,
+                                                .destroy = zstd_destroy};
 
-static mofka_status_t create(const mofka_metadata_t *metadata, const mofka_serializer_ops_t **ops,
-                             void **self) {
+static mofka_status_t zstd_create(const mofka_metadata_t *metadata,
+                                  const mofka_serializer_ops_t **ops, void **self) {
     char *type = NULL, *dictionary = NULL;
     uint64_t level = LEVEL_DEFAULT;
     const mofka_option_t options[] = {
@@ -218,10 +221,10 @@ static mofka_status_t create(const mofka_metadata_t *metadata, const mofka_seria
     mofka_status_t status =
         mofka_options_read("zstd serializer", mofka_metadata_text(metadata, NULL), options, 3);
     if (!status)
-        status = make((int)level, dictionary, self);
+        status = zstd_create_with((int)level, dictionary, self);
     free(type);
     free(dictionary);
-    *ops = &table;
+    *ops = &zstd_ops;
     return status;
 }
-MOFKA_REGISTER_SERIALIZER(zstd, create);
+MOFKA_REGISTER_SERIALIZER(zstd, zstd_create);
