@@ -13,6 +13,7 @@ mofka_status_t mfi_helper_create(const mfi_helper_kind_t *kind, const char *json
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a %s", kind->name);
     mofka_status_t status =
         mfi_registry_from_json(kind->registry, json, &helper->metadata, &create);
+    assert(status || (helper->metadata && create));
     if (!status)
         status = kind->start(helper, create);
     if (status) {
@@ -42,6 +43,7 @@ void mfi_helper_release(void *handle, mfi_kind_t object) {
     mfi_helper_t *helper = handle;
     if (!mfi_object_is(helper, object) || !mfi_object_release(&helper->object))
         return;
+    assert(helper->metadata);
     if (helper->destroy)
         helper->destroy(helper->self);
     mofka_metadata_release(helper->metadata);

@@ -6,6 +6,7 @@
 #include <mofka/register.h>
 #include <mofka/partition_selector.h>
 
+#include <assert.h>
 #include <stdlib.h>
 #include <mofka/driver.h>
 #include <mofka/options.h>
@@ -29,6 +30,7 @@ typedef struct turns {
 static mofka_status_t turns_set(void *self, const mofka_metadata_t *const *partitions,
                                 size_t count) {
     (void)partitions;
+    assert(count > 0);
     *(turns_t *)self = (turns_t){.count = count};
     return MOFKA_OK;
 }
@@ -43,6 +45,7 @@ static mofka_status_t turns_select(void *self, const char *metadata, size_t meta
     }
     *partition = turns->next;
     turns->next = turns->next + 1 == turns->count ? 0 : turns->next + 1;
+    assert(turns->count == 0 || turns->next < turns->count);
     return MOFKA_OK;
 }
 
@@ -59,6 +62,7 @@ static mofka_status_t turns_create(const mofka_metadata_t *metadata,
     turns_t *turns = status ? NULL : calloc(1, sizeof *turns);
     if (!status && !turns)
         status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a partition selector");
+    assert(status || turns);
     *ops = &turns_ops;
     *self = turns;
     return status;
@@ -66,14 +70,17 @@ static mofka_status_t turns_create(const mofka_metadata_t *metadata,
 MOFKA_REGISTER_PARTITION_SELECTOR(default, turns_create);
 
 bool mfi_partition_selector_takes_turns(const mofka_partition_selector_t *selector) {
+    assert(mfi_object_is(selector, MFI_SELECTOR));
     return selector->ops == &turns_ops;
 }
 
 bool mfi_partition_selector_follows_batches(const mofka_partition_selector_t *selector) {
+    assert(mfi_object_is(selector, MFI_SELECTOR));
     return OPS_HAS(selector->ops, batch_left);
 }
 
 void mfi_partition_selector_batch_left(mofka_partition_selector_t *selector, size_t partition) {
+    assert(mfi_partition_selector_follows_batches(selector) && partition < selector->count);
     selector->ops->batch_left(selector->helper.self, partition);
 }
 

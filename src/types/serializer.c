@@ -3,6 +3,7 @@
 #include <mofka/register.h>
 #include <mofka/serializer.h>
 
+#include <assert.h>
 #include <stdlib.h>
 #include <mofka/driver.h>
 #include <mofka/options.h>
@@ -104,6 +105,7 @@ mofka_status_t mofka_serializer_deserialize(const mofka_serializer_t *serializer
     mofka_status_t status = mfi_check(serializer, MFI_SERIALIZER, "serializer");
     if (status)
         return status;
+    assert(!serializer->ops->serialize == !serializer->ops->deserialize);
     if (mofka_serializer_is_identity(serializer))
         return serializer_read_text(archive, stored_bytes, metadata);
     return serializer->ops->deserialize(serializer->helper.self, archive, stored_bytes, metadata);

@@ -6,6 +6,7 @@
 #include <mofka/register.h>
 #include <mofka/validator.h>
 
+#include <assert.h>
 #include <stdlib.h>
 #include <mofka/driver.h>
 #include <mofka/options.h>
@@ -85,6 +86,7 @@ const mofka_metadata_t *mofka_validator_metadata(const mofka_validator_t *valida
 }
 
 bool mfi_validator_accepts_all(const mofka_validator_t *validator) {
+    assert(mfi_object_is(validator, MFI_VALIDATOR));
     return !validator->ops->validate;
 }
 

@@ -70,7 +70,7 @@ static void large_keys_of_configurations_are_found(void **state) {
     OK(place(config, event, bytes));
     free(config);
     config = large("{\"type\":\"range\",\"bounds\":[1],\"pointer\":\"/", "k", "\"}", &config_bytes);
-    FAILS(place(config, "{\"x\":1}", 7), MOFKA_ERR_REFUSED, "no number at '/kkk");
+    FAILS(place(config, "{\"x\":1}", 7), MOFKA_ERR_REFUSED, "needs a number at '/kkk");
     free(config);
     config = large("{\"type\":\"key\",\"pointer\":\"", "k", "\"}", &config_bytes);
     mofka_partition_selector_t *selector;

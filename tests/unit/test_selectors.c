@@ -211,10 +211,11 @@ static void what_has_no_interval_is_refused(void **state) {
     (void)state;
     size_t partition;
     mofka_partition_selector_t *s = made(BY_RANGE, 4), *other;
-    FAILS(ask(s, "{}", &partition), MOFKA_ERR_REFUSED, "no number at '/x', but nothing");
-    FAILS(ask(s, "{\"x\":\"5\"}", &partition), MOFKA_ERR_REFUSED, "no number at '/x', but \"5\"");
-    FAILS(ask(s, "{\"x\":null}", &partition), MOFKA_ERR_REFUSED, "but null");
-    FAILS(ask(s, "{\"x\":[1]}", &partition), MOFKA_ERR_REFUSED, "but [1]");
+    FAILS(ask(s, "{}", &partition), MOFKA_ERR_REFUSED, "needs a number at '/x', but has nothing");
+    FAILS(ask(s, "{\"x\":\"5\"}", &partition), MOFKA_ERR_REFUSED,
+          "a number at '/x', but has \"5\"");
+    FAILS(ask(s, "{\"x\":null}", &partition), MOFKA_ERR_REFUSED, "but has null");
+    FAILS(ask(s, "{\"x\":[1]}", &partition), MOFKA_ERR_REFUSED, "but has [1]");
     FAILS(ask(s, "{\"x\":nan}", &partition), MOFKA_ERR_JSON, "not JSON");
     OK(mofka_partition_selector_select(s, "none", 4, 7, &partition));
     assert_int_equal(partition, 3);
@@ -230,14 +231,14 @@ static void what_has_no_interval_is_refused(void **state) {
     refuses_config("{\"type\":\"range\",\"pointer\":\"/x\",\"bounds\":5}", MOFKA_ERR_OPTION,
                    "an array of numbers, not 5");
     static const char *const bounds[][2] = {
-        {"[1,1]", "number 2 of them must be above the one before it, not 1"},
-        {"[-1,0,2.50,1]", "number 4 of them must be above the one before it, not 1"},
-        {"[1,1.00000000000000000001]", "above the one before it, not 1.00000000000000000001"},
-        {"[1,\"2\"]", "number 2 of them must be a number, not \"2\""},
-        {"[null]", "number 1 of them must be a number, not null"},
+        {"[1,1]", "bound number 2 must be above the bound before it, not 1"},
+        {"[-1,0,2.50,1]", "bound number 4 must be above the bound before it, not 1"},
+        {"[1,1.00000000000000000001]", "above the bound before it, not 1.00000000000000000001"},
+        {"[1,\"2\"]", "bound number 2 must be a number, not \"2\""},
+        {"[null]", "bound number 1 must be a number, not null"},
         {"[[1]]", "must be a number, not [1]"},
-        {"[0,1e999]", "number 2 of them must be a number that a double holds, not 1e999"},
-        {"[-1e400]", "must be a number that a double holds, not -1e400"}};
+        {"[0,1e999]", "bound number 2 must be within the range of a double, not 1e999"},
+        {"[-1e400]", "must be within the range of a double, not -1e400"}};
     for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
         char json[128];
         snprintf(json, sizeof json, "{\"type\":\"range\",\"pointer\":\"/x\",\"bounds\":%s}",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Compiling a pattern's structure: fields, their paths, and $or. Alternatives are compile_test.c. */
+/* Compiles a pattern's structure: fields, their paths, and $or. */
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,7 @@ void mfi_eb_destroy(mfi_eb_pattern_t *pattern) {
 static size_t place_append(mfi_eb_place_t *place, const char *text, size_t bytes) {
     size_t before = place->used, room = sizeof place->path - 1 - before;
     size_t fits = bytes < room ? bytes : room;
+    assert(before < sizeof place->path && place->path[before] == '\0');
     memcpy(place->path + before, text, fits);
     place->used += fits;
     place->path[place->used] = '\0';
@@ -57,10 +59,12 @@ size_t mfi_eb_enter_key(mfi_eb_place_t *place, const char *key, size_t bytes) {
 size_t mfi_eb_enter_index(mfi_eb_place_t *place, size_t index) {
     char text[32];
     int length = snprintf(text, sizeof text, "[%zu]", index);
+    assert(length > 0 && (size_t)length < sizeof text);
     return place_append(place, text, (size_t)length);
 }
 
 void mfi_eb_leave(mfi_eb_place_t *place, size_t used) {
+    assert(used <= place->used);
     place->used = used;
     place->path[used] = '\0';
 }
@@ -76,13 +80,14 @@ mofka_status_t mfi_eb_bad(const mfi_eb_place_t *place, const char *format, ...) 
 
 mofka_status_t mfi_eb_bad_value(const mfi_eb_place_t *place, const char *value,
                                 const char *wanted) {
+    assert(value < place->limit);
     size_t bytes = (size_t)(mfi_json_end(value, place->limit) - value);
     return mfi_eb_bad(place, "%s, not %.*s", wanted, (int)(bytes < 60 ? bytes : 60), value);
 }
 
 /* ---- fields ----------------------------------------------------------------------------------- */
 
-/* The child of that name; made, where it is missing. */
+/* Find the child step of that name, or add it. */
 static mofka_status_t step_enter_name(mfi_eb_place_t *place, mfi_eb_step_t *parent,
                                       const char *name, size_t bytes, mfi_eb_step_t **out) {
     mfi_eb_pattern_t *pattern = place->pattern;
@@ -92,7 +97,7 @@ static mofka_status_t step_enter_name(mfi_eb_place_t *place, mfi_eb_step_t *pare
             return MOFKA_OK;
         }
     if (pattern->step_count == MFI_EB_STEPS_MAX)
-        return mofka_fail(MOFKA_ERR_TOO_LARGE, "pattern at %s: more than %d steps in its paths",
+        return mofka_fail(MOFKA_ERR_TOO_LARGE, "pattern at %s: the paths have more than %d steps",
                           place->path, MFI_EB_STEPS_MAX);
     mfi_eb_step_t *step = mfi_eb_allocate(pattern, 1, sizeof *step);
     char *copy = step ? mfi_eb_allocate(pattern, bytes + 1, 1) : NULL;
@@ -109,7 +114,7 @@ static mofka_status_t step_enter_name(mfi_eb_place_t *place, mfi_eb_step_t *pare
     return MOFKA_OK;
 }
 
-/* Along a key, cut at its dots. */
+/* Find or add the step that a key leads to: one step for each part between its dots. */
 static mofka_status_t step_enter_key(mfi_eb_place_t *place, mfi_eb_step_t *step, const char *key,
                                      size_t bytes, mfi_eb_step_t **out) {
     const char *end = key + bytes;
@@ -129,6 +134,7 @@ static mofka_status_t step_enter_key(mfi_eb_place_t *place, mfi_eb_step_t *step,
 
 static mofka_status_t field_compile_alternatives(mfi_eb_place_t *place, const char *array,
                                                  mfi_eb_alternative_t **alternatives) {
+    assert(*array == '[' && !*alternatives);
     mfi_json_walk_t walk = mfi_json_walk(array, place->limit);
     for (size_t index = 0; mfi_json_next(&walk); index++) {
         size_t before = mfi_eb_enter_index(place, index);
@@ -142,6 +148,7 @@ static mofka_status_t field_compile_alternatives(mfi_eb_place_t *place, const ch
 }
 
 static void field_note(mfi_eb_pattern_t *pattern, const mfi_eb_field_t *field) {
+    assert(field->index < pattern->field_count && pattern->fields[field->index] == field);
     uint64_t bit = UINT64_C(1) << field->index % 64;
     for (mfi_eb_step_t *step = field->step; step; step = step->parent)
         step->below.words[field->index / 64] |= bit;
@@ -155,8 +162,8 @@ static mofka_status_t field_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scope
                                     mfi_eb_step_t *step, const char *array) {
     mfi_eb_pattern_t *pattern = place->pattern;
     if (pattern->field_count == MFI_EB_FIELDS_MAX)
-        return mofka_fail(MOFKA_ERR_TOO_LARGE, "pattern at %s: more than %d fields", place->path,
-                          MFI_EB_FIELDS_MAX);
+        return mofka_fail(MOFKA_ERR_TOO_LARGE, "pattern at %s: it has more than %d fields",
+                          place->path, MFI_EB_FIELDS_MAX);
     mfi_eb_field_t *field = mfi_eb_allocate(pattern, 1, sizeof *field);
     if (!field)
         return MOFKA_ERR_MEMORY;
@@ -181,8 +188,8 @@ static mofka_status_t field_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scope
 static mofka_status_t object_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
                                      mfi_eb_step_t *step, const char *object, bool in_or);
 
-/* "$or" is a choice where it has two or more objects, none with an operator for a key; else it is a
- * field of that name, as event-ruler has it. */
+/* As in event-ruler, "$or" is a choice only if it is an array of two or more objects, and no key of
+ * those is an operator. Else it is a field with the name "$or". */
 static mofka_status_t choice_detect(mfi_eb_place_t *place, const char *value, bool *choice) {
     size_t objects = 0;
     *choice = false;
@@ -237,18 +244,19 @@ static mofka_status_t choice_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scop
         return status;
     choice->next = scope->choices;
     scope->choices = choice;
-    /* Each is at most the limit: no overflow. */
+    assert(choice->combinations >= 2 && scope->combinations <= MFI_EB_COMBINATIONS_MAX);
+    /* Both factors are limited, so their product does not overflow. */
     if (choice->combinations > MFI_EB_COMBINATIONS_MAX ||
         scope->combinations * choice->combinations > MFI_EB_COMBINATIONS_MAX)
         return mofka_fail(MOFKA_ERR_TOO_LARGE,
-                          "pattern at %s: more than %d combinations of the branches of $or",
+                          "pattern at %s: the branches of $or have more than %d combinations",
                           place->path, MFI_EB_COMBINATIONS_MAX);
     scope->combinations *= choice->combinations;
     return MOFKA_OK;
 }
 
 typedef struct member {
-    const char *key; /* what it says, not as it is written */
+    const char *key; /* unescaped */
     size_t bytes;
     const char *value;
 } member_t;
@@ -281,8 +289,8 @@ static int member_compare_keys(const void *a, const void *b) {
     return order ? order : (one->bytes > other->bytes) - (one->bytes < other->bytes);
 }
 
-/* An object's members, in their order and once more sorted by key: twice as many. Free them in any
- * case. */
+/* Read an object's members. `*members` has each of them twice: first all in the order of the text,
+ * then all sorted by key. Give *members, also after a failure: free(). */
 static mofka_status_t object_read_members(mfi_eb_place_t *place, const char *object,
                                           member_t **members, size_t *count) {
     mfi_json_walk_t walk = mfi_json_walk(object, place->limit);
@@ -298,18 +306,20 @@ static mofka_status_t object_read_members(mfi_eb_place_t *place, const char *obj
             return status;
         member->value = walk.value;
     }
+    assert(member == sorted);
     memcpy(sorted, *members, *count * sizeof *sorted);
     qsort(sorted, *count, sizeof *sorted, member_compare_keys);
     for (size_t i = 1; i < *count; i++)
         if (member_compare_keys(&sorted[i - 1], &sorted[i]) == 0) {
             mfi_eb_enter_key(place, sorted[i].key, sorted[i].bytes);
-            return mfi_eb_bad(place, "the key is given twice");
+            return mfi_eb_bad(place, "duplicate key");
         }
     return MOFKA_OK;
 }
 
 static mofka_status_t object_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
                                      mfi_eb_step_t *step, const char *object, bool in_or) {
+    assert(*object == '{');
     member_t *members;
     size_t count;
     mofka_status_t status = object_read_members(place, object, &members, &count);
@@ -327,8 +337,8 @@ static mofka_status_t object_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scop
 mofka_status_t mfi_eb_compile(const char *text, const char *limit, mfi_eb_pattern_t **out) {
     size_t bytes = (size_t)(mfi_json_end(text, limit) - text);
     if (bytes > MFI_EB_TEXT_MAX)
-        return mofka_fail(MOFKA_ERR_TOO_LARGE, "a pattern of %zu bytes, at most %zu", bytes,
-                          MFI_EB_TEXT_MAX);
+        return mofka_fail(MOFKA_ERR_TOO_LARGE, "the pattern has %zu bytes, at most %zu are allowed",
+                          bytes, MFI_EB_TEXT_MAX);
     mfi_eb_pattern_t *pattern = calloc(1, sizeof *pattern);
     if (!pattern)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for an event pattern");
@@ -339,6 +349,7 @@ mofka_status_t mfi_eb_compile(const char *text, const char *limit, mfi_eb_patter
         *text == '{' ? object_compile(&place, &pattern->scope, &pattern->root, text, false)
                      : mfi_eb_bad_value(&place, text, "must be an object");
     free(place.scratch.bytes);
+    assert(status || pattern->field_count > 0);
     if (status)
         mfi_eb_destroy(pattern);
     else

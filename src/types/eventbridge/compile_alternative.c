@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Compiling the alternatives of a field: values, and objects with one operator. */
+/* Compiles the alternatives of a field: values, and objects with one operator. */
+#include <assert.h>
 #include <string.h>
 #include "types/eventbridge/pattern.h"
 
-/* What an operator makes of its value. */
+/* Compile an operator's value into the alternative. */
 typedef mofka_status_t (*operator_compile_fn)(mfi_eb_place_t *place, const char *value,
                                               mfi_eb_alternative_t *alternative);
 
@@ -25,18 +26,20 @@ static mofka_status_t operand_create(mfi_eb_place_t *place, mfi_eb_kind_t kind,
     return MOFKA_OK;
 }
 
-/* The object has exactly one key: its name (a view until the next one is read), and its value. */
+/* Read an object that must have exactly one key, an operator. `*key` is a view, valid until the next
+ * string is read. */
 static mofka_status_t operator_read(mfi_eb_place_t *place, const char *object, const char **key,
                                     size_t *bytes, const char **value) {
     mfi_json_walk_t walk = mfi_json_walk(object, place->limit);
     if (!mfi_json_next(&walk))
-        return mfi_eb_bad(place, "an empty object; one operator is needed");
+        return mfi_eb_bad(place, "the object is empty; it needs one operator");
     *value = walk.value;
     *key = mfi_json_string(walk.key, place->limit, &place->scratch, bytes);
     if (!*key)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a pattern's key");
-    return mfi_json_next(&walk) ? mfi_eb_bad(place, "more than one key; one operator is needed")
-                                : MOFKA_OK;
+    return mfi_json_next(&walk)
+               ? mfi_eb_bad(place, "the object has more than one key; it needs one operator")
+               : MOFKA_OK;
 }
 
 static mofka_status_t operator_refuse(mfi_eb_place_t *place, const char *key, size_t bytes,
@@ -64,7 +67,7 @@ mofka_status_t mfi_eb_copy_string(mfi_eb_place_t *place, const char *string, con
                 : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a pattern's string");
 }
 
-/* A key for the number, which loses nothing of it. */
+/* A number's key, if the key says the number exactly. */
 static bool operand_read_key(const char *value, size_t bytes, int64_t *key) {
     return mfi_json_number_key(value, bytes, key) && *key % 2 == 0;
 }
@@ -75,6 +78,7 @@ static mofka_status_t operand_compile(mfi_eb_place_t *place, const char *value,
         return mfi_eb_string_operand(place, MFI_EB_STRING, value, out);
     size_t bytes = (size_t)(mfi_json_end(value, place->limit) - value);
     int64_t key;
+    assert(*value != '{' && *value != '[');
     bool has_key = mfi_json_is_number(value) && operand_read_key(value, bytes, &key);
     mofka_status_t status = operand_create(place, has_key ? MFI_EB_NUMBER : MFI_EB_WORD, out);
     if (status)
@@ -155,7 +159,8 @@ static mofka_status_t operator_compile_exists(mfi_eb_place_t *place, const char 
                           &alternative->operands);
 }
 
-/* Narrow the operand's range by one comparison. `first`: any operator; else an upper bound. */
+/* Narrow the operand's range by one comparison. If `first`, any comparison is allowed, else only an
+ * upper bound. `*lower`: it was a lower bound. */
 static mofka_status_t numeric_narrow(mfi_eb_place_t *place, const char *name, const char *number,
                                      bool first, mfi_eb_operand_t *range, bool *lower) {
     const char *const known[] = {"<", "<=", "=", ">", ">="};
@@ -170,11 +175,12 @@ static mofka_status_t numeric_narrow(mfi_eb_place_t *place, const char *name, co
         return mfi_eb_bad(place, "unknown comparison '%.*s'; %s", (int)(bytes < 60 ? bytes : 60),
                           said, first ? "known: = < <= > >=" : "known here: < <=");
     if (!number)
-        return mfi_eb_bad(place, "a number is needed behind '%s'", known[which]);
+        return mfi_eb_bad(place, "a number is needed after '%s'", known[which]);
     int64_t key;
     mofka_status_t status = operand_read_number(place, number, &key);
     if (status)
         return status;
+    assert(range->kind == MFI_EB_NUMBER && key % 2 == 0);
     if (which <= 2)
         range->high = which == 0 ? key - 1 : key;
     if (which >= 2)
@@ -183,7 +189,7 @@ static mofka_status_t numeric_narrow(mfi_eb_place_t *place, const char *name, co
     return MOFKA_OK;
 }
 
-/* [comparison, number] or [lower bound, number, upper bound, number]. */
+/* Compile [comparison, number] or [lower bound, number, upper bound, number]. */
 static mofka_status_t operator_compile_numeric(mfi_eb_place_t *place, const char *value,
                                                mfi_eb_alternative_t *alternative) {
     const char *items[5] = {0};
@@ -198,6 +204,7 @@ static mofka_status_t operator_compile_numeric(mfi_eb_place_t *place, const char
     mofka_status_t status = operand_create(place, MFI_EB_NUMBER, &alternative->operands);
     if (status)
         return status;
+    assert(alternative->operands->kind == MFI_EB_NUMBER);
     alternative->operands->low = INT64_MIN;
     alternative->operands->high = INT64_MAX;
     bool lower = false;
@@ -213,7 +220,8 @@ static mofka_status_t operator_compile_numeric(mfi_eb_place_t *place, const char
 
 /* ---- anything-but ----------------------------------------------------------------------------- */
 
-/* One value of anything-but; all of a list are of one type. */
+/* Compile one value of anything-but. `first` is the first byte of the list's first value: all values
+ * of a list have one type. */
 static mofka_status_t but_compile_value(mfi_eb_place_t *place, const char *value,
                                         mfi_eb_kind_t kind, char first,
                                         mfi_eb_operand_t **operand) {
@@ -223,9 +231,9 @@ static mofka_status_t but_compile_value(mfi_eb_place_t *place, const char *value
                                 kind == MFI_EB_STRING ? "a string or a number is needed"
                                                       : "a string is needed");
     if ((*value == '"') != (first == '"'))
-        return mfi_eb_bad(place, "strings and numbers are mixed; a list has one type");
+        return mfi_eb_bad(place, "the list mixes strings and numbers; it must have one type");
     if (affix_kind && value[1] == '"')
-        return mfi_eb_bad(place, "is empty, which nothing is anything but");
+        return mfi_eb_bad(place, "the string is empty, so no event could match");
     if (*value == '"')
         return mfi_eb_string_operand(place, kind, value, operand);
     int64_t key;
@@ -233,7 +241,7 @@ static mofka_status_t but_compile_value(mfi_eb_place_t *place, const char *value
     return status ? status : operand_compile(place, value, operand);
 }
 
-/* One value, or an array of them. */
+/* Compile one value of anything-but, or an array of them. */
 static mofka_status_t but_compile_values(mfi_eb_place_t *place, const char *value,
                                          mfi_eb_kind_t kind, mfi_eb_alternative_t *alternative) {
     if (*value != '[')
@@ -263,6 +271,7 @@ static mofka_status_t operator_compile_but(mfi_eb_place_t *place, const char *va
                  {"suffix", MFI_EB_SUFFIX},
                  {"wildcard", MFI_EB_WILDCARD},
                  {"equals-ignore-case", MFI_EB_FOLD}};
+    assert(!alternative->operands);
     alternative->anything_but = true;
     if (*value != '{')
         return but_compile_values(place, value, MFI_EB_STRING, alternative);
@@ -295,7 +304,8 @@ static const operator_row_t operators[] = {
 
 #define OPERATOR_COUNT (sizeof operators / sizeof operators[0])
 
-/* event-ruler keeps more words than it has operators; a pattern of the one is one of the other. */
+/* event-ruler reserves more words than those of its operators. They are reserved here, too, so that
+ * a pattern is valid here if it is valid there. */
 static const char *const reserved[] = {
     "exactly",
     "=",
@@ -349,7 +359,7 @@ mofka_status_t mfi_eb_compile_alternative(mfi_eb_place_t *place, const char *val
     if (!alternative)
         return MOFKA_ERR_MEMORY;
     if (*value == '[')
-        return mfi_eb_bad(place, "an array in an array; a value or an operator is needed");
+        return mfi_eb_bad(place, "an array within an array; a value or an operator is needed");
     return *value == '{' ? operator_compile(place, value, alternative)
                          : operand_compile(place, value, &alternative->operands);
 }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Matching an event: one walk over its text along the pattern's steps.
+ * Matches an event with a pattern: one walk over the event's text, along the pattern's steps.
  *
- * A walk into a value answers which fields found a value that matches (`valued`), and which found
- * any value at all (`present`; of the others, those that may be absent match). In an object, the
- * members' answers are joined. In an array, scalars of it match whatever else is matched; but of its
- * objects and arrays one element has to do for all the rest: fields never match in different elements
- * of one array. So the first element that does for all is taken.
+ * A walk into a value answers two questions. Which fields found a value that matches (`valued`)?
+ * Which fields found any value at all (`present`)? A field that is not present matches if it may be
+ * absent.
+ *
+ * In an object, the answers of the members are joined. In an array, each scalar matches on its own.
+ * But all fields that need the array's objects and arrays must match in one and the same element.
+ * So the first element that satisfies all of them is taken.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "types/eventbridge/pattern.h"
@@ -21,9 +24,9 @@ typedef struct match {
     const char *limit;
     mfi_scratch_t scratch;
     uint64_t work;
-    mofka_status_t status; /* the first error ends the match */
-    size_t words;          /* of sets, that this pattern uses */
-    /* For the message: the first field that met a value it does not allow. */
+    mofka_status_t status; /* the first error; it ends the match */
+    size_t words;          /* how many words of a set this pattern uses */
+    /* For the message: the first field that found a value that does not match. */
     size_t missed;
     const char *missed_value;
 } match_t;
@@ -54,12 +57,13 @@ static size_t set_count(const match_t *m, const mfi_eb_set_t *set) {
 
 static void answer_join(const match_t *m, answer_t *all, const answer_t *more) {
     for (size_t i = 0; i < m->words; i++) {
+        assert(!(more->valued.words[i] & ~more->present.words[i])); /* valued implies present */
         all->valued.words[i] |= more->valued.words[i];
         all->present.words[i] |= more->present.words[i];
     }
 }
 
-/* What is wanted at or below a step and not found yet. */
+/* The fields at or below a step that are wanted and not found yet. */
 static mfi_eb_set_t set_keep_unfound(const match_t *m, const mfi_eb_set_t *wanted,
                                      const mfi_eb_set_t *found, const mfi_eb_step_t *step) {
     mfi_eb_set_t left = {{0}};
@@ -68,7 +72,7 @@ static mfi_eb_set_t set_keep_unfound(const match_t *m, const mfi_eb_set_t *wante
     return left;
 }
 
-/* What is wanted and neither found nor rightly absent. */
+/* The wanted fields that do not match: no value matches, and they are present or must not be absent. */
 static mfi_eb_set_t answer_find_unmet(const match_t *m, const mfi_eb_set_t *wanted,
                                       const answer_t *answer) {
     mfi_eb_set_t rest = {{0}};
@@ -81,16 +85,17 @@ static mfi_eb_set_t answer_find_unmet(const match_t *m, const mfi_eb_set_t *want
 /* ---- values ----------------------------------------------------------------------------------- */
 
 static void match_stop(match_t *m, mofka_status_t status) {
+    assert(status);
     if (!m->status)
         m->status = status;
 }
 
-/* Account for bytes looked at. False: the match is over. */
+/* Count the work of reading `bytes` bytes. False: the match has ended. */
 static bool match_may_go_on(match_t *m, size_t bytes) {
     m->work += bytes;
     if (!m->status && m->work > MFI_EB_WORK_MAX)
         match_stop(m, mofka_fail(MOFKA_ERR_TOO_LARGE,
-                                 "the event takes more than %llu steps to match with the pattern",
+                                 "matching the event with the pattern takes more than %llu steps",
                                  (unsigned long long)MFI_EB_WORK_MAX));
     return !m->status;
 }
@@ -111,6 +116,7 @@ static void match_scalar(match_t *m, const mfi_eb_step_t *step, const mfi_eb_set
                          const char *value, const char *end, answer_t *answer) {
     mfi_eb_scalar_t scalar = {0};
     for (const mfi_eb_field_t *field = step->here; field; field = field->next_here) {
+        assert(field->step == step && field->index < m->pattern->field_count);
         if (!set_has(wanted, field->index))
             continue;
         if (!scalar.value)
@@ -132,7 +138,8 @@ static answer_t match_value(match_t *m, const mfi_eb_step_t *step, const mfi_eb_
 
 /* ---- objects ---------------------------------------------------------------------------------- */
 
-/* Along a key of the event, cut at its dots; NULL: the pattern does not go there. */
+/* The step that a key of the event leads to, one step for each part between its dots. NULL: the
+ * pattern has no such step. */
 static const mfi_eb_step_t *step_follow_key(match_t *m, const mfi_eb_step_t *step, const char *key,
                                             size_t bytes) {
     const char *end = key + bytes;
@@ -161,12 +168,12 @@ static answer_t match_object(match_t *m, const mfi_eb_step_t *step, const mfi_eb
         const mfi_eb_step_t *next = key ? step_follow_key(m, step, key, bytes) : NULL;
         if (!next)
             continue;
+        assert(next->index < m->pattern->step_count);
         uint64_t bit = UINT64_C(1) << next->index % 64;
         if (seen[next->index / 64] & bit)
             match_stop(
                 m, mofka_fail(MOFKA_ERR_REFUSED,
-                              "the event has the key '%.*s' twice in one object, at byte %zu of "
-                              "that",
+                              "an object of the event has the key '%.*s' twice, at its byte %zu",
                               (int)(bytes < 60 ? bytes : 60), key, (size_t)(walk.key - object)));
         seen[next->index / 64] |= bit;
         mfi_eb_set_t left = set_keep_unfound(m, wanted, &answer.valued, next);
@@ -197,9 +204,9 @@ static bool match_scalars(match_t *m, const mfi_eb_step_t *step, const mfi_eb_se
     return containers;
 }
 
-/* Of the objects and arrays in an array: the first that does for all that is left; else the one that
- * found most. Where none found a value, nothing binds fields to an element, and what may be absent
- * must be absent from all. */
+/* Match the objects and arrays of an array. The answer is that of the first element that satisfies
+ * all fields of `left`; else that of the element with most matches. If no element has a match, then
+ * the answers of all elements are joined: a field that must be absent must be absent from all. */
 static answer_t match_elements(match_t *m, const mfi_eb_step_t *step, const mfi_eb_set_t *left,
                                const char *array, const answer_t *scalars) {
     answer_t best = {0}, all = *scalars;
@@ -220,6 +227,7 @@ static answer_t match_elements(match_t *m, const mfi_eb_step_t *step, const mfi_
             best = one;
         }
     }
+    assert(m->status || most <= set_count(m, left));
     return most > 0 ? best : all;
 }
 
@@ -245,7 +253,7 @@ static answer_t match_value(match_t *m, const mfi_eb_step_t *step, const mfi_eb_
 
 /* ---- combinations of $or ---------------------------------------------------------------------- */
 
-/* The fields of the scope's combination of that number: of each choice, one branch's. */
+/* Add the fields of the scope's combination with that number. It takes one branch of each choice. */
 static void scope_collect_fields(const mfi_eb_scope_t *scope, uint64_t number,
                                  mfi_eb_set_t *wanted) {
     for (const mfi_eb_field_t *field = scope->fields; field; field = field->next_in_scope)
@@ -256,11 +264,12 @@ static void scope_collect_fields(const mfi_eb_scope_t *scope, uint64_t number,
         const mfi_eb_scope_t *branch = choice->branches;
         for (; mine >= branch->combinations; branch = branch->next)
             mine -= branch->combinations;
+        assert(branch);
         scope_collect_fields(branch, mine, wanted);
     }
 }
 
-/* The path of a step, into `text`; cut where it is too long. */
+/* Write the path of a step to `text`, cut off at `room` bytes. */
 static size_t step_print_path(const mfi_eb_step_t *step, char *text, size_t room) {
     if (!step->parent) {
         text[0] = '$';
@@ -268,6 +277,7 @@ static size_t step_print_path(const mfi_eb_step_t *step, char *text, size_t room
     }
     size_t used = step_print_path(step->parent, text, room);
     size_t bytes = step->bytes + 1 < room - used ? step->bytes + 1 : room - used;
+    assert(used <= room);
     if (bytes > 0) {
         text[used] = '.';
         memcpy(text + used + 1, step->name, bytes - 1);
@@ -280,11 +290,12 @@ static mofka_status_t match_refuse(const match_t *m, size_t index, bool present)
     const mfi_eb_field_t *field = m->pattern->fields[index];
     size_t bytes = step_print_path(field->step, path, sizeof path);
     if (!present)
-        return mofka_fail(MOFKA_ERR_REFUSED, "the event does not match at %.*s: no value there",
+        return mofka_fail(MOFKA_ERR_REFUSED, "the event does not match at %.*s: no value is there",
                           (int)bytes, path);
     if (m->missed != index)
         return mofka_fail(MOFKA_ERR_REFUSED,
-                          "the event does not match at %.*s: not beside the other fields",
+                          "the event does not match at %.*s: not in the same array element as the "
+                          "other fields",
                           (int)bytes, path);
     size_t shown = (size_t)(mfi_json_end(m->missed_value, m->limit) - m->missed_value);
     return mofka_fail(MOFKA_ERR_REFUSED, "the event does not match at %.*s: %.*s", (int)bytes, path,
@@ -293,12 +304,12 @@ static mofka_status_t match_refuse(const match_t *m, size_t index, bool present)
 
 static size_t set_find_first(const mfi_eb_set_t *set) {
     size_t index = 0;
-    while (!set_has(set, index))
-        index++;
+    for (; !set_has(set, index); index++)
+        assert(index + 1 < MFI_EB_FIELDS_MAX);
     return index;
 }
 
-/* Try all combinations; refuse for the one that got furthest. */
+/* Try all combinations. If none matches, the message is about the one with most matches. */
 static mofka_status_t match_try_combinations(match_t *m, const char *root) {
     const mfi_eb_scope_t *scope = &m->pattern->scope;
     size_t furthest = 0, at_fault = 0;
@@ -324,6 +335,7 @@ mofka_status_t mfi_eb_match(const mfi_eb_pattern_t *pattern, const char *event, 
     mofka_status_t status = mfi_json_check("the event", event, bytes);
     if (status)
         return status;
+    assert(pattern->field_count > 0 && pattern->field_count <= MFI_EB_FIELDS_MAX);
     const char *root = mfi_json_begin(event);
     if (*root != '{')
         return mofka_fail(MOFKA_ERR_REFUSED, "the event does not match at $: not an object");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a scalar is compared with: made from a string of the pattern, and asked. */
+/* Makes operands from strings of the pattern, and compares scalars of an event with them. */
 #include <arpa/inet.h>
+#include <assert.h>
 #include <locale.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 
 /* ---- ignoring case ---------------------------------------------------------------------------- */
 
-static locale_t unicode; /* for the case of all characters; 0: this system has no such locale */
+static locale_t unicode; /* knows the case of all characters; 0 if the system has no such locale */
 
 static void fold_find_locale(void) {
     unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
@@ -18,7 +19,7 @@ static void fold_find_locale(void) {
         unicode = newlocale(LC_CTYPE_MASK, "C.utf8", (locale_t)0);
 }
 
-/* One character of UTF-8 that was checked. */
+/* Read one character of valid UTF-8, and move `*at` past it. */
 static uint32_t fold_next_character(const char **at) {
     const unsigned char *p = (const unsigned char *)*at;
     int more = p[0] < 0x80 ? 0 : p[0] < 0xe0 ? 1 : p[0] < 0xf0 ? 2 : 3;
@@ -41,8 +42,8 @@ static mofka_status_t fold_init(mfi_eb_place_t *place, mfi_eb_operand_t *operand
     pthread_once(&once, fold_find_locale);
     if (!unicode)
         return mofka_fail(MOFKA_ERR_SYSTEM,
-                          "pattern at %s: this system lacks the locale C.UTF-8, "
-                          "which knows upper and lower case",
+                          "pattern at %s: the system lacks the locale C.UTF-8, which defines upper "
+                          "and lower case",
                           place->path);
     operand->count = fold_count_characters(operand->text, operand->bytes);
     mfi_eb_fold_t *folds = mfi_eb_allocate(place->pattern, operand->count, sizeof *folds);
@@ -53,12 +54,14 @@ static mofka_status_t fold_init(mfi_eb_place_t *place, mfi_eb_operand_t *operand
         uint32_t code = fold_next_character(&at);
         folds[i] = (mfi_eb_fold_t){code, towlower_l(code, unicode), towupper_l(code, unicode)};
     }
+    assert(at == operand->text + operand->bytes);
     operand->folds = folds;
     return MOFKA_OK;
 }
 
-/* Where `text` goes on behind the operand's characters; NULL: it has not all of them. */
+/* If `text` begins with the operand's characters, the byte after them, else NULL. */
 static const char *fold_skip(const mfi_eb_operand_t *operand, const char *text, const char *end) {
+    assert(operand->folds);
     for (size_t i = 0; i < operand->count; i++) {
         if (text == end)
             return NULL;
@@ -70,7 +73,7 @@ static const char *fold_skip(const mfi_eb_operand_t *operand, const char *text, 
     return text;
 }
 
-/* Where the last `count` characters begin; NULL: there are fewer. */
+/* Where the last `count` characters begin; NULL if there are fewer. */
 static const char *fold_find_last(const char *text, const char *end, size_t count) {
     while (count > 0 && end > text)
         if (((unsigned char)*--end & 0xc0) != 0x80)
@@ -80,7 +83,7 @@ static const char *fold_find_last(const char *text, const char *end, size_t coun
 
 /* ---- wildcards -------------------------------------------------------------------------------- */
 
-/* Cut at its stars; escapes are undone in the operand's own copy. */
+/* Split a wildcard at its stars. `text` is the operand's own copy, which is unescaped in place. */
 static mofka_status_t pieces_init(mfi_eb_place_t *place, mfi_eb_operand_t *operand, char *text) {
     size_t stars = 0, to = 0;
     for (size_t i = 0; i < operand->bytes; i++)
@@ -103,14 +106,16 @@ static mofka_status_t pieces_init(mfi_eb_place_t *place, mfi_eb_operand_t *opera
         text[to++] = text[i];
         pieces[operand->count - 1].bytes++;
     }
+    assert(operand->count <= stars + 1 && to <= operand->bytes);
     operand->pieces = pieces;
     operand->bytes = to;
     return MOFKA_OK;
 }
 
-/* The first piece begins the text, the last one ends it, and each of the others is sought from the
- * left: the leftmost place leaves most to what follows, so nothing is ever tried twice. */
+/* The text must begin with the first piece and end with the last one. The others are searched from
+ * the left. The leftmost match leaves most text for the pieces after it, so no match is retried. */
 static bool pieces_match(const mfi_eb_operand_t *o, const char *text, size_t bytes) {
+    assert(o->count > 0);
     const mfi_eb_piece_t *first = &o->pieces[0], *last = &o->pieces[o->count - 1];
     const char *from = text + first->bytes, *end = text + bytes;
     if (first->bytes > bytes || memcmp(text, o->text, first->bytes) != 0)
@@ -133,7 +138,7 @@ static bool pieces_match(const mfi_eb_operand_t *o, const char *text, size_t byt
 
 /* ---- addresses -------------------------------------------------------------------------------- */
 
-/* The bytes of an address, IPv4 or IPv6; 0: it is none. */
+/* Read an IPv4 or IPv6 address. Its family, or 0 if it is not an address. */
 static int network_read_address(const char *text, size_t bytes, unsigned char *address) {
     char name[INET6_ADDRSTRLEN];
     if (bytes >= sizeof name || memchr(text, '\0', bytes))
@@ -160,8 +165,8 @@ static mofka_status_t network_init(mfi_eb_place_t *place, mfi_eb_operand_t *oper
     }
     if (!operand->family || digits == 0 || digits > 3 || operand->bits > most)
         return mfi_eb_bad(place,
-                          "'%.60s' is no network; give an address, a slash and the number of bits "
-                          "(0 to 32, IPv6 to 128)",
+                          "'%.60s' is not a network; give an address, a slash and a number of bits "
+                          "(0 to 32, for IPv6 0 to 128)",
                           operand->text);
     return MOFKA_OK;
 }
@@ -170,16 +175,18 @@ static bool network_contains(const mfi_eb_operand_t *operand, const char *text, 
     unsigned char address[16];
     if (network_read_address(text, bytes, address) != operand->family)
         return false;
+    assert(operand->bits <= (operand->family == AF_INET ? 32 : 128));
     size_t whole = operand->bits / 8;
     unsigned rest = 8 - operand->bits % 8;
     return memcmp(address, operand->address, whole) == 0 &&
            (rest == 8 || address[whole] >> rest == operand->address[whole] >> rest);
 }
 
-/* ---- making and asking ------------------------------------------------------------------------ */
+/* ---- making and comparing --------------------------------------------------------------------- */
 
 mofka_status_t mfi_eb_string_operand(mfi_eb_place_t *place, mfi_eb_kind_t kind, const char *string,
                                      mfi_eb_operand_t **out) {
+    assert(*string == '"' && kind >= MFI_EB_STRING && kind <= MFI_EB_CIDR);
     mfi_eb_operand_t *operand = *out = mfi_eb_allocate(place->pattern, 1, sizeof *operand);
     if (!operand)
         return MOFKA_ERR_MEMORY;
@@ -193,7 +200,7 @@ mofka_status_t mfi_eb_string_operand(mfi_eb_place_t *place, mfi_eb_kind_t kind, 
     case MFI_EB_FOLD_SUFFIX:
         return fold_init(place, operand);
     case MFI_EB_WILDCARD:
-        return pieces_init(place, operand, (char *)operand->text); /* its own copy */
+        return pieces_init(place, operand, (char *)operand->text); /* a copy that nobody else has */
     case MFI_EB_CIDR:
         return network_init(place, operand);
     default:

@@ -1,40 +1,39 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Amazon EventBridge event patterns: a pattern compiled once, asked about many events.
+ * Amazon EventBridge event patterns: a pattern is compiled once, then matched with many events.
  *
- * The language is the public one: the EventBridge user guide ("Comparison operators for use in
- * event patterns") and the README of its open-source matcher, github.com/aws/event-ruler.
+ * The language is defined by the EventBridge user guide ("Comparison operators for use in event
+ * patterns") and by the README of its open-source matcher, github.com/aws/event-ruler.
  *
- * A pattern is a set of fields that must all match. A field is a path and its alternatives, of which
- * one must match a scalar of the event at that path. Paths are cut at dots into steps, in the
- * pattern and in the event alike, and the fields hang on a tree of steps:
+ * A pattern is a set of fields. All of them must match. A field has a path and alternatives; one
+ * alternative must match a scalar of the event at that path. Paths are split at dots into steps,
+ * both in the pattern and in the event. The steps form a tree, which holds the fields:
  *
  *   {"a": {"b": [1], "c.d": [2]}, "$or": [{"e": [3]}, {"f": [4]}]}
  *
  *   root - a - b        field 0
  *        |   ` c - d    field 1
- *        | e            field 2, of a choice's first branch
- *        ` f            field 3, of its second
+ *        | e            field 2, in the first branch of a choice
+ *        ` f            field 3, in its second branch
  *
- * $or is not spread out in memory: a scope (the pattern, a branch of a $or) has fields and choices,
- * its combinations are counted and each gets a number, from which the fields that it asks for are
- * found. Sets of fields are bits.
+ * A scope is the whole pattern, or one branch of a $or. It has fields and choices; each choice is a
+ * $or. A combination takes one branch of each choice. Combinations are not expanded in memory: they
+ * are numbered, and a number gives the fields that its combination needs. Sets of fields are bits.
  */
 #ifndef MOFKA_SRC_EVENTBRIDGE_PATTERN_H
 #define MOFKA_SRC_EVENTBRIDGE_PATTERN_H
 
 #include "json/text.h"
 
-/* Fields of a pattern: what a match keeps per open container is two sets of them. */
+/* Fields of a pattern. A match keeps two sets of fields for each open object or array. */
 #define MFI_EB_FIELDS_MAX 512
-/* Steps of all paths: a bit each per open object, to see a key given twice. */
+/* Steps of all paths. A match keeps a bit of each for each open object, to find duplicate keys. */
 #define MFI_EB_STEPS_MAX 1024
-/* Combinations of $or branches: each may cost a walk over the event. EventBridge has such a limit,
- * too. */
+/* Combinations of $or branches. Each may cost a walk over the event. EventBridge limits them, too. */
 #define MFI_EB_COMBINATIONS_MAX 1000
-/* Bytes of a pattern's text: far above what is written by hand, and compiled within a second. */
+/* Bytes of a pattern's text. That is far more than people write, and compiles within a second. */
 #define MFI_EB_TEXT_MAX ((size_t)1 << 20)
-/* Bytes of an event's text looked at, and values compared, before matching gives up: about a second. */
+/* Bytes read and values compared before a match gives up: about a second of work. */
 #define MFI_EB_WORK_MAX (UINT64_C(1) << 28)
 
 typedef struct mfi_eb_set {
@@ -42,45 +41,45 @@ typedef struct mfi_eb_set {
 } mfi_eb_set_t;
 
 typedef enum mfi_eb_kind {
-    MFI_EB_WORD,   /* null, true, false, or a number out of the range of keys: the same text */
+    MFI_EB_WORD,   /* the same text: null, true, false, or a number outside the range of keys */
     MFI_EB_NUMBER, /* low <= key <= high */
-    MFI_EB_STRING, /* the same bytes; the kinds below are for strings only */
+    MFI_EB_STRING, /* the same bytes; the kinds below match strings only */
     MFI_EB_PREFIX,
     MFI_EB_SUFFIX,
-    MFI_EB_FOLD, /* one of three characters at each place */
+    MFI_EB_FOLD, /* the same characters, ignoring case */
     MFI_EB_FOLD_PREFIX,
     MFI_EB_FOLD_SUFFIX,
-    MFI_EB_WILDCARD, /* pieces with anything between them */
+    MFI_EB_WILDCARD, /* pieces, in order, with any bytes between them */
     MFI_EB_CIDR,
     MFI_EB_EXISTS, /* any scalar */
     MFI_EB_ABSENT  /* no scalar */
 } mfi_eb_kind_t;
 
-/* A character as the pattern has it, in lower case and in upper case. */
+/* A character of the pattern: as written, in lower case and in upper case. */
 typedef struct mfi_eb_fold {
     uint32_t same, lower, upper;
 } mfi_eb_fold_t;
 
 typedef struct mfi_eb_piece {
-    size_t from, bytes; /* of the operand's text */
+    size_t from, bytes; /* a range of the operand's text */
 } mfi_eb_piece_t;
 
-/* What a scalar is compared with. */
+/* A value or a rule that a scalar is compared with. */
 typedef struct mfi_eb_operand {
     mfi_eb_kind_t kind;
     const char *text;
     size_t bytes;
     int64_t low, high;
-    const mfi_eb_fold_t *folds;   /* `count` of them; */
-    const mfi_eb_piece_t *pieces; /* or of these */
-    size_t count;
-    int family; /* AF_INET, AF_INET6 */
+    const mfi_eb_fold_t *folds;   /* of the FOLD kinds, else NULL */
+    const mfi_eb_piece_t *pieces; /* of WILDCARD, else NULL */
+    size_t count;                 /* of folds or pieces */
+    int family;                   /* AF_INET, AF_INET6 */
     unsigned bits;
     unsigned char address[16];
     struct mfi_eb_operand *next;
 } mfi_eb_operand_t;
 
-/* Matches when one of its operands does; turned round by anything-but. */
+/* It matches if one of its operands matches; with `anything_but`, if none of them does. */
 typedef struct mfi_eb_alternative {
     bool anything_but;
     mfi_eb_operand_t *operands;
@@ -93,8 +92,8 @@ typedef struct mfi_eb_field {
     size_t index; /* in the order of the pattern's text */
     struct mfi_eb_step *step;
     mfi_eb_alternative_t *alternatives;
-    struct mfi_eb_field *next_here;     /* of the same step */
-    struct mfi_eb_field *next_in_scope; /* of the same scope */
+    struct mfi_eb_field *next_here;     /* the next field of the same step */
+    struct mfi_eb_field *next_in_scope; /* the next field of the same scope */
 } mfi_eb_field_t;
 
 typedef struct mfi_eb_step {
@@ -103,7 +102,7 @@ typedef struct mfi_eb_step {
     size_t bytes;
     struct mfi_eb_step *parent, *child, *next;
     mfi_eb_field_t *here;
-    mfi_eb_set_t below; /* fields here and further down */
+    mfi_eb_set_t below; /* the fields of this step and of all steps below it */
 } mfi_eb_step_t;
 
 typedef struct mfi_eb_scope {
@@ -127,24 +126,25 @@ typedef struct mfi_eb_pattern {
     mfi_eb_scope_t scope;
     mfi_eb_field_t *fields[MFI_EB_FIELDS_MAX];
     size_t field_count, step_count;
-    mfi_eb_set_t may_be_absent; /* fields that have an alternative {"exists": false} */
+    mfi_eb_set_t may_be_absent; /* the fields that have an alternative {"exists": false} */
 } mfi_eb_pattern_t;
 
-/* `text`: JSON that was checked. MOFKA_ERR_OPTION: not a pattern, and where in it. MOFKA_ERR_TOO_LARGE:
- * above one of the limits. Give: mfi_eb_destroy. */
+/* Compile `text`, which mfi_json_check accepted. Give *pattern: mfi_eb_destroy. MOFKA_ERR_OPTION: not
+ * a pattern; the message names the place. MOFKA_ERR_TOO_LARGE: above one of the limits. */
 mofka_status_t mfi_eb_compile(const char *text, const char *limit, mfi_eb_pattern_t **pattern);
+/* Free a pattern and all its memory. NULL is ignored. */
 void mfi_eb_destroy(mfi_eb_pattern_t *pattern);
 
-/* MOFKA_OK: the event matches. MOFKA_ERR_REFUSED: it does not, and at which path. MOFKA_ERR_JSON;
- * MOFKA_ERR_TOO_LARGE: too much work. */
+/* MOFKA_OK: the event matches. MOFKA_ERR_REFUSED: it does not match; the message names the path.
+ * MOFKA_ERR_JSON: the event is not JSON. MOFKA_ERR_TOO_LARGE: the match is too much work. */
 mofka_status_t mfi_eb_match(const mfi_eb_pattern_t *pattern, const char *event, size_t bytes);
 
-/* ---- between the files ------------------------------------------------------------------------ */
+/* ---- between the files of this folder --------------------------------------------------------- */
 
-/* Memory that lives as long as the pattern, zeroed; NULL, with a message: none. */
+/* Allocate zeroed memory that lives as long as the pattern. NULL, with a message: no memory. */
 void *mfi_eb_allocate(mfi_eb_pattern_t *pattern, size_t count, size_t size);
 
-/* Where in a pattern the compiler is; past its room, the path is cut. */
+/* The place in the pattern that is being compiled. A path longer than `path` is cut off. */
 typedef struct mfi_eb_place {
     mfi_eb_pattern_t *pattern;
     const char *limit;
@@ -153,35 +153,38 @@ typedef struct mfi_eb_place {
     mfi_scratch_t scratch;
 } mfi_eb_place_t;
 
-/* Go down into a key or an index, and come back to `used` as it was. */
+/* Append a key or an index to the path. Each returns what mfi_eb_leave needs to remove it. */
 size_t mfi_eb_enter_key(mfi_eb_place_t *place, const char *key, size_t bytes);
 size_t mfi_eb_enter_index(mfi_eb_place_t *place, size_t index);
+/* Cut the path to `used` bytes, which an mfi_eb_enter function returned. */
 void mfi_eb_leave(mfi_eb_place_t *place, size_t used);
+/* MOFKA_ERR_OPTION, with the place and a message. */
 mofka_status_t mfi_eb_bad(const mfi_eb_place_t *place, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* Of a value of the pattern: what it must be, and what it is. */
+/* MOFKA_ERR_OPTION: a value of the pattern is not `wanted`. The message has the place and the value. */
 mofka_status_t mfi_eb_bad_value(const mfi_eb_place_t *place, const char *value, const char *wanted);
 
-/* One alternative of a field. */
+/* Compile one alternative of a field. */
 mofka_status_t mfi_eb_compile_alternative(mfi_eb_place_t *place, const char *value,
                                           mfi_eb_alternative_t **alternative);
-/* A string of the pattern, copied. */
+/* Copy a string of the pattern, unescaped, into the pattern's memory. */
 mofka_status_t mfi_eb_copy_string(mfi_eb_place_t *place, const char *string, const char **text,
                                   size_t *bytes);
-/* The operand of that kind for a string of the pattern: folds, pieces and addresses are made. */
+/* Make an operand of `kind` from a string of the pattern, with its folds, pieces or address. */
 mofka_status_t mfi_eb_string_operand(mfi_eb_place_t *place, mfi_eb_kind_t kind, const char *string,
                                      mfi_eb_operand_t **operand);
-/* Whether the words of operators are in use (not allowed as fields within $or). */
+/* Whether a key is the name of an operator, which cannot be a field within $or. */
 bool mfi_eb_is_reserved(const char *key, size_t bytes);
 
-/* Whether a scalar of the event passes one of the alternatives. */
+/* A scalar of an event: a string, a number, true, false or null. */
 typedef struct mfi_eb_scalar {
-    const char *value, *end; /* as in the event */
-    const char *text;        /* of strings: what they say */
+    const char *value, *end; /* its JSON text in the event */
+    const char *text;        /* of a string: its characters, unescaped; else NULL */
     size_t bytes;
-    bool has_key; /* of numbers within the range of keys */
+    bool has_key; /* true for a number within the range of keys */
     int64_t key;
 } mfi_eb_scalar_t;
+/* Whether a scalar matches one of the alternatives. Adds the work of comparing to `*work`. */
 bool mfi_eb_matches_any(const mfi_eb_alternative_t *alternatives, const mfi_eb_scalar_t *scalar,
                         uint64_t *work);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The validator type "eventbridge": {"type": "eventbridge", "pattern": {...}}. */
+/* The validator type "eventbridge", which accepts the events that match a pattern:
+ * {"type": "eventbridge", "pattern": {...}}. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <mofka/register.h>
@@ -22,8 +24,8 @@ static const mofka_validator_ops_t eventbridge_ops = {.size = sizeof eventbridge
                                                       .validate = eventbridge_validate,
                                                       .destroy = eventbridge_destroy};
 
-/* Options are known by name only: the pattern is compiled from the text that was given, whose
- * numbers have all their digits. */
+/* Check the names of the options. Their values are not used: the pattern is compiled from the user's
+ * own text, whose numbers have all their digits. */
 static mofka_status_t eventbridge_check_options(const char *text) {
     char *type = NULL, *pattern = NULL;
     const mofka_option_t options[] = {
@@ -53,8 +55,10 @@ static mofka_status_t eventbridge_create(const mofka_metadata_t *metadata,
     free(scratch.bytes);
     if (status)
         return status;
+    assert(pattern);
     mfi_eb_pattern_t *compiled = NULL;
     status = mfi_eb_compile(pattern, text + bytes, &compiled);
+    assert(status || compiled);
     *out = &eventbridge_ops;
     *self = compiled;
     return status;

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The selector type "key": {"type": "key", "pointer": "/a/b"}.
+ * The selector type "key": {"type": "key", "pointer": "/a/b"}. Equal keys go to the same partition.
  *
- * The partition is XXH3 (64 bits, as xxHash has fixed it since 0.8.0) of the value's canonical bytes,
- * seeded with a letter for its type, modulo the number of partitions: the same in every process, run
- * and program that does as much.
+ * The partition is a hash of the key, modulo the number of partitions. The hash is the 64-bit XXH3,
+ * whose result is stable since xxHash 0.8.0. It hashes the key's canonical bytes, and its seed is a
+ * letter for the key's type. So every process, run and program computes the same partition.
  *
- *   value           seed  bytes
- *   null, or none   n     none
- *   false, true     f, t  none
- *   string          s     what it says, in UTF-8
- *   number          d     digits without zeros at either end, 'e', the exponent of the last digit,
- *                         before it all '-' where it is negative: 1, 1.0 and 10e-1 are "1e0", 0 is "0"
+ *   key                seed  canonical bytes
+ *   null, or missing   n     none
+ *   false, true        f, t  none
+ *   string             s     its characters in UTF-8, without escapes
+ *   number             d     '-' if negative; the digits, without zeros at either end; 'e'; the
+ *                            exponent of the last digit: 1, 1.0 and 10e-1 give "1e0". 0 gives "0"
  *
- * An object or an array is no key; an event that has one there is refused.
+ * An object or an array is not a key: an event that has one there is refused.
  */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,11 +36,12 @@ typedef struct key_selector {
 static mofka_status_t key_set_partitions(void *self, const mofka_metadata_t *const *partitions,
                                          size_t count) {
     (void)partitions;
+    assert(count > 0);
     ((key_selector_t *)self)->count = count;
     return MOFKA_OK;
 }
 
-/* The canonical bytes of a number, into `to`: at most its own length and 24 more. */
+/* Write a number's canonical bytes to `to`: at most 24 more than the number has. */
 static size_t key_write_number(const char *number, const char *end, char *to) {
     const char *stop = number;
     char *digits = to;
@@ -67,6 +69,7 @@ static size_t key_write_number(const char *number, const char *end, char *to) {
         *to = '0';
         return 1;
     }
+    assert(*digits != '0' && at[-1] != '0');
     return (size_t)(at - to) + (size_t)sprintf(at, "e%lld", (long long)exponent);
 }
 
@@ -90,6 +93,7 @@ static mofka_status_t key_hash(mfi_pointer_t *pointer, const char *value, const 
                    ? pointer->scratch.bytes
                    : NULL;
         bytes = text ? key_write_number(value, end, pointer->scratch.bytes) : 0;
+        assert(bytes <= (size_t)(end - value) + 24);
     }
     if (!text)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for an event's key");
@@ -104,6 +108,7 @@ static mofka_status_t key_select(void *self, const char *metadata, size_t metada
         *partition = requested % key->count;
         return MOFKA_OK;
     }
+    assert(key->count > 0);
     const char *value;
     uint64_t hash = 0;
     mofka_status_t status = mfi_pointer_find(&key->pointer, metadata, metadata_bytes, &value);

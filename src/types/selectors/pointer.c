@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* JSON Pointers, RFC 6901. */
+/* Reads JSON Pointers (RFC 6901), and finds the value that one names. */
 #include "types/selectors/pointer.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 void mfi_pointer_clear(mfi_pointer_t *pointer) {
     free(pointer->text);
-    free(pointer->said);
+    free(pointer->unescaped);
     free(pointer->tokens);
     free(pointer->scratch.bytes);
     *pointer = (mfi_pointer_t){0};
 }
 
-/* Digits without a leading zero. */
+/* The number that decimal digits without a leading zero say; SIZE_MAX for anything else. */
 static size_t pointer_read_index(const char *text, size_t bytes) {
     size_t index = 0;
     if (bytes == 0 || bytes > 18 || (text[0] == '0' && bytes > 1))
@@ -26,26 +27,28 @@ static size_t pointer_read_index(const char *text, size_t bytes) {
     return index;
 }
 
-/* One token from behind its slash to `end`, unescaped to `said`. False: a bad escape. */
-static bool pointer_read_token(const char *from, const char *end, char *said,
+/* Unescape one token, from the byte after its slash to `end`. False: an invalid escape. */
+static bool pointer_read_token(const char *from, const char *end, char *unescaped,
                                mfi_pointer_token_t *token) {
-    char *to = said;
+    char *to = unescaped;
     for (; from < end; from++) {
         if (*from == '~' && from[1] != '0' && from[1] != '1')
             return false;
         *to++ = *from != '~' ? *from : *++from == '0' ? '~' : '/';
     }
-    token->text = said;
-    token->bytes = (size_t)(to - said);
-    token->index = pointer_read_index(said, token->bytes);
+    token->text = unescaped;
+    token->bytes = (size_t)(to - unescaped);
+    token->index = pointer_read_index(unescaped, token->bytes);
+    assert(token->index == SIZE_MAX || token->bytes <= 18);
     return true;
 }
 
-/* All tokens of `text`, which begins with a slash or is empty. */
+/* Read all tokens of `text`, which is empty or begins with a slash. */
 static bool pointer_read_tokens(mfi_pointer_t *pointer, const char *text) {
     for (const char *from = text; *from;) {
+        assert(*from == '/');
         const char *end = strchrnul(from + 1, '/');
-        if (!pointer_read_token(from + 1, end, pointer->said + (from - text),
+        if (!pointer_read_token(from + 1, end, pointer->unescaped + (from - text),
                                 &pointer->tokens[pointer->count++]))
             return false;
         from = end;
@@ -65,9 +68,9 @@ mofka_status_t mfi_pointer_init(mfi_pointer_t *pointer, const char *what, const 
     for (size_t i = 0; i < bytes; i++)
         count += text[i] == '/';
     pointer->text = strdup(text);
-    pointer->said = malloc(bytes + 1);
+    pointer->unescaped = malloc(bytes + 1);
     pointer->tokens = calloc(count + 1, sizeof(mfi_pointer_token_t));
-    if (!pointer->text || !pointer->said || !pointer->tokens)
+    if (!pointer->text || !pointer->unescaped || !pointer->tokens)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a JSON Pointer");
     return pointer_read_tokens(pointer, text)
                ? MOFKA_OK
@@ -86,6 +89,7 @@ static const char *pointer_find_element(const char *array, const char *limit, si
 
 mofka_status_t mfi_pointer_find(mfi_pointer_t *pointer, const char *metadata, size_t bytes,
                                 const char **value) {
+    assert(pointer->tokens && pointer->unescaped);
     const char *limit = metadata + bytes;
     mofka_status_t status = mfi_json_check("the event", metadata, bytes);
     const char *at = status ? NULL : mfi_json_begin(metadata);

@@ -2,9 +2,10 @@
 /*
  * The selector type "range": {"type": "range", "pointer": "/x", "bounds": [b1, b2, ...]}.
  *
- * Numbers below b1 go to partition 0, those from b1 to below b2 to partition 1, and so on. They are
- * compared as doubles.
+ * Numbers below b1 go to partition 0. Numbers that are at least b1 and below b2 go to partition 1,
+ * and so on. Numbers are compared as doubles.
  */
+#include <assert.h>
 #include <locale.h>
 #include <math.h>
 #include <stdlib.h>
@@ -17,9 +18,9 @@
 
 typedef struct range_selector {
     mfi_pointer_t pointer;
-    locale_t plain; /* numbers have a point, whatever the program's locale has */
-    double *bounds;
-    size_t count;
+    locale_t plain; /* the decimal separator is a point, whatever the program's locale says */
+    double *bounds; /* ascending */
+    size_t count;   /* of bounds: one fewer than partitions */
 } range_selector_t;
 
 static mofka_status_t range_check_count(void *self, size_t count) {
@@ -41,7 +42,7 @@ static mofka_status_t range_set_partitions(void *self, const mofka_metadata_t *c
 static mofka_status_t range_read_number(range_selector_t *range, const char *value,
                                         const char *limit, double *number) {
     const char *end = mfi_json_end(value, limit);
-    if (end == limit) { /* nothing that ends the number is behind it */
+    if (end == limit) { /* no byte after the number ends it for strtod */
         size_t bytes = (size_t)(end - value);
         if (!mfi_scratch_grow(&range->pointer.scratch, bytes + 1))
             return mofka_fail(MOFKA_ERR_MEMORY, "no memory for an event's number");
@@ -66,7 +67,7 @@ static mofka_status_t range_select(void *self, const char *metadata, size_t meta
     if (!status && !(value && mfi_json_is_number(value))) {
         size_t bytes = value ? (size_t)(mfi_json_end(value, limit) - value) : 0;
         status = mofka_fail(MOFKA_ERR_REFUSED,
-                            "range selector: the event has no number at '%.100s', but %.*s",
+                            "range selector: the event needs a number at '%.100s', but has %.*s",
                             range->pointer.text, value ? (int)(bytes < 80 ? bytes : 80) : 7,
                             value ? value : "nothing");
     }
@@ -80,6 +81,7 @@ static mofka_status_t range_select(void *self, const char *metadata, size_t meta
         else
             low = middle + 1;
     }
+    assert(low <= range->count);
     *partition = low;
     return status;
 }
@@ -103,28 +105,29 @@ static mofka_status_t range_refuse_bound(const range_selector_t *range, const mf
                                          const char *allowed) {
     size_t bytes = (size_t)(walk->end - walk->value);
     return mofka_fail(MOFKA_ERR_OPTION,
-                      "range selector: option \"bounds\": number %zu of them must be %s, not %.*s",
+                      "range selector: option \"bounds\": bound number %zu must be %s, not %.*s",
                       range->count + 1, allowed, (int)(bytes < 80 ? bytes : 80), walk->value);
 }
 
 static mofka_status_t range_add_bound(range_selector_t *range, const mfi_json_walk_t *walk) {
     if (range->count + 1 == MOFKA_PARTITIONS_MAX)
         return mofka_fail(MOFKA_ERR_RANGE,
-                          "range selector: option \"bounds\" has more than %d bounds, one fewer "
-                          "than the partitions that a topic can have",
+                          "range selector: option \"bounds\" has more than %d bounds; a topic has "
+                          "at most one partition more",
                           MOFKA_PARTITIONS_MAX - 1);
     if (!mfi_json_is_number(walk->value))
         return range_refuse_bound(range, walk, "a number");
     double bound = strtod_l(walk->value, NULL, range->plain);
     if (!isfinite(bound))
-        return range_refuse_bound(range, walk, "a number that a double holds");
+        return range_refuse_bound(range, walk, "within the range of a double");
     if (range->count && bound <= range->bounds[range->count - 1])
-        return range_refuse_bound(range, walk, "above the one before it");
+        return range_refuse_bound(range, walk, "above the bound before it");
+    assert(range->bounds && range->count < MOFKA_PARTITIONS_MAX);
     range->bounds[range->count++] = bound;
     return MOFKA_OK;
 }
 
-/* `text`: the option's value as it is written, which is JSON. */
+/* `text` is the option's value, in JSON; NULL if the option is missing. */
 static mofka_status_t range_read_bounds(range_selector_t *range, const char *text) {
     if (!text)
         return mofka_fail(MOFKA_ERR_OPTION, "range selector: option \"bounds\" is missing");

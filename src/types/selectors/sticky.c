@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The selector type "sticky": {"type": "sticky"}. It stays with a partition until the producer's
- * batch of that leaves, then moves on to the next one: one batch fills at a time, so what lingers out
- * or is flushed is fuller than when events take turns.
+ * The selector type "sticky": {"type": "sticky"}. It keeps choosing one partition until the
+ * producer's open batch of that partition leaves; then it moves on to the next partition. Only one
+ * batch fills at a time. So a batch that leaves by its linger time or by a flush is fuller than with
+ * the type "default".
  */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -17,10 +19,10 @@
 
 typedef struct sticky_selector {
     size_t count;
-    _Atomic size_t current; /* moved by whichever thread seals its batch */
+    _Atomic size_t current; /* moved by the thread that seals the batch */
 } sticky_selector_t;
 
-/* Producers begin at different partitions, or they would all go round together. */
+/* Producers begin at different partitions; else all would fill the same partition at a time. */
 static size_t sticky_choose_first(size_t count) {
     static _Atomic uint32_t made;
     const uint32_t name[] = {(uint32_t)getpid(), atomic_fetch_add(&made, 1)};
@@ -31,6 +33,7 @@ static mofka_status_t sticky_set_partitions(void *self, const mofka_metadata_t *
                                             size_t count) {
     sticky_selector_t *sticky = self;
     (void)partitions;
+    assert(count > 0);
     sticky->count = count;
     atomic_store(&sticky->current, sticky_choose_first(count));
     return MOFKA_OK;
@@ -46,9 +49,11 @@ static mofka_status_t sticky_select(void *self, const char *metadata, size_t met
     return MOFKA_OK;
 }
 
-/* Of another partition's batch (one that was asked for, or left behind) it takes no notice. */
+/* The batch of a partition that is not current is ignored: a push had named that partition, or the
+ * selector has moved on already. */
 static void sticky_batch_left(void *self, size_t partition) {
     sticky_selector_t *sticky = self;
+    assert(partition < sticky->count);
     size_t next = partition + 1 == sticky->count ? 0 : partition + 1;
     atomic_compare_exchange_strong(&sticky->current, &partition, next);
 }
