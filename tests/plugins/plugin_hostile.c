@@ -147,7 +147,7 @@ static void names_given_twice(void **state) {
     }
     OK(place(readers[RANGE].config, text.bytes, text.used)); /* the first is a number */
     FAILS(place(readers[RANGE].config, "{\"x\":\"a\",\"x\":1}", 15), MOFKA_ERR_REFUSED,
-          "but \"a\"");
+          "but has \"a\"");
     FAILS(place(readers[KEY].config, "{\"\\u0078\":[],\"x\":1}", 19), MOFKA_ERR_REFUSED,
           "an array");
     FAILS(validate(readers[SCHEMA_VALIDATOR].config, text.bytes, text.used), MOFKA_ERR_JSON,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The serializer type "cbor". */
+/* The serializer type "cbor", which stores metadata as CBOR: {"type": "cbor"}. */
 #include <mofka/register.h>
 #include <mofka/driver.h>
 #include <mofka/options.h>

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* JSON tokens to CBOR items and back, one item at a time by libcbor's encoders and stream decoder. */
+/* Writes JSON tokens as CBOR items, and reads them back. Each item goes through libcbor's encoders and
+ * its stream decoder. */
 #include "plugins/cbor/cbor_text.h"
 
+#include <assert.h>
 #include <cbor.h>
 
 #define TAG_DECIMAL 4
 #define TAG_JSON 262
-#define HEAD_BYTES 9 /* of any item */
+#define HEAD_BYTES 9 /* the longest head of an item */
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
@@ -18,6 +20,7 @@ static void item_put_head(mfi_bytes_t *out, item_encode_fn encode, uint64_t valu
 }
 
 static void item_put_integer(mfi_bytes_t *out, uint64_t magnitude, bool is_negative) {
+    assert(!is_negative || magnitude > 0);
     item_put_head(out, is_negative ? cbor_encode_negint : cbor_encode_uint,
                   is_negative ? magnitude - 1 : magnitude);
 }
@@ -43,6 +46,7 @@ static void item_put_number(mfi_bytes_t *out, const char *text, size_t bytes) {
 }
 
 static void item_put_string(mfi_bytes_t *out, const mfi_tape_t *tape, const mfi_token_t *token) {
+    assert(token->kind == MFI_TOKEN_STRING);
     if (token->is_lone) {
         item_put_embedded(out, tape->text + token->at - 1, (size_t)token->bytes + 2);
         return;
@@ -59,6 +63,7 @@ static void item_put_string(mfi_bytes_t *out, const mfi_tape_t *tape, const mfi_
 }
 
 void mfi_cbor_write(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t index) {
+    assert(index < tape->count && tape->tokens[index].next <= tape->count);
     for (uint32_t i = index; i < tape->tokens[index].next && !out->status; i++) {
         const mfi_token_t *token = &tape->tokens[i];
         switch ((mfi_token_kind_t)token->kind) {
@@ -103,8 +108,8 @@ typedef enum item_kind {
 
 typedef struct item {
     item_kind_t kind;
-    uint64_t value;   /* number, length, tag */
-    const char *text; /* bytes, text, word */
+    uint64_t value;   /* the number, length or tag */
+    const char *text; /* of the bytes, text or word */
 } item_t;
 
 static void item_on_uint64(void *item, uint64_t value) {
@@ -152,7 +157,7 @@ static void item_on_null(void *item) {
 static void item_on_bool(void *item, bool value) {
     *(item_t *)item = (item_t){.kind = ITEM_WORD, .text = value ? "true" : "false"};
 }
-/* What is never written. */
+/* An item that mfi_cbor_write never writes. */
 static void item_on_other(void *item) {
     *(item_t *)item = (item_t){.kind = ITEM_OTHER};
 }
@@ -193,13 +198,15 @@ static const struct cbor_callbacks item_callbacks = {
 };
 
 static mofka_status_t item_read(mfi_reader_t *reader, item_t *item) {
+    assert(reader->at <= reader->size);
     item->kind = ITEM_OTHER;
     struct cbor_decoder_result result = cbor_stream_decode(
         reader->data + reader->at, reader->size - reader->at, &item_callbacks, item);
     if (result.status != CBOR_DECODER_FINISHED)
         return mfi_reader_corrupt(reader, result.status == CBOR_DECODER_NEDATA
                                               ? "a CBOR item is cut off"
-                                              : "no CBOR item");
+                                              : "not a CBOR item");
+    assert(result.read > 0 && result.read <= reader->size - reader->at);
     reader->at += result.read;
     return MOFKA_OK;
 }
@@ -222,20 +229,20 @@ static mofka_status_t item_read_decimal(mfi_bytes_t *out, mfi_reader_t *reader) 
         return status;
     if (array.kind != ITEM_ARRAY || array.value != 2 || exponent.kind != ITEM_NEGINT ||
         exponent.value >= MFI_FRACTION_DIGITS_MAX || !item_as_number(&mantissa, &number))
-        return mfi_reader_corrupt(reader, "an unknown decimal fraction");
+        return mfi_reader_corrupt(reader, "an invalid decimal fraction");
     number.fraction_digits = (unsigned)exponent.value + 1;
     mfi_bytes_put_number(out, &number);
     return MOFKA_OK;
 }
 
-/* A number or a string, in its own text. *is_string: which. */
+/* Read embedded JSON, the text of a number or a string. *is_string: it is a string. */
 static mofka_status_t item_read_embedded(mfi_bytes_t *out, mfi_reader_t *reader, bool *is_string) {
     item_t item;
     mofka_status_t status = item_read(reader, &item);
     if (status)
         return status;
     if (item.kind != ITEM_BYTES)
-        return mfi_reader_corrupt(reader, "embedded JSON that is no byte string");
+        return mfi_reader_corrupt(reader, "embedded JSON is not a byte string");
     mfi_tape_t tape;
     bool is_good =
         !mfi_tape_parse(&tape, "embedded JSON", item.text, item.value) && tape.tokens[0].at <= 1 &&
@@ -243,12 +250,12 @@ static mofka_status_t item_read_embedded(mfi_bytes_t *out, mfi_reader_t *reader,
     *is_string = is_good && tape.tokens[0].kind == MFI_TOKEN_STRING;
     mfi_tape_clear(&tape);
     if (!is_good)
-        return mfi_reader_corrupt(reader, "embedded JSON that is neither number nor string");
+        return mfi_reader_corrupt(reader, "embedded JSON is neither a number nor a string");
     mfi_bytes_put(out, item.text, item.value);
     return MOFKA_OK;
 }
 
-/* What is no array and no map. *is_string: it may be a name. */
+/* Read an item that is neither an array nor a map. *is_string: it may be a name. */
 static mofka_status_t item_read_scalar(mfi_bytes_t *out, mfi_reader_t *reader, const item_t *item,
                                        bool *is_string) {
     mfi_number_t number = {0};
@@ -261,26 +268,27 @@ static mofka_status_t item_read_scalar(mfi_bytes_t *out, mfi_reader_t *reader, c
         mfi_bytes_put(out, item->text, strlen(item->text));
     } else if (item->kind == ITEM_TEXT) {
         if (!mfi_utf8_is_valid(item->text, item->value))
-            return mfi_reader_corrupt(reader, "a string that is not UTF-8");
+            return mfi_reader_corrupt(reader, "a string is not UTF-8");
         mfi_bytes_put_quoted(out, item->text, item->value);
     } else {
         if (!item_as_number(item, &number))
-            return mfi_reader_corrupt(reader, "an item that is no JSON");
+            return mfi_reader_corrupt(reader, "an item that JSON does not have");
         mfi_bytes_put_number(out, &number);
     }
     return MOFKA_OK;
 }
 
-/* An open array or map: how many items it has, and how many of them are read. */
+/* An open array or map: how many items it has (two for each member), and how many are read. */
 typedef struct level {
     uint64_t count, done;
     bool is_map;
 } level_t;
 
-/* After an item: its separator, or the ends of all that end with it. */
+/* After an item: write the separator, or close the arrays and maps that end with it. */
 static size_t levels_close(mfi_bytes_t *out, level_t *levels, size_t depth) {
     while (depth > 0) {
         level_t *level = &levels[depth - 1];
+        assert(level->done <= level->count);
         if (level->done < level->count) {
             if (level->done > 0)
                 mfi_bytes_put_char(out, level->is_map && level->done % 2 == 1 ? ':' : ',');
@@ -293,6 +301,7 @@ static size_t levels_close(mfi_bytes_t *out, level_t *levels, size_t depth) {
 }
 
 mofka_status_t mfi_cbor_read(mfi_bytes_t *out, mfi_reader_t *reader, size_t outer, bool is_name) {
+    assert(outer <= MOFKA_JSON_DEPTH_MAX);
     level_t levels[MOFKA_JSON_DEPTH_MAX];
     size_t depth = 0;
     mofka_status_t status;
@@ -306,8 +315,7 @@ mofka_status_t mfi_cbor_read(mfi_bytes_t *out, mfi_reader_t *reader, size_t oute
             level->done++;
         if (!status && (item.kind == ITEM_ARRAY || item.kind == ITEM_MAP)) {
             if (outer + depth == MOFKA_JSON_DEPTH_MAX || item.value > UINT32_MAX)
-                return mfi_reader_corrupt(reader,
-                                          "an array or a map that is too deep or too large");
+                return mfi_reader_corrupt(reader, "an array or a map is too deep or too large");
             levels[depth++] = (level_t){.count = item.value << (item.kind == ITEM_MAP),
                                         .is_map = item.kind == ITEM_MAP};
             mfi_bytes_put_char(out, item.kind == ITEM_MAP ? '{' : '[');
@@ -315,7 +323,7 @@ mofka_status_t mfi_cbor_read(mfi_bytes_t *out, mfi_reader_t *reader, size_t oute
             status = item_read_scalar(out, reader, &item, &is_string);
         }
         if (!status && wants_name && !is_string)
-            status = mfi_reader_corrupt(reader, "a name that is no string");
+            status = mfi_reader_corrupt(reader, "a name is not a string");
         if (!status)
             depth = levels_close(out, levels, depth);
     } while (!status && !out->status && depth > 0);

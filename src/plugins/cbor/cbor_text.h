@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * JSON as CBOR (RFC 8949), and back to the same tokens: an item says exactly what the text said.
+ * JSON as CBOR (RFC 8949), and back to the same tokens: nothing of the text is lost but white space
+ * and the choice of escapes.
  *
- *   number, whole, 64 bits                  integer (major type 0 or 1)
- *   number with a point, 64 bits of digits  decimal fraction (tag 4): exponent, mantissa
- *   other numbers; strings with half a      tag 262 (embedded JSON), a byte string: the text of the
- *   surrogate pair                          number, or of the string with its quotes
- *   everything else                         as RFC 8949, 6.2 says, with definite lengths
+ *   whole number that fits 64 bits         integer (major type 0 or 1)
+ *   number with a point, whose digits fit  decimal fraction (tag 4): exponent, mantissa
+ *   64 bits
+ *   any other number; a string with half   embedded JSON (tag 262), a byte string: the text of the
+ *   a surrogate pair                       number, or the text of the string with its quotes
+ *   anything else                          as RFC 8949, 6.2, with definite lengths
  */
 #ifndef MOFKA_SRC_SERIALIZERS_CBOR_TEXT_H
 #define MOFKA_SRC_SERIALIZERS_CBOR_TEXT_H
 
 #include "plugins/tape/json_tape.h"
 
-/* Write the token at `index`, and all that is in it, as one item. */
+/* Write the token at `index` and its children as one item. */
 void mfi_cbor_write(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t index);
 
-/* Read one item as JSON text; `depth` arrays and objects are open around it already. `is_name`: only
- * a string will do. MOFKA_ERR_CORRUPT: not what mfi_cbor_write writes. */
+/* Read one item and append its JSON text. `depth` is how many arrays and objects enclose it. If
+ * `is_name`, it must be a string. MOFKA_ERR_CORRUPT: mfi_cbor_write does not write such an item. */
 mofka_status_t mfi_cbor_read(mfi_bytes_t *out, mfi_reader_t *reader, size_t depth, bool is_name);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Plans, made of a JSON Schema: what is not understood here is left open, and stored as CBOR. */
+/* Makes plans from a JSON Schema. What this file does not understand is planned as ANY: CBOR. */
 #include "plugins/schema_serializer/plan.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include "plugins/schema_serializer/schema_check.h"
 
@@ -22,17 +23,17 @@ static uint32_t plan_member(const plan_maker_t *maker, uint32_t schema, const ch
     return mfi_tree_member(&maker->schema.tree, schema, name);
 }
 
-/* What the subschema at a token means; MFI_NONE: nothing is there. */
+/* The plan of the subschema at a token. ANY if `at` is MFI_NONE or not a subschema. */
 static const mfi_plan_t *plan_find(const plan_maker_t *maker, uint32_t at) {
     static const mfi_plan_t open = {.kind = MFI_PLAN_ANY};
     uint32_t index = at == MFI_NONE ? MFI_NONE : maker->schema.index_of[at];
     uint32_t target = index == MFI_NONE ? MFI_NONE : maker->schema.subschemas[index].target;
+    assert(target == MFI_NONE || target < maker->plans->count);
     return target == MFI_NONE ? &open : &maker->plans->plans[target];
 }
 
 /* ---- enums ---------------------------------------------------------------------------------- */
 
-/* First by what is fast to tell apart. */
 int mfi_choice_order(const mfi_choice_t *a, const mfi_choice_t *b) {
     if (a->kind != b->kind)
         return a->kind < b->kind ? -1 : 1;
@@ -47,6 +48,7 @@ static int choice_compare(const void *a, const void *b, void *choices) {
 }
 
 static mofka_status_t plan_init_enum(mfi_plan_t *plan, size_t count) {
+    assert(count > 0 && count < UINT32_MAX && !plan->choices);
     plan->kind = MFI_PLAN_ENUM;
     plan->choices = calloc(count, sizeof *plan->choices);
     plan->sorted = calloc(count, sizeof *plan->sorted);
@@ -55,6 +57,7 @@ static mofka_status_t plan_init_enum(mfi_plan_t *plan, size_t count) {
 }
 
 static void plan_sort_choices(mfi_plan_t *plan) {
+    assert(plan->kind == MFI_PLAN_ENUM);
     for (uint32_t i = 0; i < plan->count; i++)
         plan->sorted[i] = i;
     qsort_r(plan->sorted, plan->count, sizeof *plan->sorted, choice_compare, plan->choices);
@@ -89,7 +92,7 @@ static mofka_status_t plan_init_words(mfi_plan_t *plan, bool is_null) {
 
 /* ---- objects and arrays --------------------------------------------------------------------- */
 
-/* `required` names them in any order: the sorted ones find theirs. */
+/* Mark the properties that "required" names. It may name others, too. */
 static void plan_mark_required(const plan_maker_t *maker, mfi_plan_t *plan, uint32_t properties,
                                uint32_t required) {
     const mfi_tree_t *tree = &maker->schema.tree;
@@ -97,6 +100,7 @@ static void plan_mark_required(const plan_maker_t *maker, mfi_plan_t *plan, uint
         const mfi_token_t *name = plan_token(maker, mfi_tree_children(tree, required)[i]);
         uint32_t found = mfi_tree_find(tree, properties, tree->tape.text + name->at, name->bytes);
         if (found != MFI_NONE) {
+            assert(found < plan->count);
             plan->properties[plan->sorted[found]].is_required = true;
             plan->required_count++;
         }
@@ -126,18 +130,20 @@ static mofka_status_t plan_init_object(const plan_maker_t *maker, mfi_plan_t *pl
     size_t bits = FORM_BITS;
     for (uint32_t i = 0; i < plan->count; i++)
         plan->properties[i].bit = plan->properties[i].is_required ? 0 : bits++;
+    assert(bits == FORM_BITS + plan->count - plan->required_count);
     plan->form_bytes = (bits + 7) / 8;
     return MOFKA_OK;
 }
 
 static void plan_init_array(const plan_maker_t *maker, mfi_plan_t *plan, uint32_t items) {
     plan->kind = MFI_PLAN_ARRAY;
-    plan->items = plan_find(maker, items); /* an array of schemas is none */
+    plan->items = plan_find(maker, items); /* ANY if "items" is an array of schemas */
 }
 
 /* ---- all ------------------------------------------------------------------------------------ */
 
-/* "enum" and "const" tell most; a "type" counts, or without one what its keywords are for. */
+/* Fill in a plan. "const" and "enum" come first, since they say most. Then "type" decides, or if it
+ * is missing, the keywords that apply to one type. */
 static mofka_status_t plan_init(const plan_maker_t *maker, mfi_plan_t *plan, uint32_t schema) {
     const mfi_tree_t *tree = &maker->schema.tree;
     uint32_t constant = plan_member(maker, schema, "const"),
@@ -181,6 +187,7 @@ mofka_status_t mfi_plans_init(mfi_plans_t *plans, const char *json) {
     for (uint32_t i = 0; i < plans->count && !status; i++)
         if (subschemas[i].target == i)
             status = plan_init(&maker, &plans->plans[i], subschemas[i].at);
+    assert(status || plans->count > 0);
     if (!status)
         plans->first = plan_find(&maker, 0);
     mfi_schema_clear(&maker.schema);

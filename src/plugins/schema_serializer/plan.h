@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How values of a schema are stored by the serializer "schema": a plan for each subschema. Every
- * planned value begins with a number that is 0 where the value is not as planned: CBOR follows.
+ * How the serializer "schema" stores values: a plan for each subschema.
  *
- *   ANY      CBOR, without that number: the schema leaves it open
- *   ENUM     1 + index into the values ("enum", "const"; booleans and null are such, too)
- *   INTEGER  1 + (2 * magnitude, or 2 * magnitude - 1 where negative)
- *   NUMBER   1 + digits after the point; then as INTEGER, without the 1: all digits as one number
- *   STRING   1 + bytes, UTF-8
- *   ARRAY    1 + items, the items
- *   OBJECT   a byte, of which the low two bits are a form (below)
+ * A planned value begins with a number, its head. The head is 0 if the value is not as planned; then
+ * the value follows as CBOR. The plans, and their heads:
  *
- * Numbers are varints (bytes.h). Forms of an object:
+ *   ANY      no head: the schema does not restrict the value, which is CBOR
+ *   ENUM     1 + index into the values of "enum" or "const"; booleans and null are stored so, too
+ *   INTEGER  1 + zigzag: 2 * magnitude, or 2 * magnitude - 1 if negative
+ *   NUMBER   1 + count of digits after the point; then the zigzag of all digits as one number
+ *   STRING   1 + count of bytes; then the bytes, UTF-8
+ *   ARRAY    1 + count of items; then the items
+ *   OBJECT   a byte whose low two bits are the form
+ *
+ * Numbers are varints (bytes.h). The forms of an object:
+ *
  *   FORM_CBOR    CBOR follows
- *   FORM_ORDER   names in the schema's order, all required ones there, none that it does not know. The
- *                bits above the form, continued in more bytes, tell which of those that are not
- *                required are there; the values follow. Not where the bits would outweigh a list
- *   FORM_LIST    count of members, then each: 1 + index of the property and its value, or 0, the
- *                name and the value in CBOR
+ *   FORM_ORDER   Names are in the schema's order, all required names are there, and the schema has all
+ *                names. The bits above the form, and further bytes, say which optional properties are
+ *                there. The values follow. It is not used if a list would be shorter than the bits
+ *   FORM_LIST    the count of members; then for each member 1 + index of the property, and its value;
+ *                or, if the schema does not have the name: 0, then name and value as CBOR
  */
 #ifndef MOFKA_SRC_SERIALIZERS_PLAN_H
 #define MOFKA_SRC_SERIALIZERS_PLAN_H
@@ -38,7 +41,7 @@ enum { FORM_CBOR = 0, FORM_ORDER = 1, FORM_LIST = 2, FORM_MASK = 3, FORM_BITS = 
 
 typedef struct mfi_plan mfi_plan_t;
 
-/* A value of an enum. `text` is its JSON; of a string, what is between the quotes. */
+/* A value of an enum. `text` is its JSON text; of a string, without the quotes. */
 typedef struct mfi_choice {
     mfi_token_kind_t kind;
     const char *text;
@@ -46,11 +49,11 @@ typedef struct mfi_choice {
 } mfi_choice_t;
 
 typedef struct mfi_property {
-    const char
-        *name; /* as JSON has it between quotes; a quote is before it, a quote and ':' behind */
+    /* In JSON, without quotes. In memory a quote is before it, and a quote and ':' are after it. */
+    const char *name;
     size_t name_bytes;
     bool is_required;
-    size_t bit; /* optional: which bit of FORM_ORDER says that it is there, from FORM_BITS on */
+    size_t bit; /* if not required: its bit in FORM_ORDER, at least FORM_BITS */
     const mfi_plan_t *plan;
 } mfi_property_t;
 
@@ -60,29 +63,33 @@ struct mfi_plan {
     mfi_choice_t *choices;      /* ENUM */
     mfi_property_t *properties; /* OBJECT, in the schema's order */
     uint32_t count;             /* of choices or properties */
-    uint32_t *sorted;           /* their indices, by mfi_choice_order or by name */
+    uint32_t *sorted;           /* their indices, sorted by mfi_choice_order or by name */
     uint32_t required_count;
-    size_t form_bytes; /* of FORM_ORDER: the form and the bits */
+    size_t form_bytes; /* of FORM_ORDER: the size of the form and the bits */
 };
 
-/* All plans of a schema. They refer to each other, and to its text. */
+/* All plans of a schema. They point to each other and into `text`. */
 typedef struct mfi_plans {
     mfi_bytes_t text;
     mfi_plan_t *plans;
     size_t count;
-    const mfi_plan_t *first; /* the schema's */
+    const mfi_plan_t *first; /* the plan of the schema itself */
 } mfi_plans_t;
 
-/* Of a schema's JSON text. MOFKA_ERR_OPTION: where it is wrong. Free them in any case. */
+/* Make the plans of a schema. MOFKA_ERR_OPTION: the schema is invalid. Clear them after a failure,
+ * too. */
 mofka_status_t mfi_plans_init(mfi_plans_t *plans, const char *json);
+/* Free what the plans hold. */
 void mfi_plans_clear(mfi_plans_t *plans);
 
+/* Compare two choices: by kind, then by length, then by text. */
 int mfi_choice_order(const mfi_choice_t *a, const mfi_choice_t *b);
 
-/* Write the token at `index`, and all that is in it. */
+/* Write the token at `index` and its children. */
 void mfi_plan_write(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
                     uint32_t index);
-/* Read a value as JSON text. MOFKA_ERR_CORRUPT. */
+/* Read a value and append its JSON text. `depth` is how many arrays and objects enclose it.
+ * MOFKA_ERR_CORRUPT: mfi_plan_write does not write such bytes. */
 mofka_status_t mfi_plan_read(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_reader_t *reader,
                              size_t depth);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Writing values as planned. */
+/* Writes values as planned. */
+#include <assert.h>
 #include "plugins/cbor/cbor_text.h"
 #include "plugins/schema_serializer/plan.h"
 
-/* Twice the magnitude and more must fit 64 bits. */
+/* A head is 1 + twice the magnitude, and must fit 64 bits. */
 #define MAGNITUDE_MAX (UINT64_C(1) << 62)
 
 static void plan_write_unplanned(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t index) {
@@ -12,6 +13,7 @@ static void plan_write_unplanned(mfi_bytes_t *out, const mfi_tape_t *tape, uint3
 }
 
 static uint64_t plan_zigzag(const mfi_number_t *number) {
+    assert(number->magnitude <= MAGNITUDE_MAX && (!number->is_negative || number->magnitude > 0));
     return 2 * number->magnitude - (number->is_negative ? 1 : 0);
 }
 
@@ -57,8 +59,8 @@ static void plan_write_string(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t
     mfi_bytes_clear(&unescaped);
 }
 
-/* Which choice the token is; `count`: none. Escaped strings are not looked for: they are stored as
- * what they are. */
+/* The index of the choice that equals the token; `count` if none does. A string with escapes is not
+ * searched for: it is stored as CBOR. */
 static uint32_t plan_find_choice(const mfi_plan_t *plan, const mfi_tape_t *tape,
                                  const mfi_token_t *token) {
     const mfi_choice_t wanted = {(mfi_token_kind_t)token->kind, tape->text + token->at,
@@ -104,9 +106,11 @@ static int property_compare_name(const mfi_property_t *property, const char *nam
     return order ? order : (bytes > property->name_bytes) - (bytes < property->name_bytes);
 }
 
-/* The property that has the token's name; `count`: none. `guess`: where it is in most objects. */
+/* The index of the property with the token's name; `count` if there is none. `guess` is tried first:
+ * in most objects it is right. */
 static uint32_t plan_find_property(const mfi_plan_t *plan, uint32_t guess, const mfi_tape_t *tape,
                                    const mfi_token_t *name) {
+    assert(name->kind == MFI_TOKEN_STRING);
     const char *text = tape->text + name->at;
     uint32_t low = 0, high = name->has_escapes ? 0 : plan->count;
     if (guess < high && property_compare_name(&plan->properties[guess], text, name->bytes) == 0)
@@ -125,7 +129,8 @@ static uint32_t plan_find_property(const mfi_plan_t *plan, uint32_t guess, const
     return plan->count;
 }
 
-/* Write the bits of FORM_ORDER; false, and nothing, where the object is not of that form. */
+/* Write the form and the bits of FORM_ORDER. False, and nothing is written: the object is not of that
+ * form. */
 static bool plan_write_order(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
                              uint32_t index) {
     const mfi_token_t *object = &tape->tokens[index];
@@ -143,12 +148,14 @@ static bool plan_write_order(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi
         if (found < at || found == plan->count)
             return false;
         const mfi_property_t *property = &plan->properties[found];
+        assert(property->bit < 8 * plan->form_bytes);
         required += property->is_required;
         if (!property->is_required)
             bits[property->bit / 8] =
                 (unsigned char)(bits[property->bit / 8] | (1U << property->bit % 8));
         at = found + 1;
     }
+    assert(required <= plan->required_count);
     if (required == plan->required_count)
         out->used = begin + plan->form_bytes;
     return required == plan->required_count;
@@ -183,6 +190,7 @@ static void plan_write_object(const mfi_plan_t *plan, mfi_bytes_t *out, const mf
         for (uint32_t i = index + 1; i < tape->tokens[index].next && !out->status;
              i = tape->tokens[i + 1].next) {
             at = plan_find_property(plan, at, tape, &tape->tokens[i]);
+            assert(at < plan->count);
             mfi_plan_write(plan->properties[at++].plan, out, tape, i + 1);
         }
     } else {
@@ -192,6 +200,7 @@ static void plan_write_object(const mfi_plan_t *plan, mfi_bytes_t *out, const mf
 
 void mfi_plan_write(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
                     uint32_t index) {
+    assert(index < tape->count);
     switch (plan->kind) {
     case MFI_PLAN_ANY:
         mfi_cbor_write(out, tape, index);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The serializer type "schema". The library libmofka-schema has the validator of that name, too. */
+/* The serializer type "schema", which stores metadata as a JSON Schema plans it: {"type": "schema",
+ * "schema": {...}}. The library libmofka-schema also has the validator of that name. */
 #include <mofka/register.h>
 #include <mofka/driver.h>
 #include <mofka/options.h>

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Checking a schema against draft 7, subschema by subschema in a row: no recursion. */
+/* Checks a schema against draft 7. Subschemas wait in a row for their turn, so there is no recursion. */
 #include "plugins/schema_serializer/schema_check.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include "plugins/schema_serializer/schema_value.h"
 
 #define NO_CIRCLE "a place that does not lead back here"
 
-/* "const", "default", and words that draft 7 does not know, may be anything. */
+/* The keywords of draft 7 whose value must have a certain shape. */
 static const struct {
     const char *name;
     mfi_shape_t shape;
@@ -68,7 +69,7 @@ static bool schema_find_reference(const mfi_schema_t *schema, uint32_t at, uint3
     return *reference != MFI_NONE;
 }
 
-/* Put it in the row, once; its turn to be checked comes. */
+/* Add a subschema to the row, if it is not there. */
 static mofka_status_t schema_add(mfi_schema_t *schema, uint32_t at, uint32_t resource,
                                  mfi_shape_t shape) {
     mfi_token_kind_t kind = schema_kind(schema, at);
@@ -85,6 +86,7 @@ static mofka_status_t schema_add(mfi_schema_t *schema, uint32_t at, uint32_t res
         schema->tree.tape.text[mfi_tree_token(&schema->tree, id)->at] != '#' &&
         !schema_find_reference(schema, at, &reference))
         resource = at;
+    assert(resource < schema->tree.tape.count);
     schema->subschemas[schema->count] =
         (mfi_subschema_t){.at = at, .resource = resource, .target = schema->count};
     schema->index_of[at] = schema->count++;
@@ -150,7 +152,8 @@ static mofka_status_t schema_check_keywords(mfi_schema_t *schema,
 
 /* ---- references ----------------------------------------------------------------------------- */
 
-/* "#" and "#/...": within the resource. Others are elsewhere, or named by an "$id". */
+/* Follow a subschema's "$ref" one step, if it is "#" or "#/...": those stay within the resource. Any
+ * other reference is left alone: it leads to another document or to an "$id". */
 static mofka_status_t schema_follow_reference(mfi_schema_t *schema, mfi_subschema_t *subschema) {
     uint32_t reference, to;
     if (!schema_find_reference(schema, subschema->at, &reference))
@@ -167,13 +170,15 @@ static mofka_status_t schema_follow_reference(mfi_schema_t *schema, mfi_subschem
         status = mfi_tree_refuse(&schema->tree, reference, NO_CIRCLE);
     if (!status)
         status = schema_add(schema, to, subschema->resource, MFI_SHAPE_SCHEMA);
+    assert(status || schema->index_of[to] != MFI_NONE);
     if (!status)
         subschema->target = schema->index_of[to];
     return status;
 }
 
-/* To the end of references to references: kept for all on the way. */
+/* Follow references to references to the last one. All subschemas of the chain keep the result. */
 static mofka_status_t schema_resolve_target(mfi_schema_t *schema, uint32_t index) {
+    assert(index < schema->count);
     mfi_subschema_t *all = schema->subschemas;
     uint32_t end = index, reference;
     for (uint32_t steps = 0; end != MFI_NONE && all[end].target != end; steps++) {
@@ -198,6 +203,7 @@ mofka_status_t mfi_schema_init(mfi_schema_t *schema, mfi_bytes_t *text, const ch
     if (status)
         return status;
     uint32_t tokens = schema->tree.tape.count;
+    assert(tokens > 0);
     uint32_t room = tokens < MFI_SUBSCHEMAS_MAX ? tokens : MFI_SUBSCHEMAS_MAX;
     schema->subschemas = calloc(room, sizeof *schema->subschemas);
     schema->index_of = malloc(tokens * sizeof *schema->index_of);
@@ -205,7 +211,7 @@ mofka_status_t mfi_schema_init(mfi_schema_t *schema, mfi_bytes_t *text, const ch
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a schema");
     memset(schema->index_of, 0xFF, tokens * sizeof *schema->index_of); /* MFI_NONE */
     status = schema_add(schema, 0, 0, MFI_SHAPE_SCHEMA);
-    for (uint32_t i = 0; i < schema->count && !status; i++) { /* more come meanwhile */
+    for (uint32_t i = 0; i < schema->count && !status; i++) { /* checking one may add more */
         status = schema_check_keywords(schema, &schema->subschemas[i]);
         if (!status)
             status = schema_follow_reference(schema, &schema->subschemas[i]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Values of keywords that hold no schemas, checked as draft 7 says. */
+/* Checks the values of keywords that do not hold schemas, as draft 7 demands. */
 #include "plugins/schema_serializer/schema_value.h"
 
 #include <assert.h>
@@ -26,10 +26,11 @@ static const char *const shape_allowed[] = {
 
 mofka_status_t mfi_shape_need(const mfi_tree_t *tree, bool is_good, uint32_t at,
                               mfi_shape_t shape) {
+    assert(shape < sizeof shape_allowed / sizeof *shape_allowed && shape_allowed[shape]);
     return is_good ? MOFKA_OK : mfi_tree_refuse(tree, at, shape_allowed[shape]);
 }
 
-/* Without its value: a double would not hold every number. */
+/* Whether a number's text is above 0. It is not converted: a double does not hold every number. */
 static bool number_is_positive(const char *text, size_t bytes) {
     for (size_t i = 0; text[0] != '-' && i < bytes && text[i] != 'e' && text[i] != 'E'; i++)
         if (text[i] >= '1' && text[i] <= '9')
@@ -37,9 +38,10 @@ static bool number_is_positive(const char *text, size_t bytes) {
     return false;
 }
 
-/* Is its last digit that is not 0 before the point, where the exponent puts that? */
+/* Whether a number's text is a whole number: the exponent moves the point behind the last digit that
+ * is not 0. */
 static bool number_is_whole(const char *text, size_t bytes) {
-    const int64_t far = INT64_C(1000000000000); /* more than a text has digits */
+    const int64_t far = INT64_C(1000000000000); /* no text has as many digits */
     int64_t zeros = 0, places = 0, exponent = 0;
     bool is_fraction = false, is_zero = true;
     size_t i = text[0] == '-';
@@ -143,8 +145,8 @@ mofka_status_t mfi_shape_check(const mfi_tree_t *tree, uint32_t at, mfi_shape_t 
         return shape_check_names(tree, at);
     case MFI_SHAPE_TYPE:
         return shape_check_type(tree, at);
-    default: /* those that hold schemas are not asked here */
-        assert(false);
+    default:
+        assert(!"a shape that holds schemas");
         return MOFKA_ERR_INVALID;
     }
 }

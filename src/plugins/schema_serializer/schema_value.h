@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What draft 7 wants the value of a keyword to be. */
+/* The shapes that draft 7 demands of the values of keywords. */
 #ifndef MOFKA_SRC_SERIALIZERS_SCHEMA_VALUE_H
 #define MOFKA_SRC_SERIALIZERS_SCHEMA_VALUE_H
 
@@ -15,7 +15,7 @@ typedef enum mfi_shape {
     MFI_SHAPE_COUNT,
     MFI_SHAPE_NAMES,
     MFI_SHAPE_TYPE,
-    /* these hold schemas: */
+    /* The shapes below hold schemas. */
     MFI_SHAPE_SCHEMA,
     MFI_SHAPE_SCHEMAS,
     MFI_SHAPE_ITEMS,
@@ -23,11 +23,11 @@ typedef enum mfi_shape {
     MFI_SHAPE_DEPENDENCIES
 } mfi_shape_t;
 
-/* Check the value at a token, of a shape that holds no schemas. MOFKA_ERR_OPTION: it is another;
- * where, and what is allowed. MOFKA_ERR_MEMORY. */
+/* Check that the value at a token has a shape, which must not hold schemas. MOFKA_ERR_OPTION: it does
+ * not; the message says where, and what is allowed. MOFKA_ERR_MEMORY. */
 mofka_status_t mfi_shape_check(const mfi_tree_t *tree, uint32_t at, mfi_shape_t shape);
 
-/* MOFKA_ERR_OPTION, with the message of mfi_shape_check, where it is not good. */
+/* MOFKA_ERR_OPTION, with the message of mfi_shape_check, unless `is_good`. */
 mofka_status_t mfi_shape_need(const mfi_tree_t *tree, bool is_good, uint32_t at, mfi_shape_t shape);
 
 #endif

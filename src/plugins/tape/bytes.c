@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Growing bytes, and reading stored ones. */
+/* The serializers' buffer and reader. */
 #include "plugins/tape/bytes.h"
 
 #include <stdlib.h>
@@ -16,8 +16,9 @@ void mfi_bytes_clear(mfi_bytes_t *bytes) {
         free(bytes->data);
 }
 
-/* After a failure there is no room, so that everything later ends here. */
+/* After a failure there is no room, so every later write fails, too. */
 static bool bytes_fail(mfi_bytes_t *bytes, mofka_status_t status) {
+    assert(status && !bytes->status);
     bytes->status = status;
     bytes->room = bytes->used;
     return false;
@@ -27,9 +28,12 @@ bool mfi_bytes_grow(mfi_bytes_t *bytes, size_t more) {
     if (bytes->status)
         return false;
     if (more > MOFKA_METADATA_BYTES_MAX - bytes->used)
-        return bytes_fail(bytes, mofka_fail(MOFKA_ERR_TOO_LARGE, "metadata above %zu bytes",
+        return bytes_fail(bytes, mofka_fail(MOFKA_ERR_TOO_LARGE, "metadata has more than %zu bytes",
                                             MOFKA_METADATA_BYTES_MAX));
+    assert(bytes->used <= bytes->room && bytes->used <= MOFKA_METADATA_BYTES_MAX);
     size_t room = 2 * bytes->used + more;
+    if (room > MOFKA_METADATA_BYTES_MAX)
+        room = MOFKA_METADATA_BYTES_MAX;
     bool is_small = bytes->data == bytes->small;
     char *data = realloc(is_small ? NULL : bytes->data, room);
     if (!data)
@@ -46,6 +50,7 @@ void mfi_bytes_put_varint(mfi_bytes_t *bytes, uint64_t number) {
     size_t size = 0;
     for (; number >= 128; number >>= 7)
         text[size++] = (unsigned char)(number | 128);
+    assert(size < sizeof text && number < 128);
     text[size++] = (unsigned char)number;
     mfi_bytes_put(bytes, text, size);
 }
@@ -56,6 +61,7 @@ mofka_status_t mfi_reader_corrupt(const mfi_reader_t *reader, const char *why) {
 }
 
 mofka_status_t mfi_reader_varint(mfi_reader_t *reader, uint64_t *number) {
+    assert(reader->at <= reader->size);
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
         if (reader->at == reader->size)
@@ -77,9 +83,10 @@ static mofka_status_t archive_read_all(mfi_read_fn read, void *self, mfi_bytes_t
     mofka_status_t status = read(self, text, reader);
     if (!status)
         status = text->status;
+    assert(reader->at <= reader->size);
     return status || reader->at == reader->size
                ? status
-               : mfi_reader_corrupt(reader, "something after the value");
+               : mfi_reader_corrupt(reader, "there are bytes after the value");
 }
 
 mofka_status_t mfi_archive_restore(mfi_read_fn read, void *self, const mofka_archive_t *archive,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Parsing JSON (RFC 8259) into tokens, without recursion. */
+/* Parses JSON (RFC 8259) into tokens, without recursion. */
 #include "plugins/tape/json_tape.h"
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@ static mofka_status_t tape_fail(const tape_parser_t *parser, const char *why) {
                       parser->bytes);
 }
 
-/* 0 at the end: no token begins with it. */
+/* The next byte, or 0 at the end of the text; no token begins with 0. */
 static char tape_peek(const tape_parser_t *parser) {
     return parser->at < parser->bytes ? parser->text[parser->at] : '\0';
 }
@@ -34,6 +34,7 @@ static char tape_skip_space(tape_parser_t *parser) {
 static mofka_status_t tape_add_token(tape_parser_t *parser, mfi_token_kind_t kind, size_t at,
                                      size_t bytes) {
     mfi_tape_t *tape = parser->tape;
+    assert(tape->count <= tape->room && at <= parser->bytes && bytes <= parser->bytes - at);
     if (tape->count == tape->room) {
         uint32_t room = 2 * tape->room;
         bool is_small = tape->tokens == tape->small;
@@ -62,7 +63,7 @@ static mofka_status_t tape_parse_escape(tape_parser_t *parser, mfi_token_t *toke
     if (left > 1 && text[1] == 'u') {
         int unit = mfi_escape_unit(text, left, &used);
         if (unit < 0)
-            return tape_fail(parser, "\\u without four hexadecimal digits");
+            return tape_fail(parser, "\\u needs four hexadecimal digits");
         token->is_lone |= unit >= 0xD800 && unit <= 0xDFFF;
     } else if (left < 2 || text[1] == '\0' || !strchr("\"\\/bfnrt", text[1])) {
         return tape_fail(parser, "an unknown escape");
@@ -76,7 +77,7 @@ static mofka_status_t tape_parse_string(tape_parser_t *parser) {
     mfi_token_t *token = &parser->tape->tokens[parser->tape->count - 1];
     while (!status) {
         if (parser->at == parser->bytes)
-            return tape_fail(parser, "a string without its end");
+            return tape_fail(parser, "a string has no end");
         unsigned char c = (unsigned char)parser->text[parser->at];
         if (c == '"')
             break;
@@ -93,6 +94,7 @@ static mofka_status_t tape_parse_string(tape_parser_t *parser) {
             parser->at += length;
         }
     }
+    assert(status || parser->text[parser->at] == '"');
     if (!status)
         token->bytes = (uint32_t)(parser->at++ - token->at);
     return status;
@@ -125,29 +127,29 @@ static mofka_status_t tape_parse_number(tape_parser_t *parser) {
         is_good = tape_skip_digits(parser) > 0;
     }
     return is_good ? tape_add_token(parser, MFI_TOKEN_NUMBER, begin, parser->at - begin)
-                   : tape_fail(parser, "no JSON number");
+                   : tape_fail(parser, "an invalid number");
 }
 
 static mofka_status_t tape_parse_word(tape_parser_t *parser, const char *word,
                                       mfi_token_kind_t kind) {
     size_t length = strlen(word);
     if (length > parser->bytes - parser->at || memcmp(parser->text + parser->at, word, length) != 0)
-        return tape_fail(parser, "no JSON value");
+        return tape_fail(parser, "an invalid value");
     parser->at += length;
     return tape_add_token(parser, kind, parser->at - length, length);
 }
 
 static mofka_status_t tape_parse_name(tape_parser_t *parser) {
     if (tape_skip_space(parser) != '"')
-        return tape_fail(parser, "no name");
+        return tape_fail(parser, "a name is missing");
     mofka_status_t status = tape_parse_string(parser);
     if (!status && tape_skip_space(parser) != ':')
-        status = tape_fail(parser, "no ':'");
+        status = tape_fail(parser, "a ':' is missing");
     parser->at++;
     return status;
 }
 
-/* Into an array or an object. *is_inside: its first value follows. */
+/* Begin an array or an object. *is_inside: its first value follows. */
 static mofka_status_t tape_parse_open(tape_parser_t *parser, mfi_token_kind_t kind,
                                       bool *is_inside) {
     if (parser->depth == MOFKA_JSON_DEPTH_MAX)
@@ -157,6 +159,7 @@ static mofka_status_t tape_parse_open(tape_parser_t *parser, mfi_token_kind_t ki
     if (status)
         return status;
     *is_inside = tape_skip_space(parser) != (kind == MFI_TOKEN_ARRAY ? ']' : '}');
+    assert(parser->tape->count > 0);
     uint32_t index = parser->tape->count - 1;
     mfi_token_t *open = &parser->tape->tokens[index];
     if (!*is_inside) {
@@ -186,13 +189,14 @@ static mofka_status_t tape_parse_value(tape_parser_t *parser, bool *is_inside) {
         return tape_parse_word(parser, "null", MFI_TOKEN_NULL);
     default:
         return c == '-' || (c >= '0' && c <= '9') ? tape_parse_number(parser)
-                                                  : tape_fail(parser, "no JSON value");
+                                                  : tape_fail(parser, "an invalid value");
     }
 }
 
-/* After a value: on to the next of its array or object, or out of those that end here. */
+/* After a value: move on to the next value of its array or object, or end those that end here. */
 static mofka_status_t tape_parse_after(tape_parser_t *parser) {
     while (parser->depth > 0) {
+        assert(parser->depth <= MOFKA_JSON_DEPTH_MAX);
         mfi_token_t *open = &parser->tape->tokens[parser->open[parser->depth - 1]];
         char c = tape_skip_space(parser);
         bool is_array = open->kind == MFI_TOKEN_ARRAY;
@@ -202,7 +206,8 @@ static mofka_status_t tape_parse_after(tape_parser_t *parser) {
             return is_array ? MOFKA_OK : tape_parse_name(parser);
         }
         if (c != (is_array ? ']' : '}'))
-            return tape_fail(parser, is_array ? "neither ',' nor ']'" : "neither ',' nor '}'");
+            return tape_fail(parser,
+                             is_array ? "a ',' or ']' is missing" : "a ',' or '}' is missing");
         open->bytes = (uint32_t)(++parser->at - open->at);
         open->next = parser->tape->count;
         parser->depth--;
@@ -216,8 +221,8 @@ mofka_status_t mfi_tape_parse(mfi_tape_t *tape, const char *what, const char *te
     tape->count = 0;
     tape->room = sizeof tape->small / sizeof *tape->small;
     if (bytes > MOFKA_METADATA_BYTES_MAX)
-        return mofka_fail(MOFKA_ERR_TOO_LARGE, "%s of %zu bytes, at most %zu", what, bytes,
-                          MOFKA_METADATA_BYTES_MAX);
+        return mofka_fail(MOFKA_ERR_TOO_LARGE, "%s has %zu bytes, at most %zu are allowed", what,
+                          bytes, MOFKA_METADATA_BYTES_MAX);
     tape_parser_t parser = {.tape = tape, .what = what, .text = text, .bytes = bytes};
     mofka_status_t status = MOFKA_OK;
     bool is_inside = false;
@@ -228,7 +233,8 @@ mofka_status_t mfi_tape_parse(mfi_tape_t *tape, const char *what, const char *te
     } while (!status && parser.depth > 0);
     tape_skip_space(&parser);
     if (!status && parser.at < bytes)
-        status = tape_fail(&parser, "something after the value");
+        status = tape_fail(&parser, "there are bytes after the value");
+    assert(status || (tape->count > 0 && tape->tokens[0].next == tape->count));
     return status;
 }
 

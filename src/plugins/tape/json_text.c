@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Strings and numbers of JSON: UTF-8 and escapes, digits and values. */
+/* Reads and writes JSON strings (UTF-8, escapes) and JSON numbers. */
 #include "plugins/tape/json_tape.h"
+
+#include <assert.h>
 
 /* ---- strings -------------------------------------------------------------------------------- */
 
@@ -11,7 +13,7 @@ static int escape_read_digit(char c) {
                                   : -1;
 }
 
-/* The four digits at `text`, or -1. */
+/* The value of the four hexadecimal digits at `text`, or -1. */
 static int escape_read_unit(const char *text, size_t bytes) {
     int value = 0;
     for (size_t i = 0; i < 4; i++) {
@@ -30,6 +32,7 @@ int mfi_escape_unit(const char *text, size_t bytes, size_t *used) {
     *used = 6;
     if (high < 0xD800 || high > 0xDBFF || bytes < 12 || text[6] != '\\' || text[7] != 'u')
         return high;
+    assert(high >= 0xD800 && high <= 0xDBFF);
     int low = escape_read_unit(text + 8, bytes - 8);
     if (low < 0xDC00 || low > 0xDFFF)
         return high;
@@ -38,6 +41,7 @@ int mfi_escape_unit(const char *text, size_t bytes, size_t *used) {
 }
 
 size_t mfi_utf8_length(const unsigned char *text, size_t bytes) {
+    assert(bytes > 0);
     unsigned char c = text[0];
     size_t length = c < 0x80 ? 1 : c >= 0xC2 && c < 0xE0 ? 2 : (c & 0xF0) == 0xE0 ? 3 : 4;
     if (c < 0x80)
@@ -65,6 +69,7 @@ bool mfi_utf8_is_valid(const char *text, size_t bytes) {
 }
 
 static void bytes_put_character(mfi_bytes_t *out, int unit) {
+    assert(unit >= 0 && unit <= 0x10FFFF);
     unsigned char text[4];
     size_t length = unit < 0x80 ? 1 : unit < 0x800 ? 2 : unit < 0x10000 ? 3 : 4;
     static const unsigned char leads[] = {0, 0, 0xC0, 0xE0, 0xF0};
@@ -76,6 +81,7 @@ static void bytes_put_character(mfi_bytes_t *out, int unit) {
 
 const char *mfi_token_utf8(const mfi_tape_t *tape, const mfi_token_t *token, mfi_bytes_t *into,
                            size_t *bytes) {
+    assert(token->kind == MFI_TOKEN_STRING && !token->is_lone);
     const char *text = tape->text + token->at;
     *bytes = token->bytes;
     if (!token->has_escapes)
@@ -98,9 +104,10 @@ const char *mfi_token_utf8(const mfi_tape_t *tape, const mfi_token_t *token, mfi
 }
 
 void mfi_bytes_put_quoted(mfi_bytes_t *out, const char *utf8, size_t bytes) {
-    static const char digits[] = "0123456789abcdef", short_names[] = "btn\0fr"; /* of 8 to 13 */
+    static const char digits[] = "0123456789abcdef";
+    static const char short_names[] = "btn\0fr"; /* of the characters 8 to 13 */
     mfi_bytes_put_char(out, '"');
-    size_t plain = 0; /* where what needs no escape begins */
+    size_t plain = 0; /* where the bytes that need no escape begin */
     for (size_t i = 0; i < bytes; i++) {
         unsigned char c = (unsigned char)utf8[i];
         if (c >= 0x20 && c != '"' && c != '\\')
@@ -129,7 +136,7 @@ bool mfi_number_read(const char *text, size_t bytes, mfi_number_t *number) {
             point = i;
             continue;
         }
-        if (text[i] < '0' || text[i] > '9') /* an exponent */
+        if (text[i] < '0' || text[i] > '9') /* it has an exponent */
             return false;
         uint64_t digit = (uint64_t)(text[i] - '0');
         if (magnitude > (UINT64_MAX - digit) / 10)
@@ -147,7 +154,9 @@ void mfi_bytes_put_number(mfi_bytes_t *out, const mfi_number_t *number) {
     char text[64];
     size_t at = sizeof text;
     uint64_t rest = number->magnitude;
-    /* From the last digit: at least one before the point. */
+    assert(number->fraction_digits <= MFI_FRACTION_DIGITS_MAX);
+    assert(!number->is_negative || number->magnitude > 0);
+    /* From the last digit to the first; there is at least one digit before the point. */
     for (unsigned digits = 0; rest > 0 || digits <= number->fraction_digits; digits++) {
         if (digits > 0 && digits == number->fraction_digits)
             text[--at] = '.';

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Decoding base64. */
+/* Decodes base64. */
 #include "plugins/zstd/base64.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,9 @@ mofka_status_t mfi_base64_decode(const char *what, const char *text, unsigned ch
     while (padding < 2 && padding < length && text[length - padding - 1] == '=')
         padding++;
     if (length % 4 != 0)
-        return mofka_fail(MOFKA_ERR_OPTION, "%s: %zu characters of base64, not a multiple of 4",
-                          what, length);
+        return mofka_fail(MOFKA_ERR_OPTION,
+                          "%s: base64 has a multiple of 4 characters, but this has %zu", what,
+                          length);
     unsigned char *out = malloc(length / 4 * 3 + 1);
     if (!out)
         return mofka_fail(MOFKA_ERR_MEMORY, "%s: no memory for %zu bytes", what, length);
@@ -28,7 +30,8 @@ mofka_status_t mfi_base64_decode(const char *what, const char *text, unsigned ch
         int value = i < length - padding ? base64_read_digit(text[i]) : 0;
         if (value < 0) {
             free(out);
-            return mofka_fail(MOFKA_ERR_OPTION, "%s: '%c' at %zu is not base64", what, text[i], i);
+            return mofka_fail(MOFKA_ERR_OPTION, "%s: '%c' at byte %zu is not base64", what, text[i],
+                              i);
         }
         group = group << 6 | (uint32_t)value;
         if (i % 4 != 3)
@@ -37,6 +40,7 @@ mofka_status_t mfi_base64_decode(const char *what, const char *text, unsigned ch
         out[used++] = (unsigned char)(group >> 8);
         out[used++] = (unsigned char)group;
     }
+    assert(used == length / 4 * 3 && padding <= used);
     *bytes = out;
     *size = used - padding;
     return MOFKA_OK;

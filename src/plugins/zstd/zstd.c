@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The serializer type "zstd": each event's text is one zstd frame that says its size. Contexts are
- * expensive to make, so those that are not at work wait in a list.
+ * The serializer type "zstd", which compresses metadata: {"type": "zstd", "level": 3, "dictionary":
+ * base64}. Each event's text is one zstd frame that states its size. A zstd context is expensive to
+ * create, so idle ones are kept in a list.
  */
 #include <mofka/register.h>
 #include <mofka/driver.h>
 #include <mofka/options.h>
 #include <mofka/serializer.h>
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <zstd.h>
@@ -14,8 +16,8 @@
 #include "plugins/tape/bytes.h"
 
 #define LEVEL_DEFAULT 3
-#define BLOCK_BYTES ((size_t)128 << 10) /* that a block can stand for */
-#define BLOCK_BYTES_MIN ((size_t)4)     /* that it takes */
+#define BLOCK_BYTES ((size_t)128 << 10) /* the most text that a block of a frame holds */
+#define BLOCK_BYTES_MIN ((size_t)4)     /* the least bytes that such a block takes */
 
 typedef struct zstd_context zstd_context_t;
 struct zstd_context {
@@ -28,7 +30,7 @@ typedef struct zstd {
     pthread_mutex_t lock; /* guards `idle`; a leaf */
     zstd_context_t *idle;
     int level;
-    ZSTD_CDict *compress_with; /* NULL: no dictionary */
+    ZSTD_CDict *compress_with; /* both are NULL without a dictionary */
     ZSTD_DDict *decompress_with;
 } zstd_t;
 
@@ -40,7 +42,7 @@ static void zstd_context_destroy(zstd_context_t *context) {
     free(context);
 }
 
-/* Of what cannot fail but for memory. */
+/* The status of a call that can fail for lack of memory only. */
 static mofka_status_t zstd_check(size_t answer) {
     return ZSTD_isError(answer)
                ? mofka_fail(MOFKA_ERR_MEMORY, "zstd: %s", ZSTD_getErrorName(answer))
@@ -59,7 +61,7 @@ static mofka_status_t zstd_context_create(const zstd_t *zstd, zstd_context_t **o
     if (!status)
         status = zstd_check(
             ZSTD_CCtx_setParameter(context->compressor, ZSTD_c_compressionLevel, zstd->level));
-    if (!status) /* the reader knows it */
+    if (!status) /* a frame need not name its dictionary: the serializer that reads it has the same */
         status = zstd_check(ZSTD_CCtx_setParameter(context->compressor, ZSTD_c_dictIDFlag, 0));
     if (!status && zstd->compress_with)
         status = zstd_check(ZSTD_CCtx_refCDict(context->compressor, zstd->compress_with));
@@ -82,6 +84,7 @@ static mofka_status_t zstd_context_take(zstd_t *zstd, zstd_context_t **context) 
 
 static void zstd_context_give_back(zstd_t *zstd, zstd_context_t *context) {
     pthread_mutex_lock(&zstd->lock);
+    assert(context != zstd->idle);
     context->next = zstd->idle;
     zstd->idle = context;
     pthread_mutex_unlock(&zstd->lock);
@@ -111,22 +114,25 @@ static mofka_status_t zstd_store(void *self, const mofka_archive_t *archive, con
     return status;
 }
 
-/* What the frame says that it holds, as far as its length lets it be believed. */
+/* The size of the text that the frame states, if a frame of this length can hold as much. */
 static mofka_status_t zstd_frame_size(const mfi_reader_t *reader, size_t *size) {
     unsigned long long content = ZSTD_getFrameContentSize(reader->data, reader->size);
     if (content == ZSTD_CONTENTSIZE_ERROR || content == ZSTD_CONTENTSIZE_UNKNOWN)
-        return mfi_reader_corrupt(reader, "no zstd frame that says its size");
+        return mfi_reader_corrupt(reader, "not a zstd frame that states its size");
     if (content > MOFKA_METADATA_BYTES_MAX)
-        return mofka_fail(MOFKA_ERR_TOO_LARGE, "stored metadata would take %llu bytes, at most %zu",
+        return mofka_fail(MOFKA_ERR_TOO_LARGE,
+                          "stored metadata states a size of %llu bytes, at most %zu are allowed",
                           content, MOFKA_METADATA_BYTES_MAX);
     if (content / BLOCK_BYTES > reader->size / BLOCK_BYTES_MIN)
-        return mfi_reader_corrupt(reader, "a zstd frame too short for what it says");
+        return mfi_reader_corrupt(reader,
+                                  "the zstd frame is too short for the size that it states");
     *size = (size_t)content;
     return MOFKA_OK;
 }
 
 static mofka_status_t zstd_decompress(zstd_context_t *context, mfi_bytes_t *text,
                                       mfi_reader_t *reader) {
+    assert(reader->at == 0 && text->used == 0);
     size_t size = 0;
     mofka_status_t status = zstd_frame_size(reader, &size);
     if (status || !mfi_bytes_reserve(text, size))
@@ -135,7 +141,8 @@ static mofka_status_t zstd_decompress(zstd_context_t *context, mfi_bytes_t *text
         ZSTD_decompressDCtx(context->decompressor, text->data, size, reader->data, reader->size);
     if (ZSTD_isError(used) || used != size)
         return mofka_fail(MOFKA_ERR_CORRUPT, "stored metadata: zstd: %s",
-                          ZSTD_isError(used) ? ZSTD_getErrorName(used) : "another size");
+                          ZSTD_isError(used) ? ZSTD_getErrorName(used)
+                                             : "the text has another size than stated");
     text->used = used;
     reader->at = reader->size;
     return MOFKA_OK;
