@@ -20,7 +20,7 @@ static void options_are_checked(void **state) {
         {"{\"type\":\"zst\"}", MOFKA_ERR_NOT_FOUND,
          "serializer type 'zst' is neither registered (default"},
         {"{\"type\":\"zstd\",\"dictionary\":\"abc\"}", MOFKA_ERR_OPTION, "multiple of 4"},
-        {"{\"type\":\"zstd\",\"dictionary\":\"ab%d\"}", MOFKA_ERR_OPTION, "'%' at 2"},
+        {"{\"type\":\"zstd\",\"dictionary\":\"ab%d\"}", MOFKA_ERR_OPTION, "'%' at byte 2"},
         {"{\"type\":\"zstd\",\"dictionary\":\"N6Qw7AEAAAA=\"}", MOFKA_ERR_OPTION, "cannot use"},
         {"{\"type\":\"schema\"}", MOFKA_ERR_OPTION, "\"schema\" is missing"},
         {"{\"type\":\"schema\",\"schema\":{},\"level\":1}", MOFKA_ERR_OPTION, "\"level\""},

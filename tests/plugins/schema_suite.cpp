@@ -46,14 +46,14 @@ static std::string documents_of(const fs::path &remotes) {
 /* One schema and its tests. */
 static void run_case(const Value &item, const std::string &documents, Score &score) {
     std::string name = item["description"].GetString();
-    std::string config = "{\"type\":\"schema\",\"schema\":" + text_of(item["schema"]) +
+    std::string config = "{\"type\":\"schema\",\"schema\":" + json_text(item["schema"]) +
                          ",\"documents\":" + documents + "}";
     mofka_validator_t *validator = nullptr;
     mofka_status_t made = mofka_validator_from_metadata(config.c_str(), &validator);
     if (made)
         printf("    %s: %s\n", name.c_str(), mofka_last_error());
     for (const Value &test : item["tests"].GetArray()) {
-        std::string data = text_of(test["data"]);
+        std::string data = json_text(test["data"]);
         mofka_status_t status =
             made ? made : mofka_validator_validate(validator, data.c_str(), data.size(), nullptr);
         bool is_right = status == (test["valid"].GetBool() ? MOFKA_OK : MOFKA_ERR_REFUSED);
@@ -80,7 +80,7 @@ static Score run_files(const fs::path &folder, const std::string &documents, con
             continue;
         std::string text = read_file(path);
         Document document;
-        parse(text.data(), text.size(), document);
+        json_parse(text.data(), text.size(), document);
         Score score;
         for (const Value &item : document.GetArray())
             run_case(item, documents, score);

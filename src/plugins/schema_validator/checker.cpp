@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* valijson's schema parser and validator, over flat schemas and single documents. */
+/* Compiles flat schemas and checks documents, with valijson's parser and validator. */
 #include "plugins/schema_validator/checker.hpp"
 
+#include <cassert>
 #include <cstring>
 #include <exception>
 #include <pthread.h>
@@ -20,7 +21,7 @@ namespace mofka_schema {
 
 /* ---- compiling ------------------------------------------------------------------------------ */
 
-#define SUBSCHEMA_STACK_BYTES ((size_t)32768) /* at most, of what valijson uses for one */
+#define SUBSCHEMA_STACK_BYTES ((size_t)32768) /* the most stack that valijson uses for one */
 
 struct Parsing {
     const Document &flat;
@@ -28,7 +29,7 @@ struct Parsing {
     std::exception_ptr error;
 };
 
-static void *parse_schema(void *context) {
+static void *checker_parse(void *context) {
     Parsing &parsing = *static_cast<Parsing *>(context);
     try {
         valijson::SchemaParser parser(valijson::SchemaParser::kDraft7);
@@ -39,15 +40,16 @@ static void *parse_schema(void *context) {
     return nullptr;
 }
 
-/* valijson recurses from each subschema into those that it refers to, so a chain of references may
- * take more stack than a thread of the program has: one with enough is made for it. */
-static void parse_with_stack(const Document &flat, size_t subschemas, valijson::Schema &schema) {
+/* valijson recurses from each subschema into those that it refers to. A chain of references may need
+ * more stack than the caller's thread has, so a thread with enough stack parses the schema. */
+static void checker_parse_with_stack(const Document &flat, size_t subschemas,
+                                     valijson::Schema &schema) {
     Parsing parsing{flat, schema, nullptr};
     pthread_attr_t attributes;
     pthread_t thread;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, (subschemas + 64) * SUBSCHEMA_STACK_BYTES);
-    int failure = pthread_create(&thread, &attributes, parse_schema, &parsing);
+    int failure = pthread_create(&thread, &attributes, checker_parse, &parsing);
     pthread_attr_destroy(&attributes);
     if (failure)
         throw std::bad_alloc();
@@ -59,45 +61,47 @@ static void parse_with_stack(const Document &flat, size_t subschemas, valijson::
 Checker::Checker(References &references) : schema(new valijson::Schema()) {
     Document flat;
     size_t subschemas = references.flatten(flat, patterns);
-    parse_with_stack(flat, subschemas, *schema);
+    assert(subschemas > 0);
+    checker_parse_with_stack(flat, subschemas, *schema);
 }
 
 Checker::~Checker() = default;
 
 /* ---- checking ------------------------------------------------------------------------------- */
 
-static std::string excerpt_of(const Value &value) {
+static std::string checker_excerpt(const Value &value) {
     std::string text = value.IsArray()    ? "an array of " + std::to_string(value.Size())
                        : value.IsObject() ? "an object of " + std::to_string(value.MemberCount())
                                           : "";
     if (!text.empty())
         return text;
     if (!value.IsString() || value.GetStringLength() <= 60)
-        return text_of(value);
+        return json_text(value);
     return "a string of " + std::to_string(value.GetStringLength()) + " bytes";
 }
 
 /* "at '/a/0': "maximum" refuses 12" */
-static std::string explain(const Run &failed, const Value &document) {
+static std::string checker_explain(const Run &failed, const Value &document) {
     std::string pointer;
     const Value *value = &document;
     for (size_t i = 1; i < failed.place.size(); i++) {
+        assert(failed.place[i].size() >= 2);
         std::string name = failed.place[i].substr(1, failed.place[i].size() - 2); /* "[name]" */
-        pointer += "/" + token_of(name.data(), name.size());
-        value = value ? child_of(*value, name) : nullptr;
+        pointer += "/" + json_pointer_token(name.data(), name.size());
+        value = value ? json_child(*value, name) : nullptr;
     }
     std::string text = "at '" + pointer + "': ";
     std::string about = "\"" + failed.detail.substr(0, 100) + "\"";
     if (strcmp(failed.keyword, "required") == 0)
-        return text + "\"required\" misses " + about;
+        return text + "\"required\": the name " + about + " is missing";
     text += "\"" + std::string(failed.keyword) + "\" refuses ";
     if (!failed.detail.empty() && (strcmp(failed.keyword, "additionalProperties") == 0 ||
                                    strcmp(failed.keyword, "propertyNames") == 0))
         return text + "the name " + about;
-    return text + (value ? excerpt_of(*value) : "it");
+    return text + (value ? checker_excerpt(*value) : "it");
 }
 
-/* The thread's run, for as long as it lasts. */
+/* Makes a run the thread's current one, as long as this object lives. */
 struct RunHere {
     Run *outer;
     explicit RunHere(Run *mine) : outer(run) {
@@ -114,7 +118,7 @@ bool Checker::accepts(const Value &value, std::string *why) const {
     valijson::Validator validator;
     bool is_valid = validator.validate(*schema, Adapter(value), nullptr);
     if (!is_valid && why)
-        *why = explain(mine, value);
+        *why = checker_explain(mine, value);
     return is_valid;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A compiled schema. */
+/* A compiled schema, which checks values. */
 #ifndef MOFKA_SRC_SCHEMA_CHECKER_HPP
 #define MOFKA_SRC_SCHEMA_CHECKER_HPP
 
@@ -15,13 +15,13 @@ namespace mofka_schema {
 
 class Checker {
   public:
-    /* Of the references' first schema. BadSchema. */
+    /* Compile the first schema that `references` has. Throws BadSchema. */
     explicit Checker(References &references);
     ~Checker();
 
-    /* Is `value` valid? Else `*why`: place, keyword, and what it refused. Any thread.
-     * std::runtime_error: it cannot be said (the schema goes round in a circle, a pattern that
-     * takes too long). */
+    /* Whether `value` is valid. If not, `*why` (may be NULL) says the place, the keyword and the value
+     * that it refused. Any thread may call it. Throws std::runtime_error if the answer cannot be
+     * found: the schema refers to itself without end, or a pattern takes too long. */
     bool accepts(const Value &value, std::string *why) const;
 
   private:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * JSON documents for the schema plug-in: RapidJSON values whose memory failures are exceptions,
- * read with a limit on nesting, and seen by valijson through its RapidJSON adapter.
+ * JSON documents of the validator "schema". They are RapidJSON values, read with a limit on nesting. A
+ * lack of memory is an exception. valijson reads them through its RapidJSON adapter.
  */
 #ifndef MOFKA_SRC_SCHEMA_JSON_HPP
 #define MOFKA_SRC_SCHEMA_JSON_HPP
@@ -12,14 +12,14 @@
 #include <string>
 
 namespace mofka_schema {
-[[noreturn]] inline void broken() {
-    throw std::logic_error("a JSON value was read as what it is not");
+[[noreturn]] inline void json_broken() {
+    throw std::logic_error("a JSON value was read as another type");
 }
 } // namespace mofka_schema
 
-/* RapidJSON's checks throw. valijson's adapter would define them so, too, but build a string for
- * every check that holds; it comes second, and finds RapidJSON read already. */
-#define RAPIDJSON_ASSERT(x) ((x) ? (void)0 : mofka_schema::broken())
+/* RapidJSON's checks throw exceptions. valijson's adapter would define the checks so, too, but build
+ * a string even for a check that holds. So RapidJSON is included first, with this definition. */
+#define RAPIDJSON_ASSERT(x) ((x) ? (void)0 : mofka_schema::json_broken())
 #include <rapidjson/document.h>
 #include <rapidjson/error/en.h>
 #include <rapidjson/stringbuffer.h>
@@ -30,7 +30,7 @@ namespace mofka_schema {
 
 namespace mofka_schema {
 
-/* malloc, but what it cannot give is an exception: RapidJSON does not look. */
+/* malloc that throws if there is no memory: RapidJSON does not check for NULL. */
 struct Memory {
     static const bool kNeedFree = true;
     void *Malloc(size_t bytes) {
@@ -51,7 +51,7 @@ struct Memory {
     }
 };
 
-/* Pools that valijson makes hold one constant of a schema each, so their chunks are small. */
+/* A pool with small chunks: valijson makes a pool for each constant of a schema. */
 class Pool : public rapidjson::MemoryPoolAllocator<Memory> {
   public:
     explicit Pool(size_t chunk_bytes = 512) : rapidjson::MemoryPoolAllocator<Memory>(chunk_bytes) {
@@ -63,21 +63,22 @@ class Pool : public rapidjson::MemoryPoolAllocator<Memory> {
 using Value = rapidjson::GenericValue<rapidjson::UTF8<>, Pool>;
 using Document = rapidjson::GenericDocument<rapidjson::UTF8<>, Pool, Memory>;
 
-/* The text is not the JSON that is needed. what(): why, and where. */
+/* The text is not valid here. what() says why, and where. */
 struct BadJson : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/* Parse exactly `bytes` bytes. BadJson: a fault, a byte order mark, nesting above
- * MOFKA_JSON_DEPTH_MAX, invalid UTF-8 or half a surrogate pair, a number that no double holds, an
- * object with a name twice. */
-void parse(const char *text, size_t bytes, Document &document);
+/* Parse all of `text`. Throws BadJson: the text is not JSON, or has a byte order mark, nesting deeper
+ * than MOFKA_JSON_DEPTH_MAX, invalid UTF-8, half a surrogate pair, a number outside the range of a
+ * double, or an object with a duplicate name. */
+void json_parse(const char *text, size_t bytes, Document &document);
 
-std::string text_of(const Value &value);
-/* A reference token of a JSON Pointer: '~' and '/' escaped. */
-std::string token_of(const char *name, size_t bytes);
-/* One step of a pointer: the member or the element of that name, NULL where there is none. */
-const Value *child_of(const Value &value, const std::string &name);
+/* The JSON text of a value. */
+std::string json_text(const Value &value);
+/* A name as a token of a JSON Pointer, with '~' and '/' escaped. */
+std::string json_pointer_token(const char *name, size_t bytes);
+/* One step of a JSON Pointer: the member or the element of that name, or NULL if there is none. */
+const Value *json_child(const Value &value, const std::string &name);
 
 } // namespace mofka_schema
 #endif

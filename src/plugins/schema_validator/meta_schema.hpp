@@ -5,8 +5,9 @@
 
 namespace mofka_schema {
 
-/* https://json-schema.org/draft-07/schema, without what does not validate ("default", "format", …),
- * and with "if" in place of "anyOf" where that lets a message name the place at fault. */
+/* https://json-schema.org/draft-07/schema, without the keywords that do not validate ("default",
+ * "format" and others). In two places "if" replaces "anyOf", so that a message names the place of a
+ * failure. */
 inline const char meta_schema[] = R"({
 "$schema": "http://json-schema.org/draft-07/schema#",
 "$id": "http://json-schema.org/draft-07/schema#",

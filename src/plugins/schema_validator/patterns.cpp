@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Regular expressions, near to ECMA 262 as PCRE2 comes. */
+/* Compiles and matches regular expressions, with PCRE2's options that are closest to ECMA 262. */
 #include "plugins/schema_validator/patterns.hpp"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <cassert>
 #include <memory>
 #include <new>
 #include <pcre2.h>
@@ -10,7 +11,7 @@
 
 namespace mofka_schema {
 
-#define STEPS_MAX 1000000        /* of one match: some 10 ms */
+#define STEPS_MAX 1000000        /* of one match: about 10 ms */
 #define HEAP_KIBIBYTES_MAX 16384 /* of one match */
 
 Patterns::Patterns() : limits(pcre2_match_context_create(nullptr)) {
@@ -45,6 +46,7 @@ void Patterns::add(const std::string &pattern) {
 }
 
 bool Patterns::match(const std::string &pattern, const std::string &text) const {
+    assert(codes.count(pattern));
     const pcre2_code *code = codes.at(pattern);
     std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> data(
         pcre2_match_data_create(1, nullptr), pcre2_match_data_free);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Regular expressions of a schema, by PCRE2: bounded in time and memory, and in characters rather
- * than bytes. (valijson's own, std::regex, recurses for each character of the text.)
+ * The regular expressions of a schema. PCRE2 limits time and memory, and matches characters, not bytes.
+ * valijson itself would use std::regex, which recurses for each character of the text.
  */
 #ifndef MOFKA_SRC_SCHEMA_PATTERNS_HPP
 #define MOFKA_SRC_SCHEMA_PATTERNS_HPP
@@ -21,9 +21,10 @@ class Patterns {
     Patterns(const Patterns &) = delete;
     Patterns &operator=(const Patterns &) = delete;
 
-    /* Compile it, once. std::invalid_argument: what is wrong, and where. */
+    /* Compile a pattern, unless that was done. Throws std::invalid_argument: the pattern is invalid. */
     void add(const std::string &pattern);
-    /* Does `text` (valid UTF-8) match one that was added? std::runtime_error: it took too long. */
+    /* Whether `text` (valid UTF-8) matches a pattern that was added. Throws std::runtime_error: the
+     * match takes too long. */
     bool match(const std::string &pattern, const std::string &text) const;
 
   private:

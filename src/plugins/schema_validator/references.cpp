@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Finding subschemas, resolving references, and writing the flat schema. */
+/* Finds subschemas, resolves references, and writes the flat schema. */
 #include "plugins/schema_validator/references.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 #include "plugins/schema_validator/uri.hpp"
 
 namespace mofka_schema {
 
-#define SUBSCHEMAS_MAX                                                                             \
-    16384 /* in all documents: each costs stack while valijson reads the schema */
+/* In all documents together: each takes stack while valijson reads the schema. */
+#define SUBSCHEMAS_MAX 16384
 
-/* Keywords of draft 7 that validate, and where subschemas are in their values. Others are notes to
- * people ("format" and "content..." too), or hold subschemas that count only when referred to. */
+/* The keywords of draft 7 that validate, and where their values hold subschemas. Other keywords are
+ * annotations, also "format" and "content...", or hold subschemas that apply only if referred to. */
 enum Shape { PLAIN, SCHEMA, SCHEMAS, NAMED, PATTERNS, ITEMS, KEPT };
 static const struct {
     const char *name;
@@ -53,11 +54,11 @@ static const struct {
     {"uniqueItems", PLAIN},
 };
 
-static std::string string_of(const Value &value) {
+static std::string value_string(const Value &value) {
     return std::string(value.GetString(), value.GetStringLength());
 }
 
-static const char *string_member(const Value &schema, const char *name) {
+static const char *value_string_member(const Value &schema, const char *name) {
     if (!schema.IsObject())
         return nullptr;
     auto found = schema.FindMember(name);
@@ -65,13 +66,13 @@ static const char *string_member(const Value &schema, const char *name) {
                                                                   : nullptr;
 }
 
-static std::string without_empty_fragment(const std::string &uri) {
+static std::string uri_cut_empty_fragment(const std::string &uri) {
     return !uri.empty() && uri.back() == '#' ? uri.substr(0, uri.size() - 1) : uri;
 }
 
 void References::add(const std::string &uri, const Value &schema) {
     check(schema, uri + "#");
-    resources.emplace(without_empty_fragment(uri), &schema);
+    resources.emplace(uri_cut_empty_fragment(uri), &schema);
     find_subschemas(schema, uri, uri + "#");
 }
 
@@ -85,17 +86,19 @@ size_t References::find_subschemas(const Value &schema, const std::string &base,
     if (subschemas.size() == SUBSCHEMAS_MAX)
         throw BadSchema(where + ": more than " + std::to_string(SUBSCHEMAS_MAX) + " subschemas");
     std::string own = base;
-    const char *id = string_member(schema, "$ref") ? nullptr : string_member(schema, "$id");
+    const char *id =
+        value_string_member(schema, "$ref") ? nullptr : value_string_member(schema, "$id");
     if (id) {
-        std::string uri = without_empty_fragment(resolve_uri(base, id));
+        std::string uri = uri_cut_empty_fragment(uri_resolve(base, id));
         resources.emplace(uri, &schema);
         if (uri.find('#') == std::string::npos)
             own = uri;
     }
     size_t index = subschemas.size();
+    assert(index_of.size() == index);
     subschemas.push_back({&schema, own, where, UNKNOWN});
     index_of.emplace(&schema, index);
-    if (schema.IsObject() && !string_member(schema, "$ref"))
+    if (schema.IsObject() && !value_string_member(schema, "$ref"))
         find_children(schema, own, where);
     return index;
 }
@@ -116,17 +119,17 @@ void References::find_children(const Value &schema, const std::string &base,
         } else {
             for (const auto &member : value.GetObject())
                 if (!member.value.IsArray()) /* "dependencies" may have arrays of names */
-                    find_subschemas(
-                        member.value, base,
-                        path + "/" +
-                            token_of(member.name.GetString(), member.name.GetStringLength()));
+                    find_subschemas(member.value, base,
+                                    path + "/" +
+                                        json_pointer_token(member.name.GetString(),
+                                                           member.name.GetStringLength()));
         }
     }
 }
 
 /* ---- resolving ------------------------------------------------------------------------------ */
 
-static const Value *follow(const Value *value, const std::string &pointer) {
+static const Value *value_follow_pointer(const Value *value, const std::string &pointer) {
     for (size_t at = 0; value && at < pointer.size();) {
         size_t next = std::min(pointer.find('/', at + 1), pointer.size());
         std::string name;
@@ -135,7 +138,7 @@ static const Value *follow(const Value *value, const std::string &pointer) {
             name += !is_escape ? pointer[i] : pointer[i + 1] == '1' ? '/' : '~';
             i += is_escape ? 1 : 0;
         }
-        value = child_of(*value, name);
+        value = json_child(*value, name);
         at = next;
     }
     return value;
@@ -143,7 +146,7 @@ static const Value *follow(const Value *value, const std::string &pointer) {
 
 const Value *References::target_of(const Subschema &from, const std::string &reference,
                                    std::string &base, std::string &where) const {
-    std::string uri = without_empty_fragment(resolve_uri(from.base, reference));
+    std::string uri = uri_cut_empty_fragment(uri_resolve(from.base, reference));
     where = uri.find('#') == std::string::npos ? uri + "#" : uri;
     size_t hash = std::min(uri.find('#'), uri.size());
     base = uri.substr(0, hash);
@@ -153,20 +156,21 @@ const Value *References::target_of(const Subschema &from, const std::string &ref
     found = resources.find(base);
     if (found == resources.end())
         throw BadSchema(from.where + ": \"$ref\": \"" + reference + "\" means '" + uri +
-                        "', which is not here (\"documents\" may hold it; nothing is fetched)");
-    std::string pointer = decode_percent(uri.substr(std::min(hash + 1, uri.size())));
-    const Value *target =
-        pointer.empty() || pointer[0] == '/' ? follow(found->second, pointer) : nullptr;
+                        "', which is missing: add it to \"documents\" (nothing is fetched)");
+    std::string pointer = uri_decode_percent(uri.substr(std::min(hash + 1, uri.size())));
+    const Value *target = pointer.empty() || pointer[0] == '/'
+                              ? value_follow_pointer(found->second, pointer)
+                              : nullptr;
     if (!target)
-        throw BadSchema(from.where + ": \"$ref\": \"" + reference + "\" is nowhere in the schema");
+        throw BadSchema(from.where + ": \"$ref\": \"" + reference + "\" is not in the schema");
     return target;
 }
 
-/* The subschema that is meant, at the end of references to references: kept for all on the way. */
+/* Follow references to references to the last one. All subschemas of the chain keep the result. */
 size_t References::resolve(size_t index) {
     std::vector<size_t> way;
     while (subschemas[index].target == UNKNOWN) {
-        const char *reference = string_member(*subschemas[index].value, "$ref");
+        const char *reference = value_string_member(*subschemas[index].value, "$ref");
         way.push_back(index);
         if (!reference) {
             subschemas[index].target = index;
@@ -180,6 +184,7 @@ size_t References::resolve(size_t index) {
             check(*target, where);
         index = find_subschemas(*target, base, where);
     }
+    assert(subschemas[index].target < subschemas.size());
     for (size_t step : way)
         subschemas[step].target = subschemas[index].target;
     return subschemas[index].target;
@@ -218,7 +223,7 @@ Value References::flat_subschema(size_t index, Pool &pool, Patterns &patterns) {
     if (!schema.IsObject())
         return Value(schema, pool);
     Value flat(rapidjson::kObjectType);
-    if (string_member(schema, "$ref")) /* whoever refers to it refers to its target */
+    if (value_string_member(schema, "$ref")) /* links lead to its target, never to it */
         return flat;
     for (const auto &keyword : keywords) {
         auto found = schema.FindMember(keyword.name);
@@ -226,10 +231,10 @@ Value References::flat_subschema(size_t index, Pool &pool, Patterns &patterns) {
             continue;
         try {
             if (strcmp(keyword.name, "pattern") == 0)
-                patterns.add(string_of(found->value));
+                patterns.add(value_string(found->value));
             if (keyword.shape == PATTERNS)
                 for (const auto &member : found->value.GetObject())
-                    patterns.add(string_of(member.name));
+                    patterns.add(value_string(member.name));
         } catch (const std::invalid_argument &error) {
             throw BadSchema(where + "/" + keyword.name + ": " + error.what());
         }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The subschemas of a schema and of the documents that belong to it, and what their "$ref" mean.
+ * The subschemas of a schema and of its documents, and the targets of their "$ref".
  *
- * valijson joins URIs by appending them, keeps what it read by textual paths that can collide, and
- * follows circles of references for ever. So it gets a flat schema: subschema N of all is at
- * "#/s/N", wherever it was written, and every subschema's place is taken by a "$ref" to that.
+ * valijson has three faults: it joins URIs by appending them, it stores subschemas by paths that can
+ * collide, and it follows circular references without end. So it gets a flat schema. There subschema
+ * N is at "#/s/N", and a "$ref" to that stands where the subschema was.
  */
 #ifndef MOFKA_SRC_SCHEMA_REFERENCES_HPP
 #define MOFKA_SRC_SCHEMA_REFERENCES_HPP
@@ -17,30 +17,31 @@
 
 namespace mofka_schema {
 
-/* The schema cannot be used. what(): why, and where in it. */
+/* The schema cannot be used. what() says why, and where in it. */
 struct BadSchema : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
 class References {
   public:
-    /* Is a value a schema? Asked before it is looked into; throws BadSchema, with `where`. */
+    /* Checks that a value is a schema, before it is read. Throws BadSchema, whose text has `where`. */
     using Check = void (*)(const Value &schema, const std::string &where);
     explicit References(Check is_schema) : check(is_schema) {
     }
-    /* Refer to a schema by `uri` ("" for the one at hand). It must outlive this. */
+    /* Add a schema with its URI; the schema to compile is the first, with the URI "". It must outlive
+     * this object. */
     void add(const std::string &uri, const Value &schema);
-    /* Write {"$ref":"#/s/N","s":[...]} for the first schema that was added; its patterns go to
-     * `patterns`. Give how many subschemas there are. BadSchema. */
+    /* Write the flat schema {"$ref":"#/s/N","s":[...]} of the first schema that was added, and add its
+     * patterns to `patterns`. Returns the count of subschemas. Throws BadSchema. */
     size_t flatten(Document &flat, Patterns &patterns);
 
   private:
     static const size_t UNKNOWN = SIZE_MAX;
     struct Subschema {
         const Value *value;
-        std::string base;  /* the URI that its references are relative to */
-        std::string where; /* for messages: URI of its document and a JSON Pointer */
-        size_t target;     /* the subschema that it refers to, or itself, once resolved */
+        std::string base;  /* its references are relative to this URI */
+        std::string where; /* for messages: the URI of its document, and a JSON Pointer */
+        size_t target;     /* UNKNOWN, or once resolved: the subschema that applies, or itself */
     };
 
     size_t find_subschemas(const Value &schema, const std::string &base, const std::string &where);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The validator type "schema": JSON Schema, draft 7, by valijson. No exception leaves this file.
+ * The validator type "schema", which accepts the events that a JSON Schema (draft 7) describes:
+ * {"type": "schema", "schema": {...}, "documents": {...}}. No exception leaves this file.
  */
 #include <mofka/register.h>
 #include <mofka/driver.h>
@@ -13,25 +14,25 @@
 
 using namespace mofka_schema;
 
-#define EVENT_STACK_BYTES 4096 /* an event of some hundred bytes is parsed without malloc */
+#define EVENT_STACK_BYTES 4096 /* an event of a few hundred bytes is parsed without malloc */
 
 /* ---- creating ------------------------------------------------------------------------------- */
 
-static void check_nothing(const Value &, const std::string &) {
+static void meta_accept_all(const Value &, const std::string &) {
 }
 
 static const Checker &meta_checker() {
     static const Checker *checker = [] {
         Document document;
-        parse(meta_schema, sizeof meta_schema - 1, document);
-        References references(check_nothing);
+        json_parse(meta_schema, sizeof meta_schema - 1, document);
+        References references(meta_accept_all);
         references.add("", document);
-        return new Checker(references); /* for the life of the process, like the library */
+        return new Checker(references); /* never freed: the library stays loaded */
     }();
     return *checker;
 }
 
-static void check_schema(const Value &schema, const std::string &where) {
+static void meta_check_schema(const Value &schema, const std::string &where) {
     std::string why;
     if (!meta_checker().accepts(schema, &why))
         throw BadSchema(where + ": not a schema of draft 7: " + why);
@@ -43,17 +44,18 @@ static void check_schema(const Value &schema, const std::string &where) {
         (draft.substr(scheme) != "://json-schema.org/draft-07/schema#" &&
          draft.substr(scheme) != "://json-schema.org/draft-07/schema"))
         throw BadSchema(where + ": \"$schema\" is '" + draft +
-                        "'; what is known is 'http://json-schema.org/draft-07/schema#'");
+                        "', but must be 'http://json-schema.org/draft-07/schema#'");
 }
 
-static const Checker *compile(const char *schema_text, const char *documents_text) {
+static const Checker *schema_validator_compile(const char *schema_text,
+                                               const char *documents_text) {
     Document schema, documents, meta;
-    parse(schema_text, strlen(schema_text), schema);
-    parse(documents_text, strlen(documents_text), documents);
-    parse(meta_schema, sizeof meta_schema - 1, meta);
+    json_parse(schema_text, strlen(schema_text), schema);
+    json_parse(documents_text, strlen(documents_text), documents);
+    json_parse(meta_schema, sizeof meta_schema - 1, meta);
     if (!documents.IsObject())
         throw BadSchema("\"documents\" is not an object of URIs and schemas");
-    References references(check_schema);
+    References references(meta_check_schema);
     references.add("", schema);
     references.add("http://json-schema.org/draft-07/schema", meta);
     for (const auto &member : documents.GetObject())
@@ -61,8 +63,8 @@ static const Checker *compile(const char *schema_text, const char *documents_tex
     return new Checker(references);
 }
 
-/* Of memory, a size, a system's refusal: whatever was thrown, as a status. */
-static mofka_status_t status_of_exception(mofka_status_t status, const char *what) {
+/* In a catch block: turn the exception into a status and a message, which begins with `what`. */
+static mofka_status_t schema_validator_fail(mofka_status_t status, const char *what) {
     try {
         throw;
     } catch (const std::bad_alloc &) {
@@ -76,29 +78,30 @@ static mofka_status_t status_of_exception(mofka_status_t status, const char *wha
     }
 }
 
-static mofka_status_t validate(void *self, const char *metadata, size_t bytes,
-                               const mofka_data_view_t *) {
+static mofka_status_t schema_validator_validate(void *self, const char *metadata, size_t bytes,
+                                                const mofka_data_view_t *) {
     try {
         char memory[EVENT_STACK_BYTES];
         Pool pool(memory, sizeof memory);
         Document document(&pool);
         std::string why;
-        parse(metadata, bytes, document);
+        json_parse(metadata, bytes, document);
         if (static_cast<const Checker *>(self)->accepts(document, &why))
             return MOFKA_OK;
         return mofka_fail(MOFKA_ERR_REFUSED, "schema: metadata %s", why.c_str());
     } catch (...) {
-        return status_of_exception(MOFKA_ERR_REFUSED, "schema: metadata");
+        return schema_validator_fail(MOFKA_ERR_REFUSED, "schema: metadata");
     }
 }
 
-static void destroy(void *self) {
+static void schema_validator_destroy(void *self) {
     delete static_cast<const Checker *>(self);
 }
 
-static mofka_status_t create(const mofka_metadata_t *metadata, const mofka_validator_ops_t **ops,
-                             void **self) {
-    static const mofka_validator_ops_t table = {sizeof table, validate, destroy};
+static mofka_status_t schema_validator_create(const mofka_metadata_t *metadata,
+                                              const mofka_validator_ops_t **ops, void **self) {
+    static const mofka_validator_ops_t table = {sizeof table, schema_validator_validate,
+                                                schema_validator_destroy};
     char *type = nullptr, *schema = nullptr, *documents = nullptr;
     const mofka_option_t options[] = {{"type", MOFKA_OPTION_STRING, &type, 0, 0, nullptr},
                                       {"schema", MOFKA_OPTION_JSON, &schema, 0, 0, nullptr},
@@ -109,9 +112,10 @@ static mofka_status_t create(const mofka_metadata_t *metadata, const mofka_valid
         status = mofka_fail(MOFKA_ERR_OPTION, "schema validator: option \"schema\" is missing");
     try {
         if (!status)
-            *self = const_cast<Checker *>(compile(schema, documents ? documents : "{}"));
+            *self = const_cast<Checker *>(
+                schema_validator_compile(schema, documents ? documents : "{}"));
     } catch (...) {
-        status = status_of_exception(MOFKA_ERR_OPTION, "schema validator: schema");
+        status = schema_validator_fail(MOFKA_ERR_OPTION, "schema validator: schema");
         if (status == MOFKA_ERR_JSON)
             status = MOFKA_ERR_OPTION;
     }
@@ -121,4 +125,4 @@ static mofka_status_t create(const mofka_metadata_t *metadata, const mofka_valid
     free(documents);
     return status;
 }
-MOFKA_REGISTER_VALIDATOR(schema, create);
+MOFKA_REGISTER_VALIDATOR(schema, schema_validator_create);

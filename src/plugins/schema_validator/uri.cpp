@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Joining URI references. */
+/* Resolves URI references. */
 #include "plugins/schema_validator/uri.hpp"
 
 #include <cstdlib>
@@ -7,20 +7,20 @@
 
 namespace mofka_schema {
 
-static bool has_scheme(const std::string &text) {
+static bool uri_has_scheme(const std::string &text) {
     size_t colon = text.find(':');
     return colon != std::string::npos && colon > 0 && text.find_first_of("/?#") > colon;
 }
 
 /* Where the path begins: after "scheme:" and "//authority". */
-static size_t path_begin(const std::string &uri) {
-    size_t begin = has_scheme(uri) ? uri.find(':') + 1 : 0;
+static size_t uri_find_path(const std::string &uri) {
+    size_t begin = uri_has_scheme(uri) ? uri.find(':') + 1 : 0;
     if (uri.compare(begin, 2, "//") == 0)
         begin = uri.find_first_of("/?#", begin + 2);
     return begin == std::string::npos ? uri.size() : begin;
 }
 
-static std::string remove_dots(const std::string &path) {
+static std::string uri_remove_dots(const std::string &path) {
     std::string out;
     size_t at = 0;
     while (at < path.size()) {
@@ -41,15 +41,15 @@ static std::string remove_dots(const std::string &path) {
     return out;
 }
 
-std::string resolve_uri(const std::string &base, const std::string &reference) {
-    if (has_scheme(reference))
+std::string uri_resolve(const std::string &base, const std::string &reference) {
+    if (uri_has_scheme(reference))
         return reference;
     std::string whole = base.substr(0, base.find('#'));
     if (reference.empty() || reference[0] == '#')
         return whole + reference;
-    size_t path = path_begin(whole);
+    size_t path = uri_find_path(whole);
     if (reference.compare(0, 2, "//") == 0)
-        return whole.substr(0, has_scheme(whole) ? whole.find(':') + 1 : 0) + reference;
+        return whole.substr(0, uri_has_scheme(whole) ? whole.find(':') + 1 : 0) + reference;
     size_t path_end = whole.find('?', path);
     std::string base_path =
         whole.substr(path, path_end == std::string::npos ? path_end : path_end - path);
@@ -61,11 +61,11 @@ std::string resolve_uri(const std::string &base, const std::string &reference) {
         merged = base_path.substr(0, base_path.rfind('/') + 1) + merged;
     if (merged[0] != '/' && path > 0 && path == whole.size())
         merged = "/" + merged;
-    return whole.substr(0, path) + remove_dots(merged) +
+    return whole.substr(0, path) + uri_remove_dots(merged) +
            (tail == std::string::npos ? "" : reference.substr(tail));
 }
 
-std::string decode_percent(const std::string &text) {
+std::string uri_decode_percent(const std::string &text) {
     std::string out;
     for (size_t i = 0; i < text.size(); i++) {
         bool is_code = text[i] == '%' && i + 2 < text.size() &&

@@ -8,9 +8,9 @@
 namespace mofka_schema {
 
 /* What `reference` means in a document whose URI is `base` (which may be empty). */
-std::string resolve_uri(const std::string &base, const std::string &reference);
-/* Percent-encoded bytes decoded; others, and wrong ones, as they are. */
-std::string decode_percent(const std::string &text);
+std::string uri_resolve(const std::string &base, const std::string &reference);
+/* Decode percent-encoded bytes. Invalid codes stay as they are. */
+std::string uri_decode_percent(const std::string &text);
 
 } // namespace mofka_schema
 #endif
