@@ -45,7 +45,7 @@ static mofka_status_t turns_select(void *self, const char *metadata, size_t meta
     }
     *partition = turns->next;
     turns->next = turns->next + 1 == turns->count ? 0 : turns->next + 1;
-    assert(turns->count == 0 || turns->next < turns->count);
+    assert(turns->next < turns->count);
     return MOFKA_OK;
 }
 
@@ -90,7 +90,8 @@ mofka_status_t mofka_partition_selector_register(const char *type,
 }
 
 static mofka_status_t selector_start(mfi_helper_t *helper, mfi_function_t create) {
-    mofka_partition_selector_t *selector = (mofka_partition_selector_t *)helper;
+    mofka_partition_selector_t *selector =
+        mfi_container_of(helper, mofka_partition_selector_t, helper);
     mofka_status_t status = ((mofka_partition_selector_create_fn)create)(
         helper->metadata, &selector->ops, &helper->self);
     if (status)
@@ -156,6 +157,8 @@ mofka_status_t mofka_partition_selector_select(mofka_partition_selector_t *selec
                                                size_t requested, size_t *partition) {
     size_t chosen = 0;
     mofka_status_t status = mfi_check(selector, MFI_SELECTOR, "partition selector");
+    if (!status && selector->count == 0)
+        status = mofka_fail(MOFKA_ERR_RANGE, "the partition selector has no partitions yet");
     if (!status)
         status = selector->ops->select(selector->helper.self, metadata, metadata_bytes, requested,
                                        &chosen);

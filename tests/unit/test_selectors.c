@@ -13,7 +13,7 @@ static mofka_partition_selector_t *made(const char *json, size_t count) {
 }
 
 static mofka_status_t ask(mofka_partition_selector_t *s, const char *event, size_t *partition) {
-    /* A copy without anything behind it: a reader that goes too far is seen. */
+    /* A copy of exactly that size, so that a sanitizer sees a read behind it. */
     size_t bytes = strlen(event);
     char *text = malloc(bytes ? bytes : 1);
     assert_non_null(text);
@@ -39,7 +39,7 @@ static void refuses_config(const char *json, mofka_status_t status, const char *
 
 #define BY_KEY "{\"type\":\"key\",\"pointer\":\"/k\"}"
 
-/* The expected ones were computed by the xxHash library's own XXH3_64bits_withSeed, modulo 1000. */
+/* The expected partitions are XXH3_64bits_withSeed of the xxHash library, modulo 1000. */
 static void a_key_has_its_partition_for_ever(void **state) {
     (void)state;
     const struct {
@@ -100,7 +100,7 @@ static void types_and_digits_are_told_apart(void **state) {
     mofka_partition_selector_release(s);
 }
 
-/* The table in section 5 of RFC 6901; "-" and what is not there count as null. */
+/* The table in section 5 of RFC 6901; "-" and missing values count as null. */
 static void pointers_are_those_of_the_rfc(void **state) {
     (void)state;
     static const char document[] =
@@ -164,7 +164,7 @@ static void what_is_no_key_is_refused(void **state) {
     FAILS(ask(s, "", &partition), MOFKA_ERR_JSON, "the event is not JSON");
     FAILS(ask(s, "{\"k\":1", &partition), MOFKA_ERR_JSON, "the event is not JSON");
     FAILS(ask(s, "{\"k\":1}}", &partition), MOFKA_ERR_JSON, "the event is not JSON");
-    /* Who asks for a partition gets it; nobody looks at the metadata. */
+    /* A partition that push names is honoured, and the metadata is not read. */
     OK(mofka_partition_selector_select(s, "none", 4, 4, &partition));
     assert_int_equal(partition, 1);
     mofka_partition_selector_release(s);
@@ -249,7 +249,7 @@ static void what_has_no_interval_is_refused(void **state) {
                    "begin with '/'");
 }
 
-/* As many as the partitions of the largest topic ask for, and one more. */
+/* As many bounds as the largest topic needs, and one more. */
 static void bounds_have_a_limit(void **state) {
     (void)state;
     static char json[MOFKA_PARTITIONS_MAX * 6 + 64];
@@ -265,7 +265,8 @@ static void bounds_have_a_limit(void **state) {
     }
 }
 
-/* Of those that do not mind, any; of a configuration that is wrong, what is wrong. */
+/* mofka_partition_selector_check_count: most types accept any count, and an invalid configuration is
+ * refused. */
 static void counts_are_checked_without_a_topic(void **state) {
     (void)state;
     OK(mofka_partition_selector_check_count(NULL, 7));
@@ -274,6 +275,21 @@ static void counts_are_checked_without_a_topic(void **state) {
     FAILS(mofka_partition_selector_check_count(BY_RANGE, 5), MOFKA_ERR_RANGE, "must have 4");
     FAILS(mofka_partition_selector_check_count("{\"type\":\"range\"}", 1), MOFKA_ERR_OPTION,
           "\"pointer\" is missing");
+}
+
+/* Before set_partitions nothing can be chosen, also if push names a partition. */
+static void no_partitions_no_choice(void **state) {
+    (void)state;
+    static const char *const types[] = {NULL, BY_KEY, BY_RANGE, "{\"type\":\"sticky\"}"};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        mofka_partition_selector_t *s;
+        size_t partition;
+        OK(mofka_partition_selector_from_metadata(types[i], &s));
+        FAILS(ask(s, "{\"x\":1}", &partition), MOFKA_ERR_RANGE, "has no partitions yet");
+        FAILS(mofka_partition_selector_select(s, "{}", 2, 1, &partition), MOFKA_ERR_RANGE,
+              "has no partitions yet");
+        mofka_partition_selector_release(s);
+    }
 }
 
 int main(void) {
@@ -287,6 +303,7 @@ int main(void) {
         cmocka_unit_test(what_has_no_interval_is_refused),
         cmocka_unit_test(bounds_have_a_limit),
         cmocka_unit_test(counts_are_checked_without_a_topic),
+        cmocka_unit_test(no_partitions_no_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
