@@ -34,7 +34,7 @@ mofka_status_t mofka_serializer_register(const char *type, mofka_serializer_crea
 }
 
 static mofka_status_t serializer_start(mfi_helper_t *helper, mfi_function_t create) {
-    mofka_serializer_t *serializer = (mofka_serializer_t *)helper;
+    mofka_serializer_t *serializer = mfi_container_of(helper, mofka_serializer_t, helper);
     mofka_status_t status =
         ((mofka_serializer_create_fn)create)(helper->metadata, &serializer->ops, &helper->self);
     if (status)

@@ -48,7 +48,7 @@ mofka_status_t mofka_validator_register(const char *type, mofka_validator_create
 }
 
 static mofka_status_t validator_start(mfi_helper_t *helper, mfi_function_t create) {
-    mofka_validator_t *validator = (mofka_validator_t *)helper;
+    mofka_validator_t *validator = mfi_container_of(helper, mofka_validator_t, helper);
     mofka_status_t status =
         ((mofka_validator_create_fn)create)(helper->metadata, &validator->ops, &helper->self);
     if (status)

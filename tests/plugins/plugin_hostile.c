@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Hostile events, for every type that reads metadata: validators, selectors, serializers; of the
- * plug-ins, and of the core beside them. */
+/* Hostile events, for every validator, selector and serializer that reads metadata: those of the
+ * plug-ins, and those of the core. */
 #include "plugins/readers.h"
 
 /* ---- no JSON -------------------------------------------------------------------------------- */
@@ -66,7 +66,7 @@ static void what_is_no_json_is_refused_by_all(void **state) {
           "byte order mark (byte 0 of 5)");
 }
 
-/* Those that look at no byte give back each. */
+/* Serializers that do not read the text keep every byte. */
 static void any_bytes_come_back_from_zstd_and_default(void **state) {
     (void)state;
     static const char *const types[] = {"{\"type\":\"default\"}", "{\"type\":\"zstd\"}",
@@ -158,7 +158,7 @@ static void names_given_twice(void **state) {
     free(text.bytes);
 }
 
-/* Halves of surrogate pairs, which UTF-8 cannot say: who only stores text keeps them. */
+/* Halves of surrogate pairs, which UTF-8 cannot encode: types that only store text keep them. */
 static void halves_of_pairs(void **state) {
     (void)state;
     static const char *const texts[] = {"{\"x\":1,\"y\":\"\\ud800\"}", "{\"x\":1,\"\\udc00\":0}",

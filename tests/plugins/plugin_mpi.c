@@ -98,7 +98,7 @@ static void every_rank_reads_what_every_rank_wrote(void **state) {
     }
 }
 
-/* Who creates the topic is told, and nothing is created. */
+/* The rank that creates the topic gets the error, and no topic is created. */
 static void a_wrong_schema_makes_no_topic(void **state) {
     (void)state;
     mofka_driver_t *driver;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The serializers of the plug-ins: configurations that are wrong, and schemas that are large. */
+/* The serializers of the plug-ins: invalid configurations, and large schemas. */
 #include "plugins/serializers.h"
 
 static void options_are_checked(void **state) {
@@ -107,7 +107,7 @@ static void wrong_schemas_are_refused_with_their_place(void **state) {
         refuses(cases[i][0], cases[i][1]);
 }
 
-/* What looks wrong and is not. */
+/* Schemas that look invalid, but are valid. */
 static void right_schemas_are_taken(void **state) {
     (void)state;
     static const char *const schemas[] = {
@@ -234,8 +234,8 @@ static void subschemas_have_a_limit(void **state) {
         }
 }
 
-/* Each with each would take minutes, more than the test may: names with properties, references with definitions, choices with
- * values, members with properties. */
+/* Comparing all pairs would take minutes, which is more than the test's time limit: names and
+ * properties, references and definitions, choices and values, members and properties. */
 static void large_schemas_take_no_ages(void **state) {
     (void)state;
     buffer_t schema = {0}, event = {0};
@@ -260,7 +260,7 @@ static void large_schemas_take_no_ages(void **state) {
     free(event.bytes);
 }
 
-/* Many small objects by many properties: neither time nor bytes for all properties in each. */
+/* Many small objects, and a schema with many properties: an object does not pay for all of them. */
 static void small_objects_stay_small(void **state) {
     (void)state;
     buffer_t schema = {0}, event = {0};

@@ -2,7 +2,7 @@
 /* The serializers of the plug-ins: stored bytes that none of them wrote. */
 #include "plugins/serializers.h"
 
-/* Whatever is read from hostile bytes is either refused or JSON that can be stored again. */
+/* Hostile bytes are refused, or they are read as JSON that can be stored again. */
 static void check_hostile(mofka_serializer_t *serializer, const char *bytes, size_t size) {
     mofka_metadata_t *metadata;
     mofka_status_t status = from_bytes(serializer, bytes, size, &metadata);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Who reads metadata. */
+/* The types that read metadata, with a configuration each. */
 #include "plugins/readers.h"
 
 mofka_status_t validate(const char *config, const char *text, size_t bytes) {
@@ -45,7 +45,7 @@ const reader_t readers[READERS] = {
     {store, "{\"type\":\"schema\",\"schema\":true}"},
 };
 void all_answer(const char *text, size_t bytes, mofka_status_t expected) {
-    char *exact = malloc(bytes + !bytes); /* so that a sanitizer sees who reads behind it */
+    char *exact = malloc(bytes + !bytes); /* so that a sanitizer sees a read behind it */
     assert_non_null(exact);
     memcpy(exact, text, bytes);
     for (size_t i = 0; i < READERS; i++) {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Everything that reads an event's metadata, asked in one way. */
+/* One interface to all types that read an event's metadata. */
 #ifndef MOFKA_TESTS_READERS_H
 #define MOFKA_TESTS_READERS_H
 
 #include "plugins/serializers.h"
 
-/* What a validator, a selector of two partitions, a serializer of that configuration says. */
+/* The answer of a validator, of a selector of two partitions, and of a serializer, which is made of
+ * `config` first. */
 mofka_status_t validate(const char *config, const char *text, size_t bytes);
 mofka_status_t place(const char *config, const char *text, size_t bytes);
 mofka_status_t store(const char *config, const char *text, size_t bytes);
@@ -18,7 +19,7 @@ typedef struct reader {
 enum { JSON_VALIDATOR, SCHEMA_VALIDATOR, PATTERN, KEY, RANGE, READERS = RANGE + 4 };
 extern const reader_t readers[READERS];
 
-/* All of them answer that. */
+/* All readers answer `expected`. */
 void all_answer(const char *text, size_t bytes, mofka_status_t expected);
 
 #endif

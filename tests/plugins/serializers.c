@@ -35,7 +35,7 @@ mofka_status_t to_bytes(mofka_serializer_t *serializer, const char *text, size_t
 
 mofka_status_t from_bytes(mofka_serializer_t *serializer, const void *bytes, size_t size,
                           mofka_metadata_t **metadata) {
-    /* Of its own size, so that a sanitizer sees who reads behind it. */
+    /* A copy of exactly that size, so that a sanitizer sees a read behind it. */
     buffer_t in = {.bytes = malloc(size + !size), .used = size};
     assert_non_null(in.bytes);
     if (size > 0)

@@ -22,13 +22,13 @@ size_t comes_back(mofka_serializer_t *serializer, const char *text, size_t bytes
 /* The same text comes back. */
 size_t keeps(mofka_serializer_t *serializer, const char *text);
 
-/* CBOR is the first, SCHEMA the second. Of the others, those of type zstd keep every byte. */
+/* Indices into `configs`. Those of type zstd keep every byte. */
 enum { CBOR, BY_SCHEMA, BY_INTEGER, BY_ITEMS, BY_NOTHING, ZSTD, ZSTD_DICTIONARY, CONFIGS };
 extern const char *const configs[CONFIGS];
 void make(const char *config, mofka_serializer_t **serializer);
 bool keeps_bytes(const char *config);
 
-/* The same random value twice: with space and escapes, and as it should come back. */
+/* A random value twice: with spaces and escapes, and as it must come back. */
 typedef struct pair {
     buffer_t rich, plain;
     uint64_t seed;

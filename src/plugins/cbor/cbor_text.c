@@ -26,6 +26,7 @@ static void item_put_integer(mfi_bytes_t *out, uint64_t magnitude, bool is_negat
 }
 
 static void item_put_embedded(mfi_bytes_t *out, const char *text, size_t bytes) {
+    assert(bytes > 0);
     item_put_head(out, cbor_encode_tag, TAG_JSON);
     item_put_head(out, cbor_encode_bytestring_start, bytes);
     mfi_bytes_put(out, text, bytes);

@@ -150,6 +150,7 @@ static mofka_status_t plan_init(const plan_maker_t *maker, mfi_plan_t *plan, uin
              values = plan_member(maker, schema, "enum");
     uint32_t items = plan_member(maker, schema, "items"), type = plan_member(maker, schema, "type");
     bool has_type = type != MFI_NONE;
+    assert(plan->kind == MFI_PLAN_ANY);
     if (constant != MFI_NONE)
         return plan_init_values(maker, plan, &constant, 1);
     if (values != MFI_NONE && plan_token(maker, values)->count > 0)

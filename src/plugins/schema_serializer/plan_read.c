@@ -71,6 +71,7 @@ static mofka_status_t plan_read_property(const mfi_property_t *property, mfi_byt
 
 static mofka_status_t plan_read_order(const mfi_plan_t *plan, mfi_bytes_t *out,
                                       mfi_reader_t *reader, size_t depth) {
+    assert(plan->form_bytes > 0 && reader->at < reader->size);
     const unsigned char *bits = reader->data + reader->at;
     if (plan->form_bytes > reader->size - reader->at)
         return mfi_reader_corrupt(reader, "an object is cut off");
@@ -108,6 +109,7 @@ static mofka_status_t plan_read_listed(const mfi_plan_t *plan, mfi_bytes_t *out,
 static mofka_status_t plan_read_list(const mfi_plan_t *plan, mfi_bytes_t *out, mfi_reader_t *reader,
                                      size_t depth) {
     uint64_t count;
+    assert(reader->at < reader->size);
     reader->at++;
     mofka_status_t status = mfi_reader_varint(reader, &count);
     for (uint64_t i = 0; !status && !out->status && i < count; i++) {

@@ -63,6 +63,7 @@ static void plan_write_string(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t
  * searched for: it is stored as CBOR. */
 static uint32_t plan_find_choice(const mfi_plan_t *plan, const mfi_tape_t *tape,
                                  const mfi_token_t *token) {
+    assert(plan->kind == MFI_PLAN_ENUM && plan->count > 0);
     const mfi_choice_t wanted = {(mfi_token_kind_t)token->kind, tape->text + token->at,
                                  token->bytes};
     uint32_t low = 0, high = token->kind < MFI_TOKEN_ARRAY && !token->has_escapes ? plan->count : 0;
@@ -95,6 +96,7 @@ static void plan_write_array(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi
         plan_write_unplanned(out, tape, index);
         return;
     }
+    assert(plan->items);
     mfi_bytes_put_varint(out, 1 + (uint64_t)token->count);
     for (uint32_t i = index + 1; i < token->next; i = tape->tokens[i].next)
         mfi_plan_write(plan->items, out, tape, i);

@@ -5,11 +5,14 @@
 #include <mofka/driver.h>
 #include <mofka/options.h>
 #include <mofka/serializer.h>
+#include <assert.h>
 #include <stdlib.h>
 #include "plugins/schema_serializer/plan.h"
 
 static void plans_write_tokens(const void *self, mfi_bytes_t *out, const mfi_tape_t *tape) {
-    mfi_plan_write(((const mfi_plans_t *)self)->first, out, tape, 0);
+    const mfi_plans_t *plans = self;
+    assert(plans->first);
+    mfi_plan_write(plans->first, out, tape, 0);
 }
 
 static mofka_status_t plans_store(void *self, const mofka_archive_t *archive, const char *metadata,
@@ -18,7 +21,9 @@ static mofka_status_t plans_store(void *self, const mofka_archive_t *archive, co
 }
 
 static mofka_status_t plans_read_text(void *self, mfi_bytes_t *text, mfi_reader_t *reader) {
-    return mfi_plan_read(((const mfi_plans_t *)self)->first, text, reader, 0);
+    const mfi_plans_t *plans = self;
+    assert(plans->first);
+    return mfi_plan_read(plans->first, text, reader, 0);
 }
 
 static mofka_status_t plans_restore(void *self, const mofka_archive_t *archive, size_t stored_bytes,

@@ -77,6 +77,7 @@ static mofka_status_t shape_check_names(const mfi_tree_t *tree, uint32_t at) {
     uint32_t count = mfi_tree_token(tree, at)->count;
     if (mfi_tree_kind(tree, at) != MFI_TOKEN_ARRAY)
         return mfi_shape_need(tree, false, at, MFI_SHAPE_NAMES);
+    assert(mfi_tree_kind(tree, at) == MFI_TOKEN_ARRAY);
     uint32_t *names = calloc(count + 1, sizeof *names);
     if (!names)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a schema");

@@ -59,6 +59,7 @@ static mofka_status_t tape_add_token(tape_parser_t *parser, mfi_token_kind_t kin
 static mofka_status_t tape_parse_escape(tape_parser_t *parser, mfi_token_t *token) {
     const char *text = parser->text + parser->at;
     size_t left = parser->bytes - parser->at, used = 2;
+    assert(left > 0 && *text == '\\');
     token->has_escapes = true;
     if (left > 1 && text[1] == 'u') {
         int unit = mfi_escape_unit(text, left, &used);
@@ -73,6 +74,7 @@ static mofka_status_t tape_parse_escape(tape_parser_t *parser, mfi_token_t *toke
 }
 
 static mofka_status_t tape_parse_string(tape_parser_t *parser) {
+    assert(tape_peek(parser) == '"');
     mofka_status_t status = tape_add_token(parser, MFI_TOKEN_STRING, ++parser->at, 0);
     mfi_token_t *token = &parser->tape->tokens[parser->tape->count - 1];
     while (!status) {

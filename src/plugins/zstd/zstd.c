@@ -104,6 +104,7 @@ static mofka_status_t zstd_store(void *self, const mofka_archive_t *archive, con
         size_t used =
             ZSTD_compress2(context->compressor, out.data, out.room, metadata, metadata_bytes);
         status = zstd_check(used);
+        assert(status || used <= out.room);
         if (!status)
             status = archive->write(archive->context, out.data, used);
     } else {
@@ -184,6 +185,7 @@ static mofka_status_t zstd_set_dictionary(zstd_t *zstd, const char *base64) {
         mfi_base64_decode("zstd serializer: option \"dictionary\"", base64, &bytes, &size);
     if (status)
         return status;
+    assert(!zstd->compress_with && !zstd->decompress_with);
     zstd->compress_with = ZSTD_createCDict(bytes, size, zstd->level);
     zstd->decompress_with = ZSTD_createDDict(bytes, size);
     free(bytes);
@@ -196,6 +198,7 @@ static mofka_status_t zstd_set_dictionary(zstd_t *zstd, const char *base64) {
 }
 
 static mofka_status_t zstd_create_with(int level, const char *dictionary, void **self) {
+    assert(level >= 1 && level <= ZSTD_maxCLevel());
     zstd_t *zstd = calloc(1, sizeof *zstd);
     if (!zstd)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a zstd serializer");

@@ -96,6 +96,7 @@ static mofka_status_t step_enter_name(mfi_eb_place_t *place, mfi_eb_step_t *pare
             *out = step;
             return MOFKA_OK;
         }
+    assert(pattern->step_count > 0 && pattern->step_count <= MFI_EB_STEPS_MAX);
     if (pattern->step_count == MFI_EB_STEPS_MAX)
         return mofka_fail(MOFKA_ERR_TOO_LARGE, "pattern at %s: the paths have more than %d steps",
                           place->path, MFI_EB_STEPS_MAX);
@@ -161,6 +162,7 @@ static void field_note(mfi_eb_pattern_t *pattern, const mfi_eb_field_t *field) {
 static mofka_status_t field_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
                                     mfi_eb_step_t *step, const char *array) {
     mfi_eb_pattern_t *pattern = place->pattern;
+    assert(pattern->field_count <= MFI_EB_FIELDS_MAX);
     if (pattern->field_count == MFI_EB_FIELDS_MAX)
         return mofka_fail(MOFKA_ERR_TOO_LARGE, "pattern at %s: it has more than %d fields",
                           place->path, MFI_EB_FIELDS_MAX);
@@ -349,7 +351,7 @@ mofka_status_t mfi_eb_compile(const char *text, const char *limit, mfi_eb_patter
         *text == '{' ? object_compile(&place, &pattern->scope, &pattern->root, text, false)
                      : mfi_eb_bad_value(&place, text, "must be an object");
     free(place.scratch.bytes);
-    assert(status || pattern->field_count > 0);
+    assert(status || (pattern->field_count > 0 && place.used == 1));
     if (status)
         mfi_eb_destroy(pattern);
     else

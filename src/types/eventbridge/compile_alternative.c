@@ -19,6 +19,7 @@ static bool word_is(const char *text, size_t bytes, const char *word) {
 
 static mofka_status_t operand_create(mfi_eb_place_t *place, mfi_eb_kind_t kind,
                                      mfi_eb_operand_t **operand) {
+    assert(!*operand);
     *operand = mfi_eb_allocate(place->pattern, 1, sizeof **operand);
     if (!*operand)
         return MOFKA_ERR_MEMORY;
@@ -30,6 +31,7 @@ static mofka_status_t operand_create(mfi_eb_place_t *place, mfi_eb_kind_t kind,
  * string is read. */
 static mofka_status_t operator_read(mfi_eb_place_t *place, const char *object, const char **key,
                                     size_t *bytes, const char **value) {
+    assert(*object == '{');
     mfi_json_walk_t walk = mfi_json_walk(object, place->limit);
     if (!mfi_json_next(&walk))
         return mfi_eb_bad(place, "the object is empty; it needs one operator");
@@ -62,6 +64,7 @@ static mofka_status_t operand_copy_text(mfi_eb_place_t *place, const char *from,
 
 mofka_status_t mfi_eb_copy_string(mfi_eb_place_t *place, const char *string, const char **text,
                                   size_t *bytes) {
+    assert(*string == '"');
     const char *said = mfi_json_string(string, place->limit, &place->scratch, bytes);
     return said ? operand_copy_text(place, said, *bytes, text)
                 : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a pattern's string");
@@ -244,6 +247,7 @@ static mofka_status_t but_compile_value(mfi_eb_place_t *place, const char *value
 /* Compile one value of anything-but, or an array of them. */
 static mofka_status_t but_compile_values(mfi_eb_place_t *place, const char *value,
                                          mfi_eb_kind_t kind, mfi_eb_alternative_t *alternative) {
+    assert(alternative->anything_but);
     if (*value != '[')
         return but_compile_value(place, value, kind, *value, &alternative->operands);
     mfi_eb_operand_t **last = &alternative->operands;
@@ -354,6 +358,7 @@ static mofka_status_t operator_compile(mfi_eb_place_t *place, const char *object
 
 mofka_status_t mfi_eb_compile_alternative(mfi_eb_place_t *place, const char *value,
                                           mfi_eb_alternative_t **out) {
+    assert(!*out);
     mfi_eb_alternative_t *alternative = *out =
         mfi_eb_allocate(place->pattern, 1, sizeof *alternative);
     if (!alternative)

@@ -34,10 +34,12 @@ typedef struct match {
 /* ---- sets ------------------------------------------------------------------------------------- */
 
 static bool set_has(const mfi_eb_set_t *set, size_t index) {
+    assert(index < MFI_EB_FIELDS_MAX);
     return set->words[index / 64] >> index % 64 & 1;
 }
 
 static void set_add(mfi_eb_set_t *set, size_t index) {
+    assert(index < MFI_EB_FIELDS_MAX);
     set->words[index / 64] |= UINT64_C(1) << index % 64;
 }
 
@@ -101,6 +103,7 @@ static bool match_may_go_on(match_t *m, size_t bytes) {
 }
 
 static mfi_eb_scalar_t match_read_scalar(match_t *m, const char *value, const char *end) {
+    assert(*value != '{' && *value != '[' && value < end);
     mfi_eb_scalar_t scalar = {.value = value, .end = end};
     if (*value == '"') {
         scalar.text = mfi_json_string(value, m->limit, &m->scratch, &scalar.bytes);
@@ -159,6 +162,7 @@ static answer_t match_object(match_t *m, const mfi_eb_step_t *step, const mfi_eb
                              const char *object) {
     answer_t answer = {0};
     uint64_t seen[MFI_EB_STEPS_MAX / 64] = {0};
+    assert(*object == '{');
     mfi_json_walk_t walk = mfi_json_walk(object, m->limit);
     while (mfi_json_next(&walk) && match_may_go_on(m, (size_t)(walk.end - walk.key))) {
         size_t bytes;
@@ -256,6 +260,7 @@ static answer_t match_value(match_t *m, const mfi_eb_step_t *step, const mfi_eb_
 /* Add the fields of the scope's combination with that number. It takes one branch of each choice. */
 static void scope_collect_fields(const mfi_eb_scope_t *scope, uint64_t number,
                                  mfi_eb_set_t *wanted) {
+    assert(number < scope->combinations);
     for (const mfi_eb_field_t *field = scope->fields; field; field = field->next_in_scope)
         set_add(wanted, field->index);
     for (const mfi_eb_choice_t *choice = scope->choices; choice; choice = choice->next) {
@@ -304,8 +309,8 @@ static mofka_status_t match_refuse(const match_t *m, size_t index, bool present)
 
 static size_t set_find_first(const mfi_eb_set_t *set) {
     size_t index = 0;
-    for (; !set_has(set, index); index++)
-        assert(index + 1 < MFI_EB_FIELDS_MAX);
+    while (!set_has(set, index))
+        index++;
     return index;
 }
 
@@ -328,6 +333,7 @@ static mofka_status_t match_try_combinations(match_t *m, const char *root) {
             is_present = set_has(&answer.present, at_fault);
         }
     }
+    assert(m->status || at_fault < m->pattern->field_count);
     return m->status ? m->status : match_refuse(m, at_fault, is_present);
 }
 

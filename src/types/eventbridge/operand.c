@@ -22,6 +22,7 @@ static void fold_find_locale(void) {
 /* Read one character of valid UTF-8, and move `*at` past it. */
 static uint32_t fold_next_character(const char **at) {
     const unsigned char *p = (const unsigned char *)*at;
+    assert((p[0] & 0xc0) != 0x80);
     int more = p[0] < 0x80 ? 0 : p[0] < 0xe0 ? 1 : p[0] < 0xf0 ? 2 : 3;
     uint32_t code = more == 0 ? p[0] : p[0] & (0x3fu >> more);
     for (int i = 1; i <= more; i++)
@@ -186,7 +187,7 @@ static bool network_contains(const mfi_eb_operand_t *operand, const char *text, 
 
 mofka_status_t mfi_eb_string_operand(mfi_eb_place_t *place, mfi_eb_kind_t kind, const char *string,
                                      mfi_eb_operand_t **out) {
-    assert(*string == '"' && kind >= MFI_EB_STRING && kind <= MFI_EB_CIDR);
+    assert(*string == '"' && kind >= MFI_EB_STRING && kind <= MFI_EB_CIDR && !*out);
     mfi_eb_operand_t *operand = *out = mfi_eb_allocate(place->pattern, 1, sizeof *operand);
     if (!operand)
         return MOFKA_ERR_MEMORY;
@@ -209,6 +210,7 @@ mofka_status_t mfi_eb_string_operand(mfi_eb_place_t *place, mfi_eb_kind_t kind, 
 }
 
 static bool operand_equals_string(const mfi_eb_operand_t *o, const mfi_eb_scalar_t *s) {
+    assert(o->text);
     const char *text = s->text, *end = text + s->bytes;
     switch (o->kind) {
     case MFI_EB_STRING:

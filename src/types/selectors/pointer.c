@@ -80,6 +80,7 @@ mofka_status_t mfi_pointer_init(mfi_pointer_t *pointer, const char *what, const 
 }
 
 static const char *pointer_find_element(const char *array, const char *limit, size_t index) {
+    assert(*array == '[');
     mfi_json_walk_t walk = mfi_json_walk(array, limit);
     for (size_t i = 0; mfi_json_next(&walk); i++)
         if (i == index)

@@ -41,6 +41,7 @@ static mofka_status_t range_set_partitions(void *self, const mofka_metadata_t *c
 
 static mofka_status_t range_read_number(range_selector_t *range, const char *value,
                                         const char *limit, double *number) {
+    assert(mfi_json_is_number(value));
     const char *end = mfi_json_end(value, limit);
     if (end == limit) { /* no byte after the number ends it for strtod */
         size_t bytes = (size_t)(end - value);

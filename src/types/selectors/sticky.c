@@ -46,6 +46,7 @@ static mofka_status_t sticky_select(void *self, const char *metadata, size_t met
     *partition = requested != MOFKA_ANY_PARTITION
                      ? requested % sticky->count
                      : atomic_load_explicit(&sticky->current, memory_order_relaxed);
+    assert(*partition < sticky->count);
     return MOFKA_OK;
 }
 
