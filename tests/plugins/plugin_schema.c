@@ -164,7 +164,8 @@ static void references_find_their_documents(void **state) {
 
 static void circles_and_patterns_come_to_an_end(void **state) {
     (void)state;
-    FAILS(ask("{\"allOf\":[{\"$ref\":\"#\"}]}", "1"), MOFKA_ERR_REFUSED, "goes round in a circle");
+    FAILS(ask("{\"allOf\":[{\"$ref\":\"#\"}]}", "1"), MOFKA_ERR_REFUSED,
+          "refers to itself in a circle");
     FAILS(ask("{\"not\":{\"allOf\":[{\"$ref\":\"#\"}]}}", "1"), MOFKA_ERR_REFUSED, "circle");
     FAILS(
         ask("{\"pattern\":\"^(a|a|aa)+$\"}", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\""),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Trees of schemas: children sorted by name, JSON Pointers to values and of them. */
+/* Makes the tree of a schema, finds values in it by name or JSON Pointer, and prints their place. */
 #include "plugins/schema_serializer/schema_tree.h"
 
 #include <stdio.h>
@@ -12,8 +12,8 @@
 
 /* ---- making --------------------------------------------------------------------------------- */
 
-/* As the serializer "cbor" would give it back. */
-static mofka_status_t write_anew(const char *json, mfi_bytes_t *text) {
+/* Write the schema's text as the serializer "cbor" would read it back. */
+static mofka_status_t tree_write_text(const char *json, mfi_bytes_t *text) {
     mfi_tape_t tape;
     mfi_bytes_t items;
     mfi_bytes_init(&items);
@@ -31,7 +31,7 @@ static mofka_status_t write_anew(const char *json, mfi_bytes_t *text) {
                                     : status;
 }
 
-static int compare(const mfi_tree_t *tree, const char *name, size_t bytes, uint32_t at) {
+static int tree_compare(const mfi_tree_t *tree, const char *name, size_t bytes, uint32_t at) {
     const mfi_token_t *token = mfi_tree_token(tree, at);
     int order =
         memcmp(name, tree->tape.text + token->at, bytes < token->bytes ? bytes : token->bytes);
@@ -41,10 +41,10 @@ static int compare(const mfi_tree_t *tree, const char *name, size_t bytes, uint3
 int mfi_tree_order(const void *a, const void *b, void *context) {
     const mfi_tree_t *tree = context;
     const mfi_token_t *token = mfi_tree_token(tree, *(const uint32_t *)a);
-    return compare(tree, tree->tape.text + token->at, token->bytes, *(const uint32_t *)b);
+    return tree_compare(tree, tree->tape.text + token->at, token->bytes, *(const uint32_t *)b);
 }
 
-static mofka_status_t sort_names(mfi_tree_t *tree, uint32_t object) {
+static mofka_status_t tree_sort_names(mfi_tree_t *tree, uint32_t object) {
     uint32_t *names = tree->children + tree->first[object];
     uint32_t count = mfi_tree_token(tree, object)->count;
     qsort_r(names, count, sizeof *names, mfi_tree_order, tree);
@@ -54,7 +54,7 @@ static mofka_status_t sort_names(mfi_tree_t *tree, uint32_t object) {
     return MOFKA_OK;
 }
 
-static mofka_status_t index_children(mfi_tree_t *tree) {
+static mofka_status_t tree_index_children(mfi_tree_t *tree) {
     uint32_t used = 0;
     mofka_status_t status = MOFKA_OK;
     for (uint32_t i = 0; i < tree->tape.count && !status; i++) {
@@ -65,21 +65,22 @@ static mofka_status_t index_children(mfi_tree_t *tree) {
              at = mfi_tree_token(tree, at + is_object)->next)
             tree->children[used++] = at;
         if (is_object)
-            status = sort_names(tree, i);
+            status = tree_sort_names(tree, i);
     }
+    assert(used < tree->tape.count || status);
     return status;
 }
 
 mofka_status_t mfi_tree_init(mfi_tree_t *tree, mfi_bytes_t *text, const char *json) {
     *tree = (mfi_tree_t){.first = NULL};
-    mofka_status_t status = write_anew(json, text);
+    mofka_status_t status = tree_write_text(json, text);
     if (!status)
         status = mfi_tape_parse(&tree->tape, WHAT, text->data, text->used);
     if (status)
         return status;
     tree->first = calloc(tree->tape.count, sizeof *tree->first);
     tree->children = calloc(tree->tape.count, sizeof *tree->children);
-    return tree->first && tree->children ? index_children(tree)
+    return tree->first && tree->children ? tree_index_children(tree)
                                          : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a schema");
 }
 
@@ -93,7 +94,7 @@ void mfi_tree_clear(mfi_tree_t *tree) {
 
 bool mfi_tree_is(const mfi_tree_t *tree, uint32_t at, const char *string) {
     return mfi_tree_token(tree, at)->kind == MFI_TOKEN_STRING &&
-           compare(tree, string, strlen(string), at) == 0;
+           tree_compare(tree, string, strlen(string), at) == 0;
 }
 
 uint32_t mfi_tree_find(const mfi_tree_t *tree, uint32_t object, const char *name, size_t bytes) {
@@ -102,7 +103,7 @@ uint32_t mfi_tree_find(const mfi_tree_t *tree, uint32_t object, const char *name
     uint32_t low = 0, high = token->kind == MFI_TOKEN_OBJECT ? token->count : 0;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        int order = compare(tree, name, bytes, names[middle]);
+        int order = tree_compare(tree, name, bytes, names[middle]);
         if (order == 0)
             return middle;
         if (order < 0)
@@ -120,28 +121,30 @@ uint32_t mfi_tree_member(const mfi_tree_t *tree, uint32_t object, const char *na
 
 /* ---- pointers ------------------------------------------------------------------------------- */
 
-static int hex_of(char c) {
+static int tree_read_digit(char c) {
     return c >= '0' && c <= '9'   ? c - '0'
            : c >= 'a' && c <= 'f' ? c - 'a' + 10
            : c >= 'A' && c <= 'F' ? c - 'A' + 10
                                   : -1;
 }
 
-/* Percent-encoded bytes become what they are; wrong ones stay. */
-static size_t decode_percent(char *text, size_t bytes) {
+/* Decode percent-encoded bytes in place. Invalid codes stay as they are. */
+static size_t tree_decode_percent(char *text, size_t bytes) {
     size_t used = 0;
     for (size_t i = 0; i < bytes; i++) {
-        int high = text[i] == '%' && i + 2 < bytes ? hex_of(text[i + 1]) : -1;
-        int low = high >= 0 ? hex_of(text[i + 2]) : -1;
+        int high = text[i] == '%' && i + 2 < bytes ? tree_read_digit(text[i + 1]) : -1;
+        int low = high >= 0 ? tree_read_digit(text[i + 2]) : -1;
         text[used++] = low >= 0 ? (char)(high * 16 + low) : text[i];
         i += low >= 0 ? 2 : 0;
     }
     return used;
 }
 
-/* Item of an array: digits without a leading zero. */
-static uint32_t item_of(const mfi_tree_t *tree, uint32_t array, const char *digits, size_t bytes) {
+/* The item of an array whose index the digits say, without a leading zero; or MFI_NONE. */
+static uint32_t tree_find_item(const mfi_tree_t *tree, uint32_t array, const char *digits,
+                               size_t bytes) {
     uint64_t index = 0;
+    assert(mfi_tree_kind(tree, array) == MFI_TOKEN_ARRAY);
     if (bytes == 0 || bytes > 9 || (digits[0] == '0' && bytes > 1))
         return MFI_NONE;
     for (size_t i = 0; i < bytes; i++) {
@@ -153,9 +156,9 @@ static uint32_t item_of(const mfi_tree_t *tree, uint32_t array, const char *digi
                                                       : MFI_NONE;
 }
 
-/* One step, by a reference token with its escapes ~0 and ~1. */
-static mofka_status_t step(const mfi_tree_t *tree, uint32_t from, const char *token, size_t bytes,
-                           uint32_t *to) {
+/* Follow one token of a JSON Pointer, which may have the escapes ~0 and ~1. */
+static mofka_status_t tree_step(const mfi_tree_t *tree, uint32_t from, const char *token,
+                                size_t bytes, uint32_t *to) {
     mfi_bytes_t name, quoted;
     mfi_bytes_init(&name);
     mfi_bytes_init(&quoted);
@@ -167,7 +170,7 @@ static mofka_status_t step(const mfi_tree_t *tree, uint32_t from, const char *to
     mfi_bytes_put_quoted(&quoted, name.data, name.used);
     mofka_status_t status = name.status ? name.status : quoted.status;
     if (!status && mfi_tree_token(tree, from)->kind == MFI_TOKEN_ARRAY) {
-        *to = item_of(tree, from, name.data, name.used);
+        *to = tree_find_item(tree, from, name.data, name.used);
     } else if (!status) {
         uint32_t child = mfi_tree_find(tree, from, quoted.data + 1, quoted.used - 2);
         *to = child == MFI_NONE ? MFI_NONE : mfi_tree_children(tree, from)[child] + 1;
@@ -179,6 +182,7 @@ static mofka_status_t step(const mfi_tree_t *tree, uint32_t from, const char *to
 
 mofka_status_t mfi_tree_follow(const mfi_tree_t *tree, uint32_t from, uint32_t fragment,
                                uint32_t *to) {
+    assert(mfi_tree_kind(tree, fragment) == MFI_TOKEN_STRING);
     mfi_bytes_t unescaped, pointer;
     size_t bytes;
     mfi_bytes_init(&unescaped);
@@ -187,12 +191,12 @@ mofka_status_t mfi_tree_follow(const mfi_tree_t *tree, uint32_t from, uint32_t f
         mfi_token_utf8(&tree->tape, mfi_tree_token(tree, fragment), &unescaped, &bytes);
     mfi_bytes_put(&pointer, utf8 + 1, bytes - 1); /* without its '#' */
     mofka_status_t status = unescaped.status ? unescaped.status : pointer.status;
-    char *at = pointer.data, *end = at + (status ? 0 : decode_percent(at, pointer.used));
+    char *at = pointer.data, *end = at + (status ? 0 : tree_decode_percent(at, pointer.used));
     for (*to = from; !status && *to != MFI_NONE && at < end;) {
         char *slash = memchr(at + 1, '/', (size_t)(end - at - 1));
         char *stop = slash ? slash : end;
         if (*at == '/')
-            status = step(tree, *to, at + 1, (size_t)(stop - at - 1), to);
+            status = tree_step(tree, *to, at + 1, (size_t)(stop - at - 1), to);
         else
             *to = MFI_NONE;
         at = stop;
@@ -204,8 +208,8 @@ mofka_status_t mfi_tree_follow(const mfi_tree_t *tree, uint32_t from, uint32_t f
 
 /* ---- messages ------------------------------------------------------------------------------- */
 
-/* A JSON Pointer to the value at `target`, names as the text has them; cut off where it is long. */
-static void path_of(const mfi_tree_t *tree, uint32_t target, char path[PATH_BYTES]) {
+/* Print a JSON Pointer to the value at `target`, with names as in the text. A long one is cut off. */
+static void tree_print_path(const mfi_tree_t *tree, uint32_t target, char path[PATH_BYTES]) {
     size_t used = 0;
     path[0] = '\0';
     for (uint32_t at = 0; at < target && used < PATH_BYTES - 1;) {
@@ -234,7 +238,7 @@ mofka_status_t mfi_tree_refuse(const mfi_tree_t *tree, uint32_t at, const char *
     char path[PATH_BYTES];
     const mfi_token_t *token = mfi_tree_token(tree, at);
     uint32_t quote = token->kind == MFI_TOKEN_STRING, bytes = token->bytes + 2 * quote;
-    path_of(tree, at, path);
+    tree_print_path(tree, at, path);
     return mofka_fail(MOFKA_ERR_OPTION, "%s: at '%s': must be %s, not %.*s", WHAT, path, allowed,
                       (int)(bytes < EXCERPT_BYTES ? bytes : EXCERPT_BYTES),
                       tree->tape.text + token->at - quote);

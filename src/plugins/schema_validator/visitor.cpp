@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Naming what failed, and hashing values. */
+/* Names the keyword that failed, finds members, and hashes values. */
 #include "plugins/schema_validator/visitor.hpp"
 
 #include <functional>
@@ -78,7 +78,7 @@ size_t Members::find(const std::string &wanted) const {
     return found != order.end() && name(*found) == wanted ? *found : count();
 }
 
-static size_t mix(size_t hash, size_t more) {
+static size_t hash_mix(size_t hash, size_t more) {
     return (hash ^ more) * UINT64_C(0x9E3779B97F4A7C15) + 1;
 }
 
@@ -92,10 +92,10 @@ size_t hash_of(const Adapter &value) {
     size_t hash = 13;
     if (value.isArray())
         for (const auto item : value.getArray())
-            hash = mix(hash, hash_of(item));
+            hash = hash_mix(hash, hash_of(item));
     if (value.isObject())
-        for (const auto member : value.getObject()) /* in any order */
-            hash += mix(std::hash<std::string>()(member.first), hash_of(member.second));
+        for (const auto member : value.getObject()) /* a sum: their order does not matter */
+            hash += hash_mix(std::hash<std::string>()(member.first), hash_of(member.second));
     return hash;
 }
 

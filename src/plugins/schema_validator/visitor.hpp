@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * valijson's validator, as it is for our documents: members specialised for our adapter where it
- * would count bytes instead of characters, lose precision, take time or stack without bound, or not
- * say what failed.
+ * valijson's validator, corrected. For this plug-in's adapter those of its functions are specialised
+ * that would count bytes instead of characters, lose precision, use time or stack without limit, or
+ * not say what failed.
  */
 #ifndef MOFKA_SRC_SCHEMA_VISITOR_HPP
 #define MOFKA_SRC_SCHEMA_VISITOR_HPP
@@ -16,8 +16,8 @@
 
 namespace mofka_schema {
 
-#define STEPS_DEEP_MAX                                                                             \
-    1024 /* constraints inside constraints: each takes some hundred bytes of stack */
+/* Nested constraints: each takes a few hundred bytes of stack. */
+#define STEPS_DEEP_MAX 1024
 
 using Adapter = valijson::adapters::GenericRapidJsonAdapter<Value>;
 
@@ -31,13 +31,13 @@ template <template <typename> class V> V<Adapter> visitor_of();
 template <template <typename, typename> class V> V<Adapter, Engine> visitor_of();
 using Visitor = decltype(visitor_of<valijson::ValidationVisitor>());
 
-/* One validation. valijson stops at the first failure that decides; the last note made until then
- * is its cause, as what failed inside "anyOf" and the like is noted over by them. */
+/* One validation, and what it noted of failures. valijson stops at the first failure that decides. The
+ * last note before that is the cause: "anyOf" and others replace the notes of their subschemas. */
 struct Run {
     const Patterns &patterns;
     size_t depth = 0;
     size_t notes = 0;
-    std::vector<std::string> place; /* as valijson has it: "<root>", "[name]", "[0]" */
+    std::vector<std::string> place; /* in valijson's form: "<root>", "[name]", "[0]" */
     const char *keyword = "false";
     std::string detail;
 
@@ -50,9 +50,9 @@ struct Run {
         detail = std::move(more);
     }
 };
-inline thread_local Run *run; /* valijson hands nothing of ours through */
+inline thread_local Run *run; /* valijson has no argument that could carry it */
 
-/* The keyword of a constraint, and whether it only passes on what failed inside it. */
+/* The keyword of a constraint. `*passes_on`: a failure of a subschema is its cause. */
 const char *keyword_of(const valijson::constraints::Constraint &constraint, bool *passes_on);
 
 inline size_t character_count(const std::string &text) {
@@ -60,7 +60,8 @@ inline size_t character_count(const std::string &text) {
         std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-/* As decimals: 0.0075 is a multiple of 0.0001, although no double is either. */
+/* Whether it is a multiple as a decimal number: 0.0075 is a multiple of 0.0001, although a double holds
+ * neither exactly. */
 inline bool is_multiple(double value, double divisor) {
     double ratio = value / divisor;
     if (!(std::fabs(ratio) < 9007199254740992.0))
@@ -68,11 +69,11 @@ inline bool is_multiple(double value, double divisor) {
     return std::fabs(ratio - std::round(ratio)) <= std::fabs(ratio) * 4 * 2.220446049250313e-16;
 }
 
-/* An object's members, looked for by name: by halving where there are many. */
+/* An object's members, searched by name; by binary search if there are many. */
 class Members {
   public:
     explicit Members(const Adapter &object);
-    size_t find(const std::string &name) const; /* count() where there is none */
+    size_t find(const std::string &name) const; /* count() if there is none */
     size_t count() const {
         return members.size();
     }
@@ -86,7 +87,7 @@ class Members {
 
   private:
     std::vector<std::pair<std::string, Adapter>> members;
-    std::vector<size_t> order; /* by name; empty where there are few */
+    std::vector<size_t> order; /* sorted by name; empty if there are few members */
 };
 
 /* Equal values have equal hashes. */
@@ -122,7 +123,7 @@ inline bool mofka_schema::Visitor::validationCallback(const constraints::Constra
     mofka_schema::Run &run = *mofka_schema::run;
     size_t notes = run.notes;
     if (++run.depth > STEPS_DEEP_MAX)
-        throw std::runtime_error("the schema goes round in a circle, or is too deep for it");
+        throw std::runtime_error("the schema refers to itself in a circle, or is nested too deep");
     bool is_valid = constraint.accept(visitor);
     run.depth--;
     if (!is_valid) {
@@ -134,7 +135,7 @@ inline bool mofka_schema::Visitor::validationCallback(const constraints::Constra
     return is_valid;
 }
 
-/* Whole numbers are integers however they are written. */
+/* A whole number is an integer, also if it is written as 1.0 or 1e2. */
 template <>
 inline bool mofka_schema::Visitor::ValidateNamedTypes::operator()(
     constraints::TypeConstraint::JsonType type) const {
@@ -253,7 +254,7 @@ template <> inline bool mofka_schema::Visitor::visit(const RequiredConstraint &c
     return is_valid;
 }
 
-/* Of equal hashes only. */
+/* Compares only the items that have equal hashes. */
 template <> inline bool mofka_schema::Visitor::visit(const UniqueItemsConstraint &) {
     if (!m_target.isArray())
         return true;
