@@ -14,7 +14,7 @@
 #include <mofka/register.h>
 
 mofka_status_t mofka_driver_register(const char *type, mofka_driver_create_fn create) {
-    return mfi_register(MFI_REGISTRY_DRIVER, type, (mfi_function_t)create);
+    return mfi_registry_add(MFI_REGISTRY_DRIVER, type, (mfi_function_t)create);
 }
 
 static bool driver_ops_are_complete(const mofka_driver_ops_t *ops) {

@@ -86,7 +86,7 @@ void mfi_partition_selector_batch_left(mofka_partition_selector_t *selector, siz
 
 mofka_status_t mofka_partition_selector_register(const char *type,
                                                  mofka_partition_selector_create_fn create) {
-    return mfi_register(MFI_REGISTRY_SELECTOR, type, (mfi_function_t)create);
+    return mfi_registry_add(MFI_REGISTRY_SELECTOR, type, (mfi_function_t)create);
 }
 
 static mofka_status_t selector_start(mfi_helper_t *helper, mfi_function_t create) {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The registry: a bounded table of names per kind, under one lock. Libraries are loaded with no
- * lock held (their constructors register) and stay loaded.
+ * The registry of types: for each kind a table of names and functions, under one lock. Libraries are
+ * loaded with no lock held, since their constructors register types. They stay loaded.
  */
 #include "types/registry.h"
 
+#include <assert.h>
 #include <cjson/cJSON.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -24,21 +25,22 @@
 #define TYPES_MAX 64 /* per kind: a program has a handful */
 #define TYPE_BYTES_MAX 63
 
-typedef struct entry {
+typedef struct registry_entry {
     char type[TYPE_BYTES_MAX + 1];
     mfi_function_t create;
-} entry_t;
+} registry_entry_t;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the two below; a leaf */
-static entry_t entries[MFI_REGISTRY_KINDS][TYPES_MAX];
-static size_t entry_count[MFI_REGISTRY_KINDS];
+static pthread_mutex_t registry_lock =
+    PTHREAD_MUTEX_INITIALIZER; /* guards the two tables below; a leaf */
+static registry_entry_t registry_entries[MFI_REGISTRY_KINDS][TYPES_MAX];
+static size_t registry_count[MFI_REGISTRY_KINDS];
 
 static void registry_hold(void) {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&registry_lock);
 }
 
 static void registry_release(void) {
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&registry_lock);
 }
 
 /* A forked child may create objects of its own. */
@@ -49,44 +51,49 @@ __attribute__((constructor)) static void registry_watch_forks(void) {
     mfi_at_fork(MFI_FORK_REGISTRY, &registry_fork_handlers);
 }
 
-static const char *const kind_names[] = {"driver", "validator", "serializer", "partition selector"};
+static const char *const registry_kind_names[] = {"driver", "validator", "serializer",
+                                                  "partition selector"};
 
-static mfi_function_t look_up(mfi_registry_kind_t kind, const char *type, size_t length) {
+static mfi_function_t registry_look_up(mfi_registry_kind_t kind, const char *type, size_t length) {
     mfi_function_t found = NULL;
-    pthread_mutex_lock(&lock);
-    for (size_t i = 0; i < entry_count[kind] && !found; i++)
-        if (strlen(entries[kind][i].type) == length &&
-            memcmp(entries[kind][i].type, type, length) == 0)
-            found = entries[kind][i].create;
-    pthread_mutex_unlock(&lock);
+    assert(kind < MFI_REGISTRY_KINDS);
+    pthread_mutex_lock(&registry_lock);
+    assert(registry_count[kind] <= TYPES_MAX);
+    for (size_t i = 0; i < registry_count[kind] && !found; i++)
+        if (strlen(registry_entries[kind][i].type) == length &&
+            memcmp(registry_entries[kind][i].type, type, length) == 0)
+            found = registry_entries[kind][i].create;
+    pthread_mutex_unlock(&registry_lock);
     return found;
 }
 
-mofka_status_t mfi_register(mfi_registry_kind_t kind, const char *type, mfi_function_t create) {
+mofka_status_t mfi_registry_add(mfi_registry_kind_t kind, const char *type, mfi_function_t create) {
     if (!type || !*type || strlen(type) > TYPE_BYTES_MAX || strchr(type, ':') || !create)
-        return mofka_fail(MOFKA_ERR_INVALID,
-                          "%s type '%s': 1 to %d bytes, no colon, and a function", kind_names[kind],
-                          type ? type : "(NULL)", TYPE_BYTES_MAX);
-    if (look_up(kind, type, strlen(type)))
-        return mofka_fail(MOFKA_ERR_EXISTS, "%s type '%s' is registered already", kind_names[kind],
-                          type);
+        return mofka_fail(
+            MOFKA_ERR_INVALID,
+            "%s type '%s' needs a name of 1 to %d bytes without a colon, and a function",
+            registry_kind_names[kind], type ? type : "(NULL)", TYPE_BYTES_MAX);
+    if (registry_look_up(kind, type, strlen(type)))
+        return mofka_fail(MOFKA_ERR_EXISTS, "%s type '%s' is registered already",
+                          registry_kind_names[kind], type);
     mofka_status_t status = MOFKA_OK;
-    pthread_mutex_lock(&lock);
-    if (entry_count[kind] == TYPES_MAX) {
+    pthread_mutex_lock(&registry_lock);
+    if (registry_count[kind] == TYPES_MAX) {
         status = MOFKA_ERR_FULL;
     } else {
-        entry_t *entry = &entries[kind][entry_count[kind]++];
+        registry_entry_t *entry = &registry_entries[kind][registry_count[kind]++];
         memcpy(entry->type, type, strlen(type) + 1);
         entry->create = create;
+        assert(registry_count[kind] <= TYPES_MAX);
     }
-    pthread_mutex_unlock(&lock);
-    return status ? mofka_fail(status, "%d %s types are registered, no room for '%s'", TYPES_MAX,
-                               kind_names[kind], type)
+    pthread_mutex_unlock(&registry_lock);
+    return status ? mofka_fail(status, "there are %d %s types; there is no room for '%s'",
+                               TYPES_MAX, registry_kind_names[kind], type)
                   : MOFKA_OK;
 }
 
 /* Load a library. If that fails, *why is the loader's answer. */
-static bool load_library(const char *library, char *why, size_t why_bytes) {
+static bool registry_load(const char *library, char *why, size_t why_bytes) {
     int saved = errno;
     bool is_loaded = dlopen(library, RTLD_NOW | RTLD_GLOBAL) != NULL;
     if (is_loaded)
@@ -99,10 +106,10 @@ static bool load_library(const char *library, char *why, size_t why_bytes) {
 
 /* The path of libmofka-TYPE.so: beside the library with this function if it is there, else as the
  * loader finds it. (The loader looks there itself, except through a sanitizer's dlopen.) */
-static void name_own_library(const char *type, char *path, size_t bytes) {
+static void registry_own_path(const char *type, char *path, size_t bytes) {
     Dl_info here;
     const char *end =
-        dladdr((void *)(uintptr_t)name_own_library, &here) ? strrchr(here.dli_fname, '/') : NULL;
+        dladdr((void *)(uintptr_t)registry_own_path, &here) ? strrchr(here.dli_fname, '/') : NULL;
     int folder = end ? (int)(end - here.dli_fname) : 0;
     snprintf(path, bytes, "%.*s/libmofka-%.63s.so", folder, folder ? here.dli_fname : "", type);
     if (folder == 0 || access(path, R_OK) != 0)
@@ -110,89 +117,91 @@ static void name_own_library(const char *type, char *path, size_t bytes) {
 }
 
 /* The registered types, for messages. */
-static void list_types(mfi_registry_kind_t kind, char *text, size_t bytes) {
+static void registry_list(mfi_registry_kind_t kind, char *text, size_t bytes) {
     size_t used = 0;
     snprintf(text, bytes, "none");
-    pthread_mutex_lock(&lock);
-    for (size_t i = 0; i < entry_count[kind] && used < bytes; i++)
+    pthread_mutex_lock(&registry_lock);
+    for (size_t i = 0; i < registry_count[kind] && used < bytes; i++)
         used += (size_t)snprintf(text + used, bytes - used, "%s%s", i ? ", " : "",
-                                 entries[kind][i].type);
-    pthread_mutex_unlock(&lock);
+                                 registry_entries[kind][i].type);
+    pthread_mutex_unlock(&registry_lock);
 }
 
 /* By a bare name: from libmofka-TYPE.so. No other file's name is tried: libTYPE.so may be any
  * library of the system, as libmpi.so is. */
-static mofka_status_t load_by_name(mfi_registry_kind_t kind, const char *type) {
+static mofka_status_t registry_load_by_name(mfi_registry_kind_t kind, const char *type) {
     char path[4096], why[400], known[200];
     int saved = errno;
-    name_own_library(type, path, sizeof path);
+    registry_own_path(type, path, sizeof path);
     errno = saved;
-    if (load_library(path, why, sizeof why) && look_up(kind, type, strlen(type)))
+    if (registry_load(path, why, sizeof why) && registry_look_up(kind, type, strlen(type)))
         return MOFKA_OK;
-    list_types(kind, known, sizeof known);
+    registry_list(kind, known, sizeof known);
     return mofka_fail(MOFKA_ERR_NOT_FOUND,
                       "%s type '%.100s' is neither registered (%s) nor in a library: tried "
                       "libmofka-%.63s.so; %s",
-                      kind_names[kind], type, known, type, why);
+                      registry_kind_names[kind], type, known, type, why);
 }
 
-static mofka_status_t load_by_path(mfi_registry_kind_t kind, const char *type, const char *path) {
+static mofka_status_t registry_load_by_path(mfi_registry_kind_t kind, const char *type,
+                                            const char *path) {
     char why[400], known[200];
-    if (load_library(path, why, sizeof why))
+    if (registry_load(path, why, sizeof why))
         return MOFKA_OK;
-    list_types(kind, known, sizeof known);
+    registry_list(kind, known, sizeof known);
     return mofka_fail(MOFKA_ERR_NOT_FOUND, "%s type '%.200s' is not registered (%s): %s",
-                      kind_names[kind], type, known, why);
+                      registry_kind_names[kind], type, known, why);
 }
 
 mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
                                  mfi_function_t *create) {
     char known[200];
     if (!type || !*type) {
-        list_types(kind, known, sizeof known);
+        registry_list(kind, known, sizeof known);
         return mofka_fail(MOFKA_ERR_INVALID, "%s type is empty; registered are %s",
-                          kind_names[kind], known);
+                          registry_kind_names[kind], known);
     }
     const char *colon = strchr(type, ':');
     size_t length = colon ? (size_t)(colon - type) : strlen(type);
     mofka_status_t status = MOFKA_OK;
-    if (colon && !look_up(kind, type, length))
-        status = load_by_path(kind, type, colon + 1);
-    else if (!colon && !look_up(kind, type, length))
-        status = load_by_name(kind, type);
+    if (colon && !registry_look_up(kind, type, length))
+        status = registry_load_by_path(kind, type, colon + 1);
+    else if (!colon && !registry_look_up(kind, type, length))
+        status = registry_load_by_name(kind, type);
     if (status)
         return status;
-    mfi_function_t found = look_up(kind, type, length);
+    mfi_function_t found = registry_look_up(kind, type, length);
     if (!found) {
-        list_types(kind, known, sizeof known);
-        return mofka_fail(MOFKA_ERR_NOT_FOUND,
-                          "%s type '%.*s' is not registered (%s), not even by its library",
-                          kind_names[kind], (int)(length < 100 ? length : 100), type, known);
+        registry_list(kind, known, sizeof known);
+        return mofka_fail(
+            MOFKA_ERR_NOT_FOUND, "%s type '%.*s' is not registered (%s), not even by its library",
+            registry_kind_names[kind], (int)(length < 100 ? length : 100), type, known);
     }
     *create = found;
     return MOFKA_OK;
 }
 
-static mofka_status_t refuse_type(mfi_registry_kind_t kind, const cJSON *type) {
+static mofka_status_t registry_refuse_type(mfi_registry_kind_t kind, const cJSON *type) {
     char known[200], *found = cJSON_PrintUnformatted(type);
-    list_types(kind, known, sizeof known);
+    registry_list(kind, known, sizeof known);
     mofka_fail(MOFKA_ERR_OPTION,
                "%s: option \"type\" must be a string, not %.100s; registered are %s",
-               kind_names[kind], found ? found : "?", known);
+               registry_kind_names[kind], found ? found : "?", known);
     cJSON_free(found);
     return MOFKA_ERR_OPTION;
 }
 
-/* A zero byte would cut the type's name. */
-static mofka_status_t check_type(mfi_registry_kind_t kind, const char *json) {
+/* Check that the option "type" has no zero byte, which would cut off its name. */
+static mofka_status_t registry_check_type(mfi_registry_kind_t kind, const char *json) {
     const char *limit = json + strlen(json), *type = NULL;
     mfi_scratch_t scratch = {0};
-    mofka_status_t status = mfi_json_check(kind_names[kind], json, strlen(json));
+    mofka_status_t status = mfi_json_check(registry_kind_names[kind], json, strlen(json));
     if (!status)
         status = mfi_json_member(mfi_json_begin(json), limit, "type", 4, &scratch, &type);
     if (!status && type && mfi_json_has_zero(type, limit, &scratch))
         status = mofka_fail(MOFKA_ERR_OPTION, "%s: option \"type\" has a zero byte: %.*s",
-                            kind_names[kind], (int)(limit - type < 100 ? limit - type : 100), type);
+                            registry_kind_names[kind],
+                            (int)(limit - type < 100 ? limit - type : 100), type);
     free(scratch.bytes);
     return status;
 }
@@ -201,20 +210,20 @@ mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json
                                       mofka_metadata_t **out, mfi_function_t *create) {
     cJSON *tree = cJSON_ParseWithOpts(json ? json : "{}", NULL, true);
     const char *type = "default";
-    bool as_given = false; /* what a print of the tree loses (digits) is for the type to judge */
+    bool as_given = false; /* keep the user's text: a print of the tree would lose digits */
     mofka_status_t status = MOFKA_OK;
     if (!cJSON_IsObject(tree)) {
-        status =
-            mofka_fail(MOFKA_ERR_JSON, "%s: not a JSON object: '%.200s'", kind_names[kind], json);
+        status = mofka_fail(MOFKA_ERR_JSON, "%s: not a JSON object: '%.200s'",
+                            registry_kind_names[kind], json);
     } else if (cJSON_GetObjectItemCaseSensitive(tree, "type")) {
         type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "type"));
         if (!type)
-            status = refuse_type(kind, cJSON_GetObjectItemCaseSensitive(tree, "type"));
+            status = registry_refuse_type(kind, cJSON_GetObjectItemCaseSensitive(tree, "type"));
         else
-            status = check_type(kind, json);
+            status = registry_check_type(kind, json);
         as_given = true;
     } else if (!cJSON_AddStringToObject(tree, "type", type)) {
-        status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a %s", kind_names[kind]);
+        status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a %s", registry_kind_names[kind]);
     }
     if (!status)
         status = mfi_registry_find(kind, type, create);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Names of driver, validator, serializer and partition selector types, and how to make them. */
+/* The registry: types of drivers, validators, serializers and partition selectors by name. */
 #ifndef MOFKA_SRC_REGISTRY_H
 #define MOFKA_SRC_REGISTRY_H
 
@@ -15,13 +15,16 @@ typedef enum mfi_registry_kind {
 
 typedef void (*mfi_function_t)(void);
 
-mofka_status_t mfi_register(mfi_registry_kind_t kind, const char *type, mfi_function_t create);
-/* Find `type`, loading "name:library.so" or libmofka-NAME.so first where needed. */
+/* Add a type, whose objects `create` makes. MOFKA_ERR_INVALID: the name is empty, too long or has a
+ * colon, or `create` is NULL. MOFKA_ERR_EXISTS: the kind has such a type. MOFKA_ERR_FULL. */
+mofka_status_t mfi_registry_add(mfi_registry_kind_t kind, const char *type, mfi_function_t create);
+/* Find the function of `type`. If the type is not registered, load a library first: "name:library.so"
+ * names it, for a bare name it is libmofka-NAME.so. MOFKA_ERR_NOT_FOUND. */
 mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
                                  mfi_function_t *create);
 
-/* For {"type": ...} objects: parse `json` (NULL: {}), fill in the default type, find its function.
- * Give *metadata: release. */
+/* Parse an object such as {"type": "default"} and find the function of its type. `json` may be NULL,
+ * which means {}; without "type" it is "default". Give *metadata: mofka_metadata_release. */
 mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json,
                                       mofka_metadata_t **metadata, mfi_function_t *create);
 

@@ -30,7 +30,7 @@ static mofka_status_t serializer_create_default(const mofka_metadata_t *metadata
 MOFKA_REGISTER_SERIALIZER(default, serializer_create_default);
 
 mofka_status_t mofka_serializer_register(const char *type, mofka_serializer_create_fn create) {
-    return mfi_register(MFI_REGISTRY_SERIALIZER, type, (mfi_function_t)create);
+    return mfi_registry_add(MFI_REGISTRY_SERIALIZER, type, (mfi_function_t)create);
 }
 
 static mofka_status_t serializer_start(mfi_helper_t *helper, mfi_function_t create) {

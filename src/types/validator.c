@@ -44,7 +44,7 @@ static mofka_status_t validator_create_default(const mofka_metadata_t *metadata,
 MOFKA_REGISTER_VALIDATOR(default, validator_create_default);
 
 mofka_status_t mofka_validator_register(const char *type, mofka_validator_create_fn create) {
-    return mfi_register(MFI_REGISTRY_VALIDATOR, type, (mfi_function_t)create);
+    return mfi_registry_add(MFI_REGISTRY_VALIDATOR, type, (mfi_function_t)create);
 }
 
 static mofka_status_t validator_start(mfi_helper_t *helper, mfi_function_t create) {
