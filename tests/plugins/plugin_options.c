@@ -172,6 +172,7 @@ static void references_to_nowhere_are_refused(void **state) {
     static const char *const cases[][2] = {
         {"{\"items\":{\"$ref\":\"#/nowhere\"}}",
          "at '/items/$ref': must be a place in the schema, not \"#/nowhere\""},
+        {"{\"items\":{\"$ref\":\"#/\\ud800\"}}", "at '/items/$ref': must be a place in the schema"},
         {"{\"items\":[{},{\"$ref\":\"#/items/2\"}]}", "not \"#/items/2\""},
         {"{\"items\":[{},{\"$ref\":\"#/items/00\"}]}", "not \"#/items/00\""},
         {"{\"items\":[{},{\"$ref\":\"#/items/0x\"}]}", "not \"#/items/0x\""},

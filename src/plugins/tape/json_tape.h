@@ -51,8 +51,8 @@ mofka_status_t mfi_archive_store(mfi_write_fn write, const void *self,
                                  const mofka_archive_t *archive, const char *metadata,
                                  size_t metadata_bytes);
 
-/* The characters of a string token, unescaped, in UTF-8. The token must not be `is_lone`. View: of the
- * tape's text, or of `into` (initialised) if there are escapes. */
+/* The characters of a string token, unescaped, in UTF-8. Half a surrogate pair becomes three bytes that
+ * are not UTF-8. View: of the tape's text, or of `into` (initialised) if there are escapes. */
 const char *mfi_token_utf8(const mfi_tape_t *tape, const mfi_token_t *token, mfi_bytes_t *into,
                            size_t *bytes);
 

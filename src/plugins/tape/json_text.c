@@ -81,7 +81,7 @@ static void bytes_put_character(mfi_bytes_t *out, int unit) {
 
 const char *mfi_token_utf8(const mfi_tape_t *tape, const mfi_token_t *token, mfi_bytes_t *into,
                            size_t *bytes) {
-    assert(token->kind == MFI_TOKEN_STRING && !token->is_lone);
+    assert(token->kind == MFI_TOKEN_STRING);
     const char *text = tape->text + token->at;
     *bytes = token->bytes;
     if (!token->has_escapes)
