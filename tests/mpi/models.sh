@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Check the Promela models of a partition with spin: each holds, and each of its mutants fails.
+#   models.sh MODEL-DIRECTORY
+set -euo pipefail
+models=$(cd "$1" && pwd) work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+check() { # holds|fails MODEL [DEFINE...]
+    local expected=$1 model=$2 result states
+    shift 2
+    spin "${@/#/-D}" -a "$models/$model.pml" >spin.log || { cat spin.log; exit 1; }
+    cc -O2 -w -DCOLLAPSE -DSAFETY -o pan pan.c
+    ./pan -m1000000 >pan.log 2>&1 || true
+    result=$(sed -n 's/.*errors: //p' pan.log)
+    states=$(sed -n 's/ *\([0-9]*\) states, stored.*/\1/p' pan.log)
+    if grep -q 'max search depth too small\|out of memory' pan.log || [ -z "$result" ]; then
+        tail -n 30 pan.log
+        echo "$model $*: the search was not complete"
+        exit 1
+    fi
+    if [ "$expected" = holds ] && [ "$result" != 0 ]; then
+        tail -n 30 pan.log
+        echo "$model $*: an error was found"
+        exit 1
+    fi
+    if [ "$expected" = fails ] && [ "$result" = 0 ]; then
+        echo "$model $*: the mutant was not caught"
+        exit 1
+    fi
+    echo "$model $*: $expected, $states states"
+}
+check holds append SLOTS=3 PER=2
+check holds append SLOTS=3 PER=3
+check holds append LATE
+check holds append HINT
+check fails append HINT MUTANT_NO_CLOSING
+check fails append MUTANT_NO_ROOM
+check fails append MUTANT_FLAG_FIRST
+check fails append MUTANT_END_EARLY
+check holds discard
+check fails discard MUTANT_NO_SECOND_LOOK
+check fails discard MUTANT_UNPUBLISHED
+check holds bell
+check fails bell MUTANT_NO_RECHECK
+check fails bell MUTANT_ASK_FIRST
