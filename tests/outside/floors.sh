@@ -22,10 +22,11 @@ mpi/partition 12
 mpi/topic 13
 mpi/producer 14               mpi/consumer 14
 mpi/driver 15
-mpi/ctl/options 16
-mpi/ctl/in 17                 mpi/ctl/out 17
-mpi/ctl/commands 18
-mpi/ctl 19
+mpi/ctl/base 16
+mpi/ctl/options 17
+mpi/ctl/in 18                 mpi/ctl/out 18
+mpi/ctl/commands 19
+mpi/ctl 20
 '
 awk -v floors="$floors" '
 BEGIN {
