@@ -105,6 +105,8 @@ double bench_job_sum(const bench_job_t *job, double value);
 void bench_job_merge(const bench_job_t *job, mfi_histogram_t *histogram);
 /* Whether a rank was interrupted (SIGINT, SIGTERM). Collective. */
 bool bench_job_interrupted(const bench_job_t *job);
+/* End the whole job with an exit code. MPI_Abort may return; this does not. */
+_Noreturn void bench_abort(int code);
 /* If `status` is an error, print a message and end the job, because other ranks wait for this one.
  * */
 void bench_must(mofka_status_t status, const char *what);

@@ -58,13 +58,18 @@ bool bench_job_interrupted(const bench_job_t *job) {
     return bench_job_max(job, interrupted) > 0;
 }
 
+_Noreturn void bench_abort(int code) {
+    MPI_Abort(MPI_COMM_WORLD, code);
+    exit(code);
+}
+
 void bench_must(mofka_status_t status, const char *what) {
     assert(what && *what);
     if (status == MOFKA_OK)
         return;
     fprintf(stderr, "mofka-bench: %s: %s: %s\n", what, mofka_status_name(status),
             mofka_last_error());
-    MPI_Abort(MPI_COMM_WORLD, 1);
+    bench_abort(1);
 }
 
 void bench_show_progress(const bench_job_t *job, double done) {

@@ -39,7 +39,7 @@ static int bench_leave(const bench_settings_t *settings, int result) {
         fflush(NULL);
         nanosleep(&(struct timespec){.tv_nsec = 300000000},
                   NULL); /* Launchers may drop output that is written just before MPI_Abort. */
-        MPI_Abort(MPI_COMM_WORLD, result);
+        bench_abort(result);
     }
     MPI_Finalize();
     return result;

@@ -62,7 +62,7 @@ void paired_open(paired_t *p, const bench_job_t *job, const bench_settings_t *s)
         failed += !p->floors[i];
     }
     if (bench_job_max(job, failed) > 0)
-        MPI_Abort(job->comm, 1); /* floor_open has printed a message */
+        bench_abort(1); /* floor_open has printed a message */
 }
 
 static bool paired_make_room(paired_t *p) {

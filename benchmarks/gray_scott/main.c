@@ -18,6 +18,12 @@
 
 static int rank, size;
 
+/* End the whole job: other ranks may be waiting for this one. */
+static _Noreturn void demo_abort(void) {
+    MPI_Abort(MPI_COMM_WORLD, 1);
+    exit(1); /* MPI_Abort may return */
+}
+
 static int demo_report(mofka_status_t status, const char *what) {
     if (status)
         fprintf(stderr, "gray_scott: rank %d: %s: %s: %s\n", rank, what, mofka_status_name(status),
@@ -103,7 +109,7 @@ static int demo_run(const demo_options_t *o) {
     MPI_Comm_split(MPI_COMM_WORLD, rank >= first_analysis, rank, &comm);
     mofka_topic_t *topic;
     if (demo_report(demo_open_topic(o, driver, &topic), "topic"))
-        MPI_Abort(MPI_COMM_WORLD, 1); /* the other ranks wait for this one's events */
+        demo_abort(); /* the other ranks wait for this one's events */
     published_t published = {0};
     analysed_t analysed = {0};
     MPI_Barrier(MPI_COMM_WORLD);
@@ -113,7 +119,7 @@ static int demo_run(const demo_options_t *o) {
             ? demo_report(simulation_run(o, comm, topic, &published), "simulation")
             : demo_report(analysis_run(o, rank - first_analysis, topic, &analysed), "analysis");
     if (failed)
-        MPI_Abort(MPI_COMM_WORLD, 1);
+        demo_abort();
     MPI_Barrier(MPI_COMM_WORLD);
     int result = demo_summarise(&published, &analysed, MPI_Wtime() - start, failed);
     free(analysed.latencies);

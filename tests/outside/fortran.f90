@@ -55,6 +55,7 @@ contains
         if (status /= 0) then
             print *, 'status', status
             call MPI_Abort(MPI_COMM_WORLD, 1, error)
+            stop 1 ! MPI_Abort may return
         end if
     end subroutine
 end program

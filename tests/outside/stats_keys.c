@@ -5,12 +5,14 @@
 #include <mofka/mpi.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static void check(mofka_status_t status) {
     if (status == MOFKA_OK)
         return;
     fprintf(stderr, "%s: %s\n", mofka_status_name(status), mofka_last_error());
     MPI_Abort(MPI_COMM_WORLD, 1);
+    exit(1); /* MPI_Abort may return */
 }
 
 static void tell(const char *kind, mofka_metadata_t *stats) {
@@ -28,8 +30,10 @@ static void *ask_driver(void *driver) {
 /* Below MPI_THREAD_MULTIPLE this thread cannot read an rma window, and says so. */
 static void ask_driver_in_a_thread(mofka_driver_t *driver) {
     pthread_t thread;
-    if (pthread_create(&thread, NULL, ask_driver, driver) || pthread_join(thread, NULL))
+    if (pthread_create(&thread, NULL, ask_driver, driver) || pthread_join(thread, NULL)) {
         MPI_Abort(MPI_COMM_WORLD, 1);
+        exit(1);
+    }
 }
 
 static void use(mofka_topic_t *topic) {

@@ -82,7 +82,7 @@ static void latency_open(latency_run_t *l, const bench_job_t *job, const bench_s
         l->floor = floor_open(job->pair, s->metadata_size + s->data_size, s->partition_bytes,
                               1u << FLOOR_SENDRECV);
         if (!l->floor)
-            MPI_Abort(job->comm, 1);
+            bench_abort(1);
     }
     bench_barrier(job->comm);
 }
