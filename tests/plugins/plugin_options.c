@@ -172,7 +172,6 @@ static void references_to_nowhere_are_refused(void **state) {
     static const char *const cases[][2] = {
         {"{\"items\":{\"$ref\":\"#/nowhere\"}}",
          "at '/items/$ref': must be a place in the schema, not \"#/nowhere\""},
-        {"{\"items\":{\"$ref\":\"#/\\ud800\"}}", "at '/items/$ref': must be a place in the schema"},
         {"{\"items\":[{},{\"$ref\":\"#/items/2\"}]}", "not \"#/items/2\""},
         {"{\"items\":[{},{\"$ref\":\"#/items/00\"}]}", "not \"#/items/00\""},
         {"{\"items\":[{},{\"$ref\":\"#/items/0x\"}]}", "not \"#/items/0x\""},
@@ -187,6 +186,9 @@ static void references_to_nowhere_are_refused(void **state) {
         {"{\"$ref\":\"#/definitions/a\",\"definitions\":{\"a\":{\"$ref\":\"#\"}}}",
          "must be a place that does not lead back here"},
     };
+    mofka_serializer_t *serializer;
+    /* Half a surrogate pair is refused before the schema is read. */
+    FAILS(of_schema("{\"items\":{\"$ref\":\"#/\\ud800\"}}", &serializer), MOFKA_ERR_JSON, "");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         refuses(cases[i][0], cases[i][1]);
 }
