@@ -147,8 +147,8 @@ typedef struct mofka_consumer_ops {
     mofka_status_t (*acknowledged)(void *self, size_t partition, uint64_t *next);
     /** Optional: publish acknowledgements now. */
     mofka_status_t (*publish)(void *self);
-    /** Remove the name and its cursors. After an error it may be called again. Only close follows.
-     */
+    /** Remove the name and its cursors. After an error it may be called again. After success only
+     * close follows. */
     mofka_status_t (*unsubscribe)(void *self);
     /** End the consumer; the name keeps its cursors. MOFKA_ERR_TIMEOUT: not ended yet; it is called
      * again when the user, or the driver's close, closes again. After any other answer only
@@ -191,7 +191,8 @@ typedef struct mofka_topic_ops {
     void (*destroy)(void *self);
 } mofka_topic_ops_t;
 
-/** A topic as it is stored: the backend's options, and three JSON objects that name its helpers. */
+/** A topic as it is stored: the backend's options, and the JSON of its validator, selector and
+ * serializer. */
 typedef struct mofka_topic_config {
     const char *name;       /**< a valid name */
     const char *options;    /**< JSON object, never NULL */
@@ -218,8 +219,8 @@ struct cJSON;
  * Threads: any. */
 typedef struct mofka_driver_ops {
     size_t size; /**< sizeof(mofka_driver_ops_t) of the backend's build */
-    /** Create a topic. The core has checked its name, and that its helpers can be made. The backend
-     * checks that the selector fits the number of partitions
+    /** Create a topic. The core has checked its name, and that its validator, selector and
+     * serializer can be made. The backend checks that the selector fits the number of partitions
      * (mofka_partition_selector_check_count). MOFKA_ERR_EXISTS, MOFKA_ERR_OPTION, MOFKA_ERR_RANGE,
      * MOFKA_ERR_FULL. */
     mofka_status_t (*create_topic)(void *self, const mofka_topic_config_t *config);
@@ -235,9 +236,9 @@ typedef struct mofka_driver_ops {
     void (*node_place)(void *self, size_t *index, size_t *count);
     /** Optional: the index of this process among the `*count` processes of the driver. */
     void (*process)(void *self, size_t *index, size_t *count);
-    /** Optional: append to `*topics`, a JSON array, one object for each topic of the driver, as
-     * mofka_driver_stats documents. After an error, the objects that were read stay.
-     * MOFKA_ERR_TIMEOUT: not all could be read within `timeout_ms`. */
+    /** Optional: append to `*topics`, a JSON array, one object for each topic of the driver,
+     * whichever rank created it, as mofka_driver_stats documents. After an error, the objects that
+     * were read stay. MOFKA_ERR_TIMEOUT: not all could be read within `timeout_ms`. */
     mofka_status_t (*topic_stats)(void *self, int64_t timeout_ms, struct cJSON *topics);
     /** Optional: the driver's own pool. It is asked for once, when the handle is made, and the
      * handle keeps it. Missing: a pool without threads. */

@@ -2,8 +2,8 @@
 /** @file
  * Consumers: pull events from a topic's partitions, in order within each partition.
  *
- * The name of a consumer keeps its place. A new consumer of the same name continues after the last
- * acknowledged event. In each partition, one consumer of a name can be live at a time.
+ * A consumer's place is kept under its name. A new consumer of the same name continues after the
+ * last acknowledged event. In each partition, one consumer of a name can be live at a time.
  */
 #ifndef MOFKA_CONSUMER_H
 #define MOFKA_CONSUMER_H
@@ -57,10 +57,11 @@ typedef struct mofka_consumer_options {
     const char *name;   /**< required: 1 to MOFKA_NAME_BYTES_MAX printable bytes */
     size_t batch_size;  /**< events per fetch, at most; 0 means MOFKA_BATCH_ADAPTIVE */
     size_t max_batches; /**< fetched batches in memory; 0 means the default, 2 */
-    mofka_thread_pool_t *thread_pool; /**< keep; NULL means no threads. Its workers fetch ahead, and
-                                           run the callbacks of mofka_consumer_process */
-    mofka_data_selector_fn selector;  /**< NULL means no data */
-    void *selector_context;           /**< borrow until the last release */
+    /** Keep; NULL means no threads. Its workers fetch ahead, and run the callbacks of
+     * mofka_consumer_process. */
+    mofka_thread_pool_t *thread_pool;
+    mofka_data_selector_fn selector;   /**< NULL means no data */
+    void *selector_context;            /**< borrow until the last release */
     mofka_data_allocator_fn allocator; /**< NULL means memory that is freed with the event */
     void *allocator_context;           /**< borrow until the last release */
     const size_t *targets;             /**< partitions to read (copied); NULL means all */
@@ -85,8 +86,8 @@ MOFKA_API mofka_status_t mofka_consumer_create(mofka_topic_t *topic,
                                                const mofka_consumer_options_t *options,
                                                mofka_consumer_t **consumer);
 /** Publish acknowledgements, and free the name for the next consumer. Events that are still held
- * stay readable, but cannot be acknowledged any more. Waiting pulls end with MOFKA_ERR_CLOSED.
- * Calling again, also from another thread meanwhile, returns MOFKA_OK once the consumer is closed.
+ * stay readable, but cannot be acknowledged any more. Waiting pulls end with MOFKA_ERR_CLOSED. A
+ * second call, also of another thread, waits until the first has ended, then returns MOFKA_OK.
  * MOFKA_ERR_TIMEOUT: it takes no more pulls, but the backend could not end it yet; calling again
  * continues. MOFKA_ERR_BUSY: zero-copy events are held, or a selector, allocator or serializer of
  * this consumer called this; it stays open.
@@ -94,9 +95,9 @@ MOFKA_API mofka_status_t mofka_consumer_create(mofka_topic_t *topic,
  * callbacks), then for the partitions' locks, at most 10 s each. */
 MOFKA_API mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer);
 /** Remove the name and its place from every partition: retention no longer waits for it. The
- * consumer takes no more pulls, and waiting ones end with MOFKA_ERR_CLOSED; close it afterwards.
- * Calling again returns MOFKA_OK, or continues after an error. MOFKA_ERR_BUSY: as
- * mofka_consumer_close.
+ * consumer takes no more pulls, and waiting ones end with MOFKA_ERR_CLOSED; close it afterwards. A
+ * second call returns MOFKA_OK, or continues after an error. MOFKA_ERR_CLOSED: the consumer is
+ * closed. MOFKA_ERR_BUSY: as mofka_consumer_close.
  * Threads: any. MPI: local. Blocks: as mofka_consumer_close. */
 MOFKA_API mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer);
 /** Count one more user; returns its argument.
@@ -121,7 +122,7 @@ MOFKA_API mofka_status_t mofka_consumer_pull(mofka_consumer_t *consumer, int64_t
  *
  * Give: mofka_event_release for each of `events[0]` to `events[*count - 1]`. Later elements are not
  * written; after an error none is. If the selector or allocator fails for an event that is not the
- * first, the next call reports it. The end comes alone.
+ * first, the next call reports it. The end is never returned with other events.
  *
  * MOFKA_ERR_RANGE: `events_max` is 0. Other errors: as mofka_consumer_pull.
  * Threads: any. MPI: local. Blocks: until an event, at most `timeout_ms`. */
@@ -147,8 +148,8 @@ typedef struct mofka_process_options {
  * The end itself is not passed to the callback. No callback runs after this call has returned.
  * `*processed` (optional) is the number of events. MOFKA_ERR_TIMEOUT: `timeout_ms` passed. An error
  * of the callback is returned.
- * Threads: any. MPI: local. Blocks: until then. Calls back: in the calling thread, or in several
- * workers at once. */
+ * Threads: any. MPI: local. Blocks: until one of these. Calls back: in the calling thread, or in
+ * several workers at once. */
 MOFKA_API mofka_status_t mofka_consumer_process(mofka_consumer_t *consumer, mofka_event_fn callback,
                                                 void *context, int64_t timeout_ms,
                                                 const mofka_process_options_t *options,

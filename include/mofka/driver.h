@@ -28,8 +28,8 @@ extern "C" {
 MOFKA_API mofka_status_t mofka_driver_create(const char *type, const char *options,
                                              mofka_driver_t **driver);
 /** End the driver. For "mpi" this call is collective. MOFKA_ERR_BUSY: a producer or consumer is
- * open; the message names it. MOFKA_ERR_TIMEOUT: call again. Until then nothing new is made through
- * the driver, but mofka_driver_stats still works.
+ * open; the message names it. MOFKA_ERR_TIMEOUT: it is not closed yet; call again. From the first
+ * call on nothing new is made through the driver, but mofka_driver_stats still works.
  * Threads: owner. MPI: as the type. Blocks: at most `timeout_ms`. For "mpi" it can take longer: if
  * another rank's close timed out after all ranks had arrived, this call waits until that rank calls
  * close again, because the window is freed collectively. */
@@ -38,7 +38,7 @@ MOFKA_API mofka_status_t mofka_driver_close(mofka_driver_t *driver, int64_t time
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_driver_t *mofka_driver_retain(mofka_driver_t *driver);
 /** Drop one user; NULL is ignored. If the driver was not closed, a warning is logged and its memory
- * is kept, because others may still use it.
+ * is kept, because MPI_Finalize and reports of statistics may still use it.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void mofka_driver_release(mofka_driver_t *driver);
 
@@ -62,7 +62,7 @@ typedef struct mofka_topic_options {
 MOFKA_API mofka_status_t mofka_driver_create_topic(mofka_driver_t *driver, const char *name,
                                                    const mofka_topic_options_t *options);
 /** Open a topic. If it does not exist yet, wait for it, at most `timeout_ms`. Give:
- * mofka_topic_release. MOFKA_ERR_NOT_FOUND: it does not exist.
+ * mofka_topic_release. MOFKA_ERR_NOT_FOUND: it still does not exist after `timeout_ms`.
  * Threads: any. MPI: local. Blocks: until the topic exists, at most `timeout_ms`. */
 MOFKA_API mofka_status_t mofka_driver_open_topic(mofka_driver_t *driver, const char *name,
                                                  int64_t timeout_ms, mofka_topic_t **topic);

@@ -22,7 +22,8 @@ extern "C" {
 /** Count one more user; returns its argument.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_event_t *mofka_event_retain(mofka_event_t *event);
-/** Drop one user; NULL is ignored. With automatic acknowledgement, the last release acknowledges.
+/** Drop one user; NULL is ignored. With automatic acknowledgement, the last release acknowledges,
+ * once all earlier events of its partition are released, too.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void mofka_event_release(mofka_event_t *event);
 

@@ -22,7 +22,7 @@ extern "C" {
 /** Whether a pushed event is stored. */
 typedef enum mofka_delivery {
     MOFKA_NOT_STORED,      /**< not stored; it may still be on its way */
-    MOFKA_POSSIBLY_STORED, /**< its place is reserved; consumers may see it now, later, or never */
+    MOFKA_POSSIBLY_STORED, /**< its place is reserved; consumers may or may not see it */
     MOFKA_STORED           /**< consumers can read it */
 } mofka_delivery_t;
 
@@ -30,8 +30,8 @@ typedef enum mofka_delivery {
 typedef struct mofka_result {
     uint64_t event_id;  /**< of a push: the event's id */
     uint64_t partition; /**< of a push: the partition's index */
-    mofka_event_t
-        *event; /**< of a pull: the event; give, on the first wait that returns MOFKA_OK */
+    /** Of a pull: the event. Give, on the first wait that returns MOFKA_OK: mofka_event_release. */
+    mofka_event_t *event;
 } mofka_result_t;
 
 /** Count one more user; returns its argument.
@@ -48,7 +48,7 @@ MOFKA_API void mofka_future_release(mofka_future_t *future);
  * this thread's last error. Other answers:
  * - MOFKA_ERR_TIMEOUT: the outcome is not known yet. Wait again.
  * - MOFKA_ERR_BUSY: a callback of the same producer's sending, or of the same consumer's fetch,
- *   waits for work that it is part of. Wait again outside of the callback.
+ *   called this, and the result depends on that callback. Wait again outside of it.
  * - MOFKA_ERR_CLOSED: an earlier wait has already given the pulled event.
  *
  * If the selector, allocator or serializer of a pulled event failed, the error is final, and the

@@ -27,11 +27,12 @@
 #define MOFKA_METADATA_BYTES_MAX ((size_t)1 << 30)
 /** Threads of one pool: more than a node has, few enough to catch a wrong unit. */
 #define MOFKA_THREADS_MAX 1024
-/** Nested arrays and objects in JSON that the core reads: options, events for the validators `default`
- * and `eventbridge` and for partition selectors. The core does not recurse; cJSON has the same limit. */
+/** Nested arrays and objects in JSON that the core reads: options, events for the validators
+ * `default` and `eventbridge` and for partition selectors. The core does not recurse; cJSON has the
+ * same limit. */
 #define MOFKA_JSON_TEXT_DEPTH_MAX 1000
-/** Nested arrays and objects in what the validator and the serializer `schema` and the serializer `cbor`
- * read. Some of them recurse, and their callers' stacks may be small. */
+/** Nested arrays and objects in what the validator and the serializer `schema` and the serializer
+ * `cbor` read. Some of them recurse, and their callers' stacks may be small. */
 #define MOFKA_JSON_DEPTH_MAX 256
 /** Default number of batches that a producer or a consumer holds at a time. */
 #define MOFKA_MAX_BATCHES_DEFAULT 2

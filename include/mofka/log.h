@@ -19,8 +19,8 @@ extern "C" {
 typedef enum mofka_log_level {
     MOFKA_LOG_ERROR, /**< an action failed, and no call can return the error */
     MOFKA_LOG_WARN,  /**< something waits, was not closed, or is not understood */
-    MOFKA_LOG_INFO,  /**< drivers and topics are made and end */
-    MOFKA_LOG_DEBUG, /**< producers, consumers and threads are made and end */
+    MOFKA_LOG_INFO,  /**< drivers and topics are created or end */
+    MOFKA_LOG_DEBUG, /**< producers, consumers and threads are created or end */
     MOFKA_LOG_TRACE  /**< each batch */
 } mofka_log_level_t;
 

@@ -32,7 +32,8 @@ MOFKA_API mofka_status_t mofka_mpi_driver_create(MPI_Comm comm, const char *opti
                                                  mofka_driver_t **driver);
 
 /** As mofka_mpi_driver_create, for a communicator of Fortran: an INTEGER, or the MPI_VAL of a
- * TYPE(MPI_Comm). In C, MPI_Comm_c2f gives such a number. */
+ * TYPE(MPI_Comm). In C, MPI_Comm_c2f gives such a number.
+ * Threads: owner. MPI: collective over `comm`. Blocks: until all ranks call. */
 MOFKA_API mofka_status_t mofka_mpi_driver_create_f(MPI_Fint comm, const char *options,
                                                    mofka_driver_t **driver);
 

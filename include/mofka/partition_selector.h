@@ -49,9 +49,9 @@ mofka_partition_selector_metadata(const mofka_partition_selector_t *selector);
  * Threads: handle. MPI: none. Blocks: as the type. */
 MOFKA_API mofka_status_t mofka_partition_selector_set_partitions(
     mofka_partition_selector_t *selector, const mofka_metadata_t *const *partitions, size_t count);
-/** Whether a selector of this JSON can choose among `count` partitions. MOFKA_OK: it can.
- * MOFKA_ERR_RANGE: it is made for another number. Other errors: as
- * mofka_partition_selector_from_metadata.
+/** For backends, before they create a topic: whether a selector of this JSON can choose among
+ * `count` partitions. MOFKA_OK: it can. MOFKA_ERR_RANGE: it is made for another number. Other
+ * errors: as mofka_partition_selector_from_metadata.
  * Threads: any. MPI: none. Blocks: as the type. */
 MOFKA_API mofka_status_t mofka_partition_selector_check_count(const char *json, size_t count);
 /** Choose the partition of an event. `requested` is a partition, or MOFKA_ANY_PARTITION.

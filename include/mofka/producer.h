@@ -37,17 +37,17 @@ typedef enum mofka_ordering {
 
 /** How to make a producer. A member that is zero or NULL has its default. */
 typedef struct mofka_producer_options {
-    const char *name;          /**< at most MOFKA_NAME_BYTES_MAX bytes of UTF-8 without control
-                                    characters; NULL means "" */
-    size_t batch_size;         /**< events per batch; 0 means MOFKA_BATCH_ADAPTIVE */
-    size_t max_batches;        /**< batches in memory per partition; 0 means the default, 2. A push
-                                    waits while there are that many */
-    mofka_ordering_t ordering; /**< of the batches of a partition */
+    /** At most MOFKA_NAME_BYTES_MAX bytes of UTF-8 without control characters; NULL means "". */
+    const char *name;
+    size_t batch_size; /**< events per batch; 0 means MOFKA_BATCH_ADAPTIVE */
+    /** Batches in memory per partition; 0 means the default, 2. A push waits while there are that
+     * many. */
+    size_t max_batches;
+    mofka_ordering_t ordering;        /**< of the batches of a partition */
     mofka_thread_pool_t *thread_pool; /**< keep; NULL means no threads */
     uint64_t linger_ms; /**< age at which a batch is sent; 0 means the default, 10 ms */
-    int64_t
-        push_timeout_ms; /**< how long a push waits for room, at most; 0 means the default, 30 s;
-                                  negative means without limit */
+    /** How long a push waits for room; 0 means the default, 30 s; negative means without limit. */
+    int64_t push_timeout_ms;
     const char *options; /**< JSON object for the backend; NULL means none */
 } mofka_producer_options_t;
 
@@ -66,15 +66,15 @@ MOFKA_API mofka_status_t mofka_producer_create(mofka_topic_t *topic,
  * - MOFKA_ERR_TIMEOUT, MOFKA_ERR_POSSIBLY_STORED: some events may still be stored.
  * - MOFKA_ERR_BUSY: a callback of its own sending, or of its own close, called this.
  *
- * Any other error is, as from a flush, the first error since the last flush of an event that was
- * refused or could not be stored; the producer is then closed.
+ * Any other error is the error of the first event that was refused or could not be stored since the
+ * last flush, as from mofka_producer_flush; the producer is then closed.
  *
- * A closed producer counts as one of the topic's expected producers. A producer is not counted only
- * if an accepted event could not be stored and no future or flush had reported that; refused events
- * do not matter. The last of the expected producers also completes the topic. If that cannot be
- * done in time, the answer is MOFKA_ERR_TIMEOUT, and calling again continues it.
- * Threads: any. MPI: local. Blocks: until all is stored, at most `timeout_ms`, then as long as
- * completing the topic may. */
+ * A closed producer counts as one of the topic's expected producers, except in one case: an
+ * accepted event was not stored, and no future or flush had reported that. Refused events do not
+ * matter. The last of the expected producers also completes the topic. If that cannot be done in
+ * time, the answer is MOFKA_ERR_TIMEOUT, and calling again continues it.
+ * Threads: any. MPI: local. Blocks: until all is stored, at most `timeout_ms`; then, if it
+ * completes the topic, for the partitions' locks (MPI driver: at most 10 s). */
 MOFKA_API mofka_status_t mofka_producer_close(mofka_producer_t *producer, int64_t timeout_ms);
 /** Count one more user; returns its argument.
  * Threads: any. MPI: none. Blocks: no. */
@@ -112,9 +112,9 @@ MOFKA_API mofka_status_t mofka_producer_push(mofka_producer_t *producer, const c
                                              size_t partition, mofka_future_t **future);
 
 /** Send all events that were pushed before, and wait until they are stored. Returns MOFKA_OK, or the
- * first error since the last flush of an event that was pushed without a future; the message counts
- * such events. MOFKA_ERR_TIMEOUT: not all are stored yet. MOFKA_ERR_BUSY: a callback of its own
- * sending called this; nothing was done.
+ * error of the first event that failed since the last flush. Only events pushed without a future
+ * count; the message has their number. MOFKA_ERR_TIMEOUT: not all are stored yet. MOFKA_ERR_BUSY: a
+ * callback of its own sending called this; nothing was done.
  * Threads: any. MPI: local. Blocks: until stored, at most `timeout_ms`. */
 MOFKA_API mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_ms);
 /** Start a flush, and give its future. The future covers all events that were pushed before this

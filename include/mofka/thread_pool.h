@@ -75,7 +75,8 @@ MOFKA_API mofka_status_t mofka_thread_pool_push_work(mofka_thread_pool_t *pool, 
 MOFKA_API size_t mofka_thread_pool_size(const mofka_thread_pool_t *pool);
 
 /** The cores that worker `index` is really bound to, read back from the system, as hwloc list text
- * ("0,2-3"). MOFKA_ERR_RANGE: there are fewer workers. MOFKA_ERR_UNSUPPORTED: the pool cannot tell.
+ * ("0,2-3"). MOFKA_ERR_RANGE: there are fewer workers. MOFKA_ERR_UNSUPPORTED: the pool does not
+ * report it.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_thread_pool_worker_cpus(const mofka_thread_pool_t *pool,
                                                        size_t index, char *text, size_t bytes);

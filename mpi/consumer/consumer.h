@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A consumer of an MPI topic, and its reader in each partition. */
-#ifndef MOFKA_MPI_CONSUMER_H
-#define MOFKA_MPI_CONSUMER_H
+#ifndef MOFKA_MPI_CONSUMER_CONSUMER_H
+#define MOFKA_MPI_CONSUMER_CONSUMER_H
 
 #include <mofka/backend.h>
 #include <mofka/options.h>

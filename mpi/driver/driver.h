@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The MPI driver of one process: its communicator, window, directory, progress thread and end. */
-#ifndef MOFKA_MPI_DRIVER_H
-#define MOFKA_MPI_DRIVER_H
+#ifndef MOFKA_MPI_DRIVER_DRIVER_H
+#define MOFKA_MPI_DRIVER_DRIVER_H
 
 #include <pthread.h>
 #include <sys/types.h>

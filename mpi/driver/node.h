@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a rank shares with the other ranks of its node: cores and memory. */
-#ifndef MOFKA_MPI_NODE_H
-#define MOFKA_MPI_NODE_H
+#ifndef MOFKA_MPI_DRIVER_NODE_H
+#define MOFKA_MPI_DRIVER_NODE_H
 
 #include <mpi.h>
 #include <stdbool.h>

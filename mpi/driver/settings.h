@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The MPI driver's options: each rank reads them, then all ranks agree on them. */
-#ifndef MOFKA_MPI_SETTINGS_H
-#define MOFKA_MPI_SETTINGS_H
+#ifndef MOFKA_MPI_DRIVER_SETTINGS_H
+#define MOFKA_MPI_DRIVER_SETTINGS_H
 
 #include <mpi.h>
 #include <stdbool.h>

@@ -79,8 +79,8 @@
  * from the 64-bit head, of which they are less than 2^31 ahead. In `reservation`, carries out of the units
  * went into the events, because fetch_add adds to the whole word.
  */
-#ifndef MOFKA_MPI_LAYOUT_H
-#define MOFKA_MPI_LAYOUT_H
+#ifndef MOFKA_MPI_PARTITION_LAYOUT_H
+#define MOFKA_MPI_PARTITION_LAYOUT_H
 
 #include <assert.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  * One partition, seen from this process: where it is, its geometry, and the operations that appending,
  * reading, trimming and completing share. layout.h draws its bytes; read that first.
  */
-#ifndef MOFKA_MPI_PARTITION_H
-#define MOFKA_MPI_PARTITION_H
+#ifndef MOFKA_MPI_PARTITION_PARTITION_H
+#define MOFKA_MPI_PARTITION_PARTITION_H
 
 #include "mpi/partition/layout.h"
 #include "mpi/window/window.h"

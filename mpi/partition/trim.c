@@ -41,7 +41,8 @@ static mofka_status_t trim_discard(const mmi_partition_t *p, mmi_place_t end, mm
         mmi_entry_t last;
         mmi_entries_get(p, head->events + count - 1, &last, 1);
         mofka_status_t status = p->w->ops->flush(p->w, p->owner);
-        if (!status && (last.id_1 != head->events + count || last.check != mmi_entry_check(&last)))
+        if (!status && (last.id_1 != head->events + count || last.check != mmi_entry_check(&last) ||
+                        mmi_units_of(last.data + last.data_bytes) < head->units))
             status = mmi_entry_damaged(p, head->events + count - 1);
         if (status)
             return status;

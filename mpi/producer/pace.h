@@ -30,8 +30,8 @@
  *   the way chosen here                  2.8     7.1     17.8
  *   plain stores only                    2.4     7.5     15.9
  */
-#ifndef MOFKA_MPI_PACE_H
-#define MOFKA_MPI_PACE_H
+#ifndef MOFKA_MPI_PRODUCER_PACE_H
+#define MOFKA_MPI_PRODUCER_PACE_H
 
 #include "mpi/partition/partition.h"
 

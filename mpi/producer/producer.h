@@ -8,8 +8,8 @@
  *   commit.c   the end of a topic, the flag that publishes a batch, the bells
  *   pace.c     which of two ways of copying is the cheaper one
  */
-#ifndef MOFKA_MPI_PRODUCER_H
-#define MOFKA_MPI_PRODUCER_H
+#ifndef MOFKA_MPI_PRODUCER_PRODUCER_H
+#define MOFKA_MPI_PRODUCER_PRODUCER_H
 
 #include <assert.h>
 #include "mpi/producer/pace.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The directory of a job's topics, in rank 0's share, and the arenas that hold their partitions. */
-#ifndef MOFKA_MPI_DIRECTORY_H
-#define MOFKA_MPI_DIRECTORY_H
+#ifndef MOFKA_MPI_TOPIC_DIRECTORY_H
+#define MOFKA_MPI_TOPIC_DIRECTORY_H
 
 #include "mpi/topic/topic.h"
 

@@ -134,7 +134,7 @@ void mmi_known_topics_destroy(mmi_known_topics_t *known) {
     pthread_mutex_destroy(&known->lock);
 }
 
-/* The lock is taken, by this thread. */
+/* The lock is held, by this thread or another. */
 #define known_topics_assert_locked(known) assert(pthread_mutex_trylock(&(known)->lock) == EBUSY)
 
 /* With the lock. */

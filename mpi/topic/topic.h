@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A topic that this process has opened. Its producers and consumers are made from it. */
-#ifndef MOFKA_MPI_TOPIC_H
-#define MOFKA_MPI_TOPIC_H
+#ifndef MOFKA_MPI_TOPIC_TOPIC_H
+#define MOFKA_MPI_TOPIC_TOPIC_H
 
 #include <mofka/backend.h>
 #include "mpi/partition/partition.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The options that a topic is created with. */
-#ifndef MOFKA_MPI_WISH_H
-#define MOFKA_MPI_WISH_H
+#ifndef MOFKA_MPI_TOPIC_WISH_H
+#define MOFKA_MPI_TOPIC_WISH_H
 
 #include <mofka/backend.h>
 

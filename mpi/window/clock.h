@@ -5,8 +5,8 @@
  * The core has such a clock as well. It is not exported from libmofka, and this library links only to
  * what libmofka exports, so it has its own.
  */
-#ifndef MOFKA_MPI_CLOCK_H
-#define MOFKA_MPI_CLOCK_H
+#ifndef MOFKA_MPI_WINDOW_CLOCK_H
+#define MOFKA_MPI_WINDOW_CLOCK_H
 
 #include <stdint.h>
 

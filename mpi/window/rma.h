@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What rma.c and late_reads.c share. */
-#ifndef MOFKA_MPI_RMA_H
-#define MOFKA_MPI_RMA_H
+#ifndef MOFKA_MPI_WINDOW_RMA_H
+#define MOFKA_MPI_WINDOW_RMA_H
 
 #include <assert.h>
 #include "mpi/window/window.h"

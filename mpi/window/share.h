@@ -11,8 +11,8 @@
  *
  * What follows the header is drawn in partition/layout.h.
  */
-#ifndef MOFKA_MPI_SHARE_H
-#define MOFKA_MPI_SHARE_H
+#ifndef MOFKA_MPI_WINDOW_SHARE_H
+#define MOFKA_MPI_WINDOW_SHARE_H
 
 #include <assert.h>
 #include <stdint.h>

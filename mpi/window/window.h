@@ -18,8 +18,8 @@
  * are read after it are 0. So callers check before they publish and while they wait, and not after each
  * word.
  */
-#ifndef MOFKA_MPI_WINDOW_H
-#define MOFKA_MPI_WINDOW_H
+#ifndef MOFKA_MPI_WINDOW_WINDOW_H
+#define MOFKA_MPI_WINDOW_WINDOW_H
 
 #include <mpi.h>
 #include <pthread.h>

@@ -6,8 +6,8 @@
  * of one slot may take locks of later slots, never of earlier ones. So a fork takes them from the
  * first slot to the last, and releases them from the last to the first.
  */
-#ifndef MOFKA_BASE_AT_FORK_H
-#define MOFKA_BASE_AT_FORK_H
+#ifndef MOFKA_SRC_BASE_AT_FORK_H
+#define MOFKA_SRC_BASE_AT_FORK_H
 
 typedef enum mfi_fork_slot {
     /* driver/open_drivers.c: the list of drivers; then, of each driver, its lock and those of its

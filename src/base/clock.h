@@ -4,8 +4,8 @@
  *
  * A deadline is a time of the monotonic clock in milliseconds; INT64_MAX means for ever.
  */
-#ifndef MOFKA_BASE_CLOCK_H
-#define MOFKA_BASE_CLOCK_H
+#ifndef MOFKA_SRC_BASE_CLOCK_H
+#define MOFKA_SRC_BASE_CLOCK_H
 
 #include <pthread.h>
 #include <stdbool.h>

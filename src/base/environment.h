@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The environment variables that the library reads: one table of them. */
-#ifndef MOFKA_BASE_ENVIRONMENT_H
-#define MOFKA_BASE_ENVIRONMENT_H
+#ifndef MOFKA_SRC_BASE_ENVIRONMENT_H
+#define MOFKA_SRC_BASE_ENVIRONMENT_H
 
 #include <stdbool.h>
 #include <stdint.h>

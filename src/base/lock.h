@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A function whose caller must hold a lock begins with mfi_assert_locked. */
-#ifndef MOFKA_BASE_LOCK_H
-#define MOFKA_BASE_LOCK_H
+#ifndef MOFKA_SRC_BASE_LOCK_H
+#define MOFKA_SRC_BASE_LOCK_H
 
 #include <assert.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Logging in the core: the arguments of a message are evaluated only if its level is on. */
-#ifndef MOFKA_BASE_LOG_H
-#define MOFKA_BASE_LOG_H
+#ifndef MOFKA_SRC_BASE_LOG_H
+#define MOFKA_SRC_BASE_LOG_H
 
 #include <stdatomic.h>
 #include <mofka/log.h>

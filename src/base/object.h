@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The counted header that every handle begins with: retain, release, check of its kind. */
-#ifndef MOFKA_BASE_OBJECT_H
-#define MOFKA_BASE_OBJECT_H
+#ifndef MOFKA_SRC_BASE_OBJECT_H
+#define MOFKA_SRC_BASE_OBJECT_H
 
 #include <assert.h>
 #include <stdatomic.h>

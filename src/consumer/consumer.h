@@ -18,8 +18,8 @@
  * "With the lock" means that the caller holds consumer->lock. "Releases the lock meanwhile" means that
  * others may have changed the consumer when the call returns.
  */
-#ifndef MOFKA_CONSUMER_CONSUMER_H
-#define MOFKA_CONSUMER_CONSUMER_H
+#ifndef MOFKA_SRC_CONSUMER_CONSUMER_H
+#define MOFKA_SRC_CONSUMER_CONSUMER_H
 
 #include <mofka/backend.h>
 #include "base/clock.h"

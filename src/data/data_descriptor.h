@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the core does with data descriptors beyond their public functions. */
-#ifndef MOFKA_DATA_DATA_DESCRIPTOR_H
-#define MOFKA_DATA_DATA_DESCRIPTOR_H
+#ifndef MOFKA_SRC_DATA_DATA_DESCRIPTOR_H
+#define MOFKA_SRC_DATA_DATA_DESCRIPTOR_H
 
 #include <stdbool.h>
 #include <mofka/data_descriptor.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Futures and the outcomes that they share. */
-#ifndef MOFKA_DATA_OUTCOME_H
-#define MOFKA_DATA_OUTCOME_H
+#ifndef MOFKA_SRC_DATA_OUTCOME_H
+#define MOFKA_SRC_DATA_OUTCOME_H
 
 #include <mofka/future.h>
 #include "base/object.h"

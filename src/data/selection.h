@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Ranges of bytes, and the selections of data descriptors that are mapped through them. */
-#ifndef MOFKA_DATA_SELECTION_H
-#define MOFKA_DATA_SELECTION_H
+#ifndef MOFKA_SRC_DATA_SELECTION_H
+#define MOFKA_SRC_DATA_SELECTION_H
 
 #include <mofka/data_descriptor.h>
 

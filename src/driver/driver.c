@@ -65,8 +65,8 @@ mofka_status_t mofka_driver_create(const char *type, const char *options, mofka_
     if (!status) {
         status = mofka_driver_wrap(type, ops, self, driver);
         if (status && driver_ops_are_complete(ops)) { /* the backend's driver was not taken */
-            ops->close(self, 0);
-            ops->destroy(self);
+            if (!ops->close(self, 0)) /* else it is still in use: its memory stays */
+                ops->destroy(self);
         }
     }
     errno = saved;

@@ -9,8 +9,8 @@
  * events, tasks) keep only the memory, and do not count as handles. So the library sees when the last
  * handle is released. `keeps` counts these uses, and 1 for all handles until the child has ended.
  */
-#ifndef MOFKA_DRIVER_DRIVER_H
-#define MOFKA_DRIVER_DRIVER_H
+#ifndef MOFKA_SRC_DRIVER_DRIVER_H
+#define MOFKA_SRC_DRIVER_DRIVER_H
 
 #include <pthread.h>
 #include <mofka/backend.h>

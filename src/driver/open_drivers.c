@@ -82,7 +82,8 @@ void mfi_drivers_remove(mofka_driver_t *driver) {
 }
 
 void mfi_drivers_lose(mofka_driver_t *driver) {
-    assert(driver->ops && driver->object.kind == MFI_DRIVER);
+    /* Dead: its user has released it without a close; it stays in the list. */
+    assert(driver->ops && (driver->object.kind == MFI_DRIVER || driver->object.kind == MFI_DEAD));
     pthread_mutex_lock(&driver->lock);
     driver_mark(driver, MFI_LOST);
     pthread_mutex_unlock(&driver->lock);

@@ -7,8 +7,8 @@
  *
  * A driver has at most two: the user's callback, and the file that the environment asks for.
  */
-#ifndef MOFKA_DRIVER_REPORTER_H
-#define MOFKA_DRIVER_REPORTER_H
+#ifndef MOFKA_SRC_DRIVER_REPORTER_H
+#define MOFKA_SRC_DRIVER_REPORTER_H
 
 #include <mofka/stats.h>
 

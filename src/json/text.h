@@ -6,8 +6,8 @@
  * reader keeps them. All functions but mfi_json_check need text that mfi_json_check accepted; `limit`
  * is the end of that text.
  */
-#ifndef MOFKA_JSON_TEXT_H
-#define MOFKA_JSON_TEXT_H
+#ifndef MOFKA_SRC_JSON_TEXT_H
+#define MOFKA_SRC_JSON_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>

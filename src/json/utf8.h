@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* UTF-8 (RFC 3629): checked, read and written a character at a time. */
-#ifndef MOFKA_JSON_UTF8_H
-#define MOFKA_JSON_UTF8_H
+#ifndef MOFKA_SRC_JSON_UTF8_H
+#define MOFKA_SRC_JSON_UTF8_H
 
 #include <stdbool.h>
 #include <stdint.h>

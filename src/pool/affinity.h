@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The cores that workers run on: inside the process's own binding. */
-#ifndef MOFKA_POOL_AFFINITY_H
-#define MOFKA_POOL_AFFINITY_H
+#ifndef MOFKA_SRC_POOL_AFFINITY_H
+#define MOFKA_SRC_POOL_AFFINITY_H
 
 #include <pthread.h>
 #include <mofka/thread_pool.h>

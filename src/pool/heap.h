@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A binary heap of work. On top: the highest priority, of equal ones the first submitted. */
-#ifndef MOFKA_POOL_HEAP_H
-#define MOFKA_POOL_HEAP_H
+#ifndef MOFKA_SRC_POOL_HEAP_H
+#define MOFKA_SRC_POOL_HEAP_H
 
 #include <stdbool.h>
 #include <stddef.h>

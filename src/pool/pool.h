@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The handle of thread pools, and what the core asks of a pool beyond its public functions. */
-#ifndef MOFKA_POOL_POOL_H
-#define MOFKA_POOL_POOL_H
+#ifndef MOFKA_SRC_POOL_POOL_H
+#define MOFKA_SRC_POOL_POOL_H
 
 #include <mofka/backend.h>
 #include <mofka/mofka.h>

@@ -165,8 +165,7 @@ static void *pool_worker_main(void *argument) {
 }
 
 static size_t pool_thread_count(void *self) {
-    pthread_pool_t *pool = self;
-    assert(pool->worker_count <= pool->options.thread_count);
+    const pthread_pool_t *pool = self;
     return pool->options.thread_count;
 }
 

@@ -34,6 +34,7 @@ mofka_status_t mfi_lane_init(mfi_lane_t *lane, mofka_producer_t *producer, size_
 
 /* With the lock: what holds of a lane whenever the lock is free, too. */
 static void lane_assert_whole(const mfi_lane_t *lane) {
+    (void)lane; /* without assertions */
     mfi_assert_locked(&lane->producer->lock);
     assert(!lane->first == !lane->last);
     assert(!lane->last || !lane->last->next);

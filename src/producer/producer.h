@@ -18,8 +18,8 @@
  * "With the lock" means that the caller holds producer->lock. "Releases the lock meanwhile" means that
  * others may have changed the producer when the call returns.
  */
-#ifndef MOFKA_PRODUCER_PRODUCER_H
-#define MOFKA_PRODUCER_PRODUCER_H
+#ifndef MOFKA_SRC_PRODUCER_PRODUCER_H
+#define MOFKA_SRC_PRODUCER_PRODUCER_H
 
 #include <mofka/backend.h>
 #include "base/clock.h"

@@ -56,12 +56,12 @@ typedef struct push {
     mofka_producer_t *producer;
     mofka_data_view_t *data; /* borrowed; NULL: none */
     mofka_future_t **future; /* NULL: no future is wanted */
-    int64_t deadline;        /* see push_deadline; 0: this push has not waited yet */
+    int64_t deadline;        /* see push_deadline; 0 means not yet asked for */
     bool sealed;             /* a batch of the lane was sealed: it must be sent */
     bool opened;             /* a batch was opened: it must not linger for ever */
 } push_t;
 
-/* Reads the clock when the push waits for the first time. Most pushes never do. */
+/* Reads the clock when the push first waits or sends. Most pushes do neither. */
 static int64_t push_deadline(push_t *push) {
     if (push->deadline == 0)
         push->deadline = mfi_deadline(push->producer->push_timeout_ms);

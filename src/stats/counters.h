@@ -9,8 +9,8 @@
  *
  * When a producer or consumer ends, its counters are added to its driver's totals.
  */
-#ifndef MOFKA_STATS_COUNTERS_H
-#define MOFKA_STATS_COUNTERS_H
+#ifndef MOFKA_SRC_STATS_COUNTERS_H
+#define MOFKA_SRC_STATS_COUNTERS_H
 
 #include <stdatomic.h>
 #include <mofka/backend.h>

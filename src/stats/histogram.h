@@ -6,8 +6,8 @@
  * Values below 128 are exact. Above, each power of two has 64 buckets, so a value is known within 1/64.
  * The size is fixed, recording allocates nothing, and histograms of several ranks can be added.
  */
-#ifndef MOFKA_STATS_HISTOGRAM_H
-#define MOFKA_STATS_HISTOGRAM_H
+#ifndef MOFKA_SRC_STATS_HISTOGRAM_H
+#define MOFKA_SRC_STATS_HISTOGRAM_H
 
 #include <stddef.h>
 #include <stdint.h>

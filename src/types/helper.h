@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What validators, partition selectors and serializers have in common, and what the core asks of
  * them beyond their public functions. */
-#ifndef MOFKA_TYPES_HELPER_H
-#define MOFKA_TYPES_HELPER_H
+#ifndef MOFKA_SRC_TYPES_HELPER_H
+#define MOFKA_SRC_TYPES_HELPER_H
 
 #include <stdbool.h>
 #include <mofka/mofka.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The registry: types of drivers, validators, serializers and partition selectors by name. */
-#ifndef MOFKA_SRC_REGISTRY_H
-#define MOFKA_SRC_REGISTRY_H
+#ifndef MOFKA_SRC_TYPES_REGISTRY_H
+#define MOFKA_SRC_TYPES_REGISTRY_H
 
 #include <mofka/metadata.h>
 

@@ -83,7 +83,7 @@ static void held_events_stay(void **state) {
 }
 
 /* One event is held while others come and go, until its partition is full, or many times over. Its
- * bytes stay. Fails when acknowledgements pass what is not released (event.c: let_go_of). */
+ * bytes stay. It fails if acknowledgements pass an event that is not released. */
 static void bytes_stay_while_an_event_is_held(void **state) {
     (void)state;
     for (int mode = 0; mode < 2; mode++) {

@@ -23,7 +23,7 @@ static void options(void **state) {
     FAILS(create("not json"), MOFKA_ERR_JSON, "not json");
     FAILS(create("{\"owners\":[]}"), MOFKA_ERR_OPTION, "array of 1 to");
     FAILS(create("{\"owners\":7}"), MOFKA_ERR_OPTION, "array of 1 to");
-    FAILS(create("{\"owners\":[0.5]}"), MOFKA_ERR_RANGE, "no rank");
+    FAILS(create("{\"owners\":[0.5]}"), MOFKA_ERR_RANGE, "not a rank from 0 to");
     snprintf(text, sizeof text, "{\"owners\":[%d]}", size);
     FAILS(create(text), MOFKA_ERR_RANGE, "option \"owners\" is not a rank from 0 to");
     if (size > 1)

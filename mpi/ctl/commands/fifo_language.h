@@ -15,8 +15,8 @@
  *   name         <-      the consumer's name, which keeps its place
  *   from         <-      beginning (default), end
  */
-#ifndef MOFKA_MPI_CTL_FIFO_LANGUAGE_H
-#define MOFKA_MPI_CTL_FIFO_LANGUAGE_H
+#ifndef MOFKA_MPI_CTL_COMMANDS_FIFO_LANGUAGE_H
+#define MOFKA_MPI_CTL_COMMANDS_FIFO_LANGUAGE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -9,8 +9,8 @@
  * {"options":, "validator":, "selector":, "serializer":}}. Only the topic of "to" may have
  * "create".
  */
-#ifndef MOFKA_MPI_CTL_FORWARD_CONFIG_H
-#define MOFKA_MPI_CTL_FORWARD_CONFIG_H
+#ifndef MOFKA_MPI_CTL_COMMANDS_FORWARD_CONFIG_H
+#define MOFKA_MPI_CTL_COMMANDS_FORWARD_CONFIG_H
 
 #include <mofka/mofka.h>
 

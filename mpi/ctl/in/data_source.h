@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Where the data of an event comes from: a string in its metadata, or a file. */
-#ifndef MOFKA_MPI_CTL_DATA_SOURCE_H
-#define MOFKA_MPI_CTL_DATA_SOURCE_H
+#ifndef MOFKA_MPI_CTL_IN_DATA_SOURCE_H
+#define MOFKA_MPI_CTL_IN_DATA_SOURCE_H
 
 #include <mofka/mofka.h>
 #include "json/text.h"

@@ -8,8 +8,8 @@
  * for at most `timeout_s`; then it is stuck. The events of a stuck feed are given up, reported and
  * counted.
  */
-#ifndef MOFKA_MPI_CTL_FEED_H
-#define MOFKA_MPI_CTL_FEED_H
+#ifndef MOFKA_MPI_CTL_IN_FEED_H
+#define MOFKA_MPI_CTL_IN_FEED_H
 
 #include <mofka/mofka.h>
 

@@ -8,8 +8,8 @@
  * An interruption ends reading. Lines that were read whole before it are still pushed, in bounded
  * time.
  */
-#ifndef MOFKA_MPI_CTL_INTAKE_H
-#define MOFKA_MPI_CTL_INTAKE_H
+#ifndef MOFKA_MPI_CTL_IN_INTAKE_H
+#define MOFKA_MPI_CTL_IN_INTAKE_H
 
 #include "mpi/ctl/in/data_source.h"
 #include "mpi/ctl/in/feed.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Lines of a file or a pipe, in bounded memory. */
-#ifndef MOFKA_MPI_CTL_LINES_H
-#define MOFKA_MPI_CTL_LINES_H
+#ifndef MOFKA_MPI_CTL_IN_LINES_H
+#define MOFKA_MPI_CTL_IN_LINES_H
 
 #include <stdbool.h>
 #include <stddef.h>

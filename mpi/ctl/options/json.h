@@ -6,8 +6,8 @@
  * Texts end in a NUL byte. ctl_json_check must have accepted a text before the other functions read
  * it.
  */
-#ifndef MOFKA_MPI_CTL_JSON_H
-#define MOFKA_MPI_CTL_JSON_H
+#ifndef MOFKA_MPI_CTL_OPTIONS_JSON_H
+#define MOFKA_MPI_CTL_OPTIONS_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>

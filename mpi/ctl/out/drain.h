@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Draining a topic: events are pulled, and acknowledged when the caller is done with them. */
-#ifndef MOFKA_MPI_CTL_DRAIN_H
-#define MOFKA_MPI_CTL_DRAIN_H
+#ifndef MOFKA_MPI_CTL_OUT_DRAIN_H
+#define MOFKA_MPI_CTL_OUT_DRAIN_H
 
 #include <mofka/mofka.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* An event as a line of text. */
-#ifndef MOFKA_MPI_CTL_EVENT_LINE_H
-#define MOFKA_MPI_CTL_EVENT_LINE_H
+#ifndef MOFKA_MPI_CTL_OUT_EVENT_LINE_H
+#define MOFKA_MPI_CTL_OUT_EVENT_LINE_H
 
 #include <mofka/mofka.h>
 #include "mpi/ctl/out/sink.h"

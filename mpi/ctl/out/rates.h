@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* mofkactl top: rates, from two readings of a driver's statistics. */
-#ifndef MOFKA_MPI_CTL_RATES_H
-#define MOFKA_MPI_CTL_RATES_H
+#ifndef MOFKA_MPI_CTL_OUT_RATES_H
+#define MOFKA_MPI_CTL_OUT_RATES_H
 
 #include <stdbool.h>
 

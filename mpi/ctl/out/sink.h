@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A file or a pipe that lines are written to. Its reader may be slow, or may have left. */
-#ifndef MOFKA_MPI_CTL_SINK_H
-#define MOFKA_MPI_CTL_SINK_H
+#ifndef MOFKA_MPI_CTL_OUT_SINK_H
+#define MOFKA_MPI_CTL_OUT_SINK_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* mofkactl top: statistics with rates (rates.h) as a table of text. */
-#ifndef MOFKA_MPI_CTL_TABLE_H
-#define MOFKA_MPI_CTL_TABLE_H
+#ifndef MOFKA_MPI_CTL_OUT_TABLE_H
+#define MOFKA_MPI_CTL_OUT_TABLE_H
 
 #include <stdio.h>
 

@@ -10,8 +10,8 @@
  *   a surrogate pair                       number, or the text of the string with its quotes
  *   anything else                          as RFC 8949, 6.2, with definite lengths
  */
-#ifndef MOFKA_SRC_SERIALIZERS_CBOR_TEXT_H
-#define MOFKA_SRC_SERIALIZERS_CBOR_TEXT_H
+#ifndef MOFKA_SRC_PLUGINS_CBOR_CBOR_TEXT_H
+#define MOFKA_SRC_PLUGINS_CBOR_CBOR_TEXT_H
 
 #include "plugins/tape/json_tape.h"
 

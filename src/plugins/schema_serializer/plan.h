@@ -22,8 +22,8 @@
  *   FORM_LIST    the count of members; then for each member 1 + index of the property, and its value;
  *                or, if the schema does not have the name: 0, then name and value as CBOR
  */
-#ifndef MOFKA_SRC_SERIALIZERS_PLAN_H
-#define MOFKA_SRC_SERIALIZERS_PLAN_H
+#ifndef MOFKA_SRC_PLUGINS_SCHEMA_SERIALIZER_PLAN_H
+#define MOFKA_SRC_PLUGINS_SCHEMA_SERIALIZER_PLAN_H
 
 #include "plugins/tape/json_tape.h"
 

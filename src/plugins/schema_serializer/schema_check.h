@@ -3,8 +3,8 @@
  * The subschemas of a schema. They are found, their keywords are checked as draft 7 demands, and
  * their local references are resolved: "#" and "#/...", within the resource that an "$id" begins.
  */
-#ifndef MOFKA_SRC_SERIALIZERS_SCHEMA_CHECK_H
-#define MOFKA_SRC_SERIALIZERS_SCHEMA_CHECK_H
+#ifndef MOFKA_SRC_PLUGINS_SCHEMA_SERIALIZER_SCHEMA_CHECK_H
+#define MOFKA_SRC_PLUGINS_SCHEMA_SERIALIZER_SCHEMA_CHECK_H
 
 #include "plugins/schema_serializer/schema_tree.h"
 

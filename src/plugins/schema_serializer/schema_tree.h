@@ -5,8 +5,8 @@
  * The text is first written again, without white space and with the shortest escapes. So equal strings
  * have equal bytes, and a name with its quotes and its colon is a range of the text.
  */
-#ifndef MOFKA_SRC_SERIALIZERS_SCHEMA_TREE_H
-#define MOFKA_SRC_SERIALIZERS_SCHEMA_TREE_H
+#ifndef MOFKA_SRC_PLUGINS_SCHEMA_SERIALIZER_SCHEMA_TREE_H
+#define MOFKA_SRC_PLUGINS_SCHEMA_SERIALIZER_SCHEMA_TREE_H
 
 #include <assert.h>
 #include "plugins/tape/json_tape.h"

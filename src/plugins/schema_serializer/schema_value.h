@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The shapes that draft 7 demands of the values of keywords. */
-#ifndef MOFKA_SRC_SERIALIZERS_SCHEMA_VALUE_H
-#define MOFKA_SRC_SERIALIZERS_SCHEMA_VALUE_H
+#ifndef MOFKA_SRC_PLUGINS_SCHEMA_SERIALIZER_SCHEMA_VALUE_H
+#define MOFKA_SRC_PLUGINS_SCHEMA_SERIALIZER_SCHEMA_VALUE_H
 
 #include "plugins/schema_serializer/schema_tree.h"
 

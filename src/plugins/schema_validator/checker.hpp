@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A compiled schema, which checks values. */
-#ifndef MOFKA_SRC_SCHEMA_CHECKER_HPP
-#define MOFKA_SRC_SCHEMA_CHECKER_HPP
+#ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_CHECKER_HPP
+#define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_CHECKER_HPP
 
 #include <memory>
 #include <vector>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The schema of schemas, draft 7. */
-#ifndef MOFKA_SRC_SCHEMA_META_SCHEMA_HPP
-#define MOFKA_SRC_SCHEMA_META_SCHEMA_HPP
+#ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_META_SCHEMA_HPP
+#define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_META_SCHEMA_HPP
 
 namespace mofka_schema {
 

@@ -6,8 +6,8 @@
  * collide, and it follows circular references without end. So it gets a flat schema. There subschema
  * N is at "#/s/N", and a "$ref" to that stands where the subschema was.
  */
-#ifndef MOFKA_SRC_SCHEMA_REFERENCES_HPP
-#define MOFKA_SRC_SCHEMA_REFERENCES_HPP
+#ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_REFERENCES_HPP
+#define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_REFERENCES_HPP
 
 #include <cstdint>
 #include <map>

@@ -4,8 +4,8 @@
  * that would count bytes instead of characters, lose precision, use time or stack without limit, or
  * not say what failed.
  */
-#ifndef MOFKA_SRC_SCHEMA_VISITOR_HPP
-#define MOFKA_SRC_SCHEMA_VISITOR_HPP
+#ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_VISITOR_HPP
+#define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_VISITOR_HPP
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* For the serializers: a buffer that grows, and a reader of stored bytes. */
-#ifndef MOFKA_SRC_SERIALIZERS_BYTES_H
-#define MOFKA_SRC_SERIALIZERS_BYTES_H
+#ifndef MOFKA_SRC_PLUGINS_TAPE_BYTES_H
+#define MOFKA_SRC_PLUGINS_TAPE_BYTES_H
 
 #include <assert.h>
 #include <stdbool.h>

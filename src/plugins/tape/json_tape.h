@@ -5,8 +5,8 @@
  * A token is a range of the text; nothing is converted. So nothing is lost: not the digits of a large
  * number, a duplicate name, \u0000, or the order of names.
  */
-#ifndef MOFKA_SRC_SERIALIZERS_JSON_TAPE_H
-#define MOFKA_SRC_SERIALIZERS_JSON_TAPE_H
+#ifndef MOFKA_SRC_PLUGINS_TAPE_JSON_TAPE_H
+#define MOFKA_SRC_PLUGINS_TAPE_JSON_TAPE_H
 
 #include "plugins/tape/bytes.h"
 

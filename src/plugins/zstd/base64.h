@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Base64 (RFC 4648, section 4), with its padding. */
-#ifndef MOFKA_SRC_SERIALIZERS_BASE64_H
-#define MOFKA_SRC_SERIALIZERS_BASE64_H
+#ifndef MOFKA_SRC_PLUGINS_ZSTD_BASE64_H
+#define MOFKA_SRC_PLUGINS_ZSTD_BASE64_H
 
 #include <mofka/status.h>
 #include <stddef.h>

@@ -20,8 +20,8 @@
  * $or. A combination takes one branch of each choice. Combinations are not expanded in memory: they
  * are numbered, and a number gives the fields that its combination needs. Sets of fields are bits.
  */
-#ifndef MOFKA_SRC_EVENTBRIDGE_PATTERN_H
-#define MOFKA_SRC_EVENTBRIDGE_PATTERN_H
+#ifndef MOFKA_SRC_TYPES_EVENTBRIDGE_PATTERN_H
+#define MOFKA_SRC_TYPES_EVENTBRIDGE_PATTERN_H
 
 #include "json/text.h"
 
@@ -156,7 +156,7 @@ typedef struct mfi_eb_place {
 /* Append a key or an index to the path. Each returns what mfi_eb_leave needs to remove it. */
 size_t mfi_eb_enter_key(mfi_eb_place_t *place, const char *key, size_t bytes);
 size_t mfi_eb_enter_index(mfi_eb_place_t *place, size_t index);
-/* Cut the path to `used` bytes, which an mfi_eb_enter function returned. */
+/* Cut the path to `used` bytes, which mfi_eb_enter_key or mfi_eb_enter_index returned. */
 void mfi_eb_leave(mfi_eb_place_t *place, size_t used);
 /* MOFKA_ERR_OPTION, with the place and a message. */
 mofka_status_t mfi_eb_bad(const mfi_eb_place_t *place, const char *format, ...)

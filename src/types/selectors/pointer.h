@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A JSON Pointer (RFC 6901), for the selectors that read a value of an event's metadata. */
-#ifndef MOFKA_SRC_SELECTORS_POINTER_H
-#define MOFKA_SRC_SELECTORS_POINTER_H
+#ifndef MOFKA_SRC_TYPES_SELECTORS_POINTER_H
+#define MOFKA_SRC_TYPES_SELECTORS_POINTER_H
 
 #include <mofka/limits.h>
 #include "json/text.h"
