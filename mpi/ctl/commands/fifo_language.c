@@ -187,7 +187,7 @@ static bool fifo_parser_read_option(fifo_parser_t *r, fifo_command_t *command,
                                   allowed);
     /* The row keeps a pointer to `value`, which ends with this call. */
     if (row->kind == OPTION_TEXT)
-        strcpy(command->name, value);
+        memcpy(command->name, value, strlen(value) + 1);
     return true;
 }
 

@@ -54,7 +54,8 @@ static void ctl_topic_print_json(const char *text, size_t bytes) {
 static void ctl_topic_print_value(const mfi_json_walk_t *walk) {
     assert(walk->value < walk->end);
     bool string = *walk->value == '"';
-    ctl_topic_print_json(walk->value + string, (size_t)(walk->end - walk->value) - 2 * string);
+    ctl_topic_print_json(walk->value + string,
+                         (size_t)(walk->end - walk->value) - 2 * (size_t)string);
 }
 
 static int ctl_topic_key_bytes(const mfi_json_walk_t *walk) {
