@@ -30,9 +30,9 @@ check() { # holds|fails MODEL [DEFINE...]
     fi
     echo "$model $*: $expected, $states states"
 }
-check holds append SLOTS=3 PER=2
-check holds append SLOTS=3 PER=3
-check holds append LATE
+check holds append
+check holds append LATE PRODUCERS=1 SLOTS=2 PER=4
+check fails append LATE PRODUCERS=1 SLOTS=2 PER=4 MUTANT_TWO_READS
 check holds append HINT
 check fails append HINT MUTANT_NO_CLOSING
 check fails append MUTANT_NO_ROOM

@@ -19,6 +19,7 @@
  *   MUTANT_NO_CLOSING      a hinted batch is published without a look at `closing`   (with HINT)
  *   MUTANT_NO_ROOM         a producer does not wait for room
  *   MUTANT_FLAG_FIRST      the flag is set before the payload is written
+ *   MUTANT_TWO_READS       trimming reads a cursor twice: to compare it, then to use it   (with LATE)
  *   MUTANT_END_EARLY       a consumer takes the end without looking at the flag once more
  */
 #ifndef SLOTS
@@ -26,6 +27,9 @@
 #endif
 #ifndef PER
 #define PER 2 /* events that each producer stores, at most */
+#endif
+#ifndef PRODUCERS
+#define PRODUCERS 2
 #endif
 #define EVENTS 8
 
@@ -51,13 +55,21 @@ byte readers_done = 0, producers_done = 0;
 #define FITS(last) (last - cursor <= SLOTS)
 #endif
 
-inline trim(lowest) {
+inline trim(lowest, other) {
     atomic { lock == 0 -> lock = 1 }
     lowest = cursor;
+#ifdef MUTANT_TWO_READS
     if
     :: late_registered && late_cursor < lowest -> lowest = late_cursor
     :: else
     fi
+#else
+    other = late_cursor;
+    if
+    :: late_registered && other < lowest -> lowest = other
+    :: else
+    fi
+#endif
     if
     :: lowest > head_events -> head_events = lowest; head_units = lowest
     :: else
@@ -81,7 +93,7 @@ inline check_closing() {
 inline wait_for_room() {
     do
     :: first + count - head_events <= SLOTS && first + count - head_units <= SLOTS -> break
-    :: else -> trim(lowest); FITS(first + count)
+    :: else -> trim(lowest, other); FITS(first + count)
     od
 }
 
@@ -105,7 +117,7 @@ inline publish() {
 }
 
 proctype producer() {
-    byte left = PER, count, first, i, lowest, seen_events = 0, seen_units = 0;
+    byte left = PER, count, first, i, lowest, other, seen_events = 0, seen_units = 0;
     bit hinted = 0;
     do
     :: left == 0 -> break
@@ -126,7 +138,7 @@ proctype producer() {
               :: reserved + count - seen_events <= SLOTS && reserved + count - seen_units <= SLOTS ->
                   break
               :: else ->
-                  trim(lowest);
+                  trim(lowest, other);
                   (FITS(reserved + count) || closing);
                   if
                   :: closing -> goto quit
@@ -226,14 +238,16 @@ init {
     byte id = 0;
     atomic {
         run producer();
+#if PRODUCERS == 2
         run producer();
+#endif
         run consumer();
 #ifdef LATE
         run late_consumer();
 #endif
         run marker()
     }
-    (readers_done == READERS && producers_done == 2);
+    (readers_done == READERS && producers_done == PRODUCERS);
     do
     :: id < EVENTS ->
         assert(stored[id] == seen[id]);
