@@ -86,7 +86,7 @@ void mfi_drivers_add(mofka_driver_t *driver);
 void mfi_drivers_remove(mofka_driver_t *driver);
 /* The driver's backend goes away. From now on, each call on the driver and its open children is refused. */
 void mfi_drivers_lose(mofka_driver_t *driver);
-/* The open driver of a backend's `self`. NULL: there is none. View: until the driver is closed. */
+/* The open driver of a backend's `self`. NULL means that no open driver has it. View: until the driver is closed. */
 mofka_driver_t *mfi_drivers_find(const void *self);
 
 /* ---- stats.c ----------------------------------------------------------------------------------- */

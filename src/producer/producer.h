@@ -158,7 +158,7 @@ static inline bool mfi_batch_is_old(const mfi_batch_t *batch, int64_t now_ms) {
  * not NULL. */
 mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t metadata_bytes,
                              mofka_data_view_t *data, mofka_future_t **future);
-/* Seal the open batch: it takes no more events. Does nothing if there is none, or it is empty. */
+/* Seal the open batch: it takes no more events. Does nothing without an open batch, or if it is empty. */
 void mfi_batch_seal(mfi_lane_t *lane, mfi_seal_t why);
 /* Finish a batch that left its lane: complete its futures, release its data, keep its memory for reuse.
  * Releases the lock meanwhile. */

@@ -11,7 +11,7 @@ check() { # holds|fails MODEL [DEFINE...]
     shift 2
     spin "${@/#/-D}" -a "$models/$model.pml" >spin.log || { cat spin.log; exit 1; }
     cc -O2 -w -DCOLLAPSE -DSAFETY -o pan pan.c
-    ./pan -m1000000 >pan.log 2>&1 || true
+    ./pan -m1000000 >pan.log 2>&1 || echo "pan ended with $?" >>pan.log # judged by what it printed, below
     result=$(sed -n 's/.*errors: //p' pan.log)
     states=$(sed -n 's/ *\([0-9]*\) states, stored.*/\1/p' pan.log)
     if grep -q 'max search depth too small\|out of memory' pan.log || [ -z "$result" ]; then

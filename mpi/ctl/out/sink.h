@@ -17,7 +17,7 @@ typedef struct sink {
 } sink_t;
 
 void sink_open(sink_t *sink, int fd);
-/* Add bytes. They are kept in memory; if there is none, `error` is set. */
+/* Add bytes. They are kept in memory; if memory runs out, `error` is set. */
 void sink_add(sink_t *sink, const void *bytes, size_t size);
 void sink_add_text(sink_t *sink, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Write all that was added. False: `error` gives the reason. ECANCELED: the user interrupted while

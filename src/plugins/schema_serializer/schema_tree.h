@@ -50,7 +50,7 @@ uint32_t mfi_tree_member(const mfi_tree_t *tree, uint32_t object, const char *na
 int mfi_tree_order(const void *a, const void *b, void *tree);
 
 /* Follow a reference from the value `from`. `fragment` is a string token: "#" and a JSON Pointer,
- * percent-encoded. `*to` is the token that it leads to, or MFI_NONE if there is none.
+ * percent-encoded. `*to` is the token that it leads to, or MFI_NONE if it leads nowhere.
  * MOFKA_ERR_MEMORY. */
 mofka_status_t mfi_tree_follow(const mfi_tree_t *tree, uint32_t from, uint32_t fragment,
                                uint32_t *to);
