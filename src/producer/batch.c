@@ -184,8 +184,9 @@ void mfi_batch_finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_
     mfi_outcome_t *outcomes = batch->outcomes;
     batch->outcomes = NULL;
     if (status) {
-        mfi_producer_note_failure(producer, batch->futureless, batch->sequence, status, message);
-        producer->unstored |= batch->futureless > 0;
+        mfi_failure_note(producer, batch->futureless, batch->sequence, status, message);
+        if (batch->futureless > 0 && batch->sequence > producer->unstored_sequence)
+            producer->unstored_sequence = batch->sequence;
     }
     mofka_result_t result = {.event_id = first_id, .partition = batch->lane->partition};
     for (mfi_outcome_t *o = outcomes; o; o = o->next)

@@ -26,8 +26,7 @@ static mofka_status_t producer_flush_and_shut(mofka_producer_t *producer, int64_
     char first[512] = "";
     mfi_assert_locked(&producer->lock);
     for (;;) {
-        bool unstored = false;
-        mofka_status_t status = mfi_producer_flush(producer, deadline, &unstored);
+        mofka_status_t status = mfi_producer_flush(producer, deadline, true);
         if (producer_may_store_yet(status))
             return failed ? mofka_fail(status, "%s; before that, %s", mofka_last_error(), first)
                           : status;
@@ -35,7 +34,6 @@ static mofka_status_t producer_flush_and_shut(mofka_producer_t *producer, int64_
             failed = status;
             snprintf(first, sizeof first, "%s", mofka_last_error());
         }
-        producer->lossy |= unstored;
         producer->closed |= producer_is_empty(producer);
         if (producer->closed)
             return failed ? mofka_fail(failed, "%s", first) : MOFKA_OK;
@@ -93,6 +91,9 @@ static mofka_status_t producer_end(mofka_producer_t *producer, int64_t timeout_m
     pthread_mutex_lock(&producer->lock);
     mofka_status_t status = mfi_producer_check_caller(producer);
     bool shut = false;
+    if (!status &&
+        !mfi_account_of_thread(producer)) /* from here on, no flush needs memory to begin */
+        status = MOFKA_ERR_MEMORY;
     if (!status) {
         status = producer_flush_and_shut(producer, mfi_deadline(timeout_ms));
         shut = !producer_may_store_yet(status);

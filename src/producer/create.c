@@ -29,7 +29,7 @@ void mfi_producer_destroy(mofka_producer_t *producer) {
     pthread_cond_destroy(&producer->changed);
     pthread_mutex_destroy(&producer->lock);
     pthread_mutex_destroy(&producer->select_lock);
-    free(producer->failed_message);
+    mfi_accounts_destroy(producer);
     free(producer->options_json);
     free(producer->name);
     free(producer);

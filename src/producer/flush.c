@@ -3,23 +3,24 @@
  * Flushes or discards everything that was pushed so far.
  *
  * A flush covers the batches up to a sequence number, and the failures of their events. What is pushed
- * later belongs to the next flush.
+ * later belongs to the next flush. Which flush reports which failure: failures.c.
  */
 #include <stdlib.h>
-#include <string.h>
 #include "producer/producer.h"
 
 /* How long discarding waits for appends that have not returned. */
 #define DISCARD_MS_MAX 1000
 
-/* With the lock: seal everything that was pushed by now. Returns the sequence that covers it. */
-static uint64_t producer_seal_all(mofka_producer_t *producer) {
-    mfi_assert_locked(&producer->lock);
-    uint64_t sequence = producer->sequence++;
+/* With the lock: begin a flush of everything that was pushed by now, and seal that. */
+static mofka_status_t producer_begin_flush(mofka_producer_t *producer, mfi_flush_t *flush) {
+    mofka_status_t status = mfi_flush_begin(producer, flush, producer->sequence);
+    if (status)
+        return status;
+    producer->sequence++;
     for (size_t i = 0; i < producer->topic->partition_count; i++)
         mfi_batch_seal(&producer->lanes[i], MFI_SEAL_FLUSH);
     producer->stats.flushes++;
-    return sequence;
+    return MOFKA_OK;
 }
 
 /* With the lock: the events up to `sequence` that are sealed and not stored. */
@@ -47,43 +48,19 @@ static mofka_status_t producer_drive_all(mofka_producer_t *producer, uint64_t se
     return status;
 }
 
-void mfi_producer_note_failure(mofka_producer_t *producer, size_t count, uint64_t sequence,
-                               mofka_status_t status, const char *message) {
-    mfi_assert_locked(&producer->lock);
-    if (count == 0)
-        return;
-    assert(status != MOFKA_OK && sequence <= producer->sequence);
-    if (producer->failed == 0 || sequence < producer->failed_sequence)
-        producer->failed_sequence = sequence;
-    if (producer->failed == 0) {
-        producer->failed_status = status;
-        free(producer->failed_message);
-        producer->failed_message = strdup(message);
+mofka_status_t mfi_producer_flush(mofka_producer_t *producer, int64_t deadline, bool closing) {
+    mfi_flush_t flush;
+    mofka_status_t status = producer_begin_flush(producer, &flush);
+    if (status)
+        return status;
+    status = producer_drive_all(producer, flush.sequence, deadline);
+    if (status) {
+        mfi_flush_give_back(&flush);
+        return status;
     }
-    producer->failed += count;
-}
-
-/* With the lock: report the failures up to `sequence`, once. Sets *unstored (optional) if some of the
- * events had been accepted, not refused. */
-static mofka_status_t producer_take_failures(mofka_producer_t *producer, uint64_t sequence,
-                                             bool *unstored) {
-    mfi_assert_locked(&producer->lock);
-    if (producer->failed == 0 || producer->failed_sequence > sequence)
-        return MOFKA_OK;
-    assert(producer->failed_status != MOFKA_OK);
-    size_t count = producer->failed;
-    producer->failed = 0;
-    if (unstored)
-        *unstored |= producer->unstored;
-    producer->unstored = false;
-    return mofka_fail(producer->failed_status, "%zu events failed, the first: %s", count,
-                      producer->failed_message ? producer->failed_message : "");
-}
-
-mofka_status_t mfi_producer_flush(mofka_producer_t *producer, int64_t deadline, bool *unstored) {
-    uint64_t sequence = producer_seal_all(producer);
-    mofka_status_t status = producer_drive_all(producer, sequence, deadline);
-    return status ? status : producer_take_failures(producer, sequence, unstored);
+    if (closing)
+        producer->lossy |= producer->unstored_sequence > producer->reported_sequence;
+    return mfi_flush_report(&flush);
 }
 
 /* MOFKA_OK: the producer is open, and this thread has its lock. */
@@ -104,19 +81,23 @@ mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_
         return status;
     status = mfi_producer_check_caller(producer);
     if (!status)
-        status = mfi_producer_flush(producer, mfi_deadline(timeout_ms), NULL);
+        status = mfi_producer_flush(producer, mfi_deadline(timeout_ms), false);
     pthread_mutex_unlock(&producer->lock);
     return status;
 }
 
-static mofka_status_t flush_drive(void *owner, mfi_outcome_t *outcome, int64_t timeout_ms) {
+/* ---- flush futures: outcome->batch is the flush, until it has reported ------------------------- */
+
+static mofka_status_t flush_future_drive(void *owner, mfi_outcome_t *outcome, int64_t timeout_ms) {
     mofka_producer_t *producer = owner;
     pthread_mutex_lock(&producer->lock);
     mofka_status_t caller = mfi_producer_check_caller(producer);
     /* If driving fails, the flush is not complete yet. */
     if (!caller && !producer_drive_all(producer, outcome->ticket, mfi_deadline(timeout_ms)) &&
         !atomic_load(&outcome->done)) {
-        mofka_status_t status = producer_take_failures(producer, outcome->ticket, NULL);
+        mofka_status_t status = mfi_flush_report(outcome->batch);
+        free(outcome->batch);
+        outcome->batch = NULL;
         mfi_outcome_complete(outcome, status, mofka_last_error(),
                              status ? MOFKA_NOT_STORED : MOFKA_STORED, NULL);
     }
@@ -124,21 +105,47 @@ static mofka_status_t flush_drive(void *owner, mfi_outcome_t *outcome, int64_t t
     return caller;
 }
 
-static const mfi_future_ops_t flush_future_ops = {.drive = flush_drive,
+static void flush_future_abandon(void *owner, mfi_outcome_t *outcome) {
+    mofka_producer_t *producer = owner;
+    if (!outcome->batch)
+        return;
+    pthread_mutex_lock(&producer->lock);
+    mfi_flush_give_back(outcome->batch);
+    pthread_mutex_unlock(&producer->lock);
+    free(outcome->batch);
+}
+
+static const mfi_future_ops_t flush_future_ops = {.drive = flush_future_drive,
                                                   .owner_retain = mfi_producer_retain_memory,
-                                                  .owner_release = mfi_producer_release_memory};
+                                                  .owner_release = mfi_producer_release_memory,
+                                                  .abandoned = flush_future_abandon};
+
+static mofka_status_t flush_future_create(mofka_producer_t *producer, mofka_future_t **future) {
+    mfi_flush_t *flush = malloc(sizeof *flush);
+    if (!flush)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a flush");
+    mfi_outcome_t *outcome = mfi_future_create(&flush_future_ops, producer, future);
+    mofka_status_t status = outcome ? producer_begin_flush(producer, flush) : MOFKA_ERR_MEMORY;
+    if (status) {
+        free(flush);
+        return status;
+    }
+    outcome->batch = flush;
+    outcome->ticket = flush->sequence;
+    return MOFKA_OK;
+}
 
 mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer, mofka_future_t **out) {
     mofka_status_t status = producer_lock_open(producer);
     if (status)
         return status;
-    mofka_future_t *future;
-    mfi_outcome_t *outcome = mfi_future_create(&flush_future_ops, producer, &future);
-    if (outcome)
-        outcome->ticket = producer_seal_all(producer);
+    mofka_future_t *future = NULL;
+    status = flush_future_create(producer, &future);
     pthread_mutex_unlock(&producer->lock);
-    if (!outcome)
-        return MOFKA_ERR_MEMORY;
+    if (status) {
+        mofka_future_release(future);
+        return status;
+    }
     mfi_producer_wake_workers(producer);
     *out = future;
     return MOFKA_OK;

@@ -70,6 +70,32 @@ typedef struct mfi_lane {
     bool has_sealer;              /* a task will seal the open batch */
 } mfi_lane_t;
 
+/* Failures of events without a future, for one flush to report. */
+typedef struct mfi_tally {
+    size_t count;
+    mofka_status_t status; /* of the first */
+    char *message;         /* of the first; owned; NULL: no memory for it */
+} mfi_tally_t;
+
+struct mfi_account;
+
+/* A flush from its begin until it has reported. */
+typedef struct mfi_flush {
+    struct mfi_flush *next; /* of the same account; later */
+    mofka_producer_t *producer;
+    struct mfi_account *account;
+    uint64_t sequence; /* it covers the batches up to this one */
+    mfi_tally_t tally;
+} mfi_flush_t;
+
+/* What a thread's flushes have to report. The picture is in failures.c. */
+typedef struct mfi_account {
+    struct mfi_account *next;
+    pthread_t thread;
+    mfi_flush_t *flushes; /* that have not reported; the oldest first */
+    mfi_tally_t tally;    /* what no flush of this thread covers yet */
+} mfi_account_t;
+
 struct mofka_producer {
     mfi_object_t object;    /* users' handles */
     _Atomic uint32_t keeps; /* see driver.h */
@@ -105,11 +131,12 @@ struct mofka_producer {
     size_t open_count;            /* open batches */
     bool lingering;               /* a delayed task will seal lingering batches */
     mfi_batch_t *spare;           /* batches for reuse */
-    size_t failed;                /* events without a future that failed since the last flush */
-    bool unstored;                /* some of them had been accepted */
-    uint64_t failed_sequence;     /* the least of their batches */
-    mofka_status_t failed_status; /* of the first one */
-    char *failed_message;         /* likewise */
+    mfi_account_t *accounts;      /* of the threads that pushed, flushed or closed */
+    mfi_account_t *account;       /* of the last of them; NULL: none */
+    mfi_tally_t unreported;       /* what no flush has reported; a new account begins with it */
+    uint64_t unreported_sequence; /* no failure of a later batch is in it */
+    uint64_t unstored_sequence;   /* of the last batch whose accepted events failed */
+    uint64_t reported_sequence;   /* a flush reported all failures up to it */
     mfi_producer_stats_t stats;
     mfi_lane_t lanes[];
 };
@@ -198,15 +225,33 @@ void mfi_producer_check_lanes(mofka_producer_t *producer);
 /* The producer takes no more events: cancel its delayed task. */
 void mfi_producer_stop_lingering(mofka_producer_t *producer);
 
+/* ---- failures.c: with the lock ----------------------------------------------------------------- */
+
+/* The account of this thread. NULL: no memory, and the message is set. */
+mfi_account_t *mfi_account_find_or_create(mofka_producer_t *producer);
+static inline mfi_account_t *mfi_account_of_thread(mofka_producer_t *producer) {
+    mfi_account_t *last = producer->account;
+    if (last && pthread_equal(last->thread, pthread_self()))
+        return last;
+    return mfi_account_find_or_create(producer);
+}
+void mfi_accounts_destroy(mofka_producer_t *producer);
+/* Note the failure of `count` events without a future, of the batch `sequence`, for the next flush of
+ * each thread. */
+void mfi_failure_note(mofka_producer_t *producer, size_t count, uint64_t sequence,
+                      mofka_status_t status, const char *message);
+/* Begin a flush by this thread, up to `sequence`. Ends with one of the two calls below. */
+mofka_status_t mfi_flush_begin(mofka_producer_t *producer, mfi_flush_t *flush, uint64_t sequence);
+/* All batches of the flush are stored or failed: return the error of the first failure, if any. */
+mofka_status_t mfi_flush_report(mfi_flush_t *flush);
+/* End it without a report: a later flush of its thread reports the failures. */
+void mfi_flush_give_back(mfi_flush_t *flush);
+
 /* ---- flush.c: with the lock -------------------------------------------------------------------- */
 
-/* Store everything that was pushed by now. Sets *unstored (optional) if accepted events failed.
- * Releases the lock meanwhile. */
-mofka_status_t mfi_producer_flush(mofka_producer_t *producer, int64_t deadline, bool *unstored);
-/* Keep the failure of `count` events without a future, of the batch `sequence`, for the next flush. If
- * they had been accepted, the caller sets producer->unstored. */
-void mfi_producer_note_failure(mofka_producer_t *producer, size_t count, uint64_t sequence,
-                               mofka_status_t status, const char *message);
+/* Store everything that was pushed by now. `closing`: sets producer->lossy if accepted events failed and
+ * no flush had reported that. Releases the lock meanwhile. */
+mofka_status_t mfi_producer_flush(mofka_producer_t *producer, int64_t deadline, bool closing);
 
 /* ---- stats.c: see mfi_child_t ------------------------------------------------------------------ */
 

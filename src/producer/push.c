@@ -39,8 +39,10 @@ static mofka_status_t push_refuse(mofka_producer_t *producer, mofka_status_t sta
     assert(status != MOFKA_OK);
     pthread_mutex_lock(&producer->lock);
     producer->stats.events_refused++;
-    if (!future)
-        mfi_producer_note_failure(producer, 1, producer->sequence, status, mofka_last_error());
+    if (!future && !mfi_account_of_thread(producer))
+        status = MOFKA_ERR_MEMORY;
+    else if (!future)
+        mfi_failure_note(producer, 1, producer->sequence, status, mofka_last_error());
     pthread_mutex_unlock(&producer->lock);
     if (!future)
         return status;
@@ -104,7 +106,8 @@ static mofka_status_t push_make_room(push_t *push, mfi_lane_t *lane, size_t byte
  * is full or old. */
 static mofka_status_t push_add(push_t *push, mfi_lane_t *lane, const char *metadata, size_t bytes,
                                size_t total, int64_t *now_ms) {
-    mofka_status_t status = push_make_room(push, lane, total);
+    bool answerable = push->future || mfi_account_of_thread(push->producer);
+    mofka_status_t status = answerable ? push_make_room(push, lane, total) : MOFKA_ERR_MEMORY;
     if (!status)
         status = mfi_batch_add(lane, metadata, bytes, push->data, push->future);
     *now_ms = mfi_coarse_ms();
