@@ -56,6 +56,19 @@ END
     return 0
 }
 
+# The man page's example of a driver of another library.
+case_example_forward() {
+    local page=$here/../../mpi/ctl/mofkactl.1
+    mandoc -Tascii "$page" | sed 's/.\x08//g' | sed -n '/Forward the topic to a driver/,/Watch a benchmark/p' |
+        sed '1,2d; $d; s/^ *//' >example.sh
+    printf '{"n":%d}\n' $(seq 100) >events.ndjson
+    cp "$libraries/libmofka-simple.so" libsimple.so
+    mpiexec() { timeout 60 "${launch[@]}" "$@" </dev/null; }
+    PATH=$(dirname "$ctl"):$PATH
+    . ./example.sh 2>example.err >example.out || fail "exit code $?"
+    says example.err "t -> copy: 100 events pulled, 100 stored, 0 not, 0 filtered out"
+}
+
 case_filter() {
     documents
     echo '{"forward":[{"from":"t","filter":{"alpha_3":[{"prefix":"a"}]},
