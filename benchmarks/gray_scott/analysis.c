@@ -13,10 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include "picture.h"
 #include "simulation.h"
+#include "support/clock.h"
 
 /* The metadata of a slab. */
 typedef struct slab_info {
@@ -161,14 +161,13 @@ static mofka_status_t analysis_look_at(void *context, mofka_event_t *event) {
     analysis_t *a = context;
     mofka_metadata_t *metadata;
     slab_info_t info;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
+    double now = clock_seconds(CLOCK_REALTIME);
     mofka_status_t status = mofka_event_metadata(event, &metadata);
     if (!status)
         status = analysis_read_info(metadata, &info);
     if (status)
         return status;
-    if (!analysis_keep_latency(a, (double)now.tv_sec + (double)now.tv_nsec * 1e-9 - info.time))
+    if (!analysis_keep_latency(a, now - info.time))
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for latencies");
     size_t bytes = mofka_data_view_size(mofka_event_data(event));
     const mofka_segment_t *segment = mofka_data_view_segments(mofka_event_data(event), NULL);

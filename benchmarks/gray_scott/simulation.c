@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include "support/clock.h"
 
 #define DIFFUSION_U 0.16
 #define DIFFUSION_V 0.08
@@ -130,15 +130,13 @@ static mofka_status_t slab_publish(const slab_t *s, long step_number, size_t par
              sample = CHECKSUM_START;
     for (size_t row = 0; row < s->rows; row += SAMPLE)
         sample = field_checksum(sample, field + row * s->n, s->n / SAMPLE, SAMPLE);
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
     char metadata[320];
     int length =
         snprintf(metadata, sizeof metadata,
                  "{\"step\":%ld,\"row0\":%zu,\"rows\":%zu,\"n\":%zu,\"checksum\":\"%016" PRIx64
                  "\",\"sample_checksum\":\"%016" PRIx64 "\",\"time\":%.6f}",
                  step_number, s->row0, s->rows, s->n, full, sample,
-                 (double)now.tv_sec + (double)now.tv_nsec * 1e-9);
+                 clock_seconds(CLOCK_REALTIME));
     mofka_data_view_t *view;
     mofka_status_t status = mofka_data_view_of(field, bytes, &view);
     if (!status) {

@@ -11,12 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <mofka/mofka.h>
 #include <zdict.h>
+#include "support/clock.h"
 
 #define DICTIONARY_BYTES 8192
-#define RUN_NS 200000000LL /* the least time of each measurement */
+#define RUN_S 0.2 /* the least time of each measurement */
 
 static void serializers_must(mofka_status_t status) {
     if (!status)
@@ -110,17 +110,11 @@ static mofka_status_t stored_bytes_read(void *context, void *bytes, size_t size)
 
 /* ---- table ---------------------------------------------------------------------------------- */
 
-static long long serializers_now_ns(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
-
 /* Serialize all documents, again and again. */
 static double table_serialize_ns(const mofka_serializer_t *serializer, const documents_t *documents,
                                  stored_bytes_t *stored, size_t *ends) {
     mofka_archive_t archive = {.context = stored, .write = stored_bytes_write};
-    long long begin = serializers_now_ns(), events = 0;
+    double begin = clock_seconds(CLOCK_MONOTONIC), events = 0;
     do {
         stored->used = 0;
         for (size_t i = 0; i < documents->count; i++) {
@@ -128,9 +122,9 @@ static double table_serialize_ns(const mofka_serializer_t *serializer, const doc
                                                         documents->bytes[i]));
             ends[i] = stored->used;
         }
-        events += (long long)documents->count;
-    } while (serializers_now_ns() - begin < RUN_NS);
-    return (double)(serializers_now_ns() - begin) / (double)events;
+        events += (double)documents->count;
+    } while (clock_seconds(CLOCK_MONOTONIC) - begin < RUN_S);
+    return (clock_seconds(CLOCK_MONOTONIC) - begin) * 1e9 / events;
 }
 
 static double table_deserialize_ns(const mofka_serializer_t *serializer,
@@ -138,7 +132,7 @@ static double table_deserialize_ns(const mofka_serializer_t *serializer,
                                    const size_t *ends) {
     assert(documents->count == 0 || ends[documents->count - 1] == stored->used);
     mofka_archive_t archive = {.context = stored, .read = stored_bytes_read};
-    long long begin = serializers_now_ns(), events = 0;
+    double begin = clock_seconds(CLOCK_MONOTONIC), events = 0;
     do {
         stored->at = 0;
         for (size_t i = 0, from = 0; i < documents->count; from = ends[i++]) {
@@ -154,9 +148,9 @@ static double table_deserialize_ns(const mofka_serializer_t *serializer,
             }
             mofka_metadata_release(metadata);
         }
-        events += (long long)documents->count;
-    } while (serializers_now_ns() - begin < RUN_NS);
-    return (double)(serializers_now_ns() - begin) / (double)events;
+        events += (double)documents->count;
+    } while (clock_seconds(CLOCK_MONOTONIC) - begin < RUN_S);
+    return (clock_seconds(CLOCK_MONOTONIC) - begin) * 1e9 / events;
 }
 
 static void table_print_row(const char *name, const char *config, const documents_t *documents) {

@@ -8,13 +8,12 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+#include "support/clock.h"
 
 static bool crowded; /* more ranks than cores: a waiting rank must leave its core at once */
 
 double bench_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+    return clock_seconds(CLOCK_MONOTONIC);
 }
 
 static double bench_seconds_of(struct timeval t) {
