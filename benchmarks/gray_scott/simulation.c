@@ -135,8 +135,7 @@ static mofka_status_t slab_publish(const slab_t *s, long step_number, size_t par
         snprintf(metadata, sizeof metadata,
                  "{\"step\":%ld,\"row0\":%zu,\"rows\":%zu,\"n\":%zu,\"checksum\":\"%016" PRIx64
                  "\",\"sample_checksum\":\"%016" PRIx64 "\",\"time\":%.6f}",
-                 step_number, s->row0, s->rows, s->n, full, sample,
-                 clock_seconds(CLOCK_REALTIME));
+                 step_number, s->row0, s->rows, s->n, full, sample, clock_seconds(CLOCK_REALTIME));
     mofka_data_view_t *view;
     mofka_status_t status = mofka_data_view_of(field, bytes, &view);
     if (!status) {

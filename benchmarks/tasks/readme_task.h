@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a task of this folder and the main program around it share. The task defines all but `check`. */
+/* Shared by a task of this folder and the main program around it. The task defines all but `check`. */
 #ifndef README_TASK_H
 #define README_TASK_H
 

@@ -66,8 +66,8 @@ typedef struct mfi_run {
 } mfi_run_t;
 
 /* A consumer's part of one partition. Releases count with automatic acknowledgement or zero-copy. Then a
- * list has the runs of which an event is not released, and the backend is told how far all events are
- * released, and acknowledged. */
+ * list holds the runs that have an event that is not released. The backend receives the id up to which
+ * all events are released and acknowledged. */
 typedef struct mfi_partition {
     mfi_run_t *first, *last; /* oldest first */
     uint64_t released;       /* the next id that is not released */

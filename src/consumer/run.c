@@ -207,14 +207,14 @@ static void releases_advance(mofka_consumer_t *consumer, mofka_event_t *event, m
     }
 }
 
-/* With the lock: the first id of which the backend must not be told yet. */
+/* With the lock: the first id that must not be acknowledged to the backend yet. */
 static uint64_t releases_limit(const mofka_consumer_t *consumer, const mfi_partition_t *partition) {
     bool both = consumer->options.acknowledge == MOFKA_ACKNOWLEDGE_MANUAL;
     return both && partition->acknowledged < partition->released ? partition->acknowledged
                                                                  : partition->released;
 }
 
-/* Tell the backend that all ids before `next` are done. */
+/* Acknowledge all ids before `next` to the backend. */
 static mofka_status_t releases_acknowledge(mofka_consumer_t *consumer, size_t partition,
                                            uint64_t next) {
     return next ? consumer->ops->acknowledge(consumer->self, partition, next - 1) : MOFKA_OK;
@@ -240,7 +240,8 @@ void mfi_run_count_release(mofka_event_t *event) {
     }
 }
 
-/* The memory of events that are not released must stay, so the backend is told of both or of nothing. */
+/* The memory of events that are not released must stay: the backend learns only of ids that are both
+ * acknowledged and released. */
 mofka_status_t mfi_run_count_acknowledgement(const mofka_event_t *event) {
     mofka_consumer_t *consumer = event->run->consumer;
     mfi_partition_t *partition = &consumer->partitions[event->run->partition];

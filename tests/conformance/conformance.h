@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What every driver must do, as one set of cases: run it over a driver of any type.
+ * The cases that every driver must pass, whatever its type.
  *
  * Each case makes a topic of its own, with one partition, and leaves nothing open.
  */

@@ -308,7 +308,7 @@ static void callbacks_that_fail_cost_their_event_only(void **state) {
     }
 }
 
-/* Of several at once, one that failed ends the pull before it and is told by the next. */
+/* An event that failed ends a pull of several before it. The next pull reports it. */
 static void many_stop_before_one_that_failed(void **state) {
     (void)state;
     mofka_topic_t *topic = fresh_topic(NULL);

@@ -88,7 +88,7 @@ static void requests_are_answered_in_order(void **state) {
         mofka_event_release(result.event);
         mofka_future_release(futures[left[i]]);
     }
-    /* An answered request that nobody looked at: the next pull gets its event. */
+    /* A request was answered and its future not read: the next pull gets its event. */
     OK(mofka_consumer_pull_future(consumer, &futures[0]));
     OK(mofka_future_wait(futures[0], 20000, NULL));
     mofka_future_release(futures[0]);
@@ -374,7 +374,7 @@ static mofka_status_t answer_later(void *context, mofka_event_t *event) {
     return mofka_fail(*(const mofka_status_t *)context, "the worker's answer");
 }
 
-/* What a worker answers is seen although no more events come. */
+/* A worker's answer takes effect although no more events come. */
 static void a_worker_can_end_processing(void **state) {
     (void)state;
     mofka_thread_pool_t *pool;
@@ -399,7 +399,7 @@ static void a_worker_can_end_processing(void **state) {
     mofka_thread_pool_release(pool);
 }
 
-static void events_tell_about_themselves(void **state) {
+static void events_report_their_fields(void **state) {
     (void)state;
     mofka_topic_t *topic = fresh_topic(NULL);
     push_numbers(topic, 1);
@@ -438,7 +438,7 @@ static mofka_status_t any_memory(void *context, const mofka_metadata_t *metadata
     return mofka_data_view_allocate(mofka_data_descriptor_size(selected), view);
 }
 
-static void consumers_tell_their_options(void **state) {
+static void consumers_report_their_options(void **state) {
     (void)state;
     mofka_topic_t *topic = fresh_topic(NULL);
     mofka_thread_pool_t *pool = mofka_driver_default_thread_pool(conformance_driver());
@@ -489,7 +489,7 @@ const struct CMUnitTest pull_cases[] = {
     cmocka_unit_test(threads_share_a_consumer),
     cmocka_unit_test(processing),
     cmocka_unit_test(a_worker_can_end_processing),
-    cmocka_unit_test(events_tell_about_themselves),
-    cmocka_unit_test(consumers_tell_their_options),
+    cmocka_unit_test(events_report_their_fields),
+    cmocka_unit_test(consumers_report_their_options),
 };
 const size_t pull_case_count = sizeof pull_cases / sizeof pull_cases[0];

@@ -23,7 +23,7 @@ static void ids_are_dense_and_in_push_order(void **state) {
     mofka_topic_release(topic);
 }
 
-static void futures_tell_ids(void **state) {
+static void futures_report_ids(void **state) {
     (void)state;
     mofka_topic_t *topic = fresh_topic(NULL);
     mofka_producer_t *producer = new_producer(topic);
@@ -45,7 +45,7 @@ static void futures_tell_ids(void **state) {
     mofka_topic_release(topic);
 }
 
-/* Futures that nobody waits for, and that outlive their producer, must not disturb anything. */
+/* Futures without a waiter, and futures that outlive their producer, do no harm. */
 static void futures_may_be_dropped_or_kept(void **state) {
     (void)state;
     mofka_topic_t *topic = fresh_topic(NULL);
@@ -62,8 +62,8 @@ static void futures_may_be_dropped_or_kept(void **state) {
     mofka_topic_release(topic);
 }
 
-/* Futures of one batch share memory: each still tells its own event, whichever of them are asked for,
- * kept and released, and also after the producer. */
+/* Futures of one batch share memory. Each still reports its own event, whichever of them are asked for,
+ * kept and released, and also after the producer is gone. */
 static void futures_of_a_batch_are_apart(void **state) {
     (void)state;
     enum { EVENTS = 480 };
@@ -250,7 +250,7 @@ static void complete_topics_take_no_more(void **state) {
     assert_int_equal(mofka_future_delivery(future), MOFKA_NOT_STORED);
     mofka_future_release(future);
     FAILS(mofka_producer_flush(producer, 20000), MOFKA_ERR_COMPLETE, "1 events failed");
-    OK(mofka_producer_flush(producer, 20000)); /* told once */
+    OK(mofka_producer_flush(producer, 20000)); /* reported once */
     end_producer(producer);
     mofka_consumer_t *consumer = new_consumer(topic, "reader");
     for (int i = 0; i < 3; i++)
@@ -316,7 +316,7 @@ static void metadata_must_be_json_where_asked(void **state) {
     OK(mofka_producer_push(producer, "{oops", 5, NULL, MOFKA_ANY_PARTITION, &future));
     FAILS(mofka_future_wait(future, 0, NULL), MOFKA_ERR_JSON, "not JSON");
     mofka_future_release(future);
-    /* What lenient readers take: a leading zero, a raw tab, a byte that is not UTF-8. */
+    /* Lenient readers accept these: a leading zero, a raw tab, a byte that is not UTF-8. */
     static const char *const wrong[] = {"01", "\"\t\"", "\"\xff\""};
     for (int i = 0; i < 3; i++) {
         OK(mofka_producer_push(producer, wrong[i], strlen(wrong[i]), NULL, MOFKA_ANY_PARTITION,
@@ -425,7 +425,7 @@ static void selectors_are_asked_and_checked(void **state) {
     mofka_topic_release(topic);
 }
 
-static void producers_tell_their_options(void **state) {
+static void producers_report_their_options(void **state) {
     (void)state;
     mofka_topic_t *topic = fresh_topic(NULL);
     mofka_thread_pool_t *pool = mofka_driver_default_thread_pool(conformance_driver());
@@ -494,7 +494,7 @@ static void calls_leave_errno_alone(void **state) {
 
 const struct CMUnitTest push_cases[] = {
     cmocka_unit_test(ids_are_dense_and_in_push_order),
-    cmocka_unit_test(futures_tell_ids),
+    cmocka_unit_test(futures_report_ids),
     cmocka_unit_test(futures_may_be_dropped_or_kept),
     cmocka_unit_test(futures_of_a_batch_are_apart),
     cmocka_unit_test(flush_is_a_future_too),
@@ -506,7 +506,7 @@ const struct CMUnitTest push_cases[] = {
     cmocka_unit_test(metadata_must_be_json_where_asked),
     cmocka_unit_test(serializers_turn_metadata_both_ways),
     cmocka_unit_test(selectors_are_asked_and_checked),
-    cmocka_unit_test(producers_tell_their_options),
+    cmocka_unit_test(producers_report_their_options),
     cmocka_unit_test(calls_leave_errno_alone),
 };
 const size_t push_case_count = sizeof push_cases / sizeof push_cases[0];

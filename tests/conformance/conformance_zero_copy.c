@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Conformance: consumers that read where the data is, or are told that it cannot be. */
+/* Conformance: consumers that read data in place, and the error where that is impossible. */
 #include "conformance/conformance.h"
 
 static mofka_status_t select_middle(void *context, const mofka_metadata_t *metadata,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Consumers over the simple backend, some of whose answers come by script instead: what the core
- * does with errors, with runs that only tell losses, and with a close that is slow or fails.
+ * does with errors, with runs that only report losses, and with a close that is slow or fails.
  */
 #include <sys/wait.h>
 #include <time.h>
@@ -16,7 +16,7 @@
 /* Answers are given once, instead of the backend's; MOFKA_OK: the backend's own. */
 typedef struct script {
     mofka_status_t fetch, finish_data, close, selector;
-    uint64_t lost, lost_at_end; /* told by a run without events */
+    uint64_t lost, lost_at_end; /* reported by a run without events */
     int64_t close_ms;           /* how long closing takes */
     _Atomic int closing, closed, unsubscribed, runs;
     _Atomic uint64_t acknowledged; /* id + 1 */
@@ -196,7 +196,7 @@ static void take(mofka_consumer_t *consumer, uint64_t id) {
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
-/* Its request tells the error; nobody else gets the event. */
+/* Its request reports the error; no other request gets the event. */
 static void a_failed_event_is_passed_over(void **state) {
     (void)state;
     for (int waited = 0; waited < 2; waited++) {
@@ -217,8 +217,8 @@ static void a_failed_event_is_passed_over(void **state) {
     }
 }
 
-/* The request stays: waiting again goes on. */
-static void waiting_tells_the_errors_of_fetching(void **state) {
+/* The request stays, and another wait continues it. */
+static void waiting_reports_the_errors_of_fetching(void **state) {
     (void)state;
     const mofka_status_t errors[] = {MOFKA_ERR_CORRUPT, MOFKA_ERR_MPI, MOFKA_ERR_MEMORY};
     mofka_consumer_t *consumer = consumer_of(1, MOFKA_ACKNOWLEDGE_MANUAL);
@@ -238,7 +238,7 @@ static void waiting_tells_the_errors_of_fetching(void **state) {
     end(consumer);
 }
 
-/* The data did not come: the events were seen by nobody, and are tried again. */
+/* The data did not come: no event was handed out, and the next pull tries again. */
 static void a_run_whose_data_failed_is_tried_again(void **state) {
     (void)state;
     for (int again = 0; again < 2; again++) {
@@ -260,7 +260,7 @@ static void a_run_whose_data_failed_is_tried_again(void **state) {
 
 /* ---- losses ---------------------------------------------------------------------------------- */
 
-/* A run without events is no event: its losses are counted and told by the next one. */
+/* A run may report losses and have no event. They are counted, and the next event reports them. */
 static void losses_may_come_without_events(void **state) {
     (void)state;
     mofka_consumer_t *consumer = consumer_of(EVENTS, MOFKA_ACKNOWLEDGE_AUTO);
@@ -289,7 +289,7 @@ static void *close_in_thread(void *consumer) {
     return (void *)(intptr_t)mofka_consumer_close(consumer);
 }
 
-/* Who closes second waits until the first one has. */
+/* The second close waits until the first has ended. */
 static void closing_twice_at_once_closes_once(void **state) {
     (void)state;
     mofka_consumer_t *consumer = consumer_of(3, MOFKA_ACKNOWLEDGE_MANUAL);
@@ -350,7 +350,7 @@ static void the_driver_ends_what_was_left(void **state) {
 
 /* ---- fork ------------------------------------------------------------------------------------ */
 
-/* What the child does with its parent's events reaches no backend; the parent's are as they were. */
+/* A child's calls on its parent's events do not reach a backend, and do not change the parent's events. */
 static void a_forked_child_leaves_the_backend_alone(void **state) {
     (void)state;
     for (int automatic = 0; automatic < 2; automatic++) {
@@ -382,7 +382,7 @@ static void a_forked_child_leaves_the_backend_alone(void **state) {
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(a_failed_event_is_passed_over),          CASE(waiting_tells_the_errors_of_fetching),
+        CASE(a_failed_event_is_passed_over),          CASE(waiting_reports_the_errors_of_fetching),
         CASE(a_run_whose_data_failed_is_tried_again), CASE(losses_may_come_without_events),
         CASE(closing_twice_at_once_closes_once),      CASE(closing_again_goes_on_where_it_failed),
         CASE(the_driver_ends_what_was_left),          CASE(a_forked_child_leaves_the_backend_alone),

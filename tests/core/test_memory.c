@@ -184,7 +184,7 @@ static mofka_status_t select_all(void *context, const mofka_metadata_t *metadata
                                               selected);
 }
 
-/* The same events once more, with their data. */
+/* The same events again, with their data. */
 static mofka_status_t pull_data(things_t *t) {
     const mofka_consumer_options_t reader = {.name = "another",
                                              .batch_size = 1,
@@ -216,7 +216,7 @@ static void end_all(things_t *t) {
         OK(mofka_consumer_close(t->consumer));
     mofka_consumer_release(t->consumer);
     if (t->producer)
-        mofka_producer_close(t->producer, 1000); /* it tells failed pushes */
+        mofka_producer_close(t->producer, 1000); /* it reports failed pushes */
     mofka_producer_release(t->producer);
     mofka_data_view_release(t->view);
     mofka_topic_release(t->topic);
@@ -243,13 +243,13 @@ static mofka_status_t go(long allowed) {
 
 static void each_allocation_may_fail(void **state) {
     for_good = *(const bool *)*state;
-    OK(go(-1)); /* what is allocated once, is */
+    OK(go(-1)); /* one-time allocations are made before the count */
     long before = live, allowed = 0;
     for (bool whole = false; !whole; allowed++) {
         mofka_status_t status = go(allowed);
         if (live != before)
             fail_msg("after %ld allocations: %ld are left", allowed, live - before);
-        /* cJSON does not tell what it could not parse from what it had no memory for. */
+        /* cJSON answers the same for text that it cannot parse and for a failed allocation. */
         if (failed && status != MOFKA_ERR_MEMORY && status != MOFKA_ERR_JSON)
             fail_msg("after %ld allocations: %s", allowed, mofka_status_name(status));
         whole = !failed;
@@ -299,7 +299,7 @@ static mofka_status_t use_the_helpers(void) {
 
 static void helpers_may_lack_memory(void **state) {
     for_good = *(const bool *)*state;
-    OK(use_the_helpers()); /* what is allocated once, is */
+    OK(use_the_helpers()); /* one-time allocations are made before the count */
     long before = live, allowed = 0;
     for (bool whole = false; !whole; allowed++) {
         failed = false;

@@ -28,7 +28,7 @@ static void the_delivery_state_follows_the_append(void **state) {
     assert_int_equal(script.flushed, 1);
 }
 
-/* Who reserved may be seen, whatever happens then; but not behind the topic's end. */
+/* A batch with a reservation may become visible, whatever happens then, but not behind the topic's end. */
 static void an_error_after_the_reservation_leaves_it_open(void **state) {
     (void)state;
     const mofka_status_t answers[] = {MOFKA_ERR_MPI, MOFKA_ERR_COMPLETE, MOFKA_ERR_MPI};
@@ -51,7 +51,7 @@ static void an_error_after_the_reservation_leaves_it_open(void **state) {
 }
 
 /* A batch that failed for good fails its own events only, and neither flush nor close hangs. */
-static void a_failed_batch_is_told_and_over(void **state) {
+static void a_failed_batch_is_reported_and_over(void **state) {
     (void)state;
     script.answers[0] = MOFKA_ERR_MPI;
     mofka_producer_t *producer = producer_of(2);
@@ -68,7 +68,8 @@ static void a_failed_batch_is_told_and_over(void **state) {
     assert_int_equal(result.event_id, 0);
     mofka_future_release(future);
     end_producer(producer);
-    assert_int_equal(script.flushed, 1); /* all since the flush that told the failure is stored */
+    assert_int_equal(script.flushed,
+                     1); /* all events since the flush that reported the failure are stored */
 }
 
 static void what_cannot_leave_stays_and_close_can_be_repeated(void **state) {
@@ -85,7 +86,7 @@ static void what_cannot_leave_stays_and_close_can_be_repeated(void **state) {
     FAILS(mofka_producer_close(producer, 0), MOFKA_ERR_TIMEOUT, "4 events are not stored yet");
     FAILS(mofka_producer_close(producer, 0), MOFKA_ERR_POSSIBLY_STORED, "4 events are not stored");
     assert_int_equal(script.closed, 0);
-    OK(mofka_producer_close(producer, 1000)); /* the fifth was told by its push */
+    OK(mofka_producer_close(producer, 1000)); /* the fifth was reported by its push */
     assert_int_equal(script.appended, 4);
     assert_int_equal(script.closed, 1);
     assert_int_equal(script.flushed, 1);
@@ -236,8 +237,8 @@ static void serialized_metadata_is_bounded(void **state) {
     mofka_topic_release(other);
 }
 
-/* What was refused is told, but all that was accepted is stored: the producer counts as finished.
- * Unless what was accepted failed, too. */
+/* Refused events are reported, and all accepted ones are stored: the producer counts as finished.
+ * It does not count if an accepted event failed, too. */
 static void refusals_do_not_keep_a_topic_open(void **state) {
     (void)state;
     static char bytes[2048];
@@ -314,7 +315,7 @@ static void producer_names_are_text(void **state) {
         FAILS(make_named(cases[i].name), MOFKA_ERR_INVALID, cases[i].text);
 }
 
-static void options_are_told_what_they_may_be(void **state) {
+static void refused_options_are_named_with_their_range(void **state) {
     (void)state;
     mofka_producer_t *producer;
     mofka_consumer_t *consumer;
@@ -390,7 +391,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(the_delivery_state_follows_the_append),
         CASE(an_error_after_the_reservation_leaves_it_open),
-        CASE(a_failed_batch_is_told_and_over),
+        CASE(a_failed_batch_is_reported_and_over),
         CASE(what_cannot_leave_stays_and_close_can_be_repeated),
         CASE(closing_leaves_no_event_behind),
         CASE(closing_goes_on_in_the_backend),
@@ -401,7 +402,7 @@ int main(void) {
         CASE(refusals_do_not_keep_a_topic_open),
         CASE(tables_with_holes_are_refused),
         CASE(producer_names_are_text),
-        CASE(options_are_told_what_they_may_be),
+        CASE(refused_options_are_named_with_their_range),
         CASE(drivers_may_bring_their_own_pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,7 +160,7 @@ static void end_flush(pthread_t flusher) {
     script.gated = false;
 }
 
-/* All but what is under way is given up at once; that, when it finds no room. */
+/* All events but those under way are discarded at once. Those follow when they find no room. */
 static void discarding_does_not_wait_for_ever(void **state) {
     (void)state;
     script.answers[0] = MOFKA_ERR_TIMEOUT;
@@ -173,7 +173,7 @@ static void discarding_does_not_wait_for_ever(void **state) {
     FAILS(mofka_future_wait(behind, 0, NULL), MOFKA_ERR_CLOSED, "the event was discarded");
     FAILS(mofka_future_wait(sent, 0, NULL), MOFKA_ERR_TIMEOUT, "");
     end_flush(flusher);
-    assert_int_equal(flush_status, MOFKA_OK); /* the futures tell */
+    assert_int_equal(flush_status, MOFKA_OK); /* the futures report it */
     FAILS(mofka_future_wait(sent, 0, NULL), MOFKA_ERR_CLOSED, "the event was discarded");
     assert_int_equal(mofka_future_delivery(sent), MOFKA_NOT_STORED);
     assert_int_equal(script.appended, 0);
@@ -182,7 +182,7 @@ static void discarding_does_not_wait_for_ever(void **state) {
     end_producer(producer);
 }
 
-/* What the send under way stores is stored, and what it reserves stays. */
+/* Events that the send under way stores are stored, and those that it reserves a place for stay. */
 static void discarding_leaves_what_is_stored_meanwhile(void **state) {
     (void)state;
     script.answers[0] = MOFKA_ERR_POSSIBLY_STORED;

@@ -22,7 +22,7 @@ static void what_found_no_room_is_given_up(void **state) {
     FAILS(mofka_producer_close(producer, 0), MOFKA_ERR_CLOSED, "1 events failed");
     assert_int_equal(script.appended, 0);
     assert_int_equal(script.closed, 1);
-    assert_int_equal(script.flushed, 0); /* an accepted event is missing, and nothing told so */
+    assert_int_equal(script.flushed, 0); /* an accepted event is missing, and nothing reported it */
     FAILS(mofka_producer_discard(producer), MOFKA_ERR_CLOSED, "is closed");
     mofka_producer_release(producer);
 }

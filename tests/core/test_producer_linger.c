@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Producers over a backend that answers by script: when batches leave, who sends them and who waits
- * for them.
+ * Producers over a backend that answers by script: when batches leave, and which threads send
+ * them and wait for them.
  */
 #include <pthread.h>
 #include "producer/producer.h"
@@ -111,7 +111,7 @@ static void two_batches(gated_t *gated) {
     gated->start_ms = mfi_now_ms();
 }
 
-/* What was to be waited for took no longer than the first batch. */
+/* The wait ended with the first batch. */
 static void end_gated(gated_t *gated) {
     IN_RANGE(mfi_now_ms() - gated->start_ms, 49, 1000);
     assert_int_equal(script.appended, 4);
@@ -160,7 +160,7 @@ static void a_push_has_one_deadline(void **state) {
     end_producer(producer);
 }
 
-/* It is about what was pushed before it, and workers send that at once. */
+/* A flush future covers the events pushed before it, and workers send those at once. */
 static void a_flush_future_covers_what_was_before(void **state) {
     (void)state;
     mofka_future_t *flushed;

@@ -75,7 +75,7 @@ static void sticky_goes_round_and_honours_requests(void **state) {
 
 /* ---- tables ----------------------------------------------------------------------------------- */
 
-static _Atomic size_t told[PARTITIONS];
+static _Atomic size_t notified[PARTITIONS];
 
 static mofka_status_t set_none(void *self, const mofka_metadata_t *const *partitions,
                                size_t count) {
@@ -92,7 +92,7 @@ static mofka_status_t select_last(void *self, const char *metadata, size_t bytes
 
 static void note(void *self, size_t partition) {
     (void)self;
-    told[partition]++;
+    notified[partition]++;
 }
 
 static mofka_status_t only_three(void *self, size_t count) {
@@ -121,14 +121,14 @@ static void tables_without_the_last_slots_are_valid(void **state) {
                                    sizeof table};
     OK(mofka_partition_selector_register("last", create_last));
     for (size_t build = 0; build < 3; build++) {
-        told[PARTITIONS - 1] = 0;
+        notified[PARTITIONS - 1] = 0;
         table.size = sizes[build];
         mofka_producer_t *producer = producer_by("{\"type\":\"last\"}");
         for (int i = 0; i < 6; i++)
             push_bytes(producer, 2);
         end_producer(producer);
-        assert_int_equal(told[PARTITIONS - 1], build > 0 ? 2 : 0); /* 4 + 2 */
-        assert_int_equal(told[0], 0);
+        assert_int_equal(notified[PARTITIONS - 1], build > 0 ? 2 : 0); /* 4 + 2 */
+        assert_int_equal(notified[0], 0);
         OK(mofka_partition_selector_check_count("{\"type\":\"last\"}", 3));
         if (build < 2)
             OK(mofka_partition_selector_check_count("{\"type\":\"last\"}", 4));
@@ -170,7 +170,7 @@ static mofka_status_t create_following(const mofka_metadata_t *metadata,
     return MOFKA_OK;
 }
 
-/* The batch that makes way finds no room, and where the event goes instead there is no place, either. */
+/* The batch that makes way finds no room. The partition that gets the event instead has no place, either. */
 static void making_way_and_waiting_for_a_place_have_one_deadline(void **state) {
     (void)state;
     OK(mofka_partition_selector_register("following", create_following));

@@ -32,7 +32,7 @@ static mofka_status_t push_to(mofka_producer_t *producer, size_t partition) {
     return mofka_producer_push(producer, "12345", 5, NULL, partition, NULL);
 }
 
-/* What is pushed is told at once; why batches left; the backend takes 4 events per batch. */
+/* Pushes are counted at once. Why batches left is counted. The backend takes 4 events per batch. */
 static void batches_by_reason(void **state) {
     (void)state;
     mofka_producer_t *producer = make((mofka_producer_options_t){.name = "p", .linger_ms = 5});
@@ -115,7 +115,7 @@ static void waiting_pushes(void **state) {
     end_producer(producer);
 }
 
-/* A driver tells of the open ones, and adds up those that ended. */
+/* A driver lists the open ones, and adds up those that ended. */
 static void drivers_add_up(void **state) {
     (void)state;
     mofka_producer_t *first = make((mofka_producer_options_t){.name = "first"});
@@ -208,7 +208,7 @@ static void consumers_count(void **state) {
     assert_true(number_at(stats, "consumers/0/waits") >= 1);
     OK(mofka_consumer_close(consumer));
     mofka_consumer_release(consumer);
-    /* What is ready and never pulled is not counted. */
+    /* Events that are ready and never pulled are not counted. */
     options.name = "d";
     OK(mofka_consumer_create(queue, &options, &consumer));
     pull(consumer, 1);
@@ -240,7 +240,7 @@ static void count_report(void *context, const mofka_metadata_t *report) {
     reports->count++;
 }
 
-/* Reports come while the program does nothing, once more at close, and never after. */
+/* Reports come while the program does nothing, once at close, and never after. */
 static void a_callback_is_called(void **state) {
     (void)state;
     reports_t first = {.driver = driver}, second = {.driver = driver};
@@ -257,7 +257,7 @@ static void a_callback_is_called(void **state) {
     int seen = first.count;
     mofka_producer_t *producer = make((mofka_producer_options_t){0});
     OK(push_to(producer, 0));
-    FAILS(mofka_driver_close(driver, 1000), MOFKA_ERR_BUSY, ""); /* goes on */
+    FAILS(mofka_driver_close(driver, 1000), MOFKA_ERR_BUSY, ""); /* the driver stays usable */
     end_producer(producer);
     assert_int_equal(second.count, 0);
     mofka_topic_release(topic);
@@ -315,16 +315,16 @@ static void collect_warning(void *context, mofka_log_level_t level, const char *
     warnings++;
 }
 
-static void a_file_that_cannot_be_written_is_told(void **state) {
-    char told[512] = "";
-    mofka_log_set_callback(collect_warning, told);
+static void a_file_that_cannot_be_written_is_logged(void **state) {
+    char logged[512] = "";
+    mofka_log_set_callback(collect_warning, logged);
     setenv("MOFKA_STATS_FILE", "/nowhere/at/all", 1);
     setup(state);
     unsetenv("MOFKA_STATS_FILE");
     mofka_log_set_callback(NULL, NULL);
     teardown(state);
-    assert_string_equal(told, "MOFKA_STATS_FILE '/nowhere/at/all': No such file or directory; no "
-                              "statistics are written");
+    assert_string_equal(logged, "MOFKA_STATS_FILE '/nowhere/at/all': No such file or directory; no "
+                                "statistics are written");
 }
 
 /* ---- FIFOs ------------------------------------------------------------------------------------- */
@@ -350,9 +350,9 @@ static size_t whole_lines(int reader, char *open, size_t *used, size_t room) {
 }
 
 /* A driver whose statistics go into a FIFO of a page, every `interval` ms; its reader. */
-static int begin_fifo(void **state, const char *interval, char *told) {
-    *told = '\0';
-    mofka_log_set_callback(collect_warning, told);
+static int begin_fifo(void **state, const char *interval, char *logged) {
+    *logged = '\0';
+    mofka_log_set_callback(collect_warning, logged);
     remove(FIFO);
     assert_int_equal(mkfifo(FIFO, 0600), 0);
     int reader = open(FIFO, O_RDONLY | O_NONBLOCK);
@@ -372,33 +372,33 @@ static void end_fifo(void **state) {
     remove(FIFO);
 }
 
-static void a_fifo_without_a_reader_is_told(void **state) {
-    char told[512] = "";
+static void a_fifo_without_a_reader_is_logged(void **state) {
+    char logged[512] = "";
     remove(FIFO);
     assert_int_equal(mkfifo(FIFO, 0600), 0);
-    mofka_log_set_callback(collect_warning, told);
+    mofka_log_set_callback(collect_warning, logged);
     setenv("MOFKA_STATS_FILE", FIFO, 1);
-    alarm(20); /* whoever waits for a reader waits for ever */
+    alarm(20); /* a call that waits for a reader would never end */
     setup(state);
     alarm(0);
     unsetenv("MOFKA_STATS_FILE");
     end_fifo(state);
-    assert_string_equal(told, "MOFKA_STATS_FILE '" FIFO "': a FIFO without a reader; no "
-                              "statistics are written");
+    assert_string_equal(logged, "MOFKA_STATS_FILE '" FIFO "': a FIFO without a reader; no "
+                                "statistics are written");
 }
 
 static void a_reader_that_stops_holds_nothing_up(void **state) {
     static char text[1 << 16];
-    char told[512];
+    char logged[512];
     size_t used = 0;
     alarm(20);
     warnings = 0;
-    int reader = begin_fifo(state, "1", told);
+    int reader = begin_fifo(state, "1", logged);
     while (warnings == 0)
         sleep_ms(1);
     end_fifo(state);
     alarm(0);
-    assert_non_null(strstr(told, "it is full; lines are left out"));
+    assert_non_null(strstr(logged, "it is full; lines are left out"));
     assert_true(whole_lines(reader, text, &used, sizeof text) > 0);
     assert_int_equal(used, 0);
     close(reader);
@@ -406,23 +406,23 @@ static void a_reader_that_stops_holds_nothing_up(void **state) {
 
 /* Its signal does not end the program: it is the closing thread that writes. */
 static void a_reader_may_go_away(void **state) {
-    char told[512];
+    char logged[512];
     sigset_t pending;
-    int reader = begin_fifo(state, "60000", told);
+    int reader = begin_fifo(state, "60000", logged);
     close(reader);
     end_fifo(state);
-    assert_non_null(strstr(told, "the FIFO has no reader any more"));
+    assert_non_null(strstr(logged, "the FIFO has no reader any more"));
     sigpending(&pending);
     assert_false(sigismember(&pending, SIGPIPE));
 }
 
-/* Longer than a pipe of a page takes at once, and whole all the same. */
+/* A line that a pipe of one page cannot take at once arrives whole. */
 static void long_lines_arrive_in_parts(void **state) {
     static char text[1 << 16];
-    char told[512];
+    char logged[512];
     size_t used = 0, lines = 0;
     mofka_producer_t *producers[12];
-    int reader = begin_fifo(state, "2", told);
+    int reader = begin_fifo(state, "2", logged);
     for (int i = 0; i < 12; i++)
         producers[i] = make((mofka_producer_options_t){0});
     for (int i = 0; i < 2000 && lines < 5; i++) {
@@ -480,8 +480,8 @@ int main(void) {
         cmocka_unit_test(consumers_count),
         CASE(a_callback_is_called),
         cmocka_unit_test(a_file_is_written),
-        cmocka_unit_test(a_file_that_cannot_be_written_is_told),
-        cmocka_unit_test(a_fifo_without_a_reader_is_told),
+        cmocka_unit_test(a_file_that_cannot_be_written_is_logged),
+        cmocka_unit_test(a_fifo_without_a_reader_is_logged),
         cmocka_unit_test(a_reader_that_stops_holds_nothing_up),
         cmocka_unit_test(a_reader_may_go_away),
         cmocka_unit_test(long_lines_arrive_in_parts),

@@ -17,13 +17,13 @@
 #include "mpi/ctl/in/lines.h"
 #include "mpi/ctl/out/rates.h"
 
-static char told[2048]; /* the last message */
+static char last_message[2048];
 
 /* Instead of base/messages.c and base/interrupt.c: messages are kept, and no signal comes. */
 void ctl_complain(const char *format, ...) {
     va_list args;
     va_start(args, format);
-    vsnprintf(told, sizeof told, format, args);
+    vsnprintf(last_message, sizeof last_message, format, args);
     va_end(args);
 }
 
@@ -251,15 +251,15 @@ static void json_checking(void **state) {
 static void expect_group(option_group_t *group, const char *path, const char *value,
                          const char *wanted) {
     if (!option_group_set(group, "name", path, value))
-        fail_msg("%s: %s", value, told);
+        fail_msg("%s: %s", value, last_message);
     assert_string_equal(group->text, wanted);
 }
 
 static void expect_refused_group(option_group_t *group, const char *path, const char *value,
                                  const char *why) {
     assert_false(option_group_set(group, "name", path, value));
-    if (!strstr(told, why))
-        fail_msg("'%s' is told", told);
+    if (!strstr(last_message, why))
+        fail_msg("the message is '%s'", last_message);
 }
 
 static void option_groups(void **state) {

@@ -75,7 +75,7 @@ END
         -n 1 "$ctl" topic create c : -n 1 "$ctl" topic create d : \
         -n 1 script -qefc "sh ./screen" typescript
     want 0
-    # What a reading leaves on the screen: from "home" to "clear the rest".
+    # The text that a reading leaves on the screen: from "home" to "clear the rest".
     tr -d '\r' <typescript | sed 's/\x1b\[K//g' | awk -v RS='\x1b\\[H' 'NR > 1' ORS='\f' >looks
     local look
     look=$(awk -v RS='\f' '/ 5 topics/ {last = $0} END {print last}' looks | sed '/\x1b/,$d')

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the targets of serializers share: archives in memory, and ways through them. */
+/* Shared by the targets of serializers: archives in memory, and serializing into and out of them. */
 #ifndef MOFKA_TESTS_FUZZ_ARCHIVE_H
 #define MOFKA_TESTS_FUZZ_ARCHIVE_H
 
@@ -44,7 +44,7 @@ static inline mofka_metadata_t *through(const mofka_serializer_t *serializer, co
     return metadata;
 }
 
-/* What came back comes back the same. Takes `first`. */
+/* Metadata that was deserialized once comes back the same a second time. Takes `first`. */
 static inline void check_again(const mofka_serializer_t *serializer, mofka_metadata_t *first) {
     size_t first_bytes, second_bytes;
     const char *first_text = mofka_metadata_text(first, &first_bytes);

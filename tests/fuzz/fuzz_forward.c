@@ -11,13 +11,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-static char told[2048];
+static char message[2048];
 
 /* Instead of base/messages.c. */
 void ctl_complain(const char *format, ...) {
     va_list args;
     va_start(args, format);
-    vsnprintf(told, sizeof told, format, args);
+    vsnprintf(message, sizeof message, format, args);
     va_end(args);
 }
 
@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         abort();
     if (size > 0)
         memcpy(text, bytes, size);
-    told[0] = '\0';
+    message[0] = '\0';
     if (forward_config_read(&config, text, size)) {
         REQUIRE(config.rule_count >= 1 && config.rule_count <= FORWARD_RULES_MAX);
         for (size_t i = 0; i < config.driver_count; i++)
@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
             check_end(&config, &config.rules[i].to);
         }
     } else {
-        REQUIRE(told[0]);
+        REQUIRE(message[0]);
     }
     forward_config_clear(&config);
     free(text);

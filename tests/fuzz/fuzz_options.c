@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     mofka_status_t status = mofka_options_read("fuzzed", options, table, 6);
     bool changed = flag || count != 7 || timeout_ms != 9 || colour || text || json;
     if (status ? changed : count < 1 || count > 100 || colour < 0 || colour > 1)
-        abort(); /* what is wrong changes nothing, what is right is in its range */
+        abort(); /* wrong options change no value; values that are read are in their range */
     free(options);
     free(text);
     free(json);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the targets share: inputs of several lines, of which all but the last are short texts. */
+/* Shared by the targets: inputs of several lines, of which all but the last are short texts. */
 #ifndef MOFKA_TESTS_FUZZ_INPUT_H
 #define MOFKA_TESTS_FUZZ_INPUT_H
 

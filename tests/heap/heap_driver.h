@@ -16,7 +16,7 @@ typedef struct heap_job {
 
 void heap_job_start(heap_job_t *job, int size);
 void heap_job_end(heap_job_t *job);
-/* A rank's driver; closing it waits for nobody. */
+/* A rank's driver; closing it does not wait for other ranks. */
 mofka_status_t heap_driver_create(heap_job_t *job, int rank, mofka_driver_t **driver);
 
 #endif

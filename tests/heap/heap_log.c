@@ -57,7 +57,7 @@ static void sender_open(sender_t *s, mofka_topic_t *topic, size_t count) {
                                .metadata_bytes = 10 * count};
 }
 
-/* What a rank does that then stops: reserve, and no more. */
+/* Reserve a place, as a rank that then stops has done. */
 static void reserve_only(sender_t *s, const mmi_partition_t *p) {
     uint64_t units = (s->batch.metadata_bytes + MMI_UNIT_BYTES - 1) / MMI_UNIT_BYTES;
     uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation),
@@ -121,7 +121,7 @@ static void a_hole_holds_back_what_is_behind_it(void **state) {
     end(consumer, topic);
 }
 
-/* A rank that finds itself reserved behind the end must not store: nobody would read it. Guards
+/* A rank that finds itself reserved behind the end must not store: no consumer would read it. Guards
  * invariant 6; fails without mmi_commit_check (mpi/producer/commit.c). */
 static void reserved_behind_the_end_is_not_stored(void **state) {
     (void)state;

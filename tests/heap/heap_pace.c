@@ -116,7 +116,7 @@ static void one_slow_batch_counts_little(void **state) {
     mmi_timed_t timed = {MMI_PLAIN, mmi_now_ns() - 3600 * SECOND};
     mmi_pace_stop(&pace, timed, 1 << 20);
     assert_int_equal(pace.cost[MMI_PLAIN], 1125);
-    pace.cost[MMI_PLAIN] = 1; /* a clock that stood still; it goes on */
+    pace.cost[MMI_PLAIN] = 1; /* a clock that stood still runs again */
     for (int i = 0; i < 100; i++)
         mmi_pace_stop(&pace, timed, 1 << 20);
     assert_true(pace.cost[MMI_PLAIN] > 100000);

@@ -10,7 +10,7 @@
 
 static int expect(mofka_status_t status, mofka_status_t wanted, const char *text) {
     if (status == wanted && strstr(mofka_last_error(), text)) {
-        printf("told: %s\n", mofka_last_error());
+        printf("message: %s\n", mofka_last_error());
         return 0;
     }
     fprintf(stderr, "%s: '%s', wanted '%s'\n", mofka_status_name(status), mofka_last_error(), text);

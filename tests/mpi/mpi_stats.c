@@ -260,10 +260,10 @@ static void reading_is_bounded(void **state) {
         double seconds = (double)(after.tv_sec - before.tv_sec) +
                          1e-9 * (double)(after.tv_nsec - before.tv_nsec);
         assert_true(seconds < 0.6);
-        const char *told = cJSON_GetStringValue(json_at(got, "topics_status"));
-        timed_out += told != NULL;
-        if (told)
-            assert_string_equal(told, "MOFKA_ERR_TIMEOUT");
+        const char *topics_status = cJSON_GetStringValue(json_at(got, "topics_status"));
+        timed_out += topics_status != NULL;
+        if (topics_status)
+            assert_string_equal(topics_status, "MOFKA_ERR_TIMEOUT");
         else
             NUMBER(got, "topics/0/partitions/0/tail_events", 0);
         mofka_metadata_release(got);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Install into a fresh prefix: what is there is what should be. Then build and run an outside project
-# by CMake and by pkg-config; look at what the libraries export and need.
+# Install into a fresh prefix, and compare its files with the list. Then build and run an outside project
+# by CMake and by pkg-config. Check the symbols that the libraries export and the libraries that they need.
 #   install_test.sh BUILD-DIRECTORY MPICC MPIEXEC...
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd) build=$1 mpicc=$2

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# What the READMEs refer to exists:
+# The READMEs refer only to things that exist:
 # - each line but "..." of a block ```LANGUAGE of FILE is a line of FILE, white space aside;
 # - a relative link leads to a file, and to a heading of it;
 # - a path of the tree in backquotes is there, from the top, the README's folder or include/.

@@ -54,7 +54,7 @@ for on in (False, True):
         assert name in options, f"{name} is not an option of CMakeLists.txt: {options}"
         assert value is on, name
 
-# What CMake requires is depended upon, where it requires it.
+# The recipe depends on all that CMake requires, under the same conditions.
 least = re.search(r"cmake_minimum_required\(VERSION ([0-9.]+)\)", cmake).group(1)
 assert depends["cmake"][0] == f"cmake@{least}:", depends["cmake"]
 assert "mpi" in depends and "pkgconfig" in depends

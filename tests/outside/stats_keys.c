@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A producer, a consumer and their driver at work: what their statistics are, a line of JSON each
- * ({KIND: STATISTICS}), for stats_keys.sh to hold against what the header tells. */
+ * ({KIND: STATISTICS}), for stats_keys.sh to compare with the lists of the header. */
 #include <mofka/mofka.h>
 #include <mofka/mpi.h>
 #include <pthread.h>
@@ -15,7 +15,7 @@ static void check(mofka_status_t status) {
     exit(1); /* MPI_Abort may return */
 }
 
-static void tell(const char *kind, mofka_metadata_t *stats) {
+static void stats_keys_print(const char *kind, mofka_metadata_t *stats) {
     printf("{\"%s\":%s}\n", kind, mofka_metadata_text(stats, NULL));
     mofka_metadata_release(stats);
 }
@@ -23,7 +23,7 @@ static void tell(const char *kind, mofka_metadata_t *stats) {
 static void *ask_driver(void *driver) {
     mofka_metadata_t *stats;
     check(mofka_driver_stats(driver, 10000, &stats));
-    tell("driver", stats);
+    stats_keys_print("driver", stats);
     return NULL;
 }
 
@@ -49,9 +49,9 @@ static void use(mofka_topic_t *topic) {
     check(mofka_consumer_pull(consumer, 10000, &event));
     mofka_event_release(event);
     check(mofka_producer_stats(producer, &stats));
-    tell("producer", stats);
+    stats_keys_print("producer", stats);
     check(mofka_consumer_stats(consumer, &stats));
-    tell("consumer", stats);
+    stats_keys_print("consumer", stats);
     ask_driver(driver);
     ask_driver_in_a_thread(driver);
     check(mofka_producer_close(producer, 10000));

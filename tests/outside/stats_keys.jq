@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Input: {KIND: STATISTICS} lines; $header: the text of stats.h. Tells each difference between the keys
-# that the header's lists name and those that are there; nothing where there is none.
+# Input: {KIND: STATISTICS} lines; $header: the text of stats.h. Prints each difference between the keys
+# that the header lists and those that are there.
 
 def words: [scan("\"([^\"]+)\"")[0]] | unique;
 def without($pattern): gsub($pattern; "");
@@ -32,7 +32,7 @@ def item($name): map(select(test("- \"\($name)\":")))[0] | without("\\([^()]*\\)
     "closed producers": ($producer - $of_one + ($closed | braces) | unique),
     "closed consumers": ($consumer - $of_one + ($closed | braces) | unique),
     "a latency": ($header | split("A latency is ")[1] | split("}")[0] | words)
-} as $told
+} as $listed
 | [inputs] as $all
 | ($all | map(.driver // empty)) as $drivers
 | ([$drivers[] | {topics_status} | select(.topics_status)] | add) as $at_times
@@ -48,9 +48,9 @@ def item($name): map(select(test("- \"\($name)\":")))[0] | without("\\([^()]*\\)
     "closed consumers": [$drivers[].closed.consumers],
     "a latency": [$all[] | .. | objects | to_entries[] | select(.key | test("_ns$")) | .value | objects]
 } as $there
-| $told | to_entries[] | .key as $what | .value as $keys
-| (if ($keys | length) == 0 then "\($what): the header tells of no key" else empty end),
+| $listed | to_entries[] | .key as $what | .value as $keys
+| (if ($keys | length) == 0 then "\($what): the header lists no key" else empty end),
   (if ($there[$what] | length) == 0 then "\($what): nothing of the kind was there" else empty end),
   ($there[$what] | map(keys) | unique[] as $got
-   | ($keys - $got | map("\($what): told and not there: \(.)")[]),
-     ($got - $keys | map("\($what): there and not told: \(.)")[]))
+   | ($keys - $got | map("\($what): listed and not there: \(.)")[]),
+     ($got - $keys | map("\($what): there and not listed: \(.)")[]))

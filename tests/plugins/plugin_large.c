@@ -18,7 +18,7 @@ static char *large(const char *head, const char *piece, const char *tail, size_t
     return text.bytes;
 }
 
-/* What comes back of ten megabytes of `piece`, where white space and escapes are not kept. */
+/* Ten megabytes of `piece` come back as `plain`, because white space and escapes are not kept. */
 static void check_large(const char *head, const char *piece, const char *plain, const char *tail) {
     size_t bytes, plain_bytes = 0, pieces;
     char *text = large(head, piece, tail, &bytes);

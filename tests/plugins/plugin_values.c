@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The serializers of the plug-ins: every JSON value that goes in comes back. Linked against the shared
+/* The serializers of the plug-ins: every JSON value comes back as it was. Linked against the shared
  * library, as the plug-ins are. */
 #include <pthread.h>
 #include "plugins/serializers.h"
@@ -96,7 +96,7 @@ static void every_value_comes_back(void **state) {
     }
 }
 
-/* Space between tokens goes, and escapes become the shortest. zstd keeps all of it. */
+/* White space between tokens is dropped, and escapes become the shortest. zstd keeps both. */
 static void tokens_come_back_without_space(void **state) {
     (void)state;
     static const char text[] =

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the suites of serializers share: archives in memory, ways there and back, random JSON. */
+/* Shared by the suites of serializers: archives in memory, both directions, random JSON. */
 #ifndef MOFKA_TESTS_SERIALIZERS_H
 #define MOFKA_TESTS_SERIALIZERS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the suites share: checks that name the call and the library's message. */
+/* Shared by the suites: checks that name the call and the library's message. */
 #ifndef MOFKA_TESTS_CHECK_H
 #define MOFKA_TESTS_CHECK_H
 

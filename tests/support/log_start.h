@@ -9,7 +9,7 @@
 
 #define LOG_START ((mmi_place_t){(UINT64_C(1) << 32) - 100, (UINT64_C(1) << 32) - 20})
 
-/* Format the partitions of a new topic once more. On one rank, before any rank uses them. */
+/* Format the partitions of a new topic again. On one rank, before any rank uses them. */
 static inline mofka_status_t move_log_start(const mofka_topic_t *topic) {
     const mmi_topic_t *t = topic->self;
     mofka_status_t status = MOFKA_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What every MPI suite begins and ends with. */
+/* The beginning and the end of every MPI suite. */
 #ifndef MOFKA_TESTS_MPI_MAIN_H
 #define MOFKA_TESTS_MPI_MAIN_H
 

@@ -158,7 +158,7 @@ static void start(pusher_t *p, void *(*run)(void *)) {
  * Guards 1 (ids dense), 2 (no event before its bytes), 3 (push order), 4 (nothing lost or twice).
  * Fails when: a reservation's carry is not counted back out (mmi_tail_load and reserve with
  * carries=false); the flag is stored before the payload is put (append.c: append_finish); a batch is
- * sent before older ones (batch.c: mfi_batch_seal puts it first); nobody waits for room
+ * sent before older ones (batch.c: mfi_batch_seal puts it first); no producer waits for room
  * (mmi_place_fits answers true); flags carry no lap (mmi_flag_value with lap 1).
  */
 static void everyone_pushes_everyone_reads(const job_t *job) {
@@ -280,9 +280,9 @@ static void *push_until_complete(void *context) {
 }
 
 /*
- * The topic ends while all ranks push: what was told as stored is read, and nothing else. Guards 6,
+ * The topic ends while all ranks push: what was reported as stored is read, and nothing else. Guards 6,
  * with heap_log.c, which puts a rank between its reservation and its look at `closing`. Fails when
- * batches reserved behind the end are stored all the same (commit.c: mmi_commit_check lets them).
+ * batches reserved behind the end are stored (commit.c: mmi_commit_check lets them).
  */
 static void the_end_races_with_pushes(const job_t *job) {
     for (int round = 0; round < 6; round++) {
@@ -318,8 +318,8 @@ static void the_end_races_with_pushes(const job_t *job) {
 }
 
 /*
- * A full partition pushes back, and says who holds it up; nothing is stored that was told as not.
- * Guards 5. Fails when: trimming ignores consumers (trim_slowest_cursor returns the tail).
+ * A full partition pushes back, and names the consumer that holds it up. Nothing that was reported as
+ * not stored is stored. Guards 5. Fails when: trimming ignores consumers (trim_slowest_cursor returns the tail).
  */
 static void a_full_partition_pushes_back(const job_t *job) {
     mofka_topic_t *topic = open_topic(
@@ -379,8 +379,8 @@ static void *push_in_a_hurry(void *context) {
 }
 
 /*
- * discard_oldest: readers that are overtaken are told how many events they lost, and never see bytes
- * that were overwritten. Guards 2 and 5. Fails when: reader_count_overtaken does not count (read_run.c);
+ * discard_oldest: a reader that is overtaken learns how many events it lost, and never sees bytes that
+ * were overwritten. Guards 2 and 5. Fails when: reader_count_overtaken does not count (read_run.c);
  * mmi_consumer_finish_data (data.c) does not read the head again.
  */
 static void the_oldest_are_discarded(const job_t *job) {

@@ -57,7 +57,7 @@ static int end(void **state) {
     return 0;
 }
 
-/* What each level adds, and that it lets through nothing of the next. */
+/* The line that each level adds. It lets through no line of the next level. */
 static void levels_let_through(void **state) {
     static const char *const said[] = {
         NULL, "warn: producer 'maker' of topic 'topic' was released but not closed",
@@ -96,7 +96,7 @@ static void errno_and_the_message_stay(void **state) {
 
 static const char *self_path;
 
-/* What the child writes to stderr. */
+/* The text that the child writes to stderr. */
 static const char *output_of(const char *environment) {
     static char output[OUTPUT_BYTES];
     char command[512];
@@ -127,7 +127,7 @@ static void the_environment_sets_the_level(void **state) {
     assert_int_equal(count(output, "mofka: info: topic 'topic' is created"), 2);
 }
 
-static void other_variables_are_told_once(void **state) {
+static void other_variables_are_logged_once(void **state) {
     (void)state;
     const char *output = output_of("MOFKA_LOGS=trace MOFKA_LOG=");
     assert_int_equal(count(output, "environment variable MOFKA_LOGS is not known"), 1);
@@ -195,7 +195,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(levels_let_through, start, end),
         cmocka_unit_test_setup_teardown(errno_and_the_message_stay, start, end),
         cmocka_unit_test(the_environment_sets_the_level),
-        cmocka_unit_test(other_variables_are_told_once),
+        cmocka_unit_test(other_variables_are_logged_once),
         cmocka_unit_test(a_forked_child_can_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

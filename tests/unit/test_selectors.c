@@ -80,7 +80,7 @@ static void a_key_has_its_partition_for_ever(void **state) {
     mofka_partition_selector_release(s);
 }
 
-static void types_and_digits_are_told_apart(void **state) {
+static void types_and_digits_differ(void **state) {
     (void)state;
     const char *const events[] = {"{\"k\":1}",
                                   "{\"k\":\"1\"}",
@@ -295,7 +295,7 @@ static void no_partitions_no_choice(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_has_its_partition_for_ever),
-        cmocka_unit_test(types_and_digits_are_told_apart),
+        cmocka_unit_test(types_and_digits_differ),
         cmocka_unit_test(pointers_are_those_of_the_rfc),
         cmocka_unit_test(keys_spread),
         cmocka_unit_test(what_is_no_key_is_refused),

@@ -17,7 +17,7 @@
 
 /* The most tasks in a round. */
 #define TASKS_MAX ((size_t)1 << 20)
-/* Tasks in the first round. A shorter round than this does not tell a speed. */
+/* Tasks in the first round. A round shorter than SPEED_KNOWN_S does not show the speed. */
 #define TASKS_FIRST 1000
 #define SPEED_KNOWN_S 1e-3
 #define WORK_NS 1000

@@ -8,7 +8,7 @@
 
 /* How often a flag is read, with some thousands of pauses, before the core is offered to others. */
 #define LOOKS 64
-/* The shortest round that tells the speed of the next one. */
+/* The shortest round from which the speed of the next one is known. */
 #define SPEED_KNOWN_S 1e-3
 /* A round that takes this many times longer than planned is ended, where that is possible. */
 #define LATE_FACTOR 4

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Run a command; good when it ends with that exit code and tells that text, an extended regular
+# Run a command. It must end with that exit code, and its output must match that text, an extended regular
 # expression (ctest's PASS_REGULAR_EXPRESSION does not look at the exit code).
-#   told.sh CODE TEXT COMMAND...
+#   expect_output.sh CODE TEXT COMMAND...
 set -uo pipefail
 code=$1 text=$2
 shift 2
@@ -12,5 +12,5 @@ trap 'rm -f "$out"' EXIT
 got=${PIPESTATUS[0]}
 failed=0
 [ "$got" = "$code" ] || { echo "-- exit code $got, not $code"; failed=1; }
-grep -qE -- "$text" "$out" || { echo "-- not told: $text"; failed=1; }
+grep -qE -- "$text" "$out" || { echo "-- the output lacks: $text"; failed=1; }
 exit $failed
