@@ -48,7 +48,11 @@ typedef enum mofka_start {
 /** What acknowledges events. */
 typedef enum mofka_acknowledge {
     MOFKA_ACKNOWLEDGE_MANUAL, /**< the user, by mofka_event_acknowledge */
-    MOFKA_ACKNOWLEDGE_AUTO /**< the release of an event, once all earlier ones are released, too */
+    /** The release of an event, once all earlier ones are released, too. An event whose pull failed,
+     * or for which a callback of mofka_consumer_process returned an error, is not acknowledged, nor
+     * are later ones: the next consumer of the name starts with it. To go on behind it, acknowledge
+     * it (in the callback) or a later event by mofka_event_acknowledge. */
+    MOFKA_ACKNOWLEDGE_AUTO
 } mofka_acknowledge_t;
 
 /** How to make a consumer. `name` is required; any other member that is zero or NULL has its

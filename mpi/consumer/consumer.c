@@ -11,6 +11,7 @@
  */
 #include "mpi/consumer/consumer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <mofka/backend.h>
 
@@ -175,6 +176,16 @@ static mmi_consumer_t *mmi_consumer_allocate(const mmi_topic_t *topic, size_t re
     return NULL;
 }
 
+/* A join failed: leave what was joined, the partition whose join failed included. A new name is freed. If
+ * that cannot be done, it is kept without a live consumer, so that a later join can take it. */
+static void mmi_consumer_undo_joins(mmi_consumer_t *c, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        mmi_reader_t *r = &c->readers[i];
+        if (r->p && (!r->fresh || mmi_reader_leave(r, MMI_CONSUMER_FREE)))
+            mmi_reader_leave(r, MMI_CONSUMER_AWAY);
+    }
+}
+
 mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *config,
                                    const mofka_consumer_ops_t **ops, void **out) {
     mmi_topic_t *topic = self;
@@ -198,11 +209,11 @@ mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *co
         status = mmi_reader_join(r, &topic->partitions[index], config->name, config->from_end);
     }
     if (status) {
-        for (size_t i = 0; i < c->reader_count; i++)
-            mmi_reader_leave(&c->readers[i],
-                             c->readers[i].fresh ? MMI_CONSUMER_FREE : MMI_CONSUMER_AWAY);
+        char message[512];
+        snprintf(message, sizeof message, "%s", mofka_last_error());
+        mmi_consumer_undo_joins(c, count);
         mmi_consumer_destroy(c);
-        return status;
+        return mofka_fail(status, "%s", message);
     }
     *ops = &consumer_ops;
     *out = c;

@@ -48,6 +48,7 @@ struct mofka_event {
     mofka_status_t status;                /* an error: the pull returns it instead of the event */
     bool released;                        /* where releases count; with the lock */
     bool held;                            /* handed out */
+    bool undelivered;                     /* its pull or its callback failed */
 };
 static_assert(sizeof(mofka_event_t) <= 64, "one cache line");
 
@@ -70,10 +71,13 @@ typedef struct mfi_run {
  * all events are released and acknowledged. */
 typedef struct mfi_partition {
     mfi_run_t *first, *last; /* oldest first */
-    uint64_t released;       /* the next id that is not released */
-    uint64_t acknowledged;   /* zero-copy, manual: the next id that is not acknowledged */
-    uint64_t lost;           /* events lost that no event has reported yet */
-    uint64_t start;          /* first id that was not acknowledged when the consumer was made */
+    uint64_t released;       /* the next id that is not released; automatic: to acknowledge */
+    uint64_t
+        undelivered; /* automatic: the id behind the last one that was not delivered; 0: none */
+    uint64_t
+        acknowledged; /* where releases count: the next id that the user has not acknowledged */
+    uint64_t lost;    /* events lost that no event has reported yet */
+    uint64_t start;   /* first id that was not acknowledged when the consumer was made */
 } mfi_partition_t;
 
 struct mofka_consumer {
@@ -180,7 +184,7 @@ mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *fetched, 
 mofka_status_t mfi_run_take(mofka_consumer_t *consumer, mofka_run_t *fetched);
 /* Where releases count, without the lock: an event was released. */
 void mfi_run_count_release(mofka_event_t *event);
-/* With zero-copy, without the lock: an event was acknowledged. */
+/* Likewise: the user acknowledged an event, and with it all before it. */
 mofka_status_t mfi_run_count_acknowledgement(const mofka_event_t *event);
 /* Give the fetched run back to the backend, and free this one. It has no users. */
 void mfi_run_destroy(mfi_run_t *run);

@@ -57,7 +57,7 @@ static mofka_status_t fetched_acknowledge(void *self) {
         return mfi_check(consumer, MFI_CONSUMER, "event's consumer");
     if (atomic_load(&consumer->closed) || atomic_load(&consumer->unsubscribed))
         return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
-    if (consumer->options.zero_copy)
+    if (mfi_consumer_counts_releases(consumer))
         return mfi_run_count_acknowledgement(event);
     return consumer->ops->acknowledge(consumer->self, event->run->partition,
                                       mfi_event_from(event)->id);

@@ -57,9 +57,10 @@ static void process_release(process_t *process) {
     free(process);
 }
 
-/* Without the lock: call back with the event, and release it. */
+/* Without the lock: call back with the event, and release it. After an error it counts as undelivered. */
 static void process_call(process_t *process, mofka_event_t *event) {
     mofka_status_t status = process->callback(process->context, event);
+    event->undelivered = status && status != MOFKA_STOP;
     if (status) {
         pthread_mutex_lock(&process->lock);
         if (!atomic_load(&process->answer)) {

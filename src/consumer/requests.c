@@ -40,6 +40,8 @@ void mfi_requests_release(mfi_outcome_t *done) {
         mofka_event_t *passed_over = done->batch;
         assert(!passed_over || passed_over->status != MOFKA_OK);
         mfi_outcome_let_go(done);
+        if (passed_over)
+            passed_over->undelivered = true;
         mofka_event_release(passed_over);
         done = next;
     }

@@ -5,7 +5,8 @@
  *
  * Automatic acknowledgement and zero-copy count releases. Each partition has a list of its runs. A
  * released event marks itself, and the list advances as far as all events are marked. So an event that
- * is not released holds back the acknowledgement of later ones.
+ * is not released holds back the acknowledgement of later ones. With automatic acknowledgement, so does
+ * an event whose pull or callback failed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,7 @@ mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *from, mfi
         event->data = NULL;
         event->message = NULL;
         event->status = MOFKA_OK;
-        event->released = event->held = false;
+        event->released = event->held = event->undelivered = false;
     }
     *out = run;
     return MOFKA_OK;
@@ -118,6 +119,7 @@ static void run_enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overt
     assert(!consumer->first == !consumer->last && !partition->first == !partition->last);
     mfi_stats_fetched(&consumer->stats, run->run, overtaken, run->data_bytes, now);
     run_count_lost(consumer, run->partition, run->run->lost + overtaken);
+    run->overtaken = overtaken;
     if (mfi_consumer_counts_releases(consumer)) {
         atomic_fetch_add(&run->users, 1);
         if (partition->last)
@@ -128,7 +130,6 @@ static void run_enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overt
     }
     if (overtaken == run->count)
         return;
-    run->overtaken = overtaken;
     run->lost = partition->lost;
     partition->lost = 0;
     consumer->ready_runs++;
@@ -187,6 +188,22 @@ mofka_status_t mfi_run_take(mofka_consumer_t *consumer, mofka_run_t *fetched) {
 
 /* ---- counting releases ------------------------------------------------------------------------- */
 
+/* With the lock: the list passes the event `index` of the run. A successor of the name must get, or count
+ * as lost, each event that this consumer did not deliver. So an undelivered event holds automatic
+ * acknowledgement, and an overtaken one is acknowledged with the event that reports it as lost. */
+static void releases_pass(mfi_partition_t *partition, const mfi_run_t *run, size_t index) {
+    const mofka_consumer_t *consumer = run->consumer;
+    uint64_t next = run->run->events[index].id + 1;
+    if (index < run->overtaken)
+        return;
+    assert(next > partition->released);
+    if (run->events[index].undelivered && next > partition->acknowledged &&
+        consumer->options.acknowledge == MOFKA_ACKNOWLEDGE_AUTO)
+        partition->undelivered = next;
+    if (partition->undelivered == 0)
+        partition->released = next;
+}
+
 /* With the lock: mark the event, and advance the list. Links the runs that leave it into *passed, for the
  * caller to release. */
 static void releases_advance(mofka_consumer_t *consumer, mofka_event_t *event, mfi_run_t **passed) {
@@ -196,7 +213,7 @@ static void releases_advance(mofka_consumer_t *consumer, mofka_event_t *event, m
     consumer->held -= event->held;
     for (mfi_run_t *run = partition->first; run; run = partition->first) {
         while (run->released_prefix < run->count && run->events[run->released_prefix].released)
-            partition->released = run->run->events[run->released_prefix++].id + 1;
+            releases_pass(partition, run, run->released_prefix++);
         if (run->released_prefix < run->count)
             break;
         partition->first = run->next;
@@ -240,16 +257,20 @@ void mfi_run_count_release(mofka_event_t *event) {
     }
 }
 
-/* The memory of events that are not released must stay: the backend learns only of ids that are both
- * acknowledged and released. */
+/* With zero-copy, the memory of events that are not released must stay, so
+ * the backend learns only of ids that are both acknowledged and released. */
 mofka_status_t mfi_run_count_acknowledgement(const mofka_event_t *event) {
     mofka_consumer_t *consumer = event->run->consumer;
     mfi_partition_t *partition = &consumer->partitions[event->run->partition];
-    assert(consumer->options.zero_copy);
+    uint64_t next = mfi_event_from(event)->id + 1;
+    assert(mfi_consumer_counts_releases(consumer));
     pthread_mutex_lock(&consumer->lock);
-    if (partition->acknowledged <= mfi_event_from(event)->id)
-        partition->acknowledged = mfi_event_from(event)->id + 1;
-    uint64_t next = releases_limit(consumer, partition);
+    if (partition->acknowledged < next)
+        partition->acknowledged = next;
+    if (partition->undelivered <= next)
+        partition->undelivered = 0;
+    if (consumer->options.zero_copy)
+        next = releases_limit(consumer, partition);
     pthread_mutex_unlock(&consumer->lock);
     return releases_acknowledge(consumer, event->run->partition, next);
 }

@@ -172,6 +172,45 @@ static void reserved_without_room_is_possibly_stored(void **state) {
     end(consumer, topic);
 }
 
+/* ---- joining --------------------------------------------------------------------------------- */
+
+static const mmi_window_ops_t *heap_ops;
+static uint64_t faulty_word; /* the offset of a word; storing it is an MPI call that fails */
+
+static void store_with_fault(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
+    heap_ops->store(w, rank, offset, value);
+    if (offset == faulty_word)
+        atomic_store(&w->fault, 1);
+}
+
+static uint64_t reader_state(const mofka_topic_t *topic, size_t partition) {
+    const mmi_partition_t *p = &((const mmi_topic_t *)topic->self)->partitions[partition];
+    return mmi_control_load(p, MMI_CONTROL(state));
+}
+
+/* The second of three joins fails after it made the consumer live: the first two are undone. */
+static void a_join_that_fails_leaves_no_partition_live(void **state) {
+    (void)state;
+    mofka_topic_t *topic = make_topic("{\"partitions\":3}");
+    mmi_window_t *w = log_of(topic)->w;
+    mmi_window_ops_t ops = *w->ops;
+    mofka_consumer_t *consumer;
+    heap_ops = w->ops;
+    faulty_word = ((const mmi_topic_t *)topic->self)->partitions[1].base + MMI_CONTROL(state);
+    ops.store = store_with_fault;
+    w->ops = &ops;
+    FAILS(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "reader"}, &consumer),
+          MOFKA_ERR_MPI, "window: failed");
+    w->ops = heap_ops;
+    atomic_store(&w->fault, 0);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_not_equal(reader_state(topic, i), MMI_CONSUMER_LIVE);
+    consumer = make_consumer(topic); /* and it can be tried again */
+    OK(mofka_consumer_close(consumer));
+    mofka_consumer_release(consumer);
+    mofka_topic_release(topic);
+}
+
 /* A rank that stopped with the partition's lock: others give up in time, and name the lock. */
 static void a_lock_that_stays_taken_is_reported(void **state) {
     (void)state;
@@ -462,6 +501,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(reserved_behind_the_end_is_not_stored, open_memory,
                                         close_memory),
         cmocka_unit_test_setup_teardown(reserved_without_room_is_possibly_stored, open_memory,
+                                        close_memory),
+        cmocka_unit_test_setup_teardown(a_join_that_fails_leaves_no_partition_live, open_memory,
                                         close_memory),
         cmocka_unit_test_setup_teardown(a_lock_that_stays_taken_is_reported, open_memory,
                                         close_memory),
