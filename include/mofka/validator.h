@@ -3,7 +3,7 @@
  * Validators: accept or refuse the events of a topic. The types are:
  * - "default" accepts everything; with {"json": true} it accepts metadata that is JSON;
  * - "eventbridge" accepts metadata that matches an Amazon EventBridge event pattern, {"pattern":
- *   {…}};
+ *   {…}}, or one of the Diaspora Streaming API, {"schema": {…}, "dialect": "original"};
  * - "schema" accepts metadata that is valid by a JSON Schema (draft 7), {"schema": {…}}. It is a
  *   library of its own, libmofka-schema, which is loaded by name.
  *

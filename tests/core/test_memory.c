@@ -259,6 +259,15 @@ static void each_allocation_may_fail(void **state) {
     assert_true(allowed > 100);
 }
 
+static mofka_status_t match_a_pattern(const char *pattern) {
+    static const char event[] = "{\"a\":{\"b\":\"\\u0041\"},\"\\u0064\":\"\\u0041\"}";
+    mofka_validator_t *validator;
+    TRY(mofka_validator_from_metadata(pattern, &validator));
+    mofka_status_t status = mofka_validator_validate(validator, event, sizeof event - 1, NULL);
+    mofka_validator_release(validator);
+    return status;
+}
+
 /* Every kind of operand, a key and strings with escapes. */
 static mofka_status_t use_a_pattern(void) {
     static const char pattern[] =
@@ -267,12 +276,16 @@ static mofka_status_t use_a_pattern(void) {
         "\"]}},"
         "{\"cidr\":\"::/8\"},{\"numeric\":[\"\\u003e\",5]},{\"exists\":false}],"
         "\"$or\":[{\"c\":[1]},{\"\\u0064\":[\"\\u0041\"]}]}}";
-    static const char event[] = "{\"a\":{\"b\":\"\\u0041\"},\"\\u0064\":\"\\u0041\"}";
-    mofka_validator_t *validator;
-    TRY(mofka_validator_from_metadata(pattern, &validator));
-    mofka_status_t status = mofka_validator_validate(validator, event, sizeof event - 1, NULL);
-    mofka_validator_release(validator);
-    return status;
+    return match_a_pattern(pattern);
+}
+
+/* What only the original dialect has: a value that must be there, a choice in a field, doubles. */
+static mofka_status_t use_an_original_pattern(void) {
+    return match_a_pattern(
+        "{\"type\":\"eventbridge\",\"dialect\":\"original\",\"schema\":{\"a\":{\"b\":[1e30,"
+        "12345678901234567890,{\"anything-but\":[\"x\",null,1]},{\"numeric\":[\"<\",5]},"
+        "{\"\\u0024or\":[{\"c\":1},{\"d\":[{\"prefix\":{\"equals-ignore-case\":[\"f\",\"g\"]}}]}]}]"
+        "}}}");
 }
 
 static mofka_status_t use_a_selector(const char *json, size_t count, const char *event) {
@@ -290,6 +303,7 @@ static mofka_status_t use_a_selector(const char *json, size_t count, const char 
 
 static mofka_status_t use_the_helpers(void) {
     TRY(use_a_pattern());
+    TRY(use_an_original_pattern());
     TRY(use_a_selector("{\"type\":\"key\",\"pointer\":\"/a~1b/0\"}", 3,
                        "{\"\\u0061/b\":[\"\\u0041\"]}"));
     TRY(use_a_selector("{\"type\":\"key\",\"pointer\":\"\"}", 3, "1.5"));

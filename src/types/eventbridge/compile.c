@@ -133,21 +133,6 @@ static mofka_status_t step_enter_key(mfi_eb_place_t *place, mfi_eb_step_t *step,
     return MOFKA_OK;
 }
 
-static mofka_status_t field_compile_alternatives(mfi_eb_place_t *place, const char *array,
-                                                 mfi_eb_alternative_t **alternatives) {
-    assert(*array == '[' && !*alternatives);
-    mfi_json_walk_t walk = mfi_json_walk(array, place->limit);
-    for (size_t index = 0; mfi_json_next(&walk); index++) {
-        size_t before = mfi_eb_enter_index(place, index);
-        mofka_status_t status = mfi_eb_compile_alternative(place, walk.value, alternatives);
-        if (status)
-            return status;
-        alternatives = &(*alternatives)->next;
-        mfi_eb_leave(place, before);
-    }
-    return MOFKA_OK;
-}
-
 static void field_note(mfi_eb_pattern_t *pattern, const mfi_eb_field_t *field) {
     assert(field->index < pattern->field_count && pattern->fields[field->index] == field);
     uint64_t bit = UINT64_C(1) << field->index % 64;
@@ -159,10 +144,10 @@ static void field_note(mfi_eb_pattern_t *pattern, const mfi_eb_field_t *field) {
             pattern->may_be_absent.words[field->index / 64] |= bit;
 }
 
-static mofka_status_t field_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
-                                    mfi_eb_step_t *step, const char *array) {
+static mofka_status_t field_add(mfi_eb_place_t *place, mfi_eb_scope_t *scope, mfi_eb_step_t *step,
+                                mfi_eb_alternative_t *alternatives) {
     mfi_eb_pattern_t *pattern = place->pattern;
-    assert(pattern->field_count <= MFI_EB_FIELDS_MAX);
+    assert(alternatives && pattern->field_count <= MFI_EB_FIELDS_MAX);
     if (pattern->field_count == MFI_EB_FIELDS_MAX)
         return mofka_fail(MOFKA_ERR_TOO_LARGE, "pattern at %s: it has more than %d fields",
                           place->path, MFI_EB_FIELDS_MAX);
@@ -171,11 +156,7 @@ static mofka_status_t field_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scope
         return MOFKA_ERR_MEMORY;
     field->index = pattern->field_count;
     field->step = step;
-    mofka_status_t status = field_compile_alternatives(place, array, &field->alternatives);
-    if (status)
-        return status;
-    if (!field->alternatives)
-        return mfi_eb_bad(place, "an empty array matches nothing; give at least one value");
+    field->alternatives = alternatives;
     pattern->fields[pattern->field_count++] = field;
     field->next_here = step->here;
     step->here = field;
@@ -216,18 +197,29 @@ static mofka_status_t choice_detect(mfi_eb_place_t *place, const char *value, bo
     return MOFKA_OK;
 }
 
+static mofka_status_t choice_add_branch(mfi_eb_place_t *place, mfi_eb_choice_t *choice,
+                                        mfi_eb_scope_t **out) {
+    mfi_eb_scope_t *branch = *out = mfi_eb_allocate(place->pattern, 1, sizeof *branch);
+    if (!branch)
+        return MOFKA_ERR_MEMORY;
+    branch->combinations = 1;
+    *(choice->last_branch ? &choice->last_branch->next : &choice->branches) = branch;
+    choice->last_branch = branch;
+    return MOFKA_OK;
+}
+
+/* Add a branch for each object of the array. */
 static mofka_status_t choice_compile_branches(mfi_eb_place_t *place, mfi_eb_choice_t *choice,
                                               mfi_eb_step_t *step, const char *array) {
-    mfi_eb_scope_t **last = &choice->branches;
     mfi_json_walk_t walk = mfi_json_walk(array, place->limit);
     for (size_t index = 0; mfi_json_next(&walk); index++) {
         size_t before = mfi_eb_enter_index(place, index);
-        mfi_eb_scope_t *branch = *last = mfi_eb_allocate(place->pattern, 1, sizeof *branch);
-        if (!branch)
-            return MOFKA_ERR_MEMORY;
-        branch->combinations = 1;
-        last = &branch->next;
-        mofka_status_t status = object_compile(place, branch, step, walk.value, true);
+        if (*walk.value != '{')
+            return mfi_eb_bad_value(place, walk.value, "must be an object of fields");
+        mfi_eb_scope_t *branch;
+        mofka_status_t status = choice_add_branch(place, choice, &branch);
+        if (!status)
+            status = object_compile(place, branch, step, walk.value, true);
         if (status)
             return status;
         choice->combinations += branch->combinations;
@@ -236,17 +228,11 @@ static mofka_status_t choice_compile_branches(mfi_eb_place_t *place, mfi_eb_choi
     return MOFKA_OK;
 }
 
-static mofka_status_t choice_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
-                                     mfi_eb_step_t *step, const char *array) {
-    mfi_eb_choice_t *choice = mfi_eb_allocate(place->pattern, 1, sizeof *choice);
-    if (!choice)
-        return MOFKA_ERR_MEMORY;
-    mofka_status_t status = choice_compile_branches(place, choice, step, array);
-    if (status)
-        return status;
+static mofka_status_t choice_add(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
+                                 mfi_eb_choice_t *choice) {
     choice->next = scope->choices;
     scope->choices = choice;
-    assert(choice->combinations >= 2 && scope->combinations <= MFI_EB_COMBINATIONS_MAX);
+    assert(choice->combinations >= 1 && scope->combinations <= MFI_EB_COMBINATIONS_MAX);
     /* Both factors are limited, so their product does not overflow. */
     if (choice->combinations > MFI_EB_COMBINATIONS_MAX ||
         scope->combinations * choice->combinations > MFI_EB_COMBINATIONS_MAX)
@@ -256,6 +242,105 @@ static mofka_status_t choice_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scop
     scope->combinations *= choice->combinations;
     return MOFKA_OK;
 }
+
+static mofka_status_t choice_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
+                                     mfi_eb_step_t *step, const char *array) {
+    mfi_eb_choice_t *choice = mfi_eb_allocate(place->pattern, 1, sizeof *choice);
+    if (!choice)
+        return MOFKA_ERR_MEMORY;
+    mofka_status_t status = choice_compile_branches(place, choice, step, array);
+    return status ? status : choice_add(place, scope, choice);
+}
+
+/* ---- the value of a field --------------------------------------------------------------------- */
+
+/* What the value of a field holds: alternatives, and the branches of each $or among them. */
+typedef struct field_value {
+    mfi_eb_step_t *step;
+    mfi_eb_alternative_t *alternatives, **last;
+    mfi_eb_choice_t *choice; /* NULL: there is no $or */
+} field_value_t;
+
+/* Find the value of {"$or": …}; `*branches` is NULL if `value` is anything else. */
+static mofka_status_t field_find_or(mfi_eb_place_t *place, const char *value,
+                                    const char **branches) {
+    *branches = NULL;
+    if (*value != '{')
+        return MOFKA_OK;
+    mofka_status_t status =
+        mfi_json_member(value, place->limit, "$or", 3, &place->scratch, branches);
+    mfi_json_walk_t walk = mfi_json_walk(value, place->limit);
+    if (!status && *branches && mfi_json_next(&walk) && mfi_json_next(&walk))
+        status = mfi_eb_bad(place, "the object has more than one key; it needs one operator");
+    return status;
+}
+
+static mofka_status_t field_compile_or(mfi_eb_place_t *place, field_value_t *field,
+                                       const char *branches) {
+    size_t before = mfi_eb_enter_key(place, "$or", 3);
+    if (*branches != '[')
+        return mfi_eb_bad_value(place, branches, "must be an array of objects");
+    if (!field->choice)
+        field->choice = mfi_eb_allocate(place->pattern, 1, sizeof *field->choice);
+    if (!field->choice)
+        return MOFKA_ERR_MEMORY;
+    uint64_t combinations = field->choice->combinations;
+    mofka_status_t status = choice_compile_branches(place, field->choice, field->step, branches);
+    if (!status && field->choice->combinations == combinations)
+        status = mfi_eb_bad(place, "an empty array; give at least one object");
+    mfi_eb_leave(place, before);
+    return status;
+}
+
+static mofka_status_t field_compile_value(mfi_eb_place_t *place, field_value_t *field,
+                                          const char *value) {
+    const char *branches;
+    mofka_status_t status = field_find_or(place, value, &branches);
+    if (status || branches)
+        return status ? status : field_compile_or(place, field, branches);
+    status = mfi_eb_compile_alternative(place, value, field->last);
+    if (!status)
+        field->last = &(*field->last)->next;
+    return status;
+}
+
+static mofka_status_t field_compile_values(mfi_eb_place_t *place, field_value_t *field,
+                                           const char *array) {
+    mfi_json_walk_t walk = mfi_json_walk(array, place->limit);
+    for (size_t index = 0; mfi_json_next(&walk); index++) {
+        size_t before = mfi_eb_enter_index(place, index);
+        mofka_status_t status = field_compile_value(place, field, walk.value);
+        if (status)
+            return status;
+        mfi_eb_leave(place, before);
+    }
+    return field->alternatives || field->choice
+               ? MOFKA_OK
+               : mfi_eb_bad(place, "an empty array matches nothing; give at least one value");
+}
+
+/* Compile a field's value: a scalar or an array. With a $or, the field is a choice: its other
+ * alternatives together are one branch. */
+static mofka_status_t field_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
+                                    mfi_eb_step_t *step, const char *value) {
+    assert(*value != '{');
+    field_value_t field = {.step = step};
+    field.last = &field.alternatives;
+    mofka_status_t status = *value == '[' ? field_compile_values(place, &field, value)
+                                          : field_compile_value(place, &field, value);
+    if (status || !field.choice)
+        return status ? status : field_add(place, scope, step, field.alternatives);
+    if (field.alternatives) {
+        mfi_eb_scope_t *branch;
+        status = choice_add_branch(place, field.choice, &branch);
+        if (!status)
+            status = field_add(place, branch, step, field.alternatives);
+        field.choice->combinations++;
+    }
+    return status ? status : choice_add(place, scope, field.choice);
+}
+
+/* ---- members ---------------------------------------------------------------------------------- */
 
 typedef struct member {
     const char *key; /* unescaped */
@@ -276,13 +361,11 @@ static mofka_status_t member_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scop
     if (in_or && mfi_eb_is_reserved(key, bytes))
         return mfi_eb_bad(place, "'%.*s' is an operator and cannot be a field within $or",
                           (int)bytes, key);
-    if (*value != '{' && *value != '[')
-        return mfi_eb_bad_value(place, value, "must be an array of values or an object of fields");
     mofka_status_t status = step_enter_key(place, step, key, bytes, &step);
     if (status)
         return status;
-    return *value == '[' ? field_compile(place, scope, step, value)
-                         : object_compile(place, scope, step, value, in_or);
+    return *value == '{' ? object_compile(place, scope, step, value, in_or)
+                         : field_compile(place, scope, step, value);
 }
 
 static int member_compare_keys(const void *a, const void *b) {
@@ -319,13 +402,25 @@ static mofka_status_t object_read_members(mfi_eb_place_t *place, const char *obj
     return MOFKA_OK;
 }
 
+/* In the original dialect, the value that an object describes must be there. */
+static mofka_status_t object_require_value(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
+                                           mfi_eb_step_t *step) {
+    if (!place->pattern->original || !step->parent)
+        return MOFKA_OK;
+    mfi_eb_alternative_t *exists = NULL;
+    mofka_status_t status = mfi_eb_exists_alternative(place, &exists);
+    return status ? status : field_add(place, scope, step, exists);
+}
+
 static mofka_status_t object_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
                                      mfi_eb_step_t *step, const char *object, bool in_or) {
     assert(*object == '{');
     member_t *members;
     size_t count;
     mofka_status_t status = object_read_members(place, object, &members, &count);
-    if (!status && count == 0)
+    if (!status)
+        status = object_require_value(place, scope, step);
+    if (!status && count == 0 && !place->pattern->original)
         status = mfi_eb_bad(place, "an empty object; give at least one field");
     for (size_t i = 0; i < count && !status; i++) {
         size_t before = mfi_eb_enter_key(place, members[i].key, members[i].bytes);
@@ -336,7 +431,8 @@ static mofka_status_t object_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scop
     return status;
 }
 
-mofka_status_t mfi_eb_compile(const char *text, const char *limit, mfi_eb_pattern_t **out) {
+mofka_status_t mfi_eb_compile(const char *text, const char *limit, bool original,
+                              mfi_eb_pattern_t **out) {
     size_t bytes = (size_t)(mfi_json_end(text, limit) - text);
     if (bytes > MFI_EB_TEXT_MAX)
         return mofka_fail(MOFKA_ERR_TOO_LARGE, "the pattern has %zu bytes, at most %zu are allowed",
@@ -345,13 +441,14 @@ mofka_status_t mfi_eb_compile(const char *text, const char *limit, mfi_eb_patter
     if (!pattern)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for an event pattern");
     mfi_eb_place_t place = {.pattern = pattern, .limit = limit, .path = "$", .used = 1};
+    pattern->original = original;
     pattern->scope.combinations = 1;
     pattern->step_count = 1; /* the root, index 0 */
     mofka_status_t status =
         *text == '{' ? object_compile(&place, &pattern->scope, &pattern->root, text, false)
                      : mfi_eb_bad_value(&place, text, "must be an object");
     free(place.scratch.bytes);
-    assert(status || (pattern->field_count > 0 && place.used == 1));
+    assert(status || ((original || pattern->field_count > 0) && place.used == 1));
     if (status)
         mfi_eb_destroy(pattern);
     else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Compiles the alternatives of a field: values, and objects with one operator. */
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 #include "types/eventbridge/pattern.h"
 
@@ -11,6 +12,7 @@ typedef mofka_status_t (*operator_compile_fn)(mfi_eb_place_t *place, const char 
 typedef struct operator_row {
     const char *name;
     operator_compile_fn compile;
+    bool in_but; /* anything-but can negate it */
 } operator_row_t;
 
 static bool word_is(const char *text, size_t bytes, const char *word) {
@@ -75,10 +77,28 @@ static bool operand_read_key(const char *value, size_t bytes, int64_t *key) {
     return mfi_json_number_key(value, bytes, key) && *key % 2 == 0;
 }
 
+/* Above this, whole numbers can differ and still be the same double. */
+#define WHOLE_DOUBLES_MAX 9007199254740992.0
+
+static mofka_status_t operand_compile_real(mfi_eb_place_t *place, const char *value, size_t bytes,
+                                           mfi_eb_operand_t **out) {
+    mofka_status_t status = operand_create(place, MFI_EB_REAL, out);
+    if (status)
+        return status;
+    mfi_eb_operand_t *operand = *out;
+    operand->from = operand->to = mfi_eb_read_real(value);
+    operand->bytes = bytes;
+    bool exact = !mfi_eb_is_whole(value, bytes) || fabs(operand->from) < WHOLE_DOUBLES_MAX;
+    return exact ? MOFKA_OK : operand_copy_text(place, value, bytes, &operand->text);
+}
+
 static mofka_status_t operand_compile(mfi_eb_place_t *place, const char *value,
                                       mfi_eb_operand_t **out) {
     if (*value == '"')
         return mfi_eb_string_operand(place, MFI_EB_STRING, value, out);
+    if (place->pattern->original && mfi_json_is_number(value))
+        return operand_compile_real(place, value,
+                                    (size_t)(mfi_json_end(value, place->limit) - value), out);
     size_t bytes = (size_t)(mfi_json_end(value, place->limit) - value);
     int64_t key;
     assert(*value != '{' && *value != '[');
@@ -102,37 +122,54 @@ static mofka_status_t operand_read_number(mfi_eb_place_t *place, const char *val
     return MOFKA_OK;
 }
 
-/* ---- operators -------------------------------------------------------------------------------- */
+/* ---- operators of strings --------------------------------------------------------------------- */
 
-static mofka_status_t operator_compile_string(mfi_eb_place_t *place, const char *value,
-                                              mfi_eb_kind_t kind,
-                                              mfi_eb_alternative_t *alternative) {
-    if (*value != '"')
-        return mfi_eb_bad_value(place, value, "a string is needed");
-    return mfi_eb_string_operand(place, kind, value, &alternative->operands);
+/* Compile a string, or each string of an array, as an operand of `kind`. */
+static mofka_status_t operator_compile_strings(mfi_eb_place_t *place, const char *value,
+                                               mfi_eb_kind_t kind,
+                                               mfi_eb_alternative_t *alternative) {
+    if (*value == '"')
+        return mfi_eb_string_operand(place, kind, value, &alternative->operands);
+    if (*value != '[')
+        return mfi_eb_bad_value(place, value, "a string or an array of strings is needed");
+    mfi_eb_operand_t **last = &alternative->operands;
+    mfi_json_walk_t walk = mfi_json_walk(value, place->limit);
+    for (size_t index = 0; mfi_json_next(&walk); index++) {
+        size_t before = mfi_eb_enter_index(place, index);
+        mofka_status_t status = *walk.value == '"'
+                                    ? mfi_eb_string_operand(place, kind, walk.value, last)
+                                    : mfi_eb_bad_value(place, walk.value, "a string is needed");
+        if (status)
+            return status;
+        last = &(*last)->next;
+        mfi_eb_leave(place, before);
+    }
+    return alternative->operands ? MOFKA_OK
+                                 : mfi_eb_bad(place, "an empty array; give at least one string");
 }
 
 static mofka_status_t operator_compile_ignore_case(mfi_eb_place_t *place, const char *value,
                                                    mfi_eb_alternative_t *alternative) {
-    return operator_compile_string(place, value, MFI_EB_FOLD, alternative);
+    return operator_compile_strings(place, value, MFI_EB_FOLD, alternative);
 }
 
 static mofka_status_t operator_compile_wildcard(mfi_eb_place_t *place, const char *value,
                                                 mfi_eb_alternative_t *alternative) {
-    return operator_compile_string(place, value, MFI_EB_WILDCARD, alternative);
+    return operator_compile_strings(place, value, MFI_EB_WILDCARD, alternative);
 }
 
 static mofka_status_t operator_compile_cidr(mfi_eb_place_t *place, const char *value,
                                             mfi_eb_alternative_t *alternative) {
-    return operator_compile_string(place, value, MFI_EB_CIDR, alternative);
+    return *value == '"' ? mfi_eb_string_operand(place, MFI_EB_CIDR, value, &alternative->operands)
+                         : mfi_eb_bad_value(place, value, "a string is needed");
 }
 
-/* A string, or {"equals-ignore-case": string}. */
+/* Strings, or {"equals-ignore-case": strings}. */
 static mofka_status_t operator_compile_affix(mfi_eb_place_t *place, const char *value,
                                              mfi_eb_alternative_t *alternative, mfi_eb_kind_t plain,
                                              mfi_eb_kind_t folded) {
     if (*value != '{')
-        return operator_compile_string(place, value, plain, alternative);
+        return operator_compile_strings(place, value, plain, alternative);
     const char *key, *inner;
     size_t bytes;
     mofka_status_t status = operator_read(place, value, &key, &bytes, &inner);
@@ -141,7 +178,7 @@ static mofka_status_t operator_compile_affix(mfi_eb_place_t *place, const char *
     if (!word_is(key, bytes, "equals-ignore-case"))
         return operator_refuse(place, key, bytes, "known here: equals-ignore-case");
     mfi_eb_enter_key(place, key, bytes);
-    return operator_compile_string(place, inner, folded, alternative);
+    return operator_compile_strings(place, inner, folded, alternative);
 }
 
 static mofka_status_t operator_compile_prefix(mfi_eb_place_t *place, const char *value,
@@ -154,6 +191,8 @@ static mofka_status_t operator_compile_suffix(mfi_eb_place_t *place, const char 
     return operator_compile_affix(place, value, alternative, MFI_EB_SUFFIX, MFI_EB_FOLD_SUFFIX);
 }
 
+/* ---- other operators --------------------------------------------------------------------------- */
+
 static mofka_status_t operator_compile_exists(mfi_eb_place_t *place, const char *value,
                                               mfi_eb_alternative_t *alternative) {
     if (*value != 't' && *value != 'f')
@@ -162,101 +201,126 @@ static mofka_status_t operator_compile_exists(mfi_eb_place_t *place, const char 
                           &alternative->operands);
 }
 
-/* Narrow the operand's range by one comparison. If `first`, any comparison is allowed, else only an
- * upper bound. `*lower`: it was a lower bound. */
-static mofka_status_t numeric_narrow(mfi_eb_place_t *place, const char *name, const char *number,
-                                     bool first, mfi_eb_operand_t *range, bool *lower) {
-    const char *const known[] = {"<", "<=", "=", ">", ">="};
-    size_t bytes = 0, which = 0;
-    const char *said =
-        *name == '"' ? mfi_json_string(name, place->limit, &place->scratch, &bytes) : "";
+mofka_status_t mfi_eb_exists_alternative(mfi_eb_place_t *place, mfi_eb_alternative_t **out) {
+    mfi_eb_alternative_t *alternative = *out =
+        mfi_eb_allocate(place->pattern, 1, sizeof *alternative);
+    return alternative ? operand_create(place, MFI_EB_EXISTS, &alternative->operands)
+                       : MOFKA_ERR_MEMORY;
+}
+
+/* What a comparison allows, beside or instead of the number itself. */
+typedef struct comparison {
+    const char *name;
+    bool below, same, above;
+} comparison_t;
+
+static const comparison_t comparisons[] = {{"=", false, true, false},
+                                           {"<", true, false, false},
+                                           {"<=", true, true, false},
+                                           {">", false, false, true},
+                                           {">=", false, true, true}};
+
+#define COMPARISON_COUNT (sizeof comparisons / sizeof comparisons[0])
+
+static mofka_status_t comparison_find(mfi_eb_place_t *place, const char *name,
+                                      const comparison_t **found) {
+    size_t bytes = 0;
+    if (*name != '"')
+        return mfi_eb_bad_value(place, name, "a comparison is needed: = < <= > >=");
+    const char *said = mfi_json_string(name, place->limit, &place->scratch, &bytes);
     if (!said)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a comparison");
-    while (which < 5 && !word_is(said, bytes, known[which]))
-        which++;
-    if (which == 5 || (!first && which > 1))
-        return mfi_eb_bad(place, "unknown comparison '%.*s'; %s", (int)(bytes < 60 ? bytes : 60),
-                          said, first ? "known: = < <= > >=" : "known here: < <=");
-    if (!number)
-        return mfi_eb_bad(place, "a number is needed after '%s'", known[which]);
+    for (size_t i = 0; i < COMPARISON_COUNT; i++)
+        if (word_is(said, bytes, comparisons[i].name)) {
+            *found = &comparisons[i];
+            return MOFKA_OK;
+        }
+    return mfi_eb_bad(place, "unknown comparison '%.*s'; known: = < <= > >=",
+                      (int)(bytes < 60 ? bytes : 60), said);
+}
+
+/* Numbers between two keys are not the number of a key: one key more is the next larger number. */
+static mofka_status_t range_narrow_key(mfi_eb_place_t *place, mfi_eb_operand_t *range,
+                                       const comparison_t *comparison, const char *number) {
     int64_t key;
     mofka_status_t status = operand_read_number(place, number, &key);
     if (status)
         return status;
+    int64_t low = comparison->same ? key : key + 1, high = comparison->same ? key : key - 1;
     assert(range->kind == MFI_EB_NUMBER && key % 2 == 0);
-    if (which <= 2)
-        range->high = which == 0 ? key - 1 : key;
-    if (which >= 2)
-        range->low = which == 3 ? key + 1 : key;
-    *lower = which > 2;
-    return MOFKA_OK;
+    if (!comparison->below && low > range->low)
+        range->low = low;
+    if (!comparison->above && high < range->high)
+        range->high = high;
+    return range->low <= range->high ? MOFKA_OK
+                                     : mfi_eb_bad(place, "no number meets all comparisons");
 }
 
-/* Compile [comparison, number] or [lower bound, number, upper bound, number]. */
+static mofka_status_t range_narrow_real(mfi_eb_place_t *place, mfi_eb_operand_t *range,
+                                        const comparison_t *comparison, const char *number) {
+    if (!mfi_json_is_number(number))
+        return mfi_eb_bad_value(place, number, "a number is needed");
+    double real = mfi_eb_read_real(number);
+    assert(range->kind == MFI_EB_REAL);
+    if (!comparison->below)
+        range->from = fmax(range->from, comparison->same ? real : nextafter(real, INFINITY));
+    if (!comparison->above)
+        range->to = fmin(range->to, comparison->same ? real : nextafter(real, -INFINITY));
+    return range->from <= range->to ? MOFKA_OK
+                                    : mfi_eb_bad(place, "no number meets all comparisons");
+}
+
+/* Compile [comparison, number, …]: a number must meet all comparisons. */
 static mofka_status_t operator_compile_numeric(mfi_eb_place_t *place, const char *value,
                                                mfi_eb_alternative_t *alternative) {
-    const char *items[5] = {0};
-    size_t count = 0;
+    bool original = place->pattern->original;
     if (*value != '[')
         return mfi_eb_bad_value(place, value, "must be an array such as [\">\", 0, \"<=\", 5]");
-    mfi_json_walk_t walk = mfi_json_walk(value, place->limit);
-    while (count < 5 && mfi_json_next(&walk))
-        items[count++] = walk.value;
-    if (count == 0 || count > 4)
-        return mfi_eb_bad(place, "must be one comparison, or a lower and an upper bound");
-    mofka_status_t status = operand_create(place, MFI_EB_NUMBER, &alternative->operands);
+    mofka_status_t status =
+        operand_create(place, original ? MFI_EB_REAL : MFI_EB_NUMBER, &alternative->operands);
     if (status)
         return status;
-    assert(alternative->operands->kind == MFI_EB_NUMBER);
-    alternative->operands->low = INT64_MIN;
-    alternative->operands->high = INT64_MAX;
-    bool lower = false;
-    status = numeric_narrow(place, items[0], items[1], true, alternative->operands, &lower);
-    if (!status && items[2] && !lower)
-        status = mfi_eb_bad(place, "only > and >= can be followed by an upper bound");
-    if (!status && items[2])
-        status = numeric_narrow(place, items[2], items[3], false, alternative->operands, &lower);
-    if (!status && alternative->operands->low > alternative->operands->high)
-        status = mfi_eb_bad(place, "the lower bound is not below the upper one");
+    mfi_eb_operand_t *range = alternative->operands;
+    range->low = INT64_MIN;
+    range->high = INT64_MAX;
+    range->from = -INFINITY;
+    range->to = INFINITY;
+    mfi_json_walk_t walk = mfi_json_walk(value, place->limit);
+    if (!mfi_json_next(&walk))
+        return mfi_eb_bad(place, "an empty array; give at least one comparison and its number");
+    do {
+        const comparison_t *comparison;
+        status = comparison_find(place, walk.value, &comparison);
+        if (!status && !mfi_json_next(&walk))
+            status = mfi_eb_bad(place, "a number is needed after '%s'", comparison->name);
+        if (!status)
+            status = original ? range_narrow_real(place, range, comparison, walk.value)
+                              : range_narrow_key(place, range, comparison, walk.value);
+    } while (!status && mfi_json_next(&walk));
     return status;
 }
 
 /* ---- anything-but ----------------------------------------------------------------------------- */
 
-/* Compile one value of anything-but. `first` is the first byte of the list's first value: all values
- * of a list have one type. */
+/* Amazon's dialect compares numbers here by their value only. */
 static mofka_status_t but_compile_value(mfi_eb_place_t *place, const char *value,
-                                        mfi_eb_kind_t kind, char first,
                                         mfi_eb_operand_t **operand) {
-    bool affix_kind = kind == MFI_EB_PREFIX || kind == MFI_EB_SUFFIX;
-    if (*value != '"' && (kind != MFI_EB_STRING || !mfi_json_is_number(value)))
-        return mfi_eb_bad_value(place, value,
-                                kind == MFI_EB_STRING ? "a string or a number is needed"
-                                                      : "a string is needed");
-    if ((*value == '"') != (first == '"'))
-        return mfi_eb_bad(place, "the list mixes strings and numbers; it must have one type");
-    if (affix_kind && value[1] == '"')
-        return mfi_eb_bad(place, "the string is empty, so no event could match");
-    if (*value == '"')
-        return mfi_eb_string_operand(place, kind, value, operand);
     int64_t key;
-    mofka_status_t status = operand_read_number(place, value, &key);
+    if (*value == '{' || *value == '[')
+        return mfi_eb_bad_value(place, value, "a string, a number, true, false or null is needed");
+    mofka_status_t status = mfi_json_is_number(value) && !place->pattern->original
+                                ? operand_read_number(place, value, &key)
+                                : MOFKA_OK;
     return status ? status : operand_compile(place, value, operand);
 }
 
-/* Compile one value of anything-but, or an array of them. */
-static mofka_status_t but_compile_values(mfi_eb_place_t *place, const char *value,
-                                         mfi_eb_kind_t kind, mfi_eb_alternative_t *alternative) {
-    assert(alternative->anything_but);
-    if (*value != '[')
-        return but_compile_value(place, value, kind, *value, &alternative->operands);
+static mofka_status_t but_compile_values(mfi_eb_place_t *place, const char *array,
+                                         mfi_eb_alternative_t *alternative) {
     mfi_eb_operand_t **last = &alternative->operands;
-    mfi_json_walk_t walk = mfi_json_walk(value, place->limit);
-    char first = 0;
+    mfi_json_walk_t walk = mfi_json_walk(array, place->limit);
     for (size_t index = 0; mfi_json_next(&walk); index++) {
-        first = index ? first : *walk.value;
         size_t before = mfi_eb_enter_index(place, index);
-        mofka_status_t status = but_compile_value(place, walk.value, kind, first, last);
+        mofka_status_t status = but_compile_value(place, walk.value, last);
         if (status)
             return status;
         last = &(*last)->next;
@@ -266,44 +330,29 @@ static mofka_status_t but_compile_values(mfi_eb_place_t *place, const char *valu
                                  : mfi_eb_bad(place, "an empty array; give at least one value");
 }
 
+static mofka_status_t but_compile_operator(mfi_eb_place_t *place, const char *object,
+                                           mfi_eb_alternative_t *alternative);
+
 static mofka_status_t operator_compile_but(mfi_eb_place_t *place, const char *value,
                                            mfi_eb_alternative_t *alternative) {
-    static const struct {
-        const char *name;
-        mfi_eb_kind_t kind;
-    } known[] = {{"prefix", MFI_EB_PREFIX},
-                 {"suffix", MFI_EB_SUFFIX},
-                 {"wildcard", MFI_EB_WILDCARD},
-                 {"equals-ignore-case", MFI_EB_FOLD}};
     assert(!alternative->operands);
-    alternative->anything_but = true;
-    if (*value != '{')
-        return but_compile_values(place, value, MFI_EB_STRING, alternative);
-    const char *key, *inner;
-    size_t bytes;
-    mofka_status_t status = operator_read(place, value, &key, &bytes, &inner);
-    if (status)
-        return status;
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (word_is(key, bytes, known[i].name)) {
-            mfi_eb_enter_key(place, key, bytes);
-            return but_compile_values(place, inner, known[i].kind, alternative);
-        }
-    return operator_refuse(place, key, bytes,
-                           "known here: prefix, suffix, wildcard, equals-ignore-case");
+    alternative->anything_but = !alternative->anything_but;
+    return *value == '{'   ? but_compile_operator(place, value, alternative)
+           : *value == '[' ? but_compile_values(place, value, alternative)
+                           : but_compile_value(place, value, &alternative->operands);
 }
 
 /* ---- one alternative -------------------------------------------------------------------------- */
 
 static const operator_row_t operators[] = {
-    {"prefix", operator_compile_prefix},
-    {"suffix", operator_compile_suffix},
-    {"equals-ignore-case", operator_compile_ignore_case},
-    {"anything-but", operator_compile_but},
-    {"numeric", operator_compile_numeric},
-    {"exists", operator_compile_exists},
-    {"wildcard", operator_compile_wildcard},
-    {"cidr", operator_compile_cidr},
+    {"prefix", operator_compile_prefix, true},
+    {"suffix", operator_compile_suffix, true},
+    {"equals-ignore-case", operator_compile_ignore_case, true},
+    {"anything-but", operator_compile_but, true},
+    {"numeric", operator_compile_numeric, true},
+    {"wildcard", operator_compile_wildcard, true},
+    {"exists", operator_compile_exists, false},
+    {"cidr", operator_compile_cidr, false},
 };
 
 #define OPERATOR_COUNT (sizeof operators / sizeof operators[0])
@@ -339,21 +388,29 @@ bool mfi_eb_is_reserved(const char *key, size_t bytes) {
     return false;
 }
 
-static mofka_status_t operator_compile(mfi_eb_place_t *place, const char *object,
+/* Compile {operator: value}. `in_but`: only an operator that anything-but can negate. */
+static mofka_status_t operator_compile(mfi_eb_place_t *place, const char *object, bool in_but,
                                        mfi_eb_alternative_t *alternative) {
     const char *key, *value;
     size_t bytes;
     mofka_status_t status = operator_read(place, object, &key, &bytes, &value);
     for (size_t i = 0; i < OPERATOR_COUNT && !status; i++)
-        if (word_is(key, bytes, operators[i].name)) {
+        if (word_is(key, bytes, operators[i].name) && (operators[i].in_but || !in_but)) {
             mfi_eb_enter_key(place, key, bytes);
             return operators[i].compile(place, value, alternative);
         }
     return status ? status
                   : operator_refuse(
                         place, key, bytes,
-                        "known: prefix, suffix, equals-ignore-case, anything-but, numeric, "
-                        "exists, wildcard, cidr");
+                        in_but ? "known here: prefix, suffix, equals-ignore-case, anything-but, "
+                                 "numeric, wildcard"
+                               : "known: prefix, suffix, equals-ignore-case, anything-but, "
+                                 "numeric, wildcard, exists, cidr, $or");
+}
+
+static mofka_status_t but_compile_operator(mfi_eb_place_t *place, const char *object,
+                                           mfi_eb_alternative_t *alternative) {
+    return operator_compile(place, object, true, alternative);
 }
 
 mofka_status_t mfi_eb_compile_alternative(mfi_eb_place_t *place, const char *value,
@@ -365,6 +422,6 @@ mofka_status_t mfi_eb_compile_alternative(mfi_eb_place_t *place, const char *val
         return MOFKA_ERR_MEMORY;
     if (*value == '[')
         return mfi_eb_bad(place, "an array within an array; a value or an operator is needed");
-    return *value == '{' ? operator_compile(place, value, alternative)
+    return *value == '{' ? operator_compile(place, value, false, alternative)
                          : operand_compile(place, value, &alternative->operands);
 }

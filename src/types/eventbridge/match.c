@@ -9,6 +9,9 @@
  * In an object, the answers of the members are joined. In an array, each scalar matches on its own.
  * But all fields that need the array's objects and arrays must match in one and the same element.
  * So the first element that satisfies all of them is taken.
+ *
+ * In the original dialect, a walk does not enter arrays, and a key of the event is one step, dots and
+ * all. A field finds whatever value is at its step.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -26,7 +29,7 @@ typedef struct match {
     uint64_t work;
     mofka_status_t status; /* the first error; it ends the match */
     size_t words;          /* how many words of a set this pattern uses */
-    /* For the message: the first field that found a value that does not match. */
+    /* For the message: the combination's first field that found a value that does not match. */
     size_t missed;
     const char *missed_value;
 } match_t;
@@ -102,32 +105,41 @@ static bool match_may_go_on(match_t *m, size_t bytes) {
     return !m->status;
 }
 
-static mfi_eb_scalar_t match_read_scalar(match_t *m, const char *value, const char *end) {
-    assert(*value != '{' && *value != '[' && value < end);
-    mfi_eb_scalar_t scalar = {.value = value, .end = end};
-    if (*value == '"') {
-        scalar.text = mfi_json_string(value, m->limit, &m->scratch, &scalar.bytes);
-        if (!scalar.text)
-            match_stop(m, mofka_fail(MOFKA_ERR_MEMORY, "no memory for a string of the event"));
-    } else if (mfi_json_is_number(value)) {
-        scalar.has_key = mfi_json_number_key(value, (size_t)(end - value), &scalar.key);
-    }
-    return scalar;
+static bool value_is_container(const char *value) {
+    return *value == '{' || *value == '[';
 }
 
-static void match_scalar(match_t *m, const mfi_eb_step_t *step, const mfi_eb_set_t *wanted,
-                         const char *value, const char *end, answer_t *answer) {
-    mfi_eb_scalar_t scalar = {0};
+static mfi_eb_value_t value_read(match_t *m, const char *value, const char *end) {
+    assert(value < end && end < m->limit);
+    assert(m->pattern->original || !value_is_container(value));
+    mfi_eb_value_t read = {.value = value, .end = end};
+    if (*value == '"') {
+        read.text = mfi_json_string(value, m->limit, &m->scratch, &read.bytes);
+        if (!read.text)
+            match_stop(m, mofka_fail(MOFKA_ERR_MEMORY, "no memory for a string of the event"));
+    } else if (mfi_json_is_number(value) && m->pattern->original) {
+        read.has_real = true;
+        read.real = mfi_eb_read_real(value);
+    } else if (mfi_json_is_number(value)) {
+        read.has_key = mfi_json_number_key(value, (size_t)(end - value), &read.key);
+    }
+    return read;
+}
+
+/* Compare a value with the fields of its step. */
+static void match_here(match_t *m, const mfi_eb_step_t *step, const mfi_eb_set_t *wanted,
+                       const char *value, const char *end, answer_t *answer) {
+    mfi_eb_value_t read = {0};
     for (const mfi_eb_field_t *field = step->here; field; field = field->next_here) {
         assert(field->step == step && field->index < m->pattern->field_count);
         if (!set_has(wanted, field->index))
             continue;
-        if (!scalar.value)
-            scalar = match_read_scalar(m, value, end);
+        if (!read.value)
+            read = value_read(m, value, end);
         if (!match_may_go_on(m, 1))
             return;
         set_add(&answer->present, field->index);
-        if (mfi_eb_matches_any(field->alternatives, &scalar, &m->work)) {
+        if (mfi_eb_matches_any(field->alternatives, &read, &m->work)) {
             set_add(&answer->valued, field->index);
         } else if (field->index < m->missed) {
             m->missed = field->index;
@@ -141,13 +153,13 @@ static answer_t match_value(match_t *m, const mfi_eb_step_t *step, const mfi_eb_
 
 /* ---- objects ---------------------------------------------------------------------------------- */
 
-/* The step that a key of the event leads to, one step for each part between its dots. NULL: the
- * pattern has no such step. */
+/* The step that a key of the event leads to: one step for each part between its dots, or one step for
+ * all of it in the original dialect. NULL: the pattern has no such step. */
 static const mfi_eb_step_t *step_follow_key(match_t *m, const mfi_eb_step_t *step, const char *key,
                                             size_t bytes) {
     const char *end = key + bytes;
     for (;;) {
-        const char *dot = memchr(key, '.', (size_t)(end - key));
+        const char *dot = m->pattern->original ? NULL : memchr(key, '.', (size_t)(end - key));
         size_t length = (size_t)((dot ? dot : end) - key);
         step = step->child;
         for (; step && (step->bytes != length || memcmp(step->name, key, length) != 0); m->work++)
@@ -191,10 +203,6 @@ static answer_t match_object(match_t *m, const mfi_eb_step_t *step, const mfi_eb
 
 /* ---- arrays ----------------------------------------------------------------------------------- */
 
-static bool value_is_container(const char *value) {
-    return *value == '{' || *value == '[';
-}
-
 static bool match_scalars(match_t *m, const mfi_eb_step_t *step, const mfi_eb_set_t *wanted,
                           const char *array, answer_t *answer) {
     bool containers = false;
@@ -203,7 +211,7 @@ static bool match_scalars(match_t *m, const mfi_eb_step_t *step, const mfi_eb_se
         if (value_is_container(walk.value))
             containers = true;
         else
-            match_scalar(m, step, wanted, walk.value, walk.end, answer);
+            match_here(m, step, wanted, walk.value, walk.end, answer);
     }
     return containers;
 }
@@ -247,11 +255,13 @@ static answer_t match_array(match_t *m, const mfi_eb_step_t *step, const mfi_eb_
 static answer_t match_value(match_t *m, const mfi_eb_step_t *step, const mfi_eb_set_t *wanted,
                             const char *value, const char *end) {
     answer_t answer = {0};
-    if (*value == '{')
-        return match_object(m, step, wanted, value);
-    if (*value == '[')
+    bool original = m->pattern->original;
+    if (*value == '[' && !original)
         return match_array(m, step, wanted, value);
-    match_scalar(m, step, wanted, value, end, &answer);
+    if (*value == '{')
+        answer = match_object(m, step, wanted, value);
+    if (*value != '{' || original)
+        match_here(m, step, wanted, value, end, &answer);
     return answer;
 }
 
@@ -317,23 +327,29 @@ static size_t set_find_first(const mfi_eb_set_t *set) {
 /* Try all combinations. If none matches, the message is about the one with most matches. */
 static mofka_status_t match_try_combinations(match_t *m, const char *root) {
     const mfi_eb_scope_t *scope = &m->pattern->scope;
-    size_t furthest = 0, at_fault = 0;
+    size_t furthest = 0, at_fault = 0, missed = SIZE_MAX;
+    const char *missed_value = NULL;
     bool is_present = false;
     for (uint64_t i = 0; i < scope->combinations && !m->status; i++) {
         mfi_eb_set_t wanted = {{0}};
         scope_collect_fields(scope, i, &wanted);
-        answer_t answer = match_object(m, &m->pattern->root, &wanted, root);
+        m->missed = SIZE_MAX;
+        answer_t answer = match_value(m, &m->pattern->root, &wanted, root, m->limit);
         mfi_eb_set_t rest = answer_find_unmet(m, &wanted, &answer);
         if (!m->status && set_is_empty(m, &rest))
             return MOFKA_OK;
         size_t found = set_count(m, &answer.valued);
         if (i == 0 || found > furthest) {
             furthest = found;
+            missed = m->missed;
+            missed_value = m->missed_value;
             at_fault = m->status ? 0 : set_find_first(&rest);
             is_present = set_has(&answer.present, at_fault);
         }
     }
     assert(m->status || at_fault < m->pattern->field_count);
+    m->missed = missed;
+    m->missed_value = missed_value;
     return m->status ? m->status : match_refuse(m, at_fault, is_present);
 }
 
@@ -341,14 +357,12 @@ mofka_status_t mfi_eb_match(const mfi_eb_pattern_t *pattern, const char *event, 
     mofka_status_t status = mfi_json_check("the event", event, bytes);
     if (status)
         return status;
-    assert(pattern->field_count > 0 && pattern->field_count <= MFI_EB_FIELDS_MAX);
+    assert(pattern->field_count <= MFI_EB_FIELDS_MAX);
     const char *root = mfi_json_begin(event);
-    if (*root != '{')
+    if (*root != '{' && !pattern->original)
         return mofka_fail(MOFKA_ERR_REFUSED, "the event does not match at $: not an object");
-    match_t match = {.pattern = pattern,
-                     .limit = event + bytes,
-                     .words = (pattern->field_count + 63) / 64,
-                     .missed = SIZE_MAX};
+    match_t match = {
+        .pattern = pattern, .limit = event + bytes, .words = (pattern->field_count + 63) / 64};
     status = match_try_combinations(&match, root);
     free(match.scratch.bytes);
     return status;

@@ -5,19 +5,32 @@
 #include <locale.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <wctype.h>
 #include "types/eventbridge/pattern.h"
 
-/* ---- ignoring case ---------------------------------------------------------------------------- */
+/* ---- locales ---------------------------------------------------------------------------------- */
 
+static pthread_once_t locales_once = PTHREAD_ONCE_INIT;
+static locale_t plain;   /* the C locale, which is built in: to make it takes no memory */
 static locale_t unicode; /* knows the case of all characters; 0 if the system has no such locale */
 
-static void fold_find_locale(void) {
+static void locales_find(void) {
+    plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
     unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     if (!unicode)
         unicode = newlocale(LC_CTYPE_MASK, "C.utf8", (locale_t)0);
 }
+
+double mfi_eb_read_real(const char *number) {
+    assert(mfi_json_is_number(number));
+    pthread_once(&locales_once, locales_find);
+    assert(plain);
+    return strtod_l(number, NULL, plain);
+}
+
+/* ---- ignoring case ---------------------------------------------------------------------------- */
 
 /* Read one character of valid UTF-8, and move `*at` past it. */
 static uint32_t fold_next_character(const char **at) {
@@ -38,10 +51,18 @@ static size_t fold_count_characters(const char *text, size_t bytes) {
     return count;
 }
 
+/* A character in both cases. The original dialect knows the case of ASCII letters only. */
+static mfi_eb_fold_t fold_character(uint32_t code, bool original) {
+    if (!original)
+        return (mfi_eb_fold_t){code, towlower_l(code, unicode), towupper_l(code, unicode)};
+    bool lower = code >= 'a' && code <= 'z', upper = code >= 'A' && code <= 'Z';
+    return (mfi_eb_fold_t){code, upper ? code | 0x20 : code, lower ? code & ~0x20u : code};
+}
+
 static mofka_status_t fold_init(mfi_eb_place_t *place, mfi_eb_operand_t *operand) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, fold_find_locale);
-    if (!unicode)
+    bool original = place->pattern->original;
+    pthread_once(&locales_once, locales_find);
+    if (!unicode && !original)
         return mofka_fail(MOFKA_ERR_SYSTEM,
                           "pattern at %s: the system lacks the locale C.UTF-8, which defines upper "
                           "and lower case",
@@ -51,10 +72,8 @@ static mofka_status_t fold_init(mfi_eb_place_t *place, mfi_eb_operand_t *operand
     if (!folds)
         return MOFKA_ERR_MEMORY;
     const char *at = operand->text;
-    for (size_t i = 0; i < operand->count; i++) {
-        uint32_t code = fold_next_character(&at);
-        folds[i] = (mfi_eb_fold_t){code, towlower_l(code, unicode), towupper_l(code, unicode)};
-    }
+    for (size_t i = 0; i < operand->count; i++)
+        folds[i] = fold_character(fold_next_character(&at), original);
     assert(at == operand->text + operand->bytes);
     operand->folds = folds;
     return MOFKA_OK;
@@ -93,12 +112,8 @@ static mofka_status_t pieces_init(mfi_eb_place_t *place, mfi_eb_operand_t *opera
     if (!pieces)
         return MOFKA_ERR_MEMORY;
     operand->count = 1;
-    bool star = false; /* the character before */
     for (size_t i = 0; i < operand->bytes; i++) {
-        if (text[i] == '*' && star)
-            return mfi_eb_bad(place, "two stars in a row at byte %zu", i);
-        star = text[i] == '*';
-        if (star) {
+        if (text[i] == '*') {
             pieces[operand->count++].from = to;
             continue;
         }
@@ -209,7 +224,7 @@ mofka_status_t mfi_eb_string_operand(mfi_eb_place_t *place, mfi_eb_kind_t kind, 
     }
 }
 
-static bool operand_equals_string(const mfi_eb_operand_t *o, const mfi_eb_scalar_t *s) {
+static bool operand_equals_string(const mfi_eb_operand_t *o, const mfi_eb_value_t *s) {
     assert(o->text);
     const char *text = s->text, *end = text + s->bytes;
     switch (o->kind) {
@@ -235,7 +250,21 @@ static bool operand_equals_string(const mfi_eb_operand_t *o, const mfi_eb_scalar
     }
 }
 
-static bool operand_equals(const mfi_eb_operand_t *o, const mfi_eb_scalar_t *s) {
+bool mfi_eb_is_whole(const char *number, size_t bytes) {
+    return !memchr(number, '.', bytes) && !memchr(number, 'e', bytes) &&
+           !memchr(number, 'E', bytes);
+}
+
+/* Large whole numbers can differ and still be the same double: `text` is set for those. */
+static bool operand_equals_real(const mfi_eb_operand_t *o, const mfi_eb_value_t *s) {
+    size_t bytes = (size_t)(s->end - s->value);
+    if (!s->has_real || s->real < o->from || s->real > o->to)
+        return false;
+    return !o->text || !mfi_eb_is_whole(s->value, bytes) ||
+           (o->bytes == bytes && memcmp(o->text, s->value, bytes) == 0);
+}
+
+static bool operand_equals(const mfi_eb_operand_t *o, const mfi_eb_value_t *s) {
     size_t bytes = (size_t)(s->end - s->value);
     switch (o->kind) {
     case MFI_EB_EXISTS:
@@ -246,19 +275,21 @@ static bool operand_equals(const mfi_eb_operand_t *o, const mfi_eb_scalar_t *s) 
         return o->bytes == bytes && memcmp(o->text, s->value, bytes) == 0;
     case MFI_EB_NUMBER:
         return s->has_key && s->key >= o->low && s->key <= o->high;
+    case MFI_EB_REAL:
+        return operand_equals_real(o, s);
     default:
         return s->text && operand_equals_string(o, s);
     }
 }
 
-bool mfi_eb_matches_any(const mfi_eb_alternative_t *alternatives, const mfi_eb_scalar_t *scalar,
+bool mfi_eb_matches_any(const mfi_eb_alternative_t *alternatives, const mfi_eb_value_t *value,
                         uint64_t *work) {
     for (const mfi_eb_alternative_t *alternative = alternatives; alternative;
          alternative = alternative->next) {
         bool found = false;
         for (const mfi_eb_operand_t *o = alternative->operands; o && !found; o = o->next) {
-            *work += 1 + (o->kind > MFI_EB_STRING ? scalar->bytes : 0);
-            found = operand_equals(o, scalar);
+            *work += 1 + (o->kind > MFI_EB_STRING ? value->bytes : 0);
+            found = operand_equals(o, value);
         }
         if (found != alternative->anything_but)
             return true;

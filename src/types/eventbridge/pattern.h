@@ -17,8 +17,12 @@
  *        ` f            field 3, in its second branch
  *
  * A scope is the whole pattern, or one branch of a $or. It has fields and choices; each choice is a
- * $or. A combination takes one branch of each choice. Combinations are not expanded in memory: they
+ * $or, or a field with a $or among its alternatives. A combination takes one branch of each choice. Combinations are not expanded in memory: they
  * are numbered, and a number gives the fields that its combination needs. Sets of fields are bits.
+ *
+ * The original dialect is the language of the validator "eventbridge" of the Diaspora Streaming API
+ * (src/EventbridgeValidator.cpp there). Both dialects compile the same patterns. They differ in what a
+ * field finds in an event: in the original one it finds the value as it is, an array or object, too.
  */
 #ifndef MOFKA_SRC_TYPES_EVENTBRIDGE_PATTERN_H
 #define MOFKA_SRC_TYPES_EVENTBRIDGE_PATTERN_H
@@ -43,6 +47,7 @@ typedef struct mfi_eb_set {
 typedef enum mfi_eb_kind {
     MFI_EB_WORD,   /* the same text: null, true, false, or a number outside the range of keys */
     MFI_EB_NUMBER, /* low <= key <= high */
+    MFI_EB_REAL, /* original dialect: from <= number <= to; with `text`, not another whole number */
     MFI_EB_STRING, /* the same bytes; the kinds below match strings only */
     MFI_EB_PREFIX,
     MFI_EB_SUFFIX,
@@ -51,8 +56,8 @@ typedef enum mfi_eb_kind {
     MFI_EB_FOLD_SUFFIX,
     MFI_EB_WILDCARD, /* pieces, in order, with any bytes between them */
     MFI_EB_CIDR,
-    MFI_EB_EXISTS, /* any scalar */
-    MFI_EB_ABSENT  /* no scalar */
+    MFI_EB_EXISTS, /* any value of the field */
+    MFI_EB_ABSENT  /* no value */
 } mfi_eb_kind_t;
 
 /* A character of the pattern: as written, in lower case and in upper case. */
@@ -69,7 +74,8 @@ typedef struct mfi_eb_operand {
     mfi_eb_kind_t kind;
     const char *text;
     size_t bytes;
-    int64_t low, high;
+    int64_t low, high;            /* of NUMBER */
+    double from, to;              /* of REAL */
     const mfi_eb_fold_t *folds;   /* of the FOLD kinds, else NULL */
     const mfi_eb_piece_t *pieces; /* of WILDCARD, else NULL */
     size_t count;                 /* of folds or pieces */
@@ -114,13 +120,14 @@ typedef struct mfi_eb_scope {
 
 typedef struct mfi_eb_choice {
     uint64_t combinations;
-    mfi_eb_scope_t *branches;
+    mfi_eb_scope_t *branches, *last_branch;
     struct mfi_eb_choice *next;
 } mfi_eb_choice_t;
 
 typedef struct mfi_eb_block mfi_eb_block_t;
 
 typedef struct mfi_eb_pattern {
+    bool original;          /* the dialect */
     mfi_eb_block_t *blocks; /* all memory of the pattern */
     mfi_eb_step_t root;
     mfi_eb_scope_t scope;
@@ -129,9 +136,11 @@ typedef struct mfi_eb_pattern {
     mfi_eb_set_t may_be_absent; /* the fields that have an alternative {"exists": false} */
 } mfi_eb_pattern_t;
 
-/* Compile `text`, which mfi_json_check accepted. Give *pattern: mfi_eb_destroy. MOFKA_ERR_OPTION: not
- * a pattern; the message names the place. MOFKA_ERR_TOO_LARGE: above one of the limits. */
-mofka_status_t mfi_eb_compile(const char *text, const char *limit, mfi_eb_pattern_t **pattern);
+/* Compile `text`, which mfi_json_check accepted, in the original dialect or in Amazon's. Give
+ * *pattern: mfi_eb_destroy. MOFKA_ERR_OPTION: not a pattern; the message names the place.
+ * MOFKA_ERR_TOO_LARGE: above one of the limits. */
+mofka_status_t mfi_eb_compile(const char *text, const char *limit, bool original,
+                              mfi_eb_pattern_t **pattern);
 /* Free a pattern and all its memory. NULL is ignored. */
 void mfi_eb_destroy(mfi_eb_pattern_t *pattern);
 
@@ -175,17 +184,27 @@ mofka_status_t mfi_eb_string_operand(mfi_eb_place_t *place, mfi_eb_kind_t kind, 
                                      mfi_eb_operand_t **operand);
 /* Whether a key is the name of an operator, which cannot be a field within $or. */
 bool mfi_eb_is_reserved(const char *key, size_t bytes);
+/* The alternative {"exists": true}. */
+mofka_status_t mfi_eb_exists_alternative(mfi_eb_place_t *place, mfi_eb_alternative_t **alternative);
 
-/* A scalar of an event: a string, a number, true, false or null. */
-typedef struct mfi_eb_scalar {
+/* The double that a JSON number says; something follows the number in its text. */
+double mfi_eb_read_real(const char *number);
+/* Whether a number is written without a fraction and an exponent. */
+bool mfi_eb_is_whole(const char *number, size_t bytes);
+
+/* What a field finds in an event: a string, a number, true, false or null; in the original dialect
+ * also an object or an array. */
+typedef struct mfi_eb_value {
     const char *value, *end; /* its JSON text in the event */
     const char *text;        /* of a string: its characters, unescaped; else NULL */
     size_t bytes;
     bool has_key; /* true for a number within the range of keys */
     int64_t key;
-} mfi_eb_scalar_t;
-/* Whether a scalar matches one of the alternatives. Adds the work of comparing to `*work`. */
-bool mfi_eb_matches_any(const mfi_eb_alternative_t *alternatives, const mfi_eb_scalar_t *scalar,
+    bool has_real; /* true for a number, in the original dialect */
+    double real;
+} mfi_eb_value_t;
+/* Whether a value matches one of the alternatives. Adds the work of comparing to `*work`. */
+bool mfi_eb_matches_any(const mfi_eb_alternative_t *alternatives, const mfi_eb_value_t *value,
                         uint64_t *work);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The validator type "eventbridge", which accepts the events that match a pattern:
- * {"type": "eventbridge", "pattern": {...}}. */
+ * {"type": "eventbridge", "pattern": {...}, "dialect": "amazon"}. "schema" is the key of the pattern in
+ * the original API, and means the same. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,19 +25,29 @@ static const mofka_validator_ops_t eventbridge_ops = {.size = sizeof eventbridge
                                                       .validate = eventbridge_validate,
                                                       .destroy = eventbridge_destroy};
 
-/* Check the names of the options. Their values are not used: the pattern is compiled from the user's
- * own text, whose numbers have all their digits. */
-static mofka_status_t eventbridge_check_options(const char *text) {
-    char *type = NULL, *pattern = NULL;
+/* Read the options. The key of the pattern goes to `*key`; the pattern itself is compiled from the
+ * user's own text, whose numbers have all their digits. */
+static mofka_status_t eventbridge_read_options(const char *text, const char **key, bool *original) {
+    static const char *const dialects[] = {"amazon", "original", NULL};
+    char *type = NULL, *pattern = NULL, *schema = NULL;
+    int dialect = 0;
     const mofka_option_t options[] = {
         {.key = "type", .kind = MOFKA_OPTION_STRING, .value = &type},
-        {.key = "pattern", .kind = MOFKA_OPTION_JSON, .value = &pattern}};
-    mofka_status_t status = mofka_options_read("eventbridge validator", text, options, 2);
-    if (!status && !pattern)
+        {.key = "pattern", .kind = MOFKA_OPTION_JSON, .value = &pattern},
+        {.key = "schema", .kind = MOFKA_OPTION_JSON, .value = &schema},
+        {.key = "dialect", .kind = MOFKA_OPTION_CHOICE, .value = &dialect, .choices = dialects}};
+    mofka_status_t status = mofka_options_read("eventbridge validator", text, options, 4);
+    if (!status && !pattern && !schema)
         status =
             mofka_fail(MOFKA_ERR_OPTION, "eventbridge validator: option \"pattern\" is missing");
+    if (!status && pattern && schema)
+        status = mofka_fail(MOFKA_ERR_OPTION, "eventbridge validator: options \"pattern\" and "
+                                              "\"schema\" are the same; give one of them");
+    *key = pattern ? "pattern" : "schema";
+    *original = dialect == 1;
     free(type);
     free(pattern);
+    free(schema);
     return status;
 }
 
@@ -44,20 +55,23 @@ static mofka_status_t eventbridge_create(const mofka_metadata_t *metadata,
                                          const mofka_validator_ops_t **out, void **self) {
     size_t bytes;
     const char *text = mofka_metadata_text(metadata, &bytes);
-    mofka_status_t status = eventbridge_check_options(text);
+    const char *key;
+    bool original;
+    mofka_status_t status = eventbridge_read_options(text, &key, &original);
     if (!status)
         status = mfi_json_check("eventbridge validator", text, bytes);
     if (status)
         return status;
     mfi_scratch_t scratch = {0};
     const char *pattern;
-    status = mfi_json_member(mfi_json_begin(text), text + bytes, "pattern", 7, &scratch, &pattern);
+    status =
+        mfi_json_member(mfi_json_begin(text), text + bytes, key, strlen(key), &scratch, &pattern);
     free(scratch.bytes);
     if (status)
         return status;
     assert(pattern);
     mfi_eb_pattern_t *compiled = NULL;
-    status = mfi_eb_compile(pattern, text + bytes, &compiled);
+    status = mfi_eb_compile(pattern, text + bytes, original, &compiled);
     assert(status || compiled);
     *out = &eventbridge_ops;
     *self = compiled;
