@@ -84,7 +84,7 @@ typedef struct stored_bytes {
     size_t used, room, at;
 } stored_bytes_t;
 
-static mofka_status_t stored_bytes_write(void *context, const void *bytes, size_t size) {
+static mofka_status_t archive_write_bytes(void *context, const void *bytes, size_t size) {
     assert(((stored_bytes_t *)context)->used <= ((stored_bytes_t *)context)->room);
     stored_bytes_t *archive = context;
     if (size > archive->room - archive->used) {
@@ -97,7 +97,7 @@ static mofka_status_t stored_bytes_write(void *context, const void *bytes, size_
     return MOFKA_OK;
 }
 
-static mofka_status_t stored_bytes_read(void *context, void *bytes, size_t size) {
+static mofka_status_t archive_read_bytes(void *context, void *bytes, size_t size) {
     assert(((stored_bytes_t *)context)->at <= ((stored_bytes_t *)context)->used);
     stored_bytes_t *archive = context;
     if (size > archive->used - archive->at)
@@ -113,7 +113,7 @@ static mofka_status_t stored_bytes_read(void *context, void *bytes, size_t size)
 /* Serialize all documents, again and again. */
 static double table_serialize_ns(const mofka_serializer_t *serializer, const documents_t *documents,
                                  stored_bytes_t *stored, size_t *ends) {
-    mofka_archive_t archive = {.context = stored, .write = stored_bytes_write};
+    mofka_archive_t archive = {.context = stored, .write = archive_write_bytes};
     double begin = clock_seconds(CLOCK_MONOTONIC), events = 0;
     do {
         stored->used = 0;
@@ -131,7 +131,7 @@ static double table_deserialize_ns(const mofka_serializer_t *serializer,
                                    const documents_t *documents, stored_bytes_t *stored,
                                    const size_t *ends) {
     assert(documents->count == 0 || ends[documents->count - 1] == stored->used);
-    mofka_archive_t archive = {.context = stored, .read = stored_bytes_read};
+    mofka_archive_t archive = {.context = stored, .read = archive_read_bytes};
     double begin = clock_seconds(CLOCK_MONOTONIC), events = 0;
     do {
         stored->at = 0;
@@ -153,7 +153,8 @@ static double table_deserialize_ns(const mofka_serializer_t *serializer,
     return (clock_seconds(CLOCK_MONOTONIC) - begin) * 1e9 / events;
 }
 
-static void table_print_row(const char *name, const char *config, const documents_t *documents) {
+static void serializers_print_row(const char *name, const char *config,
+                                  const documents_t *documents) {
     mofka_serializer_t *serializer;
     stored_bytes_t stored = {0};
     size_t *ends = serializers_memory(NULL, documents->count * sizeof *ends);
@@ -192,7 +193,7 @@ static char *dictionary_train(const documents_t *documents) {
     size_t *sizes = serializers_memory(NULL, (documents->count + 1) * sizeof *sizes);
     unsigned count = 0;
     for (size_t i = 0; i < documents->count; i += 10) {
-        stored_bytes_write(&samples, documents->texts[i], documents->bytes[i]);
+        archive_write_bytes(&samples, documents->texts[i], documents->bytes[i]);
         sizes[count++] = documents->bytes[i];
     }
     size_t used = ZDICT_trainFromBuffer(dictionary, sizeof dictionary, samples.bytes, sizes, count);
@@ -208,24 +209,24 @@ static char *dictionary_train(const documents_t *documents) {
 
 /* ---- commands ------------------------------------------------------------------------------- */
 
-static void table_print(const documents_t *documents, const char *schema_path) {
+static void serializers_print_table(const documents_t *documents, const char *schema_path) {
     static char config[1 << 20];
     printf("| serializer | bytes | of the text | serialize, ns | deserialize, ns |\n"
            "|---|---|---|---|---|\n");
-    table_print_row("`default`", "{\"type\":\"default\"}", documents);
-    table_print_row("`cbor`", "{\"type\":\"cbor\"}", documents);
+    serializers_print_row("`default`", "{\"type\":\"default\"}", documents);
+    serializers_print_row("`cbor`", "{\"type\":\"cbor\"}", documents);
     if (schema_path) {
         FILE *file = serializers_open_file(schema_path);
         int used = snprintf(config, sizeof config, "{\"type\":\"schema\",\"schema\":");
         size_t bytes = fread(config + used, 1, sizeof config - (size_t)used - 2, file);
         snprintf(config + (size_t)used + bytes, 2, "}");
         fclose(file);
-        table_print_row("`schema`", config, documents);
+        serializers_print_row("`schema`", config, documents);
     }
-    table_print_row("`zstd`", "{\"type\":\"zstd\"}", documents);
+    serializers_print_row("`zstd`", "{\"type\":\"zstd\"}", documents);
     char *dictionary = dictionary_train(documents);
     snprintf(config, sizeof config, "{\"type\":\"zstd\",\"dictionary\":\"%s\"}", dictionary);
-    table_print_row("`zstd`, dictionary", config, documents);
+    serializers_print_row("`zstd`, dictionary", config, documents);
     free(dictionary);
 }
 
@@ -234,7 +235,7 @@ static void through_print(const char *config, const documents_t *documents) {
     serializers_must(mofka_serializer_from_metadata(config, &serializer));
     stored_bytes_t stored = {0};
     mofka_archive_t archive = {
-        .context = &stored, .read = stored_bytes_read, .write = stored_bytes_write};
+        .context = &stored, .read = archive_read_bytes, .write = archive_write_bytes};
     for (size_t i = 0; i < documents->count; i++) {
         mofka_metadata_t *metadata;
         stored.used = stored.at = 0;
@@ -270,7 +271,7 @@ int main(int argc, char **argv) {
     if (is_through) {
         through_print(argv[2], &documents);
     } else if (strcmp(command, "table") == 0) {
-        table_print(&documents, has_schema ? argv[3] : NULL);
+        serializers_print_table(&documents, has_schema ? argv[3] : NULL);
     } else if (strcmp(command, "dictionary") == 0) {
         char *dictionary = dictionary_train(&documents);
         puts(dictionary);

@@ -6,11 +6,7 @@
 
 enum { DETECTORS = 5, SHOTS = 100 };
 
-const mofka_topic_options_t topic_options = {
-    .options = "{\"partitions\":3,\"expected_producers\":1}",
-    .selector = "{\"type\":\"key\",\"pointer\":\"/detector\"}"};
-
-long produce(mofka_topic_t *topic) {
+static long order_produce_shots(mofka_topic_t *topic) {
     mofka_producer_t *producer;
     check(mofka_producer_create(topic, NULL, &producer));
     for (int i = 0; i < SHOTS * DETECTORS; i++) {
@@ -24,7 +20,7 @@ long produce(mofka_topic_t *topic) {
     return SHOTS * DETECTORS;
 }
 
-long consume(mofka_topic_t *topic) {
+static long order_consume_shots(mofka_topic_t *topic) {
     mofka_consumer_t *consumer;
     mofka_event_t *event;
     int detector, shot, next[DETECTORS] = {0};
@@ -44,3 +40,9 @@ long consume(mofka_topic_t *topic) {
     mofka_consumer_release(consumer);
     return events;
 }
+
+const readme_task_t readme_task = {
+    .topic_options = {.options = "{\"partitions\":3,\"expected_producers\":1}",
+                      .selector = "{\"type\":\"key\",\"pointer\":\"/detector\"}"},
+    .produce = order_produce_shots,
+    .consume = order_consume_shots};

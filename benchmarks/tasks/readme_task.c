@@ -31,7 +31,7 @@ static void ask_to_stop(void) {
     }
 }
 
-static void compare(int rank, long events) {
+static void task_compare_counts(int rank, long events) {
     long read = events;
     if (rank == 1) {
         MPI_Send(&events, 1, MPI_LONG, 0, 0, MPI_COMM_WORLD);
@@ -57,11 +57,11 @@ int main(int argc, char **argv) {
     mofka_topic_t *topic;
     check(mofka_mpi_driver_create(MPI_COMM_WORLD, options, &driver));
     if (rank == 0)
-        check(mofka_driver_create_topic(driver, "fields", &topic_options));
+        check(mofka_driver_create_topic(driver, "fields", &readme_task.topic_options));
     check(mofka_driver_open_topic(driver, "fields", 10000, &topic));
     if (strstr(argv[0], "stop") && rank == 0)
         ask_to_stop();
-    compare(rank, rank == 0 ? produce(topic) : consume(topic));
+    task_compare_counts(rank, rank == 0 ? readme_task.produce(topic) : readme_task.consume(topic));
     mofka_topic_release(topic);
     check(mofka_driver_close(driver, 60000));
     mofka_driver_release(driver);

@@ -9,17 +9,15 @@
 
 enum { ROWS = 48, COLUMNS = 64, STEPS = 20, ARRAYS = 2 };
 
-const mofka_topic_options_t topic_options = {.options = "{\"expected_producers\":1}"};
-
 static double field[ARRAYS][ROWS][COLUMNS];
 
-static void compute(double (*f)[COLUMNS], int step) {
+static void field_compute(double (*f)[COLUMNS], int step) {
     for (int row = 0; row < ROWS; row++)
         for (int column = 0; column < COLUMNS; column++)
             f[row][column] = step + 0.01 * row;
 }
 
-long produce(mofka_topic_t *topic) {
+static long field_produce_steps(mofka_topic_t *topic) {
     mofka_producer_t *producer;
     mofka_future_t *sent[ARRAYS] = {NULL};
     check(mofka_producer_create(topic, NULL, &producer));
@@ -29,7 +27,7 @@ long produce(mofka_topic_t *topic) {
             check(mofka_future_wait(sent[turn], 30000, NULL));
             mofka_future_release(sent[turn]);
         }
-        compute(field[turn], step);
+        field_compute(field[turn], step);
         char text[96];
         int bytes =
             snprintf(text, sizeof text, "{\"step\":%d,\"type\":\"float64\",\"shape\":[%d,%d]}",
@@ -48,8 +46,9 @@ long produce(mofka_topic_t *topic) {
 }
 
 /* Data selector: the first quarter of each row. Only those bytes move. */
-static mofka_status_t left(void *context, const mofka_metadata_t *metadata,
-                           mofka_data_descriptor_t *full, mofka_data_descriptor_t **selected) {
+static mofka_status_t field_select_left(void *context, const mofka_metadata_t *metadata,
+                                        mofka_data_descriptor_t *full,
+                                        mofka_data_descriptor_t **selected) {
     size_t rows, columns;
     (void)context;
     if (sscanf(mofka_metadata_text(metadata, NULL), "{%*[^[][%zu,%zu]}", &rows, &columns) != 2)
@@ -59,13 +58,14 @@ static mofka_status_t left(void *context, const mofka_metadata_t *metadata,
     return mofka_data_descriptor_strided_view(full, 0, rows, block, row - block, selected);
 }
 
-long consume(mofka_topic_t *topic) {
+static long field_consume_parts(mofka_topic_t *topic) {
     mofka_consumer_t *consumer;
     mofka_event_t *event;
     double part[ROWS][COLUMNS / 4];
     long steps = 0;
     check(mofka_consumer_create(
-        topic, &(mofka_consumer_options_t){.name = "viewer", .selector = left}, &consumer));
+        topic, &(mofka_consumer_options_t){.name = "viewer", .selector = field_select_left},
+        &consumer));
     while (check(mofka_consumer_pull(consumer, 30000, &event)), !mofka_event_is_end(event)) {
         size_t got = mofka_data_view_read(mofka_event_data(event), part, sizeof part, 0);
         printf("%s: %zu of %zu bytes, last value %.2f\n", mofka_event_metadata_text(event, NULL),
@@ -79,3 +79,7 @@ long consume(mofka_topic_t *topic) {
     mofka_consumer_release(consumer);
     return steps;
 }
+
+const readme_task_t readme_task = {.topic_options = {.options = "{\"expected_producers\":1}"},
+                                   .produce = field_produce_steps,
+                                   .consume = field_consume_parts};

@@ -4,8 +4,8 @@
 #include <mofka/register.h>
 #include <mofka/mofka.h>
 
-static mofka_status_t validate(void *self, const char *metadata, size_t metadata_bytes,
-                               const mofka_data_view_t *data) {
+static mofka_status_t small_validate(void *self, const char *metadata, size_t metadata_bytes,
+                                     const mofka_data_view_t *data) {
     const uint64_t *bytes_max = self;
     (void)metadata, (void)data;
     if (metadata_bytes <= *bytes_max)
@@ -15,10 +15,10 @@ static mofka_status_t validate(void *self, const char *metadata, size_t metadata
 }
 
 static const mofka_validator_ops_t ops = {
-    .size = sizeof ops, .validate = validate, .destroy = free};
+    .size = sizeof ops, .validate = small_validate, .destroy = free};
 
-static mofka_status_t create(const mofka_metadata_t *json, const mofka_validator_ops_t **table,
-                             void **self) {
+static mofka_status_t small_create(const mofka_metadata_t *json,
+                                   const mofka_validator_ops_t **table, void **self) {
     char *type = NULL;
     uint64_t *bytes_max = malloc(sizeof *bytes_max);
     if (!bytes_max)
@@ -39,4 +39,4 @@ static mofka_status_t create(const mofka_metadata_t *json, const mofka_validator
     return MOFKA_OK;
 }
 
-MOFKA_REGISTER_VALIDATOR(small, create);
+MOFKA_REGISTER_VALIDATOR(small, small_create);

@@ -4,17 +4,14 @@
 #include <mofka/mofka.h>
 #include "readme_task.h"
 
-const mofka_topic_options_t topic_options = {
-    .options = "{\"partition_events\":64,\"expected_producers\":1}"};
-
-static void print_stats(mofka_topic_t *topic) {
+static void stalled_print_stats(mofka_topic_t *topic) {
     mofka_metadata_t *stats;
     check(mofka_driver_stats(mofka_topic_driver(topic), 1000, &stats));
     fprintf(stderr, "%s\n", mofka_metadata_text(stats, NULL));
     mofka_metadata_release(stats);
 }
 
-long produce(mofka_topic_t *topic) {
+static long stalled_produce(mofka_topic_t *topic) {
     mofka_producer_t *producer;
     check(mofka_producer_create(topic, &(mofka_producer_options_t){.push_timeout_ms = 1200},
                                 &producer));
@@ -25,7 +22,7 @@ long produce(mofka_topic_t *topic) {
         while ((status = mofka_producer_push(producer, text, (size_t)bytes, NULL,
                                              MOFKA_ANY_PARTITION, NULL)) == MOFKA_ERR_TIMEOUT) {
             fprintf(stderr, "%s\n", mofka_last_error()); /* the event was not kept: push it again */
-            print_stats(topic);
+            stalled_print_stats(topic);
         }
         check(status);
     }
@@ -35,7 +32,7 @@ long produce(mofka_topic_t *topic) {
 }
 
 /* Acknowledges nothing until no event has arrived for 6 s. */
-long consume(mofka_topic_t *topic) {
+static long stalled_consume(mofka_topic_t *topic) {
     mofka_consumer_t *consumer;
     mofka_event_t *event, *last = NULL;
     bool forgetful = true;
@@ -62,3 +59,8 @@ long consume(mofka_topic_t *topic) {
     mofka_consumer_release(consumer);
     return events;
 }
+
+const readme_task_t readme_task = {
+    .topic_options = {.options = "{\"partition_events\":64,\"expected_producers\":1}"},
+    .produce = stalled_produce,
+    .consume = stalled_consume};

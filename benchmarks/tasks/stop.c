@@ -6,17 +6,15 @@
 #include <mofka/mofka.h>
 #include "readme_task.h"
 
-const mofka_topic_options_t topic_options = {.options = "{\"expected_producers\":1}"};
-
 static volatile sig_atomic_t asked;
 
-static void ask(int number) { /* a handler may do no more */
+static void stop_request(int number) { /* a handler may do no more */
     (void)number;
     asked = 1;
 }
 
 /* Closes once everything is stored. After 30 s it gives up the events that have no place yet. */
-static mofka_status_t finish(mofka_producer_t *producer) {
+static mofka_status_t stop_close_producer(mofka_producer_t *producer) {
     for (int tries = 0; tries < 6; tries++) {
         mofka_status_t status = mofka_producer_close(producer, 5000);
         if (status != MOFKA_ERR_TIMEOUT && status != MOFKA_ERR_POSSIBLY_STORED)
@@ -28,22 +26,22 @@ static mofka_status_t finish(mofka_producer_t *producer) {
     return mofka_producer_close(producer, 5000); /* MOFKA_ERR_CLOSED: events were given up */
 }
 
-long produce(mofka_topic_t *topic) {
+static long stop_produce_numbers(mofka_topic_t *topic) {
     mofka_producer_t *producer;
     long events = 0;
-    signal(SIGTERM, ask);
+    signal(SIGTERM, stop_request);
     check(mofka_producer_create(topic, NULL, &producer));
     for (; !asked; events++) {
         char text[32];
         int bytes = snprintf(text, sizeof text, "{\"n\":%ld}", events);
         check(mofka_producer_push(producer, text, (size_t)bytes, NULL, MOFKA_ANY_PARTITION, NULL));
     }
-    check(finish(producer));
+    check(stop_close_producer(producer));
     mofka_producer_release(producer);
     return events;
 }
 
-static long read_at_most(mofka_topic_t *topic, long limit) {
+static long stop_read_at_most(mofka_topic_t *topic, long limit) {
     mofka_consumer_t *consumer;
     mofka_event_t *event;
     long events = 0;
@@ -64,7 +62,11 @@ static long read_at_most(mofka_topic_t *topic, long limit) {
     return events;
 }
 
-long consume(mofka_topic_t *topic) {
-    long events = read_at_most(topic, 100); /* stops early; the next one continues there */
-    return events + read_at_most(topic, LONG_MAX);
+static long stop_consume_numbers(mofka_topic_t *topic) {
+    long events = stop_read_at_most(topic, 100); /* stops early; the next one continues there */
+    return events + stop_read_at_most(topic, LONG_MAX);
 }
+
+const readme_task_t readme_task = {.topic_options = {.options = "{\"expected_producers\":1}"},
+                                   .produce = stop_produce_numbers,
+                                   .consume = stop_consume_numbers};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Conformance: data of any shape in, any selection of it out, checked against plain memory. */
 #include "conformance/conformance.h"
+#include "support/callbacks.h"
 
 #define DATA_MAX 60000
 
@@ -13,7 +14,7 @@ typedef struct random_selector {
 } random_selector_t;
 
 /* Byte k of event n. */
-static unsigned char byte_of(size_t n, size_t k) {
+static unsigned char data_byte_at(size_t n, size_t k) {
     return (unsigned char)(n * 131 + k * 7 + k / 251);
 }
 
@@ -67,7 +68,7 @@ static mofka_status_t stack_at_random(void *context, const mofka_metadata_t *met
     free(s->oracle);
     s->oracle = malloc(s->size + 1);
     for (size_t k = 0; k < s->size; k++)
-        s->oracle[k] = byte_of(s->id, k);
+        s->oracle[k] = data_byte_at(s->id, k);
     mofka_data_descriptor_t *top = mofka_data_descriptor_retain(full);
     mofka_status_t status = MOFKA_OK;
     for (int i = 0; i < s->depth && !status; i++) {
@@ -84,8 +85,9 @@ static mofka_status_t stack_at_random(void *context, const mofka_metadata_t *met
 }
 
 /* Memory of several segments of random sizes, sometimes more than is needed. */
-static mofka_status_t scatter(void *context, const mofka_metadata_t *metadata,
-                              mofka_data_descriptor_t *selected, mofka_data_view_t **view) {
+static mofka_status_t allocate_random_segments(void *context, const mofka_metadata_t *metadata,
+                                               mofka_data_descriptor_t *selected,
+                                               mofka_data_view_t **view) {
     random_selector_t *s = context;
     (void)metadata;
     size_t size = mofka_data_descriptor_size(selected) + next_random(&s->seed) % 3;
@@ -104,7 +106,7 @@ static mofka_status_t scatter(void *context, const mofka_metadata_t *metadata,
 static void push_data(mofka_producer_t *producer, size_t n, size_t size, uint64_t *seed) {
     unsigned char *memory = malloc(size + 1);
     for (size_t k = 0; k < size; k++)
-        memory[k] = byte_of(n, k);
+        memory[k] = data_byte_at(n, k);
     size_t first = next_random(seed) % (size + 1);
     mofka_segment_t segments[] = {{memory, first}, {memory + first, size - first}};
     mofka_data_view_t *view;
@@ -124,7 +126,8 @@ static void random_selections_against_plain_memory(void **state) {
                                             .batch_size = 1,
                                             .selector = stack_at_random,
                                             .selector_context = &selector,
-                                            .allocator = round & 1 ? scatter : NULL,
+                                            .allocator =
+                                                round & 1 ? allocate_random_segments : NULL,
                                             .allocator_context = &selector};
         mofka_producer_t *producer = new_producer(topic);
         mofka_consumer_t *consumer;
@@ -151,14 +154,6 @@ static void random_selections_against_plain_memory(void **state) {
     }
 }
 
-static mofka_status_t select_all(void *context, const mofka_metadata_t *metadata,
-                                 mofka_data_descriptor_t *full,
-                                 mofka_data_descriptor_t **selected) {
-    (void)context, (void)metadata;
-    *selected = mofka_data_descriptor_retain(full);
-    return MOFKA_OK;
-}
-
 /* Metadata and data of any size in batches of any size; everything comes back as it went. */
 static void random_sizes(void **state) {
     (void)state;
@@ -167,7 +162,7 @@ static void random_sizes(void **state) {
         mofka_topic_t *topic = fresh_topic(NULL);
         mofka_producer_options_t pushing = {.batch_size = batch};
         mofka_consumer_options_t pulling = {
-            .name = "reader", .batch_size = next_random(&seed) % 9, .selector = select_all};
+            .name = "reader", .batch_size = next_random(&seed) % 9, .selector = select_all_data};
         mofka_producer_t *producer;
         mofka_consumer_t *consumer;
         OK(mofka_producer_create(topic, &pushing, &producer));
@@ -182,7 +177,7 @@ static void random_sizes(void **state) {
                 text[k] = (char)('a' + (n + k) % 26);
             unsigned char *memory = malloc(size + 1);
             for (size_t k = 0; k < size; k++)
-                memory[k] = byte_of(n, k);
+                memory[k] = data_byte_at(n, k);
             mofka_segment_t segment = {memory, size};
             mofka_data_view_t *view;
             OK(mofka_data_view_create(&segment, 1, free, memory, &view));
@@ -204,7 +199,7 @@ static void random_sizes(void **state) {
             assert_int_equal(mofka_event_data_size(event), size);
             assert_int_equal(mofka_data_view_read(mofka_event_data(event), got, 8000, 0), size);
             for (size_t k = 0; k < size; k++)
-                assert_int_equal(got[k], byte_of(n, k));
+                assert_int_equal(got[k], data_byte_at(n, k));
             OK(mofka_event_acknowledge(event));
             mofka_event_release(event);
         }
@@ -216,7 +211,7 @@ static void random_sizes(void **state) {
     }
 }
 
-static void count_free(void *context) {
+static void data_count_free(void *context) {
     ++*(int *)context;
 }
 
@@ -228,7 +223,7 @@ static void data_is_let_go_once_it_is_stored(void **state) {
     int freed = 0;
     mofka_segment_t segment = {bytes, sizeof bytes};
     mofka_data_view_t *view;
-    OK(mofka_data_view_create(&segment, 1, count_free, &freed, &view));
+    OK(mofka_data_view_create(&segment, 1, data_count_free, &freed, &view));
     OK(mofka_producer_push(producer, "{}", 2, view, MOFKA_ANY_PARTITION, NULL));
     mofka_data_view_release(view);
     OK(mofka_producer_flush(producer, 20000));
@@ -252,11 +247,12 @@ static mofka_status_t fail_first(void *context, const mofka_metadata_t *metadata
     int *calls = context;
     if ((*calls)++ == 0)
         return mofka_fail(MOFKA_ERR_CALLBACK, "cannot choose");
-    return select_all(NULL, metadata, full, selected);
+    return select_all_data(NULL, metadata, full, selected);
 }
 
-static mofka_status_t beyond(void *context, const mofka_metadata_t *metadata,
-                             mofka_data_descriptor_t *full, mofka_data_descriptor_t **selected) {
+static mofka_status_t allocate_beyond_size(void *context, const mofka_metadata_t *metadata,
+                                           mofka_data_descriptor_t *full,
+                                           mofka_data_descriptor_t **selected) {
     (void)context, (void)metadata;
     return mofka_data_descriptor_sub_view(full, 1, mofka_data_descriptor_size(full), selected);
 }
@@ -276,8 +272,8 @@ static void callbacks_that_fail_cost_their_event_only(void **state) {
         const char *text;
     } cases[] = {{no_data, NULL, MOFKA_OK, ""},
                  {fail_first, NULL, MOFKA_ERR_CALLBACK, "cannot choose"},
-                 {beyond, NULL, MOFKA_ERR_RANGE, ""},
-                 {select_all, too_little, MOFKA_ERR_CALLBACK, "99 bytes for 100"}};
+                 {allocate_beyond_size, NULL, MOFKA_ERR_RANGE, ""},
+                 {select_all_data, too_little, MOFKA_ERR_CALLBACK, "99 bytes for 100"}};
     for (int i = 0; i < 4; i++) {
         mofka_topic_t *topic = fresh_topic(NULL);
         mofka_producer_t *producer = new_producer(topic);
@@ -301,7 +297,7 @@ static void callbacks_that_fail_cost_their_event_only(void **state) {
             assert_int_equal(mofka_event_data_size(event), 100);
             mofka_event_release(event);
         }
-        if (cases[i].selector != beyond)
+        if (cases[i].selector != allocate_beyond_size)
             take_number(consumer, 1);
         end_consumer(consumer);
         mofka_topic_release(topic);

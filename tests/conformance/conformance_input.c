@@ -2,7 +2,7 @@
 /* Conformance: bad input is met by a clear error, and changes nothing. */
 #include "conformance/conformance.h"
 
-static mofka_status_t create(const char *name, const mofka_topic_options_t *options) {
+static mofka_status_t input_create_topic(const char *name, const mofka_topic_options_t *options) {
     return mofka_driver_create_topic(conformance_driver(), name, options);
 }
 
@@ -13,11 +13,13 @@ static void topic_names(void **state) {
     mofka_topic_t *topic;
     memset(name, 'x', sizeof name);
     name[MOFKA_NAME_BYTES_MAX + 1] = '\0';
-    FAILS(create("", NULL), MOFKA_ERR_INVALID, "empty; names are 1 to 127 printable ASCII");
-    FAILS(create(NULL, NULL), MOFKA_ERR_INVALID, "empty");
-    FAILS(create(name, NULL), MOFKA_ERR_INVALID, "more than 127");
-    FAILS(create("tab\there", NULL), MOFKA_ERR_INVALID, "0x09 at 3; names are 1 to 127 ");
-    FAILS(create("\xc3\xa9", NULL), MOFKA_ERR_INVALID, "0xc3");
+    FAILS(input_create_topic("", NULL), MOFKA_ERR_INVALID,
+          "empty; names are 1 to 127 printable ASCII");
+    FAILS(input_create_topic(NULL, NULL), MOFKA_ERR_INVALID, "empty");
+    FAILS(input_create_topic(name, NULL), MOFKA_ERR_INVALID, "more than 127");
+    FAILS(input_create_topic("tab\there", NULL), MOFKA_ERR_INVALID,
+          "0x09 at 3; names are 1 to 127 ");
+    FAILS(input_create_topic("\xc3\xa9", NULL), MOFKA_ERR_INVALID, "0xc3");
     FAILS(mofka_driver_open_topic(conformance_driver(), "", 0, &topic), MOFKA_ERR_INVALID, "empty");
     FAILS(mofka_driver_open_topic(conformance_driver(), "nowhere", 30, &topic), MOFKA_ERR_NOT_FOUND,
           "nowhere");
@@ -27,7 +29,7 @@ static void topic_names(void **state) {
     const char *taken = mofka_topic_name(topic);
     OK(mofka_driver_topic_exists(conformance_driver(), taken, &exists));
     assert_true(exists);
-    FAILS(create(taken, NULL), MOFKA_ERR_EXISTS, taken);
+    FAILS(input_create_topic(taken, NULL), MOFKA_ERR_EXISTS, taken);
     mofka_topic_release(topic);
 }
 
@@ -35,33 +37,36 @@ static void options_and_helpers(void **state) {
     (void)state;
     mofka_topic_options_t o = {.options = "{\"colour\":1}"};
     bool exists;
-    FAILS(create("bad", &o), MOFKA_ERR_OPTION, "colour");
+    FAILS(input_create_topic("bad", &o), MOFKA_ERR_OPTION, "colour");
     o.options = "{";
-    FAILS(create("bad", &o), MOFKA_ERR_JSON, "not a JSON object");
+    FAILS(input_create_topic("bad", &o), MOFKA_ERR_JSON, "not a JSON object");
     o.options = "[1]";
-    FAILS(create("bad", &o), MOFKA_ERR_JSON, "not a JSON object");
+    FAILS(input_create_topic("bad", &o), MOFKA_ERR_JSON, "not a JSON object");
     o.options = NULL;
     o.validator = "{\"type\":\"unheard-of\"}";
-    FAILS(create("bad", &o), MOFKA_ERR_NOT_FOUND,
+    FAILS(input_create_topic("bad", &o), MOFKA_ERR_NOT_FOUND,
           "validator type 'unheard-of' is neither registered (");
     assert_non_null(strstr(mofka_last_error(), "default"));
     o.validator = "{\"type\":\"default\\u0000x\"}";
-    FAILS(create("bad", &o), MOFKA_ERR_OPTION, "validator: option \"type\" has a zero byte");
+    FAILS(input_create_topic("bad", &o), MOFKA_ERR_OPTION,
+          "validator: option \"type\" has a zero byte");
     o.validator = "{\"type\":\"default\",\"colour\":1}";
-    FAILS(create("bad", &o), MOFKA_ERR_OPTION, "colour");
+    FAILS(input_create_topic("bad", &o), MOFKA_ERR_OPTION, "colour");
     o.validator = "{\"type\":7}";
-    FAILS(create("bad", &o), MOFKA_ERR_OPTION,
+    FAILS(input_create_topic("bad", &o), MOFKA_ERR_OPTION,
           "option \"type\" must be a string, not 7; registered");
     o.validator = "nonsense";
-    FAILS(create("bad", &o), MOFKA_ERR_JSON, "nonsense");
+    FAILS(input_create_topic("bad", &o), MOFKA_ERR_JSON, "nonsense");
     o.validator = NULL;
     o.selector = "{\"type\":\"x:libnowhere.so\"}";
-    FAILS(create("bad", &o), MOFKA_ERR_NOT_FOUND, "libnowhere.so");
+    FAILS(input_create_topic("bad", &o), MOFKA_ERR_NOT_FOUND, "libnowhere.so");
     o.selector = "{\"type\":\"range\",\"pointer\":\"/x\",\"bounds\":[1]}"; /* a topic has one */
-    FAILS(create("bad", &o), MOFKA_ERR_RANGE, "1 bounds, for 2 partitions; the topic has 1");
+    FAILS(input_create_topic("bad", &o), MOFKA_ERR_RANGE,
+          "1 bounds, for 2 partitions; the topic has 1");
     o.selector = NULL;
     o.serializer = "{\"type\":\"\"}";
-    FAILS(create("bad", &o), MOFKA_ERR_INVALID, "serializer type is empty; registered are ");
+    FAILS(input_create_topic("bad", &o), MOFKA_ERR_INVALID,
+          "serializer type is empty; registered are ");
     OK(mofka_driver_topic_exists(conformance_driver(), "bad", &exists));
     assert_false(exists);
 }

@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Conformance: consumers, their places, futures of pulls, processing. */
 #include <pthread.h>
-#include <time.h>
 #include "conformance/conformance.h"
-
-static int64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
+#include "support/clock.h"
 
 static void time_outs_are_kept_and_lose_nothing(void **state) {
     (void)state;
@@ -18,13 +12,13 @@ static void time_outs_are_kept_and_lose_nothing(void **state) {
     mofka_event_t *event;
     mofka_result_t result;
     FAILS(mofka_consumer_pull(consumer, 0, &event), MOFKA_ERR_TIMEOUT, "no event");
-    int64_t start = now_ms();
+    int64_t start = clock_ms();
     FAILS(mofka_consumer_pull(consumer, 60, &event), MOFKA_ERR_TIMEOUT, "60 ms");
-    assert_true(now_ms() - start >= 60);
+    assert_true(clock_ms() - start >= 60);
     OK(mofka_consumer_pull_future(consumer, &future));
-    start = now_ms();
+    start = clock_ms();
     FAILS(mofka_future_wait(future, 2500, &result), MOFKA_ERR_TIMEOUT, "2500 ms");
-    assert_true(now_ms() - start >= 2500); /* no number of nanoseconds overflowed */
+    assert_true(clock_ms() - start >= 2500); /* no number of nanoseconds overflowed */
     assert_false(mofka_future_completed(future));
     push_numbers(topic, 2);
     OK(mofka_future_wait(future, 20000, &result));
@@ -134,7 +128,7 @@ static void closing_answers_requests(void **state) {
 }
 
 static void *close_after_a_while(void *consumer) {
-    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    clock_sleep_ms(50);
     mofka_status_t status = mofka_consumer_close(consumer);
     return (void *)(intptr_t)status;
 }
@@ -324,7 +318,7 @@ static void threads_share_a_consumer(void **state) {
     mofka_topic_release(topic);
 }
 
-static mofka_status_t count_event(void *context, mofka_event_t *event) {
+static mofka_status_t process_count_event(void *context, mofka_event_t *event) {
     shared_t *shared = context;
     (void)event;
     shared->sum += (int)mofka_event_id(event);
@@ -336,7 +330,7 @@ static mofka_status_t fail_at_once(void *context, mofka_event_t *event) {
     return mofka_fail(MOFKA_ERR_CALLBACK, "not to my taste");
 }
 
-static void processing(void **state) {
+static void events_are_processed(void **state) {
     (void)state;
     mofka_thread_pool_t *pool;
     OK(mofka_driver_make_thread_pool(conformance_driver(), 3, MOFKA_BINDING_COMPACT, &pool));
@@ -346,21 +340,25 @@ static void processing(void **state) {
         shared_t shared = {.count = 0};
         mofka_process_options_t options = {.thread_pool = pooled ? pool : NULL, .events_max = 100};
         size_t processed = 99;
-        FAILS(mofka_consumer_process(consumer, count_event, &shared, 20, &options, &processed),
+        FAILS(mofka_consumer_process(consumer, process_count_event, &shared, 20, &options,
+                                     &processed),
               MOFKA_ERR_TIMEOUT, "no event");
         assert_int_equal(processed, 0);
         push_numbers(topic, 300);
         OK(mofka_topic_mark_complete(topic, 20000));
-        OK(mofka_consumer_process(consumer, count_event, &shared, 20000, &options, &processed));
+        OK(mofka_consumer_process(consumer, process_count_event, &shared, 20000, &options,
+                                  &processed));
         assert_int_equal(processed, 100);
         options.events_max = 0;
-        OK(mofka_consumer_process(consumer, count_event, &shared, 20000, &options, &processed));
+        OK(mofka_consumer_process(consumer, process_count_event, &shared, 20000, &options,
+                                  &processed));
         assert_true(processed >= 50 && processed <= 60); /* workers may have some on their way */
         FAILS(mofka_consumer_process(consumer, fail_at_once, NULL, 20000, &options, &processed),
               MOFKA_ERR_CALLBACK, "not to my taste");
-        OK(mofka_consumer_process(consumer, count_event, &shared, 20000, &options, &processed));
+        OK(mofka_consumer_process(consumer, process_count_event, &shared, 20000, &options,
+                                  &processed));
         assert_true(shared.count >= 289);
-        OK(mofka_consumer_process(consumer, count_event, &shared, 0, NULL, &processed));
+        OK(mofka_consumer_process(consumer, process_count_event, &shared, 0, NULL, &processed));
         assert_int_equal(processed, 0);
         end_consumer(consumer);
         mofka_topic_release(topic);
@@ -370,7 +368,7 @@ static void processing(void **state) {
 
 static mofka_status_t answer_later(void *context, mofka_event_t *event) {
     (void)event;
-    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    clock_sleep_ms(50);
     return mofka_fail(*(const mofka_status_t *)context, "the worker's answer");
 }
 
@@ -384,7 +382,7 @@ static void a_worker_can_end_processing(void **state) {
     mofka_process_options_t options = {.thread_pool = pool};
     mofka_status_t answer = MOFKA_STOP;
     size_t processed;
-    int64_t start = now_ms();
+    int64_t start = clock_ms();
     push_numbers(topic, 1);
     OK(mofka_consumer_process(consumer, answer_later, &answer, 20000, &options, &processed));
     assert_int_equal(processed, 1);
@@ -393,7 +391,7 @@ static void a_worker_can_end_processing(void **state) {
     FAILS(mofka_consumer_process(consumer, answer_later, &answer, 20000, &options, &processed),
           MOFKA_ERR_CALLBACK, "the worker's answer");
     assert_int_equal(processed, 1);
-    assert_true(now_ms() - start < 10000);
+    assert_true(clock_ms() - start < 10000);
     end_consumer(consumer);
     mofka_topic_release(topic);
     mofka_thread_pool_release(pool);
@@ -432,8 +430,9 @@ static mofka_status_t any_data(void *context, const mofka_metadata_t *metadata,
     return MOFKA_OK;
 }
 
-static mofka_status_t any_memory(void *context, const mofka_metadata_t *metadata,
-                                 mofka_data_descriptor_t *selected, mofka_data_view_t **view) {
+static mofka_status_t allocate_full_size(void *context, const mofka_metadata_t *metadata,
+                                         mofka_data_descriptor_t *selected,
+                                         mofka_data_view_t **view) {
     (void)context, (void)metadata;
     return mofka_data_view_allocate(mofka_data_descriptor_size(selected), view);
 }
@@ -450,7 +449,7 @@ static void consumers_report_their_options(void **state) {
                                         .thread_pool = pool,
                                         .selector = any_data,
                                         .selector_context = &one,
-                                        .allocator = any_memory,
+                                        .allocator = allocate_full_size,
                                         .allocator_context = &two,
                                         .start = MOFKA_START_END,
                                         .acknowledge = MOFKA_ACKNOWLEDGE_AUTO,
@@ -463,7 +462,7 @@ static void consumers_report_their_options(void **state) {
     assert_int_equal(mofka_consumer_max_batches(c), 7);
     assert_ptr_equal(mofka_consumer_thread_pool(c), pool);
     assert_true(mofka_consumer_selector(c, &context) == any_data && context == &one);
-    assert_true(mofka_consumer_allocator(c, &context) == any_memory && context == &two);
+    assert_true(mofka_consumer_allocator(c, &context) == allocate_full_size && context == &two);
     assert_null(mofka_consumer_targets(c, NULL));
     assert_string_equal(mofka_consumer_options_json(c), "{}");
     assert_int_equal(mofka_consumer_start(c), MOFKA_START_END);
@@ -487,7 +486,7 @@ const struct CMUnitTest pull_cases[] = {
     cmocka_unit_test(a_new_name_may_start_at_the_end),
     cmocka_unit_test(targets_choose_partitions),
     cmocka_unit_test(threads_share_a_consumer),
-    cmocka_unit_test(processing),
+    cmocka_unit_test(events_are_processed),
     cmocka_unit_test(a_worker_can_end_processing),
     cmocka_unit_test(events_report_their_fields),
     cmocka_unit_test(consumers_report_their_options),

@@ -379,8 +379,8 @@ static void serializers_turn_metadata_both_ways(void **state) {
     mofka_topic_release(topic);
 }
 
-static mofka_status_t set_partitions(void *self, const mofka_metadata_t *const *partitions,
-                                     size_t count) {
+static mofka_status_t obeying_set_partitions(void *self, const mofka_metadata_t *const *partitions,
+                                             size_t count) {
     (void)self, (void)partitions, (void)count;
     return MOFKA_OK;
 }
@@ -393,7 +393,7 @@ static mofka_status_t select_requested(void *self, const char *metadata, size_t 
 }
 
 static const mofka_partition_selector_ops_t obeying = {
-    .size = sizeof obeying, .set_partitions = set_partitions, .select = select_requested};
+    .size = sizeof obeying, .set_partitions = obeying_set_partitions, .select = select_requested};
 
 static mofka_status_t create_obeying(const mofka_metadata_t *metadata,
                                      const mofka_partition_selector_ops_t **ops, void **self) {

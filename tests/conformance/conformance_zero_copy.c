@@ -120,8 +120,8 @@ static void bytes_stay_while_an_event_is_held(void **state) {
     }
 }
 
-static mofka_status_t any_memory(void *context, const mofka_metadata_t *metadata,
-                                 mofka_data_descriptor_t *selected, mofka_data_view_t **view) {
+static mofka_status_t allocate_unused(void *context, const mofka_metadata_t *metadata,
+                                      mofka_data_descriptor_t *selected, mofka_data_view_t **view) {
     (void)context, (void)metadata;
     return mofka_data_view_allocate(mofka_data_descriptor_size(selected), view);
 }
@@ -130,10 +130,10 @@ static void an_allocator_is_refused(void **state) {
     (void)state;
     mofka_topic_t *topic = fresh_topic(NULL);
     mofka_consumer_t *consumer;
-    FAILS(mofka_consumer_create(
-              topic,
-              &(mofka_consumer_options_t){.name = "a", .zero_copy = true, .allocator = any_memory},
-              &consumer),
+    FAILS(mofka_consumer_create(topic,
+                                &(mofka_consumer_options_t){
+                                    .name = "a", .zero_copy = true, .allocator = allocate_unused},
+                                &consumer),
           MOFKA_ERR_INVALID, "allocator");
     mofka_topic_release(topic);
 }

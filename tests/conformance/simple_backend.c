@@ -55,7 +55,8 @@ typedef struct simple_consumer {
 
 /* ---- producer: append a batch ---------------------------------------------------------------- */
 
-static mofka_status_t producer_limits(void *self, size_t partition, mofka_batch_limits_t *limits) {
+static mofka_status_t simple_producer_limits(void *self, size_t partition,
+                                             mofka_batch_limits_t *limits) {
     (void)self, (void)partition;
     *limits = (mofka_batch_limits_t){
         .events_max = 1 << 16, .bytes_max = 1 << 26, .event_bytes_max = 1 << 26};
@@ -63,8 +64,8 @@ static mofka_status_t producer_limits(void *self, size_t partition, mofka_batch_
 }
 
 /* The batch's data lie in segments; events take them one after the other. */
-static void gather(const mofka_batch_t *batch, size_t *segment, size_t *used, char *to,
-                   size_t bytes) {
+static void batch_copy_data(const mofka_batch_t *batch, size_t *segment, size_t *used, char *to,
+                            size_t bytes) {
     while (bytes > 0) {
         const mofka_segment_t *from = &batch->segments[*segment];
         size_t here = from->size - *used < bytes ? from->size - *used : bytes;
@@ -77,7 +78,7 @@ static void gather(const mofka_batch_t *batch, size_t *segment, size_t *used, ch
     }
 }
 
-static mofka_status_t make_room(queue_t *queue, size_t more) {
+static mofka_status_t queue_make_room(queue_t *queue, size_t more) {
     if (queue->count + more <= queue->room)
         return MOFKA_OK;
     size_t room = 2 * queue->room + more;
@@ -90,7 +91,7 @@ static mofka_status_t make_room(queue_t *queue, size_t more) {
 }
 
 /* All or nothing: the queue's count moves once everything is copied. */
-static mofka_status_t copy_events(queue_t *queue, const mofka_batch_t *batch) {
+static mofka_status_t queue_copy_events(queue_t *queue, const mofka_batch_t *batch) {
     const char *metadata = batch->metadata;
     size_t segment = 0, used = 0;
     for (size_t i = 0; i < batch->event_count; i++) {
@@ -104,24 +105,24 @@ static mofka_status_t copy_events(queue_t *queue, const mofka_batch_t *batch) {
         if (event.metadata_bytes > 0)
             memcpy(bytes, metadata, event.metadata_bytes);
         bytes[event.metadata_bytes] = '\0';
-        gather(batch, &segment, &used, bytes + event.metadata_bytes + 1, event.data_bytes);
+        batch_copy_data(batch, &segment, &used, bytes + event.metadata_bytes + 1, event.data_bytes);
         queue->events[queue->count + i] = (stored_t){bytes, event.metadata_bytes, event.data_bytes};
         metadata += event.metadata_bytes;
     }
     return MOFKA_OK;
 }
 
-static mofka_status_t producer_append(void *self, size_t partition, mofka_batch_t *batch,
-                                      int64_t timeout_ms, uint64_t *first_id) {
+static mofka_status_t simple_producer_append(void *self, size_t partition, mofka_batch_t *batch,
+                                             int64_t timeout_ms, uint64_t *first_id) {
     queue_t *queue = self;
     (void)partition, (void)timeout_ms; /* there is always room */
     pthread_mutex_lock(&queue->lock);
     mofka_status_t status =
         queue->complete
             ? mofka_fail(MOFKA_ERR_COMPLETE, "topic '%s' is complete", queue->texts[NAME])
-            : make_room(queue, batch->event_count);
+            : queue_make_room(queue, batch->event_count);
     if (!status)
-        status = copy_events(queue, batch);
+        status = queue_copy_events(queue, batch);
     if (!status) {
         *first_id = queue->count;
         queue->count += batch->event_count;
@@ -131,23 +132,23 @@ static mofka_status_t producer_append(void *self, size_t partition, mofka_batch_
     return status;
 }
 
-static mofka_status_t producer_close(void *self, bool flushed) {
+static mofka_status_t simple_producer_close(void *self, bool flushed) {
     (void)self, (void)flushed;
     return MOFKA_OK;
 }
 
-static void nothing_to_free(void *self) {
+static void simple_free_nothing(void *self) {
     (void)self; /* queues belong to the driver */
 }
 
 static const mofka_producer_ops_t producer_ops = {.size = sizeof producer_ops,
-                                                  .limits = producer_limits,
-                                                  .append = producer_append,
-                                                  .close = producer_close,
-                                                  .destroy = nothing_to_free};
+                                                  .limits = simple_producer_limits,
+                                                  .append = simple_producer_append,
+                                                  .close = simple_producer_close,
+                                                  .destroy = simple_free_nothing};
 
-static mofka_status_t make_producer(void *self, const char *name, const char *options,
-                                    const mofka_producer_ops_t **ops, void **producer) {
+static mofka_status_t simple_make_producer(void *self, const char *name, const char *options,
+                                           const mofka_producer_ops_t **ops, void **producer) {
     (void)name;
     mofka_status_t status = mofka_options_read("producer of a simple topic", options, NULL, 0);
     *ops = &producer_ops;
@@ -157,7 +158,7 @@ static mofka_status_t make_producer(void *self, const char *name, const char *op
 
 /* ---- consumer: fetch runs, copy data, keep a place ------------------------------------------- */
 
-static mofka_status_t consumer_fetch(void *self, size_t events_max, mofka_run_t **out) {
+static mofka_status_t simple_consumer_fetch(void *self, size_t events_max, mofka_run_t **out) {
     simple_consumer_t *consumer = self;
     queue_t *queue = consumer->queue;
     mofka_status_t status = MOFKA_OK;
@@ -188,9 +189,9 @@ static mofka_status_t consumer_fetch(void *self, size_t events_max, mofka_run_t 
     return status;
 }
 
-static mofka_status_t consumer_get_data(void *self, mofka_run_t *run, size_t index,
-                                        const mofka_range_t *ranges, size_t range_count,
-                                        mofka_data_view_t *view) {
+static mofka_status_t simple_consumer_get_data(void *self, mofka_run_t *run, size_t index,
+                                               const mofka_range_t *ranges, size_t range_count,
+                                               mofka_data_view_t *view) {
     const char *data = (const char *)(uintptr_t)run->events[index].data_position;
     (void)self;
     for (size_t i = 0, at = 0; i < range_count; at += ranges[i++].size)
@@ -199,9 +200,9 @@ static mofka_status_t consumer_get_data(void *self, mofka_run_t *run, size_t ind
 }
 
 /* Stored bytes stay where they are: zero-copy costs a list of segments. */
-static mofka_status_t consumer_view_data(void *self, mofka_run_t *run, size_t index,
-                                         const mofka_range_t *ranges, size_t range_count,
-                                         mofka_data_view_t **view) {
+static mofka_status_t simple_consumer_view_data(void *self, mofka_run_t *run, size_t index,
+                                                const mofka_range_t *ranges, size_t range_count,
+                                                mofka_data_view_t **view) {
     char *data = (char *)(uintptr_t)run->events[index].data_position;
     (void)self;
     mofka_segment_t *segments = calloc(range_count + 1, sizeof *segments);
@@ -214,13 +215,13 @@ static mofka_status_t consumer_view_data(void *self, mofka_run_t *run, size_t in
     return status;
 }
 
-static mofka_status_t consumer_finish_data(void *self, mofka_run_t *run, size_t *overtaken) {
+static mofka_status_t simple_consumer_finish_data(void *self, mofka_run_t *run, size_t *overtaken) {
     (void)self, (void)run;
     *overtaken = 0; /* nothing is ever dropped */
     return MOFKA_OK;
 }
 
-static mofka_status_t consumer_wait(void *self, int64_t timeout_ms) {
+static mofka_status_t simple_consumer_wait(void *self, int64_t timeout_ms) {
     simple_consumer_t *consumer = self;
     queue_t *queue = consumer->queue;
     struct timespec until;
@@ -236,12 +237,12 @@ static mofka_status_t consumer_wait(void *self, int64_t timeout_ms) {
     return error ? MOFKA_ERR_TIMEOUT : MOFKA_OK;
 }
 
-static void consumer_release_run(void *self, mofka_run_t *run) {
+static void simple_consumer_release_run(void *self, mofka_run_t *run) {
     (void)self;
     free(run);
 }
 
-static mofka_status_t consumer_acknowledge(void *self, size_t partition, uint64_t id) {
+static mofka_status_t simple_consumer_acknowledge(void *self, size_t partition, uint64_t id) {
     simple_consumer_t *consumer = self;
     (void)partition;
     pthread_mutex_lock(&consumer->queue->lock);
@@ -251,7 +252,7 @@ static mofka_status_t consumer_acknowledge(void *self, size_t partition, uint64_
     return MOFKA_OK;
 }
 
-static mofka_status_t consumer_unsubscribe(void *self) {
+static mofka_status_t simple_consumer_unsubscribe(void *self) {
     simple_consumer_t *consumer = self;
     queue_t *queue = consumer->queue;
     pthread_mutex_lock(&queue->lock);
@@ -266,7 +267,7 @@ static mofka_status_t consumer_unsubscribe(void *self) {
     return MOFKA_OK;
 }
 
-static mofka_status_t consumer_close(void *self) {
+static mofka_status_t simple_consumer_close(void *self) {
     simple_consumer_t *consumer = self;
     pthread_mutex_lock(&consumer->queue->lock);
     if (consumer->place)
@@ -276,20 +277,20 @@ static mofka_status_t consumer_close(void *self) {
 }
 
 static const mofka_consumer_ops_t consumer_ops = {.size = sizeof consumer_ops,
-                                                  .fetch = consumer_fetch,
-                                                  .get_data = consumer_get_data,
-                                                  .view_data = consumer_view_data,
-                                                  .finish_data = consumer_finish_data,
-                                                  .wait = consumer_wait,
-                                                  .release_run = consumer_release_run,
-                                                  .acknowledge = consumer_acknowledge,
-                                                  .unsubscribe = consumer_unsubscribe,
-                                                  .close = consumer_close,
+                                                  .fetch = simple_consumer_fetch,
+                                                  .get_data = simple_consumer_get_data,
+                                                  .view_data = simple_consumer_view_data,
+                                                  .finish_data = simple_consumer_finish_data,
+                                                  .wait = simple_consumer_wait,
+                                                  .release_run = simple_consumer_release_run,
+                                                  .acknowledge = simple_consumer_acknowledge,
+                                                  .unsubscribe = simple_consumer_unsubscribe,
+                                                  .close = simple_consumer_close,
                                                   .destroy = free};
 
 /* With the lock: the place of that name, made if it is new. */
-static mofka_status_t take_place(queue_t *queue, const mofka_consumer_config_t *config,
-                                 place_t **out) {
+static mofka_status_t queue_take_place(queue_t *queue, const mofka_consumer_config_t *config,
+                                       place_t **out) {
     place_t *place = queue->places;
     while (place && strcmp(place->name, config->name) != 0)
         place = place->next_place;
@@ -310,8 +311,8 @@ static mofka_status_t take_place(queue_t *queue, const mofka_consumer_config_t *
     return MOFKA_OK;
 }
 
-static mofka_status_t make_consumer(void *self, const mofka_consumer_config_t *config,
-                                    const mofka_consumer_ops_t **ops, void **out) {
+static mofka_status_t simple_make_consumer(void *self, const mofka_consumer_config_t *config,
+                                           const mofka_consumer_ops_t **ops, void **out) {
     queue_t *queue = self;
     mofka_status_t status =
         mofka_options_read("consumer of a simple topic", config->options, NULL, 0);
@@ -321,7 +322,7 @@ static mofka_status_t make_consumer(void *self, const mofka_consumer_config_t *c
     if (!consumer)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer");
     pthread_mutex_lock(&queue->lock);
-    status = take_place(queue, config, &consumer->place);
+    status = queue_take_place(queue, config, &consumer->place);
     if (!status) {
         consumer->queue = queue;
         consumer->read = consumer->place->next;
@@ -338,12 +339,12 @@ static mofka_status_t make_consumer(void *self, const mofka_consumer_config_t *c
 
 /* ---- topic ----------------------------------------------------------------------------------- */
 
-static mofka_status_t partition_info(void *self, size_t index, mofka_metadata_t **info) {
+static mofka_status_t simple_partition_info(void *self, size_t index, mofka_metadata_t **info) {
     (void)self, (void)index;
     return mofka_metadata_create("{\"partition\":0}", strlen("{\"partition\":0}"), info);
 }
 
-static mofka_status_t mark_complete(void *self, int64_t timeout_ms) {
+static mofka_status_t simple_mark_complete(void *self, int64_t timeout_ms) {
     queue_t *queue = self;
     (void)timeout_ms;
     pthread_mutex_lock(&queue->lock);
@@ -354,22 +355,22 @@ static mofka_status_t mark_complete(void *self, int64_t timeout_ms) {
 }
 
 static const mofka_topic_ops_t topic_ops = {.size = sizeof topic_ops,
-                                            .partition_info = partition_info,
-                                            .mark_complete = mark_complete,
-                                            .make_producer = make_producer,
-                                            .make_consumer = make_consumer,
-                                            .destroy = nothing_to_free};
+                                            .partition_info = simple_partition_info,
+                                            .mark_complete = simple_mark_complete,
+                                            .make_producer = simple_make_producer,
+                                            .make_consumer = simple_make_consumer,
+                                            .destroy = simple_free_nothing};
 
 /* ---- driver ---------------------------------------------------------------------------------- */
 
-static queue_t *find(const simple_driver_t *driver, const char *name) {
+static queue_t *simple_find_queue(const simple_driver_t *driver, const char *name) {
     queue_t *queue = driver->queues;
     while (queue && strcmp(queue->texts[NAME], name) != 0)
         queue = queue->next_queue;
     return queue;
 }
 
-static void queue_free(queue_t *queue) {
+static void queue_destroy(queue_t *queue) {
     for (size_t i = 0; i < queue->count; i++)
         free(queue->events[i].bytes);
     for (place_t *place = queue->places, *next; place; place = next) {
@@ -384,7 +385,7 @@ static void queue_free(queue_t *queue) {
     free(queue);
 }
 
-static queue_t *queue_new(const mofka_topic_config_t *config) {
+static queue_t *queue_create(const mofka_topic_config_t *config) {
     const char *texts[] = {config->name, config->options, config->validator, config->selector,
                            config->serializer};
     queue_t *queue = calloc(1, sizeof *queue);
@@ -401,11 +402,11 @@ static queue_t *queue_new(const mofka_topic_config_t *config) {
         whole = (queue->texts[i] = strdup(texts[i])) && whole;
     if (whole)
         return queue;
-    queue_free(queue);
+    queue_destroy(queue);
     return NULL;
 }
 
-static mofka_status_t create_topic(void *self, const mofka_topic_config_t *config) {
+static mofka_status_t simple_create_topic(void *self, const mofka_topic_config_t *config) {
     simple_driver_t *driver = self;
     mofka_status_t status = mofka_options_read("simple topic", config->options, NULL, 0);
     if (!status)
@@ -414,9 +415,9 @@ static mofka_status_t create_topic(void *self, const mofka_topic_config_t *confi
         return status;
     pthread_mutex_lock(&driver->lock);
     queue_t *queue = NULL;
-    if (find(driver, config->name)) {
+    if (simple_find_queue(driver, config->name)) {
         status = mofka_fail(MOFKA_ERR_EXISTS, "topic '%s' exists", config->name);
-    } else if (!(queue = queue_new(config))) {
+    } else if (!(queue = queue_create(config))) {
         status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for topic '%s'", config->name);
     } else {
         queue->next_queue = driver->queues;
@@ -426,10 +427,10 @@ static mofka_status_t create_topic(void *self, const mofka_topic_config_t *confi
     return status;
 }
 
-static mofka_status_t open_topic(void *self, const char *name, mofka_topic_made_t *made) {
+static mofka_status_t simple_open_topic(void *self, const char *name, mofka_topic_made_t *made) {
     simple_driver_t *driver = self;
     pthread_mutex_lock(&driver->lock);
-    queue_t *queue = find(driver, name);
+    queue_t *queue = simple_find_queue(driver, name);
     pthread_mutex_unlock(&driver->lock);
     if (!queue)
         return mofka_fail(MOFKA_ERR_NOT_FOUND, "there is no topic '%s'", name);
@@ -450,15 +451,15 @@ static mofka_status_t open_topic(void *self, const char *name, mofka_topic_made_
     return MOFKA_OK;
 }
 
-static mofka_status_t topic_exists(void *self, const char *name, bool *exists) {
+static mofka_status_t simple_topic_exists(void *self, const char *name, bool *exists) {
     simple_driver_t *driver = self;
     pthread_mutex_lock(&driver->lock);
-    *exists = find(driver, name) != NULL;
+    *exists = simple_find_queue(driver, name) != NULL;
     pthread_mutex_unlock(&driver->lock);
     return MOFKA_OK;
 }
 
-static bool add_parsed(cJSON *json, const char *key, const char *text) {
+static bool description_add_json(cJSON *json, const char *key, const char *text) {
     cJSON *value = cJSON_Parse(text);
     bool added = cJSON_AddItemToObject(json, key, value);
     if (!added)
@@ -466,13 +467,13 @@ static bool add_parsed(cJSON *json, const char *key, const char *text) {
     return added;
 }
 
-static mofka_status_t describe(const queue_t *queue, mofka_metadata_t **description) {
+static mofka_status_t queue_describe(const queue_t *queue, mofka_metadata_t **description) {
     static const char *const keys[] = {"name", "options", "validator", "selector", "serializer"};
     cJSON *json = cJSON_CreateObject();
     bool whole = cJSON_AddStringToObject(json, keys[NAME], queue->texts[NAME]) &&
                  cJSON_AddNumberToObject(json, "partitions", 1);
     for (int i = OPTIONS; i < TEXTS; i++)
-        whole = whole && add_parsed(json, keys[i], queue->texts[i]);
+        whole = whole && description_add_json(json, keys[i], queue->texts[i]);
     mofka_status_t status = whole ? mofka_metadata_create_json(json, description)
                                   : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a description");
     if (status)
@@ -481,7 +482,7 @@ static mofka_status_t describe(const queue_t *queue, mofka_metadata_t **descript
 }
 
 /* Topics are only ever added in front, so the list can be walked without the lock. */
-static mofka_status_t list_topics(void *self, mofka_topic_visit_fn visit, void *context) {
+static mofka_status_t simple_list_topics(void *self, mofka_topic_visit_fn visit, void *context) {
     simple_driver_t *driver = self;
     mofka_status_t status = MOFKA_OK;
     pthread_mutex_lock(&driver->lock);
@@ -489,7 +490,7 @@ static mofka_status_t list_topics(void *self, mofka_topic_visit_fn visit, void *
     pthread_mutex_unlock(&driver->lock);
     for (; queue && !status; queue = queue->next_queue) {
         mofka_metadata_t *description;
-        status = describe(queue, &description);
+        status = queue_describe(queue, &description);
         if (!status) {
             status = visit(context, queue->texts[NAME], description);
             mofka_metadata_release(description);
@@ -498,28 +499,28 @@ static mofka_status_t list_topics(void *self, mofka_topic_visit_fn visit, void *
     return status;
 }
 
-static mofka_status_t driver_close(void *self, int64_t timeout_ms) {
+static mofka_status_t simple_driver_close(void *self, int64_t timeout_ms) {
     (void)self, (void)timeout_ms;
     return MOFKA_OK;
 }
 
-static void driver_destroy(void *self) {
+static void simple_driver_destroy(void *self) {
     simple_driver_t *driver = self;
     for (queue_t *queue = driver->queues, *next; queue; queue = next) {
         next = queue->next_queue;
-        queue_free(queue);
+        queue_destroy(queue);
     }
     pthread_mutex_destroy(&driver->lock);
     free(driver);
 }
 
 static const mofka_driver_ops_t driver_ops = {.size = sizeof driver_ops,
-                                              .create_topic = create_topic,
-                                              .open_topic = open_topic,
-                                              .topic_exists = topic_exists,
-                                              .list_topics = list_topics,
-                                              .close = driver_close,
-                                              .destroy = driver_destroy};
+                                              .create_topic = simple_create_topic,
+                                              .open_topic = simple_open_topic,
+                                              .topic_exists = simple_topic_exists,
+                                              .list_topics = simple_list_topics,
+                                              .close = simple_driver_close,
+                                              .destroy = simple_driver_destroy};
 
 mofka_status_t simple_create(const char *options, const mofka_driver_ops_t **ops, void **self) {
     mofka_status_t status = mofka_options_read("simple driver", options, NULL, 0);

@@ -2,6 +2,7 @@
 /* Consumers: how far they fetch ahead; and events that a backend made itself. */
 #include <time.h>
 #include "support/check.h"
+#include "support/clock.h"
 #include "consumer/consumer.h"
 #include "conformance/simple_backend.h"
 #include <mofka/backend.h>
@@ -9,7 +10,7 @@
 static mofka_driver_t *driver;
 static mofka_topic_t *topic;
 
-static int setup(void **state) {
+static int consumer_case_setup(void **state) {
     const mofka_driver_ops_t *ops;
     void *self;
     (void)state;
@@ -26,7 +27,7 @@ static int setup(void **state) {
     return 0;
 }
 
-static int teardown(void **state) {
+static int consumer_case_teardown(void **state) {
     (void)state;
     mofka_topic_release(topic);
     int failed = mofka_driver_close(driver, 0) != MOFKA_OK;
@@ -43,7 +44,7 @@ static size_t ready_runs(mofka_consumer_t *consumer) {
         pthread_mutex_unlock(&consumer->lock);
         if (!busy)
             return runs;
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        clock_sleep_ms(1);
     }
 }
 
@@ -112,7 +113,7 @@ static void a_worker_can_process_in_its_own_pool(void **state) {
                              &nested.consumer));
     OK(mofka_thread_pool_push_work(nested.pool, process_here, &nested, MOFKA_PRIORITY_DEFAULT));
     while (mofka_thread_pool_size(nested.pool) > 0)
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        clock_sleep_ms(1);
     assert_int_equal(nested.status, MOFKA_OK);
     assert_true(nested.processed == 500 && nested.count == 500 && nested.most == 1);
     mofka_thread_pool_release(nested.pool);
@@ -123,7 +124,7 @@ static void a_worker_can_process_in_its_own_pool(void **state) {
 /* ---- ending ---------------------------------------------------------------------------------- */
 
 static void *unsubscribe_after_a_while(void *consumer) {
-    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    clock_sleep_ms(50);
     return (void *)(intptr_t)mofka_consumer_unsubscribe(consumer);
 }
 
@@ -273,10 +274,14 @@ static void events_can_be_made_by_backends(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(prefetch_is_bounded, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_worker_can_process_in_its_own_pool, setup, teardown),
-        cmocka_unit_test_setup_teardown(unsubscribing_answers_requests, setup, teardown),
-        cmocka_unit_test_setup_teardown(callbacks_cannot_end_their_consumer, setup, teardown),
+        cmocka_unit_test_setup_teardown(prefetch_is_bounded, consumer_case_setup,
+                                        consumer_case_teardown),
+        cmocka_unit_test_setup_teardown(a_worker_can_process_in_its_own_pool, consumer_case_setup,
+                                        consumer_case_teardown),
+        cmocka_unit_test_setup_teardown(unsubscribing_answers_requests, consumer_case_setup,
+                                        consumer_case_teardown),
+        cmocka_unit_test_setup_teardown(callbacks_cannot_end_their_consumer, consumer_case_setup,
+                                        consumer_case_teardown),
         cmocka_unit_test(events_can_be_made_by_backends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

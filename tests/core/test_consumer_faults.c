@@ -4,9 +4,9 @@
  * does with errors, with runs that only report losses, and with a close that is slow or fails.
  */
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include "support/check.h"
+#include "support/clock.h"
 #include "consumer/consumer.h"
 #include "conformance/simple_backend.h"
 #include <mofka/backend.h>
@@ -33,39 +33,35 @@ static mofka_consumer_ops_t consumer_ops;
 static mofka_driver_t *driver;
 static mofka_topic_t *topic;
 
-static void sleep_ms(int64_t ms) {
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-}
-
-static mofka_status_t answer(mofka_status_t *next) {
+static mofka_status_t faults_next_answer(mofka_status_t *next) {
     mofka_status_t status = *next;
     *next = MOFKA_OK;
     return status ? mofka_fail(status, "as the script says") : MOFKA_OK;
 }
 
-static mofka_run_t *losses(uint64_t *lost) {
-    mofka_run_t *run = calloc(1, sizeof *run); /* release_run frees it */
+static mofka_run_t *faults_make_losses(uint64_t *lost) {
+    mofka_run_t *run = calloc(1, sizeof *run); /* faults_release_run frees it */
     assert_non_null(run);
     run->lost = *lost;
     *lost = 0;
     return run;
 }
 
-static mofka_status_t fetch(void *self, size_t events_max, mofka_run_t **run) {
-    mofka_status_t status = answer(&script.fetch);
+static mofka_status_t faults_fetch(void *self, size_t events_max, mofka_run_t **run) {
+    mofka_status_t status = faults_next_answer(&script.fetch);
     if (status)
         return status;
     if (script.lost)
-        *run = losses(&script.lost);
+        *run = faults_make_losses(&script.lost);
     else if ((status = simple->fetch(self, events_max, run)) == MOFKA_ERR_COMPLETE &&
              script.lost_at_end)
-        *run = losses(&script.lost_at_end), status = MOFKA_OK;
+        *run = faults_make_losses(&script.lost_at_end), status = MOFKA_OK;
     script.runs += !status;
     return status;
 }
 
-static mofka_status_t finish_data(void *self, mofka_run_t *run, size_t *overtaken) {
-    mofka_status_t status = answer(&script.finish_data);
+static mofka_status_t faults_finish_data(void *self, mofka_run_t *run, size_t *overtaken) {
+    mofka_status_t status = faults_next_answer(&script.finish_data);
     if (!status)
         status = simple->finish_data(self, run, overtaken);
     if (!status)
@@ -74,27 +70,27 @@ static mofka_status_t finish_data(void *self, mofka_run_t *run, size_t *overtake
     return status;
 }
 
-static void release_run(void *self, mofka_run_t *run) {
+static void faults_release_run(void *self, mofka_run_t *run) {
     script.runs--;
     simple->release_run(self, run);
 }
 
-static mofka_status_t acknowledge(void *self, size_t partition, uint64_t id) {
+static mofka_status_t faults_acknowledge(void *self, size_t partition, uint64_t id) {
     script.acknowledged = id + 1;
     return simple->acknowledge(self, partition, id);
 }
 
-static mofka_status_t unsubscribe(void *self) {
+static mofka_status_t faults_unsubscribe(void *self) {
     assert_int_equal(script.closed, 0);
     script.unsubscribed++;
     return simple->unsubscribe(self);
 }
 
-static mofka_status_t close_consumer(void *self) {
+static mofka_status_t faults_close_consumer(void *self) {
     assert_int_equal(script.closed, 0);
     assert_int_equal(script.closing++, 0);
-    sleep_ms(script.close_ms);
-    mofka_status_t status = answer(&script.close);
+    clock_sleep_ms(script.close_ms);
+    mofka_status_t status = faults_next_answer(&script.close);
     if (!status)
         status = simple->close(self);
     script.closing--;
@@ -102,34 +98,34 @@ static mofka_status_t close_consumer(void *self) {
     return status;
 }
 
-static mofka_status_t make_consumer(void *self, const mofka_consumer_config_t *config,
-                                    const mofka_consumer_ops_t **ops, void **consumer) {
+static mofka_status_t faults_make_consumer(void *self, const mofka_consumer_config_t *config,
+                                           const mofka_consumer_ops_t **ops, void **consumer) {
     mofka_status_t status = simple_topic->make_consumer(self, config, &simple, consumer);
     if (status)
         return status;
     consumer_ops = *simple;
-    consumer_ops.fetch = fetch;
-    consumer_ops.finish_data = finish_data;
-    consumer_ops.release_run = release_run;
-    consumer_ops.acknowledge = acknowledge;
-    consumer_ops.unsubscribe = unsubscribe;
-    consumer_ops.close = close_consumer;
+    consumer_ops.fetch = faults_fetch;
+    consumer_ops.finish_data = faults_finish_data;
+    consumer_ops.release_run = faults_release_run;
+    consumer_ops.acknowledge = faults_acknowledge;
+    consumer_ops.unsubscribe = faults_unsubscribe;
+    consumer_ops.close = faults_close_consumer;
     *ops = &consumer_ops;
     return MOFKA_OK;
 }
 
-static mofka_status_t open_topic(void *self, const char *name, mofka_topic_made_t *made) {
+static mofka_status_t faults_open_topic(void *self, const char *name, mofka_topic_made_t *made) {
     mofka_status_t status = simple_driver->open_topic(self, name, made);
     if (status)
         return status;
     simple_topic = made->ops;
     topic_ops = *made->ops;
-    topic_ops.make_consumer = make_consumer;
+    topic_ops.make_consumer = faults_make_consumer;
     made->ops = &topic_ops;
     return MOFKA_OK;
 }
 
-static void push_events(void) {
+static void faults_push_events(void) {
     static char bytes[] = "abcd";
     mofka_producer_t *producer;
     mofka_data_view_t *view;
@@ -142,23 +138,23 @@ static void push_events(void) {
     mofka_producer_release(producer);
 }
 
-static int setup(void **state) {
+static int faults_setup(void **state) {
     void *self;
     (void)state;
     memset(&script, 0, sizeof script);
     if (simple_create(NULL, &simple_driver, &self))
         return 1;
     driver_ops = *simple_driver;
-    driver_ops.open_topic = open_topic;
+    driver_ops.open_topic = faults_open_topic;
     if (mofka_driver_wrap("scripted", &driver_ops, self, &driver) ||
         mofka_driver_create_topic(driver, "topic", NULL) ||
         mofka_driver_open_topic(driver, "topic", 0, &topic))
         return 1;
-    push_events();
+    faults_push_events();
     return 0;
 }
 
-static int teardown(void **state) {
+static int faults_teardown(void **state) {
     (void)state;
     mofka_topic_release(topic);
     int failed = mofka_driver_close(driver, 0) != MOFKA_OK;
@@ -166,33 +162,34 @@ static int teardown(void **state) {
     return failed || script.runs != 0;
 }
 
-static mofka_status_t select_all(void *context, const mofka_metadata_t *metadata,
-                                 mofka_data_descriptor_t *full,
-                                 mofka_data_descriptor_t **selected) {
+static mofka_status_t faults_select_all(void *context, const mofka_metadata_t *metadata,
+                                        mofka_data_descriptor_t *full,
+                                        mofka_data_descriptor_t **selected) {
     (void)context, (void)metadata;
-    mofka_status_t status = answer(&script.selector);
+    mofka_status_t status = faults_next_answer(&script.selector);
     if (!status)
         *selected = mofka_data_descriptor_retain(full);
     return status;
 }
 
-static mofka_consumer_t *consumer_of(size_t batch_size, mofka_acknowledge_t acknowledgement) {
+static mofka_consumer_t *faults_create_consumer(size_t batch_size,
+                                                mofka_acknowledge_t acknowledgement) {
     mofka_consumer_t *consumer;
     OK(mofka_consumer_create(topic,
                              &(mofka_consumer_options_t){.name = "reader",
                                                          .batch_size = batch_size,
-                                                         .selector = select_all,
+                                                         .selector = faults_select_all,
                                                          .acknowledge = acknowledgement},
                              &consumer));
     return consumer;
 }
 
-static void end(mofka_consumer_t *consumer) {
+static void faults_end_consumer(mofka_consumer_t *consumer) {
     OK(mofka_consumer_close(consumer));
     mofka_consumer_release(consumer);
 }
 
-static void take(mofka_consumer_t *consumer, uint64_t id) {
+static void faults_take_event(mofka_consumer_t *consumer, uint64_t id) {
     mofka_event_t *event;
     OK(mofka_consumer_pull(consumer, 1000, &event));
     assert_int_equal(mofka_event_id(event), id);
@@ -206,7 +203,7 @@ static void take(mofka_consumer_t *consumer, uint64_t id) {
 static void a_failed_event_is_passed_over(void **state) {
     (void)state;
     for (int waited = 0; waited < 2; waited++) {
-        mofka_consumer_t *consumer = consumer_of(3, MOFKA_ACKNOWLEDGE_AUTO);
+        mofka_consumer_t *consumer = faults_create_consumer(3, MOFKA_ACKNOWLEDGE_AUTO);
         mofka_future_t *future;
         mofka_result_t result;
         script.selector = MOFKA_ERR_CALLBACK;
@@ -216,9 +213,9 @@ static void a_failed_event_is_passed_over(void **state) {
         else
             assert_true(mofka_future_completed(future));
         mofka_future_release(future);
-        take(consumer, 1);
+        faults_take_event(consumer, 1);
         assert_int_equal(script.acknowledged, 0); /* the next consumer of the name gets both */
-        end(consumer);
+        faults_end_consumer(consumer);
         script.closed = 0;
     }
 }
@@ -226,28 +223,28 @@ static void a_failed_event_is_passed_over(void **state) {
 /* An undelivered event holds acknowledgement until the user acknowledges it, or a later event. */
 static void an_undelivered_event_is_not_acknowledged(void **state) {
     (void)state;
-    mofka_consumer_t *consumer = consumer_of(3, MOFKA_ACKNOWLEDGE_AUTO);
+    mofka_consumer_t *consumer = faults_create_consumer(3, MOFKA_ACKNOWLEDGE_AUTO);
     mofka_event_t *event;
-    take(consumer, 0);
-    take(consumer, 1);
-    take(consumer, 2);
+    faults_take_event(consumer, 0);
+    faults_take_event(consumer, 1);
+    faults_take_event(consumer, 2);
     assert_int_equal(script.acknowledged, 3);
     script.selector = MOFKA_ERR_MEMORY;
     FAILS(mofka_consumer_pull(consumer, 1000, &event), MOFKA_ERR_MEMORY, "script");
-    take(consumer, 4);
+    faults_take_event(consumer, 4);
     assert_int_equal(script.acknowledged, 3);
-    end(consumer);
+    faults_end_consumer(consumer);
     script.closed = 0;
-    consumer = consumer_of(3, MOFKA_ACKNOWLEDGE_AUTO);
+    consumer = faults_create_consumer(3, MOFKA_ACKNOWLEDGE_AUTO);
     script.selector = MOFKA_ERR_MEMORY;
     FAILS(mofka_consumer_pull(consumer, 1000, &event), MOFKA_ERR_MEMORY, "script"); /* again 3 */
     OK(mofka_consumer_pull(consumer, 1000, &event));
     OK(mofka_event_acknowledge(event));
     assert_int_equal(script.acknowledged, 5);
     mofka_event_release(event);
-    take(consumer, 5);
+    faults_take_event(consumer, 5);
     assert_int_equal(script.acknowledged, 6);
-    end(consumer);
+    faults_end_consumer(consumer);
 }
 
 /* Fails for the third event; acknowledges it before that if *context. */
@@ -263,16 +260,16 @@ static mofka_status_t fail_third(void *context, mofka_event_t *event) {
 static void an_event_whose_callback_failed_is_not_acknowledged(void **state) {
     (void)state;
     for (int acknowledges = 0; acknowledges < 2; acknowledges++) {
-        mofka_consumer_t *consumer = consumer_of(EVENTS, MOFKA_ACKNOWLEDGE_AUTO);
+        mofka_consumer_t *consumer = faults_create_consumer(EVENTS, MOFKA_ACKNOWLEDGE_AUTO);
         size_t count;
         bool yes = acknowledges;
         FAILS(mofka_consumer_process(consumer, fail_third, &yes, 1000, NULL, &count),
               MOFKA_ERR_CORRUPT, "the third");
         assert_int_equal(count, acknowledges ? 1 : 3); /* the second consumer begins with it */
         assert_int_equal(script.acknowledged, acknowledges ? 3 : 2);
-        take(consumer, 3);
+        faults_take_event(consumer, 3);
         assert_int_equal(script.acknowledged, acknowledges ? 4 : 2);
-        end(consumer);
+        faults_end_consumer(consumer);
         script.closed = 0;
     }
 }
@@ -281,7 +278,7 @@ static void an_event_whose_callback_failed_is_not_acknowledged(void **state) {
 static void waiting_reports_the_errors_of_fetching(void **state) {
     (void)state;
     const mofka_status_t errors[] = {MOFKA_ERR_CORRUPT, MOFKA_ERR_MPI, MOFKA_ERR_MEMORY};
-    mofka_consumer_t *consumer = consumer_of(1, MOFKA_ACKNOWLEDGE_MANUAL);
+    mofka_consumer_t *consumer = faults_create_consumer(1, MOFKA_ACKNOWLEDGE_MANUAL);
     for (uint64_t i = 0; i < 3; i++) {
         mofka_future_t *future;
         mofka_result_t result;
@@ -295,24 +292,24 @@ static void waiting_reports_the_errors_of_fetching(void **state) {
         mofka_event_release(result.event);
         mofka_future_release(future);
     }
-    end(consumer);
+    faults_end_consumer(consumer);
 }
 
 /* The data did not come: no event was handed out, and the next pull tries again. */
 static void a_run_whose_data_failed_is_tried_again(void **state) {
     (void)state;
     for (int again = 0; again < 2; again++) {
-        mofka_consumer_t *consumer = consumer_of(4, MOFKA_ACKNOWLEDGE_AUTO);
+        mofka_consumer_t *consumer = faults_create_consumer(4, MOFKA_ACKNOWLEDGE_AUTO);
         mofka_event_t *event;
         script.finish_data = MOFKA_ERR_MPI;
         FAILS(mofka_consumer_pull(consumer, 1000, &event), MOFKA_ERR_MPI, "as the script says");
         assert_int_equal(mofka_consumer_lost(consumer), 0);
         assert_int_equal(script.acknowledged, 0);
         for (uint64_t i = 0; i < EVENTS && again; i++)
-            take(consumer, i);
+            faults_take_event(consumer, i);
         assert_int_equal(mofka_consumer_lost(consumer), 0);
         assert_int_equal(script.acknowledged, again * EVENTS);
-        end(consumer);
+        faults_end_consumer(consumer);
         assert_int_equal(script.runs, 0);
         script.closed = 0;
     }
@@ -323,7 +320,7 @@ static void a_run_whose_data_failed_is_tried_again(void **state) {
 /* A run may report losses and have no event. They are counted, and the next event reports them. */
 static void losses_may_come_without_events(void **state) {
     (void)state;
-    mofka_consumer_t *consumer = consumer_of(EVENTS, MOFKA_ACKNOWLEDGE_AUTO);
+    mofka_consumer_t *consumer = faults_create_consumer(EVENTS, MOFKA_ACKNOWLEDGE_AUTO);
     mofka_event_t *event;
     script.lost = 7;
     script.lost_at_end = 5;
@@ -335,19 +332,19 @@ static void losses_may_come_without_events(void **state) {
     assert_int_equal(script.runs, 1);
     mofka_event_release(event);
     for (uint64_t i = 1; i < EVENTS; i++)
-        take(consumer, i);
+        faults_take_event(consumer, i);
     OK(mofka_consumer_pull(consumer, 1000, &event));
     assert_true(mofka_event_is_end(event));
     mofka_event_release(event);
     assert_int_equal(mofka_consumer_lost(consumer), 12);
-    end(consumer);
+    faults_end_consumer(consumer);
 }
 
 /* Overtaken events are acknowledged with the event that reports them as lost. Until then, the next
  * consumer of the name must count them as lost. */
 static void losses_that_no_event_reported_are_not_acknowledged(void **state) {
     (void)state;
-    mofka_consumer_t *consumer = consumer_of(4, MOFKA_ACKNOWLEDGE_AUTO);
+    mofka_consumer_t *consumer = faults_create_consumer(4, MOFKA_ACKNOWLEDGE_AUTO);
     mofka_event_t *event;
     script.overtaken = 4;
     OK(mofka_consumer_pull(consumer, 1000, &event));
@@ -357,14 +354,14 @@ static void losses_that_no_event_reported_are_not_acknowledged(void **state) {
     mofka_event_release(event);
     assert_int_equal(script.acknowledged, 5);
     for (uint64_t i = 5; i < 8; i++)
-        take(consumer, i);
+        faults_take_event(consumer, i);
     script.overtaken = 1;
     OK(mofka_consumer_pull(consumer, 1000, &event));
     assert_int_equal(mofka_event_lost(event), 1);
     assert_int_equal(script.acknowledged, 8);
     mofka_event_release(event);
     assert_int_equal(script.acknowledged, 10);
-    end(consumer);
+    faults_end_consumer(consumer);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -376,13 +373,13 @@ static void *close_in_thread(void *consumer) {
 /* The second close waits until the first has ended. */
 static void closing_twice_at_once_closes_once(void **state) {
     (void)state;
-    mofka_consumer_t *consumer = consumer_of(3, MOFKA_ACKNOWLEDGE_MANUAL);
+    mofka_consumer_t *consumer = faults_create_consumer(3, MOFKA_ACKNOWLEDGE_MANUAL);
     pthread_t thread;
     void *status;
     script.close_ms = 100;
     assert_int_equal(pthread_create(&thread, NULL, close_in_thread, consumer), 0);
     while (!script.closing)
-        sleep_ms(1);
+        clock_sleep_ms(1);
     OK(mofka_consumer_close(consumer));
     assert_int_equal(script.closed, 1);
     pthread_join(thread, &status);
@@ -393,7 +390,7 @@ static void closing_twice_at_once_closes_once(void **state) {
 
 static void closing_again_goes_on_where_it_failed(void **state) {
     (void)state;
-    mofka_consumer_t *consumer = consumer_of(3, MOFKA_ACKNOWLEDGE_MANUAL);
+    mofka_consumer_t *consumer = faults_create_consumer(3, MOFKA_ACKNOWLEDGE_MANUAL);
     mofka_event_t *event;
     script.close = MOFKA_ERR_TIMEOUT;
     FAILS(mofka_consumer_close(consumer), MOFKA_ERR_TIMEOUT, "as the script says");
@@ -408,7 +405,7 @@ static void closing_again_goes_on_where_it_failed(void **state) {
 /* Neither an event that is held nor a request keeps the driver from ending what its user let go. */
 static void the_driver_ends_what_was_left(void **state) {
     (void)state;
-    mofka_consumer_t *consumer = consumer_of(3, MOFKA_ACKNOWLEDGE_AUTO);
+    mofka_consumer_t *consumer = faults_create_consumer(3, MOFKA_ACKNOWLEDGE_AUTO);
     mofka_event_t *event;
     mofka_future_t *futures[5];
     mofka_result_t result;
@@ -438,8 +435,8 @@ static void the_driver_ends_what_was_left(void **state) {
 static void a_forked_child_leaves_the_backend_alone(void **state) {
     (void)state;
     for (int automatic = 0; automatic < 2; automatic++) {
-        mofka_consumer_t *consumer =
-            consumer_of(1, automatic ? MOFKA_ACKNOWLEDGE_AUTO : MOFKA_ACKNOWLEDGE_MANUAL);
+        mofka_consumer_t *consumer = faults_create_consumer(
+            1, automatic ? MOFKA_ACKNOWLEDGE_AUTO : MOFKA_ACKNOWLEDGE_MANUAL);
         mofka_event_t *event;
         OK(mofka_consumer_pull(consumer, 1000, &event));
         int runs = script.runs, status = -1;
@@ -459,12 +456,12 @@ static void a_forked_child_leaves_the_backend_alone(void **state) {
         OK(mofka_event_acknowledge(event));
         assert_int_equal(script.acknowledged, mofka_event_id(event) + 1);
         mofka_event_release(event);
-        end(consumer);
+        faults_end_consumer(consumer);
     }
 }
 
 int main(void) {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, faults_setup, faults_teardown)
     const struct CMUnitTest tests[] = {
         CASE(an_undelivered_event_is_not_acknowledged),
         CASE(an_event_whose_callback_failed_is_not_acknowledged),

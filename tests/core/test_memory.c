@@ -31,7 +31,7 @@ void *__wrap_reallocarray(void *old, size_t count, size_t size);
 char *__wrap_strdup(const char *text);
 void __wrap_free(void *memory);
 
-static bool refused(void) {
+static bool allocation_is_refused(void) {
     bool now = countdown == 0;
     if (countdown > 0 || (now && !for_good))
         countdown--;
@@ -39,33 +39,33 @@ static bool refused(void) {
     return now;
 }
 
-static void *counted(void *memory) {
+static void *allocation_count(void *memory) {
     live += memory != NULL;
     return memory;
 }
 
 void *__wrap_malloc(size_t size) {
-    return refused() ? NULL : counted(__real_malloc(size));
+    return allocation_is_refused() ? NULL : allocation_count(__real_malloc(size));
 }
 
 void *__wrap_calloc(size_t count, size_t size) {
-    return refused() ? NULL : counted(__real_calloc(count, size));
+    return allocation_is_refused() ? NULL : allocation_count(__real_calloc(count, size));
 }
 
 void *__wrap_realloc(void *old, size_t size) {
-    void *bigger = refused() ? NULL : __real_realloc(old, size);
+    void *bigger = allocation_is_refused() ? NULL : __real_realloc(old, size);
     live += bigger && !old;
     return bigger;
 }
 
 void *__wrap_reallocarray(void *old, size_t count, size_t size) {
-    void *bigger = refused() ? NULL : __real_reallocarray(old, count, size);
+    void *bigger = allocation_is_refused() ? NULL : __real_reallocarray(old, count, size);
     live += bigger && !old;
     return bigger;
 }
 
 char *__wrap_strdup(const char *text) {
-    return refused() ? NULL : counted(__real_strdup(text));
+    return allocation_is_refused() ? NULL : allocation_count(__real_strdup(text));
 }
 
 void __wrap_free(void *memory) {
@@ -115,7 +115,7 @@ static mofka_status_t open_all(things_t *t) {
     return mofka_consumer_create(t->topic, &reader, &t->consumer);
 }
 
-static mofka_status_t push_all(things_t *t) {
+static mofka_status_t memory_push_all(things_t *t) {
     TRY(mofka_data_view_allocate(100, &t->view));
     for (int i = 0; i < 3; i++)
         TRY(mofka_producer_push(t->producer, "{\"a\":1}", 7, t->view, 0, NULL));
@@ -149,20 +149,21 @@ static mofka_status_t look_at(things_t *t) {
     return MOFKA_OK;
 }
 
-static mofka_status_t visit(void *context, const char *name, const mofka_metadata_t *description) {
+static mofka_status_t memory_visit_topic(void *context, const char *name,
+                                         const mofka_metadata_t *description) {
     (void)context;
     const struct cJSON *json;
     assert_string_equal(name, "topic");
     return mofka_metadata_json(description, &json);
 }
 
-static mofka_status_t count_event(void *context, mofka_event_t *event) {
+static mofka_status_t memory_count_event(void *context, mofka_event_t *event) {
     (void)event;
     ++*(int *)context;
     return MOFKA_OK;
 }
 
-static mofka_status_t pull_all(things_t *t) {
+static mofka_status_t memory_pull_all(things_t *t) {
     mofka_result_t result;
     int count = 0;
     TRY(mofka_consumer_pull(t->consumer, 1000, &t->event));
@@ -171,14 +172,14 @@ static mofka_status_t pull_all(things_t *t) {
     TRY(mofka_future_wait(t->future, 1000, &result));
     t->event = result.event;
     TRY(look_at(t));
-    TRY(mofka_consumer_process(t->consumer, count_event, &count, 1000, NULL, NULL));
+    TRY(mofka_consumer_process(t->consumer, memory_count_event, &count, 1000, NULL, NULL));
     assert_int_equal(count, 8);
-    return mofka_driver_list_topics(t->driver, visit, NULL);
+    return mofka_driver_list_topics(t->driver, memory_visit_topic, NULL);
 }
 
-static mofka_status_t select_all(void *context, const mofka_metadata_t *metadata,
-                                 mofka_data_descriptor_t *full,
-                                 mofka_data_descriptor_t **selected) {
+static mofka_status_t select_two_quarters(void *context, const mofka_metadata_t *metadata,
+                                          mofka_data_descriptor_t *full,
+                                          mofka_data_descriptor_t **selected) {
     (void)context, (void)metadata;
     return mofka_data_descriptor_strided_view(full, 0, mofka_data_descriptor_size(full) / 4, 2, 2,
                                               selected);
@@ -188,7 +189,7 @@ static mofka_status_t select_all(void *context, const mofka_metadata_t *metadata
 static mofka_status_t pull_data(things_t *t) {
     const mofka_consumer_options_t reader = {.name = "another",
                                              .batch_size = 1,
-                                             .selector = select_all,
+                                             .selector = select_two_quarters,
                                              .acknowledge = MOFKA_ACKNOWLEDGE_AUTO};
     TRY(mofka_consumer_unsubscribe(t->consumer));
     TRY(mofka_consumer_close(t->consumer));
@@ -225,15 +226,15 @@ static void end_all(things_t *t) {
     mofka_driver_release(t->driver);
 }
 
-static mofka_status_t go(long allowed) {
+static mofka_status_t memory_run_all(long allowed) {
     things_t things = {0};
     failed = false;
     countdown = allowed;
     mofka_status_t status = open_all(&things);
     if (!status)
-        status = push_all(&things);
+        status = memory_push_all(&things);
     if (!status)
-        status = pull_all(&things);
+        status = memory_pull_all(&things);
     if (!status)
         status = pull_data(&things);
     countdown = -1;
@@ -243,10 +244,10 @@ static mofka_status_t go(long allowed) {
 
 static void each_allocation_may_fail(void **state) {
     for_good = *(const bool *)*state;
-    OK(go(-1)); /* one-time allocations are made before the count */
+    OK(memory_run_all(-1)); /* one-time allocations are made before the count */
     long before = live, allowed = 0;
     for (bool whole = false; !whole; allowed++) {
-        mofka_status_t status = go(allowed);
+        mofka_status_t status = memory_run_all(allowed);
         if (live != before)
             fail_msg("after %ld allocations: %ld are left", allowed, live - before);
         /* cJSON answers the same for text that it cannot parse and for a failed allocation. */
@@ -336,7 +337,7 @@ static void a_pull_without_memory_loses_nothing(void **state) {
     uint64_t id = 0;
     for_good = false;
     OK(open_all(&things));
-    OK(push_all(&things));
+    OK(memory_push_all(&things));
     OK(mofka_consumer_close(things.consumer));
     mofka_consumer_release(things.consumer);
     OK(mofka_consumer_create(things.topic,

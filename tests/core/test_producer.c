@@ -12,8 +12,8 @@ static void the_delivery_state_follows_the_append(void **state) {
     script.answers[0] = MOFKA_ERR_TIMEOUT;
     script.answers[1] = MOFKA_ERR_POSSIBLY_STORED;
     script.answers[2] = MOFKA_OK;
-    mofka_producer_t *producer = producer_of(2);
-    mofka_future_t *future = push(producer);
+    mofka_producer_t *producer = scripted_create_producer(2);
+    mofka_future_t *future = scripted_push(producer);
     mofka_result_t result;
     assert_int_equal(script.calls, 0); /* it is in the batch */
     FAILS(mofka_future_wait(future, 0, &result), MOFKA_ERR_TIMEOUT, "not there");
@@ -24,7 +24,7 @@ static void the_delivery_state_follows_the_append(void **state) {
     assert_int_equal(mofka_future_delivery(future), MOFKA_STORED);
     assert_int_equal(result.event_id, 0);
     mofka_future_release(future);
-    end_producer(producer);
+    scripted_end_producer(producer);
     assert_int_equal(script.flushed, 1);
 }
 
@@ -34,40 +34,40 @@ static void an_error_after_the_reservation_leaves_it_open(void **state) {
     const mofka_status_t answers[] = {MOFKA_ERR_MPI, MOFKA_ERR_COMPLETE, MOFKA_ERR_MPI};
     const mofka_delivery_t expected[] = {MOFKA_POSSIBLY_STORED, MOFKA_NOT_STORED,
                                          MOFKA_POSSIBLY_STORED};
-    mofka_producer_t *producer = producer_of(2);
+    mofka_producer_t *producer = scripted_create_producer(2);
     for (int i = 0; i < 3; i++) {
         script.next = 0;
         script.reserves = i < 2;
         script.answers[0] = i < 2 ? answers[i] : MOFKA_ERR_POSSIBLY_STORED;
         script.answers[1] = answers[i];
-        mofka_future_t *future = push(producer);
+        mofka_future_t *future = scripted_push(producer);
         if (i == 2)
             FAILS(mofka_future_wait(future, 0, NULL), MOFKA_ERR_TIMEOUT, "");
         FAILS(mofka_future_wait(future, 0, NULL), answers[i], "as the script says");
         assert_int_equal(mofka_future_delivery(future), expected[i]);
         mofka_future_release(future);
     }
-    end_producer(producer);
+    scripted_end_producer(producer);
 }
 
 /* A batch that failed for good fails its own events only, and neither flush nor close hangs. */
 static void a_failed_batch_is_reported_and_over(void **state) {
     (void)state;
     script.answers[0] = MOFKA_ERR_MPI;
-    mofka_producer_t *producer = producer_of(2);
-    mofka_future_t *future = push(producer);
+    mofka_producer_t *producer = scripted_create_producer(2);
+    mofka_future_t *future = scripted_push(producer);
     for (int i = 0; i < 2; i++)
         OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
     FAILS(mofka_producer_flush(producer, 1000), MOFKA_ERR_MPI, "2 events failed, the first: as");
     FAILS(mofka_future_wait(future, 0, NULL), MOFKA_ERR_MPI, "as the script says");
     assert_int_equal(mofka_future_delivery(future), MOFKA_NOT_STORED);
     mofka_future_release(future);
-    future = push(producer);
+    future = scripted_push(producer);
     mofka_result_t result;
     OK(mofka_future_wait(future, 1000, &result));
     assert_int_equal(result.event_id, 0);
     mofka_future_release(future);
-    end_producer(producer);
+    scripted_end_producer(producer);
     assert_int_equal(script.flushed,
                      1); /* all events since the flush that reported the failure are stored */
 }
@@ -78,7 +78,7 @@ static void what_cannot_leave_stays_and_close_can_be_repeated(void **state) {
         script.answers[i] = MOFKA_ERR_TIMEOUT;
     script.answers[3] = MOFKA_ERR_POSSIBLY_STORED;
     script.answers[4] = MOFKA_OK;
-    mofka_producer_t *producer = producer_of(1);
+    mofka_producer_t *producer = scripted_create_producer(1);
     for (int i = 0; i < 4; i++) /* a full batch, sent by the push that fills it: time-out 1 */
         OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
     FAILS(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL), MOFKA_ERR_TIMEOUT,
@@ -101,19 +101,19 @@ typedef struct late {
 
 static void push_late(void *context) {
     late_t *late = context;
-    late->future = push(late->producer);
+    late->future = scripted_push(late->producer);
 }
 
 /* An event that is pushed while close flushes is sent, too. */
 static void closing_leaves_no_event_behind(void **state) {
     (void)state;
-    late_t late = {.producer = producer_of(2)};
+    late_t late = {.producer = scripted_create_producer(2)};
     mofka_data_view_t *view;
     OK(mofka_data_view_create(NULL, 0, push_late, &late, &view));
     OK(mofka_producer_push(late.producer, "{}", 2, view, 0, NULL));
     mofka_data_view_release(view); /* its last user is the batch */
     mofka_producer_retain(late.producer);
-    end_producer(late.producer);
+    scripted_end_producer(late.producer);
     assert_int_equal(script.appended, 2);
     OK(mofka_future_wait(late.future, 0, NULL));
     mofka_future_release(late.future);
@@ -126,7 +126,7 @@ static void closing_goes_on_in_the_backend(void **state) {
     for (int abandoned = 0; abandoned < 2; abandoned++) {
         memset(&script, 0, sizeof script);
         script.close_answers[0] = MOFKA_ERR_TIMEOUT;
-        mofka_producer_t *producer = producer_of(2);
+        mofka_producer_t *producer = scripted_create_producer(2);
         OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
         FAILS(mofka_producer_close(producer, 1000), MOFKA_ERR_TIMEOUT, "not the last one");
         FAILS(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL), MOFKA_ERR_CLOSED, "closed");
@@ -151,7 +151,7 @@ static void closing_goes_on_in_the_backend(void **state) {
 static void the_driver_sends_what_was_left(void **state) {
     (void)state;
     script.answers[0] = MOFKA_ERR_TIMEOUT;
-    mofka_producer_t *producer = producer_of(2);
+    mofka_producer_t *producer = scripted_create_producer(2);
     OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
     mofka_producer_release(producer);
     FAILS(mofka_driver_close(driver, 0), MOFKA_ERR_TIMEOUT, "1 events are not stored yet");
@@ -164,11 +164,11 @@ static void the_driver_sends_what_was_left(void **state) {
 /* Futures that are held, of batches that are not sent, are no users of the handle. */
 static void the_driver_sends_what_futures_wait_for(void **state) {
     (void)state;
-    mofka_producer_t *producer = producer_of(2);
-    mofka_future_t *pushed = push(producer), *flushed;
+    mofka_producer_t *producer = scripted_create_producer(2);
+    mofka_future_t *pushed = scripted_push(producer), *flushed;
     mofka_result_t result;
     OK(mofka_producer_flush_future(producer, &flushed));
-    mofka_future_release(push(producer));
+    mofka_future_release(scripted_push(producer));
     mofka_producer_release(producer);
     mofka_driver_retain(driver); /* teardown closes and releases once more */
     OK(mofka_driver_close(driver, 1000));
@@ -183,13 +183,13 @@ static void the_driver_sends_what_futures_wait_for(void **state) {
 
 static void event_sizes_are_bounded(void **state) {
     (void)state;
-    mofka_producer_t *producer = producer_of(2);
+    mofka_producer_t *producer = scripted_create_producer(2);
     static char bytes[2048];
     FAILS(mofka_producer_push(producer, bytes, 1025, NULL, 0, NULL), MOFKA_ERR_TOO_LARGE,
           "at most 1024");
     OK(mofka_producer_push(producer, bytes, 1024, NULL, 0, NULL));
     FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_TOO_LARGE, "1 events failed");
-    end_producer(producer);
+    scripted_end_producer(producer);
 }
 
 /* As a serializer may make more of it. */
@@ -245,7 +245,7 @@ static void refusals_do_not_keep_a_topic_open(void **state) {
     for (int lost = 0; lost < 2; lost++) {
         memset(&script, 0, sizeof script);
         script.answers[0] = lost ? MOFKA_ERR_MPI : MOFKA_OK;
-        mofka_producer_t *producer = producer_of(2);
+        mofka_producer_t *producer = scripted_create_producer(2);
         OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
         FAILS(mofka_producer_push(producer, bytes, sizeof bytes, NULL, 0, NULL),
               MOFKA_ERR_TOO_LARGE, "at most 1024");

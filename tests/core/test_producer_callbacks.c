@@ -60,7 +60,7 @@ static void begin_two_batches(mofka_thread_pool_t *pool) {
 static void push_two_batches(mofka_data_view_t *data) {
     OK(mofka_producer_push(answers.producer, "{}", 2, data, 0, NULL));
     OK(mofka_producer_push(answers.producer, "{}", 2, NULL, 0, NULL));
-    answers.waiting = push(answers.producer);
+    answers.waiting = scripted_push(answers.producer);
     OK(mofka_producer_flush_future(answers.producer, &answers.flushed));
 }
 
@@ -71,7 +71,7 @@ static void end_two_batches(uint64_t stored) {
     OK(mofka_future_wait(answers.flushed, 0, NULL));
     mofka_future_release(answers.waiting);
     mofka_future_release(answers.flushed);
-    end_producer(answers.producer);
+    scripted_end_producer(answers.producer);
 }
 
 static mofka_data_view_t *data_that_calls(void) {
@@ -95,7 +95,7 @@ static void free_callbacks_do_not_wait(void **state) {
     for (int i = 0; i < 8; i++)
         sem_post(&gate);
     while (script.appended < 2)
-        sleep_ms(1);
+        clock_sleep_ms(1);
     OK(mofka_producer_flush(answers.producer, 5000));
     all_were_refused();
     end_two_batches(5); /* one batch's place was free: it took two events */
@@ -106,7 +106,7 @@ static void free_callbacks_do_not_wait(void **state) {
 static void append_does_not_wait(void **state) {
     (void)state;
     begin_two_batches(NULL);
-    answers.waiting = push(answers.producer);
+    answers.waiting = scripted_push(answers.producer);
     OK(mofka_producer_flush_future(answers.producer, &answers.flushed));
     script.on_append = call_everything;
     OK(mofka_producer_flush(answers.producer, 5000));
@@ -149,7 +149,7 @@ static pthread_t flush_at_the_gate(mofka_producer_t *producer) {
     assert_int_equal(sem_init(&gate, 0, 0), 0);
     assert_int_equal(pthread_create(&flusher, NULL, flush_here, producer), 0);
     while (script.calls == 0)
-        sleep_ms(1);
+        clock_sleep_ms(1);
     return flusher;
 }
 
@@ -164,10 +164,10 @@ static void end_flush(pthread_t flusher) {
 static void discarding_does_not_wait_for_ever(void **state) {
     (void)state;
     script.answers[0] = MOFKA_ERR_TIMEOUT;
-    mofka_producer_t *producer = producer_of(3);
-    mofka_future_t *sent = push(producer);
+    mofka_producer_t *producer = scripted_create_producer(3);
+    mofka_future_t *sent = scripted_push(producer);
     pthread_t flusher = flush_at_the_gate(producer);
-    mofka_future_t *behind = push(producer);
+    mofka_future_t *behind = scripted_push(producer);
     FAILS(mofka_producer_discard(producer), MOFKA_ERR_TIMEOUT,
           "1 events for partition 0 are being sent; if that does not store them, they are");
     FAILS(mofka_future_wait(behind, 0, NULL), MOFKA_ERR_CLOSED, "the event was discarded");
@@ -179,29 +179,29 @@ static void discarding_does_not_wait_for_ever(void **state) {
     assert_int_equal(script.appended, 0);
     mofka_future_release(sent);
     mofka_future_release(behind);
-    end_producer(producer);
+    scripted_end_producer(producer);
 }
 
 /* Events that the send under way stores are stored, and those that it reserves a place for stay. */
 static void discarding_leaves_what_is_stored_meanwhile(void **state) {
     (void)state;
     script.answers[0] = MOFKA_ERR_POSSIBLY_STORED;
-    mofka_producer_t *producer = producer_of(3);
-    mofka_future_t *sent = push(producer);
+    mofka_producer_t *producer = scripted_create_producer(3);
+    mofka_future_t *sent = scripted_push(producer);
     pthread_t flusher = flush_at_the_gate(producer);
     FAILS(mofka_producer_discard(producer), MOFKA_ERR_TIMEOUT, "1 events for partition 0");
     end_flush(flusher);
     assert_int_equal(flush_status, MOFKA_ERR_POSSIBLY_STORED);
     flusher = flush_at_the_gate(producer);
     while (script.calls == 1)
-        sleep_ms(1);
+        clock_sleep_ms(1);
     OK(mofka_producer_discard(producer)); /* it is not to be given up, so it is not waited for */
     end_flush(flusher);
     assert_int_equal(flush_status, MOFKA_OK);
     OK(mofka_future_wait(sent, 0, NULL));
     mofka_future_release(sent);
     assert_int_equal(script.appended, 1);
-    end_producer(producer);
+    scripted_end_producer(producer);
 }
 
 int main(void) {

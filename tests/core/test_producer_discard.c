@@ -6,10 +6,10 @@ static void what_found_no_room_is_given_up(void **state) {
     (void)state;
     for (int i = 0; i < 8; i++)
         script.answers[i] = MOFKA_ERR_TIMEOUT;
-    mofka_producer_t *producer = producer_of(2);
+    mofka_producer_t *producer = scripted_create_producer(2);
     mofka_future_t *futures[6];
     for (int i = 0; i < 6; i++) /* a full batch and an open one */
-        futures[i] = push(producer);
+        futures[i] = scripted_push(producer);
     OK(mofka_producer_push(producer, "{}", 2, NULL, 1, NULL));
     FAILS(mofka_producer_close(producer, 0), MOFKA_ERR_TIMEOUT, "7 events are not stored yet");
     OK(mofka_producer_discard(producer));
@@ -31,27 +31,27 @@ static void a_producer_goes_on_after_discarding(void **state) {
     (void)state;
     script.answers[0] = MOFKA_ERR_TIMEOUT;
     script.answers[1] = MOFKA_OK;
-    mofka_producer_t *producer = producer_of(1);
+    mofka_producer_t *producer = scripted_create_producer(1);
     OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
     FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_TIMEOUT, "1 events are not stored yet");
     OK(mofka_producer_discard(producer));
     FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_CLOSED, "the event was discarded");
     OK(mofka_producer_discard(producer)); /* nothing is there */
-    mofka_future_t *future = push(producer);
+    mofka_future_t *future = scripted_push(producer);
     OK(mofka_future_wait(future, 1000, NULL));
     mofka_future_release(future);
     assert_int_equal(script.appended, 1);
-    end_producer(producer);
+    scripted_end_producer(producer);
 }
 
 static void what_is_reserved_stays(void **state) {
     (void)state;
     script.answers[0] = MOFKA_ERR_POSSIBLY_STORED;
     script.answers[1] = MOFKA_OK;
-    mofka_producer_t *producer = producer_of(2);
-    mofka_future_t *reserved = push(producer);
+    mofka_producer_t *producer = scripted_create_producer(2);
+    mofka_future_t *reserved = scripted_push(producer);
     FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_POSSIBLY_STORED, "1 events");
-    mofka_future_t *other = push(producer);
+    mofka_future_t *other = scripted_push(producer);
     OK(mofka_producer_discard(producer));
     assert_true(mofka_future_completed(other));
     FAILS(mofka_future_wait(other, 0, NULL), MOFKA_ERR_CLOSED, "the event was discarded");
@@ -60,7 +60,7 @@ static void what_is_reserved_stays(void **state) {
     mofka_future_release(reserved);
     mofka_future_release(other);
     assert_int_equal(script.appended, 1);
-    end_producer(producer);
+    scripted_end_producer(producer);
 }
 
 int main(void) {

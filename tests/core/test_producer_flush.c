@@ -29,7 +29,7 @@ static void flush_futures_answer_for_their_own_events(void **state) {
     (void)state;
     for (int first = 0; first < 2; first++) {
         fail_each_append();
-        mofka_producer_t *producer = producer_of(4);
+        mofka_producer_t *producer = scripted_create_producer(4);
         push_without_future(producer);
         mofka_future_t *one = start_flush(producer);
         push_without_future(producer);
@@ -42,7 +42,7 @@ static void flush_futures_answer_for_their_own_events(void **state) {
             expect_failures(one, "1 events failed");
         }
         OK(mofka_producer_flush(producer, 1000)); /* all is reported */
-        end_producer(producer);
+        scripted_end_producer(producer);
         assert_true(script.flushed);
         script.closed = script.destroyed = 0;
     }
@@ -52,7 +52,7 @@ static void a_flush_future_takes_no_failure_of_later_events(void **state) {
     (void)state;
     script.answers[0] = MOFKA_OK;
     script.answers[1] = MOFKA_ERR_COMPLETE;
-    mofka_producer_t *producer = producer_of(4);
+    mofka_producer_t *producer = scripted_create_producer(4);
     push_without_future(producer);
     mofka_future_t *one = start_flush(producer);
     push_without_future(producer);
@@ -61,13 +61,13 @@ static void a_flush_future_takes_no_failure_of_later_events(void **state) {
     OK(mofka_future_wait(one, 1000, NULL));
     assert_int_equal(mofka_future_delivery(one), MOFKA_STORED);
     mofka_future_release(one);
-    end_producer(producer);
+    scripted_end_producer(producer);
 }
 
 static void a_flush_future_without_a_wait_leaves_its_failures(void **state) {
     (void)state;
     fail_each_append();
-    mofka_producer_t *producer = producer_of(4);
+    mofka_producer_t *producer = scripted_create_producer(4);
     push_without_future(producer);
     mofka_future_release(start_flush(producer));
     FAILS(mofka_producer_flush(producer, 1000), MOFKA_ERR_COMPLETE, "1 events failed");
@@ -106,7 +106,7 @@ static void *sharer_push_and_end(void *context) {
  * other one flushes or closes. */
 static void check_both_are_answered(end_function *second_end) {
     fail_each_append();
-    mofka_producer_t *producer = producer_of(4);
+    mofka_producer_t *producer = scripted_create_producer(4);
     pthread_barrier_t pushed;
     sem_t turn[3];
     pthread_barrier_init(&pushed, NULL, 2);
@@ -151,13 +151,13 @@ static void a_thread_that_only_flushes_is_answered(void **state) {
     (void)state;
     script.answers[0] = MOFKA_ERR_COMPLETE;
     script.answers[1] = MOFKA_OK;
-    mofka_producer_t *producer = producer_of(4);
+    mofka_producer_t *producer = scripted_create_producer(4);
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, sharer_only_push, producer), 0);
     pthread_join(thread, NULL);
     FAILS(mofka_producer_flush(producer, 1000), MOFKA_ERR_COMPLETE, "1 events failed");
     OK(mofka_producer_flush(producer, 1000));
-    end_producer(producer);
+    scripted_end_producer(producer);
     assert_true(script.flushed);
 }
 

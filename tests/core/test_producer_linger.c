@@ -26,14 +26,14 @@ static void calls_find_batches_of_other_partitions(void **state) {
         script.answers[0] = stuck ? MOFKA_ERR_TIMEOUT : MOFKA_OK;
         mofka_producer_t *producer = producer_with(NULL, 50);
         OK(mofka_producer_push(producer, "{}", 2, NULL, 2, NULL));
-        sleep_ms(60);
+        clock_sleep_ms(60);
         for (int i = 0; i < 100 && script.appended_to[2] == 0; i++) {
             OK(mofka_producer_push(producer, "{}", 2, NULL, 1, NULL));
-            sleep_ms(10);
+            clock_sleep_ms(10);
         }
         assert_int_equal(script.appended_to[2], 1);
         assert_int_equal(script.timeout_ms[2], 0);
-        end_producer(producer);
+        scripted_end_producer(producer);
     }
 }
 
@@ -44,17 +44,17 @@ static void lingering_holds_no_worker(void **state) {
     OK(mofka_thread_pool_create(&(mofka_thread_pool_options_t){.thread_count = 1}, &pool));
     mofka_producer_t *producer = producer_with(pool, 1000);
     OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
-    sleep_ms(20);
+    clock_sleep_ms(20);
     assert_int_equal(mofka_thread_pool_size(pool), 0);
     assert_int_equal(script.appended, 0);
     for (int i = 0; i < 1000 && script.appended == 0; i++)
-        sleep_ms(10);
+        clock_sleep_ms(10);
     assert_int_equal(script.appended, 1);
-    end_producer(producer);
+    scripted_end_producer(producer);
     memset(&script, 0, sizeof script);
     producer = producer_with(pool, 3600000);
     OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
-    end_producer(producer);
+    scripted_end_producer(producer);
     mofka_thread_pool_release(pool);
 }
 
@@ -68,7 +68,7 @@ static void the_longest_linger_is_for_ever(void **state) {
     assert_false(mfi_batch_is_old(batch, batch->opened_ms - 1)); /* a clock read before that */
     assert_false(mfi_batch_is_old(batch, INT64_MAX));
     assert_int_equal(mofka_producer_linger_ms(producer), UINT64_MAX);
-    end_producer(producer);
+    scripted_end_producer(producer);
 }
 
 /* ---- waiting ---------------------------------------------------------------------------------- */
@@ -76,7 +76,7 @@ static void the_longest_linger_is_for_ever(void **state) {
 /* One batch passes the gate after a while; the test opens it for the others. */
 static void *open_the_gate(void *context) {
     (void)context;
-    sleep_ms(50);
+    clock_sleep_ms(50);
     sem_post(&gate);
     return NULL;
 }
@@ -102,11 +102,11 @@ static void two_batches(gated_t *gated) {
                                                          .push_timeout_ms = 2000,
                                                          .linger_ms = 100000},
                              &gated->producer));
-    gated->future = push(gated->producer);
+    gated->future = scripted_push(gated->producer);
     for (int i = 1; i < 8; i++)
         OK(mofka_producer_push(gated->producer, "{}", 2, NULL, 0, NULL));
     while (script.calls == 0) /* a worker sends */
-        sleep_ms(1);
+        clock_sleep_ms(1);
     assert_int_equal(pthread_create(&gated->opener, NULL, open_the_gate, NULL), 0);
     gated->start_ms = mfi_now_ms();
 }
@@ -117,7 +117,7 @@ static void end_gated(gated_t *gated) {
     assert_int_equal(script.appended, 4);
     for (int i = 0; i < 8; i++)
         sem_post(&gate);
-    end_producer(gated->producer);
+    scripted_end_producer(gated->producer);
     pthread_join(gated->opener, NULL);
     mofka_future_release(gated->future);
     mofka_thread_pool_release(gated->pool);
@@ -157,7 +157,7 @@ static void a_push_has_one_deadline(void **state) {
     OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
     assert_int_equal(script.calls, 4);
     IN_RANGE(script.timeout_ms[0], 0, 60);
-    end_producer(producer);
+    scripted_end_producer(producer);
 }
 
 /* A flush future covers the events pushed before it, and workers send those at once. */
@@ -165,7 +165,7 @@ static void a_flush_future_covers_what_was_before(void **state) {
     (void)state;
     mofka_future_t *flushed;
     static char bytes[2048];
-    mofka_producer_t *producer = producer_of(3);
+    mofka_producer_t *producer = scripted_create_producer(3);
     OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
     OK(mofka_producer_flush_future(producer, &flushed));
     OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
@@ -175,7 +175,7 @@ static void a_flush_future_covers_what_was_before(void **state) {
     assert_int_equal(script.appended, 1);
     mofka_future_release(flushed);
     FAILS(mofka_producer_flush(producer, 1000), MOFKA_ERR_TOO_LARGE, "1 events failed");
-    end_producer(producer);
+    scripted_end_producer(producer);
     memset(&script, 0, sizeof script);
     mofka_thread_pool_t *pool;
     OK(mofka_thread_pool_create(&(mofka_thread_pool_options_t){.thread_count = 1}, &pool));
@@ -183,11 +183,11 @@ static void a_flush_future_covers_what_was_before(void **state) {
     OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
     OK(mofka_producer_flush_future(producer, &flushed));
     for (int i = 0; i < 1000 && script.appended == 0; i++)
-        sleep_ms(1);
+        clock_sleep_ms(1);
     assert_int_equal(script.appended, 1);
     OK(mofka_future_wait(flushed, 1000, NULL));
     mofka_future_release(flushed);
-    end_producer(producer);
+    scripted_end_producer(producer);
     mofka_thread_pool_release(pool);
 }
 

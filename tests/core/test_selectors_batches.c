@@ -5,7 +5,7 @@
 #include "support/scripted_backend.h"
 #include <mofka/register.h>
 
-static void refuses_config(const char *json, mofka_status_t status, const char *text) {
+static void batches_refuse_config(const char *json, mofka_status_t status, const char *text) {
     mofka_partition_selector_t *selector;
     FAILS(mofka_partition_selector_from_metadata(json, &selector), status, text);
 }
@@ -17,10 +17,10 @@ static mofka_producer_t *producer_by(const char *selector) {
     script.selector = selector;
     mofka_topic_release(topic);
     OK(mofka_driver_open_topic(driver, "topic", 0, &topic));
-    return producer_of(2);
+    return scripted_create_producer(2);
 }
 
-static void push_bytes(mofka_producer_t *producer, size_t bytes) {
+static void batches_push_bytes(mofka_producer_t *producer, size_t bytes) {
     static const char blanks[1024];
     OK(mofka_producer_push(producer, blanks, bytes, NULL, MOFKA_ANY_PARTITION, NULL));
 }
@@ -29,12 +29,12 @@ static void push_bytes(mofka_producer_t *producer, size_t bytes) {
 static size_t batches_of(const char *selector) {
     mofka_producer_t *producer = producer_by(selector);
     for (int i = 1; i <= 48; i++) {
-        push_bytes(producer, 2);
+        batches_push_bytes(producer, 2);
         if (i % 6 == 0)
             OK(mofka_producer_flush(producer, 1000));
     }
     size_t calls = script.calls;
-    end_producer(producer);
+    scripted_end_producer(producer);
     assert_int_equal(script.appended, 48);
     return calls;
 }
@@ -50,27 +50,28 @@ static void sticky_leaves_nothing_behind(void **state) {
     (void)state;
     mofka_producer_t *producer = producer_by("{\"type\":\"sticky\"}");
     for (int i = 0; i < 36; i++)
-        push_bytes(producer, 300);
+        batches_push_bytes(producer, 300);
     OK(mofka_producer_flush(producer, 1000));
     assert_int_equal(script.calls, 12);
     for (int i = 0; i < PARTITIONS; i++)
         assert_int_equal(script.appended_to[i], 12);
-    end_producer(producer);
+    scripted_end_producer(producer);
 }
 
 static void sticky_goes_round_and_honours_requests(void **state) {
     (void)state;
     mofka_producer_t *producer = producer_by("{\"type\":\"sticky\"}");
     for (int i = 0; i < 48; i++) { /* what was asked for does not move it */
-        push_bytes(producer, 2);
+        batches_push_bytes(producer, 2);
         OK(mofka_producer_push(producer, "", 0, NULL, 4, NULL));
     }
     OK(mofka_producer_flush(producer, 1000));
     assert_true(script.appended_to[1] >= 48);
     assert_int_equal(script.appended, 96);
     assert_true(script.appended_to[0] >= 12 && script.appended_to[2] >= 12);
-    end_producer(producer);
-    refuses_config("{\"type\":\"sticky\",\"pointer\":\"/x\"}", MOFKA_ERR_OPTION, "\"pointer\"");
+    scripted_end_producer(producer);
+    batches_refuse_config("{\"type\":\"sticky\",\"pointer\":\"/x\"}", MOFKA_ERR_OPTION,
+                          "\"pointer\"");
 }
 
 /* ---- tables ----------------------------------------------------------------------------------- */
@@ -90,7 +91,7 @@ static mofka_status_t select_last(void *self, const char *metadata, size_t bytes
     return MOFKA_OK;
 }
 
-static void note(void *self, size_t partition) {
+static void notify_count(void *self, size_t partition) {
     (void)self;
     notified[partition]++;
 }
@@ -102,7 +103,7 @@ static mofka_status_t only_three(void *self, size_t count) {
 
 static mofka_partition_selector_ops_t table = {.set_partitions = set_none,
                                                .select = select_last,
-                                               .batch_left = note,
+                                               .batch_left = notify_count,
                                                .check_count = only_three};
 
 static mofka_status_t create_last(const mofka_metadata_t *metadata,
@@ -125,8 +126,8 @@ static void tables_without_the_last_slots_are_valid(void **state) {
         table.size = sizes[build];
         mofka_producer_t *producer = producer_by("{\"type\":\"last\"}");
         for (int i = 0; i < 6; i++)
-            push_bytes(producer, 2);
-        end_producer(producer);
+            batches_push_bytes(producer, 2);
+        scripted_end_producer(producer);
         assert_int_equal(notified[PARTITIONS - 1], build > 0 ? 2 : 0); /* 4 + 2 */
         assert_int_equal(notified[0], 0);
         OK(mofka_partition_selector_check_count("{\"type\":\"last\"}", 3));
@@ -137,7 +138,7 @@ static void tables_without_the_last_slots_are_valid(void **state) {
                   "4 partitions are not 3");
     }
     table.size = 8;
-    refuses_config("{\"type\":\"last\"}", MOFKA_ERR_INVALID, "incomplete");
+    batches_refuse_config("{\"type\":\"last\"}", MOFKA_ERR_INVALID, "incomplete");
 }
 
 /* ---- deadlines --------------------------------------------------------------------------------- */
@@ -188,7 +189,7 @@ static void making_way_and_waiting_for_a_place_have_one_deadline(void **state) {
     for (int i = 0; i < 4; i++) /* a full batch that stays */
         OK(mofka_producer_push(producer, "", 0, NULL, 1, NULL));
     for (int i = 0; i < 3; i++)
-        push_bytes(producer, 300);
+        batches_push_bytes(producer, 300);
     assert_int_equal(current, 0);
     script.waited_ms = 0;
     static const char blanks[300];
@@ -199,7 +200,7 @@ static void making_way_and_waiting_for_a_place_have_one_deadline(void **state) {
     memset(script.answers, 0, sizeof script.answers);
     OK(mofka_producer_flush(producer, 1000));
     assert_int_equal(script.appended, 7);
-    end_producer(producer);
+    scripted_end_producer(producer);
 }
 
 int main(void) {

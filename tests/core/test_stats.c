@@ -17,12 +17,12 @@ static void ask_producer(mofka_producer_t *producer) {
     OK(mofka_producer_stats(producer, &stats));
 }
 
-static void ask_driver(mofka_driver_t *of) {
+static void stats_read_driver(mofka_driver_t *of) {
     mofka_metadata_release(stats);
     OK(mofka_driver_stats(of, 1000, &stats));
 }
 
-static mofka_producer_t *make(mofka_producer_options_t options) {
+static mofka_producer_t *stats_create_producer(mofka_producer_options_t options) {
     mofka_producer_t *producer;
     OK(mofka_producer_create(topic, &options, &producer));
     return producer;
@@ -35,7 +35,8 @@ static mofka_status_t push_to(mofka_producer_t *producer, size_t partition) {
 /* Pushes are counted at once. Why batches left is counted. The backend takes 4 events per batch. */
 static void batches_by_reason(void **state) {
     (void)state;
-    mofka_producer_t *producer = make((mofka_producer_options_t){.name = "p", .linger_ms = 5});
+    mofka_producer_t *producer =
+        stats_create_producer((mofka_producer_options_t){.name = "p", .linger_ms = 5});
     OK(push_to(producer, 0));
     ask_producer(producer);
     assert_string_equal(cJSON_GetStringValue(json_at(stats, "name")), "p");
@@ -48,7 +49,7 @@ static void batches_by_reason(void **state) {
     OK(push_to(producer, 1));
     OK(mofka_producer_flush(producer, 1000));
     OK(push_to(producer, 2));
-    sleep_ms(30);
+    clock_sleep_ms(30);
     OK(push_to(producer, 2)); /* finds it old */
     mofka_future_t *future;
     OK(mofka_producer_push(producer, "12345", 5, NULL, 0, &future));
@@ -67,14 +68,14 @@ static void batches_by_reason(void **state) {
     NUMBER(stats, "push_to_stored_ns/count", 4);
     assert_true(number_at(stats, "push_to_stored_ns/max") >= 30e6);
     assert_true(number_at(stats, "push_to_stored_ns/p50") < 30e6);
-    end_producer(producer);
+    scripted_end_producer(producer);
 }
 
 /* Refused, with a future and without; and accepted but failed. */
-static void failures(void **state) {
+static void failures_are_counted(void **state) {
     (void)state;
     static const char large[2000];
-    mofka_producer_t *producer = make((mofka_producer_options_t){0});
+    mofka_producer_t *producer = stats_create_producer((mofka_producer_options_t){0});
     mofka_future_t *future;
     FAILS(mofka_producer_push(producer, large, sizeof large, NULL, 0, NULL), MOFKA_ERR_TOO_LARGE,
           "");
@@ -91,7 +92,7 @@ static void failures(void **state) {
     NUMBER(stats, "events_failed", 2);
     NUMBER(stats, "events_stored", 0);
     NUMBER(stats, "push_to_stored_ns/count", 0);
-    end_producer(producer);
+    scripted_end_producer(producer);
 }
 
 /* One batch at a time, whose appends find no room at first: later pushes wait. */
@@ -100,8 +101,8 @@ static void waiting_pushes(void **state) {
     for (int i = 0; i < 3; i++) /* a push sends what it sealed, then looks around once */
         script.answers[i] = MOFKA_ERR_TIMEOUT;
     script.delay_ms[2] = 20;
-    mofka_producer_t *producer =
-        make((mofka_producer_options_t){.max_batches = 1, .batch_size = 1, .push_timeout_ms = 5});
+    mofka_producer_t *producer = stats_create_producer(
+        (mofka_producer_options_t){.max_batches = 1, .batch_size = 1, .push_timeout_ms = 5});
     OK(push_to(producer, 0)); /* stays */
     FAILS(push_to(producer, 0), MOFKA_ERR_TIMEOUT, "");
     ask_producer(producer);
@@ -112,18 +113,18 @@ static void waiting_pushes(void **state) {
     OK(mofka_producer_flush(producer, 1000));
     ask_producer(producer);
     NUMBER(stats, "events_stored", 2);
-    end_producer(producer);
+    scripted_end_producer(producer);
 }
 
 /* A driver lists the open ones, and adds up those that ended. */
 static void drivers_add_up(void **state) {
     (void)state;
-    mofka_producer_t *first = make((mofka_producer_options_t){.name = "first"});
-    mofka_producer_t *second = make((mofka_producer_options_t){.name = "second"});
+    mofka_producer_t *first = stats_create_producer((mofka_producer_options_t){.name = "first"});
+    mofka_producer_t *second = stats_create_producer((mofka_producer_options_t){.name = "second"});
     for (int i = 0; i < 3; i++)
         OK(push_to(first, 0));
     OK(push_to(second, 0));
-    ask_driver(driver);
+    stats_read_driver(driver);
     assert_int_equal(cJSON_GetArraySize(json_at(stats, "producers")), 2);
     NUMBER(stats, "closed/producers/count", 0);
     assert_null(json_at(stats, "rank")); /* this backend has none, nor topics that can be read */
@@ -131,7 +132,7 @@ static void drivers_add_up(void **state) {
     OK(mofka_producer_close(first, 1000));
     ask_producer(first); /* closed, and still readable */
     NUMBER(stats, "events_stored", 3);
-    ask_driver(driver);
+    stats_read_driver(driver);
     assert_string_equal(cJSON_GetStringValue(json_at(stats, "producers/0/name")), "second");
     assert_int_equal(cJSON_GetArraySize(json_at(stats, "producers")), 1);
     NUMBER(stats, "closed/producers/count", 1);
@@ -140,7 +141,7 @@ static void drivers_add_up(void **state) {
     mofka_producer_release(first);
     OK(mofka_producer_close(second, 1000));
     mofka_producer_release(second);
-    ask_driver(driver);
+    stats_read_driver(driver);
     NUMBER(stats, "closed/producers/events_stored", 4);
     FAILS(mofka_producer_stats(NULL, &stats), MOFKA_ERR_INVALID, "producer handle is NULL");
     FAILS(mofka_driver_stats(NULL, 0, &stats), MOFKA_ERR_INVALID, "driver handle is NULL");
@@ -156,7 +157,7 @@ static mofka_status_t select_half(void *context, const mofka_metadata_t *metadat
     return mofka_data_descriptor_sub_view(full, 0, mofka_data_descriptor_size(full) / 2, selected);
 }
 
-static void pull(mofka_consumer_t *consumer, size_t count) {
+static void stats_pull_events(mofka_consumer_t *consumer, size_t count) {
     while (count-- > 0) {
         mofka_event_t *event;
         OK(mofka_consumer_pull(consumer, 1000, &event));
@@ -187,7 +188,7 @@ static void consumers_count(void **state) {
     mofka_data_view_release(view);
     mofka_consumer_options_t options = {.name = "c", .batch_size = 20, .selector = select_half};
     OK(mofka_consumer_create(queue, &options, &consumer));
-    pull(consumer, 5);
+    stats_pull_events(consumer, 5);
     mofka_metadata_release(stats);
     OK(mofka_consumer_stats(consumer, &stats));
     NUMBER(stats, "events_pulled", 5);
@@ -198,12 +199,12 @@ static void consumers_count(void **state) {
     NUMBER(stats, "fetches", 1);
     NUMBER(stats, "waits", 0);
     NUMBER(stats, "stored_to_pulled_ns/count", 0); /* this backend leaves no stamps */
-    pull(consumer, 20);
+    stats_pull_events(consumer, 20);
     FAILS(mofka_consumer_pull(consumer, 1, &event), MOFKA_OK, ""); /* 26th */
     mofka_event_release(event);
-    pull(consumer, 4);
+    stats_pull_events(consumer, 4);
     FAILS(mofka_consumer_pull(consumer, 1, &event), MOFKA_ERR_TIMEOUT, "");
-    ask_driver(simple);
+    stats_read_driver(simple);
     NUMBER(stats, "consumers/0/events_pulled", 30);
     assert_true(number_at(stats, "consumers/0/waits") >= 1);
     OK(mofka_consumer_close(consumer));
@@ -211,10 +212,10 @@ static void consumers_count(void **state) {
     /* Events that are ready and never pulled are not counted. */
     options.name = "d";
     OK(mofka_consumer_create(queue, &options, &consumer));
-    pull(consumer, 1);
+    stats_pull_events(consumer, 1);
     OK(mofka_consumer_close(consumer));
     mofka_consumer_release(consumer);
-    ask_driver(simple);
+    stats_read_driver(simple);
     NUMBER(stats, "closed/consumers/count", 2);
     NUMBER(stats, "closed/consumers/events_pulled", 31);
     NUMBER(stats, "closed/consumers/bytes_pulled", 31 * 102);
@@ -250,15 +251,15 @@ static void a_callback_is_called(void **state) {
           MOFKA_ERR_RANGE, "86400000");
     OK(mofka_driver_set_stats_callback(driver, 5, count_report, &first));
     for (int i = 0; i < 1000 && first.count < 3; i++)
-        sleep_ms(5);
+        clock_sleep_ms(5);
     assert_true(first.count >= 3);
     assert_int_equal(first.nested, MOFKA_ERR_BUSY);
     OK(mofka_driver_set_stats_callback(driver, 60000, count_report, &second));
     int seen = first.count;
-    mofka_producer_t *producer = make((mofka_producer_options_t){0});
+    mofka_producer_t *producer = stats_create_producer((mofka_producer_options_t){0});
     OK(push_to(producer, 0));
     FAILS(mofka_driver_close(driver, 1000), MOFKA_ERR_BUSY, ""); /* the driver stays usable */
-    end_producer(producer);
+    scripted_end_producer(producer);
     assert_int_equal(second.count, 0);
     mofka_topic_release(topic);
     OK(mofka_driver_close(driver, 1000));
@@ -268,7 +269,7 @@ static void a_callback_is_called(void **state) {
     assert_int_equal(first.count, seen);
     FAILS(mofka_driver_set_stats_callback(driver, 5, count_report, &first), MOFKA_ERR_CLOSED, "");
     mofka_driver_release(driver);
-    setup(state); /* for the teardown */
+    scripted_setup(state); /* for the teardown */
 }
 
 static int lines_of(const char *name, char *last, size_t room) {
@@ -290,13 +291,13 @@ static void a_file_is_written(void **state) {
     remove(expanded);
     setenv("MOFKA_STATS_FILE", name, 1);
     setenv("MOFKA_STATS_INTERVAL_MS", "5", 1);
-    setup(state);
-    mofka_producer_t *producer = make((mofka_producer_options_t){0});
+    scripted_setup(state);
+    mofka_producer_t *producer = stats_create_producer((mofka_producer_options_t){0});
     OK(push_to(producer, 0));
     for (int i = 0; i < 1000 && lines_of(expanded, line, sizeof line) < 3; i++)
-        sleep_ms(5);
-    end_producer(producer);
-    teardown(state);
+        clock_sleep_ms(5);
+    scripted_end_producer(producer);
+    scripted_teardown(state);
     unsetenv("MOFKA_STATS_FILE");
     unsetenv("MOFKA_STATS_INTERVAL_MS");
     assert_true(lines_of(expanded, line, sizeof line) >= 4);
@@ -319,10 +320,10 @@ static void a_file_that_cannot_be_written_is_logged(void **state) {
     char logged[512] = "";
     mofka_log_set_callback(collect_warning, logged);
     setenv("MOFKA_STATS_FILE", "/nowhere/at/all", 1);
-    setup(state);
+    scripted_setup(state);
     unsetenv("MOFKA_STATS_FILE");
     mofka_log_set_callback(NULL, NULL);
-    teardown(state);
+    scripted_teardown(state);
     assert_string_equal(logged, "MOFKA_STATS_FILE '/nowhere/at/all': No such file or directory; no "
                                 "statistics are written");
 }
@@ -360,14 +361,14 @@ static int begin_fifo(void **state, const char *interval, char *logged) {
     assert_true(fcntl(reader, F_SETPIPE_SZ, 4096) > 0);
     setenv("MOFKA_STATS_FILE", FIFO, 1);
     setenv("MOFKA_STATS_INTERVAL_MS", interval, 1);
-    setup(state);
+    scripted_setup(state);
     unsetenv("MOFKA_STATS_FILE");
     unsetenv("MOFKA_STATS_INTERVAL_MS");
     return reader;
 }
 
 static void end_fifo(void **state) {
-    teardown(state);
+    scripted_teardown(state);
     mofka_log_set_callback(NULL, NULL);
     remove(FIFO);
 }
@@ -379,7 +380,7 @@ static void a_fifo_without_a_reader_is_logged(void **state) {
     mofka_log_set_callback(collect_warning, logged);
     setenv("MOFKA_STATS_FILE", FIFO, 1);
     alarm(20); /* a call that waits for a reader would never end */
-    setup(state);
+    scripted_setup(state);
     alarm(0);
     unsetenv("MOFKA_STATS_FILE");
     end_fifo(state);
@@ -395,7 +396,7 @@ static void a_reader_that_stops_holds_nothing_up(void **state) {
     warnings = 0;
     int reader = begin_fifo(state, "1", logged);
     while (warnings == 0)
-        sleep_ms(1);
+        clock_sleep_ms(1);
     end_fifo(state);
     alarm(0);
     assert_non_null(strstr(logged, "it is full; lines are left out"));
@@ -424,10 +425,10 @@ static void long_lines_arrive_in_parts(void **state) {
     mofka_producer_t *producers[12];
     int reader = begin_fifo(state, "2", logged);
     for (int i = 0; i < 12; i++)
-        producers[i] = make((mofka_producer_options_t){0});
+        producers[i] = stats_create_producer((mofka_producer_options_t){0});
     for (int i = 0; i < 2000 && lines < 5; i++) {
         lines += whole_lines(reader, text, &used, sizeof text);
-        sleep_ms(5);
+        clock_sleep_ms(5);
     }
     assert_true(lines >= 5);
     for (int i = 0; i < 12; i++) {
@@ -474,7 +475,7 @@ static int forget_stats(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(batches_by_reason),
-        CASE(failures),
+        CASE(failures_are_counted),
         CASE(waiting_pushes),
         CASE(drivers_add_up),
         cmocka_unit_test(consumers_count),

@@ -32,8 +32,8 @@ static inline mofka_status_t read_bytes(void *context, void *bytes, size_t size)
 }
 
 /* The text that comes back; NULL where it is refused. */
-static inline mofka_metadata_t *through(const mofka_serializer_t *serializer, const char *text,
-                                        size_t bytes) {
+static inline mofka_metadata_t *archive_round_trip(const mofka_serializer_t *serializer,
+                                                   const char *text, size_t bytes) {
     archive_t stored = {0};
     mofka_archive_t archive = {.context = &stored, .read = read_bytes, .write = write_bytes};
     mofka_metadata_t *metadata = NULL;
@@ -45,10 +45,11 @@ static inline mofka_metadata_t *through(const mofka_serializer_t *serializer, co
 }
 
 /* Metadata that was deserialized once comes back the same a second time. Takes `first`. */
-static inline void check_again(const mofka_serializer_t *serializer, mofka_metadata_t *first) {
+static inline void archive_check_second_trip(const mofka_serializer_t *serializer,
+                                             mofka_metadata_t *first) {
     size_t first_bytes, second_bytes;
     const char *first_text = mofka_metadata_text(first, &first_bytes);
-    mofka_metadata_t *second = through(serializer, first_text, first_bytes);
+    mofka_metadata_t *second = archive_round_trip(serializer, first_text, first_bytes);
     if (!second)
         abort();
     const char *second_text = mofka_metadata_text(second, &second_bytes);

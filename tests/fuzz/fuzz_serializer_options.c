@@ -19,9 +19,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     mofka_status_t status = mofka_serializer_from_metadata(json, &serializer);
     if (status == MOFKA_ERR_NOT_FOUND)
         abort(); /* nothing would be tested */
-    mofka_metadata_t *first = status ? NULL : through(serializer, (const char *)data, bytes);
+    mofka_metadata_t *first =
+        status ? NULL : archive_round_trip(serializer, (const char *)data, bytes);
     if (first)
-        check_again(serializer, first);
+        archive_check_second_trip(serializer, first);
     if (!status)
         mofka_serializer_release(serializer);
     free(json);

@@ -30,11 +30,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     archive_t stored = {.bytes = (char *)(uintptr_t)(data + 1), .used = size - 1};
     mofka_archive_t archive = {.context = &stored, .read = read_bytes};
     if (!is_stored)
-        first = through(serializers[index], (const char *)data + 1, size - 1);
+        first = archive_round_trip(serializers[index], (const char *)data + 1, size - 1);
     else if (mofka_serializer_deserialize(serializers[index], &archive, size - 1, &first))
         first = NULL;
     if (!first)
         return 0;
-    check_again(serializers[index], first);
+    archive_check_second_trip(serializers[index], first);
     return 0;
 }

@@ -7,7 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-static int replay(const char *folder, const char *name) {
+static int replay_folder(const char *folder, const char *name) {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *file = fopen(path, "rb");
@@ -38,7 +38,7 @@ int main(int argc, char **argv) {
     }
     for (struct dirent *entry; (entry = readdir(folder));)
         if (entry->d_name[0] != '.') {
-            failed += replay(argv[1], entry->d_name);
+            failed += replay_folder(argv[1], entry->d_name);
             count++;
         }
     closedir(folder);

@@ -25,12 +25,12 @@ void heap_job_end(heap_job_t *job) {
         free(job->bases[i]);
 }
 
-static mofka_status_t close_driver(void *self, int64_t timeout_ms) {
+static mofka_status_t heap_driver_close_nothing(void *self, int64_t timeout_ms) {
     (void)self, (void)timeout_ms;
     return MOFKA_OK;
 }
 
-static void destroy(void *self) {
+static void heap_driver_destroy(void *self) {
     mmi_driver_t *d = self;
     d->directory.w->ops->destroy(d->directory.w);
     free(d->directory.owners);
@@ -42,8 +42,8 @@ static const mofka_driver_ops_t heap_ops = {.size = sizeof heap_ops,
                                             .open_topic = mmi_driver_open_topic,
                                             .topic_exists = mmi_driver_topic_exists,
                                             .list_topics = mmi_driver_list_topics,
-                                            .close = close_driver,
-                                            .destroy = destroy};
+                                            .close = heap_driver_close_nothing,
+                                            .destroy = heap_driver_destroy};
 
 mofka_status_t heap_driver_create(heap_job_t *job, int rank, mofka_driver_t **driver) {
     mmi_driver_t *d = calloc(1, sizeof *d);

@@ -4,6 +4,7 @@
  * put there by hand.
  */
 #include <unistd.h>
+#include "support/callbacks.h"
 #include "support/check.h"
 #include "consumer/consumer.h"
 #include "heap/heap_driver.h"
@@ -27,7 +28,7 @@ static int close_memory(void **state) {
     return failed;
 }
 
-static mofka_topic_t *make_topic(const char *options) {
+static mofka_topic_t *log_create_topic(const char *options) {
     mofka_topic_t *topic;
     OK(mofka_driver_create_topic(driver, "log", &(mofka_topic_options_t){.options = options}));
     OK(mofka_driver_open_topic(driver, "log", 0, &topic));
@@ -73,7 +74,7 @@ static void sender_close(sender_t *s) {
     s->ops->destroy(s->self);
 }
 
-static mofka_consumer_t *make_consumer(mofka_topic_t *topic) {
+static mofka_consumer_t *log_create_consumer(mofka_topic_t *topic) {
     mofka_consumer_t *consumer;
     OK(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "reader"}, &consumer));
     return consumer;
@@ -93,7 +94,7 @@ static uint64_t pull_id(mofka_consumer_t *consumer) {
 
 #define NOTHING_YET (UINT64_MAX - 1)
 
-static void end(mofka_consumer_t *consumer, mofka_topic_t *topic) {
+static void log_end(mofka_consumer_t *consumer, mofka_topic_t *topic) {
     OK(mofka_consumer_close(consumer));
     mofka_consumer_release(consumer);
     mofka_topic_release(topic);
@@ -102,8 +103,8 @@ static void end(mofka_consumer_t *consumer, mofka_topic_t *topic) {
 /* Later batches wait behind a hole, and come in order once it is filled. */
 static void a_hole_holds_back_what_is_behind_it(void **state) {
     (void)state;
-    mofka_topic_t *topic = make_topic(NULL);
-    mofka_consumer_t *consumer = make_consumer(topic);
+    mofka_topic_t *topic = log_create_topic(NULL);
+    mofka_consumer_t *consumer = log_create_consumer(topic);
     sender_t stopped, other;
     uint64_t id;
     sender_open(&stopped, topic, 2);
@@ -118,15 +119,15 @@ static void a_hole_holds_back_what_is_behind_it(void **state) {
         assert_int_equal(pull_id(consumer), i);
     sender_close(&stopped);
     sender_close(&other);
-    end(consumer, topic);
+    log_end(consumer, topic);
 }
 
 /* A rank that finds itself reserved behind the end must not store: no consumer would read it. Guards
  * invariant 6; fails without mmi_commit_check (mpi/producer/commit.c). */
 static void reserved_behind_the_end_is_not_stored(void **state) {
     (void)state;
-    mofka_topic_t *topic = make_topic(NULL);
-    mofka_consumer_t *consumer = make_consumer(topic);
+    mofka_topic_t *topic = log_create_topic(NULL);
+    mofka_consumer_t *consumer = log_create_consumer(topic);
     sender_t before, behind;
     uint64_t id;
     sender_open(&before, topic, 2);
@@ -143,14 +144,14 @@ static void reserved_behind_the_end_is_not_stored(void **state) {
     assert_true(pull_id(consumer) == MOFKA_NO_MORE_EVENTS);
     sender_close(&before);
     sender_close(&behind);
-    end(consumer, topic);
+    log_end(consumer, topic);
 }
 
 /* Reserved, but the room is still held by a reader: possibly stored, and driven on later. */
 static void reserved_without_room_is_possibly_stored(void **state) {
     (void)state;
-    mofka_topic_t *topic = make_topic("{\"partition_bytes\":128,\"partition_events\":4}");
-    mofka_consumer_t *consumer = make_consumer(topic);
+    mofka_topic_t *topic = log_create_topic("{\"partition_bytes\":128,\"partition_events\":4}");
+    mofka_consumer_t *consumer = log_create_consumer(topic);
     sender_t first, second;
     uint64_t id;
     sender_open(&first, topic, 4);
@@ -169,7 +170,7 @@ static void reserved_without_room_is_possibly_stored(void **state) {
     assert_int_equal(pull_id(consumer), 4);
     sender_close(&first);
     sender_close(&second);
-    end(consumer, topic);
+    log_end(consumer, topic);
 }
 
 /* ---- joining --------------------------------------------------------------------------------- */
@@ -191,7 +192,7 @@ static uint64_t reader_state(const mofka_topic_t *topic, size_t partition) {
 /* The second of three joins fails after it made the consumer live: the first two are undone. */
 static void a_join_that_fails_leaves_no_partition_live(void **state) {
     (void)state;
-    mofka_topic_t *topic = make_topic("{\"partitions\":3}");
+    mofka_topic_t *topic = log_create_topic("{\"partitions\":3}");
     mmi_window_t *w = log_of(topic)->w;
     mmi_window_ops_t ops = *w->ops;
     mofka_consumer_t *consumer;
@@ -205,7 +206,7 @@ static void a_join_that_fails_leaves_no_partition_live(void **state) {
     atomic_store(&w->fault, 0);
     for (size_t i = 0; i < 3; i++)
         assert_int_not_equal(reader_state(topic, i), MMI_CONSUMER_LIVE);
-    consumer = make_consumer(topic); /* and it can be tried again */
+    consumer = log_create_consumer(topic); /* and it can be tried again */
     OK(mofka_consumer_close(consumer));
     mofka_consumer_release(consumer);
     mofka_topic_release(topic);
@@ -214,7 +215,7 @@ static void a_join_that_fails_leaves_no_partition_live(void **state) {
 /* A rank that stopped with the partition's lock: others give up in time, and name the lock. */
 static void a_lock_that_stays_taken_is_reported(void **state) {
     (void)state;
-    mofka_topic_t *topic = make_topic(NULL);
+    mofka_topic_t *topic = log_create_topic(NULL);
     mmi_control_store(log_of(topic), MMI_CONTROL(lock), 1);
     FAILS(mofka_topic_mark_complete(topic, 50), MOFKA_ERR_TIMEOUT, "lock of log");
     mmi_control_store(log_of(topic), MMI_CONTROL(lock), 0);
@@ -235,7 +236,7 @@ static uint64_t append_some(sender_t *sender, size_t count) {
  * acknowledgement was published. */
 static void a_consumer_that_starts_at_the_end_holds_nothing(void **state) {
     (void)state;
-    mofka_topic_t *topic = make_topic("{\"partition_bytes\":128,\"partition_events\":4}");
+    mofka_topic_t *topic = log_create_topic("{\"partition_bytes\":128,\"partition_events\":4}");
     mofka_consumer_t *consumer;
     sender_t sender;
     sender_open(&sender, topic, 4);
@@ -247,7 +248,7 @@ static void a_consumer_that_starts_at_the_end_holds_nothing(void **state) {
     assert_int_equal(append_some(&sender, 3), 4);
     assert_int_equal(pull_id(consumer), 4);
     sender_close(&sender);
-    end(consumer, topic);
+    log_end(consumer, topic);
 }
 
 /* discard_oldest: a reader that keeps up and never acknowledges needs no more memory with time, and
@@ -255,13 +256,13 @@ static void a_consumer_that_starts_at_the_end_holds_nothing(void **state) {
  * were kept, and while losses were counted from where reading started. */
 static void discarding_costs_no_memory_and_no_lies(void **state) {
     (void)state;
-    mofka_topic_t *topic = make_topic(
+    mofka_topic_t *topic = log_create_topic(
         "{\"partition_bytes\":1024,\"partition_events\":8,\"retention\":\"discard_oldest\"}");
     mofka_consumer_t *consumer, *late;
     mofka_event_t *event;
     sender_t sender;
     sender_open(&sender, topic, 1);
-    consumer = make_consumer(topic);
+    consumer = log_create_consumer(topic);
     for (uint64_t i = 0; i < 5000; i++) {
         append_some(&sender, 1);
         OK(mofka_consumer_pull(consumer, 0, &event));
@@ -290,7 +291,7 @@ static void discarding_costs_no_memory_and_no_lies(void **state) {
     OK(mofka_consumer_close(late));
     mofka_consumer_release(late);
     sender_close(&sender);
-    end(consumer, topic);
+    log_end(consumer, topic);
 }
 
 /* discard_oldest: others may append more than a lap while a producer looks for room. Failed, and all
@@ -311,7 +312,8 @@ static uint64_t load_while_others_append(mmi_window_t *w, int rank, uint64_t off
 
 static void looking_for_room_discards_no_more_than_it_must(void **state) {
     (void)state;
-    mofka_topic_t *topic = make_topic("{\"partition_events\":16,\"retention\":\"discard_oldest\"}");
+    mofka_topic_t *topic =
+        log_create_topic("{\"partition_events\":16,\"retention\":\"discard_oldest\"}");
     sender_t slow;
     sender_open(&slow, topic, 1);
     sender_open(&lapping, topic, 1);
@@ -343,20 +345,12 @@ static mofka_status_t count_flush(mmi_window_t *w, int rank) {
     return plain_flush(w, rank);
 }
 
-static mofka_status_t select_all(void *context, const mofka_metadata_t *metadata,
-                                 mofka_data_descriptor_t *full,
-                                 mofka_data_descriptor_t **selected) {
-    (void)context, (void)metadata;
-    *selected = mofka_data_descriptor_retain(full);
-    return MOFKA_OK;
-}
-
 /* Data is requested for many events at once: a run costs three flushes (entries, metadata, data).
  * Fails when get_data flushes for each event. */
 static void a_run_is_fetched_at_once(void **state) {
     (void)state;
-    mofka_topic_t *topic = make_topic(NULL);
-    mofka_consumer_options_t options = {.name = "reader", .selector = select_all};
+    mofka_topic_t *topic = log_create_topic(NULL);
+    mofka_consumer_options_t options = {.name = "reader", .selector = select_all_data};
     mofka_consumer_t *consumer;
     mofka_producer_t *producer;
     mofka_data_view_t *view;
@@ -380,14 +374,14 @@ static void a_run_is_fetched_at_once(void **state) {
         assert_int_equal(pull_id(consumer), i);
     w->ops = plain;
     assert_true(flushes > 0 && flushes <= 3);
-    end(consumer, topic);
+    log_end(consumer, topic);
 }
 
 /* Failed while waiting went in slices that each began anew. */
 static void a_full_partition_is_warned_of(void **state) {
     (void)state;
-    mofka_topic_t *topic = make_topic("{\"partition_bytes\":128,\"partition_events\":4}");
-    mofka_consumer_t *consumer = make_consumer(topic);
+    mofka_topic_t *topic = log_create_topic("{\"partition_bytes\":128,\"partition_events\":4}");
+    mofka_consumer_t *consumer = log_create_consumer(topic);
     sender_t sender;
     uint64_t id;
     sender_open(&sender, topic, 4);
@@ -407,13 +401,13 @@ static void a_full_partition_is_warned_of(void **state) {
                                  "'reader' holds it up since event 0"));
     fclose(file);
     sender_close(&sender);
-    end(consumer, topic);
+    log_end(consumer, topic);
 }
 
 static void a_damaged_entry_is_reported(void **state) {
     (void)state;
-    mofka_topic_t *topic = make_topic(NULL);
-    mofka_consumer_t *consumer = make_consumer(topic);
+    mofka_topic_t *topic = log_create_topic(NULL);
+    mofka_consumer_t *consumer = log_create_consumer(topic);
     sender_t sender;
     uint64_t id;
     sender_open(&sender, topic, 1);
@@ -427,12 +421,12 @@ static void a_damaged_entry_is_reported(void **state) {
     *size -= 1;
     assert_int_equal(pull_id(consumer), 0);
     sender_close(&sender);
-    end(consumer, topic);
+    log_end(consumer, topic);
 }
 
 static void a_partition_has_room_for_so_many_names(void **state) {
     (void)state;
-    mofka_topic_t *topic = make_topic(NULL);
+    mofka_topic_t *topic = log_create_topic(NULL);
     mofka_consumer_t *consumers[MMI_CONSUMERS_MAX], *more;
     char name[16];
     for (int i = 0; i < MMI_CONSUMERS_MAX; i++) {

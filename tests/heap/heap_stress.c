@@ -13,7 +13,7 @@ typedef struct meeting {
 } meeting_t;
 
 /* Two sums take turns, so that one can be cleared while the other is in use. */
-static long sum(const job_t *job, long value) {
+static long heap_stress_sum(const job_t *job, long value) {
     static _Thread_local unsigned turn;
     meeting_t *meeting = job->context;
     atomic_long *own = &meeting->values[turn % 2], *other = &meeting->values[++turn % 2];
@@ -39,8 +39,8 @@ int main(void) {
         heap_job_start(&memory, size);
         pthread_barrier_init(&meeting.barrier, NULL, (unsigned)size);
         for (int i = 0; i < size; i++) {
-            jobs[i] =
-                (job_t){.rank = i, .size = size, .scale = 300, .sum = sum, .context = &meeting};
+            jobs[i] = (job_t){
+                .rank = i, .size = size, .scale = 300, .sum = heap_stress_sum, .context = &meeting};
             if (heap_driver_create(&memory, i, &jobs[i].driver))
                 return 1;
         }

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "support/clock.h"
 #include "support/mpi_main.h"
 
 static mofka_driver_t *driver;
@@ -21,7 +22,7 @@ static mofka_producer_t *producer;
 static mofka_consumer_t *consumer;
 static char warnings[4096];
 
-static void collect(void *context, mofka_log_level_t level, const char *message) {
+static void warnings_collect(void *context, mofka_log_level_t level, const char *message) {
     size_t used = strlen(warnings);
     (void)context, (void)level;
     snprintf(warnings + used, sizeof warnings - used, "%s\n", message);
@@ -36,11 +37,7 @@ static void collect(void *context, mofka_log_level_t level, const char *message)
         }                                                                                          \
     } while (0)
 
-static void sleep_ms(long ms) {
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-}
-
-static void open_topic(const char *options) {
+static void around_open_topic(const char *options) {
     char text[64];
     snprintf(text, sizeof text, "{\"window\":\"%s\"}", window);
     NEEDS(!mofka_mpi_driver_create(MPI_COMM_WORLD, text, &driver));
@@ -62,11 +59,11 @@ static void open_producer(void) {
     NEEDS(!mofka_producer_create(topic, &options, &producer));
 }
 
-static void open_consumer(const char *name) {
+static void around_open_consumer(const char *name) {
     NEEDS(!mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = name}, &consumer));
 }
 
-static void pull(int count, bool end) {
+static void around_pull_events(int count, bool end) {
     for (int i = 0; i < count + end; i++) {
         mofka_event_t *event;
         NEEDS(!mofka_consumer_pull(consumer, 20000, &event));
@@ -101,11 +98,12 @@ static void check_handles_are_closed(void) {
 static void forget_one(int (*finalize)(void)) {
     char name[16];
     snprintf(name, sizeof name, "reader %d", rank);
-    open_topic("{\"expected_producers\":1}");
-    open_consumer(name);
+    around_open_topic("{\"expected_producers\":1}");
+    around_open_consumer(name);
     MPI_Barrier(MPI_COMM_WORLD);
     if (rank != 0) {
-        pull(10, true); /* rank 0 sends them from inside of MPI_Finalize, and counts as finished */
+        around_pull_events(
+            10, true); /* rank 0 sends them from inside of MPI_Finalize, and counts as finished */
         close_all();
         MPI_Finalize();
         return;
@@ -120,12 +118,12 @@ static void forget_one(int (*finalize)(void)) {
 }
 
 static void forget_and_come_late(size_t threads) {
-    open_topic("{\"partition_events\":4}");
-    open_consumer(rank == 0 ? "holds it up" : "other");
+    around_open_topic("{\"partition_events\":4}");
+    around_open_consumer(rank == 0 ? "holds it up" : "other");
     MPI_Barrier(MPI_COMM_WORLD);
     time_t start = time(NULL);
     if (rank != 0) {
-        sleep_ms(7000); /* longer than rank 0 waits */
+        clock_sleep_ms(7000); /* longer than rank 0 waits */
         close_all();
         bool left = strstr(warnings, "another rank ended without closing the driver") != NULL;
         NEEDS(left == (strcmp(window, "shm") == 0));
@@ -138,9 +136,9 @@ static void forget_and_come_late(size_t threads) {
     open_producer();
     for (int i = 0; i < 5; i++)
         NEEDS(!mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
-    sleep_ms(200); /* a worker waits by then */
+    clock_sleep_ms(200); /* a worker waits by then */
     MPI_Finalize();
-    sleep_ms(300); /* what a worker still does then must not need the window */
+    clock_sleep_ms(300); /* what a worker still does then must not need the window */
     NEEDS(
         strstr(warnings, "ending a forgotten producer: producer '': 1 events are not stored yet"));
     NEEDS(strstr(warnings, "the MPI driver could not be closed at MPI_Finalize"));
@@ -158,11 +156,11 @@ static void close_again(void) {
     make_driver(&driver);
     if (rank == 1) {
         NEEDS(mofka_driver_close(driver, 100) == MOFKA_ERR_TIMEOUT);
-        sleep_ms(7000);
+        clock_sleep_ms(7000);
         NEEDS(!mofka_driver_close(driver, 10000));
         mofka_driver_release(driver);
     } else {
-        sleep_ms(500); /* the barrier of the close is over by then, what follows is not */
+        clock_sleep_ms(500); /* the barrier of the close is over by then, what follows is not */
     }
     MPI_Finalize();
 }
@@ -187,7 +185,7 @@ static mofka_event_t *held;
     NEEDS((call) == MOFKA_ERR_INVALID && strstr(mofka_last_error(), "process that forked this "    \
                                                                     "one"))
 
-static void in_child(void) {
+static void around_run_child(void) {
     mofka_event_t *event;
     mofka_metadata_t *metadata;
     mofka_topic_t *other;
@@ -236,7 +234,7 @@ static void check_child(pid_t child) {
     pid_t ended = 0;
     for (int i = 0; i < 2000 && ended == 0; i++) {
         ended = waitpid(child, &status, WNOHANG);
-        sleep_ms(5);
+        clock_sleep_ms(5);
     }
     NEEDS(ended == child);
     NEEDS(WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -245,8 +243,8 @@ static void check_child(pid_t child) {
 static void fork_a_child(void) {
     char name[16];
     snprintf(name, sizeof name, "reader %d", rank);
-    open_topic(NULL);
-    open_consumer(name);
+    around_open_topic(NULL);
+    around_open_consumer(name);
     MPI_Barrier(MPI_COMM_WORLD);
     mofka_thread_pool_t *other;
     NEEDS(!mofka_driver_make_thread_pool(driver, 1, MOFKA_BINDING_NONE, &other));
@@ -258,7 +256,7 @@ static void fork_a_child(void) {
     NEEDS(!mofka_producer_push(producer, "{}", 2, NULL, 0, &waiting));
     pid_t child = fork();
     if (child == 0) {
-        in_child();
+        around_run_child();
         REFUSED(mofka_thread_pool_push_work(other, no_work, NULL, 0));
         mofka_thread_pool_release(other);
         _exit(0);
@@ -271,7 +269,7 @@ static void fork_a_child(void) {
     mofka_producer_release(producer);
     NEEDS(!mofka_event_acknowledge(held));
     mofka_event_release(held);
-    pull(2 * size - 1, false);
+    around_pull_events(2 * size - 1, false);
     MPI_Barrier(MPI_COMM_WORLD);
     close_all();
     MPI_Finalize();
@@ -303,7 +301,7 @@ int main(int argc, char **argv) {
         return 2;
     const char *mode = argv[1];
     window = argv[2];
-    mofka_log_set_callback(collect, NULL);
+    mofka_log_set_callback(warnings_collect, NULL);
     if (strcmp(mode, "one") == 0)
         forget_one(MPI_Finalize);
     else if (strcmp(mode, "attribute") == 0)

@@ -8,7 +8,7 @@
  */
 #include "support/mpi_main.h"
 
-static int expect(mofka_status_t status, mofka_status_t wanted, const char *text) {
+static int limited_expect(mofka_status_t status, mofka_status_t wanted, const char *text) {
     if (status == wanted && strstr(mofka_last_error(), text)) {
         printf("message: %s\n", mofka_last_error());
         return 0;
@@ -23,8 +23,9 @@ int main(int argc, char **argv) {
     int failed = 0;
     if (strcmp(mode, "level") == 0) {
         MPI_Init(&argc, &argv);
-        failed = expect(mofka_mpi_driver_create(MPI_COMM_WORLD, "{\"window\":\"rma\"}", &driver),
-                        MOFKA_ERR_UNSUPPORTED, "MPI_THREAD_MULTIPLE");
+        failed =
+            limited_expect(mofka_mpi_driver_create(MPI_COMM_WORLD, "{\"window\":\"rma\"}", &driver),
+                           MOFKA_ERR_UNSUPPORTED, "MPI_THREAD_MULTIPLE");
         if (mofka_mpi_driver_create(MPI_COMM_WORLD, "{\"window\":\"shm\"}", &driver) ||
             mofka_driver_close(driver, 30000))
             failed = 1; /* shm works at any level */
@@ -35,11 +36,11 @@ int main(int argc, char **argv) {
     mpi_main_start(&argc, &argv);
     if (strcmp(mode, "no-window") == 0)
         return mpi_main_end(
-            expect(mofka_mpi_driver_create(MPI_COMM_WORLD, "{\"window\":\"rma\"}", &driver),
-                   MOFKA_ERR_UNSUPPORTED, "cannot create an \"rma\" window"));
+            limited_expect(mofka_mpi_driver_create(MPI_COMM_WORLD, "{\"window\":\"rma\"}", &driver),
+                           MOFKA_ERR_UNSUPPORTED, "cannot create an \"rma\" window"));
     if (strcmp(mode, "small") == 0)
-        return mpi_main_end(
-            expect(mofka_mpi_driver_create(MPI_COMM_WORLD, argv[2], &driver), MOFKA_ERR_FULL, ""));
+        return mpi_main_end(limited_expect(
+            mofka_mpi_driver_create(MPI_COMM_WORLD, argv[2], &driver), MOFKA_ERR_FULL, ""));
     mofka_topic_t *topic;
     mofka_producer_t *producer;
     mofka_status_t status = mofka_mpi_driver_create(

@@ -3,7 +3,7 @@
 #include "support/mpi_main.h"
 #include "mpi/partition/layout.h"
 
-static mofka_status_t create(const char *options) {
+static mofka_status_t input_try_driver(const char *options) {
     mofka_driver_t *driver;
     mofka_status_t status = mofka_mpi_driver_create(MPI_COMM_WORLD, options, &driver);
     if (!status) {
@@ -13,22 +13,22 @@ static mofka_status_t create(const char *options) {
     return status;
 }
 
-static void options(void **state) {
+static void driver_options_are_checked(void **state) {
     (void)state;
     char text[128];
-    FAILS(create("{\"colour\":1}"), MOFKA_ERR_OPTION, "unknown option \"colour\"");
-    FAILS(create("{\"arena_bytes\":\"1\"}"), MOFKA_ERR_OPTION, "\"arena_bytes\" must be");
-    FAILS(create("{\"arena_bytes\":1}"), MOFKA_ERR_RANGE, "\"arena_bytes\" is 1");
-    FAILS(create("{\"window\":\"glass\"}"), MOFKA_ERR_OPTION, "\"auto\" \"shm\" \"rma\"");
-    FAILS(create("not json"), MOFKA_ERR_JSON, "not json");
-    FAILS(create("{\"owners\":[]}"), MOFKA_ERR_OPTION, "array of 1 to");
-    FAILS(create("{\"owners\":7}"), MOFKA_ERR_OPTION, "array of 1 to");
-    FAILS(create("{\"owners\":[0.5]}"), MOFKA_ERR_RANGE, "not a rank from 0 to");
+    FAILS(input_try_driver("{\"colour\":1}"), MOFKA_ERR_OPTION, "unknown option \"colour\"");
+    FAILS(input_try_driver("{\"arena_bytes\":\"1\"}"), MOFKA_ERR_OPTION, "\"arena_bytes\" must be");
+    FAILS(input_try_driver("{\"arena_bytes\":1}"), MOFKA_ERR_RANGE, "\"arena_bytes\" is 1");
+    FAILS(input_try_driver("{\"window\":\"glass\"}"), MOFKA_ERR_OPTION, "\"auto\" \"shm\" \"rma\"");
+    FAILS(input_try_driver("not json"), MOFKA_ERR_JSON, "not json");
+    FAILS(input_try_driver("{\"owners\":[]}"), MOFKA_ERR_OPTION, "array of 1 to");
+    FAILS(input_try_driver("{\"owners\":7}"), MOFKA_ERR_OPTION, "array of 1 to");
+    FAILS(input_try_driver("{\"owners\":[0.5]}"), MOFKA_ERR_RANGE, "not a rank from 0 to");
     snprintf(text, sizeof text, "{\"owners\":[%d]}", size);
-    FAILS(create(text), MOFKA_ERR_RANGE, "option \"owners\" is not a rank from 0 to");
+    FAILS(input_try_driver(text), MOFKA_ERR_RANGE, "option \"owners\" is not a rank from 0 to");
     if (size > 1)
-        FAILS(create("{\"owners\":[1,1]}"), MOFKA_ERR_OPTION, "names rank 1 twice");
-    OK(create(NULL));
+        FAILS(input_try_driver("{\"owners\":[1,1]}"), MOFKA_ERR_OPTION, "names rank 1 twice");
+    OK(input_try_driver(NULL));
 }
 
 static void one_rank_is_wrong(void **state) {
@@ -36,20 +36,20 @@ static void one_rank_is_wrong(void **state) {
     if (size == 1)
         return;
     if (rank == 1)
-        FAILS(create("{\"colour\":1}"), MOFKA_ERR_OPTION, "colour");
+        FAILS(input_try_driver("{\"colour\":1}"), MOFKA_ERR_OPTION, "colour");
     else
-        FAILS(create(NULL), MOFKA_ERR_OPTION, "rank 1 failed while reading its options");
+        FAILS(input_try_driver(NULL), MOFKA_ERR_OPTION, "rank 1 failed while reading its options");
     char text[64];
     snprintf(text, sizeof text, "{\"arena_bytes\":%d}", 4096 * (rank + 1));
-    FAILS(create(text), MOFKA_ERR_OPTION, "not the same on all ranks");
-    OK(create(NULL));
+    FAILS(input_try_driver(text), MOFKA_ERR_OPTION, "not the same on all ranks");
+    OK(input_try_driver(NULL));
 }
 
 /* Ranks that join adopt the options of rank 1, or of rank 0 if all join. */
 static void options_of_others(void **state) {
     (void)state;
-    OK(create("{\"join\":true,\"arena_bytes\":65536}"));
-    FAILS(create("{\"join\":1}"), MOFKA_ERR_OPTION, "\"join\" must be");
+    OK(input_try_driver("{\"join\":true,\"arena_bytes\":65536}"));
+    FAILS(input_try_driver("{\"join\":1}"), MOFKA_ERR_OPTION, "\"join\" must be");
     if (size == 1)
         return;
     char text[128];
@@ -73,17 +73,17 @@ static void options_of_others(void **state) {
     OK(mofka_driver_close(driver, 30000));
     mofka_driver_release(driver);
     if (size > 2 && rank == size - 1)
-        FAILS(create("{\"join\":true}"), MOFKA_ERR_OPTION, "not the same on all ranks");
+        FAILS(input_try_driver("{\"join\":true}"), MOFKA_ERR_OPTION, "not the same on all ranks");
     else if (size > 2)
-        FAILS(create(rank == 0 ? text : "{\"arena_bytes\":4096}"), MOFKA_ERR_OPTION,
+        FAILS(input_try_driver(rank == 0 ? text : "{\"arena_bytes\":4096}"), MOFKA_ERR_OPTION,
               "rank 1 has other options than rank 0");
 }
 
 static void memory_that_is_not_there(void **state) {
     (void)state;
     if (strcmp(window, "shm") == 0)
-        FAILS(create("{\"window\":\"shm\",\"arena_bytes\":1099511627776}"), MOFKA_ERR_FULL,
-              "the node's shared memory has");
+        FAILS(input_try_driver("{\"window\":\"shm\",\"arena_bytes\":1099511627776}"),
+              MOFKA_ERR_FULL, "the node's shared memory has");
     mofka_driver_t *driver;
     char text[128];
     snprintf(text, sizeof text, "{\"window\":\"%s\",\"arena_bytes\":65536,\"owners\":[0]}", window);
@@ -105,7 +105,7 @@ static void memory_that_is_not_there(void **state) {
     mofka_driver_release(driver);
 }
 
-static void communicators(void **state) {
+static void communicators_are_checked(void **state) {
     (void)state;
     mofka_driver_t *driver, *second;
     FAILS(mofka_mpi_driver_create(MPI_COMM_NULL, NULL, &driver), MOFKA_ERR_INVALID,
@@ -150,10 +150,10 @@ int main(int argc, char **argv) {
         return 1;
     mpi_main_start(&argc, &argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options),
+        cmocka_unit_test(driver_options_are_checked),
         cmocka_unit_test(one_rank_is_wrong),
         cmocka_unit_test(options_of_others),
-        cmocka_unit_test(communicators),
+        cmocka_unit_test(communicators_are_checked),
         cmocka_unit_test(close_waits_no_longer_than_asked),
         cmocka_unit_test(memory_that_is_not_there),
     };

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Room: acknowledged events make room for their partition's producers, soon and in every case. A push
  * that found no room leaves nothing behind. Guards 4 and 5. One rank acts; another may own the memory. */
+#include "support/callbacks.h"
 #include "support/mpi_main.h"
 
 static mofka_driver_t *driver;
 
-static int setup(void **state) {
+static int room_setup(void **state) {
     char text[64];
     (void)state;
     snprintf(text, sizeof text, "{\"window\":\"%s\"}", window);
@@ -13,37 +14,30 @@ static int setup(void **state) {
     return 0;
 }
 
-static int teardown(void **state) {
+static int room_teardown(void **state) {
     (void)state;
     OK(mofka_driver_close(driver, 60000));
     mofka_driver_release(driver);
     return 0;
 }
 
-static mofka_topic_t *make_topic(const char *options) {
+static mofka_topic_t *room_create_topic(const char *options) {
     mofka_topic_t *topic;
     OK(mofka_driver_create_topic(driver, "topic", &(mofka_topic_options_t){.options = options}));
     OK(mofka_driver_open_topic(driver, "topic", 0, &topic));
     return topic;
 }
 
-static mofka_status_t select_all(void *context, const mofka_metadata_t *metadata,
-                                 mofka_data_descriptor_t *full,
-                                 mofka_data_descriptor_t **selected) {
-    (void)context, (void)metadata;
-    *selected = mofka_data_descriptor_retain(full);
-    return MOFKA_OK;
-}
-
-static mofka_consumer_t *make_consumer(mofka_topic_t *topic, bool data) {
+static mofka_consumer_t *room_create_consumer(mofka_topic_t *topic, bool data) {
     mofka_consumer_t *consumer;
     OK(mofka_consumer_create(
-        topic, &(mofka_consumer_options_t){.name = "reader", .selector = data ? select_all : NULL},
+        topic,
+        &(mofka_consumer_options_t){.name = "reader", .selector = data ? select_all_data : NULL},
         &consumer));
     return consumer;
 }
 
-static mofka_producer_t *make_producer(mofka_topic_t *topic, size_t batch_size) {
+static mofka_producer_t *room_create_producer(mofka_topic_t *topic, size_t batch_size) {
     mofka_producer_t *producer;
     mofka_producer_options_t options = {
         .batch_size = batch_size, .linger_ms = 60000, .push_timeout_ms = 2000};
@@ -51,14 +45,14 @@ static mofka_producer_t *make_producer(mofka_topic_t *topic, size_t batch_size) 
     return producer;
 }
 
-static void push_bytes(mofka_producer_t *producer, size_t bytes, size_t partition) {
+static void room_push_bytes(mofka_producer_t *producer, size_t bytes, size_t partition) {
     mofka_data_view_t *view;
     OK(mofka_data_view_allocate(bytes, &view));
     OK(mofka_producer_push(producer, "{}", 2, view, partition, NULL));
     mofka_data_view_release(view);
 }
 
-static void take(mofka_consumer_t *consumer, bool acknowledge) {
+static void room_take_event(mofka_consumer_t *consumer, bool acknowledge) {
     mofka_event_t *event;
     OK(mofka_consumer_pull(consumer, 20000, &event));
     if (acknowledge)
@@ -66,7 +60,7 @@ static void take(mofka_consumer_t *consumer, bool acknowledge) {
     mofka_event_release(event);
 }
 
-static void end(mofka_consumer_t *consumer, mofka_producer_t *producer, mofka_topic_t *topic) {
+static void room_end(mofka_consumer_t *consumer, mofka_producer_t *producer, mofka_topic_t *topic) {
     mofka_event_t *event;
     while (mofka_consumer_pull(consumer, 0, &event) == MOFKA_OK) {
         OK(mofka_event_acknowledge(event));
@@ -84,20 +78,20 @@ static void end(mofka_consumer_t *consumer, mofka_producer_t *producer, mofka_to
 static void large_events_make_room_one_by_one(void **state) {
     (void)state;
     if (rank == 0) {
-        mofka_topic_t *topic = make_topic(NULL);
-        mofka_consumer_t *consumer = make_consumer(topic, true);
-        mofka_producer_t *producer = make_producer(topic, 1);
+        mofka_topic_t *topic = room_create_topic(NULL);
+        mofka_consumer_t *consumer = room_create_consumer(topic, true);
+        mofka_producer_t *producer = room_create_producer(topic, 1);
         mofka_event_t *none;
         for (int i = 0; i < 8; i++)
-            push_bytes(producer, 1000000, 0);
+            room_push_bytes(producer, 1000000, 0);
         OK(mofka_producer_flush(producer, 20000));
         for (int i = 0; i < 8; i++)
-            take(consumer, i < 7);
+            room_take_event(consumer, i < 7);
         FAILS(mofka_consumer_pull(consumer, 0, &none), MOFKA_ERR_TIMEOUT, "");
         for (int i = 0; i < 7; i++)
-            push_bytes(producer, 1000000, 0);
+            room_push_bytes(producer, 1000000, 0);
         OK(mofka_producer_flush(producer, 2000));
-        end(consumer, producer, topic);
+        room_end(consumer, producer, topic);
     }
     MPI_Barrier(MPI_COMM_WORLD);
 }
@@ -107,9 +101,10 @@ static void large_events_make_room_one_by_one(void **state) {
 static void a_poll_leaves_no_hole(void **state) {
     (void)state;
     if (rank == 0) {
-        mofka_topic_t *topic = make_topic("{\"partition_events\":16}");
-        mofka_consumer_t *consumer = make_consumer(topic, false);
-        mofka_producer_t *poller = make_producer(topic, 2), *other = make_producer(topic, 1);
+        mofka_topic_t *topic = room_create_topic("{\"partition_events\":16}");
+        mofka_consumer_t *consumer = room_create_consumer(topic, false);
+        mofka_producer_t *poller = room_create_producer(topic, 2),
+                         *other = room_create_producer(topic, 1);
         mofka_future_t *future;
         OK(mofka_producer_push(poller, "{}", 2, NULL, 0, NULL));
         OK(mofka_producer_flush(poller, 20000));
@@ -120,17 +115,17 @@ static void a_poll_leaves_no_hole(void **state) {
         assert_false(mofka_future_completed(future));
         assert_int_equal(mofka_future_delivery(future), MOFKA_NOT_STORED);
         for (int i = 0; i < 16; i++)
-            take(consumer, true);
+            room_take_event(consumer, true);
         mofka_event_t *none;
         FAILS(mofka_consumer_pull(consumer, 0, &none), MOFKA_ERR_TIMEOUT, "");
         OK(mofka_producer_push(other, "{}", 2, NULL, 0, NULL));
         OK(mofka_producer_flush(other, 20000));
-        take(consumer, true); /* not behind a hole */
+        room_take_event(consumer, true); /* not behind a hole */
         OK(mofka_future_wait(future, 20000, NULL));
         mofka_future_release(future);
         OK(mofka_producer_close(other, 20000));
         mofka_producer_release(other);
-        end(consumer, poller, topic);
+        room_end(consumer, poller, topic);
     }
     MPI_Barrier(MPI_COMM_WORLD);
 }
@@ -140,23 +135,23 @@ static void a_poll_leaves_no_hole(void **state) {
 static void a_busy_partition_holds_no_other_up(void **state) {
     (void)state;
     if (rank == 0) {
-        mofka_topic_t *topic = make_topic("{\"partitions\":2,\"partition_events\":64}");
-        mofka_consumer_t *consumer = make_consumer(topic, false);
-        mofka_producer_t *producer = make_producer(topic, 1);
+        mofka_topic_t *topic = room_create_topic("{\"partitions\":2,\"partition_events\":64}");
+        mofka_consumer_t *consumer = room_create_consumer(topic, false);
+        mofka_producer_t *producer = room_create_producer(topic, 1);
         for (int i = 0; i < 64; i++)
             OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
         OK(mofka_producer_flush(producer, 20000));
         for (int i = 0; i < 64; i++)
-            take(consumer, true);
+            room_take_event(consumer, true);
         for (int i = 0; i < 4; i++) { /* never a pull that finds nothing */
             OK(mofka_producer_push(producer, "{}", 2, NULL, 1, NULL));
             OK(mofka_producer_flush(producer, 20000));
-            take(consumer, true);
+            room_take_event(consumer, true);
         }
         for (int i = 0; i < 64; i++)
             OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
         OK(mofka_producer_flush(producer, 2000));
-        end(consumer, producer, topic);
+        room_end(consumer, producer, topic);
     }
     MPI_Barrier(MPI_COMM_WORLD);
 }
@@ -164,9 +159,11 @@ static void a_busy_partition_holds_no_other_up(void **state) {
 int main(int argc, char **argv) {
     mpi_main_start(&argc, &argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(large_events_make_room_one_by_one, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_poll_leaves_no_hole, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_busy_partition_holds_no_other_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(large_events_make_room_one_by_one, room_setup,
+                                        room_teardown),
+        cmocka_unit_test_setup_teardown(a_poll_leaves_no_hole, room_setup, room_teardown),
+        cmocka_unit_test_setup_teardown(a_busy_partition_holds_no_other_up, room_setup,
+                                        room_teardown),
     };
     return mpi_main_end(RUN_MPI_TESTS(tests));
 }

@@ -13,7 +13,7 @@ static const size_t partition_of[KEYS] = {1, 0, 2, 1, 0, 1};
 static mofka_driver_t *driver;
 static mofka_topic_t *topic;
 
-static void open_topic(const char *name, const char *selector) {
+static void selectors_open_topic(const char *name, const char *selector) {
     char json[64], options[96];
     snprintf(json, sizeof json, "{\"window\":\"%s\"}", window);
     snprintf(options, sizeof options, "{\"partitions\":%d,\"expected_producers\":%d}", PARTITIONS,
@@ -31,7 +31,7 @@ static void close_topic(void) {
     mofka_driver_release(driver);
 }
 
-static void produce(void) {
+static void selectors_produce(void) {
     mofka_producer_t *producer;
     OK(mofka_producer_create(topic, &(mofka_producer_options_t){.batch_size = 7}, &producer));
     for (int n = 0; n < EVENTS; n++) {
@@ -54,7 +54,7 @@ static mofka_consumer_t *consumer_of_all(void) {
 
 /* Pull to the end, and count the events of each partition. Each event is in the partition of its key (with
  * `by_key`), behind those that its rank pushed before it into that partition. */
-static void consume(bool by_key, size_t counts[PARTITIONS]) {
+static void selectors_consume(bool by_key, size_t counts[PARTITIONS]) {
     mofka_consumer_t *consumer = consumer_of_all();
     int *last = calloc((size_t)size * PARTITIONS, sizeof *last);
     for (;;) {
@@ -85,9 +85,9 @@ static void consume(bool by_key, size_t counts[PARTITIONS]) {
 static void keys_keep_their_partition_and_order(void **state) {
     (void)state;
     size_t counts[PARTITIONS] = {0};
-    open_topic("keys", "{\"type\":\"key\",\"pointer\":\"/k\"}");
-    produce();
-    consume(true, counts);
+    selectors_open_topic("keys", "{\"type\":\"key\",\"pointer\":\"/k\"}");
+    selectors_produce();
+    selectors_consume(true, counts);
     assert_int_equal(counts[0], size * EVENTS / KEYS * 2);
     assert_int_equal(counts[1], size * EVENTS / KEYS * 3);
     assert_int_equal(counts[2], size * EVENTS / KEYS);
@@ -97,9 +97,9 @@ static void keys_keep_their_partition_and_order(void **state) {
 static void ranges_cut_the_stream(void **state) {
     (void)state;
     size_t counts[PARTITIONS] = {0};
-    open_topic("ranges", "{\"type\":\"range\",\"pointer\":\"/n\",\"bounds\":[100,300]}");
-    produce();
-    consume(false, counts);
+    selectors_open_topic("ranges", "{\"type\":\"range\",\"pointer\":\"/n\",\"bounds\":[100,300]}");
+    selectors_produce();
+    selectors_consume(false, counts);
     assert_int_equal(counts[0], size * 100);
     assert_int_equal(counts[1], size * 200);
     assert_int_equal(counts[2], size * (EVENTS - 300));
@@ -109,9 +109,9 @@ static void ranges_cut_the_stream(void **state) {
 static void sticky_reaches_all(void **state) {
     (void)state;
     size_t counts[PARTITIONS] = {0};
-    open_topic("sticky", "{\"type\":\"sticky\"}");
-    produce();
-    consume(false, counts);
+    selectors_open_topic("sticky", "{\"type\":\"sticky\"}");
+    selectors_produce();
+    selectors_consume(false, counts);
     size_t total = 0;
     for (int i = 0; i < PARTITIONS; i++) {
         assert_true(counts[i] >= (size_t)(size * EVENTS / PARTITIONS / 2));

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Statistics of a job: every rank reads those of every topic, producers and consumers count, and reading
  * never waits longer than its time-out. */
-#include <time.h>
+#include "support/clock.h"
 #include "support/json_path.h"
 #include "support/mpi_main.h"
 
 static mofka_driver_t *driver;
 static mofka_metadata_t *stats;
 
-static int start(void **state) {
+static int stats_setup(void **state) {
     char text[64];
     (void)state;
     snprintf(text, sizeof text, "{\"window\":\"%s\"}", window);
@@ -16,7 +16,7 @@ static int start(void **state) {
     return 0;
 }
 
-static int end(void **state) {
+static int stats_teardown(void **state) {
     (void)state;
     mofka_metadata_release(stats);
     stats = NULL;
@@ -25,13 +25,13 @@ static int end(void **state) {
     return 0;
 }
 
-static void ask(void) {
+static void stats_read_driver_text(void) {
     mofka_metadata_release(stats);
     OK(mofka_driver_stats(driver, 20000, &stats));
     assert_null(json_at(stats, "topics_status"));
 }
 
-static mofka_topic_t *make_topic(const char *name, const char *options) {
+static mofka_topic_t *stats_open_topic(const char *name, const char *options) {
     mofka_topic_t *topic;
     if (rank == 0)
         OK(mofka_driver_create_topic(driver, name, &(mofka_topic_options_t){.options = options}));
@@ -39,14 +39,14 @@ static mofka_topic_t *make_topic(const char *name, const char *options) {
     return topic;
 }
 
-static void push_events(mofka_topic_t *topic, int count, mofka_producer_t **producer) {
+static void stats_push_events(mofka_topic_t *topic, int count, mofka_producer_t **producer) {
     OK(mofka_producer_create(topic, &(mofka_producer_options_t){.batch_size = 10}, producer));
     for (int i = 0; i < count; i++)
         OK(mofka_producer_push(*producer, "{}", 2, NULL, (size_t)i % 2, NULL));
     OK(mofka_producer_flush(*producer, 20000));
 }
 
-static void end_producer(mofka_producer_t *producer) {
+static void stats_end_producer(mofka_producer_t *producer) {
     OK(mofka_producer_close(producer, 20000));
     mofka_producer_release(producer);
 }
@@ -64,24 +64,26 @@ static void pull_and_acknowledge(mofka_consumer_t *consumer, int count) {
 static void every_rank_sees_every_topic(void **state) {
     (void)state;
     mofka_producer_t *producer;
-    ask();
+    stats_read_driver_text();
     assert_int_equal(cJSON_GetArraySize(json_at(stats, "topics")), 0);
     MPI_Barrier(MPI_COMM_WORLD);
     if (rank == 0) {
-        mofka_topic_t *topic = make_topic("first", "{\"partitions\":2,\"partition_events\":1024}");
-        push_events(topic, 100, &producer);
-        end_producer(producer);
+        mofka_topic_t *topic =
+            stats_open_topic("first", "{\"partitions\":2,\"partition_events\":1024}");
+        stats_push_events(topic, 100, &producer);
+        stats_end_producer(producer);
         OK(mofka_topic_mark_complete(topic, 20000));
         mofka_topic_release(topic);
-        topic = make_topic("second", "{\"retention\":\"discard_oldest\",\"partition_events\":64,"
-                                     "\"partition_bytes\":65536}");
-        push_events(topic, 1000, &producer);
-        end_producer(producer);
+        topic =
+            stats_open_topic("second", "{\"retention\":\"discard_oldest\",\"partition_events\":64,"
+                                       "\"partition_bytes\":65536}");
+        stats_push_events(topic, 1000, &producer);
+        stats_end_producer(producer);
         mofka_topic_release(topic);
     }
     MPI_Barrier(MPI_COMM_WORLD);
     for (int again = 0; again < 2; again++) { /* the second time, the directory is known */
-        ask();
+        stats_read_driver_text();
         assert_int_equal(cJSON_GetArraySize(json_at(stats, "topics")), 2);
         NUMBER(stats, "rank", rank);
         NUMBER(stats, "size", size);
@@ -107,13 +109,14 @@ static void every_rank_sees_every_topic(void **state) {
 /* Rank 0 produces, the last rank consumes, the others read statistics. */
 static void consumers_and_latencies(void **state) {
     (void)state;
-    mofka_topic_t *topic = make_topic("topic", "{\"partitions\":2,\"partition_events\":1024}");
+    mofka_topic_t *topic =
+        stats_open_topic("topic", "{\"partitions\":2,\"partition_events\":1024}");
     mofka_producer_t *producer = NULL;
     mofka_consumer_t *consumer = NULL;
     if (rank == 0)
-        push_events(topic, 100, &producer);
+        stats_push_events(topic, 100, &producer);
     MPI_Barrier(MPI_COMM_WORLD);
-    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    clock_sleep_ms(20);
     if (rank == size - 1) {
         OK(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "viewer"}, &consumer));
         pull_and_acknowledge(consumer, 60); /* all of one partition, 10 of the other */
@@ -124,14 +127,14 @@ static void consumers_and_latencies(void **state) {
         }
         assert_int_equal(mofka_consumer_pull(consumer, 0, &event),
                          MOFKA_ERR_TIMEOUT); /* publishes */
-        ask();
+        stats_read_driver_text();
         NUMBER(stats, "consumers/0/events_acknowledged", 60);
         NUMBER(stats, "consumers/0/stored_to_pulled_ns/count", 2);
         assert_true(number_at(stats, "consumers/0/stored_to_pulled_ns/p50") >= 20e6);
         assert_true(number_at(stats, "consumers/0/stored_to_pulled_ns/max") < 60e9);
     }
     MPI_Barrier(MPI_COMM_WORLD);
-    ask();
+    stats_read_driver_text();
     double lag = number_at(stats, "topics/0/partitions/0/consumers/0/lag") +
                  number_at(stats, "topics/0/partitions/1/consumers/0/lag");
     assert_true(lag == 40);
@@ -148,9 +151,9 @@ static void consumers_and_latencies(void **state) {
         mofka_consumer_release(consumer);
     }
     if (producer)
-        end_producer(producer);
+        stats_end_producer(producer);
     MPI_Barrier(MPI_COMM_WORLD);
-    ask();
+    stats_read_driver_text();
     NUMBER(stats, "topics/0/partitions/0/consumers/0/live", 0);
     mofka_topic_release(topic);
     MPI_Barrier(MPI_COMM_WORLD);
@@ -160,7 +163,7 @@ static void consumers_and_latencies(void **state) {
  * of 10 events, stored much later, comes after it. */
 static void stamps_belong_to_batches(void **state) {
     (void)state;
-    mofka_topic_t *topic = make_topic("topic", "{\"partition_events\":4096}");
+    mofka_topic_t *topic = stats_open_topic("topic", "{\"partition_events\":4096}");
     mofka_producer_t *producer;
     mofka_consumer_t *consumer;
     if (rank == 0) {
@@ -169,7 +172,7 @@ static void stamps_belong_to_batches(void **state) {
         for (int i = 0; i < 3000; i++)
             OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
         OK(mofka_producer_flush(producer, 20000));
-        nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
+        clock_sleep_ms(300);
         for (int i = 0; i < 10; i++)
             OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
         OK(mofka_producer_flush(producer, 20000));
@@ -184,14 +187,14 @@ static void stamps_belong_to_batches(void **state) {
         NUMBER(stats, "runs", 6);
         OK(mofka_consumer_close(consumer));
         mofka_consumer_release(consumer);
-        end_producer(producer);
+        stats_end_producer(producer);
     }
     mofka_topic_release(topic);
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
 static double blocked_now(void) {
-    ask();
+    stats_read_driver_text();
     return number_at(stats, "topics/0/partitions/0/blocked_producers");
 }
 
@@ -200,7 +203,7 @@ static void a_blocked_producer_is_seen(void **state) {
     (void)state;
     if (size == 1)
         return; /* the rank that waits cannot read statistics at the same time */
-    mofka_topic_t *topic = make_topic("topic", "{\"partition_events\":16}");
+    mofka_topic_t *topic = stats_open_topic("topic", "{\"partition_events\":16}");
     mofka_consumer_t *consumer = NULL;
     if (rank == 1)
         OK(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "slow"}, &consumer));
@@ -211,17 +214,17 @@ static void a_blocked_producer_is_seen(void **state) {
         for (int i = 0; i < 20; i++)
             OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
         OK(mofka_producer_flush(producer, 20000));
-        ask();
+        stats_read_driver_text();
         NUMBER(stats, "producers/0/room_waits", 1);
         assert_true(number_at(stats, "producers/0/room_wait_ns") >= 50e6);
-        end_producer(producer);
+        stats_end_producer(producer);
     } else if (rank == 1) {
         time_t give_up = time(NULL) + 20;
         while (blocked_now() == 0 && time(NULL) < give_up)
             ;
         assert_true(blocked_now() == 1);
         NUMBER(stats, "topics/0/partitions/0/held_events", 16);
-        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+        clock_sleep_ms(100);
         pull_and_acknowledge(consumer, 20);
     }
     MPI_Barrier(MPI_COMM_WORLD);
@@ -247,19 +250,15 @@ static void reading_is_bounded(void **state) {
         OK(mofka_driver_create_topic(without, "topic", NULL));
     MPI_Barrier(MPI_COMM_WORLD);
     if (rank == 0)
-        nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+        clock_sleep_ms(1000);
     else /* the owner has left the barrier by then */
-        nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
+        clock_sleep_ms(300);
     int timed_out = 0;
     for (int i = 0; i < 3 && rank != 0; i++) {
-        struct timespec before, after;
         mofka_metadata_t *got;
-        clock_gettime(CLOCK_MONOTONIC, &before);
+        double before = clock_seconds(CLOCK_MONOTONIC);
         OK(mofka_driver_stats(without, 100, &got));
-        clock_gettime(CLOCK_MONOTONIC, &after);
-        double seconds = (double)(after.tv_sec - before.tv_sec) +
-                         1e-9 * (double)(after.tv_nsec - before.tv_nsec);
-        assert_true(seconds < 0.6);
+        assert_true(clock_seconds(CLOCK_MONOTONIC) - before < 0.6);
         const char *topics_status = cJSON_GetStringValue(json_at(got, "topics_status"));
         timed_out += topics_status != NULL;
         if (topics_status)
@@ -278,10 +277,10 @@ static void reading_is_bounded(void **state) {
 int main(int argc, char **argv) {
     mpi_main_start(&argc, &argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_rank_sees_every_topic, start, end),
-        cmocka_unit_test_setup_teardown(consumers_and_latencies, start, end),
-        cmocka_unit_test_setup_teardown(stamps_belong_to_batches, start, end),
-        cmocka_unit_test_setup_teardown(a_blocked_producer_is_seen, start, end),
+        cmocka_unit_test_setup_teardown(every_rank_sees_every_topic, stats_setup, stats_teardown),
+        cmocka_unit_test_setup_teardown(consumers_and_latencies, stats_setup, stats_teardown),
+        cmocka_unit_test_setup_teardown(stamps_belong_to_batches, stats_setup, stats_teardown),
+        cmocka_unit_test_setup_teardown(a_blocked_producer_is_seen, stats_setup, stats_teardown),
         cmocka_unit_test(reading_is_bounded),
     };
     return mpi_main_end(RUN_MPI_TESTS(tests));

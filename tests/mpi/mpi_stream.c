@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Events from push to pull between the ranks of a job, in the window named by the argument. */
+#include "support/callbacks.h"
 #include "support/log_start.h"
 #include "support/mpi_main.h"
 
@@ -11,12 +12,13 @@ static mofka_driver_t *open_driver(const char *more) {
     return driver;
 }
 
-static void close_driver(mofka_driver_t *driver) {
+static void mpi_stream_close_driver(mofka_driver_t *driver) {
     OK(mofka_driver_close(driver, 30000));
     mofka_driver_release(driver);
 }
 
-static mofka_topic_t *open_topic(mofka_driver_t *driver, const char *name, const char *options) {
+static mofka_topic_t *mpi_stream_open_topic(mofka_driver_t *driver, const char *name,
+                                            const char *options) {
     mofka_topic_t *topic;
     if (rank == 0)
         OK(mofka_driver_create_topic(driver, name, &(mofka_topic_options_t){.options = options}));
@@ -25,7 +27,7 @@ static mofka_topic_t *open_topic(mofka_driver_t *driver, const char *name, const
 }
 
 /* Byte k of the data of event n of producer r. */
-static unsigned char byte_of(int r, int n, size_t k) {
+static unsigned char mpi_stream_byte_at(int r, int n, size_t k) {
     return (unsigned char)(r * 31 + n * 7 + (int)(k * 13 % 251));
 }
 
@@ -34,7 +36,7 @@ static size_t size_of(int r, int n, size_t most) {
 }
 
 /* Push `count` events with data up to `most` bytes. */
-static void produce(mofka_topic_t *topic, int count, size_t most, size_t batch_size) {
+static void mpi_stream_produce(mofka_topic_t *topic, int count, size_t most, size_t batch_size) {
     mofka_producer_t *producer;
     OK(mofka_producer_create(topic, &(mofka_producer_options_t){.batch_size = batch_size},
                              &producer));
@@ -46,7 +48,7 @@ static void produce(mofka_topic_t *topic, int count, size_t most, size_t batch_s
         OK(mofka_data_view_allocate(bytes, &data));
         unsigned char *to = mofka_data_view_segments(data, NULL)->ptr;
         for (size_t k = 0; k < bytes; k++)
-            to[k] = byte_of(rank, n, k);
+            to[k] = mpi_stream_byte_at(rank, n, k);
         OK(mofka_producer_push(producer, metadata, (size_t)length, data, MOFKA_ANY_PARTITION,
                                NULL));
         mofka_data_view_release(data);
@@ -55,16 +57,8 @@ static void produce(mofka_topic_t *topic, int count, size_t most, size_t batch_s
     mofka_producer_release(producer);
 }
 
-static mofka_status_t select_all(void *context, const mofka_metadata_t *metadata,
-                                 mofka_data_descriptor_t *full,
-                                 mofka_data_descriptor_t **selected) {
-    (void)context, (void)metadata;
-    *selected = mofka_data_descriptor_retain(full);
-    return MOFKA_OK;
-}
-
 /* Pull to the end; each producer's events of a partition in push order, ids dense, bytes right. */
-static void consume(mofka_consumer_t *consumer, int count, size_t most) {
+static void mpi_stream_consume(mofka_consumer_t *consumer, int count, size_t most) {
     size_t partitions = mofka_topic_partition_count(mofka_consumer_topic(consumer));
     uint64_t *next_id = calloc(partitions, sizeof *next_id);
     int *last = malloc(partitions * (size_t)size * sizeof *last), total = 0;
@@ -89,7 +83,7 @@ static void consume(mofka_consumer_t *consumer, int count, size_t most) {
         assert_int_equal(mofka_data_view_read(mofka_event_data(event), bytes, most + 1, 0),
                          expected);
         for (size_t k = 0; k < expected; k++)
-            if (bytes[k] != byte_of(r, n, k))
+            if (bytes[k] != mpi_stream_byte_at(r, n, k))
                 fail_msg("rank %d: event %d of rank %d: byte %zu", rank, n, r, k);
         OK(mofka_event_acknowledge(event));
         mofka_event_release(event);
@@ -111,18 +105,18 @@ static void stream_and_read_back(const char *topic_name, const char *options, in
     mofka_driver_t *driver = open_driver("");
     char full[256];
     snprintf(full, sizeof full, "{\"expected_producers\":%d,%s}", size, options);
-    mofka_topic_t *topic = open_topic(driver, topic_name, full);
-    produce(topic, count, most, batch_size);
+    mofka_topic_t *topic = mpi_stream_open_topic(driver, topic_name, full);
+    mpi_stream_produce(topic, count, most, batch_size);
     char name[16];
     snprintf(name, sizeof name, "rank-%d", rank);
     mofka_consumer_t *consumer;
     OK(mofka_consumer_create(
-        topic, &(mofka_consumer_options_t){.name = name, .selector = select_all}, &consumer));
-    consume(consumer, count, most);
+        topic, &(mofka_consumer_options_t){.name = name, .selector = select_all_data}, &consumer));
+    mpi_stream_consume(consumer, count, most);
     OK(mofka_consumer_close(consumer));
     mofka_consumer_release(consumer);
     mofka_topic_release(topic);
-    close_driver(driver);
+    mpi_stream_close_driver(driver);
 }
 
 static void one_partition(void **state) {
@@ -140,7 +134,7 @@ static mofka_consumer_t *fill_a_small_ring(mofka_topic_t *topic, int count) {
     mofka_consumer_t *consumer = NULL;
     if (rank == 0)
         OK(mofka_consumer_create(
-            topic, &(mofka_consumer_options_t){.name = "reader", .selector = select_all},
+            topic, &(mofka_consumer_options_t){.name = "reader", .selector = select_all_data},
             &consumer));
     MPI_Barrier(MPI_COMM_WORLD);
     if (rank != 0 || size == 1) {
@@ -174,7 +168,7 @@ static void ring_wraps_under_retention(void **state) {
              "{\"expected_producers\":%d,\"partition_bytes\":8192,\"partition_events\":128}",
              producers);
     mofka_driver_t *driver = open_driver("");
-    mofka_topic_t *topic = open_topic(driver, "ring", options);
+    mofka_topic_t *topic = mpi_stream_open_topic(driver, "ring", options);
     if (rank == 0)
         OK(move_log_start(topic));
     MPI_Barrier(MPI_COMM_WORLD);
@@ -200,7 +194,7 @@ static void ring_wraps_under_retention(void **state) {
         mofka_consumer_release(consumer);
     }
     mofka_topic_release(topic);
-    close_driver(driver);
+    mpi_stream_close_driver(driver);
 }
 
 int main(int argc, char **argv) {

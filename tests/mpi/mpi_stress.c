@@ -3,7 +3,7 @@
 #include "support/mpi_main.h"
 #include "support/stress.h"
 
-static long sum(const job_t *job, long value) {
+static long mpi_stress_sum(const job_t *job, long value) {
     long all;
     (void)job;
     MPI_Allreduce(&value, &all, 1, MPI_LONG, MPI_SUM, MPI_COMM_WORLD);
@@ -17,7 +17,7 @@ int main(int argc, char **argv) {
                  .size = size,
                  .scale = strcmp(window, "rma") == 0 ? 150 : 600,
                  .by_copy = true,
-                 .sum = sum};
+                 .sum = mpi_stress_sum};
     snprintf(options, sizeof options, "{\"window\":\"%s\"}", window);
     if (mofka_mpi_driver_create(MPI_COMM_WORLD, options, &job.driver))
         return mpi_main_end(1);

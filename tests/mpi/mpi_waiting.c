@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Waiting: idle ranks sleep, every wait ends in time, and a publisher wakes the waiters. Guards 7. */
-#include <time.h>
+#include "support/clock.h"
 #include "support/mpi_main.h"
 
 static mofka_driver_t *driver;
 static mofka_topic_t *topic;
 
-static double seconds(clockid_t clock) {
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
-static int setup(void **state) {
+static int waiting_setup(void **state) {
     char text[64];
     (void)state;
     snprintf(text, sizeof text, "{\"window\":\"%s\"}", window);
@@ -24,7 +18,7 @@ static int setup(void **state) {
     return 0;
 }
 
-static int teardown(void **state) {
+static int waiting_teardown(void **state) {
     (void)state;
     mofka_topic_release(topic);
     OK(mofka_driver_close(driver, 30000));
@@ -32,7 +26,7 @@ static int teardown(void **state) {
     return 0;
 }
 
-static mofka_consumer_t *consumer_of(size_t target) {
+static mofka_consumer_t *waiting_create_consumer(size_t target) {
     char name[16];
     mofka_consumer_t *consumer;
     snprintf(name, sizeof name, "rank-%d", rank);
@@ -42,7 +36,7 @@ static mofka_consumer_t *consumer_of(size_t target) {
     return consumer;
 }
 
-static void end(mofka_consumer_t *consumer) {
+static void waiting_end_consumer(mofka_consumer_t *consumer) {
     OK(mofka_consumer_close(consumer));
     mofka_consumer_release(consumer);
 }
@@ -50,17 +44,17 @@ static void end(mofka_consumer_t *consumer) {
 /* Fails when a sleeper returns at once (sleep_on without its wait). */
 static void idle_waiting_burns_no_core(void **state) {
     (void)state;
-    mofka_consumer_t *consumer = consumer_of(0);
+    mofka_consumer_t *consumer = waiting_create_consumer(0);
     mofka_event_t *event;
     MPI_Barrier(MPI_COMM_WORLD);
-    double wall = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    double wall = clock_seconds(CLOCK_MONOTONIC), cpu = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
     FAILS(mofka_consumer_pull(consumer, 1500, &event), MOFKA_ERR_TIMEOUT, "1500 ms");
-    wall = seconds(CLOCK_MONOTONIC) - wall;
-    cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    wall = clock_seconds(CLOCK_MONOTONIC) - wall;
+    cpu = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     assert_true(wall >= 1.5);
     if (cpu > 0.4 * wall)
         fail_msg("rank %d: %.3f s of CPU in %.3f s of waiting", rank, cpu, wall);
-    end(consumer);
+    waiting_end_consumer(consumer);
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
@@ -83,15 +77,15 @@ static void waiting_for_room_burns_no_core(void **state) {
         for (int i = 0; i < 16; i++)
             OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
         OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
-        double wall = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+        double wall = clock_seconds(CLOCK_MONOTONIC), cpu = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
         FAILS(mofka_producer_flush(producer, 1500), MOFKA_ERR_TIMEOUT, "'idle' holds it up");
-        wall = seconds(CLOCK_MONOTONIC) - wall;
-        cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+        wall = clock_seconds(CLOCK_MONOTONIC) - wall;
+        cpu = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
         assert_true(wall >= 1.5 && wall < 8);
         if (cpu > 0.4 * wall)
             fail_msg("%.3f s of CPU in %.3f s of waiting", cpu, wall);
         OK(mofka_consumer_unsubscribe(consumer)); /* no consumer is left to wait for */
-        end(consumer);
+        waiting_end_consumer(consumer);
         consumer = NULL;
         OK(mofka_consumer_create(full, &(mofka_consumer_options_t){.name = "reader"}, &consumer));
         mofka_event_t *event;
@@ -103,7 +97,7 @@ static void waiting_for_room_burns_no_core(void **state) {
         FAILS(mofka_consumer_pull(consumer, 0, &event), MOFKA_ERR_TIMEOUT, ""); /* publishes */
         OK(mofka_producer_close(producer, 20000));
         mofka_producer_release(producer);
-        end(consumer);
+        waiting_end_consumer(consumer);
         mofka_topic_release(full);
     }
     MPI_Barrier(MPI_COMM_WORLD);
@@ -115,10 +109,10 @@ static void publishers_wake_readers(void **state) {
     (void)state;
     if (rank > 1 || size == 1)
         return;
-    mofka_consumer_t *consumer = consumer_of((size_t)rank);
+    mofka_consumer_t *consumer = waiting_create_consumer((size_t)rank);
     mofka_producer_t *producer;
     OK(mofka_producer_create(topic, NULL, &producer));
-    double start = seconds(CLOCK_MONOTONIC);
+    double start = clock_seconds(CLOCK_MONOTONIC);
     for (int i = 0; i < 100; i++) {
         mofka_event_t *event;
         for (int turn = 0; turn < 2; turn++) {
@@ -133,18 +127,20 @@ static void publishers_wake_readers(void **state) {
             }
         }
     }
-    assert_true(seconds(CLOCK_MONOTONIC) - start < 8);
+    assert_true(clock_seconds(CLOCK_MONOTONIC) - start < 8);
     OK(mofka_producer_close(producer, 20000));
     mofka_producer_release(producer);
-    end(consumer);
+    waiting_end_consumer(consumer);
 }
 
 int main(int argc, char **argv) {
     mpi_main_start(&argc, &argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(idle_waiting_burns_no_core, setup, teardown),
-        cmocka_unit_test_setup_teardown(waiting_for_room_burns_no_core, setup, teardown),
-        cmocka_unit_test_setup_teardown(publishers_wake_readers, setup, teardown),
+        cmocka_unit_test_setup_teardown(idle_waiting_burns_no_core, waiting_setup,
+                                        waiting_teardown),
+        cmocka_unit_test_setup_teardown(waiting_for_room_burns_no_core, waiting_setup,
+                                        waiting_teardown),
+        cmocka_unit_test_setup_teardown(publishers_wake_readers, waiting_setup, waiting_teardown),
     };
     return mpi_main_end(RUN_MPI_TESTS(tests));
 }

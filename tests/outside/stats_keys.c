@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void check(mofka_status_t status) {
+static void stats_keys_check(mofka_status_t status) {
     if (status == MOFKA_OK)
         return;
     fprintf(stderr, "%s: %s\n", mofka_status_name(status), mofka_last_error());
@@ -20,42 +20,44 @@ static void stats_keys_print(const char *kind, mofka_metadata_t *stats) {
     mofka_metadata_release(stats);
 }
 
-static void *ask_driver(void *driver) {
+static void *stats_keys_print_driver(void *driver) {
     mofka_metadata_t *stats;
-    check(mofka_driver_stats(driver, 10000, &stats));
+    stats_keys_check(mofka_driver_stats(driver, 10000, &stats));
     stats_keys_print("driver", stats);
     return NULL;
 }
 
 /* Below MPI_THREAD_MULTIPLE this thread cannot read an rma window, and says so. */
-static void ask_driver_in_a_thread(mofka_driver_t *driver) {
+static void stats_keys_print_in_thread(mofka_driver_t *driver) {
     pthread_t thread;
-    if (pthread_create(&thread, NULL, ask_driver, driver) || pthread_join(thread, NULL)) {
+    if (pthread_create(&thread, NULL, stats_keys_print_driver, driver) ||
+        pthread_join(thread, NULL)) {
         MPI_Abort(MPI_COMM_WORLD, 1);
         exit(1);
     }
 }
 
-static void use(mofka_topic_t *topic) {
+static void stats_keys_print_all(mofka_topic_t *topic) {
     mofka_producer_t *producer;
     mofka_consumer_t *consumer;
     mofka_event_t *event;
     mofka_metadata_t *stats;
     mofka_driver_t *driver = mofka_topic_driver(topic);
-    check(mofka_producer_create(topic, NULL, &producer));
-    check(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "reader"}, &consumer));
-    check(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
-    check(mofka_producer_flush(producer, 10000));
-    check(mofka_consumer_pull(consumer, 10000, &event));
+    stats_keys_check(mofka_producer_create(topic, NULL, &producer));
+    stats_keys_check(
+        mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "reader"}, &consumer));
+    stats_keys_check(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    stats_keys_check(mofka_producer_flush(producer, 10000));
+    stats_keys_check(mofka_consumer_pull(consumer, 10000, &event));
     mofka_event_release(event);
-    check(mofka_producer_stats(producer, &stats));
+    stats_keys_check(mofka_producer_stats(producer, &stats));
     stats_keys_print("producer", stats);
-    check(mofka_consumer_stats(consumer, &stats));
+    stats_keys_check(mofka_consumer_stats(consumer, &stats));
     stats_keys_print("consumer", stats);
-    ask_driver(driver);
-    ask_driver_in_a_thread(driver);
-    check(mofka_producer_close(producer, 10000));
-    check(mofka_consumer_close(consumer));
+    stats_keys_print_driver(driver);
+    stats_keys_print_in_thread(driver);
+    stats_keys_check(mofka_producer_close(producer, 10000));
+    stats_keys_check(mofka_consumer_close(consumer));
     mofka_producer_release(producer);
     mofka_consumer_release(consumer);
 }
@@ -65,13 +67,13 @@ int main(int argc, char **argv) {
     mofka_driver_t *driver;
     mofka_topic_t *topic;
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level);
-    check(mofka_mpi_driver_create(MPI_COMM_WORLD, "{\"window\":\"rma\",\"progress\":\"none\"}",
-                                  &driver));
-    check(mofka_driver_create_topic(driver, "topic", NULL));
-    check(mofka_driver_open_topic(driver, "topic", 0, &topic));
-    use(topic);
+    stats_keys_check(mofka_mpi_driver_create(
+        MPI_COMM_WORLD, "{\"window\":\"rma\",\"progress\":\"none\"}", &driver));
+    stats_keys_check(mofka_driver_create_topic(driver, "topic", NULL));
+    stats_keys_check(mofka_driver_open_topic(driver, "topic", 0, &topic));
+    stats_keys_print_all(topic);
     mofka_topic_release(topic);
-    check(mofka_driver_close(driver, 10000));
+    stats_keys_check(mofka_driver_close(driver, 10000));
     mofka_driver_release(driver);
     return MPI_Finalize();
 }

@@ -4,15 +4,15 @@
 #include <mofka/mofka.h>
 #include <string.h>
 
-static mofka_status_t validate(void *self, const char *metadata, size_t bytes,
-                               const mofka_data_view_t *data) {
+static mofka_status_t library_validate(void *self, const char *metadata, size_t bytes,
+                                       const mofka_data_view_t *data) {
     (void)self, (void)data;
     return bytes > 0 && metadata[0] == 'p' ? MOFKA_OK
                                            : mofka_fail(MOFKA_ERR_REFUSED, "no 'p' in front");
 }
 
 static const mofka_validator_ops_t validator_ops = {.size = sizeof validator_ops,
-                                                    .validate = validate};
+                                                    .validate = library_validate};
 
 static mofka_status_t create_validator(const mofka_metadata_t *metadata,
                                        const mofka_validator_ops_t **ops, void **self) {
@@ -34,8 +34,8 @@ static mofka_status_t create_serializer(const mofka_metadata_t *metadata,
 }
 MOFKA_REGISTER_SERIALIZER(plain, create_serializer);
 
-static mofka_status_t set_partitions(void *self, const mofka_metadata_t *const *partitions,
-                                     size_t count) {
+static mofka_status_t library_set_partitions(void *self, const mofka_metadata_t *const *partitions,
+                                             size_t count) {
     (void)self, (void)partitions, (void)count;
     return MOFKA_OK;
 }
@@ -48,7 +48,7 @@ static mofka_status_t select_first(void *self, const char *metadata, size_t byte
 }
 
 static const mofka_partition_selector_ops_t selector_ops = {
-    .size = sizeof selector_ops, .set_partitions = set_partitions, .select = select_first};
+    .size = sizeof selector_ops, .set_partitions = library_set_partitions, .select = select_first};
 
 static mofka_status_t create_selector(const mofka_metadata_t *metadata,
                                       const mofka_partition_selector_ops_t **ops, void **self) {

@@ -62,7 +62,7 @@ static void what_is_no_json_is_refused_by_all(void **state) {
     all_answer("1\0", 2, MOFKA_ERR_JSON);
     all_answer("{\"x\":1\0}", 8, MOFKA_ERR_JSON);
     all_answer("{\"x\":1,\"y\":\"\0\"}", 15, MOFKA_ERR_JSON);
-    FAILS(validate(readers[SCHEMA_VALIDATOR].config, "\xEF\xBB\xBF{}", 5), MOFKA_ERR_JSON,
+    FAILS(reader_validate(readers[SCHEMA_VALIDATOR].config, "\xEF\xBB\xBF{}", 5), MOFKA_ERR_JSON,
           "byte order mark (byte 0 of 5)");
 }
 
@@ -75,7 +75,7 @@ static void any_bytes_come_back_from_zstd_and_default(void **state) {
         mofka_serializer_t *serializer;
         OK(mofka_serializer_from_metadata(types[c], &serializer));
         for (size_t i = 0; i < sizeof no_json / sizeof *no_json; i++)
-            keeps(serializer, no_json[i]);
+            serializer_keeps_text(serializer, no_json[i]);
         comes_back(serializer, "\0\0", 2, "\0\0", 2);
         mofka_serializer_release(serializer);
     }
@@ -83,7 +83,8 @@ static void any_bytes_come_back_from_zstd_and_default(void **state) {
 
 /* ---- nesting -------------------------------------------------------------------------------- */
 
-static char *nested(size_t depth, const char *open, const char *close, size_t *bytes) {
+static char *hostile_nest_brackets(size_t depth, const char *open, const char *close,
+                                   size_t *bytes) {
     buffer_t text = {0};
     buffer_write(&text, "{\"x\":1,\"y\":", 11);
     for (size_t i = 1; i < depth; i++)
@@ -103,26 +104,27 @@ static void nesting_has_a_limit(void **state) {
     } kinds[] = {{"[", "]"}, {"{\"x\":", "}"}, {"[{\"\":", "}]"}};
     for (size_t i = 0; i < 3; i++) {
         size_t bytes, levels = i == 2 ? 2 : 1;
-        char *text = nested(MOFKA_JSON_DEPTH_MAX / levels, kinds[i].open, kinds[i].close, &bytes);
+        char *text = hostile_nest_brackets(MOFKA_JSON_DEPTH_MAX / levels, kinds[i].open,
+                                           kinds[i].close, &bytes);
         all_answer(text, bytes, MOFKA_OK);
         for (int c = 0; c < CONFIGS; c++) {
             mofka_serializer_t *serializer;
-            make(configs[c], &serializer);
+            serializer_create_from(configs[c], &serializer);
             comes_back(serializer, text, bytes, text, bytes);
             mofka_serializer_release(serializer);
         }
         free(text);
-        text = nested(1000000 / levels, kinds[i].open, kinds[i].close, &bytes);
+        text = hostile_nest_brackets(1000000 / levels, kinds[i].open, kinds[i].close, &bytes);
         all_answer(text, bytes, MOFKA_ERR_JSON);
         free(text);
-        text = nested(1000000, kinds[i].open, "", &bytes);
+        text = hostile_nest_brackets(1000000, kinds[i].open, "", &bytes);
         all_answer(text, bytes, MOFKA_ERR_JSON);
         free(text);
     }
     size_t bytes;
-    char *text = nested(MOFKA_JSON_DEPTH_MAX + 1, "[", "]", &bytes);
+    char *text = hostile_nest_brackets(MOFKA_JSON_DEPTH_MAX + 1, "[", "]", &bytes);
     for (size_t i = 0; i < READERS; i++)
-        if (i == SCHEMA_VALIDATOR || readers[i].read == store)
+        if (i == SCHEMA_VALIDATOR || readers[i].read == reader_serialize)
             FAILS(readers[i].read(readers[i].config, text, bytes), MOFKA_ERR_JSON,
                   "nested deeper than 256 at byte ");
     free(text);
@@ -140,21 +142,22 @@ static void names_given_twice(void **state) {
     buffer_write(&text, "}", 1);
     for (int c = 0; c < CONFIGS; c++) {
         mofka_serializer_t *serializer;
-        make(configs[c], &serializer);
-        keeps(serializer, "{\"id\":1,\"\\u0001\":2,\"id\":\"a\",\"id\":3,\"\\u0001\":{}}");
+        serializer_create_from(configs[c], &serializer);
+        serializer_keeps_text(serializer,
+                              "{\"id\":1,\"\\u0001\":2,\"id\":\"a\",\"id\":3,\"\\u0001\":{}}");
         comes_back(serializer, text.bytes, text.used, text.bytes, text.used);
         mofka_serializer_release(serializer);
     }
-    OK(place(readers[RANGE].config, text.bytes, text.used)); /* the first is a number */
-    FAILS(place(readers[RANGE].config, "{\"x\":\"a\",\"x\":1}", 15), MOFKA_ERR_REFUSED,
+    OK(reader_select(readers[RANGE].config, text.bytes, text.used)); /* the first is a number */
+    FAILS(reader_select(readers[RANGE].config, "{\"x\":\"a\",\"x\":1}", 15), MOFKA_ERR_REFUSED,
           "but has \"a\"");
-    FAILS(place(readers[KEY].config, "{\"\\u0078\":[],\"x\":1}", 19), MOFKA_ERR_REFUSED,
+    FAILS(reader_select(readers[KEY].config, "{\"\\u0078\":[],\"x\":1}", 19), MOFKA_ERR_REFUSED,
           "an array");
-    FAILS(validate(readers[SCHEMA_VALIDATOR].config, text.bytes, text.used), MOFKA_ERR_JSON,
+    FAILS(reader_validate(readers[SCHEMA_VALIDATOR].config, text.bytes, text.used), MOFKA_ERR_JSON,
           "twice");
-    FAILS(validate(readers[SCHEMA_VALIDATOR].config, "{\"a\":1,\"\\u0061\":2}", 18), MOFKA_ERR_JSON,
-          "has the name \"a\" twice");
-    FAILS(validate(readers[PATTERN].config, "{\"x\":1,\"x\":1}", 13), MOFKA_ERR_REFUSED, "");
+    FAILS(reader_validate(readers[SCHEMA_VALIDATOR].config, "{\"a\":1,\"\\u0061\":2}", 18),
+          MOFKA_ERR_JSON, "has the name \"a\" twice");
+    FAILS(reader_validate(readers[PATTERN].config, "{\"x\":1,\"x\":1}", 13), MOFKA_ERR_REFUSED, "");
     free(text.bytes);
 }
 
@@ -166,13 +169,13 @@ static void halves_of_pairs(void **state) {
                                         "{\"x\":1,\"y\":\"\\udc00\\ud800\"}"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         for (size_t r = 0; r < READERS; r++)
-            if (readers[r].read != store)
+            if (readers[r].read != reader_serialize)
                 FAILS(readers[r].read(readers[r].config, texts[i], strlen(texts[i])),
                       MOFKA_ERR_JSON, "");
         for (int c = 0; c < CONFIGS; c++) {
             mofka_serializer_t *serializer;
-            make(configs[c], &serializer);
-            keeps(serializer, texts[i]);
+            serializer_create_from(configs[c], &serializer);
+            serializer_keeps_text(serializer, texts[i]);
             mofka_serializer_release(serializer);
         }
     }

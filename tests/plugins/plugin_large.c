@@ -8,7 +8,8 @@ enum { MEGABYTES_10 = 10 << 20 };
 /* ---- large keys and strings ----------------------------------------------------------------- */
 
 /* `head`, ten megabytes of `piece`, `tail`. */
-static char *large(const char *head, const char *piece, const char *tail, size_t *bytes) {
+static char *large_text_create(const char *head, const char *piece, const char *tail,
+                               size_t *bytes) {
     buffer_t text = {0};
     buffer_write(&text, head, strlen(head));
     while (text.used < MEGABYTES_10)
@@ -21,7 +22,7 @@ static char *large(const char *head, const char *piece, const char *tail, size_t
 /* Ten megabytes of `piece` come back as `plain`, because white space and escapes are not kept. */
 static void check_large(const char *head, const char *piece, const char *plain, const char *tail) {
     size_t bytes, plain_bytes = 0, pieces;
-    char *text = large(head, piece, tail, &bytes);
+    char *text = large_text_create(head, piece, tail, &bytes);
     all_answer(text, bytes, MOFKA_OK);
     pieces = (bytes - strlen(head) - strlen(tail)) / strlen(piece);
     buffer_t expected = {0};
@@ -32,7 +33,7 @@ static void check_large(const char *head, const char *piece, const char *plain, 
     plain_bytes = expected.used;
     for (int c = 0; c < CONFIGS; c++) {
         mofka_serializer_t *serializer;
-        make(configs[c], &serializer);
+        serializer_create_from(configs[c], &serializer);
         bool is_kept = keeps_bytes(configs[c]);
         comes_back(serializer, text, bytes, is_kept ? text : expected.bytes,
                    is_kept ? bytes : plain_bytes);
@@ -49,10 +50,10 @@ static void large_keys_and_strings_are_handled(void **state) {
     check_large("{\"x\":1,\"id\":[{\"", "\\n", "\\n", "\":null}]}");
     check_large("{\"x\":1,\"name\":\"", "\\u00e9", "\xC3\xA9", "\"}");
     size_t bytes;
-    char *text = large("{\"x\":1,\"", "k", "\xFF\":1}", &bytes);
+    char *text = large_text_create("{\"x\":1,\"", "k", "\xFF\":1}", &bytes);
     all_answer(text, bytes, MOFKA_ERR_JSON);
     free(text);
-    text = large("{\"x\":1,\"", "k", "", &bytes);
+    text = large_text_create("{\"x\":1,\"", "k", "", &bytes);
     all_answer(text, bytes, MOFKA_ERR_JSON);
     free(text);
 }
@@ -61,36 +62,37 @@ static void large_keys_and_strings_are_handled(void **state) {
 static void large_keys_of_configurations_are_found(void **state) {
     (void)state;
     size_t bytes, config_bytes;
-    char *event = large("{\"", "k", "\":1}", &bytes), *config;
-    config = large("{\"type\":\"schema\",\"schema\":{\"required\":[\"k\",\"", "k", "\"]}}",
-                   &config_bytes);
-    FAILS(validate(config, event, bytes), MOFKA_ERR_REFUSED,
+    char *event = large_text_create("{\"", "k", "\":1}", &bytes), *config;
+    config = large_text_create("{\"type\":\"schema\",\"schema\":{\"required\":[\"k\",\"", "k",
+                               "\"]}}", &config_bytes);
+    FAILS(reader_validate(config, event, bytes), MOFKA_ERR_REFUSED,
           "\"required\": the name \"k\" is missing");
     free(config);
-    config = large("{\"type\":\"key\",\"pointer\":\"/", "k", "\"}", &config_bytes);
-    OK(place(config, event, bytes));
+    config = large_text_create("{\"type\":\"key\",\"pointer\":\"/", "k", "\"}", &config_bytes);
+    OK(reader_select(config, event, bytes));
     free(config);
-    config = large("{\"type\":\"range\",\"bounds\":[1],\"pointer\":\"/", "k", "\"}", &config_bytes);
-    FAILS(place(config, "{\"x\":1}", 7), MOFKA_ERR_REFUSED, "needs a number at '/kkk");
+    config = large_text_create("{\"type\":\"range\",\"bounds\":[1],\"pointer\":\"/", "k", "\"}",
+                               &config_bytes);
+    FAILS(reader_select(config, "{\"x\":1}", 7), MOFKA_ERR_REFUSED, "needs a number at '/kkk");
     free(config);
-    config = large("{\"type\":\"key\",\"pointer\":\"", "k", "\"}", &config_bytes);
+    config = large_text_create("{\"type\":\"key\",\"pointer\":\"", "k", "\"}", &config_bytes);
     mofka_partition_selector_t *selector;
     FAILS(mofka_partition_selector_from_metadata(config, &selector), MOFKA_ERR_OPTION,
           "begin with '/', not 'kkk");
     free(config);
-    config = large("{\"type\":\"schema\",\"schema\":{\"properties\":{\"", "k",
-                   "\":{\"type\":\"integer\"}}}}", &config_bytes);
+    config = large_text_create("{\"type\":\"schema\",\"schema\":{\"properties\":{\"", "k",
+                               "\":{\"type\":\"integer\"}}}}", &config_bytes);
     mofka_serializer_t *serializer;
     OK(mofka_serializer_from_metadata(config, &serializer));
     comes_back(serializer, event, bytes, event, bytes);
     mofka_serializer_release(serializer);
     free(config);
-    config =
-        large("{\"type\":\"schema\",\"schema\":{\"properties\":{\"", "k", "\":7}}}", &config_bytes);
+    config = large_text_create("{\"type\":\"schema\",\"schema\":{\"properties\":{\"", "k",
+                               "\":7}}}", &config_bytes);
     FAILS(mofka_serializer_from_metadata(config, &serializer), MOFKA_ERR_OPTION, "at '/properties");
     assert_true(strlen(mofka_last_error()) < 1024);
     free(config);
-    config = large("{\"type\":\"", "k", "\"}", &config_bytes);
+    config = large_text_create("{\"type\":\"", "k", "\"}", &config_bytes);
     FAILS(mofka_serializer_from_metadata(config, &serializer), MOFKA_ERR_NOT_FOUND, "kkk");
     free(config);
     free(event);
@@ -108,19 +110,19 @@ static void huge_numbers_come_back(void **state) {
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         for (int c = 0; c < CONFIGS; c++) {
             mofka_serializer_t *serializer;
-            make(configs[c], &serializer);
-            keeps(serializer, numbers[i]);
+            serializer_create_from(configs[c], &serializer);
+            serializer_keeps_text(serializer, numbers[i]);
             snprintf(text, sizeof text, "{\"id\":%s,\"x\":%s}", numbers[i], numbers[i]);
-            keeps(serializer, text);
+            serializer_keeps_text(serializer, text);
             snprintf(text, sizeof text, "{\"id\":-%s.5,\"kind\":[0.%s]}", digits, digits);
-            keeps(serializer, text);
+            serializer_keeps_text(serializer, text);
             mofka_serializer_release(serializer);
         }
     size_t bytes;
-    char *number = large("{\"id\":1", "0", ",\"name\":\"\"}", &bytes);
+    char *number = large_text_create("{\"id\":1", "0", ",\"name\":\"\"}", &bytes);
     for (int c = 0; c < CONFIGS; c++) {
         mofka_serializer_t *serializer;
-        make(configs[c], &serializer);
+        serializer_create_from(configs[c], &serializer);
         comes_back(serializer, number, bytes, number, bytes);
         mofka_serializer_release(serializer);
     }
@@ -133,18 +135,21 @@ static void huge_numbers_have_a_place(void **state) {
     static const char *const events[] = {"{\"x\":1e999999}", "{\"x\":-1e-999999}",
                                          "{\"x\":1e99999999999999999999999999}"};
     for (size_t i = 0; i < 3; i++) {
-        OK(place(key, events[i], strlen(events[i])));
-        OK(place(range, events[i], strlen(events[i])));
+        OK(reader_select(key, events[i], strlen(events[i])));
+        OK(reader_select(range, events[i], strlen(events[i])));
     }
     size_t bytes;
-    char *text = large("{\"x\":1", "0", "}", &bytes);
-    OK(place(key, text, bytes));
-    OK(place(range, text, bytes));
-    FAILS(validate(readers[SCHEMA_VALIDATOR].config, text, bytes), MOFKA_ERR_JSON, "too big");
+    char *text = large_text_create("{\"x\":1", "0", "}", &bytes);
+    OK(reader_select(key, text, bytes));
+    OK(reader_select(range, text, bytes));
+    FAILS(reader_validate(readers[SCHEMA_VALIDATOR].config, text, bytes), MOFKA_ERR_JSON,
+          "too big");
     free(text);
-    FAILS(validate(readers[SCHEMA_VALIDATOR].config, "1e999999", 8), MOFKA_ERR_JSON, "too big");
-    FAILS(validate(readers[SCHEMA_VALIDATOR].config, "-1e999999", 9), MOFKA_ERR_JSON, "too big");
-    OK(validate("{\"type\":\"schema\",\"schema\":{\"const\":0}}", "1e-999999", 9));
+    FAILS(reader_validate(readers[SCHEMA_VALIDATOR].config, "1e999999", 8), MOFKA_ERR_JSON,
+          "too big");
+    FAILS(reader_validate(readers[SCHEMA_VALIDATOR].config, "-1e999999", 9), MOFKA_ERR_JSON,
+          "too big");
+    OK(reader_validate("{\"type\":\"schema\",\"schema\":{\"const\":0}}", "1e-999999", 9));
 }
 
 int main(void) {

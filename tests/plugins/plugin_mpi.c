@@ -28,7 +28,7 @@ static size_t text_of(char *text, size_t room, int from, int number) {
                             rests[number % 5]);
 }
 
-static void push_all(mofka_topic_t *topic) {
+static void plugin_push_all(mofka_topic_t *topic) {
     mofka_producer_t *producer;
     char text[256];
     OK(mofka_producer_create(topic, NULL, &producer));
@@ -44,7 +44,7 @@ static void push_all(mofka_topic_t *topic) {
     mofka_producer_release(producer);
 }
 
-static void pull_all(mofka_topic_t *topic) {
+static void plugin_pull_all(mofka_topic_t *topic) {
     char name[16], text[256];
     int *next = calloc((size_t)size, sizeof *next), total = 0;
     mofka_consumer_t *consumer;
@@ -90,8 +90,8 @@ static void every_rank_reads_what_every_rank_wrote(void **state) {
                                                                   .validator = VALIDATOR,
                                                                   .serializer = serializers[i]}));
         OK(mofka_driver_open_topic(driver, "t", 30000, &topic));
-        push_all(topic);
-        pull_all(topic);
+        plugin_push_all(topic);
+        plugin_pull_all(topic);
         mofka_topic_release(topic);
         OK(mofka_driver_close(driver, 30000));
         mofka_driver_release(driver);

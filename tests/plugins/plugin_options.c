@@ -42,7 +42,7 @@ static mofka_status_t of_schema(const char *schema, mofka_serializer_t **seriali
     return status;
 }
 
-static void refuses(const char *schema, const char *message) {
+static void options_expect_refused(const char *schema, const char *message) {
     mofka_serializer_t *serializer;
     FAILS(of_schema(schema, &serializer), MOFKA_ERR_OPTION, message);
 }
@@ -104,7 +104,7 @@ static void wrong_schemas_are_refused_with_their_place(void **state) {
         {"{\"const\":{\"a\":1,\"a\":2}}", "at '/const/a': must be the only value of its name"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        refuses(cases[i][0], cases[i][1]);
+        options_expect_refused(cases[i][0], cases[i][1]);
 }
 
 /* Schemas that look invalid, but are valid. */
@@ -123,7 +123,8 @@ static void right_schemas_are_taken(void **state) {
     for (size_t i = 0; i < sizeof schemas / sizeof *schemas; i++) {
         mofka_serializer_t *serializer;
         OK(of_schema(schemas[i], &serializer));
-        keeps(serializer, "{\"a\":1,\"a\\u0000\":[{\"required\":1},null,\"x\"],\"c\":{}}");
+        serializer_keeps_text(serializer,
+                              "{\"a\":1,\"a\\u0000\":[{\"required\":1},null,\"x\"],\"c\":{}}");
         mofka_serializer_release(serializer);
     }
 }
@@ -133,7 +134,7 @@ static void right_schemas_are_taken(void **state) {
 static size_t bytes_by(const char *schema, const char *event) {
     mofka_serializer_t *serializer;
     OK(of_schema(schema, &serializer));
-    size_t bytes = keeps(serializer, event);
+    size_t bytes = serializer_keeps_text(serializer, event);
     mofka_serializer_release(serializer);
     return bytes;
 }
@@ -190,7 +191,7 @@ static void references_to_nowhere_are_refused(void **state) {
     /* Half a surrogate pair is refused before the schema is read. */
     FAILS(of_schema("{\"items\":{\"$ref\":\"#/\\ud800\"}}", &serializer), MOFKA_ERR_JSON, "");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        refuses(cases[i][0], cases[i][1]);
+        options_expect_refused(cases[i][0], cases[i][1]);
 }
 
 /* ---- large schemas -------------------------------------------------------------------------- */
@@ -228,10 +229,10 @@ static void subschemas_have_a_limit(void **state) {
             buffer_write(&schema, "", 1);
             if (count < SUBSCHEMAS_MAX) {
                 OK(of_schema(schema.bytes, &serializer));
-                keeps(serializer, "{\"16382\":null,\"5\":1}");
+                serializer_keeps_text(serializer, "{\"16382\":null,\"5\":1}");
                 mofka_serializer_release(serializer);
             } else {
-                refuses(schema.bytes, "more than 16384 subschemas");
+                options_expect_refused(schema.bytes, "more than 16384 subschemas");
             }
             free(schema.bytes);
         }

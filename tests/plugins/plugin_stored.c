@@ -22,7 +22,7 @@ static void hostile_bytes_are_refused_or_read(void **state) {
     (void)state;
     for (size_t c = 0; c < CONFIGS; c++) {
         mofka_serializer_t *serializer;
-        make(configs[c], &serializer);
+        serializer_create_from(configs[c], &serializer);
         uint64_t seed = 99 + c;
         pair_t pair = {.seed = seed};
         for (int i = 0; i < 2000; i++) {
@@ -87,7 +87,7 @@ static void hostile_sizes_are_not_believed(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         mofka_serializer_t *serializer;
         mofka_metadata_t *metadata;
-        make(configs[cases[i].config], &serializer);
+        serializer_create_from(configs[cases[i].config], &serializer);
         FAILS(from_bytes(serializer, cases[i].bytes, cases[i].size, &metadata), cases[i].status,
               cases[i].message);
         mofka_serializer_release(serializer);
@@ -100,7 +100,7 @@ static void stored_nesting_has_a_limit(void **state) {
     char bytes[3 * MOFKA_JSON_DEPTH_MAX];
     mofka_serializer_t *cbor, *schema;
     mofka_metadata_t *metadata;
-    make(configs[CBOR], &cbor);
+    serializer_create_from(configs[CBOR], &cbor);
     OK(mofka_serializer_from_metadata(
         "{\"type\":\"schema\",\"schema\":{\"type\":\"array\",\"items\":{\"$ref\":\"#\"}}}",
         &schema));

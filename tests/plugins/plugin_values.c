@@ -89,9 +89,9 @@ static void every_value_comes_back(void **state) {
     (void)state;
     for (size_t c = 0; c < CONFIGS; c++) {
         mofka_serializer_t *serializer;
-        make(configs[c], &serializer);
+        serializer_create_from(configs[c], &serializer);
         for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-            keeps(serializer, values[i]);
+            serializer_keeps_text(serializer, values[i]);
         mofka_serializer_release(serializer);
     }
 }
@@ -104,7 +104,7 @@ static void tokens_come_back_without_space(void **state) {
     static const char tokens[] = "{\"A/\":[1,2.50],\"\xF0\x9F\x98\x80\xC3\xA9\":1}";
     for (size_t c = 0; c < CONFIGS; c++) {
         mofka_serializer_t *serializer;
-        make(configs[c], &serializer);
+        serializer_create_from(configs[c], &serializer);
         comes_back(serializer, text, sizeof text - 1, keeps_bytes(configs[c]) ? text : tokens,
                    (keeps_bytes(configs[c]) ? sizeof text : sizeof tokens) - 1);
         mofka_serializer_release(serializer);
@@ -114,12 +114,14 @@ static void tokens_come_back_without_space(void **state) {
 static void what_is_stored_is_small(void **state) {
     (void)state;
     mofka_serializer_t *cbor, *schema;
-    make(configs[CBOR], &cbor);
-    make(configs[BY_SCHEMA], &schema);
-    assert_int_equal(keeps(cbor, "{\"a\":[1,-2,2.5],\"b\":null}"), 14);
+    serializer_create_from(configs[CBOR], &cbor);
+    serializer_create_from(configs[BY_SCHEMA], &schema);
+    assert_int_equal(serializer_keeps_text(cbor, "{\"a\":[1,-2,2.5],\"b\":null}"), 14);
     /* form and bits, id, length and bytes of the name, digits and number, bit of `on`, a word */
-    assert_int_equal(keeps(schema, "{\"id\":12,\"name\":\"abc\",\"x\":2.5,\"on\":true}"), 10);
-    assert_int_equal(keeps(schema, "{\"id\":12,\"name\":\"abc\",\"kind\":\"cd\"}"), 8);
+    assert_int_equal(
+        serializer_keeps_text(schema, "{\"id\":12,\"name\":\"abc\",\"x\":2.5,\"on\":true}"), 10);
+    assert_int_equal(serializer_keeps_text(schema, "{\"id\":12,\"name\":\"abc\",\"kind\":\"cd\"}"),
+                     8);
     mofka_serializer_release(cbor);
     mofka_serializer_release(schema);
 }
@@ -128,7 +130,7 @@ static void random_values_come_back(void **state) {
     (void)state;
     for (size_t c = 0; c < CONFIGS; c++) {
         mofka_serializer_t *serializer;
-        make(configs[c], &serializer);
+        serializer_create_from(configs[c], &serializer);
         pair_t pair = {.seed = 4711 + c};
         for (int i = 0; i < 3000; i++) {
             make_value(&pair, i % 7);
@@ -143,9 +145,9 @@ static void random_values_come_back(void **state) {
 
 /* ---- threads -------------------------------------------------------------------------------- */
 
-static void *work(void *serializer) {
+static void *values_run_in_thread(void *serializer) {
     for (int i = 0; i < 300; i++)
-        keeps(serializer, values[(size_t)i % (sizeof values / sizeof *values)]);
+        serializer_keeps_text(serializer, values[(size_t)i % (sizeof values / sizeof *values)]);
     return NULL;
 }
 
@@ -154,9 +156,10 @@ static void threads_share_a_serializer(void **state) {
     for (size_t c = 0; c < CONFIGS; c++) {
         mofka_serializer_t *serializer;
         pthread_t threads[4];
-        make(configs[c], &serializer);
+        serializer_create_from(configs[c], &serializer);
         for (int i = 0; i < 4; i++)
-            assert_int_equal(pthread_create(&threads[i], NULL, work, serializer), 0);
+            assert_int_equal(pthread_create(&threads[i], NULL, values_run_in_thread, serializer),
+                             0);
         for (int i = 0; i < 4; i++)
             pthread_join(threads[i], NULL);
         mofka_serializer_release(serializer);

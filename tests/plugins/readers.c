@@ -2,7 +2,7 @@
 /* The types that read metadata, with a configuration each. */
 #include "plugins/readers.h"
 
-mofka_status_t validate(const char *config, const char *text, size_t bytes) {
+mofka_status_t reader_validate(const char *config, const char *text, size_t bytes) {
     mofka_validator_t *validator;
     OK(mofka_validator_from_metadata(config, &validator));
     mofka_status_t status = mofka_validator_validate(validator, text, bytes, NULL);
@@ -10,7 +10,7 @@ mofka_status_t validate(const char *config, const char *text, size_t bytes) {
     return status;
 }
 
-mofka_status_t place(const char *config, const char *text, size_t bytes) {
+mofka_status_t reader_select(const char *config, const char *text, size_t bytes) {
     const mofka_metadata_t *none[2] = {NULL};
     mofka_partition_selector_t *selector;
     size_t partition;
@@ -22,7 +22,7 @@ mofka_status_t place(const char *config, const char *text, size_t bytes) {
     return status;
 }
 
-mofka_status_t store(const char *config, const char *text, size_t bytes) {
+mofka_status_t reader_serialize(const char *config, const char *text, size_t bytes) {
     mofka_serializer_t *serializer;
     buffer_t stored = {0};
     OK(mofka_serializer_from_metadata(config, &serializer));
@@ -35,14 +35,15 @@ mofka_status_t store(const char *config, const char *text, size_t bytes) {
 }
 
 const reader_t readers[READERS] = {
-    {validate, "{\"type\":\"default\",\"json\":true}"},
-    {validate, "{\"type\":\"schema\",\"schema\":true}"},
-    {validate, "{\"type\":\"eventbridge\",\"pattern\":{\"x\":[{\"exists\":false},1,5,2]}}"},
-    {place, "{\"type\":\"key\",\"pointer\":\"/x\"}"},
-    {place, "{\"type\":\"range\",\"pointer\":\"/x\",\"bounds\":[2]}"},
-    {store, "{\"type\":\"cbor\"}"},
-    {store, "{\"type\":\"schema\",\"schema\":{\"properties\":{\"x\":{\"type\":\"integer\"}}}}"},
-    {store, "{\"type\":\"schema\",\"schema\":true}"},
+    {reader_validate, "{\"type\":\"default\",\"json\":true}"},
+    {reader_validate, "{\"type\":\"schema\",\"schema\":true}"},
+    {reader_validate, "{\"type\":\"eventbridge\",\"pattern\":{\"x\":[{\"exists\":false},1,5,2]}}"},
+    {reader_select, "{\"type\":\"key\",\"pointer\":\"/x\"}"},
+    {reader_select, "{\"type\":\"range\",\"pointer\":\"/x\",\"bounds\":[2]}"},
+    {reader_serialize, "{\"type\":\"cbor\"}"},
+    {reader_serialize,
+     "{\"type\":\"schema\",\"schema\":{\"properties\":{\"x\":{\"type\":\"integer\"}}}}"},
+    {reader_serialize, "{\"type\":\"schema\",\"schema\":true}"},
 };
 void all_answer(const char *text, size_t bytes, mofka_status_t expected) {
     char *exact = malloc(bytes + !bytes); /* so that a sanitizer sees a read behind it */

@@ -7,9 +7,9 @@
 
 /* The answer of a validator, of a selector of two partitions, and of a serializer, which is made of
  * `config` first. */
-mofka_status_t validate(const char *config, const char *text, size_t bytes);
-mofka_status_t place(const char *config, const char *text, size_t bytes);
-mofka_status_t store(const char *config, const char *text, size_t bytes);
+mofka_status_t reader_validate(const char *config, const char *text, size_t bytes);
+mofka_status_t reader_select(const char *config, const char *text, size_t bytes);
+mofka_status_t reader_serialize(const char *config, const char *text, size_t bytes);
 
 typedef struct reader {
     mofka_status_t (*read)(const char *config, const char *text, size_t bytes);

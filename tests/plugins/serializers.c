@@ -63,7 +63,7 @@ size_t comes_back(mofka_serializer_t *serializer, const char *text, size_t bytes
     return used;
 }
 
-size_t keeps(mofka_serializer_t *serializer, const char *text) {
+size_t serializer_keeps_text(mofka_serializer_t *serializer, const char *text) {
     return comes_back(serializer, text, strlen(text), text, strlen(text));
 }
 
@@ -86,7 +86,7 @@ const char *const configs[CONFIGS] = {
     "{\"type\":\"zstd\",\"level\":1,\"dictionary\":\"eyJpZCI6MTIsIm5hbWUiOiJhYmMifQ==\"}",
 };
 
-void make(const char *config, mofka_serializer_t **serializer) {
+void serializer_create_from(const char *config, mofka_serializer_t **serializer) {
     OK(mofka_serializer_from_metadata(config, serializer));
     assert_false(mofka_serializer_is_identity(*serializer));
 }
@@ -97,14 +97,14 @@ bool keeps_bytes(const char *config) {
 
 /* ---- random JSON ---------------------------------------------------------------------------- */
 
-static void put(pair_t *pair, const char *rich, const char *plain) {
+static void pair_append(pair_t *pair, const char *rich, const char *plain) {
     buffer_write(&pair->rich, rich, strlen(rich));
     buffer_write(&pair->plain, plain, strlen(plain));
 }
 
 static void put_space(pair_t *pair) {
     static const char *const spaces[] = {"", "", "", " ", "\n", "\t \r"};
-    put(pair, spaces[next_random(&pair->seed) % 6], "");
+    pair_append(pair, spaces[next_random(&pair->seed) % 6], "");
 }
 
 static void put_string(pair_t *pair) {
@@ -123,16 +123,16 @@ static void put_string(pair_t *pair) {
                                             {"\\uD83D\\uDE00", "\xF0\x9F\x98\x80"},
                                             {"\\u001F", "\\u001f"},
                                             {"\\b\\f\\r\\t", "\\b\\f\\r\\t"}};
-    put(pair, "\"", "\"");
+    pair_append(pair, "\"", "\"");
     if (next_random(&pair->seed) % 2) {
         const char *name = names[next_random(&pair->seed) % 8];
-        put(pair, name, name);
+        pair_append(pair, name, name);
     }
     for (uint32_t n = next_random(&pair->seed) % 4; n > 0; n--) {
         const char *const *piece = pieces[next_random(&pair->seed) % 14];
-        put(pair, piece[0], piece[1]);
+        pair_append(pair, piece[0], piece[1]);
     }
-    put(pair, "\"", "\"");
+    pair_append(pair, "\"", "\"");
 }
 
 static void put_number(pair_t *pair) {
@@ -160,7 +160,7 @@ static void put_number(pair_t *pair) {
         snprintf(text, sizeof text, "%s%llu%llu", sign, (unsigned long long)big | 1,
                  (unsigned long long)big);
     }
-    put(pair, text, text);
+    pair_append(pair, text, text);
 }
 
 static void put_value(pair_t *pair, int depth) {
@@ -173,23 +173,23 @@ static void put_value(pair_t *pair, int depth) {
     } else if (kind == 4) {
         static const char *const words[] = {"null", "true", "false"};
         const char *word = words[next_random(&pair->seed) % 3];
-        put(pair, word, word);
+        pair_append(pair, word, word);
     } else {
         bool is_object = kind > 5;
-        put(pair, is_object ? "{" : "[", is_object ? "{" : "[");
+        pair_append(pair, is_object ? "{" : "[", is_object ? "{" : "[");
         for (uint32_t n = next_random(&pair->seed) % 7, i = 0; i < n; i++) {
             if (i > 0)
-                put(pair, ",", ",");
+                pair_append(pair, ",", ",");
             put_space(pair);
             if (is_object) {
                 put_string(pair);
                 put_space(pair);
-                put(pair, ":", ":");
+                pair_append(pair, ":", ":");
             }
             put_value(pair, depth - 1);
         }
         put_space(pair);
-        put(pair, is_object ? "}" : "]", is_object ? "}" : "]");
+        pair_append(pair, is_object ? "}" : "]", is_object ? "}" : "]");
     }
     put_space(pair);
 }

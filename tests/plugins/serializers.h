@@ -20,12 +20,12 @@ mofka_status_t from_bytes(mofka_serializer_t *serializer, const void *bytes, siz
 size_t comes_back(mofka_serializer_t *serializer, const char *text, size_t bytes,
                   const char *expected, size_t expected_bytes);
 /* The same text comes back. */
-size_t keeps(mofka_serializer_t *serializer, const char *text);
+size_t serializer_keeps_text(mofka_serializer_t *serializer, const char *text);
 
 /* Indices into `configs`. Those of type zstd keep every byte. */
 enum { CBOR, BY_SCHEMA, BY_INTEGER, BY_ITEMS, BY_NOTHING, ZSTD, ZSTD_DICTIONARY, CONFIGS };
 extern const char *const configs[CONFIGS];
-void make(const char *config, mofka_serializer_t **serializer);
+void serializer_create_from(const char *config, mofka_serializer_t **serializer);
 bool keeps_bytes(const char *config);
 
 /* A random value twice: with spaces and escapes, and as it must come back. */

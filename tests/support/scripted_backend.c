@@ -8,10 +8,6 @@
 script_t script;
 sem_t gate;
 
-void sleep_ms(int ms) {
-    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
-}
-
 static void wait_at_the_gate(void) {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
@@ -19,15 +15,15 @@ static void wait_at_the_gate(void) {
     sem_timedwait(&gate, &until);
 }
 
-static mofka_status_t limits(void *self, size_t partition, mofka_batch_limits_t *limits) {
+static mofka_status_t scripted_limits(void *self, size_t partition, mofka_batch_limits_t *limits) {
     (void)self, (void)partition;
     *limits = (mofka_batch_limits_t){
         .events_max = script.eventless ? 0 : 4, .bytes_max = 4096, .event_bytes_max = 1024};
     return MOFKA_OK;
 }
 
-static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
-                             uint64_t *first_id) {
+static mofka_status_t scripted_append(void *self, size_t partition, mofka_batch_t *batch,
+                                      int64_t timeout_ms, uint64_t *first_id) {
     (void)self;
     mofka_status_t status = script.answers[script.next];
     int delay_ms = script.delay_ms[script.next];
@@ -40,10 +36,10 @@ static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch,
         call();
     if (script.gated)
         wait_at_the_gate();
-    sleep_ms(delay_ms);
+    clock_sleep_ms(delay_ms);
     if (script.waits && status == MOFKA_ERR_TIMEOUT) {
         script.waited_ms += timeout_ms;
-        sleep_ms((int)timeout_ms);
+        clock_sleep_ms((int)timeout_ms);
     }
     if (script.reserves)
         batch->reserved = true;
@@ -55,7 +51,7 @@ static mofka_status_t append(void *self, size_t partition, mofka_batch_t *batch,
     return MOFKA_OK;
 }
 
-static mofka_status_t close_producer(void *self, bool flushed) {
+static mofka_status_t scripted_close_producer(void *self, bool flushed) {
     (void)self;
     script.flushed = flushed;
     if (script.on_close)
@@ -69,36 +65,36 @@ static void destroy_producer(void *self) {
     script.destroyed++;
 }
 
-static void nothing(void *self) {
+static void scripted_destroy_nothing(void *self) {
     (void)self;
 }
 
 static const mofka_producer_ops_t producer_ops = {.size = sizeof producer_ops,
-                                                  .limits = limits,
-                                                  .append = append,
-                                                  .close = close_producer,
+                                                  .limits = scripted_limits,
+                                                  .append = scripted_append,
+                                                  .close = scripted_close_producer,
                                                   .destroy = destroy_producer};
 
-static mofka_status_t partition_info(void *self, size_t index, mofka_metadata_t **info) {
+static mofka_status_t scripted_partition_info(void *self, size_t index, mofka_metadata_t **info) {
     (void)self, (void)index;
     return mofka_metadata_create("{}", 2, info);
 }
 
-static mofka_status_t mark_complete(void *self, int64_t timeout_ms) {
+static mofka_status_t scripted_mark_complete(void *self, int64_t timeout_ms) {
     (void)self, (void)timeout_ms;
     return MOFKA_OK;
 }
 
-static mofka_status_t make_producer(void *self, const char *name, const char *options,
-                                    const mofka_producer_ops_t **ops, void **producer) {
+static mofka_status_t scripted_make_producer(void *self, const char *name, const char *options,
+                                             const mofka_producer_ops_t **ops, void **producer) {
     (void)name, (void)options;
     *ops = &producer_ops;
     *producer = self;
     return MOFKA_OK;
 }
 
-static mofka_status_t make_consumer(void *self, const mofka_consumer_config_t *config,
-                                    const mofka_consumer_ops_t **ops, void **consumer) {
+static mofka_status_t scripted_make_consumer(void *self, const mofka_consumer_config_t *config,
+                                             const mofka_consumer_ops_t **ops, void **consumer) {
     static const mofka_consumer_ops_t empty = {.size = 8};
     (void)self, (void)config;
     *ops = &empty;
@@ -107,18 +103,18 @@ static mofka_status_t make_consumer(void *self, const mofka_consumer_config_t *c
 }
 
 static const mofka_topic_ops_t topic_ops = {.size = sizeof topic_ops,
-                                            .partition_info = partition_info,
-                                            .mark_complete = mark_complete,
-                                            .make_producer = make_producer,
-                                            .make_consumer = make_consumer,
-                                            .destroy = nothing};
+                                            .partition_info = scripted_partition_info,
+                                            .mark_complete = scripted_mark_complete,
+                                            .make_producer = scripted_make_producer,
+                                            .make_consumer = scripted_make_consumer,
+                                            .destroy = scripted_destroy_nothing};
 
-static mofka_status_t create_topic(void *self, const mofka_topic_config_t *config) {
+static mofka_status_t scripted_create_topic(void *self, const mofka_topic_config_t *config) {
     (void)self, (void)config;
     return MOFKA_OK;
 }
 
-static mofka_status_t open_topic(void *self, const char *name, mofka_topic_made_t *made) {
+static mofka_status_t scripted_open_topic(void *self, const char *name, mofka_topic_made_t *made) {
     static const char *const plain = "{\"type\":\"default\"}";
     (void)name;
     *made =
@@ -131,41 +127,41 @@ static mofka_status_t open_topic(void *self, const char *name, mofka_topic_made_
     return MOFKA_OK;
 }
 
-static mofka_status_t topic_exists(void *self, const char *name, bool *exists) {
+static mofka_status_t scripted_topic_exists(void *self, const char *name, bool *exists) {
     (void)self, (void)name;
     *exists = true;
     return MOFKA_OK;
 }
 
-static mofka_status_t list_topics(void *self, mofka_topic_visit_fn visit, void *context) {
+static mofka_status_t scripted_list_topics(void *self, mofka_topic_visit_fn visit, void *context) {
     (void)self, (void)visit, (void)context;
     return MOFKA_OK;
 }
 
-static mofka_status_t close_driver(void *self, int64_t timeout_ms) {
+static mofka_status_t scripted_close_driver(void *self, int64_t timeout_ms) {
     (void)self, (void)timeout_ms;
     return MOFKA_OK;
 }
 
 const mofka_driver_ops_t driver_ops = {.size = sizeof driver_ops,
-                                       .create_topic = create_topic,
-                                       .open_topic = open_topic,
-                                       .topic_exists = topic_exists,
-                                       .list_topics = list_topics,
-                                       .close = close_driver,
-                                       .destroy = nothing};
+                                       .create_topic = scripted_create_topic,
+                                       .open_topic = scripted_open_topic,
+                                       .topic_exists = scripted_topic_exists,
+                                       .list_topics = scripted_list_topics,
+                                       .close = scripted_close_driver,
+                                       .destroy = scripted_destroy_nothing};
 
 mofka_driver_t *driver;
 mofka_topic_t *topic;
 
-int setup(void **state) {
+int scripted_setup(void **state) {
     (void)state;
     memset(&script, 0, sizeof script);
     return mofka_driver_wrap("scripted", &driver_ops, NULL, &driver) ||
            mofka_driver_open_topic(driver, "topic", 0, &topic);
 }
 
-int teardown(void **state) {
+int scripted_teardown(void **state) {
     (void)state;
     mofka_topic_release(topic);
     int failed = mofka_driver_close(driver, 0) != MOFKA_OK;
@@ -173,7 +169,7 @@ int teardown(void **state) {
     return failed;
 }
 
-mofka_producer_t *producer_of(size_t max_batches) {
+mofka_producer_t *scripted_create_producer(size_t max_batches) {
     mofka_producer_t *producer;
     OK(mofka_producer_create(topic,
                              &(mofka_producer_options_t){.max_batches = max_batches,
@@ -183,13 +179,13 @@ mofka_producer_t *producer_of(size_t max_batches) {
     return producer;
 }
 
-mofka_future_t *push(mofka_producer_t *producer) {
+mofka_future_t *scripted_push(mofka_producer_t *producer) {
     mofka_future_t *future;
     OK(mofka_producer_push(producer, "{}", 2, NULL, 0, &future));
     return future;
 }
 
-void end_producer(mofka_producer_t *producer) {
+void scripted_end_producer(mofka_producer_t *producer) {
     OK(mofka_producer_close(producer, 1000));
     assert_int_equal(script.closed, 1);
     assert_int_equal(script.destroyed, 1);

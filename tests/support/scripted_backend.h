@@ -7,6 +7,7 @@
 #include <mofka/backend.h>
 #include <semaphore.h>
 #include "support/check.h"
+#include "support/clock.h"
 
 #define PARTITIONS 3
 
@@ -40,15 +41,14 @@ extern mofka_driver_t *driver;
 extern mofka_topic_t *topic;
 
 /* Before and after each case: an empty script, the driver and its topic. */
-int setup(void **state);
-int teardown(void **state);
+int scripted_setup(void **state);
+int scripted_teardown(void **state);
 
-void sleep_ms(int ms);
-mofka_producer_t *producer_of(size_t max_batches);
-mofka_future_t *push(mofka_producer_t *producer);
+mofka_producer_t *scripted_create_producer(size_t max_batches);
+mofka_future_t *scripted_push(mofka_producer_t *producer);
 /* Closes it, checks that the backend's is closed and destroyed, releases it. */
-void end_producer(mofka_producer_t *producer);
+void scripted_end_producer(mofka_producer_t *producer);
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, scripted_setup, scripted_teardown)
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "support/callbacks.h"
 #include "support/check.h"
 #include "support/log_start.h"
 
@@ -32,7 +33,8 @@ static void nap_us(long us) {
     nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);
 }
 
-static mofka_topic_t *open_topic(const job_t *job, const char *name, const char *format, ...) {
+static mofka_topic_t *stress_open_topic(const job_t *job, const char *name, const char *format,
+                                        ...) {
     char options[256];
     va_list arguments;
     va_start(arguments, format);
@@ -51,7 +53,7 @@ static mofka_topic_t *open_topic(const job_t *job, const char *name, const char 
 
 /* ---- events: {"r":rank,"n":number} and bytes that follow from both -------------------------------- */
 
-static size_t bytes_of(int r, int n) {
+static size_t stress_event_bytes(int r, int n) {
     uint64_t seed = (uint64_t)r * 1000003 + (uint64_t)n;
     uint32_t random = next_random(&seed);
     if (n % 3 == 0)
@@ -59,70 +61,63 @@ static size_t bytes_of(int r, int n) {
     return n % 17 == 1 ? RING_BYTES / 4 + random % (RING_BYTES / 8) : random % 600;
 }
 
-static unsigned char byte_of(int r, int n, size_t k) {
+static unsigned char stress_byte_at(int r, int n, size_t k) {
     return (unsigned char)(r * 31 + n * 7 + (int)(k * 13 % 251));
 }
 
-static void push_event(mofka_producer_t *producer, int r, int n, mofka_future_t **future) {
+static void stress_push_event(mofka_producer_t *producer, int r, int n, mofka_future_t **future) {
     char text[64];
     int length = snprintf(text, sizeof text, "{\"r\":%d,\"n\":%d}%*s", r, n, n % 20, "");
-    size_t bytes = bytes_of(r, n);
+    size_t bytes = stress_event_bytes(r, n);
     mofka_data_view_t *view;
     GOOD(mofka_data_view_allocate(bytes, &view));
     unsigned char *to = mofka_data_view_segments(view, NULL)->ptr;
     for (size_t k = 0; k < bytes; k++)
-        to[k] = byte_of(r, n, k);
+        to[k] = stress_byte_at(r, n, k);
     GOOD(mofka_producer_push(producer, text, (size_t)length, view, MOFKA_ANY_PARTITION, future));
     mofka_data_view_release(view);
 }
 
-static void check_event(const mofka_event_t *event, int *r, int *n) {
+static void stress_check_event(const mofka_event_t *event, int *r, int *n) {
     static _Thread_local unsigned char bytes[RING_BYTES];
     const char *text = mofka_event_metadata_text(event, NULL);
     EXPECT(sscanf(text, "{\"r\":%d,\"n\":%d}", r, n) == 2, "metadata '%s'", text);
-    size_t size = bytes_of(*r, *n);
+    size_t size = stress_event_bytes(*r, *n);
     EXPECT(mofka_event_data_size(event) == size, "size of %d of rank %d", *n, *r);
     size_t read = mofka_data_view_read(mofka_event_data(event), bytes, sizeof bytes, 0);
     EXPECT(read == size, "%zu of %zu bytes of %d of rank %d", read, size, *n, *r);
     for (size_t k = 0; k < size; k++)
-        EXPECT(bytes[k] == byte_of(*r, *n, k), "byte %zu of %d of rank %d", k, *n, *r);
+        EXPECT(bytes[k] == stress_byte_at(*r, *n, k), "byte %zu of %d of rank %d", k, *n, *r);
 }
 
 /* The next event, whose bytes are as its rank `r` pushed them as its number `n`. NULL: the end. */
-static mofka_event_t *pull_checked(mofka_consumer_t *consumer, int *r, int *n) {
+static mofka_event_t *stress_pull_event(mofka_consumer_t *consumer, int *r, int *n) {
     mofka_event_t *event;
     GOOD(mofka_consumer_pull(consumer, WAIT_MS, &event));
     if (mofka_event_is_end(event)) {
         mofka_event_release(event);
         return NULL;
     }
-    check_event(event, r, n);
+    stress_check_event(event, r, n);
     return event;
 }
 
-static mofka_status_t select_all(void *context, const mofka_metadata_t *metadata,
-                                 mofka_data_descriptor_t *full,
-                                 mofka_data_descriptor_t **selected) {
-    (void)context, (void)metadata;
-    *selected = mofka_data_descriptor_retain(full);
-    return MOFKA_OK;
-}
-
-static mofka_consumer_t *open_consumer(const job_t *job, mofka_topic_t *topic, const char *prefix) {
+static mofka_consumer_t *stress_open_consumer(const job_t *job, mofka_topic_t *topic,
+                                              const char *prefix) {
     char name[32];
     snprintf(name, sizeof name, "%s-%d", prefix, job->rank);
     mofka_consumer_t *consumer;
     GOOD(mofka_consumer_create(
-        topic, &(mofka_consumer_options_t){.name = name, .selector = select_all}, &consumer));
+        topic, &(mofka_consumer_options_t){.name = name, .selector = select_all_data}, &consumer));
     return consumer;
 }
 
-static void close_consumer(mofka_consumer_t *consumer) {
+static void stress_close_consumer(mofka_consumer_t *consumer) {
     GOOD(mofka_consumer_close(consumer));
     mofka_consumer_release(consumer);
 }
 
-static void close_producer(mofka_producer_t *producer) {
+static void stress_close_producer(mofka_producer_t *producer) {
     GOOD(mofka_producer_close(producer, WAIT_MS));
     mofka_producer_release(producer);
 }
@@ -132,22 +127,22 @@ typedef struct pusher {
     mofka_topic_t *topic;
     int first, count;
     size_t batch_size;
-    int stored; /* of those pushed with futures, by push_until_complete */
+    int stored; /* of those pushed with futures, by pusher_push_until_complete */
     pthread_t thread;
 } pusher_t;
 
-static void *push_all(void *context) {
+static void *pusher_push_all(void *context) {
     pusher_t *p = context;
     mofka_producer_t *producer;
     GOOD(mofka_producer_create(p->topic, &(mofka_producer_options_t){.batch_size = p->batch_size},
                                &producer));
     for (int n = 0; n < p->count; n++)
-        push_event(producer, p->job->rank, n, NULL);
-    close_producer(producer);
+        stress_push_event(producer, p->job->rank, n, NULL);
+    stress_close_producer(producer);
     return NULL;
 }
 
-static void start(pusher_t *p, void *(*run)(void *)) {
+static void pusher_start(pusher_t *p, void *(*run)(void *)) {
     EXPECT(pthread_create(&p->thread, NULL, run, p) == 0, "pthread_create");
 }
 
@@ -162,15 +157,15 @@ static void start(pusher_t *p, void *(*run)(void *)) {
  * (mmi_place_fits answers true); flags carry no lap (mmi_flag_value with lap 1).
  */
 static void everyone_pushes_everyone_reads(const job_t *job) {
-    mofka_topic_t *topic = open_topic(
+    mofka_topic_t *topic = stress_open_topic(
         job, "race", "{\"expected_producers\":%d,\"partition_bytes\":%d,\"partition_events\":%d}",
         job->size, RING_BYTES, SLOTS);
-    mofka_consumer_t *consumer = open_consumer(job, topic, "reader");
+    mofka_consumer_t *consumer = stress_open_consumer(job, topic, "reader");
     job->sum(job, 0);
     const size_t sizes[] = {0, 1, 5, 16};
     pusher_t pusher = {
         .job = job, .topic = topic, .count = job->scale, .batch_size = sizes[job->rank % 4]};
-    start(&pusher, push_all);
+    pusher_start(&pusher, pusher_push_all);
     uint64_t id = LOG_START.events, seed = (uint64_t)job->rank + 1;
     int last[64], total = 0;
     memset(last, 0xff, sizeof last);
@@ -191,7 +186,7 @@ static void everyone_pushes_everyone_reads(const job_t *job) {
             mofka_event_release(event);
             break;
         }
-        check_event(event, &r, &n);
+        stress_check_event(event, &r, &n);
         EXPECT(mofka_event_id(event) == id, "id, %d of rank %d", n, r);
         EXPECT(n == last[r] + 1, "%d of rank %d after %d", n, r, last[r]);
         last[r] = n;
@@ -203,7 +198,7 @@ static void everyone_pushes_everyone_reads(const job_t *job) {
     mofka_event_release(held);
     pthread_join(pusher.thread, NULL);
     EXPECT(total == job->scale * job->size, "%d events", total);
-    close_consumer(consumer);
+    stress_close_consumer(consumer);
     mofka_topic_release(topic);
 }
 
@@ -213,18 +208,19 @@ static void everyone_pushes_everyone_reads(const job_t *job) {
  * with >); the acknowledged id is not published at close.
  */
 static void readers_stop_and_come_back(const job_t *job) {
-    mofka_topic_t *topic =
-        open_topic(job, "restart",
-                   "{\"expected_producers\":%d,\"partition_bytes\":%d,\"partition_events\":%d}",
-                   job->size, RING_BYTES, SLOTS);
-    close_consumer(open_consumer(job, topic, "returning")); /* registered: nothing may go */
+    mofka_topic_t *topic = stress_open_topic(
+        job, "restart",
+        "{\"expected_producers\":%d,\"partition_bytes\":%d,\"partition_events\":%d}", job->size,
+        RING_BYTES, SLOTS);
+    stress_close_consumer(
+        stress_open_consumer(job, topic, "returning")); /* registered: nothing may go */
     job->sum(job, 0);
     pusher_t pusher = {.job = job, .topic = topic, .count = job->scale, .batch_size = 7};
-    start(&pusher, push_all);
+    pusher_start(&pusher, pusher_push_all);
     uint64_t next = LOG_START.events, seed = 77 + (uint64_t)job->rank;
     bool end = false;
     while (!end) {
-        mofka_consumer_t *consumer = open_consumer(job, topic, "returning");
+        mofka_consumer_t *consumer = stress_open_consumer(job, topic, "returning");
         uint32_t pulls = 1 + next_random(&seed) % 40, keep = next_random(&seed) % pulls;
         uint64_t id = next;
         for (uint32_t i = 0; i < pulls && !end; i++) {
@@ -236,7 +232,7 @@ static void readers_stop_and_come_back(const job_t *job) {
             GOOD(status);
             end = mofka_event_is_end(event);
             if (!end) {
-                check_event(event, &r, &n);
+                stress_check_event(event, &r, &n);
                 EXPECT(mofka_event_id(event) == id, "id %llu, not %llu",
                        (unsigned long long)mofka_event_id(event), (unsigned long long)id);
                 id++;
@@ -247,13 +243,13 @@ static void readers_stop_and_come_back(const job_t *job) {
             }
             mofka_event_release(event);
         }
-        close_consumer(consumer);
+        stress_close_consumer(consumer);
     }
     pthread_join(pusher.thread, NULL);
     mofka_topic_release(topic);
 }
 
-static void *push_until_complete(void *context) {
+static void *pusher_push_until_complete(void *context) {
     pusher_t *p = context;
     mofka_producer_t *producer;
     GOOD(mofka_producer_create(p->topic, &(mofka_producer_options_t){.batch_size = p->batch_size},
@@ -262,7 +258,7 @@ static void *push_until_complete(void *context) {
     while (!status) {
         mofka_future_t *futures[3];
         for (int i = 0; i < 3; i++)
-            push_event(producer, p->job->rank, p->stored + i, &futures[i]);
+            stress_push_event(producer, p->job->rank, p->stored + i, &futures[i]);
         for (int i = 0; i < 3; i++) {
             mofka_status_t one = mofka_future_wait(futures[i], WAIT_MS, NULL);
             EXPECT(one == MOFKA_OK || one == MOFKA_ERR_COMPLETE, "push");
@@ -288,17 +284,17 @@ static void the_end_races_with_pushes(const job_t *job) {
     for (int round = 0; round < 6; round++) {
         char name[32];
         snprintf(name, sizeof name, "end-%d", round);
-        mofka_topic_t *topic = open_topic(
+        mofka_topic_t *topic = stress_open_topic(
             job, name, "{\"partition_bytes\":%d,\"partition_events\":%d}", 4 * RING_BYTES, SLOTS);
-        mofka_consumer_t *consumer = open_consumer(job, topic, "reader");
+        mofka_consumer_t *consumer = stress_open_consumer(job, topic, "reader");
         job->sum(job, 0);
         pusher_t pusher = {.job = job, .topic = topic, .batch_size = 1 + (size_t)round % 3};
-        start(&pusher, push_until_complete);
+        pusher_start(&pusher, pusher_push_until_complete);
         int own = 0, total = 0;
         uint64_t id = LOG_START.events;
         for (;; total++) {
             int r, n;
-            mofka_event_t *event = pull_checked(consumer, &r, &n);
+            mofka_event_t *event = stress_pull_event(consumer, &r, &n);
             if (!event)
                 break;
             EXPECT(mofka_event_id(event) == id++, "id");
@@ -312,7 +308,7 @@ static void the_end_races_with_pushes(const job_t *job) {
         EXPECT(own == pusher.stored, "%d of %d stored events read", own, pusher.stored);
         long stored = job->sum(job, pusher.stored);
         EXPECT(total == stored, "%d read of %ld stored", total, stored);
-        close_consumer(consumer);
+        stress_close_consumer(consumer);
         mofka_topic_release(topic);
     }
 }
@@ -322,10 +318,10 @@ static void the_end_races_with_pushes(const job_t *job) {
  * not stored is stored. Guards 5. Fails when: trimming ignores consumers (trim_slowest_cursor returns the tail).
  */
 static void a_full_partition_pushes_back(const job_t *job) {
-    mofka_topic_t *topic = open_topic(
+    mofka_topic_t *topic = stress_open_topic(
         job, "full", "{\"partition_bytes\":%d,\"partition_events\":%d}", RING_BYTES, SLOTS);
     if (job->rank == 0) {
-        mofka_consumer_t *consumer = open_consumer(job, topic, "slow");
+        mofka_consumer_t *consumer = stress_open_consumer(job, topic, "slow");
         mofka_producer_t *producer;
         GOOD(mofka_producer_create(
             topic,
@@ -350,7 +346,7 @@ static void a_full_partition_pushes_back(const job_t *job) {
         }
         mofka_event_t *event; /* publishes the acknowledgements */
         EXPECT(mofka_consumer_pull(consumer, 0, &event) == MOFKA_ERR_TIMEOUT, "pull");
-        close_producer(producer);
+        stress_close_producer(producer);
         GOOD(mofka_topic_mark_complete(topic, WAIT_MS));
         int more = 0;
         for (bool end = false; !end; more += !end) {
@@ -359,20 +355,20 @@ static void a_full_partition_pushes_back(const job_t *job) {
             mofka_event_release(event);
         }
         EXPECT(SLOTS + more == accepted, "%d of %d accepted", SLOTS + more, accepted);
-        close_consumer(consumer);
+        stress_close_consumer(consumer);
     }
     job->sum(job, 0);
     mofka_topic_release(topic);
 }
 
-static void *push_in_a_hurry(void *context) {
+static void *pusher_push_in_a_hurry(void *context) {
     pusher_t *p = context;
     mofka_producer_t *producer;
     GOOD(mofka_producer_create(p->topic, &(mofka_producer_options_t){.batch_size = p->batch_size},
                                &producer));
     for (int n = p->first; n < p->first + p->count; n++)
-        push_event(producer, 0, n, NULL);
-    close_producer(producer);
+        stress_push_event(producer, 0, n, NULL);
+    stress_close_producer(producer);
     if (p->first > 0)
         GOOD(mofka_topic_mark_complete(p->topic, WAIT_MS));
     return NULL;
@@ -384,27 +380,27 @@ static void *push_in_a_hurry(void *context) {
  * mmi_consumer_finish_data (data.c) does not read the head again.
  */
 static void the_oldest_are_discarded(const job_t *job) {
-    mofka_topic_t *topic = open_topic(job, "discard",
-                                      "{\"partition_bytes\":%d,\"partition_events\":%d,"
-                                      "\"retention\":\"discard_oldest\"}",
-                                      RING_BYTES, SLOTS);
-    mofka_consumer_t *consumer = open_consumer(job, topic, "slow");
+    mofka_topic_t *topic = stress_open_topic(job, "discard",
+                                             "{\"partition_bytes\":%d,\"partition_events\":%d,"
+                                             "\"retention\":\"discard_oldest\"}",
+                                             RING_BYTES, SLOTS);
+    mofka_consumer_t *consumer = stress_open_consumer(job, topic, "slow");
     job->sum(job, 0);
     /* All readers are overtaken before they begin, and perhaps again later. */
     const int before = 3 * SLOTS, count = before + 10 * job->scale;
     pusher_t pusher = {.job = job, .topic = topic, .count = before, .batch_size = 3};
     if (job->rank == 0)
-        push_in_a_hurry(&pusher);
+        pusher_push_in_a_hurry(&pusher);
     job->sum(job, 0);
     pusher.first = before;
     pusher.count = count - before;
     if (job->rank == 0)
-        start(&pusher, push_in_a_hurry);
+        pusher_start(&pusher, pusher_push_in_a_hurry);
     uint64_t next = LOG_START.events, seed = (uint64_t)job->rank;
     long received = 0, lost = 0;
     for (;; received++) {
         int r, n;
-        mofka_event_t *event = pull_checked(consumer, &r, &n);
+        mofka_event_t *event = stress_pull_event(consumer, &r, &n);
         if (!event)
             break;
         EXPECT(mofka_event_id(event) == next + mofka_event_lost(event), "lost %llu",
@@ -421,7 +417,7 @@ static void the_oldest_are_discarded(const job_t *job) {
     EXPECT((uint64_t)lost == mofka_consumer_lost(consumer), "lost");
     EXPECT(received + lost == count, "%ld received, %ld lost of %d", received, lost, count);
     EXPECT(lost >= before - SLOTS, "%ld lost", lost);
-    close_consumer(consumer);
+    stress_close_consumer(consumer);
     mofka_topic_release(topic);
 }
 
@@ -431,24 +427,25 @@ static void the_oldest_are_discarded(const job_t *job) {
  */
 static void partitions_are_shared_out(const job_t *job) {
     const size_t partitions = 5;
-    mofka_topic_t *topic = open_topic(
+    mofka_topic_t *topic = stress_open_topic(
         job, "shared", "{\"expected_producers\":%d,\"partitions\":%zu}", job->size, partitions);
     size_t targets[5], count = 0;
     for (size_t i = 0; i < partitions; i++)
         if ((int)(i % (size_t)job->size) == job->rank)
             targets[count++] = i;
     mofka_consumer_t *consumer;
-    GOOD(mofka_consumer_create(
-        topic,
-        &(mofka_consumer_options_t){
-            .name = "group", .selector = select_all, .targets = targets, .target_count = count},
-        &consumer));
+    GOOD(mofka_consumer_create(topic,
+                               &(mofka_consumer_options_t){.name = "group",
+                                                           .selector = select_all_data,
+                                                           .targets = targets,
+                                                           .target_count = count},
+                               &consumer));
     pusher_t pusher = {.job = job, .topic = topic, .count = job->scale, .batch_size = 10};
-    start(&pusher, push_all);
+    pusher_start(&pusher, pusher_push_all);
     long received = 0;
     for (;; received++) {
         int r, n;
-        mofka_event_t *event = pull_checked(consumer, &r, &n);
+        mofka_event_t *event = stress_pull_event(consumer, &r, &n);
         if (!event)
             break;
         EXPECT((int)(mofka_event_partition(event) % (size_t)job->size) == job->rank, "target");
@@ -457,7 +454,7 @@ static void partitions_are_shared_out(const job_t *job) {
     }
     pthread_join(pusher.thread, NULL);
     EXPECT(job->sum(job, received) == (long)job->scale * job->size, "events");
-    close_consumer(consumer);
+    stress_close_consumer(consumer);
     mofka_topic_release(topic);
 }
 
@@ -465,7 +462,7 @@ static void partitions_are_shared_out(const job_t *job) {
 static void a_batch_of_thousands(const job_t *job) {
     const int count = 6000;
     mofka_topic_t *topic =
-        open_topic(job, "thousands", "{\"expected_producers\":1,\"partition_events\":8192}");
+        stress_open_topic(job, "thousands", "{\"expected_producers\":1,\"partition_events\":8192}");
     if (job->rank == job->size - 1) {
         mofka_producer_t *producer;
         GOOD(mofka_producer_create(
@@ -473,17 +470,17 @@ static void a_batch_of_thousands(const job_t *job) {
             &producer));
         for (int n = 0; n < count; n++)
             GOOD(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
-        close_producer(producer);
+        stress_close_producer(producer);
     }
     if (job->rank == 0) {
-        mofka_consumer_t *consumer = open_consumer(job, topic, "reader");
+        mofka_consumer_t *consumer = stress_open_consumer(job, topic, "reader");
         for (int n = 0; n <= count; n++) {
             mofka_event_t *event;
             GOOD(mofka_consumer_pull(consumer, WAIT_MS, &event));
             EXPECT(mofka_event_is_end(event) == (n == count), "event %d", n);
             mofka_event_release(event);
         }
-        close_consumer(consumer);
+        stress_close_consumer(consumer);
     }
     job->sum(job, 0);
     mofka_topic_release(topic);

@@ -14,7 +14,7 @@
 
 static int freed;
 
-static void count_free(void *context) {
+static void segments_count_free(void *context) {
     freed += *(int *)context;
 }
 
@@ -25,7 +25,8 @@ static void reads_and_writes_across_segments(void **state) {
     int one = 1;
     mofka_segment_t segments[] = {{a, 3}, {NULL, 0}, {b, 5}};
     mofka_data_view_t *view;
-    assert_int_equal(mofka_data_view_create(segments, 3, count_free, &one, &view), MOFKA_OK);
+    assert_int_equal(mofka_data_view_create(segments, 3, segments_count_free, &one, &view),
+                     MOFKA_OK);
     assert_int_equal(mofka_data_view_size(view), 8);
     assert_int_equal(mofka_data_view_write(view, "12345678", 8, 2), 6);
     assert_memory_equal(a, "aa1", 3);
@@ -106,24 +107,24 @@ static mofka_status_t tape_read(void *context, void *bytes, size_t size) {
     return MOFKA_OK;
 }
 
-static size_t below(size_t limit) {
+static size_t random_below(size_t limit) {
     return limit ? (size_t)rand() % limit : 0;
 }
 
 /* Stack one random selection on *d, and do the same to the array of positions. */
 static void stack_random(mofka_data_descriptor_t **d, size_t *oracle, size_t *count) {
     mofka_data_descriptor_t *next;
-    size_t n = *count, kept = 0, kind = below(3);
-    size_t offset = below(n + 1), left = n - offset;
+    size_t n = *count, kept = 0, kind = random_below(3);
+    size_t offset = random_below(n + 1), left = n - offset;
     if (kind == 0) {
-        size_t size = below(left + 1);
+        size_t size = random_below(left + 1);
         assert_int_equal(mofka_data_descriptor_sub_view(*d, offset, size, &next), MOFKA_OK);
         for (size_t i = 0; i < size; i++)
             oracle[kept++] = oracle[offset + i];
     } else if (kind == 1) {
-        size_t block = below(6), gap = below(6);
-        size_t blocks = block + gap ? (left + gap) / (block + gap) : below(4);
-        blocks = blocks && below(2) ? below(blocks + 1) : blocks;
+        size_t block = random_below(6), gap = random_below(6);
+        size_t blocks = block + gap ? (left + gap) / (block + gap) : random_below(4);
+        blocks = blocks && random_below(2) ? random_below(blocks + 1) : blocks;
         if (left == 0 && block > 0)
             blocks = 0;
         if (blocks > 0 && (blocks - 1) * (block + gap) + block > left)
@@ -137,7 +138,7 @@ static void stack_random(mofka_data_descriptor_t **d, size_t *oracle, size_t *co
         mofka_range_t ranges[8];
         size_t used = 0;
         for (size_t at = offset; used < 8 && at <= n; used++) {
-            size_t start = at + below(n - at + 1), size = below((n - start) / 2 + 1);
+            size_t start = at + random_below(n - at + 1), size = random_below((n - start) / 2 + 1);
             ranges[used] = (mofka_range_t){start, size};
             at = start + size;
         }
@@ -173,12 +174,12 @@ static void random_stacks_match_an_array(void **state) {
     srand(seed);
     static tape_t tape, cut;
     for (int round = 0; round < 3000; round++) {
-        size_t oracle[512], count = below(512);
+        size_t oracle[512], count = random_below(512);
         for (size_t i = 0; i < count; i++)
             oracle[i] = i;
         mofka_data_descriptor_t *d, *loaded;
         assert_int_equal(mofka_data_descriptor_create(&round, sizeof round, count, &d), MOFKA_OK);
-        for (size_t depth = below(5); depth > 0; depth--)
+        for (size_t depth = random_below(5); depth > 0; depth--)
             stack_random(&d, oracle, &count);
         check_flat(d, oracle, count);
         tape.used = tape.at = 0;
@@ -190,8 +191,8 @@ static void random_stacks_match_an_array(void **state) {
         /* Damaged bytes are refused or mean something else, and never more than that. */
         cut = tape;
         cut.at = 0;
-        cut.bytes[8 + below(cut.used - 8)] ^= (unsigned char)(1u << below(8));
-        cut.used = below(2) ? below(cut.used) : cut.used;
+        cut.bytes[8 + random_below(cut.used - 8)] ^= (unsigned char)(1u << random_below(8));
+        cut.used = random_below(2) ? random_below(cut.used) : cut.used;
         archive.context = &cut;
         if (mofka_data_descriptor_load(&archive, &loaded) == MOFKA_OK)
             mofka_data_descriptor_release(loaded);

@@ -9,7 +9,7 @@ static const double quantiles[] = {0, 0.0001, 0.01, 0.25, 0.5, 0.9, 0.99, 0.999,
 static mfi_histogram_t histogram, first, second;
 static uint64_t values[VALUES_MAX];
 
-static int ascending(const void *a, const void *b) {
+static int uint64_compare(const void *a, const void *b) {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return (x > y) - (x < y);
 }
@@ -56,7 +56,7 @@ static void random_values_match_an_array(void **state) {
                 values[i] = random_value(&seed);
                 mfi_histogram_record(&histogram, values[i]);
             }
-            qsort(values, counts[c], sizeof *values, ascending);
+            qsort(values, counts[c], sizeof *values, uint64_compare);
             check_quantiles(counts[c]);
         }
 }
@@ -86,7 +86,7 @@ static void borders_of_buckets(void **state) {
     mfi_histogram_clear(&histogram);
     for (size_t i = 0; i < count; i++)
         mfi_histogram_record(&histogram, values[i]);
-    qsort(values, count, sizeof *values, ascending);
+    qsort(values, count, sizeof *values, uint64_compare);
     check_quantiles(count);
 }
 

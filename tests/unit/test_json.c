@@ -14,7 +14,7 @@
 #include "support/check.h"
 
 /* `depth` nested containers: arrays, or objects. Free it. */
-static char *nested(size_t depth, bool objects) {
+static char *json_nest_containers(size_t depth, bool objects) {
     const char *open = objects ? "{\"k\":" : "[";
     char *text = calloc(1, depth * (strlen(open) + 1) + 2);
     assert_non_null(text);
@@ -31,8 +31,8 @@ static void the_depth_has_one_limit(void **state) {
     mofka_validator_t *json;
     OK(mofka_validator_from_metadata("{\"type\":\"default\",\"json\":true}", &json));
     for (int objects = 0; objects < 2; objects++) {
-        char *most = nested(MOFKA_JSON_TEXT_DEPTH_MAX, objects);
-        char *more = nested(MOFKA_JSON_TEXT_DEPTH_MAX + 1, objects);
+        char *most = json_nest_containers(MOFKA_JSON_TEXT_DEPTH_MAX, objects);
+        char *more = json_nest_containers(MOFKA_JSON_TEXT_DEPTH_MAX + 1, objects);
         OK(mfi_json_check("it", most, strlen(most)));
         FAILS(mfi_json_check("it", more, strlen(more)), MOFKA_ERR_JSON, "nested too deeply");
         OK(mofka_validator_validate(json, most, strlen(most), NULL));

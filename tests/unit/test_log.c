@@ -13,7 +13,7 @@
 
 static char lines[OUTPUT_BYTES];
 
-static void collect(void *context, mofka_log_level_t level, const char *message) {
+static void lines_collect(void *context, mofka_log_level_t level, const char *message) {
     assert_ptr_equal(context, lines);
     size_t used = strlen(lines);
     snprintf(lines + used, sizeof lines - used, "%s: %s\n", mofka_log_level_name(level), message);
@@ -43,14 +43,14 @@ static void use_everything(void) {
     mofka_driver_release(driver);
 }
 
-static int start(void **state) {
+static int log_setup(void **state) {
     (void)state;
     lines[0] = '\0';
-    mofka_log_set_callback(collect, lines);
+    mofka_log_set_callback(lines_collect, lines);
     return 0;
 }
 
-static int end(void **state) {
+static int log_teardown(void **state) {
     (void)state;
     mofka_log_set_callback(NULL, NULL);
     mofka_log_set_level(MOFKA_LOG_WARN);
@@ -109,7 +109,7 @@ static const char *output_of(const char *environment) {
     return output;
 }
 
-static size_t count(const char *text, const char *part) {
+static size_t text_count_parts(const char *text, const char *part) {
     size_t found = 0;
     for (const char *at = text; (at = strstr(at, part)); at++)
         found++;
@@ -119,40 +119,41 @@ static size_t count(const char *text, const char *part) {
 static void the_environment_sets_the_level(void **state) {
     (void)state;
     const char *output = output_of("env -u MOFKA_LOG");
-    assert_int_equal(count(output, "mofka: "), 2);
-    assert_int_equal(count(output, "mofka: warn: producer 'maker'"), 2);
+    assert_int_equal(text_count_parts(output, "mofka: "), 2);
+    assert_int_equal(text_count_parts(output, "mofka: warn: producer 'maker'"), 2);
     assert_string_equal(output_of("MOFKA_LOG=error"), "");
     output = output_of("MOFKA_LOG=trace");
-    assert_int_equal(count(output, "mofka: trace: "), 2);
-    assert_int_equal(count(output, "mofka: info: topic 'topic' is created"), 2);
+    assert_int_equal(text_count_parts(output, "mofka: trace: "), 2);
+    assert_int_equal(text_count_parts(output, "mofka: info: topic 'topic' is created"), 2);
 }
 
 static void other_variables_are_logged_once(void **state) {
     (void)state;
     const char *output = output_of("MOFKA_LOGS=trace MOFKA_LOG=");
-    assert_int_equal(count(output, "environment variable MOFKA_LOGS is not known"), 1);
+    assert_int_equal(text_count_parts(output, "environment variable MOFKA_LOGS is not known"), 1);
     assert_non_null(strstr(output, "these are: MOFKA_LOG, MOFKA_STATS_FILE"));
     output = output_of("MOFKA_STATS_INTERVAL_MS=5s");
-    assert_int_equal(count(output, "MOFKA_STATS_INTERVAL_MS is '5s', not a whole number from 1 to"),
-                     1);
+    assert_int_equal(
+        text_count_parts(output, "MOFKA_STATS_INTERVAL_MS is '5s', not a whole number from 1 to"),
+        1);
     output = output_of("MOFKA_LOG=loud");
-    assert_int_equal(count(output,
-                           "environment variable MOFKA_LOG is 'loud', not error, warn, info, "
-                           "debug or trace; it is ignored"),
-                     1);
-    assert_int_equal(count(output, "mofka: warn: producer 'maker'"), 2);
+    assert_int_equal(
+        text_count_parts(output, "environment variable MOFKA_LOG is 'loud', not error, warn, info, "
+                                 "debug or trace; it is ignored"),
+        1);
+    assert_int_equal(text_count_parts(output, "mofka: warn: producer 'maker'"), 2);
 }
 
 static _Atomic int over;
 
-static void ignore(void *context, mofka_log_level_t level, const char *message) {
+static void log_ignore(void *context, mofka_log_level_t level, const char *message) {
     (void)context, (void)level, (void)message;
 }
 
 static void *log_and_look_up_for_ever(void *unused) {
     while (!over) {
         mofka_validator_t *validator;
-        mofka_log_set_callback(ignore, NULL); /* takes the lock */
+        mofka_log_set_callback(log_ignore, NULL); /* takes the lock */
         mofka_log(MOFKA_LOG_ERROR, "x");
         if (mofka_validator_from_metadata(NULL, &validator) == MOFKA_OK)
             mofka_validator_release(validator);
@@ -165,7 +166,7 @@ static void a_forked_child_can_log(void **state) {
     (void)state;
     pthread_t other;
     over = 0;
-    mofka_log_set_callback(ignore, NULL);
+    mofka_log_set_callback(log_ignore, NULL);
     assert_int_equal(pthread_create(&other, NULL, log_and_look_up_for_ever, NULL), 0);
     for (int i = 0; i < 200; i++) {
         int status = -1;
@@ -192,8 +193,8 @@ int main(int argc, char **argv) {
         return 0;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(levels_let_through, start, end),
-        cmocka_unit_test_setup_teardown(errno_and_the_message_stay, start, end),
+        cmocka_unit_test_setup_teardown(levels_let_through, log_setup, log_teardown),
+        cmocka_unit_test_setup_teardown(errno_and_the_message_stay, log_setup, log_teardown),
         cmocka_unit_test(the_environment_sets_the_level),
         cmocka_unit_test(other_variables_are_logged_once),
         cmocka_unit_test(a_forked_child_can_log),

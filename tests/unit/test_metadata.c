@@ -3,7 +3,7 @@
 #include <cjson/cJSON.h>
 #include "support/check.h"
 
-static mofka_metadata_t *made(const char *text) {
+static mofka_metadata_t *metadata_created(const char *text) {
     mofka_metadata_t *metadata;
     OK(mofka_metadata_create(text, text ? strlen(text) : 0, &metadata));
     return metadata;
@@ -18,7 +18,7 @@ static void bytes_are_kept_exactly(void **state) {
     assert_memory_equal(mofka_metadata_text(m, &bytes), text, sizeof text);
     assert_int_equal(bytes, sizeof text);
     mofka_metadata_release(m);
-    m = made(NULL);
+    m = metadata_created(NULL);
     assert_string_equal(mofka_metadata_text(m, NULL), "{}");
     mofka_metadata_release(m);
     FAILS(mofka_metadata_create("x", MOFKA_METADATA_BYTES_MAX + 1, &m), MOFKA_ERR_TOO_LARGE,
@@ -28,7 +28,7 @@ static void bytes_are_kept_exactly(void **state) {
 
 static void json_is_parsed_when_asked(void **state) {
     (void)state;
-    mofka_metadata_t *m = made("{\"a\":[1,2]}"), *copy;
+    mofka_metadata_t *m = metadata_created("{\"a\":[1,2]}"), *copy;
     const cJSON *json, *again;
     OK(mofka_metadata_json(m, &json));
     OK(mofka_metadata_json(m, &again));
@@ -48,7 +48,7 @@ static void json_is_parsed_when_asked(void **state) {
     mofka_metadata_release(m);
     const char *const bad[] = {"", "{", "{}x", "nul", "{\"a\":1}{"};
     for (int i = 0; i < 5; i++) {
-        m = made(bad[i]);
+        m = metadata_created(bad[i]);
         FAILS(mofka_metadata_json(m, &json), MOFKA_ERR_JSON, "not JSON");
         mofka_metadata_release(m);
     }
@@ -66,11 +66,11 @@ static void strings_need_not_be_json(void **state) {
     OK(mofka_metadata_json(m, &json));
     assert_string_equal(cJSON_GetStringValue(json), "just \"text\"");
     mofka_metadata_release(m);
-    m = made("\"quoted\"");
+    m = metadata_created("\"quoted\"");
     OK(mofka_metadata_string(m, &string));
     assert_string_equal(string, "quoted");
     mofka_metadata_release(m);
-    m = made("[1]");
+    m = metadata_created("[1]");
     FAILS(mofka_metadata_string(m, &string), MOFKA_ERR_JSON, "not a string");
     mofka_metadata_release(m);
     cJSON *tree = cJSON_CreateObject();

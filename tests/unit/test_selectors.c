@@ -4,7 +4,7 @@
 
 /* ---- helpers ---------------------------------------------------------------------------------- */
 
-static mofka_partition_selector_t *made(const char *json, size_t count) {
+static mofka_partition_selector_t *selector_created(const char *json, size_t count) {
     mofka_partition_selector_t *selector;
     const mofka_metadata_t *none[16] = {NULL};
     OK(mofka_partition_selector_from_metadata(json, &selector));
@@ -12,7 +12,8 @@ static mofka_partition_selector_t *made(const char *json, size_t count) {
     return selector;
 }
 
-static mofka_status_t ask(mofka_partition_selector_t *s, const char *event, size_t *partition) {
+static mofka_status_t selector_select(mofka_partition_selector_t *s, const char *event,
+                                      size_t *partition) {
     /* A copy of exactly that size, so that a sanitizer sees a read behind it. */
     size_t bytes = strlen(event);
     char *text = malloc(bytes ? bytes : 1);
@@ -24,13 +25,13 @@ static mofka_status_t ask(mofka_partition_selector_t *s, const char *event, size
     return status;
 }
 
-static size_t chosen(mofka_partition_selector_t *s, const char *event) {
+static size_t selector_selected(mofka_partition_selector_t *s, const char *event) {
     size_t partition = SIZE_MAX;
-    OK(ask(s, event, &partition));
+    OK(selector_select(s, event, &partition));
     return partition;
 }
 
-static void refuses_config(const char *json, mofka_status_t status, const char *text) {
+static void selector_expect_refused(const char *json, mofka_status_t status, const char *text) {
     mofka_partition_selector_t *selector;
     FAILS(mofka_partition_selector_from_metadata(json, &selector), status, text);
 }
@@ -72,10 +73,10 @@ static void a_key_has_its_partition_for_ever(void **state) {
         {"{\"k\":0e99}", 797},
         {" {\"x\":{\"k\":2}, \"k\" : 1 } ", 747},
     };
-    mofka_partition_selector_t *s = made(BY_KEY, 1000);
+    mofka_partition_selector_t *s = selector_created(BY_KEY, 1000);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        if (chosen(s, cases[i].event) != cases[i].partition)
-            fail_msg("%s: %zu, not %zu", cases[i].event, chosen(s, cases[i].event),
+        if (selector_selected(s, cases[i].event) != cases[i].partition)
+            fail_msg("%s: %zu, not %zu", cases[i].event, selector_selected(s, cases[i].event),
                      cases[i].partition);
     mofka_partition_selector_release(s);
 }
@@ -93,10 +94,10 @@ static void types_and_digits_differ(void **state) {
                                   "{\"k\":\"true\"}",
                                   "{\"k\":9007199254740993}",
                                   "{\"k\":9007199254740992}"};
-    mofka_partition_selector_t *s = made(BY_KEY, 1000000007);
+    mofka_partition_selector_t *s = selector_created(BY_KEY, 1000000007);
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
         for (size_t j = 0; j < i; j++)
-            assert_int_not_equal(chosen(s, events[i]), chosen(s, events[j]));
+            assert_int_not_equal(selector_selected(s, events[i]), selector_selected(s, events[j]));
     mofka_partition_selector_release(s);
 }
 
@@ -128,12 +129,13 @@ static void pointers_are_those_of_the_rfc(void **state) {
                  {"/a~1b/c", "null"},
                  {"/deep/1/x", "null"},
                  {"/foo/99999999999999999999", "null"}};
-    mofka_partition_selector_t *whole = made("{\"type\":\"key\",\"pointer\":\"\"}", 1000000007);
+    mofka_partition_selector_t *whole =
+        selector_created("{\"type\":\"key\",\"pointer\":\"\"}", 1000000007);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char json[128];
         snprintf(json, sizeof json, "{\"type\":\"key\",\"pointer\":\"%s\"}", cases[i].pointer);
-        mofka_partition_selector_t *s = made(json, 1000000007);
-        if (chosen(s, document) != chosen(whole, cases[i].value))
+        mofka_partition_selector_t *s = selector_created(json, 1000000007);
+        if (selector_selected(s, document) != selector_selected(whole, cases[i].value))
             fail_msg("%s is not %s", cases[i].pointer, cases[i].value);
         mofka_partition_selector_release(s);
     }
@@ -142,12 +144,12 @@ static void pointers_are_those_of_the_rfc(void **state) {
 
 static void keys_spread(void **state) {
     (void)state;
-    mofka_partition_selector_t *s = made(BY_KEY, 8);
+    mofka_partition_selector_t *s = selector_created(BY_KEY, 8);
     size_t counts[8] = {0};
     for (int i = 0; i < 80000; i++) {
         char event[32];
         snprintf(event, sizeof event, i % 2 ? "{\"k\":%d}" : "{\"k\":\"id-%d\"}", i);
-        counts[chosen(s, event)]++;
+        counts[selector_selected(s, event)]++;
     }
     for (int i = 0; i < 8; i++)
         if (counts[i] < 9500 || counts[i] > 10500)
@@ -158,24 +160,25 @@ static void keys_spread(void **state) {
 static void what_is_no_key_is_refused(void **state) {
     (void)state;
     size_t partition;
-    mofka_partition_selector_t *s = made(BY_KEY, 3);
-    FAILS(ask(s, "{\"k\":{}}", &partition), MOFKA_ERR_REFUSED, "an object at '/k'");
-    FAILS(ask(s, "{\"k\":[1]}", &partition), MOFKA_ERR_REFUSED, "an array at '/k'");
-    FAILS(ask(s, "", &partition), MOFKA_ERR_JSON, "the event is not JSON");
-    FAILS(ask(s, "{\"k\":1", &partition), MOFKA_ERR_JSON, "the event is not JSON");
-    FAILS(ask(s, "{\"k\":1}}", &partition), MOFKA_ERR_JSON, "the event is not JSON");
+    mofka_partition_selector_t *s = selector_created(BY_KEY, 3);
+    FAILS(selector_select(s, "{\"k\":{}}", &partition), MOFKA_ERR_REFUSED, "an object at '/k'");
+    FAILS(selector_select(s, "{\"k\":[1]}", &partition), MOFKA_ERR_REFUSED, "an array at '/k'");
+    FAILS(selector_select(s, "", &partition), MOFKA_ERR_JSON, "the event is not JSON");
+    FAILS(selector_select(s, "{\"k\":1", &partition), MOFKA_ERR_JSON, "the event is not JSON");
+    FAILS(selector_select(s, "{\"k\":1}}", &partition), MOFKA_ERR_JSON, "the event is not JSON");
     /* A partition that push names is honoured, and the metadata is not read. */
     OK(mofka_partition_selector_select(s, "none", 4, 4, &partition));
     assert_int_equal(partition, 1);
     mofka_partition_selector_release(s);
-    refuses_config("{\"type\":\"key\"}", MOFKA_ERR_OPTION, "\"pointer\" is missing");
-    refuses_config("{\"type\":\"key\",\"pointer\":\"k\"}", MOFKA_ERR_OPTION,
-                   "begin with '/', not 'k'");
-    refuses_config("{\"type\":\"key\",\"pointer\":\"/a~2\"}", MOFKA_ERR_OPTION, "'/a~2'");
-    refuses_config("{\"type\":\"key\",\"pointer\":\"/a~\"}", MOFKA_ERR_OPTION, "neither ~0 nor ~1");
-    refuses_config("{\"type\":\"key\",\"pointer\":1}", MOFKA_ERR_OPTION, "a string");
-    refuses_config("{\"type\":\"key\",\"pointer\":\"/a\",\"hash\":1}", MOFKA_ERR_OPTION,
-                   "\"hash\"");
+    selector_expect_refused("{\"type\":\"key\"}", MOFKA_ERR_OPTION, "\"pointer\" is missing");
+    selector_expect_refused("{\"type\":\"key\",\"pointer\":\"k\"}", MOFKA_ERR_OPTION,
+                            "begin with '/', not 'k'");
+    selector_expect_refused("{\"type\":\"key\",\"pointer\":\"/a~2\"}", MOFKA_ERR_OPTION, "'/a~2'");
+    selector_expect_refused("{\"type\":\"key\",\"pointer\":\"/a~\"}", MOFKA_ERR_OPTION,
+                            "neither ~0 nor ~1");
+    selector_expect_refused("{\"type\":\"key\",\"pointer\":1}", MOFKA_ERR_OPTION, "a string");
+    selector_expect_refused("{\"type\":\"key\",\"pointer\":\"/a\",\"hash\":1}", MOFKA_ERR_OPTION,
+                            "\"hash\"");
 }
 
 /* ---- range ------------------------------------------------------------------------------------ */
@@ -190,33 +193,34 @@ static void numbers_fall_into_their_intervals(void **state) {
     } cases[] = {{"-1e300", 0},  {"-1e999", 0}, {"-1.500001", 0}, {"-1.5", 1},
                  {"-15E-1", 1},  {"-1e-9", 1},  {"0", 2},         {"-0", 2},
                  {"999.999", 2}, {"1000", 3},   {"1e3", 3},       {"1e999", 3}};
-    mofka_partition_selector_t *s = made(BY_RANGE, 4);
+    mofka_partition_selector_t *s = selector_created(BY_RANGE, 4);
     mofka_partition_selector_t *whole =
-        made("{\"type\":\"range\",\"pointer\":\"\",\"bounds\":[-1.5,0,1e3]}", 4);
+        selector_created("{\"type\":\"range\",\"pointer\":\"\",\"bounds\":[-1.5,0,1e3]}", 4);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char event[64];
         snprintf(event, sizeof event, "{\"x\":%s}", cases[i].number);
-        if (chosen(s, event) != cases[i].partition)
-            fail_msg("%s: %zu", cases[i].number, chosen(s, event));
-        assert_int_equal(chosen(whole, cases[i].number), cases[i].partition);
+        if (selector_selected(s, event) != cases[i].partition)
+            fail_msg("%s: %zu", cases[i].number, selector_selected(s, event));
+        assert_int_equal(selector_selected(whole, cases[i].number), cases[i].partition);
     }
     mofka_partition_selector_release(s);
     mofka_partition_selector_release(whole);
-    s = made("{\"type\":\"range\",\"pointer\":\"/x\",\"bounds\":[]}", 1);
-    assert_int_equal(chosen(s, "{\"x\":7}"), 0);
+    s = selector_created("{\"type\":\"range\",\"pointer\":\"/x\",\"bounds\":[]}", 1);
+    assert_int_equal(selector_selected(s, "{\"x\":7}"), 0);
     mofka_partition_selector_release(s);
 }
 
 static void what_has_no_interval_is_refused(void **state) {
     (void)state;
     size_t partition;
-    mofka_partition_selector_t *s = made(BY_RANGE, 4), *other;
-    FAILS(ask(s, "{}", &partition), MOFKA_ERR_REFUSED, "needs a number at '/x', but has nothing");
-    FAILS(ask(s, "{\"x\":\"5\"}", &partition), MOFKA_ERR_REFUSED,
+    mofka_partition_selector_t *s = selector_created(BY_RANGE, 4), *other;
+    FAILS(selector_select(s, "{}", &partition), MOFKA_ERR_REFUSED,
+          "needs a number at '/x', but has nothing");
+    FAILS(selector_select(s, "{\"x\":\"5\"}", &partition), MOFKA_ERR_REFUSED,
           "a number at '/x', but has \"5\"");
-    FAILS(ask(s, "{\"x\":null}", &partition), MOFKA_ERR_REFUSED, "but has null");
-    FAILS(ask(s, "{\"x\":[1]}", &partition), MOFKA_ERR_REFUSED, "but has [1]");
-    FAILS(ask(s, "{\"x\":nan}", &partition), MOFKA_ERR_JSON, "not JSON");
+    FAILS(selector_select(s, "{\"x\":null}", &partition), MOFKA_ERR_REFUSED, "but has null");
+    FAILS(selector_select(s, "{\"x\":[1]}", &partition), MOFKA_ERR_REFUSED, "but has [1]");
+    FAILS(selector_select(s, "{\"x\":nan}", &partition), MOFKA_ERR_JSON, "not JSON");
     OK(mofka_partition_selector_select(s, "none", 4, 7, &partition));
     assert_int_equal(partition, 3);
     mofka_partition_selector_release(s);
@@ -226,10 +230,12 @@ static void what_has_no_interval_is_refused(void **state) {
         mofka_partition_selector_set_partitions(other, none, 3), MOFKA_ERR_RANGE,
         "\"bounds\" has 3 bounds, for 4 partitions; the topic has 3 partitions, so it must have 2");
     mofka_partition_selector_release(other);
-    refuses_config("{\"type\":\"range\",\"pointer\":\"/x\"}", MOFKA_ERR_OPTION, "\"bounds\" is");
-    refuses_config("{\"type\":\"range\",\"bounds\":[]}", MOFKA_ERR_OPTION, "\"pointer\" is");
-    refuses_config("{\"type\":\"range\",\"pointer\":\"/x\",\"bounds\":5}", MOFKA_ERR_OPTION,
-                   "an array of numbers, not 5");
+    selector_expect_refused("{\"type\":\"range\",\"pointer\":\"/x\"}", MOFKA_ERR_OPTION,
+                            "\"bounds\" is");
+    selector_expect_refused("{\"type\":\"range\",\"bounds\":[]}", MOFKA_ERR_OPTION,
+                            "\"pointer\" is");
+    selector_expect_refused("{\"type\":\"range\",\"pointer\":\"/x\",\"bounds\":5}",
+                            MOFKA_ERR_OPTION, "an array of numbers, not 5");
     static const char *const bounds[][2] = {
         {"[1,1]", "bound number 2 must be above the bound before it, not 1"},
         {"[-1,0,2.50,1]", "bound number 4 must be above the bound before it, not 1"},
@@ -243,10 +249,10 @@ static void what_has_no_interval_is_refused(void **state) {
         char json[128];
         snprintf(json, sizeof json, "{\"type\":\"range\",\"pointer\":\"/x\",\"bounds\":%s}",
                  bounds[i][0]);
-        refuses_config(json, MOFKA_ERR_OPTION, bounds[i][1]);
+        selector_expect_refused(json, MOFKA_ERR_OPTION, bounds[i][1]);
     }
-    refuses_config("{\"type\":\"range\",\"pointer\":\"x\",\"bounds\":[1]}", MOFKA_ERR_OPTION,
-                   "begin with '/'");
+    selector_expect_refused("{\"type\":\"range\",\"pointer\":\"x\",\"bounds\":[1]}",
+                            MOFKA_ERR_OPTION, "begin with '/'");
 }
 
 /* As many bounds as the largest topic needs, and one more. */
@@ -261,7 +267,7 @@ static void bounds_have_a_limit(void **state) {
         if (count < MOFKA_PARTITIONS_MAX)
             OK(mofka_partition_selector_check_count(json, MOFKA_PARTITIONS_MAX));
         else
-            refuses_config(json, MOFKA_ERR_RANGE, "more than 4095 bounds");
+            selector_expect_refused(json, MOFKA_ERR_RANGE, "more than 4095 bounds");
     }
 }
 
@@ -285,7 +291,8 @@ static void no_partitions_no_choice(void **state) {
         mofka_partition_selector_t *s;
         size_t partition;
         OK(mofka_partition_selector_from_metadata(types[i], &s));
-        FAILS(ask(s, "{\"x\":1}", &partition), MOFKA_ERR_RANGE, "has no partitions yet");
+        FAILS(selector_select(s, "{\"x\":1}", &partition), MOFKA_ERR_RANGE,
+              "has no partitions yet");
         FAILS(mofka_partition_selector_select(s, "{}", 2, 1, &partition), MOFKA_ERR_RANGE,
               "has no partitions yet");
         mofka_partition_selector_release(s);

@@ -20,7 +20,7 @@ static int order[64];
 static _Atomic int ran;
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 
-static void note(void *context) {
+static void task_note(void *context) {
     order[atomic_fetch_add(&ran, 1)] = (int)(intptr_t)context;
 }
 
@@ -34,8 +34,8 @@ static void wait_at_gate(void *context) {
     pthread_mutex_unlock(&gate);
 }
 
-static mofka_thread_pool_t *make(size_t threads, mofka_binding_t binding, size_t index,
-                                 size_t count) {
+static mofka_thread_pool_t *pool_create(size_t threads, mofka_binding_t binding, size_t index,
+                                        size_t count) {
     mofka_thread_pool_t *pool;
     mofka_thread_pool_options_t options = {threads, binding, count, index};
     assert_int_equal(mofka_thread_pool_create(&options, &pool), MOFKA_OK);
@@ -46,27 +46,28 @@ static void priorities_then_order_of_submission(void **state) {
     (void)state;
     const uint64_t priorities[] = {1, 7, 1, UINT64_MAX, 7, 0};
     const int expected[] = {3, 1, 4, 0, 2, 5};
-    mofka_thread_pool_t *pool = make(1, MOFKA_BINDING_COMPACT, 0, 0);
+    mofka_thread_pool_t *pool = pool_create(1, MOFKA_BINDING_COMPACT, 0, 0);
     atomic_store(&ran, 0);
     pthread_mutex_lock(&gate);
     mofka_thread_pool_push_work(pool, wait_at_gate, NULL, MOFKA_PRIORITY_DEFAULT);
     for (int i = 0; i < 6; i++)
         assert_int_equal(
-            mofka_thread_pool_push_work(pool, note, (void *)(intptr_t)i, priorities[i]), MOFKA_OK);
+            mofka_thread_pool_push_work(pool, task_note, (void *)(intptr_t)i, priorities[i]),
+            MOFKA_OK);
     assert_int_equal(mofka_thread_pool_size(pool), 7);
     pthread_mutex_unlock(&gate);
     assert_int_equal(mofka_thread_pool_close(pool), MOFKA_OK); /* runs what is queued */
     assert_int_equal(atomic_load(&ran), 6);
     assert_memory_equal(order, expected, sizeof expected);
-    assert_int_equal(mofka_thread_pool_push_work(pool, note, NULL, 0), MOFKA_ERR_CLOSED);
+    assert_int_equal(mofka_thread_pool_push_work(pool, task_note, NULL, 0), MOFKA_ERR_CLOSED);
     mofka_thread_pool_release(pool);
 }
 
 static void no_threads_run_in_the_caller(void **state) {
     (void)state;
-    mofka_thread_pool_t *pool = make(0, MOFKA_BINDING_COMPACT, 0, 0);
+    mofka_thread_pool_t *pool = pool_create(0, MOFKA_BINDING_COMPACT, 0, 0);
     atomic_store(&ran, 0);
-    mofka_thread_pool_push_work(pool, note, NULL, 0);
+    mofka_thread_pool_push_work(pool, task_note, NULL, 0);
     assert_int_equal(atomic_load(&ran), 1);
     assert_int_equal(mofka_thread_pool_size(pool), 0);
     mofka_thread_pool_release(pool);
@@ -80,7 +81,7 @@ static void close_own(void *pool) {
 
 static void a_worker_cannot_close_its_pool(void **state) {
     (void)state;
-    mofka_thread_pool_t *pool = make(2, MOFKA_BINDING_NONE, 0, 0);
+    mofka_thread_pool_t *pool = pool_create(2, MOFKA_BINDING_NONE, 0, 0);
     mofka_thread_pool_push_work(pool, close_own, pool, 0);
     mofka_thread_pool_close(pool);
     assert_int_equal(closed_by_worker, MOFKA_ERR_BUSY);
@@ -105,7 +106,8 @@ static void workers_are_bound_inside_the_process_and_apart(void **state) {
     int cores = hwloc_get_nbobjs_inside_cpuset_by_type(topology, own, HWLOC_OBJ_CORE);
     for (mofka_binding_t binding = MOFKA_BINDING_COMPACT; binding <= MOFKA_BINDING_NONE;
          binding++) {
-        mofka_thread_pool_t *first = make(1, binding, 0, 2), *second = make(1, binding, 1, 2);
+        mofka_thread_pool_t *first = pool_create(1, binding, 0, 2),
+                            *second = pool_create(1, binding, 1, 2);
         hwloc_bitmap_t a = cpus_of(first, 0), b = cpus_of(second, 0);
         assert_true(hwloc_bitmap_isincluded(a, own) && hwloc_bitmap_isincluded(b, own));
         assert_false(hwloc_bitmap_iszero(a) || hwloc_bitmap_iszero(b));
@@ -140,7 +142,7 @@ static void *push_for_ever(void *pool) {
 }
 
 /* Whatever the pool's workers and other threads were doing when it was forked. */
-static int in_child(mofka_thread_pool_t *pool) {
+static int pool_run_child(mofka_thread_pool_t *pool) {
     char cpus[64];
     bool good = mofka_thread_pool_push_work(pool, note_nothing, NULL, 0) == MOFKA_ERR_INVALID &&
                 strstr(mofka_last_error(), "process that forked this one") &&
@@ -153,7 +155,7 @@ static int in_child(mofka_thread_pool_t *pool) {
 
 static void a_forked_child_is_refused_the_pool(void **state) {
     (void)state;
-    mofka_thread_pool_t *pool = make(1, MOFKA_BINDING_NONE, 0, 1);
+    mofka_thread_pool_t *pool = pool_create(1, MOFKA_BINDING_NONE, 0, 1);
     pthread_t pusher;
     over = 0;
     assert_int_equal(pthread_create(&pusher, NULL, push_for_ever, pool), 0);
@@ -162,7 +164,7 @@ static void a_forked_child_is_refused_the_pool(void **state) {
         pid_t child = fork();
         if (child == 0) {
             alarm(10);
-            _exit(in_child(pool));
+            _exit(pool_run_child(pool));
         }
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_int_equal(status, 0);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static mofka_status_t make(const char *kind, const char *type) {
+static mofka_status_t types_find(const char *kind, const char *type) {
     mofka_driver_t *driver = NULL;
     mofka_validator_t *validator = NULL;
     mofka_serializer_t *serializer = NULL;
@@ -24,7 +24,7 @@ static mofka_status_t make(const char *kind, const char *type) {
 
 int main(int argc, char **argv) {
     for (int i = 1; i + 1 < argc; i += 2) {
-        if (make(argv[i], argv[i + 1])) {
+        if (types_find(argv[i], argv[i + 1])) {
             fprintf(stderr, "%s %s: %s\n", argv[i], argv[i + 1], mofka_last_error());
             return 1;
         }
