@@ -1,46 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * The example backend: a topic is one growing list of events, kept until the driver is destroyed.
- *
- * One lock per queue guards all of it; stored bytes never move or change, so a fetched run points
- * right at them. Consumers keep their place by name: `next` is the first event they have not
- * acknowledged.
- */
+/* The example backend: the tables of driver, topic, producer and consumer over queues. */
 #include "conformance/simple_backend.h"
 
-#include <cjson/cJSON.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <mofka/register.h>
+#include "conformance/simple_queue.h"
 
 #define RUN_EVENTS_MAX 1024 /* bounds what one fetch allocates */
-
-typedef struct stored {
-    char *bytes; /* metadata, its NUL, data */
-    size_t metadata_bytes, data_bytes;
-} stored_t;
-
-typedef struct place {
-    struct place *next_place;
-    uint64_t next;
-    bool live;
-    char name[MOFKA_NAME_BYTES_MAX + 1];
-} place_t;
-
-typedef struct queue {
-    struct queue *next_queue;
-    char *texts[5]; /* name, options, validator, selector, serializer */
-    pthread_mutex_t lock;
-    pthread_cond_t changed; /* an event came, or the end */
-    stored_t *events;
-    size_t count, room;
-    bool complete;
-    place_t *places;
-} queue_t;
-
-enum { NAME, OPTIONS, VALIDATOR, SELECTOR, SERIALIZER, TEXTS };
 
 typedef struct simple_driver {
     pthread_mutex_t lock; /* guards the list */
@@ -60,55 +29,6 @@ static mofka_status_t simple_producer_limits(void *self, size_t partition,
     (void)self, (void)partition;
     *limits = (mofka_batch_limits_t){
         .events_max = 1 << 16, .bytes_max = 1 << 26, .event_bytes_max = 1 << 26};
-    return MOFKA_OK;
-}
-
-/* The batch's data lie in segments; events take them one after the other. */
-static void batch_copy_data(const mofka_batch_t *batch, size_t *segment, size_t *used, char *to,
-                            size_t bytes) {
-    while (bytes > 0) {
-        const mofka_segment_t *from = &batch->segments[*segment];
-        size_t here = from->size - *used < bytes ? from->size - *used : bytes;
-        memcpy(to, (const char *)from->ptr + *used, here);
-        to += here;
-        bytes -= here;
-        *used += here;
-        if (*used == from->size)
-            ++*segment, *used = 0;
-    }
-}
-
-static mofka_status_t queue_make_room(queue_t *queue, size_t more) {
-    if (queue->count + more <= queue->room)
-        return MOFKA_OK;
-    size_t room = 2 * queue->room + more;
-    stored_t *events = reallocarray(queue->events, room, sizeof *events);
-    if (!events)
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu events", room);
-    queue->events = events;
-    queue->room = room;
-    return MOFKA_OK;
-}
-
-/* All or nothing: the queue's count moves once everything is copied. */
-static mofka_status_t queue_copy_events(queue_t *queue, const mofka_batch_t *batch) {
-    const char *metadata = batch->metadata;
-    size_t segment = 0, used = 0;
-    for (size_t i = 0; i < batch->event_count; i++) {
-        mofka_batch_event_t event = batch->events[i];
-        char *bytes = malloc(event.metadata_bytes + 1 + event.data_bytes);
-        if (!bytes) {
-            for (size_t j = 0; j < i; j++)
-                free(queue->events[queue->count + j].bytes);
-            return mofka_fail(MOFKA_ERR_MEMORY, "no memory for event %zu of a batch", i);
-        }
-        if (event.metadata_bytes > 0)
-            memcpy(bytes, metadata, event.metadata_bytes);
-        bytes[event.metadata_bytes] = '\0';
-        batch_copy_data(batch, &segment, &used, bytes + event.metadata_bytes + 1, event.data_bytes);
-        queue->events[queue->count + i] = (stored_t){bytes, event.metadata_bytes, event.data_bytes};
-        metadata += event.metadata_bytes;
-    }
     return MOFKA_OK;
 }
 
@@ -288,29 +208,6 @@ static const mofka_consumer_ops_t consumer_ops = {.size = sizeof consumer_ops,
                                                   .close = simple_consumer_close,
                                                   .destroy = free};
 
-/* With the lock: the place of that name, made if it is new. */
-static mofka_status_t queue_take_place(queue_t *queue, const mofka_consumer_config_t *config,
-                                       place_t **out) {
-    place_t *place = queue->places;
-    while (place && strcmp(place->name, config->name) != 0)
-        place = place->next_place;
-    if (place && place->live)
-        return mofka_fail(MOFKA_ERR_BUSY, "consumer '%s' is live already on topic '%s'",
-                          config->name, queue->texts[NAME]);
-    if (!place) {
-        place = calloc(1, sizeof *place);
-        if (!place)
-            return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer");
-        strcpy(place->name, config->name); /* the core checked its length */
-        place->next = config->from_end ? queue->count : 0;
-        place->next_place = queue->places;
-        queue->places = place;
-    }
-    place->live = true;
-    *out = place;
-    return MOFKA_OK;
-}
-
 static mofka_status_t simple_make_consumer(void *self, const mofka_consumer_config_t *config,
                                            const mofka_consumer_ops_t **ops, void **out) {
     queue_t *queue = self;
@@ -370,42 +267,6 @@ static queue_t *simple_find_queue(const simple_driver_t *driver, const char *nam
     return queue;
 }
 
-static void queue_destroy(queue_t *queue) {
-    for (size_t i = 0; i < queue->count; i++)
-        free(queue->events[i].bytes);
-    for (place_t *place = queue->places, *next; place; place = next) {
-        next = place->next_place;
-        free(place);
-    }
-    for (int i = 0; i < TEXTS; i++)
-        free(queue->texts[i]);
-    pthread_cond_destroy(&queue->changed);
-    pthread_mutex_destroy(&queue->lock);
-    free(queue->events);
-    free(queue);
-}
-
-static queue_t *queue_create(const mofka_topic_config_t *config) {
-    const char *texts[] = {config->name, config->options, config->validator, config->selector,
-                           config->serializer};
-    queue_t *queue = calloc(1, sizeof *queue);
-    if (!queue)
-        return NULL;
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&queue->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    pthread_mutex_init(&queue->lock, NULL);
-    bool whole = true;
-    for (int i = 0; i < TEXTS; i++)
-        whole = (queue->texts[i] = strdup(texts[i])) && whole;
-    if (whole)
-        return queue;
-    queue_destroy(queue);
-    return NULL;
-}
-
 static mofka_status_t simple_create_topic(void *self, const mofka_topic_config_t *config) {
     simple_driver_t *driver = self;
     mofka_status_t status = mofka_options_read("simple topic", config->options, NULL, 0);
@@ -457,28 +318,6 @@ static mofka_status_t simple_topic_exists(void *self, const char *name, bool *ex
     *exists = simple_find_queue(driver, name) != NULL;
     pthread_mutex_unlock(&driver->lock);
     return MOFKA_OK;
-}
-
-static bool description_add_json(cJSON *json, const char *key, const char *text) {
-    cJSON *value = cJSON_Parse(text);
-    bool added = cJSON_AddItemToObject(json, key, value);
-    if (!added)
-        cJSON_Delete(value);
-    return added;
-}
-
-static mofka_status_t queue_describe(const queue_t *queue, mofka_metadata_t **description) {
-    static const char *const keys[] = {"name", "options", "validator", "selector", "serializer"};
-    cJSON *json = cJSON_CreateObject();
-    bool whole = cJSON_AddStringToObject(json, keys[NAME], queue->texts[NAME]) &&
-                 cJSON_AddNumberToObject(json, "partitions", 1);
-    for (int i = OPTIONS; i < TEXTS; i++)
-        whole = whole && description_add_json(json, keys[i], queue->texts[i]);
-    mofka_status_t status = whole ? mofka_metadata_create_json(json, description)
-                                  : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a description");
-    if (status)
-        cJSON_Delete(json);
-    return status;
 }
 
 /* Topics are only ever added in front, so the list can be walked without the lock. */
