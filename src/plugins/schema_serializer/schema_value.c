@@ -147,7 +147,7 @@ mofka_status_t mfi_shape_check(const mfi_tree_t *tree, uint32_t at, mfi_shape_t 
     case MFI_SHAPE_TYPE:
         return shape_check_type(tree, at);
     default:
-        assert(!"a shape that holds schemas");
+        assert(false && "a shape that holds schemas");
         return MOFKA_ERR_INVALID;
     }
 }
