@@ -57,7 +57,8 @@ elseif(MOFKA_PLUGINS)
   endif()
   if(MOFKA_CXX_LINKS AND VALIJSON_INCLUDE_DIR AND RAPIDJSON_INCLUDE_DIR AND PCRE2_FOUND)
     set(MOFKA_HAS_SCHEMA_VALIDATOR ON)
-    file(GLOB validator_sources CONFIGURE_DEPENDS ${plugins}/schema_validator/*.cpp)
+    file(GLOB validator_sources CONFIGURE_DEPENDS ${plugins}/schema_validator/*.cpp
+         ${plugins}/schema_validator/*/*.cpp)
     list(APPEND schema_sources ${validator_sources})
     # Of others' headers, with sanitizers: RapidJSON's empty stacks add sizes to NULL before they
     # look; GCC takes std::function in <regex> for uninitialised. (A source's options come last.)

@@ -15,7 +15,7 @@
 #include <fstream>
 #include <sstream>
 #include <vector>
-#include "plugins/schema_validator/json.hpp"
+#include "plugins/schema_validator/json/json.hpp"
 
 namespace fs = std::filesystem;
 using namespace mofka_schema;

@@ -9,7 +9,7 @@
 #include <mofka/validator.h>
 
 #include <cstring>
-#include "plugins/schema_validator/checker.hpp"
+#include "plugins/schema_validator/check/checker.hpp"
 #include "plugins/schema_validator/meta_schema.hpp"
 
 using namespace mofka_schema;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Finds subschemas, resolves references, and writes the flat schema. */
-#include "plugins/schema_validator/references.hpp"
+#include "plugins/schema_validator/schema/references.hpp"
 
 #include <algorithm>
 #include <cassert>
 #include <cstring>
-#include "plugins/schema_validator/uri.hpp"
+#include "plugins/schema_validator/schema/uri.hpp"
 
 namespace mofka_schema {
 

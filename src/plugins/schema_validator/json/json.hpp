@@ -3,8 +3,8 @@
  * JSON documents of the validator "schema". They are RapidJSON values, read with a limit on nesting. A
  * lack of memory is an exception. valijson reads them through its RapidJSON adapter.
  */
-#ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_JSON_HPP
-#define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_JSON_HPP
+#ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_JSON_JSON_HPP
+#define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_JSON_JSON_HPP
 
 #include <cstdlib>
 #include <new>

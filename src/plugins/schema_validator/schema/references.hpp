@@ -6,14 +6,14 @@
  * collide, and it follows circular references without end. So it gets a flat schema. There subschema
  * N is at "#/s/N", and a "$ref" to that stands where the subschema was.
  */
-#ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_REFERENCES_HPP
-#define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_REFERENCES_HPP
+#ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_SCHEMA_REFERENCES_HPP
+#define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_SCHEMA_REFERENCES_HPP
 
 #include <cstdint>
 #include <map>
 #include <vector>
-#include "plugins/schema_validator/json.hpp"
-#include "plugins/schema_validator/patterns.hpp"
+#include "plugins/schema_validator/json/json.hpp"
+#include "plugins/schema_validator/schema/patterns.hpp"
 
 namespace mofka_schema {
 

@@ -3,8 +3,8 @@
  * The regular expressions of a schema. PCRE2 limits time and memory, and matches characters, not bytes.
  * valijson itself would use std::regex, which recurses for each character of the text.
  */
-#ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_PATTERNS_HPP
-#define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_PATTERNS_HPP
+#ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_SCHEMA_PATTERNS_HPP
+#define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_SCHEMA_PATTERNS_HPP
 
 #include <map>
 #include <string>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A compiled schema, which checks values. */
-#ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_CHECKER_HPP
-#define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_CHECKER_HPP
+#ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_CHECK_CHECKER_HPP
+#define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_CHECK_CHECKER_HPP
 
 #include <memory>
 #include <vector>
-#include "plugins/schema_validator/references.hpp"
+#include "plugins/schema_validator/schema/references.hpp"
 
 namespace valijson {
 class Schema;

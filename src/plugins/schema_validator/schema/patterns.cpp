@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Compiles and matches regular expressions, with PCRE2's options that are closest to ECMA 262. */
-#include "plugins/schema_validator/patterns.hpp"
+#include "plugins/schema_validator/schema/patterns.hpp"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <cassert>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Compiles flat schemas and checks documents, with valijson's parser and validator. */
-#include "plugins/schema_validator/checker.hpp"
+#include "plugins/schema_validator/check/checker.hpp"
 
 #include <cassert>
 #include <cstring>
 #include <exception>
 #include <pthread.h>
 #include <valijson/schema_parser.hpp>
-#include "plugins/schema_validator/visitor.hpp"
+#include "plugins/schema_validator/check/visitor.hpp"
 
 namespace valijson {
 namespace adapters {

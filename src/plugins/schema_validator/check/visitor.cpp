@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Names the keyword that failed, finds members, and hashes values. */
-#include "plugins/schema_validator/visitor.hpp"
+#include "plugins/schema_validator/check/visitor.hpp"
 
 #include <functional>
 

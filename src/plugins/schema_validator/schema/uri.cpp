@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Resolves URI references. */
-#include "plugins/schema_validator/uri.hpp"
+#include "plugins/schema_validator/schema/uri.hpp"
 
 #include <cstdlib>
 #include <cstring>

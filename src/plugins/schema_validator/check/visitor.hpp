@@ -4,13 +4,13 @@
  * that would count bytes instead of characters, lose precision, use time or stack without limit, or
  * not say what failed.
  */
-#ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_VISITOR_HPP
-#define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_VISITOR_HPP
+#ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_CHECK_VISITOR_HPP
+#define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_CHECK_VISITOR_HPP
 
 #include <algorithm>
 #include <cmath>
-#include "plugins/schema_validator/json.hpp"
-#include "plugins/schema_validator/patterns.hpp"
+#include "plugins/schema_validator/json/json.hpp"
+#include "plugins/schema_validator/schema/patterns.hpp"
 #include <valijson/adapters/std_string_adapter.hpp>
 #include <valijson/validator.hpp>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Reads JSON documents, and names places in them. */
-#include "plugins/schema_validator/json.hpp"
+#include "plugins/schema_validator/json/json.hpp"
 
 #include <algorithm>
 #include <cctype>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* URI references (RFC 3986, section 5), as far as schemas use them. */
-#ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_URI_HPP
-#define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_URI_HPP
+#ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_SCHEMA_URI_HPP
+#define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_SCHEMA_URI_HPP
 
 #include <string>
 
