@@ -63,7 +63,7 @@ static void what_is_no_json_is_refused_by_all(void **state) {
     all_answer("{\"x\":1\0}", 8, MOFKA_ERR_JSON);
     all_answer("{\"x\":1,\"y\":\"\0\"}", 15, MOFKA_ERR_JSON);
     FAILS(reader_validate(readers[SCHEMA_VALIDATOR].config, "\xEF\xBB\xBF{}", 5), MOFKA_ERR_JSON,
-          "byte order mark (byte 0 of 5)");
+          "a byte order mark at byte 0 of 5");
 }
 
 /* Serializers that do not read the text keep every byte. */

@@ -142,14 +142,16 @@ static void huge_numbers_have_a_place(void **state) {
     char *text = large_text_create("{\"x\":1", "0", "}", &bytes);
     OK(reader_select(key, text, bytes));
     OK(reader_select(range, text, bytes));
-    FAILS(reader_validate(readers[SCHEMA_VALIDATOR].config, text, bytes), MOFKA_ERR_JSON,
-          "too big");
+    OK(reader_validate(readers[SCHEMA_VALIDATOR].config, text, bytes));
+    FAILS(reader_validate(
+              "{\"type\":\"schema\",\"schema\":{\"additionalProperties\":{\"multipleOf\":3}}}",
+              text, bytes),
+          MOFKA_ERR_REFUSED, "\"multipleOf\"");
     free(text);
-    FAILS(reader_validate(readers[SCHEMA_VALIDATOR].config, "1e999999", 8), MOFKA_ERR_JSON,
-          "too big");
-    FAILS(reader_validate(readers[SCHEMA_VALIDATOR].config, "-1e999999", 9), MOFKA_ERR_JSON,
-          "too big");
-    OK(reader_validate("{\"type\":\"schema\",\"schema\":{\"const\":0}}", "1e-999999", 9));
+    FAILS(reader_validate("{\"type\":\"schema\",\"schema\":{\"maximum\":1e999998}}", "1e999999", 8),
+          MOFKA_ERR_REFUSED, "\"maximum\"");
+    FAILS(reader_validate("{\"type\":\"schema\",\"schema\":{\"const\":0}}", "1e-999999", 9),
+          MOFKA_ERR_REFUSED, "\"const\"");
 }
 
 int main(void) {

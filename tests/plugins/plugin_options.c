@@ -77,9 +77,9 @@ static void wrong_schemas_are_refused_with_their_place(void **state) {
         {"{\"required\":[\"a\",\"b\",\"a\"]}", NAMES "\"a\""},
         {"{\"enum\":{}}", "at '/enum': must be an array, not {}"},
         {"{\"$ref\":1}", "at '/$ref': must be a string, not 1"},
-        {"{\"$schema\":\"http://json-schema.org/draft-04/schema#\"}",
+        {"{\"$schema\":\"http://json-schema.org/draft-03/schema#\"}",
          "at '/$schema': must be \"http://json-schema.org/draft-07/schema#\", not "
-         "\"http://json-schema.org/draft-04/schema#\""},
+         "\"http://json-schema.org/draft-03/schema#\""},
         {"{\"allOf\":[]}", "at '/allOf': " SCHEMAS "[]"},
         {"{\"anyOf\":{}}", "at '/anyOf': " SCHEMAS "{}"},
         {"{\"oneOf\":[{\"not\":\"x\"}]}", "at '/oneOf/0/not': " A_SCHEMA "\"x\""},
@@ -112,6 +112,8 @@ static void right_schemas_are_taken(void **state) {
     (void)state;
     static const char *const schemas[] = {
         "{\"$schema\":\"http://json-schema.org/draft-07/schema\"}",
+        "{\"$schema\":\"http://json-schema.org/draft-04/schema#\",\"exclusiveMinimum\":1}",
+        "{\"$schema\":\"https://json-schema.org/draft-06/schema\"}",
         "{\"maxLength\":2.0,\"minLength\":10e-1,\"minItems\":-0,\"maxItems\":1e400}",
         "{\"multipleOf\":1e-999,\"type\":[\"integer\",\"null\"],\"enum\":[]}",
         "{\"properties\":{\"type\":{},\"properties\":false,\"$ref\":{},\"$id\":{},\"enum\":{}}}",
@@ -150,6 +152,8 @@ static void local_references_are_followed(void **state) {
         FAR("\"#/definitions/a~01\"", "\"definitions\":{\"a~1\"") "}",
         FAR("\"#/definitions/%c3%A9%25\"", "\"definitions\":{\"\\u00e9%\"") "}",
         FAR("\"#/definitions/\\\"%22\"", "\"definitions\":{\"\\\"\\\"\"") "}",
+        FAR("\"#/definitions/a\\u0000b\"",
+            "\"definitions\":{\"a\":{\"type\":\"null\"},\"a\\u0000b\"") "}",
         FAR("\"#/elsewhere\"", "\"elsewhere\""),
         "{\"$ref\":\"#/allOf/1\",\"allOf\":[{},{\"properties\":{" LONG_NAME
         ":{\"type\":\"integer\"}}}]}",

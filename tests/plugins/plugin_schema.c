@@ -91,16 +91,204 @@ static void characters_numbers_and_names_are_counted_right(void **state) {
     OK(schema_validate("{\"multipleOf\":5}", "\"7\""));
 }
 
+/* ---- names with zero bytes ------------------------------------------------------------------ */
+
+typedef struct answer {
+    const char *schema, *metadata;
+    const char *refusal; /* a part of the message, or NULL: it is valid */
+} answer_t;
+
+static void schema_check_answers(const answer_t *answers, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (answers[i].refusal)
+            FAILS(schema_validate(answers[i].schema, answers[i].metadata), MOFKA_ERR_REFUSED,
+                  answers[i].refusal);
+        else
+            OK(schema_validate(answers[i].schema, answers[i].metadata));
+    }
+}
+#define CHECK_ANSWERS(answers) schema_check_answers(answers, sizeof(answers) / sizeof *(answers))
+
+static void names_do_not_end_at_a_zero_byte(void **state) {
+    (void)state;
+    static const answer_t answers[] = {
+        {"{\"required\":[\"a\\u0000b\"]}", "{\"a\\u0000b\":1}", NULL},
+        {"{\"required\":[\"a\\u0000b\"]}", "{\"a\":1}", "the name \"a\\u0000b\" is missing"},
+        {"{\"required\":[\"a\\u0000b\"]}", "{\"a\\u0000c\":1}", "is missing"},
+        {"{\"properties\":{\"a\\u0000b\":false}}", "{\"a\":1}", NULL},
+        {"{\"properties\":{\"a\\u0000b\":false}}", "{\"a\\u0000b\":1}", "at '/a\\u0000b'"},
+        {"{\"properties\":{\"a\":false,\"a\\u0000\":true}}", "{\"a\\u0000\":1}", NULL},
+        {"{\"properties\":{\"a\\u0000\":true},\"additionalProperties\":false}",
+         "{\"a\\u0000\":1,\"a\\u0000b\":2}", "at '/a\\u0000b': \"additionalProperties\""},
+        {"{\"patternProperties\":{\"^a\\u0000\":false}}", "{\"ab\":1}", NULL},
+        {"{\"patternProperties\":{\"^a\\u0000\":false}}", "{\"a\\u0000b\":1}",
+         "\"patternProperties\""},
+        {"{\"pattern\":\"a\\u0000b\"}", "\"a\\u0000b\"", NULL},
+        {"{\"pattern\":\"a\\u0000b\"}", "\"a\\u0000c\"", "\"pattern\" refuses \"a\\u0000c\""},
+        {"{\"propertyNames\":{\"const\":\"a\\u0000b\"}}", "{\"a\\u0000b\":1}", NULL},
+        {"{\"propertyNames\":{\"const\":\"a\\u0000b\"}}", "{\"a\\u0000c\":1}",
+         "refuses the name \"a\\u0000c\""},
+        {"{\"dependencies\":{\"a\\u0000\":[\"b\\u0000\"]}}", "{\"a\":1}", NULL},
+        {"{\"dependencies\":{\"a\\u0000\":[\"b\\u0000\"]}}", "{\"a\\u0000\":1,\"b\\u0000\":1}",
+         NULL},
+        {"{\"dependencies\":{\"a\\u0000\":[\"b\\u0000\"]}}", "{\"a\\u0000\":1,\"b\":1}",
+         "\"dependencies\""},
+        {"{\"dependencies\":{\"a\\u0000\":false}}", "{\"a\":1}", NULL},
+        {"{\"dependencies\":{\"a\\u0000\":false}}", "{\"a\\u0000\":1}", "\"dependencies\""},
+        {"{\"const\":{\"a\\u0000b\":1}}", "{\"a\\u0000b\":1}", NULL},
+        {"{\"const\":{\"a\\u0000b\":1}}", "{\"a\\u0000c\":1}", "\"const\""},
+        {"{\"const\":\"a\\u0000b\"}", "\"a\\u0000c\"", "\"const\""},
+        {"{\"enum\":[0,{\"a\\u0000b\":1}]}", "{\"a\\u0000b\":1}", NULL},
+        {"{\"enum\":[0,{\"a\\u0000b\":1}]}", "{\"a\\u0000c\":1}", "\"enum\""},
+        {"{\"uniqueItems\":true}", "[{\"a\\u0000b\":1},{\"a\\u0000c\":1}]", NULL},
+        {"{\"uniqueItems\":true}", "[{\"a\\u0000b\":1},{\"a\\u0000b\":1}]", "\"uniqueItems\""},
+        {"{\"$ref\":\"#/definitions/a\\u0000b\",\"definitions\":{\"a\":true,\"a\\u0000b\":false}}",
+         "1", "\"false\" refuses 1"},
+        {"{\"items\":{\"$ref\":\"http://a/b\\u0000c\"},\"definitions\":{\"x\":{\"$id\":"
+         "\"http://a/b\"},\"y\":{\"$id\":\"http://a/b\\u0000c\",\"type\":\"null\"}}}",
+         "[1]", "at '/0': \"type\""},
+    };
+    CHECK_ANSWERS(answers);
+    mofka_validator_t *validator;
+    OK(mofka_validator_from_metadata(
+        "{\"type\":\"schema\",\"schema\":{\"$ref\":\"http://a/b\\u0000c\"},"
+        "\"documents\":{\"http://a/b\":true,\"http://a/b\\u0000c\":false}}",
+        &validator));
+    FAILS(mofka_validator_validate(validator, "1", 1, NULL), MOFKA_ERR_REFUSED, "\"false\"");
+    mofka_validator_release(validator);
+}
+
+/* ---- numbers -------------------------------------------------------------------------------- */
+
+static void numbers_are_compared_exactly(void **state) {
+    (void)state;
+    static const answer_t answers[] = {
+        {"{\"maximum\":9007199254740992}", "9007199254740993", "refuses 9007199254740993"},
+        {"{\"maximum\":9007199254740993}", "9007199254740993.0", NULL},
+        {"{\"minimum\":9007199254740993}", "9007199254740992", "\"minimum\""},
+        {"{\"minimum\":-9007199254740993}", "-9007199254740993", NULL},
+        {"{\"minimum\":-9007199254740992}", "-9007199254740993", "\"minimum\""},
+        {"{\"exclusiveMaximum\":9007199254740993}", "9007199254740992", NULL},
+        {"{\"exclusiveMinimum\":9007199254740992}", "9007199254740993", NULL},
+        {"{\"exclusiveMinimum\":9007199254740993}", "9007199254740993", "\"exclusiveMinimum\""},
+        {"{\"exclusiveMaximum\":0.1}", "0.09999999999999999999999", NULL},
+        {"{\"exclusiveMaximum\":0.1}", "0.10", "\"exclusiveMaximum\" refuses 0.1"},
+        {"{\"maximum\":0.1}", "0.1000000000000000000001", "refuses 0.1000000000000000000001"},
+        {"{\"maximum\":123456789012345678901234567890}", "123456789012345678901234567891",
+         "\"maximum\""},
+        {"{\"minimum\":18446744073709551615}", "18446744073709551614", "\"minimum\""},
+        {"{\"const\":9007199254740993}", "9007199254740992", "\"const\""},
+        {"{\"const\":9007199254740993}", "9007199254740993.0", NULL},
+        {"{\"const\":[{\"a\":1e2}]}", "[{\"a\":100.0}]", NULL},
+        {"{\"const\":0}", "-0.0e7", NULL},
+        {"{\"const\":1}", "\"1\"", "\"const\""},
+        {"{\"enum\":[9007199254740992,9223372036854775807]}", "9007199254740993", "\"enum\""},
+        {"{\"enum\":[9223372036854775807]}", "9223372036854775808", "\"enum\""},
+        {"{\"enum\":[0.1]}", "0.1000000000000000055511151231257827", "\"enum\""},
+        {"{\"uniqueItems\":true}", "[9007199254740992,9007199254740993]", NULL},
+        {"{\"uniqueItems\":true}", "[1,1e0]", "\"uniqueItems\""},
+        {"{\"uniqueItems\":true}", "[1,\"1\",1.5,150e-3]", NULL},
+        {"{\"type\":\"integer\"}", "9007199254740993.5", "\"type\" refuses 9007199254740993.5"},
+        {"{\"type\":\"integer\"}", "1.50e1", NULL},
+        {"{\"type\":\"string\"}", "1", "\"type\" refuses 1"},
+        {"{\"type\":\"number\"}", "\"1\"", "\"type\" refuses \"1\""},
+        {"{\"maxLength\":0,\"pattern\":\"x\"}", "1", NULL},
+    };
+    CHECK_ANSWERS(answers);
+}
+
+/* Numbers that would not fit in memory if they were written out. */
+static void large_exponents_are_compared(void **state) {
+    (void)state;
+    static const answer_t answers[] = {
+        {"true", "1e400", NULL},
+        {"{\"maximum\":1e1000000000}", "1e1000000000", NULL},
+        {"{\"maximum\":1e1000000000}", "1.1e1000000000", "refuses 11e999999999"},
+        {"{\"minimum\":1e1000000000}", "99e999999998", "\"minimum\""},
+        {"{\"exclusiveMinimum\":0}", "1e-1000000000", NULL},
+        {"{\"maximum\":-1e-1000000000}", "-1e-1000000001", "\"maximum\""},
+        {"{\"const\":1e1000000000}", "10.0e999999999", NULL},
+        {"{\"const\":1e99999999999999999999}", "1e99999999999999999998", "\"const\""},
+        {"{\"maximum\":1e99999999999999999999}", "10e99999999999999999998", NULL},
+        {"{\"maximum\":1e99999999999999999999}", "11e99999999999999999998", "\"maximum\""},
+        {"{\"type\":\"integer\"}", "1e1000000000", NULL},
+        {"{\"type\":\"integer\"}", "1e-1000000000", "\"type\" refuses 1e-1000000000"},
+        {"{\"multipleOf\":3}", "1e1000000000", "\"multipleOf\""},
+        {"{\"multipleOf\":3}", "3e1000000000", NULL},
+        {"{\"multipleOf\":1024}", "1e1000000000", NULL},
+        {"{\"multipleOf\":7e1000000000}", "21e1000000001", NULL},
+        {"{\"multipleOf\":1e-1000000000}", "123456", NULL},
+    };
+    CHECK_ANSWERS(answers);
+}
+
+static void multiples_are_exact(void **state) {
+    (void)state;
+    static const answer_t answers[] = {
+        {"{\"multipleOf\":1e-8}", "12391239123", NULL},
+        {"{\"multipleOf\":1e-8}", "12391239123.000000001", "\"multipleOf\""},
+        {"{\"multipleOf\":3}", "9007199254740993", NULL},
+        {"{\"multipleOf\":3}", "9007199254740994", "\"multipleOf\""},
+        {"{\"multipleOf\":0.3}", "9007199254740993.0", NULL},
+        {"{\"multipleOf\":9007199254740993}", "9007199254740992", "\"multipleOf\""},
+        {"{\"multipleOf\":123456789012345678901234567890}", "-246913578024691357802469135780",
+         NULL},
+        {"{\"multipleOf\":123456789012345678901234567890}", "246913578024691357802469135781",
+         "\"multipleOf\""},
+        {"{\"multipleOf\":0.01}", "4.35", NULL},
+        {"{\"multipleOf\":0.01}", "4.3500000000000000000001", "\"multipleOf\""},
+        {"{\"multipleOf\":16}", "1000", "\"multipleOf\""},
+        {"{\"multipleOf\":16}", "10000", NULL},
+        {"{\"multipleOf\":7}", "0e5", NULL},
+        {"{\"multipleOf\":7}", "\"x\"", NULL},
+    };
+    CHECK_ANSWERS(answers);
+}
+
+static void counts_may_have_a_point_and_any_size(void **state) {
+    (void)state;
+    static const answer_t answers[] = {
+        {"{\"minLength\":2.0,\"maxLength\":3.0}", "\"ab\"", NULL},
+        {"{\"minLength\":2.0}", "\"a\"", "\"minLength\""},
+        {"{\"maxLength\":2.0}", "\"abc\"", "\"maxLength\""},
+        {"{\"minItems\":20e-1}", "[1]", "\"minItems\""},
+        {"{\"maxItems\":2.0}", "[1,2,3]", "\"maxItems\""},
+        {"{\"minProperties\":2.0}", "{\"a\":1}", "\"minProperties\""},
+        {"{\"maxProperties\":0.0}", "{\"a\":1}", "\"maxProperties\""},
+        {"{\"maxLength\":18446744073709551617}", "\"a\"", NULL},
+        {"{\"maxLength\":18446744073709551616}", "\"a\"", NULL},
+        {"{\"minLength\":18446744073709551616}", "\"a\"", "\"minLength\""},
+        {"{\"minItems\":1e1000000000}", "[]", "\"minItems\""},
+        {"{\"maxProperties\":1e1000000000}", "{}", NULL},
+    };
+    CHECK_ANSWERS(answers);
+    mofka_validator_t *validator;
+    FAILS(schema_create_validator("{\"minLength\":2.5}", &validator), MOFKA_ERR_OPTION,
+          "at '/minLength': \"type\" refuses 2.5");
+    FAILS(schema_create_validator("{\"maxItems\":-1e-1000000000}", &validator), MOFKA_ERR_OPTION,
+          "at '/maxItems'");
+    FAILS(schema_create_validator("{\"multipleOf\":0e9}", &validator), MOFKA_ERR_OPTION,
+          "\"exclusiveMinimum\" refuses 0");
+}
+
+/* ---- what is refused ------------------------------------------------------------------------ */
+
 static void metadata_that_is_no_json(void **state) {
     (void)state;
     char deep[2 * MOFKA_JSON_DEPTH_MAX + 4] = "";
     FAILS(schema_validate("true", ""), MOFKA_ERR_JSON, "byte 0 of 0");
     FAILS(schema_validate("true", "{\"a\":}"), MOFKA_ERR_JSON, "byte 5 of 6");
-    FAILS(schema_validate("true", "\"\xFF\""), MOFKA_ERR_JSON, "encoding");
-    FAILS(ask_bytes("true", "{}\0junk", 7), MOFKA_ERR_JSON, "zero byte");
-    FAILS(schema_validate("true", "1e400"), MOFKA_ERR_JSON, "too big");
+    FAILS(schema_validate("true", "\"\xFF\""), MOFKA_ERR_JSON, "invalid UTF-8 at byte 1");
+    FAILS(ask_bytes("true", "{}\0junk", 7), MOFKA_ERR_JSON, "at byte 2 of 7");
+    FAILS(schema_validate("true", "\xEF\xBB\xBF{}"), MOFKA_ERR_JSON,
+          "a byte order mark at byte 0 of 5");
+    FAILS(schema_validate("true", "[\"\\uDC00\"]"), MOFKA_ERR_JSON, "half a surrogate pair");
+    FAILS(schema_validate("true", "{\"\\uD800\":1}"), MOFKA_ERR_JSON, "half a surrogate pair");
+    FAILS(schema_validate("true", "01"), MOFKA_ERR_JSON, "an invalid number");
     FAILS(schema_validate("true", "[{\"b\":{\"a/\":1,\"a/\":1}}]"), MOFKA_ERR_JSON,
           "at '/0/b' has the name \"a/\" twice");
+    FAILS(schema_validate("true", "{\"a\\u0000\":1,\"a\\u0000\":1}"), MOFKA_ERR_JSON,
+          "has the name \"a\\u0000\" twice");
     memset(deep, '[', MOFKA_JSON_DEPTH_MAX);
     memset(deep + MOFKA_JSON_DEPTH_MAX, ']', MOFKA_JSON_DEPTH_MAX);
     OK(schema_validate("true", deep));
@@ -131,7 +319,8 @@ static void schemas_that_are_wrong(void **state) {
          "\"$ref\":\"#/definitions/a\"}}}",
          "leads back to itself"},
         {"{\"not\":{\"$ref\":\"#/x\"},\"x\":{\"minimum\":\"1\"}}", "at '/minimum': \"type\""},
-        {"{\"$schema\":\"http://json-schema.org/draft-04/schema#\"}", "draft-04"},
+        {"{\"$schema\":\"https://json-schema.org/draft/2019-09/schema\"}", "draft/2019-09"},
+        {"{\"$schema\":7}", "at '/$schema': \"type\" refuses 7"},
         {"{\"properties\":{\"a\":{},\"a\":{}}}", "has the name \"a\" twice"},
     };
     mofka_validator_t *validator;
@@ -146,6 +335,33 @@ static void schemas_that_are_wrong(void **state) {
     FAILS(mofka_validator_from_metadata("{\"type\":\"schema\",\"schema\":true,\"documents\":1}",
                                         &validator),
           MOFKA_ERR_OPTION, "\"documents\"");
+}
+
+static void schema_note_line(void *context, mofka_log_level_t level, const char *message) {
+    assert_int_equal(level, MOFKA_LOG_WARN);
+    snprintf(context, 200, "%s", message);
+}
+
+static void older_drafts_are_draft_7_with_a_warning(void **state) {
+    (void)state;
+    char line[200] = "";
+    mofka_validator_t *validator;
+    mofka_log_set_callback(schema_note_line, line);
+    OK(schema_validate("{\"$schema\":\"http://json-schema.org/draft-07/schema#\"}", "1"));
+    assert_string_equal(line, "");
+    FAILS(schema_validate("{\"$schema\":\"http://json-schema.org/draft-04/schema#\",\"const\":1}",
+                          "2"),
+          MOFKA_ERR_REFUSED, "\"const\"");
+    assert_non_null(strstr(line, "names draft 4, but the rules of draft 7 apply"));
+    OK(schema_validate(
+        "{\"$schema\":\"http://json-schema.org/draft-06/schema\",\"exclusiveMinimum\":1}", "2"));
+    assert_non_null(strstr(line, "names draft 6"));
+    FAILS(schema_create_validator(
+              "{\"$schema\":\"http://json-schema.org/draft-04/schema#\",\"minimum\":1,"
+              "\"exclusiveMinimum\":true}",
+              &validator),
+          MOFKA_ERR_OPTION, "draft 7: at '/exclusiveMinimum': \"type\" refuses true");
+    mofka_log_set_callback(NULL, NULL);
 }
 
 static void references_find_their_documents(void **state) {
@@ -257,8 +473,14 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refusals_name_place_and_keyword),
         cmocka_unit_test(characters_numbers_and_names_are_counted_right),
+        cmocka_unit_test(names_do_not_end_at_a_zero_byte),
+        cmocka_unit_test(numbers_are_compared_exactly),
+        cmocka_unit_test(large_exponents_are_compared),
+        cmocka_unit_test(multiples_are_exact),
+        cmocka_unit_test(counts_may_have_a_point_and_any_size),
         cmocka_unit_test(metadata_that_is_no_json),
         cmocka_unit_test(schemas_that_are_wrong),
+        cmocka_unit_test(older_drafts_are_draft_7_with_a_warning),
         cmocka_unit_test(references_find_their_documents),
         cmocka_unit_test(circles_and_patterns_come_to_an_end),
         cmocka_unit_test(long_chains_of_references),

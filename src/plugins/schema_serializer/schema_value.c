@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include "plugins/schema_draft/draft.h"
 
 #define TYPES "\"array\", \"boolean\", \"integer\", \"null\", \"number\", \"object\" or \"string\""
 
@@ -118,12 +119,10 @@ static mofka_status_t shape_check_type(const mfi_tree_t *tree, uint32_t at) {
 }
 
 static mofka_status_t shape_check_dialect(const mfi_tree_t *tree, uint32_t at) {
-    static const char *const known[] = {
-        "http://json-schema.org/draft-07/schema#", "http://json-schema.org/draft-07/schema",
-        "https://json-schema.org/draft-07/schema#", "https://json-schema.org/draft-07/schema"};
-    bool is_known = false;
-    for (size_t i = 0; i < 4; i++)
-        is_known = is_known || mfi_tree_is(tree, at, known[i]);
+    const mfi_token_t *token = mfi_tree_token(tree, at);
+    bool is_known =
+        token->kind == MFI_TOKEN_STRING &&
+        mfi_draft_is_known("schema serializer", tree->tape.text + token->at, token->bytes);
     return mfi_shape_need(tree, is_known, at, MFI_SHAPE_DIALECT);
 }
 

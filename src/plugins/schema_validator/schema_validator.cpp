@@ -12,6 +12,10 @@
 #include "plugins/schema_validator/check/checker.hpp"
 #include "plugins/schema_validator/meta_schema.hpp"
 
+extern "C" {
+#include "plugins/schema_draft/draft.h"
+}
+
 using namespace mofka_schema;
 
 #define EVENT_STACK_BYTES 4096 /* an event of a few hundred bytes is parsed without malloc */
@@ -24,7 +28,7 @@ static void meta_accept_all(const Value &, const std::string &) {
 static const Checker &meta_checker() {
     static const Checker *checker = [] {
         Document document;
-        json_parse(meta_schema, sizeof meta_schema - 1, document);
+        json_parse("schema of schemas", meta_schema, sizeof meta_schema - 1, document);
         References references(meta_accept_all);
         references.add("", document);
         return new Checker(references); /* never freed: the library stays loaded */
@@ -33,33 +37,29 @@ static const Checker &meta_checker() {
 }
 
 static void meta_check_schema(const Value &schema, const std::string &where) {
-    std::string why;
+    std::string why, what = "schema validator: " + where;
+    const Value *draft = schema.IsObject() ? json_child(schema, "$schema") : nullptr;
+    if (draft && json_is_string(*draft) &&
+        !mfi_draft_is_known(what.c_str(), draft->GetString(), draft->GetStringLength()))
+        throw BadSchema(where + ": \"$schema\" is " + json_quote(json_string(*draft)) +
+                        ", but must be \"http://json-schema.org/draft-07/schema#\"");
     if (!meta_checker().accepts(schema, &why))
         throw BadSchema(where + ": not a schema of draft 7: " + why);
-    if (!schema.IsObject() || !schema.HasMember("$schema"))
-        return;
-    std::string draft = schema["$schema"].GetString();
-    size_t scheme = draft.find("://");
-    if (scheme == std::string::npos ||
-        (draft.substr(scheme) != "://json-schema.org/draft-07/schema#" &&
-         draft.substr(scheme) != "://json-schema.org/draft-07/schema"))
-        throw BadSchema(where + ": \"$schema\" is '" + draft +
-                        "', but must be 'http://json-schema.org/draft-07/schema#'");
 }
 
 static const Checker *schema_validator_compile(const char *schema_text,
                                                const char *documents_text) {
     Document schema, documents, meta;
-    json_parse(schema_text, strlen(schema_text), schema);
-    json_parse(documents_text, strlen(documents_text), documents);
-    json_parse(meta_schema, sizeof meta_schema - 1, meta);
+    json_parse("schema validator: schema", schema_text, strlen(schema_text), schema);
+    json_parse("schema validator: documents", documents_text, strlen(documents_text), documents);
+    json_parse("schema of schemas", meta_schema, sizeof meta_schema - 1, meta);
     if (!documents.IsObject())
         throw BadSchema("\"documents\" is not an object of URIs and schemas");
     References references(meta_check_schema);
     references.add("", schema);
     references.add("http://json-schema.org/draft-07/schema", meta);
     for (const auto &member : documents.GetObject())
-        references.add(member.name.GetString(), member.value);
+        references.add(json_string(member.name), member.value);
     return new Checker(references);
 }
 
@@ -70,7 +70,7 @@ static mofka_status_t schema_validator_fail(mofka_status_t status, const char *w
     } catch (const std::bad_alloc &) {
         return mofka_fail(MOFKA_ERR_MEMORY, "%s: no memory", what);
     } catch (const BadJson &error) {
-        return mofka_fail(MOFKA_ERR_JSON, "%s: %s", what, error.what());
+        return mofka_fail(error.status, "%s", error.what());
     } catch (const std::exception &error) {
         return mofka_fail(status, "%s: %s", what, error.what());
     } catch (...) {
@@ -85,7 +85,7 @@ static mofka_status_t schema_validator_validate(void *self, const char *metadata
         Pool pool(memory, sizeof memory);
         Document document(&pool);
         std::string why;
-        json_parse(metadata, bytes, document);
+        json_parse("schema: metadata", metadata, bytes, document);
         if (static_cast<const Checker *>(self)->accepts(document, &why))
             return MOFKA_OK;
         return mofka_fail(MOFKA_ERR_REFUSED, "schema: metadata %s", why.c_str());

@@ -226,6 +226,8 @@ mofka_status_t mfi_tape_parse(mfi_tape_t *tape, const char *what, const char *te
         return mofka_fail(MOFKA_ERR_TOO_LARGE, "%s has %zu bytes, at most %zu are allowed", what,
                           bytes, MOFKA_METADATA_BYTES_MAX);
     tape_parser_t parser = {.tape = tape, .what = what, .text = text, .bytes = bytes};
+    if (bytes >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
+        return tape_fail(&parser, "a byte order mark");
     mofka_status_t status = MOFKA_OK;
     bool is_inside = false;
     do {

@@ -60,7 +60,7 @@ static void checker_parse_with_stack(const Document &flat, size_t subschemas,
 
 Checker::Checker(References &references) : schema(new valijson::Schema()) {
     Document flat;
-    size_t subschemas = references.flatten(flat, patterns);
+    size_t subschemas = references.flatten(flat, operands);
     assert(subschemas > 0);
     checker_parse_with_stack(flat, subschemas, *schema);
 }
@@ -75,7 +75,7 @@ static std::string checker_excerpt(const Value &value) {
                                           : "";
     if (!text.empty())
         return text;
-    if (!value.IsString() || value.GetStringLength() <= 60)
+    if (!json_is_string(value) || value.GetStringLength() <= 60)
         return json_text(value);
     return "a string of " + std::to_string(value.GetStringLength()) + " bytes";
 }
@@ -87,11 +87,11 @@ static std::string checker_explain(const Run &failed, const Value &document) {
     for (size_t i = 1; i < failed.place.size(); i++) {
         assert(failed.place[i].size() >= 2);
         std::string name = failed.place[i].substr(1, failed.place[i].size() - 2); /* "[name]" */
-        pointer += "/" + json_pointer_token(name.data(), name.size());
+        pointer += "/" + json_pointer_token(name);
         value = value ? json_child(*value, name) : nullptr;
     }
     std::string text = "at '" + pointer + "': ";
-    std::string about = "\"" + failed.detail.substr(0, 100) + "\"";
+    std::string about = json_quote(failed.detail);
     if (strcmp(failed.keyword, "required") == 0)
         return text + "\"required\": the name " + about + " is missing";
     text += "\"" + std::string(failed.keyword) + "\" refuses ";
@@ -113,7 +113,7 @@ struct RunHere {
 };
 
 bool Checker::accepts(const Value &value, std::string *why) const {
-    Run mine(patterns);
+    Run mine(operands);
     RunHere here(&mine);
     valijson::Validator validator;
     bool is_valid = validator.validate(*schema, Adapter(value), nullptr);

@@ -4,7 +4,6 @@
 #define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_CHECK_CHECKER_HPP
 
 #include <memory>
-#include <vector>
 #include "plugins/schema_validator/schema/references.hpp"
 
 namespace valijson {
@@ -25,7 +24,7 @@ class Checker {
     bool accepts(const Value &value, std::string *why) const;
 
   private:
-    Patterns patterns;
+    Operands operands;
     std::unique_ptr<valijson::Schema> schema;
 };
 

@@ -83,9 +83,7 @@ static size_t hash_mix(size_t hash, size_t more) {
 }
 
 size_t hash_of(const Adapter &value) {
-    if (value.isNumber())
-        return std::hash<double>()(value.getNumber() + 0.0); /* -0 is 0 */
-    if (value.isString())
+    if (value.isString()) /* or a number */
         return std::hash<std::string>()(value.asString());
     if (value.isBool())
         return value.getBool() ? 11 : 12;

@@ -8,9 +8,9 @@
 #define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_CHECK_VISITOR_HPP
 
 #include <algorithm>
-#include <cmath>
+#include <optional>
 #include "plugins/schema_validator/json/json.hpp"
-#include "plugins/schema_validator/schema/patterns.hpp"
+#include "plugins/schema_validator/schema/operands.hpp"
 #include <valijson/adapters/std_string_adapter.hpp>
 #include <valijson/validator.hpp>
 
@@ -34,14 +34,14 @@ using Visitor = decltype(visitor_of<valijson::ValidationVisitor>());
 /* One validation, and what it noted of failures. valijson stops at the first failure that decides. The
  * last note before that is the cause: "anyOf" and others replace the notes of their subschemas. */
 struct Run {
-    const Patterns &patterns;
+    const Operands &operands;
     size_t depth = 0;
     size_t notes = 0;
     std::vector<std::string> place; /* in valijson's form: "<root>", "[name]", "[0]" */
     const char *keyword = "false";
     std::string detail;
 
-    explicit Run(const Patterns &compiled) : patterns(compiled) {
+    explicit Run(const Operands &mine) : operands(mine) {
     }
     void note(const std::vector<std::string> &at, const char *what, std::string more = "") {
         notes++;
@@ -60,13 +60,28 @@ inline size_t character_count(const std::string &text) {
         std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-/* Whether it is a multiple as a decimal number: 0.0075 is a multiple of 0.0001, although a double holds
- * neither exactly. */
-inline bool is_multiple(double value, double divisor) {
-    double ratio = value / divisor;
-    if (!(std::fabs(ratio) < 9007199254740992.0))
-        return std::fmod(value, divisor) == 0;
-    return std::fabs(ratio - std::round(ratio)) <= std::fabs(ratio) * 4 * 2.220446049250313e-16;
+/* A string, or nothing: the value is of another type. */
+inline std::optional<std::string> string_of(const Adapter &value) {
+    if (!value.isString() || json_is_number(value.getString()))
+        return std::nullopt;
+    return value.getString();
+}
+/* A number, or nothing: the value is of another type. */
+inline std::optional<Number> number_of(const Adapter &value) {
+    if (!value.isString() || !json_is_number(value.getString()))
+        return std::nullopt;
+    return Number(value.getString().substr(1));
+}
+
+/* What a flat schema refers to by index: a limit; and by an index in a string: a name, a pattern. */
+inline const Number &limit_of(double index) {
+    return run->operands.numbers.at(static_cast<size_t>(index) - 1);
+}
+template <typename String> size_t index_of(const String &index) {
+    return std::stoul(std::string(index.data(), index.size()));
+}
+template <typename String> const std::string &name_of(const String &index) {
+    return run->operands.names.at(index_of(index));
 }
 
 /* An object's members, searched by name; by binary search if there are many. */
@@ -97,23 +112,13 @@ size_t hash_of(const Adapter &value);
 
 namespace valijson {
 
-/* Numbers above INT64_MAX are doubles: valijson reads whole numbers as int64_t. */
+/* Finds names with zero bytes, too. */
 namespace adapters {
-template <> inline bool GenericRapidJsonValue<mofka_schema::Value>::isInteger() const {
-    return m_value.IsInt64();
-}
-template <> inline bool GenericRapidJsonValue<mofka_schema::Value>::isDouble() const {
-    return m_value.IsNumber() && !m_value.IsInt64();
-}
-template <> inline bool GenericRapidJsonValue<mofka_schema::Value>::getInteger(int64_t &out) const {
-    if (m_value.IsInt64())
-        out = m_value.GetInt64();
-    return m_value.IsInt64();
-}
-template <> inline bool GenericRapidJsonValue<mofka_schema::Value>::getDouble(double &out) const {
-    if (m_value.IsNumber())
-        out = m_value.GetDouble();
-    return m_value.IsNumber();
+template <>
+inline GenericRapidJsonObject<mofka_schema::Value>::iterator
+GenericRapidJsonObject<mofka_schema::Value>::find(const std::string &name) const {
+    return m_value.FindMember(mofka_schema::Value(
+        rapidjson::StringRef(name.data(), static_cast<rapidjson::SizeType>(name.size()))));
 }
 } // namespace adapters
 
@@ -140,49 +145,71 @@ template <>
 inline bool mofka_schema::Visitor::ValidateNamedTypes::operator()(
     constraints::TypeConstraint::JsonType type) const {
     using Type = constraints::TypeConstraint;
-    double number = 0;
-    bool is_number = m_target.isNumber() && m_target.getNumber(number);
+    std::optional<mofka_schema::Number> number = mofka_schema::number_of(m_target);
     bool valid = type == Type::kAny || (type == Type::kArray && m_target.isArray()) ||
                  (type == Type::kBoolean && m_target.isBool()) ||
-                 (type == Type::kInteger && is_number && std::trunc(number) == number) ||
-                 (type == Type::kNull && m_target.isNull()) ||
-                 (type == Type::kNumber && is_number) ||
+                 (type == Type::kInteger && number && number->is_whole()) ||
+                 (type == Type::kNull && m_target.isNull()) || (type == Type::kNumber && number) ||
                  (type == Type::kObject && m_target.isObject()) ||
-                 (type == Type::kString && m_target.isString());
+                 (type == Type::kString && m_target.isString() && !number);
     if (valid && m_validated)
         *m_validated = true;
     return (valid && m_continueOnSuccess) || m_continueOnFailure;
 }
 
 template <> inline bool mofka_schema::Visitor::visit(const MinLengthConstraint &constraint) {
-    return !m_target.isString() ||
-           mofka_schema::character_count(m_target.asString()) >= constraint.getMinLength();
+    std::optional<std::string> text = mofka_schema::string_of(m_target);
+    return !text || mofka_schema::character_count(*text) >= constraint.getMinLength();
 }
 
 template <> inline bool mofka_schema::Visitor::visit(const MaxLengthConstraint &constraint) {
-    return !m_target.isString() ||
-           mofka_schema::character_count(m_target.asString()) <= constraint.getMaxLength();
+    std::optional<std::string> text = mofka_schema::string_of(m_target);
+    return !text || mofka_schema::character_count(*text) <= constraint.getMaxLength();
 }
 
+template <> inline bool mofka_schema::Visitor::visit(const MinimumConstraint &constraint) {
+    std::optional<mofka_schema::Number> number = mofka_schema::number_of(m_target);
+    return !number || number->compare(mofka_schema::limit_of(constraint.getMinimum())) >=
+                          int(constraint.getExclusiveMinimum());
+}
+
+template <> inline bool mofka_schema::Visitor::visit(const MaximumConstraint &constraint) {
+    std::optional<mofka_schema::Number> number = mofka_schema::number_of(m_target);
+    return !number || mofka_schema::limit_of(constraint.getMaximum()).compare(*number) >=
+                          int(constraint.getExclusiveMaximum());
+}
+
+/* All indices are whole numbers, so valijson makes no other constraint of "multipleOf". */
 template <> inline bool mofka_schema::Visitor::visit(const MultipleOfIntConstraint &constraint) {
-    if (!m_target.isNumber())
-        return true;
-    int64_t number;
-    if (m_target.isInteger() && m_target.getInteger(number))
-        return constraint.getDivisor() == -1 || number % constraint.getDivisor() == 0;
-    return mofka_schema::is_multiple(m_target.getNumber(),
-                                     static_cast<double>(constraint.getDivisor()));
-}
-
-template <> inline bool mofka_schema::Visitor::visit(const MultipleOfDoubleConstraint &constraint) {
-    return !m_target.isNumber() ||
-           mofka_schema::is_multiple(m_target.getNumber(), constraint.getDivisor());
+    std::optional<mofka_schema::Number> number = mofka_schema::number_of(m_target);
+    return !number || number->is_multiple_of(
+                          mofka_schema::limit_of(static_cast<double>(constraint.getDivisor())));
 }
 
 template <> inline bool mofka_schema::Visitor::visit(const PatternConstraint &constraint) {
-    return !m_target.isString() ||
-           mofka_schema::run->patterns.match(constraint.getPattern<std::string::allocator_type>(),
-                                             m_target.asString());
+    std::optional<std::string> text = mofka_schema::string_of(m_target);
+    return !text ||
+           mofka_schema::run->operands.patterns.match(
+               mofka_schema::index_of(constraint.getPattern<std::string::allocator_type>()), *text);
+}
+
+template <> inline bool mofka_schema::Visitor::visit(const DependenciesConstraint &constraint) {
+    if (!m_target.isObject())
+        return true;
+    const mofka_schema::Members members(m_target);
+    auto has = [&](const std::string &name) { return members.find(name) < members.count(); };
+    bool is_valid = true;
+    constraint.applyToPropertyDependencies([&](const auto &name, const auto &needed) {
+        if (has(mofka_schema::name_of(name)))
+            for (const auto &other : needed)
+                is_valid = is_valid && has(mofka_schema::name_of(other));
+        return is_valid;
+    });
+    constraint.applyToSchemaDependencies([&](const auto &name, const Subschema *subschema) {
+        is_valid = is_valid && (!has(mofka_schema::name_of(name)) || validateSchema(*subschema));
+        return is_valid;
+    });
+    return is_valid;
 }
 
 template <> inline bool mofka_schema::Visitor::visit(const PropertiesConstraint &constraint) {
@@ -200,13 +227,13 @@ template <> inline bool mofka_schema::Visitor::visit(const PropertiesConstraint 
         return is_valid = visitor.validateSchema(*subschema);
     };
     constraint.applyToProperties([&](const auto &name, const Subschema *subschema) {
-        size_t index = members.find(std::string(name.data(), name.size()));
+        size_t index = members.find(mofka_schema::name_of(name));
         return index == members.count() || validate(index, subschema, "properties");
     });
     constraint.applyToPatternProperties([&](const auto &pattern, const Subschema *subschema) {
-        std::string text(pattern.data(), pattern.size());
+        size_t index = mofka_schema::index_of(pattern);
         for (size_t i = 0; i < members.count() && is_valid; i++)
-            if (mofka_schema::run->patterns.match(text, members.name(i)))
+            if (mofka_schema::run->operands.patterns.match(index, members.name(i)))
                 validate(i, subschema, "patternProperties");
         return is_valid;
     });
@@ -245,10 +272,11 @@ template <> inline bool mofka_schema::Visitor::visit(const RequiredConstraint &c
         return true;
     const auto object = m_target.getObject();
     bool is_valid = true;
-    constraint.applyToRequiredProperties([&](const auto &name) {
-        is_valid = object.find(std::string(name.data(), name.size())) != object.end();
+    constraint.applyToRequiredProperties([&](const auto &index) {
+        const std::string &name = mofka_schema::name_of(index);
+        is_valid = object.find(name) != object.end();
         if (!is_valid)
-            mofka_schema::run->note(m_context, "required", std::string(name.data(), name.size()));
+            mofka_schema::run->note(m_context, "required", name);
         return is_valid;
     });
     return is_valid;

@@ -3,66 +3,111 @@
 #include "plugins/schema_validator/json/json.hpp"
 
 #include <algorithm>
-#include <cctype>
+#include <cassert>
 #include <cstring>
 #include <vector>
-#include <mofka/limits.h>
+
+extern "C" {
+#include "plugins/tape/json_tape.h"
+}
 
 namespace mofka_schema {
 
-/* The code unit that "uXXXX" at `text` says; 0 for any other escape. */
-static unsigned json_read_unit(const char *text, size_t bytes) {
-    unsigned unit = 0;
-    if (bytes < 5 || text[0] != 'u')
-        return 0;
-    for (size_t i = 1; i < 5; i++) {
-        int c = static_cast<unsigned char>(text[i]);
-        if (!std::isxdigit(c))
-            return 0;
-        unit = unit * 16 + static_cast<unsigned>(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+/* ---- parsing -------------------------------------------------------------------------------- */
+
+/* Gives the values of a tape to a document, as a parser of RapidJSON would. */
+class Tape {
+  public:
+    Tape(const char *whose, const char *text, size_t text_bytes) : what(whose), bytes(text_bytes) {
+        mofka_status_t status = mfi_tape_parse(&tape, what, text, bytes);
+        if (!status)
+            return;
+        mfi_tape_clear(&tape);
+        if (status == MOFKA_ERR_MEMORY)
+            throw std::bad_alloc();
+        throw BadJson(mofka_last_error(), status);
     }
-    return unit;
+    ~Tape() {
+        mfi_tape_clear(&tape);
+    }
+    Tape(const Tape &) = delete;
+    Tape &operator=(const Tape &) = delete;
+    bool operator()(Document &document) const {
+        return give_value(0, document) == tape.count;
+    }
+
+  private:
+    uint32_t give_value(uint32_t at, Document &document) const;
+    uint32_t give_container(uint32_t at, Document &document) const;
+    std::string read_string(const mfi_token_t &token) const;
+
+    const char *what;
+    size_t bytes;
+    mfi_tape_t tape;
+};
+
+std::string Tape::read_string(const mfi_token_t &token) const {
+    if (token.is_lone)
+        throw BadJson(std::string(what) + ": half a surrogate pair in the string at byte " +
+                          std::to_string(token.at - 1) + " of " + std::to_string(bytes),
+                      MOFKA_ERR_JSON);
+    mfi_bytes_t into;
+    size_t size;
+    mfi_bytes_init(&into);
+    const char *utf8 = mfi_token_utf8(&tape, &token, &into, &size);
+    bool is_complete = !into.status;
+    std::string string(utf8, is_complete ? size : 0);
+    mfi_bytes_clear(&into);
+    if (!is_complete)
+        throw std::bad_alloc();
+    return string;
 }
 
-/* Skip an escape: from the byte after the backslash to the escape's last byte. RapidJSON checks that a
- * low surrogate follows a high one. But it accepts a low surrogate alone, which is not UTF-8. */
-static size_t json_skip_escape(const char *text, size_t bytes, size_t at) {
-    unsigned unit = json_read_unit(text + at, bytes - at);
-    if (unit >= 0xDC00 && unit <= 0xDFFF)
-        throw BadJson("half a surrogate pair (byte " + std::to_string(at - 1) + " of " +
-                      std::to_string(bytes) + ")");
-    return unit >= 0xD800 && unit < 0xDC00 ? at + 6 : at;
-}
-
-/* Refuse text that RapidJSON would accept, although it is invalid, and nesting that is too deep for the
- * functions that read the document later: they recurse. */
-static void json_check_text(const char *text, size_t bytes) {
-    size_t depth = 0;
-    bool in_string = false;
-    // RapidJSON skips a byte order mark, and even a part of one.
-    if (bytes >= 1 && (text[0] == '\xEF' || text[0] == '\xBB' || text[0] == '\xBF'))
-        throw BadJson("a byte order mark (byte 0 of " + std::to_string(bytes) + ")");
-    for (size_t i = 0; i < bytes; i++) {
-        char c = text[i];
-        if (c == '\0') // RapidJSON would end there
-            throw BadJson("a zero byte (byte " + std::to_string(i) + " of " +
-                          std::to_string(bytes) + ")");
-        if (in_string) {
-            if (c == '\\')
-                i = json_skip_escape(text, bytes, i + 1);
-            else if (c == '"')
-                in_string = false;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '[' || c == '{') {
-            if (++depth > MOFKA_JSON_DEPTH_MAX)
-                throw BadJson("nested deeper than " + std::to_string(MOFKA_JSON_DEPTH_MAX) +
-                              " at byte " + std::to_string(i));
-        } else if ((c == ']' || c == '}') && depth > 0) {
-            depth--;
+/* The names and the values of an object, or the items of an array. */
+uint32_t Tape::give_container(uint32_t at, Document &document) const {
+    const mfi_token_t &token = tape.tokens[at];
+    bool is_object = token.kind == MFI_TOKEN_OBJECT;
+    uint32_t child = at + 1;
+    is_object ? document.StartObject() : document.StartArray();
+    while (child < token.next) {
+        if (is_object) {
+            std::string name = read_string(tape.tokens[child++]);
+            document.Key(name.data(), static_cast<rapidjson::SizeType>(name.size()), true);
         }
+        child = give_value(child, document);
     }
+    is_object ? document.EndObject(token.count) : document.EndArray(token.count);
+    return child;
 }
+
+/* Give the value at a token. Returns the index of the token after it. */
+uint32_t Tape::give_value(uint32_t at, Document &document) const {
+    assert(at < tape.count);
+    const mfi_token_t &token = tape.tokens[at];
+    std::string string;
+    switch (token.kind) {
+    case MFI_TOKEN_NULL:
+        document.Null();
+        break;
+    case MFI_TOKEN_FALSE:
+    case MFI_TOKEN_TRUE:
+        document.Bool(token.kind == MFI_TOKEN_TRUE);
+        break;
+    case MFI_TOKEN_NUMBER:
+        string = "\xFF" + Number(std::string(tape.text + token.at, token.bytes)).text();
+        document.String(string.data(), static_cast<rapidjson::SizeType>(string.size()), true);
+        break;
+    case MFI_TOKEN_STRING:
+        string = read_string(token);
+        document.String(string.data(), static_cast<rapidjson::SizeType>(string.size()), true);
+        break;
+    default:
+        return give_container(at, document);
+    }
+    return at + 1;
+}
+
+/* ---- duplicates ----------------------------------------------------------------------------- */
 
 using Name = std::pair<const char *, size_t>;
 
@@ -79,7 +124,7 @@ static bool json_find_duplicate(const Value &object, std::string &name) {
     std::sort(names.begin(), names.end(), json_name_precedes);
     for (size_t i = 1; i < names.size(); i++)
         if (!json_name_precedes(names[i - 1], names[i])) {
-            name.assign(names[i].first, std::min<size_t>(names[i].second, 100));
+            name.assign(names[i].first, names[i].second);
             return true;
         }
     return false;
@@ -99,46 +144,59 @@ static bool json_has_duplicate(const Value &value, std::string &path, std::strin
             return true;
         for (const auto &member : value.GetObject())
             if (json_has_duplicate(member.value, path, name)) {
-                path = "/" +
-                       json_pointer_token(member.name.GetString(), member.name.GetStringLength()) +
-                       path;
+                path = "/" + json_pointer_token(json_string(member.name)) + path;
                 return true;
             }
     }
     return false;
 }
 
-void json_parse(const char *text, size_t bytes, Document &document) {
-    constexpr unsigned flags = rapidjson::kParseIterativeFlag |
-                               rapidjson::kParseValidateEncodingFlag |
-                               rapidjson::kParseFullPrecisionFlag;
-    json_check_text(text, bytes);
-    document.Parse<flags>(text, bytes);
-    if (document.HasParseError())
-        throw BadJson(std::string(rapidjson::GetParseError_En(document.GetParseError())) +
-                      " (byte " + std::to_string(document.GetErrorOffset()) + " of " +
-                      std::to_string(bytes) + ")");
+void json_parse(const char *what, const char *text, size_t bytes, Document &document) {
+    const Tape tape(what, text, bytes);
+    document.Populate(tape);
     std::string path, name;
     if (json_has_duplicate(document, path, name))
-        throw BadJson("the object at '" + path + "' has the name \"" + name + "\" twice");
+        throw BadJson(std::string(what) + ": the object at '" + path + "' has the name " +
+                          json_quote(name) + " twice",
+                      MOFKA_ERR_JSON);
 }
+
+/* ---- texts ---------------------------------------------------------------------------------- */
+
+/* Writes numbers as such. */
+struct Writer : rapidjson::Writer<rapidjson::StringBuffer> {
+    using rapidjson::Writer<rapidjson::StringBuffer>::Writer;
+    bool String(const char *text, rapidjson::SizeType bytes, bool copy) {
+        if (bytes > 0 && text[0] == '\xFF')
+            return RawValue(text + 1, bytes - 1, rapidjson::kNumberType);
+        return rapidjson::Writer<rapidjson::StringBuffer>::String(text, bytes, copy);
+    }
+};
 
 std::string json_text(const Value &value) {
     rapidjson::StringBuffer buffer;
-    rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
+    Writer writer(buffer);
     value.Accept(writer);
     return std::string(buffer.GetString(), buffer.GetSize());
 }
 
-std::string json_pointer_token(const char *name, size_t bytes) {
+std::string json_quote(const std::string &name) {
+    size_t bytes = std::min<size_t>(name.size(), 100);
+    return json_text(
+        Value(rapidjson::StringRef(name.data(), static_cast<rapidjson::SizeType>(bytes))));
+}
+
+std::string json_pointer_token(const std::string &name) {
     std::string token;
-    for (size_t i = 0; i < bytes; i++) {
-        if (name[i] == '~')
+    for (char c : name) {
+        if (c == '~')
             token += "~0";
-        else if (name[i] == '/')
+        else if (c == '/')
             token += "~1";
+        else if (c == '\0')
+            token += "\\u0000";
         else
-            token += name[i];
+            token += c;
     }
     return token;
 }

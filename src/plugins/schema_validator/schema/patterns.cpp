@@ -22,19 +22,18 @@ Patterns::Patterns() : limits(pcre2_match_context_create(nullptr)) {
 }
 
 Patterns::~Patterns() {
-    for (auto &entry : codes)
-        pcre2_code_free(entry.second);
+    for (auto &pattern : all)
+        pcre2_code_free(pattern.second);
     pcre2_match_context_free(limits);
 }
 
-void Patterns::add(const std::string &pattern) {
-    if (codes.count(pattern))
-        return;
+size_t Patterns::add(const std::string &pattern) {
     constexpr uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_ALT_BSUX |
                                  PCRE2_ALLOW_EMPTY_CLASS | PCRE2_MATCH_UNSET_BACKREF |
                                  PCRE2_NEVER_BACKSLASH_C;
     int error;
     PCRE2_SIZE offset;
+    all.emplace_back(pattern, nullptr); /* first, so that no code is lost if there is no memory */
     pcre2_code *code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
                                      options, &error, &offset, nullptr);
     if (!code) {
@@ -42,12 +41,13 @@ void Patterns::add(const std::string &pattern) {
         pcre2_get_error_message(error, reinterpret_cast<PCRE2_UCHAR *>(why), sizeof why);
         throw std::invalid_argument(std::string(why) + " at byte " + std::to_string(offset));
     }
-    codes.emplace(pattern, code);
+    all.back().second = code;
+    return all.size() - 1;
 }
 
-bool Patterns::match(const std::string &pattern, const std::string &text) const {
-    assert(codes.count(pattern));
-    const pcre2_code *code = codes.at(pattern);
+bool Patterns::match(size_t index, const std::string &text) const {
+    assert(index < all.size());
+    const pcre2_code *code = all[index].second;
     std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> data(
         pcre2_match_data_create(1, nullptr), pcre2_match_data_free);
     if (!data)
@@ -60,7 +60,8 @@ bool Patterns::match(const std::string &pattern, const std::string &text) const 
         return false;
     if (answer == PCRE2_ERROR_NOMEMORY)
         throw std::bad_alloc();
-    throw std::runtime_error("the pattern '" + pattern.substr(0, 100) + "' takes too long");
+    throw std::runtime_error("the pattern '" + all[index].first.substr(0, 100) +
+                             "' takes too long");
 }
 
 } // namespace mofka_schema

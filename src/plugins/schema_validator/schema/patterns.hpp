@@ -6,8 +6,10 @@
 #ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_SCHEMA_PATTERNS_HPP
 #define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_SCHEMA_PATTERNS_HPP
 
-#include <map>
+#include <cstddef>
 #include <string>
+#include <utility>
+#include <vector>
 
 struct pcre2_real_code_8;
 struct pcre2_real_match_context_8;
@@ -21,14 +23,14 @@ class Patterns {
     Patterns(const Patterns &) = delete;
     Patterns &operator=(const Patterns &) = delete;
 
-    /* Compile a pattern, unless that was done. Throws std::invalid_argument: the pattern is invalid. */
-    void add(const std::string &pattern);
-    /* Whether `text` (valid UTF-8) matches a pattern that was added. Throws std::runtime_error: the
+    /* Compile a pattern, and return its index. Throws std::invalid_argument: the pattern is invalid. */
+    size_t add(const std::string &pattern);
+    /* Whether `text` (valid UTF-8) matches the pattern of that index. Throws std::runtime_error: the
      * match takes too long. */
-    bool match(const std::string &pattern, const std::string &text) const;
+    bool match(size_t index, const std::string &text) const;
 
   private:
-    std::map<std::string, pcre2_real_code_8 *> codes;
+    std::vector<std::pair<std::string, pcre2_real_code_8 *>> all;
     pcre2_real_match_context_8 *limits;
 };
 

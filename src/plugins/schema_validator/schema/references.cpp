@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstring>
 #include "plugins/schema_validator/schema/uri.hpp"
 
 namespace mofka_schema {
@@ -12,9 +11,22 @@ namespace mofka_schema {
 /* In all documents together: each takes stack while valijson reads the schema. */
 #define SUBSCHEMAS_MAX 16384
 
-/* The keywords of draft 7 that validate, and where their values hold subschemas. Other keywords are
- * annotations, also "format" and "content...", or hold subschemas that apply only if referred to. */
-enum Shape { PLAIN, SCHEMA, SCHEMAS, NAMED, PATTERNS, ITEMS, KEPT };
+/* The keywords of draft 7 that validate, and what their values hold. Other keywords are annotations,
+ * also "format" and "content...", or hold subschemas that apply only if referred to. */
+enum Shape {
+    PLAIN,
+    COUNT,
+    NUMBER,
+    PATTERN,
+    NAMES,
+    /* The shapes below hold subschemas. */
+    SCHEMA,
+    SCHEMAS,
+    NAMED,
+    PATTERNS,
+    ITEMS,
+    KEPT
+};
 static const struct {
     const char *name;
     Shape shape;
@@ -29,41 +41,37 @@ static const struct {
     {"dependencies", NAMED},
     {"else", SCHEMA},
     {"enum", PLAIN},
-    {"exclusiveMaximum", PLAIN},
-    {"exclusiveMinimum", PLAIN},
+    {"exclusiveMaximum", NUMBER},
+    {"exclusiveMinimum", NUMBER},
     {"if", SCHEMA},
     {"items", ITEMS},
-    {"maxItems", PLAIN},
-    {"maxLength", PLAIN},
-    {"maxProperties", PLAIN},
-    {"maximum", PLAIN},
-    {"minItems", PLAIN},
-    {"minLength", PLAIN},
-    {"minProperties", PLAIN},
-    {"minimum", PLAIN},
-    {"multipleOf", PLAIN},
+    {"maxItems", COUNT},
+    {"maxLength", COUNT},
+    {"maxProperties", COUNT},
+    {"maximum", NUMBER},
+    {"minItems", COUNT},
+    {"minLength", COUNT},
+    {"minProperties", COUNT},
+    {"minimum", NUMBER},
+    {"multipleOf", NUMBER},
     {"not", SCHEMA},
     {"oneOf", SCHEMAS},
-    {"pattern", PLAIN},
+    {"pattern", PATTERN},
     {"patternProperties", PATTERNS},
     {"properties", NAMED},
     {"propertyNames", SCHEMA},
-    {"required", PLAIN},
+    {"required", NAMES},
     {"then", SCHEMA},
     {"type", PLAIN},
     {"uniqueItems", PLAIN},
 };
 
-static std::string value_string(const Value &value) {
-    return std::string(value.GetString(), value.GetStringLength());
-}
-
-static const char *value_string_member(const Value &schema, const char *name) {
+/* The member of a schema that is a string of that name, or NULL. */
+static const Value *value_string_member(const Value &schema, const char *name) {
     if (!schema.IsObject())
         return nullptr;
     auto found = schema.FindMember(name);
-    return found != schema.MemberEnd() && found->value.IsString() ? found->value.GetString()
-                                                                  : nullptr;
+    return found != schema.MemberEnd() && json_is_string(found->value) ? &found->value : nullptr;
 }
 
 static std::string uri_cut_empty_fragment(const std::string &uri) {
@@ -86,10 +94,10 @@ size_t References::find_subschemas(const Value &schema, const std::string &base,
     if (subschemas.size() == SUBSCHEMAS_MAX)
         throw BadSchema(where + ": more than " + std::to_string(SUBSCHEMAS_MAX) + " subschemas");
     std::string own = base;
-    const char *id =
+    const Value *id =
         value_string_member(schema, "$ref") ? nullptr : value_string_member(schema, "$id");
     if (id) {
-        std::string uri = uri_cut_empty_fragment(uri_resolve(base, id));
+        std::string uri = uri_cut_empty_fragment(uri_resolve(base, json_string(*id)));
         resources.emplace(uri, &schema);
         if (uri.find('#') == std::string::npos)
             own = uri;
@@ -107,7 +115,7 @@ void References::find_children(const Value &schema, const std::string &base,
                                const std::string &where) {
     for (const auto &keyword : keywords) {
         auto found = schema.FindMember(keyword.name);
-        if (found == schema.MemberEnd() || keyword.shape == PLAIN)
+        if (found == schema.MemberEnd() || keyword.shape < SCHEMA)
             continue;
         const Value &value = found->value;
         std::string path = where + "/" + keyword.name;
@@ -120,9 +128,7 @@ void References::find_children(const Value &schema, const std::string &base,
             for (const auto &member : value.GetObject())
                 if (!member.value.IsArray()) /* "dependencies" may have arrays of names */
                     find_subschemas(member.value, base,
-                                    path + "/" +
-                                        json_pointer_token(member.name.GetString(),
-                                                           member.name.GetStringLength()));
+                                    path + "/" + json_pointer_token(json_string(member.name)));
         }
     }
 }
@@ -155,14 +161,15 @@ const Value *References::target_of(const Subschema &from, const std::string &ref
         return found->second;
     found = resources.find(base);
     if (found == resources.end())
-        throw BadSchema(from.where + ": \"$ref\": \"" + reference + "\" means '" + uri +
+        throw BadSchema(from.where + ": \"$ref\": " + json_quote(reference) + " means '" + uri +
                         "', which is missing: add it to \"documents\" (nothing is fetched)");
     std::string pointer = uri_decode_percent(uri.substr(std::min(hash + 1, uri.size())));
     const Value *target = pointer.empty() || pointer[0] == '/'
                               ? value_follow_pointer(found->second, pointer)
                               : nullptr;
     if (!target)
-        throw BadSchema(from.where + ": \"$ref\": \"" + reference + "\" is not in the schema");
+        throw BadSchema(from.where + ": \"$ref\": " + json_quote(reference) +
+                        " is not in the schema");
     return target;
 }
 
@@ -170,7 +177,7 @@ const Value *References::target_of(const Subschema &from, const std::string &ref
 size_t References::resolve(size_t index) {
     std::vector<size_t> way;
     while (subschemas[index].target == UNKNOWN) {
-        const char *reference = value_string_member(*subschemas[index].value, "$ref");
+        const Value *reference = value_string_member(*subschemas[index].value, "$ref");
         way.push_back(index);
         if (!reference) {
             subschemas[index].target = index;
@@ -179,7 +186,7 @@ size_t References::resolve(size_t index) {
         if (way.size() > subschemas.size())
             throw BadSchema(subschemas[way[0]].where + ": \"$ref\" leads back to itself");
         std::string base, where;
-        const Value *target = target_of(subschemas[index], reference, base, where);
+        const Value *target = target_of(subschemas[index], json_string(*reference), base, where);
         if (!index_of.count(target))
             check(*target, where);
         index = find_subschemas(*target, base, where);
@@ -199,25 +206,63 @@ Value References::link_to(const Value &child, Pool &pool) {
     return link;
 }
 
-Value References::flat_keyword(const Value &value, int shape, Pool &pool) {
-    if (shape == PLAIN)
-        return Value(value, pool);
-    if (shape == SCHEMA || (shape == ITEMS && !value.IsArray()))
-        return link_to(value, pool);
-    Value flat(value.GetType());
-    if (value.IsArray())
-        for (const Value &item : value.GetArray())
-            flat.PushBack(link_to(item, pool), pool);
-    else
-        for (const auto &member : value.GetObject())
-            flat.AddMember(Value(member.name, pool),
-                           member.value.IsArray() ? Value(member.value, pool)
-                                                  : link_to(member.value, pool),
-                           pool);
+static Value index_text(size_t index, Pool &pool) {
+    return Value(std::to_string(index).c_str(), pool);
+}
+
+Value References::flat_names(const Value &names, Pool &pool, Operands &operands) {
+    Value flat(rapidjson::kArrayType);
+    for (const Value &name : names.GetArray()) {
+        flat.PushBack(index_text(operands.names.size(), pool), pool);
+        operands.names.push_back(json_string(name));
+    }
     return flat;
 }
 
-Value References::flat_subschema(size_t index, Pool &pool, Patterns &patterns) {
+Value References::flat_named(const Value &value, int shape, Pool &pool, Operands &operands) {
+    Value flat(rapidjson::kObjectType);
+    for (const auto &member : value.GetObject()) {
+        size_t index = operands.names.size();
+        if (shape == PATTERNS)
+            index = operands.patterns.add(json_string(member.name));
+        else
+            operands.names.push_back(json_string(member.name));
+        flat.AddMember(index_text(index, pool),
+                       member.value.IsArray() ? flat_names(member.value, pool, operands)
+                                              : link_to(member.value, pool),
+                       pool);
+    }
+    return flat;
+}
+
+Value References::flat_keyword(const Value &value, int shape, Pool &pool, Operands &operands) {
+    switch (shape) {
+    case PLAIN:
+        return Value(value, pool);
+    case COUNT:
+        return Value(json_number(value).clamp());
+    case NUMBER:
+        operands.numbers.push_back(json_number(value));
+        return Value(
+            static_cast<uint64_t>(operands.numbers.size())); /* a divisor of 0 is refused */
+    case PATTERN:
+        return index_text(operands.patterns.add(json_string(value)), pool);
+    case NAMES:
+        return flat_names(value, pool, operands);
+    default:
+        break;
+    }
+    if (shape == SCHEMA || (shape == ITEMS && !value.IsArray()))
+        return link_to(value, pool);
+    if (!value.IsArray())
+        return flat_named(value, shape, pool, operands);
+    Value flat(rapidjson::kArrayType);
+    for (const Value &item : value.GetArray())
+        flat.PushBack(link_to(item, pool), pool);
+    return flat;
+}
+
+Value References::flat_subschema(size_t index, Pool &pool, Operands &operands) {
     const Value &schema = *subschemas[index].value;
     std::string where = subschemas[index].where;
     if (!schema.IsObject())
@@ -230,26 +275,21 @@ Value References::flat_subschema(size_t index, Pool &pool, Patterns &patterns) {
         if (found == schema.MemberEnd() || keyword.shape == KEPT)
             continue;
         try {
-            if (strcmp(keyword.name, "pattern") == 0)
-                patterns.add(value_string(found->value));
-            if (keyword.shape == PATTERNS)
-                for (const auto &member : found->value.GetObject())
-                    patterns.add(value_string(member.name));
+            flat.AddMember(Value(keyword.name, pool),
+                           flat_keyword(found->value, keyword.shape, pool, operands), pool);
         } catch (const std::invalid_argument &error) {
             throw BadSchema(where + "/" + keyword.name + ": " + error.what());
         }
-        flat.AddMember(Value(keyword.name, pool), flat_keyword(found->value, keyword.shape, pool),
-                       pool);
     }
     return flat;
 }
 
-size_t References::flatten(Document &flat, Patterns &patterns) {
+size_t References::flatten(Document &flat, Operands &operands) {
     Pool &pool = flat.GetAllocator();
     Value all(rapidjson::kArrayType);
     std::string first = "#/s/" + std::to_string(resolve(0));
     for (size_t i = 0; i < subschemas.size(); i++) /* resolving may find more */
-        all.PushBack(flat_subschema(i, pool, patterns), pool);
+        all.PushBack(flat_subschema(i, pool, operands), pool);
     flat.SetObject();
     flat.AddMember("$ref", Value(first.c_str(), pool), pool);
     flat.AddMember("s", all, pool);

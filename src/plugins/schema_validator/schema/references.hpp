@@ -4,7 +4,8 @@
  *
  * valijson has three faults: it joins URIs by appending them, it stores subschemas by paths that can
  * collide, and it follows circular references without end. So it gets a flat schema. There subschema
- * N is at "#/s/N", and a "$ref" to that stands where the subschema was.
+ * N is at "#/s/N", and a "$ref" to that stands where the subschema was. Names, patterns and limits are
+ * replaced by indices (operands.hpp).
  */
 #ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_SCHEMA_REFERENCES_HPP
 #define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_SCHEMA_REFERENCES_HPP
@@ -13,7 +14,7 @@
 #include <map>
 #include <vector>
 #include "plugins/schema_validator/json/json.hpp"
-#include "plugins/schema_validator/schema/patterns.hpp"
+#include "plugins/schema_validator/schema/operands.hpp"
 
 namespace mofka_schema {
 
@@ -31,9 +32,9 @@ class References {
     /* Add a schema with its URI; the schema to compile is the first, with the URI "". It must outlive
      * this object. */
     void add(const std::string &uri, const Value &schema);
-    /* Write the flat schema {"$ref":"#/s/N","s":[...]} of the first schema that was added, and add its
-     * patterns to `patterns`. Returns the count of subschemas. Throws BadSchema. */
-    size_t flatten(Document &flat, Patterns &patterns);
+    /* Write the flat schema {"$ref":"#/s/N","s":[...]} of the first schema that was added, and add what
+     * it refers to by index to `operands`. Returns the count of subschemas. Throws BadSchema. */
+    size_t flatten(Document &flat, Operands &operands);
 
   private:
     static const size_t UNKNOWN = SIZE_MAX;
@@ -50,8 +51,10 @@ class References {
                            std::string &where) const;
     size_t resolve(size_t index);
     Value link_to(const Value &child, Pool &pool);
-    Value flat_keyword(const Value &keyword, int shape, Pool &pool);
-    Value flat_subschema(size_t index, Pool &pool, Patterns &patterns);
+    Value flat_names(const Value &names, Pool &pool, Operands &operands);
+    Value flat_named(const Value &keyword, int shape, Pool &pool, Operands &operands);
+    Value flat_keyword(const Value &keyword, int shape, Pool &pool, Operands &operands);
+    Value flat_subschema(size_t index, Pool &pool, Operands &operands);
 
     const Check check;
     std::vector<Subschema> subschemas;

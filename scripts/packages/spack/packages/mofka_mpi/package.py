@@ -38,6 +38,7 @@ class MofkaMpi(CMakePackage):
     # The validator "schema" needs the headers of valijson, too. Without them it is left out.
     depends_on("rapidjson", when="+plugins")
     depends_on("pcre2", when="+plugins")
+    depends_on("gmp", when="+plugins")
     depends_on("libcbor", when="+plugins")
     depends_on("zstd", when="+plugins")
     depends_on("libpng", when="+benchmarks")
