@@ -2,17 +2,42 @@
 /* Pull futures: the oldest request gets the next ready event. An event that nobody takes comes back. */
 #include "consumer/consumer.h"
 
-/* A request whose only user is this list was abandoned: it gets no event. */
+/* With the lock: put a request at the end of the list. */
+static void request_append(mofka_consumer_t *consumer, mfi_outcome_t *request) {
+    mfi_assert_locked(&consumer->lock);
+    assert(!request->previous && !request->next);
+    request->previous = consumer->last_request;
+    if (request->previous)
+        request->previous->next = request;
+    else
+        consumer->first_request = request;
+    consumer->last_request = request;
+}
+
+/* With the lock. */
+static void request_unlink(mofka_consumer_t *consumer, mfi_outcome_t *request) {
+    mfi_assert_locked(&consumer->lock);
+    assert((request->previous ? request->previous->next : consumer->first_request) == request);
+    assert((request->next ? request->next->previous : consumer->last_request) == request);
+    if (request->previous)
+        request->previous->next = request->next;
+    else
+        consumer->first_request = request->next;
+    if (request->next)
+        request->next->previous = request->previous;
+    else
+        consumer->last_request = request->previous;
+    request->previous = request->next = NULL;
+}
+
 void mfi_requests_serve(mofka_consumer_t *consumer, mfi_outcome_t **done) {
     bool over = mfi_consumer_is_over(consumer);
     mfi_assert_locked(&consumer->lock);
     while (consumer->first_request && (consumer->first || consumer->ended || over)) {
         mfi_outcome_t *request = consumer->first_request;
-        consumer->first_request = request->next;
+        request_unlink(consumer, request);
         request->next = *done;
         *done = request;
-        if (atomic_load(&request->users) == 1)
-            continue;
         mofka_event_t *event = over ? NULL : mfi_consumer_pop(consumer);
         mofka_status_t status = event ? event->status : MOFKA_OK;
         mofka_result_t result = {.event = status ? NULL : event};
@@ -93,6 +118,17 @@ static void request_put_back(mofka_consumer_t *consumer, mofka_event_t *event) {
     pthread_cond_broadcast(&consumer->changed);
 }
 
+/* Nobody waits for the request any more: take it out of the list, unless it is served already. */
+static bool request_withdraw(void *owner, mfi_outcome_t *request) {
+    mofka_consumer_t *consumer = owner;
+    pthread_mutex_lock(&consumer->lock);
+    bool waits = !atomic_load(&request->done);
+    if (waits)
+        request_unlink(consumer, request);
+    pthread_mutex_unlock(&consumer->lock);
+    return waits;
+}
+
 /* The request is released, and nobody took its event: a later pull gets the event. */
 static void request_abandoned(void *owner, mfi_outcome_t *request) {
     mofka_consumer_t *consumer = owner;
@@ -112,6 +148,7 @@ static void request_abandoned(void *owner, mfi_outcome_t *request) {
 const mfi_future_ops_t mfi_pull_future_ops = {.drive = request_drive,
                                               .owner_retain = mfi_consumer_retain_memory,
                                               .owner_release = mfi_consumer_release_memory,
+                                              .withdraw = request_withdraw,
                                               .abandoned = request_abandoned};
 
 mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer, mofka_future_t **out) {
@@ -126,12 +163,7 @@ mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer, mofka_futu
         status = MOFKA_ERR_MEMORY;
     if (request) {
         *out = mfi_outcome_give(request, 0);
-        assert(!consumer->first_request || !consumer->last_request->next);
-        if (consumer->first_request)
-            consumer->last_request->next = request;
-        else
-            consumer->first_request = request;
-        consumer->last_request = request;
+        request_append(consumer, request);
     }
     pthread_mutex_unlock(&consumer->lock);
     return status;

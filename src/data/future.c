@@ -36,6 +36,10 @@ void mfi_outcome_complete(mfi_outcome_t *outcome, mofka_status_t status, const c
     atomic_store_explicit(&outcome->done, 1, memory_order_release);
 }
 
+static bool outcome_is_done(const mfi_outcome_t *outcome) {
+    return atomic_load_explicit(&outcome->done, memory_order_acquire);
+}
+
 /* Take `users` off its count; the last one frees it. */
 static void outcome_drop(mfi_outcome_t *outcome, uint32_t users) {
     uint32_t before = atomic_fetch_sub_explicit(&outcome->users, users, memory_order_acq_rel);
@@ -77,12 +81,12 @@ void mofka_future_release(mofka_future_t *future) {
         return;
     /* Releasing twice would corrupt a neighbouring future: futures of a batch share one allocation. */
     assert(mfi_object_is(future, MFI_FUTURE));
-    if (mfi_object_release(&future->object))
-        outcome_drop(future->outcome, 1);
-}
-
-static bool outcome_is_done(const mfi_outcome_t *outcome) {
-    return atomic_load_explicit(&outcome->done, memory_order_acquire);
+    if (!mfi_object_release(&future->object))
+        return;
+    mfi_outcome_t *outcome = future->outcome;
+    bool withdrawn = !outcome_is_done(outcome) && outcome->ops->withdraw &&
+                     outcome->ops->withdraw(outcome->owner, outcome);
+    outcome_drop(outcome, withdrawn ? 2 : 1);
 }
 
 /* Whether the owner cannot complete it any more. Both kinds of owner begin with their object. */

@@ -21,6 +21,9 @@ typedef struct mfi_future_ops {
     mofka_status_t (*drive)(void *owner, mfi_outcome_t *outcome, int64_t timeout_ms);
     void (*owner_retain)(void *owner);
     void (*owner_release)(void *owner);
+    /* The only future is released before the outcome is complete. True: the owner lets go, too, and
+     * never completes it. Optional. */
+    bool (*withdraw)(void *owner, mfi_outcome_t *outcome);
     /* No user is left: an event that no future gave away can go back. No lock is held. Optional. */
     void (*abandoned)(void *owner, mfi_outcome_t *outcome);
 } mfi_future_ops_t;
@@ -46,7 +49,7 @@ struct mfi_outcome {
     void *owner;
     /* The owner's: */
     uint32_t left; /* places for futures */
-    mfi_outcome_t *next;
+    mfi_outcome_t *previous, *next;
     void *batch;     /* the batch of the events; of a pull: an event that it passes over */
     uint64_t ticket; /* a sequence number */
     mofka_future_t futures[];

@@ -360,6 +360,46 @@ static void a_pull_without_memory_loses_nothing(void **state) {
     end_all(&things);
 }
 
+static mofka_future_t *request_event(things_t *t) {
+    mofka_future_t *future;
+    OK(mofka_consumer_pull_future(t->consumer, &future));
+    return future;
+}
+
+static void expect_event(mofka_future_t *future, uint64_t id) {
+    mofka_result_t result;
+    OK(mofka_future_wait(future, 1000, &result));
+    assert_int_equal(result.event_id, id);
+    mofka_event_release(result.event);
+    mofka_future_release(future);
+}
+
+/* Whatever place in the list they have; those that stay get the events in their order. */
+static void a_request_that_is_dropped_is_freed(void **state) {
+    (void)state;
+    things_t things = {0};
+    OK(open_all(&things));
+    long before = live;
+    for (int i = 0; i < 1000; i++)
+        mofka_future_release(request_event(&things));
+    assert_int_equal(live, before);
+    mofka_future_t *futures[5];
+    for (int i = 0; i < 5; i++)
+        futures[i] = request_event(&things);
+    long with_five = live;
+    for (int i = 0; i < 5; i += 2)
+        mofka_future_release(futures[i]); /* the first, one in the middle, the last */
+    assert_int_equal(with_five - live, 3 * (with_five - before) / 5);
+    mofka_future_t *last = request_event(&things);
+    for (int i = 0; i < 3; i++)
+        OK(mofka_producer_push(things.producer, "{}", 2, NULL, 0, NULL));
+    OK(mofka_producer_flush(things.producer, 1000));
+    expect_event(futures[1], 0);
+    expect_event(futures[3], 1);
+    expect_event(last, 2);
+    end_all(&things);
+}
+
 int main(void) {
     bool once = false, always = true;
     cJSON_Hooks hooks = {.malloc_fn = __wrap_malloc, .free_fn = __wrap_free};
@@ -371,6 +411,7 @@ int main(void) {
         cmocka_unit_test_prestate(helpers_may_lack_memory, &once),
         {"helpers_may_lack_memory_for_good", helpers_may_lack_memory, NULL, NULL, &always},
         cmocka_unit_test(a_pull_without_memory_loses_nothing),
+        cmocka_unit_test(a_request_that_is_dropped_is_freed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
