@@ -16,7 +16,7 @@ static inline uint64_t stamp_of(int producer, uint64_t number) {
     return (uint64_t)producer << 40 | number;
 }
 
-/* ---- memory: buffers of one size, each inside a data view that brings it back ------------------ */
+/* ---- memory: buffers of one size, each inside a data view that brings it back ---------------- */
 
 typedef struct buffer_pool {
     size_t bytes;
@@ -30,7 +30,7 @@ void buffer_pool_end(buffer_pool_t *pool);
  * released. */
 mofka_status_t buffer_pool_view(buffer_pool_t *pool, size_t bytes, mofka_data_view_t **view);
 
-/* ---- stamps ------------------------------------------------------------------------------------ */
+/* ---- stamps ---------------------------------------------------------------------------------- */
 
 void stamp_metadata(char *metadata, size_t bytes, uint64_t stamp);
 void stamp_data(char *data, size_t bytes, uint64_t stamp);

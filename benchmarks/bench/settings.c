@@ -134,7 +134,7 @@ static const struct option long_options[] = {
     {"csv", required_argument, NULL, CSV},
     {NULL, 0, NULL, 0}};
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 #define LARGE ((double)(UINT64_C(1) << 40))
 #define RANKS_MAX (1 << 20)

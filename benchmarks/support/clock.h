@@ -5,7 +5,8 @@
 
 #include <time.h>
 
-/* Seconds of CLOCK_MONOTONIC, for intervals, or of CLOCK_REALTIME, for stamps that another process reads. */
+/* Seconds of CLOCK_MONOTONIC, for intervals, or of CLOCK_REALTIME, for stamps that another process
+ * reads. */
 static inline double clock_seconds(clockid_t clock) {
     struct timespec now;
     clock_gettime(clock, &now);

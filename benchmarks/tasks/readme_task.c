@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The main program around each task: rank 0 produces, rank 1 consumes, and every event pushed must be
- * read. Further ranks may be other programs.
+ * The main program around each task: rank 0 produces, rank 1 consumes, and every event pushed must
+ * be read. Further ranks may be other programs.
  *   readme_NAME [WINDOW]
  */
 #include <mofka/mpi.h>
@@ -20,7 +20,8 @@ void check(mofka_status_t status) {
     exit(1); /* MPI_Abort may return */
 }
 
-/* Half a second after the start, SIGTERM asks the process to stop. Only the task `stop` needs it. */
+/* Half a second after the start, SIGTERM asks the process to stop. Only the task `stop` needs
+ * it. */
 static void ask_to_stop(void) {
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGTERM};
     const struct itimerspec once = {.it_value = {.tv_nsec = 500000000}};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Shared by a task of this folder and the main program around it. Each task defines `readme_task`. */
+/* Shared by a task of this folder and the main program around it. Each task defines
+ * `readme_task`. */
 #ifndef README_TASK_H
 #define README_TASK_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Stalls a producer: its consumer does not acknowledge. The producer prints what it can find out. */
+/* Stalls a producer: its consumer does not acknowledge. The producer prints what it can find
+ * out. */
 #include <stdio.h>
 #include <mofka/mofka.h>
 #include "readme_task.h"

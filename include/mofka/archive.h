@@ -12,8 +12,8 @@
 extern "C" {
 #endif
 
-/** The callbacks of a byte stream. Each moves exactly `size` bytes, or fails. A callback may be NULL
- * if only the other direction is used. */
+/** The callbacks of a byte stream. Each moves exactly `size` bytes, or fails. A callback may be
+ * NULL if only the other direction is used. */
 typedef struct mofka_archive {
     void *context; /**< passed to both callbacks */
     /** Read the next `size` bytes into `bytes`. */

@@ -54,8 +54,8 @@ typedef struct mofka_batch {
     bool reserved;
     uint64_t scratch[4]; /**< for the backend: how a reserved append continues */
     bool timed;          /**< statistics need `stored_ns` */
-    /** For statistics: when a timed batch became readable (CLOCK_REALTIME, ns). Append sets it if it
-     * knows the time better than the core; 0 means when append returns. */
+    /** For statistics: when a timed batch became readable (CLOCK_REALTIME, ns). Append sets it if
+     * it knows the time better than the core; 0 means when append returns. */
     uint64_t stored_ns;
     /** For statistics: append adds the time that the batch waited for room, in ns. */
     uint64_t blocked_ns;
@@ -74,10 +74,10 @@ typedef struct mofka_producer_ops {
     size_t size; /**< sizeof(mofka_producer_ops_t) of the backend's build */
     /** Report what a batch of `partition` may hold. */
     mofka_status_t (*limits)(void *self, size_t partition, mofka_batch_limits_t *limits);
-    /** Append the batch. `*first_id` is the id of its first event. MOFKA_ERR_TIMEOUT: no room within
-     * `timeout_ms`; nothing is stored. MOFKA_ERR_POSSIBLY_STORED: reserved, but not published yet;
-     * the core calls again with the same batch, to continue. MOFKA_ERR_COMPLETE: the topic is
-     * complete. */
+    /** Append the batch. `*first_id` is the id of its first event. MOFKA_ERR_TIMEOUT: no room
+     * within `timeout_ms`; nothing is stored. MOFKA_ERR_POSSIBLY_STORED: reserved, but not
+     * published yet; the core calls again with the same batch, to continue. MOFKA_ERR_COMPLETE: the
+     * topic is complete. */
     mofka_status_t (*append)(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
                              uint64_t *first_id);
     /** End the producer. `flushed` is true if every accepted event is stored, or a future or an
@@ -107,8 +107,8 @@ typedef struct mofka_run {
     size_t event_count;            /**< 0: the run only reports `lost`; it is released at once */
     mofka_fetched_event_t *events; /**< that many, with consecutive ids */
     uint64_t lost; /**< events that this consumer lost just before the first of these */
-    /** For statistics: when the batch of its first event became readable (CLOCK_REALTIME of the rank
-     * that stored it, ns); 0 means unknown. */
+    /** For statistics: when the batch of its first event became readable (CLOCK_REALTIME of the
+     * rank that stored it, ns); 0 means unknown. */
     uint64_t stored_ns;
     void *backend; /**< for the backend */
 } mofka_run_t;
@@ -180,8 +180,8 @@ typedef struct mofka_topic_ops {
     mofka_status_t (*partition_info)(void *self, size_t index, mofka_metadata_t **info);
     /** Complete the topic: after the events that are stored by now, consumers see the end. */
     mofka_status_t (*mark_complete)(void *self, int64_t timeout_ms);
-    /** Make a producer. `options`: JSON object of backend options, or NULL. Give `*ops` (static) and
-     * `*producer`. */
+    /** Make a producer. `options`: JSON object of backend options, or NULL. Give `*ops` (static)
+     * and `*producer`. */
     mofka_status_t (*make_producer)(void *self, const char *name, const char *options,
                                     const mofka_producer_ops_t **ops, void **producer);
     /** Make a consumer. Give `*ops` (static) and `*consumer`. */
@@ -265,7 +265,7 @@ MOFKA_API mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_
  * Threads: any, if no other thread uses the driver. MPI: as close. Blocks: as close. */
 MOFKA_API mofka_status_t mofka_driver_end_forgotten(void *self, int64_t flush_ms, int64_t close_ms);
 
-/* ---- events and thread pools of a backend's own ------------------------------------------------ */
+/* ---- events and thread pools of a backend's own ---------------------------------------------- */
 
 /** An event of a backend. Events that consumers of this library deliver use the core's own table.
  */
@@ -302,8 +302,8 @@ typedef struct mofka_thread_pool_ops {
     size_t size; /**< sizeof(mofka_thread_pool_ops_t) of the backend's build */
     /** The number of workers; 0 is allowed. */
     size_t (*thread_count)(void *self);
-    /** Queue work. `context` is borrowed until the work has run. Higher priority runs first; work of
-     * equal priority runs in order. */
+    /** Queue work. `context` is borrowed until the work has run. Higher priority runs first; work
+     * of equal priority runs in order. */
     mofka_status_t (*push_work)(void *self, mofka_work_fn work, void *context, uint64_t priority);
     /** The number of pieces of work that are queued or running. */
     size_t (*load)(void *self);
@@ -321,7 +321,7 @@ typedef struct mofka_thread_pool_ops {
 MOFKA_API mofka_status_t mofka_thread_pool_wrap(const mofka_thread_pool_ops_t *ops, void *self,
                                                 mofka_thread_pool_t **pool);
 
-/* ---- types of validators, serializers and partition selectors ------------------------------------ */
+/* ---- types of validators, serializers and partition selectors -------------------------------- */
 
 /** A validator type. */
 typedef struct mofka_validator_ops {
@@ -364,8 +364,8 @@ typedef struct mofka_partition_selector_ops {
      * thread may be in `select`, and locks may be held: this must not block, and must not call the
      * library. A table that ends before this slot is valid. */
     void (*batch_left)(void *self, size_t partition);
-    /** Optional: whether it can choose among `count` partitions. Called before a topic is made, of a
-     * selector that serves no producer. A table that ends before this slot is valid. */
+    /** Optional: whether it can choose among `count` partitions. Called before a topic is made, of
+     * a selector that serves no producer. A table that ends before this slot is valid. */
     mofka_status_t (*check_count)(void *self, size_t count);
 } mofka_partition_selector_ops_t;
 

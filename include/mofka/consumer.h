@@ -48,10 +48,10 @@ typedef enum mofka_start {
 /** What acknowledges events. */
 typedef enum mofka_acknowledge {
     MOFKA_ACKNOWLEDGE_MANUAL, /**< the user, by mofka_event_acknowledge */
-    /** The release of an event, once all earlier ones are released, too. An event whose pull failed,
-     * or for which a callback of mofka_consumer_process returned an error, is not acknowledged, nor
-     * are later ones: the next consumer of the name starts with it. To go on behind it, acknowledge
-     * it (in the callback) or a later event by mofka_event_acknowledge. */
+    /** The release of an event, once all earlier ones are released, too. An event whose pull
+     * failed, or for which a callback of mofka_consumer_process returned an error, is not
+     * acknowledged, nor are later ones: the next consumer of the name starts with it. To go on
+     * behind it, acknowledge it (in the callback) or a later event by mofka_event_acknowledge. */
     MOFKA_ACKNOWLEDGE_AUTO
 } mofka_acknowledge_t;
 
@@ -72,10 +72,10 @@ typedef struct mofka_consumer_options {
     size_t target_count;               /**< length of that list; 0 without a list */
     mofka_start_t start;               /**< where a new name starts */
     mofka_acknowledge_t acknowledge;   /**< what acknowledges events */
-    /** Do not copy selected data: an event's data view shows the backend's memory. The view is valid
-     * until the event's last release, and must not be kept longer. Retention waits for events that
-     * are held. An allocator is not allowed. MOFKA_ERR_UNSUPPORTED: the backend cannot do this; the
-     * MPI driver cannot in rma windows and with retention discard_oldest. */
+    /** Do not copy selected data: an event's data view shows the backend's memory. The view is
+     * valid until the event's last release, and must not be kept longer. Retention waits for events
+     * that are held. An allocator is not allowed. MOFKA_ERR_UNSUPPORTED: the backend cannot do
+     * this; the MPI driver cannot in rma windows and with retention discard_oldest. */
     bool zero_copy;
     const char *options; /**< JSON object for the backend; NULL means none */
 } mofka_consumer_options_t;
@@ -113,9 +113,9 @@ MOFKA_API mofka_consumer_t *mofka_consumer_retain(mofka_consumer_t *consumer);
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void mofka_consumer_release(mofka_consumer_t *consumer);
 
-/** Pull the next event. Give: mofka_event_release. At the end, and for ever after, the event has the
- * id MOFKA_NO_MORE_EVENTS. MOFKA_ERR_TIMEOUT: no event within `timeout_ms`. MOFKA_ERR_CALLBACK, or
- * the callback's own error: the selector or the allocator failed; the event is passed over.
+/** Pull the next event. Give: mofka_event_release. At the end, and for ever after, the event has
+ * the id MOFKA_NO_MORE_EVENTS. MOFKA_ERR_TIMEOUT: no event within `timeout_ms`. MOFKA_ERR_CALLBACK,
+ * or the callback's own error: the selector or the allocator failed; the event is passed over.
  * MOFKA_ERR_CLOSED: the consumer is closed. MOFKA_ERR_BUSY: a selector, allocator or serializer of
  * this consumer called this.
  * Threads: any. MPI: local. Blocks: until an event, at most `timeout_ms`. */

@@ -106,9 +106,9 @@ MOFKA_API mofka_status_t mofka_data_descriptor_flatten(const mofka_data_descript
  * Threads: any. MPI: none. Blocks: as the archive. */
 MOFKA_API mofka_status_t mofka_data_descriptor_save(const mofka_data_descriptor_t *descriptor,
                                                     const mofka_archive_t *archive);
-/** Make a descriptor from what mofka_data_descriptor_save wrote, read through `archive->read`. Give:
- * mofka_data_descriptor_release. MOFKA_ERR_CORRUPT: a number is not possible; each is checked.
- * Other errors: those of the archive.
+/** Make a descriptor from what mofka_data_descriptor_save wrote, read through `archive->read`.
+ * Give: mofka_data_descriptor_release. MOFKA_ERR_CORRUPT: a number is not possible; each is
+ * checked. Other errors: those of the archive.
  * Threads: any. MPI: none. Blocks: as the archive. */
 MOFKA_API mofka_status_t mofka_data_descriptor_load(const mofka_archive_t *archive,
                                                     mofka_data_descriptor_t **descriptor);

@@ -65,8 +65,8 @@ MOFKA_API void *mofka_data_view_context(const mofka_data_view_t *view);
  * Threads: handle. MPI: none. Blocks: no. */
 MOFKA_API size_t mofka_data_view_write(mofka_data_view_t *view, const void *source, size_t size,
                                        size_t offset);
-/** Copy `size` bytes of the view, across segments, from byte `offset` of the view on, into `target`.
- * Returns the bytes read: fewer than `size` if the view ends first.
+/** Copy `size` bytes of the view, across segments, from byte `offset` of the view on, into
+ * `target`. Returns the bytes read: fewer than `size` if the view ends first.
  * Threads: handle. MPI: none. Blocks: no. */
 MOFKA_API size_t mofka_data_view_read(const mofka_data_view_t *view, void *target, size_t size,
                                       size_t offset);

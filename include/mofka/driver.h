@@ -19,11 +19,11 @@
 extern "C" {
 #endif
 
-/** Make a driver of a registered `type`. `options` is a JSON object; NULL means the defaults. A type
- * "name:library.so" loads that library first. A name that is not registered loads libmofka-NAME.so.
- * Give: mofka_driver_close, then mofka_driver_release. MOFKA_ERR_NOT_FOUND: the type or the library
- * is unknown. MOFKA_ERR_JSON: `options` is not a JSON object. MOFKA_ERR_OPTION: the type does not
- * know an option.
+/** Make a driver of a registered `type`. `options` is a JSON object; NULL means the defaults. A
+ * type "name:library.so" loads that library first. A name that is not registered loads
+ * libmofka-NAME.so. Give: mofka_driver_close, then mofka_driver_release. MOFKA_ERR_NOT_FOUND: the
+ * type or the library is unknown. MOFKA_ERR_JSON: `options` is not a JSON object. MOFKA_ERR_OPTION:
+ * the type does not know an option.
  * Threads: owner. MPI: as the type. Blocks: as the type. */
 MOFKA_API mofka_status_t mofka_driver_create(const char *type, const char *options,
                                              mofka_driver_t **driver);
@@ -71,8 +71,8 @@ MOFKA_API mofka_status_t mofka_driver_open_topic(mofka_driver_t *driver, const c
 MOFKA_API mofka_status_t mofka_driver_topic_exists(mofka_driver_t *driver, const char *name,
                                                    bool *exists);
 
-/** Called once for each topic, with its name and its description (borrow). Return MOFKA_OK to go on,
- * MOFKA_STOP to end the visit. */
+/** Called once for each topic, with its name and its description (borrow). Return MOFKA_OK to go
+ * on, MOFKA_STOP to end the visit. */
 typedef mofka_status_t (*mofka_topic_visit_fn)(void *context, const char *name,
                                                const mofka_metadata_t *description);
 /** Visit every topic. A description is {"name", "partitions", "options", "validator", "selector",

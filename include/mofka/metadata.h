@@ -20,8 +20,8 @@ extern "C" {
 
 struct cJSON;
 
-/** Make metadata from JSON text, which is copied and not yet parsed. A NULL `text` means "{}". Give:
- * mofka_metadata_release. MOFKA_ERR_TOO_LARGE: more than MOFKA_METADATA_BYTES_MAX bytes.
+/** Make metadata from JSON text, which is copied and not yet parsed. A NULL `text` means "{}".
+ * Give: mofka_metadata_release. MOFKA_ERR_TOO_LARGE: more than MOFKA_METADATA_BYTES_MAX bytes.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_metadata_create(const char *text, size_t bytes,
                                                mofka_metadata_t **metadata);
@@ -49,8 +49,8 @@ MOFKA_API mofka_metadata_t *mofka_metadata_retain(mofka_metadata_t *metadata);
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void mofka_metadata_release(mofka_metadata_t *metadata);
 
-/** The text as stored or given, NUL-terminated; `*bytes` (optional) is its length. For metadata made
- * from a cJSON tree, this is the unformatted JSON. View.
+/** The text as stored or given, NUL-terminated; `*bytes` (optional) is its length. For metadata
+ * made from a cJSON tree, this is the unformatted JSON. View.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API const char *mofka_metadata_text(const mofka_metadata_t *metadata, size_t *bytes);
 

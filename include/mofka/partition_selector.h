@@ -35,8 +35,8 @@ mofka_partition_selector_from_metadata(const char *json, mofka_partition_selecto
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_partition_selector_t *
 mofka_partition_selector_retain(mofka_partition_selector_t *selector);
-/** Drop one user. An argument that is not a partition selector is ignored. The last release destroys
- * the selector.
+/** Drop one user. An argument that is not a partition selector is ignored. The last release
+ * destroys the selector.
  * Threads: any. MPI: none. Blocks: as the type. */
 MOFKA_API void mofka_partition_selector_release(mofka_partition_selector_t *selector);
 /** The JSON that it was made from, with its "type". View.

@@ -66,8 +66,9 @@ MOFKA_API mofka_status_t mofka_producer_create(mofka_topic_t *topic,
  * - MOFKA_ERR_TIMEOUT, MOFKA_ERR_POSSIBLY_STORED: some events may still be stored.
  * - MOFKA_ERR_BUSY: a callback of its own sending, or of its own close, called this.
  *
- * MOFKA_ERR_MEMORY: nothing was done. Any other error is the error of the first event that was refused
- * or could not be stored, and that no flush of this thread has reported; the producer is then closed.
+ * MOFKA_ERR_MEMORY: nothing was done. Any other error is the error of the first event that was
+ * refused or could not be stored, and that no flush of this thread has reported; the producer is
+ * then closed.
  *
  * A closed producer counts as one of the topic's expected producers, except in one case: an
  * accepted event was not stored, and no future or flush had reported that. Refused events do not
@@ -111,11 +112,11 @@ MOFKA_API mofka_status_t mofka_producer_push(mofka_producer_t *producer, const c
                                              size_t metadata_bytes, mofka_data_view_t *data,
                                              size_t partition, mofka_future_t **future);
 
-/** Send all events that were pushed before, and wait until they are stored. Returns MOFKA_OK, or the
- * error of the first event that failed and that no flush of this thread has reported. Only events
- * pushed without a future count; the message has their number. MOFKA_ERR_TIMEOUT: not all are stored
- * yet. MOFKA_ERR_BUSY: a callback of its own sending called this; nothing was done. MOFKA_ERR_MEMORY:
- * nothing was done.
+/** Send all events that were pushed before, and wait until they are stored. Returns MOFKA_OK, or
+ * the error of the first event that failed and that no flush of this thread has reported. Only
+ * events pushed without a future count; the message has their number. MOFKA_ERR_TIMEOUT: not all
+ * are stored yet. MOFKA_ERR_BUSY: a callback of its own sending called this; nothing was done.
+ * MOFKA_ERR_MEMORY: nothing was done.
  *
  * Threads can share a producer. A failure is reported to each thread that had pushed, flushed or
  * closed before it, whichever of them pushed the event. What one thread's flush reports, another
@@ -125,8 +126,8 @@ MOFKA_API mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_
 /** Start a flush, and give its future. The future covers all events that were pushed before this
  * call, and reports as a flush of the calling thread does, whichever thread waits for it. Until it
  * has reported, a later flush of the calling thread reports the same failures. A future that is
- * released without a wait leaves them to the next flush. Workers send at once; without workers, waiting
- * for the future sends. Give: mofka_future_release.
+ * released without a wait leaves them to the next flush. Workers send at once; without workers,
+ * waiting for the future sends. Give: mofka_future_release.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer,
                                                      mofka_future_t **future);

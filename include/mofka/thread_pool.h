@@ -48,8 +48,8 @@ MOFKA_API mofka_status_t mofka_thread_pool_create(const mofka_thread_pool_option
 /** Count one more user. Returns its argument, or NULL if that is not a thread pool.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_thread_pool_t *mofka_thread_pool_retain(mofka_thread_pool_t *pool);
-/** Drop one user. An argument that is not a thread pool is ignored. The last release closes the pool
- * if it is still open.
+/** Drop one user. An argument that is not a thread pool is ignored. The last release closes the
+ * pool if it is still open.
  * Threads: any. MPI: none. Blocks: the last release, until the queue has run. Called by one of the
  * pool's own workers it does not block: another thread closes the pool. */
 MOFKA_API void mofka_thread_pool_release(mofka_thread_pool_t *pool);

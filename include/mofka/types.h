@@ -22,8 +22,8 @@ typedef struct mofka_producer mofka_producer_t;
 typedef struct mofka_consumer mofka_consumer_t;
 /** An event as a consumer delivers it: its metadata, and the selected part of its data. */
 typedef struct mofka_event mofka_event_t;
-/** The outcome of a push, a flush or a pull. The futures of one batch share memory: a future that is
- * kept also keeps the memory of up to 127 others, about 3 KiB. */
+/** The outcome of a push, a flush or a pull. The futures of one batch share memory: a future that
+ * is kept also keeps the memory of up to 127 others, about 3 KiB. */
 typedef struct mofka_future mofka_future_t;
 /** An event's description, or any other JSON of this library. Immutable. */
 typedef struct mofka_metadata mofka_metadata_t;

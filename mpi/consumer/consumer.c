@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A consumer of an MPI topic: it is created and closed, fetches from its partitions in turn, and takes
- * acknowledgements.
+ * A consumer of an MPI topic: it is created and closed, fetches from its partitions in turn, and
+ * takes acknowledgements.
  *
- * A named consumer has one place in each partition's table (reader.c). read_run.c reads its runs, data.c
- * their data.
+ * A named consumer has one place in each partition's table (reader.c). read_run.c reads its runs,
+ * data.c their data.
  *
- * If a rank stops while its consumer is live, the name stays taken. Retention "acknowledged" waits for
- * that consumer, and producers report its name.
+ * If a rank stops while its consumer is live, the name stays taken. Retention "acknowledged" waits
+ * for that consumer, and producers report its name.
  */
 #include "mpi/consumer/consumer.h"
 
@@ -176,8 +176,9 @@ static mmi_consumer_t *mmi_consumer_allocate(const mmi_topic_t *topic, size_t re
     return NULL;
 }
 
-/* A join failed: leave what was joined, the partition whose join failed included. A new name is freed. If
- * that cannot be done, it is kept without a live consumer, so that a later join can take it. */
+/* A join failed: leave what was joined, the partition whose join failed included. A new name is
+ * freed. If that cannot be done, it is kept without a live consumer, so that a later join can take
+ * it. */
 static void mmi_consumer_undo_joins(mmi_consumer_t *c, size_t count) {
     for (size_t i = 0; i < count; i++) {
         mmi_reader_t *r = &c->readers[i];

@@ -7,8 +7,8 @@
 #include <mofka/options.h>
 #include "mpi/topic/topic.h"
 
-/* Events of one run, at most. It bounds a consumer's memory however large batches are, and keeps a run in
- * a core's cache from fetch to release. */
+/* Events of one run, at most. It bounds a consumer's memory however large batches are, and keeps a
+ * run in a core's cache from fetch to release. */
 #define MMI_RUN_EVENTS_MAX 1024
 
 typedef struct mmi_run {
@@ -67,10 +67,11 @@ mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *co
 /* Take the name's place in the partition. MOFKA_ERR_BUSY, MOFKA_ERR_FULL, MOFKA_ERR_TIMEOUT. */
 mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const char *name,
                                bool from_end);
-/* Give the place up: `state` MMI_CONSUMER_FREE frees the name, MMI_CONSUMER_AWAY keeps its cursor. A
- * second call does nothing. */
+/* Give the place up: `state` MMI_CONSUMER_FREE frees the name, MMI_CONSUMER_AWAY keeps its cursor.
+ * A second call does nothing. */
 mofka_status_t mmi_reader_leave(mmi_reader_t *r, uint64_t state);
-/* The next `count` of `found` entries are delivered: mark the batch ends among them, and move `next`. */
+/* The next `count` of `found` entries are delivered: mark the batch ends among them, and move
+ * `next`. */
 mofka_status_t mmi_reader_advance(mmi_reader_t *r, size_t count, size_t found);
 /* Forget the marks at or below the head: the reader was overtaken. */
 void mmi_reader_forget(mmi_reader_t *r, mmi_place_t head);

@@ -3,8 +3,8 @@
  * Reads the selected data of a run into the caller's memory, or shows it in the window.
  * Path: pull 6/7. Before: consumer/select.c. After: consumer/event.c.
  *
- * The core asks for ranges of one event after the other. Then, with discard_oldest, the head is read
- * again: what it passed meanwhile may have been overwritten.
+ * The core asks for ranges of one event after the other. Then, with discard_oldest, the head is
+ * read again: what it passed meanwhile may have been overwritten.
  */
 #include "mpi/consumer/consumer.h"
 
@@ -22,8 +22,8 @@ static mofka_status_t pieces_grow(mmi_consumer_t *c) {
     return MOFKA_OK;
 }
 
-/* Add `bytes` of the log at position `from`: two pieces if they wrap in the ring. `to` NULL: they are only
- * looked at. */
+/* Add `bytes` of the log at position `from`: two pieces if they wrap in the ring. `to` NULL: they
+ * are only looked at. */
 static mofka_status_t pieces_add(mmi_consumer_t *c, const mmi_partition_t *p, uint64_t from,
                                  size_t bytes, char *to) {
     assert(bytes <= p->ring_bytes);

@@ -7,7 +7,8 @@
  *
  *   1 the flag at the next batch's first slot: is the batch published in this lap?
  *   2 its entries, checked by id and checksum; then its metadata
- *   3 discard_oldest: the head again; what it passed meanwhile may have been overwritten, and is lost
+ *   3 discard_oldest: the head again; what it passed meanwhile may have been overwritten, and is
+ *   lost
  *
  * The data is read later (data.c).
  */
@@ -42,8 +43,8 @@ static uint64_t flag_run_count(flag_run_t *flags, const mmi_partition_t *p, uint
     return mmi_flag_count(p, id, flags->words[2 * (id - flags->first)]);
 }
 
-/* Read the entries of published batches, from the next id on: whole batches, unless `most` ends within
- * one. At most one lap: with discard_oldest the log may move on while flags are read. */
+/* Read the entries of published batches, from the next id on: whole batches, unless `most` ends
+ * within one. At most one lap: with discard_oldest the log may move on while flags are read. */
 static mofka_status_t reader_read_entries(mmi_reader_t *r, size_t most, size_t *found) {
     const mmi_partition_t *p = r->p;
     flag_run_t flags = {.count = 0};
@@ -73,7 +74,7 @@ static mofka_status_t reader_check_entry(const mmi_reader_t *r, size_t i) {
     return good ? MOFKA_OK : mmi_entry_damaged(r->p, r->next + i);
 }
 
-/* ---- discard_oldest --------------------------------------------------------------------------- */
+/* ---- discard_oldest -------------------------------------------------------------------------- */
 
 /* How many events from `next` on the head has passed. Those that this consumer wanted are lost. */
 static uint64_t reader_count_overtaken(mmi_reader_t *r) {
@@ -114,7 +115,7 @@ static bool reader_drop_overtaken(mmi_reader_t *r, size_t *found) {
     return true;
 }
 
-/* ---- metadata --------------------------------------------------------------------------------- */
+/* ---- metadata -------------------------------------------------------------------------------- */
 
 mmi_run_t *mmi_run_create(const mmi_partition_t *p, size_t count, size_t metadata_bytes) {
     mmi_run_t *run = malloc(sizeof *run + count * sizeof run->events[0] + metadata_bytes + count);
@@ -146,8 +147,8 @@ static stretch_t stretch_next(const mmi_reader_t *r, size_t count, size_t *i) {
                        seen ? p->w->ops->address(p->w, p->owner, p->ring + at) : NULL};
 }
 
-/* Write each event's text and a NUL. `run` has room for them, and behind them for raw bytes that are
- * copied first. Those start `count` bytes behind the texts, so no text overtakes them. */
+/* Write each event's text and a NUL. `run` has room for them, and behind them for raw bytes that
+ * are copied first. Those start `count` bytes behind the texts, so no text overtakes them. */
 static mofka_status_t reader_read_metadata(const mmi_reader_t *r, mmi_run_t *run) {
     size_t count = run->run.event_count;
     char *texts = (char *)(run->events + count), *raw = texts + count;
@@ -213,7 +214,7 @@ static void reader_skip_events(const mmi_reader_t *r, mofka_run_t *run) {
     run->event_count -= skip;
 }
 
-/* ---- the run ---------------------------------------------------------------------------------- */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 /* What one look at the partition found. */
 typedef enum look {
@@ -224,8 +225,8 @@ typedef enum look {
     LOOK_RUN        /* a run to deliver */
 } look_t;
 
-/* Make a run of the first `count` entries, and move behind them, or to the head if that has passed all
- * of them. */
+/* Make a run of the first `count` entries, and move behind them, or to the head if that has passed
+ * all of them. */
 static look_t reader_fill_run(mmi_reader_t *r, mmi_run_t *run, size_t found,
                               mofka_status_t *status) {
     size_t count = run->run.event_count;

@@ -8,9 +8,9 @@
  *                 consumer's fetching thread, store       acknowledged
  *   acknowledged  as cursor                               next unacknowledged id
  *
- * The cursor is one word, so a trimmer never sees half of it. It only grows, so a late store keeps more
- * than it must, never less. `acknowledged` may be ahead of the cursor, within the next batch: a
- * successor starts at the cursor and skips what is below `acknowledged`.
+ * The cursor is one word, so a trimmer never sees half of it. It only grows, so a late store keeps
+ * more than it must, never less. `acknowledged` may be ahead of the cursor, within the next batch:
+ * a successor starts at the cursor and skips what is below `acknowledged`.
  */
 #include "mpi/consumer/consumer.h"
 
@@ -182,8 +182,8 @@ static mmi_mark_t marks_remove(mmi_reader_t *r, uint64_t id) {
     return last;
 }
 
-/* Whether a batch ends at the `i`-th of `found` entries: where `batch_end` is, or where the metadata or
- * the data of the next entry does not follow at once. */
+/* Whether a batch ends at the `i`-th of `found` entries: where `batch_end` is, or where the
+ * metadata or the data of the next entry does not follow at once. */
 static bool reader_ends_batch(const mmi_reader_t *r, size_t i, size_t found) {
     const mmi_entry_t *e = &r->entries[i];
     assert(i < found);

@@ -2,13 +2,13 @@
 /*
  * A consumer waits for events.
  *
- * It reads the data bell, announces itself, looks once more, and sleeps on the bell. A publisher stores
- * its flag, then reads the waiters: either it sees the waiter, or the waiter sees the flag.
+ * It reads the data bell, announces itself, looks once more, and sleeps on the bell. A publisher
+ * stores its flag, then reads the waiters: either it sees the waiter, or the waiter sees the flag.
  */
 #include "mpi/consumer/consumer.h"
 
-/* How long a consumer sleeps between two looks: at a bell, which wakes it; or polling in rma, where each
- * look costs round trips. */
+/* How long a consumer sleeps between two looks: at a bell, which wakes it; or polling in rma, where
+ * each look costs round trips. */
 #define BELL_NAP_US 100000
 #define POLL_NAP_US 20
 #define POLL_NAP_US_MAX 20000

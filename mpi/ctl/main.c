@@ -120,7 +120,7 @@ static int ctl_leave(int code) {
     return code;
 }
 
-/* ---- what is answered without a driver ---------------------------------------------------------- */
+/* ---- what is answered without a driver ------------------------------------------------------- */
 
 /* Print the help of all commands whose first word is `word`. */
 static void ctl_print_help_of(const char *word) {
@@ -157,7 +157,7 @@ static bool ctl_answer(int argc, char **argv) {
     return true;
 }
 
-/* ---- the program -------------------------------------------------------------------------------- */
+/* ---- the program ----------------------------------------------------------------------------- */
 
 /* Put a file in the place of each standard stream that is closed. Otherwise the next file that is
  * opened, such as one of MPI's, would take its place and be written to. Reading and writing fail as

@@ -8,9 +8,9 @@
  * call again. In the Iallreduce each rank votes whether it frees the window, which is collective.
  *
  * A rank in MPI_Finalize (finalize.c) cannot be called again. With an shm window, when its time is
- * over, it votes that it does not free the window, and leaves. Then no rank frees it: the memory stays
- * as long as MPI keeps it. Once all have voted to free, all free together: a rank whose close timed out
- * in AGREEING makes the others wait there until it calls again.
+ * over, it votes that it does not free the window, and leaves. Then no rank frees it: the memory
+ * stays as long as MPI keeps it. Once all have voted to free, all free together: a rank whose close
+ * timed out in AGREEING makes the others wait there until it calls again.
  */
 #include <mofka/log.h>
 #include "mpi/driver/driver.h"

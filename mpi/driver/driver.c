@@ -2,8 +2,8 @@
 /*
  * Creates the MPI driver, collectively over a communicator.
  *
- * Every step that can fail on one rank ends in an agreement of all ranks: an Allreduce of the status.
- * So an error of one rank is an error of all, and no rank waits for one that has given up.
+ * Every step that can fail on one rank ends in an agreement of all ranks: an Allreduce of the
+ * status. So an error of one rank is an error of all, and no rank waits for one that has given up.
  */
 #include "mpi/driver/driver.h"
 
@@ -30,7 +30,8 @@ static uint64_t mmi_driver_share_bytes(const mmi_driver_t *d, int rank) {
     return mmi_directory_arena_start(&d->directory, rank) + arena_bytes;
 }
 
-/* All ranks get the lowest code, from the lowest rank that has it; a rank that failed keeps its own. */
+/* All ranks get the lowest code, from the lowest rank that has it; a rank that failed keeps its
+ * own. */
 static mofka_status_t mmi_driver_agree(const mmi_driver_t *d, mofka_status_t status,
                                        const char *step) {
     struct {

@@ -44,8 +44,8 @@ mofka_status_t mmi_driver_close(void *self, int64_t timeout_ms);
 
 /* ---- close.c ---- */
 
-/* End the watch of MPI_Finalize and the progress thread, and destroy the window. Called once no rank
- * uses it. */
+/* End the watch of MPI_Finalize and the progress thread, and destroy the window. Called once no
+ * rank uses it. */
 void mmi_driver_stop(mmi_driver_t *d);
 /* Take part in the other ranks' close, without waiting: this rank does not free the window. */
 void mmi_driver_abandon(mmi_driver_t *d);

@@ -2,19 +2,20 @@
 /*
  * Closes the drivers that are still open when MPI_Finalize is called.
  *
- * This library defines MPI_Finalize. It closes the open drivers while all of MPI still works, threads
- * too, and then calls the next MPI_Finalize. A program may find MPI's own first: it loaded this library
- * later, or calls PMPI_Finalize. Then an attribute of MPI_COMM_SELF is left, which MPI deletes before
- * anything else. That way is worse. MPICH 4.0.2 stops locking before it deletes attributes, so from
- * there on only this thread may call MPI; a thread inside MPI (the progress thread, or a pool's worker
- * that waits for room) makes it crash.
+ * This library defines MPI_Finalize. It closes the open drivers while all of MPI still works,
+ * threads too, and then calls the next MPI_Finalize. A program may find MPI's own first: it loaded
+ * this library later, or calls PMPI_Finalize. Then an attribute of MPI_COMM_SELF is left, which MPI
+ * deletes before anything else. That way is worse. MPICH 4.0.2 stops locking before it deletes
+ * attributes, so from there on only this thread may call MPI; a thread inside MPI (the progress
+ * thread, or a pool's worker that waits for room) makes it crash.
  *
- * A driver is in the list from its creation until a thread claims it to close it. If that close times
- * out, the driver goes back into the list. A rank gives up if it cannot end its producers in time, or if
- * other ranks do not come. It logs that, shuts the window, and waits until its workers have left. Then:
+ * A driver is in the list from its creation until a thread claims it to close it. If that close
+ * times out, the driver goes back into the list. A rank gives up if it cannot end its producers in
+ * time, or if other ranks do not come. It logs that, shuts the window, and waits until its workers
+ * have left. Then:
  *   shm   it votes not to free the window (close.c), and leaves; the memory may end with MPI
- *   rma   it waits for the other ranks, as MPI_Finalize would: the window must be freed, and until then
- *         they need this rank's progress
+ *   rma   it waits for the other ranks, as MPI_Finalize would: the window must be freed, and until
+ *         then they need this rank's progress
  */
 #include <dlfcn.h>
 #include <string.h>

@@ -2,12 +2,13 @@
 /*
  * The progress thread of a rank with an rma window.
  *
- * One-sided operations on a rank's memory complete only while that rank is inside MPI. A rank that puts
- * or gets adds to the owner's activity word. While that word changes, the thread polls MPI and yields;
- * then, for a while, it polls with short sleeps. Idle, it backs off until it costs next to nothing.
+ * One-sided operations on a rank's memory complete only while that rank is inside MPI. A rank that
+ * puts or gets adds to the owner's activity word. While that word changes, the thread polls MPI and
+ * yields; then, for a while, it polls with short sleeps. Idle, it backs off until it costs next to
+ * nothing.
  *
- * The word is MPI's: the thread only loads it. A stale or torn value costs a poll at the wrong pace, no
- * more.
+ * The word is MPI's: the thread only loads it. A stale or torn value costs a poll at the wrong
+ * pace, no more.
  */
 #include "mpi/driver/driver.h"
 

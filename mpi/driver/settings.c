@@ -102,8 +102,8 @@ mofka_status_t mmi_settings_read(const char *options, int size, mmi_settings_t *
     return status;
 }
 
-/* The leader is the lowest rank that does not join; rank 0 if all join. `ready` false: this rank cannot
- * go on, and all ranks get MOFKA_ERR_MEMORY. */
+/* The leader is the lowest rank that does not join; rank 0 if all join. `ready` false: this rank
+ * cannot go on, and all ranks get MOFKA_ERR_MEMORY. */
 static mofka_status_t settings_find_leader(MPI_Comm comm, bool join, bool ready, int *leader) {
     int rank, size;
     MPI_Comm_rank(comm, &rank);

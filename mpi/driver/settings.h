@@ -18,8 +18,8 @@ typedef struct mmi_settings {
     uint64_t arena_bytes, directory_bytes; /* whole pages */
 } mmi_settings_t;
 
-/* Read the options of this rank, one of `size`. `*owners`: give, free(); `size` ranks, zero behind the
- * first `owner_count`. `*join`: this rank adopts the options of others. Local. */
+/* Read the options of this rank, one of `size`. `*owners`: give, free(); `size` ranks, zero behind
+ * the first `owner_count`. `*join`: this rank adopts the options of others. Local. */
 mofka_status_t mmi_settings_read(const char *options, int size, mmi_settings_t *s, int **owners,
                                  bool *join);
 

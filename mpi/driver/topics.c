@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The tables that join the rooms: a topic's, and those slots of the driver's that concern topics. */
+/* The tables that join the rooms: a topic's, and those slots of the driver's that concern
+ * topics. */
 #include "mpi/consumer/consumer.h"
 #include "mpi/driver/driver.h"
 #include "mpi/producer/producer.h"

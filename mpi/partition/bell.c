@@ -13,9 +13,9 @@ static void bell_wake(const mmi_partition_t *p, size_t bell, int sleepers) {
     assert(sleepers > 0);
     if (!p->w->ops->has_bells)
         return;
-    /* The caller has stored what it publishes, and now reads the waiters. A waiter adds itself, then
-     * reads what is published. All four are sequentially consistent, so one of the two sees the
-     * other. */
+    /* The caller has stored what it publishes, and now reads the waiters. A waiter adds itself,
+     * then reads what is published. All four are sequentially consistent, so one of the two sees
+     * the other. */
     if (mmi_control_load(p, bell + WAITERS) > 0)
         p->w->ops->wake(p->w, p->owner, p->base + bell, sleepers);
 }

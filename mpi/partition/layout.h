@@ -15,8 +15,8 @@
  *   +--------------+-------------------------+--------------------------------------+
  *     window/share.h   topic/directory.c         each partition is whole pages
  *
- * A record of the directory is its length (one word, stored last; 0 ends the list), then its JSON text,
- * padded to 8 bytes.
+ * A record of the directory is its length (one word, stored last; 0 ends the list), then its JSON
+ * text, padded to 8 bytes.
  *
  * A partition, in the arena of its owner. Offsets are those of mmi_partition_t:
  *
@@ -26,9 +26,9 @@
  *   | whole pages   | 16 bytes a slot  | 40 bytes a slot   | units of 64 bytes      |
  *   +---------------+------------------+-------------------+------------------------+
  *
- * The log is the sequence of all events ever reserved. Events and units are counted from its start in 64
- * bits. Event `id` has slot id % slots; the byte at `position` of the payload is at position % ring_bytes
- * of the ring. Both rings hold what lies between head and tail:
+ * The log is the sequence of all events ever reserved. Events and units are counted from its start
+ * in 64 bits. Event `id` has slot id % slots; the byte at `position` of the payload is at position
+ * % ring_bytes of the ring. Both rings hold what lies between head and tail:
  *
  *            head                                            tail
  *   ---------+------------+------------+---------+-----------+---------------> events, units
@@ -36,20 +36,22 @@
  *            | published  | published  |         | published |
  *   ---------+------------+------------+---------+-----------+--------------->
  *
- * The tail is what `reservation` holds. A hole is a batch that is reserved and not published yet: readers
- * stop there. A batch has consecutive events and consecutive units:
+ * The tail is what `reservation` holds. A hole is a batch that is reserved and not published yet:
+ * readers stop there. A batch has consecutive events and consecutive units:
  *
- *   flag of its first event's slot   (lap + 1) << 24 | number of events; lap = id / slots. It is stored
- *                                    last, and publishes the batch. A flag of another lap means: not yet.
- *   stamp beside that flag           real-time clock in ns when the batch was stored; 0: it was not timed.
- *                                    Put before the flag.
+ *   flag of its first event's slot   (lap + 1) << 24 | number of events; lap = id / slots. It is
+ *                                    stored last, and publishes the batch. A flag of another lap
+ *                                    means: not yet.
+ *   stamp beside that flag           real-time clock in ns when the batch was stored; 0: it was not
+ *                                    timed. Put before the flag.
  *   entries, one per event           where its metadata and its data are
- *   payload, from a unit's start     the metadata of all its events, then the data of all its events
+ *   payload, from a unit's start     the metadata of all its events, then the data of all its
+ *                                    events
  *
  * Flags and stamps of the other events' slots are not written.
  *
- * The words of the control block. Each is 64 bits and is written by the operation that is named here;
- * everybody may load it.
+ * The words of the control block. Each is 64 bits and is written by the operation that is named
+ * here; everybody may load it.
  *
  *   offset  word           written by                        operation
  *        0  reservation    a producer, for each batch        fetch_add(events << 32 | units)
@@ -64,20 +66,21 @@
  *      264  room_waiters   a producer that waits             fetch_add 1, then -1
  *      320  finished       a producer that closes            fetch_add 1
  *      328  blocked        a producer, around a long wait    fetch_add 1, then -1; for statistics
- *      384  state[64]      a consumer that joins or leaves   store; with the lock, except LIVE to AWAY
+ *      384  state[64]      a consumer that joins or leaves   store; with the lock, except LIVE to
+ *                                                            AWAY
  *      896  cursor[64]     the live consumer                 store (events << 32 | units)
  *     1408  acknowledged[64]  the live consumer              store the next unacknowledged id
  *     1920  name[64]       a consumer that joins             put, with the lock
  *
- * state, cursor, acknowledged and name have an element for each of the 64 consumers that a partition can
- * have. A consumer that joins stores them with the lock.
+ * state, cursor, acknowledged and name have an element for each of the 64 consumers that a
+ * partition can have. A consumer that joins stores them with the lock.
  *
- * Of data_bell, data_waiters and finished only those of partition 0 are used: a consumer reads several
- * partitions and sleeps at one bell, and a topic counts its finished producers once.
+ * Of data_bell, data_waiters and finished only those of partition 0 are used: a consumer reads
+ * several partitions and sleeps at one bell, and a topic counts its finished producers once.
  *
- * reservation and cursor carry the low 32 bits of events and of units. mmi_place_unpack completes them
- * from the 64-bit head, of which they are less than 2^31 ahead. In `reservation`, carries out of the units
- * went into the events, because fetch_add adds to the whole word.
+ * reservation and cursor carry the low 32 bits of events and of units. mmi_place_unpack completes
+ * them from the 64-bit head, of which they are less than 2^31 ahead. In `reservation`, carries out
+ * of the units went into the events, because fetch_add adds to the whole word.
  */
 #ifndef MOFKA_MPI_PARTITION_LAYOUT_H
 #define MOFKA_MPI_PARTITION_LAYOUT_H

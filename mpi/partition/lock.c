@@ -2,8 +2,8 @@
 /*
  * Locks in the window: one word each, taken by exchange.
  *
- * If a rank dies with a lock, the lock stays taken. Whoever waits for it gives up at its deadline, with
- * an error that names the lock.
+ * If a rank dies with a lock, the lock stays taken. Whoever waits for it gives up at its deadline,
+ * with an error that names the lock.
  */
 #include "mpi/partition/partition.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A partition's geometry and state: where its parts are, fresh memory, and the places that packed words
- * stand for.
+ * A partition's geometry and state: where its parts are, fresh memory, and the places that packed
+ * words stand for.
  */
 #include "mpi/partition/partition.h"
 
@@ -34,8 +34,8 @@ void mmi_partition_place(mmi_partition_t *p) {
 mofka_status_t mmi_partition_format(const mmi_partition_t *p, mmi_place_t start) {
     assert(p->base % MMI_PAGE_BYTES == 0 && p->base < p->flags && p->flags < p->entries);
     assert(p->ring_bytes % MMI_UNIT_BYTES == 0);
-    /* MPI does not promise zeros: with one rank, MPICH's shared windows are plain malloc. Entries and
-     * payload need none: they are read only behind a flag. */
+    /* MPI does not promise zeros: with one rank, MPICH's shared windows are plain malloc. Entries
+     * and payload need none: they are read only behind a flag. */
     mofka_status_t status = mmi_window_zero(p->w, p->owner, p->base, p->entries - p->base);
     if (status)
         return status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One partition, seen from this process: where it is, its geometry, and the operations that appending,
- * reading, trimming and completing share. layout.h draws its bytes; read that first.
+ * One partition, seen from this process: where it is, its geometry, and the operations that
+ * appending, reading, trimming and completing share. layout.h draws its bytes; read that first.
  */
 #ifndef MOFKA_MPI_PARTITION_PARTITION_H
 #define MOFKA_MPI_PARTITION_PARTITION_H
@@ -9,8 +9,8 @@
 #include "mpi/partition/layout.h"
 #include "mpi/window/window.h"
 
-/* For whom the log keeps events: until all named consumers acknowledged them, or until their room is
- * needed. */
+/* For whom the log keeps events: until all named consumers acknowledged them, or until their room
+ * is needed. */
 typedef enum mmi_retention { MMI_RETAIN_ACKNOWLEDGED, MMI_DISCARD_OLDEST } mmi_retention_t;
 
 typedef struct mmi_partition {
@@ -39,11 +39,11 @@ typedef struct mmi_state {
 
 #define MMI_STATE_WORDS 4
 
-/* How long a call that has no deadline of its own waits for a lock of the window. A lock is held for
- * microseconds; one that stays taken this long belongs to a rank that died. */
+/* How long a call that has no deadline of its own waits for a lock of the window. A lock is held
+ * for microseconds; one that stays taken this long belongs to a rank that died. */
 #define MMI_LOCK_TIMEOUT_MS 10000
 
-/* ---- partition.c: geometry and state ---------------------------------------------------------- */
+/* ---- partition.c: geometry and state --------------------------------------------------------- */
 
 /* Bytes that a partition of this geometry takes; whole pages. */
 uint64_t mmi_partition_bytes(uint64_t slots, uint64_t ring_bytes);
@@ -73,8 +73,8 @@ static inline void mmi_control_store(const mmi_partition_t *p, size_t field, uin
     p->w->ops->store(p->w, p->owner, p->base + field, value);
 }
 
-/* Read the state. A producer reads `closing` after its own reservation, and so obeys it. Its reservation
- * then holds the head back. */
+/* Read the state. A producer reads `closing` after its own reservation, and so obeys it. Its
+ * reservation then holds the head back. */
 mmi_state_t mmi_state_load(const mmi_partition_t *p);
 /* Start to read the state: MMI_STATE_WORDS words, which are there after a flush. */
 void mmi_state_get(const mmi_partition_t *p, uint64_t *words);
@@ -83,11 +83,11 @@ mmi_state_t mmi_state_of_words(const uint64_t *words);
 /* The place that a packed word (reservation, cursor) stands for. It is at `head` or after it.
  * `carries`: carries out of the units went into the events, as in a reservation. */
 mmi_place_t mmi_place_unpack(uint64_t word, mmi_place_t head, bool carries);
-/* Read the state, then the tail. In the other order, trimming could move the head past the tail that was
- * read, which could not be completed from it. */
+/* Read the state, then the tail. In the other order, trimming could move the head past the tail
+ * that was read, which could not be completed from it. */
 mmi_place_t mmi_tail_load(const mmi_partition_t *p, mmi_state_t *state);
 
-/* ---- lock.c ----------------------------------------------------------------------------------- */
+/* ---- lock.c ---------------------------------------------------------------------------------- */
 
 /* Take the lock in a word of the window. MOFKA_ERR_TIMEOUT: `what` stayed locked. */
 mofka_status_t mmi_word_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t deadline,
@@ -102,13 +102,13 @@ mofka_status_t mmi_partition_lock(const mmi_partition_t *p, int64_t deadline);
 /* Give the partition's lock back. */
 void mmi_partition_unlock(const mmi_partition_t *p);
 
-/* ---- trim.c ----------------------------------------------------------------------------------- */
+/* ---- trim.c ---------------------------------------------------------------------------------- */
 
-/* Move the head as far as retention lets it. With discard_oldest: as far as `end` needs to fit, over
- * published batches. */
+/* Move the head as far as retention lets it. With discard_oldest: as far as `end` needs to fit,
+ * over published batches. */
 mofka_status_t mmi_trim_head(const mmi_partition_t *p, mmi_place_t end, int64_t deadline);
 
-/* ---- ring.c ----------------------------------------------------------------------------------- */
+/* ---- ring.c ---------------------------------------------------------------------------------- */
 
 /* Copy into the payload ring by one of the window's puts. Complete after a flush. */
 void mmi_ring_put(const mmi_partition_t *p, mmi_put_t put, uint64_t position, const void *source,
@@ -121,7 +121,8 @@ void mmi_entries_put(const mmi_partition_t *p, uint64_t id, const mmi_entry_t *e
 /* Get the entries of `count` events from `id` on. Complete after a flush. */
 void mmi_entries_get(const mmi_partition_t *p, uint64_t id, mmi_entry_t *entries, size_t count);
 
-/* The check of an entry's other fields. Odd constants, and products that do not wait for each other. */
+/* The check of an entry's other fields. Odd constants, and products that do not wait for each
+ * other. */
 static inline uint32_t mmi_entry_check(const mmi_entry_t *e) {
     uint64_t x =
         e->id_1 * UINT64_C(0x9e3779b97f4a7c15) ^ e->metadata * UINT64_C(0xff51afd7ed558ccd) ^
@@ -149,7 +150,7 @@ void mmi_stamp_put(const mmi_partition_t *p, uint64_t id, const uint64_t *stamp)
 /* Get it. Complete after a flush. */
 void mmi_stamp_get(const mmi_partition_t *p, uint64_t id, uint64_t *stamp);
 
-/* ---- bell.c ----------------------------------------------------------------------------------- */
+/* ---- bell.c ---------------------------------------------------------------------------------- */
 
 /* Wake all consumers that wait for data. */
 void mmi_bell_ring_data(const mmi_partition_t *p);
@@ -160,14 +161,14 @@ void mmi_bell_ring_room_all(const mmi_partition_t *p);
 /* Count this thread as a waiter at a bell (1), or no longer (-1). */
 void mmi_bell_add_waiter(const mmi_partition_t *p, size_t bell, int64_t add);
 
-/* ---- consumers.c ------------------------------------------------------------------------------ */
+/* ---- consumers.c ----------------------------------------------------------------------------- */
 
-/* Read the name in a place of the table of consumers, MOFKA_NAME_BYTES_MAX + 1 bytes. On failure it is
- * empty. Blocks: until the owner answers, at most until `deadline`. */
+/* Read the name in a place of the table of consumers, MOFKA_NAME_BYTES_MAX + 1 bytes. On failure it
+ * is empty. Blocks: until the owner answers, at most until `deadline`. */
 mofka_status_t mmi_consumer_name(const mmi_partition_t *p, size_t place, char *name,
                                  int64_t deadline);
 
-/* ---- complete.c ------------------------------------------------------------------------------- */
+/* ---- complete.c ------------------------------------------------------------------------------ */
 
 /* Decide the partition's end, once: the tail as it is now. */
 mofka_status_t mmi_partition_complete(const mmi_partition_t *p, int64_t deadline);

@@ -2,10 +2,10 @@
 /*
  * Moving the head, under the partition's lock, as far as retention allows.
  *
- * acknowledged: the new head is the smallest cursor of the registered consumers. If there are none, the
- * head stays. A cursor is one word, so its events and units belong together.
- * discard_oldest: the head passes published batches until the new batch fits. A batch ends where the data
- * of its last event ends.
+ * acknowledged: the new head is the smallest cursor of the registered consumers. If there are none,
+ * the head stays. A cursor is one word, so its events and units belong together.
+ * discard_oldest: the head passes published batches until the new batch fits. A batch ends where
+ * the data of its last event ends.
  *
  * The head's events are stored before its units: a producer that sees new units has room indeed.
  */

@@ -16,12 +16,13 @@
  * MOFKA_ERR_POSSIBLY_STORED, and the batch's scratch words hold what the next call needs to go on.
  * The reservation is wait-free; the append is not.
  *
- * Steps 3 and 4 need the state (head, closing, complete) as it is after the reservation. In rma, reading
- * it is a round trip, which two hints save:
+ * Steps 3 and 4 need the state (head, closing, complete) as it is after the reservation. In rma,
+ * reading it is a round trip, which two hints save:
  *
- *   - The head only grows. If the head that the last append saw has room for the batch, step 4 is done.
- *     The state is then read along with the flush of step 5, and step 3 is the last one before step 6.
- *     A batch that is refused there has written into its own reservation, which nobody will read.
+ *   - The head only grows. If the head that the last append saw has room for the batch, step 4 is
+ *     done. The state is then read along with the flush of step 5, and step 3 is the last one
+ *     before step 6. A batch that is refused there has written into its own reservation, which
+ *     nobody will read.
  *   - If the last append saw a quarter of the partition free behind the batch, step 1 is left out.
  *
  * So a batch costs three round trips: reserve, flush, publish.
@@ -45,8 +46,8 @@ static bool append_hint_is_fresh(const mmi_sender_t *sender, int64_t now_ns) {
     return sender->seen_ns != 0 && now_ns - sender->seen_ns <= HINT_NS;
 }
 
-/* Whether the last append saw enough room to leave step 1 out: a quarter of the partition stays free.
- * If the hint is wrong, the batch is reserved and then waits. */
+/* Whether the last append saw enough room to leave step 1 out: a quarter of the partition stays
+ * free. If the hint is wrong, the batch is reserved and then waits. */
 static bool append_saw_room(const mmi_partition_t *p, const mmi_sender_t *sender,
                             const mofka_batch_t *batch) {
     if (p->w->ops->loads_are_cheap || !append_hint_is_fresh(sender, mmi_now_ns()))

@@ -6,7 +6,8 @@
 
 /* Smaller batches are not timed. */
 #define TIMED_BYTES_MIN ((size_t)8 << 10)
-/* How many times cheaper going past the caches has to be in a ring that fits the last-level cache. */
+/* How many times cheaper going past the caches has to be in a ring that fits the last-level
+ * cache. */
 #define CLEAR_WIN 3
 #define LAPS_BETWEEN_TRIALS 256
 #define TRIAL_LAPS 2

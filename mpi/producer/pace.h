@@ -2,29 +2,30 @@
 /*
  * Which way to put a batch into the ring: by plain stores, or past the caches.
  *
- * Plain stores leave a batch in the producer's caches. If the consumer's core shares the last-level cache
- * with the producer's, that is the best place. If it does not, each line has to come back from the other
- * cache to be written, and once more to be read. Measured on an EPYC 9004 with copies of 1 MiB into and
- * out of a ring of 8 MiB, in GB/s:
+ * Plain stores leave a batch in the producer's caches. If the consumer's core shares the last-level
+ * cache with the producer's, that is the best place. If it does not, each line has to come back
+ * from the other cache to be written, and once more to be read. Measured on an EPYC 9004 with
+ * copies of 1 MiB into and out of a ring of 8 MiB, in GB/s:
  *
  *                                        one cache   two caches
  *   plain stores                         32 to 40    3 to 5
  *   non-temporal stores, to memory       15 to 18    20 to 25
  *
- * Which cores share a cache changes while a job runs: schedulers move ranks, and hypervisors move cores.
- * So a sender times its batches of 8 KiB and more. Smaller ones are put plainly.
+ * Which cores share a cache changes while a job runs: schedulers move ranks, and hypervisors move
+ * cores. So a sender times its batches of 8 KiB and more. Smaller ones are put plainly.
  *
- * The cost of a batch depends on where the batch before it left the same lines, a lap of the ring ago.
- * The first plain batches after others take a half to a quarter of the usual time. So a trial of the
- * other way lasts two laps, of which the second counts. There is a trial now and then, and another one
- * when the cost of the chosen way has changed so that it would not be chosen now.
+ * The cost of a batch depends on where the batch before it left the same lines, a lap of the ring
+ * ago. The first plain batches after others take a half to a quarter of the usual time. So a trial
+ * of the other way lasts two laps, of which the second counts. There is a trial now and then, and
+ * another one when the cost of the chosen way has changed so that it would not be chosen now.
  *
- * A producer does not see what its way costs the consumer, which then finds the bytes in memory instead of
- * in a shared cache. So going past the caches has to win clearly, by a factor of three. With one cache,
- * plain batches took 0.5 to 2 times as long as others; with two caches (1 MiB), 5 to 8 times.
+ * A producer does not see what its way costs the consumer, which then finds the bytes in memory
+ * instead of in a shared cache. So going past the caches has to win clearly, by a factor of three.
+ * With one cache, plain batches took 0.5 to 2 times as long as others; with two caches (1 MiB), 5
+ * to 8 times.
  *
- * In a ring that is larger than the last-level cache, plain stores have to fetch each line from memory. There
- * any win counts. In a ring of 256 MiB, end to end, in GB/s:
+ * In a ring that is larger than the last-level cache, plain stores have to fetch each line from
+ * memory. There any win counts. In a ring of 256 MiB, end to end, in GB/s:
  *
  *   event                                128 B   4 KiB   1 MiB
  *   the way chosen here                  2.8     7.1     17.8

@@ -15,8 +15,8 @@
 #include "mpi/producer/pace.h"
 #include "mpi/topic/topic.h"
 
-/* What a producer keeps for one partition. The core appends to a partition from one thread at a time,
- * so nothing here needs a lock. */
+/* What a producer keeps for one partition. The core appends to a partition from one thread at a
+ * time, so nothing here needs a lock. */
 typedef struct mmi_sender {
     mmi_entry_t *entries; /* of the batch under way; reused */
     size_t entry_room;
@@ -84,8 +84,9 @@ mofka_status_t mmi_put_prepare(mmi_sender_t *sender, size_t count);
 mofka_status_t mmi_put_batch(const mmi_partition_t *p, mmi_sender_t *sender, mofka_batch_t *batch,
                              bool with_state);
 
-/* Step 3: MOFKA_OK if `first_id` is below the topic's end or the topic has no end; if the end is being
- * decided, wait for it. MOFKA_ERR_COMPLETE: it is behind the end. MOFKA_ERR_TIMEOUT has no message. */
+/* Step 3: MOFKA_OK if `first_id` is below the topic's end or the topic has no end; if the end is
+ * being decided, wait for it. MOFKA_ERR_COMPLETE: it is behind the end. MOFKA_ERR_TIMEOUT has no
+ * message. */
 mofka_status_t mmi_commit_check(const mmi_partition_t *p, mmi_state_t state, uint64_t first_id,
                                 mmi_due_t *due);
 /* Steps 6 and 7: publish a batch that was put, and wake its readers. */

@@ -20,8 +20,8 @@ mofka_status_t mmi_put_prepare(mmi_sender_t *sender, size_t count) {
     return MOFKA_OK;
 }
 
-/* In rma, one operation for each small segment costs more than copying all of them together. NULL: put
- * them one by one. */
+/* In rma, one operation for each small segment costs more than copying all of them together. NULL:
+ * put them one by one. */
 static const char *put_pack(const mmi_partition_t *p, mmi_sender_t *sender,
                             const mofka_batch_t *batch) {
     if (p->w->ops->puts_are_cheap || batch->segment_count < 2 ||

@@ -3,8 +3,8 @@
  * Reads the directory: finds, lists and opens topics.
  *
  * The directory is a list of records in rank 0's share. Records are appended under the directory's
- * lock (create.c) and never changed. The length of a record is stored last, so readers take no lock:
- * the list ends at a length of 0.
+ * lock (create.c) and never changed. The length of a record is stored last, so readers take no
+ * lock: the list ends at a length of 0.
  */
 #include "mpi/topic/directory.h"
 

@@ -10,8 +10,8 @@ struct cJSON;
 /* Offset of the first record in rank 0's share. */
 #define MMI_DIRECTORY_START MMI_PAGE_BYTES
 
-/* The memory that topics are placed in, the same on all ranks. The driver fills it in, and owns what it
- * points to. */
+/* The memory that topics are placed in, the same on all ranks. The driver fills it in, and owns
+ * what it points to. */
 typedef struct mmi_directory {
     mmi_window_t *w;
     int *owners; /* ranks whose arenas hold partitions, in the order of the option "owners" */
@@ -24,8 +24,8 @@ typedef struct mmi_directory {
 /* Offset of a rank's arena in its share. */
 uint64_t mmi_directory_arena_start(const mmi_directory_t *d, int rank);
 
-/* Read the record at `*at` and move `*at` behind it. `*record`: give, cJSON_Delete; NULL at the end of
- * the list, and on failure. Blocks: until rank 0 answers, at most until `deadline`. */
+/* Read the record at `*at` and move `*at` behind it. `*record`: give, cJSON_Delete; NULL at the end
+ * of the list, and on failure. Blocks: until rank 0 answers, at most until `deadline`. */
 mofka_status_t mmi_directory_next(const mmi_directory_t *d, uint64_t *at, int64_t deadline,
                                   struct cJSON **record);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reads what the job's topics hold: from the directory and the partitions' control blocks, on any rank,
- * without a topic's handle and without another rank's help.
+ * Reads what the job's topics hold: from the directory and the partitions' control blocks, on any
+ * rank, without a topic's handle and without another rank's help.
  *
  * Every read gives up at the caller's deadline.
  */
@@ -13,7 +13,8 @@
 
 #define WORDS(bytes) ((bytes) / 8)
 
-/* What is read of a partition: the words from the head to `blocked` at once, then the reservation. */
+/* What is read of a partition: the words from the head to `blocked` at once, then the
+ * reservation. */
 typedef struct snapshot {
     uint64_t words[WORDS(MMI_CONTROL(blocked) - MMI_CONTROL(head_events)) + 1];
     uint64_t reservation;

@@ -6,7 +6,8 @@
 #include <pthread.h>
 #include "mpi/topic/directory.h"
 
-/* The topics whose records were read. Records never change, so the next call goes on behind them. */
+/* The topics whose records were read. Records never change, so the next call goes on behind
+ * them. */
 typedef struct mmi_known_topics {
     pthread_mutex_t lock; /* guards the rest; held while statistics are read */
     mmi_topic_t **topics;
@@ -17,8 +18,8 @@ typedef struct mmi_known_topics {
 void mmi_known_topics_init(mmi_known_topics_t *known);
 void mmi_known_topics_destroy(mmi_known_topics_t *known);
 
-/* Add an object for each topic to `topics`, a JSON array; see mofka_driver_ops_t. One caller at a time.
- * MOFKA_ERR_TIMEOUT: what was read before stays in `topics`. */
+/* Add an object for each topic to `topics`, a JSON array; see mofka_driver_ops_t. One caller at a
+ * time. MOFKA_ERR_TIMEOUT: what was read before stays in `topics`. */
 mofka_status_t mmi_topic_stats_read(const mmi_directory_t *d, mmi_known_topics_t *known,
                                     int64_t timeout_ms, struct cJSON *topics);
 

@@ -2,8 +2,8 @@
 /*
  * The clocks of the driver, and deadlines.
  *
- * The core has such a clock as well. It is not exported from libmofka, and this library links only to
- * what libmofka exports, so it has its own.
+ * The core has such a clock as well. It is not exported from libmofka, and this library links only
+ * to what libmofka exports, so it has its own.
  */
 #ifndef MOFKA_MPI_WINDOW_CLOCK_H
 #define MOFKA_MPI_WINDOW_CLOCK_H

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An operation of MPI cannot be cancelled. If a read is given up, its memory is kept until the operation
- * completes. Until then, no other such read of that rank begins. */
+/* An operation of MPI cannot be cancelled. If a read is given up, its memory is kept until the
+ * operation completes. Until then, no other such read of that rank begins. */
 typedef struct mmi_late {
     struct mmi_late *next;
     MPI_Request request;

@@ -2,13 +2,13 @@
 /*
  * Windows of remote memory: MPI_Win_allocate, and one MPI_Win_lock_all for the window's life.
  *
- * The operations are Put, Get, Accumulate, Get_accumulate, Rget_accumulate and flush. A word is changed
- * by one operation only: SUM for counters, REPLACE for all others; NO_OP reads. MPI_Compare_and_swap is
- * not used, because Open MPI 4.1.4 crashes in it.
+ * The operations are Put, Get, Accumulate, Get_accumulate, Rget_accumulate and flush. A word is
+ * changed by one operation only: SUM for counters, REPLACE for all others; NO_OP reads.
+ * MPI_Compare_and_swap is not used, because Open MPI 4.1.4 crashes in it.
  *
- * If a caller waits for a word, the operation has a request. flush would spin; with a request, this rank
- * can leave its core while it waits. It must, where ranks share cores or the target's progress thread
- * sleeps.
+ * If a caller waits for a word, the operation has a request. flush would spin; with a request, this
+ * rank can leave its core while it waits. It must, where ranks share cores or the target's progress
+ * thread sleeps.
  */
 #include "mpi/window/rma.h"
 #include "mpi/window/share.h"
@@ -42,7 +42,8 @@ static void rma_get(mmi_window_t *w, int rank, uint64_t offset, void *target, si
     }
 }
 
-/* Get all pieces, which have at most CHUNK_BYTES together, by one MPI_Get of a datatype on each side. */
+/* Get all pieces, which have at most CHUNK_BYTES together, by one MPI_Get of a datatype on each
+ * side. */
 static int rma_get_indexed(mmi_window_t *w, int rank, const mmi_piece_t *pieces, int count,
                            int *lengths, MPI_Aint *places) {
     assert(count > 1 && count <= PIECES_MAX);

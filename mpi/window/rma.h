@@ -20,12 +20,12 @@ static inline MPI_Aint mmi_rma_place(const mmi_window_t *w, int rank, uint64_t o
     return w->skip[rank] + (MPI_Aint)offset;
 }
 
-/* The origin of an MPI_Rget_accumulate with NO_OP. MPI ignores it, but MPICH 3.4.1 (CH3) reads nothing
- * and completes the request at once if its count is 0. */
+/* The origin of an MPI_Rget_accumulate with NO_OP. MPI ignores it, but MPICH 3.4.1 (CH3) reads
+ * nothing and completes the request at once if its count is 0. */
 extern const uint64_t mmi_rma_no_origin[MMI_RUN_WORDS_MAX];
 
-/* Wait for one operation: spin as long as it usually takes, then yield, then sleep. False: the deadline
- * (in nanoseconds of the monotonic clock) passed. */
+/* Wait for one operation: spin as long as it usually takes, then yield, then sleep. False: the
+ * deadline (in nanoseconds of the monotonic clock) passed. */
 bool mmi_rma_wait(mmi_window_t *w, MPI_Request *request, int64_t deadline_ns);
 
 /* The operation read_within of the window. */

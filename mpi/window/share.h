@@ -6,8 +6,8 @@
  *   directory_lock     rank 0 only: exchange 1, store 0
  *   directory_end      rank 0 only: bytes of records; stored under the directory's lock
  *   directory_next     rank 0 only: the owner that gets the next partition; as directory_end
- *   activity           rma: ranks that use this rank's memory add to it now and then; its progress thread
- *                      reads it
+ *   activity           rma: ranks that use this rank's memory add to it now and then; its progress
+ *                      thread reads it
  *
  * What follows the header is drawn in partition/layout.h.
  */

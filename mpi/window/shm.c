@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Windows in memory that all ranks can address: shm (MPI_Win_allocate_shared) and heap (threads). */
+/* Windows in memory that all ranks can address: shm (MPI_Win_allocate_shared) and heap
+ * (threads). */
 #include "mpi/window/share.h"
 #include "mpi/window/window.h"
 
@@ -34,8 +35,8 @@ static void shm_put(mmi_window_t *w, int rank, uint64_t offset, const void *sour
 
 /* ThreadSanitizer does not see these stores. */
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
-/* Put whole cache lines by non-temporal stores, which every x86-64 has. The flush fences them. Few lines
- * are put plainly: of these, too many are shared with the bytes beside them. */
+/* Put whole cache lines by non-temporal stores, which every x86-64 has. The flush fences them. Few
+ * lines are put plainly: of these, too many are shared with the bytes beside them. */
 static void shm_put_past_caches(mmi_window_t *w, int rank, uint64_t offset, const void *source,
                                 size_t bytes) {
     char *to = w->base[rank] + offset;
@@ -196,7 +197,8 @@ static const mmi_window_ops_t shm_ops = {
     .destroy = shm_destroy,
 };
 
-/* The size of a last-level cache. sysconf is no use: glibc 2.36 adds all caches of an AMD socket up. */
+/* The size of a last-level cache. sysconf is no use: glibc 2.36 adds all caches of an AMD socket
+ * up. */
 static size_t shm_cache_bytes(void) {
     size_t bytes = 0;
     hwloc_topology_t topology;

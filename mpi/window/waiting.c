@@ -5,8 +5,8 @@
 #include <assert.h>
 #include <time.h>
 
-/* In memory, a look at a word costs less than a look at the clock. In rma it costs more, and burdens
- * the owner. */
+/* In memory, a look at a word costs less than a look at the clock. In rma it costs more, and
+ * burdens the owner. */
 #define LOOKS_PER_CLOCK 16
 
 void mmi_back_off(int64_t *us, int64_t us_max) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A window: memory of all ranks of a driver, and the operations on it. The partitions' logic is written
- * once, over this table of operations.
+ * A window: memory of all ranks of a driver, and the operations on it. The partitions' logic is
+ * written once, over this table of operations.
  *
  *   kind   memory                        operations                       waiting
  *   shm    MPI_Win_allocate_shared       loads, stores, C11 atomics       futex
@@ -10,13 +10,13 @@
  *
  * Each rank has a share of the window. A place in it is a rank and an offset.
  *
- * Words are 64-bit and 8-aligned. load, store, exchange and fetch_add are sequentially consistent among
- * themselves. put, get and get_words may be under way until flush(rank) returns. Bytes that were put
- * before a flush are visible to every rank that loads a word stored after the flush.
+ * Words are 64-bit and 8-aligned. load, store, exchange and fetch_add are sequentially consistent
+ * among themselves. put, get and get_words may be under way until flush(rank) returns. Bytes that
+ * were put before a flush are visible to every rank that loads a word stored after the flush.
  *
- * The window keeps the first MPI error, with its text; flush and mmi_window_check report it. Words that
- * are read after it are 0. So callers check before they publish and while they wait, and not after each
- * word.
+ * The window keeps the first MPI error, with its text; flush and mmi_window_check report it. Words
+ * that are read after it are 0. So callers check before they publish and while they wait, and not
+ * after each word.
  */
 #ifndef MOFKA_MPI_WINDOW_WINDOW_H
 #define MOFKA_MPI_WINDOW_WINDOW_H
@@ -55,8 +55,8 @@ typedef struct mmi_window_ops {
     bool puts_are_cheap;  /* a put costs its copy; else it is an operation of MPI */
     bool needs_progress;  /* other ranks reach this rank's memory only while it is inside MPI */
 
-    /* Make this rank's share, of `bytes` (whole pages), and find the others'. Collective. An error is
-     * this rank's own; the driver reports it on all ranks. */
+    /* Make this rank's share, of `bytes` (whole pages), and find the others'. Collective. An error
+     * is this rank's own; the driver reports it on all ranks. */
     mofka_status_t (*open)(mmi_window_t *w, MPI_Comm comm, uint64_t bytes);
     mmi_put_t put;
     /* Optional: a put that leaves bytes in memory, and not in this core's caches. */
@@ -75,8 +75,8 @@ typedef struct mmi_window_ops {
     void (*load_run)(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words, size_t count);
     /* As load_run, but complete after a flush. */
     void (*get_words)(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words, size_t count);
-    /* As load_run, but gives up at a deadline with MOFKA_ERR_TIMEOUT. Then `words` are not written, not
-     * later either. Any thread that may call MPI may call this. */
+    /* As load_run, but gives up at a deadline with MOFKA_ERR_TIMEOUT. Then `words` are not written,
+     * not later either. Any thread that may call MPI may call this. */
     mofka_status_t (*read_within)(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                                   size_t count, int64_t deadline);
     void (*store)(mmi_window_t *w, int rank, uint64_t offset, uint64_t value);
@@ -87,12 +87,13 @@ typedef struct mmi_window_ops {
 
     /* Sleep until the word differs from `seen`, at most about `us` microseconds. */
     void (*sleep_on)(mmi_window_t *w, int rank, uint64_t offset, uint64_t seen, int64_t us);
-    /* Change the word, and wake at most `sleepers` threads that sleep on it. rma: does nothing, as its
-     * sleepers poll. */
+    /* Change the word, and wake at most `sleepers` threads that sleep on it. rma: does nothing, as
+     * its sleepers poll. */
     void (*wake)(mmi_window_t *w, int rank, uint64_t offset, int sleepers);
     /* Optional: the address of a place in this process. */
     char *(*address)(mmi_window_t *w, int rank, uint64_t offset);
-    /* rma: report to the rank's progress thread that its memory is in use. Complete after a flush. */
+    /* rma: report to the rank's progress thread that its memory is in use. Complete after a
+     * flush. */
     void (*nudge)(mmi_window_t *w, int rank);
     /* Have the system provide the pages of a range. MOFKA_ERR_FULL: the node has no memory left. */
     mofka_status_t (*populate)(mmi_window_t *w, int rank, uint64_t offset, uint64_t bytes);
@@ -128,17 +129,18 @@ mofka_status_t mmi_window_heap(char **bases, int rank, int size, mmi_window_t **
 /* For those three: a window with room for `bases` addresses, else zero. NULL: no memory. */
 mmi_window_t *mmi_window_new(const mmi_window_ops_t *ops, int rank, int size, size_t bases);
 
-/* The first page start at or after an address. MPI's windows begin anywhere; Open MPI's begin 264 bytes
- * into a page. Words would then lie across cache lines, and large copies would be many times slower. */
+/* The first page start at or after an address. MPI's windows begin anywhere; Open MPI's begin 264
+ * bytes into a page. Words would then lie across cache lines, and large copies would be many times
+ * slower. */
 char *mmi_pages_start(void *memory);
 /* Have the system provide pages now. MOFKA_ERR_FULL here saves a signal later. */
 mofka_status_t mmi_pages_populate(void *memory, uint64_t bytes, int rank);
 
 /* MOFKA_ERR_UNSUPPORTED: this thread may not call MPI, and the window's operations would. */
 mofka_status_t mmi_window_may_call(const mmi_window_t *window);
-/* Before the window goes away, while workers of a pool may still append: let no append begin, end the
- * waits for room, and wait until all appends have left. `window` itself stays for workers that call
- * later. */
+/* Before the window goes away, while workers of a pool may still append: let no append begin, end
+ * the waits for room, and wait until all appends have left. `window` itself stays for workers that
+ * call later. */
 void mmi_window_shut(mmi_window_t *window);
 
 /* Looking again for a while, before the first sleep. */
@@ -155,8 +157,8 @@ void mmi_back_off(int64_t *us, int64_t us_max);
 
 /* MOFKA_OK, or the first error that an operation met. */
 mofka_status_t mmi_window_check(mmi_window_t *window);
-/* Read one word, or more words that no rank changes meanwhile. Blocks until the rank answers, at most
- * until `deadline` (MOFKA_ERR_TIMEOUT); INT64_MAX: no deadline. */
+/* Read one word, or more words that no rank changes meanwhile. Blocks until the rank answers, at
+ * most until `deadline` (MOFKA_ERR_TIMEOUT); INT64_MAX: no deadline. */
 mofka_status_t mmi_window_read(mmi_window_t *window, int rank, uint64_t offset, uint64_t *words,
                                size_t count, int64_t deadline);
 /* Make a range zero. Complete on return. */

@@ -28,8 +28,8 @@ typedef struct mfi_fork_handlers {
     void (*in_child)(void);  /* releases them; no other thread exists */
 } mfi_fork_handlers_t;
 
-/* Register a slot's handlers (kept), once, from a constructor: before that, forks do not know of the
- * slot's locks. */
+/* Register a slot's handlers (kept), once, from a constructor: before that, forks do not know of
+ * the slot's locks. */
 void mfi_at_fork(mfi_fork_slot_t slot, const mfi_fork_handlers_t *handlers);
 
 #endif

@@ -26,8 +26,8 @@ uint64_t mfi_wall_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Most calls have a time-out of a second or more and do not wait. The coarse clock is exact enough for
- * them, and costs a fifth. It lags by at most a tick. */
+/* Most calls have a time-out of a second or more and do not wait. The coarse clock is exact enough
+ * for them, and costs a fifth. It lags by at most a tick. */
 #define LONG_MS 1000
 #define TICK_MS 10
 

@@ -15,8 +15,8 @@
 int64_t mfi_now_ms(void);
 /* The same clock, cheaper: it lags by at most one tick of the system. */
 int64_t mfi_coarse_ms(void);
-/* Nanoseconds of CLOCK_REALTIME, the clock that ranks of several nodes share, as far as their clocks
- * agree. */
+/* Nanoseconds of CLOCK_REALTIME, the clock that ranks of several nodes share, as far as their
+ * clocks agree. */
 uint64_t mfi_wall_ns(void);
 
 /* The deadline of a time-out that begins now. A negative time-out means for ever. */

@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <pthread.h>
 
-/* Asserts that some thread holds the mutex. It costs an atomic operation: use it once per batch or per
- * call, not once per event. */
+/* Asserts that some thread holds the mutex. It costs an atomic operation: use it once per batch or
+ * per call, not once per event. */
 #define mfi_assert_locked(lock) assert(pthread_mutex_trylock(lock) == EBUSY)
 
 #endif

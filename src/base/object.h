@@ -10,7 +10,8 @@
 #include <stdint.h>
 #include <mofka/status.h>
 
-/* The object of `type` whose `member` is at `pointer`. A pointer of another type does not compile. */
+/* The object of `type` whose `member` is at `pointer`. A pointer of another type does not
+ * compile. */
 #define mfi_container_of(pointer, type, member)                                                    \
     ((type *)(void *)((char *)(1 ? (pointer) : &((type *)0)->member) - offsetof(type, member)))
 
@@ -68,8 +69,8 @@ static inline bool mfi_object_is(const void *handle, mfi_kind_t kind) {
     return handle && ((const mfi_object_t *)handle)->kind == (uint32_t)kind;
 }
 
-/* MOFKA_ERR_INVALID for NULL, for another kind, and in most cases for a released handle; MOFKA_ERR_CLOSED
- * for one that was lost. It costs one comparison. */
+/* MOFKA_ERR_INVALID for NULL, for another kind, and in most cases for a released handle;
+ * MOFKA_ERR_CLOSED for one that was lost. It costs one comparison. */
 static inline mofka_status_t mfi_check(const void *handle, mfi_kind_t kind, const char *what) {
     if (__builtin_expect(mfi_object_is(handle, kind), 1))
         return MOFKA_OK;
@@ -84,8 +85,8 @@ static inline mofka_status_t mfi_check(const void *handle, mfi_kind_t kind, cons
                       handle ? "released, or of another kind" : "NULL");
 }
 
-/* Whether a fork or a lost backend has marked the handle (driver/open_drivers.c). Marked handles are
- * never freed, nor is what they use. */
+/* Whether a fork or a lost backend has marked the handle (driver/open_drivers.c). Marked handles
+ * are never freed, nor is what they use. */
 static inline bool mfi_is_marked(const void *handle) {
     return mfi_object_is(handle, MFI_FORKED) || mfi_object_is(handle, MFI_LOST);
 }

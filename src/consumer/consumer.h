@@ -2,21 +2,22 @@
 /*
  * Consumers, the runs that they fetch, and the events of those.
  *
- *   fetch -> run (one allocation, its events embedded) -> ready FIFO -> a pull, or the oldest request
+ *   fetch -> run (one allocation, its events embedded) -> ready FIFO -> a pull, or the oldest
+ *   request
  *
- * One thread at a time fetches: it has the turn (`fetching`), and holds no lock. Other threads wait for
- * what it brings. Unsubscribing and closing take the same turn. The selector, the allocator and the
- * serializer run in the fetching thread, which must not wait for itself. So in those callbacks, calls
- * that would wait return MOFKA_ERR_BUSY.
+ * One thread at a time fetches: it has the turn (`fetching`), and holds no lock. Other threads wait
+ * for what it brings. Unsubscribing and closing take the same turn. The selector, the allocator and
+ * the serializer run in the fetching thread, which must not wait for itself. So in those callbacks,
+ * calls that would wait return MOFKA_ERR_BUSY.
  *
- * Without pool threads, the thread that needs an event and finds none fetches. Then at most one run is
- * ready. With pool threads, a pull that leaves fewer than max_batches runs ready starts a task
+ * Without pool threads, the thread that needs an event and finds none fetches. Then at most one run
+ * is ready. With pool threads, a pull that leaves fewer than max_batches runs ready starts a task
  * (`prefetching`). The task fetches until max_batches runs are ready, or no event is there.
  *
  * A run lives until its last event is released. It keeps the consumer's memory.
  *
- * "With the lock" means that the caller holds consumer->lock. "Releases the lock meanwhile" means that
- * others may have changed the consumer when the call returns.
+ * "With the lock" means that the caller holds consumer->lock. "Releases the lock meanwhile" means
+ * that others may have changed the consumer when the call returns.
  */
 #ifndef MOFKA_SRC_CONSUMER_CONSUMER_H
 #define MOFKA_SRC_CONSUMER_CONSUMER_H
@@ -66,9 +67,9 @@ typedef struct mfi_run {
     mofka_event_t events[];
 } mfi_run_t;
 
-/* A consumer's part of one partition. Releases count with automatic acknowledgement or zero-copy. Then a
- * list holds the runs that have an event that is not released. The backend receives the id up to which
- * all events are released and acknowledged. */
+/* A consumer's part of one partition. Releases count with automatic acknowledgement or zero-copy.
+ * Then a list holds the runs that have an event that is not released. The backend receives the id
+ * up to which all events are released and acknowledged. */
 typedef struct mfi_partition {
     mfi_run_t *first, *last; /* oldest first */
     uint64_t released;       /* the next id that is not released; automatic: to acknowledge */
@@ -132,7 +133,7 @@ static inline bool mfi_consumer_is_over(const mofka_consumer_t *consumer) {
     return consumer->closed || consumer->unsubscribed;
 }
 
-/* ---- create.c ---------------------------------------------------------------------------------- */
+/* ---- create.c -------------------------------------------------------------------------------- */
 
 /* Free a consumer whose memory has no users. Without the lock. */
 void mfi_consumer_destroy(mofka_consumer_t *consumer);
@@ -141,18 +142,18 @@ void mfi_consumer_retain_memory(void *consumer);
 /* Undo that. The last call frees the consumer, and must be made without the lock. */
 void mfi_consumer_release_memory(void *consumer);
 
-/* ---- made_with.c ------------------------------------------------------------------------------- */
+/* ---- made_with.c ----------------------------------------------------------------------------- */
 
 /* Check the options, set them, and keep what they name. */
 mofka_status_t mfi_consumer_make_with(mofka_consumer_t *consumer,
                                       const mofka_consumer_options_t *options);
 
-/* ---- pull.c: with the lock --------------------------------------------------------------------- */
+/* ---- pull.c: with the lock ------------------------------------------------------------------- */
 
 /* Take the next ready event, which is held from then on. NULL: none is ready. */
 mofka_event_t *mfi_consumer_pop(mofka_consumer_t *consumer);
 
-/* ---- fetch.c ----------------------------------------------------------------------------------- */
+/* ---- fetch.c --------------------------------------------------------------------------------- */
 
 /* With the lock. MOFKA_ERR_BUSY: this thread is in a callback of its own turn. */
 mofka_status_t mfi_consumer_check_caller(mofka_consumer_t *consumer);
@@ -162,12 +163,13 @@ void mfi_consumer_begin_turn(mofka_consumer_t *consumer);
 void mfi_consumer_end_turn(mofka_consumer_t *consumer);
 /* With the lock, releases it meanwhile: fetch, or wait for the thread that does. */
 mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline);
-/* With the lock, of a consumer with workers. True: a task should fetch ahead; the caller must start it. */
+/* With the lock, of a consumer with workers. True: a task should fetch ahead; the caller must start
+ * it. */
 bool mfi_consumer_wants_prefetch(mofka_consumer_t *consumer);
 /* Without the lock: start that task. */
 void mfi_consumer_start_prefetch(mofka_consumer_t *consumer);
 
-/* ---- requests.c -------------------------------------------------------------------------------- */
+/* ---- requests.c ------------------------------------------------------------------------------ */
 
 /* With the lock: complete the oldest requests with what is ready. Links them into *done. */
 void mfi_requests_serve(mofka_consumer_t *consumer, mfi_outcome_t **done);
@@ -176,7 +178,7 @@ void mfi_requests_release(mfi_outcome_t *done);
 /* With the lock, releases it meanwhile: both. */
 void mfi_requests_serve_and_release(mofka_consumer_t *consumer);
 
-/* ---- run.c ------------------------------------------------------------------------------------- */
+/* ---- run.c ----------------------------------------------------------------------------------- */
 
 /* Make a run of what was fetched, which it takes. NULL: make the end event. */
 mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *fetched, mfi_run_t **run);
@@ -194,7 +196,7 @@ static inline void mfi_run_release(mfi_run_t *run) {
         mfi_run_destroy(run);
 }
 
-/* ---- select.c, stats.c, close.c ---------------------------------------------------------------- */
+/* ---- select.c, stats.c, close.c -------------------------------------------------------------- */
 
 /* In the turn: select, allocate, and start the copy of one event's data. */
 mofka_status_t mfi_run_select_data(mofka_consumer_t *consumer, mfi_run_t *run, size_t index);

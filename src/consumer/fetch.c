@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Fetches in turns, one thread at a time: a pull that needs an event, or a worker ahead of pulls. */
+/* Fetches in turns, one thread at a time: a pull that needs an event, or a worker ahead of
+ * pulls. */
 #include "consumer/consumer.h"
 #include <mofka/backend.h>
 
 /* How long the backend may wait at a time. It bounds how long close waits for the turn. */
 #define WAIT_SLICE_MS 100
 
-/* In the turn: fetch a run, and wait for one until the deadline. MOFKA_ERR_TIMEOUT: there is none yet.
- * MOFKA_ERR_COMPLETE: there will be none. */
+/* In the turn: fetch a run, and wait for one until the deadline. MOFKA_ERR_TIMEOUT: there is none
+ * yet. MOFKA_ERR_COMPLETE: there will be none. */
 static mofka_status_t fetch_run(mofka_consumer_t *consumer, int64_t deadline) {
     size_t most = consumer->options.batch_size;
     mofka_run_t *run = consumer->untaken;
@@ -58,8 +59,8 @@ void mfi_consumer_end_turn(mofka_consumer_t *consumer) {
     pthread_cond_broadcast(&consumer->changed);
 }
 
-/* With the lock, releases it meanwhile, while no thread has the turn: fetch in a turn. *found: a run was
- * fetched. An error is one that the pull returns; that there is no run is not an error. */
+/* With the lock, releases it meanwhile, while no thread has the turn: fetch in a turn. *found: a
+ * run was fetched. An error is one that the pull returns; that there is no run is not an error. */
 static mofka_status_t fetch_in_turn(mofka_consumer_t *consumer, int64_t deadline, bool *found) {
     mfi_consumer_begin_turn(consumer);
     assert(!consumer->gone);

@@ -6,10 +6,10 @@
  *
  * The queue holds at most two events per worker. So a slow callback slows pulling down.
  *
- * For each queued event, the pool has a task, which calls back with the event that is the oldest then.
- * If no task runs (the pool is busy, or this thread is its only worker), the caller does their work. At
- * most as many callbacks run at once as the pool has threads. A task that finds no event does nothing.
- * Tasks keep the process's memory.
+ * For each queued event, the pool has a task, which calls back with the event that is the oldest
+ * then. If no task runs (the pool is busy, or this thread is its only worker), the caller does
+ * their work. At most as many callbacks run at once as the pool has threads. A task that finds no
+ * event does nothing. Tasks keep the process's memory.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,7 +57,8 @@ static void process_release(process_t *process) {
     free(process);
 }
 
-/* Without the lock: call back with the event, and release it. After an error it counts as undelivered. */
+/* Without the lock: call back with the event, and release it. After an error it counts as
+ * undelivered. */
 static void process_call(process_t *process, mofka_event_t *event) {
     mofka_status_t status = process->callback(process->context, event);
     event->undelivered = status && status != MOFKA_STOP;
@@ -72,8 +73,8 @@ static void process_call(process_t *process, mofka_event_t *event) {
     mofka_event_release(event);
 }
 
-/* With the lock, releases it meanwhile: call back with the oldest event. False: there is none, or too
- * many callbacks run. */
+/* With the lock, releases it meanwhile: call back with the oldest event. False: there is none, or
+ * too many callbacks run. */
 static bool process_call_first(process_t *process) {
     mfi_assert_locked(&process->lock);
     mofka_event_t *event = process->first;
@@ -174,8 +175,8 @@ static mofka_status_t process_run(process_t *process, mofka_consumer_t *consumer
     return MOFKA_OK;
 }
 
-/* The status of the whole call. An error of a callback comes before one of pulling, and MOFKA_STOP of a
- * callback comes before a time-out. */
+/* The status of the whole call. An error of a callback comes before one of pulling, and MOFKA_STOP
+ * of a callback comes before a time-out. */
 static mofka_status_t process_outcome(process_t *process, mofka_status_t pulled,
                                       int64_t timeout_ms) {
     int answer = atomic_load(&process->answer);

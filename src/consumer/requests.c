@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Pull futures: the oldest request gets the next ready event. An event that nobody takes comes back. */
+/* Pull futures: the oldest request gets the next ready event. An event that nobody takes comes
+ * back. */
 #include "consumer/consumer.h"
 
 /* With the lock: put a request at the end of the list. */

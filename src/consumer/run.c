@@ -4,16 +4,16 @@
  * Path: pull 3/7. Before: mpi/consumer/read_run.c. After: consumer/select.c.
  *
  * Automatic acknowledgement and zero-copy count releases. Each partition has a list of its runs. A
- * released event marks itself, and the list advances as far as all events are marked. So an event that
- * is not released holds back the acknowledgement of later ones. With automatic acknowledgement, so does
- * an event whose pull or callback failed.
+ * released event marks itself, and the list advances as far as all events are marked. So an event
+ * that is not released holds back the acknowledgement of later ones. With automatic
+ * acknowledgement, so does an event whose pull or callback failed.
  */
 #include <stdlib.h>
 #include <string.h>
 #include "consumer/consumer.h"
 #include <mofka/backend.h>
 
-/* ---- creating ---------------------------------------------------------------------------------- */
+/* ---- creating -------------------------------------------------------------------------------- */
 
 /* Writes the events in one pass, in the order of memory. */
 mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *from, mfi_run_t **out) {
@@ -53,7 +53,7 @@ void mfi_run_destroy(mfi_run_t *run) {
     mfi_consumer_release_memory(consumer);
 }
 
-/* ---- taking what was fetched, in the fetching thread ------------------------------------------- */
+/* ---- taking what was fetched, in the fetching thread ----------------------------------------- */
 
 /* The archive that a serializer reads from. */
 typedef struct stored_bytes {
@@ -86,7 +86,8 @@ static mofka_status_t run_deserialize_event(mofka_consumer_t *consumer, mfi_run_
     return status;
 }
 
-/* Deserialize and select. An event that fails keeps its place: the pull that reaches it returns the error. */
+/* Deserialize and select. An event that fails keeps its place: the pull that reaches it returns the
+ * error. */
 static void run_prepare(mofka_consumer_t *consumer, mfi_run_t *run) {
     assert(run->run && run->count == run->run->event_count);
     bool identity = mofka_serializer_is_identity(consumer->topic->serializer);
@@ -149,8 +150,8 @@ static mofka_status_t run_take_losses(mofka_consumer_t *consumer, mofka_run_t *f
     return MOFKA_OK;
 }
 
-/* Undo taking the run. Its events are released, and the fetched run is kept for the next turn. No event
- * counts as lost or as released. */
+/* Undo taking the run. Its events are released, and the fetched run is kept for the next turn. No
+ * event counts as lost or as released. */
 static void run_put_back(mofka_consumer_t *consumer, mfi_run_t *run) {
     size_t count = run->count;
     assert(!consumer->untaken);
@@ -186,11 +187,12 @@ mofka_status_t mfi_run_take(mofka_consumer_t *consumer, mofka_run_t *fetched) {
     return MOFKA_OK;
 }
 
-/* ---- counting releases ------------------------------------------------------------------------- */
+/* ---- counting releases ----------------------------------------------------------------------- */
 
-/* With the lock: the list passes the event `index` of the run. A successor of the name must get, or count
- * as lost, each event that this consumer did not deliver. So an undelivered event holds automatic
- * acknowledgement, and an overtaken one is acknowledged with the event that reports it as lost. */
+/* With the lock: the list passes the event `index` of the run. A successor of the name must get, or
+ * count as lost, each event that this consumer did not deliver. So an undelivered event holds
+ * automatic acknowledgement, and an overtaken one is acknowledged with the event that reports it as
+ * lost. */
 static void releases_pass(mfi_partition_t *partition, const mfi_run_t *run, size_t index) {
     const mofka_consumer_t *consumer = run->consumer;
     uint64_t next = run->run->events[index].id + 1;
@@ -204,8 +206,8 @@ static void releases_pass(mfi_partition_t *partition, const mfi_run_t *run, size
         partition->released = next;
 }
 
-/* With the lock: mark the event, and advance the list. Links the runs that leave it into *passed, for the
- * caller to release. */
+/* With the lock: mark the event, and advance the list. Links the runs that leave it into *passed,
+ * for the caller to release. */
 static void releases_advance(mofka_consumer_t *consumer, mofka_event_t *event, mfi_run_t **passed) {
     mfi_partition_t *partition = &consumer->partitions[event->run->partition];
     assert(!event->released && consumer->held >= event->held);

@@ -37,7 +37,8 @@ static mofka_status_t select_allocate(mofka_consumer_t *consumer, const mofka_me
     return MOFKA_OK;
 }
 
-/* Make the event's data view: copy the ranges into memory of the allocator, or show them where they are. */
+/* Make the event's data view: copy the ranges into memory of the allocator, or show them where they
+ * are. */
 static mofka_status_t select_get(mofka_consumer_t *consumer, mfi_run_t *run, size_t index,
                                  const mofka_metadata_t *metadata,
                                  mofka_data_descriptor_t *selected, const mofka_range_t *ranges,

@@ -5,8 +5,8 @@
 #include "base/lock.h"
 #include "consumer/consumer.h"
 
-/* Ids acknowledged since the consumer was created, in all its partitions. The backend's part lives as
- * long as the consumer. */
+/* Ids acknowledged since the consumer was created, in all its partitions. The backend's part lives
+ * as long as the consumer. */
 static uint64_t consumer_count_acknowledged(const mofka_consumer_t *consumer) {
     uint64_t sum = 0, next;
     for (size_t i = 0; consumer->ops->acknowledged && i < consumer->topic->partition_count; i++)
@@ -20,8 +20,8 @@ void mfi_consumer_stats_begin(mofka_consumer_t *consumer) {
         consumer->ops->acknowledged(consumer->self, i, &consumer->partitions[i].start);
 }
 
-/* With the lock: a copy of the counters, with those that others keep filled in. Events that are ready
- * do not count as pulled in it; their number is the result. */
+/* With the lock: a copy of the counters, with those that others keep filled in. Events that are
+ * ready do not count as pulled in it; their number is the result. */
 static uint64_t consumer_copy_stats(mofka_consumer_t *consumer, mfi_consumer_stats_t *copy) {
     mfi_assert_locked(&consumer->lock);
     uint64_t ready = 0;

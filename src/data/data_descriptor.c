@@ -3,8 +3,8 @@
  * Data descriptors: a location, a size, and stacked selections.
  *
  * A descriptor holds one selection and retains the descriptor below it; the lowest one holds the
- * location. Flattening begins with the whole data as one range, then maps each selection through the
- * ranges below it, from the lowest to the highest (selection.c).
+ * location. Flattening begins with the whole data as one range, then maps each selection through
+ * the ranges below it, from the lowest to the highest (selection.c).
  */
 #include "data/data_descriptor.h"
 

@@ -7,8 +7,8 @@
 #include <mofka/data_descriptor.h>
 #include <mofka/data_view.h>
 
-/* Make a descriptor describe other data, if the caller is its only user and it has no selection. False:
- * it is unchanged; create another. */
+/* Make a descriptor describe other data, if the caller is its only user and it has no selection.
+ * False: it is unchanged; create another. */
 bool mfi_data_descriptor_reuse(mofka_data_descriptor_t *descriptor, const void *location,
                                size_t location_bytes, size_t size);
 

@@ -104,8 +104,8 @@ void *mofka_data_view_context(const mofka_data_view_t *view) {
     return view_is_valid(view) ? view->context : NULL;
 }
 
-/* Copy between `bytes` and the view's [offset, offset + size), in the direction `write` says. The number
- * of bytes that were copied. */
+/* Copy between `bytes` and the view's [offset, offset + size), in the direction `write` says. The
+ * number of bytes that were copied. */
 static size_t view_copy(const mofka_data_view_t *view, char *bytes, size_t size, size_t offset,
                         bool write) {
     size_t done = 0;

@@ -79,7 +79,8 @@ mofka_future_t *mofka_future_retain(mofka_future_t *future) {
 void mofka_future_release(mofka_future_t *future) {
     if (!future)
         return;
-    /* Releasing twice would corrupt a neighbouring future: futures of a batch share one allocation. */
+    /* Releasing twice would corrupt a neighbouring future: futures of a batch share one
+     * allocation. */
     assert(mfi_object_is(future, MFI_FUTURE));
     if (!mfi_object_release(&future->object))
         return;

@@ -3,7 +3,8 @@
  * Maps selections to ranges of the whole data.
  *
  * A selection selects pieces of the bytes that the selections below it have left. Those bytes are a
- * list of ranges. Both the pieces and the ranges ascend, so one walk along the ranges serves all pieces.
+ * list of ranges. Both the pieces and the ranges ascend, so one walk along the ranges serves all
+ * pieces.
  */
 #include "data/selection.h"
 

@@ -13,8 +13,8 @@ typedef struct mfi_ranges {
 
 /* Make room for one more range; the list begins with room for `first`. MOFKA_ERR_MEMORY. */
 mofka_status_t mfi_ranges_make_room(mfi_ranges_t *ranges, size_t first);
-/* Append a range that begins at or after the end of the last; one that continues the last is joined to
- * it, an empty one is left out. MOFKA_ERR_MEMORY. */
+/* Append a range that begins at or after the end of the last; one that continues the last is joined
+ * to it, an empty one is left out. MOFKA_ERR_MEMORY. */
 mofka_status_t mfi_ranges_append(mfi_ranges_t *ranges, size_t offset, size_t size);
 
 /* Check that ranges ascend, do not overlap, and end within `limit` bytes; `*size` is their sum.

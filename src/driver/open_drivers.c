@@ -2,11 +2,11 @@
 /*
  * The list of the open drivers of this process, and what a fork does to them.
  *
- * A forked child has copies of all handles and the same window, but only one thread. It must not use the
- * handles. So in the child, each driver, producer and consumer gets a kind that every call refuses and
- * that release ignores. That costs nothing: each call checks the kind anyway. Children that could not be
- * ended before MPI_Finalize are marked in the same way, and so are thread pools (pool/pthread_pool.c).
- * The locks are held over the fork: base/at_fork.h.
+ * A forked child has copies of all handles and the same window, but only one thread. It must not
+ * use the handles. So in the child, each driver, producer and consumer gets a kind that every call
+ * refuses and that release ignores. That costs nothing: each call checks the kind anyway. Children
+ * that could not be ended before MPI_Finalize are marked in the same way, and so are thread pools
+ * (pool/pthread_pool.c). The locks are held over the fork: base/at_fork.h.
  */
 #include "base/at_fork.h"
 #include "base/lock.h"

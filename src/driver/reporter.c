@@ -10,8 +10,8 @@
 #include "base/log.h"
 #include "stats/counters.h"
 
-/* How long reading the topics may take. Topics that take longer are left out. The last report is part of
- * the driver's close, so it waits less. */
+/* How long reading the topics may take. Topics that take longer are left out. The last report is
+ * part of the driver's close, so it waits less. */
 #define READ_MS_MAX 1000
 #define LAST_READ_MS_MAX 100
 

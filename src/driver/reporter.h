@@ -2,8 +2,8 @@
 /*
  * Reporters: threads that report a driver's statistics at an interval.
  *
- *   start -> [wait interval_ms -> read statistics -> report]* -> stop: join the thread, then perhaps
- *   report once more from the thread that stops it
+ *   start -> [wait interval_ms -> read statistics -> report]* -> stop: join the thread, then
+ *   perhaps report once more from the thread that stops it
  *
  * A driver has at most two: the user's callback, and the file that the environment asks for.
  */
@@ -23,8 +23,8 @@ void mfi_reporter_join(mfi_reporter_t *reporter);
 /* Join, then free the reporter. `last`: report once more, from this thread. NULL is ignored. */
 void mfi_reporter_stop(mfi_reporter_t *reporter, bool last);
 
-/* stats_file.c: start a reporter if MOFKA_STATS_FILE asks for one. NULL: it does not, or that failed,
- * which is logged. */
+/* stats_file.c: start a reporter if MOFKA_STATS_FILE asks for one. NULL: it does not, or that
+ * failed, which is logged. */
 mfi_reporter_t *mfi_stats_file_start(mofka_driver_t *driver);
 
 #endif

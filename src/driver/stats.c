@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The statistics of a driver: its topics, which the backend reads, and its producers and consumers. */
+/* The statistics of a driver: its topics, which the backend reads, and its producers and
+ * consumers. */
 #include <cjson/cJSON.h>
 #include <string.h>
 #include <mofka/stats.h>

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Writes statistics into a file, for programs that cannot be changed. MOFKA_STATS_FILE is its name, in
- * which "%r" is the rank; MOFKA_STATS_INTERVAL_MS is the interval. Each report is one line, appended by
- * one write. So ranks, drivers and runs can share a file, and "rank" distinguishes them.
+ * Writes statistics into a file, for programs that cannot be changed. MOFKA_STATS_FILE is its name,
+ * in which "%r" is the rank; MOFKA_STATS_INTERVAL_MS is the interval. Each report is one line,
+ * appended by one write. So ranks, drivers and runs can share a file, and "rank" distinguishes
+ * them.
  *
- * A FIFO must neither block nor end the program. If it has no room for a line, the line is left out. If
- * it takes a part of a line, the rest is written before the next line.
+ * A FIFO must neither block nor end the program. If it has no room for a line, the line is left
+ * out. If it takes a part of a line, the rest is written before the next line.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,8 +55,8 @@ static void stats_file_warn(stats_file_t *file, const char *why) {
     file->failed = true;
 }
 
-/* Write a line, or the rest of one; takes `bytes`. True: all of it is written. The rest of a line that was
- * written in part is kept, as long as the FIFO has a reader. */
+/* Write a line, or the rest of one; takes `bytes`. True: all of it is written. The rest of a line
+ * that was written in part is kept, as long as the FIFO has a reader. */
 static bool stats_file_write(stats_file_t *file, char *bytes, size_t count) {
     assert(count > 0 && (!file->rest || file->rest == bytes));
     ssize_t written = stats_file_write_quietly(file->descriptor, bytes, count);

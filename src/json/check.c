@@ -186,8 +186,8 @@ static bool checker_pass_key(json_checker_t *c) {
     return checker_take(c, ':') || checker_fault(c, "':' is needed");
 }
 
-/* Pass the beginning of a value: all of a scalar or of an empty container; else each opening bracket,
- * down to the first scalar or empty container, which is passed. */
+/* Pass the beginning of a value: all of a scalar or of an empty container; else each opening
+ * bracket, down to the first scalar or empty container, which is passed. */
 static bool checker_descend(json_checker_t *c) {
     for (;;) {
         checker_skip_space(c);

@@ -144,7 +144,8 @@ static mofka_status_t options_check_zeros(const char *what, const char *json,
     return status;
 }
 
-/* The text of a value, as it was given. A tree that is printed loses digits of numbers and zero bytes. */
+/* The text of a value, as it was given. A tree that is printed loses digits of numbers and zero
+ * bytes. */
 static char *options_copy_source(const char *json, const char *key) {
     const char *limit = json + strlen(json), *value;
     mfi_scratch_t scratch = {0};

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One past the character at `at`, which is before `end`. NULL: not a character (cut short, an overlong
- * form, a surrogate, above U+10FFFF). */
+/* One past the character at `at`, which is before `end`. NULL: not a character (cut short, an
+ * overlong form, a surrogate, above U+10FFFF). */
 const char *mfi_utf8_next(const char *at, const char *end);
 
 /* Whether a checked character is a control character: C0, DEL or C1. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Pins workers with hwloc, inside the binding that the process inherited. (Open MPI binds each rank to
- * one core if there are at most two ranks.)
+ * Pins workers with hwloc, inside the binding that the process inherited. (Open MPI binds each rank
+ * to one core if there are at most two ranks.)
  *
  * The cores of a binding are cut into one share for each process of the node that has that binding.
- * Workers take the cores of their process's share in turn. With fewer cores than processes, processes
- * share cores.
+ * Workers take the cores of their process's share in turn. With fewer cores than processes,
+ * processes share cores.
  */
 #include "pool/affinity.h"
 

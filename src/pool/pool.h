@@ -20,9 +20,9 @@ mofka_status_t mfi_pthread_pool_create(const mofka_thread_pool_options_t *option
                                        mofka_thread_pool_t **pool);
 /* Whether the calling thread is one of the pool's workers. False for a backend's own pool. */
 bool mfi_thread_pool_is_own_worker(const mofka_thread_pool_t *pool);
-/* Queue work that starts after `delay_ms`, or when the pool closes. Until then it occupies no worker
- * and does not count in the pool's load. False: the pool is closed, has no threads, or is a backend's
- * own. */
+/* Queue work that starts after `delay_ms`, or when the pool closes. Until then it occupies no
+ * worker and does not count in the pool's load. False: the pool is closed, has no threads, or is a
+ * backend's own. */
 bool mfi_thread_pool_push_later(mofka_thread_pool_t *pool, mofka_work_fn run, void *context,
                                 int64_t delay_ms);
 /* Cancel work that was queued for later. False: it runs, has run, or was not queued. */

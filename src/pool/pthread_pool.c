@@ -2,12 +2,13 @@
 /*
  * The pool of pinned pthreads.
  *
- * A pool has one lock and two heaps: queued work, and work for later, ordered by the time when it is
- * due. Workers wait on `work`. The thread that creates the pool waits on `started` until every worker
- * runs; the thread that closes it joins them. Work runs with no lock held.
+ * A pool has one lock and two heaps: queued work, and work for later, ordered by the time when it
+ * is due. Workers wait on `work`. The thread that creates the pool waits on `started` until every
+ * worker runs; the thread that closes it joins them. Work runs with no lock held.
  *
- * A forked child has the pools but not their workers, and a pool's lock may be locked there for ever. So
- * in the child every pool becomes of a kind that all calls refuse (as in driver/open_drivers.c).
+ * A forked child has the pools but not their workers, and a pool's lock may be locked there for
+ * ever. So in the child every pool becomes of a kind that all calls refuse (as in
+ * driver/open_drivers.c).
  */
 #include <errno.h>
 #include <signal.h>
@@ -47,7 +48,7 @@ typedef struct pthread_pool {
 /* The pool whose worker this thread is; NULL: it is not a worker. */
 static _Thread_local const pthread_pool_t *pool_of_thread;
 
-/* ---- pools of the process ---------------------------------------------------------------------- */
+/* ---- pools of the process -------------------------------------------------------------------- */
 
 static pthread_mutex_t pools_lock = PTHREAD_MUTEX_INITIALIZER; /* guards the list; a leaf */
 static pthread_pool_t *pools;
@@ -276,7 +277,8 @@ bool mfi_thread_pool_cancel_later(mofka_thread_pool_t *handle, mofka_work_fn run
     return found;
 }
 
-/* Start the workers, and wait until each is bound. They block all signals, which are the program's. */
+/* Start the workers, and wait until each is bound. They block all signals, which are the
+ * program's. */
 static mofka_status_t pool_start(pthread_pool_t *pool) {
     sigset_t all, old;
     int error = 0, saved = errno;

@@ -73,8 +73,8 @@ static size_t batch_add_data(mfi_batch_t *b, mofka_data_view_t *data) {
     return bytes;
 }
 
-/* Futures of one outcome. Outcomes grow with the batch. One future that is kept keeps its whole outcome,
- * which is why they do not grow further. */
+/* Futures of one outcome. Outcomes grow with the batch. One future that is kept keeps its whole
+ * outcome, which is why they do not grow further. */
 #define OUTCOME_ROOM_MIN 4
 #define OUTCOME_ROOM_MAX 128
 

@@ -19,8 +19,8 @@ static bool producer_is_empty(const mofka_producer_t *producer) {
     return true;
 }
 
-/* With the lock, releases it meanwhile: flush until no event is left, then set `closed`. Refused events
- * make the call fail, but do not make the producer lossy. */
+/* With the lock, releases it meanwhile: flush until no event is left, then set `closed`. Refused
+ * events make the call fail, but do not make the producer lossy. */
 static mofka_status_t producer_flush_and_shut(mofka_producer_t *producer, int64_t deadline) {
     mofka_status_t failed = MOFKA_OK;
     char first[512] = "";
@@ -44,8 +44,8 @@ static mofka_status_t producer_flush_and_shut(mofka_producer_t *producer, int64_
     }
 }
 
-/* *turn: this thread must end the backend's part; no other thread does or has done it. MOFKA_ERR_BUSY:
- * this thread is in a callback of the backend's close. */
+/* *turn: this thread must end the backend's part; no other thread does or has done it.
+ * MOFKA_ERR_BUSY: this thread is in a callback of the backend's close. */
 static mofka_status_t producer_begin_ending(mofka_producer_t *producer, bool *turn) {
     pthread_mutex_lock(&producer->lock);
     bool own = producer->ending && pthread_equal(producer->ender, pthread_self());

@@ -2,11 +2,11 @@
 /*
  * Which flush reports which failure. Only events that were pushed without a future count here.
  *
- * Each thread that pushes, flushes or closes has an account. A failure is added to every account, so no
- * thread's flush can hide it from another thread. Within an account it goes to the oldest flush that
- * covers it and has not reported yet; without such a flush, to the account's own tally, which the
- * thread's next flush takes over. A thread id can return with a new thread, which then goes on with the
- * account.
+ * Each thread that pushes, flushes or closes has an account. A failure is added to every account,
+ * so no thread's flush can hide it from another thread. Within an account it goes to the oldest
+ * flush that covers it and has not reported yet; without such a flush, to the account's own tally,
+ * which the thread's next flush takes over. A thread id can return with a new thread, which then
+ * goes on with the account.
  *
  *   failure --> account of each thread --> oldest open flush with failure <= sequence, or own tally
  *   flush: begin (takes the own tally over) --> report, or give back to the own tally

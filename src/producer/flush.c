@@ -2,8 +2,8 @@
 /*
  * Flushes or discards everything that was pushed so far.
  *
- * A flush covers the batches up to a sequence number, and the failures of their events. What is pushed
- * later belongs to the next flush. Which flush reports which failure: failures.c.
+ * A flush covers the batches up to a sequence number, and the failures of their events. What is
+ * pushed later belongs to the next flush. Which flush reports which failure: failures.c.
  */
 #include <stdlib.h>
 #include "producer/producer.h"
@@ -86,7 +86,7 @@ mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_
     return status;
 }
 
-/* ---- flush futures: outcome->batch is the flush, until it has reported ------------------------- */
+/* ---- flush futures: outcome->batch is the flush, until it has reported ----------------------- */
 
 static mofka_status_t flush_future_drive(void *owner, mfi_outcome_t *outcome, int64_t timeout_ms) {
     mofka_producer_t *producer = owner;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a producer is made with: options, selector, pool, and the steps that a push can leave out. */
+/* What a producer is made with: options, selector, pool, and the steps that a push can leave
+ * out. */
 #include <stdlib.h>
 #include <string.h>
 #include "json/utf8.h"

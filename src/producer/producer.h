@@ -15,8 +15,8 @@
  *   anything else               final: its events fail.
  * With loose ordering, a batch that stays goes to the end of the FIFO instead.
  *
- * "With the lock" means that the caller holds producer->lock. "Releases the lock meanwhile" means that
- * others may have changed the producer when the call returns.
+ * "With the lock" means that the caller holds producer->lock. "Releases the lock meanwhile" means
+ * that others may have changed the producer when the call returns.
  */
 #ifndef MOFKA_SRC_PRODUCER_PRODUCER_H
 #define MOFKA_SRC_PRODUCER_PRODUCER_H
@@ -141,7 +141,7 @@ struct mofka_producer {
     mfi_lane_t lanes[];
 };
 
-/* ---- create.c ---------------------------------------------------------------------------------- */
+/* ---- create.c -------------------------------------------------------------------------------- */
 
 /* Free a producer whose memory has no users. Without the lock. */
 void mfi_producer_destroy(mofka_producer_t *producer);
@@ -150,14 +150,14 @@ void mfi_producer_retain_memory(void *producer);
 /* Undo that. The last call frees the producer, and must be made without the lock. */
 void mfi_producer_release_memory(void *producer);
 
-/* ---- made_with.c ------------------------------------------------------------------------------- */
+/* ---- made_with.c ----------------------------------------------------------------------------- */
 
 mofka_status_t mfi_producer_check_options(const mofka_producer_options_t *options);
 /* Set what the checked options say, and make the selector. */
 mofka_status_t mfi_producer_make_with(mofka_producer_t *producer,
                                       const mofka_producer_options_t *options);
 
-/* ---- batch.c: with the lock -------------------------------------------------------------------- */
+/* ---- batch.c: with the lock ------------------------------------------------------------------ */
 
 /* Open a batch, which the lane must have a place for. */
 mofka_status_t mfi_batch_open(mfi_lane_t *lane);
@@ -181,26 +181,27 @@ static inline bool mfi_batch_is_old(const mfi_batch_t *batch, int64_t now_ms) {
     return age_ms > 0 && (uint64_t)age_ms >= batch->lane->producer->linger_ms;
 }
 
-/* Add an event to the open batch. Borrows the metadata, keeps the data, gives *future if `future` is
- * not NULL. */
+/* Add an event to the open batch. Borrows the metadata, keeps the data, gives *future if `future`
+ * is not NULL. */
 mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t metadata_bytes,
                              mofka_data_view_t *data, mofka_future_t **future);
-/* Seal the open batch: it takes no more events. Does nothing without an open batch, or if it is empty. */
+/* Seal the open batch: it takes no more events. Does nothing without an open batch, or if it is
+ * empty. */
 void mfi_batch_seal(mfi_lane_t *lane, mfi_seal_t why);
-/* Finish a batch that left its lane: complete its futures, release its data, keep its memory for reuse.
- * Releases the lock meanwhile. */
+/* Finish a batch that left its lane: complete its futures, release its data, keep its memory for
+ * reuse. Releases the lock meanwhile. */
 void mfi_batch_finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_id);
 void mfi_batch_destroy(mfi_batch_t *batch);
 
-/* ---- lane.c: with the lock --------------------------------------------------------------------- */
+/* ---- lane.c: with the lock ------------------------------------------------------------------- */
 
 /* Set up a lane of a producer whose backend is made. */
 mofka_status_t mfi_lane_init(mfi_lane_t *lane, mofka_producer_t *producer, size_t partition);
-/* Wait until the lane has an open batch, or a place for one. The errors are those of mfi_lane_drive.
- * Releases the lock meanwhile. */
+/* Wait until the lane has an open batch, or a place for one. The errors are those of
+ * mfi_lane_drive. Releases the lock meanwhile. */
 mofka_status_t mfi_lane_make_place(mfi_lane_t *lane, int64_t deadline);
-/* Send sealed batches up to `sequence`, until the deadline. MOFKA_OK: none of them is left; failures
- * are with their futures, or kept for the next flush. Else MOFKA_ERR_TIMEOUT,
+/* Send sealed batches up to `sequence`, until the deadline. MOFKA_OK: none of them is left;
+ * failures are with their futures, or kept for the next flush. Else MOFKA_ERR_TIMEOUT,
  * MOFKA_ERR_POSSIBLY_STORED or MOFKA_ERR_BUSY. Releases the lock meanwhile. */
 mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline);
 /* Fail all batches that are not reserved. A batch that append has is failed when append returns.
@@ -212,7 +213,7 @@ mofka_status_t mfi_lane_wait_discarded(mfi_lane_t *lane, int64_t deadline);
  * callback). It must not wait for a send of this producer, which could be its own. */
 mofka_status_t mfi_producer_check_caller(mofka_producer_t *producer);
 
-/* ---- send.c: without the lock ------------------------------------------------------------------ */
+/* ---- send.c: without the lock ---------------------------------------------------------------- */
 
 /* Send what is sealed: in a worker, or without workers here, until the deadline. */
 void mfi_lane_send(mfi_lane_t *lane, int64_t deadline);
@@ -220,12 +221,13 @@ void mfi_lane_send(mfi_lane_t *lane, int64_t deadline);
 void mfi_lane_watch(mfi_lane_t *lane);
 /* Let workers send what is sealed. Does nothing without workers. */
 void mfi_producer_wake_workers(mofka_producer_t *producer);
-/* Seal the batches of all lanes that lingered for linger_ms. Send what is sealed, without waiting. */
+/* Seal the batches of all lanes that lingered for linger_ms. Send what is sealed, without
+ * waiting. */
 void mfi_producer_check_lanes(mofka_producer_t *producer);
 /* The producer takes no more events: cancel its delayed task. */
 void mfi_producer_stop_lingering(mofka_producer_t *producer);
 
-/* ---- failures.c: with the lock ----------------------------------------------------------------- */
+/* ---- failures.c: with the lock --------------------------------------------------------------- */
 
 /* The account of this thread. NULL: no memory, and the message is set. */
 mfi_account_t *mfi_account_find_or_create(mofka_producer_t *producer);
@@ -236,8 +238,8 @@ static inline mfi_account_t *mfi_account_of_thread(mofka_producer_t *producer) {
     return mfi_account_find_or_create(producer);
 }
 void mfi_accounts_destroy(mofka_producer_t *producer);
-/* Note the failure of `count` events without a future, of the batch `sequence`, for the next flush of
- * each thread. */
+/* Note the failure of `count` events without a future, of the batch `sequence`, for the next flush
+ * of each thread. */
 void mfi_failure_note(mofka_producer_t *producer, size_t count, uint64_t sequence,
                       mofka_status_t status, const char *message);
 /* Begin a flush by this thread, up to `sequence`. Ends with one of the two calls below. */
@@ -247,18 +249,18 @@ mofka_status_t mfi_flush_report(mfi_flush_t *flush);
 /* End it without a report: a later flush of its thread reports the failures. */
 void mfi_flush_give_back(mfi_flush_t *flush);
 
-/* ---- flush.c: with the lock -------------------------------------------------------------------- */
+/* ---- flush.c: with the lock ------------------------------------------------------------------ */
 
-/* Store everything that was pushed by now. `closing`: sets producer->lossy if accepted events failed and
- * no flush had reported that. Releases the lock meanwhile. */
+/* Store everything that was pushed by now. `closing`: sets producer->lossy if accepted events
+ * failed and no flush had reported that. Releases the lock meanwhile. */
 mofka_status_t mfi_producer_flush(mofka_producer_t *producer, int64_t deadline, bool closing);
 
-/* ---- stats.c: see mfi_child_t ------------------------------------------------------------------ */
+/* ---- stats.c: see mfi_child_t ---------------------------------------------------------------- */
 
 struct cJSON *mfi_producer_child_stats(mfi_child_t *child);
 void mfi_producer_child_fold(mfi_child_t *child, mfi_totals_t *totals);
 
-/* ---- push.c, close.c --------------------------------------------------------------------------- */
+/* ---- push.c, close.c ------------------------------------------------------------------------- */
 
 extern const mfi_future_ops_t mfi_push_future_ops;
 /* See mfi_child_t. */

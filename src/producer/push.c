@@ -32,8 +32,8 @@ const mfi_future_ops_t mfi_push_future_ops = {.drive = push_drive,
 
 /* ---- push ----------------------------------------------------------------------------------- */
 
-/* Do not accept the event. Its future reports that, if one is wanted. Else this call returns it, and the
- * next flush reports it, too. */
+/* Do not accept the event. Its future reports that, if one is wanted. Else this call returns it,
+ * and the next flush reports it, too. */
 static mofka_status_t push_refuse(mofka_producer_t *producer, mofka_status_t status,
                                   mofka_future_t **future) {
     assert(status != MOFKA_OK);
@@ -102,8 +102,8 @@ static mofka_status_t push_make_room(push_t *push, mfi_lane_t *lane, size_t byte
     }
 }
 
-/* With the lock, releases it meanwhile: add the event of `total` bytes to a batch. Seals the batch if it
- * is full or old. */
+/* With the lock, releases it meanwhile: add the event of `total` bytes to a batch. Seals the batch
+ * if it is full or old. */
 static mofka_status_t push_add(push_t *push, mfi_lane_t *lane, const char *metadata, size_t bytes,
                                size_t total, int64_t *now_ms) {
     bool answerable = push->future || mfi_account_of_thread(push->producer);
@@ -211,8 +211,8 @@ static mofka_status_t push_choose_partition(mofka_producer_t *producer, const ch
     return status;
 }
 
-/* Send the lane's open batch now if it has no room for the event: a selector that follows batches can
- * then choose again. True: the batch was sealed. */
+/* Send the lane's open batch now if it has no room for the event: a selector that follows batches
+ * can then choose again. True: the batch was sealed. */
 static bool push_make_way(push_t *push, mfi_lane_t *lane, size_t bytes) {
     pthread_mutex_lock(&push->producer->lock);
     bool sealed = lane->open && !mfi_batch_fits(lane, bytes);

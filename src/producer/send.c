@@ -2,13 +2,14 @@
 /*
  * Decides which thread sends a producer's batches, and when.
  *
- * Without pool threads, the thread that sealed a batch sends it. Every linger_ms, a push also looks for
- * batches of other lanes that lingered, or that found no room before.
+ * Without pool threads, the thread that sealed a batch sends it. Every linger_ms, a push also looks
+ * for batches of other lanes that lingered, or that found no room before.
  *
- * With pool threads, each lane that has a sealed batch has a task that sends. An open adaptive batch has
- * a task of the lowest priority that seals it, so the batch grows while the workers are busy. For batches
- * of a fixed size, the producer has one delayed task, which seals those that lingered. A backend's own
- * pool has no delayed tasks; there, batches of a fixed size are treated as adaptive ones.
+ * With pool threads, each lane that has a sealed batch has a task that sends. An open adaptive
+ * batch has a task of the lowest priority that seals it, so the batch grows while the workers are
+ * busy. For batches of a fixed size, the producer has one delayed task, which seals those that
+ * lingered. A backend's own pool has no delayed tasks; there, batches of a fixed size are treated
+ * as adaptive ones.
  */
 #include "producer/producer.h"
 
@@ -21,8 +22,8 @@ static bool producer_has_workers(const mofka_producer_t *producer) {
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-/* As the lane's sender: send until nothing is left, then release the producer's memory. Deadline 0: a
- * new one each round. */
+/* As the lane's sender: send until nothing is left, then release the producer's memory. Deadline 0:
+ * a new one each round. */
 static void lane_send_until(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
     pthread_mutex_lock(&producer->lock);

@@ -2,10 +2,11 @@
 /*
  * Statistics: what is counted, and where.
  *
- * Producers count once per batch, consumers once per run, under the lock that they hold then anyway.
- * A report copies the counters and corrects its copy: it adds the events of open batches, and takes
- * off the events that are ready but not pulled. So on the data path counting costs one reading of the
- * clock before and after the append of a timed batch, and one for a run that begins with such a batch.
+ * Producers count once per batch, consumers once per run, under the lock that they hold then
+ * anyway. A report copies the counters and corrects its copy: it adds the events of open batches,
+ * and takes off the events that are ready but not pulled. So on the data path counting costs one
+ * reading of the clock before and after the append of a timed batch, and one for a run that begins
+ * with such a batch.
  *
  * When a producer or consumer ends, its counters are added to its driver's totals.
  */
@@ -45,7 +46,8 @@ typedef struct mfi_consumer_stats {
     mfi_histogram_t stored_to_pulled;
 } mfi_consumer_stats_t;
 
-/* Sums over the producers and consumers of a driver that have ended. Guarded by the driver's lock. */
+/* Sums over the producers and consumers of a driver that have ended. Guarded by the driver's
+ * lock. */
 typedef struct mfi_totals {
     uint64_t producers, consumers;
     mfi_producer_stats_t of_producers;
@@ -58,8 +60,9 @@ static inline void mfi_count(_Atomic uint64_t *counter) {
                           memory_order_relaxed);
 }
 
-/* Whether the batch that is opened now is timed. The first 64 are, so that short runs have latencies;
- * then one in 8, because batches may hold one event and each reading of the clock costs. */
+/* Whether the batch that is opened now is timed. The first 64 are, so that short runs have
+ * latencies; then one in 8, because batches may hold one event and each reading of the clock
+ * costs. */
 static inline bool mfi_stats_times_next(mfi_producer_stats_t *stats) {
     uint64_t before = stats->opened++;
     return before < 64 || before % 8 == 0;
@@ -86,8 +89,8 @@ void mfi_stats_add_consumer(mfi_totals_t *totals, const mfi_consumer_stats_t *st
 /* Add the counters to a JSON object. */
 void mfi_stats_describe_producer(struct cJSON *json, const mfi_producer_stats_t *stats);
 void mfi_stats_describe_consumer(struct cJSON *json, const mfi_consumer_stats_t *stats);
-/* Make metadata of a JSON tree (taken, even on failure). MOFKA_ERR_MEMORY: `json` is NULL, or there is
- * no memory. Give: release. */
+/* Make metadata of a JSON tree (taken, even on failure). MOFKA_ERR_MEMORY: `json` is NULL, or there
+ * is no memory. Give: release. */
 mofka_status_t mfi_stats_give(struct cJSON *json, mofka_metadata_t **stats);
 
 #endif

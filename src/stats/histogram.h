@@ -3,8 +3,9 @@
  * A log-linear histogram of whole numbers (nanoseconds), after HdrHistogram (G. Tene,
  * hdrhistogram.org).
  *
- * Values below 128 are exact. Above, each power of two has 64 buckets, so a value is known within 1/64.
- * The size is fixed, recording allocates nothing, and histograms of several ranks can be added.
+ * Values below 128 are exact. Above, each power of two has 64 buckets, so a value is known within
+ * 1/64. The size is fixed, recording allocates nothing, and histograms of several ranks can be
+ * added.
  */
 #ifndef MOFKA_SRC_STATS_HISTOGRAM_H
 #define MOFKA_SRC_STATS_HISTOGRAM_H
@@ -23,8 +24,8 @@ void mfi_histogram_clear(mfi_histogram_t *h);
 void mfi_histogram_record(mfi_histogram_t *h, uint64_t value);
 /* Add another histogram's values. */
 void mfi_histogram_add(mfi_histogram_t *h, const mfi_histogram_t *other);
-/* The smallest recorded value v such that a share of at least `quantile` (0 to 1) of all values is at
- * most v. It is rounded up to the end of its bucket, but not above the maximum. 0: nothing was
+/* The smallest recorded value v such that a share of at least `quantile` (0 to 1) of all values is
+ * at most v. It is rounded up to the end of its bucket, but not above the maximum. 0: nothing was
  * recorded. */
 uint64_t mfi_histogram_quantile(const mfi_histogram_t *h, double quantile);
 

@@ -27,8 +27,9 @@ typedef struct mfi_helper_kind {
     mofka_status_t (*start)(mfi_helper_t *helper, mfi_function_t create);
 } mfi_helper_kind_t;
 
-/* Make a helper of the type that `json` (borrowed; NULL: {}) names. Give *helper: mfi_helper_release.
- * MOFKA_ERR_JSON, MOFKA_ERR_OPTION, MOFKA_ERR_NOT_FOUND: `json` is invalid, or no such type. */
+/* Make a helper of the type that `json` (borrowed; NULL: {}) names. Give *helper:
+ * mfi_helper_release. MOFKA_ERR_JSON, MOFKA_ERR_OPTION, MOFKA_ERR_NOT_FOUND: `json` is invalid, or
+ * no such type. */
 mofka_status_t mfi_helper_create(const mfi_helper_kind_t *kind, const char *json, void **helper);
 /* MOFKA_ERR_INVALID: the type's table lacks a function; for `start`. */
 mofka_status_t mfi_helper_refuse_table(const mfi_helper_t *helper, const char *name);

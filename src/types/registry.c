@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The registry of types: for each kind a table of names and functions, under one lock. Libraries are
- * loaded with no lock held, since their constructors register types. They stay loaded.
+ * The registry of types: for each kind a table of names and functions, under one lock. Libraries
+ * are loaded with no lock held, since their constructors register types. They stay loaded.
  */
 #include "types/registry.h"
 

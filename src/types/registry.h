@@ -18,13 +18,13 @@ typedef void (*mfi_function_t)(void);
 /* Add a type, whose objects `create` makes. MOFKA_ERR_INVALID: the name is empty, too long or has a
  * colon, or `create` is NULL. MOFKA_ERR_EXISTS: the kind has such a type. MOFKA_ERR_FULL. */
 mofka_status_t mfi_registry_add(mfi_registry_kind_t kind, const char *type, mfi_function_t create);
-/* Find the function of `type`. If the type is not registered, load a library first: "name:library.so"
- * names it, for a bare name it is libmofka-NAME.so. MOFKA_ERR_NOT_FOUND. */
+/* Find the function of `type`. If the type is not registered, load a library first:
+ * "name:library.so" names it, for a bare name it is libmofka-NAME.so. MOFKA_ERR_NOT_FOUND. */
 mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
                                  mfi_function_t *create);
 
-/* Parse an object such as {"type": "default"} and find the function of its type. `json` may be NULL,
- * which means {}; without "type" it is "default". Give *metadata: mofka_metadata_release. */
+/* Parse an object such as {"type": "default"} and find the function of its type. `json` may be
+ * NULL, which means {}; without "type" it is "default". Give *metadata: mofka_metadata_release. */
 mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json,
                                       mofka_metadata_t **metadata, mfi_function_t *create);
 

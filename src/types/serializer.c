@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Serializers, which say how metadata is stored, and the type "default", which stores it as it is. */
+/* Serializers, which say how metadata is stored, and the type "default", which stores it as it
+ * is. */
 #include <mofka/register.h>
 #include <mofka/serializer.h>
 

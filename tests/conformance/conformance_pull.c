@@ -31,7 +31,8 @@ static void time_outs_are_kept_and_lose_nothing(void **state) {
     mofka_topic_release(topic);
 }
 
-/* In the order of single pulls, never more than asked for, never waiting for more; the end alone. */
+/* In the order of single pulls, never more than asked for, never waiting for more; the end
+ * alone. */
 static void many_are_pulled_at_once(void **state) {
     (void)state;
     mofka_topic_t *topic = fresh_topic(NULL);

@@ -61,8 +61,8 @@ static void futures_may_be_dropped_or_kept(void **state) {
     mofka_topic_release(topic);
 }
 
-/* Futures of one batch share memory. Each still reports its own event, whichever of them are asked for,
- * kept and released, and also after the producer is gone. */
+/* Futures of one batch share memory. Each still reports its own event, whichever of them are asked
+ * for, kept and released, and also after the producer is gone. */
 static void futures_of_a_batch_are_apart(void **state) {
     (void)state;
     enum { EVENTS = 480 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Conformance: validators, serializers and selectors of a topic, and types that a program registers. */
+/* Conformance: validators, serializers and selectors of a topic, and types that a program
+ * registers. */
 #include "conformance/conformance.h"
 #include <mofka/register.h>
 

@@ -2,8 +2,8 @@
 /*
  * A topic of the example backend: one growing list of events, kept until the driver is destroyed.
  *
- * One lock per queue guards all of it. Stored bytes never move or change, so a fetched run points at
- * them. Consumers keep their place by name.
+ * One lock per queue guards all of it. Stored bytes never move or change, so a fetched run points
+ * at them. Consumers keep their place by name.
  */
 #ifndef MOFKA_TESTS_SIMPLE_QUEUE_H
 #define MOFKA_TESTS_SIMPLE_QUEUE_H
@@ -47,7 +47,8 @@ mofka_status_t queue_make_room(queue_t *queue, size_t more);
 /* With the lock: copy a batch behind the last event. All or nothing; the count does not change. */
 mofka_status_t queue_copy_events(queue_t *queue, const mofka_batch_t *batch);
 
-/* With the lock: the place of the consumer's name, made if it is new. MOFKA_ERR_BUSY if it is live. */
+/* With the lock: the place of the consumer's name, made if it is new. MOFKA_ERR_BUSY if it is
+ * live. */
 mofka_status_t queue_take_place(queue_t *queue, const mofka_consumer_config_t *config,
                                 place_t **out);
 

@@ -431,7 +431,8 @@ static void the_driver_ends_what_was_left(void **state) {
 
 /* ---- fork ------------------------------------------------------------------------------------ */
 
-/* A child's calls on its parent's events do not reach a backend, and do not change the parent's events. */
+/* A child's calls on its parent's events do not reach a backend, and do not change the parent's
+ * events. */
 static void a_forked_child_leaves_the_backend_alone(void **state) {
     (void)state;
     for (int automatic = 0; automatic < 2; automatic++) {

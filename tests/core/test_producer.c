@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Producers over a backend that answers by script: what the core does with each answer of append, of
- * close, and of a driver's own tables.
+ * Producers over a backend that answers by script: what the core does with each answer of append,
+ * of close, and of a driver's own tables.
  */
 #include <sys/mman.h>
 #include "support/scripted_backend.h"
@@ -28,7 +28,8 @@ static void the_delivery_state_follows_the_append(void **state) {
     assert_int_equal(script.flushed, 1);
 }
 
-/* A batch with a reservation may become visible, whatever happens then, but not behind the topic's end. */
+/* A batch with a reservation may become visible, whatever happens then, but not behind the topic's
+ * end. */
 static void an_error_after_the_reservation_leaves_it_open(void **state) {
     (void)state;
     const mofka_status_t answers[] = {MOFKA_ERR_MPI, MOFKA_ERR_COMPLETE, MOFKA_ERR_MPI};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Callbacks of a send (data's free callbacks, the backend's append) must not wait for what they are part
- * of; and giving up does not wait for a send for ever. */
+/* Callbacks of a send (data's free callbacks, the backend's append) must not wait for what they are
+ * part of; and giving up does not wait for a send for ever. */
 #include <pthread.h>
 #include "support/scripted_backend.h"
 
@@ -131,7 +131,7 @@ static void closing_in_close_is_refused(void **state) {
     mofka_producer_release(answers.producer);
 }
 
-/* ---- giving up while another thread sends ------------------------------------------------------ */
+/* ---- giving up while another thread sends ---------------------------------------------------- */
 
 static mofka_status_t flush_status;
 static char flush_message[256];

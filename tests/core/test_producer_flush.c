@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which flush reports which failure: each flush, flush future and close answers for what it covers. */
+/* Which flush reports which failure: each flush, flush future and close answers for what it
+ * covers. */
 #include <pthread.h>
 #include "support/scripted_backend.h"
 
@@ -102,8 +103,8 @@ static void *sharer_push_and_end(void *context) {
     return NULL;
 }
 
-/* Two threads push an event each that will fail. Then one of them flushes; when it has returned, the
- * other one flushes or closes. */
+/* Two threads push an event each that will fail. Then one of them flushes; when it has returned,
+ * the other one flushes or closes. */
 static void check_both_are_answered(end_function *second_end) {
     fail_each_append();
     mofka_producer_t *producer = scripted_create_producer(4);

@@ -71,7 +71,7 @@ static void the_longest_linger_is_for_ever(void **state) {
     scripted_end_producer(producer);
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 /* One batch passes the gate after a while; the test opens it for the others. */
 static void *open_the_gate(void *context) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Partition selectors that follow a producer's batches, over scripted answers: sticky, and tables of
- * older builds, which know of no batches; and how long a push to them waits. */
+/* Partition selectors that follow a producer's batches, over scripted answers: sticky, and tables
+ * of older builds, which know of no batches; and how long a push to them waits. */
 #include <stdatomic.h>
 #include "support/scripted_backend.h"
 #include <mofka/register.h>
@@ -10,7 +10,7 @@ static void batches_refuse_config(const char *json, mofka_status_t status, const
     FAILS(mofka_partition_selector_from_metadata(json, &selector), status, text);
 }
 
-/* ---- sticky ----------------------------------------------------------------------------------- */
+/* ---- sticky ---------------------------------------------------------------------------------- */
 
 static mofka_producer_t *producer_by(const char *selector) {
     memset(&script, 0, sizeof script);
@@ -74,7 +74,7 @@ static void sticky_goes_round_and_honours_requests(void **state) {
                           "\"pointer\"");
 }
 
-/* ---- tables ----------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static _Atomic size_t notified[PARTITIONS];
 
@@ -141,7 +141,7 @@ static void tables_without_the_last_slots_are_valid(void **state) {
     batches_refuse_config("{\"type\":\"last\"}", MOFKA_ERR_INVALID, "incomplete");
 }
 
-/* ---- deadlines --------------------------------------------------------------------------------- */
+/* ---- deadlines ------------------------------------------------------------------------------- */
 
 static _Atomic size_t current;
 
@@ -171,7 +171,8 @@ static mofka_status_t create_following(const mofka_metadata_t *metadata,
     return MOFKA_OK;
 }
 
-/* The batch that makes way finds no room. The partition that gets the event instead has no place, either. */
+/* The batch that makes way finds no room. The partition that gets the event instead has no place,
+ * either. */
 static void making_way_and_waiting_for_a_place_have_one_deadline(void **state) {
     (void)state;
     OK(mofka_partition_selector_register("following", create_following));

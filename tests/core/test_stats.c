@@ -328,7 +328,7 @@ static void a_file_that_cannot_be_written_is_logged(void **state) {
                                 "statistics are written");
 }
 
-/* ---- FIFOs ------------------------------------------------------------------------------------- */
+/* ---- FIFOs ----------------------------------------------------------------------------------- */
 
 #define FIFO "test_stats.fifo"
 
@@ -439,7 +439,7 @@ static void long_lines_arrive_in_parts(void **state) {
     close(reader);
 }
 
-/* ---- the last report --------------------------------------------------------------------------- */
+/* ---- the last report ------------------------------------------------------------------------- */
 
 static int64_t read_ms; /* that a report gave to reading topics */
 

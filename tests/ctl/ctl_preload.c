@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Tests load this before mofkactl: an MPI that grants less than it is asked for, and calls that begin late.
+ * Tests load this before mofkactl: an MPI that grants less than it is asked for, and calls that
+ * begin late.
  *   CTL_TEST_LEVEL=1         MPI grants MPI_THREAD_SERIALIZED
  *   CTL_TEST_LIST_MS=N       listing topics begins N ms later
  *   CTL_TEST_CONSUMER_MS=N   creating a consumer begins N ms later

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Parts of mofkactl that need no job: the fifo language, lines in, events as lines, JSON of options,
- * rates. */
+/* Parts of mofkactl that need no job: the fifo language, lines in, events as lines, JSON of
+ * options, rates. */
 #include <cjson/cJSON.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ double interrupt_age_s(void) {
     return 0;
 }
 
-/* ---- the fifo language ------------------------------------------------------------------------- */
+/* ---- the fifo language ----------------------------------------------------------------------- */
 
 static fifo_command_t fifo_parsed(const char *line) {
     fifo_command_t command;
@@ -109,7 +109,7 @@ static void fifo_commands_refused(void **state) {
     fifo_refused(line, FIFO_PATH_BYTES_MAX + 1, "-> or <- is needed");
 }
 
-/* ---- lines ------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static void expect_line(lines_t *lines, line_kind_t kind, const char *wanted) {
     const char *text;
@@ -175,7 +175,7 @@ static void lines_stopped(void **state) {
     close(ends[1]);
 }
 
-/* ---- metadata on one line ---------------------------------------------------------------------- */
+/* ---- metadata on one line -------------------------------------------------------------------- */
 
 static void expect_metadata(const char *text, const char *wanted) {
     sink_t sink;
@@ -196,7 +196,7 @@ static void metadata_lines(void **state) {
     expect_metadata("", "");
 }
 
-/* ---- JSON of options --------------------------------------------------------------------------- */
+/* ---- JSON of options ------------------------------------------------------------------------- */
 
 static void expect_merged(const char *into, const char *from, size_t levels, const char *wanted) {
     char *merged = ctl_json_merge(into, from, levels);
@@ -301,7 +301,7 @@ static void json_members(void **state) {
     free(rest);
 }
 
-/* ---- rates of top ------------------------------------------------------------------------------- */
+/* ---- rates of top ---------------------------------------------------------------------------- */
 
 static cJSON *rates_reading(int time_us, int events, int lag) {
     char text[1024];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Shared by the targets of serializers: archives in memory, and serializing into and out of them. */
+/* Shared by the targets of serializers: archives in memory, and serializing into and out of
+ * them. */
 #ifndef MOFKA_TESTS_FUZZ_ARCHIVE_H
 #define MOFKA_TESTS_FUZZ_ARCHIVE_H
 

@@ -13,7 +13,8 @@ static void match_twice(const mofka_validator_t *validator, const char *event, s
     REQUIRE(mofka_validator_validate(validator, event, bytes, NULL) == first);
 }
 
-/* `head` is all of the validator's options before the pattern. The first line is read, not taken. */
+/* `head` is all of the validator's options before the pattern. The first line is read, not
+ * taken. */
 static mofka_status_t match_in(const char *head, const uint8_t *data, size_t bytes) {
     char *json = take_line(&data, &bytes, head, "}");
     mofka_validator_t *validator;
@@ -39,8 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     mofka_status_t amazon = match_in("{\"type\":\"eventbridge\",\"pattern\":", data, bytes);
     mofka_status_t original =
         match_in("{\"type\":\"eventbridge\",\"dialect\":\"original\",\"schema\":", data, bytes);
-    /* What is a pattern of Amazon's is one of the original, too. That has more fields, and its doubles
-     * are coarser: there may be none between two bounds. */
+    /* What is a pattern of Amazon's is one of the original, too. That has more fields, and its
+     * doubles are coarser: there may be none between two bounds. */
     REQUIRE(!comparable || amazon != MOFKA_OK || original == MOFKA_OK ||
             original == MOFKA_ERR_TOO_LARGE || strstr(mofka_last_error(), "no number meets"));
     return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The validator "schema": the input's text up to its first NUL is a schema, the rest an event. What it
- * takes for JSON, the core's strict reader takes, too. Linked against the shared libmofka, since the plug-in is.
+ * The validator "schema": the input's text up to its first NUL is a schema, the rest an event. What
+ * it takes for JSON, the core's strict reader takes, too. Linked against the shared libmofka, since
+ * the plug-in is.
  */
 #include <mofka/mofka.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A letter for the type and the rest of its configuration in the first line, metadata in the rest. */
+/* A letter for the type and the rest of its configuration in the first line, metadata in the
+ * rest. */
 #include <mofka/mofka.h>
 #include "input.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Configurations of the serializers of the plug-ins: a letter for the type and the rest of its
- * configuration in the first line, an event in the rest. What can be made gives back what it stores.
- * Linked against the shared libmofka, since the plug-ins are.
+ * configuration in the first line, an event in the rest. What can be made gives back what it
+ * stores. Linked against the shared libmofka, since the plug-ins are.
  */
 #include <mofka/mofka.h>
 #include "archive.h"

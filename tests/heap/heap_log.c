@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The log itself, over the heap window: what other ranks may leave behind at each step of an append,
- * put there by hand.
+ * The log itself, over the heap window: what other ranks may leave behind at each step of an
+ * append, put there by hand.
  */
 #include <unistd.h>
 #include "support/callbacks.h"
@@ -122,8 +122,8 @@ static void a_hole_holds_back_what_is_behind_it(void **state) {
     log_end(consumer, topic);
 }
 
-/* A rank that finds itself reserved behind the end must not store: no consumer would read it. Guards
- * invariant 6; fails without mmi_commit_check (mpi/producer/commit.c). */
+/* A rank that finds itself reserved behind the end must not store: no consumer would read it.
+ * Guards invariant 6; fails without mmi_commit_check (mpi/producer/commit.c). */
 static void reserved_behind_the_end_is_not_stored(void **state) {
     (void)state;
     mofka_topic_t *topic = log_create_topic(NULL);
@@ -252,8 +252,8 @@ static void a_consumer_that_starts_at_the_end_holds_nothing(void **state) {
 }
 
 /* discard_oldest: a reader that keeps up and never acknowledges needs no more memory with time, and
- * events that a consumer never wanted are not counted as lost. Failed while marks of discarded batches
- * were kept, and while losses were counted from where reading started. */
+ * events that a consumer never wanted are not counted as lost. Failed while marks of discarded
+ * batches were kept, and while losses were counted from where reading started. */
 static void discarding_costs_no_memory_and_no_lies(void **state) {
     (void)state;
     mofka_topic_t *topic = log_create_topic(
@@ -294,8 +294,8 @@ static void discarding_costs_no_memory_and_no_lies(void **state) {
     log_end(consumer, topic);
 }
 
-/* discard_oldest: others may append more than a lap while a producer looks for room. Failed, and all
- * but the last event were discarded, while the reservation was read before the head. */
+/* discard_oldest: others may append more than a lap while a producer looks for room. Failed, and
+ * all but the last event were discarded, while the reservation was read before the head. */
 static uint64_t (*plain_load)(mmi_window_t *w, int rank, uint64_t offset);
 static sender_t lapping;
 static int laps_left;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The two ways of putting a batch: which one is chosen, and that the one past the caches writes what
- * it is given, and nothing else.
+ * The two ways of putting a batch: which one is chosen, and that the one past the caches writes
+ * what it is given, and nothing else.
  */
 #include "support/check.h"
 #include "mpi/producer/pace.h"

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * MPI_Finalize with open handles, fork, and Fortran. One mode a run; the second argument is the window.
+ * MPI_Finalize with open handles, fork, and Fortran. One mode a run; the second argument is the
+ * window.
  *   one        rank 0 calls MPI_Finalize with everything open; the others get its events, and close
  *   attribute  as one, but the program calls MPI's own MPI_Finalize
  *   late       as one, but rank 0 cannot store its events; the others come when it has given up
  *   worker     as late, and a worker of its pool waits for room without a limit
- *   again      a rank whose close timed out calls again after another, in MPI_Finalize, has given up
+ *   again      a rank whose close timed out calls again after another, in MPI_Finalize, has given
+ *              up
  *   two        one rank closes a driver and forgets the next, the other forgets both
  *   fork       a child's calls on its parent's handles fail; it releases them, and ends
  *   handle     a communicator from Fortran

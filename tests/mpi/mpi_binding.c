@@ -3,8 +3,8 @@
 #include <hwloc.h>
 #include "support/mpi_main.h"
 
-/* Each worker runs within this process's binding. Ranks with the same binding do not share a core if
- * there are enough cores. */
+/* Each worker runs within this process's binding. Ranks with the same binding do not share a core
+ * if there are enough cores. */
 static void workers_are_bound(void **state) {
     (void)state;
     hwloc_topology_t topology;

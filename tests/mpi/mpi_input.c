@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Bad input of the MPI driver: an error of one rank is an error of all, and nothing stays behind. */
+/* Bad input of the MPI driver: an error of one rank is an error of all, and nothing stays
+ * behind. */
 #include "support/mpi_main.h"
 #include "mpi/partition/layout.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Room: acknowledged events make room for their partition's producers, soon and in every case. A push
- * that found no room leaves nothing behind. Guards 4 and 5. One rank acts; another may own the memory. */
+/* Room: acknowledged events make room for their partition's producers, soon and in every case. A
+ * push that found no room leaves nothing behind. Guards 4 and 5. One rank acts; another may own the
+ * memory. */
 #include "support/callbacks.h"
 #include "support/mpi_main.h"
 
@@ -73,8 +74,8 @@ static void room_end(mofka_consumer_t *consumer, mofka_producer_t *producer, mof
     mofka_topic_release(topic);
 }
 
-/* A run that its bytes limit ends at a batch's end. Fails when only the end of the last batch that was
- * read counts as one (mpi/consumer/reader.c: reader_ends_batch). */
+/* A run that its bytes limit ends at a batch's end. Fails when only the end of the last batch that
+ * was read counts as one (mpi/consumer/reader.c: reader_ends_batch). */
 static void large_events_make_room_one_by_one(void **state) {
     (void)state;
     if (rank == 0) {
@@ -96,8 +97,8 @@ static void large_events_make_room_one_by_one(void **state) {
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
-/* A poll of a future sends without waiting. If there is no room, nothing is reserved, although there was
- * room when this producer last looked. Fails when it does not look again. */
+/* A poll of a future sends without waiting. If there is no room, nothing is reserved, although
+ * there was room when this producer last looked. Fails when it does not look again. */
 static void a_poll_leaves_no_hole(void **state) {
     (void)state;
     if (rank == 0) {
@@ -130,8 +131,9 @@ static void a_poll_leaves_no_hole(void **state) {
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
-/* A partition makes room although another one is read all the time. Fails when only the partition that
- * was just read publishes its acknowledgements (mpi/consumer/consumer.c: mmi_consumer_fetch). */
+/* A partition makes room although another one is read all the time. Fails when only the partition
+ * that was just read publishes its acknowledgements (mpi/consumer/consumer.c:
+ * mmi_consumer_fetch). */
 static void a_busy_partition_holds_no_other_up(void **state) {
     (void)state;
     if (rank == 0) {

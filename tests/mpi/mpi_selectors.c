@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Selectors between the ranks of a job, in the window named by the argument: the same key goes to the
- * same partition from every rank, and its events keep their order. */
+/* Selectors between the ranks of a job, in the window named by the argument: the same key goes to
+ * the same partition from every rank, and its events keep their order. */
 #include "support/mpi_main.h"
 
 #define PARTITIONS 3
@@ -52,8 +52,8 @@ static mofka_consumer_t *consumer_of_all(void) {
     return consumer;
 }
 
-/* Pull to the end, and count the events of each partition. Each event is in the partition of its key (with
- * `by_key`), behind those that its rank pushed before it into that partition. */
+/* Pull to the end, and count the events of each partition. Each event is in the partition of its
+ * key (with `by_key`), behind those that its rank pushed before it into that partition. */
 static void selectors_consume(bool by_key, size_t counts[PARTITIONS]) {
     mofka_consumer_t *consumer = consumer_of_all();
     int *last = calloc((size_t)size * PARTITIONS, sizeof *last);
@@ -156,7 +156,8 @@ static void patterns_come_with_the_topic(void **state) {
     mofka_producer_t *producer;
     OK(mofka_producer_create(topic, NULL, &producer));
     OK(mofka_producer_push(producer, "{\"n\":5}", 7, NULL, MOFKA_ANY_PARTITION, NULL));
-    /* Digit by digit: a pattern that was parsed and printed would have lost digits of this number. */
+    /* Digit by digit: a pattern that was parsed and printed would have lost digits of this
+     * number. */
     OK(mofka_producer_push(producer, "{\"n\":5,\"big\":12345678901234567890}", 34, NULL,
                            MOFKA_ANY_PARTITION, NULL));
     FAILS(mofka_producer_push(producer, "{\"n\":4}", 7, NULL, MOFKA_ANY_PARTITION, NULL),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Statistics of a job: every rank reads those of every topic, producers and consumers count, and reading
- * never waits longer than its time-out. */
+/* Statistics of a job: every rank reads those of every topic, producers and consumers count, and
+ * reading never waits longer than its time-out. */
 #include "support/clock.h"
 #include "support/json_path.h"
 #include "support/mpi_main.h"
@@ -159,8 +159,8 @@ static void consumers_and_latencies(void **state) {
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
-/* A run that begins within a batch has that batch's stamp. A batch of 3000 events takes three fetches; one
- * of 10 events, stored much later, comes after it. */
+/* A run that begins within a batch has that batch's stamp. A batch of 3000 events takes three
+ * fetches; one of 10 events, stored much later, comes after it. */
 static void stamps_belong_to_batches(void **state) {
     (void)state;
     mofka_topic_t *topic = stats_open_topic("topic", "{\"partition_events\":4096}");
@@ -198,7 +198,8 @@ static double blocked_now(void) {
     return number_at(stats, "topics/0/partitions/0/blocked_producers");
 }
 
-/* Rank 0 fills a partition and waits for room. Another rank reads that it waits, then makes room. */
+/* Rank 0 fills a partition and waits for room. Another rank reads that it waits, then makes
+ * room. */
 static void a_blocked_producer_is_seen(void **state) {
     (void)state;
     if (size == 1)
@@ -238,8 +239,8 @@ static void a_blocked_producer_is_seen(void **state) {
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
-/* No thread of the owner is inside MPI. Whether its memory can be read then depends on the MPI. But every
- * call that reads it returns in time. */
+/* No thread of the owner is inside MPI. Whether its memory can be read then depends on the MPI. But
+ * every call that reads it returns in time. */
 static void reading_is_bounded(void **state) {
     (void)state;
     mofka_driver_t *without;

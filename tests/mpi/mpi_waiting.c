@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Waiting: idle ranks sleep, every wait ends in time, and a publisher wakes the waiters. Guards 7. */
+/* Waiting: idle ranks sleep, every wait ends in time, and a publisher wakes the waiters. Guards
+ * 7. */
 #include "support/clock.h"
 #include "support/mpi_main.h"
 
@@ -58,8 +59,8 @@ static void idle_waiting_burns_no_core(void **state) {
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
-/* A producer that waits for room sleeps until its deadline, and no longer. Fails when a sleeper returns
- * at once, and when waiting for room ignores its deadline (room.c: mmi_room_wait). */
+/* A producer that waits for room sleeps until its deadline, and no longer. Fails when a sleeper
+ * returns at once, and when waiting for room ignores its deadline (room.c: mmi_room_wait). */
 static void waiting_for_room_burns_no_core(void **state) {
     (void)state;
     if (rank == 0) {
@@ -103,8 +104,8 @@ static void waiting_for_room_burns_no_core(void **state) {
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
-/* Events go back and forth. A lost wake-up costs its waiter 100 ms; a hundred of them would take 10 s.
- * Fails, in shm, when the bell is not rung (bell.c: bell_wake). */
+/* Events go back and forth. A lost wake-up costs its waiter 100 ms; a hundred of them would take 10
+ * s. Fails, in shm, when the bell is not rung (bell.c: bell_wake). */
 static void publishers_wake_readers(void **state) {
     (void)state;
     if (rank > 1 || size == 1)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The types of the plug-ins in topics of the MPI driver: an event that any rank pushes reaches every
- * rank unchanged. Linked against the shared libraries, as the plug-ins are.
+ * The types of the plug-ins in topics of the MPI driver: an event that any rank pushes reaches
+ * every rank unchanged. Linked against the shared libraries, as the plug-ins are.
  */
 #include "support/mpi_main.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The validator "schema": its messages about invalid events and schemas, and its limits. The official
- * suite tests what it accepts (schema_suite.cpp). */
+/* The validator "schema": its messages about invalid events and schemas, and its limits. The
+ * official suite tests what it accepts (schema_suite.cpp). */
 #include <pthread.h>
 #include "support/check.h"
 #include "support/clock.h"

@@ -5,9 +5,9 @@
  *   - the suite's own directory, with tests/draft7 and remotes, or
  *   - a file with a line for each test. Tabs separate its fields: the name of the suite's file,
  *     description, 1 (valid) or 0, the instance, and the validator's options.
- * Prints passed/total for each file of the suite, and the tests that fail. Fails unless all mandatory
- * tests pass. Optional ones are counted apart; those in optional/format/ are left out, since "format"
- * does not validate here. Remote documents are given as the option "documents".
+ * Prints passed/total for each file of the suite, and the tests that fail. Fails unless all
+ * mandatory tests pass. Optional ones are counted apart; those in optional/format/ are left out,
+ * since "format" does not validate here. Remote documents are given as the option "documents".
  */
 #include <mofka/mofka.h>
 

@@ -32,8 +32,8 @@
             fail_msg("%s: '%s' is not in '%s'", #call, (text), mofka_last_error());                \
     } while (0)
 
-/* A whole number is in a range, both ends included. (cmocka's assert_in_range is deprecated since 2.0,
- * what replaces it is not in 1.1.) */
+/* A whole number is in a range, both ends included. (cmocka's assert_in_range is deprecated since
+ * 2.0, what replaces it is not in 1.1.) */
 #define IN_RANGE(number, least, most)                                                              \
     do {                                                                                           \
         int64_t number_ = (int64_t)(number);                                                       \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The cases of the races. Each names the invariant that it guards (README.md, "Guarantees") and the change of the
- * library that it was seen to fail with.
+ * The cases of the races. Each names the invariant that it guards (README.md, "Guarantees") and the
+ * change of the library that it was seen to fail with.
  */
 #include "support/stress.h"
 
@@ -42,14 +42,14 @@ static void pusher_start(pusher_t *p, void *(*run)(void *)) {
     EXPECT(pthread_create(&p->thread, NULL, run, p) == 0, "pthread_create");
 }
 
-/* ---- cases --------------------------------------------------------------------------------------- */
+/* ---- cases ----------------------------------------------------------------------------------- */
 
 /*
  * Every rank pushes into one partition of a ring that is far too small, and every rank reads all.
  * Guards 1 (ids dense), 2 (no event before its bytes), 3 (push order), 4 (nothing lost or twice).
  * Fails when: a reservation's carry is not counted back out (mmi_tail_load and reserve with
- * carries=false); the flag is stored before the payload is put (append.c: append_finish); a batch is
- * sent before older ones (batch.c: mfi_batch_seal puts it first); no producer waits for room
+ * carries=false); the flag is stored before the payload is put (append.c: append_finish); a batch
+ * is sent before older ones (batch.c: mfi_batch_seal puts it first); no producer waits for room
  * (mmi_place_fits answers true); flags carry no lap (mmi_flag_value with lap 1).
  */
 static void everyone_pushes_everyone_reads(const job_t *job) {
@@ -172,9 +172,9 @@ static void *pusher_push_until_complete(void *context) {
 }
 
 /*
- * The topic ends while all ranks push: what was reported as stored is read, and nothing else. Guards 6,
- * with heap_log.c, which puts a rank between its reservation and its look at `closing`. Fails when
- * batches reserved behind the end are stored (commit.c: mmi_commit_check lets them).
+ * The topic ends while all ranks push: what was reported as stored is read, and nothing else.
+ * Guards 6, with heap_log.c, which puts a rank between its reservation and its look at `closing`.
+ * Fails when batches reserved behind the end are stored (commit.c: mmi_commit_check lets them).
  */
 static void the_end_races_with_pushes(const job_t *job) {
     for (int round = 0; round < 6; round++) {
@@ -210,8 +210,9 @@ static void the_end_races_with_pushes(const job_t *job) {
 }
 
 /*
- * A full partition pushes back, and names the consumer that holds it up. Nothing that was reported as
- * not stored is stored. Guards 5. Fails when: trimming ignores consumers (trim_slowest_cursor returns the tail).
+ * A full partition pushes back, and names the consumer that holds it up. Nothing that was reported
+ * as not stored is stored. Guards 5. Fails when: trimming ignores consumers (trim_slowest_cursor
+ * returns the tail).
  */
 static void a_full_partition_pushes_back(const job_t *job) {
     mofka_topic_t *topic = stress_open_topic(
@@ -271,9 +272,9 @@ static void *pusher_push_in_a_hurry(void *context) {
 }
 
 /*
- * discard_oldest: a reader that is overtaken learns how many events it lost, and never sees bytes that
- * were overwritten. Guards 2 and 5. Fails when: reader_count_overtaken does not count (read_run.c);
- * mmi_consumer_finish_data (data.c) does not read the head again.
+ * discard_oldest: a reader that is overtaken learns how many events it lost, and never sees bytes
+ * that were overwritten. Guards 2 and 5. Fails when: reader_count_overtaken does not count
+ * (read_run.c); mmi_consumer_finish_data (data.c) does not read the head again.
  */
 static void the_oldest_are_discarded(const job_t *job) {
     mofka_topic_t *topic = stress_open_topic(job, "discard",

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Races between the ranks of a job, with the same cases for ranks that are processes (mpi_stress.c)
- * and ranks that are threads over the heap window (heap_stress.c, so that ThreadSanitizer sees all).
+ * and ranks that are threads over the heap window (heap_stress.c, so that ThreadSanitizer sees
+ * all).
  *
  * All logs begin just below 2^32 events and units. A failed check aborts the process, which fails
  * the test whatever the other ranks do.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The events of the races: {"r":rank,"n":number}, and data that follows from both. A check that fails
- * aborts the process.
+ * The events of the races: {"r":rank,"n":number}, and data that follows from both. A check that
+ * fails aborts the process.
  */
 #ifndef MOFKA_TESTS_STRESS_EVENTS_H
 #define MOFKA_TESTS_STRESS_EVENTS_H
@@ -25,7 +25,8 @@
     } while (0)
 #define GOOD(call) EXPECT((call) == MOFKA_OK, "failed")
 
-/* Collective: create and open a topic, whose log begins at LOG_START. The format gives its options. */
+/* Collective: create and open a topic, whose log begins at LOG_START. The format gives its
+ * options. */
 mofka_topic_t *stress_open_topic(const job_t *job, const char *name, const char *format, ...);
 
 /* Consumer PREFIX-RANK, which selects all data. */

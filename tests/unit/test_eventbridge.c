@@ -5,7 +5,7 @@
 #include "support/clock.h"
 #include "json/text.h"
 
-/* ---- helpers ---------------------------------------------------------------------------------- */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 /* Make a validator in the original dialect, or in the default one, which is Amazon's. */
 static mofka_status_t make_in(bool original, const char *pattern, mofka_validator_t **validator) {
@@ -45,7 +45,7 @@ static char *text_repeat(const char *head, const char *text, size_t count, const
     return all;
 }
 
-/* ---- the cases -------------------------------------------------------------------------------- */
+/* ---- the cases ------------------------------------------------------------------------------- */
 
 static char *cases_read_file(const char *path, size_t *bytes) {
     FILE *file = fopen(path, "rb");
@@ -105,7 +105,8 @@ static bool pattern_decides(bool original, const char *pattern, const char *even
                 : status == MOFKA_OK;
 }
 
-/* One pattern and event in one dialect: an error at a place of the pattern, or a path, or a match. */
+/* One pattern and event in one dialect: an error at a place of the pattern, or a path, or a
+ * match. */
 static bool case_holds(bool original, const char *one, const char *limit, const char *error,
                        const char *path) {
     char *about = case_member_text(one, limit, "about"),
@@ -182,7 +183,7 @@ static void the_dialects_agree_and_differ(void **state) {
     check_cases(EVENTBRIDGE_DIALECT_CASES, 100, is_wrong_in_a_dialect);
 }
 
-/* ---- a field of each form that the original knows --------------------------------------------- */
+/* ---- a field of each form that the original knows -------------------------------------------- */
 
 static const struct form {
     const char *field;
@@ -297,7 +298,7 @@ static void every_form_of_the_original_is_known(void **state) {
     fields_match_in(true);
 }
 
-/* ---- configurations --------------------------------------------------------------------------- */
+/* ---- configurations -------------------------------------------------------------------------- */
 
 static void configurations_are_checked(void **state) {
     (void)state;
@@ -379,7 +380,7 @@ static void the_pattern_is_called_schema_too(void **state) {
           MOFKA_ERR_OPTION, "pattern at $: must be an object, not 7");
 }
 
-/* ---- harm ------------------------------------------------------------------------------------- */
+/* ---- harm ------------------------------------------------------------------------------------ */
 
 static void events_must_be_json(void **state) {
     (void)state;
@@ -449,8 +450,8 @@ static void keys_given_twice_are_refused(void **state) {
     mofka_validator_release(v);
 }
 
-/* The validator answers `expected` for `text` within a limited CPU time of this thread. A busy machine does
- * not count. */
+/* The validator answers `expected` for `text` within a limited CPU time of this thread. A busy
+ * machine does not count. */
 static void judged_soon(const mofka_validator_t *v, char *text, mofka_status_t expected) {
     double from = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
     mofka_status_t status = pattern_match(v, text);

@@ -2,7 +2,7 @@
 /* Partition selectors by key and by range. */
 #include "support/check.h"
 
-/* ---- helpers ---------------------------------------------------------------------------------- */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 static mofka_partition_selector_t *selector_created(const char *json, size_t count) {
     mofka_partition_selector_t *selector;
@@ -36,7 +36,7 @@ static void selector_expect_refused(const char *json, mofka_status_t status, con
     FAILS(mofka_partition_selector_from_metadata(json, &selector), status, text);
 }
 
-/* ---- key -------------------------------------------------------------------------------------- */
+/* ---- key ------------------------------------------------------------------------------------- */
 
 #define BY_KEY "{\"type\":\"key\",\"pointer\":\"/k\"}"
 
@@ -181,7 +181,7 @@ static void what_is_no_key_is_refused(void **state) {
                             "\"hash\"");
 }
 
-/* ---- range ------------------------------------------------------------------------------------ */
+/* ---- range ----------------------------------------------------------------------------------- */
 
 #define BY_RANGE "{\"type\":\"range\",\"pointer\":\"/x\",\"bounds\":[-1.5,0,1e3]}"
 
@@ -271,8 +271,8 @@ static void bounds_have_a_limit(void **state) {
     }
 }
 
-/* mofka_partition_selector_check_count: most types accept any count, and an invalid configuration is
- * refused. */
+/* mofka_partition_selector_check_count: most types accept any count, and an invalid configuration
+ * is refused. */
 static void counts_are_checked_without_a_topic(void **state) {
     (void)state;
     OK(mofka_partition_selector_check_count(NULL, 7));

@@ -11,7 +11,8 @@ double bench_now(void);
 /* Seconds of CPU time, user and system, of all threads of this process. */
 double bench_cpu_seconds(void);
 
-/* Say how many ranks wait on this machine. With more ranks than cores, later waits sleep at once. */
+/* Say how many ranks wait on this machine. With more ranks than cores, later waits sleep at
+ * once. */
 void bench_expect_ranks(int ranks);
 
 /* Wait until a request is complete. */

@@ -13,9 +13,10 @@
  *              own buffer, together no larger than the ring; then an empty message back
  *   sendrecv   MPI_Send and MPI_Recv there and back; a message is half of a round trip
  *   fetch_add  MPI_Fetch_and_op(SUM) and MPI_Win_flush by the sender
- *   line       a word of a shared window goes there and back, by stores and loads; a message is half
- *              of a round trip. It shows whether the two cores share a last-level cache (on an EPYC
- *              9004, a round trip of 0.1 us, otherwise 0.3 to 0.5), which decides the speed of copies
+ *   line       a word of a shared window goes there and back, by stores and loads; a message is
+ *              half of a round trip. It shows whether the two cores share a last-level cache (on an
+ *              EPYC 9004, a round trip of 0.1 us, otherwise 0.3 to 0.5), which decides the speed of
+ *              copies
  *
  * Copies use the C library's memcpy. Messages fill a ring of `ring_bytes` again and again, like the
  * subject's partition, so both meet the same caches.

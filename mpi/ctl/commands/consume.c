@@ -115,7 +115,7 @@ static int consume_run(mofka_driver_t *driver) {
     return good ? CTL_OK : CTL_FAILED;
 }
 
-/* ---- options ----------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static bool consume_read_number(const char *text, const char **end, uint64_t *value) {
     errno = 0;

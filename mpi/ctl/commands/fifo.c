@@ -39,7 +39,7 @@ typedef struct fifo_pipe {
     pthread_t thread;
 } fifo_pipe_t;
 
-/* ---- pipes ------------------------------------------------------------------------------------- */
+/* ---- pipes ----------------------------------------------------------------------------------- */
 
 /* Make a named pipe at `path` if none exists. False: a message was printed. */
 static bool fifo_make_pipe(const char *path, bool *made) {
@@ -70,7 +70,7 @@ static bool fifo_reopen(const char *path, int *fd) {
     return true;
 }
 
-/* ---- path -> topic ----------------------------------------------------------------------------- */
+/* ---- path -> topic --------------------------------------------------------------------------- */
 
 static bool fifo_produce(fifo_pipe_t *pipe, mofka_topic_t *topic) {
     assert(pipe->command.verb == FIFO_PRODUCE);
@@ -92,7 +92,7 @@ static bool fifo_produce(fifo_pipe_t *pipe, mofka_topic_t *topic) {
     return intake_close(&intake, what) && good;
 }
 
-/* ---- path <- topic ----------------------------------------------------------------------------- */
+/* ---- path <- topic --------------------------------------------------------------------------- */
 
 /* Wait for a reader, and open the pipe. -1: interrupted, or a message was printed. */
 static int fifo_open_for_reader(const char *path) {
@@ -162,7 +162,7 @@ static bool fifo_consume(fifo_pipe_t *pipe, mofka_topic_t *topic) {
     return good && drain.failed == 0;
 }
 
-/* ---- the control pipe -------------------------------------------------------------------------- */
+/* ---- the control pipe ------------------------------------------------------------------------ */
 
 static void *fifo_serve(void *context) {
     fifo_pipe_t *pipe = context;
@@ -283,7 +283,7 @@ static int fifo_run(mofka_driver_t *driver) {
     return pipes.failed ? CTL_FAILED : CTL_OK;
 }
 
-/* ---- options ----------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static bool fifo_check(int count, char **words) {
     return args_take_word(count, words, "CONTROL pipe", "the path of the CONTROL pipe",

@@ -109,7 +109,7 @@ static bool fifo_parser_read_word(fifo_parser_t *r, char *text, size_t room, con
     return true;
 }
 
-/* ---- options ----------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 #define KEY_COUNT 4
 #define IS_OF(verb) (1u << (verb))

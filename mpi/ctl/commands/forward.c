@@ -41,7 +41,7 @@ typedef struct running_rule {
     pthread_t thread;
 } running_rule_t;
 
-/* ---- one rule ---------------------------------------------------------------------------------- */
+/* ---- one rule -------------------------------------------------------------------------------- */
 
 /* Whether the destination refused the event itself: trying again would not help. */
 static bool rule_is_refusal(mofka_status_t status) {
@@ -151,7 +151,7 @@ static void *rule_main(void *context) {
     return NULL;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static bool rule_make_filter(running_rule_t *rule) {
     char *text;
@@ -221,7 +221,7 @@ static int forward_run(mofka_driver_t *job) {
     return code;
 }
 
-/* ---- options ----------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static bool forward_check(int count, char **words) {
     const char *path;

@@ -29,7 +29,7 @@ static bool forward_config_needs(const char *what, const char *key, const char *
     return value;
 }
 
-/* ---- drivers ----------------------------------------------------------------------------------- */
+/* ---- drivers --------------------------------------------------------------------------------- */
 
 static bool forward_config_read_driver(forward_driver_t *driver, const char *text) {
     assert(driver->name && text);
@@ -74,7 +74,7 @@ static bool forward_config_read_drivers(forward_config_t *config, const char *js
     return good;
 }
 
-/* ---- rules ------------------------------------------------------------------------------------- */
+/* ---- rules ----------------------------------------------------------------------------------- */
 
 static bool forward_config_read_create(forward_end_t *end, const char *what, const char *json) {
     char where[160];

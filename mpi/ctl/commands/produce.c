@@ -22,7 +22,7 @@ static int file_count;
 
 static data_source_t data;
 
-/* ---- files --------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static bool produce_take_file(intake_t *intake, const char *path) {
     bool is_stdin = strcmp(path, "-") == 0;
@@ -56,7 +56,7 @@ static int produce_take_all(mofka_topic_t *topic) {
     return intake_close(&intake, "produce") ? CTL_OK : CTL_FAILED;
 }
 
-/* ---- the topic --------------------------------------------------------------------------------- */
+/* ---- the topic ------------------------------------------------------------------------------- */
 
 static bool produce_selector_has(const char *object, const char *member, const char *wanted) {
     char *value = ctl_json_member(object, member), *text = value ? ctl_json_string(value) : NULL;
@@ -103,7 +103,7 @@ static int produce_run(mofka_driver_t *driver) {
     return code;
 }
 
-/* ---- options ----------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static bool produce_use_key(void) {
     assert(key);

@@ -37,7 +37,7 @@ typedef struct top_run {
     bool failed; /* a message was printed */
 } top_run_t;
 
-/* ---- output ------------------------------------------------------------------------------------ */
+/* ---- output ---------------------------------------------------------------------------------- */
 
 /* Open MPI gives ranks pseudo-terminals as stdout. If its output goes elsewhere, they have no size.
  * */
@@ -91,7 +91,7 @@ static bool top_show(top_run_t *top) {
     return false;
 }
 
-/* ---- looking ----------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 static bool top_look(top_run_t *top) {
     mofka_metadata_t *metadata;
@@ -152,7 +152,7 @@ static int top_run(mofka_driver_t *driver) {
     return top.failed ? CTL_FAILED : CTL_OK;
 }
 
-/* ---- options ----------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static bool top_check(int count, char **words) {
     (void)count, (void)words;

@@ -14,7 +14,7 @@ static bool as_json;
 static double timeout_s = TIMEOUT_S_DEFAULT;
 static const char *name;
 
-/* ---- shared with other commands --------------------------------------------------------------- */
+/* ---- shared with other commands -------------------------------------------------------------- */
 
 mofka_status_t ctl_topic_create(mofka_driver_t *driver, const char *topic,
                                 const ctl_topic_groups_t *g) {
@@ -30,7 +30,7 @@ void ctl_topic_groups_clear(ctl_topic_groups_t *g) {
     option_group_clear(&g->serializer);
 }
 
-/* ---- descriptions ------------------------------------------------------------------------------ */
+/* ---- descriptions ---------------------------------------------------------------------------- */
 
 typedef struct ctl_topic_search {
     const char *name; /* NULL: print every topic */

@@ -12,7 +12,7 @@
 /* The most failures of lines that are reported one by one. Further ones are only counted. */
 #define REPORTED_MAX 20
 
-/* ---- failures ---------------------------------------------------------------------------------- */
+/* ---- failures -------------------------------------------------------------------------------- */
 
 static void intake_complain_of_line(intake_t *in, const char *source, uint64_t line,
                                     const char *why) {
@@ -44,7 +44,7 @@ static bool intake_may_continue(intake_t *in) {
     return in->feed.failed == 0;
 }
 
-/* ---- one line ---------------------------------------------------------------------------------- */
+/* ---- one line -------------------------------------------------------------------------------- */
 
 static bool intake_is_blank(const char *text, size_t bytes) {
     for (size_t i = 0; i < bytes; i++)
@@ -93,7 +93,7 @@ static bool intake_take_line(intake_t *in, const char *text, size_t bytes) {
     return intake_push(in, text, bytes);
 }
 
-/* ---- all lines --------------------------------------------------------------------------------- */
+/* ---- all lines ------------------------------------------------------------------------------- */
 
 /* Report lines that were read and will not be pushed, because no time is left or the topic takes no
  * more. */
@@ -155,7 +155,7 @@ bool intake_take(intake_t *in, int fd) {
     return good && !interrupt_came();
 }
 
-/* ---- beginning and end -------------------------------------------------------------------------- */
+/* ---- beginning and end ----------------------------------------------------------------------- */
 
 bool intake_open(intake_t *in, mofka_topic_t *topic, const intake_options_t *options) {
     assert(options->timeout_s >= 0 && options->rate >= 0);

@@ -7,7 +7,7 @@
 #include "mpi/ctl/options/json.h"
 #include "json/text.h"
 
-/* ---- keys --------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 typedef struct ctl_json_key {
     size_t object; /* number of the object that holds the key */
@@ -85,7 +85,7 @@ static ctl_json_key_t *ctl_json_keys_find(const ctl_json_keys_t *keys, const ctl
                        : NULL;
 }
 
-/* ---- checking ----------------------------------------------------------------------------------- */
+/* ---- checking -------------------------------------------------------------------------------- */
 
 /* List the keys of all objects in one pass, however deeply they are nested. */
 static bool ctl_json_all_keys(const char *text, const char *limit, ctl_json_keys_t *keys) {
@@ -128,7 +128,7 @@ mofka_status_t ctl_json_check(const char *what, const char *text, size_t bytes) 
     return status;
 }
 
-/* ---- members ------------------------------------------------------------------------------------ */
+/* ---- members --------------------------------------------------------------------------------- */
 
 bool ctl_json_is_valid(const char *text) {
     return mfi_json_check("the text", text, strlen(text)) == MOFKA_OK;
@@ -171,7 +171,7 @@ void ctl_json_put_string(FILE *out, const char *text, size_t bytes) {
     fputc('"', out);
 }
 
-/* ---- making objects ------------------------------------------------------------------------------ */
+/* ---- making objects -------------------------------------------------------------------------- */
 
 /* An object that is written into memory. */
 typedef struct ctl_json_writer {
@@ -241,7 +241,7 @@ char *ctl_json_without(const char *object, const char *key) {
     return ctl_json_writer_close(&maker);
 }
 
-/* ---- merging ------------------------------------------------------------------------------------- */
+/* ---- merging --------------------------------------------------------------------------------- */
 
 typedef struct ctl_json_span {
     const char *at, *end; /* an object */

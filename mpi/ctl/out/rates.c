@@ -53,7 +53,7 @@ static bool rates_add_partition(cJSON *now, const cJSON *before, double seconds)
            rates_add_fill(now);
 }
 
-/* ---- sums --------------------------------------------------------------------------------------- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
 static bool rates_add_sum(cJSON *topic, const char *key) {
     assert(cJSON_IsObject(topic));
@@ -114,7 +114,7 @@ static bool rates_add_sums(cJSON *topic) {
            rates_add_consumers(topic);
 }
 
-/* ---- all ---------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 static const cJSON *rates_first_of(const cJSON *object, const char *list) {
     const cJSON *items = rates_member(object, list);

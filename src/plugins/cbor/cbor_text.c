@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Writes JSON tokens as CBOR items, and reads them back. Each item goes through libcbor's encoders and
- * its stream decoder. */
+/* Writes JSON tokens as CBOR items, and reads them back. Each item goes through libcbor's encoders
+ * and its stream decoder. */
 #include "plugins/cbor/cbor_text.h"
 
 #include <assert.h>

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether the URI of a "$schema" names draft 4, 6 or 7. Drafts 4 and 6 are taken as draft 7: a warning
- * says so, which begins with `what`. */
+/* Whether the URI of a "$schema" names draft 4, 6 or 7. Drafts 4 and 6 are taken as draft 7: a
+ * warning says so, which begins with `what`. */
 bool mfi_draft_is_known(const char *what, const char *uri, size_t bytes);
 
 #endif

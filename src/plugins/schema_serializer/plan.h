@@ -2,8 +2,8 @@
 /*
  * How the serializer "schema" stores values: a plan for each subschema.
  *
- * A planned value begins with a number, its head. The head is 0 if the value is not as planned; then
- * the value follows as CBOR. The plans, and their heads:
+ * A planned value begins with a number, its head. The head is 0 if the value is not as planned;
+ * then the value follows as CBOR. The plans, and their heads:
  *
  *   ANY      no head: the schema does not restrict the value, which is CBOR
  *   ENUM     1 + index into the values of "enum" or "const"; booleans and null are stored so, too
@@ -16,11 +16,12 @@
  * Numbers are varints (bytes.h). The forms of an object:
  *
  *   FORM_CBOR    CBOR follows
- *   FORM_ORDER   Names are in the schema's order, all required names are there, and the schema has all
- *                names. The bits above the form, and further bytes, say which optional properties are
- *                there. The values follow. It is not used if a list would be shorter than the bits
- *   FORM_LIST    the count of members; then for each member 1 + index of the property, and its value;
- *                or, if the schema does not have the name: 0, then name and value as CBOR
+ *   FORM_ORDER   Names are in the schema's order, all required names are there, and the schema has
+ *                all names. The bits above the form, and further bytes, say which optional
+ *                properties are there. The values follow. It is not used if a list would be shorter
+ *                than the bits
+ *   FORM_LIST    the count of members; then for each member 1 + index of the property, and its
+ *                value; or, if the schema does not have the name: 0, then name and value as CBOR
  */
 #ifndef MOFKA_SRC_PLUGINS_SCHEMA_SERIALIZER_PLAN_H
 #define MOFKA_SRC_PLUGINS_SCHEMA_SERIALIZER_PLAN_H

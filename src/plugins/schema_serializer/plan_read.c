@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reads values as planned. Every value takes at least one stored byte, so the stored size limits the
- * work. MOFKA_METADATA_BYTES_MAX limits the text.
+ * Reads values as planned. Every value takes at least one stored byte, so the stored size limits
+ * the work. MOFKA_METADATA_BYTES_MAX limits the text.
  */
 #include <assert.h>
 #include "plugins/cbor/cbor_text.h"

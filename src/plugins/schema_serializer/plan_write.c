@@ -108,8 +108,8 @@ static int property_compare_name(const mfi_property_t *property, const char *nam
     return order ? order : (bytes > property->name_bytes) - (bytes < property->name_bytes);
 }
 
-/* The index of the property with the token's name; `count` if there is none. `guess` is tried first:
- * in most objects it is right. */
+/* The index of the property with the token's name; `count` if there is none. `guess` is tried
+ * first: in most objects it is right. */
 static uint32_t plan_find_property(const mfi_plan_t *plan, uint32_t guess, const mfi_tape_t *tape,
                                    const mfi_token_t *name) {
     assert(name->kind == MFI_TOKEN_STRING);
@@ -131,8 +131,8 @@ static uint32_t plan_find_property(const mfi_plan_t *plan, uint32_t guess, const
     return plan->count;
 }
 
-/* Write the form and the bits of FORM_ORDER. False, and nothing is written: the object is not of that
- * form. */
+/* Write the form and the bits of FORM_ORDER. False, and nothing is written: the object is not of
+ * that form. */
 static bool plan_write_order(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
                              uint32_t index) {
     const mfi_token_t *object = &tape->tokens[index];

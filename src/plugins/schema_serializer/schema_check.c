@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Checks a schema against draft 7. Subschemas wait in a row for their turn, so there is no recursion. */
+/* Checks a schema against draft 7. Subschemas wait in a row for their turn, so there is no
+ * recursion. */
 #include "plugins/schema_serializer/schema_check.h"
 
 #include <assert.h>
@@ -152,8 +153,8 @@ static mofka_status_t schema_check_keywords(mfi_schema_t *schema,
 
 /* ---- references ----------------------------------------------------------------------------- */
 
-/* Follow a subschema's "$ref" one step, if it is "#" or "#/...": those stay within the resource. Any
- * other reference is left alone: it leads to another document or to an "$id". */
+/* Follow a subschema's "$ref" one step, if it is "#" or "#/...": those stay within the resource.
+ * Any other reference is left alone: it leads to another document or to an "$id". */
 static mofka_status_t schema_follow_reference(mfi_schema_t *schema, mfi_subschema_t *subschema) {
     uint32_t reference, to;
     if (!schema_find_reference(schema, subschema->at, &reference))

@@ -13,8 +13,8 @@
 typedef struct mfi_subschema {
     uint32_t at;       /* its token */
     uint32_t resource; /* the token of the schema that "#" means here */
-    /* The index of the subschema that applies: itself, or the last of a chain of "$ref". MFI_NONE if
-     * that is in another document. */
+    /* The index of the subschema that applies: itself, or the last of a chain of "$ref". MFI_NONE
+     * if that is in another document. */
     uint32_t target;
 } mfi_subschema_t;
 
@@ -25,9 +25,9 @@ typedef struct mfi_schema {
     uint32_t *index_of; /* by token: the index of the subschema that begins there, or MFI_NONE */
 } mfi_schema_t;
 
-/* Read and check a schema. Its text is written to `text` (initialised), which must outlive the schema.
- * MOFKA_ERR_OPTION: not a schema; the message says where, and what is allowed there. Clear the schema
- * after a failure, too. */
+/* Read and check a schema. Its text is written to `text` (initialised), which must outlive the
+ * schema. MOFKA_ERR_OPTION: not a schema; the message says where, and what is allowed there. Clear
+ * the schema after a failure, too. */
 mofka_status_t mfi_schema_init(mfi_schema_t *schema, mfi_bytes_t *text, const char *json);
 /* Free what the schema holds, but not its text. */
 void mfi_schema_clear(mfi_schema_t *schema);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Makes the tree of a schema, finds values in it by name or JSON Pointer, and prints their place. */
+/* Makes the tree of a schema, finds values in it by name or JSON Pointer, and prints their
+ * place. */
 #include "plugins/schema_serializer/schema_tree.h"
 
 #include <stdio.h>
@@ -208,7 +209,8 @@ mofka_status_t mfi_tree_follow(const mfi_tree_t *tree, uint32_t from, uint32_t f
 
 /* ---- messages ------------------------------------------------------------------------------- */
 
-/* Print a JSON Pointer to the value at `target`, with names as in the text. A long one is cut off. */
+/* Print a JSON Pointer to the value at `target`, with names as in the text. A long one is cut
+ * off. */
 static void tree_print_path(const mfi_tree_t *tree, uint32_t target, char path[PATH_BYTES]) {
     size_t used = 0;
     path[0] = '\0';

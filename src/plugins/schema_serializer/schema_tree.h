@@ -2,8 +2,8 @@
 /*
  * A schema's JSON as a tree. A schema may be hostile and large, so a look-up takes O(log n).
  *
- * The text is first written again, without white space and with the shortest escapes. So equal strings
- * have equal bytes, and a name with its quotes and its colon is a range of the text.
+ * The text is first written again, without white space and with the shortest escapes. So equal
+ * strings have equal bytes, and a name with its quotes and its colon is a range of the text.
  */
 #ifndef MOFKA_SRC_PLUGINS_SCHEMA_SERIALIZER_SCHEMA_TREE_H
 #define MOFKA_SRC_PLUGINS_SCHEMA_SERIALIZER_SCHEMA_TREE_H
@@ -21,9 +21,9 @@ typedef struct mfi_tree {
     uint32_t *children;
 } mfi_tree_t;
 
-/* Make the tree of `json`. Its text is written to `text` (initialised), which must outlive the tree.
- * MOFKA_ERR_OPTION: nested too deep, or an object has a duplicate name. Clear the tree after a
- * failure, too. */
+/* Make the tree of `json`. Its text is written to `text` (initialised), which must outlive the
+ * tree. MOFKA_ERR_OPTION: nested too deep, or an object has a duplicate name. Clear the tree after
+ * a failure, too. */
 mofka_status_t mfi_tree_init(mfi_tree_t *tree, mfi_bytes_t *text, const char *json);
 /* Free what the tree holds, but not its text. */
 void mfi_tree_clear(mfi_tree_t *tree);

@@ -39,8 +39,8 @@ static bool number_is_positive(const char *text, size_t bytes) {
     return false;
 }
 
-/* Whether a number's text is a whole number: the exponent moves the point behind the last digit that
- * is not 0. */
+/* Whether a number's text is a whole number: the exponent moves the point behind the last digit
+ * that is not 0. */
 static bool number_is_whole(const char *text, size_t bytes) {
     const int64_t far = INT64_C(1000000000000); /* no text has as many digits */
     int64_t zeros = 0, places = 0, exponent = 0;

@@ -23,8 +23,8 @@ typedef enum mfi_shape {
     MFI_SHAPE_DEPENDENCIES
 } mfi_shape_t;
 
-/* Check that the value at a token has a shape, which must not hold schemas. MOFKA_ERR_OPTION: it does
- * not; the message says where, and what is allowed. MOFKA_ERR_MEMORY. */
+/* Check that the value at a token has a shape, which must not hold schemas. MOFKA_ERR_OPTION: it
+ * does not; the message says where, and what is allowed. MOFKA_ERR_MEMORY. */
 mofka_status_t mfi_shape_check(const mfi_tree_t *tree, uint32_t at, mfi_shape_t shape);
 
 /* MOFKA_ERR_OPTION, with the message of mfi_shape_check, unless `is_good`. */

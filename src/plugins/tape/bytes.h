@@ -11,8 +11,8 @@
 #include <mofka/limits.h>
 #include <mofka/metadata.h>
 
-/* A buffer that grows; the first 1024 bytes need no malloc. After a failure later writes are ignored.
- * So a writer checks `status` once, at the end. */
+/* A buffer that grows; the first 1024 bytes need no malloc. After a failure later writes are
+ * ignored. So a writer checks `status` once, at the end. */
 typedef struct mfi_bytes {
     char *data; /* `small`, or memory from malloc */
     size_t used, room;
@@ -23,8 +23,8 @@ typedef struct mfi_bytes {
 void mfi_bytes_init(mfi_bytes_t *bytes);
 /* Free what the buffer holds. */
 void mfi_bytes_clear(mfi_bytes_t *bytes);
-/* Make room for `more` bytes. False after a failure: MOFKA_ERR_TOO_LARGE (the buffer would have more
- * than MOFKA_METADATA_BYTES_MAX bytes) or MOFKA_ERR_MEMORY. */
+/* Make room for `more` bytes. False after a failure: MOFKA_ERR_TOO_LARGE (the buffer would have
+ * more than MOFKA_METADATA_BYTES_MAX bytes) or MOFKA_ERR_MEMORY. */
 bool mfi_bytes_grow(mfi_bytes_t *bytes, size_t more);
 
 /* Make sure that there is room for `more` bytes. False after a failure. */
@@ -59,12 +59,12 @@ mofka_status_t mfi_reader_corrupt(const mfi_reader_t *reader, const char *why);
 /* Read a varint. MOFKA_ERR_CORRUPT: it is cut off, or above 64 bits. */
 mofka_status_t mfi_reader_varint(mfi_reader_t *reader, uint64_t *number);
 
-/* A serializer's function that reads an event's stored bytes and writes its text. It must read all of
- * them. */
+/* A serializer's function that reads an event's stored bytes and writes its text. It must read all
+ * of them. */
 typedef mofka_status_t (*mfi_read_fn)(void *self, mfi_bytes_t *text, mfi_reader_t *reader);
 
-/* The rest of `deserialize`: read the stored bytes from the archive, call `read`, and make metadata of
- * the text. Give *metadata: mofka_metadata_release. */
+/* The rest of `deserialize`: read the stored bytes from the archive, call `read`, and make metadata
+ * of the text. Give *metadata: mofka_metadata_release. */
 mofka_status_t mfi_archive_restore(mfi_read_fn read, void *self, const mofka_archive_t *archive,
                                    size_t stored_bytes, mofka_metadata_t **metadata);
 

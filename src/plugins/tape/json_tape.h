@@ -2,8 +2,8 @@
 /*
  * JSON text as a sequence of tokens: one for each value and each name, in the order of the text.
  *
- * A token is a range of the text; nothing is converted. So nothing is lost: not the digits of a large
- * number, a duplicate name, \u0000, or the order of names.
+ * A token is a range of the text; nothing is converted. So nothing is lost: not the digits of a
+ * large number, a duplicate name, \u0000, or the order of names.
  */
 #ifndef MOFKA_SRC_PLUGINS_TAPE_JSON_TAPE_H
 #define MOFKA_SRC_PLUGINS_TAPE_JSON_TAPE_H
@@ -51,13 +51,13 @@ mofka_status_t mfi_archive_store(mfi_write_fn write, const void *self,
                                  const mofka_archive_t *archive, const char *metadata,
                                  size_t metadata_bytes);
 
-/* The characters of a string token, unescaped, in UTF-8. Half a surrogate pair becomes three bytes that
- * are not UTF-8. View: of the tape's text, or of `into` (initialised) if there are escapes. */
+/* The characters of a string token, unescaped, in UTF-8. Half a surrogate pair becomes three bytes
+ * that are not UTF-8. View: of the tape's text, or of `into` (initialised) if there are escapes. */
 const char *mfi_token_utf8(const mfi_tape_t *tape, const mfi_token_t *token, mfi_bytes_t *into,
                            size_t *bytes);
 
-/* Decode "\\uXXXX", or a surrogate pair of two such escapes, at `text`. *used is the bytes read. Half
- * a pair is returned as it is. -1: not such an escape. */
+/* Decode "\\uXXXX", or a surrogate pair of two such escapes, at `text`. *used is the bytes read.
+ * Half a pair is returned as it is. -1: not such an escape. */
 int mfi_escape_unit(const char *text, size_t bytes, size_t *used);
 /* The length of the character at `text`; 0 if it is not UTF-8. */
 size_t mfi_utf8_length(const unsigned char *text, size_t bytes);

@@ -6,8 +6,8 @@
 #include <mofka/status.h>
 #include <stddef.h>
 
-/* Decode all of `text`. `what` begins each message. Give *bytes: free(). MOFKA_ERR_OPTION: `text` is
- * not base64. */
+/* Decode all of `text`. `what` begins each message. Give *bytes: free(). MOFKA_ERR_OPTION: `text`
+ * is not base64. */
 mofka_status_t mfi_base64_decode(const char *what, const char *text, unsigned char **bytes,
                                  size_t *size);
 

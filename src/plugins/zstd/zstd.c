@@ -61,7 +61,8 @@ static mofka_status_t zstd_context_create(const zstd_t *zstd, zstd_context_t **o
     if (!status)
         status = zstd_check(
             ZSTD_CCtx_setParameter(context->compressor, ZSTD_c_compressionLevel, zstd->level));
-    if (!status) /* a frame need not name its dictionary: the serializer that reads it has the same */
+    /* A frame need not name its dictionary: the serializer that reads it has the same. */
+    if (!status)
         status = zstd_check(ZSTD_CCtx_setParameter(context->compressor, ZSTD_c_dictIDFlag, 0));
     if (!status && zstd->compress_with)
         status = zstd_check(ZSTD_CCtx_refCDict(context->compressor, zstd->compress_with));

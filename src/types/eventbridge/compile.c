@@ -7,7 +7,7 @@
 #include <string.h>
 #include "types/eventbridge/pattern.h"
 
-/* ---- memory ----------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 struct mfi_eb_block {
     mfi_eb_block_t *next;
@@ -38,7 +38,7 @@ void mfi_eb_destroy(mfi_eb_pattern_t *pattern) {
     free(pattern);
 }
 
-/* ---- the place, for messages ------------------------------------------------------------------ */
+/* ---- the place, for messages ----------------------------------------------------------------- */
 
 static size_t place_append(mfi_eb_place_t *place, const char *text, size_t bytes) {
     size_t before = place->used, room = sizeof place->path - 1 - before;
@@ -85,7 +85,7 @@ mofka_status_t mfi_eb_bad_value(const mfi_eb_place_t *place, const char *value,
     return mfi_eb_bad(place, "%s, not %.*s", wanted, (int)(bytes < 60 ? bytes : 60), value);
 }
 
-/* ---- fields ----------------------------------------------------------------------------------- */
+/* ---- fields ---------------------------------------------------------------------------------- */
 
 /* Find the child step of that name, or add it. */
 static mofka_status_t step_enter_name(mfi_eb_place_t *place, mfi_eb_step_t *parent,
@@ -166,7 +166,7 @@ static mofka_status_t field_add(mfi_eb_place_t *place, mfi_eb_scope_t *scope, mf
     return MOFKA_OK;
 }
 
-/* ---- objects and $or -------------------------------------------------------------------------- */
+/* ---- objects and $or ------------------------------------------------------------------------- */
 
 static mofka_status_t object_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scope,
                                      mfi_eb_step_t *step, const char *object, bool in_or);
@@ -252,7 +252,7 @@ static mofka_status_t choice_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scop
     return status ? status : choice_add(place, scope, choice);
 }
 
-/* ---- the value of a field --------------------------------------------------------------------- */
+/* ---- the value of a field -------------------------------------------------------------------- */
 
 /* What the value of a field holds: alternatives, and the branches of each $or among them. */
 typedef struct field_value {
@@ -340,7 +340,7 @@ static mofka_status_t field_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scope
     return status ? status : choice_add(place, scope, field.choice);
 }
 
-/* ---- members ---------------------------------------------------------------------------------- */
+/* ---- members --------------------------------------------------------------------------------- */
 
 typedef struct member {
     const char *key; /* unescaped */

@@ -29,8 +29,8 @@ static mofka_status_t operand_create(mfi_eb_place_t *place, mfi_eb_kind_t kind,
     return MOFKA_OK;
 }
 
-/* Read an object that must have exactly one key, an operator. `*key` is a view, valid until the next
- * string is read. */
+/* Read an object that must have exactly one key, an operator. `*key` is a view, valid until the
+ * next string is read. */
 static mofka_status_t operator_read(mfi_eb_place_t *place, const char *object, const char **key,
                                     size_t *bytes, const char **value) {
     assert(*object == '{');
@@ -52,7 +52,7 @@ static mofka_status_t operator_refuse(mfi_eb_place_t *place, const char *key, si
                       known);
 }
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static mofka_status_t operand_copy_text(mfi_eb_place_t *place, const char *from, size_t bytes,
                                         const char **text) {
@@ -122,7 +122,7 @@ static mofka_status_t operand_read_number(mfi_eb_place_t *place, const char *val
     return MOFKA_OK;
 }
 
-/* ---- operators of strings --------------------------------------------------------------------- */
+/* ---- operators of strings -------------------------------------------------------------------- */
 
 /* Compile a string, or each string of an array, as an operand of `kind`. */
 static mofka_status_t operator_compile_strings(mfi_eb_place_t *place, const char *value,
@@ -191,7 +191,7 @@ static mofka_status_t operator_compile_suffix(mfi_eb_place_t *place, const char 
     return operator_compile_affix(place, value, alternative, MFI_EB_SUFFIX, MFI_EB_FOLD_SUFFIX);
 }
 
-/* ---- other operators --------------------------------------------------------------------------- */
+/* ---- other operators ------------------------------------------------------------------------- */
 
 static mofka_status_t operator_compile_exists(mfi_eb_place_t *place, const char *value,
                                               mfi_eb_alternative_t *alternative) {
@@ -300,7 +300,7 @@ static mofka_status_t operator_compile_numeric(mfi_eb_place_t *place, const char
     return status;
 }
 
-/* ---- anything-but ----------------------------------------------------------------------------- */
+/* ---- anything-but ---------------------------------------------------------------------------- */
 
 /* Amazon's dialect compares numbers here by their value only. */
 static mofka_status_t but_compile_value(mfi_eb_place_t *place, const char *value,
@@ -342,7 +342,7 @@ static mofka_status_t operator_compile_but(mfi_eb_place_t *place, const char *va
                            : but_compile_value(place, value, &alternative->operands);
 }
 
-/* ---- one alternative -------------------------------------------------------------------------- */
+/* ---- one alternative ------------------------------------------------------------------------- */
 
 static const operator_row_t operators[] = {
     {"prefix", operator_compile_prefix, true},

@@ -10,8 +10,8 @@
  * But all fields that need the array's objects and arrays must match in one and the same element.
  * So the first element that satisfies all of them is taken.
  *
- * In the original dialect, a walk does not enter arrays, and a key of the event is one step, dots and
- * all. A field finds whatever value is at its step.
+ * In the original dialect, a walk does not enter arrays, and a key of the event is one step, dots
+ * and all. A field finds whatever value is at its step.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ typedef struct match {
     const char *missed_value;
 } match_t;
 
-/* ---- sets ------------------------------------------------------------------------------------- */
+/* ---- sets ------------------------------------------------------------------------------------ */
 
 static bool set_has(const mfi_eb_set_t *set, size_t index) {
     assert(index < MFI_EB_FIELDS_MAX);
@@ -77,7 +77,8 @@ static mfi_eb_set_t set_keep_unfound(const match_t *m, const mfi_eb_set_t *wante
     return left;
 }
 
-/* The wanted fields that do not match: no value matches, and they are present or must not be absent. */
+/* The wanted fields that do not match: no value matches, and they are present or must not be
+ * absent. */
 static mfi_eb_set_t answer_find_unmet(const match_t *m, const mfi_eb_set_t *wanted,
                                       const answer_t *answer) {
     mfi_eb_set_t rest = {{0}};
@@ -87,7 +88,7 @@ static mfi_eb_set_t answer_find_unmet(const match_t *m, const mfi_eb_set_t *want
     return rest;
 }
 
-/* ---- values ----------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static void match_stop(match_t *m, mofka_status_t status) {
     assert(status);
@@ -151,10 +152,10 @@ static void match_here(match_t *m, const mfi_eb_step_t *step, const mfi_eb_set_t
 static answer_t match_value(match_t *m, const mfi_eb_step_t *step, const mfi_eb_set_t *wanted,
                             const char *value, const char *end);
 
-/* ---- objects ---------------------------------------------------------------------------------- */
+/* ---- objects --------------------------------------------------------------------------------- */
 
-/* The step that a key of the event leads to: one step for each part between its dots, or one step for
- * all of it in the original dialect. NULL: the pattern has no such step. */
+/* The step that a key of the event leads to: one step for each part between its dots, or one step
+ * for all of it in the original dialect. NULL: the pattern has no such step. */
 static const mfi_eb_step_t *step_follow_key(match_t *m, const mfi_eb_step_t *step, const char *key,
                                             size_t bytes) {
     const char *end = key + bytes;
@@ -201,7 +202,7 @@ static answer_t match_object(match_t *m, const mfi_eb_step_t *step, const mfi_eb
     return answer;
 }
 
-/* ---- arrays ----------------------------------------------------------------------------------- */
+/* ---- arrays ---------------------------------------------------------------------------------- */
 
 static bool match_scalars(match_t *m, const mfi_eb_step_t *step, const mfi_eb_set_t *wanted,
                           const char *array, answer_t *answer) {
@@ -265,9 +266,10 @@ static answer_t match_value(match_t *m, const mfi_eb_step_t *step, const mfi_eb_
     return answer;
 }
 
-/* ---- combinations of $or ---------------------------------------------------------------------- */
+/* ---- combinations of $or --------------------------------------------------------------------- */
 
-/* Add the fields of the scope's combination with that number. It takes one branch of each choice. */
+/* Add the fields of the scope's combination with that number. It takes one branch of each
+ * choice. */
 static void scope_collect_fields(const mfi_eb_scope_t *scope, uint64_t number,
                                  mfi_eb_set_t *wanted) {
     assert(number < scope->combinations);

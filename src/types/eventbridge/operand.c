@@ -10,7 +10,7 @@
 #include <wctype.h>
 #include "types/eventbridge/pattern.h"
 
-/* ---- locales ---------------------------------------------------------------------------------- */
+/* ---- locales --------------------------------------------------------------------------------- */
 
 static pthread_once_t locales_once = PTHREAD_ONCE_INIT;
 static locale_t plain;   /* the C locale, which is built in: to make it takes no memory */
@@ -30,7 +30,7 @@ double mfi_eb_read_real(const char *number) {
     return strtod_l(number, NULL, plain);
 }
 
-/* ---- ignoring case ---------------------------------------------------------------------------- */
+/* ---- ignoring case --------------------------------------------------------------------------- */
 
 /* Read one character of valid UTF-8, and move `*at` past it. */
 static uint32_t fold_next_character(const char **at) {
@@ -101,7 +101,7 @@ static const char *fold_find_last(const char *text, const char *end, size_t coun
     return count ? NULL : end;
 }
 
-/* ---- wildcards -------------------------------------------------------------------------------- */
+/* ---- wildcards ------------------------------------------------------------------------------- */
 
 /* Split a wildcard at its stars. `text` is the operand's own copy, which is unescaped in place. */
 static mofka_status_t pieces_init(mfi_eb_place_t *place, mfi_eb_operand_t *operand, char *text) {
@@ -152,7 +152,7 @@ static bool pieces_match(const mfi_eb_operand_t *o, const char *text, size_t byt
     return true;
 }
 
-/* ---- addresses -------------------------------------------------------------------------------- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 /* Read an IPv4 or IPv6 address. Its family, or 0 if it is not an address. */
 static int network_read_address(const char *text, size_t bytes, unsigned char *address) {
@@ -198,7 +198,7 @@ static bool network_contains(const mfi_eb_operand_t *operand, const char *text, 
            (rest == 8 || address[whole] >> rest == operand->address[whole] >> rest);
 }
 
-/* ---- making and comparing --------------------------------------------------------------------- */
+/* ---- making and comparing -------------------------------------------------------------------- */
 
 mofka_status_t mfi_eb_string_operand(mfi_eb_place_t *place, mfi_eb_kind_t kind, const char *string,
                                      mfi_eb_operand_t **out) {

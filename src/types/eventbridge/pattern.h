@@ -17,12 +17,14 @@
  *        ` f            field 3, in its second branch
  *
  * A scope is the whole pattern, or one branch of a $or. It has fields and choices; each choice is a
- * $or, or a field with a $or among its alternatives. A combination takes one branch of each choice. Combinations are not expanded in memory: they
- * are numbered, and a number gives the fields that its combination needs. Sets of fields are bits.
+ * $or, or a field with a $or among its alternatives. A combination takes one branch of each choice.
+ * Combinations are not expanded in memory: they are numbered, and a number gives the fields that
+ * its combination needs. Sets of fields are bits.
  *
  * The original dialect is the language of the validator "eventbridge" of the Diaspora Streaming API
- * (src/EventbridgeValidator.cpp there). Both dialects compile the same patterns. They differ in what a
- * field finds in an event: in the original one it finds the value as it is, an array or object, too.
+ * (src/EventbridgeValidator.cpp there). Both dialects compile the same patterns. They differ in
+ * what a field finds in an event: in the original one it finds the value as it is, an array or
+ * object, too.
  */
 #ifndef MOFKA_SRC_TYPES_EVENTBRIDGE_PATTERN_H
 #define MOFKA_SRC_TYPES_EVENTBRIDGE_PATTERN_H
@@ -33,7 +35,8 @@
 #define MFI_EB_FIELDS_MAX 512
 /* Steps of all paths. A match keeps a bit of each for each open object, to find duplicate keys. */
 #define MFI_EB_STEPS_MAX 1024
-/* Combinations of $or branches. Each may cost a walk over the event. EventBridge limits them, too. */
+/* Combinations of $or branches. Each may cost a walk over the event. EventBridge limits them,
+ * too. */
 #define MFI_EB_COMBINATIONS_MAX 1000
 /* Bytes of a pattern's text. That is far more than people write, and compiles within a second. */
 #define MFI_EB_TEXT_MAX ((size_t)1 << 20)
@@ -148,7 +151,7 @@ void mfi_eb_destroy(mfi_eb_pattern_t *pattern);
  * MOFKA_ERR_JSON: the event is not JSON. MOFKA_ERR_TOO_LARGE: the match is too much work. */
 mofka_status_t mfi_eb_match(const mfi_eb_pattern_t *pattern, const char *event, size_t bytes);
 
-/* ---- between the files of this folder --------------------------------------------------------- */
+/* ---- between the files of this folder -------------------------------------------------------- */
 
 /* Allocate zeroed memory that lives as long as the pattern. NULL, with a message: no memory. */
 void *mfi_eb_allocate(mfi_eb_pattern_t *pattern, size_t count, size_t size);
@@ -170,7 +173,8 @@ void mfi_eb_leave(mfi_eb_place_t *place, size_t used);
 /* MOFKA_ERR_OPTION, with the place and a message. */
 mofka_status_t mfi_eb_bad(const mfi_eb_place_t *place, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* MOFKA_ERR_OPTION: a value of the pattern is not `wanted`. The message has the place and the value. */
+/* MOFKA_ERR_OPTION: a value of the pattern is not `wanted`. The message has the place and the
+ * value. */
 mofka_status_t mfi_eb_bad_value(const mfi_eb_place_t *place, const char *value, const char *wanted);
 
 /* Compile one alternative of a field. */

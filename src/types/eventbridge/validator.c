@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The validator type "eventbridge", which accepts the events that match a pattern:
- * {"type": "eventbridge", "pattern": {...}, "dialect": "amazon"}. "schema" is the key of the pattern in
- * the original API, and means the same. */
+ * {"type": "eventbridge", "pattern": {...}, "dialect": "amazon"}. "schema" is the key of the
+ * pattern in the original API, and means the same. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

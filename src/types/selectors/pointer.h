@@ -26,8 +26,8 @@ mofka_status_t mfi_pointer_init(mfi_pointer_t *pointer, const char *what, const 
 /* Free what the pointer holds. */
 void mfi_pointer_clear(mfi_pointer_t *pointer);
 
-/* Find the value that the pointer names in an event's metadata. `*value` is a view of `metadata`, or
- * NULL if the event has no such value. MOFKA_ERR_JSON: the metadata is not JSON. */
+/* Find the value that the pointer names in an event's metadata. `*value` is a view of `metadata`,
+ * or NULL if the event has no such value. MOFKA_ERR_JSON: the metadata is not JSON. */
 mofka_status_t mfi_pointer_find(mfi_pointer_t *pointer, const char *metadata, size_t bytes,
                                 const char **value);
 

@@ -2,8 +2,8 @@
 /*
  * The selector type "sticky": {"type": "sticky"}. It keeps choosing one partition until the
  * producer's open batch of that partition leaves; then it moves on to the next partition. Only one
- * batch fills at a time. So a batch that leaves by its linger time or by a flush is fuller than with
- * the type "default".
+ * batch fills at a time. So a batch that leaves by its linger time or by a flush is fuller than
+ * with the type "default".
  */
 #define XXH_INLINE_ALL
 #include <xxhash.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Makes an object of each type that it is given: types [driver|validator|serializer|selector TYPE]...,
- * where TYPE is a driver's name or the others' JSON. */
+/* Makes an object of each type that it is given: types [driver|validator|serializer|selector
+ * TYPE]..., where TYPE is a driver's name or the others' JSON. */
 #include <mofka/mofka.h>
 #include <stdio.h>
 #include <string.h>
