@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Runs a shell snippet of a README, a task, or the README's program, and compares the output with what
 # the README prints: each of its lines must be there; "…" stands for anything.
-#   readme_run.sh NAME WINDOW SOURCE BUILD MPIEXEC...
+#   readme_run.sh NAME WINDOW SOURCE BUILD MPICC MPIEXEC...
 # BUILD/tests/outside/readme has NAME.sh (if it is a snippet), NAME.txt, and the README's files.
 set -euo pipefail
-name=$1 window=$2 source=$3 build=$4
-shift 4
+name=$1 window=$2 source=$3 build=$4 mpicc=$5
+shift 5
 files=$build/tests/outside/readme work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -21,7 +21,7 @@ snippet=$files/$name.sh
 if [ "$name" = install ]; then # in the source tree, with the MPI that is tested
     for entry in "$source"/*; do [ "${entry##*/}" = build ] || ln -s "$entry" .; done
     cp program.c app.c
-    sed "s,mpicc\.mpich,${1/mpiexec/mpicc},; s,mpiexec\.mpich,$*," "$snippet" >install.sh
+    sed "s,mpicc\.mpich,$mpicc,; s,mpiexec\.mpich,$*," "$snippet" >install.sh
     snippet=install.sh
     export HOME=$work
 else
