@@ -206,7 +206,7 @@ static size_t shm_cache_bytes(void) {
         return CACHE_BYTES_DEFAULT;
     hwloc_topology_set_all_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE);
     hwloc_topology_set_type_filter(topology, HWLOC_OBJ_L3CACHE, HWLOC_TYPE_FILTER_KEEP_ALL);
-    if (hwloc_topology_load(topology) == 0) {
+    if (hwloc_topology_load(topology) == 0 && hwloc_topology_is_thissystem(topology)) {
         hwloc_obj_t cache = hwloc_get_obj_by_type(topology, HWLOC_OBJ_L3CACHE, 0);
         bytes = cache ? (size_t)cache->attr->cache.size : 0;
     }

@@ -6,9 +6,11 @@
 #include <pthread.h>
 #include <mofka/thread_pool.h>
 
-/* Bind the calling thread, which is worker `index` of the pool. MOFKA_ERR_SYSTEM. */
+/* Bind the calling thread, which is worker `index` of the pool. MOFKA_ERR_SYSTEM,
+ * MOFKA_ERR_MEMORY. */
 mofka_status_t mfi_affinity_bind(const mofka_thread_pool_options_t *options, size_t index);
-/* The cores that a thread is bound to, as list text. MOFKA_ERR_SYSTEM, MOFKA_ERR_RANGE. */
+/* The CPUs that the kernel has bound a thread to, as list text. MOFKA_ERR_SYSTEM,
+ * MOFKA_ERR_MEMORY, MOFKA_ERR_RANGE. */
 mofka_status_t mfi_affinity_read(pthread_t thread, char *text, size_t bytes);
 
 #endif
