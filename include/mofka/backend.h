@@ -53,10 +53,9 @@ typedef struct mofka_batch {
      * MOFKA_ERR_COMPLETE then leaves its events possibly stored, instead of not stored. */
     bool reserved;
     uint64_t scratch[4]; /**< for the backend: how a reserved append continues */
-    bool timed;          /**< statistics need `stored_ns` */
-    /** For statistics: when a timed batch became readable (CLOCK_REALTIME, ns). Append sets it if
-     * it knows the time better than the core; 0 means when append returns. */
-    uint64_t stored_ns;
+    /** For statistics: store with the batch when it became readable (CLOCK_REALTIME, ns), for the
+     * `stored_ns` of a run. Optional. */
+    bool timed;
     /** For statistics: append adds the time that the batch waited for room, in ns. */
     uint64_t blocked_ns;
 } mofka_batch_t;

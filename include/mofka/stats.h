@@ -34,8 +34,8 @@ extern "C" {
  * - "room_waits", "room_wait_ns": batches that waited for room in their partition
  * - "push_waits", "push_wait_ns": pushes that found max_batches in memory and waited for one to be
  *   sent (without workers: sent one themselves)
- * - "push_to_stored_ns": latency of batches, from the push of a batch's first event until consumers
- *   can read it. Measured for the producer's first 64 batches, then for every eighth
+ * - "push_to_stored_ns": latency of batches, from the push of a batch's first event until the batch is
+ *   stored. Measured for the producer's first 64 batches, then for every eighth
  *
  * MOFKA_ERR_INVALID, MOFKA_ERR_MEMORY.
  * Threads: any. MPI: none. Blocks: no.

@@ -26,6 +26,7 @@ typedef struct mmi_sender {
     int64_t seen_ns;        /* monotonic time before the last append read the head; 0: no hint */
     mmi_place_t head, tail; /* the head as it was read then; the end of the last batch */
     mmi_pace_t pace;
+    uint64_t stamp;                  /* of the batch under way; MPI reads it until the next flush */
     uint64_t state[MMI_STATE_WORDS]; /* where MPI writes the state until the next flush */
 } mmi_sender_t;
 

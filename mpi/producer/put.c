@@ -92,8 +92,8 @@ mofka_status_t mmi_put_batch(const mmi_partition_t *p, mmi_sender_t *sender, mof
     put_payload(p, sender, batch, place.units * MMI_UNIT_BYTES);
     put_entries(p, sender, batch);
     /* The batch is readable once this is flushed and the flag is stored. */
-    batch->stored_ns = batch->timed ? mmi_wall_ns() : 0;
-    mmi_stamp_put(p, place.events, &batch->stored_ns);
+    sender->stamp = batch->timed ? mmi_wall_ns() : 0;
+    mmi_stamp_put(p, place.events, &sender->stamp);
     if (with_state)
         mmi_state_get(p, sender->state);
     p->w->ops->nudge(p->w, p->owner);

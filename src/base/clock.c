@@ -20,10 +20,18 @@ int64_t mfi_coarse_ms(void) {
     return clock_read_ms(CLOCK_MONOTONIC_COARSE);
 }
 
-uint64_t mfi_wall_ns(void) {
+static inline uint64_t clock_read_ns(clockid_t id) {
     struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
+    clock_gettime(id, &now);
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+uint64_t mfi_now_ns(void) {
+    return clock_read_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t mfi_wall_ns(void) {
+    return clock_read_ns(CLOCK_REALTIME);
 }
 
 /* Most calls have a time-out of a second or more and do not wait. The coarse clock is exact enough

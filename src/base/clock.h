@@ -15,8 +15,10 @@
 int64_t mfi_now_ms(void);
 /* The same clock, cheaper: it lags by at most one tick of the system. */
 int64_t mfi_coarse_ms(void);
+/* The monotonic clock, in nanoseconds: for intervals within this process. */
+uint64_t mfi_now_ns(void);
 /* Nanoseconds of CLOCK_REALTIME, the clock that ranks of several nodes share, as far as their
- * clocks agree. */
+ * clocks agree. It may be set: only for stamps that another process reads. */
 uint64_t mfi_wall_ns(void);
 
 /* The deadline of a time-out that begins now. A negative time-out means for ever. */

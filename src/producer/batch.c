@@ -115,7 +115,7 @@ mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t meta
         b->sequence = ++lane->producer->sequence;
         b->opened_ms = mfi_coarse_ms();
         b->out.timed = mfi_stats_times_next(&lane->producer->stats);
-        b->opened_ns = b->out.timed ? mfi_wall_ns() : 0;
+        b->opened_ns = b->out.timed ? mfi_now_ns() : 0;
     }
     if (metadata_bytes > 0)
         memcpy(b->metadata + b->out.metadata_bytes, metadata, metadata_bytes);

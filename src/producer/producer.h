@@ -38,7 +38,7 @@ typedef struct mfi_batch {
     struct mfi_lane *lane;
     uint64_t sequence;       /* orders batches by their first events, over the whole producer */
     int64_t opened_ms;       /* when the first event was added; coarse clock */
-    uint64_t opened_ns;      /* the same by the wall clock, for statistics; 0: batch not timed */
+    uint64_t opened_ns;      /* the same in ns, for statistics; 0: batch not timed */
     size_t futureless;       /* events without a future */
     mfi_outcome_t *outcomes; /* of the events with a future; the newest first */
     mofka_batch_event_t *events;

@@ -72,7 +72,7 @@ static int64_t push_deadline(push_t *push) {
 
 /* With the lock, releases it meanwhile: wait for a place among max_batches. */
 static mofka_status_t push_wait_for_place(push_t *push, mfi_lane_t *lane) {
-    uint64_t since = mfi_wall_ns();
+    uint64_t since = mfi_now_ns();
     mofka_status_t status = mfi_lane_make_place(lane, push_deadline(push));
     mfi_stats_push_waited(&push->producer->stats, since);
     return status == MOFKA_ERR_POSSIBLY_STORED

@@ -8,11 +8,6 @@
 #include <mofka/metadata.h>
 #include "base/clock.h"
 
-/* The wall clock may be set back, and clocks of nodes differ: never negative. */
-static uint64_t stats_elapsed_ns(uint64_t from, uint64_t to) {
-    return to > from ? to - from : 0;
-}
-
 /* ---- counting -------------------------------------------------------------------------------- */
 
 void mfi_stats_sealed(mfi_producer_stats_t *stats, const mofka_batch_t *batch, mfi_seal_t why) {
@@ -40,14 +35,12 @@ void mfi_stats_finished(mfi_producer_stats_t *stats, const mofka_batch_t *batch,
     stats->events_stored += batch->event_count;
     stats->bytes_stored += batch->metadata_bytes + batch->data_bytes;
     if (batch->timed)
-        mfi_histogram_record(
-            &stats->push_to_stored,
-            stats_elapsed_ns(opened_ns, batch->stored_ns ? batch->stored_ns : mfi_wall_ns()));
+        mfi_histogram_record(&stats->push_to_stored, mfi_now_ns() - opened_ns);
 }
 
 void mfi_stats_push_waited(mfi_producer_stats_t *stats, uint64_t since_ns) {
     stats->push_waits++;
-    stats->push_wait_ns += stats_elapsed_ns(since_ns, mfi_wall_ns());
+    stats->push_wait_ns += mfi_now_ns() - since_ns;
 }
 
 void mfi_stats_fetched(mfi_consumer_stats_t *stats, const mofka_run_t *run, size_t overtaken,
@@ -60,8 +53,9 @@ void mfi_stats_fetched(mfi_consumer_stats_t *stats, const mofka_run_t *run, size
     stats->events_fetched += run->event_count - overtaken;
     stats->bytes_fetched += bytes;
     stats->data_bytes += data_bytes;
-    if (run->stored_ns)
-        mfi_histogram_record(&stats->stored_to_pulled, stats_elapsed_ns(run->stored_ns, now_ns));
+    if (run->stored_ns) /* clocks of nodes differ, and may be set: never negative */
+        mfi_histogram_record(&stats->stored_to_pulled,
+                             now_ns > run->stored_ns ? now_ns - run->stored_ns : 0);
 }
 
 void mfi_stats_not_pulled(mfi_consumer_stats_t *stats, const mofka_fetched_event_t *event) {
