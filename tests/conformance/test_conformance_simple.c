@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The conformance suite over the example backend. */
 #include "conformance/conformance.h"
-#include "conformance/simple_backend.h"
+#include "conformance/simple/simple_backend.h"
 
 int main(void) {
     mofka_driver_t *driver;

@@ -4,7 +4,7 @@
 #include "support/check.h"
 #include "support/clock.h"
 #include "consumer/consumer.h"
-#include "conformance/simple_backend.h"
+#include "conformance/simple/simple_backend.h"
 #include <mofka/backend.h>
 
 static mofka_driver_t *driver;

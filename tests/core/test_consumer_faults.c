@@ -8,7 +8,7 @@
 #include "support/check.h"
 #include "support/clock.h"
 #include "consumer/consumer.h"
-#include "conformance/simple_backend.h"
+#include "conformance/simple/simple_backend.h"
 #include <mofka/backend.h>
 
 #define EVENTS 10

@@ -8,7 +8,7 @@
  */
 #include <cjson/cJSON.h>
 #include "support/check.h"
-#include "conformance/simple_backend.h"
+#include "conformance/simple/simple_backend.h"
 #include <mofka/backend.h>
 
 /* ---- allocations ----------------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include "support/json_path.h"
 #include "support/scripted_backend.h"
-#include "conformance/simple_backend.h"
+#include "conformance/simple/simple_backend.h"
 #include <mofka/backend.h>
 
 #define HOUR_MS 3600000

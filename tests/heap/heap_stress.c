@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include "heap/heap_driver.h"
-#include "support/stress.h"
+#include "support/stress/stress.h"
 
 typedef struct meeting {
     pthread_barrier_t barrier;

@@ -2,7 +2,7 @@
 /* Logs: levels, callback, stderr; and environment variables. What the environment does is seen in a
  * child: this program again, with an argument. */
 #include "support/check.h"
-#include "conformance/simple_backend.h"
+#include "conformance/simple/simple_backend.h"
 #include <errno.h>
 #include <pthread.h>
 #include <sys/wait.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The example backend: the tables of driver, topic, producer and consumer over queues. */
-#include "conformance/simple_backend.h"
+#include "conformance/simple/simple_backend.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <mofka/register.h>
-#include "conformance/simple_queue.h"
+#include "conformance/simple/simple_queue.h"
 
 #define RUN_EVENTS_MAX 1024 /* bounds what one fetch allocates */
 

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include "support/stress.h"
+#include "support/stress/stress.h"
 
 #define RING_BYTES 16384
 #define SLOTS 64

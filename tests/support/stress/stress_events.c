@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Events whose bytes follow from their rank and number, and the handles of the races. */
-#include "support/stress_events.h"
+#include "support/stress/stress_events.h"
 
 #include <stdarg.h>
 #include <string.h>

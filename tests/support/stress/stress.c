@@ -3,7 +3,7 @@
  * The cases of the races. Each names the invariant that it guards (README.md, "Guarantees") and the
  * change of the library that it was seen to fail with.
  */
-#include "support/stress.h"
+#include "support/stress/stress.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "support/callbacks.h"
 #include "support/check.h"
 #include "support/log_start.h"
-#include "support/stress_events.h"
+#include "support/stress/stress_events.h"
 
 static void stress_nap_us(long us) {
     nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);

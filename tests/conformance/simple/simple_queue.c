@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The example backend's memory: a queue's events, the places of its consumers, its description. */
-#include "conformance/simple_queue.h"
+#include "conformance/simple/simple_queue.h"
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>
