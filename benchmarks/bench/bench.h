@@ -107,9 +107,13 @@ void bench_job_merge(const bench_job_t *job, mfi_histogram_t *histogram);
 bool bench_job_interrupted(const bench_job_t *job);
 /* End the whole job with an exit code. MPI_Abort may return; this does not. */
 _Noreturn void bench_abort(int code);
-/* If `status` is an error, print a message and end the job, because other ranks wait for this one.
- * */
-void bench_must(mofka_status_t status, const char *what);
+/* Print a message for an error, and end the job, because other ranks wait for this one. */
+_Noreturn void bench_fail(mofka_status_t status, const char *what);
+/* Do so if `status` is an error. */
+static inline void bench_must(mofka_status_t status, const char *what) {
+    if (status)
+        bench_fail(status, what);
+}
 /* Show a progress bar if stderr is a terminal. `done` is from 0 to 1. */
 void bench_show_progress(const bench_job_t *job, double done);
 

@@ -63,10 +63,8 @@ _Noreturn void bench_abort(int code) {
     exit(code);
 }
 
-void bench_must(mofka_status_t status, const char *what) {
-    assert(what && *what);
-    if (status == MOFKA_OK)
-        return;
+_Noreturn void bench_fail(mofka_status_t status, const char *what) {
+    assert(status != MOFKA_OK && what && *what);
     fprintf(stderr, "mofka-bench: %s: %s: %s\n", what, mofka_status_name(status),
             mofka_last_error());
     bench_abort(1);

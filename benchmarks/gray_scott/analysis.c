@@ -178,7 +178,7 @@ static mofka_status_t analysis_look_at(void *context, mofka_event_t *event) {
     if (bytes != expected * sizeof *values || field_checksum(CHECKSUM_START, values, expected, 1) !=
                                                   (all ? info.checksum : info.sample_checksum))
         a->out->wrong++;
-    else if (all)
+    else if (all && values)
         status = analysis_place(a, &info, values);
     analysis_show_progress(a, info.step);
     return status ? status : mofka_event_acknowledge(event);

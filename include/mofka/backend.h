@@ -220,8 +220,9 @@ typedef struct mofka_driver_ops {
     size_t size; /**< sizeof(mofka_driver_ops_t) of the backend's build */
     /** Create a topic. The core has checked its name, and that its validator, selector and
      * serializer can be made. The backend checks that the selector fits the number of partitions
-     * (mofka_partition_selector_check_count). MOFKA_ERR_EXISTS, MOFKA_ERR_OPTION, MOFKA_ERR_RANGE,
-     * MOFKA_ERR_FULL. */
+     * (mofka_partition_selector_check_count). MOFKA_ERR_EXISTS: the name is taken.
+     * MOFKA_ERR_OPTION: an option is unknown or invalid. MOFKA_ERR_RANGE: a value is out of range.
+     * MOFKA_ERR_FULL: there is no room for the topic. */
     mofka_status_t (*create_topic)(void *self, const mofka_topic_config_t *config);
     /** Open a topic. MOFKA_ERR_NOT_FOUND: it does not exist. Outputs are written only on success.
      */
@@ -263,6 +264,11 @@ MOFKA_API mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_
  * closed, but the core does not use `self` any more.
  * Threads: any, if no other thread uses the driver. MPI: as close. Blocks: as close. */
 MOFKA_API mofka_status_t mofka_driver_end_forgotten(void *self, int64_t flush_ms, int64_t close_ms);
+/** Call `in_child` in each forked child, before fork returns there. It cannot be undone. The function
+ * must not take a lock: another thread may have held it when the process was forked.
+ * MOFKA_ERR_INVALID: a NULL function. MOFKA_ERR_MEMORY: no memory for the registration.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API mofka_status_t mofka_backend_at_fork(void (*in_child)(void));
 
 /* ---- events and thread pools of a backend's own ---------------------------------------------- */
 

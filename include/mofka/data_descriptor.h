@@ -96,7 +96,8 @@ MOFKA_API mofka_status_t mofka_data_descriptor_unstructured_view(
     mofka_data_descriptor_t **selected);
 
 /** The selected bytes as ascending ranges of the original data; adjacent ranges are merged. Give:
- * free(). If no byte is selected, `*ranges` is NULL and `*count` is 0. MOFKA_ERR_MEMORY.
+ * free(). If no byte is selected, `*ranges` is NULL and `*count` is 0. MOFKA_ERR_MEMORY: no memory
+ * for the ranges. MOFKA_ERR_INVALID: the handle is invalid.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_data_descriptor_flatten(const mofka_data_descriptor_t *descriptor,
                                                        mofka_range_t **ranges, size_t *count);

@@ -102,7 +102,9 @@ MOFKA_API void mofka_producer_release(mofka_producer_t *producer);
  * These errors are always returned, give no future, and are not reported by a flush:
  * - MOFKA_ERR_TIMEOUT: no room within push_timeout_ms.
  * - MOFKA_ERR_BUSY: no room, and a callback of its own sending called this.
- * - MOFKA_ERR_MEMORY, MOFKA_ERR_CLOSED, MOFKA_ERR_INVALID (an invalid handle).
+ * - MOFKA_ERR_MEMORY: no memory for the event, its future or the calling thread.
+ * - MOFKA_ERR_CLOSED: the producer is closed.
+ * - MOFKA_ERR_INVALID: a handle is invalid, or `metadata` is NULL and `bytes` is not 0.
  *
  * What happens to an accepted event later, its future or the next flush reports. One such error is
  * MOFKA_ERR_COMPLETE: the topic is complete.

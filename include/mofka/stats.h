@@ -37,7 +37,7 @@ extern "C" {
  * - "push_to_stored_ns": latency of batches, from the push of a batch's first event until the batch is
  *   stored. Measured for the producer's first 64 batches, then for every eighth
  *
- * MOFKA_ERR_INVALID, MOFKA_ERR_MEMORY.
+ * MOFKA_ERR_INVALID: the handle is invalid. MOFKA_ERR_MEMORY: no memory for the JSON.
  * Threads: any. MPI: none. Blocks: no.
  */
 MOFKA_API mofka_status_t mofka_producer_stats(mofka_producer_t *producer, mofka_metadata_t **stats);
@@ -56,7 +56,7 @@ MOFKA_API mofka_status_t mofka_producer_stats(mofka_producer_t *producer, mofka_
  *   became readable until the run can be pulled. Measured for runs that begin with a timed batch
  *   (see "push_to_stored_ns")
  *
- * MOFKA_ERR_INVALID, MOFKA_ERR_MEMORY.
+ * MOFKA_ERR_INVALID: the handle is invalid. MOFKA_ERR_MEMORY: no memory for the JSON.
  * Threads: any. MPI: none. Blocks: no.
  */
 MOFKA_API mofka_status_t mofka_consumer_stats(mofka_consumer_t *consumer, mofka_metadata_t **stats);
@@ -82,8 +82,9 @@ MOFKA_API mofka_status_t mofka_consumer_stats(mofka_consumer_t *consumer, mofka_
  * - "producers", "consumers": the open ones of this process, as above
  * - "closed": {"producers": {"count", …}, "consumers": {"count", …}}: sums of those that have ended
  *
- * MOFKA_ERR_INVALID, MOFKA_ERR_CLOSED, MOFKA_ERR_MEMORY. If the topics cannot be read in time, that
- * is not an error: see "topics_status".
+ * MOFKA_ERR_INVALID: the handle is invalid. MOFKA_ERR_CLOSED: the driver is closed.
+ * MOFKA_ERR_MEMORY: no memory for the JSON. If the topics cannot be read in time, that is not an
+ * error: see "topics_status".
  * Threads: any. In an rma window below MPI_THREAD_MULTIPLE, any thread but the driver's gets
  * "topics_status": "MOFKA_ERR_UNSUPPORTED". MPI: none in shm windows, local in rma windows. Blocks:
  * until the partitions are read, at most `timeout_ms`.
@@ -113,7 +114,8 @@ typedef void (*mofka_stats_fn)(void *context, const mofka_metadata_t *stats);
  * a reader; lines that do not fit into it are left out.
  *
  * MOFKA_ERR_RANGE: the interval is 0, or above MOFKA_STATS_INTERVAL_MS_MAX. MOFKA_ERR_BUSY: the
- * callback called this. MOFKA_ERR_CLOSED, MOFKA_ERR_SYSTEM, MOFKA_ERR_MEMORY.
+ * callback called this. MOFKA_ERR_CLOSED: the driver is closed. MOFKA_ERR_SYSTEM: its thread could not
+ * be started. MOFKA_ERR_MEMORY: no memory for it. MOFKA_ERR_INVALID: the handle is invalid.
  * Threads: owner. MPI: as mofka_driver_stats. In an rma window below MPI_THREAD_MULTIPLE, only the
  * last report has "topics". Blocks: until a running call of the callback ends.
  */

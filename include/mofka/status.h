@@ -79,6 +79,16 @@ MOFKA_API const char *mofka_last_error(void);
 MOFKA_API mofka_status_t mofka_fail(mofka_status_t status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+#ifdef __clang_analyzer__
+/* A static analyzer does not see mofka_fail's body: show it that the call returns its status, an error. */
+static inline mofka_status_t mofka_fail_shown(mofka_status_t returned, mofka_status_t status) {
+    if (returned != status || status == MOFKA_OK)
+        __builtin_unreachable();
+    return status;
+}
+#define mofka_fail(status, ...) mofka_fail_shown((mofka_fail)((status), __VA_ARGS__), (status))
+#endif
+
 #ifdef __cplusplus
 }
 #endif

@@ -32,6 +32,7 @@ static size_t reader_field(const mmi_reader_t *r, size_t array) {
 /* With the partition's lock: the place that has the name, or a free one. */
 static mofka_status_t reader_find_place(mmi_reader_t *r, const char *name) {
     const mmi_partition_t *p = r->p;
+    mmi_assert_locked(p);
     uint64_t state[MMI_CONSUMERS_MAX];
     p->w->ops->load_run(p->w, p->owner, p->base + MMI_CONTROL(state), state, MMI_CONSUMERS_MAX);
     size_t free_place = MMI_CONSUMERS_MAX;
@@ -72,6 +73,7 @@ static void reader_start(mmi_reader_t *r, uint64_t at, uint64_t acknowledged) {
 /* With the partition's lock: go on where the last consumer of the name stopped. */
 static void reader_resume(mmi_reader_t *r, mmi_place_t head) {
     const mmi_partition_t *p = r->p;
+    mmi_assert_locked(p);
     uint64_t cursor = mmi_control_load(p, reader_field(r, MMI_CONTROL(cursor)));
     uint64_t acknowledged = mmi_control_load(p, reader_field(r, MMI_CONTROL(acknowledged)));
     mmi_place_t at = mmi_place_unpack(cursor, head, false);
@@ -89,6 +91,7 @@ static void reader_resume(mmi_reader_t *r, mmi_place_t head) {
 /* With the partition's lock: register the name, and start at the head or the tail. */
 static void reader_begin(mmi_reader_t *r, const char *name, mmi_place_t head, bool from_end) {
     const mmi_partition_t *p = r->p;
+    mmi_assert_locked(p);
     mmi_state_t state;
     char padded[MOFKA_NAME_BYTES_MAX + 1] = "";
     assert(strlen(name) < sizeof padded);

@@ -12,6 +12,7 @@
  * stays as long as MPI keeps it. Once all have voted to free, all free together: a rank whose close
  * timed out in AGREEING makes the others wait there until it calls again.
  */
+#include <mofka/backend.h>
 #include <mofka/log.h>
 #include "mpi/driver/driver.h"
 
@@ -134,5 +135,6 @@ static void process_after_fork(void) {
 }
 
 __attribute__((constructor)) static void process_watch_forks(void) {
-    pthread_atfork(NULL, NULL, process_after_fork);
+    if (mofka_backend_at_fork(process_after_fork))
+        mofka_log(MOFKA_LOG_ERROR, "watching forks: %s", mofka_last_error());
 }

@@ -72,8 +72,8 @@ static mofka_status_t mmi_driver_check_window(const mmi_driver_t *d, const mmi_s
 static mofka_status_t mmi_driver_make_window(mmi_driver_t *d, bool shm) {
     mmi_window_t *w;
     assert(!d->directory.w);
-    mofka_status_t status =
-        shm ? mmi_window_shm(d->rank, d->size, &w) : mmi_window_rma(d->rank, d->size, &w);
+    mofka_status_t status = shm ? mmi_window_create_shm(d->rank, d->size, &w)
+                                : mmi_window_create_rma(d->rank, d->size, &w);
     if (status)
         return status;
     int level;

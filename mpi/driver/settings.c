@@ -139,6 +139,7 @@ mofka_status_t mmi_settings_agree(MPI_Comm comm, bool join, mmi_settings_t *s, i
         free(list);
         return status;
     }
+    assert(list); /* no rank was without memory */
     mmi_settings_t theirs = *s;
     memcpy(list, owners, bytes);
     int error = MPI_Bcast(&theirs, sizeof theirs, MPI_BYTE, leader, comm);

@@ -38,12 +38,14 @@ typedef struct creation {
 static mofka_status_t creation_place(const creation_t *c) {
     const mmi_directory_t *d = c->d;
     creation_assert_locked(c);
+    size_t owner_count = d->owner_count;
+    assert(owner_count > 0);
     uint64_t bytes = mmi_partition_bytes(c->wish.slots, c->wish.ring_bytes);
     uint64_t next = d->w->ops->load(d->w, 0, SHARE(directory_next));
-    for (size_t i = 0; i < d->owner_count; i++)
+    for (size_t i = 0; i < owner_count; i++)
         c->used[i] = d->w->ops->load(d->w, d->owners[i], SHARE(used));
     for (size_t i = 0; i < c->wish.partition_count; i++) {
-        size_t turn = (size_t)((next + i) % d->owner_count);
+        size_t turn = (size_t)((next + i) % owner_count);
         uint64_t *used = &c->used[turn];
         int owner = d->owners[turn];
         if (bytes > d->arena_bytes || *used > d->arena_bytes - bytes)
@@ -53,8 +55,7 @@ static mofka_status_t creation_place(const creation_t *c) {
                 "which has %" PRIu64 " of %" PRIu64 " left; \"arena_bytes\" must be at least "
                 "%" PRIu64,
                 c->config->name, i, bytes, owner, d->arena_bytes - *used, d->arena_bytes,
-                *used +
-                    bytes * ((c->wish.partition_count - i + d->owner_count - 1) / d->owner_count));
+                *used + bytes * ((c->wish.partition_count - i + owner_count - 1) / owner_count));
         c->partitions[i] = (mmi_partition_t){.w = d->w,
                                              .topic = c->config->name,
                                              .index = i,

@@ -280,8 +280,8 @@ static const mmi_window_ops_t rma_ops = {
     .destroy = rma_destroy,
 };
 
-mofka_status_t mmi_window_rma(int rank, int size, mmi_window_t **window) {
-    mmi_window_t *w = mmi_window_new(&rma_ops, rank, size, 1);
+mofka_status_t mmi_window_create_rma(int rank, int size, mmi_window_t **window) {
+    mmi_window_t *w = mmi_window_create(&rma_ops, rank, size, 1);
     MPI_Aint *skip = calloc((size_t)size, sizeof *skip);
     if (!w || !skip) {
         if (w)

@@ -215,7 +215,7 @@ static size_t shm_cache_bytes(void) {
 }
 
 static mmi_window_t *shm_create(int rank, int size) {
-    mmi_window_t *w = mmi_window_new(&shm_ops, rank, size, (size_t)size);
+    mmi_window_t *w = mmi_window_create(&shm_ops, rank, size, (size_t)size);
     if (w) {
         w->run_words = 1;
         w->cache_bytes = shm_cache_bytes();
@@ -226,7 +226,7 @@ static mmi_window_t *shm_create(int rank, int size) {
     return w;
 }
 
-mofka_status_t mmi_window_heap(char **bases, int rank, int size, mmi_window_t **window) {
+mofka_status_t mmi_window_create_heap(char **bases, int rank, int size, mmi_window_t **window) {
     mmi_window_t *w = shm_create(rank, size);
     if (!w)
         return MOFKA_ERR_MEMORY;
@@ -235,7 +235,7 @@ mofka_status_t mmi_window_heap(char **bases, int rank, int size, mmi_window_t **
     return MOFKA_OK;
 }
 
-mofka_status_t mmi_window_shm(int rank, int size, mmi_window_t **window) {
+mofka_status_t mmi_window_create_shm(int rank, int size, mmi_window_t **window) {
     mmi_window_t *w = shm_create(rank, size);
     if (!w)
         return MOFKA_ERR_MEMORY;

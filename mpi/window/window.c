@@ -34,13 +34,6 @@ void mmi_window_shut(mmi_window_t *w) {
     assert(atomic_load(&w->appends) >= 0);
 }
 
-mofka_status_t mmi_mpi_fail(const char *call, int error) {
-    char text[MPI_MAX_ERROR_STRING] = "";
-    int length;
-    MPI_Error_string(error, text, &length);
-    return mofka_fail(MOFKA_ERR_MPI, "%s failed: %.400s", call, text);
-}
-
 void mmi_window_fault(mmi_window_t *w, const char *call, int error) {
     int none = FAULT_NONE;
     assert(error != MPI_SUCCESS);
@@ -86,7 +79,7 @@ mofka_status_t mmi_window_zero(mmi_window_t *w, int rank, uint64_t offset, uint6
     return w->ops->flush(w, rank);
 }
 
-mmi_window_t *mmi_window_new(const mmi_window_ops_t *ops, int rank, int size, size_t bases) {
+mmi_window_t *mmi_window_create(const mmi_window_ops_t *ops, int rank, int size, size_t bases) {
     assert(size > 0 && rank >= 0 && rank < size && bases > 0);
     mmi_window_t *w = calloc(1, sizeof *w);
     char **base = calloc(bases, sizeof *base);

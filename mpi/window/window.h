@@ -121,13 +121,13 @@ struct mmi_window {
 };
 
 /* Make a window of shared memory. Local: ops->open does what is collective. */
-mofka_status_t mmi_window_shm(int rank, int size, mmi_window_t **window);
+mofka_status_t mmi_window_create_shm(int rank, int size, mmi_window_t **window);
 /* Make a window of remote memory. Local: ops->open does what is collective. */
-mofka_status_t mmi_window_rma(int rank, int size, mmi_window_t **window);
+mofka_status_t mmi_window_create_rma(int rank, int size, mmi_window_t **window);
 /* For tests: an open window of `size` ranks that are threads; `bases` are their shares. */
-mofka_status_t mmi_window_heap(char **bases, int rank, int size, mmi_window_t **window);
+mofka_status_t mmi_window_create_heap(char **bases, int rank, int size, mmi_window_t **window);
 /* For those three: a window with room for `bases` addresses, else zero. NULL: no memory. */
-mmi_window_t *mmi_window_new(const mmi_window_ops_t *ops, int rank, int size, size_t bases);
+mmi_window_t *mmi_window_create(const mmi_window_ops_t *ops, int rank, int size, size_t bases);
 
 /* The first page start at or after an address. MPI's windows begin anywhere; Open MPI's begin 264
  * bytes into a page. Words would then lie across cache lines, and large copies would be many times
@@ -166,6 +166,11 @@ mofka_status_t mmi_window_zero(mmi_window_t *window, int rank, uint64_t offset, 
 /* Keep the error of an MPI call, unless one is kept already. */
 void mmi_window_fault(mmi_window_t *window, const char *call, int error);
 /* MOFKA_ERR_MPI, with MPI's text. */
-mofka_status_t mmi_mpi_fail(const char *call, int error);
+static inline mofka_status_t mmi_mpi_fail(const char *call, int error) {
+    char text[MPI_MAX_ERROR_STRING] = "";
+    int length;
+    MPI_Error_string(error, text, &length);
+    return mofka_fail(MOFKA_ERR_MPI, "%s failed: %.400s", call, text);
+}
 
 #endif

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <mofka/backend.h>
 
 /* Guards the table. Held over a fork, before the locks of all slots. */
 static pthread_mutex_t fork_table_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -44,4 +45,12 @@ void mfi_at_fork(mfi_fork_slot_t slot, const mfi_fork_handlers_t *handlers) {
     assert(!fork_table[slot]);
     fork_table[slot] = handlers;
     pthread_mutex_unlock(&fork_table_lock);
+}
+
+mofka_status_t mofka_backend_at_fork(void (*in_child)(void)) {
+    if (!in_child)
+        return mofka_fail(MOFKA_ERR_INVALID, "NULL function to call after a fork");
+    return pthread_atfork(NULL, NULL, in_child)
+               ? mofka_fail(MOFKA_ERR_MEMORY, "no memory to watch forks")
+               : MOFKA_OK;
 }

@@ -47,7 +47,7 @@ const char *mofka_last_error(void) {
     return message;
 }
 
-mofka_status_t mofka_fail(mofka_status_t status, const char *format, ...) {
+mofka_status_t(mofka_fail)(mofka_status_t status, const char *format, ...) {
     int saved = errno;
     /* The old message may be one of the arguments, so print beside it and copy. */
     char fresh[MESSAGE_BYTES];

@@ -5,6 +5,7 @@
 
 /* With the lock, which it releases on success: set *why, end all requests, take the turn. */
 static mofka_status_t consumer_take_last_turn(mofka_consumer_t *consumer, _Atomic bool *why) {
+    mfi_assert_locked(&consumer->lock);
     mofka_status_t status = mfi_consumer_check_caller(consumer);
     if (!status && consumer->options.zero_copy && consumer->held > 0)
         status = mofka_fail(MOFKA_ERR_BUSY,

@@ -110,6 +110,7 @@ mofka_status_t mofka_consumer_create(mofka_topic_t *topic, const mofka_consumer_
         status = mfi_name_check("consumer", options ? options->name : NULL);
     if (status)
         return status;
+    assert(options); /* with a name */
     mofka_consumer_t *consumer = consumer_allocate(topic, options->name);
     if (!consumer)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer");

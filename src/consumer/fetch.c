@@ -62,6 +62,7 @@ void mfi_consumer_end_turn(mofka_consumer_t *consumer) {
 /* With the lock, releases it meanwhile, while no thread has the turn: fetch in a turn. *found: a
  * run was fetched. An error is one that the pull returns; that there is no run is not an error. */
 static mofka_status_t fetch_in_turn(mofka_consumer_t *consumer, int64_t deadline, bool *found) {
+    mfi_assert_locked(&consumer->lock);
     mfi_consumer_begin_turn(consumer);
     assert(!consumer->gone);
     mofka_status_t status = fetch_run(consumer, deadline);
@@ -108,6 +109,7 @@ void mfi_consumer_start_prefetch(mofka_consumer_t *consumer) {
 }
 
 mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline) {
+    mfi_assert_locked(&consumer->lock);
     mofka_status_t status = mfi_consumer_check_caller(consumer);
     if (status)
         return status;

@@ -6,6 +6,7 @@
 #include "consumer/consumer.h"
 
 mofka_event_t *mfi_consumer_pop(mofka_consumer_t *consumer) {
+    mfi_assert_locked(&consumer->lock);
     mofka_event_t *event = consumer->first;
     if (event) {
         assert(!event->held);
@@ -36,6 +37,7 @@ static mofka_status_t pull_pass_over(mofka_event_t *event) {
 
 /* With the lock. `*event`: the next one, the end, or NULL while neither is there. */
 static mofka_status_t pull_ready(mofka_consumer_t *consumer, mofka_event_t **event) {
+    mfi_assert_locked(&consumer->lock);
     if (mfi_consumer_is_over(consumer))
         return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
     *event = mfi_consumer_pop(consumer);
@@ -51,6 +53,7 @@ static mofka_status_t pull_ready(mofka_consumer_t *consumer, mofka_event_t **eve
 /* With the lock, releases it meanwhile: wait for an event or the end. */
 static mofka_status_t pull_first(mofka_consumer_t *consumer, int64_t timeout_ms,
                                  mofka_event_t **event) {
+    mfi_assert_locked(&consumer->lock);
     int64_t deadline = 0; /* the clock is read only if nothing is ready */
     for (;;) {
         mofka_status_t status = pull_ready(consumer, event);
@@ -85,6 +88,7 @@ mofka_status_t mofka_consumer_pull_many(mofka_consumer_t *consumer, size_t event
             events[taken++] = mfi_consumer_pop(consumer);
     bool more = first && consumer->workers && mfi_consumer_wants_prefetch(consumer);
     pthread_mutex_unlock(&consumer->lock);
+    assert(status || first);
     if (more)
         mfi_consumer_start_prefetch(consumer);
     if (!status && first->status)

@@ -115,6 +115,7 @@ static void run_count_lost(mofka_consumer_t *consumer, size_t partition, uint64_
 /* With the lock: put the run's events into the ready FIFO, without the first `overtaken` ones. */
 static void run_enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken,
                         uint64_t now) {
+    mfi_assert_locked(&consumer->lock);
     mfi_partition_t *partition = &consumer->partitions[run->partition];
     assert(overtaken <= run->count && run->run && !run->next);
     assert(!consumer->first == !consumer->last && !partition->first == !partition->last);
@@ -209,6 +210,7 @@ static void releases_pass(mfi_partition_t *partition, const mfi_run_t *run, size
 /* With the lock: mark the event, and advance the list. Links the runs that leave it into *passed,
  * for the caller to release. */
 static void releases_advance(mofka_consumer_t *consumer, mofka_event_t *event, mfi_run_t **passed) {
+    mfi_assert_locked(&consumer->lock);
     mfi_partition_t *partition = &consumer->partitions[event->run->partition];
     assert(!event->released && consumer->held >= event->held);
     event->released = true;
@@ -228,6 +230,7 @@ static void releases_advance(mofka_consumer_t *consumer, mofka_event_t *event, m
 
 /* With the lock: the first id that must not be acknowledged to the backend yet. */
 static uint64_t releases_limit(const mofka_consumer_t *consumer, const mfi_partition_t *partition) {
+    mfi_assert_locked(&consumer->lock);
     bool both = consumer->options.acknowledge == MOFKA_ACKNOWLEDGE_MANUAL;
     return both && partition->acknowledged < partition->released ? partition->acknowledged
                                                                  : partition->released;

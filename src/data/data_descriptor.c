@@ -107,14 +107,20 @@ size_t mofka_data_descriptor_selection_count(const mofka_data_descriptor_t *desc
     return descriptor_is_valid(descriptor) ? descriptor->depth : 0;
 }
 
+/* The selection of that index, from below. */
+static mofka_selection_t descriptor_selection(const mofka_data_descriptor_t *d, size_t index) {
+    assert(index < d->depth);
+    while (d->depth > index + 1)
+        d = d->below;
+    return d->selection;
+}
+
 mofka_status_t mofka_data_descriptor_selection(const mofka_data_descriptor_t *descriptor,
                                                size_t index, mofka_selection_t *selection) {
     size_t depth = mofka_data_descriptor_selection_count(descriptor);
     if (index >= depth)
         return mofka_fail(MOFKA_ERR_RANGE, "selection %zu of %zu", index, depth);
-    while (descriptor->depth > index + 1)
-        descriptor = descriptor->below;
-    *selection = descriptor->selection;
+    *selection = descriptor_selection(descriptor, index);
     return MOFKA_OK;
 }
 
@@ -200,9 +206,8 @@ mofka_status_t mofka_data_descriptor_flatten(const mofka_data_descriptor_t *desc
     if (!status)
         status = mfi_ranges_append(&now, 0, descriptor_lowest(descriptor)->size);
     for (size_t i = 0; !status && i < descriptor->depth; i++) {
-        mofka_selection_t selection;
+        mofka_selection_t selection = descriptor_selection(descriptor, i);
         mfi_ranges_t next = {0};
-        mofka_data_descriptor_selection(descriptor, i, &selection);
         assert(selection.kind != MOFKA_SELECTION_UNSTRUCTURED || selection.ranges);
         status = mfi_selection_map(&selection, &now, &next);
         free(now.list);
@@ -237,8 +242,7 @@ mofka_status_t mofka_data_descriptor_save(const mofka_data_descriptor_t *descrip
     if (!status && low->location_bytes > 0)
         status = archive->write(archive->context, low->location, low->location_bytes);
     for (size_t i = 0; i < descriptor->depth && !status; i++) {
-        mofka_selection_t s;
-        mofka_data_descriptor_selection(descriptor, i, &s);
+        mofka_selection_t s = descriptor_selection(descriptor, i);
         uint64_t words[] = {s.kind, s.offset, s.count, s.block, s.gap};
         status = descriptor_put_words(archive, words, 5);
         for (size_t r = 0; s.kind == MOFKA_SELECTION_UNSTRUCTURED && r < s.count && !status; r++)

@@ -11,6 +11,7 @@ static bool producer_may_store_yet(mofka_status_t status) {
 
 /* With the lock: no event is in a lane. */
 static bool producer_is_empty(const mofka_producer_t *producer) {
+    mfi_assert_locked(&producer->lock);
     for (size_t i = 0; i < producer->topic->partition_count; i++) {
         const mfi_lane_t *lane = &producer->lanes[i];
         if (lane->first || lane->sending || (lane->open && lane->open->out.event_count > 0))

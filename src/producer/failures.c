@@ -101,6 +101,7 @@ void mfi_failure_note(mofka_producer_t *producer, size_t count, uint64_t sequenc
 }
 
 mofka_status_t mfi_flush_begin(mofka_producer_t *producer, mfi_flush_t *flush, uint64_t sequence) {
+    mfi_assert_locked(&producer->lock);
     mfi_account_t *account = mfi_account_of_thread(producer);
     if (!account)
         return MOFKA_ERR_MEMORY;

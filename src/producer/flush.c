@@ -13,6 +13,7 @@
 
 /* With the lock: begin a flush of everything that was pushed by now, and seal that. */
 static mofka_status_t producer_begin_flush(mofka_producer_t *producer, mfi_flush_t *flush) {
+    mfi_assert_locked(&producer->lock);
     mofka_status_t status = mfi_flush_begin(producer, flush, producer->sequence);
     if (status)
         return status;
@@ -25,6 +26,7 @@ static mofka_status_t producer_begin_flush(mofka_producer_t *producer, mfi_flush
 
 /* With the lock: the events up to `sequence` that are sealed and not stored. */
 static size_t producer_count_unstored(const mofka_producer_t *producer, uint64_t sequence) {
+    mfi_assert_locked(&producer->lock);
     size_t left = 0;
     for (size_t i = 0; i < producer->topic->partition_count; i++)
         for (const mfi_batch_t *b = producer->lanes[i].first; b; b = b->next)
@@ -50,6 +52,7 @@ static mofka_status_t producer_drive_all(mofka_producer_t *producer, uint64_t se
 
 mofka_status_t mfi_producer_flush(mofka_producer_t *producer, int64_t deadline, bool closing) {
     mfi_flush_t flush;
+    mfi_assert_locked(&producer->lock);
     mofka_status_t status = producer_begin_flush(producer, &flush);
     if (status)
         return status;

@@ -33,11 +33,10 @@ mofka_status_t mfi_lane_init(mfi_lane_t *lane, mofka_producer_t *producer, size_
 }
 
 /* With the lock: what holds of a lane whenever the lock is free, too. */
-static void lane_assert_whole(const mfi_lane_t *lane) {
+static inline void lane_assert_whole(const mfi_lane_t *lane) {
     (void)lane; /* without assertions */
     mfi_assert_locked(&lane->producer->lock);
-    assert(!lane->first == !lane->last);
-    assert(!lane->last || !lane->last->next);
+    assert(lane->first ? lane->last && !lane->last->next : !lane->last);
     assert(lane->count <= lane->producer->max_batches);
     assert(lane->count >= (size_t)(lane->open != NULL) + (lane->first != NULL));
 }
@@ -54,6 +53,7 @@ static mfi_batch_t *lane_unlink_first(mfi_lane_t *lane) {
 
 /* Append could not finish the first batch: it stays, and loose ordering moves it to the end. */
 static void lane_keep_first(mfi_lane_t *lane, mofka_status_t status) {
+    mfi_assert_locked(&lane->producer->lock);
     mfi_batch_t *batch = lane->first;
     if (status == MOFKA_ERR_POSSIBLY_STORED) {
         batch->out.reserved = batch->possibly_stored = true;
@@ -62,6 +62,7 @@ static void lane_keep_first(mfi_lane_t *lane, mofka_status_t status) {
     }
     if (lane->producer->ordering == MOFKA_ORDERING_LOOSE && lane->first != lane->last) {
         lane_unlink_first(lane);
+        assert(lane->last);
         lane->last->next = batch;
         lane->last = batch;
     }
@@ -143,6 +144,7 @@ static mofka_status_t lane_advance(mfi_lane_t *lane, int64_t deadline) {
 }
 
 mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline) {
+    mfi_assert_locked(&lane->producer->lock);
     mofka_status_t status = MOFKA_OK;
     while (!status && lane_has_work(lane, sequence))
         status = lane_advance(lane, deadline);
@@ -183,6 +185,7 @@ void mfi_lane_discard(mfi_lane_t *lane) {
 
 mofka_status_t mfi_lane_wait_discarded(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
+    mfi_assert_locked(&producer->lock);
     while (lane->first && lane->first->discard)
         if (!mfi_cond_wait(&producer->changed, &producer->lock, deadline) && lane->first &&
             lane->first->discard)

@@ -72,6 +72,7 @@ static int64_t push_deadline(push_t *push) {
 
 /* With the lock, releases it meanwhile: wait for a place among max_batches. */
 static mofka_status_t push_wait_for_place(push_t *push, mfi_lane_t *lane) {
+    mfi_assert_locked(&push->producer->lock);
     uint64_t since = mfi_now_ns();
     mofka_status_t status = mfi_lane_make_place(lane, push_deadline(push));
     mfi_stats_push_waited(&push->producer->stats, since);
@@ -83,6 +84,7 @@ static mofka_status_t push_wait_for_place(push_t *push, mfi_lane_t *lane) {
 /* With the lock, releases it meanwhile: make an open batch that has room for `bytes`. */
 static mofka_status_t push_make_room(push_t *push, mfi_lane_t *lane, size_t bytes) {
     mofka_producer_t *producer = push->producer;
+    mfi_assert_locked(&producer->lock);
     for (;;) {
         if (producer->closed)
             return mofka_fail(MOFKA_ERR_CLOSED, "producer '%s' is closed", producer->name);
@@ -107,6 +109,7 @@ static mofka_status_t push_make_room(push_t *push, mfi_lane_t *lane, size_t byte
 static mofka_status_t push_add(push_t *push, mfi_lane_t *lane, const char *metadata, size_t bytes,
                                size_t total, int64_t *now_ms) {
     bool answerable = push->future || mfi_account_of_thread(push->producer);
+    mfi_assert_locked(&push->producer->lock);
     mofka_status_t status = answerable ? push_make_room(push, lane, total) : MOFKA_ERR_MEMORY;
     if (!status)
         status = mfi_batch_add(lane, metadata, bytes, push->data, push->future);

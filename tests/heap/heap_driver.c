@@ -56,6 +56,6 @@ mofka_status_t heap_driver_create(heap_job_t *job, int rank, mofka_driver_t **dr
         d->directory.owners[i] = i;
     d->directory.arena_bytes = ARENA_BYTES;
     d->directory.directory_bytes = DIRECTORY_BYTES;
-    mofka_status_t status = mmi_window_heap(job->bases, rank, job->size, &d->directory.w);
+    mofka_status_t status = mmi_window_create_heap(job->bases, rank, job->size, &d->directory.w);
     return status ? status : mofka_driver_wrap("heap", &heap_ops, d, driver);
 }

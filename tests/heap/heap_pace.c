@@ -18,7 +18,7 @@ static int open_window(void **state) {
     (void)state;
     char *base = memory;
     partition = (mmi_partition_t){.ring_bytes = 8 * BATCH_BYTES};
-    if (mmi_window_heap(&base, 0, 1, &window))
+    if (mmi_window_create_heap(&base, 0, 1, &window))
         return 1;
     partition.w = window;
     return 0;

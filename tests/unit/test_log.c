@@ -185,6 +185,25 @@ static void a_forked_child_can_log(void **state) {
     mofka_log_set_callback(NULL, NULL);
 }
 
+static int forks;
+
+static void count_fork(void) {
+    forks++;
+}
+
+static void a_backend_sees_forks_in_the_child_only(void **state) {
+    (void)state;
+    int status = -1;
+    assert_int_equal(mofka_backend_at_fork(NULL), MOFKA_ERR_INVALID);
+    OK(mofka_backend_at_fork(count_fork));
+    pid_t child = fork();
+    if (child == 0)
+        _exit(forks);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(WEXITSTATUS(status), 1);
+    assert_int_equal(forks, 0);
+}
+
 int main(int argc, char **argv) {
     self_path = argv[0];
     if (argc > 1) {
@@ -198,6 +217,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(the_environment_sets_the_level),
         cmocka_unit_test(other_variables_are_logged_once),
         cmocka_unit_test(a_forked_child_can_log),
+        cmocka_unit_test(a_backend_sees_forks_in_the_child_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

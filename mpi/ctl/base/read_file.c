@@ -24,7 +24,7 @@ static bool read_file_grow(char **text, size_t *room) {
 /* False: errno says why. */
 static bool read_file_all(FILE *file, size_t bytes_max, char **text, size_t *bytes) {
     size_t room = 0, size = 0;
-    while (!feof(file)) {
+    do {
         if (room - size < 2 && !read_file_grow(text, &room)) {
             errno = ENOMEM;
             return false;
@@ -37,7 +37,7 @@ static bool read_file_all(FILE *file, size_t bytes_max, char **text, size_t *byt
             errno = EFBIG;
             return false;
         }
-    }
+    } while (!feof(file));
     (*text)[size] = '\0';
     *bytes = size;
     return true;

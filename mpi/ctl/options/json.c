@@ -97,15 +97,19 @@ static bool ctl_json_all_keys(const char *text, const char *limit, ctl_json_keys
                 ctl_json_key_t *key = ctl_json_keys_add(keys, at, limit);
                 if (!key)
                     return false;
+                assert(depth > 0);
                 key->object = open[depth - 1];
             }
             at = end;
             continue;
         }
-        if (*at == '{' || *at == '[')
+        if (*at == '{' || *at == '[') {
+            assert(depth < MOFKA_JSON_TEXT_DEPTH_MAX);
             open[depth++] = objects++;
-        else if (*at == '}' || *at == ']')
+        } else if (*at == '}' || *at == ']') {
+            assert(depth > 0);
             depth--;
+        }
         at++;
     }
     ctl_json_keys_sort(keys);

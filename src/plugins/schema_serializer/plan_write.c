@@ -59,17 +59,16 @@ static void plan_write_string(mfi_bytes_t *out, const mfi_tape_t *tape, uint32_t
     mfi_bytes_clear(&unescaped);
 }
 
-/* The index of the choice that equals the token; `count` if none does. A string with escapes is not
- * searched for: it is stored as CBOR. */
-static uint32_t plan_find_choice(const mfi_plan_t *plan, const mfi_tape_t *tape,
-                                 const mfi_token_t *token) {
-    assert(plan->kind == MFI_PLAN_ENUM && plan->count > 0);
-    const mfi_choice_t wanted = {(mfi_token_kind_t)token->kind, tape->text + token->at,
-                                 token->bytes};
-    uint32_t low = 0, high = token->kind < MFI_TOKEN_ARRAY && !token->has_escapes ? plan->count : 0;
+/* Compares what is wanted with the plan's choice or property of that index. */
+typedef int plan_compare_fn(const mfi_plan_t *plan, const mfi_choice_t *wanted, uint32_t index);
+
+/* The index for which `compare` is 0; `count` if there is none. */
+static inline uint32_t plan_search(const mfi_plan_t *plan, const mfi_choice_t *wanted,
+                                   plan_compare_fn *compare) {
+    uint32_t low = 0, high = plan->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        int order = mfi_choice_order(&wanted, &plan->choices[plan->sorted[middle]]);
+        int order = compare(plan, wanted, plan->sorted[middle]);
         if (order == 0)
             return plan->sorted[middle];
         if (order < 0)
@@ -78,6 +77,22 @@ static uint32_t plan_find_choice(const mfi_plan_t *plan, const mfi_tape_t *tape,
             low = middle + 1;
     }
     return plan->count;
+}
+
+static int plan_compare_choice(const mfi_plan_t *plan, const mfi_choice_t *wanted, uint32_t index) {
+    return mfi_choice_order(wanted, &plan->choices[index]);
+}
+
+/* The index of the choice that equals the token; `count` if none does. A string with escapes is not
+ * searched for: it is stored as CBOR. */
+static uint32_t plan_find_choice(const mfi_plan_t *plan, const mfi_tape_t *tape,
+                                 const mfi_token_t *token) {
+    assert(plan->kind == MFI_PLAN_ENUM && plan->count > 0);
+    if (token->kind >= MFI_TOKEN_ARRAY || token->has_escapes)
+        return plan->count;
+    const mfi_choice_t wanted = {(mfi_token_kind_t)token->kind, tape->text + token->at,
+                                 token->bytes};
+    return plan_search(plan, &wanted, plan_compare_choice);
 }
 
 static void plan_write_enum(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi_tape_t *tape,
@@ -102,9 +117,11 @@ static void plan_write_array(const mfi_plan_t *plan, mfi_bytes_t *out, const mfi
         mfi_plan_write(plan->items, out, tape, i);
 }
 
-static int property_compare_name(const mfi_property_t *property, const char *name, size_t bytes) {
-    int order =
-        memcmp(name, property->name, bytes < property->name_bytes ? bytes : property->name_bytes);
+static int plan_compare_name(const mfi_plan_t *plan, const mfi_choice_t *wanted, uint32_t index) {
+    const mfi_property_t *property = &plan->properties[index];
+    size_t bytes = wanted->bytes;
+    int order = memcmp(wanted->text, property->name,
+                       bytes < property->name_bytes ? bytes : property->name_bytes);
     return order ? order : (bytes > property->name_bytes) - (bytes < property->name_bytes);
 }
 
@@ -113,22 +130,12 @@ static int property_compare_name(const mfi_property_t *property, const char *nam
 static uint32_t plan_find_property(const mfi_plan_t *plan, uint32_t guess, const mfi_tape_t *tape,
                                    const mfi_token_t *name) {
     assert(name->kind == MFI_TOKEN_STRING);
-    const char *text = tape->text + name->at;
-    uint32_t low = 0, high = name->has_escapes ? 0 : plan->count;
-    if (guess < high && property_compare_name(&plan->properties[guess], text, name->bytes) == 0)
+    if (name->has_escapes)
+        return plan->count;
+    const mfi_choice_t wanted = {MFI_TOKEN_STRING, tape->text + name->at, name->bytes};
+    if (guess < plan->count && plan_compare_name(plan, &wanted, guess) == 0)
         return guess;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        int order =
-            property_compare_name(&plan->properties[plan->sorted[middle]], text, name->bytes);
-        if (order == 0)
-            return plan->sorted[middle];
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return plan->count;
+    return plan_search(plan, &wanted, plan_compare_name);
 }
 
 /* Write the form and the bits of FORM_ORDER. False, and nothing is written: the object is not of
