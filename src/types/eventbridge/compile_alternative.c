@@ -289,7 +289,7 @@ static mofka_status_t operator_compile_numeric(mfi_eb_place_t *place, const char
     if (!mfi_json_next(&walk))
         return mfi_eb_bad(place, "an empty array; give at least one comparison and its number");
     do {
-        const comparison_t *comparison;
+        const comparison_t *comparison = NULL;
         status = comparison_find(place, walk.value, &comparison);
         if (!status && !mfi_json_next(&walk))
             status = mfi_eb_bad(place, "a number is needed after '%s'", comparison->name);
