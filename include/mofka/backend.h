@@ -238,7 +238,8 @@ typedef struct mofka_driver_ops {
     void (*process)(void *self, size_t *index, size_t *count);
     /** Optional: append to `*topics`, a JSON array, one object for each topic of the driver,
      * whichever rank created it, as mofka_driver_stats documents. After an error, the objects that
-     * were read stay. MOFKA_ERR_TIMEOUT: not all could be read within `timeout_ms`. */
+     * were read stay. MOFKA_ERR_TIMEOUT: not all could be read within `timeout_ms`.
+     * MOFKA_ERR_MEMORY: mofka_driver_stats fails. */
     mofka_status_t (*topic_stats)(void *self, int64_t timeout_ms, struct cJSON *topics);
     /** Optional: the driver's own pool. It is asked for once, when the handle is made, and the
      * handle keeps it. Missing: a pool without threads. */

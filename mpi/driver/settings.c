@@ -63,6 +63,8 @@ static mofka_status_t settings_read_owner(const cJSON *item, const char *json, i
 static mofka_status_t settings_read_owners(const char *json, int size, int *owners,
                                            int *owner_count) {
     cJSON *list = cJSON_Parse(json);
+    if (!list) /* it was parsed before, with the other options */
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %d owners", size);
     int count = cJSON_GetArraySize(list);
     mofka_status_t status = MOFKA_OK;
     if (!cJSON_IsArray(list) || count < 1 || count > size)

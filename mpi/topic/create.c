@@ -69,26 +69,33 @@ static mofka_status_t creation_place(const creation_t *c) {
     return mmi_window_check(d->w);
 }
 
+static bool creation_record_places(const creation_t *c, cJSON *record) {
+    cJSON *places = cJSON_AddArrayToObject(record, "partitions");
+    for (size_t i = 0; places && i < c->wish.partition_count; i++) {
+        double place[] = {c->partitions[i].owner, (double)c->partitions[i].base};
+        if (!cJSON_AddItemToArray(places, cJSON_CreateDoubleArray(place, 2)))
+            return false;
+    }
+    return places != NULL;
+}
+
 /* Give: cJSON_free. NULL: no memory. */
 static char *creation_record(const creation_t *c) {
     const mofka_topic_config_t *config = c->config;
     cJSON *record = cJSON_CreateObject();
-    cJSON_AddStringToObject(record, "name", config->name);
     /* JSON as strings: parsed, its numbers would lose digits. */
-    cJSON_AddStringToObject(record, "options", config->options);
-    cJSON_AddStringToObject(record, "validator", config->validator);
-    cJSON_AddStringToObject(record, "selector", config->selector);
-    cJSON_AddStringToObject(record, "serializer", config->serializer);
-    cJSON_AddNumberToObject(record, "slots", (double)c->wish.slots);
-    cJSON_AddNumberToObject(record, "ring", (double)c->wish.ring_bytes);
-    cJSON_AddNumberToObject(record, "retention", c->wish.retention);
-    cJSON_AddNumberToObject(record, "expected_producers", (double)c->wish.expected_producers);
-    cJSON *places = cJSON_AddArrayToObject(record, "partitions");
-    for (size_t i = 0; i < c->wish.partition_count; i++) {
-        double place[] = {c->partitions[i].owner, (double)c->partitions[i].base};
-        cJSON_AddItemToArray(places, cJSON_CreateDoubleArray(place, 2));
-    }
-    char *text = cJSON_PrintUnformatted(record);
+    bool good =
+        cJSON_AddStringToObject(record, "name", config->name) &&
+        cJSON_AddStringToObject(record, "options", config->options) &&
+        cJSON_AddStringToObject(record, "validator", config->validator) &&
+        cJSON_AddStringToObject(record, "selector", config->selector) &&
+        cJSON_AddStringToObject(record, "serializer", config->serializer) &&
+        cJSON_AddNumberToObject(record, "slots", (double)c->wish.slots) &&
+        cJSON_AddNumberToObject(record, "ring", (double)c->wish.ring_bytes) &&
+        cJSON_AddNumberToObject(record, "retention", c->wish.retention) &&
+        cJSON_AddNumberToObject(record, "expected_producers", (double)c->wish.expected_producers) &&
+        creation_record_places(c, record);
+    char *text = good ? cJSON_PrintUnformatted(record) : NULL;
     cJSON_Delete(record);
     return text;
 }

@@ -20,6 +20,20 @@ uint64_t mmi_directory_arena_start(const mmi_directory_t *d, int rank) {
 
 /* ---- records -------------------------------------------------------------------------------- */
 
+/* cJSON answers the same for text that it refuses and for a failed allocation. Metadata does not. */
+static mofka_status_t record_refuse(const char *text, size_t length) {
+    mofka_metadata_t *metadata;
+    const cJSON *json;
+    mofka_status_t status = mofka_metadata_create(text, length, &metadata);
+    if (!status) {
+        status = mofka_metadata_json(metadata, &json);
+        mofka_metadata_release(metadata);
+    }
+    return status == MOFKA_ERR_JSON
+               ? mofka_fail(MOFKA_ERR_CORRUPT, "a directory record is not JSON")
+               : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a directory record");
+}
+
 static mofka_status_t record_read(const mmi_directory_t *d, uint64_t at, uint64_t length,
                                   int64_t deadline, cJSON **record) {
     size_t words = (size_t)(mmi_round_up(length, 8) / 8);
@@ -29,9 +43,9 @@ static mofka_status_t record_read(const mmi_directory_t *d, uint64_t at, uint64_
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a directory record");
     mofka_status_t status = mmi_window_read(d->w, 0, at + 8, text, words, deadline);
     *record = status ? NULL : cJSON_ParseWithLength((const char *)text, length);
-    free(text);
     if (!status && !*record)
-        status = mofka_fail(MOFKA_ERR_CORRUPT, "a directory record is not JSON");
+        status = record_refuse((const char *)text, length);
+    free(text);
     return status;
 }
 
@@ -131,14 +145,13 @@ mofka_status_t mmi_directory_has_topic(const mmi_directory_t *d, const char *nam
 /* What users see of a record: not where its partitions are. */
 static mofka_status_t record_describe(const cJSON *record, mofka_metadata_t **description) {
     static const char *const keys[] = {"options", "validator", "selector", "serializer"};
+    int partitions = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(record, "partitions"));
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "name", record_name(record));
-    cJSON_AddNumberToObject(
-        json, "partitions",
-        cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(record, "partitions")));
+    bool good = cJSON_AddStringToObject(json, "name", record_name(record)) &&
+                cJSON_AddNumberToObject(json, "partitions", partitions);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        cJSON_AddRawToObject(json, keys[i], record_text(record, keys[i], "null"));
-    char *text = cJSON_PrintUnformatted(json);
+        good = good && cJSON_AddRawToObject(json, keys[i], record_text(record, keys[i], "null"));
+    char *text = good ? cJSON_PrintUnformatted(json) : NULL;
     cJSON_Delete(json);
     mofka_status_t status =
         text ? mofka_metadata_create(text, strlen(text), description)

@@ -50,30 +50,59 @@ static mofka_status_t snapshot_read(const mmi_partition_t *p, snapshot_t *s, int
     return status;
 }
 
-static void mmi_stats_add_number(cJSON *json, const char *key, uint64_t value) {
-    cJSON_AddNumberToObject(json, key, (double)value);
+static mofka_status_t stats_check_memory(bool good) {
+    return good ? MOFKA_OK : mofka_fail(MOFKA_ERR_MEMORY, "no memory for statistics");
+}
+
+/* Append an object to an array. NULL: no memory. */
+static cJSON *stats_append_object(cJSON *list) {
+    cJSON *object = cJSON_CreateObject();
+    return cJSON_AddItemToArray(list, object) ? object : NULL;
+}
+
+static bool mmi_stats_add_number(cJSON *json, const char *key, uint64_t value) {
+    return cJSON_AddNumberToObject(json, key, (double)value) != NULL;
+}
+
+static bool mmi_stats_add_consumer(cJSON *list, const char *name, bool live, uint64_t acknowledged,
+                                   uint64_t tail) {
+    cJSON *consumer = stats_append_object(list);
+    return cJSON_AddStringToObject(consumer, "name", name) &&
+           cJSON_AddBoolToObject(consumer, "live", live) &&
+           mmi_stats_add_number(consumer, "acknowledged", acknowledged) &&
+           mmi_stats_add_number(consumer, "lag", acknowledged < tail ? tail - acknowledged : 0);
 }
 
 static mofka_status_t mmi_stats_add_consumers(const mmi_partition_t *p, const snapshot_t *s,
                                               uint64_t tail, cJSON *json, int64_t deadline) {
     cJSON *list = cJSON_AddArrayToObject(json, "consumers");
-    mofka_status_t status = MOFKA_OK;
+    mofka_status_t status = stats_check_memory(list != NULL);
     for (size_t i = 0; i < MMI_CONSUMERS_MAX && !status; i++) {
         char name[MOFKA_NAME_BYTES_MAX + 1];
         if (s->state[i] == MMI_CONSUMER_FREE)
             continue;
         status = mmi_consumer_name(p, i, name, deadline);
-        if (status)
-            return status;
-        cJSON *consumer = cJSON_CreateObject();
-        cJSON_AddStringToObject(consumer, "name", name);
-        cJSON_AddBoolToObject(consumer, "live", s->state[i] == MMI_CONSUMER_LIVE);
-        mmi_stats_add_number(consumer, "acknowledged", s->acknowledged[i]);
-        mmi_stats_add_number(consumer, "lag",
-                             s->acknowledged[i] < tail ? tail - s->acknowledged[i] : 0);
-        cJSON_AddItemToArray(list, consumer);
+        if (!status)
+            status = stats_check_memory(mmi_stats_add_consumer(
+                list, name, s->state[i] == MMI_CONSUMER_LIVE, s->acknowledged[i], tail));
     }
     return status;
+}
+
+static bool mmi_stats_add_words(const mmi_partition_t *p, const snapshot_t *s, mmi_place_t head,
+                                mmi_place_t tail, cJSON *json) {
+    return mmi_stats_add_number(json, "partition", p->index) &&
+           mmi_stats_add_number(json, "owner", (uint64_t)p->owner) &&
+           mmi_stats_add_number(json, "tail_events", tail.events) &&
+           mmi_stats_add_number(json, "tail_bytes", tail.units * MMI_UNIT_BYTES) &&
+           mmi_stats_add_number(json, "head_events", head.events) &&
+           mmi_stats_add_number(json, "head_bytes", head.units * MMI_UNIT_BYTES) &&
+           mmi_stats_add_number(json, "held_events", tail.events - head.events) &&
+           mmi_stats_add_number(json, "held_bytes", (tail.units - head.units) * MMI_UNIT_BYTES) &&
+           mmi_stats_add_number(json, "room_events", p->slots) &&
+           mmi_stats_add_number(json, "room_bytes", p->ring_bytes) &&
+           cJSON_AddBoolToObject(json, "complete", snapshot_word(s, MMI_CONTROL(complete)) != 0) &&
+           mmi_stats_add_number(json, "blocked_producers", snapshot_word(s, MMI_CONTROL(blocked)));
 }
 
 static mofka_status_t mmi_stats_add_partition(const mmi_partition_t *p, cJSON *list,
@@ -86,19 +115,9 @@ static mofka_status_t mmi_stats_add_partition(const mmi_partition_t *p, cJSON *l
                         snapshot_word(&s, MMI_CONTROL(head_units))};
     mmi_place_t tail = mmi_place_unpack(s.reservation, head, true);
     cJSON *json = cJSON_CreateObject();
-    mmi_stats_add_number(json, "partition", p->index);
-    mmi_stats_add_number(json, "owner", (uint64_t)p->owner);
-    mmi_stats_add_number(json, "tail_events", tail.events);
-    mmi_stats_add_number(json, "tail_bytes", tail.units * MMI_UNIT_BYTES);
-    mmi_stats_add_number(json, "head_events", head.events);
-    mmi_stats_add_number(json, "head_bytes", head.units * MMI_UNIT_BYTES);
-    mmi_stats_add_number(json, "held_events", tail.events - head.events);
-    mmi_stats_add_number(json, "held_bytes", (tail.units - head.units) * MMI_UNIT_BYTES);
-    mmi_stats_add_number(json, "room_events", p->slots);
-    mmi_stats_add_number(json, "room_bytes", p->ring_bytes);
-    cJSON_AddBoolToObject(json, "complete", snapshot_word(&s, MMI_CONTROL(complete)) != 0);
-    mmi_stats_add_number(json, "blocked_producers", snapshot_word(&s, MMI_CONTROL(blocked)));
-    status = mmi_stats_add_consumers(p, &s, tail.events, json, deadline);
+    status = stats_check_memory(mmi_stats_add_words(p, &s, head, tail, json));
+    if (!status)
+        status = mmi_stats_add_consumers(p, &s, tail.events, json, deadline);
     if (status)
         cJSON_Delete(json);
     else
@@ -108,16 +127,15 @@ static mofka_status_t mmi_stats_add_partition(const mmi_partition_t *p, cJSON *l
 
 static mofka_status_t mmi_stats_add_topic(const mmi_topic_t *topic, cJSON *topics,
                                           int64_t deadline) {
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "name", topic->name);
-    cJSON_AddStringToObject(json, "retention",
-                            topic->partitions[0].retention == MMI_DISCARD_OLDEST ? "discard_oldest"
-                                                                                 : "acknowledged");
-    cJSON *list = cJSON_AddArrayToObject(json, "partitions");
-    mofka_status_t status = MOFKA_OK;
+    cJSON *json = stats_append_object(topics);
+    bool discards = topic->partitions[0].retention == MMI_DISCARD_OLDEST;
+    bool good =
+        cJSON_AddStringToObject(json, "name", topic->name) &&
+        cJSON_AddStringToObject(json, "retention", discards ? "discard_oldest" : "acknowledged");
+    cJSON *list = good ? cJSON_AddArrayToObject(json, "partitions") : NULL;
+    mofka_status_t status = stats_check_memory(list != NULL);
     for (size_t i = 0; i < topic->partition_count && !status; i++)
         status = mmi_stats_add_partition(&topic->partitions[i], list, deadline);
-    cJSON_AddItemToArray(topics, json);
     return status;
 }
 

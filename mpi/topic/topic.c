@@ -12,12 +12,14 @@ mofka_status_t mmi_topic_partition_info(void *self, size_t index, mofka_metadata
     assert(index < topic->partition_count);
     const mmi_partition_t *p = &topic->partitions[index];
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddNumberToObject(json, "partition", (double)index);
-    cJSON_AddNumberToObject(json, "owner", p->owner);
-    cJSON_AddNumberToObject(json, "bytes", (double)p->ring_bytes);
-    cJSON_AddNumberToObject(json, "events", (double)p->slots);
-    cJSON_AddStringToObject(json, "window", p->w->ops->name);
-    mofka_status_t status = mofka_metadata_create_json(json, info);
+    bool good = cJSON_AddNumberToObject(json, "partition", (double)index) &&
+                cJSON_AddNumberToObject(json, "owner", p->owner) &&
+                cJSON_AddNumberToObject(json, "bytes", (double)p->ring_bytes) &&
+                cJSON_AddNumberToObject(json, "events", (double)p->slots) &&
+                cJSON_AddStringToObject(json, "window", p->w->ops->name);
+    mofka_status_t status =
+        good ? mofka_metadata_create_json(json, info)
+             : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a partition's description");
     if (status)
         cJSON_Delete(json);
     return status;

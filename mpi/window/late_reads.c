@@ -38,9 +38,11 @@ static bool late_collect(mmi_window_t *w, int rank) {
 mofka_status_t mmi_late_read(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                              size_t count, int64_t deadline) {
     assert(count <= MMI_RUN_WORDS_MAX);
-    mmi_late_t *read = late_collect(w, rank) ? NULL : malloc(sizeof *read);
-    if (!read)
+    if (late_collect(w, rank))
         return mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d has not answered an earlier read", rank);
+    mmi_late_t *read = malloc(sizeof *read);
+    if (!read)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory to read of rank %d", rank);
     *read = (mmi_late_t){.request = MPI_REQUEST_NULL, .rank = rank};
     MMI_TRY(w, MPI_Rget_accumulate, mmi_rma_no_origin, (int)count, MPI_UINT64_T, read->words,
             (int)count, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset), (int)count,

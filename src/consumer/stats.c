@@ -35,17 +35,20 @@ static uint64_t consumer_copy_stats(mofka_consumer_t *consumer, mfi_consumer_sta
     return ready;
 }
 
+/* NULL: no memory. */
 static cJSON *consumer_describe_stats(mofka_consumer_t *consumer) {
     mfi_consumer_stats_t stats;
     pthread_mutex_lock(&consumer->lock);
     uint64_t ready = consumer_copy_stats(consumer, &stats);
     pthread_mutex_unlock(&consumer->lock);
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "name", consumer->name);
-    cJSON_AddStringToObject(json, "topic", consumer->topic->name);
-    mfi_stats_describe_consumer(json, &stats);
-    cJSON_AddNumberToObject(json, "events_ready", (double)ready);
-    return json;
+    if (cJSON_AddStringToObject(json, "name", consumer->name) &&
+        cJSON_AddStringToObject(json, "topic", consumer->topic->name) &&
+        mfi_stats_describe_consumer(json, &stats) &&
+        cJSON_AddNumberToObject(json, "events_ready", (double)ready))
+        return json;
+    cJSON_Delete(json);
+    return NULL;
 }
 
 static mofka_consumer_t *consumer_of_child(mfi_child_t *child) {

@@ -7,6 +7,7 @@
 #include <mofka/limits.h>
 #include <mofka/metadata.h>
 #include "base/object.h"
+#include "json/tree.h"
 
 struct mofka_metadata {
     mfi_object_t object;
@@ -91,21 +92,11 @@ bool mofka_metadata_is_string(const mofka_metadata_t *metadata) {
 }
 
 static mofka_status_t metadata_parse(const mofka_metadata_t *metadata, cJSON **json) {
-    assert(metadata->text[metadata->bytes] == '\0'); /* cJSON stops there */
     if (metadata->is_string) {
         *json = cJSON_CreateString(metadata->text);
         return *json ? MOFKA_OK : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a JSON string");
     }
-    const char *end = NULL;
-    cJSON *tree = cJSON_ParseWithLengthOpts(metadata->text, metadata->bytes + 1, &end, true);
-    if (!tree || end != metadata->text + metadata->bytes) {
-        cJSON_Delete(tree);
-        size_t at = end ? (size_t)(end - metadata->text) : 0;
-        return mofka_fail(MOFKA_ERR_JSON, "metadata is not JSON: fault at byte %zu of %zu: '%.40s'",
-                          at, metadata->bytes, metadata->text + (at < metadata->bytes ? at : 0));
-    }
-    *json = tree;
-    return MOFKA_OK;
+    return mfi_json_parse("metadata", metadata->text, metadata->bytes, json);
 }
 
 mofka_status_t mofka_metadata_json(const mofka_metadata_t *metadata, const cJSON **json) {

@@ -9,54 +9,69 @@
 #include "driver/driver.h"
 #include "stats/counters.h"
 
+/* These functions answer false if there is no memory. */
+
 /* With the driver's lock: add the open producers, or the open consumers. */
-static void driver_add_children(cJSON *json, mofka_driver_t *driver, const char *key,
+static bool driver_add_children(cJSON *json, mofka_driver_t *driver, const char *key,
                                 const char *what) {
     mfi_assert_locked(&driver->lock);
     cJSON *list = cJSON_AddArrayToObject(json, key);
-    for (mfi_child_t *child = driver->children; child; child = child->next)
-        if (strcmp(child->what, what) == 0)
-            cJSON_AddItemToArray(list, child->stats(child));
+    for (mfi_child_t *child = driver->children; list && child; child = child->next)
+        if (strcmp(child->what, what) == 0 && !cJSON_AddItemToArray(list, child->stats(child)))
+            return false;
+    return list != NULL;
 }
 
-static void driver_add_closed(cJSON *json, const mfi_totals_t *totals) {
+/* With the driver's lock. */
+static bool driver_add_closed(cJSON *json, const mfi_totals_t *totals) {
     cJSON *closed = cJSON_AddObjectToObject(json, "closed");
     cJSON *producers = cJSON_AddObjectToObject(closed, "producers");
-    cJSON_AddNumberToObject(producers, "count", (double)totals->producers);
-    mfi_stats_describe_producer(producers, &totals->of_producers);
     cJSON *consumers = cJSON_AddObjectToObject(closed, "consumers");
-    cJSON_AddNumberToObject(consumers, "count", (double)totals->consumers);
-    mfi_stats_describe_consumer(consumers, &totals->of_consumers);
+    return cJSON_AddNumberToObject(producers, "count", (double)totals->producers) &&
+           mfi_stats_describe_producer(producers, &totals->of_producers) &&
+           cJSON_AddNumberToObject(consumers, "count", (double)totals->consumers) &&
+           mfi_stats_describe_consumer(consumers, &totals->of_consumers);
 }
 
-static void driver_add_topics(cJSON *json, mofka_driver_t *driver, int64_t timeout_ms) {
+static bool driver_add_process(cJSON *json, mofka_driver_t *driver) {
+    size_t index, count;
+    if (!driver->ops->process)
+        return true;
+    driver->ops->process(driver->self, &index, &count);
+    return cJSON_AddNumberToObject(json, "rank", (double)index) &&
+           cJSON_AddNumberToObject(json, "size", (double)count);
+}
+
+/* The topics are left out, or some of them, if another error stops the backend. */
+static bool driver_add_topics(cJSON *json, mofka_driver_t *driver, int64_t timeout_ms) {
     if (!driver->ops->topic_stats)
-        return;
+        return true;
     cJSON *topics = cJSON_AddArrayToObject(json, "topics");
     if (!topics)
-        return;
+        return false;
     mofka_status_t status = driver->ops->topic_stats(driver->self, timeout_ms, topics);
-    if (status)
-        cJSON_AddStringToObject(json, "topics_status", mofka_status_name(status));
+    return status == MOFKA_OK ||
+           (status != MOFKA_ERR_MEMORY &&
+            cJSON_AddStringToObject(json, "topics_status", mofka_status_name(status)));
+}
+
+static bool driver_add_all_children(cJSON *json, mofka_driver_t *driver) {
+    pthread_mutex_lock(&driver->lock);
+    bool good = driver_add_children(json, driver, "producers", "producer") &&
+                driver_add_children(json, driver, "consumers", "consumer") &&
+                driver_add_closed(json, driver->totals);
+    pthread_mutex_unlock(&driver->lock);
+    return good;
 }
 
 cJSON *mfi_driver_stats(mofka_driver_t *driver, int64_t timeout_ms) {
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "type", driver->type);
-    if (driver->ops->process) {
-        size_t index, count;
-        driver->ops->process(driver->self, &index, &count);
-        cJSON_AddNumberToObject(json, "rank", (double)index);
-        cJSON_AddNumberToObject(json, "size", (double)count);
-    }
-    cJSON_AddNumberToObject(json, "time_us", (double)(mfi_wall_ns() / 1000));
-    driver_add_topics(json, driver, timeout_ms);
-    pthread_mutex_lock(&driver->lock);
-    driver_add_children(json, driver, "producers", "producer");
-    driver_add_children(json, driver, "consumers", "consumer");
-    driver_add_closed(json, driver->totals);
-    pthread_mutex_unlock(&driver->lock);
-    return json;
+    if (cJSON_AddStringToObject(json, "type", driver->type) && driver_add_process(json, driver) &&
+        cJSON_AddNumberToObject(json, "time_us", (double)(mfi_wall_ns() / 1000)) &&
+        driver_add_topics(json, driver, timeout_ms) && driver_add_all_children(json, driver))
+        return json;
+    cJSON_Delete(json);
+    return NULL;
 }
 
 mofka_status_t mofka_driver_stats(mofka_driver_t *driver, int64_t timeout_ms,

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "json/text.h"
+#include "json/tree.h"
 
 static const char *const kind_names[] = {
     [MOFKA_OPTION_BOOL] = "true or false",
@@ -118,6 +119,15 @@ static mofka_status_t options_check(const char *what, const cJSON *tree,
     return MOFKA_OK;
 }
 
+/* Whether an option is a C string. */
+static bool option_is_text(const mofka_option_t *options, size_t count, const char *key,
+                           size_t bytes) {
+    for (size_t i = 0; i < count; i++)
+        if (strlen(options[i].key) == bytes && memcmp(options[i].key, key, bytes) == 0)
+            return options[i].kind != MOFKA_OPTION_JSON;
+    return false;
+}
+
 /* Keys, choices and strings are C strings: a zero byte would cut them. */
 static mofka_status_t options_check_zeros(const char *what, const char *json,
                                           const mofka_option_t *options, size_t count) {
@@ -127,15 +137,12 @@ static mofka_status_t options_check_zeros(const char *what, const char *json,
     mofka_status_t status = MOFKA_OK;
     while (!status && mfi_json_next(&walk)) {
         size_t bytes = 0;
-        bool zero = mfi_json_has_zero(walk.key, limit, &scratch);
-        const char *key = zero ? NULL : mfi_json_string(walk.key, limit, &scratch, &bytes);
-        for (size_t i = 0; key && i < count; i++)
-            if (options[i].kind != MOFKA_OPTION_JSON && strlen(options[i].key) == bytes &&
-                memcmp(options[i].key, key, bytes) == 0) {
-                zero = mfi_json_has_zero(walk.value, limit, &scratch);
-                break;
-            }
-        if (zero)
+        const char *key = mfi_json_string(walk.key, limit, &scratch, &bytes);
+        if (!key)
+            status = mofka_fail(MOFKA_ERR_MEMORY, "%s: no memory for a key", what);
+        else if (mfi_json_has_zero(walk.key, limit) ||
+                 (option_is_text(options, count, key, bytes) &&
+                  mfi_json_has_zero(walk.value, limit)))
             status =
                 mofka_fail(MOFKA_ERR_OPTION, "%s: option %.*s has a zero byte (\\u0000)", what,
                            (int)(walk.end - walk.key < 100 ? walk.end - walk.key : 100), walk.key);
@@ -191,20 +198,28 @@ static mofka_status_t options_set(const mofka_option_t *option, const cJSON *ite
     return MOFKA_OK;
 }
 
+static mofka_status_t options_parse(const char *what, const char *json, cJSON **tree) {
+    size_t bytes = strlen(json);
+    mofka_status_t status = mfi_json_check("the text", json, bytes);
+    if (!status)
+        status = mfi_json_parse("the text", json, bytes, tree);
+    if (status == MOFKA_ERR_JSON)
+        return mofka_fail(status, "%s: options are not a JSON object: %s", what,
+                          mofka_last_error());
+    if (status || cJSON_IsObject(*tree))
+        return status;
+    cJSON_Delete(*tree);
+    return mofka_fail(MOFKA_ERR_JSON, "%s: options are not a JSON object: '%.200s'", what, json);
+}
+
 mofka_status_t mofka_options_read(const char *what, const char *json, const mofka_option_t *options,
                                   size_t count) {
     if (!json || !*json)
         return MOFKA_OK;
-    mofka_status_t status = mfi_json_check("the text", json, strlen(json));
+    cJSON *tree;
+    mofka_status_t status = options_parse(what, json, &tree);
     if (status)
-        return mofka_fail(status, "%s: options are not a JSON object: %s", what,
-                          mofka_last_error());
-    cJSON *tree = cJSON_Parse(json);
-    if (!cJSON_IsObject(tree)) {
-        cJSON_Delete(tree);
-        return mofka_fail(MOFKA_ERR_JSON, "%s: options are not a JSON object: '%.200s'", what,
-                          json);
-    }
+        return status;
     status = options_check_zeros(what, json, options, count);
     if (!status)
         status = options_check(what, tree, options, count);

@@ -147,10 +147,15 @@ const char *mfi_json_string(const char *string, const char *limit, mfi_scratch_t
     return scratch->bytes;
 }
 
-bool mfi_json_has_zero(const char *value, const char *limit, mfi_scratch_t *scratch) {
-    size_t bytes = 0;
-    const char *text = *value == '"' ? mfi_json_string(value, limit, scratch, &bytes) : "";
-    return !text || memchr(text, 0, bytes);
+/* In checked text, a zero byte can only be an escape. */
+bool mfi_json_has_zero(const char *value, const char *limit) {
+    if (*value != '"')
+        return false;
+    const char *end = mfi_json_end(value, limit) - 1;
+    for (const char *at = value + 1; at < end; at++)
+        if (*at == '\\' && *++at == 'u' && text_read_hex4(at + 1) == 0)
+            return true;
+    return false;
 }
 
 mofka_status_t mfi_json_member(const char *object, const char *limit, const char *key, size_t bytes,

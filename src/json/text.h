@@ -52,9 +52,8 @@ typedef struct mfi_scratch {
 const char *mfi_json_string(const char *string, const char *limit, mfi_scratch_t *scratch,
                             size_t *bytes);
 
-/* Whether a value is a string with a zero byte, which would cut a C string. True, too, if there is
- * no memory to find out. */
-bool mfi_json_has_zero(const char *value, const char *limit, mfi_scratch_t *scratch);
+/* Whether a value is a string with a zero byte, which would cut a C string. */
+bool mfi_json_has_zero(const char *value, const char *limit);
 
 /* Find the value of an object's first member of that key; `*value` is NULL if it has none.
  * MOFKA_ERR_MEMORY. */

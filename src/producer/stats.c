@@ -16,16 +16,19 @@ static void producer_copy_stats(mofka_producer_t *producer, mfi_producer_stats_t
     }
 }
 
+/* NULL: no memory. */
 static cJSON *producer_describe_stats(mofka_producer_t *producer) {
     mfi_producer_stats_t stats;
     pthread_mutex_lock(&producer->lock);
     producer_copy_stats(producer, &stats);
     pthread_mutex_unlock(&producer->lock);
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "name", producer->name);
-    cJSON_AddStringToObject(json, "topic", producer->topic->name);
-    mfi_stats_describe_producer(json, &stats);
-    return json;
+    if (cJSON_AddStringToObject(json, "name", producer->name) &&
+        cJSON_AddStringToObject(json, "topic", producer->topic->name) &&
+        mfi_stats_describe_producer(json, &stats))
+        return json;
+    cJSON_Delete(json);
+    return NULL;
 }
 
 static mofka_producer_t *producer_of_child(mfi_child_t *child) {

@@ -105,50 +105,49 @@ void mfi_stats_add_consumer(mfi_totals_t *totals, const mfi_consumer_stats_t *st
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
-static void stats_put(cJSON *json, const char *key, uint64_t value) {
-    cJSON_AddNumberToObject(json, key, (double)value);
+static bool stats_put(cJSON *json, const char *key, uint64_t value) {
+    return cJSON_AddNumberToObject(json, key, (double)value) != NULL;
 }
 
-static void stats_put_latency(cJSON *json, const char *key, const mfi_histogram_t *h) {
+static bool stats_put_latency(cJSON *json, const char *key, const mfi_histogram_t *h) {
     cJSON *latency = cJSON_AddObjectToObject(json, key);
-    stats_put(latency, "count", h->total);
-    stats_put(latency, "p50", mfi_histogram_quantile(h, 0.5));
-    stats_put(latency, "p90", mfi_histogram_quantile(h, 0.9));
-    stats_put(latency, "p99", mfi_histogram_quantile(h, 0.99));
-    stats_put(latency, "p99.9", mfi_histogram_quantile(h, 0.999));
-    stats_put(latency, "max", h->max);
+    return stats_put(latency, "count", h->total) &&
+           stats_put(latency, "p50", mfi_histogram_quantile(h, 0.5)) &&
+           stats_put(latency, "p90", mfi_histogram_quantile(h, 0.9)) &&
+           stats_put(latency, "p99", mfi_histogram_quantile(h, 0.99)) &&
+           stats_put(latency, "p99.9", mfi_histogram_quantile(h, 0.999)) &&
+           stats_put(latency, "max", h->max);
 }
 
-void mfi_stats_describe_producer(cJSON *json, const mfi_producer_stats_t *stats) {
-    stats_put(json, "events_pushed", stats->events_pushed);
-    stats_put(json, "bytes_pushed", stats->bytes_pushed);
-    stats_put(json, "events_stored", stats->events_stored);
-    stats_put(json, "bytes_stored", stats->bytes_stored);
-    stats_put(json, "events_failed", stats->events_failed);
-    stats_put(json, "events_refused", stats->events_refused);
-    stats_put(json, "batches_stored", stats->batches_stored);
-    stats_put(json, "batches_full", stats->sealed[MFI_SEAL_FULL]);
-    stats_put(json, "batches_linger", stats->sealed[MFI_SEAL_LINGER]);
-    stats_put(json, "batches_flush", stats->sealed[MFI_SEAL_FLUSH]);
-    stats_put(json, "batches_worker", stats->sealed[MFI_SEAL_WORKER]);
-    stats_put(json, "flushes", stats->flushes);
-    stats_put(json, "room_waits", stats->room_waits);
-    stats_put(json, "room_wait_ns", stats->room_wait_ns);
-    stats_put(json, "push_waits", stats->push_waits);
-    stats_put(json, "push_wait_ns", stats->push_wait_ns);
-    stats_put_latency(json, "push_to_stored_ns", &stats->push_to_stored);
+bool mfi_stats_describe_producer(cJSON *json, const mfi_producer_stats_t *stats) {
+    return stats_put(json, "events_pushed", stats->events_pushed) &&
+           stats_put(json, "bytes_pushed", stats->bytes_pushed) &&
+           stats_put(json, "events_stored", stats->events_stored) &&
+           stats_put(json, "bytes_stored", stats->bytes_stored) &&
+           stats_put(json, "events_failed", stats->events_failed) &&
+           stats_put(json, "events_refused", stats->events_refused) &&
+           stats_put(json, "batches_stored", stats->batches_stored) &&
+           stats_put(json, "batches_full", stats->sealed[MFI_SEAL_FULL]) &&
+           stats_put(json, "batches_linger", stats->sealed[MFI_SEAL_LINGER]) &&
+           stats_put(json, "batches_flush", stats->sealed[MFI_SEAL_FLUSH]) &&
+           stats_put(json, "batches_worker", stats->sealed[MFI_SEAL_WORKER]) &&
+           stats_put(json, "flushes", stats->flushes) &&
+           stats_put(json, "room_waits", stats->room_waits) &&
+           stats_put(json, "room_wait_ns", stats->room_wait_ns) &&
+           stats_put(json, "push_waits", stats->push_waits) &&
+           stats_put(json, "push_wait_ns", stats->push_wait_ns) &&
+           stats_put_latency(json, "push_to_stored_ns", &stats->push_to_stored);
 }
 
-void mfi_stats_describe_consumer(cJSON *json, const mfi_consumer_stats_t *stats) {
-    stats_put(json, "events_pulled", stats->events_fetched);
-    stats_put(json, "bytes_pulled", stats->bytes_fetched);
-    stats_put(json, "events_acknowledged", stats->events_acknowledged);
-    stats_put(json, "events_lost", stats->events_lost);
-    stats_put(json, "data_bytes_fetched", stats->data_bytes);
-    stats_put(json, "runs", stats->runs);
-    stats_put(json, "fetches", stats->fetches);
-    stats_put(json, "waits", stats->waits);
-    stats_put_latency(json, "stored_to_pulled_ns", &stats->stored_to_pulled);
+bool mfi_stats_describe_consumer(cJSON *json, const mfi_consumer_stats_t *stats) {
+    return stats_put(json, "events_pulled", stats->events_fetched) &&
+           stats_put(json, "bytes_pulled", stats->bytes_fetched) &&
+           stats_put(json, "events_acknowledged", stats->events_acknowledged) &&
+           stats_put(json, "events_lost", stats->events_lost) &&
+           stats_put(json, "data_bytes_fetched", stats->data_bytes) &&
+           stats_put(json, "runs", stats->runs) && stats_put(json, "fetches", stats->fetches) &&
+           stats_put(json, "waits", stats->waits) &&
+           stats_put_latency(json, "stored_to_pulled_ns", &stats->stored_to_pulled);
 }
 
 mofka_status_t mfi_stats_give(cJSON *json, mofka_metadata_t **stats) {

@@ -86,9 +86,9 @@ void mfi_stats_not_pulled(mfi_consumer_stats_t *stats, const mofka_fetched_event
 /* Add the counters of a producer or consumer that has ended. */
 void mfi_stats_add_producer(mfi_totals_t *totals, const mfi_producer_stats_t *stats);
 void mfi_stats_add_consumer(mfi_totals_t *totals, const mfi_consumer_stats_t *stats);
-/* Add the counters to a JSON object. */
-void mfi_stats_describe_producer(struct cJSON *json, const mfi_producer_stats_t *stats);
-void mfi_stats_describe_consumer(struct cJSON *json, const mfi_consumer_stats_t *stats);
+/* Add the counters to a JSON object. False: no memory. */
+bool mfi_stats_describe_producer(struct cJSON *json, const mfi_producer_stats_t *stats);
+bool mfi_stats_describe_consumer(struct cJSON *json, const mfi_consumer_stats_t *stats);
 /* Make metadata of a JSON tree (taken, even on failure). MOFKA_ERR_MEMORY: `json` is NULL, or there
  * is no memory. Give: release. */
 mofka_status_t mfi_stats_give(struct cJSON *json, mofka_metadata_t **stats);

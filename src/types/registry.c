@@ -21,6 +21,7 @@
 #include "base/at_fork.h"
 #include "base/log.h"
 #include "json/text.h"
+#include "json/tree.h"
 
 #define TYPES_MAX 64 /* per kind: a program has a handful */
 #define TYPE_BYTES_MAX 63
@@ -198,7 +199,7 @@ static mofka_status_t registry_check_type(mfi_registry_kind_t kind, const char *
     mofka_status_t status = mfi_json_check(registry_kind_names[kind], json, strlen(json));
     if (!status)
         status = mfi_json_member(mfi_json_begin(json), limit, "type", 4, &scratch, &type);
-    if (!status && type && mfi_json_has_zero(type, limit, &scratch))
+    if (!status && type && mfi_json_has_zero(type, limit))
         status = mofka_fail(MOFKA_ERR_OPTION, "%s: option \"type\" has a zero byte: %.*s",
                             registry_kind_names[kind],
                             (int)(limit - type < 100 ? limit - type : 100), type);
@@ -208,13 +209,16 @@ static mofka_status_t registry_check_type(mfi_registry_kind_t kind, const char *
 
 mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json,
                                       mofka_metadata_t **out, mfi_function_t *create) {
-    cJSON *tree = cJSON_ParseWithOpts(json ? json : "{}", NULL, true);
+    cJSON *tree = NULL;
+    const char *text = json ? json : "{}";
     const char *type = "default";
     bool as_given = false; /* keep the user's text: a print of the tree would lose digits */
-    mofka_status_t status = MOFKA_OK;
+    mofka_status_t status = mfi_json_parse(registry_kind_names[kind], text, strlen(text), &tree);
+    if (status == MOFKA_ERR_MEMORY)
+        return status;
     if (!cJSON_IsObject(tree)) {
         status = mofka_fail(MOFKA_ERR_JSON, "%s: not a JSON object: '%.200s'",
-                            registry_kind_names[kind], json);
+                            registry_kind_names[kind], text);
     } else if (cJSON_GetObjectItemCaseSensitive(tree, "type")) {
         type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "type"));
         if (!type)

@@ -8,8 +8,8 @@ cd "$1"
 # Each room with its floor. Rooms on one floor do not include one another.
 floors='
 src/base 1
-src/json 2                    src/data 2
-src/stats 3                   src/types 3
+src/json 2
+src/data 3                    src/stats 3                   src/types 3
 src/types/selectors 4         src/types/eventbridge 4
 src/pool 4
 src/driver 5

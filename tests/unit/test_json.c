@@ -6,10 +6,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <cjson/cJSON.h>
 #include <cmocka.h>
 #include <mofka/limits.h>
 #include <mofka/validator.h>
 #include "json/text.h"
+#include "json/tree.h"
 #include "json/utf8.h"
 #include "support/check.h"
 
@@ -85,8 +87,41 @@ static void escapes_mean_characters(void **state) {
     const char *found = mfi_json_string(text, text + strlen(text), &scratch, &bytes);
     assert_int_equal(bytes, sizeof meaning);
     assert_memory_equal(found, meaning, sizeof meaning);
-    assert_true(mfi_json_has_zero(text, text + strlen(text), &scratch));
     free(scratch.bytes);
+}
+
+static void zero_bytes_are_found(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool zero;
+    } cases[] = {{"\"\\u0000\"", true},    {"\"a\\\\\\u0000b\"", true},
+                 {"\"\\\\u0000\"", false}, {"\"\\u0001\\n\"", false},
+                 {"\"\"", false},          {"[\"\\u0000\"]", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *text = cases[i].text;
+        OK(mfi_json_check("it", text, strlen(text)));
+        assert_int_equal(mfi_json_has_zero(text, text + strlen(text)), cases[i].zero);
+    }
+}
+
+/* Some versions of cJSON refuse long numbers. */
+static void text_that_is_refused_is_not_want_of_memory(void **state) {
+    (void)state;
+    static const char *const texts[] = {"%s", "[true,%s]", "{\"1\":%s,\"2\":-0.5e+1}"};
+    char text[200], number[100];
+    cJSON *tree;
+    for (size_t i = 0; i < 3 * 40; i++) {
+        snprintf(number, sizeof number, "%0*d", (int)(40 + i / 3), 0);
+        number[0] = '1';
+        snprintf(text, sizeof text, texts[i % 3], number);
+        mofka_status_t status = mfi_json_parse("it", text, strlen(text), &tree);
+        if (status)
+            FAILS(status, MOFKA_ERR_JSON, "it has a number of too many characters");
+        else
+            cJSON_Delete(tree);
+    }
+    FAILS(mfi_json_parse("it", "[1,]", 4, &tree), MOFKA_ERR_JSON, "it is not JSON");
 }
 
 static void a_walk_meets_all_members(void **state) {
@@ -110,6 +145,8 @@ int main(void) {
         cmocka_unit_test(all_codes_are_read_as_written),
         cmocka_unit_test(bad_characters_are_refused),
         cmocka_unit_test(escapes_mean_characters),
+        cmocka_unit_test(zero_bytes_are_found),
+        cmocka_unit_test(text_that_is_refused_is_not_want_of_memory),
         cmocka_unit_test(a_walk_meets_all_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

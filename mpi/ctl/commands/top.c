@@ -45,17 +45,22 @@ static bool top_terminal_size(FILE *out, struct winsize *size) {
     return ioctl(fileno(out), TIOCGWINSZ, size) == 0 && size->ws_row > 0 && size->ws_col > 0;
 }
 
-static void top_print_json(const cJSON *stats, FILE *out) {
+/* False: no memory. */
+static bool top_print_json(const cJSON *stats, FILE *out) {
     assert(cJSON_IsObject(stats));
     static const char *const keys[] = {"time_us", "rank", "size", "topics_status", "topics"};
     cJSON *object = cJSON_CreateObject();
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        cJSON_AddItemReferenceToObject(object, keys[i],
-                                       cJSON_GetObjectItemCaseSensitive(stats, keys[i]));
-    char *text = cJSON_PrintUnformatted(object);
-    fprintf(out, "%s\n", text ? text : "");
+    bool good = object != NULL;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0] && good; i++) {
+        cJSON *item = cJSON_GetObjectItemCaseSensitive(stats, keys[i]);
+        good = !item || cJSON_AddItemReferenceToObject(object, keys[i], item);
+    }
+    char *text = good ? cJSON_PrintUnformatted(object) : NULL;
+    if (text)
+        fprintf(out, "%s\n", text);
     cJSON_free(text);
     cJSON_Delete(object);
+    return text != NULL;
 }
 
 static void top_print_table(const cJSON *stats, FILE *out) {
@@ -78,10 +83,13 @@ static void top_print_table(const cJSON *stats, FILE *out) {
 /* False: the reader left, which is no failure, or writing failed. */
 static bool top_show(top_run_t *top) {
     assert(top->stats && top->out);
-    if (as_json)
-        top_print_json(top->stats, top->out);
-    else
+    if (!as_json) {
         top_print_table(top->stats, top->out);
+    } else if (!top_print_json(top->stats, top->out)) {
+        ctl_complain("no memory to print the statistics");
+        top->failed = true;
+        return false;
+    }
     if (fflush(top->out) == 0)
         return true;
     if (errno != EPIPE) {

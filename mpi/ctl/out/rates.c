@@ -74,8 +74,8 @@ static cJSON *rates_find_consumer(cJSON *list, const char *name) {
             return consumer;
     }
     consumer = cJSON_CreateObject();
-    cJSON_AddItemToArray(list, consumer);
-    return cJSON_AddStringToObject(consumer, "name", name) &&
+    return cJSON_AddItemToArray(list, consumer) &&
+                   cJSON_AddStringToObject(consumer, "name", name) &&
                    cJSON_AddFalseToObject(consumer, "live") && rates_add_number(consumer, "lag", 0)
                ? consumer
                : NULL;
@@ -85,6 +85,8 @@ static cJSON *rates_find_consumer(cJSON *list, const char *name) {
 static bool rates_add_consumers(cJSON *topic) {
     const cJSON *partition, *each;
     cJSON *list = cJSON_AddArrayToObject(topic, "consumers");
+    if (!list)
+        return false;
     cJSON_ArrayForEach(partition, rates_member(topic, "partitions")) {
         cJSON_ArrayForEach(each, rates_member(partition, "consumers")) {
             cJSON *sum = rates_find_consumer(list, rates_member(each, "name")->valuestring);
@@ -92,11 +94,12 @@ static bool rates_add_consumers(cJSON *topic) {
                 return false;
             cJSON_SetNumberValue(rates_member(sum, "lag"),
                                  rates_number(sum, "lag") + rates_number(each, "lag"));
-            if (cJSON_IsTrue(rates_member(each, "live")))
-                cJSON_ReplaceItemInObjectCaseSensitive(sum, "live", cJSON_CreateTrue());
+            if (cJSON_IsTrue(rates_member(each, "live")) &&
+                !cJSON_ReplaceItemInObjectCaseSensitive(sum, "live", cJSON_CreateTrue()))
+                return false;
         }
     }
-    return list != NULL;
+    return true;
 }
 
 static bool rates_add_sums(cJSON *topic) {
