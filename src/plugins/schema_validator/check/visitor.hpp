@@ -60,17 +60,23 @@ inline size_t character_count(const std::string &text) {
         std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
+inline bool is_number(const Adapter &value) {
+    std::string text;
+    return value.getString(text) && json_is_number(text);
+}
 /* A string, or nothing: the value is of another type. */
 inline std::optional<std::string> string_of(const Adapter &value) {
-    if (!value.isString() || json_is_number(value.getString()))
+    std::string text;
+    if (!value.getString(text) || json_is_number(text))
         return std::nullopt;
-    return value.getString();
+    return text;
 }
 /* A number, or nothing: the value is of another type. */
 inline std::optional<Number> number_of(const Adapter &value) {
-    if (!value.isString() || !json_is_number(value.getString()))
+    std::string text;
+    if (!value.getString(text) || !json_is_number(text))
         return std::nullopt;
-    return Number(value.getString().substr(1));
+    return Number(text.substr(1));
 }
 
 /* What a flat schema refers to by index: a limit; and by an index in a string: a name, a pattern. */
@@ -78,7 +84,7 @@ inline const Number &limit_of(double index) {
     return run->operands.numbers.at(static_cast<size_t>(index) - 1);
 }
 template <typename String> size_t index_of(const String &index) {
-    return std::stoul(std::string(index.data(), index.size()));
+    return std::strtoul(index.c_str(), nullptr, 10);
 }
 template <typename String> const std::string &name_of(const String &index) {
     return run->operands.names.at(index_of(index));
@@ -145,13 +151,14 @@ template <>
 inline bool mofka_schema::Visitor::ValidateNamedTypes::operator()(
     constraints::TypeConstraint::JsonType type) const {
     using Type = constraints::TypeConstraint;
-    std::optional<mofka_schema::Number> number = mofka_schema::number_of(m_target);
-    bool valid = type == Type::kAny || (type == Type::kArray && m_target.isArray()) ||
-                 (type == Type::kBoolean && m_target.isBool()) ||
-                 (type == Type::kInteger && number && number->is_whole()) ||
-                 (type == Type::kNull && m_target.isNull()) || (type == Type::kNumber && number) ||
-                 (type == Type::kObject && m_target.isObject()) ||
-                 (type == Type::kString && m_target.isString() && !number);
+    bool is_number = mofka_schema::is_number(m_target);
+    bool valid =
+        type == Type::kAny || (type == Type::kArray && m_target.isArray()) ||
+        (type == Type::kBoolean && m_target.isBool()) ||
+        (type == Type::kInteger && is_number && mofka_schema::number_of(m_target)->is_whole()) ||
+        (type == Type::kNull && m_target.isNull()) || (type == Type::kNumber && is_number) ||
+        (type == Type::kObject && m_target.isObject()) ||
+        (type == Type::kString && m_target.isString() && !is_number);
     if (valid && m_validated)
         *m_validated = true;
     return (valid && m_continueOnSuccess) || m_continueOnFailure;

@@ -80,6 +80,15 @@ uint32_t Tape::give_container(uint32_t at, Document &document) const {
     return child;
 }
 
+/* The marked text of a number. A few digits are canonical as they are: they need not be read. */
+static std::string tape_number(const char *text, size_t bytes) {
+    bool is_canonical = bytes <= 18 && text[0] != '-';
+    for (size_t i = 0; i < bytes && is_canonical; i++)
+        is_canonical = text[i] >= '0' && text[i] <= '9';
+    std::string number = "\xFF";
+    return is_canonical ? number.append(text, bytes) : number + Number({text, bytes}).text();
+}
+
 /* Give the value at a token. Returns the index of the token after it. */
 uint32_t Tape::give_value(uint32_t at, Document &document) const {
     assert(at < tape.count);
@@ -94,7 +103,7 @@ uint32_t Tape::give_value(uint32_t at, Document &document) const {
         document.Bool(token.kind == MFI_TOKEN_TRUE);
         break;
     case MFI_TOKEN_NUMBER:
-        string = "\xFF" + Number(std::string(tape.text + token.at, token.bytes)).text();
+        string = tape_number(tape.text + token.at, token.bytes);
         document.String(string.data(), static_cast<rapidjson::SizeType>(string.size()), true);
         break;
     case MFI_TOKEN_STRING:
