@@ -103,18 +103,28 @@ static mofka_status_t append_fill_first(const mmi_partition_t *p, mmi_sender_t *
     return mmi_commit_check(p, late, mmi_batch_place(batch).events, due);
 }
 
+/* MOFKA_ERR_POSSIBLY_STORED, with a message that says what the reserved batch waits for. */
+static mofka_status_t append_fail_reserved(const mmi_partition_t *p, const mofka_batch_t *batch,
+                                           const mmi_due_t *due) {
+    char cause[MMI_HOLDER_BYTES] = "a rank is marking the topic complete, and has not ended that";
+    mmi_state_t state = mmi_state_load(p);
+    uint64_t id = mmi_batch_place(batch).events;
+    if (!state.closing || state.complete)
+        mmi_room_describe_holder(p, due, cause, sizeof cause);
+    return mofka_fail(MOFKA_ERR_POSSIBLY_STORED,
+                      "topic '%s', partition %zu: events %" PRIu64 " to %" PRIu64
+                      " are reserved, and not stored in time: %s",
+                      p->topic, p->index, id, id + batch->event_count - 1, cause);
+}
+
 /* Steps 3 to 7. */
 static mofka_status_t append_finish(const mmi_partition_t *p, mmi_sender_t *sender,
                                     mofka_batch_t *batch, append_known_t known,
                                     const mmi_state_t *state, mmi_due_t *due) {
-    uint64_t id = mmi_batch_place(batch).events;
     mofka_status_t status = known == APPEND_STATE_READ ? append_fill(p, sender, batch, state, due)
                                                        : append_fill_first(p, sender, batch, due);
     if (status == MOFKA_ERR_TIMEOUT)
-        return mofka_fail(MOFKA_ERR_POSSIBLY_STORED,
-                          "topic '%s', partition %zu: events %" PRIu64 " to %" PRIu64
-                          " are reserved, and not stored in time",
-                          p->topic, p->index, id, id + batch->event_count - 1);
+        return append_fail_reserved(p, batch, due);
     return status ? status : mmi_commit_publish(p, batch);
 }
 
@@ -126,7 +136,7 @@ static mofka_status_t append_drive(const mmi_partition_t *p, mmi_sender_t *sende
     if (!status && !again && (due->timeout_ms == 0 || !append_saw_room(p, sender, batch)))
         status = mmi_room_wait(p, batch, due);
     if (status == MOFKA_ERR_TIMEOUT)
-        return mmi_room_fail(p);
+        return mmi_room_fail(p, due);
     if (status)
         return status;
     mmi_state_t state;

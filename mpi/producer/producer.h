@@ -57,6 +57,7 @@ static inline mmi_place_t mmi_batch_end(const mofka_batch_t *batch, mmi_place_t 
 typedef struct mmi_due {
     int64_t timeout_ms;
     int64_t deadline; /* 0: not computed yet */
+    bool lock_taken;  /* the last look for room did not get the partition's lock */
 } mmi_due_t;
 
 /* The deadline in milliseconds of the monotonic clock; computed by the first call. */
@@ -75,8 +76,13 @@ mofka_status_t mmi_append_batch(void *self, size_t partition, mofka_batch_t *bat
 /* Steps 1 and 4: wait until the batch fits behind the tail, or where it is reserved.
  * MOFKA_ERR_TIMEOUT without a message: it does not fit. MOFKA_ERR_COMPLETE: the topic ended. */
 mofka_status_t mmi_room_wait(const mmi_partition_t *p, mofka_batch_t *batch, mmi_due_t *due);
-/* MOFKA_ERR_TIMEOUT, with a message that names the consumer that keeps the partition full. */
-mofka_status_t mmi_room_fail(const mmi_partition_t *p);
+/* What keeps the partition full: a producer that reserved and did not store, the partition's lock, or
+ * the slowest consumer. */
+#define MMI_HOLDER_BYTES 256
+void mmi_room_describe_holder(const mmi_partition_t *p, const mmi_due_t *due, char *text,
+                              size_t bytes);
+/* MOFKA_ERR_TIMEOUT, with a message that says what keeps the partition full. */
+mofka_status_t mmi_room_fail(const mmi_partition_t *p, const mmi_due_t *due);
 
 /* Have memory for the entries of a batch of `count` events. */
 mofka_status_t mmi_put_prepare(mmi_sender_t *sender, size_t count);

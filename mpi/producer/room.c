@@ -8,6 +8,8 @@
 #include <mofka/log.h>
 
 #define WARN_AFTER_MS 1000
+/* How long one look waits for the partition's lock. */
+#define LOCK_WAIT_MS 100
 /* The first nap: at a bell, which wakes the sleeper; and polling, which costs round trips. */
 #define BELL_NAP_US 1000
 #define POLL_NAP_US 20
@@ -25,43 +27,70 @@ bool mmi_due_is_over(const mmi_partition_t *p, mmi_due_t *due, int64_t now_ms) {
            atomic_load_explicit(&p->w->shut, memory_order_relaxed);
 }
 
-/* For a message: the consumer whose cursor is the oldest one. It keeps the partition full. */
-static void room_describe_holder(const mmi_partition_t *p, char *text, size_t bytes) {
+/* The named consumer whose cursor is the oldest one: MMI_CONSUMERS_MAX if there is none. */
+static size_t room_find_slowest(const mmi_partition_t *p, mmi_place_t head, uint64_t *event) {
     uint64_t state[MMI_CONSUMERS_MAX], cursor[MMI_CONSUMERS_MAX];
     uint64_t base = p->base;
     p->w->ops->load_run(p->w, p->owner, base + MMI_CONTROL(state), state, MMI_CONSUMERS_MAX);
     p->w->ops->load_run(p->w, p->owner, base + MMI_CONTROL(cursor), cursor, MMI_CONSUMERS_MAX);
-    mmi_place_t head = mmi_state_load(p).head;
-    int worst = -1;
-    uint64_t least = 0;
-    for (int i = 0; i < MMI_CONSUMERS_MAX; i++) {
-        uint64_t events = mmi_place_unpack(cursor[i], head, false).events;
-        if (state[i] != MMI_CONSUMER_FREE && (worst < 0 || events < least)) {
-            worst = i;
-            least = events;
+    size_t slowest = MMI_CONSUMERS_MAX;
+    for (size_t i = 0; i < MMI_CONSUMERS_MAX; i++) {
+        uint64_t at = mmi_place_unpack(cursor[i], head, false).events;
+        if (state[i] != MMI_CONSUMER_FREE && (slowest == MMI_CONSUMERS_MAX || at < *event)) {
+            slowest = i;
+            *event = at;
         }
     }
-    if (worst < 0) {
+    return slowest;
+}
+
+void mmi_room_describe_holder(const mmi_partition_t *p, const mmi_due_t *due, char *text,
+                              size_t bytes) {
+    mmi_state_t state;
+    mmi_place_t tail = mmi_tail_load(p, &state);
+    uint64_t head = state.head.events, event = 0;
+    /* The head has moved as far as it could. */
+    if (tail.events > head && mmi_flag_load(p, head) == 0) {
+        snprintf(text, bytes,
+                 "event %" PRIu64 " was reserved and is not stored; its producer is slow or has "
+                 "stopped",
+                 head);
+        return;
+    }
+    if (due->lock_taken) {
+        snprintf(text, bytes, "its lock stays taken; the rank that took it is slow or has stopped");
+        return;
+    }
+    size_t slowest = room_find_slowest(p, state.head, &event);
+    if (slowest == MMI_CONSUMERS_MAX) {
         snprintf(text, bytes, "no consumer is registered");
         return;
     }
     char name[MOFKA_NAME_BYTES_MAX + 1];
-    mmi_consumer_name(p, (size_t)worst, name, INT64_MAX);
-    snprintf(text, bytes, "consumer '%s' holds it up since event %" PRIu64, name, least);
+    mmi_consumer_name(p, slowest, name, INT64_MAX);
+    snprintf(text, bytes, "consumer '%s' holds it up since event %" PRIu64, name, event);
 }
 
-static void room_warn(const mmi_partition_t *p) {
-    char holder[256];
-    room_describe_holder(p, holder, sizeof holder);
+static void room_warn(const mmi_partition_t *p, const mmi_due_t *due) {
+    char holder[MMI_HOLDER_BYTES];
+    mmi_room_describe_holder(p, due, holder, sizeof holder);
     mofka_log(MOFKA_LOG_WARN, "topic '%s', partition %zu has been full for %d ms: %s", p->topic,
               p->index, WARN_AFTER_MS, holder);
 }
 
-mofka_status_t mmi_room_fail(const mmi_partition_t *p) {
-    char holder[256];
-    room_describe_holder(p, holder, sizeof holder);
+mofka_status_t mmi_room_fail(const mmi_partition_t *p, const mmi_due_t *due) {
+    char holder[MMI_HOLDER_BYTES];
+    mmi_room_describe_holder(p, due, holder, sizeof holder);
     return mofka_fail(MOFKA_ERR_TIMEOUT, "topic '%s', partition %zu had no room in time: %s",
                       p->topic, p->index, holder);
+}
+
+/* Trim, but wait for the lock only so long that the caller can warn of it. */
+static mofka_status_t room_trim(const mmi_partition_t *p, mmi_place_t end, mmi_due_t *due) {
+    int64_t deadline = mmi_due_deadline(due), soon = mmi_deadline(LOCK_WAIT_MS);
+    mofka_status_t status = mmi_trim_head(p, end, deadline < soon ? deadline : soon);
+    due->lock_taken = status == MOFKA_ERR_TIMEOUT;
+    return due->lock_taken ? MOFKA_OK : status;
 }
 
 /* `*room`: whether the batch fits, perhaps after trimming. */
@@ -76,7 +105,7 @@ static mofka_status_t room_look(const mmi_partition_t *p, const mofka_batch_t *b
     *room = mmi_place_fits(p, state.head, end);
     if (*room)
         return mmi_window_check(p->w);
-    mofka_status_t status = mmi_trim_head(p, end, mmi_due_deadline(due));
+    mofka_status_t status = room_trim(p, end, due);
     *room = !status && mmi_place_fits(p, mmi_state_load(p).head, end);
     return status;
 }
@@ -118,7 +147,7 @@ static mofka_status_t room_sleep_until(const mmi_partition_t *p, const mofka_bat
             return MOFKA_ERR_TIMEOUT;
         if (!warned && now_ms - start_ms >= WARN_AFTER_MS) {
             warned = true;
-            room_warn(p);
+            room_warn(p, due);
         }
         status = room_sleep(p, batch, due, &step, &room);
         if (!status && !room)

@@ -5,100 +5,7 @@
  */
 #include <unistd.h>
 #include "support/callbacks.h"
-#include "support/check.h"
-#include "consumer/consumer.h"
-#include "heap/heap_driver.h"
-#include "mpi/consumer/consumer.h"
-#include <mofka/backend.h>
-
-static heap_job_t memory;
-static mofka_driver_t *driver;
-
-static int open_memory(void **state) {
-    (void)state;
-    heap_job_start(&memory, 1);
-    return heap_driver_create(&memory, 0, &driver) != MOFKA_OK;
-}
-
-static int close_memory(void **state) {
-    (void)state;
-    int failed = mofka_driver_close(driver, 0) != MOFKA_OK;
-    mofka_driver_release(driver);
-    heap_job_end(&memory);
-    return failed;
-}
-
-static mofka_topic_t *log_create_topic(const char *options) {
-    mofka_topic_t *topic;
-    OK(mofka_driver_create_topic(driver, "log", &(mofka_topic_options_t){.options = options}));
-    OK(mofka_driver_open_topic(driver, "log", 0, &topic));
-    return topic;
-}
-
-static const mmi_partition_t *log_of(const mofka_topic_t *topic) {
-    return &((const mmi_topic_t *)topic->self)->partitions[0];
-}
-
-/* A producer of the backend, and batches of events without data for it. */
-typedef struct sender {
-    const mofka_producer_ops_t *ops;
-    void *self;
-    mofka_batch_event_t events[4];
-    mofka_batch_t batch;
-} sender_t;
-
-static void sender_open(sender_t *s, mofka_topic_t *topic, size_t count) {
-    memset(s, 0, sizeof *s);
-    OK(topic->ops->make_producer(topic->self, "", NULL, &s->ops, &s->self));
-    for (size_t i = 0; i < count; i++)
-        s->events[i] = (mofka_batch_event_t){.metadata_bytes = 10};
-    s->batch = (mofka_batch_t){.events = s->events,
-                               .event_count = count,
-                               .metadata = "0123456789abcdefghijABCDEFGHIJ9876543210",
-                               .metadata_bytes = 10 * count};
-}
-
-/* Reserve a place, as a rank that then stops has done. */
-static void reserve_only(sender_t *s, const mmi_partition_t *p) {
-    uint64_t units = (s->batch.metadata_bytes + MMI_UNIT_BYTES - 1) / MMI_UNIT_BYTES;
-    uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation),
-                                        (uint64_t)s->batch.event_count << 32 | units);
-    mmi_place_t place = mmi_place_unpack(old, mmi_state_load(p).head, true);
-    s->batch.reserved = true;
-    s->batch.scratch[0] = place.events;
-    s->batch.scratch[1] = place.units;
-}
-
-static void sender_close(sender_t *s) {
-    OK(s->ops->close(s->self, 1));
-    s->ops->destroy(s->self);
-}
-
-static mofka_consumer_t *log_create_consumer(mofka_topic_t *topic) {
-    mofka_consumer_t *consumer;
-    OK(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "reader"}, &consumer));
-    return consumer;
-}
-
-static uint64_t pull_id(mofka_consumer_t *consumer) {
-    mofka_event_t *event;
-    mofka_status_t status = mofka_consumer_pull(consumer, 0, &event);
-    if (status == MOFKA_ERR_TIMEOUT)
-        return UINT64_MAX - 1;
-    OK(status);
-    uint64_t id = mofka_event_id(event);
-    OK(mofka_event_acknowledge(event));
-    mofka_event_release(event);
-    return id;
-}
-
-#define NOTHING_YET (UINT64_MAX - 1)
-
-static void log_end(mofka_consumer_t *consumer, mofka_topic_t *topic) {
-    OK(mofka_consumer_close(consumer));
-    mofka_consumer_release(consumer);
-    mofka_topic_release(topic);
-}
+#include "heap/log_fixture.h"
 
 /* Later batches wait behind a hole, and come in order once it is filled. */
 static void a_hole_holds_back_what_is_behind_it(void **state) {
@@ -109,14 +16,14 @@ static void a_hole_holds_back_what_is_behind_it(void **state) {
     uint64_t id;
     sender_open(&stopped, topic, 2);
     sender_open(&other, topic, 3);
-    reserve_only(&stopped, log_of(topic));
+    sender_reserve_only(&stopped, log_of(topic));
     OK(other.ops->append(other.self, 0, &other.batch, 0, &id));
     assert_int_equal(id, 2);
-    assert_true(pull_id(consumer) == NOTHING_YET);
+    assert_true(log_pull_id(consumer) == NOTHING_YET);
     OK(stopped.ops->append(stopped.self, 0, &stopped.batch, 0, &id));
     assert_int_equal(id, 0);
     for (uint64_t i = 0; i < 5; i++)
-        assert_int_equal(pull_id(consumer), i);
+        assert_int_equal(log_pull_id(consumer), i);
     sender_close(&stopped);
     sender_close(&other);
     log_end(consumer, topic);
@@ -132,16 +39,17 @@ static void reserved_behind_the_end_is_not_stored(void **state) {
     uint64_t id;
     sender_open(&before, topic, 2);
     sender_open(&behind, topic, 2);
-    reserve_only(&before, log_of(topic));
+    sender_reserve_only(&before, log_of(topic));
     OK(mofka_topic_mark_complete(topic, 1000));
-    reserve_only(&behind, log_of(topic));
+    sender_reserve_only(&behind, log_of(topic));
     FAILS(behind.ops->append(behind.self, 0, &behind.batch, 1000, &id), MOFKA_ERR_COMPLETE,
           "complete");
-    assert_true(pull_id(consumer) == NOTHING_YET); /* the end waits for what was reserved before */
+    assert_true(log_pull_id(consumer) ==
+                NOTHING_YET); /* the end waits for what was reserved before */
     OK(before.ops->append(before.self, 0, &before.batch, 1000, &id));
-    assert_int_equal(pull_id(consumer), 0);
-    assert_int_equal(pull_id(consumer), 1);
-    assert_true(pull_id(consumer) == MOFKA_NO_MORE_EVENTS);
+    assert_int_equal(log_pull_id(consumer), 0);
+    assert_int_equal(log_pull_id(consumer), 1);
+    assert_true(log_pull_id(consumer) == MOFKA_NO_MORE_EVENTS);
     sender_close(&before);
     sender_close(&behind);
     log_end(consumer, topic);
@@ -159,15 +67,15 @@ static void reserved_without_room_is_possibly_stored(void **state) {
     OK(first.ops->append(first.self, 0, &first.batch, 0, &id));
     FAILS(second.ops->append(second.self, 0, &second.batch, 30, &id), MOFKA_ERR_TIMEOUT, "reader");
     assert_false(second.batch.reserved);
-    reserve_only(&second, log_of(topic));
+    sender_reserve_only(&second, log_of(topic));
     FAILS(second.ops->append(second.self, 0, &second.batch, 30, &id), MOFKA_ERR_POSSIBLY_STORED,
           "events 4 to 5");
     for (uint64_t i = 0; i < 4; i++)
-        assert_int_equal(pull_id(consumer), i);
-    assert_true(pull_id(consumer) == NOTHING_YET); /* publishes what was acknowledged */
+        assert_int_equal(log_pull_id(consumer), i);
+    assert_true(log_pull_id(consumer) == NOTHING_YET); /* publishes what was acknowledged */
     OK(second.ops->append(second.self, 0, &second.batch, 1000, &id));
     assert_int_equal(id, 4);
-    assert_int_equal(pull_id(consumer), 4);
+    assert_int_equal(log_pull_id(consumer), 4);
     sender_close(&first);
     sender_close(&second);
     log_end(consumer, topic);
@@ -244,9 +152,9 @@ static void a_consumer_that_starts_at_the_end_holds_nothing(void **state) {
     append_some(&sender, 2);
     OK(mofka_consumer_create(
         topic, &(mofka_consumer_options_t){.name = "late", .start = MOFKA_START_END}, &consumer));
-    assert_true(pull_id(consumer) == NOTHING_YET);
+    assert_true(log_pull_id(consumer) == NOTHING_YET);
     assert_int_equal(append_some(&sender, 3), 4);
-    assert_int_equal(pull_id(consumer), 4);
+    assert_int_equal(log_pull_id(consumer), 4);
     sender_close(&sender);
     log_end(consumer, topic);
 }
@@ -371,7 +279,7 @@ static void a_run_is_fetched_at_once(void **state) {
     flushes = 0;
     w->ops = &counting;
     for (uint64_t i = 0; i < 100; i++)
-        assert_int_equal(pull_id(consumer), i);
+        assert_int_equal(log_pull_id(consumer), i);
     w->ops = plain;
     assert_true(flushes > 0 && flushes <= 3);
     log_end(consumer, topic);
@@ -419,7 +327,7 @@ static void a_damaged_entry_is_reported(void **state) {
     *size += 1;
     FAILS(mofka_consumer_pull(consumer, 0, &event), MOFKA_ERR_CORRUPT, "entry of event 0");
     *size -= 1;
-    assert_int_equal(pull_id(consumer), 0);
+    assert_int_equal(log_pull_id(consumer), 0);
     sender_close(&sender);
     log_end(consumer, topic);
 }
@@ -449,11 +357,14 @@ static void a_partition_has_room_for_so_many_names(void **state) {
 static void stores_that_are_too_small_are_refused(void **state) {
     (void)state;
     mofka_topic_options_t o = {.options = "{\"partition_bytes\":68719476736}"};
-    FAILS(mofka_driver_create_topic(driver, "big", &o), MOFKA_ERR_FULL, "\"arena_bytes\" must be");
+    FAILS(mofka_driver_create_topic(log_driver, "big", &o), MOFKA_ERR_FULL,
+          "\"arena_bytes\" must be");
     o.options = "{\"partitions\":0}";
-    FAILS(mofka_driver_create_topic(driver, "none", &o), MOFKA_ERR_RANGE, "\"partitions\" is 0");
+    FAILS(mofka_driver_create_topic(log_driver, "none", &o), MOFKA_ERR_RANGE,
+          "\"partitions\" is 0");
     o.options = "{\"partitions\":\"two\"}";
-    FAILS(mofka_driver_create_topic(driver, "text", &o), MOFKA_ERR_OPTION, "\"partitions\" must");
+    FAILS(mofka_driver_create_topic(log_driver, "text", &o), MOFKA_ERR_OPTION,
+          "\"partitions\" must");
     o.options = "{\"partition_bytes\":64,\"partition_events\":1}";
     mofka_status_t status = MOFKA_OK;
     int made = 0;
@@ -461,7 +372,7 @@ static void stores_that_are_too_small_are_refused(void **state) {
         char name[100];
         snprintf(name, sizeof name, "a topic with a long name, so that the directory fills up: %d",
                  made);
-        status = mofka_driver_create_topic(driver, name, &o);
+        status = mofka_driver_create_topic(log_driver, name, &o);
     }
     FAILS(status, MOFKA_ERR_FULL, "directory");
     assert_true(made > 100);
@@ -490,29 +401,19 @@ static void words_are_completed_from_the_head(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_hole_holds_back_what_is_behind_it, open_memory,
-                                        close_memory),
-        cmocka_unit_test_setup_teardown(reserved_behind_the_end_is_not_stored, open_memory,
-                                        close_memory),
-        cmocka_unit_test_setup_teardown(reserved_without_room_is_possibly_stored, open_memory,
-                                        close_memory),
-        cmocka_unit_test_setup_teardown(a_join_that_fails_leaves_no_partition_live, open_memory,
-                                        close_memory),
-        cmocka_unit_test_setup_teardown(a_lock_that_stays_taken_is_reported, open_memory,
-                                        close_memory),
-        cmocka_unit_test_setup_teardown(a_consumer_that_starts_at_the_end_holds_nothing,
-                                        open_memory, close_memory),
-        cmocka_unit_test_setup_teardown(discarding_costs_no_memory_and_no_lies, open_memory,
-                                        close_memory),
-        cmocka_unit_test_setup_teardown(looking_for_room_discards_no_more_than_it_must, open_memory,
-                                        close_memory),
-        cmocka_unit_test_setup_teardown(a_run_is_fetched_at_once, open_memory, close_memory),
-        cmocka_unit_test_setup_teardown(a_full_partition_is_warned_of, open_memory, close_memory),
-        cmocka_unit_test_setup_teardown(a_damaged_entry_is_reported, open_memory, close_memory),
-        cmocka_unit_test_setup_teardown(a_partition_has_room_for_so_many_names, open_memory,
-                                        close_memory),
-        cmocka_unit_test_setup_teardown(stores_that_are_too_small_are_refused, open_memory,
-                                        close_memory),
+        LOG_CASE(a_hole_holds_back_what_is_behind_it),
+        LOG_CASE(reserved_behind_the_end_is_not_stored),
+        LOG_CASE(reserved_without_room_is_possibly_stored),
+        LOG_CASE(a_join_that_fails_leaves_no_partition_live),
+        LOG_CASE(a_lock_that_stays_taken_is_reported),
+        LOG_CASE(a_consumer_that_starts_at_the_end_holds_nothing),
+        LOG_CASE(discarding_costs_no_memory_and_no_lies),
+        LOG_CASE(looking_for_room_discards_no_more_than_it_must),
+        LOG_CASE(a_run_is_fetched_at_once),
+        LOG_CASE(a_full_partition_is_warned_of),
+        LOG_CASE(a_damaged_entry_is_reported),
+        LOG_CASE(a_partition_has_room_for_so_many_names),
+        LOG_CASE(stores_that_are_too_small_are_refused),
         cmocka_unit_test(words_are_completed_from_the_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

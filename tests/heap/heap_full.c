@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What keeps a partition full is found out, and reported: in errors, and in a warning after 1 s. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include "heap/log_fixture.h"
+#include "support/clock.h"
+
+#define FOUR_EVENTS "{\"partition_bytes\":512,\"partition_events\":4}"
+#define FOUR_EVENTS_DISCARDED                                                                      \
+    "{\"partition_bytes\":512,\"partition_events\":4,\"retention\":\"discard_oldest\"}"
+
+/* The first warning, once `warned` is set. */
+static char warning[512];
+static _Atomic bool warned;
+
+static void full_take_warning(void *context, mofka_log_level_t level, const char *message) {
+    (void)context;
+    if (level == MOFKA_LOG_WARN && !atomic_load(&warned)) {
+        snprintf(warning, sizeof warning, "%s", message);
+        atomic_store(&warned, true);
+    }
+}
+
+/* An append in a thread, without a limit of time. */
+typedef struct waiter {
+    sender_t *sender;
+    pthread_t thread;
+    mofka_status_t status;
+} waiter_t;
+
+static void *waiter_append(void *context) {
+    waiter_t *waiter = context;
+    uint64_t id;
+    waiter->status =
+        waiter->sender->ops->append(waiter->sender->self, 0, &waiter->sender->batch, -1, &id);
+    return NULL;
+}
+
+static void waiter_start(waiter_t *waiter, sender_t *sender) {
+    atomic_store(&warned, false);
+    mofka_log_set_callback(full_take_warning, NULL);
+    *waiter = (waiter_t){.sender = sender};
+    assert_int_equal(pthread_create(&waiter->thread, NULL, waiter_append, waiter), 0);
+}
+
+/* The waiter warns although its time has no limit. */
+static void waiter_expect_warning(const char *text) {
+    while (!atomic_load(&warned))
+        clock_sleep_ms(1);
+    if (!strstr(warning, text))
+        fail_msg("'%s' is not in '%s'", text, warning);
+}
+
+static void waiter_end(waiter_t *waiter) {
+    pthread_join(waiter->thread, NULL);
+    mofka_log_set_callback(NULL, NULL);
+    OK(waiter->status);
+}
+
+static void check_reservation_is_named(const char *options) {
+    mofka_topic_t *topic = log_create_topic(options);
+    mofka_consumer_t *consumer = log_create_consumer(topic);
+    sender_t stopped, other;
+    uint64_t id;
+    sender_open(&stopped, topic, 1);
+    sender_open(&other, topic, 1);
+    OK(other.ops->append(other.self, 0, &other.batch, 0, &id));
+    other.batch.reserved = false;
+    assert_int_equal(log_pull_id(consumer), 0);
+    assert_true(log_pull_id(consumer) == NOTHING_YET); /* publishes the acknowledgement */
+    sender_reserve_only(&stopped, log_of(topic));
+    for (int i = 0; i < 3; i++) {
+        OK(other.ops->append(other.self, 0, &other.batch, 0, &id));
+        other.batch.reserved = false;
+    }
+    const char *text = "event 1 was reserved and is not stored";
+    FAILS(other.ops->append(other.self, 0, &other.batch, 20, &id), MOFKA_ERR_TIMEOUT, text);
+    waiter_t waiter;
+    waiter_start(&waiter, &other);
+    waiter_expect_warning(text);
+    OK(stopped.ops->append(stopped.self, 0, &stopped.batch, 0, &id));
+    for (uint64_t i = 1; i < 5;) /* a consumer that reads makes room for the waiter */
+        i += log_pull_id(consumer) == i;
+    log_pull_id(consumer);
+    waiter_end(&waiter);
+    sender_close(&stopped);
+    sender_close(&other);
+    log_end(consumer, topic);
+}
+
+static void a_reservation_that_is_not_stored_is_named(void **state) {
+    (void)state;
+    check_reservation_is_named(FOUR_EVENTS);
+}
+
+static void so_it_is_where_the_oldest_are_discarded(void **state) {
+    (void)state;
+    check_reservation_is_named(FOUR_EVENTS_DISCARDED);
+}
+
+/* All is acknowledged, but a rank stopped with the lock that trimming needs. */
+static void a_lock_that_stays_taken_is_named(void **state) {
+    (void)state;
+    mofka_topic_t *topic = log_create_topic(FOUR_EVENTS);
+    mofka_consumer_t *consumer = log_create_consumer(topic);
+    sender_t sender;
+    uint64_t id;
+    sender_open(&sender, topic, 4);
+    OK(sender.ops->append(sender.self, 0, &sender.batch, 0, &id));
+    sender.batch.reserved = false;
+    for (uint64_t i = 0; i < 4; i++)
+        assert_int_equal(log_pull_id(consumer), i);
+    assert_true(log_pull_id(consumer) == NOTHING_YET);
+    mmi_control_store(log_of(topic), MMI_CONTROL(lock), 1);
+    FAILS(sender.ops->append(sender.self, 0, &sender.batch, 20, &id), MOFKA_ERR_TIMEOUT,
+          "its lock stays taken");
+    waiter_t waiter;
+    waiter_start(&waiter, &sender);
+    waiter_expect_warning("its lock stays taken");
+    mmi_control_store(log_of(topic), MMI_CONTROL(lock), 0);
+    waiter_end(&waiter);
+    sender_close(&sender);
+    log_end(consumer, topic);
+}
+
+/* Nothing else holds the partition up: the slowest consumer does. */
+static void the_slowest_consumer_is_named(void **state) {
+    (void)state;
+    mofka_topic_t *topic = log_create_topic(FOUR_EVENTS);
+    mofka_consumer_t *consumer = log_create_consumer(topic);
+    sender_t sender;
+    uint64_t id;
+    sender_open(&sender, topic, 4);
+    OK(sender.ops->append(sender.self, 0, &sender.batch, 0, &id));
+    sender.batch.reserved = false;
+    const char *text = "consumer 'reader' holds it up since event 0";
+    FAILS(sender.ops->append(sender.self, 0, &sender.batch, 20, &id), MOFKA_ERR_TIMEOUT, text);
+    sender_reserve_only(&sender, log_of(topic));
+    FAILS(sender.ops->append(sender.self, 0, &sender.batch, 20, &id), MOFKA_ERR_POSSIBLY_STORED,
+          text);
+    waiter_t waiter;
+    waiter_start(&waiter, &sender);
+    waiter_expect_warning(text);
+    for (uint64_t i = 0; i < 4; i++)
+        assert_int_equal(log_pull_id(consumer), i);
+    log_pull_id(consumer);
+    waiter_end(&waiter);
+    sender_close(&sender);
+    log_end(consumer, topic);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        LOG_CASE(a_reservation_that_is_not_stored_is_named),
+        LOG_CASE(so_it_is_where_the_oldest_are_discarded),
+        LOG_CASE(a_lock_that_stays_taken_is_named),
+        LOG_CASE(the_slowest_consumer_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
