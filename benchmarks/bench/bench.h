@@ -103,7 +103,8 @@ double bench_job_max(const bench_job_t *job, double value);
 double bench_job_sum(const bench_job_t *job, double value);
 /* Sum the histograms of all ranks at rank 0. Collective. */
 void bench_job_merge(const bench_job_t *job, mfi_histogram_t *histogram);
-/* Whether a rank was interrupted (SIGINT, SIGTERM). Collective. */
+/* Whether a rank was interrupted (SIGINT, SIGTERM). Collective. Call it after each round: a rank
+ * that was interrupted ends itself, and so the job, if its round takes longer than LAST_ROUND_S. */
 bool bench_job_interrupted(const bench_job_t *job);
 /* End the whole job with an exit code. MPI_Abort may return; this does not. */
 _Noreturn void bench_abort(int code);

@@ -15,11 +15,22 @@
 #include <unistd.h>
 #include "bench.h"
 
+/* How long an interrupted run may take until its round has ended. */
+#define LAST_ROUND_S 3
+
 static volatile sig_atomic_t interrupted;
 
 static void bench_job_on_signal(int number) {
     (void)number;
+    if (!interrupted)
+        alarm(LAST_ROUND_S);
     interrupted = 1;
+}
+
+/* The round is long. The launcher ends the other ranks. */
+static void bench_job_on_alarm(int number) {
+    (void)number;
+    _exit(BENCH_INTERRUPTED);
 }
 
 double bench_peak_rss_mb(void) {
@@ -163,6 +174,7 @@ bool bench_job_start(bench_job_t *job, bench_settings_t *settings) {
     struct sigaction action = {.sa_handler = bench_job_on_signal, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGALRM, &(struct sigaction){.sa_handler = bench_job_on_alarm}, NULL);
     if (settings->command == COMMAND_POOL || settings->command == COMMAND_WAIT)
         return true;
     /* By default, half of the ranks produce. */

@@ -49,6 +49,7 @@ int main(int argc, char **argv) {
     int level, rank, good;
     MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &level);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    setvbuf(stdout, NULL, _IOLBF, 0); /* an interrupted run keeps what it has printed */
     if (argc > 1 && bench_is_help(argv[1])) {
         if (rank == 0)
             settings_print_usage(stdout);

@@ -172,20 +172,19 @@ int bench_run_pool(const bench_job_t *job, const bench_settings_t *settings) {
         (size_t)bench_job_max(job, job->rank == 0 ? (double)pool_threads_max(settings) : 0);
     size_t room = (size_t)fmax(1, ceil(settings->seconds / SPEED_KNOWN_S));
     double *rounds = calloc(room, sizeof *rounds);
-    bool wrong = false;
+    bool wrong = false, interrupted = false;
     if (!rounds)
         bench_must(mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu rounds", room), "pool");
     pool_measure_work();
-    for (size_t threads = 0; threads <= most; threads = pool_next_threads(threads, most))
-        for (int kind = 0; kind < 2 * MIX_COUNT; kind++) {
+    for (size_t threads = 0; threads <= most && !wrong && !interrupted;
+         threads = pool_next_threads(threads, most))
+        for (int kind = 0; kind < 2 * MIX_COUNT && !wrong && !interrupted; kind++) {
             pool_row_t row = {threads, (pool_mix_t)(kind / 2), kind % 2};
-            if (job->rank == 0 && !wrong)
+            if (job->rank == 0)
                 wrong = !pool_report_row(job, settings, &row, rounds, room);
-            if (bench_job_interrupted(job) || bench_job_max(job, wrong) > 0) {
-                free(rounds);
-                return BENCH_WRONG;
-            }
+            interrupted = bench_job_interrupted(job);
+            wrong = bench_job_max(job, wrong) > 0;
         }
     free(rounds);
-    return BENCH_OK;
+    return wrong ? BENCH_WRONG : interrupted ? BENCH_INTERRUPTED : BENCH_OK;
 }

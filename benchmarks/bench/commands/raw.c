@@ -138,5 +138,5 @@ int bench_run_raw(const bench_job_t *job, const bench_settings_t *settings) {
     if (raw_measure_word(&raw, FLOOR_LINE, &rate))
         report_value(job, settings, "line_round_trip", 8, 2e6 / rate, "us");
     free(raw.rounds);
-    return raw.failed || raw.interrupted ? BENCH_WRONG : BENCH_OK;
+    return raw.failed ? BENCH_WRONG : raw.interrupted ? BENCH_INTERRUPTED : BENCH_OK;
 }

@@ -2,8 +2,8 @@
 /*
  * stream, produce, consume: from producers through partitions to consumers, end to end.
  *
- * A repeat is made of rounds of about PAIRED_ROUND_S (with --baseline) or LONE_ROUND_S. All ranks
- * know how many events each producer pushes in a round. Event n of a producer goes to partition n %
+ * A repeat is made of rounds of about PAIRED_ROUND_S (with --baseline) or LONE_ROUND_S, and longer
+ * if a batch of --batch-size takes long: a round has whole batches. All ranks know how many events each producer pushes in a round. Event n of a producer goes to partition n %
  * partitions, so each consumer knows which events it will get. A round lasts from a barrier until
  * the last event is pulled and checked. In each partition, the events of one producer must come in
  * order, none missing and none twice, with valid stamps.
@@ -25,6 +25,11 @@
 /* The most futures that are kept: two batches of the largest adaptive size. When this is reached,
  * the older batch has left. */
 #define FUTURES_MAX 8192
+/* With --batch-size, a batch leaves when it is full, however slow the network is. */
+#define FULL_LINGER_MS 3600000
+/* The least batches of a round in each partition: a flush ends the round, and is a small part of
+ * it. */
+#define ROUND_BATCHES 8
 
 typedef struct stream_run {
     const bench_job_t *job;
@@ -160,7 +165,10 @@ static void stream_open(stream_run_t *st, const bench_job_t *job, const bench_se
     st->latency = calloc(1, sizeof *st->latency);
     if (job->producer >= 0) {
         mofka_producer_options_t options = {
-            .batch_size = s->batch_size, .max_batches = s->max_batches, .thread_pool = st->pool};
+            .batch_size = s->batch_size,
+            .max_batches = s->max_batches,
+            .linger_ms = s->batch_size == MOFKA_BATCH_ADAPTIVE ? 0 : FULL_LINGER_MS,
+            .thread_pool = st->pool};
         bench_must(mofka_producer_create(st->topic, &options, &st->producer), "producer");
         st->futures = calloc(FUTURES_MAX, sizeof(mofka_future_t *));
     }
@@ -310,13 +318,28 @@ static uint64_t stream_expected_count(const stream_run_t *st, uint64_t first, ui
     return sum * (uint64_t)st->s->producers;
 }
 
+/* Events of a producer that fill one batch in each partition. */
+static uint64_t stream_batch_count(const bench_settings_t *s) {
+    assert(s->batch_size > 0);
+    return s->batch_size == MOFKA_BATCH_ADAPTIVE
+               ? 1
+               : (uint64_t)s->batch_size * (uint64_t)s->partitions;
+}
+
+/* How long a pull may wait: as for any call, and for the events of a batch to become due. */
+static int64_t stream_pull_timeout_ms(const bench_settings_t *s) {
+    double due_s = s->rate > 0 ? (double)stream_batch_count(s) / s->rate : 0;
+    return PULL_TIMEOUT_MS + (int64_t)(fmin(due_s, 1e9) * 1e3);
+}
+
 static void stream_consume(stream_run_t *st, uint64_t count) {
     assert(st->consumer);
+    int64_t timeout_ms = stream_pull_timeout_ms(st->s);
     mofka_event_t *events[PULL_MANY];
     size_t pulled;
     for (uint64_t left = stream_expected_count(st, st->done, count); left > 0; left -= pulled) {
         size_t most = left < PULL_MANY ? (size_t)left : PULL_MANY;
-        bench_must(mofka_consumer_pull_many(st->consumer, most, PULL_TIMEOUT_MS, events, &pulled),
+        bench_must(mofka_consumer_pull_many(st->consumer, most, timeout_ms, events, &pulled),
                    "pull");
         for (size_t i = 0; i < pulled; i++) {
             stream_check_event(st, events[i]);
@@ -388,9 +411,12 @@ static uint64_t stream_next_count(const bench_settings_t *s, double events_per_s
     assert(left > 0);
     double seconds = s->baseline ? PAIRED_ROUND_S : LONE_ROUND_S;
     uint64_t count = events_per_s > 0 ? (uint64_t)(0.9 * seconds * events_per_s) : 1;
-    uint64_t limit = stream_round_limit(s);
+    uint64_t limit = stream_round_limit(s), full = stream_batch_count(s);
+    if (full > 1 && count < ROUND_BATCHES * full)
+        count = ROUND_BATCHES * full;
     count = count < 1 ? 1 : count;
     count = count < limit ? count : limit;
+    count = count < full ? count : count - count % full;
     return count < left ? count : left;
 }
 
