@@ -86,6 +86,7 @@ static mofka_status_t operand_compile_real(mfi_eb_place_t *place, const char *va
     if (status)
         return status;
     mfi_eb_operand_t *operand = *out;
+    assert(operand);
     operand->from = operand->to = mfi_eb_read_real(value);
     operand->bytes = bytes;
     bool exact = !mfi_eb_is_whole(value, bytes) || fabs(operand->from) < WHOLE_DOUBLES_MAX;
@@ -141,6 +142,7 @@ static mofka_status_t operator_compile_strings(mfi_eb_place_t *place, const char
                                     : mfi_eb_bad_value(place, walk.value, "a string is needed");
         if (status)
             return status;
+        assert(*last);
         last = &(*last)->next;
         mfi_eb_leave(place, before);
     }
@@ -170,8 +172,8 @@ static mofka_status_t operator_compile_affix(mfi_eb_place_t *place, const char *
                                              mfi_eb_kind_t folded) {
     if (*value != '{')
         return operator_compile_strings(place, value, plain, alternative);
-    const char *key, *inner;
-    size_t bytes;
+    const char *key = NULL, *inner = NULL;
+    size_t bytes = 0;
     mofka_status_t status = operator_read(place, value, &key, &bytes, &inner);
     if (status)
         return status;
@@ -242,7 +244,7 @@ static mofka_status_t comparison_find(mfi_eb_place_t *place, const char *name,
 /* Numbers between two keys are not the number of a key: one key more is the next larger number. */
 static mofka_status_t range_narrow_key(mfi_eb_place_t *place, mfi_eb_operand_t *range,
                                        const comparison_t *comparison, const char *number) {
-    int64_t key;
+    int64_t key = 0;
     mofka_status_t status = operand_read_number(place, number, &key);
     if (status)
         return status;
@@ -291,6 +293,7 @@ static mofka_status_t operator_compile_numeric(mfi_eb_place_t *place, const char
     do {
         const comparison_t *comparison = NULL;
         status = comparison_find(place, walk.value, &comparison);
+        assert(status || comparison);
         if (!status && !mfi_json_next(&walk))
             status = mfi_eb_bad(place, "a number is needed after '%s'", comparison->name);
         if (!status)
@@ -323,6 +326,7 @@ static mofka_status_t but_compile_values(mfi_eb_place_t *place, const char *arra
         mofka_status_t status = but_compile_value(place, walk.value, last);
         if (status)
             return status;
+        assert(*last);
         last = &(*last)->next;
         mfi_eb_leave(place, before);
     }
@@ -391,9 +395,10 @@ bool mfi_eb_is_reserved(const char *key, size_t bytes) {
 /* Compile {operator: value}. `in_but`: only an operator that anything-but can negate. */
 static mofka_status_t operator_compile(mfi_eb_place_t *place, const char *object, bool in_but,
                                        mfi_eb_alternative_t *alternative) {
-    const char *key, *value;
-    size_t bytes;
+    const char *key = NULL, *value = NULL;
+    size_t bytes = 0;
     mofka_status_t status = operator_read(place, object, &key, &bytes, &value);
+    assert(status || key);
     for (size_t i = 0; i < OPERATOR_COUNT && !status; i++)
         if (word_is(key, bytes, operators[i].name) && (operators[i].in_but || !in_but)) {
             mfi_eb_enter_key(place, key, bytes);

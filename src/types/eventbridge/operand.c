@@ -188,7 +188,7 @@ static mofka_status_t network_init(mfi_eb_place_t *place, mfi_eb_operand_t *oper
 }
 
 static bool network_contains(const mfi_eb_operand_t *operand, const char *text, size_t bytes) {
-    unsigned char address[16];
+    unsigned char address[16] = {0};
     if (network_read_address(text, bytes, address) != operand->family)
         return false;
     assert(operand->bits <= (operand->family == AF_INET ? 32 : 128));
