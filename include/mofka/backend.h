@@ -254,7 +254,7 @@ typedef struct mofka_driver_ops {
 } mofka_driver_ops_t;
 
 /** Make a handle of a backend's driver; `self` (take). Give: mofka_driver_close, then
- * mofka_driver_release. MOFKA_ERR_INVALID: a required slot is missing.
+ * mofka_driver_release. MOFKA_ERR_INVALID: a required slot is missing. MOFKA_ERR_MEMORY.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_ops_t *ops,
                                            void *self, mofka_driver_t **driver);

@@ -15,9 +15,10 @@
 extern "C" {
 #endif
 
-/** Makes a driver from options: a JSON object, or NULL. Give `*ops` (static) and `*self`. */
-typedef mofka_status_t (*mofka_driver_create_fn)(const char *options,
-                                                 const mofka_driver_ops_t **ops, void **self);
+/** Makes a driver from options: a JSON object, or NULL. Give `*driver`, which mofka_driver_wrap
+ * makes. A driver of several processes makes the handle before its last agreement: a process may lack
+ * memory for it. */
+typedef mofka_status_t (*mofka_driver_create_fn)(const char *options, mofka_driver_t **driver);
 /** Makes a validator from its JSON (borrow), an object with "type". Give `*ops` (static) and
  * `*self`. */
 typedef mofka_status_t (*mofka_validator_create_fn)(const mofka_metadata_t *metadata,

@@ -2,8 +2,20 @@
 /*
  * Creates the MPI driver, collectively over a communicator.
  *
- * Every step that can fail on one rank ends in an agreement of all ranks: an Allreduce of the
- * status. So an error of one rank is an error of all, and no rank waits for one that has given up.
+ *   a rank's own step, which may fail    what all ranks do
+ *   allocate the driver                  MPI_Comm_dup;        agree
+ *   read the options                                          agree
+ *   memory to compare them                                    agree, then Bcast of the leader's
+ *   memory to compare bindings           Comm_split_type;     agree, then Allgather
+ *   check and make the window            whether one node;    agree
+ *   its share of the window              MPI_Win_allocate;    agree
+ *   progress thread, watch, zeros                             agree
+ *   make the handle                                           agree
+ *
+ * To agree is an Allreduce of the status (agree.h). A rank whose step failed takes part in all that
+ * comes up to the next agreement. There every rank gets the error. Then all undo what they have, from
+ * below: handle, watch and progress thread, window, communicator, memory. No rank waits for one that has
+ * given up, and no rank keeps a driver that others do not have.
  */
 #include "mpi/driver/driver.h"
 
@@ -12,6 +24,7 @@
 #include <unistd.h>
 #include <mofka/register.h>
 #include <mofka/log.h>
+#include "mpi/driver/agree.h"
 #include "mpi/driver/settings.h"
 
 /* How long a rank that has a core to itself looks again before it sleeps: longer than a wake-up. */
@@ -28,23 +41,6 @@ static bool mmi_driver_is_owner(const mmi_driver_t *d, int rank) {
 static uint64_t mmi_driver_share_bytes(const mmi_driver_t *d, int rank) {
     uint64_t arena_bytes = mmi_driver_is_owner(d, rank) ? d->directory.arena_bytes : 0;
     return mmi_directory_arena_start(&d->directory, rank) + arena_bytes;
-}
-
-/* All ranks get the lowest code, from the lowest rank that has it; a rank that failed keeps its
- * own. */
-static mofka_status_t mmi_driver_agree(const mmi_driver_t *d, mofka_status_t status,
-                                       const char *step) {
-    struct {
-        int status, rank;
-    } own = {(int)status, d->rank}, worst;
-    assert(status <= MOFKA_OK);
-    int error = MPI_Allreduce(&own, &worst, 1, MPI_2INT, MPI_MINLOC, d->comm);
-    if (error)
-        return mmi_mpi_fail("MPI_Allreduce", error);
-    if (worst.status == MOFKA_OK || status)
-        return status;
-    return mofka_fail((mofka_status_t)worst.status, "MPI driver: rank %d failed while %s: %s",
-                      worst.rank, step, mofka_status_text((mofka_status_t)worst.status));
 }
 
 /* ---- the window ------------------------------------------------------------------------------ */
@@ -98,7 +94,7 @@ static mofka_status_t mmi_driver_open_window(mmi_driver_t *d, const mmi_settings
     mofka_status_t status = mmi_driver_check_window(d, s, shm);
     if (!status)
         status = mmi_driver_make_window(d, shm);
-    status = mmi_driver_agree(d, status, "checking its window");
+    status = mmi_agree(d->comm, status, "checking its window");
     mmi_window_t *w = d->directory.w;
     if (status) {
         if (w)
@@ -107,7 +103,7 @@ static mofka_status_t mmi_driver_open_window(mmi_driver_t *d, const mmi_settings
         return status;
     }
     status = w->ops->open(w, d->comm, mmi_driver_share_bytes(d, d->rank));
-    status = mmi_driver_agree(d, status, "allocating its window");
+    status = mmi_agree(d->comm, status, "allocating its window");
     if (status)
         mmi_driver_drop_window(d);
     return status;
@@ -140,7 +136,7 @@ static mofka_status_t mmi_driver_start(mmi_driver_t *d, const mmi_settings_t *s)
         status = mmi_finalize_watch(d);
     if (!status)
         status = mmi_window_zero(w, d->rank, 0, mmi_directory_arena_start(&d->directory, d->rank));
-    status = mmi_driver_agree(d, status, "starting");
+    status = mmi_agree(d->comm, status, "starting");
     if (status)
         mmi_driver_stop(d);
     else
@@ -175,19 +171,26 @@ static void mmi_driver_destroy(void *self) {
     free(d);
 }
 
-/* Without a window. */
-static mofka_status_t mmi_driver_allocate(MPI_Comm comm, mmi_driver_t **out) {
+/* Collective. Without a window. */
+static mofka_status_t mmi_driver_allocate(MPI_Comm users, mmi_driver_t **out) {
+    MPI_Comm comm;
     mmi_driver_t *d = calloc(1, sizeof *d);
-    if (!d)
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a driver");
-    int error = MPI_Comm_dup(comm, &d->comm);
+    mofka_status_t status = d ? MOFKA_OK : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a driver");
+    int error = MPI_Comm_dup(users, &comm);
     if (error) {
         free(d);
         return mmi_mpi_fail("MPI_Comm_dup", error);
     }
-    MPI_Comm_set_errhandler(d->comm, MPI_ERRORS_RETURN);
-    MPI_Comm_rank(d->comm, &d->rank);
-    MPI_Comm_size(d->comm, &d->size);
+    MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
+    status = mmi_agree(comm, status, "allocating its driver");
+    if (status) {
+        MPI_Comm_free(&comm);
+        free(d);
+        return status;
+    }
+    d->comm = comm;
+    MPI_Comm_rank(comm, &d->rank);
+    MPI_Comm_size(comm, &d->size);
     d->keyval = MPI_KEYVAL_INVALID;
     d->process = getpid();
     d->directory.topic_ops = &mmi_topic_ops;
@@ -196,21 +199,13 @@ static mofka_status_t mmi_driver_allocate(MPI_Comm comm, mmi_driver_t **out) {
     return MOFKA_OK;
 }
 
-static mofka_status_t mmi_driver_create(MPI_Comm comm, const char *options, mmi_driver_t **out) {
-    mmi_driver_t *d = NULL;
-    mofka_status_t status = mmi_driver_check_mpi();
-    if (status)
-        return status;
-    if (comm == MPI_COMM_NULL)
-        return mofka_fail(MOFKA_ERR_INVALID, "the communicator is MPI_COMM_NULL");
-    status = mmi_driver_allocate(comm, &d);
-    if (status)
-        return status;
+static mofka_status_t mmi_driver_open(mmi_driver_t *d, const char *options) {
     mmi_settings_t settings;
     bool join;
     mmi_directory_t *directory = &d->directory;
-    status = mmi_settings_read(options, d->size, &settings, &directory->owners, &join);
-    status = mmi_driver_agree(d, status, "reading its options");
+    mofka_status_t status =
+        mmi_settings_read(options, d->size, &settings, &directory->owners, &join);
+    status = mmi_agree(d->comm, status, "reading its options");
     if (!status)
         status = mmi_settings_agree(d->comm, join, &settings, directory->owners);
     directory->arena_bytes = settings.arena_bytes;
@@ -218,15 +213,9 @@ static mofka_status_t mmi_driver_create(MPI_Comm comm, const char *options, mmi_
     directory->owner_count = (size_t)settings.owner_count;
     if (!status) {
         status = mmi_node_find(d->comm, d->rank, &d->node);
-        status = mmi_driver_agree(d, status, "looking at its node");
+        status = mmi_agree(d->comm, status, "comparing bindings");
     }
-    if (!status)
-        status = mmi_driver_start(d, &settings);
-    if (status)
-        mmi_driver_destroy(d);
-    else
-        *out = d;
-    return status;
+    return status ? status : mmi_driver_start(d, &settings);
 }
 
 static void mmi_driver_node_place(void *self, size_t *index, size_t *count) {
@@ -256,11 +245,38 @@ static const mofka_driver_ops_t driver_ops = {
     .destroy = mmi_driver_destroy,
 };
 
+/* Make the handle of an open driver, which it takes, even on failure. */
+static mofka_status_t mmi_driver_give(mmi_driver_t *d, mofka_driver_t **out) {
+    mofka_driver_t *driver = NULL;
+    mofka_status_t status = mofka_driver_wrap("mpi", &driver_ops, d, &driver);
+    status = mmi_agree(d->comm, status, "making its handle");
+    if (!status) {
+        *out = driver;
+    } else if (driver) {
+        mofka_driver_close(driver, -1); /* it destroys d */
+        mofka_driver_release(driver);
+    } else {
+        mmi_driver_close(d, -1);
+        mmi_driver_destroy(d);
+    }
+    return status;
+}
+
 mofka_status_t mofka_mpi_driver_create(MPI_Comm comm, const char *options,
                                        mofka_driver_t **driver) {
     mmi_driver_t *d;
-    mofka_status_t status = mmi_driver_create(comm, options, &d);
-    return status ? status : mofka_driver_wrap("mpi", &driver_ops, d, driver);
+    mofka_status_t status = mmi_driver_check_mpi();
+    if (!status && comm == MPI_COMM_NULL)
+        status = mofka_fail(MOFKA_ERR_INVALID, "the communicator is MPI_COMM_NULL");
+    if (!status)
+        status = mmi_driver_allocate(comm, &d);
+    if (status)
+        return status;
+    status = mmi_driver_open(d, options);
+    if (!status)
+        return mmi_driver_give(d, driver);
+    mmi_driver_destroy(d);
+    return status;
 }
 
 mofka_status_t mofka_mpi_driver_create_f(MPI_Fint comm, const char *options,
@@ -268,14 +284,7 @@ mofka_status_t mofka_mpi_driver_create_f(MPI_Fint comm, const char *options,
     return mofka_mpi_driver_create(MPI_Comm_f2c(comm), options, driver);
 }
 
-static mofka_status_t mmi_driver_create_world(const char *options, const mofka_driver_ops_t **ops,
-                                              void **self) {
-    mmi_driver_t *d;
-    mofka_status_t status = mmi_driver_create(MPI_COMM_WORLD, options, &d);
-    if (status)
-        return status;
-    *ops = &driver_ops;
-    *self = d;
-    return MOFKA_OK;
+static mofka_status_t mmi_driver_create_world(const char *options, mofka_driver_t **driver) {
+    return mofka_mpi_driver_create(MPI_COMM_WORLD, options, driver);
 }
 MOFKA_REGISTER_DRIVER(mpi, mmi_driver_create_world);

@@ -8,26 +8,25 @@
 #include <stdlib.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include "mpi/driver/agree.h"
 #include "mpi/window/window.h"
 
-static int node_compare_bindings(MPI_Comm comm, int node_rank, mmi_node_t *node) {
+/* Collective over `here`, the ranks of this node. `all`: room for a set of each. */
+static mofka_status_t node_compare_bindings(MPI_Comm here, int node_rank, cpu_set_t *all,
+                                            mmi_node_t *node) {
     cpu_set_t own;
     CPU_ZERO(&own);
     sched_getaffinity(getpid(), sizeof own, &own);
-    cpu_set_t *all = calloc((size_t)node->rank_count, sizeof *all);
-    int error = all ? MPI_SUCCESS : MPI_ERR_NO_MEM;
-    int everywhere = !error; /* a rank without memory must not leave the others waiting */
-    MPI_Allreduce(MPI_IN_PLACE, &everywhere, 1, MPI_INT, MPI_MIN, comm);
-    if (everywhere)
-        error = MPI_Allgather(&own, sizeof own, MPI_BYTE, all, sizeof own, MPI_BYTE, comm);
-    for (int i = 0; everywhere && !error && i < node->rank_count; i++) {
+    int error = MPI_Allgather(&own, sizeof own, MPI_BYTE, all, sizeof own, MPI_BYTE, here);
+    if (error)
+        return mmi_mpi_fail("comparing the bindings of the node's ranks", error);
+    for (int i = 0; i < node->rank_count; i++) {
         bool same = CPU_EQUAL(&all[i], &own);
         node->binding_count += same;
         node->binding_index += same && i < node_rank;
     }
-    assert(!everywhere || error || node->binding_index < node->binding_count);
-    free(all);
-    return error;
+    assert(node->binding_index < node->binding_count);
+    return MOFKA_OK;
 }
 
 mofka_status_t mmi_node_find(MPI_Comm comm, int rank, mmi_node_t *node) {
@@ -39,9 +38,15 @@ mofka_status_t mmi_node_find(MPI_Comm comm, int rank, mmi_node_t *node) {
     *node = (mmi_node_t){.rank_count = 0};
     MPI_Comm_rank(here, &node_rank);
     MPI_Comm_size(here, &node->rank_count);
-    error = node_compare_bindings(here, node_rank, node);
+    cpu_set_t *all = calloc((size_t)node->rank_count, sizeof *all);
+    mofka_status_t status =
+        all ? MOFKA_OK : mofka_fail(MOFKA_ERR_MEMORY, "no memory for the node's bindings");
+    status = mmi_agree(comm, status, "looking at its node");
+    if (!status)
+        status = node_compare_bindings(here, node_rank, all, node);
     MPI_Comm_free(&here);
-    return error ? mmi_mpi_fail("comparing the bindings of the node's ranks", error) : MOFKA_OK;
+    free(all);
+    return status;
 }
 
 bool mmi_node_has_core_each(const mmi_node_t *node) {

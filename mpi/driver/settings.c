@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <mofka/options.h>
+#include "mpi/driver/agree.h"
 #include "mpi/partition/layout.h"
 #include "mpi/window/window.h"
 
@@ -104,19 +105,16 @@ mofka_status_t mmi_settings_read(const char *options, int size, mmi_settings_t *
     return status;
 }
 
-/* The leader is the lowest rank that does not join; rank 0 if all join. `ready` false: this rank
- * cannot go on, and all ranks get MOFKA_ERR_MEMORY. */
-static mofka_status_t settings_find_leader(MPI_Comm comm, bool join, bool ready, int *leader) {
-    int rank, size;
+/* The leader is the lowest rank that does not join; rank 0 if all join. */
+static mofka_status_t settings_find_leader(MPI_Comm comm, bool join, int *leader) {
+    int rank, size, least;
     MPI_Comm_rank(comm, &rank);
     MPI_Comm_size(comm, &size);
-    int own[] = {join ? size : rank, ready}, least[2];
-    int error = MPI_Allreduce(own, least, 2, MPI_INT, MPI_MIN, comm);
+    int own = join ? size : rank;
+    int error = MPI_Allreduce(&own, &least, 1, MPI_INT, MPI_MIN, comm);
     if (error)
         return mmi_mpi_fail("MPI_Allreduce", error);
-    if (!least[1])
-        return mofka_fail(MOFKA_ERR_MEMORY, "MPI driver: no memory to compare %d owners", size);
-    *leader = least[0] == size ? 0 : least[0];
+    *leader = least == size ? 0 : least;
     assert(*leader >= 0 && *leader < size);
     return MOFKA_OK;
 }
@@ -136,7 +134,12 @@ mofka_status_t mmi_settings_agree(MPI_Comm comm, bool join, mmi_settings_t *s, i
     assert(s->owner_count >= 1 && s->owner_count <= size);
     size_t bytes = (size_t)size * sizeof *owners;
     int *list = malloc(bytes);
-    mofka_status_t status = settings_find_leader(comm, join, list != NULL, &leader);
+    mofka_status_t status =
+        list ? MOFKA_OK
+             : mofka_fail(MOFKA_ERR_MEMORY, "MPI driver: no memory to compare %d owners", size);
+    status = mmi_agree(comm, status, "comparing its options");
+    if (!status)
+        status = settings_find_leader(comm, join, &leader);
     if (status) {
         free(list);
         return status;

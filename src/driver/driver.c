@@ -58,17 +58,8 @@ mofka_status_t mofka_driver_create(const char *type, const char *options, mofka_
     int saved = errno; /* loading a library and the backend may change it */
     mfi_function_t create;
     mofka_status_t status = mfi_registry_find(MFI_REGISTRY_DRIVER, type, &create);
-    const mofka_driver_ops_t *ops;
-    void *self;
     if (!status)
-        status = ((mofka_driver_create_fn)create)(options, &ops, &self);
-    if (!status) {
-        status = mofka_driver_wrap(type, ops, self, driver);
-        if (status && driver_ops_are_complete(ops)) { /* the backend's driver was not taken */
-            if (!ops->close(self, 0)) /* else it is still in use: its memory stays */
-                ops->destroy(self);
-        }
-    }
+        status = ((mofka_driver_create_fn)create)(options, driver);
     errno = saved;
     return status;
 }

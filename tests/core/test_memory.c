@@ -2,76 +2,13 @@
 /*
  * A program's whole way (driver to driver), over and over, with one more allocation that succeeds
  * each time until nothing fails any more: each failure is a status, and leaves nothing behind.
- *
- * The linker puts the functions below in front of malloc and its kin (CMakeLists.txt); cJSON gets
- * them as hooks.
  */
-#include <cjson/cJSON.h>
 #include "support/check.h"
+#include "support/failing_memory.h"
 #include "conformance/simple/simple_backend.h"
 #include <mofka/backend.h>
 
-/* ---- allocations ----------------------------------------------------------------------------- */
-
-static long countdown = -1; /* allocations until one fails; negative: none does */
-static bool for_good;       /* all after that one fail, too */
-static bool failed;
-static long live; /* allocations without their free */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__real_reallocarray(void *old, size_t count, size_t size);
-char *__real_strdup(const char *text);
-void __real_free(void *memory);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void *__wrap_reallocarray(void *old, size_t count, size_t size);
-char *__wrap_strdup(const char *text);
-void __wrap_free(void *memory);
-
-static bool allocation_is_refused(void) {
-    bool now = countdown == 0;
-    if (countdown > 0 || (now && !for_good))
-        countdown--;
-    failed |= now;
-    return now;
-}
-
-static void *allocation_count(void *memory) {
-    live += memory != NULL;
-    return memory;
-}
-
-void *__wrap_malloc(size_t size) {
-    return allocation_is_refused() ? NULL : allocation_count(__real_malloc(size));
-}
-
-void *__wrap_calloc(size_t count, size_t size) {
-    return allocation_is_refused() ? NULL : allocation_count(__real_calloc(count, size));
-}
-
-void *__wrap_realloc(void *old, size_t size) {
-    void *bigger = allocation_is_refused() ? NULL : __real_realloc(old, size);
-    live += bigger && !old;
-    return bigger;
-}
-
-void *__wrap_reallocarray(void *old, size_t count, size_t size) {
-    void *bigger = allocation_is_refused() ? NULL : __real_reallocarray(old, count, size);
-    live += bigger && !old;
-    return bigger;
-}
-
-char *__wrap_strdup(const char *text) {
-    return allocation_is_refused() ? NULL : allocation_count(__real_strdup(text));
-}
-
-void __wrap_free(void *memory) {
-    live -= memory != NULL;
-    __real_free(memory);
-}
+static bool for_good; /* all allocations after the one that fails, too */
 
 /* ---- the way --------------------------------------------------------------------------------- */
 
@@ -242,8 +179,7 @@ static void end_all(things_t *t) {
 
 static mofka_status_t memory_run_all(long allowed) {
     things_t things = {0};
-    failed = false;
-    countdown = allowed;
+    memory_fail_after(allowed, for_good);
     mofka_status_t status = open_all(&things);
     if (!status)
         status = memory_push_all(&things);
@@ -253,7 +189,7 @@ static mofka_status_t memory_run_all(long allowed) {
         status = memory_read_stats(&things);
     if (!status)
         status = pull_data(&things);
-    countdown = -1;
+    memory_fail_no_more();
     end_all(&things);
     return status;
 }
@@ -261,16 +197,14 @@ static mofka_status_t memory_run_all(long allowed) {
 static void each_allocation_may_fail(void **state) {
     for_good = *(const bool *)*state;
     OK(memory_run_all(-1)); /* one-time allocations are made before the count */
-    long before = live, allowed = 0;
+    long before = memory_live(), allowed = 0;
     for (bool whole = false; !whole; allowed++) {
         mofka_status_t status = memory_run_all(allowed);
-        if (live != before)
-            fail_msg("after %ld allocations: %ld are left", allowed, live - before);
-        if (failed && status != MOFKA_ERR_MEMORY)
+        if (memory_live() != before)
+            fail_msg("after %ld allocations: %ld are left", allowed, memory_live() - before);
+        whole = !memory_failed();
+        if (status != (whole ? MOFKA_OK : MOFKA_ERR_MEMORY))
             fail_msg("after %ld allocations: %s", allowed, mofka_status_name(status));
-        whole = !failed;
-        if (whole)
-            assert_int_equal(status, MOFKA_OK);
     }
     assert_true(allowed > 100);
 }
@@ -330,15 +264,13 @@ static mofka_status_t use_the_helpers(void) {
 static void helpers_may_lack_memory(void **state) {
     for_good = *(const bool *)*state;
     OK(use_the_helpers()); /* one-time allocations are made before the count */
-    long before = live, allowed = 0;
+    long before = memory_live(), allowed = 0;
     for (bool whole = false; !whole; allowed++) {
-        failed = false;
-        countdown = allowed;
+        memory_fail_after(allowed, for_good);
         mofka_status_t status = use_the_helpers();
-        countdown = -1;
-        whole = !failed;
-        if (live != before)
-            fail_msg("after %ld allocations: %ld are left", allowed, live - before);
+        whole = !memory_fail_no_more();
+        if (memory_live() != before)
+            fail_msg("after %ld allocations: %ld are left", allowed, memory_live() - before);
         if (status != (whole ? MOFKA_OK : MOFKA_ERR_MEMORY))
             fail_msg("after %ld allocations: %s", allowed, mofka_status_name(status));
     }
@@ -350,7 +282,6 @@ static void a_pull_without_memory_loses_nothing(void **state) {
     (void)state;
     things_t things = {0};
     uint64_t id = 0;
-    for_good = false;
     OK(open_all(&things));
     OK(memory_push_all(&things));
     OK(mofka_consumer_close(things.consumer));
@@ -358,11 +289,10 @@ static void a_pull_without_memory_loses_nothing(void **state) {
     OK(mofka_consumer_create(things.topic,
                              &(mofka_consumer_options_t){.name = "poor", .batch_size = 1},
                              &things.consumer));
-    for (failed = true; failed; id++) {
-        failed = false;
-        countdown = (long)id;
+    for (bool failed = true; failed; id++) {
+        memory_fail_after((long)id, false);
         mofka_status_t status = mofka_consumer_pull(things.consumer, 1000, &things.event);
-        countdown = -1;
+        failed = memory_fail_no_more();
         if (failed) {
             assert_int_equal(status, MOFKA_ERR_MEMORY);
             OK(mofka_consumer_pull(things.consumer, 1000, &things.event));
@@ -394,17 +324,17 @@ static void a_request_that_is_dropped_is_freed(void **state) {
     (void)state;
     things_t things = {0};
     OK(open_all(&things));
-    long before = live;
+    long before = memory_live();
     for (int i = 0; i < 1000; i++)
         mofka_future_release(request_event(&things));
-    assert_int_equal(live, before);
+    assert_int_equal(memory_live(), before);
     mofka_future_t *futures[5];
     for (int i = 0; i < 5; i++)
         futures[i] = request_event(&things);
-    long with_five = live;
+    long with_five = memory_live();
     for (int i = 0; i < 5; i += 2)
         mofka_future_release(futures[i]); /* the first, one in the middle, the last */
-    assert_int_equal(with_five - live, 3 * (with_five - before) / 5);
+    assert_int_equal(with_five - memory_live(), 3 * (with_five - before) / 5);
     mofka_future_t *last = request_event(&things);
     for (int i = 0; i < 3; i++)
         OK(mofka_producer_push(things.producer, "{}", 2, NULL, 0, NULL));
@@ -417,8 +347,7 @@ static void a_request_that_is_dropped_is_freed(void **state) {
 
 int main(void) {
     bool once = false, always = true;
-    cJSON_Hooks hooks = {.malloc_fn = __wrap_malloc, .free_fn = __wrap_free};
-    cJSON_InitHooks(&hooks);
+    memory_start();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(each_allocation_may_fail, &once),
         {"each_allocation_may_fail_with_all_after_it", each_allocation_may_fail, NULL, NULL,

@@ -373,4 +373,16 @@ mofka_status_t simple_create(const char *options, const mofka_driver_ops_t **ops
     *self = driver;
     return MOFKA_OK;
 }
-MOFKA_REGISTER_DRIVER(simple, simple_create);
+
+static mofka_status_t create_driver(const char *options, mofka_driver_t **driver) {
+    const mofka_driver_ops_t *ops;
+    void *self;
+    mofka_status_t status = simple_create(options, &ops, &self);
+    if (status)
+        return status;
+    status = mofka_driver_wrap("simple", ops, self, driver);
+    if (status)
+        ops->destroy(self); /* not taken */
+    return status;
+}
+MOFKA_REGISTER_DRIVER(simple, create_driver);

@@ -9,7 +9,7 @@
 #include <mofka/register.h>
 #include <mofka/mofka.h>
 
-/* Make a driver; what MOFKA_REGISTER_DRIVER registers as "simple". It has no options. */
+/* Make a driver's table and its `self`, for mofka_driver_wrap. It has no options. */
 mofka_status_t simple_create(const char *options, const mofka_driver_ops_t **ops, void **self);
 
 #endif
