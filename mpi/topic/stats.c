@@ -9,6 +9,8 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define WORDS(bytes) ((bytes) / 8)
@@ -60,8 +62,13 @@ static cJSON *stats_append_object(cJSON *list) {
     return cJSON_AddItemToArray(list, object) ? object : NULL;
 }
 
+/* The numbers of a tree are doubles, which would round a larger one. */
 static bool mmi_stats_add_number(cJSON *json, const char *key, uint64_t value) {
-    return cJSON_AddNumberToObject(json, key, (double)value) != NULL;
+    char digits[24];
+    if (value <= UINT64_C(1) << 53)
+        return cJSON_AddNumberToObject(json, key, (double)value) != NULL;
+    snprintf(digits, sizeof digits, "%" PRIu64, value);
+    return cJSON_AddRawToObject(json, key, digits) != NULL;
 }
 
 static bool mmi_stats_add_consumer(cJSON *list, const char *name, bool live, uint64_t acknowledged,

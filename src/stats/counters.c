@@ -4,6 +4,9 @@
 
 #include <assert.h>
 #include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 #include <mofka/backend.h>
 #include <mofka/metadata.h>
 #include "base/clock.h"
@@ -105,8 +108,13 @@ void mfi_stats_add_consumer(mfi_totals_t *totals, const mfi_consumer_stats_t *st
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
+/* The numbers of a tree are doubles, which would round a larger one. */
 static bool stats_put(cJSON *json, const char *key, uint64_t value) {
-    return cJSON_AddNumberToObject(json, key, (double)value) != NULL;
+    char digits[24];
+    if (value <= UINT64_C(1) << 53)
+        return cJSON_AddNumberToObject(json, key, (double)value) != NULL;
+    snprintf(digits, sizeof digits, "%" PRIu64, value);
+    return cJSON_AddRawToObject(json, key, digits) != NULL;
 }
 
 static bool stats_put_latency(cJSON *json, const char *key, const mfi_histogram_t *h) {
@@ -151,9 +159,11 @@ bool mfi_stats_describe_consumer(cJSON *json, const mfi_consumer_stats_t *stats)
 }
 
 mofka_status_t mfi_stats_give(cJSON *json, mofka_metadata_t **stats) {
-    mofka_status_t status = json ? mofka_metadata_create_json(json, stats)
+    /* From text: a reader of the tree gets numbers, a reader of the text all digits. */
+    char *text = json ? cJSON_PrintUnformatted(json) : NULL;
+    cJSON_Delete(json);
+    mofka_status_t status = text ? mofka_metadata_create(text, strlen(text), stats)
                                  : mofka_fail(MOFKA_ERR_MEMORY, "no memory for statistics");
-    if (status)
-        cJSON_Delete(json);
+    cJSON_free(text);
     return status;
 }

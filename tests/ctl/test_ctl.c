@@ -350,13 +350,30 @@ static void rates_of_top(void **state) {
     cJSON_Delete(now);
 }
 
+/* Numbers that a double would round keep their digits, in sums, too. */
+static void rates_of_a_long_log(void **state) {
+    (void)state;
+    const char *text = "{\"time_us\":1000000,\"topics\":[{\"name\":\"t\",\"partitions\":["
+                       "{\"tail_events\":9007199254740993,\"consumers\":[]},"
+                       "{\"tail_events\":2,\"consumers\":[]}]}]}";
+    cJSON *now = rates_read(text, strlen(text));
+    assert_non_null(now);
+    assert_true(rates_add(now, NULL, NULL));
+    char *printed = cJSON_PrintUnformatted(now);
+    assert_non_null(strstr(printed, "{\"tail_events\":9007199254740993,"));
+    assert_non_null(strstr(printed, "\"tail_events\":9007199254740995,"));
+    cJSON_free(printed);
+    cJSON_Delete(now);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fifo_commands),   cmocka_unit_test(fifo_commands_refused),
-        cmocka_unit_test(lines_of_a_pipe), cmocka_unit_test(lines_stopped),
-        cmocka_unit_test(metadata_lines),  cmocka_unit_test(json_merging),
-        cmocka_unit_test(json_checking),   cmocka_unit_test(option_groups),
-        cmocka_unit_test(json_members),    cmocka_unit_test(rates_of_top),
+        cmocka_unit_test(fifo_commands),       cmocka_unit_test(fifo_commands_refused),
+        cmocka_unit_test(lines_of_a_pipe),     cmocka_unit_test(lines_stopped),
+        cmocka_unit_test(metadata_lines),      cmocka_unit_test(json_merging),
+        cmocka_unit_test(json_checking),       cmocka_unit_test(option_groups),
+        cmocka_unit_test(json_members),        cmocka_unit_test(rates_of_top),
+        cmocka_unit_test(rates_of_a_long_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,7 @@ static mofka_status_t heap_driver_close_nothing(void *self, int64_t timeout_ms) 
 static void heap_driver_destroy(void *self) {
     mmi_driver_t *d = self;
     d->directory.w->ops->destroy(d->directory.w);
+    mmi_known_topics_destroy(&d->known_topics);
     free(d->directory.owners);
     free(d);
 }
@@ -42,6 +43,7 @@ static const mofka_driver_ops_t heap_ops = {.size = sizeof heap_ops,
                                             .open_topic = mmi_driver_open_topic,
                                             .topic_exists = mmi_driver_topic_exists,
                                             .list_topics = mmi_driver_list_topics,
+                                            .topic_stats = mmi_driver_topic_stats,
                                             .close = heap_driver_close_nothing,
                                             .destroy = heap_driver_destroy};
 
@@ -50,6 +52,7 @@ mofka_status_t heap_driver_create(heap_job_t *job, int rank, mofka_driver_t **dr
     d->rank = rank;
     d->size = job->size;
     d->directory.topic_ops = &mmi_topic_ops;
+    mmi_known_topics_init(&d->known_topics);
     d->directory.owner_count = (size_t)job->size;
     d->directory.owners = calloc(d->directory.owner_count, sizeof *d->directory.owners);
     for (int i = 0; i < job->size; i++)

@@ -4,13 +4,32 @@
 
 #include <assert.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
+#include "json/utf8.h"
 
 static const char *named_command; /* NULL: none yet */
 
 void ctl_name_command(const char *command) {
     assert(command && *command);
     named_command = command;
+}
+
+/* Replace what a terminal may obey: control characters, and bytes that are not UTF-8. */
+static void ctl_make_visible(char *text) {
+    char *end = text + strlen(text), *to = text;
+    for (const char *at = text, *next; at < end; at = next) {
+        next = mfi_utf8_next(at, end);
+        bool shown = next && !mfi_utf8_is_control(at);
+        next = next ? next : at + 1;
+        if (shown)
+            memmove(to, at, (size_t)(next - at));
+        else
+            *to = *at == '\n' || *at == '\t' ? ' ' : '?';
+        to += shown ? next - at : 1;
+    }
+    *to = '\0';
 }
 
 void ctl_complain(const char *format, ...) {
@@ -20,10 +39,7 @@ void ctl_complain(const char *format, ...) {
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    /* The text may quote anything, and a terminal would obey control characters. */
-    for (char *at = text; *at; at++)
-        if ((unsigned char)*at < 0x20 || *at == 0x7f)
-            *at = *at == '\n' || *at == '\t' ? ' ' : '?';
+    ctl_make_visible(text); /* it may quote anything */
     /* One write: all ranks share the launcher's stderr. */
     fprintf(stderr, "mofkactl%s%s: %s\n", named_command ? " " : "",
             named_command ? named_command : "", text);

@@ -189,9 +189,15 @@ static bool consume_check(int count, char **words) {
         ctl_complain("--topic NAME is missing");
         return false;
     }
+    if (!consume_read_data())
+        return false;
+    if (style.raw && style.envelope) {
+        ctl_complain("--raw cannot be combined with --envelope, which is JSON");
+        return false;
+    }
     drain_options.name = name;
     drain_options.batch_size = (size_t)batch_size;
-    return consume_read_from() && consume_read_data() && (!selection || consume_read_selection());
+    return consume_read_from() && (!selection || consume_read_selection());
 }
 
 static const option_row_t options[] = {
@@ -208,6 +214,8 @@ static const option_row_t options[] = {
      "print {\"id\":,\"partition\":,\"metadata_size\":,\"data_size\":,\"metadata\":} for each "
      "event",
      0, 0, NULL},
+    {"raw", OPTION_FLAG, &style.raw, NULL,
+     "write control characters as they are; a terminal obeys them", 0, 0, NULL},
     {"data", OPTION_TEXT, &data, "none|base64|file:DIR",
      "drop the data, put it into the envelope, or write files DIR/PARTITION-ID (none)", 0, 0, NULL},
     {"select", OPTION_TEXT, &selection, "OFFSET:LENGTH",
@@ -227,9 +235,12 @@ const ctl_command_t consume_command = {
         "The command ends when the topic is complete, after --count events, on SIGINT or SIGTERM, "
         "and\nwhen the reader of its output leaves. Without --follow it also ends when no event "
         "has come for\n--timeout seconds. Fewer events than --count are a failure, unless the "
-        "command was interrupted.\nA newline in the metadata becomes a space, or \\n in a string: "
-        "the same JSON on one line.\nMetadata that is not JSON is printed as it is; in an envelope "
-        "it is a string. Events are\nacknowledged after they are written.\n",
+        "command was interrupted.\nA control character in the metadata becomes a space, or an "
+        "escape "
+        "in a string: the same JSON on one\nline. In metadata that is not JSON it becomes \\xHH; "
+        "in "
+        "an envelope such metadata is a string.\nWith --raw, only newlines are changed. Events are "
+        "acknowledged after they are written.\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .check = consume_check,

@@ -113,7 +113,7 @@ static int fifo_open_for_reader(const char *path) {
  * event that the next reader gets first. */
 static drain_kind_t fifo_serve_reader(drain_t *drain, int fd, mofka_event_t **kept) {
     assert(fd >= 0);
-    static const event_line_style_t style = {.envelope = false};
+    static const event_line_style_t style = {.raw = true};
     sink_t sink;
     drain_kind_t kind = *kept ? DRAIN_EVENT : DRAIN_NONE;
     mofka_event_t *event = *kept;

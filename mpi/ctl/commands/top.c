@@ -19,7 +19,9 @@
 #include "mpi/ctl/base/interrupt.h"
 #include "mpi/ctl/base/job.h"
 #include "mpi/ctl/commands/commands.h"
+#include "mpi/ctl/out/event_line.h"
 #include "mpi/ctl/out/rates.h"
+#include "mpi/ctl/out/sink.h"
 #include "mpi/ctl/out/table.h"
 
 /* How long one reading of the statistics may take. */
@@ -56,8 +58,13 @@ static bool top_print_json(const cJSON *stats, FILE *out) {
         good = !item || cJSON_AddItemReferenceToObject(object, keys[i], item);
     }
     char *text = good ? cJSON_PrintUnformatted(object) : NULL;
-    if (text)
-        fprintf(out, "%s\n", text);
+    if (text) {
+        sink_t line; /* names may hold any byte */
+        sink_open(&line, fileno(out));
+        event_line_write_json(&line, text, strlen(text));
+        fprintf(out, "%.*s\n", (int)line.size, line.buffer);
+        sink_close(&line);
+    }
     cJSON_free(text);
     cJSON_Delete(object);
     return text != NULL;
@@ -103,13 +110,13 @@ static bool top_show(top_run_t *top) {
 
 static bool top_look(top_run_t *top) {
     mofka_metadata_t *metadata;
-    const cJSON *json;
     mofka_status_t status = mofka_driver_stats(top->driver, READ_MS, &metadata);
     if (!status) {
-        status = mofka_metadata_json(metadata, &json);
-        cJSON *now = status ? NULL : cJSON_Duplicate(json, true);
+        size_t bytes;
+        const char *text = mofka_metadata_text(metadata, &bytes);
+        cJSON *now = rates_read(text, bytes);
         mofka_metadata_release(metadata);
-        if (!status && !(now && rates_add(now, top->stats, pattern)))
+        if (!(now && rates_add(now, top->stats, pattern)))
             status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for statistics");
         cJSON_Delete(top->stats);
         top->stats = now;

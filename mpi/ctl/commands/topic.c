@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* mofkactl topic create, topic list, topic info. */
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "mpi/ctl/base/messages.h"
 #include "mpi/ctl/base/job.h"
 #include "mpi/ctl/commands/commands.h"
 #include "mpi/ctl/options/json.h"
+#include "mpi/ctl/out/event_line.h"
+#include "mpi/ctl/out/sink.h"
 #include "json/text.h"
 
 static ctl_topic_groups_t groups;
 static bool as_json;
 static double timeout_s = TIMEOUT_S_DEFAULT;
 static const char *name;
+static sink_t out; /* standard output */
 
 /* ---- shared with other commands -------------------------------------------------------------- */
 
@@ -44,18 +49,24 @@ static const char *ctl_topic_text(const mofka_metadata_t *description) {
     return mfi_json_check("a description", text, bytes) ? NULL : text;
 }
 
-/* Print JSON on one line. Newlines occur only between its tokens. */
-static void ctl_topic_print_json(const char *text, size_t bytes) {
-    for (size_t i = 0; i < bytes; i++)
-        putchar(text[i] == '\n' || text[i] == '\r' ? ' ' : text[i]);
+/* Write what was printed. `code` is the command's so far. It is no failure if the reader left. */
+static int ctl_topic_write_out(int code) {
+    if (!sink_flush(&out) && out.error != EPIPE) {
+        ctl_complain("writing to standard output: %s", strerror(out.error));
+        code = code == CTL_OK ? CTL_FAILED : code;
+    }
+    sink_close(&out);
+    return code;
 }
 
-/* Print a string without its quotes. Its escapes stay, so that a terminal does not obey them. */
+/* Print a string without its quotes. Its escapes stay. */
 static void ctl_topic_print_value(const mfi_json_walk_t *walk) {
     assert(walk->value < walk->end);
-    bool string = *walk->value == '"';
-    ctl_topic_print_json(walk->value + string,
-                         (size_t)(walk->end - walk->value) - 2 * (size_t)string);
+    size_t bytes = (size_t)(walk->end - walk->value);
+    if (*walk->value == '"')
+        event_line_write_inner(&out, walk->value + 1, bytes - 2);
+    else
+        event_line_write_json(&out, walk->value, bytes);
 }
 
 static int ctl_topic_key_bytes(const mfi_json_walk_t *walk) {
@@ -68,12 +79,17 @@ static bool ctl_topic_is_key(const mfi_json_walk_t *walk, const char *key) {
     return bytes == strlen(key) && memcmp(walk->key + 1, key, bytes) == 0;
 }
 
+static void ctl_topic_print_line(const char *json) {
+    event_line_write_json(&out, json, strlen(json));
+    sink_add(&out, "\n", 1);
+}
+
 static void ctl_topic_print(const char *topic, const char *text) {
     char *partitions = ctl_json_member(text, "partitions");
     if (as_json)
-        ctl_topic_print_json(text, strlen(text)), putchar('\n');
+        ctl_topic_print_line(text);
     else
-        printf("%s\t%s\n", topic, partitions ? partitions : "?");
+        sink_add_text(&out, "%s\t%s\n", topic, partitions ? partitions : "?");
     free(partitions);
 }
 
@@ -95,25 +111,25 @@ static mofka_status_t ctl_topic_visit(void *context, const char *topic,
 
 static int ctl_topic_run_list(mofka_driver_t *driver) {
     ctl_topic_search_t search = {NULL, NULL};
+    sink_open(&out, STDOUT_FILENO);
     mofka_status_t status = mofka_driver_list_topics(driver, ctl_topic_visit, &search);
-    if (!status)
-        return CTL_OK;
-    ctl_complain_of(status, "listing topics");
-    return CTL_FAILED;
+    if (status)
+        ctl_complain_of(status, "listing topics");
+    return ctl_topic_write_out(status ? CTL_FAILED : CTL_OK);
 }
 
 static void ctl_topic_print_partition(const char *text) {
     mfi_json_walk_t walk = mfi_json_walk(mfi_json_begin(text), text + strlen(text));
-    printf("%-12s", "partition");
+    sink_add_text(&out, "%-12s", "partition");
     while (mfi_json_next(&walk)) {
         bool index = ctl_topic_is_key(&walk, "partition");
         if (!index)
-            printf(" %.*s", ctl_topic_key_bytes(&walk), walk.key + 1);
-        putchar(' ');
+            sink_add_text(&out, " %.*s", ctl_topic_key_bytes(&walk), walk.key + 1);
+        sink_add(&out, " ", 1);
         ctl_topic_print_value(&walk);
-        fputs(index ? ":" : "", stdout);
+        sink_add(&out, ":", index);
     }
-    putchar('\n');
+    sink_add(&out, "\n", 1);
 }
 
 /* Print each partition with `print`, and `between` between two of them. False: a message was
@@ -129,7 +145,7 @@ static bool ctl_topic_print_partitions(const mofka_topic_t *topic, const char *b
         }
         const char *text = ctl_topic_text(info);
         if (text) {
-            fputs(i ? between : "", stdout);
+            sink_add_text(&out, "%s", i ? between : "");
             print(text);
         }
         mofka_metadata_release(info);
@@ -142,7 +158,7 @@ static bool ctl_topic_print_partitions(const mofka_topic_t *topic, const char *b
 }
 
 static void ctl_topic_print_info(const char *text) {
-    ctl_topic_print_json(text, strlen(text));
+    event_line_write_json(&out, text, strlen(text));
 }
 
 /* Print the description, in which the list of partitions replaces their number. */
@@ -150,16 +166,16 @@ static bool ctl_topic_describe_json(const mofka_topic_t *topic, const char *text
     mfi_json_walk_t walk = mfi_json_walk(mfi_json_begin(text), text + strlen(text));
     bool good = true;
     for (char before = '{'; good && mfi_json_next(&walk); before = ',') {
-        printf("%c\"%.*s\":", before, ctl_topic_key_bytes(&walk), walk.key + 1);
+        sink_add_text(&out, "%c\"%.*s\":", before, ctl_topic_key_bytes(&walk), walk.key + 1);
         if (ctl_topic_is_key(&walk, "partitions")) {
-            putchar('[');
+            sink_add(&out, "[", 1);
             good = ctl_topic_print_partitions(topic, ",", ctl_topic_print_info);
-            putchar(']');
+            sink_add(&out, "]", 1);
         } else {
-            ctl_topic_print_json(walk.value, (size_t)(walk.end - walk.value));
+            event_line_write_json(&out, walk.value, (size_t)(walk.end - walk.value));
         }
     }
-    puts("}");
+    sink_add(&out, "}\n", 2);
     return good;
 }
 
@@ -169,9 +185,9 @@ static bool ctl_topic_describe_text(const mofka_topic_t *topic, const char *text
     while (mfi_json_next(&walk)) {
         if (ctl_topic_is_key(&walk, "partitions"))
             continue;
-        printf("%-12.*s ", ctl_topic_key_bytes(&walk), walk.key + 1);
+        sink_add_text(&out, "%-12.*s ", ctl_topic_key_bytes(&walk), walk.key + 1);
         ctl_topic_print_value(&walk);
-        putchar('\n');
+        sink_add(&out, "\n", 1);
     }
     return ctl_topic_print_partitions(topic, "", ctl_topic_print_partition);
 }
@@ -187,10 +203,11 @@ static int ctl_topic_describe(mofka_driver_t *driver, const mofka_topic_t *topic
         ctl_complain_of(status, "reading the topic's description");
         return CTL_FAILED;
     }
+    sink_open(&out, STDOUT_FILENO);
     bool good = as_json ? ctl_topic_describe_json(topic, search.found)
                         : ctl_topic_describe_text(topic, search.found);
     free(search.found);
-    return good ? CTL_OK : CTL_FAILED;
+    return ctl_topic_write_out(good ? CTL_OK : CTL_FAILED);
 }
 
 static int ctl_topic_run_info(mofka_driver_t *driver) {

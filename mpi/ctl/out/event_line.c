@@ -31,6 +31,79 @@ void event_line_write_metadata(sink_t *sink, const char *text, size_t bytes) {
     sink_add(sink, from, (size_t)(end - from));
 }
 
+/* Whether the text is printable ASCII, the same everywhere. */
+static bool event_line_is_plain(const char *text, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++)
+        if (text[i] < 0x20 ||
+            text[i] > 0x7e) /* bytes above 0x7f are below 0 where char is signed */
+            return false;
+    return true;
+}
+
+/* Write what stands for a control character or for a byte that is not UTF-8. */
+static void event_line_add_escape(sink_t *sink, const char *at, bool utf8, bool string) {
+    if (!string)
+        sink_add(sink, " ", 1);
+    else if (!utf8)
+        sink_add_text(sink, "\\ufffd");
+    else
+        sink_add_text(sink, "\\u%04" PRIx32, mfi_utf8_read(&at));
+}
+
+/* JSON; `string`: the text begins inside a string. */
+static void event_line_add_json(sink_t *sink, const char *text, size_t bytes, bool string) {
+    const char *end = text + bytes, *from = text;
+    for (const char *at = text, *next; at < end; at = next) {
+        next = mfi_utf8_next(at, end);
+        bool utf8 = next != NULL;
+        if (!utf8)
+            next = at + 1;
+        if (utf8 && !mfi_utf8_is_control(at)) {
+            if (*at == '"')
+                string = !string;
+            else if (*at == '\\' && string && next < end)
+                next++;
+            continue;
+        }
+        sink_add(sink, from, (size_t)(at - from));
+        event_line_add_escape(sink, at, utf8, string);
+        from = next;
+    }
+    sink_add(sink, from, (size_t)(end - from));
+}
+
+void event_line_write_json(sink_t *sink, const char *text, size_t bytes) {
+    event_line_add_json(sink, text, bytes, false);
+}
+
+void event_line_write_inner(sink_t *sink, const char *text, size_t bytes) {
+    event_line_add_json(sink, text, bytes, true);
+}
+
+/* Text that is not JSON. */
+static void event_line_add_text(sink_t *sink, const char *text, size_t bytes) {
+    const char *end = text + bytes;
+    for (const char *at = text, *next; at < end; at = next) {
+        next = mfi_utf8_next(at, end);
+        if (next && !mfi_utf8_is_control(at)) {
+            sink_add(sink, at, (size_t)(next - at));
+            continue;
+        }
+        next = next ? next : at + 1;
+        for (const char *byte = at; byte < next; byte++)
+            sink_add_text(sink, "\\x%02x", (unsigned)(unsigned char)*byte);
+    }
+}
+
+void event_line_write_visible(sink_t *sink, const char *text, size_t bytes) {
+    if (event_line_is_plain(text, bytes))
+        sink_add(sink, text, bytes);
+    else if (mfi_json_check("metadata", text, bytes))
+        event_line_add_text(sink, text, bytes);
+    else
+        event_line_write_json(sink, text, bytes);
+}
+
 static void event_line_add_base64(sink_t *sink, const mofka_data_view_t *data) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     size_t size = mofka_data_view_size(data);
@@ -74,8 +147,8 @@ static void event_line_add_string(sink_t *sink, const char *text, size_t bytes) 
         if (!next) {
             sink_add_text(sink, "\\ufffd");
             next = at + 1;
-        } else if ((unsigned char)*at < 0x20) {
-            sink_add_text(sink, "\\u%04x", (unsigned)(unsigned char)*at);
+        } else if (mfi_utf8_is_control(at)) {
+            event_line_add_escape(sink, at, true, true);
         } else if (*at == '"' || *at == '\\') {
             sink_add_text(sink, "\\%c", *at);
         } else {
@@ -90,7 +163,7 @@ static void event_line_add_value(sink_t *sink, const char *text, size_t bytes) {
     if (mfi_json_check("metadata", text, bytes))
         event_line_add_string(sink, text, bytes);
     else
-        event_line_write_metadata(sink, text, bytes);
+        event_line_write_json(sink, text, bytes);
 }
 
 static void event_line_add_envelope(sink_t *sink, const event_line_style_t *style,
@@ -116,6 +189,7 @@ static void event_line_add_envelope(sink_t *sink, const event_line_style_t *styl
 
 bool event_line_write(sink_t *sink, const event_line_style_t *style, const mofka_event_t *event) {
     assert(!style->base64 || style->envelope);
+    assert(!style->raw || !style->envelope);
     char file[64];
     snprintf(file, sizeof file, "%zu-%" PRIu64, mofka_event_partition(event),
              mofka_event_id(event));
@@ -134,7 +208,10 @@ bool event_line_write(sink_t *sink, const event_line_style_t *style, const mofka
     }
     size_t bytes;
     const char *text = mofka_event_metadata_text(event, &bytes);
-    event_line_write_metadata(sink, text, bytes);
+    if (style->raw)
+        event_line_write_metadata(sink, text, bytes);
+    else
+        event_line_write_visible(sink, text, bytes);
     sink_add(sink, "\n", 1);
     return true;
 }

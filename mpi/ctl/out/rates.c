@@ -8,19 +8,82 @@
 #include <assert.h>
 #include <cjson/cJSON.h>
 #include <fnmatch.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "mpi/ctl/out/rates.h"
+#include "json/text.h"
+
+/* Up to this number, a double holds every whole number. */
+#define EXACT_MAX (UINT64_C(1) << 53)
 
 cJSON *rates_member(const cJSON *object, const char *key) {
     return cJSON_GetObjectItemCaseSensitive(object, key);
 }
 
+bool rates_is_number(const cJSON *item) {
+    return cJSON_IsNumber(item) || cJSON_IsRaw(item);
+}
+
 double rates_number(const cJSON *object, const char *key) {
     const cJSON *item = rates_member(object, key);
-    return cJSON_IsNumber(item) ? item->valuedouble : 0;
+    return rates_is_number(item) ? item->valuedouble : 0;
+}
+
+uint64_t rates_count(const cJSON *object, const char *key) {
+    const cJSON *item = rates_member(object, key);
+    if (cJSON_IsRaw(item))
+        return strtoull(item->valuestring, NULL, 10);
+    return cJSON_IsNumber(item) && item->valuedouble > 0 ? (uint64_t)item->valuedouble : 0;
+}
+
+/* NULL: no memory. */
+static cJSON *rates_make_count(uint64_t value) {
+    char digits[24];
+    if (value <= EXACT_MAX)
+        return cJSON_CreateNumber((double)value);
+    snprintf(digits, sizeof digits, "%" PRIu64, value);
+    cJSON *item = cJSON_CreateRaw(digits);
+    if (item)
+        item->valuedouble = (double)value;
+    return item;
+}
+
+static bool rates_add_count(cJSON *object, const char *key, uint64_t value) {
+    cJSON *item = rates_make_count(value);
+    if (item)
+        cJSON_AddItemToObject(object, key, item);
+    return item;
+}
+
+/* Let numbers that the tree rounds keep their text. False: no memory. */
+static bool rates_keep_digits(cJSON *item, const char *value, const char *end) {
+    bool good = true;
+    if (cJSON_IsNumber(item) && item->valuedouble >= (double)EXACT_MAX) {
+        item->valuestring = strndup(value, (size_t)(end - value));
+        item->type = cJSON_Raw;
+        return item->valuestring;
+    }
+    if (!item->child)
+        return true;
+    mfi_json_walk_t walk = mfi_json_walk(value, end);
+    for (cJSON *child = item->child; good && mfi_json_next(&walk); child = child->next) {
+        assert(child);
+        good = rates_keep_digits(child, walk.value, walk.end);
+    }
+    return good;
+}
+
+cJSON *rates_read(const char *text, size_t bytes) {
+    cJSON *stats = mfi_json_check("statistics", text, bytes) ? NULL : cJSON_Parse(text);
+    if (stats && rates_keep_digits(stats, mfi_json_begin(text), text + bytes))
+        return stats;
+    cJSON_Delete(stats);
+    return NULL;
 }
 
 static bool rates_add_number(cJSON *object, const char *key, double value) {
@@ -33,7 +96,8 @@ static double rates_of(const cJSON *now, const cJSON *before, const char *key, d
     assert(now && key);
     if (seconds <= 0)
         return NAN;
-    return round((rates_number(now, key) - rates_number(before, key)) / seconds * 10) / 10;
+    int64_t more = (int64_t)(rates_count(now, key) - rates_count(before, key));
+    return round((double)more / seconds * 10) / 10;
 }
 
 /* Held events and bytes include batches that have a place and wait for room. They may change while
@@ -58,6 +122,16 @@ static bool rates_add_partition(cJSON *now, const cJSON *before, double seconds)
 static bool rates_add_sum(cJSON *topic, const char *key) {
     assert(cJSON_IsObject(topic));
     const cJSON *partition;
+    uint64_t sum = 0;
+    cJSON_ArrayForEach(partition, rates_member(topic, "partitions")) {
+        sum += rates_count(partition, key);
+    }
+    return rates_add_count(topic, key, sum);
+}
+
+static bool rates_add_sum_of_rates(cJSON *topic, const char *key) {
+    assert(cJSON_IsObject(topic));
+    const cJSON *partition;
     double sum = 0;
     cJSON_ArrayForEach(partition, rates_member(topic, "partitions")) {
         const cJSON *item = rates_member(partition, key);
@@ -76,7 +150,7 @@ static cJSON *rates_find_consumer(cJSON *list, const char *name) {
     consumer = cJSON_CreateObject();
     return cJSON_AddItemToArray(list, consumer) &&
                    cJSON_AddStringToObject(consumer, "name", name) &&
-                   cJSON_AddFalseToObject(consumer, "live") && rates_add_number(consumer, "lag", 0)
+                   cJSON_AddFalseToObject(consumer, "live") && rates_add_count(consumer, "lag", 0)
                ? consumer
                : NULL;
 }
@@ -92,8 +166,10 @@ static bool rates_add_consumers(cJSON *topic) {
             cJSON *sum = rates_find_consumer(list, rates_member(each, "name")->valuestring);
             if (!sum)
                 return false;
-            cJSON_SetNumberValue(rates_member(sum, "lag"),
-                                 rates_number(sum, "lag") + rates_number(each, "lag"));
+            cJSON *lag = rates_make_count(rates_count(sum, "lag") + rates_count(each, "lag"));
+            if (!lag)
+                return false;
+            cJSON_ReplaceItemInObjectCaseSensitive(sum, "lag", lag);
             if (cJSON_IsTrue(rates_member(each, "live")) &&
                 !cJSON_ReplaceItemInObjectCaseSensitive(sum, "live", cJSON_CreateTrue()))
                 return false;
@@ -103,13 +179,15 @@ static bool rates_add_consumers(cJSON *topic) {
 }
 
 static bool rates_add_sums(cJSON *topic) {
-    static const char *const keys[] = {"tail_events",  "tail_bytes",  "held_events",
-                                       "held_bytes",   "room_events", "room_bytes",
-                                       "events_per_s", "bytes_per_s", "blocked_producers"};
+    static const char *const keys[] = {"tail_events", "tail_bytes",  "held_events",
+                                       "held_bytes",  "room_events", "room_bytes"};
     bool good = true, complete = true;
     const cJSON *partition;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         good &= rates_add_sum(topic, keys[i]);
+    good &= rates_add_sum_of_rates(topic, "events_per_s");
+    good &= rates_add_sum_of_rates(topic, "bytes_per_s");
+    good &= rates_add_sum(topic, "blocked_producers");
     cJSON_ArrayForEach(partition, rates_member(topic, "partitions")) {
         complete &= cJSON_IsTrue(rates_member(partition, "complete"));
     }

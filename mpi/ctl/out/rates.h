@@ -4,8 +4,14 @@
 #define MOFKA_MPI_CTL_OUT_RATES_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct cJSON;
+
+/* Give the tree of a driver's statistics: cJSON_Delete. A number that a double would round is a raw
+ * item, with its text and the rounded number. NULL: no memory, or the text is not JSON. */
+struct cJSON *rates_read(const char *text, size_t bytes);
 
 /* Add rates and fill to `now`, a driver's statistics. `before`: earlier statistics that this
  * function has changed, or NULL. Each partition gets "events_per_s" and "bytes_per_s" (null without
@@ -17,6 +23,12 @@ bool rates_add(struct cJSON *now, const struct cJSON *before, const char *patter
 
 /* Give a member of an object of statistics; NULL: the object has no such member. */
 struct cJSON *rates_member(const struct cJSON *object, const char *key);
+
+bool rates_is_number(const struct cJSON *item);
+
+/* Give a member that is a whole number, with all digits; 0: the member is missing or not a number.
+ */
+uint64_t rates_count(const struct cJSON *object, const char *key);
 
 /* Give a member that is a number; 0: the member is missing or not a number. */
 double rates_number(const struct cJSON *object, const char *key);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <cjson/cJSON.h>
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
 #include <time.h>
@@ -14,11 +15,11 @@
 /* Write "-" if the number is unknown, otherwise at most four digits and k, M, G, T or P. */
 static const char *table_short_number(const cJSON *item, char text[16]) {
     static const char units[] = {0, 'k', 'M', 'G', 'T', 'P'};
-    double value = cJSON_IsNumber(item) ? item->valuedouble : 0;
+    double value = rates_is_number(item) ? item->valuedouble : 0;
     size_t unit = 0;
     while (value >= 999.95 && unit + 1 < sizeof units)
         value /= 1000, unit++;
-    if (!cJSON_IsNumber(item))
+    if (!rates_is_number(item))
         snprintf(text, 16, "-");
     else
         snprintf(text, 16, "%.*f%.1s", unit ? 1 : 0, value, units + unit);
@@ -55,8 +56,8 @@ static void table_print_row(const char *name, int width, const cJSON *partition,
         snprintf(owner, sizeof owner, "%.0f", rates_number(partition, "owner"));
     }
     table_print_name(name, width, out);
-    fprintf(out, " %4s %5s %12.0f %9s %9s %7.1f %7.1f %7.0f ", index, owner,
-            rates_number(row, "tail_events"),
+    fprintf(out, " %4s %5s %12" PRIu64 " %9s %9s %7.1f %7.1f %7.0f ", index, owner,
+            rates_count(row, "tail_events"),
             table_short_number(rates_member(row, "events_per_s"), events),
             table_short_number(rates_member(row, "bytes_per_s"), bytes),
             100 * rates_number(row, "events_fill"), 100 * rates_number(row, "bytes_fill"),
@@ -64,7 +65,7 @@ static void table_print_row(const char *name, int width, const cJSON *partition,
     cJSON_ArrayForEach(consumer, rates_member(row, "consumers")) {
         fputc(' ', out);
         table_print_name(rates_member(consumer, "name")->valuestring, 0, out);
-        fprintf(out, "=%.0f%s", rates_number(consumer, "lag"),
+        fprintf(out, "=%" PRIu64 "%s", rates_count(consumer, "lag"),
                 cJSON_IsTrue(rates_member(consumer, "live")) ? "" : "(closed)");
     }
     fputs(cJSON_IsTrue(rates_member(row, "complete")) ? " complete\n" : "\n", out);
