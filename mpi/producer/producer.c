@@ -12,7 +12,11 @@ static mofka_status_t mmi_producer_limits(void *self, size_t partition,
     assert(partition < producer->topic->partition_count);
     const mmi_partition_t *p = &producer->topic->partitions[partition];
     size_t flag_max = ((size_t)1 << MMI_FLAG_COUNT_BITS) - 1;
-    limits->events_max = p->slots < flag_max ? (size_t)p->slots : flag_max;
+    /* A cursor moves by whole batches. So a consumer that acknowledges every k events can hold back
+     * up to k - 1 events and all but one of a batch, and waits for more. With a quarter, a batch
+     * fits beside that while k is at most half of the slots. */
+    size_t quarter = p->slots < 4 ? 1 : (size_t)p->slots / 4;
+    limits->events_max = quarter < flag_max ? quarter : flag_max;
     limits->bytes_max = (size_t)p->ring_bytes;
     limits->event_bytes_max = (size_t)p->ring_bytes;
     return MOFKA_OK;

@@ -149,12 +149,56 @@ static void the_slowest_consumer_is_named(void **state) {
     log_end(consumer, topic);
 }
 
+/* Pull what can be read; acknowledge every fifth event, as programs do to save calls. */
+static void pull_in_fives(mofka_consumer_t *consumer, uint64_t *next) {
+    mofka_event_t *event;
+    while (mofka_consumer_pull(consumer, 0, &event) == MOFKA_OK) {
+        assert_int_equal(mofka_event_id(event), *next);
+        if (++*next % 5 == 0)
+            OK(mofka_event_acknowledge(event));
+        mofka_event_release(event);
+    }
+}
+
+/* Batches of any size that a producer makes fit beside what such a consumer holds back. */
+static void a_consumer_may_acknowledge_every_few_events(void **state) {
+    (void)state;
+    mofka_topic_t *topic = log_create_topic("{\"partition_bytes\":65536,\"partition_events\":16}");
+    mofka_consumer_t *consumer = log_create_consumer(topic);
+    mofka_producer_t *producer;
+    uint64_t next = 0, seed = 1;
+    OK(mofka_producer_create(
+        topic, &(mofka_producer_options_t){.batch_size = 16, .push_timeout_ms = 1}, &producer));
+    for (uint64_t pushed = 0; pushed < 2000; pushed++) {
+        for (int tries = 0; mofka_producer_push(producer, "{}", 2, NULL, 0, NULL); tries++) {
+            pull_in_fives(consumer, &next);
+            assert_true(tries < 3); /* else neither side goes on */
+        }
+        seed = seed * UINT64_C(6364136223846793005) + 1;
+        if (seed >> 33 & 3) /* flushes at any event */
+            continue;
+        for (int tries = 0; mofka_producer_flush(producer, 0) != MOFKA_OK; tries++) {
+            pull_in_fives(consumer, &next);
+            assert_true(tries < 3);
+        }
+    }
+    for (int tries = 0; mofka_producer_close(producer, 0) != MOFKA_OK; tries++) {
+        pull_in_fives(consumer, &next);
+        assert_true(tries < 3);
+    }
+    mofka_producer_release(producer);
+    pull_in_fives(consumer, &next);
+    assert_int_equal(next, 2000);
+    log_end(consumer, topic);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         LOG_CASE(a_reservation_that_is_not_stored_is_named),
         LOG_CASE(so_it_is_where_the_oldest_are_discarded),
         LOG_CASE(a_lock_that_stays_taken_is_named),
         LOG_CASE(the_slowest_consumer_is_named),
+        LOG_CASE(a_consumer_may_acknowledge_every_few_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
