@@ -79,6 +79,12 @@ MOFKA_API mofka_status_t mofka_data_descriptor_selection(const mofka_data_descri
 MOFKA_API mofka_status_t mofka_data_descriptor_sub_view(mofka_data_descriptor_t *descriptor,
                                                         size_t offset, size_t size,
                                                         mofka_data_descriptor_t **selected);
+/** Select those of `size` bytes from `offset` that exist: all, fewer, or none if `offset` is at or
+ * behind the end. Give: mofka_data_descriptor_release.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API mofka_status_t mofka_data_descriptor_sub_view_clamped(mofka_data_descriptor_t *descriptor,
+                                                                size_t offset, size_t size,
+                                                                mofka_data_descriptor_t **selected);
 /** Select `count` blocks of `block` bytes, the first at `offset`, with `gap` bytes between them. No
  * gap is needed after the last. Example: (1, 5, 2, 3) of "ABC…Z" is "BCGHLMQRVW". Give:
  * mofka_data_descriptor_release. MOFKA_ERR_RANGE: the selection passes the end.

@@ -50,9 +50,14 @@ MOFKA_API const char *mofka_event_metadata_text(const mofka_event_t *event, size
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_event_metadata(mofka_event_t *event, mofka_metadata_t **metadata);
 
-/** The selected data; NULL if none was selected. View.
+/** The selected data; NULL if none was selected. View. If the allocator gave more memory than was
+ * selected, the view has it all: the data is its first mofka_event_selected_size bytes.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_data_view_t *mofka_event_data(const mofka_event_t *event);
+/** The number of bytes that were selected; 0 if none. For an event that a backend wrapped, this is
+ * the size of its data view.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API size_t mofka_event_selected_size(const mofka_event_t *event);
 /** The size of the whole data in the topic, selected or not.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API size_t mofka_event_data_size(const mofka_event_t *event);
@@ -64,7 +69,9 @@ MOFKA_API uint64_t mofka_event_lost(const mofka_event_t *event);
 
 /** Acknowledge this event and all earlier ones of its partition. A later consumer of the same name
  * starts after it. The acknowledgement is kept locally; it is published for each batch, before a
- * wait, and at close. MOFKA_ERR_CLOSED: the consumer is closed.
+ * wait, and at close. MOFKA_ERR_CLOSED: the consumer is closed or unsubscribed; the place of its
+ * name does not change. This holds with automatic acknowledgement and with zero-copy, too, and for
+ * the end event.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_event_acknowledge(mofka_event_t *event);
 

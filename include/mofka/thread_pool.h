@@ -70,7 +70,9 @@ MOFKA_API size_t mofka_thread_pool_thread_count(const mofka_thread_pool_t *pool)
 MOFKA_API mofka_status_t mofka_thread_pool_push_work(mofka_thread_pool_t *pool, mofka_work_fn work,
                                                      void *context, uint64_t priority);
 
-/** The number of pieces of work that are queued or running.
+/** The number of pieces of work that are queued or running: each counts from push_work until its
+ * function has returned, so inside of work the size is at least 1. The library's own work in the
+ * pool counts as well; a batch that lingers is not yet work. 0 if `pool` is not a thread pool.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API size_t mofka_thread_pool_size(const mofka_thread_pool_t *pool);
 

@@ -45,11 +45,14 @@ struct mofka_event {
     _Atomic(mofka_metadata_t *) metadata; /* owned; deserialized, or made on first use */
     mofka_event_t *next;                  /* in the ready FIFO */
     mofka_data_view_t *data;              /* owned */
-    char *message;                        /* of the error in `status`; owned */
-    mofka_status_t status;                /* an error: the pull returns it instead of the event */
-    bool released;                        /* where releases count; with the lock */
-    bool held;                            /* handed out */
-    bool undelivered;                     /* its pull or its callback failed */
+    union {
+        size_t selected; /* bytes of `data` that were selected */
+        char *message;   /* of the error in `status`; owned */
+    };
+    mofka_status_t status; /* an error: the pull returns it instead of the event */
+    bool released;         /* where releases count; with the lock */
+    bool held;             /* handed out */
+    bool undelivered;      /* its pull or its callback failed */
 };
 static_assert(sizeof(mofka_event_t) <= 64, "one cache line");
 

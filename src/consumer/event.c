@@ -50,13 +50,13 @@ static mofka_status_t fetched_partition_info(const void *self, mofka_metadata_t 
 static mofka_status_t fetched_acknowledge(void *self) {
     mofka_event_t *event = self;
     mofka_consumer_t *consumer = event->run->consumer;
+    if (mfi_is_marked(consumer))
+        return mfi_check(consumer, MFI_CONSUMER, "event's consumer");
+    if (mfi_consumer_is_over(consumer))
+        return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
     if (!event->run->run)
         return MOFKA_OK;
     assert(event->held);
-    if (mfi_is_marked(consumer))
-        return mfi_check(consumer, MFI_CONSUMER, "event's consumer");
-    if (atomic_load(&consumer->closed) || atomic_load(&consumer->unsubscribed))
-        return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
     if (mfi_consumer_counts_releases(consumer))
         return mfi_run_count_acknowledgement(event);
     return consumer->ops->acknowledge(consumer->self, event->run->partition,
@@ -68,7 +68,7 @@ static void fetched_destroy(void *self) {
     mfi_run_t *run = event->run;
     if (event->data)
         mofka_data_view_release(event->data);
-    if (event->message)
+    if (event->status)
         free(event->message);
     if (run->run && mfi_consumer_counts_releases(run->consumer))
         mfi_run_count_release(event);
@@ -188,6 +188,13 @@ mofka_data_view_t *mofka_event_data(const mofka_event_t *event) {
     if (!mfi_object_is(event, MFI_EVENT))
         return NULL;
     return event_is_fetched(event) ? fetched_data(event) : event->ops->data(event->self);
+}
+
+size_t mofka_event_selected_size(const mofka_event_t *event) {
+    if (!mfi_object_is(event, MFI_EVENT))
+        return 0;
+    return event_is_fetched(event) ? event->selected
+                                   : mofka_data_view_size(event->ops->data(event->self));
 }
 
 size_t mofka_event_data_size(const mofka_event_t *event) {

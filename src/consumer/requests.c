@@ -43,7 +43,7 @@ void mfi_requests_serve(mofka_consumer_t *consumer, mfi_outcome_t **done) {
         mofka_status_t status = event ? event->status : MOFKA_OK;
         mofka_result_t result = {.event = status ? NULL : event};
         request->batch = status ? event : NULL; /* an event that nobody gets */
-        const char *message = event ? event->message : "the consumer is closed";
+        const char *message = status ? event->message : "the consumer is closed";
         if (over) {
             status = MOFKA_ERR_CLOSED;
         } else if (!event) {

@@ -36,7 +36,7 @@ mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *from, mfi
         atomic_init(&event->metadata, NULL);
         event->next = i + 1 < count ? event + 1 : NULL;
         event->data = NULL;
-        event->message = NULL;
+        event->selected = 0;
         event->status = MOFKA_OK;
         event->released = event->held = event->undelivered = false;
     }
@@ -251,8 +251,9 @@ void mfi_run_count_release(mofka_event_t *event) {
     pthread_mutex_lock(&consumer->lock);
     releases_advance(consumer, event, &passed);
     /* Nobody saw the events that close drops: they are not acknowledged. */
-    uint64_t next =
-        consumer->closed ? 0 : releases_limit(consumer, &consumer->partitions[partition]);
+    uint64_t next = mfi_consumer_is_over(consumer)
+                        ? 0
+                        : releases_limit(consumer, &consumer->partitions[partition]);
     pthread_mutex_unlock(&consumer->lock);
     releases_acknowledge(consumer, partition, next);
     while (passed) {

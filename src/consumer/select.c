@@ -71,7 +71,9 @@ static mofka_status_t select_copy(mofka_consumer_t *consumer, mfi_run_t *run, si
     else
         status =
             select_get(consumer, run, index, metadata, selected, ranges ? ranges : &whole, count);
-    run->data_bytes += status ? 0 : whole.size;
+    if (!status)
+        run->events[index].selected = whole.size;
+    run->data_bytes += run->events[index].selected;
     free(ranges);
     return status;
 }

@@ -153,6 +153,15 @@ mofka_status_t mofka_data_descriptor_sub_view(mofka_data_descriptor_t *descripto
     return descriptor_stack(descriptor, &selection, size, selected);
 }
 
+mofka_status_t mofka_data_descriptor_sub_view_clamped(mofka_data_descriptor_t *descriptor,
+                                                      size_t offset, size_t size,
+                                                      mofka_data_descriptor_t **selected) {
+    size_t end = mofka_data_descriptor_size(descriptor);
+    size_t from = offset < end ? offset : end;
+    return mofka_data_descriptor_sub_view(descriptor, from, size < end - from ? size : end - from,
+                                          selected);
+}
+
 mofka_status_t mofka_data_descriptor_strided_view(mofka_data_descriptor_t *descriptor,
                                                   size_t offset, size_t count, size_t block,
                                                   size_t gap, mofka_data_descriptor_t **selected) {

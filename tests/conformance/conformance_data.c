@@ -140,6 +140,7 @@ static void random_selections_against_plain_memory(void **state) {
             mofka_event_t *event;
             OK(mofka_consumer_pull(consumer, 20000, &event));
             assert_int_equal(mofka_event_data_size(event), size);
+            assert_int_equal(mofka_event_selected_size(event), selector.size);
             size_t read = mofka_data_view_read(mofka_event_data(event), got, selector.size, 0);
             assert_int_equal(read, selector.size);
             assert_memory_equal(got, selector.oracle, selector.size);

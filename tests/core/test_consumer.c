@@ -261,6 +261,8 @@ static void events_can_be_made_by_backends(void **state) {
     assert_int_equal(mofka_event_data_size(event), 1000);
     assert_int_equal(mofka_event_lost(event), 0);
     assert_ptr_equal(mofka_event_data(event), made.data);
+    assert_int_equal(mofka_event_selected_size(event), 5);
+    assert_int_equal(mofka_event_selected_size(NULL), 0);
     OK(mofka_event_metadata(event, &metadata));
     assert_string_equal(mofka_metadata_text(metadata, NULL), "{\"a\":1}");
     FAILS(mofka_event_partition_info(event, &info), MOFKA_ERR_UNSUPPORTED, "partition");

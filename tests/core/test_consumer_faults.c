@@ -429,6 +429,29 @@ static void the_driver_ends_what_was_left(void **state) {
         mofka_future_release(futures[i]);
 }
 
+/* Whoever ended the consumer, and whatever acknowledges: nothing reaches the backend any more. */
+static void an_ended_consumer_takes_no_acknowledgement(void **state) {
+    (void)state;
+    OK(mofka_topic_mark_complete(topic, 1000));
+    for (int i = 0; i < 4; i++) {
+        mofka_consumer_t *consumer =
+            faults_create_consumer(3, i & 1 ? MOFKA_ACKNOWLEDGE_AUTO : MOFKA_ACKNOWLEDGE_MANUAL);
+        mofka_event_t *events[EVENTS + 1];
+        for (int k = 0; k <= EVENTS; k++)
+            OK(mofka_consumer_pull(consumer, 1000, &events[k]));
+        assert_true(mofka_event_is_end(events[EVENTS]));
+        OK(mofka_event_acknowledge(events[EVENTS]));
+        OK((i & 2 ? mofka_consumer_unsubscribe : mofka_consumer_close)(consumer));
+        for (int k = 0; k <= EVENTS; k++) {
+            FAILS(mofka_event_acknowledge(events[k]), MOFKA_ERR_CLOSED, "'reader' is closed");
+            mofka_event_release(events[k]);
+        }
+        assert_int_equal(script.acknowledged, 0);
+        faults_end_consumer(consumer);
+        script.closed = 0;
+    }
+}
+
 /* ---- fork ------------------------------------------------------------------------------------ */
 
 /* A child's calls on its parent's events do not reach a backend, and do not change the parent's
@@ -473,6 +496,7 @@ int main(void) {
         CASE(losses_may_come_without_events),
         CASE(closing_twice_at_once_closes_once),
         CASE(closing_again_goes_on_where_it_failed),
+        CASE(an_ended_consumer_takes_no_acknowledgement),
         CASE(the_driver_ends_what_was_left),
         CASE(a_forked_child_leaves_the_backend_alone),
     };

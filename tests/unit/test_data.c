@@ -200,11 +200,45 @@ static void random_stacks_match_an_array(void **state) {
     }
 }
 
+/* A clamped sub-view selects what there is. */
+static void a_clamped_sub_view_ends_with_the_data(void **state) {
+    (void)state;
+    const struct {
+        size_t offset, size;
+        const char *letters;
+    } cases[] = {{1, 2, "CG"},
+                 {0, 10, "BCGHLMQRVW"},
+                 {8, 2, "VW"},
+                 {8, 3, "VW"},
+                 {9, SIZE_MAX, "W"},
+                 {10, 1, ""},
+                 {11, 1, ""},
+                 {3, 0, ""},
+                 {SIZE_MAX, SIZE_MAX, ""}};
+    char letters[64];
+    mofka_data_descriptor_t *full, *strided, *clamped;
+    assert_int_equal(mofka_data_descriptor_create("here", 4, 26, &full), MOFKA_OK);
+    assert_int_equal(mofka_data_descriptor_strided_view(full, 1, 5, 2, 3, &strided), MOFKA_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(mofka_data_descriptor_sub_view_clamped(strided, cases[i].offset,
+                                                                cases[i].size, &clamped),
+                         MOFKA_OK);
+        letters_of(clamped, letters);
+        assert_string_equal(letters, cases[i].letters);
+        mofka_data_descriptor_release(clamped);
+    }
+    assert_int_equal(mofka_data_descriptor_sub_view_clamped(NULL, 0, 1, &clamped),
+                     MOFKA_ERR_INVALID);
+    mofka_data_descriptor_release(strided);
+    mofka_data_descriptor_release(full);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_and_writes_across_segments),
         cmocka_unit_test(refuses_bad_views),
         cmocka_unit_test(each_selection_addresses_the_one_below),
+        cmocka_unit_test(a_clamped_sub_view_ends_with_the_data),
         cmocka_unit_test(random_stacks_match_an_array),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

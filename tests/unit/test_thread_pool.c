@@ -63,6 +63,11 @@ static void priorities_then_order_of_submission(void **state) {
     mofka_thread_pool_release(pool);
 }
 
+static void task_note_size(void *context) {
+    mofka_thread_pool_t *pool = context;
+    atomic_store(&ran, (int)mofka_thread_pool_size(pool));
+}
+
 static void no_threads_run_in_the_caller(void **state) {
     (void)state;
     mofka_thread_pool_t *pool = pool_create(0, MOFKA_BINDING_COMPACT, 0, 0);
@@ -70,6 +75,9 @@ static void no_threads_run_in_the_caller(void **state) {
     mofka_thread_pool_push_work(pool, task_note, NULL, 0);
     assert_int_equal(atomic_load(&ran), 1);
     assert_int_equal(mofka_thread_pool_size(pool), 0);
+    atomic_store(&ran, 0);
+    mofka_thread_pool_push_work(pool, task_note_size, pool, 0);
+    assert_int_equal(atomic_load(&ran), 1); /* running work counts */
     mofka_thread_pool_release(pool);
 }
 
