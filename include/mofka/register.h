@@ -16,8 +16,8 @@ extern "C" {
 #endif
 
 /** Makes a driver from options: a JSON object, or NULL. Give `*driver`, which mofka_driver_wrap
- * makes. A driver of several processes makes the handle before its last agreement: a process may lack
- * memory for it. */
+ * makes. A driver of several processes makes the handle before its last agreement: a process may
+ * lack memory for it. */
 typedef mofka_status_t (*mofka_driver_create_fn)(const char *options, mofka_driver_t **driver);
 /** Makes a validator from its JSON (borrow), an object with "type". Give `*ops` (static) and
  * `*self`. */

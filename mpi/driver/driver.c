@@ -13,9 +13,9 @@
  *   make the handle                                           agree
  *
  * To agree is an Allreduce of the status (agree.h). A rank whose step failed takes part in all that
- * comes up to the next agreement. There every rank gets the error. Then all undo what they have, from
- * below: handle, watch and progress thread, window, communicator, memory. No rank waits for one that has
- * given up, and no rank keeps a driver that others do not have.
+ * comes up to the next agreement. There every rank gets the error. Then all undo what they have, in
+ * reverse order: handle, watch and progress thread, window, communicator, memory. So no rank waits
+ * for one that has given up, and no rank keeps a driver that others do not have.
  */
 #include "mpi/driver/driver.h"
 

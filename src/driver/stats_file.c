@@ -91,6 +91,8 @@ static void stats_file_write_line(void *context, const mofka_metadata_t *stats) 
             memcpy(line, text, bytes);
             line[bytes] = '\n';
             stats_file_write(file, line, bytes + 1);
+        } else {
+            stats_file_warn(file, "no memory for a line; lines are left out");
         }
     }
     errno = saved;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Allocations that fail when a test says so. The linker puts these functions in front of malloc and its
- * kin (mofka_failing_memory in CMakeLists.txt), so only the code that the program links as objects is
- * counted: the project's. cJSON gets them as hooks.
+ * Allocations that fail when a test says so. The linker puts these functions in front of malloc and
+ * its kin (mofka_failing_memory in CMakeLists.txt), so only the code that the program links as
+ * objects is counted: the project's. cJSON gets them as hooks.
  */
 #ifndef MOFKA_TESTS_FAILING_MEMORY_H
 #define MOFKA_TESTS_FAILING_MEMORY_H
