@@ -7,6 +7,10 @@
  * producer's pool, notices that. If the pool has threads, its workers send; else the calling thread
  * sends.
  *
+ * A batch that finds no room stays in memory. If the pool has threads, a worker tries again until
+ * the batch is stored, and does other work meanwhile. Without workers, the next push, flush or wait
+ * for a future tries again. After the pool has closed, the calling threads send.
+ *
  * Sending can call back: the free callbacks of stored data, log callbacks, and callbacks of the
  * backend. Inside such a callback, a call that would wait for sending of the same producer returns
  * MOFKA_ERR_BUSY at once. These calls are flush, discard, close, a wait for one of its futures, and
@@ -46,7 +50,8 @@ typedef struct mofka_producer_options {
     mofka_ordering_t ordering;        /**< of the batches of a partition */
     mofka_thread_pool_t *thread_pool; /**< keep; NULL means no threads */
     uint64_t linger_ms; /**< age at which a batch is sent; 0 means the default, 10 ms */
-    /** How long a push waits for room; 0 means the default, 30 s; negative means without limit. */
+    /** How long a push waits for room; 0 means the default, 30 s; negative means without limit. The
+     * wait also ends when another thread discards or closes. */
     int64_t push_timeout_ms;
     const char *options; /**< JSON object for the backend; NULL means none */
 } mofka_producer_options_t;
@@ -103,12 +108,14 @@ MOFKA_API void mofka_producer_release(mofka_producer_t *producer);
  * - MOFKA_ERR_TIMEOUT: no room within push_timeout_ms.
  * - MOFKA_ERR_BUSY: no room, and a callback of its own sending called this.
  * - MOFKA_ERR_MEMORY: no memory for the event, its future or the calling thread.
- * - MOFKA_ERR_CLOSED: the producer is closed.
+ * - MOFKA_ERR_CLOSED: the producer is closed, or another thread called close while this push waited
+ *   for room.
  * - MOFKA_ERR_INVALID: a handle is invalid, or `metadata` is NULL and `bytes` is not 0.
  *
  * What happens to an accepted event later, its future or the next flush reports. One such error is
  * MOFKA_ERR_COMPLETE: the topic is complete.
- * Threads: any. MPI: local. Blocks: while max_batches are in memory, at most push_timeout_ms.
+ * Threads: any. MPI: local. Blocks: while max_batches are in memory, and without workers while it
+ * sends; at most push_timeout_ms, and until another thread discards or closes.
  */
 MOFKA_API mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metadata,
                                              size_t metadata_bytes, mofka_data_view_t *data,
@@ -137,7 +144,8 @@ MOFKA_API mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer,
 /** Discard the events that are neither stored nor reserved, so that a producer that finds no room
  * can be closed. They are not stored; their futures, or the next flush or close, report
  * MOFKA_ERR_CLOSED. Possibly stored events stay, and close still waits for them. Afterwards the
- * producer does not count as a finished one, unless futures reported every discarded event.
+ * producer does not count as a finished one, unless futures reported every discarded event. Other
+ * threads' pushes, flushes and waits for the discarded events end.
  *
  * MOFKA_ERR_TIMEOUT: another thread is sending a batch. All else is discarded. That batch is
  * discarded when the send ends, unless it was stored or reserved. MOFKA_ERR_BUSY: a callback of its

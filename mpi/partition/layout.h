@@ -65,7 +65,7 @@
  *      256  room_bell      a rank that made room             fetch_add 1
  *      264  room_waiters   a producer that waits             fetch_add 1, then -1
  *      320  finished       a producer that closes            fetch_add 1
- *      328  blocked        a producer, around a long wait    fetch_add 1, then -1; for statistics
+ *      328  blocked        a producer, while a batch waits   fetch_add 1, then -1; for statistics
  *      384  state[64]      a consumer that joins or leaves   store; with the lock, except LIVE to
  *                                                            AWAY
  *      896  cursor[64]     the live consumer                 store (events << 32 | units)

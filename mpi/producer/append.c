@@ -88,7 +88,7 @@ static mofka_status_t append_fill(const mmi_partition_t *p, mmi_sender_t *sender
     mmi_place_t place = mmi_batch_place(batch);
     mofka_status_t status = mmi_commit_check(p, *state, place.events, due);
     if (!status && !mmi_place_fits(p, state->head, mmi_batch_end(batch, place)))
-        status = mmi_room_wait(p, batch, due);
+        status = mmi_room_wait(p, sender, batch, due);
     return status ? status : mmi_put_batch(p, sender, batch, false);
 }
 
@@ -134,7 +134,7 @@ static mofka_status_t append_drive(const mmi_partition_t *p, mmi_sender_t *sende
     bool again = batch->reserved;
     mofka_status_t status = mmi_put_prepare(sender, batch->event_count);
     if (!status && !again && (due->timeout_ms == 0 || !append_saw_room(p, sender, batch)))
-        status = mmi_room_wait(p, batch, due);
+        status = mmi_room_wait(p, sender, batch, due);
     if (status == MOFKA_ERR_TIMEOUT)
         return mmi_room_fail(p, due);
     if (status)
@@ -165,6 +165,8 @@ static mofka_status_t append_if_open(const mmi_partition_t *p, mmi_sender_t *sen
         status = append_drive(p, sender, batch, due, first_id);
     else if (batch->reserved)
         status = MOFKA_ERR_POSSIBLY_STORED;
+    if (status != MOFKA_ERR_TIMEOUT && status != MOFKA_ERR_POSSIBLY_STORED)
+        mmi_room_end_wait(p, sender);
     int inside = atomic_fetch_sub(&w->appends, 1);
     assert(inside > 0);
     (void)inside;

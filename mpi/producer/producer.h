@@ -26,7 +26,9 @@ typedef struct mmi_sender {
     int64_t seen_ns;        /* monotonic time before the last append read the head; 0: no hint */
     mmi_place_t head, tail; /* the head as it was read then; the end of the last batch */
     mmi_pace_t pace;
-    uint64_t stamp;                  /* of the batch under way; MPI reads it until the next flush */
+    int64_t full_ms;  /* monotonic time since which no append found room; 0: the last one did */
+    bool warned_full; /* this was logged */
+    uint64_t stamp;   /* of the batch under way; MPI reads it until the next flush */
     uint64_t state[MMI_STATE_WORDS]; /* where MPI writes the state until the next flush */
 } mmi_sender_t;
 
@@ -75,7 +77,11 @@ mofka_status_t mmi_append_batch(void *self, size_t partition, mofka_batch_t *bat
 
 /* Steps 1 and 4: wait until the batch fits behind the tail, or where it is reserved.
  * MOFKA_ERR_TIMEOUT without a message: it does not fit. MOFKA_ERR_COMPLETE: the topic ended. */
-mofka_status_t mmi_room_wait(const mmi_partition_t *p, mofka_batch_t *batch, mmi_due_t *due);
+mofka_status_t mmi_room_wait(const mmi_partition_t *p, mmi_sender_t *sender, mofka_batch_t *batch,
+                             mmi_due_t *due);
+/* The sender's batch does not wait for room any more: it is stored, it failed, or its producer
+ * closes. */
+void mmi_room_end_wait(const mmi_partition_t *p, mmi_sender_t *sender);
 /* What keeps the partition full: a producer that reserved and did not store, the partition's lock, or
  * the slowest consumer. */
 #define MMI_HOLDER_BYTES 256

@@ -134,21 +134,39 @@ static mofka_status_t room_sleep(const mmi_partition_t *p, const mofka_batch_t *
     return status;
 }
 
-/* The long wait: sleep until there is room or the time is over. Warn once. */
-static mofka_status_t room_sleep_until(const mmi_partition_t *p, const mofka_batch_t *batch,
-                                       int64_t start_ms, mmi_due_t *due) {
+/* A batch waits, perhaps through many appends: count it among those that wait, and warn once. */
+static void room_note_wait(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_due_t *due,
+                           int64_t now_ms) {
+    if (sender->full_ms == 0) {
+        p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(blocked), 1);
+        sender->full_ms = now_ms;
+    }
+    if (sender->warned_full || now_ms - sender->full_ms < WARN_AFTER_MS)
+        return;
+    sender->warned_full = true;
+    room_warn(p, due);
+}
+
+void mmi_room_end_wait(const mmi_partition_t *p, mmi_sender_t *sender) {
+    if (sender->full_ms == 0)
+        return;
+    p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(blocked), (uint64_t)-1);
+    sender->full_ms = 0;
+    sender->warned_full = false;
+}
+
+/* The long wait: sleep until there is room or the time is over. */
+static mofka_status_t room_sleep_until(const mmi_partition_t *p, mmi_sender_t *sender,
+                                       const mofka_batch_t *batch, mmi_due_t *due) {
     mofka_status_t status = MOFKA_OK;
-    bool warned = false, room = false;
+    bool room = false;
     assert(due->timeout_ms != 0);
     int64_t step = p->w->ops->has_bells ? BELL_NAP_US : POLL_NAP_US;
     while (!status && !room) {
         int64_t now_ms = mmi_now_ms();
         if (mmi_due_is_over(p, due, now_ms))
             return MOFKA_ERR_TIMEOUT;
-        if (!warned && now_ms - start_ms >= WARN_AFTER_MS) {
-            warned = true;
-            room_warn(p, due);
-        }
+        room_note_wait(p, sender, due, now_ms);
         status = room_sleep(p, batch, due, &step, &room);
         if (!status && !room)
             status = room_look(p, batch, due, &room);
@@ -158,8 +176,8 @@ static mofka_status_t room_sleep_until(const mmi_partition_t *p, const mofka_bat
     return status;
 }
 
-mofka_status_t mmi_room_wait(const mmi_partition_t *p, mofka_batch_t *batch, mmi_due_t *due) {
-    const uint64_t blocked = p->base + MMI_CONTROL(blocked);
+mofka_status_t mmi_room_wait(const mmi_partition_t *p, mmi_sender_t *sender, mofka_batch_t *batch,
+                             mmi_due_t *due) {
     bool room = false;
     mofka_status_t status = room_look(p, batch, due, &room);
     if (status || room) /* nearly always: no clock was read */
@@ -169,11 +187,10 @@ mofka_status_t mmi_room_wait(const mmi_partition_t *p, mofka_batch_t *batch, mmi
     while (!status && !room && mmi_spin_again(&spin))
         status = room_look(p, batch, due, &room);
     if (!status && !room) {
+        room_note_wait(p, sender, due, start_ns / 1000000);
         if (due->timeout_ms == 0) /* the caller does not wait */
             return MOFKA_ERR_TIMEOUT;
-        p->w->ops->fetch_add(p->w, p->owner, blocked, 1);
-        status = room_sleep_until(p, batch, start_ns / 1000000, due);
-        p->w->ops->fetch_add(p->w, p->owner, blocked, (uint64_t)-1);
+        status = room_sleep_until(p, sender, batch, due);
     }
     batch->blocked_ns += (uint64_t)(mmi_now_ns() - start_ns);
     return status;

@@ -96,13 +96,15 @@ static mofka_status_t producer_end(mofka_producer_t *producer, int64_t timeout_m
         !mfi_account_of_thread(producer)) /* from here on, no flush needs memory to begin */
         status = MOFKA_ERR_MEMORY;
     if (!status) {
+        producer->closes++;
+        pthread_cond_broadcast(&producer->changed);
         status = producer_flush_and_shut(producer, mfi_deadline(timeout_ms));
         shut = !producer_may_store_yet(status);
     }
     pthread_mutex_unlock(&producer->lock);
     if (!shut)
         return status;
-    mfi_producer_stop_lingering(producer);
+    mfi_producer_cancel_tasks(producer);
     mofka_status_t ended = producer_end_backend(producer);
     return status ? status : ended;
 }

@@ -11,6 +11,10 @@
 #define ADAPTIVE_EVENTS 4096
 #define ADAPTIVE_BYTES ((size_t)1 << 20)
 
+/* The longest time-out of an append. A thread that waits longer appends again, after it has looked
+ * at what other threads did: one may have discarded the batch, or called close. */
+#define APPEND_MS_MAX 100
+
 mofka_status_t mfi_lane_init(mfi_lane_t *lane, mofka_producer_t *producer, size_t partition) {
     lane->producer = producer;
     lane->partition = partition;
@@ -95,32 +99,43 @@ static mofka_status_t lane_fail_discarded(const mofka_producer_t *producer) {
                       producer->name);
 }
 
-/* Append the first batch once. Releases the lock meanwhile. */
+/* The time-out of one append, in milliseconds. */
+static int64_t lane_append_time(int64_t deadline) {
+    int64_t left_ms = mfi_remaining(deadline);
+    return left_ms < 0 || left_ms > APPEND_MS_MAX ? APPEND_MS_MAX : left_ms;
+}
+
+/* Append the first batch once. MOFKA_OK: the batch has left the lane, or there is time to append
+ * again. Releases the lock meanwhile. */
 static mofka_status_t lane_send_first(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
     mfi_batch_t *batch = lane->first;
     uint64_t first_id = 0;
+    int64_t start_ms = mfi_coarse_ms(), time_ms = lane_append_time(deadline);
     assert(!batch->under_way && batch->out.event_count > 0);
     lane->sending = batch->under_way = true;
     lane->sender = pthread_self();
     lane->sending_sequence = batch->sequence;
     pthread_mutex_unlock(&producer->lock);
-    mofka_status_t status = producer->ops->append(producer->self, lane->partition, &batch->out,
-                                                  mfi_remaining(deadline), &first_id);
+    mofka_status_t status =
+        producer->ops->append(producer->self, lane->partition, &batch->out, time_ms, &first_id);
     mfi_log(MOFKA_LOG_TRACE, "topic '%s', partition %zu: batch of %zu events: %s",
             producer->topic->name, lane->partition, batch->out.event_count,
             mofka_status_name(status));
     pthread_mutex_lock(&producer->lock);
     assert(lane->sending && lane->first == batch && batch->under_way);
-    mfi_stats_blocked(&producer->stats, &batch->out);
     if (batch->discard && status == MOFKA_ERR_TIMEOUT && !batch->out.reserved)
         status = lane_fail_discarded(producer);
     batch->under_way = batch->discard = false;
     if (status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_POSSIBLY_STORED) {
         lane_keep_first(lane, status);
+        /* An append that does not wait is not repeated at once. */
+        if (time_ms == APPEND_MS_MAX && mfi_coarse_ms() - start_ms >= APPEND_MS_MAX / 2)
+            status = MOFKA_OK;
     } else {
         lane_unlink_first(lane);
         mfi_batch_finish(batch, status, first_id);
+        mfi_lane_call_sender_back(lane);
         status = MOFKA_OK;
     }
     lane->sending = false;
@@ -151,6 +166,14 @@ mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadl
     if (!lane_has_work(lane, sequence)) /* a time-out, if any, was that of a later batch */
         status = MOFKA_OK;
     return status;
+}
+
+void mfi_lane_drive_until_close(mfi_lane_t *lane, int64_t deadline) {
+    const mofka_producer_t *producer = lane->producer;
+    uint64_t closes = producer->closes;
+    mofka_status_t status = MOFKA_OK;
+    while (!status && lane_has_work(lane, UINT64_MAX) && producer->closes == closes)
+        status = lane_advance(lane, deadline);
 }
 
 /* Whether consumers may have seen the batch, or may see it yet. */
@@ -201,9 +224,16 @@ static bool lane_has_place(const mfi_lane_t *lane) {
 }
 
 mofka_status_t mfi_lane_make_place(mfi_lane_t *lane, int64_t deadline) {
+    const mofka_producer_t *producer = lane->producer;
+    uint64_t closes = producer->closes;
     mofka_status_t status = MOFKA_OK;
     lane_assert_whole(lane);
     while (!status && !lane_has_place(lane))
-        status = lane_advance(lane, deadline);
+        status = producer->closes == closes
+                     ? lane_advance(lane, deadline)
+                     : mofka_fail(MOFKA_ERR_CLOSED,
+                                  "producer '%s': another thread closes it, and partition %zu has "
+                                  "no room",
+                                  producer->name, lane->partition);
     return lane_has_place(lane) ? MOFKA_OK : status;
 }

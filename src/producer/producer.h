@@ -66,8 +66,11 @@ typedef struct mfi_lane {
     bool sending;                 /* a thread is in append */
     pthread_t sender;             /* that thread */
     uint64_t sending_sequence;    /* of the batch that it sends */
-    bool has_sender;              /* a task sends, or will, until no sealed batch is left */
-    bool has_sealer;              /* a task will seal the open batch */
+    /* The states of these three are drawn in send.c. */
+    bool has_sender; /* a task sends, or will, until no sealed batch is left */
+    bool away;       /* that task is a delayed one: there was no room */
+    int64_t away_ms; /* for how long, the last time */
+    bool has_sealer; /* a task will seal the open batch */
 } mfi_lane_t;
 
 /* Failures of events without a future, for one flush to report. */
@@ -129,6 +132,7 @@ struct mofka_producer {
     uint64_t sequence;            /* of the last batch or flush */
     int64_t check_ms;             /* no lingering batch is due before; coarse clock */
     size_t open_count;            /* open batches */
+    uint64_t closes;              /* calls of close so far */
     bool lingering;               /* a delayed task will seal lingering batches */
     mfi_batch_t *spare;           /* batches for reuse */
     mfi_account_t *accounts;      /* of the threads that pushed, flushed or closed */
@@ -197,13 +201,17 @@ void mfi_batch_destroy(mfi_batch_t *batch);
 
 /* Set up a lane of a producer whose backend is made. */
 mofka_status_t mfi_lane_init(mfi_lane_t *lane, mofka_producer_t *producer, size_t partition);
-/* Wait until the lane has an open batch, or a place for one. The errors are those of
- * mfi_lane_drive. Releases the lock meanwhile. */
+/* Wait until the lane has an open batch, or a place for one. MOFKA_ERR_CLOSED: another thread
+ * called close meanwhile. The other errors are those of mfi_lane_drive. Releases the lock
+ * meanwhile. */
 mofka_status_t mfi_lane_make_place(mfi_lane_t *lane, int64_t deadline);
 /* Send sealed batches up to `sequence`, until the deadline. MOFKA_OK: none of them is left;
  * failures are with their futures, or kept for the next flush. Else MOFKA_ERR_TIMEOUT,
  * MOFKA_ERR_POSSIBLY_STORED or MOFKA_ERR_BUSY. Releases the lock meanwhile. */
 mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline);
+/* Send all sealed batches, until the deadline or until another thread calls close. Releases the
+ * lock meanwhile. */
+void mfi_lane_drive_until_close(mfi_lane_t *lane, int64_t deadline);
 /* Fail all batches that are not reserved. A batch that append has is failed when append returns.
  * Releases the lock meanwhile. */
 void mfi_lane_discard(mfi_lane_t *lane);
@@ -224,8 +232,11 @@ void mfi_producer_wake_workers(mofka_producer_t *producer);
 /* Seal the batches of all lanes that lingered for linger_ms. Send what is sealed, without
  * waiting. */
 void mfi_producer_check_lanes(mofka_producer_t *producer);
-/* The producer takes no more events: cancel its delayed task. */
-void mfi_producer_stop_lingering(mofka_producer_t *producer);
+/* With the lock: an append took its batch, so there is room. End the absence of the lane's
+ * sender. */
+void mfi_lane_call_sender_back(mfi_lane_t *lane);
+/* The producer takes no more events: cancel its delayed tasks. */
+void mfi_producer_cancel_tasks(mofka_producer_t *producer);
 
 /* ---- failures.c: with the lock --------------------------------------------------------------- */
 

@@ -143,11 +143,15 @@ static mofka_status_t push_enqueue(push_t *push, mfi_lane_t *lane, const char *m
     pthread_mutex_unlock(&producer->lock);
     if (push->opened)
         mfi_lane_watch(lane);
+    if (push->sealed && status) /* this call has waited enough */
+        mfi_producer_wake_workers(producer);
+    if (status)
+        return status;
     if (push->sealed)
         mfi_lane_send(lane, push_deadline(push));
     if (check)
         mfi_producer_check_lanes(producer);
-    return status;
+    return MOFKA_OK;
 }
 
 /* The archive that a serializer writes to. */

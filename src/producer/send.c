@@ -5,13 +5,53 @@
  * Without pool threads, the thread that sealed a batch sends it. Every linger_ms, a push also looks
  * for batches of other lanes that lingered, or that found no room before.
  *
- * With pool threads, each lane that has a sealed batch has a task that sends. An open adaptive
- * batch has a task of the lowest priority that seals it, so the batch grows while the workers are
- * busy. For batches of a fixed size, the producer has one delayed task, which seals those that
- * lingered. A backend's own pool has no delayed tasks; there, batches of a fixed size are treated
- * as adaptive ones.
+ * With pool threads, each lane that has a sealed batch has a task that sends: its sender. An open
+ * adaptive batch has a task of the lowest priority that seals it, so the batch grows while the
+ * workers are busy. For batches of a fixed size, the producer has one delayed task, which seals
+ * those that lingered. A backend's own pool has no delayed tasks; there, batches of a fixed size
+ * are treated as adaptive ones.
+ *
+ * A sender does not hold a worker while its partition is full:
+ *
+ *        sealed batch            worker      no room for TURN_MS, or at a look
+ *   none -------------> queued ---------> turn -------------------------------> away
+ *    ^                    ^               |  ^                                  |  |
+ *    |  no sealed batch   |               |  |  1, 2, 4 .. AWAY_MS_MAX ms later |  |
+ *    +--------------------|---------------+  +----------------------------------+  |
+ *    |                    |     another thread's append took its batch             |
+ *    +- no sealed batch --+- else -------------------------------------------------+
+ *
+ * From a turn, the sender also goes back to `queued`, behind all other work, if it has sent and
+ * more work waits than there are workers.
+ *
+ *   has_sender   queued, turn and away. Set by the thread that makes or becomes the sender: a call
+ *                that found a sealed batch, or the sealing task. Cleared at the end of a turn, by
+ *                the call whose task the pool refused, by the append that made the sender needless,
+ *                and by close.
+ *   away         away. Set at the end of a turn, in a pool with delayed tasks. Cleared at the
+ *                start of the next turn, and by the thread that cancels the delayed task. In a pool
+ *                without delayed tasks the worker sleeps instead, and queues the sender behind all
+ *                other work.
+ *   away_ms      the last time away; 0 after an append that took its batch.
+ *   sending      a thread, of the user or of the pool, is in append. Set and cleared by it, with a
+ *                broadcast of `changed`. Only that thread uses the first batch meanwhile.
+ *   discard      of a batch under way: set by discard, obeyed when append returns.
+ *   closes       of the producer: counts the calls of close. Pushes that wait for room end when it
+ *                changes.
+ *
+ * Who waits for what: a worker for room, at most TURN_MS; a call for room, in appends of at most
+ * APPEND_MS_MAX, between which it looks at the above; a call that finds `sending`, for `changed`.
  */
 #include "producer/producer.h"
+
+#include <time.h>
+
+/* How long a worker waits for room before it leaves a full lane alone. That bridges a short wait,
+ * such as one for a partition's lock. */
+#define TURN_MS 2
+/* After that it looks without waiting: after 1 ms, then each time after twice the time, at most
+ * this. */
+#define AWAY_MS_MAX 16
 
 /* Lanes are checked at least this often. It keeps sums of times far from overflow. */
 #define CHECK_MS_MAX 3600000
@@ -22,39 +62,121 @@ static bool producer_has_workers(const mofka_producer_t *producer) {
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-/* As the lane's sender: send until nothing is left, then release the producer's memory. Deadline 0:
- * a new one each round. */
-static void lane_send_until(mfi_lane_t *lane, int64_t deadline) {
+static void lane_send_task(void *context);
+
+/* Queue the lane's task. False: the pool is closed, or has no memory for it. */
+static bool lane_queue_sender(mfi_lane_t *lane, uint64_t priority) {
+    return !mofka_thread_pool_push_work(lane->producer->pool, lane_send_task, lane, priority);
+}
+
+/* With the lock: the lane has no task that sends any more. The caller releases the memory that the
+ * task kept. */
+static void lane_end_sender(mfi_lane_t *lane) {
+    mfi_assert_locked(&lane->producer->lock);
+    assert(lane->has_sender && !lane->away);
+    lane->has_sender = false;
+    lane->away_ms = 0;
+}
+
+/* With the lock: let the lane's task come back after a while. False: the pool is closed, or has no
+ * delayed tasks. */
+static bool lane_send_later(mfi_lane_t *lane) {
+    int64_t twice = lane->away_ms == 0 ? 1 : 2 * lane->away_ms;
+    assert(lane->has_sender && !lane->away);
+    lane->away_ms = twice < AWAY_MS_MAX ? twice : AWAY_MS_MAX;
+    lane->away =
+        mfi_thread_pool_push_later(lane->producer->pool, lane_send_task, lane, lane->away_ms);
+    return lane->away;
+}
+
+/* With the lock, releases it meanwhile: queue the lane's task behind all other work, after a sleep.
+ * False: the pool is closed. */
+static bool lane_send_last(mfi_lane_t *lane, int64_t sleep_ms) {
+    assert(sleep_ms >= 0 && sleep_ms <= AWAY_MS_MAX);
+    pthread_mutex_unlock(&lane->producer->lock);
+    if (sleep_ms > 0)
+        nanosleep(&(struct timespec){.tv_nsec = sleep_ms * 1000000}, NULL);
+    bool queued = lane_queue_sender(lane, 0);
+    pthread_mutex_lock(&lane->producer->lock);
+    return queued;
+}
+
+/* Whether more work is there than workers. */
+static bool producer_pool_is_busy(const mofka_producer_t *producer) {
+    return mofka_thread_pool_size(producer->pool) > mofka_thread_pool_thread_count(producer->pool);
+}
+
+/* With the lock, releases it meanwhile: as the lane's task, send until nothing is left, there is no
+ * room, or other work waits. True: a task will go on. */
+static bool lane_take_turn(mfi_lane_t *lane) {
     mofka_producer_t *producer = lane->producer;
-    pthread_mutex_lock(&producer->lock);
+    int64_t wait_ms = lane->away ? 0 : TURN_MS;
     assert(lane->has_sender);
-    do {
-        mofka_status_t status = mfi_lane_drive(
-            lane, UINT64_MAX, deadline ? deadline : mfi_deadline(producer->push_timeout_ms));
-        lane->has_sender = !status && lane->first;
-    } while (lane->has_sender);
-    pthread_mutex_unlock(&producer->lock);
-    mfi_producer_release_memory(producer);
+    if (lane->away && lane->first && !lane->sending) /* the batch still waits for room */
+        lane->first->out.blocked_ns += (uint64_t)lane->away_ms * 1000000;
+    lane->away = false;
+    while (lane->first) {
+        mofka_status_t status = mfi_lane_drive(lane, producer->sequence, mfi_deadline(wait_ms));
+        if (status && lane->first)
+            return lane_send_later(lane) || lane_send_last(lane, lane->away_ms);
+        if (lane->first && producer_pool_is_busy(producer) && lane_send_last(lane, 0))
+            return true;
+        wait_ms = TURN_MS;
+    }
+    return false;
 }
 
 static void lane_send_task(void *context) {
-    lane_send_until(context, 0);
+    mfi_lane_t *lane = context;
+    mofka_producer_t *producer = lane->producer;
+    /* The task that goes on may end before this call does. */
+    mfi_producer_retain_memory(producer);
+    pthread_mutex_lock(&producer->lock);
+    bool over = !lane_take_turn(lane);
+    if (over)
+        lane_end_sender(lane);
+    pthread_mutex_unlock(&producer->lock);
+    if (over)
+        mfi_producer_release_memory(producer);
+    mfi_producer_release_memory(producer);
 }
 
 void mfi_lane_send(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
     bool workers = producer_has_workers(producer);
     pthread_mutex_lock(&producer->lock);
-    if (!workers)
-        mfi_lane_drive(lane, UINT64_MAX, deadline);
-    bool another = workers && !lane->has_sender;
+    bool another = workers && lane->first && !lane->has_sender;
     lane->has_sender |= another;
+    if (!workers)
+        mfi_lane_drive_until_close(lane, deadline);
     pthread_mutex_unlock(&producer->lock);
     if (!another)
         return;
     mfi_producer_retain_memory(producer);
-    if (mofka_thread_pool_push_work(producer->pool, lane_send_task, lane, MOFKA_PRIORITY_DEFAULT))
-        lane_send_until(lane, deadline); /* the pool is closed: send here */
+    if (lane_queue_sender(lane, MOFKA_PRIORITY_DEFAULT))
+        return;
+    pthread_mutex_lock(&producer->lock); /* the pool is closed: send here */
+    lane_end_sender(lane);
+    mfi_lane_drive_until_close(lane, deadline);
+    pthread_mutex_unlock(&producer->lock);
+    mfi_producer_release_memory(producer);
+}
+
+/* With the lock: take the lane's task back, if it waits in the pool. True: it will not run. */
+static bool lane_cancel_away(mfi_lane_t *lane) {
+    mfi_assert_locked(&lane->producer->lock);
+    bool canceled =
+        lane->away && mfi_thread_pool_cancel_later(lane->producer->pool, lane_send_task, lane);
+    lane->away &= !canceled;
+    return canceled;
+}
+
+void mfi_lane_call_sender_back(mfi_lane_t *lane) {
+    lane->away_ms = 0;
+    if (!lane_cancel_away(lane) || (lane->first && lane_queue_sender(lane, MOFKA_PRIORITY_DEFAULT)))
+        return;
+    lane_end_sender(lane);
+    mfi_producer_release_memory(lane->producer); /* not the last: the caller keeps it, too */
 }
 
 static void lane_seal_task(void *context) {
@@ -141,8 +263,18 @@ static void producer_linger_task(void *context) {
     mfi_producer_release_memory(producer);
 }
 
-void mfi_producer_stop_lingering(mofka_producer_t *producer) {
-    if (mfi_thread_pool_cancel_later(producer->pool, producer_linger_task, producer))
+void mfi_producer_cancel_tasks(mofka_producer_t *producer) {
+    size_t canceled = mfi_thread_pool_cancel_later(producer->pool, producer_linger_task, producer);
+    pthread_mutex_lock(&producer->lock);
+    for (size_t i = 0; i < producer->topic->partition_count; i++) {
+        mfi_lane_t *lane = &producer->lanes[i];
+        if (lane_cancel_away(lane)) {
+            lane_end_sender(lane);
+            canceled++;
+        }
+    }
+    pthread_mutex_unlock(&producer->lock);
+    while (canceled-- > 0)
         mfi_producer_release_memory(producer);
 }
 

@@ -20,16 +20,12 @@ void mfi_stats_sealed(mfi_producer_stats_t *stats, const mofka_batch_t *batch, m
     stats->bytes_pushed += batch->metadata_bytes + batch->data_bytes;
 }
 
-void mfi_stats_blocked(mfi_producer_stats_t *stats, mofka_batch_t *batch) {
-    stats->room_waits += batch->blocked_ns > 0;
-    stats->room_wait_ns += batch->blocked_ns;
-    batch->blocked_ns = 0;
-}
-
 void mfi_stats_finished(mfi_producer_stats_t *stats, const mofka_batch_t *batch, uint64_t opened_ns,
                         mofka_status_t status) {
     assert(stats->events_stored + stats->events_failed + batch->event_count <=
            stats->events_pushed);
+    stats->room_waits += batch->blocked_ns > 0;
+    stats->room_wait_ns += batch->blocked_ns;
     if (status) {
         stats->events_failed += batch->event_count;
         return;

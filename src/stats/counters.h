@@ -70,8 +70,6 @@ static inline bool mfi_stats_times_next(mfi_producer_stats_t *stats) {
 
 /* A batch was sealed. */
 void mfi_stats_sealed(mfi_producer_stats_t *stats, const mofka_batch_t *batch, mfi_seal_t why);
-/* A batch's append returned: count the time that it waited for room. */
-void mfi_stats_blocked(mfi_producer_stats_t *stats, mofka_batch_t *batch);
 /* A batch was stored, or failed for good. */
 void mfi_stats_finished(mfi_producer_stats_t *stats, const mofka_batch_t *batch, uint64_t opened_ns,
                         mofka_status_t status);

@@ -190,9 +190,7 @@ static void discarding_leaves_what_is_stored_meanwhile(void **state) {
     mofka_future_t *sent = scripted_push(producer);
     pthread_t flusher = flush_at_the_gate(producer);
     FAILS(mofka_producer_discard(producer), MOFKA_ERR_TIMEOUT, "1 events for partition 0");
-    end_flush(flusher);
-    assert_int_equal(flush_status, MOFKA_ERR_POSSIBLY_STORED);
-    flusher = flush_at_the_gate(producer);
+    sem_post(&gate); /* the flush goes on with what is reserved */
     while (script.calls == 1)
         clock_sleep_ms(1);
     OK(mofka_producer_discard(producer)); /* it is not to be given up, so it is not waited for */

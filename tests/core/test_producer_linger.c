@@ -107,8 +107,8 @@ static void two_batches(gated_t *gated) {
         OK(mofka_producer_push(gated->producer, "{}", 2, NULL, 0, NULL));
     while (script.calls == 0) /* a worker sends */
         clock_sleep_ms(1);
-    assert_int_equal(pthread_create(&gated->opener, NULL, open_the_gate, NULL), 0);
     gated->start_ms = mfi_now_ms();
+    assert_int_equal(pthread_create(&gated->opener, NULL, open_the_gate, NULL), 0);
 }
 
 /* The wait ended with the first batch. */

@@ -193,9 +193,54 @@ static void stamps_belong_to_batches(void **state) {
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
+/* Of the topic that was created first. */
 static double blocked_now(void) {
     stats_read_driver_text();
     return number_at(stats, "topics/0/partitions/0/blocked_producers");
+}
+
+/* One worker, a full topic, and no end of push_timeout_ms. Another topic goes on. The full one goes
+ * on, too, without a call, once there is room. Fails when a worker waits in append until there is
+ * room (producer/send.c of src), and when a batch is counted only during an append (room.c). */
+static void a_full_topic_holds_no_worker(void **state) {
+    (void)state;
+    if (rank == 0) {
+        mofka_topic_t *topics[2] = {stats_open_topic("full", "{\"partition_events\":16}"),
+                                    stats_open_topic("other", NULL)};
+        mofka_consumer_t *consumers[2];
+        mofka_producer_t *producers[2];
+        mofka_thread_pool_t *pool;
+        OK(mofka_driver_make_thread_pool(driver, 1, MOFKA_BINDING_NONE, &pool));
+        for (int i = 0; i < 2; i++) {
+            const mofka_producer_options_t options = {
+                .batch_size = 1, .max_batches = 8, .thread_pool = pool, .push_timeout_ms = -1};
+            OK(mofka_producer_create(topics[i], &options, &producers[i]));
+            OK(mofka_consumer_create(topics[i], &(mofka_consumer_options_t){.name = "reader"},
+                                     &consumers[i]));
+        }
+        for (int i = 0; i < 20; i++)
+            OK(mofka_producer_push(producers[0], "{}", 2, NULL, 0, NULL));
+        while (blocked_now() == 0)
+            clock_sleep_ms(1);
+        for (int i = 0; i < 10; i++) {
+            OK(mofka_producer_push(producers[1], "{}", 2, NULL, 0, NULL));
+            pull_and_acknowledge(consumers[1], 1);
+            assert_true(blocked_now() == 1);
+        }
+        pull_and_acknowledge(consumers[0], 20);
+        OK(mofka_producer_flush(producers[0], 20000));
+        assert_true(blocked_now() == 0);
+        OK(mofka_producer_push(producers[0], "{}", 2, NULL, 0, NULL));
+        pull_and_acknowledge(consumers[0], 1);
+        for (int i = 0; i < 2; i++) {
+            stats_end_producer(producers[i]);
+            OK(mofka_consumer_close(consumers[i]));
+            mofka_consumer_release(consumers[i]);
+            mofka_topic_release(topics[i]);
+        }
+        mofka_thread_pool_release(pool);
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
 }
 
 /* Rank 0 fills a partition and waits for room. Another rank reads that it waits, then makes
@@ -281,6 +326,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(every_rank_sees_every_topic, stats_setup, stats_teardown),
         cmocka_unit_test_setup_teardown(consumers_and_latencies, stats_setup, stats_teardown),
         cmocka_unit_test_setup_teardown(stamps_belong_to_batches, stats_setup, stats_teardown),
+        cmocka_unit_test_setup_teardown(a_full_topic_holds_no_worker, stats_setup, stats_teardown),
         cmocka_unit_test_setup_teardown(a_blocked_producer_is_seen, stats_setup, stats_teardown),
         cmocka_unit_test(reading_is_bounded),
     };

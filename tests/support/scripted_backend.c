@@ -4,6 +4,7 @@
 
 #include <time.h>
 #include <mofka/backend.h>
+#include "base/clock.h"
 
 script_t script;
 sem_t gate;
@@ -20,6 +21,15 @@ static mofka_status_t scripted_limits(void *self, size_t partition, mofka_batch_
     *limits = (mofka_batch_limits_t){
         .events_max = script.eventless ? 0 : 4, .bytes_max = 4096, .event_bytes_max = 1024};
     return MOFKA_OK;
+}
+
+/* False: the partition stayed full. */
+static bool wait_for_room(size_t partition, int64_t timeout_ms) {
+    script.looks += script.full[partition];
+    int64_t start_ms = mfi_now_ms();
+    while (script.full[partition] && (timeout_ms < 0 || mfi_now_ms() - start_ms < timeout_ms))
+        clock_sleep_ms(1);
+    return !script.full[partition];
 }
 
 static mofka_status_t scripted_append(void *self, size_t partition, mofka_batch_t *batch,
@@ -41,6 +51,8 @@ static mofka_status_t scripted_append(void *self, size_t partition, mofka_batch_
         script.waited_ms += timeout_ms;
         clock_sleep_ms((int)timeout_ms);
     }
+    if (!wait_for_room(partition, timeout_ms))
+        return mofka_fail(MOFKA_ERR_TIMEOUT, "the partition is full");
     if (script.reserves)
         batch->reserved = true;
     if (status)

@@ -26,8 +26,10 @@ typedef struct script {
     _Atomic uint64_t appended; /* events */
     _Atomic uint64_t appended_to[PARTITIONS];
     int64_t timeout_ms[PARTITIONS]; /* of the last append */
-    bool waits;                     /* what answers MOFKA_ERR_TIMEOUT takes that long */
-    int64_t waited_ms;              /* by that, together */
+    _Atomic bool full[PARTITIONS]; /* append finds no room, and answers MOFKA_ERR_TIMEOUT in time */
+    _Atomic size_t looks;          /* appends that began while it was full */
+    bool waits;                    /* what answers MOFKA_ERR_TIMEOUT takes that long */
+    int64_t waited_ms;             /* by that, together */
     mofka_status_t close_answers[2];
     _Atomic size_t calls;
     size_t closed, destroyed;
