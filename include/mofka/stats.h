@@ -73,6 +73,9 @@ MOFKA_API mofka_status_t mofka_consumer_stats(mofka_consumer_t *consumer, mofka_
  *   - "tail_events", "tail_bytes": appended since its creation. "head_events", "head_bytes": of
  *     these, no longer retained. The difference is held: "held_events", "held_bytes", out of
  *     "room_events", "room_bytes". Bytes are bytes of the ring: a batch takes whole units of 64
+ *   - "unstored_events": from the first event that was reserved and is not stored, to the tail.
+ *     Consumers read up to that event. "unstored_ms": how long this process has known that event as
+ *     not stored. If it grows while nothing is blocked, a producer is slow or has stopped
  *   - "complete": no more events will come
  *   - "blocked_producers": batches, of all ranks, that wait for room now
  *   - "consumers": for each name {"name", "live", "acknowledged" (lowest id that is not

@@ -24,6 +24,10 @@ typedef struct mmi_partition {
     mmi_retention_t retention;
     uint64_t flags, entries, ring;     /* offsets in the owner's share; see mmi_partition_place */
     const struct mmi_partition *bells; /* partition 0 of the topic, which has the data bell */
+    /* Of topics that statistics read, with their lock: the first event that was not stored at the last
+     * look, and the monotonic time of the first look that found it so. */
+    uint64_t unstored;
+    int64_t unstored_ms;
 } mmi_partition_t;
 
 /* A place in the log: the number of events before it, and of units. */

@@ -96,6 +96,37 @@ static mofka_status_t mmi_stats_add_consumers(const mmi_partition_t *p, const sn
     return status;
 }
 
+/* Find the first event that is not stored, from the last one found on: all below it are. Consumers
+ * have acknowledged only what is stored. */
+static mofka_status_t stats_find_unstored(mmi_partition_t *p, const snapshot_t *s, uint64_t head,
+                                          uint64_t tail, int64_t deadline) {
+    uint64_t from = p->unstored > head ? p->unstored : head, count = 1;
+    for (size_t i = 0; i < MMI_CONSUMERS_MAX; i++)
+        if (s->state[i] != MMI_CONSUMER_FREE && s->acknowledged[i] > from &&
+            s->acknowledged[i] <= tail)
+            from = s->acknowledged[i];
+    while (from < tail && count > 0) {
+        uint64_t flag;
+        mofka_status_t status =
+            p->w->ops->read_within(p->w, p->owner, mmi_flag_offset(p, from), &flag, 1, deadline);
+        if (status)
+            return status;
+        count = mmi_flag_count(p, from, flag);
+        from += count;
+    }
+    if (from != p->unstored || p->unstored_ms == 0)
+        p->unstored_ms = mmi_now_ms();
+    p->unstored = from;
+    return MOFKA_OK;
+}
+
+static bool mmi_stats_add_unstored(const mmi_partition_t *p, uint64_t tail, cJSON *json) {
+    uint64_t count = tail > p->unstored ? tail - p->unstored : 0;
+    return mmi_stats_add_number(json, "unstored_events", count) &&
+           mmi_stats_add_number(json, "unstored_ms",
+                                count > 0 ? (uint64_t)(mmi_now_ms() - p->unstored_ms) : 0);
+}
+
 static bool mmi_stats_add_words(const mmi_partition_t *p, const snapshot_t *s, mmi_place_t head,
                                 mmi_place_t tail, cJSON *json) {
     return mmi_stats_add_number(json, "partition", p->index) &&
@@ -112,8 +143,7 @@ static bool mmi_stats_add_words(const mmi_partition_t *p, const snapshot_t *s, m
            mmi_stats_add_number(json, "blocked_producers", snapshot_word(s, MMI_CONTROL(blocked)));
 }
 
-static mofka_status_t mmi_stats_add_partition(const mmi_partition_t *p, cJSON *list,
-                                              int64_t deadline) {
+static mofka_status_t mmi_stats_add_partition(mmi_partition_t *p, cJSON *list, int64_t deadline) {
     snapshot_t s;
     mofka_status_t status = snapshot_read(p, &s, deadline);
     if (status)
@@ -121,8 +151,12 @@ static mofka_status_t mmi_stats_add_partition(const mmi_partition_t *p, cJSON *l
     mmi_place_t head = {snapshot_word(&s, MMI_CONTROL(head_events)),
                         snapshot_word(&s, MMI_CONTROL(head_units))};
     mmi_place_t tail = mmi_place_unpack(s.reservation, head, true);
+    status = stats_find_unstored(p, &s, head.events, tail.events, deadline);
+    if (status)
+        return status;
     cJSON *json = cJSON_CreateObject();
-    status = stats_check_memory(mmi_stats_add_words(p, &s, head, tail, json));
+    status = stats_check_memory(mmi_stats_add_words(p, &s, head, tail, json) &&
+                                mmi_stats_add_unstored(p, tail.events, json));
     if (!status)
         status = mmi_stats_add_consumers(p, &s, tail.events, json, deadline);
     if (status)
@@ -132,8 +166,7 @@ static mofka_status_t mmi_stats_add_partition(const mmi_partition_t *p, cJSON *l
     return status;
 }
 
-static mofka_status_t mmi_stats_add_topic(const mmi_topic_t *topic, cJSON *topics,
-                                          int64_t deadline) {
+static mofka_status_t mmi_stats_add_topic(mmi_topic_t *topic, cJSON *topics, int64_t deadline) {
     cJSON *json = stats_append_object(topics);
     bool discards = topic->partitions[0].retention == MMI_DISCARD_OLDEST;
     bool good =

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include "heap/log_fixture.h"
 #include "support/clock.h"
+#include "support/json_path.h"
 
 #define FOUR_EVENTS "{\"partition_bytes\":512,\"partition_events\":4}"
 #define FOUR_EVENTS_DISCARDED                                                                      \
@@ -57,6 +58,17 @@ static void waiter_end(waiter_t *waiter) {
     OK(waiter->status);
 }
 
+/* The partition's number with this key, in the driver's statistics. */
+static double full_stats_number(const char *key) {
+    mofka_metadata_t *stats;
+    OK(mofka_driver_stats(log_driver, 1000, &stats));
+    char path[64];
+    snprintf(path, sizeof path, "topics/0/partitions/0/%s", key);
+    double number = number_at(stats, path);
+    mofka_metadata_release(stats);
+    return number;
+}
+
 static void check_reservation_is_named(const char *options) {
     mofka_topic_t *topic = log_create_topic(options);
     mofka_consumer_t *consumer = log_create_consumer(topic);
@@ -73,16 +85,21 @@ static void check_reservation_is_named(const char *options) {
         OK(other.ops->append(other.self, 0, &other.batch, 0, &id));
         other.batch.reserved = false;
     }
+    assert_true(full_stats_number("unstored_events") == 4);
+    clock_sleep_ms(2);
+    assert_true(full_stats_number("unstored_ms") >= 1); /* since the call before */
     const char *text = "event 1 was reserved and is not stored";
     FAILS(other.ops->append(other.self, 0, &other.batch, 20, &id), MOFKA_ERR_TIMEOUT, text);
     waiter_t waiter;
     waiter_start(&waiter, &other);
     waiter_expect_warning(text);
     OK(stopped.ops->append(stopped.self, 0, &stopped.batch, 0, &id));
-    for (uint64_t i = 1; i < 5;) /* a consumer that reads makes room for the waiter */
-        i += log_pull_id(consumer) == i;
+    while (log_pull_id(consumer) != 5) /* the waiter's event; reading makes room for it */
+        clock_sleep_ms(1);
     log_pull_id(consumer);
     waiter_end(&waiter);
+    assert_true(full_stats_number("unstored_events") == 0);
+    assert_true(full_stats_number("unstored_ms") == 0);
     sender_close(&stopped);
     sender_close(&other);
     log_end(consumer, topic);
