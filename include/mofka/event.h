@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <mofka/metadata.h>
 #include <mofka/status.h>
 #include <mofka/types.h>
 
@@ -24,7 +25,8 @@ extern "C" {
 MOFKA_API mofka_event_t *mofka_event_retain(mofka_event_t *event);
 /** Drop one user; NULL is ignored. With automatic acknowledgement, the last release acknowledges,
  * once all earlier events of its partition are released, too.
- * Threads: any. MPI: none. Blocks: no. */
+ * Threads: any. MPI: none. Blocks: no. Calls back: the free callbacks of the event's user pointer
+ * and of its data, in the last releasing thread. */
 MOFKA_API void mofka_event_release(mofka_event_t *event);
 
 /** The event's id, dense from 0 in its partition; MOFKA_NO_MORE_EVENTS for the end and for NULL.
@@ -46,12 +48,23 @@ MOFKA_API mofka_status_t mofka_event_partition_info(const mofka_event_t *event,
  * a serializer, this is what the serializer read back. View, while the event lives.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API const char *mofka_event_metadata_text(const mofka_event_t *event, size_t *bytes);
-/** The metadata as a handle, made on first use. View.
+/** The metadata as a handle, made on first use. View; retain it to keep it longer.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_event_metadata(mofka_event_t *event, mofka_metadata_t **metadata);
 
-/** The selected data; NULL if none was selected. View. If the allocator gave more memory than was
- * selected, the view has it all: the data is its first mofka_event_selected_size bytes.
+/** Set the event's user pointer (take), once: that of its metadata, so the selector and the
+ * allocator reach it by mofka_metadata_set_user and mofka_metadata_user. It is freed with the event,
+ * or with its metadata if that is retained longer. Errors: as mofka_metadata_set_user.
+ * Threads: any; one of several wins. MPI: none. Blocks: no. */
+MOFKA_API mofka_status_t mofka_event_set_user(mofka_event_t *event, void *user,
+                                              mofka_user_free_fn free_fn);
+/** The event's user pointer; NULL if none is set. View.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API void *mofka_event_user(const mofka_event_t *event);
+
+/** The selected data; NULL if none was selected. View; retain it to keep it longer, except with
+ * zero-copy. If the allocator gave more memory than was selected, the view has it all: the data is
+ * its first mofka_event_selected_size bytes.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_data_view_t *mofka_event_data(const mofka_event_t *event);
 /** The number of bytes that were selected; 0 if none. For an event that a backend wrapped, this is

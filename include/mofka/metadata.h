@@ -5,6 +5,10 @@
  * A handle is immutable. It keeps its text as given. The JSON is parsed by cJSON when it is first
  * needed. `retain` shares a handle; `copy` makes an independent one. To change metadata, duplicate
  * its JSON, edit the duplicate, and make a new handle from it.
+ *
+ * A handle also has a place for one pointer of the user, for what the user made of the text. An
+ * event's data selector, its allocator and its receiver see the same handle: what the first of them
+ * sets, the others find, and need not parse again.
  */
 #ifndef MOFKA_METADATA_H
 #define MOFKA_METADATA_H
@@ -44,9 +48,10 @@ MOFKA_API mofka_status_t mofka_metadata_copy(const mofka_metadata_t *metadata,
 
 /** Count one more user; returns its argument.
  * Threads: any. MPI: none. Blocks: no. */
-MOFKA_API mofka_metadata_t *mofka_metadata_retain(mofka_metadata_t *metadata);
-/** Drop one user; NULL is ignored.
- * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API mofka_metadata_t *mofka_metadata_retain(const mofka_metadata_t *metadata);
+/** Drop one user; NULL is ignored. The last release frees the user's pointer.
+ * Threads: any. MPI: none. Blocks: no. Calls back: the free callback of mofka_metadata_set_user, in
+ * the last releasing thread. */
 MOFKA_API void mofka_metadata_release(mofka_metadata_t *metadata);
 
 /** The text as stored or given, NUL-terminated; `*bytes` (optional) is its length. For metadata
@@ -75,6 +80,20 @@ MOFKA_API bool mofka_metadata_is_string(const mofka_metadata_t *metadata);
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_metadata_dump(const mofka_metadata_t *metadata, bool pretty,
                                              char **text);
+
+/** Frees a user's pointer. */
+typedef void (*mofka_user_free_fn)(void *user);
+
+/** Set the user's pointer (take), once. The last release of `metadata` calls `free_fn(user)`, unless
+ * `free_fn` is NULL. A copy does not have the pointer. MOFKA_ERR_EXISTS: a pointer is set already.
+ * MOFKA_ERR_INVALID: `user` is NULL, or the handle is invalid. After an error `user` stays the
+ * caller's.
+ * Threads: any; one of several wins. MPI: none. Blocks: no. */
+MOFKA_API mofka_status_t mofka_metadata_set_user(const mofka_metadata_t *metadata, void *user,
+                                                 mofka_user_free_fn free_fn);
+/** The user's pointer; NULL if none is set. View.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API void *mofka_metadata_user(const mofka_metadata_t *metadata);
 
 #ifdef __cplusplus
 }

@@ -184,6 +184,17 @@ mofka_status_t mofka_event_metadata(mofka_event_t *event, mofka_metadata_t **met
     return MOFKA_OK;
 }
 
+mofka_status_t mofka_event_set_user(mofka_event_t *event, void *user, mofka_user_free_fn free_fn) {
+    mofka_metadata_t *metadata;
+    mofka_status_t status = mofka_event_metadata(event, &metadata);
+    return status ? status : mofka_metadata_set_user(metadata, user, free_fn);
+}
+
+void *mofka_event_user(const mofka_event_t *event) {
+    return mfi_object_is(event, MFI_EVENT) ? mofka_metadata_user(atomic_load(&event->metadata))
+                                           : NULL;
+}
+
 mofka_data_view_t *mofka_event_data(const mofka_event_t *event) {
     if (!mfi_object_is(event, MFI_EVENT))
         return NULL;

@@ -14,6 +14,8 @@ struct mofka_metadata {
     bool is_string;
     size_t bytes;
     _Atomic(cJSON *) json; /* the tree of the first thread that parsed it; NULL: not parsed */
+    _Atomic(void *) user;  /* set once; NULL: not set */
+    mofka_user_free_fn free_user; /* written by the thread that set it; read by the last release */
     char text[];
 };
 
@@ -31,6 +33,8 @@ static mofka_status_t metadata_create(const char *text, size_t bytes, bool is_st
     metadata->is_string = is_string;
     metadata->bytes = bytes;
     atomic_init(&metadata->json, NULL);
+    atomic_init(&metadata->user, NULL);
+    metadata->free_user = NULL;
     if (bytes > 0)
         memcpy(metadata->text, text, bytes);
     metadata->text[bytes] = '\0';
@@ -67,10 +71,11 @@ mofka_status_t mofka_metadata_copy(const mofka_metadata_t *metadata, mofka_metad
                   : metadata_create(metadata->text, metadata->bytes, metadata->is_string, copy);
 }
 
-mofka_metadata_t *mofka_metadata_retain(mofka_metadata_t *metadata) {
-    if (metadata)
-        mfi_object_retain(&metadata->object);
-    return metadata;
+mofka_metadata_t *mofka_metadata_retain(const mofka_metadata_t *metadata) {
+    mofka_metadata_t *counted = (mofka_metadata_t *)metadata; /* only its count changes */
+    if (counted)
+        mfi_object_retain(&counted->object);
+    return counted;
 }
 
 void mofka_metadata_release(mofka_metadata_t *metadata) {
@@ -78,6 +83,8 @@ void mofka_metadata_release(mofka_metadata_t *metadata) {
         return;
     assert(metadata->text[metadata->bytes] == '\0');
     cJSON_Delete(atomic_load(&metadata->json));
+    if (metadata->free_user)
+        metadata->free_user(atomic_load(&metadata->user));
     free(metadata);
 }
 
@@ -148,4 +155,23 @@ mofka_status_t mofka_metadata_dump(const mofka_metadata_t *metadata, bool pretty
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory to print metadata");
     *text = print;
     return MOFKA_OK;
+}
+
+mofka_status_t mofka_metadata_set_user(const mofka_metadata_t *metadata, void *user,
+                                       mofka_user_free_fn free_fn) {
+    mofka_status_t status = mfi_check(metadata, MFI_METADATA, "metadata");
+    if (status)
+        return status;
+    if (!user)
+        return mofka_fail(MOFKA_ERR_INVALID, "metadata: NULL user pointer");
+    mofka_metadata_t *holder = (mofka_metadata_t *)metadata; /* what it describes does not change */
+    void *none = NULL;
+    if (!atomic_compare_exchange_strong(&holder->user, &none, user))
+        return mofka_fail(MOFKA_ERR_EXISTS, "the metadata has a user pointer already");
+    holder->free_user = free_fn;
+    return MOFKA_OK;
+}
+
+void *mofka_metadata_user(const mofka_metadata_t *metadata) {
+    return mfi_object_is(metadata, MFI_METADATA) ? atomic_load(&metadata->user) : NULL;
 }

@@ -233,6 +233,84 @@ static void data_is_let_go_once_it_is_stored(void **state) {
     mofka_topic_release(topic);
 }
 
+/* ---- what an event's callbacks share --------------------------------------------------------- */
+
+typedef struct parsed {
+    int number;
+    int *freed;
+} parsed_t;
+
+typedef struct parser {
+    int parsed, freed;
+} parser_t;
+
+static void free_parsed(void *user) {
+    parsed_t *parsed = user;
+    ++*parsed->freed;
+    free(parsed);
+}
+
+/* Selects as many bytes as the event's number. */
+static mofka_status_t select_by_parsed_number(void *context, const mofka_metadata_t *metadata,
+                                              mofka_data_descriptor_t *full,
+                                              mofka_data_descriptor_t **selected) {
+    parser_t *parser = context;
+    parsed_t *parsed = malloc(sizeof *parsed);
+    assert_non_null(parsed);
+    *parsed = (parsed_t){.freed = &parser->freed};
+    assert_int_equal(sscanf(mofka_metadata_text(metadata, NULL), "{\"n\":%d}", &parsed->number), 1);
+    parser->parsed++;
+    OK(mofka_metadata_set_user(metadata, parsed, free_parsed));
+    return mofka_data_descriptor_sub_view_clamped(full, 0, (size_t)parsed->number, selected);
+}
+
+static mofka_status_t allocate_by_parsed_number(void *context, const mofka_metadata_t *metadata,
+                                                mofka_data_descriptor_t *selected,
+                                                mofka_data_view_t **view) {
+    const parsed_t *parsed = mofka_metadata_user(metadata);
+    (void)context;
+    assert_int_equal(parsed->number, mofka_data_descriptor_size(selected));
+    return mofka_data_view_allocate((size_t)parsed->number + 100, view);
+}
+
+static void callbacks_share_what_one_of_them_parsed(void **state) {
+    (void)state;
+    mofka_topic_t *topic = fresh_topic(NULL);
+    mofka_producer_t *producer = new_producer(topic);
+    parser_t parser = {0};
+    mofka_consumer_options_t options = {.name = "reader",
+                                        .batch_size = 3,
+                                        .selector = select_by_parsed_number,
+                                        .selector_context = &parser,
+                                        .allocator = allocate_by_parsed_number};
+    mofka_data_view_t *view;
+    mofka_consumer_t *consumer;
+    OK(mofka_data_view_allocate(50, &view));
+    memset(mofka_data_view_segments(view, NULL)->ptr, 'x', 50);
+    for (int i = 0; i < 7; i++) {
+        char text[16];
+        int bytes = snprintf(text, sizeof text, "{\"n\":%d}", i);
+        OK(mofka_producer_push(producer, text, (size_t)bytes, view, MOFKA_ANY_PARTITION, NULL));
+    }
+    mofka_data_view_release(view);
+    end_producer(producer);
+    OK(mofka_consumer_create(topic, &options, &consumer));
+    for (int i = 0; i < 5; i++) {
+        mofka_event_t *event = pull_number(consumer, i);
+        const parsed_t *parsed = mofka_event_user(event);
+        assert_int_equal(parsed->number, i);
+        assert_int_equal(mofka_event_selected_size(event), i);
+        assert_int_equal(mofka_data_view_size(mofka_event_data(event)), i ? i + 100 : 0);
+        FAILS(mofka_event_set_user(event, &parser, NULL), MOFKA_ERR_EXISTS, "already");
+        assert_int_equal(parser.freed, i);
+        mofka_event_release(event);
+        assert_int_equal(parser.freed, i + 1);
+    }
+    end_consumer(consumer); /* the events that nobody pulled are freed, too */
+    assert_true(parser.parsed >= 6 && parser.freed == parser.parsed);
+    mofka_topic_release(topic);
+}
+
 /* ---- callbacks that misbehave ---------------------------------------------------------------- */
 
 static mofka_status_t no_data(void *context, const mofka_metadata_t *metadata,
@@ -336,6 +414,7 @@ const struct CMUnitTest data_cases[] = {
     cmocka_unit_test(random_selections_against_plain_memory),
     cmocka_unit_test(random_sizes),
     cmocka_unit_test(data_is_let_go_once_it_is_stored),
+    cmocka_unit_test(callbacks_share_what_one_of_them_parsed),
     cmocka_unit_test(callbacks_that_fail_cost_their_event_only),
     cmocka_unit_test(many_stop_before_one_that_failed),
 };

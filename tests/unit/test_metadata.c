@@ -156,11 +156,39 @@ static void bad_options_are_named(void **state) {
     }
 }
 
+static void metadata_count_free(void *user) {
+    ++*(int *)user;
+}
+
+static void a_user_pointer_is_set_once_and_freed_once(void **state) {
+    (void)state;
+    int freed = 0, other = 0;
+    mofka_metadata_t *m = metadata_created("{}"), *copy;
+    assert_null(mofka_metadata_user(m));
+    FAILS(mofka_metadata_set_user(m, NULL, metadata_count_free), MOFKA_ERR_INVALID, "NULL user");
+    FAILS(mofka_metadata_set_user(NULL, &freed, NULL), MOFKA_ERR_INVALID, "NULL");
+    OK(mofka_metadata_set_user(m, &freed, metadata_count_free));
+    FAILS(mofka_metadata_set_user(m, &other, metadata_count_free), MOFKA_ERR_EXISTS, "already");
+    assert_ptr_equal(mofka_metadata_user(m), &freed);
+    OK(mofka_metadata_copy(m, &copy));
+    assert_null(mofka_metadata_user(copy));
+    OK(mofka_metadata_set_user(copy, &other, NULL));
+    mofka_metadata_release(copy);
+    mofka_metadata_retain(m);
+    mofka_metadata_release(m);
+    assert_int_equal(freed, 0);
+    mofka_metadata_release(m);
+    assert_true(freed == 1 && other == 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bytes_are_kept_exactly),   cmocka_unit_test(json_is_parsed_when_asked),
-        cmocka_unit_test(strings_need_not_be_json), cmocka_unit_test(options_are_read),
+        cmocka_unit_test(bytes_are_kept_exactly),
+        cmocka_unit_test(json_is_parsed_when_asked),
+        cmocka_unit_test(strings_need_not_be_json),
+        cmocka_unit_test(options_are_read),
         cmocka_unit_test(bad_options_are_named),
+        cmocka_unit_test(a_user_pointer_is_set_once_and_freed_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
