@@ -142,16 +142,26 @@ MOFKA_API mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer,
  * stop, or an error, which stops as well. */
 typedef mofka_status_t (*mofka_event_fn)(void *context, mofka_event_t *event);
 
+/** Called when no event came within `wait_timeout_ms`. Return MOFKA_OK to wait again, MOFKA_STOP to
+ * stop, or an error, which stops as well. */
+typedef mofka_status_t (*mofka_no_event_fn)(void *context);
+
 /** How to process events. A member that is zero or NULL has its default. */
 typedef struct mofka_process_options {
     mofka_thread_pool_t *thread_pool; /**< runs the callbacks; NULL means the consumer's own pool */
     size_t events_max;                /**< stop after this many events; 0 means no limit */
+    /** How long to wait for each event; 0 and negative mean until the call's own time-out. */
+    int64_t wait_timeout_ms;
+    /** Called in the calling thread, with the context of the call, each time such a wait ends;
+     * workers may still run callbacks of earlier events. NULL means that the call ends then, with
+     * MOFKA_ERR_TIMEOUT. */
+    mofka_no_event_fn no_event;
 } mofka_process_options_t;
 
 /** Pull events, and call `callback` with each, until the end, the limit, MOFKA_STOP, or an error.
  * The end itself is not passed to the callback. No callback runs after this call has returned.
- * `*processed` (optional) is the number of events. MOFKA_ERR_TIMEOUT: `timeout_ms` passed. An error
- * of the callback is returned.
+ * `*processed` (optional) is the number of events. MOFKA_ERR_TIMEOUT: `timeout_ms` passed, or
+ * `wait_timeout_ms` without `no_event`. An error of a callback is returned.
  * Threads: any. MPI: local. Blocks: until one of these. Calls back: in the calling thread, or in
  * several workers at once. */
 MOFKA_API mofka_status_t mofka_consumer_process(mofka_consumer_t *consumer, mofka_event_fn callback,
@@ -164,7 +174,7 @@ MOFKA_API mofka_status_t mofka_consumer_process(mofka_consumer_t *consumer, mofk
 MOFKA_API uint64_t mofka_consumer_lost(const mofka_consumer_t *consumer);
 
 /* The functions below return what the consumer was made with, as views; 0 or NULL if the argument
- * is not a consumer.
+ * is not a consumer. To keep a handle longer, retain it; to keep a text or a list, copy it.
  * Threads: any. MPI: none. Blocks: no. */
 /** Its name. */
 MOFKA_API const char *mofka_consumer_name(const mofka_consumer_t *consumer);

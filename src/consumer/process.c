@@ -20,7 +20,10 @@
 
 typedef struct process {
     mofka_event_fn callback;
+    mofka_no_event_fn no_event; /* NULL: a wait without an event ends the call */
     void *context;
+    int64_t wait_ms;           /* of one wait; negative: no limit */
+    int64_t deadline;          /* of the call */
     mofka_thread_pool_t *pool; /* borrowed from the caller */
     size_t workers;            /* 0: callbacks run in the caller, and there is no queue */
     _Atomic size_t users;      /* the caller and the pool's tasks */
@@ -33,15 +36,18 @@ typedef struct process {
     bool alone; /* no worker took an event within a slice: the caller calls back, too */
 } process_t;
 
-static process_t *process_create(mofka_event_fn callback, void *context,
-                                 mofka_thread_pool_t *pool) {
+static process_t *process_create(mofka_event_fn callback, void *context, int64_t timeout_ms,
+                                 const mofka_process_options_t *options) {
     process_t *process = calloc(1, sizeof *process);
     if (!process)
         return NULL;
     process->callback = callback;
+    process->no_event = options->no_event;
     process->context = context;
-    process->pool = pool;
-    process->workers = mofka_thread_pool_thread_count(pool);
+    process->wait_ms = options->wait_timeout_ms ? options->wait_timeout_ms : MOFKA_WAIT_FOREVER;
+    process->deadline = mfi_deadline(timeout_ms);
+    process->pool = options->thread_pool;
+    process->workers = mofka_thread_pool_thread_count(process->pool);
     atomic_init(&process->users, 1);
     pthread_mutex_init(&process->lock, NULL);
     mfi_cond_init(&process->ended);
@@ -57,19 +63,24 @@ static void process_release(process_t *process) {
     free(process);
 }
 
+/* Without the lock: what a callback returned. */
+static void process_answer(process_t *process, mofka_status_t status) {
+    if (!status)
+        return;
+    pthread_mutex_lock(&process->lock);
+    if (!atomic_load(&process->answer)) {
+        snprintf(process->message, sizeof process->message, "%s", mofka_last_error());
+        atomic_store(&process->answer, (int)status);
+    }
+    pthread_mutex_unlock(&process->lock);
+}
+
 /* Without the lock: call back with the event, and release it. After an error it counts as
  * undelivered. */
 static void process_call(process_t *process, mofka_event_t *event) {
     mofka_status_t status = process->callback(process->context, event);
     event->undelivered = status && status != MOFKA_STOP;
-    if (status) {
-        pthread_mutex_lock(&process->lock);
-        if (!atomic_load(&process->answer)) {
-            snprintf(process->message, sizeof process->message, "%s", mofka_last_error());
-            atomic_store(&process->answer, (int)status);
-        }
-        pthread_mutex_unlock(&process->lock);
-    }
+    process_answer(process, status);
     mofka_event_release(event);
 }
 
@@ -147,8 +158,11 @@ static void process_wait_all(process_t *process) {
 }
 
 /* Pull, in slices: a worker's callback may ask to stop meanwhile. */
-static mofka_status_t process_pull(process_t *process, mofka_consumer_t *consumer, int64_t deadline,
+static mofka_status_t process_pull(process_t *process, mofka_consumer_t *consumer,
                                    mofka_event_t **event) {
+    int64_t deadline = mfi_deadline(process->wait_ms);
+    if (deadline > process->deadline)
+        deadline = process->deadline;
     for (;;) {
         int64_t left = mfi_remaining(deadline);
         mofka_status_t status =
@@ -158,11 +172,22 @@ static mofka_status_t process_pull(process_t *process, mofka_consumer_t *consume
     }
 }
 
-static mofka_status_t process_run(process_t *process, mofka_consumer_t *consumer, int64_t deadline,
-                                  size_t most, size_t *count) {
+/* No event came in one wait. False: the whole call is over. */
+static bool process_goes_on(process_t *process) {
+    if (!process->no_event || atomic_load(&process->answer) ||
+        mfi_remaining(process->deadline) == 0)
+        return false;
+    process_answer(process, process->no_event(process->context));
+    return true;
+}
+
+static mofka_status_t process_run(process_t *process, mofka_consumer_t *consumer, size_t most,
+                                  size_t *count) {
     while (*count < most && !atomic_load(&process->answer)) {
         mofka_event_t *event;
-        mofka_status_t status = process_pull(process, consumer, deadline, &event);
+        mofka_status_t status = process_pull(process, consumer, &event);
+        if (status == MOFKA_ERR_TIMEOUT && process_goes_on(process))
+            continue;
         if (status)
             return status;
         if (mofka_event_is_end(event)) {
@@ -179,6 +204,8 @@ static mofka_status_t process_run(process_t *process, mofka_consumer_t *consumer
  * of a callback comes before a time-out. */
 static mofka_status_t process_outcome(process_t *process, mofka_status_t pulled,
                                       int64_t timeout_ms) {
+    if (mfi_remaining(process->deadline) != 0)
+        timeout_ms = process->wait_ms;
     int answer = atomic_load(&process->answer);
     if (answer && answer != MOFKA_STOP)
         return mofka_fail(answer < 0 ? (mofka_status_t)answer : MOFKA_ERR_CALLBACK, "%s",
@@ -199,14 +226,14 @@ mofka_status_t mofka_consumer_process(mofka_consumer_t *consumer, mofka_event_fn
         status = mfi_check(options->thread_pool, MFI_THREAD_POOL, "thread pool");
     if (status)
         return status;
-    process_t *process = process_create(
-        callback, context,
-        options && options->thread_pool ? options->thread_pool : consumer->options.thread_pool);
+    mofka_process_options_t with = options ? *options : (mofka_process_options_t){0};
+    if (!with.thread_pool)
+        with.thread_pool = consumer->options.thread_pool;
+    process_t *process = process_create(callback, context, timeout_ms, &with);
     if (!process)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory to process events");
-    size_t most = options && options->events_max ? options->events_max : SIZE_MAX;
     size_t count = 0;
-    status = process_run(process, consumer, mfi_deadline(timeout_ms), most, &count);
+    status = process_run(process, consumer, with.events_max ? with.events_max : SIZE_MAX, &count);
     process_wait_all(process);
     status = process_outcome(process, status, timeout_ms);
     process_release(process);

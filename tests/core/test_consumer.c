@@ -121,6 +121,62 @@ static void a_worker_can_process_in_its_own_pool(void **state) {
     mofka_consumer_release(nested.consumer);
 }
 
+/* ---- processing when nothing comes ----------------------------------------------------------- */
+
+typedef struct quiet {
+    _Atomic size_t events;
+    size_t waits;          /* that found no event */
+    mofka_status_t answer; /* of the third */
+} quiet_t;
+
+static mofka_status_t count_one(void *context, mofka_event_t *event) {
+    (void)event;
+    ((quiet_t *)context)->events++;
+    return MOFKA_OK;
+}
+
+static mofka_status_t count_wait(void *context) {
+    quiet_t *quiet = context;
+    return ++quiet->waits < 3
+               ? MOFKA_OK
+               : (quiet->answer < 0 ? mofka_fail(quiet->answer, "had enough") : quiet->answer);
+}
+
+/* Each wait has its own time-out beside that of the call. */
+static void processing_reports_that_nothing_came(void **state) {
+    (void)state;
+    mofka_thread_pool_t *pool;
+    OK(mofka_thread_pool_create(&(mofka_thread_pool_options_t){.thread_count = 2}, &pool));
+    for (int pooled = 0; pooled < 2; pooled++) {
+        mofka_consumer_t *consumer;
+        mofka_process_options_t options = {
+            .thread_pool = pooled ? pool : NULL, .wait_timeout_ms = 1, .no_event = count_wait};
+        quiet_t quiet = {.answer = MOFKA_STOP};
+        size_t processed;
+        OK(mofka_consumer_create(
+            topic, &(mofka_consumer_options_t){.name = pooled ? "with" : "without"}, &consumer));
+        OK(mofka_consumer_process(consumer, count_one, &quiet, MOFKA_WAIT_FOREVER, &options,
+                                  &processed));
+        assert_true(processed == 1000 && quiet.events == 1000 && quiet.waits == 3);
+        quiet = (quiet_t){.answer = MOFKA_ERR_SYSTEM};
+        FAILS(mofka_consumer_process(consumer, count_one, &quiet, MOFKA_WAIT_FOREVER, &options,
+                                     &processed),
+              MOFKA_ERR_SYSTEM, "had enough");
+        assert_true(processed == 0 && quiet.waits == 3);
+        quiet = (quiet_t){.answer = MOFKA_OK};
+        FAILS(mofka_consumer_process(consumer, count_one, &quiet, 0, &options, &processed),
+              MOFKA_ERR_TIMEOUT, "within 0 ms");
+        assert_int_equal(quiet.waits, 0); /* the call was over */
+        options.no_event = NULL;
+        FAILS(mofka_consumer_process(consumer, count_one, &quiet, MOFKA_WAIT_FOREVER, &options,
+                                     &processed),
+              MOFKA_ERR_TIMEOUT, "within 1 ms");
+        OK(mofka_consumer_close(consumer));
+        mofka_consumer_release(consumer);
+    }
+    mofka_thread_pool_release(pool);
+}
+
 /* ---- ending ---------------------------------------------------------------------------------- */
 
 static void *unsubscribe_after_a_while(void *consumer) {
@@ -263,6 +319,9 @@ static void events_can_be_made_by_backends(void **state) {
     assert_ptr_equal(mofka_event_data(event), made.data);
     assert_int_equal(mofka_event_selected_size(event), 5);
     assert_int_equal(mofka_event_selected_size(NULL), 0);
+    assert_null(mofka_event_user(event));
+    OK(mofka_event_set_user(event, &made, NULL));
+    assert_ptr_equal(mofka_event_user(event), &made);
     OK(mofka_event_metadata(event, &metadata));
     assert_string_equal(mofka_metadata_text(metadata, NULL), "{\"a\":1}");
     FAILS(mofka_event_partition_info(event, &info), MOFKA_ERR_UNSUPPORTED, "partition");
@@ -279,6 +338,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(prefetch_is_bounded, consumer_case_setup,
                                         consumer_case_teardown),
         cmocka_unit_test_setup_teardown(a_worker_can_process_in_its_own_pool, consumer_case_setup,
+                                        consumer_case_teardown),
+        cmocka_unit_test_setup_teardown(processing_reports_that_nothing_came, consumer_case_setup,
                                         consumer_case_teardown),
         cmocka_unit_test_setup_teardown(unsubscribing_answers_requests, consumer_case_setup,
                                         consumer_case_teardown),
