@@ -376,6 +376,27 @@ typedef struct mofka_partition_selector_ops {
     mofka_status_t (*check_count)(void *self, size_t count);
 } mofka_partition_selector_ops_t;
 
+/* A wrapped validator, serializer or selector has no type and no JSON. So it belongs to this
+ * process, and cannot be stored with a topic. It is used by the producers and consumers that are
+ * given it in their options, in place of the topic's own. */
+
+/** Make a validator of a table (borrow until the last release) and `self` (take). Give:
+ * mofka_validator_release. MOFKA_ERR_INVALID: a required slot is missing; `self` stays the caller's.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API mofka_status_t mofka_validator_wrap(const mofka_validator_ops_t *ops, void *self,
+                                              mofka_validator_t **validator);
+/** Make a serializer, as mofka_validator_wrap does. Give: mofka_serializer_release.
+ * MOFKA_ERR_INVALID: only one of `serialize` and `deserialize` is there; `self` stays the caller's.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API mofka_status_t mofka_serializer_wrap(const mofka_serializer_ops_t *ops, void *self,
+                                               mofka_serializer_t **serializer);
+/** Make a partition selector, as mofka_validator_wrap does. Give: mofka_partition_selector_release.
+ * MOFKA_ERR_INVALID: a required slot is missing; `self` stays the caller's.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API mofka_status_t mofka_partition_selector_wrap(const mofka_partition_selector_ops_t *ops,
+                                                       void *self,
+                                                       mofka_partition_selector_t **selector);
+
 #ifdef __cplusplus
 }
 #endif

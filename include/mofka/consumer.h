@@ -78,6 +78,8 @@ typedef struct mofka_consumer_options {
      * this; the MPI driver cannot in rma windows and with retention discard_oldest. */
     bool zero_copy;
     const char *options; /**< JSON object for the backend; NULL means none */
+    /** Keep; reads the metadata that this consumer fetches. NULL means the topic's serializer. */
+    mofka_serializer_t *serializer;
 } mofka_consumer_options_t;
 
 /** Make a consumer of a topic (keep). Give: mofka_consumer_close, then mofka_consumer_release.
@@ -200,6 +202,8 @@ MOFKA_API mofka_start_t mofka_consumer_start(const mofka_consumer_t *consumer);
 MOFKA_API mofka_acknowledge_t mofka_consumer_acknowledge_mode(const mofka_consumer_t *consumer);
 /** Whether its events show data in place, without a copy. */
 MOFKA_API bool mofka_consumer_zero_copy(const mofka_consumer_t *consumer);
+/** What reads its metadata: the topic's serializer, or the one that it was given. */
+MOFKA_API const mofka_serializer_t *mofka_consumer_serializer(const mofka_consumer_t *consumer);
 /** The JSON of the backend's options, as given; NULL if there are none. */
 MOFKA_API const char *mofka_consumer_options_json(const mofka_consumer_t *consumer);
 

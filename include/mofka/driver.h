@@ -81,7 +81,8 @@ typedef mofka_status_t (*mofka_topic_visit_fn)(void *context, const char *name,
 MOFKA_API mofka_status_t mofka_driver_list_topics(mofka_driver_t *driver,
                                                   mofka_topic_visit_fn visit, void *context);
 
-/** The driver's own pool. It has no threads unless the driver type brings another pool. View.
+/** The driver's own pool. It has no threads unless the driver type brings another pool. View;
+ * retain it to keep it longer.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_thread_pool_t *mofka_driver_default_thread_pool(mofka_driver_t *driver);
 /** Make a pool whose workers stay off the cores of the node's other processes. Give:

@@ -39,13 +39,14 @@ mofka_partition_selector_retain(mofka_partition_selector_t *selector);
  * destroys the selector.
  * Threads: any. MPI: none. Blocks: as the type. */
 MOFKA_API void mofka_partition_selector_release(mofka_partition_selector_t *selector);
-/** The JSON that it was made from, with its "type". View.
+/** The JSON that it was made from, with its "type"; NULL if it was wrapped. View.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API const mofka_metadata_t *
 mofka_partition_selector_metadata(const mofka_partition_selector_t *selector);
 /** Set the partitions to choose from: `count` descriptions (borrow), as mofka_topic_partition_info
- * gives them. Call this once, before the first select. MOFKA_ERR_RANGE: `count` is 0. Other errors:
- * those of the type.
+ * gives them. Call this once, before the first select; the producer that uses the selector does it.
+ * MOFKA_ERR_RANGE: `count` is 0. MOFKA_ERR_BUSY: it has partitions already. Other errors: those of
+ * the type; it can then be called again.
  * Threads: handle. MPI: none. Blocks: as the type. */
 MOFKA_API mofka_status_t mofka_partition_selector_set_partitions(
     mofka_partition_selector_t *selector, const mofka_metadata_t *const *partitions, size_t count);

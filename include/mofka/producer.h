@@ -54,12 +54,21 @@ typedef struct mofka_producer_options {
      * wait also ends when another thread discards or closes. */
     int64_t push_timeout_ms;
     const char *options; /**< JSON object for the backend; NULL means none */
+    /** Keep; validates this producer's events. NULL means the topic's validator. */
+    mofka_validator_t *validator;
+    /** Keep; chooses this producer's partitions, and serves no other. NULL means one made from the
+     * topic's JSON. */
+    mofka_partition_selector_t *selector;
+    /** Keep; serializes this producer's metadata. Each consumer of the topic must be able to read
+     * that. NULL means the topic's serializer. */
+    mofka_serializer_t *serializer;
 } mofka_producer_options_t;
 
 /** Make a producer of a topic (keep). NULL options mean the defaults. Give: mofka_producer_close,
  * then mofka_producer_release. MOFKA_ERR_INVALID: an invalid name, handle or enum value.
  * MOFKA_ERR_RANGE: a number is out of range. MOFKA_ERR_OPTION: the backend does not know an option.
  * MOFKA_ERR_CLOSED: the driver is closed.
+ * MOFKA_ERR_BUSY: the selector serves another producer.
  * Threads: any. MPI: local. Blocks: no. */
 MOFKA_API mofka_status_t mofka_producer_create(mofka_topic_t *topic,
                                                const mofka_producer_options_t *options,
@@ -155,7 +164,7 @@ MOFKA_API mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer,
 MOFKA_API mofka_status_t mofka_producer_discard(mofka_producer_t *producer);
 
 /* The functions below return what the producer was made with, as views; 0 or NULL if the argument
- * is not a producer.
+ * is not a producer. To keep a handle longer, retain it; to keep a text, copy it.
  * Threads: any. MPI: none. Blocks: no. */
 /** Its name; "" if it has none. */
 MOFKA_API const char *mofka_producer_name(const mofka_producer_t *producer);
@@ -173,6 +182,12 @@ MOFKA_API mofka_thread_pool_t *mofka_producer_thread_pool(const mofka_producer_t
 MOFKA_API uint64_t mofka_producer_linger_ms(const mofka_producer_t *producer);
 /** How long a push waits for room, in ms; negative means without limit. */
 MOFKA_API int64_t mofka_producer_push_timeout_ms(const mofka_producer_t *producer);
+/** What validates its events: the topic's validator, or the one that it was given. */
+MOFKA_API const mofka_validator_t *mofka_producer_validator(const mofka_producer_t *producer);
+/** What chooses its partitions: made from the topic's JSON, or the one that it was given. */
+MOFKA_API mofka_partition_selector_t *mofka_producer_selector(const mofka_producer_t *producer);
+/** What serializes its metadata: the topic's serializer, or the one that it was given. */
+MOFKA_API const mofka_serializer_t *mofka_producer_serializer(const mofka_producer_t *producer);
 /** The JSON of the backend's options, as given; NULL if there are none. */
 MOFKA_API const char *mofka_producer_options_json(const mofka_producer_t *producer);
 

@@ -32,12 +32,12 @@ MOFKA_API mofka_status_t mofka_serializer_from_metadata(const char *json,
                                                         mofka_serializer_t **serializer);
 /** Count one more user. Returns its argument, or NULL if that is not a serializer.
  * Threads: any. MPI: none. Blocks: no. */
-MOFKA_API mofka_serializer_t *mofka_serializer_retain(mofka_serializer_t *serializer);
+MOFKA_API mofka_serializer_t *mofka_serializer_retain(const mofka_serializer_t *serializer);
 /** Drop one user. An argument that is not a serializer is ignored. The last release destroys the
  * serializer.
  * Threads: any. MPI: none. Blocks: as the type. */
 MOFKA_API void mofka_serializer_release(mofka_serializer_t *serializer);
-/** The JSON that it was made from, with its "type". View.
+/** The JSON that it was made from, with its "type"; NULL if it was wrapped. View.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API const mofka_metadata_t *mofka_serializer_metadata(const mofka_serializer_t *serializer);
 /** True if metadata is stored as it is.

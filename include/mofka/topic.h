@@ -21,7 +21,7 @@ MOFKA_API mofka_topic_t *mofka_topic_retain(mofka_topic_t *topic);
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void mofka_topic_release(mofka_topic_t *topic);
 
-/* The functions below return views.
+/* The functions below return views. To keep a handle longer, retain it; to keep a text, copy it.
  * Threads: any. MPI: none. Blocks: no. */
 /** Its name. */
 MOFKA_API const char *mofka_topic_name(const mofka_topic_t *topic);

@@ -31,12 +31,12 @@ MOFKA_API mofka_status_t mofka_validator_from_metadata(const char *json,
                                                        mofka_validator_t **validator);
 /** Count one more user. Returns its argument, or NULL if that is not a validator.
  * Threads: any. MPI: none. Blocks: no. */
-MOFKA_API mofka_validator_t *mofka_validator_retain(mofka_validator_t *validator);
+MOFKA_API mofka_validator_t *mofka_validator_retain(const mofka_validator_t *validator);
 /** Drop one user. An argument that is not a validator is ignored. The last release destroys the
  * validator.
  * Threads: any. MPI: none. Blocks: as the type. */
 MOFKA_API void mofka_validator_release(mofka_validator_t *validator);
-/** The JSON that it was made from, with its "type". View.
+/** The JSON that it was made from, with its "type"; NULL if it was wrapped. View.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API const mofka_metadata_t *mofka_validator_metadata(const mofka_validator_t *validator);
 /** Check one event. `metadata` and `data` are borrowed. MOFKA_ERR_REFUSED: the event is refused.

@@ -91,7 +91,7 @@ struct mofka_consumer {
     const mofka_consumer_ops_t *ops;
     void *self; /* the backend's */
     char *name;
-    /* With defaults filled in. Its pool is kept, its targets and JSON are owned. */
+    /* With defaults filled in. Its pool and serializer are kept, its targets and JSON owned. */
     mofka_consumer_options_t options;
     bool workers; /* its pool has threads */
     mfi_child_t child;

@@ -12,6 +12,7 @@ void mfi_consumer_destroy(mofka_consumer_t *consumer) {
     consumer->ops->destroy(consumer->self);
     mofka_data_descriptor_release(consumer->full);
     mofka_thread_pool_release(consumer->options.thread_pool);
+    mofka_serializer_release(consumer->options.serializer);
     mofka_topic_release(consumer->topic);
     pthread_cond_destroy(&consumer->changed);
     pthread_mutex_destroy(&consumer->lock);

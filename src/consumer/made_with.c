@@ -59,8 +59,13 @@ static mofka_status_t consumer_check_options(const mofka_consumer_options_t *opt
                           "MOFKA_ACKNOWLEDGE_AUTO (%d)",
                           (int)options->acknowledge, MOFKA_ACKNOWLEDGE_MANUAL,
                           MOFKA_ACKNOWLEDGE_AUTO);
+    mofka_status_t status = MOFKA_OK;
     if (options->thread_pool)
-        return mfi_check(options->thread_pool, MFI_THREAD_POOL, "thread pool");
+        status = mfi_check(options->thread_pool, MFI_THREAD_POOL, "thread pool");
+    if (!status && options->serializer)
+        status = mfi_check(options->serializer, MFI_SERIALIZER, "serializer");
+    if (status)
+        return status;
     if (options->zero_copy && options->allocator)
         return mofka_fail(
             MOFKA_ERR_INVALID,
@@ -91,6 +96,8 @@ mofka_status_t mfi_consumer_make_with(mofka_consumer_t *consumer,
     if (!options->max_batches)
         consumer->options.max_batches = MOFKA_MAX_BATCHES_DEFAULT;
     mofka_thread_pool_retain(options->thread_pool);
+    consumer->options.serializer = mofka_serializer_retain(
+        options->serializer ? options->serializer : consumer->topic->serializer);
     consumer->workers = mofka_thread_pool_thread_count(options->thread_pool) > 0;
     return MOFKA_OK;
 }
@@ -147,6 +154,10 @@ mofka_start_t mofka_consumer_start(const mofka_consumer_t *consumer) {
 
 mofka_acknowledge_t mofka_consumer_acknowledge_mode(const mofka_consumer_t *consumer) {
     return consumer_is_valid(consumer) ? consumer->options.acknowledge : MOFKA_ACKNOWLEDGE_MANUAL;
+}
+
+const mofka_serializer_t *mofka_consumer_serializer(const mofka_consumer_t *consumer) {
+    return consumer_is_valid(consumer) ? consumer->options.serializer : NULL;
 }
 
 const char *mofka_consumer_options_json(const mofka_consumer_t *consumer) {

@@ -79,7 +79,7 @@ static mofka_status_t run_deserialize_event(mofka_consumer_t *consumer, mfi_run_
     stored_bytes_t cursor = {from->metadata, from->metadata_bytes};
     mofka_archive_t archive = {.context = &cursor, .read = stored_bytes_read};
     mofka_metadata_t *metadata;
-    mofka_status_t status = mofka_serializer_deserialize(consumer->topic->serializer, &archive,
+    mofka_status_t status = mofka_serializer_deserialize(consumer->options.serializer, &archive,
                                                          from->metadata_bytes, &metadata);
     if (!status)
         atomic_init(&run->events[index].metadata, metadata);
@@ -90,7 +90,7 @@ static mofka_status_t run_deserialize_event(mofka_consumer_t *consumer, mfi_run_
  * error. */
 static void run_prepare(mofka_consumer_t *consumer, mfi_run_t *run) {
     assert(run->run && run->count == run->run->event_count);
-    bool identity = mofka_serializer_is_identity(consumer->topic->serializer);
+    bool identity = mofka_serializer_is_identity(consumer->options.serializer);
     if (identity && !consumer->options.selector)
         return;
     for (size_t i = 0; i < run->count; i++) {

@@ -23,7 +23,9 @@ void mfi_producer_destroy(mofka_producer_t *producer) {
     }
     for (size_t i = 0; i < producer->topic->partition_count; i++)
         producer_destroy_lane(&producer->lanes[i]);
+    mofka_validator_release(producer->validator);
     mofka_partition_selector_release(producer->selector);
+    mofka_serializer_release(producer->serializer);
     mofka_thread_pool_release(producer->pool);
     mofka_topic_release(producer->topic);
     pthread_cond_destroy(&producer->changed);

@@ -35,8 +35,14 @@ mofka_status_t mfi_producer_check_options(const mofka_producer_options_t *option
                           "MOFKA_ORDERING_LOOSE (%d)",
                           (int)options->ordering, MOFKA_ORDERING_STRICT, MOFKA_ORDERING_LOOSE);
     if (options->thread_pool)
-        return mfi_check(options->thread_pool, MFI_THREAD_POOL, "thread pool");
-    return MOFKA_OK;
+        status = mfi_check(options->thread_pool, MFI_THREAD_POOL, "thread pool");
+    if (!status && options->validator)
+        status = mfi_check(options->validator, MFI_VALIDATOR, "validator");
+    if (!status && options->selector)
+        status = mfi_check(options->selector, MFI_SELECTOR, "partition selector");
+    if (!status && options->serializer)
+        status = mfi_check(options->serializer, MFI_SERIALIZER, "serializer");
+    return status;
 }
 
 static mofka_status_t producer_set_options(mofka_producer_t *producer,
@@ -45,6 +51,11 @@ static mofka_status_t producer_set_options(mofka_producer_t *producer,
     producer->max_batches = options->max_batches ? options->max_batches : MOFKA_MAX_BATCHES_DEFAULT;
     producer->ordering = options->ordering;
     producer->pool = mofka_thread_pool_retain(options->thread_pool);
+    producer->validator = mofka_validator_retain(options->validator ? options->validator
+                                                                    : producer->topic->validator);
+    producer->selector = mofka_partition_selector_retain(options->selector);
+    producer->serializer = mofka_serializer_retain(
+        options->serializer ? options->serializer : producer->topic->serializer);
     producer->linger_ms = options->linger_ms ? options->linger_ms : MOFKA_LINGER_MS_DEFAULT;
     producer->push_timeout_ms =
         options->push_timeout_ms ? options->push_timeout_ms : MOFKA_PUSH_TIMEOUT_MS_DEFAULT;
@@ -53,14 +64,16 @@ static mofka_status_t producer_set_options(mofka_producer_t *producer,
     return MOFKA_OK;
 }
 
-static mofka_status_t producer_make_selector(mofka_producer_t *producer) {
+/* Give the selector the partitions. It is made first, unless it was given. */
+static mofka_status_t producer_start_selector(mofka_producer_t *producer) {
     mofka_topic_t *topic = producer->topic;
     size_t count = topic->partition_count, made = 0;
-    assert(!producer->selector && count > 0);
+    assert(count > 0);
     mofka_metadata_t **info = calloc(count, sizeof(mofka_metadata_t *));
     mofka_status_t status =
-        info ? mofka_partition_selector_from_metadata(topic->selector, &producer->selector)
-             : mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu partitions", count);
+        info ? MOFKA_OK : mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu partitions", count);
+    if (!status && !producer->selector)
+        status = mofka_partition_selector_from_metadata(topic->selector, &producer->selector);
     for (; !status && made < count; made += !status)
         status = mofka_topic_partition_info(topic, made, &info[made]);
     if (!status)
@@ -77,9 +90,9 @@ mofka_status_t mfi_producer_make_with(mofka_producer_t *producer,
     mofka_topic_t *topic = producer->topic;
     mofka_status_t status = producer_set_options(producer, options);
     if (!status)
-        status = producer_make_selector(producer);
-    producer->accepts_all = mfi_validator_accepts_all(topic->validator);
-    producer->stores_text = mofka_serializer_is_identity(topic->serializer);
+        status = producer_start_selector(producer);
+    producer->accepts_all = mfi_validator_accepts_all(producer->validator);
+    producer->stores_text = mofka_serializer_is_identity(producer->serializer);
     producer->one_choice = !status && topic->partition_count == 1 &&
                            mfi_partition_selector_takes_turns(producer->selector);
     producer->tells_selector =
@@ -121,6 +134,18 @@ uint64_t mofka_producer_linger_ms(const mofka_producer_t *producer) {
 
 int64_t mofka_producer_push_timeout_ms(const mofka_producer_t *producer) {
     return producer_is_valid(producer) ? producer->push_timeout_ms : 0;
+}
+
+const mofka_validator_t *mofka_producer_validator(const mofka_producer_t *producer) {
+    return producer_is_valid(producer) ? producer->validator : NULL;
+}
+
+mofka_partition_selector_t *mofka_producer_selector(const mofka_producer_t *producer) {
+    return producer_is_valid(producer) ? producer->selector : NULL;
+}
+
+const mofka_serializer_t *mofka_producer_serializer(const mofka_producer_t *producer) {
+    return producer_is_valid(producer) ? producer->serializer : NULL;
 }
 
 const char *mofka_producer_options_json(const mofka_producer_t *producer) {

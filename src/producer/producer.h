@@ -104,8 +104,10 @@ struct mofka_producer {
     _Atomic uint32_t keeps; /* see driver.h */
     mofka_topic_t *topic;   /* kept */
     const mofka_producer_ops_t *ops;
-    void *self; /* the backend's; NULL once it is destroyed */
+    void *self;                   /* the backend's; NULL once it is destroyed */
+    mofka_validator_t *validator; /* kept, as are the next two */
     mofka_partition_selector_t *selector;
+    mofka_serializer_t *serializer;
     /* The steps that a push can leave out. Found when the producer is made. */
     bool accepts_all;    /* the validator accepts everything */
     bool stores_text;    /* the serializer stores the text as it is */

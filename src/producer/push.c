@@ -192,7 +192,7 @@ static mofka_status_t push_buffer_write(void *context, const void *bytes, size_t
 /* Serialize the metadata, and enqueue what that gives. */
 static mofka_status_t push_serialize(push_t *push, mfi_lane_t *lane, const char *metadata,
                                      size_t bytes) {
-    const mofka_serializer_t *serializer = push->producer->topic->serializer;
+    const mofka_serializer_t *serializer = push->producer->serializer;
     if (push->producer->stores_text)
         return push_enqueue(push, lane, metadata, bytes);
     push_buffer_t buffer = {0};
@@ -240,7 +240,7 @@ static mofka_status_t push_event(push_t *push, const char *metadata, size_t byte
         status = mofka_fail(MOFKA_ERR_TOO_LARGE, "metadata of %zu bytes, at most %zu", bytes,
                             MOFKA_METADATA_BYTES_MAX);
     if (!status && !producer->accepts_all)
-        status = mofka_validator_validate(producer->topic->validator, metadata, bytes, push->data);
+        status = mofka_validator_validate(producer->validator, metadata, bytes, push->data);
     if (!status && !producer->one_choice) {
         status = push_choose_partition(producer, metadata, bytes, requested, &partition);
         if (!status && producer->tells_selector && requested == MOFKA_ANY_PARTITION &&

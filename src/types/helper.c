@@ -5,17 +5,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
-mofka_status_t mfi_helper_create(const mfi_helper_kind_t *kind, const char *json, void **out) {
-    assert(kind->bytes >= sizeof(mfi_helper_t));
-    mfi_function_t create;
-    mfi_helper_t *helper = calloc(1, kind->bytes);
-    if (!helper)
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a %s", kind->name);
-    mofka_status_t status =
-        mfi_registry_from_json(kind->registry, json, &helper->metadata, &create);
-    assert(status || (helper->metadata && create));
-    if (!status)
-        status = kind->start(helper, create);
+/* Ends what makes a helper: after an error frees it, else keeps its table and gives it. */
+static mofka_status_t helper_finish(const mfi_helper_kind_t *kind, mfi_helper_t *helper,
+                                    mofka_status_t status, const void *ops, void **out) {
+    if (!status && !(ops && kind->adopt(helper, ops)))
+        status =
+            mofka_fail(MOFKA_ERR_INVALID, "%s %s: its table is incomplete", kind->name,
+                       helper->metadata ? mofka_metadata_text(helper->metadata, NULL) : "to wrap");
     if (status) {
         mofka_metadata_release(helper->metadata);
         free(helper);
@@ -26,13 +22,39 @@ mofka_status_t mfi_helper_create(const mfi_helper_kind_t *kind, const char *json
     return MOFKA_OK;
 }
 
-mofka_status_t mfi_helper_refuse_table(const mfi_helper_t *helper, const char *name) {
-    return mofka_fail(MOFKA_ERR_INVALID, "%s %s: its table is incomplete", name,
-                      mofka_metadata_text(helper->metadata, NULL));
+static mfi_helper_t *helper_allocate(const mfi_helper_kind_t *kind) {
+    assert(kind->bytes >= sizeof(mfi_helper_t));
+    mfi_helper_t *helper = calloc(1, kind->bytes);
+    if (!helper)
+        mofka_fail(MOFKA_ERR_MEMORY, "no memory for a %s", kind->name);
+    return helper;
 }
 
-void *mfi_helper_retain(void *handle, mfi_kind_t object) {
-    mfi_helper_t *helper = handle;
+mofka_status_t mfi_helper_create(const mfi_helper_kind_t *kind, const char *json, void **out) {
+    mfi_function_t create;
+    const void *ops = NULL;
+    mfi_helper_t *helper = helper_allocate(kind);
+    if (!helper)
+        return MOFKA_ERR_MEMORY;
+    mofka_status_t status =
+        mfi_registry_from_json(kind->registry, json, &helper->metadata, &create);
+    assert(status || (helper->metadata && create));
+    if (!status)
+        status = kind->start(helper, create, &ops);
+    return helper_finish(kind, helper, status, ops, out);
+}
+
+mofka_status_t mfi_helper_wrap(const mfi_helper_kind_t *kind, const void *ops, void *self,
+                               void **out) {
+    mfi_helper_t *helper = helper_allocate(kind);
+    if (!helper)
+        return MOFKA_ERR_MEMORY;
+    helper->self = self;
+    return helper_finish(kind, helper, MOFKA_OK, ops, out);
+}
+
+void *mfi_helper_retain(const void *handle, mfi_kind_t object) {
+    mfi_helper_t *helper = (mfi_helper_t *)handle; /* only its count changes */
     if (!mfi_object_is(helper, object))
         return NULL;
     mfi_object_retain(&helper->object);
@@ -43,7 +65,6 @@ void mfi_helper_release(void *handle, mfi_kind_t object) {
     mfi_helper_t *helper = handle;
     if (!mfi_object_is(helper, object) || !mfi_object_release(&helper->object))
         return;
-    assert(helper->metadata);
     if (helper->destroy)
         helper->destroy(helper->self);
     mofka_metadata_release(helper->metadata);

@@ -14,7 +14,7 @@ typedef struct mfi_helper {
     mfi_object_t object;
     void *self;                  /* the type's own state */
     void (*destroy)(void *self); /* from the type's table, or NULL */
-    mofka_metadata_t *metadata;
+    mofka_metadata_t *metadata;  /* NULL: it was wrapped, and has no JSON */
 } mfi_helper_t;
 
 /* One of the three kinds of helper. */
@@ -23,18 +23,22 @@ typedef struct mfi_helper_kind {
     mfi_registry_kind_t registry;
     mfi_kind_t object;
     size_t bytes; /* of its handle */
-    /* Call `create`, then check and keep the type's table. */
-    mofka_status_t (*start)(mfi_helper_t *helper, mfi_function_t create);
+    /* Call the type's `create`. Give *ops, its table, and helper->self. */
+    mofka_status_t (*start)(mfi_helper_t *helper, mfi_function_t create, const void **ops);
+    /* Keep the table. False: it is incomplete. */
+    bool (*adopt)(mfi_helper_t *helper, const void *ops);
 } mfi_helper_kind_t;
 
 /* Make a helper of the type that `json` (borrowed; NULL: {}) names. Give *helper:
  * mfi_helper_release. MOFKA_ERR_JSON, MOFKA_ERR_OPTION, MOFKA_ERR_NOT_FOUND: `json` is invalid, or
  * no such type. */
 mofka_status_t mfi_helper_create(const mfi_helper_kind_t *kind, const char *json, void **helper);
-/* MOFKA_ERR_INVALID: the type's table lacks a function; for `start`. */
-mofka_status_t mfi_helper_refuse_table(const mfi_helper_t *helper, const char *name);
+/* Make a helper of a table and its `self` (taken). Give *helper: mfi_helper_release.
+ * MOFKA_ERR_INVALID: the table lacks a function. */
+mofka_status_t mfi_helper_wrap(const mfi_helper_kind_t *kind, const void *ops, void *self,
+                               void **helper);
 /* Each accepts NULL and handles of another kind. */
-void *mfi_helper_retain(void *helper, mfi_kind_t object);
+void *mfi_helper_retain(const void *helper, mfi_kind_t object);
 void mfi_helper_release(void *helper, mfi_kind_t object);
 const mofka_metadata_t *mfi_helper_metadata(const void *helper, mfi_kind_t object);
 

@@ -89,30 +89,44 @@ mofka_status_t mofka_partition_selector_register(const char *type,
     return mfi_registry_add(MFI_REGISTRY_SELECTOR, type, (mfi_function_t)create);
 }
 
-static mofka_status_t selector_start(mfi_helper_t *helper, mfi_function_t create) {
-    mofka_partition_selector_t *selector =
-        mfi_container_of(helper, mofka_partition_selector_t, helper);
-    mofka_status_t status = ((mofka_partition_selector_create_fn)create)(
-        helper->metadata, &selector->ops, &helper->self);
-    if (status)
-        return status;
-    const mofka_partition_selector_ops_t *ops = selector->ops;
-    if (!ops || ops->size < OPS_SIZE_MIN || !ops->set_partitions || !ops->select)
-        return mfi_helper_refuse_table(helper, "partition selector");
-    helper->destroy = ops->destroy;
-    return MOFKA_OK;
+static mofka_status_t selector_start(mfi_helper_t *helper, mfi_function_t create,
+                                     const void **ops) {
+    const mofka_partition_selector_ops_t *table = NULL;
+    mofka_status_t status =
+        ((mofka_partition_selector_create_fn)create)(helper->metadata, &table, &helper->self);
+    *ops = table;
+    return status;
+}
+
+static bool selector_adopt(mfi_helper_t *helper, const void *ops) {
+    const mofka_partition_selector_ops_t *table = ops;
+    if (table->size < OPS_SIZE_MIN || !table->set_partitions || !table->select)
+        return false;
+    mfi_container_of(helper, mofka_partition_selector_t, helper)->ops = table;
+    helper->destroy = table->destroy;
+    return true;
 }
 
 static const mfi_helper_kind_t selector_kind = {.name = "partition selector",
                                                 .registry = MFI_REGISTRY_SELECTOR,
                                                 .object = MFI_SELECTOR,
                                                 .bytes = sizeof(mofka_partition_selector_t),
-                                                .start = selector_start};
+                                                .start = selector_start,
+                                                .adopt = selector_adopt};
 
 mofka_status_t mofka_partition_selector_from_metadata(const char *json,
                                                       mofka_partition_selector_t **selector) {
     void *made;
     mofka_status_t status = mfi_helper_create(&selector_kind, json, &made);
+    if (!status)
+        *selector = made;
+    return status;
+}
+
+mofka_status_t mofka_partition_selector_wrap(const mofka_partition_selector_ops_t *ops, void *self,
+                                             mofka_partition_selector_t **selector) {
+    void *made;
+    mofka_status_t status = mfi_helper_wrap(&selector_kind, ops, self, &made);
     if (!status)
         *selector = made;
     return status;
@@ -137,10 +151,13 @@ mofka_status_t mofka_partition_selector_set_partitions(mofka_partition_selector_
     mofka_status_t status = mfi_check(selector, MFI_SELECTOR, "partition selector");
     if (!status && count == 0)
         status = mofka_fail(MOFKA_ERR_RANGE, "a partition selector needs at least one partition");
-    if (status)
-        return status;
-    selector->count = count;
-    return selector->ops->set_partitions(selector->helper.self, partitions, count);
+    if (!status && selector->count > 0)
+        status = mofka_fail(MOFKA_ERR_BUSY, "the partition selector serves a producer already");
+    if (!status)
+        status = selector->ops->set_partitions(selector->helper.self, partitions, count);
+    if (!status)
+        selector->count = count;
+    return status;
 }
 
 mofka_status_t mofka_partition_selector_check_count(const char *json, size_t count) {

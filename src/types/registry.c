@@ -216,6 +216,11 @@ mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json
     mofka_status_t status = mfi_json_parse(registry_kind_names[kind], text, strlen(text), &tree);
     if (status == MOFKA_ERR_MEMORY)
         return status;
+    if (!*text)
+        return mofka_fail(
+            MOFKA_ERR_JSON,
+            "%s: empty text instead of a JSON object; one that was wrapped has no JSON",
+            registry_kind_names[kind]);
     if (!cJSON_IsObject(tree)) {
         status = mofka_fail(MOFKA_ERR_JSON, "%s: not a JSON object: '%.200s'",
                             registry_kind_names[kind], text);

@@ -34,24 +34,30 @@ mofka_status_t mofka_serializer_register(const char *type, mofka_serializer_crea
     return mfi_registry_add(MFI_REGISTRY_SERIALIZER, type, (mfi_function_t)create);
 }
 
-static mofka_status_t serializer_start(mfi_helper_t *helper, mfi_function_t create) {
-    mofka_serializer_t *serializer = mfi_container_of(helper, mofka_serializer_t, helper);
+static mofka_status_t serializer_start(mfi_helper_t *helper, mfi_function_t create,
+                                       const void **ops) {
+    const mofka_serializer_ops_t *table = NULL;
     mofka_status_t status =
-        ((mofka_serializer_create_fn)create)(helper->metadata, &serializer->ops, &helper->self);
-    if (status)
-        return status;
-    const mofka_serializer_ops_t *ops = serializer->ops;
-    if (!ops || ops->size < sizeof *ops || !ops->serialize != !ops->deserialize)
-        return mfi_helper_refuse_table(helper, "serializer");
-    helper->destroy = ops->destroy;
-    return MOFKA_OK;
+        ((mofka_serializer_create_fn)create)(helper->metadata, &table, &helper->self);
+    *ops = table;
+    return status;
+}
+
+static bool serializer_adopt(mfi_helper_t *helper, const void *ops) {
+    const mofka_serializer_ops_t *table = ops;
+    if (table->size < sizeof *table || !table->serialize != !table->deserialize)
+        return false;
+    mfi_container_of(helper, mofka_serializer_t, helper)->ops = table;
+    helper->destroy = table->destroy;
+    return true;
 }
 
 static const mfi_helper_kind_t serializer_kind = {.name = "serializer",
                                                   .registry = MFI_REGISTRY_SERIALIZER,
                                                   .object = MFI_SERIALIZER,
                                                   .bytes = sizeof(mofka_serializer_t),
-                                                  .start = serializer_start};
+                                                  .start = serializer_start,
+                                                  .adopt = serializer_adopt};
 
 mofka_status_t mofka_serializer_from_metadata(const char *json, mofka_serializer_t **serializer) {
     void *made;
@@ -61,7 +67,16 @@ mofka_status_t mofka_serializer_from_metadata(const char *json, mofka_serializer
     return status;
 }
 
-mofka_serializer_t *mofka_serializer_retain(mofka_serializer_t *serializer) {
+mofka_status_t mofka_serializer_wrap(const mofka_serializer_ops_t *ops, void *self,
+                                     mofka_serializer_t **serializer) {
+    void *made;
+    mofka_status_t status = mfi_helper_wrap(&serializer_kind, ops, self, &made);
+    if (!status)
+        *serializer = made;
+    return status;
+}
+
+mofka_serializer_t *mofka_serializer_retain(const mofka_serializer_t *serializer) {
     return mfi_helper_retain(serializer, MFI_SERIALIZER);
 }
 

@@ -47,23 +47,30 @@ mofka_status_t mofka_validator_register(const char *type, mofka_validator_create
     return mfi_registry_add(MFI_REGISTRY_VALIDATOR, type, (mfi_function_t)create);
 }
 
-static mofka_status_t validator_start(mfi_helper_t *helper, mfi_function_t create) {
-    mofka_validator_t *validator = mfi_container_of(helper, mofka_validator_t, helper);
+static mofka_status_t validator_start(mfi_helper_t *helper, mfi_function_t create,
+                                      const void **ops) {
+    const mofka_validator_ops_t *table = NULL;
     mofka_status_t status =
-        ((mofka_validator_create_fn)create)(helper->metadata, &validator->ops, &helper->self);
-    if (status)
-        return status;
-    if (!validator->ops || validator->ops->size < sizeof *validator->ops)
-        return mfi_helper_refuse_table(helper, "validator");
-    helper->destroy = validator->ops->destroy;
-    return MOFKA_OK;
+        ((mofka_validator_create_fn)create)(helper->metadata, &table, &helper->self);
+    *ops = table;
+    return status;
+}
+
+static bool validator_adopt(mfi_helper_t *helper, const void *ops) {
+    const mofka_validator_ops_t *table = ops;
+    if (table->size < sizeof *table)
+        return false;
+    mfi_container_of(helper, mofka_validator_t, helper)->ops = table;
+    helper->destroy = table->destroy;
+    return true;
 }
 
 static const mfi_helper_kind_t validator_kind = {.name = "validator",
                                                  .registry = MFI_REGISTRY_VALIDATOR,
                                                  .object = MFI_VALIDATOR,
                                                  .bytes = sizeof(mofka_validator_t),
-                                                 .start = validator_start};
+                                                 .start = validator_start,
+                                                 .adopt = validator_adopt};
 
 mofka_status_t mofka_validator_from_metadata(const char *json, mofka_validator_t **validator) {
     void *made;
@@ -73,7 +80,16 @@ mofka_status_t mofka_validator_from_metadata(const char *json, mofka_validator_t
     return status;
 }
 
-mofka_validator_t *mofka_validator_retain(mofka_validator_t *validator) {
+mofka_status_t mofka_validator_wrap(const mofka_validator_ops_t *ops, void *self,
+                                    mofka_validator_t **validator) {
+    void *made;
+    mofka_status_t status = mfi_helper_wrap(&validator_kind, ops, self, &made);
+    if (!status)
+        *validator = made;
+    return status;
+}
+
+mofka_validator_t *mofka_validator_retain(const mofka_validator_t *validator) {
     return mfi_helper_retain(validator, MFI_VALIDATOR);
 }
 
