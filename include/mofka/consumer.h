@@ -27,7 +27,8 @@ extern "C" {
 
 /** Data selector: chooses the wanted bytes of an event's data. `full` describes all of it (borrow).
  * Gives `*selected`: a selection, `full` itself (retained) for all bytes, or NULL for no bytes. An
- * error fails the pull of this event.
+ * error fails the pull of this event. `metadata` is the event's (borrow); the user pointer keeps what
+ * the callback makes of it, see mofka_metadata_set_user.
  * Threads: the fetching thread. */
 typedef mofka_status_t (*mofka_data_selector_fn)(void *context, const mofka_metadata_t *metadata,
                                                  mofka_data_descriptor_t *full,

@@ -54,7 +54,8 @@ typedef struct mofka_producer_options {
      * wait also ends when another thread discards or closes. */
     int64_t push_timeout_ms;
     const char *options; /**< JSON object for the backend; NULL means none */
-    /** Keep; validates this producer's events. NULL means the topic's validator. */
+    /** Keep; validates this producer's events in place of the topic's validator, which is then not
+     * called. NULL means the topic's. */
     mofka_validator_t *validator;
     /** Keep; chooses this producer's partitions, and serves no other. NULL means one made from the
      * topic's JSON. */
