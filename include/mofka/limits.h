@@ -34,6 +34,9 @@
 /** Nested arrays and objects in what the validator and the serializer `schema` and the serializer
  * `cbor` read. Some of them recurse, and their callers' stacks may be small. */
 #define MOFKA_JSON_DEPTH_MAX 256
+/** Bytes of an error message or a log line, without its final zero: they are kept in fixed places,
+ * so that a failure needs no memory. A longer one is cut off between two characters. */
+#define MOFKA_MESSAGE_BYTES_MAX 1023
 /** Default number of batches that a producer or a consumer holds at a time. */
 #define MOFKA_MAX_BATCHES_DEFAULT 2
 /** Default time that a push waits for room. */

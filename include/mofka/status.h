@@ -68,13 +68,14 @@ MOFKA_API const char *mofka_status_text(mofka_status_t status);
 MOFKA_API mofka_status_class_t mofka_status_class(mofka_status_t status);
 
 /** The calling thread's last error message: what is wrong, with which value, and where. "" if no
- * call of this thread has failed. View, until the thread's next failing call.
+ * call of this thread has failed. It is valid UTF-8, of at most MOFKA_MESSAGE_BYTES_MAX bytes; a byte
+ * of a quoted value that is not UTF-8 is written as \\xHH. View, until the thread's next failing call.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API const char *mofka_last_error(void);
 
 /** For backends: set the calling thread's message and return `status`, as in `return
- * mofka_fail(MOFKA_ERR_RANGE, "partition %zu of %zu", …)`. The message is cut at 1,023 bytes. errno
- * is preserved.
+ * mofka_fail(MOFKA_ERR_RANGE, "partition %zu of %zu", …)`. It becomes the message that
+ * mofka_last_error describes. errno is preserved.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_fail(mofka_status_t status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

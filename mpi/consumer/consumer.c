@@ -210,7 +210,7 @@ mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *co
         status = mmi_reader_join(r, &topic->partitions[index], config->name, config->from_end);
     }
     if (status) {
-        char message[512];
+        char message[MOFKA_MESSAGE_BYTES_MAX + 1];
         snprintf(message, sizeof message, "%s", mofka_last_error());
         mmi_consumer_undo_joins(c, count);
         mmi_consumer_destroy(c);

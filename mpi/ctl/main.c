@@ -28,6 +28,7 @@
 #include "mpi/ctl/commands/commands.h"
 #include "mpi/ctl/options/json.h"
 #include "mpi/ctl/out/sink.h"
+#include "base/message.h"
 
 static const ctl_command_t *const commands[] = {
     &topic_create_command, &topic_list_command, &topic_info_command, &produce_command,
@@ -176,8 +177,8 @@ static mofka_driver_t *ctl_make_driver(void) {
     mofka_driver_t *driver = NULL;
     mofka_status_t status;
     if (member && !type)
-        status = mofka_fail(MOFKA_ERR_OPTION, "--driver.type cannot be %.100s: it must be a string",
-                            member);
+        status = mofka_fail(MOFKA_ERR_OPTION, "--driver.type cannot be %.*s: it must be a string",
+                            MFI_QUOTE(member, strlen(member), 100));
     else if (!options)
         status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for the driver's options");
     else

@@ -6,6 +6,7 @@
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
+#include <mofka/metadata.h>
 #include <mofka/options.h>
 #include "mpi/driver/agree.h"
 #include "mpi/partition/layout.h"
@@ -52,7 +53,7 @@ static mofka_status_t settings_read_owner(const cJSON *item, const char *json, i
     if (!cJSON_IsNumber(item) || item->valuedouble != rank || rank < 0 || rank >= size)
         return mofka_fail(MOFKA_ERR_RANGE,
                           "MPI driver: item %d of option \"owners\" is not a rank from 0 to %d: "
-                          "%.100s",
+                          "%s",
                           index, size - 1, json);
     for (int i = 0; i < index; i++)
         if (owners[i] == rank)
@@ -63,20 +64,21 @@ static mofka_status_t settings_read_owner(const cJSON *item, const char *json, i
 
 static mofka_status_t settings_read_owners(const char *json, int size, int *owners,
                                            int *owner_count) {
-    cJSON *list = cJSON_Parse(json);
-    if (!list) /* it was parsed before, with the other options */
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %d owners", size);
-    int count = cJSON_GetArraySize(list);
-    mofka_status_t status = MOFKA_OK;
-    if (!cJSON_IsArray(list) || count < 1 || count > size)
+    mofka_metadata_t *text;
+    const cJSON *list;
+    mofka_status_t status = mofka_metadata_create(json, strlen(json), &text);
+    if (status)
+        return status;
+    status = mofka_metadata_json(text, &list);
+    int count = status ? 0 : cJSON_GetArraySize(list);
+    if (!status && (!cJSON_IsArray(list) || count < 1 || count > size))
         status = mofka_fail(
             MOFKA_ERR_OPTION,
-            "MPI driver: option \"owners\" must be an array of 1 to %d ranks, not %.100s", size,
-            json);
+            "MPI driver: option \"owners\" must be an array of 1 to %d ranks, not %s", size, json);
     for (int i = 0; i < count && !status; i++)
         status = settings_read_owner(cJSON_GetArrayItem(list, i), json, i, size, owners);
     *owner_count = count;
-    cJSON_Delete(list);
+    mofka_metadata_release(text);
     return status;
 }
 

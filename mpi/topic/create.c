@@ -12,6 +12,7 @@
  */
 #include <cjson/cJSON.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <mofka/partition_selector.h>
@@ -72,11 +73,20 @@ static mofka_status_t creation_place(const creation_t *c) {
 static bool creation_record_places(const creation_t *c, cJSON *record) {
     cJSON *places = cJSON_AddArrayToObject(record, "partitions");
     for (size_t i = 0; places && i < c->wish.partition_count; i++) {
-        double place[] = {c->partitions[i].owner, (double)c->partitions[i].base};
-        if (!cJSON_AddItemToArray(places, cJSON_CreateDoubleArray(place, 2)))
+        char place[48];
+        snprintf(place, sizeof place, "[%d,%" PRIu64 "]", c->partitions[i].owner,
+                 c->partitions[i].base);
+        if (!cJSON_AddItemToArray(places, cJSON_CreateRaw(place)))
             return false;
     }
     return places != NULL;
+}
+
+/* A number in digits: cJSON would write a decimal point as the locale has it. */
+static bool creation_record_number(cJSON *record, const char *key, uint64_t number) {
+    char digits[24];
+    snprintf(digits, sizeof digits, "%" PRIu64, number);
+    return cJSON_AddRawToObject(record, key, digits) != NULL;
 }
 
 /* Give: cJSON_free. NULL: no memory. */
@@ -84,17 +94,16 @@ static char *creation_record(const creation_t *c) {
     const mofka_topic_config_t *config = c->config;
     cJSON *record = cJSON_CreateObject();
     /* JSON as strings: parsed, its numbers would lose digits. */
-    bool good =
-        cJSON_AddStringToObject(record, "name", config->name) &&
-        cJSON_AddStringToObject(record, "options", config->options) &&
-        cJSON_AddStringToObject(record, "validator", config->validator) &&
-        cJSON_AddStringToObject(record, "selector", config->selector) &&
-        cJSON_AddStringToObject(record, "serializer", config->serializer) &&
-        cJSON_AddNumberToObject(record, "slots", (double)c->wish.slots) &&
-        cJSON_AddNumberToObject(record, "ring", (double)c->wish.ring_bytes) &&
-        cJSON_AddNumberToObject(record, "retention", c->wish.retention) &&
-        cJSON_AddNumberToObject(record, "expected_producers", (double)c->wish.expected_producers) &&
-        creation_record_places(c, record);
+    bool good = cJSON_AddStringToObject(record, "name", config->name) &&
+                cJSON_AddStringToObject(record, "options", config->options) &&
+                cJSON_AddStringToObject(record, "validator", config->validator) &&
+                cJSON_AddStringToObject(record, "selector", config->selector) &&
+                cJSON_AddStringToObject(record, "serializer", config->serializer) &&
+                creation_record_number(record, "slots", c->wish.slots) &&
+                creation_record_number(record, "ring", c->wish.ring_bytes) &&
+                creation_record_number(record, "retention", (uint64_t)c->wish.retention) &&
+                creation_record_number(record, "expected_producers", c->wish.expected_producers) &&
+                creation_record_places(c, record);
     char *text = good ? cJSON_PrintUnformatted(record) : NULL;
     cJSON_Delete(record);
     return text;

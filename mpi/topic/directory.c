@@ -42,6 +42,7 @@ static mofka_status_t record_read(const mmi_directory_t *d, uint64_t at, uint64_
     if (!text)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a directory record");
     mofka_status_t status = mmi_window_read(d->w, 0, at + 8, text, words, deadline);
+    /* Its numbers are whole, so they are read alike in every locale. */
     *record = status ? NULL : cJSON_ParseWithLength((const char *)text, length);
     if (!status && !*record)
         status = record_refuse((const char *)text, length);

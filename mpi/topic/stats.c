@@ -62,11 +62,9 @@ static cJSON *stats_append_object(cJSON *list) {
     return cJSON_AddItemToArray(list, object) ? object : NULL;
 }
 
-/* The numbers of a tree are doubles, which would round a larger one. */
+/* With all its digits: a number of cJSON is a double. */
 static bool mmi_stats_add_number(cJSON *json, const char *key, uint64_t value) {
     char digits[24];
-    if (value <= UINT64_C(1) << 53)
-        return cJSON_AddNumberToObject(json, key, (double)value) != NULL;
     snprintf(digits, sizeof digits, "%" PRIu64, value);
     return cJSON_AddRawToObject(json, key, digits) != NULL;
 }

@@ -39,7 +39,7 @@ void mmi_window_fault(mmi_window_t *w, const char *call, int error) {
     assert(error != MPI_SUCCESS);
     mmi_mpi_fail(call, error);
     if (atomic_compare_exchange_strong(&w->fault, &none, FAULT_CLAIMED)) {
-        snprintf(w->message, sizeof w->message, "%.255s", mofka_last_error());
+        snprintf(w->message, sizeof w->message, "%s", mofka_last_error());
         atomic_store(&w->fault, FAULT_KEPT);
     }
 }

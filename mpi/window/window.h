@@ -27,6 +27,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <mofka/limits.h>
 #include <mofka/status.h>
 #include "mpi/window/clock.h"
 
@@ -117,7 +118,7 @@ struct mmi_window {
     struct mmi_late *late;     /* rma: reads that were given up, and may still be under way */
     pthread_mutex_t late_lock; /* guards the list `late`; a leaf */
     _Atomic int fault;         /* whether an MPI call failed; see mmi_window_fault */
-    char message[256];         /* of the first call that failed */
+    char message[MOFKA_MESSAGE_BYTES_MAX + 1]; /* of the first call that failed */
 };
 
 /* Make a window of shared memory. Local: ops->open does what is collective. */
@@ -170,7 +171,7 @@ static inline mofka_status_t mmi_mpi_fail(const char *call, int error) {
     char text[MPI_MAX_ERROR_STRING] = "";
     int length;
     MPI_Error_string(error, text, &length);
-    return mofka_fail(MOFKA_ERR_MPI, "%s failed: %.400s", call, text);
+    return mofka_fail(MOFKA_ERR_MPI, "%s failed: %s", call, text);
 }
 
 #endif

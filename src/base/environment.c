@@ -10,6 +10,7 @@
 #include <string.h>
 #include <mofka/stats.h>
 #include "base/log.h"
+#include "base/message.h"
 
 extern char **environ;
 
@@ -71,11 +72,11 @@ static void environment_warn_unknown(const char *name, size_t length) {
     char known[512];
     size_t used = 0;
     for (size_t i = 0; i < VARIABLES && used < sizeof known; i++)
-        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "",
-                                 variables[i].name);
+        used =
+            mfi_message_append(known, sizeof known, used, "%s%s", i ? ", " : "", variables[i].name);
     assert(used < sizeof known); /* all names of the table */
     mfi_log(MOFKA_LOG_WARN, "environment variable %.*s is not known; these are: %s",
-            (int)(length < 100 ? length : 100), name, known);
+            MFI_QUOTE(name, length, 100), known);
 }
 
 static void environment_check_all(void) {
@@ -88,8 +89,9 @@ static void environment_check_all(void) {
         if (!variable)
             environment_warn_unknown(*entry, length);
         else if (equals[1] && !variable->is_valid(equals + 1))
-            mfi_log(MOFKA_LOG_WARN, "environment variable %s is '%.100s', not %s; it is ignored",
-                    variable->name, equals + 1, variable->allowed);
+            mfi_log(MOFKA_LOG_WARN, "environment variable %s is '%.*s', not %s; it is ignored",
+                    variable->name, MFI_QUOTE(equals + 1, strlen(equals + 1), 100),
+                    variable->allowed);
     }
 }
 

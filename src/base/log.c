@@ -10,8 +10,7 @@
 #include <string.h>
 #include "base/at_fork.h"
 #include "base/environment.h"
-
-#define LINE_BYTES 1024
+#include "base/message.h"
 
 _Atomic int mfi_log_level = MOFKA_LOG_WARN;
 
@@ -88,10 +87,10 @@ void mofka_log(mofka_log_level_t level, const char *format, ...) {
     if ((int)level < 0 || (int)level > (int)mofka_log_level())
         return;
     int saved = errno;
-    char text[LINE_BYTES];
+    char text[MOFKA_MESSAGE_BYTES_MAX + 1];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    mfi_message_format(text, format, args);
     va_end(args);
     log_write(level, text);
     errno = saved;

@@ -4,11 +4,9 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
+#include "base/message.h"
 
-#define MESSAGE_BYTES 1024
-
-static _Thread_local char message[MESSAGE_BYTES];
+static _Thread_local char message[MOFKA_MESSAGE_BYTES_MAX + 1];
 
 const char *mofka_status_name(mofka_status_t status) {
     switch (status) {
@@ -49,13 +47,10 @@ const char *mofka_last_error(void) {
 
 mofka_status_t(mofka_fail)(mofka_status_t status, const char *format, ...) {
     int saved = errno;
-    /* The old message may be one of the arguments, so print beside it and copy. */
-    char fresh[MESSAGE_BYTES];
     va_list args;
     va_start(args, format);
-    vsnprintf(fresh, sizeof fresh, format, args);
+    mfi_message_format(message, format, args);
     va_end(args);
-    snprintf(message, sizeof message, "%s", fresh);
     errno = saved;
     return status;
 }

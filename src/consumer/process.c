@@ -27,10 +27,10 @@ typedef struct process {
     mofka_thread_pool_t *pool; /* borrowed from the caller */
     size_t workers;            /* 0: callbacks run in the caller, and there is no queue */
     _Atomic size_t users;      /* the caller and the pool's tasks */
-    _Atomic int answer;   /* the first of a callback that was not MOFKA_OK; written with the lock */
-    char message[256];    /* of that answer */
-    pthread_mutex_t lock; /* guards all below; a leaf */
-    pthread_cond_t ended; /* a callback ended; only the caller waits */
+    _Atomic int answer; /* the first of a callback that was not MOFKA_OK; written with the lock */
+    char message[MOFKA_MESSAGE_BYTES_MAX + 1]; /* of that answer */
+    pthread_mutex_t lock;                      /* guards all below; a leaf */
+    pthread_cond_t ended;                      /* a callback ended; only the caller waits */
     mofka_event_t *first, *last;
     size_t queued, running;
     bool alone; /* no worker took an event within a slice: the caller calls back, too */

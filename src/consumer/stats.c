@@ -4,6 +4,7 @@
 #include <mofka/stats.h>
 #include "base/lock.h"
 #include "consumer/consumer.h"
+#include "json/tree.h"
 
 /* Ids acknowledged since the consumer was created, in all its partitions. The backend's part lives
  * as long as the consumer. */
@@ -45,7 +46,7 @@ static cJSON *consumer_describe_stats(mofka_consumer_t *consumer) {
     if (cJSON_AddStringToObject(json, "name", consumer->name) &&
         cJSON_AddStringToObject(json, "topic", consumer->topic->name) &&
         mfi_stats_describe_consumer(json, &stats) &&
-        cJSON_AddNumberToObject(json, "events_ready", (double)ready))
+        mfi_json_add_count(json, "events_ready", ready))
         return json;
     cJSON_Delete(json);
     return NULL;

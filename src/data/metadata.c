@@ -6,6 +6,7 @@
 #include <string.h>
 #include <mofka/limits.h>
 #include <mofka/metadata.h>
+#include "base/message.h"
 #include "base/object.h"
 #include "json/tree.h"
 
@@ -53,7 +54,7 @@ mofka_status_t mofka_metadata_create_string(const char *text, size_t bytes,
 }
 
 mofka_status_t mofka_metadata_create_json(cJSON *json, mofka_metadata_t **metadata) {
-    char *text = json ? cJSON_PrintUnformatted(json) : NULL;
+    char *text = json ? mfi_json_print(json, false) : NULL;
     if (!text)
         return json ? mofka_fail(MOFKA_ERR_MEMORY, "no memory to print JSON")
                     : mofka_fail(MOFKA_ERR_INVALID, "metadata: NULL JSON");
@@ -139,8 +140,8 @@ mofka_status_t mofka_metadata_string(const mofka_metadata_t *metadata, const cha
     if (status)
         return status;
     if (!cJSON_IsString(json))
-        return mofka_fail(MOFKA_ERR_JSON, "metadata is JSON, but not a string: '%.60s'",
-                          metadata->text);
+        return mofka_fail(MOFKA_ERR_JSON, "metadata is JSON, but not a string: '%.*s'",
+                          MFI_QUOTE(metadata->text, metadata->bytes, 60));
     *string = json->valuestring;
     return MOFKA_OK;
 }
@@ -150,7 +151,7 @@ mofka_status_t mofka_metadata_dump(const mofka_metadata_t *metadata, bool pretty
     mofka_status_t status = mofka_metadata_json(metadata, &json);
     if (status)
         return status;
-    char *print = pretty ? cJSON_Print(json) : cJSON_PrintUnformatted(json);
+    char *print = mfi_json_print(json, pretty);
     if (!print)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory to print metadata");
     *text = print;

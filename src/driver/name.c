@@ -3,6 +3,7 @@
 #include "driver/driver.h"
 
 #include <string.h>
+#include "base/message.h"
 
 mofka_status_t mfi_name_check(const char *what, const char *name) {
     size_t length = name ? strnlen(name, MOFKA_NAME_BYTES_MAX + 1) : 0;
@@ -11,8 +12,8 @@ mofka_status_t mfi_name_check(const char *what, const char *name) {
                           "the %s name is empty; names are 1 to %d printable ASCII characters",
                           what, MOFKA_NAME_BYTES_MAX);
     if (length > MOFKA_NAME_BYTES_MAX)
-        return mofka_fail(MOFKA_ERR_INVALID, "the %s name '%.32s...' has more than %d bytes", what,
-                          name, MOFKA_NAME_BYTES_MAX);
+        return mofka_fail(MOFKA_ERR_INVALID, "the %s name '%.*s...' has more than %d bytes", what,
+                          MFI_QUOTE(name, length, 32), MOFKA_NAME_BYTES_MAX);
     for (size_t i = 0; i < length; i++)
         if (name[i] < 0x20 || name[i] > 0x7e)
             return mofka_fail(MOFKA_ERR_INVALID,

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "driver/driver.h"
+#include "json/tree.h"
 #include "stats/counters.h"
 
 /* These functions answer false if there is no memory. */
@@ -27,9 +28,9 @@ static bool driver_add_closed(cJSON *json, const mfi_totals_t *totals) {
     cJSON *closed = cJSON_AddObjectToObject(json, "closed");
     cJSON *producers = cJSON_AddObjectToObject(closed, "producers");
     cJSON *consumers = cJSON_AddObjectToObject(closed, "consumers");
-    return cJSON_AddNumberToObject(producers, "count", (double)totals->producers) &&
+    return mfi_json_add_count(producers, "count", totals->producers) &&
            mfi_stats_describe_producer(producers, &totals->of_producers) &&
-           cJSON_AddNumberToObject(consumers, "count", (double)totals->consumers) &&
+           mfi_json_add_count(consumers, "count", totals->consumers) &&
            mfi_stats_describe_consumer(consumers, &totals->of_consumers);
 }
 
@@ -38,8 +39,7 @@ static bool driver_add_process(cJSON *json, mofka_driver_t *driver) {
     if (!driver->ops->process)
         return true;
     driver->ops->process(driver->self, &index, &count);
-    return cJSON_AddNumberToObject(json, "rank", (double)index) &&
-           cJSON_AddNumberToObject(json, "size", (double)count);
+    return mfi_json_add_count(json, "rank", index) && mfi_json_add_count(json, "size", count);
 }
 
 /* The topics are left out, or some of them, if another error stops the backend. */
@@ -67,7 +67,7 @@ static bool driver_add_all_children(cJSON *json, mofka_driver_t *driver) {
 cJSON *mfi_driver_stats(mofka_driver_t *driver, int64_t timeout_ms) {
     cJSON *json = cJSON_CreateObject();
     if (cJSON_AddStringToObject(json, "type", driver->type) && driver_add_process(json, driver) &&
-        cJSON_AddNumberToObject(json, "time_us", (double)(mfi_wall_ns() / 1000)) &&
+        mfi_json_add_count(json, "time_us", mfi_wall_ns() / 1000) &&
         driver_add_topics(json, driver, timeout_ms) && driver_add_all_children(json, driver))
         return json;
     cJSON_Delete(json);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 #include "base/environment.h"
 #include "base/clock.h"
+#include "base/message.h"
 #include "driver/driver.h"
 #include "base/log.h"
 #include "driver/reporter.h"
@@ -137,7 +138,8 @@ static stats_file_t *stats_file_open(const mofka_driver_t *driver, const char *p
     const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK;
     int descriptor = file ? open(name, flags, 0666) : -1;
     if (descriptor < 0) {
-        mfi_log(MOFKA_LOG_WARN, "MOFKA_STATS_FILE '%.500s': %s; no statistics are written", pattern,
+        mfi_log(MOFKA_LOG_WARN, "MOFKA_STATS_FILE '%.*s': %s; no statistics are written",
+                MFI_QUOTE(pattern, strlen(pattern), 500),
                 !fits            ? "the name is too long"
                 : errno == ENXIO ? "a FIFO without a reader"
                                  : strerror(errno));

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <mofka/limits.h>
 #include "json/text.h"
-#include "json/utf8.h"
+#include "base/message.h"
 
 typedef struct json_checker {
     const char *at, *end;
@@ -228,5 +228,5 @@ mofka_status_t mfi_json_check(const char *what, const char *text, size_t bytes) 
     assert(checker.why);
     size_t at = (size_t)(checker.at - text), left = bytes - at;
     return mofka_fail(MOFKA_ERR_JSON, "%s is not JSON: %s at byte %zu of %zu: '%.*s'", what,
-                      checker.why, at, bytes, (int)(left < 40 ? left : 40), text + at);
+                      checker.why, at, bytes, MFI_QUOTE(text + at, left, 40));
 }

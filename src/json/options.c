@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/message.h"
 #include "json/text.h"
 #include "json/tree.h"
 
@@ -27,8 +28,7 @@ static void options_list_keys(const mofka_option_t *options, size_t count, char 
     assert(bytes > 0);
     text[0] = '\0';
     for (size_t i = 0; i < count && used < bytes; i++)
-        used +=
-            (size_t)snprintf(text + used, bytes - used, "%s\"%s\"", i ? ", " : "", options[i].key);
+        used = mfi_message_append(text, bytes, used, "%s\"%s\"", i ? ", " : "", options[i].key);
 }
 
 static const mofka_option_t *options_find(const mofka_option_t *options, size_t count,
@@ -78,15 +78,16 @@ static mofka_status_t option_check(const char *what, const mofka_option_t *optio
     if (!option_has_kind(option, item)) {
         char words[256] = "";
         size_t used = 0;
-        for (int i = 0; option->kind == MOFKA_OPTION_CHOICE && option->choices[i]; i++)
-            used +=
-                (size_t)snprintf(words + used, sizeof words - used, " \"%s\"", option->choices[i]);
+        for (int i = 0;
+             option->kind == MOFKA_OPTION_CHOICE && option->choices[i] && used < sizeof words; i++)
+            used = mfi_message_append(words, sizeof words, used, " \"%s\"", option->choices[i]);
         if (option->kind == MOFKA_OPTION_UINT)
             snprintf(words, sizeof words, " in [%llu, %.0f]", (unsigned long long)option->min,
                      option_max(option));
-        char *found = cJSON_PrintUnformatted(item);
-        mofka_fail(MOFKA_ERR_OPTION, "%s: option \"%s\" must be %s%s, not %.100s", what,
-                   option->key, kind_names[option->kind], words, found ? found : "?");
+        char *found = mfi_json_print(item, false);
+        const char *text = found ? found : "?";
+        mofka_fail(MOFKA_ERR_OPTION, "%s: option \"%s\" must be %s%s, not %.*s", what, option->key,
+                   kind_names[option->kind], words, MFI_QUOTE(text, strlen(text), 100));
         cJSON_free(found);
         return MOFKA_ERR_OPTION;
     }
@@ -106,8 +107,9 @@ static mofka_status_t options_check(const char *what, const cJSON *tree,
         if (!option) {
             char keys[512];
             options_list_keys(options, count, keys, sizeof keys);
-            return mofka_fail(MOFKA_ERR_OPTION, "%s: unknown option \"%.100s\"; known: %s", what,
-                              item->string, count ? keys : "none");
+            return mofka_fail(MOFKA_ERR_OPTION, "%s: unknown option \"%.*s\"; known: %s", what,
+                              MFI_QUOTE(item->string, strlen(item->string), 100),
+                              count ? keys : "none");
         }
         if (cJSON_GetObjectItemCaseSensitive(tree, item->string) != item)
             return mofka_fail(MOFKA_ERR_OPTION, "%s: option \"%s\" is given twice", what,
@@ -143,9 +145,8 @@ static mofka_status_t options_check_zeros(const char *what, const char *json,
         else if (mfi_json_has_zero(walk.key, limit) ||
                  (option_is_text(options, count, key, bytes) &&
                   mfi_json_has_zero(walk.value, limit)))
-            status =
-                mofka_fail(MOFKA_ERR_OPTION, "%s: option %.*s has a zero byte (\\u0000)", what,
-                           (int)(walk.end - walk.key < 100 ? walk.end - walk.key : 100), walk.key);
+            status = mofka_fail(MOFKA_ERR_OPTION, "%s: option %.*s has a zero byte (\\u0000)", what,
+                                MFI_QUOTE(walk.key, (size_t)(walk.end - walk.key), 100));
     }
     free(scratch.bytes);
     return status;
@@ -209,7 +210,8 @@ static mofka_status_t options_parse(const char *what, const char *json, cJSON **
     if (status || cJSON_IsObject(*tree))
         return status;
     cJSON_Delete(*tree);
-    return mofka_fail(MOFKA_ERR_JSON, "%s: options are not a JSON object: '%.200s'", what, json);
+    return mofka_fail(MOFKA_ERR_JSON, "%s: options are not a JSON object: '%.*s'", what,
+                      MFI_QUOTE(json, strlen(json), 200));
 }
 
 mofka_status_t mofka_options_read(const char *what, const char *json, const mofka_option_t *options,

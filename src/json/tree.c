@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Parses JSON with cJSON, and finds out why it did not.
+ * Parses JSON with cJSON, and finds out why it did not. Prints trees.
+ *
+ * cJSON reads and writes a decimal point as the locale has it, if that is one byte. So it is called
+ * in the C locale.
  *
  * cJSON answers the same for text that it refuses and for a failed allocation. So if it fails, the
  * text is checked. The one valid text that it refuses has a number of more than 63 characters (before
@@ -10,7 +13,9 @@
 
 #include <assert.h>
 #include <cjson/cJSON.h>
-#include <stdbool.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include "base/c_locale.h"
 #include "json/text.h"
 
 static bool tree_is_number_byte(char c) {
@@ -20,7 +25,9 @@ static bool tree_is_number_byte(char c) {
 mofka_status_t mfi_json_parse(const char *what, const char *text, size_t bytes, cJSON **tree) {
     const char *end = NULL;
     assert(text[bytes] == '\0');
+    locale_t before = uselocale(mfi_c_locale());
     cJSON *parsed = cJSON_ParseWithLengthOpts(text, bytes + 1, &end, true);
+    uselocale(before);
     if (parsed && end == text + bytes) {
         *tree = parsed;
         return MOFKA_OK;
@@ -33,4 +40,18 @@ mofka_status_t mfi_json_parse(const char *what, const char *text, size_t bytes, 
         return mofka_fail(MOFKA_ERR_JSON, "%s has a number of too many characters before byte %zu",
                           what, (size_t)(end - text));
     return mofka_fail(MOFKA_ERR_MEMORY, "no memory to parse %s", what);
+}
+
+char *mfi_json_print(const cJSON *tree, bool pretty) {
+    assert(tree);
+    locale_t before = uselocale(mfi_c_locale());
+    char *text = pretty ? cJSON_Print(tree) : cJSON_PrintUnformatted(tree);
+    uselocale(before);
+    return text;
+}
+
+bool mfi_json_add_count(cJSON *object, const char *key, uint64_t count) {
+    char digits[24];
+    snprintf(digits, sizeof digits, "%" PRIu64, count);
+    return cJSON_AddRawToObject(object, key, digits) != NULL;
 }

@@ -24,7 +24,7 @@ static bool producer_is_empty(const mofka_producer_t *producer) {
  * events make the call fail, but do not make the producer lossy. */
 static mofka_status_t producer_flush_and_shut(mofka_producer_t *producer, int64_t deadline) {
     mofka_status_t failed = MOFKA_OK;
-    char first[512] = "";
+    char first[MOFKA_MESSAGE_BYTES_MAX + 1] = "";
     mfi_assert_locked(&producer->lock);
     for (;;) {
         mofka_status_t status = mfi_producer_flush(producer, deadline, true);

@@ -4,12 +4,11 @@
 
 #include <assert.h>
 #include <cjson/cJSON.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 #include <mofka/backend.h>
 #include <mofka/metadata.h>
+#include <string.h>
 #include "base/clock.h"
+#include "json/tree.h"
 
 /* ---- counting -------------------------------------------------------------------------------- */
 
@@ -104,62 +103,53 @@ void mfi_stats_add_consumer(mfi_totals_t *totals, const mfi_consumer_stats_t *st
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
 
-/* The numbers of a tree are doubles, which would round a larger one. */
-static bool stats_put(cJSON *json, const char *key, uint64_t value) {
-    char digits[24];
-    if (value <= UINT64_C(1) << 53)
-        return cJSON_AddNumberToObject(json, key, (double)value) != NULL;
-    snprintf(digits, sizeof digits, "%" PRIu64, value);
-    return cJSON_AddRawToObject(json, key, digits) != NULL;
-}
-
 static bool stats_put_latency(cJSON *json, const char *key, const mfi_histogram_t *h) {
     cJSON *latency = cJSON_AddObjectToObject(json, key);
-    return stats_put(latency, "count", h->total) &&
-           stats_put(latency, "p50", mfi_histogram_quantile(h, 0.5)) &&
-           stats_put(latency, "p90", mfi_histogram_quantile(h, 0.9)) &&
-           stats_put(latency, "p99", mfi_histogram_quantile(h, 0.99)) &&
-           stats_put(latency, "p99.9", mfi_histogram_quantile(h, 0.999)) &&
-           stats_put(latency, "max", h->max);
+    return mfi_json_add_count(latency, "count", h->total) &&
+           mfi_json_add_count(latency, "p50", mfi_histogram_quantile(h, 0.5)) &&
+           mfi_json_add_count(latency, "p90", mfi_histogram_quantile(h, 0.9)) &&
+           mfi_json_add_count(latency, "p99", mfi_histogram_quantile(h, 0.99)) &&
+           mfi_json_add_count(latency, "p99.9", mfi_histogram_quantile(h, 0.999)) &&
+           mfi_json_add_count(latency, "max", h->max);
 }
 
 bool mfi_stats_describe_producer(cJSON *json, const mfi_producer_stats_t *stats) {
-    return stats_put(json, "events_pushed", stats->events_pushed) &&
-           stats_put(json, "bytes_pushed", stats->bytes_pushed) &&
-           stats_put(json, "events_stored", stats->events_stored) &&
-           stats_put(json, "bytes_stored", stats->bytes_stored) &&
-           stats_put(json, "events_failed", stats->events_failed) &&
-           stats_put(json, "events_refused", stats->events_refused) &&
-           stats_put(json, "batches_stored", stats->batches_stored) &&
-           stats_put(json, "batches_full", stats->sealed[MFI_SEAL_FULL]) &&
-           stats_put(json, "batches_linger", stats->sealed[MFI_SEAL_LINGER]) &&
-           stats_put(json, "batches_flush", stats->sealed[MFI_SEAL_FLUSH]) &&
-           stats_put(json, "batches_worker", stats->sealed[MFI_SEAL_WORKER]) &&
-           stats_put(json, "flushes", stats->flushes) &&
-           stats_put(json, "room_waits", stats->room_waits) &&
-           stats_put(json, "room_wait_ns", stats->room_wait_ns) &&
-           stats_put(json, "push_waits", stats->push_waits) &&
-           stats_put(json, "push_wait_ns", stats->push_wait_ns) &&
+    return mfi_json_add_count(json, "events_pushed", stats->events_pushed) &&
+           mfi_json_add_count(json, "bytes_pushed", stats->bytes_pushed) &&
+           mfi_json_add_count(json, "events_stored", stats->events_stored) &&
+           mfi_json_add_count(json, "bytes_stored", stats->bytes_stored) &&
+           mfi_json_add_count(json, "events_failed", stats->events_failed) &&
+           mfi_json_add_count(json, "events_refused", stats->events_refused) &&
+           mfi_json_add_count(json, "batches_stored", stats->batches_stored) &&
+           mfi_json_add_count(json, "batches_full", stats->sealed[MFI_SEAL_FULL]) &&
+           mfi_json_add_count(json, "batches_linger", stats->sealed[MFI_SEAL_LINGER]) &&
+           mfi_json_add_count(json, "batches_flush", stats->sealed[MFI_SEAL_FLUSH]) &&
+           mfi_json_add_count(json, "batches_worker", stats->sealed[MFI_SEAL_WORKER]) &&
+           mfi_json_add_count(json, "flushes", stats->flushes) &&
+           mfi_json_add_count(json, "room_waits", stats->room_waits) &&
+           mfi_json_add_count(json, "room_wait_ns", stats->room_wait_ns) &&
+           mfi_json_add_count(json, "push_waits", stats->push_waits) &&
+           mfi_json_add_count(json, "push_wait_ns", stats->push_wait_ns) &&
            stats_put_latency(json, "push_to_stored_ns", &stats->push_to_stored);
 }
 
 bool mfi_stats_describe_consumer(cJSON *json, const mfi_consumer_stats_t *stats) {
-    return stats_put(json, "events_pulled", stats->events_fetched) &&
-           stats_put(json, "bytes_pulled", stats->bytes_fetched) &&
-           stats_put(json, "events_acknowledged", stats->events_acknowledged) &&
-           stats_put(json, "events_lost", stats->events_lost) &&
-           stats_put(json, "data_bytes_fetched", stats->data_bytes) &&
-           stats_put(json, "runs", stats->runs) && stats_put(json, "fetches", stats->fetches) &&
-           stats_put(json, "waits", stats->waits) &&
+    return mfi_json_add_count(json, "events_pulled", stats->events_fetched) &&
+           mfi_json_add_count(json, "bytes_pulled", stats->bytes_fetched) &&
+           mfi_json_add_count(json, "events_acknowledged", stats->events_acknowledged) &&
+           mfi_json_add_count(json, "events_lost", stats->events_lost) &&
+           mfi_json_add_count(json, "data_bytes_fetched", stats->data_bytes) &&
+           mfi_json_add_count(json, "runs", stats->runs) &&
+           mfi_json_add_count(json, "fetches", stats->fetches) &&
+           mfi_json_add_count(json, "waits", stats->waits) &&
            stats_put_latency(json, "stored_to_pulled_ns", &stats->stored_to_pulled);
 }
 
 mofka_status_t mfi_stats_give(cJSON *json, mofka_metadata_t **stats) {
-    /* From text: a reader of the tree gets numbers, a reader of the text all digits. */
-    char *text = json ? cJSON_PrintUnformatted(json) : NULL;
-    cJSON_Delete(json);
+    char *text = json ? mfi_json_print(json, false) : NULL;
     mofka_status_t status = text ? mofka_metadata_create(text, strlen(text), stats)
                                  : mofka_fail(MOFKA_ERR_MEMORY, "no memory for statistics");
     cJSON_free(text);
+    cJSON_Delete(json);
     return status;
 }

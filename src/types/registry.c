@@ -20,6 +20,7 @@
 #include <mofka/driver.h>
 #include "base/at_fork.h"
 #include "base/log.h"
+#include "base/message.h"
 #include "json/text.h"
 #include "json/tree.h"
 
@@ -94,13 +95,14 @@ mofka_status_t mfi_registry_add(mfi_registry_kind_t kind, const char *type, mfi_
 }
 
 /* Load a library. If that fails, *why is the loader's answer. */
-static bool registry_load(const char *library, char *why, size_t why_bytes) {
+static bool registry_load(const char *library, char why[MOFKA_MESSAGE_BYTES_MAX + 1]) {
     int saved = errno;
     bool is_loaded = dlopen(library, RTLD_NOW | RTLD_GLOBAL) != NULL;
     if (is_loaded)
-        snprintf(why, why_bytes, "%.300s is loaded, but does not register it", library);
+        snprintf(why, MOFKA_MESSAGE_BYTES_MAX + 1, "%.*s is loaded, but does not register it",
+                 MFI_QUOTE(library, strlen(library), 300));
     else
-        snprintf(why, why_bytes, "%.399s", dlerror());
+        snprintf(why, MOFKA_MESSAGE_BYTES_MAX + 1, "%s", dlerror());
     errno = saved;
     return is_loaded;
 }
@@ -111,10 +113,12 @@ static void registry_own_path(const char *type, char *path, size_t bytes) {
     Dl_info here;
     const char *end =
         dladdr((void *)(uintptr_t)registry_own_path, &here) ? strrchr(here.dli_fname, '/') : NULL;
+    int length = (int)mfi_utf8_cut(type, strlen(type), TYPE_BYTES_MAX);
     int folder = end ? (int)(end - here.dli_fname) : 0;
-    snprintf(path, bytes, "%.*s/libmofka-%.63s.so", folder, folder ? here.dli_fname : "", type);
+    snprintf(path, bytes, "%.*s/libmofka-%.*s.so", folder, folder ? here.dli_fname : "", length,
+             type);
     if (folder == 0 || access(path, R_OK) != 0)
-        snprintf(path, bytes, "libmofka-%.63s.so", type);
+        snprintf(path, bytes, "libmofka-%.*s.so", length, type);
 }
 
 /* The registered types, for messages. */
@@ -123,35 +127,36 @@ static void registry_list(mfi_registry_kind_t kind, char *text, size_t bytes) {
     snprintf(text, bytes, "none");
     pthread_mutex_lock(&registry_lock);
     for (size_t i = 0; i < registry_count[kind] && used < bytes; i++)
-        used += (size_t)snprintf(text + used, bytes - used, "%s%s", i ? ", " : "",
-                                 registry_entries[kind][i].type);
+        used = mfi_message_append(text, bytes, used, "%s%s", i ? ", " : "",
+                                  registry_entries[kind][i].type);
     pthread_mutex_unlock(&registry_lock);
 }
 
 /* By a bare name: from libmofka-TYPE.so. No other file's name is tried: libTYPE.so may be any
  * library of the system, as libmpi.so is. */
 static mofka_status_t registry_load_by_name(mfi_registry_kind_t kind, const char *type) {
-    char path[4096], why[400], known[200];
+    char path[4096], why[MOFKA_MESSAGE_BYTES_MAX + 1], known[200];
     int saved = errno;
     registry_own_path(type, path, sizeof path);
     errno = saved;
-    if (registry_load(path, why, sizeof why) && registry_look_up(kind, type, strlen(type)))
+    if (registry_load(path, why) && registry_look_up(kind, type, strlen(type)))
         return MOFKA_OK;
     registry_list(kind, known, sizeof known);
     return mofka_fail(MOFKA_ERR_NOT_FOUND,
-                      "%s type '%.100s' is neither registered (%s) nor in a library: tried "
-                      "libmofka-%.63s.so; %s",
-                      registry_kind_names[kind], type, known, type, why);
+                      "%s type '%.*s' is neither registered (%s) nor in a library: tried "
+                      "libmofka-%.*s.so; %s",
+                      registry_kind_names[kind], MFI_QUOTE(type, strlen(type), 100), known,
+                      MFI_QUOTE(type, strlen(type), TYPE_BYTES_MAX), why);
 }
 
 static mofka_status_t registry_load_by_path(mfi_registry_kind_t kind, const char *type,
                                             const char *path) {
-    char why[400], known[200];
-    if (registry_load(path, why, sizeof why))
+    char why[MOFKA_MESSAGE_BYTES_MAX + 1], known[200];
+    if (registry_load(path, why))
         return MOFKA_OK;
     registry_list(kind, known, sizeof known);
-    return mofka_fail(MOFKA_ERR_NOT_FOUND, "%s type '%.200s' is not registered (%s): %s",
-                      registry_kind_names[kind], type, known, why);
+    return mofka_fail(MOFKA_ERR_NOT_FOUND, "%s type '%.*s' is not registered (%s): %s",
+                      registry_kind_names[kind], MFI_QUOTE(type, strlen(type), 200), known, why);
 }
 
 mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
@@ -174,20 +179,21 @@ mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
     mfi_function_t found = registry_look_up(kind, type, length);
     if (!found) {
         registry_list(kind, known, sizeof known);
-        return mofka_fail(
-            MOFKA_ERR_NOT_FOUND, "%s type '%.*s' is not registered (%s), not even by its library",
-            registry_kind_names[kind], (int)(length < 100 ? length : 100), type, known);
+        return mofka_fail(MOFKA_ERR_NOT_FOUND,
+                          "%s type '%.*s' is not registered (%s), not even by its library",
+                          registry_kind_names[kind], MFI_QUOTE(type, length, 100), known);
     }
     *create = found;
     return MOFKA_OK;
 }
 
 static mofka_status_t registry_refuse_type(mfi_registry_kind_t kind, const cJSON *type) {
-    char known[200], *found = cJSON_PrintUnformatted(type);
+    char known[200], *found = mfi_json_print(type, false);
+    const char *text = found ? found : "?";
     registry_list(kind, known, sizeof known);
     mofka_fail(MOFKA_ERR_OPTION,
-               "%s: option \"type\" must be a string, not %.100s; registered are %s",
-               registry_kind_names[kind], found ? found : "?", known);
+               "%s: option \"type\" must be a string, not %.*s; registered are %s",
+               registry_kind_names[kind], MFI_QUOTE(text, strlen(text), 100), known);
     cJSON_free(found);
     return MOFKA_ERR_OPTION;
 }
@@ -200,9 +206,9 @@ static mofka_status_t registry_check_type(mfi_registry_kind_t kind, const char *
     if (!status)
         status = mfi_json_member(mfi_json_begin(json), limit, "type", 4, &scratch, &type);
     if (!status && type && mfi_json_has_zero(type, limit))
-        status = mofka_fail(MOFKA_ERR_OPTION, "%s: option \"type\" has a zero byte: %.*s",
-                            registry_kind_names[kind],
-                            (int)(limit - type < 100 ? limit - type : 100), type);
+        status =
+            mofka_fail(MOFKA_ERR_OPTION, "%s: option \"type\" has a zero byte: %.*s",
+                       registry_kind_names[kind], MFI_QUOTE(type, (size_t)(limit - type), 100));
     free(scratch.bytes);
     return status;
 }
@@ -222,8 +228,8 @@ mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json
             "%s: empty text instead of a JSON object; one that was wrapped has no JSON",
             registry_kind_names[kind]);
     if (!cJSON_IsObject(tree)) {
-        status = mofka_fail(MOFKA_ERR_JSON, "%s: not a JSON object: '%.200s'",
-                            registry_kind_names[kind], text);
+        status = mofka_fail(MOFKA_ERR_JSON, "%s: not a JSON object: '%.*s'",
+                            registry_kind_names[kind], MFI_QUOTE(text, strlen(text), 200));
     } else if (cJSON_GetObjectItemCaseSensitive(tree, "type")) {
         type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "type"));
         if (!type)

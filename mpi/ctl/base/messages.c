@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include "json/utf8.h"
+#include "base/utf8.h"
 
 static const char *named_command; /* NULL: none yet */
 
@@ -37,8 +37,10 @@ void ctl_complain(const char *format, ...) {
     char text[2048];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    int bytes = vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (bytes >= (int)sizeof text)
+        text[mfi_utf8_whole(text, sizeof text - 1)] = '\0';
     ctl_make_visible(text); /* it may quote anything */
     /* One write: all ranks share the launcher's stderr. */
     fprintf(stderr, "mofkactl%s%s: %s\n", named_command ? " " : "",

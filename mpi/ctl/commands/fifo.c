@@ -25,6 +25,7 @@
 #include "mpi/ctl/in/intake.h"
 #include "mpi/ctl/in/lines.h"
 #include "mpi/ctl/out/sink.h"
+#include "base/message.h"
 
 #define PIPES_MAX 64
 
@@ -88,7 +89,7 @@ static bool fifo_produce(fifo_pipe_t *pipe, mofka_topic_t *topic) {
         good = fifo_reopen(command->path, &fd);
     if (fd >= 0)
         close(fd);
-    snprintf(what, sizeof what, "fifo: %.50s", command->path);
+    snprintf(what, sizeof what, "fifo: %.*s", MFI_QUOTE(command->path, strlen(command->path), 50));
     return intake_close(&intake, what) && good;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "mpi/ctl/commands/fifo_language.h"
 #include "mpi/ctl/options/option.h"
+#include "base/message.h"
 
 #define BATCH_SIZE_MAX (1 << 24)
 
@@ -183,8 +184,8 @@ static bool fifo_parser_read_option(fifo_parser_t *r, fifo_command_t *command,
     if (!fifo_parser_read_word(r, value, sizeof value, "a value"))
         return false;
     if (!option_row_set(row, value, allowed))
-        return fifo_parser_refuse(r, at, "%s cannot be '%.64s': it must be %s", name, value,
-                                  allowed);
+        return fifo_parser_refuse(r, at, "%s cannot be '%.*s': it must be %s", name,
+                                  MFI_QUOTE(value, strlen(value), 64), allowed);
     /* The row keeps a pointer to `value`, which ends with this call. */
     if (row->kind == OPTION_TEXT)
         memcpy(command->name, value, strlen(value) + 1);

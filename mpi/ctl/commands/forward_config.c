@@ -7,6 +7,7 @@
 #include "mpi/ctl/base/messages.h"
 #include "mpi/ctl/commands/forward_config.h"
 #include "mpi/ctl/options/json.h"
+#include "base/message.h"
 #include "json/text.h"
 
 static const char *const made_keys[] = {"options", "validator", "selector", "serializer"};
@@ -34,7 +35,7 @@ static bool forward_config_needs(const char *what, const char *key, const char *
 static bool forward_config_read_driver(forward_driver_t *driver, const char *text) {
     assert(driver->name && text);
     char what[128];
-    snprintf(what, sizeof what, "drivers.%.64s", driver->name);
+    snprintf(what, sizeof what, "drivers.%.*s", MFI_QUOTE(driver->name, strlen(driver->name), 64));
     const mofka_option_t table[] = {
         {.key = "type", .kind = MOFKA_OPTION_STRING, .value = &driver->type},
         {.key = "options", .kind = MOFKA_OPTION_JSON, .value = &driver->options},
@@ -53,7 +54,8 @@ static bool forward_config_read_drivers(forward_config_t *config, const char *js
     if (!json)
         return true;
     if (*json != '{') {
-        ctl_complain("\"drivers\" must be an object of drivers, not %.100s", json);
+        ctl_complain("\"drivers\" must be an object of drivers, not %.*s",
+                     MFI_QUOTE(json, strlen(json), 100));
         return false;
     }
     mfi_json_walk_t walk = mfi_json_walk(json, json + strlen(json));
@@ -159,8 +161,9 @@ static bool forward_config_read_rules(forward_config_t *config, const char *json
     assert(config->rule_count == 0);
     bool good = true;
     if (!json || *json != '[') {
-        ctl_complain("\"forward\" must be an array of 1 to %d objects, not %.100s",
-                     FORWARD_RULES_MAX, json ? json : "missing");
+        const char *found = json ? json : "missing";
+        ctl_complain("\"forward\" must be an array of 1 to %d objects, not %.*s", FORWARD_RULES_MAX,
+                     MFI_QUOTE(found, strlen(found), 100));
         return false;
     }
     mfi_json_walk_t walk = mfi_json_walk(json, json + strlen(json));

@@ -11,6 +11,7 @@
 #include "mpi/ctl/commands/commands.h"
 #include "mpi/ctl/in/intake.h"
 #include "mpi/ctl/options/json.h"
+#include "base/message.h"
 
 static ctl_topic_groups_t groups;
 static const char *topic_name, *data_from, *key;
@@ -74,9 +75,9 @@ static bool produce_check_key(const mofka_topic_t *topic) {
                  produce_selector_has(selector, "type", "key") &&
                  produce_selector_has(selector, "pointer", key)))
         return true;
-    ctl_complain("--key %s: topic '%s' has selector %.200s; a topic's selector is chosen when "
+    ctl_complain("--key %s: topic '%s' has selector %.*s; a topic's selector is chosen when "
                  "it is created",
-                 key, topic_name, selector);
+                 key, topic_name, MFI_QUOTE(selector, strlen(selector), 200));
     return false;
 }
 

@@ -7,6 +7,7 @@
 #include "mpi/ctl/base/read_file.h"
 #include "mpi/ctl/options/args.h"
 #include "mpi/ctl/in/data_source.h"
+#include "base/message.h"
 
 /* At most this many bytes of data for an event, as for its metadata. */
 #define DATA_BYTES_MAX ((size_t)1 << 30)
@@ -19,7 +20,7 @@ bool data_source_open(data_source_t *source, const char *text) {
         source->pointer = text;
         source->token = malloc(strlen(text));
         if (!source->token)
-            ctl_complain("--data-from: no memory for '%.200s'", text);
+            ctl_complain("--data-from: no memory for '%.*s'", MFI_QUOTE(text, strlen(text), 200));
         return source->token;
     }
     if (strncmp(text, "file:", 5) != 0) {
@@ -30,7 +31,8 @@ bool data_source_open(data_source_t *source, const char *text) {
     size_t bytes;
     char *content = ctl_read_file(text + 5, DATA_BYTES_MAX, &bytes);
     if (!content) {
-        ctl_complain("--data-from '%.200s': the file cannot be read", text);
+        ctl_complain("--data-from '%.*s': the file cannot be read",
+                     MFI_QUOTE(text, strlen(text), 200));
         return false;
     }
     mofka_segment_t segment = {content, bytes};

@@ -6,6 +6,7 @@
 #include "mpi/ctl/base/messages.h"
 #include "mpi/ctl/options/groups.h"
 #include "mpi/ctl/options/args.h"
+#include "base/message.h"
 
 args_common_t args_common = {.close_timeout_s = INFINITY};
 
@@ -35,7 +36,8 @@ static size_t args_row_count(const ctl_command_t *command) {
 
 void args_complain_of_value(const char *name, const char *value, const char *allowed) {
     assert(name && value && allowed);
-    ctl_complain("--%s cannot be '%.200s': it must be %s", name, value, allowed);
+    ctl_complain("--%s cannot be '%.*s': it must be %s", name, MFI_QUOTE(value, strlen(value), 200),
+                 allowed);
 }
 
 bool args_take_word(int count, char **words, const char *what, const char *missing,
@@ -102,8 +104,7 @@ static bool args_complain_of_unknown(const ctl_command_t *command, const char *n
         snprintf(known + used, sizeof known - used, "%s--%s%s", used ? ", " : "", row->name,
                  row->kind == OPTION_KEYS ? ".KEY" : "");
     }
-    ctl_complain("unknown option '--%.*s'; known are %s", (int)(bytes < 200 ? bytes : 200), name,
-                 known);
+    ctl_complain("unknown option '--%.*s'; known are %s", MFI_QUOTE(name, bytes, 200), known);
     return false;
 }
 
@@ -117,7 +118,8 @@ static bool args_read_option(const ctl_command_t *command, char *text, const cha
     if (!row)
         return args_complain_of_unknown(command, text, bytes);
     if (row->kind == OPTION_FLAG && equals) {
-        ctl_complain("--%s takes no value, but '%.200s' was given", row->name, equals + 1);
+        ctl_complain("--%s takes no value, but '%.*s' was given", row->name,
+                     MFI_QUOTE(equals + 1, strlen(equals + 1), 200));
         return false;
     }
     if (row->kind != OPTION_FLAG && !equals && !next) {

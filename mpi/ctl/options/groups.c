@@ -8,6 +8,7 @@
 #include "mpi/ctl/base/read_file.h"
 #include "mpi/ctl/options/groups.h"
 #include "mpi/ctl/options/json.h"
+#include "base/message.h"
 
 /* The most keys in a path that a person types. */
 #define PATH_KEYS_MAX 64
@@ -36,17 +37,17 @@ static bool option_group_set_all(option_group_t *group, const char *name, const 
     size_t bytes = strlen(value);
     char *file = is_text ? NULL : ctl_read_file(value, GROUP_BYTES_MAX, &bytes);
     if (!is_text && !file) {
-        ctl_complain("--%s cannot be '%.200s': it must be a JSON object, or a file that holds one",
-                     name, value);
+        ctl_complain("--%s cannot be '%.*s': it must be a JSON object, or a file that holds one",
+                     name, MFI_QUOTE(value, strlen(value), 200));
         return false;
     }
     const char *text = file ? file : value;
-    snprintf(what, sizeof what, "--%s '%.200s'", name, value);
+    snprintf(what, sizeof what, "--%s '%.*s'", name, MFI_QUOTE(value, strlen(value), 200));
     bool good = false;
     if (ctl_json_check(what, text, bytes))
         ctl_complain("%s", mofka_last_error());
     else if (!ctl_json_is_object(text))
-        ctl_complain("%s must be a JSON object, not '%.100s'", what, text);
+        ctl_complain("%s must be a JSON object, not '%.*s'", what, MFI_QUOTE(text, bytes, 100));
     else
         good = option_group_merge(group, name, text, 0);
     free(file);
@@ -105,10 +106,10 @@ static bool option_group_set_one(option_group_t *group, const char *name, const 
         return false;
     char *text = option_group_object(path, keys, value);
     if (!text) {
-        ctl_complain("--%s: no memory for '%.100s'", name, value);
+        ctl_complain("--%s: no memory for '%.*s'", name, MFI_QUOTE(value, strlen(value), 100));
         return false;
     }
-    snprintf(what, sizeof what, "--%s '%.200s'", name, value);
+    snprintf(what, sizeof what, "--%s '%.*s'", name, MFI_QUOTE(value, strlen(value), 200));
     bool good = ctl_json_check(what, text, strlen(text)) == MOFKA_OK;
     if (good)
         good = option_group_merge(group, name, text, keys);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <mofka/limits.h>
 #include "mpi/ctl/options/json.h"
+#include "base/message.h"
 #include "json/text.h"
 
 /* ---- keys ------------------------------------------------------------------------------------ */
@@ -126,8 +127,7 @@ mofka_status_t ctl_json_check(const char *what, const char *text, size_t bytes) 
     for (size_t i = 1; i < keys.count && !status; i++)
         if (ctl_json_key_compare(&keys.list[i - 1], &keys.list[i]) == 0)
             status = mofka_fail(MOFKA_ERR_JSON, "%s: the key \"%.*s\" is given twice", what,
-                                (int)(keys.list[i].bytes < 100 ? keys.list[i].bytes : 100),
-                                keys.list[i].text);
+                                MFI_QUOTE(keys.list[i].text, keys.list[i].bytes, 100));
     ctl_json_keys_free(&keys);
     return status;
 }
@@ -261,7 +261,7 @@ static void ctl_json_merge_value(ctl_json_writer_t *maker, const ctl_json_key_t 
     bool object = *into->value == '{' && *from->value == '{';
     if (levels > 1 && !object) {
         mofka_fail(MOFKA_ERR_OPTION, "'%.*s' already has a value without keys",
-                   (int)(into->bytes < 100 ? into->bytes : 100), into->text);
+                   MFI_QUOTE(into->text, into->bytes, 100));
         maker->failed = true;
     } else if (levels != 1 && object) {
         ctl_json_merge_objects(maker, (ctl_json_span_t){into->value, into->end},

@@ -209,6 +209,10 @@ mofka_status_t mfi_tree_follow(const mfi_tree_t *tree, uint32_t from, uint32_t f
 
 /* ---- messages ------------------------------------------------------------------------------- */
 
+static bool tree_is_inside_character(char c) {
+    return ((unsigned char)c & 0xC0) == 0x80;
+}
+
 /* Print a JSON Pointer to the value at `target`, with names as in the text. A long one is cut
  * off. */
 static void tree_print_path(const mfi_tree_t *tree, uint32_t target, char path[PATH_BYTES]) {
@@ -225,12 +229,15 @@ static void tree_print_path(const mfi_tree_t *tree, uint32_t target, char path[P
         const mfi_token_t *name = mfi_tree_token(tree, child);
         const char *step_text = is_object ? tree->tape.text + name->at : digits;
         size_t bytes = is_object ? (size_t)name->bytes : (size_t)digit_count;
-        for (size_t i = 0; i < bytes && used < PATH_BYTES - 2; i++) {
+        size_t i = 0;
+        for (; i < bytes && used < PATH_BYTES - 2; i++) {
             bool is_escaped = step_text[i] == '~' || step_text[i] == '/';
             path[used++] = is_escaped ? '~' : step_text[i];
             if (is_escaped)
                 path[used++] = step_text[i] == '~' ? '0' : '1';
         }
+        for (; i < bytes && tree_is_inside_character(step_text[i]); i--)
+            used--; /* it is cut off before a whole character */
         path[used] = '\0';
         at = child + is_object;
     }
@@ -240,8 +247,11 @@ mofka_status_t mfi_tree_refuse(const mfi_tree_t *tree, uint32_t at, const char *
     char path[PATH_BYTES];
     const mfi_token_t *token = mfi_tree_token(tree, at);
     uint32_t quote = token->kind == MFI_TOKEN_STRING, bytes = token->bytes + 2 * quote;
+    const char *text = tree->tape.text + token->at - quote;
+    size_t shown = bytes < EXCERPT_BYTES ? bytes : EXCERPT_BYTES;
+    while (shown < bytes && tree_is_inside_character(text[shown]))
+        shown--;
     tree_print_path(tree, at, path);
     return mofka_fail(MOFKA_ERR_OPTION, "%s: at '%s': must be %s, not %.*s", WHAT, path, allowed,
-                      (int)(bytes < EXCERPT_BYTES ? bytes : EXCERPT_BYTES),
-                      tree->tape.text + token->at - quote);
+                      (int)shown, text);
 }

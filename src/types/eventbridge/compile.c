@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/message.h"
 #include "types/eventbridge/pattern.h"
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -42,7 +43,7 @@ void mfi_eb_destroy(mfi_eb_pattern_t *pattern) {
 
 static size_t place_append(mfi_eb_place_t *place, const char *text, size_t bytes) {
     size_t before = place->used, room = sizeof place->path - 1 - before;
-    size_t fits = bytes < room ? bytes : room;
+    size_t fits = mfi_utf8_cut(text, bytes, room);
     assert(before < sizeof place->path && place->path[before] == '\0');
     memcpy(place->path + before, text, fits);
     place->used += fits;
@@ -70,10 +71,10 @@ void mfi_eb_leave(mfi_eb_place_t *place, size_t used) {
 }
 
 mofka_status_t mfi_eb_bad(const mfi_eb_place_t *place, const char *format, ...) {
-    char why[512];
+    char why[MOFKA_MESSAGE_BYTES_MAX + 1];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(why, sizeof why, format, arguments);
+    mfi_message_format(why, format, arguments);
     va_end(arguments);
     return mofka_fail(MOFKA_ERR_OPTION, "pattern at %s: %s", place->path, why);
 }
@@ -82,7 +83,7 @@ mofka_status_t mfi_eb_bad_value(const mfi_eb_place_t *place, const char *value,
                                 const char *wanted) {
     assert(value < place->limit);
     size_t bytes = (size_t)(mfi_json_end(value, place->limit) - value);
-    return mfi_eb_bad(place, "%s, not %.*s", wanted, (int)(bytes < 60 ? bytes : 60), value);
+    return mfi_eb_bad(place, "%s, not %.*s", wanted, MFI_QUOTE(value, bytes, 60));
 }
 
 /* ---- fields ---------------------------------------------------------------------------------- */
@@ -360,7 +361,7 @@ static mofka_status_t member_compile(mfi_eb_place_t *place, mfi_eb_scope_t *scop
     }
     if (in_or && mfi_eb_is_reserved(key, bytes))
         return mfi_eb_bad(place, "'%.*s' is an operator and cannot be a field within $or",
-                          (int)bytes, key);
+                          MFI_QUOTE(key, bytes, 60));
     mofka_status_t status = step_enter_key(place, step, key, bytes, &step);
     if (status)
         return status;

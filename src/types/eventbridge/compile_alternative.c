@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <math.h>
 #include <string.h>
+#include "base/c_locale.h"
+#include "base/message.h"
 #include "types/eventbridge/pattern.h"
 
 /* Compile an operator's value into the alternative. */
@@ -48,8 +50,7 @@ static mofka_status_t operator_read(mfi_eb_place_t *place, const char *object, c
 
 static mofka_status_t operator_refuse(mfi_eb_place_t *place, const char *key, size_t bytes,
                                       const char *known) {
-    return mfi_eb_bad(place, "unknown operator '%.*s'; %s", (int)(bytes < 60 ? bytes : 60), key,
-                      known);
+    return mfi_eb_bad(place, "unknown operator '%.*s'; %s", MFI_QUOTE(key, bytes, 60), known);
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -86,8 +87,7 @@ static mofka_status_t operand_compile_real(mfi_eb_place_t *place, const char *va
     if (status)
         return status;
     mfi_eb_operand_t *operand = *out;
-    assert(operand);
-    operand->from = operand->to = mfi_eb_read_real(value);
+    operand->from = operand->to = mfi_read_double(value);
     operand->bytes = bytes;
     bool exact = !mfi_eb_is_whole(value, bytes) || fabs(operand->from) < WHOLE_DOUBLES_MAX;
     return exact ? MOFKA_OK : operand_copy_text(place, value, bytes, &operand->text);
@@ -119,7 +119,7 @@ static mofka_status_t operand_read_number(mfi_eb_place_t *place, const char *val
     size_t bytes = (size_t)(mfi_json_end(value, place->limit) - value);
     if (!operand_read_key(value, bytes, key))
         return mfi_eb_bad(place, "%.*s is outside [-5e9, 5e9] or has more than six decimal places",
-                          (int)(bytes < 60 ? bytes : 60), value);
+                          MFI_QUOTE(value, bytes, 60));
     return MOFKA_OK;
 }
 
@@ -237,8 +237,8 @@ static mofka_status_t comparison_find(mfi_eb_place_t *place, const char *name,
             *found = &comparisons[i];
             return MOFKA_OK;
         }
-    return mfi_eb_bad(place, "unknown comparison '%.*s'; known: = < <= > >=",
-                      (int)(bytes < 60 ? bytes : 60), said);
+    return mfi_eb_bad(place,
+                      "unknown comparison '%.*s'; known: = < <= > >=", MFI_QUOTE(said, bytes, 60));
 }
 
 /* Numbers between two keys are not the number of a key: one key more is the next larger number. */
@@ -262,7 +262,7 @@ static mofka_status_t range_narrow_real(mfi_eb_place_t *place, mfi_eb_operand_t 
                                         const comparison_t *comparison, const char *number) {
     if (!mfi_json_is_number(number))
         return mfi_eb_bad_value(place, number, "a number is needed");
-    double real = mfi_eb_read_real(number);
+    double real = mfi_read_double(number);
     assert(range->kind == MFI_EB_REAL);
     if (!comparison->below)
         range->from = fmax(range->from, comparison->same ? real : nextafter(real, INFINITY));

@@ -16,6 +16,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/c_locale.h"
+#include "base/message.h"
 #include "types/eventbridge/pattern.h"
 
 typedef struct answer {
@@ -120,7 +122,7 @@ static mfi_eb_value_t value_read(match_t *m, const char *value, const char *end)
             match_stop(m, mofka_fail(MOFKA_ERR_MEMORY, "no memory for a string of the event"));
     } else if (mfi_json_is_number(value) && m->pattern->original) {
         read.has_real = true;
-        read.real = mfi_eb_read_real(value);
+        read.real = mfi_read_double(value);
     } else if (mfi_json_is_number(value)) {
         read.has_key = mfi_json_number_key(value, (size_t)(end - value), &read.key);
     }
@@ -191,7 +193,7 @@ static answer_t match_object(match_t *m, const mfi_eb_step_t *step, const mfi_eb
             match_stop(
                 m, mofka_fail(MOFKA_ERR_REFUSED,
                               "an object of the event has the key '%.*s' twice, at its byte %zu",
-                              (int)(bytes < 60 ? bytes : 60), key, (size_t)(walk.key - object)));
+                              MFI_QUOTE(key, bytes, 60), (size_t)(walk.key - object)));
         seen[next->index / 64] |= bit;
         mfi_eb_set_t left = set_keep_unfound(m, wanted, &answer.valued, next);
         if (m->status || set_is_empty(m, &left))
@@ -305,7 +307,7 @@ static size_t step_print_path(const mfi_eb_step_t *step, char *text, size_t room
 static mofka_status_t match_refuse(const match_t *m, size_t index, bool present) {
     char path[256];
     const mfi_eb_field_t *field = m->pattern->fields[index];
-    size_t bytes = step_print_path(field->step, path, sizeof path);
+    size_t bytes = mfi_utf8_whole(path, step_print_path(field->step, path, sizeof path));
     if (!present)
         return mofka_fail(MOFKA_ERR_REFUSED, "the event does not match at %.*s: no value is there",
                           (int)bytes, path);
@@ -316,7 +318,7 @@ static mofka_status_t match_refuse(const match_t *m, size_t index, bool present)
                           (int)bytes, path);
     size_t shown = (size_t)(mfi_json_end(m->missed_value, m->limit) - m->missed_value);
     return mofka_fail(MOFKA_ERR_REFUSED, "the event does not match at %.*s: %.*s", (int)bytes, path,
-                      (int)(shown < 80 ? shown : 80), m->missed_value);
+                      MFI_QUOTE(m->missed_value, shown, 80));
 }
 
 static size_t set_find_first(const mfi_eb_set_t *set) {

@@ -8,26 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <wctype.h>
+#include "base/message.h"
 #include "types/eventbridge/pattern.h"
 
 /* ---- locales --------------------------------------------------------------------------------- */
 
 static pthread_once_t locales_once = PTHREAD_ONCE_INIT;
-static locale_t plain;   /* the C locale, which is built in: to make it takes no memory */
 static locale_t unicode; /* knows the case of all characters; 0 if the system has no such locale */
 
 static void locales_find(void) {
-    plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
     unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     if (!unicode)
         unicode = newlocale(LC_CTYPE_MASK, "C.utf8", (locale_t)0);
-}
-
-double mfi_eb_read_real(const char *number) {
-    assert(mfi_json_is_number(number));
-    pthread_once(&locales_once, locales_find);
-    assert(plain);
-    return strtod_l(number, NULL, plain);
 }
 
 /* ---- ignoring case --------------------------------------------------------------------------- */
@@ -181,9 +173,9 @@ static mofka_status_t network_init(mfi_eb_place_t *place, mfi_eb_operand_t *oper
     }
     if (!operand->family || digits == 0 || digits > 3 || operand->bits > most)
         return mfi_eb_bad(place,
-                          "'%.60s' is not a network; give an address, a slash and a number of bits "
+                          "'%.*s' is not a network; give an address, a slash and a number of bits "
                           "(0 to 32, for IPv6 0 to 128)",
-                          operand->text);
+                          MFI_QUOTE(operand->text, operand->bytes, 60));
     return MOFKA_OK;
 }
 

@@ -191,8 +191,6 @@ bool mfi_eb_is_reserved(const char *key, size_t bytes);
 /* The alternative {"exists": true}. */
 mofka_status_t mfi_eb_exists_alternative(mfi_eb_place_t *place, mfi_eb_alternative_t **alternative);
 
-/* The double that a JSON number says; something follows the number in its text. */
-double mfi_eb_read_real(const char *number);
 /* Whether a number is written without a fraction and an exponent. */
 bool mfi_eb_is_whole(const char *number, size_t bytes);
 

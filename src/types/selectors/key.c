@@ -26,6 +26,7 @@
 #include <mofka/driver.h>
 #include <mofka/options.h>
 #include <mofka/partition_selector.h>
+#include "base/message.h"
 #include "types/selectors/pointer.h"
 
 typedef struct key_selector {
@@ -80,9 +81,10 @@ static mofka_status_t key_hash(mfi_pointer_t *pointer, const char *value, const 
     char seed = value ? *value : 'n';
     if (seed == '{' || seed == '[')
         return mofka_fail(MOFKA_ERR_REFUSED,
-                          "key selector: the event has an %s at '%.100s'; a key is a string, a "
+                          "key selector: the event has an %s at '%.*s'; a key is a string, a "
                           "number, true, false or null",
-                          seed == '{' ? "object" : "array", pointer->text);
+                          seed == '{' ? "object" : "array",
+                          MFI_QUOTE(pointer->text, strlen(pointer->text), 100));
     if (seed == '"') {
         seed = 's';
         text = mfi_json_string(value, limit, &pointer->scratch, &bytes);

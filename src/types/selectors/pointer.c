@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/message.h"
 
 void mfi_pointer_clear(mfi_pointer_t *pointer) {
     free(pointer->text);
@@ -62,8 +63,8 @@ mofka_status_t mfi_pointer_init(mfi_pointer_t *pointer, const char *what, const 
         return mofka_fail(MOFKA_ERR_OPTION, "%s: option \"pointer\" is missing", what);
     if (*text && *text != '/')
         return mofka_fail(MOFKA_ERR_OPTION,
-                          "%s: option \"pointer\" must be empty or begin with '/', not '%.100s'",
-                          what, text);
+                          "%s: option \"pointer\" must be empty or begin with '/', not '%.*s'",
+                          what, MFI_QUOTE(text, strlen(text), 100));
     size_t bytes = strlen(text), count = 0;
     for (size_t i = 0; i < bytes; i++)
         count += text[i] == '/';
@@ -75,8 +76,8 @@ mofka_status_t mfi_pointer_init(mfi_pointer_t *pointer, const char *what, const 
     return pointer_read_tokens(pointer, text)
                ? MOFKA_OK
                : mofka_fail(MOFKA_ERR_OPTION,
-                            "%s: option \"pointer\": a '~' in '%.100s' is neither ~0 nor ~1", what,
-                            text);
+                            "%s: option \"pointer\": a '~' in '%.*s' is neither ~0 nor ~1", what,
+                            MFI_QUOTE(text, bytes, 100));
 }
 
 static const char *pointer_find_element(const char *array, const char *limit, size_t index) {

@@ -6,7 +6,6 @@
  * and so on. Numbers are compared as doubles.
  */
 #include <assert.h>
-#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +13,12 @@
 #include <mofka/driver.h>
 #include <mofka/options.h>
 #include <mofka/partition_selector.h>
+#include "base/c_locale.h"
+#include "base/message.h"
 #include "types/selectors/pointer.h"
 
 typedef struct range_selector {
     mfi_pointer_t pointer;
-    locale_t plain; /* the decimal separator is a point, whatever the program's locale says */
     double *bounds; /* ascending */
     size_t count;   /* of bounds: one fewer than partitions */
 } range_selector_t;
@@ -51,7 +51,7 @@ static mofka_status_t range_read_number(range_selector_t *range, const char *val
         range->pointer.scratch.bytes[bytes] = '\0';
         value = range->pointer.scratch.bytes;
     }
-    *number = strtod_l(value, NULL, range->plain);
+    *number = mfi_read_double(value);
     return MOFKA_OK;
 }
 
@@ -66,11 +66,12 @@ static mofka_status_t range_select(void *self, const char *metadata, size_t meta
     }
     mofka_status_t status = mfi_pointer_find(&range->pointer, metadata, metadata_bytes, &value);
     if (!status && !(value && mfi_json_is_number(value))) {
-        size_t bytes = value ? (size_t)(mfi_json_end(value, limit) - value) : 0;
+        const char *found = value ? value : "nothing";
+        size_t bytes = value ? (size_t)(mfi_json_end(value, limit) - value) : strlen(found);
         status = mofka_fail(MOFKA_ERR_REFUSED,
-                            "range selector: the event needs a number at '%.100s', but has %.*s",
-                            range->pointer.text, value ? (int)(bytes < 80 ? bytes : 80) : 7,
-                            value ? value : "nothing");
+                            "range selector: the event needs a number at '%.*s', but has %.*s",
+                            MFI_QUOTE(range->pointer.text, strlen(range->pointer.text), 100),
+                            MFI_QUOTE(found, bytes, 80));
     }
     if (!status)
         status = range_read_number(range, value, limit, &number);
@@ -90,8 +91,6 @@ static mofka_status_t range_select(void *self, const char *metadata, size_t meta
 static void range_destroy(void *self) {
     range_selector_t *range = self;
     mfi_pointer_clear(&range->pointer);
-    if (range->plain)
-        freelocale(range->plain);
     free(range->bounds);
     free(range);
 }
@@ -107,7 +106,7 @@ static mofka_status_t range_refuse_bound(const range_selector_t *range, const mf
     size_t bytes = (size_t)(walk->end - walk->value);
     return mofka_fail(MOFKA_ERR_OPTION,
                       "range selector: option \"bounds\": bound number %zu must be %s, not %.*s",
-                      range->count + 1, allowed, (int)(bytes < 80 ? bytes : 80), walk->value);
+                      range->count + 1, allowed, MFI_QUOTE(walk->value, bytes, 80));
 }
 
 static mofka_status_t range_add_bound(range_selector_t *range, const mfi_json_walk_t *walk) {
@@ -118,7 +117,7 @@ static mofka_status_t range_add_bound(range_selector_t *range, const mfi_json_wa
                           MOFKA_PARTITIONS_MAX - 1);
     if (!mfi_json_is_number(walk->value))
         return range_refuse_bound(range, walk, "a number");
-    double bound = strtod_l(walk->value, NULL, range->plain);
+    double bound = mfi_read_double(walk->value);
     if (!isfinite(bound))
         return range_refuse_bound(range, walk, "within the range of a double");
     if (range->count && bound <= range->bounds[range->count - 1])
@@ -135,8 +134,8 @@ static mofka_status_t range_read_bounds(range_selector_t *range, const char *tex
     if (*text != '[')
         return mofka_fail(MOFKA_ERR_OPTION,
                           "range selector: option \"bounds\" must be an array of numbers, not "
-                          "%.100s",
-                          text);
+                          "%.*s",
+                          MFI_QUOTE(text, strlen(text), 100));
     range->bounds = calloc(MOFKA_PARTITIONS_MAX, sizeof *range->bounds);
     if (!range->bounds)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a partition selector");
@@ -151,10 +150,7 @@ static mofka_status_t range_create_with(const char *pointer, const char *bounds,
     range_selector_t *range = calloc(1, sizeof *range);
     if (!range)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a partition selector");
-    range->plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
-    mofka_status_t status = range->plain
-                                ? mfi_pointer_init(&range->pointer, "range selector", pointer)
-                                : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a locale");
+    mofka_status_t status = mfi_pointer_init(&range->pointer, "range selector", pointer);
     if (!status)
         status = range_read_bounds(range, bounds);
     if (status)

@@ -3,6 +3,7 @@
 #include "plugins/schema_validator/schema/patterns.hpp"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <algorithm>
 #include <cassert>
 #include <memory>
 #include <new>
@@ -60,8 +61,11 @@ bool Patterns::match(size_t index, const std::string &text) const {
         return false;
     if (answer == PCRE2_ERROR_NOMEMORY)
         throw std::bad_alloc();
-    throw std::runtime_error("the pattern '" + all[index].first.substr(0, 100) +
-                             "' takes too long");
+    const std::string &pattern = all[index].first;
+    size_t shown = std::min<size_t>(pattern.size(), 100);
+    while (shown < pattern.size() && (pattern[shown] & 0xC0) == 0x80)
+        shown--; /* not cut off within a character */
+    throw std::runtime_error("the pattern '" + pattern.substr(0, shown) + "' takes too long");
 }
 
 } // namespace mofka_schema

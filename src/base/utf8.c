@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* UTF-8, a character at a time. */
-#include "json/utf8.h"
+#include "base/utf8.h"
 
 #include <assert.h>
-#include <stddef.h>
 
 const char *mfi_utf8_next(const char *at, const char *end) {
     const unsigned char *p = (const unsigned char *)at;
@@ -58,4 +57,16 @@ char *mfi_utf8_write(char *to, uint32_t code) {
         *to++ = (char)(0x80 | (code & 0x3f));
     }
     return to;
+}
+
+size_t mfi_utf8_whole(const char *text, size_t bytes) {
+    size_t start = bytes;
+    while (start > 0 && bytes - start < 4) {
+        unsigned char c = (unsigned char)text[--start];
+        if ((c & 0xc0) == 0x80)
+            continue;
+        size_t length = c < 0xc2 || c > 0xf4 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+        return length > bytes - start ? start : bytes;
+    }
+    return bytes; /* no character has so many bytes */
 }
