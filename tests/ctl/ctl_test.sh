@@ -34,6 +34,17 @@ until_there() { # FILE: wait until the file has a line
     for _ in $(seq 200); do [ ! -s "$1" ] || return 0; sleep 0.05; done
     fail "$1 stays empty"
 }
+until_read() { # PID FILE: wait until the process has read the file to its end
+    local fd
+    for _ in $(seq 400); do
+        for fd in /proc/"$1"/fd/*; do
+            [ "$(readlink "$fd")" -ef "$2" ] || continue
+            ! grep -qx "pos:[[:space:]]*$(stat -c %s "$2")" "/proc/$1/fdinfo/${fd##*/}" || return 0
+        done
+        sleep 0.05
+    done
+    fail "process $1 has not read $2"
+}
 until_lines() { # FILE N: wait until the file has N lines; it may not exist yet
     for _ in $(seq 400); do [ ! -e "$1" ] || [ "$(wc -l <"$1")" -lt "$2" ] || break; sleep 0.05; done
 }

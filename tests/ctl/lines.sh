@@ -287,7 +287,7 @@ case_rate() {
         --rate 0.01 n.ndjson </dev/null >slow.out 2>slow.err &
     local job=$!
     until_there produce.pid
-    sleep 1
+    until_read "$(cat produce.pid)" n.ndjson
     kill -INT "$(cat produce.pid)"
     wait $job || fail "exit code $?"
     says slow.err "20 events stored in 't', 0 not, 0 malformed lines; interrupted"
