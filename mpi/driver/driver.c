@@ -264,7 +264,7 @@ static mofka_status_t mmi_driver_give(mmi_driver_t *d, mofka_driver_t **out) {
 
 mofka_status_t mofka_mpi_driver_create(MPI_Comm comm, const char *options,
                                        mofka_driver_t **driver) {
-    mmi_driver_t *d;
+    mmi_driver_t *d = NULL;
     mofka_status_t status = mmi_driver_check_mpi();
     if (!status && comm == MPI_COMM_NULL)
         status = mofka_fail(MOFKA_ERR_INVALID, "the communicator is MPI_COMM_NULL");
