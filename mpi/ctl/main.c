@@ -169,12 +169,11 @@ static void ctl_open_closed_streams(void) {
             open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
-/* The driver that --driver describes. NULL: a message was printed. */
-static mofka_driver_t *ctl_make_driver(void) {
+/* Make the driver that --driver describes. The answer is the exit code: a message was printed. */
+static int ctl_make_driver(mofka_driver_t **driver) {
     const char *all = args_common.driver.text ? args_common.driver.text : "{}";
     char *member = ctl_json_member(all, "type"), *type = member ? ctl_json_string(member) : NULL;
     char *options = ctl_json_without(all, "type");
-    mofka_driver_t *driver = NULL;
     mofka_status_t status;
     if (member && !type)
         status = mofka_fail(MOFKA_ERR_OPTION, "--driver.type cannot be %.*s: it must be a string",
@@ -182,37 +181,38 @@ static mofka_driver_t *ctl_make_driver(void) {
     else if (!options)
         status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for the driver's options");
     else
-        status = ctl_job_open(type, options, &driver);
+        status = ctl_job_open(type, options, driver);
     free(member);
     free(type);
     free(options);
     option_group_clear(&args_common.driver);
     if (status)
         ctl_complain_of(status, "creating the driver");
-    return driver;
+    return status ? ctl_code_of(status) : CTL_OK;
 }
 
 static int thread_level; /* granted by this MPI */
 
-static mofka_driver_t *ctl_join_job(void) {
+static int ctl_join_job(mofka_driver_t **driver) {
     static const char *const names[] = {"MPI_THREAD_SINGLE", "MPI_THREAD_FUNNELED",
                                         "MPI_THREAD_SERIALIZED"};
     static const int levels[] = {MPI_THREAD_SINGLE, MPI_THREAD_FUNNELED, MPI_THREAD_SERIALIZED};
-    mofka_driver_t *driver = ctl_make_driver();
-    for (int i = 0; !driver && i < 3; i++)
+    int code = ctl_make_driver(driver);
+    for (int i = 0; code && i < 3; i++)
         if (thread_level == levels[i])
             ctl_complain("mofkactl asked this MPI for MPI_THREAD_MULTIPLE, and it granted %s",
                          names[i]);
-    return driver;
+    return code;
 }
 
 /* Run a command. The answer is the exit code. */
 static int ctl_run_command(const ctl_command_t *command) {
     assert(command->run);
-    mofka_driver_t *driver = ctl_join_job();
-    if (!driver)
-        return CTL_USAGE;
-    int code = command->run(driver);
+    mofka_driver_t *driver;
+    int code = ctl_join_job(&driver);
+    if (code)
+        return code;
+    code = command->run(driver);
     if (!ctl_flush_stdout() && code == CTL_OK)
         code = CTL_FAILED;
     return ctl_job_close(driver, args_common.close_timeout_s) ? code : CTL_FAILED;
@@ -222,6 +222,7 @@ int main(int argc, char **argv) {
     int words = 0;
     ctl_open_closed_streams();
     signal(SIGPIPE, SIG_IGN);
+    ctl_job_warn_of_memory();
     if (MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &thread_level) != MPI_SUCCESS) {
         ctl_complain("MPI cannot be started");
         return CTL_FAILED;

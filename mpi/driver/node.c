@@ -5,7 +5,9 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include "mpi/driver/agree.h"
@@ -57,18 +59,43 @@ bool mmi_node_has_core_each(const mmi_node_t *node) {
     return node->binding_count <= (size_t)CPU_COUNT(&own);
 }
 
+/* The address space that this process may still take. UINT64_MAX: no limit is known. */
+static uint64_t node_address_space_left(void) {
+    struct rlimit limit;
+    uint64_t pages = 0;
+    if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY)
+        return UINT64_MAX;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!file || fscanf(file, "%" SCNu64, &pages) != 1)
+        pages = 0;
+    if (file)
+        fclose(file);
+    uint64_t used = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    return limit.rlim_cur > used ? limit.rlim_cur - used : 0;
+}
+
+/* The only rank of a node has its window in memory of its own, not in /dev/shm. */
 mofka_status_t mmi_node_check_memory(const mmi_node_t *node, int rank_count, uint64_t bytes,
                                      uint64_t arena_bytes) {
     assert(node->rank_count >= 1 && node->rank_count <= rank_count);
+    if (node->rank_count < rank_count)
+        return MOFKA_OK;
+    uint64_t space = node_address_space_left();
+    if (bytes > space)
+        return mofka_fail(MOFKA_ERR_MEMORY,
+                          "the windows of %d ranks need %" PRIu64 " bytes, but the limit of this "
+                          "process's address space (ulimit -v) leaves %" PRIu64
+                          "; raise it, or lower \"arena_bytes\" (%" PRIu64 ")",
+                          rank_count, bytes, space, arena_bytes);
     struct statvfs fs;
-    if (node->rank_count < rank_count || statvfs("/dev/shm", &fs))
+    if (node->rank_count == 1 || statvfs("/dev/shm", &fs))
         return MOFKA_OK;
     uint64_t left = (uint64_t)fs.f_bavail * fs.f_frsize;
     if (bytes <= left)
         return MOFKA_OK;
     return mofka_fail(
         MOFKA_ERR_FULL,
-        "the windows of %d ranks need %" PRIu64 " bytes, but the node's shared memory has "
-        "%" PRIu64 " left; lower \"arena_bytes\" (%" PRIu64 ") or name fewer \"owners\"",
+        "the windows of %d ranks need %" PRIu64 " bytes, but the node's shared memory, /dev/shm, "
+        "has %" PRIu64 " left; lower \"arena_bytes\" (%" PRIu64 ") or name fewer \"owners\"",
         rank_count, bytes, left, arena_bytes);
 }

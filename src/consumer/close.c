@@ -119,10 +119,13 @@ void mofka_consumer_release(mofka_consumer_t *consumer) {
         mfi_consumer_release_memory(consumer);
         return;
     }
-    mfi_log(MOFKA_LOG_WARN,
-            "consumer '%s' of topic '%s' was released but not closed; its name is taken until the "
-            "driver closes",
-            consumer->name, consumer->topic->name);
+    mfi_log(
+        MOFKA_LOG_WARN,
+        consumer->forgotten
+            ? "consumer '%s' of topic '%s' was released but not closed; the driver's close ends it"
+            : "consumer '%s' of topic '%s' was released but not closed; its name is taken until "
+              "the driver closes",
+        consumer->name, consumer->topic->name);
     mofka_driver_t *driver = consumer->topic->driver;
     pthread_mutex_lock(&driver->lock);
     consumer->child.drive = consumer_drive_abandoned;

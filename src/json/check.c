@@ -6,6 +6,10 @@
 #include "json/text.h"
 #include "base/message.h"
 
+/* The digits of a macro. */
+#define DIGITS(number) #number
+#define DIGITS_OF(macro) DIGITS(macro)
+
 typedef struct json_checker {
     const char *at, *end;
     const char *why; /* the first fault; NULL: none */
@@ -161,7 +165,8 @@ static bool checker_in_object(const json_checker_t *c) {
 static bool checker_open(json_checker_t *c, bool object) {
     assert(c->depth <= MOFKA_JSON_TEXT_DEPTH_MAX);
     if (c->depth == MOFKA_JSON_TEXT_DEPTH_MAX)
-        return checker_fault(c, "nested too deeply");
+        return checker_fault(c, "nested too deeply (more than " DIGITS_OF(
+                                    MOFKA_JSON_TEXT_DEPTH_MAX) " arrays and objects)");
     unsigned char bit = (unsigned char)(1 << c->depth % 8), *byte = &c->objects[c->depth / 8];
     *byte = (unsigned char)(object ? *byte | bit : *byte & ~bit);
     c->depth++;

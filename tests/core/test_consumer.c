@@ -6,6 +6,7 @@
 #include "consumer/consumer.h"
 #include "conformance/simple/simple_backend.h"
 #include <mofka/backend.h>
+#include <mofka/log.h>
 
 static mofka_driver_t *driver;
 static mofka_topic_t *topic;
@@ -217,6 +218,25 @@ static void unsubscribing_answers_requests(void **state) {
     mofka_consumer_release(consumer);
 }
 
+static void keep_warning(void *context, mofka_log_level_t level, const char *message) {
+    if (level == MOFKA_LOG_WARN)
+        snprintf(context, 256, "%s", message);
+}
+
+static void an_unsubscribed_name_is_not_taken(void **state) {
+    (void)state;
+    static char warning[256];
+    mofka_consumer_t *consumer;
+    mofka_consumer_options_t options = {.name = "leaver"};
+    OK(mofka_consumer_create(topic, &options, &consumer));
+    OK(mofka_consumer_unsubscribe(consumer));
+    mofka_log_set_callback(keep_warning, warning);
+    mofka_consumer_release(consumer);
+    mofka_log_set_callback(NULL, NULL);
+    assert_non_null(strstr(warning, "released but not closed"));
+    assert_null(strstr(warning, "taken"));
+}
+
 static mofka_status_t end_it(void *context, const mofka_metadata_t *metadata,
                              mofka_data_descriptor_t *full, mofka_data_descriptor_t **selected) {
     mofka_consumer_t *consumer = *(mofka_consumer_t **)context;
@@ -342,6 +362,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(processing_reports_that_nothing_came, consumer_case_setup,
                                         consumer_case_teardown),
         cmocka_unit_test_setup_teardown(unsubscribing_answers_requests, consumer_case_setup,
+                                        consumer_case_teardown),
+        cmocka_unit_test_setup_teardown(an_unsubscribed_name_is_not_taken, consumer_case_setup,
                                         consumer_case_teardown),
         cmocka_unit_test_setup_teardown(callbacks_cannot_end_their_consumer, consumer_case_setup,
                                         consumer_case_teardown),

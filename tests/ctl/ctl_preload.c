@@ -4,6 +4,7 @@
  * begin late.
  *   CTL_TEST_LEVEL=1         MPI grants MPI_THREAD_SERIALIZED
  *   CTL_TEST_LIST_MS=N       listing topics begins N ms later
+ *   CTL_TEST_CREATE_MS=N     creating a topic begins N ms later
  *   CTL_TEST_CONSUMER_MS=N   creating a consumer begins N ms later
  */
 #include <dlfcn.h>
@@ -40,6 +41,14 @@ SHOWN mofka_status_t mofka_driver_list_topics(mofka_driver_t *driver, mofka_topi
     *(void **)&list = dlsym(RTLD_NEXT, "mofka_driver_list_topics");
     preload_sleep("CTL_TEST_LIST_MS");
     return list(driver, visit, context);
+}
+
+SHOWN mofka_status_t mofka_driver_create_topic(mofka_driver_t *driver, const char *name,
+                                               const mofka_topic_options_t *options) {
+    mofka_status_t (*create)(mofka_driver_t *, const char *, const mofka_topic_options_t *);
+    *(void **)&create = dlsym(RTLD_NEXT, "mofka_driver_create_topic");
+    preload_sleep("CTL_TEST_CREATE_MS");
+    return create(driver, name, options);
 }
 
 SHOWN mofka_status_t mofka_consumer_create(mofka_topic_t *topic,

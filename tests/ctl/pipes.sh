@@ -137,17 +137,17 @@ case_fifo() {
 case_raw() {
     timeout 60 "${launch[@]}" -n 1 sh -c "$(traced fifo.pid)" "$ctl" fifo "${driver[@]}" control : \
         -n 1 "$ctl" topic create "${driver[@]}" t : \
-        -n 1 "$ctl" consume "${driver[@]}" --topic t --envelope --count 6 </dev/null >raw.out 2>raw.err &
+        -n 1 "$ctl" consume "${driver[@]}" --topic t --envelope --count 7 </dev/null >raw.out 2>raw.err &
     local job=$!
     until_pipe control
     echo 'in -> t' >control
     until_pipe in
-    printf 'say "x\\y" \xc3\xa9\ncut \xc3\nlong \xc0\xaf \xed\xa0\x80\n\x01\t{\n01\n\n{"n":1.10}\n' >in
-    until_lines raw.out 6
+    printf 'say "x\\y" \xc3\xa9\ncut \xc3\nlong \xc0\xaf \xed\xa0\x80\n\x01\t{\n01\n\nend \r\r\n{"n":1.10}\n' >in
+    until_lines raw.out 7
     kill -INT "$(cat fifo.pid)"
     wait $job || fail "exit code $?"
-    says raw.err "fifo: in: 6 events stored in 't', 0 not, 0 malformed lines; interrupted"
+    says raw.err "fifo: in: 7 events stored in 't', 0 not, 0 malformed lines; interrupted"
     jq -r '.metadata | strings' raw.out >strings.txt || fail "no NDJSON"
-    cmp strings.txt <(printf 'say "x\\y" é\ncut \xef\xbf\xbd\nlong \xef\xbf\xbd\xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\n\x01\t{\n01\n') || fail "strings"
+    cmp strings.txt <(printf 'say "x\\y" é\ncut \xef\xbf\xbd\nlong \xef\xbf\xbd\xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\n\x01\t{\n01\nend \r\r\n') || fail "strings"
     says raw.out '"metadata":{"n":1.10}}'
 }

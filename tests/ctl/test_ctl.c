@@ -133,7 +133,7 @@ static void lines_of_a_pipe(void **state) {
     lines_open(&lines, ends[0], 8);
     expect_line(&lines, LINE_NONE, NULL);
     pipe_put(ends[1], "one\r\n\nthr");
-    expect_line(&lines, LINE_TEXT, "one");
+    expect_line(&lines, LINE_TEXT, "one\r");
     expect_line(&lines, LINE_TEXT, "");
     expect_line(&lines, LINE_NONE, NULL);
     pipe_put(ends[1], "ee\n12345678\n123456789\nfive\n");

@@ -50,7 +50,6 @@ case_usage() {
     refuses "--timeout cannot be 'soon': it must be a number of seconds from 0, or inf" consume --topic t --timeout soon
     refuses "--from cannot be 'start': it must be beginning, end, or the id" consume --topic t --from start
     refuses "--data cannot be 'hex': it must be none, base64 or file:DIR" consume --topic t --data hex
-    refuses "--data 'file:/dev/null': cannot make the directory: File exists" consume --topic t --data file:/dev/null
     refuses "--select cannot be '3': it must be OFFSET:LENGTH" consume --topic t --data base64 --select 3
     refuses "--select '0:3' selects data" consume --topic t --select 0:3
     refuses "--data-from cannot be 'field': it must be a JSON pointer such as /field/name, or file:PATH" \
@@ -87,7 +86,7 @@ case_usage() {
     config 'drivers.d: "type" is missing' '{"drivers":{"d":{}},"forward":[{"from":"t","to":"u"}]}'
     config '"drivers" must be an object of drivers, not [1]' '{"drivers":[1],"forward":[{"from":"t","to":"u"}]}'
     config '"forward" must be an array of 1 to 64 objects, not {}' '{"forward":{}}'
-    config "t -> u: \"filter\": " '{"forward":[{"from":"t","to":"u","filter":{"a":7}}]}'
+    config "t -> u: \"filter\": " '{"forward":[{"from":"t","to":"u","filter":{"a":[{"near":7}]}}]}'
     config "drivers.d: driver type 'nosuch'" '{"drivers":{"d":{"type":"nosuch"}},"forward":[{"from":"t","to":"u"}]}'
     config "drivers.d: the job already has an MPI driver" '{"drivers":{"d":{"type":"mpi"}},"forward":[]}'
     # One rank's wrong usage ends the job, because the other ranks would wait for it.
@@ -148,6 +147,80 @@ case_options_text() {
         --validator '{"type":"eventbridge","pattern":{"a":{"x":[1]},"b":{"x":[1]}}}' --json
     want 0
     [ "$(jq '.partitions | length' both.out)" = 3 ] || fail "the later one wins"
+}
+
+# --create uses a topic that exists if it has the options that are given.
+case_if_exists() {
+    produce() { # OPTIONS...: into a topic with two partitions and a key
+        job exists -n 1 "$ctl" topic create t "${driver[@]}" --topic.partitions 2 --topic.partition_bytes 4096 \
+            --selector '{"type":"key","pointer":"/n"}' : \
+            -n 1 "$ctl" consume "${driver[@]}" --topic t --count 3 --timeout 1 : \
+            -n 1 env CTL_TEST_CREATE_MS=1000 LD_PRELOAD="$libraries/libctl_preload.so" \
+            "$ctl" produce "${driver[@]}" --topic t --create "$@" n.ndjson
+    }
+    printf '{"n":%d}\n' 1 2 3 >n.ndjson
+    produce
+    want 0
+    produce --topic.partitions 2 --selector.pointer '"/\u006e"' --selector.type key
+    want 0
+    produce --topic.partitions 3
+    [ "$code" != 0 ] || fail "other options are no failure"
+    says exists.err "topic 't' exists with options {\"partitions\":2,\"partition_bytes\":4096}, not {\"partitions\":3}"
+    says exists.err "--if-exists ignore uses topic 't' as it is"
+    produce --validator.type eventbridge --validator.pattern '{"n":[1]}'
+    [ "$code" != 0 ] || fail "another validator is no failure"
+    says exists.err "topic 't' exists with validator {\"type\":\"default\"}, not {\"type\":\"eventbridge\""
+    produce --topic.partitions 3 --if-exists ignore
+    want 0
+    lines exists.out 3
+    refuses "--if-exists needs --create" produce --topic t --if-exists ignore
+    refuses "--if-exists cannot be 'no': it must be one of fail ignore" produce --topic t --create --if-exists no
+}
+
+# A schema is text, or a file. A schema in the place of the validator's options is explained.
+case_schema_file() {
+    echo '{"type":"object","required":["n"]}' >schema.json
+    printf '%s\n' '{"n":1}' '{"m":1}' >n.ndjson
+    job file -n 1 "$ctl" produce "${driver[@]}" --topic t --create --validator.type schema \
+        --validator.schema schema.json n.ndjson
+    want 1
+    says file.err "1 events stored in 't', 1 not"
+    refuses "--validator is a JSON Schema; give it as --validator.type schema --validator.schema FILE" \
+        topic create t --validator schema.json
+    refuses "cannot read 'nowhere.json'" topic create t --validator.type schema --validator.schema nowhere.json
+    echo '{"type":' >bad.json
+    refuses "--validator.schema cannot be 'bad.json': it must be a JSON Schema, or a file that holds one" \
+        topic create t --validator.type schema --validator.schema bad.json
+}
+
+# Exit code 2 is for wrong usage only.
+case_failures() {
+    printf '{"n":1}\n' >n.ndjson
+    job directory -n 1 "$ctl" consume "${driver[@]}" --topic t --data file:/dev/null
+    want 1
+    says directory.err "--data 'file:/dev/null': cannot make the directory: File exists"
+    job file -n 1 "$ctl" produce "${driver[@]}" --topic t --create --data-from file:/nowhere/file n.ndjson
+    want 1
+    says file.err "cannot read '/nowhere/file'"
+    job option -n 1 "$ctl" produce "${driver[@]}" --topic t --create --topic.partitons 3 n.ndjson
+    want 2
+    job room -n 1 "$ctl" topic create t "${driver[@]}" --topic.partition_bytes 1000000000
+    want 1
+    # The window does not fit in the address space that is left.
+    job space -n 1 sh -c 'ulimit -v 2000000 && exec "$0" "$@"' "$ctl" topic list "${driver[@]}" --driver.arena_bytes 2000000000
+    want 1
+    says space.err "address space (ulimit -v) leaves"
+}
+
+# The window of one rank is not in /dev/shm.
+case_small_shm() {
+    launch=("$here/../support/small_shm.sh" "${launch[@]}")
+    job small -n 1 "$ctl" topic create t "${driver[@]}" --json
+    [ "$code" != 77 ] || exit 77
+    want 0
+    launch=("${launch[0]}" sh -c 'head -c 22m /dev/zero >/dev/shm/x; exec "$@"' sh "${launch[@]:1}")
+    job full -n 1 "$ctl" --version
+    says full.err "the node's shared memory, /dev/shm, has only"
 }
 
 case_list() {

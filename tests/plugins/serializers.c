@@ -83,7 +83,7 @@ const char *const configs[CONFIGS] = {
     "{\"type\":\"schema\",\"schema\":{\"items\":{\"items\":{\"type\":\"number\"}}}}",
     "{\"type\":\"schema\",\"schema\":true}",
     "{\"type\":\"zstd\"}",
-    "{\"type\":\"zstd\",\"level\":1,\"dictionary\":\"eyJpZCI6MTIsIm5hbWUiOiJhYmMifQ==\"}",
+    "{\"type\":\"zstd\",\"level\":1,\"dictionary\":\"eyJpZCI6MTIsIm5h\\nbWUiOiJhYmMifQ==\\r\\n\"}",
 };
 
 void serializer_create_from(const char *config, mofka_serializer_t **serializer) {

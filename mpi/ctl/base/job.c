@@ -3,16 +3,32 @@
 #include "mpi/ctl/base/job.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <math.h>
 #include <mpi.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <mofka/mpi.h>
 #include "mpi/ctl/base/interrupt.h"
 #include "mpi/ctl/base/messages.h"
+
+/* MPICH with UCX takes about this much of /dev/shm for a rank. */
+#define START_BYTES ((uint64_t)4 << 20)
+
+void ctl_job_warn_of_memory(void) {
+    struct statvfs fs;
+    if (statvfs("/dev/shm", &fs))
+        return;
+    uint64_t left = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (left < START_BYTES)
+        ctl_complain("the node's shared memory, /dev/shm, has only %" PRIu64
+                     " bytes left; MPI may need more to start",
+                     left);
+}
 
 int ctl_job_rank(void) {
     int rank;

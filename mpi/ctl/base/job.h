@@ -9,6 +9,10 @@
 /* How long a command waits for a topic, or for room, if --timeout is not given. */
 #define TIMEOUT_S_DEFAULT 30.0
 
+/* Before MPI is started: warn if the node's shared memory is so full that MPI may end this process
+ * without a reason. */
+void ctl_job_warn_of_memory(void);
+
 /* This rank of MPI_COMM_WORLD. */
 int ctl_job_rank(void);
 

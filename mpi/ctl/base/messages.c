@@ -47,6 +47,13 @@ void ctl_complain(const char *format, ...) {
             named_command ? named_command : "", text);
 }
 
+int ctl_code_of(mofka_status_t status) {
+    assert(status != MOFKA_OK);
+    bool usage = mofka_status_class(status) == MOFKA_CLASS_FIX && status != MOFKA_ERR_EXISTS &&
+                 status != MOFKA_ERR_UNSUPPORTED;
+    return usage ? CTL_USAGE : CTL_FAILED;
+}
+
 void ctl_complain_of(mofka_status_t status, const char *what) {
     assert(status != MOFKA_OK && what);
     ctl_complain("%s: %s (%s)", what, mofka_last_error(), mofka_status_name(status));

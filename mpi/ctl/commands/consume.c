@@ -93,8 +93,20 @@ static bool consume_is_enough(const consume_run_t *c) {
     return false;
 }
 
+/* The folder of --data file:DIR. False: a message was printed. */
+static bool consume_make_directory(void) {
+    struct stat found;
+    if (!style.directory || mkdir(style.directory, 0777) == 0 ||
+        (errno == EEXIST && stat(style.directory, &found) == 0 && S_ISDIR(found.st_mode)))
+        return true;
+    ctl_complain("--data '%s': cannot make the directory: %s", data, strerror(errno));
+    return false;
+}
+
 static int consume_run(mofka_driver_t *driver) {
     consume_run_t c = {0};
+    if (!consume_make_directory())
+        return CTL_FAILED;
     mofka_topic_t *topic = ctl_job_open_topic(driver, topic_name, timeout_s);
     if (!topic)
         return interrupt_came() ? CTL_OK : CTL_FAILED;
@@ -174,12 +186,7 @@ static bool consume_read_data(void) {
         return false;
     }
     style.directory = data + 5;
-    struct stat found;
-    if (mkdir(style.directory, 0777) == 0 ||
-        (errno == EEXIST && stat(style.directory, &found) == 0 && S_ISDIR(found.st_mode)))
-        return true;
-    ctl_complain("--data '%s': cannot make the directory: %s", data, strerror(errno));
-    return false;
+    return true;
 }
 
 static bool consume_check(int count, char **words) {

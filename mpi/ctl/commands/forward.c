@@ -108,9 +108,13 @@ static void rule_run(running_rule_t *rule) {
 static mofka_topic_t *rule_open_end(mofka_driver_t *driver, const forward_end_t *end) {
     if (end->create) {
         mofka_topic_options_t options = {end->made[0], end->made[1], end->made[2], end->made[3]};
-        mofka_status_t status = mofka_driver_create_topic(driver, end->topic, &options);
-        if (status && status != MOFKA_ERR_EXISTS) {
-            ctl_complain_of(status, "creating the topic");
+        mofka_status_t status =
+            ctl_topic_create_or_use(driver, end->topic, &options, (ctl_if_exists_t)end->if_exists);
+        if (status) {
+            ctl_topic_complain_of_create(status, &options);
+            if (status == MOFKA_ERR_EXISTS)
+                ctl_complain("\"create\": {\"if_exists\": \"ignore\"} uses topic '%s' as it is",
+                             end->topic);
             return NULL;
         }
     }
@@ -153,34 +157,35 @@ static void *rule_main(void *context) {
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
-static bool rule_make_filter(running_rule_t *rule) {
+/* The answer is the exit code: a message was printed. */
+static int rule_make_filter(running_rule_t *rule) {
     char *text;
     if (!rule->config->filter)
-        return true;
+        return CTL_OK;
     if (asprintf(&text, "{\"type\":\"eventbridge\",\"pattern\":%s}", rule->config->filter) < 0) {
         ctl_complain("\"filter\": no memory");
-        return false;
+        return CTL_FAILED;
     }
     mofka_status_t status = mofka_validator_from_metadata(text, &rule->filter);
     free(text);
     if (status)
         ctl_complain("%s -> %s: \"filter\": %s", rule->config->from.topic, rule->config->to.topic,
                      mofka_last_error());
-    return !status;
+    return status ? ctl_code_of(status) : CTL_OK;
 }
 
 static int forward_run_rules(mofka_driver_t *job, mofka_driver_t *const *drivers) {
     assert(config.rule_count > 0 && config.rule_count <= FORWARD_RULES_MAX);
     static running_rule_t rules[FORWARD_RULES_MAX];
-    bool good = true;
+    int code = CTL_OK;
     for (size_t i = 0; i < config.rule_count; i++) {
         running_rule_t *rule = &rules[i];
         rule->config = &config.rules[i];
         rule->from = rule->config->from.driver < 0 ? job : drivers[rule->config->from.driver];
         rule->to = rule->config->to.driver < 0 ? job : drivers[rule->config->to.driver];
-        good = good && rule_make_filter(rule);
+        code = code ? code : rule_make_filter(rule);
     }
-    int code = good ? CTL_OK : CTL_USAGE;
+    bool good = code == CTL_OK;
     for (size_t i = 0; good && i < config.rule_count; i++) {
         rules[i].has_thread = pthread_create(&rules[i].thread, NULL, rule_main, &rules[i]) == 0;
         if (!rules[i].has_thread) {
@@ -202,16 +207,17 @@ static int forward_run_rules(mofka_driver_t *job, mofka_driver_t *const *drivers
 static int forward_run(mofka_driver_t *job) {
     assert(config.driver_count <= FORWARD_DRIVERS_MAX);
     mofka_driver_t *drivers[FORWARD_DRIVERS_MAX] = {NULL};
-    bool good = true;
-    for (size_t i = 0; good && i < config.driver_count; i++) {
+    int code = CTL_OK;
+    for (size_t i = 0; !code && i < config.driver_count; i++) {
         mofka_status_t status =
             mofka_driver_create(config.drivers[i].type, config.drivers[i].options, &drivers[i]);
         if (status)
             ctl_complain("drivers.%s: %s (%s)", config.drivers[i].name, mofka_last_error(),
                          mofka_status_name(status));
-        good = !status;
+        code = status ? ctl_code_of(status) : CTL_OK;
     }
-    int code = good ? forward_run_rules(job, drivers) : CTL_USAGE;
+    if (!code)
+        code = forward_run_rules(job, drivers);
     for (size_t i = 0; i < config.driver_count; i++) {
         if (drivers[i])
             mofka_driver_close(drivers[i], (int64_t)(LAST_FLUSH_S * 1e3));
@@ -251,7 +257,8 @@ const ctl_command_t forward_command = {
         "\"NAME\"}]}\n\n"
         "TOPIC is \"TOPIC\", a topic of the job's driver, or {\"topic\": \"TOPIC\", \"driver\": "
         "\"NAME\"}. In \"to\" it may\nhave \"create\": {\"options\": {}, \"validator\": {}, "
-        "\"selector\": {}, \"serializer\": {}}, which creates a\nmissing topic. \"filter\" is an "
+        "\"selector\": {}, \"serializer\": {}, \"if_exists\": \"fail\"},\nwhich creates a missing "
+        "topic. \"filter\" is an "
         "EventBridge pattern. An event is acknowledged when the destination\nhas stored it. "
         "\"consumer\" is the name that keeps the place in the source; without it, the rule has\na "
         "name that is forgotten at the end. A rule ends when its source is complete. SIGINT and "

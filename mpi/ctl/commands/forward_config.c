@@ -10,6 +10,7 @@
 #include "base/message.h"
 #include "json/text.h"
 
+static const char *const if_exists_words[] = {"fail", "ignore", NULL}; /* ctl_if_exists_t */
 static const char *const made_keys[] = {"options", "validator", "selector", "serializer"};
 
 static bool forward_config_succeeded(mofka_status_t status) {
@@ -81,12 +82,15 @@ static bool forward_config_read_drivers(forward_config_t *config, const char *js
 static bool forward_config_read_create(forward_end_t *end, const char *what, const char *json) {
     char where[160];
     snprintf(where, sizeof where, "%s.create", what);
-    mofka_option_t table[4];
+    mofka_option_t table[5] = {[4] = {.key = "if_exists",
+                                      .kind = MOFKA_OPTION_CHOICE,
+                                      .value = &end->if_exists,
+                                      .choices = if_exists_words}};
     for (int i = 0; i < 4; i++)
         table[i] = (mofka_option_t){
             .key = made_keys[i], .kind = MOFKA_OPTION_JSON, .value = &end->made[i]};
     end->create = true;
-    return forward_config_read_table(where, json, table, 4);
+    return forward_config_read_table(where, json, table, 5);
 }
 
 static bool forward_config_find_driver(const forward_config_t *config, const char *what,

@@ -6,8 +6,8 @@
  *    "forward": [{"from": TOPIC, "to": TOPIC, "filter": {PATTERN}, "consumer": "NAME"}, …]}
  *
  * TOPIC is "TOPIC", a topic of the job's driver, or {"topic": "TOPIC", "driver": "NAME", "create":
- * {"options":, "validator":, "selector":, "serializer":}}. Only the topic of "to" may have
- * "create".
+ * {"options":, "validator":, "selector":, "serializer":, "if_exists": "fail" or "ignore"}}. Only
+ * the topic of "to" may have "create".
  */
 #ifndef MOFKA_MPI_CTL_COMMANDS_FORWARD_CONFIG_H
 #define MOFKA_MPI_CTL_COMMANDS_FORWARD_CONFIG_H
@@ -25,6 +25,7 @@ typedef struct forward_end {
     char *topic;
     int driver;    /* index into `drivers`; -1: the job's driver */
     bool create;   /* create the topic if it does not exist, with `made` */
+    int if_exists; /* ctl_if_exists_t */
     char *made[4]; /* JSON of options, validator, selector, serializer; NULL: the default */
 } forward_end_t;
 

@@ -16,6 +16,8 @@
 static ctl_topic_groups_t groups;
 static const char *topic_name, *data_from, *key;
 static bool create, strict;
+static const char *const if_exists_words[] = {"fail", "ignore", NULL}; /* ctl_if_exists_t */
+static int if_exists = -1;                                             /* -1: not given */
 static double timeout_s = TIMEOUT_S_DEFAULT, rate;
 static uint64_t batch_size;
 static char **files;
@@ -71,9 +73,10 @@ static bool produce_selector_has(const char *object, const char *member, const c
  * selector that --key means. */
 static bool produce_check_key(const mofka_topic_t *topic) {
     const char *selector = mofka_topic_selector(topic);
-    if (!key || (ctl_json_is_valid(selector) && ctl_json_is_object(selector) &&
-                 produce_selector_has(selector, "type", "key") &&
-                 produce_selector_has(selector, "pointer", key)))
+    if (!key || if_exists == CTL_EXISTS_IGNORE ||
+        (ctl_json_is_valid(selector) && ctl_json_is_object(selector) &&
+         produce_selector_has(selector, "type", "key") &&
+         produce_selector_has(selector, "pointer", key)))
         return true;
     ctl_complain("--key %s: topic '%s' has selector %.*s; a topic's selector is chosen when "
                  "it is created",
@@ -81,14 +84,21 @@ static bool produce_check_key(const mofka_topic_t *topic) {
     return false;
 }
 
+/* The answer is the exit code: a message was printed. */
+static int produce_create_topic(mofka_driver_t *driver) {
+    assert(create);
+    mofka_topic_options_t all = ctl_topic_options(&groups);
+    mofka_status_t status = ctl_topic_create_or_use(
+        driver, topic_name, &all,
+        if_exists == CTL_EXISTS_IGNORE ? CTL_EXISTS_IGNORE : CTL_EXISTS_FAIL);
+    int code = status ? ctl_topic_complain_of_create(status, &all) : CTL_OK;
+    if (status == MOFKA_ERR_EXISTS)
+        ctl_complain("--if-exists ignore uses topic '%s' as it is", topic_name);
+    return code;
+}
+
 static mofka_topic_t *produce_open_topic(mofka_driver_t *driver) {
     assert(topic_name);
-    mofka_status_t status = create ? ctl_topic_create(driver, topic_name, &groups) : MOFKA_OK;
-    ctl_topic_groups_clear(&groups);
-    if (status && status != MOFKA_ERR_EXISTS) {
-        ctl_complain_of(status, "creating the topic");
-        return NULL;
-    }
     mofka_topic_t *topic = ctl_job_open_topic(driver, topic_name, timeout_s);
     if (!topic || produce_check_key(topic))
         return topic;
@@ -97,8 +107,14 @@ static mofka_topic_t *produce_open_topic(mofka_driver_t *driver) {
 }
 
 static int produce_run(mofka_driver_t *driver) {
+    int code = create ? produce_create_topic(driver) : CTL_OK;
+    ctl_topic_groups_clear(&groups);
+    if (code)
+        return code;
+    if (!data_source_open(&data, data_from))
+        return CTL_FAILED;
     mofka_topic_t *topic = produce_open_topic(driver);
-    int code = topic ? produce_take_all(topic) : CTL_FAILED;
+    code = topic ? produce_take_all(topic) : CTL_FAILED;
     mofka_topic_release(topic);
     data_source_close(&data);
     return code;
@@ -137,6 +153,10 @@ static bool produce_check(int count, char **words) {
             "the topic: they need --create");
         return false;
     }
+    if (if_exists >= 0 && !create) {
+        ctl_complain("--if-exists needs --create");
+        return false;
+    }
     if (key && !produce_use_key())
         return false;
     if (count == 0 && ctl_job_rank() != 0) {
@@ -145,12 +165,15 @@ static bool produce_check(int count, char **words) {
                      ctl_job_rank());
         return false;
     }
-    return data_source_open(&data, data_from);
+    return data_source_check(data_from);
 }
 
 static const option_row_t options[] = {
     {"topic", OPTION_TEXT, &topic_name, "NAME", "the topic", 0, 0, NULL},
     {"create", OPTION_FLAG, &create, NULL, "create the topic if it does not exist", 0, 0, NULL},
+    {"if-exists", OPTION_CHOICE, &if_exists, "fail|ignore",
+     "with --create: whether an existing topic with other options is used (fail)", 0, 0,
+     if_exists_words},
     {"topic", OPTION_KEYS, &groups.options, "VALUE",
      "with --create: one option of the topic, such as --topic.partitions 4", 0, 0, NULL},
     {"topic-options", OPTION_GROUP, &groups.options, "JSON|FILE",

@@ -21,11 +21,9 @@ static sink_t out; /* standard output */
 
 /* ---- shared with other commands -------------------------------------------------------------- */
 
-mofka_status_t ctl_topic_create(mofka_driver_t *driver, const char *topic,
-                                const ctl_topic_groups_t *g) {
-    mofka_topic_options_t all = {g->options.text, g->validator.text, g->selector.text,
-                                 g->serializer.text};
-    return mofka_driver_create_topic(driver, topic, &all);
+mofka_topic_options_t ctl_topic_options(const ctl_topic_groups_t *g) {
+    return (mofka_topic_options_t){g->options.text, g->validator.text, g->selector.text,
+                                   g->serializer.text};
 }
 
 void ctl_topic_groups_clear(ctl_topic_groups_t *g) {
@@ -108,6 +106,72 @@ static mofka_status_t ctl_topic_visit(void *context, const char *topic,
     search->found = strdup(text);
     return search->found ? MOFKA_STOP : mofka_fail(MOFKA_ERR_MEMORY, "no memory for '%s'", topic);
 }
+
+/* ---- creating -------------------------------------------------------------------------------- */
+
+/* Compare what is given for `key` with the description of the topic that exists. */
+static mofka_status_t ctl_topic_compare(const char *topic, const char *description, const char *key,
+                                        const char *given, bool members) {
+    char *has = ctl_json_member(description, key);
+    bool same = !given || !has ||
+                (members ? ctl_json_has_members(has, given) : ctl_json_is_same(has, given));
+    mofka_status_t status =
+        same ? MOFKA_OK
+             : mofka_fail(MOFKA_ERR_EXISTS, "topic '%s' exists with %s %.300s, not %.300s", topic,
+                          key, has, given);
+    free(has);
+    return status;
+}
+
+mofka_status_t ctl_topic_create_or_use(mofka_driver_t *driver, const char *topic,
+                                       const mofka_topic_options_t *o, ctl_if_exists_t if_exists) {
+    mofka_status_t status = mofka_driver_create_topic(driver, topic, o);
+    if (status != MOFKA_ERR_EXISTS || if_exists == CTL_EXISTS_IGNORE)
+        return status == MOFKA_ERR_EXISTS ? MOFKA_OK : status;
+    ctl_topic_search_t search = {.name = topic};
+    status = mofka_driver_list_topics(driver, ctl_topic_visit, &search);
+    if (!search.found)
+        return status ? status : mofka_fail(MOFKA_ERR_EXISTS, "topic '%s' exists", topic);
+    status = ctl_topic_compare(topic, search.found, "options", o->options, true);
+    if (!status)
+        status = ctl_topic_compare(topic, search.found, "validator", o->validator, false);
+    if (!status)
+        status = ctl_topic_compare(topic, search.found, "selector", o->selector, false);
+    if (!status)
+        status = ctl_topic_compare(topic, search.found, "serializer", o->serializer, false);
+    free(search.found);
+    return status;
+}
+
+/* Whether an object that should have "type" is itself a JSON Schema. */
+static bool ctl_topic_is_schema(const char *object) {
+    static const char *const words[] = {"\"object\"",  "\"array\"",   "\"string\"", "\"number\"",
+                                        "\"integer\"", "\"boolean\"", "\"null\""};
+    char *type = ctl_json_member(object, "type"), *schema = ctl_json_member(object, "$schema");
+    bool found = schema || (type && *type == '[');
+    for (size_t i = 0; type && i < sizeof words / sizeof words[0]; i++)
+        found = found || strcmp(type, words[i]) == 0;
+    free(type);
+    free(schema);
+    return found;
+}
+
+static void ctl_topic_explain_schema(const char *name_of_option, const char *object) {
+    if (object && ctl_topic_is_schema(object))
+        ctl_complain("--%s is a JSON Schema; give it as --%s.type schema --%s.schema FILE",
+                     name_of_option, name_of_option, name_of_option);
+}
+
+int ctl_topic_complain_of_create(mofka_status_t status, const mofka_topic_options_t *o) {
+    ctl_complain_of(status, "creating the topic");
+    if (ctl_code_of(status) == CTL_USAGE) {
+        ctl_topic_explain_schema("validator", o->validator);
+        ctl_topic_explain_schema("serializer", o->serializer);
+    }
+    return ctl_code_of(status);
+}
+
+/* ---- the commands ---------------------------------------------------------------------------- */
 
 static int ctl_topic_run_list(mofka_driver_t *driver) {
     ctl_topic_search_t search = {NULL, NULL};
@@ -218,15 +282,11 @@ static int ctl_topic_run_info(mofka_driver_t *driver) {
 }
 
 static int ctl_topic_run_create(mofka_driver_t *driver) {
-    mofka_status_t status = ctl_topic_create(driver, name, &groups);
+    mofka_topic_options_t all = ctl_topic_options(&groups);
+    mofka_status_t status = mofka_driver_create_topic(driver, name, &all);
+    int code = status ? ctl_topic_complain_of_create(status, &all) : CTL_OK;
     ctl_topic_groups_clear(&groups);
-    if (status) {
-        ctl_complain_of(status, "creating the topic");
-        return status == MOFKA_ERR_EXISTS || status == MOFKA_ERR_FULL ? CTL_FAILED : CTL_USAGE;
-    }
-    if (!as_json)
-        return CTL_OK;
-    return ctl_topic_run_info(driver);
+    return code == CTL_OK && as_json ? ctl_topic_run_info(driver) : code;
 }
 
 static bool ctl_topic_take_name(int count, char **words) {

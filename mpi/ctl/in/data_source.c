@@ -12,6 +12,14 @@
 /* At most this many bytes of data for an event, as for its metadata. */
 #define DATA_BYTES_MAX ((size_t)1 << 30)
 
+bool data_source_check(const char *text) {
+    bool good = !text || text[0] == '/' || strncmp(text, "file:", 5) == 0;
+    if (!good)
+        args_complain_of_value("data-from", text,
+                               "a JSON pointer such as /field/name, or file:PATH");
+    return good;
+}
+
 bool data_source_open(data_source_t *source, const char *text) {
     *source = (data_source_t){0};
     if (!text)
@@ -23,11 +31,7 @@ bool data_source_open(data_source_t *source, const char *text) {
             ctl_complain("--data-from: no memory for '%.*s'", MFI_QUOTE(text, strlen(text), 200));
         return source->token;
     }
-    if (strncmp(text, "file:", 5) != 0) {
-        args_complain_of_value("data-from", text,
-                               "a JSON pointer such as /field/name, or file:PATH");
-        return false;
-    }
+    assert(strncmp(text, "file:", 5) == 0);
     size_t bytes;
     char *content = ctl_read_file(text + 5, DATA_BYTES_MAX, &bytes);
     if (!content) {

@@ -13,8 +13,10 @@ typedef struct data_source {
     mofka_data_view_t *file; /* the data of every event; NULL: none */
 } data_source_t;
 
-/* Open the source that --data-from names: "/POINTER" or "file:PATH". NULL: events have no data.
- * False: a message was printed. */
+/* Check the text of --data-from: "/POINTER", "file:PATH", or NULL: events have no data. False: a
+ * message was printed. */
+bool data_source_check(const char *text);
+/* Open the source of a checked text. False: a message was printed. */
 bool data_source_open(data_source_t *source, const char *text);
 /* Make the data of the event with this metadata. With a pointer, mfi_json_check must have accepted
  * the metadata. Give `*view`: release; NULL: no data. MOFKA_ERR_REFUSED: the metadata has no such

@@ -86,6 +86,8 @@ static bool intake_push(intake_t *in, const char *text, size_t bytes) {
 /* False: end the intake. */
 static bool intake_take_line(intake_t *in, const char *text, size_t bytes) {
     assert(in->line > 0);
+    if (in->options.json && bytes > 0 && text[bytes - 1] == '\r')
+        bytes--; /* white space between lines of JSON */
     if (bytes == 0 || (in->options.json && intake_is_blank(text, bytes)))
         return true;
     if (in->options.json && mfi_json_check("the line", text, bytes))

@@ -75,8 +75,6 @@ static line_kind_t lines_give(lines_t *l, size_t end, size_t next, const char **
     assert(l->start <= end && end <= next && next <= l->size);
     *text = l->buffer + l->start;
     *bytes = end - l->start;
-    if (*bytes > 0 && (*text)[*bytes - 1] == '\r')
-        --*bytes;
     bool too_long = l->passing || *bytes > l->bytes_max;
     l->passing = false;
     l->start = l->looked = next;

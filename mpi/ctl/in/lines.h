@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 typedef enum line_kind {
-    LINE_TEXT,     /* a line, without its newline */
+    LINE_TEXT,     /* a line, byte for byte, without its newline */
     LINE_TOO_LONG, /* a line longer than `bytes_max`, which was passed over */
     LINE_NONE,     /* nothing can be read now */
     /* the end of the file; or all writers of the pipe have left; or, after lines_stop, no whole

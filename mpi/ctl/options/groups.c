@@ -98,13 +98,39 @@ static char *option_group_object(const char *path, size_t keys, const char *valu
     return NULL;
 }
 
+/* Whether the path's last key is "schema". A schema is never a string. */
+static bool option_group_is_schema(const char *path) {
+    const char *dot = strrchr(path, '.');
+    return strcmp(dot ? dot + 1 : path, "schema") == 0;
+}
+
+/* The value of "schema" may be the name of a file. Give `*file`: free(); NULL: it is no such name.
+ * False: a message was printed. */
+static bool option_group_read_schema(const char *name, const char *path, const char *value,
+                                     char **file) {
+    char what[300];
+    size_t bytes;
+    *file = NULL;
+    if (!option_group_is_schema(path) || ctl_json_is_valid(value))
+        return true;
+    *file = ctl_read_file(value, GROUP_BYTES_MAX, &bytes);
+    snprintf(what, sizeof what, "--%s '%.200s'", name, value);
+    if (*file && ctl_json_check(what, *file, bytes) == MOFKA_OK)
+        return true;
+    ctl_complain("--%s cannot be '%.200s': it must be a JSON Schema, or a file that holds one%s%s",
+                 name, value, *file ? "; " : "", *file ? mofka_last_error() : "");
+    free(*file);
+    return false;
+}
+
 static bool option_group_set_one(option_group_t *group, const char *name, const char *path,
                                  const char *value) {
-    char what[300];
+    char what[300], *file;
     size_t keys = option_group_count_keys(name, path);
-    if (keys == 0)
+    if (keys == 0 || !option_group_read_schema(name, path, value, &file))
         return false;
-    char *text = option_group_object(path, keys, value);
+    char *text = option_group_object(path, keys, file ? file : value);
+    free(file);
     if (!text) {
         ctl_complain("--%s: no memory for '%.*s'", name, MFI_QUOTE(value, strlen(value), 100));
         return false;

@@ -245,11 +245,77 @@ char *ctl_json_without(const char *object, const char *key) {
     return ctl_json_writer_close(&maker);
 }
 
-/* ---- merging --------------------------------------------------------------------------------- */
+/* ---- comparing ------------------------------------------------------------------------------- */
 
 typedef struct ctl_json_span {
-    const char *at, *end; /* an object */
+    const char *at, *end; /* a value; where `end` is that of the text, it may be behind the value */
 } ctl_json_span_t;
+
+static bool ctl_json_same_spans(ctl_json_span_t a, ctl_json_span_t b);
+
+static bool ctl_json_same_strings(ctl_json_span_t a, ctl_json_span_t b) {
+    mfi_scratch_t own_a = {0}, own_b = {0};
+    size_t bytes_a, bytes_b;
+    const char *text_a = mfi_json_string(a.at, a.end, &own_a, &bytes_a);
+    const char *text_b = mfi_json_string(b.at, b.end, &own_b, &bytes_b);
+    bool same = text_a && text_b && bytes_a == bytes_b && memcmp(text_a, text_b, bytes_a) == 0;
+    free(own_a.bytes);
+    free(own_b.bytes);
+    return same;
+}
+
+/* Each member of `part` is also one of `whole`; if `all`, `whole` has no others. */
+static bool ctl_json_same_members(ctl_json_span_t whole, ctl_json_span_t part, bool all) {
+    ctl_json_keys_t those = {0}, these = {0};
+    bool same = ctl_json_keys_of(whole.at, whole.end, &those) &&
+                ctl_json_keys_of(part.at, part.end, &these) && (!all || those.count == these.count);
+    for (size_t i = 0; same && i < these.count; i++) {
+        const ctl_json_key_t *key = &these.list[i], *other = ctl_json_keys_find(&those, key);
+        same = other && ctl_json_same_spans((ctl_json_span_t){other->value, other->end},
+                                            (ctl_json_span_t){key->value, key->end});
+    }
+    ctl_json_keys_free(&those);
+    ctl_json_keys_free(&these);
+    return same;
+}
+
+static bool ctl_json_same_arrays(ctl_json_span_t a, ctl_json_span_t b) {
+    mfi_json_walk_t walk = mfi_json_walk(a.at, a.end), other = mfi_json_walk(b.at, b.end);
+    bool same = true;
+    while (same && mfi_json_next(&walk))
+        same =
+            mfi_json_next(&other) && ctl_json_same_spans((ctl_json_span_t){walk.value, walk.end},
+                                                         (ctl_json_span_t){other.value, other.end});
+    return same && !mfi_json_next(&other);
+}
+
+static bool ctl_json_same_spans(ctl_json_span_t a, ctl_json_span_t b) {
+    assert(a.at < a.end && b.at < b.end);
+    if (*a.at == '"' && *b.at == '"')
+        return ctl_json_same_strings(a, b);
+    if (*a.at == '{' && *b.at == '{')
+        return ctl_json_same_members(a, b, true);
+    if (*a.at == '[' && *b.at == '[')
+        return ctl_json_same_arrays(a, b);
+    size_t bytes_a = (size_t)(mfi_json_end(a.at, a.end) - a.at);
+    size_t bytes_b = (size_t)(mfi_json_end(b.at, b.end) - b.at);
+    return bytes_a == bytes_b && memcmp(a.at, b.at, bytes_a) == 0;
+}
+
+static ctl_json_span_t ctl_json_span_of(const char *text) {
+    return (ctl_json_span_t){mfi_json_begin(text), text + strlen(text)};
+}
+
+bool ctl_json_is_same(const char *a, const char *b) {
+    return ctl_json_same_spans(ctl_json_span_of(a), ctl_json_span_of(b));
+}
+
+bool ctl_json_has_members(const char *whole, const char *part) {
+    return ctl_json_is_object(whole) && ctl_json_is_object(part) &&
+           ctl_json_same_members(ctl_json_span_of(whole), ctl_json_span_of(part), false);
+}
+
+/* ---- merging --------------------------------------------------------------------------------- */
 
 static void ctl_json_merge_objects(ctl_json_writer_t *maker, ctl_json_span_t into,
                                    ctl_json_span_t from, size_t levels);
@@ -317,9 +383,7 @@ static void ctl_json_merge_objects(ctl_json_writer_t *maker, ctl_json_span_t int
 
 char *ctl_json_merge(const char *into, const char *from, size_t levels) {
     ctl_json_writer_t maker;
-    ctl_json_span_t a = {mfi_json_begin(into), into + strlen(into)};
-    ctl_json_span_t b = {mfi_json_begin(from), from + strlen(from)};
     if (ctl_json_writer_open(&maker))
-        ctl_json_merge_objects(&maker, a, b, levels);
+        ctl_json_merge_objects(&maker, ctl_json_span_of(into), ctl_json_span_of(from), levels);
     return ctl_json_writer_close(&maker);
 }

@@ -32,6 +32,13 @@ char *ctl_json_string(const char *text);
 /* Write `text` as a JSON string. Bytes that are not UTF-8 stay as they are. */
 void ctl_json_put_string(FILE *out, const char *text, size_t bytes);
 
+/* Whether two texts are the same value: the members of objects may be in another order. Numbers are
+ * compared as they are written. */
+bool ctl_json_is_same(const char *a, const char *b);
+/* Whether each member of the object `part` is also one of the object `whole`, with the same value.
+ */
+bool ctl_json_has_members(const char *whole, const char *part);
+
 /* Merge the object `from` into the object `into`. Members that are objects in both are merged; any
  * other member of both is that of `from`. With `levels`, only so many levels are merged, and a
  * value in `into` that has no keys is refused where `from` has keys for it; 0 means all levels.

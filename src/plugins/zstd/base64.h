@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /* Decode all of `text`. `what` begins each message. Give *bytes: free(). MOFKA_ERR_OPTION: `text`
- * is not base64. */
+ * is not base64. Line breaks are passed over. */
 mofka_status_t mfi_base64_decode(const char *what, const char *text, unsigned char **bytes,
                                  size_t *size);
 
