@@ -219,14 +219,15 @@ struct cJSON;
  * Threads: any. */
 typedef struct mofka_driver_ops {
     size_t size; /**< sizeof(mofka_driver_ops_t) of the backend's build */
-    /** Create a topic. The core has checked its name, and that its validator, selector and
-     * serializer can be made. The backend checks that the selector fits the number of partitions
+    /** Create a topic. The core has checked its name, that no topic had it, and that its
+     * validator, selector and serializer can be made. The backend checks that the selector fits the number of partitions
      * (mofka_partition_selector_check_count). MOFKA_ERR_EXISTS: the name is taken.
      * MOFKA_ERR_OPTION: an option is unknown or invalid. MOFKA_ERR_RANGE: a value is out of range.
      * MOFKA_ERR_FULL: there is no room for the topic. */
     mofka_status_t (*create_topic)(void *self, const mofka_topic_config_t *config);
-    /** Open a topic. MOFKA_ERR_NOT_FOUND: it does not exist. Outputs are written only on success.
-     */
+    /** Open a topic. The core makes its helpers from the JSON as stored, and loads their types
+     * from the plug-in folders only (register.h). MOFKA_ERR_NOT_FOUND: it does not exist. Outputs
+     * are written only on success. */
     mofka_status_t (*open_topic)(void *self, const char *name, mofka_topic_made_t *made);
     /** Whether a topic of that name exists now. */
     mofka_status_t (*topic_exists)(void *self, const char *name, bool *exists);

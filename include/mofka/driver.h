@@ -55,14 +55,18 @@ typedef struct mofka_topic_options {
 } mofka_topic_options_t;
 
 /** Create a topic. This gives no handle; open the topic to get one. `name`: 1 to
- * MOFKA_NAME_BYTES_MAX bytes of printable ASCII. NULL options mean the defaults. MOFKA_ERR_EXISTS:
- * the name is taken. MOFKA_ERR_INVALID: the name is invalid. MOFKA_ERR_OPTION: an option is unknown
+ * MOFKA_NAME_BYTES_MAX bytes of printable ASCII. NULL options mean the defaults. The types of its
+ * validator, selector and serializer may be of any library, by "name:library.so"; the record keeps
+ * their JSON as given. MOFKA_ERR_EXISTS: the name is taken; no library was loaded. MOFKA_ERR_INVALID: the name is invalid. MOFKA_ERR_OPTION: an option is unknown
  * or wrong. MOFKA_ERR_FULL: not enough room; the message says how much is needed.
  * Threads: any. MPI: local. Blocks: for the directory's lock, at most 10 s. */
 MOFKA_API mofka_status_t mofka_driver_create_topic(mofka_driver_t *driver, const char *name,
                                                    const mofka_topic_options_t *options);
-/** Open a topic. If it does not exist yet, wait for it, at most `timeout_ms`. Give:
- * mofka_topic_release. MOFKA_ERR_NOT_FOUND: it still does not exist after `timeout_ms`.
+/** Open a topic. If it does not exist yet, wait for it, at most `timeout_ms`. Its record names the
+ * types of its validator and serializer. A type that is not registered in this process is loaded
+ * from a plug-in folder (register.h), whatever path the record has. Give: mofka_topic_release.
+ * MOFKA_ERR_NOT_FOUND: it still does not exist after `timeout_ms`; or, at once, a type that its
+ * record names is missing here, and the message names the type and where it was looked for.
  * Threads: any. MPI: local. Blocks: until the topic exists, at most `timeout_ms`. */
 MOFKA_API mofka_status_t mofka_driver_open_topic(mofka_driver_t *driver, const char *name,
                                                  int64_t timeout_ms, mofka_topic_t **topic);
@@ -80,6 +84,17 @@ typedef mofka_status_t (*mofka_topic_visit_fn)(void *context, const char *name,
  * Threads: any. MPI: local. Blocks: no. */
 MOFKA_API mofka_status_t mofka_driver_list_topics(mofka_driver_t *driver,
                                                   mofka_topic_visit_fn visit, void *context);
+
+/** Called once for each partition of a topic, with its index and its description (borrow). Return
+ * MOFKA_OK to go on, MOFKA_STOP to end the visit. */
+typedef mofka_status_t (*mofka_partition_visit_fn)(void *context, size_t partition,
+                                                   const mofka_metadata_t *info);
+/** Visit every partition of a topic without opening it: no library is loaded. A description is that
+ * of mofka_topic_partition_info. MOFKA_ERR_NOT_FOUND: the topic does not exist now.
+ * Threads: any. MPI: local. Blocks: no. */
+MOFKA_API mofka_status_t mofka_driver_list_partitions(mofka_driver_t *driver, const char *name,
+                                                      mofka_partition_visit_fn visit,
+                                                      void *context);
 
 /** The driver's own pool. It has no threads unless the driver type brings another pool. View;
  * retain it to keep it longer.

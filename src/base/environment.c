@@ -48,10 +48,35 @@ static bool environment_is_interval(const char *value) {
     return mfi_environment_interval(value, &interval_ms);
 }
 
+bool mfi_environment_folders(const char *text) {
+    bool begins = true;
+    for (const char *at = text; *at; at++) {
+        if (begins && *at != '/')
+            return false;
+        begins = *at == ':';
+    }
+    return !begins;
+}
+
+bool mfi_environment_mode(const char *text, unsigned *mode) {
+    if (strlen(text) != 3 || strspn(text, "01234567") != 3 || !((text[0] - '0') & 2))
+        return false;
+    *mode = (unsigned)strtoul(text, NULL, 8);
+    return true;
+}
+
+static bool environment_is_mode(const char *value) {
+    unsigned mode;
+    return mfi_environment_mode(value, &mode);
+}
+
 static const variable_t variables[] = {
     {"MOFKA_LOG", "error, warn, info, debug or trace", environment_is_level},
+    {"MOFKA_PLUGIN_PATH", "absolute folders, separated by colons", mfi_environment_folders},
     {"MOFKA_STATS_FILE", "a file name", environment_is_text},
     {"MOFKA_STATS_INTERVAL_MS", "a whole number from 1 to 86400000", environment_is_interval},
+    {"MOFKA_STATS_MODE", "three octal digits that let the owner write, such as 640",
+     environment_is_mode},
 };
 #define VARIABLES (sizeof variables / sizeof variables[0])
 

@@ -13,5 +13,9 @@ const char *mfi_environment(const char *name);
 void mfi_environment_check(void);
 /* Read a value of MOFKA_STATS_INTERVAL_MS. False: it is invalid, and nothing is written. */
 bool mfi_environment_interval(const char *text, uint64_t *interval_ms);
+/* Read a value of MOFKA_STATS_MODE. False: it is invalid, and nothing is written. */
+bool mfi_environment_mode(const char *text, unsigned *mode);
+/* Whether a value of MOFKA_PLUGIN_PATH is valid: absolute folders, separated by colons. */
+bool mfi_environment_folders(const char *text);
 
 #endif

@@ -57,7 +57,8 @@ mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_ops_t *ops
 mofka_status_t mofka_driver_create(const char *type, const char *options, mofka_driver_t **driver) {
     int saved = errno; /* loading a library and the backend may change it */
     mfi_function_t create;
-    mofka_status_t status = mfi_registry_find(MFI_REGISTRY_DRIVER, type, &create);
+    mofka_status_t status =
+        mfi_registry_find(MFI_REGISTRY_DRIVER, type, MFI_NAMED_BY_OPTION, &create);
     if (!status)
         status = ((mofka_driver_create_fn)create)(options, driver);
     errno = saved;

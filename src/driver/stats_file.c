@@ -3,7 +3,7 @@
  * Writes statistics into a file, for programs that cannot be changed. MOFKA_STATS_FILE is its name,
  * in which "%r" is the rank; MOFKA_STATS_INTERVAL_MS is the interval. Each report is one line,
  * appended by one write. So ranks, drivers and runs can share a file, and "rank" distinguishes
- * them.
+ * them. Only the user can read a new file, unless MOFKA_STATS_MODE says otherwise.
  *
  * A FIFO must neither block nor end the program. If it has no room for a line, the line is left
  * out. If it takes a part of a line, the rest is written before the next line.
@@ -26,6 +26,7 @@
 #include "driver/reporter.h"
 
 #define INTERVAL_MS_DEFAULT 1000
+#define MODE_DEFAULT 0600
 
 typedef struct stats_file {
     int descriptor;
@@ -127,6 +128,15 @@ static bool stats_file_expand_name(const char *pattern, size_t rank, char *name,
     return true;
 }
 
+/* An invalid value counts as missing; mfi_environment_check has warned of it. */
+static mode_t stats_file_mode(void) {
+    const char *text = mfi_environment("MOFKA_STATS_MODE");
+    unsigned mode = MODE_DEFAULT;
+    if (text)
+        mfi_environment_mode(text, &mode);
+    return (mode_t)mode;
+}
+
 static stats_file_t *stats_file_open(const mofka_driver_t *driver, const char *pattern) {
     char name[PATH_MAX];
     size_t rank = 0, size;
@@ -136,7 +146,7 @@ static stats_file_t *stats_file_open(const mofka_driver_t *driver, const char *p
     stats_file_t *file = fits ? calloc(1, sizeof *file) : NULL;
     int saved = errno;
     const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK;
-    int descriptor = file ? open(name, flags, 0666) : -1;
+    int descriptor = file ? open(name, flags, stats_file_mode()) : -1;
     if (descriptor < 0) {
         mfi_log(MOFKA_LOG_WARN, "MOFKA_STATS_FILE '%.*s': %s; no statistics are written",
                 MFI_QUOTE(pattern, strlen(pattern), 500),

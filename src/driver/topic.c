@@ -6,7 +6,18 @@
 #include "base/clock.h"
 #include "driver/driver.h"
 #include "base/log.h"
+#include "types/helper.h"
 #include <mofka/backend.h>
+
+/* MOFKA_ERR_EXISTS. The backend checks it again under its lock; here no library of the new topic's
+ * types has been loaded yet. */
+static mofka_status_t topic_check_absent(mofka_driver_t *driver, const char *name) {
+    bool exists = false;
+    mofka_status_t status = driver->ops->topic_exists(driver->self, name, &exists);
+    if (!status && exists)
+        status = mofka_fail(MOFKA_ERR_EXISTS, "topic '%s' exists", name);
+    return status;
+}
 
 /* A topic must not be stored with helpers that cannot be made. */
 static mofka_status_t topic_check_helpers(const mofka_topic_options_t *options) {
@@ -31,6 +42,8 @@ mofka_status_t mofka_driver_create_topic(mofka_driver_t *driver, const char *nam
     options = options ? options : &none;
     if (!status)
         status = mfi_name_check("topic", name);
+    if (!status)
+        status = topic_check_absent(driver, name);
     if (!status)
         status = topic_check_helpers(options);
     if (status)
@@ -65,33 +78,51 @@ static void topic_destroy(mofka_topic_t *topic) {
     free(topic);
 }
 
-static mofka_status_t topic_open(mofka_driver_t *driver, const char *name, mofka_topic_t **out) {
-    mofka_topic_made_t made = {0};
-    mofka_status_t status = driver->ops->open_topic(driver->self, name, &made);
-    if (status)
-        return status;
+/* Make a handle of what the backend gave, still without helpers; takes `made` but for the texts of
+ * the validator and the serializer. */
+static mofka_status_t topic_wrap(mofka_driver_t *driver, const char *name, mofka_topic_made_t *made,
+                                 mofka_topic_t **out) {
     mofka_topic_t *topic = calloc(1, sizeof *topic);
     char *copy = strdup(name);
-    if (!topic || !copy || !topic_ops_are_complete(made.ops)) {
-        status = topic && copy
-                     ? mofka_fail(MOFKA_ERR_INVALID, "a topic's table lacks a required slot")
-                     : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a topic handle");
-        if (made.ops && made.ops->destroy)
-            made.ops->destroy(made.self);
+    if (!topic || !copy || !topic_ops_are_complete(made->ops)) {
+        mofka_status_t status =
+            topic && copy ? mofka_fail(MOFKA_ERR_INVALID, "a topic's table lacks a required slot")
+                          : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a topic handle");
+        if (made->ops && made->ops->destroy)
+            made->ops->destroy(made->self);
         free(topic);
         free(copy);
-        free(made.selector);
-    } else {
-        mfi_object_init(&topic->object, MFI_TOPIC);
-        topic->driver = mofka_driver_retain(driver);
-        topic->name = copy;
-        topic->ops = made.ops;
-        topic->self = made.self;
-        topic->partition_count = made.partition_count;
-        topic->selector = made.selector;
-        status = mofka_validator_from_metadata(made.validator, &topic->validator);
-        if (!status)
-            status = mofka_serializer_from_metadata(made.serializer, &topic->serializer);
+        free(made->selector);
+        return status;
+    }
+    mfi_object_init(&topic->object, MFI_TOPIC);
+    topic->driver = mofka_driver_retain(driver);
+    topic->name = copy;
+    topic->ops = made->ops;
+    topic->self = made->self;
+    topic->partition_count = made->partition_count;
+    topic->selector = made->selector;
+    *out = topic;
+    return MOFKA_OK;
+}
+
+/* MOFKA_ERR_NOT_FOUND: a type is missing. The message says that the topic is there. */
+static mofka_status_t topic_make_helpers(mofka_topic_t *topic, const mofka_topic_made_t *made) {
+    mofka_status_t status = mfi_validator_from_record(made->validator, &topic->validator);
+    if (!status)
+        status = mfi_serializer_from_record(made->serializer, &topic->serializer);
+    return status ? mofka_fail(status, "topic '%s' exists, but cannot be opened here: %s",
+                               topic->name, mofka_last_error())
+                  : MOFKA_OK;
+}
+
+/* Make a handle of a topic that exists, takes `made`. */
+static mofka_status_t topic_make(mofka_driver_t *driver, const char *name, mofka_topic_made_t *made,
+                                 mofka_topic_t **out) {
+    mofka_topic_t *topic;
+    mofka_status_t status = topic_wrap(driver, name, made, &topic);
+    if (!status) {
+        status = topic_make_helpers(topic, made);
         if (status) {
             topic_destroy(topic);
         } else {
@@ -100,8 +131,8 @@ static mofka_status_t topic_open(mofka_driver_t *driver, const char *name, mofka
             *out = topic;
         }
     }
-    free(made.validator);
-    free(made.serializer);
+    free(made->validator);
+    free(made->serializer);
     return status;
 }
 
@@ -114,11 +145,42 @@ mofka_status_t mofka_driver_open_topic(mofka_driver_t *driver, const char *name,
         return status;
     int64_t deadline = mfi_deadline(timeout_ms);
     for (long us = 20;; us = us < 1000 ? 2 * us : us) {
-        status = topic_open(driver, name, topic);
+        mofka_topic_made_t made = {0};
+        status = driver->ops->open_topic(driver->self, name, &made);
+        if (!status)
+            return topic_make(driver, name, &made, topic);
         if (status != MOFKA_ERR_NOT_FOUND || mfi_remaining(deadline) == 0)
             return status;
         nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);
     }
+}
+
+mofka_status_t mofka_driver_list_partitions(mofka_driver_t *driver, const char *name,
+                                            mofka_partition_visit_fn visit, void *context) {
+    mofka_topic_made_t made = {0};
+    mofka_topic_t *topic;
+    mofka_status_t status = mfi_driver_check_open(driver);
+    if (!status)
+        status = mfi_name_check("topic", name);
+    if (!status)
+        status = driver->ops->open_topic(driver->self, name, &made);
+    if (status)
+        return status;
+    status = topic_wrap(driver, name, &made, &topic);
+    free(made.validator);
+    free(made.serializer);
+    if (status)
+        return status;
+    for (size_t i = 0; i < topic->partition_count && !status; i++) {
+        mofka_metadata_t *info;
+        status = topic->ops->partition_info(topic->self, i, &info);
+        if (!status) {
+            status = visit(context, i, info);
+            mofka_metadata_release(info);
+        }
+    }
+    topic_destroy(topic);
+    return status == MOFKA_STOP ? MOFKA_OK : status;
 }
 
 mofka_status_t mofka_driver_topic_exists(mofka_driver_t *driver, const char *name, bool *exists) {

@@ -73,7 +73,7 @@ static mofka_status_t producer_start_selector(mofka_producer_t *producer) {
     mofka_status_t status =
         info ? MOFKA_OK : mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu partitions", count);
     if (!status && !producer->selector)
-        status = mofka_partition_selector_from_metadata(topic->selector, &producer->selector);
+        status = mfi_partition_selector_from_record(topic->selector, &producer->selector);
     for (; !status && made < count; made += !status)
         status = mofka_topic_partition_info(topic, made, &info[made]);
     if (!status)

@@ -30,14 +30,15 @@ static mfi_helper_t *helper_allocate(const mfi_helper_kind_t *kind) {
     return helper;
 }
 
-mofka_status_t mfi_helper_create(const mfi_helper_kind_t *kind, const char *json, void **out) {
+mofka_status_t mfi_helper_create(const mfi_helper_kind_t *kind, const char *json, mfi_named_by_t by,
+                                 void **out) {
     mfi_function_t create;
     const void *ops = NULL;
     mfi_helper_t *helper = helper_allocate(kind);
     if (!helper)
         return MOFKA_ERR_MEMORY;
     mofka_status_t status =
-        mfi_registry_from_json(kind->registry, json, &helper->metadata, &create);
+        mfi_registry_from_json(kind->registry, json, by, &helper->metadata, &create);
     assert(status || (helper->metadata && create));
     if (!status)
         status = kind->start(helper, create, &ops);

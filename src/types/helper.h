@@ -29,10 +29,11 @@ typedef struct mfi_helper_kind {
     bool (*adopt)(mfi_helper_t *helper, const void *ops);
 } mfi_helper_kind_t;
 
-/* Make a helper of the type that `json` (borrowed; NULL: {}) names. Give *helper:
- * mfi_helper_release. MOFKA_ERR_JSON, MOFKA_ERR_OPTION, MOFKA_ERR_NOT_FOUND: `json` is invalid, or
- * no such type. */
-mofka_status_t mfi_helper_create(const mfi_helper_kind_t *kind, const char *json, void **helper);
+/* Make a helper of the type that `json` (borrowed; NULL: {}) names. `by`: where the type's library
+ * may come from. Give *helper: mfi_helper_release. MOFKA_ERR_JSON, MOFKA_ERR_OPTION,
+ * MOFKA_ERR_NOT_FOUND: `json` is invalid, or no such type. */
+mofka_status_t mfi_helper_create(const mfi_helper_kind_t *kind, const char *json, mfi_named_by_t by,
+                                 void **helper);
 /* Make a helper of a table and its `self` (taken). Give *helper: mfi_helper_release.
  * MOFKA_ERR_INVALID: the table lacks a function. */
 mofka_status_t mfi_helper_wrap(const mfi_helper_kind_t *kind, const void *ops, void *self,
@@ -41,6 +42,13 @@ mofka_status_t mfi_helper_wrap(const mfi_helper_kind_t *kind, const void *ops, v
 void *mfi_helper_retain(const void *helper, mfi_kind_t object);
 void mfi_helper_release(void *helper, mfi_kind_t object);
 const mofka_metadata_t *mfi_helper_metadata(const void *helper, mfi_kind_t object);
+
+/* Make a helper from a topic's record. Its library comes from the plug-in folders only (plugin.h).
+ * Else as mofka_validator_from_metadata, and so on. */
+mofka_status_t mfi_validator_from_record(const char *json, mofka_validator_t **validator);
+mofka_status_t mfi_serializer_from_record(const char *json, mofka_serializer_t **serializer);
+mofka_status_t mfi_partition_selector_from_record(const char *json,
+                                                  mofka_partition_selector_t **selector);
 
 /* Whether a validator accepts everything: it need not be called. */
 bool mfi_validator_accepts_all(const mofka_validator_t *validator);

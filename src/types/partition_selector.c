@@ -114,13 +114,23 @@ static const mfi_helper_kind_t selector_kind = {.name = "partition selector",
                                                 .start = selector_start,
                                                 .adopt = selector_adopt};
 
-mofka_status_t mofka_partition_selector_from_metadata(const char *json,
-                                                      mofka_partition_selector_t **selector) {
+static mofka_status_t selector_create(const char *json, mfi_named_by_t by,
+                                      mofka_partition_selector_t **selector) {
     void *made;
-    mofka_status_t status = mfi_helper_create(&selector_kind, json, &made);
+    mofka_status_t status = mfi_helper_create(&selector_kind, json, by, &made);
     if (!status)
         *selector = made;
     return status;
+}
+
+mofka_status_t mofka_partition_selector_from_metadata(const char *json,
+                                                      mofka_partition_selector_t **selector) {
+    return selector_create(json, MFI_NAMED_BY_OPTION, selector);
+}
+
+mofka_status_t mfi_partition_selector_from_record(const char *json,
+                                                  mofka_partition_selector_t **selector) {
+    return selector_create(json, MFI_NAMED_BY_RECORD, selector);
 }
 
 mofka_status_t mofka_partition_selector_wrap(const mofka_partition_selector_ops_t *ops, void *self,

@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The registry of types: for each kind a table of names and functions, under one lock. Libraries
- * are loaded with no lock held, since their constructors register types. They stay loaded.
+ * are loaded (plugin.c) with no lock held, since their constructors register types. They stay
+ * loaded.
  */
 #include "types/registry.h"
 
 #include <assert.h>
 #include <cjson/cJSON.h>
-#include <dlfcn.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <mofka/register.h>
 #include <mofka/driver.h>
 #include "base/at_fork.h"
@@ -94,33 +91,6 @@ mofka_status_t mfi_registry_add(mfi_registry_kind_t kind, const char *type, mfi_
                   : MOFKA_OK;
 }
 
-/* Load a library. If that fails, *why is the loader's answer. */
-static bool registry_load(const char *library, char why[MOFKA_MESSAGE_BYTES_MAX + 1]) {
-    int saved = errno;
-    bool is_loaded = dlopen(library, RTLD_NOW | RTLD_GLOBAL) != NULL;
-    if (is_loaded)
-        snprintf(why, MOFKA_MESSAGE_BYTES_MAX + 1, "%.*s is loaded, but does not register it",
-                 MFI_QUOTE(library, strlen(library), 300));
-    else
-        snprintf(why, MOFKA_MESSAGE_BYTES_MAX + 1, "%s", dlerror());
-    errno = saved;
-    return is_loaded;
-}
-
-/* The path of libmofka-TYPE.so: beside the library with this function if it is there, else as the
- * loader finds it. (The loader looks there itself, except through a sanitizer's dlopen.) */
-static void registry_own_path(const char *type, char *path, size_t bytes) {
-    Dl_info here;
-    const char *end =
-        dladdr((void *)(uintptr_t)registry_own_path, &here) ? strrchr(here.dli_fname, '/') : NULL;
-    int length = (int)mfi_utf8_cut(type, strlen(type), TYPE_BYTES_MAX);
-    int folder = end ? (int)(end - here.dli_fname) : 0;
-    snprintf(path, bytes, "%.*s/libmofka-%.*s.so", folder, folder ? here.dli_fname : "", length,
-             type);
-    if (folder == 0 || access(path, R_OK) != 0)
-        snprintf(path, bytes, "libmofka-%.*s.so", length, type);
-}
-
 /* The registered types, for messages. */
 static void registry_list(mfi_registry_kind_t kind, char *text, size_t bytes) {
     size_t used = 0;
@@ -132,14 +102,10 @@ static void registry_list(mfi_registry_kind_t kind, char *text, size_t bytes) {
     pthread_mutex_unlock(&registry_lock);
 }
 
-/* By a bare name: from libmofka-TYPE.so. No other file's name is tried: libTYPE.so may be any
- * library of the system, as libmpi.so is. */
-static mofka_status_t registry_load_by_name(mfi_registry_kind_t kind, const char *type) {
-    char path[4096], why[MOFKA_MESSAGE_BYTES_MAX + 1], known[200];
-    int saved = errno;
-    registry_own_path(type, path, sizeof path);
-    errno = saved;
-    if (registry_load(path, why) && registry_look_up(kind, type, strlen(type)))
+static mofka_status_t registry_load_by_name(mfi_registry_kind_t kind, const char *type,
+                                            mfi_named_by_t by) {
+    char why[MOFKA_MESSAGE_BYTES_MAX + 1], known[200];
+    if (mfi_plugin_load_by_name(by, type, why) && registry_look_up(kind, type, strlen(type)))
         return MOFKA_OK;
     registry_list(kind, known, sizeof known);
     return mofka_fail(MOFKA_ERR_NOT_FOUND,
@@ -150,16 +116,16 @@ static mofka_status_t registry_load_by_name(mfi_registry_kind_t kind, const char
 }
 
 static mofka_status_t registry_load_by_path(mfi_registry_kind_t kind, const char *type,
-                                            const char *path) {
+                                            const char *path, mfi_named_by_t by) {
     char why[MOFKA_MESSAGE_BYTES_MAX + 1], known[200];
-    if (registry_load(path, why))
+    if (mfi_plugin_load_by_path(by, path, why))
         return MOFKA_OK;
     registry_list(kind, known, sizeof known);
     return mofka_fail(MOFKA_ERR_NOT_FOUND, "%s type '%.*s' is not registered (%s): %s",
                       registry_kind_names[kind], MFI_QUOTE(type, strlen(type), 200), known, why);
 }
 
-mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
+mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type, mfi_named_by_t by,
                                  mfi_function_t *create) {
     char known[200];
     if (!type || !*type) {
@@ -171,9 +137,9 @@ mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
     size_t length = colon ? (size_t)(colon - type) : strlen(type);
     mofka_status_t status = MOFKA_OK;
     if (colon && !registry_look_up(kind, type, length))
-        status = registry_load_by_path(kind, type, colon + 1);
+        status = registry_load_by_path(kind, type, colon + 1, by);
     else if (!colon && !registry_look_up(kind, type, length))
-        status = registry_load_by_name(kind, type);
+        status = registry_load_by_name(kind, type, by);
     if (status)
         return status;
     mfi_function_t found = registry_look_up(kind, type, length);
@@ -213,7 +179,7 @@ static mofka_status_t registry_check_type(mfi_registry_kind_t kind, const char *
     return status;
 }
 
-mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json,
+mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json, mfi_named_by_t by,
                                       mofka_metadata_t **out, mfi_function_t *create) {
     cJSON *tree = NULL;
     const char *text = json ? json : "{}";
@@ -241,7 +207,7 @@ mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json
         status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a %s", registry_kind_names[kind]);
     }
     if (!status)
-        status = mfi_registry_find(kind, type, create);
+        status = mfi_registry_find(kind, type, by, create);
     if (!status)
         status = as_given ? mofka_metadata_create(json, strlen(json), out)
                           : mofka_metadata_create_json(tree, out);

@@ -4,6 +4,7 @@
 #define MOFKA_SRC_TYPES_REGISTRY_H
 
 #include <mofka/metadata.h>
+#include "types/plugin.h"
 
 typedef enum mfi_registry_kind {
     MFI_REGISTRY_DRIVER,
@@ -19,13 +20,14 @@ typedef void (*mfi_function_t)(void);
  * colon, or `create` is NULL. MOFKA_ERR_EXISTS: the kind has such a type. MOFKA_ERR_FULL. */
 mofka_status_t mfi_registry_add(mfi_registry_kind_t kind, const char *type, mfi_function_t create);
 /* Find the function of `type`. If the type is not registered, load a library first:
- * "name:library.so" names it, for a bare name it is libmofka-NAME.so. MOFKA_ERR_NOT_FOUND. */
-mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type,
+ * "name:library.so" names it, for a bare name it is libmofka-NAME.so. `by` decides where it may come
+ * from, see plugin.h. MOFKA_ERR_NOT_FOUND. */
+mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type, mfi_named_by_t by,
                                  mfi_function_t *create);
 
 /* Parse an object such as {"type": "default"} and find the function of its type. `json` may be
  * NULL, which means {}; without "type" it is "default". Give *metadata: mofka_metadata_release. */
-mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json,
+mofka_status_t mfi_registry_from_json(mfi_registry_kind_t kind, const char *json, mfi_named_by_t by,
                                       mofka_metadata_t **metadata, mfi_function_t *create);
 
 #endif

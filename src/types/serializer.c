@@ -59,12 +59,21 @@ static const mfi_helper_kind_t serializer_kind = {.name = "serializer",
                                                   .start = serializer_start,
                                                   .adopt = serializer_adopt};
 
-mofka_status_t mofka_serializer_from_metadata(const char *json, mofka_serializer_t **serializer) {
+static mofka_status_t serializer_create(const char *json, mfi_named_by_t by,
+                                        mofka_serializer_t **serializer) {
     void *made;
-    mofka_status_t status = mfi_helper_create(&serializer_kind, json, &made);
+    mofka_status_t status = mfi_helper_create(&serializer_kind, json, by, &made);
     if (!status)
         *serializer = made;
     return status;
+}
+
+mofka_status_t mofka_serializer_from_metadata(const char *json, mofka_serializer_t **serializer) {
+    return serializer_create(json, MFI_NAMED_BY_OPTION, serializer);
+}
+
+mofka_status_t mfi_serializer_from_record(const char *json, mofka_serializer_t **serializer) {
+    return serializer_create(json, MFI_NAMED_BY_RECORD, serializer);
 }
 
 mofka_status_t mofka_serializer_wrap(const mofka_serializer_ops_t *ops, void *self,

@@ -72,12 +72,21 @@ static const mfi_helper_kind_t validator_kind = {.name = "validator",
                                                  .start = validator_start,
                                                  .adopt = validator_adopt};
 
-mofka_status_t mofka_validator_from_metadata(const char *json, mofka_validator_t **validator) {
+static mofka_status_t validator_create(const char *json, mfi_named_by_t by,
+                                       mofka_validator_t **validator) {
     void *made;
-    mofka_status_t status = mfi_helper_create(&validator_kind, json, &made);
+    mofka_status_t status = mfi_helper_create(&validator_kind, json, by, &made);
     if (!status)
         *validator = made;
     return status;
+}
+
+mofka_status_t mofka_validator_from_metadata(const char *json, mofka_validator_t **validator) {
+    return validator_create(json, MFI_NAMED_BY_OPTION, validator);
+}
+
+mofka_status_t mfi_validator_from_record(const char *json, mofka_validator_t **validator) {
+    return validator_create(json, MFI_NAMED_BY_RECORD, validator);
 }
 
 mofka_status_t mofka_validator_wrap(const mofka_validator_ops_t *ops, void *self,

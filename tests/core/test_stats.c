@@ -347,6 +347,32 @@ static void a_file_is_written(void **state) {
     remove(expanded);
 }
 
+/* The mode of a statistics file that a driver makes; the umask is 0. */
+static mode_t stats_mode_of_new_file(void **state, const char *mode) {
+    const char *name = "test_stats_mode.ndjson";
+    struct stat found;
+    remove(name);
+    setenv("MOFKA_STATS_FILE", name, 1);
+    if (mode)
+        setenv("MOFKA_STATS_MODE", mode, 1);
+    mode_t before = umask(0);
+    scripted_setup(state);
+    umask(before);
+    unsetenv("MOFKA_STATS_FILE");
+    unsetenv("MOFKA_STATS_MODE");
+    scripted_teardown(state);
+    assert_int_equal(stat(name, &found), 0);
+    remove(name);
+    return found.st_mode & 07777;
+}
+
+static void a_file_is_the_users_unless_asked(void **state) {
+    assert_int_equal(stats_mode_of_new_file(state, NULL), 0600);
+    assert_int_equal(stats_mode_of_new_file(state, "640"), 0640);
+    assert_int_equal(stats_mode_of_new_file(state, "0640"), 0600); /* invalid, with a warning */
+    assert_int_equal(stats_mode_of_new_file(state, "444"), 0600);
+}
+
 static _Atomic int warnings; /* collected; a reporter's thread warns, too */
 
 static void collect_warning(void *context, mofka_log_level_t level, const char *message) {
@@ -523,6 +549,7 @@ int main(void) {
         cmocka_unit_test(consumers_count),
         CASE(a_callback_is_called),
         cmocka_unit_test(a_file_is_written),
+        cmocka_unit_test(a_file_is_the_users_unless_asked),
         cmocka_unit_test(a_file_that_cannot_be_written_is_logged),
         cmocka_unit_test(a_fifo_without_a_reader_is_logged),
         cmocka_unit_test(a_reader_that_stops_holds_nothing_up),

@@ -6,10 +6,14 @@
  *   CTL_TEST_LIST_MS=N       listing topics begins N ms later
  *   CTL_TEST_CREATE_MS=N     creating a topic begins N ms later
  *   CTL_TEST_CONSUMER_MS=N   creating a consumer begins N ms later
+ *   CTL_TEST_TRACE=FILE      fsync and acknowledging each append a line
  */
 #include <dlfcn.h>
+#include <inttypes.h>
 #include <mpi.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <mofka/mofka.h>
 
@@ -59,4 +63,34 @@ SHOWN mofka_status_t mofka_consumer_create(mofka_topic_t *topic,
     *(void **)&create = dlsym(RTLD_NEXT, "mofka_consumer_create");
     preload_sleep("CTL_TEST_CONSUMER_MS");
     return create(topic, options, consumer);
+}
+
+static void preload_trace(const char *what, uint64_t number) {
+    const char *path = getenv("CTL_TEST_TRACE");
+    FILE *file = path ? fopen(path, "a") : NULL;
+    if (!file)
+        return;
+    fprintf(file, "%s %" PRIu64 "\n", what, number);
+    fclose(file);
+}
+
+/* The number is the size of a file, and 0 for a folder. */
+SHOWN int fsync(int fd) {
+    int (*sync)(int);
+    *(void **)&sync = dlsym(RTLD_NEXT, "fsync");
+    struct stat found;
+    int code = sync(fd);
+    if (code == 0 && fstat(fd, &found) == 0 && S_ISREG(found.st_mode))
+        preload_trace("file", (uint64_t)found.st_size);
+    else if (code == 0)
+        preload_trace("folder", 0);
+    return code;
+}
+
+/* The number is the event's id. */
+SHOWN mofka_status_t mofka_event_acknowledge(mofka_event_t *event) {
+    mofka_status_t (*acknowledge)(mofka_event_t *);
+    *(void **)&acknowledge = dlsym(RTLD_NEXT, "mofka_event_acknowledge");
+    preload_trace("acknowledge", mofka_event_id(event));
+    return acknowledge(event);
 }

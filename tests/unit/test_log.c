@@ -131,11 +131,16 @@ static void other_variables_are_logged_once(void **state) {
     (void)state;
     const char *output = output_of("MOFKA_LOGS=trace MOFKA_LOG=");
     assert_int_equal(text_count_parts(output, "environment variable MOFKA_LOGS is not known"), 1);
-    assert_non_null(strstr(output, "these are: MOFKA_LOG, MOFKA_STATS_FILE"));
+    assert_non_null(strstr(output, "these are: MOFKA_LOG, MOFKA_PLUGIN_PATH, "));
     output = output_of("MOFKA_STATS_INTERVAL_MS=5s");
     assert_int_equal(
         text_count_parts(output, "MOFKA_STATS_INTERVAL_MS is '5s', not a whole number from 1 to"),
         1);
+    output = output_of("MOFKA_STATS_MODE=0640 MOFKA_PLUGIN_PATH=/a:b");
+    assert_int_equal(text_count_parts(output, "MOFKA_STATS_MODE is '0640', not three octal"), 1);
+    assert_int_equal(text_count_parts(output, "MOFKA_PLUGIN_PATH is '/a:b', not absolute"), 1);
+    output = output_of("MOFKA_STATS_MODE=640 MOFKA_PLUGIN_PATH=/a:/b");
+    assert_int_equal(text_count_parts(output, "environment variable"), 0);
     output = output_of("MOFKA_LOG=loud");
     assert_int_equal(
         text_count_parts(output, "environment variable MOFKA_LOG is 'loud', not error, warn, info, "

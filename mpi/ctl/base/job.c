@@ -16,6 +16,8 @@
 #include "mpi/ctl/base/interrupt.h"
 #include "mpi/ctl/base/messages.h"
 
+/* Time between two looks for a topic. */
+#define LOOK_S 0.002
 /* MPICH with UCX takes about this much of /dev/shm for a rank. */
 #define START_BYTES ((uint64_t)4 << 20)
 
@@ -95,23 +97,37 @@ void ctl_job_abort(int code) {
     exit(code);
 }
 
-mofka_topic_t *ctl_job_open_topic(mofka_driver_t *driver, const char *name, double timeout_s) {
+static mofka_status_t job_see_partition(void *context, size_t index, const mofka_metadata_t *info) {
+    (void)context, (void)index, (void)info;
+    return MOFKA_STOP;
+}
+
+bool ctl_job_await_topic(mofka_driver_t *driver, const char *name, double timeout_s) {
     assert(driver && name && timeout_s >= 0);
     double start = ctl_now_s();
-    mofka_topic_t *topic;
-    for (;;) {
+    while (!interrupt_came()) {
         double left = timeout_s - (ctl_now_s() - start);
-        int64_t slice = left <= 0 ? 0 : left < SLICE_MS * 1e-3 ? (int64_t)(left * 1e3) : SLICE_MS;
-        mofka_status_t status = mofka_driver_open_topic(driver, name, slice, &topic);
+        mofka_status_t status = mofka_driver_list_partitions(driver, name, job_see_partition, NULL);
         if (!status)
-            return topic;
-        if (interrupt_came())
-            return NULL;
+            return true;
         if (status != MOFKA_ERR_NOT_FOUND || left <= 0) {
-            ctl_complain_of(status, "opening the topic");
+            ctl_complain_of(status, "looking for the topic");
             if (status == MOFKA_ERR_NOT_FOUND)
                 ctl_complain("waited %g s (--timeout) for topic '%s'", timeout_s, name);
-            return NULL;
+            return false;
         }
+        interrupt_sleep(fmin(left, LOOK_S));
     }
+    return false;
+}
+
+mofka_topic_t *ctl_job_open_topic(mofka_driver_t *driver, const char *name, double timeout_s) {
+    mofka_topic_t *topic;
+    if (!ctl_job_await_topic(driver, name, timeout_s))
+        return NULL;
+    mofka_status_t status = mofka_driver_open_topic(driver, name, 0, &topic);
+    if (!status)
+        return topic;
+    ctl_complain_of(status, "opening the topic");
+    return NULL;
 }

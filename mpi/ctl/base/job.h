@@ -33,8 +33,12 @@ bool ctl_job_close(mofka_driver_t *driver, double timeout_s);
 /* End all ranks of the job, which would wait for this one. */
 void ctl_job_abort(int code) __attribute__((noreturn));
 
-/* Open a topic. Waits for it to exist for at most `timeout_s`, or until interrupted. Give: release.
- * NULL: a message was printed, or the command was interrupted. */
+/* Wait for a topic to exist, for at most `timeout_s`. It is not opened, and no library is loaded.
+ * False: a message was printed, or the command was interrupted. */
+bool ctl_job_await_topic(mofka_driver_t *driver, const char *name, double timeout_s);
+
+/* Open a topic, after waiting for it as above. Give: release. NULL: a message was printed, or the
+ * command was interrupted. */
 mofka_topic_t *ctl_job_open_topic(mofka_driver_t *driver, const char *name, double timeout_s);
 
 #endif

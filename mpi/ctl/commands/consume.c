@@ -32,6 +32,7 @@ typedef struct consume_run {
 
 /* Write the lines, then acknowledge their events. */
 static bool consume_write_out(consume_run_t *c) {
+    bool fresh = c->sink.size > 0;
     if (!sink_flush(&c->sink)) {
         if (c->sink.error != EPIPE) {
             ctl_complain("writing: %s", strerror(c->sink.error));
@@ -39,20 +40,26 @@ static bool consume_write_out(consume_run_t *c) {
         }
         return false;
     }
+    if (fresh && !event_line_sync(&style)) {
+        c->failed = true;
+        return false;
+    }
     drain_acknowledge(&c->drain);
     return true;
 }
 
 static bool consume_take(consume_run_t *c, mofka_event_t *event) {
-    bool good = true;
     if (mofka_event_id(event) >= first_id) {
-        good = event_line_write(&c->sink, &style, event);
-        c->failed |= !good;
+        if (!event_line_write(&c->sink, &style, event)) {
+            mofka_event_release(event); /* not acknowledged */
+            c->failed = true;
+            return false;
+        }
         c->count++;
     }
     drain_done(&c->drain, event);
     c->last = ctl_now_s();
-    return good && (c->sink.size < SINK_BYTES || consume_write_out(c));
+    return c->sink.size < SINK_BYTES || consume_write_out(c);
 }
 
 /* No event is there: write the lines so far, then wait for an event. */

@@ -43,9 +43,9 @@ typedef struct fifo_pipe {
 /* ---- pipes ----------------------------------------------------------------------------------- */
 
 /* Make a named pipe at `path` if none exists. False: a message was printed. */
-static bool fifo_make_pipe(const char *path, bool *made) {
+static bool fifo_make_pipe(const char *path, mode_t mode, bool *made) {
     struct stat found;
-    *made = mkfifo(path, 0666) == 0;
+    *made = mkfifo(path, mode) == 0;
     if (*made)
         return true;
     if (errno != EEXIST || stat(path, &found) != 0)
@@ -215,7 +215,7 @@ static bool fifo_add(fifo_pipes_t *pipes, const fifo_command_t *command) {
     }
     pipe->command = *command;
     pipe->driver = pipes->driver;
-    if (fifo_make_pipe(command->path, &pipe->made)) {
+    if (fifo_make_pipe(command->path, 0666, &pipe->made)) {
         if (pthread_create(&pipe->thread, NULL, fifo_serve, pipe) == 0) {
             pipes->list[pipes->count++] = pipe;
             return true;
@@ -263,17 +263,29 @@ static void fifo_obey_all(fifo_pipes_t *pipes, int fd) {
     lines_close(&lines);
 }
 
+/* Whoever writes the control pipe makes this process read and write files of its user. */
+static bool fifo_is_own(int fd) {
+    struct stat found;
+    if (fstat(fd, &found) == 0 && found.st_uid == geteuid() &&
+        !(found.st_mode & (S_IWGRP | S_IWOTH)))
+        return true;
+    ctl_complain("other users can write the control pipe '%s'; make it with mkfifo -m 600, or let "
+                 "this command make it",
+                 control_path);
+    return false;
+}
+
 static int fifo_run(mofka_driver_t *driver) {
     static fifo_pipes_t pipes;
     bool made;
     pipes.driver = driver;
-    if (!fifo_make_pipe(control_path, &made))
+    if (!fifo_make_pipe(control_path, 0600, &made))
         return CTL_FAILED;
     int fd = open(control_path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    pipes.failed = fd < 0;
     if (fd < 0)
         ctl_complain("cannot open '%s': %s", control_path, strerror(errno));
-    else
+    pipes.failed = fd < 0 || !fifo_is_own(fd);
+    if (!pipes.failed)
         fifo_obey_all(&pipes, fd);
     while (pipes.count > 0)
         fifo_join(&pipes, pipes.count - 1);

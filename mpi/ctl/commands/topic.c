@@ -196,29 +196,30 @@ static void ctl_topic_print_partition(const char *text) {
     sink_add(&out, "\n", 1);
 }
 
-/* Print each partition with `print`, and `between` between two of them. False: a message was
- * printed. */
-static bool ctl_topic_print_partitions(const mofka_topic_t *topic, const char *between,
-                                       void (*print)(const char *text)) {
-    for (size_t i = 0; i < mofka_topic_partition_count(topic); i++) {
-        mofka_metadata_t *info;
-        mofka_status_t status = mofka_topic_partition_info(topic, i, &info);
-        if (status) {
-            ctl_complain_of(status, "reading a partition's state");
-            return false;
-        }
-        const char *text = ctl_topic_text(info);
-        if (text) {
-            sink_add_text(&out, "%s", i ? between : "");
-            print(text);
-        }
-        mofka_metadata_release(info);
-        if (!text) {
-            ctl_complain_of(MOFKA_ERR_JSON, "reading a partition's state");
-            return false;
-        }
-    }
-    return true;
+/* How partitions are printed, and what is between two of them. */
+typedef struct ctl_topic_printer {
+    void (*print)(const char *text);
+    const char *between;
+} ctl_topic_printer_t;
+
+static mofka_status_t ctl_topic_visit_partition(void *context, size_t index,
+                                                const mofka_metadata_t *info) {
+    const ctl_topic_printer_t *printer = context;
+    const char *text = ctl_topic_text(info);
+    if (!text)
+        return MOFKA_ERR_JSON;
+    sink_add_text(&out, "%s", index ? printer->between : "");
+    printer->print(text);
+    return MOFKA_OK;
+}
+
+/* Print each partition. False: a message was printed. */
+static bool ctl_topic_print_partitions(mofka_driver_t *driver, ctl_topic_printer_t printer) {
+    mofka_status_t status =
+        mofka_driver_list_partitions(driver, name, ctl_topic_visit_partition, &printer);
+    if (status)
+        ctl_complain_of(status, "reading a partition's state");
+    return !status;
 }
 
 static void ctl_topic_print_info(const char *text) {
@@ -226,14 +227,15 @@ static void ctl_topic_print_info(const char *text) {
 }
 
 /* Print the description, in which the list of partitions replaces their number. */
-static bool ctl_topic_describe_json(const mofka_topic_t *topic, const char *text) {
+static bool ctl_topic_describe_json(mofka_driver_t *driver, const char *text) {
     mfi_json_walk_t walk = mfi_json_walk(mfi_json_begin(text), text + strlen(text));
     bool good = true;
     for (char before = '{'; good && mfi_json_next(&walk); before = ',') {
         sink_add_text(&out, "%c\"%.*s\":", before, ctl_topic_key_bytes(&walk), walk.key + 1);
         if (ctl_topic_is_key(&walk, "partitions")) {
             sink_add(&out, "[", 1);
-            good = ctl_topic_print_partitions(topic, ",", ctl_topic_print_info);
+            good = ctl_topic_print_partitions(driver,
+                                              (ctl_topic_printer_t){ctl_topic_print_info, ","});
             sink_add(&out, "]", 1);
         } else {
             event_line_write_json(&out, walk.value, (size_t)(walk.end - walk.value));
@@ -244,7 +246,7 @@ static bool ctl_topic_describe_json(const mofka_topic_t *topic, const char *text
 }
 
 /* Print names and values in two columns, then a line for each partition. */
-static bool ctl_topic_describe_text(const mofka_topic_t *topic, const char *text) {
+static bool ctl_topic_describe_text(mofka_driver_t *driver, const char *text) {
     mfi_json_walk_t walk = mfi_json_walk(mfi_json_begin(text), text + strlen(text));
     while (mfi_json_next(&walk)) {
         if (ctl_topic_is_key(&walk, "partitions"))
@@ -253,12 +255,11 @@ static bool ctl_topic_describe_text(const mofka_topic_t *topic, const char *text
         ctl_topic_print_value(&walk);
         sink_add(&out, "\n", 1);
     }
-    return ctl_topic_print_partitions(topic, "", ctl_topic_print_partition);
+    return ctl_topic_print_partitions(driver, (ctl_topic_printer_t){ctl_topic_print_partition, ""});
 }
 
-static int ctl_topic_describe(mofka_driver_t *driver, const mofka_topic_t *topic) {
-    assert(topic);
-    ctl_topic_search_t search = {.name = mofka_topic_name(topic)};
+static int ctl_topic_describe(mofka_driver_t *driver) {
+    ctl_topic_search_t search = {.name = name};
     mofka_status_t status = mofka_driver_list_topics(driver, ctl_topic_visit, &search);
     if (!status && !search.found)
         status = mofka_fail(MOFKA_ERR_NOT_FOUND, "topic '%s' is missing in the list of topics",
@@ -268,17 +269,15 @@ static int ctl_topic_describe(mofka_driver_t *driver, const mofka_topic_t *topic
         return CTL_FAILED;
     }
     sink_open(&out, STDOUT_FILENO);
-    bool good = as_json ? ctl_topic_describe_json(topic, search.found)
-                        : ctl_topic_describe_text(topic, search.found);
+    bool good = as_json ? ctl_topic_describe_json(driver, search.found)
+                        : ctl_topic_describe_text(driver, search.found);
     free(search.found);
     return ctl_topic_write_out(good ? CTL_OK : CTL_FAILED);
 }
 
+/* The topic is not opened: that would load the libraries of its types. */
 static int ctl_topic_run_info(mofka_driver_t *driver) {
-    mofka_topic_t *topic = ctl_job_open_topic(driver, name, timeout_s);
-    int code = topic ? ctl_topic_describe(driver, topic) : CTL_FAILED;
-    mofka_topic_release(topic);
-    return code;
+    return ctl_job_await_topic(driver, name, timeout_s) ? ctl_topic_describe(driver) : CTL_FAILED;
 }
 
 static int ctl_topic_run_create(mofka_driver_t *driver) {

@@ -2,9 +2,11 @@
 /* Events as lines of text. */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "mpi/ctl/base/messages.h"
 #include "mpi/ctl/out/event_line.h"
 #include "json/text.h"
@@ -123,18 +125,40 @@ static void event_line_add_base64(sink_t *sink, const mofka_data_view_t *data) {
     }
 }
 
+/* Make a file that does not exist yet, and bring its bytes to the disk. Other users may be able to
+ * write the folder: a file or a link of theirs is not followed. */
 static bool event_line_write_file(const char *path, const mofka_data_view_t *data) {
     assert(path && *path);
-    FILE *file = fopen(path, "wb");
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "wb");
     size_t count = 0;
     const mofka_segment_t *segments = data ? mofka_data_view_segments(data, &count) : NULL;
     bool good = file != NULL;
     for (size_t i = 0; good && i < count; i++)
         good = fwrite(segments[i].ptr, 1, segments[i].size, file) == segments[i].size;
-    if (file && fclose(file) != 0)
-        good = false;
+    good = good && fflush(file) == 0 && fsync(fd) == 0;
+    int error = errno;
+    if (!good && fd >= 0)
+        unlink(path);
+    if (file)
+        fclose(file);
+    else if (fd >= 0)
+        close(fd);
     if (!good)
-        ctl_complain("cannot write '%s': %s", path, strerror(errno));
+        ctl_complain("cannot write '%s': %s", path, strerror(error));
+    return good;
+}
+
+bool event_line_sync(const event_line_style_t *style) {
+    if (!style->directory)
+        return true;
+    int fd = open(style->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* EINVAL: this file system cannot sync directories. */
+    bool good = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
+    if (!good)
+        ctl_complain("cannot sync '%s': %s", style->directory, strerror(errno));
+    if (fd >= 0)
+        close(fd);
     return good;
 }
 

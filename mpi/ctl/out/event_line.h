@@ -26,5 +26,7 @@ void event_line_write_inner(sink_t *sink, const char *text, size_t bytes);
 void event_line_write_visible(sink_t *sink, const char *text, size_t bytes);
 /* Write the event's line, and its data if the style says so. False: a message was printed. */
 bool event_line_write(sink_t *sink, const event_line_style_t *style, const mofka_event_t *event);
+/* Bring the names of the files to the disk; their bytes are there. False: a message was printed. */
+bool event_line_sync(const event_line_style_t *style);
 
 #endif

@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A library of one validator, one serializer and one selector, for library_test.c. */
+/* A library of one validator, one serializer and one selector. When it is loaded, it makes the file
+ * that LIBRARY_TYPES_MARK names. */
 #include <mofka/register.h>
 #include <mofka/mofka.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+__attribute__((constructor)) static void library_leave_mark(void) {
+    const char *path = getenv("LIBRARY_TYPES_MARK");
+    FILE *file = path ? fopen(path, "w") : NULL;
+    if (file)
+        fclose(file);
+}
 
 static mofka_status_t library_validate(void *self, const char *metadata, size_t bytes,
                                        const mofka_data_view_t *data) {
