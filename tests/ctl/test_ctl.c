@@ -275,7 +275,7 @@ static void option_groups(void **state) {
     expect_refused_group(&group, "a.b", "1", "--name: 'a' already has a value");
     expect_refused_group(&group, "a..b", "1", "--name: a path has 1 to 64 keys");
     expect_refused_group(&group, ".", "1", "a path has 1 to 64 keys");
-    expect_refused_group(&group, "a", "\xff", "--name '\xff' is not JSON: not UTF-8");
+    expect_refused_group(&group, "a", "\xff", "--name '\\xff' is not JSON: not UTF-8");
     expect_refused_group(&group, NULL, "{\"a\":1,\"a\":1}",
                          "--name '{\"a\":1,\"a\":1}': the key \"a\" is given");
     expect_refused_group(&group, NULL, "/nowhere/x",
