@@ -87,15 +87,18 @@ mofka_status_t mmi_node_check_memory(const mmi_node_t *node, int rank_count, uin
                           "process's address space (ulimit -v) leaves %" PRIu64
                           "; raise it, or lower \"arena_bytes\" (%" PRIu64 ")",
                           rank_count, bytes, space, arena_bytes);
-    struct statvfs fs;
-    if (node->rank_count == 1 || statvfs("/dev/shm", &fs))
+    bool shared = node->rank_count > 1;
+    struct statvfs fs = {0};
+    if (shared && statvfs("/dev/shm", &fs))
         return MOFKA_OK;
-    uint64_t left = (uint64_t)fs.f_bavail * fs.f_frsize;
-    if (bytes <= left)
+    uint64_t most = shared ? (uint64_t)fs.f_bavail * fs.f_frsize
+                           : (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    if (bytes <= most)
         return MOFKA_OK;
-    return mofka_fail(
-        MOFKA_ERR_FULL,
-        "the windows of %d ranks need %" PRIu64 " bytes, but the node's shared memory, /dev/shm, "
-        "has %" PRIu64 " left; lower \"arena_bytes\" (%" PRIu64 ") or name fewer \"owners\"",
-        rank_count, bytes, left, arena_bytes);
+    return mofka_fail(MOFKA_ERR_FULL,
+                      "the windows of %d ranks need %" PRIu64
+                      " bytes, but the node's %s has %" PRIu64 "%s; lower \"arena_bytes\" (%" PRIu64
+                      ") or name fewer \"owners\"",
+                      rank_count, bytes, shared ? "shared memory, /dev/shm," : "memory", most,
+                      shared ? " left" : "", arena_bytes);
 }

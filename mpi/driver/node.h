@@ -22,8 +22,9 @@ mofka_status_t mmi_node_find(MPI_Comm comm, int rank, mmi_node_t *node);
 bool mmi_node_has_core_each(const mmi_node_t *node);
 
 /* Whether this node can hold windows of `bytes` together, if all `rank_count` ranks are on it.
- * MOFKA_ERR_FULL: its shared memory has less left. MOFKA_ERR_MEMORY: the address space of this
- * process has less left. `arena_bytes`: for the message. */
+ * MOFKA_ERR_FULL: its shared memory has less left; for the only rank of a node, its memory is less.
+ * MOFKA_ERR_MEMORY: the address space of this process has less left. `arena_bytes`: for the
+ * message. */
 mofka_status_t mmi_node_check_memory(const mmi_node_t *node, int rank_count, uint64_t bytes,
                                      uint64_t arena_bytes);
 
