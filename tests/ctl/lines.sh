@@ -206,7 +206,9 @@ case_files() {
     job folder -n 1 "$ctl" produce "${driver[@]}" --topic t --create folder
     want 1
     says folder.err "reading 'folder': Is a directory"
-    refuses "'file:nosuch': the file cannot be read" produce --topic t --data-from file:nosuch n.ndjson
+    job data -n 1 "$ctl" produce "${driver[@]}" --topic t --create --data-from file:nosuch n.ndjson
+    want 1
+    says data.err "'file:nosuch': the file cannot be read"
     # Zero bytes are ordinary data.
     printf '%s\n' '{"d":["x","a\u0000b"],"a~/b":"t"}' >zero.ndjson
     job zero -n 1 "$ctl" produce "${driver[@]}" --topic t --create --data-from /d/1 zero.ndjson : \
