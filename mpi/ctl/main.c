@@ -208,7 +208,7 @@ static int ctl_join_job(mofka_driver_t **driver) {
 /* Run a command. The answer is the exit code. */
 static int ctl_run_command(const ctl_command_t *command) {
     assert(command->run);
-    mofka_driver_t *driver;
+    mofka_driver_t *driver = NULL;
     int code = ctl_join_job(&driver);
     if (code)
         return code;

@@ -188,6 +188,7 @@ static mofka_status_t mmi_driver_allocate(MPI_Comm users, mmi_driver_t **out) {
         free(d);
         return status;
     }
+    assert(d); /* else the ranks had not agreed */
     d->comm = comm;
     MPI_Comm_rank(comm, &d->rank);
     MPI_Comm_size(comm, &d->size);

@@ -62,15 +62,15 @@ bool mmi_node_has_core_each(const mmi_node_t *node) {
 /* The address space that this process may still take. UINT64_MAX: no limit is known. */
 static uint64_t node_address_space_left(void) {
     struct rlimit limit;
-    uint64_t pages = 0;
+    char pages[32] = ""; /* the first number of the file */
     if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY)
         return UINT64_MAX;
     FILE *file = fopen("/proc/self/statm", "r");
-    if (!file || fscanf(file, "%" SCNu64, &pages) != 1)
-        pages = 0;
+    if (file && !fgets(pages, sizeof pages, file))
+        pages[0] = '\0';
     if (file)
         fclose(file);
-    uint64_t used = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t used = strtoull(pages, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
     return limit.rlim_cur > used ? limit.rlim_cur - used : 0;
 }
 
