@@ -166,6 +166,7 @@ static mofka_status_t registry_refuse_type(mfi_registry_kind_t kind, const cJSON
 
 /* Check that the option "type" has no zero byte, which would cut off its name. */
 static mofka_status_t registry_check_type(mfi_registry_kind_t kind, const char *json) {
+    assert(json);
     const char *limit = json + strlen(json), *type = NULL;
     mfi_scratch_t scratch = {0};
     mofka_status_t status = mfi_json_check(registry_kind_names[kind], json, strlen(json));
