@@ -76,15 +76,12 @@ static void check_reservation_is_named(const char *options) {
     uint64_t id;
     sender_open(&stopped, topic, 1);
     sender_open(&other, topic, 1);
-    OK(other.ops->append(other.self, 0, &other.batch, 0, &id));
-    other.batch.reserved = false;
+    sender_append(&other, 1);
     assert_int_equal(log_pull_id(consumer), 0);
     assert_true(log_pull_id(consumer) == NOTHING_YET); /* publishes the acknowledgement */
     sender_reserve_only(&stopped, log_of(topic));
-    for (int i = 0; i < 3; i++) {
-        OK(other.ops->append(other.self, 0, &other.batch, 0, &id));
-        other.batch.reserved = false;
-    }
+    for (int i = 0; i < 3; i++)
+        sender_append(&other, 1);
     assert_true(full_stats_number("unstored_events") == 4);
     clock_sleep_ms(2);
     assert_true(full_stats_number("unstored_ms") >= 1); /* since the call before */
@@ -123,8 +120,7 @@ static void a_lock_that_stays_taken_is_named(void **state) {
     sender_t sender;
     uint64_t id;
     sender_open(&sender, topic, 4);
-    OK(sender.ops->append(sender.self, 0, &sender.batch, 0, &id));
-    sender.batch.reserved = false;
+    sender_append(&sender, 4);
     for (uint64_t i = 0; i < 4; i++)
         assert_int_equal(log_pull_id(consumer), i);
     assert_true(log_pull_id(consumer) == NOTHING_YET);
@@ -148,16 +144,18 @@ static void the_slowest_consumer_is_named(void **state) {
     sender_t sender;
     uint64_t id;
     sender_open(&sender, topic, 4);
-    OK(sender.ops->append(sender.self, 0, &sender.batch, 0, &id));
-    sender.batch.reserved = false;
+    sender_append(&sender, 4);
     const char *text = "consumer 'reader' holds it up since event 0";
+    const char *whole =
+        "topic 'log', partition 0 has been full for 1000 ms: consumer 'reader' holds "
+        "it up since event 0";
     FAILS(sender.ops->append(sender.self, 0, &sender.batch, 20, &id), MOFKA_ERR_TIMEOUT, text);
     sender_reserve_only(&sender, log_of(topic));
     FAILS(sender.ops->append(sender.self, 0, &sender.batch, 20, &id), MOFKA_ERR_POSSIBLY_STORED,
           text);
     waiter_t waiter;
     waiter_start(&waiter, &sender);
-    waiter_expect_warning(text);
+    waiter_expect_warning(whole);
     for (uint64_t i = 0; i < 4; i++)
         assert_int_equal(log_pull_id(consumer), i);
     log_pull_id(consumer);

@@ -3,7 +3,6 @@
  * The log itself, over the heap window: what other ranks may leave behind at each step of an
  * append, put there by hand.
  */
-#include <unistd.h>
 #include "support/callbacks.h"
 #include "heap/log_fixture.h"
 
@@ -131,15 +130,6 @@ static void a_lock_that_stays_taken_is_reported(void **state) {
     mofka_topic_release(topic);
 }
 
-static uint64_t append_some(sender_t *sender, size_t count) {
-    uint64_t id = 0;
-    sender->batch.event_count = count;
-    sender->batch.metadata_bytes = 10 * count;
-    sender->batch.reserved = false;
-    OK(sender->ops->append(sender->self, 0, &sender->batch, 0, &id));
-    return id;
-}
-
 /* A consumer that starts at the end does not hold up what it skips. Failed while only a raised
  * acknowledgement was published. */
 static void a_consumer_that_starts_at_the_end_holds_nothing(void **state) {
@@ -148,12 +138,12 @@ static void a_consumer_that_starts_at_the_end_holds_nothing(void **state) {
     mofka_consumer_t *consumer;
     sender_t sender;
     sender_open(&sender, topic, 4);
-    append_some(&sender, 2);
-    append_some(&sender, 2);
+    sender_append(&sender, 2);
+    sender_append(&sender, 2);
     OK(mofka_consumer_create(
         topic, &(mofka_consumer_options_t){.name = "late", .start = MOFKA_START_END}, &consumer));
     assert_true(log_pull_id(consumer) == NOTHING_YET);
-    assert_int_equal(append_some(&sender, 3), 4);
+    assert_int_equal(sender_append(&sender, 3), 4);
     assert_int_equal(log_pull_id(consumer), 4);
     sender_close(&sender);
     log_end(consumer, topic);
@@ -172,7 +162,7 @@ static void discarding_costs_no_memory_and_no_lies(void **state) {
     sender_open(&sender, topic, 1);
     consumer = log_create_consumer(topic);
     for (uint64_t i = 0; i < 5000; i++) {
-        append_some(&sender, 1);
+        sender_append(&sender, 1);
         OK(mofka_consumer_pull(consumer, 0, &event));
         assert_int_equal(mofka_event_id(event), i);
         mofka_event_release(event);
@@ -182,13 +172,13 @@ static void discarding_costs_no_memory_and_no_lies(void **state) {
     OK(mofka_consumer_create(
         topic, &(mofka_consumer_options_t){.name = "late", .start = MOFKA_START_END}, &late));
     for (int i = 0; i < 4; i++)
-        append_some(&sender, 1);
+        sender_append(&sender, 1);
     OK(mofka_consumer_pull(late, 0, &event));
     assert_int_equal(mofka_event_id(event), 5000);
     assert_int_equal(mofka_event_lost(event), 0);
     mofka_event_release(event);
     for (int i = 0; i < 20; i++)
-        append_some(&sender, 1);
+        sender_append(&sender, 1);
     OK(mofka_consumer_pull(late, 0, &event)); /* of those fetched before */
     while (mofka_event_id(event) < 5004) {
         mofka_event_release(event);
@@ -213,7 +203,7 @@ static uint64_t load_while_others_append(mmi_window_t *w, int rank, uint64_t off
     if (laps_left > 0) {
         laps_left = 0;
         for (int i = 0; i < 40; i++)
-            append_some(&lapping, 1);
+            sender_append(&lapping, 1);
     }
     return word;
 }
@@ -226,7 +216,7 @@ static void looking_for_room_discards_no_more_than_it_must(void **state) {
     sender_open(&slow, topic, 1);
     sender_open(&lapping, topic, 1);
     for (int i = 0; i < 16; i++)
-        append_some(&lapping, 1);
+        sender_append(&lapping, 1);
     const mmi_partition_t *p = log_of(topic);
     const mmi_window_ops_t *plain = p->w->ops;
     mmi_window_ops_t hooked = *plain;
@@ -234,7 +224,7 @@ static void looking_for_room_discards_no_more_than_it_must(void **state) {
     hooked.load = load_while_others_append;
     laps_left = 1;
     p->w->ops = &hooked;
-    append_some(&slow, 1);
+    sender_append(&slow, 1);
     p->w->ops = plain;
     mmi_state_t state_now;
     mmi_place_t tail = mmi_tail_load(p, &state_now);
@@ -282,33 +272,6 @@ static void a_run_is_fetched_at_once(void **state) {
         assert_int_equal(log_pull_id(consumer), i);
     w->ops = plain;
     assert_true(flushes > 0 && flushes <= 3);
-    log_end(consumer, topic);
-}
-
-/* Failed while waiting went in slices that each began anew. */
-static void a_full_partition_is_warned_of(void **state) {
-    (void)state;
-    mofka_topic_t *topic = log_create_topic("{\"partition_bytes\":128,\"partition_events\":4}");
-    mofka_consumer_t *consumer = log_create_consumer(topic);
-    sender_t sender;
-    uint64_t id;
-    sender_open(&sender, topic, 4);
-    append_some(&sender, 4);
-    sender.batch.reserved = false;
-    FILE *file = tmpfile();
-    int kept = dup(STDERR_FILENO);
-    dup2(fileno(file), STDERR_FILENO);
-    mofka_status_t status = sender.ops->append(sender.self, 0, &sender.batch, 1300, &id);
-    dup2(kept, STDERR_FILENO);
-    close(kept);
-    assert_int_equal(status, MOFKA_ERR_TIMEOUT);
-    char text[512] = "";
-    rewind(file);
-    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
-    assert_non_null(strstr(text, "topic 'log', partition 0 has been full for 1000 ms: consumer "
-                                 "'reader' holds it up since event 0"));
-    fclose(file);
-    sender_close(&sender);
     log_end(consumer, topic);
 }
 
@@ -410,7 +373,6 @@ int main(void) {
         LOG_CASE(discarding_costs_no_memory_and_no_lies),
         LOG_CASE(looking_for_room_discards_no_more_than_it_must),
         LOG_CASE(a_run_is_fetched_at_once),
-        LOG_CASE(a_full_partition_is_warned_of),
         LOG_CASE(a_damaged_entry_is_reported),
         LOG_CASE(a_partition_has_room_for_so_many_names),
         LOG_CASE(stores_that_are_too_small_are_refused),

@@ -42,6 +42,16 @@ void sender_open(sender_t *s, mofka_topic_t *topic, size_t count) {
                                .metadata_bytes = 10 * count};
 }
 
+uint64_t sender_append(sender_t *s, size_t count) {
+    uint64_t id = 0;
+    s->batch.event_count = count;
+    s->batch.metadata_bytes = 10 * count;
+    s->batch.reserved = false;
+    OK(s->ops->append(s->self, 0, &s->batch, 0, &id));
+    s->batch.reserved = false;
+    return id;
+}
+
 /* Reserve a place, as a rank that then stops has done. */
 void sender_reserve_only(sender_t *s, const mmi_partition_t *p) {
     uint64_t units = (s->batch.metadata_bytes + MMI_UNIT_BYTES - 1) / MMI_UNIT_BYTES;

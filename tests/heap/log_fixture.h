@@ -37,6 +37,8 @@ void log_end(mofka_consumer_t *consumer, mofka_topic_t *topic);
 
 /* With batches of `count` events of 10 bytes. */
 void sender_open(sender_t *s, mofka_topic_t *topic, size_t count);
+/* Append a batch of `count` of its events; returns the first id. */
+uint64_t sender_append(sender_t *s, size_t count);
 /* Reserve a place, as a rank that then stops has done. */
 void sender_reserve_only(sender_t *s, const mmi_partition_t *p);
 void sender_close(sender_t *s);

@@ -125,6 +125,35 @@ static mofka_status_t operand_read_number(mfi_eb_place_t *place, const char *val
 
 /* ---- operators of strings -------------------------------------------------------------------- */
 
+/* Compiles one value as an operand of `kind`. */
+typedef mofka_status_t (*operand_compile_fn)(mfi_eb_place_t *place, const char *value,
+                                             mfi_eb_kind_t kind, mfi_eb_operand_t **operand);
+
+/* Compile each element of an array, which must not be empty. `what`: one element, for messages. */
+static mofka_status_t operand_compile_each(mfi_eb_place_t *place, const char *array,
+                                           operand_compile_fn compile, mfi_eb_kind_t kind,
+                                           const char *what, mfi_eb_alternative_t *alternative) {
+    mfi_eb_operand_t **last = &alternative->operands;
+    mfi_json_walk_t walk = mfi_json_walk(array, place->limit);
+    for (size_t index = 0; mfi_json_next(&walk); index++) {
+        size_t before = mfi_eb_enter_index(place, index);
+        mofka_status_t status = compile(place, walk.value, kind, last);
+        if (status)
+            return status;
+        assert(*last);
+        last = &(*last)->next;
+        mfi_eb_leave(place, before);
+    }
+    return alternative->operands ? MOFKA_OK
+                                 : mfi_eb_bad(place, "an empty array; give at least one %s", what);
+}
+
+static mofka_status_t operand_compile_string(mfi_eb_place_t *place, const char *value,
+                                             mfi_eb_kind_t kind, mfi_eb_operand_t **operand) {
+    return *value == '"' ? mfi_eb_string_operand(place, kind, value, operand)
+                         : mfi_eb_bad_value(place, value, "a string is needed");
+}
+
 /* Compile a string, or each string of an array, as an operand of `kind`. */
 static mofka_status_t operator_compile_strings(mfi_eb_place_t *place, const char *value,
                                                mfi_eb_kind_t kind,
@@ -133,21 +162,7 @@ static mofka_status_t operator_compile_strings(mfi_eb_place_t *place, const char
         return mfi_eb_string_operand(place, kind, value, &alternative->operands);
     if (*value != '[')
         return mfi_eb_bad_value(place, value, "a string or an array of strings is needed");
-    mfi_eb_operand_t **last = &alternative->operands;
-    mfi_json_walk_t walk = mfi_json_walk(value, place->limit);
-    for (size_t index = 0; mfi_json_next(&walk); index++) {
-        size_t before = mfi_eb_enter_index(place, index);
-        mofka_status_t status = *walk.value == '"'
-                                    ? mfi_eb_string_operand(place, kind, walk.value, last)
-                                    : mfi_eb_bad_value(place, walk.value, "a string is needed");
-        if (status)
-            return status;
-        assert(*last);
-        last = &(*last)->next;
-        mfi_eb_leave(place, before);
-    }
-    return alternative->operands ? MOFKA_OK
-                                 : mfi_eb_bad(place, "an empty array; give at least one string");
+    return operand_compile_each(place, value, operand_compile_string, kind, "string", alternative);
 }
 
 static mofka_status_t operator_compile_ignore_case(mfi_eb_place_t *place, const char *value,
@@ -305,33 +320,17 @@ static mofka_status_t operator_compile_numeric(mfi_eb_place_t *place, const char
 
 /* ---- anything-but ---------------------------------------------------------------------------- */
 
-/* Amazon's dialect compares numbers here by their value only. */
+/* The value decides the operand's kind. Amazon's dialect compares numbers here by their value only. */
 static mofka_status_t but_compile_value(mfi_eb_place_t *place, const char *value,
-                                        mfi_eb_operand_t **operand) {
+                                        mfi_eb_kind_t unused, mfi_eb_operand_t **operand) {
     int64_t key;
+    (void)unused;
     if (*value == '{' || *value == '[')
         return mfi_eb_bad_value(place, value, "a string, a number, true, false or null is needed");
     mofka_status_t status = mfi_json_is_number(value) && !place->pattern->original
                                 ? operand_read_number(place, value, &key)
                                 : MOFKA_OK;
     return status ? status : operand_compile(place, value, operand);
-}
-
-static mofka_status_t but_compile_values(mfi_eb_place_t *place, const char *array,
-                                         mfi_eb_alternative_t *alternative) {
-    mfi_eb_operand_t **last = &alternative->operands;
-    mfi_json_walk_t walk = mfi_json_walk(array, place->limit);
-    for (size_t index = 0; mfi_json_next(&walk); index++) {
-        size_t before = mfi_eb_enter_index(place, index);
-        mofka_status_t status = but_compile_value(place, walk.value, last);
-        if (status)
-            return status;
-        assert(*last);
-        last = &(*last)->next;
-        mfi_eb_leave(place, before);
-    }
-    return alternative->operands ? MOFKA_OK
-                                 : mfi_eb_bad(place, "an empty array; give at least one value");
 }
 
 static mofka_status_t but_compile_operator(mfi_eb_place_t *place, const char *object,
@@ -342,8 +341,9 @@ static mofka_status_t operator_compile_but(mfi_eb_place_t *place, const char *va
     assert(!alternative->operands);
     alternative->anything_but = !alternative->anything_but;
     return *value == '{'   ? but_compile_operator(place, value, alternative)
-           : *value == '[' ? but_compile_values(place, value, alternative)
-                           : but_compile_value(place, value, &alternative->operands);
+           : *value == '[' ? operand_compile_each(place, value, but_compile_value, MFI_EB_WORD,
+                                                  "value", alternative)
+                           : but_compile_value(place, value, MFI_EB_WORD, &alternative->operands);
 }
 
 /* ---- one alternative ------------------------------------------------------------------------- */
