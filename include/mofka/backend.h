@@ -382,17 +382,18 @@ typedef struct mofka_partition_selector_ops {
  * given it in their options, in place of the topic's own. */
 
 /** Make a validator of a table (borrow until the last release) and `self` (take). Give:
- * mofka_validator_release. MOFKA_ERR_INVALID: a required slot is missing; `self` stays the caller's.
+ * mofka_validator_release. MOFKA_ERR_INVALID: a required slot is missing. MOFKA_ERR_MEMORY. After an
+ * error, `self` stays the caller's.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_validator_wrap(const mofka_validator_ops_t *ops, void *self,
                                               mofka_validator_t **validator);
 /** Make a serializer, as mofka_validator_wrap does. Give: mofka_serializer_release.
- * MOFKA_ERR_INVALID: only one of `serialize` and `deserialize` is there; `self` stays the caller's.
+ * MOFKA_ERR_INVALID: only one of `serialize` and `deserialize` is there. MOFKA_ERR_MEMORY.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_serializer_wrap(const mofka_serializer_ops_t *ops, void *self,
                                                mofka_serializer_t **serializer);
 /** Make a partition selector, as mofka_validator_wrap does. Give: mofka_partition_selector_release.
- * MOFKA_ERR_INVALID: a required slot is missing; `self` stays the caller's.
+ * MOFKA_ERR_INVALID: a required slot is missing. MOFKA_ERR_MEMORY.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_partition_selector_wrap(const mofka_partition_selector_ops_t *ops,
                                                        void *self,

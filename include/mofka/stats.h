@@ -77,7 +77,8 @@ MOFKA_API mofka_status_t mofka_consumer_stats(mofka_consumer_t *consumer, mofka_
  *     Consumers read up to that event. "unstored_ms": how long this process has known that event as
  *     not stored. If it grows while nothing is blocked, a producer is slow or has stopped
  *   - "complete": no more events will come
- *   - "blocked_producers": batches, of all ranks, that wait for room now
+ *   - "blocked_producers": of all ranks, the producers whose last try to append found no room. One
+ *     that discarded the batch counts until its next append or close
  *   - "consumers": for each name {"name", "live", "acknowledged" (lowest id that is not
  *     acknowledged), "lag" (events from there to the tail)}
  * - "topics_status": absent, or the name of the status with which reading the topics failed;

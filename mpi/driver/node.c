@@ -32,21 +32,26 @@ static mofka_status_t node_compare_bindings(MPI_Comm here, int node_rank, cpu_se
 }
 
 mofka_status_t mmi_node_find(MPI_Comm comm, int rank, mmi_node_t *node) {
-    MPI_Comm here;
-    int node_rank;
+    MPI_Comm here = MPI_COMM_NULL;
+    int node_rank = 0;
+    cpu_set_t *all = NULL;
+    mofka_status_t status = MOFKA_OK;
     int error = MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &here);
-    if (error)
-        return mmi_mpi_fail("MPI_Comm_split_type", error);
     *node = (mmi_node_t){.rank_count = 0};
-    MPI_Comm_rank(here, &node_rank);
-    MPI_Comm_size(here, &node->rank_count);
-    cpu_set_t *all = calloc((size_t)node->rank_count, sizeof *all);
-    mofka_status_t status =
-        all ? MOFKA_OK : mofka_fail(MOFKA_ERR_MEMORY, "no memory for the node's bindings");
+    if (error) {
+        status = mmi_mpi_fail("MPI_Comm_split_type", error);
+    } else {
+        MPI_Comm_rank(here, &node_rank);
+        MPI_Comm_size(here, &node->rank_count);
+        all = calloc((size_t)node->rank_count, sizeof *all);
+        if (!all)
+            status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for the node's bindings");
+    }
     status = mmi_agree(comm, status, "looking at its node");
     if (!status)
         status = node_compare_bindings(here, node_rank, all, node);
-    MPI_Comm_free(&here);
+    if (here != MPI_COMM_NULL)
+        MPI_Comm_free(&here);
     free(all);
     return status;
 }

@@ -109,8 +109,9 @@ void mmi_partition_unlock(const mmi_partition_t *p);
 /* ---- trim.c ---------------------------------------------------------------------------------- */
 
 /* Move the head as far as retention lets it. With discard_oldest: as far as `end` needs to fit,
- * over published batches. */
-mofka_status_t mmi_trim_head(const mmi_partition_t *p, mmi_place_t end, int64_t deadline);
+ * over published batches. Waits for the lock until the deadline, at most `lock_ms`. */
+mofka_status_t mmi_trim_head(const mmi_partition_t *p, mmi_place_t end, int64_t deadline,
+                             int64_t lock_ms);
 
 /* ---- ring.c ---------------------------------------------------------------------------------- */
 

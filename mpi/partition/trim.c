@@ -58,10 +58,12 @@ static bool trim_would_move(const mmi_partition_t *p) {
     return p->retention == MMI_DISCARD_OLDEST || trim_slowest_cursor(p, head).events != head.events;
 }
 
-mofka_status_t mmi_trim_head(const mmi_partition_t *p, mmi_place_t end, int64_t deadline) {
+mofka_status_t mmi_trim_head(const mmi_partition_t *p, mmi_place_t end, int64_t deadline,
+                             int64_t lock_ms) {
     if (!trim_would_move(p))
         return mmi_window_check(p->w);
-    mofka_status_t status = mmi_partition_lock(p, deadline);
+    int64_t soon = mmi_deadline(lock_ms);
+    mofka_status_t status = mmi_partition_lock(p, deadline < soon ? deadline : soon);
     if (status)
         return status;
     mmi_place_t head = mmi_state_load(p).head, next = head;

@@ -161,11 +161,12 @@ static mofka_status_t append_if_open(const mmi_partition_t *p, mmi_sender_t *sen
     atomic_fetch_add(&w->appends, 1);
     if (!status && atomic_load(&w->shut))
         status = mofka_fail(MOFKA_ERR_TIMEOUT, "MPI_Finalize was called");
-    if (!status)
+    bool driven = !status; /* else the window must not be used */
+    if (driven)
         status = append_drive(p, sender, batch, due, first_id);
     else if (batch->reserved)
         status = MOFKA_ERR_POSSIBLY_STORED;
-    if (status != MOFKA_ERR_TIMEOUT && status != MOFKA_ERR_POSSIBLY_STORED)
+    if (driven && status != MOFKA_ERR_TIMEOUT && status != MOFKA_ERR_POSSIBLY_STORED)
         mmi_room_end_wait(p, sender);
     int inside = atomic_fetch_sub(&w->appends, 1);
     assert(inside > 0);

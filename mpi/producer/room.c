@@ -87,8 +87,7 @@ mofka_status_t mmi_room_fail(const mmi_partition_t *p, const mmi_due_t *due) {
 
 /* Trim, but wait for the lock only so long that the caller can warn of it. */
 static mofka_status_t room_trim(const mmi_partition_t *p, mmi_place_t end, mmi_due_t *due) {
-    int64_t deadline = mmi_due_deadline(due), soon = mmi_deadline(LOCK_WAIT_MS);
-    mofka_status_t status = mmi_trim_head(p, end, deadline < soon ? deadline : soon);
+    mofka_status_t status = mmi_trim_head(p, end, mmi_due_deadline(due), LOCK_WAIT_MS);
     due->lock_taken = status == MOFKA_ERR_TIMEOUT;
     return due->lock_taken ? MOFKA_OK : status;
 }

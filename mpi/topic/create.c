@@ -82,11 +82,10 @@ static bool creation_record_places(const creation_t *c, cJSON *record) {
     return places != NULL;
 }
 
-/* A number in digits: cJSON would write a decimal point as the locale has it. */
-static bool creation_record_number(cJSON *record, const char *key, uint64_t number) {
+bool mmi_record_add_number(cJSON *object, const char *key, uint64_t number) {
     char digits[24];
     snprintf(digits, sizeof digits, "%" PRIu64, number);
-    return cJSON_AddRawToObject(record, key, digits) != NULL;
+    return cJSON_AddRawToObject(object, key, digits) != NULL;
 }
 
 /* Give: cJSON_free. NULL: no memory. */
@@ -99,10 +98,10 @@ static char *creation_record(const creation_t *c) {
                 cJSON_AddStringToObject(record, "validator", config->validator) &&
                 cJSON_AddStringToObject(record, "selector", config->selector) &&
                 cJSON_AddStringToObject(record, "serializer", config->serializer) &&
-                creation_record_number(record, "slots", c->wish.slots) &&
-                creation_record_number(record, "ring", c->wish.ring_bytes) &&
-                creation_record_number(record, "retention", (uint64_t)c->wish.retention) &&
-                creation_record_number(record, "expected_producers", c->wish.expected_producers) &&
+                mmi_record_add_number(record, "slots", c->wish.slots) &&
+                mmi_record_add_number(record, "ring", c->wish.ring_bytes) &&
+                mmi_record_add_number(record, "retention", (uint64_t)c->wish.retention) &&
+                mmi_record_add_number(record, "expected_producers", c->wish.expected_producers) &&
                 creation_record_places(c, record);
     char *text = good ? cJSON_PrintUnformatted(record) : NULL;
     cJSON_Delete(record);

@@ -42,5 +42,8 @@ mofka_status_t mmi_directory_list_topics(const mmi_directory_t *d, mofka_topic_v
  * MOFKA_ERR_CORRUPT, MOFKA_ERR_MEMORY. */
 mofka_status_t mmi_topic_create(const mmi_directory_t *d, const struct cJSON *record,
                                 mmi_topic_t **topic);
+/* Add a number in digits. (A number of cJSON is a double, and its point is as the locale has it.)
+ * False: no memory. */
+bool mmi_record_add_number(struct cJSON *object, const char *key, uint64_t number);
 
 #endif

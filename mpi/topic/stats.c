@@ -9,8 +9,6 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define WORDS(bytes) ((bytes) / 8)
@@ -62,20 +60,13 @@ static cJSON *stats_append_object(cJSON *list) {
     return cJSON_AddItemToArray(list, object) ? object : NULL;
 }
 
-/* With all its digits: a number of cJSON is a double. */
-static bool mmi_stats_add_number(cJSON *json, const char *key, uint64_t value) {
-    char digits[24];
-    snprintf(digits, sizeof digits, "%" PRIu64, value);
-    return cJSON_AddRawToObject(json, key, digits) != NULL;
-}
-
 static bool mmi_stats_add_consumer(cJSON *list, const char *name, bool live, uint64_t acknowledged,
                                    uint64_t tail) {
     cJSON *consumer = stats_append_object(list);
     return cJSON_AddStringToObject(consumer, "name", name) &&
            cJSON_AddBoolToObject(consumer, "live", live) &&
-           mmi_stats_add_number(consumer, "acknowledged", acknowledged) &&
-           mmi_stats_add_number(consumer, "lag", acknowledged < tail ? tail - acknowledged : 0);
+           mmi_record_add_number(consumer, "acknowledged", acknowledged) &&
+           mmi_record_add_number(consumer, "lag", acknowledged < tail ? tail - acknowledged : 0);
 }
 
 static mofka_status_t mmi_stats_add_consumers(const mmi_partition_t *p, const snapshot_t *s,
@@ -94,51 +85,68 @@ static mofka_status_t mmi_stats_add_consumers(const mmi_partition_t *p, const sn
     return status;
 }
 
-/* Find the first event that is not stored, from the last one found on: all below it are. Consumers
- * have acknowledged only what is stored. */
-static mofka_status_t stats_find_unstored(mmi_partition_t *p, const snapshot_t *s, uint64_t head,
-                                          uint64_t tail, int64_t deadline) {
-    uint64_t from = p->unstored > head ? p->unstored : head, count = 1;
-    for (size_t i = 0; i < MMI_CONSUMERS_MAX; i++)
-        if (s->state[i] != MMI_CONSUMER_FREE && s->acknowledged[i] > from &&
-            s->acknowledged[i] <= tail)
-            from = s->acknowledged[i];
-    while (from < tail && count > 0) {
-        uint64_t flag;
-        mofka_status_t status =
-            p->w->ops->read_within(p->w, p->owner, mmi_flag_offset(p, from), &flag, 1, deadline);
-        if (status)
-            return status;
-        count = mmi_flag_count(p, from, flag);
-        from += count;
+/* Read flags from event `*from` on, and pass the stored batches among them. *stuck: the batch at
+ * `*from` is not stored. */
+static mofka_status_t stats_pass_stored(const mmi_partition_t *p, uint64_t tail, int64_t deadline,
+                                        uint64_t *from, bool *stuck) {
+    uint64_t words[MMI_RUN_WORDS_MAX], first = *from;
+    uint64_t flags = p->slots - first % p->slots, most = (MMI_RUN_WORDS_MAX + 1) / 2;
+    assert(first < tail);
+    flags = flags < most ? flags : most;
+    flags = flags < tail - first ? flags : tail - first;
+    mofka_status_t status = p->w->ops->read_within(p->w, p->owner, mmi_flag_offset(p, first), words,
+                                                   2 * (size_t)flags - 1, deadline);
+    *stuck = false;
+    while (!status && !*stuck && *from - first < flags) {
+        uint64_t count = mmi_flag_count(p, *from, words[2 * (*from - first)]);
+        *stuck = count == 0;
+        *from += count;
     }
+    return status;
+}
+
+/* Find the first event below `tail` that is not stored, from the last one found on. With
+ * discard_oldest, the head may have passed an event that looks so. */
+static mofka_status_t stats_find_unstored(mmi_partition_t *p, uint64_t head, uint64_t tail,
+                                          int64_t deadline) {
+    uint64_t from = p->unstored;
+    bool stuck = false;
+    mofka_status_t status = MOFKA_OK;
+    do {
+        from = head > from ? head : from;
+        while (!status && !stuck && from < tail)
+            status = stats_pass_stored(p, tail, deadline, &from, &stuck);
+        if (!status && stuck && p->retention == MMI_DISCARD_OLDEST)
+            status = snapshot_read_words(p, MMI_CONTROL(head_events), &head, 1, deadline);
+        stuck = stuck && head <= from;
+    } while (!status && !stuck && from < tail);
     if (from != p->unstored || p->unstored_ms == 0)
         p->unstored_ms = mmi_now_ms();
     p->unstored = from;
-    return MOFKA_OK;
+    return status;
 }
 
 static bool mmi_stats_add_unstored(const mmi_partition_t *p, uint64_t tail, cJSON *json) {
     uint64_t count = tail > p->unstored ? tail - p->unstored : 0;
-    return mmi_stats_add_number(json, "unstored_events", count) &&
-           mmi_stats_add_number(json, "unstored_ms",
-                                count > 0 ? (uint64_t)(mmi_now_ms() - p->unstored_ms) : 0);
+    return mmi_record_add_number(json, "unstored_events", count) &&
+           mmi_record_add_number(json, "unstored_ms",
+                                 count > 0 ? (uint64_t)(mmi_now_ms() - p->unstored_ms) : 0);
 }
 
 static bool mmi_stats_add_words(const mmi_partition_t *p, const snapshot_t *s, mmi_place_t head,
                                 mmi_place_t tail, cJSON *json) {
-    return mmi_stats_add_number(json, "partition", p->index) &&
-           mmi_stats_add_number(json, "owner", (uint64_t)p->owner) &&
-           mmi_stats_add_number(json, "tail_events", tail.events) &&
-           mmi_stats_add_number(json, "tail_bytes", tail.units * MMI_UNIT_BYTES) &&
-           mmi_stats_add_number(json, "head_events", head.events) &&
-           mmi_stats_add_number(json, "head_bytes", head.units * MMI_UNIT_BYTES) &&
-           mmi_stats_add_number(json, "held_events", tail.events - head.events) &&
-           mmi_stats_add_number(json, "held_bytes", (tail.units - head.units) * MMI_UNIT_BYTES) &&
-           mmi_stats_add_number(json, "room_events", p->slots) &&
-           mmi_stats_add_number(json, "room_bytes", p->ring_bytes) &&
+    return mmi_record_add_number(json, "partition", p->index) &&
+           mmi_record_add_number(json, "owner", (uint64_t)p->owner) &&
+           mmi_record_add_number(json, "tail_events", tail.events) &&
+           mmi_record_add_number(json, "tail_bytes", tail.units * MMI_UNIT_BYTES) &&
+           mmi_record_add_number(json, "head_events", head.events) &&
+           mmi_record_add_number(json, "head_bytes", head.units * MMI_UNIT_BYTES) &&
+           mmi_record_add_number(json, "held_events", tail.events - head.events) &&
+           mmi_record_add_number(json, "held_bytes", (tail.units - head.units) * MMI_UNIT_BYTES) &&
+           mmi_record_add_number(json, "room_events", p->slots) &&
+           mmi_record_add_number(json, "room_bytes", p->ring_bytes) &&
            cJSON_AddBoolToObject(json, "complete", snapshot_word(s, MMI_CONTROL(complete)) != 0) &&
-           mmi_stats_add_number(json, "blocked_producers", snapshot_word(s, MMI_CONTROL(blocked)));
+           mmi_record_add_number(json, "blocked_producers", snapshot_word(s, MMI_CONTROL(blocked)));
 }
 
 static mofka_status_t mmi_stats_add_partition(mmi_partition_t *p, cJSON *list, int64_t deadline) {
@@ -149,12 +157,15 @@ static mofka_status_t mmi_stats_add_partition(mmi_partition_t *p, cJSON *list, i
     mmi_place_t head = {snapshot_word(&s, MMI_CONTROL(head_events)),
                         snapshot_word(&s, MMI_CONTROL(head_units))};
     mmi_place_t tail = mmi_place_unpack(s.reservation, head, true);
-    status = stats_find_unstored(p, &s, head.events, tail.events, deadline);
+    /* What was reserved behind a topic's end is never stored. */
+    uint64_t complete = snapshot_word(&s, MMI_CONTROL(complete));
+    uint64_t end = complete && complete - 1 < tail.events ? complete - 1 : tail.events;
+    status = stats_find_unstored(p, head.events, end, deadline);
     if (status)
         return status;
     cJSON *json = cJSON_CreateObject();
     status = stats_check_memory(mmi_stats_add_words(p, &s, head, tail, json) &&
-                                mmi_stats_add_unstored(p, tail.events, json));
+                                mmi_stats_add_unstored(p, end, json));
     if (!status)
         status = mmi_stats_add_consumers(p, &s, tail.events, json, deadline);
     if (status)

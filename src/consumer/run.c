@@ -263,8 +263,9 @@ void mfi_run_count_release(mofka_event_t *event) {
     }
 }
 
-/* With zero-copy, the memory of events that are not released must stay, so
- * the backend learns only of ids that are both acknowledged and released. */
+/* The user acknowledged all up to this event: undelivered ones among them hold nothing any more.
+ * With zero-copy, the memory of events that are not released must stay, so the backend learns only
+ * of ids that are both acknowledged and released. */
 mofka_status_t mfi_run_count_acknowledgement(const mofka_event_t *event) {
     mofka_consumer_t *consumer = event->run->consumer;
     mfi_partition_t *partition = &consumer->partitions[event->run->partition];

@@ -33,7 +33,8 @@ typedef union affinity_cpus {
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 /* Written once, then only read. */
 static hwloc_topology_t topology; /* of this machine; NULL: hwloc has none */
-static hwloc_cpuset_t own; /* the process's binding when it was first read; NULL: no memory */
+static hwloc_cpuset_t own; /* the process's binding when it was first read; NULL: see own_error */
+static int own_error;      /* why it could not be read; 0: no memory */
 
 static void affinity_drop_topology(void) {
     if (topology)
@@ -65,7 +66,12 @@ static void affinity_load(void) {
     if (!own)
         return;
     int error = sched_getaffinity(getpid(), sizeof cpus, &cpus.set) ? errno : 0;
-    affinity_cpus_to_set(&cpus, error, own);
+    if (affinity_cpus_to_set(&cpus, error, own)) {
+        own_error = error;
+        hwloc_bitmap_free(own);
+        own = NULL;
+        return;
+    }
     affinity_load_topology();
     if (!topology)
         mfi_log(MOFKA_LOG_WARN,
@@ -146,9 +152,7 @@ static mofka_status_t affinity_set(hwloc_const_cpuset_t chosen) {
     hwloc_cpuset_t real = hwloc_bitmap_alloc();
     if (!real)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a set of CPUs");
-    for (int i = hwloc_bitmap_first(chosen); i >= 0 && i < CPUS_MAX;
-         i = hwloc_bitmap_next(chosen, i))
-        CPU_SET_S((size_t)i, sizeof cpus, &cpus.set);
+    hwloc_cpuset_to_glibc_sched_affinity(NULL, chosen, &cpus.set, sizeof cpus);
     int error = pthread_setaffinity_np(pthread_self(), sizeof cpus, &cpus.set);
     mofka_status_t status = error ? mofka_fail(MOFKA_ERR_SYSTEM, "%s", strerror(error))
                                   : affinity_get(pthread_self(), real);
@@ -163,6 +167,11 @@ mofka_status_t mfi_affinity_bind(const mofka_thread_pool_options_t *options, siz
     if (options->binding == MOFKA_BINDING_NONE)
         return MOFKA_OK;
     pthread_once(&once, affinity_load);
+    if (own_error)
+        return mofka_fail(MOFKA_ERR_SYSTEM,
+                          "binding worker %zu: the process's binding cannot be "
+                          "read: %s",
+                          index, strerror(own_error));
     hwloc_cpuset_t chosen = own ? hwloc_bitmap_alloc() : NULL;
     if (!chosen)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a set of CPUs");

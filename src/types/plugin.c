@@ -32,10 +32,11 @@ __attribute__((constructor)) static void plugin_note_own_folder(void) {
     *end = '\0';
 }
 
-/* NULL: the variable is not set, or invalid, of which mfi_environment_check has warned. */
+/* NULL: the variable is not set. An invalid one, of which mfi_environment_check has warned, names no
+ * folder: it was set to narrow the default. */
 static const char *plugin_listed_folders(void) {
     const char *folders = mfi_environment("MOFKA_PLUGIN_PATH");
-    return folders && mfi_environment_folders(folders) ? folders : NULL;
+    return !folders || mfi_environment_folders(folders) ? folders : "";
 }
 
 /* Look for a file in each of `folders`, which colons separate. `path`: where it is. */
@@ -61,15 +62,15 @@ static bool plugin_load(const char *library, char why[WHY_BYTES]) {
     return is_loaded;
 }
 
-/* Load a file of the plug-in folders, for a record. The folders that the record names do not
- * count. */
-static bool plugin_load_listed(const char *library, char why[WHY_BYTES]) {
+/* Load a file of the plug-in folders, for a record. `file`: no path. */
+static bool plugin_load_listed(const char *file, char why[WHY_BYTES]) {
     char path[PATH_MAX];
-    const char *slash = strrchr(library, '/'), *file = slash ? slash + 1 : library;
     const char *listed = plugin_listed_folders();
-    if (plugin_find(listed ? listed : plugin_own_folder, file, path))
+    if (!strchr(file, '/') && plugin_find(listed ? listed : plugin_own_folder, file, path))
         return plugin_load(path, why);
-    const char *folders = listed ? listed : *plugin_own_folder ? plugin_own_folder : "no folder";
+    const char *folders = listed ? listed : plugin_own_folder;
+    if (!*folders)
+        folders = "no folder";
     snprintf(why, WHY_BYTES,
              listed
                  ? "%.*s is not in MOFKA_PLUGIN_PATH, %.*s"
@@ -101,8 +102,10 @@ bool mfi_plugin_load_by_name(mfi_named_by_t by, const char *type, char why[WHY_B
 
 bool mfi_plugin_load_by_path(mfi_named_by_t by, const char *library, char why[WHY_BYTES]) {
     int saved = errno;
-    bool is_loaded =
-        by == MFI_NAMED_BY_RECORD ? plugin_load_listed(library, why) : plugin_load(library, why);
+    const char *slash = strrchr(library, '/'); /* the folders that a record names do not count */
+    bool is_loaded = by == MFI_NAMED_BY_RECORD
+                         ? plugin_load_listed(slash ? slash + 1 : library, why)
+                         : plugin_load(library, why);
     errno = saved;
     return is_loaded;
 }

@@ -53,15 +53,20 @@ __attribute__((constructor)) static void registry_watch_forks(void) {
 static const char *const registry_kind_names[] = {"driver", "validator", "serializer",
                                                   "partition selector"};
 
-static mfi_function_t registry_look_up(mfi_registry_kind_t kind, const char *type, size_t length) {
-    mfi_function_t found = NULL;
-    assert(kind < MFI_REGISTRY_KINDS);
-    pthread_mutex_lock(&registry_lock);
-    assert(registry_count[kind] <= TYPES_MAX);
-    for (size_t i = 0; i < registry_count[kind] && !found; i++)
+/* With the lock. NULL: it is not registered. */
+static mfi_function_t registry_look_up_locked(mfi_registry_kind_t kind, const char *type,
+                                              size_t length) {
+    assert(kind < MFI_REGISTRY_KINDS && registry_count[kind] <= TYPES_MAX);
+    for (size_t i = 0; i < registry_count[kind]; i++)
         if (strlen(registry_entries[kind][i].type) == length &&
             memcmp(registry_entries[kind][i].type, type, length) == 0)
-            found = registry_entries[kind][i].create;
+            return registry_entries[kind][i].create;
+    return NULL;
+}
+
+static mfi_function_t registry_look_up(mfi_registry_kind_t kind, const char *type, size_t length) {
+    pthread_mutex_lock(&registry_lock);
+    mfi_function_t found = registry_look_up_locked(kind, type, length);
     pthread_mutex_unlock(&registry_lock);
     return found;
 }
@@ -72,23 +77,21 @@ mofka_status_t mfi_registry_add(mfi_registry_kind_t kind, const char *type, mfi_
             MOFKA_ERR_INVALID,
             "%s type '%s' needs a name of 1 to %d bytes without a colon, and a function",
             registry_kind_names[kind], type ? type : "(NULL)", TYPE_BYTES_MAX);
-    if (registry_look_up(kind, type, strlen(type)))
-        return mofka_fail(MOFKA_ERR_EXISTS, "%s type '%s' is registered already",
-                          registry_kind_names[kind], type);
-    mofka_status_t status = MOFKA_OK;
     pthread_mutex_lock(&registry_lock);
-    if (registry_count[kind] == TYPES_MAX) {
-        status = MOFKA_ERR_FULL;
-    } else {
+    bool exists = registry_look_up_locked(kind, type, strlen(type)) != NULL;
+    bool full = registry_count[kind] == TYPES_MAX;
+    if (!exists && !full) {
         registry_entry_t *entry = &registry_entries[kind][registry_count[kind]++];
         memcpy(entry->type, type, strlen(type) + 1);
         entry->create = create;
-        assert(registry_count[kind] <= TYPES_MAX);
     }
     pthread_mutex_unlock(&registry_lock);
-    return status ? mofka_fail(status, "there are %d %s types; there is no room for '%s'",
-                               TYPES_MAX, registry_kind_names[kind], type)
-                  : MOFKA_OK;
+    if (exists)
+        return mofka_fail(MOFKA_ERR_EXISTS, "%s type '%s' is registered already",
+                          registry_kind_names[kind], type);
+    return full ? mofka_fail(MOFKA_ERR_FULL, "there are %d %s types; there is no room for '%s'",
+                             TYPES_MAX, registry_kind_names[kind], type)
+                : MOFKA_OK;
 }
 
 /* The registered types, for messages. */

@@ -164,6 +164,31 @@ static void the_slowest_consumer_is_named(void **state) {
     log_end(consumer, topic);
 }
 
+/* A name that begins at the end has acknowledged what is reserved; and what is reserved behind a
+ * topic's end is never stored. */
+static void statistics_count_what_will_be_stored(void **state) {
+    (void)state;
+    mofka_topic_t *topic = log_create_topic(NULL);
+    mofka_consumer_t *consumer;
+    sender_t stopped, behind;
+    uint64_t id;
+    sender_open(&stopped, topic, 2);
+    sender_open(&behind, topic, 3);
+    sender_append(&stopped, 2);
+    sender_reserve_only(&stopped, log_of(topic));
+    OK(mofka_consumer_create(
+        topic, &(mofka_consumer_options_t){.name = "late", .start = MOFKA_START_END}, &consumer));
+    assert_true(full_stats_number("unstored_events") == 2);
+    OK(mofka_topic_mark_complete(topic, 1000));
+    sender_reserve_only(&behind, log_of(topic));
+    assert_true(full_stats_number("unstored_events") == 2);
+    OK(stopped.ops->append(stopped.self, 0, &stopped.batch, 0, &id));
+    assert_true(full_stats_number("unstored_events") == 0);
+    sender_close(&stopped);
+    sender_close(&behind);
+    log_end(consumer, topic);
+}
+
 /* Pull what can be read; acknowledge every fifth event, as programs do to save calls. */
 static void pull_in_fives(mofka_consumer_t *consumer, uint64_t *next) {
     mofka_event_t *event;
@@ -213,6 +238,7 @@ int main(void) {
         LOG_CASE(so_it_is_where_the_oldest_are_discarded),
         LOG_CASE(a_lock_that_stays_taken_is_named),
         LOG_CASE(the_slowest_consumer_is_named),
+        LOG_CASE(statistics_count_what_will_be_stored),
         LOG_CASE(a_consumer_may_acknowledge_every_few_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,9 @@ static void trust_create_topics(void) {
     OK(mofka_validator_register("own", trust_create_own));
     OK(mofka_driver_create_topic(driver, "own",
                                  &(mofka_topic_options_t){.validator = "{\"type\":\"own\"}"}));
+    OK(mofka_validator_register("x/libtypes", trust_create_own));
+    OK(mofka_driver_create_topic(
+        driver, "slashed", &(mofka_topic_options_t){.validator = "{\"type\":\"x/libtypes\"}"}));
     OK(mofka_driver_create_topic(driver, "t", &(mofka_topic_options_t){.validator = PICKY}));
     OK(mofka_driver_create_topic(
         driver, "serialized",
@@ -64,9 +67,13 @@ static void a_record_loads_no_path(void **state) {
                          "libplain.so is not in MOFKA_PLUGIN_PATH");
     trust_expect_missing("own", "validator type 'own' is neither registered (",
                          "libmofka-own.so is not in MOFKA_PLUGIN_PATH");
-    /* A folder that is not absolute makes the variable invalid. */
+    /* A folder that is not absolute makes the variable invalid: it then names no folder. */
     setenv("MOFKA_PLUGIN_PATH", TRUST_FOLDER ":.", 1);
-    trust_expect_missing("t", text, "libtypes.so is not in /");
+    trust_expect_missing("t", text, "libtypes.so is not in MOFKA_PLUGIN_PATH, no folder");
+    /* A name is no path: "libmofka-x/libtypes.so" is no file of the folder. */
+    setenv("MOFKA_PLUGIN_PATH", TRUST_FOLDER, 1);
+    trust_expect_missing("slashed", "validator type 'x/libtypes' is neither registered (",
+                         "libmofka-x/libtypes.so is not in MOFKA_PLUGIN_PATH");
 }
 
 static mofka_status_t trust_count(void *context, size_t partition, const mofka_metadata_t *info) {

@@ -102,6 +102,10 @@ static mofka_status_t job_see_partition(void *context, size_t index, const mofka
     return MOFKA_STOP;
 }
 
+int ctl_job_code_without_topic(void) {
+    return interrupt_came() ? CTL_OK : CTL_FAILED;
+}
+
 bool ctl_job_await_topic(mofka_driver_t *driver, const char *name, double timeout_s) {
     assert(driver && name && timeout_s >= 0);
     double start = ctl_now_s();

@@ -37,6 +37,10 @@ void ctl_job_abort(int code) __attribute__((noreturn));
  * False: a message was printed, or the command was interrupted. */
 bool ctl_job_await_topic(mofka_driver_t *driver, const char *name, double timeout_s);
 
+/* The exit code after one of the two calls that wait for a topic gave none: an interruption is no
+ * failure. */
+int ctl_job_code_without_topic(void);
+
 /* Open a topic, after waiting for it as above. Give: release. NULL: a message was printed, or the
  * command was interrupted. */
 mofka_topic_t *ctl_job_open_topic(mofka_driver_t *driver, const char *name, double timeout_s);

@@ -116,7 +116,7 @@ static int consume_run(mofka_driver_t *driver) {
         return CTL_FAILED;
     mofka_topic_t *topic = ctl_job_open_topic(driver, topic_name, timeout_s);
     if (!topic)
-        return interrupt_came() ? CTL_OK : CTL_FAILED;
+        return ctl_job_code_without_topic();
     bool good = drain_open(&c.drain, topic, &drain_options);
     if (good) {
         sink_open(&c.sink, STDOUT_FILENO);

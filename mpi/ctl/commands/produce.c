@@ -114,7 +114,7 @@ static int produce_run(mofka_driver_t *driver) {
     if (!data_source_open(&data, data_from))
         return CTL_FAILED;
     mofka_topic_t *topic = produce_open_topic(driver);
-    code = topic ? produce_take_all(topic) : CTL_FAILED;
+    code = topic ? produce_take_all(topic) : ctl_job_code_without_topic();
     mofka_topic_release(topic);
     data_source_close(&data);
     return code;

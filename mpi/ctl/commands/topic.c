@@ -11,6 +11,7 @@
 #include "mpi/ctl/options/json.h"
 #include "mpi/ctl/out/event_line.h"
 #include "mpi/ctl/out/sink.h"
+#include "base/message.h"
 #include "json/text.h"
 
 static ctl_topic_groups_t groups;
@@ -117,8 +118,8 @@ static mofka_status_t ctl_topic_compare(const char *topic, const char *descripti
                 (members ? ctl_json_has_members(has, given) : ctl_json_is_same(has, given));
     mofka_status_t status =
         same ? MOFKA_OK
-             : mofka_fail(MOFKA_ERR_EXISTS, "topic '%s' exists with %s %.300s, not %.300s", topic,
-                          key, has, given);
+             : mofka_fail(MOFKA_ERR_EXISTS, "topic '%s' exists with %s %.*s, not %.*s", topic, key,
+                          MFI_QUOTE(has, strlen(has), 300), MFI_QUOTE(given, strlen(given), 300));
     free(has);
     return status;
 }
@@ -277,7 +278,8 @@ static int ctl_topic_describe(mofka_driver_t *driver) {
 
 /* The topic is not opened: that would load the libraries of its types. */
 static int ctl_topic_run_info(mofka_driver_t *driver) {
-    return ctl_job_await_topic(driver, name, timeout_s) ? ctl_topic_describe(driver) : CTL_FAILED;
+    return ctl_job_await_topic(driver, name, timeout_s) ? ctl_topic_describe(driver)
+                                                        : ctl_job_code_without_topic();
 }
 
 static int ctl_topic_run_create(mofka_driver_t *driver) {

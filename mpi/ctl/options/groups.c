@@ -114,11 +114,12 @@ static bool option_group_read_schema(const char *name, const char *path, const c
     if (!option_group_is_schema(path) || ctl_json_is_valid(value))
         return true;
     *file = ctl_read_file(value, GROUP_BYTES_MAX, &bytes);
-    snprintf(what, sizeof what, "--%s '%.200s'", name, value);
+    snprintf(what, sizeof what, "--%s '%.*s'", name, MFI_QUOTE(value, strlen(value), 200));
     if (*file && ctl_json_check(what, *file, bytes) == MOFKA_OK)
         return true;
-    ctl_complain("--%s cannot be '%.200s': it must be a JSON Schema, or a file that holds one%s%s",
-                 name, value, *file ? "; " : "", *file ? mofka_last_error() : "");
+    ctl_complain("--%s cannot be '%.*s': it must be a JSON Schema, or a file that holds one%s%s",
+                 name, MFI_QUOTE(value, strlen(value), 200), *file ? "; " : "",
+                 *file ? mofka_last_error() : "");
     free(*file);
     return false;
 }

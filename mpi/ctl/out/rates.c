@@ -55,9 +55,10 @@ static cJSON *rates_make_count(uint64_t value) {
 
 static bool rates_add_count(cJSON *object, const char *key, uint64_t value) {
     cJSON *item = rates_make_count(value);
-    if (item)
-        cJSON_AddItemToObject(object, key, item);
-    return item;
+    if (cJSON_AddItemToObject(object, key, item))
+        return true;
+    cJSON_Delete(item);
+    return false;
 }
 
 /* Let numbers that the tree rounds keep their text. False: no memory. */

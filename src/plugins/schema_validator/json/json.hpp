@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * JSON documents of the validator "schema". They are RapidJSON values, made of a tape. A lack of memory
- * is an exception. valijson reads them through its RapidJSON adapter.
+ * is an exception, except in GMP, which then aborts. valijson reads them through its RapidJSON adapter.
  *
  * A double does not hold every number. So a number is a string here: the byte 0xFF, which no string of
  * JSON has, and the text of class Number. Equal numbers are equal strings, also for valijson.
