@@ -73,6 +73,8 @@ mofka_status_t mmi_reader_leave(mmi_reader_t *r, uint64_t state);
 /* The next `count` of `found` entries are delivered: mark the batch ends among them, and move
  * `next`. */
 mofka_status_t mmi_reader_advance(mmi_reader_t *r, size_t count, size_t found);
+/* Mark the end of a batch that was passed. MOFKA_ERR_MEMORY. */
+mofka_status_t mmi_reader_mark(mmi_reader_t *r, mmi_mark_t mark);
 /* Forget the marks at or below the head: the reader was overtaken. */
 void mmi_reader_forget(mmi_reader_t *r, mmi_place_t head);
 /* The topic is complete, and all its events were read. */
@@ -81,6 +83,12 @@ bool mmi_reader_has_ended(mmi_reader_t *r);
 mofka_status_t mmi_reader_publish(mmi_reader_t *r, bool all);
 /* Free what the reader owns. */
 void mmi_reader_destroy(mmi_reader_t *r);
+
+/* ---- pass.c ---- */
+
+/* Pass stored batches that end at or before `skip_below`. *more: the next call can pass more. If a
+ * batch cannot be passed, because it is not stored or its entry is damaged, *more is false. */
+mofka_status_t mmi_reader_pass(mmi_reader_t *r, bool *more);
 
 /* ---- read_run.c ---- */
 

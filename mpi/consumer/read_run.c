@@ -20,7 +20,8 @@
 
 /* Metadata of a run, at most: see MMI_RUN_EVENTS_MAX. */
 #define RUN_METADATA_BYTES ((size_t)1 << 20)
-#define OVERTAKEN_TRIES 4
+/* Looks of one fetch that find nothing to deliver: its caller has a deadline. */
+#define FETCH_TRIES 4
 
 /* Flags, with the stamps between them, read at once from consecutive slots. */
 typedef struct flag_run {
@@ -219,7 +220,7 @@ static void reader_skip_events(const mmi_reader_t *r, mofka_run_t *run) {
 /* What one look at the partition found. */
 typedef enum look {
     LOOK_FAILED,    /* see the status */
-    LOOK_NOTHING,   /* no batch is published */
+    LOOK_NOTHING,   /* no batch is published, or it takes longer to reach one */
     LOOK_OVERTAKEN, /* the head has passed what was read: look again */
     LOOK_SKIPPED,   /* events that are not to be delivered: go on */
     LOOK_RUN        /* a run to deliver */
@@ -251,7 +252,12 @@ static look_t reader_fill_run(mmi_reader_t *r, mmi_run_t *run, size_t found,
 static look_t reader_look(mmi_reader_t *r, size_t events_max, mofka_run_t **out,
                           mofka_status_t *status) {
     size_t found = 0, count, bytes;
-    *status = reader_read_entries(r, events_max, &found);
+    bool more = false;
+    *status = r->next < r->skip_below ? mmi_reader_pass(r, &more) : MOFKA_OK;
+    if (!*status && more)
+        return LOOK_NOTHING;
+    if (!*status)
+        *status = reader_read_entries(r, events_max, &found);
     bool overtaken = !*status && reader_drop_overtaken(r, &found);
     if (!*status && found == 0)
         return overtaken ? LOOK_OVERTAKEN : LOOK_NOTHING;
@@ -276,13 +282,12 @@ static look_t reader_look(mmi_reader_t *r, size_t events_max, mofka_run_t **out,
     return LOOK_RUN;
 }
 
-/* An overtaken reader looks again a few times only: its caller has a deadline. */
 mofka_status_t mmi_reader_fetch(mmi_reader_t *r, size_t events_max, mofka_run_t **run) {
     mofka_status_t status;
     look_t look;
     int tries = 0;
     do
         look = reader_look(r, events_max, run, &status);
-    while (look == LOOK_SKIPPED || (look == LOOK_OVERTAKEN && ++tries < OVERTAKEN_TRIES));
+    while ((look == LOOK_SKIPPED || look == LOOK_OVERTAKEN) && ++tries < FETCH_TRIES);
     return look == LOOK_FAILED ? status : look == LOOK_RUN ? MOFKA_OK : MOFKA_ERR_TIMEOUT;
 }

@@ -161,7 +161,7 @@ static mofka_status_t marks_grow(mmi_reader_t *r) {
     return MOFKA_OK;
 }
 
-static mofka_status_t marks_add(mmi_reader_t *r, mmi_mark_t mark) {
+mofka_status_t mmi_reader_mark(mmi_reader_t *r, mmi_mark_t mark) {
     /* Without acknowledgements nothing else ends the marks of what is discarded. */
     if (r->mark_count == r->mark_room && r->p->retention == MMI_DISCARD_OLDEST)
         mmi_reader_forget(r, mmi_state_load(r->p).head);
@@ -203,7 +203,7 @@ mofka_status_t mmi_reader_advance(mmi_reader_t *r, size_t count, size_t found) {
         const mmi_entry_t *e = &r->entries[i];
         uint64_t end = r->next + i + 1;
         mofka_status_t status =
-            marks_add(r, (mmi_mark_t){end, mmi_units_of(e->data + e->data_bytes)});
+            mmi_reader_mark(r, (mmi_mark_t){end, mmi_units_of(e->data + e->data_bytes)});
         if (status)
             return status;
         r->batch_start = end;

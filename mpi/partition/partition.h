@@ -143,6 +143,11 @@ mofka_status_t mmi_entry_damaged(const mmi_partition_t *p, uint64_t id);
 uint64_t mmi_flag_load(const mmi_partition_t *p, uint64_t id);
 /* The same of a flag that was read already. */
 uint64_t mmi_flag_count(const mmi_partition_t *p, uint64_t id, uint64_t flag);
+/* Look at flags from the batch at `*from` on, below `end`, and move `*from` behind the stored batches
+ * among them. *stuck: the batch at `*from` is not stored, or it ends behind `end`. Blocks: until the
+ * owner answers, at most until `deadline`. */
+mofka_status_t mmi_flags_pass(const mmi_partition_t *p, uint64_t end, int64_t deadline,
+                              uint64_t *from, bool *stuck);
 /* The flag that publishes a batch of `count` events at `id`. */
 uint64_t mmi_flag_value(const mmi_partition_t *p, uint64_t id, uint64_t count);
 /* Where the flag of `id` is in the owner's share. */

@@ -76,6 +76,24 @@ uint64_t mmi_flag_load(const mmi_partition_t *p, uint64_t id) {
     return mmi_flag_count(p, id, p->w->ops->load(p->w, p->owner, mmi_flag_offset(p, id)));
 }
 
+mofka_status_t mmi_flags_pass(const mmi_partition_t *p, uint64_t end, int64_t deadline,
+                              uint64_t *from, bool *stuck) {
+    uint64_t words[MMI_RUN_WORDS_MAX], first = *from;
+    uint64_t flags = p->slots - first % p->slots, most = (p->w->run_words + 1) / 2;
+    assert(first < end && most >= 1 && 2 * most - 1 <= MMI_RUN_WORDS_MAX);
+    flags = flags < most ? flags : most;
+    flags = flags < end - first ? flags : end - first;
+    mofka_status_t status = mmi_window_read(p->w, p->owner, mmi_flag_offset(p, first), words,
+                                            2 * (size_t)flags - 1, deadline);
+    *stuck = false;
+    while (!status && !*stuck && *from - first < flags) {
+        uint64_t count = mmi_flag_count(p, *from, words[2 * (*from - first)]);
+        *stuck = count == 0 || count > end - *from;
+        *from += *stuck ? 0 : count;
+    }
+    return status;
+}
+
 mofka_status_t mmi_entry_damaged(const mmi_partition_t *p, uint64_t id) {
     return mofka_fail(MOFKA_ERR_CORRUPT,
                       "topic '%s', partition %zu: entry of event %" PRIu64 " is damaged", p->topic,

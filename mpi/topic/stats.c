@@ -85,26 +85,6 @@ static mofka_status_t mmi_stats_add_consumers(const mmi_partition_t *p, const sn
     return status;
 }
 
-/* Read flags from event `*from` on, and pass the stored batches among them. *stuck: the batch at
- * `*from` is not stored. */
-static mofka_status_t stats_pass_stored(const mmi_partition_t *p, uint64_t tail, int64_t deadline,
-                                        uint64_t *from, bool *stuck) {
-    uint64_t words[MMI_RUN_WORDS_MAX], first = *from;
-    uint64_t flags = p->slots - first % p->slots, most = (MMI_RUN_WORDS_MAX + 1) / 2;
-    assert(first < tail);
-    flags = flags < most ? flags : most;
-    flags = flags < tail - first ? flags : tail - first;
-    mofka_status_t status = p->w->ops->read_within(p->w, p->owner, mmi_flag_offset(p, first), words,
-                                                   2 * (size_t)flags - 1, deadline);
-    *stuck = false;
-    while (!status && !*stuck && *from - first < flags) {
-        uint64_t count = mmi_flag_count(p, *from, words[2 * (*from - first)]);
-        *stuck = count == 0;
-        *from += count;
-    }
-    return status;
-}
-
 /* Find the first event below `tail` that is not stored, from the last one found on. With
  * discard_oldest, the head may have passed an event that looks so. */
 static mofka_status_t stats_find_unstored(mmi_partition_t *p, uint64_t head, uint64_t tail,
@@ -115,7 +95,7 @@ static mofka_status_t stats_find_unstored(mmi_partition_t *p, uint64_t head, uin
     do {
         from = head > from ? head : from;
         while (!status && !stuck && from < tail)
-            status = stats_pass_stored(p, tail, deadline, &from, &stuck);
+            status = mmi_flags_pass(p, tail, deadline, &from, &stuck);
         if (!status && stuck && p->retention == MMI_DISCARD_OLDEST)
             status = snapshot_read_words(p, MMI_CONTROL(head_events), &head, 1, deadline);
         stuck = stuck && head <= from;

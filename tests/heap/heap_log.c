@@ -149,6 +149,101 @@ static void a_consumer_that_starts_at_the_end_holds_nothing(void **state) {
     log_end(consumer, topic);
 }
 
+/* ---- starting at the end --------------------------------------------------------------------- */
+
+static mmi_window_ops_t counted_ops; /* the window's, with the two below */
+static int gets, flag_reads;
+
+static void get_and_count(mmi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes) {
+    gets++;
+    heap_ops->get(w, rank, offset, target, bytes);
+}
+
+static void load_run_and_count(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+                               size_t count) {
+    flag_reads++;
+    heap_ops->load_run(w, rank, offset, words, count);
+}
+
+/* As in a window whose every operation is a round trip. */
+static void count_round_trips(mmi_window_t *w) {
+    heap_ops = w->ops;
+    counted_ops = *w->ops;
+    counted_ops.loads_are_cheap = false;
+    counted_ops.get = get_and_count;
+    counted_ops.load_run = load_run_and_count;
+    w->ops = &counted_ops;
+}
+
+static mofka_consumer_t *create_consumer_at_end(mofka_topic_t *topic) {
+    mofka_consumer_t *consumer;
+    OK(mofka_consumer_create(
+        topic, &(mofka_consumer_options_t){.name = "late", .start = MOFKA_START_END}, &consumer));
+    return consumer;
+}
+
+/* Pull with time-out 0 until something comes. Each pull takes few operations, whatever is stored. */
+static uint64_t pull_in_steps(mofka_consumer_t *consumer, int *pulls) {
+    uint64_t id = NOTHING_YET;
+    for (*pulls = 0; id == NOTHING_YET && *pulls < 1000; ++*pulls) {
+        gets = flag_reads = 0;
+        id = log_pull_id(consumer);
+        assert_true(gets <= 4 && flag_reads <= 20);
+    }
+    return id;
+}
+
+/* A consumer that starts at the end passes what is stored by its flags, a few at a time. A pull with
+ * time-out 0 read all 2,000 events before it came back. */
+static void a_pull_at_the_end_does_not_read_what_is_stored(void **state) {
+    (void)state;
+    mofka_topic_t *topic = log_create_topic("{\"partition_events\":4096}");
+    sender_t sender;
+    int pulls;
+    sender_open(&sender, topic, 1);
+    for (int i = 0; i < 2000; i++)
+        sender_append(&sender, 1);
+    mofka_consumer_t *consumer = create_consumer_at_end(topic);
+    mmi_window_t *w = log_of(topic)->w;
+    count_round_trips(w);
+    assert_true(log_pull_id(consumer) == NOTHING_YET);
+    OK(mofka_consumer_close(consumer)); /* its name goes on where it stopped */
+    mofka_consumer_release(consumer);
+    consumer = create_consumer_at_end(topic);
+    sender_append(&sender, 1);
+    assert_int_equal(pull_in_steps(consumer, &pulls), 2000);
+    assert_true(pulls > 1);
+    w->ops = heap_ops;
+    sender_close(&sender);
+    log_end(consumer, topic);
+}
+
+/* Nor does it pass a hole, whose producer still writes there. */
+static void a_hole_before_the_end_is_not_passed(void **state) {
+    (void)state;
+    mofka_topic_t *topic = log_create_topic("{\"partition_bytes\":256,\"partition_events\":4}");
+    sender_t sender, slow;
+    uint64_t id;
+    sender_open(&sender, topic, 2);
+    sender_open(&slow, topic, 1);
+    sender_append(&sender, 1);
+    sender_reserve_only(&slow, log_of(topic));
+    sender_append(&sender, 1);
+    mofka_consumer_t *consumer = create_consumer_at_end(topic);
+    assert_true(log_pull_id(consumer) == NOTHING_YET);
+    sender_append(&sender, 1);
+    sender.batch.event_count = 2;
+    sender.batch.metadata_bytes = 20;
+    FAILS(sender.ops->append(sender.self, 0, &sender.batch, 0, &id), MOFKA_ERR_TIMEOUT, "");
+    OK(slow.ops->append(slow.self, 0, &slow.batch, 0, &id));
+    assert_int_equal(id, 1);
+    assert_int_equal(log_pull_id(consumer), 3);
+    assert_int_equal(sender_append(&sender, 2), 4);
+    sender_close(&sender);
+    sender_close(&slow);
+    log_end(consumer, topic);
+}
+
 /* discard_oldest: a reader that keeps up and never acknowledges needs no more memory with time, and
  * events that a consumer never wanted are not counted as lost. Failed while marks of discarded
  * batches were kept, and while losses were counted from where reading started. */
@@ -370,6 +465,8 @@ int main(void) {
         LOG_CASE(a_join_that_fails_leaves_no_partition_live),
         LOG_CASE(a_lock_that_stays_taken_is_reported),
         LOG_CASE(a_consumer_that_starts_at_the_end_holds_nothing),
+        LOG_CASE(a_pull_at_the_end_does_not_read_what_is_stored),
+        LOG_CASE(a_hole_before_the_end_is_not_passed),
         LOG_CASE(discarding_costs_no_memory_and_no_lies),
         LOG_CASE(looking_for_room_discards_no_more_than_it_must),
         LOG_CASE(a_run_is_fetched_at_once),
