@@ -18,7 +18,8 @@ extern "C" {
  * - "arena_bytes": memory of each owner
  * - "directory_bytes": memory at rank 0 for the descriptions of topics
  * - "owners": [ranks]
- * - "progress": "thread" or "none"
+ * - "progress": "auto", "thread" or "none"
+ * - "memory", "lock_all", "words": how an "rma" window is made and used
  * - "join": true adopts the options of the lowest rank that does not set `join` (rank 0 if all do).
  *   It is for tools that run beside an application. All other ranks must pass equal options.
  *

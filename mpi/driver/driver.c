@@ -21,6 +21,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <mofka/register.h>
 #include <mofka/log.h>
@@ -38,6 +39,11 @@ static bool mmi_driver_is_owner(const mmi_driver_t *d, int rank) {
     return false;
 }
 
+/* Whether this rank has more of the window than a share header. */
+static bool mmi_driver_has_memory(const mmi_driver_t *d) {
+    return d->rank == 0 || mmi_driver_is_owner(d, d->rank);
+}
+
 static uint64_t mmi_driver_share_bytes(const mmi_driver_t *d, int rank) {
     uint64_t arena_bytes = mmi_driver_is_owner(d, rank) ? d->directory.arena_bytes : 0;
     return mmi_directory_arena_start(&d->directory, rank) + arena_bytes;
@@ -45,19 +51,28 @@ static uint64_t mmi_driver_share_bytes(const mmi_driver_t *d, int rank) {
 
 /* ---- the window ------------------------------------------------------------------------------ */
 
+/* Whether a progress thread may run. */
+static mofka_status_t mmi_driver_check_level(void) {
+    int level;
+    MPI_Query_thread(&level);
+    return level == MPI_THREAD_MULTIPLE
+               ? MOFKA_OK
+               : mofka_fail(MOFKA_ERR_UNSUPPORTED,
+                            "window \"rma\" runs a progress thread and needs MPI_THREAD_MULTIPLE "
+                            "from MPI_Init_thread; or pass \"progress\": \"none\"");
+}
+
 static mofka_status_t mmi_driver_check_window(const mmi_driver_t *d, const mmi_settings_t *s,
                                               bool shm) {
     if (shm && d->node.rank_count != d->size)
         return mofka_fail(MOFKA_ERR_UNSUPPORTED,
                           "window \"shm\" needs all ranks on one node; this node has %d of %d",
                           d->node.rank_count, d->size);
-    int level;
-    MPI_Query_thread(&level);
-    if (!shm && s->progress == MMI_PROGRESS_THREAD && level < MPI_THREAD_MULTIPLE)
-        return mofka_fail(
-            MOFKA_ERR_UNSUPPORTED,
-            "window \"rma\" runs a progress thread and needs MPI_THREAD_MULTIPLE from "
-            "MPI_Init_thread; or pass \"progress\": \"none\"");
+    if (!shm && s->progress == MMI_PROGRESS_THREAD) {
+        mofka_status_t status = mmi_driver_check_level();
+        if (status)
+            return status;
+    }
     uint64_t bytes = 0;
     for (int i = 0; i < d->size; i++)
         bytes += mmi_driver_share_bytes(d, i);
@@ -65,11 +80,16 @@ static mofka_status_t mmi_driver_check_window(const mmi_driver_t *d, const mmi_s
 }
 
 /* Local: the window's memory, and what it has to know of threads and cores. */
-static mofka_status_t mmi_driver_make_window(mmi_driver_t *d, bool shm) {
+static mofka_status_t mmi_driver_make_window(mmi_driver_t *d, const mmi_settings_t *s, bool shm) {
     mmi_window_t *w;
     assert(!d->directory.w);
+    mmi_rma_options_t rma = {.own_memory = s->memory == MMI_MEMORY_CREATE,
+                             .checked_locks = s->lock_all == MMI_LOCK_ALL_CHECK,
+                             .serial_words = s->words == MMI_WORDS_SERIAL,
+                             .several_nodes = d->several_nodes,
+                             .nonce = d->nonce};
     mofka_status_t status = shm ? mmi_window_create_shm(d->rank, d->size, &w)
-                                : mmi_window_create_rma(d->rank, d->size, &w);
+                                : mmi_window_create_rma(d->rank, d->size, &rma, &w);
     if (status)
         return status;
     int level;
@@ -93,7 +113,7 @@ static void mmi_driver_drop_window(mmi_driver_t *d) {
 static mofka_status_t mmi_driver_open_window(mmi_driver_t *d, const mmi_settings_t *s, bool shm) {
     mofka_status_t status = mmi_driver_check_window(d, s, shm);
     if (!status)
-        status = mmi_driver_make_window(d, shm);
+        status = mmi_driver_make_window(d, s, shm);
     status = mmi_agree(d->comm, status, "checking its window");
     mmi_window_t *w = d->directory.w;
     if (status) {
@@ -110,14 +130,73 @@ static mofka_status_t mmi_driver_open_window(mmi_driver_t *d, const mmi_settings
 }
 
 /* Whether the window is to be "shm"; "auto" means the same on all ranks. */
-static mofka_status_t mmi_driver_choose_window(const mmi_driver_t *d, const mmi_settings_t *s,
+static mofka_status_t mmi_driver_choose_window(mmi_driver_t *d, const mmi_settings_t *s,
                                                bool *shm) {
-    int same_node = d->node.rank_count == d->size;
-    int error = MPI_Allreduce(MPI_IN_PLACE, &same_node, 1, MPI_INT, MPI_MIN, d->comm);
+    /* The largest of these: whether there are several nodes; a number that other drivers do not
+     * have. */
+    uint64_t found[2] = {d->node.rank_count != d->size,
+                         (uint64_t)mmi_wall_ns() ^ (uint64_t)getpid() << 40 ^ (uintptr_t)d << 16};
+    int error = MPI_Allreduce(MPI_IN_PLACE, found, 2, MPI_UINT64_T, MPI_MAX, d->comm);
     if (error)
         return mmi_mpi_fail("MPI_Allreduce", error);
-    *shm = s->window == MMI_WINDOW_AUTO ? same_node : s->window == MMI_WINDOW_SHM;
+    d->several_nodes = found[0] != 0;
+    d->nonce = found[1];
+    *shm = s->window == MMI_WINDOW_AUTO ? !d->several_nodes : s->window == MMI_WINDOW_SHM;
+    if (!*shm && !d->several_nodes && d->rank == 0 && d->size > 1)
+        mofka_log(MOFKA_LOG_WARN, "window \"rma\" on one node: \"shm\" is faster, and needs no "
+                                  "progress from MPI");
     return MOFKA_OK;
+}
+
+/* ---- the trial of an rma window -------------------------------------------------------------- */
+
+/* Try the operations on all ranks that have memory: the owners, and rank 0. */
+static mofka_status_t mmi_driver_try_window(mmi_driver_t *d) {
+    mmi_directory_t *directory = &d->directory;
+    size_t count = directory->owner_count;
+    int *targets = malloc((count + 1) * sizeof *targets);
+    mofka_status_t status = MOFKA_ERR_MEMORY;
+    if (targets) {
+        memcpy(targets, directory->owners, count * sizeof *targets);
+        if (!mmi_driver_is_owner(d, 0))
+            targets[count++] = 0;
+        status = mmi_rma_try(directory->w, targets, count);
+    }
+    free(targets);
+    status = mmi_agree(d->comm, status, "trying its window");
+    if (status)
+        return status;
+    if (mmi_driver_has_memory(d))
+        status = mmi_rma_judge(directory->w);
+    return mmi_agree(d->comm, status, "trying its window");
+}
+
+/* Decide whether owners run progress threads, and start this rank's. */
+static mofka_status_t mmi_driver_start_rma(mmi_driver_t *d, const mmi_settings_t *s) {
+    mmi_window_t *w = d->directory.w;
+    bool runs = s->progress == MMI_PROGRESS_THREAD;
+    mofka_status_t status = mmi_driver_try_window(d);
+    if (!status && s->progress == MMI_PROGRESS_AUTO)
+        status = mmi_rma_needs_progress(w, d->comm, (uint64_t)d->node.leader + 1, &runs);
+    if (!status && runs)
+        status = mmi_driver_check_level();
+    if (status)
+        return status;
+    w->nudges = runs;
+    return runs && mmi_driver_has_memory(d) ? mmi_progress_start(d) : MOFKA_OK;
+}
+
+static void mmi_driver_log_start(const mmi_driver_t *d) {
+    const mmi_window_t *w = d->directory.w;
+    const char *progress = "";
+    char mpi[256];
+    mmi_rma_describe_mpi(mpi, sizeof mpi);
+    if (w->ops->needs_progress)
+        progress = w->nudges ? ", owners run progress threads" : ", no progress threads";
+    mofka_log(MOFKA_LOG_INFO,
+              "rank %d of %d: window \"%s\"%s, arenas of %" PRIu64 " bytes at %zu owners; %s",
+              d->rank, d->size, w->ops->name, progress, d->directory.arena_bytes,
+              d->directory.owner_count, mpi);
 }
 
 static mofka_status_t mmi_driver_start(mmi_driver_t *d, const mmi_settings_t *s) {
@@ -129,21 +208,17 @@ static mofka_status_t mmi_driver_start(mmi_driver_t *d, const mmi_settings_t *s)
     if (status)
         return status;
     mmi_window_t *w = d->directory.w;
-    bool has_memory = mmi_driver_is_owner(d, d->rank) || d->rank == 0;
-    if (!shm && s->progress == MMI_PROGRESS_THREAD && has_memory)
-        status = mmi_progress_start(d);
+    if (!shm)
+        status = mmi_driver_start_rma(d, s);
     if (!status)
         status = mmi_finalize_watch(d);
-    if (!status)
+    if (!status && shm)
         status = mmi_window_zero(w, d->rank, 0, mmi_directory_arena_start(&d->directory, d->rank));
     status = mmi_agree(d->comm, status, "starting");
     if (status)
         mmi_driver_stop(d);
     else
-        mofka_log(MOFKA_LOG_INFO,
-                  "rank %d of %d: window \"%s\", arenas of %" PRIu64 " bytes at %zu owners",
-                  d->rank, d->size, w->ops->name, d->directory.arena_bytes,
-                  d->directory.owner_count);
+        mmi_driver_log_start(d);
     return status;
 }
 

@@ -19,6 +19,8 @@ typedef struct mmi_driver {
     int rank, size;          /* in it */
     pid_t process;           /* that created it; a forked child must leave it alone */
     mmi_node_t node;
+    bool several_nodes;        /* the ranks are not all on one node */
+    uint64_t nonce;            /* a number that other drivers do not have */
     mmi_directory_t directory; /* and the window; owned */
     mmi_known_topics_t known_topics;
     bool has_progress; /* the progress thread runs */

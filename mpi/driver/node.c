@@ -43,6 +43,8 @@ mofka_status_t mmi_node_find(MPI_Comm comm, int rank, mmi_node_t *node) {
     } else {
         MPI_Comm_rank(here, &node_rank);
         MPI_Comm_size(here, &node->rank_count);
+        node->leader = rank;
+        MPI_Bcast(&node->leader, 1, MPI_INT, 0, here);
         all = calloc((size_t)node->rank_count, sizeof *all);
         if (!all)
             status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for the node's bindings");

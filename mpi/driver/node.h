@@ -10,6 +10,7 @@
 #include <mofka/status.h>
 
 typedef struct mmi_node {
+    int leader;           /* the lowest rank of this node */
     int rank_count;       /* ranks of the communicator on this node */
     size_t binding_count; /* those of them that are bound to the same cores as this one */
     size_t binding_index; /* this rank's index among those */

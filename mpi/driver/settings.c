@@ -15,13 +15,22 @@
 static mofka_status_t settings_read_table(const char *options, mmi_settings_t *s, bool *join,
                                           char **owners) {
     static const char *const windows[] = {"auto", "shm", "rma", NULL};
-    static const char *const progress[] = {"thread", "none", NULL};
+    static const char *const progress[] = {"auto", "thread", "none", NULL};
+    static const char *const memory[] = {"allocate", "create", NULL};
+    static const char *const lock_all[] = {"nocheck", "check", NULL};
+    static const char *const words[] = {"concurrent", "serial", NULL};
     const mofka_option_t table[] = {
         {.key = "window", .kind = MOFKA_OPTION_CHOICE, .value = &s->window, .choices = windows},
         {.key = "progress",
          .kind = MOFKA_OPTION_CHOICE,
          .value = &s->progress,
          .choices = progress},
+        {.key = "memory", .kind = MOFKA_OPTION_CHOICE, .value = &s->memory, .choices = memory},
+        {.key = "lock_all",
+         .kind = MOFKA_OPTION_CHOICE,
+         .value = &s->lock_all,
+         .choices = lock_all},
+        {.key = "words", .kind = MOFKA_OPTION_CHOICE, .value = &s->words, .choices = words},
         {.key = "arena_bytes",
          .kind = MOFKA_OPTION_UINT,
          .value = &s->arena_bytes,

@@ -9,11 +9,15 @@
 #include <mofka/status.h>
 
 enum { MMI_WINDOW_AUTO, MMI_WINDOW_SHM, MMI_WINDOW_RMA };
-enum { MMI_PROGRESS_THREAD, MMI_PROGRESS_NONE };
+enum { MMI_PROGRESS_AUTO, MMI_PROGRESS_THREAD, MMI_PROGRESS_NONE };
+enum { MMI_MEMORY_ALLOCATE, MMI_MEMORY_CREATE };
+enum { MMI_LOCK_ALL_NOCHECK, MMI_LOCK_ALL_CHECK };
+enum { MMI_WORDS_CONCURRENT, MMI_WORDS_SERIAL };
 
 /* Without pointers, because a rank broadcasts it; so the list of owners is apart. */
 typedef struct mmi_settings {
     int window, progress;                  /* of the enums above */
+    int memory, lock_all, words;           /* of the enums above; rma only */
     int owner_count;                       /* at least 1 */
     uint64_t arena_bytes, directory_bytes; /* whole pages */
 } mmi_settings_t;

@@ -59,7 +59,7 @@
  *       72  head_units     a trimmer, with the lock          store
  *       80  closing        mark-complete, with the lock      store 1, before it reads the tail
  *       88  complete       mark-complete, with the lock      store the end (an id) + 1; 0: no end
- *      128  lock           any rank                          exchange 1; store 0
+ *      128  lock           any rank                          exchange 1, then 0
  *      192  data_bell      a publisher                       fetch_add 1
  *      200  data_waiters   a consumer that waits             fetch_add 1, then -1
  *      256  room_bell      a rank that made room             fetch_add 1

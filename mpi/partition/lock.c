@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Locks in the window: one word each, taken by exchange.
+ * Locks in the window: one word each, taken and given back by exchange.
  *
  * If a rank dies with a lock, the lock stays taken. Whoever waits for it gives up at its deadline,
  * with an error that names the lock.
@@ -31,14 +31,14 @@ mofka_status_t mmi_word_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t
     }
     mofka_status_t status = mmi_window_check(w);
     if (status)
-        w->ops->store(w, rank, offset, 0);
+        w->ops->exchange(w, rank, offset, 0);
     return status;
 }
 
 void mmi_word_unlock(mmi_window_t *w, int rank, uint64_t offset) {
     assert(!w->ops->loads_are_cheap || w->ops->load(w, rank, offset) == 1);
     w->ops->flush(w, rank);
-    w->ops->store(w, rank, offset, 0);
+    w->ops->exchange(w, rank, offset, 0);
 }
 
 mofka_status_t mmi_partition_lock(const mmi_partition_t *p, int64_t deadline) {

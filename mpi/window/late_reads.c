@@ -44,9 +44,8 @@ mofka_status_t mmi_late_read(mmi_window_t *w, int rank, uint64_t offset, uint64_
     if (!read)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory to read of rank %d", rank);
     *read = (mmi_late_t){.request = MPI_REQUEST_NULL, .rank = rank};
-    MMI_TRY(w, MPI_Rget_accumulate, mmi_rma_no_origin, (int)count, MPI_UINT64_T, read->words,
-            (int)count, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset), (int)count,
-            MPI_UINT64_T, MPI_NO_OP, w->win, &read->request);
+    MMI_TRY(w, MPI_Rget, read->words, (int)count, MPI_UINT64_T, rank,
+            mmi_rma_place(w, rank, offset), (int)count, MPI_UINT64_T, w->win, &read->request);
     int64_t deadline_ns = deadline < INT64_MAX / 1000000 ? deadline * 1000000 : INT64_MAX;
     if (read->request != MPI_REQUEST_NULL && !mmi_rma_wait(w, &read->request, deadline_ns)) {
         pthread_mutex_lock(&w->late_lock);

@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Windows of remote memory: MPI_Win_allocate, and one MPI_Win_lock_all for the window's life.
+ * The operations on windows of remote memory. rma_open.c makes such a window.
  *
- * The operations are Put, Get, Accumulate, Get_accumulate, Rget_accumulate and flush. A word is
- * changed by one operation only: SUM for counters, REPLACE for all others; NO_OP reads.
- * MPI_Compare_and_swap is not used, because Open MPI 4.1.4 crashes in it.
+ *   operation             MPI                            round trips: MPICH, Open MPI over UCX
+ *   load, load_run        Rget, tested until complete    1, 1
+ *   store                 Put, flush                     1, 1
+ *   fetch_add, exchange   Fetch_and_op, flush            1, 3
+ *   put, get, get_words   Put, Get; complete by a flush  the flush: 1, 1
  *
- * If a caller waits for a word, the operation has a request. flush would spin; with a request, this
- * rank can leave its core while it waits. It must, where ranks share cores or the target's progress
- * thread sleeps.
+ * These are the calls that every MPI has and tests most. Rget_accumulate is not among them: with
+ * SUM or REPLACE it hangs or aborts in some releases of Open MPI (issues 14173, 14174). Nor is
+ * Compare_and_swap: Open MPI 4.1.4 crashes in it. No operation has a count of 0, which Intel MPI
+ * and Cray MPI refuse.
+ *
+ * A word is changed by one operation only: Put, SUM, or REPLACE. So no MPI has to make a Put atomic
+ * towards its own atomics. A Put or a Get of an aligned word is never torn; trial.c tries that.
+ *
+ * A load has a request. So this rank can leave its core while it waits. It must, where ranks share
+ * cores or the target's progress thread sleeps. A flush spins inside MPI.
  */
 #include "mpi/window/rma.h"
 #include "mpi/window/share.h"
@@ -126,65 +135,70 @@ bool mmi_rma_wait(mmi_window_t *w, MPI_Request *request, int64_t deadline_ns) {
     return true;
 }
 
-const uint64_t mmi_rma_no_origin[MMI_RUN_WORDS_MAX];
-
-/* Read `count` words with NO_OP, or change one word with another operation, and wait for the old
- * values. */
-static void rma_get_accumulate(mmi_window_t *w, int rank, uint64_t offset, uint64_t value,
-                               uint64_t *old, size_t count, MPI_Op op) {
+/* Read words by a get of their own, and wait for them. */
+static void rma_load_run(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+                         size_t count) {
     MPI_Request request = MPI_REQUEST_NULL;
-    assert(count > 0 && (op == MPI_NO_OP || count == 1));
-    memset(old, 0, count * sizeof *old);
-    MMI_TRY(w, MPI_Rget_accumulate, op == MPI_NO_OP ? mmi_rma_no_origin : &value, (int)count,
-            MPI_UINT64_T, old, (int)count, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset),
-            (int)count, MPI_UINT64_T, op, w->win, &request);
+    assert(count > 0 && count <= MMI_RUN_WORDS_MAX && offset % 8 == 0);
+    memset(words, 0, count * sizeof *words);
+    MMI_TRY(w, MPI_Rget, words, (int)count, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset),
+            (int)count, MPI_UINT64_T, w->win, &request);
     if (request != MPI_REQUEST_NULL)
         mmi_rma_wait(w, &request, INT64_MAX);
 }
 
-static void rma_load_run(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
-                         size_t count) {
-    assert(count <= MMI_RUN_WORDS_MAX);
-    rma_get_accumulate(w, rank, offset, 0, words, count, MPI_NO_OP);
-}
-
 static void rma_get_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                           size_t count) {
-    assert(count <= MMI_RUN_WORDS_MAX);
+    assert(count > 0 && count <= MMI_RUN_WORDS_MAX && offset % 8 == 0);
     memset(words, 0, count * sizeof *words);
-    MMI_TRY(w, MPI_Get_accumulate, words, 0, MPI_UINT64_T, words, (int)count, MPI_UINT64_T, rank,
-            mmi_rma_place(w, rank, offset), (int)count, MPI_UINT64_T, MPI_NO_OP, w->win);
+    MMI_TRY(w, MPI_Get, words, (int)count, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset),
+            (int)count, MPI_UINT64_T, w->win);
 }
 
 static uint64_t rma_load(mmi_window_t *w, int rank, uint64_t offset) {
     uint64_t word;
-    rma_get_accumulate(w, rank, offset, 0, &word, 1, MPI_NO_OP);
+    rma_load_run(w, rank, offset, &word, 1);
     return word;
 }
 
-static uint64_t rma_exchange(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
-    uint64_t old;
-    rma_get_accumulate(w, rank, offset, value, &old, 1, MPI_REPLACE);
+static void rma_store(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
+    assert(offset % 8 == 0);
+    MMI_TRY(w, MPI_Put, &value, 1, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset), 1,
+            MPI_UINT64_T, w->win);
+    MMI_TRY(w, MPI_Win_flush, rank, w->win);
+}
+
+static uint64_t rma_fetch_and_op(mmi_window_t *w, int rank, uint64_t offset, uint64_t value,
+                                 MPI_Op op) {
+    uint64_t old = 0;
+    assert(offset % 8 == 0);
+    if (w->rma.serial_words)
+        pthread_mutex_lock(&w->word_lock);
+    MMI_TRY(w, MPI_Fetch_and_op, &value, &old, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset),
+            op, w->win);
+    MMI_TRY(w, MPI_Win_flush, rank, w->win);
+    if (w->rma.serial_words)
+        pthread_mutex_unlock(&w->word_lock);
     return old;
 }
 
-/* A store is complete at the target once its old value has come back. */
-static void rma_store(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
-    rma_exchange(w, rank, offset, value);
+static uint64_t rma_exchange(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
+    return rma_fetch_and_op(w, rank, offset, value, MPI_REPLACE);
 }
 
 static uint64_t rma_fetch_add(mmi_window_t *w, int rank, uint64_t offset, uint64_t add) {
-    uint64_t old;
-    rma_get_accumulate(w, rank, offset, add, &old, 1, MPI_SUM);
-    return old;
+    return rma_fetch_and_op(w, rank, offset, add, MPI_SUM);
 }
 
+/* The progress thread only looks whether the word differs, so any other value will do. It is read
+ * until the flush, so it is static; a race between threads still leaves a value that changed. */
 static void rma_nudge(mmi_window_t *w, int rank) {
-    static const uint64_t one = 1;
-    if (rank != w->rank)
-        MMI_TRY(w, MPI_Accumulate, &one, 1, MPI_UINT64_T, rank,
-                mmi_rma_place(w, rank, offsetof(mmi_share_t, activity)), 1, MPI_UINT64_T, MPI_SUM,
-                w->win);
+    if (rank == w->rank || !w->nudges)
+        return;
+    uint64_t *value = &w->nudge_values[rank];
+    __atomic_fetch_add(value, 1, __ATOMIC_RELAXED);
+    MMI_TRY(w, MPI_Put, value, 1, MPI_UINT64_T, rank,
+            mmi_rma_place(w, rank, offsetof(mmi_share_t, activity)), 1, MPI_UINT64_T, w->win);
 }
 
 static void rma_sleep_on(mmi_window_t *w, int rank, uint64_t offset, uint64_t seen, int64_t us) {
@@ -203,65 +217,10 @@ static mofka_status_t rma_populate(mmi_window_t *w, int rank, uint64_t offset, u
     return MOFKA_OK;
 }
 
-static void rma_destroy(mmi_window_t *w) {
-    if (w->win != MPI_WIN_NULL) {
-        MPI_Win_unlock_all(w->win);
-        mmi_late_free(w);
-        MPI_Win_free(&w->win);
-    }
-    if (atomic_load(&w->shut)) /* workers may still read `shut` */
-        return;
-    free(w->base);
-    free(w->skip);
-    free(w);
-}
-
-/* This rank's share exists: lock it for the window's life, and make it zero. */
-static mofka_status_t rma_begin_epoch(mmi_window_t *w, uint64_t bytes) {
-    assert(w->win != MPI_WIN_NULL && (uintptr_t)w->base[0] % MMI_PAGE_BYTES == 0);
-    int error = MPI_Win_lock_all(MPI_MODE_NOCHECK, w->win);
-    if (error)
-        return mmi_mpi_fail("MPI_Win_lock_all", error);
-    int *model, found;
-    MPI_Win_get_attr(w->win, MPI_WIN_MODEL, &model, &found);
-    if (!found || *model != MPI_WIN_UNIFIED)
-        return mofka_fail(MOFKA_ERR_UNSUPPORTED, "this MPI's windows are not MPI_WIN_UNIFIED");
-    mofka_status_t status = mmi_pages_populate(w->base[0], bytes, w->rank);
-    if (status)
-        return status;
-    memset(w->base[0], 0, bytes);
-    MPI_Win_sync(w->win);
-    return MOFKA_OK;
-}
-
-/* A rank whose allocation failed still takes part in the collective calls. */
-static mofka_status_t rma_open(mmi_window_t *w, MPI_Comm comm, uint64_t bytes) {
-    void *own = NULL;
-    int failed =
-        MPI_Win_allocate((MPI_Aint)bytes + MMI_PAGE_BYTES, 1, MPI_INFO_NULL, comm, &own, &w->win);
-    if (failed) {
-        w->win = MPI_WIN_NULL;
-    } else {
-        MPI_Win_set_errhandler(w->win, MPI_ERRORS_RETURN);
-        w->base[0] = mmi_pages_start(own);
-        w->skip[w->rank] = w->base[0] - (char *)own;
-    }
-    int error = MPI_Allgather(MPI_IN_PLACE, 1, MPI_AINT, w->skip, 1, MPI_AINT, comm);
-    if (failed) {
-        mmi_mpi_fail("MPI_Win_allocate", failed);
-        return mofka_fail(
-            MOFKA_ERR_UNSUPPORTED,
-            "this MPI cannot create an \"rma\" window of %llu bytes (%s); \"shm\" works "
-            "where all ranks share a node",
-            (unsigned long long)bytes, mofka_last_error());
-    }
-    return error ? mmi_mpi_fail("MPI_Allgather", error) : rma_begin_epoch(w, bytes);
-}
-
 static const mmi_window_ops_t rma_ops = {
     .name = "rma",
     .needs_progress = true,
-    .open = rma_open,
+    .open = mmi_rma_open,
     .put = rma_put,
     .get = rma_get,
     .get_pieces = rma_get_pieces,
@@ -277,20 +236,32 @@ static const mmi_window_ops_t rma_ops = {
     .wake = rma_wake,
     .nudge = rma_nudge,
     .populate = rma_populate,
-    .destroy = rma_destroy,
+    .destroy = mmi_rma_destroy,
 };
 
-mofka_status_t mmi_window_create_rma(int rank, int size, mmi_window_t **window) {
+mofka_status_t mmi_window_create_rma(int rank, int size, const mmi_rma_options_t *options,
+                                     mmi_window_t **window) {
     mmi_window_t *w = mmi_window_create(&rma_ops, rank, size, 1);
     MPI_Aint *skip = calloc((size_t)size, sizeof *skip);
-    if (!w || !skip) {
-        if (w)
-            rma_destroy(w);
-        free(skip);
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a window");
+    uint64_t *nudges = calloc((size_t)size, sizeof *nudges);
+    if (w) {
+        w->rma = *options;
+        w->run_words = MMI_RUN_WORDS_MAX;
+        w->skip = skip;
+        w->nudge_values = nudges;
+        /* No two ranks put the same value. */
+        for (int i = 0; nudges && i < size; i++)
+            nudges[i] = (uint64_t)rank << 40;
     }
-    w->skip = skip;
-    w->run_words = MMI_RUN_WORDS_MAX;
-    *window = w;
-    return MOFKA_OK;
+    if (w && skip && nudges) {
+        *window = w;
+        return MOFKA_OK;
+    }
+    if (w) {
+        mmi_rma_destroy(w);
+    } else {
+        free(skip);
+        free(nudges);
+    }
+    return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a window");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What rma.c and late_reads.c share. */
+/* What the files of rma windows share. */
 #ifndef MOFKA_MPI_WINDOW_RMA_H
 #define MOFKA_MPI_WINDOW_RMA_H
 
@@ -20,17 +20,24 @@ static inline MPI_Aint mmi_rma_place(const mmi_window_t *w, int rank, uint64_t o
     return w->skip[rank] + (MPI_Aint)offset;
 }
 
-/* The origin of an MPI_Rget_accumulate with NO_OP. MPI ignores it, but MPICH 3.4.1 (CH3) reads
- * nothing and completes the request at once if its count is 0. */
-extern const uint64_t mmi_rma_no_origin[MMI_RUN_WORDS_MAX];
+/* A number that stands for a rank's memory in this window. Not 0. */
+static inline uint64_t mmi_rma_identity(const mmi_window_t *w, int rank) {
+    uint64_t x = (w->rma.nonce ^ (uint64_t)rank) * UINT64_C(0x9e3779b97f4a7c15);
+    return (x ^ x >> 29) | 1;
+}
 
 /* Wait for one operation: spin as long as it usually takes, then yield, then sleep. False: the
  * deadline (in nanoseconds of the monotonic clock) passed. */
 bool mmi_rma_wait(mmi_window_t *w, MPI_Request *request, int64_t deadline_ns);
 
+/* What to do if a window cannot be made, or fails its trial. Static. */
+const char *mmi_rma_remedy(void);
 /* The operation read_within of the window. */
 mofka_status_t mmi_late_read(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                              size_t count, int64_t deadline);
+/* The operations open and destroy of the window. */
+mofka_status_t mmi_rma_open(mmi_window_t *w, MPI_Comm comm, uint64_t bytes);
+void mmi_rma_destroy(mmi_window_t *w);
 /* After the window's epoch has ended, and so every read is complete: free them. */
 void mmi_late_free(mmi_window_t *w);
 

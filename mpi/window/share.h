@@ -3,11 +3,14 @@
  * What every rank's share of the window begins with: one page, the share header.
  *
  *   used               bytes of the arena that partitions take; stored under the directory's lock
- *   directory_lock     rank 0 only: exchange 1, store 0
+ *   directory_lock     rank 0 only: exchange 1, then 0
  *   directory_end      rank 0 only: bytes of records; stored under the directory's lock
  *   directory_next     rank 0 only: the owner that gets the next partition; as directory_end
  *   activity           rma: ranks that use this rank's memory add to it now and then; its progress
  *                      thread reads it
+ *   mark, identity     rma: say that a living driver uses this memory, and which; stored by the
+ *                      rank itself, when the window opens
+ *   trial_...          rma: words of the trial at creation; see window/trial.c
  *
  * What follows the header is drawn in partition/layout.h.
  */
@@ -18,6 +21,8 @@
 #include <stdint.h>
 
 #define MMI_PAGE_BYTES 4096
+/* The most ranks that try the operations on one rank. */
+#define MMI_TRIAL_RANKS_MAX 64
 
 /* The least multiple of `unit` that is at least `bytes`. */
 static inline uint64_t mmi_round_up(uint64_t bytes, uint64_t unit) {
@@ -33,6 +38,15 @@ typedef struct mmi_share {
     uint64_t directory_next;
     uint64_t pad2[6];
     uint64_t activity;
+    uint64_t pad3[7];
+    uint64_t mark;
+    uint64_t identity;
+    uint64_t trial_added;
+    uint64_t trial_exchanged;
+    uint64_t trial_returned;
+    uint64_t trial_knocks[2];
+    uint64_t trial_knocked[2];
+    uint64_t trial_put[MMI_TRIAL_RANKS_MAX];
 } mmi_share_t;
 static_assert(sizeof(mmi_share_t) <= MMI_PAGE_BYTES, "the share header is one page");
 

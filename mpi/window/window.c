@@ -90,6 +90,7 @@ mmi_window_t *mmi_window_create(const mmi_window_ops_t *ops, int rank, int size,
     }
     *w = (mmi_window_t){.ops = ops, .rank = rank, .size = size, .base = base, .win = MPI_WIN_NULL};
     pthread_mutex_init(&w->late_lock, NULL);
+    pthread_mutex_init(&w->word_lock, NULL);
     return w;
 }
 

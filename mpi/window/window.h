@@ -6,12 +6,13 @@
  *   kind   memory                        operations                       waiting
  *   shm    MPI_Win_allocate_shared       loads, stores, C11 atomics       futex
  *   heap   malloc; ranks are threads     as shm                           futex
- *   rma    MPI_Win_allocate              Put, Get, Rget_accumulate, ...   sleeps that grow
+ *   rma    MPI_Win_allocate or _create   Put, Get, Fetch_and_op, ...      sleeps that grow
  *
  * Each rank has a share of the window. A place in it is a rank and an offset.
  *
  * Words are 64-bit and 8-aligned. load, store, exchange and fetch_add are sequentially consistent
- * among themselves. put, get and get_words may be under way until flush(rank) returns. Bytes that
+ * among themselves. A word is changed by one of store, exchange and fetch_add, and not by another
+ * one; its first value may be stored. put, get and get_words may be under way until flush(rank) returns. Bytes that
  * were put before a flush are visible to every rank that loads a word stored after the flush.
  *
  * The window keeps the first MPI error, with its text; flush and mmi_window_check report it. Words
@@ -81,7 +82,7 @@ typedef struct mmi_window_ops {
     mofka_status_t (*read_within)(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                                   size_t count, int64_t deadline);
     void (*store)(mmi_window_t *w, int rank, uint64_t offset, uint64_t value);
-    /* Store a value, and return the old one. */
+    /* Store a value, and return the old one. Locks are words of this kind. */
     uint64_t (*exchange)(mmi_window_t *w, int rank, uint64_t offset, uint64_t value);
     /* Add to a word, and return its old value. */
     uint64_t (*fetch_add)(mmi_window_t *w, int rank, uint64_t offset, uint64_t add);
@@ -93,14 +94,23 @@ typedef struct mmi_window_ops {
     void (*wake)(mmi_window_t *w, int rank, uint64_t offset, int sleepers);
     /* Optional: the address of a place in this process. */
     char *(*address)(mmi_window_t *w, int rank, uint64_t offset);
-    /* rma: report to the rank's progress thread that its memory is in use. Complete after a
-     * flush. */
+    /* rma, and only if owners run progress threads: report to the rank's thread that its memory is in
+     * use. Complete after a flush. */
     void (*nudge)(mmi_window_t *w, int rank);
     /* Have the system provide the pages of a range. MOFKA_ERR_FULL: the node has no memory left. */
     mofka_status_t (*populate)(mmi_window_t *w, int rank, uint64_t offset, uint64_t bytes);
     /* Free the window. Collective once `win` exists. */
     void (*destroy)(mmi_window_t *w);
 } mmi_window_ops_t;
+
+/* How an rma window is made, and used. Equal on all ranks. */
+typedef struct mmi_rma_options {
+    bool own_memory;    /* MPI_Win_create on memory of the library's own, not MPI_Win_allocate */
+    bool checked_locks; /* MPI_Win_lock_all without MPI_MODE_NOCHECK */
+    bool serial_words;  /* one fetch_add or exchange of a process at a time */
+    bool several_nodes; /* the ranks are not all on one node */
+    uint64_t nonce;     /* differs between drivers */
+} mmi_rma_options_t;
 
 struct mmi_window {
     const mmi_window_ops_t *ops;
@@ -112,9 +122,15 @@ struct mmi_window {
     int64_t spin_ns; /* how long to look again before sleeping; 0: ranks share cores, do not spin */
     bool one_thread; /* only `thread` may call MPI */
     pthread_t thread;
-    _Atomic bool shut;         /* appends give up; see mmi_window_shut */
-    _Atomic int appends;       /* under way in this process */
-    MPI_Win win;               /* MPI_WIN_NULL: heap, or not opened yet */
+    _Atomic bool shut;   /* appends give up; see mmi_window_shut */
+    _Atomic int appends; /* under way in this process */
+    MPI_Win win;         /* MPI_WIN_NULL: heap, or not opened yet */
+    mmi_rma_options_t rma;
+    void *own_memory;          /* rma with own_memory: what was mapped, `own_bytes`; else NULL */
+    size_t own_bytes;          /* of it */
+    pthread_mutex_t word_lock; /* rma with serial_words; a leaf */
+    bool nudges;               /* rma: owners run progress threads */
+    uint64_t *nudge_values;    /* rma: what this rank last put into each rank's activity word */
     struct mmi_late *late;     /* rma: reads that were given up, and may still be under way */
     pthread_mutex_t late_lock; /* guards the list `late`; a leaf */
     _Atomic int fault;         /* whether an MPI call failed; see mmi_window_fault */
@@ -124,7 +140,19 @@ struct mmi_window {
 /* Make a window of shared memory. Local: ops->open does what is collective. */
 mofka_status_t mmi_window_create_shm(int rank, int size, mmi_window_t **window);
 /* Make a window of remote memory. Local: ops->open does what is collective. */
-mofka_status_t mmi_window_create_rma(int rank, int size, mmi_window_t **window);
+mofka_status_t mmi_window_create_rma(int rank, int size, const mmi_rma_options_t *options,
+                                     mmi_window_t **window);
+/* The MPI library, its version, and what of its settings chooses the one-sided component. */
+void mmi_rma_describe_mpi(char *text, size_t bytes);
+/* After an rma window has opened on all ranks: see whether its operations do what they must, between
+ * this rank and `targets`, `count` ranks. MOFKA_ERR_UNSUPPORTED: they do not. Three round trips. */
+mofka_status_t mmi_rma_try(mmi_window_t *w, const int *targets, size_t count);
+/* After mmi_rma_try has succeeded on all ranks: see whether this rank's memory, one of the targets,
+ * holds what it must. Local. */
+mofka_status_t mmi_rma_judge(mmi_window_t *w);
+/* After that: find out whether operations wait until their target is inside MPI. `*needed` is equal
+ * on all ranks. `node`, not 0, is the same number on ranks that share a node. Collective. */
+mofka_status_t mmi_rma_needs_progress(mmi_window_t *w, MPI_Comm comm, uint64_t node, bool *needed);
 /* For tests: an open window of `size` ranks that are threads; `bases` are their shares. */
 mofka_status_t mmi_window_create_heap(char **bases, int rank, int size, mmi_window_t **window);
 /* For those three: a window with room for `bases` addresses, else zero. NULL: no memory. */

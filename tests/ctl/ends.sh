@@ -126,7 +126,8 @@ case_close_timeout() {
 
 # An MPI that grants less than mofkactl asks for.
 case_level() {
-    job level -n 1 env CTL_TEST_LEVEL=1 LD_PRELOAD="$libraries/libctl_preload.so" "$ctl" topic create t "${driver[@]}" --json
+    job level -n 1 env CTL_TEST_LEVEL=1 LD_PRELOAD="$libraries/libctl_preload.so" "$ctl" topic create t "${driver[@]}" \
+        --driver.progress thread --json
     if [ "$window" = shm ]; then # needs no threads inside MPI
         want 0
         return 0

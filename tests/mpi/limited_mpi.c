@@ -17,15 +17,33 @@ static int limited_expect(mofka_status_t status, mofka_status_t wanted, const ch
     return 1;
 }
 
+/* "auto" refuses the thread level only if operations wait for their target: in MPICH over messages
+ * they do; in Open MPI on one node they do not. */
+static int limited_by_trial(void) {
+    mofka_driver_t *driver = NULL;
+    mofka_status_t status =
+        mofka_mpi_driver_create(MPI_COMM_WORLD, "{\"window\":\"rma\"}", &driver);
+#ifdef OPEN_MPI
+    if (!status)
+        status = mofka_driver_close(driver, 30000);
+    mofka_driver_release(driver);
+    return limited_expect(status, MOFKA_OK, "");
+#else
+    return limited_expect(status, MOFKA_ERR_UNSUPPORTED, "MPI_THREAD_MULTIPLE");
+#endif
+}
+
 int main(int argc, char **argv) {
     const char *mode = argc > 1 ? argv[1] : "";
     mofka_driver_t *driver = NULL;
     int failed = 0;
     if (strcmp(mode, "level") == 0) {
         MPI_Init(&argc, &argv);
-        failed =
-            limited_expect(mofka_mpi_driver_create(MPI_COMM_WORLD, "{\"window\":\"rma\"}", &driver),
-                           MOFKA_ERR_UNSUPPORTED, "MPI_THREAD_MULTIPLE");
+        failed = limited_expect(
+            mofka_mpi_driver_create(MPI_COMM_WORLD, "{\"window\":\"rma\",\"progress\":\"thread\"}",
+                                    &driver),
+            MOFKA_ERR_UNSUPPORTED, "MPI_THREAD_MULTIPLE");
+        failed |= limited_by_trial();
         if (mofka_mpi_driver_create(MPI_COMM_WORLD, "{\"window\":\"shm\"}", &driver) ||
             mofka_driver_close(driver, 30000))
             failed = 1; /* shm works at any level */

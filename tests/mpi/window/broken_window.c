@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An MPI whose one-sided operations do not do what they must: the trial at creation has to refuse
+ * it. This program puts itself between the library and MPI. One mode a run:
+ *   good       nothing is broken, with each of the options of an rma window
+ *   add        every second fetch-and-add adds nothing
+ *   exchange   every second exchange writes nothing
+ *   put        every second put of one word writes nothing
+ *   load       a get reads the word behind
+ *   twin       two windows are in one memory
+ */
+#include "support/mpi_main.h"
+
+static const char *mode = "good";
+static int calls;
+static void *first_memory;
+
+static bool broken_turn(const char *name) {
+    return strcmp(mode, name) == 0 && __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) % 2 == 0;
+}
+
+int MPI_Fetch_and_op(const void *value, void *old, MPI_Datatype type, int target, MPI_Aint place,
+                     MPI_Op op, MPI_Win win) {
+    bool skips =
+        (op == MPI_SUM && broken_turn("add")) || (op == MPI_REPLACE && broken_turn("exchange"));
+    return PMPI_Fetch_and_op(value, old, type, target, place, skips ? MPI_NO_OP : op, win);
+}
+
+int MPI_Put(const void *from, int count, MPI_Datatype type, int target, MPI_Aint place,
+            int target_count, MPI_Datatype target_type, MPI_Win win) {
+    if (count <= 8 && broken_turn("put"))
+        return MPI_SUCCESS;
+    return PMPI_Put(from, count, type, target, place, target_count, target_type, win);
+}
+
+int MPI_Get(void *to, int count, MPI_Datatype type, int target, MPI_Aint place, int target_count,
+            MPI_Datatype target_type, MPI_Win win) {
+    return PMPI_Get(to, count, type, target, strcmp(mode, "load") == 0 ? place + 8 : place,
+                    target_count, target_type, win);
+}
+
+int MPI_Win_allocate(MPI_Aint bytes, int unit, MPI_Info info, MPI_Comm comm, void *base,
+                     MPI_Win *win) {
+    if (strcmp(mode, "twin") != 0)
+        return PMPI_Win_allocate(bytes, unit, info, comm, base, win);
+    if (!first_memory)
+        MPI_Alloc_mem(bytes, MPI_INFO_NULL, &first_memory);
+    *(void **)base = first_memory;
+    return PMPI_Win_create(first_memory, bytes, unit, info, comm, win);
+}
+
+static int broken_refused(const char *text) {
+    mofka_driver_t *driver;
+    mofka_status_t status =
+        mofka_mpi_driver_create(MPI_COMM_WORLD, "{\"window\":\"rma\"}", &driver);
+    if (status == MOFKA_ERR_UNSUPPORTED &&
+        (strstr(mofka_last_error(), text) || strstr(mofka_last_error(), "failed while trying"))) {
+        printf("message: %s\n", mofka_last_error());
+        return 0;
+    }
+    fprintf(stderr, "%s: '%s'\n", mofka_status_name(status), mofka_last_error());
+    return 1;
+}
+
+/* Push and pull one event. */
+static int good_window(const char *options) {
+    mofka_driver_t *driver = NULL;
+    mofka_topic_t *topic = NULL;
+    mofka_producer_t *producer = NULL;
+    mofka_consumer_t *consumer = NULL;
+    mofka_event_t *event = NULL;
+    mofka_status_t status = mofka_mpi_driver_create(MPI_COMM_WORLD, options, &driver);
+    if (!status && rank == 0)
+        status = mofka_driver_create_topic(driver, "topic", NULL);
+    if (!status)
+        status = mofka_driver_open_topic(driver, "topic", 30000, &topic);
+    if (!status)
+        status = mofka_producer_create(topic, NULL, &producer);
+    if (!status)
+        status = mofka_producer_push(producer, "{}", 2, NULL, 0, NULL);
+    if (!status)
+        status = mofka_producer_close(producer, 30000);
+    if (!status && rank == 0)
+        status = mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "reader"}, &consumer);
+    if (!status && rank == 0)
+        status = mofka_consumer_pull(consumer, 30000, &event);
+    if (status)
+        fprintf(stderr, "%s: %s: %s\n", options, mofka_status_name(status), mofka_last_error());
+    mofka_event_release(event);
+    mofka_producer_release(producer);
+    if (consumer)
+        mofka_consumer_close(consumer);
+    mofka_consumer_release(consumer);
+    mofka_topic_release(topic);
+    if (!status)
+        status = mofka_driver_close(driver, 30000);
+    mofka_driver_release(driver);
+    return status != MOFKA_OK;
+}
+
+int main(int argc, char **argv) {
+    mode = argc > 1 ? argv[1] : mode;
+    mpi_main_start(&argc, &argv);
+    int failed = 0;
+    if (strcmp(mode, "good") == 0) {
+        failed |= good_window("{\"window\":\"rma\",\"memory\":\"create\"}");
+        failed |=
+            good_window("{\"window\":\"rma\",\"memory\":\"allocate\",\"lock_all\":\"check\"}");
+        failed |= good_window("{\"window\":\"rma\",\"words\":\"serial\",\"progress\":\"thread\"}");
+    } else if (strcmp(mode, "twin") == 0) {
+        mofka_driver_t *driver;
+        failed =
+            mofka_mpi_driver_create(MPI_COMM_WORLD, "{\"window\":\"rma\"}", &driver) != MOFKA_OK;
+        failed = failed || broken_refused("another window");
+        if (!failed) {
+            failed = mofka_driver_close(driver, 30000) != MOFKA_OK;
+            mofka_driver_release(driver);
+        }
+    } else {
+        failed = broken_refused("on the memory of rank");
+    }
+    return mpi_main_end(failed);
+}
