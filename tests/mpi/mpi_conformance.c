@@ -20,7 +20,7 @@ int main(int argc, char **argv) {
     if (rank == 0)
         failed =
             conformance_run(name, driver, "{\"partition_bytes\":262144,\"partition_events\":1024}");
-    if (mofka_driver_close(driver, 100000)) {
+    if (mofka_driver_close(driver, 1000000)) {
         fprintf(stderr, "rank %d: close: %s\n", rank, mofka_last_error());
         failed = 1;
     }
