@@ -108,6 +108,15 @@ case_latency() {
     grep -o '"latency_us":{[^}]*}' "$out"
 }
 
+# Open MPI without options. As Debian configures it, it can make no window, and the message names what helps.
+case_refused() {
+    one_sided=
+    job_start node0:1,node1:1 -n 2 "$build/tests/outside/readme_program"
+    await $LIMIT false || fail "the job does not end"
+    has 10 '\{"number":[0-9]\}' || has 1 'MOFKA_ERR_UNSUPPORTED.*Open MPI.*component: by default.*--mca pml ucx --mca osc ucx' ||
+        fail "the message does not name the remedy"
+}
+
 # Start a job of tests/hosts/link.c, and unplug the cable when it asks for that.
 link_start() { # MODE
     job_start node0:1,node1:1 -n 2 "$build/tests/hosts/link" "$1" "$WORLD"
