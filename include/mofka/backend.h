@@ -121,7 +121,8 @@ typedef struct mofka_consumer_ops {
      * MOFKA_ERR_TIMEOUT: no event is there now. MOFKA_ERR_COMPLETE: no event will come any more. */
     mofka_status_t (*fetch)(void *self, size_t events_max, mofka_run_t **run);
     /** Start to copy ranges of the data of event `index`, one after the other, to the start of
-     * `view`. The memory stays the caller's until finish_data. */
+     * `view`. Its memory is the backend's to write until finish_data returns anything but
+     * MOFKA_ERR_TIMEOUT. */
     mofka_status_t (*get_data)(void *self, mofka_run_t *run, size_t index,
                                const mofka_range_t *ranges, size_t range_count,
                                mofka_data_view_t *view);
@@ -133,9 +134,13 @@ typedef struct mofka_consumer_ops {
                                 const mofka_range_t *ranges, size_t range_count,
                                 mofka_data_view_t **view);
     /** Complete all started copies of the run. `*overtaken`: the number of events at the start of
-     * the run that retention has discarded meanwhile; their copies are not used. After an error the
-     * core keeps the run, and may select, get_data and finish_data all of it again. */
-    mofka_status_t (*finish_data)(void *self, mofka_run_t *run, size_t *overtaken);
+     * the run that retention has discarded meanwhile; their copies are not used. MOFKA_ERR_TIMEOUT:
+     * not complete within `timeout_ms` (negative: no limit); the core calls this again for the same
+     * run, or releases the run and its views before it closes, and the backend keeps what is still
+     * written to. After another error the core keeps the run, and may select, get_data and
+     * finish_data all of it again. */
+    mofka_status_t (*finish_data)(void *self, mofka_run_t *run, int64_t timeout_ms,
+                                  size_t *overtaken);
     /** Wait until fetch may find something. MOFKA_OK or MOFKA_ERR_TIMEOUT. */
     mofka_status_t (*wait)(void *self, int64_t timeout_ms);
     /** Free a run. The core does not use it any more. */

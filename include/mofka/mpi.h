@@ -20,6 +20,7 @@ extern "C" {
  * - "owners": [ranks]
  * - "progress": "auto", "thread" or "none"
  * - "memory", "lock_all", "words": how an "rma" window is made and used
+ * - "agent": false lets callers wait inside MPI, without a limit
  * - "join": true adopts the options of the lowest rank that does not set `join` (rank 0 if all do).
  *   It is for tools that run beside an application. All other ranks must pass equal options.
  *

@@ -111,12 +111,25 @@ static mofka_status_t mmi_consumer_leave(mmi_consumer_t *c, uint64_t state) {
     return status;
 }
 
+/* Ending is refused to a thread that may not call MPI: it is not over, and another thread may try
+ * again. */
+static mofka_status_t mmi_consumer_may_end(const mmi_consumer_t *c) {
+    bool may = c->reader_count == 0 || !mmi_window_may_call(c->readers[0].p->w);
+    return may ? MOFKA_OK : mofka_fail(MOFKA_ERR_TIMEOUT, "%s", mofka_last_error());
+}
+
 static mofka_status_t mmi_consumer_unsubscribe(void *self) {
+    mofka_status_t status = mmi_consumer_may_end(self);
+    if (status)
+        return status;
     return mmi_consumer_leave(self, MMI_CONSUMER_FREE);
 }
 
 static mofka_status_t mmi_consumer_close(void *self) {
-    mofka_status_t status = mmi_consumer_publish(self);
+    mofka_status_t status = mmi_consumer_may_end(self);
+    if (status)
+        return status;
+    status = mmi_consumer_publish(self);
     mofka_status_t left = mmi_consumer_leave(self, MMI_CONSUMER_AWAY);
     return status ? status : left;
 }

@@ -106,7 +106,8 @@ mofka_status_t mmi_consumer_get_data(void *self, mofka_run_t *run, size_t index,
 mofka_status_t mmi_consumer_view_data(void *self, mofka_run_t *run, size_t index,
                                       const mofka_range_t *ranges, size_t range_count,
                                       mofka_data_view_t **view);
-mofka_status_t mmi_consumer_finish_data(void *self, mofka_run_t *run, size_t *overtaken);
+mofka_status_t mmi_consumer_finish_data(void *self, mofka_run_t *run, int64_t timeout_ms,
+                                        size_t *overtaken);
 
 /* ---- wait.c: a slot of the consumer's table ---- */
 

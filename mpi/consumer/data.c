@@ -90,8 +90,9 @@ mofka_status_t mmi_consumer_view_data(void *self, mofka_run_t *run, size_t index
     return status;
 }
 
-mofka_status_t mmi_consumer_finish_data(void *self, mofka_run_t *run, size_t *overtaken) {
-    (void)self;
+mofka_status_t mmi_consumer_finish_data(void *self, mofka_run_t *run, int64_t timeout_ms,
+                                        size_t *overtaken) {
+    (void)self, (void)timeout_ms; /* in memory; else the agent waits */
     const mmi_partition_t *p = ((const mmi_run_t *)run->backend)->p;
     mofka_status_t status = p->w->ops->flush(p->w, p->owner);
     size_t passed = 0;

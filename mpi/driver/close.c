@@ -14,12 +14,15 @@
  */
 #include <mofka/backend.h>
 #include <mofka/log.h>
+#include "mpi/agent/agent.h"
 #include "mpi/driver/driver.h"
 
 void mmi_driver_stop(mmi_driver_t *d) {
     assert(d->directory.w);
     mmi_finalize_unwatch(d);
     mmi_progress_stop(d);
+    mmi_agent_destroy(d->directory.w->agent);
+    d->directory.w->agent = NULL;
     d->directory.w->ops->destroy(d->directory.w);
     d->directory.w = NULL;
 }
@@ -89,7 +92,11 @@ void mmi_driver_abandon(mmi_driver_t *d) {
 
 /* From where an earlier call stopped. */
 static mofka_status_t closing_run(mmi_driver_t *d, int64_t deadline) {
-    mofka_status_t status = d->closing == MMI_OPEN ? closing_arrive(d) : MOFKA_OK;
+    mofka_status_t status = MOFKA_OK;
+    if (d->closing == MMI_OPEN && d->directory.w->agent)
+        status = mmi_agent_drain(d->directory.w->agent, deadline);
+    if (!status && d->closing == MMI_OPEN)
+        status = closing_arrive(d);
     if (!status && d->closing == MMI_ARRIVING) {
         status = closing_wait(d, deadline);
         if (!status)

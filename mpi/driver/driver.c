@@ -25,6 +25,7 @@
 #include <unistd.h>
 #include <mofka/register.h>
 #include <mofka/log.h>
+#include "mpi/agent/agent.h"
 #include "mpi/driver/agree.h"
 #include "mpi/driver/settings.h"
 
@@ -183,6 +184,10 @@ static mofka_status_t mmi_driver_start_rma(mmi_driver_t *d, const mmi_settings_t
     if (status)
         return status;
     w->nudges = runs;
+    if (!w->one_thread && s->agent)
+        status = mmi_agent_create(w, &w->agent);
+    if (status)
+        return status;
     return runs && mmi_driver_has_memory(d) ? mmi_progress_start(d) : MOFKA_OK;
 }
 

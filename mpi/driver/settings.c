@@ -31,6 +31,7 @@ static mofka_status_t settings_read_table(const char *options, mmi_settings_t *s
          .value = &s->lock_all,
          .choices = lock_all},
         {.key = "words", .kind = MOFKA_OPTION_CHOICE, .value = &s->words, .choices = words},
+        {.key = "agent", .kind = MOFKA_OPTION_BOOL, .value = &s->agent},
         {.key = "arena_bytes",
          .kind = MOFKA_OPTION_UINT,
          .value = &s->arena_bytes,
@@ -97,6 +98,7 @@ mofka_status_t mmi_settings_read(const char *options, int size, mmi_settings_t *
     int *list = calloc((size_t)size, sizeof *list);
     /* Its padding is zero, too: it is compared as bytes. */
     memset(s, 0, sizeof *s);
+    s->agent = true;
     s->arena_bytes = 64 << 20;
     s->directory_bytes = 1 << 20;
     *join = false;

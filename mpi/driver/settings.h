@@ -17,6 +17,7 @@ enum { MMI_WORDS_CONCURRENT, MMI_WORDS_SERIAL };
 /* Without pointers, because a rank broadcasts it; so the list of owners is apart. */
 typedef struct mmi_settings {
     int window, progress;                  /* of the enums above */
+    bool agent;                            /* rma only */
     int memory, lock_all, words;           /* of the enums above; rma only */
     int owner_count;                       /* at least 1 */
     uint64_t arena_bytes, directory_bytes; /* whole pages */

@@ -27,6 +27,8 @@ static mofka_status_t mmi_producer_close(void *self, bool flushed) {
     mmi_producer_t *producer = self;
     mmi_topic_t *topic = producer->topic;
     assert(producer->counted || !producer->last);
+    if (mmi_window_may_call(topic->w)) /* not over: another thread may close it */
+        return mofka_fail(MOFKA_ERR_TIMEOUT, "%s", mofka_last_error());
     for (size_t i = 0; i < topic->partition_count; i++) /* discarded batches wait no more */
         mmi_room_end_wait(&topic->partitions[i], &producer->senders[i]);
     if (!flushed || topic->expected_producers == 0)

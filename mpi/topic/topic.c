@@ -37,8 +37,14 @@ mofka_status_t mmi_topic_mark_complete(void *self, int64_t timeout_ms) {
     return mmi_topic_complete(self, mmi_deadline(timeout_ms));
 }
 
+void mmi_topic_retain(mmi_topic_t *topic) {
+    atomic_fetch_add(&topic->users, 1);
+}
+
 void mmi_topic_destroy(void *self) {
     mmi_topic_t *topic = self;
+    if (atomic_fetch_sub(&topic->users, 1) > 1)
+        return;
     free(topic->name);
     free(topic);
 }
@@ -98,6 +104,7 @@ mofka_status_t mmi_topic_create(const mmi_directory_t *d, const cJSON *record, m
         free(topic);
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a topic");
     }
+    atomic_init(&topic->users, 1);
     topic->w = d->w;
     topic->partition_count = (size_t)count;
     double expected = record_number(record, "expected_producers");

@@ -6,8 +6,10 @@
 #include <mofka/backend.h>
 #include "mpi/partition/partition.h"
 
-/* It outlives its producers and consumers: the core's handle keeps it. */
+/* It outlives its producers and consumers: the core's handle keeps it. A job of the agent that may
+ * outlast the handle keeps it, too. */
 typedef struct mmi_topic {
+    _Atomic int users;
     mmi_window_t *w;
     char *name;
     uint64_t expected_producers; /* 0: the topic does not complete itself */
@@ -22,5 +24,7 @@ mofka_status_t mmi_topic_complete(mmi_topic_t *topic, int64_t deadline);
 mofka_status_t mmi_topic_partition_info(void *self, size_t index, mofka_metadata_t **info);
 mofka_status_t mmi_topic_mark_complete(void *self, int64_t timeout_ms);
 void mmi_topic_destroy(void *self);
+/* One more user: mmi_topic_destroy frees the topic when the last one calls it. */
+void mmi_topic_retain(mmi_topic_t *topic);
 
 #endif

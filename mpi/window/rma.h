@@ -17,6 +17,8 @@
 /* Where MPI finds a place of a rank's share. */
 static inline MPI_Aint mmi_rma_place(const mmi_window_t *w, int rank, uint64_t offset) {
     assert(rank >= 0 && rank < w->size && w->win != MPI_WIN_NULL);
+    if (mmi_window_target)
+        atomic_store_explicit(mmi_window_target, rank, memory_order_relaxed);
     return w->skip[rank] + (MPI_Aint)offset;
 }
 

@@ -18,6 +18,8 @@
 /* Of mmi_window_t.fault: the thread whose call failed first claims the message, then writes it. */
 enum { FAULT_NONE, FAULT_CLAIMED, FAULT_KEPT };
 
+_Thread_local _Atomic int *mmi_window_target;
+
 mofka_status_t mmi_window_may_call(const mmi_window_t *w) {
     if (!w->one_thread || pthread_equal(w->thread, pthread_self()))
         return MOFKA_OK;

@@ -129,6 +129,7 @@ struct mmi_window {
     void *own_memory;          /* rma with own_memory: what was mapped, `own_bytes`; else NULL */
     size_t own_bytes;          /* of it */
     pthread_mutex_t word_lock; /* rma with serial_words; a leaf */
+    struct mmi_agent *agent;   /* rma: runs calls that may block; NULL: callers do that */
     bool nudges;               /* rma: owners run progress threads */
     uint64_t *nudge_values;    /* rma: what this rank last put into each rank's activity word */
     struct mmi_late *late;     /* rma: reads that were given up, and may still be under way */
@@ -165,6 +166,8 @@ char *mmi_pages_start(void *memory);
 /* Have the system provide pages now. MOFKA_ERR_FULL here saves a signal later. */
 mofka_status_t mmi_pages_populate(void *memory, uint64_t bytes, int rank);
 
+/* rma: where a thread of the agent lets others see which rank it waits for. NULL in other threads. */
+extern _Thread_local _Atomic int *mmi_window_target;
 /* MOFKA_ERR_UNSUPPORTED: this thread may not call MPI, and the window's operations would. */
 mofka_status_t mmi_window_may_call(const mmi_window_t *window);
 /* Before the window goes away, while workers of a pool may still append: let no append begin, end

@@ -68,6 +68,7 @@ static void consumer_drop_ready(mofka_consumer_t *consumer) {
 static mofka_status_t consumer_end_backend(mofka_consumer_t *consumer) {
     assert(consumer->closed && !consumer->gone);
     consumer_drop_ready(consumer);
+    mfi_run_give_up(consumer);
     if (consumer->untaken)
         consumer->ops->release_run(consumer->self, consumer->untaken);
     consumer->untaken = NULL;

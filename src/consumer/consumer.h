@@ -106,6 +106,7 @@ struct mofka_consumer {
     bool gone;                     /* closed in the backend; written in the turn */
     pthread_t fetcher;             /* the thread that has the turn */
     mofka_data_descriptor_t *full; /* used in the turn: all data of the current event; reused */
+    mfi_run_t *unfinished;         /* used in the turn: a run whose copies are under way */
     mofka_run_t *untaken; /* used in the turn: a run that failed to be taken, for the next try */
     size_t ready_runs;    /* runs of which the FIFO has an event */
     mofka_event_t *first, *last; /* the ready FIFO */
@@ -186,7 +187,12 @@ void mfi_requests_serve_and_release(mofka_consumer_t *consumer);
 /* Make a run of what was fetched, which it takes. NULL: make the end event. */
 mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *fetched, mfi_run_t **run);
 /* In the turn: make events of what was fetched, and put them into the ready FIFO. */
-mofka_status_t mfi_run_take(mofka_consumer_t *consumer, mofka_run_t *fetched);
+mofka_status_t mfi_run_take(mofka_consumer_t *consumer, mofka_run_t *fetched, int64_t deadline);
+/* In the turn: complete the copies of the run that a turn left unfinished. MOFKA_ERR_TIMEOUT: they are
+ * not complete by the deadline; the next turn goes on. */
+mofka_status_t mfi_run_finish(mofka_consumer_t *consumer, int64_t deadline);
+/* In the last turn: an unfinished run becomes an untaken one. */
+void mfi_run_give_up(mofka_consumer_t *consumer);
 /* Where releases count, without the lock: an event was released. */
 void mfi_run_count_release(mofka_event_t *event);
 /* Likewise: the user acknowledged an event, and with it all before it. */

@@ -7,7 +7,8 @@
 #include <mofka/backend.h>
 
 void mfi_consumer_destroy(mofka_consumer_t *consumer) {
-    assert(!consumer->first && !consumer->first_request && !consumer->untaken);
+    assert(!consumer->first && !consumer->first_request && !consumer->untaken &&
+           !consumer->unfinished);
     assert(!consumer->fetching && !consumer->prefetching);
     consumer->ops->destroy(consumer->self);
     mofka_data_descriptor_release(consumer->full);

@@ -13,8 +13,10 @@ static mofka_status_t fetch_run(mofka_consumer_t *consumer, int64_t deadline) {
     size_t most = consumer->options.batch_size;
     mofka_run_t *run = consumer->untaken;
     assert(consumer->fetching && most > 0);
+    if (consumer->unfinished)
+        return mfi_run_finish(consumer, deadline);
     if (run)
-        return mfi_run_take(consumer, run);
+        return mfi_run_take(consumer, run, deadline);
     mofka_status_t status = consumer->ops->fetch(consumer->self, most, &run);
     mfi_count(&consumer->fetches);
     if (status == MOFKA_ERR_TIMEOUT) {
@@ -32,7 +34,7 @@ static mofka_status_t fetch_run(mofka_consumer_t *consumer, int64_t deadline) {
             status = consumer->ops->fetch(consumer->self, most, &run);
     }
     assert(status || run);
-    return status ? status : mfi_run_take(consumer, run);
+    return status ? status : mfi_run_take(consumer, run, deadline);
 }
 
 mofka_status_t mfi_consumer_check_caller(mofka_consumer_t *consumer) {

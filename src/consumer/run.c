@@ -162,7 +162,40 @@ static void run_put_back(mofka_consumer_t *consumer, mfi_run_t *run) {
         mofka_event_release(&run->events[i]);
 }
 
-mofka_status_t mfi_run_take(mofka_consumer_t *consumer, mofka_run_t *fetched) {
+/* The run's events are complete: they can be pulled. */
+static void run_deliver(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken) {
+    uint64_t now = run->run->stored_ns ? mfi_wall_ns() : 0;
+    pthread_mutex_lock(&consumer->lock);
+    run_enqueue(consumer, run, overtaken, now);
+    pthread_mutex_unlock(&consumer->lock);
+    for (size_t i = 0; i < overtaken; i++)
+        mofka_event_release(&run->events[i]);
+}
+
+mofka_status_t mfi_run_finish(mofka_consumer_t *consumer, int64_t deadline) {
+    mfi_run_t *run = consumer->unfinished;
+    size_t overtaken = 0;
+    assert(consumer->fetching && run && !consumer->untaken);
+    mofka_status_t status =
+        consumer->ops->finish_data(consumer->self, run->run, mfi_remaining(deadline), &overtaken);
+    if (status == MOFKA_ERR_TIMEOUT)
+        return status;
+    consumer->unfinished = NULL;
+    if (status)
+        run_put_back(consumer, run);
+    else
+        run_deliver(consumer, run, overtaken);
+    return status;
+}
+
+void mfi_run_give_up(mofka_consumer_t *consumer) {
+    mfi_run_t *run = consumer->unfinished;
+    consumer->unfinished = NULL;
+    if (run)
+        run_put_back(consumer, run);
+}
+
+mofka_status_t mfi_run_take(mofka_consumer_t *consumer, mofka_run_t *fetched, int64_t deadline) {
     mfi_run_t *run;
     assert(consumer->fetching && (!consumer->untaken || consumer->untaken == fetched));
     if (fetched->event_count == 0)
@@ -172,19 +205,11 @@ mofka_status_t mfi_run_take(mofka_consumer_t *consumer, mofka_run_t *fetched) {
     if (status)
         return status;
     run_prepare(consumer, run);
-    size_t overtaken = 0;
-    if (consumer->options.selector)
-        status = consumer->ops->finish_data(consumer->self, fetched, &overtaken);
-    if (status) {
-        run_put_back(consumer, run);
-        return status;
+    if (consumer->options.selector) {
+        consumer->unfinished = run;
+        return mfi_run_finish(consumer, deadline);
     }
-    uint64_t now = fetched->stored_ns ? mfi_wall_ns() : 0;
-    pthread_mutex_lock(&consumer->lock);
-    run_enqueue(consumer, run, overtaken, now);
-    pthread_mutex_unlock(&consumer->lock);
-    for (size_t i = 0; i < overtaken; i++)
-        mofka_event_release(&run->events[i]);
+    run_deliver(consumer, run, 0);
     return MOFKA_OK;
 }
 

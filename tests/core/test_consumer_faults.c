@@ -60,10 +60,11 @@ static mofka_status_t faults_fetch(void *self, size_t events_max, mofka_run_t **
     return status;
 }
 
-static mofka_status_t faults_finish_data(void *self, mofka_run_t *run, size_t *overtaken) {
+static mofka_status_t faults_finish_data(void *self, mofka_run_t *run, int64_t timeout_ms,
+                                         size_t *overtaken) {
     mofka_status_t status = faults_next_answer(&script.finish_data);
     if (!status)
-        status = simple->finish_data(self, run, overtaken);
+        status = simple->finish_data(self, run, timeout_ms, overtaken);
     if (!status)
         *overtaken = script.overtaken;
     script.overtaken = 0;

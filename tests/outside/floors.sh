@@ -23,12 +23,13 @@ mpi/window 11
 mpi/partition 12
 mpi/topic 13
 mpi/producer 14               mpi/consumer 14
-mpi/driver 15
-mpi/ctl/base 16
-mpi/ctl/options 17
-mpi/ctl/in 18                 mpi/ctl/out 18
-mpi/ctl/commands 19
-mpi/ctl 20
+mpi/agent 15
+mpi/driver 16
+mpi/ctl/base 17
+mpi/ctl/options 18
+mpi/ctl/in 19                 mpi/ctl/out 19
+mpi/ctl/commands 20
+mpi/ctl 21
 '
 awk -v floors="$floors" '
 BEGIN {

@@ -135,7 +135,9 @@ static mofka_status_t simple_consumer_view_data(void *self, mofka_run_t *run, si
     return status;
 }
 
-static mofka_status_t simple_consumer_finish_data(void *self, mofka_run_t *run, size_t *overtaken) {
+static mofka_status_t simple_consumer_finish_data(void *self, mofka_run_t *run, int64_t timeout_ms,
+                                                  size_t *overtaken) {
+    (void)timeout_ms;
     (void)self, (void)run;
     *overtaken = 0; /* nothing is ever dropped */
     return MOFKA_OK;

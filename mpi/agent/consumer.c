@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A consumer's table over the agent.
+ *
+ * The core calls fetch, get_data, finish_data, wait, publish, unsubscribe and close by one thread at a
+ * time. So a consumer has one job, at most. If it is late, the next call of the same kind takes its
+ * result; a call of another kind waits until it is done.
+ *
+ * get_data only notes the ranges. The job of finish_data starts the copies and completes them. It
+ * retains the views, because MPI may write into them after the caller has given up.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <mofka/data_view.h>
+#include "mpi/agent/agent.h"
+
+/* How long ending a consumer waits: longer than for the lock that it needs. */
+#define END_MS 15000
+
+typedef enum consumer_task {
+    TASK_NONE,
+    TASK_FETCH,
+    TASK_WAIT,
+    TASK_FINISH,
+    TASK_PUBLISH,
+    TASK_UNSUBSCRIBE,
+    TASK_CLOSE
+} consumer_task_t;
+
+/* One selection of a run. */
+typedef struct copy {
+    struct copy *next;
+    size_t index;
+    mofka_data_view_t *view;
+    size_t range_count;
+    mofka_range_t ranges[];
+} copy_t;
+
+typedef struct consumer_job {
+    mmi_job_t job;
+    const struct agent_consumer *consumer;
+    consumer_task_t task;
+    size_t events_max;  /* fetch */
+    int64_t timeout_ms; /* wait */
+    mofka_run_t *run;   /* fetch: the result, until it is taken; finish: the run */
+    copy_t *copies;     /* finish */
+    bool owns_run;      /* nobody else releases `run` */
+    size_t overtaken;   /* finish: the result */
+} consumer_job_t;
+
+typedef struct agent_consumer {
+    mmi_agent_t *agent;
+    const mofka_consumer_ops_t *ops; /* of the consumer that does the work */
+    void *self;                      /* of it */
+    consumer_job_t job;              /* used again and again, so that ending needs no memory */
+    consumer_job_t *late;            /* &job while it is under way, or not taken; else NULL */
+    copy_t *first_copy, **last_copy; /* noted by get_data */
+    /* The run whose copies are under way; the core has released it meanwhile. Runs are released by any
+     * thread, but this one only by the thread that closes. */
+    _Atomic(mofka_run_t *) finishing;
+    bool finishing_released;
+} agent_consumer_t;
+
+static void copies_free(copy_t *copy) {
+    while (copy) {
+        copy_t *next = copy->next;
+        mofka_data_view_release(copy->view);
+        free(copy);
+        copy = next;
+    }
+}
+
+/* ---- in a thread of the agent ---------------------------------------------------------------- */
+
+static mofka_status_t consumer_copy(consumer_job_t *j) {
+    const agent_consumer_t *c = j->consumer;
+    mofka_status_t status = MOFKA_OK;
+    for (const copy_t *copy = j->copies; copy && !status; copy = copy->next)
+        status = c->ops->get_data(c->self, j->run, copy->index, copy->ranges, copy->range_count,
+                                  copy->view);
+    /* Also after an error: copies that began are completed before their memory is let go. */
+    mofka_status_t finished = c->ops->finish_data(c->self, j->run, -1, &j->overtaken);
+    return status ? status : finished;
+}
+
+static mofka_status_t consumer_run(mmi_job_t *job) {
+    consumer_job_t *j = (consumer_job_t *)(void *)job;
+    const agent_consumer_t *c = j->consumer;
+    switch (j->task) {
+    case TASK_FETCH:
+        return c->ops->fetch(c->self, j->events_max, &j->run);
+    case TASK_WAIT:
+        return c->ops->wait(c->self, j->timeout_ms);
+    case TASK_FINISH:
+        return consumer_copy(j);
+    case TASK_PUBLISH:
+        return c->ops->publish(c->self);
+    case TASK_UNSUBSCRIBE:
+        return c->ops->unsubscribe(c->self);
+    case TASK_CLOSE:
+        return c->ops->close(c->self);
+    case TASK_NONE:
+        break;
+    }
+    assert(!"a task");
+    return MOFKA_ERR_INVALID;
+}
+
+/* The job is a part of the consumer. */
+static void consumer_job_empty(mmi_job_t *job) {
+    consumer_job_t *j = (consumer_job_t *)(void *)job;
+    if (j->owns_run && j->run)
+        j->consumer->ops->release_run(j->consumer->self, j->run);
+    copies_free(j->copies);
+}
+
+/* ---- one job at a time ----------------------------------------------------------------------- */
+
+/* The job has a result that was taken, or that nobody wants. */
+static void consumer_drop_job(agent_consumer_t *c) {
+    consumer_job_t *j = c->late;
+    assert(j);
+    c->late = NULL;
+    if (j->task == TASK_FINISH) {
+        j->owns_run = c->finishing_released;
+        c->finishing_released = false;
+        atomic_store(&c->finishing, NULL);
+    }
+    mmi_job_leave(&j->job);
+}
+
+/* Wait until the job under way is of this task or done; one that is done and of another task is
+ * dropped. MOFKA_ERR_TIMEOUT: it is of another task, and late. */
+static mofka_status_t consumer_settle(agent_consumer_t *c, consumer_task_t task, int64_t deadline) {
+    if (!c->late || c->late->task == task)
+        return MOFKA_OK;
+    if (!mmi_job_wait(&c->late->job, deadline))
+        return mmi_job_late(&c->late->job, MOFKA_ERR_TIMEOUT);
+    consumer_drop_job(c);
+    return MOFKA_OK;
+}
+
+/* The job of the task, which is under way or begins. NULL: see *status. */
+static consumer_job_t *consumer_job(agent_consumer_t *c, consumer_task_t task, int64_t deadline,
+                                    consumer_job_t arguments, mofka_status_t *status) {
+    *status = consumer_settle(c, task, deadline);
+    if (*status || c->late)
+        return *status ? NULL : c->late;
+    consumer_job_t *j = &c->job;
+    *j = arguments;
+    j->job = (mmi_job_t){.run = consumer_run, .destroy = consumer_job_empty};
+    j->consumer = c;
+    j->task = task;
+    j->owns_run = task == TASK_FETCH;
+    if (task == TASK_FINISH) {
+        atomic_store(&c->finishing, j->run);
+        j->copies = c->first_copy;
+        c->first_copy = NULL;
+        c->last_copy = &c->first_copy;
+    }
+    *status = mmi_job_start(c->agent, &j->job);
+    if (*status)
+        atomic_store(&c->finishing, NULL);
+    c->late = *status ? NULL : j;
+    return c->late;
+}
+
+/* Do a task that has no arguments and no result but its status. */
+static mofka_status_t consumer_do(agent_consumer_t *c, consumer_task_t task, int64_t deadline) {
+    mofka_status_t status;
+    consumer_job_t *j = consumer_job(c, task, deadline, (consumer_job_t){.run = NULL}, &status);
+    if (!j)
+        return status;
+    if (!mmi_job_wait(&j->job, deadline))
+        return mmi_job_late(&j->job, MOFKA_ERR_TIMEOUT);
+    status = mmi_job_result(&j->job);
+    consumer_drop_job(c);
+    return status;
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static mofka_status_t agent_fetch(void *self, size_t events_max, mofka_run_t **run) {
+    agent_consumer_t *c = self;
+    mofka_status_t status;
+    int64_t deadline = c->late ? mmi_now_ms() : mmi_deadline(MMI_AGENT_GRACE_MS);
+    consumer_job_t *j =
+        consumer_job(c, TASK_FETCH, deadline, (consumer_job_t){.events_max = events_max}, &status);
+    if (!j)
+        return status;
+    if (!mmi_job_wait(&j->job, deadline))
+        return mmi_job_late(&j->job, MOFKA_ERR_TIMEOUT);
+    status = mmi_job_result(&j->job);
+    *run = j->run;
+    j->run = NULL;
+    consumer_drop_job(c);
+    return status;
+}
+
+/* What a late job waits for may be what fetch will find. */
+static mofka_status_t agent_wait_events(void *self, int64_t timeout_ms) {
+    agent_consumer_t *c = self;
+    mofka_status_t status;
+    int64_t deadline = mmi_deadline(timeout_ms);
+    if (c->late && c->late->task != TASK_WAIT)
+        return mmi_job_wait(&c->late->job, deadline) ? MOFKA_OK : MOFKA_ERR_TIMEOUT;
+    consumer_job_t *j =
+        consumer_job(c, TASK_WAIT, deadline, (consumer_job_t){.timeout_ms = timeout_ms}, &status);
+    if (!j)
+        return status;
+    if (!mmi_job_wait(&j->job, mmi_agent_grace(deadline)))
+        return mmi_job_late(&j->job, MOFKA_ERR_TIMEOUT);
+    status = mmi_job_result(&j->job);
+    consumer_drop_job(c);
+    return status;
+}
+
+static mofka_status_t agent_get_data(void *self, mofka_run_t *run, size_t index,
+                                     const mofka_range_t *ranges, size_t range_count,
+                                     mofka_data_view_t *view) {
+    agent_consumer_t *c = self;
+    copy_t *copy = malloc(sizeof *copy + range_count * sizeof *ranges);
+    assert(run && range_count > 0);
+    (void)run; /* finish_data names it, too */
+    if (!copy)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a copy of %zu ranges", range_count);
+    *copy = (copy_t){.index = index, .range_count = range_count};
+    memcpy(copy->ranges, ranges, range_count * sizeof *ranges);
+    mofka_data_view_retain(view);
+    copy->view = view;
+    *c->last_copy = copy;
+    c->last_copy = &copy->next;
+    return MOFKA_OK;
+}
+
+static mofka_status_t agent_finish_data(void *self, mofka_run_t *run, int64_t timeout_ms,
+                                        size_t *overtaken) {
+    agent_consumer_t *c = self;
+    mofka_status_t status;
+    int64_t deadline = mmi_agent_grace(mmi_deadline(timeout_ms));
+    consumer_job_t *j =
+        consumer_job(c, TASK_FINISH, deadline, (consumer_job_t){.run = run}, &status);
+    if (!j)
+        return status;
+    assert(j->run == run);
+    if (!mmi_job_wait(&j->job, deadline))
+        return mmi_job_late(&j->job, MOFKA_ERR_TIMEOUT);
+    status = mmi_job_result(&j->job);
+    *overtaken = j->overtaken;
+    consumer_drop_job(c);
+    return status;
+}
+
+/* It is not urgent: if a job is late, a later call publishes. */
+static mofka_status_t agent_publish(void *self) {
+    agent_consumer_t *c = self;
+    if (c->late && !mmi_job_wait(&c->late->job, mmi_now_ms()))
+        return MOFKA_OK;
+    if (c->late && c->late->task == TASK_FETCH) /* its result is not taken yet */
+        return MOFKA_OK;
+    mofka_status_t status = consumer_do(c, TASK_PUBLISH, mmi_deadline(MMI_AGENT_GRACE_MS));
+    return status == MOFKA_ERR_TIMEOUT ? MOFKA_OK : status;
+}
+
+static mofka_status_t agent_unsubscribe(void *self) {
+    return consumer_do(self, TASK_UNSUBSCRIBE, mmi_deadline(END_MS));
+}
+
+/* MOFKA_ERR_SYSTEM: there is no thread for it; it is not over. */
+static mofka_status_t agent_consumer_close(void *self) {
+    mofka_status_t status = consumer_do(self, TASK_CLOSE, mmi_deadline(END_MS));
+    return status == MOFKA_ERR_SYSTEM ? mofka_fail(MOFKA_ERR_TIMEOUT, "%s", mofka_last_error())
+                                      : status;
+}
+
+static mofka_status_t agent_acknowledge(void *self, size_t partition, uint64_t id) {
+    const agent_consumer_t *c = self;
+    return c->ops->acknowledge(c->self, partition, id);
+}
+
+static mofka_status_t agent_acknowledged(void *self, size_t partition, uint64_t *next) {
+    const agent_consumer_t *c = self;
+    return c->ops->acknowledged(c->self, partition, next);
+}
+
+static void agent_release_run(void *self, mofka_run_t *run) {
+    agent_consumer_t *c = self;
+    if (atomic_load(&c->finishing) == run)
+        c->finishing_released = true; /* its job releases it */
+    else
+        c->ops->release_run(c->self, run);
+}
+
+static void agent_consumer_destroy(void *self) {
+    agent_consumer_t *c = self;
+    if (c->late)
+        consumer_drop_job(c);
+    copies_free(c->first_copy);
+    c->ops->destroy(c->self);
+    free(c);
+}
+
+static const mofka_consumer_ops_t agent_consumer_ops = {
+    .size = sizeof agent_consumer_ops,
+    .fetch = agent_fetch,
+    .get_data = agent_get_data,
+    .finish_data = agent_finish_data,
+    .wait = agent_wait_events,
+    .release_run = agent_release_run,
+    .acknowledge = agent_acknowledge,
+    .acknowledged = agent_acknowledged,
+    .publish = agent_publish,
+    .unsubscribe = agent_unsubscribe,
+    .close = agent_consumer_close,
+    .destroy = agent_consumer_destroy,
+};
+
+mofka_status_t mmi_agent_wrap_consumer(mmi_agent_t *agent, const mofka_consumer_ops_t **ops,
+                                       void **self) {
+    agent_consumer_t *c = calloc(1, sizeof *c);
+    if (!c)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer");
+    c->agent = agent;
+    c->ops = *ops;
+    c->self = *self;
+    c->last_copy = &c->first_copy;
+    *ops = &agent_consumer_ops;
+    *self = c;
+    return MOFKA_OK;
+}

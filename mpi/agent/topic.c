@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Calls of a topic and of a driver that change the window under a lock: each is a job of its own. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "mpi/agent/agent.h"
+#include "mpi/topic/topic.h"
+
+/* How long a call without a time-out waits: longer than for the locks that it needs. */
+#define CALL_MS 15000
+
+/* ---- mark_complete --------------------------------------------------------------------------- */
+
+typedef struct complete_job {
+    mmi_job_t job;
+    mmi_topic_t *topic;
+    int64_t timeout_ms;
+} complete_job_t;
+
+static mofka_status_t complete_run(mmi_job_t *job) {
+    const complete_job_t *c = (const complete_job_t *)(const void *)job;
+    return mmi_topic_mark_complete(c->topic, c->timeout_ms);
+}
+
+static void complete_free(mmi_job_t *job) {
+    mmi_topic_destroy(((complete_job_t *)(void *)job)->topic);
+    free(job);
+}
+
+mofka_status_t mmi_agent_mark_complete(mmi_agent_t *agent, mmi_topic_t *topic, int64_t timeout_ms) {
+    complete_job_t *c = malloc(sizeof *c);
+    if (!c)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory to complete a topic");
+    *c = (complete_job_t){.job = {.run = complete_run, .destroy = complete_free},
+                          .topic = topic,
+                          .timeout_ms = timeout_ms};
+    mmi_topic_retain(topic);
+    mofka_status_t status = mmi_job_call(agent, &c->job, mmi_agent_grace(mmi_deadline(timeout_ms)));
+    if (!status)
+        mmi_job_leave(&c->job);
+    return status;
+}
+
+/* ---- make_consumer --------------------------------------------------------------------------- */
+
+typedef struct join_job {
+    mmi_job_t job;
+    mmi_make_consumer_t make;
+    mmi_topic_t *topic;
+    mofka_consumer_config_t config; /* its strings and targets are copies */
+    const mofka_consumer_ops_t *made_ops;
+    void *made; /* until the caller takes it */
+} join_job_t;
+
+static mofka_status_t join_run(mmi_job_t *job) {
+    join_job_t *j = (join_job_t *)(void *)job;
+    return j->make(j->topic, &j->config, &j->made_ops, &j->made);
+}
+
+/* A consumer that nobody took leaves again. */
+static void join_free(mmi_job_t *job) {
+    join_job_t *j = (join_job_t *)(void *)job;
+    if (j->made) {
+        j->made_ops->close(j->made);
+        j->made_ops->destroy(j->made);
+    }
+    free((char *)j->config.name);
+    free((char *)j->config.options);
+    free((size_t *)j->config.targets);
+    if (j->topic)
+        mmi_topic_destroy(j->topic);
+    free(j);
+}
+
+static join_job_t *join_create(const mofka_consumer_config_t *config) {
+    join_job_t *j = calloc(1, sizeof *j);
+    if (!j)
+        return NULL;
+    size_t bytes = config->target_count * sizeof *config->targets;
+    j->config = *config;
+    j->config.name = strdup(config->name);
+    j->config.options = config->options ? strdup(config->options) : NULL;
+    size_t *targets = config->targets ? malloc(bytes) : NULL;
+    if (targets)
+        memcpy(targets, config->targets, bytes);
+    j->config.targets = targets;
+    if (j->config.name && (j->config.options || !config->options) && (targets || !config->targets))
+        return j;
+    join_free(&j->job);
+    return NULL;
+}
+
+mofka_status_t mmi_agent_make_consumer(mmi_agent_t *agent, mmi_make_consumer_t make,
+                                       mmi_topic_t *topic, const mofka_consumer_config_t *config,
+                                       const mofka_consumer_ops_t **made_ops, void **made) {
+    join_job_t *j = join_create(config);
+    if (!j)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer");
+    j->job = (mmi_job_t){.run = join_run, .destroy = join_free};
+    j->make = make;
+    j->topic = topic;
+    mmi_topic_retain(topic);
+    mofka_status_t status = mmi_job_call(agent, &j->job, mmi_deadline(CALL_MS));
+    if (status)
+        return status;
+    const mofka_consumer_ops_t *consumer_ops = j->made_ops;
+    void *consumer = j->made;
+    status = mmi_agent_wrap_consumer(agent, &consumer_ops, &consumer);
+    if (!status) {
+        *made_ops = consumer_ops;
+        *made = consumer;
+        j->made = NULL;
+    }
+    mmi_job_leave(&j->job);
+    return status;
+}
+
+/* ---- create_topic ---------------------------------------------------------------------------- */
+
+typedef struct create_job {
+    mmi_job_t job;
+    mmi_create_topic_t create;
+    void *driver;
+    mofka_topic_config_t config; /* copies */
+} create_job_t;
+
+static mofka_status_t create_run(mmi_job_t *job) {
+    const create_job_t *c = (const create_job_t *)(const void *)job;
+    return c->create(c->driver, &c->config);
+}
+
+static void create_free(mmi_job_t *job) {
+    create_job_t *c = (create_job_t *)(void *)job;
+    free((char *)c->config.name);
+    free((char *)c->config.options);
+    free((char *)c->config.validator);
+    free((char *)c->config.selector);
+    free((char *)c->config.serializer);
+    free(c);
+}
+
+mofka_status_t mmi_agent_create_topic(mmi_agent_t *agent, mmi_create_topic_t create, void *self,
+                                      const mofka_topic_config_t *config) {
+    create_job_t *c = calloc(1, sizeof *c);
+    if (!c)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory to create topic '%s'", config->name);
+    *c = (create_job_t){.job = {.run = create_run, .destroy = create_free},
+                        .create = create,
+                        .driver = self,
+                        .config = {.name = strdup(config->name),
+                                   .options = strdup(config->options),
+                                   .validator = strdup(config->validator),
+                                   .selector = strdup(config->selector),
+                                   .serializer = strdup(config->serializer)}};
+    if (!c->config.name || !c->config.options || !c->config.validator || !c->config.selector ||
+        !c->config.serializer) {
+        create_free(&c->job);
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory to create topic '%s'", config->name);
+    }
+    mofka_status_t status = mmi_job_call(agent, &c->job, mmi_deadline(CALL_MS));
+    if (!status)
+        mmi_job_leave(&c->job);
+    return status;
+}
