@@ -113,12 +113,14 @@ typedef struct mofka_run {
     void *backend; /**< for the backend */
 } mofka_run_t;
 
-/** The consumer side of one topic. `fetch`, `get_data`, `finish_data` and `wait` are called by one
- * thread at a time; the other slots by any thread. */
+/** The consumer side of one topic. `fetch`, `get_data`, `finish_data`, `wait`, `skip_damaged` and
+ * `describe_wait` are called by one thread at a time; the other slots by any thread. */
 typedef struct mofka_consumer_ops {
     size_t size; /**< sizeof(mofka_consumer_ops_t) of the backend's build */
     /** Fetch the next run, of at most `events_max` events, without waiting. Give `*run`.
-     * MOFKA_ERR_TIMEOUT: no event is there now. MOFKA_ERR_COMPLETE: no event will come any more. */
+     * MOFKA_ERR_TIMEOUT: no event is there now. MOFKA_ERR_COMPLETE: no event will come any more.
+     * MOFKA_ERR_CORRUPT: the next events of a partition are damaged; events before them were
+     * fetched, and those of other partitions will be. */
     mofka_status_t (*fetch)(void *self, size_t events_max, mofka_run_t **run);
     /** Start to copy ranges of the data of event `index`, one after the other, to the start of
      * `view`. Its memory is the backend's to write until finish_data returns anything but
@@ -161,6 +163,13 @@ typedef struct mofka_consumer_ops {
     mofka_status_t (*close)(void *self);
     /** Free `self`, after close and after the last release_run. */
     void (*destroy)(void *self);
+    /** Optional: go on behind the damage that fetch reported (MOFKA_ERR_CORRUPT). Adds the number of
+     * events that are skipped to `*skipped`, and to the `lost` of the next run. Called as fetch.
+     * Missing: nothing is skipped. */
+    mofka_status_t (*skip_damaged)(void *self, uint64_t *skipped);
+    /** Optional: what the events that fetch did not find wait for; "" if that is not known. `text` is
+     * for the message of a pull that timed out. Called as fetch. Does not wait for long. */
+    void (*describe_wait)(void *self, char *text, size_t bytes);
 } mofka_consumer_ops_t;
 
 /** How a backend's consumer is made. */

@@ -76,7 +76,7 @@ MOFKA_API size_t mofka_event_selected_size(const mofka_event_t *event);
 MOFKA_API size_t mofka_event_data_size(const mofka_event_t *event);
 
 /** The number of events that this consumer lost in this partition just before this event: retention
- * `discard_oldest` discarded them before they were read.
+ * `discard_oldest` discarded them before they were read, or they were damaged and skipped.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API uint64_t mofka_event_lost(const mofka_event_t *event);
 

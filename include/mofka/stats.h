@@ -49,7 +49,7 @@ MOFKA_API mofka_status_t mofka_producer_stats(mofka_producer_t *producer, mofka_
  *   data, selected or not. "events_ready": fetched events that wait for a pull
  * - "events_acknowledged": how many ids are acknowledged, those of lost and skipped events
  *   included; 0 if the backend does not report it
- * - "events_lost": to retention discard_oldest
+ * - "events_lost": to retention discard_oldest, or to damage that was skipped
  * - "data_bytes_fetched": selected data that was copied or shown in place
  * - "runs": fetches that found events. "fetches": all fetches. "waits": waits for events
  * - "stored_to_pulled_ns": latency of runs, from the time when the batch of a run's first event

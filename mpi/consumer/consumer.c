@@ -18,8 +18,16 @@
 /* Copied data of a run, at most: see MMI_RUN_EVENTS_MAX. */
 #define RUN_DATA_BYTES ((size_t)1 << 18)
 
-/* At the end: report losses that no run has reported, in a run without events. */
-static mofka_status_t mmi_consumer_report_losses(mmi_consumer_t *c, mofka_run_t **out) {
+/* Readers without events, too: one that finds nothing may hold producers up. */
+static void mmi_consumer_publish_batches(mmi_consumer_t *c) {
+    for (size_t i = 0; i < c->reader_count; i++)
+        mmi_reader_publish(&c->readers[i], false);
+}
+
+/* No reader has events: report losses that no run has reported, in a run without events. `status`:
+ * there are none. */
+static mofka_status_t mmi_consumer_report_losses(mmi_consumer_t *c, mofka_status_t status,
+                                                 mofka_run_t **out) {
     for (size_t i = 0; i < c->reader_count; i++) {
         mmi_reader_t *r = &c->readers[i];
         mmi_run_t *run = r->lost ? mmi_run_create(r->p, 0, 0) : NULL;
@@ -28,15 +36,10 @@ static mofka_status_t mmi_consumer_report_losses(mmi_consumer_t *c, mofka_run_t 
         run->run.lost = r->lost;
         r->lost = 0;
         *out = &run->run;
+        mmi_consumer_publish_batches(c);
         return MOFKA_OK;
     }
-    return MOFKA_ERR_COMPLETE;
-}
-
-/* Readers without events, too: one that finds nothing may hold producers up. */
-static void mmi_consumer_publish_batches(mmi_consumer_t *c) {
-    for (size_t i = 0; i < c->reader_count; i++)
-        mmi_reader_publish(&c->readers[i], false);
+    return status;
 }
 
 static mofka_status_t mmi_consumer_fetch(void *self, size_t events_max, mofka_run_t **run) {
@@ -52,15 +55,19 @@ static mofka_status_t mmi_consumer_fetch(void *self, size_t events_max, mofka_ru
         size_t index = (c->turn + i) % c->reader_count;
         mmi_reader_t *r = &c->readers[index];
         mofka_status_t status = mmi_reader_fetch(r, events_max, run);
+        bool end = false;
+        if (status == MOFKA_ERR_TIMEOUT && mmi_reader_has_ended(r, &end))
+            status = MOFKA_ERR_CORRUPT; /* has_ended left the message */
         if (status != MOFKA_ERR_TIMEOUT) {
             c->nap_us = 0;
             c->turn = (index + 1) % c->reader_count;
             mmi_consumer_publish_batches(c);
             return status;
         }
-        ended += mmi_reader_has_ended(r);
+        ended += end;
     }
-    return ended == c->reader_count ? mmi_consumer_report_losses(c, run) : MOFKA_ERR_TIMEOUT;
+    return mmi_consumer_report_losses(
+        c, ended == c->reader_count ? MOFKA_ERR_COMPLETE : MOFKA_ERR_TIMEOUT, run);
 }
 
 static void mmi_consumer_release_run(void *self, mofka_run_t *run) {
@@ -78,9 +85,7 @@ static mofka_status_t mmi_consumer_acknowledge(void *self, size_t partition, uin
     mmi_reader_t *r = mmi_consumer_reader(c, partition);
     if (!r)
         return mofka_fail(MOFKA_ERR_RANGE, "this consumer does not read partition %zu", partition);
-    uint64_t old = atomic_load(&r->acknowledged);
-    while (old < id + 1 && !atomic_compare_exchange_weak(&r->acknowledged, &old, id + 1))
-        ;
+    mmi_reader_acknowledge(r, id + 1);
     return MOFKA_OK;
 }
 
@@ -158,6 +163,8 @@ static const mofka_consumer_ops_t consumer_ops = {
     .unsubscribe = mmi_consumer_unsubscribe,
     .close = mmi_consumer_close,
     .destroy = mmi_consumer_destroy,
+    .skip_damaged = mmi_consumer_skip_damaged,
+    .describe_wait = mmi_consumer_describe_wait,
 };
 
 static mofka_status_t mmi_consumer_check_zero_copy(const mmi_topic_t *topic) {
@@ -203,8 +210,11 @@ static void mmi_consumer_undo_joins(mmi_consumer_t *c, size_t count) {
 mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *config,
                                    const mofka_consumer_ops_t **ops, void **out) {
     mmi_topic_t *topic = self;
+    bool skips_damaged = false;
+    const mofka_option_t options[] = {
+        {.key = "skip_damaged", .kind = MOFKA_OPTION_BOOL, .value = &skips_damaged}};
     mofka_status_t status =
-        mofka_options_read("consumer of an MPI topic", config->options, NULL, 0);
+        mofka_options_read("consumer of an MPI topic", config->options, options, 1);
     if (!status && config->zero_copy)
         status = mmi_consumer_check_zero_copy(topic);
     if (status)
@@ -218,6 +228,7 @@ mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *co
         assert(index < topic->partition_count && !c->by_partition[index]);
         mmi_reader_t *r = &c->readers[c->reader_count];
         r->entries = c->entries;
+        r->skips_damaged = skips_damaged;
         r->run_data_bytes = config->copies_data ? RUN_DATA_BYTES : UINT64_MAX;
         c->by_partition[index] = r;
         status = mmi_reader_join(r, &topic->partitions[index], config->name, config->from_end);

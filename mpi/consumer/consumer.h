@@ -20,21 +20,32 @@ typedef struct mmi_run {
 /* The end of a batch that acknowledgements have not reached yet. */
 typedef struct mmi_mark {
     uint64_t end;   /* id behind the batch */
-    uint64_t units; /* the payload's end */
+    uint64_t units; /* the payload's end; where its last entry was damaged, at most that */
+    uint64_t
+        needs; /* acknowledgements reach it here; before `end` if its last events were skipped */
 } mmi_mark_t;
 
 /* All but `acknowledged` belongs to the one thread that fetches. */
 typedef struct mmi_reader {
     const mmi_partition_t *p;
-    size_t place;                  /* in the partition's table; MMI_CONSUMERS_MAX: none */
-    bool fresh;                    /* the name was new in the partition */
-    uint64_t next;                 /* id to read next */
-    uint64_t batch_end;            /* end of the batch that `next` is in; == next at a boundary */
-    uint64_t batch_start;          /* where the batch that `next` is in begins */
-    uint64_t stamp;                /* of the first batch of the run under way; 0: unknown */
-    uint64_t skip_below;           /* ids below were acknowledged before, or counted as lost */
-    uint64_t complete;             /* the partition's word, once it is not 0 */
-    uint64_t lost;                 /* events to report as lost */
+    size_t place;         /* in the partition's table; MMI_CONSUMERS_MAX: none */
+    uint64_t name_check;  /* for that place's state */
+    bool fresh;           /* the name was new in the partition */
+    uint64_t next;        /* id to read next */
+    uint64_t batch_end;   /* end of the batches whose flags were read; == next: of none */
+    uint64_t batch_start; /* where the batch that `next` is in begins */
+    uint64_t ends[MMI_RUN_EVENTS_MAX / 64]; /* bit id % MMI_RUN_EVENTS_MAX: a batch ends with event
+                                               `id`, of those from next on; not that at batch_end */
+    mmi_chain_t chain;                      /* what the entry of `next` must follow */
+    uint64_t stamp;      /* of the first batch of the run under way; 0: unknown */
+    uint64_t skip_below; /* ids below were acknowledged before, or counted as lost */
+    uint64_t complete;   /* the partition's word, once it is not 0 */
+    uint64_t lost;       /* events to report as lost */
+    bool skips_damaged;  /* the option "skip_damaged" */
+    bool reported;       /* the last fetch reported damage at `next` */
+    uint64_t idle_at,
+        idle_flag; /* an id, and the flag in its slot, which looks like more than it is:
+                                      the event is not stored */
     _Atomic uint64_t acknowledged; /* next unacknowledged id; any thread raises it */
     uint64_t published;            /* what the window holds of it */
     mmi_mark_t rung;               /* the mark at which the room bell was last rung */
@@ -62,23 +73,44 @@ typedef struct mmi_consumer {
 mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *config,
                                    const mofka_consumer_ops_t **ops, void **consumer);
 
-/* ---- reader.c ---- */
+/* ---- join.c ---- */
 
-/* Take the name's place in the partition. MOFKA_ERR_BUSY, MOFKA_ERR_FULL, MOFKA_ERR_TIMEOUT. */
+/* Take the name's place in the partition. MOFKA_ERR_BUSY, MOFKA_ERR_FULL, MOFKA_ERR_TIMEOUT,
+ * MOFKA_ERR_CORRUPT. */
 mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const char *name,
                                bool from_end);
 /* Give the place up: `state` MMI_CONSUMER_FREE frees the name, MMI_CONSUMER_AWAY keeps its cursor.
  * A second call does nothing. */
 mofka_status_t mmi_reader_leave(mmi_reader_t *r, uint64_t state);
-/* The next `count` of `found` entries are delivered: mark the batch ends among them, and move
- * `next`. */
-mofka_status_t mmi_reader_advance(mmi_reader_t *r, size_t count, size_t found);
+static inline bool mmi_reader_has_place(const mmi_reader_t *r) {
+    return r->place < MMI_CONSUMERS_MAX;
+}
+/* The offset of this reader's word in an array of the control block. */
+static inline size_t mmi_reader_field(const mmi_reader_t *r, size_t array) {
+    assert(mmi_reader_has_place(r));
+    return array + 8 * r->place;
+}
+
+/* ---- reader.c ---- */
+
+/* The next `count` entries are delivered: mark the batch ends among them, and move `next`. `chain`:
+ * what the entry behind them must follow. */
+mofka_status_t mmi_reader_advance(mmi_reader_t *r, size_t count, const mmi_chain_t *chain);
+/* Read on at `id`, where a batch begins, whose payload begins at `units` or behind. */
+void mmi_reader_go_to(mmi_reader_t *r, uint64_t id, uint64_t units);
+/* The end of the batch of event `id`, of those from next on; batch_end at the end of all. */
+uint64_t mmi_reader_end_of_batch(const mmi_reader_t *r, uint64_t id);
+/* Whether a flag in the slot of `next` says more than that no batch is stored there yet. */
+bool mmi_reader_is_news(const mmi_reader_t *r, uint64_t flag);
 /* Mark the end of a batch that was passed. MOFKA_ERR_MEMORY. */
 mofka_status_t mmi_reader_mark(mmi_reader_t *r, mmi_mark_t mark);
+/* Raise the next unacknowledged id. */
+void mmi_reader_acknowledge(mmi_reader_t *r, uint64_t next);
 /* Forget the marks at or below the head: the reader was overtaken. */
 void mmi_reader_forget(mmi_reader_t *r, mmi_place_t head);
-/* The topic is complete, and all its events were read. */
-bool mmi_reader_has_ended(mmi_reader_t *r);
+/* *ended: the topic is complete, and all its events were read. MOFKA_ERR_CORRUPT: the word that says
+ * so is damaged. */
+mofka_status_t mmi_reader_has_ended(mmi_reader_t *r, bool *ended);
 /* Publish acknowledged batches; with `all` also the exact id. */
 mofka_status_t mmi_reader_publish(mmi_reader_t *r, bool all);
 /* Free what the reader owns. */
@@ -89,6 +121,16 @@ void mmi_reader_destroy(mmi_reader_t *r);
 /* Pass stored batches that end at or before `skip_below`. *more: the next call can pass more. If a
  * batch cannot be passed, because it is not stored or its entry is damaged, *more is false. */
 mofka_status_t mmi_reader_pass(mmi_reader_t *r, bool *more);
+
+/* ---- damage.c ---- */
+
+/* Find out what is wrong with the event at `next`, of which a read was not right. *damage: none if it
+ * is right by now, or not stored yet. */
+mofka_status_t mmi_reader_find_damage(mmi_reader_t *r, mmi_damage_t *damage);
+/* MOFKA_ERR_CORRUPT, with a message; with the option "skip_damaged", pass the damage. */
+mofka_status_t mmi_reader_meet_damage(mmi_reader_t *r, const mmi_damage_t *damage);
+/* A slot of the consumer's table. */
+mofka_status_t mmi_consumer_skip_damaged(void *self, uint64_t *skipped);
 
 /* ---- read_run.c ---- */
 
@@ -109,8 +151,9 @@ mofka_status_t mmi_consumer_view_data(void *self, mofka_run_t *run, size_t index
 mofka_status_t mmi_consumer_finish_data(void *self, mofka_run_t *run, int64_t timeout_ms,
                                         size_t *overtaken);
 
-/* ---- wait.c: a slot of the consumer's table ---- */
+/* ---- wait.c: slots of the consumer's table ---- */
 
 mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms);
+void mmi_consumer_describe_wait(void *self, char *text, size_t bytes);
 
 #endif

@@ -97,8 +97,9 @@ mofka_status_t mmi_consumer_finish_data(void *self, mofka_run_t *run, int64_t ti
     mofka_status_t status = p->w->ops->flush(p->w, p->owner);
     size_t passed = 0;
     if (!status && p->retention == MMI_DISCARD_OLDEST) {
-        uint64_t head = mmi_state_load(p).head.events;
-        while (passed < run->event_count && run->events[passed].id < head)
+        mmi_state_t state;
+        status = mmi_state_load(p, &state);
+        while (!status && passed < run->event_count && run->events[passed].id < state.head.events)
             passed++;
     }
     if (!status)

@@ -13,16 +13,17 @@
 #define PASS_CHEAP_LOOKS 4096
 #define PASS_LOOKS 16
 
-/* Mark the end of the batch that ends at `end`. If its last entry is damaged, *passed stays
- * false. */
-static mofka_status_t pass_mark(mmi_reader_t *r, uint64_t end, bool *passed) {
+/* Mark the end of the batch that ends at `end`, and find where its payload ends. If its last entry is
+ * damaged, *passed stays false. */
+static mofka_status_t pass_mark(mmi_reader_t *r, uint64_t end, mmi_chain_t *chain, bool *passed) {
     const mmi_partition_t *p = r->p;
     mmi_entry_t last;
     mmi_entries_get(p, end - 1, &last, 1);
     mofka_status_t status = p->w->ops->flush(p->w, p->owner);
-    if (status || last.id_1 != end || last.check != mmi_entry_check(&last))
+    mmi_chain_lose(chain);
+    if (status || !mmi_chain_follow(chain, &last, end - 1, p->ring_bytes))
         return status;
-    status = mmi_reader_mark(r, (mmi_mark_t){end, mmi_units_of(last.data + last.data_bytes)});
+    status = mmi_reader_mark(r, (mmi_mark_t){end, mmi_chain_units(chain), end});
     *passed = !status;
     return status;
 }
@@ -30,6 +31,7 @@ static mofka_status_t pass_mark(mmi_reader_t *r, uint64_t end, bool *passed) {
 mofka_status_t mmi_reader_pass(mmi_reader_t *r, bool *more) {
     const mmi_partition_t *p = r->p;
     uint64_t at = r->next;
+    mmi_chain_t chain = r->chain;
     bool stuck = r->next != r->batch_end, passed = p->retention == MMI_DISCARD_OLDEST;
     mofka_status_t status = MOFKA_OK;
     assert(r->next <= r->batch_end);
@@ -41,9 +43,9 @@ mofka_status_t mmi_reader_pass(mmi_reader_t *r, bool *more) {
         return status;
     /* What is discarded does not wait for cursors. */
     if (!passed)
-        status = pass_mark(r, at, &passed);
+        status = pass_mark(r, at, &chain, &passed);
     if (passed) {
-        r->next = r->batch_end = r->batch_start = at;
+        mmi_reader_go_to(r, at, mmi_chain_units(&chain));
         *more = !stuck && at < r->skip_below;
     }
     return status;

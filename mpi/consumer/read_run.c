@@ -6,9 +6,9 @@
  * Reading takes no lock:
  *
  *   1 the flag at the next batch's first slot: is the batch published in this lap?
- *   2 its entries, checked by id and checksum; then its metadata
+ *   2 its entries, which must be whole and follow each other; then its metadata
  *   3 discard_oldest: the head again; what it passed meanwhile may have been overwritten, and is
- *   lost
+ *     lost
  *
  * The data is read later (data.c).
  */
@@ -22,6 +22,8 @@
 #define RUN_METADATA_BYTES ((size_t)1 << 20)
 /* Looks of one fetch that find nothing to deliver: its caller has a deadline. */
 #define FETCH_TRIES 4
+/* Times that one fetch skips damage: so that it ends. */
+#define FETCH_SKIPS 256
 
 /* Flags, with the stamps between them, read at once from consecutive slots. */
 typedef struct flag_run {
@@ -30,8 +32,8 @@ typedef struct flag_run {
     uint64_t words[MMI_RUN_WORDS_MAX];
 } flag_run_t;
 
-/* The count of the batch that begins at `id`; 0 while it is not published. */
-static uint64_t flag_run_count(flag_run_t *flags, const mmi_partition_t *p, uint64_t id) {
+/* The flag of the batch that begins at `id`. */
+static uint64_t flag_run_word(flag_run_t *flags, const mmi_partition_t *p, uint64_t id) {
     if (id - flags->first >= flags->count) {
         uint64_t to_wrap = p->slots - id % p->slots;
         size_t most = (p->w->run_words + 1) / 2;
@@ -41,25 +43,47 @@ static uint64_t flag_run_count(flag_run_t *flags, const mmi_partition_t *p, uint
         p->w->ops->load_run(p->w, p->owner, mmi_flag_offset(p, id), flags->words,
                             2 * flags->count - 1);
     }
-    return mmi_flag_count(p, id, flags->words[2 * (id - flags->first)]);
+    return flags->words[2 * (id - flags->first)];
+}
+
+bool mmi_reader_is_news(const mmi_reader_t *r, uint64_t flag) {
+    return mmi_flag_kind(r->p, r->next, flag) != MMI_FLAG_EARLIER &&
+           (flag != r->idle_flag || r->next != r->idle_at);
+}
+
+/* A batch ends with event `id`, and another one follows. */
+static void reader_note_end(mmi_reader_t *r, uint64_t id) {
+    assert(id - r->next < MMI_RUN_EVENTS_MAX);
+    r->ends[id % MMI_RUN_EVENTS_MAX / 64] |= UINT64_C(1) << id % 64;
+}
+
+/* Pass the flags of published batches, so that `most` events are before batch_end. *odd: there is no
+ * event, but the next flag is not as if nothing were published. */
+static size_t reader_read_flags(mmi_reader_t *r, size_t most, bool *odd) {
+    const mmi_partition_t *p = r->p;
+    flag_run_t flags = {.count = 0};
+    size_t count = (size_t)(r->batch_end - r->next);
+    while (count < most) {
+        uint64_t flag = flag_run_word(&flags, p, r->batch_end);
+        uint64_t batch = mmi_flag_count(p, r->batch_end, flag);
+        if (batch == 0) {
+            *odd = count == 0 && mmi_reader_is_news(r, flag);
+            break;
+        }
+        if (count > 0)
+            reader_note_end(r, r->batch_end - 1);
+        r->batch_end += batch;
+        count += (size_t)batch;
+    }
+    return count < most ? count : most;
 }
 
 /* Read the entries of published batches, from the next id on: whole batches, unless `most` ends
  * within one. At most one lap: with discard_oldest the log may move on while flags are read. */
-static mofka_status_t reader_read_entries(mmi_reader_t *r, size_t most, size_t *found) {
+static mofka_status_t reader_read_entries(mmi_reader_t *r, size_t most, size_t *found, bool *odd) {
     const mmi_partition_t *p = r->p;
-    flag_run_t flags = {.count = 0};
     assert(most <= MMI_RUN_EVENTS_MAX && r->next <= r->batch_end);
-    most = most < p->slots ? most : (size_t)p->slots;
-    size_t count = (size_t)(r->batch_end - r->next);
-    while (count < most) {
-        uint64_t batch = flag_run_count(&flags, p, r->batch_end);
-        if (batch == 0)
-            break;
-        r->batch_end += batch;
-        count += (size_t)batch;
-    }
-    *found = count < most ? count : most;
+    *found = reader_read_flags(r, most < p->slots ? most : (size_t)p->slots, odd);
     if (*found == 0)
         return mmi_window_check(p->w);
     mmi_entries_get(p, r->next, r->entries, *found);
@@ -68,52 +92,45 @@ static mofka_status_t reader_read_entries(mmi_reader_t *r, size_t most, size_t *
     return p->w->ops->flush(p->w, p->owner);
 }
 
-static mofka_status_t reader_check_entry(const mmi_reader_t *r, size_t i) {
-    const mmi_entry_t *e = &r->entries[i];
-    bool good = e->id_1 == r->next + i + 1 && e->check == mmi_entry_check(e) &&
-                e->metadata_bytes <= r->p->ring_bytes && e->data_bytes <= r->p->ring_bytes;
-    return good ? MOFKA_OK : mmi_entry_damaged(r->p, r->next + i);
-}
-
 /* ---- discard_oldest -------------------------------------------------------------------------- */
 
-/* How many events from `next` on the head has passed. Those that this consumer wanted are lost. */
-static uint64_t reader_count_overtaken(mmi_reader_t *r) {
+/* *passed: how many events from `next` on the head has passed. Those that this consumer wanted are
+ * lost. */
+static mofka_status_t reader_count_overtaken(mmi_reader_t *r, mmi_place_t *head, uint64_t *passed) {
+    mmi_state_t state;
+    *passed = 0;
     if (r->p->retention != MMI_DISCARD_OLDEST)
-        return 0;
-    mmi_place_t head = mmi_state_load(r->p).head;
-    if (head.events <= r->next)
-        return 0;
+        return MOFKA_OK;
+    mofka_status_t status = mmi_state_load(r->p, &state);
+    if (status || state.head.events <= r->next)
+        return status;
+    *head = state.head;
+    *passed = head->events - r->next;
     uint64_t wanted = r->next > r->skip_below ? r->next : r->skip_below;
-    if (head.events > wanted) {
-        r->lost += head.events - wanted;
-        r->skip_below = head.events;
+    if (head->events > wanted) {
+        r->lost += head->events - wanted;
+        r->skip_below = head->events;
     }
-    mmi_reader_forget(r, head);
-    return head.events - r->next;
+    mmi_reader_forget(r, *head);
+    return MOFKA_OK;
 }
 
-/* Read on at the head, where a batch begins. */
-static void reader_go_to(mmi_reader_t *r, uint64_t id) {
-    assert(id > r->next);
-    r->next = r->batch_start = id;
-    if (r->batch_end < id)
-        r->batch_end = id;
-}
-
-/* Drop those of `*found` entries that the head has passed. True: there were some. */
-static bool reader_drop_overtaken(mmi_reader_t *r, size_t *found) {
-    uint64_t passed = reader_count_overtaken(r);
+/* Drop those of `*found` entries that the head has passed. *overtaken: there were some. */
+static mofka_status_t reader_drop_overtaken(mmi_reader_t *r, size_t *found, bool *overtaken) {
+    mmi_place_t head;
+    uint64_t passed;
+    mofka_status_t status = reader_count_overtaken(r, &head, &passed);
     assert(*found <= MMI_RUN_EVENTS_MAX);
     size_t drop = passed < *found ? (size_t)passed : *found;
-    if (passed == 0)
-        return false;
+    *overtaken = passed > 0;
+    if (status || passed == 0)
+        return status;
     memmove(r->entries, r->entries + drop, (*found - drop) * sizeof *r->entries);
     *found -= drop;
     /* Its slot may be of the next lap already. */
     r->stamp = 0;
-    reader_go_to(r, r->next + passed);
-    return true;
+    mmi_reader_go_to(r, head.events, head.units);
+    return MOFKA_OK;
 }
 
 /* ---- metadata -------------------------------------------------------------------------------- */
@@ -185,23 +202,34 @@ static mofka_status_t reader_read_metadata(const mmi_reader_t *r, mmi_run_t *run
     return MOFKA_OK;
 }
 
-/* Check the entries, and find how many of them make the run, and the bytes of their metadata. */
-static mofka_status_t reader_measure_run(mmi_reader_t *r, size_t found, size_t *count,
-                                         size_t *bytes) {
-    uint64_t data = 0;
+/* What a run takes of the entries that were read. */
+typedef struct measure {
+    size_t count;      /* of its events; 0: the first entry is damaged */
+    size_t bytes;      /* of their metadata */
+    mmi_chain_t chain; /* what the entry behind them must follow */
+} measure_t;
+
+/* Check the entries up to the first that is damaged or too much. */
+static measure_t reader_measure_run(const mmi_reader_t *r, size_t found) {
+    measure_t run = {.chain = r->chain};
+    uint64_t data = 0, end = mmi_reader_end_of_batch(r, r->next);
     assert(found >= 1 && found <= MMI_RUN_EVENTS_MAX);
-    *bytes = 0;
-    for (*count = 0; *count < found; ++*count) {
-        mofka_status_t status = reader_check_entry(r, *count);
-        if (status)
-            return status;
-        size_t more = r->entries[*count].metadata_bytes;
-        data += r->entries[*count].data_bytes;
-        if (*count > 0 && (*bytes + more > RUN_METADATA_BYTES || data > r->run_data_bytes))
+    for (; run.count < found; run.count++) {
+        const mmi_entry_t *e = &r->entries[run.count];
+        uint64_t id = r->next + run.count;
+        data += e->data_bytes;
+        if (run.count > 0 &&
+            (run.bytes + e->metadata_bytes > RUN_METADATA_BYTES || data > r->run_data_bytes))
             break;
-        *bytes += more;
+        if (!mmi_chain_follow(&run.chain, e, id, r->p->ring_bytes))
+            break;
+        run.bytes += e->metadata_bytes;
+        if (id + 1 == end) {
+            mmi_chain_end_batch(&run.chain);
+            end = mmi_reader_end_of_batch(r, end);
+        }
     }
-    return MOFKA_OK;
+    return run;
 }
 
 /* Leave out events that were acknowledged before this consumer was made, or counted as lost. */
@@ -223,71 +251,96 @@ typedef enum look {
     LOOK_NOTHING,   /* no batch is published, or it takes longer to reach one */
     LOOK_OVERTAKEN, /* the head has passed what was read: look again */
     LOOK_SKIPPED,   /* events that are not to be delivered: go on */
+    LOOK_DAMAGED,   /* the same, because they are damaged */
     LOOK_RUN        /* a run to deliver */
 } look_t;
 
-/* Make a run of the first `count` entries, and move behind them, or to the head if that has passed
- * all of them. */
-static look_t reader_fill_run(mmi_reader_t *r, mmi_run_t *run, size_t found,
+/* Read the metadata of the run, and move behind it, or to the head if that has passed all of it. */
+static look_t reader_fill_run(mmi_reader_t *r, mmi_run_t *run, const measure_t *measure,
                               mofka_status_t *status) {
-    size_t count = run->run.event_count;
-    assert(count >= 1 && count <= found);
+    mmi_place_t head;
+    assert(measure->count == run->run.event_count && measure->count >= 1);
     *status = reader_read_metadata(r, run);
     if (*status)
         return LOOK_FAILED;
-    uint64_t passed = reader_count_overtaken(r);
+    uint64_t passed;
+    *status = reader_count_overtaken(r, &head, &passed);
+    if (*status)
+        return LOOK_FAILED;
     if (passed > 0)
         r->stamp = 0;
-    if (passed >= count) {
-        reader_go_to(r, r->next + passed);
+    if (passed >= measure->count) {
+        mmi_reader_go_to(r, head.events, head.units);
         return LOOK_OVERTAKEN;
     }
-    *status = mmi_reader_advance(r, count, found);
+    *status = mmi_reader_advance(r, measure->count, &measure->chain);
     if (*status)
         return LOOK_FAILED;
     reader_skip_events(r, &run->run);
     return run->run.event_count > 0 ? LOOK_RUN : LOOK_SKIPPED;
 }
 
-static look_t reader_look(mmi_reader_t *r, size_t events_max, mofka_run_t **out,
-                          mofka_status_t *status) {
-    size_t found = 0, count, bytes;
-    bool more = false;
-    *status = r->next < r->skip_below ? mmi_reader_pass(r, &more) : MOFKA_OK;
-    if (!*status && more)
-        return LOOK_NOTHING;
-    if (!*status)
-        *status = reader_read_entries(r, events_max, &found);
-    bool overtaken = !*status && reader_drop_overtaken(r, &found);
-    if (!*status && found == 0)
-        return overtaken ? LOOK_OVERTAKEN : LOOK_NOTHING;
-    if (!*status)
-        *status = reader_measure_run(r, found, &count, &bytes);
-    if (*status)
-        return LOOK_FAILED;
-    mmi_run_t *run = mmi_run_create(r->p, count, bytes);
+/* The entries that were read begin with good ones: make a run of those. */
+static look_t reader_make_run(mmi_reader_t *r, const measure_t *measure, mofka_run_t **out,
+                              mofka_status_t *status) {
+    mmi_run_t *run = mmi_run_create(r->p, measure->count, measure->bytes);
     if (!run) {
-        *status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu fetched events", count);
+        *status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu fetched events", measure->count);
         return LOOK_FAILED;
     }
-    look_t look = reader_fill_run(r, run, found, status);
+    look_t look = reader_fill_run(r, run, measure, status);
     if (look != LOOK_RUN) {
         free(run);
         return look;
     }
-    run->run.stored_ns = r->stamp;
+    run->run.stored_ns = mmi_stamp_ns(r->stamp);
     run->run.lost = r->lost;
     r->lost = 0;
     *out = &run->run;
     return LOOK_RUN;
 }
 
+/* What is at `next` is not right: report it, or skip it. */
+static look_t reader_look_at_damage(mmi_reader_t *r, mofka_status_t *status) {
+    mmi_damage_t damage;
+    *status = mmi_reader_find_damage(r, &damage);
+    if (*status)
+        return LOOK_FAILED;
+    if (damage.end == damage.first)
+        return LOOK_SKIPPED;
+    *status = mmi_reader_meet_damage(r, &damage);
+    return *status ? LOOK_FAILED : LOOK_DAMAGED;
+}
+
+static look_t reader_look(mmi_reader_t *r, size_t events_max, mofka_run_t **out,
+                          mofka_status_t *status) {
+    size_t found = 0;
+    bool more = false, odd = false, overtaken = false;
+    *status = r->next < r->skip_below ? mmi_reader_pass(r, &more) : MOFKA_OK;
+    if (!*status && more)
+        return LOOK_NOTHING;
+    if (!*status)
+        *status = reader_read_entries(r, events_max, &found, &odd);
+    if (!*status)
+        *status = reader_drop_overtaken(r, &found, &overtaken);
+    if (*status)
+        return LOOK_FAILED;
+    if (found == 0 && (overtaken || !odd))
+        return overtaken ? LOOK_OVERTAKEN : LOOK_NOTHING;
+    measure_t measure = {0};
+    if (found > 0)
+        measure = reader_measure_run(r, found);
+    return measure.count > 0 ? reader_make_run(r, &measure, out, status)
+                             : reader_look_at_damage(r, status);
+}
+
 mofka_status_t mmi_reader_fetch(mmi_reader_t *r, size_t events_max, mofka_run_t **run) {
     mofka_status_t status;
     look_t look;
-    int tries = 0;
+    int tries = 0, skips = 0;
     do
         look = reader_look(r, events_max, run, &status);
-    while ((look == LOOK_SKIPPED || look == LOOK_OVERTAKEN) && ++tries < FETCH_TRIES);
+    while ((look == LOOK_DAMAGED && ++skips < FETCH_SKIPS) ||
+           ((look == LOOK_SKIPPED || look == LOOK_OVERTAKEN) && ++tries < FETCH_TRIES));
     return look == LOOK_FAILED ? status : look == LOOK_RUN ? MOFKA_OK : MOFKA_ERR_TIMEOUT;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A named consumer in one partition: it joins, leaves, and publishes acknowledgements.
+ * A named consumer in one partition: it advances, and publishes acknowledgements. join.c lets it join
+ * and leave.
  *
  *   word          writer                                  when
  *   state, name   joiner or leaver, under the lock        FREE -> LIVE -> AWAY -> LIVE ... -> FREE
@@ -16,133 +17,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-static bool reader_has_place(const mmi_reader_t *r) {
-    return r->place < MMI_CONSUMERS_MAX;
-}
-
-/* The offset of this reader's word in an array of the control block. */
-static size_t reader_field(const mmi_reader_t *r, size_t array) {
-    assert(reader_has_place(r));
-    return array + 8 * r->place;
-}
-
-/* ---- join and leave -------------------------------------------------------------------------- */
-
-/* With the partition's lock: the place that has the name, or a free one. */
-static mofka_status_t reader_find_place(mmi_reader_t *r, const char *name) {
-    const mmi_partition_t *p = r->p;
-    mmi_assert_locked(p);
-    uint64_t state[MMI_CONSUMERS_MAX];
-    p->w->ops->load_run(p->w, p->owner, p->base + MMI_CONTROL(state), state, MMI_CONSUMERS_MAX);
-    size_t free_place = MMI_CONSUMERS_MAX;
-    assert(!reader_has_place(r));
-    for (size_t i = MMI_CONSUMERS_MAX; i-- > 0;) {
-        if (state[i] == MMI_CONSUMER_FREE) {
-            free_place = i;
-            continue;
-        }
-        char other[MOFKA_NAME_BYTES_MAX + 1];
-        mmi_consumer_name(p, i, other, INT64_MAX);
-        if (strcmp(other, name) != 0)
-            continue;
-        if (state[i] == MMI_CONSUMER_LIVE)
-            return mofka_fail(MOFKA_ERR_BUSY,
-                              "consumer '%s' is already live on topic '%s', partition %zu", name,
-                              p->topic, p->index);
-        r->place = i;
-        r->fresh = false;
-        return MOFKA_OK;
-    }
-    if (free_place == MMI_CONSUMERS_MAX)
-        return mofka_fail(MOFKA_ERR_FULL,
-                          "topic '%s', partition %zu already has %d named consumers, the maximum",
-                          p->topic, p->index, MMI_CONSUMERS_MAX);
-    r->place = free_place;
-    r->fresh = true;
-    return MOFKA_OK;
-}
-
-/* Read from batch start `at`, and deliver what is at or above `acknowledged`. */
-static void reader_start(mmi_reader_t *r, uint64_t at, uint64_t acknowledged) {
-    r->next = r->batch_end = r->batch_start = at;
-    r->skip_below = r->published = acknowledged;
-    atomic_store(&r->acknowledged, acknowledged);
-}
-
-/* With the partition's lock: go on where the last consumer of the name stopped. */
-static void reader_resume(mmi_reader_t *r, mmi_place_t head) {
-    const mmi_partition_t *p = r->p;
-    mmi_assert_locked(p);
-    uint64_t cursor = mmi_control_load(p, reader_field(r, MMI_CONTROL(cursor)));
-    uint64_t acknowledged = mmi_control_load(p, reader_field(r, MMI_CONTROL(acknowledged)));
-    mmi_place_t at = mmi_place_unpack(cursor, head, false);
-    if (p->retention == MMI_DISCARD_OLDEST && acknowledged < head.events) {
-        r->lost = head.events - acknowledged;
-        acknowledged = head.events;
-        at = head;
-    }
-    /* A cursor that the head has passed cannot be completed from the head: start at the head. */
-    if (at.events > acknowledged)
-        at = head;
-    reader_start(r, at.events, acknowledged);
-}
-
-/* With the partition's lock: register the name, and start at the head or the tail. */
-static void reader_begin(mmi_reader_t *r, const char *name, mmi_place_t head, bool from_end) {
-    const mmi_partition_t *p = r->p;
-    mmi_assert_locked(p);
-    mmi_state_t state;
-    char padded[MOFKA_NAME_BYTES_MAX + 1] = "";
-    assert(strlen(name) < sizeof padded);
-    memcpy(padded, name, strlen(name));
-    p->w->ops->put(p->w, p->owner, p->base + MMI_CONTROL(name) + r->place * sizeof padded, padded,
-                   sizeof padded);
-    p->w->ops->flush(p->w, p->owner);
-    uint64_t start = from_end ? mmi_tail_load(p, &state).events : head.events;
-    mmi_control_store(p, reader_field(r, MMI_CONTROL(cursor)),
-                      head.events << 32 | (uint32_t)head.units);
-    mmi_control_store(p, reader_field(r, MMI_CONTROL(acknowledged)), start);
-    reader_start(r, head.events, start);
-}
-
-mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const char *name,
-                               bool from_end) {
-    r->p = p;
-    r->place = MMI_CONSUMERS_MAX;
-    mofka_status_t status = mmi_partition_lock(p, mmi_deadline(MMI_LOCK_TIMEOUT_MS));
-    if (status)
-        return status;
-    status = reader_find_place(r, name);
-    if (!status) {
-        mmi_place_t head = mmi_state_load(p).head;
-        if (r->fresh)
-            reader_begin(r, name, head, from_end);
-        else
-            reader_resume(r, head);
-        mmi_control_store(p, reader_field(r, MMI_CONTROL(state)), MMI_CONSUMER_LIVE);
-    }
-    mmi_partition_unlock(p);
-    return status ? status : mmi_window_check(p->w);
-}
-
-/* AWAY needs no lock: trimmers treat it as LIVE, and the next consumer of the name comes later. */
-mofka_status_t mmi_reader_leave(mmi_reader_t *r, uint64_t state) {
-    assert(state == MMI_CONSUMER_FREE || state == MMI_CONSUMER_AWAY);
-    if (!reader_has_place(r))
-        return MOFKA_OK;
-    bool lock = state == MMI_CONSUMER_FREE;
-    mofka_status_t status =
-        lock ? mmi_partition_lock(r->p, mmi_deadline(MMI_LOCK_TIMEOUT_MS)) : MOFKA_OK;
-    if (status)
-        return status;
-    mmi_control_store(r->p, reader_field(r, MMI_CONTROL(state)), state);
-    if (lock)
-        mmi_partition_unlock(r->p);
-    r->place = MMI_CONSUMERS_MAX;
-    mmi_bell_ring_room(r->p);
-    return mmi_window_check(r->p->w);
-}
 
 /* ---- marks ----------------------------------------------------------------------------------- */
 
@@ -163,8 +37,10 @@ static mofka_status_t marks_grow(mmi_reader_t *r) {
 
 mofka_status_t mmi_reader_mark(mmi_reader_t *r, mmi_mark_t mark) {
     /* Without acknowledgements nothing else ends the marks of what is discarded. */
-    if (r->mark_count == r->mark_room && r->p->retention == MMI_DISCARD_OLDEST)
-        mmi_reader_forget(r, mmi_state_load(r->p).head);
+    mmi_state_t state;
+    if (r->mark_count == r->mark_room && r->p->retention == MMI_DISCARD_OLDEST &&
+        mmi_state_load(r->p, &state) == MOFKA_OK)
+        mmi_reader_forget(r, state.head);
     mofka_status_t status = r->mark_count == r->mark_room ? marks_grow(r) : MOFKA_OK;
     if (status)
         return status;
@@ -173,53 +49,87 @@ mofka_status_t mmi_reader_mark(mmi_reader_t *r, mmi_mark_t mark) {
     return MOFKA_OK;
 }
 
-/* Remove the marks at or below `id`. The last of them; its `end` is 0: none was removed. */
+/* Remove the marks that acknowledgements up to `id` reach. The last of them; its `end` is 0: none was
+ * removed. */
 static mmi_mark_t marks_remove(mmi_reader_t *r, uint64_t id) {
-    mmi_mark_t last = {0, 0};
-    while (r->mark_count > 0 && r->marks[r->mark_first].end <= id) {
+    mmi_mark_t last = {0};
+    while (r->mark_count > 0 && r->marks[r->mark_first].needs <= id) {
         assert(r->marks[r->mark_first].end >= last.end);
         last = r->marks[r->mark_first];
+        id = last.end > id ? last.end : id;
         r->mark_first = (r->mark_first + 1) % r->mark_room;
         r->mark_count--;
     }
     return last;
 }
 
-/* Whether a batch ends at the `i`-th of `found` entries: where `batch_end` is, or where the
- * metadata or the data of the next entry does not follow at once. */
-static bool reader_ends_batch(const mmi_reader_t *r, size_t i, size_t found) {
-    const mmi_entry_t *e = &r->entries[i];
-    assert(i < found);
-    if (i + 1 == found)
-        return r->next + found == r->batch_end;
-    return e[1].metadata != e->metadata + e->metadata_bytes || e[1].data != e->data + e->data_bytes;
+/* Forget the batch ends among `count` events from `id` on. */
+static void ends_clear(mmi_reader_t *r, uint64_t id, uint64_t count) {
+    assert(count <= MMI_RUN_EVENTS_MAX);
+    for (uint64_t here; count > 0; id += here, count -= here) {
+        here = 64 - id % 64 < count ? 64 - id % 64 : count;
+        r->ends[id % MMI_RUN_EVENTS_MAX / 64] &= ~(UINT64_MAX >> (64 - here) << id % 64);
+    }
 }
 
-mofka_status_t mmi_reader_advance(mmi_reader_t *r, size_t count, size_t found) {
-    assert(count <= found && found <= MMI_RUN_EVENTS_MAX && r->next + found <= r->batch_end);
-    for (size_t i = 0; i < count; i++) {
-        if (!reader_ends_batch(r, i, found))
+uint64_t mmi_reader_end_of_batch(const mmi_reader_t *r, uint64_t id) {
+    assert(id >= r->next && id <= r->batch_end);
+    if (id + 1 >= r->batch_end)
+        return r->batch_end;
+    uint64_t limit =
+        r->next + MMI_RUN_EVENTS_MAX < r->batch_end ? r->next + MMI_RUN_EVENTS_MAX : r->batch_end;
+    for (uint64_t at = id; at < limit; at += 64 - at % 64) {
+        uint64_t ends = r->ends[at % MMI_RUN_EVENTS_MAX / 64] >> at % 64;
+        if (ends == 0)
             continue;
-        const mmi_entry_t *e = &r->entries[i];
-        uint64_t end = r->next + i + 1;
+        at += (uint64_t)__builtin_ctzll(ends);
+        return at < limit ? at + 1 : r->batch_end;
+    }
+    return r->batch_end;
+}
+
+mofka_status_t mmi_reader_advance(mmi_reader_t *r, size_t count, const mmi_chain_t *chain) {
+    uint64_t next = r->next + count;
+    assert(count >= 1 && count <= MMI_RUN_EVENTS_MAX && next <= r->batch_end);
+    for (uint64_t at = r->next; at < next;) {
+        uint64_t end = mmi_reader_end_of_batch(r, at);
+        const mmi_entry_t *last = &r->entries[end - 1 - r->next];
+        if (end > next)
+            break;
         mofka_status_t status =
-            mmi_reader_mark(r, (mmi_mark_t){end, mmi_units_of(e->data + e->data_bytes)});
+            mmi_reader_mark(r, (mmi_mark_t){end, mmi_units_of(last->data + last->data_bytes), end});
         if (status)
             return status;
-        r->batch_start = end;
+        r->batch_start = at = end;
     }
-    r->next += count;
+    ends_clear(r, r->next, count);
+    r->next = next;
+    r->chain = *chain;
+    r->reported = false;
     return MOFKA_OK;
+}
+
+void mmi_reader_go_to(mmi_reader_t *r, uint64_t id, uint64_t units) {
+    assert(id > r->next);
+    ends_clear(r, r->next, id - r->next < MMI_RUN_EVENTS_MAX ? id - r->next : MMI_RUN_EVENTS_MAX);
+    r->next = r->batch_start = id;
+    r->batch_end = r->batch_end > id ? r->batch_end : id;
+    r->chain = mmi_chain_from(units);
+    r->reported = false;
 }
 
 void mmi_reader_forget(mmi_reader_t *r, mmi_place_t head) {
     marks_remove(r, head.events);
 }
 
-bool mmi_reader_has_ended(mmi_reader_t *r) {
-    if (!r->complete)
-        r->complete = mmi_control_load(r->p, MMI_CONTROL(complete));
-    return r->complete && r->next >= r->complete - 1;
+mofka_status_t mmi_reader_has_ended(mmi_reader_t *r, bool *ended) {
+    mofka_status_t status =
+        r->complete ? MOFKA_OK
+                    : mmi_sealed_load(r->p, MMI_CONTROL(complete), "complete", &r->complete);
+    if (!status && r->complete && r->next > r->complete - 1) /* nothing is stored there */
+        status = mmi_word_damaged(r->p, "complete", mmi_seal(r->complete));
+    *ended = !status && r->complete && r->next == r->complete - 1;
+    return status;
 }
 
 /* ---- acknowledgements ------------------------------------------------------------------------ */
@@ -231,21 +141,32 @@ static bool reader_is_worth_ringing(const mmi_reader_t *r, mmi_mark_t reached) {
            reached.units - r->rung.units >= p->ring_bytes / MMI_UNIT_BYTES / 8;
 }
 
+void mmi_reader_acknowledge(mmi_reader_t *r, uint64_t next) {
+    uint64_t old = atomic_load(&r->acknowledged);
+    while (old < next && !atomic_compare_exchange_weak(&r->acknowledged, &old, next))
+        ;
+}
+
 mofka_status_t mmi_reader_publish(mmi_reader_t *r, bool all) {
     const mmi_partition_t *p = r->p;
-    if (!reader_has_place(r))
+    if (!mmi_reader_has_place(r))
         return MOFKA_OK;
     uint64_t acknowledged = atomic_load(&r->acknowledged);
     assert(acknowledged >= r->published);
     mmi_mark_t reached = marks_remove(r, acknowledged);
+    if (reached.end > acknowledged) { /* the batch ends with skipped events */
+        acknowledged = reached.end;
+        mmi_reader_acknowledge(r, acknowledged);
+    }
     if (reached.end == 0 && (!all || acknowledged == r->published))
         return MOFKA_OK;
     if (acknowledged != r->published)
-        mmi_control_store(p, reader_field(r, MMI_CONTROL(acknowledged)), acknowledged);
+        mmi_control_store(p, mmi_reader_field(r, MMI_CONTROL(acknowledged)),
+                          mmi_seal(acknowledged));
     r->published = acknowledged;
     if (reached.end == 0)
         return mmi_window_check(p->w);
-    mmi_control_store(p, reader_field(r, MMI_CONTROL(cursor)),
+    mmi_control_store(p, mmi_reader_field(r, MMI_CONTROL(cursor)),
                       reached.end << 32 | (uint32_t)reached.units);
     if (all || reader_is_worth_ringing(r, reached)) {
         r->rung = reached;

@@ -7,23 +7,36 @@
  */
 #include "mpi/consumer/consumer.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 /* How long a consumer sleeps between two looks: at a bell, which wakes it; or polling in rma, where
  * each look costs round trips. */
 #define BELL_NAP_US 100000
 #define POLL_NAP_US 20
 #define POLL_NAP_US_MAX 20000
 
-/* There is something to fetch, or nothing will come any more. */
+/* The head has passed the reader, or a fetch will report that the head is damaged. */
+static bool wait_is_overtaken(const mmi_reader_t *r) {
+    mmi_state_t state;
+    return r->p->retention == MMI_DISCARD_OLDEST &&
+           (mmi_state_load(r->p, &state) != MOFKA_OK || state.head.events > r->next);
+}
+
+/* There is something to fetch, or damage to report, or nothing will come any more. */
 static bool mmi_consumer_has_news(mmi_consumer_t *c) {
     size_t ended = 0;
     for (size_t i = 0; i < c->reader_count; i++) {
         mmi_reader_t *r = &c->readers[i];
         assert(r->next <= r->batch_end);
-        if (r->next < r->batch_end || mmi_flag_load(r->p, r->next) > 0)
+        if (r->next < r->batch_end || mmi_reader_is_news(r, mmi_flag_load(r->p, r->next)))
             return true;
-        if (r->p->retention == MMI_DISCARD_OLDEST && mmi_state_load(r->p).head.events > r->next)
+        if (wait_is_overtaken(r))
             return true;
-        ended += mmi_reader_has_ended(r);
+        bool end = false;
+        if (mmi_reader_has_ended(r, &end))
+            return true;
+        ended += end;
     }
     return ended == c->reader_count;
 }
@@ -68,4 +81,40 @@ mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms) {
     }
     c->nap_us = 0;
     return mmi_window_check(w);
+}
+
+/* How long the description of a wait may wait itself. */
+#define DESCRIBE_MS 20
+
+/* The first event of the reader that was reserved and is not stored. False: there is none, or that was
+ * not found out in time. */
+static bool wait_find_hole(const mmi_reader_t *r, int64_t deadline) {
+    const mmi_partition_t *p = r->p;
+    uint64_t words[MMI_STATE_WORDS], reservation;
+    mmi_state_t state;
+    mmi_place_t tail;
+    bool read = mmi_window_read(p->w, p->owner, p->base + MMI_CONTROL(head_events), words,
+                                MMI_STATE_WORDS, deadline) == MOFKA_OK &&
+                mmi_window_read(p->w, p->owner, p->base + MMI_CONTROL(reservation), &reservation, 1,
+                                deadline) == MOFKA_OK;
+    return read && mmi_state_of_words(p, words, &state) == MOFKA_OK &&
+           mmi_tail_unpack(p, reservation, state.head, &tail) == MOFKA_OK &&
+           r->next < tail.events && r->next == r->batch_end;
+}
+
+void mmi_consumer_describe_wait(void *self, char *text, size_t bytes) {
+    mmi_consumer_t *c = self;
+    int64_t deadline = mmi_deadline(DESCRIBE_MS);
+    assert(bytes > 0);
+    text[0] = '\0';
+    for (size_t i = 0; i < c->reader_count && mmi_now_ms() < deadline; i++) {
+        const mmi_reader_t *r = &c->readers[i];
+        if (!wait_find_hole(r, deadline))
+            continue;
+        snprintf(text, bytes,
+                 "partition %zu: event %" PRIu64 " was reserved and is not stored; its producer is "
+                 "slow or has stopped",
+                 r->p->index, r->next);
+        return;
+    }
 }

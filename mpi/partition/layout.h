@@ -39,24 +39,42 @@
  * The tail is what `reservation` holds. A hole is a batch that is reserved and not published yet:
  * readers stop there. A batch has consecutive events and consecutive units:
  *
- *   flag of its first event's slot   (lap + 1) << 24 | number of events; lap = id / slots. It is
- *                                    stored last, and publishes the batch. A flag of another lap
- *                                    means: not yet.
- *   stamp beside that flag           real-time clock in ns when the batch was stored; 0: it was not
- *                                    timed. Put before the flag.
+ *   flag of its first event's slot   see below. It is stored last, and publishes the batch.
+ *   stamp beside that flag           when the batch was stored: a sealed word, real-time clock in
+ *                                    units of 64 ns; 0: it was not timed. Put before the flag.
  *   entries, one per event           where its metadata and its data are
  *   payload, from a unit's start     the metadata of all its events, then the data of all its
  *                                    events
  *
  * Flags and stamps of the other events' slots are not written.
  *
+ * A flag is one word:
+ *
+ *   63           36 35          16 15          0
+ *   +--------------+--------------+-------------+
+ *   | lap + 1      | events       | check       |    lap = id / slots, its low 28 bits
+ *   +--------------+--------------+-------------+
+ *
+ * The check is of the other bits, the slot and the partition's place. So a reader sees at once which
+ * of these a flag is:
+ *
+ *   stored    the check holds, and the lap is the reader's
+ *   earlier   0, or the check holds and the lap is an earlier one: the batch is not published yet
+ *   later     the check holds and the lap is a later one: the events were discarded
+ *   damaged   the check does not hold
+ *
+ * After 2^28 laps a flag that was not written again looks stored. Its batch's first entry, which
+ * has the whole id, shows that it is not.
+ *
+ * A sealed word carries a check of its value, the low 56 bits, in its highest 8. 0 is sealed.
+ *
  * The words of the control block. Each is 64 bits and is written by the operation that is named
- * here; everybody may load it.
+ * here; everybody may load it. A word that is stored is sealed, but for the lock and the cursor.
  *
  *   offset  word           written by                        operation
  *        0  reservation    a producer, for each batch        fetch_add(events << 32 | units)
  *       64  head_events    a trimmer, with the lock          store, before head_units
- *       72  head_units     a trimmer, with the lock          store
+ *       72  head_units     a trimmer, with the lock          store; bit 55: they may be too low
  *       80  closing        mark-complete, with the lock      store 1, before it reads the tail
  *       88  complete       mark-complete, with the lock      store the end (an id) + 1; 0: no end
  *      128  lock           any rank                          exchange 1, then 0
@@ -64,13 +82,20 @@
  *      200  data_waiters   a consumer that waits             fetch_add 1, then -1
  *      256  room_bell      a rank that made room             fetch_add 1
  *      264  room_waiters   a producer that waits             fetch_add 1, then -1
- *      320  finished       a producer that closes            fetch_add 1
- *      328  blocked        a producer, while a batch waits   fetch_add 1, then -1; for statistics
+ *      320  finished       a producer that closes            fetch_add 1 to both halves
+ *      328  blocked        a producer, while a batch waits   fetch_add 1 to both halves, then -1; for
+ *                                                            statistics
  *      384  state[64]      a consumer that joins or leaves   store; with the lock, except LIVE to
  *                                                            AWAY
  *      896  cursor[64]     the live consumer                 store (events << 32 | units)
- *     1408  acknowledged[64]  the live consumer              store the next unacknowledged id
+ *     1408  acknowledged[64]  the live consumer              store the next unacknowledged id, before
+ *                                                            the cursor
  *     1920  name[64]       a consumer that joins             put, with the lock
+ *
+ * What is read is checked before it is used: sealed words by their seal, counters by their halves, a
+ * name by the check in its state, which also has the state in its lowest 8 bits. The reservation is
+ * not before the head. A cursor is not behind what its consumer acknowledged, and its units fit the
+ * entry that is there.
  *
  * state, cursor, acknowledged and name have an element for each of the 64 consumers that a
  * partition can have. A consumer that joins stores them with the lock.
@@ -78,16 +103,19 @@
  * Of data_bell, data_waiters and finished only those of partition 0 are used: a consumer reads
  * several partitions and sleeps at one bell, and a topic counts its finished producers once.
  *
- * reservation and cursor carry the low 32 bits of events and of units. mmi_place_unpack completes
- * them from the 64-bit head, of which they are less than 2^31 ahead. In `reservation`, carries out
- * of the units went into the events, because fetch_add adds to the whole word.
+ * reservation and cursor carry the low 32 bits of events and of units. They are completed from the
+ * 64-bit head, of which they are less than 2^31 ahead. A cursor may also be behind it; that counts as
+ * at the head. In `reservation`, carries out of the units went into the events, because fetch_add adds
+ * to the whole word.
  */
 #ifndef MOFKA_MPI_PARTITION_LAYOUT_H
 #define MOFKA_MPI_PARTITION_LAYOUT_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <mofka/limits.h>
 #include "mpi/window/share.h"
 
@@ -95,8 +123,12 @@
 #define MMI_UNIT_BYTES 64
 /* Named consumers of a partition. One small get reads all their cursors. */
 #define MMI_CONSUMERS_MAX 64
-/* Bits of a flag that hold the number of events; the lap has the other 40. */
-#define MMI_FLAG_COUNT_BITS 24
+/* The parts of a flag. */
+#define MMI_FLAG_LAP_BITS 28
+#define MMI_FLAG_COUNT_BITS 20
+#define MMI_FLAG_CHECK_BITS 16
+/* Events of a batch, at most. */
+#define MMI_BATCH_EVENTS_MAX ((UINT64_C(1) << MMI_FLAG_COUNT_BITS) - 1)
 /* A flag and its stamp, which share a cache line: one read fetches both. */
 #define MMI_FLAG_BYTES 16
 
@@ -146,7 +178,52 @@ static_assert(MMI_CONTROL(cursor) == 896, "as drawn");
 static_assert(MMI_CONTROL(acknowledged) == 1408, "as drawn");
 static_assert(MMI_CONTROL(name) == 1920, "as drawn");
 
+static_assert(MMI_FLAG_LAP_BITS + MMI_FLAG_COUNT_BITS + MMI_FLAG_CHECK_BITS == 64, "one word");
+
+/* The factor of checks. A changed bit changes the product by this, shifted. It has no eight equal
+ * bits in a row but at its start, so the change reaches the highest byte wherever the bit is. So a check
+ * of the highest 8 bits, or more, finds each single changed bit. */
+#define MMI_CHECK_FACTOR UINT64_C(0x9e3779b97f4a7c15)
+
+#define MMI_SEAL_BITS 56
+#define MMI_SEAL_MAX ((UINT64_C(1) << MMI_SEAL_BITS) - 1)
+
+/* The sealed word of a value. */
+static inline uint64_t mmi_seal(uint64_t value) {
+    assert(value <= MMI_SEAL_MAX);
+    return value | value * MMI_CHECK_FACTOR >> MMI_SEAL_BITS << MMI_SEAL_BITS;
+}
+
+/* The value of a sealed word, if it is one. */
+static inline uint64_t mmi_unseal(uint64_t word) {
+    return word & MMI_SEAL_MAX;
+}
+
+static inline bool mmi_is_sealed(uint64_t word) {
+    return (word ^ mmi_unseal(word) * MMI_CHECK_FACTOR) >> MMI_SEAL_BITS == 0;
+}
+
+/* The head's units are at most the true ones: the end of a batch was damaged. */
+#define MMI_HEAD_ROUGH (UINT64_C(1) << (MMI_SEAL_BITS - 1))
+
+/* A counter whose halves count alike. */
+#define MMI_COUNT_ONE ((UINT64_C(1) << 32) + 1)
+
+/* A check of whole words. Every step is a bijection, so it finds each change of one word. */
+static inline uint64_t mmi_bytes_check(const void *bytes, size_t length) {
+    uint64_t check = length, word;
+    assert(length % sizeof word == 0);
+    for (size_t i = 0; i < length; i += sizeof word) {
+        memcpy(&word, (const char *)bytes + i, sizeof word);
+        check = (check ^ word) * MMI_CHECK_FACTOR;
+        check ^= check >> 32;
+    }
+    return check;
+}
+
 /* States of a place in the table of named consumers. The log is kept for AWAY and LIVE alike. */
+#define MMI_STATE_BITS 8
+#define MMI_STATE_MAX ((UINT64_C(1) << MMI_STATE_BITS) - 1)
 enum {
     MMI_CONSUMER_FREE, /* the place has no name */
     MMI_CONSUMER_AWAY, /* the consumer left, and may come back under its name */

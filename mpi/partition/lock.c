@@ -8,6 +8,8 @@
 #include "mpi/partition/partition.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <mofka/log.h>
 
 /* Tries before the first sleep: a lock is held for about a microsecond. */
 #define LOCK_TRIES 16
@@ -21,7 +23,12 @@ mofka_status_t mmi_word_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t
         mofka_status_t status = mmi_window_check(w);
         if (status)
             return status;
-        if (w->ops->exchange(w, rank, offset, 1) == 0)
+        uint64_t before = w->ops->exchange(w, rank, offset, 1);
+        if (before > 1)
+            mofka_log(MOFKA_LOG_WARN,
+                      "the lock of %s at rank %d was damaged (0x%016" PRIx64 "), and is set right",
+                      what, rank, before);
+        if ((before & 1) == 0)
             break;
         if (mmi_now_ms() >= deadline || atomic_load(&w->shut))
             return mofka_fail(MOFKA_ERR_TIMEOUT, "the lock of %s at rank %d stays taken", what,

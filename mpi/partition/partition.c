@@ -6,6 +6,7 @@
 #include "mpi/partition/partition.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
 /* The parts that come before the payload: see layout.h. */
 static uint64_t partition_flags_bytes(uint64_t slots) {
@@ -29,6 +30,7 @@ void mmi_partition_place(mmi_partition_t *p) {
     p->flags = p->base + mmi_round_up(sizeof(mmi_control_t), MMI_PAGE_BYTES);
     p->entries = p->flags + partition_flags_bytes(p->slots);
     p->ring = p->entries + partition_entries_bytes(p->slots);
+    p->salt = (p->base ^ (uint64_t)p->owner << 48) * MMI_CHECK_FACTOR;
 }
 
 mofka_status_t mmi_partition_format(const mmi_partition_t *p, mmi_place_t start) {
@@ -39,20 +41,56 @@ mofka_status_t mmi_partition_format(const mmi_partition_t *p, mmi_place_t start)
     mofka_status_t status = mmi_window_zero(p->w, p->owner, p->base, p->entries - p->base);
     if (status)
         return status;
-    mmi_control_store(p, MMI_CONTROL(head_events), start.events);
-    mmi_control_store(p, MMI_CONTROL(head_units), start.units);
+    mmi_head_store(p, start, false);
     mmi_control_store(p, MMI_CONTROL(reservation), (start.events << 32) + start.units);
     return mmi_window_check(p->w);
 }
 
-mmi_state_t mmi_state_of_words(const uint64_t *words) {
-    return (mmi_state_t){{words[0], words[1]}, words[2], words[3]};
+mofka_status_t mmi_word_damaged(const mmi_partition_t *p, const char *name, uint64_t word) {
+    return mofka_fail(MOFKA_ERR_CORRUPT,
+                      "topic '%s', partition %zu: the word '%s' is damaged (0x%016" PRIx64 ")",
+                      p->topic, p->index, name, word);
 }
 
-mmi_state_t mmi_state_load(const mmi_partition_t *p) {
+mofka_status_t mmi_sealed_load(const mmi_partition_t *p, size_t field, const char *name,
+                               uint64_t *value) {
+    uint64_t word = mmi_control_load(p, field);
+    if (!mmi_is_sealed(word))
+        return mmi_word_damaged(p, name, word);
+    *value = mmi_unseal(word);
+    return MOFKA_OK;
+}
+
+/* ---- state ----------------------------------------------------------------------------------- */
+
+static mofka_status_t state_fail(const mmi_partition_t *p, const uint64_t *words) {
+    static const char *const names[] = {"head_events", "head_units", "closing", "complete"};
+    static_assert(sizeof names / sizeof names[0] == MMI_STATE_WORDS, "as they are read");
+    size_t i = 0;
+    while (i < MMI_STATE_WORDS - 1 && mmi_is_sealed(words[i]))
+        i++;
+    return mmi_word_damaged(p, names[i], words[i]);
+}
+
+mofka_status_t mmi_state_of_words(const mmi_partition_t *p, const uint64_t *words,
+                                  mmi_state_t *state) {
+    bool good = mmi_is_sealed(words[0]) && mmi_is_sealed(words[1]);
+    if ((words[2] | words[3]) != 0)
+        good = good && mmi_is_sealed(words[2]) && mmi_is_sealed(words[3]);
+    if (!good)
+        return state_fail(p, words);
+    uint64_t units = mmi_unseal(words[1]);
+    *state = (mmi_state_t){.head = {mmi_unseal(words[0]), units & ~MMI_HEAD_ROUGH},
+                           .rough = (units & MMI_HEAD_ROUGH) != 0,
+                           .closing = mmi_unseal(words[2]),
+                           .complete = mmi_unseal(words[3])};
+    return MOFKA_OK;
+}
+
+mofka_status_t mmi_state_load(const mmi_partition_t *p, mmi_state_t *state) {
     uint64_t words[MMI_STATE_WORDS];
     p->w->ops->load_run(p->w, p->owner, p->base + MMI_CONTROL(head_events), words, MMI_STATE_WORDS);
-    return mmi_state_of_words(words);
+    return mmi_state_of_words(p, words, state);
 }
 
 void mmi_state_get(const mmi_partition_t *p, uint64_t *words) {
@@ -60,16 +98,39 @@ void mmi_state_get(const mmi_partition_t *p, uint64_t *words) {
                          MMI_STATE_WORDS);
 }
 
-mmi_place_t mmi_place_unpack(uint64_t word, mmi_place_t head, bool carries) {
-    mmi_place_t place;
-    place.units = head.units + (uint32_t)((uint32_t)word - (uint32_t)head.units);
-    uint32_t events = (uint32_t)(word >> 32) - (carries ? (uint32_t)(place.units >> 32) : 0);
-    place.events = head.events + (uint32_t)(events - (uint32_t)head.events);
-    return place;
+void mmi_head_store(const mmi_partition_t *p, mmi_place_t head, bool rough) {
+    assert(head.units < MMI_HEAD_ROUGH);
+    mmi_control_store(p, MMI_CONTROL(head_events), mmi_seal(head.events));
+    mmi_control_store(p, MMI_CONTROL(head_units),
+                      mmi_seal(head.units | (rough ? MMI_HEAD_ROUGH : 0)));
 }
 
-mmi_place_t mmi_tail_load(const mmi_partition_t *p, mmi_state_t *state) {
-    *state = mmi_state_load(p);
+/* ---- packed words ---------------------------------------------------------------------------- */
+
+/* How far the low half of a number is ahead of another number. */
+static int32_t word_ahead(uint64_t low, uint64_t from) {
+    return (int32_t)((uint32_t)low - (uint32_t)from);
+}
+
+mofka_status_t mmi_tail_unpack(const mmi_partition_t *p, uint64_t reservation, mmi_place_t head,
+                               mmi_place_t *tail) {
+    int32_t units = word_ahead(reservation, head.units);
+    uint64_t carries = (head.units + (uint64_t)(int64_t)units) >> 32;
+    int32_t events = word_ahead((reservation >> 32) - carries, head.events);
+    if (units < 0 || events < 0)
+        return mmi_word_damaged(p, "reservation", reservation);
+    *tail = (mmi_place_t){head.events + (uint32_t)events, head.units + (uint32_t)units};
+    return MOFKA_OK;
+}
+
+mmi_place_t mmi_cursor_unpack(uint64_t cursor, mmi_place_t head) {
+    int32_t units = word_ahead(cursor, head.units), events = word_ahead(cursor >> 32, head.events);
+    return (mmi_place_t){head.events + (events > 0 ? (uint32_t)events : 0),
+                         head.units + (units > 0 ? (uint32_t)units : 0)};
+}
+
+mofka_status_t mmi_tail_load(const mmi_partition_t *p, mmi_state_t *state, mmi_place_t *tail) {
+    mofka_status_t status = mmi_state_load(p, state);
     uint64_t word = mmi_control_load(p, MMI_CONTROL(reservation));
-    return mmi_place_unpack(word, state->head, true);
+    return status ? status : mmi_tail_unpack(p, word, state->head, tail);
 }

@@ -6,6 +6,7 @@
 #ifndef MOFKA_MPI_PARTITION_PARTITION_H
 #define MOFKA_MPI_PARTITION_PARTITION_H
 
+#include "mpi/partition/chain.h"
 #include "mpi/partition/layout.h"
 #include "mpi/window/window.h"
 
@@ -23,6 +24,7 @@ typedef struct mmi_partition {
     uint64_t ring_bytes;
     mmi_retention_t retention;
     uint64_t flags, entries, ring;     /* offsets in the owner's share; see mmi_partition_place */
+    uint64_t salt;                     /* of the checks of its flags; likewise */
     const struct mmi_partition *bells; /* partition 0 of the topic, which has the data bell */
     /* Of topics that statistics read, with their lock: the first event that was not stored at the last
      * look, and the monotonic time of the first look that found it so. */
@@ -38,6 +40,7 @@ typedef struct mmi_place {
 /* How far a partition is. Its head only grows, so an older state is a lower bound. */
 typedef struct mmi_state {
     mmi_place_t head;
+    bool rough; /* the head's units may be lower than the true ones */
     uint64_t closing, complete;
 } mmi_state_t;
 
@@ -56,11 +59,6 @@ void mmi_partition_place(mmi_partition_t *p);
 /* Make fresh memory, of any contents, an empty partition whose log starts at `start`. */
 mofka_status_t mmi_partition_format(const mmi_partition_t *p, mmi_place_t start);
 
-/* Units that so many bytes take. */
-static inline uint64_t mmi_units_of(uint64_t bytes) {
-    return (bytes + MMI_UNIT_BYTES - 1) / MMI_UNIT_BYTES;
-}
-
 /* Whether a log from `head` to `end` fits the partition. */
 static inline bool mmi_place_fits(const mmi_partition_t *p, mmi_place_t head, mmi_place_t end) {
     return (int64_t)(end.events - head.events) <= (int64_t)p->slots &&
@@ -77,19 +75,30 @@ static inline void mmi_control_store(const mmi_partition_t *p, size_t field, uin
     p->w->ops->store(p->w, p->owner, p->base + field, value);
 }
 
+/* MOFKA_ERR_CORRUPT, with a message that names a word of the control block. */
+mofka_status_t mmi_word_damaged(const mmi_partition_t *p, const char *name, uint64_t word);
+/* Load the value of a sealed word. MOFKA_ERR_CORRUPT: it is damaged. */
+mofka_status_t mmi_sealed_load(const mmi_partition_t *p, size_t field, const char *name,
+                               uint64_t *value);
+
 /* Read the state. A producer reads `closing` after its own reservation, and so obeys it. Its
- * reservation then holds the head back. */
-mmi_state_t mmi_state_load(const mmi_partition_t *p);
+ * reservation then holds the head back. MOFKA_ERR_CORRUPT: a word of it is damaged. */
+mofka_status_t mmi_state_load(const mmi_partition_t *p, mmi_state_t *state);
 /* Start to read the state: MMI_STATE_WORDS words, which are there after a flush. */
 void mmi_state_get(const mmi_partition_t *p, uint64_t *words);
-/* The state that was read so. */
-mmi_state_t mmi_state_of_words(const uint64_t *words);
-/* The place that a packed word (reservation, cursor) stands for. It is at `head` or after it.
- * `carries`: carries out of the units went into the events, as in a reservation. */
-mmi_place_t mmi_place_unpack(uint64_t word, mmi_place_t head, bool carries);
+/* The state that was read so. MOFKA_ERR_CORRUPT. */
+mofka_status_t mmi_state_of_words(const mmi_partition_t *p, const uint64_t *words,
+                                  mmi_state_t *state);
+/* Store the head, with the lock. `rough`: its units may be lower than the true ones. */
+void mmi_head_store(const mmi_partition_t *p, mmi_place_t head, bool rough);
+/* The place that a reservation stands for. MOFKA_ERR_CORRUPT: it is not at the head or behind it. */
+mofka_status_t mmi_tail_unpack(const mmi_partition_t *p, uint64_t reservation, mmi_place_t head,
+                               mmi_place_t *tail);
+/* The place that a cursor stands for; the head, if the head has passed it. */
+mmi_place_t mmi_cursor_unpack(uint64_t cursor, mmi_place_t head);
 /* Read the state, then the tail. In the other order, trimming could move the head past the tail
- * that was read, which could not be completed from it. */
-mmi_place_t mmi_tail_load(const mmi_partition_t *p, mmi_state_t *state);
+ * that was read, which could not be completed from it. MOFKA_ERR_CORRUPT. */
+mofka_status_t mmi_tail_load(const mmi_partition_t *p, mmi_state_t *state, mmi_place_t *tail);
 
 /* ---- lock.c ---------------------------------------------------------------------------------- */
 
@@ -109,9 +118,10 @@ void mmi_partition_unlock(const mmi_partition_t *p);
 /* ---- trim.c ---------------------------------------------------------------------------------- */
 
 /* Move the head as far as retention lets it. With discard_oldest: as far as `end` needs to fit,
- * over published batches. Waits for the lock until the deadline, at most `lock_ms`. */
-mofka_status_t mmi_trim_head(const mmi_partition_t *p, mmi_place_t end, int64_t deadline,
-                             int64_t lock_ms);
+ * over published batches. `start` is where a batch begins, or will begin. Waits for the lock until
+ * the deadline, at most `lock_ms`. */
+mofka_status_t mmi_trim_head(const mmi_partition_t *p, mmi_place_t start, mmi_place_t end,
+                             int64_t deadline, int64_t lock_ms);
 
 /* ---- ring.c ---------------------------------------------------------------------------------- */
 
@@ -126,39 +136,65 @@ void mmi_entries_put(const mmi_partition_t *p, uint64_t id, const mmi_entry_t *e
 /* Get the entries of `count` events from `id` on. Complete after a flush. */
 void mmi_entries_get(const mmi_partition_t *p, uint64_t id, mmi_entry_t *entries, size_t count);
 
-/* The check of an entry's other fields. Odd constants, and products that do not wait for each
- * other. */
-static inline uint32_t mmi_entry_check(const mmi_entry_t *e) {
-    uint64_t x =
-        e->id_1 * UINT64_C(0x9e3779b97f4a7c15) ^ e->metadata * UINT64_C(0xff51afd7ed558ccd) ^
-        e->data * UINT64_C(0xc4ceb9fe1a85ec53) ^ e->data_bytes * UINT64_C(0xd6e8feb86659fd93) ^
-        e->metadata_bytes * UINT64_C(0xa0761d6478bd642f);
-    return (uint32_t)(x ^ (x >> 32));
-}
+/* ---- flag.c ---------------------------------------------------------------------------------- */
 
-/* MOFKA_ERR_CORRUPT, with a message: the entry of event `id` is not what was stored. */
-mofka_status_t mmi_entry_damaged(const mmi_partition_t *p, uint64_t id);
+/* What a flag says of the batch that begins in its slot; see layout.h. */
+typedef enum mmi_flag_kind {
+    MMI_FLAG_STORED,
+    MMI_FLAG_EARLIER,
+    MMI_FLAG_LATER,
+    MMI_FLAG_DAMAGED
+} mmi_flag_kind_t;
 
-/* The number of events in the batch that begins at `id`; 0: it is not published. */
-uint64_t mmi_flag_load(const mmi_partition_t *p, uint64_t id);
-/* The same of a flag that was read already. */
+/* The flag that publishes a batch of `count` events at `id`. */
+uint64_t mmi_flag_value(const mmi_partition_t *p, uint64_t id, uint64_t count);
+/* What a flag that was read in the slot of `id` says. */
+mmi_flag_kind_t mmi_flag_kind(const mmi_partition_t *p, uint64_t id, uint64_t flag);
+/* The number of events in the batch that begins at `id`; 0: the flag does not say that it is
+ * stored. */
 uint64_t mmi_flag_count(const mmi_partition_t *p, uint64_t id, uint64_t flag);
 /* Look at flags from the batch at `*from` on, below `end`, and move `*from` behind the stored batches
  * among them. *stuck: the batch at `*from` is not stored, or it ends behind `end`. Blocks: until the
  * owner answers, at most until `deadline`. */
 mofka_status_t mmi_flags_pass(const mmi_partition_t *p, uint64_t end, int64_t deadline,
                               uint64_t *from, bool *stuck);
-/* The flag that publishes a batch of `count` events at `id`. */
-uint64_t mmi_flag_value(const mmi_partition_t *p, uint64_t id, uint64_t count);
 /* Where the flag of `id` is in the owner's share. */
 static inline uint64_t mmi_flag_offset(const mmi_partition_t *p, uint64_t id) {
     return p->flags + MMI_FLAG_BYTES * (id % p->slots);
 }
+/* Load the flag in the slot of `id`. */
+static inline uint64_t mmi_flag_load(const mmi_partition_t *p, uint64_t id) {
+    return p->w->ops->load(p->w, p->owner, mmi_flag_offset(p, id));
+}
 
+/* The stamp of a time in ns of the real-time clock, and back. 0 is no time; so is a damaged stamp. */
+#define MMI_STAMP_NS 64
+uint64_t mmi_stamp_value(uint64_t ns);
+uint64_t mmi_stamp_ns(uint64_t stamp);
 /* Put the stamp of the batch that begins at `id`. Complete after a flush. */
 void mmi_stamp_put(const mmi_partition_t *p, uint64_t id, const uint64_t *stamp);
 /* Get it. Complete after a flush. */
 void mmi_stamp_get(const mmi_partition_t *p, uint64_t id, uint64_t *stamp);
+
+/* ---- damage.c -------------------------------------------------------------------------------- */
+
+/* Events that cannot be read. */
+typedef struct mmi_damage {
+    uint64_t first, end; /* ids; equal: there is no damage */
+    bool of_flag;        /* the flag of their batch is at fault; else their entries */
+    mmi_chain_t chain;   /* for what follows `end` */
+} mmi_damage_t;
+
+/* The flag at `id`, where a batch begins, is damaged or of a later lap. Find where the batch ends:
+ * *damage. There is none if nothing was put there, or if the flag is right by now. `chain` is that
+ * of the batches before. */
+mofka_status_t mmi_damage_of_flag(const mmi_partition_t *p, uint64_t id, mmi_chain_t chain,
+                                  mmi_damage_t *damage);
+/* Whether an entry in the slot of `id` is a good one of an earlier lap: nothing was put there. */
+bool mmi_entry_is_earlier(const mmi_partition_t *p, const mmi_entry_t *entry, uint64_t id);
+/* Describe the damage: "the entries of events 5 to 7 are damaged". */
+#define MMI_DAMAGE_TEXT_BYTES 128
+void mmi_damage_describe(const mmi_damage_t *damage, char text[MMI_DAMAGE_TEXT_BYTES]);
 
 /* ---- bell.c ---------------------------------------------------------------------------------- */
 
@@ -171,12 +207,48 @@ void mmi_bell_ring_room_all(const mmi_partition_t *p);
 /* Count this thread as a waiter at a bell (1), or no longer (-1). */
 void mmi_bell_add_waiter(const mmi_partition_t *p, size_t bell, int64_t add);
 
-/* ---- consumers.c ----------------------------------------------------------------------------- */
+/* ---- consumers.c: the table of named consumers ----------------------------------------------- */
 
-/* Read the name in a place of the table of consumers, MOFKA_NAME_BYTES_MAX + 1 bytes. On failure it
- * is empty. Blocks: until the owner answers, at most until `deadline`. */
+/* The states of all places, as they were read. */
+typedef struct mmi_consumers {
+    uint64_t words[MMI_CONSUMERS_MAX];
+    size_t count; /* places up to the last that has a name */
+} mmi_consumers_t;
+
+/* The check of a name that is in a state word. */
+uint64_t mmi_name_check(const char *name);
+/* The word of a place: its state, and the check of its name (0 with MMI_CONSUMER_FREE). */
+uint64_t mmi_state_word(uint64_t state, uint64_t name_check);
+/* The parts of such a word. */
+static inline uint64_t mmi_state_of(uint64_t word) {
+    return mmi_unseal(word) & MMI_STATE_MAX;
+}
+static inline uint64_t mmi_state_name_check(uint64_t word) {
+    return mmi_unseal(word) >> MMI_STATE_BITS;
+}
+
+/* Load the states. MOFKA_ERR_CORRUPT: one is damaged. */
+mofka_status_t mmi_consumers_load(const mmi_partition_t *p, mmi_consumers_t *consumers);
+/* Check states that were read. MOFKA_ERR_CORRUPT. */
+mofka_status_t mmi_consumers_check(const mmi_partition_t *p, mmi_consumers_t *consumers);
+/* Read the name in a place, MOFKA_NAME_BYTES_MAX + 1 bytes. On failure it is empty. Blocks: until
+ * the owner answers, at most until `deadline`. */
 mofka_status_t mmi_consumer_name(const mmi_partition_t *p, size_t place, char *name,
                                  int64_t deadline);
+
+/* The consumer that retention waits for. */
+typedef struct mmi_slowest {
+    size_t place;   /* MMI_CONSUMERS_MAX: there is no consumer */
+    mmi_place_t at; /* its cursor; the head if there is none */
+} mmi_slowest_t;
+
+/* Find the smallest cursor. `check`: with the lock; MOFKA_ERR_CORRUPT if a consumer's cursor is
+ * behind what it acknowledged. */
+mofka_status_t mmi_consumers_find_slowest(const mmi_partition_t *p, mmi_place_t head, bool check,
+                                          mmi_slowest_t *slowest);
+/* MOFKA_ERR_CORRUPT, with a message that names the consumer: one of its words is damaged. */
+mofka_status_t mmi_consumer_damaged(const mmi_partition_t *p, size_t place, const char *what,
+                                    uint64_t word);
 
 /* ---- complete.c ------------------------------------------------------------------------------ */
 

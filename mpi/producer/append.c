@@ -58,9 +58,20 @@ static bool append_saw_room(const mmi_partition_t *p, const mmi_sender_t *sender
     return mmi_place_fits(p, sender->head, end);
 }
 
-/* Step 2. `*state` is written with APPEND_STATE_READ only. */
-static append_known_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sender,
-                                     mofka_batch_t *batch, mmi_state_t *state) {
+/* The place of a reservation. A sender's batches never go back: that would be behind what others may
+ * have reserved since. */
+static mofka_status_t append_place(const mmi_partition_t *p, const mmi_sender_t *sender,
+                                   uint64_t reservation, mmi_place_t head, mmi_place_t *place) {
+    mofka_status_t status = mmi_tail_unpack(p, reservation, head, place);
+    if (!status && (place->events < sender->tail.events || place->units < sender->tail.units))
+        status = mmi_word_damaged(p, "reservation", reservation);
+    return status;
+}
+
+/* Step 2. `*state` is written with APPEND_STATE_READ only. MOFKA_ERR_CORRUPT: nothing is stored. */
+static mofka_status_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sender,
+                                     mofka_batch_t *batch, mmi_state_t *state,
+                                     append_known_t *known) {
     uint64_t units = mmi_units_of(batch->metadata_bytes + batch->data_bytes);
     assert(!batch->reserved);
     uint64_t add = (uint64_t)batch->event_count << 32 | units;
@@ -68,18 +79,23 @@ static append_known_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sen
     int64_t now_ns = p->w->ops->loads_are_cheap ? 0 : mmi_now_ns();
     bool fresh = append_hint_is_fresh(sender, now_ns);
     sender->seen_ns = now_ns;
-    mmi_place_t place = mmi_place_unpack(old, sender->head, true);
-    bool room = fresh && mmi_place_fits(p, sender->head, mmi_batch_end(batch, place));
-    if (!room) {
-        *state = mmi_state_load(p);
+    mmi_place_t place;
+    mofka_status_t status = fresh ? append_place(p, sender, old, sender->head, &place) : MOFKA_OK;
+    bool room = !status && fresh && mmi_place_fits(p, sender->head, mmi_batch_end(batch, place));
+    *known = room ? APPEND_ROOM_SEEN : APPEND_STATE_READ;
+    if (!status && !room)
+        status = mmi_state_load(p, state);
+    if (!status && !room) {
         sender->head = state->head;
-        place = mmi_place_unpack(old, state->head, true);
+        status = append_place(p, sender, old, state->head, &place);
     }
+    if (status)
+        return status;
     batch->reserved = true;
     batch->scratch[MMI_SCRATCH_EVENTS] = place.events;
     batch->scratch[MMI_SCRATCH_UNITS] = place.units;
     sender->tail = mmi_batch_end(batch, place);
-    return room ? APPEND_ROOM_SEEN : APPEND_STATE_READ;
+    return MOFKA_OK;
 }
 
 /* Steps 3 to 5 with a state that was read after the reservation. */
@@ -98,7 +114,10 @@ static mofka_status_t append_fill_first(const mmi_partition_t *p, mmi_sender_t *
     mofka_status_t status = mmi_put_batch(p, sender, batch, true);
     if (status)
         return status;
-    mmi_state_t late = mmi_state_of_words(sender->state);
+    mmi_state_t late;
+    status = mmi_state_of_words(p, sender->state, &late);
+    if (status)
+        return status;
     sender->head = late.head;
     return mmi_commit_check(p, late, mmi_batch_place(batch).events, due);
 }
@@ -107,9 +126,9 @@ static mofka_status_t append_fill_first(const mmi_partition_t *p, mmi_sender_t *
 static mofka_status_t append_fail_reserved(const mmi_partition_t *p, const mofka_batch_t *batch,
                                            const mmi_due_t *due) {
     char cause[MMI_HOLDER_BYTES] = "a rank is marking the topic complete, and has not ended that";
-    mmi_state_t state = mmi_state_load(p);
+    mmi_state_t state;
     uint64_t id = mmi_batch_place(batch).events;
-    if (!state.closing || state.complete)
+    if (mmi_state_load(p, &state) || !state.closing || state.complete)
         mmi_room_describe_holder(p, due, cause, sizeof cause);
     return mofka_fail(MOFKA_ERR_POSSIBLY_STORED,
                       "topic '%s', partition %zu: events %" PRIu64 " to %" PRIu64
@@ -141,11 +160,9 @@ static mofka_status_t append_drive(const mmi_partition_t *p, mmi_sender_t *sende
         return status;
     mmi_state_t state;
     append_known_t known = APPEND_STATE_READ;
-    if (again)
-        state = mmi_state_load(p);
-    else
-        known = append_reserve(p, sender, batch, &state);
-    status = mmi_window_check(p->w);
+    status = again ? mmi_state_load(p, &state) : append_reserve(p, sender, batch, &state, &known);
+    if (!status)
+        status = mmi_window_check(p->w);
     if (!status)
         status = append_finish(p, sender, batch, known, &state, due);
     if (!status)
@@ -181,7 +198,8 @@ mofka_status_t mmi_append_batch(void *self, size_t partition, mofka_batch_t *bat
     const mmi_partition_t *p = &producer->topic->partitions[partition];
     size_t bytes = batch->metadata_bytes + batch->data_bytes;
     mmi_due_t due = {.timeout_ms = timeout_ms};
-    if (bytes > p->ring_bytes || batch->event_count > p->slots)
+    if (bytes > p->ring_bytes || batch->event_count > p->slots ||
+        batch->event_count > MMI_BATCH_EVENTS_MAX)
         return mofka_fail(MOFKA_ERR_TOO_LARGE,
                           "a batch of %zu events, %zu bytes does not fit %" PRIu64
                           " bytes of topic '%s'",

@@ -11,8 +11,9 @@ mofka_status_t mmi_commit_refuse(const mmi_partition_t *p) {
 
 mofka_status_t mmi_commit_check(const mmi_partition_t *p, mmi_state_t state, uint64_t first_id,
                                 mmi_due_t *due) {
-    for (int64_t us = 10; state.closing; state = mmi_state_load(p)) {
-        mofka_status_t status = mmi_window_check(p->w);
+    mofka_status_t status = mmi_window_check(p->w);
+    for (int64_t us = 10; !status && state.closing; status = mmi_state_load(p, &state)) {
+        status = mmi_window_check(p->w);
         if (status)
             return status;
         if (state.complete)
@@ -21,7 +22,7 @@ mofka_status_t mmi_commit_check(const mmi_partition_t *p, mmi_state_t state, uin
             return MOFKA_ERR_TIMEOUT;
         mmi_back_off(&us, 1000);
     }
-    return mmi_window_check(p->w);
+    return status ? status : mmi_window_check(p->w);
 }
 
 mofka_status_t mmi_commit_publish(const mmi_partition_t *p, const mofka_batch_t *batch) {

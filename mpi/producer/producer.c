@@ -11,12 +11,11 @@ static mofka_status_t mmi_producer_limits(void *self, size_t partition,
     const mmi_producer_t *producer = self;
     assert(partition < producer->topic->partition_count);
     const mmi_partition_t *p = &producer->topic->partitions[partition];
-    size_t flag_max = ((size_t)1 << MMI_FLAG_COUNT_BITS) - 1;
     /* A cursor moves by whole batches. So a consumer that acknowledges every k events can hold back
      * up to k - 1 events and all but one of a batch, and waits for more. With a quarter, a batch
      * fits beside that while k is at most half of the slots. */
     size_t quarter = p->slots < 4 ? 1 : (size_t)p->slots / 4;
-    limits->events_max = quarter < flag_max ? quarter : flag_max;
+    limits->events_max = quarter < MMI_BATCH_EVENTS_MAX ? quarter : (size_t)MMI_BATCH_EVENTS_MAX;
     limits->bytes_max = (size_t)p->ring_bytes;
     limits->event_bytes_max = (size_t)p->ring_bytes;
     return MOFKA_OK;
@@ -35,9 +34,12 @@ static mofka_status_t mmi_producer_close(void *self, bool flushed) {
         return MOFKA_OK;
     const mmi_partition_t *p = &topic->partitions[0];
     if (!producer->counted) {
-        uint64_t before = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(finished), 1);
+        uint64_t before =
+            p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(finished), MMI_COUNT_ONE);
         producer->counted = true;
-        producer->last = before + 1 >= topic->expected_producers;
+        if (before >> 32 != (uint32_t)before)
+            return mmi_word_damaged(p, "finished", before);
+        producer->last = (uint32_t)before + UINT64_C(1) >= topic->expected_producers;
     }
     if (!producer->last)
         return mmi_window_check(p->w);

@@ -23,8 +23,9 @@ typedef struct mmi_sender {
     char *packed; /* rma: small data segments of the batch under way, one after the other; reused */
     size_t packed_room;
     /* rma: hints, which save round trips. They are of use for a short time; see append.c. */
-    int64_t seen_ns;        /* monotonic time before the last append read the head; 0: no hint */
-    mmi_place_t head, tail; /* the head as it was read then; the end of the last batch */
+    int64_t seen_ns;  /* monotonic time before the last append read the head; 0: no hint */
+    mmi_place_t head; /* as it was read then */
+    mmi_place_t tail; /* the end of the last batch */
     mmi_pace_t pace;
     int64_t full_ms;  /* monotonic time since which no append found room; 0: the last one did */
     bool warned_full; /* this was logged */

@@ -85,14 +85,27 @@ static void put_entries(const mmi_partition_t *p, mmi_sender_t *sender,
     mmi_entries_put(p, place.events, sender->entries, batch->event_count);
 }
 
+/* Whether this place was given out before, and used: the reservation went back. Where looking costs a
+ * round trip, it is not looked for. */
+static mofka_status_t put_check_slot(const mmi_partition_t *p, uint64_t id) {
+    const uint64_t slot = p->entries + id % p->slots * sizeof(mmi_entry_t);
+    static_assert(offsetof(mmi_entry_t, id_1) == 0, "the first word");
+    if (!p->w->ops->loads_are_cheap || p->w->ops->load(p->w, p->owner, slot) != id + 1)
+        return MOFKA_OK;
+    return mmi_word_damaged(p, "reservation", mmi_control_load(p, MMI_CONTROL(reservation)));
+}
+
 mofka_status_t mmi_put_batch(const mmi_partition_t *p, mmi_sender_t *sender, mofka_batch_t *batch,
                              bool with_state) {
     mmi_place_t place = mmi_batch_place(batch);
     assert(batch->metadata_bytes + batch->data_bytes <= p->ring_bytes);
+    mofka_status_t status = put_check_slot(p, place.events);
+    if (status)
+        return status;
     put_payload(p, sender, batch, place.units * MMI_UNIT_BYTES);
     put_entries(p, sender, batch);
     /* The batch is readable once this is flushed and the flag is stored. */
-    sender->stamp = batch->timed ? mmi_wall_ns() : 0;
+    sender->stamp = batch->timed ? mmi_stamp_value(mmi_wall_ns()) : 0;
     mmi_stamp_put(p, place.events, &sender->stamp);
     if (with_state)
         mmi_state_get(p, sender->state);

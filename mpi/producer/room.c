@@ -27,48 +27,60 @@ bool mmi_due_is_over(const mmi_partition_t *p, mmi_due_t *due, int64_t now_ms) {
            atomic_load_explicit(&p->w->shut, memory_order_relaxed);
 }
 
-/* The named consumer whose cursor is the oldest one: MMI_CONSUMERS_MAX if there is none. */
-static size_t room_find_slowest(const mmi_partition_t *p, mmi_place_t head, uint64_t *event) {
-    uint64_t state[MMI_CONSUMERS_MAX], cursor[MMI_CONSUMERS_MAX];
-    uint64_t base = p->base;
-    p->w->ops->load_run(p->w, p->owner, base + MMI_CONTROL(state), state, MMI_CONSUMERS_MAX);
-    p->w->ops->load_run(p->w, p->owner, base + MMI_CONTROL(cursor), cursor, MMI_CONSUMERS_MAX);
-    size_t slowest = MMI_CONSUMERS_MAX;
-    for (size_t i = 0; i < MMI_CONSUMERS_MAX; i++) {
-        uint64_t at = mmi_place_unpack(cursor[i], head, false).events;
-        if (state[i] != MMI_CONSUMER_FREE && (slowest == MMI_CONSUMERS_MAX || at < *event)) {
-            slowest = i;
-            *event = at;
-        }
-    }
-    return slowest;
-}
-
-void mmi_room_describe_holder(const mmi_partition_t *p, const mmi_due_t *due, char *text,
-                              size_t bytes) {
-    mmi_state_t state;
-    mmi_place_t tail = mmi_tail_load(p, &state);
-    uint64_t head = state.head.events, event = 0;
+/* What holds the first event up that is held: *known, or retention does. */
+static mofka_status_t room_describe_event(const mmi_partition_t *p, mmi_state_t *state, char *text,
+                                          size_t bytes, bool *known) {
+    mmi_place_t tail;
+    mofka_status_t status = mmi_tail_load(p, state, &tail);
+    if (status)
+        return status;
     /* The head has moved as far as it could. */
-    if (tail.events > head && mmi_flag_load(p, head) == 0) {
+    uint64_t head = state->head.events;
+    mmi_flag_kind_t kind = mmi_flag_kind(p, head, mmi_flag_load(p, head));
+    *known = tail.events > head && kind != MMI_FLAG_STORED;
+    if (*known && kind == MMI_FLAG_EARLIER)
         snprintf(text, bytes,
                  "event %" PRIu64 " was reserved and is not stored; its producer is slow or has "
                  "stopped",
                  head);
-        return;
-    }
+    else if (*known)
+        snprintf(text, bytes,
+                 "the flag of event %" PRIu64
+                 " is damaged; consumers wait there until they skip it",
+                 head);
+    return MOFKA_OK;
+}
+
+static mofka_status_t room_describe(const mmi_partition_t *p, const mmi_due_t *due, char *text,
+                                    size_t bytes) {
+    mmi_state_t state;
+    mmi_slowest_t slowest;
+    bool known;
+    mofka_status_t status = room_describe_event(p, &state, text, bytes, &known);
+    if (status || known)
+        return status;
     if (due->lock_taken) {
         snprintf(text, bytes, "its lock stays taken; the rank that took it is slow or has stopped");
-        return;
+        return MOFKA_OK;
     }
-    size_t slowest = room_find_slowest(p, state.head, &event);
-    if (slowest == MMI_CONSUMERS_MAX) {
+    status = mmi_consumers_find_slowest(p, state.head, false, &slowest);
+    if (status)
+        return status;
+    if (slowest.place == MMI_CONSUMERS_MAX) {
         snprintf(text, bytes, "no consumer is registered");
-        return;
+        return MOFKA_OK;
     }
     char name[MOFKA_NAME_BYTES_MAX + 1];
-    mmi_consumer_name(p, slowest, name, INT64_MAX);
-    snprintf(text, bytes, "consumer '%s' holds it up since event %" PRIu64, name, event);
+    mmi_consumer_name(p, slowest.place, name, INT64_MAX);
+    snprintf(text, bytes, "consumer '%s' holds it up since event %" PRIu64, name,
+             slowest.at.events);
+    return MOFKA_OK;
+}
+
+void mmi_room_describe_holder(const mmi_partition_t *p, const mmi_due_t *due, char *text,
+                              size_t bytes) {
+    if (room_describe(p, due, text, bytes))
+        snprintf(text, bytes, "%s", mofka_last_error());
 }
 
 static void room_warn(const mmi_partition_t *p, const mmi_due_t *due) {
@@ -86,8 +98,9 @@ mofka_status_t mmi_room_fail(const mmi_partition_t *p, const mmi_due_t *due) {
 }
 
 /* Trim, but wait for the lock only so long that the caller can warn of it. */
-static mofka_status_t room_trim(const mmi_partition_t *p, mmi_place_t end, mmi_due_t *due) {
-    mofka_status_t status = mmi_trim_head(p, end, mmi_due_deadline(due), LOCK_WAIT_MS);
+static mofka_status_t room_trim(const mmi_partition_t *p, mmi_place_t start, mmi_place_t end,
+                                mmi_due_t *due) {
+    mofka_status_t status = mmi_trim_head(p, start, end, mmi_due_deadline(due), LOCK_WAIT_MS);
     due->lock_taken = status == MOFKA_ERR_TIMEOUT;
     return due->lock_taken ? MOFKA_OK : status;
 }
@@ -96,7 +109,10 @@ static mofka_status_t room_trim(const mmi_partition_t *p, mmi_place_t end, mmi_d
 static mofka_status_t room_look(const mmi_partition_t *p, const mofka_batch_t *batch,
                                 mmi_due_t *due, bool *room) {
     mmi_state_t state;
-    mmi_place_t tail = mmi_tail_load(p, &state);
+    mmi_place_t tail;
+    mofka_status_t status = mmi_tail_load(p, &state, &tail);
+    if (status)
+        return status;
     if (state.closing && !batch->reserved)
         return mmi_commit_refuse(p);
     mmi_place_t end = mmi_batch_end(batch, tail);
@@ -104,8 +120,10 @@ static mofka_status_t room_look(const mmi_partition_t *p, const mofka_batch_t *b
     *room = mmi_place_fits(p, state.head, end);
     if (*room)
         return mmi_window_check(p->w);
-    mofka_status_t status = room_trim(p, end, due);
-    *room = !status && mmi_place_fits(p, mmi_state_load(p).head, end);
+    status = room_trim(p, batch->reserved ? mmi_batch_place(batch) : tail, end, due);
+    if (!status)
+        status = mmi_state_load(p, &state);
+    *room = !status && mmi_place_fits(p, state.head, end);
     return status;
 }
 
@@ -137,7 +155,7 @@ static mofka_status_t room_sleep(const mmi_partition_t *p, const mofka_batch_t *
 static void room_note_wait(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_due_t *due,
                            int64_t now_ms) {
     if (sender->full_ms == 0) {
-        p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(blocked), 1);
+        p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(blocked), MMI_COUNT_ONE);
         sender->full_ms = now_ms;
     }
     if (sender->warned_full || now_ms - sender->full_ms < WARN_AFTER_MS)
@@ -149,7 +167,7 @@ static void room_note_wait(const mmi_partition_t *p, mmi_sender_t *sender, const
 void mmi_room_end_wait(const mmi_partition_t *p, mmi_sender_t *sender) {
     if (sender->full_ms == 0)
         return;
-    p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(blocked), (uint64_t)-1);
+    p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(blocked), -MMI_COUNT_ONE);
     sender->full_ms = 0;
     sender->warned_full = false;
 }

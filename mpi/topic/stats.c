@@ -18,8 +18,11 @@
 typedef struct snapshot {
     uint64_t words[WORDS(MMI_CONTROL(blocked) - MMI_CONTROL(head_events)) + 1];
     uint64_t reservation;
-    uint64_t state[MMI_CONSUMERS_MAX];
+    mmi_consumers_t consumers;
     uint64_t acknowledged[MMI_CONSUMERS_MAX];
+    /* What they say. */
+    mmi_state_t state;
+    mmi_place_t tail;
 } snapshot_t;
 
 static_assert(sizeof((snapshot_t *)NULL)->words / 8 <= MMI_RUN_WORDS_MAX, "one run");
@@ -43,11 +46,16 @@ static mofka_status_t snapshot_read(const mmi_partition_t *p, snapshot_t *s, int
     if (!status)
         status = snapshot_read_words(p, MMI_CONTROL(reservation), &s->reservation, 1, deadline);
     if (!status)
-        status = snapshot_read_words(p, MMI_CONTROL(state), s->state, MMI_CONSUMERS_MAX, deadline);
+        status = snapshot_read_words(p, MMI_CONTROL(state), s->consumers.words, MMI_CONSUMERS_MAX,
+                                     deadline);
     if (!status)
         status = snapshot_read_words(p, MMI_CONTROL(acknowledged), s->acknowledged,
                                      MMI_CONSUMERS_MAX, deadline);
-    return status;
+    if (!status)
+        status = mmi_state_of_words(p, s->words, &s->state);
+    if (!status)
+        status = mmi_tail_unpack(p, s->reservation, s->state.head, &s->tail);
+    return status ? status : mmi_consumers_check(p, &s->consumers);
 }
 
 static mofka_status_t stats_check_memory(bool good) {
@@ -73,16 +81,36 @@ static mofka_status_t mmi_stats_add_consumers(const mmi_partition_t *p, const sn
                                               uint64_t tail, cJSON *json, int64_t deadline) {
     cJSON *list = cJSON_AddArrayToObject(json, "consumers");
     mofka_status_t status = stats_check_memory(list != NULL);
-    for (size_t i = 0; i < MMI_CONSUMERS_MAX && !status; i++) {
+    for (size_t i = 0; i < s->consumers.count && !status; i++) {
         char name[MOFKA_NAME_BYTES_MAX + 1];
-        if (s->state[i] == MMI_CONSUMER_FREE)
+        uint64_t state = mmi_state_of(s->consumers.words[i]);
+        if (state == MMI_CONSUMER_FREE)
             continue;
+        if (!mmi_is_sealed(s->acknowledged[i]))
+            return mmi_consumer_damaged(p, i, "acknowledged", s->acknowledged[i]);
         status = mmi_consumer_name(p, i, name, deadline);
         if (!status)
             status = stats_check_memory(mmi_stats_add_consumer(
-                list, name, s->state[i] == MMI_CONSUMER_LIVE, s->acknowledged[i], tail));
+                list, name, state == MMI_CONSUMER_LIVE, mmi_unseal(s->acknowledged[i]), tail));
     }
     return status;
+}
+
+static mofka_status_t stats_read_head(const mmi_partition_t *p, uint64_t *events,
+                                      int64_t deadline) {
+    uint64_t word;
+    mofka_status_t status = snapshot_read_words(p, MMI_CONTROL(head_events), &word, 1, deadline);
+    if (!status && !mmi_is_sealed(word))
+        status = mmi_word_damaged(p, "head_events", word);
+    if (!status)
+        *events = mmi_unseal(word);
+    return status;
+}
+
+/* The number that both halves of a counter should be. If they differ, the lower one is not absurd. */
+static uint64_t stats_count(uint64_t word) {
+    uint64_t low = (uint32_t)word;
+    return low < word >> 32 ? low : word >> 32;
 }
 
 /* Find the first event below `tail` that is not stored, from the last one found on. With
@@ -97,7 +125,7 @@ static mofka_status_t stats_find_unstored(mmi_partition_t *p, uint64_t head, uin
         while (!status && !stuck && from < tail)
             status = mmi_flags_pass(p, tail, deadline, &from, &stuck);
         if (!status && stuck && p->retention == MMI_DISCARD_OLDEST)
-            status = snapshot_read_words(p, MMI_CONTROL(head_events), &head, 1, deadline);
+            status = stats_read_head(p, &head, deadline);
         stuck = stuck && head <= from;
     } while (!status && !stuck && from < tail);
     if (from != p->unstored || p->unstored_ms == 0)
@@ -113,8 +141,8 @@ static bool mmi_stats_add_unstored(const mmi_partition_t *p, uint64_t tail, cJSO
                                  count > 0 ? (uint64_t)(mmi_now_ms() - p->unstored_ms) : 0);
 }
 
-static bool mmi_stats_add_words(const mmi_partition_t *p, const snapshot_t *s, mmi_place_t head,
-                                mmi_place_t tail, cJSON *json) {
+static bool mmi_stats_add_words(const mmi_partition_t *p, const snapshot_t *s, cJSON *json) {
+    mmi_place_t head = s->state.head, tail = s->tail;
     return mmi_record_add_number(json, "partition", p->index) &&
            mmi_record_add_number(json, "owner", (uint64_t)p->owner) &&
            mmi_record_add_number(json, "tail_events", tail.events) &&
@@ -125,8 +153,9 @@ static bool mmi_stats_add_words(const mmi_partition_t *p, const snapshot_t *s, m
            mmi_record_add_number(json, "held_bytes", (tail.units - head.units) * MMI_UNIT_BYTES) &&
            mmi_record_add_number(json, "room_events", p->slots) &&
            mmi_record_add_number(json, "room_bytes", p->ring_bytes) &&
-           cJSON_AddBoolToObject(json, "complete", snapshot_word(s, MMI_CONTROL(complete)) != 0) &&
-           mmi_record_add_number(json, "blocked_producers", snapshot_word(s, MMI_CONTROL(blocked)));
+           cJSON_AddBoolToObject(json, "complete", s->state.complete != 0) &&
+           mmi_record_add_number(json, "blocked_producers",
+                                 stats_count(snapshot_word(s, MMI_CONTROL(blocked))));
 }
 
 static mofka_status_t mmi_stats_add_partition(mmi_partition_t *p, cJSON *list, int64_t deadline) {
@@ -134,20 +163,17 @@ static mofka_status_t mmi_stats_add_partition(mmi_partition_t *p, cJSON *list, i
     mofka_status_t status = snapshot_read(p, &s, deadline);
     if (status)
         return status;
-    mmi_place_t head = {snapshot_word(&s, MMI_CONTROL(head_events)),
-                        snapshot_word(&s, MMI_CONTROL(head_units))};
-    mmi_place_t tail = mmi_place_unpack(s.reservation, head, true);
     /* What was reserved behind a topic's end is never stored. */
-    uint64_t complete = snapshot_word(&s, MMI_CONTROL(complete));
-    uint64_t end = complete && complete - 1 < tail.events ? complete - 1 : tail.events;
-    status = stats_find_unstored(p, head.events, end, deadline);
+    uint64_t complete = s.state.complete, tail = s.tail.events;
+    uint64_t end = complete && complete - 1 < tail ? complete - 1 : tail;
+    status = stats_find_unstored(p, s.state.head.events, end, deadline);
     if (status)
         return status;
     cJSON *json = cJSON_CreateObject();
-    status = stats_check_memory(mmi_stats_add_words(p, &s, head, tail, json) &&
+    status = stats_check_memory(mmi_stats_add_words(p, &s, json) &&
                                 mmi_stats_add_unstored(p, end, json));
     if (!status)
-        status = mmi_stats_add_consumers(p, &s, tail.events, json, deadline);
+        status = mmi_stats_add_consumers(p, &s, tail, json, deadline);
     if (status)
         cJSON_Delete(json);
     else

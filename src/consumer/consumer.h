@@ -84,6 +84,9 @@ typedef struct mfi_partition {
     uint64_t start;   /* first id that was not acknowledged when the consumer was made */
 } mfi_partition_t;
 
+/* Room for what a backend says that events wait for. */
+#define MFI_WAITS_FOR_BYTES 256
+
 struct mofka_consumer {
     mfi_object_t object;    /* users' handles */
     _Atomic uint32_t keeps; /* see driver.h */
@@ -95,11 +98,12 @@ struct mofka_consumer {
     mofka_consumer_options_t options;
     bool workers; /* its pool has threads */
     mfi_child_t child;
-    pthread_mutex_t lock;          /* guards all below */
-    pthread_cond_t changed;        /* a turn ended, or an event came back */
-    bool fetching;                 /* a thread has the turn */
-    bool prefetching;              /* a task fetches ahead, or will */
-    bool ended;                    /* the backend reported the end of all partitions */
+    pthread_mutex_t lock;                /* guards all below */
+    pthread_cond_t changed;              /* a turn ended, or an event came back */
+    bool fetching;                       /* a thread has the turn */
+    bool prefetching;                    /* a task fetches ahead, or will */
+    bool ended;                          /* the backend reported the end of all partitions */
+    char waits_for[MFI_WAITS_FOR_BYTES]; /* what the last fetch that timed out waited for */
     _Atomic bool closed;           /* close was called: all pulls end; written with the lock */
     _Atomic bool unsubscribed;     /* the same of unsubscribe */
     bool forgotten;                /* unsubscribed in the backend; written in the turn */

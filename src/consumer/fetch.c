@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Fetches in turns, one thread at a time: a pull that needs an event, or a worker ahead of
- * pulls. */
+ * pulls. Skips damage in a turn, too. */
+#include <string.h>
 #include "consumer/consumer.h"
 #include <mofka/backend.h>
 
 /* How long the backend may wait at a time. It bounds how long close waits for the turn. */
 #define WAIT_SLICE_MS 100
 
+/* In the turn, after a wait: if that was the last one, what is waited for, as far as the backend
+ * knows. */
+static void fetch_describe_wait(mofka_consumer_t *consumer, int64_t deadline,
+                                char waits_for[MFI_WAITS_FOR_BYTES]) {
+    assert(consumer->fetching);
+    if (consumer->ops->describe_wait && mfi_remaining(deadline) == 0)
+        consumer->ops->describe_wait(consumer->self, waits_for, MFI_WAITS_FOR_BYTES);
+}
+
 /* In the turn: fetch a run, and wait for one until the deadline. MOFKA_ERR_TIMEOUT: there is none
  * yet. MOFKA_ERR_COMPLETE: there will be none. */
-static mofka_status_t fetch_run(mofka_consumer_t *consumer, int64_t deadline) {
+static mofka_status_t fetch_run(mofka_consumer_t *consumer, int64_t deadline,
+                                char waits_for[MFI_WAITS_FOR_BYTES]) {
     size_t most = consumer->options.batch_size;
     mofka_run_t *run = consumer->untaken;
     assert(consumer->fetching && most > 0);
@@ -32,6 +43,8 @@ static mofka_status_t fetch_run(mofka_consumer_t *consumer, int64_t deadline) {
                                      left < 0 || left > WAIT_SLICE_MS ? WAIT_SLICE_MS : left);
         if (!status)
             status = consumer->ops->fetch(consumer->self, most, &run);
+        if (status == MOFKA_ERR_TIMEOUT)
+            fetch_describe_wait(consumer, deadline, waits_for);
     }
     assert(status || run);
     return status ? status : mfi_run_take(consumer, run, deadline);
@@ -64,11 +77,16 @@ void mfi_consumer_end_turn(mofka_consumer_t *consumer) {
 /* With the lock, releases it meanwhile, while no thread has the turn: fetch in a turn. *found: a
  * run was fetched. An error is one that the pull returns; that there is no run is not an error. */
 static mofka_status_t fetch_in_turn(mofka_consumer_t *consumer, int64_t deadline, bool *found) {
+    char waits_for[MFI_WAITS_FOR_BYTES];
+    waits_for[0] = '\0';
     mfi_assert_locked(&consumer->lock);
     mfi_consumer_begin_turn(consumer);
     assert(!consumer->gone);
-    mofka_status_t status = fetch_run(consumer, deadline);
+    mofka_status_t status = fetch_run(consumer, deadline, waits_for);
     mfi_consumer_end_turn(consumer);
+    consumer->waits_for[0] = '\0';
+    if (waits_for[0])
+        memcpy(consumer->waits_for, waits_for, sizeof waits_for);
     *found = status == MOFKA_OK;
     if (status == MOFKA_ERR_COMPLETE)
         consumer->ended = true;
@@ -121,5 +139,34 @@ mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline
     else
         status = fetch_in_turn(consumer, deadline, &found);
     mfi_requests_serve_and_release(consumer);
+    return status;
+}
+
+/* With the lock, releases it meanwhile: skip in a turn. */
+static mofka_status_t fetch_skip_damaged(mofka_consumer_t *consumer, uint64_t *skipped) {
+    mfi_assert_locked(&consumer->lock);
+    mofka_status_t status = mfi_consumer_check_caller(consumer);
+    while (!status && consumer->fetching)
+        pthread_cond_wait(&consumer->changed, &consumer->lock);
+    if (!status && mfi_consumer_is_over(consumer))
+        status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
+    if (status || !consumer->ops->skip_damaged)
+        return status;
+    mfi_consumer_begin_turn(consumer);
+    status = consumer->ops->skip_damaged(consumer->self, skipped);
+    mfi_consumer_end_turn(consumer);
+    return status;
+}
+
+mofka_status_t mofka_consumer_skip_damaged(mofka_consumer_t *consumer, uint64_t *skipped) {
+    uint64_t count = 0;
+    mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
+    if (status)
+        return status;
+    pthread_mutex_lock(&consumer->lock);
+    status = fetch_skip_damaged(consumer, &count);
+    pthread_mutex_unlock(&consumer->lock);
+    if (!status && skipped)
+        *skipped = count;
     return status;
 }

@@ -50,6 +50,18 @@ static mofka_status_t pull_ready(mofka_consumer_t *consumer, mofka_event_t **eve
     return status;
 }
 
+/* With the lock: MOFKA_ERR_TIMEOUT, with a message. */
+static mofka_status_t pull_time_out(const mofka_consumer_t *consumer, int64_t timeout_ms) {
+    const char *topic = consumer->topic->name;
+    mfi_assert_locked(&consumer->lock);
+    if (consumer->waits_for[0])
+        return mofka_fail(MOFKA_ERR_TIMEOUT,
+                          "topic '%s', consumer '%s': no event within %lld ms; %s", topic,
+                          consumer->name, (long long)timeout_ms, consumer->waits_for);
+    return mofka_fail(MOFKA_ERR_TIMEOUT, "topic '%s', consumer '%s': no event within %lld ms",
+                      topic, consumer->name, (long long)timeout_ms);
+}
+
 /* With the lock, releases it meanwhile: wait for an event or the end. */
 static mofka_status_t pull_first(mofka_consumer_t *consumer, int64_t timeout_ms,
                                  mofka_event_t **event) {
@@ -62,9 +74,7 @@ static mofka_status_t pull_first(mofka_consumer_t *consumer, int64_t timeout_ms,
         if (deadline == 0)
             deadline = mfi_deadline(timeout_ms);
         else if (mfi_remaining(deadline) == 0)
-            return mofka_fail(MOFKA_ERR_TIMEOUT,
-                              "topic '%s', consumer '%s': no event within %lld ms",
-                              consumer->topic->name, consumer->name, (long long)timeout_ms);
+            return pull_time_out(consumer, timeout_ms);
         status = mfi_consumer_advance(consumer, deadline);
         if (status)
             return status;

@@ -93,7 +93,7 @@ static void store_with_fault(mmi_window_t *w, int rank, uint64_t offset, uint64_
 
 static uint64_t reader_state(const mofka_topic_t *topic, size_t partition) {
     const mmi_partition_t *p = &((const mmi_topic_t *)topic->self)->partitions[partition];
-    return mmi_control_load(p, MMI_CONTROL(state));
+    return mmi_state_of(mmi_control_load(p, MMI_CONTROL(state)));
 }
 
 /* The second of three joins fails after it made the consumer live: the first two are undone. */
@@ -322,7 +322,8 @@ static void looking_for_room_discards_no_more_than_it_must(void **state) {
     sender_append(&slow, 1);
     p->w->ops = plain;
     mmi_state_t state_now;
-    mmi_place_t tail = mmi_tail_load(p, &state_now);
+    mmi_place_t tail;
+    OK(mmi_tail_load(p, &state_now, &tail));
     assert_int_equal(tail.events, 57);
     assert_int_equal(tail.events - state_now.head.events, 16);
     sender_close(&slow);
@@ -383,7 +384,8 @@ static void a_damaged_entry_is_reported(void **state) {
         (uint32_t *)(void *)(p->w->base[0] + p->entries + offsetof(mmi_entry_t, metadata_bytes));
     mofka_event_t *event;
     *size += 1;
-    FAILS(mofka_consumer_pull(consumer, 0, &event), MOFKA_ERR_CORRUPT, "entry of event 0");
+    FAILS(mofka_consumer_pull(consumer, 0, &event), MOFKA_ERR_CORRUPT,
+          "the entry of event 0 is damaged");
     *size -= 1;
     assert_int_equal(log_pull_id(consumer), 0);
     sender_close(&sender);
@@ -440,11 +442,12 @@ static void stores_that_are_too_small_are_refused(void **state) {
 static void words_are_completed_from_the_head(void **state) {
     (void)state;
     uint64_t seed = 4711, word = 0;
-    mmi_place_t head = {0, 0}, tail = {0, 0};
+    mmi_place_t head = {0, 0}, tail = {0, 0}, got;
+    const mmi_partition_t p = {.topic = "none"};
     for (long i = 0; i < 2000000; i++) {
         uint64_t events = 1 + next_random(&seed) % (1 << 20),
                  units = next_random(&seed) % (1 << 26);
-        mmi_place_t got = mmi_place_unpack(word, head, true);
+        OK(mmi_tail_unpack(&p, word, head, &got));
         assert_true(got.events == tail.events && got.units == tail.units);
         word += events << 32 | units; /* as fetch_add does: carries go into the events */
         tail.events += events;
@@ -452,7 +455,7 @@ static void words_are_completed_from_the_head(void **state) {
         if (tail.units - head.units > UINT32_C(1) << 30 || next_random(&seed) % 8 == 0)
             head = tail;
         uint64_t cursor = tail.events << 32 | (uint32_t)tail.units;
-        got = mmi_place_unpack(cursor, head, false);
+        got = mmi_cursor_unpack(cursor, head);
         assert_true(got.events == tail.events && got.units == tail.units);
     }
 }

@@ -123,7 +123,9 @@ static int consume_run(mofka_driver_t *driver) {
         consume_take_all(&c);
         good = consume_is_enough(&c) && !c.failed && c.drain.failed == 0;
         if (c.drain.lost > 0) {
-            ctl_complain("%" PRIu64 " events were lost to retention \"discard_oldest\"",
+            ctl_complain("%" PRIu64
+                         " events were lost: retention \"discard_oldest\" discarded them, "
+                         "or they were damaged",
                          c.drain.lost);
             good = false;
         }
@@ -240,6 +242,8 @@ static const option_row_t options[] = {
      NULL},
     {"batch-size", OPTION_COUNT, &batch_size, "N", "fetch N events at a time (0 means adaptive)", 0,
      1 << 24, NULL},
+    {"skip-damaged", OPTION_FLAG, &drain_options.skip_damaged, NULL,
+     "go on behind events that are damaged in memory; they count as lost", 0, 0, NULL},
 };
 
 const ctl_command_t consume_command = {

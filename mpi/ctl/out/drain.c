@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "mpi/ctl/base/messages.h"
 #include "mpi/ctl/base/job.h"
 #include "mpi/ctl/out/drain.h"
@@ -41,7 +42,9 @@ bool drain_open(drain_t *d, mofka_topic_t *topic, const drain_options_t *options
                                     .batch_size = options->batch_size,
                                     .start = options->start,
                                     .selector = options->data ? drain_select_data : NULL,
-                                    .selector_context = &d->options};
+                                    .selector_context = &d->options,
+                                    .options =
+                                        options->skip_damaged ? "{\"skip_damaged\":true}" : NULL};
     mofka_status_t status = mofka_consumer_create(topic, &all, &d->consumer);
     if (!status)
         return true;
@@ -56,9 +59,12 @@ drain_kind_t drain_next(drain_t *d, int wait_ms, mofka_event_t **event) {
     if (status == MOFKA_ERR_TIMEOUT)
         return DRAIN_NONE;
     if (status) {
-        ctl_complain_of(status, "pulling an event");
+        bool again = d->failed_in_a_row > 0 && strcmp(d->failure, mofka_last_error()) == 0;
+        snprintf(d->failure, sizeof d->failure, "%s", mofka_last_error());
+        if (!again)
+            ctl_complain_of(status, "pulling an event");
         d->failed++;
-        return ++d->failed_in_a_row < FAILED_IN_A_ROW_MAX ? DRAIN_NONE : DRAIN_FAILED;
+        return ++d->failed_in_a_row < FAILED_IN_A_ROW_MAX && !again ? DRAIN_NONE : DRAIN_FAILED;
     }
     d->failed_in_a_row = 0;
     if (mofka_event_is_end(*event)) {

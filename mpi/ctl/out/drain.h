@@ -11,6 +11,7 @@ typedef struct drain_options {
     bool data;             /* fetch the data: `length` bytes from `offset` on */
     size_t offset, length; /* a length of SIZE_MAX means to the end */
     size_t batch_size;     /* 0: adaptive */
+    bool skip_damaged;     /* pass damaged events, which then count as lost */
 } drain_options_t;
 
 typedef struct drain {
@@ -21,6 +22,7 @@ typedef struct drain {
     size_t partition_count;
     uint64_t failed, lost;
     unsigned failed_in_a_row;
+    char failure[MOFKA_MESSAGE_BYTES_MAX + 1]; /* the last one */
 } drain_t;
 
 typedef enum drain_kind { DRAIN_EVENT, DRAIN_NONE, DRAIN_COMPLETE, DRAIN_FAILED } drain_kind_t;
@@ -29,7 +31,7 @@ typedef enum drain_kind { DRAIN_EVENT, DRAIN_NONE, DRAIN_COMPLETE, DRAIN_FAILED 
 bool drain_open(drain_t *drain, mofka_topic_t *topic, const drain_options_t *options);
 /* Pull the next event. Waits at most `wait_ms`. Give: release, or pass it to drain_done. An event
  * that cannot be fetched is reported, counted and passed over. DRAIN_FAILED: fetching fails again
- * and again; a message was printed. */
+ * and again, or in the same way; a message was printed. */
 drain_kind_t drain_next(drain_t *drain, int wait_ms, mofka_event_t **event);
 /* Take an event that is done. */
 void drain_done(drain_t *drain, mofka_event_t *event);

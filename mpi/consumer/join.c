@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A named consumer joins a partition, under its lock, and leaves it.
+ *
+ * What an earlier consumer of the name left in the table is checked first. A damaged name is written
+ * again, if the check in its state is that of the name. A cursor that cannot be right is replaced by
+ * the head, from which the consumer passes what it acknowledged.
+ */
+#include "mpi/consumer/consumer.h"
+
+#include <string.h>
+#include <mofka/log.h>
+
+/* With the partition's lock: write the reader's name into its place. */
+static void join_put_name(const mmi_reader_t *r, const char *name) {
+    const mmi_partition_t *p = r->p;
+    char padded[MOFKA_NAME_BYTES_MAX + 1] = "";
+    mmi_assert_locked(p);
+    assert(strlen(name) < sizeof padded);
+    memcpy(padded, name, strlen(name));
+    p->w->ops->put(p->w, p->owner, p->base + MMI_CONTROL(name) + r->place * sizeof padded, padded,
+                   sizeof padded);
+    p->w->ops->flush(p->w, p->owner);
+}
+
+/* Whether a place, whose state has the check of `name`, is that name's. *damaged: it is, but the name
+ * in it is another one. */
+static bool join_place_is(const mmi_partition_t *p, size_t place, const char *name,
+                          uint64_t name_check, bool *damaged) {
+    char other[MOFKA_NAME_BYTES_MAX + 1];
+    mmi_consumer_name(p, place, other, INT64_MAX);
+    *damaged = mmi_name_check(other) != name_check;
+    return *damaged || strcmp(other, name) == 0;
+}
+
+/* With the partition's lock: the place that has the name, or a free one. */
+static mofka_status_t join_find_place(mmi_reader_t *r, const char *name) {
+    const mmi_partition_t *p = r->p;
+    mmi_consumers_t consumers;
+    size_t free_place = MMI_CONSUMERS_MAX;
+    mmi_assert_locked(p);
+    assert(!mmi_reader_has_place(r));
+    mofka_status_t status = mmi_consumers_load(p, &consumers);
+    for (size_t i = MMI_CONSUMERS_MAX; i-- > 0 && !status;) {
+        uint64_t state = mmi_state_of(consumers.words[i]);
+        bool damaged;
+        if (state == MMI_CONSUMER_FREE)
+            free_place = i;
+        if (state == MMI_CONSUMER_FREE ||
+            mmi_state_name_check(consumers.words[i]) != r->name_check ||
+            !join_place_is(p, i, name, r->name_check, &damaged))
+            continue;
+        if (state == MMI_CONSUMER_LIVE)
+            return mofka_fail(MOFKA_ERR_BUSY,
+                              "consumer '%s' is already live on topic '%s', partition %zu", name,
+                              p->topic, p->index);
+        r->place = i;
+        r->fresh = false;
+        if (damaged) {
+            mofka_log(MOFKA_LOG_WARN,
+                      "topic '%s', partition %zu: the name of consumer '%s' was damaged, and is "
+                      "written again",
+                      p->topic, p->index, name);
+            join_put_name(r, name);
+        }
+        return MOFKA_OK;
+    }
+    if (!status && free_place == MMI_CONSUMERS_MAX)
+        status = mofka_fail(MOFKA_ERR_FULL,
+                            "topic '%s', partition %zu already has %d named consumers, the maximum",
+                            p->topic, p->index, MMI_CONSUMERS_MAX);
+    r->place = status ? MMI_CONSUMERS_MAX : free_place;
+    r->fresh = true;
+    return status;
+}
+
+/* Read from batch start `at`, and deliver what is at or above `acknowledged`. The head's units are
+ * where the batch's payload begins, at least. */
+static void join_start(mmi_reader_t *r, uint64_t at, uint64_t acknowledged, mmi_place_t head) {
+    r->next = r->batch_end = r->batch_start = at;
+    r->chain = mmi_chain_from(head.units);
+    r->skip_below = r->published = acknowledged;
+    atomic_store(&r->acknowledged, acknowledged);
+}
+
+static void join_store_cursor(const mmi_reader_t *r, mmi_place_t at) {
+    mmi_control_store(r->p, mmi_reader_field(r, MMI_CONTROL(cursor)),
+                      at.events << 32 | (uint32_t)at.units);
+}
+
+/* With the partition's lock: where the name's cursor lets it begin. A batch begins there, or will. If
+ * that cannot be seen, the head is right as well. */
+static mofka_status_t join_find_start(const mmi_reader_t *r, mmi_place_t head,
+                                      uint64_t acknowledged, mmi_place_t *at) {
+    const mmi_partition_t *p = r->p;
+    mmi_state_t state;
+    mmi_place_t tail;
+    mmi_assert_locked(p);
+    *at = mmi_cursor_unpack(mmi_control_load(p, mmi_reader_field(r, MMI_CONTROL(cursor))), head);
+    if (at->events <= acknowledged &&
+        mmi_flag_count(p, at->events, mmi_flag_load(p, at->events)) > 0)
+        return MOFKA_OK;
+    mofka_status_t status = mmi_tail_load(p, &state, &tail);
+    if (!status && (at->events > acknowledged || at->events != tail.events)) {
+        *at = head;
+        join_store_cursor(r, head);
+    }
+    return status;
+}
+
+/* With the partition's lock: go on where the last consumer of the name stopped. */
+static mofka_status_t join_resume(mmi_reader_t *r, mmi_place_t head) {
+    const mmi_partition_t *p = r->p;
+    mmi_place_t at = head;
+    mmi_assert_locked(p);
+    uint64_t word = mmi_control_load(p, mmi_reader_field(r, MMI_CONTROL(acknowledged)));
+    uint64_t acknowledged = mmi_unseal(word);
+    mofka_status_t status = MOFKA_OK;
+    if (!mmi_is_sealed(word))
+        return mmi_consumer_damaged(p, r->place, "acknowledged", word);
+    if (p->retention == MMI_DISCARD_OLDEST && acknowledged < head.events) {
+        r->lost = head.events - acknowledged;
+        acknowledged = head.events;
+    } else {
+        status = join_find_start(r, head, acknowledged, &at);
+    }
+    if (!status)
+        join_start(r, at.events, acknowledged, head);
+    return status;
+}
+
+/* With the partition's lock: register the name, and start at the head, or behind what is stored. What
+ * is reserved without room is not stored. */
+static mofka_status_t join_begin(mmi_reader_t *r, const char *name, mmi_place_t head,
+                                 bool from_end) {
+    const mmi_partition_t *p = r->p;
+    mmi_state_t state;
+    mmi_place_t tail = head;
+    mmi_assert_locked(p);
+    mofka_status_t status = from_end ? mmi_tail_load(p, &state, &tail) : MOFKA_OK;
+    if (status)
+        return status;
+    uint64_t start = tail.events - head.events < p->slots ? tail.events : head.events + p->slots;
+    join_put_name(r, name);
+    join_store_cursor(r, head);
+    mmi_control_store(p, mmi_reader_field(r, MMI_CONTROL(acknowledged)), mmi_seal(start));
+    join_start(r, head.events, start, head);
+    return MOFKA_OK;
+}
+
+/* With the partition's lock. */
+static mofka_status_t join_take_place(mmi_reader_t *r, const char *name, bool from_end) {
+    const mmi_partition_t *p = r->p;
+    mmi_state_t state;
+    mmi_assert_locked(p);
+    mofka_status_t status = mmi_state_load(p, &state);
+    if (!status)
+        status = join_find_place(r, name);
+    if (!status)
+        status = r->fresh ? join_begin(r, name, state.head, from_end) : join_resume(r, state.head);
+    if (!status)
+        mmi_control_store(p, mmi_reader_field(r, MMI_CONTROL(state)),
+                          mmi_state_word(MMI_CONSUMER_LIVE, r->name_check));
+    return status;
+}
+
+mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const char *name,
+                               bool from_end) {
+    r->p = p;
+    r->place = MMI_CONSUMERS_MAX;
+    r->name_check = mmi_name_check(name);
+    mofka_status_t status = mmi_partition_lock(p, mmi_deadline(MMI_LOCK_TIMEOUT_MS));
+    if (status)
+        return status;
+    status = join_take_place(r, name, from_end);
+    mmi_partition_unlock(p);
+    return status ? status : mmi_window_check(p->w);
+}
+
+/* AWAY needs no lock: trimmers treat it as LIVE, and the next consumer of the name comes later. */
+mofka_status_t mmi_reader_leave(mmi_reader_t *r, uint64_t state) {
+    assert(state == MMI_CONSUMER_FREE || state == MMI_CONSUMER_AWAY);
+    if (!mmi_reader_has_place(r))
+        return MOFKA_OK;
+    bool lock = state == MMI_CONSUMER_FREE;
+    mofka_status_t status =
+        lock ? mmi_partition_lock(r->p, mmi_deadline(MMI_LOCK_TIMEOUT_MS)) : MOFKA_OK;
+    if (status)
+        return status;
+    mmi_control_store(r->p, mmi_reader_field(r, MMI_CONTROL(state)),
+                      lock ? 0 : mmi_state_word(MMI_CONSUMER_AWAY, r->name_check));
+    if (lock)
+        mmi_partition_unlock(r->p);
+    r->place = MMI_CONSUMERS_MAX;
+    mmi_bell_ring_room(r->p);
+    return mmi_window_check(r->p->w);
+}
