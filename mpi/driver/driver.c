@@ -2,35 +2,48 @@
 /*
  * Creates the MPI driver, collectively over a communicator.
  *
- *   a rank's own step, which may fail    what all ranks do
- *   allocate the driver                  MPI_Comm_dup;        agree
- *   read the options                                          agree
- *   memory to compare them                                    agree, then Bcast of the leader's
- *   memory to compare bindings           Comm_split_type;     agree, then Allgather
- *   check and make the window            whether one node;    agree
- *   its share of the window              MPI_Win_allocate;    agree
- *   progress thread, watch, zeros                             agree
- *   make the handle                                           agree
+ *   a rank's own step, which may fail       what all ranks do                 waits
+ *   options, memory for the driver          roll call, MPI_Comm_idup; agree   until the deadline
+ *   memory to compare options               agree, then Ibcast of the         until the deadline
+ *                                           leader's; all compare
+ *                                           meet, then Comm_split_type        in MPI
+ *   memory to compare bindings              agree, then Iallgather            until the deadline
+ *   check and make the window               whether one node; meet            until the deadline
+ *   its share of the window                 MPI_Win_allocate                  in MPI
+ *                                           agree                             until the deadline
+ *   trial of an rma window                  operations on others' memory,     in MPI
+ *                                           agree and meet in between         until the deadline
+ *   progress thread, watch, zeros           agree                             until the deadline
+ *   make the handle                         agree                             until the deadline
  *
- * To agree is an Allreduce of the status (agree.h). A rank whose step failed takes part in all that
- * comes up to the next agreement. There every rank gets the error. Then all undo what they have, in
- * reverse order: handle, watch and progress thread, window, communicator, memory. So no rank waits
- * for one that has given up, and no rank keeps a driver that others do not have.
+ * To agree is to find the worst status of all ranks (ranks/ranks.h). A rank whose step failed takes
+ * part in all that comes up to the next agreement, where every rank gets the error. Then all undo
+ * what they have, in reverse order: handle, watch and progress thread, window, communicator, memory.
+ * So no rank keeps a driver that others do not have.
+ *
+ * A rank that does not come to a step, or stops before it, is named by the others at their deadline,
+ * "create_timeout_ms". They undo what is their own, and leave the window and the communicator to
+ * MPI. MPI has no call with a limit for what waits "in MPI". So all ranks meet before (ranks/meet.c):
+ * only a rank that stops or dies in that very call keeps the others waiting.
+ *
+ * If a call of MPI fails on one rank only, the others wait for it until their deadline.
  */
 #include "mpi/driver/driver.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <mofka/register.h>
 #include <mofka/log.h>
 #include "mpi/agent/agent.h"
-#include "mpi/driver/agree.h"
 #include "mpi/driver/settings.h"
 
 /* How long a rank that has a core to itself looks again before it sleeps: longer than a wake-up. */
 #define SPIN_NS 50000
+/* For the close of a driver that could not be given to the user. */
+#define UNDO_MS 5000
 
 static bool mmi_driver_is_owner(const mmi_driver_t *d, int rank) {
     assert(d->directory.owner_count >= 1);
@@ -54,9 +67,7 @@ static uint64_t mmi_driver_share_bytes(const mmi_driver_t *d, int rank) {
 
 /* Whether a progress thread may run. */
 static mofka_status_t mmi_driver_check_level(void) {
-    int level;
-    MPI_Query_thread(&level);
-    return level == MPI_THREAD_MULTIPLE
+    return mmi_mpi_thread_level() == MPI_THREAD_MULTIPLE
                ? MOFKA_OK
                : mofka_fail(MOFKA_ERR_UNSUPPORTED,
                             "window \"rma\" runs a progress thread and needs MPI_THREAD_MULTIPLE "
@@ -93,29 +104,28 @@ static mofka_status_t mmi_driver_make_window(mmi_driver_t *d, const mmi_settings
                                 : mmi_window_create_rma(d->rank, d->size, &rma, &w);
     if (status)
         return status;
-    int level;
-    MPI_Query_thread(&level);
-    w->one_thread = !shm && level < MPI_THREAD_MULTIPLE;
+    w->one_thread = !shm && mmi_mpi_thread_level() < MPI_THREAD_MULTIPLE;
     w->thread = pthread_self();
     w->spin_ns = mmi_node_has_core_each(&d->node) ? SPIN_NS : 0;
     d->directory.w = w;
     return MOFKA_OK;
 }
 
-/* Freeing a window is collective: one that failed to open is freed only if every rank has one. */
+/* Undo the window, which is collective: it is freed only if every rank has one, and is here. */
 static void mmi_driver_drop_window(mmi_driver_t *d) {
-    int everywhere = d->directory.w->win != MPI_WIN_NULL;
-    MPI_Allreduce(MPI_IN_PLACE, &everywhere, 1, MPI_INT, MPI_MIN, d->comm);
-    if (!everywhere)
-        d->directory.w->win = MPI_WIN_NULL;
-    mmi_driver_stop(d);
+    mmi_ranks_t *r = d->ranks;
+    mmi_vote_t least = {MMI_LEFT, d->rank};
+    if (!r->broken &&
+        mmi_meet(r, d->directory.w->win != MPI_WIN_NULL ? 0 : MOFKA_ERR_MPI, r->deadline, &least))
+        mmi_meet_leave(r);
+    mmi_driver_stop(d, least.value == 0);
 }
 
 static mofka_status_t mmi_driver_open_window(mmi_driver_t *d, const mmi_settings_t *s, bool shm) {
     mofka_status_t status = mmi_driver_check_window(d, s, shm);
     if (!status)
         status = mmi_driver_make_window(d, s, shm);
-    status = mmi_agree(d->comm, status, "checking its window");
+    status = mmi_agree_and_meet(d->ranks, status, "checking its window");
     mmi_window_t *w = d->directory.w;
     if (status) {
         if (w)
@@ -124,7 +134,7 @@ static mofka_status_t mmi_driver_open_window(mmi_driver_t *d, const mmi_settings
         return status;
     }
     status = w->ops->open(w, d->comm, mmi_driver_share_bytes(d, d->rank));
-    status = mmi_agree(d->comm, status, "allocating its window");
+    status = mmi_agree(d->ranks, status, "allocating its window");
     if (status)
         mmi_driver_drop_window(d);
     return status;
@@ -137,9 +147,9 @@ static mofka_status_t mmi_driver_choose_window(mmi_driver_t *d, const mmi_settin
      * have. */
     uint64_t found[2] = {d->node.rank_count != d->size,
                          (uint64_t)mmi_wall_ns() ^ (uint64_t)getpid() << 40 ^ (uintptr_t)d << 16};
-    int error = MPI_Allreduce(MPI_IN_PLACE, found, 2, MPI_UINT64_T, MPI_MAX, d->comm);
-    if (error)
-        return mmi_mpi_fail("MPI_Allreduce", error);
+    mofka_status_t status = mmi_ranks_largest(d->ranks, found, "choosing its window");
+    if (status)
+        return status;
     d->several_nodes = found[0] != 0;
     d->nonce = found[1];
     *shm = s->window == MMI_WINDOW_AUTO ? !d->several_nodes : s->window == MMI_WINDOW_SHM;
@@ -164,12 +174,12 @@ static mofka_status_t mmi_driver_try_window(mmi_driver_t *d) {
         status = mmi_rma_try(directory->w, targets, count);
     }
     free(targets);
-    status = mmi_agree(d->comm, status, "trying its window");
+    status = mmi_agree(d->ranks, status, "trying its window");
     if (status)
         return status;
     if (mmi_driver_has_memory(d))
         status = mmi_rma_judge(directory->w);
-    return mmi_agree(d->comm, status, "trying its window");
+    return mmi_agree(d->ranks, status, "trying its window");
 }
 
 /* Decide whether owners run progress threads, and start this rank's. */
@@ -177,8 +187,11 @@ static mofka_status_t mmi_driver_start_rma(mmi_driver_t *d, const mmi_settings_t
     mmi_window_t *w = d->directory.w;
     bool runs = s->progress == MMI_PROGRESS_THREAD;
     mofka_status_t status = mmi_driver_try_window(d);
-    if (!status && s->progress == MMI_PROGRESS_AUTO)
-        status = mmi_rma_needs_progress(w, d->comm, (uint64_t)d->node.leader + 1, &runs);
+    if (!status && s->progress == MMI_PROGRESS_AUTO) {
+        status = mmi_agree_and_meet(d->ranks, MOFKA_OK, "trying its window");
+        if (!status)
+            status = mmi_rma_needs_progress(w, d->comm, (uint64_t)d->node.leader + 1, &runs);
+    }
     if (!status && runs)
         status = mmi_driver_check_level();
     if (status)
@@ -206,7 +219,7 @@ static void mmi_driver_log_start(const mmi_driver_t *d) {
 
 static mofka_status_t mmi_driver_start(mmi_driver_t *d, const mmi_settings_t *s) {
     bool shm = false;
-    assert(d->closing == MMI_OPEN && !d->has_progress);
+    assert(!d->directory.w && !d->has_progress);
     mofka_status_t status = mmi_driver_choose_window(d, s, &shm);
     if (!status)
         status = mmi_driver_open_window(d, s, shm);
@@ -219,9 +232,9 @@ static mofka_status_t mmi_driver_start(mmi_driver_t *d, const mmi_settings_t *s)
         status = mmi_finalize_watch(d);
     if (!status && shm)
         status = mmi_window_zero(w, d->rank, 0, mmi_directory_arena_start(&d->directory, d->rank));
-    status = mmi_agree(d->comm, status, "starting");
+    status = mmi_agree(d->ranks, status, "starting");
     if (status)
-        mmi_driver_stop(d);
+        mmi_driver_drop_window(d);
     else
         mmi_driver_log_start(d);
     return status;
@@ -229,74 +242,77 @@ static mofka_status_t mmi_driver_start(mmi_driver_t *d, const mmi_settings_t *s)
 
 /* ---- the driver ------------------------------------------------------------------------------ */
 
-static mofka_status_t mmi_driver_check_mpi(void) {
-    int flag;
-    if (MPI_Initialized(&flag) || !flag)
-        return mofka_fail(MOFKA_ERR_MPI, "MPI is not initialised: call MPI_Init_thread first");
-    if (MPI_Finalized(&flag) || flag)
-        return mofka_fail(MOFKA_ERR_MPI, "MPI is finalised already");
-    if (mmi_process_is_forked())
-        return mofka_fail(MOFKA_ERR_MPI,
-                          "this process was forked from one that uses MPI, so it cannot use MPI");
-    return MOFKA_OK;
-}
-
 static void mmi_driver_destroy(void *self) {
     mmi_driver_t *d = self;
     assert(!d->has_progress && !d->directory.w);
-    if (d->comm != MPI_COMM_NULL)
-        MPI_Comm_free(&d->comm);
+    if (d->ranks)
+        mmi_ranks_free(d->ranks);
     mmi_known_topics_destroy(&d->known_topics);
     free(d->directory.owners);
     free(d);
 }
 
-/* Collective. Without a window. */
-static mofka_status_t mmi_driver_allocate(MPI_Comm users, mmi_driver_t **out) {
-    MPI_Comm comm;
-    mmi_driver_t *d = calloc(1, sizeof *d);
-    mofka_status_t status = d ? MOFKA_OK : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a driver");
-    int error = MPI_Comm_dup(users, &comm);
-    if (error) {
-        free(d);
-        return mmi_mpi_fail("MPI_Comm_dup", error);
-    }
-    MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
-    status = mmi_agree(comm, status, "allocating its driver");
-    if (status) {
-        MPI_Comm_free(&comm);
-        free(d);
-        return status;
-    }
-    assert(d); /* else the ranks had not agreed */
-    d->comm = comm;
-    MPI_Comm_rank(comm, &d->rank);
-    MPI_Comm_size(comm, &d->size);
+/* What this rank has before it joins the others. */
+typedef struct preparation {
+    mmi_driver_t *driver;
+    mmi_settings_t settings;
+    mmi_own_settings_t own;
+    int *owners;
+    mofka_status_t status;
+} preparation_t;
+
+static preparation_t mmi_driver_prepare(MPI_Comm users, const char *options) {
+    preparation_t p = {.driver = calloc(1, sizeof *p.driver)};
+    p.status = mmi_settings_read(options, mmi_ranks_count(users), &p.settings, &p.owners, &p.own);
+    if (!p.driver)
+        p.status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a driver");
+    return p;
+}
+
+static mmi_driver_t *mmi_driver_init(preparation_t *p, mmi_ranks_t *ranks) {
+    mmi_driver_t *d = p->driver;
+    assert(d && p->owners); /* else the ranks had not agreed */
+    d->ranks = ranks;
+    d->comm = ranks->comm;
+    d->rank = ranks->rank;
+    d->size = ranks->size;
     d->keyval = MPI_KEYVAL_INVALID;
     d->process = getpid();
     d->directory.topic_ops = &mmi_topic_ops;
+    d->directory.owners = p->owners;
     mmi_known_topics_init(&d->known_topics);
-    *out = d;
+    return d;
+}
+
+/* Collective. A driver without a window. */
+static mofka_status_t mmi_driver_allocate(MPI_Comm users, preparation_t *p, mmi_driver_t **out) {
+    mmi_ranks_t *ranks = NULL;
+    mofka_status_t status = mmi_ranks_create(users, p->own.high, p->own.create_timeout_ms, &ranks);
+    if (!status)
+        status = mmi_agree(ranks, p->status, "reading its options");
+    if (status) {
+        if (ranks)
+            mmi_ranks_free(ranks);
+        free(p->driver);
+        free(p->owners);
+        return status;
+    }
+    *out = mmi_driver_init(p, ranks);
     return MOFKA_OK;
 }
 
-static mofka_status_t mmi_driver_open(mmi_driver_t *d, const char *options) {
-    mmi_settings_t settings;
-    bool join;
+static mofka_status_t mmi_driver_open(mmi_driver_t *d, preparation_t *p) {
+    mmi_settings_t *s = &p->settings;
     mmi_directory_t *directory = &d->directory;
-    mofka_status_t status =
-        mmi_settings_read(options, d->size, &settings, &directory->owners, &join);
-    status = mmi_agree(d->comm, status, "reading its options");
+    mofka_status_t status = mmi_settings_agree(d->ranks, p->own.join, s, directory->owners);
+    directory->arena_bytes = s->arena_bytes;
+    directory->directory_bytes = s->directory_bytes;
+    directory->owner_count = (size_t)s->owner_count;
     if (!status)
-        status = mmi_settings_agree(d->comm, join, &settings, directory->owners);
-    directory->arena_bytes = settings.arena_bytes;
-    directory->directory_bytes = settings.directory_bytes;
-    directory->owner_count = (size_t)settings.owner_count;
-    if (!status) {
-        status = mmi_node_find(d->comm, d->rank, &d->node);
-        status = mmi_agree(d->comm, status, "comparing bindings");
-    }
-    return status ? status : mmi_driver_start(d, &settings);
+        status = mmi_node_find(d->ranks, &d->node);
+    if (!status)
+        status = mmi_driver_start(d, s);
+    return status;
 }
 
 static void mmi_driver_node_place(void *self, size_t *index, size_t *count) {
@@ -326,34 +342,47 @@ static const mofka_driver_ops_t driver_ops = {
     .destroy = mmi_driver_destroy,
 };
 
+/* Close a driver that some rank could not make a handle of. */
+static void mmi_driver_take_back(mmi_driver_t *d, mofka_driver_t *driver) {
+    mofka_status_t status =
+        driver ? mofka_driver_close(driver, UNDO_MS) : mmi_driver_close(d, UNDO_MS);
+    if (status && !d->ranks->broken) { /* a rank has stopped */
+        mmi_meet_leave(d->ranks);
+        status = driver ? mofka_driver_close(driver, 0) : mmi_driver_close(d, 0);
+    }
+    assert(!status);
+    if (driver)
+        mofka_driver_release(driver); /* close has destroyed d */
+    else
+        mmi_driver_destroy(d);
+}
+
 /* Make the handle of an open driver, which it takes, even on failure. */
 static mofka_status_t mmi_driver_give(mmi_driver_t *d, mofka_driver_t **out) {
     mofka_driver_t *driver = NULL;
+    char message[MOFKA_MESSAGE_BYTES_MAX + 1];
     mofka_status_t status = mofka_driver_wrap("mpi", &driver_ops, d, &driver);
-    status = mmi_agree(d->comm, status, "making its handle");
+    status = mmi_agree(d->ranks, status, "making its handle");
     if (!status) {
         *out = driver;
-    } else if (driver) {
-        mofka_driver_close(driver, -1); /* it destroys d */
-        mofka_driver_release(driver);
-    } else {
-        mmi_driver_close(d, -1);
-        mmi_driver_destroy(d);
+        return MOFKA_OK;
     }
-    return status;
+    snprintf(message, sizeof message, "%s", mofka_last_error());
+    mmi_driver_take_back(d, driver);
+    return mofka_fail(status, "%s", message);
 }
 
 mofka_status_t mofka_mpi_driver_create(MPI_Comm comm, const char *options,
                                        mofka_driver_t **driver) {
     mmi_driver_t *d = NULL;
-    mofka_status_t status = mmi_driver_check_mpi();
-    if (!status && comm == MPI_COMM_NULL)
-        status = mofka_fail(MOFKA_ERR_INVALID, "the communicator is MPI_COMM_NULL");
-    if (!status)
-        status = mmi_driver_allocate(comm, &d);
+    mofka_status_t status = mmi_mpi_check(comm);
     if (status)
         return status;
-    status = mmi_driver_open(d, options);
+    preparation_t p = mmi_driver_prepare(comm, options);
+    status = mmi_driver_allocate(comm, &p, &d);
+    if (status)
+        return status;
+    status = mmi_driver_open(d, &p);
     if (!status)
         return mmi_driver_give(d, driver);
     mmi_driver_destroy(d);

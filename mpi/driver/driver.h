@@ -10,12 +10,10 @@
 #include "mpi/driver/node.h"
 #include "mpi/topic/stats.h"
 
-/* How far closing has come: see close.c. */
-typedef enum mmi_closing { MMI_OPEN, MMI_ARRIVING, MMI_AGREEING, MMI_AGREED } mmi_closing_t;
-
 typedef struct mmi_driver {
     struct mmi_driver *next; /* in the list of drivers that MPI_Finalize closes; see finalize.c */
-    MPI_Comm comm;           /* a duplicate of the user's */
+    mmi_ranks_t *ranks;      /* owned; NULL once the driver is closed */
+    MPI_Comm comm;           /* theirs */
     int rank, size;          /* in it */
     pid_t process;           /* that created it; a forked child must leave it alone */
     mmi_node_t node;
@@ -26,10 +24,7 @@ typedef struct mmi_driver {
     bool has_progress; /* the progress thread runs */
     pthread_t progress_thread;
     _Atomic bool stop_progress;
-    mmi_closing_t closing;
-    MPI_Request close_request; /* of the collective operation under way */
-    int frees_own, frees;      /* whether this rank frees the window; whether all ranks do */
-    int keyval;                /* of the attribute that MPI_Finalize deletes */
+    int keyval; /* of the attribute that MPI_Finalize deletes */
 } mmi_driver_t;
 
 /* A topic's table. */
@@ -46,13 +41,18 @@ mofka_status_t mmi_driver_close(void *self, int64_t timeout_ms);
 
 /* ---- close.c ---- */
 
-/* End the watch of MPI_Finalize and the progress thread, and destroy the window. Called once no
- * rank uses it. */
-void mmi_driver_stop(mmi_driver_t *d);
-/* Take part in the other ranks' close, without waiting: this rank does not free the window. */
-void mmi_driver_abandon(mmi_driver_t *d);
-/* This process was forked from one that used MPI, and must not call it. */
-bool mmi_process_is_forked(void);
+/* End the watch of MPI_Finalize and the progress thread, and end the window. `frees`: all ranks have
+ * met to free it; else it is left to MPI. */
+void mmi_driver_stop(mmi_driver_t *d, bool frees);
+
+/* ---- state.c ---- */
+
+/* Whether MPI may be called, with this communicator. MOFKA_ERR_MPI, MOFKA_ERR_INVALID. */
+mofka_status_t mmi_mpi_check(MPI_Comm comm);
+/* By MPI_Init; not by sessions. */
+bool mmi_mpi_is_initialized(void);
+/* MPI_THREAD_SINGLE to MPI_THREAD_MULTIPLE. */
+int mmi_mpi_thread_level(void);
 
 /* ---- finalize.c ---- */
 

@@ -9,11 +9,14 @@
  * attributes, so from there on only this thread may call MPI; a thread inside MPI (the progress
  * thread, or a pool's worker that waits for room) makes it crash.
  *
+ * A program of sessions calls no MPI_Finalize, and MPI_Session_finalize does not say which
+ * communicators were the session's. Its drivers are not watched: it has to close them.
+ *
  * A driver is in the list from its creation until a thread claims it to close it. If that close
  * times out, the driver goes back into the list. A rank gives up if it cannot end its producers in
  * time, or if other ranks do not come. It logs that, shuts the window, and waits until its workers
  * have left. Then:
- *   shm   it votes not to free the window (close.c), and leaves; the memory may end with MPI
+ *   shm   it leaves the meeting (close.c) and goes; the window's memory may end with MPI
  *   rma   it waits for the other ranks, as MPI_Finalize would: the window must be freed, and until
  *         then they need this rank's progress
  */
@@ -57,12 +60,11 @@ static bool finalize_close(mmi_driver_t *d) {
     return false;
 }
 
-/* A rank that has voted to free the window (AGREEING) must do so. */
 static void finalize_give_up(mmi_driver_t *d) {
-    assert(d->closing != MMI_AGREED);
+    assert(d->ranks && !d->ranks->broken);
     mmi_window_shut(d->directory.w);
-    if (!d->directory.w->ops->needs_progress && d->closing < MMI_AGREEING)
-        mmi_driver_abandon(d);
+    if (!d->directory.w->ops->needs_progress)
+        mmi_meet_leave(d->ranks);
     else
         mmi_driver_close(d, -1);
 }
@@ -99,7 +101,7 @@ bool mmi_finalize_claim(mmi_driver_t *d) {
 }
 
 void mmi_finalize_return(mmi_driver_t *d) {
-    assert(d->closing != MMI_AGREED);
+    assert(d->ranks);
     pthread_mutex_lock(&watched_lock);
     d->next = watched_first;
     watched_first = d;
@@ -108,6 +110,8 @@ void mmi_finalize_return(mmi_driver_t *d) {
 
 mofka_status_t mmi_finalize_watch(mmi_driver_t *d) {
     assert(d->keyval == MPI_KEYVAL_INVALID);
+    if (!mmi_mpi_is_initialized())
+        return MOFKA_OK;
     int error = MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, finalize_on_delete, &d->keyval, NULL);
     if (!error)
         error = MPI_Comm_set_attr(MPI_COMM_SELF, d->keyval, d);

@@ -10,51 +10,73 @@
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-#include "mpi/driver/agree.h"
 #include "mpi/window/window.h"
 
-/* Collective over `here`, the ranks of this node. `all`: room for a set of each. */
-static mofka_status_t node_compare_bindings(MPI_Comm here, int node_rank, cpu_set_t *all,
-                                            mmi_node_t *node) {
-    cpu_set_t own;
-    CPU_ZERO(&own);
-    sched_getaffinity(getpid(), sizeof own, &own);
-    int error = MPI_Allgather(&own, sizeof own, MPI_BYTE, all, sizeof own, MPI_BYTE, here);
-    if (error)
-        return mmi_mpi_fail("comparing the bindings of the node's ranks", error);
+typedef struct binding {
+    int rank;
+    cpu_set_t cores;
+} binding_t;
+
+/* Of a node's ranks. */
+typedef struct bindings {
+    binding_t own;
+    binding_t all[]; /* of each */
+} bindings_t;
+
+static void node_count_bindings(const bindings_t *b, int node_rank, mmi_node_t *node) {
     for (int i = 0; i < node->rank_count; i++) {
-        bool same = CPU_EQUAL(&all[i], &own);
+        bool same = CPU_EQUAL(&b->all[i].cores, &b->own.cores);
         node->binding_count += same;
         node->binding_index += same && i < node_rank;
     }
+    node->leader = b->all[0].rank;
     assert(node->binding_index < node->binding_count);
-    return MOFKA_OK;
 }
 
-mofka_status_t mmi_node_find(MPI_Comm comm, int rank, mmi_node_t *node) {
+/* Collective; `here`: the ranks of this node. `*b`: given up if MPI may still write it. */
+static mofka_status_t node_compare_bindings(mmi_ranks_t *r, MPI_Comm here, int node_rank,
+                                            bindings_t **b, mmi_node_t *node) {
+    const int bytes = sizeof(binding_t);
+    (*b)->own.rank = r->rank;
+    CPU_ZERO(&(*b)->own.cores);
+    sched_getaffinity(getpid(), sizeof(cpu_set_t), &(*b)->own.cores);
+    assert(!r->broken && node_rank < node->rank_count);
+    int error =
+        MPI_Iallgather(&(*b)->own, bytes, MPI_BYTE, (*b)->all, bytes, MPI_BYTE, here, &r->request);
+    if (error)
+        return mmi_mpi_fail("MPI_Iallgather", error);
+    mofka_status_t status = mmi_ranks_wait(r, "comparing its binding");
+    if (status)
+        *b = NULL;
+    else
+        node_count_bindings(*b, node_rank, node);
+    return status;
+}
+
+mofka_status_t mmi_node_find(mmi_ranks_t *r, mmi_node_t *node) {
     MPI_Comm here = MPI_COMM_NULL;
     int node_rank = 0;
-    cpu_set_t *all = NULL;
-    mofka_status_t status = MOFKA_OK;
-    int error = MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &here);
+    bindings_t *b = NULL;
     *node = (mmi_node_t){.rank_count = 0};
+    mofka_status_t status = mmi_agree_and_meet(r, MOFKA_OK, "looking at its node");
+    if (status)
+        return status;
+    int error = MPI_Comm_split_type(r->comm, MPI_COMM_TYPE_SHARED, r->rank, MPI_INFO_NULL, &here);
     if (error) {
         status = mmi_mpi_fail("MPI_Comm_split_type", error);
     } else {
         MPI_Comm_rank(here, &node_rank);
         MPI_Comm_size(here, &node->rank_count);
-        node->leader = rank;
-        MPI_Bcast(&node->leader, 1, MPI_INT, 0, here);
-        all = calloc((size_t)node->rank_count, sizeof *all);
-        if (!all)
+        b = malloc(sizeof *b + (size_t)node->rank_count * sizeof b->all[0]);
+        if (!b)
             status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for the node's bindings");
     }
-    status = mmi_agree(comm, status, "looking at its node");
+    status = mmi_agree(r, status, "looking at its node");
     if (!status)
-        status = node_compare_bindings(here, node_rank, all, node);
-    if (here != MPI_COMM_NULL)
+        status = node_compare_bindings(r, here, node_rank, &b, node);
+    if (here != MPI_COMM_NULL && !r->broken)
         MPI_Comm_free(&here);
-    free(all);
+    free(b);
     return status;
 }
 

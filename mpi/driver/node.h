@@ -3,11 +3,8 @@
 #ifndef MOFKA_MPI_DRIVER_NODE_H
 #define MOFKA_MPI_DRIVER_NODE_H
 
-#include <mpi.h>
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
-#include <mofka/status.h>
+#include "mpi/ranks/ranks.h"
 
 typedef struct mmi_node {
     int leader;           /* the lowest rank of this node */
@@ -16,8 +13,8 @@ typedef struct mmi_node {
     size_t binding_index; /* this rank's index among those */
 } mmi_node_t;
 
-/* Find out. Collective over `comm`, in which this rank is `rank`. */
-mofka_status_t mmi_node_find(MPI_Comm comm, int rank, mmi_node_t *node);
+/* Find out. Collective. */
+mofka_status_t mmi_node_find(mmi_ranks_t *r, mmi_node_t *node);
 
 /* Whether the ranks that share this rank's binding have a core each. */
 bool mmi_node_has_core_each(const mmi_node_t *node);

@@ -8,12 +8,14 @@
 #include <string.h>
 #include <mofka/metadata.h>
 #include <mofka/options.h>
-#include "mpi/driver/agree.h"
 #include "mpi/partition/layout.h"
 #include "mpi/window/window.h"
 
-static mofka_status_t settings_read_table(const char *options, mmi_settings_t *s, bool *join,
-                                          char **owners) {
+/* How long ranks may take to come to the driver's creation, and to finish it. */
+#define CREATE_TIMEOUT_MS 60000
+
+static mofka_status_t settings_read_table(const char *options, mmi_settings_t *s,
+                                          mmi_own_settings_t *own, char **owners) {
     static const char *const windows[] = {"auto", "shm", "rma", NULL};
     static const char *const progress[] = {"auto", "thread", "none", NULL};
     static const char *const memory[] = {"allocate", "create", NULL};
@@ -43,7 +45,11 @@ static mofka_status_t settings_read_table(const char *options, mmi_settings_t *s
          .min = MMI_PAGE_BYTES,
          .max = UINT64_C(1) << 30},
         {.key = "owners", .kind = MOFKA_OPTION_JSON, .value = owners},
-        {.key = "join", .kind = MOFKA_OPTION_BOOL, .value = join},
+        {.key = "join", .kind = MOFKA_OPTION_BOOL, .value = &own->join},
+        {.key = "high", .kind = MOFKA_OPTION_BOOL, .value = &own->high},
+        {.key = "create_timeout_ms",
+         .kind = MOFKA_OPTION_TIMEOUT,
+         .value = &own->create_timeout_ms},
     };
     return mofka_options_read("MPI driver", options, table, sizeof table / sizeof table[0]);
 }
@@ -93,7 +99,7 @@ static mofka_status_t settings_read_owners(const char *json, int size, int *owne
 }
 
 mofka_status_t mmi_settings_read(const char *options, int size, mmi_settings_t *s, int **owners,
-                                 bool *join) {
+                                 mmi_own_settings_t *own) {
     char *json = NULL;
     int *list = calloc((size_t)size, sizeof *list);
     /* Its padding is zero, too: it is compared as bytes. */
@@ -101,8 +107,8 @@ mofka_status_t mmi_settings_read(const char *options, int size, mmi_settings_t *
     s->agent = true;
     s->arena_bytes = 64 << 20;
     s->directory_bytes = 1 << 20;
-    *join = false;
-    mofka_status_t status = list ? settings_read_table(options, s, join, &json)
+    *own = (mmi_own_settings_t){.create_timeout_ms = CREATE_TIMEOUT_MS};
+    mofka_status_t status = list ? settings_read_table(options, s, own, &json)
                                  : mofka_fail(MOFKA_ERR_MEMORY, "no memory for %d owners", size);
     if (!status && json)
         status = settings_read_owners(json, size, list, &s->owner_count);
@@ -119,63 +125,75 @@ mofka_status_t mmi_settings_read(const char *options, int size, mmi_settings_t *
 }
 
 /* The leader is the lowest rank that does not join; rank 0 if all join. */
-static mofka_status_t settings_find_leader(MPI_Comm comm, bool join, int *leader) {
-    int rank, size, least;
-    MPI_Comm_rank(comm, &rank);
-    MPI_Comm_size(comm, &size);
-    int own = join ? size : rank;
-    int error = MPI_Allreduce(&own, &least, 1, MPI_INT, MPI_MIN, comm);
-    if (error)
-        return mmi_mpi_fail("MPI_Allreduce", error);
-    *leader = least == size ? 0 : least;
-    assert(*leader >= 0 && *leader < size);
+static mofka_status_t settings_find_leader(mmi_ranks_t *r, bool join, int *leader) {
+    int least;
+    mofka_status_t status =
+        mmi_ranks_least(r, join ? r->size : r->rank, "comparing its options", &least);
+    if (status)
+        return status;
+    *leader = least == r->size ? 0 : least;
+    assert(*leader >= 0 && *leader < r->size);
     return MOFKA_OK;
 }
 
-/* The lowest rank that differs; `size` if none does. */
-static int settings_compare(MPI_Comm comm, bool same, int *differs) {
-    int rank, size;
-    MPI_Comm_rank(comm, &rank);
-    MPI_Comm_size(comm, &size);
-    int own = same ? size : rank;
-    return MPI_Allreduce(&own, differs, 1, MPI_INT, MPI_MIN, comm);
+/* As they are broadcast. */
+typedef struct settings_text {
+    mmi_settings_t settings;
+    int owners[];
+} settings_text_t;
+
+/* The leader's settings. `*text` is given up if MPI may still write it. */
+static mofka_status_t settings_receive(mmi_ranks_t *r, int leader, settings_text_t **text,
+                                       size_t bytes) {
+    assert(bytes <= INT_MAX && !r->broken);
+    int error = MPI_Ibcast(*text, (int)bytes, MPI_BYTE, leader, r->comm, &r->request);
+    if (error)
+        return mmi_mpi_fail("MPI_Ibcast", error);
+    mofka_status_t status = mmi_ranks_wait(r, "comparing its options");
+    if (status)
+        *text = NULL;
+    return status;
 }
 
-mofka_status_t mmi_settings_agree(MPI_Comm comm, bool join, mmi_settings_t *s, int *owners) {
-    int size, leader = 0, differs = 0;
-    MPI_Comm_size(comm, &size);
-    assert(s->owner_count >= 1 && s->owner_count <= size);
-    size_t bytes = (size_t)size * sizeof *owners;
-    int *list = malloc(bytes);
-    mofka_status_t status =
-        list ? MOFKA_OK
-             : mofka_fail(MOFKA_ERR_MEMORY, "MPI driver: no memory to compare %d owners", size);
-    status = mmi_agree(comm, status, "comparing its options");
+/* With `text`, which holds this rank's settings. */
+static mofka_status_t settings_compare(mmi_ranks_t *r, bool join, mmi_settings_t *s, int *owners,
+                                       settings_text_t **text) {
+    int leader, differs;
+    size_t owners_bytes = (size_t)r->size * sizeof *owners;
+    mofka_status_t status = settings_find_leader(r, join, &leader);
     if (!status)
-        status = settings_find_leader(comm, join, &leader);
-    if (status) {
-        free(list);
+        status = settings_receive(r, leader, text, sizeof **text + owners_bytes);
+    if (status)
         return status;
-    }
-    assert(list); /* no rank was without memory */
-    mmi_settings_t theirs = *s;
-    memcpy(list, owners, bytes);
-    int error = MPI_Bcast(&theirs, sizeof theirs, MPI_BYTE, leader, comm);
-    if (!error)
-        error = MPI_Bcast(list, size, MPI_INT, leader, comm);
     if (join) {
-        *s = theirs;
-        memcpy(owners, list, bytes);
+        memcpy(s, &(*text)->settings, sizeof *s);
+        memcpy(owners, (*text)->owners, owners_bytes);
     }
-    bool same = memcmp(&theirs, s, sizeof theirs) == 0 && memcmp(list, owners, bytes) == 0;
-    free(list);
-    if (!error)
-        error = settings_compare(comm, same, &differs);
-    if (error)
-        return mmi_mpi_fail("agreeing on options", error);
-    return differs == size ? MOFKA_OK
-                           : mofka_fail(MOFKA_ERR_OPTION,
-                                        "MPI driver: the options are not the same on all ranks: "
-                                        "rank %d has other options than rank %d",
-                                        differs, leader);
+    bool same = memcmp(&(*text)->settings, s, sizeof *s) == 0 &&
+                memcmp((*text)->owners, owners, owners_bytes) == 0;
+    status = mmi_ranks_least(r, same ? r->size : r->rank, "comparing its options", &differs);
+    if (status || differs == r->size)
+        return status;
+    return mofka_fail(MOFKA_ERR_OPTION,
+                      "MPI driver: the options are not the same on all ranks: "
+                      "rank %d has other options than rank %d",
+                      differs, leader);
+}
+
+mofka_status_t mmi_settings_agree(mmi_ranks_t *r, bool join, mmi_settings_t *s, int *owners) {
+    assert(s->owner_count >= 1 && s->owner_count <= r->size);
+    size_t owners_bytes = (size_t)r->size * sizeof *owners;
+    settings_text_t *text = malloc(sizeof *text + owners_bytes);
+    mofka_status_t status =
+        text ? MOFKA_OK
+             : mofka_fail(MOFKA_ERR_MEMORY, "MPI driver: no memory to compare %d owners", r->size);
+    status = mmi_agree(r, status, "comparing its options");
+    if (!status) {
+        assert(text);                          /* no rank was without memory */
+        memcpy(&text->settings, s, sizeof *s); /* with its padding, which is compared */
+        memcpy(text->owners, owners, owners_bytes);
+        status = settings_compare(r, join, s, owners, &text);
+    }
+    free(text);
+    return status;
 }

@@ -3,10 +3,7 @@
 #ifndef MOFKA_MPI_DRIVER_SETTINGS_H
 #define MOFKA_MPI_DRIVER_SETTINGS_H
 
-#include <mpi.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <mofka/status.h>
+#include "mpi/ranks/ranks.h"
 
 enum { MMI_WINDOW_AUTO, MMI_WINDOW_SHM, MMI_WINDOW_RMA };
 enum { MMI_PROGRESS_AUTO, MMI_PROGRESS_THREAD, MMI_PROGRESS_NONE };
@@ -23,14 +20,21 @@ typedef struct mmi_settings {
     uint64_t arena_bytes, directory_bytes; /* whole pages */
 } mmi_settings_t;
 
+/* What each rank has for itself. */
+typedef struct mmi_own_settings {
+    bool join;                 /* it adopts the options of others */
+    bool high;                 /* its group of an intercommunicator comes last */
+    int64_t create_timeout_ms; /* negative: without limit */
+} mmi_own_settings_t;
+
 /* Read the options of this rank, one of `size`. `*owners`: give, free(); `size` ranks, zero behind
- * the first `owner_count`. `*join`: this rank adopts the options of others. Local. */
+ * the first `owner_count`. `own` is written on failure, too. Local. */
 mofka_status_t mmi_settings_read(const char *options, int size, mmi_settings_t *s, int **owners,
-                                 bool *join);
+                                 mmi_own_settings_t *own);
 
 /* Ranks that join adopt the settings of the lowest rank that does not join (of rank 0 if all join).
  * All other ranks must have equal settings: if they differ, every rank gets MOFKA_ERR_OPTION.
- * Collective over `comm`. */
-mofka_status_t mmi_settings_agree(MPI_Comm comm, bool join, mmi_settings_t *s, int *owners);
+ * Collective. */
+mofka_status_t mmi_settings_agree(mmi_ranks_t *r, bool join, mmi_settings_t *s, int *owners);
 
 #endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Whether MPI may be called, and from which threads.
+ *
+ * A program initialises MPI by MPI_Init_thread, or it opens sessions (MPI 4). With sessions only,
+ * MPI_Initialized answers no, there is no MPI_COMM_SELF, and MPI_Query_thread may not be called. MPI
+ * does not show the session of a communicator. So the thread level is that of a session that is
+ * opened for a moment.
+ */
+#include <string.h>
+#include <mofka/backend.h>
+#include <mofka/log.h>
+#include "mpi/driver/driver.h"
+
+#define SESSIONS (MPI_VERSION >= 4)
+
+static bool process_forked;
+static _Atomic bool process_has_sessions; /* a driver was made without MPI_Init */
+
+bool mmi_mpi_is_initialized(void) {
+    int initialized = 0;
+    return MPI_Initialized(&initialized) == MPI_SUCCESS && initialized;
+}
+
+static bool mpi_is_finalized(void) {
+    int finalized = 0;
+    return MPI_Finalized(&finalized) != MPI_SUCCESS || finalized;
+}
+
+/* Without MPI_Init, a communicator can only be a session's. */
+static bool mpi_is_of_session(MPI_Comm comm) {
+    return SESSIONS && comm != MPI_COMM_WORLD && comm != MPI_COMM_SELF;
+}
+
+mofka_status_t mmi_mpi_check(MPI_Comm comm) {
+    if (comm == MPI_COMM_NULL)
+        return mofka_fail(MOFKA_ERR_INVALID, "the communicator is MPI_COMM_NULL");
+    if (!mmi_mpi_is_initialized() && !mpi_is_of_session(comm))
+        return mofka_fail(MOFKA_ERR_MPI, "MPI is not initialised: call MPI_Init_thread first%s",
+                          SESSIONS ? ", or pass a communicator of a session"
+                                   : "; sessions need an MPI of version 4");
+    if (mpi_is_finalized())
+        return mofka_fail(MOFKA_ERR_MPI, "MPI is finalised already");
+    if (process_forked)
+        return mofka_fail(MOFKA_ERR_MPI,
+                          "this process was forked from one that uses MPI, so it cannot use MPI");
+    if (!mmi_mpi_is_initialized())
+        process_has_sessions = true;
+    return MOFKA_OK;
+}
+
+/* ---- threads --------------------------------------------------------------------------------- */
+
+#if SESSIONS
+static int session_thread_level(MPI_Session session) {
+    static const struct {
+        const char *name;
+        int level;
+    } levels[] = {{"MPI_THREAD_MULTIPLE", MPI_THREAD_MULTIPLE},
+                  {"MPI_THREAD_SERIALIZED", MPI_THREAD_SERIALIZED},
+                  {"MPI_THREAD_FUNNELED", MPI_THREAD_FUNNELED}};
+    MPI_Info info;
+    char value[MPI_MAX_INFO_VAL + 1] = "";
+    int bytes = sizeof value, found = 0;
+    if (MPI_Session_get_info(session, &info))
+        return MPI_THREAD_SINGLE;
+    MPI_Info_get_string(info, "thread_level", &bytes, value, &found);
+    MPI_Info_free(&info);
+    for (size_t i = 0; found && i < sizeof levels / sizeof levels[0]; i++)
+        if (strcmp(value, levels[i].name) == 0)
+            return levels[i].level;
+    return MPI_THREAD_SINGLE;
+}
+
+static int sessions_thread_level(void) {
+    MPI_Session session;
+    if (MPI_Session_init(MPI_INFO_NULL, MPI_ERRORS_RETURN, &session))
+        return MPI_THREAD_SINGLE;
+    int level = session_thread_level(session);
+    MPI_Session_finalize(&session);
+    return level;
+}
+#else
+static int sessions_thread_level(void) {
+    return MPI_THREAD_SINGLE;
+}
+#endif
+
+int mmi_mpi_thread_level(void) {
+    int level = MPI_THREAD_SINGLE;
+    if (!mmi_mpi_is_initialized())
+        return sessions_thread_level();
+    MPI_Query_thread(&level);
+    return level;
+}
+
+/* ---- fork ------------------------------------------------------------------------------------ */
+
+static void process_after_fork(void) {
+    process_forked = process_has_sessions || (mmi_mpi_is_initialized() && !mpi_is_finalized());
+}
+
+__attribute__((constructor)) static void process_watch_forks(void) {
+    if (mofka_backend_at_fork(process_after_fork))
+        mofka_log(MOFKA_LOG_ERROR, "watching forks: %s", mofka_last_error());
+}
