@@ -257,6 +257,10 @@ typedef struct mofka_driver_ops {
      * were read stay. MOFKA_ERR_TIMEOUT: not all could be read within `timeout_ms`.
      * MOFKA_ERR_MEMORY: mofka_driver_stats fails. */
     mofka_status_t (*topic_stats)(void *self, int64_t timeout_ms, struct cJSON *topics);
+    /** Optional: whether any thread may call the slots of producers. Then a thread of the core sends
+     * the batches of producers without workers that lingered, or found no room. Missing: only
+     * threads that call the library, and workers, do. */
+    bool (*any_thread)(void *self);
     /** Optional: the driver's own pool. It is asked for once, when the handle is made, and the
      * handle keeps it. Missing: a pool without threads. */
     mofka_thread_pool_t *(*default_thread_pool)(void *self);

@@ -3,13 +3,15 @@
  * Producers: push events into a topic, in batches.
  *
  * A batch is sent when it is full, on a flush, on a wait for one of its futures, and at close. It
- * is also sent when it is older than `linger_ms` and a push to any partition, or a worker of the
- * producer's pool, notices that. If the pool has threads, its workers send; else the calling thread
- * sends.
+ * is also sent when it is older than `linger_ms`. If the pool has threads, its workers send; else
+ * the calling thread sends, and a background thread of the driver sends what lingered. An MPI driver
+ * with an "rma" window below MPI_THREAD_MULTIPLE has no such thread; there, a push to any partition
+ * sends what lingered.
  *
- * A batch that finds no room stays in memory. If the pool has threads, a worker tries again until
- * the batch is stored, and does other work meanwhile. Without workers, the next push, flush or wait
- * for a future tries again. After the pool has closed, the calling threads send.
+ * A batch that finds no room stays in memory. A worker, or the background thread, tries again until
+ * the batch is stored. The next push, flush or wait for a future tries, too. After the pool has
+ * closed, the calling threads send. Data that the background thread stored is released by the next
+ * push, flush or close: its free callback runs in a thread of the user.
  *
  * Sending can call back: the free callbacks of stored data, log callbacks, and callbacks of the
  * backend. Inside such a callback, a call that would wait for sending of the same producer returns

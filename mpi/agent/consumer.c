@@ -19,7 +19,6 @@
 #define END_MS 15000
 
 typedef enum consumer_task {
-    TASK_NONE,
     TASK_FETCH,
     TASK_WAIT,
     TASK_FINISH,
@@ -100,10 +99,7 @@ static mofka_status_t consumer_run(mmi_job_t *job) {
         return c->ops->unsubscribe(c->self);
     case TASK_CLOSE:
         return c->ops->close(c->self);
-    case TASK_NONE:
-        break;
     }
-    assert(!"a task");
     return MOFKA_ERR_INVALID;
 }
 

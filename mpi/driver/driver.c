@@ -329,6 +329,11 @@ static void mmi_driver_process(void *self, size_t *index, size_t *count) {
     *count = (size_t)d->size;
 }
 
+static bool mmi_driver_any_thread(void *self) {
+    const mmi_driver_t *d = self;
+    return !d->directory.w->one_thread;
+}
+
 static const mofka_driver_ops_t driver_ops = {
     .size = sizeof driver_ops,
     .create_topic = mmi_driver_create_topic,
@@ -337,6 +342,7 @@ static const mofka_driver_ops_t driver_ops = {
     .list_topics = mmi_driver_list_topics,
     .node_place = mmi_driver_node_place,
     .process = mmi_driver_process,
+    .any_thread = mmi_driver_any_thread,
     .topic_stats = mmi_driver_topic_stats,
     .close = mmi_driver_close,
     .destroy = mmi_driver_destroy,

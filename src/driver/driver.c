@@ -65,11 +65,37 @@ mofka_status_t mofka_driver_create(const char *type, const char *options, mofka_
     return status;
 }
 
+mofka_thread_pool_t *mfi_driver_keep_background(mofka_driver_t *driver) {
+    const mofka_thread_pool_options_t one = {.thread_count = 1, .binding = MOFKA_BINDING_NONE};
+    assert(driver->ops);
+    if (!driver->ops->any_thread || !driver->ops->any_thread(driver->self))
+        return NULL;
+    pthread_mutex_lock(&driver->lock);
+    if (!driver->background && mofka_thread_pool_create(&one, &driver->background)) {
+        driver->background = NULL;
+        mfi_log(MOFKA_LOG_WARN, "batches linger until a producer's next call: %s",
+                mofka_last_error());
+    }
+    mofka_thread_pool_t *pool = mofka_thread_pool_retain(driver->background);
+    pthread_mutex_unlock(&driver->lock);
+    return pool;
+}
+
+/* No producer is left. */
+static void driver_end_background(mofka_driver_t *driver) {
+    assert(!driver->children);
+    if (driver->background)
+        mofka_thread_pool_close(driver->background);
+    mofka_thread_pool_release(driver->background);
+    driver->background = NULL;
+}
+
 static mofka_status_t driver_close_open(mofka_driver_t *driver, int64_t timeout_ms) {
     int64_t deadline = mfi_deadline(timeout_ms);
     assert(driver->ops);
     mofka_status_t status = mfi_driver_end_children(driver, deadline);
     if (!status) {
+        driver_end_background(driver);
         mfi_reporter_stop(driver->callback, true);
         mfi_reporter_stop(driver->file, true);
         driver->callback = driver->file = NULL;

@@ -49,6 +49,8 @@ struct mofka_driver {
     void *self;                      /* the backend's */
     char *type;
     mofka_thread_pool_t *default_pool;
+    /* One thread, for producers without workers. NULL: no producer needed it yet. With the lock. */
+    mofka_thread_pool_t *background;
     /* Guards children, closed, totals. Taken before a producer's or consumer's lock. */
     pthread_mutex_t lock;
     mfi_child_t *children;
@@ -78,6 +80,8 @@ mofka_status_t mfi_name_check(const char *what, const char *name);
 
 /* MOFKA_ERR_INVALID: not a driver of this process. MOFKA_ERR_CLOSED: it is closed. */
 mofka_status_t mfi_driver_check_open(mofka_driver_t *driver);
+/* Keep the driver's background pool. NULL: its backend does not allow one, or there is no thread. */
+mofka_thread_pool_t *mfi_driver_keep_background(mofka_driver_t *driver);
 /* The same of a topic and its driver. */
 mofka_status_t mfi_topic_check(const mofka_topic_t *topic);
 

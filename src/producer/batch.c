@@ -173,6 +173,24 @@ static void batch_release_contents(mfi_batch_t *batch, mfi_outcome_t *outcome) {
     batch->view_count = 0;
 }
 
+/* With the lock, releases it meanwhile. */
+static void batch_release(mfi_batch_t *batch, mfi_outcome_t *outcomes) {
+    mofka_producer_t *producer = batch->lane->producer;
+    if (outcomes || batch->view_count > 0) {
+        pthread_mutex_unlock(&producer->lock);
+        batch_release_contents(batch, outcomes);
+        pthread_mutex_lock(&producer->lock);
+    }
+    batch->next = producer->spare;
+    producer->spare = batch;
+}
+
+/* Whether this is the driver's background thread. */
+static bool batch_is_in_background(const mofka_producer_t *producer) {
+    return producer->timer && producer->timer != producer->pool &&
+           mfi_thread_pool_is_own_worker(producer->timer);
+}
+
 void mfi_batch_finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_id) {
     mofka_producer_t *producer = batch->lane->producer;
     mfi_assert_locked(&producer->lock);
@@ -193,11 +211,23 @@ void mfi_batch_finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_
         mfi_outcome_complete(o, status, message, delivery, &result);
     batch->futureless = 0;
     batch->lane->count--;
-    if (outcomes || batch->view_count > 0) {
-        pthread_mutex_unlock(&producer->lock);
-        batch_release_contents(batch, outcomes);
-        pthread_mutex_lock(&producer->lock);
+    bool later = batch->view_count > 0 && batch_is_in_background(producer);
+    if (later) {
+        batch->outcomes = outcomes;
+        batch->next = producer->unreleased;
+        producer->unreleased = batch;
+        return;
     }
-    batch->next = producer->spare;
-    producer->spare = batch;
+    batch_release(batch, outcomes);
+}
+
+void mfi_batches_release(mofka_producer_t *producer) {
+    mfi_assert_locked(&producer->lock);
+    for (mfi_batch_t *batch; (batch = producer->unreleased);) {
+        mfi_outcome_t *outcomes = batch->outcomes;
+        producer->unreleased = batch->next;
+        batch->next = NULL;
+        batch->outcomes = NULL;
+        batch_release(batch, outcomes);
+    }
 }

@@ -105,6 +105,9 @@ static mofka_status_t producer_end(mofka_producer_t *producer, int64_t timeout_m
     if (!shut)
         return status;
     mfi_producer_cancel_tasks(producer);
+    pthread_mutex_lock(&producer->lock);
+    mfi_batches_release(producer);
+    pthread_mutex_unlock(&producer->lock);
     mofka_status_t ended = producer_end_backend(producer);
     return status ? status : ended;
 }

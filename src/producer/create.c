@@ -16,6 +16,7 @@ static void producer_destroy_lane(mfi_lane_t *lane) {
 }
 
 void mfi_producer_destroy(mofka_producer_t *producer) {
+    assert(!producer->unreleased);
     while (producer->spare) {
         mfi_batch_t *next = producer->spare->next;
         mfi_batch_destroy(producer->spare);
@@ -27,6 +28,7 @@ void mfi_producer_destroy(mofka_producer_t *producer) {
     mofka_partition_selector_release(producer->selector);
     mofka_serializer_release(producer->serializer);
     mofka_thread_pool_release(producer->pool);
+    mofka_thread_pool_release(producer->timer);
     mofka_topic_release(producer->topic);
     pthread_cond_destroy(&producer->changed);
     pthread_mutex_destroy(&producer->lock);

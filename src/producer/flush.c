@@ -57,6 +57,7 @@ mofka_status_t mfi_producer_flush(mofka_producer_t *producer, int64_t deadline, 
     if (status)
         return status;
     status = producer_drive_all(producer, flush.sequence, deadline);
+    mfi_batches_release(producer);
     if (status) {
         mfi_flush_give_back(&flush);
         return status;

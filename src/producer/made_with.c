@@ -51,6 +51,9 @@ static mofka_status_t producer_set_options(mofka_producer_t *producer,
     producer->max_batches = options->max_batches ? options->max_batches : MOFKA_MAX_BATCHES_DEFAULT;
     producer->ordering = options->ordering;
     producer->pool = mofka_thread_pool_retain(options->thread_pool);
+    producer->timer = mofka_thread_pool_thread_count(producer->pool) > 0
+                          ? mofka_thread_pool_retain(producer->pool)
+                          : mfi_driver_keep_background(producer->topic->driver);
     producer->validator = mofka_validator_retain(options->validator ? options->validator
                                                                     : producer->topic->validator);
     producer->selector = mofka_partition_selector_retain(options->selector);

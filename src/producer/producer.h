@@ -118,6 +118,9 @@ struct mofka_producer {
     size_t batch_size, max_batches;
     mofka_ordering_t ordering;
     mofka_thread_pool_t *pool; /* kept; NULL: none */
+    /* Its delayed tasks seal and send. Kept: the pool, if that has workers, else the driver's
+     * background pool. NULL: none. */
+    mofka_thread_pool_t *timer;
     uint64_t linger_ms;
     int64_t push_timeout_ms;
     mfi_child_t child;
@@ -135,8 +138,10 @@ struct mofka_producer {
     int64_t check_ms;             /* no lingering batch is due before; coarse clock */
     size_t open_count;            /* open batches */
     uint64_t closes;              /* calls of close so far */
-    bool lingering;               /* a delayed task will seal lingering batches */
+    bool lingering;               /* a delayed task will seal lingering batches, and send */
+    int64_t task_ms;              /* when; coarse clock */
     mfi_batch_t *spare;           /* batches for reuse */
+    mfi_batch_t *unreleased;      /* finished in the background: a caller releases their data */
     mfi_account_t *accounts;      /* of the threads that pushed, flushed or closed */
     mfi_account_t *account;       /* of the last of them; NULL: none */
     mfi_tally_t unreported;       /* what no flush has reported; a new account begins with it */
@@ -197,6 +202,9 @@ void mfi_batch_seal(mfi_lane_t *lane, mfi_seal_t why);
 /* Finish a batch that left its lane: complete its futures, release its data, keep its memory for
  * reuse. Releases the lock meanwhile. */
 void mfi_batch_finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_id);
+/* Release the data of batches that were finished in the background: users' callbacks run in the
+ * users' threads. Releases the lock meanwhile. */
+void mfi_batches_release(mofka_producer_t *producer);
 void mfi_batch_destroy(mfi_batch_t *batch);
 
 /* ---- lane.c: with the lock ------------------------------------------------------------------- */
@@ -227,7 +235,7 @@ mofka_status_t mfi_producer_check_caller(mofka_producer_t *producer);
 
 /* Send what is sealed: in a worker, or without workers here, until the deadline. */
 void mfi_lane_send(mfi_lane_t *lane, int64_t deadline);
-/* A batch was opened: let a worker seal it later. Does nothing without workers. */
+/* A batch was opened: let a worker, or the background thread, seal it later. */
 void mfi_lane_watch(mfi_lane_t *lane);
 /* Let workers send what is sealed. Does nothing without workers. */
 void mfi_producer_wake_workers(mofka_producer_t *producer);

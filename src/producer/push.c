@@ -140,8 +140,12 @@ static mofka_status_t push_enqueue(push_t *push, mfi_lane_t *lane, const char *m
     pthread_mutex_lock(&producer->lock);
     mofka_status_t status = push_add(push, lane, metadata, bytes, bytes + data_bytes, &now_ms);
     bool check = now_ms >= producer->check_ms;
+    /* Without workers one delayed task serves all lanes. */
+    bool watch = push->opened && (producer->pool || (!push->sealed && !producer->lingering));
+    if (producer->unreleased)
+        mfi_batches_release(producer);
     pthread_mutex_unlock(&producer->lock);
-    if (push->opened)
+    if (watch)
         mfi_lane_watch(lane);
     if (push->sealed && status) /* this call has waited enough */
         mfi_producer_wake_workers(producer);

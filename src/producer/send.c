@@ -2,8 +2,9 @@
 /*
  * Decides which thread sends a producer's batches, and when.
  *
- * Without pool threads, the thread that sealed a batch sends it. Every linger_ms, a push also looks
- * for batches of other lanes that lingered, or that found no room before.
+ * Without pool threads, the thread that sealed a batch sends it. The background thread of the driver
+ * looks for batches that lingered, or that found no room before, and sends them. Where the backend
+ * allows no such thread, a push looks for them, every linger_ms.
  *
  * With pool threads, each lane that has a sealed batch has a task that sends: its sender. An open
  * adaptive batch has a task of the lowest priority that seals it, so the batch grows while the
@@ -53,6 +54,9 @@
  * this. */
 #define AWAY_MS_MAX 16
 
+/* How often the background thread tries again what found no room, or was reserved. */
+#define RETRY_MS 20
+
 /* Lanes are checked at least this often. It keeps sums of times far from overflow. */
 #define CHECK_MS_MAX 3600000
 
@@ -63,6 +67,7 @@ static bool producer_has_workers(const mofka_producer_t *producer) {
 /* ---- sending --------------------------------------------------------------------------------- */
 
 static void lane_send_task(void *context);
+static void producer_retry_soon(mofka_producer_t *producer);
 
 /* Queue the lane's task. False: the pool is closed, or has no memory for it. */
 static bool lane_queue_sender(mfi_lane_t *lane, uint64_t priority) {
@@ -147,8 +152,11 @@ void mfi_lane_send(mfi_lane_t *lane, int64_t deadline) {
     pthread_mutex_lock(&producer->lock);
     bool another = workers && lane->first && !lane->has_sender;
     lane->has_sender |= another;
-    if (!workers)
+    if (!workers) {
         mfi_lane_drive_until_close(lane, deadline);
+        if (lane->first)
+            producer_retry_soon(producer);
+    }
     pthread_mutex_unlock(&producer->lock);
     if (!another)
         return;
@@ -239,15 +247,41 @@ void mfi_producer_wake_workers(mofka_producer_t *producer) {
 
 static void producer_linger_task(void *context);
 
-/* With the lock: start the delayed task, where the pool has those. */
+/* With the lock: start the delayed task, where there is a pool that has those. */
 static void producer_check_later(mofka_producer_t *producer, int64_t delay_ms) {
     mfi_assert_locked(&producer->lock);
     assert(!producer->lingering && delay_ms >= 0);
+    if (!producer->timer || producer->closed)
+        return;
     mfi_producer_retain_memory(producer);
+    producer->task_ms = mfi_coarse_ms() + delay_ms;
     producer->lingering =
-        mfi_thread_pool_push_later(producer->pool, producer_linger_task, producer, delay_ms);
+        mfi_thread_pool_push_later(producer->timer, producer_linger_task, producer, delay_ms);
     if (!producer->lingering)
         mfi_producer_release_memory(producer); /* not the last: the caller keeps it, too */
+}
+
+/* With the lock: let the delayed task run in RETRY_MS, unless it runs or comes sooner. */
+static void producer_retry_soon(mofka_producer_t *producer) {
+    mfi_assert_locked(&producer->lock);
+    if (producer->lingering && producer->task_ms <= mfi_coarse_ms() + RETRY_MS)
+        return;
+    if (producer->lingering) {
+        if (!mfi_thread_pool_cancel_later(producer->timer, producer_linger_task, producer))
+            return; /* it runs, and will see the batch */
+        producer->lingering = false;
+        mfi_producer_release_memory(producer); /* not the last: the caller keeps it, too */
+    }
+    producer_check_later(producer, RETRY_MS);
+}
+
+/* With the lock: a batch is sealed, and not stored. */
+static bool producer_has_sealed(const mofka_producer_t *producer) {
+    mfi_assert_locked(&producer->lock);
+    for (size_t i = 0; i < producer->topic->partition_count; i++)
+        if (producer->lanes[i].first)
+            return true;
+    return false;
 }
 
 static void producer_linger_task(void *context) {
@@ -257,14 +291,17 @@ static void producer_linger_task(void *context) {
     assert(producer->lingering);
     producer->lingering = false;
     int64_t wait = producer->check_ms - mfi_coarse_ms();
-    if (producer->open_count > 0 && !producer->closed)
+    bool waits = !producer_has_workers(producer) && producer_has_sealed(producer);
+    if (waits && wait > RETRY_MS)
+        wait = RETRY_MS;
+    if (producer->open_count > 0 || waits)
         producer_check_later(producer, wait > 0 ? wait : 0);
     pthread_mutex_unlock(&producer->lock);
     mfi_producer_release_memory(producer);
 }
 
 void mfi_producer_cancel_tasks(mofka_producer_t *producer) {
-    size_t canceled = mfi_thread_pool_cancel_later(producer->pool, producer_linger_task, producer);
+    size_t canceled = mfi_thread_pool_cancel_later(producer->timer, producer_linger_task, producer);
     pthread_mutex_lock(&producer->lock);
     for (size_t i = 0; i < producer->topic->partition_count; i++) {
         mfi_lane_t *lane = &producer->lanes[i];
@@ -280,9 +317,16 @@ void mfi_producer_cancel_tasks(mofka_producer_t *producer) {
 
 void mfi_lane_watch(mfi_lane_t *lane) {
     mofka_producer_t *producer = lane->producer;
-    if (!producer_has_workers(producer))
+    bool workers = producer_has_workers(producer);
+    if (!producer->timer)
         return;
     pthread_mutex_lock(&producer->lock);
+    if (!workers && !producer->lingering && producer->open_count > 0)
+        producer_check_later(producer, producer_linger(producer));
+    if (!workers) {
+        pthread_mutex_unlock(&producer->lock);
+        return;
+    }
     if (producer->batch_size != MOFKA_BATCH_ADAPTIVE && !producer->lingering)
         producer_check_later(producer, producer_linger(producer));
     bool watched = producer->lingering || lane->has_sealer;

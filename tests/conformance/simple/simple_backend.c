@@ -377,8 +377,8 @@ mofka_status_t simple_create(const char *options, const mofka_driver_ops_t **ops
 }
 
 static mofka_status_t create_driver(const char *options, mofka_driver_t **driver) {
-    const mofka_driver_ops_t *ops;
-    void *self;
+    const mofka_driver_ops_t *ops = NULL;
+    void *self = NULL;
     mofka_status_t status = simple_create(options, &ops, &self);
     if (status)
         return status;
