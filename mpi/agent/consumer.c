@@ -2,14 +2,15 @@
 /*
  * A consumer's table over the agent.
  *
- * The core calls fetch, get_data, finish_data, wait, publish, unsubscribe and close by one thread at a
- * time. So a consumer has one job, at most. If it is late, the next call of the same kind takes its
- * result; a call of another kind waits until it is done.
+ * The core calls fetch, get_data, finish_data, wait, publish, skip_damaged, describe_wait, unsubscribe
+ * and close by one thread at a time. So a consumer has one job, at most. If it is late, the next call
+ * of the same kind takes its result; a call of another kind waits until it is done.
  *
  * get_data only notes the ranges. The job of finish_data starts the copies and completes them. It
  * retains the views, because MPI may write into them after the caller has given up.
  */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <mofka/data_view.h>
@@ -24,8 +25,13 @@ typedef enum consumer_task {
     TASK_FINISH,
     TASK_PUBLISH,
     TASK_UNSUBSCRIBE,
+    TASK_SKIP,
+    TASK_DESCRIBE,
     TASK_CLOSE
 } consumer_task_t;
+
+/* Room for what events wait for. */
+#define DESCRIPTION_BYTES 256
 
 /* One selection of a run. */
 typedef struct copy {
@@ -40,12 +46,14 @@ typedef struct consumer_job {
     mmi_job_t job;
     const struct agent_consumer *consumer;
     consumer_task_t task;
-    size_t events_max;  /* fetch */
-    int64_t timeout_ms; /* wait */
-    mofka_run_t *run;   /* fetch: the result, until it is taken; finish: the run */
-    copy_t *copies;     /* finish */
-    bool owns_run;      /* nobody else releases `run` */
-    size_t overtaken;   /* finish: the result */
+    size_t events_max;                   /* fetch */
+    int64_t timeout_ms;                  /* wait */
+    mofka_run_t *run;                    /* fetch: the result, until it is taken; finish: the run */
+    copy_t *copies;                      /* finish */
+    bool owns_run;                       /* nobody else releases `run` */
+    size_t overtaken;                    /* finish: the result */
+    uint64_t skipped;                    /* skip: the result */
+    char description[DESCRIPTION_BYTES]; /* describe: the result */
 } consumer_job_t;
 
 typedef struct agent_consumer {
@@ -97,6 +105,11 @@ static mofka_status_t consumer_run(mmi_job_t *job) {
         return c->ops->publish(c->self);
     case TASK_UNSUBSCRIBE:
         return c->ops->unsubscribe(c->self);
+    case TASK_SKIP:
+        return c->ops->skip_damaged(c->self, &j->skipped);
+    case TASK_DESCRIBE:
+        c->ops->describe_wait(c->self, j->description, sizeof j->description);
+        return MOFKA_OK;
     case TASK_CLOSE:
         return c->ops->close(c->self);
     }
@@ -270,6 +283,40 @@ static mofka_status_t agent_consumer_close(void *self) {
                                       : status;
 }
 
+/* The damage was reported by a fetch. If a later one is under way, or its result is not taken yet, there
+ * is nothing to skip. */
+static mofka_status_t agent_skip_damaged(void *self, uint64_t *skipped) {
+    agent_consumer_t *c = self;
+    mofka_status_t status;
+    int64_t deadline = mmi_deadline(END_MS);
+    if (c->late && c->late->task == TASK_FETCH)
+        return MOFKA_OK;
+    consumer_job_t *j = consumer_job(c, TASK_SKIP, deadline, (consumer_job_t){0}, &status);
+    if (!j)
+        return status;
+    if (!mmi_job_wait(&j->job, deadline))
+        return mmi_job_late(&j->job, MOFKA_ERR_TIMEOUT);
+    status = mmi_job_result(&j->job);
+    *skipped += j->skipped;
+    consumer_drop_job(c);
+    return status;
+}
+
+/* A job that is late says itself what is waited for. */
+static void agent_describe_wait(void *self, char *text, size_t bytes) {
+    agent_consumer_t *c = self;
+    mofka_status_t status;
+    int64_t deadline = mmi_deadline(MMI_AGENT_GRACE_MS);
+    text[0] = '\0';
+    if (c->late)
+        return;
+    consumer_job_t *j = consumer_job(c, TASK_DESCRIBE, deadline, (consumer_job_t){0}, &status);
+    if (!j || !mmi_job_wait(&j->job, deadline))
+        return;
+    snprintf(text, bytes, "%s", j->description);
+    consumer_drop_job(c);
+}
+
 static mofka_status_t agent_acknowledge(void *self, size_t partition, uint64_t id) {
     const agent_consumer_t *c = self;
     return c->ops->acknowledge(c->self, partition, id);
@@ -310,6 +357,8 @@ static const mofka_consumer_ops_t agent_consumer_ops = {
     .unsubscribe = agent_unsubscribe,
     .close = agent_consumer_close,
     .destroy = agent_consumer_destroy,
+    .skip_damaged = agent_skip_damaged,
+    .describe_wait = agent_describe_wait,
 };
 
 mofka_status_t mmi_agent_wrap_consumer(mmi_agent_t *agent, const mofka_consumer_ops_t **ops,

@@ -15,8 +15,15 @@
  *   +--------------+-------------------------+--------------------------------------+
  *     window/share.h   topic/directory.c         each partition is whole pages
  *
- * A record of the directory is its length (one word, stored last; 0 ends the list), then its JSON
- * text, padded to 8 bytes.
+ * A record of the directory:
+ *
+ *   +--------+-------+------------+------------------------------+
+ *   | length | check | name check | JSON text, padded with zeros |
+ *   +--------+-------+------------+------------------------------+
+ *     8 bytes each                  to 8 bytes
+ *
+ * The length is that of the text: a sealed word, stored last; 0 ends the list. The check is of all
+ * that follows it. The name check is of the topic's name: it says whose record is damaged.
  *
  * A partition, in the arena of its owner. Offsets are those of mmi_partition_t:
  *
@@ -121,6 +128,10 @@
 
 /* Payload is reserved in units of a cache line, so that two batches never share one. */
 #define MMI_UNIT_BYTES 64
+/* Events and payload bytes that a partition holds, at most. Both are less than 2^31 units or events, so
+ * that a reservation can be completed from the head. */
+#define MMI_SLOTS_MAX (UINT64_C(1) << 30)
+#define MMI_RING_BYTES_MAX (UINT64_C(1) << 36)
 /* Named consumers of a partition. One small get reads all their cursors. */
 #define MMI_CONSUMERS_MAX 64
 /* The parts of a flag. */
@@ -208,6 +219,8 @@ static inline bool mmi_is_sealed(uint64_t word) {
 
 /* A counter whose halves count alike. */
 #define MMI_COUNT_ONE ((UINT64_C(1) << 32) + 1)
+/* Producers that a topic can expect. */
+#define MMI_EXPECTED_MAX UINT32_MAX
 
 /* A check of whole words. Every step is a bijection, so it finds each change of one word. */
 static inline uint64_t mmi_bytes_check(const void *bytes, size_t length) {

@@ -43,7 +43,6 @@ mofka_status_t mmi_word_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t
 }
 
 void mmi_word_unlock(mmi_window_t *w, int rank, uint64_t offset) {
-    assert(!w->ops->loads_are_cheap || w->ops->load(w, rank, offset) == 1);
     w->ops->flush(w, rank);
     w->ops->exchange(w, rank, offset, 0);
 }

@@ -35,16 +35,39 @@ typedef struct creation {
     assert(!(c)->d->w->ops->loads_are_cheap ||                                                     \
            (c)->d->w->ops->load((c)->d->w, 0, SHARE(directory_lock)) != 0)
 
+/* Load a sealed word of a share's header. */
+static mofka_status_t creation_load(const creation_t *c, int rank, size_t field, const char *name,
+                                    uint64_t *value) {
+    mmi_window_t *w = c->d->w;
+    uint64_t word = w->ops->load(w, rank, field);
+    if (!mmi_is_sealed(word))
+        return mofka_fail(MOFKA_ERR_CORRUPT,
+                          "the word '%s' in the memory of rank %d is damaged (0x%016" PRIx64 ")",
+                          name, rank, word);
+    *value = mmi_unseal(word);
+    return MOFKA_OK;
+}
+
+/* With the directory's lock: what each owner has used, and the number of partitions placed so far. */
+static mofka_status_t creation_load_places(const creation_t *c, uint64_t *next) {
+    const mmi_directory_t *d = c->d;
+    creation_assert_locked(c);
+    mofka_status_t status = creation_load(c, 0, SHARE(directory_next), "directory_next", next);
+    for (size_t i = 0; i < d->owner_count && !status; i++)
+        status = creation_load(c, d->owners[i], SHARE(used), "used", &c->used[i]);
+    return status;
+}
+
 /* With the directory's lock: give each partition a place. */
 static mofka_status_t creation_place(const creation_t *c) {
     const mmi_directory_t *d = c->d;
     creation_assert_locked(c);
     size_t owner_count = d->owner_count;
     assert(owner_count > 0);
-    uint64_t bytes = mmi_partition_bytes(c->wish.slots, c->wish.ring_bytes);
-    uint64_t next = d->w->ops->load(d->w, 0, SHARE(directory_next));
-    for (size_t i = 0; i < owner_count; i++)
-        c->used[i] = d->w->ops->load(d->w, d->owners[i], SHARE(used));
+    uint64_t next, bytes = mmi_partition_bytes(c->wish.slots, c->wish.ring_bytes);
+    mofka_status_t status = creation_load_places(c, &next);
+    if (status)
+        return status;
     for (size_t i = 0; i < c->wish.partition_count; i++) {
         size_t turn = (size_t)((next + i) % owner_count);
         uint64_t *used = &c->used[turn];
@@ -122,33 +145,57 @@ static mofka_status_t creation_format(const creation_t *c) {
     return status;
 }
 
+/* The words of the record but its length, which is 0. Give: free(). NULL: no memory. */
+static uint64_t *creation_words(const creation_t *c, const char *text, uint64_t length) {
+    uint64_t *words = calloc(1, (size_t)mmi_record_bytes(length));
+    if (!words)
+        return NULL;
+    memcpy(words + MMI_RECORD_WORDS, text, (size_t)length);
+    words[MMI_RECORD_NAME] = mmi_name_check(c->config->name);
+    words[MMI_RECORD_CHECK] = mmi_record_check(words, length);
+    return words;
+}
+
+/* With the directory's lock: the stores that make the topic exist, when all else is done. */
+static void creation_store(const creation_t *c, uint64_t at, uint64_t length, uint64_t next) {
+    mmi_window_t *w = c->d->w;
+    uint64_t end = at + mmi_record_bytes(length) - MMI_DIRECTORY_START;
+    creation_assert_locked(c);
+    for (size_t i = 0; i < c->d->owner_count; i++)
+        w->ops->store(w, c->d->owners[i], SHARE(used), mmi_seal(c->used[i]));
+    w->ops->store(w, 0, SHARE(directory_end), mmi_seal(end));
+    w->ops->store(w, 0, SHARE(directory_next), mmi_seal(next + c->wish.partition_count));
+    w->ops->store(w, 0, at, mmi_seal(length));
+}
+
 /* With the directory's lock: what can fail comes before the stores that make the topic exist. */
 static mofka_status_t creation_publish(const creation_t *c, const char *text) {
     const mmi_directory_t *d = c->d;
-    const mmi_window_ops_t *ops = d->w->ops;
+    uint64_t end, next, length = strlen(text), bytes = mmi_record_bytes(length);
     creation_assert_locked(c);
-    uint64_t end = ops->load(d->w, 0, SHARE(directory_end));
-    uint64_t length = strlen(text), bytes = 8 + mmi_round_up(length, 8);
-    if (end + bytes > d->directory_bytes)
-        return mofka_fail(MOFKA_ERR_FULL,
-                          "the directory is full: %" PRIu64 " of %" PRIu64
-                          " bytes are used, the topic needs "
-                          "%" PRIu64 " more; raise \"directory_bytes\"",
-                          end, d->directory_bytes, bytes);
-    mofka_status_t status = creation_format(c);
+    mofka_status_t status = creation_load(c, 0, SHARE(directory_end), "directory_end", &end);
+    if (!status)
+        status = creation_load(c, 0, SHARE(directory_next), "directory_next", &next);
+    if (!status && end + bytes > d->directory_bytes)
+        status = mofka_fail(MOFKA_ERR_FULL,
+                            "the directory is full: %" PRIu64 " of %" PRIu64
+                            " bytes are used, the topic needs "
+                            "%" PRIu64 " more; raise \"directory_bytes\"",
+                            end, d->directory_bytes, bytes);
+    if (!status)
+        status = creation_format(c);
     if (status)
         return status;
+    uint64_t *words = creation_words(c, text, length);
+    if (!words)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a directory record");
     uint64_t at = MMI_DIRECTORY_START + end;
-    ops->put(d->w, 0, at + 8, text, length);
-    status = ops->flush(d->w, 0);
+    d->w->ops->put(d->w, 0, at + 8, words + 1, (size_t)bytes - 8);
+    status = d->w->ops->flush(d->w, 0);
+    free(words);
     if (status)
         return status;
-    for (size_t i = 0; i < d->owner_count; i++)
-        ops->store(d->w, d->owners[i], SHARE(used), c->used[i]);
-    ops->store(d->w, 0, SHARE(directory_end), end + bytes);
-    uint64_t next = ops->load(d->w, 0, SHARE(directory_next));
-    ops->store(d->w, 0, SHARE(directory_next), next + c->wish.partition_count);
-    ops->store(d->w, 0, at, length);
+    creation_store(c, at, length, next);
     return mmi_window_check(d->w);
 }
 

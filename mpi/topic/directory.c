@@ -5,6 +5,8 @@
  * The directory is a list of records in rank 0's share. Records are appended under the directory's
  * lock (create.c) and never changed. The length of a record is stored last, so readers take no
  * lock: the list ends at a length of 0.
+ *
+ * A damaged record hides its own topic only, as long as its length is intact.
  */
 #include "mpi/topic/directory.h"
 
@@ -20,8 +22,14 @@ uint64_t mmi_directory_arena_start(const mmi_directory_t *d, int rank) {
 
 /* ---- records -------------------------------------------------------------------------------- */
 
-/* cJSON answers the same for text that it refuses and for a failed allocation. Metadata does not. */
-static mofka_status_t record_refuse(const char *text, size_t length) {
+uint64_t mmi_record_check(const uint64_t *words, uint64_t length) {
+    const size_t first = MMI_RECORD_NAME; /* behind the check itself */
+    return mmi_bytes_check(words + first, (size_t)mmi_record_bytes(length) - 8 * first);
+}
+
+/* Whether text is JSON. cJSON answers the same for text that it refuses and for a failed allocation.
+ * Metadata does not. */
+static mofka_status_t record_check_json(const char *text, size_t length, bool *good) {
     mofka_metadata_t *metadata;
     const cJSON *json;
     mofka_status_t status = mofka_metadata_create(text, length, &metadata);
@@ -29,87 +37,128 @@ static mofka_status_t record_refuse(const char *text, size_t length) {
         status = mofka_metadata_json(metadata, &json);
         mofka_metadata_release(metadata);
     }
-    return status == MOFKA_ERR_JSON
-               ? mofka_fail(MOFKA_ERR_CORRUPT, "a directory record is not JSON")
-               : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a directory record");
+    *good = status != MOFKA_ERR_JSON;
+    return *good ? mofka_fail(MOFKA_ERR_MEMORY, "no memory for a directory record") : MOFKA_OK;
 }
 
-static mofka_status_t record_read(const mmi_directory_t *d, uint64_t at, uint64_t length,
-                                  int64_t deadline, cJSON **record) {
-    size_t words = (size_t)(mmi_round_up(length, 8) / 8);
-    assert(words >= 1);
-    uint64_t *text = malloc(8 * words);
-    if (!text)
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a directory record");
-    mofka_status_t status = mmi_window_read(d->w, 0, at + 8, text, words, deadline);
+/* Read the words of a record behind its length. */
+static mofka_status_t record_read(const mmi_directory_t *d, uint64_t *words, uint64_t length,
+                                  int64_t deadline, mmi_record_t *record) {
+    size_t count = (size_t)mmi_record_bytes(length) / 8;
+    mofka_status_t status =
+        mmi_window_read(d->w, 0, record->at + 8, words + 1, count - 1, deadline);
+    if (status)
+        return status;
+    record->name_check = words[MMI_RECORD_NAME];
+    record->damaged = words[MMI_RECORD_CHECK] != mmi_record_check(words, length);
+    const char *text = (const char *)(words + MMI_RECORD_WORDS);
     /* Its numbers are whole, so they are read alike in every locale. */
-    *record = status ? NULL : cJSON_ParseWithLength((const char *)text, length);
-    if (!status && !*record)
-        status = record_refuse((const char *)text, length);
-    free(text);
+    record->json = cJSON_ParseWithLength(text, length);
+    if (record->json || record->damaged)
+        return MOFKA_OK;
+    bool good;
+    status = record_check_json(text, length, &good);
+    record->damaged = !good;
     return status;
 }
 
 mofka_status_t mmi_directory_next(const mmi_directory_t *d, uint64_t *at, int64_t deadline,
-                                  cJSON **record) {
-    uint64_t end = MMI_DIRECTORY_START + d->directory_bytes, length = 0;
+                                  mmi_record_t *record) {
+    uint64_t end = MMI_DIRECTORY_START + d->directory_bytes, word = 0;
     assert(*at % 8 == 0 && *at >= MMI_DIRECTORY_START && *at <= end);
-    *record = NULL;
+    *record = (mmi_record_t){.at = *at};
     if (*at + 8 > end)
         return MOFKA_OK;
-    mofka_status_t status = mmi_window_read(d->w, 0, *at, &length, 1, deadline);
-    if (status || length == 0)
+    mofka_status_t status = mmi_window_read(d->w, 0, *at, &word, 1, deadline);
+    uint64_t length = mmi_unseal(word);
+    if (status || word == 0)
         return status;
-    if (length > end - *at - 8)
+    if (!mmi_is_sealed(word) || length > d->directory_bytes || mmi_record_bytes(length) > end - *at)
         return mofka_fail(MOFKA_ERR_CORRUPT,
-                          "a directory record of %" PRIu64 " bytes does not fit the directory",
-                          length);
-    status = record_read(d, *at, length, deadline, record);
+                          "the directory is damaged at byte %" PRIu64 ": no length of a record "
+                          "(0x%016" PRIx64 ")",
+                          *at - MMI_DIRECTORY_START, word);
+    uint64_t *words = malloc((size_t)mmi_record_bytes(length));
+    if (!words)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a directory record");
+    status = record_read(d, words, length, deadline, record);
+    free(words);
     if (!status)
-        *at += 8 + mmi_round_up(length, 8);
+        *at += mmi_record_bytes(length);
     return status;
 }
 
-static const char *record_text(const cJSON *record, const char *key, const char *missing) {
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, key));
+void mmi_record_end(mmi_record_t *record) {
+    cJSON_Delete(record->json);
+    record->json = NULL;
+}
+
+static const char *record_text(const cJSON *json, const char *key, const char *missing) {
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, key));
     return text ? text : missing;
 }
 
-static const char *record_name(const cJSON *record) {
-    return record_text(record, "name", "");
+static const char *record_name(const mmi_record_t *record) {
+    return record_text(record->json, "name", "");
 }
 
-/* `*record`: give; NULL: there is no topic of that name. */
-static mofka_status_t record_find(const mmi_directory_t *d, const char *name, cJSON **record) {
+mofka_status_t mmi_record_damaged(const mmi_record_t *record) {
+    const char *name = record_name(record);
+    return mofka_fail(MOFKA_ERR_CORRUPT,
+                      "a record of the directory, at byte %" PRIu64 ", is damaged%s%.*s%s",
+                      record->at - MMI_DIRECTORY_START, name[0] ? "; its topic may be '" : "",
+                      MOFKA_NAME_BYTES_MAX, name, name[0] ? "'" : "");
+}
+
+/* Whether the record is of the topic `name`. One that is damaged may be. */
+static bool record_is(const mmi_record_t *record, const char *name) {
+    return strcmp(record_name(record), name) == 0 ||
+           (record->damaged && record->name_check == mmi_name_check(name));
+}
+
+/* `record->json`: give; NULL: there is no topic of that name. MOFKA_ERR_CORRUPT: a damaged record is
+ * that topic's. */
+static mofka_status_t record_find(const mmi_directory_t *d, const char *name,
+                                  mmi_record_t *record) {
     uint64_t at = MMI_DIRECTORY_START;
+    bool damaged = false;
     for (;;) {
         mofka_status_t status = mmi_directory_next(d, &at, INT64_MAX, record);
-        if (status || !*record || strcmp(record_name(*record), name) == 0)
+        if (status)
             return status;
-        cJSON_Delete(*record);
+        if (!record->json && !record->damaged)
+            break;
+        bool found = record_is(record, name);
+        if (found && !record->damaged)
+            return MOFKA_OK;
+        damaged |= found;
+        mmi_record_end(record);
     }
+    return damaged ? mofka_fail(MOFKA_ERR_CORRUPT,
+                                "the record of topic '%s' in the directory is damaged", name)
+                   : MOFKA_OK;
 }
 
 /* ---- topics --------------------------------------------------------------------------------- */
 
-static char *record_copy(const cJSON *record, const char *key) {
-    const char *text = record_text(record, key, NULL);
+static char *record_copy(const cJSON *json, const char *key) {
+    const char *text = record_text(json, key, NULL);
     return text ? strdup(text) : NULL;
 }
 
-static mofka_status_t record_open(const mmi_directory_t *d, const cJSON *record,
+static mofka_status_t record_open(const mmi_directory_t *d, const cJSON *json,
                                   mofka_topic_made_t *made) {
     mmi_topic_t *topic;
     assert(d->topic_ops);
-    mofka_status_t status = mmi_topic_create(d, record, &topic);
+    mofka_status_t status = mmi_topic_create(d, json, &topic);
     if (status)
         return status;
     mofka_topic_made_t all = {.ops = d->topic_ops,
                               .self = topic,
                               .partition_count = topic->partition_count,
-                              .validator = record_copy(record, "validator"),
-                              .selector = record_copy(record, "selector"),
-                              .serializer = record_copy(record, "serializer")};
+                              .validator = record_copy(json, "validator"),
+                              .selector = record_copy(json, "selector"),
+                              .serializer = record_copy(json, "serializer")};
     if (!all.validator || !all.selector || !all.serializer) {
         free(all.validator);
         free(all.selector);
@@ -124,34 +173,36 @@ static mofka_status_t record_open(const mmi_directory_t *d, const cJSON *record,
 
 mofka_status_t mmi_directory_open_topic(const mmi_directory_t *d, const char *name,
                                         mofka_topic_made_t *made) {
-    cJSON *record;
+    mmi_record_t record;
     mofka_status_t status = record_find(d, name, &record);
-    if (!status && !record)
+    if (!status && !record.json)
         status = mofka_fail(MOFKA_ERR_NOT_FOUND, "there is no topic '%s'", name);
     if (!status)
-        status = record_open(d, record, made);
-    cJSON_Delete(record);
+        status = record_open(d, record.json, made);
+    mmi_record_end(&record);
     return status;
 }
 
 mofka_status_t mmi_directory_has_topic(const mmi_directory_t *d, const char *name, bool *exists) {
-    cJSON *record;
+    mmi_record_t record;
     mofka_status_t status = record_find(d, name, &record);
     if (!status)
-        *exists = record != NULL;
-    cJSON_Delete(record);
+        *exists = record.json != NULL;
+    mmi_record_end(&record);
     return status;
 }
 
 /* What users see of a record: not where its partitions are. */
-static mofka_status_t record_describe(const cJSON *record, mofka_metadata_t **description) {
+static mofka_status_t record_describe(const mmi_record_t *record, mofka_metadata_t **description) {
     static const char *const keys[] = {"options", "validator", "selector", "serializer"};
-    int partitions = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(record, "partitions"));
+    int partitions =
+        cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(record->json, "partitions"));
     cJSON *json = cJSON_CreateObject();
     bool good = cJSON_AddStringToObject(json, "name", record_name(record)) &&
                 cJSON_AddNumberToObject(json, "partitions", partitions);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        good = good && cJSON_AddRawToObject(json, keys[i], record_text(record, keys[i], "null"));
+        good =
+            good && cJSON_AddRawToObject(json, keys[i], record_text(record->json, keys[i], "null"));
     char *text = good ? cJSON_PrintUnformatted(json) : NULL;
     cJSON_Delete(json);
     mofka_status_t status =
@@ -161,22 +212,43 @@ static mofka_status_t record_describe(const cJSON *record, mofka_metadata_t **de
     return status;
 }
 
+static mofka_status_t record_visit(const mmi_record_t *record, mofka_topic_visit_fn visit,
+                                   void *context) {
+    mofka_metadata_t *description;
+    mofka_status_t status = record_describe(record, &description);
+    if (status)
+        return status;
+    status = visit(context, record_name(record), description);
+    mofka_metadata_release(description);
+    return status;
+}
+
+/* Damaged records are reported after the others were visited. */
 mofka_status_t mmi_directory_list_topics(const mmi_directory_t *d, mofka_topic_visit_fn visit,
                                          void *context) {
-    uint64_t at = MMI_DIRECTORY_START;
+    uint64_t at = MMI_DIRECTORY_START, damaged_at = 0;
     for (;;) {
-        cJSON *record;
-        mofka_metadata_t *description;
+        mmi_record_t record;
         mofka_status_t status = mmi_directory_next(d, &at, INT64_MAX, &record);
-        if (status || !record)
+        if (status)
             return status;
-        status = record_describe(record, &description);
-        if (!status) {
-            status = visit(context, record_name(record), description);
-            mofka_metadata_release(description);
-        }
-        cJSON_Delete(record);
+        if (!record.json && !record.damaged)
+            break;
+        if (record.damaged && damaged_at == 0)
+            damaged_at = record.at;
+        if (!record.damaged)
+            status = record_visit(&record, visit, context);
+        mmi_record_end(&record);
         if (status)
             return status;
     }
+    if (damaged_at == 0)
+        return MOFKA_OK;
+    mmi_record_t damaged;
+    mofka_status_t status = mmi_directory_next(d, &damaged_at, INT64_MAX, &damaged);
+    if (status)
+        return status;
+    status = mmi_record_damaged(&damaged);
+    mmi_record_end(&damaged);
+    return status;
 }

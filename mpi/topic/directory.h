@@ -24,10 +24,32 @@ typedef struct mmi_directory {
 /* Offset of a rank's arena in its share. */
 uint64_t mmi_directory_arena_start(const mmi_directory_t *d, int rank);
 
-/* Read the record at `*at` and move `*at` behind it. `*record`: give, cJSON_Delete; NULL at the end
- * of the list, and on failure. Blocks: until rank 0 answers, at most until `deadline`. */
+/* What the words of a record before its text are. */
+enum { MMI_RECORD_LENGTH, MMI_RECORD_CHECK, MMI_RECORD_NAME, MMI_RECORD_WORDS };
+
+/* A record as it was read. */
+typedef struct mmi_record {
+    bool damaged;        /* it is not what was stored; then `json` may be NULL, or wrong */
+    uint64_t at;         /* its offset */
+    uint64_t name_check; /* see mmi_name_check */
+    struct cJSON *json;  /* not damaged, and NULL: the list ends here */
+} mmi_record_t;
+
+/* The size of a record with a text of `length` bytes. */
+static inline uint64_t mmi_record_bytes(uint64_t length) {
+    return 8 * MMI_RECORD_WORDS + mmi_round_up(length, 8);
+}
+/* The check of a record of these words. */
+uint64_t mmi_record_check(const uint64_t *words, uint64_t length);
+/* Read the record at `*at` and move `*at` behind it. `*record`: give, mmi_record_end.
+ * MOFKA_ERR_CORRUPT: the record's length is damaged, so the list cannot be read on. Blocks: until
+ * rank 0 answers, at most until `deadline`. */
 mofka_status_t mmi_directory_next(const mmi_directory_t *d, uint64_t *at, int64_t deadline,
-                                  struct cJSON **record);
+                                  mmi_record_t *record);
+/* MOFKA_ERR_CORRUPT, with a message that names the record of a damaged topic. */
+mofka_status_t mmi_record_damaged(const mmi_record_t *record);
+/* Free what a record has. */
+void mmi_record_end(mmi_record_t *record);
 
 /* Slots of a driver's table; see mofka_driver_ops_t. */
 mofka_status_t mmi_directory_create_topic(const mmi_directory_t *d,
@@ -38,8 +60,8 @@ mofka_status_t mmi_directory_has_topic(const mmi_directory_t *d, const char *nam
 mofka_status_t mmi_directory_list_topics(const mmi_directory_t *d, mofka_topic_visit_fn visit,
                                          void *context);
 
-/* The topic that a record describes; the record is checked. `*topic`: give, mmi_topic_destroy.
- * MOFKA_ERR_CORRUPT, MOFKA_ERR_MEMORY. */
+/* The topic that a record describes. What it says of memory is checked against the arenas. `*topic`:
+ * give, mmi_topic_destroy. MOFKA_ERR_CORRUPT, MOFKA_ERR_MEMORY. */
 mofka_status_t mmi_topic_create(const mmi_directory_t *d, const struct cJSON *record,
                                 mmi_topic_t **topic);
 /* Add a number in digits. (A number of cJSON is a double, and its point is as the locale has it.)

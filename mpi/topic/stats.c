@@ -10,6 +10,7 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <mofka/log.h>
 
 #define WORDS(bytes) ((bytes) / 8)
 
@@ -229,14 +230,17 @@ static mofka_status_t known_topics_update(mmi_known_topics_t *known, const mmi_d
                                           int64_t deadline) {
     known_topics_assert_locked(known);
     for (;;) {
-        cJSON *record;
+        mmi_record_t record;
         uint64_t next = known->next;
         mofka_status_t status = mmi_directory_next(d, &next, deadline, &record);
-        if (status || !record)
+        if (status || (!record.json && !record.damaged))
             return status;
-        status = known_topics_add(known, d, record);
-        cJSON_Delete(record);
-        if (status)
+        status =
+            record.damaged ? mmi_record_damaged(&record) : known_topics_add(known, d, record.json);
+        mmi_record_end(&record);
+        if (status == MOFKA_ERR_CORRUPT)
+            mofka_log(MOFKA_LOG_WARN, "statistics leave a topic out: %s", mofka_last_error());
+        else if (status)
             return status;
         known->next = next;
     }

@@ -3,6 +3,7 @@
 #include "mpi/topic/topic.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "mpi/topic/directory.h"
@@ -51,64 +52,102 @@ void mmi_topic_destroy(void *self) {
 
 /* ---- from a record -------------------------------------------------------------------------- */
 
-/* -1: it is missing or not a number. */
-static double record_number(const cJSON *record, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(record, key);
-    return cJSON_IsNumber(item) ? item->valuedouble : -1;
+/* A whole number in a range. False: it is missing, or another one. */
+static bool record_get_number(const cJSON *item, uint64_t min, uint64_t max, uint64_t *number) {
+    double value = cJSON_IsNumber(item) ? item->valuedouble : -1;
+    if (!(value >= (double)min && value <= (double)max) || value != floor(value))
+        return false;
+    *number = (uint64_t)value;
+    return true;
 }
 
-static mofka_status_t record_damaged(const char *what) {
-    return mofka_fail(MOFKA_ERR_CORRUPT, "a directory record has no valid %s", what);
+static bool record_get(const cJSON *record, const char *key, uint64_t min, uint64_t max,
+                       uint64_t *number) {
+    return record_get_number(cJSON_GetObjectItemCaseSensitive(record, key), min, max, number);
+}
+
+static mofka_status_t record_refuse(const char *name, const char *what) {
+    return mofka_fail(MOFKA_ERR_CORRUPT, "topic '%s': its record in the directory has no valid %s",
+                      name, what);
+}
+
+/* Where the next partition of each rank may begin; UINT64_MAX: nowhere, the rank owns none. Give:
+ * free(). NULL: no memory. */
+static uint64_t *record_find_arenas(const mmi_directory_t *d) {
+    uint64_t *next = malloc((size_t)d->w->size * sizeof *next);
+    for (int i = 0; next && i < d->w->size; i++)
+        next[i] = UINT64_MAX;
+    for (size_t i = 0; next && i < d->owner_count; i++)
+        next[d->owners[i]] = mmi_directory_arena_start(d, d->owners[i]);
+    return next;
+}
+
+/* The place of a partition whose geometry is set. It is in its owner's arena, behind the topic's
+ * partitions before it. */
+static bool record_place_partition(const mmi_directory_t *d, const cJSON *place, uint64_t *next,
+                                   mmi_partition_t *p) {
+    uint64_t owner, bytes = mmi_partition_bytes(p->slots, p->ring_bytes);
+    if (cJSON_GetArraySize(place) != 2 ||
+        !record_get_number(place->child, 0, (uint64_t)d->w->size - 1, &owner) ||
+        next[owner] == UINT64_MAX)
+        return false;
+    uint64_t end = mmi_directory_arena_start(d, (int)owner) + d->arena_bytes;
+    if (bytes > end - next[owner] ||
+        !record_get_number(place->child->next, next[owner], end - bytes, &p->base) ||
+        p->base % MMI_PAGE_BYTES != 0)
+        return false;
+    p->owner = (int)owner;
+    next[owner] = p->base + bytes;
+    mmi_partition_place(p);
+    return true;
 }
 
 /* What a record says is checked against the window before it is used. */
 static mofka_status_t mmi_topic_place_partitions(const mmi_directory_t *d, const cJSON *record,
                                                  mmi_topic_t *topic) {
-    double slots = record_number(record, "slots"), ring = record_number(record, "ring");
-    double retention = record_number(record, "retention");
-    if (slots < 1 || ring < MMI_UNIT_BYTES || retention < 0 || retention > MMI_DISCARD_OLDEST)
-        return record_damaged("geometry");
+    uint64_t slots, ring, retention;
+    if (!record_get(record, "slots", 1, MMI_SLOTS_MAX, &slots) ||
+        !record_get(record, "ring", MMI_UNIT_BYTES, MMI_RING_BYTES_MAX, &ring) ||
+        ring % MMI_UNIT_BYTES != 0 ||
+        !record_get(record, "retention", 0, MMI_DISCARD_OLDEST, &retention) ||
+        !record_get(record, "expected_producers", 0, MMI_EXPECTED_MAX, &topic->expected_producers))
+        return record_refuse(topic->name, "geometry");
+    uint64_t *next = record_find_arenas(d);
+    if (!next)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a topic");
     assert(topic->partition_count >= 1);
+    bool good = true;
     const cJSON *place = cJSON_GetObjectItemCaseSensitive(record, "partitions")->child;
-    for (size_t i = 0; i < topic->partition_count; i++, place = place->next) {
-        double owner = cJSON_GetNumberValue(cJSON_GetArrayItem(place, 0));
-        double base = cJSON_GetNumberValue(cJSON_GetArrayItem(place, 1));
-        if (!(owner >= 0 && owner < d->w->size) || !(base >= MMI_PAGE_BYTES))
-            return record_damaged("partition");
-        mmi_partition_t *p = &topic->partitions[i];
-        *p = (mmi_partition_t){.w = d->w,
-                               .topic = topic->name,
-                               .index = i,
-                               .owner = (int)owner,
-                               .base = (uint64_t)base,
-                               .slots = (uint64_t)slots,
-                               .ring_bytes = (uint64_t)ring,
-                               .retention = (mmi_retention_t)(int)retention,
-                               .bells = &topic->partitions[0]};
-        mmi_partition_place(p);
-        if (p->base + mmi_partition_bytes(p->slots, p->ring_bytes) >
-            mmi_directory_arena_start(d, p->owner) + d->arena_bytes)
-            return record_damaged("partition");
+    for (size_t i = 0; i < topic->partition_count && good; i++, place = place->next) {
+        topic->partitions[i] = (mmi_partition_t){.w = d->w,
+                                                 .topic = topic->name,
+                                                 .index = i,
+                                                 .slots = slots,
+                                                 .ring_bytes = ring,
+                                                 .retention = (mmi_retention_t)retention,
+                                                 .bells = &topic->partitions[0]};
+        good = record_place_partition(d, place, next, &topic->partitions[i]);
     }
-    return MOFKA_OK;
+    free(next);
+    return good ? MOFKA_OK : record_refuse(topic->name, "partition");
 }
 
 mofka_status_t mmi_topic_create(const mmi_directory_t *d, const cJSON *record, mmi_topic_t **out) {
     const cJSON *places = cJSON_GetObjectItemCaseSensitive(record, "partitions");
-    const cJSON *name = cJSON_GetObjectItemCaseSensitive(record, "name");
+    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "name"));
     int count = cJSON_GetArraySize(places);
-    if (!cJSON_IsString(name) || count < 1)
-        return record_damaged("name or partitions");
+    if (!name || !name[0] || strlen(name) > MOFKA_NAME_BYTES_MAX)
+        return record_refuse("?", "name");
+    if (!cJSON_IsArray(places) || count < 1 || count > MOFKA_PARTITIONS_MAX)
+        return record_refuse(name, "partitions");
     mmi_topic_t *topic = calloc(1, sizeof *topic + (size_t)count * sizeof topic->partitions[0]);
-    if (!topic || !(topic->name = strdup(name->valuestring))) {
+    if (!topic || !(topic->name = strdup(name))) {
         free(topic);
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a topic");
     }
     atomic_init(&topic->users, 1);
     topic->w = d->w;
     topic->partition_count = (size_t)count;
-    double expected = record_number(record, "expected_producers");
-    topic->expected_producers = expected > 0 ? (uint64_t)expected : 0;
     mofka_status_t status = mmi_topic_place_partitions(d, record, topic);
     if (status)
         mmi_topic_destroy(topic);

@@ -19,19 +19,20 @@ mofka_status_t mmi_wish_read(const mofka_topic_config_t *config, mmi_wish_t *wis
          .kind = MOFKA_OPTION_UINT,
          .value = &wish->ring_bytes,
          .min = MMI_UNIT_BYTES,
-         .max = UINT64_C(1) << 36},
+         .max = MMI_RING_BYTES_MAX},
         {.key = "partition_events",
          .kind = MOFKA_OPTION_UINT,
          .value = &wish->slots,
          .min = 1,
-         .max = UINT64_C(1) << 30},
+         .max = MMI_SLOTS_MAX},
         {.key = "retention",
          .kind = MOFKA_OPTION_CHOICE,
          .value = &wish->retention,
          .choices = policies},
         {.key = "expected_producers",
          .kind = MOFKA_OPTION_UINT,
-         .value = &wish->expected_producers},
+         .value = &wish->expected_producers,
+         .max = MMI_EXPECTED_MAX},
     };
     char what[MOFKA_NAME_BYTES_MAX + 16];
     snprintf(what, sizeof what, "topic '%s'", config->name);

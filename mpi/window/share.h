@@ -12,7 +12,8 @@
  *                      rank itself, when the window opens
  *   trial_...          rma: words of the trial at creation; see window/trial.c
  *
- * What follows the header is drawn in partition/layout.h.
+ * used, directory_end and directory_next are sealed words; these, and what follows the header, are
+ * drawn in partition/layout.h.
  */
 #ifndef MOFKA_MPI_WINDOW_SHARE_H
 #define MOFKA_MPI_WINDOW_SHARE_H
