@@ -10,6 +10,7 @@
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 case_=$1 cable=$2 build=$3 mpiexec=$4
+# shellcheck source=tests/hosts/launch.sh
 . "$here/launch.sh"
 export MOFKA_LOG=info
 out=$WORLD/out err=$WORLD/err
@@ -110,6 +111,7 @@ case_latency() {
 
 # Open MPI without options. As Debian configures it, it can make no window, and the message names what helps.
 case_refused() {
+    # shellcheck disable=SC2034 # launch reads it
     one_sided=
     job_start node0:1,node1:1 -n 2 "$build/tests/outside/readme_program"
     await $LIMIT false || fail "the job does not end"

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 # For scripts: start a job over hosts, as README.md, "Several hosts", says.
 #   launch MPIEXEC HOST:RANKS,HOST:RANKS ARGUMENTS-OF-MPIEXEC...

@@ -26,7 +26,7 @@ skip() {
 # What the tests need of the system; everything later must work.
 can_make_world() {
     local tool error
-    for tool in unshare nsenter ip mount hostname nice setsid; do
+    for tool in unshare nsenter setpriv ip mount hostname nice; do
         command -v $tool >/dev/null || skip "there is no '$tool'"
     done
     error=$(unshare --net --mount --pid --uts --ipc --fork --mount-proc sh -ec "
@@ -88,7 +88,8 @@ if [ "${WORLD_INSIDE:-}" != yes ]; then
     [ "$(id -u)" = 0 ] || skip "not root"
     can_make_world "$directory"
     shift
-    WORLD_INSIDE=yes unshare --net --mount --pid --fork --mount-proc --kill-child "$here/world.sh" "$directory" "$@" &
+    WORLD_INSIDE=yes setpriv --pdeathsig KILL unshare --net --mount --pid --fork --mount-proc --kill-child \
+        "$here/world.sh" "$directory" "$@" &
     trap 'kill -KILL $!' TERM INT HUP
     code=0
     wait $! || code=$?
