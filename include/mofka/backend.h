@@ -240,9 +240,11 @@ typedef struct mofka_driver_ops {
      * MOFKA_ERR_FULL: there is no room for the topic. */
     mofka_status_t (*create_topic)(void *self, const mofka_topic_config_t *config);
     /** Open a topic. The core makes its helpers from the JSON as stored, and loads their types
-     * from the plug-in folders only (register.h). MOFKA_ERR_NOT_FOUND: it does not exist. Outputs
-     * are written only on success. */
-    mofka_status_t (*open_topic)(void *self, const char *name, mofka_topic_made_t *made);
+     * from the plug-in folders only (register.h). MOFKA_ERR_NOT_FOUND: it does not exist. The core
+     * then asks again. MOFKA_ERR_TIMEOUT: that is not known within `timeout_ms`. Outputs are written
+     * only on success. */
+    mofka_status_t (*open_topic)(void *self, const char *name, int64_t timeout_ms,
+                                 mofka_topic_made_t *made);
     /** Whether a topic of that name exists now. */
     mofka_status_t (*topic_exists)(void *self, const char *name, bool *exists);
     /** Call `visit` once for each topic, as mofka_driver_list_topics documents. */

@@ -88,6 +88,8 @@ static mofka_status_t consumer_copy(consumer_job_t *j) {
                                   copy->view);
     /* Also after an error: copies that began are completed before their memory is let go. */
     mofka_status_t finished = c->ops->finish_data(c->self, j->run, -1, &j->overtaken);
+    if (finished == MOFKA_ERR_MPI) /* MPI may still write into that memory: it is never freed */
+        j->copies = NULL;
     return status ? status : finished;
 }
 

@@ -33,7 +33,8 @@ extern const mofka_topic_ops_t mmi_topic_ops;
 /* ---- slots of the driver's table; see mofka_driver_ops_t ---- */
 
 mofka_status_t mmi_driver_create_topic(void *self, const mofka_topic_config_t *config);
-mofka_status_t mmi_driver_open_topic(void *self, const char *name, mofka_topic_made_t *made);
+mofka_status_t mmi_driver_open_topic(void *self, const char *name, int64_t timeout_ms,
+                                     mofka_topic_made_t *made);
 mofka_status_t mmi_driver_topic_exists(void *self, const char *name, bool *exists);
 mofka_status_t mmi_driver_list_topics(void *self, mofka_topic_visit_fn visit, void *context);
 mofka_status_t mmi_driver_topic_stats(void *self, int64_t timeout_ms, struct cJSON *topics);

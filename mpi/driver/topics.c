@@ -62,10 +62,13 @@ mofka_status_t mmi_driver_create_topic(void *self, const mofka_topic_config_t *c
                     : topics_create(self, config);
 }
 
-mofka_status_t mmi_driver_open_topic(void *self, const char *name, mofka_topic_made_t *made) {
+mofka_status_t mmi_driver_open_topic(void *self, const char *name, int64_t timeout_ms,
+                                     mofka_topic_made_t *made) {
     const mmi_driver_t *d = self;
     mofka_status_t status = mmi_window_may_call(d->directory.w);
-    return status ? status : mmi_directory_open_topic(&d->directory, name, made);
+    return status ? status
+                  : mmi_directory_open_topic(&d->directory, name,
+                                             mmi_agent_grace(mmi_deadline(timeout_ms)), made);
 }
 
 mofka_status_t mmi_driver_topic_exists(void *self, const char *name, bool *exists) {

@@ -189,6 +189,9 @@ static mofka_status_t trim_move(const mmi_partition_t *p, mmi_place_t start, mmi
                                                     : trim_to_cursor(p, start, &head, &rough);
     if (!status)
         status = mmi_window_check(p->w);
+    /* Discarding less than the batch needs would lose events for nothing. */
+    if (!status && p->retention == MMI_DISCARD_OLDEST && !mmi_place_fits(p, head, end))
+        return MOFKA_OK;
     if (status || (head.events == state.head.events && head.units == state.head.units &&
                    rough == state.rough))
         return status;

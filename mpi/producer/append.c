@@ -4,7 +4,8 @@
  * Path: push 6/7. Before: producer/batch.c of src. After: mpi/producer/commit.c.
  *
  *   step                         written                  if the rank stops here
- *   1 room? trim if not          head (under the lock)    nothing is reserved: not stored
+ *   1 room? trim if not; or the  head (under the lock)    nothing is reserved: not stored
+ *     batch's turn (turn.c)
  *   2 reserve                    reservation, fetch_add   a hole: later batches wait behind it
  *   3 closing? wait for complete nothing                  a hole; id >= complete: the batch fails
  *   4 room? trim if not          head (under the lock)    a hole
@@ -98,6 +99,20 @@ static mofka_status_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sen
     return MOFKA_OK;
 }
 
+/* Step 2 of any batch. MOFKA_ERR_TIMEOUT: it is not reserved. */
+static mofka_status_t append_reserve_any(const mmi_partition_t *p, mmi_sender_t *sender,
+                                         mofka_batch_t *batch, mmi_state_t *state,
+                                         append_known_t *known, mmi_due_t *due) {
+    if (!mmi_turn_is_large(p, batch))
+        return append_reserve(p, sender, batch, state, known);
+    mofka_status_t status = mmi_turn_lock(p, batch, due);
+    if (status)
+        return status;
+    status = append_reserve(p, sender, batch, state, known);
+    mmi_partition_unlock(p);
+    return status;
+}
+
 /* Steps 3 to 5 with a state that was read after the reservation. */
 static mofka_status_t append_fill(const mmi_partition_t *p, mmi_sender_t *sender,
                                   mofka_batch_t *batch, const mmi_state_t *state, mmi_due_t *due) {
@@ -160,7 +175,10 @@ static mofka_status_t append_drive(const mmi_partition_t *p, mmi_sender_t *sende
         return status;
     mmi_state_t state;
     append_known_t known = APPEND_STATE_READ;
-    status = again ? mmi_state_load(p, &state) : append_reserve(p, sender, batch, &state, &known);
+    status = again ? mmi_state_load(p, &state)
+                   : append_reserve_any(p, sender, batch, &state, &known, due);
+    if (status == MOFKA_ERR_TIMEOUT)
+        return mmi_room_fail(p, due);
     if (!status)
         status = mmi_window_check(p->w);
     if (!status)

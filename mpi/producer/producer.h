@@ -5,6 +5,7 @@
  *   append.c   the steps in order, and the reservation
  *   room.c     waiting until a partition has room for a batch
  *   put.c      payload, entries and stamp into the owner's memory
+ *   turn.c     reserving without room, and how far reservations may go
  *   commit.c   the end of a topic, the flag that publishes a batch, the bells
  *   pace.c     which of two ways of copying is the cheaper one
  */
@@ -27,9 +28,10 @@ typedef struct mmi_sender {
     mmi_place_t head; /* as it was read then */
     mmi_place_t tail; /* the end of the last batch */
     mmi_pace_t pace;
-    int64_t full_ms;  /* monotonic time since which no append found room; 0: the last one did */
-    bool warned_full; /* this was logged */
-    uint64_t stamp;   /* of the batch under way; MPI reads it until the next flush */
+    int64_t full_ms;    /* monotonic time since which no append found room; 0: the last one did */
+    bool warned_full;   /* this was logged */
+    uint64_t full_tail; /* where the tail was at that time, in events */
+    uint64_t stamp;     /* of the batch under way; MPI reads it until the next flush */
     uint64_t state[MMI_STATE_WORDS]; /* where MPI writes the state until the next flush */
 } mmi_sender_t;
 
@@ -76,7 +78,8 @@ mofka_status_t mmi_producer_create(void *self, const char *name, const char *opt
 mofka_status_t mmi_append_batch(void *self, size_t partition, mofka_batch_t *batch,
                                 int64_t timeout_ms, uint64_t *first_id);
 
-/* Steps 1 and 4: wait until the batch fits behind the tail, or where it is reserved.
+/* Steps 1 and 4: wait until the batch fits behind the tail, or where it is reserved; or until its
+ * turn has come to be reserved without room.
  * MOFKA_ERR_TIMEOUT without a message: it does not fit. MOFKA_ERR_COMPLETE: the topic ended. */
 mofka_status_t mmi_room_wait(const mmi_partition_t *p, mmi_sender_t *sender, mofka_batch_t *batch,
                              mmi_due_t *due);
@@ -90,6 +93,14 @@ void mmi_room_describe_holder(const mmi_partition_t *p, const mmi_due_t *due, ch
                               size_t bytes);
 /* MOFKA_ERR_TIMEOUT, with a message that says what keeps the partition full. */
 mofka_status_t mmi_room_fail(const mmi_partition_t *p, const mmi_due_t *due);
+
+/* A batch has waited for room while others got it: it may be reserved without room. */
+bool mmi_turn_has_come(const mmi_partition_t *p, const mmi_sender_t *sender,
+                       const mofka_batch_t *batch, const mmi_due_t *due);
+/* The batch is reserved under the partition's lock. */
+bool mmi_turn_is_large(const mmi_partition_t *p, const mofka_batch_t *batch);
+/* Take the lock to reserve such a batch. MOFKA_ERR_TIMEOUT: it is taken, or too much is reserved. */
+mofka_status_t mmi_turn_lock(const mmi_partition_t *p, const mofka_batch_t *batch, mmi_due_t *due);
 
 /* Have memory for the entries of a batch of `count` events. */
 mofka_status_t mmi_put_prepare(mmi_sender_t *sender, size_t count);

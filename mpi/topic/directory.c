@@ -15,6 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How long a call without a time-out waits for rank 0. */
+#define READ_MS 15000
+
 uint64_t mmi_directory_arena_start(const mmi_directory_t *d, int rank) {
     assert(rank >= 0 && d->directory_bytes % MMI_PAGE_BYTES == 0);
     return MMI_DIRECTORY_START + (rank == 0 ? d->directory_bytes : 0);
@@ -118,12 +121,12 @@ static bool record_is(const mmi_record_t *record, const char *name) {
 
 /* `record->json`: give; NULL: there is no topic of that name. MOFKA_ERR_CORRUPT: a damaged record is
  * that topic's. */
-static mofka_status_t record_find(const mmi_directory_t *d, const char *name,
+static mofka_status_t record_find(const mmi_directory_t *d, const char *name, int64_t deadline,
                                   mmi_record_t *record) {
     uint64_t at = MMI_DIRECTORY_START;
     bool damaged = false;
     for (;;) {
-        mofka_status_t status = mmi_directory_next(d, &at, INT64_MAX, record);
+        mofka_status_t status = mmi_directory_next(d, &at, deadline, record);
         if (status)
             return status;
         if (!record->json && !record->damaged)
@@ -172,9 +175,9 @@ static mofka_status_t record_open(const mmi_directory_t *d, const cJSON *json,
 }
 
 mofka_status_t mmi_directory_open_topic(const mmi_directory_t *d, const char *name,
-                                        mofka_topic_made_t *made) {
+                                        int64_t deadline, mofka_topic_made_t *made) {
     mmi_record_t record;
-    mofka_status_t status = record_find(d, name, &record);
+    mofka_status_t status = record_find(d, name, deadline, &record);
     if (!status && !record.json)
         status = mofka_fail(MOFKA_ERR_NOT_FOUND, "there is no topic '%s'", name);
     if (!status)
@@ -185,7 +188,7 @@ mofka_status_t mmi_directory_open_topic(const mmi_directory_t *d, const char *na
 
 mofka_status_t mmi_directory_has_topic(const mmi_directory_t *d, const char *name, bool *exists) {
     mmi_record_t record;
-    mofka_status_t status = record_find(d, name, &record);
+    mofka_status_t status = record_find(d, name, mmi_deadline(READ_MS), &record);
     if (!status)
         *exists = record.json != NULL;
     mmi_record_end(&record);
@@ -229,7 +232,7 @@ mofka_status_t mmi_directory_list_topics(const mmi_directory_t *d, mofka_topic_v
     uint64_t at = MMI_DIRECTORY_START, damaged_at = 0;
     for (;;) {
         mmi_record_t record;
-        mofka_status_t status = mmi_directory_next(d, &at, INT64_MAX, &record);
+        mofka_status_t status = mmi_directory_next(d, &at, mmi_deadline(READ_MS), &record);
         if (status)
             return status;
         if (!record.json && !record.damaged)

@@ -55,7 +55,7 @@ void mmi_record_end(mmi_record_t *record);
 mofka_status_t mmi_directory_create_topic(const mmi_directory_t *d,
                                           const mofka_topic_config_t *config);
 mofka_status_t mmi_directory_open_topic(const mmi_directory_t *d, const char *name,
-                                        mofka_topic_made_t *made);
+                                        int64_t deadline, mofka_topic_made_t *made);
 mofka_status_t mmi_directory_has_topic(const mmi_directory_t *d, const char *name, bool *exists);
 mofka_status_t mmi_directory_list_topics(const mmi_directory_t *d, mofka_topic_visit_fn visit,
                                          void *context);

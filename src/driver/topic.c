@@ -9,6 +9,9 @@
 #include "types/helper.h"
 #include <mofka/backend.h>
 
+/* How long reading a topic's description may take. */
+#define LOOK_MS 15000
+
 /* MOFKA_ERR_EXISTS. The backend checks it again under its lock; here no library of the new topic's
  * types has been loaded yet. */
 static mofka_status_t topic_check_absent(mofka_driver_t *driver, const char *name) {
@@ -146,7 +149,7 @@ mofka_status_t mofka_driver_open_topic(mofka_driver_t *driver, const char *name,
     int64_t deadline = mfi_deadline(timeout_ms);
     for (long us = 20;; us = us < 1000 ? 2 * us : us) {
         mofka_topic_made_t made = {0};
-        status = driver->ops->open_topic(driver->self, name, &made);
+        status = driver->ops->open_topic(driver->self, name, mfi_remaining(deadline), &made);
         if (!status)
             return topic_make(driver, name, &made, topic);
         if (status != MOFKA_ERR_NOT_FOUND || mfi_remaining(deadline) == 0)
@@ -163,7 +166,7 @@ mofka_status_t mofka_driver_list_partitions(mofka_driver_t *driver, const char *
     if (!status)
         status = mfi_name_check("topic", name);
     if (!status)
-        status = driver->ops->open_topic(driver->self, name, &made);
+        status = driver->ops->open_topic(driver->self, name, LOOK_MS, &made);
     if (status)
         return status;
     status = topic_wrap(driver, name, &made, &topic);

@@ -64,6 +64,7 @@ static void lane_keep_first(mfi_lane_t *lane, mofka_status_t status) {
         for (mfi_outcome_t *o = batch->outcomes; o; o = o->next)
             atomic_store(&o->delivery, MOFKA_POSSIBLY_STORED);
     }
+    mfi_producer_retry_soon(lane->producer);
     if (lane->producer->ordering == MOFKA_ORDERING_LOOSE && lane->first != lane->last) {
         lane_unlink_first(lane);
         assert(lane->last);

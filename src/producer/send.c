@@ -67,7 +67,6 @@ static bool producer_has_workers(const mofka_producer_t *producer) {
 /* ---- sending --------------------------------------------------------------------------------- */
 
 static void lane_send_task(void *context);
-static void producer_retry_soon(mofka_producer_t *producer);
 
 /* Queue the lane's task. False: the pool is closed, or has no memory for it. */
 static bool lane_queue_sender(mfi_lane_t *lane, uint64_t priority) {
@@ -152,11 +151,8 @@ void mfi_lane_send(mfi_lane_t *lane, int64_t deadline) {
     pthread_mutex_lock(&producer->lock);
     bool another = workers && lane->first && !lane->has_sender;
     lane->has_sender |= another;
-    if (!workers) {
+    if (!workers)
         mfi_lane_drive_until_close(lane, deadline);
-        if (lane->first)
-            producer_retry_soon(producer);
-    }
     pthread_mutex_unlock(&producer->lock);
     if (!another)
         return;
@@ -261,9 +257,10 @@ static void producer_check_later(mofka_producer_t *producer, int64_t delay_ms) {
         mfi_producer_release_memory(producer); /* not the last: the caller keeps it, too */
 }
 
-/* With the lock: let the delayed task run in RETRY_MS, unless it runs or comes sooner. */
-static void producer_retry_soon(mofka_producer_t *producer) {
+void mfi_producer_retry_soon(mofka_producer_t *producer) {
     mfi_assert_locked(&producer->lock);
+    if (producer_has_workers(producer)) /* a sender comes back */
+        return;
     if (producer->lingering && producer->task_ms <= mfi_coarse_ms() + RETRY_MS)
         return;
     if (producer->lingering) {

@@ -115,8 +115,9 @@ static mofka_status_t faults_make_consumer(void *self, const mofka_consumer_conf
     return MOFKA_OK;
 }
 
-static mofka_status_t faults_open_topic(void *self, const char *name, mofka_topic_made_t *made) {
-    mofka_status_t status = simple_driver->open_topic(self, name, made);
+static mofka_status_t faults_open_topic(void *self, const char *name, int64_t timeout_ms,
+                                        mofka_topic_made_t *made) {
+    mofka_status_t status = simple_driver->open_topic(self, name, timeout_ms, made);
     if (status)
         return status;
     simple_topic = made->ops;

@@ -232,6 +232,31 @@ static void a_consumer_may_acknowledge_every_few_events(void **state) {
     log_end(consumer, topic);
 }
 
+/* A batch in its turn is not reserved so far from the head that its place could not be told. The
+ * partition looks as if others had reserved 2^30 units without storing them. */
+static void a_turn_stays_within_reach(void **state) {
+    mofka_topic_t *topic = log_create_topic(FOUR_EVENTS);
+    const mmi_partition_t *p = log_of(topic);
+    sender_t sender;
+    uint64_t id, word = p->base + MMI_CONTROL(reservation);
+    (void)state;
+    sender_open(&sender, topic, 1);
+    p->w->ops->fetch_add(p->w, p->owner, word, (UINT64_C(4) << 32) + 8);
+    FAILS(sender.ops->append(sender.self, 0, &sender.batch, 0, &id), MOFKA_ERR_TIMEOUT, "");
+    p->w->ops->fetch_add(p->w, p->owner, word, (UINT64_C(1) << 32) + (UINT64_C(1) << 30) - 8);
+    uint64_t before = p->w->ops->load(p->w, p->owner, word);
+    for (int i = 0; i < 3; i++)
+        FAILS(sender.ops->append(sender.self, 0, &sender.batch, 150, &id), MOFKA_ERR_TIMEOUT, "");
+    assert_int_equal(p->w->ops->load(p->w, p->owner, word), before);
+    /* Within reach, it is reserved. */
+    p->w->ops->fetch_add(p->w, p->owner, word, -(uint64_t)((1 << 30) - 64));
+    FAILS(sender.ops->append(sender.self, 0, &sender.batch, 150, &id), MOFKA_ERR_POSSIBLY_STORED,
+          "reserved");
+    assert_true(sender.batch.reserved);
+    sender_close(&sender);
+    mofka_topic_release(topic);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         LOG_CASE(a_reservation_that_is_not_stored_is_named),
@@ -239,6 +264,7 @@ int main(void) {
         LOG_CASE(a_lock_that_stays_taken_is_named),
         LOG_CASE(the_slowest_consumer_is_named),
         LOG_CASE(statistics_count_what_will_be_stored),
+        LOG_CASE(a_turn_stays_within_reach),
         LOG_CASE(a_consumer_may_acknowledge_every_few_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,7 +126,9 @@ static mofka_status_t scripted_create_topic(void *self, const mofka_topic_config
     return MOFKA_OK;
 }
 
-static mofka_status_t scripted_open_topic(void *self, const char *name, mofka_topic_made_t *made) {
+static mofka_status_t scripted_open_topic(void *self, const char *name, int64_t timeout_ms,
+                                          mofka_topic_made_t *made) {
+    (void)timeout_ms;
     static const char *const plain = "{\"type\":\"default\"}";
     (void)name;
     *made =

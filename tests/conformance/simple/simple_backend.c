@@ -290,7 +290,9 @@ static mofka_status_t simple_create_topic(void *self, const mofka_topic_config_t
     return status;
 }
 
-static mofka_status_t simple_open_topic(void *self, const char *name, mofka_topic_made_t *made) {
+static mofka_status_t simple_open_topic(void *self, const char *name, int64_t timeout_ms,
+                                        mofka_topic_made_t *made) {
+    (void)timeout_ms;
     simple_driver_t *driver = self;
     pthread_mutex_lock(&driver->lock);
     queue_t *queue = simple_find_queue(driver, name);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * When a batch may be reserved without room, and how far reservations may go beyond the head.
+ *
+ * A batch that needs much room may never see it: small batches of others take what becomes free. So
+ * a batch that has waited for TURN_MS, while others got room, is reserved without room. From then on
+ * it has its turn: what is reserved later waits behind it. If nobody gets room, reserving would help
+ * nobody: the batch stays unreserved, so that it can still be discarded.
+ *
+ * A reservation carries the low 32 bits of its units. So the tail must stay less than 2^31 units
+ * ahead of the head, however many ranks reserve at the same time:
+ *
+ *   at most 2^30 units   from the head to the tail, when a batch is reserved without room, or when a
+ *                        large one is reserved; the partition itself has at most that many, too
+ *   at most 2^29 units   small batches that ranks reserve at the same time: each has at most its
+ *                        rank's share of them
+ *
+ * Large batches, of more than that share, are reserved under the partition's lock, one at a time.
+ * Events are bounded in the same way.
+ */
+#include <assert.h>
+#include "mpi/producer/producer.h"
+
+#define TURN_MS 200
+#define OUTSTANDING_MAX (UINT64_C(1) << 30)
+#define SMALL_TOGETHER (UINT64_C(1) << 29)
+/* How long reserving a large batch waits for the partition's lock. */
+#define LOCK_WAIT_MS 100
+
+/* Whether a log that ends at `end` stays within what reservations can say. */
+static bool turn_is_in_reach(mmi_place_t head, mmi_place_t end) {
+    assert(end.events >= head.events && end.units >= head.units);
+    return end.events - head.events <= OUTSTANDING_MAX && end.units - head.units <= OUTSTANDING_MAX;
+}
+
+bool mmi_turn_has_come(const mmi_partition_t *p, const mmi_sender_t *sender,
+                       const mofka_batch_t *batch, const mmi_due_t *due) {
+    mmi_state_t state;
+    mmi_place_t tail;
+    /* Nobody may drive it on before the caller's next call. */
+    bool left_alone = due->timeout_ms == 0 && p->w->one_thread;
+    if (batch->reserved || left_alone || sender->full_ms == 0 ||
+        mmi_now_ms() - sender->full_ms < TURN_MS || mmi_tail_load(p, &state, &tail))
+        return false;
+    return tail.events > sender->full_tail &&
+           turn_is_in_reach(state.head, mmi_batch_end(batch, tail));
+}
+
+bool mmi_turn_is_large(const mmi_partition_t *p, const mofka_batch_t *batch) {
+    uint64_t share = SMALL_TOGETHER / (uint64_t)p->w->size;
+    return batch->event_count > share ||
+           mmi_units_of(batch->metadata_bytes + batch->data_bytes) > share;
+}
+
+mofka_status_t mmi_turn_lock(const mmi_partition_t *p, const mofka_batch_t *batch, mmi_due_t *due) {
+    mmi_state_t state;
+    mmi_place_t tail;
+    int64_t most = mmi_now_ms() + LOCK_WAIT_MS, deadline = mmi_due_deadline(due);
+    mofka_status_t status = mmi_partition_lock(p, deadline < most ? deadline : most);
+    due->lock_taken = status == MOFKA_ERR_TIMEOUT;
+    if (status)
+        return status;
+    status = mmi_tail_load(p, &state, &tail);
+    if (!status && !turn_is_in_reach(state.head, mmi_batch_end(batch, tail)))
+        status = MOFKA_ERR_TIMEOUT;
+    if (status)
+        mmi_partition_unlock(p);
+    return status;
+}
