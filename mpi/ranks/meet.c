@@ -21,9 +21,10 @@
  * to stay: nobody meets. What is left are ranks that stop or die after they have met, and messages
  * that take a second.
  *
- * A vote is an operation of MPI, which cannot be taken back. A rank that leaves for good starts the
- * next one with MMI_LEFT, and so ends the meeting for all, however late they come. Each rank starts
- * the same operations, in the same order. So the communicator can be used for another try.
+ * A vote is an operation of MPI, which cannot be taken back. A rank that leaves for good starts what
+ * is left of its round, and votes MMI_LEFT. That ends the meeting for all, however late they come. A
+ * round always has two votes, so that all start the same operations on the communicator, and may use
+ * it for another try: after a vote that failed, the second one is MMI_LEFT of all.
  */
 #include "mpi/ranks/ranks.h"
 
@@ -46,23 +47,22 @@ static mofka_status_t meeting_vote(mmi_ranks_t *r, int vote) {
     return status;
 }
 
-/* *ended: a rank votes against it. */
-static mofka_status_t meeting_count(mmi_ranks_t *r, int64_t deadline, bool *ended) {
+static mofka_status_t meeting_count(mmi_ranks_t *r, int64_t deadline) {
     assert(r->phase == MMI_VOTING);
     mofka_status_t status = mmi_reduction_finish(r, &r->vote, deadline);
     if (status)
         return status;
-    r->phase = MMI_APART;
-    *ended = r->vote.least.value < 0;
-    if (*ended)
-        return MOFKA_OK;
-    status = mmi_reduction_start(r, &r->stay, mmi_now_ms() - r->voted_ms < STAY_MS ? 0 : AGAIN);
+    bool in_time = mmi_now_ms() - r->voted_ms < STAY_MS;
+    status = mmi_reduction_start(r, &r->stay,
+                                 r->vote.least.value < 0 ? MMI_LEFT
+                                 : in_time               ? 0
+                                                         : AGAIN);
     if (!status)
         r->phase = MMI_STAYING;
     return status;
 }
 
-/* *ended: they have met, or a rank has left. */
+/* *ended: they have met, or a rank has left, or had voted against it. */
 static mofka_status_t meeting_stay(mmi_ranks_t *r, int64_t deadline, bool *ended) {
     assert(r->phase == MMI_STAYING);
     int64_t least = r->voted_ms + STAY_WAIT_MS;
@@ -70,10 +70,14 @@ static mofka_status_t meeting_stay(mmi_ranks_t *r, int64_t deadline, bool *ended
     if (status)
         return status;
     r->phase = MMI_APART;
-    r->vote.least = r->stay.least;
-    if (r->stay.least.value == AGAIN && ++r->rounds == ROUNDS_MAX)
-        r->vote.least.value = MMI_SCATTERED;
-    *ended = r->vote.least.value != AGAIN;
+    if (r->vote.least.value == 0) {
+        r->vote.least = r->stay.least;
+        if (r->stay.least.value == AGAIN && ++r->rounds == ROUNDS_MAX)
+            r->vote.least.value = MMI_SCATTERED;
+        *ended = r->vote.least.value != AGAIN;
+    } else {
+        *ended = true;
+    }
     return MOFKA_OK;
 }
 
@@ -84,7 +88,7 @@ mofka_status_t mmi_meet(mmi_ranks_t *r, int vote, int64_t deadline, mmi_vote_t *
         if (r->phase == MMI_APART)
             status = meeting_vote(r, vote);
         else if (r->phase == MMI_VOTING)
-            status = meeting_count(r, deadline, &ended);
+            status = meeting_count(r, deadline);
         else
             status = meeting_stay(r, deadline, &ended);
     }
@@ -97,9 +101,10 @@ mofka_status_t mmi_meet(mmi_ranks_t *r, int vote, int64_t deadline, mmi_vote_t *
 }
 
 void mmi_meet_leave(mmi_ranks_t *r) {
-    mmi_reduction_t *next = r->phase == MMI_VOTING ? &r->stay : &r->vote;
-    assert(next->request == MPI_REQUEST_NULL);
-    mmi_reduction_start(r, next, MMI_LEFT);
+    mmi_phase_t phase = r->phase;
+    if (phase != MMI_VOTING)
+        mmi_reduction_start(r, &r->vote, MMI_LEFT);
+    mmi_reduction_start(r, phase == MMI_STAYING ? &r->next_stay : &r->stay, MMI_LEFT);
     r->broken = true;
 }
 

@@ -79,8 +79,8 @@ static bool names_next(const unsigned char *came, int size, int self, int *first
     return *first < size;
 }
 
-void mmi_ranks_name_missing(const unsigned char *came, int size, int self,
-                            char names[MMI_NAMES_BYTES]) {
+int mmi_ranks_name_missing(const unsigned char *came, int size, int self,
+                           char names[MMI_NAMES_BYTES]) {
     char list[MMI_NAMES_BYTES - 8] = "";
     size_t used = 0;
     int first = 0, last, ranges = 0, missing = 0;
@@ -97,6 +97,7 @@ void mmi_ranks_name_missing(const unsigned char *came, int size, int self,
              : missing == 1 ? "rank %s%s"
                             : "ranks %s%s",
              list, ranges == NAMES_MAX ? " and more" : "");
+    return missing;
 }
 
 void mmi_notes_name_missing(const mmi_ranks_t *r, char names[MMI_NAMES_BYTES]) {

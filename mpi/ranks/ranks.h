@@ -42,6 +42,7 @@ typedef struct mmi_ranks {
     MPI_Request request;           /* of an operation that is no reduction */
     uint64_t words[2], largest[2]; /* of mmi_ranks_largest */
     mmi_reduction_t vote, stay;    /* `vote` serves mmi_agree and mmi_ranks_least, too */
+    mmi_reduction_t next_stay;     /* of the next round, if this rank leaves while staying */
     mmi_phase_t phase;             /* of the meeting under way */
     int rounds;                    /* of it */
     int64_t voted_ms;              /* when this rank voted in it */
@@ -115,10 +116,11 @@ void mmi_notes_drop(mmi_ranks_t *r);
 
 /* Room for eight ranges of ranks. */
 #define MMI_NAMES_BYTES 256
-/* "rank 2", "ranks 1, 3 to 5, 8", "a rank": those but this one that have no note. */
+/* "rank 2", "ranks 1, 3 to 5, 8", "a rank": those but this one that sent no note. */
 void mmi_notes_name_missing(const mmi_ranks_t *r, char names[MMI_NAMES_BYTES]);
-/* The same of any list; `self`: not to be named; -1: none. */
-void mmi_ranks_name_missing(const unsigned char *came, int size, int self,
-                            char names[MMI_NAMES_BYTES]);
+/* The same of any list; `self`: not to be named; -1: none. Returns how many there are; of a long list,
+ * at least. */
+int mmi_ranks_name_missing(const unsigned char *came, int size, int self,
+                           char names[MMI_NAMES_BYTES]);
 
 #endif

@@ -40,7 +40,8 @@ void mmi_ranks_init(mmi_ranks_t *r, MPI_Comm comm, int64_t timeout_ms, int64_t d
                        .deadline = deadline,
                        .request = MPI_REQUEST_NULL,
                        .vote = {.request = MPI_REQUEST_NULL},
-                       .stay = {.request = MPI_REQUEST_NULL}};
+                       .stay = {.request = MPI_REQUEST_NULL},
+                       .next_stay = {.request = MPI_REQUEST_NULL}};
     MPI_Comm_rank(comm, &r->rank);
     MPI_Comm_size(comm, &r->size);
     assert(r->rank >= 0 && r->rank < r->size);
@@ -127,11 +128,13 @@ static mofka_status_t roll_call_late(mmi_roll_call_t *c) {
     for (int i = 0, done = 0; i < c->block_count; i++)
         if (!MPI_Test(&c->requests[i], &done, MPI_STATUS_IGNORE) && !done)
             roll_call_miss(c, i);
-    mmi_ranks_name_missing(c->came, c->peers, c->ranks.has_groups ? -1 : c->ranks.rank, names);
+    int missing =
+        mmi_ranks_name_missing(c->came, c->peers, c->ranks.has_groups ? -1 : c->ranks.rank, names);
+    bool block = missing > 1 && c->block_ranks > 1;
     return mofka_fail(MOFKA_ERR_TIMEOUT,
                       "MPI driver: %s%s%s did not call mofka_mpi_driver_create within the %lld ms "
                       "of \"create_timeout_ms\"",
-                      c->block_ranks > 1 ? "not all came: of " : "", names,
+                      block ? "some of " : "", names,
                       c->ranks.has_groups ? " of the other group" : "",
                       (long long)c->ranks.timeout_ms);
 }
@@ -163,6 +166,16 @@ static mofka_status_t roll_call_result(mofka_status_t own, mmi_vote_t least) {
                       mofka_status_text((mofka_status_t)least.value));
 }
 
+/* All have come that this rank hears of, but they did not meet. */
+static mofka_status_t roll_call_apart(const mmi_roll_call_t *c) {
+    bool is_witness = c->ranks.rank < WITNESSES || c->peers <= WITNESSES;
+    return mofka_fail(
+        MOFKA_ERR_TIMEOUT, "MPI driver: %s; given up after the %lld ms of \"create_timeout_ms\"",
+        is_witness ? "a rank came to mofka_mpi_driver_create, and stopped there"
+                   : "not all ranks called mofka_mpi_driver_create; rank 0 names them",
+        (long long)c->ranks.timeout_ms);
+}
+
 /* All have come: they meet. */
 static mofka_status_t roll_call_meet(mmi_roll_call_t *c) {
     mmi_ranks_t *r = &c->ranks;
@@ -175,12 +188,7 @@ static mofka_status_t roll_call_meet(mmi_roll_call_t *c) {
     if (status != MOFKA_ERR_TIMEOUT)
         return own ? own : status;
     mmi_meet_leave(r);
-    return own ? own
-               : mofka_fail(
-                     MOFKA_ERR_TIMEOUT,
-                     "MPI driver: a rank came to mofka_mpi_driver_create, and stopped there; "
-                     "given up after the %lld ms of \"create_timeout_ms\"",
-                     (long long)r->timeout_ms);
+    return own ? own : roll_call_apart(c);
 }
 
 mofka_status_t mmi_roll_call_run(mmi_roll_call_t *c) {

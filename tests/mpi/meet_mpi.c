@@ -2,7 +2,8 @@
 /*
  * Ranks that do not come to the driver's creation or close, or stop there. One mode a run; the
  * second argument is the window. A rank that stops is woken by the first of the others.
- *   late      one rank comes when the others have given up; it fails, too; then all try again
+ *   late      one rank comes when the others have given up; it fails, too; then all try again. With
+ *             70 ranks, those from 64 on do not know its name
  *   first     the same of rank 0
  *   creating  one rank stops within the creation
  *   closing   one rank stops after it has voted to free the window
@@ -59,7 +60,9 @@ static void exchange_pids(void) {
 
 static mofka_status_t meet_create(int timeout_ms) {
     char text[100];
-    snprintf(text, sizeof text, "{\"window\":\"%s\",\"create_timeout_ms\":%d}", window, timeout_ms);
+    snprintf(text, sizeof text,
+             "{\"window\":\"%s\",\"arena_bytes\":1048576,\"create_timeout_ms\":%d}", window,
+             timeout_ms);
     return mofka_mpi_driver_create(MPI_COMM_WORLD, text, &driver);
 }
 
@@ -73,7 +76,10 @@ static bool meet_fails(mofka_status_t status, const char *names) {
 static void meet_use_and_close(void) {
     mofka_topic_t *topic;
     if (rank == 0)
-        NEEDS(!mofka_driver_create_topic(driver, "topic", NULL));
+        NEEDS(!mofka_driver_create_topic(
+            driver, "topic",
+            &(mofka_topic_options_t){.options =
+                                         "{\"partition_bytes\":4096,\"partition_events\":16}"}));
     NEEDS(!mofka_driver_open_topic(driver, "topic", 20000, &topic));
     mofka_topic_release(topic);
     NEEDS(!mofka_driver_close(driver, 30000));
@@ -93,7 +99,7 @@ static void come_late(int late) {
     char name[40];
     MPI_Request any;
     MPI_Comm others = split_others(late);
-    snprintf(name, sizeof name, "rank %d did not call", late);
+    snprintf(name, sizeof name, rank < 64 ? "rank %d did not call" : "rank 0 names them", late);
     MPI_Irecv(&word, 1, MPI_INT, MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &any);
     if (rank == late) {
         int got;
@@ -103,7 +109,7 @@ static void come_late(int late) {
         NEEDS(word == 4711);
         NEEDS(meet_fails(meet_create(-1), "had given up"));
     } else {
-        NEEDS(meet_fails(meet_create(500), name));
+        NEEDS(meet_fails(meet_create(size < 8 ? 500 : 10000), name));
         MPI_Barrier(others);
         for (int i = 0; i < size && rank == (late + 1) % size; i++) {
             word = 4711;
