@@ -16,7 +16,7 @@ static mofka_status_t damage_find_by_flag(mmi_reader_t *r, mmi_damage_t *damage)
     uint64_t flag = mmi_flag_load(r->p, r->next);
     mmi_flag_kind_t kind = mmi_flag_kind(r->p, r->next, flag);
     if (kind == MMI_FLAG_EARLIER || kind == MMI_FLAG_STORED)
-        return mmi_window_check(r->p->w);
+        return mmi_window_check(r->p->w, r->p->owner);
     mofka_status_t status = mmi_damage_of_flag(r->p, r->next, r->chain, damage);
     if (!status && damage->end == r->next) {
         r->idle_at = r->next;
@@ -53,7 +53,7 @@ static mofka_status_t damage_find_by_entries(mmi_reader_t *r, mmi_damage_t *dama
         return status;
     if (damage_is_old_flag(r, r->entries)) {
         damage_forget_batches(r);
-        return mmi_window_check(p->w);
+        return mmi_window_check(p->w, p->owner);
     }
     for (size_t i = 0; i < most; i++) {
         mmi_chain_t chain = damage->chain;

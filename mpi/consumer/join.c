@@ -174,7 +174,7 @@ mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const 
         return status;
     status = join_take_place(r, name, from_end);
     mmi_partition_unlock(p);
-    return status ? status : mmi_window_check(p->w);
+    return status ? status : mmi_window_check(p->w, p->owner);
 }
 
 /* AWAY needs no lock: trimmers treat it as LIVE, and the next consumer of the name comes later. */
@@ -193,5 +193,5 @@ mofka_status_t mmi_reader_leave(mmi_reader_t *r, uint64_t state) {
         mmi_partition_unlock(r->p);
     r->place = MMI_CONSUMERS_MAX;
     mmi_bell_ring_room(r->p);
-    return mmi_window_check(r->p->w);
+    return mmi_window_check(r->p->w, r->p->owner);
 }

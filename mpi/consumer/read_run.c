@@ -85,7 +85,7 @@ static mofka_status_t reader_read_entries(mmi_reader_t *r, size_t most, size_t *
     assert(most <= MMI_RUN_EVENTS_MAX && r->next <= r->batch_end);
     *found = reader_read_flags(r, most < p->slots ? most : (size_t)p->slots, odd);
     if (*found == 0)
-        return mmi_window_check(p->w);
+        return mmi_window_check(p->w, p->owner);
     mmi_entries_get(p, r->next, r->entries, *found);
     mmi_stamp_get(p, r->batch_start, &r->stamp);
     p->w->ops->nudge(p->w, p->owner);

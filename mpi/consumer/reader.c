@@ -165,14 +165,14 @@ mofka_status_t mmi_reader_publish(mmi_reader_t *r, bool all) {
                           mmi_seal(acknowledged));
     r->published = acknowledged;
     if (reached.end == 0)
-        return mmi_window_check(p->w);
+        return mmi_window_check(p->w, p->owner);
     mmi_control_store(p, mmi_reader_field(r, MMI_CONTROL(cursor)),
                       reached.end << 32 | (uint32_t)reached.units);
     if (all || reader_is_worth_ringing(r, reached)) {
         r->rung = reached;
         mmi_bell_ring_room(p);
     }
-    return mmi_window_check(p->w);
+    return mmi_window_check(p->w, p->owner);
 }
 
 void mmi_reader_destroy(mmi_reader_t *r) {

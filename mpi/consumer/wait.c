@@ -56,6 +56,14 @@ static bool mmi_consumer_sleep(mmi_consumer_t *c, int64_t left_ms) {
     return found;
 }
 
+/* Whether MPI has failed on an owner that this consumer reads from. */
+static mofka_status_t mmi_consumer_check(const mmi_consumer_t *c) {
+    mofka_status_t status = MOFKA_OK;
+    for (size_t i = 0; i < c->reader_count && !status; i++)
+        status = mmi_window_check(c->readers[i].p->w, c->readers[i].p->owner);
+    return status;
+}
+
 /* When polling, naps grow over all waits in a row that found nothing; at a bell they need not. */
 mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms) {
     mmi_consumer_t *c = self;
@@ -70,7 +78,7 @@ mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms) {
     while (!found && c->nap_us <= first && mmi_spin_again(&spin))
         found = mmi_consumer_has_news(c);
     while (!found) {
-        mofka_status_t status = mmi_window_check(w);
+        mofka_status_t status = mmi_consumer_check(c);
         int64_t left = deadline - mmi_now_ms();
         if (status || left <= 0)
             return status ? status : MOFKA_ERR_TIMEOUT;
@@ -80,7 +88,7 @@ mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms) {
         c->nap_us = 2 * c->nap_us < most ? 2 * c->nap_us : most;
     }
     c->nap_us = 0;
-    return mmi_window_check(w);
+    return mmi_consumer_check(c);
 }
 
 /* How long the description of a wait may wait itself. */

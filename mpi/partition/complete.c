@@ -24,5 +24,5 @@ mofka_status_t mmi_partition_complete(const mmi_partition_t *p, int64_t deadline
         return status;
     mmi_bell_ring_data(p);
     mmi_bell_ring_room_all(p);
-    return mmi_window_check(p->w);
+    return mmi_window_check(p->w, p->owner);
 }

@@ -91,12 +91,12 @@ mofka_status_t mmi_damage_of_flag(const mmi_partition_t *p, uint64_t id, mmi_cha
     *damage = (mmi_damage_t){.first = id, .end = id, .of_flag = true, .chain = chain};
     mofka_status_t status = mmi_tail_load(p, &state, &tail);
     if (status || id >= tail.events)
-        return status ? status : mmi_window_check(p->w);
+        return status ? status : mmi_window_check(p->w, p->owner);
     uint64_t limit = tail.events - id < most ? tail.events : id + most;
     status = damage_find_end(p, limit, damage);
     if (!status && mmi_flag_count(p, id, mmi_flag_load(p, id)) > 0) /* published meanwhile */
         damage->end = id;
-    return status ? status : mmi_window_check(p->w);
+    return status ? status : mmi_window_check(p->w, p->owner);
 }
 
 void mmi_damage_describe(const mmi_damage_t *damage, char text[MMI_DAMAGE_TEXT_BYTES]) {

@@ -20,7 +20,7 @@ mofka_status_t mmi_word_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t
     assert(offset % 8 == 0 && rank >= 0 && rank < w->size);
     for (int64_t us = 1;; tries++) {
         /* A rank whose window is at fault must not try: it could not give the lock back. */
-        mofka_status_t status = mmi_window_check(w);
+        mofka_status_t status = mmi_window_check(w, rank);
         if (status)
             return status;
         uint64_t before = w->ops->exchange(w, rank, offset, 1);
@@ -36,7 +36,7 @@ mofka_status_t mmi_word_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t
         if (tries >= LOCK_TRIES)
             mmi_back_off(&us, 1000);
     }
-    mofka_status_t status = mmi_window_check(w);
+    mofka_status_t status = mmi_window_check(w, rank);
     if (status)
         w->ops->exchange(w, rank, offset, 0);
     return status;

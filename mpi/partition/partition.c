@@ -43,7 +43,7 @@ mofka_status_t mmi_partition_format(const mmi_partition_t *p, mmi_place_t start)
         return status;
     mmi_head_store(p, start, false);
     mmi_control_store(p, MMI_CONTROL(reservation), (start.events << 32) + start.units);
-    return mmi_window_check(p->w);
+    return mmi_window_check(p->w, p->owner);
 }
 
 mofka_status_t mmi_word_damaged(const mmi_partition_t *p, const char *name, uint64_t word) {

@@ -37,7 +37,7 @@ static mofka_status_t trim_correct_units(const mmi_partition_t *p, mmi_place_t s
     if (place->events == start.events)
         place->units = start.units;
     if (!*rough || mmi_flag_count(p, place->events, mmi_flag_load(p, place->events)) == 0)
-        return mmi_window_check(p->w);
+        return mmi_window_check(p->w, p->owner);
     mofka_status_t status = trim_read_entry(p, place->events, &first);
     if (!status && mmi_chain_follow(&chain, &first, place->events, p->ring_bytes)) {
         uint64_t units = first.metadata / MMI_UNIT_BYTES;
@@ -57,7 +57,7 @@ static mofka_status_t trim_next_batch(const mmi_partition_t *p, mmi_place_t head
     mmi_assert_locked(p);
     *batch = (mmi_damage_t){.first = head.events, .end = head.events + count, .chain = chain};
     if (count > 0 || mmi_flag_kind(p, head.events, flag) == MMI_FLAG_EARLIER)
-        return mmi_window_check(p->w);
+        return mmi_window_check(p->w, p->owner);
     return mmi_damage_of_flag(p, head.events, chain, batch);
 }
 
@@ -174,7 +174,7 @@ static mofka_status_t trim_would_move(const mmi_partition_t *p, mmi_place_t star
     *worth = slowest.at.events != at ||
              (state.rough && slowest.place != MMI_CONSUMERS_MAX &&
               (at == start.events || mmi_flag_count(p, at, mmi_flag_load(p, at)) > 0));
-    return mmi_window_check(p->w);
+    return mmi_window_check(p->w, p->owner);
 }
 
 /* With the lock. */
@@ -188,7 +188,7 @@ static mofka_status_t trim_move(const mmi_partition_t *p, mmi_place_t start, mmi
         status = p->retention == MMI_DISCARD_OLDEST ? trim_discard(p, start, end, &head, &rough)
                                                     : trim_to_cursor(p, start, &head, &rough);
     if (!status)
-        status = mmi_window_check(p->w);
+        status = mmi_window_check(p->w, p->owner);
     /* Discarding less than the batch needs would lose events for nothing. */
     if (!status && p->retention == MMI_DISCARD_OLDEST && !mmi_place_fits(p, head, end))
         return MOFKA_OK;
@@ -197,7 +197,7 @@ static mofka_status_t trim_move(const mmi_partition_t *p, mmi_place_t start, mmi
         return status;
     assert(head.events >= state.head.events && head.units >= state.head.units);
     mmi_head_store(p, head, rough);
-    return mmi_window_check(p->w);
+    return mmi_window_check(p->w, p->owner);
 }
 
 mofka_status_t mmi_trim_head(const mmi_partition_t *p, mmi_place_t start, mmi_place_t end,
@@ -212,5 +212,5 @@ mofka_status_t mmi_trim_head(const mmi_partition_t *p, mmi_place_t start, mmi_pl
         return status;
     status = trim_move(p, start, end);
     mmi_partition_unlock(p);
-    return status ? status : mmi_window_check(p->w);
+    return status ? status : mmi_window_check(p->w, p->owner);
 }

@@ -180,7 +180,7 @@ static mofka_status_t append_drive(const mmi_partition_t *p, mmi_sender_t *sende
     if (status == MOFKA_ERR_TIMEOUT)
         return mmi_room_fail(p, due);
     if (!status)
-        status = mmi_window_check(p->w);
+        status = mmi_window_check(p->w, p->owner);
     if (!status)
         status = append_finish(p, sender, batch, known, &state, due);
     if (!status)

@@ -11,9 +11,9 @@ mofka_status_t mmi_commit_refuse(const mmi_partition_t *p) {
 
 mofka_status_t mmi_commit_check(const mmi_partition_t *p, mmi_state_t state, uint64_t first_id,
                                 mmi_due_t *due) {
-    mofka_status_t status = mmi_window_check(p->w);
+    mofka_status_t status = mmi_window_check(p->w, p->owner);
     for (int64_t us = 10; !status && state.closing; status = mmi_state_load(p, &state)) {
-        status = mmi_window_check(p->w);
+        status = mmi_window_check(p->w, p->owner);
         if (status)
             return status;
         if (state.complete)
@@ -22,7 +22,7 @@ mofka_status_t mmi_commit_check(const mmi_partition_t *p, mmi_state_t state, uin
             return MOFKA_ERR_TIMEOUT;
         mmi_back_off(&us, 1000);
     }
-    return status ? status : mmi_window_check(p->w);
+    return status ? status : mmi_window_check(p->w, p->owner);
 }
 
 mofka_status_t mmi_commit_publish(const mmi_partition_t *p, const mofka_batch_t *batch) {
@@ -33,5 +33,5 @@ mofka_status_t mmi_commit_publish(const mmi_partition_t *p, const mofka_batch_t 
     if (p->retention ==
         MMI_DISCARD_OLDEST) /* a producer that waits for room may discard this batch */
         mmi_bell_ring_room(p);
-    return mmi_window_check(p->w);
+    return mmi_window_check(p->w, p->owner);
 }

@@ -42,13 +42,14 @@ static mofka_status_t mmi_producer_close(void *self, bool flushed) {
         producer->last = (uint32_t)before + UINT64_C(1) >= topic->expected_producers;
     }
     if (!producer->last)
-        return mmi_window_check(p->w);
+        return mmi_window_check(p->w, p->owner);
     return mmi_topic_complete(topic, mmi_deadline(MMI_LOCK_TIMEOUT_MS));
 }
 
 static void mmi_producer_destroy(void *self) {
     mmi_producer_t *producer = self;
-    if (mmi_window_check(producer->topic->w)) /* MPI may still write the senders' state words */
+    if (mmi_window_check(producer->topic->w,
+                         MMI_ANY_RANK)) /* MPI may still write the senders' state words */
         return;
     for (size_t i = 0; i < producer->topic->partition_count; i++) {
         free(producer->senders[i].entries);

@@ -119,7 +119,7 @@ static mofka_status_t room_look(const mmi_partition_t *p, const mofka_batch_t *b
     assert(end.events > state.head.events);
     *room = mmi_place_fits(p, state.head, end);
     if (*room)
-        return mmi_window_check(p->w);
+        return mmi_window_check(p->w, p->owner);
     status = room_trim(p, batch->reserved ? mmi_batch_place(batch) : tail, end, due);
     if (!status)
         status = mmi_state_load(p, &state);

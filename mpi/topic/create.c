@@ -90,7 +90,7 @@ static mofka_status_t creation_place(const creation_t *c) {
         mmi_partition_place(&c->partitions[i]);
         *used += bytes;
     }
-    return mmi_window_check(d->w);
+    return mmi_window_check(d->w, MMI_ANY_RANK);
 }
 
 static bool creation_record_places(const creation_t *c, cJSON *record) {
@@ -196,7 +196,7 @@ static mofka_status_t creation_publish(const creation_t *c, const char *text) {
     if (status)
         return status;
     creation_store(c, at, length, next);
-    return mmi_window_check(d->w);
+    return mmi_window_check(d->w, MMI_ANY_RANK);
 }
 
 /* With the directory's lock. */

@@ -22,7 +22,7 @@ static bool late_collect(mmi_window_t *w, int rank) {
     for (mmi_late_t **at = &w->late; *at;) {
         mmi_late_t *late = *at;
         int done = 0;
-        MMI_TRY(w, MPI_Test, &late->request, &done, MPI_STATUS_IGNORE);
+        MMI_TRY(w, late->rank, MPI_Test, &late->request, &done, MPI_STATUS_IGNORE);
         waits |= !done && late->rank == rank;
         if (done) {
             *at = late->next;
@@ -44,17 +44,17 @@ mofka_status_t mmi_late_read(mmi_window_t *w, int rank, uint64_t offset, uint64_
     if (!read)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory to read of rank %d", rank);
     *read = (mmi_late_t){.request = MPI_REQUEST_NULL, .rank = rank};
-    MMI_TRY(w, MPI_Rget, read->words, (int)count, MPI_UINT64_T, rank,
+    MMI_TRY(w, rank, MPI_Rget, read->words, (int)count, MPI_UINT64_T, rank,
             mmi_rma_place(w, rank, offset), (int)count, MPI_UINT64_T, w->win, &read->request);
     int64_t deadline_ns = deadline < INT64_MAX / 1000000 ? deadline * 1000000 : INT64_MAX;
-    if (read->request != MPI_REQUEST_NULL && !mmi_rma_wait(w, &read->request, deadline_ns)) {
+    if (read->request != MPI_REQUEST_NULL && !mmi_rma_wait(w, rank, &read->request, deadline_ns)) {
         pthread_mutex_lock(&w->late_lock);
         read->next = w->late;
         w->late = read;
         pthread_mutex_unlock(&w->late_lock);
         return mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d did not answer a read in time", rank);
     }
-    mofka_status_t status = mmi_window_check(w);
+    mofka_status_t status = mmi_window_check(w, rank);
     if (!status)
         memcpy(words, read->words, count * sizeof *words);
     free(read);

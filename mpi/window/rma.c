@@ -38,7 +38,7 @@
 static void rma_put(mmi_window_t *w, int rank, uint64_t offset, const void *source, size_t bytes) {
     for (size_t done = 0; done < bytes; done += CHUNK_BYTES) {
         int count = (int)(bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES);
-        MMI_TRY(w, MPI_Put, (const char *)source + done, count, MPI_BYTE, rank,
+        MMI_TRY(w, rank, MPI_Put, (const char *)source + done, count, MPI_BYTE, rank,
                 mmi_rma_place(w, rank, offset + done), count, MPI_BYTE, w->win);
     }
 }
@@ -46,7 +46,7 @@ static void rma_put(mmi_window_t *w, int rank, uint64_t offset, const void *sour
 static void rma_get(mmi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes) {
     for (size_t done = 0; done < bytes; done += CHUNK_BYTES) {
         int count = (int)(bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES);
-        MMI_TRY(w, MPI_Get, (char *)target + done, count, MPI_BYTE, rank,
+        MMI_TRY(w, rank, MPI_Get, (char *)target + done, count, MPI_BYTE, rank,
                 mmi_rma_place(w, rank, offset + done), count, MPI_BYTE, w->win);
     }
 }
@@ -98,7 +98,7 @@ static void rma_get_pieces(mmi_window_t *w, int rank, const mmi_piece_t *pieces,
             n = 1;
             rma_get(w, rank, pieces[first].offset, pieces[first].target, pieces[first].bytes);
         } else {
-            MMI_TRY(w, rma_get_indexed, w, rank, pieces + first, (int)n, lengths, places);
+            MMI_TRY(w, rank, rma_get_indexed, w, rank, pieces + first, (int)n, lengths, places);
         }
     }
     free(lengths);
@@ -106,18 +106,18 @@ static void rma_get_pieces(mmi_window_t *w, int rank, const mmi_piece_t *pieces,
 }
 
 static mofka_status_t rma_flush(mmi_window_t *w, int rank) {
-    MMI_TRY(w, MPI_Win_flush, rank, w->win);
-    return mmi_window_check(w);
+    MMI_TRY(w, rank, MPI_Win_flush, rank, w->win);
+    return mmi_window_check(w, rank);
 }
 
-bool mmi_rma_wait(mmi_window_t *w, MPI_Request *request, int64_t deadline_ns) {
+bool mmi_rma_wait(mmi_window_t *w, int rank, MPI_Request *request, int64_t deadline_ns) {
     assert(*request != MPI_REQUEST_NULL);
     int done = 0;
     int64_t us = 10, yield_until = 0;
     for (int tries = 0; !done; tries++) {
         int error = MPI_Test(request, &done, MPI_STATUS_IGNORE);
         if (error) {
-            mmi_window_fault(w, "MPI_Test", error);
+            mmi_window_fault(w, rank, "MPI_Test", error);
             return true;
         }
         if (done || (w->spin_ns && tries < SPIN_TESTS))
@@ -141,17 +141,17 @@ static void rma_load_run(mmi_window_t *w, int rank, uint64_t offset, uint64_t *w
     MPI_Request request = MPI_REQUEST_NULL;
     assert(count > 0 && count <= MMI_RUN_WORDS_MAX && offset % 8 == 0);
     memset(words, 0, count * sizeof *words);
-    MMI_TRY(w, MPI_Rget, words, (int)count, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset),
-            (int)count, MPI_UINT64_T, w->win, &request);
+    MMI_TRY(w, rank, MPI_Rget, words, (int)count, MPI_UINT64_T, rank,
+            mmi_rma_place(w, rank, offset), (int)count, MPI_UINT64_T, w->win, &request);
     if (request != MPI_REQUEST_NULL)
-        mmi_rma_wait(w, &request, INT64_MAX);
+        mmi_rma_wait(w, rank, &request, INT64_MAX);
 }
 
 static void rma_get_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                           size_t count) {
     assert(count > 0 && count <= MMI_RUN_WORDS_MAX && offset % 8 == 0);
     memset(words, 0, count * sizeof *words);
-    MMI_TRY(w, MPI_Get, words, (int)count, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset),
+    MMI_TRY(w, rank, MPI_Get, words, (int)count, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset),
             (int)count, MPI_UINT64_T, w->win);
 }
 
@@ -163,9 +163,9 @@ static uint64_t rma_load(mmi_window_t *w, int rank, uint64_t offset) {
 
 static void rma_store(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
     assert(offset % 8 == 0);
-    MMI_TRY(w, MPI_Put, &value, 1, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset), 1,
+    MMI_TRY(w, rank, MPI_Put, &value, 1, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset), 1,
             MPI_UINT64_T, w->win);
-    MMI_TRY(w, MPI_Win_flush, rank, w->win);
+    MMI_TRY(w, rank, MPI_Win_flush, rank, w->win);
 }
 
 static uint64_t rma_fetch_and_op(mmi_window_t *w, int rank, uint64_t offset, uint64_t value,
@@ -174,9 +174,9 @@ static uint64_t rma_fetch_and_op(mmi_window_t *w, int rank, uint64_t offset, uin
     assert(offset % 8 == 0);
     if (w->rma.serial_words)
         pthread_mutex_lock(&w->word_lock);
-    MMI_TRY(w, MPI_Fetch_and_op, &value, &old, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset),
-            op, w->win);
-    MMI_TRY(w, MPI_Win_flush, rank, w->win);
+    MMI_TRY(w, rank, MPI_Fetch_and_op, &value, &old, MPI_UINT64_T, rank,
+            mmi_rma_place(w, rank, offset), op, w->win);
+    MMI_TRY(w, rank, MPI_Win_flush, rank, w->win);
     if (w->rma.serial_words)
         pthread_mutex_unlock(&w->word_lock);
     return old;
@@ -197,7 +197,7 @@ static void rma_nudge(mmi_window_t *w, int rank) {
         return;
     uint64_t *value = &w->nudge_values[rank];
     __atomic_fetch_add(value, 1, __ATOMIC_RELAXED);
-    MMI_TRY(w, MPI_Put, value, 1, MPI_UINT64_T, rank,
+    MMI_TRY(w, rank, MPI_Put, value, 1, MPI_UINT64_T, rank,
             mmi_rma_place(w, rank, offsetof(mmi_share_t, activity)), 1, MPI_UINT64_T, w->win);
 }
 

@@ -6,12 +6,12 @@
 #include <assert.h>
 #include "mpi/window/window.h"
 
-/* Call MPI, and keep its error in the window. */
-#define MMI_TRY(w, call, ...)                                                                      \
+/* Call MPI for an operation on `rank`, and keep its error in the window. */
+#define MMI_TRY(w, rank, call, ...)                                                                \
     do {                                                                                           \
         int error_ = call(__VA_ARGS__);                                                            \
         if (error_)                                                                                \
-            mmi_window_fault(w, #call, error_);                                                    \
+            mmi_window_fault(w, rank, #call, error_);                                              \
     } while (0)
 
 /* Where MPI finds a place of a rank's share. */
@@ -28,9 +28,9 @@ static inline uint64_t mmi_rma_identity(const mmi_window_t *w, int rank) {
     return (x ^ x >> 29) | 1;
 }
 
-/* Wait for one operation: spin as long as it usually takes, then yield, then sleep. False: the
+/* Wait for one operation on a rank: spin as long as it usually takes, then yield, then sleep. False: the
  * deadline (in nanoseconds of the monotonic clock) passed. */
-bool mmi_rma_wait(mmi_window_t *w, MPI_Request *request, int64_t deadline_ns);
+bool mmi_rma_wait(mmi_window_t *w, int rank, MPI_Request *request, int64_t deadline_ns);
 
 /* What to do if a window cannot be made, or fails its trial. Static. */
 const char *mmi_rma_remedy(void);

@@ -170,6 +170,7 @@ void mmi_rma_destroy(mmi_window_t *w) {
     if (atomic_load(&w->shut)) /* workers may still read `shut` */
         return;
     free(w->base);
+    free(w->faulty);
     free(w->skip);
     free(w->nudge_values);
     free(w);

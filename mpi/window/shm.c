@@ -168,6 +168,7 @@ static void shm_destroy(mmi_window_t *w) {
     if (atomic_load(&w->shut)) /* workers may still read `shut` */
         return;
     free(w->base);
+    free(w->faulty);
     free(w);
 }
 

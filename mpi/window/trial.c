@@ -56,8 +56,8 @@ static int trial_rank(const mmi_window_t *w, int target, int slot) {
 
 static void trial_fetch(mmi_window_t *w, int target, size_t field, const uint64_t *value,
                         uint64_t *old, MPI_Op op) {
-    MMI_TRY(w, MPI_Fetch_and_op, value, old, MPI_UINT64_T, target, mmi_rma_place(w, target, field),
-            op, w->win);
+    MMI_TRY(w, target, MPI_Fetch_and_op, value, old, MPI_UINT64_T, target,
+            mmi_rma_place(w, target, field), op, w->win);
 }
 
 static void trial_get(mmi_window_t *w, int target, size_t field, uint64_t *word) {
@@ -75,19 +75,19 @@ static void trial_run(mmi_window_t *w, trial_t *trials, size_t count) {
         trial_fetch(w, trials[i].target, SHARE(trial_added), &one, &trials[i].added, MPI_SUM);
         trial_get(w, trials[i].target, SHARE(identity), &trials[i].identity);
     }
-    MMI_TRY(w, MPI_Win_flush_all, w->win);
+    MMI_TRY(w, w->rank, MPI_Win_flush_all, w->win);
     for (size_t i = 0; i < count; i++) {
         trial_t *t = &trials[i];
         trial_fetch(w, t->target, SHARE(trial_exchanged), &t->token, &t->exchanged, MPI_REPLACE);
         w->ops->put(w, t->target, trial_slot(t), &t->token, sizeof t->token);
     }
-    MMI_TRY(w, MPI_Win_flush_all, w->win);
+    MMI_TRY(w, w->rank, MPI_Win_flush_all, w->win);
     for (size_t i = 0; i < count; i++) {
         trial_t *t = &trials[i];
         trial_fetch(w, t->target, SHARE(trial_returned), &t->exchanged, &t->unused, MPI_SUM);
         trial_get(w, t->target, trial_slot(t), &t->put);
     }
-    MMI_TRY(w, MPI_Win_flush_all, w->win);
+    MMI_TRY(w, w->rank, MPI_Win_flush_all, w->win);
 }
 
 static mofka_status_t trial_fail(int target, const char *what) {
@@ -122,7 +122,7 @@ mofka_status_t mmi_rma_try(mmi_window_t *w, const int *targets, size_t count) {
                 .target = targets[i], .slot = (uint64_t)slot, .token = trial_token(w, w->rank)};
     }
     trial_run(w, trials, used);
-    mofka_status_t status = mmi_window_check(w);
+    mofka_status_t status = mmi_window_check(w, MMI_ANY_RANK);
     if (status)
         status = trial_fail(w->rank, mofka_last_error());
     for (size_t i = 0; i < used && !status; i++)
@@ -218,5 +218,5 @@ mofka_status_t mmi_rma_needs_progress(mmi_window_t *w, MPI_Comm comm, uint64_t n
     if (error)
         return mmi_mpi_fail("MPI_Allreduce", error);
     *needed = found[0] || !found[1];
-    return mmi_window_check(w);
+    return mmi_window_check(w, MMI_ANY_RANK);
 }

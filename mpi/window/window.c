@@ -36,19 +36,21 @@ void mmi_window_shut(mmi_window_t *w) {
     assert(atomic_load(&w->appends) >= 0);
 }
 
-void mmi_window_fault(mmi_window_t *w, const char *call, int error) {
+void mmi_window_fault(mmi_window_t *w, int rank, const char *call, int error) {
     int none = FAULT_NONE;
-    assert(error != MPI_SUCCESS);
+    assert(error != MPI_SUCCESS && rank >= 0 && rank < w->size);
     mmi_mpi_fail(call, error);
     if (atomic_compare_exchange_strong(&w->fault, &none, FAULT_CLAIMED)) {
         snprintf(w->message, sizeof w->message, "%s", mofka_last_error());
         atomic_store(&w->fault, FAULT_KEPT);
     }
+    atomic_store(&w->faulty[rank], true);
 }
 
-mofka_status_t mmi_window_check(mmi_window_t *w) {
+mofka_status_t mmi_window_check(mmi_window_t *w, int rank) {
     int fault = atomic_load_explicit(&w->fault, memory_order_acquire);
-    if (fault == FAULT_NONE)
+    assert(rank >= MMI_ANY_RANK && rank < w->size);
+    if (fault == FAULT_NONE || (rank != MMI_ANY_RANK && !atomic_load(&w->faulty[rank])))
         return MOFKA_OK;
     return mofka_fail(MOFKA_ERR_MPI, "window: %s", fault == FAULT_KEPT ? w->message : "failed");
 }
@@ -63,7 +65,7 @@ mofka_status_t mmi_window_read(mmi_window_t *w, int rank, uint64_t offset, uint6
     }
     if (deadline == INT64_MAX) {
         w->ops->load_run(w, rank, offset, words, count);
-        return mmi_window_check(w);
+        return mmi_window_check(w, rank);
     }
     for (size_t done = 0, here; done < count && !status; done += here) {
         here = count - done < MMI_RUN_WORDS_MAX ? count - done : MMI_RUN_WORDS_MAX;
@@ -85,12 +87,19 @@ mmi_window_t *mmi_window_create(const mmi_window_ops_t *ops, int rank, int size,
     assert(size > 0 && rank >= 0 && rank < size && bases > 0);
     mmi_window_t *w = calloc(1, sizeof *w);
     char **base = calloc(bases, sizeof *base);
-    if (!w || !base) {
+    _Atomic bool *faulty = calloc((size_t)size, sizeof *faulty);
+    if (!w || !base || !faulty) {
         free(w);
         free(base);
+        free(faulty);
         return NULL;
     }
-    *w = (mmi_window_t){.ops = ops, .rank = rank, .size = size, .base = base, .win = MPI_WIN_NULL};
+    *w = (mmi_window_t){.ops = ops,
+                        .rank = rank,
+                        .size = size,
+                        .base = base,
+                        .faulty = faulty,
+                        .win = MPI_WIN_NULL};
     pthread_mutex_init(&w->late_lock, NULL);
     pthread_mutex_init(&w->word_lock, NULL);
     return w;

@@ -15,8 +15,8 @@
  * one; its first value may be stored. put, get and get_words may be under way until flush(rank) returns. Bytes that
  * were put before a flush are visible to every rank that loads a word stored after the flush.
  *
- * The window keeps the first MPI error, with its text; flush and mmi_window_check report it. Words
- * that are read after it are 0. So callers check before they publish and while they wait, and not
+ * The window keeps the first MPI error, with its text, and which ranks' memory met one; flush and
+ * mmi_window_check report it. Words that are read there after it are 0. So callers check before they publish and while they wait, and not
  * after each word.
  */
 #ifndef MOFKA_MPI_WINDOW_WINDOW_H
@@ -135,6 +135,7 @@ struct mmi_window {
     struct mmi_late *late;     /* rma: reads that were given up, and may still be under way */
     pthread_mutex_t late_lock; /* guards the list `late`; a leaf */
     _Atomic int fault;         /* whether an MPI call failed; see mmi_window_fault */
+    _Atomic bool *faulty;      /* the same of each rank's memory */
     char message[MOFKA_MESSAGE_BYTES_MAX + 1]; /* of the first call that failed */
 };
 
@@ -187,16 +188,19 @@ bool mmi_spin_again(mmi_spin_t *spin);
 /* Sleep `*us` microseconds, then double `*us`, up to `us_max`. */
 void mmi_back_off(int64_t *us, int64_t us_max);
 
-/* MOFKA_OK, or the first error that an operation met. */
-mofka_status_t mmi_window_check(mmi_window_t *window);
+/* MOFKA_OK, or the first error that an operation met, if one on the memory of `rank` has met one.
+ * MMI_ANY_RANK: of any rank. */
+#define MMI_ANY_RANK (-1)
+mofka_status_t mmi_window_check(mmi_window_t *window, int rank);
 /* Read one word, or more words that no rank changes meanwhile. Blocks until the rank answers, at
  * most until `deadline` (MOFKA_ERR_TIMEOUT); INT64_MAX: no deadline. */
 mofka_status_t mmi_window_read(mmi_window_t *window, int rank, uint64_t offset, uint64_t *words,
                                size_t count, int64_t deadline);
 /* Make a range zero. Complete on return. */
 mofka_status_t mmi_window_zero(mmi_window_t *window, int rank, uint64_t offset, uint64_t bytes);
-/* Keep the error of an MPI call, unless one is kept already. */
-void mmi_window_fault(mmi_window_t *window, const char *call, int error);
+/* An MPI call for an operation on `rank` failed. Keep its error, unless one is kept already. What other
+ * ranks have is not affected. */
+void mmi_window_fault(mmi_window_t *window, int rank, const char *call, int error);
 /* MOFKA_ERR_MPI, with MPI's text. */
 static inline mofka_status_t mmi_mpi_fail(const char *call, int error) {
     char text[MPI_MAX_ERROR_STRING] = "";

@@ -73,7 +73,7 @@ void mofka_thread_pool_release(mofka_thread_pool_t *pool) {
 
 mofka_status_t mofka_thread_pool_close(mofka_thread_pool_t *pool) {
     mofka_status_t status = mfi_check(pool, MFI_THREAD_POOL, "thread pool");
-    if (status)
+    if (status || !pool) /* gcc does not see that NULL is refused */
         return status;
     if (mfi_thread_pool_is_own_worker(pool))
         return mofka_fail(MOFKA_ERR_BUSY, "a thread pool cannot be closed by its own worker");

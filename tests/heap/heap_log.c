@@ -87,8 +87,10 @@ static uint64_t faulty_word; /* the offset of a word; storing it is an MPI call 
 
 static void store_with_fault(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
     heap_ops->store(w, rank, offset, value);
-    if (offset == faulty_word)
+    if (offset == faulty_word) {
         atomic_store(&w->fault, 1);
+        atomic_store(&w->faulty[rank], true);
+    }
 }
 
 static uint64_t reader_state(const mofka_topic_t *topic, size_t partition) {
@@ -111,6 +113,7 @@ static void a_join_that_fails_leaves_no_partition_live(void **state) {
           MOFKA_ERR_MPI, "window: failed");
     w->ops = heap_ops;
     atomic_store(&w->fault, 0);
+    atomic_store(&w->faulty[log_of(topic)->owner], false);
     for (size_t i = 0; i < 3; i++)
         assert_int_not_equal(reader_state(topic, i), MMI_CONSUMER_LIVE);
     consumer = log_create_consumer(topic); /* and it can be tried again */

@@ -16,7 +16,7 @@
 #define COUNT 20
 #define TIMEOUT_MS 200
 
-static _Atomic bool holds_up;
+static _Atomic bool holds_up, fails;
 static mofka_driver_t *driver;
 static mofka_topic_t *topic;
 
@@ -34,6 +34,13 @@ int MPI_Rget(void *to, int count, MPI_Datatype type, int target, MPI_Aint place,
              MPI_Datatype target_type, MPI_Win win, MPI_Request *request) {
     late_wait(target);
     return PMPI_Rget(to, count, type, target, place, target_count, target_type, win, request);
+}
+
+int MPI_Put(const void *from, int count, MPI_Datatype type, int target, MPI_Aint place,
+            int target_count, MPI_Datatype target_type, MPI_Win win) {
+    if (target == LATE && atomic_load(&fails))
+        return MPI_ERR_OTHER;
+    return PMPI_Put(from, count, type, target, place, target_count, target_type, win);
 }
 
 /* The call has returned, though rank 1 has not answered. */
@@ -256,10 +263,43 @@ static void completing_and_closing_return(void **state) {
     atomic_store(&holds_up, false);
 }
 
+/* An error of MPI on the memory of one rank does not end what another one serves. */
+static void an_error_is_one_owners(void **state) {
+    (void)state;
+    mofka_producer_t *producer = late_create_producer(NULL);
+    size_t own = 1;
+    mofka_consumer_t *consumer;
+    OK(mofka_consumer_create(
+        topic,
+        &(mofka_consumer_options_t){
+            .name = "own", .selector = select_all_data, .targets = &own, .target_count = 1},
+        &consumer));
+    atomic_store(&fails, true);
+    late_push(producer, 0, 0);
+    FAILS(mofka_producer_flush(producer, 60000), MOFKA_ERR_MPI, "MPI_Put");
+    atomic_store(&fails, false);
+    late_push(producer, 0, 0);
+    FAILS(mofka_producer_flush(producer, 60000), MOFKA_ERR_MPI, "MPI_Put");
+    for (int i = 0; i < COUNT; i++)
+        late_push(producer, 1, i);
+    OK(mofka_producer_flush(producer, 60000));
+    for (int i = 0; i < COUNT; i++)
+        late_pull(consumer, i);
+    late_end(producer, consumer);
+}
+
+static void late_open_driver(void) {
+    OK(mofka_mpi_driver_create(MPI_COMM_WORLD, "{\"window\":\"rma\",\"owners\":[1,0]}", &driver));
+}
+
+static void late_close_driver(void) {
+    OK(mofka_driver_close(driver, 60000));
+    mofka_driver_release(driver);
+}
+
 int main(int argc, char **argv) {
     mpi_main_start(&argc, &argv);
-    OK(mofka_mpi_driver_create(MPI_COMM_WORLD, "{\"window\":\"rma\",\"owners\":[1,0]}", &driver));
-    const struct CMUnitTest tests[] = {
+    const struct CMUnitTest late[] = {
         cmocka_unit_test_setup_teardown(a_flush_returns, late_setup, late_teardown),
         cmocka_unit_test_setup_teardown(a_flush_with_workers_returns, late_setup, late_teardown),
         cmocka_unit_test_setup_teardown(another_owner_is_served, late_setup, late_teardown),
@@ -267,10 +307,18 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(a_copy_is_continued, late_setup, late_teardown),
         cmocka_unit_test_setup_teardown(completing_and_closing_return, late_setup, late_teardown),
     };
-    int failed = rank == 0 ? RUN_MPI_TESTS(tests) : 0;
+    const struct CMUnitTest failing[] = {
+        cmocka_unit_test_setup_teardown(an_error_is_one_owners, late_setup, late_teardown),
+    };
+    late_open_driver();
+    int failed = rank == 0 ? RUN_MPI_TESTS(late) : 0;
     if (failed)
         mpi_main_abort();
-    OK(mofka_driver_close(driver, 60000));
-    mofka_driver_release(driver);
+    late_close_driver();
+    late_open_driver();
+    failed = rank == 0 ? RUN_MPI_TESTS(failing) : 0;
+    if (failed)
+        mpi_main_abort();
+    late_close_driver();
     return mpi_main_end(failed);
 }
