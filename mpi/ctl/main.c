@@ -28,7 +28,7 @@
 #include "mpi/ctl/commands/commands.h"
 #include "mpi/ctl/options/json.h"
 #include "mpi/ctl/out/sink.h"
-#include "base/message.h"
+#include "base/text/message.h"
 
 static const ctl_command_t *const commands[] = {
     &topic_create_command, &topic_list_command, &topic_info_command, &produce_command,

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <mofka/stats.h>
 #include "base/log.h"
-#include "base/message.h"
+#include "base/text/message.h"
 
 extern char **environ;
 

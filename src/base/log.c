@@ -10,7 +10,7 @@
 #include <string.h>
 #include "base/at_fork.h"
 #include "base/environment.h"
-#include "base/message.h"
+#include "base/text/message.h"
 
 _Atomic int mfi_log_level = MOFKA_LOG_WARN;
 

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include "base/message.h"
+#include "base/text/message.h"
 
 static _Thread_local char message[MOFKA_MESSAGE_BYTES_MAX + 1];
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <mofka/limits.h>
 #include <mofka/metadata.h>
-#include "base/message.h"
+#include "base/text/message.h"
 #include "base/object.h"
 #include "json/tree.h"
 

@@ -3,7 +3,7 @@
 #include "driver/driver.h"
 
 #include <string.h>
-#include "base/message.h"
+#include "base/text/message.h"
 
 mofka_status_t mfi_name_check(const char *what, const char *name) {
     size_t length = name ? strnlen(name, MOFKA_NAME_BYTES_MAX + 1) : 0;

@@ -20,7 +20,7 @@
 #include <unistd.h>
 #include "base/environment.h"
 #include "base/clock.h"
-#include "base/message.h"
+#include "base/text/message.h"
 #include "driver/driver.h"
 #include "base/log.h"
 #include "driver/reporter.h"

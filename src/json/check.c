@@ -4,7 +4,7 @@
 #include <string.h>
 #include <mofka/limits.h>
 #include "json/text.h"
-#include "base/message.h"
+#include "base/text/message.h"
 
 /* The digits of a macro. */
 #define DIGITS(number) #number

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/message.h"
+#include "base/text/message.h"
 #include "json/text.h"
 #include "json/tree.h"
 

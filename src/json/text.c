@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 
 static const char *text_skip_space(const char *at) {
     while (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r')

@@ -15,7 +15,7 @@
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include "base/c_locale.h"
+#include "base/text/c_locale.h"
 #include "json/text.h"
 
 static bool tree_is_number_byte(char c) {

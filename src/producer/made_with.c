@@ -3,7 +3,7 @@
  * out. */
 #include <stdlib.h>
 #include <string.h>
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 #include "producer/producer.h"
 
 /* The name is written into JSON and into messages. */

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/environment.h"
-#include "base/message.h"
+#include "base/text/message.h"
 
 #define WHY_BYTES (MOFKA_MESSAGE_BYTES_MAX + 1)
 

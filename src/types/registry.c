@@ -17,7 +17,7 @@
 #include <mofka/driver.h>
 #include "base/at_fork.h"
 #include "base/log.h"
-#include "base/message.h"
+#include "base/text/message.h"
 #include "json/text.h"
 #include "json/tree.h"
 

@@ -2,7 +2,7 @@
 /* The message of an error that quotes any bytes: it is valid UTF-8, and quoting it changes nothing. */
 #include <mofka/limits.h>
 #include <mofka/status.h>
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 #include "input.h"
 
 static void message_check(void) {

@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$1"
 # Each room with its floor. Rooms on one floor do not include one another.
 floors='
+src/base/text 0
 src/base 1
 src/json 2
 src/data 3                    src/stats 3                   src/types 3

@@ -12,7 +12,7 @@
 #include <mofka/validator.h>
 #include "json/text.h"
 #include "json/tree.h"
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 #include "support/check.h"
 
 /* `depth` nested containers: arrays, or objects. Free it. */

@@ -3,7 +3,7 @@
 #include "support/check.h"
 #include <errno.h>
 #include <wchar.h>
-#include "base/message.h"
+#include "base/text/message.h"
 
 static void names_sentences_and_classes(void **state) {
     (void)state;

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 
 static const char *named_command; /* NULL: none yet */
 

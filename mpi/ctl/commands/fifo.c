@@ -25,7 +25,7 @@
 #include "mpi/ctl/in/intake.h"
 #include "mpi/ctl/in/lines.h"
 #include "mpi/ctl/out/sink.h"
-#include "base/message.h"
+#include "base/text/message.h"
 
 #define PIPES_MAX 64
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include "mpi/ctl/commands/fifo_language.h"
 #include "mpi/ctl/options/option.h"
-#include "base/message.h"
+#include "base/text/message.h"
 
 #define BATCH_SIZE_MAX (1 << 24)
 

@@ -7,7 +7,7 @@
 #include "mpi/ctl/base/messages.h"
 #include "mpi/ctl/commands/forward_config.h"
 #include "mpi/ctl/options/json.h"
-#include "base/message.h"
+#include "base/text/message.h"
 #include "json/text.h"
 
 static const char *const if_exists_words[] = {"fail", "ignore", NULL}; /* ctl_if_exists_t */

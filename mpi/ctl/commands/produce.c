@@ -11,7 +11,7 @@
 #include "mpi/ctl/commands/commands.h"
 #include "mpi/ctl/in/intake.h"
 #include "mpi/ctl/options/json.h"
-#include "base/message.h"
+#include "base/text/message.h"
 
 static ctl_topic_groups_t groups;
 static const char *topic_name, *data_from, *key;

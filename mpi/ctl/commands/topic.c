@@ -11,7 +11,7 @@
 #include "mpi/ctl/options/json.h"
 #include "mpi/ctl/out/event_line.h"
 #include "mpi/ctl/out/sink.h"
-#include "base/message.h"
+#include "base/text/message.h"
 #include "json/text.h"
 
 static ctl_topic_groups_t groups;

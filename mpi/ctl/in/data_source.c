@@ -7,7 +7,7 @@
 #include "mpi/ctl/base/read_file.h"
 #include "mpi/ctl/options/args.h"
 #include "mpi/ctl/in/data_source.h"
-#include "base/message.h"
+#include "base/text/message.h"
 
 /* At most this many bytes of data for an event, as for its metadata. */
 #define DATA_BYTES_MAX ((size_t)1 << 30)

@@ -6,7 +6,7 @@
 #include "mpi/ctl/base/messages.h"
 #include "mpi/ctl/options/groups.h"
 #include "mpi/ctl/options/args.h"
-#include "base/message.h"
+#include "base/text/message.h"
 
 args_common_t args_common = {.close_timeout_s = INFINITY};
 

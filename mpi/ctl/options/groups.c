@@ -8,7 +8,7 @@
 #include "mpi/ctl/base/read_file.h"
 #include "mpi/ctl/options/groups.h"
 #include "mpi/ctl/options/json.h"
-#include "base/message.h"
+#include "base/text/message.h"
 
 /* The most keys in a path that a person types. */
 #define PATH_KEYS_MAX 64

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <mofka/limits.h>
 #include "mpi/ctl/options/json.h"
-#include "base/message.h"
+#include "base/text/message.h"
 #include "json/text.h"
 
 /* ---- keys ------------------------------------------------------------------------------------ */

@@ -10,7 +10,7 @@
 #include "mpi/ctl/base/messages.h"
 #include "mpi/ctl/out/event_line.h"
 #include "json/text.h"
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 
 void event_line_write_metadata(sink_t *sink, const char *text, size_t bytes) {
     const char *end = text + bytes, *from = text;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/message.h"
+#include "base/text/message.h"
 #include "types/eventbridge/pattern.h"
 
 /* ---- memory ---------------------------------------------------------------------------------- */

@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <math.h>
 #include <string.h>
-#include "base/c_locale.h"
-#include "base/message.h"
+#include "base/text/c_locale.h"
+#include "base/text/message.h"
 #include "types/eventbridge/pattern.h"
 
 /* Compile an operator's value into the alternative. */

@@ -16,8 +16,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/c_locale.h"
-#include "base/message.h"
+#include "base/text/c_locale.h"
+#include "base/text/message.h"
 #include "types/eventbridge/pattern.h"
 
 typedef struct answer {

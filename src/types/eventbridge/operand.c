@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <wctype.h>
-#include "base/message.h"
+#include "base/text/message.h"
 #include "types/eventbridge/pattern.h"
 
 /* ---- locales --------------------------------------------------------------------------------- */

@@ -26,7 +26,7 @@
 #include <mofka/driver.h>
 #include <mofka/options.h>
 #include <mofka/partition_selector.h>
-#include "base/message.h"
+#include "base/text/message.h"
 #include "types/selectors/pointer.h"
 
 typedef struct key_selector {

@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/message.h"
+#include "base/text/message.h"
 
 void mfi_pointer_clear(mfi_pointer_t *pointer) {
     free(pointer->text);

@@ -13,8 +13,8 @@
 #include <mofka/driver.h>
 #include <mofka/options.h>
 #include <mofka/partition_selector.h>
-#include "base/c_locale.h"
-#include "base/message.h"
+#include "base/text/c_locale.h"
+#include "base/text/message.h"
 #include "types/selectors/pointer.h"
 
 typedef struct range_selector {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Formats messages as valid UTF-8. */
-#include "base/message.h"
+#include "base/text/message.h"
 
 #include <assert.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* UTF-8, a character at a time. */
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 
 #include <assert.h>
 

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <mofka/limits.h>
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 
 /* Format a message. A byte that is not UTF-8 is written as \xHH. A message that is too long is cut
  * off between two characters. An argument may be the old `message`. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Makes the C locale once. */
-#include "base/c_locale.h"
+#include "base/text/c_locale.h"
 
 #include <assert.h>
 #include <pthread.h>
