@@ -237,7 +237,8 @@ static void complete_topics_take_no_more(void **state) {
     (void)state;
     mofka_topic_t *topic = fresh_topic(NULL);
     push_numbers(topic, 2);
-    mofka_producer_t *producer = new_producer(topic);
+    mofka_producer_t *producer; /* what it holds is not sent before the topic ends */
+    OK(mofka_producer_create(topic, &(mofka_producer_options_t){.linger_ms = 3600000}, &producer));
     push_number(producer, 2);
     OK(mofka_producer_flush(producer, 20000)); /* just now it saw an open topic, with room */
     push_number(producer, 99);                 /* in the batch, not stored when the topic ends */

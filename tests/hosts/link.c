@@ -14,10 +14,10 @@
 #include "support/mpi_main.h"
 
 /* Time-out of the calls, and the most that they may take. A call without a time-out of its own waits
- * 10 s. */
+ * 15 s. */
 #define CALL_MS 500
 #define CALL_MS_MAX 5000
-#define LOCK_MS_MAX 15000
+#define LONG_CALL_MS_MAX 25000
 #define EVENTS 200
 
 typedef struct link {
@@ -104,8 +104,8 @@ static const struct link_call {
     {"close_producer", call_close_producer, 0, 2 * CALL_MS_MAX},
     {"pull", call_pull, 0, CALL_MS_MAX},
     {"pull_own", call_pull, 1, CALL_MS_MAX},
-    {"create_consumer", call_create_consumer, 0, LOCK_MS_MAX},
-    {"close_consumer", call_close_consumer, 0, LOCK_MS_MAX},
+    {"create_consumer", call_create_consumer, 0, LONG_CALL_MS_MAX},
+    {"close_consumer", call_close_consumer, 0, LONG_CALL_MS_MAX},
     {"mark_complete", call_mark_complete, 0, CALL_MS_MAX},
     {"open_topic", call_open_topic, 1, CALL_MS_MAX},
     {"close_driver", call_close_driver, 1, CALL_MS_MAX},
