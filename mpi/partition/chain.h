@@ -61,7 +61,7 @@ static inline void mmi_chain_lose(mmi_chain_t *chain) {
 }
 
 /* Where the entry may point, seen from the chain: it is no farther than this. A log does not advance
- * so far between two looks; see mmi_place_unpack. */
+ * so far between two looks; see mmi_tail_unpack. */
 #define MMI_CHAIN_GAP_MAX ((uint64_t)MMI_UNIT_BYTES << 31)
 
 /* Whether an entry points where a batch may begin, or may go on behind a damaged entry. */

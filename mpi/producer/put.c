@@ -89,8 +89,12 @@ static void put_entries(const mmi_partition_t *p, mmi_sender_t *sender,
  * round trip, it is not looked for. */
 static mofka_status_t put_check_slot(const mmi_partition_t *p, uint64_t id) {
     const uint64_t slot = p->entries + id % p->slots * sizeof(mmi_entry_t);
+    mmi_entry_t entry;
     static_assert(offsetof(mmi_entry_t, id_1) == 0, "the first word");
     if (!p->w->ops->loads_are_cheap || p->w->ops->load(p->w, p->owner, slot) != id + 1)
+        return MOFKA_OK;
+    mmi_entries_get(p, id, &entry, 1);
+    if (entry.check != mmi_entry_check(&entry))
         return MOFKA_OK;
     return mmi_word_damaged(p, "reservation", mmi_control_load(p, MMI_CONTROL(reservation)));
 }

@@ -41,6 +41,9 @@ check fails append MUTANT_END_EARLY
 check holds discard
 check fails discard MUTANT_NO_SECOND_LOOK
 check fails discard MUTANT_UNPUBLISHED
+check holds damage
+check fails damage MUTANT_NO_PLACE
+check fails damage MUTANT_TAIL
 check holds bell
 check fails bell MUTANT_NO_RECHECK
 check fails bell MUTANT_ASK_FIRST

@@ -75,7 +75,7 @@ static void room_end(mofka_consumer_t *consumer, mofka_producer_t *producer, mof
 }
 
 /* A run that its bytes limit ends at a batch's end. Fails when only the end of the last batch that
- * was read counts as one (mpi/consumer/reader.c: reader_ends_batch). */
+ * was read counts as one (mpi/consumer/reader.c: mmi_reader_end_of_batch). */
 static void large_events_make_room_one_by_one(void **state) {
     (void)state;
     if (rank == 0) {

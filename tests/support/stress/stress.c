@@ -47,8 +47,8 @@ static void pusher_start(pusher_t *p, void *(*run)(void *)) {
 /*
  * Every rank pushes into one partition of a ring that is far too small, and every rank reads all.
  * Guards 1 (ids dense), 2 (no event before its bytes), 3 (push order), 4 (nothing lost or twice).
- * Fails when: a reservation's carry is not counted back out (mmi_tail_load and reserve with
- * carries=false); the flag is stored before the payload is put (append.c: append_finish); a batch
+ * Fails when: a reservation's carry is not counted back out (mmi_tail_unpack with
+ * carries = 0); the flag is stored before the payload is put (append.c: append_finish); a batch
  * is sent before older ones (batch.c: mfi_batch_seal puts it first); no producer waits for room
  * (mmi_place_fits answers true); flags carry no lap (mmi_flag_value with lap 1).
  */
