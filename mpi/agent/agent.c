@@ -10,18 +10,19 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-/* An idle thread ends after this. */
-#define IDLE_MS 10000
+/* The most threads: calls that are under way at the same time. */
+#define THREADS_MAX 512
 
 struct mmi_agent {
     mmi_window_t *w;
     pthread_mutex_t lock; /* guards what follows; a leaf */
     pthread_condattr_t clock;
-    pthread_cond_t queued, changed; /* a job or the end for threads; one is done, a thread ended */
+    pthread_cond_t queued, changed; /* for threads: a job, or the end; no job is under way */
     mmi_job_t *first, *last;        /* not begun yet */
-    size_t threads, idle;
+    size_t thread_count, idle;
     size_t under_way; /* jobs that are not done */
     bool ends;
+    pthread_t threads[THREADS_MAX];
 };
 
 static void agent_wait(mmi_agent_t *agent, pthread_cond_t *condition, int64_t deadline) {
@@ -81,40 +82,33 @@ static void *agent_main(void *argument) {
     mmi_agent_t *agent = argument;
     prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
     pthread_mutex_lock(&agent->lock);
-    for (bool idles = false; !idles;) {
+    while (agent->first || !agent->ends) {
         if (agent->first) {
             agent_run_first(agent);
             continue;
         }
-        int64_t until = mmi_deadline(IDLE_MS);
         agent->idle++;
-        while (!agent->first && !agent->ends && mmi_now_ms() < until)
-            agent_wait(agent, &agent->queued, until);
+        while (!agent->first && !agent->ends)
+            pthread_cond_wait(&agent->queued, &agent->lock);
         agent->idle--;
-        idles = !agent->first;
     }
-    agent->threads--;
-    pthread_cond_broadcast(&agent->changed);
     pthread_mutex_unlock(&agent->lock);
     return NULL;
 }
 
 /* With the lock. Its threads take no signals: those are the application's. */
 static mofka_status_t agent_add_thread(mmi_agent_t *agent) {
-    pthread_t thread;
-    pthread_attr_t attributes;
     sigset_t all, before;
+    if (agent->thread_count == THREADS_MAX)
+        return mofka_fail(MOFKA_ERR_SYSTEM, "%d operations of MPI have not returned", THREADS_MAX);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    int error = pthread_create(&thread, &attributes, agent_main, agent);
-    pthread_attr_destroy(&attributes);
+    int error = pthread_create(&agent->threads[agent->thread_count], NULL, agent_main, agent);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error)
         return mofka_fail(MOFKA_ERR_SYSTEM, "starting a thread for operations of MPI: %s",
                           strerror(error));
-    agent->threads++;
+    agent->thread_count++;
     return MOFKA_OK;
 }
 
@@ -146,16 +140,24 @@ mofka_status_t mmi_agent_drain(mmi_agent_t *agent, int64_t deadline) {
                              "an operation on the window of another rank has not returned in time");
 }
 
-void mmi_agent_destroy(mmi_agent_t *agent) {
+void mmi_agent_refuse(mmi_agent_t *agent) {
+    pthread_mutex_lock(&agent->lock);
+    agent->ends = true;
+    pthread_mutex_unlock(&agent->lock);
+}
+
+void mmi_agent_destroy(mmi_agent_t *agent, bool keep) {
     if (!agent)
         return;
     pthread_mutex_lock(&agent->lock);
     assert(agent->under_way == 0);
     agent->ends = true;
     pthread_cond_broadcast(&agent->queued);
-    while (agent->threads > 0)
-        pthread_cond_wait(&agent->changed, &agent->lock);
     pthread_mutex_unlock(&agent->lock);
+    for (size_t i = 0; i < agent->thread_count; i++)
+        pthread_join(agent->threads[i], NULL);
+    if (keep)
+        return;
     pthread_cond_destroy(&agent->queued);
     pthread_cond_destroy(&agent->changed);
     pthread_condattr_destroy(&agent->clock);
@@ -176,7 +178,9 @@ mofka_status_t mmi_job_start(mmi_agent_t *agent, mmi_job_t *job) {
     size_t waiting = 1;
     for (const mmi_job_t *other = agent->first; other; other = other->next)
         waiting++;
-    if (waiting > agent->idle)
+    if (agent->ends)
+        status = mofka_fail(MOFKA_ERR_TIMEOUT, "MPI_Finalize was called");
+    else if (waiting > agent->idle)
         status = agent_add_thread(agent);
     if (!status) {
         if (agent->last)

@@ -19,7 +19,7 @@
  *   or: leave it                       left   -----------------> run it to its end, undo, free it
  *
  * There is a thread for each job under way, so a target that does not answer holds up nobody else.
- * Idle threads are used again, and end after a while.
+ * Idle threads are used again; they end with the agent.
  *
  * What MPI may still read or write is referenced by the job: the core's batch stays because its
  * append answered MOFKA_ERR_POSSIBLY_STORED; views of a selection are retained.
@@ -57,8 +57,11 @@ struct mmi_job {
 mofka_status_t mmi_agent_create(mmi_window_t *window, mmi_agent_t **agent);
 /* Wait until no job is under way. MOFKA_ERR_TIMEOUT: one is; the message names its target. */
 mofka_status_t mmi_agent_drain(mmi_agent_t *agent, int64_t deadline);
-/* Once no job is under way: end the threads, and free the agent. NULL: nothing. */
-void mmi_agent_destroy(mmi_agent_t *agent);
+/* From now on no job begins: mmi_job_start answers MOFKA_ERR_TIMEOUT. */
+void mmi_agent_refuse(mmi_agent_t *agent);
+/* Once no job is under way: end the threads, and free the agent. `keep`: workers of a pool may still
+ * call, so the agent stays, and refuses. NULL: nothing. */
+void mmi_agent_destroy(mmi_agent_t *agent, bool keep);
 
 /* A deadline, and the grace behind it. */
 static inline int64_t mmi_agent_grace(int64_t deadline) {
@@ -90,11 +93,8 @@ mofka_status_t mmi_agent_wrap_consumer(mmi_agent_t *agent, const mofka_consumer_
 struct mmi_topic;
 mofka_status_t mmi_agent_mark_complete(mmi_agent_t *agent, struct mmi_topic *topic,
                                        int64_t timeout_ms);
-/* `make`, the slot make_consumer of mofka_topic_ops_t, by a job. */
-typedef mofka_status_t (*mmi_make_consumer_t)(void *self, const mofka_consumer_config_t *config,
-                                              const mofka_consumer_ops_t **ops, void **consumer);
-mofka_status_t mmi_agent_make_consumer(mmi_agent_t *agent, mmi_make_consumer_t make,
-                                       struct mmi_topic *topic,
+/* mmi_consumer_create, by a job. */
+mofka_status_t mmi_agent_make_consumer(mmi_agent_t *agent, struct mmi_topic *topic,
                                        const mofka_consumer_config_t *config,
                                        const mofka_consumer_ops_t **made_ops, void **made);
 /* `create`, the slot create_topic of mofka_driver_ops_t, by a job. */

@@ -291,7 +291,7 @@ static mofka_status_t agent_skip_damaged(void *self, uint64_t *skipped) {
     agent_consumer_t *c = self;
     mofka_status_t status;
     int64_t deadline = mmi_deadline(END_MS);
-    if (c->late && c->late->task == TASK_FETCH)
+    if (c->late && (c->late->task == TASK_FETCH || c->late->task == TASK_FINISH))
         return MOFKA_OK;
     consumer_job_t *j = consumer_job(c, TASK_SKIP, deadline, (consumer_job_t){0}, &status);
     if (!j)
@@ -339,6 +339,8 @@ static void agent_release_run(void *self, mofka_run_t *run) {
 
 static void agent_consumer_destroy(void *self) {
     agent_consumer_t *c = self;
+    if (c->late && !mmi_job_wait(&c->late->job, mmi_now_ms()))
+        return; /* its job is under way: the memory stays */
     if (c->late)
         consumer_drop_job(c);
     copies_free(c->first_copy);

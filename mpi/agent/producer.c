@@ -95,9 +95,13 @@ static mofka_status_t agent_append_start(agent_producer_t *producer, size_t part
     return MOFKA_OK;
 }
 
-/* An append that waits for memory or a thread is not over: a batch that was reserved stays so. */
+/* An append that waits for a thread is not over: it is tried again. A batch that was reserved stays
+ * so. */
 static mofka_status_t append_fail(const mofka_batch_t *batch, mofka_status_t status) {
-    return batch->reserved ? MOFKA_ERR_POSSIBLY_STORED : status;
+    if (batch->reserved)
+        return MOFKA_ERR_POSSIBLY_STORED;
+    return status == MOFKA_ERR_SYSTEM ? mofka_fail(MOFKA_ERR_TIMEOUT, "%s", mofka_last_error())
+                                      : status;
 }
 
 static mofka_status_t agent_append(void *self, size_t partition, mofka_batch_t *batch,

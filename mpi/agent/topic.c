@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "mpi/agent/agent.h"
-#include "mpi/topic/topic.h"
+#include "mpi/consumer/consumer.h"
 
 /* How long a call without a time-out waits: longer than for the locks that it needs. */
 #define CALL_MS 15000
@@ -45,7 +45,6 @@ mofka_status_t mmi_agent_mark_complete(mmi_agent_t *agent, mmi_topic_t *topic, i
 
 typedef struct join_job {
     mmi_job_t job;
-    mmi_make_consumer_t make;
     mmi_topic_t *topic;
     mofka_consumer_config_t config; /* its strings and targets are copies */
     const mofka_consumer_ops_t *made_ops;
@@ -54,16 +53,14 @@ typedef struct join_job {
 
 static mofka_status_t join_run(mmi_job_t *job) {
     join_job_t *j = (join_job_t *)(void *)job;
-    return j->make(j->topic, &j->config, &j->made_ops, &j->made);
+    return mmi_consumer_create(j->topic, &j->config, &j->made_ops, &j->made);
 }
 
 /* A consumer that nobody took leaves again. */
 static void join_free(mmi_job_t *job) {
     join_job_t *j = (join_job_t *)(void *)job;
-    if (j->made) {
-        j->made_ops->close(j->made);
-        j->made_ops->destroy(j->made);
-    }
+    if (j->made)
+        mmi_consumer_undo(j->made);
     free((char *)j->config.name);
     free((char *)j->config.options);
     free((size_t *)j->config.targets);
@@ -90,14 +87,13 @@ static join_job_t *join_create(const mofka_consumer_config_t *config) {
     return NULL;
 }
 
-mofka_status_t mmi_agent_make_consumer(mmi_agent_t *agent, mmi_make_consumer_t make,
-                                       mmi_topic_t *topic, const mofka_consumer_config_t *config,
+mofka_status_t mmi_agent_make_consumer(mmi_agent_t *agent, mmi_topic_t *topic,
+                                       const mofka_consumer_config_t *config,
                                        const mofka_consumer_ops_t **made_ops, void **made) {
     join_job_t *j = join_create(config);
     if (!j)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer");
     j->job = (mmi_job_t){.run = join_run, .destroy = join_free};
-    j->make = make;
     j->topic = topic;
     mmi_topic_retain(topic);
     mofka_status_t status = mmi_job_call(agent, &j->job, mmi_deadline(CALL_MS));

@@ -207,6 +207,12 @@ static void mmi_consumer_undo_joins(mmi_consumer_t *c, size_t count) {
     }
 }
 
+void mmi_consumer_undo(void *self) {
+    mmi_consumer_t *c = self;
+    mmi_consumer_undo_joins(c, c->reader_count);
+    mmi_consumer_destroy(c);
+}
+
 mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *config,
                                    const mofka_consumer_ops_t **ops, void **out) {
     mmi_topic_t *topic = self;

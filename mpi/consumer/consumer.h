@@ -69,6 +69,8 @@ typedef struct mmi_consumer {
 
 /* ---- consumer.c ---- */
 
+/* Undo mmi_consumer_create: a consumer that nobody was given. A new name is freed. */
+void mmi_consumer_undo(void *consumer);
 /* A slot of a topic's table; see mofka_topic_ops_t. */
 mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *config,
                                    const mofka_consumer_ops_t **ops, void **consumer);

@@ -26,7 +26,7 @@ void mmi_driver_stop(mmi_driver_t *d, bool frees) {
     assert(d->directory.w);
     mmi_finalize_unwatch(d);
     mmi_progress_stop(d);
-    mmi_agent_destroy(d->directory.w->agent);
+    mmi_agent_destroy(d->directory.w->agent, atomic_load(&d->directory.w->shut));
     d->directory.w->agent = NULL;
     if (!frees) /* with its epoch */
         d->directory.w->win = MPI_WIN_NULL;
@@ -61,7 +61,7 @@ static mofka_status_t closing_run(mmi_driver_t *d, int64_t deadline) {
     mmi_vote_t least = {MMI_LEFT, d->rank};
     mofka_status_t status = MOFKA_OK;
     assert(d->ranks);
-    if (d->ranks->phase == MMI_APART && d->directory.w->agent)
+    if (d->directory.w->agent)
         status = mmi_agent_drain(d->directory.w->agent, deadline);
     if (status)
         return status;

@@ -190,7 +190,8 @@ static mofka_status_t mmi_driver_start_rma(mmi_driver_t *d, const mmi_settings_t
     if (!status && s->progress == MMI_PROGRESS_AUTO) {
         status = mmi_agree_and_meet(d->ranks, MOFKA_OK, "trying its window");
         if (!status)
-            status = mmi_rma_needs_progress(w, d->comm, (uint64_t)d->node.leader + 1, &runs);
+            status = mmi_rma_needs_progress(w, d->comm, (uint64_t)d->node.leader + 1,
+                                            mmi_progress_runs(), &runs);
     }
     if (!status && runs)
         status = mmi_driver_check_level();

@@ -70,6 +70,8 @@ void mmi_finalize_return(mmi_driver_t *d);
 
 /* Start the progress thread, which serves one-sided operations on this rank's memory. */
 mofka_status_t mmi_progress_start(mmi_driver_t *d);
+/* Whether a driver of this process runs one. */
+bool mmi_progress_runs(void);
 /* Stop it, if it runs. */
 void mmi_progress_stop(mmi_driver_t *d);
 

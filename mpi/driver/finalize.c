@@ -25,6 +25,7 @@
 #include <unistd.h>
 #include <mofka/backend.h>
 #include <mofka/log.h>
+#include "mpi/agent/agent.h"
 #include "mpi/driver/driver.h"
 
 /* For flushing the producers, and again for the other ranks. */
@@ -62,6 +63,8 @@ static bool finalize_close(mmi_driver_t *d) {
 
 static void finalize_give_up(mmi_driver_t *d) {
     assert(d->ranks && !d->ranks->broken);
+    if (d->directory.w->agent)
+        mmi_agent_refuse(d->directory.w->agent);
     mmi_window_shut(d->directory.w);
     if (!d->directory.w->ops->needs_progress)
         mmi_meet_leave(d->ranks);

@@ -64,12 +64,20 @@ static void *progress_main(void *argument) {
     return NULL;
 }
 
+/* Of all drivers of this process. */
+static _Atomic int progress_threads;
+
+bool mmi_progress_runs(void) {
+    return atomic_load(&progress_threads) > 0;
+}
+
 mofka_status_t mmi_progress_start(mmi_driver_t *d) {
     assert(!d->has_progress && !d->stop_progress);
     int error = pthread_create(&d->progress_thread, NULL, progress_main, d);
     if (error)
         return mofka_fail(MOFKA_ERR_SYSTEM, "starting the progress thread: %s", strerror(error));
     d->has_progress = true;
+    atomic_fetch_add(&progress_threads, 1);
     return MOFKA_OK;
 }
 
@@ -79,4 +87,5 @@ void mmi_progress_stop(mmi_driver_t *d) {
     atomic_store(&d->stop_progress, true);
     pthread_join(d->progress_thread, NULL);
     d->has_progress = false;
+    atomic_fetch_sub(&progress_threads, 1);
 }

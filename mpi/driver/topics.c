@@ -24,8 +24,7 @@ static mofka_status_t topics_make_consumer(void *self, const mofka_consumer_conf
     mofka_status_t status = mmi_window_may_call(topic->w);
     if (status)
         return status;
-    return topic->w->agent ? mmi_agent_make_consumer(topic->w->agent, mmi_consumer_create, topic,
-                                                     config, ops, consumer)
+    return topic->w->agent ? mmi_agent_make_consumer(topic->w->agent, topic, config, ops, consumer)
                            : mmi_consumer_create(self, config, ops, consumer);
 }
 

@@ -166,7 +166,10 @@ static mofka_status_t append_finish(const mmi_partition_t *p, mmi_sender_t *send
 static mofka_status_t append_drive(const mmi_partition_t *p, mmi_sender_t *sender,
                                    mofka_batch_t *batch, mmi_due_t *due, uint64_t *first_id) {
     bool again = batch->reserved;
-    mofka_status_t status = mmi_put_prepare(sender, batch->event_count);
+    /* After an error, MPI may still read the entries of an earlier batch. */
+    mofka_status_t status = mmi_window_check(p->w, p->owner);
+    if (!status)
+        status = mmi_put_prepare(sender, batch->event_count);
     if (!status && !again && (due->timeout_ms == 0 || !append_saw_room(p, sender, batch)))
         status = mmi_room_wait(p, sender, batch, due);
     if (status == MOFKA_ERR_TIMEOUT)

@@ -28,10 +28,9 @@ typedef struct mmi_sender {
     mmi_place_t head; /* as it was read then */
     mmi_place_t tail; /* the end of the last batch */
     mmi_pace_t pace;
-    int64_t full_ms;    /* monotonic time since which no append found room; 0: the last one did */
-    bool warned_full;   /* this was logged */
-    uint64_t full_tail; /* where the tail was at that time, in events */
-    uint64_t stamp;     /* of the batch under way; MPI reads it until the next flush */
+    int64_t full_ms;  /* monotonic time since which no append found room; 0: the last one did */
+    bool warned_full; /* this was logged */
+    uint64_t stamp;   /* of the batch under way; MPI reads it until the next flush */
     uint64_t state[MMI_STATE_WORDS]; /* where MPI writes the state until the next flush */
 } mmi_sender_t;
 
@@ -43,7 +42,12 @@ typedef struct mmi_producer {
 } mmi_producer_t;
 
 /* The batch's scratch words hold its reserved place, for an append that is called again. */
-enum { MMI_SCRATCH_EVENTS, MMI_SCRATCH_UNITS };
+enum {
+    MMI_SCRATCH_EVENTS,
+    MMI_SCRATCH_UNITS,
+    MMI_SCRATCH_FULL_MS,  /* monotonic time of its first look without room; 0: none */
+    MMI_SCRATCH_FULL_HEAD /* where the head was then, in events */
+};
 
 /* The place of a reserved batch: its first event's id and its first unit. */
 static inline mmi_place_t mmi_batch_place(const mofka_batch_t *batch) {
@@ -94,9 +98,10 @@ void mmi_room_describe_holder(const mmi_partition_t *p, const mmi_due_t *due, ch
 /* MOFKA_ERR_TIMEOUT, with a message that says what keeps the partition full. */
 mofka_status_t mmi_room_fail(const mmi_partition_t *p, const mmi_due_t *due);
 
+/* A batch found no room at `now_ms`: its wait begins, unless it has. */
+void mmi_turn_note_wait(const mmi_partition_t *p, mofka_batch_t *batch, int64_t now_ms);
 /* A batch has waited for room while others got it: it may be reserved without room. */
-bool mmi_turn_has_come(const mmi_partition_t *p, const mmi_sender_t *sender,
-                       const mofka_batch_t *batch, const mmi_due_t *due);
+bool mmi_turn_has_come(const mmi_partition_t *p, const mofka_batch_t *batch);
 /* The batch is reserved under the partition's lock. */
 bool mmi_turn_is_large(const mmi_partition_t *p, const mofka_batch_t *batch);
 /* Take the lock to reserve such a batch. MOFKA_ERR_TIMEOUT: it is taken, or too much is reserved. */

@@ -155,9 +155,6 @@ static mofka_status_t room_sleep(const mmi_partition_t *p, const mofka_batch_t *
 static void room_note_wait(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_due_t *due,
                            int64_t now_ms) {
     if (sender->full_ms == 0) {
-        mmi_state_t state;
-        mmi_place_t tail;
-        sender->full_tail = mmi_tail_load(p, &state, &tail) ? UINT64_MAX : tail.events;
         p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(blocked), MMI_COUNT_ONE);
         sender->full_ms = now_ms;
     }
@@ -177,7 +174,7 @@ void mmi_room_end_wait(const mmi_partition_t *p, mmi_sender_t *sender) {
 
 /* The long wait: sleep until there is room or the time is over. */
 static mofka_status_t room_sleep_until(const mmi_partition_t *p, mmi_sender_t *sender,
-                                       const mofka_batch_t *batch, mmi_due_t *due) {
+                                       mofka_batch_t *batch, mmi_due_t *due) {
     mofka_status_t status = MOFKA_OK;
     bool room = false;
     assert(due->timeout_ms != 0);
@@ -187,7 +184,8 @@ static mofka_status_t room_sleep_until(const mmi_partition_t *p, mmi_sender_t *s
         if (mmi_due_is_over(p, due, now_ms))
             return MOFKA_ERR_TIMEOUT;
         room_note_wait(p, sender, due, now_ms);
-        if (mmi_turn_has_come(p, sender, batch, due))
+        mmi_turn_note_wait(p, batch, now_ms);
+        if (mmi_turn_has_come(p, batch))
             return MOFKA_OK;
         status = room_sleep(p, batch, due, &step, &room);
         if (!status && !room)
@@ -210,7 +208,8 @@ mofka_status_t mmi_room_wait(const mmi_partition_t *p, mmi_sender_t *sender, mof
         status = room_look(p, batch, due, &room);
     if (!status && !room) {
         room_note_wait(p, sender, due, start_ns / 1000000);
-        if (mmi_turn_has_come(p, sender, batch, due))
+        mmi_turn_note_wait(p, batch, start_ns / 1000000);
+        if (mmi_turn_has_come(p, batch))
             return MOFKA_OK;
         if (due->timeout_ms == 0) /* the caller does not wait */
             return MOFKA_ERR_TIMEOUT;

@@ -3,9 +3,10 @@
  * When a batch may be reserved without room, and how far reservations may go beyond the head.
  *
  * A batch that needs much room may never see it: small batches of others take what becomes free. So
- * a batch that has waited for TURN_MS, while others got room, is reserved without room. From then on
- * it has its turn: what is reserved later waits behind it. If nobody gets room, reserving would help
- * nobody: the batch stays unreserved, so that it can still be discarded.
+ * a batch that has waited for TURN_MS, while room became free for others (the head has moved), is
+ * reserved without room. From then on it has its turn: what is reserved later waits behind it. If no
+ * room becomes free, reserving would help nobody: the batch stays unreserved, so that it can still be
+ * discarded.
  *
  * A reservation carries the low 32 bits of its units. So the tail must stay less than 2^31 units
  * ahead of the head, however many ranks reserve at the same time:
@@ -33,16 +34,24 @@ static bool turn_is_in_reach(mmi_place_t head, mmi_place_t end) {
     return end.events - head.events <= OUTSTANDING_MAX && end.units - head.units <= OUTSTANDING_MAX;
 }
 
-bool mmi_turn_has_come(const mmi_partition_t *p, const mmi_sender_t *sender,
-                       const mofka_batch_t *batch, const mmi_due_t *due) {
+void mmi_turn_note_wait(const mmi_partition_t *p, mofka_batch_t *batch, int64_t now_ms) {
+    mmi_state_t state;
+    assert(now_ms > 0);
+    if (batch->scratch[MMI_SCRATCH_FULL_MS] != 0 || mmi_state_load(p, &state))
+        return;
+    batch->scratch[MMI_SCRATCH_FULL_MS] = (uint64_t)now_ms;
+    batch->scratch[MMI_SCRATCH_FULL_HEAD] = state.head.events;
+}
+
+bool mmi_turn_has_come(const mmi_partition_t *p, const mofka_batch_t *batch) {
     mmi_state_t state;
     mmi_place_t tail;
-    /* Nobody may drive it on before the caller's next call. */
-    bool left_alone = due->timeout_ms == 0 && p->w->one_thread;
-    if (batch->reserved || left_alone || sender->full_ms == 0 ||
-        mmi_now_ms() - sender->full_ms < TURN_MS || mmi_tail_load(p, &state, &tail))
+    uint64_t since = batch->scratch[MMI_SCRATCH_FULL_MS];
+    /* Where one thread only may call, nobody drives it on before the caller's next call. */
+    if (batch->reserved || p->w->one_thread || since == 0 ||
+        mmi_now_ms() - (int64_t)since < TURN_MS || mmi_tail_load(p, &state, &tail))
         return false;
-    return tail.events > sender->full_tail &&
+    return state.head.events > batch->scratch[MMI_SCRATCH_FULL_HEAD] &&
            turn_is_in_reach(state.head, mmi_batch_end(batch, tail));
 }
 

@@ -38,8 +38,11 @@ static bool late_collect(mmi_window_t *w, int rank) {
 mofka_status_t mmi_late_read(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                              size_t count, int64_t deadline) {
     assert(count <= MMI_RUN_WORDS_MAX);
-    if (late_collect(w, rank))
-        return mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d has not answered an earlier read", rank);
+    for (int64_t us = 10; late_collect(w, rank);) {
+        if (mmi_now_ms() >= deadline)
+            return mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d has not answered an earlier read", rank);
+        mmi_back_off(&us, 1000);
+    }
     mmi_late_t *read = malloc(sizeof *read);
     if (!read)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory to read of rank %d", rank);

@@ -191,19 +191,19 @@ static int trial_partner(const mmi_window_t *w, int round, bool *watches) {
         partner = *watches ? w->rank - 1 : w->rank + 1;
     else
         partner = *watches ? w->rank - half : w->rank + half;
-    return partner >= 0 && partner < 2 * half ? partner : -1;
+    return w->rank < 2 * half && partner >= 0 && partner < 2 * half ? partner : -1;
 }
 
-mofka_status_t mmi_rma_needs_progress(mmi_window_t *w, MPI_Comm comm, uint64_t node, bool *needed) {
+mofka_status_t mmi_rma_needs_progress(mmi_window_t *w, MPI_Comm comm, uint64_t node, bool disturbed,
+                                      bool *needed) {
     /* Whether an operation waited; whether one between nodes did not. */
-    int found[2] = {0, !w->rma.several_nodes};
+    int found[2] = {disturbed, !w->rma.several_nodes}, error = MPI_SUCCESS;
     assert(node != 0);
     for (int round = 0; round < 2; round++) {
         bool watches;
         int partner = trial_partner(w, round, &watches);
-        int error = MPI_Barrier(comm);
-        if (error)
-            return mmi_mpi_fail("MPI_Barrier", error);
+        int failed = MPI_Barrier(comm);
+        error = error ? error : failed; /* the others go on, and so does this rank */
         if (partner < 0)
             continue;
         if (watches) {
@@ -214,9 +214,9 @@ mofka_status_t mmi_rma_needs_progress(mmi_window_t *w, MPI_Comm comm, uint64_t n
             trial_knock(w, partner, round, node);
         }
     }
-    int error = MPI_Allreduce(MPI_IN_PLACE, found, 2, MPI_INT, MPI_MAX, comm);
-    if (error)
-        return mmi_mpi_fail("MPI_Allreduce", error);
+    int failed = MPI_Allreduce(MPI_IN_PLACE, found, 2, MPI_INT, MPI_MAX, comm);
+    error = error ? error : failed;
     *needed = found[0] || !found[1];
-    return mmi_window_check(w, MMI_ANY_RANK);
+    return error ? mmi_mpi_fail("agreeing on progress threads", error)
+                 : mmi_window_check(w, MMI_ANY_RANK);
 }

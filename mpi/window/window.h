@@ -153,8 +153,10 @@ mofka_status_t mmi_rma_try(mmi_window_t *w, const int *targets, size_t count);
  * holds what it must. Local. */
 mofka_status_t mmi_rma_judge(mmi_window_t *w);
 /* After that: find out whether operations wait until their target is inside MPI. `*needed` is equal
- * on all ranks. `node`, not 0, is the same number on ranks that share a node. Collective. */
-mofka_status_t mmi_rma_needs_progress(mmi_window_t *w, MPI_Comm comm, uint64_t node, bool *needed);
+ * on all ranks. `node`, not 0, is the same number on ranks that share a node. `disturbed`: another
+ * driver's thread is inside MPI, so nothing can be found out. Collective. */
+mofka_status_t mmi_rma_needs_progress(mmi_window_t *w, MPI_Comm comm, uint64_t node, bool disturbed,
+                                      bool *needed);
 /* For tests: an open window of `size` ranks that are threads; `bases` are their shares. */
 mofka_status_t mmi_window_create_heap(char **bases, int rank, int size, mmi_window_t **window);
 /* For those three: a window with room for `bases` addresses, else zero. NULL: no memory. */

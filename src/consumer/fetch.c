@@ -5,9 +5,6 @@
 #include "consumer/consumer.h"
 #include <mofka/backend.h>
 
-/* How long the backend may wait at a time. It bounds how long close waits for the turn. */
-#define WAIT_SLICE_MS 100
-
 /* In the turn, after a wait: if that was the last one, what is waited for, as far as the backend
  * knows. */
 static void fetch_describe_wait(mofka_consumer_t *consumer, int64_t deadline,
@@ -39,8 +36,8 @@ static mofka_status_t fetch_run(mofka_consumer_t *consumer, int64_t deadline,
         if (left == 0)
             return MOFKA_ERR_TIMEOUT;
         mfi_count(&consumer->waits);
-        status = consumer->ops->wait(consumer->self,
-                                     left < 0 || left > WAIT_SLICE_MS ? WAIT_SLICE_MS : left);
+        status = consumer->ops->wait(
+            consumer->self, left < 0 || left > MFI_WAIT_SLICE_MS ? MFI_WAIT_SLICE_MS : left);
         if (!status)
             status = consumer->ops->fetch(consumer->self, most, &run);
         if (status == MOFKA_ERR_TIMEOUT)

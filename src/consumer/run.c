@@ -176,8 +176,10 @@ mofka_status_t mfi_run_finish(mofka_consumer_t *consumer, int64_t deadline) {
     mfi_run_t *run = consumer->unfinished;
     size_t overtaken = 0;
     assert(consumer->fetching && run && !consumer->untaken);
-    mofka_status_t status =
-        consumer->ops->finish_data(consumer->self, run->run, mfi_remaining(deadline), &overtaken);
+    int64_t left = mfi_remaining(deadline); /* in slices: a close may wait for the turn */
+    mofka_status_t status = consumer->ops->finish_data(
+        consumer->self, run->run, left < 0 || left > MFI_WAIT_SLICE_MS ? MFI_WAIT_SLICE_MS : left,
+        &overtaken);
     if (status == MOFKA_ERR_TIMEOUT)
         return status;
     consumer->unfinished = NULL;

@@ -232,29 +232,45 @@ static void a_consumer_may_acknowledge_every_few_events(void **state) {
     log_end(consumer, topic);
 }
 
-/* A batch in its turn is not reserved so far from the head that its place could not be told. The
- * partition looks as if others had reserved 2^30 units without storing them. */
-static void a_turn_stays_within_reach(void **state) {
+/* As if other ranks had reserved so much, and stored nothing of it. */
+static void full_reserve(const mmi_partition_t *p, uint64_t events, uint64_t units) {
+    p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation),
+                         (events << 32) + units);
+}
+
+static void full_expect_unreserved(sender_t *sender) {
+    uint64_t id;
+    for (int i = 0; i < 3; i++)
+        FAILS(sender->ops->append(sender->self, 0, &sender->batch, 150, &id), MOFKA_ERR_TIMEOUT,
+              "");
+    assert_false(sender->batch.reserved);
+}
+
+/* A batch is reserved without room once room has become free for others, and not because others
+ * reserved. It is not reserved so far from the head that its place could not be told. */
+static void a_turn_comes_when_others_get_room(void **state) {
     mofka_topic_t *topic = log_create_topic(FOUR_EVENTS);
     const mmi_partition_t *p = log_of(topic);
+    mofka_consumer_t *consumer = log_create_consumer(topic);
     sender_t sender;
-    uint64_t id, word = p->base + MMI_CONTROL(reservation);
+    uint64_t id;
     (void)state;
     sender_open(&sender, topic, 1);
-    p->w->ops->fetch_add(p->w, p->owner, word, (UINT64_C(4) << 32) + 8);
+    sender_append(&sender, 1);
+    full_reserve(p, 3, 7);
     FAILS(sender.ops->append(sender.self, 0, &sender.batch, 0, &id), MOFKA_ERR_TIMEOUT, "");
-    p->w->ops->fetch_add(p->w, p->owner, word, (UINT64_C(1) << 32) + (UINT64_C(1) << 30) - 8);
-    uint64_t before = p->w->ops->load(p->w, p->owner, word);
-    for (int i = 0; i < 3; i++)
-        FAILS(sender.ops->append(sender.self, 0, &sender.batch, 150, &id), MOFKA_ERR_TIMEOUT, "");
-    assert_int_equal(p->w->ops->load(p->w, p->owner, word), before);
-    /* Within reach, it is reserved. */
-    p->w->ops->fetch_add(p->w, p->owner, word, -(uint64_t)((1 << 30) - 64));
-    FAILS(sender.ops->append(sender.self, 0, &sender.batch, 150, &id), MOFKA_ERR_POSSIBLY_STORED,
+    full_reserve(p, 1, 1); /* the tail moves, the head does not */
+    full_expect_unreserved(&sender);
+    assert_int_equal(log_pull_id(consumer), 0);
+    assert_int_equal(log_pull_id(consumer), NOTHING_YET);
+    full_reserve(p, 0, UINT64_C(1) << 30);
+    full_expect_unreserved(&sender); /* out of reach */
+    full_reserve(p, 0, -(UINT64_C(1) << 30));
+    FAILS(sender.ops->append(sender.self, 0, &sender.batch, 0, &id), MOFKA_ERR_POSSIBLY_STORED,
           "reserved");
     assert_true(sender.batch.reserved);
     sender_close(&sender);
-    mofka_topic_release(topic);
+    log_end(consumer, topic);
 }
 
 int main(void) {
@@ -264,7 +280,7 @@ int main(void) {
         LOG_CASE(a_lock_that_stays_taken_is_named),
         LOG_CASE(the_slowest_consumer_is_named),
         LOG_CASE(statistics_count_what_will_be_stored),
-        LOG_CASE(a_turn_stays_within_reach),
+        LOG_CASE(a_turn_comes_when_others_get_room),
         LOG_CASE(a_consumer_may_acknowledge_every_few_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
