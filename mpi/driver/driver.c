@@ -205,6 +205,25 @@ static mofka_status_t mmi_driver_start_rma(mmi_driver_t *d, const mmi_settings_t
     return runs && mmi_driver_has_memory(d) ? mmi_progress_start(d) : MOFKA_OK;
 }
 
+/* Make this rank's header and directory zero, and see whether the memory is shared. MPICH 3.4.1 makes
+ * such windows for processes of several jobs on one node, and shares nothing between the jobs. */
+static mofka_status_t mmi_driver_start_shm(mmi_driver_t *d) {
+    mmi_window_t *w = d->directory.w;
+    const uint64_t place = offsetof(mmi_share_t, identity);
+    mofka_status_t status =
+        mmi_window_zero(w, d->rank, 0, mmi_directory_arena_start(&d->directory, d->rank));
+    if (!status)
+        w->ops->store(w, d->rank, place, d->nonce + (uint64_t)d->rank);
+    status = mmi_agree(d->ranks, status, "starting");
+    for (int i = 0; i < d->size && !status; i++)
+        if (w->ops->load(w, i, place) != d->nonce + (uint64_t)i)
+            status = mofka_fail(MOFKA_ERR_UNSUPPORTED,
+                                "this MPI does not share the memory of rank %d with rank %d; pass "
+                                "\"window\": \"rma\"",
+                                i, d->rank);
+    return status;
+}
+
 static void mmi_driver_log_start(const mmi_driver_t *d) {
     const mmi_window_t *w = d->directory.w;
     const char *progress = "";
@@ -226,13 +245,9 @@ static mofka_status_t mmi_driver_start(mmi_driver_t *d, const mmi_settings_t *s)
         status = mmi_driver_open_window(d, s, shm);
     if (status)
         return status;
-    mmi_window_t *w = d->directory.w;
-    if (!shm)
-        status = mmi_driver_start_rma(d, s);
+    status = shm ? mmi_driver_start_shm(d) : mmi_driver_start_rma(d, s);
     if (!status)
         status = mmi_finalize_watch(d);
-    if (!status && shm)
-        status = mmi_window_zero(w, d->rank, 0, mmi_directory_arena_start(&d->directory, d->rank));
     status = mmi_agree(d->ranks, status, "starting");
     if (status)
         mmi_driver_drop_window(d);

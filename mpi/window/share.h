@@ -8,8 +8,9 @@
  *   directory_next     rank 0 only: the owner that gets the next partition; as directory_end
  *   activity           rma: ranks that use this rank's memory add to it now and then; its progress
  *                      thread reads it
- *   mark, identity     rma: say that a living driver uses this memory, and which; stored by the
- *                      rank itself, when the window opens
+ *   mark               rma: says that a living driver uses this memory; stored by the rank itself,
+ *                      when the window opens
+ *   identity           says which rank of which driver that is; stored by the rank itself
  *   trial_...          rma: words of the trial at creation; see window/trial.c
  *
  * used, directory_end and directory_next are sealed words; these, and what follows the header, are
