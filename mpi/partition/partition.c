@@ -36,14 +36,15 @@ void mmi_partition_place(mmi_partition_t *p) {
 mofka_status_t mmi_partition_format(const mmi_partition_t *p, mmi_place_t start) {
     assert(p->base % MMI_PAGE_BYTES == 0 && p->base < p->flags && p->flags < p->entries);
     assert(p->ring_bytes % MMI_UNIT_BYTES == 0);
+    uint64_t page[MMI_PAGE_BYTES / 8] = {0};
+    page[MMI_CONTROL(reservation) / 8] = (start.events << 32) + start.units;
+    page[MMI_CONTROL(head_events) / 8] = mmi_seal(start.events);
+    page[MMI_CONTROL(head_units) / 8] = mmi_seal(start.units);
+    p->w->ops->put(p->w, p->owner, p->base, page, sizeof page);
     /* MPI does not promise zeros: with one rank, MPICH's shared windows are plain malloc. Entries
      * and payload need none: they are read only behind a flag. */
-    mofka_status_t status = mmi_window_zero(p->w, p->owner, p->base, p->entries - p->base);
-    if (status)
-        return status;
-    mmi_head_store(p, start, false);
-    mmi_control_store(p, MMI_CONTROL(reservation), (start.events << 32) + start.units);
-    return mmi_window_check(p->w, p->owner);
+    return mmi_window_zero(p->w, p->owner, p->base + sizeof page,
+                           p->entries - p->base - sizeof page);
 }
 
 mofka_status_t mmi_word_damaged(const mmi_partition_t *p, const char *name, uint64_t word) {

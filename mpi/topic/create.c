@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Creates a topic: appends its record to the directory and formats its partitions.
+ * Creates a topic: appends its record to the directory, then makes its partitions.
  *
- * The creator holds the directory's lock. It
- *   1 reads the list (is the name taken?) and what each owner has used of its arena
- *   2 populates and formats the partitions
- *   3 puts the text of the record
- *   4 stores what each owner has used
- *   5 stores the length of the record, which makes the topic exist
- * A rank that dies before step 5 leaves the lock taken, and the list as it was.
+ *   step                                        a rank that dies after it leaves behind
+ *   1 take the directory's lock                 the lock, so nothing can be created any more
+ *   2 is the name free? where is room?          the lock
+ *   3 put the record, in the state "making"     the lock; nobody reads behind the end of the list
+ *   4 store what each owner has used, the end   the lock, and space that is lost
+ *   5 store the record's length                 the lock, and a topic that is never made
+ *   6 give the lock back                        a topic that is never made
+ *   7 populate and format the partitions        a topic that is never made
+ *   8 store the state "made"                    a topic
+ *
+ * Step 7 takes long for large partitions, so it needs no lock: other topics are created and opened
+ * meanwhile. From step 5 on the name is taken. Opening waits for step 8, and names the rank that it
+ * waits for; statistics leave the topic out until then.
+ *
+ * If step 7 fails, the state is "not made": the record is passed over, and the name is free. The
+ * space is given back where no other topic was placed behind it.
  */
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -26,7 +35,8 @@ typedef struct creation {
     const mmi_directory_t *d;
     const mofka_topic_config_t *config;
     mmi_wish_t wish;
-    uint64_t *used;              /* what each owner will have used of its arena */
+    uint64_t *used, *before;     /* what each owner will have used of its arena, and has */
+    uint64_t at;                 /* offset of the record, once it is stored */
     mmi_partition_t *partitions; /* where each partition will be */
 } creation_t;
 
@@ -54,7 +64,8 @@ static mofka_status_t creation_load_places(const creation_t *c, uint64_t *next) 
     creation_assert_locked(c);
     mofka_status_t status = creation_load(c, 0, SHARE(directory_next), "directory_next", next);
     for (size_t i = 0; i < d->owner_count && !status; i++)
-        status = creation_load(c, d->owners[i], SHARE(used), "used", &c->used[i]);
+        status = creation_load(c, d->owners[i], SHARE(used), "used", &c->before[i]);
+    memcpy(c->used, c->before, d->owner_count * sizeof *c->used);
     return status;
 }
 
@@ -151,12 +162,13 @@ static uint64_t *creation_words(const creation_t *c, const char *text, uint64_t 
     if (!words)
         return NULL;
     memcpy(words + MMI_RECORD_WORDS, text, (size_t)length);
+    words[MMI_RECORD_STATE] = mmi_record_state(MMI_MAKING, c->d->w->rank);
     words[MMI_RECORD_NAME] = mmi_name_check(c->config->name);
     words[MMI_RECORD_CHECK] = mmi_record_check(words, length);
     return words;
 }
 
-/* With the directory's lock: the stores that make the topic exist, when all else is done. */
+/* With the directory's lock: the stores that make the record exist, when all else is done. */
 static void creation_store(const creation_t *c, uint64_t at, uint64_t length, uint64_t next) {
     mmi_window_t *w = c->d->w;
     uint64_t end = at + mmi_record_bytes(length) - MMI_DIRECTORY_START;
@@ -168,8 +180,8 @@ static void creation_store(const creation_t *c, uint64_t at, uint64_t length, ui
     w->ops->store(w, 0, at, mmi_seal(length));
 }
 
-/* With the directory's lock: what can fail comes before the stores that make the topic exist. */
-static mofka_status_t creation_publish(const creation_t *c, const char *text) {
+/* With the directory's lock: what can fail comes before the stores that make the record exist. */
+static mofka_status_t creation_publish(creation_t *c, const char *text) {
     const mmi_directory_t *d = c->d;
     uint64_t end, next, length = strlen(text), bytes = mmi_record_bytes(length);
     creation_assert_locked(c);
@@ -182,8 +194,6 @@ static mofka_status_t creation_publish(const creation_t *c, const char *text) {
                             " bytes are used, the topic needs "
                             "%" PRIu64 " more; raise \"directory_bytes\"",
                             end, d->directory_bytes, bytes);
-    if (!status)
-        status = creation_format(c);
     if (status)
         return status;
     uint64_t *words = creation_words(c, text, length);
@@ -196,11 +206,12 @@ static mofka_status_t creation_publish(const creation_t *c, const char *text) {
     if (status)
         return status;
     creation_store(c, at, length, next);
+    c->at = at;
     return mmi_window_check(d->w, MMI_ANY_RANK);
 }
 
 /* With the directory's lock. */
-static mofka_status_t creation_run(const creation_t *c) {
+static mofka_status_t creation_add_record(creation_t *c) {
     bool exists;
     creation_assert_locked(c);
     mofka_status_t status = mmi_directory_has_topic(c->d, c->config->name, &exists);
@@ -217,6 +228,58 @@ static mofka_status_t creation_run(const creation_t *c) {
     return status;
 }
 
+static mofka_status_t creation_lock(const creation_t *c) {
+    return mmi_word_lock(c->d->w, 0, SHARE(directory_lock), mmi_deadline(MMI_LOCK_TIMEOUT_MS),
+                         "the directory");
+}
+
+static void creation_unlock(const creation_t *c) {
+    mmi_word_unlock(c->d->w, 0, SHARE(directory_lock));
+}
+
+static void creation_store_state(const creation_t *c, mmi_making_t making) {
+    mmi_window_t *w = c->d->w;
+    assert(c->at >= MMI_DIRECTORY_START);
+    w->ops->store(w, 0, c->at + 8 * MMI_RECORD_STATE, mmi_record_state(making, w->rank));
+}
+
+/* The partitions could not be made: let the name go, and the space if it is the last that was
+ * taken. */
+static void creation_give_up(const creation_t *c) {
+    mmi_window_t *w = c->d->w;
+    creation_store_state(c, MMI_NOT_MADE);
+    if (creation_lock(c))
+        return;
+    for (size_t i = 0; i < c->d->owner_count; i++) {
+        uint64_t used;
+        if (!creation_load(c, c->d->owners[i], SHARE(used), "used", &used) && used == c->used[i])
+            w->ops->store(w, c->d->owners[i], SHARE(used), mmi_seal(c->before[i]));
+    }
+    creation_unlock(c);
+}
+
+/* Without the lock. */
+static mofka_status_t creation_make_partitions(const creation_t *c) {
+    mofka_status_t status = creation_format(c);
+    if (!status) {
+        creation_store_state(c, MMI_MADE);
+        return mmi_window_check(c->d->w, 0);
+    }
+    char message[MOFKA_MESSAGE_BYTES_MAX + 1];
+    snprintf(message, sizeof message, "%s", mofka_last_error());
+    creation_give_up(c);
+    return mofka_fail(status, "%s", message);
+}
+
+static mofka_status_t creation_run(creation_t *c) {
+    mofka_status_t status = creation_lock(c);
+    if (status)
+        return status;
+    status = creation_add_record(c);
+    creation_unlock(c);
+    return status ? status : creation_make_partitions(c);
+}
+
 mofka_status_t mmi_directory_create_topic(const mmi_directory_t *d,
                                           const mofka_topic_config_t *config) {
     creation_t c = {.d = d, .config = config};
@@ -227,17 +290,13 @@ mofka_status_t mmi_directory_create_topic(const mmi_directory_t *d,
     if (status)
         return status;
     c.used = calloc(d->owner_count, sizeof *c.used);
+    c.before = calloc(d->owner_count, sizeof *c.before);
     c.partitions = calloc(c.wish.partition_count, sizeof *c.partitions);
-    if (!c.used || !c.partitions)
-        status = mofka_fail(MOFKA_ERR_MEMORY, "no memory to create topic '%s'", config->name);
-    if (!status)
-        status = mmi_word_lock(d->w, 0, SHARE(directory_lock), mmi_deadline(MMI_LOCK_TIMEOUT_MS),
-                               "the directory");
-    if (!status) {
-        status = creation_run(&c);
-        mmi_word_unlock(d->w, 0, SHARE(directory_lock));
-    }
+    status = c.used && c.before && c.partitions
+                 ? creation_run(&c)
+                 : mofka_fail(MOFKA_ERR_MEMORY, "no memory to create topic '%s'", config->name);
     free(c.used);
+    free(c.before);
     free(c.partitions);
     return status;
 }

@@ -3,8 +3,9 @@
  * Reads the directory: finds, lists and opens topics.
  *
  * The directory is a list of records in rank 0's share. Records are appended under the directory's
- * lock (create.c) and never changed. The length of a record is stored last, so readers take no
- * lock: the list ends at a length of 0.
+ * lock (create.c). The length of a record is stored last, so readers take no lock: the list ends at a
+ * length of 0. Then only its state changes, when its partitions are made. Opening waits for that. A
+ * topic that could not be made is passed over.
  *
  * A damaged record hides its own topic only, as long as its length is intact.
  */
@@ -17,6 +18,8 @@
 
 /* How long a call without a time-out waits for rank 0. */
 #define READ_MS 15000
+/* Within this time, rank 0 answers unless it has stopped. */
+#define ANSWER_MS 1000
 
 uint64_t mmi_directory_arena_start(const mmi_directory_t *d, int rank) {
     assert(rank >= 0 && d->directory_bytes % MMI_PAGE_BYTES == 0);
@@ -28,6 +31,16 @@ uint64_t mmi_directory_arena_start(const mmi_directory_t *d, int rank) {
 uint64_t mmi_record_check(const uint64_t *words, uint64_t length) {
     const size_t first = MMI_RECORD_NAME; /* behind the check itself */
     return mmi_bytes_check(words + first, (size_t)mmi_record_bytes(length) - 8 * first);
+}
+
+/* Take the word that holds the state. False: it is damaged. */
+static bool record_take_state(const mmi_directory_t *d, uint64_t word, mmi_record_t *record) {
+    uint64_t state = mmi_unseal(word), making = state & 3, maker = state >> 2;
+    if (!mmi_is_sealed(word) || making == 0 || maker >= (uint64_t)d->w->size)
+        return false;
+    record->making = (mmi_making_t)making;
+    record->maker = (int)maker;
+    return true;
 }
 
 /* Whether text is JSON. cJSON answers the same for text that it refuses and for a failed allocation.
@@ -53,7 +66,8 @@ static mofka_status_t record_read(const mmi_directory_t *d, uint64_t *words, uin
     if (status)
         return status;
     record->name_check = words[MMI_RECORD_NAME];
-    record->damaged = words[MMI_RECORD_CHECK] != mmi_record_check(words, length);
+    record->damaged = words[MMI_RECORD_CHECK] != mmi_record_check(words, length) ||
+                      !record_take_state(d, words[MMI_RECORD_STATE], record);
     const char *text = (const char *)(words + MMI_RECORD_WORDS);
     /* Its numbers are whole, so they are read alike in every locale. */
     record->json = cJSON_ParseWithLength(text, length);
@@ -132,14 +146,48 @@ static mofka_status_t record_find(const mmi_directory_t *d, const char *name, in
         if (!record->json && !record->damaged)
             break;
         bool found = record_is(record, name);
-        if (found && !record->damaged)
+        if (found && !record->damaged && record->making != MMI_NOT_MADE)
             return MOFKA_OK;
-        damaged |= found;
+        damaged |= found && record->damaged;
         mmi_record_end(record);
     }
     return damaged ? mofka_fail(MOFKA_ERR_CORRUPT,
                                 "the record of topic '%s' in the directory is damaged", name)
                    : MOFKA_OK;
+}
+
+mofka_status_t mmi_record_look(const mmi_directory_t *d, mmi_record_t *record, int64_t deadline) {
+    uint64_t word;
+    assert(record->making == MMI_MAKING);
+    mofka_status_t status =
+        mmi_window_read(d->w, 0, record->at + 8 * MMI_RECORD_STATE, &word, 1, deadline);
+    if (!status && !record_take_state(d, word, record))
+        status = mofka_fail(MOFKA_ERR_CORRUPT,
+                            "a record of the directory, at byte %" PRIu64
+                            ", is damaged (0x%016" PRIx64 ")",
+                            record->at - MMI_DIRECTORY_START, word);
+    return status;
+}
+
+/* Wait until the partitions of the topic are made. A look that the deadline cuts short says nothing of
+ * rank 0 if that has answered lately. */
+static mofka_status_t record_wait(const mmi_directory_t *d, const char *name, mmi_record_t *record,
+                                  int64_t deadline) {
+    int64_t seen_ms = mmi_now_ms();
+    for (int64_t us = 20; record->making == MMI_MAKING; mmi_back_off(&us, 1000)) {
+        mofka_status_t status = mmi_record_look(d, record, deadline);
+        int64_t now = mmi_now_ms();
+        if (status && (status != MOFKA_ERR_TIMEOUT || now - seen_ms > ANSWER_MS))
+            return status;
+        if (record->making == MMI_MAKING && now >= deadline)
+            return mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d has not finished creating topic '%s'",
+                              record->maker, name);
+        seen_ms = status ? seen_ms : now;
+    }
+    return record->making == MMI_MADE
+               ? MOFKA_OK
+               : mofka_fail(MOFKA_ERR_NOT_FOUND, "rank %d could not create topic '%s'",
+                            record->maker, name);
 }
 
 /* ---- topics --------------------------------------------------------------------------------- */
@@ -180,6 +228,8 @@ mofka_status_t mmi_directory_open_topic(const mmi_directory_t *d, const char *na
     mofka_status_t status = record_find(d, name, deadline, &record);
     if (!status && !record.json)
         status = mofka_fail(MOFKA_ERR_NOT_FOUND, "there is no topic '%s'", name);
+    if (!status)
+        status = record_wait(d, name, &record, deadline);
     if (!status)
         status = record_open(d, record.json, made);
     mmi_record_end(&record);
@@ -239,7 +289,7 @@ mofka_status_t mmi_directory_list_topics(const mmi_directory_t *d, mofka_topic_v
             break;
         if (record.damaged && damaged_at == 0)
             damaged_at = record.at;
-        if (!record.damaged)
+        if (!record.damaged && record.making != MMI_NOT_MADE)
             status = record_visit(&record, visit, context);
         mmi_record_end(&record);
         if (status)

@@ -25,15 +25,29 @@ typedef struct mmi_directory {
 uint64_t mmi_directory_arena_start(const mmi_directory_t *d, int rank);
 
 /* What the words of a record before its text are. */
-enum { MMI_RECORD_LENGTH, MMI_RECORD_CHECK, MMI_RECORD_NAME, MMI_RECORD_WORDS };
+enum { MMI_RECORD_LENGTH, MMI_RECORD_STATE, MMI_RECORD_CHECK, MMI_RECORD_NAME, MMI_RECORD_WORDS };
+
+/* How far the rank that creates a topic has come: see create.c. */
+typedef enum mmi_making {
+    MMI_MAKING = 1, /* the partitions must not be used yet */
+    MMI_MADE,
+    MMI_NOT_MADE /* it failed: there is no such topic */
+} mmi_making_t;
 
 /* A record as it was read. */
 typedef struct mmi_record {
+    mmi_making_t making;
+    int maker;           /* the rank */
     bool damaged;        /* it is not what was stored; then `json` may be NULL, or wrong */
     uint64_t at;         /* its offset */
     uint64_t name_check; /* see mmi_name_check */
     struct cJSON *json;  /* not damaged, and NULL: the list ends here */
 } mmi_record_t;
+
+/* The word of a record that says so. */
+static inline uint64_t mmi_record_state(mmi_making_t making, int maker) {
+    return mmi_seal((uint64_t)maker << 2 | (uint64_t)making);
+}
 
 /* The size of a record with a text of `length` bytes. */
 static inline uint64_t mmi_record_bytes(uint64_t length) {
@@ -46,6 +60,8 @@ uint64_t mmi_record_check(const uint64_t *words, uint64_t length);
  * rank 0 answers, at most until `deadline`. */
 mofka_status_t mmi_directory_next(const mmi_directory_t *d, uint64_t *at, int64_t deadline,
                                   mmi_record_t *record);
+/* Read `making` again. Blocks: until rank 0 answers, at most until `deadline`. */
+mofka_status_t mmi_record_look(const mmi_directory_t *d, mmi_record_t *record, int64_t deadline);
 /* MOFKA_ERR_CORRUPT, with a message that names the record of a damaged topic. */
 mofka_status_t mmi_record_damaged(const mmi_record_t *record);
 /* Free what a record has. */

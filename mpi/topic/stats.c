@@ -204,7 +204,7 @@ void mmi_known_topics_init(mmi_known_topics_t *known) {
 
 void mmi_known_topics_destroy(mmi_known_topics_t *known) {
     for (size_t i = 0; i < known->count; i++)
-        mmi_topic_destroy(known->topics[i]);
+        mmi_topic_destroy(known->topics[i].topic);
     free(known->topics);
     pthread_mutex_destroy(&known->lock);
 }
@@ -214,13 +214,16 @@ void mmi_known_topics_destroy(mmi_known_topics_t *known) {
 
 /* With the lock. */
 static mofka_status_t known_topics_add(mmi_known_topics_t *known, const mmi_directory_t *d,
-                                       const cJSON *record) {
+                                       const mmi_record_t *record) {
     known_topics_assert_locked(known);
-    mmi_topic_t **more = realloc(known->topics, (known->count + 1) * sizeof *more);
+    mmi_known_topic_t *more = realloc(known->topics, (known->count + 1) * sizeof *more);
     if (!more)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a directory record");
     known->topics = more;
-    mofka_status_t status = mmi_topic_create(d, record, &more[known->count]);
+    mmi_known_topic_t *topic = &more[known->count];
+    topic->record = *record;
+    topic->record.json = NULL;
+    mofka_status_t status = mmi_topic_create(d, record->json, &topic->topic);
     known->count += !status;
     return status;
 }
@@ -235,8 +238,7 @@ static mofka_status_t known_topics_update(mmi_known_topics_t *known, const mmi_d
         mofka_status_t status = mmi_directory_next(d, &next, deadline, &record);
         if (status || (!record.json && !record.damaged))
             return status;
-        status =
-            record.damaged ? mmi_record_damaged(&record) : known_topics_add(known, d, record.json);
+        status = record.damaged ? mmi_record_damaged(&record) : known_topics_add(known, d, &record);
         mmi_record_end(&record);
         if (status == MOFKA_ERR_CORRUPT)
             mofka_log(MOFKA_LOG_WARN, "statistics leave a topic out: %s", mofka_last_error());
@@ -257,6 +259,17 @@ static mofka_status_t known_topics_lock(mmi_known_topics_t *known, int64_t deadl
     return MOFKA_OK;
 }
 
+/* A topic whose partitions are not made is left out. */
+static mofka_status_t known_topic_read(const mmi_directory_t *d, mmi_known_topic_t *known,
+                                       cJSON *topics, int64_t deadline) {
+    mofka_status_t status = MOFKA_OK;
+    if (known->record.making == MMI_MAKING)
+        status = mmi_record_look(d, &known->record, deadline);
+    if (status || known->record.making != MMI_MADE)
+        return status;
+    return mmi_stats_add_topic(known->topic, topics, deadline);
+}
+
 mofka_status_t mmi_topic_stats_read(const mmi_directory_t *d, mmi_known_topics_t *known,
                                     int64_t timeout_ms, cJSON *topics) {
     int64_t deadline = mmi_deadline(timeout_ms);
@@ -267,7 +280,7 @@ mofka_status_t mmi_topic_stats_read(const mmi_directory_t *d, mmi_known_topics_t
         return status;
     status = known_topics_update(known, d, deadline);
     for (size_t i = 0; i < known->count && !status; i++)
-        status = mmi_stats_add_topic(known->topics[i], topics, deadline);
+        status = known_topic_read(d, &known->topics[i], topics, deadline);
     pthread_mutex_unlock(&known->lock);
     return status;
 }

@@ -6,11 +6,16 @@
 #include <pthread.h>
 #include "mpi/topic/directory.h"
 
-/* The topics whose records were read. Records never change, so the next call goes on behind
- * them. */
+typedef struct mmi_known_topic {
+    mmi_topic_t *topic;
+    mmi_record_t record; /* without its text */
+} mmi_known_topic_t;
+
+/* The topics whose records were read. Of a record only the state changes, so the next call goes on
+ * behind them. */
 typedef struct mmi_known_topics {
     pthread_mutex_t lock; /* guards the rest; held while statistics are read */
-    mmi_topic_t **topics;
+    mmi_known_topic_t *topics;
     size_t count;
     uint64_t next; /* offset of the next record */
 } mmi_known_topics_t;

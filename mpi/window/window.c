@@ -74,13 +74,27 @@ mofka_status_t mmi_window_read(mmi_window_t *w, int rank, uint64_t offset, uint6
     return status;
 }
 
+/* A put of this size costs more than its call. Not const: it takes no room in the library's file. */
+#define ZERO_BYTES ((size_t)1 << 20)
+static char zeros[ZERO_BYTES];
+/* Puts that are under way at a time: MPI may keep memory for each. */
+#define ZERO_PUTS 16
+
 mofka_status_t mmi_window_zero(mmi_window_t *w, int rank, uint64_t offset, uint64_t bytes) {
-    static const char zeros[MMI_PAGE_BYTES];
+    mofka_status_t status = MOFKA_OK;
     assert(rank >= 0 && rank < w->size);
-    for (uint64_t done = 0; done < bytes; done += sizeof zeros)
+    if (w->ops->address) {
+        memset(w->ops->address(w, rank, offset), 0, (size_t)bytes);
+        return w->ops->flush(w, rank);
+    }
+    int puts = 0;
+    for (uint64_t done = 0; done < bytes && !status; done += ZERO_BYTES) {
         w->ops->put(w, rank, offset + done, zeros,
-                    bytes - done < sizeof zeros ? (size_t)(bytes - done) : sizeof zeros);
-    return w->ops->flush(w, rank);
+                    bytes - done < ZERO_BYTES ? (size_t)(bytes - done) : ZERO_BYTES);
+        if (++puts % ZERO_PUTS == 0)
+            status = w->ops->flush(w, rank);
+    }
+    return status ? status : w->ops->flush(w, rank);
 }
 
 mmi_window_t *mmi_window_create(const mmi_window_ops_t *ops, int rank, int size, size_t bases) {

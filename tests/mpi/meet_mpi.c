@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Ranks that do not come to the driver's creation or close, or stop there. One mode a run; the
+ * Ranks that do not come to what all do, or stop in what they do. One mode a run; the
  * second argument is the window. A rank that stops is woken by the first of the others.
  *   late      one rank comes when the others have given up; it fails, too; then all try again. With
  *             70 ranks, those from 64 on do not know its name
@@ -8,8 +8,11 @@
  *   creating  one rank stops within the creation
  *   closing   one rank stops after it has voted to free the window
  *   absent    one rank does not come to the close at first
+ *   making    one rank stops while it makes the partitions of a topic
  */
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "support/clock.h"
 #include "support/mpi_main.h"
@@ -51,6 +54,27 @@ int MPI_Iallreduce(const void *own, void *all, int count, MPI_Datatype type, MPI
     return error;
 }
 
+static bool stops_at_memory; /* this rank stops when it makes or puts a page or more */
+
+static void meet_may_stop_at_memory(size_t bytes) {
+    if (stops_at_memory && bytes >= 4096) {
+        stops_at_memory = false;
+        raise(SIGSTOP);
+    }
+}
+
+/* In place of libc's. */
+int madvise(void *start, size_t bytes, int advice) {
+    meet_may_stop_at_memory(bytes);
+    return (int)syscall(SYS_madvise, start, bytes, advice);
+}
+
+int MPI_Put(const void *source, int count, MPI_Datatype type, int target, MPI_Aint place,
+            int target_count, MPI_Datatype target_type, MPI_Win win) {
+    meet_may_stop_at_memory((size_t)count);
+    return PMPI_Put(source, count, type, target, place, target_count, target_type, win);
+}
+
 static void exchange_pids(void) {
     pid_t own = getpid();
     MPI_Allgather(&own, sizeof own, MPI_BYTE, pids, sizeof own, MPI_BYTE, MPI_COMM_WORLD);
@@ -61,8 +85,8 @@ static void exchange_pids(void) {
 static mofka_status_t meet_create(int timeout_ms) {
     char text[100];
     snprintf(text, sizeof text,
-             "{\"window\":\"%s\",\"arena_bytes\":1048576,\"create_timeout_ms\":%d}", window,
-             timeout_ms);
+             "{\"window\":\"%s\",\"arena_bytes\":1048576,\"create_timeout_ms\":%d,\"owners\":[0]}",
+             window, timeout_ms);
     return mofka_mpi_driver_create(MPI_COMM_WORLD, text, &driver);
 }
 
@@ -186,6 +210,48 @@ static void be_absent(void) {
     MPI_Comm_free(&others);
 }
 
+static mofka_status_t meet_open_topic(const char *name, int64_t timeout_ms) {
+    mofka_topic_t *topic;
+    mofka_status_t status = mofka_driver_open_topic(driver, name, timeout_ms, &topic);
+    if (!status)
+        mofka_topic_release(topic);
+    return status;
+}
+
+#define SMALL "{\"partition_bytes\":4096,\"partition_events\":16}"
+#define LARGE "{\"partition_bytes\":4096,\"partition_events\":16384}"
+
+/* Other topics are created and opened meanwhile. Opening this one names the rank. */
+static void stop_while_making(void) {
+    int last = size - 1;
+    char name[80];
+    snprintf(name, sizeof name, "rank %d has not finished creating topic 'large'", last);
+    exchange_pids();
+    MPI_Comm others = split_others(last);
+    NEEDS(!meet_create(30000));
+    if (rank == last) {
+        stops_at_memory = true;
+        NEEDS(!mofka_driver_create_topic(driver, "large",
+                                         &(mofka_topic_options_t){.options = LARGE}));
+    } else {
+        bool exists = false;
+        while (!exists)
+            NEEDS(!mofka_driver_topic_exists(driver, "large", &exists));
+        if (rank == 0)
+            NEEDS(!mofka_driver_create_topic(driver, "small",
+                                             &(mofka_topic_options_t){.options = SMALL}));
+        NEEDS(!meet_open_topic("small", 20000));
+        NEEDS(meet_fails(meet_open_topic("large", 100), name));
+        MPI_Barrier(others);
+        if (rank == 0)
+            kill(pids[last], SIGCONT);
+    }
+    NEEDS(!meet_open_topic("large", 20000));
+    MPI_Comm_free(&others);
+    NEEDS(!mofka_driver_close(driver, 30000));
+    mofka_driver_release(driver);
+}
+
 int main(int argc, char **argv) {
     mpi_main_start(&argc, &argv);
     if (argc != 3)
@@ -203,6 +269,8 @@ int main(int argc, char **argv) {
         stop_while_closing();
     else if (strcmp(mode, "absent") == 0)
         be_absent();
+    else if (strcmp(mode, "making") == 0)
+        stop_while_making();
     else
         return 2;
     printf("rank %d: done\n", rank);

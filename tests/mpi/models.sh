@@ -47,3 +47,8 @@ check fails damage MUTANT_TAIL
 check holds bell
 check fails bell MUTANT_NO_RECHECK
 check fails bell MUTANT_ASK_FIRST
+check holds create
+check fails create MUTANT_MADE_FIRST
+check fails create MUTANT_LENGTH_FIRST
+check fails create MUTANT_NO_LOCK
+check fails create MUTANT_GIVE_BACK_ALL

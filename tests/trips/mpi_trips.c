@@ -53,10 +53,10 @@ static const struct trips_row {
     int target; /* what is counted: COUNT_OTHERS or COUNT_SELF */
 } pinned[TRIPS_COUNT] = {
     [TRIPS_CREATE_DRIVER] = {"create a driver: its window is tried", 3, 1, COUNT_OTHERS},
-    [TRIPS_CREATE_TOPIC] = {"create a topic of 1 partition, the first", 17, 1, COUNT_OTHERS},
-    [TRIPS_CREATE_SECOND] = {"create a topic of 1 partition, the second", 21, 1, COUNT_OTHERS},
-    [TRIPS_CREATE_FOUR] = {"create a topic of 4 partitions, the third", 37, 1, COUNT_OTHERS},
-    [TRIPS_CREATE_OWNERS] = {"create a topic among 2 owners, the first", 19, 1, COUNT_OTHERS},
+    [TRIPS_CREATE_TOPIC] = {"create a topic of 1 partition, the first", 15, 1, COUNT_OTHERS},
+    [TRIPS_CREATE_SECOND] = {"create a topic of 1 partition, the second", 19, 1, COUNT_OTHERS},
+    [TRIPS_CREATE_FOUR] = {"create a topic of 4 partitions, the third", 26, 1, COUNT_OTHERS},
+    [TRIPS_CREATE_OWNERS] = {"create a topic among 2 owners, the first", 17, 1, COUNT_OTHERS},
     [TRIPS_OPEN_FIRST] = {"open the first topic", 2, 1, COUNT_OTHERS},
     [TRIPS_OPEN_THIRD] = {"open the third topic", 6, 1, COUNT_OTHERS},
     [TRIPS_CREATE_PRODUCER] = {"create a producer", 0, 1, COUNT_OTHERS},
