@@ -18,7 +18,7 @@
 #define CALL_MS 500
 #define CALL_MS_MAX 5000
 #define LONG_CALL_MS_MAX 25000
-#define EVENTS 200
+#define EVENTS 60
 
 typedef struct link {
     mofka_driver_t *driver;

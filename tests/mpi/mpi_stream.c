@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Events from push to pull between the ranks of a job, in the window named by the argument. */
+/* Events from push to pull between the ranks of a job, in the window named by the argument. A second
+ * argument N: a part of 1/N of the events. */
 #include "support/callbacks.h"
 #include "support/log_start.h"
 #include "support/mpi_main.h"
+
+static int parts = 1;
 
 static mofka_driver_t *open_driver(const char *more) {
     char options[256];
@@ -121,12 +124,12 @@ static void stream_and_read_back(const char *topic_name, const char *options, in
 
 static void one_partition(void **state) {
     (void)state;
-    stream_and_read_back("one", "\"partitions\":1", 300, 2000, 0);
+    stream_and_read_back("one", "\"partitions\":1", 300 / parts, 2000, 0);
 }
 
 static void many_partitions_small_batches(void **state) {
     (void)state;
-    stream_and_read_back("many", "\"partitions\":5", 200, 300, 3);
+    stream_and_read_back("many", "\"partitions\":5", 200 / parts, 300, 3);
 }
 
 static mofka_consumer_t *fill_a_small_ring(mofka_topic_t *topic, int count) {
@@ -162,7 +165,7 @@ static mofka_consumer_t *fill_a_small_ring(mofka_topic_t *topic, int count) {
 
 static void ring_wraps_under_retention(void **state) {
     (void)state;
-    int producers = size == 1 ? 1 : size - 1, count = 2000;
+    int producers = size == 1 ? 1 : size - 1, count = 2000 / parts;
     char options[160];
     snprintf(options, sizeof options,
              "{\"expected_producers\":%d,\"partition_bytes\":8192,\"partition_events\":128}",
@@ -199,6 +202,7 @@ static void ring_wraps_under_retention(void **state) {
 
 int main(int argc, char **argv) {
     mpi_main_start(&argc, &argv);
+    parts = argc > 2 ? atoi(argv[2]) : 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_partition),
         cmocka_unit_test(many_partitions_small_batches),
