@@ -12,7 +12,7 @@ static void ids_have_all_digits(void **state) {
     const cJSON *json;
     mofka_topic_t *topic = log_create_topic("{}");
     OK(mmi_partition_format(log_of(topic), (mmi_place_t){LONG_LOG, LONG_LOG}));
-    OK(mofka_driver_stats(log_driver, 0, &stats));
+    OK(mofka_driver_stats(log_driver, -1, &stats));
     const char *text = mofka_metadata_text(stats, NULL);
     assert_non_null(strstr(text, "\"tail_events\":9007199254740993,"));
     assert_non_null(strstr(text, "\"head_events\":9007199254740993,"));

@@ -3,7 +3,7 @@
  * The directory of topics is not what was stored: each bit of a record is changed, and records are
  * written that no creator would write. The damaged topic is named, and the others stay usable.
  */
-#include "heap/log_fixture.h"
+#include "heap/damage/stored.h"
 #include "mpi/topic/directory.h"
 
 #define TINY "{\"partition_bytes\":64,\"partition_events\":1}"
@@ -77,7 +77,7 @@ static void expect_list(int topics, mofka_status_t expected) {
 static void a_damaged_record_hides_its_topic_only(void **state) {
     (void)state;
     uint64_t at = record_at(1), bytes = record_at(2) - at;
-    for (uint64_t bit = 64; bit < 8 * bytes; bit++) {
+    for (uint64_t bit = 64; bit < 8 * bytes; bit += STORED_BIT_STEP) {
         uint64_t *word = word_at(at + bit / 64 * 8);
         *word ^= UINT64_C(1) << bit % 64;
         FAILS(try_to_open("second"), MOFKA_ERR_CORRUPT, "the record of topic 'second'");
@@ -90,7 +90,7 @@ static void a_damaged_record_hides_its_topic_only(void **state) {
         *word ^= UINT64_C(1) << bit % 64;
     }
     printf("%d bits behind a record's length: its topic is named, the others are usable\n",
-           (int)(8 * bytes - 64));
+           (int)(8 * bytes - 64) / STORED_BIT_STEP);
     expect_list(3, MOFKA_OK);
 }
 
@@ -146,7 +146,7 @@ static void statistics_leave_out_a_damaged_topic(void **state) {
     (void)state;
     mofka_metadata_t *stats;
     *word_at(record_at(1) + 80) ^= 1;
-    OK(mofka_driver_stats(log_driver, 1000, &stats));
+    OK(mofka_driver_stats(log_driver, -1, &stats));
     const char *text = mofka_metadata_text(stats, NULL);
     assert_non_null(strstr(text, "\"name\":\"first\""));
     assert_null(strstr(text, "\"name\":\"second\""));
@@ -235,7 +235,7 @@ static void a_geometry_that_does_not_fit_is_refused(void **state) {
             !strstr(mofka_last_error(), "topic 'evil'"))
             fail_msg("%s: %s: %s", bodies[i], mofka_status_name(status), mofka_last_error());
         mofka_metadata_t *stats;
-        OK(mofka_driver_stats(log_driver, 1000, &stats));
+        OK(mofka_driver_stats(log_driver, -1, &stats));
         mofka_metadata_release(stats);
         OK(try_to_open("second"));
     }

@@ -186,7 +186,7 @@ static void flips_end(seen_t *s) {
 
 static void flips_read_statistics(seen_t *s) {
     mofka_metadata_t *stats;
-    mofka_status_t status = mofka_driver_stats(log_driver, 1000, &stats);
+    mofka_status_t status = mofka_driver_stats(log_driver, -1, &stats);
     if (status)
         seen_wrong(s, "stats", status);
     else
@@ -238,9 +238,8 @@ static verdict_t flips_run(const flips_case_t *with, uint64_t offset, int bit) {
 static void flips_run_words(const flips_case_t *with, const char *what, uint64_t offset,
                             size_t words, int first_bit) {
     int counts[VERDICTS] = {0};
-    for (size_t i = 0; i < words; i++)
-        for (int bit = i == 0 ? first_bit : 0; bit < 64; bit++)
-            counts[flips_run(with, offset + 8 * i, bit)]++;
+    for (size_t bit = (size_t)first_bit; bit < 64 * words; bit += STORED_BIT_STEP)
+        counts[flips_run(with, offset + bit / 64 * 8, (int)(bit % 64))]++;
     printf("%-14s %-12s %5d right %5d corrupt %5d timeout\n", with->name, what, counts[RIGHT],
            counts[CORRUPT], counts[TIMED_OUT]);
 }

@@ -37,6 +37,13 @@ void stored_expect_skipped(mofka_consumer_t *consumer, uint64_t count);
 /* The last warning has `text` in it; "": there was none since the last call. */
 void stored_expect_warning(const char *text);
 
+/* Of the bits that are changed one at a time: all, but few where the sanitizers make each run slow. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define STORED_BIT_STEP 7
+#else
+#define STORED_BIT_STEP 1
+#endif
+
 /* ---- where it is stored ---------------------------------------------------------------------- */
 
 uint64_t *stored_word(const mmi_partition_t *p, uint64_t offset);
