@@ -6,8 +6,8 @@
  *                    |                     |
  *                    +---------------------+--a rank left--> the window is left to MPI: CLOSED
  *
- * VOTING and STAYING are the phases of a meeting (ranks/meet.c). All its operations are polled: if a
- * rank does not come, the others answer MOFKA_ERR_TIMEOUT with its name, and may call again.
+ * VOTING and STAYING are the phases of a meeting (ranks/meet.c). All its operations are polled: if
+ * a rank does not come, the others answer MOFKA_ERR_TIMEOUT with its name, and may call again.
  *
  * MPI_Win_free waits for all ranks, without a limit. So each rank votes that it frees the window,
  * and then that it is still here. A rank that voted and stopped is late for the second vote: no

@@ -18,13 +18,13 @@
  *
  * To agree is to find the worst status of all ranks (ranks/ranks.h). A rank whose step failed takes
  * part in all that comes up to the next agreement, where every rank gets the error. Then all undo
- * what they have, in reverse order: handle, watch and progress thread, window, communicator, memory.
- * So no rank keeps a driver that others do not have.
+ * what they have, in reverse order: handle, watch and progress thread, window, communicator,
+ * memory. So no rank keeps a driver that others do not have.
  *
- * A rank that does not come to a step, or stops before it, is named by the others at their deadline,
- * "create_timeout_ms". They undo what is their own, and leave the window and the communicator to
- * MPI. MPI has no call with a limit for what waits "in MPI". So all ranks meet before (ranks/meet.c):
- * only a rank that stops or dies in that very call keeps the others waiting.
+ * A rank that does not come to a step, or stops before it, is named by the others at their
+ * deadline, "create_timeout_ms". They undo what is their own, and leave the window and the
+ * communicator to MPI. MPI has no call with a limit for what waits "in MPI". So all ranks meet
+ * before (ranks/meet.c): only a rank that stops or dies in that very call keeps the others waiting.
  *
  * If a call of MPI fails on one rank only, the others wait for it until their deadline.
  */
@@ -205,8 +205,9 @@ static mofka_status_t mmi_driver_start_rma(mmi_driver_t *d, const mmi_settings_t
     return runs && mmi_driver_has_memory(d) ? mmi_progress_start(d) : MOFKA_OK;
 }
 
-/* Make this rank's header and directory zero, and see whether the memory is shared. MPICH 3.4.1 makes
- * such windows for processes of several jobs on one node, and shares nothing between the jobs. */
+/* Make this rank's header and directory zero, and see whether the memory is shared. MPICH 3.4.1
+ * makes such windows for processes of several jobs on one node, and shares nothing between the
+ * jobs. */
 static mofka_status_t mmi_driver_start_shm(mmi_driver_t *d) {
     mmi_window_t *w = d->directory.w;
     const uint64_t place = offsetof(mmi_share_t, identity);

@@ -3,8 +3,8 @@
  * Whether MPI may be called, and from which threads.
  *
  * A program initialises MPI by MPI_Init_thread, or it opens sessions (MPI 4). With sessions only,
- * MPI_Initialized answers no, there is no MPI_COMM_SELF, and MPI_Query_thread may not be called. MPI
- * does not show the session of a communicator. So the thread level is that of a session that is
+ * MPI_Initialized answers no, there is no MPI_COMM_SELF, and MPI_Query_thread may not be called.
+ * MPI does not show the session of a communicator. So the thread level is that of a session that is
  * opened for a moment.
  */
 #include <string.h>

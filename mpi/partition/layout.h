@@ -22,10 +22,10 @@
  *   +--------+-------+-------+------------+------------------------------+
  *     8 bytes each                          to 8 bytes
  *
- * The length is that of the text: a sealed word, stored last; 0 ends the list. The state is the only
- * word that changes, once: a sealed word that says which rank makes the topic's partitions, and
- * whether it has done so (topic/create.c). The check is of all that follows it. The name check is of
- * the topic's name: it says whose record is damaged.
+ * The length is that of the text: a sealed word, stored last; 0 ends the list. The state is the
+ * only word that changes, once: a sealed word that says which rank makes the topic's partitions,
+ * and whether it has done so (topic/create.c). The check is of all that follows it. The name check
+ * is of the topic's name: it says whose record is damaged.
  *
  * A partition, in the arena of its owner. Offsets are those of mmi_partition_t:
  *

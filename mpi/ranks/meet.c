@@ -21,10 +21,10 @@
  * to stay: nobody meets. What is left are ranks that stop or die after they have met, and messages
  * that take a second.
  *
- * A vote is an operation of MPI, which cannot be taken back. A rank that leaves for good starts what
- * is left of its round, and votes MMI_LEFT. That ends the meeting for all, however late they come. A
- * round always has two votes, so that all start the same operations on the communicator, and may use
- * it for another try: after a vote that failed, the second one is MMI_LEFT of all.
+ * A vote is an operation of MPI, which cannot be taken back. A rank that leaves for good starts
+ * what is left of its round, and votes MMI_LEFT. That ends the meeting for all, however late they
+ * come. A round always has two votes, so that all start the same operations on the communicator,
+ * and may use it for another try: after a vote that failed, the second one is MMI_LEFT of all.
  */
 #include "mpi/ranks/ranks.h"
 

@@ -98,9 +98,9 @@ mofka_status_t mmi_agree_result(mofka_status_t status, mmi_vote_t least, const c
 #define MMI_SCATTERED (INT_MIN + 1)
 
 /* Meet all ranks: if `least->value` is 0 on return, each has voted 0 and is about to return with
- * that, too. Else it is the lowest vote, MMI_LEFT or MMI_SCATTERED, on all ranks. MOFKA_ERR_TIMEOUT,
- * without a message: call again, to continue. Then `vote` may count or not. Blocks: until
- * `deadline`; if a rank stops in here, at most 3 s longer. */
+ * that, too. Else it is the lowest vote, MMI_LEFT or MMI_SCATTERED, on all ranks.
+ * MOFKA_ERR_TIMEOUT, without a message: call again, to continue. Then `vote` may count or not.
+ * Blocks: until `deadline`; if a rank stops in here, at most 3 s longer. */
 mofka_status_t mmi_meet(mmi_ranks_t *r, int vote, int64_t deadline, mmi_vote_t *least);
 /* As mmi_agree, but all ranks meet. */
 mofka_status_t mmi_agree_and_meet(mmi_ranks_t *r, mofka_status_t status, const char *step);
@@ -118,8 +118,8 @@ void mmi_notes_drop(mmi_ranks_t *r);
 #define MMI_NAMES_BYTES 256
 /* "rank 2", "ranks 1, 3 to 5, 8", "a rank": those but this one that sent no note. */
 void mmi_notes_name_missing(const mmi_ranks_t *r, char names[MMI_NAMES_BYTES]);
-/* The same of any list; `self`: not to be named; -1: none. Returns how many there are; of a long list,
- * at least. */
+/* The same of any list; `self`: not to be named; -1: none. Returns how many there are; of a long
+ * list, at least. */
 int mmi_ranks_name_missing(const unsigned char *came, int size, int self,
                            char names[MMI_NAMES_BYTES]);
 

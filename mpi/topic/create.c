@@ -58,7 +58,8 @@ static mofka_status_t creation_load(const creation_t *c, int rank, size_t field,
     return MOFKA_OK;
 }
 
-/* With the directory's lock: what each owner has used, and the number of partitions placed so far. */
+/* With the directory's lock: what each owner has used, and the number of partitions placed so
+ * far. */
 static mofka_status_t creation_load_places(const creation_t *c, uint64_t *next) {
     const mmi_directory_t *d = c->d;
     creation_assert_locked(c);

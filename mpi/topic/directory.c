@@ -3,9 +3,9 @@
  * Reads the directory: finds, lists and opens topics.
  *
  * The directory is a list of records in rank 0's share. Records are appended under the directory's
- * lock (create.c). The length of a record is stored last, so readers take no lock: the list ends at a
- * length of 0. Then only its state changes, when its partitions are made. Opening waits for that. A
- * topic that could not be made is passed over.
+ * lock (create.c). The length of a record is stored last, so readers take no lock: the list ends at
+ * a length of 0. Then only its state changes, when its partitions are made. Opening waits for that.
+ * A topic that could not be made is passed over.
  *
  * A damaged record hides its own topic only, as long as its length is intact.
  */
@@ -43,8 +43,8 @@ static bool record_take_state(const mmi_directory_t *d, uint64_t word, mmi_recor
     return true;
 }
 
-/* Whether text is JSON. cJSON answers the same for text that it refuses and for a failed allocation.
- * Metadata does not. */
+/* Whether text is JSON. cJSON answers the same for text that it refuses and for a failed
+ * allocation. Metadata does not. */
 static mofka_status_t record_check_json(const char *text, size_t length, bool *good) {
     mofka_metadata_t *metadata;
     const cJSON *json;
@@ -133,8 +133,8 @@ static bool record_is(const mmi_record_t *record, const char *name) {
            (record->damaged && record->name_check == mmi_name_check(name));
 }
 
-/* `record->json`: give; NULL: there is no topic of that name. MOFKA_ERR_CORRUPT: a damaged record is
- * that topic's. */
+/* `record->json`: give; NULL: there is no topic of that name. MOFKA_ERR_CORRUPT: a damaged record
+ * is that topic's. */
 static mofka_status_t record_find(const mmi_directory_t *d, const char *name, int64_t deadline,
                                   mmi_record_t *record) {
     uint64_t at = MMI_DIRECTORY_START;
@@ -169,8 +169,8 @@ mofka_status_t mmi_record_look(const mmi_directory_t *d, mmi_record_t *record, i
     return status;
 }
 
-/* Wait until the partitions of the topic are made. A look that the deadline cuts short says nothing of
- * rank 0 if that has answered lately. */
+/* Wait until the partitions of the topic are made. A look that the deadline cuts short says nothing
+ * of rank 0 if that has answered lately. */
 static mofka_status_t record_wait(const mmi_directory_t *d, const char *name, mmi_record_t *record,
                                   int64_t deadline) {
     int64_t seen_ms = mmi_now_ms();

@@ -76,8 +76,8 @@ mofka_status_t mmi_directory_has_topic(const mmi_directory_t *d, const char *nam
 mofka_status_t mmi_directory_list_topics(const mmi_directory_t *d, mofka_topic_visit_fn visit,
                                          void *context);
 
-/* The topic that a record describes. What it says of memory is checked against the arenas. `*topic`:
- * give, mmi_topic_destroy. MOFKA_ERR_CORRUPT, MOFKA_ERR_MEMORY. */
+/* The topic that a record describes. What it says of memory is checked against the arenas.
+ * `*topic`: give, mmi_topic_destroy. MOFKA_ERR_CORRUPT, MOFKA_ERR_MEMORY. */
 mofka_status_t mmi_topic_create(const mmi_directory_t *d, const struct cJSON *record,
                                 mmi_topic_t **topic);
 /* Add a number in digits. (A number of cJSON is a double, and its point is as the locale has it.)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Creating topics, over the heap window with two ranks. A rank takes long to make its partitions, or
- * stops there, or cannot make them. The other one goes on.
+ * Creating topics, over the heap window with two ranks. A rank takes long to make its partitions,
+ * or stops there, or cannot make them. The other one goes on.
  */
 #include <pthread.h>
 #include "heap/heap_driver.h"

@@ -169,7 +169,8 @@ static void stop_while_creating(void) {
 }
 
 /* It votes, and stops before it knows the others' votes. When it is back, the others have given up:
- * it must not free the window, which would wait for them. Fails if one vote is taken for a meeting. */
+ * it must not free the window, which would wait for them. Fails if one vote is taken for a
+ * meeting. */
 static void stop_while_closing(void) {
     int last = size - 1;
     char name[40];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Bad input of the MPI driver: an error of one rank is an error of all, and nothing stays
  * behind. */
+#include "mpi/ranks/ranks.h"
 #include "support/mpi_main.h"
 #include "mpi/partition/layout.h"
 
@@ -20,6 +21,9 @@ static void driver_options_are_checked(void **state) {
     FAILS(input_try_driver("{\"colour\":1}"), MOFKA_ERR_OPTION, "unknown option \"colour\"");
     FAILS(input_try_driver("{\"arena_bytes\":\"1\"}"), MOFKA_ERR_OPTION, "\"arena_bytes\" must be");
     FAILS(input_try_driver("{\"arena_bytes\":1}"), MOFKA_ERR_RANGE, "\"arena_bytes\" is 1");
+    FAILS(input_try_driver("{\"create_timeout_ms\":\"1\"}"), MOFKA_ERR_OPTION,
+          "\"create_timeout_ms\" must be");
+    FAILS(input_try_driver("{\"high\":1}"), MOFKA_ERR_OPTION, "\"high\" must be");
     FAILS(input_try_driver("{\"window\":\"glass\"}"), MOFKA_ERR_OPTION, "\"auto\" \"shm\" \"rma\"");
     FAILS(input_try_driver("not json"), MOFKA_ERR_JSON, "not json");
     FAILS(input_try_driver("{\"owners\":[]}"), MOFKA_ERR_OPTION, "array of 1 to");
@@ -144,6 +148,32 @@ static void close_waits_no_longer_than_asked(void **state) {
     mofka_driver_release(driver);
 }
 
+/* As they are named in messages about ranks that do not come. */
+static void missing_ranks_are_named_in_ranges(void **state) {
+    (void)state;
+    static const struct {
+        const char *came, *names; /* x: did not come */
+        int self;
+    } cases[] = {
+        {"..x.", "rank 2", 0},
+        {"xx..", "ranks 0 to 1", 3},
+        {"x.xx", "ranks 0, 2 to 3", 1},
+        {"xx.x", "ranks 0, 3", 1},
+        {"....", "a rank", 0},
+        {".x", "rank 1", -1},
+        {"x.x.x.x.x.x.x.x.x.", "ranks 0, 2, 4, 6, 8, 10, 12, 14 and more", 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        unsigned char came[32];
+        char names[MMI_NAMES_BYTES];
+        int count = (int)strlen(cases[i].came);
+        for (int j = 0; j < count; j++)
+            came[j] = cases[i].came[j] == '.';
+        mmi_ranks_name_missing(came, count, cases[i].self, names);
+        assert_string_equal(names, cases[i].names);
+    }
+}
+
 int main(int argc, char **argv) {
     mofka_driver_t *driver;
     mofka_status_t early = mofka_mpi_driver_create(MPI_COMM_WORLD, NULL, &driver);
@@ -151,6 +181,7 @@ int main(int argc, char **argv) {
         return 1;
     mpi_main_start(&argc, &argv);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(missing_ranks_are_named_in_ranges),
         cmocka_unit_test(driver_options_are_checked),
         cmocka_unit_test(one_rank_is_wrong),
         cmocka_unit_test(options_of_others),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A driver over a communicator of an MPI session, without MPI_Init. The argument is the window. Exit
- * 77 (skipped) where MPI has no sessions.
+ * A driver over a communicator of an MPI session, without MPI_Init. The argument is the window.
+ * Exit 77 (skipped) where MPI has no sessions.
  */
 #include <sys/wait.h>
 #include <unistd.h>
