@@ -76,7 +76,7 @@ static mofka_status_t creation_place(const creation_t *c) {
     creation_assert_locked(c);
     size_t owner_count = d->owner_count;
     assert(owner_count > 0);
-    uint64_t next, bytes = mmi_partition_bytes(c->wish.slots, c->wish.ring_bytes);
+    uint64_t next = 0, bytes = mmi_partition_bytes(c->wish.slots, c->wish.ring_bytes);
     mofka_status_t status = creation_load_places(c, &next);
     if (status)
         return status;
@@ -184,7 +184,7 @@ static void creation_store(const creation_t *c, uint64_t at, uint64_t length, ui
 /* With the directory's lock: what can fail comes before the stores that make the record exist. */
 static mofka_status_t creation_publish(creation_t *c, const char *text) {
     const mmi_directory_t *d = c->d;
-    uint64_t end, next, length = strlen(text), bytes = mmi_record_bytes(length);
+    uint64_t end = 0, next = 0, length = strlen(text), bytes = mmi_record_bytes(length);
     creation_assert_locked(c);
     mofka_status_t status = creation_load(c, 0, SHARE(directory_end), "directory_end", &end);
     if (!status)
@@ -252,7 +252,7 @@ static void creation_give_up(const creation_t *c) {
     if (creation_lock(c))
         return;
     for (size_t i = 0; i < c->d->owner_count; i++) {
-        uint64_t used;
+        uint64_t used = 0;
         if (!creation_load(c, c->d->owners[i], SHARE(used), "used", &used) && used == c->used[i])
             w->ops->store(w, c->d->owners[i], SHARE(used), mmi_seal(c->before[i]));
     }
