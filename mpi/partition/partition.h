@@ -185,9 +185,9 @@ typedef struct mmi_damage {
     mmi_chain_t chain;   /* for what follows `end` */
 } mmi_damage_t;
 
-/* The flag at `id`, where a batch begins, is damaged or of a later lap. Find where the batch ends:
- * *damage. There is none if nothing was put there, or if the flag is right by now. `chain` is that
- * of the batches before. */
+/* The flag at `id`, where a batch begins, is damaged or of a later lap. Find where the batch ends, and
+ * set *damage. If nothing was put there, or the flag is right by now, *damage has no events. `chain`
+ * describes the batches before it. */
 mofka_status_t mmi_damage_of_flag(const mmi_partition_t *p, uint64_t id, mmi_chain_t chain,
                                   mmi_damage_t *damage);
 /* Whether an entry in the slot of `id` is a good one of an earlier lap: nothing was put there. */
@@ -239,7 +239,7 @@ mofka_status_t mmi_consumer_name(const mmi_partition_t *p, size_t place, char *n
 /* The consumer that retention waits for. */
 typedef struct mmi_slowest {
     size_t place;   /* MMI_CONSUMERS_MAX: there is no consumer */
-    mmi_place_t at; /* its cursor; the head if there is none */
+    mmi_place_t at; /* where its cursor is; if no consumer is registered, the head */
 } mmi_slowest_t;
 
 /* Find the smallest cursor. `check`: with the lock; MOFKA_ERR_CORRUPT if a consumer's cursor is

@@ -81,7 +81,8 @@ static int good_window(const char *options) {
     if (!status)
         status = mofka_producer_close(producer, 30000);
     if (!status && rank == 0)
-        status = mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "reader"}, &consumer);
+        status =
+            mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "reader"}, &consumer);
     if (!status && rank == 0)
         status = mofka_consumer_pull(consumer, 30000, &event);
     if (status)
