@@ -14,7 +14,6 @@
 #define THREADS_MAX 512
 
 struct mmi_agent {
-    mmi_window_t *w;
     pthread_mutex_t lock; /* guards what follows; a leaf */
     pthread_condattr_t clock;
     pthread_cond_t queued, changed; /* for threads: a job, or the end; no job is under way */
@@ -114,12 +113,10 @@ static mofka_status_t agent_add_thread(mmi_agent_t *agent) {
 
 /* ---- the agent ------------------------------------------------------------------------------- */
 
-mofka_status_t mmi_agent_create(mmi_window_t *window, mmi_agent_t **out) {
+mofka_status_t mmi_agent_create(mmi_agent_t **out) {
     mmi_agent_t *agent = calloc(1, sizeof *agent);
-    assert(!window->one_thread);
     if (!agent)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for an agent");
-    agent->w = window;
     pthread_mutex_init(&agent->lock, NULL);
     pthread_condattr_init(&agent->clock);
     pthread_condattr_setclock(&agent->clock, CLOCK_MONOTONIC);

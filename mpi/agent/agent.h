@@ -53,8 +53,8 @@ struct mmi_job {
     pthread_cond_t changed;
 };
 
-/* Make an agent for the window. Give: mmi_agent_destroy. */
-mofka_status_t mmi_agent_create(mmi_window_t *window, mmi_agent_t **agent);
+/* Make an agent, where any thread may call MPI. Give: mmi_agent_destroy. */
+mofka_status_t mmi_agent_create(mmi_agent_t **agent);
 /* Wait until no job is under way. MOFKA_ERR_TIMEOUT: one is; the message names its target. */
 mofka_status_t mmi_agent_drain(mmi_agent_t *agent, int64_t deadline);
 /* From now on no job begins: mmi_job_start answers MOFKA_ERR_TIMEOUT. */
