@@ -212,11 +212,12 @@ typedef struct measure {
 /* Check the entries up to the first that is damaged or too much. */
 static measure_t reader_measure_run(const mmi_reader_t *r, size_t found) {
     measure_t run = {.chain = r->chain};
-    uint64_t data = 0, end = mmi_reader_end_of_batch(r, r->next);
+    uint64_t data = 0, end = r->next;
     assert(found >= 1 && found <= MMI_RUN_EVENTS_MAX);
     for (; run.count < found; run.count++) {
         const mmi_entry_t *e = &r->entries[run.count];
         uint64_t id = r->next + run.count;
+        end = id == end ? mmi_reader_end_of_batch(r, id) : end;
         data += e->data_bytes;
         if (run.count > 0 &&
             (run.bytes + e->metadata_bytes > RUN_METADATA_BYTES || data > r->run_data_bytes))
@@ -224,10 +225,8 @@ static measure_t reader_measure_run(const mmi_reader_t *r, size_t found) {
         if (!mmi_chain_follow(&run.chain, e, id, r->p->ring_bytes))
             break;
         run.bytes += e->metadata_bytes;
-        if (id + 1 == end) {
+        if (id + 1 == end)
             mmi_chain_end_batch(&run.chain);
-            end = mmi_reader_end_of_batch(r, end);
-        }
     }
     return run;
 }

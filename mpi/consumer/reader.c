@@ -73,9 +73,11 @@ static void ends_clear(mmi_reader_t *r, uint64_t id, uint64_t count) {
 }
 
 uint64_t mmi_reader_end_of_batch(const mmi_reader_t *r, uint64_t id) {
-    assert(id >= r->next && id <= r->batch_end);
+    assert(id >= r->next && id - r->next < MMI_RUN_EVENTS_MAX && id < r->batch_end);
     if (id + 1 >= r->batch_end)
         return r->batch_end;
+    if (r->ends[id % MMI_RUN_EVENTS_MAX / 64] >> id % 64 & 1) /* a batch of one event */
+        return id + 1;
     uint64_t limit =
         r->next + MMI_RUN_EVENTS_MAX < r->batch_end ? r->next + MMI_RUN_EVENTS_MAX : r->batch_end;
     for (uint64_t at = id; at < limit; at += 64 - at % 64) {

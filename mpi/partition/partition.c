@@ -73,12 +73,11 @@ static mofka_status_t state_fail(const mmi_partition_t *p, const uint64_t *words
     return mmi_word_damaged(p, names[i], words[i]);
 }
 
-mofka_status_t mmi_state_of_words(const mmi_partition_t *p, const uint64_t *words,
-                                  mmi_state_t *state) {
-    bool good = mmi_is_sealed(words[0]) && mmi_is_sealed(words[1]);
-    if ((words[2] | words[3]) != 0)
-        good = good && mmi_is_sealed(words[2]) && mmi_is_sealed(words[3]);
-    if (!good)
+/* On every append's path. The last two words are 0 until the topic is completed. */
+static inline mofka_status_t state_decode(const mmi_partition_t *p, const uint64_t *words,
+                                          mmi_state_t *state) {
+    if (!(mmi_is_sealed(words[0]) & mmi_is_sealed(words[1])) ||
+        ((words[2] | words[3]) != 0 && !(mmi_is_sealed(words[2]) && mmi_is_sealed(words[3]))))
         return state_fail(p, words);
     uint64_t units = mmi_unseal(words[1]);
     *state = (mmi_state_t){.head = {mmi_unseal(words[0]), units & ~MMI_HEAD_ROUGH},
@@ -88,10 +87,15 @@ mofka_status_t mmi_state_of_words(const mmi_partition_t *p, const uint64_t *word
     return MOFKA_OK;
 }
 
+mofka_status_t mmi_state_of_words(const mmi_partition_t *p, const uint64_t *words,
+                                  mmi_state_t *state) {
+    return state_decode(p, words, state);
+}
+
 mofka_status_t mmi_state_load(const mmi_partition_t *p, mmi_state_t *state) {
     uint64_t words[MMI_STATE_WORDS];
     p->w->ops->load_run(p->w, p->owner, p->base + MMI_CONTROL(head_events), words, MMI_STATE_WORDS);
-    return mmi_state_of_words(p, words, state);
+    return state_decode(p, words, state);
 }
 
 void mmi_state_get(const mmi_partition_t *p, uint64_t *words) {
