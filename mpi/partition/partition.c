@@ -41,10 +41,12 @@ mofka_status_t mmi_partition_format(const mmi_partition_t *p, mmi_place_t start)
     page[MMI_CONTROL(head_events) / 8] = mmi_seal(start.events);
     page[MMI_CONTROL(head_units) / 8] = mmi_seal(start.units);
     p->w->ops->put(p->w, p->owner, p->base, page, sizeof page);
-    /* MPI does not promise zeros: with one rank, MPICH's shared windows are plain malloc. Entries
-     * and payload need none: they are read only behind a flag. */
-    return mmi_window_zero(p->w, p->owner, p->base + sizeof page,
-                           p->entries - p->base - sizeof page);
+    if (p->w->ops->opens_zeroed)
+        return p->w->ops->flush(p->w, p->owner);
+    /* MPI does not promise zeros: with one rank, shared windows are plain malloc in both MPIs, and
+     * may hold the flags and entries of an earlier driver. Payload needs no zeros: it is read only
+     * behind an entry. */
+    return mmi_window_zero(p->w, p->owner, p->base + sizeof page, p->ring - p->base - sizeof page);
 }
 
 mofka_status_t mmi_word_damaged(const mmi_partition_t *p, const char *name, uint64_t word) {

@@ -220,6 +220,7 @@ static mofka_status_t rma_populate(mmi_window_t *w, int rank, uint64_t offset, u
 static const mmi_window_ops_t rma_ops = {
     .name = "rma",
     .needs_progress = true,
+    .opens_zeroed = true,
     .open = mmi_rma_open,
     .put = rma_put,
     .get = rma_get,

@@ -56,6 +56,7 @@ typedef struct mmi_window_ops {
     bool loads_are_cheap; /* a load costs less than reading the clock; else it is a round trip */
     bool puts_are_cheap;  /* a put costs its copy; else it is an operation of MPI */
     bool needs_progress;  /* other ranks reach this rank's memory only while it is inside MPI */
+    bool opens_zeroed; /* all memory is zero once the window has opened; else it may be anything */
 
     /* Make this rank's share, of `bytes` (whole pages), and find the others'. Collective. An error
      * is this rank's own; the driver reports it on all ranks. */

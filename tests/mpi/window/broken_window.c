@@ -8,6 +8,7 @@
  *   put        every second put of one word writes nothing
  *   load       a get reads the word behind
  *   twin       two windows are in one memory
+ *   used       nothing is broken, but a window begins with the bytes that the one before left
  */
 #include "support/mpi_main.h"
 
@@ -47,6 +48,37 @@ int MPI_Win_allocate(MPI_Aint bytes, int unit, MPI_Info info, MPI_Comm comm, voi
         MPI_Alloc_mem(bytes, MPI_INFO_NULL, &first_memory);
     *(void **)base = first_memory;
     return PMPI_Win_create(first_memory, bytes, unit, info, comm, win);
+}
+
+/* The bytes of the shared memory that this rank let go last, from its first page on. */
+static char *left_bytes;
+static size_t left_count;
+static char *own_pages;
+
+static char *broken_first_page(char *memory) {
+    return memory + -(uintptr_t)memory % 4096;
+}
+
+int MPI_Win_allocate_shared(MPI_Aint bytes, int unit, MPI_Info info, MPI_Comm comm, void *base,
+                            MPI_Win *win) {
+    int error = PMPI_Win_allocate_shared(bytes, unit, info, comm, base, win);
+    if (error || strcmp(mode, "used") != 0)
+        return error;
+    own_pages = broken_first_page(*(char **)base);
+    if (left_bytes)
+        memcpy(own_pages, left_bytes, left_count);
+    left_count = (size_t)bytes - 4096;
+    return error;
+}
+
+int MPI_Win_free(MPI_Win *win) {
+    if (own_pages) {
+        free(left_bytes);
+        left_bytes = malloc(left_count);
+        memcpy(left_bytes, own_pages, left_count);
+        own_pages = NULL;
+    }
+    return PMPI_Win_free(win);
 }
 
 static int broken_refused(const char *text) {
@@ -108,6 +140,10 @@ int main(int argc, char **argv) {
         failed |=
             good_window("{\"window\":\"rma\",\"memory\":\"allocate\",\"lock_all\":\"check\"}");
         failed |= good_window("{\"window\":\"rma\",\"words\":\"serial\",\"progress\":\"thread\"}");
+    } else if (strcmp(mode, "used") == 0) {
+        for (int i = 0; i < 3; i++)
+            failed |= good_window("{\"window\":\"shm\",\"arena_bytes\":16777216}");
+        free(left_bytes);
     } else if (strcmp(mode, "twin") == 0) {
         mofka_driver_t *driver;
         failed =
