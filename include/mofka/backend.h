@@ -163,12 +163,12 @@ typedef struct mofka_consumer_ops {
     mofka_status_t (*close)(void *self);
     /** Free `self`, after close and after the last release_run. */
     void (*destroy)(void *self);
-    /** Optional: go on behind the damage that fetch reported (MOFKA_ERR_CORRUPT). Adds the number of
-     * events that are skipped to `*skipped`, and to the `lost` of the next run. Called as fetch.
+    /** Optional: go on behind the damage that fetch reported (MOFKA_ERR_CORRUPT). Adds the number
+     * of events that are skipped to `*skipped`, and to the `lost` of the next run. Called as fetch.
      * Missing: nothing is skipped. */
     mofka_status_t (*skip_damaged)(void *self, uint64_t *skipped);
-    /** Optional: what the events that fetch did not find wait for; "" if that is not known. `text` is
-     * for the message of a pull that timed out. Called as fetch. Does not wait for long. */
+    /** Optional: what the events that fetch did not find wait for; "" if that is not known. `text`
+     * is for the message of a pull that timed out. Called as fetch. Does not wait for long. */
     void (*describe_wait)(void *self, char *text, size_t bytes);
 } mofka_consumer_ops_t;
 
@@ -234,15 +234,15 @@ struct cJSON;
 typedef struct mofka_driver_ops {
     size_t size; /**< sizeof(mofka_driver_ops_t) of the backend's build */
     /** Create a topic. The core has checked its name, that no topic had it, and that its
-     * validator, selector and serializer can be made. The backend checks that the selector fits the number of partitions
-     * (mofka_partition_selector_check_count). MOFKA_ERR_EXISTS: the name is taken.
-     * MOFKA_ERR_OPTION: an option is unknown or invalid. MOFKA_ERR_RANGE: a value is out of range.
-     * MOFKA_ERR_FULL: there is no room for the topic. */
+     * validator, selector and serializer can be made. The backend checks that the selector fits the
+     * number of partitions (mofka_partition_selector_check_count). MOFKA_ERR_EXISTS: the name is
+     * taken. MOFKA_ERR_OPTION: an option is unknown or invalid. MOFKA_ERR_RANGE: a value is out of
+     * range. MOFKA_ERR_FULL: there is no room for the topic. */
     mofka_status_t (*create_topic)(void *self, const mofka_topic_config_t *config);
     /** Open a topic. The core makes its helpers from the JSON as stored, and loads their types
      * from the plug-in folders only (register.h). MOFKA_ERR_NOT_FOUND: it does not exist. The core
-     * then asks again. MOFKA_ERR_TIMEOUT: that is not known within `timeout_ms`. Outputs are written
-     * only on success. */
+     * then asks again. MOFKA_ERR_TIMEOUT: that is not known within `timeout_ms`. Outputs are
+     * written only on success. */
     mofka_status_t (*open_topic)(void *self, const char *name, int64_t timeout_ms,
                                  mofka_topic_made_t *made);
     /** Whether a topic of that name exists now. */
@@ -259,8 +259,8 @@ typedef struct mofka_driver_ops {
      * were read stay. MOFKA_ERR_TIMEOUT: not all could be read within `timeout_ms`.
      * MOFKA_ERR_MEMORY: mofka_driver_stats fails. */
     mofka_status_t (*topic_stats)(void *self, int64_t timeout_ms, struct cJSON *topics);
-    /** Optional: whether any thread may call the slots of producers. Then a thread of the core sends
-     * the batches of producers without workers that lingered, or found no room. Missing: only
+    /** Optional: whether any thread may call the slots of producers. Then a thread of the core
+     * sends the batches of producers without workers that lingered, or found no room. Missing: only
      * threads that call the library, and workers, do. */
     bool (*any_thread)(void *self);
     /** Optional: the driver's own pool. It is asked for once, when the handle is made, and the
@@ -287,8 +287,8 @@ MOFKA_API mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_
  * closed, but the core does not use `self` any more.
  * Threads: any, if no other thread uses the driver. MPI: as close. Blocks: as close. */
 MOFKA_API mofka_status_t mofka_driver_end_forgotten(void *self, int64_t flush_ms, int64_t close_ms);
-/** Call `in_child` in each forked child, before fork returns there. It cannot be undone. The function
- * must not take a lock: another thread may have held it when the process was forked.
+/** Call `in_child` in each forked child, before fork returns there. It cannot be undone. The
+ * function must not take a lock: another thread may have held it when the process was forked.
  * MOFKA_ERR_INVALID: a NULL function. MOFKA_ERR_MEMORY: no memory for the registration.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_backend_at_fork(void (*in_child)(void));
@@ -402,8 +402,8 @@ typedef struct mofka_partition_selector_ops {
  * given it in their options, in place of the topic's own. */
 
 /** Make a validator of a table (borrow until the last release) and `self` (take). Give:
- * mofka_validator_release. MOFKA_ERR_INVALID: a required slot is missing. MOFKA_ERR_MEMORY. After an
- * error, `self` stays the caller's.
+ * mofka_validator_release. MOFKA_ERR_INVALID: a required slot is missing. MOFKA_ERR_MEMORY. After
+ * an error, `self` stays the caller's.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_validator_wrap(const mofka_validator_ops_t *ops, void *self,
                                               mofka_validator_t **validator);

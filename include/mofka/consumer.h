@@ -27,8 +27,8 @@ extern "C" {
 
 /** Data selector: chooses the wanted bytes of an event's data. `full` describes all of it (borrow).
  * Gives `*selected`: a selection, `full` itself (retained) for all bytes, or NULL for no bytes. An
- * error fails the pull of this event. `metadata` is the event's (borrow); the user pointer keeps what
- * the callback makes of it, see mofka_metadata_set_user.
+ * error fails the pull of this event. `metadata` is the event's (borrow); the user pointer keeps
+ * what the callback makes of it, see mofka_metadata_set_user.
  * Threads: the fetching thread. */
 typedef mofka_status_t (*mofka_data_selector_fn)(void *context, const mofka_metadata_t *metadata,
                                                  mofka_data_descriptor_t *full,
@@ -119,10 +119,10 @@ MOFKA_API void mofka_consumer_release(mofka_consumer_t *consumer);
 /** Pull the next event. Give: mofka_event_release. At the end, and for ever after, the event has
  * the id MOFKA_NO_MORE_EVENTS. MOFKA_ERR_TIMEOUT: no event within `timeout_ms`. MOFKA_ERR_CALLBACK,
  * or the callback's own error: the selector or the allocator failed; the event is passed over.
- * MOFKA_ERR_CORRUPT: memory is damaged; the message names the partition and the events, or the word.
- * Pulls return this again, and the events of other partitions, until mofka_consumer_skip_damaged.
- * MOFKA_ERR_CLOSED: the consumer is closed. MOFKA_ERR_BUSY: a selector, allocator or serializer of
- * this consumer called this.
+ * MOFKA_ERR_CORRUPT: memory is damaged; the message names the partition and the events, or the
+ * word. Pulls return this again, and the events of other partitions, until
+ * mofka_consumer_skip_damaged. MOFKA_ERR_CLOSED: the consumer is closed. MOFKA_ERR_BUSY: a
+ * selector, allocator or serializer of this consumer called this.
  * Threads: any. MPI: local. Blocks: until an event, at most `timeout_ms`. */
 MOFKA_API mofka_status_t mofka_consumer_pull(mofka_consumer_t *consumer, int64_t timeout_ms,
                                              mofka_event_t **event);
@@ -138,11 +138,11 @@ MOFKA_API mofka_status_t mofka_consumer_pull(mofka_consumer_t *consumer, int64_t
 MOFKA_API mofka_status_t mofka_consumer_pull_many(mofka_consumer_t *consumer, size_t events_max,
                                                   int64_t timeout_ms, mofka_event_t **events,
                                                   size_t *count);
-/** Go on behind events that are damaged: those for which a pull has returned MOFKA_ERR_CORRUPT, with
- * their partition and ids. `*skipped` (optional) is their number. They count as lost, and a warning is
- * logged. Retention does not wait for them. Without a report it does nothing. To skip damage without
- * a report, set the backend's option `skip_damaged`. MOFKA_ERR_CLOSED: the consumer is closed.
- * MOFKA_ERR_BUSY: as mofka_consumer_pull.
+/** Go on behind events that are damaged: those for which a pull has returned MOFKA_ERR_CORRUPT,
+ * with their partition and ids. `*skipped` (optional) is their number. They count as lost, and a
+ * warning is logged. Retention does not wait for them. Without a report it does nothing. To skip
+ * damage without a report, set the backend's option `skip_damaged`. MOFKA_ERR_CLOSED: the consumer
+ * is closed. MOFKA_ERR_BUSY: as mofka_consumer_pull.
  * Threads: any. MPI: local. Blocks: until a fetch ends, as mofka_consumer_close. */
 MOFKA_API mofka_status_t mofka_consumer_skip_damaged(mofka_consumer_t *consumer, uint64_t *skipped);
 /** Request the next event. Requests are answered in order. Give: mofka_future_release.
@@ -181,8 +181,8 @@ MOFKA_API mofka_status_t mofka_consumer_process(mofka_consumer_t *consumer, mofk
                                                 const mofka_process_options_t *options,
                                                 size_t *processed);
 
-/** The number of events that this consumer has lost: retention `discard_oldest` has discarded them, or
- * they were damaged and skipped. They are counted by the next pull.
+/** The number of events that this consumer has lost: retention `discard_oldest` has discarded them,
+ * or they were damaged and skipped. They are counted by the next pull.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API uint64_t mofka_consumer_lost(const mofka_consumer_t *consumer);
 

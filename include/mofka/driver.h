@@ -57,22 +57,24 @@ typedef struct mofka_topic_options {
 /** Create a topic. This gives no handle; open the topic to get one. `name`: 1 to
  * MOFKA_NAME_BYTES_MAX bytes of printable ASCII. NULL options mean the defaults. The types of its
  * validator, selector and serializer may be of any library, by "name:library.so"; the record keeps
- * their JSON as given. MOFKA_ERR_EXISTS: the name is taken; no library was loaded. MOFKA_ERR_INVALID: the name is invalid. MOFKA_ERR_OPTION: an option is unknown
- * or wrong. MOFKA_ERR_FULL: not enough room; the message says how much is needed.
+ * their JSON as given. MOFKA_ERR_EXISTS: the name is taken; no library was loaded.
+ * MOFKA_ERR_INVALID: the name is invalid. MOFKA_ERR_OPTION: an option is unknown or wrong.
+ * MOFKA_ERR_FULL: not enough room; the message says how much is needed.
  * Threads: any. MPI: local. Blocks: for the directory's lock, at most 10 s. */
 MOFKA_API mofka_status_t mofka_driver_create_topic(mofka_driver_t *driver, const char *name,
                                                    const mofka_topic_options_t *options);
-/** Open a topic. If it does not exist yet, or is being created, wait, at most `timeout_ms`. Its record names the
- * types of its validator and serializer. A type that is not registered in this process is loaded
- * from a plug-in folder (register.h), whatever path the record has. Give: mofka_topic_release.
- * MOFKA_ERR_NOT_FOUND: it still does not exist after `timeout_ms`; or, at once, a type that its
- * record names is missing here, and the message names the type and where it was looked for.
- * MOFKA_ERR_TIMEOUT: the rank that creates it has not finished, and is named; or the directory's rank
- * does not answer.
+/** Open a topic. If it does not exist yet, or is being created, wait, at most `timeout_ms`. Its
+ * record names the types of its validator and serializer. A type that is not registered in this
+ * process is loaded from a plug-in folder (register.h), whatever path the record has. Give:
+ * mofka_topic_release. MOFKA_ERR_NOT_FOUND: it still does not exist after `timeout_ms`; or, at
+ * once, a type that its record names is missing here, and the message names the type and where it
+ * was looked for. MOFKA_ERR_TIMEOUT: the rank that creates it has not finished, and is named; or
+ * the directory's rank does not answer.
  * Threads: any. MPI: local. Blocks: until the topic is there, at most `timeout_ms`. */
 MOFKA_API mofka_status_t mofka_driver_open_topic(mofka_driver_t *driver, const char *name,
                                                  int64_t timeout_ms, mofka_topic_t **topic);
-/** Whether a topic of that name exists now, or is being created. An invalid name is not an error: no topic has it.
+/** Whether a topic of that name exists now, or is being created. An invalid name is not an error:
+ * no topic has it.
  * Threads: any. MPI: local. Blocks: no. */
 MOFKA_API mofka_status_t mofka_driver_topic_exists(mofka_driver_t *driver, const char *name,
                                                    bool *exists);

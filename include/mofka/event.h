@@ -53,8 +53,8 @@ MOFKA_API const char *mofka_event_metadata_text(const mofka_event_t *event, size
 MOFKA_API mofka_status_t mofka_event_metadata(mofka_event_t *event, mofka_metadata_t **metadata);
 
 /** Set the event's user pointer (take), once: that of its metadata, so the selector and the
- * allocator reach it by mofka_metadata_set_user and mofka_metadata_user. It is freed with the event,
- * or with its metadata if that is retained longer. Errors: as mofka_metadata_set_user.
+ * allocator reach it by mofka_metadata_set_user and mofka_metadata_user. It is freed with the
+ * event, or with its metadata if that is retained longer. Errors: as mofka_metadata_set_user.
  * Threads: any; one of several wins. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_event_set_user(mofka_event_t *event, void *user,
                                               mofka_user_free_fn free_fn);

@@ -46,8 +46,9 @@ MOFKA_API mofka_log_level_t mofka_log_level(void);
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API const char *mofka_log_level_name(mofka_log_level_t level);
 
-/** For backends: log a line. It becomes valid UTF-8 and has at most MOFKA_MESSAGE_BYTES_MAX bytes, as
- * an error's message. If the level does not let it through, the cost is a call and a load. errno and mofka_last_error are preserved.
+/** For backends: log a line. It becomes valid UTF-8 and has at most MOFKA_MESSAGE_BYTES_MAX bytes,
+ * as an error's message. If the level does not let it through, the cost is a call and a load. errno
+ * and mofka_last_error are preserved.
  * Threads: any. MPI: none. Blocks: for stderr, or as the callback. Calls back: the log callback. */
 MOFKA_API void mofka_log(mofka_log_level_t level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

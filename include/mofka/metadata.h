@@ -84,10 +84,10 @@ MOFKA_API mofka_status_t mofka_metadata_dump(const mofka_metadata_t *metadata, b
 /** Frees a user's pointer. */
 typedef void (*mofka_user_free_fn)(void *user);
 
-/** Set the user's pointer (take), once. The last release of `metadata` calls `free_fn(user)`, unless
- * `free_fn` is NULL. A copy does not have the pointer. MOFKA_ERR_EXISTS: a pointer is set already.
- * MOFKA_ERR_INVALID: `user` is NULL, or the handle is invalid. After an error `user` stays the
- * caller's.
+/** Set the user's pointer (take), once. The last release of `metadata` calls `free_fn(user)`,
+ * unless `free_fn` is NULL. A copy does not have the pointer. MOFKA_ERR_EXISTS: a pointer is set
+ * already. MOFKA_ERR_INVALID: `user` is NULL, or the handle is invalid. After an error `user` stays
+ * the caller's.
  * Threads: any; one of several wins. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_metadata_set_user(const mofka_metadata_t *metadata, void *user,
                                                  mofka_user_free_fn free_fn);

@@ -12,9 +12,9 @@
 extern "C" {
 #endif
 
-/** Make the MPI driver over `comm` (borrow; it is duplicated). The groups of an intercommunicator are
- * merged. A communicator of a session will do. `options` is a JSON object; NULL means the defaults.
- * The options, explained in mpi/README.md of the source tree, are:
+/** Make the MPI driver over `comm` (borrow; it is duplicated). The groups of an intercommunicator
+ * are merged. A communicator of a session will do. `options` is a JSON object; NULL means the
+ * defaults. The options, explained in mpi/README.md of the source tree, are:
  * - "window": "auto", "shm" or "rma"
  * - "arena_bytes": memory of each owner
  * - "directory_bytes": memory at rank 0 for the descriptions of topics

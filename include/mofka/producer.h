@@ -4,9 +4,9 @@
  *
  * A batch is sent when it is full, on a flush, on a wait for one of its futures, and at close. It
  * is also sent when it is older than `linger_ms`. If the pool has threads, its workers send; else
- * the calling thread sends, and a background thread of the driver sends what lingered. An MPI driver
- * with an "rma" window below MPI_THREAD_MULTIPLE has no such thread; there, a push to any partition
- * sends what lingered.
+ * the calling thread sends, and a background thread of the driver sends what lingered. An MPI
+ * driver with an "rma" window below MPI_THREAD_MULTIPLE has no such thread; there, a push to any
+ * partition sends what lingered.
  *
  * A batch that finds no room stays in memory. A worker, or the background thread, tries again until
  * the batch is stored. The next push, flush or wait for a future tries, too. After the pool has

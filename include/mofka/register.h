@@ -7,15 +7,15 @@
  * library named libmofka-NAME.so is found by the type name NAME.
  *
  * What a process names in its own options may be of any library: "name:library.so" is a path, or a
- * name that the loader knows. A bare name is looked for in the plug-in folders, beside libmofka, and
- * where the loader looks. The plug-in folders are those of MOFKA_PLUGIN_PATH (absolute, separated by
- * colons); by default, the one that holds libmofka.
+ * name that the loader knows. A bare name is looked for in the plug-in folders, beside libmofka,
+ * and where the loader looks. The plug-in folders are those of MOFKA_PLUGIN_PATH (absolute,
+ * separated by colons); by default, the one that holds libmofka.
  *
  * What a process reads from a topic's record was written by another one. A type that is not
  * registered is loaded from the plug-in folders only: "name:/a/library.so" by its file name,
- * library.so. So a topic with a type of your own library is opened by processes that do one of these
- * before: register the type (link it, or call the function below), make any object of it by its
- * path, or have the library's folder in MOFKA_PLUGIN_PATH.
+ * library.so. So a topic with a type of your own library is opened by processes that do one of
+ * these before: register the type (link it, or call the function below), make any object of it by
+ * its path, or have the library's folder in MOFKA_PLUGIN_PATH.
  */
 #ifndef MOFKA_REGISTER_H
 #define MOFKA_REGISTER_H

@@ -34,8 +34,8 @@ extern "C" {
  * - "room_waits", "room_wait_ns": batches that waited for room in their partition
  * - "push_waits", "push_wait_ns": pushes that found max_batches in memory and waited for one to be
  *   sent (without workers: sent one themselves)
- * - "push_to_stored_ns": latency of batches, from the push of a batch's first event until the batch is
- *   stored. Measured for the producer's first 64 batches, then for every eighth
+ * - "push_to_stored_ns": latency of batches, from the push of a batch's first event until the batch
+ *   is stored. Measured for the producer's first 64 batches, then for every eighth
  *
  * MOFKA_ERR_INVALID: the handle is invalid. MOFKA_ERR_MEMORY: no memory for the JSON.
  * Threads: any. MPI: none. Blocks: no.
@@ -118,8 +118,8 @@ typedef void (*mofka_stats_fn)(void *context, const mofka_metadata_t *stats);
  * a reader; lines that do not fit into it are left out.
  *
  * MOFKA_ERR_RANGE: the interval is 0, or above MOFKA_STATS_INTERVAL_MS_MAX. MOFKA_ERR_BUSY: the
- * callback called this. MOFKA_ERR_CLOSED: the driver is closed. MOFKA_ERR_SYSTEM: its thread could not
- * be started. MOFKA_ERR_MEMORY: no memory for it. MOFKA_ERR_INVALID: the handle is invalid.
+ * callback called this. MOFKA_ERR_CLOSED: the driver is closed. MOFKA_ERR_SYSTEM: its thread could
+ * not be started. MOFKA_ERR_MEMORY: no memory for it. MOFKA_ERR_INVALID: the handle is invalid.
  * Threads: owner. MPI: as mofka_driver_stats. In an rma window below MPI_THREAD_MULTIPLE, only the
  * last report has "topics". Blocks: until a running call of the callback ends.
  */

@@ -68,8 +68,9 @@ MOFKA_API const char *mofka_status_text(mofka_status_t status);
 MOFKA_API mofka_status_class_t mofka_status_class(mofka_status_t status);
 
 /** The calling thread's last error message: what is wrong, with which value, and where. "" if no
- * call of this thread has failed. It is valid UTF-8, of at most MOFKA_MESSAGE_BYTES_MAX bytes; a byte
- * of a quoted value that is not UTF-8 is written as \\xHH. View, until the thread's next failing call.
+ * call of this thread has failed. It is valid UTF-8, of at most MOFKA_MESSAGE_BYTES_MAX bytes; a
+ * byte of a quoted value that is not UTF-8 is written as \\xHH. View, until the thread's next
+ * failing call.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API const char *mofka_last_error(void);
 
@@ -81,7 +82,8 @@ MOFKA_API mofka_status_t mofka_fail(mofka_status_t status, const char *format, .
     __attribute__((format(printf, 2, 3)));
 
 #ifdef __clang_analyzer__
-/* A static analyzer does not see mofka_fail's body: show it that the call returns its status, an error. */
+/* A static analyzer does not see mofka_fail's body: show it that the call returns its status, an
+ * error. */
 static inline mofka_status_t mofka_fail_shown(mofka_status_t returned, mofka_status_t status) {
     if (returned != status || status == MOFKA_OK)
         __builtin_unreachable();

@@ -59,8 +59,8 @@ mofka_status_t mmi_agent_create(mmi_agent_t **agent);
 mofka_status_t mmi_agent_drain(mmi_agent_t *agent, int64_t deadline);
 /* From now on no job begins: mmi_job_start answers MOFKA_ERR_TIMEOUT. */
 void mmi_agent_refuse(mmi_agent_t *agent);
-/* Once no job is under way: end the threads, and free the agent. `keep`: workers of a pool may still
- * call, so the agent stays, and refuses. NULL: nothing. */
+/* Once no job is under way: end the threads, and free the agent. `keep`: workers of a pool may
+ * still call, so the agent stays, and refuses. NULL: nothing. */
 void mmi_agent_destroy(mmi_agent_t *agent, bool keep);
 
 /* A deadline, and the grace behind it. */
@@ -79,7 +79,8 @@ void mmi_job_leave(mmi_job_t *job);
 /* `status`, with a message that names the rank that a job waits for. */
 mofka_status_t mmi_job_late(const mmi_job_t *job, mofka_status_t status);
 /* Start a job, wait for it at most until `deadline`, and return its status. If it is late, it is
- * left, and the answer is MOFKA_ERR_TIMEOUT. On success the job stays the caller's: mmi_job_leave. */
+ * left, and the answer is MOFKA_ERR_TIMEOUT. On success the job stays the caller's:
+ * mmi_job_leave. */
 mofka_status_t mmi_job_call(mmi_agent_t *agent, mmi_job_t *job, int64_t deadline);
 
 /* Put the agent between the core and a producer's table: `*ops` and `*self` are replaced. After an

@@ -2,9 +2,9 @@
 /*
  * A consumer's table over the agent.
  *
- * The core calls fetch, get_data, finish_data, wait, publish, skip_damaged, describe_wait, unsubscribe
- * and close by one thread at a time. So a consumer has one job, at most. If it is late, the next call
- * of the same kind takes its result; a call of another kind waits until it is done.
+ * The core calls fetch, get_data, finish_data, wait, publish, skip_damaged, describe_wait,
+ * unsubscribe and close by one thread at a time. So a consumer has one job, at most. If it is late,
+ * the next call of the same kind takes its result; a call of another kind waits until it is done.
  *
  * get_data only notes the ranges. The job of finish_data starts the copies and completes them. It
  * retains the views, because MPI may write into them after the caller has given up.
@@ -63,8 +63,8 @@ typedef struct agent_consumer {
     consumer_job_t job;              /* used again and again, so that ending needs no memory */
     consumer_job_t *late;            /* &job while it is under way, or not taken; else NULL */
     copy_t *first_copy, **last_copy; /* noted by get_data */
-    /* The run whose copies are under way; the core has released it meanwhile. Runs are released by any
-     * thread, but this one only by the thread that closes. */
+    /* The run whose copies are under way; the core has released it meanwhile. Runs are released by
+     * any thread, but this one only by the thread that closes. */
     _Atomic(mofka_run_t *) finishing;
     bool finishing_released;
 } agent_consumer_t;
@@ -285,8 +285,8 @@ static mofka_status_t agent_consumer_close(void *self) {
                                       : status;
 }
 
-/* The damage was reported by a fetch. If a later one is under way, or its result is not taken yet, there
- * is nothing to skip. */
+/* The damage was reported by a fetch. If a later one is under way, or its result is not taken yet,
+ * there is nothing to skip. */
 static mofka_status_t agent_skip_damaged(void *self, uint64_t *skipped) {
     agent_consumer_t *c = self;
     mofka_status_t status;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Calls of a topic and of a driver that change the window under a lock: each is a job of its own. */
+/* Calls of a topic and of a driver that change the window under a lock: each is a job of its
+ * own. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

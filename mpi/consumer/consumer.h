@@ -34,18 +34,19 @@ typedef struct mmi_reader {
     uint64_t next;        /* id to read next */
     uint64_t batch_end;   /* end of the batches whose flags were read; == next: of none */
     uint64_t batch_start; /* where the batch that `next` is in begins */
-    uint64_t ends[MMI_RUN_EVENTS_MAX / 64]; /* bit id % MMI_RUN_EVENTS_MAX: a batch ends with event
-                                               `id`, of those from next on; not that at batch_end */
-    mmi_chain_t chain;                      /* what the entry of `next` must follow */
+    /* Bit id % MMI_RUN_EVENTS_MAX: a batch ends with event `id`, of those from next on; not that at
+     * batch_end. */
+    uint64_t ends[MMI_RUN_EVENTS_MAX / 64];
+    mmi_chain_t chain;   /* what the entry of `next` must follow */
     uint64_t stamp;      /* of the first batch of the run under way; 0: unknown */
     uint64_t skip_below; /* ids below were acknowledged before, or counted as lost */
     uint64_t complete;   /* the partition's word, once it is not 0 */
     uint64_t lost;       /* events to report as lost */
     bool skips_damaged;  /* the option "skip_damaged" */
     bool reported;       /* the last fetch reported damage at `next` */
-    uint64_t idle_at,
-        idle_flag; /* an id, and the flag in its slot, which looks like more than it is:
-                                      the event is not stored */
+    /* An id, and the flag in its slot, which looks like more than it is: the event is not stored.
+     */
+    uint64_t idle_at, idle_flag;
     _Atomic uint64_t acknowledged; /* next unacknowledged id; any thread raises it */
     uint64_t published;            /* what the window holds of it */
     mmi_mark_t rung;               /* the mark at which the room bell was last rung */
@@ -110,8 +111,8 @@ mofka_status_t mmi_reader_mark(mmi_reader_t *r, mmi_mark_t mark);
 void mmi_reader_acknowledge(mmi_reader_t *r, uint64_t next);
 /* Forget the marks at or below the head: the reader was overtaken. */
 void mmi_reader_forget(mmi_reader_t *r, mmi_place_t head);
-/* *ended: the topic is complete, and all its events were read. MOFKA_ERR_CORRUPT: the word that says
- * so is damaged. */
+/* *ended: the topic is complete, and all its events were read. MOFKA_ERR_CORRUPT: the word that
+ * says so is damaged. */
 mofka_status_t mmi_reader_has_ended(mmi_reader_t *r, bool *ended);
 /* Publish acknowledged batches; with `all` also the exact id. */
 mofka_status_t mmi_reader_publish(mmi_reader_t *r, bool all);
@@ -126,8 +127,8 @@ mofka_status_t mmi_reader_pass(mmi_reader_t *r, bool *more);
 
 /* ---- damage.c ---- */
 
-/* Find out what is wrong with the event at `next`, of which a read was not right. *damage: none if it
- * is right by now, or not stored yet. */
+/* Find out what is wrong with the event at `next`, of which a read was not right. *damage: none if
+ * it is right by now, or not stored yet. */
 mofka_status_t mmi_reader_find_damage(mmi_reader_t *r, mmi_damage_t *damage);
 /* MOFKA_ERR_CORRUPT, with a message; with the option "skip_damaged", pass the damage. */
 mofka_status_t mmi_reader_meet_damage(mmi_reader_t *r, const mmi_damage_t *damage);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A reader meets damage: it reports which events cannot be read, and stays in front of them until it
- * is allowed to skip them. Events before and behind them are delivered.
+ * A reader meets damage: it reports which events cannot be read, and stays in front of them until
+ * it is allowed to skip them. Events before and behind them are delivered.
  *
  * Skipped events count as lost. Nobody can acknowledge them, so a batch that ends with some is
  * acknowledged with the last event before them.

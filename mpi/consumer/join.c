@@ -2,9 +2,9 @@
 /*
  * A named consumer joins a partition, under its lock, and leaves it.
  *
- * What an earlier consumer of the name left in the table is checked first. A damaged name is written
- * again, if the check in its state is that of the name. A cursor that cannot be right is replaced by
- * the head, from which the consumer passes what it acknowledged.
+ * What an earlier consumer of the name left in the table is checked first. A damaged name is
+ * written again, if the check in its state is that of the name. A cursor that cannot be right is
+ * replaced by the head, from which the consumer passes what it acknowledged.
  */
 #include "mpi/consumer/consumer.h"
 
@@ -23,8 +23,8 @@ static void join_put_name(const mmi_reader_t *r, const char *name) {
     p->w->ops->flush(p->w, p->owner);
 }
 
-/* Whether a place, whose state has the check of `name`, is that name's. *damaged: it is, but the name
- * in it is another one. */
+/* Whether a place, whose state has the check of `name`, is that name's. *damaged: it is, but the
+ * name in it is another one. */
 static bool join_place_is(const mmi_partition_t *p, size_t place, const char *name,
                           uint64_t name_check, bool *damaged) {
     char other[MOFKA_NAME_BYTES_MAX + 1];
@@ -88,8 +88,8 @@ static void join_store_cursor(const mmi_reader_t *r, mmi_place_t at) {
                       at.events << 32 | (uint32_t)at.units);
 }
 
-/* With the partition's lock: where the name's cursor lets it begin. A batch begins there, or will. If
- * that cannot be seen, the head is right as well. */
+/* With the partition's lock: where the name's cursor lets it begin. A batch begins there, or will.
+ * If that cannot be seen, the head is right as well. */
 static mofka_status_t join_find_start(const mmi_reader_t *r, mmi_place_t head,
                                       uint64_t acknowledged, mmi_place_t *at) {
     const mmi_partition_t *p = r->p;
@@ -129,8 +129,8 @@ static mofka_status_t join_resume(mmi_reader_t *r, mmi_place_t head) {
     return status;
 }
 
-/* With the partition's lock: register the name, and start at the head, or behind what is stored. What
- * is reserved without room is not stored. */
+/* With the partition's lock: register the name, and start at the head, or behind what is stored.
+ * What is reserved without room is not stored. */
 static mofka_status_t join_begin(mmi_reader_t *r, const char *name, mmi_place_t head,
                                  bool from_end) {
     const mmi_partition_t *p = r->p;

@@ -13,8 +13,8 @@
 #define PASS_CHEAP_LOOKS 4096
 #define PASS_LOOKS 16
 
-/* Mark the end of the batch that ends at `end`, and find where its payload ends. If its last entry is
- * damaged, *passed stays false. */
+/* Mark the end of the batch that ends at `end`, and find where its payload ends. If its last entry
+ * is damaged, *passed stays false. */
 static mofka_status_t pass_mark(mmi_reader_t *r, uint64_t end, mmi_chain_t *chain, bool *passed) {
     const mmi_partition_t *p = r->p;
     mmi_entry_t last;

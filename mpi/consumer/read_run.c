@@ -57,8 +57,8 @@ static void reader_note_end(mmi_reader_t *r, uint64_t id) {
     r->ends[id % MMI_RUN_EVENTS_MAX / 64] |= UINT64_C(1) << id % 64;
 }
 
-/* Pass the flags of published batches, so that `most` events are before batch_end. *odd: there is no
- * event, but the next flag is not as if nothing were published. */
+/* Pass the flags of published batches, so that `most` events are before batch_end. *odd: there is
+ * no event, but the next flag is not as if nothing were published. */
 static size_t reader_read_flags(mmi_reader_t *r, size_t most, bool *odd) {
     const mmi_partition_t *p = r->p;
     flag_run_t flags = {.count = 0};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A named consumer in one partition: it advances, and publishes acknowledgements. join.c lets it join
- * and leave.
+ * A named consumer in one partition: it advances, and publishes acknowledgements. join.c lets it
+ * join and leave.
  *
  *   word          writer                                  when
  *   state, name   joiner or leaver, under the lock        FREE -> LIVE -> AWAY -> LIVE ... -> FREE
@@ -49,8 +49,8 @@ mofka_status_t mmi_reader_mark(mmi_reader_t *r, mmi_mark_t mark) {
     return MOFKA_OK;
 }
 
-/* Remove the marks that acknowledgements up to `id` reach. The last of them; its `end` is 0: none was
- * removed. */
+/* Remove the marks that acknowledgements up to `id` reach. The last of them; its `end` is 0: none
+ * was removed. */
 static mmi_mark_t marks_remove(mmi_reader_t *r, uint64_t id) {
     mmi_mark_t last = {0};
     while (r->mark_count > 0 && r->marks[r->mark_first].needs <= id) {

@@ -94,8 +94,8 @@ mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms) {
 /* How long the description of a wait may wait itself. */
 #define DESCRIBE_MS 20
 
-/* The first event of the reader that was reserved and is not stored. False: there is none, or that was
- * not found out in time. */
+/* The first event of the reader that was reserved and is not stored. False: there is none, or that
+ * was not found out in time. */
 static bool wait_find_hole(const mmi_reader_t *r, int64_t deadline) {
     const mmi_partition_t *p = r->p;
     uint64_t words[MMI_STATE_WORDS], reservation;

@@ -42,8 +42,8 @@ mofka_status_t mmi_driver_close(void *self, int64_t timeout_ms);
 
 /* ---- close.c ---- */
 
-/* End the watch of MPI_Finalize and the progress thread, and end the window. `frees`: all ranks have
- * met to free it; else it is left to MPI. */
+/* End the watch of MPI_Finalize and the progress thread, and end the window. `frees`: all ranks
+ * have met to free it; else it is left to MPI. */
 void mmi_driver_stop(mmi_driver_t *d, bool frees);
 
 /* ---- state.c ---- */

@@ -2,9 +2,9 @@
 /*
  * Where the next entry of the log must point, which follows from the entries before it.
  *
- * The payload of a batch begins at a unit, behind that of the batch before. It holds the metadata of
- * all events, then the data of all events, without gaps. An entry that points elsewhere is damaged,
- * even if its check holds.
+ * The payload of a batch begins at a unit, behind that of the batch before. It holds the metadata
+ * of all events, then the data of all events, without gaps. An entry that points elsewhere is
+ * damaged, even if its check holds.
  */
 #ifndef MOFKA_MPI_PARTITION_CHAIN_H
 #define MOFKA_MPI_PARTITION_CHAIN_H
@@ -60,8 +60,8 @@ static inline void mmi_chain_lose(mmi_chain_t *chain) {
     chain->link = MMI_LINK_LOST;
 }
 
-/* Where the entry may point, seen from the chain: it is no farther than this. A log does not advance
- * so far between two looks; see mmi_tail_unpack. */
+/* Where the entry may point, seen from the chain: it is no farther than this. A log does not
+ * advance so far between two looks; see mmi_tail_unpack. */
 #define MMI_CHAIN_GAP_MAX ((uint64_t)MMI_UNIT_BYTES << 31)
 
 /* Whether an entry points where a batch may begin, or may go on behind a damaged entry. */

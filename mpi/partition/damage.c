@@ -3,8 +3,8 @@
  * Finding out which events are lost to damage.
  *
  * A damaged flag does not say how many events its batch has. What was put before the flag shows it:
- * the entries of a batch follow each other, until a stored flag, an entry of another batch, or a slot
- * that was not written in this lap. The tail, too, is a batch's end.
+ * the entries of a batch follow each other, until a stored flag, an entry of another batch, or a
+ * slot that was not written in this lap. The tail, too, is a batch's end.
  */
 #include "mpi/partition/partition.h"
 
@@ -44,16 +44,16 @@ bool mmi_entry_is_earlier(const mmi_partition_t *p, const mmi_entry_t *entry, ui
            (id + 1 - entry->id_1) % p->slots == 0;
 }
 
-/* Whether an entry that the chain does not allow, of event `id`, is not of the batch under way: it is
- * of another one, or was not put yet. */
+/* Whether an entry that the chain does not allow, of event `id`, is not of the batch under way: it
+ * is of another one, or was not put yet. */
 static bool damage_is_outside(const mmi_partition_t *p, const mmi_entry_t *entry, uint64_t id,
                               mmi_chain_t chain) {
     mmi_chain_end_batch(&chain);
     return mmi_chain_follow(&chain, entry, id, p->ring_bytes) || mmi_entry_is_earlier(p, entry, id);
 }
 
-/* Walk from event `first`, where a batch begins, to the end of the batch, at most to `limit`. If its
- * entries are good, but do not account for its metadata yet, it is being put: no damage. */
+/* Walk from event `first`, where a batch begins, to the end of the batch, at most to `limit`. If
+ * its entries are good, but do not account for its metadata yet, it is being put: no damage. */
 static mofka_status_t damage_find_end(const mmi_partition_t *p, uint64_t limit,
                                       mmi_damage_t *damage) {
     damage_walk_t walk = {.p = p};

@@ -64,8 +64,8 @@
  *   | lap + 1      | events       | check       |    lap = id / slots, its low 28 bits
  *   +--------------+--------------+-------------+
  *
- * The check is of the other bits, the slot and the partition's place. So a reader sees at once which
- * of these a flag is:
+ * The check is of the other bits, the slot and the partition's place. So a reader sees at once
+ * which of these a flag is:
  *
  *   stored    the check holds, and the lap is the reader's
  *   earlier   0, or the check holds and the lap is an earlier one: the batch is not published yet
@@ -92,19 +92,19 @@
  *      256  room_bell      a rank that made room             fetch_add 1
  *      264  room_waiters   a producer that waits             fetch_add 1, then -1
  *      320  finished       a producer that closes            fetch_add 1 to both halves
- *      328  blocked        a producer, while a batch waits   fetch_add 1 to both halves, then -1; for
- *                                                            statistics
+ *      328  blocked        a producer, while a batch waits   fetch_add 1 to both halves, then -1;
+ *                                                            for statistics
  *      384  state[64]      a consumer that joins or leaves   store; with the lock, except LIVE to
  *                                                            AWAY
  *      896  cursor[64]     the live consumer                 store (events << 32 | units)
- *     1408  acknowledged[64]  the live consumer              store the next unacknowledged id, before
- *                                                            the cursor
+ *     1408  acknowledged[64]  the live consumer              store the next unacknowledged id,
+ *                                                            before the cursor
  *     1920  name[64]       a consumer that joins             put, with the lock
  *
- * What is read is checked before it is used: sealed words by their seal, counters by their halves, a
- * name by the check in its state, which also has the state in its lowest 8 bits. The reservation is
- * not before the head. A cursor is not behind what its consumer acknowledged, and its units fit the
- * entry that is there.
+ * What is read is checked before it is used: sealed words by their seal, counters by their halves,
+ * a name by the check in its state, which also has the state in its lowest 8 bits. The reservation
+ * is not before the head. A cursor is not behind what its consumer acknowledged, and its units fit
+ * the entry that is there.
  *
  * state, cursor, acknowledged and name have an element for each of the 64 consumers that a
  * partition can have. A consumer that joins stores them with the lock.
@@ -113,9 +113,9 @@
  * several partitions and sleeps at one bell, and a topic counts its finished producers once.
  *
  * reservation and cursor carry the low 32 bits of events and of units. They are completed from the
- * 64-bit head, of which they are less than 2^31 ahead. A cursor may also be behind it; that counts as
- * at the head. In `reservation`, carries out of the units went into the events, because fetch_add adds
- * to the whole word.
+ * 64-bit head, of which they are less than 2^31 ahead. A cursor may also be behind it; that counts
+ * as at the head. In `reservation`, carries out of the units went into the events, because
+ * fetch_add adds to the whole word.
  */
 #ifndef MOFKA_MPI_PARTITION_LAYOUT_H
 #define MOFKA_MPI_PARTITION_LAYOUT_H
@@ -130,8 +130,8 @@
 
 /* Payload is reserved in units of a cache line, so that two batches never share one. */
 #define MMI_UNIT_BYTES 64
-/* Events and payload bytes that a partition holds, at most. Both are less than 2^31 units or events, so
- * that a reservation can be completed from the head. */
+/* Events and payload bytes that a partition holds, at most. Both are less than 2^31 units or
+ * events, so that a reservation can be completed from the head. */
 #define MMI_SLOTS_MAX (UINT64_C(1) << 30)
 #define MMI_RING_BYTES_MAX (UINT64_C(1) << 36)
 /* Named consumers of a partition. One small get reads all their cursors. */
@@ -194,8 +194,8 @@ static_assert(MMI_CONTROL(name) == 1920, "as drawn");
 static_assert(MMI_FLAG_LAP_BITS + MMI_FLAG_COUNT_BITS + MMI_FLAG_CHECK_BITS == 64, "one word");
 
 /* The factor of checks. A changed bit changes the product by this, shifted. It has no eight equal
- * bits in a row but at its start, so the change reaches the highest byte wherever the bit is. So a check
- * of the highest 8 bits, or more, finds each single changed bit. */
+ * bits in a row but at its start, so the change reaches the highest byte wherever the bit is. So a
+ * check of the highest 8 bits, or more, finds each single changed bit. */
 #define MMI_CHECK_FACTOR UINT64_C(0x9e3779b97f4a7c15)
 
 #define MMI_SEAL_BITS 56

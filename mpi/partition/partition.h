@@ -26,8 +26,8 @@ typedef struct mmi_partition {
     uint64_t flags, entries, ring;     /* offsets in the owner's share; see mmi_partition_place */
     uint64_t salt;                     /* of the checks of its flags; likewise */
     const struct mmi_partition *bells; /* partition 0 of the topic, which has the data bell */
-    /* Of topics that statistics read, with their lock: the first event that was not stored at the last
-     * look, and the monotonic time of the first look that found it so. */
+    /* Of topics that statistics read, with their lock: the first event that was not stored at the
+     * last look, and the monotonic time of the first look that found it so. */
     uint64_t unstored;
     int64_t unstored_ms;
 } mmi_partition_t;
@@ -91,7 +91,8 @@ mofka_status_t mmi_state_of_words(const mmi_partition_t *p, const uint64_t *word
                                   mmi_state_t *state);
 /* Store the head, with the lock. `rough`: its units may be lower than the true ones. */
 void mmi_head_store(const mmi_partition_t *p, mmi_place_t head, bool rough);
-/* The place that a reservation stands for. MOFKA_ERR_CORRUPT: it is not at the head or behind it. */
+/* The place that a reservation stands for. MOFKA_ERR_CORRUPT: it is not at the head or behind
+ * it. */
 mofka_status_t mmi_tail_unpack(const mmi_partition_t *p, uint64_t reservation, mmi_place_t head,
                                mmi_place_t *tail);
 /* The place that a cursor stands for; the head, if the head has passed it. */
@@ -153,9 +154,9 @@ mmi_flag_kind_t mmi_flag_kind(const mmi_partition_t *p, uint64_t id, uint64_t fl
 /* The number of events in the batch that begins at `id`; 0: the flag does not say that it is
  * stored. */
 uint64_t mmi_flag_count(const mmi_partition_t *p, uint64_t id, uint64_t flag);
-/* Look at flags from the batch at `*from` on, below `end`, and move `*from` behind the stored batches
- * among them. *stuck: the batch at `*from` is not stored, or it ends behind `end`. Blocks: until the
- * owner answers, at most until `deadline`. */
+/* Look at flags from the batch at `*from` on, below `end`, and move `*from` behind the stored
+ * batches among them. *stuck: the batch at `*from` is not stored, or it ends behind `end`. Blocks:
+ * until the owner answers, at most until `deadline`. */
 mofka_status_t mmi_flags_pass(const mmi_partition_t *p, uint64_t end, int64_t deadline,
                               uint64_t *from, bool *stuck);
 /* Where the flag of `id` is in the owner's share. */
@@ -167,7 +168,8 @@ static inline uint64_t mmi_flag_load(const mmi_partition_t *p, uint64_t id) {
     return p->w->ops->load(p->w, p->owner, mmi_flag_offset(p, id));
 }
 
-/* The stamp of a time in ns of the real-time clock, and back. 0 is no time; so is a damaged stamp. */
+/* The stamp of a time in ns of the real-time clock, and back. 0 is no time; so is a damaged
+ * stamp. */
 #define MMI_STAMP_NS 64
 uint64_t mmi_stamp_value(uint64_t ns);
 uint64_t mmi_stamp_ns(uint64_t stamp);
@@ -185,9 +187,9 @@ typedef struct mmi_damage {
     mmi_chain_t chain;   /* for what follows `end` */
 } mmi_damage_t;
 
-/* The flag at `id`, where a batch begins, is damaged or of a later lap. Find where the batch ends, and
- * set *damage. If nothing was put there, or the flag is right by now, *damage has no events. `chain`
- * describes the batches before it. */
+/* The flag at `id`, where a batch begins, is damaged or of a later lap. Find where the batch ends,
+ * and set *damage. If nothing was put there, or the flag is right by now, *damage has no events.
+ * `chain` describes the batches before it. */
 mofka_status_t mmi_damage_of_flag(const mmi_partition_t *p, uint64_t id, mmi_chain_t chain,
                                   mmi_damage_t *damage);
 /* Whether an entry in the slot of `id` is a good one of an earlier lap: nothing was put there. */

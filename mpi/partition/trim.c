@@ -7,9 +7,9 @@
  * discard_oldest: the head passes published batches until the new batch fits. A batch ends where
  * the data of its last event ends.
  *
- * Damage does not stop this. If the last entry of a batch is damaged, the units of the head, or of a
- * cursor, are at most the true ones. What stands behind shows the true ones: the next batch's first
- * entry, or the place that the new batch has itself.
+ * Damage does not stop this. If the last entry of a batch is damaged, the units of the head, or of
+ * a cursor, are at most the true ones. What stands behind shows the true ones: the next batch's
+ * first entry, or the place that the new batch has itself.
  *
  * The head's events are stored before its units: a producer that sees new units has room indeed.
  */
@@ -24,8 +24,8 @@ static mofka_status_t trim_read_entry(const mmi_partition_t *p, uint64_t id, mmi
     return p->w->ops->flush(p->w, p->owner);
 }
 
-/* With the lock: correct the units of a place, where a batch begins, if they may be too low. *rough:
- * they may still be. *wrong: they are too high. */
+/* With the lock: correct the units of a place, where a batch begins, if they may be too low.
+ * *rough: they may still be. *wrong: they are too high. */
 static mofka_status_t trim_correct_units(const mmi_partition_t *p, mmi_place_t start,
                                          mmi_place_t head, mmi_place_t *place, bool *rough,
                                          bool *wrong) {
@@ -68,8 +68,8 @@ static void trim_warn(const mmi_partition_t *p, const mmi_damage_t *damage) {
               p->index, text);
 }
 
-/* With the lock: move `*head` behind that batch, unless its flag is so old that its lap counts as the
- * current one. */
+/* With the lock: move `*head` behind that batch, unless its flag is so old that its lap counts as
+ * the current one. */
 static mofka_status_t trim_pass_batch(const mmi_partition_t *p, mmi_damage_t *batch,
                                       mmi_place_t start, mmi_place_t *head, bool *rough) {
     mmi_entry_t last;

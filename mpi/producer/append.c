@@ -59,8 +59,8 @@ static bool append_saw_room(const mmi_partition_t *p, const mmi_sender_t *sender
     return mmi_place_fits(p, sender->head, end);
 }
 
-/* The place of a reservation. A sender's batches never go back: that would be behind what others may
- * have reserved since. */
+/* The place of a reservation. A sender's batches never go back: that would be behind what others
+ * may have reserved since. */
 static mofka_status_t append_place(const mmi_partition_t *p, const mmi_sender_t *sender,
                                    uint64_t reservation, mmi_place_t head, mmi_place_t *place) {
     mofka_status_t status = mmi_tail_unpack(p, reservation, head, place);

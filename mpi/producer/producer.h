@@ -90,8 +90,8 @@ mofka_status_t mmi_room_wait(const mmi_partition_t *p, mmi_sender_t *sender, mof
 /* The sender's batch does not wait for room any more: it is stored, it failed, or its producer
  * closes. */
 void mmi_room_end_wait(const mmi_partition_t *p, mmi_sender_t *sender);
-/* What keeps the partition full: a producer that reserved and did not store, the partition's lock, or
- * the slowest consumer. */
+/* What keeps the partition full: a producer that reserved and did not store, the partition's lock,
+ * or the slowest consumer. */
 #define MMI_HOLDER_BYTES 256
 void mmi_room_describe_holder(const mmi_partition_t *p, const mmi_due_t *due, char *text,
                               size_t bytes);
@@ -104,7 +104,8 @@ void mmi_turn_note_wait(const mmi_partition_t *p, mofka_batch_t *batch, int64_t 
 bool mmi_turn_has_come(const mmi_partition_t *p, const mofka_batch_t *batch);
 /* The batch is reserved under the partition's lock. */
 bool mmi_turn_is_large(const mmi_partition_t *p, const mofka_batch_t *batch);
-/* Take the lock to reserve such a batch. MOFKA_ERR_TIMEOUT: it is taken, or too much is reserved. */
+/* Take the lock to reserve such a batch. MOFKA_ERR_TIMEOUT: it is taken, or too much is
+ * reserved. */
 mofka_status_t mmi_turn_lock(const mmi_partition_t *p, const mofka_batch_t *batch, mmi_due_t *due);
 
 /* Have memory for the entries of a batch of `count` events. */

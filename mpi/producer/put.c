@@ -85,8 +85,8 @@ static void put_entries(const mmi_partition_t *p, mmi_sender_t *sender,
     mmi_entries_put(p, place.events, sender->entries, batch->event_count);
 }
 
-/* Whether this place was given out before, and used: the reservation went back. Where looking costs a
- * round trip, it is not looked for. */
+/* Whether this place was given out before, and used: the reservation went back. Where looking costs
+ * a round trip, it is not looked for. */
 static mofka_status_t put_check_slot(const mmi_partition_t *p, uint64_t id) {
     const uint64_t slot = p->entries + id % p->slots * sizeof(mmi_entry_t);
     mmi_entry_t entry;

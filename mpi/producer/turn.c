@@ -4,15 +4,15 @@
  *
  * A batch that needs much room may never see it: small batches of others take what becomes free. So
  * a batch that has waited for TURN_MS, while room became free for others (the head has moved), is
- * reserved without room. From then on it has its turn: what is reserved later waits behind it. If no
- * room becomes free, reserving would help nobody: the batch stays unreserved, so that it can still be
- * discarded.
+ * reserved without room. From then on it has its turn: what is reserved later waits behind it. If
+ * no room becomes free, reserving would help nobody: the batch stays unreserved, so that it can
+ * still be discarded.
  *
  * A reservation carries the low 32 bits of its units. So the tail must stay less than 2^31 units
  * ahead of the head, however many ranks reserve at the same time:
  *
- *   at most 2^30 units   from the head to the tail, when a batch is reserved without room, or when a
- *                        large one is reserved; the partition itself has at most that many, too
+ *   at most 2^30 units   from the head to the tail, when a batch is reserved without room, or when
+ *                        a large one is reserved; the partition itself has at most that many, too
  *   at most 2^29 units   small batches that ranks reserve at the same time: each has at most its
  *                        rank's share of them
  *

@@ -108,7 +108,8 @@ static mofka_status_t stats_read_head(const mmi_partition_t *p, uint64_t *events
     return status;
 }
 
-/* The number that both halves of a counter should be. If they differ, the lower one is not absurd. */
+/* The number that both halves of a counter should be. If they differ, the lower one is not
+ * absurd. */
 static uint64_t stats_count(uint64_t word) {
     uint64_t low = (uint32_t)word;
     return low < word >> 32 ? low : word >> 32;

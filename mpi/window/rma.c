@@ -190,8 +190,9 @@ static uint64_t rma_fetch_add(mmi_window_t *w, int rank, uint64_t offset, uint64
     return rma_fetch_and_op(w, rank, offset, add, MPI_SUM);
 }
 
-/* The progress thread only looks whether the word differs, so any other value will do. MPI reads the
- * value until the flush, so the window keeps it; a race between threads leaves one that changed. */
+/* The progress thread only looks whether the word differs, so any other value will do. MPI reads
+ * the value until the flush, so the window keeps it; a race between threads leaves one that
+ * changed. */
 static void rma_nudge(mmi_window_t *w, int rank) {
     if (rank == w->rank || !w->nudges)
         return;

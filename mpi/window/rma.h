@@ -28,8 +28,8 @@ static inline uint64_t mmi_rma_identity(const mmi_window_t *w, int rank) {
     return (x ^ x >> 29) | 1;
 }
 
-/* Wait for one operation on a rank: spin as long as it usually takes, then yield, then sleep. False: the
- * deadline (in nanoseconds of the monotonic clock) passed. */
+/* Wait for one operation on a rank: spin as long as it usually takes, then yield, then sleep.
+ * False: the deadline (in nanoseconds of the monotonic clock) passed. */
 bool mmi_rma_wait(mmi_window_t *w, int rank, MPI_Request *request, int64_t deadline_ns);
 
 /* What to do if a window cannot be made, or fails its trial. Static. */

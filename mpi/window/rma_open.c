@@ -87,7 +87,8 @@ static MPI_Info rma_create_hints(const mmi_window_t *w) {
         return MPI_INFO_NULL;
     for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++)
         MPI_Info_set(info, hints[i][0], hints[i][1]);
-    /* MPICH uses the network's atomics only if no two ranks of a node use those of the processor. */
+    /* MPICH uses the network's atomics only if no two ranks of a node use those of the
+     * processor. */
     if (w->rma.several_nodes)
         MPI_Info_set(info, "disable_shm_accumulate", "true");
     return info;

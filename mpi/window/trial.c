@@ -15,10 +15,10 @@
  *
  * A target is tried by MMI_TRIAL_RANKS_MAX ranks at most: those behind it, in the order of ranks.
  *
- * Then ranks find out whether an operation waits until its target enters MPI. In each of two rounds,
- * half of the ranks stay out of MPI for a while and watch their own memory; each of the others uses
- * all kinds of operations on one of them. A watcher that saw the first of them at once may have been
- * inside MPI; it has seen nothing.
+ * Then ranks find out whether an operation waits until its target enters MPI. In each of two
+ * rounds, half of the ranks stay out of MPI for a while and watch their own memory; each of the
+ * others uses all kinds of operations on one of them. A watcher that saw the first of them at once
+ * may have been inside MPI; it has seen nothing.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +26,9 @@
 #include "mpi/window/share.h"
 
 #define SHARE(field) offsetof(mmi_share_t, field)
-/* How long a watcher stays out of MPI. It is longer where threads are not allowed: there, to be wrong
- * because the other rank got no core is an error, and not just a thread that nobody needs. The other
- * side begins later, to find it watching. */
+/* How long a watcher stays out of MPI. It is longer where threads are not allowed: there, to be
+ * wrong because the other rank got no core is an error, and not just a thread that nobody needs.
+ * The other side begins later, to find it watching. */
 #define WATCH_NS 2000000
 #define WATCH_LONG_NS 500000000
 #define KNOCK_AFTER_US 200
@@ -155,8 +155,8 @@ static uint64_t trial_peek(const uint64_t *word) {
     return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
 
-/* Watch this rank's own memory, outside MPI. The node of the rank that knocked; 0: no operation came,
- * or the first one came while this rank may have been inside MPI. */
+/* Watch this rank's own memory, outside MPI. The node of the rank that knocked; 0: no operation
+ * came, or the first one came while this rank may have been inside MPI. */
 static uint64_t trial_watch(mmi_window_t *w, int round, bool is_long) {
     const mmi_share_t *share = (const mmi_share_t *)(const void *)w->base[0];
     if (trial_peek(&share->trial_knocks[round]) != 0)

@@ -74,7 +74,8 @@ mofka_status_t mmi_window_read(mmi_window_t *w, int rank, uint64_t offset, uint6
     return status;
 }
 
-/* A put of this size costs more than its call. Not const: it takes no room in the library's file. */
+/* A put of this size costs more than its call. Not const: it takes no room in the library's
+ * file. */
 #define ZERO_BYTES ((size_t)1 << 20)
 static char zeros[ZERO_BYTES];
 /* Puts that are under way at a time: MPI may keep memory for each. */

@@ -12,12 +12,13 @@
  *
  * Words are 64-bit and 8-aligned. load, store, exchange and fetch_add are sequentially consistent
  * among themselves. A word is changed by one of store, exchange and fetch_add, and not by another
- * one; its first value may be stored. put, get and get_words may be under way until flush(rank) returns. Bytes that
- * were put before a flush are visible to every rank that loads a word stored after the flush.
+ * one; its first value may be stored. put, get and get_words may be under way until flush(rank)
+ * returns. Bytes that were put before a flush are visible to every rank that loads a word stored
+ * after the flush.
  *
  * The window keeps the first MPI error, with its text, and which ranks' memory met one; flush and
- * mmi_window_check report it. Words that are read there after it are 0. So callers check before they publish and while they wait, and not
- * after each word.
+ * mmi_window_check report it. Words that are read there after it are 0. So callers check before
+ * they publish and while they wait, and not after each word.
  */
 #ifndef MOFKA_MPI_WINDOW_WINDOW_H
 #define MOFKA_MPI_WINDOW_WINDOW_H
@@ -95,8 +96,8 @@ typedef struct mmi_window_ops {
     void (*wake)(mmi_window_t *w, int rank, uint64_t offset, int sleepers);
     /* Optional: the address of a place in this process. */
     char *(*address)(mmi_window_t *w, int rank, uint64_t offset);
-    /* rma, and only if owners run progress threads: report to the rank's thread that its memory is in
-     * use. Complete after a flush. */
+    /* rma, and only if owners run progress threads: report to the rank's thread that its memory is
+     * in use. Complete after a flush. */
     void (*nudge)(mmi_window_t *w, int rank);
     /* Have the system provide the pages of a range. MOFKA_ERR_FULL: the node has no memory left. */
     mofka_status_t (*populate)(mmi_window_t *w, int rank, uint64_t offset, uint64_t bytes);
@@ -147,8 +148,9 @@ mofka_status_t mmi_window_create_rma(int rank, int size, const mmi_rma_options_t
                                      mmi_window_t **window);
 /* The MPI library, its version, and what of its settings chooses the one-sided component. */
 void mmi_rma_describe_mpi(char *text, size_t bytes);
-/* After an rma window has opened on all ranks: see whether its operations do what they must, between
- * this rank and `targets`, `count` ranks. MOFKA_ERR_UNSUPPORTED: they do not. Three round trips. */
+/* After an rma window has opened on all ranks: see whether its operations do what they must,
+ * between this rank and `targets`, `count` ranks. MOFKA_ERR_UNSUPPORTED: they do not. Three round
+ * trips. */
 mofka_status_t mmi_rma_try(mmi_window_t *w, const int *targets, size_t count);
 /* After mmi_rma_try has succeeded on all ranks: see whether this rank's memory, one of the targets,
  * holds what it must. Local. */
@@ -170,7 +172,8 @@ char *mmi_pages_start(void *memory);
 /* Have the system provide pages now. MOFKA_ERR_FULL here saves a signal later. */
 mofka_status_t mmi_pages_populate(void *memory, uint64_t bytes, int rank);
 
-/* rma: where a thread of the agent lets others see which rank it waits for. NULL in other threads. */
+/* rma: where a thread of the agent lets others see which rank it waits for. NULL in other
+ * threads. */
 extern _Thread_local _Atomic int *mmi_window_target;
 /* MOFKA_ERR_UNSUPPORTED: this thread may not call MPI, and the window's operations would. */
 mofka_status_t mmi_window_may_call(const mmi_window_t *window);
@@ -201,8 +204,8 @@ mofka_status_t mmi_window_read(mmi_window_t *window, int rank, uint64_t offset, 
                                size_t count, int64_t deadline);
 /* Make a range zero. Complete on return. */
 mofka_status_t mmi_window_zero(mmi_window_t *window, int rank, uint64_t offset, uint64_t bytes);
-/* An MPI call for an operation on `rank` failed. Keep its error, unless one is kept already. What other
- * ranks have is not affected. */
+/* An MPI call for an operation on `rank` failed. Keep its error, unless one is kept already. What
+ * other ranks have is not affected. */
 void mmi_window_fault(mmi_window_t *window, int rank, const char *call, int error);
 /* MOFKA_ERR_MPI, with MPI's text. */
 static inline mofka_status_t mmi_mpi_fail(const char *call, int error) {

@@ -19,8 +19,8 @@ typedef enum mfi_fork_slot {
     MFI_FORK_REGISTRY,
     /* base/log.c: the log's callback. A leaf. */
     MFI_FORK_LOG,
-    /* Backends have no slot: mofka_backend_at_fork (mofka/backend.h) registers functions that run in
-     * the child and take no lock. */
+    /* Backends have no slot: mofka_backend_at_fork (mofka/backend.h) registers functions that run
+     * in the child and take no lock. */
     MFI_FORK_SLOTS
 } mfi_fork_slot_t;
 

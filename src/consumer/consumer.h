@@ -194,8 +194,8 @@ mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *fetched, 
 mofka_status_t mfi_run_take(mofka_consumer_t *consumer, mofka_run_t *fetched, int64_t deadline);
 /* How long the backend may wait at a time. It bounds how long close waits for the turn. */
 #define MFI_WAIT_SLICE_MS 100
-/* In the turn: complete the copies of the run that a turn left unfinished. MOFKA_ERR_TIMEOUT: they are
- * not complete by the deadline; the next turn goes on. */
+/* In the turn: complete the copies of the run that a turn left unfinished. MOFKA_ERR_TIMEOUT: they
+ * are not complete by the deadline; the next turn goes on. */
 mofka_status_t mfi_run_finish(mofka_consumer_t *consumer, int64_t deadline);
 /* In the last turn: an unfinished run becomes an untaken one. */
 void mfi_run_give_up(mofka_consumer_t *consumer);

@@ -80,7 +80,8 @@ mofka_status_t mfi_name_check(const char *what, const char *name);
 
 /* MOFKA_ERR_INVALID: not a driver of this process. MOFKA_ERR_CLOSED: it is closed. */
 mofka_status_t mfi_driver_check_open(mofka_driver_t *driver);
-/* Keep the driver's background pool. NULL: its backend does not allow one, or there is no thread. */
+/* Keep the driver's background pool. NULL: its backend does not allow one, or there is no
+ * thread. */
 mofka_thread_pool_t *mfi_driver_keep_background(mofka_driver_t *driver);
 /* The same of a topic and its driver. */
 mofka_status_t mfi_topic_check(const mofka_topic_t *topic);

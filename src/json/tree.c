@@ -6,8 +6,9 @@
  * in the C locale.
  *
  * cJSON answers the same for text that it refuses and for a failed allocation. So if it fails, the
- * text is checked. The one valid text that it refuses has a number of more than 63 characters (before
- * the correction of CVE-2023-26819): it stops inside the number. An allocation fails before a value.
+ * text is checked. The one valid text that it refuses has a number of more than 63 characters
+ * (before the correction of CVE-2023-26819): it stops inside the number. An allocation fails before
+ * a value.
  */
 #include "json/tree.h"
 

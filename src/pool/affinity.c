@@ -22,7 +22,8 @@
 #include <unistd.h>
 #include "base/log.h"
 
-/* The most CPUs that Linux can be built for. The kernel refuses to write a set that is too small. */
+/* The most CPUs that Linux can be built for. The kernel refuses to write a set that is too
+ * small. */
 #define CPUS_MAX 8192
 
 typedef union affinity_cpus {

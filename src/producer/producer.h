@@ -245,8 +245,8 @@ void mfi_producer_check_lanes(mofka_producer_t *producer);
 /* With the lock: an append took its batch, so there is room. End the absence of the lane's
  * sender. */
 void mfi_lane_call_sender_back(mfi_lane_t *lane);
-/* With the lock: an append found no room, or its batch is reserved. Without workers, let the background
- * thread try again soon. */
+/* With the lock: an append found no room, or its batch is reserved. Without workers, let the
+ * background thread try again soon. */
 void mfi_producer_retry_soon(mofka_producer_t *producer);
 /* The producer takes no more events: cancel its delayed tasks. */
 void mfi_producer_cancel_tasks(mofka_producer_t *producer);

@@ -2,9 +2,9 @@
 /*
  * Decides which thread sends a producer's batches, and when.
  *
- * Without pool threads, the thread that sealed a batch sends it. The background thread of the driver
- * looks for batches that lingered, or that found no room before, and sends them. Where the backend
- * allows no such thread, a push looks for them, every linger_ms.
+ * Without pool threads, the thread that sealed a batch sends it. The background thread of the
+ * driver looks for batches that lingered, or that found no room before, and sends them. Where the
+ * backend allows no such thread, a push looks for them, every linger_ms.
  *
  * With pool threads, each lane that has a sealed batch has a task that sends: its sender. An open
  * adaptive batch has a task of the lowest priority that seals it, so the batch grows while the

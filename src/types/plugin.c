@@ -32,8 +32,8 @@ __attribute__((constructor)) static void plugin_note_own_folder(void) {
     *end = '\0';
 }
 
-/* NULL: the variable is not set. An invalid one, of which mfi_environment_check has warned, names no
- * folder: it was set to narrow the default. */
+/* NULL: the variable is not set. An invalid one, of which mfi_environment_check has warned, names
+ * no folder: it was set to narrow the default. */
 static const char *plugin_listed_folders(void) {
     const char *folders = mfi_environment("MOFKA_PLUGIN_PATH");
     return !folders || mfi_environment_folders(folders) ? folders : "";

@@ -20,8 +20,8 @@ typedef void (*mfi_function_t)(void);
  * colon, or `create` is NULL. MOFKA_ERR_EXISTS: the kind has such a type. MOFKA_ERR_FULL. */
 mofka_status_t mfi_registry_add(mfi_registry_kind_t kind, const char *type, mfi_function_t create);
 /* Find the function of `type`. If the type is not registered, load a library first:
- * "name:library.so" names it, for a bare name it is libmofka-NAME.so. `by` decides where it may come
- * from, see plugin.h. MOFKA_ERR_NOT_FOUND. */
+ * "name:library.so" names it, for a bare name it is libmofka-NAME.so. `by` decides where it may
+ * come from, see plugin.h. MOFKA_ERR_NOT_FOUND. */
 mofka_status_t mfi_registry_find(mfi_registry_kind_t kind, const char *type, mfi_named_by_t by,
                                  mfi_function_t *create);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The message of an error that quotes any bytes: it is valid UTF-8, and quoting it changes nothing. */
+/* The message of an error that quotes any bytes: it is valid UTF-8, and quoting it changes
+ * nothing. */
 #include <mofka/limits.h>
 #include <mofka/status.h>
 #include "base/text/utf8.h"

@@ -276,7 +276,7 @@ static void a_turn_comes_when_others_get_room(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         LOG_CASE(a_reservation_that_is_not_stored_is_named),
-#ifndef __SANITIZE_THREAD__ /* a reader may read what is being overwritten, and then finds that out */
+#ifndef __SANITIZE_THREAD__ /* a reader may read what is overwritten, and then finds that out */
         LOG_CASE(so_it_is_where_the_oldest_are_discarded),
 #endif
         LOG_CASE(a_lock_that_stays_taken_is_named),

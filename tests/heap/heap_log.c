@@ -185,7 +185,8 @@ static mofka_consumer_t *create_consumer_at_end(mofka_topic_t *topic) {
     return consumer;
 }
 
-/* Pull with time-out 0 until something comes. Each pull takes few operations, whatever is stored. */
+/* Pull with time-out 0 until something comes. Each pull takes few operations, whatever is
+ * stored. */
 static uint64_t pull_in_steps(mofka_consumer_t *consumer, int *pulls) {
     uint64_t id = NOTHING_YET;
     for (*pulls = 0; id == NOTHING_YET && *pulls < 1000; ++*pulls) {
@@ -196,8 +197,8 @@ static uint64_t pull_in_steps(mofka_consumer_t *consumer, int *pulls) {
     return id;
 }
 
-/* A consumer that starts at the end passes what is stored by its flags, a few at a time. A pull with
- * time-out 0 read all 2,000 events before it came back. */
+/* A consumer that starts at the end passes what is stored by its flags, a few at a time. A pull
+ * with time-out 0 read all 2,000 events before it came back. */
 static void a_pull_at_the_end_does_not_read_what_is_stored(void **state) {
     (void)state;
     mofka_topic_t *topic = log_create_topic("{\"partition_events\":4096}");

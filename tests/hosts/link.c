@@ -13,8 +13,8 @@
 #include "support/clock.h"
 #include "support/mpi_main.h"
 
-/* Time-out of the calls, and the most that they may take. A call without a time-out of its own waits
- * 15 s. */
+/* Time-out of the calls, and the most that they may take. A call without a time-out of its own
+ * waits 15 s. */
 #define CALL_MS 500
 #define CALL_MS_MAX 5000
 #define LONG_CALL_MS_MAX 25000

@@ -17,8 +17,8 @@ static int limited_expect(mofka_status_t status, mofka_status_t wanted, const ch
     return 1;
 }
 
-/* "auto" refuses the thread level only if operations wait for their target. In MPICH 4 over messages
- * they do; in Open MPI on one node they do not. */
+/* "auto" refuses the thread level only if operations wait for their target. In MPICH 4 over
+ * messages they do; in Open MPI on one node they do not. */
 static int limited_by_trial(void) {
     mofka_driver_t *driver = NULL;
     mofka_status_t status =

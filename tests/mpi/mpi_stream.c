@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Events from push to pull between the ranks of a job, in the window named by the argument. A second
- * argument N: a part of 1/N of the events. */
+/* Events from push to pull between the ranks of a job, in the window named by the argument. A
+ * second argument N: a part of 1/N of the events. */
 #include "support/callbacks.h"
 #include "support/log_start.h"
 #include "support/mpi_main.h"

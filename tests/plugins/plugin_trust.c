@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What a topic's record names is loaded from the plug-in folders only, and nothing else loads it.
- * Rank 0 creates the topics, with types of a library by its path or of its own. The other ranks have
- * not loaded that library; TRUST_LIBRARY is its path.
+ * Rank 0 creates the topics, with types of a library by its path or of its own. The other ranks
+ * have not loaded that library; TRUST_LIBRARY is its path.
  */
 #include <dlfcn.h>
 #include <mofka/register.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A locale whose decimal point is not a point: that of ps_AF has two bytes, that of de_DE is a comma. */
+/* A locale whose decimal point is not a point: that of ps_AF has two bytes, that of de_DE is a
+ * comma. */
 #ifndef MOFKA_TESTS_FOREIGN_LOCALE_H
 #define MOFKA_TESTS_FOREIGN_LOCALE_H
 

@@ -164,7 +164,8 @@ static size_t count_find_request(MPI_Request request) {
     return i;
 }
 
-/* Some of the requests may be completed: those that are MPI_REQUEST_NULL now and were not before. */
+/* Some of the requests may be completed: those that are MPI_REQUEST_NULL now and were not
+ * before. */
 static void count_completed(int count, const MPI_Request *before, const MPI_Request *now) {
     pthread_mutex_lock(&counts.lock);
     for (int i = 0; i < count; i++) {

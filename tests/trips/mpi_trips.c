@@ -132,8 +132,8 @@ static void trips_push(mofka_producer_t *producer, mofka_data_view_t *data) {
     OK(mofka_producer_push(producer, "{}", 2, data, MOFKA_ANY_PARTITION, NULL));
 }
 
-/* The least of some repeats: if a rank is interrupted in between, a hint is too old, and that repeat
- * takes more. */
+/* The least of some repeats: if a rank is interrupted in between, a hint is too old, and that
+ * repeat takes more. */
 static void trips_append(mofka_producer_t *producer, mofka_data_view_t *data, trips_t row) {
     count_t least = {.trips = UINT64_MAX};
     for (int i = 0; i < REPEATS; i++) {

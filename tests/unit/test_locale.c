@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Numbers are read and written with a decimal point in every locale; counts with all their digits. */
+/* Numbers are read and written with a decimal point in every locale; counts with all their
+ * digits. */
 #include <cjson/cJSON.h>
 #include "support/check.h"
 #include "support/foreign_locale.h"

@@ -71,7 +71,8 @@ static void foreign_bytes_are_escaped_and_others_kept(void **state) {
     assert_string_equal(mofka_last_error(), "again: 'caf\\xe9, caf\xc3\xa9 \\xff\\xed\\xa0\\x80'");
 }
 
-/* Before the cut: `before` bytes; then characters, or bytes that are escaped, that do not all fit. */
+/* Before the cut: `before` bytes; then characters, or bytes that are escaped, that do not all
+ * fit. */
 static void message_expect_cut(size_t before, const char *unit, const char *shown) {
     char text[3000], expected[3000];
     memset(text, 'x', before);

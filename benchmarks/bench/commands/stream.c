@@ -3,10 +3,11 @@
  * stream, produce, consume: from producers through partitions to consumers, end to end.
  *
  * A repeat is made of rounds of about PAIRED_ROUND_S (with --baseline) or LONE_ROUND_S, and longer
- * if a batch of --batch-size takes long: a round has whole batches. All ranks know how many events each producer pushes in a round. Event n of a producer goes to partition n %
- * partitions, so each consumer knows which events it will get. A round lasts from a barrier until
- * the last event is pulled and checked. In each partition, the events of one producer must come in
- * order, none missing and none twice, with valid stamps.
+ * if a batch of --batch-size takes long: a round has whole batches. All ranks know how many events
+ * each producer pushes in a round. Event n of a producer goes to partition n % partitions, so each
+ * consumer knows which events it will get. A round lasts from a barrier until the last event is
+ * pulled and checked. In each partition, the events of one producer must come in order, none
+ * missing and none twice, with valid stamps.
  */
 #include <assert.h>
 #include <math.h>

@@ -48,7 +48,8 @@ mofka_status_t ctl_job_open(const char *type, const char *options, mofka_driver_
     return mofka_mpi_driver_create(MPI_COMM_WORLD, options, driver);
 }
 
-/* The driver's close is begun and not waited for: it is the one call that all ranks make. An error ends the wait, too; ctl_job_close then reports it. */
+/* The driver's close is begun and not waited for: it is the one call that all ranks make. An error
+ * ends the wait, too; ctl_job_close then reports it. */
 bool ctl_job_is_over(mofka_driver_t *driver, double seconds) {
     assert(driver);
     double until = ctl_now_s() + seconds, left = seconds;

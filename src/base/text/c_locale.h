@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The C locale: numbers are read and written with a decimal point, whatever the program's locale says. */
+/* The C locale: numbers are read and written with a decimal point, whatever the program's locale
+ * says. */
 #ifndef MOFKA_SRC_BASE_C_LOCALE_H
 #define MOFKA_SRC_BASE_C_LOCALE_H
 

@@ -18,8 +18,8 @@ void mfi_message_format(char message[MOFKA_MESSAGE_BYTES_MAX + 1], const char *f
 size_t mfi_message_append(char *text, size_t room, size_t used, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* The two arguments of a "%.*s" that quotes at most `most` of the `bytes` of a text, and cuts it off
- * between two characters. */
+/* The two arguments of a "%.*s" that quotes at most `most` of the `bytes` of a text, and cuts it
+ * off between two characters. */
 #define MFI_QUOTE(text, bytes, most) (int)mfi_utf8_cut((text), (bytes), (most)), (text)
 
 #endif

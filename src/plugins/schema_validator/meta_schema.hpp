@@ -39,7 +39,8 @@ inline const char meta_schema[] = R"({
     "pattern": {"type": "string"},
     "additionalItems": {"$ref": "#"},
     "items": {
-        "if": {"type": "array"}, "then": {"$ref": "#/definitions/schemaArray"}, "else": {"$ref": "#"}
+        "if": {"type": "array"}, "then": {"$ref": "#/definitions/schemaArray"},
+        "else": {"$ref": "#"}
     },
     "maxItems": {"$ref": "#/definitions/nonNegativeInteger"},
     "minItems": {"$ref": "#/definitions/nonNegativeIntegerDefault0"},
@@ -55,7 +56,8 @@ inline const char meta_schema[] = R"({
     "dependencies": {
         "type": "object",
         "additionalProperties": {
-            "if": {"type": "array"}, "then": {"$ref": "#/definitions/stringArray"}, "else": {"$ref": "#"}
+            "if": {"type": "array"}, "then": {"$ref": "#/definitions/stringArray"},
+            "else": {"$ref": "#"}
         }
     },
     "propertyNames": {"$ref": "#"},
@@ -63,7 +65,9 @@ inline const char meta_schema[] = R"({
     "enum": {"type": "array", "items": true},
     "type": {
         "if": {"type": "array"},
-        "then": {"items": {"$ref": "#/definitions/simpleTypes"}, "minItems": 1, "uniqueItems": true},
+        "then": {
+            "items": {"$ref": "#/definitions/simpleTypes"}, "minItems": 1, "uniqueItems": true
+        },
         "else": {"$ref": "#/definitions/simpleTypes"}
     },
     "format": {"type": "string"},

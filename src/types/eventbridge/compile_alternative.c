@@ -320,7 +320,8 @@ static mofka_status_t operator_compile_numeric(mfi_eb_place_t *place, const char
 
 /* ---- anything-but ---------------------------------------------------------------------------- */
 
-/* The value decides the operand's kind. Amazon's dialect compares numbers here by their value only. */
+/* The value decides the operand's kind. Amazon's dialect compares numbers here by their value
+ * only. */
 static mofka_status_t but_compile_value(mfi_eb_place_t *place, const char *value,
                                         mfi_eb_kind_t unused, mfi_eb_operand_t **operand) {
     int64_t key;

@@ -399,8 +399,9 @@ static void other_partitions_are_read_meanwhile(void **state) {
 
 /* ---- retention ------------------------------------------------------------------------------- */
 
-/* Everything in the partition is damaged and skipped: there is nothing that could be acknowledged, and
- * still there is room again. The batch's units are known by the producer that waits for them. */
+/* Everything in the partition is damaged and skipped: there is nothing that could be acknowledged,
+ * and still there is room again. The batch's units are known by the producer that waits for
+ * them. */
 static void retention_goes_on_behind_a_partition_of_damage(void **state) {
     (void)state;
     mofka_topic_t *topic = stored_open("{\"partition_bytes\":512,\"partition_events\":8}");
@@ -426,8 +427,8 @@ static void retention_goes_on_behind_a_partition_of_damage(void **state) {
     stored_end(consumer, topic);
 }
 
-/* The ring has one unit. Where a damaged batch ends is known to the one who waits for that unit. Fails
- * without the place of the batch that waits, in trim_correct_units (mpi/partition/trim.c). */
+/* The ring has one unit. Where a damaged batch ends is known to the one who waits for that unit.
+ * Fails without the place of the batch that waits, in trim_correct_units (mpi/partition/trim.c). */
 static void check_that_its_room_is_known(const char *options) {
     mofka_topic_t *topic = stored_open(options);
     mofka_consumer_t *consumer = stored_consumer(topic, "{\"skip_damaged\":true}");

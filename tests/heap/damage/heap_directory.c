@@ -154,7 +154,7 @@ static void statistics_leave_out_a_damaged_topic(void **state) {
     mofka_metadata_release(stats);
 }
 
-/* ---- records that nobody would write ------------------------------------------------------------ */
+/* ---- records that nobody would write --------------------------------------------------------- */
 
 #define GEOMETRY(slots, ring, retention, expected)                                                 \
     "\"slots\":" slots ",\"ring\":" ring ",\"retention\":" retention                               \
@@ -184,8 +184,8 @@ static void write_record(const char *body) {
     word_at(at)[MMI_RECORD_LENGTH] = mmi_seal(length);
 }
 
-/* The check of such a record holds; each field is looked at. Failed while a record of 2^61 slots was
- * opened, because the bytes of its partition wrap to few. */
+/* The check of such a record holds; each field is looked at. Failed while a record of 2^61 slots
+ * was opened, because the bytes of its partition wrap to few. */
 static void a_geometry_that_does_not_fit_is_refused(void **state) {
     (void)state;
     static const char *const bodies[] = {

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Every bit that a partition holds beside its payload is changed, one at a time: control block, flags,
- * stamps and entries. Then a consumer reads everything, and a producer appends for two more laps.
+ * Every bit that a partition holds beside its payload is changed, one at a time: control block,
+ * flags, stamps and entries. Then a consumer reads everything, and a producer appends for two more
+ * laps.
  *
- * Each change ends in one of these, and none of them delivers wrong bytes, crashes, or lets a call wait
- * in vain without saying for what:
+ * Each change ends in one of these, and none of them delivers wrong bytes, crashes, or lets a call
+ * wait in vain without saying for what:
  *
  *   right    all events are delivered, in order, then the end
  *   corrupt  MOFKA_ERR_CORRUPT names the partition; what is skipped is counted
- *   timeout  a call times out, and names an event that is reserved and not stored, a consumer, or a lock
+ *   timeout  a call times out, and names an event that is reserved and not stored, a consumer, or a
+ *            lock
  */
 #include "heap/damage/stored.h"
 #include "support/callbacks.h"

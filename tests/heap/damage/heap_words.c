@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Words of a partition's control block that are not what was stored: what each call answers, and what
- * goes on. heap_flips.c changes every bit; here are the reasons. */
+/* Words of a partition's control block that are not what was stored: what each call answers, and
+ * what goes on. heap_flips.c changes every bit; here are the reasons. */
 #include "heap/damage/stored.h"
 #include "support/callbacks.h"
 #include "support/json_path.h"
@@ -46,7 +46,8 @@ static void a_seal_finds_each_changed_bit(void **state) {
     }
 }
 
-/* Nor is a flag, whatever its lap, slot and partition are; and a flag of another slot is damaged. */
+/* Nor is a flag, whatever its lap, slot and partition are; and a flag of another slot is
+ * damaged. */
 static void a_flag_finds_each_changed_bit(void **state) {
     (void)state;
     mofka_topic_t *topic = log_create_topic("{\"partition_events\":2000}");
@@ -258,8 +259,8 @@ static void a_damaged_name_is_written_again(void **state) {
     stored_end(consumer, topic);
 }
 
-/* Failed while a cursor 5 behind a head of 1000 was completed to 2^32 + 995: a trimmer moved the head
- * there. */
+/* Failed while a cursor 5 behind a head of 1000 was completed to 2^32 + 995: a trimmer moved the
+ * head there. */
 static void a_cursor_behind_the_head_is_at_the_head(void **state) {
     (void)state;
     const mmi_place_t head = {1000, UINT64_C(7) << 32 | 3};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A topic "log" of numbered events over the heap window, whose producer and consumer work as usual, and
- * the places where it is stored. */
+/* A topic "log" of numbered events over the heap window, whose producer and consumer work as usual,
+ * and the places where it is stored. */
 #ifndef MOFKA_TESTS_STORED_H
 #define MOFKA_TESTS_STORED_H
 
@@ -37,7 +37,8 @@ void stored_expect_skipped(mofka_consumer_t *consumer, uint64_t count);
 /* The last warning has `text` in it; "": there was none since the last call. */
 void stored_expect_warning(const char *text);
 
-/* Of the bits that are changed one at a time: all, but few where the sanitizers make each run slow. */
+/* Of the bits that are changed one at a time: all, but few where the sanitizers make each run
+ * slow. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define STORED_BIT_STEP 7
 #else

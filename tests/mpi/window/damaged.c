@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Damaged memory of another rank, in each window: events around it are delivered, the damage is named
- * and skipped, and a wait names what is not stored. One rank acts; another may own the memory. */
+/* Damaged memory of another rank, in each window: events around it are delivered, the damage is
+ * named and skipped, and a wait names what is not stored. One rank acts; another may own the
+ * memory. */
 #include "driver/driver.h"
 #include "mpi/topic/topic.h"
 #include "support/callbacks.h"

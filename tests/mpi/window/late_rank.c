@@ -4,8 +4,8 @@
  *
  * This program puts itself between the library and MPI. While `holds_up` is set, an operation on
  * rank 1 waits inside MPI, as it does if rank 1 is stopped or cannot be reached. A call that
- * returns meanwhile has not waited for it. No time is measured. Rank 0 acts. Partition 0 is owned by
- * rank 1, partition 1 by rank 0.
+ * returns meanwhile has not waited for it. No time is measured. Rank 0 acts. Partition 0 is owned
+ * by rank 1, partition 1 by rank 0.
  */
 #include <stdatomic.h>
 #include <unistd.h>

@@ -40,8 +40,8 @@ static void *checker_parse(void *context) {
     return nullptr;
 }
 
-/* valijson recurses from each subschema into those that it refers to. A chain of references may need
- * more stack than the caller's thread has, so a thread with enough stack parses the schema. */
+/* valijson recurses from each subschema into those that it refers to. A chain of references may
+ * need more stack than the caller's thread has, so a thread with enough stack parses the schema. */
 static void checker_parse_with_stack(const Document &flat, size_t subschemas,
                                      valijson::Schema &schema) {
     Parsing parsing{flat, schema, nullptr};

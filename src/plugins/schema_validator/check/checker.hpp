@@ -18,9 +18,9 @@ class Checker {
     explicit Checker(References &references);
     ~Checker();
 
-    /* Whether `value` is valid. If not, `*why` (may be NULL) says the place, the keyword and the value
-     * that it refused. Any thread may call it. Throws std::runtime_error if the answer cannot be
-     * found: the schema refers to itself without end, or a pattern takes too long. */
+    /* Whether `value` is valid. If not, `*why` (may be NULL) says the place, the keyword and the
+     * value that it refused. Any thread may call it. Throws std::runtime_error if the answer cannot
+     * be found: the schema refers to itself without end, or a pattern takes too long. */
     bool accepts(const Value &value, std::string *why) const;
 
   private:

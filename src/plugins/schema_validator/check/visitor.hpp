@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * valijson's validator, corrected. For this plug-in's adapter those of its functions are specialised
- * that would count bytes instead of characters, lose precision, use time or stack without limit, or
- * not say what failed.
+ * valijson's validator, corrected. For this plug-in's adapter those of its functions are
+ * specialised that would count bytes instead of characters, lose precision, use time or stack
+ * without limit, or not say what failed.
  */
 #ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_CHECK_VISITOR_HPP
 #define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_CHECK_VISITOR_HPP
@@ -21,8 +21,8 @@ namespace mofka_schema {
 
 using Adapter = valijson::adapters::GenericRapidJsonAdapter<Value>;
 
-/* Since 1.0.3 valijson's visitor has a second parameter, which its Validator has, too: the engine of
- * regular expressions. These are declared only, for their types. */
+/* Since 1.0.3 valijson's visitor has a second parameter, which its Validator has, too: the engine
+ * of regular expressions. These are declared only, for their types. */
 template <template <typename> class Validator, typename Engine>
 Engine engine_of(const Validator<Engine> *);
 void engine_of(const void *);
@@ -31,8 +31,9 @@ template <template <typename> class V> V<Adapter> visitor_of();
 template <template <typename, typename> class V> V<Adapter, Engine> visitor_of();
 using Visitor = decltype(visitor_of<valijson::ValidationVisitor>());
 
-/* One validation, and what it noted of failures. valijson stops at the first failure that decides. The
- * last note before that is the cause: "anyOf" and others replace the notes of their subschemas. */
+/* One validation, and what it noted of failures. valijson stops at the first failure that decides.
+ * The last note before that is the cause: "anyOf" and others replace the notes of their
+ * subschemas. */
 struct Run {
     const Operands &operands;
     size_t depth = 0;
@@ -79,7 +80,8 @@ inline std::optional<Number> number_of(const Adapter &value) {
     return Number(text.substr(1));
 }
 
-/* What a flat schema refers to by index: a limit; and by an index in a string: a name, a pattern. */
+/* What a flat schema refers to by index: a limit; and by an index in a string: a name, a
+ * pattern. */
 inline const Number &limit_of(double index) {
     return run->operands.numbers.at(static_cast<size_t>(index) - 1);
 }

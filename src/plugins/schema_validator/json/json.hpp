@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * JSON documents of the validator "schema". They are RapidJSON values, made of a tape. A lack of memory
- * is an exception, except in GMP, which then aborts. valijson reads them through its RapidJSON adapter.
+ * JSON documents of the validator "schema". They are RapidJSON values, made of a tape. A lack of
+ * memory is an exception, except in GMP, which then aborts. valijson reads them through its
+ * RapidJSON adapter.
  *
- * A double does not hold every number. So a number is a string here: the byte 0xFF, which no string of
- * JSON has, and the text of class Number. Equal numbers are equal strings, also for valijson.
+ * A double does not hold every number. So a number is a string here: the byte 0xFF, which no string
+ * of JSON has, and the text of class Number. Equal numbers are equal strings, also for valijson.
  */
 #ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_JSON_JSON_HPP
 #define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_JSON_JSON_HPP
@@ -22,8 +23,9 @@ namespace mofka_schema {
 }
 } // namespace mofka_schema
 
-/* RapidJSON's checks throw exceptions. valijson's adapter would define the checks so, too, but build
- * a string even for a check that holds. So RapidJSON is included first, with this definition. */
+/* RapidJSON's checks throw exceptions. valijson's adapter would define the checks so, too, but
+ * build a string even for a check that holds. So RapidJSON is included first, with this
+ * definition. */
 #define RAPIDJSON_ASSERT(x) ((x) ? (void)0 : mofka_schema::json_broken())
 #include <rapidjson/document.h>
 #include <rapidjson/stringbuffer.h>
@@ -75,9 +77,9 @@ struct BadJson : std::runtime_error {
     const mofka_status_t status;
 };
 
-/* Parse all of `text`; `what` begins each message. Throws BadJson: MOFKA_ERR_JSON (not JSON, nesting
- * deeper than MOFKA_JSON_DEPTH_MAX, invalid UTF-8, half a surrogate pair, or an object with a
- * duplicate name) or MOFKA_ERR_TOO_LARGE. */
+/* Parse all of `text`; `what` begins each message. Throws BadJson: MOFKA_ERR_JSON (not JSON,
+ * nesting deeper than MOFKA_JSON_DEPTH_MAX, invalid UTF-8, half a surrogate pair, or an object with
+ * a duplicate name) or MOFKA_ERR_TOO_LARGE. */
 void json_parse(const char *what, const char *text, size_t bytes, Document &document);
 
 /* Whether this string of a Value or an adapter is a number. */

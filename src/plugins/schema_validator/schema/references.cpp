@@ -11,8 +11,9 @@ namespace mofka_schema {
 /* In all documents together: each takes stack while valijson reads the schema. */
 #define SUBSCHEMAS_MAX 16384
 
-/* The keywords of draft 7 that validate, and what their values hold. Other keywords are annotations,
- * also "format" and "content...", or hold subschemas that apply only if referred to. */
+/* The keywords of draft 7 that validate, and what their values hold. Other keywords are
+ * annotations, also "format" and "content...", or hold subschemas that apply only if referred
+ * to. */
 enum Shape {
     PLAIN,
     COUNT,

@@ -2,10 +2,10 @@
 /*
  * The subschemas of a schema and of its documents, and the targets of their "$ref".
  *
- * valijson has three faults: it joins URIs by appending them, it stores subschemas by paths that can
- * collide, and it follows circular references without end. So it gets a flat schema. There subschema
- * N is at "#/s/N", and a "$ref" to that stands where the subschema was. Names, patterns and limits are
- * replaced by indices (operands.hpp).
+ * valijson has three faults: it joins URIs by appending them, it stores subschemas by paths that
+ * can collide, and it follows circular references without end. So it gets a flat schema. There
+ * subschema N is at "#/s/N", and a "$ref" to that stands where the subschema was. Names, patterns
+ * and limits are replaced by indices (operands.hpp).
  */
 #ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_SCHEMA_REFERENCES_HPP
 #define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_SCHEMA_REFERENCES_HPP
@@ -25,15 +25,17 @@ struct BadSchema : std::runtime_error {
 
 class References {
   public:
-    /* Checks that a value is a schema, before it is read. Throws BadSchema, whose text has `where`. */
+    /* Checks that a value is a schema, before it is read. Throws BadSchema, whose text has
+     * `where`. */
     using Check = void (*)(const Value &schema, const std::string &where);
     explicit References(Check is_schema) : check(is_schema) {
     }
-    /* Add a schema with its URI; the schema to compile is the first, with the URI "". It must outlive
-     * this object. */
+    /* Add a schema with its URI; the schema to compile is the first, with the URI "". It must
+     * outlive this object. */
     void add(const std::string &uri, const Value &schema);
-    /* Write the flat schema {"$ref":"#/s/N","s":[...]} of the first schema that was added, and add what
-     * it refers to by index to `operands`. Returns the count of subschemas. Throws BadSchema. */
+    /* Write the flat schema {"$ref":"#/s/N","s":[...]} of the first schema that was added, and add
+     * what it refers to by index to `operands`. Returns the count of subschemas. Throws
+     * BadSchema. */
     size_t flatten(Document &flat, Operands &operands);
 
   private:
