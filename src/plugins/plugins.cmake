@@ -36,7 +36,6 @@ elseif(MOFKA_PLUGINS)
                               MOFKA_CXX_LINKS)
     find_path(VALIJSON_INCLUDE_DIR valijson/validator.hpp)
     find_path(RAPIDJSON_INCLUDE_DIR rapidjson/document.h)
-    find_path(GMPXX_INCLUDE_DIR gmpxx.h)
   endif()
   pkg_check_modules(PCRE2 IMPORTED_TARGET libpcre2-8)
   pkg_check_modules(GMP IMPORTED_TARGET gmp)
@@ -59,21 +58,21 @@ elseif(MOFKA_PLUGINS)
     message(STATUS "No serializers \"cbor\" and \"schema\": they need libcbor")
   endif()
   if(MOFKA_CXX_LINKS AND VALIJSON_INCLUDE_DIR AND RAPIDJSON_INCLUDE_DIR AND PCRE2_FOUND
-     AND GMP_FOUND AND GMPXX_INCLUDE_DIR)
+     AND GMP_FOUND)
     set(MOFKA_HAS_SCHEMA_VALIDATOR ON)
     file(GLOB validator_sources CONFIGURE_DEPENDS ${plugins}/schema_validator/*.cpp
          ${plugins}/schema_validator/*/*.cpp)
     list(APPEND schema_sources ${draft_source} ${tape_sources} ${validator_sources})
     # For tests that read its documents.
     set(MOFKA_SCHEMA_JSON_SOURCES ${tape_sources} ${plugins}/schema_validator/json/json.cpp
-        ${plugins}/schema_validator/json/number.cpp)
+        ${plugins}/schema_validator/json/number.cpp ${plugins}/schema_validator/json/whole.cpp)
     list(TRANSFORM MOFKA_SCHEMA_JSON_SOURCES PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
     # Of others' headers, with sanitizers: RapidJSON's empty stacks add sizes to NULL before they
     # look; GCC takes std::function in <regex> for uninitialised. (A source's options come last.)
     set_source_files_properties(${validator_sources} PROPERTIES COMPILE_OPTIONS
       "-fno-sanitize=pointer-overflow;$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>")
   else()
-    message(STATUS "No validator \"schema\": it needs a C++ compiler that links, valijson, rapidjson, libpcre2-8, libgmp with gmpxx.h")
+    message(STATUS "No validator \"schema\": it needs a C++ compiler that links, valijson, rapidjson, libpcre2-8, libgmp")
   endif()
   list(REMOVE_DUPLICATES schema_sources)
   if(schema_sources)
@@ -85,7 +84,7 @@ elseif(MOFKA_PLUGINS)
   endif()
   if(MOFKA_HAS_SCHEMA_VALIDATOR)
     target_include_directories(mofka_schema SYSTEM PRIVATE ${VALIJSON_INCLUDE_DIR}
-                               ${RAPIDJSON_INCLUDE_DIR} ${GMPXX_INCLUDE_DIR})
+                               ${RAPIDJSON_INCLUDE_DIR})
     target_link_libraries(mofka_schema PRIVATE PkgConfig::PCRE2 PkgConfig::GMP Threads::Threads)
   endif()
 

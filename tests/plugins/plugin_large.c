@@ -147,6 +147,23 @@ static void huge_numbers_have_a_place(void **state) {
               "{\"type\":\"schema\",\"schema\":{\"additionalProperties\":{\"multipleOf\":3}}}",
               text, bytes),
           MOFKA_ERR_REFUSED, "\"multipleOf\"");
+    char divisor[1100], digits[1001];
+    memset(digits, '7', 1000);
+    digits[1000] = '\0';
+    snprintf(divisor, sizeof divisor,
+             "{\"type\":\"schema\",\"schema\":{\"additionalProperties\":{\"multipleOf\":%s}}}",
+             digits);
+    FAILS(reader_validate(divisor, text, bytes), MOFKA_ERR_REFUSED, "\"multipleOf\"");
+    free(text);
+    text = large_text_create("-1.5e1", "2", "", &bytes); /* the exponent has ten megabytes */
+    OK(reader_validate(
+        "{\"type\":\"schema\",\"schema\":{\"type\":\"integer\",\"maximum\":-1e999999999999999999}}",
+        text, bytes));
+    free(text);
+    text = large_text_create("1e-1", "2", "", &bytes);
+    OK(reader_validate("{\"type\":\"schema\",\"schema\":{\"exclusiveMinimum\":0}}", text, bytes));
+    FAILS(reader_validate("{\"type\":\"schema\",\"schema\":{\"multipleOf\":7}}", text, bytes),
+          MOFKA_ERR_REFUSED, "\"multipleOf\"");
     free(text);
     FAILS(reader_validate("{\"type\":\"schema\",\"schema\":{\"maximum\":1e999998}}", "1e999999", 8),
           MOFKA_ERR_REFUSED, "\"maximum\"");

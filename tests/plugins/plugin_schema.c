@@ -239,6 +239,11 @@ static void multiples_are_exact(void **state) {
         {"{\"multipleOf\":0.01}", "4.3500000000000000000001", "\"multipleOf\""},
         {"{\"multipleOf\":16}", "1000", "\"multipleOf\""},
         {"{\"multipleOf\":16}", "10000", NULL},
+        {"{\"multipleOf\":1.00000000000000000000000000000000000003}",
+         "7.00000000000000000000000000000000000021", NULL},
+        {"{\"multipleOf\":18446744073709551616}", "36893488147419103232e30", NULL},
+        {"{\"multipleOf\":18446744073709551616}", "1e64", NULL},
+        {"{\"multipleOf\":18446744073709551616}", "1e63", "\"multipleOf\""},
         {"{\"multipleOf\":7}", "0e5", NULL},
         {"{\"multipleOf\":7}", "\"x\"", NULL},
     };
@@ -269,6 +274,19 @@ static void counts_may_have_a_point_and_any_size(void **state) {
           "at '/maxItems'");
     FAILS(schema_create_validator("{\"multipleOf\":0e9}", &validator), MOFKA_ERR_OPTION,
           "\"exclusiveMinimum\" refuses 0");
+}
+
+static void divisors_have_a_limit(void **state) {
+    (void)state;
+    mofka_validator_t *validator;
+    char schema[1100], digits[1002];
+    memset(digits, '7', 1001);
+    digits[1001] = '\0';
+    snprintf(schema, sizeof schema, "{\"multipleOf\":%s0e-999}", digits + 1);
+    OK(schema_validate(schema, digits + 1));
+    snprintf(schema, sizeof schema, "{\"items\":{\"multipleOf\":%s}}", digits);
+    FAILS(schema_create_validator(schema, &validator), MOFKA_ERR_OPTION,
+          "/items/multipleOf: 0, or a number of more than 1000 digits");
 }
 
 /* ---- what is refused ------------------------------------------------------------------------ */
@@ -478,6 +496,7 @@ int main(void) {
         cmocka_unit_test(large_exponents_are_compared),
         cmocka_unit_test(multiples_are_exact),
         cmocka_unit_test(counts_may_have_a_point_and_any_size),
+        cmocka_unit_test(divisors_have_a_limit),
         cmocka_unit_test(metadata_that_is_no_json),
         cmocka_unit_test(schemas_that_are_wrong),
         cmocka_unit_test(older_drafts_are_draft_7_with_a_warning),

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Allocations that fail when a test says so. The linker puts these functions in front of malloc and
- * its kin (mofka_failing_memory in CMakeLists.txt), so only the code that the program links as
- * objects is counted: the project's. cJSON gets them as hooks.
+ * Allocations that fail when a test says so (mofka_failing_memory in CMakeLists.txt).
+ *
+ * As a rule the linker puts these functions in front of malloc and its kin. So only the code that
+ * the program links as objects is counted: the project's. cJSON gets them as hooks.
+ *
+ * With ALL they replace malloc and its kin for all libraries. They do not fail for the loader,
+ * which ends a process that has no memory for a thread's variables. No sanitizer can do with ALL.
  */
 #ifndef MOFKA_TESTS_FAILING_MEMORY_H
 #define MOFKA_TESTS_FAILING_MEMORY_H

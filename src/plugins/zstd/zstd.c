@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 #include "plugins/zstd/base64.h"
 #include "plugins/tape/bytes.h"
 
@@ -179,6 +180,21 @@ static void zstd_destroy(void *self) {
     free(zstd);
 }
 
+/* zstd made nothing of a dictionary, and gave no reason. Compressing with it gives one. */
+static mofka_status_t zstd_refuse_dictionary(const unsigned char *bytes, size_t size) {
+    char frame[64];
+    ZSTD_CCtx *compressor = ZSTD_createCCtx();
+    size_t answer = compressor ? ZSTD_compress_usingDict(compressor, frame, sizeof frame, "", 0,
+                                                         bytes, size, LEVEL_DEFAULT)
+                               : 0;
+    ZSTD_freeCCtx(compressor);
+    if (ZSTD_getErrorCode(answer) != ZSTD_error_dictionary_corrupted)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a zstd dictionary of %zu bytes", size);
+    return mofka_fail(MOFKA_ERR_OPTION,
+                      "zstd serializer: option \"dictionary\": zstd cannot use these %zu bytes",
+                      size);
+}
+
 static mofka_status_t zstd_set_dictionary(zstd_t *zstd, const char *base64) {
     unsigned char *bytes;
     size_t size;
@@ -189,13 +205,10 @@ static mofka_status_t zstd_set_dictionary(zstd_t *zstd, const char *base64) {
     assert(!zstd->compress_with && !zstd->decompress_with);
     zstd->compress_with = ZSTD_createCDict(bytes, size, zstd->level);
     zstd->decompress_with = ZSTD_createDDict(bytes, size);
+    if (!zstd->compress_with || !zstd->decompress_with)
+        status = zstd_refuse_dictionary(bytes, size);
     free(bytes);
-    return zstd->compress_with && zstd->decompress_with
-               ? MOFKA_OK
-               : mofka_fail(MOFKA_ERR_OPTION,
-                            "zstd serializer: option \"dictionary\": zstd cannot use these %zu "
-                            "bytes",
-                            size);
+    return status;
 }
 
 static mofka_status_t zstd_create_with(int level, const char *dictionary, void **self) {

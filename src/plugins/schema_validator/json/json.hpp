@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * JSON documents of the validator "schema". They are RapidJSON values, made of a tape. A lack of
- * memory is an exception, except in GMP, which then aborts. valijson reads them through its
- * RapidJSON adapter.
+ * memory is an exception. valijson reads them through its RapidJSON adapter.
  *
  * A double does not hold every number. So a number is a string here: the byte 0xFF, which no string
  * of JSON has, and the text of class Number. Equal numbers are equal strings, also for valijson.
@@ -10,64 +9,27 @@
 #ifndef MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_JSON_JSON_HPP
 #define MOFKA_SRC_PLUGINS_SCHEMA_VALIDATOR_JSON_JSON_HPP
 
-#include <cstdlib>
-#include <new>
 #include <stdexcept>
 #include <string>
 #include <mofka/status.h>
+#include "plugins/schema_validator/json/libraries.hpp"
 #include "plugins/schema_validator/json/number.hpp"
 
 namespace mofka_schema {
-[[noreturn]] inline void json_broken() {
-    throw std::logic_error("a JSON value was read as another type");
-}
-} // namespace mofka_schema
-
-/* RapidJSON's checks throw exceptions. valijson's adapter would define the checks so, too, but
- * build a string even for a check that holds. So RapidJSON is included first, with this
- * definition. */
-#define RAPIDJSON_ASSERT(x) ((x) ? (void)0 : mofka_schema::json_broken())
-#include <rapidjson/document.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
-#undef RAPIDJSON_ASSERT
-#define VALIJSON_USE_EXCEPTIONS 1
-#include <valijson/adapters/rapidjson_adapter.hpp>
-
-namespace mofka_schema {
-
-/* malloc that throws if there is no memory: RapidJSON does not check for NULL. */
-struct Memory {
-    static const bool kNeedFree = true;
-    void *Malloc(size_t bytes) {
-        return Realloc(nullptr, 0, bytes);
-    }
-    void *Realloc(void *old, size_t, size_t bytes) {
-        if (bytes == 0) {
-            free(old);
-            return nullptr;
-        }
-        void *memory = realloc(old, bytes);
-        if (!memory)
-            throw std::bad_alloc();
-        return memory;
-    }
-    static void Free(void *memory) {
-        free(memory);
-    }
-};
 
 /* A pool with small chunks: valijson makes a pool for each constant of a schema. */
-class Pool : public rapidjson::MemoryPoolAllocator<Memory> {
+class Pool : public rapidjson::MemoryPoolAllocator<rapidjson::ThrowingAllocator> {
+    using Base = rapidjson::MemoryPoolAllocator<rapidjson::ThrowingAllocator>;
+
   public:
-    explicit Pool(size_t chunk_bytes = 512) : rapidjson::MemoryPoolAllocator<Memory>(chunk_bytes) {
+    explicit Pool(size_t chunk_bytes = 512) : Base(chunk_bytes) {
     }
-    Pool(void *memory, size_t bytes) : rapidjson::MemoryPoolAllocator<Memory>(memory, bytes) {
+    Pool(void *memory, size_t bytes) : Base(memory, bytes) {
     }
 };
 
 using Value = rapidjson::GenericValue<rapidjson::UTF8<>, Pool>;
-using Document = rapidjson::GenericDocument<rapidjson::UTF8<>, Pool, Memory>;
+using Document = rapidjson::GenericDocument<rapidjson::UTF8<>, Pool>;
 
 /* The text was refused. what() says all: whose text it is, why, and where. */
 struct BadJson : std::runtime_error {

@@ -37,6 +37,8 @@ size_t Patterns::add(const std::string &pattern) {
     all.emplace_back(pattern, nullptr); /* first, so that no code is lost if there is no memory */
     pcre2_code *code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
                                      options, &error, &offset, nullptr);
+    if (!code && error == PCRE2_ERROR_HEAP_FAILED)
+        throw std::bad_alloc();
     if (!code) {
         char why[160];
         pcre2_get_error_message(error, reinterpret_cast<PCRE2_UCHAR *>(why), sizeof why);

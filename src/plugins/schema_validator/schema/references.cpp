@@ -18,6 +18,7 @@ enum Shape {
     PLAIN,
     COUNT,
     NUMBER,
+    DIVISOR,
     PATTERN,
     NAMES,
     /* The shapes below hold subschemas. */
@@ -54,7 +55,7 @@ static const struct {
     {"minLength", COUNT},
     {"minProperties", COUNT},
     {"minimum", NUMBER},
-    {"multipleOf", NUMBER},
+    {"multipleOf", DIVISOR},
     {"not", SCHEMA},
     {"oneOf", SCHEMAS},
     {"pattern", PATTERN},
@@ -243,9 +244,12 @@ Value References::flat_keyword(const Value &value, int shape, Pool &pool, Operan
     case COUNT:
         return Value(json_number(value).clamp());
     case NUMBER:
+    case DIVISOR:
         operands.numbers.push_back(json_number(value));
-        return Value(
-            static_cast<uint64_t>(operands.numbers.size())); /* a divisor of 0 is refused */
+        if (shape == DIVISOR && !operands.numbers.back().is_divisor())
+            throw std::invalid_argument("0, or a number of more than " +
+                                        std::to_string(DIVISOR_DIGITS_MAX) + " digits");
+        return Value(static_cast<uint64_t>(operands.numbers.size())); /* from 1: not 0 */
     case PATTERN:
         return index_text(operands.patterns.add(json_string(value)), pool);
     case NAMES:
