@@ -1,36 +1,133 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Memory that is not what was stored: good events are delivered, damage is named, and can be
  * skipped. */
-#include "heap/damage/stored.h"
+#include "heap/damage/steps.h"
 
 #define SMALL "{\"partition_bytes\":4096,\"partition_events\":16}"
 #define EIGHT "{\"partition_bytes\":1024,\"partition_events\":8}"
 #define EIGHT_DISCARDED                                                                            \
     "{\"partition_bytes\":1024,\"partition_events\":8,\"retention\":\"discard_oldest\"}"
+/* Of a consumer. */
+#define SKIPPING "{\"skip_damaged\":true}"
+
+#define BIT(number) (UINT64_C(1) << (number))
+
+/* ---- the cases that are steps ---------------------------------------------------------------- */
+
+/* The ring has one unit. Where a damaged batch ends is known to the one who waits for that unit.
+ * Fails without the place of the batch that waits, in trim_correct_units (mpi/partition/trim.c). */
+/* clang-format off: several steps a line */
+static const step_t room_of_a_damaged_batch[] = {CONSUMER(SKIPPING),
+                                                 PUSH(1),
+                                                 ENTRY(0, data_bytes, 1),
+                                                 NOTHING,
+                                                 PUSH(1),
+                                                 EVENTS(1, 1, 1),
+                                                 NOTHING,
+                                                 PUSH(1),
+                                                 ENTRY(2, data_bytes, 1),
+                                                 RESERVE(1),
+                                                 NOTHING,
+                                                 APPEND,
+                                                 PULLS(3),
+                                                 END};
+
+static const steps_case_t step_cases[] = {
+    /* Failed while one bad entry withheld the good events before it, and answered CORRUPT for ever.
+     * The second SKIPS: nothing is reported any more. */
+    {"good_events_around_a_damaged_entry_are_delivered", SMALL,
+     (const step_t[]){CONSUMER(NULL), PUSH(2), PUSH(5), PUSH(2), ENTRY(4, data_bytes, 1),
+                      EVENTS(0, 3, 0),
+                      CORRUPT("topic 'log', partition 0: the entry of event 4 is damaged"),
+                      CORRUPT("the entry of event 4 is damaged"), WARNS(""), SKIPS(1),
+                      WARNS("topic 'log', partition 0: the entry of event 4 is damaged"), SKIPS(0),
+                      EVENTS(5, 8, 1), LOST(1), NOTHING, END}},
+    /* The entries of a batch are reported together, but not with those of the next batch. */
+    {"neighbours_are_reported_together", SMALL,
+     (const step_t[]){CONSUMER(NULL), PUSH(4), PUSH(3), ENTRY(1, metadata, BIT(40)),
+                      ENTRY(2, metadata, BIT(40)), ENTRY(3, metadata, BIT(40)),
+                      ENTRY(4, metadata, BIT(40)), EVENTS(0, 0, 0),
+                      CORRUPT("the entries of events 1 to 3 are damaged"), SKIPS(3),
+                      CORRUPT("the entry of event 4 is damaged"), SKIPS(1), EVENTS(5, 6, 4), END}},
+    /* The batch's entries show where it ends: at a batch, at one whose flag is damaged as well, at
+     * the tail, and in front of what is not stored yet. */
+    {"a_damaged_flag_hides_its_batch_only", SMALL,
+     (const step_t[]){CONSUMER(NULL),
+                      PUSH(2),
+                      PUSH(3),
+                      PUSH(1),
+                      PUSH(4),
+                      FLAG(2, BIT(17)),
+                      FLAG(5, BIT(60)),
+                      FLAG(6, 1),
+                      EVENTS(0, 1, 0),
+                      CORRUPT("the flag of events 2 to 4 is damaged"),
+                      SKIPS(3),
+                      WARNS("the flag of events 2 to 4 is damaged"),
+                      CORRUPT("the flag of event 5 is damaged"),
+                      SKIPS(1),
+                      CORRUPT("the flag of events 6 to 9 is damaged"),
+                      SKIPS(4),
+                      NOTHING,
+                      LOST(8), /* although no event came */
+                      PUSH(3),
+                      EVENTS(10, 12, 8),
+                      LOST(8),
+                      END}},
+    /* A batch is reserved behind the damage, and stored later. */
+    {"a_hole_behind_damage_is_waited_for", SMALL,
+     (const step_t[]){CONSUMER(NULL), PUSH(16), EVENTS(0, 15, 0), NOTHING, PUSH(3), RESERVE(2),
+                      PUSH(1), FLAG(16, BIT(40)), CORRUPT("the flag of events 16 to 18 is damaged"),
+                      SKIPS(3), HOLE("partition 0: event 19 was reserved and is not stored"),
+                      APPEND, PULLS(19), PULLS(20), EVENTS(21, 21, 0), END}},
+    /* A flag that was damaged while its slot waited to be used again is nobody's event: it is that
+     * of event 0. */
+    {"a_damaged_flag_of_no_batch_is_no_damage", SMALL,
+     (const step_t[]){CONSUMER(NULL), PUSH(16), EVENTS(0, 15, 0), FLAG(16, 2), NOTHING, SLEEPS,
+                      RESERVE(2), NOTHING, APPEND, PULLS(16), PULLS(17), END}},
+    /* With retention "acknowledged", nothing may overwrite what was not read. */
+    {"an_overwritten_batch_is_reported", SMALL,
+     (const step_t[]){CONSUMER(NULL), PUSH(2), PUSH(2), FLAG_OF(0, 16, 2),
+                      CORRUPT("the flag of events 0 to 1 is damaged"), SKIPS(2), EVENTS(2, 3, 2),
+                      END}},
+    {"the_option_skips_without_a_report", SMALL,
+     (const step_t[]){CONSUMER(SKIPPING), PUSH(3), PUSH(2), PUSH(3), FLAG(3, 4), ENTRY(6, id_1, 4),
+                      EVENTS(0, 2, 0), EVENTS(5, 5, 2),
+                      WARNS("the flag of events 3 to 4 is damaged"), EVENTS(7, 7, 1),
+                      WARNS("the entry of event 6 is damaged"), LOST(3), COMPLETE,
+                      PULLS(MOFKA_NO_MORE_EVENTS), END}},
+    /* The end of a topic is reached over damage that nothing follows. */
+    {"damage_in_front_of_the_end_is_skipped", SMALL,
+     (const step_t[]){CONSUMER(NULL), PUSH(2), PUSH(3), COMPLETE, FLAG(2, BIT(20)), EVENTS(0, 1, 0),
+                      CORRUPT("the flag of events 2 to 4"), SKIPS(3), ENDS, LOST(3), END}},
+    /* Damage that heals before it is skipped: another thread looked at it in the meantime. */
+    {"what_is_right_again_is_not_skipped", SMALL,
+     (const step_t[]){CONSUMER(NULL), PUSH(2), FLAG(0, 8), CORRUPT("the flag of events 0 to 1"),
+                      FLAG(0, 8), SKIPS(0), ENTRY(1, data, 8), EVENTS(0, 0, 0),
+                      CORRUPT("the entry of event 1"), ENTRY(1, data, 8), SKIPS(0), EVENTS(1, 1, 0),
+                      END}},
+    {"the_room_of_a_damaged_batch_is_known", "{\"partition_bytes\":64,\"partition_events\":4}",
+     room_of_a_damaged_batch},
+    {"so_it_is_where_the_oldest_are_discarded",
+     "{\"partition_bytes\":64,\"partition_events\":4,\"retention\":\"discard_oldest\"}",
+     room_of_a_damaged_batch},
+    /* A consumer that comes back meets the damage that its predecessor did not skip. */
+    {"a_successor_meets_the_damage", SMALL,
+     (const step_t[]){CONSUMER(NULL), PUSH(2), PUSH(3), ENTRY(3, check, 1), EVENTS(0, 2, 0),
+                      CORRUPT("event 3"), CONSUMER(NULL), CORRUPT("event 3"), SKIPS(1),
+                      EVENTS(4, 4, 1), END}},
+    /* Failed while trimming answered CORRUPT for ever: no producer could store any more. Event 3 is
+     * the last one of a batch: the next batch shows where it ends. Event 4 does not matter. */
+    {"discarding_goes_on_over_damage", EIGHT_DISCARDED,
+     (const step_t[]){PUSH(2), PUSH(2), PUSH(2), PUSH(1), FLAG(0, 1), ENTRY(3, data, 1), PUSH(2),
+                      WARNS("the flag of events 0 to 1 is damaged; retention discards that"),
+                      PUSH(2), WARNS("the entry of event 3 is damaged; retention discards that"),
+                      HEAD(4), ENTRY(4, data, 1), PUSH(2), WARNS(""), HEAD(6), CONSUMER(NULL),
+                      EVENTS(6, 12, 0), END}},
+};
+/* clang-format on */
 
 /* ---- entries --------------------------------------------------------------------------------- */
-
-/* Failed while one bad entry withheld the good events before it, and answered CORRUPT for ever. */
-static void good_events_around_a_damaged_entry_are_delivered(void **state) {
-    (void)state;
-    mofka_topic_t *topic = stored_open(SMALL);
-    mofka_consumer_t *consumer = stored_consumer(topic, NULL);
-    stored_push(2);
-    stored_push(5);
-    stored_push(2);
-    stored_entry(log_of(topic), 4)->data_bytes ^= 1;
-    stored_expect(consumer, 0, 3, 0);
-    stored_expect_damage(consumer, "topic 'log', partition 0: the entry of event 4 is damaged");
-    stored_expect_damage(consumer, "the entry of event 4 is damaged");
-    stored_expect_warning("");
-    stored_expect_skipped(consumer, 1);
-    stored_expect_warning("topic 'log', partition 0: the entry of event 4 is damaged");
-    stored_expect_skipped(consumer, 0); /* nothing is reported any more */
-    stored_expect(consumer, 5, 8, 1);
-    assert_int_equal(mofka_consumer_lost(consumer), 1);
-    stored_expect_nothing(consumer);
-    stored_end(consumer, topic);
-}
 
 /* All fields of an entry agree with its check, but not with where the log is. */
 static void forge(const mmi_partition_t *p, uint64_t id, mmi_entry_t change) {
@@ -89,85 +186,7 @@ static void an_entry_that_points_elsewhere_is_damaged(void **state) {
     mofka_topic_release(topic);
 }
 
-/* The entries of a batch are reported together, but not with those of the next batch. */
-static void neighbours_are_reported_together(void **state) {
-    (void)state;
-    mofka_topic_t *topic = stored_open(SMALL);
-    mofka_consumer_t *consumer = stored_consumer(topic, NULL);
-    stored_push(4);
-    stored_push(3);
-    for (uint64_t id = 1; id < 5; id++)
-        stored_entry(log_of(topic), id)->metadata ^= UINT64_C(1) << 40;
-    stored_expect(consumer, 0, 0, 0);
-    stored_expect_damage(consumer, "the entries of events 1 to 3 are damaged");
-    stored_expect_skipped(consumer, 3);
-    stored_expect_damage(consumer, "the entry of event 4 is damaged");
-    stored_expect_skipped(consumer, 1);
-    stored_expect(consumer, 5, 6, 4);
-    stored_end(consumer, topic);
-}
-
 /* ---- flags ----------------------------------------------------------------------------------- */
-
-/* The batch's entries show where it ends: at a batch, at one whose flag is damaged as well, at the
- * tail, and in front of what is not stored yet. */
-static void a_damaged_flag_hides_its_batch_only(void **state) {
-    (void)state;
-    mofka_topic_t *topic = stored_open(SMALL);
-    mofka_consumer_t *consumer = stored_consumer(topic, NULL);
-    const mmi_partition_t *p = log_of(topic);
-    stored_push(2);
-    stored_push(3);
-    stored_push(1);
-    stored_push(4);
-    *stored_flag(p, 2) ^= UINT64_C(1) << 17;
-    *stored_flag(p, 5) ^= UINT64_C(1) << 60;
-    *stored_flag(p, 6) ^= 1;
-    stored_expect(consumer, 0, 1, 0);
-    stored_expect_damage(consumer, "the flag of events 2 to 4 is damaged");
-    stored_expect_skipped(consumer, 3);
-    stored_expect_warning("the flag of events 2 to 4 is damaged");
-    stored_expect_damage(consumer, "the flag of event 5 is damaged");
-    stored_expect_skipped(consumer, 1);
-    stored_expect_damage(consumer, "the flag of events 6 to 9 is damaged");
-    stored_expect_skipped(consumer, 4);
-    stored_expect_nothing(consumer);
-    assert_int_equal(mofka_consumer_lost(consumer), 8); /* although no event came */
-    stored_push(3);
-    stored_expect(consumer, 10, 12, 8);
-    assert_int_equal(mofka_consumer_lost(consumer), 8);
-    stored_end(consumer, topic);
-}
-
-/* A batch is reserved behind the damage, and stored later. */
-static void a_hole_behind_damage_is_waited_for(void **state) {
-    (void)state;
-    mofka_topic_t *topic = stored_open(SMALL);
-    mofka_consumer_t *consumer = stored_consumer(topic, NULL);
-    const mmi_partition_t *p = log_of(topic);
-    sender_t stopped;
-    uint64_t id;
-    mofka_event_t *event;
-    stored_push(16);
-    stored_expect(consumer, 0, 15, 0);
-    stored_expect_nothing(consumer);
-    stored_push(3);
-    sender_open(&stopped, topic, 2);
-    sender_reserve_only(&stopped, p);
-    stored_count += 2;
-    stored_push(1);
-    *stored_flag(p, 16) ^= UINT64_C(1) << 40;
-    stored_expect_damage(consumer, "the flag of events 16 to 18 is damaged");
-    stored_expect_skipped(consumer, 3);
-    FAILS(mofka_consumer_pull(consumer, 1, &event), MOFKA_ERR_TIMEOUT,
-          "partition 0: event 19 was reserved and is not stored");
-    OK(stopped.ops->append(stopped.self, 0, &stopped.batch, 0, &id));
-    assert_int_equal(log_pull_id(consumer), 19);
-    assert_int_equal(log_pull_id(consumer), 20);
-    stored_expect(consumer, 21, 21, 0);
-    sender_close(&stopped);
-    stored_end(consumer, topic);
-}
 
 /* Events without a byte: nothing but its flag shows that a batch begins. */
 static void an_empty_batch_behind_damage_is_not_lost(void **state) {
@@ -189,37 +208,6 @@ static void an_empty_batch_behind_damage_is_not_lost(void **state) {
     assert_int_equal(log_pull_id(consumer), 2);
     sender_close(&sender);
     log_end(consumer, topic);
-}
-
-/* A consumer does not look again and again while nothing changes. */
-static void expect_sleep(mofka_consumer_t *consumer) {
-    mofka_event_t *event;
-    uint64_t fetches = atomic_load(&consumer->fetches);
-    FAILS(mofka_consumer_pull(consumer, 50, &event), MOFKA_ERR_TIMEOUT, "no event");
-    IN_RANGE(atomic_load(&consumer->fetches), fetches, fetches + 4);
-}
-
-/* A flag that was damaged while its slot waited to be used again is nobody's event. */
-static void a_damaged_flag_of_no_batch_is_no_damage(void **state) {
-    (void)state;
-    mofka_topic_t *topic = stored_open(SMALL);
-    mofka_consumer_t *consumer = stored_consumer(topic, NULL);
-    const mmi_partition_t *p = log_of(topic);
-    sender_t slow;
-    uint64_t id;
-    stored_push(16);
-    stored_expect(consumer, 0, 15, 0);
-    *stored_flag(p, 16) ^= 2; /* of event 0 */
-    stored_expect_nothing(consumer);
-    expect_sleep(consumer);
-    sender_open(&slow, topic, 2);
-    sender_reserve_only(&slow, p);
-    stored_expect_nothing(consumer);
-    OK(slow.ops->append(slow.self, 0, &slow.batch, 0, &id));
-    assert_int_equal(log_pull_id(consumer), 16);
-    assert_int_equal(log_pull_id(consumer), 17);
-    sender_close(&slow);
-    stored_end(consumer, topic);
 }
 
 /* Its entries are there in part. Fails if damage_find_end does not ask whether they account for the
@@ -250,21 +238,6 @@ static void a_batch_that_is_being_put_is_no_damage(void **state) {
     stored_end(consumer, topic);
 }
 
-/* With retention "acknowledged", nothing may overwrite what was not read. */
-static void an_overwritten_batch_is_reported(void **state) {
-    (void)state;
-    mofka_topic_t *topic = stored_open(SMALL);
-    mofka_consumer_t *consumer = stored_consumer(topic, NULL);
-    const mmi_partition_t *p = log_of(topic);
-    stored_push(2);
-    stored_push(2);
-    *stored_flag(p, 0) = mmi_flag_value(p, 16, 2);
-    stored_expect_damage(consumer, "the flag of events 0 to 1 is damaged");
-    stored_expect_skipped(consumer, 2);
-    stored_expect(consumer, 2, 3, 2);
-    stored_end(consumer, topic);
-}
-
 /* A flag keeps 28 bits of its lap. Fails without damage_is_old_flag (mpi/consumer/damage.c). */
 static void a_flag_of_very_long_ago_publishes_nothing(void **state) {
     (void)state;
@@ -283,7 +256,7 @@ static void a_flag_of_very_long_ago_publishes_nothing(void **state) {
     mofka_consumer_t *consumer = log_create_consumer(topic);
     sender_t sender;
     assert_true(log_pull_id(consumer) == NOTHING_YET);
-    expect_sleep(consumer);
+    steps_expect_sleep(consumer);
     sender_open(&sender, topic, 2);
     assert_int_equal(sender_append(&sender, 2), now);
     assert_int_equal(log_pull_id(consumer), now);
@@ -294,27 +267,6 @@ static void a_flag_of_very_long_ago_publishes_nothing(void **state) {
 
 /* ---- skipping -------------------------------------------------------------------------------- */
 
-static void the_option_skips_without_a_report(void **state) {
-    (void)state;
-    mofka_topic_t *topic = stored_open(SMALL);
-    mofka_consumer_t *consumer = stored_consumer(topic, "{\"skip_damaged\":true}");
-    const mmi_partition_t *p = log_of(topic);
-    stored_push(3);
-    stored_push(2);
-    stored_push(3);
-    *stored_flag(p, 3) ^= 4;
-    stored_entry(p, 6)->id_1 ^= 4;
-    stored_expect(consumer, 0, 2, 0);
-    stored_expect(consumer, 5, 5, 2);
-    stored_expect_warning("the flag of events 3 to 4 is damaged");
-    stored_expect(consumer, 7, 7, 1);
-    stored_expect_warning("the entry of event 6 is damaged");
-    assert_int_equal(mofka_consumer_lost(consumer), 3);
-    OK(mofka_topic_mark_complete(topic, 1000));
-    assert_true(log_pull_id(consumer) == MOFKA_NO_MORE_EVENTS);
-    stored_end(consumer, topic);
-}
-
 static void an_option_that_is_unknown_is_refused(void **state) {
     (void)state;
     mofka_topic_t *topic = log_create_topic(SMALL);
@@ -322,46 +274,6 @@ static void an_option_that_is_unknown_is_refused(void **state) {
     mofka_consumer_options_t options = {.name = "reader", .options = "{\"skip\":true}"};
     FAILS(mofka_consumer_create(topic, &options, &consumer), MOFKA_ERR_OPTION, "skip_damaged");
     mofka_topic_release(topic);
-}
-
-/* The end of a topic is reached over damage that nothing follows. */
-static void damage_in_front_of_the_end_is_skipped(void **state) {
-    (void)state;
-    mofka_topic_t *topic = stored_open(SMALL);
-    mofka_consumer_t *consumer = stored_consumer(topic, NULL);
-    mofka_event_t *event;
-    stored_push(2);
-    stored_push(3);
-    OK(mofka_topic_mark_complete(topic, 1000));
-    *stored_flag(log_of(topic), 2) ^= UINT64_C(1) << 20;
-    stored_expect(consumer, 0, 1, 0);
-    stored_expect_damage(consumer, "the flag of events 2 to 4");
-    stored_expect_skipped(consumer, 3);
-    OK(mofka_consumer_pull(consumer, 1000, &event));
-    assert_true(mofka_event_is_end(event));
-    mofka_event_release(event);
-    assert_int_equal(mofka_consumer_lost(consumer), 3);
-    stored_end(consumer, topic);
-}
-
-/* Damage that heals before it is skipped: another thread looked at it in the meantime. */
-static void what_is_right_again_is_not_skipped(void **state) {
-    (void)state;
-    mofka_topic_t *topic = stored_open(SMALL);
-    mofka_consumer_t *consumer = stored_consumer(topic, NULL);
-    const mmi_partition_t *p = log_of(topic);
-    stored_push(2);
-    *stored_flag(p, 0) ^= 8;
-    stored_expect_damage(consumer, "the flag of events 0 to 1");
-    *stored_flag(p, 0) ^= 8;
-    stored_expect_skipped(consumer, 0);
-    stored_entry(p, 1)->data ^= 8;
-    stored_expect(consumer, 0, 0, 0);
-    stored_expect_damage(consumer, "the entry of event 1");
-    stored_entry(p, 1)->data ^= 8;
-    stored_expect_skipped(consumer, 0);
-    stored_expect(consumer, 1, 1, 0);
-    stored_end(consumer, topic);
 }
 
 /* Other partitions' events come in between. */
@@ -405,7 +317,7 @@ static void other_partitions_are_read_meanwhile(void **state) {
 static void retention_goes_on_behind_a_partition_of_damage(void **state) {
     (void)state;
     mofka_topic_t *topic = stored_open("{\"partition_bytes\":512,\"partition_events\":8}");
-    mofka_consumer_t *consumer = stored_consumer(topic, "{\"skip_damaged\":true}");
+    mofka_consumer_t *consumer = stored_consumer(topic, SKIPPING);
     const mmi_partition_t *p = log_of(topic);
     for (int lap = 0; lap < 5; lap++) {
         uint64_t first = stored_count;
@@ -427,47 +339,11 @@ static void retention_goes_on_behind_a_partition_of_damage(void **state) {
     stored_end(consumer, topic);
 }
 
-/* The ring has one unit. Where a damaged batch ends is known to the one who waits for that unit.
- * Fails without the place of the batch that waits, in trim_correct_units (mpi/partition/trim.c). */
-static void check_that_its_room_is_known(const char *options) {
-    mofka_topic_t *topic = stored_open(options);
-    mofka_consumer_t *consumer = stored_consumer(topic, "{\"skip_damaged\":true}");
-    const mmi_partition_t *p = log_of(topic);
-    sender_t reserved;
-    uint64_t id;
-    stored_push(1);
-    stored_entry(p, 0)->data_bytes ^= 1;
-    stored_expect_nothing(consumer);
-    stored_push(1);
-    stored_expect(consumer, 1, 1, 1);
-    stored_expect_nothing(consumer);
-    stored_push(1);
-    stored_entry(p, 2)->data_bytes ^= 1;
-    sender_open(&reserved, topic, 1); /* it is reserved, and waits */
-    sender_reserve_only(&reserved, p);
-    stored_expect_nothing(consumer);
-    OK(reserved.ops->append(reserved.self, 0, &reserved.batch, 0, &id));
-    assert_int_equal(log_pull_id(consumer), 3);
-    sender_close(&reserved);
-    stored_end(consumer, topic);
-}
-
-static void the_room_of_a_damaged_batch_is_known(void **state) {
-    (void)state;
-    check_that_its_room_is_known("{\"partition_bytes\":64,\"partition_events\":4}");
-}
-
-static void so_it_is_where_the_oldest_are_discarded(void **state) {
-    (void)state;
-    check_that_its_room_is_known("{\"partition_bytes\":64,\"partition_events\":4,"
-                                 "\"retention\":\"discard_oldest\"}");
-}
-
 /* The cursor goes no farther than what was acknowledged, and never into unread bytes. */
 static void skipping_frees_no_unread_event(void **state) {
     (void)state;
     mofka_topic_t *topic = stored_open(EIGHT);
-    mofka_consumer_t *consumer = stored_consumer(topic, "{\"skip_damaged\":true}");
+    mofka_consumer_t *consumer = stored_consumer(topic, SKIPPING);
     const mmi_partition_t *p = log_of(topic);
     mofka_event_t *event, *held;
     stored_push(2);
@@ -500,51 +376,6 @@ static void skipping_frees_no_unread_event(void **state) {
     FAILS(other.ops->append(other.self, 0, &other.batch, 0, &id), MOFKA_ERR_TIMEOUT,
           "since event 2");
     sender_close(&other);
-    stored_end(consumer, topic);
-}
-
-/* A consumer that comes back meets the damage that its predecessor did not skip. */
-static void a_successor_meets_the_damage(void **state) {
-    (void)state;
-    mofka_topic_t *topic = stored_open(SMALL);
-    mofka_consumer_t *consumer = stored_consumer(topic, NULL);
-    stored_push(2);
-    stored_push(3);
-    stored_entry(log_of(topic), 3)->check ^= 1;
-    stored_expect(consumer, 0, 2, 0);
-    stored_expect_damage(consumer, "event 3");
-    OK(mofka_consumer_close(consumer));
-    mofka_consumer_release(consumer);
-    consumer = stored_consumer(topic, NULL);
-    stored_expect_damage(consumer, "event 3");
-    stored_expect_skipped(consumer, 1);
-    stored_expect(consumer, 4, 4, 1);
-    stored_end(consumer, topic);
-}
-
-/* Failed while trimming answered CORRUPT for ever: no producer could store any more. */
-static void discarding_goes_on_over_damage(void **state) {
-    (void)state;
-    mofka_topic_t *topic = stored_open(EIGHT_DISCARDED);
-    const mmi_partition_t *p = log_of(topic);
-    stored_push(2);
-    stored_push(2);
-    stored_push(2);
-    stored_push(1);
-    *stored_flag(p, 0) ^= 1;
-    stored_entry(p, 3)->data ^= 1; /* the last one of a batch: the next batch shows where it ends */
-    stored_push(2);
-    stored_expect_warning("the flag of events 0 to 1 is damaged; retention discards that");
-    stored_push(2);
-    stored_expect_warning("the entry of event 3 is damaged; retention discards that");
-    assert_int_equal(stored_state(p).head.events, 4);
-    assert_false(stored_state(p).rough);
-    stored_entry(p, 4)->data ^= 1; /* does not matter */
-    stored_push(2);
-    stored_expect_warning("");
-    assert_int_equal(stored_state(p).head.events, 6);
-    mofka_consumer_t *consumer = stored_consumer(topic, NULL);
-    stored_expect(consumer, 6, 12, 0);
     stored_end(consumer, topic);
 }
 
@@ -602,7 +433,7 @@ static void discarding_passes_the_last_batch(void **state) {
     }
     stored_push(1);
     stored_push(1);
-    mofka_consumer_t *consumer = stored_consumer(topic, "{\"skip_damaged\":true}");
+    mofka_consumer_t *consumer = stored_consumer(topic, SKIPPING);
     mofka_event_t *event;
     OK(mofka_consumer_pull(consumer, 0, &event));
     stored_check(event);
@@ -626,31 +457,24 @@ static void a_damaged_stamp_is_no_time(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        STORED_CASE(good_events_around_a_damaged_entry_are_delivered),
+    enum { CASES = sizeof step_cases / sizeof step_cases[0] };
+    const struct CMUnitTest functions[] = {
         STORED_CASE(an_entry_that_points_elsewhere_is_damaged),
-        STORED_CASE(neighbours_are_reported_together),
-        STORED_CASE(a_damaged_flag_hides_its_batch_only),
-        STORED_CASE(a_hole_behind_damage_is_waited_for),
         STORED_CASE(an_empty_batch_behind_damage_is_not_lost),
-        STORED_CASE(a_damaged_flag_of_no_batch_is_no_damage),
         STORED_CASE(a_batch_that_is_being_put_is_no_damage),
-        STORED_CASE(an_overwritten_batch_is_reported),
         STORED_CASE(a_flag_of_very_long_ago_publishes_nothing),
-        STORED_CASE(the_option_skips_without_a_report),
         STORED_CASE(an_option_that_is_unknown_is_refused),
-        STORED_CASE(damage_in_front_of_the_end_is_skipped),
-        STORED_CASE(what_is_right_again_is_not_skipped),
         STORED_CASE(other_partitions_are_read_meanwhile),
         STORED_CASE(retention_goes_on_behind_a_partition_of_damage),
-        STORED_CASE(the_room_of_a_damaged_batch_is_known),
-        STORED_CASE(so_it_is_where_the_oldest_are_discarded),
         STORED_CASE(skipping_frees_no_unread_event),
-        STORED_CASE(a_successor_meets_the_damage),
-        STORED_CASE(discarding_goes_on_over_damage),
         STORED_CASE(what_was_overtaken_is_not_damaged),
         STORED_CASE(discarding_passes_the_last_batch),
         cmocka_unit_test(a_damaged_stamp_is_no_time),
     };
+    enum { FUNCTIONS = sizeof functions / sizeof functions[0] };
+    struct CMUnitTest tests[CASES + FUNCTIONS];
+    for (size_t i = 0; i < CASES; i++)
+        tests[i] = steps_test(&step_cases[i]);
+    memcpy(tests + CASES, functions, sizeof functions);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
