@@ -22,23 +22,6 @@ static mofka_driver_t *driver;
 static mofka_topic_t *topic;
 static mofka_producer_t *producer;
 static mofka_consumer_t *consumer;
-static char warnings[4096];
-
-static void warnings_collect(void *context, mofka_log_level_t level, const char *message) {
-    size_t used = strlen(warnings);
-    (void)context, (void)level;
-    snprintf(warnings + used, sizeof warnings - used, "%s\n", message);
-}
-
-#define NEEDS(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "rank %d, line %d: %s: %s\n%s", rank, __LINE__, #condition,            \
-                    mofka_last_error(), warnings);                                                 \
-            _exit(1);                                                                              \
-        }                                                                                          \
-    } while (0)
-
 static void around_open_topic(const char *options) {
     char text[64];
     snprintf(text, sizeof text, "{\"window\":\"%s\"}", window);
@@ -114,8 +97,8 @@ static void forget_one(int (*finalize)(void)) {
     for (int i = 0; i < 10; i++)
         NEEDS(!mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
     finalize();
-    NEEDS(strstr(warnings, "rank 0: the MPI driver was not closed before MPI_Finalize"));
-    NEEDS(!strstr(warnings, "could not be closed"));
+    NEEDS(strstr(mpi_main_warnings, "rank 0: the MPI driver was not closed before MPI_Finalize"));
+    NEEDS(!strstr(mpi_main_warnings, "could not be closed"));
     check_handles_are_closed();
 }
 
@@ -127,7 +110,8 @@ static void forget_and_come_late(size_t threads) {
     if (rank != 0) {
         clock_sleep_ms(7000); /* longer than rank 0 waits */
         close_all();
-        bool left = strstr(warnings, "another rank ended without closing the driver") != NULL;
+        bool left =
+            strstr(mpi_main_warnings, "another rank ended without closing the driver") != NULL;
         NEEDS(left == (strcmp(window, "shm") == 0));
         MPI_Finalize();
         NEEDS(time(NULL) - start < 30);
@@ -141,9 +125,9 @@ static void forget_and_come_late(size_t threads) {
     clock_sleep_ms(200); /* a worker waits by then */
     MPI_Finalize();
     clock_sleep_ms(300); /* what a worker still does then must not need the window */
-    NEEDS(
-        strstr(warnings, "ending a forgotten producer: producer '': 1 events are not stored yet"));
-    NEEDS(strstr(warnings, "the MPI driver could not be closed at MPI_Finalize"));
+    NEEDS(strstr(mpi_main_warnings,
+                 "ending a forgotten producer: producer '': 1 events are not stored yet"));
+    NEEDS(strstr(mpi_main_warnings, "the MPI driver could not be closed at MPI_Finalize"));
     check_handles_are_closed();
     NEEDS(time(NULL) - start < 30);
 }
@@ -303,7 +287,7 @@ int main(int argc, char **argv) {
         return 2;
     const char *mode = argv[1];
     window = argv[2];
-    mofka_log_set_callback(warnings_collect, NULL);
+    mpi_main_collect_warnings();
     if (strcmp(mode, "one") == 0)
         forget_one(MPI_Finalize);
     else if (strcmp(mode, "attribute") == 0)

@@ -17,16 +17,6 @@
 
 #define EVENTS 1000
 
-#define NEEDS(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "rank %d, line %d: %s: %s\n", rank, __LINE__, #condition,              \
-                    mofka_last_error());                                                           \
-            fflush(stderr);                                                                        \
-            mpi_main_abort();                                                                      \
-        }                                                                                          \
-    } while (0)
-
 /* ---- a stream over any driver ---------------------------------------------------------------- */
 
 static int driver_rank, driver_size;

@@ -18,24 +18,6 @@
 #include "support/mpi_main.h"
 
 static mofka_driver_t *driver;
-static char warnings[4096];
-
-static void warnings_collect(void *context, mofka_log_level_t level, const char *message) {
-    size_t used = strlen(warnings);
-    (void)context, (void)level;
-    snprintf(warnings + used, sizeof warnings - used, "%s\n", message);
-}
-
-#define NEEDS(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "rank %d, line %d: %s: %s\n%s", rank, __LINE__, #condition,            \
-                    mofka_last_error(), warnings);                                                 \
-            fflush(stderr);                                                                        \
-            mpi_main_abort();                                                                      \
-        }                                                                                          \
-    } while (0)
-
 /* ---- a rank that stops ----------------------------------------------------------------------- */
 
 static int operations_left; /* this rank stops after so many more operations; 0: it does not */
@@ -189,7 +171,7 @@ static void stop_while_closing(void) {
     }
     MPI_Barrier(MPI_COMM_WORLD);
     NEEDS(!mofka_driver_close(driver, 30000));
-    NEEDS(!strstr(warnings, "memory stays"));
+    NEEDS(!strstr(mpi_main_warnings, "memory stays"));
     mofka_driver_release(driver);
     MPI_Comm_free(&others);
 }
@@ -207,7 +189,7 @@ static void be_absent(void) {
     MPI_Barrier(MPI_COMM_WORLD);
     NEEDS(!mofka_driver_close(driver, 30000));
     mofka_driver_release(driver);
-    NEEDS(!strstr(warnings, "memory stays"));
+    NEEDS(!strstr(mpi_main_warnings, "memory stays"));
     MPI_Comm_free(&others);
 }
 
@@ -259,7 +241,7 @@ int main(int argc, char **argv) {
         return 2;
     const char *mode = argv[1];
     window = argv[2];
-    mofka_log_set_callback(warnings_collect, NULL);
+    mpi_main_collect_warnings();
     if (strcmp(mode, "late") == 0)
         come_late(size - 1);
     else if (strcmp(mode, "first") == 0)

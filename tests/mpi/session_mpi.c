@@ -5,19 +5,7 @@
  */
 #include <sys/wait.h>
 #include <unistd.h>
-#include <mofka/mpi.h>
-#include "support/check.h"
-
-static int rank;
-
-#define NEEDS(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "rank %d, line %d: %s: %s\n", rank, __LINE__, #condition,              \
-                    mofka_last_error());                                                           \
-            _exit(1);                                                                              \
-        }                                                                                          \
-    } while (0)
+#include "support/one_event.h"
 
 static void refuse_without_mpi(void) {
     mofka_driver_t *driver;
@@ -28,8 +16,6 @@ static void refuse_without_mpi(void) {
 }
 
 #if MPI_VERSION >= 4
-
-static int size;
 
 static MPI_Comm session_open(MPI_Session *session) {
     MPI_Info info;
@@ -57,38 +43,9 @@ static void session_fork(MPI_Comm comm) {
     NEEDS(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-static void session_stream(MPI_Comm comm, const char *window) {
-    char options[64], name[16];
-    mofka_driver_t *driver;
-    mofka_topic_t *topic;
-    mofka_producer_t *producer;
-    mofka_consumer_t *consumer;
-    mofka_event_t *event;
-    snprintf(options, sizeof options, "{\"window\":\"%s\"}", window);
-    NEEDS(!mofka_mpi_driver_create(comm, options, &driver));
-    if (rank == 0)
-        NEEDS(!mofka_driver_create_topic(driver, "topic", NULL));
-    NEEDS(!mofka_driver_open_topic(driver, "topic", 20000, &topic));
-    NEEDS(!mofka_producer_create(topic, NULL, &producer));
-    NEEDS(!mofka_producer_push(producer, "{}", 2, NULL, MOFKA_ANY_PARTITION, NULL));
-    NEEDS(!mofka_producer_close(producer, 20000));
-    mofka_producer_release(producer);
-    snprintf(name, sizeof name, "reader %d", rank);
-    NEEDS(!mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = name}, &consumer));
-    for (int i = 0; i < size; i++) {
-        NEEDS(!mofka_consumer_pull(consumer, 20000, &event));
-        mofka_event_release(event);
-    }
-    session_fork(comm);
-    NEEDS(!mofka_consumer_close(consumer));
-    mofka_consumer_release(consumer);
-    mofka_topic_release(topic);
-    NEEDS(!mofka_driver_close(driver, 20000));
-    mofka_driver_release(driver);
-}
-
 int main(int argc, char **argv) {
     MPI_Session session;
+    char options[64];
     int initialized = 0;
     if (argc != 2)
         return 2;
@@ -96,7 +53,10 @@ int main(int argc, char **argv) {
     MPI_Comm comm = session_open(&session);
     MPI_Initialized(&initialized);
     NEEDS(!initialized);
-    session_stream(comm, argv[1]);
+    snprintf(options, sizeof options, "{\"window\":\"%s\"}", argv[1]);
+    mofka_driver_t *driver = one_event_open(comm, options);
+    session_fork(comm);
+    one_event_close(driver);
     printf("rank %d: done\n", rank);
     fflush(stdout);
     MPI_Comm_free(&comm);
