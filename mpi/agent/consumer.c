@@ -177,16 +177,28 @@ static consumer_job_t *consumer_job(agent_consumer_t *c, consumer_task_t task, i
     return c->late;
 }
 
-/* Do a task that has no arguments and no result but its status. */
-static mofka_status_t consumer_do(agent_consumer_t *c, consumer_task_t task, int64_t deadline) {
+/* Do a task. *done: the job, of which the caller takes the result, and which it drops; NULL: it did
+ * not begin, or is late. */
+static mofka_status_t consumer_do(agent_consumer_t *c, consumer_task_t task, int64_t deadline,
+                                  consumer_job_t arguments, consumer_job_t **done) {
     mofka_status_t status;
-    consumer_job_t *j = consumer_job(c, task, deadline, (consumer_job_t){.run = NULL}, &status);
+    consumer_job_t *j = consumer_job(c, task, deadline, arguments, &status);
+    *done = NULL;
     if (!j)
         return status;
     if (!mmi_job_wait(&j->job, deadline))
         return mmi_job_late(&j->job, MOFKA_ERR_TIMEOUT);
-    status = mmi_job_result(&j->job);
-    consumer_drop_job(c);
+    *done = j;
+    return mmi_job_result(&j->job);
+}
+
+/* Do a task that has no result but its status. */
+static mofka_status_t consumer_do_plain(agent_consumer_t *c, consumer_task_t task, int64_t deadline,
+                                        consumer_job_t arguments) {
+    consumer_job_t *done;
+    mofka_status_t status = consumer_do(c, task, deadline, arguments, &done);
+    if (done)
+        consumer_drop_job(c);
     return status;
 }
 
@@ -194,15 +206,12 @@ static mofka_status_t consumer_do(agent_consumer_t *c, consumer_task_t task, int
 
 static mofka_status_t agent_fetch(void *self, size_t events_max, mofka_run_t **run) {
     agent_consumer_t *c = self;
-    mofka_status_t status;
+    consumer_job_t *j;
     int64_t deadline = c->late ? mmi_now_ms() : mmi_deadline(MMI_AGENT_GRACE_MS);
-    consumer_job_t *j =
-        consumer_job(c, TASK_FETCH, deadline, (consumer_job_t){.events_max = events_max}, &status);
+    mofka_status_t status =
+        consumer_do(c, TASK_FETCH, deadline, (consumer_job_t){.events_max = events_max}, &j);
     if (!j)
         return status;
-    if (!mmi_job_wait(&j->job, deadline))
-        return mmi_job_late(&j->job, MOFKA_ERR_TIMEOUT);
-    status = mmi_job_result(&j->job);
     *run = j->run;
     j->run = NULL;
     consumer_drop_job(c);
@@ -212,19 +221,11 @@ static mofka_status_t agent_fetch(void *self, size_t events_max, mofka_run_t **r
 /* What a late job waits for may be what fetch will find. */
 static mofka_status_t agent_wait_events(void *self, int64_t timeout_ms) {
     agent_consumer_t *c = self;
-    mofka_status_t status;
     int64_t deadline = mmi_deadline(timeout_ms);
     if (c->late && c->late->task != TASK_WAIT)
         return mmi_job_wait(&c->late->job, deadline) ? MOFKA_OK : MOFKA_ERR_TIMEOUT;
-    consumer_job_t *j =
-        consumer_job(c, TASK_WAIT, deadline, (consumer_job_t){.timeout_ms = timeout_ms}, &status);
-    if (!j)
-        return status;
-    if (!mmi_job_wait(&j->job, mmi_agent_grace(deadline)))
-        return mmi_job_late(&j->job, MOFKA_ERR_TIMEOUT);
-    status = mmi_job_result(&j->job);
-    consumer_drop_job(c);
-    return status;
+    return consumer_do_plain(c, TASK_WAIT, mmi_agent_grace(deadline),
+                             (consumer_job_t){.timeout_ms = timeout_ms});
 }
 
 static mofka_status_t agent_get_data(void *self, mofka_run_t *run, size_t index,
@@ -248,16 +249,12 @@ static mofka_status_t agent_get_data(void *self, mofka_run_t *run, size_t index,
 static mofka_status_t agent_finish_data(void *self, mofka_run_t *run, int64_t timeout_ms,
                                         size_t *overtaken) {
     agent_consumer_t *c = self;
-    mofka_status_t status;
-    int64_t deadline = mmi_agent_grace(mmi_deadline(timeout_ms));
-    consumer_job_t *j =
-        consumer_job(c, TASK_FINISH, deadline, (consumer_job_t){.run = run}, &status);
+    consumer_job_t *j;
+    assert(!c->late || c->late->task != TASK_FINISH || c->late->run == run);
+    mofka_status_t status = consumer_do(c, TASK_FINISH, mmi_agent_grace(mmi_deadline(timeout_ms)),
+                                        (consumer_job_t){.run = run}, &j);
     if (!j)
         return status;
-    assert(j->run == run);
-    if (!mmi_job_wait(&j->job, deadline))
-        return mmi_job_late(&j->job, MOFKA_ERR_TIMEOUT);
-    status = mmi_job_result(&j->job);
     *overtaken = j->overtaken;
     consumer_drop_job(c);
     return status;
@@ -270,17 +267,19 @@ static mofka_status_t agent_publish(void *self) {
         return MOFKA_OK;
     if (c->late && c->late->task == TASK_FETCH) /* its result is not taken yet */
         return MOFKA_OK;
-    mofka_status_t status = consumer_do(c, TASK_PUBLISH, mmi_deadline(MMI_AGENT_GRACE_MS));
+    mofka_status_t status =
+        consumer_do_plain(c, TASK_PUBLISH, mmi_deadline(MMI_AGENT_GRACE_MS), (consumer_job_t){0});
     return status == MOFKA_ERR_TIMEOUT ? MOFKA_OK : status;
 }
 
 static mofka_status_t agent_unsubscribe(void *self) {
-    return consumer_do(self, TASK_UNSUBSCRIBE, mmi_deadline(END_MS));
+    return consumer_do_plain(self, TASK_UNSUBSCRIBE, mmi_deadline(END_MS), (consumer_job_t){0});
 }
 
 /* MOFKA_ERR_SYSTEM: there is no thread for it; it is not over. */
 static mofka_status_t agent_consumer_close(void *self) {
-    mofka_status_t status = consumer_do(self, TASK_CLOSE, mmi_deadline(END_MS));
+    mofka_status_t status =
+        consumer_do_plain(self, TASK_CLOSE, mmi_deadline(END_MS), (consumer_job_t){0});
     return status == MOFKA_ERR_SYSTEM ? mofka_fail(MOFKA_ERR_TIMEOUT, "%s", mofka_last_error())
                                       : status;
 }
@@ -289,16 +288,13 @@ static mofka_status_t agent_consumer_close(void *self) {
  * there is nothing to skip. */
 static mofka_status_t agent_skip_damaged(void *self, uint64_t *skipped) {
     agent_consumer_t *c = self;
-    mofka_status_t status;
-    int64_t deadline = mmi_deadline(END_MS);
+    consumer_job_t *j;
     if (c->late && (c->late->task == TASK_FETCH || c->late->task == TASK_FINISH))
         return MOFKA_OK;
-    consumer_job_t *j = consumer_job(c, TASK_SKIP, deadline, (consumer_job_t){0}, &status);
+    mofka_status_t status =
+        consumer_do(c, TASK_SKIP, mmi_deadline(END_MS), (consumer_job_t){0}, &j);
     if (!j)
         return status;
-    if (!mmi_job_wait(&j->job, deadline))
-        return mmi_job_late(&j->job, MOFKA_ERR_TIMEOUT);
-    status = mmi_job_result(&j->job);
     *skipped += j->skipped;
     consumer_drop_job(c);
     return status;
