@@ -214,7 +214,7 @@ case_failures() {
 
 # The window of one rank is not in /dev/shm.
 case_small_shm() {
-    launch=("$here/../support/small_shm.sh" "${launch[@]}")
+    launch=("$here/../support/mpi/small_shm.sh" "${launch[@]}")
     job small -n 1 "$ctl" topic create t "${driver[@]}" --json
     [ "$code" != 77 ] || exit 77
     want 0

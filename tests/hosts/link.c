@@ -11,7 +11,7 @@
  */
 #include <unistd.h>
 #include "support/clock.h"
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 
 /* Time-out of the calls, and the most that they may take. A call without a time-out of its own
  * waits 15 s. */

@@ -3,7 +3,7 @@
  * user. Users' callbacks run in the user's threads. Rank 0 acts; rank 1 owns the memory. */
 #include <pthread.h>
 #include "support/callbacks.h"
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 
 static mofka_driver_t *driver;
 static mofka_topic_t *topic;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* On which cores the workers of a node's ranks run. */
 #include <hwloc.h>
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 
 /* Each worker runs within this process's binding. Ranks with the same binding do not share a core
  * if there are enough cores. */

@@ -4,7 +4,7 @@
  * owns; the others only open the driver and close it.
  */
 #include "conformance/conformance.h"
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 
 int main(int argc, char **argv) {
     mpi_main_start(&argc, &argv);

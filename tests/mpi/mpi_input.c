@@ -2,7 +2,7 @@
 /* Bad input of the MPI driver: an error of one rank is an error of all, and nothing stays
  * behind. */
 #include "mpi/ranks/ranks.h"
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 #include "mpi/partition/layout.h"
 
 static mofka_status_t input_try_driver(const char *options) {

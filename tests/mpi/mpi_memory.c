@@ -11,7 +11,7 @@
 #include <mofka/backend.h>
 #include "support/clock.h"
 #include "support/failing_memory.h"
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 
 #define DATA_BYTES 100
 #define PUSHES 7 /* more than the futures that have a place in one allocation */

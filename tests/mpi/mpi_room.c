@@ -3,7 +3,7 @@
  * push that found no room leaves nothing behind. Guards 4 and 5. One rank acts; another may own the
  * memory. */
 #include "support/callbacks.h"
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 
 static mofka_driver_t *driver;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Selectors between the ranks of a job, in the window named by the argument: the same key goes to
  * the same partition from every rank, and its events keep their order. */
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 
 #define PARTITIONS 3
 #define KEYS 6

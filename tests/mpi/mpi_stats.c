@@ -3,7 +3,7 @@
  * reading never waits longer than its time-out. */
 #include "support/clock.h"
 #include "support/json_path.h"
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 
 static mofka_driver_t *driver;
 static mofka_metadata_t *stats;

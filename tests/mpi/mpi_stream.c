@@ -3,7 +3,7 @@
  * second argument N: a part of 1/N of the events. */
 #include "support/callbacks.h"
 #include "support/log_start.h"
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 
 static int parts = 1;
 

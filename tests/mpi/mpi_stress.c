@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The races between ranks that are processes. */
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 #include "support/stress/stress.h"
 
 static long mpi_stress_sum(const job_t *job, long value) {

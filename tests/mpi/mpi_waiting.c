@@ -2,7 +2,7 @@
 /* Waiting: idle ranks sleep, every wait ends in time, and a publisher wakes the waiters. Guards
  * 7. */
 #include "support/clock.h"
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 
 static mofka_driver_t *driver;
 static mofka_topic_t *topic;

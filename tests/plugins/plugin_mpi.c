@@ -3,7 +3,7 @@
  * The types of the plug-ins in topics of the MPI driver: an event that any rank pushes reaches
  * every rank unchanged. Linked against the shared libraries, as the plug-ins are.
  */
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 
 #define EVENTS 300
 

@@ -10,7 +10,7 @@
  */
 #include "support/callbacks.h"
 #include "support/clock.h"
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 #include "trips/count_mpi.h"
 
 /* Both are longer than a producer's hint of the partition's state lives. */

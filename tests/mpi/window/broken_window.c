@@ -10,7 +10,7 @@
  *   twin       two windows are in one memory
  *   used       nothing is broken, but a window begins with the bytes that the one before left
  */
-#include "support/one_event.h"
+#include "support/mpi/one_event.h"
 
 static const char *mode = "good";
 static int calls;

@@ -5,7 +5,7 @@
 #include "driver/driver.h"
 #include "mpi/topic/topic.h"
 #include "support/callbacks.h"
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 
 static mofka_driver_t *driver;
 static mofka_topic_t *topic;

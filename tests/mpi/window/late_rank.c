@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 #include "support/callbacks.h"
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 
 #define LATE 1
 #define COUNT 20

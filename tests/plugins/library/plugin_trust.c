@@ -6,7 +6,7 @@
  */
 #include <dlfcn.h>
 #include <mofka/register.h>
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 
 #define PICKY "{\"type\":\"picky:" TRUST_LIBRARY "\"}"
 #define FIRST "{\"type\":\"first:" TRUST_LIBRARY "\"}"

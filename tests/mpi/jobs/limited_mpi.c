@@ -6,7 +6,7 @@
  *   small      the node's shared memory is smaller than the windows (small_shm.sh)
  *   forgotten  the driver is not closed before MPI_Finalize, its producer not even released
  */
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 
 static int limited_expect(mofka_status_t status, mofka_status_t wanted, const char *text) {
     if (status == wanted && strstr(mofka_last_error(), text)) {

@@ -5,7 +5,7 @@
  */
 #include <sys/wait.h>
 #include <unistd.h>
-#include "support/one_event.h"
+#include "support/mpi/one_event.h"
 
 static void refuse_without_mpi(void) {
     mofka_driver_t *driver;

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "support/clock.h"
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 
 static mofka_driver_t *driver;
 static mofka_topic_t *topic;

@@ -3,7 +3,7 @@
 #ifndef MOFKA_TESTS_ONE_EVENT_H
 #define MOFKA_TESTS_ONE_EVENT_H
 
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 
 static inline void one_event_push(mofka_topic_t *topic) {
     mofka_producer_t *producer;

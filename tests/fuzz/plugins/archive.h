@@ -5,7 +5,7 @@
 #define MOFKA_TESTS_FUZZ_ARCHIVE_H
 
 #include <mofka/serializer.h>
-#include "input.h"
+#include "fuzz/input.h"
 
 typedef struct archive {
     char *bytes;

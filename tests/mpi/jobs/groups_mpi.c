@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include "support/clock.h"
 #include "support/json_path.h"
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 
 #define EVENTS 1000
 

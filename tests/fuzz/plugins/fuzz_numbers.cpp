@@ -8,7 +8,7 @@
 #include <regex>
 #include <string>
 #include "plugins/schema_validator/json/number.hpp"
-#include "require.h"
+#include "fuzz/require.h"
 
 using mofka_schema::Number;
 

@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "support/clock.h"
-#include "support/mpi_main.h"
+#include "support/mpi/mpi_main.h"
 
 static mofka_driver_t *driver;
 /* ---- a rank that stops ----------------------------------------------------------------------- */
