@@ -57,7 +57,8 @@ typedef struct mofka_topic_options {
 /** Create a topic. This gives no handle; open the topic to get one. `name`: 1 to
  * MOFKA_NAME_BYTES_MAX bytes of printable ASCII. NULL options mean the defaults. The types of its
  * validator, selector and serializer may be of any library, by "name:library.so"; the record keeps
- * their JSON as given. MOFKA_ERR_EXISTS: the name is taken; no library was loaded.
+ * their JSON as given. MOFKA_ERR_EXISTS: the name is taken; no library was loaded, unless
+ * another rank took the name during this call.
  * MOFKA_ERR_INVALID: the name is invalid. MOFKA_ERR_OPTION: an option is unknown or wrong.
  * MOFKA_ERR_FULL: not enough room; the message says how much is needed.
  * Threads: any. MPI: local. Blocks: for the directory's lock, at most 10 s. */

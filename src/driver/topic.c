@@ -12,8 +12,9 @@
 /* How long reading a topic's description may take. */
 #define LOOK_MS 15000
 
-/* MOFKA_ERR_EXISTS. The backend checks it again under its lock; here no library of the new topic's
- * types has been loaded yet. */
+/* MOFKA_ERR_EXISTS. The backend checks it again under its lock. Here no library of the new topic's
+ * types has been loaded yet; when ranks create one name at once, each may load its own first,
+ * because a lock of all ranks is not held while libraries are loaded. */
 static mofka_status_t topic_check_absent(mofka_driver_t *driver, const char *name) {
     bool exists = false;
     mofka_status_t status = driver->ops->topic_exists(driver->self, name, &exists);
