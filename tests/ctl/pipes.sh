@@ -79,6 +79,29 @@ case_filter() {
     jq -c 'select(.alpha_3 // "" | startswith("a"))' events.ndjson >expected.ndjson
     [ -s expected.ndjson ] || fail "nothing to expect"
     same expected.ndjson filter.out
+    # An array is a value in the original's dialect.
+    printf '{"a":%s}\n' '["x"]' '"x"' '"y"' >a.ndjson
+    filtered() { # NAME MEMBERS-OF-THE-RULE [EVENTS]
+        echo "{\"forward\":[{\"from\":\"t\",$2,\"to\":{\"topic\":\"u\",
+            \"create\":{\"options\":{\"expected_producers\":1}}}}]}" >"$1.json"
+        job "$1" -n 1 "$ctl" produce "${driver[@]}" --topic t --create --topic.expected_producers 1 "${3:-a.ndjson}" : \
+            -n 1 "$ctl" forward "${driver[@]}" "$1.json" : -n 1 "$ctl" consume "${driver[@]}" --topic u --follow
+    }
+    filtered amazon '"filter":{"a":["x"]}'
+    want 0
+    [ "$(tr '\n' ' ' <amazon.out)" = '{"a":["x"]} {"a":"x"} ' ] || fail "amazon"
+    filtered original '"filter":{"a":["x"]},"dialect":"original"'
+    want 0
+    [ "$(cat original.out)" = '{"a":"x"}' ] || fail "original"
+    echo '{"forward":[{"from":"t","to":"u","dialect":"Amazon"}]}' >wrong.json
+    refuses 'forward[0]: option "dialect"' forward wrong.json
+    # What the filter cannot decide is not filtered out: here a thousand walks over a large event.
+    local branches='[{"$or":[{"b":0},{"b":1},{"b":2},{"b":3},{"b":4},{"b":5},{"b":6},{"b":7},{"b":8},{"b":9}]}]'
+    { echo '{"y":0}'; printf '{"x":"%0400000d"}\n{"z":0}\n' 0; } >large.ndjson
+    filtered undecided "\"filter\":{\"k\":$branches,\"l\":$branches,\"m\":$branches}" large.ndjson
+    want 1
+    says undecided.err "t -> u: event 1 of partition 0: matching the event with the pattern takes more than"
+    says undecided.err "t -> u: 3 events pulled, 0 stored, 1 not, 2 filtered out"
 }
 
 case_fifo() {

@@ -99,3 +99,30 @@ case_control_pipe() {
     kill -INT "$(cat fifo.pid)"
     wait $job || fail "exit code $?"
 }
+
+# So are the other pipes: what another user owns or can write is neither read nor written.
+case_data_pipes() {
+    mkfifo -m 620 in
+    mkfifo -m 602 out
+    local owned=() job
+    if [ "$(id -u)" = 0 ]; then
+        mkfifo -m 600 owned
+        chown 1 owned
+        owned=(owned)
+    fi
+    timeout 20 cat out >out.got &
+    (umask 0; exec timeout 60 "${launch[@]}" -n 1 "$ctl" topic create "${driver[@]}" t : \
+        -n 1 sh -c "$(traced fifo.pid)" "$ctl" fifo "${driver[@]}" control) </dev/null >fifo.out 2>fifo.err &
+    job=$!
+    until_pipe control
+    printf '%s\n' 'in -> t' 'out <- t' "${owned[@]/%/ -> t}" 'made -> t' >control
+    until_pipe made
+    [ "$(stat -c %a made)" = 600 ] || fail "mode $(stat -c %a made)"
+    for path in in out "${owned[@]}"; do
+        for _ in $(seq 200); do ! grep -q "write the pipe '$path'" fifo.err || break; sleep 0.05; done
+        says fifo.err "other users can write the pipe '$path'"
+    done
+    kill -INT "$(cat fifo.pid)"
+    wait $job && fail "a pipe of another user is no failure"
+    [ -p in ] && [ -p out ] && [ ! -e made ] && [ ! -s out.got ] || fail "pipes"
+}

@@ -43,9 +43,9 @@ typedef struct fifo_pipe {
 /* ---- pipes ----------------------------------------------------------------------------------- */
 
 /* Make a named pipe at `path` if none exists. False: a message was printed. */
-static bool fifo_make_pipe(const char *path, mode_t mode, bool *made) {
+static bool fifo_make_pipe(const char *path, bool *made) {
     struct stat found;
-    *made = mkfifo(path, mode) == 0;
+    *made = mkfifo(path, 0600) == 0;
     if (*made)
         return true;
     if (errno != EEXIST || stat(path, &found) != 0)
@@ -57,12 +57,29 @@ static bool fifo_make_pipe(const char *path, mode_t mode, bool *made) {
     return false;
 }
 
+/* Whoever owns a pipe, or can write it, decides what comes from it. What goes into a pipe of
+ * another user is that user's to read. So pipes are the user's own. False: a message was printed.
+ */
+static bool fifo_is_own(int fd, const char *what, const char *path) {
+    struct stat found;
+    if (fstat(fd, &found) == 0 && S_ISFIFO(found.st_mode) && found.st_uid == geteuid() &&
+        !(found.st_mode & (S_IWGRP | S_IWOTH)))
+        return true;
+    ctl_complain("other users can write the %s '%s'; make it with mkfifo -m 600, or let this "
+                 "command make it",
+                 what, path);
+    return false;
+}
+
 /* Open the pipe anew after its last writer left, so that the end of file is reported once. The old
  * descriptor stays open meanwhile, so a writer that has come already stays connected. */
 static bool fifo_reopen(const char *path, int *fd) {
     int next = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (next < 0) {
+    if (next < 0)
         ctl_complain("cannot open '%s': %s", path, strerror(errno));
+    if (next < 0 || !fifo_is_own(next, "pipe", path)) {
+        if (next >= 0)
+            close(next);
         return false;
     }
     if (*fd >= 0)
@@ -99,8 +116,12 @@ static bool fifo_produce(fifo_pipe_t *pipe, mofka_topic_t *topic) {
 static int fifo_open_for_reader(const char *path) {
     while (!interrupt_came()) {
         int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-        if (fd >= 0)
+        if (fd >= 0 && fifo_is_own(fd, "pipe", path))
             return fd;
+        if (fd >= 0) {
+            close(fd);
+            return -1;
+        }
         if (errno != ENXIO) {
             ctl_complain("cannot open '%s': %s", path, strerror(errno));
             return -1;
@@ -215,7 +236,7 @@ static bool fifo_add(fifo_pipes_t *pipes, const fifo_command_t *command) {
     }
     pipe->command = *command;
     pipe->driver = pipes->driver;
-    if (fifo_make_pipe(command->path, 0666, &pipe->made)) {
+    if (fifo_make_pipe(command->path, &pipe->made)) {
         if (pthread_create(&pipe->thread, NULL, fifo_serve, pipe) == 0) {
             pipes->list[pipes->count++] = pipe;
             return true;
@@ -263,28 +284,17 @@ static void fifo_obey_all(fifo_pipes_t *pipes, int fd) {
     lines_close(&lines);
 }
 
-/* Whoever writes the control pipe makes this process read and write files of its user. */
-static bool fifo_is_own(int fd) {
-    struct stat found;
-    if (fstat(fd, &found) == 0 && found.st_uid == geteuid() &&
-        !(found.st_mode & (S_IWGRP | S_IWOTH)))
-        return true;
-    ctl_complain("other users can write the control pipe '%s'; make it with mkfifo -m 600, or let "
-                 "this command make it",
-                 control_path);
-    return false;
-}
-
 static int fifo_run(mofka_driver_t *driver) {
     static fifo_pipes_t pipes;
     bool made;
     pipes.driver = driver;
-    if (!fifo_make_pipe(control_path, 0600, &made))
+    if (!fifo_make_pipe(control_path, &made))
         return CTL_FAILED;
     int fd = open(control_path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         ctl_complain("cannot open '%s': %s", control_path, strerror(errno));
-    pipes.failed = fd < 0 || !fifo_is_own(fd);
+    /* Its lines make this process read and write files of its user. */
+    pipes.failed = fd < 0 || !fifo_is_own(fd, "control pipe", control_path);
     if (!pipes.failed)
         fifo_obey_all(&pipes, fd);
     while (pipes.count > 0)

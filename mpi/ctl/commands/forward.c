@@ -35,7 +35,8 @@ typedef struct running_rule {
     drain_t drain;
     feed_t feed;
     uint64_t pulled, passed;
-    bool stopped; /* no further event may be acknowledged */
+    bool stopped;   /* no further event may be acknowledged */
+    bool undecided; /* the filter gave no answer for an event */
     bool good;
     bool has_thread;
     pthread_t thread;
@@ -48,14 +49,18 @@ static bool rule_is_refusal(mofka_status_t status) {
     return mofka_status_class(status) == MOFKA_CLASS_FIX;
 }
 
+static void rule_complain_of(const running_rule_t *rule, const mofka_event_t *event) {
+    ctl_complain("%s -> %s: event %" PRIu64 " of partition %zu: %s", rule->config->from.topic,
+                 rule->config->to.topic, mofka_event_id(event), mofka_event_partition(event),
+                 mofka_last_error());
+}
+
 static void rule_settled(void *context, feed_tag_t tag, mofka_status_t status) {
     assert(tag.what);
     running_rule_t *rule = context;
     mofka_event_t *event = tag.what;
     if (status) {
-        ctl_complain("%s -> %s: event %" PRIu64 " of partition %zu: %s", rule->config->from.topic,
-                     rule->config->to.topic, mofka_event_id(event), mofka_event_partition(event),
-                     mofka_last_error());
+        rule_complain_of(rule, event);
         rule->stopped |= !rule_is_refusal(status);
     }
     if (!rule->stopped)
@@ -63,12 +68,15 @@ static void rule_settled(void *context, feed_tag_t tag, mofka_status_t status) {
     mofka_event_release(event);
 }
 
-/* Whether the filter accepts the event. */
-static bool rule_matches(const running_rule_t *rule, const mofka_event_t *event) {
+/* MOFKA_OK: the event passes. MOFKA_ERR_REFUSED: the filter takes it out; text that is not JSON
+ * matches no pattern. Others: the filter gave no answer. */
+static mofka_status_t rule_filter_event(const running_rule_t *rule, const mofka_event_t *event) {
     size_t bytes;
     const char *text = mofka_event_metadata_text(event, &bytes);
-    return !rule->filter ||
-           mofka_validator_validate(rule->filter, text, bytes, mofka_event_data(event)) == MOFKA_OK;
+    mofka_status_t status =
+        rule->filter ? mofka_validator_validate(rule->filter, text, bytes, mofka_event_data(event))
+                     : MOFKA_OK;
+    return status == MOFKA_ERR_JSON ? MOFKA_ERR_REFUSED : status;
 }
 
 static bool rule_take(running_rule_t *rule, mofka_event_t *event) {
@@ -76,14 +84,18 @@ static bool rule_take(running_rule_t *rule, mofka_event_t *event) {
     feed_tag_t tag = {event, 0};
     size_t bytes;
     const char *text = mofka_event_metadata_text(event, &bytes);
-    bool taken;
+    bool taken = false;
+    mofka_status_t status = rule_filter_event(rule, event);
     rule->pulled++;
-    if (rule_matches(rule, event)) {
-        taken = feed_push(&rule->feed, text, bytes, mofka_event_data(event), tag);
-    } else {
-        rule->passed++;
-        taken = feed_pass(&rule->feed, tag);
+    rule->passed += status == MOFKA_ERR_REFUSED;
+    if (status && status != MOFKA_ERR_REFUSED) {
+        rule->undecided = true;
+        rule_complain_of(rule, event);
     }
+    if (!status)
+        taken = feed_push(&rule->feed, text, bytes, mofka_event_data(event), tag);
+    else if (rule_is_refusal(status))
+        taken = feed_pass(&rule->feed, tag);
     if (!taken)
         mofka_event_release(event);
     return taken && !rule->stopped;
@@ -143,7 +155,8 @@ static void *rule_main(void *context) {
         rule_run(rule);
         rule->good = feed_close(&rule->feed);
         rule->good &= drain_close(&rule->drain);
-        rule->good &= !rule->stopped && rule->feed.failed == 0 && rule->drain.failed == 0;
+        rule->good &=
+            !rule->stopped && !rule->undecided && rule->feed.failed == 0 && rule->drain.failed == 0;
         fprintf(stderr,
                 "mofkactl forward: %s -> %s: %" PRIu64 " events pulled, %" PRIu64
                 " stored, %" PRIu64 " not, %" PRIu64 " filtered out\n",
@@ -162,7 +175,8 @@ static int rule_make_filter(running_rule_t *rule) {
     char *text;
     if (!rule->config->filter)
         return CTL_OK;
-    if (asprintf(&text, "{\"type\":\"eventbridge\",\"pattern\":%s}", rule->config->filter) < 0) {
+    if (asprintf(&text, "{\"type\":\"eventbridge\",\"dialect\":\"%s\",\"pattern\":%s}",
+                 forward_dialects[rule->config->dialect], rule->config->filter) < 0) {
         ctl_complain("\"filter\": no memory");
         return CTL_FAILED;
     }
@@ -253,13 +267,14 @@ const ctl_command_t forward_command = {
     .summary = "Forward events from topics to other topics, also those of other drivers",
     .notes =
         "  {\"drivers\": {\"NAME\": {\"type\": \"TYPE\", \"options\": {}}},\n"
-        "   \"forward\": [{\"from\": TOPIC, \"to\": TOPIC, \"filter\": {PATTERN}, \"consumer\": "
-        "\"NAME\"}]}\n\n"
+        "   \"forward\": [{\"from\": TOPIC, \"to\": TOPIC, \"filter\": {PATTERN},\n"
+        "                \"dialect\": \"amazon\", \"consumer\": \"NAME\"}]}\n\n"
         "TOPIC is \"TOPIC\", a topic of the job's driver, or {\"topic\": \"TOPIC\", \"driver\": "
         "\"NAME\"}. In \"to\" it may\nhave \"create\": {\"options\": {}, \"validator\": {}, "
         "\"selector\": {}, \"serializer\": {}, \"if_exists\": \"fail\"},\nwhich creates a missing "
         "topic. \"filter\" is an "
-        "EventBridge pattern. An event is acknowledged when the destination\nhas stored it. "
+        "EventBridge pattern, in the dialect \"amazon\" or \"original\". An event is acknowledged "
+        "when the destination\nhas stored it. "
         "\"consumer\" is the name that keeps the place in the source; without it, the rule has\na "
         "name that is forgotten at the end. A rule ends when its source is complete. SIGINT and "
         "SIGTERM\nend all rules.\n",

@@ -11,6 +11,7 @@
 #include "json/text.h"
 
 static const char *const if_exists_words[] = {"fail", "ignore", NULL}; /* ctl_if_exists_t */
+const char *const forward_dialects[] = {"amazon", "original", NULL};
 static const char *const made_keys[] = {"options", "validator", "selector", "serializer"};
 
 static bool forward_config_succeeded(mofka_status_t status) {
@@ -143,9 +144,13 @@ static bool forward_config_read_rule(const forward_config_t *config, forward_rul
         {.key = "to", .kind = MOFKA_OPTION_JSON, .value = &to},
         {.key = "filter", .kind = MOFKA_OPTION_JSON, .value = &rule->filter},
         {.key = "consumer", .kind = MOFKA_OPTION_STRING, .value = &rule->consumer},
+        {.key = "dialect",
+         .kind = MOFKA_OPTION_CHOICE,
+         .value = &rule->dialect,
+         .choices = forward_dialects},
     };
     snprintf(what, sizeof what, "forward[%zu]", index);
-    bool good = forward_config_read_table(what, text, table, 4) &&
+    bool good = forward_config_read_table(what, text, table, 5) &&
                 forward_config_needs(what, "from", from) && forward_config_needs(what, "to", to);
     snprintf(at, sizeof at, "%s.from", what);
     good = good && forward_config_read_end(config, &rule->from, at, from, false);

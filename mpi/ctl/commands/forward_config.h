@@ -3,7 +3,8 @@
  * The configuration of `forward`:
  *
  *   {"drivers": {"NAME": {"type": TYPE, "options": {…}}, …},
- *    "forward": [{"from": TOPIC, "to": TOPIC, "filter": {PATTERN}, "consumer": "NAME"}, …]}
+ *    "forward": [{"from": TOPIC, "to": TOPIC, "filter": {PATTERN}, "dialect": "amazon" or
+ *                 "original", "consumer": "NAME"}, …]}
  *
  * TOPIC is "TOPIC", a topic of the job's driver, or {"topic": "TOPIC", "driver": "NAME", "create":
  * {"options":, "validator":, "selector":, "serializer":, "if_exists": "fail" or "ignore"}}. Only
@@ -32,6 +33,7 @@ typedef struct forward_end {
 typedef struct forward_rule {
     forward_end_t from, to;
     char *filter;   /* JSON of the pattern; NULL: everything */
+    int dialect;    /* of the pattern: an index into forward_dialects */
     char *consumer; /* NULL: a name that belongs to this rank */
 } forward_rule_t;
 
@@ -41,6 +43,9 @@ typedef struct forward_config {
     forward_rule_t rules[FORWARD_RULES_MAX];
     size_t rule_count;
 } forward_config_t;
+
+/* The words for the dialects of event patterns; NULL ends them. */
+extern const char *const forward_dialects[];
 
 /* Read the configuration from JSON text, with a NUL byte behind it. Values keep their text. False:
  * a message was printed that names the place. Clear the configuration in either case. */
