@@ -68,6 +68,7 @@ static void ends_clear(mmi_reader_t *r, uint64_t id, uint64_t count) {
     assert(count <= MMI_RUN_EVENTS_MAX);
     for (uint64_t here; count > 0; id += here, count -= here) {
         here = 64 - id % 64 < count ? 64 - id % 64 : count;
+        assert(here <= 64);
         r->ends[id % MMI_RUN_EVENTS_MAX / 64] &= ~(UINT64_MAX >> (64 - here) << id % 64);
     }
 }

@@ -35,12 +35,13 @@ static bool mpi_is_of_session(MPI_Comm comm) {
 mofka_status_t mmi_mpi_check(MPI_Comm comm) {
     if (comm == MPI_COMM_NULL)
         return mofka_fail(MOFKA_ERR_INVALID, "the communicator is MPI_COMM_NULL");
+    /* Asked first: the MPI_Initialized of MPICH 3.4 answers no after MPI_Finalize. */
+    if (mpi_is_finalized())
+        return mofka_fail(MOFKA_ERR_MPI, "MPI is finalised already");
     if (!mmi_mpi_is_initialized() && !mpi_is_of_session(comm))
         return mofka_fail(MOFKA_ERR_MPI, "MPI is not initialised: call MPI_Init_thread first%s",
                           SESSIONS ? ", or pass a communicator of a session"
                                    : "; sessions need an MPI of version 4");
-    if (mpi_is_finalized())
-        return mofka_fail(MOFKA_ERR_MPI, "MPI is finalised already");
     if (process_forked)
         return mofka_fail(MOFKA_ERR_MPI,
                           "this process was forked from one that uses MPI, so it cannot use MPI");

@@ -14,23 +14,14 @@
 
 /* ---- the cases that are steps ---------------------------------------------------------------- */
 
+/* Several steps a line. */
+/* clang-format off */
+
 /* The ring has one unit. Where a damaged batch ends is known to the one who waits for that unit.
  * Fails without the place of the batch that waits, in trim_correct_units (mpi/partition/trim.c). */
-/* clang-format off: several steps a line */
-static const step_t room_of_a_damaged_batch[] = {CONSUMER(SKIPPING),
-                                                 PUSH(1),
-                                                 ENTRY(0, data_bytes, 1),
-                                                 NOTHING,
-                                                 PUSH(1),
-                                                 EVENTS(1, 1, 1),
-                                                 NOTHING,
-                                                 PUSH(1),
-                                                 ENTRY(2, data_bytes, 1),
-                                                 RESERVE(1),
-                                                 NOTHING,
-                                                 APPEND,
-                                                 PULLS(3),
-                                                 END};
+static const step_t room_of_a_damaged_batch[] = {
+    CONSUMER(SKIPPING), PUSH(1), ENTRY(0, data_bytes, 1), NOTHING, PUSH(1), EVENTS(1, 1, 1),
+    NOTHING, PUSH(1), ENTRY(2, data_bytes, 1), RESERVE(1), NOTHING, APPEND, PULLS(3), END};
 
 static const steps_case_t step_cases[] = {
     /* Failed while one bad entry withheld the good events before it, and answered CORRUPT for ever.
@@ -52,28 +43,14 @@ static const steps_case_t step_cases[] = {
     /* The batch's entries show where it ends: at a batch, at one whose flag is damaged as well, at
      * the tail, and in front of what is not stored yet. */
     {"a_damaged_flag_hides_its_batch_only", SMALL,
-     (const step_t[]){CONSUMER(NULL),
-                      PUSH(2),
-                      PUSH(3),
-                      PUSH(1),
-                      PUSH(4),
-                      FLAG(2, BIT(17)),
-                      FLAG(5, BIT(60)),
-                      FLAG(6, 1),
-                      EVENTS(0, 1, 0),
-                      CORRUPT("the flag of events 2 to 4 is damaged"),
-                      SKIPS(3),
+     (const step_t[]){CONSUMER(NULL), PUSH(2), PUSH(3), PUSH(1), PUSH(4), FLAG(2, BIT(17)),
+                      FLAG(5, BIT(60)), FLAG(6, 1), EVENTS(0, 1, 0),
+                      CORRUPT("the flag of events 2 to 4 is damaged"), SKIPS(3),
                       WARNS("the flag of events 2 to 4 is damaged"),
-                      CORRUPT("the flag of event 5 is damaged"),
-                      SKIPS(1),
-                      CORRUPT("the flag of events 6 to 9 is damaged"),
-                      SKIPS(4),
-                      NOTHING,
+                      CORRUPT("the flag of event 5 is damaged"), SKIPS(1),
+                      CORRUPT("the flag of events 6 to 9 is damaged"), SKIPS(4), NOTHING,
                       LOST(8), /* although no event came */
-                      PUSH(3),
-                      EVENTS(10, 12, 8),
-                      LOST(8),
-                      END}},
+                      PUSH(3), EVENTS(10, 12, 8), LOST(8), END}},
     /* A batch is reserved behind the damage, and stored later. */
     {"a_hole_behind_damage_is_waited_for", SMALL,
      (const step_t[]){CONSUMER(NULL), PUSH(16), EVENTS(0, 15, 0), NOTHING, PUSH(3), RESERVE(2),
