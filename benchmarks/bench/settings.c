@@ -215,22 +215,22 @@ static bool settings_set_text(const char *text, char *to, size_t bytes, char *al
     snprintf(allowed, ALLOWED_BYTES, "a file's name of at most %zu bytes, or -", bytes - 1);
     if (!*text || strlen(text) >= bytes)
         return false;
-    strcpy(to, text);
+    memcpy(to, text, strlen(text) + 1);
     return true;
 }
 
 static bool settings_set_window(bench_settings_t *s, const char *text, char *allowed) {
     int choice;
-    strcpy(allowed, "one of shm rma auto");
+    snprintf(allowed, ALLOWED_BYTES, "one of shm rma auto");
     if (!settings_read_choice(text, windows, &choice))
         return false;
-    strcpy(s->window, windows[choice]);
+    snprintf(s->window, sizeof s->window, "%s", windows[choice]);
     return true;
 }
 
 static bool settings_set_owners(bench_settings_t *s, const char *text, char *allowed) {
     int choice;
-    strcpy(allowed, "one of consumers producers all");
+    snprintf(allowed, ALLOWED_BYTES, "one of consumers producers all");
     if (!settings_read_choice(text, owners, &choice))
         return false;
     s->owners = (bench_owners_t)choice;
