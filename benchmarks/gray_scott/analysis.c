@@ -173,7 +173,7 @@ static mofka_status_t analysis_look_at(void *context, mofka_event_t *event) {
     const mofka_segment_t *segment = mofka_data_view_segments(mofka_event_data(event), NULL);
     const double *values = segment ? segment->ptr : NULL;
     bool all = analysis_wants_all(a->options, &info);
-    size_t expected = all ? info.rows * info.n : info.rows * info.n / (SAMPLE * SAMPLE);
+    size_t expected = all ? info.rows * info.n : info.rows * info.n / SAMPLE / SAMPLE;
     a->out->bytes += bytes;
     if (bytes != expected * sizeof *values || field_checksum(CHECKSUM_START, values, expected, 1) !=
                                                   (all ? info.checksum : info.sample_checksum))

@@ -4,6 +4,8 @@
  * take turns, so that one is computed while the other is being sent.
  */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <mofka/mofka.h>
 #include "readme_task.h"
 
@@ -49,11 +51,13 @@ static long field_produce_steps(mofka_topic_t *topic) {
 static mofka_status_t field_select_left(void *context, const mofka_metadata_t *metadata,
                                         mofka_data_descriptor_t *full,
                                         mofka_data_descriptor_t **selected) {
-    size_t rows, columns;
+    const char *text = mofka_metadata_text(metadata, NULL), *shape = strchr(text, '[');
+    char *end = NULL;
     (void)context;
-    if (sscanf(mofka_metadata_text(metadata, NULL), "{%*[^[][%zu,%zu]}", &rows, &columns) != 2)
-        return mofka_fail(MOFKA_ERR_CALLBACK, "no shape in %s",
-                          mofka_metadata_text(metadata, NULL));
+    size_t rows = shape ? strtoul(shape + 1, &end, 10) : 0;
+    size_t columns = end && *end == ',' ? strtoul(end + 1, &end, 10) : 0;
+    if (!end || strcmp(end, "]}") != 0)
+        return mofka_fail(MOFKA_ERR_CALLBACK, "no shape in %s", text);
     size_t block = columns / 4 * sizeof(double), row = columns * sizeof(double);
     return mofka_data_descriptor_strided_view(full, 0, rows, block, row - block, selected);
 }

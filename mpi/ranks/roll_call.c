@@ -54,6 +54,11 @@ static bool roll_call_joins(int from, int to) {
     return from < WITNESSES || to < WITNESSES;
 }
 
+/* The counts of a block: one for each peer. */
+static int *roll_call_counts(const mmi_roll_call_t *c, int block) {
+    return c->counts + (size_t)block * (size_t)c->peers;
+}
+
 static void roll_call_fill(mmi_roll_call_t *c) {
     int rank = c->ranks.rank;
     for (int peer = 0; peer < c->peers; peer++) {
@@ -61,7 +66,7 @@ static void roll_call_fill(mmi_roll_call_t *c) {
         c->sends[peer] = roll_call_joins(rank, peer);
         int block = peer / c->block_ranks;
         assert(block < c->block_count);
-        c->counts[block * c->peers + peer] = roll_call_joins(peer, rank);
+        roll_call_counts(c, block)[peer] = roll_call_joins(peer, rank);
     }
 }
 
@@ -91,7 +96,7 @@ mofka_status_t mmi_roll_call_create(MPI_Comm users, bool high, int64_t timeout_m
     c->sends = c->places + peers;
     c->nothing = c->sends + peers;
     c->counts = c->nothing + peers;
-    c->bytes = (unsigned char *)(c->counts + block_count * peers);
+    c->bytes = (unsigned char *)roll_call_counts(c, block_count);
     c->came = c->bytes + peers;
     for (int i = 0; i < MMI_BLOCKS_MAX; i++)
         c->requests[i] = MPI_REQUEST_NULL;
@@ -106,7 +111,7 @@ static mofka_status_t roll_call_start(mmi_roll_call_t *c) {
     int own = c->ranks.rank / c->block_ranks;
     for (int i = 0; i < c->block_count; i++) {
         int error = MPI_Ialltoallv(&c->byte, i == own ? c->sends : c->nothing, c->nothing, MPI_BYTE,
-                                   c->bytes, c->counts + i * c->peers, c->places, MPI_BYTE,
+                                   c->bytes, roll_call_counts(c, i), c->places, MPI_BYTE,
                                    c->ranks.comm, &c->requests[i]);
         if (error)
             return mmi_mpi_fail("MPI_Ialltoallv", error);

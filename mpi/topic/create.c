@@ -241,7 +241,8 @@ static void creation_unlock(const creation_t *c) {
 static void creation_store_state(const creation_t *c, mmi_making_t making) {
     mmi_window_t *w = c->d->w;
     assert(c->at >= MMI_DIRECTORY_START);
-    w->ops->store(w, 0, c->at + 8 * MMI_RECORD_STATE, mmi_record_state(making, w->rank));
+    w->ops->store(w, 0, c->at + MMI_RECORD_STATE * sizeof(uint64_t),
+                  mmi_record_state(making, w->rank));
 }
 
 /* The partitions could not be made: let the name go, and the space if it is the last that was

@@ -160,7 +160,7 @@ mofka_status_t mmi_record_look(const mmi_directory_t *d, mmi_record_t *record, i
     uint64_t word;
     assert(record->making == MMI_MAKING);
     mofka_status_t status =
-        mmi_window_read(d->w, 0, record->at + 8 * MMI_RECORD_STATE, &word, 1, deadline);
+        mmi_window_read(d->w, 0, record->at + MMI_RECORD_STATE * sizeof word, &word, 1, deadline);
     if (!status && !record_take_state(d, word, record))
         status = mofka_fail(MOFKA_ERR_CORRUPT,
                             "a record of the directory, at byte %" PRIu64

@@ -51,7 +51,7 @@ static inline uint64_t mmi_record_state(mmi_making_t making, int maker) {
 
 /* The size of a record with a text of `length` bytes. */
 static inline uint64_t mmi_record_bytes(uint64_t length) {
-    return 8 * MMI_RECORD_WORDS + mmi_round_up(length, 8);
+    return MMI_RECORD_WORDS * sizeof(uint64_t) + mmi_round_up(length, 8);
 }
 /* The check of a record of these words. */
 uint64_t mmi_record_check(const uint64_t *words, uint64_t length);
