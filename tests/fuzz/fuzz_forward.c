@@ -43,6 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         for (size_t i = 0; i < config.rule_count; i++) {
             check_end(&config, &config.rules[i].from);
             check_end(&config, &config.rules[i].to);
+            REQUIRE(config.rules[i].dialect >= 0 && forward_dialects[config.rules[i].dialect]);
         }
     } else {
         REQUIRE(message[0]);

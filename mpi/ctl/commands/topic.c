@@ -85,10 +85,12 @@ static void ctl_topic_print_line(const char *json) {
 
 static void ctl_topic_print(const char *topic, const char *text) {
     char *partitions = ctl_json_member(text, "partitions");
-    if (as_json)
+    if (as_json) {
         ctl_topic_print_line(text);
-    else
-        sink_add_text(&out, "%s\t%s\n", topic, partitions ? partitions : "?");
+    } else {
+        event_line_write_visible(&out, topic, strlen(topic)); /* other drivers may allow any byte */
+        sink_add_text(&out, "\t%s\n", partitions ? partitions : "?");
+    }
     free(partitions);
 }
 
