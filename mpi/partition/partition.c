@@ -78,7 +78,7 @@ static mofka_status_t state_fail(const mmi_partition_t *p, const uint64_t *words
 /* On every append's path. The last two words are 0 until the topic is completed. */
 static inline mofka_status_t state_decode(const mmi_partition_t *p, const uint64_t *words,
                                           mmi_state_t *state) {
-    if (!(mmi_is_sealed(words[0]) & mmi_is_sealed(words[1])) ||
+    if (!((int)mmi_is_sealed(words[0]) & (int)mmi_is_sealed(words[1])) ||
         ((words[2] | words[3]) != 0 && !(mmi_is_sealed(words[2]) && mmi_is_sealed(words[3]))))
         return state_fail(p, words);
     uint64_t units = mmi_unseal(words[1]);
