@@ -32,7 +32,7 @@
 #include "mpi/window/window.h"
 
 #define STAY_MS 1000
-#define STAY_WAIT_MS (3 * STAY_MS)
+#define STAY_WAIT_MS (INT64_C(3) * STAY_MS)
 /* Rounds in which all came and one was late: they do not wait for each other long enough. */
 #define ROUNDS_MAX 8
 /* A vote for another round. */

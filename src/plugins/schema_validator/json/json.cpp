@@ -145,7 +145,7 @@ static bool json_has_duplicate(const Value &value, std::string &path, std::strin
     if (value.IsArray()) {
         for (rapidjson::SizeType i = 0; i < value.Size(); i++)
             if (json_has_duplicate(value[i], path, name)) {
-                path = "/" + std::to_string(i) + path;
+                path.insert(0, "/" + std::to_string(i));
                 return true;
             }
     } else if (value.IsObject()) {
@@ -153,7 +153,7 @@ static bool json_has_duplicate(const Value &value, std::string &path, std::strin
             return true;
         for (const auto &member : value.GetObject())
             if (json_has_duplicate(member.value, path, name)) {
-                path = "/" + json_pointer_token(json_string(member.name)) + path;
+                path.insert(0, "/" + json_pointer_token(json_string(member.name)));
                 return true;
             }
     }
