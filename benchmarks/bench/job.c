@@ -123,7 +123,7 @@ static void bench_job_find_roles(bench_job_t *job, bench_settings_t *settings) {
     assert(job->size > 0 && job->rank < job->size);
     int own[2] = {bench_job_produces(settings, job->rank),
                   bench_job_consumes(settings, job->rank, job->size)};
-    int *all = calloc(2 * (size_t)job->size, sizeof *all);
+    int(*all)[2] = calloc((size_t)job->size, sizeof *all);
     MPI_Allgather(own, 2, MPI_INT, all, 2, MPI_INT, job->comm);
     int producers = 0, consumers = 0;
     for (int i = 0; i < job->size; i++) {
@@ -131,9 +131,9 @@ static void bench_job_find_roles(bench_job_t *job, bench_settings_t *settings) {
             job->producer = own[0] ? producers : -1;
             job->consumer = own[1] ? consumers : -1;
         }
-        if (all[2 * i] && producers++ == 0)
+        if (all[i][0] && producers++ == 0)
             job->first_producer = i;
-        if (all[2 * i + 1] && consumers++ == 0)
+        if (all[i][1] && consumers++ == 0)
             job->first_consumer = i;
     }
     free(all);

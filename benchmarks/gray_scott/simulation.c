@@ -81,18 +81,18 @@ static void slab_exchange(const slab_t *s) {
     int n = (int)s->n, done = 0;
     size_t last = s->rows * s->n;
     double *fields[] = {s->u, s->v};
-    MPI_Request requests[8];
+    MPI_Request requests[2][4];
     MPI_Status statuses[8];
     for (int i = 0; i < 2; i++) {
         double *f = fields[i];
-        MPI_Request *r = requests + 4 * i;
+        MPI_Request *r = requests[i];
         MPI_Irecv(f, n, MPI_DOUBLE, s->above, 2 * i, s->comm, &r[0]);
         MPI_Irecv(f + last + n, n, MPI_DOUBLE, s->below, 2 * i + 1, s->comm, &r[1]);
         MPI_Isend(f + last, n, MPI_DOUBLE, s->below, 2 * i, s->comm, &r[2]);
         MPI_Isend(f + n, n, MPI_DOUBLE, s->above, 2 * i + 1, s->comm, &r[3]);
     }
     for (int tries = 0; !done; tries++) {
-        MPI_Testall(8, requests, &done, statuses);
+        MPI_Testall(8, requests[0], &done, statuses);
         if (!done && tries > 20)
             sched_yield();
     }

@@ -26,7 +26,7 @@ static void serializers_must(mofka_status_t status) {
 }
 
 static void *serializers_memory(void *old, size_t bytes) {
-    void *more = realloc(old, bytes);
+    void *more = realloc(old, bytes ? bytes : 1);
     if (!more) {
         fprintf(stderr, "serializers: no memory\n");
         exit(1);

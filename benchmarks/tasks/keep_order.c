@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Keeps order per detector: the selector `key` sends all events of a detector to one partition. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <mofka/mofka.h>
 #include "readme_task.h"
 
@@ -17,19 +19,21 @@ static long order_produce_shots(mofka_topic_t *topic) {
     }
     check(mofka_producer_close(producer, 30000));
     mofka_producer_release(producer);
-    return SHOTS * DETECTORS;
+    return (long)SHOTS * DETECTORS;
 }
 
 static long order_consume_shots(mofka_topic_t *topic) {
     mofka_consumer_t *consumer;
     mofka_event_t *event;
-    int detector, shot, next[DETECTORS] = {0};
+    long next[DETECTORS] = {0};
     long events = 0;
     check(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "order"}, &consumer));
     while (check(mofka_consumer_pull(consumer, 30000, &event)), !mofka_event_is_end(event)) {
         const char *text = mofka_event_metadata_text(event, NULL);
-        sscanf(text, "{\"detector\":%d,\"shot\":%d}", &detector, &shot);
-        if (shot != next[detector]++)
+        char *end;
+        unsigned long detector = strtoul(text + strlen("{\"detector\":"), &end, 10);
+        long shot = strtol(end + strlen(",\"shot\":"), NULL, 10);
+        if (detector >= DETECTORS || shot != next[detector]++)
             check(mofka_fail(MOFKA_ERR_CORRUPT, "%s is out of order", text));
         check(mofka_event_acknowledge(event));
         mofka_event_release(event);

@@ -37,6 +37,7 @@ static void node_count_bindings(const bindings_t *b, int node_rank, mmi_node_t *
 static mofka_status_t node_compare_bindings(mmi_ranks_t *r, MPI_Comm here, int node_rank,
                                             bindings_t **b, mmi_node_t *node) {
     const int bytes = sizeof(binding_t);
+    assert(*b);
     (*b)->own.rank = r->rank;
     CPU_ZERO(&(*b)->own.cores);
     sched_getaffinity(getpid(), sizeof(cpu_set_t), &(*b)->own.cores);

@@ -111,7 +111,7 @@ static void text_that_is_refused_is_not_want_of_memory(void **state) {
     static const char *const texts[] = {"%s", "[true,%s]", "{\"1\":%s,\"2\":-0.5e+1}"};
     char text[200], number[100];
     cJSON *tree;
-    for (size_t i = 0; i < 3 * 40; i++) {
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0] * 40; i++) {
         snprintf(number, sizeof number, "%0*d", (int)(40 + i / 3), 0);
         number[0] = '1';
         snprintf(text, sizeof text, texts[i % 3], number);

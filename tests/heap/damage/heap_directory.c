@@ -177,7 +177,7 @@ static void write_record(const char *body) {
                  (unsigned long long)base, place + 2);
     length = strlen(text);
     memset(word_at(at), 0, 1024);
-    memcpy(word_at(at + 8 * MMI_RECORD_WORDS), text, length);
+    memcpy(word_at(at + MMI_RECORD_WORDS * sizeof(uint64_t)), text, length);
     word_at(at)[MMI_RECORD_STATE] = mmi_record_state(MMI_MADE, 0);
     word_at(at)[MMI_RECORD_NAME] = mmi_name_check("evil");
     word_at(at)[MMI_RECORD_CHECK] = mmi_record_check(word_at(at), length);

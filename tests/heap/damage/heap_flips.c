@@ -263,7 +263,7 @@ static void flips_run_all(const flips_case_t *with) {
         {"finished", MMI_CONTROL(finished)},
         {"blocked", MMI_CONTROL(blocked)},
         {"state", MMI_CONTROL(state)},
-        {"a free state", MMI_CONTROL(state) + 8 * 40},
+        {"a free state", MMI_CONTROL(state) + UINT64_C(8) * 40},
         {"cursor", MMI_CONTROL(cursor)},
         {"acknowledged", MMI_CONTROL(acknowledged)},
     };
@@ -278,7 +278,7 @@ static void flips_run_all(const flips_case_t *with) {
     if (!with->away) {
         flips_run_words(with, "name", p->base + MMI_CONTROL(name), (MOFKA_NAME_BYTES_MAX + 1) / 8,
                         0);
-        flips_run_words(with, "flag, stamp", p->flags, 2 * SLOTS, 0);
+        flips_run_words(with, "flag, stamp", p->flags, (size_t)2 * SLOTS, 0);
         flips_run_words(with, "entry", p->entries, SLOTS * sizeof(mmi_entry_t) / 8, 0);
     }
     mofka_log_set_callback(NULL, NULL);

@@ -69,7 +69,7 @@ static char *case_member_text(const char *object, const char *limit, const char 
     char *copy = NULL;
     if (value) {
         size_t bytes = (size_t)(mfi_json_end(value, limit) - value);
-        const char *text = *value == '"' && strcmp(key, "pattern") && strcmp(key, "event")
+        const char *text = *value == '"' && strcmp(key, "pattern") != 0 && strcmp(key, "event") != 0
                                ? mfi_json_string(value, limit, &scratch, &bytes)
                                : value;
         copy = strndup(text, bytes);
@@ -422,20 +422,20 @@ static void events_must_be_json(void **state) {
 /* As many keys as fit a pattern's text: each is compared with few others. */
 static void patterns_of_many_keys_are_refused(void **state) {
     (void)state;
-    enum { COUNT = 100000, MEMBER = 10 };
+    const size_t count = 100000, member = 10;
     const char *const digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    char *pattern = malloc(COUNT * MEMBER + 2);
+    char *pattern = malloc(count * member + 2);
     assert_non_null(pattern);
-    for (size_t i = 0; i < COUNT; i++) {
-        memcpy(pattern + 1 + i * MEMBER, "\"...\":[1],", MEMBER);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(pattern + 1 + i * member, "\"...\":[1],", member);
         for (size_t digit = 0, rest = i; digit < 3; digit++, rest /= 62)
-            pattern[i * MEMBER + 2 + digit] = digits[rest % 62];
+            pattern[i * member + 2 + digit] = digits[rest % 62];
     }
     pattern[0] = '{';
-    strcpy(pattern + COUNT * MEMBER, "}");
+    strcpy(pattern + count * member, "}");
     mofka_validator_t *v;
     FAILS(pattern_create(pattern, &v), MOFKA_ERR_TOO_LARGE, "more than 512 fields");
-    memcpy(pattern + 1 + (COUNT - 1) * MEMBER, pattern + 1, MEMBER - 1);
+    memcpy(pattern + 1 + (count - 1) * member, pattern + 1, member - 1);
     FAILS(pattern_create(pattern, &v), MOFKA_ERR_OPTION, "pattern at $.000: duplicate key");
     free(pattern);
 }
