@@ -30,8 +30,10 @@ typedef struct pusher {
 static void *pusher_push_all(void *context) {
     pusher_t *p = context;
     mofka_producer_t *producer;
-    GOOD(mofka_producer_create(p->topic, &(mofka_producer_options_t){.batch_size = p->batch_size},
-                               &producer));
+    GOOD(mofka_producer_create(
+        p->topic,
+        &(mofka_producer_options_t){.batch_size = p->batch_size, .push_timeout_ms = WAIT_MS},
+        &producer));
     for (int n = 0; n < p->count; n++)
         stress_push_event(producer, p->job->rank, n, NULL);
     stress_close_producer(producer);
@@ -148,8 +150,10 @@ static void readers_stop_and_come_back(const job_t *job) {
 static void *pusher_push_until_complete(void *context) {
     pusher_t *p = context;
     mofka_producer_t *producer;
-    GOOD(mofka_producer_create(p->topic, &(mofka_producer_options_t){.batch_size = p->batch_size},
-                               &producer));
+    GOOD(mofka_producer_create(
+        p->topic,
+        &(mofka_producer_options_t){.batch_size = p->batch_size, .push_timeout_ms = WAIT_MS},
+        &producer));
     mofka_status_t status = MOFKA_OK;
     while (!status) {
         mofka_future_t *futures[3];
@@ -261,8 +265,10 @@ static void a_full_partition_pushes_back(const job_t *job) {
 static void *pusher_push_in_a_hurry(void *context) {
     pusher_t *p = context;
     mofka_producer_t *producer;
-    GOOD(mofka_producer_create(p->topic, &(mofka_producer_options_t){.batch_size = p->batch_size},
-                               &producer));
+    GOOD(mofka_producer_create(
+        p->topic,
+        &(mofka_producer_options_t){.batch_size = p->batch_size, .push_timeout_ms = WAIT_MS},
+        &producer));
     for (int n = p->first; n < p->first + p->count; n++)
         stress_push_event(producer, 0, n, NULL);
     stress_close_producer(producer);
@@ -362,9 +368,11 @@ static void a_batch_of_thousands(const job_t *job) {
         stress_open_topic(job, "thousands", "{\"expected_producers\":1,\"partition_events\":8192}");
     if (job->rank == job->size - 1) {
         mofka_producer_t *producer;
-        GOOD(mofka_producer_create(
-            topic, &(mofka_producer_options_t){.batch_size = (size_t)count, .linger_ms = 100000},
-            &producer));
+        GOOD(mofka_producer_create(topic,
+                                   &(mofka_producer_options_t){.batch_size = (size_t)count,
+                                                               .linger_ms = 100000,
+                                                               .push_timeout_ms = WAIT_MS},
+                                   &producer));
         for (int n = 0; n < count; n++)
             GOOD(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
         stress_close_producer(producer);
