@@ -137,6 +137,21 @@ case_link_back() {
     job_passes 2 1 "every rank passed"
 }
 
+# An owner is stopped, and continued when the others have gone on without it.
+case_stopped() {
+    local process
+    job_start node0:1,node1:2 -n 3 "$build/tests/hosts/stopped" "$WORLD"
+    await $LIMIT has 1 "stop [0-9]+" || fail "the job does not begin"
+    process=$(grep -oE "stop [0-9]+" "$out" | cut -d' ' -f2)
+    sleep 0.3
+    kill -STOP "$process"
+    touch "$WORLD/stopped"
+    await 120 has 1 "continue" || fail "calls to another owner do not come back"
+    has 1 "continue" || fail "the job ended"
+    kill -CONT "$process"
+    job_passes 3 1 "every rank passed"
+}
+
 # The cable stays unplugged, and a call comes back. The job cannot end, as its ranks do not meet any more.
 case_link_gone() { # CALL
     link_start "$1"
