@@ -23,6 +23,7 @@ typedef struct mmi_driver {
     mmi_known_topics_t known_topics;
     bool has_progress; /* the progress thread runs */
     pthread_t progress_thread;
+    MPI_Request progress_request; /* never complete while it runs */
     _Atomic bool stop_progress;
     int keyval; /* of the attribute that MPI_Finalize deletes */
 } mmi_driver_t;
