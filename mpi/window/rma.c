@@ -31,10 +31,6 @@
 #define CHUNK_BYTES ((size_t)1 << 30)
 /* The most pieces of one derived datatype, which bounds its memory. */
 #define PIECES_MAX 8192
-/* Waiting for one operation: calls of MPI_Test before it yields, and the time before it sleeps. */
-#define SPIN_TESTS 200
-#define YIELD_NS 50000
-
 static void rma_put(mmi_window_t *w, int rank, uint64_t offset, const void *source, size_t bytes) {
     for (size_t done = 0; done < bytes; done += CHUNK_BYTES) {
         int count = (int)(bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES);
@@ -110,43 +106,6 @@ static mofka_status_t rma_flush(mmi_window_t *w, int rank) {
     return mmi_window_check(w, rank);
 }
 
-bool mmi_rma_wait(mmi_window_t *w, int rank, MPI_Request *request, int64_t deadline_ns) {
-    assert(*request != MPI_REQUEST_NULL);
-    int done = 0;
-    int64_t us = 10, yield_until = 0;
-    for (int tries = 0; !done; tries++) {
-        int error = MPI_Test(request, &done, MPI_STATUS_IGNORE);
-        if (error) {
-            mmi_window_fault(w, rank, "MPI_Test", error);
-            return true;
-        }
-        if (done || (w->spin_ns && tries < SPIN_TESTS))
-            continue;
-        int64_t now = mmi_now_ns();
-        if (now >= deadline_ns)
-            return false;
-        if (yield_until == 0)
-            yield_until = now + YIELD_NS;
-        if (now < yield_until)
-            sched_yield();
-        else
-            mmi_back_off(&us, 200);
-    }
-    return true;
-}
-
-/* Read words by a get of their own, and wait for them. */
-static void rma_load_run(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
-                         size_t count) {
-    MPI_Request request = MPI_REQUEST_NULL;
-    assert(count > 0 && count <= MMI_RUN_WORDS_MAX && offset % 8 == 0);
-    memset(words, 0, count * sizeof *words);
-    MMI_TRY(w, rank, MPI_Rget, words, (int)count, MPI_UINT64_T, rank,
-            mmi_rma_place(w, rank, offset), (int)count, MPI_UINT64_T, w->win, &request);
-    if (request != MPI_REQUEST_NULL)
-        mmi_rma_wait(w, rank, &request, INT64_MAX);
-}
-
 static void rma_get_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                           size_t count) {
     assert(count > 0 && count <= MMI_RUN_WORDS_MAX && offset % 8 == 0);
@@ -157,7 +116,7 @@ static void rma_get_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *
 
 static uint64_t rma_load(mmi_window_t *w, int rank, uint64_t offset) {
     uint64_t word;
-    rma_load_run(w, rank, offset, &word, 1);
+    mmi_read_words(w, rank, offset, &word, 1);
     return word;
 }
 
@@ -228,9 +187,9 @@ static const mmi_window_ops_t rma_ops = {
     .get_pieces = rma_get_pieces,
     .flush = rma_flush,
     .load = rma_load,
-    .load_run = rma_load_run,
+    .load_run = mmi_read_words,
     .get_words = rma_get_words,
-    .read_within = mmi_late_read,
+    .read_within = mmi_read_within,
     .store = rma_store,
     .exchange = rma_exchange,
     .fetch_add = rma_fetch_add,
@@ -255,7 +214,7 @@ mofka_status_t mmi_window_create_rma(int rank, int size, const mmi_rma_options_t
         for (int i = 0; nudges && i < size; i++)
             nudges[i] = (uint64_t)rank << 40;
     }
-    if (w && skip && nudges) {
+    if (w && skip && nudges && mmi_reads_create(w)) {
         *window = w;
         return MOFKA_OK;
     }

@@ -28,19 +28,18 @@ static inline uint64_t mmi_rma_identity(const mmi_window_t *w, int rank) {
     return (x ^ x >> 29) | 1;
 }
 
-/* Wait for one operation on a rank: spin as long as it usually takes, then yield, then sleep.
- * False: the deadline (in nanoseconds of the monotonic clock) passed. */
-bool mmi_rma_wait(mmi_window_t *w, int rank, MPI_Request *request, int64_t deadline_ns);
-
 /* What to do if a window cannot be made, or fails its trial. Static. */
 const char *mmi_rma_remedy(void);
-/* The operation read_within of the window. */
-mofka_status_t mmi_late_read(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
-                             size_t count, int64_t deadline);
+/* The operation load_run of the window, and read_within: see reads.c. */
+void mmi_read_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words, size_t count);
+mofka_status_t mmi_read_within(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+                               size_t count, int64_t deadline);
+/* Memory for the first reads. False: there is none. */
+bool mmi_reads_create(mmi_window_t *w);
+/* After the window's epoch has ended, and so every read is complete: free them. */
+void mmi_reads_destroy(mmi_window_t *w);
 /* The operations open and destroy of the window. */
 mofka_status_t mmi_rma_open(mmi_window_t *w, MPI_Comm comm, uint64_t bytes);
 void mmi_rma_destroy(mmi_window_t *w);
-/* After the window's epoch has ended, and so every read is complete: free them. */
-void mmi_late_free(mmi_window_t *w);
 
 #endif

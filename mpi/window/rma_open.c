@@ -160,9 +160,10 @@ mofka_status_t mmi_rma_open(mmi_window_t *w, MPI_Comm comm, uint64_t bytes) {
 }
 
 void mmi_rma_destroy(mmi_window_t *w) {
-    if (w->win != MPI_WIN_NULL) {
+    if (w->win != MPI_WIN_NULL)
         MPI_Win_unlock_all(w->win);
-        mmi_late_free(w);
+    mmi_reads_destroy(w);
+    if (w->win != MPI_WIN_NULL) {
         if (w->base[0])
             ((mmi_share_t *)(void *)w->base[0])->mark = 0;
         MPI_Win_free(&w->win);

@@ -128,16 +128,17 @@ struct mmi_window {
     _Atomic int appends; /* under way in this process */
     MPI_Win win;         /* MPI_WIN_NULL: heap, or not opened yet */
     mmi_rma_options_t rma;
-    void *own_memory;          /* rma with own_memory: what was mapped, `own_bytes`; else NULL */
-    size_t own_bytes;          /* of it */
-    pthread_mutex_t word_lock; /* rma with serial_words; a leaf */
-    struct mmi_agent *agent;   /* rma: runs calls that may block; NULL: callers do that */
-    bool nudges;               /* rma: owners run progress threads */
-    uint64_t *nudge_values;    /* rma: what this rank last put into each rank's activity word */
-    struct mmi_late *late;     /* rma: reads that were given up, and may still be under way */
-    pthread_mutex_t late_lock; /* guards the list `late`; a leaf */
-    _Atomic int fault;         /* whether an MPI call failed; see mmi_window_fault */
-    _Atomic bool *faulty;      /* the same of each rank's memory */
+    void *own_memory;            /* rma with own_memory: what was mapped, `own_bytes`; else NULL */
+    size_t own_bytes;            /* of it */
+    pthread_mutex_t word_lock;   /* rma with serial_words; a leaf */
+    struct mmi_agent *agent;     /* rma: runs calls that may block; NULL: callers do that */
+    bool nudges;                 /* rma: owners run progress threads */
+    uint64_t *nudge_values;      /* rma: what this rank last put into each rank's activity word */
+    struct mmi_read *late_reads; /* rma: those that were given up, and may still be under way */
+    struct mmi_read *free_reads; /* rma: memory for others */
+    pthread_mutex_t reads_lock;  /* guards those two; a leaf but for MPI's locks */
+    _Atomic int fault;           /* whether an MPI call failed; see mmi_window_fault */
+    _Atomic bool *faulty;        /* the same of each rank's memory */
     char message[MOFKA_MESSAGE_BYTES_MAX + 1]; /* of the first call that failed */
 };
 
