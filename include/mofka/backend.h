@@ -75,9 +75,10 @@ typedef struct mofka_producer_ops {
     mofka_status_t (*limits)(void *self, size_t partition, mofka_batch_limits_t *limits);
     /** Append the batch. `*first_id` is the id of its first event. MOFKA_ERR_TIMEOUT: no room
      * within `timeout_ms`; nothing is stored. MOFKA_ERR_POSSIBLY_STORED: reserved, but not
-     * published yet; the core calls again with the same batch, to continue. MOFKA_ERR_COMPLETE: the
-     * topic is complete. The core passes short time-outs, 0 among them, and calls again to wait
-     * longer. */
+     * published yet; the core sets `reserved`, and calls again with the same batch, to continue.
+     * If that call answers MOFKA_ERR_TIMEOUT and clears `reserved`, nothing is reserved.
+     * MOFKA_ERR_COMPLETE: the topic is complete. The core passes short time-outs, 0 among them, and
+     * calls again to wait longer. */
     mofka_status_t (*append)(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
                              uint64_t *first_id);
     /** End the producer. `flushed` is true if every accepted event is stored, or a future or an

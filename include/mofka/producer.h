@@ -155,9 +155,10 @@ MOFKA_API mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer,
 
 /** Discard the events that are neither stored nor reserved, so that a producer that finds no room
  * can be closed. They are not stored; their futures, or the next flush or close, report
- * MOFKA_ERR_CLOSED. Possibly stored events stay, and close still waits for them. Afterwards the
- * producer does not count as a finished one, unless futures reported every discarded event. Other
- * threads' pushes, flushes and waits for the discarded events end.
+ * MOFKA_ERR_CLOSED. Possibly stored events stay, and close still waits for them; if they turn out
+ * not to be reserved, they are discarded then. Afterwards the producer does not count as a finished
+ * one, unless futures reported every discarded event. Other threads' pushes, flushes and waits for
+ * the discarded events end.
  *
  * MOFKA_ERR_TIMEOUT: another thread is sending a batch. All else is discarded. That batch is
  * discarded when the send ends, unless it was stored or reserved. MOFKA_ERR_BUSY: a callback of its

@@ -27,11 +27,11 @@ mofka_status_t mfi_batch_open(mfi_lane_t *lane) {
     else if (!(batch = calloc(1, sizeof *batch)))
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a batch");
     assert(!batch->outcomes && batch->view_count == 0 && batch->futureless == 0);
-    assert(!batch->under_way && !batch->discard);
+    assert(!batch->under_way);
     batch->next = NULL;
     batch->lane = lane;
     batch->out = (mofka_batch_t){0};
-    batch->possibly_stored = false;
+    batch->possibly_stored = batch->discard = false;
     lane->open = batch;
     lane->count++;
     producer->open_count++;

@@ -55,15 +55,21 @@ static mfi_batch_t *lane_unlink_first(mfi_lane_t *lane) {
     return batch;
 }
 
+/* With the lock: what append answered last decides whether the batch may be stored. */
+static void batch_set_possibly_stored(mfi_batch_t *batch, bool possibly) {
+    if (batch->possibly_stored == possibly)
+        return;
+    batch->possibly_stored = possibly;
+    for (mfi_outcome_t *o = batch->outcomes; o; o = o->next)
+        atomic_store(&o->delivery, possibly ? MOFKA_POSSIBLY_STORED : MOFKA_NOT_STORED);
+}
+
 /* Append could not finish the first batch: it stays, and loose ordering moves it to the end. */
 static void lane_keep_first(mfi_lane_t *lane, mofka_status_t status) {
     mfi_assert_locked(&lane->producer->lock);
     mfi_batch_t *batch = lane->first;
-    if (status == MOFKA_ERR_POSSIBLY_STORED) {
-        batch->out.reserved = batch->possibly_stored = true;
-        for (mfi_outcome_t *o = batch->outcomes; o; o = o->next)
-            atomic_store(&o->delivery, MOFKA_POSSIBLY_STORED);
-    }
+    batch->out.reserved |= status == MOFKA_ERR_POSSIBLY_STORED;
+    batch_set_possibly_stored(batch, batch->out.reserved);
     mfi_producer_retry_soon(lane->producer);
     if (lane->producer->ordering == MOFKA_ORDERING_LOOSE && lane->first != lane->last) {
         lane_unlink_first(lane);
@@ -127,7 +133,7 @@ static mofka_status_t lane_send_first(mfi_lane_t *lane, int64_t deadline) {
     assert(lane->sending && lane->first == batch && batch->under_way);
     if (batch->discard && status == MOFKA_ERR_TIMEOUT && !batch->out.reserved)
         status = lane_fail_discarded(producer);
-    batch->under_way = batch->discard = false;
+    batch->under_way = false;
     if (status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_POSSIBLY_STORED) {
         lane_keep_first(lane, status);
         /* An append that does not wait is not repeated at once. */
@@ -202,17 +208,23 @@ void mfi_lane_discard(mfi_lane_t *lane) {
     mfi_batch_seal(lane, MFI_SEAL_FLUSH);
     for (mfi_batch_t *batch; (batch = lane_unlink_unreserved(lane));)
         mfi_batch_finish(batch, lane_fail_discarded(producer), 0);
-    if (lane->first && lane->first->under_way && !lane->first->possibly_stored)
-        lane->first->discard = true;
+    for (mfi_batch_t *batch = lane->first; batch; batch = batch->next)
+        batch->discard = true;
     pthread_cond_broadcast(&producer->changed);
+}
+
+/* Whether append has a batch that is to be discarded, and may be when append returns. */
+static bool lane_is_discarding(const mfi_lane_t *lane) {
+    const mfi_batch_t *batch = lane->first;
+    return batch && batch->under_way && batch->discard && !batch->possibly_stored;
 }
 
 mofka_status_t mfi_lane_wait_discarded(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
     mfi_assert_locked(&producer->lock);
-    while (lane->first && lane->first->discard)
-        if (!mfi_cond_wait(&producer->changed, &producer->lock, deadline) && lane->first &&
-            lane->first->discard)
+    while (lane_is_discarding(lane))
+        if (!mfi_cond_wait(&producer->changed, &producer->lock, deadline) &&
+            lane_is_discarding(lane))
             return mofka_fail(MOFKA_ERR_TIMEOUT,
                               "producer '%s': %zu events for partition %zu are being sent; if "
                               "that does not store them, they are discarded then",

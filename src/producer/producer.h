@@ -50,8 +50,8 @@ typedef struct mfi_batch {
     mofka_data_view_t **views; /* kept until the batch is finished */
     size_t view_count, view_room;
     bool under_way;       /* append has the batch; until it returns, only it uses `out` */
-    bool discard;         /* fail the batch when append returns without reserving or storing it */
-    bool possibly_stored; /* append returned MOFKA_ERR_POSSIBLY_STORED */
+    bool discard;         /* fail the batch once append says that it is not reserved */
+    bool possibly_stored; /* as far as append said last */
     mofka_batch_t out;    /* what append is given */
 } mfi_batch_t;
 
@@ -222,8 +222,8 @@ mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadl
 /* Send all sealed batches, until the deadline or until another thread calls close. Releases the
  * lock meanwhile. */
 void mfi_lane_drive_until_close(mfi_lane_t *lane, int64_t deadline);
-/* Fail all batches that are not reserved. A batch that append has is failed when append returns.
- * Releases the lock meanwhile. */
+/* Fail all batches that are not reserved. A batch that stays, because append has it or it may be
+ * stored, is failed once append says that it is not reserved. Releases the lock meanwhile. */
 void mfi_lane_discard(mfi_lane_t *lane);
 /* Wait for that append. MOFKA_ERR_TIMEOUT: it has not returned. Releases the lock meanwhile. */
 mofka_status_t mfi_lane_wait_discarded(mfi_lane_t *lane, int64_t deadline);

@@ -202,6 +202,27 @@ static void discarding_leaves_what_is_stored_meanwhile(void **state) {
     scripted_end_producer(producer);
 }
 
+/* The send under way is late, so its events stay. The next call says that nothing is reserved. */
+static void discarding_holds_until_a_late_send_is_over(void **state) {
+    (void)state;
+    script.unreserves = true;
+    script.answers[0] = MOFKA_ERR_POSSIBLY_STORED;
+    script.answers[1] = MOFKA_ERR_TIMEOUT;
+    mofka_producer_t *producer = scripted_create_producer(3);
+    mofka_future_t *sent = scripted_push(producer);
+    pthread_t flusher = flush_at_the_gate(producer);
+    FAILS(mofka_producer_discard(producer), MOFKA_ERR_TIMEOUT, "1 events for partition 0");
+    sem_post(&gate);
+    while (script.calls == 1)
+        clock_sleep_ms(1);
+    end_flush(flusher);
+    FAILS(mofka_future_wait(sent, 1000, NULL), MOFKA_ERR_CLOSED, "the event was discarded");
+    assert_int_equal(mofka_future_delivery(sent), MOFKA_NOT_STORED);
+    mofka_future_release(sent);
+    assert_int_equal(script.appended, 0);
+    scripted_end_producer(producer);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(free_callbacks_do_not_wait),
@@ -209,6 +230,7 @@ int main(void) {
         CASE(closing_in_close_is_refused),
         CASE(discarding_does_not_wait_for_ever),
         CASE(discarding_leaves_what_is_stored_meanwhile),
+        CASE(discarding_holds_until_a_late_send_is_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

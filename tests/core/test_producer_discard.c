@@ -63,11 +63,56 @@ static void what_is_reserved_stays(void **state) {
     scripted_end_producer(producer);
 }
 
+/* A late append cannot say more than that the batch may be stored. A later call says that it is not
+ * even reserved. */
+static void what_was_late_and_is_not_reserved_is_given_up(void **state) {
+    (void)state;
+    script.unreserves = true;
+    script.answers[0] = MOFKA_ERR_POSSIBLY_STORED;
+    script.answers[1] = MOFKA_ERR_TIMEOUT;
+    mofka_producer_t *producer = scripted_create_producer(2);
+    mofka_future_t *late = scripted_push(producer);
+    FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_POSSIBLY_STORED, "1 events");
+    OK(mofka_producer_discard(producer));
+    assert_int_equal(mofka_future_delivery(late), MOFKA_POSSIBLY_STORED);
+    OK(mofka_producer_flush(producer, 0));
+    FAILS(mofka_future_wait(late, 0, NULL), MOFKA_ERR_CLOSED, "the event was discarded");
+    assert_int_equal(mofka_future_delivery(late), MOFKA_NOT_STORED);
+    mofka_future_release(late);
+    mofka_future_t *next = scripted_push(producer); /* of the same batch's memory */
+    script.next = 1;
+    FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_TIMEOUT, "1 events");
+    OK(mofka_future_wait(next, 1000, NULL));
+    mofka_future_release(next);
+    assert_int_equal(script.appended, 1);
+    scripted_end_producer(producer);
+}
+
+/* With nothing to give up, a late batch that is not reserved is an ordinary one again. */
+static void what_was_late_and_is_not_reserved_is_sent_again(void **state) {
+    (void)state;
+    script.unreserves = true;
+    script.answers[0] = MOFKA_ERR_POSSIBLY_STORED;
+    script.answers[1] = MOFKA_ERR_TIMEOUT;
+    mofka_producer_t *producer = scripted_create_producer(2);
+    mofka_future_t *late = scripted_push(producer);
+    FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_POSSIBLY_STORED, "1 events");
+    assert_int_equal(mofka_future_delivery(late), MOFKA_POSSIBLY_STORED);
+    FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_TIMEOUT, "1 events");
+    assert_int_equal(mofka_future_delivery(late), MOFKA_NOT_STORED);
+    OK(mofka_future_wait(late, 1000, NULL));
+    mofka_future_release(late);
+    assert_int_equal(script.appended, 1);
+    scripted_end_producer(producer);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(what_found_no_room_is_given_up),
         CASE(a_producer_goes_on_after_discarding),
         CASE(what_is_reserved_stays),
+        CASE(what_was_late_and_is_not_reserved_is_given_up),
+        CASE(what_was_late_and_is_not_reserved_is_sent_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,8 @@ static mofka_status_t scripted_append(void *self, size_t partition, mofka_batch_
         return mofka_fail(MOFKA_ERR_TIMEOUT, "the partition is full");
     if (script.reserves)
         batch->reserved = true;
+    if (script.unreserves && status == MOFKA_ERR_TIMEOUT)
+        batch->reserved = false;
     if (status)
         return mofka_fail(status, "as the script says");
     *first_id = script.appended;
