@@ -5,7 +5,8 @@
  * acknowledged: the new head is the smallest cursor of the registered consumers. If there are none,
  * the head stays. A cursor is one word, so its events and units belong together.
  * discard_oldest: the head passes published batches until the new batch fits. A batch ends where
- * the data of its last event ends.
+ * the data of its last event ends. Nothing is discarded if a batch is in the way that is not
+ * published. So the way is walked first, and damage on it is logged once it is discarded.
  *
  * Damage does not stop this. If the last entry of a batch is damaged, the units of the head, or of
  * a cursor, are at most the true ones. What stands behind shows the true ones: the next batch's
@@ -68,10 +69,19 @@ static void trim_warn(const mmi_partition_t *p, const mmi_damage_t *damage) {
               p->index, text);
 }
 
-/* With the lock: move `*head` behind that batch, unless its flag is so old that its lap counts as
- * the current one. */
+/* The way over published batches. */
+typedef struct trim_walk {
+    mmi_place_t start; /* where a batch begins, or will begin */
+    mmi_place_t head;  /* how far it is */
+    bool rough;        /* the head's units may be lower than the true ones */
+    bool damaged;      /* it passed damage */
+    bool warns;        /* of damage */
+} trim_walk_t;
+
+/* With the lock: pass that batch, unless its flag is so old that its lap counts as the current
+ * one. */
 static mofka_status_t trim_pass_batch(const mmi_partition_t *p, mmi_damage_t *batch,
-                                      mmi_place_t start, mmi_place_t *head, bool *rough) {
+                                      trim_walk_t *walk) {
     mmi_entry_t last;
     bool known = false, wrong;
     mmi_assert_locked(p);
@@ -83,30 +93,52 @@ static mofka_status_t trim_pass_batch(const mmi_partition_t *p, mmi_damage_t *ba
         known = mmi_chain_follow(&batch->chain, &last, batch->end - 1, p->ring_bytes);
         batch->first = batch->end - 1; /* for the warning */
     }
-    *head = (mmi_place_t){batch->end, mmi_chain_units(&batch->chain)};
-    *rough = !known;
+    walk->head = (mmi_place_t){batch->end, mmi_chain_units(&batch->chain)};
+    walk->rough = !known;
     if (known)
         return MOFKA_OK;
-    trim_warn(p, batch);
-    return trim_correct_units(p, start, *head, head, rough, &wrong);
+    walk->damaged = true;
+    if (walk->warns)
+        trim_warn(p, batch);
+    return trim_correct_units(p, walk->start, walk->head, &walk->head, &walk->rough, &wrong);
 }
 
 /* With the lock: pass published batches until a log up to `end` fits. */
-static mofka_status_t trim_discard(const mmi_partition_t *p, mmi_place_t start, mmi_place_t end,
-                                   mmi_place_t *head, bool *rough) {
+static mofka_status_t trim_pass_batches(const mmi_partition_t *p, mmi_place_t end,
+                                        trim_walk_t *walk) {
     mmi_assert_locked(p);
-    while (!mmi_place_fits(p, *head, end)) {
+    while (!mmi_place_fits(p, walk->head, end)) {
         mmi_damage_t batch;
-        uint64_t before = head->events;
-        mofka_status_t status = trim_next_batch(p, *head, &batch);
+        uint64_t before = walk->head.events;
+        mofka_status_t status = trim_next_batch(p, walk->head, &batch);
         if (!status && batch.end > batch.first)
-            status = trim_pass_batch(p, &batch, start, head, rough);
+            status = trim_pass_batch(p, &batch, walk);
         if (status)
             return status;
-        if (head->events == before)
+        if (walk->head.events == before)
             break; /* not published yet; its producer is not overtaken */
     }
     return MOFKA_OK;
+}
+
+/* With the lock: move `*head` until a log up to `end` fits. If it cannot, the head stays:
+ * discarding less than the batch needs would lose events for nothing. */
+static mofka_status_t trim_discard(const mmi_partition_t *p, mmi_place_t start, mmi_place_t end,
+                                   mmi_place_t *head, bool *rough) {
+    const trim_walk_t begin = {.start = start, .head = *head, .rough = *rough};
+    trim_walk_t walk = begin;
+    mmi_assert_locked(p);
+    mofka_status_t status = trim_pass_batches(p, end, &walk);
+    if (!status && walk.damaged && mmi_place_fits(p, walk.head, end)) {
+        walk = begin;
+        walk.warns = true;
+        status = trim_pass_batches(p, end, &walk);
+    }
+    if (!status && mmi_place_fits(p, walk.head, end)) {
+        *head = walk.head;
+        *rough = walk.rough;
+    }
+    return status;
 }
 
 /* With the lock: whether the batches from the head on end at `id`, as far as flags show. */
@@ -189,9 +221,6 @@ static mofka_status_t trim_move(const mmi_partition_t *p, mmi_place_t start, mmi
                                                     : trim_to_cursor(p, start, &head, &rough);
     if (!status)
         status = mmi_window_check(p->w, p->owner);
-    /* Discarding less than the batch needs would lose events for nothing. */
-    if (!status && p->retention == MMI_DISCARD_OLDEST && !mmi_place_fits(p, head, end))
-        return MOFKA_OK;
     if (status || (head.events == state.head.events && head.units == state.head.units &&
                    rough == state.rough))
         return status;

@@ -101,6 +101,15 @@ static const steps_case_t step_cases[] = {
                       PUSH(2), WARNS("the entry of event 3 is damaged; retention discards that"),
                       HEAD(4), ENTRY(4, data, 1), PUSH(2), WARNS(""), HEAD(6), CONSUMER(NULL),
                       EVENTS(6, 12, 0), END}},
+    /* Failed while each push that found no room warned. Behind the damage there is a hole. */
+    {"damage_is_reported_when_it_is_discarded",
+     "{\"partition_bytes\":4096,\"partition_events\":16,\"retention\":\"discard_oldest\"}",
+     (const step_t[]){PUSH(4), PUSH(4), PUSH(4), PUSH(4), PUSH(1), RESERVE(2), PUSH(4), PUSH(4),
+                      PUSH(4), PUSH(1), FLAG(16, 1), FULL(2), WARNS_NOT("discards"), HEAD(16),
+                      APPEND, PUSH(0),
+                      WARNS("the flag of event 16 is damaged; retention discards that"), PUSH(1),
+                      WARNS_NOT("discards"), HEAD(19), CONSUMER(NULL),
+                      EVENTS(19, 34, 0), END}},
 };
 /* clang-format on */
 

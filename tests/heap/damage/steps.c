@@ -24,6 +24,12 @@ void step_push(scene_t *scene, const step_t *step) {
     stored_push((int)step->numbers[0]);
 }
 
+void step_full(scene_t *scene, const step_t *step) {
+    (void)scene;
+    assert_int_equal(stored_try_push((int)step->numbers[0], 0), MOFKA_ERR_TIMEOUT);
+    assert_int_equal(stored_try_push(0, 0), MOFKA_ERR_TIMEOUT);
+}
+
 void step_reserve(scene_t *scene, const step_t *step) {
     sender_open(&scene->slow, scene->topic, (size_t)step->numbers[0]);
     sender_reserve_only(&scene->slow, scene->p);
@@ -109,6 +115,11 @@ void step_lost(scene_t *scene, const step_t *step) {
 void step_warns(scene_t *scene, const step_t *step) {
     (void)scene;
     stored_expect_warning(step->text);
+}
+
+void step_warns_not(scene_t *scene, const step_t *step) {
+    (void)scene;
+    stored_expect_no_warning(step->text);
 }
 
 void step_head(scene_t *scene, const step_t *step) {

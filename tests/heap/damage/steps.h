@@ -29,6 +29,7 @@ typedef struct steps_case {
 
 void step_consumer(scene_t *scene, const step_t *step);
 void step_push(scene_t *scene, const step_t *step);
+void step_full(scene_t *scene, const step_t *step);
 void step_reserve(scene_t *scene, const step_t *step);
 void step_append(scene_t *scene, const step_t *step);
 void step_complete(scene_t *scene, const step_t *step);
@@ -45,6 +46,7 @@ void step_hole(scene_t *scene, const step_t *step);
 void step_skips(scene_t *scene, const step_t *step);
 void step_lost(scene_t *scene, const step_t *step);
 void step_warns(scene_t *scene, const step_t *step);
+void step_warns_not(scene_t *scene, const step_t *step);
 void step_head(scene_t *scene, const step_t *step);
 
 #define STEP(function, word, ...)                                                                  \
@@ -56,6 +58,8 @@ void step_head(scene_t *scene, const step_t *step);
 #define CONSUMER(options) STEP(step_consumer, options, 0)
 /* Push `count` events, as one batch. */
 #define PUSH(count) STEP(step_push, NULL, count)
+/* Push `count` events, which find no room, twice. The next PUSH stores them. */
+#define FULL(count) STEP(step_full, NULL, count)
 /* Another producer reserves `count` events, and stops. APPEND stores them. */
 #define RESERVE(count) STEP(step_reserve, NULL, count)
 #define APPEND STEP(step_append, NULL, 0)
@@ -86,6 +90,8 @@ void step_head(scene_t *scene, const step_t *step);
 #define LOST(count) STEP(step_lost, NULL, count)
 /* The last warning has that text in it; "": there was none since the last WARNS. */
 #define WARNS(text) STEP(step_warns, text, 0)
+/* The last warning has not that text in it. */
+#define WARNS_NOT(text) STEP(step_warns_not, text, 0)
 /* The head is at event `id`, and its units are exact. */
 #define HEAD(id) STEP(step_head, NULL, id)
 #define END                                                                                        \

@@ -32,6 +32,12 @@ void stored_expect_warning(const char *text) {
     warning[0] = '\0';
 }
 
+void stored_expect_no_warning(const char *text) {
+    if (strstr(warning, text))
+        fail_msg("'%s' is in '%s'", text, warning);
+    warning[0] = '\0';
+}
+
 /* ---- events ---------------------------------------------------------------------------------- */
 
 static size_t stored_data_bytes(uint64_t number) {

@@ -36,6 +36,8 @@ void stored_expect_nothing(mofka_consumer_t *consumer);
 void stored_expect_skipped(mofka_consumer_t *consumer, uint64_t count);
 /* The last warning has `text` in it; "": there was none since the last call. */
 void stored_expect_warning(const char *text);
+/* The last warning since has not that text in it. */
+void stored_expect_no_warning(const char *text);
 
 /* Of the bits that are changed one at a time: all, but few where the sanitizers make each run
  * slow. */
