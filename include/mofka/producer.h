@@ -13,11 +13,11 @@
  * closed, the calling threads send. Data that the background thread stored is released by the next
  * push, flush or close: its free callback runs in a thread of the user.
  *
- * Sending can call back: the free callbacks of stored data, log callbacks, and callbacks of the
- * backend. Inside such a callback, a call that would wait for sending of the same producer returns
- * MOFKA_ERR_BUSY at once. These calls are flush, discard, close, a wait for one of its futures, and
- * a push that finds max_batches in memory. Other pushes are accepted; the batches that they fill
- * are sent after the callback has returned.
+ * Sending can call back: the free callbacks of stored or discarded data, log callbacks, and
+ * callbacks of the backend. Inside such a callback, a call that would wait for sending of the same
+ * producer returns MOFKA_ERR_BUSY at once. These calls are flush, discard, close, a wait for one of
+ * its futures, and a push that finds max_batches in memory. Other pushes are accepted; the batches
+ * that they fill are sent after the callback has returned.
  */
 #ifndef MOFKA_PRODUCER_H
 #define MOFKA_PRODUCER_H

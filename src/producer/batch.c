@@ -177,9 +177,12 @@ static void batch_release_contents(mfi_batch_t *batch, mfi_outcome_t *outcome) {
 static void batch_release(mfi_batch_t *batch, mfi_outcome_t *outcomes) {
     mofka_producer_t *producer = batch->lane->producer;
     if (outcomes || batch->view_count > 0) {
+        mfi_caller_t caller;
+        mfi_caller_begin(producer, &caller);
         pthread_mutex_unlock(&producer->lock);
         batch_release_contents(batch, outcomes);
         pthread_mutex_lock(&producer->lock);
+        mfi_caller_end(producer, &caller);
     }
     batch->next = producer->spare;
     producer->spare = batch;

@@ -89,11 +89,25 @@ static bool lane_has_work(const mfi_lane_t *lane, uint64_t sequence) {
     return false;
 }
 
+void mfi_caller_begin(mofka_producer_t *producer, mfi_caller_t *caller) {
+    mfi_assert_locked(&producer->lock);
+    *caller = (mfi_caller_t){.next = producer->callers, .thread = pthread_self()};
+    producer->callers = caller;
+}
+
+void mfi_caller_end(mofka_producer_t *producer, mfi_caller_t *caller) {
+    mfi_caller_t **at = &producer->callers;
+    mfi_assert_locked(&producer->lock);
+    while (*at != caller)
+        at = &(*at)->next;
+    *at = caller->next;
+}
+
 mofka_status_t mfi_producer_check_caller(mofka_producer_t *producer) {
     mfi_assert_locked(&producer->lock);
     pthread_t self = pthread_self();
-    for (size_t i = 0; i < producer->topic->partition_count; i++)
-        if (producer->lanes[i].sending && pthread_equal(producer->lanes[i].sender, self))
+    for (const mfi_caller_t *caller = producer->callers; caller; caller = caller->next)
+        if (pthread_equal(caller->thread, self))
             return mofka_fail(MOFKA_ERR_BUSY,
                               "producer '%s': a callback of a send cannot wait for sends",
                               producer->name);
@@ -120,8 +134,9 @@ static mofka_status_t lane_send_first(mfi_lane_t *lane, int64_t deadline) {
     uint64_t first_id = 0;
     int64_t start_ms = mfi_coarse_ms(), time_ms = lane_append_time(deadline);
     assert(!batch->under_way && batch->out.event_count > 0);
+    mfi_caller_t caller;
+    mfi_caller_begin(producer, &caller);
     lane->sending = batch->under_way = true;
-    lane->sender = pthread_self();
     lane->sending_sequence = batch->sequence;
     pthread_mutex_unlock(&producer->lock);
     mofka_status_t status =
@@ -146,6 +161,7 @@ static mofka_status_t lane_send_first(mfi_lane_t *lane, int64_t deadline) {
         status = MOFKA_OK;
     }
     lane->sending = false;
+    mfi_caller_end(producer, &caller);
     pthread_cond_broadcast(&producer->changed);
     return status;
 }
@@ -154,11 +170,11 @@ static mofka_status_t lane_send_first(mfi_lane_t *lane, int64_t deadline) {
 static mofka_status_t lane_advance(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
     lane_assert_whole(lane);
-    if (!lane->sending)
-        return lane_send_first(lane, deadline);
     mofka_status_t status = mfi_producer_check_caller(producer);
     if (status)
         return status;
+    if (!lane->sending)
+        return lane_send_first(lane, deadline);
     mfi_cond_wait(&producer->changed, &producer->lock, deadline);
     if (lane->sending && mfi_remaining(deadline) == 0)
         return mofka_fail(MOFKA_ERR_TIMEOUT, "another thread is still sending a batch");
@@ -176,11 +192,13 @@ mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadl
 }
 
 void mfi_lane_drive_until_close(mfi_lane_t *lane, int64_t deadline) {
-    const mofka_producer_t *producer = lane->producer;
+    mofka_producer_t *producer = lane->producer;
     uint64_t closes = producer->closes;
     mofka_status_t status = MOFKA_OK;
     while (!status && lane_has_work(lane, UINT64_MAX) && producer->closes == closes)
         status = lane_advance(lane, deadline);
+    if (status == MOFKA_ERR_BUSY) /* what a callback's push filled is sent after the callback */
+        mfi_producer_retry_soon(producer);
 }
 
 /* Whether consumers may have seen the batch, or may see it yet. */

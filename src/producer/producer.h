@@ -64,7 +64,6 @@ typedef struct mfi_lane {
     mfi_batch_t *first, *last;    /* sealed */
     size_t count;                 /* batches, open and sealed */
     bool sending;                 /* a thread is in append */
-    pthread_t sender;             /* that thread */
     uint64_t sending_sequence;    /* of the batch that it sends */
     /* The states of these three are drawn in send.c. */
     bool has_sender; /* a task sends, or will, until no sealed batch is left */
@@ -79,6 +78,12 @@ typedef struct mfi_tally {
     mofka_status_t status; /* of the first */
     char *message;         /* of the first; owned; NULL: no memory for it */
 } mfi_tally_t;
+
+/* A thread that sends, or releases data, and may be in a callback. It is on that thread's stack. */
+typedef struct mfi_caller {
+    struct mfi_caller *next; /* of the producer */
+    pthread_t thread;
+} mfi_caller_t;
 
 struct mfi_account;
 
@@ -141,6 +146,7 @@ struct mofka_producer {
     bool lingering;               /* a delayed task will seal lingering batches, and send */
     int64_t task_ms;              /* when; coarse clock */
     mfi_batch_t *spare;           /* batches for reuse */
+    mfi_caller_t *callers;        /* threads that may be in a callback */
     mfi_batch_t *unreleased;      /* finished in the background: a caller releases their data */
     mfi_account_t *accounts;      /* of the threads that pushed, flushed or closed */
     mfi_account_t *account;       /* of the last of them; NULL: none */
@@ -227,8 +233,13 @@ void mfi_lane_drive_until_close(mfi_lane_t *lane, int64_t deadline);
 void mfi_lane_discard(mfi_lane_t *lane);
 /* Wait for that append. MOFKA_ERR_TIMEOUT: it has not returned. Releases the lock meanwhile. */
 mofka_status_t mfi_lane_wait_discarded(mfi_lane_t *lane, int64_t deadline);
-/* MOFKA_ERR_BUSY: this thread is in a callback of a send (append, a data's free callback, a log
- * callback). It must not wait for a send of this producer, which could be its own. */
+/* From here on, this thread may be in a callback: append, a data's free callback, a log callback.
+ */
+void mfi_caller_begin(mofka_producer_t *producer, mfi_caller_t *caller);
+/* Undo that. */
+void mfi_caller_end(mofka_producer_t *producer, mfi_caller_t *caller);
+/* MOFKA_ERR_BUSY: this thread is in such a callback. It must not wait for a send of this producer,
+ * which could be its own. */
 mofka_status_t mfi_producer_check_caller(mofka_producer_t *producer);
 
 /* ---- send.c: without the lock ---------------------------------------------------------------- */

@@ -8,24 +8,28 @@
 static struct {
     mofka_producer_t *producer;
     mofka_future_t *waiting, *flushed;
+    size_t partition; /* that it pushes to */
     size_t calls;
     mofka_status_t flush, discard, close, wait, wait_flushed, push;
     bool completed;
     char message[256]; /* of flush */
 } answers;
 
+/* No call waits that long: it is refused at once. */
+#define LONG_MS 2000
+
 static void call_everything(void) {
     mofka_producer_t *producer = answers.producer;
     answers.calls++;
-    answers.flush = mofka_producer_flush(producer, -1);
+    answers.flush = mofka_producer_flush(producer, LONG_MS);
     snprintf(answers.message, sizeof answers.message, "%s", mofka_last_error());
     answers.discard = mofka_producer_discard(producer);
-    answers.close = mofka_producer_close(producer, -1);
-    answers.wait = mofka_future_wait(answers.waiting, -1, NULL);
-    answers.wait_flushed = mofka_future_wait(answers.flushed, -1, NULL);
+    answers.close = mofka_producer_close(producer, LONG_MS);
+    answers.wait = mofka_future_wait(answers.waiting, LONG_MS, NULL);
+    answers.wait_flushed = mofka_future_wait(answers.flushed, LONG_MS, NULL);
     answers.completed = mofka_future_completed(answers.waiting);
-    for (int i = 0; i < 3 && !answers.push; i++) /* no more place */
-        answers.push = mofka_producer_push(producer, "{}", 2, NULL, 0, NULL);
+    for (int i = 0; i < 5 && !answers.push; i++) /* no more place */
+        answers.push = mofka_producer_push(producer, "{}", 2, NULL, answers.partition, NULL);
 }
 
 static void on_free(void *context) {
@@ -112,6 +116,62 @@ static void append_does_not_wait(void **state) {
     OK(mofka_producer_flush(answers.producer, 5000));
     all_were_refused();
     end_two_batches(3);
+}
+
+/* The producer's events of partition 1 find no room, and one of partition 0 has data that calls. */
+static void begin_with_a_full_partition(uint64_t linger_ms) {
+    memset(&answers, 0, sizeof answers);
+    script.full[1] = true;
+    answers.partition = 1;
+    OK(mofka_producer_create(
+        topic,
+        &(mofka_producer_options_t){
+            .batch_size = 2, .max_batches = 2, .push_timeout_ms = LONG_MS, .linger_ms = linger_ms},
+        &answers.producer));
+    OK(mofka_producer_push(answers.producer, "{}", 2, NULL, 1, &answers.waiting));
+    OK(mofka_producer_flush_future(answers.producer, &answers.flushed));
+    mofka_data_view_t *data = data_that_calls();
+    OK(mofka_producer_push(answers.producer, "{}", 2, data, 0, NULL));
+    mofka_data_view_release(data);
+}
+
+/* The callback has pushed two events, which filled a batch. */
+static void end_with_a_full_partition(uint64_t stored) {
+    all_were_refused();
+    script.full[1] = false;
+    end_two_batches(stored);
+}
+
+/* Stored by the driver's background thread: the next call releases the data. */
+static void callbacks_of_what_the_background_stored_do_not_wait(void **state) {
+    (void)state;
+    script.any_thread = true;
+    begin_with_a_full_partition(1);
+    while (script.appended < 1)
+        clock_sleep_ms(1);
+    while (answers.calls == 0) {
+        FAILS(mofka_producer_flush(answers.producer, 0), MOFKA_ERR_TIMEOUT, "");
+        clock_sleep_ms(1);
+    }
+    end_with_a_full_partition(4);
+}
+
+static void callbacks_of_what_is_discarded_do_not_wait(void **state) {
+    (void)state;
+    begin_with_a_full_partition(100000);
+    OK(mofka_producer_discard(answers.producer));
+    assert_int_equal(answers.calls, 1);
+    assert_int_equal(answers.flush, MOFKA_ERR_BUSY);
+    assert_int_equal(answers.discard, MOFKA_ERR_BUSY);
+    assert_int_equal(answers.close, MOFKA_ERR_BUSY);
+    assert_int_equal(answers.push, MOFKA_ERR_BUSY);
+    script.full[1] = false;
+    /* Two were pushed before partition 1 was discarded. */
+    FAILS(mofka_producer_flush(answers.producer, 5000), MOFKA_ERR_CLOSED, "3 events failed");
+    FAILS(mofka_future_wait(answers.waiting, 0, NULL), MOFKA_ERR_CLOSED, "the event was discarded");
+    mofka_future_release(answers.waiting);
+    mofka_future_release(answers.flushed);
+    scripted_end_producer(answers.producer);
 }
 
 /* The backend's close is called by one thread at a time; that is not to wait for itself, either. */
@@ -227,6 +287,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(free_callbacks_do_not_wait),
         CASE(append_does_not_wait),
+        CASE(callbacks_of_what_the_background_stored_do_not_wait),
+        CASE(callbacks_of_what_is_discarded_do_not_wait),
         CASE(closing_in_close_is_refused),
         CASE(discarding_does_not_wait_for_ever),
         CASE(discarding_leaves_what_is_stored_meanwhile),

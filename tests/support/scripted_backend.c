@@ -159,12 +159,18 @@ static mofka_status_t scripted_close_driver(void *self, int64_t timeout_ms) {
     return MOFKA_OK;
 }
 
+static bool scripted_any_thread(void *self) {
+    (void)self;
+    return script.any_thread;
+}
+
 const mofka_driver_ops_t driver_ops = {.size = sizeof driver_ops,
                                        .create_topic = scripted_create_topic,
                                        .open_topic = scripted_open_topic,
                                        .topic_exists = scripted_topic_exists,
                                        .list_topics = scripted_list_topics,
                                        .close = scripted_close_driver,
+                                       .any_thread = scripted_any_thread,
                                        .destroy = scripted_destroy_nothing};
 
 mofka_driver_t *driver;

@@ -16,6 +16,7 @@ typedef struct script {
     mofka_status_t answers[8];
     bool reserves;           /* append reserves, whatever it answers */
     bool unreserves;         /* what answers MOFKA_ERR_TIMEOUT says that nothing is reserved */
+    bool any_thread;         /* the driver's background thread may append */
     bool eventless;          /* its batches take no event */
     bool gated;              /* append waits for the gate first */
     void (*on_append)(void); /* called by the first append; NULL: nothing */
