@@ -8,6 +8,7 @@
 
 #define BYTES 16384
 #define BATCH_BYTES 8192
+#define LAP UINT64_C(8) /* batches of the ring */
 #define SECOND INT64_C(1000000000)
 
 static mmi_window_t *window;
@@ -17,7 +18,7 @@ static char memory[BYTES], expected[BYTES], source[BYTES];
 static int open_window(void **state) {
     (void)state;
     char *base = memory;
-    partition = (mmi_partition_t){.ring_bytes = 8 * BATCH_BYTES};
+    partition = (mmi_partition_t){.ring_bytes = LAP * BATCH_BYTES};
     if (mmi_window_create_heap(&base, 0, 1, &window))
         return 1;
     partition.w = window;
@@ -90,15 +91,15 @@ static void the_first_lap_does_not_count(void **state) {
         skip();
     mmi_pace_t pace = {.bytes = 0};
     assert_int_equal(laps_past(&pace, 100, 30 * SECOND, 3 * SECOND), 98);
-    uint64_t lap = partition.ring_bytes / BATCH_BYTES, plain = 0, on_end = 0;
-    for (uint64_t i = 0; i < 1024 * lap; i++) {
+    uint64_t plain = 0, on_end = 0;
+    for (uint64_t i = 0; i < 1024 * LAP; i++) {
         int64_t costs[2] = {
-            [MMI_PLAIN] = (on_end < lap ? 3 : 30) * SECOND, [MMI_PAST_CACHES] = 3 * SECOND};
+            [MMI_PLAIN] = (on_end < LAP ? 3 : 30) * SECOND, [MMI_PAST_CACHES] = 3 * SECOND};
         bool is_plain = put_one(&pace, costs) == MMI_PLAIN;
         on_end = is_plain ? on_end + 1 : 0;
         plain += is_plain;
     }
-    IN_RANGE(plain / lap, 6, 8); /* the trials */
+    IN_RANGE(plain / LAP, 6, 8); /* the trials */
 }
 
 static void small_batches_are_plain_and_not_timed(void **state) {

@@ -57,7 +57,7 @@ Members::Members(const Adapter &object) {
     members.reserve(object.getObjectSize());
     for (const auto member : object.getObject())
         members.emplace_back(member.first, member.second);
-    is_known.resize(members.size());
+    known.resize(members.size());
     if (members.size() <= 8)
         return;
     order.resize(members.size());

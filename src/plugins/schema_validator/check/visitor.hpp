@@ -106,9 +106,15 @@ class Members {
     const Adapter &value(size_t index) const {
         return members[index].second;
     }
-    std::vector<bool> is_known;
+    bool is_known(size_t index) const {
+        return known[index];
+    }
+    void set_known(size_t index) {
+        known[index] = true;
+    }
 
   private:
+    std::vector<bool> known;
     std::vector<std::pair<std::string, Adapter>> members;
     std::vector<size_t> order; /* sorted by name; empty if there are few members */
 };
@@ -232,7 +238,7 @@ template <> inline bool mofka_schema::Visitor::visit(const PropertiesConstraint 
         if (subschema->getAlwaysInvalid())
             mofka_schema::run->note(context, keyword);
         mofka_schema::Visitor visitor(members.value(index), context, true, nullptr, m_regexesCache);
-        members.is_known[index] = true;
+        members.set_known(index);
         return is_valid = visitor.validateSchema(*subschema);
     };
     constraint.applyToProperties([&](const auto &name, const Subschema *subschema) {
@@ -248,7 +254,7 @@ template <> inline bool mofka_schema::Visitor::visit(const PropertiesConstraint 
     });
     const Subschema *others = constraint.getAdditionalPropertiesSubschema();
     for (size_t i = 0; i < members.count() && is_valid; i++) {
-        if (members.is_known[i])
+        if (members.is_known(i))
             continue;
         if (others)
             validate(i, others, "additionalProperties");
