@@ -4,11 +4,11 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
+#include "base/thread.h"
 
 /* The most threads: calls that are under way at the same time. */
 #define THREADS_MAX 512
@@ -95,15 +95,11 @@ static void *agent_main(void *argument) {
     return NULL;
 }
 
-/* With the lock. Its threads take no signals: those are the application's. */
+/* With the lock. */
 static mofka_status_t agent_add_thread(mmi_agent_t *agent) {
-    sigset_t all, before;
     if (agent->thread_count == THREADS_MAX)
         return mofka_fail(MOFKA_ERR_SYSTEM, "%d operations of MPI have not returned", THREADS_MAX);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&agent->threads[agent->thread_count], NULL, agent_main, agent);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int error = mfi_thread_start(&agent->threads[agent->thread_count], agent_main, agent);
     if (error)
         return mofka_fail(MOFKA_ERR_SYSTEM, "starting a thread for operations of MPI: %s",
                           strerror(error));

@@ -2,12 +2,12 @@
 /* Reporters. The picture is in reporter.h. */
 #include "driver/reporter.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
 #include "driver/driver.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "stats/counters.h"
 
 /* How long reading the topics may take. Topics that take longer are left out. The last report is
@@ -70,16 +70,6 @@ static void reporter_destroy(mfi_reporter_t *r) {
     free(r);
 }
 
-/* The thread blocks all signals: they are the program's. */
-static int reporter_start_thread(mfi_reporter_t *r) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&r->thread, NULL, reporter_main, r);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error;
-}
-
 mofka_status_t mfi_reporter_start(mofka_driver_t *driver, uint64_t interval_ms,
                                   mofka_stats_fn report_to, void *context,
                                   void (*release)(void *context), mfi_reporter_t **reporter) {
@@ -94,7 +84,7 @@ mofka_status_t mfi_reporter_start(mofka_driver_t *driver, uint64_t interval_ms,
                           .release = release};
     pthread_mutex_init(&r->lock, NULL);
     mfi_cond_init(&r->changed);
-    int error = reporter_start_thread(r);
+    int error = mfi_thread_start(&r->thread, reporter_main, r);
     if (error) {
         reporter_destroy(r);
         return mofka_fail(MOFKA_ERR_SYSTEM, "starting a reporter of statistics: %s",

@@ -11,10 +11,10 @@
  * driver/open_drivers.c).
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/at_fork.h"
+#include "base/thread.h"
 #include "base/clock.h"
 #include "base/lock.h"
 #include "pool/affinity.h"
@@ -277,19 +277,14 @@ bool mfi_thread_pool_cancel_later(mofka_thread_pool_t *handle, mofka_work_fn run
     return found;
 }
 
-/* Start the workers, and wait until each is bound. They block all signals, which are the
- * program's. */
+/* Start the workers, and wait until each is bound. */
 static mofka_status_t pool_start(pthread_pool_t *pool) {
-    sigset_t all, old;
     int error = 0, saved = errno;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
     for (size_t i = 0; i < pool->options.thread_count && !error; i++) {
         pool->workers[i] = (pool_worker_t){.pool = pool, .index = i};
-        error = pthread_create(&pool->workers[i].thread, NULL, pool_worker_main, &pool->workers[i]);
+        error = mfi_thread_start(&pool->workers[i].thread, pool_worker_main, &pool->workers[i]);
         pool->worker_count += !error;
     }
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_mutex_lock(&pool->lock);
     while (pool->ready < pool->worker_count)
         pthread_cond_wait(&pool->started, &pool->lock);
