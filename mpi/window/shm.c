@@ -198,8 +198,8 @@ static const mmi_window_ops_t shm_ops = {
     .destroy = shm_destroy,
 };
 
-/* The size of a last-level cache. sysconf is no use: glibc 2.36 adds all caches of an AMD socket
- * up. */
+/* The size of a last-level cache, as Linux has it. hwloc's x86 component would bind this thread to
+ * each CPU in turn. sysconf is no use: glibc 2.36 adds all caches of an AMD socket up. */
 static size_t shm_cache_bytes(void) {
     size_t bytes = 0;
     hwloc_topology_t topology;
@@ -207,6 +207,7 @@ static size_t shm_cache_bytes(void) {
         return CACHE_BYTES_DEFAULT;
     hwloc_topology_set_all_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE);
     hwloc_topology_set_type_filter(topology, HWLOC_OBJ_L3CACHE, HWLOC_TYPE_FILTER_KEEP_ALL);
+    hwloc_topology_set_components(topology, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "x86");
     if (hwloc_topology_load(topology) == 0 && hwloc_topology_is_thissystem(topology)) {
         hwloc_obj_t cache = hwloc_get_obj_by_type(topology, HWLOC_OBJ_L3CACHE, 0);
         bytes = cache ? (size_t)cache->attr->cache.size : 0;

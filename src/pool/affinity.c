@@ -48,6 +48,8 @@ static void affinity_load_topology(void) {
         topology = NULL;
         return;
     }
+    /* The x86 component would bind this thread to each CPU in turn; Linux knows the cores. */
+    hwloc_topology_set_components(topology, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "x86");
     if (hwloc_topology_load(topology) || !hwloc_topology_is_thissystem(topology))
         affinity_drop_topology();
 }

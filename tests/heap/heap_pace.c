@@ -4,6 +4,7 @@
  * what it is given, and nothing else.
  */
 #include "support/check.h"
+#include "support/count_bindings.h"
 #include "mpi/producer/pace.h"
 
 #define BYTES 16384
@@ -52,6 +53,13 @@ static int laps_past(mmi_pace_t *pace, int laps, int64_t plain, int64_t past) {
 
 static int laps_past_anew(int64_t plain, int64_t past) {
     return laps_past(&(mmi_pace_t){.bytes = 0}, 100, plain, past);
+}
+
+/* Finding out the size of the caches takes no bindings, which wait for each CPU. */
+static void windows_bind_nothing(void **state) {
+    (void)state;
+    assert_true(window->cache_bytes > 0);
+    assert_int_equal(hwloc_bindings, 0);
 }
 
 static void past_the_caches_has_to_win_clearly(void **state) {
@@ -149,6 +157,7 @@ static void past_the_caches_goes_what_was_given(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(windows_bind_nothing, open_window, close_window),
         cmocka_unit_test_setup_teardown(past_the_caches_has_to_win_clearly, open_window,
                                         close_window),
         cmocka_unit_test_setup_teardown(the_choice_follows_the_machine, open_window, close_window),

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <hwloc.h>
 #include "support/check.h"
+#include "support/count_bindings.h"
 #include <mofka/log.h>
 #include <mofka/thread_pool.h>
 
@@ -77,6 +78,7 @@ static void the_kernel_binds_and_reports(void **state) {
             check_worker(b, index, own.cpus);
     mofka_log_set_callback(NULL, NULL);
     assert_int_equal(warnings, environment ? 1 : 0);
+    assert_int_equal(hwloc_bindings, 0);
     hwloc_bitmap_free(own.cpus);
 }
 

@@ -32,7 +32,7 @@ class MofkaMpi(CMakePackage):
     depends_on("cmake@3.18:", type="build")
     depends_on("pkgconfig", type="build")
     depends_on("mpi@3:")
-    depends_on("hwloc@2:")
+    depends_on("hwloc@2.1:")
     depends_on("cjson")
     depends_on("xxhash")
     # The validator "schema" needs the headers of valijson, too. Without them it is left out.
