@@ -370,7 +370,7 @@ static void raw_calls_are_counted(void **state) {
     (void)state;
     uint64_t *memory, words[4] = {0};
     MPI_Win win;
-    MPI_Win_allocate(4 * 8, 8, MPI_INFO_NULL, MPI_COMM_WORLD, &memory, &win);
+    MPI_Win_allocate(sizeof words, 8, MPI_INFO_NULL, MPI_COMM_WORLD, &memory, &win);
     MPI_Win_lock_all(0, win);
     count_t before = count_read(COUNT_OTHERS), own = count_read(COUNT_SELF);
     if (rank == 1)

@@ -107,7 +107,9 @@ static Scores run_lines(const fs::path &path) {
             if (!std::getline(fields, *field, '\t'))
                 throw std::runtime_error(path.string() +
                                          ": a line does not have five fields: " + line);
-        run_test(scores[file], file + ": " + name, valid == "1", instance, options);
+        std::string title = file;
+        title.append(": ").append(name);
+        run_test(scores[file], title, valid == "1", instance, options);
     }
     return scores;
 }
