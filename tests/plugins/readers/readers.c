@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The types that read metadata, with a configuration each. */
-#include "plugins/readers.h"
+#include "plugins/readers/readers.h"
 
 mofka_status_t reader_validate(const char *config, const char *text, size_t bytes) {
     mofka_validator_t *validator;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Keys, strings and numbers of ten megabytes, for every type that reads metadata; in events, and in
  * configurations. */
-#include "plugins/readers.h"
+#include "plugins/readers/readers.h"
 
 enum { MEGABYTES_10 = 10 << 20 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Hostile events, for every validator, selector and serializer that reads metadata: those of the
  * plug-ins, and those of the core. */
-#include "plugins/readers.h"
+#include "plugins/readers/readers.h"
 
 /* ---- no JSON -------------------------------------------------------------------------------- */
 
