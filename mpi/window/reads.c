@@ -3,7 +3,7 @@
  * Reads words of rma windows, by MPI_Rget.
  *
  * A caller can give up, and MPI cannot: an operation writes its memory until it completes. So the
- * memory is the window's, and what was given up is kept until then.
+ * memory is the window's, and what is not over yet is kept.
  *
  * A read whose answer is late is begun again, and the first answer counts. For the answer may be
  * lost: in Open MPI 4.1.4 over UCX, a request of MPI_Rget never completes if another thread drives
@@ -24,29 +24,33 @@
 /* When a read is begun again; this doubles each time, up to a limit. */
 #define AGAIN_NS INT64_C(50000000)
 #define AGAIN_NS_MAX INT64_C(5000000000)
-/* How often one call begins a read, and how many reads of a rank are kept, at most. */
+/* How often one call begins a read, at most. */
 #define TRIES_MAX 16
+/* Reads of a rank whose answers are expected, before a read that has a deadline begins. */
 #define LATE_MAX 64
+/* Kept reads that each call looks at, so that they do not become many. */
+#define KEPT_LOOKS 2
 /* Reads for which there is memory from the start, so that few threads never need more. */
 #define READS_FIRST 8
-/* Looks at kept reads when the window's operations have completed. */
+/* Looks at all kept reads when the window's operations have completed. */
 #define LAST_LOOKS 100
 
 typedef struct mmi_read {
     struct mmi_read *next;
     MPI_Request request;
     int rank;
-    bool passed; /* a later read of the rank was answered, so this answer may be lost */
+    bool failed;     /* MPI reported an error: it may write the words until the epoch ends */
+    uint64_t number; /* of the window's reads, in the order in which they began */
     uint64_t words[MMI_RUN_WORDS_MAX];
 } mmi_read_t;
 
 /* NULL: no memory. */
 static mmi_read_t *read_take(mmi_window_t *w) {
-    pthread_mutex_lock(&w->reads_lock);
-    mmi_read_t *read = w->free_reads;
+    pthread_mutex_lock(&w->reads.lock);
+    mmi_read_t *read = w->reads.free;
     if (read)
-        w->free_reads = read->next;
-    pthread_mutex_unlock(&w->reads_lock);
+        w->reads.free = read->next;
+    pthread_mutex_unlock(&w->reads.lock);
     return read ? read : malloc(sizeof *read);
 }
 
@@ -55,11 +59,21 @@ static void read_push(mmi_read_t **list, mmi_read_t *read) {
     *list = read;
 }
 
-static bool read_is_answered(mmi_window_t *w, mmi_read_t *read) {
-    int done = 1;
-    if (read->request != MPI_REQUEST_NULL)
-        MMI_TRY(w, read->rank, MPI_Test, &read->request, &done, MPI_STATUS_IGNORE);
-    return done;
+/* Call MPI for a read, and keep its error in the window and in the read. */
+#define READ_TRY(w, read, call, ...)                                                               \
+    do {                                                                                           \
+        int error_ = call(__VA_ARGS__);                                                            \
+        if (error_)                                                                                \
+            mmi_window_fault(w, (read)->rank, #call, error_);                                      \
+        (read)->failed |= error_ != MPI_SUCCESS;                                                   \
+    } while (0)
+
+/* Answered, or failed. */
+static bool read_is_over(mmi_window_t *w, mmi_read_t *read) {
+    int done = 0;
+    if (!read->failed)
+        READ_TRY(w, read, MPI_Test, &read->request, &done, MPI_STATUS_IGNORE);
+    return done || read->failed;
 }
 
 static void read_begin(mmi_window_t *w, mmi_read_t *read, int rank, uint64_t offset, size_t count) {
@@ -67,17 +81,18 @@ static void read_begin(mmi_window_t *w, mmi_read_t *read, int rank, uint64_t off
     read->next = NULL;
     read->request = MPI_REQUEST_NULL;
     read->rank = rank;
-    read->passed = false;
+    read->failed = false;
+    read->number = atomic_fetch_add(&w->reads.begun, 1) + 1;
     memset(read->words, 0, count * sizeof read->words[0]);
-    MMI_TRY(w, rank, MPI_Rget, read->words, (int)count, MPI_UINT64_T, rank,
-            mmi_rma_place(w, rank, offset), (int)count, MPI_UINT64_T, w->win, &read->request);
+    READ_TRY(w, read, MPI_Rget, read->words, (int)count, MPI_UINT64_T, rank,
+             mmi_rma_place(w, rank, offset), (int)count, MPI_UINT64_T, w->win, &read->request);
 }
 
-/* Remove the first read that is answered from the list. NULL: none is. */
-static mmi_read_t *reads_take_answered(mmi_window_t *w, mmi_read_t **list) {
+/* Remove the first read that is over from the list. NULL: none is. */
+static mmi_read_t *reads_take_over(mmi_window_t *w, mmi_read_t **list) {
     for (mmi_read_t **at = list; *at; at = &(*at)->next) {
         mmi_read_t *read = *at;
-        if (read_is_answered(w, read)) {
+        if (read_is_over(w, read)) {
             *at = read->next;
             return read;
         }
@@ -85,14 +100,13 @@ static mmi_read_t *reads_take_answered(mmi_window_t *w, mmi_read_t **list) {
     return NULL;
 }
 
-/* Wait for the first answer, and begin the read again meanwhile, until it was begun `most` times.
- * NULL: the deadline passed. */
-static mmi_read_t *reads_wait(mmi_window_t *w, mmi_read_t **tries, int most, uint64_t offset,
-                              size_t count, int64_t deadline_ns) {
+/* Wait until the first is over, and begin the read again meanwhile. NULL: the deadline passed. */
+static mmi_read_t *reads_wait(mmi_window_t *w, mmi_read_t **tries, uint64_t offset, size_t count,
+                              int64_t deadline_ns) {
     int64_t us = 10, yield_until = 0, again_at = 0, span = AGAIN_NS;
     int rank = (*tries)->rank, begun = 1;
-    mmi_read_t *answered, *more;
-    for (int looks = 0; !(answered = reads_take_answered(w, tries)); looks++) {
+    mmi_read_t *first, *more;
+    for (int looks = 0; !(first = reads_take_over(w, tries)); looks++) {
         if (w->spin_ns && looks < SPIN_TESTS)
             continue;
         int64_t now = mmi_now_ns();
@@ -102,7 +116,7 @@ static mmi_read_t *reads_wait(mmi_window_t *w, mmi_read_t **tries, int most, uin
             yield_until = now + YIELD_NS;
             again_at = now + span;
         }
-        if (now >= again_at && begun < most && (more = read_take(w))) {
+        if (now >= again_at && begun < TRIES_MAX && (more = read_take(w))) {
             read_begin(w, more, rank, offset, count);
             read_push(tries, more);
             begun++;
@@ -114,50 +128,81 @@ static mmi_read_t *reads_wait(mmi_window_t *w, mmi_read_t **tries, int most, uin
         else
             mmi_back_off(&us, SLEEP_US_MAX);
     }
-    return answered;
+    return first;
 }
 
-/* Keep what was not answered. `answered`: another read of the rank was. */
-static void reads_keep(mmi_window_t *w, int rank, mmi_read_t *tries, mmi_read_t *answered) {
-    pthread_mutex_lock(&w->reads_lock);
-    for (mmi_read_t *read; (read = tries);) {
-        tries = read->next;
-        read_push(&w->late_reads, read);
-    }
-    for (mmi_read_t *read = w->late_reads; answered && read; read = read->next)
-        read->passed |= read->rank == rank;
-    if (answered)
-        read_push(&w->free_reads, answered);
-    pthread_mutex_unlock(&w->reads_lock);
+/* With the lock: the read is not under way, unless it failed. */
+static void reads_put_away(mmi_window_t *w, mmi_read_t *read) {
+    read_push(read->failed ? &w->reads.failed : &w->reads.free, read);
 }
 
 /* With the lock. */
-static void reads_collect(mmi_window_t *w) {
-    for (mmi_read_t *read; (read = reads_take_answered(w, &w->late_reads));)
-        read_push(&w->free_reads, read);
+static void reads_append_late(mmi_window_t *w, mmi_read_t *read) {
+    mmi_read_t **end = w->reads.late ? &w->reads.last->next : &w->reads.late;
+    read->next = NULL;
+    *end = w->reads.last = read;
 }
 
-/* Returns how many reads of a rank are kept whose answers are still expected. */
+/* With the lock: look at the oldest kept reads, and put those away that are over. */
+static void reads_look(mmi_window_t *w, size_t looks) {
+    for (mmi_read_t *read; looks > 0 && (read = w->reads.late); looks--) {
+        w->reads.late = read->next;
+        if (read_is_over(w, read))
+            reads_put_away(w, read);
+        else
+            reads_append_late(w, read);
+    }
+}
+
+/* The end of a call: keep what is under way. `first`: what was over first; NULL: nothing was. */
+static void reads_end(mmi_window_t *w, mmi_read_t *tries, mmi_read_t *first) {
+    pthread_mutex_lock(&w->reads.lock);
+    if (first) {
+        uint64_t *answered = &w->reads.answered[first->rank];
+        *answered = first->number > *answered ? first->number : *answered;
+        reads_put_away(w, first);
+    }
+    for (mmi_read_t *read; (read = tries);) {
+        tries = read->next;
+        reads_append_late(w, read);
+    }
+    reads_look(w, KEPT_LOOKS);
+    pthread_mutex_unlock(&w->reads.lock);
+}
+
+/* Returns how many reads of a rank are kept whose answers are expected: they began after the latest
+ * one that was answered. The others may be lost. */
 static size_t reads_count_late(mmi_window_t *w, int rank) {
-    size_t count = 0;
-    pthread_mutex_lock(&w->reads_lock);
-    reads_collect(w);
-    for (mmi_read_t *read = w->late_reads; read; read = read->next)
-        count += read->rank == rank && !read->passed;
-    pthread_mutex_unlock(&w->reads_lock);
+    size_t kept = 0, count = 0;
+    pthread_mutex_lock(&w->reads.lock);
+    for (const mmi_read_t *read = w->reads.late; read; read = read->next)
+        kept++;
+    reads_look(w, kept);
+    for (const mmi_read_t *read = w->reads.late; read; read = read->next)
+        count += read->rank == rank && read->number > w->reads.answered[rank];
+    pthread_mutex_unlock(&w->reads.lock);
     return count;
 }
 
+/* Without memory for a read. */
+static void read_directly(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+                          size_t count) {
+    memset(words, 0, count * sizeof *words);
+    MMI_TRY(w, rank, MPI_Get, words, (int)count, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset),
+            (int)count, MPI_UINT64_T, w->win);
+    MMI_TRY(w, rank, MPI_Win_flush, rank, w->win);
+}
+
 void mmi_read_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words, size_t count) {
-    mmi_read_t own, *tries = read_take(w);
-    int most = tries ? TRIES_MAX : 1;
-    if (!tries) /* no memory: `own` is in use until it is answered */
-        tries = &own;
+    mmi_read_t *tries = read_take(w);
+    if (!tries) {
+        read_directly(w, rank, offset, words, count);
+        return;
+    }
     read_begin(w, tries, rank, offset, count);
-    mmi_read_t *answered = reads_wait(w, &tries, most, offset, count, INT64_MAX);
-    memcpy(words, answered->words, count * sizeof *words);
-    if (answered != &own)
-        reads_keep(w, rank, tries, answered);
+    mmi_read_t *first = reads_wait(w, &tries, offset, count, INT64_MAX);
+    memcpy(words, first->words, count * sizeof *words);
+    reads_end(w, tries, first);
 }
 
 mofka_status_t mmi_read_within(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
@@ -172,36 +217,41 @@ mofka_status_t mmi_read_within(mmi_window_t *w, int rank, uint64_t offset, uint6
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory to read of rank %d", rank);
     read_begin(w, tries, rank, offset, count);
     int64_t deadline_ns = deadline < INT64_MAX / 1000000 ? deadline * 1000000 : INT64_MAX;
-    mmi_read_t *answered = reads_wait(w, &tries, TRIES_MAX, offset, count, deadline_ns);
+    mmi_read_t *first = reads_wait(w, &tries, offset, count, deadline_ns);
     mofka_status_t status =
-        answered ? mmi_window_check(w, rank)
-                 : mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d did not answer a read in time", rank);
+        first ? mmi_window_check(w, rank)
+              : mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d did not answer a read in time", rank);
     if (!status)
-        memcpy(words, answered->words, count * sizeof *words);
-    reads_keep(w, rank, tries, answered);
+        memcpy(words, first->words, count * sizeof *words);
+    reads_end(w, tries, first);
     return status;
 }
 
 bool mmi_reads_create(mmi_window_t *w) {
+    w->reads.answered = calloc((size_t)w->size, sizeof *w->reads.answered);
     for (int i = 0; i < READS_FIRST; i++) {
         mmi_read_t *read = malloc(sizeof *read);
         if (!read)
             return false;
-        read_push(&w->free_reads, read);
+        read_push(&w->reads.free, read);
     }
-    return true;
+    return w->reads.answered != NULL;
 }
 
-static void reads_free(mmi_read_t **list) {
-    for (mmi_read_t *read; (read = *list);) {
-        *list = read->next;
+static void reads_free(mmi_read_t *list) {
+    for (mmi_read_t *read; (read = list);) {
+        list = read->next;
         free(read);
     }
 }
 
-void mmi_reads_destroy(mmi_window_t *w) {
-    for (int i = 0; i < LAST_LOOKS && w->late_reads; i++) /* complete, unless they are lost */
-        reads_collect(w);
-    reads_free(&w->late_reads);
-    reads_free(&w->free_reads);
+void mmi_reads_destroy(mmi_window_t *w, bool ended) {
+    for (int i = 0; i < LAST_LOOKS && ended && w->reads.late; i++)
+        reads_look(w, 1);
+    if (ended) { /* what is late now is lost: nobody writes it */
+        reads_free(w->reads.late);
+        reads_free(w->reads.failed);
+    }
+    reads_free(w->reads.free);
+    free(w->reads.answered);
 }

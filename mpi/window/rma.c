@@ -3,7 +3,7 @@
  * The operations on windows of remote memory. rma_open.c makes such a window.
  *
  *   operation             MPI                            round trips: MPICH, Open MPI over UCX
- *   load, load_run        Rget, tested until complete    1, 1
+ *   load, load_run        Rget, see reads.c              1, 1
  *   store                 Put, flush                     1, 1
  *   fetch_add, exchange   Fetch_and_op, flush            1, 3
  *   put, get, get_words   Put, Get; complete by a flush  the flush: 1, 1
@@ -23,7 +23,6 @@
 #include "mpi/window/share.h"
 
 #include <assert.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +30,7 @@
 #define CHUNK_BYTES ((size_t)1 << 30)
 /* The most pieces of one derived datatype, which bounds its memory. */
 #define PIECES_MAX 8192
+
 static void rma_put(mmi_window_t *w, int rank, uint64_t offset, const void *source, size_t bytes) {
     for (size_t done = 0; done < bytes; done += CHUNK_BYTES) {
         int count = (int)(bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES);

@@ -30,16 +30,17 @@ static inline uint64_t mmi_rma_identity(const mmi_window_t *w, int rank) {
 
 /* What to do if a window cannot be made, or fails its trial. Static. */
 const char *mmi_rma_remedy(void);
+/* The operations open and destroy of the window. */
+mofka_status_t mmi_rma_open(mmi_window_t *w, MPI_Comm comm, uint64_t bytes);
+void mmi_rma_destroy(mmi_window_t *w);
 /* The operation load_run of the window, and read_within: see reads.c. */
 void mmi_read_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words, size_t count);
 mofka_status_t mmi_read_within(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                                size_t count, int64_t deadline);
 /* Memory for the first reads. False: there is none. */
 bool mmi_reads_create(mmi_window_t *w);
-/* After the window's epoch has ended, and so every read is complete: free them. */
-void mmi_reads_destroy(mmi_window_t *w);
-/* The operations open and destroy of the window. */
-mofka_status_t mmi_rma_open(mmi_window_t *w, MPI_Comm comm, uint64_t bytes);
-void mmi_rma_destroy(mmi_window_t *w);
+/* Free them. `ended`: the window's epoch has ended, and so every read is complete. Else MPI may
+ * still write what is late, and it is left. */
+void mmi_reads_destroy(mmi_window_t *w, bool ended);
 
 #endif

@@ -160,9 +160,8 @@ mofka_status_t mmi_rma_open(mmi_window_t *w, MPI_Comm comm, uint64_t bytes) {
 }
 
 void mmi_rma_destroy(mmi_window_t *w) {
-    if (w->win != MPI_WIN_NULL)
-        MPI_Win_unlock_all(w->win);
-    mmi_reads_destroy(w);
+    bool ended = w->win != MPI_WIN_NULL && MPI_Win_unlock_all(w->win) == MPI_SUCCESS;
+    mmi_reads_destroy(w, ended);
     if (w->win != MPI_WIN_NULL) {
         if (w->base[0])
             ((mmi_share_t *)(void *)w->base[0])->mark = 0;

@@ -115,7 +115,7 @@ mmi_window_t *mmi_window_create(const mmi_window_ops_t *ops, int rank, int size,
                         .base = base,
                         .faulty = faulty,
                         .win = MPI_WIN_NULL};
-    pthread_mutex_init(&w->reads_lock, NULL);
+    pthread_mutex_init(&w->reads.lock, NULL);
     pthread_mutex_init(&w->word_lock, NULL);
     return w;
 }

@@ -114,6 +114,16 @@ typedef struct mmi_rma_options {
     uint64_t nonce;     /* differs between drivers */
 } mmi_rma_options_t;
 
+/* The reads of an rma window: see reads.c. */
+typedef struct mmi_reads {
+    pthread_mutex_t lock;         /* guards the lists and `answered`; a leaf but for MPI's locks */
+    struct mmi_read *late, *last; /* may be under way, though no call waits for them */
+    struct mmi_read *failed;      /* after an error of MPI: not to be used again */
+    struct mmi_read *free;        /* memory for others */
+    uint64_t *answered;           /* for each rank: the number of its latest answered read */
+    _Atomic uint64_t begun;
+} mmi_reads_t;
+
 struct mmi_window {
     const mmi_window_ops_t *ops;
     int rank, size;
@@ -128,17 +138,15 @@ struct mmi_window {
     _Atomic int appends; /* under way in this process */
     MPI_Win win;         /* MPI_WIN_NULL: heap, or not opened yet */
     mmi_rma_options_t rma;
-    void *own_memory;            /* rma with own_memory: what was mapped, `own_bytes`; else NULL */
-    size_t own_bytes;            /* of it */
-    pthread_mutex_t word_lock;   /* rma with serial_words; a leaf */
-    struct mmi_agent *agent;     /* rma: runs calls that may block; NULL: callers do that */
-    bool nudges;                 /* rma: owners run progress threads */
-    uint64_t *nudge_values;      /* rma: what this rank last put into each rank's activity word */
-    struct mmi_read *late_reads; /* rma: those that were given up, and may still be under way */
-    struct mmi_read *free_reads; /* rma: memory for others */
-    pthread_mutex_t reads_lock;  /* guards those two; a leaf but for MPI's locks */
-    _Atomic int fault;           /* whether an MPI call failed; see mmi_window_fault */
-    _Atomic bool *faulty;        /* the same of each rank's memory */
+    void *own_memory;          /* rma with own_memory: what was mapped, `own_bytes`; else NULL */
+    size_t own_bytes;          /* of it */
+    pthread_mutex_t word_lock; /* rma with serial_words; a leaf */
+    struct mmi_agent *agent;   /* rma: runs calls that may block; NULL: callers do that */
+    bool nudges;               /* rma: owners run progress threads */
+    uint64_t *nudge_values;    /* rma: what this rank last put into each rank's activity word */
+    mmi_reads_t reads;         /* rma */
+    _Atomic int fault;         /* whether an MPI call failed; see mmi_window_fault */
+    _Atomic bool *faulty;      /* the same of each rank's memory */
     char message[MOFKA_MESSAGE_BYTES_MAX + 1]; /* of the first call that failed */
 };
 

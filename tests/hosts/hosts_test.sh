@@ -140,14 +140,18 @@ case_link_back() {
 # An owner is stopped, and continued when the others have gone on without it.
 case_stopped() {
     local process
+    if "$mpiexec" --version | grep -q "Open MPI) 5"; then
+        echo "skipped: Open MPI 5 holds a lock of the window while it flushes"
+        exit 77
+    fi
     job_start node0:1,node1:2 -n 3 "$build/tests/hosts/stopped" "$WORLD"
-    await $LIMIT has 1 "stop [0-9]+" || fail "the job does not begin"
-    process=$(grep -oE "stop [0-9]+" "$out" | cut -d' ' -f2)
+    await $LIMIT has 1 "stop [0-9]+\." || fail "the job does not begin"
+    process=$(grep -oE "stop [0-9]+\." "$out" | tr -dc 0-9)
     sleep 0.3
     kill -STOP "$process"
     touch "$WORLD/stopped"
-    await 120 has 1 "continue" || fail "calls to another owner do not come back"
-    has 1 "continue" || fail "the job ended"
+    await 120 has 1 "other owners served" || fail "calls to another owner do not come back"
+    has 1 "other owners served" || fail "the job ended"
     kill -CONT "$process"
     job_passes 3 1 "every rank passed"
 }
