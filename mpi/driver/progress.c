@@ -47,8 +47,8 @@ static int progress_cancel(void *state, int complete) {
     return MPI_SUCCESS;
 }
 
-/* Testing a request that is not complete drives all of MPI. MPI_Iprobe does not: Open MPI 4.1.4 over
- * UCX drives one-sided operations in one call of it in 100. */
+/* Testing a request that is not complete drives all of MPI. MPI_Iprobe does not: Open MPI 4.1.4
+ * over UCX drives one-sided operations in one call of it in 100. */
 static void progress_poll(MPI_Request *request, int times) {
     int done = 0;
     for (int i = 0; i < times; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The conformance suite over the heap window. */
 #include "conformance/conformance.h"
-#include "heap/heap_driver.h"
+#include "heap/job/heap_driver.h"
 
 int main(void) {
     heap_job_t memory;

@@ -2,7 +2,7 @@
 /* What keeps a partition full is found out, and reported: in errors, and in a warning after 1 s. */
 #include <pthread.h>
 #include <stdatomic.h>
-#include "heap/log_fixture.h"
+#include "heap/job/log_fixture.h"
 #include "support/clock.h"
 #include "support/json_path.h"
 

@@ -4,7 +4,7 @@
  * append, put there by hand.
  */
 #include "support/callbacks.h"
-#include "heap/log_fixture.h"
+#include "heap/job/log_fixture.h"
 
 /* Later batches wait behind a hole, and come in order once it is filled. */
 static void a_hole_holds_back_what_is_behind_it(void **state) {

@@ -4,7 +4,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
-#include "heap/log_fixture.h"
+#include "heap/job/log_fixture.h"
 #include "mpi/agent/agent.h"
 
 static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};

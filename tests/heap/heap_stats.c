@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Statistics of a log so long that a double would round its ids. */
-#include "heap/log_fixture.h"
+#include "heap/job/log_fixture.h"
 
 #include <cjson/cJSON.h>
 

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include "heap/heap_driver.h"
+#include "heap/job/heap_driver.h"
 #include "support/stress/stress.h"
 
 typedef struct meeting {

@@ -4,8 +4,8 @@
  * or stops there, or cannot make them. The other one goes on.
  */
 #include <pthread.h>
-#include "heap/heap_driver.h"
-#include "heap/log_fixture.h"
+#include "heap/job/heap_driver.h"
+#include "heap/job/log_fixture.h"
 #include "mpi/topic/directory.h"
 
 #define BIG "{\"partitions\":2,\"partition_bytes\":1048576,\"partition_events\":1024}"

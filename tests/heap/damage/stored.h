@@ -4,7 +4,7 @@
 #ifndef MOFKA_TESTS_STORED_H
 #define MOFKA_TESTS_STORED_H
 
-#include "heap/log_fixture.h"
+#include "heap/job/log_fixture.h"
 
 extern mofka_producer_t *stored_producer;
 extern uint64_t stored_count; /* of events pushed so far; each has its number in it */

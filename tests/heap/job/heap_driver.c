@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The MPI driver's directory, topics, producers and consumers behind a driver table of its own:
  * only creation and close, which are collective in MPI, differ. */
-#include "heap/heap_driver.h"
+#include "heap/job/heap_driver.h"
 
 #include <stdlib.h>
 #include <string.h>

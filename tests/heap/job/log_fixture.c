@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A topic "log" over the heap window; see log_fixture.h. */
-#include "heap/log_fixture.h"
-#include "heap/heap_driver.h"
+#include "heap/job/log_fixture.h"
+#include "heap/job/heap_driver.h"
 
 static heap_job_t memory;
 mofka_driver_t *log_driver;
