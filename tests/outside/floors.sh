@@ -54,8 +54,9 @@ FNR == 1 {
         print FILENAME ":" FNR ": " $0 " is not on a lower floor"
         bad = 1
     }
-    # The core has no headers for the driver: libmofka exports its public functions only.
-    if (room ~ "^mpi/" && room !~ "^mpi/ctl" && target ~ "^src/") {
+    # The core has no headers for the driver: libmofka exports its public functions only. One needs
+    # nothing exported.
+    if (room ~ "^mpi/" && room !~ "^mpi/ctl" && target ~ "^src/" && part[2] != "base/thread.h") {
         print FILENAME ":" FNR ": " $0 " is internal to the core"
         bad = 1
     }
