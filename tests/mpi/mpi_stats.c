@@ -40,7 +40,8 @@ static mofka_topic_t *stats_open_topic(const char *name, const char *options) {
 }
 
 static void stats_push_events(mofka_topic_t *topic, int count, mofka_producer_t **producer) {
-    OK(mofka_producer_create(topic, &(mofka_producer_options_t){.batch_size = 10}, producer));
+    OK(mofka_producer_create(
+        topic, &(mofka_producer_options_t){.batch_size = 10, .linger_ms = 60000}, producer));
     for (int i = 0; i < count; i++)
         OK(mofka_producer_push(*producer, "{}", 2, NULL, (size_t)i % 2, NULL));
     OK(mofka_producer_flush(*producer, 20000));
@@ -167,8 +168,8 @@ static void stamps_belong_to_batches(void **state) {
     mofka_producer_t *producer;
     mofka_consumer_t *consumer;
     if (rank == 0) {
-        OK(mofka_producer_create(topic, &(mofka_producer_options_t){.batch_size = 3000},
-                                 &producer));
+        OK(mofka_producer_create(
+            topic, &(mofka_producer_options_t){.batch_size = 3000, .linger_ms = 60000}, &producer));
         for (int i = 0; i < 3000; i++)
             OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
         OK(mofka_producer_flush(producer, 20000));
@@ -256,7 +257,8 @@ static void a_blocked_producer_is_seen(void **state) {
     MPI_Barrier(MPI_COMM_WORLD);
     if (rank == 0) {
         mofka_producer_t *producer;
-        OK(mofka_producer_create(topic, &(mofka_producer_options_t){.batch_size = 4}, &producer));
+        OK(mofka_producer_create(
+            topic, &(mofka_producer_options_t){.batch_size = 4, .linger_ms = 60000}, &producer));
         for (int i = 0; i < 20; i++)
             OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
         OK(mofka_producer_flush(producer, 20000));

@@ -79,7 +79,11 @@ static void waiting_for_room_burns_no_core(void **state) {
             OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
         OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
         double wall = clock_seconds(CLOCK_MONOTONIC), cpu = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
-        FAILS(mofka_producer_flush(producer, 1500), MOFKA_ERR_TIMEOUT, "'idle' holds it up");
+        mofka_status_t status;
+        do /* if the agent's thread gets no core, the flush does not know what it waits for */
+            status = mofka_producer_flush(producer, 1500);
+        while (status == MOFKA_ERR_POSSIBLY_STORED);
+        FAILS(status, MOFKA_ERR_TIMEOUT, "'idle' holds it up");
         wall = clock_seconds(CLOCK_MONOTONIC) - wall;
         cpu = clock_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
         assert_true(wall >= 1.5 && wall < 8);
