@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Slots that are read at a time. */
 #define LOOK_SLOTS ((MMI_RUN_WORDS_MAX + 1) / 2)
@@ -44,12 +45,19 @@ bool mmi_entry_is_earlier(const mmi_partition_t *p, const mmi_entry_t *entry, ui
            (id + 1 - entry->id_1) % p->slots == 0;
 }
 
+/* In the first lap, entries are zeros until they are put. */
+static bool damage_is_fresh(const mmi_entry_t *entry) {
+    static const mmi_entry_t zeros;
+    return memcmp(entry, &zeros, sizeof zeros) == 0;
+}
+
 /* Whether an entry that the chain does not allow, of event `id`, is not of the batch under way: it
  * is of another one, or was not put yet. */
 static bool damage_is_outside(const mmi_partition_t *p, const mmi_entry_t *entry, uint64_t id,
                               mmi_chain_t chain) {
     mmi_chain_end_batch(&chain);
-    return mmi_chain_follow(&chain, entry, id, p->ring_bytes) || mmi_entry_is_earlier(p, entry, id);
+    return mmi_chain_follow(&chain, entry, id, p->ring_bytes) ||
+           mmi_entry_is_earlier(p, entry, id) || damage_is_fresh(entry);
 }
 
 /* Walk from event `first`, where a batch begins, to the end of the batch, at most to `limit`. If

@@ -57,6 +57,13 @@ static const steps_case_t step_cases[] = {
                       PUSH(1), FLAG(16, BIT(40)), CORRUPT("the flag of events 16 to 18 is damaged"),
                       SKIPS(3), HOLE("partition 0: event 19 was reserved and is not stored"),
                       APPEND, PULLS(19), PULLS(20), EVENTS(21, 21, 0), END}},
+    /* The same in the first lap, where nothing earlier is in the slots of the hole. Failed while the
+     * damage took the hole in, which was then skipped. */
+    {"a_hole_behind_damage_is_waited_for_in_the_first_lap", SMALL,
+     (const step_t[]){CONSUMER(NULL), PUSH(3), RESERVE(2), PUSH(1), FLAG(0, BIT(40)),
+                      CORRUPT("the flag of events 0 to 2 is damaged"), SKIPS(3),
+                      HOLE("partition 0: event 3 was reserved and is not stored"), APPEND, PULLS(3),
+                      PULLS(4), EVENTS(5, 5, 0), END}},
     /* A flag that was damaged while its slot waited to be used again is nobody's event: it is that
      * of event 0. */
     {"a_damaged_flag_of_no_batch_is_no_damage", SMALL,
