@@ -10,6 +10,7 @@
  * The word is MPI's: the thread only loads it. A stale or torn value costs a poll at the wrong
  * pace, no more.
  */
+#include "base/thread.h"
 #include "mpi/driver/driver.h"
 
 #include <sched.h>
@@ -98,7 +99,7 @@ mofka_status_t mmi_progress_start(mmi_driver_t *d) {
                                    &d->progress_request);
     if (error)
         return mmi_mpi_fail("MPI_Grequest_start", error);
-    error = pthread_create(&d->progress_thread, NULL, progress_main, d);
+    error = mfi_thread_start(&d->progress_thread, progress_main, d);
     if (error) {
         progress_end_request(d);
         return mofka_fail(MOFKA_ERR_SYSTEM, "starting the progress thread: %s", strerror(error));
