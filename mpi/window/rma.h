@@ -37,7 +37,7 @@ void mmi_rma_destroy(mmi_window_t *w);
 void mmi_read_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words, size_t count);
 mofka_status_t mmi_read_within(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                                size_t count, int64_t deadline);
-/* Memory for the first reads. False: there is none. */
+/* Allocate what the first reads need. Give: mmi_reads_destroy. False: no memory. */
 bool mmi_reads_create(mmi_window_t *w);
 /* Free them. `ended`: the window's epoch has ended, and so every read is complete. Else MPI may
  * still write what is late, and it is left. */

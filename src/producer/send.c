@@ -37,8 +37,9 @@
  *   sending      a thread, of the user or of the pool, is in append. Set and cleared by it, with a
  *                broadcast of `changed`. Only that thread uses the first batch meanwhile.
  *   discard      of a batch that stays: set by discard, kept until the batch leaves the lane,
- * obeyed when append says that the batch is not reserved. closes       of the producer: counts the
- * calls of close. Pushes that wait for room end when it changes.
+ *                obeyed when append says that the batch is not reserved.
+ *   closes       of the producer: counts the calls of close. Pushes that wait for room end when it
+ *                changes.
  *
  * Who waits for what: a worker for room, at most TURN_MS; a call for room, in appends of at most
  * APPEND_MS_MAX, between which it looks at the above; a call that finds `sending`, for `changed`.

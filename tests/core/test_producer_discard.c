@@ -63,16 +63,23 @@ static void what_is_reserved_stays(void **state) {
     scripted_end_producer(producer);
 }
 
-/* A late append cannot say more than that the batch may be stored. A later call says that it is not
- * even reserved. */
-static void what_was_late_and_is_not_reserved_is_given_up(void **state) {
-    (void)state;
+/* The append of the event answers that it may be stored; the next one, that it is not reserved. */
+static mofka_producer_t *discard_push_late(mofka_future_t **late) {
     script.unreserves = true;
     script.answers[0] = MOFKA_ERR_POSSIBLY_STORED;
     script.answers[1] = MOFKA_ERR_TIMEOUT;
     mofka_producer_t *producer = scripted_create_producer(2);
-    mofka_future_t *late = scripted_push(producer);
+    *late = scripted_push(producer);
     FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_POSSIBLY_STORED, "1 events");
+    return producer;
+}
+
+/* A late append cannot say more than that the batch may be stored. A later call says that it is not
+ * even reserved. */
+static void what_was_late_and_is_not_reserved_is_given_up(void **state) {
+    (void)state;
+    mofka_future_t *late;
+    mofka_producer_t *producer = discard_push_late(&late);
     OK(mofka_producer_discard(producer));
     assert_int_equal(mofka_future_delivery(late), MOFKA_POSSIBLY_STORED);
     OK(mofka_producer_flush(producer, 0));
@@ -91,12 +98,8 @@ static void what_was_late_and_is_not_reserved_is_given_up(void **state) {
 /* With nothing to give up, a late batch that is not reserved is an ordinary one again. */
 static void what_was_late_and_is_not_reserved_is_sent_again(void **state) {
     (void)state;
-    script.unreserves = true;
-    script.answers[0] = MOFKA_ERR_POSSIBLY_STORED;
-    script.answers[1] = MOFKA_ERR_TIMEOUT;
-    mofka_producer_t *producer = scripted_create_producer(2);
-    mofka_future_t *late = scripted_push(producer);
-    FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_POSSIBLY_STORED, "1 events");
+    mofka_future_t *late;
+    mofka_producer_t *producer = discard_push_late(&late);
     assert_int_equal(mofka_future_delivery(late), MOFKA_POSSIBLY_STORED);
     FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_TIMEOUT, "1 events");
     assert_int_equal(mofka_future_delivery(late), MOFKA_NOT_STORED);
