@@ -141,7 +141,8 @@ static mofka_status_t push_enqueue(push_t *push, mfi_lane_t *lane, const char *m
     mofka_status_t status = push_add(push, lane, metadata, bytes, bytes + data_bytes, &now_ms);
     bool check = now_ms >= producer->check_ms;
     /* Without workers one delayed task serves all lanes. */
-    bool watch = push->opened && (producer->pool || (!push->sealed && !producer->lingering));
+    bool watch =
+        push->opened && (producer->pool || (producer->open_count > 0 && !producer->lingering));
     if (producer->unreleased)
         mfi_batches_release(producer);
     pthread_mutex_unlock(&producer->lock);

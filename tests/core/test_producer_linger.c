@@ -160,6 +160,45 @@ static void a_push_has_one_deadline(void **state) {
     scripted_end_producer(producer);
 }
 
+static mofka_producer_t *bulky;
+static bool bulky_over;
+
+/* A free callback: wait, without the producer's lock, until no delayed task is left. */
+static void wait_for_the_linger_task(void *context) {
+    (void)context;
+    for (int i = 0; i < 1000 && !bulky_over; i++) {
+        clock_sleep_ms(1);
+        pthread_mutex_lock(&bulky->lock);
+        bulky_over = !bulky->lingering;
+        pthread_mutex_unlock(&bulky->lock);
+    }
+}
+
+static void push_bulky(mofka_data_free_fn release) {
+    static char bytes[600];
+    mofka_data_view_t *data;
+    OK(mofka_data_view_create(&(mofka_segment_t){bytes, sizeof bytes}, 1, release, NULL, &data));
+    OK(mofka_producer_push(bulky, "{}", 2, data, 0, NULL));
+    mofka_data_view_release(data);
+}
+
+/* The push sends the batch before its own. While that one's data is released no batch is there, so
+ * the delayed task ends. What the push opens is sent all the same. */
+static void a_batch_behind_one_that_the_push_sends_lingers(void **state) {
+    (void)state;
+    script.any_thread = true;
+    bulky_over = false;
+    OK(mofka_producer_create(topic, &(mofka_producer_options_t){.max_batches = 1, .linger_ms = 100},
+                             &bulky));
+    push_bulky(wait_for_the_linger_task);
+    push_bulky(NULL);
+    assert_true(bulky_over);
+    for (int i = 0; i < 10000 && script.appended < 2; i++)
+        clock_sleep_ms(1);
+    assert_int_equal(script.appended, 2);
+    scripted_end_producer(bulky);
+}
+
 /* A flush future covers the events pushed before it, and workers send those at once. */
 static void a_flush_future_covers_what_was_before(void **state) {
     (void)state;
@@ -193,9 +232,13 @@ static void a_flush_future_covers_what_was_before(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(calls_find_batches_of_other_partitions), CASE(lingering_holds_no_worker),
-        CASE(the_longest_linger_is_for_ever),         CASE(waiting_does_not_wait_for_later_batches),
-        CASE(a_push_takes_the_place_that_there_is),   CASE(a_push_has_one_deadline),
+        CASE(calls_find_batches_of_other_partitions),
+        CASE(lingering_holds_no_worker),
+        CASE(the_longest_linger_is_for_ever),
+        CASE(waiting_does_not_wait_for_later_batches),
+        CASE(a_push_takes_the_place_that_there_is),
+        CASE(a_push_has_one_deadline),
+        CASE(a_batch_behind_one_that_the_push_sends_lingers),
         CASE(a_flush_future_covers_what_was_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
