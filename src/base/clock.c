@@ -49,14 +49,18 @@ int64_t mfi_deadline(int64_t timeout_ms) {
     return timeout_ms < INT64_MAX - now ? now + timeout_ms : INT64_MAX;
 }
 
-int64_t mfi_remaining(int64_t deadline) {
+int64_t mfi_remaining_at(int64_t deadline, int64_t coarse_ms) {
     if (deadline == INT64_MAX)
         return -1;
     assert(deadline >= 0);
-    int64_t left = deadline - mfi_coarse_ms();
+    int64_t left = deadline - coarse_ms;
     if (left < LONG_MS)
         left = deadline - mfi_now_ms();
     return left > 0 ? left : 0;
+}
+
+int64_t mfi_remaining(int64_t deadline) {
+    return deadline == INT64_MAX ? -1 : mfi_remaining_at(deadline, mfi_coarse_ms());
 }
 
 void mfi_cond_init(pthread_cond_t *cond) {

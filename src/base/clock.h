@@ -25,6 +25,8 @@ uint64_t mfi_wall_ns(void);
 int64_t mfi_deadline(int64_t timeout_ms);
 /* Milliseconds left until a deadline, at least 0; -1 if it is for ever. */
 int64_t mfi_remaining(int64_t deadline);
+/* The same, for a caller that has just read the coarse clock. */
+int64_t mfi_remaining_at(int64_t deadline, int64_t coarse_ms);
 
 /* A condition variable of the monotonic clock. */
 void mfi_cond_init(pthread_cond_t *cond);

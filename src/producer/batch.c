@@ -99,7 +99,7 @@ static bool batch_grow_outcomes(mfi_lane_t *lane) {
 }
 
 mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t metadata_bytes,
-                             mofka_data_view_t *data, mofka_future_t **future) {
+                             mofka_data_view_t *data, mofka_future_t **future, int64_t now_ms) {
     mfi_batch_t *b = lane->open;
     size_t segments = 0;
     assert(b->out.event_count < lane->events_cap);
@@ -113,7 +113,7 @@ mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t meta
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for one more event in a batch");
     if (b->out.event_count == 0) {
         b->sequence = ++lane->producer->sequence;
-        b->opened_ms = mfi_coarse_ms();
+        b->opened_ms = now_ms;
         b->out.timed = mfi_stats_times_next(&lane->producer->stats);
         b->opened_ns = b->out.timed ? mfi_now_ns() : 0;
     }

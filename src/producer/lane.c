@@ -120,9 +120,9 @@ static mofka_status_t lane_fail_discarded(const mofka_producer_t *producer) {
                       producer->name);
 }
 
-/* The time-out of one append, in milliseconds. */
-static int64_t lane_append_time(int64_t deadline) {
-    int64_t left_ms = mfi_remaining(deadline);
+/* The time-out of an append that begins at `start_ms` of the coarse clock, in milliseconds. */
+static int64_t lane_append_time(int64_t deadline, int64_t start_ms) {
+    int64_t left_ms = mfi_remaining_at(deadline, start_ms);
     return left_ms < 0 || left_ms > APPEND_MS_MAX ? APPEND_MS_MAX : left_ms;
 }
 
@@ -132,7 +132,7 @@ static mofka_status_t lane_send_first(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
     mfi_batch_t *batch = lane->first;
     uint64_t first_id = 0;
-    int64_t start_ms = mfi_coarse_ms(), time_ms = lane_append_time(deadline);
+    int64_t start_ms = mfi_coarse_ms(), time_ms = lane_append_time(deadline, start_ms);
     assert(!batch->under_way && batch->out.event_count > 0);
     mfi_caller_t caller;
     mfi_caller_begin(producer, &caller);

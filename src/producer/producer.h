@@ -198,10 +198,10 @@ static inline bool mfi_batch_is_old(const mfi_batch_t *batch, int64_t now_ms) {
     return age_ms > 0 && (uint64_t)age_ms >= batch->lane->producer->linger_ms;
 }
 
-/* Add an event to the open batch. Borrows the metadata, keeps the data, gives *future if `future`
- * is not NULL. */
+/* Add an event to the open batch, at `now_ms` of the coarse clock. Borrows the metadata, keeps the
+ * data, gives *future if `future` is not NULL. */
 mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t metadata_bytes,
-                             mofka_data_view_t *data, mofka_future_t **future);
+                             mofka_data_view_t *data, mofka_future_t **future, int64_t now_ms);
 /* Seal the open batch: it takes no more events. Does nothing without an open batch, or if it is
  * empty. */
 void mfi_batch_seal(mfi_lane_t *lane, mfi_seal_t why);

@@ -111,9 +111,9 @@ static mofka_status_t push_add(push_t *push, mfi_lane_t *lane, const char *metad
     bool answerable = push->future || mfi_account_of_thread(push->producer);
     mfi_assert_locked(&push->producer->lock);
     mofka_status_t status = answerable ? push_make_room(push, lane, total) : MOFKA_ERR_MEMORY;
-    if (!status)
-        status = mfi_batch_add(lane, metadata, bytes, push->data, push->future);
     *now_ms = mfi_coarse_ms();
+    if (!status)
+        status = mfi_batch_add(lane, metadata, bytes, push->data, push->future, *now_ms);
     if (status)
         return status;
     bool full = mfi_batch_is_full(lane);
@@ -121,6 +121,33 @@ static mofka_status_t push_add(push_t *push, mfi_lane_t *lane, const char *metad
         mfi_batch_seal(lane, full ? MFI_SEAL_FULL : MFI_SEAL_LINGER);
         push->sealed = true;
     }
+    return MOFKA_OK;
+}
+
+/* With the lock, which it unlocks: after push_add gave `status`, do what the lanes need. */
+static mofka_status_t push_serve_lanes(push_t *push, mfi_lane_t *lane, mofka_status_t status,
+                                       bool check) {
+    mofka_producer_t *producer = push->producer;
+    mfi_assert_locked(&producer->lock);
+    /* Without workers one delayed task serves all lanes. */
+    bool watch =
+        push->opened && (producer->pool || (producer->open_count > 0 && !producer->lingering));
+    if (producer->unreleased)
+        mfi_batches_release(producer);
+    bool sends = push->sealed && !status && !watch && !producer->pool;
+    if (sends) /* the lock is taken once for both: a batch may hold one event */
+        mfi_lane_drive_until_close(lane, push_deadline(push));
+    pthread_mutex_unlock(&producer->lock);
+    if (watch)
+        mfi_lane_watch(lane);
+    if (push->sealed && status) /* this call has waited enough */
+        mfi_producer_wake_workers(producer);
+    if (status)
+        return status;
+    if (push->sealed && !sends)
+        mfi_lane_send(lane, push_deadline(push));
+    if (check)
+        mfi_producer_check_lanes(producer);
     return MOFKA_OK;
 }
 
@@ -140,22 +167,9 @@ static mofka_status_t push_enqueue(push_t *push, mfi_lane_t *lane, const char *m
     pthread_mutex_lock(&producer->lock);
     mofka_status_t status = push_add(push, lane, metadata, bytes, bytes + data_bytes, &now_ms);
     bool check = now_ms >= producer->check_ms;
-    /* Without workers one delayed task serves all lanes. */
-    bool watch =
-        push->opened && (producer->pool || (producer->open_count > 0 && !producer->lingering));
-    if (producer->unreleased)
-        mfi_batches_release(producer);
-    pthread_mutex_unlock(&producer->lock);
-    if (watch)
-        mfi_lane_watch(lane);
-    if (push->sealed && status) /* this call has waited enough */
-        mfi_producer_wake_workers(producer);
-    if (status)
-        return status;
-    if (push->sealed)
-        mfi_lane_send(lane, push_deadline(push));
-    if (check)
-        mfi_producer_check_lanes(producer);
+    if (status || push->sealed || push->opened || check || producer->unreleased)
+        return push_serve_lanes(push, lane, status, check);
+    pthread_mutex_unlock(&producer->lock); /* most pushes only add */
     return MOFKA_OK;
 }
 
