@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Judge random runs: COUNT seeds from FIRST on, in each window, each a job of 2 to 4 ranks. A seed that fails is
-# shown with the command that repeats it; the others go on.
+# Judge random runs: COUNT seeds from FIRST on, in each window, each a job of 2 to 4 ranks. In a quarter of the runs
+# ranks are stopped for a while, in an eighth one-sided operations are late. A seed that fails is shown with the
+# command that repeats it; the others go on.
 #   campaign.sh BUILD-DIRECTORY MPIEXEC FIRST COUNT
 set -uo pipefail
 build=$1 mpiexec=$2 first=$3 count=$4
@@ -13,10 +14,15 @@ case $mpiexec in *openmpi*) mpiexec_options=(--oversubscribe) ;; esac
 failed=0
 
 history_one() { # SEED WINDOW
-    local command=("$mpiexec" "${mpiexec_options[@]}" -n $((2 + $1 % 3)) "$build/tests/history/history_run"
-        --seed "$1" --window "$2")
+    local program=history_run trouble=()
+    case $(($1 / 3 % 4)) in
+    2) trouble=(--stop) ;;
+    3) [ "$2" = shm ] || { program=history_delay trouble=(--delay); } ;;
+    esac
+    local command=("$mpiexec" "${mpiexec_options[@]}" -n $((2 + $1 % 3)) "$build/tests/history/$program"
+        --seed "$1" --window "$2" "${trouble[@]}")
     if timeout -k 10 150 "${command[@]}" >"$out" 2>&1 </dev/null; then
-        grep -E '^(history|note):' "$out" | sed "s/^/$2: /"
+        grep -E '^(history|note):' "$out" | sed "s/^/$2${trouble[*]:+ ${trouble[*]}}: /"
         return
     fi
     tail -n 200 "$out"

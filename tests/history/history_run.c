@@ -3,20 +3,24 @@
  * Runs a random schedule on all ranks, gathers what the calls answered, and decides whether the
  * guarantees were kept.
  *
- *   history_run --seed S [--count N] [--window shm|rma] [--limit SECONDS] [--plan] [--records FILE]
+ *   history_run --seed S [--count N] [--window shm|rma] [--stop] [--delay] [--limit SECONDS]
+ *               [--verbose] [--records FILE] [--plan]
  *
  * Runs the seeds S to S + N - 1, one after the other. The last line of each is
  *
  *   history: seed S: all right, P pushed, D delivered, L reported lost
  *
  * or the first faults come before "history: seed S: F faults", with the schedule and the command
- * that repeats it. --plan prints the schedule, and runs nothing. --records keeps the records.
+ * that repeats it. --stop stops half of the ranks for a while, --delay delays one-sided operations
+ * (history_delay, which is this program with trips/count_mpi.c). --plan prints the schedule, and
+ * runs nothing. --records keeps the records.
  */
 #include <assert.h>
 #include <getopt.h>
 #include <string.h>
 #include "history/judge/judge.h"
 #include "history/run.h"
+#include "history/trouble.h"
 #include "support/clock.h"
 #include "support/mpi/mpi_main.h"
 
@@ -26,7 +30,7 @@ static struct settings {
     uint64_t seed;
     unsigned count;
     int64_t limit_ms;
-    bool plan_only, rma, verbose;
+    bool plan_only, rma, verbose, stops, delays;
     const char *records;
 } settings = {.seed = 1, .count = 1, .limit_ms = 90000};
 
@@ -173,8 +177,11 @@ static void run_complete(run_t *run) {
 }
 
 static void run_actors(run_t *run) {
+    uint64_t seed = run->plan->seed << 16 | (uint64_t)rank;
+    run->stops = settings.stops && history_random(&seed) % 2;
     run_start_readers(run);
     run_start_sources(run);
+    trouble_begin(seed, run->stops, settings.delays);
     run_begin(run);
     if (run->plan->early_complete_ms >= 0 && run->rank == run->plan->completer) {
         clock_sleep_ms(run->plan->early_complete_ms);
@@ -187,6 +194,7 @@ static void run_actors(run_t *run) {
     for (size_t i = 0; i < run->plan->facts.reader_count; i++)
         if (run->readers[i].started)
             pthread_join(run->readers[i].thread, NULL);
+    trouble_end();
     source_release_producers(run);
 }
 
@@ -238,8 +246,10 @@ static bool verdict_print(const plan_t *plan, history_t *history) {
                (unsigned long long)summary.late_ms);
     if (summary.fault_count) {
         plan_print(plan, stdout);
-        printf("again: mpiexec -n %d history_run --seed %llu --window %s\n", plan->rank_count,
-               (unsigned long long)plan->seed, plan->rma ? "rma" : "shm");
+        printf("again: mpiexec -n %d %s --seed %llu --window %s%s%s\n", plan->rank_count,
+               settings.delays ? "history_delay" : "history_run", (unsigned long long)plan->seed,
+               plan->rma ? "rma" : "shm", settings.stops ? " --stop" : "",
+               settings.delays ? " --delay" : "");
         printf("history: seed %llu: %llu faults\n", (unsigned long long)plan->seed,
                (unsigned long long)summary.fault_count);
     } else {
@@ -275,9 +285,11 @@ static void settings_parse(int argc, char **argv) {
         {"seed", required_argument, NULL, 's'},    {"count", required_argument, NULL, 'c'},
         {"window", required_argument, NULL, 'w'},  {"limit", required_argument, NULL, 'l'},
         {"records", required_argument, NULL, 'r'}, {"plan", no_argument, NULL, 'p'},
+        {"stop", no_argument, NULL, 'S'},          {"delay", no_argument, NULL, 'D'},
         {"verbose", no_argument, NULL, 'v'},       {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        NEEDS(c != '?');
+        if (c == '?')
+            exit(2);
         if (c == 's')
             settings.seed = strtoull(optarg, NULL, 10);
         else if (c == 'c')
@@ -288,6 +300,10 @@ static void settings_parse(int argc, char **argv) {
             settings.limit_ms = 1000 * strtoll(optarg, NULL, 10);
         else if (c == 'r')
             settings.records = optarg;
+        else if (c == 'S')
+            settings.stops = true;
+        else if (c == 'D')
+            settings.delays = true;
         else if (c == 'v')
             settings.verbose = true;
         else
@@ -298,8 +314,11 @@ static void settings_parse(int argc, char **argv) {
 int main(int argc, char **argv) {
     MPI_Comm comm;
     bool right = true;
-    mpi_main_start(&argc, &argv);
     settings_parse(argc, argv);
+    if (settings.stops)
+        trouble_prepare();
+    mpi_main_start(&argc, &argv);
+    NEEDS(!settings.delays || trouble_can_delay());
     MPI_Comm_dup(MPI_COMM_WORLD, &comm);
     mofka_log_set_callback(run_log, NULL);
     for (unsigned i = 0; i < settings.count; i++)

@@ -27,7 +27,7 @@ void record_begin(actor_t *actor, const char *call) {
 
 mofka_status_t record_end(actor_t *actor, int64_t timeout_ms, mofka_status_t status) {
     int64_t late = clock_ms() - actor->since_ms - timeout_ms;
-    if (timeout_ms >= 0 && late > RUN_LATE_MS) {
+    if (timeout_ms >= 0 && late > RUN_LATE_MS && !actor->run->stops) {
         history_record_t record = {.kind = HISTORY_LATE, .value = (uint64_t)late};
         snprintf(record.call, sizeof record.call, "%s", actor->call);
         record_add(actor, record);

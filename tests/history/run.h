@@ -32,6 +32,7 @@ typedef struct actor {
 struct run {
     const plan_t *plan;
     int rank;
+    bool stops;    /* this rank is stopped for a while: its calls are late by that */
     MPI_Comm comm; /* of the checker's own */
     mofka_topic_t *topic;
     actor_t sources[HISTORY_SOURCES_MAX], readers[HISTORY_READERS_MAX];

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Trouble that a run must survive: a rank that is stopped for a while and goes on, and one-sided
+ * operations that are late.
+ */
+#ifndef MOFKA_TESTS_HISTORY_TROUBLE_H
+#define MOFKA_TESTS_HISTORY_TROUBLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Fork the process that stops this one and continues it. Call it before MPI is initialised. */
+void trouble_prepare(void);
+/* Make trouble until trouble_end, which waits until it is over. `seed` chooses what happens when.
+ */
+void trouble_begin(uint64_t seed, bool stops, bool delays);
+void trouble_end(void);
+/* Whether this program can delay operations: it has trips/count_mpi.c. */
+bool trouble_can_delay(void);
+
+#endif
