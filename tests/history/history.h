@@ -37,7 +37,7 @@ typedef enum history_kind {
     HISTORY_UNEXPECTED   /* a call's answer is none of those documented. call, status */
 } history_kind_t;
 
-#define HISTORY_CALL_BYTES 48
+#define HISTORY_CALL_BYTES 96
 
 typedef struct history_record {
     int32_t kind;   /* history_kind_t */

@@ -29,7 +29,7 @@ fail() {
 plug_cable() {
     local program=$build/tests/hosts/cable
     case $cable in # DELAY_US LOSS_PPM MBIT
-    fast | down5s | gone) ;;
+    fast | down5s | blinks | gone) ;;
     1ms) "$here/cable.sh" plug "$program" 1000 0 0 ;;
     10ms) "$here/cable.sh" plug "$program" 10000 0 0 ;;
     loss) "$here/cable.sh" plug "$program" 0 10000 0 ;;
@@ -104,6 +104,18 @@ case_mofkactl() {
     job_start node0:1,node1:1,node2:1 -n 2 "$build/tests/outside/readme_program" : \
         -n 1 "$build/mpi/mofkactl" consume --topic numbers
     job_passes 3 20 '\{"number":[0-9]\}'
+}
+
+# Random runs whose histories are judged. The cable `blinks`: it is unplugged for a moment again and again.
+case_history() {
+    job_start node0:1,node1:2 -n 3 "$build/tests/history/history_run" --seed 1 --count 3 --window rma --verbose \
+        --limit $((LIMIT / 4))
+    until [ "$cable" != blinks ] || await 3 has 1 "seed 3: "; do
+        "$here/cable.sh" down
+        sleep 0.5
+        "$here/cable.sh" up
+    done
+    job_passes 9 1 "seed 3: all right"
 }
 
 case_latency() {
