@@ -53,6 +53,9 @@ typedef struct history_record {
 typedef struct history_facts {
     size_t partition_count;
     bool discards; /* retention discard_oldest */
+    /* The topic may end while producers push. What was discarded for a batch that the end then
+     * refuses has no later event that reports it; only mofka_consumer_lost does. */
+    bool ends_early;
     size_t source_count;
     bool loose[HISTORY_SOURCES_MAX];
     size_t reader_count;

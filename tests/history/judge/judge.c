@@ -64,10 +64,23 @@ static int judge_compare(const void *left, const void *right) {
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
+/* Some stored event is at no known id. */
+static void judge_missing(judge_t *j, size_t stored, size_t unknown) {
+    for (size_t p = 0; p < j->history->facts.partition_count; p++)
+        if (!j->sure[p]) /* there may be higher ids */
+            return;
+    if (stored > unknown)
+        judge_report(j, JUDGE_LOST, "%zu stored events are nowhere; %zu ids are left for them",
+                     stored, unknown);
+    for (size_t s = 0; s < j->history->facts.source_count && unknown == 0; s++)
+        for (size_t n = 0; n < j->event_count[s]; n++)
+            if (j->events[s][n].fate == JUDGE_STORED && !j->events[s][n].has_place)
+                judge_report(j, JUDGE_LOST, "event %zu of source %zu is stored, and nowhere", n, s);
+}
+
 /* Ids that no record knows are those of events whose id no record knows, and of no more. */
 static void judge_density(judge_t *j) {
     size_t unknown = 0, stored = 0, uncertain = 0;
-    const judge_event_t *example = NULL;
     for (size_t p = 0; p < j->history->facts.partition_count; p++)
         for (uint64_t id = 0; id < j->ends[p]; id++)
             unknown += !j->cells[p][id].known;
@@ -76,16 +89,8 @@ static void judge_density(judge_t *j) {
             const judge_event_t *event = &j->events[s][n];
             stored += event->fate == JUDGE_STORED && !event->has_place;
             uncertain += event->fate == JUDGE_UNCERTAIN && !event->has_place;
-            if (event->fate == JUDGE_STORED && !event->has_place && !example) {
-                example = event;
-                if (unknown == 0)
-                    judge_report(j, JUDGE_LOST, "event %zu of source %zu is stored, and nowhere", n,
-                                 s);
-            }
         }
-    if (stored > unknown)
-        judge_report(j, JUDGE_LOST, "%zu stored events are nowhere; %zu ids are left for them",
-                     stored, unknown);
+    judge_missing(j, stored, unknown);
     if (unknown > stored + uncertain)
         judge_report(j, JUDGE_SPARSE, "%zu ids have no event; at most %zu events can have them",
                      unknown, stored + uncertain);

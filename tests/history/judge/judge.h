@@ -72,6 +72,8 @@ typedef struct judge {
     size_t total;                                /* accepted events: no id is as high */
     judge_cell_t *cells[HISTORY_PARTITIONS_MAX]; /* `total` of them */
     uint64_t ends[HISTORY_PARTITIONS_MAX];       /* behind the highest known id */
+    bool sure[HISTORY_PARTITIONS_MAX]; /* a reader followed the partition to its end: none is higher
+                                        */
 } judge_t;
 
 /* Report a fault. The first are printed, the others counted. */

@@ -26,7 +26,8 @@ typedef struct reader {
     judge_t *j;
     size_t index;
     bool ended, automatic, joined;
-    uint64_t lost; /* what the events of this session report */
+    uint64_t lost;     /* what the events of this session report */
+    uint64_t unplaced; /* what mofka_consumer_lost reported beside that, at the end */
     judge_place_t places[HISTORY_PARTITIONS_MAX];
 } judge_reader_t;
 
@@ -137,8 +138,10 @@ static void judge_release(judge_reader_t *reader, const history_record_t *r) {
 
 static void judge_leave(judge_reader_t *reader, const history_record_t *r) {
     judge_t *j = reader->j;
+    const history_facts_t *facts = &j->history->facts;
     reader->joined = false;
-    if (r->value < reader->lost || (reader->ended && r->value != reader->lost))
+    reader->unplaced = facts->discards && facts->ends_early ? r->value - reader->lost : 0;
+    if (r->value < reader->lost || (reader->ended && r->value != reader->lost + reader->unplaced))
         judge_report(j, JUDGE_MISCOUNTED,
                      "reader %d, session %u: its events report %llu lost, mofka_consumer_lost %llu",
                      r->actor, r->session, (unsigned long long)reader->lost,
@@ -172,13 +175,19 @@ static void judge_reader_record(judge_reader_t *reader, const history_record_t *
     }
 }
 
-/* A reader that was given the end has had all that is stored. */
+/* A reader that was given the end has had all that is stored, unless it began behind that. */
 static void judge_ended(const judge_reader_t *reader) {
     judge_t *j = reader->j;
+    uint64_t unplaced = reader->unplaced;
     for (size_t p = 0; p < j->history->facts.partition_count && reader->ended; p++) {
         uint64_t next = reader->places[p].next;
-        if (j->history->facts.readers[reader->index].targets >> p & 1 && next != ANYWHERE &&
-            next < j->ends[p])
+        if (!(j->history->facts.readers[reader->index].targets >> p & 1) || next == ANYWHERE)
+            continue;
+        j->sure[p] |= reader->unplaced == 0;
+        uint64_t missing = next < j->ends[p] ? j->ends[p] - next : 0;
+        if (missing <= unplaced)
+            unplaced -= missing;
+        else
             judge_report(
                 j, JUDGE_LOST, "reader %zu: partition %zu: it ended before id %llu of %llu",
                 reader->index, p, (unsigned long long)next, (unsigned long long)j->ends[p]);

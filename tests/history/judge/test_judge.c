@@ -158,6 +158,17 @@ static void discarded_events_are_reported_as_lost(void **state) {
     assert_int_equal(judged().lost, 2);
 }
 
+/* No reader was there from before the last event to the end: the highest id is not known. */
+static void events_before_a_late_reader_may_be_unknown(void **state) {
+    (void)state;
+    history.facts.discards = true;
+    history.facts.readers[0].early = false;
+    pushed_all();
+    joined(0, false);
+    left(0, true, 0);
+    is_right();
+}
+
 static void failed_events_are_nowhere(void **state) {
     (void)state;
     pushed(0, 0, MOFKA_OK, true);
@@ -373,6 +384,26 @@ static void counts_of_lost_events_differ(void **state) {
     has(JUDGE_MISCOUNTED, "report 2 lost, mofka_consumer_lost 1");
 }
 
+/* What is discarded for a batch that the end refuses is counted, and nothing else. */
+static void the_end_hides_some_lost_events(void **state) {
+    (void)state;
+    history.facts.discards = history.facts.ends_early = true;
+    for (unsigned n = 0; n < EVENTS; n++)
+        pushed(0, n, MOFKA_OK, true);
+    for (unsigned n = 0; n < EVENTS; n++)
+        outcome(0, n, MOFKA_OK, n);
+    flushed(HISTORY_CLOSE, 0, EVENTS, MOFKA_OK);
+    joined(0, false);
+    delivered(0, 0, 0, 0);
+    left(0, true, EVENTS - 1);
+    is_right();
+    history.records[history.count - 1].value--;
+    has(JUDGE_LOST, "ended before id 1 of 4");
+    history.records[history.count - 1].value++;
+    history.facts.ends_early = false;
+    has(JUDGE_MISCOUNTED, "report 0 lost, mofka_consumer_lost 3");
+}
+
 static void an_event_follows_the_end(void **state) {
     (void)state;
     pushed_all();
@@ -431,6 +462,7 @@ int main(void) {
         CASE(all_in_order_is_right),
         CASE(what_was_not_acknowledged_comes_again),
         CASE(discarded_events_are_reported_as_lost),
+        CASE(events_before_a_late_reader_may_be_unknown),
         CASE(failed_events_are_nowhere),
         CASE(an_event_that_is_missing_is_lost),
         CASE(the_last_event_is_lost),
@@ -449,6 +481,7 @@ int main(void) {
         CASE(an_id_is_too_high),
         CASE(retention_drops_what_it_may_not),
         CASE(counts_of_lost_events_differ),
+        CASE(the_end_hides_some_lost_events),
         CASE(an_event_follows_the_end),
         CASE(a_future_stays_undecided),
         CASE(a_producer_stays_open),

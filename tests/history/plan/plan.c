@@ -42,6 +42,7 @@ static void plan_topic(plan_t *plan, uint64_t *seed) {
     plan->expected = history_chance(seed, 500) ? (unsigned)plan->producer_count : 0;
     plan->completer = plan_rank(plan, seed);
     plan->early_complete_ms = history_chance(seed, 120) ? (int)history_between(seed, 0, 200) : -1;
+    facts->ends_early = plan->early_complete_ms >= 0;
     snprintf(plan->topic, sizeof plan->topic,
              "{\"partitions\":%zu,\"partition_events\":%llu,\"partition_bytes\":%llu,"
              "\"retention\":\"%s\",\"expected_producers\":%u}",
