@@ -10,7 +10,9 @@
 #define BYTES 16384
 #define BATCH_BYTES 8192
 #define LAP UINT64_C(8) /* batches of the ring */
-#define SECOND INT64_C(1000000000)
+/* A unit of cost, in ns for a MiB. A batch of one unit takes 0.8 s, against which a thread that is
+ * kept from its core for a moment is nothing. */
+#define COST INT64_C(100000000000)
 
 static mmi_window_t *window;
 static mmi_partition_t partition;
@@ -66,16 +68,16 @@ static void past_the_caches_has_to_win_clearly(void **state) {
     (void)state;
     if (!window->ops->put_past_caches)
         skip();
-    assert_int_equal(laps_past_anew(4 * SECOND, 3 * SECOND / 2), 2); /* the trial */
-    assert_int_equal(laps_past_anew(4 * SECOND, 5 * SECOND / 4), 98);
+    assert_int_equal(laps_past_anew(4 * COST, 3 * COST / 2), 2); /* the trial */
+    assert_int_equal(laps_past_anew(4 * COST, 5 * COST / 4), 98);
     window->cache_bytes = partition.ring_bytes; /* it fits, just */
-    assert_int_equal(laps_past_anew(4 * SECOND, 3 * SECOND), 2);
+    assert_int_equal(laps_past_anew(4 * COST, 3 * COST), 2);
     window->cache_bytes /= 2; /* and is also what counts as a lap */
-    assert_int_equal(laps_past_anew(4 * SECOND, 3 * SECOND), 99);
-    assert_int_equal(laps_past_anew(4 * SECOND, 5 * SECOND), 1);
+    assert_int_equal(laps_past_anew(4 * COST, 3 * COST), 99);
+    assert_int_equal(laps_past_anew(4 * COST, 5 * COST), 1);
     window->cache_bytes = BATCH_BYTES / 4; /* a batch is of laps */
     mmi_pace_t pace = {.bytes = 0};
-    int64_t costs[2] = {[MMI_PLAIN] = 4 * SECOND, [MMI_PAST_CACHES] = 3 * SECOND};
+    int64_t costs[2] = {[MMI_PLAIN] = 4 * COST, [MMI_PAST_CACHES] = 3 * COST};
     for (int i = 0; i < 50; i++)
         assert_int_equal(put_one(&pace, costs), i < 2 ? MMI_PLAIN : MMI_PAST_CACHES);
 }
@@ -85,11 +87,11 @@ static void the_choice_follows_the_machine(void **state) {
     if (!window->ops->put_past_caches)
         skip();
     mmi_pace_t pace = {.bytes = 0};
-    assert_int_equal(laps_past(&pace, 20, 2 * SECOND, 3 * SECOND), 2);
-    IN_RANGE(laps_past(&pace, 100, 30 * SECOND, 3 * SECOND), 90, 100); /* seen at once */
-    IN_RANGE(laps_past(&pace, 300, 2 * SECOND, 3 * SECOND), 150, 257); /* in a trial */
-    assert_int_equal(laps_past(&pace, 50, 2 * SECOND, 3 * SECOND), 0);
-    IN_RANGE(laps_past(&pace, 1024, 2 * SECOND, 3 * SECOND), 6, 8); /* trials go on */
+    assert_int_equal(laps_past(&pace, 20, 2 * COST, 3 * COST), 2);
+    IN_RANGE(laps_past(&pace, 100, 30 * COST, 3 * COST), 90, 100); /* seen at once */
+    IN_RANGE(laps_past(&pace, 300, 2 * COST, 3 * COST), 150, 257); /* in a trial */
+    assert_int_equal(laps_past(&pace, 50, 2 * COST, 3 * COST), 0);
+    IN_RANGE(laps_past(&pace, 1024, 2 * COST, 3 * COST), 6, 8); /* trials go on */
 }
 
 /* Plain batches are cheap for a lap after others. That is no reason to stay with them. */
@@ -98,11 +100,11 @@ static void the_first_lap_does_not_count(void **state) {
     if (!window->ops->put_past_caches)
         skip();
     mmi_pace_t pace = {.bytes = 0};
-    assert_int_equal(laps_past(&pace, 100, 30 * SECOND, 3 * SECOND), 98);
+    assert_int_equal(laps_past(&pace, 100, 30 * COST, 3 * COST), 98);
     uint64_t plain = 0, on_end = 0;
     for (uint64_t i = 0; i < 1024 * LAP; i++) {
         int64_t costs[2] = {
-            [MMI_PLAIN] = (on_end < LAP ? 3 : 30) * SECOND, [MMI_PAST_CACHES] = 3 * SECOND};
+            [MMI_PLAIN] = (on_end < LAP ? 3 : 30) * COST, [MMI_PAST_CACHES] = 3 * COST};
         bool is_plain = put_one(&pace, costs) == MMI_PLAIN;
         on_end = is_plain ? on_end + 1 : 0;
         plain += is_plain;
@@ -122,7 +124,7 @@ static void small_batches_are_plain_and_not_timed(void **state) {
 static void one_slow_batch_counts_little(void **state) {
     (void)state;
     mmi_pace_t pace = {.cost = {1000, 0}};
-    mmi_timed_t timed = {MMI_PLAIN, mmi_now_ns() - 3600 * SECOND};
+    mmi_timed_t timed = {MMI_PLAIN, mmi_now_ns() - 3600 * COST};
     mmi_pace_stop(&pace, timed, 1 << 20);
     assert_int_equal(pace.cost[MMI_PLAIN], 1125);
     pace.cost[MMI_PLAIN] = 1; /* a clock that stood still runs again */
