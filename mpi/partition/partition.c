@@ -136,7 +136,20 @@ mmi_place_t mmi_cursor_unpack(uint64_t cursor, mmi_place_t head) {
                          head.units + (units > 0 ? (uint32_t)units : 0)};
 }
 
+/* One read of the words from the reservation to the state. If trimming moved the head meanwhile,
+ * the tail may have been read before: then it is not at the head or behind it. */
+static bool tail_load_at_once(const mmi_partition_t *p, mmi_state_t *state, mmi_place_t *tail) {
+    enum { STATE = MMI_CONTROL(head_events) / 8, WORDS = STATE + MMI_STATE_WORDS };
+    uint64_t words[WORDS];
+    static_assert(MMI_CONTROL(reservation) == 0, "the first word");
+    p->w->ops->load_run(p->w, p->owner, p->base, words, WORDS);
+    return !state_decode(p, words + STATE, state) &&
+           !mmi_tail_unpack(p, words[0], state->head, tail);
+}
+
 mofka_status_t mmi_tail_load(const mmi_partition_t *p, mmi_state_t *state, mmi_place_t *tail) {
+    if (!p->w->ops->loads_are_cheap && tail_load_at_once(p, state, tail))
+        return MOFKA_OK;
     mofka_status_t status = mmi_state_load(p, state);
     uint64_t word = mmi_control_load(p, MMI_CONTROL(reservation));
     return status ? status : mmi_tail_unpack(p, word, state->head, tail);

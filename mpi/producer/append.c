@@ -20,40 +20,41 @@
  * Steps 3 and 4 need the state (head, closing, complete) as it is after the reservation. In rma,
  * reading it is a round trip, which two hints save:
  *
- *   - The head only grows. If the head that the last append saw has room for the batch, step 4 is
- *     done. The state is then read along with the flush of step 5, and step 3 is the last one
- *     before step 6. A batch that is refused there has written into its own reservation, which
- *     nobody will read.
- *   - If the last append saw a quarter of the partition free behind the batch, step 1 is left out.
+ *   - The head only grows. If the head that was seen last has room for the batch, step 4 is done.
+ *     The state is then read along with the flush of step 5, and step 3 is the last one before step
+ *     6. A batch that is refused there has written into its own reservation, which nobody will
+ *     read.
+ *   - If a quarter of the partition was seen to be free behind the batch, step 1 is left out.
  *
- * So a batch costs three round trips: reserve, flush, publish.
+ * So a batch costs three round trips: reserve, flush, publish. A look at step 1 is one more. What
+ * was seen is of use for a second. In that time no log advances so far that a reservation could not
+ * be completed from the head that was seen.
  */
 #include "mpi/producer/producer.h"
 
 #include <assert.h>
 #include <inttypes.h>
 
-#define HINT_NS 10000000
+#define HINT_NS INT64_C(1000000000)
 
 /* What is known after step 2. */
 typedef enum append_known {
-    APPEND_ROOM_SEEN,  /* the head of the last append has room for the batch; no state was read */
+    APPEND_ROOM_SEEN,  /* the head that was seen has room for the batch; no state was read */
     APPEND_STATE_READ, /* the state was read after the reservation */
 } append_known_t;
 
-/* Whether the last append was so short a time ago that the log has not advanced by 2^32 events or
- * units since. */
+/* Whether what the sender saw of the partition is of use. */
 static bool append_hint_is_fresh(const mmi_sender_t *sender, int64_t now_ns) {
     return sender->seen_ns != 0 && now_ns - sender->seen_ns <= HINT_NS;
 }
 
-/* Whether the last append saw enough room to leave step 1 out: a quarter of the partition stays
- * free. If the hint is wrong, the batch is reserved and then waits. */
+/* Whether enough room was seen to leave step 1 out: a quarter of the partition stays free. If the
+ * hint is wrong, the batch is reserved and then waits. */
 static bool append_saw_room(const mmi_partition_t *p, const mmi_sender_t *sender,
                             const mofka_batch_t *batch) {
     if (p->w->ops->loads_are_cheap || !append_hint_is_fresh(sender, mmi_now_ns()))
         return false;
-    mmi_place_t end = mmi_batch_end(batch, sender->tail);
+    mmi_place_t end = mmi_batch_end(batch, sender->reached);
     end.events += p->slots / 4;
     end.units += p->ring_bytes / MMI_UNIT_BYTES / 4;
     return mmi_place_fits(p, sender->head, end);
@@ -79,7 +80,6 @@ static mofka_status_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sen
     uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation), add);
     int64_t now_ns = p->w->ops->loads_are_cheap ? 0 : mmi_now_ns();
     bool fresh = append_hint_is_fresh(sender, now_ns);
-    sender->seen_ns = now_ns;
     mmi_place_t place;
     mofka_status_t status = fresh ? append_place(p, sender, old, sender->head, &place) : MOFKA_OK;
     bool room = !status && fresh && mmi_place_fits(p, sender->head, mmi_batch_end(batch, place));
@@ -87,7 +87,7 @@ static mofka_status_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sen
     if (!status && !room)
         status = mmi_state_load(p, state);
     if (!status && !room) {
-        sender->head = state->head;
+        mmi_sender_note(sender, state->head, now_ns);
         status = append_place(p, sender, old, state->head, &place);
     }
     if (status)
@@ -95,7 +95,7 @@ static mofka_status_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sen
     batch->reserved = true;
     batch->scratch[MMI_SCRATCH_EVENTS] = place.events;
     batch->scratch[MMI_SCRATCH_UNITS] = place.units;
-    sender->tail = mmi_batch_end(batch, place);
+    sender->tail = sender->reached = mmi_batch_end(batch, place);
     return MOFKA_OK;
 }
 
@@ -126,6 +126,7 @@ static mofka_status_t append_fill(const mmi_partition_t *p, mmi_sender_t *sender
 /* Step 5, then step 3: the room is known, and the state comes with the flush. */
 static mofka_status_t append_fill_first(const mmi_partition_t *p, mmi_sender_t *sender,
                                         mofka_batch_t *batch, mmi_due_t *due) {
+    int64_t now_ns = mmi_now_ns();
     mofka_status_t status = mmi_put_batch(p, sender, batch, true);
     if (status)
         return status;
@@ -133,7 +134,7 @@ static mofka_status_t append_fill_first(const mmi_partition_t *p, mmi_sender_t *
     status = mmi_state_of_words(p, sender->state, &late);
     if (status)
         return status;
-    sender->head = late.head;
+    mmi_sender_note(sender, late.head, now_ns);
     return mmi_commit_check(p, late, mmi_batch_place(batch).events, due);
 }
 
@@ -170,7 +171,9 @@ static mofka_status_t append_drive(const mmi_partition_t *p, mmi_sender_t *sende
     mofka_status_t status = mmi_window_check(p->w, p->owner);
     if (!status)
         status = mmi_put_prepare(sender, batch->event_count);
-    if (!status && !again && (due->timeout_ms == 0 || !append_saw_room(p, sender, batch)))
+    /* Where one thread only may call, nobody drives on what a poll reserved. */
+    bool must_look = due->timeout_ms == 0 && p->w->one_thread;
+    if (!status && !again && (must_look || !append_saw_room(p, sender, batch)))
         status = mmi_room_wait(p, sender, batch, due);
     if (status == MOFKA_ERR_TIMEOUT)
         return mmi_room_fail(p, due);

@@ -24,15 +24,23 @@ typedef struct mmi_sender {
     char *packed; /* rma: small data segments of the batch under way, one after the other; reused */
     size_t packed_room;
     /* rma: hints, which save round trips. They are of use for a short time; see append.c. */
-    int64_t seen_ns;  /* monotonic time before the last append read the head; 0: no hint */
-    mmi_place_t head; /* as it was read then */
-    mmi_place_t tail; /* the end of the last batch */
+    int64_t seen_ns;     /* monotonic time before the head was read; 0: no hint */
+    mmi_place_t head;    /* as it was read then */
+    mmi_place_t reached; /* where the log ended, when that was seen last */
+    mmi_place_t tail;    /* the end of this sender's last batch */
     mmi_pace_t pace;
     int64_t full_ms;  /* monotonic time since which no append found room; 0: the last one did */
     bool warned_full; /* this was logged */
     uint64_t stamp;   /* of the batch under way; MPI reads it until the next flush */
     uint64_t state[MMI_STATE_WORDS]; /* where MPI writes the state until the next flush */
 } mmi_sender_t;
+
+/* The head was read, and reading it began at `now_ns`. */
+static inline void mmi_sender_note(mmi_sender_t *sender, mmi_place_t head, int64_t now_ns) {
+    assert(head.events >= sender->head.events);
+    sender->head = head;
+    sender->seen_ns = now_ns;
+}
 
 typedef struct mmi_producer {
     mmi_topic_t *topic;     /* borrow: the core's handle keeps the topic open longer */

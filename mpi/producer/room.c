@@ -106,13 +106,16 @@ static mofka_status_t room_trim(const mmi_partition_t *p, mmi_place_t start, mmi
 }
 
 /* `*room`: whether the batch fits, perhaps after trimming. */
-static mofka_status_t room_look(const mmi_partition_t *p, const mofka_batch_t *batch,
-                                mmi_due_t *due, bool *room) {
+static mofka_status_t room_look(const mmi_partition_t *p, mmi_sender_t *sender,
+                                const mofka_batch_t *batch, mmi_due_t *due, bool *room) {
     mmi_state_t state;
     mmi_place_t tail;
+    int64_t now_ns = p->w->ops->loads_are_cheap ? 0 : mmi_now_ns();
     mofka_status_t status = mmi_tail_load(p, &state, &tail);
     if (status)
         return status;
+    mmi_sender_note(sender, state.head, now_ns);
+    sender->reached = tail;
     if (state.closing && !batch->reserved)
         return mmi_commit_refuse(p);
     mmi_place_t end = mmi_batch_end(batch, tail);
@@ -138,12 +141,13 @@ static int64_t room_nap_us(int64_t deadline, int64_t *step) {
 }
 
 /* Sleep once at the room bell, unless there is room now. */
-static mofka_status_t room_sleep(const mmi_partition_t *p, const mofka_batch_t *batch,
-                                 mmi_due_t *due, int64_t *step, bool *room) {
+static mofka_status_t room_sleep(const mmi_partition_t *p, mmi_sender_t *sender,
+                                 const mofka_batch_t *batch, mmi_due_t *due, int64_t *step,
+                                 bool *room) {
     const size_t bell = MMI_CONTROL(room_bell);
     uint64_t seen = p->w->ops->has_bells ? mmi_control_load(p, bell) : 0;
     mmi_bell_add_waiter(p, bell, 1);
-    mofka_status_t status = room_look(p, batch, due, room);
+    mofka_status_t status = room_look(p, sender, batch, due, room);
     if (!status && !*room)
         p->w->ops->sleep_on(p->w, p->owner, p->base + bell, seen,
                             room_nap_us(mmi_due_deadline(due), step));
@@ -187,9 +191,9 @@ static mofka_status_t room_sleep_until(const mmi_partition_t *p, mmi_sender_t *s
         mmi_turn_note_wait(p, batch, now_ms);
         if (mmi_turn_has_come(p, batch))
             return MOFKA_OK;
-        status = room_sleep(p, batch, due, &step, &room);
+        status = room_sleep(p, sender, batch, due, &step, &room);
         if (!status && !room)
-            status = room_look(p, batch, due, &room);
+            status = room_look(p, sender, batch, due, &room);
         if (room)
             mmi_bell_ring_room(p); /* there may be room for the next waiter as well */
     }
@@ -199,13 +203,13 @@ static mofka_status_t room_sleep_until(const mmi_partition_t *p, mmi_sender_t *s
 mofka_status_t mmi_room_wait(const mmi_partition_t *p, mmi_sender_t *sender, mofka_batch_t *batch,
                              mmi_due_t *due) {
     bool room = false;
-    mofka_status_t status = room_look(p, batch, due, &room);
+    mofka_status_t status = room_look(p, sender, batch, due, &room);
     if (status || room) /* nearly always: no clock was read */
         return status;
     int64_t start_ns = mmi_now_ns();
     mmi_spin_t spin = mmi_spin_start(p->w);
     while (!status && !room && mmi_spin_again(&spin))
-        status = room_look(p, batch, due, &room);
+        status = room_look(p, sender, batch, due, &room);
     if (!status && !room) {
         room_note_wait(p, sender, due, start_ns / 1000000);
         mmi_turn_note_wait(p, batch, start_ns / 1000000);
