@@ -58,7 +58,22 @@ typedef struct mofka_batch {
     bool timed;
     /** For statistics: append adds the time that the batch waited for room, in ns. */
     uint64_t blocked_ns;
+    uint64_t first_id; /**< set by append_start: the id of its first event, once it is stored */
 } mofka_batch_t;
+
+/** A group: batches of one partition that are appended together, in order. All of them are reserved
+ * already, or none is. The core owns this and what it points to, and keeps it until `done` is
+ * called. */
+typedef struct mofka_append {
+    size_t partition;
+    mofka_batch_t *const *batches; /**< the oldest first */
+    size_t count;                  /**< at least 1 */
+    int64_t timeout_ms;            /**< how long to wait for room */
+    /** To be called once, when the append is over. The first `stored` batches are stored. `status`
+     * is that of the batch behind them: MOFKA_OK if there is none, or if it was left for the next
+     * append; else what append answers for it, with the message of this thread. */
+    void (*done)(struct mofka_append *append, size_t stored, mofka_status_t status);
+} mofka_append_t;
 
 /** What one batch of a partition may hold. */
 typedef struct mofka_batch_limits {
@@ -67,8 +82,7 @@ typedef struct mofka_batch_limits {
     size_t event_bytes_max; /**< metadata and data of one event */
 } mofka_batch_limits_t;
 
-/** The producer side of one topic. For each partition, the core calls `append` from one thread at a
- * time. */
+/** The producer side of one topic. Of each partition, one append is under way at a time. */
 typedef struct mofka_producer_ops {
     size_t size; /**< sizeof(mofka_producer_ops_t) of the backend's build */
     /** Report what a batch of `partition` may hold. */
@@ -81,6 +95,16 @@ typedef struct mofka_producer_ops {
      * calls again to wait longer. */
     mofka_status_t (*append)(void *self, size_t partition, mofka_batch_t *batch, int64_t timeout_ms,
                              uint64_t *first_id);
+    /** Optional, for backends whose appends wait for other processes. If it is there, `append` is
+     * not called. Begin to append a group, and return at once. The answer comes by `done`, from a
+     * thread of the backend that holds no lock. A backend may append fewer batches, at least one.
+     * An error: nothing has begun, and `done` is not called; the core tries again. Called with a
+     * lock of the core. */
+    mofka_status_t (*append_start)(void *self, mofka_append_t *append);
+    /** Required with append_start. An append of the partition is under way, and a caller has waited
+     * for it long enough. MOFKA_ERR_POSSIBLY_STORED, or MOFKA_ERR_TIMEOUT if it has not begun; the
+     * message says what it waits for. Called with a lock of the core. */
+    mofka_status_t (*append_late)(void *self, size_t partition);
     /** End the producer. `flushed` is true if every accepted event is stored, or a future or an
      * earlier flush has reported that it is not. The producer then counts, once, as a finished one;
      * refused events do not matter. MOFKA_ERR_TIMEOUT: not ended yet; when the user closes again,

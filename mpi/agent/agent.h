@@ -39,7 +39,9 @@
 typedef struct mmi_agent mmi_agent_t;
 typedef struct mmi_job mmi_job_t;
 
-/* What every job begins with. The caller sets the first two, and zeroes the rest. */
+/* What every job begins with. The caller sets the first two, and zeroes the rest; `left` may be
+ * set.
+ */
 struct mmi_job {
     mofka_status_t (*run)(mmi_job_t *job);
     /* Free the job, and what a result that nobody took needs. */

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Appending a batch: the steps in order, and the reservation.
+ * Appending a group of batches: the steps in order, and the reservation.
  * Path: push 6/7. Before: producer/batch.c of src. After: mpi/producer/commit.c.
+ *
+ * The batches of a group follow each other in the partition. They are reserved together, put
+ * together, and published together. A caller without the agent has groups of one batch.
  *
  *   step                         written                  if the rank stops here
  *   1 room? trim if not; or the  head (under the lock)    nothing is reserved: not stored
@@ -10,12 +13,17 @@
  *   3 closing? wait for complete nothing                  a hole; id >= complete: the batch fails
  *   4 room? trim if not          head (under the lock)    a hole
  *   5 payload, entries, flush    ring, entries            a hole
- *   6 publish                    commit flag, one store   stored
+ *   6 publish                    commit flags             each batch is stored once its flag is
  *   7 ring the data bell         data bell                consumers find it at their next look
  *
+ * Step 1 is for the first batch. Of the others, as many are reserved with it as fit in the room
+ * that was seen, and at most a quarter of the partition. The end of a topic is decided as the tail,
+ * so it is never within a group.
+ *
  * Steps 3 to 6 can take longer than the caller's time-out. Then append answers
- * MOFKA_ERR_POSSIBLY_STORED, and the batch's scratch words hold what the next call needs to go on.
- * The reservation is wait-free; the append is not.
+ * MOFKA_ERR_POSSIBLY_STORED, and each batch's scratch words hold what the next call needs to go on.
+ * The batches of a group whose room is gone are filled one by one. The reservation is wait-free;
+ * the append is not.
  *
  * Steps 3 and 4 need the state (head, closing, complete) as it is after the reservation. In rma,
  * reading it is a round trip, which two hints save:
@@ -26,7 +34,7 @@
  *     read.
  *   - If a quarter of the partition was seen to be free behind the batch, step 1 is left out.
  *
- * So a batch costs three round trips: reserve, flush, publish. A look at step 1 is one more. What
+ * So a group costs three round trips: reserve, flush, publish. A look at step 1 is one more. What
  * was seen is of use for a second. In that time no log advances so far that a reservation could not
  * be completed from the head that was seen.
  */
@@ -70,19 +78,70 @@ static mofka_status_t append_place(const mmi_partition_t *p, const mmi_sender_t 
     return status;
 }
 
-/* Step 2. `*state` is written with APPEND_STATE_READ only. MOFKA_ERR_CORRUPT: nothing is stored. */
+/* ---- groups ---------------------------------------------------------------------------------- */
+
+static mmi_place_t append_group_size(const mmi_group_t *group) {
+    mmi_place_t size = {0, 0};
+    for (size_t i = 0; i < group->count; i++)
+        size = mmi_batch_end(group->batches[i], size);
+    return size;
+}
+
+/* Where a reserved group ends. */
+static mmi_place_t append_group_end(const mmi_group_t *group) {
+    const mofka_batch_t *last = group->batches[group->count - 1];
+    assert(last->reserved);
+    return mmi_batch_end(last, mmi_batch_place(last));
+}
+
+/* Leave as many batches in a group that is not reserved as are appended together. */
+static void append_limit_group(const mmi_partition_t *p, const mmi_sender_t *sender,
+                               mmi_group_t *group) {
+    mmi_place_t size = {0, 0}, quarter = {p->slots / 4, p->ring_bytes / MMI_UNIT_BYTES / 4};
+    bool seen = group->count > 1 && append_hint_is_fresh(sender, mmi_now_ns());
+    size_t count = 0;
+    for (; count < group->count; count++) {
+        size = mmi_batch_end(group->batches[count], size);
+        mmi_place_t end = {sender->reached.events + size.events,
+                           sender->reached.units + size.units};
+        if (!seen || size.events > quarter.events || size.units > quarter.units ||
+            mmi_turn_is_large(p, size) || !mmi_place_fits(p, sender->head, end))
+            break;
+    }
+    group->count = count > 0 ? count : 1;
+}
+
+/* The group was reserved at `place`. */
+static void append_note_places(mmi_sender_t *sender, const mmi_group_t *group, mmi_place_t place) {
+    for (size_t i = 0; i < group->count; i++) {
+        mofka_batch_t *batch = group->batches[i];
+        assert(!batch->reserved);
+        batch->scratch[MMI_SCRATCH_EVENTS] = place.events;
+        batch->scratch[MMI_SCRATCH_UNITS] = place.units;
+        batch->first_id = place.events;
+        place = mmi_batch_end(batch, place);
+        batch->reserved = true;
+    }
+    sender->tail = sender->reached = place;
+}
+
+/* ---- step 2 ---------------------------------------------------------------------------------- */
+
+/* `*state` is written with APPEND_STATE_READ only. MOFKA_ERR_CORRUPT: nothing is stored. */
 static mofka_status_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sender,
-                                     mofka_batch_t *batch, mmi_state_t *state,
+                                     const mmi_group_t *group, mmi_state_t *state,
                                      append_known_t *known) {
-    uint64_t units = mmi_units_of(batch->metadata_bytes + batch->data_bytes);
-    assert(!batch->reserved);
-    uint64_t add = (uint64_t)batch->event_count << 32 | units;
-    uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation), add);
+    mmi_place_t size = append_group_size(group), place;
+    uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation),
+                                        size.events << 32 | size.units);
     int64_t now_ns = p->w->ops->loads_are_cheap ? 0 : mmi_now_ns();
     bool fresh = append_hint_is_fresh(sender, now_ns);
-    mmi_place_t place;
     mofka_status_t status = fresh ? append_place(p, sender, old, sender->head, &place) : MOFKA_OK;
-    bool room = !status && fresh && mmi_place_fits(p, sender->head, mmi_batch_end(batch, place));
+    bool room = false;
+    if (!status && fresh) {
+        mmi_place_t end = {place.events + size.events, place.units + size.units};
+        room = mmi_place_fits(p, sender->head, end);
+    }
     *known = room ? APPEND_ROOM_SEEN : APPEND_STATE_READ;
     if (!status && !room)
         status = mmi_state_load(p, state);
@@ -90,44 +149,46 @@ static mofka_status_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sen
         mmi_sender_note(sender, state->head, now_ns);
         status = append_place(p, sender, old, state->head, &place);
     }
-    if (status)
-        return status;
-    batch->reserved = true;
-    batch->scratch[MMI_SCRATCH_EVENTS] = place.events;
-    batch->scratch[MMI_SCRATCH_UNITS] = place.units;
-    sender->tail = sender->reached = mmi_batch_end(batch, place);
-    return MOFKA_OK;
+    if (!status)
+        append_note_places(sender, group, place);
+    return status;
 }
 
-/* Step 2 of any batch. MOFKA_ERR_TIMEOUT: it is not reserved. */
+/* Step 2 of any group. MOFKA_ERR_TIMEOUT: it is not reserved. */
 static mofka_status_t append_reserve_any(const mmi_partition_t *p, mmi_sender_t *sender,
-                                         mofka_batch_t *batch, mmi_state_t *state,
+                                         const mmi_group_t *group, mmi_state_t *state,
                                          append_known_t *known, mmi_due_t *due) {
-    if (!mmi_turn_is_large(p, batch))
-        return append_reserve(p, sender, batch, state, known);
-    mofka_status_t status = mmi_turn_lock(p, batch, due);
+    if (!mmi_turn_is_large(p, append_group_size(group)))
+        return append_reserve(p, sender, group, state, known);
+    assert(group->count == 1);
+    mofka_status_t status = mmi_turn_lock(p, group->batches[0], due);
     if (status)
         return status;
-    status = append_reserve(p, sender, batch, state, known);
+    status = append_reserve(p, sender, group, state, known);
     mmi_partition_unlock(p);
     return status;
 }
 
+/* ---- steps 3 to 7 ---------------------------------------------------------------------------- */
+
 /* Steps 3 to 5 with a state that was read after the reservation. */
 static mofka_status_t append_fill(const mmi_partition_t *p, mmi_sender_t *sender,
-                                  mofka_batch_t *batch, const mmi_state_t *state, mmi_due_t *due) {
-    mmi_place_t place = mmi_batch_place(batch);
-    mofka_status_t status = mmi_commit_check(p, *state, place.events, due);
-    if (!status && !mmi_place_fits(p, state->head, mmi_batch_end(batch, place)))
-        status = mmi_room_wait(p, sender, batch, due);
-    return status ? status : mmi_put_batch(p, sender, batch, false);
+                                  const mmi_group_t *group, const mmi_state_t *state,
+                                  mmi_due_t *due) {
+    mofka_status_t status =
+        mmi_commit_check(p, *state, mmi_batch_place(group->batches[0]).events, due);
+    if (!status && !mmi_place_fits(p, state->head, append_group_end(group))) {
+        assert(group->count == 1);
+        status = mmi_room_wait(p, sender, group->batches[0], due);
+    }
+    return status ? status : mmi_put_group(p, sender, group, false);
 }
 
 /* Step 5, then step 3: the room is known, and the state comes with the flush. */
 static mofka_status_t append_fill_first(const mmi_partition_t *p, mmi_sender_t *sender,
-                                        mofka_batch_t *batch, mmi_due_t *due) {
+                                        const mmi_group_t *group, mmi_due_t *due) {
     int64_t now_ns = mmi_now_ns();
-    mofka_status_t status = mmi_put_batch(p, sender, batch, true);
+    mofka_status_t status = mmi_put_group(p, sender, group, true);
     if (status)
         return status;
     mmi_state_t late;
@@ -135,7 +196,7 @@ static mofka_status_t append_fill_first(const mmi_partition_t *p, mmi_sender_t *
     if (status)
         return status;
     mmi_sender_note(sender, late.head, now_ns);
-    return mmi_commit_check(p, late, mmi_batch_place(batch).events, due);
+    return mmi_commit_check(p, late, mmi_batch_place(group->batches[0]).events, due);
 }
 
 /* MOFKA_ERR_POSSIBLY_STORED, with a message that says what the reserved batch waits for. */
@@ -154,49 +215,71 @@ static mofka_status_t append_fail_reserved(const mmi_partition_t *p, const mofka
 
 /* Steps 3 to 7. */
 static mofka_status_t append_finish(const mmi_partition_t *p, mmi_sender_t *sender,
-                                    mofka_batch_t *batch, append_known_t known,
+                                    const mmi_group_t *group, append_known_t known,
                                     const mmi_state_t *state, mmi_due_t *due) {
-    mofka_status_t status = known == APPEND_STATE_READ ? append_fill(p, sender, batch, state, due)
-                                                       : append_fill_first(p, sender, batch, due);
+    mofka_status_t status = known == APPEND_STATE_READ ? append_fill(p, sender, group, state, due)
+                                                       : append_fill_first(p, sender, group, due);
     if (status == MOFKA_ERR_TIMEOUT)
-        return append_fail_reserved(p, batch, due);
-    return status ? status : mmi_commit_publish(p, batch);
+        return append_fail_reserved(p, group->batches[0], due);
+    return status ? status : mmi_commit_publish(p, sender, group);
 }
 
-/* Steps 1 to 7; for a batch that an earlier call reserved, steps 3 to 7. */
-static mofka_status_t append_drive(const mmi_partition_t *p, mmi_sender_t *sender,
-                                   mofka_batch_t *batch, mmi_due_t *due, uint64_t *first_id) {
-    bool again = batch->reserved;
-    /* After an error, MPI may still read the entries of an earlier batch. */
-    mofka_status_t status = mmi_window_check(p->w, p->owner);
-    if (!status)
-        status = mmi_put_prepare(sender, batch->event_count);
-    /* Where one thread only may call, nobody drives on what a poll reserved. */
-    bool must_look = due->timeout_ms == 0 && p->w->one_thread;
-    if (!status && !again && (must_look || !append_saw_room(p, sender, batch)))
-        status = mmi_room_wait(p, sender, batch, due);
-    if (status == MOFKA_ERR_TIMEOUT)
-        return mmi_room_fail(p, due);
-    if (status)
-        return status;
+/* Steps 3 to 7 of reserved batches, one by one. */
+static mofka_status_t append_finish_each(const mmi_partition_t *p, mmi_sender_t *sender,
+                                         const mmi_group_t *group, mmi_due_t *due, size_t *stored) {
+    mofka_status_t status = MOFKA_OK;
+    for (*stored = 0; !status && *stored < group->count; *stored += !status) {
+        mmi_group_t one = {group->batches + *stored, 1};
+        mmi_state_t state;
+        status = mmi_state_load(p, &state);
+        if (!status)
+            status = append_finish(p, sender, &one, APPEND_STATE_READ, &state, due);
+    }
+    return status;
+}
+
+/* ---- all steps ------------------------------------------------------------------------------- */
+
+/* Steps 1 to 7 of batches that are not reserved; `group` is left with those that were appended. */
+static mofka_status_t append_new(const mmi_partition_t *p, mmi_sender_t *sender, mmi_group_t *group,
+                                 mmi_due_t *due, size_t *stored) {
+    mofka_status_t status = MOFKA_OK;
+    if (due->timeout_ms == 0 || !append_saw_room(p, sender, group->batches[0]))
+        status = mmi_room_wait(p, sender, group->batches[0], due);
     mmi_state_t state;
     append_known_t known = APPEND_STATE_READ;
-    status = again ? mmi_state_load(p, &state)
-                   : append_reserve_any(p, sender, batch, &state, &known, due);
+    append_limit_group(p, sender, group);
+    if (!status)
+        status = append_reserve_any(p, sender, group, &state, &known, due);
     if (status == MOFKA_ERR_TIMEOUT)
         return mmi_room_fail(p, due);
     if (!status)
         status = mmi_window_check(p->w, p->owner);
-    if (!status)
-        status = append_finish(p, sender, batch, known, &state, due);
-    if (!status)
-        *first_id = mmi_batch_place(batch).events;
+    if (status)
+        return status;
+    if (known == APPEND_STATE_READ && group->count > 1)
+        return append_finish_each(p, sender, group, due, stored);
+    status = append_finish(p, sender, group, known, &state, due);
+    *stored = status ? 0 : group->count;
     return status;
+}
+
+/* Steps 1 to 7; for batches that an earlier call reserved, steps 3 to 7. */
+static mofka_status_t append_drive(const mmi_partition_t *p, mmi_sender_t *sender,
+                                   mmi_group_t *group, mmi_due_t *due, size_t *stored) {
+    /* After an error, MPI may still read the entries of an earlier batch. */
+    mofka_status_t status = mmi_window_check(p->w, p->owner);
+    if (!status)
+        status = mmi_put_prepare(p, sender, group);
+    if (status)
+        return status;
+    return group->batches[0]->reserved ? append_finish_each(p, sender, group, due, stored)
+                                       : append_new(p, sender, group, due, stored);
 }
 
 /* Appends are counted while they use the window; see mmi_window_shut. */
 static mofka_status_t append_if_open(const mmi_partition_t *p, mmi_sender_t *sender,
-                                     mofka_batch_t *batch, mmi_due_t *due, uint64_t *first_id) {
+                                     mmi_group_t *group, mmi_due_t *due, size_t *stored) {
     mmi_window_t *w = p->w;
     mofka_status_t status = mmi_window_may_call(w);
     atomic_fetch_add(&w->appends, 1);
@@ -204,8 +287,8 @@ static mofka_status_t append_if_open(const mmi_partition_t *p, mmi_sender_t *sen
         status = mofka_fail(MOFKA_ERR_TIMEOUT, "MPI_Finalize was called");
     bool driven = !status; /* else the window must not be used */
     if (driven)
-        status = append_drive(p, sender, batch, due, first_id);
-    else if (batch->reserved)
+        status = append_drive(p, sender, group, due, stored);
+    else if (group->batches[0]->reserved)
         status = MOFKA_ERR_POSSIBLY_STORED;
     if (driven && status != MOFKA_ERR_TIMEOUT && status != MOFKA_ERR_POSSIBLY_STORED)
         mmi_room_end_wait(p, sender);
@@ -215,18 +298,37 @@ static mofka_status_t append_if_open(const mmi_partition_t *p, mmi_sender_t *sen
     return status;
 }
 
+static mofka_status_t append_check_size(const mmi_partition_t *p, const mofka_batch_t *batch) {
+    size_t bytes = batch->metadata_bytes + batch->data_bytes;
+    assert(batch->event_count > 0);
+    if (bytes <= p->ring_bytes && batch->event_count <= p->slots &&
+        batch->event_count <= MMI_BATCH_EVENTS_MAX)
+        return MOFKA_OK;
+    return mofka_fail(MOFKA_ERR_TOO_LARGE,
+                      "a batch of %zu events, %zu bytes does not fit %" PRIu64
+                      " bytes of topic '%s'",
+                      batch->event_count, bytes, p->ring_bytes, p->topic);
+}
+
+mofka_status_t mmi_append_group(void *self, size_t partition, mofka_batch_t *const *batches,
+                                size_t count, int64_t timeout_ms, size_t *stored) {
+    mmi_producer_t *producer = self;
+    assert(partition < producer->topic->partition_count && count > 0);
+    const mmi_partition_t *p = &producer->topic->partitions[partition];
+    mmi_due_t due = {.timeout_ms = timeout_ms};
+    mmi_group_t group = {batches, 1};
+    mofka_status_t status = append_check_size(p, batches[0]);
+    *stored = 0;
+    while (group.count < count && !append_check_size(p, batches[group.count]))
+        group.count++;
+    return status ? status : append_if_open(p, &producer->senders[partition], &group, &due, stored);
+}
+
 mofka_status_t mmi_append_batch(void *self, size_t partition, mofka_batch_t *batch,
                                 int64_t timeout_ms, uint64_t *first_id) {
-    mmi_producer_t *producer = self;
-    assert(partition < producer->topic->partition_count && batch->event_count > 0);
-    const mmi_partition_t *p = &producer->topic->partitions[partition];
-    size_t bytes = batch->metadata_bytes + batch->data_bytes;
-    mmi_due_t due = {.timeout_ms = timeout_ms};
-    if (bytes > p->ring_bytes || batch->event_count > p->slots ||
-        batch->event_count > MMI_BATCH_EVENTS_MAX)
-        return mofka_fail(MOFKA_ERR_TOO_LARGE,
-                          "a batch of %zu events, %zu bytes does not fit %" PRIu64
-                          " bytes of topic '%s'",
-                          batch->event_count, bytes, p->ring_bytes, p->topic);
-    return append_if_open(p, &producer->senders[partition], batch, &due, first_id);
+    size_t stored;
+    mofka_status_t status = mmi_append_group(self, partition, &batch, 1, timeout_ms, &stored);
+    if (!status)
+        *first_id = batch->first_id;
+    return status;
 }

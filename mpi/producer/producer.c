@@ -54,6 +54,7 @@ static void mmi_producer_destroy(void *self) {
     for (size_t i = 0; i < producer->topic->partition_count; i++) {
         free(producer->senders[i].entries);
         free(producer->senders[i].packed);
+        free(producer->senders[i].marks);
     }
     free(producer);
 }

@@ -19,10 +19,15 @@
 /* What a producer keeps for one partition. The core appends to a partition from one thread at a
  * time, so nothing here needs a lock. */
 typedef struct mmi_sender {
-    mmi_entry_t *entries; /* of the batch under way; reused */
+    mmi_entry_t *entries; /* of the group under way; reused, as are the next two */
     size_t entry_room;
-    char *packed; /* rma: small data segments of the batch under way, one after the other; reused */
+    char *packed; /* rma: small pieces of the group's payload */
     size_t packed_room;
+    bool packs; /* there are such pieces, and memory for them */
+    struct mmi_sender_mark {
+        uint64_t stamp, flag; /* of a batch of the group; MPI reads them until the next flush */
+    } * marks;                /* reused */
+    size_t mark_room;
     /* rma: hints, which save round trips. They are of use for a short time; see append.c. */
     int64_t seen_ns;     /* monotonic time before the head was read; 0: no hint */
     mmi_place_t head;    /* as it was read then */
@@ -31,7 +36,6 @@ typedef struct mmi_sender {
     mmi_pace_t pace;
     int64_t full_ms;  /* monotonic time since which no append found room; 0: the last one did */
     bool warned_full; /* this was logged */
-    uint64_t stamp;   /* of the batch under way; MPI reads it until the next flush */
     uint64_t state[MMI_STATE_WORDS]; /* where MPI writes the state until the next flush */
 } mmi_sender_t;
 
@@ -70,6 +74,12 @@ static inline mmi_place_t mmi_batch_end(const mofka_batch_t *batch, mmi_place_t 
     return (mmi_place_t){tail.events + batch->event_count, tail.units + units};
 }
 
+/* Batches of one partition that are appended together, the oldest first. */
+typedef struct mmi_group {
+    mofka_batch_t *const *batches;
+    size_t count;
+} mmi_group_t;
+
 /* When an append gives up. The clock is read only after something had to wait. */
 typedef struct mmi_due {
     int64_t timeout_ms;
@@ -86,6 +96,9 @@ bool mmi_due_is_over(const mmi_partition_t *p, mmi_due_t *due, int64_t now_ms);
 mofka_status_t mmi_producer_create(void *self, const char *name, const char *options,
                                    const mofka_producer_ops_t **ops, void **producer);
 
+/* Append a group: see mofka_append_t. All of the batches are reserved, or none is. */
+mofka_status_t mmi_append_group(void *self, size_t partition, mofka_batch_t *const *batches,
+                                size_t count, int64_t timeout_ms, size_t *stored);
 /* Append a batch; see the slot `append` of mofka_producer_ops_t. */
 mofka_status_t mmi_append_batch(void *self, size_t partition, mofka_batch_t *batch,
                                 int64_t timeout_ms, uint64_t *first_id);
@@ -110,26 +123,28 @@ mofka_status_t mmi_room_fail(const mmi_partition_t *p, const mmi_due_t *due);
 void mmi_turn_note_wait(const mmi_partition_t *p, mofka_batch_t *batch, int64_t now_ms);
 /* A batch has waited for room while others got it: it may be reserved without room. */
 bool mmi_turn_has_come(const mmi_partition_t *p, const mofka_batch_t *batch);
-/* The batch is reserved under the partition's lock. */
-bool mmi_turn_is_large(const mmi_partition_t *p, const mofka_batch_t *batch);
+/* So much is reserved under the partition's lock. */
+bool mmi_turn_is_large(const mmi_partition_t *p, mmi_place_t size);
 /* Take the lock to reserve such a batch. MOFKA_ERR_TIMEOUT: it is taken, or too much is
  * reserved. */
 mofka_status_t mmi_turn_lock(const mmi_partition_t *p, const mofka_batch_t *batch, mmi_due_t *due);
 
-/* Have memory for the entries of a batch of `count` events. */
-mofka_status_t mmi_put_prepare(mmi_sender_t *sender, size_t count);
-/* Step 5: write a reserved batch, and flush. `with_state`: read the partition's state as well, into
+/* Have the memory that putting the group needs. */
+mofka_status_t mmi_put_prepare(const mmi_partition_t *p, mmi_sender_t *sender,
+                               const mmi_group_t *group);
+/* Step 5: write a reserved group, and flush. `with_state`: read the partition's state as well, into
  * sender->state. */
-mofka_status_t mmi_put_batch(const mmi_partition_t *p, mmi_sender_t *sender, mofka_batch_t *batch,
-                             bool with_state);
+mofka_status_t mmi_put_group(const mmi_partition_t *p, mmi_sender_t *sender,
+                             const mmi_group_t *group, bool with_state);
 
 /* Step 3: MOFKA_OK if `first_id` is below the topic's end or the topic has no end; if the end is
  * being decided, wait for it. MOFKA_ERR_COMPLETE: it is behind the end. MOFKA_ERR_TIMEOUT has no
  * message. */
 mofka_status_t mmi_commit_check(const mmi_partition_t *p, mmi_state_t state, uint64_t first_id,
                                 mmi_due_t *due);
-/* Steps 6 and 7: publish a batch that was put, and wake its readers. */
-mofka_status_t mmi_commit_publish(const mmi_partition_t *p, const mofka_batch_t *batch);
+/* Steps 6 and 7: publish a group that was put, and wake its readers. */
+mofka_status_t mmi_commit_publish(const mmi_partition_t *p, mmi_sender_t *sender,
+                                  const mmi_group_t *group);
 /* MOFKA_ERR_COMPLETE, with a message. */
 mofka_status_t mmi_commit_refuse(const mmi_partition_t *p);
 

@@ -1,76 +1,142 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Writing a reserved batch into the owner's memory: payload, entries and stamp, then a flush. */
+/*
+ * Writing the reserved batches of a group into the owner's memory: payload, entries and stamps,
+ * then a flush.
+ *
+ * In rma, each put is an operation of MPI, which costs more than copying some KiB. So small pieces
+ * of payload that follow each other are packed, and put at once.
+ */
 #include "mpi/producer/producer.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Data segments whose mean size is at most this are packed. */
+/* Pieces of at most this are packed. */
 #define PACK_BYTES 16384
 
-mofka_status_t mmi_put_prepare(mmi_sender_t *sender, size_t count) {
-    if (sender->entry_room >= count)
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static mofka_status_t put_grow(void *list, size_t *room, size_t need, size_t item) {
+    void **at = list;
+    if (*room >= need)
         return MOFKA_OK;
-    mmi_entry_t *more = realloc(sender->entries, count * sizeof *more);
+    void *more = reallocarray(*at, need, item);
     if (!more)
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu entries", count);
-    sender->entries = more;
-    sender->entry_room = count;
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu entries", need);
+    *at = more;
+    *room = need;
     return MOFKA_OK;
 }
 
-/* In rma, one operation for each small segment costs more than copying all of them together. NULL:
- * put them one by one. */
-static const char *put_pack(const mmi_partition_t *p, mmi_sender_t *sender,
-                            const mofka_batch_t *batch) {
-    if (p->w->ops->puts_are_cheap || batch->segment_count < 2 ||
-        batch->data_bytes / batch->segment_count > PACK_BYTES)
-        return NULL;
-    if (sender->packed_room < batch->data_bytes) {
-        free(sender->packed);
-        sender->packed = malloc(batch->data_bytes);
-        sender->packed_room = sender->packed ? batch->data_bytes : 0;
-        if (!sender->packed)
-            return NULL;
+/* Bytes of the group's payload that may be packed, with the gaps between batches. */
+static size_t put_packed_bytes(const mmi_group_t *group) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < group->count; i++) {
+        const mofka_batch_t *batch = group->batches[i];
+        bytes += MMI_UNIT_BYTES + (batch->metadata_bytes <= PACK_BYTES ? batch->metadata_bytes : 0);
+        for (size_t k = 0; k < batch->segment_count; k++)
+            bytes += batch->segments[k].size <= PACK_BYTES ? batch->segments[k].size : 0;
     }
-    char *to = sender->packed;
-    for (size_t i = 0; i < batch->segment_count; i++) {
-        if (batch->segments[i].size > 0)
-            memcpy(to, batch->segments[i].ptr, batch->segments[i].size);
-        to += batch->segments[i].size;
-    }
-    assert(to == sender->packed + batch->data_bytes);
-    return sender->packed;
+    return bytes;
 }
 
-static void put_payload(const mmi_partition_t *p, mmi_sender_t *sender, const mofka_batch_t *batch,
-                        uint64_t position) {
-    size_t bytes = batch->metadata_bytes + batch->data_bytes;
-    const uint64_t end = position + bytes;
-    const char *packed = put_pack(p, sender, batch);
-    mmi_timed_t timed = mmi_pace_start(&sender->pace, p, bytes);
-    mmi_put_t put = timed.way == MMI_PAST_CACHES ? p->w->ops->put_past_caches : p->w->ops->put;
-    mmi_ring_put(p, put, position, batch->metadata, batch->metadata_bytes);
+/* One piece alone is not worth packing. */
+static bool put_is_worth_packing(const mmi_partition_t *p, const mmi_group_t *group) {
+    return !p->w->ops->puts_are_cheap && (group->count > 1 || group->batches[0]->segment_count > 0);
+}
+
+mofka_status_t mmi_put_prepare(const mmi_partition_t *p, mmi_sender_t *sender,
+                               const mmi_group_t *group) {
+    size_t events = 0;
+    for (size_t i = 0; i < group->count; i++)
+        events += group->batches[i]->event_count;
+    mofka_status_t status =
+        put_grow(&sender->entries, &sender->entry_room, events, sizeof *sender->entries);
+    if (!status)
+        status = put_grow(&sender->marks, &sender->mark_room, group->count, sizeof *sender->marks);
+    sender->packs = !status && put_is_worth_packing(p, group) &&
+                    !put_grow(&sender->packed, &sender->packed_room, put_packed_bytes(group), 1);
+    return status;
+}
+
+/* ---- payload --------------------------------------------------------------------------------- */
+
+/* Pieces that were packed, and are not put yet. */
+typedef struct put_run {
+    const mmi_partition_t *p;
+    mmi_put_t put;
+    uint64_t position; /* of the first */
+    char *packed;      /* where it is; NULL: nothing is packed */
+    size_t bytes, room;
+} put_run_t;
+
+static void put_run_end(put_run_t *run) {
+    if (run->bytes > 0)
+        mmi_ring_put(run->p, run->put, run->position, run->packed, run->bytes);
+    run->packed = run->packed ? run->packed + run->bytes : NULL;
+    run->room -= run->bytes;
+    run->bytes = 0;
+}
+
+static void put_piece(put_run_t *run, uint64_t position, const void *source, size_t bytes) {
+    uint64_t gap = position - (run->position + run->bytes);
+    bool packs = run->packed && bytes <= PACK_BYTES;
+    if (bytes == 0)
+        return;
+    if (run->bytes > 0 &&
+        (!packs || gap >= MMI_UNIT_BYTES || run->bytes + gap + bytes > run->p->ring_bytes))
+        put_run_end(run);
+    if (!packs) {
+        mmi_ring_put(run->p, run->put, position, source, bytes);
+        return;
+    }
+    if (run->bytes == 0) {
+        run->position = position;
+        gap = 0;
+    }
+    assert(run->bytes + gap + bytes <= run->room);
+    memset(run->packed + run->bytes, 0, (size_t)gap);
+    memcpy(run->packed + run->bytes + gap, source, bytes);
+    run->bytes += (size_t)gap + bytes;
+}
+
+static void put_payload(put_run_t *run, const mofka_batch_t *batch) {
+    uint64_t position = mmi_batch_place(batch).units * MMI_UNIT_BYTES;
+    const uint64_t end = position + batch->metadata_bytes + batch->data_bytes;
+    put_piece(run, position, batch->metadata, batch->metadata_bytes);
     position += batch->metadata_bytes;
-    if (packed)
-        mmi_ring_put(p, put, position, packed, batch->data_bytes);
-    for (size_t i = 0; i < batch->segment_count && !packed; i++) {
-        mmi_ring_put(p, put, position, batch->segments[i].ptr, batch->segments[i].size);
+    for (size_t i = 0; i < batch->segment_count; i++) {
+        put_piece(run, position, batch->segments[i].ptr, batch->segments[i].size);
         position += batch->segments[i].size;
     }
-    assert(packed || position == end);
+    assert(position == end);
     (void)end; /* without assertions */
+}
+
+static void put_payloads(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_group_t *group) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < group->count; i++)
+        bytes += group->batches[i]->metadata_bytes + group->batches[i]->data_bytes;
+    mmi_timed_t timed = mmi_pace_start(&sender->pace, p, bytes);
+    put_run_t run = {.p = p,
+                     .put =
+                         timed.way == MMI_PAST_CACHES ? p->w->ops->put_past_caches : p->w->ops->put,
+                     .packed = sender->packs ? sender->packed : NULL,
+                     .room = sender->packed_room};
+    for (size_t i = 0; i < group->count; i++)
+        put_payload(&run, group->batches[i]);
+    put_run_end(&run);
     mmi_pace_stop(&sender->pace, timed, bytes);
 }
 
-static void put_entries(const mmi_partition_t *p, mmi_sender_t *sender,
-                        const mofka_batch_t *batch) {
+/* ---- entries --------------------------------------------------------------------------------- */
+
+static void put_make_entries(const mofka_batch_t *batch, mmi_entry_t *entries) {
     mmi_place_t place = mmi_batch_place(batch);
     uint64_t metadata = place.units * MMI_UNIT_BYTES, data = metadata + batch->metadata_bytes;
-    assert(batch->event_count <= sender->entry_room);
     for (size_t i = 0; i < batch->event_count; i++) {
-        mmi_entry_t *entry = &sender->entries[i];
+        mmi_entry_t *entry = &entries[i];
         *entry = (mmi_entry_t){.id_1 = place.events + i + 1,
                                .metadata = metadata,
                                .data = data,
@@ -82,8 +148,29 @@ static void put_entries(const mmi_partition_t *p, mmi_sender_t *sender,
     }
     assert(metadata == place.units * MMI_UNIT_BYTES + batch->metadata_bytes);
     assert(data == metadata + batch->data_bytes);
-    mmi_entries_put(p, place.events, sender->entries, batch->event_count);
 }
+
+/* The batches follow each other, and so do their entries. */
+static void put_entries(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_group_t *group) {
+    uint64_t first = mmi_batch_place(group->batches[0]).events;
+    size_t count = 0;
+    for (size_t i = 0; i < group->count; i++) {
+        assert(mmi_batch_place(group->batches[i]).events == first + count);
+        put_make_entries(group->batches[i], sender->entries + count);
+        count += group->batches[i]->event_count;
+    }
+    assert(count <= sender->entry_room);
+    mmi_entries_put(p, first, sender->entries, count);
+}
+
+static void put_stamp(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_group_t *group,
+                      size_t i) {
+    const mofka_batch_t *batch = group->batches[i];
+    sender->marks[i].stamp = batch->timed ? mmi_stamp_value(mmi_wall_ns()) : 0;
+    mmi_stamp_put(p, mmi_batch_place(batch).events, &sender->marks[i].stamp);
+}
+
+/* ---- groups ---------------------------------------------------------------------------------- */
 
 /* Whether this place was given out before, and used: the reservation went back. Where looking costs
  * a round trip, it is not looked for. */
@@ -99,18 +186,16 @@ static mofka_status_t put_check_slot(const mmi_partition_t *p, uint64_t id) {
     return mmi_word_damaged(p, "reservation", mmi_control_load(p, MMI_CONTROL(reservation)));
 }
 
-mofka_status_t mmi_put_batch(const mmi_partition_t *p, mmi_sender_t *sender, mofka_batch_t *batch,
-                             bool with_state) {
-    mmi_place_t place = mmi_batch_place(batch);
-    assert(batch->metadata_bytes + batch->data_bytes <= p->ring_bytes);
-    mofka_status_t status = put_check_slot(p, place.events);
+mofka_status_t mmi_put_group(const mmi_partition_t *p, mmi_sender_t *sender,
+                             const mmi_group_t *group, bool with_state) {
+    mofka_status_t status = put_check_slot(p, mmi_batch_place(group->batches[0]).events);
     if (status)
         return status;
-    put_payload(p, sender, batch, place.units * MMI_UNIT_BYTES);
-    put_entries(p, sender, batch);
-    /* The batch is readable once this is flushed and the flag is stored. */
-    sender->stamp = batch->timed ? mmi_stamp_value(mmi_wall_ns()) : 0;
-    mmi_stamp_put(p, place.events, &sender->stamp);
+    put_payloads(p, sender, group);
+    put_entries(p, sender, group);
+    /* The batches are readable once this is flushed and their flags are stored. */
+    for (size_t i = 0; i < group->count; i++)
+        put_stamp(p, sender, group, i);
     if (with_state)
         mmi_state_get(p, sender->state);
     p->w->ops->nudge(p->w, p->owner);

@@ -55,10 +55,9 @@ bool mmi_turn_has_come(const mmi_partition_t *p, const mofka_batch_t *batch) {
            turn_is_in_reach(state.head, mmi_batch_end(batch, tail));
 }
 
-bool mmi_turn_is_large(const mmi_partition_t *p, const mofka_batch_t *batch) {
+bool mmi_turn_is_large(const mmi_partition_t *p, mmi_place_t size) {
     uint64_t share = SMALL_TOGETHER / (uint64_t)p->w->size;
-    return batch->event_count > share ||
-           mmi_units_of(batch->metadata_bytes + batch->data_bytes) > share;
+    return size.events > share || size.units > share;
 }
 
 mofka_status_t mmi_turn_lock(const mmi_partition_t *p, const mofka_batch_t *batch, mmi_due_t *due) {

@@ -188,10 +188,11 @@ static void batch_release(mfi_batch_t *batch, mfi_outcome_t *outcomes) {
     producer->spare = batch;
 }
 
-/* Whether this is the driver's background thread. */
-static bool batch_is_in_background(const mofka_producer_t *producer) {
-    return producer->timer && producer->timer != producer->pool &&
-           mfi_thread_pool_is_own_worker(producer->timer);
+/* Whether this is the driver's background thread, or one of the backend. */
+static bool batch_is_in_background(const mfi_batch_t *batch) {
+    const mofka_producer_t *producer = batch->lane->producer;
+    return batch->lane->in_backend || (producer->timer && producer->timer != producer->pool &&
+                                       mfi_thread_pool_is_own_worker(producer->timer));
 }
 
 void mfi_batch_finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_id) {
@@ -214,7 +215,7 @@ void mfi_batch_finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_
         mfi_outcome_complete(o, status, message, delivery, &result);
     batch->futureless = 0;
     batch->lane->count--;
-    bool later = batch->view_count > 0 && batch_is_in_background(producer);
+    bool later = batch->view_count > 0 && batch_is_in_background(batch);
     if (later) {
         batch->outcomes = outcomes;
         batch->next = producer->unreleased;

@@ -9,6 +9,8 @@
 /* A lane may have an open batch: one that a push opened and then could not fill. */
 static void producer_destroy_lane(mfi_lane_t *lane) {
     assert(!lane->first && !lane->sending && !lane->has_sender);
+    free(lane->group);
+    free(lane->kept_message);
     if (!lane->open)
         return;
     assert(lane->open->out.event_count == 0);
@@ -61,8 +63,8 @@ mofka_producer_t *mofka_producer_retain(mofka_producer_t *producer) {
 }
 
 static bool producer_ops_are_complete(const mofka_producer_ops_t *ops) {
-    return ops && ops->size >= sizeof *ops && ops->limits && ops->append && ops->close &&
-           ops->destroy;
+    return ops && ops->size >= sizeof *ops && ops->limits && (ops->append || ops->append_start) &&
+           !ops->append_start == !ops->append_late && ops->close && ops->destroy;
 }
 
 static mofka_status_t producer_make_backend(mofka_producer_t *producer) {

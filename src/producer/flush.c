@@ -40,6 +40,8 @@ static mofka_status_t producer_drive_all(mofka_producer_t *producer, uint64_t se
     mofka_status_t status = MOFKA_OK;
     mfi_assert_locked(&producer->lock);
     assert(sequence <= producer->sequence);
+    for (size_t i = 0; i < producer->topic->partition_count && producer->ops->append_start; i++)
+        mfi_lane_start(&producer->lanes[i]); /* so that no lane waits for another one */
     for (size_t i = 0; i < producer->topic->partition_count; i++) {
         mofka_status_t one = mfi_lane_drive(&producer->lanes[i], sequence, deadline);
         status = status ? status : one;

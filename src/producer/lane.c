@@ -5,6 +5,9 @@
  */
 #include "producer/producer.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include "base/log.h"
 
 /* The most that an adaptive batch holds. That hides the cost of a batch, and fits a cache. */
@@ -14,6 +17,14 @@
 /* The longest time-out of an append. A thread that waits longer appends again, after it has looked
  * at what other threads did: one may have discarded the batch, or called close. */
 #define APPEND_MS_MAX 100
+
+/* Batches of a group, at most. */
+#define GROUP_MAX 256
+/* How long an append waits for room that nobody waits for. */
+#define START_MS 1
+/* How much longer than its time-out a call waits for an append in the backend. It lets a poll
+ * succeed over a slow network. */
+#define GRACE_MS 100
 
 mofka_status_t mfi_lane_init(mfi_lane_t *lane, mofka_producer_t *producer, size_t partition) {
     lane->producer = producer;
@@ -126,59 +137,228 @@ static int64_t lane_append_time(int64_t deadline, int64_t start_ms) {
     return left_ms < 0 || left_ms > APPEND_MS_MAX ? APPEND_MS_MAX : left_ms;
 }
 
-/* Append the first batch once. MOFKA_OK: the batch has left the lane, or there is time to append
- * again. Releases the lock meanwhile. */
+/* ---- one append ------------------------------------------------------------------------------ */
+
+static bool append_may_go_on(mofka_status_t status) {
+    return status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_POSSIBLY_STORED;
+}
+
+/* An append of at most `most` batches begins. */
+static void lane_begin_append(mfi_lane_t *lane, size_t most) {
+    mfi_assert_locked(&lane->producer->lock);
+    assert(!lane->sending && lane->first && most > 0);
+    lane->sending = true;
+    lane->sending_sequence = lane->first->sequence;
+    lane->group_count = 0;
+    for (mfi_batch_t *b = lane->first; b && lane->group_count < most; b = b->next) {
+        assert(!b->under_way && b->out.event_count > 0);
+        if (b->out.reserved != lane->first->out.reserved)
+            break;
+        b->under_way = true;
+        lane->group_count++;
+    }
+}
+
+/* The batches that an append stored leave the lane. Releases the lock meanwhile. */
+static void lane_finish_stored(mfi_lane_t *lane, size_t stored) {
+    assert(stored <= lane->group_count);
+    for (; stored > 0; stored--, lane->group_count--) {
+        mfi_batch_t *batch = lane_unlink_first(lane);
+        batch->under_way = false;
+        mfi_batch_finish(batch, MOFKA_OK, batch->out.first_id);
+        mfi_lane_call_sender_back(lane);
+    }
+}
+
+/* What an append left: `status` is that of the first batch. Releases the lock meanwhile. */
+static void lane_settle_rest(mfi_lane_t *lane, mofka_status_t status) {
+    mfi_batch_t *batch = lane->first;
+    for (size_t i = 0; i < lane->group_count; i++, batch = batch->next) {
+        batch->under_way = false;
+        batch_set_possibly_stored(batch, batch->out.reserved);
+    }
+    if (!status || lane->group_count == 0)
+        return;
+    if (append_may_go_on(status)) {
+        lane_keep_first(lane, status);
+        return;
+    }
+    batch = lane_unlink_first(lane);
+    mfi_batch_finish(batch, status, 0);
+    mfi_lane_call_sender_back(lane);
+}
+
+/* Batches that were discarded meanwhile, and are not reserved. Releases the lock meanwhile. */
+static void lane_fail_unreserved(mfi_lane_t *lane) {
+    mfi_batch_t *batch;
+    while ((batch = lane->first) && batch->discard && !batch->out.reserved) {
+        assert(!batch->under_way);
+        lane_unlink_first(lane);
+        mfi_batch_finish(batch, lane_fail_discarded(lane->producer), 0);
+        mfi_lane_call_sender_back(lane);
+    }
+}
+
+/* The append is over: see mofka_append_t. True: batches have left the lane. Releases the lock
+ * meanwhile. */
+static bool lane_end_append(mfi_lane_t *lane, size_t stored, mofka_status_t status) {
+    char message[MOFKA_MESSAGE_BYTES_MAX + 1] = "";
+    size_t before = lane->count;
+    mfi_assert_locked(&lane->producer->lock);
+    assert(lane->sending && stored <= lane->group_count);
+    if (status && stored > 0)
+        snprintf(message, sizeof message, "%s", mofka_last_error());
+    lane_finish_stored(lane, stored);
+    if (*message)
+        (void)mofka_fail(status, "%s", message);
+    lane_settle_rest(lane, status);
+    lane_fail_unreserved(lane);
+    lane->sending = false;
+    lane->group_count = 0;
+    pthread_cond_broadcast(&lane->producer->changed);
+    return lane->count < before;
+}
+
+/* Append the first batch once, in this thread. MOFKA_OK: the batch has left the lane, or there is
+ * time to append again. Releases the lock meanwhile. */
 static mofka_status_t lane_send_first(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
-    mfi_batch_t *batch = lane->first;
-    uint64_t first_id = 0;
+    mofka_batch_t *out = &lane->first->out;
     int64_t start_ms = mfi_coarse_ms(), time_ms = lane_append_time(deadline, start_ms);
-    assert(!batch->under_way && batch->out.event_count > 0);
     mfi_caller_t caller;
     mfi_caller_begin(producer, &caller);
-    lane->sending = batch->under_way = true;
-    lane->sending_sequence = batch->sequence;
+    lane_begin_append(lane, 1);
     pthread_mutex_unlock(&producer->lock);
     mofka_status_t status =
-        producer->ops->append(producer->self, lane->partition, &batch->out, time_ms, &first_id);
+        producer->ops->append(producer->self, lane->partition, out, time_ms, &out->first_id);
     mfi_log(MOFKA_LOG_TRACE, "topic '%s', partition %zu: batch of %zu events: %s",
-            producer->topic->name, lane->partition, batch->out.event_count,
-            mofka_status_name(status));
+            producer->topic->name, lane->partition, out->event_count, mofka_status_name(status));
     pthread_mutex_lock(&producer->lock);
-    assert(lane->sending && lane->first == batch && batch->under_way);
-    if (batch->discard && status == MOFKA_ERR_TIMEOUT && !batch->out.reserved)
-        status = lane_fail_discarded(producer);
-    batch->under_way = false;
-    if (status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_POSSIBLY_STORED) {
-        lane_keep_first(lane, status);
-        /* An append that does not wait is not repeated at once. */
-        if (time_ms == APPEND_MS_MAX && mfi_coarse_ms() - start_ms >= APPEND_MS_MAX / 2)
-            status = MOFKA_OK;
-    } else {
-        lane_unlink_first(lane);
-        mfi_batch_finish(batch, status, first_id);
-        mfi_lane_call_sender_back(lane);
-        status = MOFKA_OK;
-    }
-    lane->sending = false;
+    bool left = lane_end_append(lane, status ? 0 : 1, status);
     mfi_caller_end(producer, &caller);
-    pthread_cond_broadcast(&producer->changed);
+    /* An append that does not wait is not repeated at once. */
+    bool again = time_ms == APPEND_MS_MAX && mfi_coarse_ms() - start_ms >= APPEND_MS_MAX / 2;
+    return left || again ? MOFKA_OK : status;
+}
+
+/* ---- appends in the backend's threads -------------------------------------------------------- */
+
+/* Have a list for a group. Without memory, groups are of one batch. */
+static size_t lane_group_room(mfi_lane_t *lane) {
+    size_t most = lane->producer->max_batches < GROUP_MAX ? lane->producer->max_batches : GROUP_MAX;
+    if (!lane->group)
+        lane->group = malloc(most * sizeof *lane->group);
+    return lane->group ? most : 1;
+}
+
+static void lane_note_kept(mfi_lane_t *lane, mofka_status_t status) {
+    free(lane->kept_message);
+    lane->kept = status;
+    lane->kept_message = status ? strdup(mofka_last_error()) : NULL;
+}
+
+static void lane_append_done(mofka_append_t *append, size_t stored, mofka_status_t status);
+
+/* Begin to append the first batches. An error: nothing has begun. */
+static mofka_status_t lane_start_group(mfi_lane_t *lane, int64_t timeout_ms) {
+    mofka_producer_t *producer = lane->producer;
+    size_t room = lane_group_room(lane), i = 0;
+    lane_begin_append(lane, room);
+    lane->one = &lane->first->out;
+    for (mfi_batch_t *b = lane->first; i < lane->group_count && lane->group; b = b->next)
+        lane->group[i++] = &b->out;
+    lane->append = (mofka_append_t){.partition = lane->partition,
+                                    .batches = lane->group ? lane->group : &lane->one,
+                                    .count = lane->group_count,
+                                    .timeout_ms = timeout_ms,
+                                    .done = lane_append_done};
+    mofka_status_t status = producer->ops->append_start(producer->self, &lane->append);
+    if (!status)
+        return MOFKA_OK;
+    status = mofka_fail(lane->first->out.reserved ? MOFKA_ERR_POSSIBLY_STORED : MOFKA_ERR_TIMEOUT,
+                        "%s", mofka_last_error());
+    lane_note_kept(lane, status);
+    lane_end_append(lane, 0, status);
     return status;
 }
 
-/* Send a batch, or wait for the thread that sends one. Releases the lock meanwhile. */
+void mfi_lane_start(mfi_lane_t *lane) {
+    mfi_assert_locked(&lane->producer->lock);
+    assert(lane->producer->ops->append_start);
+    if (lane->first && !lane->sending)
+        (void)lane_start_group(lane, START_MS);
+}
+
+/* Nothing keeps the producer's memory for this, because a producer ends only when it sends nothing.
+ */
+static void lane_append_done(mofka_append_t *append, size_t stored, mofka_status_t status) {
+    mfi_lane_t *lane = mfi_container_of(append, mfi_lane_t, append);
+    mofka_producer_t *producer = lane->producer;
+    mfi_caller_t caller;
+    mfi_log(MOFKA_LOG_TRACE, "topic '%s', partition %zu: %zu of %zu batches stored: %s",
+            producer->topic->name, lane->partition, stored, append->count,
+            mofka_status_name(status));
+    pthread_mutex_lock(&producer->lock);
+    mfi_caller_begin(producer, &caller);
+    lane->in_backend = true;
+    lane_note_kept(lane, append_may_go_on(status) ? status : MOFKA_OK);
+    bool left = lane_end_append(lane, stored, status);
+    lane->in_backend = false;
+    if (left)
+        mfi_lane_start(lane);
+    mfi_caller_end(producer, &caller);
+    pthread_mutex_unlock(&producer->lock);
+}
+
+/* The append under way has taken longer than its caller waits. */
+static mofka_status_t lane_fail_late(mfi_lane_t *lane) {
+    mofka_producer_t *producer = lane->producer;
+    assert(lane->sending);
+    if (!producer->ops->append_late)
+        return mofka_fail(MOFKA_ERR_TIMEOUT, "another thread is still sending a batch");
+    mofka_status_t status = producer->ops->append_late(producer->self, lane->partition);
+    mfi_batch_t *batch = lane->first;
+    for (size_t i = 0; i < lane->group_count && status == MOFKA_ERR_POSSIBLY_STORED; i++) {
+        batch_set_possibly_stored(batch, true);
+        batch = batch->next;
+    }
+    return status;
+}
+
+/* Wait for the append under way; for one in the backend a bit longer than the deadline. Releases
+ * the lock meanwhile. */
+static mofka_status_t lane_wait_append(mfi_lane_t *lane, int64_t deadline) {
+    mofka_producer_t *producer = lane->producer;
+    if (producer->ops->append_start && deadline < INT64_MAX - GRACE_MS)
+        deadline += GRACE_MS;
+    mfi_cond_wait(&producer->changed, &producer->lock, deadline);
+    return lane->sending && mfi_remaining(deadline) == 0 ? lane_fail_late(lane) : MOFKA_OK;
+}
+
+/* Begin an append, and wait for it. As lane_send_first. Releases the lock meanwhile. */
+static mofka_status_t lane_start_and_wait(mfi_lane_t *lane, int64_t deadline) {
+    const mfi_batch_t *first = lane->first;
+    mofka_status_t status = lane_start_group(lane, lane_append_time(deadline, mfi_coarse_ms()));
+    while (!status && lane->sending && lane->first == first)
+        status = lane_wait_append(lane, deadline);
+    bool over = !status && !lane->sending && lane->kept && mfi_remaining(deadline) == 0;
+    return over ? mofka_fail(lane->kept, "%s", lane->kept_message ? lane->kept_message : "")
+                : status;
+}
+
+/* ---- sending --------------------------------------------------------------------------------- */
+
+/* Send a batch, or wait for the append under way. Releases the lock meanwhile. */
 static mofka_status_t lane_advance(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
     lane_assert_whole(lane);
     mofka_status_t status = mfi_producer_check_caller(producer);
     if (status)
         return status;
-    if (!lane->sending)
-        return lane_send_first(lane, deadline);
-    mfi_cond_wait(&producer->changed, &producer->lock, deadline);
-    if (lane->sending && mfi_remaining(deadline) == 0)
-        return mofka_fail(MOFKA_ERR_TIMEOUT, "another thread is still sending a batch");
-    return MOFKA_OK;
+    if (lane->sending)
+        return lane_wait_append(lane, deadline);
+    return producer->ops->append_start ? lane_start_and_wait(lane, deadline)
+                                       : lane_send_first(lane, deadline);
 }
 
 mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline) {
@@ -195,6 +375,10 @@ void mfi_lane_drive_until_close(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
     uint64_t closes = producer->closes;
     mofka_status_t status = MOFKA_OK;
+    if (producer->ops->append_start) {
+        mfi_lane_start(lane);
+        return;
+    }
     while (!status && lane_has_work(lane, UINT64_MAX) && producer->closes == closes)
         status = lane_advance(lane, deadline);
     if (status == MOFKA_ERR_BUSY) /* what a callback's push filled is sent after the callback */

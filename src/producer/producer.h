@@ -5,10 +5,14 @@
  *   push -> open batch --seal (full, flush, wait, close, linger)--> sealed FIFO --append--> stored,
  *   then kept for reuse
  *
- * A lane holds at most max_batches, open and sealed. One thread at a time sends from a lane
- * (`sending`), the oldest batch first. So a strict producer reserves in the order of its batches.
+ * A lane holds at most max_batches, open and sealed. One append of a lane is under way at a time
+ * (`sending`), of the oldest batches. So a strict producer reserves in the order of its batches.
  *
- * The backend's append runs with no lock held. What it returns decides what becomes of the batch:
+ * There are two kinds of backends. `append` takes one batch and runs in the thread that sends, with
+ * no lock held. `append_start` takes a group of batches, and runs in a thread of the backend;
+ * meanwhile more batches are sealed, which are the next group.
+ *
+ * What append returns decides what becomes of the batch:
  *   MOFKA_OK                    stored; its futures get their ids.
  *   MOFKA_ERR_TIMEOUT           nothing is stored; the batch stays first.
  *   MOFKA_ERR_POSSIBLY_STORED   the batch stays first, and each later call drives it on.
@@ -49,7 +53,7 @@ typedef struct mfi_batch {
     size_t segment_room;
     mofka_data_view_t **views; /* kept until the batch is finished */
     size_t view_count, view_room;
-    bool under_way;       /* append has the batch; until it returns, only it uses `out` */
+    bool under_way;       /* append has the batch; until it is over, only it uses `out` */
     bool discard;         /* fail the batch once append says that it is not reserved */
     bool possibly_stored; /* as far as append said last */
     mofka_batch_t out;    /* what append is given */
@@ -63,8 +67,16 @@ typedef struct mfi_lane {
     mfi_batch_t *open;            /* NULL: none */
     mfi_batch_t *first, *last;    /* sealed */
     size_t count;                 /* batches, open and sealed */
-    bool sending;                 /* a thread is in append */
-    uint64_t sending_sequence;    /* of the batch that it sends */
+    bool sending;                 /* an append is under way, of the first `group_count` batches */
+    uint64_t sending_sequence;    /* of the first of them */
+    size_t group_count;
+    /* Of a backend with append_start. */
+    mofka_append_t append;
+    mofka_batch_t **group; /* its batches; NULL: it has `one` */
+    mofka_batch_t *one;
+    bool in_backend;     /* a thread of the backend notes the end of the append */
+    mofka_status_t kept; /* of the last append, if it could not finish; else MOFKA_OK */
+    char *kept_message;  /* of it; owned; NULL: none */
     /* The states of these three are drawn in send.c. */
     bool has_sender; /* a task sends, or will, until no sealed batch is left */
     bool away;       /* that task is a delayed one: there was no room */
@@ -225,9 +237,12 @@ mofka_status_t mfi_lane_make_place(mfi_lane_t *lane, int64_t deadline);
  * failures are with their futures, or kept for the next flush. Else MOFKA_ERR_TIMEOUT,
  * MOFKA_ERR_POSSIBLY_STORED or MOFKA_ERR_BUSY. Releases the lock meanwhile. */
 mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline);
-/* Send all sealed batches, until the deadline or until another thread calls close. Releases the
- * lock meanwhile. */
+/* Send all sealed batches, until the deadline or until another thread calls close. Of a backend
+ * with append_start, only start that. Releases the lock meanwhile. */
 void mfi_lane_drive_until_close(mfi_lane_t *lane, int64_t deadline);
+/* Of a backend with append_start: begin to send sealed batches, unless it is sending, or none is
+ * there. It goes on until none is left. */
+void mfi_lane_start(mfi_lane_t *lane);
 /* Fail all batches that are not reserved. A batch that stays, because append has it or it may be
  * stored, is failed once append says that it is not reserved. Releases the lock meanwhile. */
 void mfi_lane_discard(mfi_lane_t *lane);

@@ -21,6 +21,7 @@ static mofka_status_t push_drive(void *owner, mfi_outcome_t *outcome, int64_t ti
             mfi_batch_seal(batch->lane, MFI_SEAL_FLUSH);
         status = mfi_lane_drive(batch->lane, batch->sequence, mfi_deadline(timeout_ms));
     }
+    mfi_batches_release(producer);
     pthread_mutex_unlock(&producer->lock);
     /* The delivery state reports the other errors. */
     return status == MOFKA_ERR_BUSY ? status : MOFKA_OK;

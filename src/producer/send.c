@@ -2,11 +2,16 @@
 /*
  * Decides which thread sends a producer's batches, and when.
  *
- * Without pool threads, the thread that sealed a batch sends it. The background thread of the
+ * If the backend has append_start, its threads send. Whoever seals a batch starts an append, unless
+ * one is under way; the append's end starts the next one. The background thread of the driver looks
+ * for batches that lingered, or that found no room before, and starts those. Pool threads only
+ * seal.
+ *
+ * Else, without pool threads, the thread that sealed a batch sends it. The background thread of the
  * driver looks for batches that lingered, or that found no room before, and sends them. Where the
  * backend allows no such thread, a push looks for them, every linger_ms.
  *
- * With pool threads, each lane that has a sealed batch has a task that sends: its sender. An open
+ * Else each lane that has a sealed batch has a task that sends: its sender. An open
  * adaptive batch has a task of the lowest priority that seals it, so the batch grows while the
  * workers are busy. For batches of a fixed size, the producer has one delayed task, which seals
  * those that lingered. A backend's own pool has no delayed tasks; there, batches of a fixed size
@@ -34,8 +39,9 @@
  *                without delayed tasks the worker sleeps instead, and queues the sender behind all
  *                other work.
  *   away_ms      the last time away; 0 after an append that took its batch.
- *   sending      a thread, of the user or of the pool, is in append. Set and cleared by it, with a
- *                broadcast of `changed`. Only that thread uses the first batch meanwhile.
+ *   sending      an append is under way. Set by the thread that begins it, cleared by the thread
+ *                that ends it, with a broadcast of `changed`. Only the append uses its batches
+ *                meanwhile.
  *   discard      of a batch that stays: set by discard, kept until the batch leaves the lane,
  *                obeyed when append says that the batch is not reserved.
  *   closes       of the producer: counts the calls of close. Pushes that wait for room end when it
@@ -63,6 +69,11 @@
 
 static bool producer_has_workers(const mofka_producer_t *producer) {
     return mofka_thread_pool_thread_count(producer->pool) > 0;
+}
+
+/* Whether workers of the pool send. */
+static bool producer_sends_by_workers(const mofka_producer_t *producer) {
+    return producer_has_workers(producer) && !producer->ops->append_start;
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */
@@ -148,7 +159,7 @@ static void lane_send_task(void *context) {
 
 void mfi_lane_send(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
-    bool workers = producer_has_workers(producer);
+    bool workers = producer_sends_by_workers(producer);
     pthread_mutex_lock(&producer->lock);
     bool another = workers && lane->first && !lane->has_sender;
     lane->has_sender |= another;
@@ -190,9 +201,11 @@ static void lane_seal_task(void *context) {
     pthread_mutex_lock(&producer->lock);
     assert(lane->has_sealer);
     mfi_batch_seal(lane, MFI_SEAL_WORKER);
-    bool has_sender = lane->has_sender;
-    lane->has_sender = true;
     lane->has_sealer = false;
+    if (producer->ops->append_start)
+        mfi_lane_start(lane);
+    bool has_sender = lane->has_sender || producer->ops->append_start;
+    lane->has_sender |= !has_sender;
     pthread_mutex_unlock(&producer->lock);
     if (has_sender)
         mfi_producer_release_memory(producer);
@@ -238,7 +251,7 @@ void mfi_producer_check_lanes(mofka_producer_t *producer) {
 }
 
 void mfi_producer_wake_workers(mofka_producer_t *producer) {
-    if (producer_has_workers(producer))
+    if (producer_has_workers(producer) || producer->ops->append_start)
         mfi_producer_check_lanes(producer);
 }
 
@@ -260,7 +273,7 @@ static void producer_check_later(mofka_producer_t *producer, int64_t delay_ms) {
 
 void mfi_producer_retry_soon(mofka_producer_t *producer) {
     mfi_assert_locked(&producer->lock);
-    if (producer_has_workers(producer)) /* a sender comes back */
+    if (producer_sends_by_workers(producer)) /* a sender comes back */
         return;
     if (producer->lingering && producer->task_ms <= mfi_coarse_ms() + RETRY_MS)
         return;
@@ -273,11 +286,11 @@ void mfi_producer_retry_soon(mofka_producer_t *producer) {
     producer_check_later(producer, RETRY_MS);
 }
 
-/* With the lock: a batch is sealed, and not stored. */
+/* With the lock: a batch is sealed, and no thread sends it. */
 static bool producer_has_sealed(const mofka_producer_t *producer) {
     mfi_assert_locked(&producer->lock);
     for (size_t i = 0; i < producer->topic->partition_count; i++)
-        if (producer->lanes[i].first)
+        if (producer->lanes[i].first && !producer->lanes[i].sending)
             return true;
     return false;
 }
@@ -289,7 +302,7 @@ static void producer_linger_task(void *context) {
     assert(producer->lingering);
     producer->lingering = false;
     int64_t wait = producer->check_ms - mfi_coarse_ms();
-    bool waits = !producer_has_workers(producer) && producer_has_sealed(producer);
+    bool waits = !producer_sends_by_workers(producer) && producer_has_sealed(producer);
     if (waits && wait > RETRY_MS)
         wait = RETRY_MS;
     if (producer->open_count > 0 || waits)

@@ -155,12 +155,14 @@ static void trips_produce(mofka_topic_t *topic) {
     trips_stop(TRIPS_CREATE_PRODUCER);
     trips_start();
     trips_push(producer, NULL);
+    OK(mofka_producer_flush(producer, 10000));
     trips_stop(TRIPS_APPEND_FIRST);
     trips_append(producer, NULL, TRIPS_APPEND);
     trips_append(producer, data, TRIPS_APPEND_DATA);
     clock_sleep_ms(LONG_MS);
     trips_start();
     trips_push(producer, NULL);
+    OK(mofka_producer_flush(producer, 10000));
     trips_stop(TRIPS_APPEND_LATE);
     mofka_data_view_release(data);
     trips_start();
