@@ -89,6 +89,41 @@ static const mofka_producer_ops_t producer_ops = {.size = sizeof producer_ops,
                                                   .close = scripted_close_producer,
                                                   .destroy = destroy_producer};
 
+static mofka_status_t scripted_append_start(void *self, mofka_append_t *append) {
+    (void)self;
+    if (script.start_answer)
+        return mofka_fail(script.start_answer, "it does not start");
+    assert_null(script.under_way);
+    script.under_way = append;
+    script.calls++;
+    return MOFKA_OK;
+}
+
+static mofka_status_t scripted_append_late(void *self, size_t partition) {
+    (void)self, (void)partition;
+    assert_non_null(script.under_way);
+    return mofka_fail(script.late_answer, "rank 7 has not answered");
+}
+
+void scripted_answer(size_t stored, mofka_status_t status) {
+    mofka_append_t *append = script.under_way;
+    assert_non_null(append);
+    assert_true(stored <= append->count);
+    script.under_way = NULL;
+    for (size_t i = 0; i < stored; i++) {
+        append->batches[i]->first_id = script.appended;
+        script.appended += append->batches[i]->event_count;
+    }
+    append->done(append, stored, status ? mofka_fail(status, "as the case says") : MOFKA_OK);
+}
+
+static const mofka_producer_ops_t starting_ops = {.size = sizeof starting_ops,
+                                                  .limits = scripted_limits,
+                                                  .append_start = scripted_append_start,
+                                                  .append_late = scripted_append_late,
+                                                  .close = scripted_close_producer,
+                                                  .destroy = destroy_producer};
+
 static mofka_status_t scripted_partition_info(void *self, size_t index, mofka_metadata_t **info) {
     (void)self, (void)index;
     return mofka_metadata_create("{}", 2, info);
@@ -102,7 +137,7 @@ static mofka_status_t scripted_mark_complete(void *self, int64_t timeout_ms) {
 static mofka_status_t scripted_make_producer(void *self, const char *name, const char *options,
                                              const mofka_producer_ops_t **ops, void **producer) {
     (void)name, (void)options;
-    *ops = &producer_ops;
+    *ops = script.starts ? &starting_ops : &producer_ops;
     *producer = self;
     return MOFKA_OK;
 }

@@ -36,6 +36,11 @@ typedef struct script {
     _Atomic size_t calls;
     size_t closed, destroyed;
     bool flushed;
+    /* With append_start, whose answers the case gives itself. */
+    bool starts;                 /* producers have it in place of append */
+    mofka_append_t *under_way;   /* started, and not answered; NULL: none */
+    mofka_status_t start_answer; /* of append_start */
+    mofka_status_t late_answer;  /* of append_late */
 } script_t;
 
 extern script_t script;
@@ -50,6 +55,8 @@ int scripted_teardown(void **state);
 
 mofka_producer_t *scripted_create_producer(size_t max_batches);
 mofka_future_t *scripted_push(mofka_producer_t *producer);
+/* Answer the append under way: its first `stored` batches are. */
+void scripted_answer(size_t stored, mofka_status_t status);
 /* Closes it, checks that the backend's is closed and destroyed, releases it. */
 void scripted_end_producer(mofka_producer_t *producer);
 
