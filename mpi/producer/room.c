@@ -38,12 +38,19 @@ static mofka_status_t room_describe_event(const mmi_partition_t *p, mmi_state_t 
     uint64_t head = state->head.events;
     mmi_flag_kind_t kind = mmi_flag_kind(p, head, mmi_flag_load(p, head));
     *known = tail.events > head && kind != MMI_FLAG_STORED;
-    if (*known && kind == MMI_FLAG_EARLIER)
+    if (*known && kind != MMI_FLAG_EARLIER) {
+        /* The head may have moved since it was read: its old slot is used again. */
+        status = mmi_state_load(p, state);
+        *known = !status && state->head.events == head;
+    }
+    if (status || !*known)
+        return status;
+    if (kind == MMI_FLAG_EARLIER)
         snprintf(text, bytes,
                  "event %" PRIu64 " was reserved and is not stored; its producer is slow or has "
                  "stopped",
                  head);
-    else if (*known)
+    else
         snprintf(text, bytes,
                  "the flag of event %" PRIu64
                  " is damaged; consumers wait there until they skip it",

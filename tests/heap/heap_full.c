@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include "heap/job/log_fixture.h"
+#include "mpi/producer/producer.h"
 #include "support/clock.h"
 #include "support/json_path.h"
 
@@ -164,6 +165,44 @@ static void the_slowest_consumer_is_named(void **state) {
     log_end(consumer, topic);
 }
 
+/* What the next load of a word does first. */
+static struct hook {
+    const mmi_window_ops_t *ops; /* those that it stands before */
+    uint64_t offset;             /* of the word */
+    sender_t *sender;            /* stores a batch */
+} hook;
+
+static uint64_t hook_load(mmi_window_t *w, int rank, uint64_t offset) {
+    if (offset == hook.offset && hook.sender) {
+        sender_t *sender = hook.sender;
+        hook.sender = NULL;
+        sender_append(sender, 4);
+    }
+    return hook.ops->load(w, rank, offset);
+}
+
+/* Between the look at the head and that at its flag, others store a whole lap. */
+static void a_head_that_has_moved_is_no_damage(void **state) {
+    (void)state;
+    mofka_topic_t *topic = log_create_topic(FOUR_EVENTS_DISCARDED);
+    const mmi_partition_t *p = log_of(topic);
+    const mmi_due_t due = {0};
+    char text[MMI_HOLDER_BYTES];
+    sender_t sender;
+    sender_open(&sender, topic, 4);
+    sender_append(&sender, 4);
+    hook = (struct hook){p->w->ops, mmi_flag_offset(p, 0), &sender};
+    mmi_window_ops_t ops = *hook.ops;
+    ops.load = hook_load;
+    p->w->ops = &ops;
+    mmi_room_describe_holder(p, &due, text, sizeof text);
+    p->w->ops = hook.ops;
+    assert_null(hook.sender);
+    assert_null(strstr(text, "damaged"));
+    sender_close(&sender);
+    mofka_topic_release(topic);
+}
+
 /* A name that begins at the end has acknowledged what is reserved; and what is reserved behind a
  * topic's end is never stored. */
 static void statistics_count_what_will_be_stored(void **state) {
@@ -281,6 +320,7 @@ int main(void) {
 #endif
         LOG_CASE(a_lock_that_stays_taken_is_named),
         LOG_CASE(the_slowest_consumer_is_named),
+        LOG_CASE(a_head_that_has_moved_is_no_damage),
         LOG_CASE(statistics_count_what_will_be_stored),
         LOG_CASE(a_turn_comes_when_others_get_room),
         LOG_CASE(a_consumer_may_acknowledge_every_few_events),
