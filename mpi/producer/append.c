@@ -231,7 +231,9 @@ static mofka_status_t append_finish_each(const mmi_partition_t *p, mmi_sender_t 
     for (*stored = 0; !status && *stored < group->count; *stored += !status) {
         mmi_group_t one = {group->batches + *stored, 1};
         mmi_state_t state;
-        status = mmi_state_load(p, &state);
+        status = mmi_put_prepare(p, sender, &one);
+        if (!status)
+            status = mmi_state_load(p, &state);
         if (!status)
             status = append_finish(p, sender, &one, APPEND_STATE_READ, &state, due);
     }
@@ -239,6 +241,16 @@ static mofka_status_t append_finish_each(const mmi_partition_t *p, mmi_sender_t 
 }
 
 /* ---- all steps ------------------------------------------------------------------------------- */
+
+/* Have the memory that putting the group needs, at least that of its first batch. */
+static mofka_status_t append_prepare(const mmi_partition_t *p, mmi_sender_t *sender,
+                                     mmi_group_t *group) {
+    mofka_status_t status = mmi_put_prepare(p, sender, group);
+    if (!status || group->count == 1)
+        return status;
+    group->count = 1;
+    return mmi_put_prepare(p, sender, group);
+}
 
 /* Steps 1 to 7 of batches that are not reserved; `group` is left with those that were appended. */
 static mofka_status_t append_new(const mmi_partition_t *p, mmi_sender_t *sender, mmi_group_t *group,
@@ -249,6 +261,8 @@ static mofka_status_t append_new(const mmi_partition_t *p, mmi_sender_t *sender,
     mmi_state_t state;
     append_known_t known = APPEND_STATE_READ;
     append_limit_group(p, sender, group);
+    if (!status)
+        status = append_prepare(p, sender, group);
     if (!status)
         status = append_reserve_any(p, sender, group, &state, &known, due);
     if (status == MOFKA_ERR_TIMEOUT)
@@ -269,8 +283,6 @@ static mofka_status_t append_drive(const mmi_partition_t *p, mmi_sender_t *sende
                                    mmi_group_t *group, mmi_due_t *due, size_t *stored) {
     /* After an error, MPI may still read the entries of an earlier batch. */
     mofka_status_t status = mmi_window_check(p->w, p->owner);
-    if (!status)
-        status = mmi_put_prepare(p, sender, group);
     if (status)
         return status;
     return group->batches[0]->reserved ? append_finish_each(p, sender, group, due, stored)
@@ -329,6 +341,6 @@ mofka_status_t mmi_append_batch(void *self, size_t partition, mofka_batch_t *bat
     size_t stored;
     mofka_status_t status = mmi_append_group(self, partition, &batch, 1, timeout_ms, &stored);
     if (!status)
-        *first_id = batch->first_id;
+        *first_id = mmi_batch_place(batch).events;
     return status;
 }

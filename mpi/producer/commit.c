@@ -25,31 +25,20 @@ mofka_status_t mmi_commit_check(const mmi_partition_t *p, mmi_state_t state, uin
     return status ? status : mmi_window_check(p->w, p->owner);
 }
 
-static void commit_store_flag(const mmi_partition_t *p, const mofka_batch_t *batch) {
-    uint64_t id = mmi_batch_place(batch).events;
-    p->w->ops->store(p->w, p->owner, mmi_flag_offset(p, id),
-                     mmi_flag_value(p, id, batch->event_count));
-}
-
-/* The flags of several batches, which take one round trip together. */
+/* The flags of a group take one round trip together. */
 static void commit_put_flags(const mmi_partition_t *p, mmi_sender_t *sender,
                              const mmi_group_t *group) {
     for (size_t i = 0; i < group->count; i++) {
         uint64_t id = mmi_batch_place(group->batches[i]).events, *flag = &sender->marks[i].flag;
         *flag = mmi_flag_value(p, id, group->batches[i]->event_count);
-        p->w->ops->put(p->w, p->owner, mmi_flag_offset(p, id), flag, sizeof *flag);
+        p->w->ops->put_word(p->w, p->owner, mmi_flag_offset(p, id), flag);
     }
     (void)p->w->ops->flush(p->w, p->owner); /* an error is the window's */
 }
 
 mofka_status_t mmi_commit_publish(const mmi_partition_t *p, mmi_sender_t *sender,
                                   const mmi_group_t *group) {
-    /* A put of shared memory is no atomic store. */
-    if (group->count > 1 && !p->w->ops->puts_are_cheap)
-        commit_put_flags(p, sender, group);
-    else
-        for (size_t i = 0; i < group->count; i++)
-            commit_store_flag(p, group->batches[i]);
+    commit_put_flags(p, sender, group);
     mmi_bell_ring_data(p);
     if (p->retention ==
         MMI_DISCARD_OLDEST) /* a producer that waits for room may discard this batch */

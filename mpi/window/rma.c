@@ -120,10 +120,14 @@ static uint64_t rma_load(mmi_window_t *w, int rank, uint64_t offset) {
     return word;
 }
 
-static void rma_store(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
+static void rma_put_word(mmi_window_t *w, int rank, uint64_t offset, const uint64_t *value) {
     assert(offset % 8 == 0);
-    MMI_TRY(w, rank, MPI_Put, &value, 1, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset), 1,
+    MMI_TRY(w, rank, MPI_Put, value, 1, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset), 1,
             MPI_UINT64_T, w->win);
+}
+
+static void rma_store(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
+    rma_put_word(w, rank, offset, &value);
     MMI_TRY(w, rank, MPI_Win_flush, rank, w->win);
 }
 
@@ -191,6 +195,7 @@ static const mmi_window_ops_t rma_ops = {
     .get_words = rma_get_words,
     .read_within = mmi_read_within,
     .store = rma_store,
+    .put_word = rma_put_word,
     .exchange = rma_exchange,
     .fetch_add = rma_fetch_add,
     .sleep_on = rma_sleep_on,

@@ -96,6 +96,10 @@ static void shm_store(mmi_window_t *w, int rank, uint64_t offset, uint64_t value
     atomic_store(shm_word(w, rank, offset), value);
 }
 
+static void shm_put_word(mmi_window_t *w, int rank, uint64_t offset, const uint64_t *value) {
+    shm_store(w, rank, offset, *value);
+}
+
 static uint64_t shm_exchange(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
     return atomic_exchange(shm_word(w, rank, offset), value);
 }
@@ -188,6 +192,7 @@ static const mmi_window_ops_t shm_ops = {
     .get_words = shm_load_run,
     .read_within = shm_read_within,
     .store = shm_store,
+    .put_word = shm_put_word,
     .exchange = shm_exchange,
     .fetch_add = shm_fetch_add,
     .sleep_on = shm_sleep_on,

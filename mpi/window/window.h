@@ -84,6 +84,8 @@ typedef struct mmi_window_ops {
     mofka_status_t (*read_within)(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                                   size_t count, int64_t deadline);
     void (*store)(mmi_window_t *w, int rank, uint64_t offset, uint64_t value);
+    /* As store, but complete after a flush; until then `value` must not change. */
+    void (*put_word)(mmi_window_t *w, int rank, uint64_t offset, const uint64_t *value);
     /* Store a value, and return the old one. Locks are words of this kind. */
     uint64_t (*exchange)(mmi_window_t *w, int rank, uint64_t offset, uint64_t value);
     /* Add to a word, and return its old value. */

@@ -75,6 +75,10 @@ static mofka_status_t producer_make_backend(mofka_producer_t *producer) {
         return status;
     if (!producer_ops_are_complete(producer->ops))
         status = mofka_fail(MOFKA_ERR_INVALID, "a producer's table lacks a required slot");
+    if (!status && producer->ops->append_start) { /* a pool of the user may have no delayed tasks */
+        mofka_thread_pool_release(producer->timer);
+        producer->timer = mfi_driver_keep_background(topic->driver);
+    }
     for (size_t i = 0; !status && i < topic->partition_count; i++)
         status = mfi_lane_init(&producer->lanes[i], producer, i);
     producer->child = (mfi_child_t){.object = &producer->object,

@@ -168,6 +168,8 @@ mofka_status_t mofka_producer_discard(mofka_producer_t *producer) {
     int64_t deadline = mfi_deadline(DISCARD_MS_MAX);
     for (size_t i = 0; i < count && !status; i++)
         status = mfi_lane_wait_discarded(&producer->lanes[i], deadline);
+    if (count > 0)
+        mfi_batches_release(producer);
     pthread_mutex_unlock(&producer->lock);
     return status;
 }

@@ -66,6 +66,26 @@ static mfi_batch_t *lane_unlink_first(mfi_lane_t *lane) {
     return batch;
 }
 
+/* Whether consumers may have seen the batch, or may see it yet. */
+static bool batch_must_stay(const mfi_batch_t *batch) {
+    return batch->under_way || batch->out.reserved;
+}
+
+/* Unlink the oldest batch that no consumer can see; with `discarded`, of those that were discarded.
+ * NULL: there is none. */
+static mfi_batch_t *lane_unlink_unreserved(mfi_lane_t *lane, bool discarded) {
+    mfi_batch_t *before = NULL, *batch = lane->first;
+    for (; batch && (batch_must_stay(batch) || (discarded && !batch->discard)); batch = batch->next)
+        before = batch;
+    if (!batch || !before)
+        return batch ? lane_unlink_first(lane) : NULL;
+    before->next = batch->next;
+    if (lane->last == batch)
+        lane->last = before;
+    batch->next = NULL;
+    return batch;
+}
+
 /* With the lock: what append answered last decides whether the batch may be stored. */
 static void batch_set_possibly_stored(mfi_batch_t *batch, bool possibly) {
     if (batch->possibly_stored == possibly)
@@ -162,9 +182,10 @@ static void lane_begin_append(mfi_lane_t *lane, size_t most) {
 /* The batches that an append stored leave the lane. Releases the lock meanwhile. */
 static void lane_finish_stored(mfi_lane_t *lane, size_t stored) {
     assert(stored <= lane->group_count);
-    for (; stored > 0; stored--, lane->group_count--) {
+    for (; stored > 0; stored--) {
         mfi_batch_t *batch = lane_unlink_first(lane);
         batch->under_way = false;
+        lane->group_count--;
         mfi_batch_finish(batch, MOFKA_OK, batch->out.first_id);
         mfi_lane_call_sender_back(lane);
     }
@@ -173,27 +194,28 @@ static void lane_finish_stored(mfi_lane_t *lane, size_t stored) {
 /* What an append left: `status` is that of the first batch. Releases the lock meanwhile. */
 static void lane_settle_rest(mfi_lane_t *lane, mofka_status_t status) {
     mfi_batch_t *batch = lane->first;
-    for (size_t i = 0; i < lane->group_count; i++, batch = batch->next) {
+    bool any = lane->group_count > 0;
+    for (; lane->group_count > 0; lane->group_count--, batch = batch->next) {
         batch->under_way = false;
         batch_set_possibly_stored(batch, batch->out.reserved);
     }
-    if (!status || lane->group_count == 0)
+    if (!status || !any)
         return;
+    batch = lane->first;
+    if (status == MOFKA_ERR_TIMEOUT && batch->discard && !batch->out.reserved)
+        return; /* it fails next */
     if (append_may_go_on(status)) {
         lane_keep_first(lane, status);
         return;
     }
-    batch = lane_unlink_first(lane);
+    lane_unlink_first(lane);
     mfi_batch_finish(batch, status, 0);
     mfi_lane_call_sender_back(lane);
 }
 
 /* Batches that were discarded meanwhile, and are not reserved. Releases the lock meanwhile. */
 static void lane_fail_unreserved(mfi_lane_t *lane) {
-    mfi_batch_t *batch;
-    while ((batch = lane->first) && batch->discard && !batch->out.reserved) {
-        assert(!batch->under_way);
-        lane_unlink_first(lane);
+    for (mfi_batch_t *batch; (batch = lane_unlink_unreserved(lane, true));) {
         mfi_batch_finish(batch, lane_fail_discarded(lane->producer), 0);
         mfi_lane_call_sender_back(lane);
     }
@@ -213,8 +235,8 @@ static bool lane_end_append(mfi_lane_t *lane, size_t stored, mofka_status_t stat
         (void)mofka_fail(status, "%s", message);
     lane_settle_rest(lane, status);
     lane_fail_unreserved(lane);
+    assert(lane->group_count == 0);
     lane->sending = false;
-    lane->group_count = 0;
     pthread_cond_broadcast(&lane->producer->changed);
     return lane->count < before;
 }
@@ -251,10 +273,16 @@ static size_t lane_group_room(mfi_lane_t *lane) {
     return lane->group ? most : 1;
 }
 
+/* How the last append ended. From a TIMEOUT on, the first batch waits for room. */
 static void lane_note_kept(mfi_lane_t *lane, mofka_status_t status) {
     free(lane->kept_message);
     lane->kept = status;
     lane->kept_message = status ? strdup(mofka_last_error()) : NULL;
+    lane->full_ns = status == MOFKA_ERR_TIMEOUT ? mfi_now_ns() : 0;
+}
+
+static mofka_status_t lane_fail_kept(const mfi_lane_t *lane) {
+    return mofka_fail(lane->kept, "%s", lane->kept_message ? lane->kept_message : "");
 }
 
 static void lane_append_done(mofka_append_t *append, size_t stored, mofka_status_t status);
@@ -263,6 +291,9 @@ static void lane_append_done(mofka_append_t *append, size_t stored, mofka_status
 static mofka_status_t lane_start_group(mfi_lane_t *lane, int64_t timeout_ms) {
     mofka_producer_t *producer = lane->producer;
     size_t room = lane_group_room(lane), i = 0;
+    if (lane->full_ns != 0)
+        lane->first->out.blocked_ns += mfi_now_ns() - lane->full_ns;
+    lane->full_ns = 0;
     lane_begin_append(lane, room);
     lane->one = &lane->first->out;
     for (mfi_batch_t *b = lane->first; i < lane->group_count && lane->group; b = b->next)
@@ -295,13 +326,15 @@ static void lane_append_done(mofka_append_t *append, size_t stored, mofka_status
     mfi_lane_t *lane = mfi_container_of(append, mfi_lane_t, append);
     mofka_producer_t *producer = lane->producer;
     mfi_caller_t caller;
+    pthread_mutex_lock(&producer->lock);
+    mfi_caller_begin(producer, &caller); /* of the log's callback, too */
+    lane_note_kept(lane, append_may_go_on(status) ? status : MOFKA_OK);
+    pthread_mutex_unlock(&producer->lock);
     mfi_log(MOFKA_LOG_TRACE, "topic '%s', partition %zu: %zu of %zu batches stored: %s",
             producer->topic->name, lane->partition, stored, append->count,
             mofka_status_name(status));
     pthread_mutex_lock(&producer->lock);
-    mfi_caller_begin(producer, &caller);
     lane->in_backend = true;
-    lane_note_kept(lane, append_may_go_on(status) ? status : MOFKA_OK);
     bool left = lane_end_append(lane, stored, status);
     lane->in_backend = false;
     if (left)
@@ -317,11 +350,10 @@ static mofka_status_t lane_fail_late(mfi_lane_t *lane) {
     if (!producer->ops->append_late)
         return mofka_fail(MOFKA_ERR_TIMEOUT, "another thread is still sending a batch");
     mofka_status_t status = producer->ops->append_late(producer->self, lane->partition);
-    mfi_batch_t *batch = lane->first;
-    for (size_t i = 0; i < lane->group_count && status == MOFKA_ERR_POSSIBLY_STORED; i++) {
-        batch_set_possibly_stored(batch, true);
-        batch = batch->next;
-    }
+    if (lane->first && lane->first->possibly_stored)
+        status = mofka_fail(MOFKA_ERR_POSSIBLY_STORED, "%s", mofka_last_error());
+    for (mfi_batch_t *b = lane->first; b && b->under_way; b = b->next)
+        batch_set_possibly_stored(b, status == MOFKA_ERR_POSSIBLY_STORED);
     return status;
 }
 
@@ -329,21 +361,23 @@ static mofka_status_t lane_fail_late(mfi_lane_t *lane) {
  * the lock meanwhile. */
 static mofka_status_t lane_wait_append(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
-    if (producer->ops->append_start && deadline < INT64_MAX - GRACE_MS)
-        deadline += GRACE_MS;
-    mfi_cond_wait(&producer->changed, &producer->lock, deadline);
-    return lane->sending && mfi_remaining(deadline) == 0 ? lane_fail_late(lane) : MOFKA_OK;
+    bool backend = producer->ops->append_start;
+    int64_t end = backend && deadline < INT64_MAX - GRACE_MS ? deadline + GRACE_MS : deadline;
+    mfi_cond_wait(&producer->changed, &producer->lock, end);
+    if (lane->sending)
+        return mfi_remaining(end) == 0 ? lane_fail_late(lane) : MOFKA_OK;
+    return lane->kept && mfi_remaining(deadline) == 0 ? lane_fail_kept(lane) : MOFKA_OK;
 }
 
 /* Begin an append, and wait for it. As lane_send_first. Releases the lock meanwhile. */
 static mofka_status_t lane_start_and_wait(mfi_lane_t *lane, int64_t deadline) {
-    const mfi_batch_t *first = lane->first;
-    mofka_status_t status = lane_start_group(lane, lane_append_time(deadline, mfi_coarse_ms()));
-    while (!status && lane->sending && lane->first == first)
+    int64_t start_ms = mfi_coarse_ms();
+    mofka_status_t status = lane_start_group(lane, lane_append_time(deadline, start_ms));
+    if (!status)
         status = lane_wait_append(lane, deadline);
-    bool over = !status && !lane->sending && lane->kept && mfi_remaining(deadline) == 0;
-    return over ? mofka_fail(lane->kept, "%s", lane->kept_message ? lane->kept_message : "")
-                : status;
+    /* An append that does not wait is not repeated at once. */
+    bool hasty = mfi_coarse_ms() - start_ms < APPEND_MS_MAX / 2;
+    return !status && !lane->sending && lane->kept && hasty ? lane_fail_kept(lane) : status;
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */
@@ -385,40 +419,23 @@ void mfi_lane_drive_until_close(mfi_lane_t *lane, int64_t deadline) {
         mfi_producer_retry_soon(producer);
 }
 
-/* Whether consumers may have seen the batch, or may see it yet. */
-static bool batch_must_stay(const mfi_batch_t *batch) {
-    return batch->under_way || batch->out.reserved;
-}
-
-/* Unlink the oldest batch that no consumer can see. NULL: there is none. */
-static mfi_batch_t *lane_unlink_unreserved(mfi_lane_t *lane) {
-    mfi_batch_t *before = NULL, *batch = lane->first;
-    for (; batch && batch_must_stay(batch); batch = batch->next)
-        before = batch;
-    if (!batch || !before)
-        return batch ? lane_unlink_first(lane) : NULL;
-    before->next = batch->next;
-    if (lane->last == batch)
-        lane->last = before;
-    batch->next = NULL;
-    return batch;
-}
-
 void mfi_lane_discard(mfi_lane_t *lane) {
     mofka_producer_t *producer = lane->producer;
     lane_assert_whole(lane);
     mfi_batch_seal(lane, MFI_SEAL_FLUSH);
-    for (mfi_batch_t *batch; (batch = lane_unlink_unreserved(lane));)
+    for (mfi_batch_t *batch; (batch = lane_unlink_unreserved(lane, false));)
         mfi_batch_finish(batch, lane_fail_discarded(producer), 0);
     for (mfi_batch_t *batch = lane->first; batch; batch = batch->next)
         batch->discard = true;
     pthread_cond_broadcast(&producer->changed);
 }
 
-/* Whether append has a batch that is to be discarded, and may be when append returns. */
+/* Whether append has a batch that is to be discarded, and may be when append is over. */
 static bool lane_is_discarding(const mfi_lane_t *lane) {
     const mfi_batch_t *batch = lane->first;
-    return batch && batch->under_way && batch->discard && !batch->possibly_stored;
+    while (batch && !(batch->under_way && batch->discard && !batch->possibly_stored))
+        batch = batch->next;
+    return batch;
 }
 
 mofka_status_t mfi_lane_wait_discarded(mfi_lane_t *lane, int64_t deadline) {

@@ -77,6 +77,7 @@ typedef struct mfi_lane {
     bool in_backend;     /* a thread of the backend notes the end of the append */
     mofka_status_t kept; /* of the last append, if it could not finish; else MOFKA_OK */
     char *kept_message;  /* of it; owned; NULL: none */
+    uint64_t full_ns; /* since when the first batch waits for room, and no append does; 0: not so */
     /* The states of these three are drawn in send.c. */
     bool has_sender; /* a task sends, or will, until no sealed batch is left */
     bool away;       /* that task is a delayed one: there was no room */
@@ -135,8 +136,8 @@ struct mofka_producer {
     size_t batch_size, max_batches;
     mofka_ordering_t ordering;
     mofka_thread_pool_t *pool; /* kept; NULL: none */
-    /* Its delayed tasks seal and send. Kept: the pool, if that has workers, else the driver's
-     * background pool. NULL: none. */
+    /* Its delayed tasks seal and send. Kept: the pool, if that has workers that send, else the
+     * driver's background pool. NULL: none. */
     mofka_thread_pool_t *timer;
     uint64_t linger_ms;
     int64_t push_timeout_ms;

@@ -340,7 +340,8 @@ void mfi_lane_watch(mfi_lane_t *lane) {
     }
     if (producer->batch_size != MOFKA_BATCH_ADAPTIVE && !producer->lingering)
         producer_check_later(producer, producer_linger(producer));
-    bool watched = producer->lingering || lane->has_sealer;
+    bool watched =
+        lane->has_sealer || (producer->lingering && producer->batch_size != MOFKA_BATCH_ADAPTIVE);
     lane->has_sealer |= !watched;
     pthread_mutex_unlock(&producer->lock);
     if (watched)
