@@ -8,10 +8,14 @@
  * driver with an "rma" window below MPI_THREAD_MULTIPLE has no such thread; there, a push to any
  * partition sends what lingered.
  *
+ * With other "rma" windows, threads of the driver send, and a push does not wait for them unless
+ * max_batches are in memory. Batches that become full while others of their partition are sent are
+ * sent together next. So with more max_batches, a slow network is used better.
+ *
  * A batch that finds no room stays in memory. A worker, or the background thread, tries again until
  * the batch is stored. The next push, flush or wait for a future tries, too. After the pool has
- * closed, the calling threads send. Data that the background thread stored is released by the next
- * push, flush or close: its free callback runs in a thread of the user.
+ * closed, the calling threads send. Data that a thread of the driver stored is released by the next
+ * push, flush, wait, discard or close: its free callback runs in a thread of the user.
  *
  * Sending can call back: the free callbacks of stored or discarded data, log callbacks, and
  * callbacks of the backend. Inside such a callback, a call that would wait for sending of the same
@@ -126,8 +130,8 @@ MOFKA_API void mofka_producer_release(mofka_producer_t *producer);
  *
  * What happens to an accepted event later, its future or the next flush reports. One such error is
  * MOFKA_ERR_COMPLETE: the topic is complete.
- * Threads: any. MPI: local. Blocks: while max_batches are in memory, and without workers while it
- * sends; at most push_timeout_ms, and until another thread discards or closes.
+ * Threads: any. MPI: local. Blocks: while max_batches are in memory, and while it sends, where the
+ * calling thread does that; at most push_timeout_ms, and until another thread discards or closes.
  */
 MOFKA_API mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metadata,
                                              size_t metadata_bytes, mofka_data_view_t *data,

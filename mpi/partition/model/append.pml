@@ -12,6 +12,9 @@
  * enough. If that hint covers the batch, it reads `closing` only after the put. The head is two words:
  * events, then units.
  *
+ * With GROUP, two events are two batches that are reserved together. If the hint covers both, they are put
+ * together, then published one after the other. Else each waits for its own room.
+ *
  * Checked: no unread payload is overwritten; no event is seen twice; the stored events are the events
  * that a consumer sees before the end; no deadlock.
  *
@@ -20,6 +23,7 @@
  *   MUTANT_NO_ROOM         a producer does not wait for room
  *   MUTANT_FLAG_FIRST      the flag is set before the payload is written
  *   MUTANT_TWO_READS       trimming reads a cursor twice: to compare it, then to use it   (with LATE)
+ *   MUTANT_GROUP_ROOM      the second batch of a group does not wait for room   (with GROUP)
  *   MUTANT_END_EARLY       a consumer takes the end without looking at the flag once more
  */
 #ifndef SLOTS
@@ -116,7 +120,25 @@ inline publish() {
     }
 }
 
+inline note_stored() {
+    i = 0;
+    do
+    :: i < count -> assert(!stored[first + i]); stored[first + i] = 1; i++
+    :: else -> break
+    od
+}
+
+/* The batches of a group, one by one; in front of each: what `before` says. */
+#define EACH_OF_GROUP(before)                                                                      \
+    end = first + count;                                                                           \
+    count = 1;                                                                                     \
+    do                                                                                             \
+    :: first < end -> before; publish(); note_stored(); first++                                    \
+    :: else -> break                                                                               \
+    od
+
 proctype producer() {
+    byte end;
     byte left = PER, count, first, i, lowest, other, seen_events = 0, seen_units = 0;
     bit hinted = 0;
     do
@@ -151,6 +173,23 @@ proctype producer() {
 #ifdef HINT
         hinted = first + count - seen_events <= SLOTS && first + count - seen_units <= SLOTS;
 #endif
+        left = left - count;
+#ifdef GROUP
+        if
+        :: hinted ->
+            put();
+            seen_events = head_events; seen_units = head_units;
+            check_closing();
+            EACH_OF_GROUP(skip)
+        :: !hinted ->
+#ifdef MUTANT_GROUP_ROOM
+            i = count; count = 1; wait_for_room(); count = i;
+            EACH_OF_GROUP(check_closing(); put())
+#else
+            EACH_OF_GROUP(check_closing(); wait_for_room(); put())
+#endif
+        fi
+#else
         if
         :: hinted
         :: !hinted ->
@@ -170,12 +209,8 @@ proctype producer() {
         fi
 #endif
         publish();
-        i = 0;
-        do
-        :: i < count -> assert(!stored[first + i]); stored[first + i] = 1; i++
-        :: else -> break
-        od
-        left = left - count
+        note_stored()
+#endif
     od
 quit:
     producers_done++
