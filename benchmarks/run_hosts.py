@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Measure between two hosts that this machine plays, over one cable, and compare with the bars.
+
+Called by scripts/bench --hosts, inside a world of tests/hosts/world.sh. Each row is the median of
+some launches; its bars are for MPICH and for Open MPI.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+MIB = 1 << 20
+LAUNCH = f". '{HERE}/tests/hosts/launch.sh'; launch \"$@\""
+CABLES = {"1ms": "1000", "10ms": "10000"}
+ENVIRONMENT = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+
+
+def launch(bench, *arguments):
+    """One run of mofka-bench: the producer on one host, the consumer, which owns the partitions, on the
+    other one. Its output goes to a file: processes of a launcher that hangs at the end may keep a pipe."""
+    command = [str(a) for a in (bench.program, *arguments, "--window", "rma", "--owners", "consumers",
+                                "--json", "-")]
+    with tempfile.TemporaryFile("w+") as output:
+        run = subprocess.Popen(["bash", "-c", LAUNCH, "launch", f"mpiexec.{bench.mpi}",
+                                "node0:1,node1:1", "-n", "2", *command], stdout=output,
+                               stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+        try:
+            run.wait(timeout=bench.seconds)
+        except subprocess.TimeoutExpired:
+            run.kill()  # what it printed counts: see tests/hosts/hosts_test.sh on MPI_Finalize
+            run.wait()
+        output.seek(0)
+        rows = [json.loads(line) for line in output if line.startswith("{")]
+    if not rows:
+        sys.exit(f"no result in {bench.seconds} s: {' '.join(command)}")
+    return rows[-1]
+
+
+def median(bench, path, *arguments):
+    def number():
+        row = launch(bench, *arguments)
+        for key in path.split("."):
+            row = row[key]
+        return row
+
+    values = sorted(number() for _ in range(bench.repeats))
+    return statistics.median(values), f"{values[0]:.3g}–{values[-1]:.3g}"
+
+
+def partitions(bench):
+    """The rate with 16 partitions, of that with one, in turn."""
+    def rate(count):
+        return launch(bench, "stream", "-n", 20000, "-m", 128, "--partitions", count)["events_per_s"]
+
+    ratios = sorted(rate(16) / rate(1) for _ in range(bench.repeats))
+    return statistics.median(ratios), f"{ratios[0]:.3g}–{ratios[-1]:.3g}"
+
+
+def latency(bench):
+    return median(bench, "ratio.sendrecv_latency", "latency", "-n", 300, "-m", 64, "--baseline")
+
+
+def large(bench):
+    return median(bench, "ratio.put", "stream", "-n", 200, "-m", 64, "-s", MIB, "--baseline")
+
+
+def many(bench):
+    return median(bench, "seconds", "stream", "-n", 20000, "-m", 128)
+
+
+def small_batches(bench):
+    return median(bench, "events_per_s", "stream", "-n", 50000, "-m", 128, "-b", 64,
+                  "--max-batches", 256)
+
+
+# What is measured, in words; how; whether less is better; the bars.
+ROWS = {
+    "fast": [("one event, push to delivery, in half round trips of messages", latency, True, 6, 16),
+             ("events of 1 MiB, of puts", large, False, 0.7, 0.4),
+             ("20,000 events of 128 B, in seconds", many, True, 0.2, 0.5)],
+    "1ms": [("one event, push to delivery, in half round trips of messages", latency, True, 3.5, 3.5),
+            ("16 partitions, of one", partitions, False, 0.75, 0.6)],
+    "10ms": [("batches of 64 events, max_batches 256, in events/s", small_batches, False, 1e5, 5e4)],
+}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--cable-program", required=True)
+    parser.add_argument("--mpi", required=True)
+    parser.add_argument("--cable", required=True, choices=ROWS)
+    parser.add_argument("--repeats", type=int, default=3)
+    bench = parser.parse_args()
+    bench.seconds = 120
+    if bench.cable in CABLES:
+        subprocess.run([f"{HERE}/tests/hosts/cable.sh", "plug", bench.cable_program,
+                        CABLES[bench.cable], "0", "0"], check=True)
+    missed = False
+    for what, measure, less, *bars in ROWS[bench.cable]:
+        bar = bars[bench.mpi == "openmpi"]
+        value, around = measure(bench)
+        met = value <= bar if less else value >= bar
+        missed |= not met
+        print(f"{bench.mpi}, {bench.cable} cable: {what}: {value:.3g} [{around}], "
+              f"{'<=' if less else '>='} {bar:g}, {'met' if met else 'missed'}", flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
