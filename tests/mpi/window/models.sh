@@ -50,6 +50,9 @@ check fails damage MUTANT_TAIL
 check holds bell
 check fails bell MUTANT_NO_RECHECK
 check fails bell MUTANT_ASK_FIRST
+check holds settled
+check fails settled MUTANT_NO_SETTLED
+check fails settled MUTANT_SETTLE_EARLY
 check holds create
 check fails create MUTANT_MADE_FIRST
 check fails create MUTANT_LENGTH_FIRST

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A protocol that is not built yet: the payload and the flag of a small batch under one flush, and a flag with
+ * a settled bit. Today a flag is put only after its payload was flushed, and needs neither.
+ *
+ * Each of two producers reserves batches of one event, waits for room, and puts payload and flag. Puts land in
+ * any order. A flush waits until all puts of its producer have landed. Then the producer puts the flag again,
+ * with the settled bit. The flush of its next reservation completes that put, too.
+ *
+ * The consumer reads flag and payload at once, and compares a check. If the bytes of the last lap were the same,
+ * the check holds before the payload has landed. A check that does not hold under an unsettled flag means "not
+ * yet"; under a settled one it is damage, of which there is none here.
+ *
+ * The head passes a batch that was acknowledged, and whose flag is settled. Else a put that is still on its way
+ * could land in the room when others have it.
+ *
+ * Checked: no put lands on a later lap; no damage is seen; every event is read once, in order; no deadlock.
+ *
+ * Mutants, each of which must fail:
+ *   MUTANT_NO_SETTLED   the head passes what was acknowledged
+ *   MUTANT_SETTLE_EARLY the settled bit is put without a flush before it
+ */
+#define SLOTS 2
+#define PER 3
+#define PRODUCERS 2
+#define EVENTS (PRODUCERS * PER)
+
+byte reserved = 0, head = 0, cursor = 0, next = 0;
+byte payload[SLOTS];      /* event id + 1 */
+byte flag_lap[SLOTS];     /* id / SLOTS + 1 */
+bit settled[SLOTS];
+byte done = 0;
+
+/* Puts on their way, of each producer: the id + 1; 0: none. */
+byte put_payload[PRODUCERS], put_flag[PRODUCERS], put_settled[PRODUCERS];
+
+#define SLOT(id_1) (((id_1) - 1) % SLOTS)
+#define LAP(id_1) (((id_1) - 1) / SLOTS + 1)
+#define FLUSHED(me) (put_payload[me] == 0 && put_flag[me] == 0 && put_settled[me] == 0)
+
+#ifdef MUTANT_NO_SETTLED
+#define IS_SETTLED(id) true
+#else
+#define IS_SETTLED(id) settled[(id) % SLOTS]
+#endif
+
+proctype network(byte me) {
+end:
+    do
+    :: atomic { put_payload[me] != 0 ->
+        assert(payload[SLOT(put_payload[me])] < put_payload[me]);
+        payload[SLOT(put_payload[me])] = put_payload[me];
+        put_payload[me] = 0 }
+    :: atomic { put_flag[me] != 0 ->
+        assert(flag_lap[SLOT(put_flag[me])] < LAP(put_flag[me]));
+        flag_lap[SLOT(put_flag[me])] = LAP(put_flag[me]);
+        settled[SLOT(put_flag[me])] = 0;
+        put_flag[me] = 0 }
+    :: atomic { put_settled[me] != 0 ->
+        assert(flag_lap[SLOT(put_settled[me])] == LAP(put_settled[me]));
+        settled[SLOT(put_settled[me])] = 1;
+        put_settled[me] = 0 }
+    od
+}
+
+proctype producer(byte me) {
+    byte left = PER, id_1;
+    do
+    :: left == 0 -> break
+    :: else ->
+        left--;
+        FLUSHED(me); /* with the reservation */
+        atomic { id_1 = reserved + 1; reserved++ }
+        do
+        :: id_1 <= head + SLOTS -> break
+        :: else ->
+            atomic {
+                if
+                :: head < cursor && flag_lap[head % SLOTS] == head / SLOTS + 1 && IS_SETTLED(head) -> head++
+                :: id_1 <= head + SLOTS -> skip
+                fi
+            }
+        od;
+        atomic { put_payload[me] = id_1; put_flag[me] = id_1 }
+#ifdef MUTANT_SETTLE_EARLY
+        put_flag[me] == 0;
+#else
+        FLUSHED(me);
+#endif
+        put_settled[me] = id_1
+    od;
+    done++
+}
+
+proctype consumer() {
+    byte seen;
+    bit was_settled;
+    do
+    :: next == EVENTS -> break
+    :: else ->
+        /* The flag is read last: what was stored before it, the read of the payload may have missed. */
+        seen = payload[next % SLOTS];
+        atomic {
+            flag_lap[next % SLOTS] == next / SLOTS + 1;
+            was_settled = settled[next % SLOTS]
+        }
+        if
+        :: seen == next + 1 -> next++; cursor = next
+        :: seen != next + 1 && !was_settled ->
+            if
+            :: next++; cursor = next /* the bytes were the same in the last lap */
+            :: skip                  /* not yet: read again */
+            fi
+        :: seen != next + 1 && was_settled ->
+            /* Read again: now the payload must be there. */
+            assert(payload[next % SLOTS] == next + 1)
+        fi
+    od
+}
+
+init {
+    atomic {
+        run network(0); run network(1);
+        run producer(0); run producer(1);
+        run consumer()
+    }
+    (done == PRODUCERS && next == EVENTS)
+}
