@@ -11,14 +11,19 @@
  * the check holds before the payload has landed. A check that does not hold under an unsettled flag means "not
  * yet"; under a settled one it is damage, of which there is none here.
  *
+ * A marker ends the topic while this goes on: it sets a bit of the reservation word, and so learns the end. A
+ * producer that finds the bit when it reserves puts nothing. So no flag has to be taken back.
+ *
  * The head passes a batch that was acknowledged, and whose flag is settled. Else a put that is still on its way
  * could land in the room when others have it.
  *
- * Checked: no put lands on a later lap; no damage is seen; every event is read once, in order; no deadlock.
+ * Checked: no put lands on a later lap; no damage is seen; the stored events are those that are read, in order;
+ * no deadlock.
  *
  * Mutants, each of which must fail:
  *   MUTANT_NO_SETTLED   the head passes what was acknowledged
  *   MUTANT_SETTLE_EARLY the settled bit is put without a flush before it
+ *   MUTANT_END_LATER    a producer looks for the end after its puts, as today
  */
 #define SLOTS 2
 #define PER 3
@@ -26,6 +31,9 @@
 #define EVENTS (PRODUCERS * PER)
 
 byte reserved = 0, head = 0, cursor = 0, next = 0;
+bit ended = 0;     /* of the reservation word */
+byte complete = 0; /* the end + 1; 0: open */
+bit stored[EVENTS];
 byte payload[SLOTS];      /* event id + 1 */
 byte flag_lap[SLOTS];     /* id / SLOTS + 1 */
 bit settled[SLOTS];
@@ -65,12 +73,19 @@ end:
 
 proctype producer(byte me) {
     byte left = PER, id_1;
+    bit refused;
     do
     :: left == 0 -> break
     :: else ->
         left--;
         FLUSHED(me); /* with the reservation */
-        atomic { id_1 = reserved + 1; reserved++ }
+        atomic { id_1 = reserved + 1; refused = ended; reserved++ }
+#ifndef MUTANT_END_LATER
+        if
+        :: refused -> break
+        :: else
+        fi;
+#endif
         do
         :: id_1 <= head + SLOTS -> break
         :: else ->
@@ -78,6 +93,9 @@ proctype producer(byte me) {
                 if
                 :: head < cursor && flag_lap[head % SLOTS] == head / SLOTS + 1 && IS_SETTLED(head) -> head++
                 :: id_1 <= head + SLOTS -> skip
+#ifdef MUTANT_END_LATER
+                :: complete != 0 && id_1 > complete - 1 -> break
+#endif
                 fi
             }
         od;
@@ -87,23 +105,37 @@ proctype producer(byte me) {
 #else
         FLUSHED(me);
 #endif
+#ifdef MUTANT_END_LATER
+        if
+        :: ended -> complete != 0
+        :: else
+        fi;
+        if
+        :: complete != 0 && id_1 > complete - 1 -> break
+        :: else
+        fi;
+#endif
+        stored[id_1 - 1] = 1;
         put_settled[me] = id_1
     od;
     done++
+}
+
+proctype marker() {
+    byte end;
+    atomic { end = reserved; ended = 1 }
+    complete = end + 1
 }
 
 proctype consumer() {
     byte seen;
     bit was_settled;
     do
-    :: next == EVENTS -> break
-    :: else ->
-        /* The flag is read last: what was stored before it, the read of the payload may have missed. */
+    :: complete != 0 && next == complete - 1 -> break
+    :: flag_lap[next % SLOTS] == next / SLOTS + 1 ->
+        /* The payload may be read before it has landed, and the flag after that. */
         seen = payload[next % SLOTS];
-        atomic {
-            flag_lap[next % SLOTS] == next / SLOTS + 1;
-            was_settled = settled[next % SLOTS]
-        }
+        was_settled = settled[next % SLOTS];
         if
         :: seen == next + 1 -> next++; cursor = next
         :: seen != next + 1 && !was_settled ->
@@ -119,10 +151,16 @@ proctype consumer() {
 }
 
 init {
+    byte id = 0;
     atomic {
         run network(0); run network(1);
         run producer(0); run producer(1);
+        run marker();
         run consumer()
     }
-    (done == PRODUCERS && next == EVENTS)
+    (done == PRODUCERS && complete != 0 && next == complete - 1);
+    do
+    :: id < EVENTS -> assert(stored[id] == (id < next)); id++
+    :: else -> break
+    od
 }

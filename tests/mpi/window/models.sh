@@ -53,6 +53,7 @@ check fails bell MUTANT_ASK_FIRST
 check holds settled
 check fails settled MUTANT_NO_SETTLED
 check fails settled MUTANT_SETTLE_EARLY
+check fails settled MUTANT_END_LATER
 check holds create
 check fails create MUTANT_MADE_FIRST
 check fails create MUTANT_LENGTH_FIRST
