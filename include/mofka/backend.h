@@ -65,7 +65,7 @@ typedef struct mofka_batch {
  * already, or none is. The core owns this and what it points to, and keeps it until `done` is
  * called. */
 typedef struct mofka_append {
-    size_t partition;
+    size_t partition;              /**< its index */
     mofka_batch_t *const *batches; /**< the oldest first */
     size_t count;                  /**< at least 1 */
     int64_t timeout_ms;            /**< how long to wait for room */
