@@ -15,7 +15,7 @@ static history_record_t *made(history_kind_t kind, int actor, unsigned session) 
     assert_non_null(history.records);
     history_record_t *r = &history.records[history.count];
     *r = (history_record_t){
-        .kind = kind, .actor = actor, .session = session, .order = (uint32_t)history.count};
+        .kind = (int32_t)kind, .actor = actor, .session = session, .order = (uint32_t)history.count};
     history.count++;
     return r;
 }
