@@ -14,8 +14,10 @@ static history_record_t *made(history_kind_t kind, int actor, unsigned session) 
     history.records = realloc(history.records, (history.count + 1) * sizeof *history.records);
     assert_non_null(history.records);
     history_record_t *r = &history.records[history.count];
-    *r = (history_record_t){
-        .kind = (int32_t)kind, .actor = actor, .session = session, .order = (uint32_t)history.count};
+    *r = (history_record_t){.kind = (int32_t)kind,
+                            .actor = actor,
+                            .session = session,
+                            .order = (uint32_t)history.count};
     history.count++;
     return r;
 }
