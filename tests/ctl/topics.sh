@@ -151,26 +151,28 @@ case_options_text() {
 
 # --create uses a topic that exists if it has the options that are given.
 case_if_exists() {
-    produce() { # OPTIONS...: into a topic with two partitions and a key
+    produce() { # SECONDS-OF-THE-CONSUMER OPTIONS...: into a topic with two partitions and a key
+        local seconds=$1
+        shift
         job exists -n 1 "$ctl" topic create t "${driver[@]}" --topic.partitions 2 --topic.partition_bytes 4096 \
             --selector '{"type":"key","pointer":"/n"}' : \
-            -n 1 "$ctl" consume "${driver[@]}" --topic t --count 3 --timeout 1 : \
+            -n 1 "$ctl" consume "${driver[@]}" --topic t --count 3 --timeout "$seconds" : \
             -n 1 env CTL_TEST_CREATE_MS=1000 LD_PRELOAD="$libraries/libctl_preload.so" \
             "$ctl" produce "${driver[@]}" --topic t --create "$@" n.ndjson
     }
     printf '{"n":%d}\n' 1 2 3 >n.ndjson
-    produce
+    produce 60
     want 0
-    produce --topic.partitions 2 --selector.pointer '"/\u006e"' --selector.type key
+    produce 60 --topic.partitions 2 --selector.pointer '"/\u006e"' --selector.type key
     want 0
-    produce --topic.partitions 3
+    produce 5 --topic.partitions 3
     [ "$code" != 0 ] || fail "other options are no failure"
     says exists.err "topic 't' exists with options {\"partitions\":2,\"partition_bytes\":4096}, not {\"partitions\":3}"
     says exists.err "--if-exists ignore uses topic 't' as it is"
-    produce --validator.type eventbridge --validator.pattern '{"n":[1]}'
+    produce 5 --validator.type eventbridge --validator.pattern '{"n":[1]}'
     [ "$code" != 0 ] || fail "another validator is no failure"
     says exists.err "topic 't' exists with validator {\"type\":\"default\"}, not {\"type\":\"eventbridge\""
-    produce --topic.partitions 3 --if-exists ignore
+    produce 60 --topic.partitions 3 --if-exists ignore
     want 0
     lines exists.out 3
     refuses "--if-exists needs --create" produce --topic t --if-exists ignore
