@@ -15,13 +15,12 @@ import sys
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-MIB = 1 << 20
+from run_cases import ENVIRONMENT, HERE, MIB, number, spread
+
 SECONDS = 120  # a run, at most
 END_SECONDS = 3  # after its result
 LAUNCH = f". '{HERE}/tests/hosts/launch.sh'; launch \"$@\""
 CABLES = {"1ms": "1000", "10ms": "10000"}
-ENVIRONMENT = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
 def results(path):
@@ -53,14 +52,8 @@ def launch(bench, *arguments):
 
 
 def median(bench, path, *arguments):
-    def number():
-        row = launch(bench, *arguments)
-        for key in path.split("."):
-            row = row[key]
-        return row
-
-    values = sorted(number() for _ in range(bench.repeats))
-    return statistics.median(values), f"{values[0]:.3g}–{values[-1]:.3g}"
+    rows = [launch(bench, *arguments) for _ in range(bench.repeats)]
+    return statistics.median(number(row, path) for row in rows), spread(rows, path)
 
 
 def partitions(bench):
@@ -68,8 +61,8 @@ def partitions(bench):
     def rate(count):
         return launch(bench, "stream", "-n", 20000, "-m", 128, "--partitions", count)["events_per_s"]
 
-    ratios = sorted(rate(16) / rate(1) for _ in range(bench.repeats))
-    return statistics.median(ratios), f"{ratios[0]:.3g}–{ratios[-1]:.3g}"
+    rows = [{"ratio": rate(16) / rate(1)} for _ in range(bench.repeats)]
+    return statistics.median(row["ratio"] for row in rows), spread(rows, "ratio")
 
 
 def latency(bench):

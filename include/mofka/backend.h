@@ -70,8 +70,8 @@ typedef struct mofka_append {
     size_t count;                  /**< at least 1 */
     int64_t timeout_ms;            /**< how long to wait for room */
     /** To be called once, when the append is over. The first `stored` batches are stored. `status`
-     * is that of the batch behind them: MOFKA_OK if there is none, or if it was left for the next
-     * append; else what append answers for it, with the message of this thread. */
+     * says what became of the next one: it is what append answers, with the message of this thread.
+     * MOFKA_OK: there is no next one, or the core is to append it again. */
     void (*done)(struct mofka_append *append, size_t stored, mofka_status_t status);
 } mofka_append_t;
 

@@ -8,9 +8,10 @@
  * driver with an "rma" window below MPI_THREAD_MULTIPLE has no such thread; there, a push to any
  * partition sends what lingered.
  *
- * With other "rma" windows, threads of the driver send, and a push does not wait for them unless
- * max_batches are in memory. Batches that become full while others of their partition are sent are
- * sent together next. So with more max_batches, a slow network is used better.
+ * With other "rma" windows, and the driver's option `agent`, threads of the driver send. A push
+ * does not wait for them unless max_batches are in memory. Batches that become full while others of
+ * their partition are sent are sent together next. So with more max_batches, a slow network is used
+ * better.
  *
  * A batch that finds no room stays in memory. A worker, or the background thread, tries again until
  * the batch is stored. The next push, flush or wait for a future tries, too. After the pool has

@@ -80,35 +80,27 @@ static mofka_status_t append_place(const mmi_partition_t *p, const mmi_sender_t 
 
 /* ---- groups ---------------------------------------------------------------------------------- */
 
-static mmi_place_t append_group_size(const mmi_group_t *group) {
-    mmi_place_t size = {0, 0};
-    for (size_t i = 0; i < group->count; i++)
-        size = mmi_batch_end(group->batches[i], size);
-    return size;
+/* A group of one batch. */
+static mmi_group_t append_group_of(mofka_batch_t *const *batch) {
+    return (mmi_group_t){batch, 1, mmi_batch_size(*batch)};
 }
 
-/* Where a reserved group ends. */
-static mmi_place_t append_group_end(const mmi_group_t *group) {
-    const mofka_batch_t *last = group->batches[group->count - 1];
-    assert(last->reserved);
-    return mmi_batch_end(last, mmi_batch_place(last));
-}
-
-/* Leave as many batches in a group that is not reserved as are appended together. */
-static void append_limit_group(const mmi_partition_t *p, const mmi_sender_t *sender,
-                               mmi_group_t *group) {
-    mmi_place_t size = {0, 0}, quarter = {p->slots / 4, p->ring_bytes / MMI_UNIT_BYTES / 4};
-    bool seen = group->count > 1 && append_hint_is_fresh(sender, mmi_now_ns());
-    size_t count = 0;
-    for (; count < group->count; count++) {
-        size = mmi_batch_end(group->batches[count], size);
-        mmi_place_t end = {sender->reached.events + size.events,
-                           sender->reached.units + size.units};
-        if (!seen || size.events > quarter.events || size.units > quarter.units ||
-            mmi_turn_is_large(p, size) || !mmi_place_fits(p, sender->head, end))
+/* The first of `count` batches that are not reserved: as many as are appended together. */
+static mmi_group_t append_choose_group(const mmi_partition_t *p, const mmi_sender_t *sender,
+                                       mofka_batch_t *const *batches, size_t count) {
+    mmi_group_t group = append_group_of(batches);
+    mmi_place_t quarter = {p->slots / 4, p->ring_bytes / MMI_UNIT_BYTES / 4};
+    if (count == 1 || !append_hint_is_fresh(sender, mmi_now_ns()))
+        return group;
+    for (; group.count < count; group.count++) {
+        mmi_place_t size = mmi_place_add(group.size, mmi_batch_size(batches[group.count]));
+        if (size.events > quarter.events || size.units > quarter.units ||
+            mmi_turn_is_large(p, size) ||
+            !mmi_place_fits(p, sender->head, mmi_place_add(sender->reached, size)))
             break;
+        group.size = size;
     }
-    group->count = count > 0 ? count : 1;
+    return group;
 }
 
 /* The group was reserved at `place`. */
@@ -119,8 +111,8 @@ static void append_note_places(mmi_sender_t *sender, const mmi_group_t *group, m
         batch->scratch[MMI_SCRATCH_EVENTS] = place.events;
         batch->scratch[MMI_SCRATCH_UNITS] = place.units;
         batch->first_id = place.events;
-        place = mmi_batch_end(batch, place);
         batch->reserved = true;
+        place = mmi_place_add(place, mmi_batch_size(batch));
     }
     sender->tail = sender->reached = place;
 }
@@ -131,17 +123,14 @@ static void append_note_places(mmi_sender_t *sender, const mmi_group_t *group, m
 static mofka_status_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sender,
                                      const mmi_group_t *group, mmi_state_t *state,
                                      append_known_t *known) {
-    mmi_place_t size = append_group_size(group), place;
+    mmi_place_t place;
     uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation),
-                                        size.events << 32 | size.units);
+                                        group->size.events << 32 | group->size.units);
     int64_t now_ns = p->w->ops->loads_are_cheap ? 0 : mmi_now_ns();
     bool fresh = append_hint_is_fresh(sender, now_ns);
     mofka_status_t status = fresh ? append_place(p, sender, old, sender->head, &place) : MOFKA_OK;
-    bool room = false;
-    if (!status && fresh) {
-        mmi_place_t end = {place.events + size.events, place.units + size.units};
-        room = mmi_place_fits(p, sender->head, end);
-    }
+    bool room =
+        !status && fresh && mmi_place_fits(p, sender->head, mmi_place_add(place, group->size));
     *known = room ? APPEND_ROOM_SEEN : APPEND_STATE_READ;
     if (!status && !room)
         status = mmi_state_load(p, state);
@@ -158,7 +147,7 @@ static mofka_status_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sen
 static mofka_status_t append_reserve_any(const mmi_partition_t *p, mmi_sender_t *sender,
                                          const mmi_group_t *group, mmi_state_t *state,
                                          append_known_t *known, mmi_due_t *due) {
-    if (!mmi_turn_is_large(p, append_group_size(group)))
+    if (!mmi_turn_is_large(p, group->size))
         return append_reserve(p, sender, group, state, known);
     assert(group->count == 1);
     mofka_status_t status = mmi_turn_lock(p, group->batches[0], due);
@@ -175,9 +164,9 @@ static mofka_status_t append_reserve_any(const mmi_partition_t *p, mmi_sender_t 
 static mofka_status_t append_fill(const mmi_partition_t *p, mmi_sender_t *sender,
                                   const mmi_group_t *group, const mmi_state_t *state,
                                   mmi_due_t *due) {
-    mofka_status_t status =
-        mmi_commit_check(p, *state, mmi_batch_place(group->batches[0]).events, due);
-    if (!status && !mmi_place_fits(p, state->head, append_group_end(group))) {
+    mmi_place_t place = mmi_batch_place(group->batches[0]);
+    mofka_status_t status = mmi_commit_check(p, *state, place.events, due);
+    if (!status && !mmi_place_fits(p, state->head, mmi_place_add(place, group->size))) {
         assert(group->count == 1);
         status = mmi_room_wait(p, sender, group->batches[0], due);
     }
@@ -226,10 +215,11 @@ static mofka_status_t append_finish(const mmi_partition_t *p, mmi_sender_t *send
 
 /* Steps 3 to 7 of reserved batches, one by one. */
 static mofka_status_t append_finish_each(const mmi_partition_t *p, mmi_sender_t *sender,
-                                         const mmi_group_t *group, mmi_due_t *due, size_t *stored) {
+                                         mofka_batch_t *const *batches, size_t count,
+                                         mmi_due_t *due, size_t *stored) {
     mofka_status_t status = MOFKA_OK;
-    for (*stored = 0; !status && *stored < group->count; *stored += !status) {
-        mmi_group_t one = {group->batches + *stored, 1};
+    for (*stored = 0; !status && *stored < count; *stored += !status) {
+        mmi_group_t one = append_group_of(batches + *stored);
         mmi_state_t state;
         status = mmi_put_prepare(p, sender, &one);
         if (!status)
@@ -248,50 +238,53 @@ static mofka_status_t append_prepare(const mmi_partition_t *p, mmi_sender_t *sen
     mofka_status_t status = mmi_put_prepare(p, sender, group);
     if (!status || group->count == 1)
         return status;
-    group->count = 1;
+    *group = append_group_of(group->batches);
     return mmi_put_prepare(p, sender, group);
 }
 
-/* Steps 1 to 7 of batches that are not reserved; `group` is left with those that were appended. */
-static mofka_status_t append_new(const mmi_partition_t *p, mmi_sender_t *sender, mmi_group_t *group,
-                                 mmi_due_t *due, size_t *stored) {
+/* Steps 1 to 7 of batches that are not reserved: the first, and others with it. */
+static mofka_status_t append_new(const mmi_partition_t *p, mmi_sender_t *sender,
+                                 mofka_batch_t *const *batches, size_t count, mmi_due_t *due,
+                                 size_t *stored) {
     mofka_status_t status = MOFKA_OK;
-    if (due->timeout_ms == 0 || !append_saw_room(p, sender, group->batches[0]))
-        status = mmi_room_wait(p, sender, group->batches[0], due);
+    if (due->timeout_ms == 0 || !append_saw_room(p, sender, batches[0]))
+        status = mmi_room_wait(p, sender, batches[0], due);
     mmi_state_t state;
     append_known_t known = APPEND_STATE_READ;
-    append_limit_group(p, sender, group);
+    mmi_group_t group = append_choose_group(p, sender, batches, count);
     if (!status)
-        status = append_prepare(p, sender, group);
+        status = append_prepare(p, sender, &group);
     if (!status)
-        status = append_reserve_any(p, sender, group, &state, &known, due);
+        status = append_reserve_any(p, sender, &group, &state, &known, due);
     if (status == MOFKA_ERR_TIMEOUT)
         return mmi_room_fail(p, due);
     if (!status)
         status = mmi_window_check(p->w, p->owner);
     if (status)
         return status;
-    if (known == APPEND_STATE_READ && group->count > 1)
-        return append_finish_each(p, sender, group, due, stored);
-    status = append_finish(p, sender, group, known, &state, due);
-    *stored = status ? 0 : group->count;
+    if (known == APPEND_STATE_READ && group.count > 1)
+        return append_finish_each(p, sender, batches, group.count, due, stored);
+    status = append_finish(p, sender, &group, known, &state, due);
+    *stored = status ? 0 : group.count;
     return status;
 }
 
 /* Steps 1 to 7; for batches that an earlier call reserved, steps 3 to 7. */
 static mofka_status_t append_drive(const mmi_partition_t *p, mmi_sender_t *sender,
-                                   mmi_group_t *group, mmi_due_t *due, size_t *stored) {
+                                   mofka_batch_t *const *batches, size_t count, mmi_due_t *due,
+                                   size_t *stored) {
     /* After an error, MPI may still read the entries of an earlier batch. */
     mofka_status_t status = mmi_window_check(p->w, p->owner);
     if (status)
         return status;
-    return group->batches[0]->reserved ? append_finish_each(p, sender, group, due, stored)
-                                       : append_new(p, sender, group, due, stored);
+    return batches[0]->reserved ? append_finish_each(p, sender, batches, count, due, stored)
+                                : append_new(p, sender, batches, count, due, stored);
 }
 
 /* Appends are counted while they use the window; see mmi_window_shut. */
 static mofka_status_t append_if_open(const mmi_partition_t *p, mmi_sender_t *sender,
-                                     mmi_group_t *group, mmi_due_t *due, size_t *stored) {
+                                     mofka_batch_t *const *batches, size_t count, mmi_due_t *due,
+                                     size_t *stored) {
     mmi_window_t *w = p->w;
     mofka_status_t status = mmi_window_may_call(w);
     atomic_fetch_add(&w->appends, 1);
@@ -299,8 +292,8 @@ static mofka_status_t append_if_open(const mmi_partition_t *p, mmi_sender_t *sen
         status = mofka_fail(MOFKA_ERR_TIMEOUT, "MPI_Finalize was called");
     bool driven = !status; /* else the window must not be used */
     if (driven)
-        status = append_drive(p, sender, group, due, stored);
-    else if (group->batches[0]->reserved)
+        status = append_drive(p, sender, batches, count, due, stored);
+    else if (batches[0]->reserved)
         status = MOFKA_ERR_POSSIBLY_STORED;
     if (driven && status != MOFKA_ERR_TIMEOUT && status != MOFKA_ERR_POSSIBLY_STORED)
         mmi_room_end_wait(p, sender);
@@ -328,12 +321,13 @@ mofka_status_t mmi_append_group(void *self, size_t partition, mofka_batch_t *con
     assert(partition < producer->topic->partition_count && count > 0);
     const mmi_partition_t *p = &producer->topic->partitions[partition];
     mmi_due_t due = {.timeout_ms = timeout_ms};
-    mmi_group_t group = {batches, 1};
     mofka_status_t status = append_check_size(p, batches[0]);
+    size_t fit = 1;
     *stored = 0;
-    while (group.count < count && !append_check_size(p, batches[group.count]))
-        group.count++;
-    return status ? status : append_if_open(p, &producer->senders[partition], &group, &due, stored);
+    while (fit < count && !append_check_size(p, batches[fit]))
+        fit++;
+    return status ? status
+                  : append_if_open(p, &producer->senders[partition], batches, fit, &due, stored);
 }
 
 mofka_status_t mmi_append_batch(void *self, size_t partition, mofka_batch_t *batch,

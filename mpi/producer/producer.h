@@ -66,18 +66,26 @@ static inline mmi_place_t mmi_batch_place(const mofka_batch_t *batch) {
     return (mmi_place_t){batch->scratch[MMI_SCRATCH_EVENTS], batch->scratch[MMI_SCRATCH_UNITS]};
 }
 
+/* What the batch takes of a partition. */
+static inline mmi_place_t mmi_batch_size(const mofka_batch_t *batch) {
+    return (mmi_place_t){batch->event_count,
+                         mmi_units_of(batch->metadata_bytes + batch->data_bytes)};
+}
+
+static inline mmi_place_t mmi_place_add(mmi_place_t a, mmi_place_t b) {
+    return (mmi_place_t){a.events + b.events, a.units + b.units};
+}
+
 /* Where the batch ends: exact if it is reserved, else as if it were reserved at `tail`. */
 static inline mmi_place_t mmi_batch_end(const mofka_batch_t *batch, mmi_place_t tail) {
-    if (batch->reserved)
-        tail = mmi_batch_place(batch);
-    uint64_t units = mmi_units_of(batch->metadata_bytes + batch->data_bytes);
-    return (mmi_place_t){tail.events + batch->event_count, tail.units + units};
+    return mmi_place_add(batch->reserved ? mmi_batch_place(batch) : tail, mmi_batch_size(batch));
 }
 
 /* Batches of one partition that are appended together, the oldest first. */
 typedef struct mmi_group {
     mofka_batch_t *const *batches;
     size_t count;
+    mmi_place_t size; /* of all of them */
 } mmi_group_t;
 
 /* When an append gives up. The clock is read only after something had to wait. */

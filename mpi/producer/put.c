@@ -48,11 +48,8 @@ static bool put_is_worth_packing(const mmi_partition_t *p, const mmi_group_t *gr
 
 mofka_status_t mmi_put_prepare(const mmi_partition_t *p, mmi_sender_t *sender,
                                const mmi_group_t *group) {
-    size_t events = 0;
-    for (size_t i = 0; i < group->count; i++)
-        events += group->batches[i]->event_count;
-    mofka_status_t status =
-        put_grow(&sender->entries, &sender->entry_room, events, sizeof *sender->entries);
+    mofka_status_t status = put_grow(&sender->entries, &sender->entry_room,
+                                     (size_t)group->size.events, sizeof *sender->entries);
     if (!status)
         status = put_grow(&sender->marks, &sender->mark_room, group->count, sizeof *sender->marks);
     sender->packs = !status && put_is_worth_packing(p, group) &&
@@ -72,33 +69,36 @@ typedef struct put_run {
 } put_run_t;
 
 static void put_run_end(put_run_t *run) {
-    if (run->bytes > 0)
-        mmi_ring_put(run->p, run->put, run->position, run->packed, run->bytes);
-    run->packed = run->packed ? run->packed + run->bytes : NULL;
+    if (run->bytes == 0)
+        return;
+    mmi_ring_put(run->p, run->put, run->position, run->packed, run->bytes);
+    run->packed += run->bytes;
     run->room -= run->bytes;
     run->bytes = 0;
 }
 
-static void put_piece(put_run_t *run, uint64_t position, const void *source, size_t bytes) {
-    uint64_t gap = position - (run->position + run->bytes);
-    bool packs = run->packed && bytes <= PACK_BYTES;
-    if (bytes == 0)
-        return;
-    if (run->bytes > 0 &&
-        (!packs || gap >= MMI_UNIT_BYTES || run->bytes + gap + bytes > run->p->ring_bytes))
+/* Copy a piece behind those of the run, or begin a run with it. */
+static void put_run_add(put_run_t *run, uint64_t position, const void *source, size_t bytes) {
+    uint64_t gap = run->bytes == 0 ? 0 : position - (run->position + run->bytes);
+    if (gap >= MMI_UNIT_BYTES || run->bytes + gap + bytes > run->p->ring_bytes) {
         put_run_end(run);
-    if (!packs) {
-        mmi_ring_put(run->p, run->put, position, source, bytes);
-        return;
-    }
-    if (run->bytes == 0) {
-        run->position = position;
         gap = 0;
     }
+    if (run->bytes == 0)
+        run->position = position;
     assert(run->bytes + gap + bytes <= run->room);
     memset(run->packed + run->bytes, 0, (size_t)gap);
     memcpy(run->packed + run->bytes + gap, source, bytes);
     run->bytes += (size_t)gap + bytes;
+}
+
+static void put_piece(put_run_t *run, uint64_t position, const void *source, size_t bytes) {
+    if (run->packed && bytes > 0 && bytes <= PACK_BYTES) {
+        put_run_add(run, position, source, bytes);
+        return;
+    }
+    put_run_end(run);
+    mmi_ring_put(run->p, run->put, position, source, bytes);
 }
 
 static void put_payload(put_run_t *run, const mofka_batch_t *batch) {
@@ -115,9 +115,7 @@ static void put_payload(put_run_t *run, const mofka_batch_t *batch) {
 }
 
 static void put_payloads(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_group_t *group) {
-    size_t bytes = 0;
-    for (size_t i = 0; i < group->count; i++)
-        bytes += group->batches[i]->metadata_bytes + group->batches[i]->data_bytes;
+    size_t bytes = (size_t)group->size.units * MMI_UNIT_BYTES;
     mmi_timed_t timed = mmi_pace_start(&sender->pace, p, bytes);
     put_run_t run = {.p = p,
                      .put =
@@ -159,7 +157,7 @@ static void put_entries(const mmi_partition_t *p, mmi_sender_t *sender, const mm
         put_make_entries(group->batches[i], sender->entries + count);
         count += group->batches[i]->event_count;
     }
-    assert(count <= sender->entry_room);
+    assert(count == group->size.events && count <= sender->entry_room);
     mmi_entries_put(p, first, sender->entries, count);
 }
 

@@ -224,14 +224,15 @@ static void lane_fail_unreserved(mfi_lane_t *lane) {
 /* The append is over: see mofka_append_t. True: batches have left the lane. Releases the lock
  * meanwhile. */
 static bool lane_end_append(mfi_lane_t *lane, size_t stored, mofka_status_t status) {
-    char message[MOFKA_MESSAGE_BYTES_MAX + 1] = "";
+    char message[MOFKA_MESSAGE_BYTES_MAX + 1];
+    bool keeps = status && stored > 0; /* the message, from callbacks of the stored batches */
     size_t before = lane->count;
     mfi_assert_locked(&lane->producer->lock);
     assert(lane->sending && stored <= lane->group_count);
-    if (status && stored > 0)
+    if (keeps)
         snprintf(message, sizeof message, "%s", mofka_last_error());
     lane_finish_stored(lane, stored);
-    if (*message)
+    if (keeps)
         (void)mofka_fail(status, "%s", message);
     lane_settle_rest(lane, status);
     lane_fail_unreserved(lane);
@@ -258,9 +259,11 @@ static mofka_status_t lane_send_first(mfi_lane_t *lane, int64_t deadline) {
     pthread_mutex_lock(&producer->lock);
     bool left = lane_end_append(lane, status ? 0 : 1, status);
     mfi_caller_end(producer, &caller);
+    if (left)
+        return MOFKA_OK;
     /* An append that does not wait is not repeated at once. */
     bool again = time_ms == APPEND_MS_MAX && mfi_coarse_ms() - start_ms >= APPEND_MS_MAX / 2;
-    return left || again ? MOFKA_OK : status;
+    return again ? MOFKA_OK : status;
 }
 
 /* ---- appends in the backend's threads -------------------------------------------------------- */

@@ -204,13 +204,13 @@ static void lane_seal_task(void *context) {
     lane->has_sealer = false;
     if (producer->ops->append_start)
         mfi_lane_start(lane);
-    bool has_sender = lane->has_sender || producer->ops->append_start;
-    lane->has_sender |= !has_sender;
+    bool becomes_sender = !lane->has_sender && !producer->ops->append_start;
+    lane->has_sender |= becomes_sender;
     pthread_mutex_unlock(&producer->lock);
-    if (has_sender)
-        mfi_producer_release_memory(producer);
-    else
+    if (becomes_sender)
         lane_send_task(lane);
+    else
+        mfi_producer_release_memory(producer);
 }
 
 /* ---- lingering ------------------------------------------------------------------------------- */

@@ -34,7 +34,7 @@ typedef enum history_kind {
     HISTORY_END,         /* session: the end was pulled */
     HISTORY_LEAVE,       /* session, status; value: mofka_consumer_lost; number: 1 unsubscribed */
     HISTORY_LATE,        /* a call came back late. call; value: by how many ms */
-    HISTORY_UNEXPECTED   /* a call's answer is none of those documented. call, status */
+    HISTORY_UNEXPECTED   /* a call gave an answer that is not documented. call, status */
 } history_kind_t;
 
 #define HISTORY_CALL_BYTES 96

@@ -52,7 +52,7 @@ void record_add(actor_t *actor, history_record_t record);
 /* A call begins; and it has ended: if it is late, that is recorded. Returns `status`. */
 void record_begin(actor_t *actor, const char *call);
 mofka_status_t record_end(actor_t *actor, int64_t timeout_ms, mofka_status_t status);
-/* The answer of the last call is none of those that are allowed. */
+/* Record that the last call gave an answer that is not allowed. */
 void record_unexpected(actor_t *actor, const char *call, mofka_status_t status);
 /* Collective: rank 0 gets the records of all ranks. Give: free the records. */
 void record_gather(run_t *run, history_t *history);

@@ -20,7 +20,7 @@
     X(MISCOUNTED, miscounted) /* the counts of lost events do not agree */                         \
     X(AFTER_END, after_end)   /* delivered after the end */                                        \
     X(UNDECIDED, undecided)   /* a future or a producer has no outcome after close */              \
-    X(UNEXPECTED, unexpected) /* a call's answer is none of those documented */
+    X(UNEXPECTED, unexpected) /* a call gave an answer that is not documented */
 
 typedef enum judge_fault {
 #define JUDGE_ENUM(NAME, name) JUDGE_##NAME,

@@ -82,6 +82,20 @@ static void pushed_all(void) {
     flushed(HISTORY_CLOSE, 0, EVENTS, MOFKA_OK);
 }
 
+/* The same events with futures, which say that they are stored. The source does not close. */
+static void pushed_with_futures(void) {
+    for (unsigned n = 0; n < EVENTS; n++)
+        pushed(0, n, MOFKA_OK, true);
+    for (unsigned n = 0; n < EVENTS; n++)
+        outcome(0, n, MOFKA_OK, n);
+}
+
+/* Session 0 gets the first events, in order. */
+static void delivered_up_to(unsigned count) {
+    for (unsigned n = 0; n < count; n++)
+        delivered(0, n, 0, n);
+}
+
 static int end(void **state) {
     (void)state;
     free(history.records);
@@ -120,8 +134,7 @@ static void all_in_order_is_right(void **state) {
     (void)state;
     pushed_all();
     joined(0, false);
-    for (unsigned n = 0; n < EVENTS; n++)
-        delivered(0, n, 0, n);
+    delivered_up_to(EVENTS);
     left(0, true, 0);
     is_right();
     assert_int_equal(judged().pushed, EVENTS);
@@ -132,8 +145,7 @@ static void what_was_not_acknowledged_comes_again(void **state) {
     (void)state;
     pushed_all();
     joined(0, false);
-    for (unsigned n = 0; n < EVENTS; n++)
-        delivered(0, n, 0, n);
+    delivered_up_to(EVENTS);
     acknowledged(0, 1);
     left(0, false, 0);
     joined(1, true);
@@ -201,18 +213,14 @@ static void the_last_event_is_lost(void **state) {
     (void)state;
     pushed_all();
     joined(0, false);
-    for (unsigned n = 0; n + 1 < EVENTS; n++)
-        delivered(0, n, 0, n);
+    delivered_up_to(EVENTS - 1);
     left(0, true, 0);
     has(JUDGE_LOST, "event 3 of source 0 is stored, and nowhere");
 }
 
 static void the_end_comes_too_early(void **state) {
     (void)state;
-    for (unsigned n = 0; n < EVENTS; n++)
-        pushed(0, n, MOFKA_OK, true);
-    for (unsigned n = 0; n < EVENTS; n++)
-        outcome(0, n, MOFKA_OK, n);
+    pushed_with_futures();
     flushed(HISTORY_CLOSE, 0, EVENTS, MOFKA_OK);
     joined(0, false);
     delivered(0, 0, 0, 0);
@@ -240,8 +248,7 @@ static void an_event_comes_twice(void **state) {
     (void)state;
     pushed_all();
     joined(0, false);
-    for (unsigned n = 0; n < EVENTS; n++)
-        delivered(0, n, 0, n);
+    delivered_up_to(EVENTS);
     delivered(0, 3, 0, 3);
     left(0, true, 0);
     has(JUDGE_DOUBLED, "partition 0, id 3: 4 and later");
@@ -265,8 +272,7 @@ static void an_event_is_stored_twice(void **state) {
     (void)state;
     pushed_all();
     joined(0, false);
-    for (unsigned n = 0; n + 1 < EVENTS; n++)
-        delivered(0, n, 0, n);
+    delivered_up_to(EVENTS - 1);
     delivered(0, 3, 0, 2);
     left(0, true, 0);
     has(JUDGE_DOUBLED, "event 2 of source 0: partition 0, id 2, and partition 0, id 3");
@@ -390,10 +396,7 @@ static void counts_of_lost_events_differ(void **state) {
 static void the_end_hides_some_lost_events(void **state) {
     (void)state;
     history.facts.discards = history.facts.ends_early = true;
-    for (unsigned n = 0; n < EVENTS; n++)
-        pushed(0, n, MOFKA_OK, true);
-    for (unsigned n = 0; n < EVENTS; n++)
-        outcome(0, n, MOFKA_OK, n);
+    pushed_with_futures();
     flushed(HISTORY_CLOSE, 0, EVENTS, MOFKA_OK);
     joined(0, false);
     delivered(0, 0, 0, 0);
@@ -447,8 +450,7 @@ static void a_late_call_is_a_note(void **state) {
     (void)state;
     pushed_all();
     joined(0, false);
-    for (unsigned n = 0; n < EVENTS; n++)
-        delivered(0, n, 0, n);
+    delivered_up_to(EVENTS);
     history_record_t *r = made(HISTORY_LATE, 0, 0);
     r->value = 1700;
     strcpy(r->call, "flush");
