@@ -94,14 +94,14 @@ static mofka_status_t join_find_start(const mmi_reader_t *r, mmi_place_t head,
                                       uint64_t acknowledged, mmi_place_t *at) {
     const mmi_partition_t *p = r->p;
     mmi_state_t state;
-    mmi_place_t tail;
+    mmi_tail_t tail;
     mmi_assert_locked(p);
     *at = mmi_cursor_unpack(mmi_control_load(p, mmi_reader_field(r, MMI_CONTROL(cursor))), head);
     if (at->events <= acknowledged &&
         mmi_flag_count(p, at->events, mmi_flag_load(p, at->events)) > 0)
         return MOFKA_OK;
     mofka_status_t status = mmi_tail_load(p, &state, &tail);
-    if (!status && (at->events > acknowledged || at->events != tail.events)) {
+    if (!status && (at->events > acknowledged || at->events != tail.at.events)) {
         *at = head;
         join_store_cursor(r, head);
     }
@@ -135,12 +135,13 @@ static mofka_status_t join_begin(mmi_reader_t *r, const char *name, mmi_place_t 
                                  bool from_end) {
     const mmi_partition_t *p = r->p;
     mmi_state_t state;
-    mmi_place_t tail = head;
+    mmi_tail_t tail = {.at = head};
     mmi_assert_locked(p);
     mofka_status_t status = from_end ? mmi_tail_load(p, &state, &tail) : MOFKA_OK;
     if (status)
         return status;
-    uint64_t start = tail.events - head.events < p->slots ? tail.events : head.events + p->slots;
+    uint64_t stored = tail.at.events - head.events;
+    uint64_t start = head.events + (stored < p->slots ? stored : p->slots);
     join_put_name(r, name);
     join_store_cursor(r, head);
     mmi_control_store(p, mmi_reader_field(r, MMI_CONTROL(acknowledged)), mmi_seal(start));

@@ -100,14 +100,14 @@ static bool wait_find_hole(const mmi_reader_t *r, int64_t deadline) {
     const mmi_partition_t *p = r->p;
     uint64_t words[MMI_STATE_WORDS], reservation;
     mmi_state_t state;
-    mmi_place_t tail;
+    mmi_tail_t tail;
     bool read = mmi_window_read(p->w, p->owner, p->base + MMI_CONTROL(head_events), words,
                                 MMI_STATE_WORDS, deadline) == MOFKA_OK &&
                 mmi_window_read(p->w, p->owner, p->base + MMI_CONTROL(reservation), &reservation, 1,
                                 deadline) == MOFKA_OK;
     return read && mmi_state_of_words(p, words, &state) == MOFKA_OK &&
            mmi_tail_unpack(p, reservation, state.head, &tail) == MOFKA_OK &&
-           r->next < tail.events && r->next == r->batch_end;
+           r->next < tail.at.events && r->next == r->batch_end;
 }
 
 void mmi_consumer_describe_wait(void *self, char *text, size_t bytes) {

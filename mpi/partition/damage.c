@@ -93,14 +93,14 @@ static mofka_status_t damage_find_end(const mmi_partition_t *p, uint64_t limit,
 mofka_status_t mmi_damage_of_flag(const mmi_partition_t *p, uint64_t id, mmi_chain_t chain,
                                   mmi_damage_t *damage) {
     mmi_state_t state;
-    mmi_place_t tail;
+    mmi_tail_t tail;
     uint64_t most = p->slots < MMI_BATCH_EVENTS_MAX ? p->slots : MMI_BATCH_EVENTS_MAX;
     assert(chain.link == MMI_LINK_BATCH);
     *damage = (mmi_damage_t){.first = id, .end = id, .of_flag = true, .chain = chain};
     mofka_status_t status = mmi_tail_load(p, &state, &tail);
-    if (status || id >= tail.events)
+    if (status || id >= tail.at.events)
         return status ? status : mmi_window_check(p->w, p->owner);
-    uint64_t limit = tail.events - id < most ? tail.events : id + most;
+    uint64_t limit = tail.at.events - id < most ? tail.at.events : id + most;
     status = damage_find_end(p, limit, damage);
     if (!status && mmi_flag_count(p, id, mmi_flag_load(p, id)) > 0) /* published meanwhile */
         damage->end = id;

@@ -81,11 +81,11 @@
  * here; everybody may load it. A word that is stored is sealed, but for the lock and the cursor.
  *
  *   offset  word           written by                        operation
- *        0  reservation    a producer, for each batch        fetch_add(events << 32 | units)
+ *        0  reservation    a producer, for each batch        fetch_add(events << 32 | units << 1)
+ *                          mark-complete, with the lock      fetch_add(1), once: the topic ends here
  *       64  head_events    a trimmer, with the lock          store, before head_units
  *       72  head_units     a trimmer, with the lock          store; bit 55: they may be too low
- *       80  closing        mark-complete, with the lock      store 1, before it reads the tail
- *       88  complete       mark-complete, with the lock      store the end (an id) + 1; 0: no end
+ *       80  complete       mark-complete, with the lock      store the end (an id) + 1; 0: no end
  *      128  lock           any rank                          exchange 1, then 0
  *      192  data_bell      a publisher                       fetch_add 1
  *      200  data_waiters   a consumer that waits             fetch_add 1, then -1
@@ -112,10 +112,13 @@
  * Of data_bell, data_waiters and finished only those of partition 0 are used: a consumer reads
  * several partitions and sleeps at one bell, and a topic counts its finished producers once.
  *
- * reservation and cursor carry the low 32 bits of events and of units. They are completed from the
- * 64-bit head, of which they are less than 2^31 ahead. A cursor may also be behind it; that counts
- * as at the head. In `reservation`, carries out of the units went into the events, because
- * fetch_add adds to the whole word.
+ * cursor carries the low 32 bits of events and of units, and reservation 31 bits of units. They are
+ * completed from the 64-bit head, of which they are less than 2^31 ahead. A cursor may also be
+ * behind it; that counts as at the head. In `reservation`, carries out of the units went into the
+ * events, because fetch_add adds to the whole word.
+ *
+ * A producer learns from its own reservation whether the topic ended before it. Then it puts
+ * nothing.
  */
 #ifndef MOFKA_MPI_PARTITION_LAYOUT_H
 #define MOFKA_MPI_PARTITION_LAYOUT_H
@@ -148,12 +151,11 @@
 typedef struct mmi_control {
     uint64_t reservation;
     uint64_t pad0[7];
-    /* mmi_state_load reads these four in one go. */
+    /* mmi_state_load reads these three in one go. */
     uint64_t head_events;
     uint64_t head_units;
-    uint64_t closing;
     uint64_t complete;
-    uint64_t pad1[4];
+    uint64_t pad1[5];
     uint64_t lock;
     uint64_t pad2[7];
     uint64_t data_bell;
@@ -177,9 +179,8 @@ typedef struct mmi_control {
 /* Words that different ranks write at high rates have cache lines of their own. */
 static_assert(MMI_CONTROL(reservation) == 0, "own cache line");
 static_assert(MMI_CONTROL(head_events) == 64, "own cache line");
-static_assert(MMI_CONTROL(head_units) == MMI_CONTROL(head_events) + 8, "one run of four words");
-static_assert(MMI_CONTROL(closing) == MMI_CONTROL(head_events) + 16, "one run of four words");
-static_assert(MMI_CONTROL(complete) == MMI_CONTROL(head_events) + 24, "one run of four words");
+static_assert(MMI_CONTROL(head_units) == MMI_CONTROL(head_events) + 8, "one run of three words");
+static_assert(MMI_CONTROL(complete) == MMI_CONTROL(head_events) + 16, "one run of three words");
 static_assert(MMI_CONTROL(lock) == 128, "own cache line");
 static_assert(MMI_CONTROL(data_bell) == 192, "own cache line");
 static_assert(MMI_CONTROL(data_waiters) == MMI_CONTROL(data_bell) + 8, "bell.c finds it there");
@@ -234,6 +235,14 @@ static inline uint64_t mmi_bytes_check(const void *bytes, size_t length) {
         check ^= check >> 32;
     }
     return check;
+}
+
+/* The lowest bit of the reservation: the topic has ended. */
+#define MMI_RESERVATION_ENDED UINT64_C(1)
+
+/* What events and units add to the reservation. */
+static inline uint64_t mmi_reservation_of(uint64_t events, uint64_t units) {
+    return (events << 32) + (units << 1);
 }
 
 /* States of a place in the table of named consumers. The log is kept for AWAY and LIVE alike. */

@@ -37,7 +37,7 @@ mofka_status_t mmi_partition_format(const mmi_partition_t *p, mmi_place_t start)
     assert(p->base % MMI_PAGE_BYTES == 0 && p->base < p->flags && p->flags < p->entries);
     assert(p->ring_bytes % MMI_UNIT_BYTES == 0);
     uint64_t page[MMI_PAGE_BYTES / 8] = {0};
-    page[MMI_CONTROL(reservation) / 8] = (start.events << 32) + start.units;
+    page[MMI_CONTROL(reservation) / 8] = mmi_reservation_of(start.events, start.units);
     page[MMI_CONTROL(head_events) / 8] = mmi_seal(start.events);
     page[MMI_CONTROL(head_units) / 8] = mmi_seal(start.units);
     p->w->ops->put(p->w, p->owner, p->base, page, sizeof page);
@@ -67,7 +67,7 @@ mofka_status_t mmi_sealed_load(const mmi_partition_t *p, size_t field, const cha
 /* ---- state ----------------------------------------------------------------------------------- */
 
 static mofka_status_t state_fail(const mmi_partition_t *p, const uint64_t *words) {
-    static const char *const names[] = {"head_events", "head_units", "closing", "complete"};
+    static const char *const names[] = {"head_events", "head_units", "complete"};
     static_assert(sizeof names / sizeof names[0] == MMI_STATE_WORDS, "as they are read");
     size_t i = 0;
     while (i < MMI_STATE_WORDS - 1 && mmi_is_sealed(words[i]))
@@ -75,17 +75,16 @@ static mofka_status_t state_fail(const mmi_partition_t *p, const uint64_t *words
     return mmi_word_damaged(p, names[i], words[i]);
 }
 
-/* On every append's path. The last two words are 0 until the topic is completed. */
+/* On every append's path. */
 static inline mofka_status_t state_decode(const mmi_partition_t *p, const uint64_t *words,
                                           mmi_state_t *state) {
-    if (!((int)mmi_is_sealed(words[0]) & (int)mmi_is_sealed(words[1])) ||
-        ((words[2] | words[3]) != 0 && !(mmi_is_sealed(words[2]) && mmi_is_sealed(words[3]))))
+    if (!((int)mmi_is_sealed(words[0]) & (int)mmi_is_sealed(words[1]) &
+          (int)mmi_is_sealed(words[2])))
         return state_fail(p, words);
     uint64_t units = mmi_unseal(words[1]);
     *state = (mmi_state_t){.head = {mmi_unseal(words[0]), units & ~MMI_HEAD_ROUGH},
                            .rough = (units & MMI_HEAD_ROUGH) != 0,
-                           .closing = mmi_unseal(words[2]),
-                           .complete = mmi_unseal(words[3])};
+                           .complete = mmi_unseal(words[2])};
     return MOFKA_OK;
 }
 
@@ -114,19 +113,26 @@ void mmi_head_store(const mmi_partition_t *p, mmi_place_t head, bool rough) {
 
 /* ---- packed words ---------------------------------------------------------------------------- */
 
+/* Units of a reservation. */
+#define UNITS_BITS 31
+#define UNITS_MAX ((UINT64_C(1) << UNITS_BITS) - 1)
+/* How far the tail is ahead of a head that was read up to a second ago: see producer/turn.c. */
+#define UNITS_AHEAD_MAX (UINT64_C(7) << (UNITS_BITS - 3))
+
 /* How far the low half of a number is ahead of another number. */
 static int32_t word_ahead(uint64_t low, uint64_t from) {
     return (int32_t)((uint32_t)low - (uint32_t)from);
 }
 
 mofka_status_t mmi_tail_unpack(const mmi_partition_t *p, uint64_t reservation, mmi_place_t head,
-                               mmi_place_t *tail) {
-    int32_t units = word_ahead(reservation, head.units);
-    uint64_t carries = (head.units + (uint64_t)(int64_t)units) >> 32;
+                               mmi_tail_t *tail) {
+    uint64_t units = ((reservation >> 1) - head.units) & UNITS_MAX;
+    uint64_t carries = (head.units + units) >> UNITS_BITS;
     int32_t events = word_ahead((reservation >> 32) - carries, head.events);
-    if (units < 0 || events < 0)
+    if (units > UNITS_AHEAD_MAX || events < 0)
         return mmi_word_damaged(p, "reservation", reservation);
-    *tail = (mmi_place_t){head.events + (uint32_t)events, head.units + (uint32_t)units};
+    *tail = (mmi_tail_t){{head.events + (uint32_t)events, head.units + units},
+                         (reservation & MMI_RESERVATION_ENDED) != 0};
     return MOFKA_OK;
 }
 
@@ -138,7 +144,7 @@ mmi_place_t mmi_cursor_unpack(uint64_t cursor, mmi_place_t head) {
 
 /* One read of the words from the reservation to the state. If trimming moved the head meanwhile,
  * the tail may have been read before: then it is not at the head or behind it. */
-static bool tail_load_at_once(const mmi_partition_t *p, mmi_state_t *state, mmi_place_t *tail) {
+static bool tail_load_at_once(const mmi_partition_t *p, mmi_state_t *state, mmi_tail_t *tail) {
     enum { STATE = MMI_CONTROL(head_events) / 8, WORDS = STATE + MMI_STATE_WORDS };
     uint64_t words[WORDS];
     static_assert(MMI_CONTROL(reservation) == 0, "the first word");
@@ -147,7 +153,7 @@ static bool tail_load_at_once(const mmi_partition_t *p, mmi_state_t *state, mmi_
            !mmi_tail_unpack(p, words[0], state->head, tail);
 }
 
-mofka_status_t mmi_tail_load(const mmi_partition_t *p, mmi_state_t *state, mmi_place_t *tail) {
+mofka_status_t mmi_tail_load(const mmi_partition_t *p, mmi_state_t *state, mmi_tail_t *tail) {
     if (!p->w->ops->loads_are_cheap && tail_load_at_once(p, state, tail))
         return MOFKA_OK;
     mofka_status_t status = mmi_state_load(p, state);

@@ -41,10 +41,16 @@ typedef struct mmi_place {
 typedef struct mmi_state {
     mmi_place_t head;
     bool rough; /* the head's units may be lower than the true ones */
-    uint64_t closing, complete;
+    uint64_t complete;
 } mmi_state_t;
 
-#define MMI_STATE_WORDS 4
+#define MMI_STATE_WORDS 3
+
+/* Where the next batch would be reserved. */
+typedef struct mmi_tail {
+    mmi_place_t at;
+    bool ended; /* the topic has: what is reserved from now on is not stored */
+} mmi_tail_t;
 
 /* How long a call that has no deadline of its own waits for a lock of the window. A lock is held
  * for microseconds; one that stays taken this long belongs to a rank that died. */
@@ -81,8 +87,7 @@ mofka_status_t mmi_word_damaged(const mmi_partition_t *p, const char *name, uint
 mofka_status_t mmi_sealed_load(const mmi_partition_t *p, size_t field, const char *name,
                                uint64_t *value);
 
-/* Read the state. A producer reads `closing` after its own reservation, and so obeys it. Its
- * reservation then holds the head back. MOFKA_ERR_CORRUPT: a word of it is damaged. */
+/* Read the state. MOFKA_ERR_CORRUPT: a word of it is damaged. */
 mofka_status_t mmi_state_load(const mmi_partition_t *p, mmi_state_t *state);
 /* Start to read the state: MMI_STATE_WORDS words, which are there after a flush. */
 void mmi_state_get(const mmi_partition_t *p, uint64_t *words);
@@ -91,15 +96,15 @@ mofka_status_t mmi_state_of_words(const mmi_partition_t *p, const uint64_t *word
                                   mmi_state_t *state);
 /* Store the head, with the lock. `rough`: its units may be lower than the true ones. */
 void mmi_head_store(const mmi_partition_t *p, mmi_place_t head, bool rough);
-/* The place that a reservation stands for. MOFKA_ERR_CORRUPT: it is not at the head or behind
- * it. */
+/* What a reservation stands for. MOFKA_ERR_CORRUPT: it is not at the head or behind it, or too far
+ * behind. */
 mofka_status_t mmi_tail_unpack(const mmi_partition_t *p, uint64_t reservation, mmi_place_t head,
-                               mmi_place_t *tail);
+                               mmi_tail_t *tail);
 /* The place that a cursor stands for; the head, if the head has passed it. */
 mmi_place_t mmi_cursor_unpack(uint64_t cursor, mmi_place_t head);
 /* Read the state, then the tail. In the other order, trimming could move the head past the tail
  * that was read, which could not be completed from it. MOFKA_ERR_CORRUPT. */
-mofka_status_t mmi_tail_load(const mmi_partition_t *p, mmi_state_t *state, mmi_place_t *tail);
+mofka_status_t mmi_tail_load(const mmi_partition_t *p, mmi_state_t *state, mmi_tail_t *tail);
 
 /* ---- lock.c ---------------------------------------------------------------------------------- */
 

@@ -160,12 +160,13 @@ static mofka_status_t trim_is_boundary(const mmi_partition_t *p, uint64_t head, 
 static mofka_status_t trim_check_cursor(const mmi_partition_t *p, mmi_place_t head,
                                         const mmi_slowest_t *slowest, bool rough, bool wrong) {
     mmi_state_t state;
-    mmi_place_t tail, at = slowest->at;
+    mmi_place_t at = slowest->at;
+    mmi_tail_t tail;
     bool boundary = true;
     mofka_status_t status = rough ? mmi_tail_load(p, &state, &tail) : MOFKA_OK;
     if (!status && rough)
-        wrong = at.events > tail.events || at.units > tail.units;
-    if (!status && rough && at.events != tail.events)
+        wrong = at.events > tail.at.events || at.units > tail.at.units;
+    if (!status && rough && at.events != tail.at.events)
         status = trim_is_boundary(p, head.events, at.events, &boundary);
     if (!status && (wrong || !boundary))
         status =
@@ -209,13 +210,15 @@ static mofka_status_t trim_would_move(const mmi_partition_t *p, mmi_place_t star
     return mmi_window_check(p->w, p->owner);
 }
 
-/* With the lock. */
+/* With the lock, which the end of a topic needs, too. Nothing is discarded for a batch behind it. */
 static mofka_status_t trim_move(const mmi_partition_t *p, mmi_place_t start, mmi_place_t end) {
     mmi_state_t state;
     mofka_status_t status = mmi_state_load(p, &state);
     mmi_place_t head = state.head;
     bool rough = state.rough;
     mmi_assert_locked(p);
+    if (!status && state.complete && start.events >= state.complete - 1)
+        return MOFKA_OK;
     if (!status)
         status = p->retention == MMI_DISCARD_OLDEST ? trim_discard(p, start, end, &head, &rough)
                                                     : trim_to_cursor(p, start, &head, &rough);

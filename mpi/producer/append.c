@@ -9,29 +9,27 @@
  *   step                         written                  if the rank stops here
  *   1 room? trim if not; or the  head (under the lock)    nothing is reserved: not stored
  *     batch's turn (turn.c)
- *   2 reserve                    reservation, fetch_add   a hole: later batches wait behind it
- *   3 closing? wait for complete nothing                  a hole; id >= complete: the batch fails
- *   4 room? trim if not          head (under the lock)    a hole
- *   5 payload, entries, flush    ring, entries            a hole
- *   6 publish                    commit flags             each batch is stored once its flag is
- *   7 ring the data bell         data bell                consumers find it at their next look
+ *   2 reserve; if the topic      reservation, fetch_add   a hole: later batches wait behind it;
+ *     has ended, give up                                  behind the end: nothing
+ *   3 room? trim if not          head (under the lock)    a hole
+ *   4 payload, entries, flush    ring, entries            a hole
+ *   5 publish                    commit flags             each batch is stored once its flag is
+ *   6 ring the data bell         data bell                consumers find it at their next look
  *
  * Step 1 is for the first batch. Of the others, as many are reserved with it as fit in the room
- * that was seen, and at most a quarter of the partition. The end of a topic is decided as the tail,
+ * that was seen, and at most a quarter of the partition. The end of a topic is where the tail was,
  * so it is never within a group.
  *
- * Steps 3 to 6 can take longer than the caller's time-out. Then append answers
+ * Steps 3 to 5 can take longer than the caller's time-out. Then append answers
  * MOFKA_ERR_POSSIBLY_STORED, and each batch's scratch words hold what the next call needs to go on.
  * The batches of a group whose room is gone are filled one by one. The reservation is wait-free;
  * the append is not.
  *
- * Steps 3 and 4 need the state (head, closing, complete) as it is after the reservation. In rma,
- * reading it is a round trip, which two hints save:
+ * Step 3 needs the head as it is after the reservation. In rma, reading it is a round trip, which
+ * two hints save:
  *
- *   - The head only grows. If the head that was seen last has room for the batch, step 4 is done.
- *     The state is then read along with the flush of step 5, and step 3 is the last one before step
- *     6. A batch that is refused there has written into its own reservation, which nobody will
- *     read.
+ *   - The head only grows. If the head that was seen last has room for the batch, step 3 is done.
+ *     The head is then read along with the flush of step 4, for the next append.
  *   - If a quarter of the partition was seen to be free behind the batch, step 1 is left out.
  *
  * So a group costs three round trips: reserve, flush, publish. A look at step 1 is one more. What
@@ -69,13 +67,19 @@ static bool append_saw_room(const mmi_partition_t *p, const mmi_sender_t *sender
 }
 
 /* The place of a reservation. A sender's batches never go back: that would be behind what others
- * may have reserved since. */
+ * may have reserved since. MOFKA_ERR_COMPLETE: the topic had ended. */
 static mofka_status_t append_place(const mmi_partition_t *p, const mmi_sender_t *sender,
                                    uint64_t reservation, mmi_place_t head, mmi_place_t *place) {
-    mofka_status_t status = mmi_tail_unpack(p, reservation, head, place);
-    if (!status && (place->events < sender->tail.events || place->units < sender->tail.units))
-        status = mmi_word_damaged(p, "reservation", reservation);
-    return status;
+    mmi_tail_t tail;
+    mofka_status_t status = mmi_tail_unpack(p, reservation, head, &tail);
+    if (status)
+        return status;
+    if (tail.ended)
+        return mmi_commit_refuse(p);
+    *place = tail.at;
+    if (place->events < sender->tail.events || place->units < sender->tail.units)
+        return mmi_word_damaged(p, "reservation", reservation);
+    return MOFKA_OK;
 }
 
 /* ---- groups ---------------------------------------------------------------------------------- */
@@ -119,13 +123,14 @@ static void append_note_places(mmi_sender_t *sender, const mmi_group_t *group, m
 
 /* ---- step 2 ---------------------------------------------------------------------------------- */
 
-/* `*state` is written with APPEND_STATE_READ only. MOFKA_ERR_CORRUPT: nothing is stored. */
+/* `*state` is written with APPEND_STATE_READ only. MOFKA_ERR_COMPLETE, MOFKA_ERR_CORRUPT: nothing
+ * is stored. */
 static mofka_status_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sender,
                                      const mmi_group_t *group, mmi_state_t *state,
                                      append_known_t *known) {
     mmi_place_t place;
     uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation),
-                                        group->size.events << 32 | group->size.units);
+                                        mmi_reservation_of(group->size.events, group->size.units));
     int64_t now_ns = p->w->ops->loads_are_cheap ? 0 : mmi_now_ns();
     bool fresh = append_hint_is_fresh(sender, now_ns);
     mofka_status_t status = fresh ? append_place(p, sender, old, sender->head, &place) : MOFKA_OK;
@@ -158,62 +163,59 @@ static mofka_status_t append_reserve_any(const mmi_partition_t *p, mmi_sender_t 
     return status;
 }
 
-/* ---- steps 3 to 7 ---------------------------------------------------------------------------- */
+/* ---- steps 3 to 6 ---------------------------------------------------------------------------- */
 
-/* Steps 3 to 5 with a state that was read after the reservation. */
+/* Steps 3 and 4 with a state that was read after the reservation. */
 static mofka_status_t append_fill(const mmi_partition_t *p, mmi_sender_t *sender,
                                   const mmi_group_t *group, const mmi_state_t *state,
                                   mmi_due_t *due) {
     mmi_place_t place = mmi_batch_place(group->batches[0]);
-    mofka_status_t status = mmi_commit_check(p, *state, place.events, due);
-    if (!status && !mmi_place_fits(p, state->head, mmi_place_add(place, group->size))) {
+    mofka_status_t status = MOFKA_OK;
+    if (!mmi_place_fits(p, state->head, mmi_place_add(place, group->size))) {
         assert(group->count == 1);
         status = mmi_room_wait(p, sender, group->batches[0], due);
     }
     return status ? status : mmi_put_group(p, sender, group, false);
 }
 
-/* Step 5, then step 3: the room is known, and the state comes with the flush. */
-static mofka_status_t append_fill_first(const mmi_partition_t *p, mmi_sender_t *sender,
-                                        const mmi_group_t *group, mmi_due_t *due) {
+/* Step 4: the room is known, and the state comes with the flush. */
+static mofka_status_t append_fill_known(const mmi_partition_t *p, mmi_sender_t *sender,
+                                        const mmi_group_t *group) {
     int64_t now_ns = mmi_now_ns();
     mofka_status_t status = mmi_put_group(p, sender, group, true);
     if (status)
         return status;
     mmi_state_t late;
     status = mmi_state_of_words(p, sender->state, &late);
-    if (status)
-        return status;
-    mmi_sender_note(sender, late.head, now_ns);
-    return mmi_commit_check(p, late, mmi_batch_place(group->batches[0]).events, due);
+    if (!status)
+        mmi_sender_note(sender, late.head, now_ns);
+    return status;
 }
 
 /* MOFKA_ERR_POSSIBLY_STORED, with a message that says what the reserved batch waits for. */
 static mofka_status_t append_fail_reserved(const mmi_partition_t *p, const mofka_batch_t *batch,
                                            const mmi_due_t *due) {
-    char cause[MMI_HOLDER_BYTES] = "a rank is marking the topic complete, and has not ended that";
-    mmi_state_t state;
+    char cause[MMI_HOLDER_BYTES];
     uint64_t id = mmi_batch_place(batch).events;
-    if (mmi_state_load(p, &state) || !state.closing || state.complete)
-        mmi_room_describe_holder(p, due, cause, sizeof cause);
+    mmi_room_describe_holder(p, due, cause, sizeof cause);
     return mofka_fail(MOFKA_ERR_POSSIBLY_STORED,
                       "topic '%s', partition %zu: events %" PRIu64 " to %" PRIu64
                       " are reserved, and not stored in time: %s",
                       p->topic, p->index, id, id + batch->event_count - 1, cause);
 }
 
-/* Steps 3 to 7. */
+/* Steps 3 to 6. */
 static mofka_status_t append_finish(const mmi_partition_t *p, mmi_sender_t *sender,
                                     const mmi_group_t *group, append_known_t known,
                                     const mmi_state_t *state, mmi_due_t *due) {
     mofka_status_t status = known == APPEND_STATE_READ ? append_fill(p, sender, group, state, due)
-                                                       : append_fill_first(p, sender, group, due);
+                                                       : append_fill_known(p, sender, group);
     if (status == MOFKA_ERR_TIMEOUT)
         return append_fail_reserved(p, group->batches[0], due);
     return status ? status : mmi_commit_publish(p, sender, group);
 }
 
-/* Steps 3 to 7 of reserved batches, one by one. */
+/* Steps 3 to 6 of reserved batches, one by one. */
 static mofka_status_t append_finish_each(const mmi_partition_t *p, mmi_sender_t *sender,
                                          mofka_batch_t *const *batches, size_t count,
                                          mmi_due_t *due, size_t *stored) {
@@ -242,7 +244,7 @@ static mofka_status_t append_prepare(const mmi_partition_t *p, mmi_sender_t *sen
     return mmi_put_prepare(p, sender, group);
 }
 
-/* Steps 1 to 7 of batches that are not reserved: the first, and others with it. */
+/* Steps 1 to 6 of batches that are not reserved: the first, and others with it. */
 static mofka_status_t append_new(const mmi_partition_t *p, mmi_sender_t *sender,
                                  mofka_batch_t *const *batches, size_t count, mmi_due_t *due,
                                  size_t *stored) {
@@ -269,7 +271,7 @@ static mofka_status_t append_new(const mmi_partition_t *p, mmi_sender_t *sender,
     return status;
 }
 
-/* Steps 1 to 7; for batches that an earlier call reserved, steps 3 to 7. */
+/* Steps 1 to 6; for batches that an earlier call reserved, steps 3 to 6. */
 static mofka_status_t append_drive(const mmi_partition_t *p, mmi_sender_t *sender,
                                    mofka_batch_t *const *batches, size_t count, mmi_due_t *due,
                                    size_t *stored) {

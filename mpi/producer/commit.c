@@ -1,28 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Committing a batch: the check against the topic's end, the flag that publishes it, the bells.
+ * Committing a batch: the flag that publishes it, and the bells.
  * Path: push 7/7. Before: mpi/producer/append.c. After: its readers, mpi/consumer/read_run.c.
  */
 #include "mpi/producer/producer.h"
 
 mofka_status_t mmi_commit_refuse(const mmi_partition_t *p) {
     return mofka_fail(MOFKA_ERR_COMPLETE, "topic '%s' is complete", p->topic);
-}
-
-mofka_status_t mmi_commit_check(const mmi_partition_t *p, mmi_state_t state, uint64_t first_id,
-                                mmi_due_t *due) {
-    mofka_status_t status = mmi_window_check(p->w, p->owner);
-    for (int64_t us = 10; !status && state.closing; status = mmi_state_load(p, &state)) {
-        status = mmi_window_check(p->w, p->owner);
-        if (status)
-            return status;
-        if (state.complete)
-            return first_id >= state.complete - 1 ? mmi_commit_refuse(p) : MOFKA_OK;
-        if (mmi_due_is_over(p, due, mmi_now_ms()))
-            return MOFKA_ERR_TIMEOUT;
-        mmi_back_off(&us, 1000);
-    }
-    return status ? status : mmi_window_check(p->w, p->owner);
 }
 
 /* The flags of a group take one round trip together. */

@@ -6,7 +6,7 @@
  *   room.c     waiting until a partition has room for a batch
  *   put.c      payload, entries and stamp into the owner's memory
  *   turn.c     reserving without room, and how far reservations may go
- *   commit.c   the end of a topic, the flag that publishes a batch, the bells
+ *   commit.c   the flag that publishes a batch, the bells
  *   pace.c     which of two ways of copying is the cheaper one
  */
 #ifndef MOFKA_MPI_PRODUCER_PRODUCER_H
@@ -111,7 +111,7 @@ mofka_status_t mmi_append_group(void *self, size_t partition, mofka_batch_t *con
 mofka_status_t mmi_append_batch(void *self, size_t partition, mofka_batch_t *batch,
                                 int64_t timeout_ms, uint64_t *first_id);
 
-/* Steps 1 and 4: wait until the batch fits behind the tail, or where it is reserved; or until its
+/* Steps 1 and 3: wait until the batch fits behind the tail, or where it is reserved; or until its
  * turn has come to be reserved without room.
  * MOFKA_ERR_TIMEOUT without a message: it does not fit. MOFKA_ERR_COMPLETE: the topic ended. */
 mofka_status_t mmi_room_wait(const mmi_partition_t *p, mmi_sender_t *sender, mofka_batch_t *batch,
@@ -140,17 +140,12 @@ mofka_status_t mmi_turn_lock(const mmi_partition_t *p, const mofka_batch_t *batc
 /* Have the memory that putting the group needs. */
 mofka_status_t mmi_put_prepare(const mmi_partition_t *p, mmi_sender_t *sender,
                                const mmi_group_t *group);
-/* Step 5: write a reserved group, and flush. `with_state`: read the partition's state as well, into
+/* Step 4: write a reserved group, and flush. `with_state`: read the partition's state as well, into
  * sender->state. */
 mofka_status_t mmi_put_group(const mmi_partition_t *p, mmi_sender_t *sender,
                              const mmi_group_t *group, bool with_state);
 
-/* Step 3: MOFKA_OK if `first_id` is below the topic's end or the topic has no end; if the end is
- * being decided, wait for it. MOFKA_ERR_COMPLETE: it is behind the end. MOFKA_ERR_TIMEOUT has no
- * message. */
-mofka_status_t mmi_commit_check(const mmi_partition_t *p, mmi_state_t state, uint64_t first_id,
-                                mmi_due_t *due);
-/* Steps 6 and 7: publish a group that was put, and wake its readers. */
+/* Steps 5 and 6: publish a group that was put, and wake its readers. */
 mofka_status_t mmi_commit_publish(const mmi_partition_t *p, mmi_sender_t *sender,
                                   const mmi_group_t *group);
 /* MOFKA_ERR_COMPLETE, with a message. */

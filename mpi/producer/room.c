@@ -30,14 +30,14 @@ bool mmi_due_is_over(const mmi_partition_t *p, mmi_due_t *due, int64_t now_ms) {
 /* What holds the first event up that is held: *known, or retention does. */
 static mofka_status_t room_describe_event(const mmi_partition_t *p, mmi_state_t *state, char *text,
                                           size_t bytes, bool *known) {
-    mmi_place_t tail;
+    mmi_tail_t tail;
     mofka_status_t status = mmi_tail_load(p, state, &tail);
     if (status)
         return status;
     /* The head has moved as far as it could. */
     uint64_t head = state->head.events;
     mmi_flag_kind_t kind = mmi_flag_kind(p, head, mmi_flag_load(p, head));
-    *known = tail.events > head && kind != MMI_FLAG_STORED;
+    *known = tail.at.events > head && kind != MMI_FLAG_STORED;
     if (*known && kind != MMI_FLAG_EARLIER) {
         /* The head may have moved since it was read: its old slot is used again. */
         status = mmi_state_load(p, state);
@@ -116,21 +116,21 @@ static mofka_status_t room_trim(const mmi_partition_t *p, mmi_place_t start, mmi
 static mofka_status_t room_look(const mmi_partition_t *p, mmi_sender_t *sender,
                                 const mofka_batch_t *batch, mmi_due_t *due, bool *room) {
     mmi_state_t state;
-    mmi_place_t tail;
+    mmi_tail_t tail;
     int64_t now_ns = p->w->ops->loads_are_cheap ? 0 : mmi_now_ns();
     mofka_status_t status = mmi_tail_load(p, &state, &tail);
     if (status)
         return status;
     mmi_sender_note(sender, state.head, now_ns);
-    sender->reached = tail;
-    if (state.closing && !batch->reserved)
+    sender->reached = tail.at;
+    if (tail.ended && !batch->reserved)
         return mmi_commit_refuse(p);
-    mmi_place_t end = mmi_batch_end(batch, tail);
+    mmi_place_t end = mmi_batch_end(batch, tail.at);
     assert(end.events > state.head.events);
     *room = mmi_place_fits(p, state.head, end);
     if (*room)
         return mmi_window_check(p->w, p->owner);
-    status = room_trim(p, batch->reserved ? mmi_batch_place(batch) : tail, end, due);
+    status = room_trim(p, batch->reserved ? mmi_batch_place(batch) : tail.at, end, due);
     if (!status)
         status = mmi_state_load(p, &state);
     *room = !status && mmi_place_fits(p, state.head, end);

@@ -8,8 +8,8 @@
  * no room becomes free, reserving would help nobody: the batch stays unreserved, so that it can
  * still be discarded.
  *
- * A reservation carries the low 32 bits of its units. So the tail must stay less than 2^31 units
- * ahead of the head, however many ranks reserve at the same time:
+ * A reservation carries the low 31 bits of its units. So the tail must stay less than 2^31 units
+ * ahead of a head that was read up to a second ago, however many ranks reserve at the same time:
  *
  *   at most 2^30 units   from the head to the tail, when a batch is reserved without room, or when
  *                        a large one is reserved; the partition itself has at most that many, too
@@ -45,14 +45,14 @@ void mmi_turn_note_wait(const mmi_partition_t *p, mofka_batch_t *batch, int64_t 
 
 bool mmi_turn_has_come(const mmi_partition_t *p, const mofka_batch_t *batch) {
     mmi_state_t state;
-    mmi_place_t tail;
+    mmi_tail_t tail;
     uint64_t since = batch->scratch[MMI_SCRATCH_FULL_MS];
     /* Where one thread only may call, nobody drives it on before the caller's next call. */
     if (batch->reserved || p->w->one_thread || since == 0 ||
         mmi_now_ms() - (int64_t)since < TURN_MS || mmi_tail_load(p, &state, &tail))
         return false;
     return state.head.events > batch->scratch[MMI_SCRATCH_FULL_HEAD] &&
-           turn_is_in_reach(state.head, mmi_batch_end(batch, tail));
+           turn_is_in_reach(state.head, mmi_batch_end(batch, tail.at));
 }
 
 bool mmi_turn_is_large(const mmi_partition_t *p, mmi_place_t size) {
@@ -62,14 +62,14 @@ bool mmi_turn_is_large(const mmi_partition_t *p, mmi_place_t size) {
 
 mofka_status_t mmi_turn_lock(const mmi_partition_t *p, const mofka_batch_t *batch, mmi_due_t *due) {
     mmi_state_t state;
-    mmi_place_t tail;
+    mmi_tail_t tail;
     int64_t most = mmi_now_ms() + LOCK_WAIT_MS, deadline = mmi_due_deadline(due);
     mofka_status_t status = mmi_partition_lock(p, deadline < most ? deadline : most);
     due->lock_taken = status == MOFKA_ERR_TIMEOUT;
     if (status)
         return status;
     status = mmi_tail_load(p, &state, &tail);
-    if (!status && !turn_is_in_reach(state.head, mmi_batch_end(batch, tail)))
+    if (!status && !turn_is_in_reach(state.head, mmi_batch_end(batch, tail.at)))
         status = MOFKA_ERR_TIMEOUT;
     if (status)
         mmi_partition_unlock(p);

@@ -23,7 +23,7 @@ typedef struct snapshot {
     uint64_t acknowledged[MMI_CONSUMERS_MAX];
     /* What they say. */
     mmi_state_t state;
-    mmi_place_t tail;
+    mmi_tail_t tail;
 } snapshot_t;
 
 static_assert(sizeof((snapshot_t *)NULL)->words / 8 <= MMI_RUN_WORDS_MAX, "one run");
@@ -144,7 +144,7 @@ static bool mmi_stats_add_unstored(const mmi_partition_t *p, uint64_t tail, cJSO
 }
 
 static bool mmi_stats_add_words(const mmi_partition_t *p, const snapshot_t *s, cJSON *json) {
-    mmi_place_t head = s->state.head, tail = s->tail;
+    mmi_place_t head = s->state.head, tail = s->tail.at;
     return mmi_record_add_number(json, "partition", p->index) &&
            mmi_record_add_number(json, "owner", (uint64_t)p->owner) &&
            mmi_record_add_number(json, "tail_events", tail.events) &&
@@ -166,7 +166,7 @@ static mofka_status_t mmi_stats_add_partition(mmi_partition_t *p, cJSON *list, i
     if (status)
         return status;
     /* What was reserved behind a topic's end is never stored. */
-    uint64_t complete = s.state.complete, tail = s.tail.events;
+    uint64_t complete = s.state.complete, tail = s.tail.at.events;
     uint64_t end = complete && complete - 1 < tail ? complete - 1 : tail;
     status = stats_find_unstored(p, s.state.head.events, end, deadline);
     if (status)

@@ -274,7 +274,7 @@ static void a_consumer_may_acknowledge_every_few_events(void **state) {
 /* As if other ranks had reserved so much, and stored nothing of it. */
 static void full_reserve(const mmi_partition_t *p, uint64_t events, uint64_t units) {
     p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation),
-                         (events << 32) + units);
+                         mmi_reservation_of(events, units));
 }
 
 static void full_expect_unreserved(sender_t *sender) {

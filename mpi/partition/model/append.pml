@@ -9,8 +9,10 @@
  * With LATE, a second consumer registers later, at the head and under the lock.
  *
  * With HINT, a producer may reserve without looking for room, as it does when an earlier look has shown
- * enough. If that hint covers the batch, it reads `closing` only after the put. The head is two words:
- * events, then units.
+ * enough. The head is two words: events, then units.
+ *
+ * The end is a bit of the reservation word, so a producer learns from its own reservation whether it is behind
+ * the end. Then it puts nothing.
  *
  * With GROUP, two events are two batches that are reserved together. If the hint covers both, they are put
  * together, then published one after the other. Else each waits for its own room.
@@ -19,7 +21,8 @@
  * that a consumer sees before the end; no deadlock.
  *
  * Mutants, each of which must fail:
- *   MUTANT_NO_CLOSING      a hinted batch is published without a look at `closing`   (with HINT)
+ *   MUTANT_NO_END          a producer does not obey the end that its reservation shows
+ *   MUTANT_END_APART       the marker reads the reservation, then marks it
  *   MUTANT_NO_ROOM         a producer does not wait for room
  *   MUTANT_FLAG_FIRST      the flag is set before the payload is written
  *   MUTANT_TWO_READS       trimming reads a cursor twice: to compare it, then to use it   (with LATE)
@@ -40,7 +43,7 @@
 byte reserved = 0; /* the reservation word; events are units here, and it does not wrap */
 byte head_events = 0, head_units = 0;
 bit lock = 0;
-bit closing = 0;
+bit ended = 0; /* of the reservation word */
 byte complete = 0; /* the number of events at the end, plus 1; 0 means open */
 byte flag_lap[SLOTS], flag_count[SLOTS];
 byte payload[SLOTS]; /* event id + 1; 0 means that it is being written */
@@ -79,19 +82,6 @@ inline trim(lowest, other) {
     :: else
     fi
     lock = 0
-}
-
-/* Lost: the marker took the end before this batch. */
-inline check_closing() {
-    if
-    :: closing ->
-        (complete > 0);
-        if
-        :: first >= complete - 1 -> goto quit
-        :: else
-        fi
-    :: else
-    fi
 }
 
 inline wait_for_room() {
@@ -140,7 +130,7 @@ inline note_stored() {
 proctype producer() {
     byte end;
     byte left = PER, count, first, i, lowest, other, seen_events = 0, seen_units = 0;
-    bit hinted = 0;
+    bit hinted = 0, refused;
     do
     :: left == 0 -> break
     :: else ->
@@ -161,15 +151,21 @@ proctype producer() {
                   break
               :: else ->
                   trim(lowest, other);
-                  (FITS(reserved + count) || closing);
+                  (FITS(reserved + count) || ended);
                   if
-                  :: closing -> goto quit
+                  :: ended -> goto quit
                   :: else
                   fi
               fi
            od
         fi
-        atomic { first = reserved; reserved = reserved + count }
+        atomic { first = reserved; refused = ended; reserved = reserved + count }
+#ifndef MUTANT_NO_END
+        if
+        :: refused -> goto quit
+        :: else
+        fi;
+#endif
 #ifdef HINT
         hinted = first + count - seen_events <= SLOTS && first + count - seen_units <= SLOTS;
 #endif
@@ -179,22 +175,22 @@ proctype producer() {
         :: hinted ->
             put();
             seen_events = head_events; seen_units = head_units;
-            check_closing();
             EACH_OF_GROUP(skip)
         :: !hinted ->
 #ifdef MUTANT_GROUP_ROOM
             i = count; count = 1; wait_for_room(); count = i;
-            EACH_OF_GROUP(check_closing(); put())
+            EACH_OF_GROUP(put())
 #else
-            EACH_OF_GROUP(check_closing(); wait_for_room(); put())
+            EACH_OF_GROUP(wait_for_room(); put())
 #endif
         fi
 #else
         if
         :: hinted
         :: !hinted ->
-            check_closing();
-#ifndef MUTANT_NO_ROOM
+#ifdef MUTANT_NO_ROOM
+            skip
+#else
             wait_for_room()
 #endif
         fi
@@ -202,12 +198,7 @@ proctype producer() {
         publish();
 #endif
         put();
-#ifndef MUTANT_NO_CLOSING
-        if
-        :: hinted -> seen_events = head_events; seen_units = head_units; check_closing()
-        :: else
-        fi
-#endif
+        seen_events = head_events; seen_units = head_units;
         publish();
         note_stored()
 #endif
@@ -231,7 +222,7 @@ inline read(from, reader) {
 }
 
 #ifdef MUTANT_END_EARLY
-#define AT_END(at) (closing && flag_lap[at % SLOTS] != at / SLOTS + 1)
+#define AT_END(at) (ended && flag_lap[at % SLOTS] != at / SLOTS + 1)
 #else
 #define AT_END(at) (complete > 0 && at >= complete - 1 && flag_lap[at % SLOTS] != at / SLOTS + 1)
 #endif
@@ -263,8 +254,12 @@ proctype late_consumer() {
 proctype marker() {
     byte end;
     atomic { lock == 0 -> lock = 1 }
-    closing = 1;
+#ifdef MUTANT_END_APART
     end = reserved;
+    ended = 1;
+#else
+    atomic { end = reserved; ended = 1 }
+#endif
     complete = end + 1;
     lock = 0
 }

@@ -254,7 +254,6 @@ static void flips_run_all(const flips_case_t *with) {
         {"reservation", MMI_CONTROL(reservation)},
         {"head_events", MMI_CONTROL(head_events)},
         {"head_units", MMI_CONTROL(head_units)},
-        {"closing", MMI_CONTROL(closing)},
         {"complete", MMI_CONTROL(complete)},
         {"data_bell", MMI_CONTROL(data_bell)},
         {"data_waiters", MMI_CONTROL(data_waiters)},

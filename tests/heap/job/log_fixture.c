@@ -56,14 +56,14 @@ uint64_t sender_append(sender_t *s, size_t count) {
 void sender_reserve_only(sender_t *s, const mmi_partition_t *p) {
     uint64_t units = (s->batch.metadata_bytes + MMI_UNIT_BYTES - 1) / MMI_UNIT_BYTES;
     uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation),
-                                        (uint64_t)s->batch.event_count << 32 | units);
+                                        mmi_reservation_of(s->batch.event_count, units));
     mmi_state_t state;
-    mmi_place_t place;
+    mmi_tail_t tail;
     OK(mmi_state_load(p, &state));
-    OK(mmi_tail_unpack(p, old, state.head, &place));
+    OK(mmi_tail_unpack(p, old, state.head, &tail));
     s->batch.reserved = true;
-    s->batch.scratch[0] = place.events;
-    s->batch.scratch[1] = place.units;
+    s->batch.scratch[0] = tail.at.events;
+    s->batch.scratch[1] = tail.at.units;
 }
 
 void sender_close(sender_t *s) {

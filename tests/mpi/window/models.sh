@@ -34,7 +34,8 @@ check holds append
 check holds append LATE PRODUCERS=1 SLOTS=2 PER=4
 check fails append LATE PRODUCERS=1 SLOTS=2 PER=4 MUTANT_TWO_READS
 check holds append HINT
-check fails append HINT MUTANT_NO_CLOSING
+check fails append MUTANT_NO_END
+check fails append MUTANT_END_APART
 check holds append HINT GROUP
 check holds append HINT GROUP LATE PRODUCERS=1 SLOTS=2 PER=4
 check fails append HINT GROUP MUTANT_GROUP_ROOM

@@ -177,8 +177,8 @@ static void *pusher_push_until_complete(void *context) {
 
 /*
  * The topic ends while all ranks push: what was reported as stored is read, and nothing else.
- * Guards 6, with heap_log.c, which puts a rank between its reservation and its look at `closing`.
- * Fails when batches reserved behind the end are stored (commit.c: mmi_commit_check lets them).
+ * Guards 6, with heap_log.c. Fails when batches reserved behind the end are stored (append.c:
+ * append_place lets them).
  */
 static void the_end_races_with_pushes(const job_t *job) {
     for (int round = 0; round < 6; round++) {
