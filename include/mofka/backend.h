@@ -124,6 +124,9 @@ typedef struct mofka_fetched_event {
     size_t metadata_bytes;  /**< without that NUL byte */
     size_t data_bytes;      /**< in the topic, selected or not */
     uint64_t data_position; /**< for the backend: where the data is */
+    /** Set by finish_data: the data that was copied is not what was pushed. The pull of this event
+     * answers MOFKA_ERR_CORRUPT, and the next pull goes on behind it. */
+    bool data_damaged;
 } mofka_fetched_event_t;
 
 /** A run of consecutive events of one partition. `fetch` makes it; `release_run` ends it. */

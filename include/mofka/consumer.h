@@ -34,9 +34,9 @@ typedef mofka_status_t (*mofka_data_selector_fn)(void *context, const mofka_meta
                                                  mofka_data_descriptor_t *full,
                                                  mofka_data_descriptor_t **selected);
 
-/** Data allocator: provides the memory for the selected bytes. Gives `*view`, at least as large as
- * the selection; a smaller one fails the pull. It is not called for 0 bytes.
- * Threads: the fetching thread. */
+/** Data allocator: provides the memory for the selected bytes, for each event its own. Gives
+ * `*view`, at least as large as the selection; a smaller one fails the pull. It is not called for 0
+ * bytes. Threads: the fetching thread. */
 typedef mofka_status_t (*mofka_data_allocator_fn)(void *context, const mofka_metadata_t *metadata,
                                                   mofka_data_descriptor_t *selected,
                                                   mofka_data_view_t **view);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The agent's threads, its queue, and jobs. */
 #include "mpi/agent/agent.h"
+#include "mpi/agent/settle.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,6 +15,7 @@
 #define THREADS_MAX 512
 
 struct mmi_agent {
+    mmi_settle_t *settle;
     pthread_mutex_t lock; /* guards what follows; a leaf */
     pthread_condattr_t clock;
     pthread_cond_t queued, changed; /* for threads: a job, or the end; no job is under way */
@@ -63,6 +65,7 @@ static void agent_run_first(mmi_agent_t *agent) {
     job->next = NULL;
     pthread_mutex_unlock(&agent->lock);
     job_run(job);
+    mmi_settle_look(agent->settle);
     pthread_mutex_lock(&agent->lock);
     job->done = true;
     bool left = job->left;
@@ -109,10 +112,15 @@ static mofka_status_t agent_add_thread(mmi_agent_t *agent) {
 
 /* ---- the agent ------------------------------------------------------------------------------- */
 
-mofka_status_t mmi_agent_create(mmi_agent_t **out) {
+mofka_status_t mmi_agent_create(mmi_window_t *window, mmi_agent_t **out) {
     mmi_agent_t *agent = calloc(1, sizeof *agent);
     if (!agent)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for an agent");
+    mofka_status_t status = mmi_settle_create(agent, window, &agent->settle);
+    if (status) {
+        free(agent);
+        return status;
+    }
     pthread_mutex_init(&agent->lock, NULL);
     pthread_condattr_init(&agent->clock);
     pthread_condattr_setclock(&agent->clock, CLOCK_MONOTONIC);
@@ -123,6 +131,7 @@ mofka_status_t mmi_agent_create(mmi_agent_t **out) {
 }
 
 mofka_status_t mmi_agent_drain(mmi_agent_t *agent, int64_t deadline) {
+    mmi_settle_stop(agent->settle);
     pthread_mutex_lock(&agent->lock);
     while (agent->under_way > 0 && mmi_now_ms() < deadline)
         agent_wait(agent, &agent->changed, deadline);
@@ -149,6 +158,7 @@ void mmi_agent_destroy(mmi_agent_t *agent, bool keep) {
     pthread_mutex_unlock(&agent->lock);
     for (size_t i = 0; i < agent->thread_count; i++)
         pthread_join(agent->threads[i], NULL);
+    mmi_settle_destroy(agent->settle);
     if (keep)
         return;
     pthread_cond_destroy(&agent->queued);

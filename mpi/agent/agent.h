@@ -21,6 +21,8 @@
  * There is a thread for each job under way, so a target that does not answer holds up nobody else.
  * Idle threads are used again; they end with the agent.
  *
+ * A job may leave puts that nobody waits for: see `unflushed` of the window, and settle.c.
+ *
  * What MPI may still read or write is referenced by the job: the core's batch stays because its
  * append answered MOFKA_ERR_POSSIBLY_STORED; views of a selection are retained.
  *
@@ -55,8 +57,8 @@ struct mmi_job {
     pthread_cond_t changed;
 };
 
-/* Make an agent, where any thread may call MPI. Give: mmi_agent_destroy. */
-mofka_status_t mmi_agent_create(mmi_agent_t **agent);
+/* Make an agent, where any thread may call MPI. It borrows the window. Give: mmi_agent_destroy. */
+mofka_status_t mmi_agent_create(mmi_window_t *window, mmi_agent_t **agent);
 /* Wait until no job is under way. MOFKA_ERR_TIMEOUT: one is; the message names its target. */
 mofka_status_t mmi_agent_drain(mmi_agent_t *agent, int64_t deadline);
 /* From now on no job begins: mmi_job_start answers MOFKA_ERR_TIMEOUT. */

@@ -24,13 +24,21 @@ static void mmi_consumer_publish_batches(mmi_consumer_t *c) {
         mmi_reader_publish(&c->readers[i], false);
 }
 
+/* Batches whose flags were not settled when they were acknowledged: a producer may wait for their
+ * room. */
+static void mmi_consumer_publish_held(mmi_consumer_t *c) {
+    for (size_t i = 0; i < c->reader_count; i++)
+        if (c->readers[i].held)
+            mmi_reader_publish(&c->readers[i], false);
+}
+
 /* No reader has events: report losses that no run has reported, in a run without events. `status`:
  * there are none. */
 static mofka_status_t mmi_consumer_report_losses(mmi_consumer_t *c, mofka_status_t status,
                                                  mofka_run_t **out) {
     for (size_t i = 0; i < c->reader_count; i++) {
         mmi_reader_t *r = &c->readers[i];
-        mmi_run_t *run = r->lost ? mmi_run_create(r->p, 0, 0) : NULL;
+        mmi_run_t *run = r->lost ? mmi_run_create(r->p, 0, 0, 0) : NULL;
         if (!run)
             continue;
         run->run.lost = r->lost;
@@ -50,6 +58,7 @@ static mofka_status_t mmi_consumer_fetch(void *self, size_t events_max, mofka_ru
         return allowed;
     if (events_max > MMI_RUN_EVENTS_MAX)
         events_max = MMI_RUN_EVENTS_MAX;
+    mmi_consumer_publish_held(c);
     for (size_t i = 0; i < c->reader_count; i++) {
         assert(c->turn < c->reader_count);
         size_t index = (c->turn + i) % c->reader_count;
@@ -139,11 +148,22 @@ static mofka_status_t mmi_consumer_close(void *self) {
     return status ? status : left;
 }
 
+mofka_status_t mmi_consumer_check(const mmi_consumer_t *c) {
+    mofka_status_t status = MOFKA_OK;
+    for (size_t i = 0; i < c->reader_count && !status; i++)
+        status = mmi_window_check(c->readers[i].p->w, c->readers[i].p->owner);
+    return status;
+}
+
 static void mmi_consumer_destroy(void *self) {
     mmi_consumer_t *c = self;
     for (size_t i = 0; i < c->reader_count; i++)
         mmi_reader_destroy(&c->readers[i]);
+    if (mmi_consumer_check(c)) /* MPI may still write into its buffers */
+        return;
     free(c->entries);
+    free(c->sums);
+    free(c->payload);
     free(c->by_partition);
     free(c->pieces);
     free(c);
@@ -190,7 +210,10 @@ static mmi_consumer_t *mmi_consumer_allocate(const mmi_topic_t *topic, size_t re
     c->partition_count = topic->partition_count;
     c->entries = malloc(MMI_RUN_EVENTS_MAX * sizeof *c->entries);
     c->by_partition = calloc(topic->partition_count, sizeof(mmi_reader_t *));
-    if (c->entries && c->by_partition)
+    bool checksums = topic->partitions[0].checksums, guesses = !topic->w->ops->loads_are_cheap;
+    c->sums = checksums ? malloc(MMI_RUN_EVENTS_MAX * sizeof *c->sums) : NULL;
+    c->payload = guesses ? mmi_payload_create() : NULL;
+    if (c->entries && c->by_partition && (c->sums || !checksums) && (c->payload || !guesses))
         return c;
     mmi_consumer_destroy(c);
     return NULL;
@@ -234,6 +257,9 @@ mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *co
         assert(index < topic->partition_count && !c->by_partition[index]);
         mmi_reader_t *r = &c->readers[c->reader_count];
         r->entries = c->entries;
+        r->sums = c->sums;
+        r->payload = c->payload;
+        r->words = c->words;
         r->skips_damaged = skips_damaged;
         r->run_data_bytes = config->copies_data ? RUN_DATA_BYTES : UINT64_MAX;
         c->by_partition[index] = r;

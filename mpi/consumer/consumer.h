@@ -11,11 +11,30 @@
  * run in a core's cache from fetch to release. */
 #define MMI_RUN_EVENTS_MAX 1024
 
+/* With checksums: what the data of an event is compared with, once it is copied. */
+typedef struct mmi_data_check {
+    const mofka_data_view_t *view; /* borrow, until finish_data; NULL: not all of it was copied */
+    uint32_t sum;
+} mmi_data_check_t;
+
 typedef struct mmi_run {
     mofka_run_t run;
     const mmi_partition_t *p;
-    mofka_fetched_event_t events[]; /* behind them the texts of their metadata */
+    mmi_data_check_t *checks; /* for each event; NULL: without checksums. A part of this memory, */
+    char *texts;              /* as these, which are metadata, */
+    const char *payload;      /* and this, the payload from payload_from on; NULL: not read yet */
+    uint64_t payload_from;
+    mofka_fetched_event_t events[];
 } mmi_run_t;
+
+/* Payload that came with entries: see payload.c. */
+#define MMI_PAYLOAD_BYTES 65536
+typedef struct mmi_payload {
+    uint64_t from; /* position in the log */
+    size_t count;
+    bool certain; /* it was read after the flags of its batches */
+    char bytes[MMI_PAYLOAD_BYTES];
+} mmi_payload_t;
 
 /* The end of a batch that acknowledgements have not reached yet. */
 typedef struct mmi_mark {
@@ -23,17 +42,24 @@ typedef struct mmi_mark {
     uint64_t units; /* the payload's end; where its last entry was damaged, at most that */
     uint64_t
         needs; /* acknowledgements reach it here; before `end` if its last events were skipped */
+    uint64_t unsettled; /* where the batch begins + 1, if its flag was not settled; else 0 */
 } mmi_mark_t;
 
 /* All but `acknowledged` belongs to the one thread that fetches. */
 typedef struct mmi_reader {
     const mmi_partition_t *p;
-    size_t place;         /* in the partition's table; MMI_CONSUMERS_MAX: none */
-    uint64_t name_check;  /* for that place's state */
-    bool fresh;           /* the name was new in the partition */
-    uint64_t next;        /* id to read next */
-    uint64_t batch_end;   /* end of the batches whose flags were read; == next: of none */
-    uint64_t batch_start; /* where the batch that `next` is in begins */
+    size_t place;           /* in the partition's table; MMI_CONSUMERS_MAX: none */
+    uint64_t name_check;    /* for that place's state */
+    bool fresh;             /* the name was new in the partition */
+    uint64_t next;          /* id to read next */
+    uint64_t batch_end;     /* end of the batches whose flags were read; == next: of none */
+    uint64_t batch_start;   /* where the batch that `next` is in begins */
+    uint64_t settled_below; /* batches from there up to it have settled flags */
+    bool expects;           /* more events are likely to be there */
+    bool guessed;           /* this look read entries and payload before it knew the flags */
+    bool late;              /* some bytes of an event under an unsettled flag are not there yet */
+    bool held;              /* acknowledgements have reached a batch whose flag was not settled, */
+    int64_t held_ms;        /* since then, of the monotonic clock */
     /* Bit id % MMI_RUN_EVENTS_MAX: a batch ends with event `id`, of those from next on; not that at
      * batch_end. */
     uint64_t ends[MMI_RUN_EVENTS_MAX / 64];
@@ -53,11 +79,23 @@ typedef struct mmi_reader {
     mmi_mark_t *marks;             /* ring of batch ends, oldest first */
     size_t mark_first, mark_count, mark_room;
     uint64_t run_data_bytes; /* data of a run, at most */
-    mmi_entry_t *entries;    /* the consumer's buffer, MMI_RUN_EVENTS_MAX entries */
+    /* The consumer's buffers: for MMI_RUN_EVENTS_MAX entries, for as many sums, and for payload;
+     * NULL: where a load costs next to nothing. */
+    mmi_entry_t *entries;
+    uint64_t *sums;
+    mmi_payload_t *payload;
+    uint64_t *words;    /* MMI_RUN_WORDS_MAX */
+    uint64_t newest_ns; /* the latest time when a batch was stored that this reader has seen */
+    size_t event_payload, event_metadata; /* bytes of an event of the last run; 0: not known */
+    size_t run_events;                    /* events that the last run found; 0: not known */
 } mmi_reader_t;
 
 typedef struct mmi_consumer {
     mmi_entry_t *entries;
+    uint64_t *sums;
+    mmi_payload_t *payload;
+    uint64_t words[MMI_RUN_WORDS_MAX];
+    bool copying;        /* data is on its way: finish_data has to flush */
     mmi_piece_t *pieces; /* of the selection under way; reused */
     size_t piece_count, piece_room;
     size_t turn;    /* the reader to ask first */
@@ -70,6 +108,8 @@ typedef struct mmi_consumer {
 
 /* ---- consumer.c ---- */
 
+/* Whether MPI has failed on an owner that this consumer reads from. */
+mofka_status_t mmi_consumer_check(const mmi_consumer_t *c);
 /* Undo mmi_consumer_create: a consumer that nobody was given. A new name is freed. */
 void mmi_consumer_undo(void *consumer);
 /* A slot of a topic's table; see mofka_topic_ops_t. */
@@ -101,6 +141,8 @@ static inline size_t mmi_reader_field(const mmi_reader_t *r, size_t array) {
 mofka_status_t mmi_reader_advance(mmi_reader_t *r, size_t count, const mmi_chain_t *chain);
 /* Read on at `id`, where a batch begins, whose payload begins at `units` or behind. */
 void mmi_reader_go_to(mmi_reader_t *r, uint64_t id, uint64_t units);
+/* Forget the batch ends among `count` events from `next` on. */
+void mmi_reader_clear_ends(mmi_reader_t *r, uint64_t count);
 /* The end of the batch of event `id`, of those from next on; batch_end at the end of all. */
 uint64_t mmi_reader_end_of_batch(const mmi_reader_t *r, uint64_t id);
 /* Whether a flag in the slot of `next` says more than that no batch is stored there yet. */
@@ -139,9 +181,28 @@ mofka_status_t mmi_consumer_skip_damaged(void *self, uint64_t *skipped);
 
 /* The next run of at most `events_max` events; give, free(). MOFKA_ERR_TIMEOUT: no events. */
 mofka_status_t mmi_reader_fetch(mmi_reader_t *r, size_t events_max, mofka_run_t **run);
-/* A run of `count` events with room for `metadata_bytes` and a NUL for each event; give, free().
- * NULL: no memory. */
-mmi_run_t *mmi_run_create(const mmi_partition_t *p, size_t count, size_t metadata_bytes);
+/* A run of `count` events with room for `metadata_bytes`, twice, and a NUL for each event, and for
+ * `payload_bytes`; give, free(). NULL: no memory. */
+mmi_run_t *mmi_run_create(const mmi_partition_t *p, size_t count, size_t metadata_bytes,
+                          size_t payload_bytes);
+
+/* ---- payload.c ---- */
+
+/* Give: free(). NULL: no memory. */
+mmi_payload_t *mmi_payload_create(void);
+/* Start to read what `count` events from `next` on may have. There after a flush. */
+void mmi_payload_guess(mmi_reader_t *r, size_t count);
+/* Bytes of the log, if they were read; else NULL. */
+const char *mmi_payload_find(const mmi_reader_t *r, uint64_t position, size_t bytes);
+/* Of `count` events whose entries are good: how many can be checked, if they have to be. */
+size_t mmi_payload_fit(const mmi_reader_t *r, size_t count);
+/* Read all of their payload, if it has to be checked, or if it is small and its data is wanted. */
+mofka_status_t mmi_payload_need(mmi_reader_t *r, size_t count);
+/* Such events were read: the next ones may be like them. */
+void mmi_payload_note(mmi_reader_t *r, size_t count, size_t metadata_bytes);
+/* How many events at the start of the run are what their sums say; those that the reader skips are
+ * not looked at. */
+size_t mmi_payload_check(const mmi_reader_t *r, const mofka_run_t *run);
 
 /* ---- data.c: slots of the consumer's table; see mofka_consumer_ops_t ---- */
 

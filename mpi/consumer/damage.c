@@ -8,6 +8,7 @@
  */
 #include "mpi/consumer/consumer.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <mofka/log.h>
 
@@ -38,10 +39,34 @@ static void damage_forget_batches(mmi_reader_t *r) {
     r->idle_at = r->next;
     r->idle_flag = mmi_flag_load(r->p, r->next);
     memset(r->ends, 0, sizeof r->ends);
-    r->batch_end = r->next;
+    r->batch_end = r->settled_below = r->next;
 }
 
-/* The batch is stored, and its next entry is not right. */
+/* The entry of `next` was read and is right: compare the metadata with its sum. */
+static mofka_status_t damage_find_by_sum(const mmi_reader_t *r, mmi_damage_t *damage) {
+    const mmi_partition_t *p = r->p;
+    const mmi_entry_t *entry = r->entries;
+    size_t bytes = entry->metadata_bytes;
+    uint64_t sum;
+    char *metadata = malloc(bytes + 1);
+    if (!metadata)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu bytes of metadata", bytes);
+    mmi_sums_get(p, r->next, &sum, 1);
+    mmi_ring_get(p, entry->metadata, metadata, bytes);
+    mofka_status_t status = p->w->ops->flush(p->w, p->owner);
+    if (status) /* MPI may still write there */
+        return status;
+    if (mmi_sum_bytes(p, r->next, MMI_SUM_METADATA, metadata, bytes) !=
+        mmi_sum_half(sum, MMI_SUM_METADATA)) {
+        mmi_chain_follow(&damage->chain, entry, r->next, p->ring_bytes);
+        damage->of_metadata = true;
+        damage->end++;
+    }
+    free(metadata);
+    return MOFKA_OK;
+}
+
+/* The batch is stored, and its next entry is not right, or its metadata is not. */
 static mofka_status_t damage_find_by_entries(mmi_reader_t *r, mmi_damage_t *damage) {
     const mmi_partition_t *p = r->p;
     uint64_t batch = mmi_reader_end_of_batch(r, r->next), most = batch - r->next;
@@ -62,9 +87,11 @@ static mofka_status_t damage_find_by_entries(mmi_reader_t *r, mmi_damage_t *dama
         mmi_chain_lose(&damage->chain);
         damage->end++;
     }
+    if (damage->end == damage->first && p->checksums)
+        status = damage_find_by_sum(r, damage);
     if (damage->end == batch)
         mmi_chain_end_batch(&damage->chain);
-    return MOFKA_OK;
+    return status;
 }
 
 mofka_status_t mmi_reader_find_damage(mmi_reader_t *r, mmi_damage_t *damage) {
@@ -101,7 +128,8 @@ static mofka_status_t damage_pass(mmi_reader_t *r, const mmi_damage_t *damage) {
     uint64_t batch_start = ends_batch ? damage->end : r->batch_start;
     assert(damage->first == r->next && damage->end > r->next);
     mofka_status_t status =
-        ends_batch ? mmi_reader_mark(r, (mmi_mark_t){damage->end, units, damage->first}) : MOFKA_OK;
+        ends_batch ? mmi_reader_mark(r, (mmi_mark_t){damage->end, units, damage->first, 0})
+                   : MOFKA_OK;
     if (status)
         return status;
     if (wanted > 0)

@@ -4,11 +4,13 @@
  * Path: pull 6/7. Before: consumer/select.c. After: consumer/event.c.
  *
  * The core asks for ranges of one event after the other. Then, with discard_oldest, the head is
- * read again: what it passed meanwhile may have been overwritten.
+ * read again: what it passed meanwhile may have been overwritten. With checksums, data that was
+ * copied as a whole is compared with its sum.
  */
 #include "mpi/consumer/consumer.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <mofka/backend.h>
 
 static mofka_status_t pieces_grow(mmi_consumer_t *c) {
@@ -38,11 +40,46 @@ static mofka_status_t pieces_add(mmi_consumer_t *c, const mmi_partition_t *p, ui
     return MOFKA_OK;
 }
 
+/* The pieces of an event's data: from the window, or from what came with the run. */
+static void data_copy(mmi_consumer_t *c, const mmi_run_t *run) {
+    const mmi_partition_t *p = run->p;
+    if (!run->payload) {
+        c->copying = true;
+        p->w->ops->get_pieces(p->w, p->owner, c->pieces, c->piece_count);
+        return;
+    }
+    for (size_t i = 0; i < c->piece_count; i++) {
+        const mmi_piece_t *piece = &c->pieces[i];
+        uint64_t at = piece->offset - p->ring, from = run->payload_from % p->ring_bytes;
+        memcpy(piece->target, run->payload + (at + p->ring_bytes - from) % p->ring_bytes,
+               piece->bytes);
+    }
+}
+
+/* Whether the ranges are all of the event's data. */
+static bool data_is_whole(const mofka_fetched_event_t *event, const mofka_range_t *ranges,
+                          size_t range_count) {
+    return range_count == 1 && ranges->offset == 0 && ranges->size == event->data_bytes;
+}
+
+/* Whether the data of event `index` is what its sum says, if all of it was copied. */
+static bool data_is_right(const mmi_run_t *run, size_t index) {
+    const mofka_fetched_event_t *event = &run->run.events[index];
+    const mmi_data_check_t *check = &run->checks[index];
+    size_t count;
+    if (!check->view)
+        return true;
+    mmi_segments_t from = {mofka_data_view_segments(check->view, &count), 0};
+    return mmi_sum_segments(run->p, event->id, MMI_SUM_DATA, &from, event->data_bytes) ==
+           check->sum;
+}
+
 mofka_status_t mmi_consumer_get_data(void *self, mofka_run_t *run, size_t index,
                                      const mofka_range_t *ranges, size_t range_count,
                                      mofka_data_view_t *view) {
     mmi_consumer_t *c = self;
-    const mmi_partition_t *p = ((const mmi_run_t *)run->backend)->p;
+    mmi_run_t *filled = run->backend;
+    const mmi_partition_t *p = filled->p;
     size_t segment_count, segment = 0, used = 0;
     const mofka_segment_t *segments = mofka_data_view_segments(view, &segment_count);
     mofka_status_t status = MOFKA_OK;
@@ -62,7 +99,10 @@ mofka_status_t mmi_consumer_get_data(void *self, mofka_run_t *run, size_t index,
         }
     }
     if (!status && c->piece_count > 0)
-        p->w->ops->get_pieces(p->w, p->owner, c->pieces, c->piece_count);
+        data_copy(c, filled);
+    if (filled->checks)
+        filled->checks[index].view =
+            !status && data_is_whole(&run->events[index], ranges, range_count) ? view : NULL;
     return status;
 }
 
@@ -92,11 +132,14 @@ mofka_status_t mmi_consumer_view_data(void *self, mofka_run_t *run, size_t index
 
 mofka_status_t mmi_consumer_finish_data(void *self, mofka_run_t *run, int64_t timeout_ms,
                                         size_t *overtaken) {
-    (void)self, (void)timeout_ms; /* in memory; else the agent waits */
-    const mmi_partition_t *p = ((const mmi_run_t *)run->backend)->p;
-    mofka_status_t status = p->w->ops->flush(p->w, p->owner);
+    (void)timeout_ms; /* in memory; else the agent waits */
+    mmi_consumer_t *c = self;
+    const mmi_run_t *filled = run->backend;
+    const mmi_partition_t *p = filled->p;
+    mofka_status_t status = c->copying ? p->w->ops->flush(p->w, p->owner) : MOFKA_OK;
     size_t passed = 0;
-    if (!status && p->retention == MMI_DISCARD_OLDEST) {
+    c->copying = false;
+    if (!status && !filled->payload && p->retention == MMI_DISCARD_OLDEST) {
         mmi_state_t state;
         status = mmi_state_load(p, &state);
         while (!status && passed < run->event_count && run->events[passed].id < state.head.events)
@@ -104,5 +147,9 @@ mofka_status_t mmi_consumer_finish_data(void *self, mofka_run_t *run, int64_t ti
     }
     if (!status)
         *overtaken = passed;
+    for (size_t i = 0; filled->checks && i < run->event_count; i++) {
+        run->events[i].data_damaged = !status && i >= passed && !data_is_right(filled, i);
+        filled->checks[i].view = NULL;
+    }
     return status;
 }

@@ -77,8 +77,9 @@ static mofka_status_t join_find_place(mmi_reader_t *r, const char *name) {
 /* Read from batch start `at`, and deliver what is at or above `acknowledged`. The head's units are
  * where the batch's payload begins, at least. */
 static void join_start(mmi_reader_t *r, uint64_t at, uint64_t acknowledged, mmi_place_t head) {
-    r->next = r->batch_end = r->batch_start = at;
+    r->next = r->batch_end = r->batch_start = r->settled_below = at;
     r->chain = mmi_chain_from(head.units);
+    r->expects = true;
     r->skip_below = r->published = acknowledged;
     atomic_store(&r->acknowledged, acknowledged);
 }

@@ -23,7 +23,7 @@ static mofka_status_t pass_mark(mmi_reader_t *r, uint64_t end, mmi_chain_t *chai
     mmi_chain_lose(chain);
     if (status || !mmi_chain_follow(chain, &last, end - 1, p->ring_bytes))
         return status;
-    status = mmi_reader_mark(r, (mmi_mark_t){end, mmi_chain_units(chain), end});
+    status = mmi_reader_mark(r, (mmi_mark_t){end, mmi_chain_units(chain), end, 0});
     *passed = !status;
     return status;
 }
@@ -37,7 +37,7 @@ mofka_status_t mmi_reader_pass(mmi_reader_t *r, bool *more) {
     assert(r->next <= r->batch_end);
     for (int looks = p->w->ops->loads_are_cheap ? PASS_CHEAP_LOOKS : PASS_LOOKS;
          looks > 0 && !status && !stuck && at < r->skip_below; looks--)
-        status = mmi_flags_pass(p, r->skip_below, INT64_MAX, &at, &stuck);
+        status = mmi_flags_pass(p, r->skip_below, true, INT64_MAX, &at, &stuck);
     *more = false;
     if (status || at == r->next)
         return status;

@@ -6,11 +6,17 @@
  * Reading takes no lock:
  *
  *   1 the flag at the next batch's first slot: is the batch published in this lap?
- *   2 its entries, which must be whole and follow each other; then its metadata
- *   3 discard_oldest: the head again; what it passed meanwhile may have been overwritten, and is
+ *   2 its entries, which must be whole and follow each other; in rma, with sums, and with payload
+ *     on a guess (payload.c)
+ *   3 its metadata, where the guess did not cover it
+ *   4 discard_oldest: the head again; what it passed meanwhile may have been overwritten, and is
  *     lost
+ *   5 the sums: a difference is damage; or, under a flag that is not settled, bytes on their way
  *
- * The data is read later (data.c).
+ * With checksums, and where events are expected, steps 1 and 2 are one round trip. What was read
+ * too early does not pass step 5, and is read again, the flags first.
+ *
+ * Other data is read later (data.c).
  */
 #include "mpi/consumer/consumer.h"
 
@@ -22,6 +28,8 @@
 #define RUN_METADATA_BYTES ((size_t)1 << 20)
 /* Looks of one fetch that find nothing to deliver: its caller has a deadline. */
 #define FETCH_TRIES 4
+/* What is read on a guess at first. */
+#define FIRST_EVENTS 64
 /* Times that one fetch skips damage: so that it ends. */
 #define FETCH_SKIPS 256
 
@@ -29,20 +37,24 @@
 typedef struct flag_run {
     uint64_t first; /* id of the first slot */
     size_t count;
-    uint64_t words[MMI_RUN_WORDS_MAX];
+    uint64_t *words; /* the consumer's: after an error, MPI may still write there */
 } flag_run_t;
+
+/* Read flags from that of `id` on. */
+static void flag_run_read(flag_run_t *flags, const mmi_partition_t *p, uint64_t id,
+                          mmi_read_words_t read) {
+    uint64_t to_wrap = p->slots - id % p->slots;
+    size_t most = (p->w->run_words + 1) / 2;
+    flags->first = id;
+    flags->count = to_wrap < most ? (size_t)to_wrap : most;
+    assert(flags->count >= 1 && 2 * flags->count - 1 <= MMI_RUN_WORDS_MAX);
+    read(p->w, p->owner, mmi_flag_offset(p, id), flags->words, 2 * flags->count - 1);
+}
 
 /* The flag of the batch that begins at `id`. */
 static uint64_t flag_run_word(flag_run_t *flags, const mmi_partition_t *p, uint64_t id) {
-    if (id - flags->first >= flags->count) {
-        uint64_t to_wrap = p->slots - id % p->slots;
-        size_t most = (p->w->run_words + 1) / 2;
-        flags->first = id;
-        flags->count = to_wrap < most ? (size_t)to_wrap : most;
-        assert(flags->count >= 1 && 2 * flags->count - 1 <= MMI_RUN_WORDS_MAX);
-        p->w->ops->load_run(p->w, p->owner, mmi_flag_offset(p, id), flags->words,
-                            2 * flags->count - 1);
-    }
+    if (id - flags->first >= flags->count)
+        flag_run_read(flags, p, id, p->w->ops->load_run);
     return flags->words[2 * (id - flags->first)];
 }
 
@@ -57,39 +69,87 @@ static void reader_note_end(mmi_reader_t *r, uint64_t id) {
     r->ends[id % MMI_RUN_EVENTS_MAX / 64] |= UINT64_C(1) << id % 64;
 }
 
+/* The flags of some passed batches were not settled: pass those batches anew. Returns where the
+ * first of them ends. */
+static uint64_t reader_unpass(mmi_reader_t *r) {
+    uint64_t end = mmi_reader_end_of_batch(r, r->next), count = r->batch_end - r->next;
+    mmi_reader_clear_ends(r, count < MMI_RUN_EVENTS_MAX ? count : MMI_RUN_EVENTS_MAX);
+    r->batch_end = r->batch_start;
+    return end;
+}
+
 /* Pass the flags of published batches, so that `most` events are before batch_end. *odd: there is
  * no event, but the next flag is not as if nothing were published. */
-static size_t reader_read_flags(mmi_reader_t *r, size_t most, bool *odd) {
+static size_t reader_read_flags(mmi_reader_t *r, flag_run_t *flags, size_t most, bool *odd) {
     const mmi_partition_t *p = r->p;
-    flag_run_t flags = {.count = 0};
-    size_t count = (size_t)(r->batch_end - r->next);
-    while (count < most) {
-        uint64_t flag = flag_run_word(&flags, p, r->batch_end);
+    if (r->settled_below < r->batch_start)
+        r->settled_below = r->batch_start;
+    uint64_t passed =
+        r->next < r->batch_end && r->settled_below < r->batch_end ? reader_unpass(r) : r->next;
+    while (r->batch_end < r->next + most) {
+        uint64_t flag = flag_run_word(flags, p, r->batch_end);
         uint64_t batch = mmi_flag_count(p, r->batch_end, flag);
         if (batch == 0) {
-            *odd = count == 0 && mmi_reader_is_news(r, flag);
+            if (mmi_flag_kind(p, r->batch_end, flag) == MMI_FLAG_DAMAGED && passed > r->next)
+                r->settled_below = passed; /* it is not going to settle */
+            *odd = r->batch_end == r->next && passed == r->next && mmi_reader_is_news(r, flag);
             break;
         }
-        if (count > 0)
+        if (r->batch_end > r->next)
             reader_note_end(r, r->batch_end - 1);
+        if (r->settled_below >= r->batch_end && mmi_flag_is_settled(flag))
+            r->settled_below = r->batch_end + batch;
         r->batch_end += batch;
-        count += (size_t)batch;
     }
-    return count < most ? count : most;
+    if (r->batch_end < passed) /* a flag that was there is damaged now, or the head has passed it */
+        r->batch_end = passed;
+    uint64_t count = r->batch_end - r->next;
+    return count < most ? (size_t)count : most;
+}
+
+/* Read what belongs to `count` events from `next` on, with payload on a guess. */
+static mofka_status_t reader_get_entries(mmi_reader_t *r, size_t count) {
+    const mmi_partition_t *p = r->p;
+    mmi_entries_get(p, r->next, r->entries, count);
+    mmi_stamp_get(p, r->batch_start, &r->stamp);
+    if (p->checksums)
+        mmi_sums_get(p, r->next, r->sums, count);
+    mmi_payload_guess(r, count);
+    p->w->ops->nudge(p->w, p->owner);
+    return p->w->ops->flush(p->w, p->owner);
+}
+
+/* Events to read before their flags are known; 0: the flags come first. */
+static size_t reader_guess_count(const mmi_reader_t *r, size_t most) {
+    bool guesses = r->payload && r->p->checksums && r->expects && r->next == r->batch_end;
+    size_t count = r->run_events ? r->run_events : FIRST_EVENTS;
+    return !guesses ? 0 : count < most ? count : most;
 }
 
 /* Read the entries of published batches, from the next id on: whole batches, unless `most` ends
  * within one. At most one lap: with discard_oldest the log may move on while flags are read. */
 static mofka_status_t reader_read_entries(mmi_reader_t *r, size_t most, size_t *found, bool *odd) {
     const mmi_partition_t *p = r->p;
+    flag_run_t flags = {.words = r->words};
+    mofka_status_t status = MOFKA_OK;
     assert(most <= MMI_RUN_EVENTS_MAX && r->next <= r->batch_end);
-    *found = reader_read_flags(r, most < p->slots ? most : (size_t)p->slots, odd);
-    if (*found == 0)
-        return mmi_window_check(p->w, p->owner);
-    mmi_entries_get(p, r->next, r->entries, *found);
-    mmi_stamp_get(p, r->batch_start, &r->stamp);
-    p->w->ops->nudge(p->w, p->owner);
-    return p->w->ops->flush(p->w, p->owner);
+    most = most < p->slots ? most : (size_t)p->slots;
+    size_t guessed = reader_guess_count(r, most);
+    r->guessed = guessed > 0;
+    if (r->guessed) {
+        flag_run_read(&flags, p, r->next, p->w->ops->get_words);
+        status = reader_get_entries(r, guessed);
+    }
+    if (!status)
+        *found = reader_read_flags(r, &flags, most, odd);
+    r->expects = *found > 0;
+    if (status || *found == 0)
+        return status ? status : mmi_window_check(p->w, p->owner);
+    r->run_events = *found;
+    if (!r->guessed)
+        return reader_get_entries(r, *found);
+    *found = *found < guessed ? *found : guessed;
+    return MOFKA_OK;
 }
 
 /* ---- discard_oldest -------------------------------------------------------------------------- */
@@ -126,6 +186,8 @@ static mofka_status_t reader_drop_overtaken(mmi_reader_t *r, size_t *found, bool
     if (status || passed == 0)
         return status;
     memmove(r->entries, r->entries + drop, (*found - drop) * sizeof *r->entries);
+    if (r->p->checksums)
+        memmove(r->sums, r->sums + drop, (*found - drop) * sizeof *r->sums);
     *found -= drop;
     /* Its slot may be of the next lap already. */
     r->stamp = 0;
@@ -135,13 +197,20 @@ static mofka_status_t reader_drop_overtaken(mmi_reader_t *r, size_t *found, bool
 
 /* ---- metadata -------------------------------------------------------------------------------- */
 
-mmi_run_t *mmi_run_create(const mmi_partition_t *p, size_t count, size_t metadata_bytes) {
-    mmi_run_t *run = malloc(sizeof *run + count * sizeof run->events[0] + metadata_bytes + count);
+mmi_run_t *mmi_run_create(const mmi_partition_t *p, size_t count, size_t metadata_bytes,
+                          size_t payload_bytes) {
+    size_t checks = p->checksums ? count : 0;
+    mmi_run_t *run =
+        malloc(sizeof *run + count * sizeof run->events[0] + checks * sizeof run->checks[0] +
+               metadata_bytes + count + payload_bytes);
     if (!run)
         return NULL;
     run->run = (mofka_run_t){
         .partition = p->index, .event_count = count, .events = run->events, .backend = run};
     run->p = p;
+    run->checks = checks ? (mmi_data_check_t *)(void *)(run->events + count) : NULL;
+    run->texts = (char *)(run->events + count) + checks * sizeof run->checks[0];
+    run->payload = NULL;
     return run;
 }
 
@@ -149,7 +218,7 @@ mmi_run_t *mmi_run_create(const mmi_partition_t *p, size_t count, size_t metadat
 typedef struct stretch {
     uint64_t start; /* position in the log */
     size_t bytes;
-    const char *seen; /* in the window; NULL: it has to be copied first */
+    const char *seen; /* in the window, or read already; NULL: it has to be read first */
 } stretch_t;
 
 /* The stretch that begins at event `*i`; moves `*i` behind it. */
@@ -160,23 +229,26 @@ static stretch_t stretch_next(const mmi_reader_t *r, size_t count, size_t *i) {
     while (*i < count && r->entries[*i].metadata == end)
         end += r->entries[(*i)++].metadata_bytes;
     size_t bytes = (size_t)(end - start);
-    bool seen = p->w->ops->address && bytes <= p->ring_bytes - at;
+    bool mapped = p->w->ops->address && bytes <= p->ring_bytes - at;
     return (stretch_t){start, bytes,
-                       seen ? p->w->ops->address(p->w, p->owner, p->ring + at) : NULL};
+                       mapped ? p->w->ops->address(p->w, p->owner, p->ring + at)
+                              : mmi_payload_find(r, start, bytes)};
 }
 
 /* Write each event's text and a NUL. `run` has room for them, and behind them for raw bytes that
  * are copied first. Those start `count` bytes behind the texts, so no text overtakes them. */
 static mofka_status_t reader_read_metadata(const mmi_reader_t *r, mmi_run_t *run) {
     size_t count = run->run.event_count;
-    char *texts = (char *)(run->events + count), *raw = texts + count;
+    char *texts = run->texts, *raw = texts + count;
+    bool reads = false;
     for (size_t i = 0; i < count;) {
         stretch_t stretch = stretch_next(r, count, &i);
         if (!stretch.seen)
             mmi_ring_get(r->p, stretch.start, raw, stretch.bytes);
+        reads |= !stretch.seen;
         raw += stretch.bytes;
     }
-    mofka_status_t status = r->p->w->ops->flush(r->p->w, r->p->owner);
+    mofka_status_t status = reads ? r->p->w->ops->flush(r->p->w, r->p->owner) : MOFKA_OK;
     if (status)
         return status;
     raw = texts + count;
@@ -232,7 +304,8 @@ static measure_t reader_measure_run(const mmi_reader_t *r, size_t found) {
 }
 
 /* Leave out events that were acknowledged before this consumer was made, or counted as lost. */
-static void reader_skip_events(const mmi_reader_t *r, mofka_run_t *run) {
+static void reader_skip_events(const mmi_reader_t *r, mmi_run_t *filled) {
+    mofka_run_t *run = &filled->run;
     assert(run->event_count >= 1);
     uint64_t first = run->events[0].id;
     size_t skip = r->skip_below > first ? (size_t)(r->skip_below - first) : 0;
@@ -240,6 +313,8 @@ static void reader_skip_events(const mmi_reader_t *r, mofka_run_t *run) {
         skip = run->event_count;
     run->events += skip;
     run->event_count -= skip;
+    if (filled->checks)
+        filled->checks += skip;
 }
 
 /* ---- the run --------------------------------------------------------------------------------- */
@@ -248,16 +323,36 @@ static void reader_skip_events(const mmi_reader_t *r, mofka_run_t *run) {
 typedef enum look {
     LOOK_FAILED,    /* see the status */
     LOOK_NOTHING,   /* no batch is published, or it takes longer to reach one */
-    LOOK_OVERTAKEN, /* the head has passed what was read: look again */
+    LOOK_OVERTAKEN, /* the head, or a guess, has passed what was read: look again */
     LOOK_SKIPPED,   /* events that are not to be delivered: go on */
     LOOK_DAMAGED,   /* the same, because they are damaged */
+    LOOK_WRONG,     /* the first event's bytes are not what its sum says */
     LOOK_RUN        /* a run to deliver */
 } look_t;
+
+/* Keep the payload of the run, if all of it was read. */
+static void reader_keep_payload(const mmi_reader_t *r, mmi_run_t *run, const measure_t *measure,
+                                size_t bytes) {
+    const char *payload = bytes ? mmi_payload_find(r, r->entries->metadata, bytes) : NULL;
+    if (!payload)
+        return;
+    char *copy = run->texts + measure->bytes + measure->count;
+    memcpy(copy, payload, bytes);
+    run->payload = copy;
+    run->payload_from = r->entries->metadata;
+}
+
+/* The data of settled events is compared with this later. */
+static void reader_keep_sums(const mmi_reader_t *r, mmi_run_t *run) {
+    for (size_t i = 0; run->checks && i < run->run.event_count; i++)
+        run->checks[i] = (mmi_data_check_t){NULL, mmi_sum_half(r->sums[i], MMI_SUM_DATA)};
+}
 
 /* Read the metadata of the run, and move behind it, or to the head if that has passed all of it. */
 static look_t reader_fill_run(mmi_reader_t *r, mmi_run_t *run, const measure_t *measure,
                               mofka_status_t *status) {
     mmi_place_t head;
+    measure_t right = *measure;
     assert(measure->count == run->run.event_count && measure->count >= 1);
     *status = reader_read_metadata(r, run);
     if (*status)
@@ -272,27 +367,59 @@ static look_t reader_fill_run(mmi_reader_t *r, mmi_run_t *run, const measure_t *
         mmi_reader_go_to(r, head.events, head.units);
         return LOOK_OVERTAKEN;
     }
-    *status = mmi_reader_advance(r, measure->count, &measure->chain);
+    size_t good = mmi_payload_check(r, &run->run);
+    if (good == 0)
+        return LOOK_WRONG;
+    if (good < measure->count) {
+        run->run.event_count = good;
+        right = reader_measure_run(r, good);
+    }
+    mmi_payload_note(r, right.count, right.bytes);
+    reader_keep_sums(r, run);
+    *status = mmi_reader_advance(r, right.count, &right.chain);
     if (*status)
         return LOOK_FAILED;
-    reader_skip_events(r, &run->run);
+    reader_skip_events(r, run);
     return run->run.event_count > 0 ? LOOK_RUN : LOOK_SKIPPED;
+}
+
+/* An event under a flag that is not settled is not all there. */
+static look_t reader_note_late(mmi_reader_t *r) {
+    r->late = true;
+    return LOOK_NOTHING;
+}
+
+/* When the run's first batch was stored. Sums do not cover that. So a stamp that was read before
+ * its flag, or under one that is not settled, may be of an earlier lap: it does not count if it is
+ * older than what this reader has seen. */
+static uint64_t reader_stored_ns(mmi_reader_t *r) {
+    uint64_t ns = mmi_stamp_ns(r->stamp);
+    bool certain = !r->guessed && r->next <= r->settled_below;
+    if (ns < r->newest_ns && !certain)
+        return 0;
+    r->newest_ns = ns > r->newest_ns ? ns : r->newest_ns;
+    return ns;
 }
 
 /* The entries that were read begin with good ones: make a run of those. */
 static look_t reader_make_run(mmi_reader_t *r, const measure_t *measure, mofka_run_t **out,
                               mofka_status_t *status) {
-    mmi_run_t *run = mmi_run_create(r->p, measure->count, measure->bytes);
+    const mmi_entry_t *last = &r->entries[measure->count - 1];
+    size_t payload = (size_t)(last->data + last->data_bytes - r->entries->metadata);
+    if (r->run_data_bytes == UINT64_MAX || !mmi_payload_find(r, r->entries->metadata, payload))
+        payload = 0;
+    mmi_run_t *run = mmi_run_create(r->p, measure->count, measure->bytes, payload);
     if (!run) {
         *status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu fetched events", measure->count);
         return LOOK_FAILED;
     }
+    reader_keep_payload(r, run, measure, payload);
     look_t look = reader_fill_run(r, run, measure, status);
     if (look != LOOK_RUN) {
         free(run);
         return look;
     }
-    run->run.stored_ns = mmi_stamp_ns(r->stamp);
+    run->run.stored_ns = reader_stored_ns(r);
     run->run.lost = r->lost;
     r->lost = 0;
     *out = &run->run;
@@ -311,10 +438,33 @@ static look_t reader_look_at_damage(mmi_reader_t *r, mofka_status_t *status) {
     return *status ? LOOK_FAILED : LOOK_DAMAGED;
 }
 
+static look_t reader_look_at_entries(mmi_reader_t *r, size_t found, mofka_run_t **out,
+                                     mofka_status_t *status) {
+    measure_t measure = reader_measure_run(r, found);
+    size_t fit = measure.count > 0 ? mmi_payload_fit(r, measure.count) : 0;
+    if (fit < measure.count)
+        measure = reader_measure_run(r, fit);
+    look_t look = LOOK_WRONG;
+    if (fit > 0) {
+        *status = mmi_payload_need(r, fit);
+        look = *status ? LOOK_FAILED : reader_make_run(r, &measure, out, status);
+    }
+    if (look != LOOK_WRONG)
+        return look;
+    if (r->guessed) { /* it may have been read before its flag: look again */
+        r->expects = false;
+        return LOOK_OVERTAKEN;
+    }
+    return r->next < r->settled_below ? reader_look_at_damage(r, status) : reader_note_late(r);
+}
+
 static look_t reader_look(mmi_reader_t *r, size_t events_max, mofka_run_t **out,
                           mofka_status_t *status) {
     size_t found = 0;
     bool more = false, odd = false, overtaken = false;
+    r->late = false;
+    if (r->payload)
+        r->payload->count = 0;
     *status = r->next < r->skip_below ? mmi_reader_pass(r, &more) : MOFKA_OK;
     if (!*status && more)
         return LOOK_NOTHING;
@@ -326,11 +476,8 @@ static look_t reader_look(mmi_reader_t *r, size_t events_max, mofka_run_t **out,
         return LOOK_FAILED;
     if (found == 0 && (overtaken || !odd))
         return overtaken ? LOOK_OVERTAKEN : LOOK_NOTHING;
-    measure_t measure = {0};
-    if (found > 0)
-        measure = reader_measure_run(r, found);
-    return measure.count > 0 ? reader_make_run(r, &measure, out, status)
-                             : reader_look_at_damage(r, status);
+    return found > 0 ? reader_look_at_entries(r, found, out, status)
+                     : reader_look_at_damage(r, status);
 }
 
 mofka_status_t mmi_reader_fetch(mmi_reader_t *r, size_t events_max, mofka_run_t **run) {

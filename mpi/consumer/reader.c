@@ -10,13 +10,20 @@
  *   acknowledged  as cursor                               next unacknowledged id
  *
  * The cursor is one word, so a trimmer never sees half of it. It only grows, so a late store keeps
- * more than it must, never less. `acknowledged` may be ahead of the cursor, within the next batch:
- * a successor starts at the cursor and skips what is below `acknowledged`.
+ * more than it must, never less. It passes batches with settled flags only. `acknowledged` may be
+ * ahead of the cursor, within the next batch, or behind batches whose flags are not settled: a
+ * successor starts at the cursor and skips what is below `acknowledged`.
  */
 #include "mpi/consumer/consumer.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* Flags that are looked at again at once. */
+#define SETTLE_MAX MMI_RUN_WORDS_MAX
+/* How long the last publication waits for flags, since it was seen first that they are not settled:
+ * longer than producers take (agent/settle.c). */
+#define SETTLE_MS 50
 
 /* ---- marks ----------------------------------------------------------------------------------- */
 
@@ -49,11 +56,51 @@ mofka_status_t mmi_reader_mark(mmi_reader_t *r, mmi_mark_t mark) {
     return MOFKA_OK;
 }
 
-/* Remove the marks that acknowledgements up to `id` reach. The last of them; its `end` is 0: none
- * was removed. */
-static mmi_mark_t marks_remove(mmi_reader_t *r, uint64_t id) {
+/* Whether the head may pass a batch of which this flag was read. Where a later lap is, it has; and
+ * what was read before is damaged now, if it is not there. */
+static bool mark_is_settled(const mmi_partition_t *p, uint64_t start, uint64_t flag) {
+    return mmi_flag_count(p, start, flag) == 0 || mmi_flag_is_settled(flag);
+}
+
+/* Look again at the flags of batches that acknowledgements up to `id` reach, if some were not
+ * settled. One round trip. True: all of those are settled now, and there may be more. */
+static bool marks_settle(mmi_reader_t *r, uint64_t id) {
+    const mmi_partition_t *p = r->p;
+    uint64_t *words = r->words;
+    mmi_mark_t *marks[SETTLE_MAX];
+    mmi_piece_t pieces[SETTLE_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < r->mark_count && count < SETTLE_MAX; i++) {
+        mmi_mark_t *mark = &r->marks[(r->mark_first + i) % r->mark_room];
+        if (mark->needs > id)
+            break;
+        id = mark->end > id ? mark->end : id;
+        if (!mark->unsettled)
+            continue;
+        pieces[count] = (mmi_piece_t){mmi_flag_offset(p, mark->unsettled - 1), &words[count], 8};
+        marks[count++] = mark;
+    }
+    if (count == 0)
+        return false;
+    p->w->ops->get_pieces(p->w, p->owner, pieces, count);
+    if (p->w->ops->flush(p->w, p->owner))
+        return false;
+    bool all = true;
+    for (size_t i = 0; i < count; i++) {
+        bool settled = mark_is_settled(p, marks[i]->unsettled - 1, words[i]);
+        all &= settled;
+        if (settled)
+            marks[i]->unsettled = 0;
+    }
+    return all && count == SETTLE_MAX;
+}
+
+/* Remove the marks that acknowledgements up to `id` reach; with `settled`, up to the first whose
+ * flag is not. The last of them; its `end` is 0: none was removed. */
+static mmi_mark_t marks_remove(mmi_reader_t *r, uint64_t id, bool settled) {
     mmi_mark_t last = {0};
-    while (r->mark_count > 0 && r->marks[r->mark_first].needs <= id) {
+    while (r->mark_count > 0 && r->marks[r->mark_first].needs <= id &&
+           !(settled && r->marks[r->mark_first].unsettled)) {
         assert(r->marks[r->mark_first].end >= last.end);
         last = r->marks[r->mark_first];
         id = last.end > id ? last.end : id;
@@ -63,10 +110,9 @@ static mmi_mark_t marks_remove(mmi_reader_t *r, uint64_t id) {
     return last;
 }
 
-/* Forget the batch ends among `count` events from `id` on. */
-static void ends_clear(mmi_reader_t *r, uint64_t id, uint64_t count) {
+void mmi_reader_clear_ends(mmi_reader_t *r, uint64_t count) {
     assert(count <= MMI_RUN_EVENTS_MAX);
-    for (uint64_t here; count > 0; id += here, count -= here) {
+    for (uint64_t id = r->next, here; count > 0; id += here, count -= here) {
         here = 64 - id % 64 < count ? 64 - id % 64 : count;
         assert(here <= 64);
         r->ends[id % MMI_RUN_EVENTS_MAX / 64] &= ~(UINT64_MAX >> (64 - here) << id % 64);
@@ -93,19 +139,26 @@ uint64_t mmi_reader_end_of_batch(const mmi_reader_t *r, uint64_t id) {
 
 mofka_status_t mmi_reader_advance(mmi_reader_t *r, size_t count, const mmi_chain_t *chain) {
     uint64_t next = r->next + count;
+    mofka_status_t status = MOFKA_OK;
+    uint64_t start = r->batch_start;
+    size_t marked = 0;
     assert(count >= 1 && count <= MMI_RUN_EVENTS_MAX && next <= r->batch_end);
-    for (uint64_t at = r->next; at < next;) {
-        uint64_t end = mmi_reader_end_of_batch(r, at);
+    for (uint64_t at = r->next, end; !status && at < next; at = end) {
+        end = mmi_reader_end_of_batch(r, at);
         const mmi_entry_t *last = &r->entries[end - 1 - r->next];
         if (end > next)
             break;
-        mofka_status_t status =
-            mmi_reader_mark(r, (mmi_mark_t){end, mmi_units_of(last->data + last->data_bytes), end});
-        if (status)
-            return status;
-        r->batch_start = at = end;
+        status = mmi_reader_mark(r, (mmi_mark_t){end, mmi_units_of(last->data + last->data_bytes),
+                                                 end, end > r->settled_below ? start + 1 : 0});
+        marked += !status;
+        start = end;
     }
-    ends_clear(r, r->next, count);
+    if (status) { /* what is read again is marked again */
+        r->mark_count -= marked < r->mark_count ? marked : r->mark_count;
+        return status;
+    }
+    r->batch_start = start;
+    mmi_reader_clear_ends(r, count);
     r->next = next;
     r->chain = *chain;
     r->reported = false;
@@ -114,15 +167,16 @@ mofka_status_t mmi_reader_advance(mmi_reader_t *r, size_t count, const mmi_chain
 
 void mmi_reader_go_to(mmi_reader_t *r, uint64_t id, uint64_t units) {
     assert(id > r->next);
-    ends_clear(r, r->next, id - r->next < MMI_RUN_EVENTS_MAX ? id - r->next : MMI_RUN_EVENTS_MAX);
+    mmi_reader_clear_ends(r, id - r->next < MMI_RUN_EVENTS_MAX ? id - r->next : MMI_RUN_EVENTS_MAX);
     r->next = r->batch_start = id;
     r->batch_end = r->batch_end > id ? r->batch_end : id;
+    r->settled_below = r->settled_below > id ? r->settled_below : id;
     r->chain = mmi_chain_from(units);
     r->reported = false;
 }
 
 void mmi_reader_forget(mmi_reader_t *r, mmi_place_t head) {
-    marks_remove(r, head.events);
+    marks_remove(r, head.events, false);
 }
 
 mofka_status_t mmi_reader_has_ended(mmi_reader_t *r, bool *ended) {
@@ -150,13 +204,69 @@ void mmi_reader_acknowledge(mmi_reader_t *r, uint64_t next) {
         ;
 }
 
+/* Whether a quarter of the partition is free. Else a producer will soon need more room. */
+static bool reader_sees_room(const mmi_partition_t *p) {
+    mmi_state_t state;
+    mmi_tail_t tail;
+    if (mmi_tail_load(p, &state, &tail))
+        return true;
+    const mmi_place_t quarter = {p->slots / 4, p->ring_bytes / MMI_UNIT_BYTES / 4};
+    return mmi_place_fits(
+        p, state.head,
+        (mmi_place_t){tail.at.events + quarter.events, tail.at.units + quarter.units});
+}
+
+/* Where moving the head costs others round trips, the owner's consumers do it, whom it costs next
+ * to nothing. Until room is needed the head stays, for consumers that join later. It does not pass
+ * damage, whose end is not known for sure. */
+static void reader_trim(const mmi_reader_t *r, mmi_mark_t reached) {
+    const mmi_partition_t *p = r->p;
+    const mmi_place_t at = {reached.end, reached.units};
+    if (p->w->ops->puts_are_cheap || p->owner != p->w->rank || reached.needs != reached.end ||
+        p->retention == MMI_DISCARD_OLDEST || reader_sees_room(p))
+        return;
+    (void)mmi_trim_head(p, at, at, mmi_now_ms(), 0); /* who needs the room tries, too */
+}
+
+/* Whether acknowledgements up to `id` have reached a batch whose flag is not settled. */
+static bool reader_is_held(const mmi_reader_t *r, uint64_t id) {
+    mmi_mark_t mark;
+    for (size_t i = 0; i < r->mark_count; i++) {
+        mark = r->marks[(r->mark_first + i) % r->mark_room];
+        if (mark.needs > id || mark.unsettled)
+            return mark.needs <= id;
+        id = mark.end > id ? mark.end : id;
+    }
+    return false;
+}
+
+/* Look again at flags that were not settled. With `waits`: until they are, which is soon unless
+ * their producer is slow. */
+static void reader_settle(mmi_reader_t *r, uint64_t acknowledged, bool waits) {
+    int64_t us = 100;
+    for (;;) {
+        while (marks_settle(r, acknowledged))
+            ;
+        bool held = reader_is_held(r, acknowledged);
+        int64_t now_ms = held ? mmi_now_ms() : 0;
+        if (!held || !r->held)
+            r->held_ms = now_ms;
+        r->held = held;
+        if (!waits || !held || now_ms - r->held_ms > SETTLE_MS ||
+            mmi_window_check(r->p->w, r->p->owner))
+            return;
+        mmi_back_off(&us, 5000);
+    }
+}
+
 mofka_status_t mmi_reader_publish(mmi_reader_t *r, bool all) {
     const mmi_partition_t *p = r->p;
     if (!mmi_reader_has_place(r))
         return MOFKA_OK;
     uint64_t acknowledged = atomic_load(&r->acknowledged);
     assert(acknowledged >= r->published);
-    mmi_mark_t reached = marks_remove(r, acknowledged);
+    reader_settle(r, acknowledged, all);
+    mmi_mark_t reached = marks_remove(r, acknowledged, true);
     if (reached.end > acknowledged) { /* the batch ends with skipped events */
         acknowledged = reached.end;
         mmi_reader_acknowledge(r, acknowledged);
@@ -173,6 +283,7 @@ mofka_status_t mmi_reader_publish(mmi_reader_t *r, bool all) {
                       reached.end << 32 | (uint32_t)reached.units);
     if (all || reader_is_worth_ringing(r, reached)) {
         r->rung = reached;
+        reader_trim(r, reached);
         mmi_bell_ring_room(p);
     }
     return mmi_window_check(p->w, p->owner);

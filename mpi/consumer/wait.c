@@ -29,8 +29,11 @@ static bool mmi_consumer_has_news(mmi_consumer_t *c) {
     for (size_t i = 0; i < c->reader_count; i++) {
         mmi_reader_t *r = &c->readers[i];
         assert(r->next <= r->batch_end);
-        if (r->next < r->batch_end || mmi_reader_is_news(r, mmi_flag_load(r->p, r->next)))
+        if ((r->next < r->batch_end && !r->late) ||
+            (r->next == r->batch_end && mmi_reader_is_news(r, mmi_flag_load(r->p, r->next)))) {
+            r->expects = true;
             return true;
+        }
         if (wait_is_overtaken(r))
             return true;
         bool end = false;
@@ -39,6 +42,15 @@ static bool mmi_consumer_has_news(mmi_consumer_t *c) {
         ended += end;
     }
     return ended == c->reader_count;
+}
+
+/* What a reader has seen is not there yet, or batches that it has acknowledged are not settled.
+ * Time changes that, so it is looked at again after each sleep. */
+static bool mmi_consumer_is_held(const mmi_consumer_t *c) {
+    bool held = false;
+    for (size_t i = 0; i < c->reader_count; i++)
+        held |= c->readers[i].late || c->readers[i].held;
+    return held;
 }
 
 /* One sleep at the data bell, unless there is news meanwhile. */
@@ -54,14 +66,6 @@ static bool mmi_consumer_sleep(mmi_consumer_t *c, int64_t left_ms) {
         w->ops->sleep_on(w, b->owner, b->base + MMI_CONTROL(data_bell), seen, nap);
     mmi_bell_add_waiter(b, MMI_CONTROL(data_bell), -1);
     return found;
-}
-
-/* Whether MPI has failed on an owner that this consumer reads from. */
-static mofka_status_t mmi_consumer_check(const mmi_consumer_t *c) {
-    mofka_status_t status = MOFKA_OK;
-    for (size_t i = 0; i < c->reader_count && !status; i++)
-        status = mmi_window_check(c->readers[i].p->w, c->readers[i].p->owner);
-    return status;
 }
 
 /* When polling, naps grow over all waits in a row that found nothing; at a bell they need not. */
@@ -86,6 +90,8 @@ mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms) {
             c->nap_us = first;
         found = mmi_consumer_sleep(c, left);
         c->nap_us = 2 * c->nap_us < most ? 2 * c->nap_us : most;
+        if (!found && mmi_consumer_is_held(c))
+            return mmi_consumer_check(c);
     }
     c->nap_us = 0;
     return mmi_consumer_check(c);
@@ -117,6 +123,12 @@ void mmi_consumer_describe_wait(void *self, char *text, size_t bytes) {
     text[0] = '\0';
     for (size_t i = 0; i < c->reader_count && mmi_now_ms() < deadline; i++) {
         const mmi_reader_t *r = &c->readers[i];
+        if (r->late) {
+            snprintf(text, bytes,
+                     "partition %zu: event %" PRIu64 " was stored, and some of it has not arrived",
+                     r->p->index, r->next);
+            return;
+        }
         if (!wait_find_hole(r, deadline))
             continue;
         snprintf(text, bytes,

@@ -199,7 +199,7 @@ static mofka_status_t mmi_driver_start_rma(mmi_driver_t *d, const mmi_settings_t
         return status;
     w->nudges = runs;
     if (!w->one_thread && s->agent)
-        status = mmi_agent_create(&w->agent);
+        status = mmi_agent_create(w, &w->agent);
     if (status)
         return status;
     return runs && mmi_driver_has_memory(d) ? mmi_progress_start(d) : MOFKA_OK;

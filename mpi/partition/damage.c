@@ -108,7 +108,7 @@ mofka_status_t mmi_damage_of_flag(const mmi_partition_t *p, uint64_t id, mmi_cha
 }
 
 void mmi_damage_describe(const mmi_damage_t *damage, char text[MMI_DAMAGE_TEXT_BYTES]) {
-    const char *what = damage->of_flag ? "flag" : "entry";
+    const char *what = damage->of_flag ? "flag" : damage->of_metadata ? "metadata" : "entry";
     uint64_t last = damage->end - 1;
     assert(damage->first < damage->end);
     if (damage->first == last)

@@ -7,42 +7,54 @@
 #define STAMP_OFFSET 8 /* from its flag */
 #define LAP_MAX ((UINT64_C(1) << MMI_FLAG_LAP_BITS) - 1)
 
-/* Without a check of `count`, for flags that were read. `lap_1` may be more than its bits. */
-static uint64_t flag_make(const mmi_partition_t *p, uint64_t slot, uint64_t lap_1, uint64_t count) {
-    uint64_t text = (lap_1 & LAP_MAX) << MMI_FLAG_COUNT_BITS | count;
+#define SETTLED (UINT64_C(1) << MMI_FLAG_COUNT_BITS)
+
+/* Without a check of `low`, the bits between lap and check, for flags that were read. `lap_1` may
+ * be more than its bits. */
+static uint64_t flag_make(const mmi_partition_t *p, uint64_t slot, uint64_t lap_1, uint64_t low) {
+    uint64_t text = (lap_1 & LAP_MAX) << (MMI_FLAG_COUNT_BITS + 1) | low;
     uint64_t place = p->salt + slot * UINT64_C(0xff51afd7ed558ccd);
     uint64_t check = (text + place) * MMI_CHECK_FACTOR >> (64 - MMI_FLAG_CHECK_BITS);
     return text << MMI_FLAG_CHECK_BITS | check;
+}
+
+static uint64_t flag_low(uint64_t flag) {
+    return flag >> MMI_FLAG_CHECK_BITS & (SETTLED | MMI_BATCH_EVENTS_MAX);
 }
 
 static uint64_t flag_events(uint64_t flag) {
     return flag >> MMI_FLAG_CHECK_BITS & MMI_BATCH_EVENTS_MAX;
 }
 
-uint64_t mmi_flag_value(const mmi_partition_t *p, uint64_t id, uint64_t count) {
+uint64_t mmi_flag_value(const mmi_partition_t *p, uint64_t id, uint64_t count, bool settled) {
     assert(count > 0 && count <= p->slots && count <= MMI_BATCH_EVENTS_MAX);
-    return flag_make(p, id % p->slots, id / p->slots + 1, count);
+    return flag_make(p, id % p->slots, id / p->slots + 1, (settled ? SETTLED : 0) | count);
+}
+
+bool mmi_flag_is_settled(uint64_t flag) {
+    return (flag_low(flag) & SETTLED) != 0;
 }
 
 uint64_t mmi_flag_count(const mmi_partition_t *p, uint64_t id, uint64_t flag) {
     uint64_t count = flag_events(flag);
-    bool stored = flag == flag_make(p, id % p->slots, id / p->slots + 1, count);
+    bool stored = flag == flag_make(p, id % p->slots, id / p->slots + 1, flag_low(flag));
     return stored && count <= p->slots ? count : 0;
 }
 
 mmi_flag_kind_t mmi_flag_kind(const mmi_partition_t *p, uint64_t id, uint64_t flag) {
     uint64_t count = flag_events(flag);
-    uint64_t lap_1 = flag >> (MMI_FLAG_COUNT_BITS + MMI_FLAG_CHECK_BITS);
+    uint64_t lap_1 = flag >> (1 + MMI_FLAG_COUNT_BITS + MMI_FLAG_CHECK_BITS);
     uint64_t ahead = (lap_1 - (id / p->slots + 1)) & LAP_MAX;
     if (flag == 0)
         return MMI_FLAG_EARLIER;
-    if (count == 0 || count > p->slots || flag != flag_make(p, id % p->slots, lap_1, count))
+    if (count == 0 || count > p->slots ||
+        flag != flag_make(p, id % p->slots, lap_1, flag_low(flag)))
         return MMI_FLAG_DAMAGED;
     return ahead == 0 ? MMI_FLAG_STORED : ahead <= LAP_MAX / 2 ? MMI_FLAG_LATER : MMI_FLAG_EARLIER;
 }
 
-mofka_status_t mmi_flags_pass(const mmi_partition_t *p, uint64_t end, int64_t deadline,
-                              uint64_t *from, bool *stuck) {
+mofka_status_t mmi_flags_pass(const mmi_partition_t *p, uint64_t end, bool settled,
+                              int64_t deadline, uint64_t *from, bool *stuck) {
     uint64_t words[MMI_RUN_WORDS_MAX], first = *from;
     uint64_t flags = p->slots - first % p->slots, most = (p->w->run_words + 1) / 2;
     assert(first < end && most >= 1 && 2 * most - 1 <= MMI_RUN_WORDS_MAX);
@@ -52,8 +64,8 @@ mofka_status_t mmi_flags_pass(const mmi_partition_t *p, uint64_t end, int64_t de
                                             2 * (size_t)flags - 1, deadline);
     *stuck = false;
     while (!status && !*stuck && *from - first < flags) {
-        uint64_t count = mmi_flag_count(p, *from, words[2 * (*from - first)]);
-        *stuck = count == 0 || count > end - *from;
+        uint64_t flag = words[2 * (*from - first)], count = mmi_flag_count(p, *from, flag);
+        *stuck = count == 0 || count > end - *from || (settled && !mmi_flag_is_settled(flag));
         *from += *stuck ? 0 : count;
     }
     return status;

@@ -3,7 +3,7 @@
  * The shared bytes of a partition.
  *
  *   unit     64 bytes of the payload ring; a batch takes whole units
- *   slot     room for one event's flag, stamp and entry
+ *   slot     room for one event's flag, stamp and entry, and its sum
  *   lap      how many times the slots were used before: id / slots
  *   place    a number of events and a number of units; the head, the tail and each cursor is one
  *
@@ -29,11 +29,12 @@
  *
  * A partition, in the arena of its owner. Offsets are those of mmi_partition_t:
  *
- *   base            flags              entries             ring
- *   +---------------+------------------+-------------------+------------------------+
- *   | control block | flag and stamp   | entry             | payload                |
- *   | whole pages   | 16 bytes a slot  | 40 bytes a slot   | units of 64 bytes      |
- *   +---------------+------------------+-------------------+------------------------+
+ *   base            flags              entries             sums             ring
+ *   +---------------+------------------+-------------------+----------------+-------------------+
+ *   | control block | flag and stamp   | entry             | sum            | payload           |
+ *   | whole pages   | 16 bytes a slot  | 40 bytes a slot   | 8 bytes a slot | units of 64 bytes |
+ *   +---------------+------------------+-------------------+----------------+-------------------+
+ *                                                            only with checksums
  *
  * The log is the sequence of all events ever reserved. Events and units are counted from its start
  * in 64 bits. Event `id` has slot id % slots; the byte at `position` of the payload is at position
@@ -48,21 +49,23 @@
  * The tail is what `reservation` holds. A hole is a batch that is reserved and not published yet:
  * readers stop there. A batch has consecutive events and consecutive units:
  *
- *   flag of its first event's slot   see below. It is stored last, and publishes the batch.
+ *   flag of its first event's slot   see below. It publishes the batch.
  *   stamp beside that flag           when the batch was stored: a sealed word, real-time clock in
- *                                    units of 64 ns; 0: it was not timed. Put before the flag.
+ *                                    units of 64 ns; 0: it was not timed. Put before the flag, or
+ *                                    with it: then a reader may find that of an earlier lap
  *   entries, one per event           where its metadata and its data are
- *   payload, from a unit's start     the metadata of all its events, then the data of all its
- *                                    events
+ *   sums, one per event              with checksums: the check of its metadata in the low half,
+ * that of its data in the high half (sum.c) payload, from a unit's start     the metadata of all
+ * its events, then the data of all its events
  *
  * Flags and stamps of the other events' slots are not written.
  *
  * A flag is one word:
  *
- *   63           36 35          16 15          0
- *   +--------------+--------------+-------------+
- *   | lap + 1      | events       | check       |    lap = id / slots, its low 28 bits
- *   +--------------+--------------+-------------+
+ *   63           37 36       35          16 15          0
+ *   +--------------+---------+--------------+-------------+
+ *   | lap + 1      | settled | events       | check       |    lap = id / slots, its low 27 bits
+ *   +--------------+---------+--------------+-------------+
  *
  * The check is of the other bits, the slot and the partition's place. So a reader sees at once
  * which of these a flag is:
@@ -72,8 +75,14 @@
  *   later     the check holds and the lap is a later one: the events were discarded
  *   damaged   the check does not hold
  *
- * After 2^28 laps a flag that was not written again looks stored. Its batch's first entry, which
+ * After 2^27 laps a flag that was not written again looks stored. Its batch's first entry, which
  * has the whole id, shows that it is not.
+ *
+ * A flag is settled once a flush has completed all puts of its batch. It is put either once, after
+ * that flush, or twice: with the batch, and settled after the flush. The second way needs sums,
+ * because a reader may see the flag before the batch. A sum that is not right then means "not yet".
+ * Under a settled flag it means damage. A cursor, or a head that discards, passes settled flags
+ * only: else a put that is still on its way could land in room that others have.
  *
  * A sealed word carries a check of its value, the low 56 bits, in its highest 8. 0 is sealed.
  *
@@ -82,24 +91,19 @@
  *
  *   offset  word           written by                        operation
  *        0  reservation    a producer, for each batch        fetch_add(events << 32 | units << 1)
- *                          mark-complete, with the lock      fetch_add(1), once: the topic ends here
- *       64  head_events    a trimmer, with the lock          store, before head_units
- *       72  head_units     a trimmer, with the lock          store; bit 55: they may be too low
- *       80  complete       mark-complete, with the lock      store the end (an id) + 1; 0: no end
- *      128  lock           any rank                          exchange 1, then 0
- *      192  data_bell      a publisher                       fetch_add 1
- *      200  data_waiters   a consumer that waits             fetch_add 1, then -1
- *      256  room_bell      a rank that made room             fetch_add 1
- *      264  room_waiters   a producer that waits             fetch_add 1, then -1
- *      320  finished       a producer that closes            fetch_add 1 to both halves
- *      328  blocked        a producer, while a batch waits   fetch_add 1 to both halves, then -1;
- *                                                            for statistics
- *      384  state[64]      a consumer that joins or leaves   store; with the lock, except LIVE to
- *                                                            AWAY
- *      896  cursor[64]     the live consumer                 store (events << 32 | units)
- *     1408  acknowledged[64]  the live consumer              store the next unacknowledged id,
- *                                                            before the cursor
- *     1920  name[64]       a consumer that joins             put, with the lock
+ *                          mark-complete, with the lock      fetch_add(1), once: the topic ends
+ * here 64  head_events    a trimmer, with the lock          store, before head_units 72  head_units
+ * a trimmer, with the lock          store; bit 55: they may be too low 80  complete mark-complete,
+ * with the lock      store the end (an id) + 1; 0: no end 128  lock           any rank exchange 1,
+ * then 0 192  data_bell      a publisher                       fetch_add 1 200  data_waiters   a
+ * consumer that waits             fetch_add 1, then -1 256  room_bell      a rank that made room
+ * fetch_add 1 264  room_waiters   a producer that waits             fetch_add 1, then -1 320
+ * finished       a producer that closes            fetch_add 1 to both halves 328  blocked        a
+ * producer, while a batch waits   fetch_add 1 to both halves, then -1; for statistics 384 state[64]
+ * a consumer that joins or leaves   store; with the lock, except LIVE to AWAY 896  cursor[64] the
+ * live consumer                 store (events << 32 | units) 1408  acknowledged[64]  the live
+ * consumer              store the next unacknowledged id, before the cursor 1920  name[64]       a
+ * consumer that joins             put, with the lock
  *
  * What is read is checked before it is used: sealed words by their seal, counters by their halves,
  * a name by the check in its state, which also has the state in its lowest 8 bits. The reservation
@@ -139,8 +143,8 @@
 #define MMI_RING_BYTES_MAX (UINT64_C(1) << 36)
 /* Named consumers of a partition. One small get reads all their cursors. */
 #define MMI_CONSUMERS_MAX 64
-/* The parts of a flag. */
-#define MMI_FLAG_LAP_BITS 28
+/* The parts of a flag; one bit says whether it is settled. */
+#define MMI_FLAG_LAP_BITS 27
 #define MMI_FLAG_COUNT_BITS 20
 #define MMI_FLAG_CHECK_BITS 16
 /* Events of a batch, at most. */
@@ -192,7 +196,7 @@ static_assert(MMI_CONTROL(cursor) == 896, "as drawn");
 static_assert(MMI_CONTROL(acknowledged) == 1408, "as drawn");
 static_assert(MMI_CONTROL(name) == 1920, "as drawn");
 
-static_assert(MMI_FLAG_LAP_BITS + MMI_FLAG_COUNT_BITS + MMI_FLAG_CHECK_BITS == 64, "one word");
+static_assert(MMI_FLAG_LAP_BITS + 1 + MMI_FLAG_COUNT_BITS + MMI_FLAG_CHECK_BITS == 64, "one word");
 
 /* The factor of checks. A changed bit changes the product by this, shifted. It has no eight equal
  * bits in a row but at its start, so the change reaches the highest byte wherever the bit is. So a

@@ -17,10 +17,15 @@ static uint64_t partition_entries_bytes(uint64_t slots) {
     return mmi_round_up(sizeof(mmi_entry_t) * slots, MMI_UNIT_BYTES);
 }
 
-uint64_t mmi_partition_bytes(uint64_t slots, uint64_t ring_bytes) {
+static uint64_t partition_sums_bytes(uint64_t slots, bool checksums) {
+    return checksums ? mmi_round_up(sizeof(uint64_t) * slots, MMI_UNIT_BYTES) : 0;
+}
+
+uint64_t mmi_partition_bytes(uint64_t slots, uint64_t ring_bytes, bool checksums) {
     uint64_t control = mmi_round_up(sizeof(mmi_control_t), MMI_PAGE_BYTES);
     uint64_t entries = partition_entries_bytes(slots);
-    return mmi_round_up(control + partition_flags_bytes(slots) + entries + ring_bytes,
+    return mmi_round_up(control + partition_flags_bytes(slots) + entries +
+                            partition_sums_bytes(slots, checksums) + ring_bytes,
                         MMI_PAGE_BYTES);
 }
 
@@ -29,7 +34,8 @@ void mmi_partition_place(mmi_partition_t *p) {
     assert(p->owner >= 0 && p->owner < p->w->size);
     p->flags = p->base + mmi_round_up(sizeof(mmi_control_t), MMI_PAGE_BYTES);
     p->entries = p->flags + partition_flags_bytes(p->slots);
-    p->ring = p->entries + partition_entries_bytes(p->slots);
+    p->sums = p->entries + partition_entries_bytes(p->slots);
+    p->ring = p->sums + partition_sums_bytes(p->slots, p->checksums);
     p->salt = (p->base ^ (uint64_t)p->owner << 48) * MMI_CHECK_FACTOR;
 }
 

@@ -6,6 +6,7 @@
 #ifndef MOFKA_MPI_PARTITION_PARTITION_H
 #define MOFKA_MPI_PARTITION_PARTITION_H
 
+#include <mofka/data_view.h>
 #include "mpi/partition/chain.h"
 #include "mpi/partition/layout.h"
 #include "mpi/window/window.h"
@@ -23,9 +24,10 @@ typedef struct mmi_partition {
     uint64_t slots;
     uint64_t ring_bytes;
     mmi_retention_t retention;
-    uint64_t flags, entries, ring;     /* offsets in the owner's share; see mmi_partition_place */
-    uint64_t salt;                     /* of the checks of its flags; likewise */
-    const struct mmi_partition *bells; /* partition 0 of the topic, which has the data bell */
+    bool checksums;                      /* events have sums */
+    uint64_t flags, entries, sums, ring; /* offsets in the owner's share; see mmi_partition_place */
+    uint64_t salt;                       /* of the checks of its flags; likewise */
+    const struct mmi_partition *bells;   /* partition 0 of the topic, which has the data bell */
     /* Of topics that statistics read, with their lock: the first event that was not stored at the
      * last look, and the monotonic time of the first look that found it so. */
     uint64_t unstored;
@@ -59,7 +61,7 @@ typedef struct mmi_tail {
 /* ---- partition.c: geometry and state --------------------------------------------------------- */
 
 /* Bytes that a partition of this geometry takes; whole pages. */
-uint64_t mmi_partition_bytes(uint64_t slots, uint64_t ring_bytes);
+uint64_t mmi_partition_bytes(uint64_t slots, uint64_t ring_bytes, bool checksums);
 /* Set the offsets that follow from base, slots and ring_bytes. */
 void mmi_partition_place(mmi_partition_t *p);
 /* Make fresh memory, of any contents, an empty partition whose log starts at `start`. */
@@ -139,6 +141,9 @@ void mmi_ring_get(const mmi_partition_t *p, uint64_t position, void *target, siz
 /* Put the entries of `count` events from `id` on. Complete after a flush. */
 void mmi_entries_put(const mmi_partition_t *p, uint64_t id, const mmi_entry_t *entries,
                      size_t count);
+/* The same of their sums. */
+void mmi_sums_put(const mmi_partition_t *p, uint64_t id, const uint64_t *sums, size_t count);
+void mmi_sums_get(const mmi_partition_t *p, uint64_t id, uint64_t *sums, size_t count);
 /* Get the entries of `count` events from `id` on. Complete after a flush. */
 void mmi_entries_get(const mmi_partition_t *p, uint64_t id, mmi_entry_t *entries, size_t count);
 
@@ -152,18 +157,22 @@ typedef enum mmi_flag_kind {
     MMI_FLAG_DAMAGED
 } mmi_flag_kind_t;
 
-/* The flag that publishes a batch of `count` events at `id`. */
-uint64_t mmi_flag_value(const mmi_partition_t *p, uint64_t id, uint64_t count);
+/* The flag that publishes a batch of `count` events at `id`. `settled`: all of the batch's puts
+ * have been flushed. */
+uint64_t mmi_flag_value(const mmi_partition_t *p, uint64_t id, uint64_t count, bool settled);
+/* Whether a stored flag is settled. */
+bool mmi_flag_is_settled(uint64_t flag);
 /* What a flag that was read in the slot of `id` says. */
 mmi_flag_kind_t mmi_flag_kind(const mmi_partition_t *p, uint64_t id, uint64_t flag);
 /* The number of events in the batch that begins at `id`; 0: the flag does not say that it is
  * stored. */
 uint64_t mmi_flag_count(const mmi_partition_t *p, uint64_t id, uint64_t flag);
 /* Look at flags from the batch at `*from` on, below `end`, and move `*from` behind the stored
- * batches among them. *stuck: the batch at `*from` is not stored, or it ends behind `end`. Blocks:
- * until the owner answers, at most until `deadline`. */
-mofka_status_t mmi_flags_pass(const mmi_partition_t *p, uint64_t end, int64_t deadline,
-                              uint64_t *from, bool *stuck);
+ * batches among them; with `settled`, behind those with settled flags. *stuck: the batch at `*from`
+ * is not such a one, or it ends behind `end`. Blocks: until the owner answers, at most until
+ * `deadline`. */
+mofka_status_t mmi_flags_pass(const mmi_partition_t *p, uint64_t end, bool settled,
+                              int64_t deadline, uint64_t *from, bool *stuck);
 /* Where the flag of `id` is in the owner's share. */
 static inline uint64_t mmi_flag_offset(const mmi_partition_t *p, uint64_t id) {
     return p->flags + MMI_FLAG_BYTES * (id % p->slots);
@@ -183,12 +192,36 @@ void mmi_stamp_put(const mmi_partition_t *p, uint64_t id, const uint64_t *stamp)
 /* Get it. Complete after a flush. */
 void mmi_stamp_get(const mmi_partition_t *p, uint64_t id, uint64_t *stamp);
 
+/* ---- sum.c ----------------------------------------------------------------------------------- */
+
+/* What a check is of: its half of the sum. */
+typedef enum mmi_sum_part { MMI_SUM_METADATA, MMI_SUM_DATA } mmi_sum_part_t;
+
+/* The check of bytes of event `id`. */
+uint32_t mmi_sum_bytes(const mmi_partition_t *p, uint64_t id, mmi_sum_part_t part,
+                       const void *bytes, size_t size);
+/* Bytes that follow each other in segments, from `used` bytes of the first one on. */
+typedef struct mmi_segments {
+    const mofka_segment_t *first;
+    size_t used;
+} mmi_segments_t;
+/* The same, of `size` bytes in segments; `*from` moves behind them. */
+uint32_t mmi_sum_segments(const mmi_partition_t *p, uint64_t id, mmi_sum_part_t part,
+                          mmi_segments_t *from, size_t size);
+static inline uint64_t mmi_sum_word(uint32_t metadata, uint32_t data) {
+    return (uint64_t)data << 32 | metadata;
+}
+static inline uint32_t mmi_sum_half(uint64_t sum, mmi_sum_part_t part) {
+    return (uint32_t)(part == MMI_SUM_DATA ? sum >> 32 : sum);
+}
+
 /* ---- damage.c -------------------------------------------------------------------------------- */
 
 /* Events that cannot be read. */
 typedef struct mmi_damage {
     uint64_t first, end; /* ids; equal: there is no damage */
-    bool of_flag;        /* the flag of their batch is at fault; else their entries */
+    bool of_flag;        /* the flag of their batch is at fault; else their entries, or */
+    bool of_metadata;    /* the metadata of the only one */
     mmi_chain_t chain;   /* for what follows `end` */
 } mmi_damage_t;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Payload ring and entries: copies that wrap at the end. */
+/* Payload ring, entries and sums: copies that wrap at the end. */
 #include "mpi/partition/partition.h"
 
 #include <assert.h>
@@ -39,6 +39,18 @@ void mmi_entries_put(const mmi_partition_t *p, uint64_t id, const mmi_entry_t *e
     const uint64_t size = sizeof *entries;
     ring_put(p, p->w->ops->put, p->entries, p->slots * size, id % p->slots * size, entries,
              count * size);
+}
+
+void mmi_sums_put(const mmi_partition_t *p, uint64_t id, const uint64_t *sums, size_t count) {
+    const uint64_t size = sizeof *sums;
+    assert(p->checksums);
+    ring_put(p, p->w->ops->put, p->sums, p->slots * size, id % p->slots * size, sums, count * size);
+}
+
+void mmi_sums_get(const mmi_partition_t *p, uint64_t id, uint64_t *sums, size_t count) {
+    const uint64_t size = sizeof *sums;
+    assert(p->checksums);
+    ring_get(p, p->sums, p->slots * size, id % p->slots * size, sums, count * size);
 }
 
 void mmi_entries_get(const mmi_partition_t *p, uint64_t id, mmi_entry_t *entries, size_t count) {

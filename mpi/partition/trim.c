@@ -49,15 +49,17 @@ static mofka_status_t trim_correct_units(const mmi_partition_t *p, mmi_place_t s
     return status;
 }
 
-/* With the lock: the published batch at the head, damaged or not. `first == end`: there is none. */
+/* With the lock: the published batch at the head, damaged or not. `first == end`: there is none, or
+ * its flag is not settled. */
 static mofka_status_t trim_next_batch(const mmi_partition_t *p, mmi_place_t head,
                                       mmi_damage_t *batch) {
     mmi_chain_t chain = mmi_chain_from(head.units);
     uint64_t flag = mmi_flag_load(p, head.events);
-    uint64_t count = mmi_flag_count(p, head.events, flag);
+    uint64_t count = mmi_flag_is_settled(flag) ? mmi_flag_count(p, head.events, flag) : 0;
+    mmi_flag_kind_t kind = mmi_flag_kind(p, head.events, flag);
     mmi_assert_locked(p);
     *batch = (mmi_damage_t){.first = head.events, .end = head.events + count, .chain = chain};
-    if (count > 0 || mmi_flag_kind(p, head.events, flag) == MMI_FLAG_EARLIER)
+    if (kind == MMI_FLAG_STORED || kind == MMI_FLAG_EARLIER)
         return mmi_window_check(p->w, p->owner);
     return mmi_damage_of_flag(p, head.events, chain, batch);
 }
@@ -149,7 +151,7 @@ static mofka_status_t trim_is_boundary(const mmi_partition_t *p, uint64_t head, 
     bool stuck = false;
     mmi_assert_locked(p);
     while (!status && !stuck && at < id)
-        status = mmi_flags_pass(p, id, INT64_MAX, &at, &stuck);
+        status = mmi_flags_pass(p, id, false, INT64_MAX, &at, &stuck);
     /* Behind a damaged flag nothing is known. */
     *boundary = at == id || mmi_flag_count(p, at, mmi_flag_load(p, at)) == 0;
     return status;
@@ -210,7 +212,8 @@ static mofka_status_t trim_would_move(const mmi_partition_t *p, mmi_place_t star
     return mmi_window_check(p->w, p->owner);
 }
 
-/* With the lock, which the end of a topic needs, too. Nothing is discarded for a batch behind it. */
+/* With the lock, which the end of a topic needs, too. Nothing is discarded for a batch behind it.
+ */
 static mofka_status_t trim_move(const mmi_partition_t *p, mmi_place_t start, mmi_place_t end) {
     mmi_state_t state;
     mofka_status_t status = mmi_state_load(p, &state);

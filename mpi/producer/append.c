@@ -16,6 +16,14 @@
  *   5 publish                    commit flags             each batch is stored once its flag is
  *   6 ring the data bell         data bell                consumers find it at their next look
  *
+ * Where readers can check a batch (put.c), its flag is put in step 4, under the same flush. Then
+ * step 5 puts it again, settled, and does not wait: a later flush of the rank completes that, at
+ * the latest the agent's.
+ *
+ *   4 payload, entries, flags,   ring, entries, flags     a hole, or stored. Not settled, so the
+ *     flush                                               head does not pass it
+ *   5 settle                     flags                    the same
+ *
  * Step 1 is for the first batch. Of the others, as many are reserved with it as fit in the room
  * that was seen, and at most a quarter of the partition. The end of a topic is where the tail was,
  * so it is never within a group.
@@ -32,9 +40,9 @@
  *     The head is then read along with the flush of step 4, for the next append.
  *   - If a quarter of the partition was seen to be free behind the batch, step 1 is left out.
  *
- * So a group costs three round trips: reserve, flush, publish. A look at step 1 is one more. What
- * was seen is of use for a second. In that time no log advances so far that a reservation could not
- * be completed from the head that was seen.
+ * So a group costs two round trips where flags are put early, and three elsewhere: reserve, flush,
+ * publish. A look at step 1 is one more. What was seen is of use for a second. In that time no log
+ * advances so far that a reservation could not be completed from the head that was seen.
  */
 #include "mpi/producer/producer.h"
 
@@ -68,14 +76,16 @@ static bool append_saw_room(const mmi_partition_t *p, const mmi_sender_t *sender
 
 /* The place of a reservation. A sender's batches never go back: that would be behind what others
  * may have reserved since. MOFKA_ERR_COMPLETE: the topic had ended. */
-static mofka_status_t append_place(const mmi_partition_t *p, const mmi_sender_t *sender,
+static mofka_status_t append_place(const mmi_partition_t *p, mmi_sender_t *sender,
                                    uint64_t reservation, mmi_place_t head, mmi_place_t *place) {
     mmi_tail_t tail;
     mofka_status_t status = mmi_tail_unpack(p, reservation, head, &tail);
     if (status)
         return status;
-    if (tail.ended)
+    if (tail.ended) {
+        sender->seen_ns = 0; /* the next append looks first */
         return mmi_commit_refuse(p);
+    }
     *place = tail.at;
     if (place->events < sender->tail.events || place->units < sender->tail.units)
         return mmi_word_damaged(p, "reservation", reservation);

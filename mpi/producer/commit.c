@@ -5,24 +5,59 @@
  */
 #include "mpi/producer/producer.h"
 
+/* How long a refused append waits for the partition's lock. */
+#define LOCK_WAIT_MS 100
+
+/* Whether the reservation has an end and the partition has none. That is so for a moment, under the
+ * lock, while the end is decided. */
+static bool commit_lacks_end(const mmi_partition_t *p) {
+    mmi_state_t state = {0};
+    if (mmi_state_load(p, &state) || state.complete ||
+        mmi_partition_lock(p, mmi_deadline(LOCK_WAIT_MS)))
+        return false;
+    mofka_status_t status = mmi_state_load(p, &state);
+    mmi_partition_unlock(p);
+    return !status && !state.complete;
+}
+
 mofka_status_t mmi_commit_refuse(const mmi_partition_t *p) {
+    if (commit_lacks_end(p))
+        return mmi_word_damaged(p, "reservation", mmi_control_load(p, MMI_CONTROL(reservation)));
     return mofka_fail(MOFKA_ERR_COMPLETE, "topic '%s' is complete", p->topic);
+}
+
+void mmi_commit_put_flag(const mmi_partition_t *p, const mofka_batch_t *batch, bool settled,
+                         uint64_t *flag) {
+    uint64_t id = mmi_batch_place(batch).events;
+    *flag = mmi_flag_value(p, id, batch->event_count, settled);
+    p->w->ops->put_word(p->w, p->owner, mmi_flag_offset(p, id), flag);
 }
 
 /* The flags of a group take one round trip together. */
 static void commit_put_flags(const mmi_partition_t *p, mmi_sender_t *sender,
                              const mmi_group_t *group) {
-    for (size_t i = 0; i < group->count; i++) {
-        uint64_t id = mmi_batch_place(group->batches[i]).events, *flag = &sender->marks[i].flag;
-        *flag = mmi_flag_value(p, id, group->batches[i]->event_count);
-        p->w->ops->put_word(p->w, p->owner, mmi_flag_offset(p, id), flag);
-    }
+    for (size_t i = 0; i < group->count; i++)
+        mmi_commit_put_flag(p, group->batches[i], true, &sender->marks[i].flag);
     (void)p->w->ops->flush(p->w, p->owner); /* an error is the window's */
+}
+
+/* The group and its flags were flushed. Nobody waits for what settles the flags: the next flush of
+ * this rank completes it. */
+static void commit_settle_flags(const mmi_partition_t *p, mmi_sender_t *sender,
+                                const mmi_group_t *group) {
+    for (size_t i = 0; i < group->count; i++)
+        mmi_commit_put_flag(p, group->batches[i], true, &sender->settled[i]);
+    sender->unsettled = true;
+    atomic_store(&p->w->unflushed[p->owner], true);
+    atomic_store(&p->w->left_puts, true);
 }
 
 mofka_status_t mmi_commit_publish(const mmi_partition_t *p, mmi_sender_t *sender,
                                   const mmi_group_t *group) {
-    commit_put_flags(p, sender, group);
+    if (mmi_group_is_early(p, sender, group))
+        commit_settle_flags(p, sender, group);
+    else
+        commit_put_flags(p, sender, group);
     mmi_bell_ring_data(p);
     if (p->retention ==
         MMI_DISCARD_OLDEST) /* a producer that waits for room may discard this batch */

@@ -21,6 +21,19 @@ static mofka_status_t mmi_producer_limits(void *self, size_t partition,
     return MOFKA_OK;
 }
 
+/* Complete what MPI may still read of this producer. A flush of another thread may be under way,
+ * and not have ended: so it does not count. */
+static mofka_status_t producer_settle(mmi_producer_t *producer) {
+    mofka_status_t status = MOFKA_OK;
+    for (size_t i = 0; i < producer->topic->partition_count; i++) {
+        const mmi_partition_t *p = &producer->topic->partitions[i];
+        mmi_sender_t *sender = &producer->senders[i];
+        mofka_status_t flushed = sender->unsettled ? mmi_sender_settle(p, sender) : MOFKA_OK;
+        status = status ? status : flushed;
+    }
+    return status;
+}
+
 /* A close that timed out is called again. The producer counts once. */
 static mofka_status_t mmi_producer_close(void *self, bool flushed) {
     mmi_producer_t *producer = self;
@@ -30,8 +43,9 @@ static mofka_status_t mmi_producer_close(void *self, bool flushed) {
         return mofka_fail(MOFKA_ERR_TIMEOUT, "%s", mofka_last_error());
     for (size_t i = 0; i < topic->partition_count; i++) /* discarded batches wait no more */
         mmi_room_end_wait(&topic->partitions[i], &producer->senders[i]);
-    if (!flushed || topic->expected_producers == 0)
-        return MOFKA_OK;
+    mofka_status_t status = producer_settle(producer);
+    if (status || !flushed || topic->expected_producers == 0)
+        return status;
     const mmi_partition_t *p = &topic->partitions[0];
     if (!producer->counted) {
         uint64_t before =
@@ -55,6 +69,8 @@ static void mmi_producer_destroy(void *self) {
         free(producer->senders[i].entries);
         free(producer->senders[i].packed);
         free(producer->senders[i].marks);
+        free(producer->senders[i].sums);
+        free(producer->senders[i].settled);
     }
     free(producer);
 }

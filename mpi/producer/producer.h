@@ -19,8 +19,10 @@
 /* What a producer keeps for one partition. The core appends to a partition from one thread at a
  * time, so nothing here needs a lock. */
 typedef struct mmi_sender {
-    mmi_entry_t *entries; /* of the group under way; reused, as are the next two */
+    mmi_entry_t *entries; /* of the group under way; reused, as are the next three */
     size_t entry_room;
+    uint64_t *sums; /* with checksums */
+    size_t sum_room;
     char *packed; /* rma: small pieces of the group's payload */
     size_t packed_room;
     bool packs; /* there are such pieces, and memory for them */
@@ -28,6 +30,10 @@ typedef struct mmi_sender {
         uint64_t stamp, flag; /* of a batch of the group; MPI reads them until the next flush */
     } * marks;                /* reused */
     size_t mark_room;
+    /* The settled flags of the last group that was put with its flags, MMI_EARLY_BATCHES of them;
+     * MPI reads them until the next flush. NULL: there was none. */
+    uint64_t *settled;
+    bool unsettled; /* this sender has not flushed since */
     /* rma: hints, which save round trips. They are of use for a short time; see append.c. */
     int64_t seen_ns;     /* monotonic time before the head was read; 0: no hint */
     mmi_place_t head;    /* as it was read then */
@@ -44,6 +50,12 @@ static inline void mmi_sender_note(mmi_sender_t *sender, mmi_place_t head, int64
     assert(head.events >= sender->head.events);
     sender->head = head;
     sender->seen_ns = now_ns;
+}
+
+/* Complete the settled flags that this sender has left. */
+static inline mofka_status_t mmi_sender_settle(const mmi_partition_t *p, mmi_sender_t *sender) {
+    sender->unsettled = false;
+    return p->w->ops->flush(p->w, p->owner);
 }
 
 typedef struct mmi_producer {
@@ -137,18 +149,30 @@ bool mmi_turn_is_large(const mmi_partition_t *p, mmi_place_t size);
  * reserved. */
 mofka_status_t mmi_turn_lock(const mmi_partition_t *p, const mofka_batch_t *batch, mmi_due_t *due);
 
+/* A batch of at most so many bytes is small enough for a reader to check as a whole. */
+#define MMI_EARLY_BYTES 16384
+/* Batches of a group that is put with its flags, at most. */
+#define MMI_EARLY_BATCHES 256
+/* Whether the flags are put with the group, under the same flush: where readers can check it, and
+ * where somebody settles the flags later. */
+bool mmi_group_is_early(const mmi_partition_t *p, const mmi_sender_t *sender,
+                        const mmi_group_t *group);
 /* Have the memory that putting the group needs. */
 mofka_status_t mmi_put_prepare(const mmi_partition_t *p, mmi_sender_t *sender,
                                const mmi_group_t *group);
-/* Step 4: write a reserved group, and flush. `with_state`: read the partition's state as well, into
- * sender->state. */
+/* Step 4: write a reserved group, an early one with its flags, and flush. `with_state`: read the
+ * partition's state as well, into sender->state. */
 mofka_status_t mmi_put_group(const mmi_partition_t *p, mmi_sender_t *sender,
                              const mmi_group_t *group, bool with_state);
 
-/* Steps 5 and 6: publish a group that was put, and wake its readers. */
+/* Put the flag of a batch, by way of `*flag`. Complete after a flush. */
+void mmi_commit_put_flag(const mmi_partition_t *p, const mofka_batch_t *batch, bool settled,
+                         uint64_t *flag);
+/* Steps 5 and 6: publish a group that was put, or settle the flags of an early one; and wake its
+ * readers. */
 mofka_status_t mmi_commit_publish(const mmi_partition_t *p, mmi_sender_t *sender,
                                   const mmi_group_t *group);
-/* MOFKA_ERR_COMPLETE, with a message. */
+/* The topic has ended. MOFKA_ERR_COMPLETE, with a message; MOFKA_ERR_CORRUPT: that is not so. */
 mofka_status_t mmi_commit_refuse(const mmi_partition_t *p);
 
 #endif

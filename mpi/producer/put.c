@@ -41,6 +41,22 @@ static size_t put_packed_bytes(const mmi_group_t *group) {
     return bytes;
 }
 
+bool mmi_group_is_early(const mmi_partition_t *p, const mmi_sender_t *sender,
+                        const mmi_group_t *group) {
+    if (!p->checksums || !sender->settled || group->count > MMI_EARLY_BATCHES)
+        return false;
+    for (size_t i = 0; i < group->count; i++)
+        if (group->batches[i]->metadata_bytes + group->batches[i]->data_bytes > MMI_EARLY_BYTES)
+            return false;
+    return true;
+}
+
+/* Without memory, no group is early. Where no agent flushes settled flags later, neither is. */
+static void put_prepare_settled(const mmi_partition_t *p, mmi_sender_t *sender) {
+    if (p->checksums && p->w->agent && !sender->settled)
+        sender->settled = malloc(MMI_EARLY_BATCHES * sizeof *sender->settled);
+}
+
 /* One piece alone is not worth packing. */
 static bool put_is_worth_packing(const mmi_partition_t *p, const mmi_group_t *group) {
     return !p->w->ops->puts_are_cheap && (group->count > 1 || group->batches[0]->segment_count > 0);
@@ -50,8 +66,12 @@ mofka_status_t mmi_put_prepare(const mmi_partition_t *p, mmi_sender_t *sender,
                                const mmi_group_t *group) {
     mofka_status_t status = put_grow(&sender->entries, &sender->entry_room,
                                      (size_t)group->size.events, sizeof *sender->entries);
+    if (!status && p->checksums)
+        status = put_grow(&sender->sums, &sender->sum_room, (size_t)group->size.events,
+                          sizeof *sender->sums);
     if (!status)
         status = put_grow(&sender->marks, &sender->mark_room, group->count, sizeof *sender->marks);
+    put_prepare_settled(p, sender);
     sender->packs = !status && put_is_worth_packing(p, group) &&
                     !put_grow(&sender->packed, &sender->packed_room, put_packed_bytes(group), 1);
     return status;
@@ -148,17 +168,34 @@ static void put_make_entries(const mofka_batch_t *batch, mmi_entry_t *entries) {
     assert(data == metadata + batch->data_bytes);
 }
 
-/* The batches follow each other, and so do their entries. */
+static void put_make_sums(const mmi_partition_t *p, const mofka_batch_t *batch, uint64_t *sums) {
+    uint64_t id = mmi_batch_place(batch).events;
+    const char *metadata = batch->metadata;
+    mmi_segments_t data = {batch->segments, 0};
+    for (size_t i = 0; i < batch->event_count; i++, id++) {
+        const mofka_batch_event_t *event = &batch->events[i];
+        uint32_t first = mmi_sum_bytes(p, id, MMI_SUM_METADATA, metadata, event->metadata_bytes);
+        sums[i] =
+            mmi_sum_word(first, mmi_sum_segments(p, id, MMI_SUM_DATA, &data, event->data_bytes));
+        metadata += event->metadata_bytes;
+    }
+}
+
+/* The batches follow each other, and so do their entries and sums. */
 static void put_entries(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_group_t *group) {
     uint64_t first = mmi_batch_place(group->batches[0]).events;
     size_t count = 0;
     for (size_t i = 0; i < group->count; i++) {
         assert(mmi_batch_place(group->batches[i]).events == first + count);
         put_make_entries(group->batches[i], sender->entries + count);
+        if (p->checksums)
+            put_make_sums(p, group->batches[i], sender->sums + count);
         count += group->batches[i]->event_count;
     }
     assert(count == group->size.events && count <= sender->entry_room);
     mmi_entries_put(p, first, sender->entries, count);
+    if (p->checksums)
+        mmi_sums_put(p, first, sender->sums, count);
 }
 
 static void put_stamp(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_group_t *group,
@@ -191,11 +228,15 @@ mofka_status_t mmi_put_group(const mmi_partition_t *p, mmi_sender_t *sender,
         return status;
     put_payloads(p, sender, group);
     put_entries(p, sender, group);
-    /* The batches are readable once this is flushed and their flags are stored. */
     for (size_t i = 0; i < group->count; i++)
         put_stamp(p, sender, group, i);
+    /* The other batches are readable once this is flushed and their flags are stored. */
+    if (mmi_group_is_early(p, sender, group))
+        for (size_t i = 0; i < group->count; i++)
+            mmi_commit_put_flag(p, group->batches[i], false, &sender->marks[i].flag);
     if (with_state)
         mmi_state_get(p, sender->state);
     p->w->ops->nudge(p->w, p->owner);
+    sender->unsettled = false;
     return p->w->ops->flush(p->w, p->owner);
 }

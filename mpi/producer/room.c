@@ -58,6 +58,12 @@ static mofka_status_t room_describe_event(const mmi_partition_t *p, mmi_state_t 
     return MOFKA_OK;
 }
 
+/* Whether the batch at `id` has a flag that is not settled: no cursor, and no head, passes it. */
+static bool room_is_unsettled(const mmi_partition_t *p, uint64_t id) {
+    uint64_t flag = mmi_flag_load(p, id);
+    return mmi_flag_count(p, id, flag) > 0 && !mmi_flag_is_settled(flag);
+}
+
 static mofka_status_t room_describe(const mmi_partition_t *p, const mmi_due_t *due, char *text,
                                     size_t bytes) {
     mmi_state_t state;
@@ -73,6 +79,15 @@ static mofka_status_t room_describe(const mmi_partition_t *p, const mmi_due_t *d
     status = mmi_consumers_find_slowest(p, state.head, false, &slowest);
     if (status)
         return status;
+    uint64_t first = p->retention == MMI_DISCARD_OLDEST ? state.head.events : slowest.at.events;
+    if (room_is_unsettled(p, first)) {
+        snprintf(text, bytes,
+                 "event %" PRIu64
+                 " was stored, and its producer has not confirmed that; it is slow "
+                 "or has stopped",
+                 first);
+        return MOFKA_OK;
+    }
     if (slowest.place == MMI_CONSUMERS_MAX) {
         snprintf(text, bytes, "no consumer is registered");
         return MOFKA_OK;
@@ -214,6 +229,8 @@ mofka_status_t mmi_room_wait(const mmi_partition_t *p, mmi_sender_t *sender, mof
     if (status || room) /* nearly always: no clock was read */
         return status;
     int64_t start_ns = mmi_now_ns();
+    if (sender->unsettled) /* the head may wait for this sender's own flags */
+        status = mmi_sender_settle(p, sender);
     mmi_spin_t spin = mmi_spin_start(p->w);
     while (!status && !room && mmi_spin_again(&spin))
         status = room_look(p, sender, batch, due, &room);

@@ -70,13 +70,19 @@ static mofka_status_t creation_load_places(const creation_t *c, uint64_t *next) 
     return status;
 }
 
+static bool creation_has_checksums(const creation_t *c) {
+    return c->wish.checksum == MMI_CHECKSUM_ON ||
+           (c->wish.checksum == MMI_CHECKSUM_AUTO && !c->d->w->ops->puts_are_cheap);
+}
+
 /* With the directory's lock: give each partition a place. */
 static mofka_status_t creation_place(const creation_t *c) {
     const mmi_directory_t *d = c->d;
     creation_assert_locked(c);
     size_t owner_count = d->owner_count;
     assert(owner_count > 0);
-    uint64_t next = 0, bytes = mmi_partition_bytes(c->wish.slots, c->wish.ring_bytes);
+    bool checksums = creation_has_checksums(c);
+    uint64_t next = 0, bytes = mmi_partition_bytes(c->wish.slots, c->wish.ring_bytes, checksums);
     mofka_status_t status = creation_load_places(c, &next);
     if (status)
         return status;
@@ -98,7 +104,8 @@ static mofka_status_t creation_place(const creation_t *c) {
                                              .owner = owner,
                                              .base = mmi_directory_arena_start(d, owner) + *used,
                                              .slots = c->wish.slots,
-                                             .ring_bytes = c->wish.ring_bytes};
+                                             .ring_bytes = c->wish.ring_bytes,
+                                             .checksums = checksums};
         mmi_partition_place(&c->partitions[i]);
         *used += bytes;
     }
@@ -136,6 +143,7 @@ static char *creation_record(const creation_t *c) {
                 mmi_record_add_number(record, "slots", c->wish.slots) &&
                 mmi_record_add_number(record, "ring", c->wish.ring_bytes) &&
                 mmi_record_add_number(record, "retention", (uint64_t)c->wish.retention) &&
+                mmi_record_add_number(record, "checksums", creation_has_checksums(c)) &&
                 mmi_record_add_number(record, "expected_producers", c->wish.expected_producers) &&
                 creation_record_places(c, record);
     char *text = good ? cJSON_PrintUnformatted(record) : NULL;
@@ -149,8 +157,8 @@ static mofka_status_t creation_format(const creation_t *c) {
     mofka_status_t status = MOFKA_OK;
     for (size_t i = 0; i < c->wish.partition_count && !status; i++) {
         const mmi_partition_t *p = &c->partitions[i];
-        status =
-            w->ops->populate(p->w, p->owner, p->base, mmi_partition_bytes(p->slots, p->ring_bytes));
+        status = w->ops->populate(p->w, p->owner, p->base,
+                                  mmi_partition_bytes(p->slots, p->ring_bytes, p->checksums));
     }
     for (size_t i = 0; i < c->wish.partition_count && !status; i++)
         status = mmi_partition_format(&c->partitions[i], (mmi_place_t){0, 0});

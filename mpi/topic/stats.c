@@ -125,7 +125,7 @@ static mofka_status_t stats_find_unstored(mmi_partition_t *p, uint64_t head, uin
     do {
         from = head > from ? head : from;
         while (!status && !stuck && from < tail)
-            status = mmi_flags_pass(p, tail, deadline, &from, &stuck);
+            status = mmi_flags_pass(p, tail, false, deadline, &from, &stuck);
         if (!status && stuck && p->retention == MMI_DISCARD_OLDEST)
             status = stats_read_head(p, &head, deadline);
         stuck = stuck && head <= from;

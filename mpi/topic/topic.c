@@ -17,6 +17,7 @@ mofka_status_t mmi_topic_partition_info(void *self, size_t index, mofka_metadata
                 cJSON_AddNumberToObject(json, "owner", p->owner) &&
                 cJSON_AddNumberToObject(json, "bytes", (double)p->ring_bytes) &&
                 cJSON_AddNumberToObject(json, "events", (double)p->slots) &&
+                cJSON_AddBoolToObject(json, "checksums", p->checksums) &&
                 cJSON_AddStringToObject(json, "window", p->w->ops->name);
     mofka_status_t status =
         good ? mofka_metadata_create_json(json, info)
@@ -86,7 +87,7 @@ static uint64_t *record_find_arenas(const mmi_directory_t *d) {
  * partitions before it. */
 static bool record_place_partition(const mmi_directory_t *d, const cJSON *place, uint64_t *next,
                                    mmi_partition_t *p) {
-    uint64_t owner, bytes = mmi_partition_bytes(p->slots, p->ring_bytes);
+    uint64_t owner, bytes = mmi_partition_bytes(p->slots, p->ring_bytes, p->checksums);
     if (cJSON_GetArraySize(place) != 2 ||
         !record_get_number(place->child, 0, (uint64_t)d->w->size - 1, &owner) ||
         next[owner] == UINT64_MAX)
@@ -105,11 +106,12 @@ static bool record_place_partition(const mmi_directory_t *d, const cJSON *place,
 /* What a record says is checked against the window before it is used. */
 static mofka_status_t mmi_topic_place_partitions(const mmi_directory_t *d, const cJSON *record,
                                                  mmi_topic_t *topic) {
-    uint64_t slots, ring, retention;
+    uint64_t slots, ring, retention, checksums;
     if (!record_get(record, "slots", 1, MMI_SLOTS_MAX, &slots) ||
         !record_get(record, "ring", MMI_UNIT_BYTES, MMI_RING_BYTES_MAX, &ring) ||
         ring % MMI_UNIT_BYTES != 0 ||
         !record_get(record, "retention", 0, MMI_DISCARD_OLDEST, &retention) ||
+        !record_get(record, "checksums", 0, 1, &checksums) ||
         !record_get(record, "expected_producers", 0, MMI_EXPECTED_MAX, &topic->expected_producers))
         return record_refuse(topic->name, "geometry");
     uint64_t *next = record_find_arenas(d);
@@ -125,6 +127,7 @@ static mofka_status_t mmi_topic_place_partitions(const mmi_directory_t *d, const
                                                  .slots = slots,
                                                  .ring_bytes = ring,
                                                  .retention = (mmi_retention_t)retention,
+                                                 .checksums = checksums != 0,
                                                  .bells = &topic->partitions[0]};
         good = record_place_partition(d, place, next, &topic->partitions[i]);
     }

@@ -8,6 +8,7 @@
 
 mofka_status_t mmi_wish_read(const mofka_topic_config_t *config, mmi_wish_t *wish) {
     static const char *const policies[] = {"acknowledged", "discard_oldest", NULL};
+    static const char *const checksums[] = {"auto", "on", "off", NULL};
     *wish = (mmi_wish_t){.partition_count = 1, .ring_bytes = 8 << 20, .slots = 32768};
     const mofka_option_t options[] = {
         {.key = "partitions",
@@ -29,6 +30,10 @@ mofka_status_t mmi_wish_read(const mofka_topic_config_t *config, mmi_wish_t *wis
          .kind = MOFKA_OPTION_CHOICE,
          .value = &wish->retention,
          .choices = policies},
+        {.key = "checksum",
+         .kind = MOFKA_OPTION_CHOICE,
+         .value = &wish->checksum,
+         .choices = checksums},
         {.key = "expected_producers",
          .kind = MOFKA_OPTION_UINT,
          .value = &wish->expected_producers,

@@ -5,12 +5,16 @@
 
 #include <mofka/backend.h>
 
+/* Whether events have sums; auto: where bytes are put by MPI. */
+typedef enum mmi_checksum { MMI_CHECKSUM_AUTO, MMI_CHECKSUM_ON, MMI_CHECKSUM_OFF } mmi_checksum_t;
+
 typedef struct mmi_wish {
     uint64_t partition_count;
     uint64_t ring_bytes;         /* of each partition; whole units */
     uint64_t slots;              /* events of each partition */
     uint64_t expected_producers; /* 0: the topic does not complete itself */
     int retention;               /* mmi_retention_t */
+    int checksum;                /* mmi_checksum_t */
 } mmi_wish_t;
 
 /* Read `config->options`. MOFKA_ERR_OPTION, MOFKA_ERR_RANGE. */

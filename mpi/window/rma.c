@@ -102,6 +102,7 @@ static void rma_get_pieces(mmi_window_t *w, int rank, const mmi_piece_t *pieces,
 }
 
 static mofka_status_t rma_flush(mmi_window_t *w, int rank) {
+    atomic_store(&w->unflushed[rank], false);
     MMI_TRY(w, rank, MPI_Win_flush, rank, w->win);
     return mmi_window_check(w, rank);
 }
@@ -210,16 +211,18 @@ mofka_status_t mmi_window_create_rma(int rank, int size, const mmi_rma_options_t
     mmi_window_t *w = mmi_window_create(&rma_ops, rank, size, 1);
     MPI_Aint *skip = calloc((size_t)size, sizeof *skip);
     uint64_t *nudges = calloc((size_t)size, sizeof *nudges);
+    _Atomic bool *unflushed = calloc((size_t)size, sizeof *unflushed);
     if (w) {
         w->rma = *options;
         w->run_words = MMI_RUN_WORDS_MAX;
         w->skip = skip;
         w->nudge_values = nudges;
+        w->unflushed = unflushed;
         /* No two ranks put the same value. */
         for (int i = 0; nudges && i < size; i++)
             nudges[i] = (uint64_t)rank << 40;
     }
-    if (w && skip && nudges && mmi_reads_create(w)) {
+    if (w && skip && nudges && unflushed && mmi_reads_create(w)) {
         *window = w;
         return MOFKA_OK;
     }
@@ -228,6 +231,7 @@ mofka_status_t mmi_window_create_rma(int rank, int size, const mmi_rma_options_t
     } else {
         free(skip);
         free(nudges);
+        free(unflushed);
     }
     return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a window");
 }

@@ -174,5 +174,6 @@ void mmi_rma_destroy(mmi_window_t *w) {
     free(w->faulty);
     free(w->skip);
     free(w->nudge_values);
+    free(w->unflushed);
     free(w);
 }

@@ -49,6 +49,10 @@ typedef struct mmi_piece {
 typedef void (*mmi_put_t)(mmi_window_t *w, int rank, uint64_t offset, const void *source,
                           size_t bytes);
 
+/* Read consecutive words. */
+typedef void (*mmi_read_words_t)(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+                                 size_t count);
+
 typedef struct mmi_window_ops {
     const char *name;
 
@@ -76,9 +80,9 @@ typedef struct mmi_window_ops {
 
     uint64_t (*load)(mmi_window_t *w, int rank, uint64_t offset);
     /* Load `count` consecutive words. */
-    void (*load_run)(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words, size_t count);
+    mmi_read_words_t load_run;
     /* As load_run, but complete after a flush. */
-    void (*get_words)(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words, size_t count);
+    mmi_read_words_t get_words;
     /* As load_run, but gives up at a deadline with MOFKA_ERR_TIMEOUT. Then `words` are not written,
      * not later either. Any thread that may call MPI may call this. */
     mofka_status_t (*read_within)(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
@@ -144,6 +148,8 @@ struct mmi_window {
     size_t own_bytes;          /* of it */
     pthread_mutex_t word_lock; /* rma with serial_words; a leaf */
     struct mmi_agent *agent;   /* rma: runs calls that may block; NULL: callers do that */
+    _Atomic bool *unflushed;   /* rma: for each rank: puts there wait for a later flush */
+    _Atomic bool left_puts;    /* rma: some were left since the agent looked last */
     bool nudges;               /* rma: owners run progress threads */
     uint64_t *nudge_values;    /* rma: what this rank last put into each rank's activity word */
     mmi_reads_t reads;         /* rma */

@@ -53,6 +53,7 @@ struct mofka_event {
     bool released;         /* where releases count; with the lock */
     bool held;             /* handed out */
     bool undelivered;      /* its pull or its callback failed */
+    bool damaged;          /* nobody can have its data */
 };
 static_assert(sizeof(mofka_event_t) <= 64, "one cache line");
 

@@ -30,7 +30,7 @@ static mofka_status_t pull_pass_over(mofka_event_t *event) {
     mofka_status_t status = event->status;
     assert(status != MOFKA_OK && event->held);
     mofka_fail(status, "%s", event->message ? event->message : mofka_status_text(status));
-    event->undelivered = true;
+    event->undelivered = !event->damaged; /* nobody can have what is damaged */
     mofka_event_release(event);
     return status;
 }

@@ -8,6 +8,7 @@
  * that is not released holds back the acknowledgement of later ones. With automatic
  * acknowledgement, so does an event whose pull or callback failed.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include "consumer/consumer.h"
@@ -38,7 +39,7 @@ mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *from, mfi
         event->data = NULL;
         event->selected = 0;
         event->status = MOFKA_OK;
-        event->released = event->held = event->undelivered = false;
+        event->released = event->held = event->undelivered = event->damaged = false;
     }
     *out = run;
     return MOFKA_OK;
@@ -172,6 +173,21 @@ static void run_deliver(mofka_consumer_t *consumer, mfi_run_t *run, size_t overt
         mofka_event_release(&run->events[i]);
 }
 
+/* Events whose data the backend found damaged keep their place, as in run_prepare. */
+static void run_note_damage(mofka_consumer_t *consumer, mfi_run_t *run) {
+    for (size_t i = 0; i < run->count; i++) {
+        mofka_event_t *event = &run->events[i];
+        if (!run->run->events[i].data_damaged || event->status)
+            continue;
+        event->status =
+            mofka_fail(MOFKA_ERR_CORRUPT,
+                       "topic '%s', partition %zu: the data of event %" PRIu64 " is damaged",
+                       consumer->topic->name, run->partition, run->run->events[i].id);
+        event->damaged = true;
+        event->message = strdup(mofka_last_error());
+    }
+}
+
 mofka_status_t mfi_run_finish(mofka_consumer_t *consumer, int64_t deadline) {
     mfi_run_t *run = consumer->unfinished;
     size_t overtaken = 0;
@@ -183,11 +199,13 @@ mofka_status_t mfi_run_finish(mofka_consumer_t *consumer, int64_t deadline) {
     if (status == MOFKA_ERR_TIMEOUT)
         return status;
     consumer->unfinished = NULL;
-    if (status)
+    if (status) {
         run_put_back(consumer, run);
-    else
-        run_deliver(consumer, run, overtaken);
-    return status;
+        return status;
+    }
+    run_note_damage(consumer, run);
+    run_deliver(consumer, run, overtaken);
+    return MOFKA_OK;
 }
 
 void mfi_run_give_up(mofka_consumer_t *consumer) {

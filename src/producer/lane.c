@@ -268,9 +268,10 @@ static mofka_status_t lane_send_first(mfi_lane_t *lane, int64_t deadline) {
 
 /* ---- appends in the backend's threads -------------------------------------------------------- */
 
-/* Have a list for a group. Without memory, groups are of one batch. */
+/* Have a list for a group, of at most half of the batches that there may be: so pushes fill the
+ * others meanwhile. Without memory, groups are of one batch. */
 static size_t lane_group_room(mfi_lane_t *lane) {
-    size_t most = lane->producer->max_batches < GROUP_MAX ? lane->producer->max_batches : GROUP_MAX;
+    size_t half = (lane->producer->max_batches + 1) / 2, most = half < GROUP_MAX ? half : GROUP_MAX;
     if (!lane->group)
         lane->group = malloc(most * sizeof *lane->group);
     return lane->group ? most : 1;

@@ -474,7 +474,8 @@ static void words_are_completed_from_the_head(void **state) {
                  units = next_random(&seed) % (1 << 26);
         OK(mmi_tail_unpack(&p, word, head, &got));
         assert_true(got.at.events == tail.events && got.at.units == tail.units && !got.ended);
-        word += mmi_reservation_of(events, units); /* as fetch_add does: carries go into the events */
+        word +=
+            mmi_reservation_of(events, units); /* as fetch_add does: carries go into the events */
         tail.events += events;
         tail.units += units;
         if (tail.units - head.units > UINT32_C(1) << 30 || next_random(&seed) % 8 == 0)

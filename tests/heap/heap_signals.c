@@ -103,12 +103,14 @@ static void job_keep(mmi_job_t *job) {
     (void)job; /* it is on the stack */
 }
 
+static mmi_window_t window; /* of no ranks */
+
 static void of_the_agent(void **state) {
     (void)state;
     mmi_agent_t *agent;
     mmi_job_t job = {.run = job_look, .destroy = job_keep};
     handle_faults();
-    OK(mmi_agent_create(&agent));
+    OK(mmi_agent_create(&window, &agent));
     OK(mmi_job_call(agent, &job, INT64_MAX));
     mmi_job_leave(&job);
     expect_faults_only();

@@ -14,7 +14,8 @@
 #include "support/mpi/mpi_main.h"
 
 #define DATA_BYTES 100
-#define PUSHES 7 /* more than the futures that have a place in one allocation */
+#define PUSHES                                                                                     \
+    20 /* more than the futures that have a place in one allocation; and events for all pulls */
 
 typedef struct things {
     mofka_driver_t *driver;

@@ -60,21 +60,21 @@ static const struct trips_row {
     [TRIPS_OPEN_FIRST] = {"open the first topic", 2, 1, COUNT_OTHERS},
     [TRIPS_OPEN_THIRD] = {"open the third topic", 6, 1, COUNT_OTHERS},
     [TRIPS_CREATE_PRODUCER] = {"create a producer", 0, 1, COUNT_OTHERS},
-    [TRIPS_APPEND_FIRST] = {"append its first batch", 4, 1, COUNT_OTHERS},
-    [TRIPS_APPEND] = {"append a batch at once after another", 3, 1, COUNT_OTHERS},
-    [TRIPS_APPEND_DATA] = {"append a batch with data, the same", 3, 1, COUNT_OTHERS},
-    [TRIPS_APPEND_LATE] = {"append a batch a second after another", 4, 1, COUNT_OTHERS},
-    [TRIPS_APPEND_LINGERED] = {"append a batch that lingered", 3, 1, COUNT_OTHERS},
-    [TRIPS_CLOSE_PRODUCER] = {"close a producer, which is counted", 1, 1, COUNT_OTHERS},
+    [TRIPS_APPEND_FIRST] = {"append its first batch", 3, 1, COUNT_OTHERS},
+    [TRIPS_APPEND] = {"append a batch at once after another", 2, 1, COUNT_OTHERS},
+    [TRIPS_APPEND_DATA] = {"append a batch with data, the same", 2, 1, COUNT_OTHERS},
+    [TRIPS_APPEND_LATE] = {"append a batch a second after another", 3, 1, COUNT_OTHERS},
+    [TRIPS_APPEND_LINGERED] = {"append a batch that lingered", 2, 1, COUNT_OTHERS},
+    [TRIPS_CLOSE_PRODUCER] = {"close a producer, which is counted", 2, 1, COUNT_OTHERS},
     [TRIPS_CREATE_CONSUMER] = {"create a consumer of 1 partition", 8, 1, COUNT_OTHERS},
-    [TRIPS_PULL_RUN] = {"pull a run of one batch", 3, 1, COUNT_OTHERS},
-    [TRIPS_PULL_DATA] = {"pull a run of one batch with its data", 4, 1, COUNT_OTHERS},
+    [TRIPS_PULL_RUN] = {"pull a run of one batch", 1, 1, COUNT_OTHERS},
+    [TRIPS_PULL_DATA] = {"pull a run of one batch with its data", 1, 1, COUNT_OTHERS},
     [TRIPS_ACKNOWLEDGE] = {"look, and publish acknowledgements", 4, 1, COUNT_OTHERS},
     [TRIPS_LOOK] = {"look of an idle consumer", 2, 1, COUNT_OTHERS},
     [TRIPS_WAIT] = {"an idle consumer waits for 1 s, at most", 200, 1, COUNT_OTHERS},
     [TRIPS_CLOSE_CONSUMER] = {"close a consumer", 1, 1, COUNT_OTHERS},
-    [TRIPS_OWN_APPEND] = {"an owner appends at once after another", 3, 2, COUNT_SELF},
-    [TRIPS_OWN_PULL] = {"an owner pulls a run of one batch", 3, 2, COUNT_SELF},
+    [TRIPS_OWN_APPEND] = {"an owner appends at once after another", 2, 2, COUNT_SELF},
+    [TRIPS_OWN_PULL] = {"an owner pulls a run of one batch", 1, 2, COUNT_SELF},
 };
 
 static uint64_t measured[TRIPS_COUNT];
@@ -312,7 +312,11 @@ static void trips_check(void) {
     int wrong = 0;
     for (int row = 0; row < TRIPS_COUNT; row++) {
         const struct trips_row *p = &pinned[row];
+        /* The agent flushes what an append left, a while after it. */
+        bool settles = row == TRIPS_APPEND_FIRST || row == TRIPS_APPEND_LATE ||
+                       row == TRIPS_APPEND_LINGERED || row == TRIPS_CLOSE_PRODUCER;
         if (p->rank != rank || measured[row] == p->trips ||
+            (settles && measured[row] == p->trips + 1) ||
             (row == TRIPS_WAIT && measured[row] > 0 && measured[row] < p->trips))
             continue;
         print_error("%s: %llu round trips, not %llu\n", p->what, (unsigned long long)measured[row],

@@ -29,8 +29,9 @@
 /* With --batch-size, a batch leaves when it is full, however slow the network is. */
 #define FULL_LINGER_MS 3600000
 /* The least batches of a round in each partition: a flush ends the round, and is a small part of
- * it. */
+ * it. With --max-batches, so many times that. */
 #define ROUND_BATCHES 8
+#define ROUND_LANES 4
 
 typedef struct stream_run {
     const bench_job_t *job;
@@ -82,7 +83,7 @@ static void stream_open_topic(stream_run_t *st) {
     stream_list_owners(st, owners, sizeof owners);
     /* For each partition: the payload; flags, entries and stamps; the control block and a page of
      * slack. */
-    size_t arena = (s->partition_bytes + stream_slots(s) * 56 + (64 << 10)) * (size_t)s->partitions;
+    size_t arena = (s->partition_bytes + stream_slots(s) * 64 + (64 << 10)) * (size_t)s->partitions;
     snprintf(text, sizeof text, "{\"window\":\"%s\",\"arena_bytes\":%zu,\"owners\":[%s]}",
              s->window, arena, owners);
     /* The driver spans all ranks. Watchers are the last ranks, so the owners have the same numbers
@@ -413,8 +414,10 @@ static uint64_t stream_next_count(const bench_settings_t *s, double events_per_s
     double seconds = s->baseline ? PAIRED_ROUND_S : LONE_ROUND_S;
     uint64_t count = events_per_s > 0 ? (uint64_t)(0.9 * seconds * events_per_s) : 1;
     uint64_t limit = stream_round_limit(s), full = stream_batch_count(s);
-    if (full > 1 && count < ROUND_BATCHES * full)
-        count = ROUND_BATCHES * full;
+    uint64_t least = ROUND_BATCHES > ROUND_LANES * s->max_batches ? ROUND_BATCHES
+                                                                  : ROUND_LANES * s->max_batches;
+    if (full > 1 && count < least * full)
+        count = least * full;
     count = count < 1 ? 1 : count;
     count = count < limit ? count : limit;
     count = count < full ? count : count - count % full;

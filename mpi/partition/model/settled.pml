@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A protocol that is not built yet: the payload and the flag of a small batch under one flush, and a flag with
- * a settled bit. Today a flag is put only after its payload was flushed, and needs neither.
+ * Batches whose payload and flag are put under one flush, and flags with a settled bit. append.pml has the
+ * batches whose flag is put after that flush.
  *
  * Each of two producers reserves batches of one event, waits for room, and puts payload and flag. Puts land in
  * any order. A flush waits until all puts of its producer have landed. Then the producer puts the flag again,
@@ -14,16 +14,16 @@
  * A marker ends the topic while this goes on: it sets a bit of the reservation word, and so learns the end. A
  * producer that finds the bit when it reserves puts nothing. So no flag has to be taken back.
  *
- * The head passes a batch that was acknowledged, and whose flag is settled. Else a put that is still on its way
- * could land in the room when others have it.
+ * The consumer's cursor passes a batch that it has read, and whose flag it has seen settled, then or later. The
+ * head follows the cursor. Else a put that is still on its way could land in the room when others have it.
  *
  * Checked: no put lands on a later lap; no damage is seen; the stored events are those that are read, in order;
  * no deadlock.
  *
  * Mutants, each of which must fail:
- *   MUTANT_NO_SETTLED   the head passes what was acknowledged
+ *   MUTANT_NO_SETTLED   the cursor passes what was read
  *   MUTANT_SETTLE_EARLY the settled bit is put without a flush before it
- *   MUTANT_END_LATER    a producer looks for the end after its puts, as today
+ *   MUTANT_END_LATER    a producer looks for the end after its puts
  */
 #define SLOTS 2
 #define PER 3
@@ -91,7 +91,7 @@ proctype producer(byte me) {
         :: else ->
             atomic {
                 if
-                :: head < cursor && flag_lap[head % SLOTS] == head / SLOTS + 1 && IS_SETTLED(head) -> head++
+                :: head < cursor -> head++
                 :: id_1 <= head + SLOTS -> skip
 #ifdef MUTANT_END_LATER
                 :: complete != 0 && id_1 > complete - 1 -> break
@@ -132,16 +132,17 @@ proctype consumer() {
     bit was_settled;
     do
     :: complete != 0 && next == complete - 1 -> break
+    :: cursor < next && IS_SETTLED(cursor) -> cursor++
     :: flag_lap[next % SLOTS] == next / SLOTS + 1 ->
         /* The payload may be read before it has landed, and the flag after that. */
         seen = payload[next % SLOTS];
         was_settled = settled[next % SLOTS];
         if
-        :: seen == next + 1 -> next++; cursor = next
+        :: seen == next + 1 -> next++
         :: seen != next + 1 && !was_settled ->
             if
-            :: next++; cursor = next /* the bytes were the same in the last lap */
-            :: skip                  /* not yet: read again */
+            :: next++ /* the bytes were the same in the last lap */
+            :: skip   /* not yet: read again */
             fi
         :: seen != next + 1 && was_settled ->
             /* Read again: now the payload must be there. */

@@ -238,14 +238,14 @@ static void a_flag_of_very_long_ago_publishes_nothing(void **state) {
     const mmi_partition_t *p = log_of(topic);
     const uint64_t long_ago = 5 * p->slots, now = long_ago + (p->slots << MMI_FLAG_LAP_BITS);
     OK(mmi_partition_format(p, (mmi_place_t){now, 0}));
-    *stored_flag(p, long_ago) = mmi_flag_value(p, long_ago, 2);
+    *stored_flag(p, long_ago) = mmi_flag_value(p, long_ago, 2, true);
     mmi_entry_t old = {.id_1 = long_ago + 1, .metadata_bytes = 1};
     old.check = mmi_entry_check(&old);
     *stored_entry(p, long_ago) = old;
     old.id_1++;
     old.check = mmi_entry_check(&old);
     *stored_entry(p, long_ago + 1) = old;
-    assert_int_equal(*stored_flag(p, now), mmi_flag_value(p, now, 2));
+    assert_int_equal(*stored_flag(p, now), mmi_flag_value(p, now, 2, true));
     mofka_consumer_t *consumer = log_create_consumer(topic);
     sender_t sender;
     assert_true(log_pull_id(consumer) == NOTHING_YET);

@@ -156,9 +156,10 @@ static void statistics_leave_out_a_damaged_topic(void **state) {
 
 /* ---- records that nobody would write --------------------------------------------------------- */
 
-#define GEOMETRY(slots, ring, retention, expected)                                                 \
+#define CHECKED(checksums, slots, ring, retention, expected)                                       \
     "\"slots\":" slots ",\"ring\":" ring ",\"retention\":" retention                               \
-    ",\"expected_producers\":" expected ","
+    ",\"checksums\":" checksums ",\"expected_producers\":" expected ","
+#define GEOMETRY(slots, ring, retention, expected) CHECKED("0", slots, ring, retention, expected)
 #define GOOD_GEOMETRY GEOMETRY("4", "64", "0", "0")
 #define NAMED "\"name\":\"evil\","
 
@@ -206,6 +207,8 @@ static void a_geometry_that_does_not_fit_is_refused(void **state) {
         NAMED GEOMETRY("4", "64", "0.5", "0") "\"partitions\":[[0,%B]]",
         NAMED GEOMETRY("4", "64", "0", "-1") "\"partitions\":[[0,%B]]",
         NAMED GEOMETRY("4", "64", "0", "1e300") "\"partitions\":[[0,%B]]",
+        NAMED CHECKED("2", "4", "64", "0", "0") "\"partitions\":[[0,%B]]",
+        NAMED CHECKED("true", "4", "64", "0", "0") "\"partitions\":[[0,%B]]",
         NAMED GOOD_GEOMETRY "\"partitions\":[]",
         NAMED GOOD_GEOMETRY "\"partitions\":{\"a\":[0,%B]}",
         NAMED GOOD_GEOMETRY "\"partitions\":[0,%B]",

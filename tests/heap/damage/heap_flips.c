@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Every bit that a partition holds beside its payload is changed, one at a time: control block,
- * flags, stamps and entries. Then a consumer reads everything, and a producer appends for two more
- * laps.
+ * flags, stamps and entries; with checksums, sums and payload as well. Then a consumer reads
+ * everything, and a producer appends for two more laps.
  *
  * Each change ends in one of these, and none of them delivers wrong bytes, crashes, or lets a call
  * wait in vain without saying for what:
@@ -30,16 +30,17 @@ typedef struct flips_case {
     bool discards; /* retention discard_oldest */
     bool joins;    /* the consumer joins after the change; else it has read before */
     bool away;     /* and only after the producer has filled the partition */
+    bool far;      /* as in a window whose every operation is a round trip */
 } flips_case_t;
 
 /* What one run has seen. */
 typedef struct seen {
     const mmi_partition_t *p;
     mofka_consumer_t *consumer;
-    int corrupt, named, unnamed; /* calls that failed so */
-    uint64_t delivered, lost, next_number;
-    bool ended, discarded; /* by the producer, which gave up */
-    char wrong[256];       /* what must not happen */
+    int corrupt, named, unnamed;                   /* calls that failed so */
+    uint64_t delivered, lost, broken, next_number; /* broken: its data is damaged */
+    bool ended, discarded;                         /* by the producer, which gave up */
+    char wrong[256];                               /* what must not happen */
 } seen_t;
 
 static mofka_topic_t *topic;
@@ -101,6 +102,11 @@ static bool seen_pull(seen_t *s, int64_t timeout_ms) {
         return !s->ended;
     }
     seen_failure(s, "pull", status);
+    if (strstr(mofka_last_error(), "the data of event")) {
+        s->broken++;
+        s->next_number++;
+        return true;
+    }
     if (status == MOFKA_ERR_CORRUPT && mofka_consumer_skip_damaged(s->consumer, &skipped))
         seen_wrong(s, "skip_damaged", MOFKA_ERR_CORRUPT);
     return skipped > 0;
@@ -138,7 +144,7 @@ static void seen_leave(seen_t *s) {
 /* The same partition each time: nothing is left of the run before. */
 static void flips_prepare(seen_t *s) {
     const mmi_partition_t *p = s->p;
-    memset(stored_word(p, p->base), 0, mmi_partition_bytes(p->slots, p->ring_bytes));
+    memset(stored_word(p, p->base), 0, mmi_partition_bytes(p->slots, p->ring_bytes, p->checksums));
     OK(mmi_partition_format(p, (mmi_place_t){0, 0}));
     stored_count = 0;
     OK(mofka_producer_create(topic,
@@ -198,7 +204,7 @@ static void flips_read_statistics(seen_t *s) {
 /* `of_events`: the change is in flags or entries, so no more than a batch is lost. */
 static verdict_t seen_verdict(seen_t *s, const flips_case_t *with, bool of_events) {
     uint64_t events = with->away ? stored_count : BEFORE + AT_FLIP + AFTER;
-    bool all = (s->delivered + s->lost == events && s->ended) || with->away;
+    bool all = (s->delivered + s->lost + s->broken == events && s->ended) || with->away;
     bool allowed = s->lost == 0 || with->discards || (s->corrupt > 0 && s->lost <= BATCH);
     if (s->corrupt > 0 && (!of_events || (all && allowed)))
         return CORRUPT;
@@ -244,6 +250,26 @@ static void flips_run_words(const flips_case_t *with, const char *what, uint64_t
         counts[flips_run(with, offset + bit / 64 * 8, (int)(bit % 64))]++;
     printf("%-14s %-12s %5d right %5d corrupt %5d timeout\n", with->name, what, counts[RIGHT],
            counts[CORRUPT], counts[TIMED_OUT]);
+}
+
+/* All that belongs to events, with checksums. */
+static void flips_run_events(const flips_case_t *with) {
+    topic = log_create_topic("{" OPTIONS ",\"checksum\":\"on\"}");
+    const mmi_partition_t *p = log_of(topic);
+    mmi_window_t *w = p->w;
+    const mmi_window_ops_t *near_ops = w->ops;
+    mmi_window_ops_t far_ops = *near_ops;
+    far_ops.loads_are_cheap = far_ops.puts_are_cheap = false;
+    far_ops.address = NULL;
+    w->ops = with->far ? &far_ops : near_ops;
+    mofka_log_set_callback(flips_ignore_log, NULL);
+    flips_run_words(with, "flag, stamp", p->flags, (size_t)2 * SLOTS, 0);
+    flips_run_words(with, "entry", p->entries, SLOTS * sizeof(mmi_entry_t) / 8, 0);
+    flips_run_words(with, "sum", p->sums, SLOTS, 0);
+    flips_run_words(with, "payload", p->ring, (size_t)p->ring_bytes / 8, 0);
+    mofka_log_set_callback(NULL, NULL);
+    w->ops = near_ops;
+    mofka_topic_release(topic);
 }
 
 static void flips_run_all(const flips_case_t *with) {
@@ -305,8 +331,20 @@ static void the_oldest_are_discarded(void **state) {
     flips_run_all(&(flips_case_t){.name = "discarding", .discards = true});
 }
 
+static void with_checksums_no_wrong_byte_is_delivered(void **state) {
+    (void)state;
+    flips_run_events(&(flips_case_t){.name = "checked"});
+}
+
+static void nor_is_one_that_came_on_a_guess(void **state) {
+    (void)state;
+    flips_run_events(&(flips_case_t){.name = "checked, far", .far = true});
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        LOG_CASE(with_checksums_no_wrong_byte_is_delivered),
+        LOG_CASE(nor_is_one_that_came_on_a_guess),
         LOG_CASE(a_reader_goes_on),
         LOG_CASE(a_reader_comes_back),
         LOG_CASE(a_reader_stays_away),

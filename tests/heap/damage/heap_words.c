@@ -55,7 +55,8 @@ static void a_flag_finds_each_changed_bit(void **state) {
     uint64_t seed = 2, doubles = 0, missed = 0;
     for (int i = 0; i < 20000; i++) {
         uint64_t id = (uint64_t)next_random(&seed) << (next_random(&seed) % 25);
-        uint64_t count = 1 + next_random(&seed) % 2000, flag = mmi_flag_value(&p, id, count);
+        uint64_t count = 1 + next_random(&seed) % 2000,
+                 flag = mmi_flag_value(&p, id, count, next_random(&seed) % 2);
         assert_int_equal(mmi_flag_count(&p, id, flag), count);
         assert_int_equal(mmi_flag_kind(&p, id, flag), MMI_FLAG_STORED);
         assert_int_equal(mmi_flag_kind(&p, id + p.slots, flag), MMI_FLAG_EARLIER);

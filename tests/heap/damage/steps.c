@@ -53,7 +53,7 @@ void step_flag(scene_t *scene, const step_t *step) {
 
 void step_flag_of(scene_t *scene, const step_t *step) {
     *stored_flag(scene->p, step->numbers[0]) =
-        mmi_flag_value(scene->p, step->numbers[1], step->numbers[2]);
+        mmi_flag_value(scene->p, step->numbers[1], step->numbers[2], true);
 }
 
 /* Bits of a field of 4 bytes are in its own word: the other half is not changed. */

@@ -52,14 +52,19 @@ static void late_expect(mofka_status_t status, bool names) {
         fail_msg("'%s' does not name rank 1", mofka_last_error());
 }
 
+#define FEW 4
+#define MANY 40000          /* does not come along with the metadata */
+static size_t number_count; /* in the data of an event */
+
 static int late_setup(void **state) {
     static int number;
     char name[16];
     (void)state;
+    number_count = FEW;
     snprintf(name, sizeof name, "topic%d", number++);
     OK(mofka_driver_create_topic(
         driver, name,
-        &(mofka_topic_options_t){.options = "{\"partitions\":2,\"partition_bytes\":65536}"}));
+        &(mofka_topic_options_t){.options = "{\"partitions\":2,\"partition_bytes\":1048576}"}));
     OK(mofka_driver_open_topic(driver, name, 0, &topic));
     return 0;
 }
@@ -90,10 +95,10 @@ static void late_push(mofka_producer_t *producer, size_t partition, int i) {
     char text[32];
     mofka_data_view_t *data;
     snprintf(text, sizeof text, "{\"i\":%d}", i);
-    OK(mofka_data_view_allocate(4 * sizeof i, &data));
+    OK(mofka_data_view_allocate(number_count * sizeof i, &data));
     size_t count;
     int *numbers = mofka_data_view_segments(data, &count)->ptr;
-    for (int k = 0; k < 4; k++)
+    for (size_t k = 0; k < number_count; k++)
         numbers[k] = i;
     OK(mofka_producer_push(producer, text, strlen(text), data, partition, NULL));
     mofka_data_view_release(data);
@@ -110,9 +115,9 @@ static void late_pull(mofka_consumer_t *consumer, int i) {
     snprintf(text, sizeof text, "{\"i\":%d}", i);
     assert_string_equal(mofka_metadata_text(metadata, NULL), text);
     const mofka_data_view_t *data = mofka_event_data(event);
-    assert_int_equal(mofka_data_view_size(data), 4 * sizeof i);
+    assert_int_equal(mofka_data_view_size(data), number_count * sizeof i);
     const int *numbers = mofka_data_view_segments(data, &count)->ptr;
-    assert_int_equal(numbers[3], i);
+    assert_int_equal(numbers[number_count - 1], i);
     mofka_event_release(event);
 }
 
@@ -229,6 +234,7 @@ static void a_copy_is_continued(void **state) {
                                                          .selector = select_all_data,
                                                          .allocator = late_allocate},
                              &consumer));
+    number_count = MANY;
     late_push(producer, 0, 0);
     OK(mofka_producer_flush(producer, 60000));
     allocations = 0;
