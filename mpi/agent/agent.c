@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The agent's threads, its queue, and jobs. */
 #include "mpi/agent/agent.h"
+#include "mpi/agent/round.h"
 #include "mpi/agent/settle.h"
 
 #include <assert.h>
@@ -15,6 +16,7 @@
 #define THREADS_MAX 512
 
 struct mmi_agent {
+    mmi_round_t *rounds;
     mmi_settle_t *settle;
     pthread_mutex_t lock; /* guards what follows; a leaf */
     pthread_condattr_t clock;
@@ -116,8 +118,11 @@ mofka_status_t mmi_agent_create(mmi_window_t *window, mmi_agent_t **out) {
     mmi_agent_t *agent = calloc(1, sizeof *agent);
     if (!agent)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for an agent");
-    mofka_status_t status = mmi_settle_create(agent, window, &agent->settle);
+    mofka_status_t status = mmi_rounds_create(agent, window->size, &agent->rounds);
+    if (!status)
+        status = mmi_settle_create(agent, window, &agent->settle);
     if (status) {
+        mmi_rounds_destroy(agent->rounds);
         free(agent);
         return status;
     }
@@ -165,6 +170,7 @@ void mmi_agent_destroy(mmi_agent_t *agent, bool keep) {
     pthread_cond_destroy(&agent->changed);
     pthread_condattr_destroy(&agent->clock);
     pthread_mutex_destroy(&agent->lock);
+    mmi_rounds_destroy(agent->rounds);
     free(agent);
 }
 
@@ -174,7 +180,7 @@ mofka_status_t mmi_job_start(mmi_agent_t *agent, mmi_job_t *job) {
     mofka_status_t status = MOFKA_OK;
     assert(job->run && job->destroy && !job->agent);
     job->agent = agent;
-    atomic_init(&job->target, -1);
+    atomic_store(&job->target, -1);
     pthread_cond_init(&job->changed, &agent->clock);
     pthread_mutex_lock(&agent->lock);
     /* Each idle thread may have been promised to a job of the queue. */
@@ -229,14 +235,22 @@ void mmi_job_leave(mmi_job_t *job) {
         job_free(job);
 }
 
+mofka_status_t mmi_rank_late(int rank, mofka_status_t status) {
+    assert(status < MOFKA_OK && rank >= 0);
+    return mofka_fail(status,
+                      "rank %d has not answered in time; it is stopped, does not enter MPI, or "
+                      "cannot be reached",
+                      rank);
+}
+
 mofka_status_t mmi_job_late(const mmi_job_t *job, mofka_status_t status) {
     int target = atomic_load(&job->target);
-    assert(status < MOFKA_OK);
     return target < 0 ? mofka_fail(status, "an operation of MPI has not begun in time")
-                      : mofka_fail(status,
-                                   "rank %d has not answered in time; it is stopped, does not "
-                                   "enter MPI, or cannot be reached",
-                                   target);
+                      : mmi_rank_late(target, status);
+}
+
+mmi_round_t *mmi_agent_rounds(const mmi_agent_t *agent) {
+    return agent->rounds;
 }
 
 mofka_status_t mmi_job_call(mmi_agent_t *agent, mmi_job_t *job, int64_t deadline) {

@@ -40,6 +40,7 @@
 
 typedef struct mmi_agent mmi_agent_t;
 typedef struct mmi_job mmi_job_t;
+typedef struct mmi_round mmi_round_t; /* of appends; see round.h */
 
 /* What every job begins with. The caller sets the first two, and zeroes the rest; `left` may be
  * set.
@@ -72,6 +73,13 @@ static inline int64_t mmi_agent_grace(int64_t deadline) {
     return deadline < INT64_MAX - MMI_AGENT_GRACE_MS ? deadline + MMI_AGENT_GRACE_MS : INT64_MAX;
 }
 
+/* What a job is a part of. */
+#define mmi_job_owner(pointer, type, member)                                                       \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+/* The agent's rounds of appends. View. */
+mmi_round_t *mmi_agent_rounds(const mmi_agent_t *agent);
+
 /* Hand a job over. After an error it was destroyed. */
 mofka_status_t mmi_job_start(mmi_agent_t *agent, mmi_job_t *job);
 /* Wait until the job is done, or the deadline has passed. True: it is done. */
@@ -80,7 +88,9 @@ bool mmi_job_wait(mmi_job_t *job, int64_t deadline);
 mofka_status_t mmi_job_result(const mmi_job_t *job);
 /* Give the job up: it is destroyed once it is done. */
 void mmi_job_leave(mmi_job_t *job);
-/* `status`, with a message that names the rank that a job waits for. */
+/* `status`, with a message that names a rank that does not answer. */
+mofka_status_t mmi_rank_late(int rank, mofka_status_t status);
+/* The same of the rank that a job waits for. */
 mofka_status_t mmi_job_late(const mmi_job_t *job, mofka_status_t status);
 /* Start a job, wait for it at most until `deadline`, and return its status. If it is late, it is
  * left, and the answer is MOFKA_ERR_TIMEOUT. On success the job stays the caller's:

@@ -2,23 +2,16 @@
 /*
  * A producer's table over the agent.
  *
- * An append is a job of its own for each partition. It runs on the core's batches, which stay until
- * `done` is called. The job is used again once it is over, so an append needs no memory here.
+ * Appends go in rounds (round.c), on the core's batches, which stay until `done` is called. An
+ * append has a place for each partition, which is used again once it is over. So it needs no memory
+ * here.
  */
 #include <assert.h>
 #include <stdlib.h>
-#include "mpi/agent/agent.h"
-#include "mpi/producer/producer.h"
+#include "mpi/agent/round.h"
 
 /* How long a close waits beside the time-out of the lock that it may need. */
 #define CLOSE_MS 15000
-
-typedef struct append_job {
-    mmi_job_t job;
-    struct agent_producer *producer;
-    mofka_append_t *append;
-    size_t stored;
-} append_job_t;
 
 typedef struct close_job {
     mmi_job_t job;
@@ -32,7 +25,7 @@ typedef struct agent_producer {
     void *self;                      /* of it */
     close_job_t close;               /* a part of it, so that closing needs no memory */
     bool closing;                    /* `close` is under way, or its result was not taken */
-    append_job_t appends[];          /* one per partition */
+    mmi_round_append_t appends[];    /* one per partition */
 } agent_producer_t;
 
 /* The job is a part of the producer. */
@@ -40,35 +33,24 @@ static void job_stays(mmi_job_t *job) {
     (void)job;
 }
 
-static mofka_status_t append_run(mmi_job_t *job) {
-    append_job_t *a = (append_job_t *)(void *)job;
-    const mofka_append_t *append = a->append;
-    return mmi_append_group(a->producer->self, append->partition, append->batches, append->count,
-                            append->timeout_ms, &a->stored);
-}
-
-/* By the thread that ran the job, whose message is the append's. The core may start the job again.
- */
-static void append_report(mmi_job_t *job) {
-    const append_job_t *a = (const append_job_t *)(const void *)job;
-    if (job->done) /* else it was not started */
-        a->append->done(a->append, a->stored, job->status);
-}
-
 static mofka_status_t agent_append_start(void *self, mofka_append_t *append) {
     agent_producer_t *producer = self;
-    append_job_t *a = &producer->appends[append->partition];
-    *a = (append_job_t){.job = {.run = append_run, .destroy = append_report, .left = true},
-                        .producer = producer,
-                        .append = append};
-    return mmi_job_start(producer->agent, &a->job);
+    mmi_producer_t *made = producer->self;
+    mmi_round_append_t *a = &producer->appends[append->partition];
+    a->append = (mmi_append_t){.producer = made,
+                               .partition = append->partition,
+                               .batches = append->batches,
+                               .count = append->count,
+                               .timeout_ms = append->timeout_ms};
+    a->core = append;
+    a->round = mmi_rounds_find(mmi_agent_rounds(producer->agent),
+                               made->topic->partitions[append->partition].owner);
+    return mmi_round_add(a);
 }
 
 static mofka_status_t agent_append_late(void *self, size_t partition) {
     const agent_producer_t *producer = self;
-    const mmi_job_t *job = &producer->appends[partition].job;
-    return mmi_job_late(job, atomic_load(&job->target) < 0 ? MOFKA_ERR_TIMEOUT
-                                                           : MOFKA_ERR_POSSIBLY_STORED);
+    return mmi_round_late(&producer->appends[partition]);
 }
 
 static mofka_status_t agent_producer_limits(void *self, size_t partition,
@@ -104,9 +86,12 @@ static mofka_status_t agent_producer_close(void *self, bool flushed) {
 
 static void agent_producer_destroy(void *self) {
     agent_producer_t *producer = self;
+    const mmi_producer_t *made = producer->self;
     assert(!producer->closing);
+    mofka_status_t fault = mmi_window_check(made->topic->w, MMI_ANY_RANK);
     producer->ops->destroy(producer->self);
-    free(producer);
+    if (!fault) /* else MPI may still write the words of a reservation */
+        free(producer);
 }
 
 static const mofka_producer_ops_t agent_producer_ops = {

@@ -26,7 +26,7 @@ typedef struct settle_job {
 struct mmi_settle {
     mmi_agent_t *agent; /* borrow, as is the window */
     mmi_window_t *window;
-    pthread_mutex_t lock; /* guards what follows; a leaf */
+    pthread_mutex_t lock; /* guards what follows; a leaf but for the agent's lock */
     pthread_cond_t changed;
     bool armed, stopped, ends;
     pthread_t thread;
@@ -54,32 +54,27 @@ static void settle_end(mmi_job_t *job) {
     mmi_settle_t *settle = s->settle;
     if (!job->done) /* it was not started */
         return;
+    int rank = s->rank;
     pthread_mutex_lock(&settle->lock);
     s->busy = false;
     pthread_mutex_unlock(&settle->lock);
-    if (atomic_load(&settle->window->unflushed[s->rank]))
+    if (atomic_load(&settle->window->unflushed[rank]))
         settle_arm(settle);
 }
 
-/* Begin a flush, unless one is under way. */
+/* With the lock: begin a flush, unless one is under way. */
 static void settle_flush(mmi_settle_t *settle, int rank) {
     settle_job_t *s = &settle->jobs[rank];
-    pthread_mutex_lock(&settle->lock);
-    bool begins = !s->busy && !settle->stopped;
-    s->busy |= begins;
-    pthread_mutex_unlock(&settle->lock);
-    if (!begins)
+    if (s->busy || settle->stopped)
         return;
     *s = (settle_job_t){.job = {.run = settle_run, .destroy = settle_end, .left = true},
                         .settle = settle,
                         .rank = rank,
                         .busy = true};
-    if (mmi_job_start(settle->agent, &s->job) == MOFKA_OK)
-        return;
-    pthread_mutex_lock(&settle->lock); /* there is no thread: later */
-    s->busy = false;
-    settle->armed |= !settle->stopped;
-    pthread_mutex_unlock(&settle->lock);
+    if (mmi_job_start(settle->agent, &s->job)) { /* there is no thread: later */
+        s->busy = false;
+        settle->armed = true;
+    }
 }
 
 /* With the lock: sleep until something is left, then for its time. */
@@ -98,11 +93,9 @@ static void *settle_main(void *argument) {
     while (!settle->ends) {
         settle_sleep(settle);
         settle->armed = false;
-        pthread_mutex_unlock(&settle->lock);
         for (int i = 0; i < settle->window->size; i++)
             if (atomic_load(&settle->window->unflushed[i]))
                 settle_flush(settle, i);
-        pthread_mutex_lock(&settle->lock);
     }
     pthread_mutex_unlock(&settle->lock);
     return NULL;

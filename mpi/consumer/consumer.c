@@ -28,7 +28,7 @@ static void mmi_consumer_publish_batches(mmi_consumer_t *c) {
  * room. */
 static void mmi_consumer_publish_held(mmi_consumer_t *c) {
     for (size_t i = 0; i < c->reader_count; i++)
-        if (c->readers[i].held)
+        if (c->readers[i].held != 0)
             mmi_reader_publish(&c->readers[i], false);
 }
 

@@ -58,8 +58,9 @@ typedef struct mmi_reader {
     bool expects;           /* more events are likely to be there */
     bool guessed;           /* this look read entries and payload before it knew the flags */
     bool late;              /* some bytes of an event under an unsettled flag are not there yet */
-    bool held;              /* acknowledgements have reached a batch whose flag was not settled, */
-    int64_t held_ms;        /* since then, of the monotonic clock */
+    uint64_t held; /* the end of a batch that acknowledgements have reached, and whose flag was not
+                    * settled; 0: none */
+    int64_t held_ms; /* since then, of the monotonic clock */
     /* Bit id % MMI_RUN_EVENTS_MAX: a batch ends with event `id`, of those from next on; not that at
      * batch_end. */
     uint64_t ends[MMI_RUN_EVENTS_MAX / 64];

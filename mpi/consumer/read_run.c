@@ -90,7 +90,7 @@ static size_t reader_read_flags(mmi_reader_t *r, flag_run_t *flags, size_t most,
         uint64_t flag = flag_run_word(flags, p, r->batch_end);
         uint64_t batch = mmi_flag_count(p, r->batch_end, flag);
         if (batch == 0) {
-            if (mmi_flag_kind(p, r->batch_end, flag) == MMI_FLAG_DAMAGED && passed > r->next)
+            if (mmi_flag_kind(p, r->batch_end, flag) == MMI_FLAG_DAMAGED && r->batch_end < passed)
                 r->settled_below = passed; /* it is not going to settle */
             *odd = r->batch_end == r->next && passed == r->next && mmi_reader_is_news(r, flag);
             break;

@@ -228,16 +228,16 @@ static void reader_trim(const mmi_reader_t *r, mmi_mark_t reached) {
     (void)mmi_trim_head(p, at, at, mmi_now_ms(), 0); /* who needs the room tries, too */
 }
 
-/* Whether acknowledgements up to `id` have reached a batch whose flag is not settled. */
-static bool reader_is_held(const mmi_reader_t *r, uint64_t id) {
-    mmi_mark_t mark;
+/* The end of the first batch that acknowledgements up to `id` have reached, and whose flag is not
+ * settled; 0: there is none. */
+static uint64_t reader_find_held(const mmi_reader_t *r, uint64_t id) {
     for (size_t i = 0; i < r->mark_count; i++) {
-        mark = r->marks[(r->mark_first + i) % r->mark_room];
+        mmi_mark_t mark = r->marks[(r->mark_first + i) % r->mark_room];
         if (mark.needs > id || mark.unsettled)
-            return mark.needs <= id;
+            return mark.needs <= id ? mark.end : 0;
         id = mark.end > id ? mark.end : id;
     }
-    return false;
+    return 0;
 }
 
 /* Look again at flags that were not settled. With `waits`: until they are, which is soon unless
@@ -247,12 +247,12 @@ static void reader_settle(mmi_reader_t *r, uint64_t acknowledged, bool waits) {
     for (;;) {
         while (marks_settle(r, acknowledged))
             ;
-        bool held = reader_is_held(r, acknowledged);
+        uint64_t held = reader_find_held(r, acknowledged);
         int64_t now_ms = held ? mmi_now_ms() : 0;
-        if (!held || !r->held)
+        if (held != r->held)
             r->held_ms = now_ms;
         r->held = held;
-        if (!waits || !held || now_ms - r->held_ms > SETTLE_MS ||
+        if (!waits || held == 0 || now_ms - r->held_ms > SETTLE_MS ||
             mmi_window_check(r->p->w, r->p->owner))
             return;
         mmi_back_off(&us, 5000);

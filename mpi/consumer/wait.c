@@ -15,6 +15,9 @@
 #define BELL_NAP_US 100000
 #define POLL_NAP_US 20
 #define POLL_NAP_US_MAX 20000
+/* A nap is longer than the one before by a part of it. So what comes is seen late by a ninth of the
+ * time that was waited for it, at most. */
+#define POLL_NAP_PART 8
 
 /* The head has passed the reader, or a fetch will report that the head is damaged. */
 static bool wait_is_overtaken(const mmi_reader_t *r) {
@@ -49,7 +52,7 @@ static bool mmi_consumer_has_news(mmi_consumer_t *c) {
 static bool mmi_consumer_is_held(const mmi_consumer_t *c) {
     bool held = false;
     for (size_t i = 0; i < c->reader_count; i++)
-        held |= c->readers[i].late || c->readers[i].held;
+        held |= c->readers[i].late || c->readers[i].held != 0;
     return held;
 }
 
@@ -89,7 +92,8 @@ mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms) {
         if (c->nap_us < first)
             c->nap_us = first;
         found = mmi_consumer_sleep(c, left);
-        c->nap_us = 2 * c->nap_us < most ? 2 * c->nap_us : most;
+        c->nap_us += c->nap_us / POLL_NAP_PART;
+        c->nap_us = c->nap_us < most ? c->nap_us : most;
         if (!found && mmi_consumer_is_held(c))
             return mmi_consumer_check(c);
     }

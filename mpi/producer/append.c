@@ -51,12 +51,6 @@
 
 #define HINT_NS INT64_C(1000000000)
 
-/* What is known after step 2. */
-typedef enum append_known {
-    APPEND_ROOM_SEEN,  /* the head that was seen has room for the batch; no state was read */
-    APPEND_STATE_READ, /* the state was read after the reservation */
-} append_known_t;
-
 /* Whether what the sender saw of the partition is of use. */
 static bool append_hint_is_fresh(const mmi_sender_t *sender, int64_t now_ns) {
     return sender->seen_ns != 0 && now_ns - sender->seen_ns <= HINT_NS;
@@ -137,10 +131,16 @@ static void append_note_places(mmi_sender_t *sender, const mmi_group_t *group, m
  * is stored. */
 static mofka_status_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sender,
                                      const mmi_group_t *group, mmi_state_t *state,
-                                     append_known_t *known) {
-    mmi_place_t place;
+                                     mmi_append_known_t *known) {
     uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation),
                                         mmi_reservation_of(group->size.events, group->size.units));
+    return mmi_append_take_place(p, sender, group, old, state, known);
+}
+
+mofka_status_t mmi_append_take_place(const mmi_partition_t *p, mmi_sender_t *sender,
+                                     const mmi_group_t *group, uint64_t old, mmi_state_t *state,
+                                     mmi_append_known_t *known) {
+    mmi_place_t place;
     int64_t now_ns = p->w->ops->loads_are_cheap ? 0 : mmi_now_ns();
     bool fresh = append_hint_is_fresh(sender, now_ns);
     mofka_status_t status = fresh ? append_place(p, sender, old, sender->head, &place) : MOFKA_OK;
@@ -161,7 +161,7 @@ static mofka_status_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sen
 /* Step 2 of any group. MOFKA_ERR_TIMEOUT: it is not reserved. */
 static mofka_status_t append_reserve_any(const mmi_partition_t *p, mmi_sender_t *sender,
                                          const mmi_group_t *group, mmi_state_t *state,
-                                         append_known_t *known, mmi_due_t *due) {
+                                         mmi_append_known_t *known, mmi_due_t *due) {
     if (!mmi_turn_is_large(p, group->size))
         return append_reserve(p, sender, group, state, known);
     assert(group->count == 1);
@@ -195,8 +195,13 @@ static mofka_status_t append_fill_known(const mmi_partition_t *p, mmi_sender_t *
     mofka_status_t status = mmi_put_group(p, sender, group, true);
     if (status)
         return status;
+    return mmi_append_note_state(p, sender, now_ns);
+}
+
+mofka_status_t mmi_append_note_state(const mmi_partition_t *p, mmi_sender_t *sender,
+                                     int64_t now_ns) {
     mmi_state_t late;
-    status = mmi_state_of_words(p, sender->state, &late);
+    mofka_status_t status = mmi_state_of_words(p, sender->state, &late);
     if (!status)
         mmi_sender_note(sender, late.head, now_ns);
     return status;
@@ -216,7 +221,7 @@ static mofka_status_t append_fail_reserved(const mmi_partition_t *p, const mofka
 
 /* Steps 3 to 6. */
 static mofka_status_t append_finish(const mmi_partition_t *p, mmi_sender_t *sender,
-                                    const mmi_group_t *group, append_known_t known,
+                                    const mmi_group_t *group, mmi_append_known_t known,
                                     const mmi_state_t *state, mmi_due_t *due) {
     mofka_status_t status = known == APPEND_STATE_READ ? append_fill(p, sender, group, state, due)
                                                        : append_fill_known(p, sender, group);
@@ -233,6 +238,7 @@ static mofka_status_t append_finish_each(const mmi_partition_t *p, mmi_sender_t 
     for (*stored = 0; !status && *stored < count; *stored += !status) {
         mmi_group_t one = append_group_of(batches + *stored);
         mmi_state_t state;
+        assert(batches[*stored]->reserved);
         status = mmi_put_prepare(p, sender, &one);
         if (!status)
             status = mmi_state_load(p, &state);
@@ -262,7 +268,7 @@ static mofka_status_t append_new(const mmi_partition_t *p, mmi_sender_t *sender,
     if (due->timeout_ms == 0 || !append_saw_room(p, sender, batches[0]))
         status = mmi_room_wait(p, sender, batches[0], due);
     mmi_state_t state;
-    append_known_t known = APPEND_STATE_READ;
+    mmi_append_known_t known = APPEND_STATE_READ;
     mmi_group_t group = append_choose_group(p, sender, batches, count);
     if (!status)
         status = append_prepare(p, sender, &group);
@@ -327,6 +333,27 @@ static mofka_status_t append_check_size(const mmi_partition_t *p, const mofka_ba
                       batch->event_count, bytes, p->ring_bytes, p->topic);
 }
 
+/* How many batches from the first on are not too large, and reserved if it is; the first counts in
+ * any case. */
+static size_t append_count_fitting(const mmi_partition_t *p, mofka_batch_t *const *batches,
+                                   size_t count) {
+    size_t fit = 1;
+    while (fit < count && batches[fit]->reserved == batches[0]->reserved &&
+           !append_check_size(p, batches[fit]))
+        fit++;
+    return fit;
+}
+
+bool mmi_append_prepare(const mmi_partition_t *p, mmi_sender_t *sender,
+                        mofka_batch_t *const *batches, size_t count, mmi_group_t *group) {
+    if (batches[0]->reserved || mmi_window_check(p->w, p->owner) ||
+        !append_saw_room(p, sender, batches[0]))
+        return false;
+    *group = append_choose_group(p, sender, batches, append_count_fitting(p, batches, count));
+    return !append_check_size(p, batches[0]) && !mmi_turn_is_large(p, group->size) &&
+           !append_prepare(p, sender, group);
+}
+
 mofka_status_t mmi_append_group(void *self, size_t partition, mofka_batch_t *const *batches,
                                 size_t count, int64_t timeout_ms, size_t *stored) {
     mmi_producer_t *producer = self;
@@ -334,10 +361,8 @@ mofka_status_t mmi_append_group(void *self, size_t partition, mofka_batch_t *con
     const mmi_partition_t *p = &producer->topic->partitions[partition];
     mmi_due_t due = {.timeout_ms = timeout_ms};
     mofka_status_t status = append_check_size(p, batches[0]);
-    size_t fit = 1;
+    size_t fit = append_count_fitting(p, batches, count);
     *stored = 0;
-    while (fit < count && !append_check_size(p, batches[fit]))
-        fit++;
     return status ? status
                   : append_if_open(p, &producer->senders[partition], batches, fit, &due, stored);
 }

@@ -38,7 +38,6 @@ static void commit_put_flags(const mmi_partition_t *p, mmi_sender_t *sender,
                              const mmi_group_t *group) {
     for (size_t i = 0; i < group->count; i++)
         mmi_commit_put_flag(p, group->batches[i], true, &sender->marks[i].flag);
-    (void)p->w->ops->flush(p->w, p->owner); /* an error is the window's */
 }
 
 /* The group and its flags were flushed. Nobody waits for what settles the flags: the next flush of
@@ -52,15 +51,26 @@ static void commit_settle_flags(const mmi_partition_t *p, mmi_sender_t *sender,
     atomic_store(&p->w->left_puts, true);
 }
 
-mofka_status_t mmi_commit_publish(const mmi_partition_t *p, mmi_sender_t *sender,
-                                  const mmi_group_t *group) {
-    if (mmi_group_is_early(p, sender, group))
+bool mmi_commit_start(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_group_t *group) {
+    bool early = mmi_group_is_early(p, sender, group);
+    if (early)
         commit_settle_flags(p, sender, group);
     else
         commit_put_flags(p, sender, group);
+    return early;
+}
+
+void mmi_commit_ring(const mmi_partition_t *p) {
     mmi_bell_ring_data(p);
     if (p->retention ==
         MMI_DISCARD_OLDEST) /* a producer that waits for room may discard this batch */
         mmi_bell_ring_room(p);
+}
+
+mofka_status_t mmi_commit_publish(const mmi_partition_t *p, mmi_sender_t *sender,
+                                  const mmi_group_t *group) {
+    if (!mmi_commit_start(p, sender, group))
+        (void)p->w->ops->flush(p->w, p->owner); /* an error is the window's */
+    mmi_commit_ring(p);
     return mmi_window_check(p->w, p->owner);
 }

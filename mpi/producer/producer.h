@@ -3,6 +3,7 @@
  * A producer of an MPI topic: what it keeps for each partition, and the parts of an append.
  *
  *   append.c   the steps in order, and the reservation
+ *   together.c the steps of several appends to one owner, together
  *   room.c     waiting until a partition has room for a batch
  *   put.c      payload, entries and stamp into the owner's memory
  *   turn.c     reserving without room, and how far reservations may go
@@ -116,6 +117,42 @@ bool mmi_due_is_over(const mmi_partition_t *p, mmi_due_t *due, int64_t now_ms);
 mofka_status_t mmi_producer_create(void *self, const char *name, const char *options,
                                    const mofka_producer_ops_t **ops, void **producer);
 
+/* What is known once a group is reserved. */
+typedef enum mmi_append_known {
+    APPEND_ROOM_SEEN,  /* the head that was seen has room for the batch; no state was read */
+    APPEND_STATE_READ, /* the state was read after the reservation */
+} mmi_append_known_t;
+
+/* Choose the group of an append, and have the memory for it, if room was seen for it and nothing of
+ * it is reserved. */
+bool mmi_append_prepare(const mmi_partition_t *p, mmi_sender_t *sender,
+                        mofka_batch_t *const *batches, size_t count, mmi_group_t *group);
+/* The group was added to the reservation, which was `old` before: note its place. `*state` is
+ * written with APPEND_STATE_READ only. MOFKA_ERR_COMPLETE, MOFKA_ERR_CORRUPT: it has none. */
+mofka_status_t mmi_append_take_place(const mmi_partition_t *p, mmi_sender_t *sender,
+                                     const mmi_group_t *group, uint64_t old, mmi_state_t *state,
+                                     mmi_append_known_t *known);
+/* sender->state was read; reading it began at `now_ns`. */
+mofka_status_t mmi_append_note_state(const mmi_partition_t *p, mmi_sender_t *sender,
+                                     int64_t now_ns);
+
+/* One of several appends to partitions of one owner; see together.c. */
+typedef struct mmi_append {
+    mmi_producer_t *producer; /* borrow; this and the next four are set by the caller */
+    size_t partition;
+    mofka_batch_t *const *batches;
+    size_t count;
+    int64_t timeout_ms;
+    mmi_group_t group;       /* of its first batches; count 0: it does not take part any more */
+    uint64_t add, old;       /* of the reservation; MPI uses them until a flush */
+    struct mmi_append *next; /* in the list */
+} mmi_append_t;
+
+/* Append to partitions of one owner, step by step together. Afterwards, group.count of an append
+ * says how many of its batches were stored. 0: the caller goes on with mmi_append_group, whatever
+ * the reason is; batches may be reserved by then. */
+void mmi_append_together(mmi_append_t *first);
+
 /* Append a group: see mofka_append_t. All of the batches are reserved, or none is. */
 mofka_status_t mmi_append_group(void *self, size_t partition, mofka_batch_t *const *batches,
                                 size_t count, int64_t timeout_ms, size_t *stored);
@@ -168,6 +205,13 @@ mofka_status_t mmi_put_group(const mmi_partition_t *p, mmi_sender_t *sender,
 /* Put the flag of a batch, by way of `*flag`. Complete after a flush. */
 void mmi_commit_put_flag(const mmi_partition_t *p, const mofka_batch_t *batch, bool settled,
                          uint64_t *flag);
+/* The same without the flush. */
+mofka_status_t mmi_put_start(const mmi_partition_t *p, mmi_sender_t *sender,
+                             const mmi_group_t *group, bool with_state);
+/* Step 5 without the flush. False: it needs one. */
+bool mmi_commit_start(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_group_t *group);
+/* Step 6. */
+void mmi_commit_ring(const mmi_partition_t *p);
 /* Steps 5 and 6: publish a group that was put, or settle the flags of an early one; and wake its
  * readers. */
 mofka_status_t mmi_commit_publish(const mmi_partition_t *p, mmi_sender_t *sender,

@@ -221,7 +221,7 @@ static mofka_status_t put_check_slot(const mmi_partition_t *p, uint64_t id) {
     return mmi_word_damaged(p, "reservation", mmi_control_load(p, MMI_CONTROL(reservation)));
 }
 
-mofka_status_t mmi_put_group(const mmi_partition_t *p, mmi_sender_t *sender,
+mofka_status_t mmi_put_start(const mmi_partition_t *p, mmi_sender_t *sender,
                              const mmi_group_t *group, bool with_state) {
     mofka_status_t status = put_check_slot(p, mmi_batch_place(group->batches[0]).events);
     if (status)
@@ -237,6 +237,12 @@ mofka_status_t mmi_put_group(const mmi_partition_t *p, mmi_sender_t *sender,
     if (with_state)
         mmi_state_get(p, sender->state);
     p->w->ops->nudge(p->w, p->owner);
-    sender->unsettled = false;
-    return p->w->ops->flush(p->w, p->owner);
+    sender->unsettled = false; /* the flush of these puts completes that */
+    return MOFKA_OK;
+}
+
+mofka_status_t mmi_put_group(const mmi_partition_t *p, mmi_sender_t *sender,
+                             const mmi_group_t *group, bool with_state) {
+    mofka_status_t status = mmi_put_start(p, sender, group, with_state);
+    return status ? status : p->w->ops->flush(p->w, p->owner);
 }

@@ -154,6 +154,14 @@ static uint64_t rma_fetch_add(mmi_window_t *w, int rank, uint64_t offset, uint64
     return rma_fetch_and_op(w, rank, offset, add, MPI_SUM);
 }
 
+static void rma_fetch_add_start(mmi_window_t *w, int rank, uint64_t offset, const uint64_t *add,
+                                uint64_t *old) {
+    assert(offset % 8 == 0 && !w->rma.serial_words);
+    *old = 0;
+    MMI_TRY(w, rank, MPI_Fetch_and_op, add, old, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset),
+            MPI_SUM, w->win);
+}
+
 /* The progress thread only looks whether the word differs, so any other value will do. MPI reads
  * the value until the flush, so the window keeps it; a race between threads leaves one that
  * changed. */
@@ -199,6 +207,7 @@ static const mmi_window_ops_t rma_ops = {
     .put_word = rma_put_word,
     .exchange = rma_exchange,
     .fetch_add = rma_fetch_add,
+    .fetch_add_start = rma_fetch_add_start,
     .sleep_on = rma_sleep_on,
     .wake = rma_wake,
     .nudge = rma_nudge,

@@ -94,6 +94,10 @@ typedef struct mmi_window_ops {
     uint64_t (*exchange)(mmi_window_t *w, int rank, uint64_t offset, uint64_t value);
     /* Add to a word, and return its old value. */
     uint64_t (*fetch_add)(mmi_window_t *w, int rank, uint64_t offset, uint64_t add);
+    /* rma: as fetch_add, but complete after a flush; until then neither `add` nor `old` may be
+     * touched. */
+    void (*fetch_add_start)(mmi_window_t *w, int rank, uint64_t offset, const uint64_t *add,
+                            uint64_t *old);
 
     /* Sleep until the word differs from `seen`, at most about `us` microseconds. */
     void (*sleep_on)(mmi_window_t *w, int rank, uint64_t offset, uint64_t seen, int64_t us);

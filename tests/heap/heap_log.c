@@ -5,6 +5,7 @@
  */
 #include "support/callbacks.h"
 #include "heap/job/log_fixture.h"
+#include "mpi/producer/producer.h"
 
 /* Later batches wait behind a hole, and come in order once it is filled. */
 static void a_hole_holds_back_what_is_behind_it(void **state) {
@@ -72,6 +73,32 @@ static void reserved_behind_the_end_is_not_stored(void **state) {
     assert_true(log_pull_id(consumer) == MOFKA_NO_MORE_EVENTS);
     sender_close(&before);
     sender_close(&behind);
+    log_end(consumer, topic);
+}
+
+/* Of batches of which only the first is reserved, only that one is driven on. The others were put
+ * at the start of the partition. */
+static void what_is_not_reserved_is_not_driven_on(void **state) {
+    (void)state;
+    mofka_topic_t *topic = log_create_topic(NULL);
+    mofka_consumer_t *consumer = log_create_consumer(topic);
+    sender_t sender, reserved, fresh;
+    size_t stored = 9;
+    sender_open(&sender, topic, 3);
+    sender_open(&reserved, topic, 2);
+    sender_open(&fresh, topic, 2);
+    sender_append(&sender, 3);
+    sender_reserve_only(&reserved, log_of(topic));
+    mofka_batch_t *const batches[] = {&reserved.batch, &fresh.batch};
+    OK(mmi_append_group(reserved.self, 0, batches, 2, 1000, &stored));
+    assert_int_equal(stored, 1);
+    assert_false(fresh.batch.reserved);
+    for (uint64_t i = 0; i < 5; i++)
+        assert_int_equal(log_pull_id(consumer), i);
+    assert_true(log_pull_id(consumer) == NOTHING_YET);
+    sender_close(&sender);
+    sender_close(&reserved);
+    sender_close(&fresh);
     log_end(consumer, topic);
 }
 
@@ -490,6 +517,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         LOG_CASE(a_hole_holds_back_what_is_behind_it),
         LOG_CASE(reserved_behind_the_end_is_not_stored),
+        LOG_CASE(what_is_not_reserved_is_not_driven_on),
         LOG_CASE(reserved_without_room_is_possibly_stored),
         LOG_CASE(a_join_that_fails_leaves_no_partition_live),
         LOG_CASE(a_lock_that_stays_taken_is_reported),

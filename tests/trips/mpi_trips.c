@@ -33,6 +33,7 @@ typedef enum trips {
     TRIPS_APPEND_DATA,
     TRIPS_APPEND_LATE,
     TRIPS_APPEND_LINGERED,
+    TRIPS_APPEND_FOUR,
     TRIPS_CLOSE_PRODUCER,
     TRIPS_CREATE_CONSUMER,
     TRIPS_PULL_RUN,
@@ -65,6 +66,7 @@ static const struct trips_row {
     [TRIPS_APPEND_DATA] = {"append a batch with data, the same", 2, 1, COUNT_OTHERS},
     [TRIPS_APPEND_LATE] = {"append a batch a second after another", 3, 1, COUNT_OTHERS},
     [TRIPS_APPEND_LINGERED] = {"append a batch that lingered", 2, 1, COUNT_OTHERS},
+    [TRIPS_APPEND_FOUR] = {"append to 4 partitions of one owner", 2, 1, COUNT_OTHERS},
     [TRIPS_CLOSE_PRODUCER] = {"close a producer, which is counted", 2, 1, COUNT_OTHERS},
     [TRIPS_CREATE_CONSUMER] = {"create a consumer of 1 partition", 8, 1, COUNT_OTHERS},
     [TRIPS_PULL_RUN] = {"pull a run of one batch", 1, 1, COUNT_OTHERS},
@@ -191,6 +193,25 @@ static void trips_linger(mofka_topic_t *topic) {
     mofka_producer_release(producer);
 }
 
+/* All go together; or the first begins at once, and the others wait for it. */
+static void trips_produce_to_four(mofka_topic_t *topic) {
+    mofka_producer_t *producer;
+    count_t least = {.trips = UINT64_MAX};
+    OK(mofka_producer_create(topic, &(mofka_producer_options_t){.batch_size = RUN_EVENTS},
+                             &producer));
+    for (int i = 0; i < REPEATS; i++) {
+        trips_start();
+        for (size_t k = 0; k < 4; k++)
+            OK(mofka_producer_push(producer, "{}", 2, NULL, k, NULL));
+        OK(mofka_producer_flush(producer, 10000));
+        count_t made = trips_made();
+        least = made.trips < least.trips ? made : least;
+    }
+    trips_note(TRIPS_APPEND_FOUR, &least);
+    OK(mofka_producer_close(producer, 10000));
+    mofka_producer_release(producer);
+}
+
 /* ---- consumer -------------------------------------------------------------------------------- */
 
 static mofka_event_t *trips_pull(mofka_consumer_t *consumer) {
@@ -282,6 +303,7 @@ static void trips_call(mofka_driver_t *driver) {
     trips_open_topic(driver, "third", TRIPS_OPEN_THIRD);
     trips_produce(first);
     trips_linger(first);
+    trips_produce_to_four(third);
     trips_consume(second);
     mofka_topic_release(first);
     mofka_topic_release(second);
@@ -317,6 +339,7 @@ static void trips_check(void) {
                        row == TRIPS_APPEND_LINGERED || row == TRIPS_CLOSE_PRODUCER;
         if (p->rank != rank || measured[row] == p->trips ||
             (settles && measured[row] == p->trips + 1) ||
+            (row == TRIPS_APPEND_FOUR && measured[row] == 2 * p->trips) ||
             (row == TRIPS_WAIT && measured[row] > 0 && measured[row] < p->trips))
             continue;
         print_error("%s: %llu round trips, not %llu\n", p->what, (unsigned long long)measured[row],

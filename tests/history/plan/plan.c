@@ -43,12 +43,15 @@ static void plan_topic(plan_t *plan, uint64_t *seed) {
     plan->completer = plan_rank(plan, seed);
     plan->early_complete_ms = history_chance(seed, 120) ? (int)history_between(seed, 0, 200) : -1;
     facts->ends_early = plan->early_complete_ms >= 0;
+    const char *const checksums[] = {"auto", "auto", "on", "off"};
     snprintf(plan->topic, sizeof plan->topic,
              "{\"partitions\":%zu,\"partition_events\":%llu,\"partition_bytes\":%llu,"
-             "\"retention\":\"%s\",\"expected_producers\":%u}",
+             "\"retention\":\"%s\",\"checksum\":\"%s\",\"expected_producers\":%u}",
              facts->partition_count, (unsigned long long)plan->partition_events,
              (unsigned long long)plan->partition_bytes,
-             facts->discards ? "discard_oldest" : "acknowledged", plan->expected);
+             facts->discards ? "discard_oldest" : "acknowledged",
+             checksums[history_random(seed) % (sizeof checksums / sizeof checksums[0])],
+             plan->expected);
     snprintf(plan->validator, sizeof plan->validator, "{\"type\":\"default\",\"json\":%s}",
              history_chance(seed, 500) ? "true" : "false");
 }
@@ -58,7 +61,7 @@ static void plan_one_producer(plan_t *plan, plan_producer_t *p, uint64_t *seed) 
     p->thread_count = history_chance(seed, 200) ? 2 : 1;
     p->first_source = (unsigned)plan->facts.source_count;
     p->batch_size = (size_t)ONE_OF(seed, 0, 0, 1, 2, 7, 64);
-    p->max_batches = (size_t)ONE_OF(seed, 0, 1, 2, 5);
+    p->max_batches = (size_t)ONE_OF(seed, 0, 1, 2, 5, 40);
     p->workers = (size_t)ONE_OF(seed, 0, 0, 1, 2);
     p->loose = history_chance(seed, 300);
     p->linger_ms = (uint64_t)ONE_OF(seed, 0, 1, 3, 50);

@@ -67,7 +67,7 @@ static void exchange_pids(void) {
 static mofka_status_t meet_create(int timeout_ms) {
     char text[100];
     snprintf(text, sizeof text,
-             "{\"window\":\"%s\",\"arena_bytes\":1048576,\"create_timeout_ms\":%d,\"owners\":[0]}",
+             "{\"window\":\"%s\",\"arena_bytes\":2097152,\"create_timeout_ms\":%d,\"owners\":[0]}",
              window, timeout_ms);
     return mofka_mpi_driver_create(MPI_COMM_WORLD, text, &driver);
 }

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Appends of several lanes to partitions of one owner, step by step together: their reservations
+ * under one flush, then their puts under one flush. So many partitions cost the round trips of one.
+ *
+ * An append takes part while all is as it mostly is: room was seen for its group, and the
+ * reservation confirms that. Else it drops out, and is appended for itself (append.c), from where
+ * it is: nobody waits for another one's room.
+ */
+#include "mpi/producer/producer.h"
+
+static const mmi_partition_t *together_partition(const mmi_append_t *a) {
+    return &a->producer->topic->partitions[a->partition];
+}
+
+static mmi_sender_t *together_sender(const mmi_append_t *a) {
+    return &a->producer->senders[a->partition];
+}
+
+/* The append goes on alone. */
+static void together_drop(mmi_append_t *a) {
+    a->group.count = 0;
+}
+
+/* The appends that still take part. */
+#define TOGETHER_EACH(a, first)                                                                    \
+    for (mmi_append_t *a = (first); a; a = a->next)                                                \
+        if (a->group.count > 0)
+
+static void together_reserve(mmi_append_t *first) {
+    for (mmi_append_t *a = first; a; a = a->next) {
+        const mmi_partition_t *p = together_partition(a);
+        /* A caller that does not wait must not reserve what it then waits for: it looks first. */
+        if (a->timeout_ms == 0 ||
+            !mmi_append_prepare(p, together_sender(a), a->batches, a->count, &a->group)) {
+            together_drop(a);
+            continue;
+        }
+        a->add = mmi_reservation_of(a->group.size.events, a->group.size.units);
+        p->w->ops->fetch_add_start(p->w, p->owner, p->base + MMI_CONTROL(reservation), &a->add,
+                                   &a->old);
+    }
+}
+
+/* The reservations were flushed. */
+static void together_take_places(mmi_append_t *first) {
+    TOGETHER_EACH(a, first) {
+        mmi_state_t state;
+        mmi_append_known_t known = APPEND_STATE_READ;
+        mofka_status_t status = mmi_append_take_place(together_partition(a), together_sender(a),
+                                                      &a->group, a->old, &state, &known);
+        if (status || known != APPEND_ROOM_SEEN)
+            together_drop(a);
+    }
+}
+
+static void together_put(mmi_append_t *first) {
+    TOGETHER_EACH(a, first)
+    if (mmi_put_start(together_partition(a), together_sender(a), &a->group, true))
+        together_drop(a);
+}
+
+/* The puts were flushed. True: flags were put that need a flush. */
+static bool together_commit(mmi_append_t *first, int64_t now_ns) {
+    bool flush = false;
+    TOGETHER_EACH(a, first) {
+        const mmi_partition_t *p = together_partition(a);
+        mmi_sender_t *sender = together_sender(a);
+        if (mmi_append_note_state(p, sender, now_ns))
+            together_drop(a);
+        else
+            flush |= !mmi_commit_start(p, sender, &a->group);
+    }
+    return flush;
+}
+
+static void together_end(mmi_append_t *first) {
+    TOGETHER_EACH(a, first) {
+        const mmi_partition_t *p = together_partition(a);
+        mmi_commit_ring(p);
+        mmi_room_end_wait(p, together_sender(a));
+    }
+}
+
+static bool together_any(mmi_append_t *first) {
+    bool any = false;
+    TOGETHER_EACH(a, first)
+    any = true;
+    return any;
+}
+
+/* One flush for all. After an error of MPI no append takes part any more. */
+static bool together_flush(mmi_append_t *first) {
+    const mmi_partition_t *p = together_partition(first);
+    if (!together_any(first))
+        return false;
+    if (p->w->ops->flush(p->w, p->owner) == MOFKA_OK)
+        return true;
+    TOGETHER_EACH(a, first)
+    together_drop(a);
+    return false;
+}
+
+static void together_run(mmi_append_t *first) {
+    together_reserve(first);
+    if (!together_flush(first))
+        return;
+    together_take_places(first);
+    int64_t now_ns = mmi_now_ns();
+    together_put(first);
+    if (!together_flush(first))
+        return;
+    if (together_commit(first, now_ns) && !together_flush(first))
+        return;
+    together_end(first);
+}
+
+void mmi_append_together(mmi_append_t *first) {
+    mmi_window_t *w = first->producer->topic->w;
+    for (mmi_append_t *a = first; a; a = a->next)
+        together_drop(a);
+    atomic_fetch_add(&w->appends, 1);
+    if (!mmi_window_may_call(w) && !atomic_load(&w->shut) && !w->rma.serial_words)
+        together_run(first);
+    atomic_fetch_sub(&w->appends, 1);
+}
