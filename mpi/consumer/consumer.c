@@ -159,7 +159,7 @@ static void mmi_consumer_destroy(void *self) {
     mmi_consumer_t *c = self;
     for (size_t i = 0; i < c->reader_count; i++)
         mmi_reader_destroy(&c->readers[i]);
-    if (mmi_consumer_check(c)) /* MPI may still write into its buffers */
+    if (c->payload && mmi_consumer_check(c)) /* MPI may still write into its buffers */
         return;
     free(c->entries);
     free(c->sums);
