@@ -414,8 +414,8 @@ static uint64_t stream_next_count(const bench_settings_t *s, double events_per_s
     double seconds = s->baseline ? PAIRED_ROUND_S : LONE_ROUND_S;
     uint64_t count = events_per_s > 0 ? (uint64_t)(0.9 * seconds * events_per_s) : 1;
     uint64_t limit = stream_round_limit(s), full = stream_batch_count(s);
-    uint64_t least = ROUND_BATCHES > ROUND_LANES * s->max_batches ? ROUND_BATCHES
-                                                                  : ROUND_LANES * s->max_batches;
+    uint64_t least =
+        ROUND_BATCHES > ROUND_LANES * s->max_batches ? ROUND_BATCHES : ROUND_LANES * s->max_batches;
     if (full > 1 && count < least * full)
         count = least * full;
     count = count < 1 ? 1 : count;

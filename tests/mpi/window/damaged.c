@@ -153,7 +153,8 @@ static void a_wait_names_what_is_not_stored(void **state) {
     mofka_consumer_t *consumer = damaged_create_consumer(NULL);
     mofka_event_t *event;
     push_batch(2);
-    p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation), mmi_reservation_of(1, 1));
+    p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation),
+                         mmi_reservation_of(1, 1));
     push_batch(1);
     expect_events(consumer, 0, 1, 0);
     /* What it waits for is left out if it is not found out soon. */
