@@ -31,7 +31,7 @@ struct mmi_round {
 static mofka_status_t alone_run(mmi_job_t *job) {
     mmi_round_append_t *a = mmi_job_owner(job, mmi_round_append_t, job);
     return mmi_append_group(a->append.producer, a->append.partition, a->append.batches,
-                            a->append.count, a->core->timeout_ms, &a->stored);
+                            a->append.count, a->append.timeout_ms, &a->stored);
 }
 
 /* By the thread that ran the job, whose message is the append's. The core may start the append

@@ -15,6 +15,7 @@
 typedef struct mmi_data_check {
     const mofka_data_view_t *view; /* borrow, until finish_data; NULL: not all of it was copied */
     uint32_t sum;
+    bool known; /* it was compared when it was read */
 } mmi_data_check_t;
 
 typedef struct mmi_run {
@@ -201,6 +202,10 @@ size_t mmi_payload_fit(const mmi_reader_t *r, size_t count);
 mofka_status_t mmi_payload_need(mmi_reader_t *r, size_t count);
 /* Such events were read: the next ones may be like them. */
 void mmi_payload_note(mmi_reader_t *r, size_t count, size_t metadata_bytes);
+/* Whether the data of event `id` has to be compared before it counts, if it is there. */
+static inline bool mmi_payload_is_early(const mmi_reader_t *r, uint64_t id) {
+    return id >= r->settled_below || (r->payload && !r->payload->certain);
+}
 /* How many events at the start of the run are what their sums say; those that the reader skips are
  * not looked at. */
 size_t mmi_payload_check(const mmi_reader_t *r, const mofka_run_t *run);

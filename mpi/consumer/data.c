@@ -100,9 +100,11 @@ mofka_status_t mmi_consumer_get_data(void *self, mofka_run_t *run, size_t index,
     }
     if (!status && c->piece_count > 0)
         data_copy(c, filled);
-    if (filled->checks)
-        filled->checks[index].view =
-            !status && data_is_whole(&run->events[index], ranges, range_count) ? view : NULL;
+    if (filled->checks) {
+        mmi_data_check_t *check = &filled->checks[index];
+        bool whole = data_is_whole(&run->events[index], ranges, range_count);
+        check->view = !status && whole && !check->known ? view : NULL;
+    }
     return status;
 }
 

@@ -100,12 +100,11 @@ static bool payload_is_right(const mmi_reader_t *r, const mofka_fetched_event_t 
     if (mmi_sum_bytes(r->p, event->id, MMI_SUM_METADATA, event->metadata, event->metadata_bytes) !=
         mmi_sum_half(sum, MMI_SUM_METADATA))
         return false;
-    bool settled = event->id < r->settled_below;
-    if (settled && (!r->payload || r->payload->certain))
+    if (!mmi_payload_is_early(r, event->id))
         return true;
     const char *data = mmi_payload_find(r, entry->data, (size_t)entry->data_bytes);
     if (!data) /* it is read later */
-        return settled;
+        return event->id < r->settled_below;
     return mmi_sum_bytes(r->p, event->id, MMI_SUM_DATA, data, (size_t)entry->data_bytes) ==
            mmi_sum_half(sum, MMI_SUM_DATA);
 }

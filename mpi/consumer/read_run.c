@@ -345,7 +345,8 @@ static void reader_keep_payload(const mmi_reader_t *r, mmi_run_t *run, const mea
 /* The data of settled events is compared with this later. */
 static void reader_keep_sums(const mmi_reader_t *r, mmi_run_t *run) {
     for (size_t i = 0; run->checks && i < run->run.event_count; i++)
-        run->checks[i] = (mmi_data_check_t){NULL, mmi_sum_half(r->sums[i], MMI_SUM_DATA)};
+        run->checks[i] = (mmi_data_check_t){NULL, mmi_sum_half(r->sums[i], MMI_SUM_DATA),
+                                            run->payload && mmi_payload_is_early(r, r->next + i)};
 }
 
 /* Read the metadata of the run, and move behind it, or to the head if that has passed all of it. */
