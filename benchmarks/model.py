@@ -159,12 +159,15 @@ ROUND_TRIP, OWN_ROUND_TRIP, MESSAGE = 2500, 2500, 560
 BYTES_PER_NS, ATOMICS_PER_NS, LOOKS = 21.3, 2.24e-3, 0.25
 RUN_EVENTS, RUN_DATA = 1024, 256 << 10
 OWNERS, PRODUCERS = 64, 1024
+EARLY_BYTES = 16384  # of a batch whose flag goes with it
+MESSAGES = 9  # reservation, payload, entries, sums, stamp, flag, settled flag, nudge, state
+EVENT_BYTES = 48  # entry and sum
 
 
 def producer_ns(batch, metadata, data):
-    messages = 3 + (batch if data else 0)
-    return (PUSH["c"] + batch * (PUSH["o"] + (PUSH["d"] if data else 0)) + (3 + 2 * LOOKS) * ROUND_TRIP +
-            messages * MESSAGE + batch * (metadata + data + 40) / BYTES_PER_NS)
+    trips = 2 if batch * (metadata + data) <= EARLY_BYTES else 3
+    return (PUSH["c"] + batch * (PUSH["o"] + (PUSH["d"] if data else 0)) + (trips + LOOKS) * ROUND_TRIP +
+            MESSAGES * MESSAGE + batch * (metadata + data + EVENT_BYTES) / BYTES_PER_NS)
 
 
 def run_ns(events, data, operations):
@@ -175,11 +178,11 @@ def run_ns(events, data, operations):
 def limits(batch, metadata, data, producers):
     """M events/s of one partition, for each cause that limits it."""
     events = min(RUN_EVENTS, RUN_DATA // data) if data else RUN_EVENTS
-    flags = events / max(batch, 64 - 64 % batch)
-    consumer = run_ns(events, data, flags + 2 * min(1, events / batch))
+    flags = events / max(batch, 32 - 32 % batch)  # the first of these come with the entries
+    consumer = run_ns(events, data, max(0, flags - 1) + 2 * min(1, events / batch))
     return {"round trips": 1e3 * producers * batch / producer_ns(batch, metadata, data),
             "atomics": 1e3 * batch * ATOMICS_PER_NS / (1 + LOOKS),
-            "bandwidth": 1e3 * BYTES_PER_NS / (metadata + data + 40),
+            "bandwidth": 1e3 * BYTES_PER_NS / (metadata + data + EVENT_BYTES),
             "consumer": 1e3 * events / consumer}
 
 
@@ -197,8 +200,8 @@ def section_4():
             rows.append((f"{metadata + data} B", str(batch),
                          f"{producer_ns(batch, metadata, data) / 1000:.0f} µs",
                          *map(short, most.values()), limit, f"{OWNERS * rate:,.0f} M/s",
-                         f"{rate * (metadata + data + 40) / 1000:.1f} GB/s",
-                         f"{run_ns(batch, data, 3) / 1000:.0f} µs"))
+                         f"{rate * (metadata + data + EVENT_BYTES) / 1000:.1f} GB/s",
+                         f"{run_ns(batch, data, 2) / 1000:.0f} µs"))
     table(["event", "b", "t_producer", "producers", "atomics", "bandwidth", "consumer", "limit",
            "all 64 partitions", "into the owner", "read of one batch"], rows)
     rows = []
