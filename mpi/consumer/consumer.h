@@ -88,8 +88,8 @@ typedef struct mmi_reader {
     mmi_payload_t *payload;
     uint64_t *words;    /* MMI_RUN_WORDS_MAX */
     uint64_t newest_ns; /* the latest time when a batch was stored that this reader has seen */
-    size_t event_payload, event_metadata; /* bytes of an event of the last run; 0: not known */
-    size_t run_events;                    /* events that the last run found; 0: not known */
+    size_t event_payload, event_metadata; /* bytes of an event of the last run; at first a guess */
+    size_t run_events;                    /* events that the last look found; likewise */
 } mmi_reader_t;
 
 typedef struct mmi_consumer {

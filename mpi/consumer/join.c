@@ -11,6 +11,11 @@
 #include <string.h>
 #include <mofka/log.h>
 
+/* What a look is taken to find before there was one: events, and bytes of each. */
+#define FIRST_EVENTS 64
+#define FIRST_METADATA 128
+#define FIRST_PAYLOAD 256
+
 /* With the partition's lock: write the reader's name into its place. */
 static void join_put_name(const mmi_reader_t *r, const char *name) {
     const mmi_partition_t *p = r->p;
@@ -80,6 +85,9 @@ static void join_start(mmi_reader_t *r, uint64_t at, uint64_t acknowledged, mmi_
     r->next = r->batch_end = r->batch_start = r->settled_below = at;
     r->chain = mmi_chain_from(head.units);
     r->expects = true;
+    r->run_events = FIRST_EVENTS;
+    r->event_metadata = FIRST_METADATA;
+    r->event_payload = FIRST_PAYLOAD;
     r->skip_below = r->published = acknowledged;
     atomic_store(&r->acknowledged, acknowledged);
 }

@@ -13,10 +13,6 @@
 
 #include <stdlib.h>
 
-/* What events are taken to have before any were read. */
-#define FIRST_METADATA 128
-#define FIRST_PAYLOAD 256
-
 mmi_payload_t *mmi_payload_create(void) {
     mmi_payload_t *payload = malloc(sizeof *payload);
     if (payload)
@@ -49,13 +45,11 @@ static size_t payload_estimate(size_t count, size_t each) {
 void mmi_payload_guess(mmi_reader_t *r, size_t count) {
     if (!r->payload)
         return;
-    size_t all = r->event_payload ? r->event_payload : FIRST_PAYLOAD,
-           metadata = r->event_metadata ? r->event_metadata : FIRST_METADATA,
-           most =
-               r->p->ring_bytes < MMI_PAYLOAD_BYTES ? (size_t)r->p->ring_bytes : MMI_PAYLOAD_BYTES;
-    size_t bytes = all > most ? most + 1 : payload_estimate(count, all);
+    const uint64_t ring = r->p->ring_bytes;
+    size_t most = ring < MMI_PAYLOAD_BYTES ? (size_t)ring : MMI_PAYLOAD_BYTES;
+    size_t bytes = payload_estimate(count, r->event_payload);
     if (bytes > most) /* then the metadata of the first batch */
-        bytes = metadata > most ? most : payload_estimate(count, metadata);
+        bytes = payload_estimate(count, r->event_metadata);
     payload_get(r, r->chain.metadata, bytes < most ? bytes : most, !r->guessed);
 }
 

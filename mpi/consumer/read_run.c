@@ -28,8 +28,6 @@
 #define RUN_METADATA_BYTES ((size_t)1 << 20)
 /* Looks of one fetch that find nothing to deliver: its caller has a deadline. */
 #define FETCH_TRIES 4
-/* What is read on a guess at first. */
-#define FIRST_EVENTS 64
 /* Times that one fetch skips damage: so that it ends. */
 #define FETCH_SKIPS 256
 
@@ -122,8 +120,7 @@ static mofka_status_t reader_get_entries(mmi_reader_t *r, size_t count) {
 /* Events to read before their flags are known; 0: the flags come first. */
 static size_t reader_guess_count(const mmi_reader_t *r, size_t most) {
     bool guesses = r->payload && r->p->checksums && r->expects && r->next == r->batch_end;
-    size_t count = r->run_events ? r->run_events : FIRST_EVENTS;
-    return !guesses ? 0 : count < most ? count : most;
+    return !guesses ? 0 : r->run_events < most ? r->run_events : most;
 }
 
 /* Read the entries of published batches, from the next id on: whole batches, unless `most` ends

@@ -261,10 +261,15 @@ static bool session_join(session_t *s) {
         .zero_copy = plan->zero_copy,
         .options = plan->skips ? "{\"skip_damaged\":true}" : NULL};
     mofka_status_t status;
+    bool late =
+        false; /* what a creation that timed out made leaves again, and has the name until then */
     while ((status = STEP(s->actor, "consumer_create", 15000,
                           mofka_consumer_create(s->actor->run->topic, &options, &s->consumer))) ==
-           MOFKA_ERR_TIMEOUT)
-        ;
+               MOFKA_ERR_TIMEOUT ||
+           (late && status == MOFKA_ERR_BUSY)) {
+        late |= status == MOFKA_ERR_TIMEOUT;
+        clock_sleep_ms(1);
+    }
     mofka_thread_pool_release(pool);
     record_add(s->actor, (history_record_t){
                              .kind = HISTORY_JOIN, .status = status, .value = plan->automatic});
