@@ -356,6 +356,8 @@ static mofka_status_t lane_fail_late(mfi_lane_t *lane) {
     mofka_status_t status = producer->ops->append_late(producer->self, lane->partition);
     if (lane->first && lane->first->possibly_stored)
         status = mofka_fail(MOFKA_ERR_POSSIBLY_STORED, "%s", mofka_last_error());
+    if (lane->kept && lane->kept_message) /* what held the batch up before says more */
+        status = mofka_fail(status, "%s; since then %s", lane->kept_message, mofka_last_error());
     for (mfi_batch_t *b = lane->first; b && b->under_way; b = b->next)
         batch_set_possibly_stored(b, status == MOFKA_ERR_POSSIBLY_STORED);
     return status;

@@ -110,7 +110,8 @@ static void a_late_group_is_possibly_stored(void **state) {
     assert_int_equal(mofka_future_delivery(future), MOFKA_POSSIBLY_STORED);
     scripted_answer(0, MOFKA_ERR_TIMEOUT); /* after all, it was not reserved */
     assert_int_equal(mofka_future_delivery(future), MOFKA_NOT_STORED);
-    FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_POSSIBLY_STORED, "rank 7");
+    FAILS(mofka_producer_flush(producer, 0), MOFKA_ERR_POSSIBLY_STORED,
+          "as the case says; since then rank 7 has not answered");
     scripted_answer(1, MOFKA_OK);
     groups_wait_future(future, 0);
     scripted_end_producer(producer);

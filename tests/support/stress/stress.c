@@ -226,7 +226,7 @@ static void a_full_partition_pushes_back(const job_t *job) {
         mofka_producer_t *producer;
         GOOD(mofka_producer_create(
             topic,
-            &(mofka_producer_options_t){.batch_size = 8, .max_batches = 1, .push_timeout_ms = 60},
+            &(mofka_producer_options_t){.batch_size = 8, .max_batches = 1, .push_timeout_ms = 500},
             &producer));
         int accepted = 0;
         mofka_status_t status;
