@@ -8,6 +8,9 @@
  *
  * get_data only notes the ranges. The job of finish_data starts the copies and completes them. It
  * retains the views, because MPI may write into them after the caller has given up.
+ *
+ * A consumer whose partitions are all its rank's own reads them without MPI. So it fetches, waits
+ * and copies in the caller's thread, and only the rest are jobs.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -15,6 +18,7 @@
 #include <string.h>
 #include <mofka/data_view.h>
 #include "mpi/agent/agent.h"
+#include "mpi/consumer/consumer.h"
 
 /* How long ending a consumer waits: longer than for the lock that it needs. */
 #define END_MS 15000
@@ -27,6 +31,7 @@ typedef enum consumer_task {
     TASK_UNSUBSCRIBE,
     TASK_SKIP,
     TASK_DESCRIBE,
+    TASK_TRIM,
     TASK_CLOSE
 } consumer_task_t;
 
@@ -59,7 +64,8 @@ typedef struct consumer_job {
 typedef struct agent_consumer {
     mmi_agent_t *agent;
     const mofka_consumer_ops_t *ops; /* of the consumer that does the work */
-    void *self;                      /* of it */
+    mmi_consumer_t *self;            /* of it */
+    bool near;                       /* see mmi_consumer_is_near */
     consumer_job_t job;              /* used again and again, so that ending needs no memory */
     consumer_job_t *late;            /* &job while it is under way, or not taken; else NULL */
     copy_t *first_copy, **last_copy; /* noted by get_data */
@@ -111,6 +117,9 @@ static mofka_status_t consumer_run(mmi_job_t *job) {
         return c->ops->skip_damaged(c->self, &j->skipped);
     case TASK_DESCRIBE:
         c->ops->describe_wait(c->self, j->description, sizeof j->description);
+        return MOFKA_OK;
+    case TASK_TRIM:
+        mmi_consumer_trim(c->self);
         return MOFKA_OK;
     case TASK_CLOSE:
         return c->ops->close(c->self);
@@ -204,9 +213,29 @@ static mofka_status_t consumer_do_plain(agent_consumer_t *c, consumer_task_t tas
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
+/* Let a job move the heads that should be moved; nobody waits for it. */
+static void consumer_start_trim(agent_consumer_t *c) {
+    mofka_status_t status;
+    if (!c->late && mmi_consumer_wants_trim(c->self)) /* else a later call does */
+        (void)consumer_job(c, TASK_TRIM, 0, (consumer_job_t){0}, &status);
+}
+
+/* In this thread, once no job is under way. */
+static mofka_status_t consumer_fetch_near(agent_consumer_t *c, size_t events_max,
+                                          mofka_run_t **run) {
+    mofka_status_t status = consumer_settle(c, TASK_FETCH, mmi_deadline(MMI_AGENT_GRACE_MS));
+    if (status)
+        return status;
+    status = c->ops->fetch(c->self, events_max, run);
+    consumer_start_trim(c);
+    return status;
+}
+
 static mofka_status_t agent_fetch(void *self, size_t events_max, mofka_run_t **run) {
     agent_consumer_t *c = self;
     consumer_job_t *j;
+    if (c->near)
+        return consumer_fetch_near(c, events_max, run);
     int64_t deadline = c->late ? mmi_now_ms() : mmi_deadline(MMI_AGENT_GRACE_MS);
     mofka_status_t status =
         consumer_do(c, TASK_FETCH, deadline, (consumer_job_t){.events_max = events_max}, &j);
@@ -224,6 +253,8 @@ static mofka_status_t agent_wait_events(void *self, int64_t timeout_ms) {
     int64_t deadline = mmi_deadline(timeout_ms);
     if (c->late && c->late->task != TASK_WAIT)
         return mmi_job_wait(&c->late->job, deadline) ? MOFKA_OK : MOFKA_ERR_TIMEOUT;
+    if (c->near)
+        return c->ops->wait(c->self, timeout_ms);
     return consumer_do_plain(c, TASK_WAIT, mmi_agent_grace(deadline),
                              (consumer_job_t){.timeout_ms = timeout_ms});
 }
@@ -232,6 +263,8 @@ static mofka_status_t agent_get_data(void *self, mofka_run_t *run, size_t index,
                                      const mofka_range_t *ranges, size_t range_count,
                                      mofka_data_view_t *view) {
     agent_consumer_t *c = self;
+    if (c->near)
+        return c->ops->get_data(c->self, run, index, ranges, range_count, view);
     copy_t *copy = malloc(sizeof *copy + range_count * sizeof *ranges);
     assert(run && range_count > 0);
     (void)run; /* finish_data names it, too */
@@ -250,6 +283,8 @@ static mofka_status_t agent_finish_data(void *self, mofka_run_t *run, int64_t ti
                                         size_t *overtaken) {
     agent_consumer_t *c = self;
     consumer_job_t *j;
+    if (c->near)
+        return c->ops->finish_data(c->self, run, timeout_ms, overtaken);
     assert(!c->late || c->late->task != TASK_FINISH || c->late->run == run);
     mofka_status_t status = consumer_do(c, TASK_FINISH, mmi_agent_grace(mmi_deadline(timeout_ms)),
                                         (consumer_job_t){.run = run}, &j);
@@ -370,6 +405,7 @@ mofka_status_t mmi_agent_wrap_consumer(mmi_agent_t *agent, const mofka_consumer_
     c->ops = *ops;
     c->self = *self;
     c->last_copy = &c->first_copy;
+    c->near = c->self->trims_later = mmi_consumer_is_near(c->self);
     *ops = &agent_consumer_ops;
     *self = c;
     return MOFKA_OK;

@@ -18,10 +18,35 @@
 /* Copied data of a run, at most: see MMI_RUN_EVENTS_MAX. */
 #define RUN_DATA_BYTES ((size_t)1 << 18)
 
+bool mmi_consumer_is_near(const mmi_consumer_t *c) {
+    bool near = true;
+    for (size_t i = 0; i < c->reader_count; i++)
+        near &= mmi_window_is_near(c->readers[i].p->w, c->readers[i].p->owner);
+    return near;
+}
+
+bool mmi_consumer_wants_trim(const mmi_consumer_t *c) {
+    bool wants = false;
+    for (size_t i = 0; i < c->reader_count; i++)
+        wants |= c->readers[i].trim_to.events != 0;
+    return wants;
+}
+
+void mmi_consumer_trim(mmi_consumer_t *c) {
+    for (size_t i = 0; i < c->reader_count; i++)
+        mmi_reader_trim(&c->readers[i]);
+}
+
+static void mmi_consumer_trim_now(mmi_consumer_t *c) {
+    if (!c->trims_later)
+        mmi_consumer_trim(c);
+}
+
 /* Readers without events, too: one that finds nothing may hold producers up. */
 static void mmi_consumer_publish_batches(mmi_consumer_t *c) {
     for (size_t i = 0; i < c->reader_count; i++)
         mmi_reader_publish(&c->readers[i], false);
+    mmi_consumer_trim_now(c);
 }
 
 /* Batches whose flags were not settled when they were acknowledged: a producer may wait for their
@@ -30,6 +55,7 @@ static void mmi_consumer_publish_held(mmi_consumer_t *c) {
     for (size_t i = 0; i < c->reader_count; i++)
         if (c->readers[i].held != 0)
             mmi_reader_publish(&c->readers[i], false);
+    mmi_consumer_trim_now(c);
 }
 
 /* No reader has events: report losses that no run has reported, in a run without events. `status`:
@@ -112,6 +138,7 @@ static mofka_status_t mmi_consumer_publish(void *self) {
     mofka_status_t status = MOFKA_OK;
     for (size_t i = 0; i < c->reader_count && !status; i++)
         status = mmi_reader_publish(&c->readers[i], true);
+    mmi_consumer_trim_now(c);
     return status;
 }
 

@@ -78,6 +78,7 @@ typedef struct mmi_reader {
     _Atomic uint64_t acknowledged; /* next unacknowledged id; any thread raises it */
     uint64_t published;            /* what the window holds of it */
     mmi_mark_t rung;               /* the mark at which the room bell was last rung */
+    mmi_place_t trim_to;           /* the head may move there, and should; no events: not now */
     mmi_mark_t *marks;             /* ring of batch ends, oldest first */
     size_t mark_first, mark_count, mark_room;
     uint64_t run_data_bytes; /* data of a run, at most */
@@ -100,8 +101,9 @@ typedef struct mmi_consumer {
     bool copying;        /* data is on its way: finish_data has to flush */
     mmi_piece_t *pieces; /* of the selection under way; reused */
     size_t piece_count, piece_room;
-    size_t turn;    /* the reader to ask first */
-    int64_t nap_us; /* the next sleep; 0: something was found */
+    size_t turn;      /* the reader to ask first */
+    int64_t nap_us;   /* the next sleep; 0: something was found */
+    bool trims_later; /* whoever calls fetch and wait calls mmi_consumer_trim in another thread */
     size_t partition_count;
     mmi_reader_t **by_partition; /* NULL: not one of this consumer's */
     size_t reader_count;
@@ -112,6 +114,13 @@ typedef struct mmi_consumer {
 
 /* Whether MPI has failed on an owner that this consumer reads from. */
 mofka_status_t mmi_consumer_check(const mmi_consumer_t *c);
+/* Whether fetch, wait, get_data and finish_data call no MPI, but for trims: all its partitions are
+ * this rank's own. */
+bool mmi_consumer_is_near(const mmi_consumer_t *c);
+/* Whether mmi_consumer_trim has something to do. */
+bool mmi_consumer_wants_trim(const mmi_consumer_t *c);
+/* Move the heads that should be moved. Calls MPI. */
+void mmi_consumer_trim(mmi_consumer_t *c);
 /* Undo mmi_consumer_create: a consumer that nobody was given. A new name is freed. */
 void mmi_consumer_undo(void *consumer);
 /* A slot of a topic's table; see mofka_topic_ops_t. */
@@ -160,6 +169,8 @@ void mmi_reader_forget(mmi_reader_t *r, mmi_place_t head);
 mofka_status_t mmi_reader_has_ended(mmi_reader_t *r, bool *ended);
 /* Publish acknowledged batches; with `all` also the exact id. */
 mofka_status_t mmi_reader_publish(mmi_reader_t *r, bool all);
+/* Move the head to `trim_to`, if that is set. */
+void mmi_reader_trim(mmi_reader_t *r);
 /* Free what the reader owns. */
 void mmi_reader_destroy(mmi_reader_t *r);
 
@@ -192,6 +203,10 @@ mmi_run_t *mmi_run_create(const mmi_partition_t *p, size_t count, size_t metadat
 
 /* Give: free(). NULL: no memory. */
 mmi_payload_t *mmi_payload_create(void);
+/* Whether the reader reads more than it knows to be there: where each read is a round trip. */
+static inline bool mmi_reader_guesses(const mmi_reader_t *r) {
+    return r->payload && !mmi_window_is_near(r->p->w, r->p->owner);
+}
 /* Start to read what `count` events from `next` on may have. There after a flush. */
 void mmi_payload_guess(mmi_reader_t *r, size_t count);
 /* Bytes of the log, if they were read; else NULL. */

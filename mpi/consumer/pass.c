@@ -35,7 +35,7 @@ mofka_status_t mmi_reader_pass(mmi_reader_t *r, bool *more) {
     bool stuck = r->next != r->batch_end, passed = p->retention == MMI_DISCARD_OLDEST;
     mofka_status_t status = MOFKA_OK;
     assert(r->next <= r->batch_end);
-    for (int looks = p->w->ops->loads_are_cheap ? PASS_CHEAP_LOOKS : PASS_LOOKS;
+    for (int looks = mmi_window_is_near(p->w, p->owner) ? PASS_CHEAP_LOOKS : PASS_LOOKS;
          looks > 0 && !status && !stuck && at < r->skip_below; looks--)
         status = mmi_flags_pass(p, r->skip_below, true, INT64_MAX, &at, &stuck);
     *more = false;

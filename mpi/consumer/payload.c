@@ -6,6 +6,8 @@
  * payload of small events comes with their entries, in one round trip, on the guess that the log
  * goes on so. Its data is kept with the run. What the guess did not cover is read for itself.
  *
+ * Where the partition is this rank's own, nothing is guessed.
+ *
  * Under a flag that is not settled, bytes may be on their way. There, all of an event is read and
  * compared with its sum before it counts.
  */
@@ -43,7 +45,7 @@ static size_t payload_estimate(size_t count, size_t each) {
 }
 
 void mmi_payload_guess(mmi_reader_t *r, size_t count) {
-    if (!r->payload)
+    if (!mmi_reader_guesses(r))
         return;
     const uint64_t ring = r->p->ring_bytes;
     size_t most = ring < MMI_PAYLOAD_BYTES ? (size_t)ring : MMI_PAYLOAD_BYTES;
@@ -76,7 +78,8 @@ mofka_status_t mmi_payload_need(mmi_reader_t *r, size_t count) {
     uint64_t bytes = payload_extent(e, e + count - 1);
     if (!r->payload || bytes > MMI_PAYLOAD_BYTES || mmi_payload_find(r, e->metadata, (size_t)bytes))
         return MOFKA_OK;
-    if (!must && r->run_data_bytes == UINT64_MAX) /* nobody wants the data */
+    /* Nobody wants the data, or it is at hand when it is wanted. */
+    if (!must && (r->run_data_bytes == UINT64_MAX || !mmi_reader_guesses(r)))
         return MOFKA_OK;
     payload_get(r, e->metadata, (size_t)bytes, true);
     return r->p->w->ops->flush(r->p->w, r->p->owner);

@@ -119,7 +119,8 @@ static mofka_status_t reader_get_entries(mmi_reader_t *r, size_t count) {
 
 /* Events to read before their flags are known; 0: the flags come first. */
 static size_t reader_guess_count(const mmi_reader_t *r, size_t most) {
-    bool guesses = r->payload && r->p->checksums && r->expects && r->next == r->batch_end;
+    bool guesses =
+        mmi_reader_guesses(r) && r->p->checksums && r->expects && r->next == r->batch_end;
     return !guesses ? 0 : r->run_events < most ? r->run_events : most;
 }
 
@@ -461,8 +462,10 @@ static look_t reader_look(mmi_reader_t *r, size_t events_max, mofka_run_t **out,
     size_t found = 0;
     bool more = false, odd = false, overtaken = false;
     r->late = false;
-    if (r->payload)
+    if (r->payload) {
         r->payload->count = 0;
+        r->payload->certain = true;
+    }
     *status = r->next < r->skip_below ? mmi_reader_pass(r, &more) : MOFKA_OK;
     if (!*status && more)
         return LOOK_NOTHING;

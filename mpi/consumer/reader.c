@@ -219,13 +219,20 @@ static bool reader_sees_room(const mmi_partition_t *p) {
 /* Where moving the head costs others round trips, the owner's consumers do it, whom it costs next
  * to nothing. Until room is needed the head stays, for consumers that join later. It does not pass
  * damage, whose end is not known for sure. */
-static void reader_trim(const mmi_reader_t *r, mmi_mark_t reached) {
+static void reader_want_trim(mmi_reader_t *r, mmi_mark_t reached) {
     const mmi_partition_t *p = r->p;
-    const mmi_place_t at = {reached.end, reached.units};
     if (p->w->ops->puts_are_cheap || p->owner != p->w->rank || reached.needs != reached.end ||
         p->retention == MMI_DISCARD_OLDEST || reader_sees_room(p))
         return;
-    (void)mmi_trim_head(p, at, at, mmi_now_ms(), 0); /* who needs the room tries, too */
+    r->trim_to = (mmi_place_t){reached.end, reached.units};
+}
+
+void mmi_reader_trim(mmi_reader_t *r) {
+    if (r->trim_to.events == 0)
+        return;
+    /* Who needs the room tries, too. */
+    (void)mmi_trim_head(r->p, r->trim_to, r->trim_to, mmi_now_ms(), 0);
+    r->trim_to = (mmi_place_t){0};
 }
 
 /* The end of the first batch that acknowledgements up to `id` have reached, and whose flag is not
@@ -283,7 +290,7 @@ mofka_status_t mmi_reader_publish(mmi_reader_t *r, bool all) {
                       reached.end << 32 | (uint32_t)reached.units);
     if (all || reader_is_worth_ringing(r, reached)) {
         r->rung = reached;
-        reader_trim(r, reached);
+        reader_want_trim(r, reached);
         mmi_bell_ring_room(p);
     }
     return mmi_window_check(p->w, p->owner);

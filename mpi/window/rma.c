@@ -18,6 +18,10 @@
  *
  * A load has a request. So this rank can leave its core while it waits. It must, where ranks share
  * cores or the target's progress thread sleeps. A flush spins inside MPI.
+ *
+ * With own_by_cpu, a rank uses its own share by loads and stores, which the unified model of MPI
+ * allows; for fetch_add and exchange it calls MPI, because other ranks do. It is off where a
+ * rank's own calls may be what lets other ranks reach its memory.
  */
 #include "mpi/window/rma.h"
 #include "mpi/window/share.h"
@@ -31,7 +35,22 @@
 /* The most pieces of one derived datatype, which bounds its memory. */
 #define PIECES_MAX 8192
 
+/* NULL: the place is reached by MPI only. */
+static char *rma_own(const mmi_window_t *w, int rank, uint64_t offset) {
+    return w->own_by_cpu && rank == w->rank ? w->base[0] + offset : NULL;
+}
+
+static _Atomic uint64_t *rma_own_word(const mmi_window_t *w, int rank, uint64_t offset) {
+    assert(offset % 8 == 0);
+    return (_Atomic uint64_t *)(void *)rma_own(w, rank, offset);
+}
+
 static void rma_put(mmi_window_t *w, int rank, uint64_t offset, const void *source, size_t bytes) {
+    char *own = rma_own(w, rank, offset);
+    if (own) {
+        memcpy(own, source, bytes);
+        return;
+    }
     for (size_t done = 0; done < bytes; done += CHUNK_BYTES) {
         int count = (int)(bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES);
         MMI_TRY(w, rank, MPI_Put, (const char *)source + done, count, MPI_BYTE, rank,
@@ -40,6 +59,11 @@ static void rma_put(mmi_window_t *w, int rank, uint64_t offset, const void *sour
 }
 
 static void rma_get(mmi_window_t *w, int rank, uint64_t offset, void *target, size_t bytes) {
+    const char *own = rma_own(w, rank, offset);
+    if (own) {
+        memcpy(target, own, bytes);
+        return;
+    }
     for (size_t done = 0; done < bytes; done += CHUNK_BYTES) {
         int count = (int)(bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES);
         MMI_TRY(w, rank, MPI_Get, (char *)target + done, count, MPI_BYTE, rank,
@@ -76,8 +100,9 @@ static int rma_get_indexed(mmi_window_t *w, int rank, const mmi_piece_t *pieces,
 }
 
 static void rma_get_pieces(mmi_window_t *w, int rank, const mmi_piece_t *pieces, size_t count) {
-    if (count == 1) {
-        rma_get(w, rank, pieces->offset, pieces->target, pieces->bytes);
+    if (count == 1 || rma_own(w, rank, 0)) {
+        for (size_t i = 0; i < count; i++)
+            rma_get(w, rank, pieces[i].offset, pieces[i].target, pieces[i].bytes);
         return;
     }
     size_t room = count < PIECES_MAX ? count : PIECES_MAX;
@@ -103,13 +128,40 @@ static void rma_get_pieces(mmi_window_t *w, int rank, const mmi_piece_t *pieces,
 
 static mofka_status_t rma_flush(mmi_window_t *w, int rank) {
     atomic_store(&w->unflushed[rank], false);
-    MMI_TRY(w, rank, MPI_Win_flush, rank, w->win);
+    if (rma_own(w, rank, 0))
+        atomic_thread_fence(memory_order_seq_cst);
+    else
+        MMI_TRY(w, rank, MPI_Win_flush, rank, w->win);
     return mmi_window_check(w, rank);
+}
+
+/* False: the words are reached by MPI only. */
+static bool rma_load_own(const mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+                         size_t count) {
+    const _Atomic uint64_t *own = rma_own_word(w, rank, offset);
+    for (size_t i = 0; own && i < count; i++)
+        words[i] = atomic_load(&own[i]);
+    return own;
+}
+
+static void rma_load_run(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+                         size_t count) {
+    if (!rma_load_own(w, rank, offset, words, count))
+        mmi_read_words(w, rank, offset, words, count);
+}
+
+static mofka_status_t rma_read_within(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
+                                      size_t count, int64_t deadline) {
+    return rma_load_own(w, rank, offset, words, count)
+               ? MOFKA_OK
+               : mmi_read_within(w, rank, offset, words, count, deadline);
 }
 
 static void rma_get_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                           size_t count) {
     assert(count > 0 && count <= MMI_RUN_WORDS_MAX && offset % 8 == 0);
+    if (rma_load_own(w, rank, offset, words, count))
+        return;
     memset(words, 0, count * sizeof *words);
     MMI_TRY(w, rank, MPI_Get, words, (int)count, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset),
             (int)count, MPI_UINT64_T, w->win);
@@ -117,19 +169,24 @@ static void rma_get_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *
 
 static uint64_t rma_load(mmi_window_t *w, int rank, uint64_t offset) {
     uint64_t word;
-    mmi_read_words(w, rank, offset, &word, 1);
+    rma_load_run(w, rank, offset, &word, 1);
     return word;
 }
 
 static void rma_put_word(mmi_window_t *w, int rank, uint64_t offset, const uint64_t *value) {
-    assert(offset % 8 == 0);
+    _Atomic uint64_t *own = rma_own_word(w, rank, offset);
+    if (own) {
+        atomic_store(own, *value);
+        return;
+    }
     MMI_TRY(w, rank, MPI_Put, value, 1, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset), 1,
             MPI_UINT64_T, w->win);
 }
 
 static void rma_store(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
     rma_put_word(w, rank, offset, &value);
-    MMI_TRY(w, rank, MPI_Win_flush, rank, w->win);
+    if (!rma_own(w, rank, offset))
+        MMI_TRY(w, rank, MPI_Win_flush, rank, w->win);
 }
 
 static uint64_t rma_fetch_and_op(mmi_window_t *w, int rank, uint64_t offset, uint64_t value,
@@ -157,6 +214,10 @@ static uint64_t rma_fetch_add(mmi_window_t *w, int rank, uint64_t offset, uint64
 static void rma_fetch_add_start(mmi_window_t *w, int rank, uint64_t offset, const uint64_t *add,
                                 uint64_t *old) {
     assert(offset % 8 == 0 && !w->rma.serial_words);
+    if (rma_own(w, rank, offset)) { /* its flush does not call MPI */
+        *old = rma_fetch_add(w, rank, offset, *add);
+        return;
+    }
     *old = 0;
     MMI_TRY(w, rank, MPI_Fetch_and_op, add, old, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset),
             MPI_SUM, w->win);
@@ -200,9 +261,9 @@ static const mmi_window_ops_t rma_ops = {
     .get_pieces = rma_get_pieces,
     .flush = rma_flush,
     .load = rma_load,
-    .load_run = mmi_read_words,
+    .load_run = rma_load_run,
     .get_words = rma_get_words,
-    .read_within = mmi_read_within,
+    .read_within = rma_read_within,
     .store = rma_store,
     .put_word = rma_put_word,
     .exchange = rma_exchange,

@@ -33,7 +33,7 @@ const char *mmi_rma_remedy(void);
 /* The operations open and destroy of the window. */
 mofka_status_t mmi_rma_open(mmi_window_t *w, MPI_Comm comm, uint64_t bytes);
 void mmi_rma_destroy(mmi_window_t *w);
-/* The operation load_run of the window, and read_within: see reads.c. */
+/* The operations load_run and read_within by MPI: see reads.c. */
 void mmi_read_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words, size_t count);
 mofka_status_t mmi_read_within(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                                size_t count, int64_t deadline);

@@ -155,6 +155,7 @@ struct mmi_window {
     _Atomic bool *unflushed;   /* rma: for each rank: puts there wait for a later flush */
     _Atomic bool left_puts;    /* rma: some were left since the agent looked last */
     bool nudges;               /* rma: owners run progress threads */
+    bool own_by_cpu;           /* rma: this rank's own share is used without MPI; see rma.c */
     uint64_t *nudge_values;    /* rma: what this rank last put into each rank's activity word */
     mmi_reads_t reads;         /* rma */
     _Atomic int fault;         /* whether an MPI call failed; see mmi_window_fault */
@@ -215,6 +216,10 @@ bool mmi_spin_again(mmi_spin_t *spin);
 /* Sleep `*us` microseconds, then double `*us`, up to `us_max`. */
 void mmi_back_off(int64_t *us, int64_t us_max);
 
+/* Whether loads of a rank's share are cheap: see loads_are_cheap. */
+static inline bool mmi_window_is_near(const mmi_window_t *window, int rank) {
+    return window->ops->loads_are_cheap || (window->own_by_cpu && rank == window->rank);
+}
 /* MOFKA_OK, or the first error that an operation met, if one on the memory of `rank` has met one.
  * MMI_ANY_RANK: of any rank. */
 #define MMI_ANY_RANK (-1)
