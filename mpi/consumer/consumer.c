@@ -149,6 +149,7 @@ static mofka_status_t mmi_consumer_leave(mmi_consumer_t *c, uint64_t state) {
         mofka_status_t one = mmi_reader_leave(&c->readers[i], state);
         status = status ? status : one;
     }
+    c->unsafe = c->payload && mmi_consumer_check(c);
     return status;
 }
 
@@ -186,7 +187,7 @@ static void mmi_consumer_destroy(void *self) {
     mmi_consumer_t *c = self;
     for (size_t i = 0; i < c->reader_count; i++)
         mmi_reader_destroy(&c->readers[i]);
-    if (c->payload && mmi_consumer_check(c)) /* MPI may still write into its buffers */
+    if (c->unsafe) /* the window may be gone by now, so it is not asked */
         return;
     free(c->entries);
     free(c->sums);

@@ -98,7 +98,8 @@ typedef struct mmi_consumer {
     uint64_t *sums;
     mmi_payload_t *payload;
     uint64_t words[MMI_RUN_WORDS_MAX];
-    bool copying;        /* data is on its way: finish_data has to flush */
+    bool unsafe;  /* MPI failed before the consumer left: it may still write into its buffers */
+    bool copying; /* data is on its way: finish_data has to flush */
     mmi_piece_t *pieces; /* of the selection under way; reused */
     size_t piece_count, piece_room;
     size_t turn;      /* the reader to ask first */
