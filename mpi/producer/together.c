@@ -55,9 +55,12 @@ static void together_take_places(mmi_append_t *first) {
 }
 
 static void together_put(mmi_append_t *first) {
+    const mmi_partition_t *p = together_partition(first);
+    p->w->ops->hold_puts(p->w, p->owner);
     TOGETHER_EACH(a, first)
     if (mmi_put_start(together_partition(a), together_sender(a), &a->group, true))
         together_drop(a);
+    p->w->ops->send_puts(p->w);
 }
 
 /* The puts were flushed. True: flags were put that need a flush. */

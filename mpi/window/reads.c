@@ -62,7 +62,9 @@ static void read_push(mmi_read_t **list, mmi_read_t *read) {
 /* Call MPI for a read, and keep its error in the window and in the read. */
 #define READ_TRY(w, read, call, ...)                                                               \
     do {                                                                                           \
+        atomic_fetch_add(&(w)->inside, 1);                                                         \
         int error_ = call(__VA_ARGS__);                                                            \
+        atomic_fetch_sub(&(w)->inside, 1);                                                         \
         if (error_)                                                                                \
             mmi_window_fault(w, (read)->rank, #call, error_);                                      \
         (read)->failed |= error_ != MPI_SUCCESS;                                                   \

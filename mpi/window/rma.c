@@ -34,6 +34,9 @@
 #define CHUNK_BYTES ((size_t)1 << 30)
 /* The most pieces of one derived datatype, which bounds its memory. */
 #define PIECES_MAX 8192
+/* The most puts that become one, and the largest of them. */
+#define HELD_MAX 256
+#define HELD_BYTES 16384
 
 /* NULL: the place is reached by MPI only. */
 static char *rma_own(const mmi_window_t *w, int rank, uint64_t offset) {
@@ -45,12 +48,76 @@ static _Atomic uint64_t *rma_own_word(const mmi_window_t *w, int rank, uint64_t 
     return (_Atomic uint64_t *)(void *)rma_own(w, rank, offset);
 }
 
+/* ---- puts that are held back ----------------------------------------------------------------- */
+
+/* Of one thread: puts to a rank that become one operation. */
+typedef struct held_puts {
+    mmi_window_t *w; /* NULL: puts are not held back */
+    int rank, count;
+    int lengths[HELD_MAX];
+    MPI_Aint from[HELD_MAX], to[HELD_MAX];
+} held_puts_t;
+
+static _Thread_local held_puts_t held;
+
+static int held_put_all(void) {
+    MPI_Datatype from = MPI_DATATYPE_NULL, to = MPI_DATATYPE_NULL;
+    int error = MPI_Type_create_hindexed(held.count, held.lengths, held.from, MPI_BYTE, &from);
+    if (!error)
+        error = MPI_Type_create_hindexed(held.count, held.lengths, held.to, MPI_BYTE, &to);
+    if (!error)
+        error = MPI_Type_commit(&from);
+    if (!error)
+        error = MPI_Type_commit(&to);
+    if (!error)
+        error = MPI_Put(MPI_BOTTOM, 1, from, held.rank, 0, 1, to, held.w->win);
+    if (from != MPI_DATATYPE_NULL)
+        MPI_Type_free(&from);
+    if (to != MPI_DATATYPE_NULL)
+        MPI_Type_free(&to);
+    return error;
+}
+
+static void held_send(void) {
+    if (held.count > 0)
+        MMI_TRY(held.w, held.rank, held_put_all);
+    held.count = 0;
+}
+
+/* False: the put is not held back. */
+static bool held_add(const mmi_window_t *w, int rank, uint64_t offset, const void *source,
+                     size_t bytes) {
+    if (held.w != w || held.rank != rank || bytes > HELD_BYTES)
+        return false;
+    if (held.count == HELD_MAX)
+        held_send();
+    held.lengths[held.count] = (int)bytes;
+    held.to[held.count] = mmi_rma_place(w, rank, offset);
+    MPI_Get_address(source, &held.from[held.count++]);
+    return true;
+}
+
+/* Not where the network writes memory by itself: there, small puts cost little. */
+static void rma_hold_puts(mmi_window_t *w, int rank) {
+    assert(!held.w && held.count == 0);
+    held.w = w->nudges && !rma_own(w, rank, 0) ? w : NULL;
+    held.rank = rank;
+}
+
+static void rma_send_puts(mmi_window_t *w) {
+    (void)w;
+    held_send();
+    held.w = NULL;
+}
+
 static void rma_put(mmi_window_t *w, int rank, uint64_t offset, const void *source, size_t bytes) {
     char *own = rma_own(w, rank, offset);
     if (own) {
         memcpy(own, source, bytes);
         return;
     }
+    if (held_add(w, rank, offset, source, bytes))
+        return;
     for (size_t done = 0; done < bytes; done += CHUNK_BYTES) {
         int count = (int)(bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES);
         MMI_TRY(w, rank, MPI_Put, (const char *)source + done, count, MPI_BYTE, rank,
@@ -179,6 +246,8 @@ static void rma_put_word(mmi_window_t *w, int rank, uint64_t offset, const uint6
         atomic_store(own, *value);
         return;
     }
+    if (held_add(w, rank, offset, value, sizeof *value))
+        return;
     MMI_TRY(w, rank, MPI_Put, value, 1, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset), 1,
             MPI_UINT64_T, w->win);
 }
@@ -231,8 +300,7 @@ static void rma_nudge(mmi_window_t *w, int rank) {
         return;
     uint64_t *value = &w->nudge_values[rank];
     __atomic_fetch_add(value, 1, __ATOMIC_RELAXED);
-    MMI_TRY(w, rank, MPI_Put, value, 1, MPI_UINT64_T, rank,
-            mmi_rma_place(w, rank, offsetof(mmi_share_t, activity)), 1, MPI_UINT64_T, w->win);
+    rma_put_word(w, rank, offsetof(mmi_share_t, activity), value);
 }
 
 static void rma_sleep_on(mmi_window_t *w, int rank, uint64_t offset, uint64_t seen, int64_t us) {
@@ -259,6 +327,8 @@ static const mmi_window_ops_t rma_ops = {
     .put = rma_put,
     .get = rma_get,
     .get_pieces = rma_get_pieces,
+    .hold_puts = rma_hold_puts,
+    .send_puts = rma_send_puts,
     .flush = rma_flush,
     .load = rma_load,
     .load_run = rma_load_run,

@@ -9,7 +9,9 @@
 /* Call MPI for an operation on `rank`, and keep its error in the window. */
 #define MMI_TRY(w, rank, call, ...)                                                                \
     do {                                                                                           \
+        atomic_fetch_add(&(w)->inside, 1);                                                         \
         int error_ = call(__VA_ARGS__);                                                            \
+        atomic_fetch_sub(&(w)->inside, 1);                                                         \
         if (error_)                                                                                \
             mmi_window_fault(w, rank, #call, error_);                                              \
     } while (0)

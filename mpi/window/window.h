@@ -75,6 +75,11 @@ typedef struct mmi_window_ops {
      * pieces of 8 bytes: with MPICH 4.0.2 it takes 0.3 ms, and as single gets 32 ms; with Open MPI
      * 4.1.4 it takes 0.12 and 0.13 ms.) */
     void (*get_pieces)(mmi_window_t *w, int rank, const mmi_piece_t *pieces, size_t count);
+    /* From now on this thread's small puts to the rank may be held back, until send_puts: where
+     * each is a message, they become one. Their sources must not change until a flush behind
+     * that. Optional, as is send_puts. */
+    void (*hold_puts)(mmi_window_t *w, int rank);
+    void (*send_puts)(mmi_window_t *w);
     /* Complete all puts and gets of this process at the rank. */
     mofka_status_t (*flush)(mmi_window_t *w, int rank);
 
@@ -155,6 +160,7 @@ struct mmi_window {
     _Atomic bool *unflushed;   /* rma: for each rank: puts there wait for a later flush */
     _Atomic bool left_puts;    /* rma: some were left since the agent looked last */
     bool nudges;               /* rma: owners run progress threads */
+    _Atomic int inside;        /* rma: calls of MPI under way; see driver/progress.c */
     bool own_by_cpu;           /* rma: this rank's own share is used without MPI; see rma.c */
     uint64_t *nudge_values;    /* rma: what this rank last put into each rank's activity word */
     mmi_reads_t reads;         /* rma */
