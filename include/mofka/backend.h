@@ -127,6 +127,9 @@ typedef struct mofka_fetched_event {
     /** Set by finish_data: the data that was copied is not what was pushed. The pull of this event
      * answers MOFKA_ERR_CORRUPT, and the next pull goes on behind it. */
     bool data_damaged;
+    /** For statistics: what is delivered of the event was compared with sums. Set by fetch;
+     * get_data, view_data and finish_data change it for data. */
+    bool verified;
 } mofka_fetched_event_t;
 
 /** A run of consecutive events of one partition. `fetch` makes it; `release_run` ends it. */
@@ -198,6 +201,9 @@ typedef struct mofka_consumer_ops {
     /** Optional: what the events that fetch did not find wait for; "" if that is not known. `text`
      * is for the message of a pull that timed out. Called as fetch. Does not wait for long. */
     void (*describe_wait)(void *self, char *text, size_t bytes);
+    /** Optional, for statistics: the number of events whose metadata fetch has found damaged, each
+     * counted once. */
+    uint64_t (*metadata_damaged)(void *self);
 } mofka_consumer_ops_t;
 
 /** How a backend's consumer is made. */

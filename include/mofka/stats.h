@@ -50,6 +50,13 @@ MOFKA_API mofka_status_t mofka_producer_stats(mofka_producer_t *producer, mofka_
  * - "events_acknowledged": how many ids are acknowledged, those of lost and skipped events
  *   included; 0 if the backend does not report it
  * - "events_lost": to retention discard_oldest, or to damage that was skipped
+ * - "events_verified": of the pulled events, those of which all that was delivered is what was
+ *   pushed, by checksums. "events_data_damaged": those whose data is not, so that their pull
+ *   answered MOFKA_ERR_CORRUPT. "events_unverified": the others, of which nothing is known, or
+ *   nothing of their data: the topic has no checksums, a part of the data was selected, or the data
+ *   was shown in place (zero_copy)
+ * - "events_metadata_damaged": events whose metadata is not what was pushed, by checksums. They are
+ *   not delivered; those that were skipped count as lost, too
  * - "data_bytes_fetched": selected data that was copied or shown in place
  * - "runs": fetches that found events. "fetches": all fetches. "waits": waits for events
  * - "stored_to_pulled_ns": latency of runs, from the time when the batch of a run's first event

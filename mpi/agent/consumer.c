@@ -360,6 +360,11 @@ static mofka_status_t agent_acknowledged(void *self, size_t partition, uint64_t 
     return c->ops->acknowledged(c->self, partition, next);
 }
 
+static uint64_t agent_metadata_damaged(void *self) {
+    const agent_consumer_t *c = self;
+    return c->ops->metadata_damaged(c->self);
+}
+
 static void agent_release_run(void *self, mofka_run_t *run) {
     agent_consumer_t *c = self;
     if (atomic_load(&c->finishing) == run)
@@ -394,6 +399,7 @@ static const mofka_consumer_ops_t agent_consumer_ops = {
     .destroy = agent_consumer_destroy,
     .skip_damaged = agent_skip_damaged,
     .describe_wait = agent_describe_wait,
+    .metadata_damaged = agent_metadata_damaged,
 };
 
 mofka_status_t mmi_agent_wrap_consumer(mmi_agent_t *agent, const mofka_consumer_ops_t **ops,

@@ -133,6 +133,14 @@ static mofka_status_t mmi_consumer_acknowledged(void *self, size_t partition, ui
     return MOFKA_OK;
 }
 
+static uint64_t mmi_consumer_metadata_damaged(void *self) {
+    mmi_consumer_t *c = self;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < c->reader_count; i++)
+        sum += atomic_load_explicit(&c->readers[i].metadata_damaged, memory_order_relaxed);
+    return sum;
+}
+
 static mofka_status_t mmi_consumer_publish(void *self) {
     mmi_consumer_t *c = self;
     mofka_status_t status = MOFKA_OK;
@@ -213,6 +221,7 @@ static const mofka_consumer_ops_t consumer_ops = {
     .destroy = mmi_consumer_destroy,
     .skip_damaged = mmi_consumer_skip_damaged,
     .describe_wait = mmi_consumer_describe_wait,
+    .metadata_damaged = mmi_consumer_metadata_damaged,
 };
 
 static mofka_status_t mmi_consumer_check_zero_copy(const mmi_topic_t *topic) {

@@ -72,6 +72,9 @@ typedef struct mmi_reader {
     uint64_t lost;       /* events to report as lost */
     bool skips_damaged;  /* the option "skip_damaged" */
     bool reported;       /* the last fetch reported damage at `next` */
+    /* Events whose metadata was damaged, for statistics, and the id behind the last one of them. */
+    _Atomic uint64_t metadata_damaged;
+    uint64_t damage_end;
     /* An id, and the flag in its slot, which looks like more than it is: the event is not stored.
      */
     uint64_t idle_at, idle_flag;

@@ -141,8 +141,20 @@ static mofka_status_t damage_pass(mmi_reader_t *r, const mmi_damage_t *damage) {
     return MOFKA_OK;
 }
 
+/* Count an event whose metadata is damaged, the first time that it is met. */
+static void damage_count(mmi_reader_t *r, const mmi_damage_t *damage) {
+    if (!damage->of_metadata || damage->end <= r->damage_end)
+        return;
+    r->damage_end = damage->end;
+    atomic_store_explicit(&r->metadata_damaged,
+                          atomic_load_explicit(&r->metadata_damaged, memory_order_relaxed) +
+                              damage_count_wanted(r, damage),
+                          memory_order_relaxed);
+}
+
 mofka_status_t mmi_reader_meet_damage(mmi_reader_t *r, const mmi_damage_t *damage) {
     char text[MMI_DAMAGE_TEXT_BYTES];
+    damage_count(r, damage);
     if (r->skips_damaged || damage_count_wanted(r, damage) == 0)
         return damage_pass(r, damage);
     mmi_damage_describe(damage, text);

@@ -104,6 +104,7 @@ mofka_status_t mmi_consumer_get_data(void *self, mofka_run_t *run, size_t index,
         mmi_data_check_t *check = &filled->checks[index];
         bool whole = data_is_whole(&run->events[index], ranges, range_count);
         check->view = !status && whole && !check->known ? view : NULL;
+        run->events[index].verified = !status && (check->known || whole);
     }
     return status;
 }
@@ -116,6 +117,7 @@ mofka_status_t mmi_consumer_view_data(void *self, mofka_run_t *run, size_t index
     const mmi_partition_t *p = ((const mmi_run_t *)run->backend)->p;
     mofka_status_t status = MOFKA_OK;
     assert(index < run->event_count && p->w->ops->address);
+    run->events[index].verified = false;
     c->piece_count = 0;
     for (size_t i = 0; i < range_count && !status; i++)
         status = pieces_add(c, p, run->events[index].data_position + ranges[i].offset,
@@ -151,6 +153,7 @@ mofka_status_t mmi_consumer_finish_data(void *self, mofka_run_t *run, int64_t ti
         *overtaken = passed;
     for (size_t i = 0; filled->checks && i < run->event_count; i++) {
         run->events[i].data_damaged = !status && i >= passed && !data_is_right(filled, i);
+        run->events[i].verified &= !run->events[i].data_damaged;
         filled->checks[i].view = NULL;
     }
     return status;

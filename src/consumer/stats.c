@@ -29,6 +29,8 @@ static uint64_t consumer_copy_stats(mofka_consumer_t *consumer, mfi_consumer_sta
     *copy = consumer->stats;
     copy->events_acknowledged = consumer_count_acknowledged(consumer);
     copy->events_lost = atomic_load(&consumer->lost);
+    copy->metadata_damaged =
+        consumer->ops->metadata_damaged ? consumer->ops->metadata_damaged(consumer->self) : 0;
     copy->fetches = atomic_load_explicit(&consumer->fetches, memory_order_relaxed);
     copy->waits = atomic_load_explicit(&consumer->waits, memory_order_relaxed);
     for (const mofka_event_t *event = consumer->first; event; event = event->next, ready++)

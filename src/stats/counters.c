@@ -43,13 +43,19 @@ void mfi_stats_push_waited(mfi_producer_stats_t *stats, uint64_t since_ns) {
 
 void mfi_stats_fetched(mfi_consumer_stats_t *stats, const mofka_run_t *run, size_t overtaken,
                        uint64_t data_bytes, uint64_t now_ns) {
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, verified = 0, damaged = 0;
     assert(overtaken <= run->event_count);
-    for (size_t i = overtaken; i < run->event_count; i++)
-        bytes += run->events[i].metadata_bytes + run->events[i].data_bytes;
+    for (size_t i = overtaken; i < run->event_count; i++) {
+        const mofka_fetched_event_t *event = &run->events[i];
+        bytes += event->metadata_bytes + event->data_bytes;
+        verified += event->verified;
+        damaged += event->data_damaged;
+    }
     stats->runs++;
     stats->events_fetched += run->event_count - overtaken;
     stats->bytes_fetched += bytes;
+    stats->events_verified += verified;
+    stats->data_damaged += damaged;
     stats->data_bytes += data_bytes;
     if (run->stored_ns) /* clocks of nodes differ, and may be set: never negative */
         mfi_histogram_record(&stats->stored_to_pulled,
@@ -61,6 +67,8 @@ void mfi_stats_not_pulled(mfi_consumer_stats_t *stats, const mofka_fetched_event
     assert(stats->events_fetched > 0 && stats->bytes_fetched >= bytes);
     stats->events_fetched--;
     stats->bytes_fetched -= bytes;
+    stats->events_verified -= event->verified;
+    stats->data_damaged -= event->data_damaged;
 }
 
 /* ---- sums ------------------------------------------------------------------------------------ */
@@ -94,6 +102,9 @@ void mfi_stats_add_consumer(mfi_totals_t *totals, const mfi_consumer_stats_t *st
     sum->events_fetched += stats->events_fetched;
     sum->bytes_fetched += stats->bytes_fetched;
     sum->data_bytes += stats->data_bytes;
+    sum->events_verified += stats->events_verified;
+    sum->data_damaged += stats->data_damaged;
+    sum->metadata_damaged += stats->metadata_damaged;
     sum->events_lost += stats->events_lost;
     sum->events_acknowledged += stats->events_acknowledged;
     sum->fetches += stats->fetches;
@@ -133,11 +144,21 @@ bool mfi_stats_describe_producer(cJSON *json, const mfi_producer_stats_t *stats)
            stats_put_latency(json, "push_to_stored_ns", &stats->push_to_stored);
 }
 
+/* The fetched events that are neither verified nor damaged. */
+static uint64_t stats_count_unverified(const mfi_consumer_stats_t *stats) {
+    assert(stats->events_verified + stats->data_damaged <= stats->events_fetched);
+    return stats->events_fetched - stats->events_verified - stats->data_damaged;
+}
+
 bool mfi_stats_describe_consumer(cJSON *json, const mfi_consumer_stats_t *stats) {
     return mfi_json_add_count(json, "events_pulled", stats->events_fetched) &&
            mfi_json_add_count(json, "bytes_pulled", stats->bytes_fetched) &&
            mfi_json_add_count(json, "events_acknowledged", stats->events_acknowledged) &&
            mfi_json_add_count(json, "events_lost", stats->events_lost) &&
+           mfi_json_add_count(json, "events_verified", stats->events_verified) &&
+           mfi_json_add_count(json, "events_unverified", stats_count_unverified(stats)) &&
+           mfi_json_add_count(json, "events_data_damaged", stats->data_damaged) &&
+           mfi_json_add_count(json, "events_metadata_damaged", stats->metadata_damaged) &&
            mfi_json_add_count(json, "data_bytes_fetched", stats->data_bytes) &&
            mfi_json_add_count(json, "runs", stats->runs) &&
            mfi_json_add_count(json, "fetches", stats->fetches) &&

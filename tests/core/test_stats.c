@@ -234,6 +234,10 @@ static void consumers_count(void **state) {
     NUMBER(stats, "events_pulled", 5);
     NUMBER(stats, "bytes_pulled", 5 * 102);
     NUMBER(stats, "events_ready", 15);
+    NUMBER(stats, "events_verified", 0); /* this backend has no checksums */
+    NUMBER(stats, "events_unverified", 5);
+    NUMBER(stats, "events_data_damaged", 0);
+    NUMBER(stats, "events_metadata_damaged", 0);
     NUMBER(stats, "data_bytes_fetched", 20 * 50);
     NUMBER(stats, "runs", 1);
     NUMBER(stats, "fetches", 1);

@@ -4,6 +4,8 @@
  * test writes them anew, as if that had not happened yet.
  */
 #include "heap/damage/stored.h"
+#include "support/callbacks.h"
+#include "support/json_path.h"
 
 #define CHECKED "\"partition_bytes\":2048,\"partition_events\":16,\"checksum\":\"on\""
 
@@ -45,6 +47,21 @@ static void checked_set_flag(const mmi_partition_t *p, uint64_t id, uint64_t cou
     *stored_flag(p, id) = mmi_flag_value(p, id, count, settled);
 }
 
+/* What checksums found of the events that the consumer was given, or would have been. */
+typedef struct verdicts {
+    int verified, unverified, data_damaged, metadata_damaged;
+} verdicts_t;
+
+static void checked_expect(mofka_consumer_t *consumer, verdicts_t expected) {
+    mofka_metadata_t *stats;
+    OK(mofka_consumer_stats(consumer, &stats));
+    NUMBER(stats, "events_verified", expected.verified);
+    NUMBER(stats, "events_unverified", expected.unverified);
+    NUMBER(stats, "events_data_damaged", expected.data_damaged);
+    NUMBER(stats, "events_metadata_damaged", expected.metadata_damaged);
+    mofka_metadata_release(stats);
+}
+
 /* ---- damage ---------------------------------------------------------------------------------- */
 
 /* Failed, and delivered what was there, while nothing was compared. */
@@ -58,6 +75,7 @@ static void bytes_are_compared(mofka_topic_t *topic) {
     stored_expect_damage(consumer, "the metadata of event 2 is damaged");
     stored_expect_skipped(consumer, 1);
     stored_expect(consumer, 3, 3, 1);
+    checked_expect(consumer, (verdicts_t){.verified = 3, .metadata_damaged = 1});
     stored_push(3);
     *checked_data(p, 5) ^= 4;
     stored_expect(consumer, 4, 4, 0);
@@ -69,6 +87,7 @@ static void bytes_are_compared(mofka_topic_t *topic) {
     stored_expect_damage(consumer, "the metadata of event 8 is damaged");
     stored_expect_skipped(consumer, 1);
     stored_expect(consumer, 9, 10, 1);
+    checked_expect(consumer, (verdicts_t){.verified = 8, .data_damaged = 1, .metadata_damaged = 2});
     checked_end(consumer, topic);
 }
 
@@ -90,6 +109,83 @@ static void without_checksums_nothing_is_compared(void **state) {
     stored_push(1);
     checked_metadata(log_of(topic), 0)[11] ^= 1;
     assert_int_equal(log_pull_id(consumer), 0);
+    checked_expect(consumer, (verdicts_t){.unverified = 1});
+    checked_end(consumer, topic);
+}
+
+/* ---- what is not compared -------------------------------------------------------------------- */
+
+static mofka_status_t select_first_byte(void *context, const mofka_metadata_t *metadata,
+                                        mofka_data_descriptor_t *full,
+                                        mofka_data_descriptor_t **selected) {
+    (void)context, (void)metadata;
+    return mofka_data_descriptor_sub_view_clamped(full, 0, 1, selected);
+}
+
+/* Four events, of which the first has no data. A consumer made with those options pulls them. */
+static void expect_of_four(mofka_consumer_options_t options, verdicts_t expected) {
+    mofka_topic_t *topic = checked_open("{" CHECKED "}");
+    mofka_consumer_t *consumer;
+    options.name = "reader";
+    OK(mofka_consumer_create(topic, &options, &consumer));
+    stored_push(4);
+    for (uint64_t id = 0; id < 4; id++)
+        assert_int_equal(log_pull_id(consumer), id);
+    checked_expect(consumer, expected);
+    checked_end(consumer, topic);
+}
+
+static void all_data_is_verified(void **state) {
+    (void)state;
+    expect_of_four((mofka_consumer_options_t){.selector = select_all_data},
+                   (verdicts_t){.verified = 4});
+}
+
+static void metadata_alone_is_verified(void **state) {
+    (void)state;
+    expect_of_four((mofka_consumer_options_t){.name = NULL}, (verdicts_t){.verified = 4});
+}
+
+static void a_part_of_the_data_is_not_verified(void **state) {
+    (void)state;
+    expect_of_four((mofka_consumer_options_t){.selector = select_first_byte},
+                   (verdicts_t){.verified = 1, .unverified = 3});
+}
+
+static void data_in_place_is_not_verified(void **state) {
+    (void)state;
+    expect_of_four((mofka_consumer_options_t){.selector = select_all_data, .zero_copy = true},
+                   (verdicts_t){.verified = 1, .unverified = 3});
+}
+
+/* Skipped events count, each once. Damaged flags and entries do not: sums do not cover them. */
+static void skipped_metadata_is_counted(void **state) {
+    (void)state;
+    mofka_topic_t *topic = checked_open("{" CHECKED "}");
+    mofka_consumer_t *consumer = stored_consumer(topic, "{\"skip_damaged\":true}");
+    const mmi_partition_t *p = log_of(topic);
+    stored_push(4);
+    checked_metadata(p, 1)[11] ^= 1;
+    stored_entry(p, 2)->id_1 ^= 1;
+    stored_expect(consumer, 0, 0, 0);
+    stored_expect(consumer, 3, 3, 2);
+    checked_expect(consumer, (verdicts_t){.verified = 2, .metadata_damaged = 1});
+    checked_end(consumer, topic);
+}
+
+/* Events that no pull has returned do not count. */
+static void only_pulled_events_count(void **state) {
+    (void)state;
+    mofka_topic_t *topic = checked_open("{" CHECKED "}");
+    mofka_consumer_t *consumer = stored_consumer(topic, NULL);
+    stored_push(4);
+    *checked_data(log_of(topic), 2) ^= 4;
+    stored_expect(consumer, 0, 0, 0);
+    checked_expect(consumer, (verdicts_t){.verified = 1});
+    stored_expect(consumer, 1, 1, 0);
+    stored_expect_damage(consumer, "the data of event 2 is damaged");
+    stored_expect(consumer, 3, 3, 0);
+    checked_expect(consumer, (verdicts_t){.verified = 3, .data_damaged = 1});
     checked_end(consumer, topic);
 }
 
@@ -123,6 +219,7 @@ static void bytes_may_come_after_their_flag(void **state) {
     stored_expect_damage(consumer, "the metadata of event 6 is damaged");
     checked_metadata(p, 6)[11] ^= 1;
     stored_expect(consumer, 6, 7, 0);
+    checked_expect(consumer, (verdicts_t){.verified = 8, .metadata_damaged = 1});
     checked_end(consumer, topic);
 }
 
@@ -257,6 +354,12 @@ int main(void) {
         STORED_CASE(damaged_bytes_are_reported),
         STORED_CASE(damaged_bytes_are_reported_far_away),
         STORED_CASE(without_checksums_nothing_is_compared),
+        STORED_CASE(all_data_is_verified),
+        STORED_CASE(metadata_alone_is_verified),
+        STORED_CASE(a_part_of_the_data_is_not_verified),
+        STORED_CASE(data_in_place_is_not_verified),
+        STORED_CASE(skipped_metadata_is_counted),
+        STORED_CASE(only_pulled_events_count),
         STORED_CASE(bytes_may_come_after_their_flag),
         STORED_CASE(a_wait_for_bytes_does_not_spin),
         STORED_CASE(bytes_of_an_earlier_lap_do_not_pass),
