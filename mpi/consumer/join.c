@@ -169,9 +169,14 @@ static mofka_status_t join_take_place(mmi_reader_t *r, const char *name, bool fr
     if (!status)
         status = r->fresh ? join_begin(r, name, state.head, from_end) : join_resume(r, state.head);
     if (!status)
-        mmi_control_store(p, mmi_reader_field(r, MMI_CONTROL(state)),
-                          mmi_state_word(MMI_CONSUMER_LIVE, r->name_check));
-    return status;
+        status = mmi_window_check(p->w, p->owner);
+    if (status) {
+        r->place = MMI_CONSUMERS_MAX;
+        return status;
+    }
+    mmi_control_store(p, mmi_reader_field(r, MMI_CONTROL(state)),
+                      mmi_state_word(MMI_CONSUMER_LIVE, r->name_check));
+    return MOFKA_OK;
 }
 
 mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const char *name,

@@ -56,6 +56,9 @@ mofka_status_t mmi_partition_format(const mmi_partition_t *p, mmi_place_t start)
 }
 
 mofka_status_t mmi_word_damaged(const mmi_partition_t *p, const char *name, uint64_t word) {
+    mofka_status_t status = mmi_window_check(p->w, p->owner); /* then the word was not read */
+    if (status)
+        return status;
     return mofka_fail(MOFKA_ERR_CORRUPT,
                       "topic '%s', partition %zu: the word '%s' is damaged (0x%016" PRIx64 ")",
                       p->topic, p->index, name, word);
@@ -81,7 +84,7 @@ static mofka_status_t state_fail(const mmi_partition_t *p, const uint64_t *words
     return mmi_word_damaged(p, names[i], words[i]);
 }
 
-/* On every append's path. */
+/* On every append's path. After an error of MPI the words are 0, which would be a state. */
 static inline mofka_status_t state_decode(const mmi_partition_t *p, const uint64_t *words,
                                           mmi_state_t *state) {
     if (!((int)mmi_is_sealed(words[0]) & (int)mmi_is_sealed(words[1]) &
@@ -91,7 +94,7 @@ static inline mofka_status_t state_decode(const mmi_partition_t *p, const uint64
     *state = (mmi_state_t){.head = {mmi_unseal(words[0]), units & ~MMI_HEAD_ROUGH},
                            .rough = (units & MMI_HEAD_ROUGH) != 0,
                            .complete = mmi_unseal(words[2])};
-    return MOFKA_OK;
+    return mmi_window_check(p->w, p->owner);
 }
 
 mofka_status_t mmi_state_of_words(const mmi_partition_t *p, const uint64_t *words,

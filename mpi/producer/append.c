@@ -134,7 +134,8 @@ static mofka_status_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sen
                                      mmi_append_known_t *known) {
     uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation),
                                         mmi_reservation_of(group->size.events, group->size.units));
-    return mmi_append_take_place(p, sender, group, old, state, known);
+    mofka_status_t status = mmi_window_check(p->w, p->owner); /* then `old` says nothing */
+    return status ? status : mmi_append_take_place(p, sender, group, old, state, known);
 }
 
 mofka_status_t mmi_append_take_place(const mmi_partition_t *p, mmi_sender_t *sender,
