@@ -32,6 +32,7 @@ typedef enum history_kind {
     HISTORY_ACKNOWLEDGE, /* session, partition, id, status */
     HISTORY_RELEASE,     /* session, partition, id: with automatic acknowledgement */
     HISTORY_END,         /* session: the end was pulled */
+    HISTORY_WAIT,        /* session: it gave up, as no event came for seconds. With --fail only */
     HISTORY_LEAVE,       /* session, status; value: mofka_consumer_lost; number: 1 unsubscribed */
     HISTORY_LATE,        /* a call came back late. call; value: by how many ms */
     HISTORY_UNEXPECTED   /* a call gave an answer that is not documented. call, status */
@@ -56,11 +57,15 @@ typedef struct history_facts {
     /* The topic may end while producers push. What was discarded for a batch that the end then
      * refuses has no later event that reports it; only mofka_consumer_lost does. */
     bool ends_early;
+    /* One-sided operations of some rank failed: what its calls then answered may be stored or not,
+     * and may be a hole, in which readers wait for ever. */
+    bool fails;
     size_t source_count;
     bool loose[HISTORY_SOURCES_MAX];
     size_t reader_count;
     struct {
         bool early;       /* its first session joins before anything is pushed */
+        bool faulty;      /* operations failed on a rank of its sessions */
         uint32_t targets; /* a bit for each partition */
     } readers[HISTORY_READERS_MAX];
 } history_facts_t;

@@ -3,17 +3,17 @@
  * Runs a random schedule on all ranks, gathers what the calls answered, and decides whether the
  * guarantees were kept.
  *
- *   history_run --seed S [--count N] [--window shm|rma] [--stop] [--delay] [--limit SECONDS]
- *               [--verbose] [--records FILE] [--plan]
+ *   history_run --seed S [--count N] [--window shm|rma] [--stop] [--delay] [--fail]
+ *               [--limit SECONDS] [--verbose] [--records FILE] [--plan]
  *
  * Runs the seeds S to S + N - 1, one after the other. The last line of each is
  *
  *   history: seed S: all right, P pushed, D delivered, L reported lost
  *
  * or the first faults come before "history: seed S: F faults", with the schedule and the command
- * that repeats it. --stop stops half of the ranks for a while, --delay delays one-sided operations
- * (history_delay, which is this program with trips/count_mpi.c). --plan prints the schedule, and
- * runs nothing. --records keeps the records.
+ * that repeats it. --stop stops half of the ranks for a while, --delay delays one-sided operations,
+ * and --fail lets some of half of the ranks fail (history_delay, which is this program with
+ * trips/count_mpi.c). --plan prints the schedule, and runs nothing. --records keeps the records.
  */
 #include <assert.h>
 #include <getopt.h>
@@ -25,12 +25,13 @@
 #include "support/mpi/mpi_main.h"
 
 #define CLOSE_MS 60000
+#define CLOSE_TRIES 10
 
 static struct settings {
     uint64_t seed;
     unsigned count;
     int64_t limit_ms;
-    bool plan_only, rma, verbose, stops, delays;
+    bool plan_only, rma, verbose, stops, delays, fails;
     const char *records;
 } settings = {.seed = 1, .count = 1, .limit_ms = 90000};
 
@@ -170,9 +171,11 @@ static void run_join_sources(run_t *run) {
 
 static void run_mark_complete(const run_t *run) {
     mofka_status_t status;
-    while ((status = mofka_topic_mark_complete(run->topic, 1000)) == MOFKA_ERR_TIMEOUT)
+    while ((status = mofka_topic_mark_complete(run->topic, 1000)) == MOFKA_ERR_TIMEOUT &&
+           clock_ms() < run->push_until)
         ;
-    NEEDS(!status);
+    bool kept_out = run->fails && status == MOFKA_ERR_TIMEOUT; /* a lock may stay taken */
+    NEEDS(!status || kept_out || (status == MOFKA_ERR_MPI && trouble_has_failed()));
 }
 
 static void run_begin(run_t *run) {
@@ -181,6 +184,7 @@ static void run_begin(run_t *run) {
         pthread_cond_wait(&run->changed, &run->lock);
     pthread_mutex_unlock(&run->lock);
     run_meet(run, "the join of the early readers");
+    run->push_until = run->fails ? clock_ms() + RUN_PUSH_MS : INT64_MAX;
     pthread_mutex_lock(&run->lock);
     run->begun = true;
     pthread_cond_broadcast(&run->changed);
@@ -194,14 +198,16 @@ static void run_complete(run_t *run) {
     MPI_Allreduce(&doubtful, &any, 1, MPI_INT, MPI_MAX, run->comm);
     if (run->rank == run->plan->completer && (any || run->plan->expected == 0))
         run_mark_complete(run);
+    run->wait_from = clock_ms();
 }
 
 static void run_actors(run_t *run) {
     uint64_t seed = run->plan->seed << 16 | (uint64_t)rank;
     run->stops = settings.stops && history_random(&seed) % 2;
+    bool fails = settings.fails && history_random(&seed) % 2;
     run_start_readers(run);
     run_start_sources(run);
-    trouble_begin(seed, run->stops, settings.delays);
+    trouble_begin(seed, run->stops, settings.delays, fails);
     run_begin(run);
     if (run->plan->early_complete_ms >= 0 && run->rank == run->plan->completer) {
         clock_sleep_ms(run->plan->early_complete_ms);
@@ -227,22 +233,55 @@ static void run_open(run_t *run, mofka_driver_t **driver) {
     NEEDS(!mofka_driver_open_topic(*driver, "history", CLOSE_MS, &run->topic));
 }
 
+/* Note for the judge where operations failed. Collective. */
+static void run_note_failures(const run_t *run, history_t *history) {
+    int failed = trouble_has_failed(), *of = calloc((size_t)size, sizeof *of);
+    NEEDS(of);
+    MPI_Allgather(&failed, 1, MPI_INT, of, 1, MPI_INT, run->comm);
+    for (int i = 0; i < size; i++)
+        history->facts.fails |= of[i];
+    for (size_t i = 0; i < run->plan->facts.reader_count; i++)
+        for (unsigned s = 0; s < run->plan->readers[i].session_count; s++)
+            history->facts.readers[i].faulty |= of[run->plan->readers[i].sessions[s].rank];
+    free(of);
+}
+
+/* Where operations failed, a close may report an error of what it ended, and is called again. A
+ * reserved batch may never find room: then the driver cannot be closed on any rank, and is left to
+ * MPI_Finalize. */
+static void run_close(const run_t *run, mofka_driver_t *driver) {
+    mofka_status_t status;
+    int tries = 0;
+    watch.step = "the close of the driver";
+    mofka_topic_release(run->topic);
+    do
+        status = mofka_driver_close(driver, run->fails ? RUN_WAIT_MS : CLOSE_MS);
+    while (status == MOFKA_ERR_MPI && trouble_has_failed() && ++tries < CLOSE_TRIES);
+    bool late = status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_POSSIBLY_STORED;
+    bool failed = status == MOFKA_ERR_MPI && trouble_has_failed();
+    NEEDS(!status || (run->fails && late) || failed);
+    mofka_driver_release(driver);
+}
+
 static void run_all(run_t *run, const plan_t *plan, MPI_Comm comm, history_t *history) {
     mofka_driver_t *driver;
-    *run = (run_t){.plan = plan, .rank = rank, .comm = comm};
+    *run = (run_t){.plan = plan,
+                   .rank = rank,
+                   .comm = comm,
+                   .fails = settings.fails,
+                   .push_until = INT64_MAX,
+                   .wait_from = INT64_MAX};
     pthread_mutex_init(&run->lock, NULL);
     pthread_cond_init(&run->changed, NULL);
     watch_start(run);
     run_open(run, &driver);
     run_actors(run);
     run_meet(run, "the end of the readers");
-    watch.step = "the close of the driver";
-    mofka_topic_release(run->topic);
-    NEEDS(!mofka_driver_close(driver, CLOSE_MS));
-    mofka_driver_release(driver);
+    run_close(run, driver);
     watch.step = "the records";
     run_record_damage(run);
     record_gather(run, history);
+    run_note_failures(run, history);
     free(run->records);
     pthread_cond_destroy(&run->changed);
     pthread_mutex_destroy(&run->lock);
@@ -267,10 +306,11 @@ static bool verdict_print(const plan_t *plan, history_t *history) {
                (unsigned long long)summary.late_ms);
     if (summary.fault_count) {
         plan_print(plan, stdout);
-        printf("again: mpiexec -n %d %s --seed %llu --window %s%s%s\n", plan->rank_count,
-               settings.delays ? "history_delay" : "history_run", (unsigned long long)plan->seed,
-               plan->rma ? "rma" : "shm", settings.stops ? " --stop" : "",
-               settings.delays ? " --delay" : "");
+        printf("again: mpiexec -n %d %s --seed %llu --window %s%s%s%s\n", plan->rank_count,
+               settings.delays || settings.fails ? "history_delay" : "history_run",
+               (unsigned long long)plan->seed, plan->rma ? "rma" : "shm",
+               settings.stops ? " --stop" : "", settings.delays ? " --delay" : "",
+               settings.fails ? " --fail" : "");
         printf("history: seed %llu: %llu faults\n", (unsigned long long)plan->seed,
                (unsigned long long)summary.fault_count);
     } else {
@@ -301,12 +341,17 @@ static bool verdict_of(uint64_t seed, MPI_Comm comm) {
 }
 
 static void settings_parse(int argc, char **argv) {
-    static const struct option options[] = {
-        {"seed", required_argument, NULL, 's'},    {"count", required_argument, NULL, 'c'},
-        {"window", required_argument, NULL, 'w'},  {"limit", required_argument, NULL, 'l'},
-        {"records", required_argument, NULL, 'r'}, {"plan", no_argument, NULL, 'p'},
-        {"stop", no_argument, NULL, 'S'},          {"delay", no_argument, NULL, 'D'},
-        {"verbose", no_argument, NULL, 'v'},       {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"seed", required_argument, NULL, 's'},
+                                            {"count", required_argument, NULL, 'c'},
+                                            {"window", required_argument, NULL, 'w'},
+                                            {"limit", required_argument, NULL, 'l'},
+                                            {"records", required_argument, NULL, 'r'},
+                                            {"plan", no_argument, NULL, 'p'},
+                                            {"stop", no_argument, NULL, 'S'},
+                                            {"delay", no_argument, NULL, 'D'},
+                                            {"fail", no_argument, NULL, 'F'},
+                                            {"verbose", no_argument, NULL, 'v'},
+                                            {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == '?')
             exit(2);
@@ -324,6 +369,8 @@ static void settings_parse(int argc, char **argv) {
             settings.stops = true;
         else if (c == 'D')
             settings.delays = true;
+        else if (c == 'F')
+            settings.fails = true;
         else if (c == 'v')
             settings.verbose = true;
         else
@@ -338,7 +385,7 @@ int main(int argc, char **argv) {
     if (settings.stops)
         trouble_prepare();
     mpi_main_start(&argc, &argv);
-    NEEDS(!settings.delays || trouble_can_delay());
+    NEEDS((!settings.delays && !settings.fails) || trouble_has_calls());
     MPI_Comm_dup(MPI_COMM_WORLD, &comm);
     mofka_log_set_callback(run_log, NULL);
     for (unsigned i = 0; i < settings.count; i++)

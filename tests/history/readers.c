@@ -31,6 +31,7 @@ typedef struct session {
     mofka_future_t *futures[FUTURES]; /* oldest first */
     size_t future_count;
     unsigned got;
+    int64_t got_ms; /* when the last event came */
     bool ended;
 } session_t;
 
@@ -126,6 +127,7 @@ static void session_take(session_t *s, mofka_event_t *event) {
     snprintf(record.call, sizeof record.call, "%s", wrong ? wrong : "");
     record_add(actor, record);
     s->got++;
+    s->got_ms = clock_ms();
     actor->count++;
     s->held[s->held_count++] = event;
     if (++s->since_payment > PAY_AFTER)
@@ -216,8 +218,16 @@ static mofka_status_t session_pull(session_t *s, int64_t timeout_ms) {
     }
 }
 
-/* Pull as the plan says. False: the consumer is of no use. */
-static bool session_read(session_t *s) {
+/* No event came for seconds, and no source pushes any more: readers may be in front of a hole. */
+static bool session_gives_up(const session_t *s) {
+    int64_t from = s->actor->run->wait_from, now = clock_ms();
+    if (!s->actor->run->fails || now < from)
+        return false;
+    return now - (s->got_ms > from ? s->got_ms : from) >= RUN_WAIT_MS;
+}
+
+/* Pull as the plan says, until an error makes the consumer of no use. */
+static void session_read(session_t *s) {
     while (!s->ended && !(s->plan->event_count && s->got >= s->plan->event_count)) {
         mofka_status_t status = session_pull(s, s->plan->pull_ms);
         if (status == MOFKA_ERR_TIMEOUT) {
@@ -225,7 +235,11 @@ static bool session_read(session_t *s) {
             clock_sleep_ms(s->plan->pull_ms ? 0 : 1);
         } else if (status && status != MOFKA_STOP) {
             record_unexpected(s->actor, "pull", status);
-            return false;
+            break;
+        }
+        if (status == MOFKA_ERR_TIMEOUT && session_gives_up(s)) {
+            record_add(s->actor, (history_record_t){.kind = HISTORY_WAIT});
+            break;
         }
     }
     session_drop_futures(s);
@@ -234,10 +248,18 @@ static bool session_read(session_t *s) {
         if (status)
             record_unexpected(s->actor, "pull after the end", status);
     }
-    return true;
 }
 
 /* ---- joining and leaving --------------------------------------------------------------------- */
+
+/* After a failed operation, a lock or a name may stay taken. Then no call is tried again. */
+static bool session_tries_again(const session_t *s, mofka_status_t status) {
+    return status == MOFKA_ERR_TIMEOUT && !s->actor->run->fails;
+}
+
+static bool session_is_kept_out(const session_t *s, mofka_status_t status) {
+    return s->actor->run->fails && (status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_BUSY);
+}
 
 static bool session_join(session_t *s) {
     const plan_session_t *plan = s->plan;
@@ -263,9 +285,9 @@ static bool session_join(session_t *s) {
     mofka_status_t status;
     bool late =
         false; /* what a creation that timed out made leaves again, and has the name until then */
-    while ((status = STEP(s->actor, "consumer_create", 15000,
-                          mofka_consumer_create(s->actor->run->topic, &options, &s->consumer))) ==
-               MOFKA_ERR_TIMEOUT ||
+    while (session_tries_again(s, status = STEP(s->actor, "consumer_create", 15000,
+                                                mofka_consumer_create(s->actor->run->topic,
+                                                                      &options, &s->consumer))) ||
            (late && status == MOFKA_ERR_BUSY)) {
         late |= status == MOFKA_ERR_TIMEOUT;
         clock_sleep_ms(1);
@@ -273,17 +295,17 @@ static bool session_join(session_t *s) {
     mofka_thread_pool_release(pool);
     record_add(s->actor, (history_record_t){
                              .kind = HISTORY_JOIN, .status = status, .value = plan->automatic});
-    if (status)
+    if (status && !session_is_kept_out(s, status))
         record_unexpected(s->actor, "consumer_create", status);
     return status == MOFKA_OK;
 }
 
 static void session_unsubscribe(session_t *s) {
     mofka_status_t status;
-    while ((status = STEP(s->actor, "unsubscribe", 15000,
-                          mofka_consumer_unsubscribe(s->consumer))) == MOFKA_ERR_TIMEOUT)
+    while (session_tries_again(
+        s, status = STEP(s->actor, "unsubscribe", 15000, mofka_consumer_unsubscribe(s->consumer))))
         ;
-    if (status)
+    if (status && !session_is_kept_out(s, status))
         record_unexpected(s->actor, "unsubscribe", status);
 }
 
@@ -297,10 +319,10 @@ static void session_leave(session_t *s) {
         session_release(s, 0);
     if (s->plan->unsubscribes)
         session_unsubscribe(s);
-    while ((status = STEP(s->actor, "consumer_close", 15000, mofka_consumer_close(s->consumer))) ==
-           MOFKA_ERR_TIMEOUT)
+    while (session_tries_again(
+        s, status = STEP(s->actor, "consumer_close", 15000, mofka_consumer_close(s->consumer))))
         ;
-    if (status)
+    if (status && !session_is_kept_out(s, status))
         record_unexpected(s->actor, "consumer_close", status);
     record_add(s->actor, (history_record_t){.kind = HISTORY_LEAVE,
                                             .status = status,

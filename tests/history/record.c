@@ -2,6 +2,7 @@
 /* Records what the calls of this rank answer, and gathers the records of all ranks. */
 #include <string.h>
 #include "history/run.h"
+#include "history/trouble.h"
 #include "support/clock.h"
 
 void record_add(actor_t *actor, history_record_t record) {
@@ -38,6 +39,8 @@ mofka_status_t record_end(actor_t *actor, int64_t timeout_ms, mofka_status_t sta
 
 void record_unexpected(actor_t *actor, const char *call, mofka_status_t status) {
     history_record_t record = {.kind = HISTORY_UNEXPECTED, .status = status};
+    if (status == MOFKA_ERR_MPI && trouble_has_failed())
+        return;
     snprintf(record.call, sizeof record.call, "%s %d: %s", actor->is_source ? "source" : "reader",
              actor->index, call);
     fprintf(stderr, "rank %d: %s: %s: %s\n", actor->run->rank, record.call,
@@ -68,9 +71,9 @@ void record_gather(run_t *run, history_t *history) {
 }
 
 void record_print(const history_record_t *r, FILE *out) {
-    static const char *const kinds[] = {"push", "outcome", "flush",       "close",
-                                        "join", "deliver", "acknowledge", "release",
-                                        "end",  "leave",   "late",        "unexpected"};
+    static const char *const kinds[] = {"push",    "outcome",     "flush",     "close", "join",
+                                        "deliver", "acknowledge", "release",   "end",   "wait",
+                                        "leave",   "late",        "unexpected"};
     fprintf(out, "%s %d.%u %u %s: %s, partition %u, id %llu, source %u, number %u, value %llu %s\n",
             history_is_of_source(r) ? "source" : "reader", r->actor, r->session, r->order,
             kinds[r->kind], mofka_status_name((mofka_status_t)r->status), r->partition,

@@ -10,6 +10,12 @@
 #include <mofka/mpi.h>
 #include "history/plan/plan.h"
 
+/* With --fail: sources push for so long; a session gives up when no event comes for so long after
+ * that; no push or close waits for longer than that. */
+#define RUN_PUSH_MS 5000
+#define RUN_WAIT_MS 3000
+#define RUN_CALL_MS 1000
+
 /* A call that comes back later than this after its time-out is recorded. */
 #define RUN_LATE_MS 500
 
@@ -33,10 +39,13 @@ struct run {
     const plan_t *plan;
     int rank;
     bool stops;    /* this rank is stopped for a while: its calls are late by that */
+    bool fails;    /* one-sided operations of some ranks fail */
     MPI_Comm comm; /* of the checker's own */
     mofka_topic_t *topic;
     actor_t sources[HISTORY_SOURCES_MAX], readers[HISTORY_READERS_MAX];
-    pthread_mutex_t lock; /* guards the rest; a leaf */
+    int64_t _Atomic push_until; /* INT64_MAX: sources push all */
+    int64_t _Atomic wait_from;  /* sources have ended; INT64_MAX: they have not */
+    pthread_mutex_t lock;       /* guards the rest; a leaf */
     pthread_cond_t changed;
     bool begun;          /* sources may push */
     unsigned early_left; /* readers of this rank that must join before */
@@ -52,7 +61,8 @@ void record_add(actor_t *actor, history_record_t record);
 /* A call begins; and it has ended: if it is late, that is recorded. Returns `status`. */
 void record_begin(actor_t *actor, const char *call);
 mofka_status_t record_end(actor_t *actor, int64_t timeout_ms, mofka_status_t status);
-/* Record that the last call gave an answer that is not allowed. */
+/* Record that the last call gave an answer that is not allowed. MOFKA_ERR_MPI is allowed where an
+ * operation of this process has failed. */
 void record_unexpected(actor_t *actor, const char *call, mofka_status_t status);
 /* Collective: rank 0 gets the records of all ranks. Give: free the records. */
 void record_gather(run_t *run, history_t *history);

@@ -4,6 +4,9 @@
 #include "history/run.h"
 #include "support/clock.h"
 
+/* Closes after the time to push, before one that is pending is left so. */
+#define LATE_CLOSES 5
+
 typedef struct pending {
     mofka_future_t *future;
     unsigned number;
@@ -28,6 +31,16 @@ static void source_doubt(actor_t *actor) {
     pthread_mutex_unlock(&actor->run->lock);
 }
 
+/* The time-out of a push or a close. Where operations fail, it is not long: it may pass. */
+static int64_t source_limit(const run_t *run, int64_t timeout_ms) {
+    bool lasts = timeout_ms <= 0 || timeout_ms > RUN_CALL_MS;
+    return run->fails && lasts ? RUN_CALL_MS : timeout_ms;
+}
+
+static bool source_is_over(const run_t *run) {
+    return clock_ms() >= run->push_until;
+}
+
 /* What an event may end with: it is bad, the topic is complete, or it was discarded. */
 static void source_check_failure(actor_t *actor, const char *call, mofka_status_t status) {
     if (status && !source_is_pending(status) && status != MOFKA_ERR_COMPLETE &&
@@ -48,7 +61,8 @@ static void source_push(source_t *source) {
         partition = (size_t)history_between(&actor->random, 0, plan->facts.partition_count - 1);
     mofka_data_view_t *data = content_make_data(&content);
     mofka_future_t *future = NULL;
-    int64_t push_ms = source->plan->push_ms ? source->plan->push_ms : MOFKA_PUSH_TIMEOUT_MS_DEFAULT;
+    int64_t push_ms = source_limit(actor->run, source->plan->push_ms);
+    push_ms = push_ms ? push_ms : MOFKA_PUSH_TIMEOUT_MS_DEFAULT;
     mofka_status_t status =
         STEP(actor, "push", push_ms,
              mofka_producer_push(actor->producer, content.text, content.text_bytes, data, partition,
@@ -125,16 +139,19 @@ static void source_step(source_t *source) {
     source_push(source);
 }
 
-/* Close until the answer is final. The number of tries is bounded by the watchdog. */
+/* Close until the answer is final. The number of tries is bounded by the watchdog; where operations
+ * fail, it is left undecided some tries after the time to push. */
 static mofka_status_t source_close(source_t *source) {
     actor_t *actor = source->actor;
+    int64_t close_ms = source_limit(actor->run, source->plan->close_ms);
     mofka_status_t status;
+    int late = 0;
     for (unsigned tries = 1;; tries++) {
-        status = STEP(actor, "close", source->plan->close_ms,
-                      mofka_producer_close(actor->producer, source->plan->close_ms));
-        if (!source_is_pending(status))
+        status = STEP(actor, "close", close_ms, mofka_producer_close(actor->producer, close_ms));
+        if (!source_is_pending(status) || late == LATE_CLOSES)
             break;
-        if (tries == source->plan->gives_up)
+        late += source_is_over(actor->run);
+        if (tries == source->plan->gives_up || late == 1)
             source_discard(source);
         clock_sleep_ms(1);
     }
@@ -158,7 +175,7 @@ void *source_main(void *context) {
     if (!source.pending)
         abort();
     source_may_begin(actor->run);
-    while (source.pushed < plan->event_count)
+    while (source.pushed < plan->event_count && !source_is_over(actor->run))
         source_step(&source);
     bool closes = (unsigned)actor->index == plan->first_source;
     if (closes) {
@@ -168,7 +185,8 @@ void *source_main(void *context) {
                                              .status = source_close(&source),
                                              .number = source.pushed});
     } else {
-        while (source_is_pending(source_flush(&source, plan->close_ms)))
+        while (source_is_pending(source_flush(&source, source_limit(actor->run, plan->close_ms))) &&
+               !source_is_over(actor->run))
             clock_sleep_ms(1);
         record_add(actor, (history_record_t){.kind = HISTORY_CLOSE, .number = 0});
     }
@@ -192,7 +210,7 @@ static void source_create(run_t *run, const plan_producer_t *p) {
                                                                    : MOFKA_ORDERING_STRICT,
                                               .thread_pool = pool,
                                               .linger_ms = p->linger_ms,
-                                              .push_timeout_ms = p->push_ms};
+                                              .push_timeout_ms = source_limit(run, p->push_ms)};
     mofka_status_t status = mofka_producer_create(run->topic, &options, &producer);
     mofka_thread_pool_release(pool);
     if (status) {

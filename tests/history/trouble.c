@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Stops this process, and delays its one-sided operations. */
+/* Stops this process, delays its one-sided operations, and lets some fail. */
 #include "history/trouble.h"
 
 #include <poll.h>
@@ -14,8 +14,14 @@
 #define STOPS_MAX 4
 #define STOP_MS_MAX 1500
 #define DELAY_US_MAX 3000
+#define FAILS_MAX 3
+/* Operations from one that fails to the next. */
+#define FAIL_EVERY_MIN 20
+#define FAIL_EVERY_MAX 2000
 
 #pragma weak count_delay
+#pragma weak count_fail
+#pragma weak count_failed
 
 static int trouble_pipe = -1; /* to the process that stops this one: a seed; 0: no more */
 static pthread_t trouble_thread;
@@ -72,7 +78,7 @@ static void trouble_tell(uint64_t seed) {
 
 /* ---- operations that are late ---------------------------------------------------------------- */
 
-bool trouble_can_delay(void) {
+bool trouble_has_calls(void) {
     return count_delay != NULL;
 }
 
@@ -92,11 +98,26 @@ static void *trouble_delay(void *context) {
     return NULL;
 }
 
-void trouble_begin(uint64_t seed, bool stops, bool delays) {
+/* ---- operations that fail -------------------------------------------------------------------- */
+
+bool trouble_has_failed(void) {
+    return count_failed && count_failed() > 0;
+}
+
+static void trouble_fail(uint64_t seed, bool fails) {
+    uint64_t every = history_between(&seed, FAIL_EVERY_MIN, FAIL_EVERY_MAX);
+    if (count_fail)
+        count_fail(every, fails ? (unsigned)history_between(&seed, 1, FAILS_MAX) : 0);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+void trouble_begin(uint64_t seed, bool stops, bool delays, bool fails) {
     trouble_over = false;
     trouble_delays = delays;
     if (stops)
         trouble_tell(seed | 1);
+    trouble_fail(seed, fails);
     uint64_t *own = delays ? malloc(sizeof *own) : NULL;
     if (own)
         *own = seed;
@@ -108,6 +129,8 @@ void trouble_end(void) {
     if (trouble_pipe >= 0)
         trouble_tell(0);
     trouble_over = true;
+    if (count_fail)
+        count_fail(0, 0);
     if (trouble_delays)
         pthread_join(trouble_thread, NULL);
     trouble_delays = false;

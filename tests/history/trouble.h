@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Trouble that a run must survive: a rank that is stopped for a while and goes on, and one-sided
- * operations that are late.
+ * operations that are late, or that fail.
  */
 #ifndef MOFKA_TESTS_HISTORY_TROUBLE_H
 #define MOFKA_TESTS_HISTORY_TROUBLE_H
@@ -13,9 +13,11 @@
 void trouble_prepare(void);
 /* Make trouble until trouble_end, which waits until it is over. `seed` chooses what happens when.
  */
-void trouble_begin(uint64_t seed, bool stops, bool delays);
+void trouble_begin(uint64_t seed, bool stops, bool delays, bool fails);
 void trouble_end(void);
-/* Whether this program can delay operations: it has trips/count_mpi.c. */
-bool trouble_can_delay(void);
+/* Whether operations of this process have failed since trouble_begin. */
+bool trouble_has_failed(void);
+/* Whether this program can delay operations and let them fail: it has trips/count_mpi.c. */
+bool trouble_has_calls(void);
 
 #endif

@@ -48,6 +48,11 @@ static struct counts {
 
 static _Atomic unsigned count_delays[COUNT_CALL_COUNT];
 
+static struct {
+    _Atomic uint64_t every, calls;
+    _Atomic unsigned most, failed;
+} count_failures;
+
 static const char *const count_names[] = {
 #define COUNT_NAME(NAME, name) #name,
     COUNT_CALLS(COUNT_NAME)
@@ -101,6 +106,17 @@ static void count_sleep(count_call_t call) {
 static void count_lock(count_call_t call) {
     count_sleep(call);
     pthread_mutex_lock(&counts.lock);
+}
+
+/* Whether the operation that begins now is to fail. */
+static bool count_fails(void) {
+    uint64_t every = count_failures.every;
+    if (every == 0)
+        return false;
+    uint64_t call = ++count_failures.calls;
+    bool fails = call % every == 0 && call / every <= count_failures.most;
+    count_failures.failed += fails;
+    return fails;
 }
 
 /* An operation at a rank begins. */
@@ -254,18 +270,24 @@ int MPI_Request_free(MPI_Request *request) {
 
 int MPI_Put(const void *from, int count, MPI_Datatype type, int rank, MPI_Aint place,
             int target_count, MPI_Datatype target_type, MPI_Win window) {
+    if (count_fails())
+        return MPI_ERR_OTHER;
     count_begin(COUNT_PUT, rank, window, count_bytes(count, type));
     return PMPI_Put(from, count, type, rank, place, target_count, target_type, window);
 }
 
 int MPI_Get(void *to, int count, MPI_Datatype type, int rank, MPI_Aint place, int target_count,
             MPI_Datatype target_type, MPI_Win window) {
+    if (count_fails())
+        return MPI_ERR_OTHER;
     count_begin(COUNT_GET, rank, window, count_bytes(count, type));
     return PMPI_Get(to, count, type, rank, place, target_count, target_type, window);
 }
 
 int MPI_Rput(const void *from, int count, MPI_Datatype type, int rank, MPI_Aint place,
              int target_count, MPI_Datatype target_type, MPI_Win window, MPI_Request *request) {
+    if (count_fails())
+        return MPI_ERR_OTHER;
     count_begin(COUNT_RPUT, rank, window, count_bytes(count, type));
     int error =
         PMPI_Rput(from, count, type, rank, place, target_count, target_type, window, request);
@@ -275,6 +297,8 @@ int MPI_Rput(const void *from, int count, MPI_Datatype type, int rank, MPI_Aint 
 
 int MPI_Rget(void *to, int count, MPI_Datatype type, int rank, MPI_Aint place, int target_count,
              MPI_Datatype target_type, MPI_Win window, MPI_Request *request) {
+    if (count_fails())
+        return MPI_ERR_OTHER;
     count_begin(COUNT_RGET, rank, window, count_bytes(count, type));
     int error = PMPI_Rget(to, count, type, rank, place, target_count, target_type, window, request);
     count_keep_request(*request, rank, window);
@@ -283,6 +307,8 @@ int MPI_Rget(void *to, int count, MPI_Datatype type, int rank, MPI_Aint place, i
 
 int MPI_Accumulate(const void *from, int count, MPI_Datatype type, int rank, MPI_Aint place,
                    int target_count, MPI_Datatype target_type, MPI_Op op, MPI_Win window) {
+    if (count_fails())
+        return MPI_ERR_OTHER;
     count_begin(COUNT_ACCUMULATE, rank, window, 0);
     return PMPI_Accumulate(from, count, type, rank, place, target_count, target_type, op, window);
 }
@@ -290,6 +316,8 @@ int MPI_Accumulate(const void *from, int count, MPI_Datatype type, int rank, MPI
 int MPI_Raccumulate(const void *from, int count, MPI_Datatype type, int rank, MPI_Aint place,
                     int target_count, MPI_Datatype target_type, MPI_Op op, MPI_Win window,
                     MPI_Request *request) {
+    if (count_fails())
+        return MPI_ERR_OTHER;
     count_begin(COUNT_RACCUMULATE, rank, window, 0);
     int error = PMPI_Raccumulate(from, count, type, rank, place, target_count, target_type, op,
                                  window, request);
@@ -300,6 +328,8 @@ int MPI_Raccumulate(const void *from, int count, MPI_Datatype type, int rank, MP
 int MPI_Get_accumulate(const void *from, int count, MPI_Datatype type, void *to, int to_count,
                        MPI_Datatype to_type, int rank, MPI_Aint place, int target_count,
                        MPI_Datatype target_type, MPI_Op op, MPI_Win window) {
+    if (count_fails())
+        return MPI_ERR_OTHER;
     count_begin(COUNT_GET_ACCUMULATE, rank, window, 0);
     return PMPI_Get_accumulate(from, count, type, to, to_count, to_type, rank, place, target_count,
                                target_type, op, window);
@@ -308,6 +338,8 @@ int MPI_Get_accumulate(const void *from, int count, MPI_Datatype type, void *to,
 int MPI_Rget_accumulate(const void *from, int count, MPI_Datatype type, void *to, int to_count,
                         MPI_Datatype to_type, int rank, MPI_Aint place, int target_count,
                         MPI_Datatype target_type, MPI_Op op, MPI_Win window, MPI_Request *request) {
+    if (count_fails())
+        return MPI_ERR_OTHER;
     count_begin(COUNT_RGET_ACCUMULATE, rank, window, 0);
     int error = PMPI_Rget_accumulate(from, count, type, to, to_count, to_type, rank, place,
                                      target_count, target_type, op, window, request);
@@ -317,12 +349,16 @@ int MPI_Rget_accumulate(const void *from, int count, MPI_Datatype type, void *to
 
 int MPI_Fetch_and_op(const void *from, void *to, MPI_Datatype type, int rank, MPI_Aint place,
                      MPI_Op op, MPI_Win window) {
+    if (count_fails())
+        return MPI_ERR_OTHER;
     count_begin(COUNT_FETCH_AND_OP, rank, window, 0);
     return PMPI_Fetch_and_op(from, to, type, rank, place, op, window);
 }
 
 int MPI_Compare_and_swap(const void *from, const void *expected, void *to, MPI_Datatype type,
                          int rank, MPI_Aint place, MPI_Win window) {
+    if (count_fails())
+        return MPI_ERR_OTHER;
     count_begin(COUNT_COMPARE_AND_SWAP, rank, window, 0);
     return PMPI_Compare_and_swap(from, expected, to, type, rank, place, window);
 }
@@ -330,9 +366,10 @@ int MPI_Compare_and_swap(const void *from, const void *expected, void *to, MPI_D
 /* ---- flushes, epochs, windows ---------------------------------------------------------------- */
 
 int MPI_Win_flush(int rank, MPI_Win window) {
+    bool fails = count_fails();
     int error = PMPI_Win_flush(rank, window);
     count_flush(COUNT_FLUSH, rank, window);
-    return error;
+    return fails ? MPI_ERR_OTHER : error;
 }
 
 int MPI_Win_flush_all(MPI_Win window) {
@@ -424,6 +461,20 @@ count_t count_minus(const count_t *now, const count_t *before) {
 void count_delay(count_call_t call, unsigned microseconds) {
     assert(call < COUNT_CALL_COUNT);
     count_delays[call] = microseconds;
+}
+
+void count_fail(uint64_t every, unsigned most) {
+    count_failures.every = 0;
+    if (every == 0)
+        return;
+    count_failures.calls = 0;
+    count_failures.most = most;
+    count_failures.failed = 0;
+    count_failures.every = every;
+}
+
+unsigned count_failed(void) {
+    return count_failures.failed;
 }
 
 void count_print(FILE *out, const count_t *count) {

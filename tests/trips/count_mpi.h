@@ -68,6 +68,12 @@ count_t count_read(int rank);
 count_t count_minus(const count_t *now, const count_t *before);
 /* Let each call of that kind sleep first; 0: no more. Threads: any. */
 void count_delay(count_call_t call, unsigned microseconds);
+/* Let each `every`-th operation or MPI_Win_flush from now on, at most `most` of them, return
+ * MPI_ERR_OTHER; 0: no more. Such an operation is not done. Such a flush is: else MPI would write
+ * later into memory that its caller does not keep. Threads: one at a time. */
+void count_fail(uint64_t every, unsigned most);
+/* How many have failed since the last count_fail that was not 0. Threads: any. */
+unsigned count_failed(void);
 /* Print what is not 0. */
 void count_print(FILE *out, const count_t *count);
 

@@ -132,7 +132,7 @@ static void judge_allocate(judge_t *j) {
     for (size_t i = 0; i < h->count; i++)
         if (h->records[i].kind == HISTORY_PUSH) {
             j->event_count[h->records[i].actor]++;
-            j->total += h->records[i].status == MOFKA_OK;
+            j->total += judge_may_be_stored(h->records[i].status);
         }
     for (size_t s = 0; s < h->facts.source_count; s++)
         j->events[s] = calloc(j->event_count[s] + 1, sizeof *j->events[s]);

@@ -6,6 +6,7 @@
 #ifndef MOFKA_TESTS_HISTORY_JUDGE_H
 #define MOFKA_TESTS_HISTORY_JUDGE_H
 
+#include <mofka/status.h>
 #include "history/history.h"
 
 /* What can be wrong. The name is the first word of the line that reports it. */
@@ -75,6 +76,12 @@ typedef struct judge {
     bool sure[HISTORY_PARTITIONS_MAX]; /* a reader followed the partition to its end: none is higher
                                         */
 } judge_t;
+
+/* Whether a push that answered that may have stored its event. After an error of MPI, nobody
+ * knows. */
+static inline bool judge_may_be_stored(int32_t status) {
+    return status == MOFKA_OK || status == MOFKA_ERR_MPI;
+}
 
 /* Report a fault. The first are printed, the others counted. */
 void judge_report(judge_t *j, judge_fault_t fault, const char *format, ...)

@@ -2,7 +2,8 @@
 /*
  * Follows each reader through its sessions. In each partition it has a place: the id that must come
  * next. A session begins at the first id that is not acknowledged. A new name may begin anywhere,
- * unless it joined before the first push.
+ * unless it joined before the first push. Where operations failed, acknowledgements may not have
+ * arrived: a session may begin before that id.
  */
 #include <string.h>
 #include <mofka/status.h>
@@ -14,6 +15,7 @@
 typedef struct place {
     uint64_t next;         /* of this session; or ANYWHERE */
     uint64_t acknowledged; /* where the next session begins; or ANYWHERE */
+    bool may_repeat;       /* or before that */
     /* With automatic acknowledgement: the events of this session, and whether they are released. */
     uint64_t first, count, room, prefix;
     struct {
@@ -25,22 +27,34 @@ typedef struct place {
 typedef struct reader {
     judge_t *j;
     size_t index;
-    bool ended, automatic, joined;
+    bool ended, automatic, joined, waited;
+    bool known;        /* a session has joined */
     uint64_t lost;     /* what the events of this session report */
     uint64_t unplaced; /* what mofka_consumer_lost reported beside that, at the end */
     judge_place_t places[HISTORY_PARTITIONS_MAX];
 } judge_reader_t;
 
+/* A join that failed. If it was the first, the name is not there while others push. */
+static void judge_no_join(judge_reader_t *reader) {
+    for (size_t p = 0; p < HISTORY_PARTITIONS_MAX && !reader->known; p++)
+        reader->places[p].next = reader->places[p].acknowledged = ANYWHERE;
+}
+
 static void judge_join(judge_reader_t *reader, const history_record_t *r) {
-    if (r->status != MOFKA_OK)
+    if (r->status != MOFKA_OK) {
+        judge_no_join(reader);
         return;
+    }
+    reader->known = true;
     reader->ended = false;
     reader->joined = true;
+    reader->waited = false;
     reader->automatic = r->value == 1;
     reader->lost = 0;
     for (size_t p = 0; p < HISTORY_PARTITIONS_MAX; p++) {
         judge_place_t *place = &reader->places[p];
         place->next = place->acknowledged;
+        place->may_repeat = reader->j->history->facts.readers[reader->index].faulty;
         place->count = place->prefix = 0;
     }
 }
@@ -68,6 +82,9 @@ static bool judge_content(const judge_reader_t *reader, const history_record_t *
 static void judge_sequence(const judge_reader_t *reader, judge_place_t *place,
                            const history_record_t *r) {
     judge_t *j = reader->j;
+    if (place->may_repeat && r->id < place->next)
+        place->next = r->id - (r->value < r->id ? r->value : r->id);
+    place->may_repeat = false;
     unsigned long long id = r->id, next = place->next, lost = r->value;
     if (lost > 0 && !j->history->facts.discards)
         judge_report(j, JUDGE_DROPPED,
@@ -167,6 +184,9 @@ static void judge_reader_record(judge_reader_t *reader, const history_record_t *
     case HISTORY_END:
         reader->ended = true;
         break;
+    case HISTORY_WAIT:
+        reader->waited = true;
+        break;
     case HISTORY_LEAVE:
         judge_leave(reader, r);
         break;
@@ -194,6 +214,22 @@ static void judge_ended(const judge_reader_t *reader) {
     }
 }
 
+/* A reader on whose ranks nothing failed waits for an event only if nobody knows that it is stored:
+ * in front of a hole, or at the end. */
+static void judge_waited(const judge_reader_t *reader) {
+    judge_t *j = reader->j;
+    const history_facts_t *facts = &j->history->facts;
+    bool checks = reader->waited && !facts->readers[reader->index].faulty;
+    for (size_t p = 0; p < facts->partition_count && checks; p++) {
+        uint64_t next = reader->places[p].next;
+        if (!(facts->readers[reader->index].targets >> p & 1) || next >= j->ends[p])
+            continue;
+        if (j->cells[p][next].known)
+            judge_report(j, JUDGE_LOST, "reader %zu waited in partition %zu for id %llu",
+                         reader->index, p, (unsigned long long)next);
+    }
+}
+
 /* All its records; then those of the next reader begin. */
 static void judge_reader(judge_t *j, judge_reader_t *reader) {
     for (size_t p = 0; p < HISTORY_PARTITIONS_MAX; p++)
@@ -216,6 +252,7 @@ void judge_readers(judge_t *j) {
     }
     for (size_t i = 0; i < j->history->facts.reader_count; i++) {
         judge_ended(&readers[i]);
+        judge_waited(&readers[i]);
         for (size_t p = 0; p < HISTORY_PARTITIONS_MAX; p++)
             free(readers[i].places[p].held);
     }

@@ -22,8 +22,8 @@ static void judge_push(judge_t *j, source_state_t *source, const history_record_
         judge_report(j, JUDGE_UNEXPECTED, "source %d: its records lack a push before number %u",
                      r->actor, r->number);
     event->pushed = true;
-    event->has_future = r->value == 1;
-    event->fate = r->status == MOFKA_OK ? JUDGE_UNCERTAIN : JUDGE_NEVER;
+    event->has_future = r->value == 1 || r->status != MOFKA_OK;
+    event->fate = judge_may_be_stored(r->status) ? JUDGE_UNCERTAIN : JUDGE_NEVER;
 }
 
 static void judge_outcome(judge_t *j, const source_state_t *source, const history_record_t *r) {
@@ -36,10 +36,10 @@ static void judge_outcome(judge_t *j, const source_state_t *source, const histor
     if (r->status == MOFKA_OK) {
         event->fate = JUDGE_STORED;
         judge_place(j, r->partition, r->id, (uint32_t)r->actor, r->number);
-    } else if (!judge_is_pending(r->status)) {
+    } else if (!judge_is_pending(r->status) && !judge_may_be_stored(r->status)) {
         event->fate = JUDGE_NEVER;
     }
-    if (source->closed && judge_is_pending(r->status))
+    if (source->closed && judge_is_pending(r->status) && !j->history->facts.fails)
         judge_report(j, JUDGE_UNDECIDED, "event %u of source %d after the close: %s", r->number,
                      r->actor, mofka_status_name((mofka_status_t)r->status));
     if ((r->status == MOFKA_OK) != (r->value == MOFKA_STORED))
@@ -62,7 +62,7 @@ static void judge_flush(judge_t *j, source_state_t *source, const history_record
     if (r->kind != HISTORY_CLOSE)
         return;
     source->closed = true;
-    if (judge_is_pending(r->status))
+    if (judge_is_pending(r->status) && !j->history->facts.fails)
         judge_report(j, JUDGE_UNDECIDED, "source %d: the last close: %s", r->actor,
                      mofka_status_name((mofka_status_t)r->status));
 }

@@ -196,6 +196,130 @@ static void failed_events_are_nowhere(void **state) {
     is_right();
 }
 
+/* ---- operations that fail ------------------------------------------------------------------- */
+
+/* Event 1 met an error of MPI; the others have the ids 0, 2 and 3. Nothing is delivered yet. */
+static void pushed_with_an_error(void) {
+    history.facts.fails = true;
+    for (unsigned n = 0; n < EVENTS; n++)
+        pushed(0, n, MOFKA_OK, true);
+    for (unsigned n = 0; n < EVENTS; n++)
+        outcome(0, n, n == 1 ? MOFKA_ERR_MPI : MOFKA_OK, n);
+    flushed(HISTORY_CLOSE, 0, EVENTS, MOFKA_ERR_TIMEOUT);
+}
+
+static void waited(unsigned session) {
+    made(HISTORY_WAIT, 0, session);
+    left(session, false, 0);
+}
+
+static void a_failed_event_may_be_a_hole(void **state) {
+    (void)state;
+    pushed_with_an_error();
+    joined(0, false);
+    delivered_up_to(1);
+    waited(0);
+    is_right();
+}
+
+static void a_failed_event_may_be_stored(void **state) {
+    (void)state;
+    pushed_with_an_error();
+    joined(0, false);
+    delivered_up_to(EVENTS);
+    waited(0);
+    is_right();
+}
+
+static void a_failed_push_may_have_stored(void **state) {
+    (void)state;
+    history.facts.fails = true;
+    pushed(0, 0, MOFKA_ERR_MPI, false);
+    pushed(0, 1, MOFKA_OK, false);
+    flushed(HISTORY_CLOSE, 0, 2, MOFKA_OK);
+    joined(0, false);
+    delivered(0, 0, 0, 0);
+    delivered(0, 1, 0, 1);
+    left(0, true, 0);
+    is_right();
+}
+
+/* Its acknowledgement may not have arrived. */
+static void a_faulty_reader_may_begin_again(void **state) {
+    (void)state;
+    history.facts.readers[0].faulty = true;
+    pushed_with_an_error();
+    joined(0, false);
+    delivered_up_to(3);
+    acknowledged(0, 2);
+    left(0, false, 0);
+    joined(1, false);
+    delivered(1, 1, 0, 1);
+    delivered(1, 2, 0, 2);
+    left(1, false, 0);
+    is_right();
+}
+
+static void a_faulty_reader_skips_an_event(void **state) {
+    (void)state;
+    history.facts.readers[0].faulty = true;
+    pushed_with_an_error();
+    joined(0, false);
+    delivered_up_to(1);
+    left(0, false, 0);
+    joined(1, false);
+    delivered(1, 0, 0, 0);
+    delivered(1, 2, 0, 2);
+    has(JUDGE_LOST, "partition 0, ids 1 to 1");
+}
+
+/* Its name was not there while the first events were pushed. */
+static void a_reader_that_was_kept_out_begins_anywhere(void **state) {
+    (void)state;
+    pushed_with_an_error();
+    joined(0, false);
+    history.records[history.count - 1].status = MOFKA_ERR_TIMEOUT;
+    joined(1, false);
+    delivered(1, 2, 0, 2);
+    delivered(1, 3, 0, 3);
+    left(1, false, 0);
+    is_right();
+}
+
+static void a_reader_waits_for_a_stored_event(void **state) {
+    (void)state;
+    pushed_with_an_error();
+    joined(0, false);
+    delivered_up_to(2);
+    waited(0);
+    has(JUDGE_LOST, "reader 0 waited in partition 0 for id 2");
+}
+
+static void a_failed_event_is_stored_twice(void **state) {
+    (void)state;
+    pushed_with_an_error();
+    joined(0, false);
+    delivered_up_to(2);
+    delivered(0, 2, 0, 1);
+    waited(0);
+    has(JUDGE_DOUBLED, "event 1 of source 0: partition 0, id 1, and partition 0, id 2");
+}
+
+static void a_hole_is_no_failed_event(void **state) {
+    (void)state;
+    history.facts.fails = true;
+    for (unsigned n = 0; n < EVENTS; n++)
+        pushed(0, n, MOFKA_OK, true);
+    for (unsigned n = 0; n < 3; n++)
+        outcome(0, n, MOFKA_OK, n == 0 ? 0 : n + 1);
+    outcome(0, 3, MOFKA_ERR_COMPLETE, 0);
+    flushed(HISTORY_CLOSE, 0, EVENTS, MOFKA_OK);
+    joined(0, false);
+    delivered_up_to(1);
+    waited(0);
+    has(JUDGE_SPARSE, "1 ids have no event; at most 0 events");
+}
+
 /* ---- bad ones -------------------------------------------------------------------------------- */
 
 static void an_event_that_is_missing_is_lost(void **state) {
@@ -468,6 +592,15 @@ int main(void) {
         CASE(discarded_events_are_reported_as_lost),
         CASE(events_before_a_late_reader_may_be_unknown),
         CASE(failed_events_are_nowhere),
+        CASE(a_failed_event_may_be_a_hole),
+        CASE(a_failed_event_may_be_stored),
+        CASE(a_failed_push_may_have_stored),
+        CASE(a_faulty_reader_may_begin_again),
+        CASE(a_faulty_reader_skips_an_event),
+        CASE(a_reader_that_was_kept_out_begins_anywhere),
+        CASE(a_reader_waits_for_a_stored_event),
+        CASE(a_failed_event_is_stored_twice),
+        CASE(a_hole_is_no_failed_event),
         CASE(an_event_that_is_missing_is_lost),
         CASE(the_last_event_is_lost),
         CASE(the_end_comes_too_early),
