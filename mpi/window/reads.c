@@ -186,6 +186,21 @@ static size_t reads_count_late(mmi_window_t *w, int rank) {
     return count;
 }
 
+uint64_t *mmi_words_take(mmi_window_t *w, uint64_t *own) {
+    mmi_read_t *read = read_take(w);
+    return read ? read->words : own;
+}
+
+void mmi_words_give(mmi_window_t *w, int rank, uint64_t *words, const uint64_t *own) {
+    if (words == own)
+        return;
+    mmi_read_t *read = (mmi_read_t *)(void *)((char *)words - offsetof(mmi_read_t, words));
+    read->failed = atomic_load(&w->faulty[rank]);
+    pthread_mutex_lock(&w->reads.lock);
+    reads_put_away(w, read);
+    pthread_mutex_unlock(&w->reads.lock);
+}
+
 /* Without memory for a read. */
 static void read_directly(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                           size_t count) {

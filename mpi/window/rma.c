@@ -84,6 +84,12 @@ static void held_send(void) {
     held.count = 0;
 }
 
+/* Complete this process's operations at a rank. */
+static void rma_complete(mmi_window_t *w, int rank) {
+    held_send();
+    MMI_TRY(w, rank, MPI_Win_flush, rank, w->win);
+}
+
 /* False: the put is not held back. */
 static bool held_add(const mmi_window_t *w, int rank, uint64_t offset, const void *source,
                      size_t bytes) {
@@ -198,7 +204,7 @@ static mofka_status_t rma_flush(mmi_window_t *w, int rank) {
     if (rma_own(w, rank, 0))
         atomic_thread_fence(memory_order_seq_cst);
     else
-        MMI_TRY(w, rank, MPI_Win_flush, rank, w->win);
+        rma_complete(w, rank);
     return mmi_window_check(w, rank);
 }
 
@@ -253,22 +259,32 @@ static void rma_put_word(mmi_window_t *w, int rank, uint64_t offset, const uint6
 }
 
 static void rma_store(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
-    rma_put_word(w, rank, offset, &value);
-    if (!rma_own(w, rank, offset))
-        MMI_TRY(w, rank, MPI_Win_flush, rank, w->win);
+    if (rma_own(w, rank, offset)) {
+        rma_put_word(w, rank, offset, &value);
+        return;
+    }
+    uint64_t one, *word = mmi_words_take(w, &one);
+    *word = value;
+    rma_put_word(w, rank, offset, word);
+    rma_complete(w, rank);
+    mmi_words_give(w, rank, word, &one);
 }
 
 static uint64_t rma_fetch_and_op(mmi_window_t *w, int rank, uint64_t offset, uint64_t value,
                                  MPI_Op op) {
-    uint64_t old = 0;
+    uint64_t two[2], *words = mmi_words_take(w, two);
     assert(offset % 8 == 0);
+    words[0] = value;
+    words[1] = 0;
     if (w->rma.serial_words)
         pthread_mutex_lock(&w->word_lock);
-    MMI_TRY(w, rank, MPI_Fetch_and_op, &value, &old, MPI_UINT64_T, rank,
+    MMI_TRY(w, rank, MPI_Fetch_and_op, &words[0], &words[1], MPI_UINT64_T, rank,
             mmi_rma_place(w, rank, offset), op, w->win);
-    MMI_TRY(w, rank, MPI_Win_flush, rank, w->win);
+    rma_complete(w, rank);
     if (w->rma.serial_words)
         pthread_mutex_unlock(&w->word_lock);
+    uint64_t old = words[1];
+    mmi_words_give(w, rank, words, two);
     return old;
 }
 

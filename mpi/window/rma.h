@@ -39,6 +39,12 @@ void mmi_rma_destroy(mmi_window_t *w);
 void mmi_read_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words, size_t count);
 mofka_status_t mmi_read_within(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                                size_t count, int64_t deadline);
+/* Memory for the words of an operation that completes before the call returns; without memory, the
+ * caller's `own`. */
+uint64_t *mmi_words_take(mmi_window_t *w, uint64_t *own);
+/* The operation, on `rank`, is over. After an error of MPI, which may use them yet, the words are
+ * kept. */
+void mmi_words_give(mmi_window_t *w, int rank, uint64_t *words, const uint64_t *own);
 /* Allocate what the first reads need. Give: mmi_reads_destroy. False: no memory. */
 bool mmi_reads_create(mmi_window_t *w);
 /* Free them. `ended`: the window's epoch has ended, and so every read is complete. Else MPI may
