@@ -198,6 +198,8 @@ static mofka_status_t mmi_driver_start_rma(mmi_driver_t *d, const mmi_settings_t
     if (status)
         return status;
     w->nudges = runs;
+    w->reserve = s->reserve;
+    w->comm = d->comm;
     w->own_by_cpu = runs || s->progress == MMI_PROGRESS_AUTO; /* else calls may drive MPI */
     if (!w->one_thread && s->agent)
         status = mmi_agent_create(w, &w->agent);

@@ -10,6 +10,8 @@
 #include "mpi/driver/node.h"
 #include "mpi/topic/stats.h"
 
+typedef struct mmi_answer mmi_answer_t;
+
 typedef struct mmi_driver {
     struct mmi_driver *next; /* in the list of drivers that MPI_Finalize closes; see finalize.c */
     mmi_ranks_t *ranks;      /* owned; NULL once the driver is closed */
@@ -23,7 +25,9 @@ typedef struct mmi_driver {
     mmi_known_topics_t known_topics;
     bool has_progress; /* the progress thread runs */
     pthread_t progress_thread;
-    MPI_Request progress_request; /* never complete while it runs */
+    MPI_Request progress_request; /* what it tests: a receive of what ranks ask; see clerk.c */
+    uint64_t asked[2 * MMI_ASKS_MAX];
+    mmi_answer_t *answers; /* under way */
     _Atomic bool stop_progress;
     int keyval; /* of the attribute that MPI_Finalize deletes */
 } mmi_driver_t;
@@ -46,6 +50,14 @@ mofka_status_t mmi_driver_close(void *self, int64_t timeout_ms);
 /* End the watch of MPI_Finalize and the progress thread, and end the window. `frees`: all ranks
  * have met to free it; else it is left to MPI. */
 void mmi_driver_stop(mmi_driver_t *d, bool frees);
+
+/* ---- clerk.c; all by the progress thread, or while it does not run ---- */
+
+/* Begin to receive what ranks ask. MOFKA_ERR_MPI. */
+mofka_status_t mmi_clerk_start(mmi_driver_t *d);
+/* Drive MPI once, and answer a rank that has asked. True: there was one. */
+bool mmi_clerk_serve(mmi_driver_t *d);
+void mmi_clerk_stop(mmi_driver_t *d);
 
 /* ---- state.c ---- */
 

@@ -35,41 +35,19 @@ static uint64_t progress_activity(const mmi_driver_t *d) {
     return __atomic_load_n(&share->activity, __ATOMIC_RELAXED);
 }
 
-static int progress_query(void *state, MPI_Status *status) {
-    (void)state;
-    MPI_Status_set_elements(status, MPI_BYTE, 0);
-    MPI_Status_set_cancelled(status, 0);
-    return MPI_SUCCESS;
-}
-
-static int progress_free(void *state) {
-    (void)state;
-    return MPI_SUCCESS;
-}
-
-static int progress_cancel(void *state, int complete) {
-    (void)state, (void)complete;
-    return MPI_SUCCESS;
-}
-
 /* Another thread is inside MPI. */
 static bool progress_is_shared(const mmi_driver_t *d) {
     return atomic_load_explicit(&d->directory.w->inside, memory_order_relaxed) > 0;
 }
 
 /* Testing a request that is not complete drives all of MPI. MPI_Iprobe does not: Open MPI 4.1.4
- * over UCX drives one-sided operations in one call of it in 100. */
-static void progress_poll(mmi_driver_t *d, int times) {
-    int done = 0;
+ * over UCX drives one-sided operations in one call of it in 100. True: a rank asked something. */
+static bool progress_poll(mmi_driver_t *d, int times) {
+    bool served = false;
     do
-        MPI_Test(&d->progress_request, &done, MPI_STATUS_IGNORE);
+        served |= mmi_clerk_serve(d);
     while (--times > 0 && !progress_is_shared(d));
-    assert(!done);
-}
-
-static void progress_end_request(mmi_driver_t *d) {
-    MPI_Grequest_complete(d->progress_request);
-    MPI_Wait(&d->progress_request, MPI_STATUS_IGNORE);
+    return served;
 }
 
 static void *progress_main(void *argument) {
@@ -79,10 +57,10 @@ static void *progress_main(void *argument) {
     bool busy = false;
     prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
     while (!atomic_load_explicit(&d->stop_progress, memory_order_relaxed)) {
-        progress_poll(d, busy ? YIELD_POLLS : 1);
+        bool served = progress_poll(d, busy ? YIELD_POLLS : 1);
         uint64_t activity = progress_activity(d);
         int64_t now_ns = mmi_now_ns();
-        if (activity != seen) {
+        if (served || activity != seen) {
             seen = activity;
             last_ns = now_ns;
             us = HOT_US;
@@ -105,13 +83,12 @@ bool mmi_progress_runs(void) {
 
 mofka_status_t mmi_progress_start(mmi_driver_t *d) {
     assert(!d->has_progress && !d->stop_progress);
-    int error = MPI_Grequest_start(progress_query, progress_free, progress_cancel, NULL,
-                                   &d->progress_request);
-    if (error)
-        return mmi_mpi_fail("MPI_Grequest_start", error);
-    error = mfi_thread_start(&d->progress_thread, progress_main, d);
+    mofka_status_t status = mmi_clerk_start(d);
+    if (status)
+        return status;
+    int error = mfi_thread_start(&d->progress_thread, progress_main, d);
     if (error) {
-        progress_end_request(d);
+        mmi_clerk_stop(d);
         return mofka_fail(MOFKA_ERR_SYSTEM, "starting the progress thread: %s", strerror(error));
     }
     d->has_progress = true;
@@ -124,7 +101,7 @@ void mmi_progress_stop(mmi_driver_t *d) {
         return;
     atomic_store(&d->stop_progress, true);
     pthread_join(d->progress_thread, NULL);
-    progress_end_request(d);
+    mmi_clerk_stop(d);
     d->has_progress = false;
     atomic_fetch_sub(&progress_threads, 1);
 }

@@ -21,6 +21,7 @@ static mofka_status_t settings_read_table(const char *options, mmi_settings_t *s
     static const char *const memory[] = {"allocate", "create", NULL};
     static const char *const lock_all[] = {"nocheck", "check", NULL};
     static const char *const words[] = {"concurrent", "serial", NULL};
+    static const char *const reserve[] = {"auto", "atomic", "message", NULL};
     const mofka_option_t table[] = {
         {.key = "window", .kind = MOFKA_OPTION_CHOICE, .value = &s->window, .choices = windows},
         {.key = "progress",
@@ -33,6 +34,7 @@ static mofka_status_t settings_read_table(const char *options, mmi_settings_t *s
          .value = &s->lock_all,
          .choices = lock_all},
         {.key = "words", .kind = MOFKA_OPTION_CHOICE, .value = &s->words, .choices = words},
+        {.key = "reserve", .kind = MOFKA_OPTION_CHOICE, .value = &s->reserve, .choices = reserve},
         {.key = "agent", .kind = MOFKA_OPTION_BOOL, .value = &s->agent},
         {.key = "arena_bytes",
          .kind = MOFKA_OPTION_UINT,

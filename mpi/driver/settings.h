@@ -15,6 +15,7 @@ enum { MMI_WORDS_CONCURRENT, MMI_WORDS_SERIAL };
 typedef struct mmi_settings {
     int window, progress;                  /* of the enums above */
     bool agent;                            /* rma only */
+    int reserve;                           /* MMI_RESERVE_AUTO, ...; rma only */
     int memory, lock_all, words;           /* of the enums above; rma only */
     int owner_count;                       /* at least 1 */
     uint64_t arena_bytes, directory_bytes; /* whole pages */

@@ -197,6 +197,16 @@ bool mmi_group_is_early(const mmi_partition_t *p, const mmi_sender_t *sender,
 /* Have the memory that putting the group needs. */
 mofka_status_t mmi_put_prepare(const mmi_partition_t *p, mmi_sender_t *sender,
                                const mmi_group_t *group);
+/* ---- reserve.c ---- */
+
+/* Whether a round reserves at this owner by a message. */
+bool mmi_reserve_asks(const mmi_window_t *w, int owner);
+/* A round reserved by words, and flushed its batches, which took these times. */
+void mmi_reserve_note(mmi_window_t *w, int owner, int64_t reserve_ns, int64_t flush_ns);
+/* Ask the owner, and wait for the old values. After an error of MPI, which may still use `asks`, it
+ * must stay. */
+mofka_status_t mmi_reserve_ask(mmi_window_t *w, int owner, mmi_asks_t *asks);
+
 /* Step 4: write a reserved group, an early one with its flags, and flush. `with_state`: read the
  * partition's state as well, into sender->state. */
 mofka_status_t mmi_put_group(const mmi_partition_t *p, mmi_sender_t *sender,

@@ -7,6 +7,7 @@
  * reservation confirms that. Else it drops out, and is appended for itself (append.c), from where
  * it is: nobody waits for another one's room.
  */
+#include <stdlib.h>
 #include "mpi/producer/producer.h"
 
 static const mmi_partition_t *together_partition(const mmi_append_t *a) {
@@ -27,22 +28,74 @@ static void together_drop(mmi_append_t *a) {
     for (mmi_append_t *a = (first); a; a = a->next)                                                \
         if (a->group.count > 0)
 
-static void together_reserve(mmi_append_t *first) {
+static bool together_any(mmi_append_t *first) {
+    bool any = false;
+    TOGETHER_EACH(a, first)
+    any = true;
+    return any;
+}
+
+/* One flush for all. After an error of MPI no append takes part any more. */
+static bool together_flush(mmi_append_t *first) {
+    const mmi_partition_t *p = together_partition(first);
+    if (!together_any(first))
+        return false;
+    if (p->w->ops->flush(p->w, p->owner) == MOFKA_OK)
+        return true;
+    TOGETHER_EACH(a, first)
+    together_drop(a);
+    return false;
+}
+
+/* Returns how many take part. */
+static size_t together_prepare(mmi_append_t *first) {
+    size_t count = 0;
     for (mmi_append_t *a = first; a; a = a->next) {
-        const mmi_partition_t *p = together_partition(a);
         /* A caller that does not wait must not reserve what it then waits for: it looks first. */
-        if (a->timeout_ms == 0 ||
-            !mmi_append_prepare(p, together_sender(a), a->batches, a->count, &a->group)) {
+        if (a->timeout_ms == 0 || !mmi_append_prepare(together_partition(a), together_sender(a),
+                                                      a->batches, a->count, &a->group)) {
             together_drop(a);
             continue;
         }
         a->add = mmi_reservation_of(a->group.size.events, a->group.size.units);
+        count++;
+    }
+    return count;
+}
+
+static bool together_reserve_by_words(mmi_append_t *first) {
+    TOGETHER_EACH(a, first) {
+        const mmi_partition_t *p = together_partition(a);
         p->w->ops->fetch_add_start(p->w, p->owner, p->base + MMI_CONTROL(reservation), &a->add,
                                    &a->old);
     }
+    return together_flush(first);
 }
 
-/* The reservations were flushed. */
+static bool together_reserve_by_message(mmi_append_t *first) {
+    const mmi_partition_t *p = together_partition(first);
+    mmi_asks_t *asks = malloc(sizeof *asks);
+    if (!asks)
+        return together_reserve_by_words(first);
+    asks->count = 0;
+    TOGETHER_EACH(a, first) {
+        uint64_t *asked = &asks->asked[2 * asks->count++];
+        asked[0] = together_partition(a)->base + MMI_CONTROL(reservation);
+        asked[1] = a->add;
+    }
+    mofka_status_t status = mmi_reserve_ask(p->w, p->owner, asks);
+    size_t i = 0;
+    TOGETHER_EACH(a, first) {
+        a->old = asks->old[i++];
+        if (status)
+            together_drop(a);
+    }
+    if (!status) /* else MPI may still use it */
+        free(asks);
+    return !status;
+}
+
+/* All are reserved. */
 static void together_take_places(mmi_append_t *first) {
     TOGETHER_EACH(a, first) {
         mmi_state_t state;
@@ -85,35 +138,22 @@ static void together_end(mmi_append_t *first) {
     }
 }
 
-static bool together_any(mmi_append_t *first) {
-    bool any = false;
-    TOGETHER_EACH(a, first)
-    any = true;
-    return any;
-}
-
-/* One flush for all. After an error of MPI no append takes part any more. */
-static bool together_flush(mmi_append_t *first) {
-    const mmi_partition_t *p = together_partition(first);
-    if (!together_any(first))
-        return false;
-    if (p->w->ops->flush(p->w, p->owner) == MOFKA_OK)
-        return true;
-    TOGETHER_EACH(a, first)
-    together_drop(a);
-    return false;
-}
-
 static void together_run(mmi_append_t *first) {
-    together_reserve(first);
-    if (!together_flush(first))
+    const mmi_partition_t *p = together_partition(first);
+    size_t count = together_prepare(first);
+    bool asks = count <= MMI_ASKS_MAX && mmi_reserve_asks(p->w, p->owner);
+    int64_t start_ns = mmi_now_ns();
+    if (count == 0 ||
+        !(asks ? together_reserve_by_message(first) : together_reserve_by_words(first)))
         return;
+    int64_t reserved_ns = mmi_now_ns();
     together_take_places(first);
-    int64_t now_ns = mmi_now_ns();
     together_put(first);
     if (!together_flush(first))
         return;
-    if (together_commit(first, now_ns) && !together_flush(first))
+    if (!asks)
+        mmi_reserve_note(p->w, p->owner, reserved_ns - start_ns, mmi_now_ns() - reserved_ns);
+    if (together_commit(first, reserved_ns) && !together_flush(first))
         return;
     together_end(first);
 }

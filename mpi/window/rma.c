@@ -368,17 +368,19 @@ mofka_status_t mmi_window_create_rma(int rank, int size, const mmi_rma_options_t
     MPI_Aint *skip = calloc((size_t)size, sizeof *skip);
     uint64_t *nudges = calloc((size_t)size, sizeof *nudges);
     _Atomic bool *unflushed = calloc((size_t)size, sizeof *unflushed);
+    _Atomic int *slow_words = calloc((size_t)size, sizeof *slow_words);
     if (w) {
         w->rma = *options;
         w->run_words = MMI_RUN_WORDS_MAX;
         w->skip = skip;
         w->nudge_values = nudges;
         w->unflushed = unflushed;
+        w->slow_words = slow_words;
         /* No two ranks put the same value. */
         for (int i = 0; nudges && i < size; i++)
             nudges[i] = (uint64_t)rank << 40;
     }
-    if (w && skip && nudges && unflushed && mmi_reads_create(w)) {
+    if (w && skip && nudges && unflushed && slow_words && mmi_reads_create(w)) {
         *window = w;
         return MOFKA_OK;
     }
@@ -388,6 +390,7 @@ mofka_status_t mmi_window_create_rma(int rank, int size, const mmi_rma_options_t
         free(skip);
         free(nudges);
         free(unflushed);
+        free(slow_words);
     }
     return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a window");
 }

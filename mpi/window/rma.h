@@ -6,21 +6,10 @@
 #include <assert.h>
 #include "mpi/window/window.h"
 
-/* Call MPI for an operation on `rank`, and keep its error in the window. */
-#define MMI_TRY(w, rank, call, ...)                                                                \
-    do {                                                                                           \
-        atomic_fetch_add(&(w)->inside, 1);                                                         \
-        int error_ = call(__VA_ARGS__);                                                            \
-        atomic_fetch_sub(&(w)->inside, 1);                                                         \
-        if (error_)                                                                                \
-            mmi_window_fault(w, rank, #call, error_);                                              \
-    } while (0)
-
 /* Where MPI finds a place of a rank's share. */
 static inline MPI_Aint mmi_rma_place(const mmi_window_t *w, int rank, uint64_t offset) {
     assert(rank >= 0 && rank < w->size && w->win != MPI_WIN_NULL);
-    if (mmi_window_target)
-        atomic_store_explicit(mmi_window_target, rank, memory_order_relaxed);
+    mmi_window_wait_for(rank);
     return w->skip[rank] + (MPI_Aint)offset;
 }
 

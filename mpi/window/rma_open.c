@@ -175,5 +175,6 @@ void mmi_rma_destroy(mmi_window_t *w) {
     free(w->skip);
     free(w->nudge_values);
     free(w->unflushed);
+    free(w->slow_words);
     free(w);
 }

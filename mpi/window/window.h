@@ -129,6 +129,18 @@ typedef struct mmi_rma_options {
     uint64_t nonce;     /* differs between drivers */
 } mmi_rma_options_t;
 
+/* How ranks reserve in rma: see producer/reserve.c. */
+enum { MMI_RESERVE_AUTO, MMI_RESERVE_ATOMIC, MMI_RESERVE_MESSAGE };
+/* Words that one message names, at most; and the messages' tags. */
+#define MMI_ASKS_MAX 64
+#define MMI_ASK_TAG 1
+#define MMI_ANSWER_TAG 2
+/* A message to an owner: for each word, its offset and what to add; and the old values. */
+typedef struct mmi_asks {
+    size_t count;
+    uint64_t asked[2 * MMI_ASKS_MAX], old[MMI_ASKS_MAX];
+} mmi_asks_t;
+
 /* The reads of an rma window: see reads.c. */
 typedef struct mmi_reads {
     pthread_mutex_t lock;         /* guards the lists and `answered`; a leaf but for MPI's locks */
@@ -162,6 +174,9 @@ struct mmi_window {
     bool nudges;               /* rma: owners run progress threads */
     _Atomic int inside;        /* rma: calls of MPI under way; see driver/progress.c */
     bool own_by_cpu;           /* rma: this rank's own share is used without MPI; see rma.c */
+    int reserve;               /* rma: MMI_RESERVE_AUTO, ... */
+    MPI_Comm comm;             /* rma: for reservations by message; the driver's */
+    _Atomic int *slow_words;   /* rma: for each owner, how much slower words are than they should */
     uint64_t *nudge_values;    /* rma: what this rank last put into each rank's activity word */
     mmi_reads_t reads;         /* rma */
     _Atomic int fault;         /* whether an MPI call failed; see mmi_window_fault */
@@ -203,6 +218,10 @@ mofka_status_t mmi_pages_populate(void *memory, uint64_t bytes, int rank);
 /* rma: where a thread of the agent lets others see which rank it waits for. NULL in other
  * threads. */
 extern _Thread_local _Atomic int *mmi_window_target;
+static inline void mmi_window_wait_for(int rank) {
+    if (mmi_window_target)
+        atomic_store_explicit(mmi_window_target, rank, memory_order_relaxed);
+}
 /* MOFKA_ERR_UNSUPPORTED: this thread may not call MPI, and the window's operations would. */
 mofka_status_t mmi_window_may_call(const mmi_window_t *window);
 /* Before the window goes away, while workers of a pool may still append: let no append begin, end
@@ -239,6 +258,15 @@ mofka_status_t mmi_window_zero(mmi_window_t *window, int rank, uint64_t offset, 
 /* An MPI call for an operation on `rank` failed. Keep its error, unless one is kept already. What
  * other ranks have is not affected. */
 void mmi_window_fault(mmi_window_t *window, int rank, const char *call, int error);
+/* Call MPI for an operation on `rank`, and keep its error in the window. */
+#define MMI_TRY(w, rank, call, ...)                                                                \
+    do {                                                                                           \
+        atomic_fetch_add(&(w)->inside, 1);                                                         \
+        int error_ = call(__VA_ARGS__);                                                            \
+        atomic_fetch_sub(&(w)->inside, 1);                                                         \
+        if (error_)                                                                                \
+            mmi_window_fault(w, rank, #call, error_);                                              \
+    } while (0)
 /* MOFKA_ERR_MPI, with MPI's text. */
 static inline mofka_status_t mmi_mpi_fail(const char *call, int error) {
     char text[MPI_MAX_ERROR_STRING] = "";

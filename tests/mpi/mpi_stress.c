@@ -1,7 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The races between ranks that are processes. */
+/* The races between ranks that are processes. "message": an rma window where ranks reserve by
+ * messages. */
+#include <stdatomic.h>
+#include "mpi/window/window.h"
 #include "support/mpi/mpi_main.h"
 #include "support/stress/stress.h"
+
+static _Atomic long asked;
+
+int MPI_Isend(const void *from, int count, MPI_Datatype type, int to, int tag, MPI_Comm comm,
+              MPI_Request *request) {
+    atomic_fetch_add(&asked, tag == MMI_ASK_TAG);
+    return PMPI_Isend(from, count, type, to, tag, comm, request);
+}
 
 static long mpi_stress_sum(const job_t *job, long value) {
     long all;
@@ -12,17 +23,21 @@ static long mpi_stress_sum(const job_t *job, long value) {
 
 int main(int argc, char **argv) {
     mpi_main_start(&argc, &argv);
-    char options[64];
+    bool by_message = strcmp(window, "message") == 0;
+    char options[96] = "{\"window\":\"rma\",\"progress\":\"thread\",\"reserve\":\"message\"}";
     job_t job = {.rank = rank,
                  .size = size,
-                 .scale = strcmp(window, "rma") == 0 ? 150 : 600,
+                 .scale = strcmp(window, "shm") == 0 ? 600 : 150,
                  .by_copy = true,
                  .sum = mpi_stress_sum};
-    snprintf(options, sizeof options, "{\"window\":\"%s\"}", window);
+    if (!by_message)
+        snprintf(options, sizeof options, "{\"window\":\"%s\"}", window);
     if (mofka_mpi_driver_create(MPI_COMM_WORLD, options, &job.driver))
         return mpi_main_end(1);
     stress_run(&job);
     mofka_status_t status = mofka_driver_close(job.driver, 60000);
     mofka_driver_release(job.driver);
+    if (!status && by_message != (mpi_stress_sum(&job, asked) > 0))
+        status = MOFKA_ERR_INVALID;
     return mpi_main_end(status != MOFKA_OK);
 }

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The owner's side of reservations by message: see producer/reserve.c.
+ *
+ * The progress thread tests a receive that is always posted, which drives all of MPI. When a
+ * message came, it adds to the words that are named there, by the operation that other ranks use,
+ * and sends their old values back. A rank has one message under way at a time, so one tag will do.
+ */
+#include <stdlib.h>
+#include "mpi/driver/driver.h"
+
+struct mmi_answer {
+    struct mmi_answer *next;
+    MPI_Request request;
+    uint64_t old[MMI_ASKS_MAX];
+};
+
+static int clerk_receive(mmi_driver_t *d) {
+    return MPI_Irecv(d->asked, 2 * MMI_ASKS_MAX, MPI_UINT64_T, MPI_ANY_SOURCE, MMI_ASK_TAG, d->comm,
+                     &d->progress_request);
+}
+
+mofka_status_t mmi_clerk_start(mmi_driver_t *d) {
+    int error = clerk_receive(d);
+    return error ? mmi_mpi_fail("MPI_Irecv", error) : MOFKA_OK;
+}
+
+/* Free the answers that were sent. */
+static void clerk_free_sent(mmi_driver_t *d) {
+    for (mmi_answer_t **at = &d->answers; *at;) {
+        mmi_answer_t *answer = *at;
+        int done = 0;
+        if (!MPI_Test(&answer->request, &done, MPI_STATUS_IGNORE) && done) {
+            *at = answer->next;
+            free(answer);
+        } else {
+            at = &answer->next;
+        }
+    }
+}
+
+static void clerk_answer(mmi_driver_t *d, int rank, int count) {
+    mmi_window_t *w = d->directory.w;
+    mmi_answer_t *answer;
+    while (!(answer = malloc(sizeof *answer))) { /* the rank waits for it */
+        int64_t us = 1000;
+        mmi_back_off(&us, us);
+    }
+    for (int i = 0; i < count; i++)
+        answer->old[i] = w->ops->fetch_add(w, d->rank, d->asked[2 * i], d->asked[2 * i + 1]);
+    int error = MPI_Isend(answer->old, count, MPI_UINT64_T, rank, MMI_ANSWER_TAG, d->comm,
+                          &answer->request);
+    if (error) { /* MPI may still use the memory */
+        mmi_window_fault(w, rank, "MPI_Isend", error);
+        return;
+    }
+    answer->next = d->answers;
+    d->answers = answer;
+}
+
+bool mmi_clerk_serve(mmi_driver_t *d) {
+    MPI_Status status;
+    int done = 0, words = 0;
+    if (d->progress_request == MPI_REQUEST_NULL && clerk_receive(d)) /* an error ended it */
+        return false;
+    if (MPI_Test(&d->progress_request, &done, &status) || !done)
+        return false;
+    MPI_Get_count(&status, MPI_UINT64_T, &words);
+    clerk_free_sent(d);
+    clerk_answer(d, status.MPI_SOURCE, words / 2);
+    int error = clerk_receive(d);
+    if (error)
+        mmi_window_fault(d->directory.w, d->rank, "MPI_Irecv", error);
+    return true;
+}
+
+void mmi_clerk_stop(mmi_driver_t *d) {
+    if (d->progress_request != MPI_REQUEST_NULL) {
+        MPI_Cancel(&d->progress_request);
+        MPI_Wait(&d->progress_request, MPI_STATUS_IGNORE);
+    }
+    clerk_free_sent(d);
+    d->answers = NULL; /* what a rank has not taken is MPI's until the process ends */
+}
