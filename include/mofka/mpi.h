@@ -21,6 +21,7 @@ extern "C" {
  * - "owners": [ranks]
  * - "progress": "auto", "thread" or "none"
  * - "memory", "lock_all", "words": how an "rma" window is made and used
+ * - "reserve": "auto", "atomic" or "message": how producers reserve places in an "rma" window
  * - "agent": false lets callers wait inside MPI, without a limit
  * - "create_timeout_ms": how long to wait for the other ranks (60000); negative: without limit
  * - "high": true, of an intercommunicator: this group's ranks come after the other's

@@ -4,8 +4,12 @@
  *
  * It reads the data bell, announces itself, looks once more, and sleeps on the bell. A publisher
  * stores its flag, then reads the waiters: either it sees the waiter, or the waiter sees the flag.
+ *
+ * In rma it polls. If all its partitions are its rank's own, and the rank runs a progress thread,
+ * it sleeps on the activity word, which producers change, and which that thread watches.
  */
 #include "mpi/consumer/consumer.h"
+#include "mpi/window/share.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -56,17 +60,32 @@ static bool mmi_consumer_is_held(const mmi_consumer_t *c) {
     return held;
 }
 
-/* One sleep at the data bell, unless there is news meanwhile. */
+/* The word that a consumer sleeps on. */
+typedef struct wait_bell {
+    bool is_rung; /* else a sleep there lasts as long as it was to last */
+    int rank;
+    uint64_t offset;
+} wait_bell_t;
+
+static wait_bell_t wait_find_bell(const mmi_consumer_t *c) {
+    const mmi_partition_t *b = c->readers[0].p->bells;
+    if (!b->w->ops->has_bells && b->w->nudges && mmi_consumer_is_near(c))
+        return (wait_bell_t){true, b->w->rank, offsetof(mmi_share_t, activity)};
+    return (wait_bell_t){b->w->ops->has_bells, b->owner, b->base + MMI_CONTROL(data_bell)};
+}
+
+/* One sleep at the bell, unless there is news meanwhile. */
 static bool mmi_consumer_sleep(mmi_consumer_t *c, int64_t left_ms) {
     const mmi_partition_t *b = c->readers[0].p->bells;
     assert(b->index == 0 && c->nap_us > 0);
     mmi_window_t *w = b->w;
     int64_t nap = left_ms < c->nap_us / 1000 ? left_ms * 1000 : c->nap_us;
-    uint64_t seen = w->ops->has_bells ? mmi_control_load(b, MMI_CONTROL(data_bell)) : 0;
+    wait_bell_t bell = wait_find_bell(c);
+    uint64_t seen = bell.is_rung ? w->ops->load(w, bell.rank, bell.offset) : 0;
     mmi_bell_add_waiter(b, MMI_CONTROL(data_bell), 1);
     bool found = mmi_consumer_has_news(c);
     if (!found && left_ms > 0)
-        w->ops->sleep_on(w, b->owner, b->base + MMI_CONTROL(data_bell), seen, nap);
+        w->ops->sleep_on(w, bell.rank, bell.offset, seen, nap);
     mmi_bell_add_waiter(b, MMI_CONTROL(data_bell), -1);
     return found;
 }

@@ -7,6 +7,9 @@
  * yields; then, for a while, it polls with short sleeps. Idle, it backs off until it costs next to
  * nothing.
  *
+ * Consumers of the rank's own partitions sleep on that word (consumer/wait.c): the thread wakes
+ * them. What they then wait for may come a moment later; so they also look again by themselves.
+ *
  * The word is MPI's: the thread only loads it. A stale or torn value costs a poll at the wrong
  * pace, no more.
  *
@@ -17,6 +20,7 @@
 #include "base/thread.h"
 #include "mpi/driver/driver.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -52,6 +56,7 @@ static bool progress_poll(mmi_driver_t *d, int times) {
 
 static void *progress_main(void *argument) {
     mmi_driver_t *d = argument;
+    mmi_window_t *w = d->directory.w;
     uint64_t seen = 0;
     int64_t last_ns = 0, us = HOT_US;
     bool busy = false;
@@ -60,6 +65,8 @@ static void *progress_main(void *argument) {
         bool served = progress_poll(d, busy ? YIELD_POLLS : 1);
         uint64_t activity = progress_activity(d);
         int64_t now_ns = mmi_now_ns();
+        if (activity != seen)
+            w->ops->wake(w, w->rank, offsetof(mmi_share_t, activity), INT_MAX);
         if (served || activity != seen) {
             seen = activity;
             last_ns = now_ns;

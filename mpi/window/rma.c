@@ -27,8 +27,13 @@
 #include "mpi/window/share.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 /* The most bytes of one operation: MPI counts are int. */
 #define CHUNK_BYTES ((size_t)1 << 30)
@@ -319,14 +324,26 @@ static void rma_nudge(mmi_window_t *w, int rank) {
     rma_put_word(w, rank, offsetof(mmi_share_t, activity), value);
 }
 
+/* The futex is the low half of the word, as in shm.c. */
 static void rma_sleep_on(mmi_window_t *w, int rank, uint64_t offset, uint64_t seen, int64_t us) {
-    (void)w, (void)rank, (void)offset, (void)seen;
+    _Atomic uint64_t *own = rma_own_word(w, rank, offset);
     assert(us > 0);
-    mmi_back_off(&us, us);
+    if (!own) {
+        mmi_back_off(&us, us);
+        return;
+    }
+    struct timespec most = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+    int saved = errno;
+    syscall(SYS_futex, own, FUTEX_WAIT_PRIVATE, (uint32_t)seen, &most, NULL, 0);
+    errno = saved;
 }
 
 static void rma_wake(mmi_window_t *w, int rank, uint64_t offset, int sleepers) {
-    (void)w, (void)rank, (void)offset, (void)sleepers;
+    _Atomic uint64_t *own = rma_own_word(w, rank, offset);
+    int saved = errno;
+    if (own)
+        syscall(SYS_futex, own, FUTEX_WAKE_PRIVATE, sleepers, NULL, NULL, 0);
+    errno = saved;
 }
 
 /* The owner wrote every page when the window was made. */

@@ -106,8 +106,8 @@ typedef struct mmi_window_ops {
 
     /* Sleep until the word differs from `seen`, at most about `us` microseconds. */
     void (*sleep_on)(mmi_window_t *w, int rank, uint64_t offset, uint64_t seen, int64_t us);
-    /* Change the word, and wake at most `sleepers` threads that sleep on it. rma: does nothing, as
-     * its sleepers poll. */
+    /* Change the word, and wake at most `sleepers` threads that sleep on it. rma: wakes threads of
+     * this process that sleep on a word of its own share, which has changed; all others poll. */
     void (*wake)(mmi_window_t *w, int rank, uint64_t offset, int sleepers);
     /* Optional: the address of a place in this process. */
     char *(*address)(mmi_window_t *w, int rank, uint64_t offset);
