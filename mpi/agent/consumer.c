@@ -99,6 +99,12 @@ static mofka_status_t consumer_copy(consumer_job_t *j) {
     return status ? status : finished;
 }
 
+static mofka_status_t consumer_publish(const agent_consumer_t *c) {
+    mofka_status_t status = c->ops->publish(c->self);
+    mmi_consumer_trim(c->self);
+    return status;
+}
+
 static mofka_status_t consumer_run(mmi_job_t *job) {
     consumer_job_t *j = (consumer_job_t *)(void *)job;
     const agent_consumer_t *c = j->consumer;
@@ -110,7 +116,7 @@ static mofka_status_t consumer_run(mmi_job_t *job) {
     case TASK_FINISH:
         return consumer_copy(j);
     case TASK_PUBLISH:
-        return c->ops->publish(c->self);
+        return consumer_publish(c);
     case TASK_UNSUBSCRIBE:
         return c->ops->unsubscribe(c->self);
     case TASK_SKIP:
@@ -122,6 +128,7 @@ static mofka_status_t consumer_run(mmi_job_t *job) {
         mmi_consumer_trim(c->self);
         return MOFKA_OK;
     case TASK_CLOSE:
+        consumer_publish(c); /* an error meets close, too */
         return c->ops->close(c->self);
     }
     return MOFKA_ERR_INVALID;
@@ -227,7 +234,8 @@ static mofka_status_t consumer_fetch_near(agent_consumer_t *c, size_t events_max
     if (status)
         return status;
     status = c->ops->fetch(c->self, events_max, run);
-    consumer_start_trim(c);
+    if (!status)
+        consumer_start_trim(c);
     return status;
 }
 

@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 #include "mpi/driver/driver.h"
+#include "mpi/window/share.h"
 
 struct mmi_answer {
     struct mmi_answer *next;
@@ -39,38 +40,62 @@ static void clerk_free_sent(mmi_driver_t *d) {
     }
 }
 
+/* MPI has failed: what ranks ask may be lost, so they must not wait for answers. */
+static void clerk_fail(mmi_driver_t *d, const char *call, int error) {
+    mmi_window_t *w = d->directory.w;
+    mmi_window_fault(w, d->rank, call, error);
+    w->ops->store(w, d->rank, offsetof(mmi_share_t, deaf), 1);
+}
+
+/* An answer without words says that the owner could not do it. */
 static void clerk_answer(mmi_driver_t *d, int rank, int count) {
     mmi_window_t *w = d->directory.w;
-    mmi_answer_t *answer;
-    while (!(answer = malloc(sizeof *answer))) { /* the rank waits for it */
-        int64_t us = 1000;
-        mmi_back_off(&us, us);
+    mmi_answer_t *answer = malloc(sizeof *answer);
+    if (!answer) {
+        clerk_fail(d, "malloc", MPI_ERR_NO_MEM);
+        return;
     }
     for (int i = 0; i < count; i++)
         answer->old[i] = w->ops->fetch_add(w, d->rank, d->asked[2 * i], d->asked[2 * i + 1]);
+    if (mmi_window_check(w, d->rank))
+        count = 0;
     int error = MPI_Isend(answer->old, count, MPI_UINT64_T, rank, MMI_ANSWER_TAG, d->comm,
                           &answer->request);
     if (error) { /* MPI may still use the memory */
-        mmi_window_fault(w, rank, "MPI_Isend", error);
+        clerk_fail(d, "MPI_Isend", error);
         return;
     }
     answer->next = d->answers;
     d->answers = answer;
 }
 
+/* Drives MPI where no receive is posted. */
+static bool clerk_is_deaf(mmi_driver_t *d) {
+    int found;
+    if (d->progress_request != MPI_REQUEST_NULL)
+        return false;
+    MPI_Iprobe(MPI_ANY_SOURCE, MMI_ASK_TAG, d->comm, &found, MPI_STATUS_IGNORE);
+    return true;
+}
+
 bool mmi_clerk_serve(mmi_driver_t *d) {
     MPI_Status status;
     int done = 0, words = 0;
-    if (d->progress_request == MPI_REQUEST_NULL && clerk_receive(d)) /* an error ended it */
+    if (clerk_is_deaf(d))
         return false;
-    if (MPI_Test(&d->progress_request, &done, &status) || !done)
+    int error = MPI_Test(&d->progress_request, &done, &status);
+    if (!error && !done)
         return false;
-    MPI_Get_count(&status, MPI_UINT64_T, &words);
-    clerk_free_sent(d);
-    clerk_answer(d, status.MPI_SOURCE, words / 2);
-    int error = clerk_receive(d);
-    if (error)
-        mmi_window_fault(d->directory.w, d->rank, "MPI_Irecv", error);
+    if (!error) {
+        MPI_Get_count(&status, MPI_UINT64_T, &words);
+        clerk_free_sent(d);
+        clerk_answer(d, status.MPI_SOURCE, words / 2);
+        error = clerk_receive(d);
+    }
+    if (error) {
+        d->progress_request = MPI_REQUEST_NULL;
+        clerk_fail(d, "receiving what a rank asks", error);
+    }
     return true;
 }
 

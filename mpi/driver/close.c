@@ -26,6 +26,7 @@ void mmi_driver_stop(mmi_driver_t *d, bool frees) {
     assert(d->directory.w);
     mmi_finalize_unwatch(d);
     mmi_progress_stop(d);
+    mmi_clerk_stop(d);
     mmi_agent_destroy(d->directory.w->agent, atomic_load(&d->directory.w->shut));
     d->directory.w->agent = NULL;
     if (!frees) /* with its epoch */

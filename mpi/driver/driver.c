@@ -297,6 +297,7 @@ static mmi_driver_t *mmi_driver_init(preparation_t *p, mmi_ranks_t *ranks) {
     d->rank = ranks->rank;
     d->size = ranks->size;
     d->keyval = MPI_KEYVAL_INVALID;
+    d->progress_request = MPI_REQUEST_NULL;
     d->process = getpid();
     d->directory.topic_ops = &mmi_topic_ops;
     d->directory.owners = p->owners;

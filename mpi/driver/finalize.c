@@ -72,12 +72,19 @@ static void finalize_give_up(mmi_driver_t *d) {
         mmi_driver_close(d, -1);
 }
 
+/* In place of the progress thread: other ranks may wait for an answer. */
+static void finalize_serve(void *driver) {
+    (void)mmi_clerk_serve(driver);
+}
+
 static int finalize_on_delete(MPI_Comm self, int keyval, void *driver, void *unused) {
     mmi_driver_t *d = watched_take(driver);
     (void)self, (void)keyval, (void)unused;
     if (d && d->process == getpid()) {
         d->keyval = MPI_KEYVAL_INVALID; /* it is being deleted */
         mmi_progress_stop(d);
+        d->ranks->serve = finalize_serve;
+        d->ranks->served = d;
         if (!finalize_close(d))
             finalize_give_up(d);
     }

@@ -108,7 +108,6 @@ void mmi_progress_stop(mmi_driver_t *d) {
         return;
     atomic_store(&d->stop_progress, true);
     pthread_join(d->progress_thread, NULL);
-    mmi_clerk_stop(d);
     d->has_progress = false;
     atomic_fetch_sub(&progress_threads, 1);
 }

@@ -14,12 +14,15 @@
 #include <sched.h>
 #include <stdlib.h>
 #include "mpi/producer/producer.h"
+#include "mpi/window/share.h"
 
 /* How many more rounds than others were slow, when messages begin. */
 #define SLOW_ROUNDS 4
 /* Waiting for an answer: the time before the first sleep, and the longest sleep. */
 #define YIELD_NS 50000
 #define SLEEP_US_MAX 200
+/* How often an owner that does not answer is looked at. */
+#define DEAF_NS INT64_C(1000000000)
 
 void mmi_reserve_note(mmi_window_t *w, int owner, int64_t reserve_ns, int64_t flush_ns) {
     _Atomic int *slow = &w->slow_words[owner];
@@ -35,22 +38,39 @@ bool mmi_reserve_asks(const mmi_window_t *w, int owner) {
     return w->reserve == MMI_RESERVE_MESSAGE || atomic_load(&w->slow_words[owner]) >= SLOW_ROUNDS;
 }
 
-static bool reserve_is_answered(mmi_window_t *w, int owner, MPI_Request requests[2]) {
+/* *words: of the answer. */
+static bool reserve_is_answered(mmi_window_t *w, int owner, MPI_Request requests[2], int *words) {
     MPI_Status statuses[2];
     int done = 0;
     MMI_TRY(w, owner, MPI_Testall, 2, requests, &done, statuses);
+    if (done)
+        MPI_Get_count(&statuses[0], MPI_UINT64_T, words);
     return done;
 }
 
+/* Whether the owner has met an error of MPI, and may not answer. */
+static bool reserve_is_unheard(mmi_window_t *w, int owner, int64_t *next_ns) {
+    int64_t now = mmi_now_ns();
+    if (now < *next_ns)
+        return false;
+    *next_ns = now + DEAF_NS;
+    return w->ops->load(w, owner, offsetof(mmi_share_t, deaf)) != 0;
+}
+
 /* As a flush, this ends when the owner answers, or when MPI reports an error. */
-static void reserve_wait(mmi_window_t *w, int owner, MPI_Request requests[2]) {
-    int64_t us = 10, yield_until = mmi_now_ns() + YIELD_NS;
-    while (!reserve_is_answered(w, owner, requests) && !mmi_window_check(w, owner)) {
-        if (mmi_now_ns() < yield_until)
+static void reserve_wait(mmi_window_t *w, int owner, MPI_Request requests[2], size_t count) {
+    int64_t us = 10, now = mmi_now_ns(), yield_until = now + YIELD_NS, next_ns = now + DEAF_NS;
+    int words = 0;
+    while (!reserve_is_answered(w, owner, requests, &words) && !mmi_window_check(w, owner)) {
+        if (reserve_is_unheard(w, owner, &next_ns))
+            mmi_window_fault(w, owner, "asking the owner", MPI_ERR_OTHER);
+        else if (mmi_now_ns() < yield_until)
             sched_yield();
         else
             mmi_back_off(&us, SLEEP_US_MAX);
     }
+    if (!mmi_window_check(w, owner) && (size_t)words != count)
+        mmi_window_fault(w, owner, "an addition at the owner", MPI_ERR_OTHER);
 }
 
 mofka_status_t mmi_reserve_ask(mmi_window_t *w, int owner, mmi_asks_t *asks) {
@@ -63,6 +83,6 @@ mofka_status_t mmi_reserve_ask(mmi_window_t *w, int owner, mmi_asks_t *asks) {
         MMI_TRY(w, owner, MPI_Isend, asks->asked, 2 * (int)asks->count, MPI_UINT64_T, owner,
                 MMI_ASK_TAG, w->comm, &requests[1]);
     if (!mmi_window_check(w, owner))
-        reserve_wait(w, owner, requests);
+        reserve_wait(w, owner, requests, asks->count);
     return mmi_window_check(w, owner);
 }

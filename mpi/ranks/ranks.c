@@ -40,6 +40,8 @@ mofka_status_t mmi_ranks_finish(mmi_ranks_t *r, MPI_Request *request, int64_t de
             return mmi_mpi_fail("MPI_Test", error);
         if (done)
             break;
+        if (r->serve)
+            r->serve(r->served);
         int64_t now = mmi_now_ms();
         if (now >= ask || us == NAP_US_MAX)
             mmi_notes_exchange(r, now >= ask);

@@ -50,6 +50,8 @@ typedef struct mmi_ranks {
     unsigned noted_step;           /* the step that `noted` is about; see notes.c */
     bool has_noted;                /* this rank's note of it is sent */
     unsigned char *noted;          /* ranks whose notes of it came; NULL: `comm` is the user's */
+    void (*serve)(void *driver);   /* called again and again while this rank waits; NULL: not */
+    void *served;                  /* for it */
 } mmi_ranks_t;
 
 /* ---- create.c -------------------------------------------------------------------------------- */

@@ -55,10 +55,11 @@ static _Atomic uint64_t *rma_own_word(const mmi_window_t *w, int rank, uint64_t 
 
 /* ---- puts that are held back ----------------------------------------------------------------- */
 
-/* Of one thread: puts to a rank that become one operation. */
+/* Of one thread: puts to a rank that become one operation. Words are not among them, because a
+ * reader must never see a part of one. */
 typedef struct held_puts {
     mmi_window_t *w; /* NULL: puts are not held back */
-    int rank, count;
+    int rank, count, nudges;
     int lengths[HELD_MAX];
     MPI_Aint from[HELD_MAX], to[HELD_MAX];
 } held_puts_t;
@@ -113,6 +114,7 @@ static void rma_hold_puts(mmi_window_t *w, int rank) {
     assert(!held.w && held.count == 0);
     held.w = w->nudges && !rma_own(w, rank, 0) ? w : NULL;
     held.rank = rank;
+    held.nudges = 0;
 }
 
 static void rma_send_puts(mmi_window_t *w) {
@@ -257,8 +259,6 @@ static void rma_put_word(mmi_window_t *w, int rank, uint64_t offset, const uint6
         atomic_store(own, *value);
         return;
     }
-    if (held_add(w, rank, offset, value, sizeof *value))
-        return;
     MMI_TRY(w, rank, MPI_Put, value, 1, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset), 1,
             MPI_UINT64_T, w->win);
 }
@@ -321,7 +321,9 @@ static void rma_nudge(mmi_window_t *w, int rank) {
         return;
     uint64_t *value = &w->nudge_values[rank];
     __atomic_fetch_add(value, 1, __ATOMIC_RELAXED);
-    rma_put_word(w, rank, offsetof(mmi_share_t, activity), value);
+    if (held.w == w && held.nudges++ > 0) /* one is enough */
+        return;
+    rma_put(w, rank, offsetof(mmi_share_t, activity), value, sizeof *value);
 }
 
 /* The futex is the low half of the word, as in shm.c. */

@@ -11,6 +11,7 @@
  *   mark               rma: says that a living driver uses this memory; stored by the rank itself,
  *                      when the window opens
  *   identity           says which rank of which driver that is; stored by the rank itself
+ *   deaf               rma: not 0: the rank answers no more messages; stored by the rank itself
  *   trial_...          rma: words of the trial at creation; see window/trial.c
  *
  * used, directory_end and directory_next are sealed words; these, and what follows the header, are
@@ -43,6 +44,7 @@ typedef struct mmi_share {
     uint64_t pad3[7];
     uint64_t mark;
     uint64_t identity;
+    uint64_t deaf;
     uint64_t trial_added;
     uint64_t trial_exchanged;
     uint64_t trial_returned;
