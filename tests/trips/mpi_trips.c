@@ -281,9 +281,10 @@ static void trips_consume(mofka_topic_t *topic) {
 /* ---- the tests ------------------------------------------------------------------------------- */
 
 static mofka_driver_t *trips_open(const char *owners) {
-    char options[64];
+    char options[96];
     mofka_driver_t *driver;
-    snprintf(options, sizeof options, "{\"window\":\"rma\",\"owners\":%s}", owners);
+    snprintf(options, sizeof options, "{\"window\":\"rma\",\"reserve\":\"atomic\",\"owners\":%s}",
+             owners);
     OK(mofka_mpi_driver_create(MPI_COMM_WORLD, options, &driver));
     return driver;
 }
