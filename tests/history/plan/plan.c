@@ -21,14 +21,15 @@ static void plan_driver(plan_t *plan, uint64_t *seed) {
         used += (size_t)snprintf(plan->driver + used, sizeof plan->driver - used,
                                  ",\"owners\":[%d]", plan_rank(plan, seed));
     uint64_t rma = history_random(seed) % 8;
-    const char *const extra[] = {"",
-                                 "",
-                                 "",
-                                 ",\"progress\":\"thread\"",
-                                 ",\"memory\":\"create\"",
-                                 ",\"lock_all\":\"check\"",
-                                 ",\"words\":\"serial\"",
-                                 ",\"agent\":false,\"progress\":\"thread\""};
+    const char *const extra[] = {
+        "",
+        "",
+        ",\"progress\":\"thread\"",
+        ",\"progress\":\"thread\",\"reserve\":\"message\"",
+        ",\"memory\":\"create\",\"progress\":\"thread\",\"reserve\":\"message\"",
+        ",\"lock_all\":\"check\"",
+        ",\"words\":\"serial\"",
+        ",\"agent\":false,\"progress\":\"thread\""};
     snprintf(plan->driver + used, sizeof plan->driver - used, "%s}", plan->rma ? extra[rma] : "");
 }
 
