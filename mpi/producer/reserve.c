@@ -7,6 +7,9 @@
  * in Open MPI 4.1.4 over UCX, and more when ranks meet at the lock. There, the round asks the
  * owner's progress thread by one message, which adds to the words itself (driver/clerk.c).
  *
+ * A rank that stops after it asked leaves what one leaves that stops after it reserved: a hole. So
+ * the models of append hold for both.
+ *
  * Both change the words by the same operation of MPI. So ranks may differ, and each finds out by
  * itself: it begins with words, and goes over to messages when reserving has mostly taken more than
  * twice as long as the flush of the batches behind it.

@@ -207,7 +207,8 @@ static void run_actors(run_t *run) {
     bool fails = settings.fails && history_random(&seed) % 2;
     run_start_readers(run);
     run_start_sources(run);
-    trouble_begin(seed, run->stops, settings.delays, fails);
+    trouble_begin(seed, run->stops, settings.delays, fails,
+                  settings.fails && strstr(run->plan->driver, "\"progress\":\"thread\""));
     run_begin(run);
     if (run->plan->early_complete_ms >= 0 && run->rank == run->plan->completer) {
         clock_sleep_ms(run->plan->early_complete_ms);

@@ -26,6 +26,7 @@
 static int trouble_pipe = -1; /* to the process that stops this one: a seed; 0: no more */
 static pthread_t trouble_thread;
 static bool trouble_delays;
+static bool trouble_spreads;
 static _Atomic bool trouble_over;
 
 /* ---- a rank that does not answer ------------------------------------------------------------- */
@@ -101,7 +102,7 @@ static void *trouble_delay(void *context) {
 /* ---- operations that fail -------------------------------------------------------------------- */
 
 bool trouble_has_failed(void) {
-    return count_failed && count_failed() > 0;
+    return count_failed && (count_failed() > 0 || trouble_spreads);
 }
 
 static void trouble_fail(uint64_t seed, bool fails) {
@@ -112,8 +113,9 @@ static void trouble_fail(uint64_t seed, bool fails) {
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-void trouble_begin(uint64_t seed, bool stops, bool delays, bool fails) {
+void trouble_begin(uint64_t seed, bool stops, bool delays, bool fails, bool spreads) {
     trouble_over = false;
+    trouble_spreads = spreads;
     trouble_delays = delays;
     if (stops)
         trouble_tell(seed | 1);
