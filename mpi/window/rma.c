@@ -39,6 +39,8 @@
 #define CHUNK_BYTES ((size_t)1 << 30)
 /* The most pieces of one derived datatype, which bounds its memory. */
 #define PIECES_MAX 8192
+/* So many pieces need no memory. */
+#define PIECES_FEW 32
 /* The most puts that become one, and the largest of them. */
 #define HELD_MAX 256
 #define HELD_BYTES 16384
@@ -186,8 +188,12 @@ static void rma_get_pieces(mmi_window_t *w, int rank, const mmi_piece_t *pieces,
         return;
     }
     size_t room = count < PIECES_MAX ? count : PIECES_MAX;
-    int *lengths = malloc(room * sizeof *lengths);
-    MPI_Aint *places = malloc(room * sizeof *places);
+    int few_lengths[PIECES_FEW], *lengths = few_lengths;
+    MPI_Aint few_places[PIECES_FEW], *places = few_places;
+    if (room > PIECES_FEW) {
+        lengths = malloc(room * sizeof *lengths);
+        places = malloc(room * sizeof *places);
+    }
     for (size_t first = 0, n; first < count; first += n) {
         size_t bytes = 0;
         for (n = 0; first + n < count && n < room; n++) {
@@ -202,8 +208,10 @@ static void rma_get_pieces(mmi_window_t *w, int rank, const mmi_piece_t *pieces,
             MMI_TRY(w, rank, rma_get_indexed, w, rank, pieces + first, (int)n, lengths, places);
         }
     }
-    free(lengths);
-    free(places);
+    if (room > PIECES_FEW) {
+        free(lengths);
+        free(places);
+    }
 }
 
 static mofka_status_t rma_flush(mmi_window_t *w, int rank) {
