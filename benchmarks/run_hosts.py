@@ -77,6 +77,14 @@ def many(bench):
     return median(bench, "seconds", "stream", "-n", 20000, "-m", 128)
 
 
+def append(bench):
+    """The time of an append with one in flight, of a round trip through the cable alone."""
+    rows = [launch(bench, "stream", "-n", 150, "-m", 64, "-b", 1, "--max-batches", 1)
+            for _ in range(bench.repeats)]
+    trips = [{"trips": row["seconds"] / row["events"] / (2e-6 * int(CABLES[bench.cable]))} for row in rows]
+    return statistics.median(row["trips"] for row in trips), spread(trips, "trips")
+
+
 def small_batches(bench):
     return median(bench, "events_per_s", "stream", "-n", 50000, "-m", 128, "-b", 64,
                   "--max-batches", 256)
@@ -89,7 +97,8 @@ ROWS = {
              ("20,000 events of 128 B, in seconds", many, True, 0.2, 0.5)],
     "1ms": [("one event, push to delivery, in half round trips of messages", latency, True, 3.5, 3.5),
             ("16 partitions, of one", partitions, False, 0.75, 0.6)],
-    "10ms": [("batches of 64 events, max_batches 256, in events/s", small_batches, False, 1e5, 5e4)],
+    "10ms": [("round trips of an append, by time", append, True, 2, 2),
+             ("batches of 64 events, max_batches 256, in events/s", small_batches, False, 1e5, 5e4)],
 }
 
 

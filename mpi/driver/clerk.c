@@ -55,7 +55,7 @@ static void clerk_answer(mmi_driver_t *d, int rank, int count) {
         clerk_fail(d, "malloc", MPI_ERR_NO_MEM);
         return;
     }
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count && !mmi_window_check(w, d->rank); i++)
         answer->old[i] = w->ops->fetch_add(w, d->rank, d->asked[2 * i], d->asked[2 * i + 1]);
     if (mmi_window_check(w, d->rank))
         count = 0;
@@ -78,7 +78,8 @@ static bool clerk_is_deaf(mmi_driver_t *d) {
     return true;
 }
 
-bool mmi_clerk_serve(mmi_driver_t *d) {
+/* With the lock. */
+static bool clerk_serve(mmi_driver_t *d) {
     MPI_Status status;
     int done = 0, words = 0;
     if (clerk_is_deaf(d))
@@ -97,6 +98,14 @@ bool mmi_clerk_serve(mmi_driver_t *d) {
         clerk_fail(d, "receiving what a rank asks", error);
     }
     return true;
+}
+
+bool mmi_clerk_serve(mmi_driver_t *d) {
+    if (pthread_mutex_trylock(&d->clerk_lock)) /* another thread does it */
+        return false;
+    bool served = clerk_serve(d);
+    pthread_mutex_unlock(&d->clerk_lock);
+    return served;
 }
 
 void mmi_clerk_stop(mmi_driver_t *d) {

@@ -298,6 +298,7 @@ static mmi_driver_t *mmi_driver_init(preparation_t *p, mmi_ranks_t *ranks) {
     d->size = ranks->size;
     d->keyval = MPI_KEYVAL_INVALID;
     d->progress_request = MPI_REQUEST_NULL;
+    d->clerk_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     d->process = getpid();
     d->directory.topic_ops = &mmi_topic_ops;
     d->directory.owners = p->owners;

@@ -26,6 +26,8 @@ typedef struct mmi_driver {
     bool has_progress; /* the progress thread runs */
     pthread_t progress_thread;
     MPI_Request progress_request; /* what it tests: a receive of what ranks ask; see clerk.c */
+    pthread_mutex_t
+        clerk_lock; /* guards the receive, and what follows; a leaf but for MPI's locks */
     uint64_t asked[2 * MMI_ASKS_MAX];
     mmi_answer_t *answers; /* under way */
     _Atomic bool stop_progress;
@@ -51,7 +53,7 @@ mofka_status_t mmi_driver_close(void *self, int64_t timeout_ms);
  * have met to free it; else it is left to MPI. */
 void mmi_driver_stop(mmi_driver_t *d, bool frees);
 
-/* ---- clerk.c; all by the progress thread, or while it does not run ---- */
+/* ---- clerk.c; start and stop while the progress thread does not run ---- */
 
 /* Begin to receive what ranks ask. MOFKA_ERR_MPI. */
 mofka_status_t mmi_clerk_start(mmi_driver_t *d);

@@ -65,6 +65,8 @@ static void reserve_wait(mmi_window_t *w, int owner, MPI_Request requests[2], si
     int64_t us = 10, now = mmi_now_ns(), yield_until = now + YIELD_NS, next_ns = now + DEAF_NS;
     int words = 0;
     while (!reserve_is_answered(w, owner, requests, &words) && !mmi_window_check(w, owner)) {
+        if (atomic_load(&w->unattended)) /* the owner may wait for this rank's answer */
+            w->serve(w->served);
         if (reserve_is_unheard(w, owner, &next_ns))
             mmi_window_fault(w, owner, "asking the owner", MPI_ERR_OTHER);
         else if (mmi_now_ns() < yield_until)

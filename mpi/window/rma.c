@@ -57,16 +57,25 @@ static _Atomic uint64_t *rma_own_word(const mmi_window_t *w, int rank, uint64_t 
 
 /* ---- puts that are held back ----------------------------------------------------------------- */
 
-/* Of one thread: puts to a rank that become one operation. Words are not among them, because a
- * reader must never see a part of one. */
+/* Of one thread: puts to a rank that become one operation. Words are put behind it, each for
+ * itself, because a reader must never see a part of one; and last the word that wakes the owner. */
 typedef struct held_puts {
     mmi_window_t *w; /* NULL: puts are not held back */
-    int rank, count, nudges;
+    int rank, count, word_count;
+    bool nudges;
     int lengths[HELD_MAX];
     MPI_Aint from[HELD_MAX], to[HELD_MAX];
+    const uint64_t *words[HELD_MAX];
+    uint64_t places[HELD_MAX]; /* of the words */
 } held_puts_t;
 
 static _Thread_local held_puts_t held;
+
+static void rma_put_one_word(mmi_window_t *w, int rank, uint64_t offset, const uint64_t *value) {
+    assert(offset % 8 == 0);
+    MMI_TRY(w, rank, MPI_Put, value, 1, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset), 1,
+            MPI_UINT64_T, w->win);
+}
 
 static int held_put_all(void) {
     MPI_Datatype from = MPI_DATATYPE_NULL, to = MPI_DATATYPE_NULL;
@@ -89,7 +98,9 @@ static int held_put_all(void) {
 static void held_send(void) {
     if (held.count > 0)
         MMI_TRY(held.w, held.rank, held_put_all);
-    held.count = 0;
+    for (int i = 0; i < held.word_count; i++)
+        rma_put_one_word(held.w, held.rank, held.places[i], held.words[i]);
+    held.count = held.word_count = 0;
 }
 
 /* Complete this process's operations at a rank. */
@@ -111,18 +122,45 @@ static bool held_add(const mmi_window_t *w, int rank, uint64_t offset, const voi
     return true;
 }
 
+static bool held_add_word(const mmi_window_t *w, int rank, uint64_t offset, const uint64_t *value) {
+    if (held.w != w || held.rank != rank)
+        return false;
+    if (held.word_count == HELD_MAX)
+        held_send();
+    held.places[held.word_count] = offset;
+    held.words[held.word_count++] = value;
+    return true;
+}
+
+/* The progress thread only looks whether the word differs, so any other value will do. MPI reads
+ * the value until the flush, so the window keeps it; a race between threads leaves one that
+ * changed. */
+static void rma_nudge(mmi_window_t *w, int rank) {
+    if (rank == w->rank || !w->nudges)
+        return;
+    if (held.w == w && held.rank == rank) {
+        held.nudges = true; /* one is enough */
+        return;
+    }
+    uint64_t *value = &w->nudge_values[rank];
+    __atomic_fetch_add(value, (uint64_t)w->size, __ATOMIC_RELAXED);
+    rma_put_one_word(w, rank, offsetof(mmi_share_t, activity), value);
+}
+
 /* Not where the network writes memory by itself: there, small puts cost little. */
 static void rma_hold_puts(mmi_window_t *w, int rank) {
-    assert(!held.w && held.count == 0);
+    assert(!held.w && held.count == 0 && held.word_count == 0);
     held.w = w->nudges && !rma_own(w, rank, 0) ? w : NULL;
     held.rank = rank;
-    held.nudges = 0;
+    held.nudges = false;
 }
 
 static void rma_send_puts(mmi_window_t *w) {
-    (void)w;
     held_send();
     held.w = NULL;
+    if (held.nudges)
+        rma_nudge(w, held.rank);
+    held.nudges = false;
 }
 
 static void rma_put(mmi_window_t *w, int rank, uint64_t offset, const void *source, size_t bytes) {
@@ -263,12 +301,10 @@ static uint64_t rma_load(mmi_window_t *w, int rank, uint64_t offset) {
 
 static void rma_put_word(mmi_window_t *w, int rank, uint64_t offset, const uint64_t *value) {
     _Atomic uint64_t *own = rma_own_word(w, rank, offset);
-    if (own) {
+    if (own)
         atomic_store(own, *value);
-        return;
-    }
-    MMI_TRY(w, rank, MPI_Put, value, 1, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset), 1,
-            MPI_UINT64_T, w->win);
+    else if (!held_add_word(w, rank, offset, value))
+        rma_put_one_word(w, rank, offset, value);
 }
 
 static void rma_store(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
@@ -319,19 +355,6 @@ static void rma_fetch_add_start(mmi_window_t *w, int rank, uint64_t offset, cons
     *old = 0;
     MMI_TRY(w, rank, MPI_Fetch_and_op, add, old, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset),
             MPI_SUM, w->win);
-}
-
-/* The progress thread only looks whether the word differs, so any other value will do. MPI reads
- * the value until the flush, so the window keeps it; a race between threads leaves one that
- * changed. */
-static void rma_nudge(mmi_window_t *w, int rank) {
-    if (rank == w->rank || !w->nudges)
-        return;
-    uint64_t *value = &w->nudge_values[rank];
-    __atomic_fetch_add(value, 1, __ATOMIC_RELAXED);
-    if (held.w == w && held.nudges++ > 0) /* one is enough */
-        return;
-    rma_put(w, rank, offsetof(mmi_share_t, activity), value, sizeof *value);
 }
 
 /* The futex is the low half of the word, as in shm.c. */
@@ -403,9 +426,9 @@ mofka_status_t mmi_window_create_rma(int rank, int size, const mmi_rma_options_t
         w->nudge_values = nudges;
         w->unflushed = unflushed;
         w->slow_words = slow_words;
-        /* No two ranks put the same value. */
+        /* No two ranks put the same value, nor the same low half. */
         for (int i = 0; nudges && i < size; i++)
-            nudges[i] = (uint64_t)rank << 40;
+            nudges[i] = (uint64_t)rank;
     }
     if (w && skip && nudges && unflushed && slow_words && mmi_reads_create(w)) {
         *window = w;

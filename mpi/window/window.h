@@ -176,6 +176,9 @@ struct mmi_window {
     bool own_by_cpu;           /* rma: this rank's own share is used without MPI; see rma.c */
     int reserve;               /* rma: MMI_RESERVE_AUTO, ... */
     MPI_Comm comm;             /* rma: for reservations by message; the driver's */
+    _Atomic bool unattended;   /* rma: no progress thread answers any more: whoever waits does */
+    void (*serve)(void *);     /* rma, then: answer who has asked */
+    void *served;              /* for it */
     _Atomic int *slow_words;   /* rma: for each owner, how much slower words are than they should */
     uint64_t *nudge_values;    /* rma: what this rank last put into each rank's activity word */
     mmi_reads_t reads;         /* rma */
