@@ -59,10 +59,10 @@ static void *progress_main(void *argument) {
     mmi_window_t *w = d->directory.w;
     uint64_t seen = 0;
     int64_t last_ns = 0, us = HOT_US;
-    bool busy = false;
+    bool hot = false;
     prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
     while (!atomic_load_explicit(&d->stop_progress, memory_order_relaxed)) {
-        bool served = progress_poll(d, busy ? YIELD_POLLS : 1);
+        bool served = progress_poll(d, hot ? YIELD_POLLS : 1);
         uint64_t activity = progress_activity(d);
         int64_t now_ns = mmi_now_ns();
         if (activity != seen)
@@ -72,11 +72,11 @@ static void *progress_main(void *argument) {
             last_ns = now_ns;
             us = HOT_US;
         }
-        busy = now_ns - last_ns < YIELD_NS && !progress_is_shared(d);
-        if (busy)
+        hot = now_ns - last_ns < HOT_NS;
+        if (now_ns - last_ns < YIELD_NS && !progress_is_shared(d))
             sched_yield();
         else
-            mmi_back_off(&us, now_ns - last_ns < HOT_NS ? HOT_US : IDLE_US_MAX);
+            mmi_back_off(&us, hot ? HOT_US : IDLE_US_MAX);
     }
     return NULL;
 }

@@ -109,6 +109,7 @@ static void together_take_places(mmi_append_t *first) {
 
 static void together_put(mmi_append_t *first) {
     const mmi_partition_t *p = together_partition(first);
+    p->w->ops->nudge(p->w, p->owner); /* large puts come in many pieces */
     p->w->ops->hold_puts(p->w, p->owner);
     TOGETHER_EACH(a, first)
     if (mmi_put_start(together_partition(a), together_sender(a), &a->group, true))
