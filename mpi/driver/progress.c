@@ -13,8 +13,8 @@
  * The word is MPI's: the thread only loads it. A stale or torn value costs a poll at the wrong
  * pace, no more.
  *
- * An MPI may have one lock, which a thread that polls takes again before one that waits for it. So
- * while another thread of this process is inside MPI, which drives MPI too, the thread polls with
+ * MPICH has one lock, which a thread that polls takes again before one that waits for it. So while
+ * another thread of this process is inside MPICH, which drives MPI too, the thread polls with
  * sleeps.
  */
 #include "base/thread.h"
@@ -39,9 +39,14 @@ static uint64_t progress_activity(const mmi_driver_t *d) {
     return __atomic_load_n(&share->activity, __ATOMIC_RELAXED);
 }
 
-/* Another thread is inside MPI. */
+/* Another thread is inside MPI, and drives it. In Open MPI it drives what is its own. */
 static bool progress_is_shared(const mmi_driver_t *d) {
+#ifdef OPEN_MPI
+    (void)d;
+    return false;
+#else
     return atomic_load_explicit(&d->directory.w->inside, memory_order_relaxed) > 0;
+#endif
 }
 
 /* Testing a request that is not complete drives all of MPI. MPI_Iprobe does not: Open MPI 4.1.4
