@@ -75,9 +75,9 @@ typedef struct mmi_window_ops {
      * pieces of 8 bytes: with MPICH 4.0.2 it takes 0.3 ms, and as single gets 32 ms; with Open MPI
      * 4.1.4 it takes 0.12 and 0.13 ms.) */
     void (*get_pieces)(mmi_window_t *w, int rank, const mmi_piece_t *pieces, size_t count);
-    /* From now on this thread's small puts to the rank may be held back, until send_puts: where
-     * each is a message, they become one. Their sources must not change until a flush behind
-     * that. Optional, as is send_puts. */
+    /* rma: from now on this thread's small puts to the rank may be held back, until send_puts:
+     * where each is a message, they become one. Their sources must not change until a flush behind
+     * that. */
     void (*hold_puts)(mmi_window_t *w, int rank);
     void (*send_puts)(mmi_window_t *w);
     /* Complete all puts and gets of this process at the rank. */
