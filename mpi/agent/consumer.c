@@ -99,12 +99,6 @@ static mofka_status_t consumer_copy(consumer_job_t *j) {
     return status ? status : finished;
 }
 
-static mofka_status_t consumer_publish(const agent_consumer_t *c) {
-    mofka_status_t status = c->ops->publish(c->self);
-    mmi_consumer_trim(c->self);
-    return status;
-}
-
 static mofka_status_t consumer_run(mmi_job_t *job) {
     consumer_job_t *j = (consumer_job_t *)(void *)job;
     const agent_consumer_t *c = j->consumer;
@@ -116,7 +110,7 @@ static mofka_status_t consumer_run(mmi_job_t *job) {
     case TASK_FINISH:
         return consumer_copy(j);
     case TASK_PUBLISH:
-        return consumer_publish(c);
+        return c->ops->publish(c->self);
     case TASK_UNSUBSCRIBE:
         return c->ops->unsubscribe(c->self);
     case TASK_SKIP:
@@ -128,7 +122,6 @@ static mofka_status_t consumer_run(mmi_job_t *job) {
         mmi_consumer_trim(c->self);
         return MOFKA_OK;
     case TASK_CLOSE:
-        consumer_publish(c); /* an error meets close, too */
         return c->ops->close(c->self);
     }
     return MOFKA_ERR_INVALID;

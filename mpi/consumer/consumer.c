@@ -146,7 +146,7 @@ static mofka_status_t mmi_consumer_publish(void *self) {
     mofka_status_t status = MOFKA_OK;
     for (size_t i = 0; i < c->reader_count && !status; i++)
         status = mmi_reader_publish(&c->readers[i], true);
-    mmi_consumer_trim_now(c);
+    mmi_consumer_trim(c);
     return status;
 }
 

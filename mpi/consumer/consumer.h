@@ -107,7 +107,7 @@ typedef struct mmi_consumer {
     size_t piece_count, piece_room;
     size_t turn;      /* the reader to ask first */
     int64_t nap_us;   /* the next sleep; 0: something was found */
-    bool trims_later; /* whoever calls fetch and wait calls mmi_consumer_trim in another thread */
+    bool trims_later; /* whoever calls fetch has another thread call mmi_consumer_trim */
     size_t partition_count;
     mmi_reader_t **by_partition; /* NULL: not one of this consumer's */
     size_t reader_count;

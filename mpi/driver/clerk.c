@@ -47,22 +47,33 @@ static void clerk_fail(mmi_driver_t *d, const char *call, int error) {
     w->ops->store(w, d->rank, offsetof(mmi_share_t, deaf), 1);
 }
 
-/* An answer without words says that the owner could not do it. */
+/* An answer without words: nothing was added, and the rank adds by itself. */
+static void clerk_refuse(mmi_driver_t *d, int rank) {
+    MPI_Request request;
+    int error = MPI_Isend(NULL, 0, MPI_UINT64_T, rank, MMI_ANSWER_TAG, d->comm, &request);
+    if (error)
+        clerk_fail(d, "MPI_Isend", error);
+    else
+        MPI_Request_free(&request);
+}
+
+/* Add, and send the old values. After an error the rank learns from the word `deaf` that it must
+ * not wait. */
 static void clerk_answer(mmi_driver_t *d, int rank, int count) {
     mmi_window_t *w = d->directory.w;
-    mmi_answer_t *answer = malloc(sizeof *answer);
+    mmi_answer_t *answer = mmi_window_check(w, d->rank) ? NULL : malloc(sizeof *answer);
+    int error = MPI_SUCCESS;
     if (!answer) {
-        clerk_fail(d, "malloc", MPI_ERR_NO_MEM);
+        clerk_refuse(d, rank);
         return;
     }
     for (int i = 0; i < count && !mmi_window_check(w, d->rank); i++)
         answer->old[i] = w->ops->fetch_add(w, d->rank, d->asked[2 * i], d->asked[2 * i + 1]);
-    if (mmi_window_check(w, d->rank))
-        count = 0;
-    int error = MPI_Isend(answer->old, count, MPI_UINT64_T, rank, MMI_ANSWER_TAG, d->comm,
+    if (!mmi_window_check(w, d->rank))
+        error = MPI_Isend(answer->old, count, MPI_UINT64_T, rank, MMI_ANSWER_TAG, d->comm,
                           &answer->request);
-    if (error) { /* MPI may still use the memory */
-        clerk_fail(d, "MPI_Isend", error);
+    if (mmi_window_check(w, d->rank) || error) { /* MPI may still use the memory */
+        clerk_fail(d, "answering a rank", error ? error : MPI_ERR_OTHER);
         return;
     }
     answer->next = d->answers;

@@ -83,9 +83,9 @@ static int finalize_on_delete(MPI_Comm self, int keyval, void *driver, void *unu
     if (d && d->process == getpid()) {
         d->keyval = MPI_KEYVAL_INVALID; /* it is being deleted */
         mmi_progress_stop(d);
-        d->ranks->serve = d->directory.w->serve = finalize_serve;
         d->ranks->served = d->directory.w->served = d;
-        atomic_store(&d->directory.w->unattended, true);
+        d->ranks->serve = finalize_serve;
+        atomic_store(&d->directory.w->serve, finalize_serve);
         if (!finalize_close(d))
             finalize_give_up(d);
     }

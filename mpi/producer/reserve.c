@@ -60,13 +60,15 @@ static bool reserve_is_unheard(mmi_window_t *w, int owner, int64_t *next_ns) {
     return w->ops->load(w, owner, offsetof(mmi_share_t, deaf)) != 0;
 }
 
-/* As a flush, this ends when the owner answers, or when MPI reports an error. */
-static void reserve_wait(mmi_window_t *w, int owner, MPI_Request requests[2], size_t count) {
+/* As a flush, this ends when the owner answers, or when MPI reports an error. Returns the words of
+ * the answer. */
+static size_t reserve_wait(mmi_window_t *w, int owner, MPI_Request requests[2]) {
     int64_t us = 10, now = mmi_now_ns(), yield_until = now + YIELD_NS, next_ns = now + DEAF_NS;
     int words = 0;
     while (!reserve_is_answered(w, owner, requests, &words) && !mmi_window_check(w, owner)) {
-        if (atomic_load(&w->unattended)) /* the owner may wait for this rank's answer */
-            w->serve(w->served);
+        void (*serve)(void *) = atomic_load(&w->serve);
+        if (serve) /* the owner may wait for this rank's answer */
+            serve(w->served);
         if (reserve_is_unheard(w, owner, &next_ns))
             mmi_window_fault(w, owner, "asking the owner", MPI_ERR_OTHER);
         else if (mmi_now_ns() < yield_until)
@@ -74,20 +76,19 @@ static void reserve_wait(mmi_window_t *w, int owner, MPI_Request requests[2], si
         else
             mmi_back_off(&us, SLEEP_US_MAX);
     }
-    if (!mmi_window_check(w, owner) && (size_t)words != count)
-        mmi_window_fault(w, owner, "an addition at the owner", MPI_ERR_OTHER);
+    return (size_t)words;
 }
 
 mofka_status_t mmi_reserve_ask(mmi_window_t *w, int owner, mmi_asks_t *asks) {
     MPI_Request requests[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
     assert(asks->count >= 1 && asks->count <= MMI_ASKS_MAX && owner != w->rank);
     mmi_window_wait_for(owner);
-    MMI_TRY(w, owner, MPI_Irecv, asks->old, (int)asks->count, MPI_UINT64_T, owner, MMI_ANSWER_TAG,
-            w->comm, &requests[0]);
-    if (!mmi_window_check(w, owner))
+    if (MMI_TRY(w, owner, MPI_Irecv, asks->old, (int)asks->count, MPI_UINT64_T, owner,
+                MMI_ANSWER_TAG, w->comm, &requests[0]) ||
         MMI_TRY(w, owner, MPI_Isend, asks->asked, 2 * (int)asks->count, MPI_UINT64_T, owner,
-                MMI_ASK_TAG, w->comm, &requests[1]);
-    if (!mmi_window_check(w, owner))
-        reserve_wait(w, owner, requests, asks->count);
-    return mmi_window_check(w, owner);
+                MMI_ASK_TAG, w->comm, &requests[1]))
+        return mmi_window_check(w, owner);
+    size_t words = reserve_wait(w, owner, requests);
+    mofka_status_t status = mmi_window_check(w, owner);
+    return status || words > 0 ? status : MOFKA_ERR_TIMEOUT;
 }

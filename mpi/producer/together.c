@@ -90,7 +90,7 @@ static bool together_reserve_by_message(mmi_append_t *first) {
         if (status)
             together_drop(a);
     }
-    if (!status) /* else MPI may still use it */
+    if (status != MOFKA_ERR_MPI)
         free(asks);
     return !status;
 }

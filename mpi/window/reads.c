@@ -59,22 +59,11 @@ static void read_push(mmi_read_t **list, mmi_read_t *read) {
     *list = read;
 }
 
-/* Call MPI for a read, and keep its error in the window and in the read. */
-#define READ_TRY(w, read, call, ...)                                                               \
-    do {                                                                                           \
-        atomic_fetch_add(&(w)->inside, 1);                                                         \
-        int error_ = call(__VA_ARGS__);                                                            \
-        atomic_fetch_sub(&(w)->inside, 1);                                                         \
-        if (error_)                                                                                \
-            mmi_window_fault(w, (read)->rank, #call, error_);                                      \
-        (read)->failed |= error_ != MPI_SUCCESS;                                                   \
-    } while (0)
-
 /* Answered, or failed. */
 static bool read_is_over(mmi_window_t *w, mmi_read_t *read) {
     int done = 0;
     if (!read->failed)
-        READ_TRY(w, read, MPI_Test, &read->request, &done, MPI_STATUS_IGNORE);
+        read->failed = MMI_TRY(w, read->rank, MPI_Test, &read->request, &done, MPI_STATUS_IGNORE);
     return done || read->failed;
 }
 
@@ -83,11 +72,11 @@ static void read_begin(mmi_window_t *w, mmi_read_t *read, int rank, uint64_t off
     read->next = NULL;
     read->request = MPI_REQUEST_NULL;
     read->rank = rank;
-    read->failed = false;
     read->number = atomic_fetch_add(&w->reads.begun, 1) + 1;
     memset(read->words, 0, count * sizeof read->words[0]);
-    READ_TRY(w, read, MPI_Rget, read->words, (int)count, MPI_UINT64_T, rank,
-             mmi_rma_place(w, rank, offset), (int)count, MPI_UINT64_T, w->win, &read->request);
+    read->failed =
+        MMI_TRY(w, rank, MPI_Rget, read->words, (int)count, MPI_UINT64_T, rank,
+                mmi_rma_place(w, rank, offset), (int)count, MPI_UINT64_T, w->win, &read->request);
 }
 
 /* Remove the first read that is over from the list. NULL: none is. */

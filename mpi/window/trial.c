@@ -174,13 +174,14 @@ static uint64_t trial_watch(mmi_window_t *w, int round, bool is_long) {
 static void trial_knock(mmi_window_t *w, int target, int round, uint64_t node) {
     size_t word = 8 * (size_t)round;
     int64_t us = KNOCK_AFTER_US;
-    static uint64_t parts[2]; /* after an error MPI may write them later */
+    uint64_t two[2], *parts = mmi_words_take(w, two);
     const mmi_piece_t pieces[] = {{SHARE(mark), &parts[0], 8}, {SHARE(trial_added), &parts[1], 8}};
     mmi_back_off(&us, us);
     w->ops->fetch_add(w, target, SHARE(trial_knocks) + word, 1);
     w->ops->load(w, target, SHARE(trial_knocks) + word);
     w->ops->get_pieces(w, target, pieces, 2);
-    (void)w->ops->flush(w, target);
+    (void)w->ops->flush(w, target); /* an error is the window's */
+    mmi_words_give(w, target, parts, two);
     w->ops->store(w, target, SHARE(trial_knocked) + word, node);
 }
 

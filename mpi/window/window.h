@@ -176,14 +176,15 @@ struct mmi_window {
     bool own_by_cpu;           /* rma: this rank's own share is used without MPI; see rma.c */
     int reserve;               /* rma: MMI_RESERVE_AUTO, ... */
     MPI_Comm comm;             /* rma: for reservations by message; the driver's */
-    _Atomic bool unattended;   /* rma: no progress thread answers any more: whoever waits does */
-    void (*serve)(void *);     /* rma, then: answer who has asked */
-    void *served;              /* for it */
-    _Atomic int *slow_words;   /* rma: for each owner, how much slower words are than they should */
-    uint64_t *nudge_values;    /* rma: what this rank last put into each rank's activity word */
-    mmi_reads_t reads;         /* rma */
-    _Atomic int fault;         /* whether an MPI call failed; see mmi_window_fault */
-    _Atomic bool *faulty;      /* the same of each rank's memory */
+    /* rma: NULL: a progress thread answers who asks. Else whoever waits calls this, with `served`.
+     */
+    void (*_Atomic serve)(void *);
+    void *served;
+    _Atomic int *slow_words; /* rma: for each owner, how much slower words are than they should */
+    uint64_t *nudge_values;  /* rma: what this rank last put into each rank's activity word */
+    mmi_reads_t reads;       /* rma */
+    _Atomic int fault;       /* whether an MPI call failed; see mmi_window_fault */
+    _Atomic bool *faulty;    /* the same of each rank's memory */
     char message[MOFKA_MESSAGE_BYTES_MAX + 1]; /* of the first call that failed */
 };
 
@@ -261,15 +262,16 @@ mofka_status_t mmi_window_zero(mmi_window_t *window, int rank, uint64_t offset, 
 /* An MPI call for an operation on `rank` failed. Keep its error, unless one is kept already. What
  * other ranks have is not affected. */
 void mmi_window_fault(mmi_window_t *window, int rank, const char *call, int error);
-/* Call MPI for an operation on `rank`, and keep its error in the window. */
+/* A call of MPI has ended: its error, kept in the window. */
+static inline int mmi_window_left_mpi(mmi_window_t *window, int rank, const char *call, int error) {
+    atomic_fetch_sub(&window->inside, 1);
+    if (error)
+        mmi_window_fault(window, rank, call, error);
+    return error;
+}
+/* Call MPI for an operation on `rank`, and keep its error in the window. Its value is the error. */
 #define MMI_TRY(w, rank, call, ...)                                                                \
-    do {                                                                                           \
-        atomic_fetch_add(&(w)->inside, 1);                                                         \
-        int error_ = call(__VA_ARGS__);                                                            \
-        atomic_fetch_sub(&(w)->inside, 1);                                                         \
-        if (error_)                                                                                \
-            mmi_window_fault(w, rank, #call, error_);                                              \
-    } while (0)
+    (atomic_fetch_add(&(w)->inside, 1), mmi_window_left_mpi(w, rank, #call, call(__VA_ARGS__)))
 /* MOFKA_ERR_MPI, with MPI's text. */
 static inline mofka_status_t mmi_mpi_fail(const char *call, int error) {
     char text[MPI_MAX_ERROR_STRING] = "";
