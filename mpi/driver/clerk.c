@@ -62,18 +62,21 @@ static void clerk_refuse(mmi_driver_t *d, int rank) {
 static void clerk_answer(mmi_driver_t *d, int rank, int count) {
     mmi_window_t *w = d->directory.w;
     mmi_answer_t *answer = mmi_window_check(w, d->rank) ? NULL : malloc(sizeof *answer);
-    int error = MPI_SUCCESS;
     if (!answer) {
         clerk_refuse(d, rank);
         return;
     }
     for (int i = 0; i < count && !mmi_window_check(w, d->rank); i++)
         answer->old[i] = w->ops->fetch_add(w, d->rank, d->asked[2 * i], d->asked[2 * i + 1]);
-    if (!mmi_window_check(w, d->rank))
-        error = MPI_Isend(answer->old, count, MPI_UINT64_T, rank, MMI_ANSWER_TAG, d->comm,
+    if (mmi_window_check(w, d->rank)) {
+        free(answer);
+        clerk_fail(d, "adding for a rank", MPI_ERR_OTHER);
+        return;
+    }
+    int error = MPI_Isend(answer->old, count, MPI_UINT64_T, rank, MMI_ANSWER_TAG, d->comm,
                           &answer->request);
-    if (mmi_window_check(w, d->rank) || error) { /* MPI may still use the memory */
-        clerk_fail(d, "answering a rank", error ? error : MPI_ERR_OTHER);
+    if (error) { /* MPI may still use the memory */
+        clerk_fail(d, "MPI_Isend", error);
         return;
     }
     answer->next = d->answers;

@@ -55,6 +55,27 @@ static _Atomic uint64_t *rma_own_word(const mmi_window_t *w, int rank, uint64_t 
     return (_Atomic uint64_t *)(void *)rma_own(w, rank, offset);
 }
 
+/* Move pieces, which have at most CHUNK_BYTES together, by one operation of a datatype on each
+ * side: from memory to the rank's window, or back. */
+static int rma_move(mmi_window_t *w, int rank, int count, const int *lengths, const MPI_Aint *here,
+                    const MPI_Aint *there, bool puts) {
+    MPI_Datatype types[2] = {MPI_DATATYPE_NULL, MPI_DATATYPE_NULL};
+    const MPI_Aint *const places[2] = {here, there};
+    int error = MPI_SUCCESS;
+    assert(count > 0);
+    for (int i = 0; i < 2 && !error; i++) {
+        error = MPI_Type_create_hindexed(count, lengths, places[i], MPI_BYTE, &types[i]);
+        error = error ? error : MPI_Type_commit(&types[i]);
+    }
+    if (!error)
+        error = puts ? MPI_Put(MPI_BOTTOM, 1, types[0], rank, 0, 1, types[1], w->win)
+                     : MPI_Get(MPI_BOTTOM, 1, types[0], rank, 0, 1, types[1], w->win);
+    for (int i = 0; i < 2; i++)
+        if (types[i] != MPI_DATATYPE_NULL)
+            MPI_Type_free(&types[i]);
+    return error;
+}
+
 /* ---- puts that are held back ----------------------------------------------------------------- */
 
 /* Of one thread: puts to a rank that become one operation. Words are put behind it, each for
@@ -77,27 +98,10 @@ static void rma_put_one_word(mmi_window_t *w, int rank, uint64_t offset, const u
             MPI_UINT64_T, w->win);
 }
 
-static int held_put_all(void) {
-    MPI_Datatype from = MPI_DATATYPE_NULL, to = MPI_DATATYPE_NULL;
-    int error = MPI_Type_create_hindexed(held.count, held.lengths, held.from, MPI_BYTE, &from);
-    if (!error)
-        error = MPI_Type_create_hindexed(held.count, held.lengths, held.to, MPI_BYTE, &to);
-    if (!error)
-        error = MPI_Type_commit(&from);
-    if (!error)
-        error = MPI_Type_commit(&to);
-    if (!error)
-        error = MPI_Put(MPI_BOTTOM, 1, from, held.rank, 0, 1, to, held.w->win);
-    if (from != MPI_DATATYPE_NULL)
-        MPI_Type_free(&from);
-    if (to != MPI_DATATYPE_NULL)
-        MPI_Type_free(&to);
-    return error;
-}
-
 static void held_send(void) {
     if (held.count > 0)
-        MMI_TRY(held.w, held.rank, held_put_all);
+        MMI_TRY(held.w, held.rank, rma_move, held.w, held.rank, held.count, held.lengths, held.from,
+                held.to, true);
     for (int i = 0; i < held.word_count; i++)
         rma_put_one_word(held.w, held.rank, held.places[i], held.words[i]);
     held.count = held.word_count = 0;
@@ -191,34 +195,7 @@ static void rma_get(mmi_window_t *w, int rank, uint64_t offset, void *target, si
     }
 }
 
-/* Get all pieces, which have at most CHUNK_BYTES together, by one MPI_Get of a datatype on each
- * side. */
-static int rma_get_indexed(mmi_window_t *w, int rank, const mmi_piece_t *pieces, int count,
-                           int *lengths, MPI_Aint *places) {
-    assert(count > 1 && count <= PIECES_MAX);
-    MPI_Datatype there = MPI_DATATYPE_NULL, here = MPI_DATATYPE_NULL;
-    for (int i = 0; i < count; i++) {
-        lengths[i] = (int)pieces[i].bytes;
-        places[i] = mmi_rma_place(w, rank, pieces[i].offset);
-    }
-    int error = MPI_Type_create_hindexed(count, lengths, places, MPI_BYTE, &there);
-    for (int i = 0; i < count; i++)
-        MPI_Get_address(pieces[i].target, &places[i]);
-    if (!error)
-        error = MPI_Type_create_hindexed(count, lengths, places, MPI_BYTE, &here);
-    if (!error)
-        error = MPI_Type_commit(&there);
-    if (!error)
-        error = MPI_Type_commit(&here);
-    if (!error)
-        error = MPI_Get(MPI_BOTTOM, 1, here, rank, 0, 1, there, w->win);
-    if (there != MPI_DATATYPE_NULL)
-        MPI_Type_free(&there);
-    if (here != MPI_DATATYPE_NULL)
-        MPI_Type_free(&here);
-    return error;
-}
-
+/* Without memory, each piece is an operation. */
 static void rma_get_pieces(mmi_window_t *w, int rank, const mmi_piece_t *pieces, size_t count) {
     if (count == 1 || rma_own(w, rank, 0)) {
         for (size_t i = 0; i < count; i++)
@@ -227,28 +204,33 @@ static void rma_get_pieces(mmi_window_t *w, int rank, const mmi_piece_t *pieces,
     }
     size_t room = count < PIECES_MAX ? count : PIECES_MAX;
     int few_lengths[PIECES_FEW], *lengths = few_lengths;
-    MPI_Aint few_places[PIECES_FEW], *places = few_places;
+    MPI_Aint few_places[2 * PIECES_FEW], *here = few_places;
     if (room > PIECES_FEW) {
         lengths = malloc(room * sizeof *lengths);
-        places = malloc(room * sizeof *places);
+        here = malloc(2 * room * sizeof *here);
     }
+    size_t most = lengths && here ? room : 0;
     for (size_t first = 0, n; first < count; first += n) {
         size_t bytes = 0;
-        for (n = 0; first + n < count && n < room; n++) {
-            if (pieces[first + n].bytes > CHUNK_BYTES - bytes)
+        for (n = 0; n < most && first + n < count; n++) {
+            const mmi_piece_t *piece = &pieces[first + n];
+            if (piece->bytes > CHUNK_BYTES - bytes)
                 break;
-            bytes += pieces[first + n].bytes;
+            bytes += piece->bytes;
+            lengths[n] = (int)piece->bytes;
+            MPI_Get_address(piece->target, &here[n]);
+            here[room + n] = mmi_rma_place(w, rank, piece->offset);
         }
-        if (n < 2 || !lengths || !places) {
+        if (n < 2) {
             n = 1;
             rma_get(w, rank, pieces[first].offset, pieces[first].target, pieces[first].bytes);
         } else {
-            MMI_TRY(w, rank, rma_get_indexed, w, rank, pieces + first, (int)n, lengths, places);
+            MMI_TRY(w, rank, rma_move, w, rank, (int)n, lengths, here, here + room, false);
         }
     }
     if (room > PIECES_FEW) {
         free(lengths);
-        free(places);
+        free(here);
     }
 }
 
