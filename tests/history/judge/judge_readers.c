@@ -157,7 +157,8 @@ static void judge_leave(judge_reader_t *reader, const history_record_t *r) {
     judge_t *j = reader->j;
     const history_facts_t *facts = &j->history->facts;
     reader->joined = false;
-    reader->unplaced = facts->discards && facts->ends_early ? r->value - reader->lost : 0;
+    bool unused = facts->ends_early || facts->fails; /* events may be discarded for nothing */
+    reader->unplaced = facts->discards && unused ? r->value - reader->lost : 0;
     if (r->value < reader->lost || (reader->ended && r->value != reader->lost + reader->unplaced))
         judge_report(j, JUDGE_MISCOUNTED,
                      "reader %d, session %u: its events report %llu lost, mofka_consumer_lost %llu",
@@ -220,11 +221,15 @@ static void judge_waited(const judge_reader_t *reader) {
     judge_t *j = reader->j;
     const history_facts_t *facts = &j->history->facts;
     bool checks = reader->waited && !facts->readers[reader->index].faulty;
+    uint64_t unplaced = reader->unplaced;
     for (size_t p = 0; p < facts->partition_count && checks; p++) {
         uint64_t next = reader->places[p].next;
         if (!(facts->readers[reader->index].targets >> p & 1) || next >= j->ends[p])
             continue;
-        if (j->cells[p][next].known)
+        uint64_t missing = j->ends[p] - next;
+        if (missing <= unplaced)
+            unplaced -= missing;
+        else if (j->cells[p][next].known)
             judge_report(j, JUDGE_LOST, "reader %zu waited in partition %zu for id %llu",
                          reader->index, p, (unsigned long long)next);
     }

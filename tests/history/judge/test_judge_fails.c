@@ -99,6 +99,21 @@ static void a_reader_waits_for_a_stored_event(void **state) {
     made_has(JUDGE_LOST, "reader 0 waited in partition 0 for id 2");
 }
 
+/* The oldest events were discarded for a batch whose reservation then failed: no event follows that
+ * could say so. */
+static void discarded_events_may_be_the_last(void **state) {
+    (void)state;
+    made_history.facts.discards = true;
+    fails_push();
+    made_join(0, false);
+    made_deliveries(2);
+    made_record(HISTORY_WAIT, 0, 0);
+    made_leave(0, false, 2);
+    made_is_right();
+    made_history.records[made_history.count - 1].value--;
+    made_has(JUDGE_LOST, "reader 0 waited in partition 0 for id 2");
+}
+
 static void a_failed_event_is_stored_twice(void **state) {
     (void)state;
     fails_push();
@@ -130,7 +145,7 @@ int main(void) {
         CASE(a_failed_push_may_have_stored),     CASE(a_faulty_reader_may_begin_again),
         CASE(a_faulty_reader_skips_an_event),    CASE(a_reader_that_was_kept_out_begins_anywhere),
         CASE(a_reader_waits_for_a_stored_event), CASE(a_failed_event_is_stored_twice),
-        CASE(a_hole_is_no_failed_event),
+        CASE(a_hole_is_no_failed_event),         CASE(discarded_events_may_be_the_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
