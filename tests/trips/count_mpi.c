@@ -510,13 +510,22 @@ __attribute__((constructor)) static void count_read_delays(void) {
     }
 }
 
+// One write a process: mpiexec may mix what several processes write in pieces.
 __attribute__((destructor)) static void count_print_all(void) {
     const char *wanted = getenv("COUNT_MPI");
     if (!wanted || strcmp(wanted, "1") != 0)
         return;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return;
     count_t own = count_read(COUNT_SELF), others = count_read(COUNT_OTHERS);
-    fprintf(stderr, "count_mpi: process %d at others: ", (int)getpid());
-    count_print(stderr, &others);
-    fprintf(stderr, "count_mpi: process %d at itself: ", (int)getpid());
-    count_print(stderr, &own);
+    fprintf(out, "count_mpi: process %d at others: ", (int)getpid());
+    count_print(out, &others);
+    fprintf(out, "count_mpi: process %d at itself: ", (int)getpid());
+    count_print(out, &own);
+    if (fclose(out) == 0)
+        fprintf(stderr, "%s", text);
+    free(text);
 }
