@@ -174,7 +174,9 @@ typedef struct mofka_consumer_ops {
      * finish_data all of it again. */
     mofka_status_t (*finish_data)(void *self, mofka_run_t *run, int64_t timeout_ms,
                                   size_t *overtaken);
-    /** Wait until fetch may find something. MOFKA_OK or MOFKA_ERR_TIMEOUT. */
+    /** Wait until fetch may find something that the last fetch has not found. MOFKA_OK, or
+     * MOFKA_ERR_TIMEOUT: until then it would have found nothing. After that the core may wait again
+     * without a fetch. */
     mofka_status_t (*wait)(void *self, int64_t timeout_ms);
     /** Free a run. The core does not use it any more. */
     void (*release_run)(void *self, mofka_run_t *run);

@@ -170,6 +170,8 @@ static mofka_status_t mmi_consumer_may_end(const mmi_consumer_t *c) {
 
 static mofka_status_t mmi_consumer_unsubscribe(void *self) {
     mofka_status_t status = mmi_consumer_may_end(self);
+    if (!status)
+        status = mmi_consumer_end_rings(self);
     if (status)
         return status;
     return mmi_consumer_leave(self, MMI_CONSUMER_FREE);
@@ -177,6 +179,8 @@ static mofka_status_t mmi_consumer_unsubscribe(void *self) {
 
 static mofka_status_t mmi_consumer_close(void *self) {
     mofka_status_t status = mmi_consumer_may_end(self);
+    if (!status)
+        status = mmi_consumer_end_rings(self);
     if (status)
         return status;
     status = mmi_consumer_publish(self);
@@ -300,8 +304,11 @@ mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *co
         r->skips_damaged = skips_damaged;
         r->run_data_bytes = config->copies_data ? RUN_DATA_BYTES : UINT64_MAX;
         c->by_partition[index] = r;
+        r->seen_at = r->watched_at = MMI_UNWATCHED;
         status = mmi_reader_join(r, &topic->partitions[index], config->name, config->from_end);
     }
+    if (!status)
+        status = mmi_consumer_begin_rings(c);
     if (status) {
         char message[MOFKA_MESSAGE_BYTES_MAX + 1];
         snprintf(message, sizeof message, "%s", mofka_last_error());

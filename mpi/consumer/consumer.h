@@ -5,6 +5,7 @@
 
 #include <mofka/backend.h>
 #include <mofka/options.h>
+#include "mpi/clerk/clerk.h"
 #include "mpi/topic/topic.h"
 
 /* Events of one run, at most. It bounds a consumer's memory however large batches are, and keeps a
@@ -78,6 +79,10 @@ typedef struct mmi_reader {
     /* An id, and the flag in its slot, which looks like more than it is: the event is not stored.
      */
     uint64_t idle_at, idle_flag;
+    uint64_t seen_at, seen_flag;   /* the last look at a flag: this id's, under which is no event */
+    uint64_t watched_at;           /* the id whose flag the owner watches; MMI_UNWATCHED: none */
+    int64_t watched_ms;            /* since then */
+    bool told;                     /* the owner may still know something of the consumer's waiter */
     _Atomic uint64_t acknowledged; /* next unacknowledged id; any thread raises it */
     uint64_t published;            /* what the window holds of it */
     mmi_mark_t rung;               /* the mark at which the room bell was last rung */
@@ -96,6 +101,8 @@ typedef struct mmi_reader {
     size_t run_events;                    /* events that the last look found; likewise */
 } mmi_reader_t;
 
+#define MMI_UNWATCHED UINT64_MAX
+
 typedef struct mmi_consumer {
     mmi_entry_t *entries;
     uint64_t *sums;
@@ -105,9 +112,10 @@ typedef struct mmi_consumer {
     bool copying; /* data is on its way: finish_data has to flush */
     mmi_piece_t *pieces; /* of the selection under way; reused */
     size_t piece_count, piece_room;
-    size_t turn;      /* the reader to ask first */
-    int64_t nap_us;   /* the next sleep; 0: something was found */
-    bool trims_later; /* whoever calls fetch has another thread call mmi_consumer_trim */
+    size_t turn;          /* the reader to ask first */
+    mmi_waiter_t *waiter; /* borrow; NULL: waits without rings of owners */
+    int64_t nap_us;       /* the next sleep; 0: something was found */
+    bool trims_later;     /* whoever calls fetch has another thread call mmi_consumer_trim */
     size_t partition_count;
     mmi_reader_t **by_partition; /* NULL: not one of this consumer's */
     size_t reader_count;
@@ -240,8 +248,20 @@ mofka_status_t mmi_consumer_view_data(void *self, mofka_run_t *run, size_t index
 mofka_status_t mmi_consumer_finish_data(void *self, mofka_run_t *run, int64_t timeout_ms,
                                         size_t *overtaken);
 
-/* ---- wait.c: slots of the consumer's table ---- */
+/* ---- ring.c ---- */
 
+/* Be rung by owners from now on, if they run progress threads and are other ranks. */
+mofka_status_t mmi_consumer_begin_rings(mmi_consumer_t *c);
+/* No owner rings from now on. MOFKA_ERR_TIMEOUT: one has not answered. */
+mofka_status_t mmi_consumer_end_rings(mmi_consumer_t *c);
+/* With a waiter: as mmi_consumer_wait. */
+mofka_status_t mmi_consumer_wait_for_rings(mmi_consumer_t *c, int64_t deadline);
+
+/* ---- wait.c: the others are slots of the consumer's table ---- */
+
+/* Look whether there is something to fetch, or damage to report. `*ended` grows if nothing will
+ * come any more. */
+bool mmi_reader_has_news(mmi_reader_t *r, size_t *ended);
 mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms);
 void mmi_consumer_describe_wait(void *self, char *text, size_t bytes);
 

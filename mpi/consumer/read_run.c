@@ -90,6 +90,10 @@ static size_t reader_read_flags(mmi_reader_t *r, flag_run_t *flags, size_t most,
         if (batch == 0) {
             if (mmi_flag_kind(p, r->batch_end, flag) == MMI_FLAG_DAMAGED && r->batch_end < passed)
                 r->settled_below = passed; /* it is not going to settle */
+            if (r->batch_end == r->next) {
+                r->seen_at = r->next;
+                r->seen_flag = flag;
+            }
             *odd = r->batch_end == r->next && passed == r->next && mmi_reader_is_news(r, flag);
             break;
         }

@@ -5,8 +5,9 @@
  * It reads the data bell, announces itself, looks once more, and sleeps on the bell. A publisher
  * stores its flag, then reads the waiters: either it sees the waiter, or the waiter sees the flag.
  *
- * In rma it polls. If all its partitions are its rank's own, and the rank runs a progress thread,
- * it sleeps on the activity word, which producers change, and which that thread watches.
+ * In rma, where owners run progress threads, they ring (ring.c). If all its partitions are its
+ * rank's own, it sleeps on the activity word, which producers change, and which that thread
+ * watches. Without such threads it polls.
  */
 #include "mpi/consumer/consumer.h"
 #include "mpi/window/share.h"
@@ -30,24 +31,27 @@ static bool wait_is_overtaken(const mmi_reader_t *r) {
            (mmi_state_load(r->p, &state) != MOFKA_OK || state.head.events > r->next);
 }
 
+bool mmi_reader_has_news(mmi_reader_t *r, size_t *ended) {
+    bool end = false, found = r->next < r->batch_end && !r->late;
+    assert(r->next <= r->batch_end);
+    if (r->next == r->batch_end) {
+        r->seen_at = r->next;
+        r->seen_flag = mmi_flag_load(r->p, r->next);
+        found = mmi_reader_is_news(r, r->seen_flag);
+    }
+    r->expects |= found;
+    if (found || wait_is_overtaken(r) || mmi_reader_has_ended(r, &end))
+        return true;
+    *ended += end;
+    return false;
+}
+
 /* There is something to fetch, or damage to report, or nothing will come any more. */
 static bool mmi_consumer_has_news(mmi_consumer_t *c) {
     size_t ended = 0;
-    for (size_t i = 0; i < c->reader_count; i++) {
-        mmi_reader_t *r = &c->readers[i];
-        assert(r->next <= r->batch_end);
-        if ((r->next < r->batch_end && !r->late) ||
-            (r->next == r->batch_end && mmi_reader_is_news(r, mmi_flag_load(r->p, r->next)))) {
-            r->expects = true;
+    for (size_t i = 0; i < c->reader_count; i++)
+        if (mmi_reader_has_news(&c->readers[i], &ended))
             return true;
-        }
-        if (wait_is_overtaken(r))
-            return true;
-        bool end = false;
-        if (mmi_reader_has_ended(r, &end))
-            return true;
-        ended += end;
-    }
     return ended == c->reader_count;
 }
 
@@ -97,6 +101,8 @@ mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms) {
         return MOFKA_OK;
     mmi_window_t *w = c->readers[0].p->w;
     int64_t deadline = mmi_deadline(timeout_ms);
+    if (c->waiter && !mmi_consumer_is_held(c))
+        return mmi_consumer_wait_for_rings(c, deadline);
     int64_t first = w->ops->has_bells ? BELL_NAP_US : POLL_NAP_US,
             most = w->ops->has_bells ? first : POLL_NAP_US_MAX;
     mmi_spin_t spin = mmi_spin_start(w);

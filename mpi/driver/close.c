@@ -20,13 +20,15 @@
  */
 #include <mofka/log.h>
 #include "mpi/agent/agent.h"
+#include "mpi/clerk/clerk.h"
 #include "mpi/driver/driver.h"
 
 void mmi_driver_stop(mmi_driver_t *d, bool frees) {
     assert(d->directory.w);
     mmi_finalize_unwatch(d);
     mmi_progress_stop(d);
-    mmi_clerk_stop(d);
+    mmi_clerk_destroy(d->directory.w->clerk);
+    d->directory.w->clerk = NULL;
     mmi_agent_destroy(d->directory.w->agent, atomic_load(&d->directory.w->shut));
     d->directory.w->agent = NULL;
     if (!frees) /* with its epoch */

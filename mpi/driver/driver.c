@@ -38,6 +38,7 @@
 #include <mofka/register.h>
 #include <mofka/log.h>
 #include "mpi/agent/agent.h"
+#include "mpi/clerk/clerk.h"
 #include "mpi/driver/settings.h"
 
 /* How long a rank that has a core to itself looks again before it sleeps: longer than a wake-up. */
@@ -203,6 +204,8 @@ static mofka_status_t mmi_driver_start_rma(mmi_driver_t *d, const mmi_settings_t
     w->own_by_cpu = runs || s->progress == MMI_PROGRESS_AUTO; /* else calls may drive MPI */
     if (!w->one_thread && s->agent)
         status = mmi_agent_create(w, &w->agent);
+    if (!status && runs)
+        status = mmi_clerk_create(w, mmi_driver_share_bytes(d, d->rank));
     if (status)
         return status;
     return runs && mmi_driver_has_memory(d) ? mmi_progress_start(d) : MOFKA_OK;
@@ -297,8 +300,6 @@ static mmi_driver_t *mmi_driver_init(preparation_t *p, mmi_ranks_t *ranks) {
     d->rank = ranks->rank;
     d->size = ranks->size;
     d->keyval = MPI_KEYVAL_INVALID;
-    d->progress_request = MPI_REQUEST_NULL;
-    d->clerk_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     d->process = getpid();
     d->directory.topic_ops = &mmi_topic_ops;
     d->directory.owners = p->owners;

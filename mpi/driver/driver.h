@@ -10,8 +10,6 @@
 #include "mpi/driver/node.h"
 #include "mpi/topic/stats.h"
 
-typedef struct mmi_answer mmi_answer_t;
-
 typedef struct mmi_driver {
     struct mmi_driver *next; /* in the list of drivers that MPI_Finalize closes; see finalize.c */
     mmi_ranks_t *ranks;      /* owned; NULL once the driver is closed */
@@ -25,11 +23,6 @@ typedef struct mmi_driver {
     mmi_known_topics_t known_topics;
     bool has_progress; /* the progress thread runs */
     pthread_t progress_thread;
-    MPI_Request progress_request; /* what it tests: a receive of what ranks ask; see clerk.c */
-    pthread_mutex_t
-        clerk_lock; /* guards the receive, and what follows; a leaf but for MPI's locks */
-    uint64_t asked[2 * MMI_ASKS_MAX];
-    mmi_answer_t *answers; /* under way */
     _Atomic bool stop_progress;
     int keyval; /* of the attribute that MPI_Finalize deletes */
 } mmi_driver_t;
@@ -52,14 +45,6 @@ mofka_status_t mmi_driver_close(void *self, int64_t timeout_ms);
 /* End the watch of MPI_Finalize and the progress thread, and end the window. `frees`: all ranks
  * have met to free it; else it is left to MPI. */
 void mmi_driver_stop(mmi_driver_t *d, bool frees);
-
-/* ---- clerk.c; start and stop while the progress thread does not run ---- */
-
-/* Begin to receive what ranks ask. MOFKA_ERR_MPI. */
-mofka_status_t mmi_clerk_start(mmi_driver_t *d);
-/* Drive MPI once, and answer a rank that has asked. True: there was one. */
-bool mmi_clerk_serve(mmi_driver_t *d);
-void mmi_clerk_stop(mmi_driver_t *d);
 
 /* ---- state.c ---- */
 

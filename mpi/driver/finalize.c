@@ -26,6 +26,7 @@
 #include <mofka/backend.h>
 #include <mofka/log.h>
 #include "mpi/agent/agent.h"
+#include "mpi/clerk/clerk.h"
 #include "mpi/driver/driver.h"
 
 /* For flushing the producers, and again for the other ranks. */
@@ -73,8 +74,8 @@ static void finalize_give_up(mmi_driver_t *d) {
 }
 
 /* In place of the progress thread: other ranks may wait for an answer. */
-static void finalize_serve(void *driver) {
-    (void)mmi_clerk_serve(driver);
+static void finalize_serve(void *clerk) {
+    mmi_clerk_help(clerk);
 }
 
 static int finalize_on_delete(MPI_Comm self, int keyval, void *driver, void *unused) {
@@ -83,9 +84,12 @@ static int finalize_on_delete(MPI_Comm self, int keyval, void *driver, void *unu
     if (d && d->process == getpid()) {
         d->keyval = MPI_KEYVAL_INVALID; /* it is being deleted */
         mmi_progress_stop(d);
-        d->ranks->served = d->directory.w->served = d;
-        d->ranks->serve = finalize_serve;
-        atomic_store(&d->directory.w->serve, finalize_serve);
+        mmi_clerk_t *clerk = d->directory.w->clerk;
+        if (clerk) {
+            atomic_store(&clerk->alone, true);
+            d->ranks->served = clerk;
+            d->ranks->serve = finalize_serve;
+        }
         if (!finalize_close(d))
             finalize_give_up(d);
     }

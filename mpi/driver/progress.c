@@ -18,6 +18,7 @@
  * sleeps.
  */
 #include "base/thread.h"
+#include "mpi/clerk/clerk.h"
 #include "mpi/driver/driver.h"
 
 #include <limits.h>
@@ -54,7 +55,7 @@ static bool progress_is_shared(const mmi_driver_t *d) {
 static bool progress_poll(mmi_driver_t *d, int times) {
     bool served = false;
     do
-        served |= mmi_clerk_serve(d);
+        served |= mmi_clerk_serve(d->directory.w->clerk);
     while (--times > 0 && !progress_is_shared(d));
     return served;
 }
@@ -68,6 +69,7 @@ static void *progress_main(void *argument) {
     prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
     while (!atomic_load_explicit(&d->stop_progress, memory_order_relaxed)) {
         bool served = progress_poll(d, hot ? YIELD_POLLS : 1);
+        mmi_clerk_ring(w->clerk);
         uint64_t activity = progress_activity(d);
         int64_t now_ns = mmi_now_ns();
         if (activity != seen)
@@ -95,14 +97,12 @@ bool mmi_progress_runs(void) {
 
 mofka_status_t mmi_progress_start(mmi_driver_t *d) {
     assert(!d->has_progress && !d->stop_progress);
-    mofka_status_t status = mmi_clerk_start(d);
+    mofka_status_t status = mmi_clerk_open(d->directory.w->clerk);
     if (status)
         return status;
     int error = mfi_thread_start(&d->progress_thread, progress_main, d);
-    if (error) {
-        mmi_clerk_stop(d);
+    if (error)
         return mofka_fail(MOFKA_ERR_SYSTEM, "starting the progress thread: %s", strerror(error));
-    }
     d->has_progress = true;
     atomic_fetch_add(&progress_threads, 1);
     return MOFKA_OK;

@@ -14,6 +14,7 @@
 #define MOFKA_MPI_PRODUCER_PRODUCER_H
 
 #include <assert.h>
+#include "mpi/clerk/clerk.h"
 #include "mpi/producer/pace.h"
 #include "mpi/topic/topic.h"
 
@@ -203,9 +204,6 @@ mofka_status_t mmi_put_prepare(const mmi_partition_t *p, mmi_sender_t *sender,
 bool mmi_reserve_asks(const mmi_window_t *w, int owner);
 /* A round reserved by words, and flushed its batches, which took these times. */
 void mmi_reserve_note(mmi_window_t *w, int owner, int64_t reserve_ns, int64_t flush_ns);
-/* Ask the owner, and wait for the old values. MOFKA_ERR_TIMEOUT: it has added nothing, and will
- * not. MOFKA_ERR_MPI: it may have, and MPI may still use `asks`, which must stay. */
-mofka_status_t mmi_reserve_ask(mmi_window_t *w, int owner, mmi_asks_t *asks);
 
 /* Step 4: write a reserved group, an early one with its flags, and flush. `with_state`: read the
  * partition's state as well, into sender->state. */

@@ -79,11 +79,11 @@ static bool together_reserve_by_message(mmi_append_t *first) {
         return together_reserve_by_words(first);
     asks->count = 0;
     TOGETHER_EACH(a, first) {
-        uint64_t *asked = &asks->asked[2 * asks->count++];
+        uint64_t *asked = &asks->message[1 + 2 * asks->count++];
         asked[0] = together_partition(a)->base + MMI_CONTROL(reservation);
         asked[1] = a->add;
     }
-    mofka_status_t status = mmi_reserve_ask(p->w, p->owner, asks);
+    mofka_status_t status = mmi_clerk_ask(p->w->clerk, p->owner, asks);
     size_t i = 0;
     TOGETHER_EACH(a, first) {
         a->old = asks->old[i++];

@@ -131,15 +131,6 @@ typedef struct mmi_rma_options {
 
 /* How ranks reserve in rma: see producer/reserve.c. */
 enum { MMI_RESERVE_AUTO, MMI_RESERVE_ATOMIC, MMI_RESERVE_MESSAGE };
-/* Words that one message names, at most; and the messages' tags. */
-#define MMI_ASKS_MAX 64
-#define MMI_ASK_TAG 1
-#define MMI_ANSWER_TAG 2
-/* A message to an owner: for each word, its offset and what to add; and the old values. */
-typedef struct mmi_asks {
-    size_t count;
-    uint64_t asked[2 * MMI_ASKS_MAX], old[MMI_ASKS_MAX];
-} mmi_asks_t;
 
 /* The reads of an rma window: see reads.c. */
 typedef struct mmi_reads {
@@ -175,11 +166,8 @@ struct mmi_window {
     _Atomic int inside;        /* rma: calls of MPI under way; see driver/progress.c */
     bool own_by_cpu;           /* rma: this rank's own share is used without MPI; see rma.c */
     int reserve;               /* rma: MMI_RESERVE_AUTO, ... */
-    MPI_Comm comm;             /* rma: for reservations by message; the driver's */
-    /* rma: NULL: a progress thread answers who asks. Else whoever waits calls this, with `served`.
-     */
-    void (*_Atomic serve)(void *);
-    void *served;
+    MPI_Comm comm;             /* rma: for messages; the driver's */
+    struct mmi_clerk *clerk;   /* rma: of messages; NULL: owners run no progress threads */
     _Atomic int *slow_words; /* rma: for each owner, how much slower words are than they should */
     uint64_t *nudge_values;  /* rma: what this rank last put into each rank's activity word */
     mmi_reads_t reads;       /* rma */

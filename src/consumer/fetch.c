@@ -14,19 +14,25 @@ static void fetch_describe_wait(mofka_consumer_t *consumer, int64_t deadline,
         consumer->ops->describe_wait(consumer->self, waits_for, MFI_WAITS_FOR_BYTES);
 }
 
-/* In the turn: fetch a run, and wait for one until the deadline. MOFKA_ERR_TIMEOUT: there is none
- * yet. MOFKA_ERR_COMPLETE: there will be none. */
-static mofka_status_t fetch_run(mofka_consumer_t *consumer, int64_t deadline,
+/* In the turn: fetch a run, and wait for one until the deadline, or for a slice of time.
+ * MOFKA_ERR_TIMEOUT: there is none yet. MOFKA_ERR_COMPLETE: there will be none. `*waited`: this
+ * call's last wait found nothing, so it waits on without a fetch. */
+static mofka_status_t fetch_run(mofka_consumer_t *consumer, int64_t deadline, bool *waited,
                                 char waits_for[MFI_WAITS_FOR_BYTES]) {
     size_t most = consumer->options.batch_size;
     mofka_run_t *run = consumer->untaken;
+    mofka_status_t status = MOFKA_ERR_TIMEOUT;
+    bool waits_on = *waited;
+    *waited = false;
     assert(consumer->fetching && most > 0);
     if (consumer->unfinished)
         return mfi_run_finish(consumer, deadline);
     if (run)
         return mfi_run_take(consumer, run, deadline);
-    mofka_status_t status = consumer->ops->fetch(consumer->self, most, &run);
-    mfi_count(&consumer->fetches);
+    if (!waits_on) {
+        status = consumer->ops->fetch(consumer->self, most, &run);
+        mfi_count(&consumer->fetches);
+    }
     if (status == MOFKA_ERR_TIMEOUT) {
         mofka_status_t published =
             consumer->ops->publish ? consumer->ops->publish(consumer->self) : MOFKA_OK;
@@ -35,9 +41,11 @@ static mofka_status_t fetch_run(mofka_consumer_t *consumer, int64_t deadline,
         int64_t left = mfi_remaining(deadline);
         if (left == 0)
             return MOFKA_ERR_TIMEOUT;
-        mfi_count(&consumer->waits);
+        if (!waits_on)
+            mfi_count(&consumer->waits);
         status = consumer->ops->wait(
             consumer->self, left < 0 || left > MFI_WAIT_SLICE_MS ? MFI_WAIT_SLICE_MS : left);
+        *waited = status == MOFKA_ERR_TIMEOUT;
         if (!status)
             status = consumer->ops->fetch(consumer->self, most, &run);
         if (status == MOFKA_ERR_TIMEOUT)
@@ -73,13 +81,14 @@ void mfi_consumer_end_turn(mofka_consumer_t *consumer) {
 
 /* With the lock, releases it meanwhile, while no thread has the turn: fetch in a turn. *found: a
  * run was fetched. An error is one that the pull returns; that there is no run is not an error. */
-static mofka_status_t fetch_in_turn(mofka_consumer_t *consumer, int64_t deadline, bool *found) {
+static mofka_status_t fetch_in_turn(mofka_consumer_t *consumer, int64_t deadline, bool *waited,
+                                    bool *found) {
     char waits_for[MFI_WAITS_FOR_BYTES];
     waits_for[0] = '\0';
     mfi_assert_locked(&consumer->lock);
     mfi_consumer_begin_turn(consumer);
     assert(!consumer->gone);
-    mofka_status_t status = fetch_run(consumer, deadline, waits_for);
+    mofka_status_t status = fetch_run(consumer, deadline, waited, waits_for);
     mfi_consumer_end_turn(consumer);
     consumer->waits_for[0] = '\0';
     if (waits_for[0])
@@ -98,7 +107,7 @@ static void fetch_ahead_task(void *context) {
     assert(consumer->prefetching);
     while (found && !consumer->fetching && !consumer->ended && !mfi_consumer_is_over(consumer) &&
            consumer->ready_runs < consumer->options.max_batches)
-        fetch_in_turn(consumer, 0, &found);
+        fetch_in_turn(consumer, 0, &(bool){false}, &found);
     consumer->prefetching = false;
     pthread_mutex_unlock(&consumer->lock);
     mfi_consumer_release_memory(consumer);
@@ -125,16 +134,18 @@ void mfi_consumer_start_prefetch(mofka_consumer_t *consumer) {
     mfi_consumer_release_memory(consumer);
 }
 
-mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline) {
+mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline, bool *waited) {
     mfi_assert_locked(&consumer->lock);
     mofka_status_t status = mfi_consumer_check_caller(consumer);
     if (status)
         return status;
     bool found;
-    if (consumer->fetching)
+    if (consumer->fetching) {
         mfi_cond_wait(&consumer->changed, &consumer->lock, deadline);
-    else
-        status = fetch_in_turn(consumer, deadline, &found);
+        *waited = false;
+    } else {
+        status = fetch_in_turn(consumer, deadline, waited, &found);
+    }
     mfi_requests_serve_and_release(consumer);
     return status;
 }

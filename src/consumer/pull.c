@@ -67,6 +67,7 @@ static mofka_status_t pull_first(mofka_consumer_t *consumer, int64_t timeout_ms,
                                  mofka_event_t **event) {
     mfi_assert_locked(&consumer->lock);
     int64_t deadline = 0; /* the clock is read only if nothing is ready */
+    bool waited = false;
     for (;;) {
         mofka_status_t status = pull_ready(consumer, event);
         if (status || *event)
@@ -75,7 +76,7 @@ static mofka_status_t pull_first(mofka_consumer_t *consumer, int64_t timeout_ms,
             deadline = mfi_deadline(timeout_ms);
         else if (mfi_remaining(deadline) == 0)
             return pull_time_out(consumer, timeout_ms);
-        status = mfi_consumer_advance(consumer, deadline);
+        status = mfi_consumer_advance(consumer, deadline, &waited);
         if (status)
             return status;
     }

@@ -88,10 +88,11 @@ static mofka_status_t request_drive(void *owner, mfi_outcome_t *request, int64_t
     mofka_consumer_t *consumer = owner;
     int64_t deadline = mfi_deadline(timeout_ms);
     mofka_status_t status = MOFKA_OK;
+    bool waited = false;
     pthread_mutex_lock(&consumer->lock);
     mfi_requests_serve_and_release(consumer);
     while (!status && !atomic_load(&request->done)) {
-        status = mfi_consumer_advance(consumer, deadline);
+        status = mfi_consumer_advance(consumer, deadline, &waited);
         if (mfi_remaining(deadline) == 0)
             break;
     }

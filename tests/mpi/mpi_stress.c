@@ -2,7 +2,7 @@
 /* The races between ranks that are processes. "message": an rma window where ranks reserve by
  * messages. */
 #include <stdatomic.h>
-#include "mpi/window/window.h"
+#include "mpi/clerk/clerk.h"
 #include "support/mpi/mpi_main.h"
 #include "support/stress/stress.h"
 
@@ -10,7 +10,10 @@ static _Atomic long asked;
 
 int MPI_Isend(const void *from, int count, MPI_Datatype type, int to, int tag, MPI_Comm comm,
               MPI_Request *request) {
-    atomic_fetch_add(&asked, tag == MMI_ASK_TAG);
+    uint64_t kind = MMI_ASK_WATCH;
+    if (tag == MMI_ASK_TAG && type == MPI_UINT64_T && count > 2)
+        memcpy(&kind, from, sizeof kind);
+    atomic_fetch_add(&asked, kind == MMI_ASK_ADD);
     return PMPI_Isend(from, count, type, to, tag, comm, request);
 }
 

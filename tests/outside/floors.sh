@@ -21,7 +21,7 @@ src/plugins/schema_serializer 9                             src/plugins/schema_v
 src/plugins/schema_validator/check 10
 src/plugins/schema_validator 11
 mpi/window 11
-mpi/ranks 12                  mpi/partition 12
+mpi/ranks 12                  mpi/partition 12              mpi/clerk 12
 mpi/topic 13
 mpi/producer 14               mpi/consumer 14
 mpi/agent 15

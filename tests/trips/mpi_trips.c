@@ -42,6 +42,8 @@ typedef enum trips {
     TRIPS_LOOK,
     TRIPS_WAIT,
     TRIPS_CLOSE_CONSUMER,
+    TRIPS_WAIT_RUNG,
+    TRIPS_RUNG,
     TRIPS_OWN_APPEND,
     TRIPS_OWN_PULL,
     TRIPS_COUNT
@@ -75,6 +77,8 @@ static const struct trips_row {
     [TRIPS_LOOK] = {"look of an idle consumer", 2, 1, COUNT_OTHERS},
     [TRIPS_WAIT] = {"an idle consumer waits for 1 s, at most", 200, 1, COUNT_OTHERS},
     [TRIPS_CLOSE_CONSUMER] = {"close a consumer", 1, 1, COUNT_OTHERS},
+    [TRIPS_WAIT_RUNG] = {"the same, rung by an owner that runs a thread", 4, 1, COUNT_OTHERS},
+    [TRIPS_RUNG] = {"look, be rung, and pull the event, at most", 3, 1, COUNT_OTHERS},
     [TRIPS_OWN_APPEND] = {"an owner appends at once after another", 1, 2, COUNT_SELF},
     [TRIPS_OWN_PULL] = {"an owner pulls a run of one batch", 0, 2, COUNT_SELF},
 };
@@ -278,13 +282,55 @@ static void trips_consume(mofka_topic_t *topic) {
     mofka_consumer_release(consumer);
 }
 
+/* Rank 2 pushes an event once rank 1 waits for it, or, if that is slow, shortly before. */
+static void trips_rung(mofka_driver_t *driver) {
+    mofka_topic_t *topic;
+    mofka_consumer_t *consumer;
+    count_t least = {.trips = UINT64_MAX};
+    OK(mofka_driver_open_topic(driver, "rung", 60000, &topic));
+    OK(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "rung"}, &consumer));
+    trips_look(consumer, 1000, TRIPS_WAIT_RUNG);
+    for (int i = 0; i < REPEATS; i++) {
+        mofka_event_t *event;
+        assert_int_equal(mofka_consumer_pull(consumer, 1, &event), MOFKA_ERR_TIMEOUT);
+        MPI_Send(NULL, 0, MPI_INT, 2, 0, MPI_COMM_WORLD);
+        trips_start();
+        event = trips_pull(consumer);
+        count_t made = trips_made();
+        least = made.trips < least.trips ? made : least;
+        mofka_event_release(event);
+    }
+    trips_note(TRIPS_RUNG, &least);
+    OK(mofka_consumer_close(consumer));
+    mofka_consumer_release(consumer);
+    mofka_topic_release(topic);
+}
+
+static void trips_ring(mofka_driver_t *driver) {
+    mofka_topic_t *topic;
+    mofka_producer_t *producer;
+    OK(mofka_driver_create_topic(driver, "rung", NULL));
+    OK(mofka_driver_open_topic(driver, "rung", 0, &topic));
+    OK(mofka_producer_create(topic, NULL, &producer));
+    for (int i = 0; i < REPEATS; i++) {
+        MPI_Recv(NULL, 0, MPI_INT, 1, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        clock_sleep_ms(5);
+        trips_push(producer, NULL);
+        OK(mofka_producer_flush(producer, 10000));
+    }
+    OK(mofka_producer_close(producer, 10000));
+    mofka_producer_release(producer);
+    mofka_topic_release(topic);
+}
+
 /* ---- the tests ------------------------------------------------------------------------------- */
 
-static mofka_driver_t *trips_open(const char *owners) {
-    char options[96];
+static mofka_driver_t *trips_open(const char *owners, const char *progress) {
+    char options[128];
     mofka_driver_t *driver;
-    snprintf(options, sizeof options, "{\"window\":\"rma\",\"reserve\":\"atomic\",\"owners\":%s}",
-             owners);
+    snprintf(options, sizeof options,
+             "{\"window\":\"rma\",\"reserve\":\"atomic\",\"owners\":%s,\"progress\":\"%s\"}",
+             owners, progress);
     OK(mofka_mpi_driver_create(MPI_COMM_WORLD, options, &driver));
     return driver;
 }
@@ -341,7 +387,8 @@ static void trips_check(void) {
         if (p->rank != rank || measured[row] == p->trips ||
             (settles && measured[row] == p->trips + 1) ||
             (row == TRIPS_APPEND_FOUR && measured[row] == 2 * p->trips) ||
-            (row == TRIPS_WAIT && measured[row] > 0 && measured[row] < p->trips))
+            ((row == TRIPS_WAIT || row == TRIPS_RUNG) && measured[row] > 0 &&
+             measured[row] < p->trips))
             continue;
         print_error("%s: %llu round trips, not %llu\n", p->what, (unsigned long long)measured[row],
                     (unsigned long long)p->trips);
@@ -354,17 +401,23 @@ static void round_trips_are_as_pinned(void **state) {
     (void)state;
     assert_int_equal(size, 3);
     trips_start();
-    mofka_driver_t *driver = trips_open("[2]");
+    mofka_driver_t *driver = trips_open("[2]", "auto");
     if (rank == 1) {
         trips_stop(TRIPS_CREATE_DRIVER);
         trips_call(driver);
     }
     trips_close(driver);
-    driver = trips_open("[0,2]");
+    driver = trips_open("[0,2]", "auto");
     if (rank == 1)
         mofka_topic_release(trips_create_topic(driver, "one", NULL, TRIPS_CREATE_OWNERS));
     trips_close(driver);
-    driver = trips_open("[2]");
+    driver = trips_open("[2]", "thread");
+    if (rank == 1)
+        trips_rung(driver);
+    if (rank == 2)
+        trips_ring(driver);
+    trips_close(driver);
+    driver = trips_open("[2]", "auto");
     if (rank == 2) {
         OK(mofka_driver_create_topic(driver, "push", NULL));
         OK(mofka_driver_create_topic(driver, "pull", NULL));

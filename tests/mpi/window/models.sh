@@ -51,6 +51,9 @@ check fails damage MUTANT_TAIL
 check holds bell
 check fails bell MUTANT_NO_RECHECK
 check fails bell MUTANT_ASK_FIRST
+check holds watch
+check fails watch MUTANT_OWN_VALUE
+check fails watch MUTANT_STAYS_ARMED
 check holds settled
 check fails settled MUTANT_NO_SETTLED
 check fails settled MUTANT_SETTLE_EARLY

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Messages between ranks of an rma window, where owners run progress threads.
+ *
+ *   message      tag      words                                              from, to
+ *   add          ASK      MMI_ASK_ADD; then offset and what to add, each     a rank that reserves,
+ * an owner old values   ANSWER   one each; none: nothing was added                  the owner, that
+ * rank watch        ASK      MMI_ASK_WATCH, waiter, index; then offset and      a rank that waits,
+ * an value of each watched word                         owner forget       ASK      MMI_ASK_FORGET,
+ * waiter                             that rank, the owner ring         RING     waiter, index;
+ * MMI_FORGOTTEN answers "forget"      the owner, that rank
+ *
+ * clerk.c is the owner's side: its progress thread serves. ask.c asks to add; watch.c has both
+ * sides of watches. partition/model/watch.pml is the model of watches.
+ *
+ * A rank that stops leaves behind: after "add", the hole of one that stops after it reserved; after
+ * "watch", one watch at the owner, and one message to it when the word changes. An owner that stops
+ * leaves ranks that wait for old values, as a flush does, and waiters that look by themselves after
+ * MMI_LOOK_MS.
+ */
+#ifndef MOFKA_MPI_CLERK_CLERK_H
+#define MOFKA_MPI_CLERK_CLERK_H
+
+#include "mpi/window/window.h"
+
+#define MMI_ASK_TAG 1
+#define MMI_ANSWER_TAG 2
+#define MMI_RING_TAG 3
+enum { MMI_ASK_ADD, MMI_ASK_WATCH, MMI_ASK_FORGET };
+/* Words that one "add" names, at most; and the words of a message. */
+#define MMI_ASKS_MAX 64
+#define MMI_MESSAGE_WORDS (1 + 2 * MMI_ASKS_MAX)
+/* Words that a watch compares, at most. */
+#define MMI_WATCH_WORDS 2
+#define MMI_WATCH_MESSAGE (3 + 2 * MMI_WATCH_WORDS)
+#define MMI_FORGOTTEN UINT64_MAX
+/* How long a waiter trusts a watch. */
+#define MMI_LOOK_MS 2000
+
+/* An "add", and its answer. */
+typedef struct mmi_asks {
+    size_t count;
+    uint64_t message[MMI_MESSAGE_WORDS], old[MMI_ASKS_MAX];
+} mmi_asks_t;
+
+/* Who waits for rings: a consumer. */
+typedef struct mmi_waiter {
+    struct mmi_waiter *next;     /* of this process */
+    uint64_t number;             /* among them */
+    _Atomic size_t forget_count; /* owners that have forgotten it */
+    size_t count;
+    _Atomic bool rung[]; /* for each index */
+} mmi_waiter_t;
+
+/* A word of a share, and the value that was seen there. */
+typedef struct mmi_watched {
+    uint64_t offset, value;
+} mmi_watched_t;
+
+/* A message that is being sent. */
+typedef struct mmi_message {
+    struct mmi_message *next;
+    MPI_Request request;
+    size_t count;
+    uint64_t words[];
+} mmi_message_t;
+
+typedef struct mmi_watch mmi_watch_t;
+
+typedef struct mmi_clerk {
+    mmi_window_t *w;      /* borrow */
+    uint64_t share_bytes; /* of this rank */
+    /* Set in MPI_Finalize, where no progress thread may run: who waits serves, too. */
+    _Atomic bool alone;
+    pthread_mutex_t lock; /* guards what follows; a leaf but for MPI's locks */
+    MPI_Request asked_request;
+    uint64_t asked[MMI_MESSAGE_WORDS];
+    mmi_message_t *sent; /* under way */
+    mmi_watch_t *watches;
+    pthread_mutex_t
+        ring_lock; /* guards what follows; as `lock`; neither is taken under the other */
+    MPI_Request ring_request;
+    uint64_t ring[2];
+    mmi_waiter_t *waiters;
+    uint64_t waiter_count; /* that there ever were */
+} mmi_clerk_t;
+
+/* ---- clerk.c --------------------------------------------------------------------------------- */
+
+/* Make a window's clerk, w->clerk, on each rank. Give: mmi_clerk_destroy. MOFKA_ERR_MEMORY,
+ * MOFKA_ERR_MPI. */
+mofka_status_t mmi_clerk_create(mmi_window_t *w, uint64_t share_bytes);
+/* Once no other thread uses it. NULL: nothing. */
+void mmi_clerk_destroy(mmi_clerk_t *c);
+/* An owner begins to receive what ranks ask. MOFKA_ERR_MPI. */
+mofka_status_t mmi_clerk_open(mmi_clerk_t *c);
+/* Drive MPI once, and serve a rank that has asked. True: there was one. */
+bool mmi_clerk_serve(mmi_clerk_t *c);
+/* The owner: ring for the watches whose words differ from what was seen; see watch.c. */
+void mmi_clerk_ring(mmi_clerk_t *c);
+/* While this rank waits for another one: serve, if no progress thread does. */
+static inline void mmi_clerk_help(mmi_clerk_t *c) {
+    if (atomic_load_explicit(&c->alone, memory_order_relaxed)) {
+        (void)mmi_clerk_serve(c);
+        mmi_clerk_ring(c);
+    }
+}
+/* A message of so many words. NULL: no memory. Give: mmi_clerk_send. */
+mmi_message_t *mmi_message_create(size_t count);
+/* With the lock: send a message, which is taken. The error of MPI. */
+int mmi_clerk_send(mmi_clerk_t *c, mmi_message_t *message, int rank, int tag);
+
+/* ---- ask.c ----------------------------------------------------------------------------------- */
+
+/* Add to words of the owner, another rank. MOFKA_ERR_TIMEOUT: the owner could not, and has not.
+ * MOFKA_ERR_MPI: it may have, and MPI may still use `asks`, which must stay. */
+mofka_status_t mmi_clerk_ask(mmi_clerk_t *c, int owner, mmi_asks_t *asks);
+
+/* ---- watch.c --------------------------------------------------------------------------------- */
+
+/* With the lock, of the owner: a rank has asked to watch, or to forget. */
+void mmi_watch_take(mmi_clerk_t *c, int rank, const uint64_t message[MMI_WATCH_MESSAGE]);
+void mmi_watch_forget(mmi_clerk_t *c, int rank, uint64_t waiter);
+void mmi_watch_free_all(mmi_clerk_t *c);
+
+/* Each rank: begin to receive rings. The error of MPI. */
+int mmi_waiter_receive(mmi_clerk_t *c);
+/* A waiter with so many indices; the clerk owns it. NULL: no memory. */
+mmi_waiter_t *mmi_waiter_begin(mmi_clerk_t *c, size_t count);
+/* Free it. Owners have forgotten it, or it never had them watch. */
+void mmi_waiter_end(mmi_clerk_t *c, mmi_waiter_t *waiter);
+/* Have another rank watch words of its share; this replaces its watch of that index. A word whose
+ * offset is 0 is none. False: it does not, because of memory or MPI. */
+bool mmi_waiter_watch(mmi_clerk_t *c, const mmi_waiter_t *waiter, int owner, size_t index,
+                      const mmi_watched_t words[MMI_WATCH_WORDS]);
+/* Take the rings that have arrived for waiters of this process. */
+void mmi_waiter_hear(mmi_clerk_t *c);
+/* Have an owner forget all watches, and wait for its answer. MOFKA_ERR_TIMEOUT: none came until the
+ * deadline. */
+mofka_status_t mmi_waiter_forget(mmi_clerk_t *c, mmi_waiter_t *waiter, int owner, int64_t deadline);
+
+#endif
