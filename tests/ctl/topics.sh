@@ -208,7 +208,10 @@ case_failures() {
     want 2
     job room -n 1 "$ctl" topic create t "${driver[@]}" --topic.partition_bytes 1000000000
     want 1
-    # The window does not fit in the address space that is left.
+}
+
+# The window does not fit in the address space that is left.
+case_address_space() {
     job space -n 1 sh -c 'ulimit -v 2000000 && exec "$0" "$@"' "$ctl" topic list "${driver[@]}" --driver.arena_bytes 2100000000
     want 1
     says space.err "address space (ulimit -v) leaves"
