@@ -301,7 +301,7 @@ static mofka_status_t agent_publish(void *self) {
     agent_consumer_t *c = self;
     if (c->late && !mmi_job_wait(&c->late->job, mmi_now_ms()))
         return MOFKA_OK;
-    if (c->late && c->late->task == TASK_FETCH) /* its result is not taken yet */
+    if (c->late && (c->late->task == TASK_FETCH || c->late->task == TASK_WAIT)) /* not taken yet */
         return MOFKA_OK;
     mofka_status_t status =
         consumer_do_plain(c, TASK_PUBLISH, mmi_deadline(MMI_AGENT_GRACE_MS), (consumer_job_t){0});

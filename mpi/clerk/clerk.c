@@ -19,7 +19,7 @@ mmi_message_t *mmi_message_create(size_t count) {
     return message;
 }
 
-/* Free the messages that were sent. */
+/* With sent_lock: free the messages that were sent. */
 static void clerk_free_sent(mmi_clerk_t *c) {
     for (mmi_message_t **at = &c->sent; *at;) {
         mmi_message_t *message = *at;
@@ -34,14 +34,16 @@ static void clerk_free_sent(mmi_clerk_t *c) {
 }
 
 int mmi_clerk_send(mmi_clerk_t *c, mmi_message_t *message, int rank, int tag) {
+    pthread_mutex_lock(&c->sent_lock);
     clerk_free_sent(c);
     int error = MPI_Isend(message->words, (int)message->count, MPI_UINT64_T, rank, tag, c->w->comm,
                           &message->request);
-    if (error) /* MPI may still use the memory */
-        return error;
-    message->next = c->sent;
-    c->sent = message;
-    return MPI_SUCCESS;
+    if (!error) { /* else MPI may still use the memory */
+        message->next = c->sent;
+        c->sent = message;
+    }
+    pthread_mutex_unlock(&c->sent_lock);
+    return error;
 }
 
 /* ---- the owner ------------------------------------------------------------------------------- */
@@ -100,8 +102,8 @@ static void clerk_do(mmi_clerk_t *c, int rank, size_t words) {
         clerk_add(c, rank, asked + 1, (words - 1) / 2);
     else if (words == MMI_WATCH_MESSAGE && asked[0] == MMI_ASK_WATCH)
         mmi_watch_take(c, rank, asked);
-    else if (words == 2 && asked[0] == MMI_ASK_FORGET)
-        mmi_watch_forget(c, rank, asked[1]);
+    else if (words == 3 && asked[0] == MMI_ASK_FORGET)
+        mmi_watch_forget(c, rank, asked[1], asked[2]);
 }
 
 /* Drives MPI where no receive is posted. */
@@ -151,6 +153,7 @@ mofka_status_t mmi_clerk_create(mmi_window_t *w, uint64_t share_bytes) {
     c->w = w;
     c->share_bytes = share_bytes;
     pthread_mutex_init(&c->lock, NULL);
+    pthread_mutex_init(&c->sent_lock, NULL);
     pthread_mutex_init(&c->ring_lock, NULL);
     c->asked_request = MPI_REQUEST_NULL;
     int error = mmi_waiter_receive(c);
@@ -181,6 +184,7 @@ void mmi_clerk_destroy(mmi_clerk_t *c) {
     while (c->waiters)
         mmi_waiter_end(c, c->waiters);
     pthread_mutex_destroy(&c->lock);
+    pthread_mutex_destroy(&c->sent_lock);
     pthread_mutex_destroy(&c->ring_lock);
     free(c);
 }

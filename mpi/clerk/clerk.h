@@ -2,13 +2,14 @@
 /*
  * Messages between ranks of an rma window, where owners run progress threads.
  *
- *   message      tag      words                                              from, to
- *   add          ASK      MMI_ASK_ADD; then offset and what to add, each     a rank that reserves,
- * an owner old values   ANSWER   one each; none: nothing was added                  the owner, that
- * rank watch        ASK      MMI_ASK_WATCH, waiter, index; then offset and      a rank that waits,
- * an value of each watched word                         owner forget       ASK      MMI_ASK_FORGET,
- * waiter                             that rank, the owner ring         RING     waiter, index;
- * MMI_FORGOTTEN answers "forget"      the owner, that rank
+ *   message     tag     words                                        to
+ *   add         ASK     MMI_ASK_ADD; offset and what to add, each    an owner
+ *   old values  ANSWER  one each; none: nothing was added            who asked
+ *   watch       ASK     MMI_ASK_WATCH, waiter, index; offset and     an owner
+ *                       value of each watched word
+ *   forget      ASK     MMI_ASK_FORGET, waiter, index                an owner
+ *   ring        RING    waiter, index, MMI_RUNG                      who waits
+ *   forgotten   RING    waiter, index, MMI_FORGOTTEN                 who asked
  *
  * clerk.c is the owner's side: its progress thread serves. ask.c asks to add; watch.c has both
  * sides of watches. partition/model/watch.pml is the model of watches.
@@ -30,10 +31,12 @@ enum { MMI_ASK_ADD, MMI_ASK_WATCH, MMI_ASK_FORGET };
 /* Words that one "add" names, at most; and the words of a message. */
 #define MMI_ASKS_MAX 64
 #define MMI_MESSAGE_WORDS (1 + 2 * MMI_ASKS_MAX)
+#define MMI_WATCH_LISTS 64
 /* Words that a watch compares, at most. */
 #define MMI_WATCH_WORDS 2
 #define MMI_WATCH_MESSAGE (3 + 2 * MMI_WATCH_WORDS)
-#define MMI_FORGOTTEN UINT64_MAX
+#define MMI_RING_MESSAGE 3
+enum { MMI_RUNG, MMI_FORGOTTEN, MMI_RING_KINDS };
 /* How long a waiter trusts a watch. */
 #define MMI_LOOK_MS 2000
 
@@ -45,11 +48,10 @@ typedef struct mmi_asks {
 
 /* Who waits for rings: a consumer. */
 typedef struct mmi_waiter {
-    struct mmi_waiter *next;     /* of this process */
-    uint64_t number;             /* among them */
-    _Atomic size_t forget_count; /* owners that have forgotten it */
+    struct mmi_waiter *next; /* of this process */
+    uint64_t number;         /* among them */
     size_t count;
-    _Atomic bool rung[]; /* for each index */
+    _Atomic bool came[][MMI_RING_KINDS]; /* for each index: which messages came */
 } mmi_waiter_t;
 
 /* A word of a share, and the value that was seen there. */
@@ -72,17 +74,20 @@ typedef struct mmi_clerk {
     uint64_t share_bytes; /* of this rank */
     /* Set in MPI_Finalize, where no progress thread may run: who waits serves, too. */
     _Atomic bool alone;
-    pthread_mutex_t lock; /* guards what follows; a leaf but for MPI's locks */
+    pthread_mutex_t lock; /* guards what follows; the window's and `sent_lock` come after it */
     MPI_Request asked_request;
     uint64_t asked[MMI_MESSAGE_WORDS];
-    mmi_message_t *sent; /* under way */
-    mmi_watch_t *watches;
-    pthread_mutex_t
-        ring_lock; /* guards what follows; as `lock`; neither is taken under the other */
+    mmi_watch_t *watches[MMI_WATCH_LISTS]; /* by rank */
+    size_t watch_count;
+    int64_t ring_ns;           /* when the words are compared next */
+    pthread_mutex_t sent_lock; /* guards `sent`; a leaf but for MPI's locks */
+    mmi_message_t *sent;       /* under way */
+    pthread_mutex_t ring_lock; /* guards what follows; a leaf but for MPI's locks */
     MPI_Request ring_request;
-    uint64_t ring[2];
+    uint64_t ring[MMI_RING_MESSAGE];
     mmi_waiter_t *waiters;
-    uint64_t waiter_count; /* that there ever were */
+    uint64_t waiter_count;   /* that there ever were */
+    _Atomic bool hears_none; /* MPI has failed: no ring comes any more */
 } mmi_clerk_t;
 
 /* ---- clerk.c --------------------------------------------------------------------------------- */
@@ -107,7 +112,7 @@ static inline void mmi_clerk_help(mmi_clerk_t *c) {
 }
 /* A message of so many words. NULL: no memory. Give: mmi_clerk_send. */
 mmi_message_t *mmi_message_create(size_t count);
-/* With the lock: send a message, which is taken. The error of MPI. */
+/* Send a message, which is taken. The error of MPI. */
 int mmi_clerk_send(mmi_clerk_t *c, mmi_message_t *message, int rank, int tag);
 
 /* ---- ask.c ----------------------------------------------------------------------------------- */
@@ -120,7 +125,7 @@ mofka_status_t mmi_clerk_ask(mmi_clerk_t *c, int owner, mmi_asks_t *asks);
 
 /* With the lock, of the owner: a rank has asked to watch, or to forget. */
 void mmi_watch_take(mmi_clerk_t *c, int rank, const uint64_t message[MMI_WATCH_MESSAGE]);
-void mmi_watch_forget(mmi_clerk_t *c, int rank, uint64_t waiter);
+void mmi_watch_forget(mmi_clerk_t *c, int rank, uint64_t waiter, uint64_t index);
 void mmi_watch_free_all(mmi_clerk_t *c);
 
 /* Each rank: begin to receive rings. The error of MPI. */
@@ -135,8 +140,15 @@ bool mmi_waiter_watch(mmi_clerk_t *c, const mmi_waiter_t *waiter, int owner, siz
                       const mmi_watched_t words[MMI_WATCH_WORDS]);
 /* Take the rings that have arrived for waiters of this process. */
 void mmi_waiter_hear(mmi_clerk_t *c);
-/* Have an owner forget all watches, and wait for its answer. MOFKA_ERR_TIMEOUT: none came until the
+/* Whether a message of a kind came for the index; it is taken. */
+static inline bool mmi_waiter_take(mmi_waiter_t *waiter, size_t index, int kind) {
+    return atomic_exchange(&waiter->came[index][kind], false);
+}
+/* Ask an owner to forget all watches. It answers to the index. False: MPI has failed. */
+bool mmi_waiter_ask_forget(mmi_clerk_t *c, const mmi_waiter_t *waiter, int owner, size_t index);
+/* Wait for its answer. MOFKA_OK, too, if MPI has failed. MOFKA_ERR_TIMEOUT: none came until the
  * deadline. */
-mofka_status_t mmi_waiter_forget(mmi_clerk_t *c, mmi_waiter_t *waiter, int owner, int64_t deadline);
+mofka_status_t mmi_waiter_await_forgotten(mmi_clerk_t *c, mmi_waiter_t *waiter, int owner,
+                                          size_t index, int64_t deadline);
 
 #endif

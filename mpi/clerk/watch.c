@@ -15,6 +15,8 @@
 
 /* How often an owner that does not answer is looked at, and the longest nap between. */
 #define DEAF_MS 1000
+/* How much longer comparing all words pauses than it took. */
+#define RING_PART 8
 #define NAP_US_MAX 1000
 
 struct mmi_watch {
@@ -37,25 +39,31 @@ static bool watch_differs(const mmi_clerk_t *c, const mmi_watch_t *watch) {
 }
 
 /* Without memory, or after an error, the waiter looks by itself. */
-static void watch_ring(mmi_clerk_t *c, int rank, uint64_t waiter, uint64_t index) {
-    mmi_message_t *message = mmi_message_create(2);
+static void watch_ring(mmi_clerk_t *c, int rank, uint64_t waiter, uint64_t index, uint64_t kind) {
+    mmi_message_t *message = mmi_message_create(MMI_RING_MESSAGE);
     if (!message)
         return;
     message->words[0] = waiter;
     message->words[1] = index;
+    message->words[2] = kind;
     (void)mmi_clerk_send(c, message, rank, MMI_RING_TAG);
+}
+
+static mmi_watch_t **watch_list(mmi_clerk_t *c, int rank) {
+    return &c->watches[rank % MMI_WATCH_LISTS];
 }
 
 /* Where the watch of this index is, or the end of the list. */
 static mmi_watch_t **watch_find(mmi_clerk_t *c, int rank, uint64_t waiter, uint64_t index) {
-    mmi_watch_t **at = &c->watches;
+    mmi_watch_t **at = watch_list(c, rank);
     while (*at && ((*at)->rank != rank || (*at)->waiter != waiter || (*at)->index != index))
         at = &(*at)->next;
     return at;
 }
 
-static void watch_remove(mmi_watch_t **at) {
+static void watch_remove(mmi_clerk_t *c, mmi_watch_t **at) {
     mmi_watch_t *watch = *at;
+    c->watch_count--;
     *at = watch->next;
     free(watch);
 }
@@ -75,57 +83,81 @@ void mmi_watch_take(mmi_clerk_t *c, int rank, const uint64_t message[MMI_WATCH_M
     mmi_watch_t **at = watch_find(c, rank, watch.waiter, watch.index);
     if (watch_differs(c, &watch)) {
         if (*at)
-            watch_remove(at);
-        watch_ring(c, rank, watch.waiter, watch.index);
+            watch_remove(c, at);
+        watch_ring(c, rank, watch.waiter, watch.index, MMI_RUNG);
         return;
     }
-    if (!*at)
-        *at = calloc(1, sizeof **at);
+    if (!*at && (*at = calloc(1, sizeof **at)))
+        c->watch_count++;
     if (!*at)
         return;
     watch.next = (*at)->next;
     **at = watch;
 }
 
-void mmi_watch_forget(mmi_clerk_t *c, int rank, uint64_t waiter) {
-    for (mmi_watch_t **at = &c->watches; *at;)
+void mmi_watch_forget(mmi_clerk_t *c, int rank, uint64_t waiter, uint64_t index) {
+    for (mmi_watch_t **at = watch_list(c, rank); *at;)
         if ((*at)->rank == rank && (*at)->waiter == waiter)
-            watch_remove(at);
+            watch_remove(c, at);
         else
             at = &(*at)->next;
-    watch_ring(c, rank, waiter, MMI_FORGOTTEN);
+    watch_ring(c, rank, waiter, index, MMI_FORGOTTEN);
 }
 
 void mmi_watch_free_all(mmi_clerk_t *c) {
-    while (c->watches)
-        watch_remove(&c->watches);
+    for (size_t i = 0; i < MMI_WATCH_LISTS; i++)
+        while (c->watches[i])
+            watch_remove(c, &c->watches[i]);
+}
+
+static void watch_compare_list(mmi_clerk_t *c, mmi_watch_t **at) {
+    while (*at)
+        if (watch_differs(c, *at)) {
+            watch_ring(c, (*at)->rank, (*at)->waiter, (*at)->index, MMI_RUNG);
+            watch_remove(c, at);
+        } else {
+            at = &(*at)->next;
+        }
+}
+
+/* With many watches, comparing takes at most a part of the thread's time. */
+static void watch_compare_all(mmi_clerk_t *c) {
+    int64_t start_ns = mmi_now_ns();
+    if (start_ns < c->ring_ns)
+        return;
+    for (size_t i = 0; i < MMI_WATCH_LISTS; i++)
+        watch_compare_list(c, &c->watches[i]);
+    int64_t end_ns = mmi_now_ns();
+    c->ring_ns = end_ns + RING_PART * (end_ns - start_ns);
 }
 
 void mmi_clerk_ring(mmi_clerk_t *c) {
     if (pthread_mutex_trylock(&c->lock)) /* another thread does it, or will come back */
         return;
-    for (mmi_watch_t **at = &c->watches; *at;)
-        if (watch_differs(c, *at)) {
-            watch_ring(c, (*at)->rank, (*at)->waiter, (*at)->index);
-            watch_remove(at);
-        } else {
-            at = &(*at)->next;
-        }
+    if (c->watch_count > 0)
+        watch_compare_all(c);
     pthread_mutex_unlock(&c->lock);
 }
 
 /* ---- the waiter ------------------------------------------------------------------------------ */
 
 int mmi_waiter_receive(mmi_clerk_t *c) {
-    int error = MPI_Irecv(c->ring, 2, MPI_UINT64_T, MPI_ANY_SOURCE, MMI_RING_TAG, c->w->comm,
-                          &c->ring_request);
+    int error = MPI_Irecv(c->ring, MMI_RING_MESSAGE, MPI_UINT64_T, MPI_ANY_SOURCE, MMI_RING_TAG,
+                          c->w->comm, &c->ring_request);
     if (error)
         c->ring_request = MPI_REQUEST_NULL;
     return error;
 }
 
+/* No ring comes any more, so waiters look by themselves. */
+static void waiter_fail(mmi_clerk_t *c, int error) {
+    c->ring_request = MPI_REQUEST_NULL;
+    mmi_window_fault(c->w, c->w->rank, "receiving a ring", error);
+    atomic_store(&c->hears_none, true);
+}
+
 mmi_waiter_t *mmi_waiter_begin(mmi_clerk_t *c, size_t count) {
-    mmi_waiter_t *waiter = calloc(1, sizeof *waiter + count * sizeof waiter->rung[0]);
+    mmi_waiter_t *waiter = calloc(1, sizeof *waiter + count * sizeof waiter->came[0]);
     if (!waiter)
         return NULL;
     waiter->count = count;
@@ -152,10 +184,8 @@ static void waiter_note_ring(const mmi_clerk_t *c) {
     mmi_waiter_t *waiter = c->waiters;
     while (waiter && waiter->number != c->ring[0])
         waiter = waiter->next;
-    if (waiter && c->ring[1] == MMI_FORGOTTEN)
-        atomic_fetch_add(&waiter->forget_count, 1);
-    else if (waiter && c->ring[1] < waiter->count)
-        atomic_store(&waiter->rung[c->ring[1]], true);
+    if (waiter && c->ring[1] < waiter->count && c->ring[2] < MMI_RING_KINDS)
+        atomic_store(&waiter->came[c->ring[1]][c->ring[2]], true);
 }
 
 void mmi_waiter_hear(mmi_clerk_t *c) {
@@ -164,12 +194,13 @@ void mmi_waiter_hear(mmi_clerk_t *c) {
     if (pthread_mutex_trylock(&c->ring_lock)) /* another thread does it */
         return;
     while (done && c->ring_request != MPI_REQUEST_NULL) {
-        if (MPI_Test(&c->ring_request, &done, MPI_STATUS_IGNORE))
-            c->ring_request = MPI_REQUEST_NULL;
-        else if (done) {
+        int error = MPI_Test(&c->ring_request, &done, MPI_STATUS_IGNORE);
+        if (!error && done) {
             waiter_note_ring(c);
-            (void)mmi_waiter_receive(c);
+            error = mmi_waiter_receive(c);
         }
+        if (error)
+            waiter_fail(c, error);
     }
     pthread_mutex_unlock(&c->ring_lock);
 }
@@ -179,10 +210,7 @@ static bool waiter_send(mmi_clerk_t *c, int owner, const uint64_t *words, size_t
     if (!message)
         return false;
     memcpy(message->words, words, count * sizeof *words);
-    pthread_mutex_lock(&c->lock);
-    bool failed = MMI_TRY(c->w, owner, mmi_clerk_send, c, message, owner, MMI_ASK_TAG);
-    pthread_mutex_unlock(&c->lock);
-    return !failed;
+    return !MMI_TRY(c->w, owner, mmi_clerk_send, c, message, owner, MMI_ASK_TAG);
 }
 
 /* Whether the owner has met an error of MPI, and answers no more. */
@@ -199,17 +227,19 @@ bool mmi_waiter_watch(mmi_clerk_t *c, const mmi_waiter_t *waiter, int owner, siz
     return waiter_send(c, owner, message, MMI_WATCH_MESSAGE);
 }
 
-mofka_status_t mmi_waiter_forget(mmi_clerk_t *c, mmi_waiter_t *waiter, int owner,
-                                 int64_t deadline) {
-    size_t before = atomic_load(&waiter->forget_count);
+bool mmi_waiter_ask_forget(mmi_clerk_t *c, const mmi_waiter_t *waiter, int owner, size_t index) {
+    return waiter_send(c, owner, (uint64_t[]){MMI_ASK_FORGET, waiter->number, index}, 3);
+}
+
+mofka_status_t mmi_waiter_await_forgotten(mmi_clerk_t *c, mmi_waiter_t *waiter, int owner,
+                                          size_t index, int64_t deadline) {
     int64_t us = 10;
     mmi_window_wait_for(owner);
-    if (!waiter_send(c, owner, (uint64_t[]){MMI_ASK_FORGET, waiter->number}, 2))
-        return MOFKA_OK;
-    for (int64_t look_ms = mmi_now_ms() + DEAF_MS, now_ms;;) {
+    for (int64_t look_ms = mmi_now_ms() + DEAF_MS;;) {
         mmi_waiter_hear(c);
-        now_ms = mmi_now_ms();
-        if (atomic_load(&waiter->forget_count) != before || mmi_window_check(c->w, owner) ||
+        int64_t now_ms = mmi_now_ms();
+        if (mmi_waiter_take(waiter, index, MMI_FORGOTTEN) || mmi_window_check(c->w, owner) ||
+            atomic_load(&c->hears_none) ||
             (now_ms >= look_ms && waiter_is_unheard(c, owner, deadline)))
             return MOFKA_OK;
         if (now_ms >= deadline)

@@ -170,22 +170,22 @@ static mofka_status_t mmi_consumer_may_end(const mmi_consumer_t *c) {
 
 static mofka_status_t mmi_consumer_unsubscribe(void *self) {
     mofka_status_t status = mmi_consumer_may_end(self);
-    if (!status)
-        status = mmi_consumer_end_rings(self);
     if (status)
         return status;
-    return mmi_consumer_leave(self, MMI_CONSUMER_FREE);
+    status = mmi_consumer_leave(self, MMI_CONSUMER_FREE);
+    mofka_status_t ended = mmi_consumer_end_rings(self);
+    return status ? status : ended;
 }
 
 static mofka_status_t mmi_consumer_close(void *self) {
     mofka_status_t status = mmi_consumer_may_end(self);
-    if (!status)
-        status = mmi_consumer_end_rings(self);
     if (status)
         return status;
     status = mmi_consumer_publish(self);
     mofka_status_t left = mmi_consumer_leave(self, MMI_CONSUMER_AWAY);
-    return status ? status : left;
+    status = status ? status : left;
+    mofka_status_t ended = mmi_consumer_end_rings(self);
+    return status ? status : ended;
 }
 
 mofka_status_t mmi_consumer_check(const mmi_consumer_t *c) {
@@ -274,6 +274,7 @@ static void mmi_consumer_undo_joins(mmi_consumer_t *c, size_t count) {
 void mmi_consumer_undo(void *self) {
     mmi_consumer_t *c = self;
     mmi_consumer_undo_joins(c, c->reader_count);
+    (void)mmi_consumer_end_rings(c); /* it has not waited: nobody is asked */
     mmi_consumer_destroy(c);
 }
 

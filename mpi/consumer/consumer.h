@@ -82,7 +82,8 @@ typedef struct mmi_reader {
     uint64_t seen_at, seen_flag;   /* the last look at a flag: this id's, under which is no event */
     uint64_t watched_at;           /* the id whose flag the owner watches; MMI_UNWATCHED: none */
     int64_t watched_ms;            /* since then */
-    bool told;                     /* the owner may still know something of the consumer's waiter */
+    bool told;                     /* the owner may still watch for this reader */
+    bool forgets;                  /* the owner was asked to forget, and answers to this reader */
     _Atomic uint64_t acknowledged; /* next unacknowledged id; any thread raises it */
     uint64_t published;            /* what the window holds of it */
     mmi_mark_t rung;               /* the mark at which the room bell was last rung */
@@ -114,6 +115,7 @@ typedef struct mmi_consumer {
     size_t piece_count, piece_room;
     size_t turn;          /* the reader to ask first */
     mmi_waiter_t *waiter; /* borrow; NULL: waits without rings of owners */
+    int lost_rings;       /* in a row */
     int64_t nap_us;       /* the next sleep; 0: something was found */
     bool trims_later;     /* whoever calls fetch has another thread call mmi_consumer_trim */
     size_t partition_count;
@@ -254,7 +256,9 @@ mofka_status_t mmi_consumer_finish_data(void *self, mofka_run_t *run, int64_t ti
 mofka_status_t mmi_consumer_begin_rings(mmi_consumer_t *c);
 /* No owner rings from now on. MOFKA_ERR_TIMEOUT: one has not answered. */
 mofka_status_t mmi_consumer_end_rings(mmi_consumer_t *c);
-/* With a waiter: as mmi_consumer_wait. */
+/* Whether owners ring when there is something new. */
+bool mmi_consumer_may_be_rung(const mmi_consumer_t *c);
+/* Then: as mmi_consumer_wait. */
 mofka_status_t mmi_consumer_wait_for_rings(mmi_consumer_t *c, int64_t deadline);
 
 /* ---- wait.c: the others are slots of the consumer's table ---- */

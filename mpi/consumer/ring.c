@@ -15,6 +15,8 @@
 #define NAP_PART 8
 /* How long an owner may take to forget a consumer that ends. */
 #define FORGET_MS 10000
+/* After so many rings that did not come, there will be none: the owner has met an error of MPI. */
+#define LOST_RINGS_MAX 3
 
 static bool ring_is_near(const mmi_reader_t *r) {
     return mmi_window_is_near(r->p->w, r->p->owner);
@@ -28,28 +30,48 @@ mofka_status_t mmi_consumer_begin_rings(mmi_consumer_t *c) {
     return c->waiter ? MOFKA_OK : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer's rings");
 }
 
-/* Have one owner forget the consumer. */
-static mofka_status_t ring_end_at(mmi_consumer_t *c, const mmi_partition_t *p, int64_t deadline) {
-    mofka_status_t status = mmi_waiter_forget(p->w->clerk, c->waiter, p->owner, deadline);
-    for (size_t i = 0; !status && i < c->reader_count; i++)
-        if (c->readers[i].p->owner == p->owner)
-            c->readers[i].told = false;
-    return status;
+/* Ask each owner that may watch to forget the consumer. */
+static void ring_ask_forget(mmi_consumer_t *c) {
+    for (size_t i = 0; i < c->reader_count; i++) {
+        const mmi_partition_t *p = c->readers[i].p;
+        if (!c->readers[i].told)
+            continue;
+        for (size_t k = i; k < c->reader_count; k++)
+            c->readers[k].told &= c->readers[k].p->owner != p->owner;
+        c->readers[i].forgets = mmi_waiter_ask_forget(p->w->clerk, c->waiter, p->owner, i);
+    }
 }
 
 mofka_status_t mmi_consumer_end_rings(mmi_consumer_t *c) {
     int64_t deadline = mmi_deadline(FORGET_MS);
     mofka_status_t status = MOFKA_OK;
-    if (!c->waiter)
+    mmi_clerk_t *clerk = c->waiter ? c->readers[0].p->w->clerk : NULL;
+    if (!clerk) /* or the driver is closed */
         return MOFKA_OK;
-    for (size_t i = 0; !status && i < c->reader_count; i++)
-        if (c->readers[i].told)
-            status = ring_end_at(c, c->readers[i].p, deadline);
+    ring_ask_forget(c);
+    for (size_t i = 0; i < c->reader_count; i++) {
+        mmi_reader_t *r = &c->readers[i];
+        if (!r->forgets)
+            continue;
+        mofka_status_t one = mmi_waiter_await_forgotten(clerk, c->waiter, r->p->owner, i, deadline);
+        r->forgets = one != MOFKA_OK;
+        status = status ? status : one;
+    }
     if (status)
         return status;
-    mmi_waiter_end(c->readers[0].p->w->clerk, c->waiter);
+    mmi_waiter_end(clerk, c->waiter);
     c->waiter = NULL;
     return MOFKA_OK;
+}
+
+bool mmi_consumer_may_be_rung(const mmi_consumer_t *c) {
+    bool may = c->waiter && c->lost_rings < LOST_RINGS_MAX &&
+               !atomic_load(&c->readers[0].p->w->clerk->hears_none);
+    for (size_t i = 0; may && i < c->reader_count; i++) {
+        const mmi_reader_t *r = &c->readers[i];
+        may = r->idle_at != r->next || r->idle_flag == 0; /* else the head may pass that flag */
+    }
+    return may;
 }
 
 /* Whether a reader was rung. The next fetch begins at the first of them. */
@@ -58,11 +80,12 @@ static bool ring_take(mmi_consumer_t *c) {
     mmi_waiter_hear(c->readers[0].p->w->clerk);
     for (size_t i = 0; i < c->reader_count; i++) {
         mmi_reader_t *r = &c->readers[i];
-        if (!atomic_exchange(&c->waiter->rung[i], false))
+        if (!mmi_waiter_take(c->waiter, i, MMI_RUNG))
             continue;
         c->turn = found ? c->turn : i;
         r->expects = found = true;
         r->watched_at = MMI_UNWATCHED;
+        c->lost_rings = 0;
     }
     return found;
 }
@@ -87,13 +110,17 @@ static void ring_watch(mmi_consumer_t *c, size_t index, int64_t now_ms) {
     (void)mmi_waiter_watch(p->w->clerk, c->waiter, p->owner, index, words);
 }
 
-/* As mmi_reader_has_news, but what the last fetch saw counts as a look: if it has changed since,
- * the owner rings at once. */
-static bool ring_has_news(mmi_reader_t *r, size_t *ended) {
-    if (ring_is_near(r) || r->seen_at != r->next || r->watched_at == r->next)
-        return mmi_reader_has_news(r, ended);
+/* As mmi_reader_has_news, but what the last look saw counts: if it has changed since, the owner
+ * rings at once. Where the owner has not rung for long, the consumer looks: a ring may be lost. */
+static bool ring_has_news(mmi_consumer_t *c, mmi_reader_t *r, size_t *ended) {
+    bool watched = r->watched_at == r->next;
+    if (ring_is_near(r) || r->seen_at != r->next || watched) {
+        bool found = mmi_reader_has_news(r, ended);
+        c->lost_rings += watched && found;
+        return found;
+    }
     *ended += r->complete && r->next == r->complete - 1;
-    return false;
+    return r->next < r->batch_end || mmi_reader_is_news(r, r->seen_flag);
 }
 
 /* Whether there is something to fetch, or nothing will come any more. */
@@ -104,7 +131,7 @@ static bool ring_look(mmi_consumer_t *c, int64_t now_ms) {
         size_t before = ended;
         if (ring_is_watched(r, now_ms))
             continue;
-        if (ring_has_news(r, &ended))
+        if (ring_has_news(c, r, &ended))
             return true;
         if (ended == before && !ring_is_near(r))
             ring_watch(c, i, now_ms);

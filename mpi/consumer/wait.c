@@ -101,7 +101,7 @@ mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms) {
         return MOFKA_OK;
     mmi_window_t *w = c->readers[0].p->w;
     int64_t deadline = mmi_deadline(timeout_ms);
-    if (c->waiter && !mmi_consumer_is_held(c))
+    if (mmi_consumer_may_be_rung(c) && !mmi_consumer_is_held(c))
         return mmi_consumer_wait_for_rings(c, deadline);
     int64_t first = w->ops->has_bells ? BELL_NAP_US : POLL_NAP_US,
             most = w->ops->has_bells ? first : POLL_NAP_US_MAX;
