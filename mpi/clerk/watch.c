@@ -210,7 +210,10 @@ static bool waiter_send(mmi_clerk_t *c, int owner, const uint64_t *words, size_t
     if (!message)
         return false;
     memcpy(message->words, words, count * sizeof *words);
-    return !MMI_TRY(c->w, owner, mmi_clerk_send, c, message, owner, MMI_ASK_TAG);
+    int error = mmi_clerk_send(c, message, owner, MMI_ASK_TAG);
+    if (error)
+        mmi_window_fault(c->w, owner, "MPI_Isend", error);
+    return !error;
 }
 
 /* Whether the owner has met an error of MPI, and answers no more. */

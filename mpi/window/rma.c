@@ -55,10 +55,9 @@ static _Atomic uint64_t *rma_own_word(const mmi_window_t *w, int rank, uint64_t 
     return (_Atomic uint64_t *)(void *)rma_own(w, rank, offset);
 }
 
-/* Move pieces, which have at most CHUNK_BYTES together, by one operation of a datatype on each
- * side: from memory to the rank's window, or back. */
-static int rma_move(mmi_window_t *w, int rank, int count, const int *lengths, const MPI_Aint *here,
-                    const MPI_Aint *there, bool puts) {
+/* See rma_move. The error of MPI. */
+static int rma_move_by_types(mmi_window_t *w, int rank, int count, const int *lengths,
+                             const MPI_Aint *here, const MPI_Aint *there, bool puts) {
     MPI_Datatype types[2] = {MPI_DATATYPE_NULL, MPI_DATATYPE_NULL};
     const MPI_Aint *const places[2] = {here, there};
     int error = MPI_SUCCESS;
@@ -74,6 +73,15 @@ static int rma_move(mmi_window_t *w, int rank, int count, const int *lengths, co
         if (types[i] != MPI_DATATYPE_NULL)
             MPI_Type_free(&types[i]);
     return error;
+}
+
+/* Move pieces, which have at most CHUNK_BYTES together, by one operation of a datatype on each
+ * side: from memory to the rank's window, or back. */
+static void rma_move(mmi_window_t *w, int rank, int count, const int *lengths, const MPI_Aint *here,
+                     const MPI_Aint *there, bool puts) {
+    atomic_fetch_add(&w->inside, 1);
+    mmi_window_left_mpi(w, rank, puts ? "MPI_Put" : "MPI_Get",
+                        rma_move_by_types(w, rank, count, lengths, here, there, puts));
 }
 
 /* ---- puts that are held back ----------------------------------------------------------------- */
@@ -100,8 +108,7 @@ static void rma_put_one_word(mmi_window_t *w, int rank, uint64_t offset, const u
 
 static void held_send(void) {
     if (held.count > 0)
-        MMI_TRY(held.w, held.rank, rma_move, held.w, held.rank, held.count, held.lengths, held.from,
-                held.to, true);
+        rma_move(held.w, held.rank, held.count, held.lengths, held.from, held.to, true);
     for (int i = 0; i < held.word_count; i++)
         rma_put_one_word(held.w, held.rank, held.places[i], held.words[i]);
     held.count = held.word_count = 0;
@@ -225,7 +232,7 @@ static void rma_get_pieces(mmi_window_t *w, int rank, const mmi_piece_t *pieces,
             n = 1;
             rma_get(w, rank, pieces[first].offset, pieces[first].target, pieces[first].bytes);
         } else {
-            MMI_TRY(w, rank, rma_move, w, rank, (int)n, lengths, here, here + room, false);
+            rma_move(w, rank, (int)n, lengths, here, here + room, false);
         }
     }
     if (room > PIECES_FEW) {
