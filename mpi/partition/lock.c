@@ -13,6 +13,7 @@
 
 /* Tries before the first sleep: a lock is held for about a microsecond. */
 #define LOCK_TRIES 16
+#define UNLOCK_TRIES 3
 
 mofka_status_t mmi_word_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t deadline,
                              const char *what) {
@@ -24,27 +25,32 @@ mofka_status_t mmi_word_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t
         if (status)
             return status;
         uint64_t before = w->ops->exchange(w, rank, offset, 1);
+        status = mmi_window_check(w, rank);
+        if (status) { /* what is not known to be this rank's stays: it may be another one's */
+            if (before == 0)
+                w->ops->exchange(w, rank, offset, 0);
+            return status;
+        }
         if (before > 1)
             mofka_log(MOFKA_LOG_WARN,
                       "the lock of %s at rank %d was damaged (0x%016" PRIx64 "), and is set right",
                       what, rank, before);
         if ((before & 1) == 0)
-            break;
+            return MOFKA_OK;
         if (mmi_now_ms() >= deadline || atomic_load(&w->shut))
             return mofka_fail(MOFKA_ERR_TIMEOUT, "the lock of %s at rank %d stays taken", what,
                               rank);
         if (tries >= LOCK_TRIES)
             mmi_back_off(&us, 1000);
     }
-    mofka_status_t status = mmi_window_check(w, rank);
-    if (status)
-        w->ops->exchange(w, rank, offset, 0);
-    return status;
 }
 
+/* After an error it is tried again: nobody else can give the lock back. */
 void mmi_word_unlock(mmi_window_t *w, int rank, uint64_t offset) {
+    int tries = 0;
     w->ops->flush(w, rank);
-    w->ops->exchange(w, rank, offset, 0);
+    while (w->ops->exchange(w, rank, offset, 0) == MMI_UNKNOWN && ++tries < UNLOCK_TRIES)
+        ;
 }
 
 mofka_status_t mmi_partition_lock(const mmi_partition_t *p, int64_t deadline) {

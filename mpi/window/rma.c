@@ -308,12 +308,13 @@ static void rma_store(mmi_window_t *w, int rank, uint64_t offset, uint64_t value
     mmi_words_give(w, rank, word, &one);
 }
 
+/* `failed` is returned if MPI fails. */
 static uint64_t rma_fetch_and_op(mmi_window_t *w, int rank, uint64_t offset, uint64_t value,
-                                 MPI_Op op) {
+                                 MPI_Op op, uint64_t failed) {
     uint64_t two[2], *words = mmi_words_take(w, two);
     assert(offset % 8 == 0);
     words[0] = value;
-    words[1] = 0;
+    words[1] = failed;
     if (w->rma.serial_words)
         pthread_mutex_lock(&w->word_lock);
     MMI_TRY(w, rank, MPI_Fetch_and_op, &words[0], &words[1], MPI_UINT64_T, rank,
@@ -327,11 +328,11 @@ static uint64_t rma_fetch_and_op(mmi_window_t *w, int rank, uint64_t offset, uin
 }
 
 static uint64_t rma_exchange(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
-    return rma_fetch_and_op(w, rank, offset, value, MPI_REPLACE);
+    return rma_fetch_and_op(w, rank, offset, value, MPI_REPLACE, MMI_UNKNOWN);
 }
 
 static uint64_t rma_fetch_add(mmi_window_t *w, int rank, uint64_t offset, uint64_t add) {
-    return rma_fetch_and_op(w, rank, offset, add, MPI_SUM);
+    return rma_fetch_and_op(w, rank, offset, add, MPI_SUM, 0);
 }
 
 static void rma_fetch_add_start(mmi_window_t *w, int rank, uint64_t offset, const uint64_t *add,

@@ -35,6 +35,8 @@
 
 typedef struct mmi_window mmi_window_t;
 
+#define MMI_UNKNOWN UINT64_MAX
+
 /* The most words that load_run, get_words and read_within read. No word is torn. */
 #define MMI_RUN_WORDS_MAX 64
 
@@ -95,7 +97,8 @@ typedef struct mmi_window_ops {
     void (*store)(mmi_window_t *w, int rank, uint64_t offset, uint64_t value);
     /* As store, but complete after a flush; until then `value` must not change. */
     void (*put_word)(mmi_window_t *w, int rank, uint64_t offset, const uint64_t *value);
-    /* Store a value, and return the old one. Locks are words of this kind. */
+    /* Store a value, and return the old one; MMI_UNKNOWN: MPI has failed, and perhaps nothing was
+     * stored. Locks are words of this kind. */
     uint64_t (*exchange)(mmi_window_t *w, int rank, uint64_t offset, uint64_t value);
     /* Add to a word, and return its old value. */
     uint64_t (*fetch_add)(mmi_window_t *w, int rank, uint64_t offset, uint64_t add);

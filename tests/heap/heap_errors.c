@@ -125,12 +125,50 @@ static void a_join_whose_cursor_is_not_stored_takes_no_name(void **state) {
     log_end(log_create_consumer(topic), topic);
 }
 
+/* Fails once, and stores nothing. */
+static uint64_t exchange_once_not(mmi_window_t *w, int rank, uint64_t offset, uint64_t value) {
+    (void)w, (void)offset, (void)value;
+    errors_set(rank, true);
+    broken.exchange = whole->exchange;
+    return MMI_UNKNOWN;
+}
+
+/* It is another rank's, or may be. */
+static void a_lock_that_was_perhaps_not_taken_stays(void **state) {
+    (void)state;
+    mofka_topic_t *topic = log_create_topic("{}");
+    const mmi_partition_t *p = log_of(topic);
+    errors_begin(topic);
+    mmi_control_store(p, MMI_CONTROL(lock), 1);
+    broken.exchange = exchange_once_not;
+    FAILS(mmi_partition_lock(p, 0), MOFKA_ERR_MPI, "window: failed");
+    assert_int_equal(mmi_control_load(p, MMI_CONTROL(lock)), 1);
+    errors_end(topic);
+    mmi_control_store(p, MMI_CONTROL(lock), 0);
+    mofka_topic_release(topic);
+}
+
+static void a_lock_is_given_back_in_spite_of_an_error(void **state) {
+    (void)state;
+    mofka_topic_t *topic = log_create_topic("{}");
+    const mmi_partition_t *p = log_of(topic);
+    errors_begin(topic);
+    OK(mmi_partition_lock(p, 0));
+    broken.exchange = exchange_once_not;
+    mmi_partition_unlock(p);
+    assert_int_equal(mmi_control_load(p, MMI_CONTROL(lock)), 0);
+    errors_end(topic);
+    mofka_topic_release(topic);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         LOG_CASE(a_failed_reservation_puts_nothing),
         LOG_CASE(a_state_that_was_not_read_is_an_error),
         LOG_CASE(a_word_that_was_not_read_is_not_damaged),
         LOG_CASE(a_join_whose_cursor_is_not_stored_takes_no_name),
+        LOG_CASE(a_lock_that_was_perhaps_not_taken_stays),
+        LOG_CASE(a_lock_is_given_back_in_spite_of_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
