@@ -8,22 +8,19 @@
 /* How long a refused append waits for the partition's lock. */
 #define LOCK_WAIT_MS 100
 
-/* Whether the reservation has an end and the partition has none. That is so for a moment, under the
- * lock, while the end is decided. */
-static bool commit_lacks_end(const mmi_partition_t *p) {
-    mmi_state_t state = {0};
-    if (mmi_state_load(p, &state) || state.complete ||
-        mmi_partition_lock(p, mmi_deadline(LOCK_WAIT_MS)))
-        return false;
-    mofka_status_t status = mmi_state_load(p, &state);
-    mmi_partition_unlock(p);
-    return !status && !state.complete;
-}
-
+/* The reservation has an end. The partition has one, too, but for a moment, under the lock, while
+ * it is decided; else the reservation is damaged. */
 mofka_status_t mmi_commit_refuse(const mmi_partition_t *p) {
-    if (commit_lacks_end(p))
-        return mmi_word_damaged(p, "reservation", mmi_control_load(p, MMI_CONTROL(reservation)));
-    return mofka_fail(MOFKA_ERR_COMPLETE, "topic '%s' is complete", p->topic);
+    mmi_state_t state = {0};
+    mofka_status_t status = mmi_state_load(p, &state);
+    if (!status && !state.complete && !mmi_partition_lock(p, mmi_deadline(LOCK_WAIT_MS))) {
+        status = mmi_state_load(p, &state);
+        mmi_partition_unlock(p);
+        if (!status && !state.complete)
+            return mmi_word_damaged(p, "reservation",
+                                    mmi_control_load(p, MMI_CONTROL(reservation)));
+    }
+    return status ? status : mofka_fail(MOFKA_ERR_COMPLETE, "topic '%s' is complete", p->topic);
 }
 
 void mmi_commit_put_flag(const mmi_partition_t *p, const mofka_batch_t *batch, bool settled,
