@@ -78,8 +78,9 @@ typedef struct mmi_clerk {
     MPI_Request asked_request;
     uint64_t asked[MMI_MESSAGE_WORDS];
     mmi_watch_t *watches[MMI_WATCH_LISTS]; /* by rank */
-    size_t watch_count;
+    _Atomic size_t watch_count;
     int64_t ring_ns;           /* when the words are compared next */
+    _Atomic uint64_t rings;    /* that were sent: those who get one will soon read */
     pthread_mutex_t sent_lock; /* guards `sent`; a leaf but for MPI's locks */
     mmi_message_t *sent;       /* under way */
     pthread_mutex_t ring_lock; /* guards what follows; a leaf but for MPI's locks */

@@ -46,6 +46,7 @@ static void watch_ring(mmi_clerk_t *c, int rank, uint64_t waiter, uint64_t index
     message->words[0] = waiter;
     message->words[1] = index;
     message->words[2] = kind;
+    atomic_fetch_add(&c->rings, 1);
     (void)mmi_clerk_send(c, message, rank, MMI_RING_TAG);
 }
 
@@ -132,10 +133,9 @@ static void watch_compare_all(mmi_clerk_t *c) {
 }
 
 void mmi_clerk_ring(mmi_clerk_t *c) {
-    if (pthread_mutex_trylock(&c->lock)) /* another thread does it, or will come back */
-        return;
-    if (c->watch_count > 0)
-        watch_compare_all(c);
+    if (atomic_load(&c->watch_count) == 0 || pthread_mutex_trylock(&c->lock))
+        return; /* another thread does it, or will come back */
+    watch_compare_all(c);
     pthread_mutex_unlock(&c->lock);
 }
 

@@ -63,19 +63,20 @@ static bool progress_poll(mmi_driver_t *d, int times) {
 static void *progress_main(void *argument) {
     mmi_driver_t *d = argument;
     mmi_window_t *w = d->directory.w;
-    uint64_t seen = 0;
+    uint64_t seen = 0, rings_seen = 0;
     int64_t last_ns = 0, us = HOT_US;
     bool hot = false;
     prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
     while (!atomic_load_explicit(&d->stop_progress, memory_order_relaxed)) {
         bool served = progress_poll(d, hot ? YIELD_POLLS : 1);
         mmi_clerk_ring(w->clerk);
-        uint64_t activity = progress_activity(d);
+        uint64_t activity = progress_activity(d), rings = atomic_load(&w->clerk->rings);
         int64_t now_ns = mmi_now_ns();
         if (activity != seen)
             w->ops->wake(w, w->rank, offsetof(mmi_share_t, activity), INT_MAX);
-        if (served || activity != seen) {
+        if (served || activity != seen || rings != rings_seen) {
             seen = activity;
+            rings_seen = rings;
             last_ns = now_ns;
             us = HOT_US;
         }

@@ -60,6 +60,8 @@ bool mmi_commit_start(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_
 
 void mmi_commit_ring(const mmi_partition_t *p) {
     mmi_bell_ring_data(p);
+    if (p->w->clerk && p->owner == p->w->rank) /* else its progress thread sees what was put */
+        mmi_clerk_ring(p->w->clerk);
     if (p->retention ==
         MMI_DISCARD_OLDEST) /* a producer that waits for room may discard this batch */
         mmi_bell_ring_room(p);
