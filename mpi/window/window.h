@@ -171,11 +171,11 @@ struct mmi_window {
     int reserve;               /* rma: MMI_RESERVE_AUTO, ... */
     MPI_Comm comm;             /* rma: for messages; the driver's */
     struct mmi_clerk *clerk;   /* rma: of messages; NULL: owners run no progress threads */
-    _Atomic int *slow_words; /* rma: for each owner, how much slower words are than they should */
-    uint64_t *nudge_values;  /* rma: what this rank last put into each rank's activity word */
-    mmi_reads_t reads;       /* rma */
-    _Atomic int fault;       /* whether an MPI call failed; see mmi_window_fault */
-    _Atomic bool *faulty;    /* the same of each rank's memory */
+    _Atomic int *slow_words;   /* rma: for each owner, how much slower words are than they should */
+    uint64_t *nudge_values;    /* rma: what this rank last put into each rank's activity word */
+    mmi_reads_t reads;         /* rma */
+    _Atomic int fault;         /* whether an MPI call failed; see mmi_window_fault */
+    _Atomic bool *faulty;      /* the same of each rank's memory */
     char message[MOFKA_MESSAGE_BYTES_MAX + 1]; /* of the first call that failed */
 };
 
