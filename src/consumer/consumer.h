@@ -170,8 +170,8 @@ mofka_status_t mfi_consumer_check_caller(mofka_consumer_t *consumer);
 void mfi_consumer_begin_turn(mofka_consumer_t *consumer);
 /* Without the lock, which it takes: end this thread's turn. */
 void mfi_consumer_end_turn(mofka_consumer_t *consumer);
-/* With the lock, releases it meanwhile: fetch, or wait for the thread that does. `*waited`: false in
- * the first of a caller's calls; then as the one before left it. */
+/* With the lock, releases it meanwhile: fetch, or wait for the thread that does. `*waited`: false
+ * in the first of a caller's calls; then as the one before left it. */
 mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline, bool *waited);
 /* With the lock, of a consumer with workers. True: a task should fetch ahead; the caller must start
  * it. */
