@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How often an owner that does not answer is looked at, and the longest nap between. */
-#define DEAF_MS 1000
 /* How long comparing all words pauses, for each watch: about ten times as long as it takes. */
 #define PAUSE_NS 200
+/* How often an owner that does not answer is looked at, and the longest nap between. */
+#define DEAF_MS 1000
 #define NAP_US_MAX 1000
 
 struct mmi_watch {

@@ -55,8 +55,9 @@
  *                                    with it: then a reader may find that of an earlier lap
  *   entries, one per event           where its metadata and its data are
  *   sums, one per event              with checksums: the check of its metadata in the low half,
- * that of its data in the high half (sum.c) payload, from a unit's start     the metadata of all
- * its events, then the data of all its events
+ *                                    that of its data in the high half (sum.c)
+ *   payload, from a unit's start     the metadata of all its events, then the data of all its
+ *                                    events
  *
  * Flags and stamps of the other events' slots are not written.
  *
@@ -92,18 +93,23 @@
  *   offset  word           written by                        operation
  *        0  reservation    a producer, for each batch        fetch_add(events << 32 | units << 1)
  *                          mark-complete, with the lock      fetch_add(1), once: the topic ends
- * here 64  head_events    a trimmer, with the lock          store, before head_units 72  head_units
- * a trimmer, with the lock          store; bit 55: they may be too low 80  complete mark-complete,
- * with the lock      store the end (an id) + 1; 0: no end 128  lock           any rank exchange 1,
- * then 0 192  data_bell      a publisher                       fetch_add 1 200  data_waiters   a
- * consumer that waits             fetch_add 1, then -1 256  room_bell      a rank that made room
- * fetch_add 1 264  room_waiters   a producer that waits             fetch_add 1, then -1 320
- * finished       a producer that closes            fetch_add 1 to both halves 328  blocked        a
- * producer, while a batch waits   fetch_add 1 to both halves, then -1; for statistics 384 state[64]
- * a consumer that joins or leaves   store; with the lock, except LIVE to AWAY 896  cursor[64] the
- * live consumer                 store (events << 32 | units) 1408  acknowledged[64]  the live
- * consumer              store the next unacknowledged id, before the cursor 1920  name[64]       a
- * consumer that joins             put, with the lock
+ *       64  head_events    a trimmer, with the lock          store, before head_units
+ *       72  head_units     a trimmer, with the lock          store; bit 55: they may be too low
+ *       80  complete       mark-complete, with the lock      store the end (an id) + 1; 0: no end
+ *      128  lock           any rank                          exchange 1, then 0
+ *      192  data_bell      a publisher                       fetch_add 1
+ *      200  data_waiters   a consumer that waits             fetch_add 1, then -1
+ *      256  room_bell      a rank that made room             fetch_add 1
+ *      264  room_waiters   a producer that waits             fetch_add 1, then -1
+ *      320  finished       a producer that closes            fetch_add 1 to both halves
+ *      328  blocked        a producer, while a batch waits   fetch_add 1 to both halves, then -1;
+ *                                                            for statistics
+ *      384  state[64]      a consumer that joins or leaves   store; with the lock, except LIVE to
+ *                                                            AWAY
+ *      896  cursor[64]     the live consumer                 store (events << 32 | units)
+ *     1408  acknowledged[64]  the live consumer              store the next unacknowledged id,
+ *                                                            before the cursor
+ *     1920  name[64]       a consumer that joins             put, with the lock
  *
  * What is read is checked before it is used: sealed words by their seal, counters by their halves,
  * a name by the check in its state, which also has the state in its lowest 8 bits. The reservation
