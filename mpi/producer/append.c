@@ -154,9 +154,11 @@ mofka_status_t mmi_append_take_place(const mmi_partition_t *p, mmi_sender_t *sen
         mmi_sender_note(sender, state->head, now_ns);
         status = append_place(p, sender, old, state->head, &place);
     }
-    if (!status)
-        append_note_places(sender, group, place);
-    return status;
+    if (status)
+        return status;
+    append_note_places(sender, group, place);
+    mmi_put_expect(p, place.events);
+    return MOFKA_OK;
 }
 
 /* Step 2 of any group. MOFKA_ERR_TIMEOUT: it is not reserved. */

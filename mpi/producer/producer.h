@@ -205,6 +205,9 @@ bool mmi_reserve_asks(const mmi_window_t *w, int owner);
 /* A round reserved by words, and flushed its batches, which took these times. */
 void mmi_reserve_note(mmi_window_t *w, int owner, int64_t reserve_ns, int64_t flush_ns);
 
+/* The events from `id` on are reserved: the memory that step 4 looks at first begins to come to
+ * this core, if that is how it is reached. It may be in another core's cache. */
+void mmi_put_expect(const mmi_partition_t *p, uint64_t id);
 /* Step 4: write a reserved group, an early one with its flags, and flush. `with_state`: read the
  * partition's state as well, into sender->state. */
 mofka_status_t mmi_put_group(const mmi_partition_t *p, mmi_sender_t *sender,

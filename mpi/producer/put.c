@@ -205,15 +205,24 @@ static void put_stamp(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_
     mmi_stamp_put(p, mmi_batch_place(batch).events, &sender->marks[i].stamp);
 }
 
+/* Where the entry of an event is. */
+static uint64_t put_slot(const mmi_partition_t *p, uint64_t id) {
+    return p->entries + id % p->slots * sizeof(mmi_entry_t);
+}
+
 /* ---- groups ---------------------------------------------------------------------------------- */
+
+void mmi_put_expect(const mmi_partition_t *p, uint64_t id) {
+    if (p->w->ops->address)
+        __builtin_prefetch(p->w->ops->address(p->w, p->owner, put_slot(p, id)), 1);
+}
 
 /* Whether this place was given out before, and used: the reservation went back. Where looking costs
  * a round trip, it is not looked for. */
 static mofka_status_t put_check_slot(const mmi_partition_t *p, uint64_t id) {
-    const uint64_t slot = p->entries + id % p->slots * sizeof(mmi_entry_t);
     mmi_entry_t entry;
     static_assert(offsetof(mmi_entry_t, id_1) == 0, "the first word");
-    if (!p->w->ops->loads_are_cheap || p->w->ops->load(p->w, p->owner, slot) != id + 1)
+    if (!p->w->ops->loads_are_cheap || p->w->ops->load(p->w, p->owner, put_slot(p, id)) != id + 1)
         return MOFKA_OK;
     mmi_entries_get(p, id, &entry, 1);
     if (entry.check != mmi_entry_check(&entry))

@@ -47,7 +47,7 @@ void mmi_window_fault(mmi_window_t *w, int rank, const char *call, int error) {
     atomic_store(&w->faulty[rank], true);
 }
 
-mofka_status_t mmi_window_check(mmi_window_t *w, int rank) {
+mofka_status_t mmi_window_report(mmi_window_t *w, int rank) {
     int fault = atomic_load_explicit(&w->fault, memory_order_acquire);
     assert(rank >= MMI_ANY_RANK && rank < w->size);
     if (fault == FAULT_NONE || (rank != MMI_ANY_RANK && !atomic_load(&w->faulty[rank])))

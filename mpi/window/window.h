@@ -243,7 +243,12 @@ static inline bool mmi_window_is_near(const mmi_window_t *window, int rank) {
 /* MOFKA_OK, or the first error that an operation met, if one on the memory of `rank` has met one.
  * MMI_ANY_RANK: of any rank. */
 #define MMI_ANY_RANK (-1)
-mofka_status_t mmi_window_check(mmi_window_t *window, int rank);
+/* The same, once some operation has met an error. */
+mofka_status_t mmi_window_report(mmi_window_t *window, int rank);
+static inline mofka_status_t mmi_window_check(mmi_window_t *window, int rank) {
+    bool fault = atomic_load_explicit(&window->fault, memory_order_acquire) != 0;
+    return fault ? mmi_window_report(window, rank) : MOFKA_OK;
+}
 /* Read one word, or more words that no rank changes meanwhile. Blocks until the rank answers, at
  * most until `deadline` (MOFKA_ERR_TIMEOUT); INT64_MAX: no deadline. */
 mofka_status_t mmi_window_read(mmi_window_t *window, int rank, uint64_t offset, uint64_t *words,
