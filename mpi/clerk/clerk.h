@@ -4,12 +4,12 @@
  *
  *   message     tag     words                                        to
  *   add         ASK     MMI_ASK_ADD; offset and what to add, each    an owner
- *   old values  ANSWER  one each; none: nothing was added            who asked
+ *   old values  ANSWER  one each; none: nothing was added            the rank that asked
  *   watch       ASK     MMI_ASK_WATCH, waiter, index; offset and     an owner
  *                       value of each watched word
  *   forget      ASK     MMI_ASK_FORGET, waiter, index                an owner
- *   ring        RING    waiter, index, MMI_RUNG                      who waits
- *   forgotten   RING    waiter, index, MMI_FORGOTTEN                 who asked
+ *   ring        RING    waiter, index, MMI_RUNG                      the waiting rank
+ *   forgotten   RING    waiter, index, MMI_FORGOTTEN                 the rank that asked
  *
  * clerk.c is the owner's side: its progress thread serves. ask.c asks to add; watch.c has both
  * sides of watches. partition/model/watch.pml is the model of watches.
@@ -46,7 +46,7 @@ typedef struct mmi_asks {
     uint64_t message[MMI_MESSAGE_WORDS], old[MMI_ASKS_MAX];
 } mmi_asks_t;
 
-/* Who waits for rings: a consumer. */
+/* A consumer that waits for rings. */
 typedef struct mmi_waiter {
     struct mmi_waiter *next; /* of this process */
     uint64_t number;         /* among them */
@@ -72,7 +72,7 @@ typedef struct mmi_watch mmi_watch_t;
 typedef struct mmi_clerk {
     mmi_window_t *w;      /* borrow */
     uint64_t share_bytes; /* of this rank */
-    /* Set in MPI_Finalize, where no progress thread may run: who waits serves, too. */
+    /* Set in MPI_Finalize, where no progress thread may run. Then a thread that waits serves. */
     _Atomic bool alone;
     pthread_mutex_t lock; /* guards what follows; the window's and `sent_lock` come after it */
     MPI_Request asked_request;
@@ -135,9 +135,9 @@ int mmi_waiter_receive(mmi_clerk_t *c);
 mmi_waiter_t *mmi_waiter_begin(mmi_clerk_t *c, size_t count);
 /* Free it. Owners have forgotten it, or it never had them watch. */
 void mmi_waiter_end(mmi_clerk_t *c, mmi_waiter_t *waiter);
-/* Have another rank watch words of its share; this replaces its watch of that index. A word whose
- * offset is 0 is none. False: it does not, because of memory or MPI. */
-bool mmi_waiter_watch(mmi_clerk_t *c, const mmi_waiter_t *waiter, int owner, size_t index,
+/* Have another rank watch words of its share. This replaces its watch of that index. An offset of 0
+ * stands for no word. Without memory, or after an error of MPI, no watch begins. */
+void mmi_waiter_watch(mmi_clerk_t *c, const mmi_waiter_t *waiter, int owner, size_t index,
                       const mmi_watched_t words[MMI_WATCH_WORDS]);
 /* Take the rings that have arrived for waiters of this process. */
 void mmi_waiter_hear(mmi_clerk_t *c);

@@ -221,12 +221,12 @@ static bool waiter_is_unheard(const mmi_clerk_t *c, int owner, int64_t deadline)
     return !mmi_window_read(c->w, owner, offsetof(mmi_share_t, deaf), &deaf, 1, deadline) && deaf;
 }
 
-bool mmi_waiter_watch(mmi_clerk_t *c, const mmi_waiter_t *waiter, int owner, size_t index,
+void mmi_waiter_watch(mmi_clerk_t *c, const mmi_waiter_t *waiter, int owner, size_t index,
                       const mmi_watched_t words[MMI_WATCH_WORDS]) {
     uint64_t message[MMI_WATCH_MESSAGE] = {MMI_ASK_WATCH, waiter->number, index};
     assert(owner != c->w->rank && index < waiter->count);
     memcpy(message + 3, words, MMI_WATCH_WORDS * sizeof *words);
-    return waiter_send(c, owner, message, MMI_WATCH_MESSAGE);
+    (void)waiter_send(c, owner, message, MMI_WATCH_MESSAGE);
 }
 
 bool mmi_waiter_ask_forget(mmi_clerk_t *c, const mmi_waiter_t *waiter, int owner, size_t index) {

@@ -107,7 +107,7 @@ static void ring_watch(mmi_consumer_t *c, size_t index, int64_t now_ms) {
     r->told = true;
     r->watched_at = r->next;
     r->watched_ms = now_ms;
-    (void)mmi_waiter_watch(p->w->clerk, c->waiter, p->owner, index, words);
+    mmi_waiter_watch(p->w->clerk, c->waiter, p->owner, index, words);
 }
 
 /* As mmi_reader_has_news, but what the last look saw counts: if it has changed since, the owner
