@@ -70,10 +70,11 @@ static bool checker_pass_escape(json_checker_t *c) {
         return false;
     if (code < 0xd800 || code > 0xdfff)
         return true;
-    if (code > 0xdbff || !checker_take(c, '\\') || !checker_take(c, 'u') ||
-        !checker_pass_hex4(c, &second) || second < 0xdc00 || second > 0xdfff)
+    if (code > 0xdbff || !checker_take(c, '\\') || !checker_take(c, 'u'))
         return checker_fault(c, "half a surrogate pair");
-    return true;
+    if (!checker_pass_hex4(c, &second))
+        return false;
+    return (second >= 0xdc00 && second <= 0xdfff) || checker_fault(c, "half a surrogate pair");
 }
 
 /* Skip the bytes of a string that mean themselves, eight at a time. */

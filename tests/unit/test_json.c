@@ -46,6 +46,24 @@ static void the_depth_has_one_limit(void **state) {
     mofka_validator_release(json);
 }
 
+static void bad_escapes_are_named(void **state) {
+    (void)state;
+    static const char *const bad[][2] = {
+        {"\"\\ud800\"", "half a surrogate pair"},
+        {"\"\\udc00\\ud800\"", "half a surrogate pair"},
+        {"\"\\ud800\\u0041\"", "half a surrogate pair"},
+        {"\"\\ud800\\n\"", "half a surrogate pair"},
+        {"\"\\ud800\\u12x4\"", "without four hexadecimal digits"},
+        {"\"\\ud800\\u", "without four hexadecimal digits"},
+        {"\"\\u00\"", "without four hexadecimal digits"},
+        {"\"\\x\"", "an unknown escape"},
+        {"\"\\", "an unknown escape"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        FAILS(mfi_json_check("it", bad[i][0], strlen(bad[i][0])), MOFKA_ERR_JSON, bad[i][1]);
+    OK(mfi_json_check("it", "\"\\ud83d\\ude00\"", 14));
+}
+
 static void all_codes_are_read_as_written(void **state) {
     (void)state;
     for (uint32_t code = 0; code <= 0x10ffff; code++) {
@@ -142,6 +160,7 @@ static void a_walk_meets_all_members(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_depth_has_one_limit),
+        cmocka_unit_test(bad_escapes_are_named),
         cmocka_unit_test(all_codes_are_read_as_written),
         cmocka_unit_test(bad_characters_are_refused),
         cmocka_unit_test(escapes_mean_characters),
