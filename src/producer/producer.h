@@ -141,6 +141,7 @@ struct mofka_producer {
     mofka_thread_pool_t *timer;
     uint64_t linger_ms;
     int64_t push_timeout_ms;
+    mofka_when_full_t when_full;
     mfi_child_t child;
     /* Serialises the selector's calls. A leaf: no other lock is taken while it is held. */
     pthread_mutex_t select_lock;
@@ -266,6 +267,8 @@ void mfi_lane_send(mfi_lane_t *lane, int64_t deadline);
 void mfi_lane_watch(mfi_lane_t *lane);
 /* Let workers send what is sealed. Does nothing without workers. */
 void mfi_producer_wake_workers(mofka_producer_t *producer);
+/* Whether other threads send: workers, or the backend's. */
+bool mfi_producer_has_senders(const mofka_producer_t *producer);
 /* Seal the batches of all lanes that lingered for linger_ms. Send what is sealed, without
  * waiting. */
 void mfi_producer_check_lanes(mofka_producer_t *producer);

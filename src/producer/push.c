@@ -66,9 +66,27 @@ typedef struct push {
 
 /* Reads the clock when the push first waits or sends. Most pushes do neither. */
 static int64_t push_deadline(push_t *push) {
+    const mofka_producer_t *producer = push->producer;
     if (push->deadline == 0)
-        push->deadline = mfi_deadline(push->producer->push_timeout_ms);
+        push->deadline = mfi_deadline(
+            producer->when_full == MOFKA_WHEN_FULL_WAIT ? producer->push_timeout_ms : 0);
     return push->deadline;
+}
+
+/* With the lock, releases it meanwhile: where no other thread sends, look once whether a batch can
+ * be sent. MOFKA_ERR_FULL: there is no place. */
+static mofka_status_t push_drop(push_t *push, mfi_lane_t *lane) {
+    mofka_producer_t *producer = push->producer;
+    mfi_assert_locked(&producer->lock);
+    bool sends = !mfi_producer_has_senders(producer) &&
+                 mfi_lane_make_place(lane, push_deadline(push)) == MOFKA_OK;
+    if (sends || producer->closed)
+        return MOFKA_OK; /* the caller looks again */
+    producer->stats.events_dropped++;
+    return mofka_fail(MOFKA_ERR_FULL,
+                      "producer '%s' of topic '%s': no room in partition %zu; the "
+                      "event is dropped",
+                      producer->name, producer->topic->name, lane->partition);
 }
 
 /* With the lock, releases it meanwhile: wait for a place among max_batches. */
@@ -99,7 +117,9 @@ static mofka_status_t push_make_room(push_t *push, mfi_lane_t *lane, size_t byte
             push->opened = true;
             return mfi_batch_open(lane);
         }
-        mofka_status_t status = push_wait_for_place(push, lane);
+        mofka_status_t status = producer->when_full == MOFKA_WHEN_FULL_WAIT
+                                    ? push_wait_for_place(push, lane)
+                                    : push_drop(push, lane);
         if (status)
             return status;
     }
