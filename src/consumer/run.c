@@ -46,6 +46,7 @@ mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *from, mfi
 }
 
 void mfi_run_destroy(mfi_run_t *run) {
+    MFI_KEEP_ERRNO;
     mofka_consumer_t *consumer = run->consumer;
     assert(atomic_load(&run->users) == 0);
     if (run->run && !mfi_is_marked(consumer))

@@ -119,6 +119,7 @@ static mofka_status_t producer_end(mofka_producer_t *producer, int64_t timeout_m
 }
 
 mofka_status_t mofka_producer_close(mofka_producer_t *producer, int64_t timeout_ms) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_check(producer, MFI_PRODUCER, "producer");
     return status ? status : producer_end(producer, timeout_ms);
 }
@@ -136,6 +137,7 @@ static mofka_status_t producer_drive_abandoned(mfi_child_t *child, int64_t timeo
 }
 
 void mofka_producer_release(mofka_producer_t *producer) {
+    MFI_KEEP_ERRNO;
     if (!producer || !mfi_handle_release(&producer->object))
         return;
     if (producer->ended) { /* read without the lock: no other thread has a handle */

@@ -98,6 +98,7 @@ static mofka_status_t producer_make_backend(mofka_producer_t *producer) {
 
 mofka_status_t mofka_producer_create(mofka_topic_t *topic, const mofka_producer_options_t *options,
                                      mofka_producer_t **out) {
+    MFI_KEEP_ERRNO;
     static const mofka_producer_options_t defaults;
     options = options ? options : &defaults;
     mofka_status_t status = mfi_topic_check(topic);

@@ -155,6 +155,7 @@ struct mofka_producer {
     pthread_t ender;              /* the thread that is `ending` */
     uint64_t sequence;            /* of the last batch or flush */
     int64_t check_ms;             /* no lingering batch is due before; coarse clock */
+    int64_t look_ms;              /* of a producer that drops: no look for room before; likewise */
     size_t open_count;            /* open batches */
     uint64_t closes;              /* calls of close so far */
     bool lingering;               /* a delayed task will seal lingering batches, and send */

@@ -73,24 +73,38 @@ static int64_t push_deadline(push_t *push) {
     return push->deadline;
 }
 
-/* With the lock, releases it meanwhile: where no other thread sends, look once whether a batch can
- * be sent. MOFKA_ERR_FULL: there is no place. */
+/* How many times as long as a look for room no further one is made. */
+#define LOOK_PAUSE 8
+
+/* With the lock, releases it meanwhile: where no other thread sends, look whether a batch can be
+ * sent, but not all the time. True: it could. */
+static bool push_look_for_place(push_t *push, mfi_lane_t *lane) {
+    mofka_producer_t *producer = push->producer;
+    int64_t start_ms = mfi_coarse_ms();
+    mfi_assert_locked(&producer->lock);
+    if (mfi_producer_has_senders(producer) || start_ms < producer->look_ms)
+        return false;
+    bool place = mfi_lane_make_place(lane, push_deadline(push)) == MOFKA_OK;
+    int64_t end_ms = mfi_coarse_ms();
+    producer->look_ms = end_ms + LOOK_PAUSE * (end_ms - start_ms);
+    return place;
+}
+
+/* With the lock, releases it meanwhile: make a place without waiting, or drop the event. */
 static mofka_status_t push_drop(push_t *push, mfi_lane_t *lane) {
     mofka_producer_t *producer = push->producer;
-    mfi_assert_locked(&producer->lock);
-    bool sends = !mfi_producer_has_senders(producer) &&
-                 mfi_lane_make_place(lane, push_deadline(push)) == MOFKA_OK;
-    if (sends || producer->closed)
+    MFI_KEEP_ERRNO;
+    if (push_look_for_place(push, lane) || producer->closed)
         return MOFKA_OK; /* the caller looks again */
     producer->stats.events_dropped++;
     return mofka_fail(MOFKA_ERR_FULL,
-                      "producer '%s' of topic '%s': no room in partition %zu; the "
-                      "event is dropped",
+                      "producer '%s' of topic '%s': no room in partition %zu; the event is dropped",
                       producer->name, producer->topic->name, lane->partition);
 }
 
 /* With the lock, releases it meanwhile: wait for a place among max_batches. */
 static mofka_status_t push_wait_for_place(push_t *push, mfi_lane_t *lane) {
+    MFI_KEEP_ERRNO;
     mfi_assert_locked(&push->producer->lock);
     uint64_t since = mfi_now_ns();
     mofka_status_t status = mfi_lane_make_place(lane, push_deadline(push));
@@ -148,6 +162,7 @@ static mofka_status_t push_add(push_t *push, mfi_lane_t *lane, const char *metad
 /* With the lock, which it unlocks: after push_add gave `status`, do what the lanes need. */
 static mofka_status_t push_serve_lanes(push_t *push, mfi_lane_t *lane, mofka_status_t status,
                                        bool check) {
+    MFI_KEEP_ERRNO;
     mofka_producer_t *producer = push->producer;
     mfi_assert_locked(&producer->lock);
     /* Without workers one delayed task serves all lanes. */

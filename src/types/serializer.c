@@ -69,6 +69,7 @@ static mofka_status_t serializer_create(const char *json, mfi_named_by_t by,
 }
 
 mofka_status_t mofka_serializer_from_metadata(const char *json, mofka_serializer_t **serializer) {
+    MFI_KEEP_ERRNO;
     return serializer_create(json, MFI_NAMED_BY_OPTION, serializer);
 }
 
@@ -90,6 +91,7 @@ mofka_serializer_t *mofka_serializer_retain(const mofka_serializer_t *serializer
 }
 
 void mofka_serializer_release(mofka_serializer_t *serializer) {
+    MFI_KEEP_ERRNO;
     mfi_helper_release(serializer, MFI_SERIALIZER);
 }
 
@@ -104,6 +106,7 @@ bool mofka_serializer_is_identity(const mofka_serializer_t *serializer) {
 mofka_status_t mofka_serializer_serialize(const mofka_serializer_t *serializer,
                                           const mofka_archive_t *archive, const char *metadata,
                                           size_t metadata_bytes) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_check(serializer, MFI_SERIALIZER, "serializer");
     if (status)
         return status;
@@ -127,6 +130,7 @@ static mofka_status_t serializer_read_text(const mofka_archive_t *archive, size_
 mofka_status_t mofka_serializer_deserialize(const mofka_serializer_t *serializer,
                                             const mofka_archive_t *archive, size_t stored_bytes,
                                             mofka_metadata_t **metadata) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_check(serializer, MFI_SERIALIZER, "serializer");
     if (status)
         return status;
