@@ -112,8 +112,8 @@ static void counters_become_metrics(void **state) {
     sums->producers = 2;
     sums->of_producers.room_wait_ns = 1234567890;
     sums->of_producers.sealed[MFI_SEAL_FLUSH] = 4;
-    static const uint64_t latencies_ns[] = {100, 1500, 3000000000, UINT64_C(60000000000)};
-    for (size_t i = 0; i < 4; i++)
+    static const uint64_t latencies_ns[] = {100, 1500, 2000, 3000000000, UINT64_C(60000000000)};
+    for (size_t i = 0; i < 5; i++)
         mfi_histogram_record(&sums->of_producers.push_to_stored, latencies_ns[i]);
     mfi_prometheus_process_t process = {.rank = 5, .producers = 1, .sums = sums};
     mfi_prometheus_write_process(out, MFI_PROMETHEUS_TEXT, &process);
@@ -124,12 +124,12 @@ static void counters_become_metrics(void **state) {
 #define LATENCY "mofka_producer_push_to_stored_seconds"
     expect_line(text, "# TYPE " LATENCY " histogram");
     expect_line(text, LATENCY "_bucket{rank=\"5\",le=\"1e-06\"} 1");
-    expect_line(text, LATENCY "_bucket{rank=\"5\",le=\"2e-06\"} 2");
-    expect_line(text, LATENCY "_bucket{rank=\"5\",le=\"2.0\"} 2");
-    expect_line(text, LATENCY "_bucket{rank=\"5\",le=\"5.0\"} 3");
-    expect_line(text, LATENCY "_bucket{rank=\"5\",le=\"10.0\"} 3");
-    expect_line(text, LATENCY "_bucket{rank=\"5\",le=\"+Inf\"} 4");
-    expect_line(text, LATENCY "_count{rank=\"5\"} 4");
+    expect_line(text, LATENCY "_bucket{rank=\"5\",le=\"2e-06\"} 3");
+    expect_line(text, LATENCY "_bucket{rank=\"5\",le=\"2.0\"} 3");
+    expect_line(text, LATENCY "_bucket{rank=\"5\",le=\"5.0\"} 4");
+    expect_line(text, LATENCY "_bucket{rank=\"5\",le=\"10.0\"} 4");
+    expect_line(text, LATENCY "_bucket{rank=\"5\",le=\"+Inf\"} 5");
+    expect_line(text, LATENCY "_count{rank=\"5\"} 5");
     double sum = strtod(
         strstr(text, LATENCY "_sum{rank=\"5\"} ") + strlen(LATENCY "_sum{rank=\"5\"}"), NULL);
     assert_true(sum >= 63 && sum <= 64);
@@ -179,6 +179,12 @@ static char *file_text(const char *name) {
     return text;
 }
 
+static void wait_for_file(const char *name) {
+    for (int i = 0; i < 10000 && access(name, F_OK); i++)
+        clock_sleep_ms(1);
+    assert_int_equal(access(name, F_OK), 0);
+}
+
 static void expect_no_new_file(const char *name) {
     char path[256];
     snprintf(path, sizeof path, "%s.%ld.tmp", name, (long)getpid());
@@ -195,15 +201,16 @@ static void a_file_is_replaced(void **state) {
     mofka_future_t *future = scripted_push(producer);
     OK(mofka_future_wait(future, 10000, NULL));
     mofka_future_release(future);
-    char *text = NULL;
-    for (int i = 0, seen = 0; i < 5000 && seen < 100; i++) {
+    wait_for_file(name);
+    char *text = file_text(name);
+    for (int reports = 0; reports < 200;) {
+        char before[sizeof "mofka_statistics_timestamp_seconds 1234567890.123456"];
+        snprintf(before, sizeof before, "%s", strstr(text, "\nmofka_statistics_timestamp") + 1);
         text = file_text(name);
-        assert_true(!text || (strncmp(text, "# HELP ", 7) == 0 &&
-                              strcmp(text + strlen(text) - 6, "# EOF\n") == 0));
-        if (text && strstr(text, "mofka_producer_stored_events_total{rank=\"0\"} 1\n"))
-            seen++;
-        else
-            clock_sleep_ms(1);
+        assert_non_null(text);
+        assert_int_equal(strncmp(text, "# HELP ", 7), 0);
+        assert_string_equal(text + strlen(text) - 6, "# EOF\n");
+        reports += !strstr(text, before);
     }
     expect_line(text, "mofka_producer_stored_events_total{rank=\"0\"} 1");
     expect_line(text, "mofka_producers{rank=\"0\"} 1");
