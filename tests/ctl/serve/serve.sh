@@ -171,11 +171,10 @@ case_serve_token() {
 }
 
 case_serve_usage() {
-    for address in '' 127.0.0.1 9464 :9464 127.0.0.1: 127.0.0.1:x 127.0.0.1:65536 127.0.0.1:-1 '127.0.0.1: 1' 1.2.3:80 \
-        example.org:80 '[]:80' '::1:80' '[::1]' '[::1:80' "[$(head -c 100 /dev/zero | tr '\0' 1)]:80" 127.0.0.1:0001234; do
+    for address in '' 9464 127.0.0.1:65536 example.org:80; do # test_serve has more
         refuses "--listen cannot be '$address': it must be ADDRESS:PORT" serve --listen "$address"
     done
-    for address in 0.0.0.0:0 '[::]:0' 10.0.0.1:80 '[2001:db8::1]:80'; do
+    for address in 0.0.0.0:0 '[2001:db8::1]:80'; do
         refuses "--listen $address can be reached from other nodes: it needs a --token FILE" serve --listen "$address"
     done
     refuses "--interval cannot be '1': it must be a whole number from 10" serve --interval 1
