@@ -137,6 +137,42 @@ static void counters_become_metrics(void **state) {
     free(sums);
 }
 
+/* Whether a sample of the text has a value, or the value in nanoseconds. */
+static bool has_value(const char *text, uint64_t value) {
+    char whole[32], seconds[32];
+    snprintf(whole, sizeof whole, "} %u\n", (unsigned)value);
+    snprintf(seconds, sizeof seconds, "} 0.%09u\n", (unsigned)value);
+    return strstr(text, whole) || strstr(text, seconds);
+}
+
+/* Counters stand before the histograms, and before what a producer keeps for itself. */
+static void every_counter_is_shown(void **state) {
+    (void)state;
+    mfi_totals_t *sums = calloc(1, sizeof *sums);
+    uint64_t *of_producers = (uint64_t *)(void *)&sums->of_producers,
+             *of_consumers = (uint64_t *)(void *)&sums->of_consumers;
+    size_t producer_counters = offsetof(mfi_producer_stats_t, opened) / sizeof(uint64_t),
+           consumer_counters = offsetof(mfi_consumer_stats_t, stored_to_pulled) / sizeof(uint64_t);
+    for (size_t i = 0; i < producer_counters; i++)
+        of_producers[i] = 1000 + i;
+    for (size_t i = 0; i < consumer_counters; i++)
+        of_consumers[i] = 2000 + i;
+    char *text;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+    mfi_prometheus_write_process(out, MFI_OPENMETRICS,
+                                 &(mfi_prometheus_process_t){.sums = sums, .time_us = 1});
+    fclose(out);
+    for (size_t i = 0; i < producer_counters; i++)
+        if (!has_value(text, 1000 + i))
+            fail_msg("the producers' counter %zu is not shown:\n%s", i, text);
+    for (size_t i = 0; i < consumer_counters; i++)
+        if (!has_value(text, 2000 + i))
+            fail_msg("the consumers' counter %zu is not shown:\n%s", i, text);
+    free(text);
+    free(sums);
+}
+
 /* ---- the file -------------------------------------------------------------------------------- */
 
 static char logged[1024];
@@ -314,6 +350,7 @@ int main(void) {
         cmocka_unit_test(names_are_escaped),
         cmocka_unit_test(other_json_is_no_failure),
         cmocka_unit_test(counters_become_metrics),
+        cmocka_unit_test(every_counter_is_shown),
         cmocka_unit_test(a_file_is_replaced),
         cmocka_unit_test(only_regular_files_are_replaced),
         cmocka_unit_test(a_file_that_becomes_a_folder_is_logged_once),
