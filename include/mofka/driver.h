@@ -30,9 +30,10 @@ MOFKA_API mofka_status_t mofka_driver_create(const char *type, const char *optio
 /** End the driver. For "mpi" this call is collective. MOFKA_ERR_BUSY: a producer or consumer is
  * open; the message names it. MOFKA_ERR_TIMEOUT: it is not closed yet; call again. From the first
  * call on nothing new is made through the driver, but mofka_driver_stats still works.
- * Threads: owner. MPI: as the type. Blocks: at most `timeout_ms`. For "mpi" it can take 3 s longer,
- * if another rank stops in the middle of closing. If one stops or dies at the very moment when all
- * free the window, it takes as long as MPI waits. */
+ * Threads: owner. MPI: as the type. Blocks: at most `timeout_ms`. For "mpi" it can take 0.1 s
+ * longer once all ranks have come, and 3 s longer if another rank stops in the middle of closing.
+ * If one stops or dies at the very moment when all free the window, it takes as long as MPI waits.
+ */
 MOFKA_API mofka_status_t mofka_driver_close(mofka_driver_t *driver, int64_t timeout_ms);
 /** Count one more user; returns its argument.
  * Threads: any. MPI: none. Blocks: no. */

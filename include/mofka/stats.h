@@ -124,7 +124,8 @@ typedef void (*mofka_stats_fn)(void *context, const mofka_metadata_t *stats);
  * process. It appends one JSON object per line, with one write each, every MOFKA_STATS_INTERVAL_MS
  * (default: 1000) ms and at close. "%r" in its name is replaced by the rank. Without "%r" the ranks
  * share the file, and "rank" says which rank wrote a line. The file may be a FIFO that already has
- * a reader; lines that do not fit into it are left out.
+ * a reader; lines that do not fit into it are left out. With MOFKA_STATS_FORMAT=prometheus the file
+ * has the newest report only, as text for Prometheus, and is replaced as a whole.
  *
  * MOFKA_ERR_RANGE: the interval is 0, or above MOFKA_STATS_INTERVAL_MS_MAX. MOFKA_ERR_BUSY: the
  * callback called this. MOFKA_ERR_CLOSED: the driver is closed. MOFKA_ERR_SYSTEM: its thread could

@@ -11,7 +11,10 @@
  *   in/        lines.c (text into lines) -> intake.c (checks, counts) -> feed.c (pushes, outcomes)
  *   out/       drain.c (pulls, acknowledges) -> event_line.c -> sink.c (lines out);
  *              rates.c (statistics into rates) -> table.c (text)
- *   commands/  produce uses in/; consume and top use out/; forward and fifo use both
+ *   serve/     listen.c (address), access.c (token), readings.c (statistics on demand) -> server.c
+ *              (HTTP); page/ writes the page
+ *   commands/  produce uses in/; consume and top use out/; forward and fifo use both; serve uses
+ *              serve/
  */
 #include <assert.h>
 #include <errno.h>
@@ -31,8 +34,9 @@
 #include "base/text/message.h"
 
 static const ctl_command_t *const commands[] = {
-    &topic_create_command, &topic_list_command, &topic_info_command, &produce_command,
-    &consume_command,      &forward_command,    &fifo_command,       &top_command,
+    &topic_create_command, &topic_list_command, &topic_info_command,
+    &produce_command,      &consume_command,    &forward_command,
+    &fifo_command,         &top_command,        &serve_command,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 

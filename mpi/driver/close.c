@@ -23,6 +23,9 @@
 #include "mpi/clerk/clerk.h"
 #include "mpi/driver/driver.h"
 
+/* How much longer a close takes than its time-out, once all ranks have come. */
+#define MORE_MS 100
+
 void mmi_driver_stop(mmi_driver_t *d, bool frees) {
     assert(d->directory.w);
     mmi_finalize_unwatch(d);
@@ -59,7 +62,18 @@ static void closing_finish(mmi_driver_t *d, bool frees) {
     d->comm = MPI_COMM_NULL;
 }
 
-/* From where an earlier call stopped. */
+/* From where an earlier call stopped. If all ranks have come, but one of them a while ago, they
+ * need a few more rounds. All that still call take part in those at once, also those whose time is
+ * over: a rank that looks now and then, without waiting, would else hold the others up in each
+ * round. */
+static mofka_status_t closing_meet(mmi_driver_t *d, int64_t deadline, mmi_vote_t *least) {
+    unsigned step = d->ranks->step;
+    mofka_status_t status = mmi_meet(d->ranks, 0, deadline, least);
+    if (status == MOFKA_ERR_TIMEOUT && d->ranks->step != step)
+        status = mmi_meet(d->ranks, 0, mmi_deadline(MORE_MS), least);
+    return status;
+}
+
 static mofka_status_t closing_run(mmi_driver_t *d, int64_t deadline) {
     mmi_vote_t least = {MMI_LEFT, d->rank};
     mofka_status_t status = MOFKA_OK;
@@ -69,7 +83,7 @@ static mofka_status_t closing_run(mmi_driver_t *d, int64_t deadline) {
     if (status)
         return status;
     if (!d->ranks->broken)
-        status = mmi_meet(d->ranks, 0, deadline, &least);
+        status = closing_meet(d, deadline, &least);
     if (status)
         return status == MOFKA_ERR_TIMEOUT ? closing_late(d) : status;
     closing_finish(d, least.value == 0);

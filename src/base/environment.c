@@ -65,15 +65,24 @@ bool mfi_environment_mode(const char *text, unsigned *mode) {
     return true;
 }
 
+bool mfi_environment_is_prometheus(const char *text) {
+    return strcmp(text, "prometheus") == 0;
+}
+
 static bool environment_is_mode(const char *value) {
     unsigned mode;
     return mfi_environment_mode(value, &mode);
+}
+
+static bool environment_is_format(const char *value) {
+    return strcmp(value, "json") == 0 || mfi_environment_is_prometheus(value);
 }
 
 static const variable_t variables[] = {
     {"MOFKA_LOG", "error, warn, info, debug or trace", environment_is_level},
     {"MOFKA_PLUGIN_PATH", "absolute folders, separated by colons", mfi_environment_folders},
     {"MOFKA_STATS_FILE", "a file name", environment_is_text},
+    {"MOFKA_STATS_FORMAT", "json or prometheus", environment_is_format},
     {"MOFKA_STATS_INTERVAL_MS", "a whole number from 1 to 86400000", environment_is_interval},
     {"MOFKA_STATS_MODE", "three octal digits that let the owner write, such as 640",
      environment_is_mode},

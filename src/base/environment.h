@@ -15,6 +15,8 @@ void mfi_environment_check(void);
 bool mfi_environment_interval(const char *text, uint64_t *interval_ms);
 /* Read a value of MOFKA_STATS_MODE. False: it is invalid, and nothing is written. */
 bool mfi_environment_mode(const char *text, unsigned *mode);
+/* Whether a value of MOFKA_STATS_FORMAT asks for Prometheus's text, not for JSON. */
+bool mfi_environment_is_prometheus(const char *text);
 /* Whether a value of MOFKA_PLUGIN_PATH is valid: absolute folders, separated by colons. */
 bool mfi_environment_folders(const char *text);
 

@@ -19,6 +19,7 @@
 #include "base/object.h"
 
 struct cJSON;
+struct mfi_prometheus_process;
 struct mfi_reporter;
 struct mfi_totals;
 
@@ -38,7 +39,8 @@ typedef struct mfi_child {
     bool forgotten; /* ending it for MPI_Finalize was tried */
     /* Give its statistics as JSON. NULL: no memory. Called with the driver's lock. */
     struct cJSON *(*stats)(struct mfi_child *child);
-    /* Add its statistics to those of the driver's ended children. Called with the driver's lock. */
+    /* Add its statistics to sums, while it is open or when it has ended. Called with the driver's
+     * lock. */
     void (*fold)(struct mfi_child *child, struct mfi_totals *totals);
 } mfi_child_t;
 
@@ -101,6 +103,9 @@ mofka_driver_t *mfi_drivers_find(const void *self);
 
 /* Give the statistics of an open driver: cJSON_Delete. NULL: no memory. */
 struct cJSON *mfi_driver_stats(mofka_driver_t *driver, int64_t timeout_ms);
+/* Add up the statistics of all producers and consumers, the open ones included. */
+void mfi_driver_add_up(mofka_driver_t *driver, struct mfi_totals *sums,
+                       struct mfi_prometheus_process *process);
 
 /* ---- child.c: a driver's open producers and consumers ---------------------------------------- */
 

@@ -10,6 +10,8 @@
 #ifndef MOFKA_SRC_DRIVER_REPORTER_H
 #define MOFKA_SRC_DRIVER_REPORTER_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <mofka/stats.h>
 
 typedef struct mfi_reporter mfi_reporter_t;
@@ -23,8 +25,15 @@ void mfi_reporter_join(mfi_reporter_t *reporter);
 /* Join, then free the reporter. `last`: report once more, from this thread. NULL is ignored. */
 void mfi_reporter_stop(mfi_reporter_t *reporter, bool last);
 
+/* stats_file.c: write a pattern to `name`, with the rank for each "%r". False: it is too long. */
+bool mfi_stats_file_expand_name(const char *pattern, size_t rank, char *name, size_t room);
+/* The mode of a new file. */
+unsigned mfi_stats_file_mode(void);
 /* stats_file.c: start a reporter if MOFKA_STATS_FILE asks for one. NULL: it does not, or that
  * failed, which is logged. */
 mfi_reporter_t *mfi_stats_file_start(mofka_driver_t *driver);
+/* stats_prometheus.c: the same for a file in the format of Prometheus, whose name is `pattern`. */
+mfi_reporter_t *mfi_stats_prometheus_start(mofka_driver_t *driver, const char *pattern,
+                                           uint64_t interval_ms);
 
 #endif

@@ -9,6 +9,7 @@
 #include "driver/driver.h"
 #include "json/tree.h"
 #include "stats/counters.h"
+#include "stats/prometheus.h"
 
 /* These functions answer false if there is no memory. */
 
@@ -72,6 +73,19 @@ cJSON *mfi_driver_stats(mofka_driver_t *driver, int64_t timeout_ms) {
         return json;
     cJSON_Delete(json);
     return NULL;
+}
+
+void mfi_driver_add_up(mofka_driver_t *driver, mfi_totals_t *sums,
+                       mfi_prometheus_process_t *process) {
+    pthread_mutex_lock(&driver->lock);
+    *sums = *driver->totals;
+    for (mfi_child_t *child = driver->children; child; child = child->next)
+        child->fold(child, sums);
+    *process = (mfi_prometheus_process_t){.time_us = mfi_wall_ns() / 1000,
+                                          .producers = sums->producers - driver->totals->producers,
+                                          .consumers = sums->consumers - driver->totals->consumers,
+                                          .sums = sums};
+    pthread_mutex_unlock(&driver->lock);
 }
 
 mofka_status_t mofka_driver_stats(mofka_driver_t *driver, int64_t timeout_ms,

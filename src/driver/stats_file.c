@@ -7,6 +7,8 @@
  *
  * A FIFO must neither block nor end the program. If it has no room for a line, the line is left
  * out. If it takes a part of a line, the rest is written before the next line.
+ *
+ * MOFKA_STATS_FORMAT=prometheus asks for another kind of file: stats_prometheus.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -110,8 +112,7 @@ static void stats_file_close(void *context) {
     free(file);
 }
 
-/* Write the pattern to `name`, with the rank for each "%r". False: it is too long. */
-static bool stats_file_expand_name(const char *pattern, size_t rank, char *name, size_t room) {
+bool mfi_stats_file_expand_name(const char *pattern, size_t rank, char *name, size_t room) {
     size_t used = 0;
     assert(room > 0);
     while (*pattern && used < room) {
@@ -129,12 +130,12 @@ static bool stats_file_expand_name(const char *pattern, size_t rank, char *name,
 }
 
 /* An invalid value counts as missing; mfi_environment_check has warned of it. */
-static mode_t stats_file_mode(void) {
+unsigned mfi_stats_file_mode(void) {
     const char *text = mfi_environment("MOFKA_STATS_MODE");
     unsigned mode = MODE_DEFAULT;
     if (text)
         mfi_environment_mode(text, &mode);
-    return (mode_t)mode;
+    return mode;
 }
 
 static stats_file_t *stats_file_open(const mofka_driver_t *driver, const char *pattern) {
@@ -142,11 +143,11 @@ static stats_file_t *stats_file_open(const mofka_driver_t *driver, const char *p
     size_t rank = 0, size;
     if (driver->ops->process)
         driver->ops->process(driver->self, &rank, &size);
-    bool fits = stats_file_expand_name(pattern, rank, name, sizeof name);
+    bool fits = mfi_stats_file_expand_name(pattern, rank, name, sizeof name);
     stats_file_t *file = fits ? calloc(1, sizeof *file) : NULL;
     int saved = errno;
     const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK;
-    int descriptor = file ? open(name, flags, stats_file_mode()) : -1;
+    int descriptor = file ? open(name, flags, (mode_t)mfi_stats_file_mode()) : -1;
     if (descriptor < 0) {
         mfi_log(MOFKA_LOG_WARN, "MOFKA_STATS_FILE '%.*s': %s; no statistics are written",
                 MFI_QUOTE(pattern, strlen(pattern), 500),
@@ -169,6 +170,9 @@ mfi_reporter_t *mfi_stats_file_start(mofka_driver_t *driver) {
     uint64_t interval_ms = INTERVAL_MS_DEFAULT;
     if (interval) /* mfi_environment_check has warned of an invalid value */
         mfi_environment_interval(interval, &interval_ms);
+    const char *format = mfi_environment("MOFKA_STATS_FORMAT");
+    if (pattern && format && mfi_environment_is_prometheus(format))
+        return mfi_stats_prometheus_start(driver, pattern, interval_ms);
     stats_file_t *file = pattern ? stats_file_open(driver, pattern) : NULL;
     mfi_reporter_t *reporter = NULL;
     if (file && mfi_reporter_start(driver, interval_ms, stats_file_write_line, file,

@@ -83,7 +83,7 @@ void mfi_stats_fetched(mfi_consumer_stats_t *stats, const mofka_run_t *run, size
 /* Take off an event that mfi_stats_fetched counted: no pull has returned it. */
 void mfi_stats_not_pulled(mfi_consumer_stats_t *stats, const mofka_fetched_event_t *event);
 
-/* Add the counters of a producer or consumer that has ended. */
+/* Add the counters of a producer or consumer to sums. */
 void mfi_stats_add_producer(mfi_totals_t *totals, const mfi_producer_stats_t *stats);
 void mfi_stats_add_consumer(mfi_totals_t *totals, const mfi_consumer_stats_t *stats);
 /* Add the counters to a JSON object. False: no memory. */

@@ -73,3 +73,21 @@ uint64_t mfi_histogram_quantile(const mfi_histogram_t *h, double quantile) {
     assert(seen == h->total);
     return h->max;
 }
+
+uint64_t mfi_histogram_count(const mfi_histogram_t *h, uint64_t value) {
+    size_t last = histogram_bucket(value);
+    uint64_t count = 0;
+    assert(last < MFI_HISTOGRAM_BUCKETS);
+    for (size_t i = 0; i <= last; i++)
+        count += h->counts[i];
+    return count;
+}
+
+uint64_t mfi_histogram_sum(const mfi_histogram_t *h) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < MFI_HISTOGRAM_BUCKETS; i++) {
+        uint64_t end = histogram_bucket_end(i);
+        sum += h->counts[i] * (end < h->max ? end : h->max);
+    }
+    return sum;
+}

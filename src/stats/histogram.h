@@ -28,5 +28,10 @@ void mfi_histogram_add(mfi_histogram_t *h, const mfi_histogram_t *other);
  * at most v. It is rounded up to the end of its bucket, but not above the maximum. 0: nothing was
  * recorded. */
 uint64_t mfi_histogram_quantile(const mfi_histogram_t *h, double quantile);
+/* How many recorded values are at most `value`. Values in its bucket count, too: they are above it
+ * by less than 1/64. */
+uint64_t mfi_histogram_count(const mfi_histogram_t *h, uint64_t value);
+/* The sum of the recorded values, at most 1/64 too large. */
+uint64_t mfi_histogram_sum(const mfi_histogram_t *h);
 
 #endif

@@ -61,6 +61,6 @@ same() { cmp <(jq -cS . "$1" | sort) <(jq -cS . "$2" | sort) || fail "$1 and $2 
 # Write the process's id to a file, so that the test can signal it.
 traced() { printf 'echo $$ >%s; exec "$0" "$@"' "$1"; }
 
-for file in "$here"/*.sh; do [ "$file" = "$here/ctl_test.sh" ] || . "$file"; done
+for file in "$here"/*.sh "$here"/serve/*.sh; do [ "$file" = "$here/ctl_test.sh" ] || . "$file"; done
 "case_$case_"
 echo "$case_ ($window): good"

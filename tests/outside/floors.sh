@@ -29,8 +29,10 @@ mpi/driver 16
 mpi/ctl/base 17
 mpi/ctl/options 18
 mpi/ctl/in 19                 mpi/ctl/out 19
-mpi/ctl/commands 20
-mpi/ctl 21
+mpi/ctl/serve/page 20
+mpi/ctl/serve 21
+mpi/ctl/commands 22
+mpi/ctl 23
 '
 awk -v floors="$floors" '
 BEGIN {

@@ -27,6 +27,7 @@ expected() {
     printf 'lib/cmake/mofka/mofka%s.cmake\n' Config ConfigVersion Targets "Targets-${config:-relwithdebinfo}"
     printf 'bin/%s\n' "${programs[@]}"
     printf 'share/man/man1/%s.1\n' "${programs[@]}"
+    printf 'share/mofka/grafana.json\n'
 }
 (cd "$work/prefix" && find . ! -type d | sed "s,^\./,,; s,^${lib#"$work/prefix/"}/,lib/,") | sort >"$work/is"
 expected | sort | diff - "$work/is" || { echo "missing (<), or unexpected (>)"; exit 1; }

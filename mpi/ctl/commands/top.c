@@ -19,13 +19,9 @@
 #include "mpi/ctl/base/interrupt.h"
 #include "mpi/ctl/base/job.h"
 #include "mpi/ctl/commands/commands.h"
-#include "mpi/ctl/out/event_line.h"
 #include "mpi/ctl/out/rates.h"
 #include "mpi/ctl/out/sink.h"
 #include "mpi/ctl/out/table.h"
-
-/* How long one reading of the statistics may take. */
-#define READ_MS 1000
 
 static const char *pattern, *terminal;
 static bool as_json;
@@ -49,25 +45,13 @@ static bool top_terminal_size(FILE *out, struct winsize *size) {
 
 /* False: no memory. */
 static bool top_print_json(const cJSON *stats, FILE *out) {
-    assert(cJSON_IsObject(stats));
-    static const char *const keys[] = {"time_us", "rank", "size", "topics_status", "topics"};
-    cJSON *object = cJSON_CreateObject();
-    bool good = object != NULL;
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0] && good; i++) {
-        cJSON *item = cJSON_GetObjectItemCaseSensitive(stats, keys[i]);
-        good = !item || cJSON_AddItemReferenceToObject(object, keys[i], item);
-    }
-    char *text = good ? cJSON_PrintUnformatted(object) : NULL;
-    if (text) {
-        sink_t line; /* names may hold any byte */
-        sink_open(&line, fileno(out));
-        event_line_write_json(&line, text, strlen(text));
+    sink_t line;
+    sink_open(&line, fileno(out));
+    bool good = rates_write_json(stats, &line);
+    if (good)
         fprintf(out, "%.*s\n", (int)line.size, line.buffer);
-        sink_close(&line);
-    }
-    cJSON_free(text);
-    cJSON_Delete(object);
-    return text != NULL;
+    sink_close(&line);
+    return good;
 }
 
 static void top_print_table(const cJSON *stats, FILE *out) {
@@ -109,18 +93,7 @@ static bool top_show(top_run_t *top) {
 /* ---- looking --------------------------------------------------------------------------------- */
 
 static bool top_look(top_run_t *top) {
-    mofka_metadata_t *metadata;
-    mofka_status_t status = mofka_driver_stats(top->driver, READ_MS, &metadata);
-    if (!status) {
-        size_t bytes;
-        const char *text = mofka_metadata_text(metadata, &bytes);
-        cJSON *now = rates_read(text, bytes);
-        mofka_metadata_release(metadata);
-        if (!(now && rates_add(now, top->stats, pattern)))
-            status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for statistics");
-        cJSON_Delete(top->stats);
-        top->stats = now;
-    }
+    mofka_status_t status = rates_take(top->driver, pattern, &top->stats);
     if (status) {
         ctl_complain_of(status, "reading the statistics");
         top->failed = true;

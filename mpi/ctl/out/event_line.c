@@ -106,23 +106,26 @@ void event_line_write_visible(sink_t *sink, const char *text, size_t bytes) {
         event_line_write_json(sink, text, bytes);
 }
 
-static void event_line_add_base64(sink_t *sink, const mofka_data_view_t *data) {
+void event_line_write_base64(sink_t *sink, const unsigned char *bytes, size_t size) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < size; i += 3) {
+        size_t left = size - i;
+        uint32_t bits = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
+                        (left > 2 ? bytes[i + 2] : 0u);
+        char out[4];
+        for (int digit = 0; digit < 4; digit++)
+            out[digit] = digits[bits >> (18 - 6 * digit) & 63];
+        if (left < 3) /* the last piece: digits that stand for missing bytes */
+            memset(out + 1 + left, '=', 3 - left);
+        sink_add(sink, out, sizeof out);
+    }
+}
+
+static void event_line_add_base64(sink_t *sink, const mofka_data_view_t *data) {
     size_t size = mofka_data_view_size(data);
     unsigned char in[3 * 256];
-    char out[4 * 256];
-    for (size_t offset = 0; offset < size; offset += sizeof in) {
-        size_t got = mofka_data_view_read(data, in, sizeof in, offset), used = 0;
-        memset(in + got, 0, sizeof in - got);
-        for (size_t i = 0; i < got; i += 3) {
-            uint32_t bits = (uint32_t)in[i] << 16 | (uint32_t)in[i + 1] << 8 | in[i + 2];
-            for (int shift = 18; shift >= 0; shift -= 6)
-                out[used++] = digits[bits >> shift & 63];
-        }
-        if (got % 3) /* the last piece: digits that stand for missing bytes */
-            memset(out + used - (3 - got % 3), '=', 3 - got % 3);
-        sink_add(sink, out, used);
-    }
+    for (size_t offset = 0; offset < size; offset += sizeof in)
+        event_line_write_base64(sink, in, mofka_data_view_read(data, in, sizeof in, offset));
 }
 
 /* Make a file that does not exist yet, and bring its bytes to the disk. Other users may be able to

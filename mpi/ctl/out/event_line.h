@@ -24,6 +24,8 @@ void event_line_write_json(sink_t *sink, const char *text, size_t bytes);
 void event_line_write_inner(sink_t *sink, const char *text, size_t bytes);
 /* The same for any metadata. If it is not JSON, each such byte becomes \xHH. */
 void event_line_write_visible(sink_t *sink, const char *text, size_t bytes);
+/* Write bytes in base64 (RFC 4648, section 4), with its padding. */
+void event_line_write_base64(sink_t *sink, const unsigned char *bytes, size_t size);
 /* Write the event's line, and its data if the style says so. False: a message was printed. */
 bool event_line_write(sink_t *sink, const event_line_style_t *style, const mofka_event_t *event);
 /* Bring the names of the files to the disk; their bytes are there. False: a message was printed. */

@@ -15,9 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "mpi/ctl/out/event_line.h"
 #include "mpi/ctl/out/rates.h"
 #include "json/text.h"
 
+/* How long one reading of the statistics may take. */
+#define READ_MS 1000
 /* Up to this number, a double holds every whole number. */
 #define EXACT_MAX (UINT64_C(1) << 53)
 
@@ -238,4 +241,39 @@ bool rates_add(cJSON *now, const cJSON *before, const char *pattern) {
         earlier = earlier ? earlier->next : NULL;
     }
     return good;
+}
+
+mofka_status_t rates_take(mofka_driver_t *driver, const char *pattern, cJSON **latest) {
+    mofka_metadata_t *metadata;
+    mofka_status_t status = mofka_driver_stats(driver, READ_MS, &metadata);
+    if (status)
+        return status;
+    size_t bytes;
+    const char *text = mofka_metadata_text(metadata, &bytes);
+    cJSON *now = rates_read(text, bytes);
+    mofka_metadata_release(metadata);
+    if (!(now && rates_add(now, *latest, pattern))) {
+        cJSON_Delete(now);
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for statistics");
+    }
+    cJSON_Delete(*latest);
+    *latest = now;
+    return MOFKA_OK;
+}
+
+bool rates_write_json(const cJSON *stats, sink_t *line) {
+    assert(cJSON_IsObject(stats));
+    static const char *const keys[] = {"time_us", "rank", "size", "topics_status", "topics"};
+    cJSON *object = cJSON_CreateObject();
+    bool good = object != NULL;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0] && good; i++) {
+        cJSON *item = cJSON_GetObjectItemCaseSensitive(stats, keys[i]);
+        good = !item || cJSON_AddItemReferenceToObject(object, keys[i], item);
+    }
+    char *text = good ? cJSON_PrintUnformatted(object) : NULL;
+    if (text)
+        event_line_write_json(line, text, strlen(text)); /* names may hold any byte */
+    cJSON_free(text);
+    cJSON_Delete(object);
+    return text != NULL && !line->error;
 }

@@ -7,6 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <mofka/stats.h>
+#include "mpi/ctl/out/sink.h"
+
 struct cJSON;
 
 /* Give the tree of a driver's statistics: cJSON_Delete. A number that a double would round is a raw
@@ -20,6 +23,15 @@ struct cJSON *rates_read(const char *text, size_t bytes);
  * their lags. Topics whose names do not match `pattern` (a shell pattern, the same in each call;
  * NULL: all match) are removed. False: no memory. */
 bool rates_add(struct cJSON *now, const struct cJSON *before, const char *pattern);
+
+/* Read the statistics of a driver and add rates, from `*latest` to now. `*latest`: the statistics
+ * that this function gave before, or NULL; on success they are freed and replaced. Give:
+ * cJSON_Delete. `pattern`: see rates_add. */
+mofka_status_t rates_take(mofka_driver_t *driver, const char *pattern, struct cJSON **latest);
+
+/* Write the statistics as one line of JSON without control characters, and without what only this
+ * rank has. False: no memory. */
+bool rates_write_json(const struct cJSON *stats, sink_t *line);
 
 /* Give a member of an object of statistics; NULL: the object has no such member. */
 struct cJSON *rates_member(const struct cJSON *object, const char *key);

@@ -12,17 +12,16 @@
 
 #define HEADING_LINES 2
 
-/* Write "-" if the number is unknown, otherwise at most four digits and k, M, G, T or P. */
-static const char *table_short_number(const cJSON *item, char text[16]) {
+const char *table_short_number(const cJSON *item, char text[TABLE_NUMBER_BYTES]) {
     static const char units[] = {0, 'k', 'M', 'G', 'T', 'P'};
     double value = rates_is_number(item) ? item->valuedouble : 0;
     size_t unit = 0;
     while (value >= 999.95 && unit + 1 < sizeof units)
         value /= 1000, unit++;
     if (!rates_is_number(item))
-        snprintf(text, 16, "-");
+        snprintf(text, TABLE_NUMBER_BYTES, "-");
     else
-        snprintf(text, 16, "%.*f%.1s", unit ? 1 : 0, value, units + unit);
+        snprintf(text, TABLE_NUMBER_BYTES, "%.*f%.1s", unit ? 1 : 0, value, units + unit);
     return text;
 }
 

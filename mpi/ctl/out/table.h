@@ -7,6 +7,12 @@
 
 struct cJSON;
 
+#define TABLE_NUMBER_BYTES 16
+
+/* Write "-" if the number is unknown, otherwise at most four digits and k, M, G, T or P. Gives
+ * `text`. */
+const char *table_short_number(const struct cJSON *item, char text[TABLE_NUMBER_BYTES]);
+
 /* Print a table: a line with the time, a heading, and a row for each topic. Topics with several
  * partitions have a row for each of these, too; these rows are left out if there would be more than
  * `lines_max` lines (0 means no limit). */

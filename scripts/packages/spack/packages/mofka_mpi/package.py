@@ -23,6 +23,7 @@ class MofkaMpi(CMakePackage):
 
     variant("shared", default=True, description="Build shared libraries")
     variant("plugins", default=True, description="Build the types schema, cbor and zstd")
+    variant("serve", default=True, description="Build mofkactl serve")
     variant("benchmarks", default=False, description="Build mofka-bench and the demo")
 
     conflicts("+plugins", when="~shared", msg="plugins are loaded into the shared library")
@@ -41,6 +42,7 @@ class MofkaMpi(CMakePackage):
     depends_on("gmp", when="+plugins")
     depends_on("libcbor", when="+plugins")
     depends_on("zstd", when="+plugins")
+    depends_on("libmicrohttpd", when="+serve")
     depends_on("libpng", when="+benchmarks")
     depends_on("cmocka", type="test")
 
@@ -48,6 +50,7 @@ class MofkaMpi(CMakePackage):
         return [
             self.define_from_variant("BUILD_SHARED_LIBS", "shared"),
             self.define_from_variant("MOFKA_PLUGINS", "plugins"),
+            self.define_from_variant("MOFKA_SERVE", "serve"),
             self.define_from_variant("MOFKA_BENCHMARKS", "benchmarks"),
             self.define("MOFKA_TESTS", self.run_tests),
             self.define("MPI_C_COMPILER", self.spec["mpi"].mpicc),
