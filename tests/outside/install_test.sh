@@ -12,7 +12,9 @@ cmake --install "$build" --prefix "$work/prefix" >"$work/install.log"
 lib=$(dirname "$(find "$work/prefix" -name 'libmofka.so' -print -quit)")
 
 echo "-- all of it, and nothing else"
-plugins=() programs=(mofkactl)
+plugins=() programs=(mofkactl) bindings=()
+[ ! -e "$build/libdiaspora-c.so" ] || bindings+=(diaspora-c)
+is_built() { [[ " ${bindings[*]} " == *" $1 "* ]]; }
 for plugin in "$build"/libmofka-{cbor,schema,zstd}.so; do [ ! -e "$plugin" ] || plugins+=("${plugin##*/}"); done
 [ ! -e "$build/benchmarks/mofka-bench" ] || programs+=(mofka-bench)
 PKG_CONFIG_PATH="$lib/pkgconfig"
@@ -23,7 +25,9 @@ expected() {
     (cd "$here/../../include" && printf 'include/%s\n' mofka/*.h)
     printf 'lib/lib%s\n' mofka{,-mpi}.so{,.0,".$version"}
     [ ${#plugins[@]} = 0 ] || printf 'lib/%s\n' "${plugins[@]}"
-    printf 'lib/pkgconfig/%s.pc\n' mofka mofka-mpi
+    printf 'lib/pkgconfig/%s.pc\n' mofka mofka-mpi "${bindings[@]}"
+    for binding in "${bindings[@]}"; do printf 'lib/lib%s\n' "$binding".so{,.0,".$version"}; done
+    is_built diaspora-c && echo include/diaspora/diaspora_c.h
     printf 'lib/cmake/mofka/mofka%s.cmake\n' Config ConfigVersion Targets "Targets-${config:-relwithdebinfo}"
     printf 'bin/%s\n' "${programs[@]}"
     printf 'share/man/man1/%s.1\n' "${programs[@]}"
@@ -73,10 +77,18 @@ cc -o "$work/types" "$here/package/types.c" $(pkg-config --cflags --libs mofka) 
     -Wl,-rpath,"$(pkg-config --variable=libdir mofka)"
 (cd / && env -u LD_LIBRARY_PATH "$work/types" "${types[@]}")
 
+if is_built diaspora-c; then
+    echo "-- the C interface of the Diaspora Streaming API, by find_package and by pkg-config"
+    "$@" -n 2 "$work/cmake/diaspora"
+    # shellcheck disable=SC2046
+    "$mpicc" -o "$work/diaspora" "$here/package/diaspora.c" $(pkg-config --cflags --libs diaspora-c)
+    LD_LIBRARY_PATH=$lib "$@" -n 2 "$work/diaspora"
+fi
+
 echo "-- pkg-config's paths have no doubled slash, and are where its files are"
 mkdir "$work/elsewhere"
 cp -a "$work/prefix" "$work/elsewhere/moved"
-for package in mofka mofka-mpi; do
+for package in mofka mofka-mpi "${bindings[@]}"; do
     paths=$(for name in prefix libdir includedir; do
         PKG_CONFIG_PATH=$work/elsewhere/moved/${lib#"$work/prefix/"}/pkgconfig pkg-config --variable=$name "$package"
     done)
@@ -86,8 +98,8 @@ for package in mofka mofka-mpi; do
 done
 
 echo "-- every header compiles alone, as C and as C++"
-for header in "$work"/prefix/include/mofka/*.h; do
-    name=mofka/$(basename "$header")
+for header in "$work"/prefix/include/*/*.h; do
+    name=${header#"$work/prefix/include/"}
     flags=$(pkg-config --cflags mofka-mpi)
     # shellcheck disable=SC2086
     echo "#include <$name>" | cc -std=c11 -Wall -Wextra -Werror $flags -x c -fsyntax-only -
@@ -99,6 +111,10 @@ echo "-- symbols"
 foreign=$(nm -D --defined-only "$lib"/libmofka.so "$lib"/libmofka-mpi.so | awk 'NF == 3 {print $3}' |
     grep -v '^mofka_\|^MPI_Finalize$' || true)
 [ -z "$foreign" ] || { echo "exported without the prefix: $foreign"; exit 1; }
+if is_built diaspora-c; then
+    [ "$(nm -D --defined-only "$lib/libdiaspora-c.so" | grep -c ' T diaspora_')" = 11 ]
+    if nm -D --defined-only "$lib/libdiaspora-c.so" | grep -v ' diaspora_'; then exit 1; fi
+fi
 for plugin in "${plugins[@]}"; do
     [ -z "$(nm -D --defined-only "$lib/$plugin")" ] || { echo "$plugin exports"; exit 1; }
 done
