@@ -22,7 +22,7 @@ export PKG_CONFIG_PATH
 version=$(pkg-config --modversion mofka-mpi)
 config=$(sed -n 's/^CMAKE_BUILD_TYPE:[A-Z]*=//p' "$build/CMakeCache.txt" | tr '[:upper:]' '[:lower:]')
 expected() {
-    (cd "$here/../../include" && printf 'include/%s\n' mofka/*.h)
+    (cd "$here/../../include" && printf 'include/%s\n' mofka/*.h mofka/*.hpp mofka/cxx/*.hpp)
     printf 'lib/lib%s\n' mofka{,-mpi}.so{,.0,".$version"}
     [ ${#plugins[@]} = 0 ] || printf 'lib/%s\n' "${plugins[@]}"
     printf 'lib/pkgconfig/%s.pc\n' mofka mofka-mpi "${bindings[@]}"
@@ -85,6 +85,11 @@ if is_built diaspora-c; then
     LD_LIBRARY_PATH=$lib "$@" -n 2 "$work/diaspora"
 fi
 
+echo "-- mofka.hpp, by pkg-config"
+# shellcheck disable=SC2046
+c++ -std=c++17 -DMOFKA_NO_JSON -o "$work/outside-cxx" "$here/package/outside.cpp" $(pkg-config --cflags --libs mofka-mpi)
+LD_LIBRARY_PATH=$lib "$@" -n 2 "$work/outside-cxx"
+
 echo "-- pkg-config's paths have no doubled slash, and are where its files are"
 mkdir "$work/elsewhere"
 cp -a "$work/prefix" "$work/elsewhere/moved"
@@ -105,6 +110,12 @@ for header in "$work"/prefix/include/*/*.h; do
     echo "#include <$name>" | cc -std=c11 -Wall -Wextra -Werror $flags -x c -fsyntax-only -
     # shellcheck disable=SC2086
     echo "#include <$name>" | c++ -Wall -Wextra $flags -x c++ -fsyntax-only -
+done
+for header in "$work"/prefix/include/mofka/*.hpp "$work"/prefix/include/mofka/cxx/*.hpp; do
+    name=${header#"$work/prefix/include/"}
+    # shellcheck disable=SC2046
+    echo "#include <$name>" | c++ -std=c++17 -DMOFKA_NO_JSON -Wall -Wextra -Werror $(pkg-config --cflags mofka-mpi) \
+        -x c++ -fsyntax-only -
 done
 
 echo "-- symbols"
