@@ -387,6 +387,7 @@ class PartitionSelector {
 
 } // namespace mofka
 
+/** Used by the macros below. */
 #define MOFKA_CXX_REGISTER(kind, prefix, name, type)                                               \
     static const ::mofka::detail::Registrar<::mofka::detail::kind, type>                           \
         mofka_registrar_##prefix##_##name {                                                        \
