@@ -14,6 +14,7 @@ lib=$(dirname "$(find "$work/prefix" -name 'libmofka.so' -print -quit)")
 echo "-- all of it, and nothing else"
 plugins=() programs=(mofkactl) bindings=()
 [ ! -e "$build/libdiaspora-c.so" ] || bindings+=(diaspora-c)
+[ ! -e "$build/libmofka-fortran.so" ] || bindings+=(mofka-fortran)
 is_built() { [[ " ${bindings[*]} " == *" $1 "* ]]; }
 for plugin in "$build"/libmofka-{cbor,schema,zstd}.so; do [ ! -e "$plugin" ] || plugins+=("${plugin##*/}"); done
 [ ! -e "$build/benchmarks/mofka-bench" ] || programs+=(mofka-bench)
@@ -28,6 +29,8 @@ expected() {
     printf 'lib/pkgconfig/%s.pc\n' mofka mofka-mpi "${bindings[@]}"
     for binding in "${bindings[@]}"; do printf 'lib/lib%s\n' "$binding".so{,.0,".$version"}; done
     is_built diaspora-c && echo include/diaspora/diaspora_c.h
+    is_built mofka-fortran && (cd "$here/../../src/bindings/fortran" && printf 'share/mofka/fortran/%s\n' *.?90 *.c &&
+        for source in *.?90; do echo "include/mofka/fortran/${source%.?90}.mod"; done)
     printf 'lib/cmake/mofka/mofka%s.cmake\n' Config ConfigVersion Targets "Targets-${config:-relwithdebinfo}"
     printf 'bin/%s\n' "${programs[@]}"
     printf 'share/man/man1/%s.1\n' "${programs[@]}"
@@ -85,6 +88,21 @@ if is_built diaspora-c; then
     LD_LIBRARY_PATH=$lib "$@" -n 2 "$work/diaspora"
 fi
 
+if is_built mofka-fortran; then
+    echo "-- the Fortran module, by find_package, by pkg-config, and from its installed sources"
+    "$@" -n 2 "$work/cmake/outside_fortran"
+    fortran=${mpicc/mpicc/mpifort}
+    # shellcheck disable=SC2046
+    "$fortran" -o "$work/outside-fortran" "$here/package/outside.f90" $(pkg-config --cflags --libs mofka-fortran)
+    LD_LIBRARY_PATH=$lib "$@" -n 2 "$work/outside-fortran"
+    mkdir "$work/sources"
+    # shellcheck disable=SC2046
+    (cd "$work/sources" && cp "$work"/prefix/share/mofka/fortran/* . && "$mpicc" -c shim.c $(pkg-config --cflags mofka) &&
+        "$fortran" -o app mofka_c.f90 mofka_base.f90 mofka_topics.F90 mofka_producers.f90 mofka_consumers.f90 mofka.f90 \
+            "$here/package/outside.f90" shim.o $(pkg-config --libs mofka-mpi))
+    LD_LIBRARY_PATH=$lib "$@" -n 2 "$work/sources/app"
+fi
+
 echo "-- mofka.hpp, by pkg-config"
 # shellcheck disable=SC2046
 c++ -std=c++17 -DMOFKA_NO_JSON -o "$work/outside-cxx" "$here/package/outside.cpp" $(pkg-config --cflags --libs mofka-mpi)
@@ -111,7 +129,7 @@ for header in "$work"/prefix/include/*/*.h; do
     # shellcheck disable=SC2086
     echo "#include <$name>" | c++ -Wall -Wextra $flags -x c++ -fsyntax-only -
 done
-for header in "$work"/prefix/include/mofka/*.hpp "$work"/prefix/include/mofka/cxx/*.hpp; do
+for header in "$work"/prefix/include/mofka/*.hpp; do
     name=${header#"$work/prefix/include/"}
     # shellcheck disable=SC2046
     echo "#include <$name>" | c++ -std=c++17 -DMOFKA_NO_JSON -Wall -Wextra -Werror $(pkg-config --cflags mofka-mpi) \
