@@ -211,8 +211,10 @@ static mofka_status_t json_check(const char *json, size_t bytes) {
     return status ? status : mofka_validator_validate(validator, json, bytes, NULL);
 }
 
-static mofka_status_t push_with_data(diaspora_producer_t *p, const char *json, size_t bytes,
-                                     const void *data, size_t data_len) {
+/* Apart, so that pushes without data save no registers for it. */
+static __attribute__((noinline)) mofka_status_t push_with_data(diaspora_producer_t *p,
+                                                               const char *json, size_t bytes,
+                                                               const void *data, size_t data_len) {
     mofka_data_view_t *view;
     mofka_status_t status = mofka_data_view_of((void *)(uintptr_t)data, data_len, &view);
     if (status)

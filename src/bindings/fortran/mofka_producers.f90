@@ -10,6 +10,8 @@ module mofka_producers
     private
     public :: mofka_producer, mofka_future
 
+    integer(c_size_t), parameter :: any_partition = -1 ! MOFKA_ANY_PARTITION
+
     ! The outcome of a push.
     type :: mofka_future
         type(c_ptr) :: handle = c_null_ptr
@@ -71,6 +73,15 @@ contains
         call report(status, 'create a producer', error)
     end subroutine
 
+    ! Without trailing blanks. Most texts have none.
+    pure integer(c_size_t) function bytes_of(text)
+        character(*), intent(in) :: text
+        bytes_of = len(text, c_size_t)
+        if (bytes_of > 0) then
+            if (iachar(text(bytes_of:bytes_of)) == 32) bytes_of = len_trim(text, c_size_t)
+        end if
+    end function
+
     ! Push, and give the future if it is wanted.
     subroutine push_view(this, metadata, view, future, partition, error)
         class(mofka_producer), intent(in) :: this
@@ -86,13 +97,13 @@ contains
         made = c_null_ptr
         wanted = c_null_ptr
         if (present(future)) wanted = c_loc(made)
-        where_to = -1 ! MOFKA_ANY_PARTITION
+        where_to = any_partition
         if (present(partition)) where_to = partition
         if (where_to < -1) then
             status = mofka_fortran_fail(int(mofka_err_range, c_int), &
                                         c_text('a partition is 0 or more, or mofka_any_partition'))
         else
-            status = mofka_producer_push(this%handle, metadata, len_trim(metadata, c_size_t), view, where_to, wanted)
+            status = mofka_producer_push(this%handle, metadata, bytes_of(metadata), view, where_to, wanted)
         end if
         if (present(future) .and. c_associated(made)) then
             call future%release()
@@ -107,7 +118,14 @@ contains
         type(mofka_future), intent(inout), optional :: future
         integer, intent(in), optional :: partition
         integer, intent(out), optional :: error
-        call push_view(this, metadata, c_null_ptr, future, partition, error)
+        integer(c_int) :: status
+        if (present(future) .or. present(partition)) then
+            call push_view(this, metadata, c_null_ptr, future, partition, error)
+            return
+        end if
+        ! Most pushes of small events come here.
+        status = mofka_producer_push(this%handle, metadata, bytes_of(metadata), c_null_ptr, any_partition, c_null_ptr)
+        if (status /= mofka_ok .or. present(error)) call report(status, 'push', error)
     end subroutine
 
     ! With the view of an array, which is released.
