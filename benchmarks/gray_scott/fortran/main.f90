@@ -66,7 +66,7 @@ contains
             call get_command_argument(i + 1, value)
             select case (name)
             case ('--window')
-                window = value
+                window = value(1:16)
             case ('--output')
                 output = value
             case ('--size')

@@ -90,6 +90,12 @@ struct PushTimeout {
     std::chrono::milliseconds time; /**< that long */
 };
 
+/** What a push does that finds no room. */
+enum class WhenFull {
+    Wait = MOFKA_WHEN_FULL_WAIT,             /**< it waits */
+    DropNewest = MOFKA_WHEN_FULL_DROP_NEWEST /**< it drops its event: MOFKA_ERR_FULL */
+};
+
 /** Where a consumer with a new name starts. */
 enum class Start {
     Beginning = MOFKA_START_BEGINNING, /**< at the oldest event that is retained */
@@ -133,6 +139,8 @@ struct ProducerSetup {
             c.linger_ms = static_cast<std::uint64_t>(option.time.count());
         else if constexpr (std::is_same_v<T, PushTimeout>)
             c.push_timeout_ms = option.time.count();
+        else if constexpr (std::is_same_v<T, WhenFull>)
+            c.when_full = static_cast<mofka_when_full_t>(option);
         else if constexpr (std::is_same_v<T, Validator>)
             validator = option;
         else if constexpr (std::is_same_v<T, PartitionSelector>)
@@ -146,7 +154,7 @@ struct ProducerSetup {
         else
             static_assert(isNever<T>,
                           "an option of a producer is a name, BatchSize, MaxNumBatches, "
-                          "Ordering, ThreadPool, Linger, PushTimeout, Validator, "
+                          "Ordering, ThreadPool, Linger, PushTimeout, WhenFull, Validator, "
                           "PartitionSelector, Serializer or Metadata");
     }
     const mofka_producer_options_t *get() {

@@ -9,6 +9,7 @@
 #pragma GCC visibility pop
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,6 +22,14 @@
 #define OPEN_TIMEOUT_MS 10000
 #define DESTROY_TIMEOUT_MS 10000
 #define DISCARD_TIMEOUT_MS 1000
+
+/* From here to the end of the block, what is called may change errno: it is set back then. What
+ * this library exports does not change it; others' functions may. */
+#define FACADE_KEEP_ERRNO                                                                          \
+    __attribute__((cleanup(facade_restore_errno), unused)) const int facade_kept = errno
+static void facade_restore_errno(const int *kept) {
+    errno = *kept;
+}
 
 static mofka_driver_t *facade_driver(diaspora_driver_t *d) {
     return (mofka_driver_t *)(void *)d;
@@ -96,6 +105,7 @@ static mofka_status_t driver_create_mpi(const char *json, mofka_driver_t **drive
 }
 
 diaspora_driver_t *diaspora_driver_create(const char *driver_name, const char *options_json) {
+    FACADE_KEEP_ERRNO;
     mofka_driver_t *driver = NULL;
     mofka_status_t status;
     if (!driver_name)
@@ -147,6 +157,7 @@ static mofka_status_t senders_create(mofka_topic_t *topic, mofka_thread_pool_t *
 diaspora_producer_t *diaspora_producer_create(diaspora_topic_t *t, const char *producer_name,
                                               size_t batch_size, size_t max_num_batches,
                                               diaspora_c_ordering_t ordering) {
+    FACADE_KEEP_ERRNO;
     mofka_producer_options_t options = {.name = producer_name ? producer_name : "diaspora-c",
                                         .batch_size = batch_size,
                                         .max_batches = max_num_batches,

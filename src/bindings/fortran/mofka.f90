@@ -20,7 +20,8 @@ module mofka
         mofka_err_unsupported, mofka_err_timeout, mofka_err_possibly_stored, mofka_err_busy, &
         mofka_err_memory, mofka_err_full, mofka_err_closed, mofka_err_complete, mofka_err_mpi, &
         mofka_err_system, mofka_err_corrupt, mofka_err_callback, mofka_wait_forever, &
-        mofka_any_partition, mofka_ordering_strict, mofka_ordering_loose, mofka_start_beginning, &
+        mofka_any_partition, mofka_ordering_strict, mofka_ordering_loose, mofka_when_full_wait, &
+        mofka_when_full_drop_newest, mofka_start_beginning, &
         mofka_start_end, mofka_acknowledge_manual, mofka_acknowledge_auto
     use mofka_topics, only: mofka_driver, mofka_topic
     use mofka_producers, only: mofka_producer, mofka_future

@@ -34,8 +34,9 @@ module mofka_base
     integer, parameter, public :: mofka_err_callback = -20
     ! As a time-out: wait without limit. As a partition of a push: let the selector choose.
     integer, parameter, public :: mofka_wait_forever = -1, mofka_any_partition = -1
-    ! Of producers: see mofka_ordering_t.
+    ! Of producers: see mofka_ordering_t and mofka_when_full_t.
     integer, parameter, public :: mofka_ordering_strict = 0, mofka_ordering_loose = 1
+    integer, parameter, public :: mofka_when_full_wait = 0, mofka_when_full_drop_newest = 1
     ! Of consumers: see mofka_start_t and mofka_acknowledge_t.
     integer, parameter, public :: mofka_start_beginning = 0, mofka_start_end = 1
     integer, parameter, public :: mofka_acknowledge_manual = 0, mofka_acknowledge_auto = 1

@@ -54,18 +54,20 @@ contains
     ! `threads`: a pool of that many, which send; 0, the default, means none. Other numbers: 0 means
     ! the default; see mofka_producer_options_t. `options`: JSON for the backend.
     subroutine producer_create(this, topic, name, batch_size, max_batches, ordering, threads, linger_ms, &
-                               push_timeout_ms, options, error)
+                               push_timeout_ms, when_full, options, error)
         class(mofka_producer), intent(inout) :: this
         type(mofka_topic), intent(in) :: topic
         character(*), intent(in), optional :: name, options
-        integer, intent(in), optional :: batch_size, max_batches, ordering, threads, linger_ms, push_timeout_ms
+        integer, intent(in), optional :: batch_size, max_batches, ordering, threads, linger_ms, &
+            push_timeout_ms, when_full
         integer, intent(out), optional :: error
         type(c_ptr) :: made
         integer(c_int) :: status
         ! In the order of shim.c.
         status = mofka_fortran_producer_create(topic%handle, c_text(name), c_text(options), &
             [number_of(batch_size, 0), number_of(max_batches, 0), number_of(threads, 0), &
-             number_of(ordering, mofka_ordering_strict), number_of(linger_ms, 0), number_of(push_timeout_ms, 0)], made)
+             number_of(ordering, mofka_ordering_strict), number_of(linger_ms, 0), number_of(push_timeout_ms, 0), &
+             number_of(when_full, mofka_when_full_wait)], made)
         if (status == mofka_ok) then
             call this%release()
             this%handle = made

@@ -11,7 +11,15 @@
 #include <mofka/mofka.h>
 
 /* Indices into the numbers of a producer and of a consumer; the modules have the same. */
-enum producer_number { BATCH_SIZE, MAX_BATCHES, THREADS, ORDERING, LINGER_MS, PUSH_TIMEOUT_MS };
+enum producer_number {
+    BATCH_SIZE,
+    MAX_BATCHES,
+    THREADS,
+    ORDERING,
+    LINGER_MS,
+    PUSH_TIMEOUT_MS,
+    WHEN_FULL
+};
 enum consumer_number { START = ORDERING, ACKNOWLEDGE, WITH_DATA, TARGET_COUNT };
 
 /* ---- arrays ---------------------------------------------------------------------------------- */
@@ -143,6 +151,7 @@ mofka_status_t mofka_fortran_producer_create(mofka_topic_t *topic, const char *n
                                   .ordering = (mofka_ordering_t)numbers[ORDERING],
                                   .linger_ms = (uint64_t)numbers[LINGER_MS],
                                   .push_timeout_ms = numbers[PUSH_TIMEOUT_MS],
+                                  .when_full = (mofka_when_full_t)numbers[WHEN_FULL],
                                   .options = fortran_text(options)};
     mofka_status_t status = fortran_check_sizes(numbers);
     if (!status)

@@ -213,6 +213,33 @@ static void futures_share_their_result(const mofka::Driver &driver) {
     THROWS(closed.push("{}"), MOFKA_ERR_CLOSED, "closed");
 }
 
+/* A producer that drops in place of waiting says so. */
+static void producers_may_drop(const mofka::Driver &driver) {
+    mofka_log_set_level(MOFKA_LOG_ERROR);
+    driver.createTopic("full", "{\"partition_events\":4}");
+    mofka::TopicHandle topic = driver.openTopic("full");
+    mofka::Consumer consumer = topic.consumer("holds it up");
+    mofka::Producer producer =
+        topic.producer(mofka::WhenFull::DropNewest, mofka::BatchSize{1}, mofka::MaxNumBatches{1},
+                       mofka::PushTimeout{std::chrono::milliseconds(20)});
+    /* Four are stored, and one waits in memory; the next is dropped. */
+    auto accepts = [&producer] {
+        try {
+            producer.post("{}");
+            return true;
+        } catch (const mofka::Exception &error) {
+            CHECK(error.status() == MOFKA_ERR_FULL && error.statusClass() == MOFKA_CLASS_FREE);
+            return false;
+        }
+    };
+    for (int accepted = 0; accepted < 5; accepted += accepts())
+        std::this_thread::yield();
+    CHECK(!accepts());
+    producer.discard();
+    THROWS(producer.close(LONG_MS), MOFKA_ERR_CLOSED, "");
+    mofka_log_set_level(MOFKA_LOG_WARN);
+}
+
 static mofka::DataDescriptor select_all(const mofka::Metadata &, const mofka::DataDescriptor &all) {
     return all;
 }
@@ -365,6 +392,7 @@ int main(int argc, char **argv) {
         if (job.rank == 0) {
             types_of_the_program_serve(driver);
             futures_share_their_result(driver);
+            producers_may_drop(driver);
             callbacks_may_throw(driver);
             processors_may_throw(driver);
             loops_end(driver);

@@ -4,6 +4,7 @@
  * library's own, creates the topics, and reads what rank 0 has pushed.
  */
 #include <diaspora/diaspora_c.h>
+#include <errno.h>
 #include "support/clock.h"
 #include "support/mpi/mpi_main.h"
 
@@ -97,6 +98,10 @@ static void facade_pushes(diaspora_topic_t *topic) {
 /* A partition without room, and a thread that sends: pushes do not wait, a flush ends in time, the
  * age grows, and nothing is lost. */
 static void facade_waits_for_room(diaspora_topic_t *topic) {
+    setenv("DIASPORA_C_SENDER_THREADS", "99999999999999999999999", 1);
+    errno = 77; /* instrumentation wraps calls of programs, which look at it */
+    REFUSED(!declared.producer_create(topic, "stalled", 4, 8, DIASPORA_C_ORDERING_LOOSE), "9999");
+    NEEDS(errno == 77);
     setenv("DIASPORA_C_SENDER_THREADS", "two", 1);
     REFUSED(!declared.producer_create(topic, "stalled", 4, 8, DIASPORA_C_ORDERING_LOOSE), "'two'");
     setenv("DIASPORA_C_SENDER_THREADS", "1", 1);

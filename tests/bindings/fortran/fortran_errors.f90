@@ -105,6 +105,8 @@ contains
         call expect(mofka_err_range, 'linger_ms is -5')
         call producer%create(topic, ordering=9, error=error)
         call expect(mofka_err_invalid, '')
+        call producer%create(topic, when_full=9, error=error)
+        call expect(mofka_err_invalid, '')
         call producer%create(topic, options='{"a":1}', error=error)
         call expect(mofka_err_option, 'a')
         call producer%create(topic, ordering=mofka_ordering_loose, threads=1, max_batches=4)
