@@ -105,7 +105,9 @@ static void metadata_is_edited() {
     options.json()["b"] = 2;
     diaspora::Metadata copy = options;
     auto &json = options.json();
+    diaspora::Metadata late = options;
     json["b"] = 3;
+    CHECK(late.json()["b"] == 2);
     CHECK(other.text() == "{\"a\":1}" && copy.text() == "{\"a\":1,\"b\":2}");
     CHECK(options.text() == "{\"a\":1,\"b\":3}" && options.json()["b"] == 3);
     CHECK(diaspora::Metadata(json).dump() == "{\"a\":1,\"b\":3}");
