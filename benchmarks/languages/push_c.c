@@ -45,7 +45,7 @@ int main(int argc, char **argv) {
     int level;
     if (argc != 3)
         return 2;
-    long events = atol(argv[1]);
+    long events = strtol(argv[1], NULL, 10);
     memset(text, 'x', sizeof text);
     MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &level);
     mofka_driver_t *driver;

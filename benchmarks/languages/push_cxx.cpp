@@ -33,7 +33,7 @@ int main(int argc, char **argv) {
         mofka::Driver driver = mofka::makeMpiDriver(MPI_COMM_WORLD, "{\"window\":\"shm\"}");
         driver.createTopic("t", "{\"retention\":\"discard_oldest\"}");
         mofka::Producer producer = driver.openTopic("t").producer();
-        push(producer, std::atol(argv[1]), argv[2]);
+        push(producer, std::strtol(argv[1], nullptr, 10), argv[2]);
         producer.close();
     } catch (const mofka::Exception &error) {
         std::fprintf(stderr, "push_cxx: %s\n", error.what());

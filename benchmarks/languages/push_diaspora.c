@@ -49,7 +49,7 @@ int main(int argc, char **argv) {
     diaspora_producer_t *producer =
         diaspora_producer_create(topic, NULL, 0, 0, DIASPORA_C_ORDERING_STRICT);
     check(!producer);
-    push(producer, atol(argv[1]), argv[2]);
+    push(producer, strtol(argv[1], NULL, 10), argv[2]);
     diaspora_producer_destroy(producer);
     diaspora_topic_destroy(topic);
     diaspora_driver_destroy(driver);

@@ -171,14 +171,9 @@ template <class T, auto Retain, auto Release> class Handle {
     }
     Handle(Handle &&other) noexcept : m_pointer(std::exchange(other.m_pointer, nullptr)) {
     }
-    Handle &operator=(const Handle &other) noexcept {
-        Handle copy(other);
-        std::swap(m_pointer, copy.m_pointer);
-        return *this;
-    }
-    Handle &operator=(Handle &&other) noexcept {
-        Handle moved(std::move(other));
-        std::swap(m_pointer, moved.m_pointer);
+    /* By value: a copy, or what is moved, takes the place of this. */
+    Handle &operator=(Handle other) noexcept {
+        std::swap(m_pointer, other.m_pointer);
         return *this;
     }
     ~Handle() {

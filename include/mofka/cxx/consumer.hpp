@@ -34,7 +34,8 @@ struct ConsumerCore {
         note("the end of a Consumer", status);
         mofka_consumer_release(consumer);
         if (status)
-            functions.release(); /* it is still open, and may call back until the driver ends */
+            (void)
+                functions.release(); /* it is still open, and may call back until the driver ends */
     }
 
     struct Functions {
@@ -215,7 +216,7 @@ class Consumer {
     template <class Processor>
     std::size_t process(Processor &&processor, std::int64_t timeout_ms = 5000,
                         NumEvents maxEvents = NumEvents::Infinity(),
-                        ThreadPool threadPool = ThreadPool{}) const {
+                        const ThreadPool &threadPool = ThreadPool{}) const {
         using Bare = detail::Bare<Processor>;
         static_assert(std::is_invocable_v<Bare &, const Event &>,
                       "a processor takes a const Event & or a std::optional<Event>");

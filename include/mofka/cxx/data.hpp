@@ -238,7 +238,7 @@ class DataView {
         } else {
             auto box = std::make_unique<Box>(Box{std::move(free), context});
             detail::check(mofka_data_view_create(segments, count, &freeBox, box.get(), &view));
-            box.release();
+            (void)box.release();
         }
         m_handle = detail::DataViewHandle(view);
     }

@@ -184,7 +184,7 @@ template <class Kind> class Helper {
         auto self = std::make_unique<std::shared_ptr<typename Kind::Stored>>(m_implementation);
         decltype(m_handle.get()) made = nullptr;
         check(Kind::wrap(&Kind::ops, self.get(), &made));
-        self.release();
+        (void)self.release();
         m_handle = CHandle(made);
     }
     static Helper keep(decltype(std::declval<CHandle>().get()) viewed) {
@@ -230,7 +230,7 @@ mofka_status_t createType(const mofka_metadata_t *json, const typename Kind::Ops
 
 /* Registers a type while the program or the library is loaded. A failure is logged. */
 template <class Kind, class Type> struct Registrar {
-    explicit Registrar(const char *type) {
+    explicit Registrar(const char *type) noexcept {
         mofka_registered(Kind::name, type, Kind::registerType(type, &createType<Kind, Type>));
     }
 };
@@ -353,6 +353,8 @@ class PartitionSelector {
     void setPartitions(const std::vector<PartitionInfo> &targets) const {
         std::vector<detail::MetadataHandle> handles;
         std::vector<const mofka_metadata_t *> pointers;
+        handles.reserve(targets.size());
+        pointers.reserve(targets.size());
         for (const PartitionInfo &info : targets)
             handles.push_back(info.toHandle());
         for (const detail::MetadataHandle &handle : handles)

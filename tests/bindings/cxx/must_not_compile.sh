@@ -7,35 +7,39 @@ set -euo pipefail
 compiler=$1 include=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-compile() { # STATEMENT
-    cat >"$work/wrong.cpp" <<END
+cat >"$work/start" <<'END'
 #define MOFKA_NO_JSON
 #include <mofka/mofka.hpp>
 struct Text { std::string s; };
-std::vector<Text> texts;
+static std::vector<Text> texts;
 std::vector<double> make();
-void wrong(mofka::TopicHandle topic, mofka::Producer producer, mofka::Consumer consumer) {
-    (void)topic, (void)producer, (void)consumer;
-    $1;
-}
+void all(mofka::TopicHandle topic, mofka::Producer producer, mofka::Consumer consumer);
+void all(mofka::TopicHandle topic, mofka::Producer producer, mofka::Consumer consumer) {
+(void)topic, (void)producer, (void)consumer, (void)texts;
 END
-    "$compiler" -std=c++17 -I"$include" -fsyntax-only "$work/wrong.cpp" >"$work/log" 2>&1
+compile() { # STATEMENTS: one a line, from line 9 of the source on
+    { cat "$work/start"; cat "$1"; echo '}'; } >"$work/all.cpp"
+    "$compiler" -std=c++17 -I"$include" -fsyntax-only "$work/all.cpp" >"$work/log" 2>&1
 }
-compile 'producer.push("{}")' || { cat "$work/log"; exit 1; } # what is right does
-count=0
+echo 'producer.push("{}"); topic.producer("name"); consumer.process([](mofka::Event) {});' >"$work/right"
+compile "$work/right" || { cat "$work/log"; exit 1; }
+cat >"$work/wrong" <<'END'
+an option of a producer is a name, BatchSize|topic.producer(4096);
+an option of a producer is a name, BatchSize|topic.producer(mofka::Start::End);
+an option of a consumer is BatchSize|topic.consumer("c", "again");
+an option of a consumer is BatchSize|topic.consumer("c", [](int) { return 1; });
+a processor takes a const Event & or a std::optional<Event>|consumer.process([](int) {});
+no matching |producer.push("{}", texts);
+no matching |producer.push("{}", make());
+no matching |producer.push(42);
+mofka::BatchSize|mofka::BatchSize size = 5;
+END
+sed 's/^[^|]*|//' "$work/wrong" >"$work/statements"
+if compile "$work/statements"; then echo "all of it compiles"; exit 1; fi
+line=9
 while IFS='|' read -r text statement; do
-    if compile "$statement"; then echo "compiles: $statement"; exit 1; fi
+    grep -q "all\.cpp:$line:" "$work/log" || { echo "compiles: $statement"; exit 1; }
     grep -qF "$text" "$work/log" || { cat "$work/log"; echo "$statement: not a word of: $text"; exit 1; }
-    count=$((count + 1))
-done <<'END'
-an option of a producer is a name, BatchSize|topic.producer(4096)
-an option of a producer is a name, BatchSize|topic.producer(mofka::Start::End)
-an option of a consumer is BatchSize|topic.consumer("c", "again")
-an option of a consumer is BatchSize|topic.consumer("c", [](int) { return 1; })
-a processor takes a const Event & or a std::optional<Event>|consumer.process([](int) {})
-no matching function|producer.push("{}", texts)
-no matching function|producer.push("{}", make())
-no matching function|producer.push(42)
-mofka::BatchSize|mofka::BatchSize size = 5
-END
-echo "$count wrong statements do not compile"
+    line=$((line + 1))
+done <"$work/wrong"
+echo "$((line - 9)) wrong statements do not compile"
