@@ -154,7 +154,8 @@ contains
         integer :: i
         own = [events, bytes, 0_int64, 0_int64, 0_int64, 0_int64]
         call MPI_Allreduce(own, total, 6, MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD)
-        allocate (counts(ranks), starts(ranks), source=0)
+        allocate (counts(ranks), source=0)
+        allocate (starts(ranks), source=0) ! in one statement, gfortran 10 gives both the same memory
         call MPI_Gather(0, 1, MPI_INT, counts, 1, MPI_INT, 0, MPI_COMM_WORLD)
         do i = 2, ranks
             starts(i) = starts(i - 1) + counts(i - 1)
