@@ -190,6 +190,14 @@ MOFKA_API mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer,
  * discarded data. */
 MOFKA_API mofka_status_t mofka_producer_discard(mofka_producer_t *producer);
 
+/** The age in ms of the oldest event that was accepted and is not yet stored: at least 1, or 0 if
+ * there is none. The age of a batch is that of its first event, by a clock that lags by at most one
+ * tick of the system. A possibly stored event counts until it is known to be stored. A program that
+ * must not wait can look at this before a push: an age that grows says that the events find no
+ * room, or that their partition's owner does not answer. -1: not a producer.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API int64_t mofka_producer_oldest_pending_ms(mofka_producer_t *producer);
+
 /* The functions below return what the producer was made with, as views; 0 or NULL if the argument
  * is not a producer. To keep a handle longer, retain it; to keep a text, copy it.
  * Threads: any. MPI: none. Blocks: no. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The statistics of a producer. */
+/* The statistics of a producer, and the age of what it has not stored. */
 #include <cjson/cJSON.h>
 #include <mofka/stats.h>
 #include "base/lock.h"
@@ -50,4 +50,30 @@ mofka_status_t mofka_producer_stats(mofka_producer_t *producer, mofka_metadata_t
     MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_check(producer, MFI_PRODUCER, "producer");
     return status ? status : mfi_stats_give(producer_describe_stats(producer), stats);
+}
+
+/* With the lock: when the lane's oldest event was pushed; INT64_MAX if all are stored. */
+static int64_t lane_oldest_ms(const mfi_lane_t *lane) {
+    mfi_assert_locked(&lane->producer->lock);
+    const mfi_batch_t *open = lane->open;
+    int64_t oldest_ms = open && open->out.event_count > 0 ? open->opened_ms : INT64_MAX;
+    for (const mfi_batch_t *batch = lane->first; batch; batch = batch->next)
+        oldest_ms = batch->opened_ms < oldest_ms ? batch->opened_ms : oldest_ms;
+    return oldest_ms;
+}
+
+int64_t mofka_producer_oldest_pending_ms(mofka_producer_t *producer) {
+    if (mfi_check(producer, MFI_PRODUCER, "producer"))
+        return -1;
+    int64_t oldest_ms = INT64_MAX;
+    pthread_mutex_lock(&producer->lock);
+    for (size_t i = 0; i < producer->topic->partition_count; i++) {
+        int64_t lane_ms = lane_oldest_ms(&producer->lanes[i]);
+        oldest_ms = lane_ms < oldest_ms ? lane_ms : oldest_ms;
+    }
+    pthread_mutex_unlock(&producer->lock);
+    if (oldest_ms == INT64_MAX)
+        return 0;
+    int64_t age_ms = mfi_coarse_ms() - oldest_ms;
+    return age_ms > 0 ? age_ms : 1;
 }

@@ -230,6 +230,51 @@ static void a_flush_future_covers_what_was_before(void **state) {
     mofka_thread_pool_release(pool);
 }
 
+/* ---- the oldest event ------------------------------------------------------------------------ */
+
+/* The age of an event counts while it is in a batch: open, sealed, or without room. */
+static void the_oldest_event_has_an_age(void **state) {
+    (void)state;
+    mofka_producer_t *producer = producer_with(NULL, 3600000);
+    assert_int_equal(mofka_producer_oldest_pending_ms(producer), 0);
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 1, NULL));
+    assert_true(mofka_producer_oldest_pending_ms(producer) >= 1);
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 2, NULL));
+    producer->lanes[1].open->opened_ms -= 60000;
+    producer->lanes[2].open->opened_ms -= 10000;
+    IN_RANGE(mofka_producer_oldest_pending_ms(producer), 60000, 600000);
+    script.answers[0] = MOFKA_ERR_TIMEOUT;
+    assert_int_equal(mofka_producer_flush(producer, 0), MOFKA_ERR_TIMEOUT);
+    assert_null(producer->lanes[1].open);
+    IN_RANGE(mofka_producer_oldest_pending_ms(producer), 60000, 600000);
+    script.answers[0] = MOFKA_OK;
+    script.next = 0;
+    OK(mofka_producer_flush(producer, 10000));
+    assert_int_equal(mofka_producer_oldest_pending_ms(producer), 0);
+    scripted_end_producer(producer);
+}
+
+/* What is possibly stored is not known to be stored. What was discarded, or refused, has no age. */
+static void only_what_may_be_stored_later_has_an_age(void **state) {
+    (void)state;
+    mofka_producer_t *producer = producer_with(NULL, 3600000);
+    script.answers[0] = MOFKA_ERR_POSSIBLY_STORED;
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    assert_int_not_equal(mofka_producer_flush(producer, 0), MOFKA_OK);
+    assert_true(mofka_producer_oldest_pending_ms(producer) >= 1);
+    script.answers[0] = MOFKA_OK;
+    script.next = 0;
+    OK(mofka_producer_flush(producer, 10000));
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    OK(mofka_producer_discard(producer));
+    assert_int_equal(mofka_producer_oldest_pending_ms(producer), 0);
+    assert_int_equal(mofka_producer_oldest_pending_ms(NULL), -1);
+    assert_int_equal(mofka_producer_oldest_pending_ms((mofka_producer_t *)topic), -1);
+    assert_non_null(strstr(mofka_last_error(), "producer"));
+    assert_int_equal(mofka_producer_flush(producer, 0), MOFKA_ERR_CLOSED);
+    scripted_end_producer(producer);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(calls_find_batches_of_other_partitions),
@@ -240,6 +285,8 @@ int main(void) {
         CASE(a_push_has_one_deadline),
         CASE(a_batch_behind_one_that_the_push_sends_lingers),
         CASE(a_flush_future_covers_what_was_before),
+        CASE(the_oldest_event_has_an_age),
+        CASE(only_what_may_be_stored_later_has_an_age),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

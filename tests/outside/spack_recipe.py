@@ -39,7 +39,8 @@ MofkaMpi = names["MofkaMpi"]
 cmake = (sources / "CMakeLists.txt").read_text()
 plugins = (sources / "src/plugins/plugins.cmake").read_text()
 benchmarks = (sources / "benchmarks/CMakeLists.txt").read_text()
-options = dict(re.findall(r'option\((\w+) "[^"]*" (\S+)\)', cmake + plugins))
+bindings = "".join(file.read_text() for file in sorted(sources.glob("src/bindings/*/*.cmake")))
+options = dict(re.findall(r'option\((\w+) "[^"]*" (\S+)\)', cmake + plugins + bindings))
 
 # The variants' options are there, and no option is set that is not.
 assert MofkaMpi.homepage == "" and MofkaMpi.url == ""

@@ -50,11 +50,13 @@ static() { # MPIEXEC...
     if find "$work/prefix" -name '*.so*' | grep .; then echo "shared"; exit 1; fi
     lib=$(dirname "$(find "$work/prefix" -name 'libmofka.a')")
     echo "-- only the public names are global"
-    foreign=$(nm -g --defined-only "$lib"/lib*.a | awk 'NF == 3 {print $3}' | grep -v '^mofka_\|^MPI_Finalize$' || true)
+    foreign=$(nm -g --defined-only "$lib"/lib*.a | awk 'NF == 3 {print $3}' | grep -v '^_*mofka_\|^diaspora_\|^MPI_Finalize$' || true)
     [ -z "$foreign" ] || { echo "$foreign"; exit 1; }
     echo "-- by find_package"
     build_project -DCMAKE_PREFIX_PATH="$work/prefix"
     run_project "$@"
+    "$@" -n 2 "$work/project/diaspora"
+    if [ -e "$lib/libmofka-fortran.a" ]; then "$@" -n 2 "$work/project/outside_fortran"; fi
     "$@" -n 1 "$work/prefix/bin/mofkactl" topic create t --json | grep '"name":"t"'
     echo "-- by pkg-config --static"
     export PKG_CONFIG_PATH="$lib/pkgconfig"

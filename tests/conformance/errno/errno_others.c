@@ -110,6 +110,7 @@ static void others_of_topic(void) {
     OK(mofka_producer_push(producer, "{}", 2, NULL, MOFKA_ANY_PARTITION, &future));
     mofka_future_release(mofka_future_retain(future));
     mofka_future_release(future);
+    assert_true(mofka_producer_oldest_pending_ms(producer) >= 0);
     OK(mofka_producer_discard(producer));
     mofka_producer_release(mofka_producer_retain(producer));
     mofka_producer_close(producer, 10000); /* of the discarded event */

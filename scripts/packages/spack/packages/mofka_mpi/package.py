@@ -26,10 +26,14 @@ class MofkaMpi(CMakePackage):
     variant("serve", default=True, description="Build mofkactl serve")
     variant("benchmarks", default=False, description="Build mofka-bench and the demo")
 
+    variant("fortran", default=True, description="Build the Fortran module")
+    variant("diaspora_c", default=True, description="Build libdiaspora-c")
+
     conflicts("+plugins", when="~shared", msg="plugins are loaded into the shared library")
 
     depends_on("c", type="build")
     depends_on("cxx", type="build", when="+plugins")
+    depends_on("fortran", type="build", when="+fortran")
     depends_on("cmake@3.18:", type="build")
     depends_on("pkgconfig", type="build")
     depends_on("mpi@3:")
@@ -52,6 +56,8 @@ class MofkaMpi(CMakePackage):
             self.define_from_variant("MOFKA_PLUGINS", "plugins"),
             self.define_from_variant("MOFKA_SERVE", "serve"),
             self.define_from_variant("MOFKA_BENCHMARKS", "benchmarks"),
+            self.define_from_variant("MOFKA_FORTRAN", "fortran"),
+            self.define_from_variant("MOFKA_DIASPORA_C", "diaspora_c"),
             self.define("MOFKA_TESTS", self.run_tests),
             self.define("MPI_C_COMPILER", self.spec["mpi"].mpicc),
         ]

@@ -1,0 +1,265 @@
+! SPDX-License-Identifier: BSD-3-Clause
+! The functions of the C interface that the module mofka calls, and those of shim.c. Programs use the
+! module mofka.
+module mofka_c
+    use, intrinsic :: iso_c_binding
+    implicit none
+    public
+
+    interface
+        integer(c_int) function mofka_mpi_driver_create_f(comm, options, driver) bind(c)
+            import :: c_char, c_int, c_ptr
+            integer(c_int), value :: comm
+            character(kind=c_char), dimension(*), intent(in) :: options
+            type(c_ptr), intent(out) :: driver
+        end function
+        integer(c_int) function mofka_driver_create(type, options, driver) bind(c)
+            import :: c_char, c_int, c_ptr
+            character(kind=c_char), dimension(*), intent(in) :: type, options
+            type(c_ptr), intent(out) :: driver
+        end function
+        integer(c_int) function mofka_driver_close(driver, timeout_ms) bind(c)
+            import :: c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: driver
+            integer(c_int64_t), value :: timeout_ms
+        end function
+        type(c_ptr) function mofka_driver_retain(driver) bind(c)
+            import :: c_ptr
+            type(c_ptr), value :: driver
+        end function
+        subroutine mofka_driver_release(driver) bind(c)
+            import :: c_ptr
+            type(c_ptr), value :: driver
+        end subroutine
+        integer(c_int) function mofka_fortran_create_topic(driver, name, options, validator, selector, serializer) &
+            bind(c)
+            import :: c_char, c_int, c_ptr
+            type(c_ptr), value :: driver
+            character(kind=c_char), dimension(*), intent(in) :: name, options, validator, selector, serializer
+        end function
+        integer(c_int) function mofka_driver_open_topic(driver, name, timeout_ms, topic) bind(c)
+            import :: c_char, c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: driver
+            character(kind=c_char), dimension(*), intent(in) :: name
+            integer(c_int64_t), value :: timeout_ms
+            type(c_ptr), intent(out) :: topic
+        end function
+        integer(c_int) function mofka_driver_topic_exists(driver, name, exists) bind(c)
+            import :: c_bool, c_char, c_int, c_ptr
+            type(c_ptr), value :: driver
+            character(kind=c_char), dimension(*), intent(in) :: name
+            logical(c_bool), intent(out) :: exists
+        end function
+        integer(c_int) function mofka_driver_stats(driver, timeout_ms, stats) bind(c)
+            import :: c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: driver
+            integer(c_int64_t), value :: timeout_ms
+            type(c_ptr), intent(out) :: stats
+        end function
+        type(c_ptr) function mofka_topic_retain(topic) bind(c)
+            import :: c_ptr
+            type(c_ptr), value :: topic
+        end function
+        subroutine mofka_topic_release(topic) bind(c)
+            import :: c_ptr
+            type(c_ptr), value :: topic
+        end subroutine
+        type(c_ptr) function mofka_topic_name(topic) bind(c)
+            import :: c_ptr
+            type(c_ptr), value :: topic
+        end function
+        integer(c_size_t) function mofka_topic_partition_count(topic) bind(c)
+            import :: c_ptr, c_size_t
+            type(c_ptr), value :: topic
+        end function
+        integer(c_int) function mofka_topic_partition_info(topic, index, info) bind(c)
+            import :: c_int, c_ptr, c_size_t
+            type(c_ptr), value :: topic
+            integer(c_size_t), value :: index
+            type(c_ptr), intent(out) :: info
+        end function
+        integer(c_int) function mofka_topic_mark_complete(topic, timeout_ms) bind(c)
+            import :: c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: topic
+            integer(c_int64_t), value :: timeout_ms
+        end function
+        integer(c_int) function mofka_fortran_producer_create(topic, name, options, numbers, producer) bind(c)
+            import :: c_char, c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: topic
+            character(kind=c_char), dimension(*), intent(in) :: name, options
+            integer(c_int64_t), dimension(*), intent(in) :: numbers
+            type(c_ptr), intent(out) :: producer
+        end function
+        integer(c_int) function mofka_producer_close(producer, timeout_ms) bind(c)
+            import :: c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: producer
+            integer(c_int64_t), value :: timeout_ms
+        end function
+        type(c_ptr) function mofka_producer_retain(producer) bind(c)
+            import :: c_ptr
+            type(c_ptr), value :: producer
+        end function
+        subroutine mofka_producer_release(producer) bind(c)
+            import :: c_ptr
+            type(c_ptr), value :: producer
+        end subroutine
+        integer(c_int) function mofka_producer_push(producer, metadata, bytes, data, partition, future) bind(c)
+            import :: c_char, c_int, c_ptr, c_size_t
+            type(c_ptr), value :: producer, data, future
+            character(kind=c_char), dimension(*), intent(in) :: metadata
+            integer(c_size_t), value :: bytes, partition
+        end function
+        integer(c_int) function mofka_producer_flush(producer, timeout_ms) bind(c)
+            import :: c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: producer
+            integer(c_int64_t), value :: timeout_ms
+        end function
+        integer(c_int) function mofka_producer_discard(producer) bind(c)
+            import :: c_int, c_ptr
+            type(c_ptr), value :: producer
+        end function
+        integer(c_int64_t) function mofka_producer_oldest_pending_ms(producer) bind(c)
+            import :: c_int64_t, c_ptr
+            type(c_ptr), value :: producer
+        end function
+        integer(c_int) function mofka_producer_stats(producer, stats) bind(c)
+            import :: c_int, c_ptr
+            type(c_ptr), value :: producer
+            type(c_ptr), intent(out) :: stats
+        end function
+        type(c_ptr) function mofka_future_retain(future) bind(c)
+            import :: c_ptr
+            type(c_ptr), value :: future
+        end function
+        subroutine mofka_future_release(future) bind(c)
+            import :: c_ptr
+            type(c_ptr), value :: future
+        end subroutine
+        logical(c_bool) function mofka_future_completed(future) bind(c)
+            import :: c_bool, c_ptr
+            type(c_ptr), value :: future
+        end function
+        integer(c_int) function mofka_fortran_wait(future, timeout_ms, event_id, partition) bind(c)
+            import :: c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: future
+            integer(c_int64_t), value :: timeout_ms
+            integer(c_int64_t), intent(out) :: event_id, partition
+        end function
+        integer(c_int) function mofka_fortran_consumer_create(topic, name, options, numbers, targets, consumer) &
+            bind(c)
+            import :: c_char, c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: topic
+            character(kind=c_char), dimension(*), intent(in) :: name, options
+            integer(c_int64_t), dimension(*), intent(in) :: numbers, targets
+            type(c_ptr), intent(out) :: consumer
+        end function
+        integer(c_int) function mofka_consumer_close(consumer) bind(c)
+            import :: c_int, c_ptr
+            type(c_ptr), value :: consumer
+        end function
+        integer(c_int) function mofka_consumer_unsubscribe(consumer) bind(c)
+            import :: c_int, c_ptr
+            type(c_ptr), value :: consumer
+        end function
+        type(c_ptr) function mofka_consumer_retain(consumer) bind(c)
+            import :: c_ptr
+            type(c_ptr), value :: consumer
+        end function
+        subroutine mofka_consumer_release(consumer) bind(c)
+            import :: c_ptr
+            type(c_ptr), value :: consumer
+        end subroutine
+        integer(c_int) function mofka_consumer_pull(consumer, timeout_ms, event) bind(c)
+            import :: c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: consumer
+            integer(c_int64_t), value :: timeout_ms
+            type(c_ptr), intent(out) :: event
+        end function
+        integer(c_int64_t) function mofka_consumer_lost(consumer) bind(c)
+            import :: c_int64_t, c_ptr
+            type(c_ptr), value :: consumer
+        end function
+        integer(c_int) function mofka_consumer_stats(consumer, stats) bind(c)
+            import :: c_int, c_ptr
+            type(c_ptr), value :: consumer
+            type(c_ptr), intent(out) :: stats
+        end function
+        type(c_ptr) function mofka_event_retain(event) bind(c)
+            import :: c_ptr
+            type(c_ptr), value :: event
+        end function
+        subroutine mofka_event_release(event) bind(c)
+            import :: c_ptr
+            type(c_ptr), value :: event
+        end subroutine
+        integer(c_int64_t) function mofka_event_id(event) bind(c)
+            import :: c_int64_t, c_ptr
+            type(c_ptr), value :: event
+        end function
+        logical(c_bool) function mofka_event_is_end(event) bind(c)
+            import :: c_bool, c_ptr
+            type(c_ptr), value :: event
+        end function
+        integer(c_size_t) function mofka_event_partition(event) bind(c)
+            import :: c_ptr, c_size_t
+            type(c_ptr), value :: event
+        end function
+        type(c_ptr) function mofka_event_metadata_text(event, bytes) bind(c)
+            import :: c_ptr, c_size_t
+            type(c_ptr), value :: event
+            integer(c_size_t), intent(out) :: bytes
+        end function
+        integer(c_size_t) function mofka_event_selected_size(event) bind(c)
+            import :: c_ptr, c_size_t
+            type(c_ptr), value :: event
+        end function
+        integer(c_size_t) function mofka_event_data_size(event) bind(c)
+            import :: c_ptr, c_size_t
+            type(c_ptr), value :: event
+        end function
+        integer(c_int64_t) function mofka_event_lost(event) bind(c)
+            import :: c_int64_t, c_ptr
+            type(c_ptr), value :: event
+        end function
+        integer(c_int) function mofka_event_acknowledge(event) bind(c)
+            import :: c_int, c_ptr
+            type(c_ptr), value :: event
+        end function
+        integer(c_int) function mofka_fortran_view(array, copy, view) bind(c)
+            import :: c_bool, c_int, c_ptr
+            type(*), dimension(..), intent(in) :: array
+            logical(c_bool), value :: copy
+            type(c_ptr), intent(out) :: view
+        end function
+        integer(c_int) function mofka_fortran_read(event, array) bind(c)
+            import :: c_int, c_ptr
+            type(c_ptr), value :: event
+            type(*), dimension(..) :: array
+        end function
+        subroutine mofka_data_view_release(view) bind(c)
+            import :: c_ptr
+            type(c_ptr), value :: view
+        end subroutine
+        type(c_ptr) function mofka_metadata_text(metadata, bytes) bind(c)
+            import :: c_ptr, c_size_t
+            type(c_ptr), value :: metadata
+            integer(c_size_t), intent(out) :: bytes
+        end function
+        subroutine mofka_metadata_release(metadata) bind(c)
+            import :: c_ptr
+            type(c_ptr), value :: metadata
+        end subroutine
+        type(c_ptr) function mofka_status_name(status) bind(c)
+            import :: c_int, c_ptr
+            integer(c_int), value :: status
+        end function
+        type(c_ptr) function mofka_last_error() bind(c)
+            import :: c_ptr
+        end function
+        integer(c_int) function mofka_fortran_fail(status, text) bind(c)
+            import :: c_char, c_int
+            integer(c_int), value :: status
+            character(kind=c_char), dimension(*), intent(in) :: text
+        end function
+    end interface
+end module mofka_c

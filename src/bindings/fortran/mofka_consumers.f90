@@ -1,0 +1,325 @@
+! SPDX-License-Identifier: BSD-3-Clause
+! Consumers and their events. Programs use the module mofka.
+module mofka_consumers
+    use, intrinsic :: iso_c_binding
+    use, intrinsic :: iso_fortran_env, only: int8, int32, int64, real32, real64
+    use mofka_c
+    use mofka_base
+    use mofka_topics, only: mofka_topic
+    implicit none
+    private
+    public :: mofka_consumer, mofka_event
+
+    ! An event as a consumer delivers it.
+    type :: mofka_event
+        type(c_ptr) :: handle = c_null_ptr
+    contains
+        procedure :: is_end => event_is_end
+        procedure :: id => event_id
+        procedure :: partition => event_partition
+        procedure :: metadata => event_metadata
+        ! The bytes of its data: of what was selected, and of all that is stored.
+        procedure :: selected_bytes => event_selected_bytes
+        procedure :: data_bytes => event_data_bytes
+        ! read(array): copy the data into an array, or a scalar, of as many bytes.
+        generic :: read => read_int8, read_int32, read_int64, read_real32, read_real64, read_complex32, &
+            read_complex64
+        procedure, private :: read_int8, read_int32, read_int64, read_real32, read_real64, read_complex32, &
+            read_complex64
+        procedure :: lost => event_lost
+        procedure :: acknowledge => event_acknowledge
+        procedure :: is_set => event_is_set
+        procedure :: release => event_release
+        procedure, private :: event_assign
+        generic :: assignment(=) => event_assign
+        final :: event_final
+    end type
+
+    ! Pulls events from a topic.
+    type :: mofka_consumer
+        type(c_ptr) :: handle = c_null_ptr
+    contains
+        procedure :: create => consumer_create
+        procedure :: pull => consumer_pull
+        procedure :: lost => consumer_lost
+        procedure :: stats => consumer_stats
+        procedure :: unsubscribe => consumer_unsubscribe
+        procedure :: close => consumer_close
+        procedure :: is_set => consumer_is_set
+        procedure :: release => consumer_release
+        procedure, private :: consumer_assign
+        generic :: assignment(=) => consumer_assign
+        final :: consumer_final
+    end type
+
+contains
+
+    ! ---- consumers ---------------------------------------------------------------------------------
+
+    ! `with_data`: all data of each event are fetched; .false., the default, means none. `targets`:
+    ! the partitions to read; all by default. `threads`: a pool of that many, which fetch ahead.
+    subroutine consumer_create(this, topic, name, with_data, targets, start, acknowledge, batch_size, max_batches, &
+                               threads, options, error)
+        class(mofka_consumer), intent(inout) :: this
+        type(mofka_topic), intent(in) :: topic
+        character(*), intent(in) :: name
+        logical, intent(in), optional :: with_data
+        integer, intent(in), optional :: targets(:), start, acknowledge, batch_size, max_batches, threads
+        character(*), intent(in), optional :: options
+        integer, intent(out), optional :: error
+        type(c_ptr) :: made
+        integer(c_int) :: status
+        integer(c_int64_t) :: data, numbers(7)
+        integer(c_int64_t), allocatable :: wanted(:)
+        data = 0
+        if (present(with_data)) data = merge(1, 0, with_data)
+        allocate (wanted(0))
+        if (present(targets)) wanted = targets
+        ! In the order of shim.c.
+        numbers = [number_of(batch_size, 0), number_of(max_batches, 0), number_of(threads, 0), &
+                   number_of(start, mofka_start_beginning), number_of(acknowledge, mofka_acknowledge_manual), &
+                   data, size(wanted, kind=c_int64_t)]
+        status = mofka_fortran_consumer_create(topic%handle, c_text(name), c_text(options), numbers, wanted, made)
+        if (status == mofka_ok) then
+            call this%release()
+            this%handle = made
+        end if
+        call report(status, 'create a consumer', error)
+    end subroutine
+
+    ! The next event; at the end of the topic, one that is_end.
+    subroutine consumer_pull(this, event, timeout_ms, error)
+        class(mofka_consumer), intent(in) :: this
+        type(mofka_event), intent(inout) :: event
+        integer, intent(in), optional :: timeout_ms
+        integer, intent(out), optional :: error
+        type(c_ptr) :: made
+        integer(c_int) :: status
+        status = mofka_consumer_pull(this%handle, limit_of(timeout_ms), made)
+        call event%release()
+        if (status == mofka_ok) event%handle = made
+        call report(status, 'pull', error)
+    end subroutine
+
+    ! The number of events that it has lost.
+    integer(int64) function consumer_lost(this)
+        class(mofka_consumer), intent(in) :: this
+        consumer_lost = mofka_consumer_lost(this%handle)
+    end function
+
+    subroutine consumer_stats(this, text, error)
+        class(mofka_consumer), intent(in) :: this
+        character(:), allocatable, intent(out) :: text
+        integer, intent(out), optional :: error
+        type(c_ptr) :: stats
+        integer(c_int) :: status
+        status = mofka_consumer_stats(this%handle, stats)
+        text = text_of_metadata(stats, status)
+        call report(status, 'read statistics', error)
+    end subroutine
+
+    ! Remove the name and its place.
+    subroutine consumer_unsubscribe(this, error)
+        class(mofka_consumer), intent(in) :: this
+        integer, intent(out), optional :: error
+        call report(mofka_consumer_unsubscribe(this%handle), 'unsubscribe', error)
+    end subroutine
+
+    ! Publish acknowledgements, and end the consumer. Its name keeps its place.
+    subroutine consumer_close(this, error)
+        class(mofka_consumer), intent(inout) :: this
+        integer, intent(out), optional :: error
+        integer(c_int) :: status
+        status = mofka_consumer_close(this%handle)
+        if (status == mofka_ok) call this%release()
+        call report(status, 'close a consumer', error)
+    end subroutine
+
+    ! ---- events ------------------------------------------------------------------------------------
+
+    logical function event_is_end(this)
+        class(mofka_event), intent(in) :: this
+        event_is_end = mofka_event_is_end(this%handle)
+    end function
+
+    ! -1 for the end, and without an event.
+    integer(int64) function event_id(this)
+        class(mofka_event), intent(in) :: this
+        event_id = mofka_event_id(this%handle)
+    end function
+
+    ! -1 for the end, and without an event.
+    integer function event_partition(this)
+        class(mofka_event), intent(in) :: this
+        event_partition = -1
+        if (this%is_set()) event_partition = int(mofka_event_partition(this%handle))
+    end function
+
+    function event_metadata(this) result(text)
+        class(mofka_event), intent(in) :: this
+        character(:), allocatable :: text
+        type(c_ptr) :: pointer
+        integer(c_size_t) :: bytes
+        text = ''
+        if (.not. this%is_set()) return
+        pointer = mofka_event_metadata_text(this%handle, bytes)
+        if (c_associated(pointer)) text = text_of_bytes(pointer, bytes)
+    end function
+
+    integer(int64) function event_selected_bytes(this)
+        class(mofka_event), intent(in) :: this
+        event_selected_bytes = 0
+        if (this%is_set()) event_selected_bytes = mofka_event_selected_size(this%handle)
+    end function
+
+    integer(int64) function event_data_bytes(this)
+        class(mofka_event), intent(in) :: this
+        event_data_bytes = 0
+        if (this%is_set()) event_data_bytes = mofka_event_data_size(this%handle)
+    end function
+
+    integer(int64) function event_lost(this)
+        class(mofka_event), intent(in) :: this
+        event_lost = 0
+        if (this%is_set()) event_lost = mofka_event_lost(this%handle)
+    end function
+
+    ! Acknowledge this event and all before it in its partition.
+    subroutine event_acknowledge(this, error)
+        class(mofka_event), intent(in) :: this
+        integer, intent(out), optional :: error
+        call report(mofka_event_acknowledge(this%handle), 'acknowledge', error)
+    end subroutine
+
+    integer(c_int) function event_check(this)
+        class(mofka_event), intent(in) :: this
+        event_check = mofka_ok
+        if (.not. this%is_set()) &
+            event_check = mofka_fortran_fail(int(mofka_err_invalid, c_int), c_text('there is no event'))
+    end function
+
+    subroutine read_int8(this, data, error)
+        class(mofka_event), intent(in) :: this
+        integer(int8), dimension(..), intent(inout) :: data
+        integer, intent(out), optional :: error
+        integer(c_int) :: status
+        status = event_check(this)
+        if (status == mofka_ok) status = mofka_fortran_read(this%handle, data)
+        call report(status, 'read data', error)
+    end subroutine
+
+    subroutine read_int32(this, data, error)
+        class(mofka_event), intent(in) :: this
+        integer(int32), dimension(..), intent(inout) :: data
+        integer, intent(out), optional :: error
+        integer(c_int) :: status
+        status = event_check(this)
+        if (status == mofka_ok) status = mofka_fortran_read(this%handle, data)
+        call report(status, 'read data', error)
+    end subroutine
+
+    subroutine read_int64(this, data, error)
+        class(mofka_event), intent(in) :: this
+        integer(int64), dimension(..), intent(inout) :: data
+        integer, intent(out), optional :: error
+        integer(c_int) :: status
+        status = event_check(this)
+        if (status == mofka_ok) status = mofka_fortran_read(this%handle, data)
+        call report(status, 'read data', error)
+    end subroutine
+
+    subroutine read_real32(this, data, error)
+        class(mofka_event), intent(in) :: this
+        real(real32), dimension(..), intent(inout) :: data
+        integer, intent(out), optional :: error
+        integer(c_int) :: status
+        status = event_check(this)
+        if (status == mofka_ok) status = mofka_fortran_read(this%handle, data)
+        call report(status, 'read data', error)
+    end subroutine
+
+    subroutine read_real64(this, data, error)
+        class(mofka_event), intent(in) :: this
+        real(real64), dimension(..), intent(inout) :: data
+        integer, intent(out), optional :: error
+        integer(c_int) :: status
+        status = event_check(this)
+        if (status == mofka_ok) status = mofka_fortran_read(this%handle, data)
+        call report(status, 'read data', error)
+    end subroutine
+
+    subroutine read_complex32(this, data, error)
+        class(mofka_event), intent(in) :: this
+        complex(real32), dimension(..), intent(inout) :: data
+        integer, intent(out), optional :: error
+        integer(c_int) :: status
+        status = event_check(this)
+        if (status == mofka_ok) status = mofka_fortran_read(this%handle, data)
+        call report(status, 'read data', error)
+    end subroutine
+
+    subroutine read_complex64(this, data, error)
+        class(mofka_event), intent(in) :: this
+        complex(real64), dimension(..), intent(inout) :: data
+        integer, intent(out), optional :: error
+        integer(c_int) :: status
+        status = event_check(this)
+        if (status == mofka_ok) status = mofka_fortran_read(this%handle, data)
+        call report(status, 'read data', error)
+    end subroutine
+
+    ! ---- handles: copies, releases -----------------------------------------------------------------
+
+    logical function event_is_set(this)
+        class(mofka_event), intent(in) :: this
+        event_is_set = c_associated(this%handle)
+    end function
+
+    subroutine event_release(this)
+        class(mofka_event), intent(inout) :: this
+        call mofka_event_release(this%handle)
+        this%handle = c_null_ptr
+    end subroutine
+
+    subroutine event_assign(left, right)
+        class(mofka_event), intent(inout) :: left
+        class(mofka_event), intent(in) :: right
+        type(c_ptr) :: kept
+        kept = right%handle
+        if (c_associated(kept)) kept = mofka_event_retain(kept)
+        call mofka_event_release(left%handle)
+        left%handle = kept
+    end subroutine
+
+    subroutine event_final(this)
+        type(mofka_event), intent(inout) :: this
+        call event_release(this)
+    end subroutine
+
+    logical function consumer_is_set(this)
+        class(mofka_consumer), intent(in) :: this
+        consumer_is_set = c_associated(this%handle)
+    end function
+
+    subroutine consumer_release(this)
+        class(mofka_consumer), intent(inout) :: this
+        call mofka_consumer_release(this%handle)
+        this%handle = c_null_ptr
+    end subroutine
+
+    subroutine consumer_assign(left, right)
+        class(mofka_consumer), intent(inout) :: left
+        class(mofka_consumer), intent(in) :: right
+        type(c_ptr) :: kept
+        kept = right%handle
+        if (c_associated(kept)) kept = mofka_consumer_retain(kept)
+        call mofka_consumer_release(left%handle)
+        left%handle = kept
+    end subroutine
+
+    subroutine consumer_final(this)
+        type(mofka_consumer), intent(inout) :: this
+        call consumer_release(this)
+    end subroutine
+
+end module mofka_consumers
