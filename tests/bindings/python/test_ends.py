@@ -36,7 +36,12 @@ class Ends(unittest.TestCase):
         return done
 
     def test_the_interpreter_ends_with_everything_open(self):
-        self.check(BUSY + "print('last line')", output="last line")
+        done = run(BUSY, MOFKA_LOG="debug")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for line in ("producer '' of topic 't' is closed", "consumer 'r' of topic 't' is closed",
+                     "driver 'mpi' is closed"):
+            self.assertIn(line, done.stderr)
+        self.assertNotIn("warn", done.stderr)
 
     def test_after_sys_exit(self):
         self.check(BUSY + "sys.exit(3)", 3)

@@ -81,7 +81,8 @@ class WrongArguments(DriverTest):
     def test_communicators_that_are_none(self):
         for comm in ("world", 1.5, True, object(), [0]):
             self.assertRaises(TypeError, mofka.Driver, comm=comm)
-        self.assertRaises(ValueError, mofka.Driver, comm=2**40)
+        for number in (2**40, -5, 12345, 2**31 - 1):
+            self.assertRaises(ValueError, mofka.Driver, comm=number)
         self.assertRaises(TypeError, mofka.Driver, "other", comm=0)
         with self.assertRaises(mofka.MofkaError) as caught:
             mofka.Driver("unknown:libunknown.so")

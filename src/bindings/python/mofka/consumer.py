@@ -131,12 +131,15 @@ class Consumer:
     def __del__(self, _release: Any = c.consumer_release) -> None:
         if not getattr(self, "_handle", 0):  # making it may have failed
             return
-        if not self._closed:
-            lifetimes.warn_forgotten("consumer '%s'" % self.name, self)
-            hold_for_ever(self._callbacks)  # the driver's close may still fetch for it
+        try:
+            if not self._closed:
+                lifetimes.warn_forgotten("consumer '%s'" % self.name, self)
+        finally:
+            if not self._closed:
+                hold_for_ever(self._callbacks)  # the driver's close may still fetch for it
+            _release(self._handle)
             if self._kept is not None:
-                hold_for_ever(self._kept)
-        _release(self._handle)
+                self._kept.give_up()
 
     def _event(self, handle: int) -> Event:
         """The event of a handle (take)."""
@@ -272,8 +275,11 @@ class Consumer:
         """Remove the name and its place: retention no longer waits for it. Close it afterwards."""
         check(c.consumer_unsubscribe(self._handle))
 
-    def close(self) -> None:
-        """Publish acknowledgements, and free the name for the next consumer. Zero-copy events must be gone."""
+    def close(self, timeout_ms: Optional[float] = -1) -> None:
+        """Publish acknowledgements, and free the name for the next consumer. Zero-copy events must be gone.
+
+        The library limits the time itself; ``timeout_ms`` is there because a producer's close has it.
+        """
         if self._closed:
             return
         check(c.consumer_close(self._handle))

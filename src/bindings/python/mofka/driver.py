@@ -101,11 +101,13 @@ class Driver:
     def __del__(self, _release: Any = c.driver_release) -> None:
         if not getattr(self, "_handle", 0):  # making it may have failed
             return
-        if not self._closed:
-            lifetimes.warn_forgotten("the %s driver" % self.backend, self)
+        try:
+            if not self._closed:
+                lifetimes.warn_forgotten("the %s driver" % self.backend, self)
+        finally:
+            _release(self._handle)
             for kept in self._orphans:
                 kept.give_up()
-        _release(self._handle)
 
     def create_topic(self, name: str, *, options: Any = None, validator: Any = None, partition_selector: Any = None,
                      serializer: Any = None) -> None:
@@ -199,10 +201,11 @@ class Driver:
         if self._closed:
             return
         for child in list(self._children):
-            child.close()
+            child.close(timeout_ms)
         check_wait(lambda ms: c.driver_close(self._handle, ms), timeout_ms, 1000)
         self._closed = True
-        self._orphans.clear()
+        for kept in self._orphans:
+            kept.reap_all()
 
     def _end(self, failed: bool = False) -> None:
         """At exit, or after an exception: end what is open, and wait a short time for the other ranks."""

@@ -75,12 +75,16 @@ class Producer:
     def __del__(self, _release: Any = c.producer_release) -> None:
         if not getattr(self, "_handle", 0):  # making it may have failed
             return
-        if not self._closed:
-            lifetimes.warn_forgotten("producer '%s'" % self.name, self)
-            self.topic.driver._orphans.append(self._kept)
-        _release(self._handle)
-        for handle in self._dropped:
-            c.future_release(handle)
+        try:
+            if not self._closed:
+                lifetimes.warn_forgotten("producer '%s'" % self.name, self)
+        finally:
+            self._kept.reap_all()
+            if len(self._kept):  # the library still reads them
+                self.topic.driver._orphans.append(self._kept)
+            _release(self._handle)
+            for handle in self._dropped:
+                c.future_release(handle)
 
     def push(self, metadata: Any, data: Any = None, *, partition: Optional[int] = None) -> FutureUint:
         """Push one event, and return the future of its id.
@@ -201,7 +205,7 @@ class Producer:
             self._closed = getattr(exception, "status", None) not in _STILL_OPEN
             raise
         self._closed = True
-        self._kept._reap_all()
+        self._kept.reap_all()
         self._raise_dropped()
 
     def _end(self) -> None:

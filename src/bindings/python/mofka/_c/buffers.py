@@ -81,14 +81,15 @@ class Kept:
     def reap(self) -> None:
         """Let go of the oldest views that are done; now and then, of all that are."""
         if len(self._held) > self._limit:
-            self._reap_all()
+            self.reap_all()
             return
         for _ in range(2):  # one more than what is added
             view = next(iter(self._held), 0)
             if not view or not self._drop(view):
                 return
 
-    def _reap_all(self) -> None:
+    def reap_all(self) -> None:
+        """Let go of all views that are done."""
         for view in list(self._held):
             self._drop(view)
         self._limit = max(64, 2 * len(self._held))
@@ -102,6 +103,6 @@ class Kept:
 
     def give_up(self) -> None:
         """Leave what is not done to the library, for ever: the interpreter ends."""
-        self._reap_all()
+        self.reap_all()
         for held in self._held.values():
             hold_for_ever(held)
