@@ -4,11 +4,14 @@
 Each program runs in a process of its own, because its end is what is tested.
 """
 import itertools
+import os
 import unittest
 
 from support import run
 
-OPEN = """
+# With mpi4py, MPI is initialised and finalised by mpi4py.
+MPI4PY = "from mpi4py import MPI" if os.environ.get("PYTHON_MPI4PY") else ""
+OPEN = MPI4PY + """
 import gc, os, signal, sys, threading, time
 import mofka
 driver = mofka.Driver()
@@ -42,6 +45,16 @@ class Ends(unittest.TestCase):
                      "driver 'mpi' is closed"):
             self.assertIn(line, done.stderr)
         self.assertNotIn("warn", done.stderr)
+
+    def test_a_forgotten_driver_is_closed_at_the_end(self):
+        done = run(BUSY + """
+del driver, topic, producer, consumer, event, future, pending, late
+gc.collect()
+""", MOFKA_LOG="info")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for line in ("ResourceWarning: the mpi driver was not closed", "driver 'mpi' is closed"):
+            self.assertIn(line, done.stderr)
+        self.assertNotIn("MPI_Finalize", done.stderr)
 
     def test_after_sys_exit(self):
         self.check(BUSY + "sys.exit(3)", 3)
@@ -137,7 +150,7 @@ if child == 0:
         os._exit(7)
     del event, pending, late, consumer, producer, topic, driver
     gc.collect()
-    sys.exit(5)
+    os._exit(5) if "mpi4py" in sys.modules else sys.exit(5)  # mpi4py would finalise MPI in the child
 answer = os.waitpid(child, 0)[1]
 assert os.WEXITSTATUS(answer) == 5, answer
 assert late.wait() == 1
@@ -155,7 +168,7 @@ assert late.wait() == 1
     def test_mpi_is_finalised_by_the_program(self):
         self.check(BUSY + """
 from mofka._c.library import library
-library.MPI_Finalize()
+MPI.Finalize() if "mpi4py" in sys.modules else library.MPI_Finalize()
 for call in (lambda: producer.push({}), driver.list_topics, mofka.Driver):
     try:
         call()

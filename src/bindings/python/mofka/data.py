@@ -110,8 +110,13 @@ def hold(data: Any) -> Held:
     return Held(as_buffer(_import_dlpack(data)))
 
 
+_PLAIN = (bytes, bytearray)  # contiguous, without a look
+
+
 def hold_all(data: Any) -> List[Held]:
     """The memory of a buffer, or of each of a list or tuple of buffers."""
+    if type(data) in _PLAIN:
+        return [Held(data)]
     if isinstance(data, (list, tuple)):
         return [hold(part) for part in data]
     return [hold(data)]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Drivers, the connection to a backend, and handles of topics."""
 import ctypes
+import functools
 import weakref
 from typing import Any, Dict, List, Optional
 
@@ -65,6 +66,10 @@ class TopicHandle:
         return "<mofka.TopicHandle '%s'>" % self.name
 
 
+def _close_forgotten(handle: int, failed: bool) -> None:
+    c.driver_close(handle, 0 if failed else 5000)
+
+
 class Driver:
     """A connection to a backend: the way to its topics.
 
@@ -105,9 +110,12 @@ class Driver:
             if not self._closed:
                 lifetimes.warn_forgotten("the %s driver" % self.backend, self)
         finally:
-            _release(self._handle)
             for kept in self._orphans:
                 kept.give_up()
+            if self._closed:
+                _release(self._handle)
+            else:
+                lifetimes.close_later(functools.partial(_close_forgotten, self._handle))
 
     def create_topic(self, name: str, *, options: Any = None, validator: Any = None, partition_selector: Any = None,
                      serializer: Any = None) -> None:

@@ -14,6 +14,8 @@ from typing import Any, Callable, List
 #: Open drivers and thread pools. Each has a method ``_end`` for the exit of the interpreter.
 _open: "weakref.WeakSet[Any]" = weakref.WeakSet()
 _pools: "weakref.WeakSet[Any]" = weakref.WeakSet()
+#: Called at exit for drivers that were dropped open: to close them.
+_forgotten: List[Callable[[bool], None]] = []
 #: Called after the drivers have ended; for MPI_Finalize.
 _last: List[Callable[[bool], None]] = []
 _process = os.getpid()
@@ -28,6 +30,11 @@ def watch_driver(driver: Any) -> None:
 def watch_pool(pool: Any) -> None:
     """Close the thread pool at exit, if it is still open."""
     _pools.add(pool)
+
+
+def close_later(close: Callable[[bool], None]) -> None:
+    """Close a driver that was dropped open, at exit. Its close may call Python, so MPI_Finalize is too late."""
+    _forgotten.append(close)
 
 
 def at_end(function: Callable[[bool], None]) -> None:
@@ -56,6 +63,8 @@ def _end() -> None:
         pool._end()
     for driver in list(_open):
         driver._end(failed)
+    for close in _forgotten:
+        close(failed)
     _ended = True
     for function in _last:
         function(failed)
