@@ -232,6 +232,22 @@ class Processing(DriverTest):
             self.assertEqual([e.metadata["i"] for e in consumer], list(range(500)))
             thread.join()
 
+    def test_threads_share_a_producer(self):
+        topic = self.topic(options={"partition_bytes": 1 << 20, "retention": "discard_oldest"})
+        with topic.producer() as producer:
+            def push():
+                for i in range(5000):
+                    producer.push(b"{}", bytes(i % 300))
+                    if i % 1000 == 0:
+                        producer.flush().wait()
+            threads = [threading.Thread(target=push) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            producer.flush().wait()
+            self.assertEqual((producer.stats()["events_stored"], len(producer._dropped)), (20000, 0))
+
     def test_pools_run_work(self):
         done = []
         with mofka.ThreadPool(1, mofka.Binding.Free) as pool:

@@ -52,8 +52,8 @@ def _allocator_callback(allocator: Callable[[Any, DataDescriptor], Any], kept: K
                     for part in (parts if isinstance(parts, (list, tuple)) else [parts])]
             made = make_view(held)
             kept.reap()
-            kept.add(made, held)
             view[0] = c.data_view_retain(made)
+            kept.add(made, held)
             return 0
         except BaseException as exception:
             return fail(exception, owner)

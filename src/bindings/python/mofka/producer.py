@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Producers: push events into a topic, in batches."""
 import ctypes
+import threading
 from collections import deque
 from typing import Any, Deque, Iterable, List, Optional, Sequence, Union
 
@@ -43,7 +44,7 @@ def _partition(partition: Optional[int]) -> int:
 class Producer:
     """Pushes events into one topic. ``TopicHandle.producer`` makes it."""
 
-    __slots__ = ("_handle", "_kept", "_dropped", "_dropped_limit", "_failure", "_closed", "name", "topic",
+    __slots__ = ("_handle", "_kept", "_dropped", "_dropped_limit", "_settling", "_failure", "_closed", "name", "topic",
                  "thread_pool", "batch_size", "max_num_batches", "ordering", "describe_arrays", "__weakref__")
 
     def __init__(self, topic: Any, name: str = "", *, batch_size: int = 0, max_num_batches: int = 2,
@@ -62,6 +63,7 @@ class Producer:
         self._kept = Kept()
         self._dropped: Deque[int] = deque()  # futures that nobody has waited for
         self._dropped_limit = _DROPPED_MAX
+        self._settling = threading.Lock()  # one thread at a time takes futures out
         self._failure: Optional[BaseException] = None
         self.name = name
         self.topic = topic
@@ -95,16 +97,15 @@ class Producer:
 
         The future reports an error of the event. It may be dropped: then the next flush or close reports it.
         """
-        if data is None:
-            view = None
-        else:
-            if self.describe_arrays and isinstance(metadata, dict) and is_array(data):
-                metadata = {**describe_array(data), **metadata}
-            view = self._view(data)
+        target = ANY_PARTITION if partition is None else _partition(partition)
+        if data is not None and self.describe_arrays and isinstance(metadata, dict) and is_array(data):
+            metadata = {**describe_array(data), **metadata}
         body = metadata if type(metadata) is bytes else _encode(metadata)
+        view = None if data is None else self._view(data)
         future = _pointer()
-        status = _push(self._handle, body, len(body), view,
-                       ANY_PARTITION if partition is None else _partition(partition), _byref(future))
+        status = _push(self._handle, body, len(body), view, target, _byref(future))
+        if view:
+            c.data_view_release(view)
         if status:
             raise error(status)
         if len(self._dropped) > _DROPPED_MIN:
@@ -137,13 +138,19 @@ class Producer:
                 body = {**describe_array(part), **body}
             body = encode(body)
             view = None if part is None else self._view(part)
-            check(push(handle, body, len(body), view, target, None))
+            status = push(handle, body, len(body), view, target, None)
+            if view:
+                c.data_view_release(view)
+            if status:
+                raise error(status)
         return len(bodies)
 
     def _view(self, data: Any) -> int:
+        """A view of data, with a user more than ``_kept``: the caller, who releases it after the push."""
         self._kept.reap()
         held = hold_all(data)
         view = make_view(held)
+        c.data_view_retain(view)
         self._kept.add(view, held)
         return view
 
@@ -153,14 +160,19 @@ class Producer:
     def _let_go(self) -> None:
         """Release the oldest dropped futures whose events are stored; now and then, look at all of them."""
         dropped = self._dropped
-        if len(dropped) > self._dropped_limit:
-            self._settle()
-            self._dropped_limit = max(_DROPPED_MAX, 2 * len(dropped))
-        while dropped and c.future_delivery(dropped[0]) == _STORED:
-            c.future_release(dropped.popleft())
+        if not self._settling.acquire(blocking=False):
+            return  # another thread does it
+        try:
+            if len(dropped) > self._dropped_limit:
+                self._settle()
+                self._dropped_limit = max(_DROPPED_MAX, 2 * len(dropped))
+            while dropped and c.future_delivery(dropped[0]) == _STORED:
+                c.future_release(dropped.popleft())
+        finally:
+            self._settling.release()
 
     def _settle(self) -> None:
-        """Release the dropped futures that are complete, and keep the first error among them.
+        """With the lock: release the dropped futures that are complete, and keep the first error among them.
 
         Asking for it sends what is in an open batch, so this is not done at each push.
         """
@@ -177,8 +189,9 @@ class Producer:
 
     def _raise_dropped(self) -> None:
         """After a flush: raise the first error that a dropped future has."""
-        self._settle()
-        failure, self._failure = self._failure, None
+        with self._settling:
+            self._settle()
+            failure, self._failure = self._failure, None
         if failure:
             raise failure
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The memory of Python objects: where it is, and how long it must stay."""
 import ctypes
+import threading
 from collections import OrderedDict
 from typing import Any, List, Optional
 
@@ -61,17 +62,18 @@ class Kept:
     interpreter may have ended. A view that only this table uses is done.
     """
 
-    __slots__ = ("_held", "_limit")
+    __slots__ = ("_held", "_limit", "_reaping")
 
     def __init__(self) -> None:
         self._held: "OrderedDict[int, List[Held]]" = OrderedDict()  # its first key is found at once
         self._limit = 64
+        self._reaping = threading.Lock()  # one thread at a time lets go
 
     def __len__(self) -> int:
         return len(self._held)
 
     def add(self, view: int, held: List[Held]) -> None:
-        """Take a view, and keep its memory."""
+        """Take a view, and keep its memory. The view has another user, so that it is not done at once."""
         self._held[view] = held
 
     def find(self, view: int) -> Optional[List[Held]]:
@@ -80,16 +82,31 @@ class Kept:
 
     def reap(self) -> None:
         """Let go of the oldest views that are done; now and then, of all that are."""
-        if len(self._held) > self._limit:
-            self.reap_all()
+        if not self._held or not self._reaping.acquire(blocking=False):
             return
-        for _ in range(2):  # one more than what is added
-            view = next(iter(self._held), 0)
-            if not view or not self._drop(view):
+        try:
+            if len(self._held) > self._limit:
+                self._drop_all()
                 return
+            for _ in range(2):  # one more than what is added
+                view = self._oldest()
+                if not view or not self._drop(view):
+                    return
+        finally:
+            self._reaping.release()
 
     def reap_all(self) -> None:
         """Let go of all views that are done."""
+        with self._reaping:
+            self._drop_all()
+
+    def _oldest(self) -> int:
+        try:
+            return next(iter(self._held), 0)
+        except RuntimeError:  # another thread added one meanwhile
+            return 0
+
+    def _drop_all(self) -> None:
         for view in list(self._held):
             self._drop(view)
         self._limit = max(64, 2 * len(self._held))
@@ -97,8 +114,8 @@ class Kept:
     def _drop(self, view: int) -> bool:
         if c.data_view_is_shared(view):
             return False
-        if self._held.pop(view, None) is not None:
-            c.data_view_release(view)
+        del self._held[view]
+        c.data_view_release(view)
         return True
 
     def give_up(self) -> None:
