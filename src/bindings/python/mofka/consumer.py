@@ -145,6 +145,7 @@ class Consumer:
         """The event of a handle (take)."""
         if self._kept is None:
             return Event(handle, self)
+        self._kept.reap()
         view = c.event_data(handle)
         return Event(handle, self, self._kept.find(view) if view else None)
 

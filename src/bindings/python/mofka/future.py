@@ -100,6 +100,7 @@ class FutureUint(_Future):
 
     def _read(self, result: Result) -> int:
         self._partition = result.partition
+        self._owner._kept.reap()
         return int(result.event_id)
 
     def _failed(self) -> None:
@@ -117,7 +118,7 @@ class FutureFlush(_Future):
     __slots__ = ()
 
     def _read(self, result: Result) -> bool:
-        self._owner._reap()
+        self._owner._kept.reap_all()
         self._owner._raise_dropped()
         return True
 

@@ -154,9 +154,6 @@ class Producer:
         self._kept.add(view, held)
         return view
 
-    def _reap(self) -> None:
-        self._kept.reap()
-
     def _let_go(self) -> None:
         """Release the oldest dropped futures whose events are stored; now and then, look at all of them."""
         dropped = self._dropped
