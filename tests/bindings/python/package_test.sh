@@ -24,6 +24,8 @@ for module in setuptools wheel pip; do
 done
 cp -r "$source/src/bindings/python" tree
 find tree -name __pycache__ -prune -exec rm -rf {} +
+"$python" -c "import setuptools, sys; sys.exit(int(setuptools.__version__.split('.')[0]) < 61)" ||
+    { echo "skipped: setuptools is older than 61"; exit 77; }
 (cd tree && "$python" -c "from setuptools.build_meta import build_sdist; build_sdist('$work')") >sdist.log 2>&1 ||
     { cat sdist.log; exit 1; }
 "$python" -m pip wheel --quiet --no-deps --no-build-isolation --no-index --wheel-dir "$work" mofka*.tar.gz

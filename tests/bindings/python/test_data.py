@@ -181,6 +181,7 @@ class Arrays(DriverTest):
         del array
         consumer.close()
 
+    @unittest.skipUnless(hasattr(numpy, "from_dlpack"), "numpy is older than 1.22")
     def test_dlpack(self):
         class Foreign:
             """A tensor of another library."""

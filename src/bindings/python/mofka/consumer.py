@@ -168,7 +168,7 @@ class Consumer:
         reference = _byref(got)
         check_wait(lambda ms: c.consumer_pull_many(self._handle, count, ms, events, reference),
                    timeout_ms)
-        handles: List[int] = events[:got.value]  # type: ignore[assignment]
+        handles: List[Any] = list(events[:got.value])
         batch = EventBatch(handles, self)
         if len(handles) == 1 and c.event_id(handles[0]) == NO_MORE_EVENTS:
             return EventBatch([], self)

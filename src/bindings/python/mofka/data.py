@@ -90,7 +90,7 @@ def as_buffer(data: Any) -> Any:
 def _import_dlpack(data: Any) -> Any:
     try:
         return _numpy().from_dlpack(data)
-    except (ImportError, RuntimeError, BufferError, TypeError) as error:
+    except (ImportError, AttributeError, RuntimeError, BufferError, TypeError) as error:
         raise TypeError("the data of a %s cannot be read (%s); give an array or a buffer in host memory"
                         % (type(data).__name__, error)) from error
 

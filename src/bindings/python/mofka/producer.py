@@ -110,7 +110,7 @@ class Producer:
             raise error(status)
         if len(self._dropped) > _DROPPED_MIN:
             self._let_go()
-        return FutureUint(future.value, self, self._dropped)  # type: ignore[arg-type]
+        return FutureUint(future.value or 0, self, self._dropped)
 
     def push_many(self, metadata: Iterable[Union[dict, str, bytes]], data: Optional[Sequence[Any]] = None, *,
                   partition: Optional[int] = None) -> int:
