@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Prints the layout of the structs and the numbers that the Python package writes down itself, as JSON. */
+/* Prints the layout of the structs and the numbers that the Python package writes down itself, as
+ * JSON. */
 #include <stdio.h>
 #include <mofka/mofka.h>
 
