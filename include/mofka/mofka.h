@@ -2,6 +2,9 @@
 /** @file
  * The whole API that does not depend on a backend. Two headers are apart, for authors of backends
  * and types: backend.h and register.h.
+ *
+ * No call changes errno, so that instrumentation can call the library from within a wrapped
+ * function.
  */
 #ifndef MOFKA_MOFKA_H
 #define MOFKA_MOFKA_H

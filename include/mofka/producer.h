@@ -46,6 +46,12 @@ typedef enum mofka_ordering {
     MOFKA_ORDERING_LOOSE   /**< later batches may overtake a batch that finds no room */
 } mofka_ordering_t;
 
+/** What a push does that finds max_batches in memory. */
+typedef enum mofka_when_full {
+    MOFKA_WHEN_FULL_WAIT,       /**< it waits, at most push_timeout_ms */
+    MOFKA_WHEN_FULL_DROP_NEWEST /**< it drops its event, and never waits */
+} mofka_when_full_t;
+
 /** How to make a producer. A member that is zero or NULL has its default. */
 typedef struct mofka_producer_options {
     /** At most MOFKA_NAME_BYTES_MAX bytes of UTF-8 without control characters; NULL means "". */
@@ -70,6 +76,14 @@ typedef struct mofka_producer_options {
     /** Keep; serializes this producer's metadata. Each consumer of the topic must be able to read
      * that. NULL means the topic's serializer. */
     mofka_serializer_t *serializer;
+    /** For instrumentation, which must not hold up its program: see mofka_producer_push. Statistics
+     * count what was dropped. */
+    mofka_when_full_t when_full;
+    /** Keep; a last resort, such as a producer of a driver that writes files. It receives the events
+     * that this producer drops, and those of batches that fail or are discarded, with the same
+     * metadata and data; some of the latter may be stored in both. It has no fallback itself. NULL
+     * means none. */
+    mofka_producer_t *fallback;
 } mofka_producer_options_t;
 
 /** Make a producer of a topic (keep). NULL options mean the defaults. Give: mofka_producer_close,
@@ -123,6 +137,8 @@ MOFKA_API void mofka_producer_release(mofka_producer_t *producer);
  *
  * These errors are always returned, give no future, and are not reported by a flush:
  * - MOFKA_ERR_TIMEOUT: no room within push_timeout_ms.
+ * - MOFKA_ERR_FULL: no room, and the producer was made with MOFKA_WHEN_FULL_DROP_NEWEST. The event
+ *   is dropped, and counted. With a fallback, its push is what this call returns.
  * - MOFKA_ERR_BUSY: no room, and a callback of its own sending called this.
  * - MOFKA_ERR_MEMORY: no memory for the event, its future or the calling thread.
  * - MOFKA_ERR_CLOSED: the producer is closed, or another thread called close while this push waited
@@ -133,6 +149,8 @@ MOFKA_API void mofka_producer_release(mofka_producer_t *producer);
  * MOFKA_ERR_COMPLETE: the topic is complete.
  * Threads: any. MPI: local. Blocks: while max_batches are in memory, and while it sends, where the
  * calling thread does that; at most push_timeout_ms, and until another thread discards or closes.
+ * With MOFKA_WHEN_FULL_DROP_NEWEST: only for copying what it sends, where the calling thread does
+ * that.
  */
 MOFKA_API mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metadata,
                                              size_t metadata_bytes, mofka_data_view_t *data,
@@ -191,6 +209,10 @@ MOFKA_API mofka_thread_pool_t *mofka_producer_thread_pool(const mofka_producer_t
 MOFKA_API uint64_t mofka_producer_linger_ms(const mofka_producer_t *producer);
 /** How long a push waits for room, in ms; negative means without limit. */
 MOFKA_API int64_t mofka_producer_push_timeout_ms(const mofka_producer_t *producer);
+/** What a push does that finds max_batches in memory. */
+MOFKA_API mofka_when_full_t mofka_producer_when_full(const mofka_producer_t *producer);
+/** What receives the events that it cannot store; NULL if there is none. */
+MOFKA_API mofka_producer_t *mofka_producer_fallback(const mofka_producer_t *producer);
 /** What validates its events: the topic's validator, or the one that it was given. */
 MOFKA_API const mofka_validator_t *mofka_producer_validator(const mofka_producer_t *producer);
 /** What chooses its partitions: made from the topic's JSON, or the one that it was given. */

@@ -62,7 +62,7 @@ mofka_status_t mmi_clerk_open(mmi_clerk_t *c) {
 static void clerk_fail(mmi_clerk_t *c, const char *call, int error) {
     mmi_window_t *w = c->w;
     mmi_window_fault(w, w->rank, call, error);
-    w->ops->store(w, w->rank, offsetof(mmi_share_t, deaf), 1);
+    w->ops->exchange(w, w->rank, offsetof(mmi_share_t, deaf), 1); /* no word is stored any more */
 }
 
 /* An answer without words: nothing was added, and the rank adds by itself. */

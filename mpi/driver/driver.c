@@ -30,6 +30,7 @@
  */
 #include "mpi/driver/driver.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -407,14 +408,16 @@ mofka_status_t mofka_mpi_driver_create(MPI_Comm comm, const char *options,
     mofka_status_t status = mmi_mpi_check(comm);
     if (status)
         return status;
+    int saved = errno; /* MPI may change it */
     preparation_t p = mmi_driver_prepare(comm, options);
     status = mmi_driver_allocate(comm, &p, &d);
-    if (status)
-        return status;
-    status = mmi_driver_open(d, &p);
     if (!status)
-        return mmi_driver_give(d, driver);
-    mmi_driver_destroy(d);
+        status = mmi_driver_open(d, &p);
+    if (!status)
+        status = mmi_driver_give(d, driver);
+    else if (d)
+        mmi_driver_destroy(d);
+    errno = saved;
     return status;
 }
 

@@ -177,16 +177,22 @@ static uint64_t *creation_words(const creation_t *c, const char *text, uint64_t 
     return words;
 }
 
-/* With the directory's lock: the stores that make the record exist, when all else is done. */
-static void creation_store(const creation_t *c, uint64_t at, uint64_t length, uint64_t next) {
+/* With the directory's lock: the stores that make the record exist, when all else is done. If they
+ * end early, space may be taken for nothing, but never twice. */
+static mofka_status_t creation_store(const creation_t *c, uint64_t at, uint64_t length,
+                                     uint64_t next) {
     mmi_window_t *w = c->d->w;
     uint64_t end = at + mmi_record_bytes(length) - MMI_DIRECTORY_START;
     creation_assert_locked(c);
     for (size_t i = 0; i < c->d->owner_count; i++)
         w->ops->store(w, c->d->owners[i], SHARE(used), mmi_seal(c->used[i]));
+    mofka_status_t status = mmi_window_check(w, MMI_ANY_RANK);
+    if (status)
+        return status;
     w->ops->store(w, 0, SHARE(directory_end), mmi_seal(end));
     w->ops->store(w, 0, SHARE(directory_next), mmi_seal(next + c->wish.partition_count));
     w->ops->store(w, 0, at, mmi_seal(length));
+    return mmi_window_check(w, 0);
 }
 
 /* With the directory's lock: what can fail comes before the stores that make the record exist. */
@@ -214,9 +220,8 @@ static mofka_status_t creation_publish(creation_t *c, const char *text) {
     free(words);
     if (status)
         return status;
-    creation_store(c, at, length, next);
     c->at = at;
-    return mmi_window_check(d->w, MMI_ANY_RANK);
+    return creation_store(c, at, length, next);
 }
 
 /* With the directory's lock. */

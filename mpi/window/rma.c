@@ -100,8 +100,11 @@ typedef struct held_puts {
 
 static _Thread_local held_puts_t held;
 
+/* Stores are in an order that others rely on: none follows one that is missing. */
 static void rma_put_one_word(mmi_window_t *w, int rank, uint64_t offset, const uint64_t *value) {
     assert(offset % 8 == 0);
+    if (mmi_window_is_faulty(w, rank))
+        return;
     MMI_TRY(w, rank, MPI_Put, value, 1, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset), 1,
             MPI_UINT64_T, w->win);
 }

@@ -11,7 +11,7 @@
  *   mark               rma: says that a living driver uses this memory; stored by the rank itself,
  *                      when the window opens
  *   identity           says which rank of which driver that is; stored by the rank itself
- *   deaf               rma: not 0: the rank answers no more messages; stored by the rank itself
+ *   deaf               rma: not 0: the rank answers no more messages; the rank exchanges it
  *   trial_...          rma: words of the trial at creation; see window/trial.c
  *
  * used, directory_end and directory_next are sealed words; these, and what follows the header, are

@@ -18,7 +18,9 @@
  *
  * The window keeps the first MPI error, with its text, and which ranks' memory met one; flush and
  * mmi_window_check report it. Words that are read there after it are 0. So callers check before
- * they publish and while they wait, and not after each word.
+ * they publish and while they wait, and not after each word. Nor does this rank store words there any
+ * more: what it stored before stands, as if it had stopped. exchange and fetch_add are still tried,
+ * so that a lock can be given back.
  */
 #ifndef MOFKA_MPI_WINDOW_WINDOW_H
 #define MOFKA_MPI_WINDOW_WINDOW_H
@@ -245,9 +247,15 @@ static inline bool mmi_window_is_near(const mmi_window_t *window, int rank) {
 #define MMI_ANY_RANK (-1)
 /* The same, once some operation has met an error. */
 mofka_status_t mmi_window_report(mmi_window_t *window, int rank);
+static inline bool mmi_window_has_fault(const mmi_window_t *window) {
+    return atomic_load_explicit(&window->fault, memory_order_acquire) != 0;
+}
 static inline mofka_status_t mmi_window_check(mmi_window_t *window, int rank) {
-    bool fault = atomic_load_explicit(&window->fault, memory_order_acquire) != 0;
-    return fault ? mmi_window_report(window, rank) : MOFKA_OK;
+    return mmi_window_has_fault(window) ? mmi_window_report(window, rank) : MOFKA_OK;
+}
+/* Whether an operation on the memory of `rank` has met an error. */
+static inline bool mmi_window_is_faulty(const mmi_window_t *window, int rank) {
+    return mmi_window_has_fault(window) && atomic_load(&window->faulty[rank]);
 }
 /* Read one word, or more words that no rank changes meanwhile. Blocks until the rank answers, at
  * most until `deadline` (MOFKA_ERR_TIMEOUT); INT64_MAX: no deadline. */

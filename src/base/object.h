@@ -4,6 +4,7 @@
 #define MOFKA_SRC_BASE_OBJECT_H
 
 #include <assert.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,6 +15,14 @@
  * compile. */
 #define mfi_container_of(pointer, type, member)                                                    \
     ((type *)(void *)((char *)(1 ? (pointer) : &((type *)0)->member) - offsetof(type, member)))
+
+/* From here to the end of the block, what is called may change errno: it is set back then. Every
+ * public call keeps errno, so that instrumentation can wrap what a program calls. */
+#define MFI_KEEP_ERRNO                                                                             \
+    __attribute__((cleanup(mfi_errno_restore), unused)) const int mfi_errno_kept = errno
+static inline void mfi_errno_restore(const int *kept) {
+    errno = *kept;
+}
 
 /* Odd numbers that freed memory is unlikely to hold. */
 typedef enum mfi_kind {

@@ -26,6 +26,7 @@ static mofka_status_t consumer_take_last_turn(mofka_consumer_t *consumer, _Atomi
 }
 
 mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
     if (status)
         return status;
@@ -100,6 +101,7 @@ mofka_status_t mfi_consumer_child_end(mfi_child_t *child, int64_t timeout_ms) {
 }
 
 mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
     return status ? status : mfi_consumer_end(consumer);
 }
@@ -114,6 +116,7 @@ static mofka_status_t consumer_drive_abandoned(mfi_child_t *child, int64_t timeo
 }
 
 void mofka_consumer_release(mofka_consumer_t *consumer) {
+    MFI_KEEP_ERRNO;
     if (!consumer || !mfi_handle_release(&consumer->object))
         return;
     if (consumer->gone) { /* read without the lock: no other thread has a handle */

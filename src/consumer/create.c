@@ -107,6 +107,7 @@ static mofka_consumer_t *consumer_allocate(mofka_topic_t *topic, const char *nam
 
 mofka_status_t mofka_consumer_create(mofka_topic_t *topic, const mofka_consumer_options_t *options,
                                      mofka_consumer_t **out) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_topic_check(topic);
     if (!status)
         status = mfi_name_check("consumer", options ? options->name : NULL);

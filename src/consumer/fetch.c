@@ -135,6 +135,7 @@ void mfi_consumer_start_prefetch(mofka_consumer_t *consumer) {
 }
 
 mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline, bool *waited) {
+    MFI_KEEP_ERRNO;
     mfi_assert_locked(&consumer->lock);
     mofka_status_t status = mfi_consumer_check_caller(consumer);
     if (status)
@@ -167,6 +168,7 @@ static mofka_status_t fetch_skip_damaged(mofka_consumer_t *consumer, uint64_t *s
 }
 
 mofka_status_t mofka_consumer_skip_damaged(mofka_consumer_t *consumer, uint64_t *skipped) {
+    MFI_KEEP_ERRNO;
     uint64_t count = 0;
     mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
     if (status)

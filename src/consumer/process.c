@@ -219,6 +219,7 @@ static mofka_status_t process_outcome(process_t *process, mofka_status_t pulled,
 mofka_status_t mofka_consumer_process(mofka_consumer_t *consumer, mofka_event_fn callback,
                                       void *context, int64_t timeout_ms,
                                       const mofka_process_options_t *options, size_t *processed) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
     if (!status && !callback)
         status = mofka_fail(MOFKA_ERR_INVALID, "NULL callback");

@@ -155,6 +155,7 @@ const mfi_future_ops_t mfi_pull_future_ops = {.drive = request_drive,
                                               .abandoned = request_abandoned};
 
 mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer, mofka_future_t **out) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
     if (status)
         return status;

@@ -74,6 +74,7 @@ void mfi_consumer_child_fold(mfi_child_t *child, mfi_totals_t *totals) {
 }
 
 mofka_status_t mofka_consumer_stats(mofka_consumer_t *consumer, mofka_metadata_t **stats) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
     return status ? status : mfi_stats_give(consumer_describe_stats(consumer), stats);
 }

@@ -90,6 +90,7 @@ bool mofka_data_view_is_shared(const mofka_data_view_t *view) {
 void mofka_data_view_release(mofka_data_view_t *view) {
     if (!view_is_valid(view) || !mfi_object_release(&view->object))
         return;
+    MFI_KEEP_ERRNO;
     assert(view->count > 0 || view->size == 0);
     if (view->free_fn)
         view->free_fn(view->context);

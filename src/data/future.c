@@ -77,6 +77,7 @@ mofka_future_t *mofka_future_retain(mofka_future_t *future) {
 }
 
 void mofka_future_release(mofka_future_t *future) {
+    MFI_KEEP_ERRNO;
     if (!future)
         return;
     /* Releasing twice would corrupt a neighbouring future: futures of a batch share one
@@ -112,6 +113,7 @@ static mofka_status_t future_take(mofka_future_t *future, mofka_result_t *result
 
 mofka_status_t mofka_future_wait(mofka_future_t *future, int64_t timeout_ms,
                                  mofka_result_t *result) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_check(future, MFI_FUTURE, "future");
     if (status)
         return status;
@@ -129,6 +131,7 @@ mofka_status_t mofka_future_wait(mofka_future_t *future, int64_t timeout_ms,
 }
 
 bool mofka_future_completed(mofka_future_t *future) {
+    MFI_KEEP_ERRNO;
     if (!mfi_object_is(future, MFI_FUTURE))
         return false;
     mfi_outcome_t *outcome = future->outcome;

@@ -82,6 +82,7 @@ mofka_metadata_t *mofka_metadata_retain(const mofka_metadata_t *metadata) {
 void mofka_metadata_release(mofka_metadata_t *metadata) {
     if (!metadata || !mfi_object_release(&metadata->object))
         return;
+    MFI_KEEP_ERRNO;
     assert(metadata->text[metadata->bytes] == '\0');
     cJSON_Delete(atomic_load(&metadata->json));
     if (metadata->free_user)

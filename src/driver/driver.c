@@ -2,7 +2,6 @@
 /* Driver handles: registers, creates and closes drivers, and makes their thread pools. */
 #include "driver/driver.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/environment.h"
@@ -24,6 +23,7 @@ static bool driver_ops_are_complete(const mofka_driver_ops_t *ops) {
 
 mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_ops_t *ops, void *self,
                                  mofka_driver_t **out) {
+    MFI_KEEP_ERRNO;
     if (!driver_ops_are_complete(ops))
         return mofka_fail(MOFKA_ERR_INVALID, "driver '%s': its table lacks a required slot", type);
     mofka_driver_t *driver = calloc(1, sizeof *driver);
@@ -55,13 +55,12 @@ mofka_status_t mofka_driver_wrap(const char *type, const mofka_driver_ops_t *ops
 }
 
 mofka_status_t mofka_driver_create(const char *type, const char *options, mofka_driver_t **driver) {
-    int saved = errno; /* loading a library and the backend may change it */
+    MFI_KEEP_ERRNO;
     mfi_function_t create;
     mofka_status_t status =
         mfi_registry_find(MFI_REGISTRY_DRIVER, type, MFI_NAMED_BY_OPTION, &create);
     if (!status)
         status = ((mofka_driver_create_fn)create)(options, driver);
-    errno = saved;
     return status;
 }
 
@@ -112,6 +111,7 @@ static mofka_status_t driver_close_open(mofka_driver_t *driver, int64_t timeout_
 }
 
 mofka_status_t mofka_driver_end_forgotten(void *self, int64_t flush_ms, int64_t close_ms) {
+    MFI_KEEP_ERRNO;
     mofka_driver_t *driver = mfi_drivers_find(self);
     if (!driver)
         return mofka_fail(MOFKA_ERR_INVALID, "no open driver has this `self`");
@@ -126,13 +126,9 @@ mofka_status_t mofka_driver_end_forgotten(void *self, int64_t flush_ms, int64_t 
 }
 
 mofka_status_t mofka_driver_close(mofka_driver_t *driver, int64_t timeout_ms) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_check(driver, MFI_DRIVER, "driver");
-    if (status || !driver->ops)
-        return status;
-    int saved = errno;
-    status = driver_close_open(driver, timeout_ms);
-    errno = saved;
-    return status;
+    return status || !driver->ops ? status : driver_close_open(driver, timeout_ms);
 }
 
 mofka_driver_t *mofka_driver_retain(mofka_driver_t *driver) {
@@ -142,6 +138,7 @@ mofka_driver_t *mofka_driver_retain(mofka_driver_t *driver) {
 }
 
 void mofka_driver_release(mofka_driver_t *driver) {
+    MFI_KEEP_ERRNO;
     if (!driver || !mfi_handle_release(&driver->object))
         return;
     if (driver->ops) { /* reporters and MPI_Finalize may still use it */
@@ -174,6 +171,7 @@ mofka_thread_pool_t *mofka_driver_default_thread_pool(mofka_driver_t *driver) {
 
 mofka_status_t mofka_driver_make_thread_pool(mofka_driver_t *driver, size_t thread_count,
                                              mofka_binding_t binding, mofka_thread_pool_t **pool) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_driver_check_open(driver);
     if (status)
         return status;

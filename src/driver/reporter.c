@@ -119,6 +119,7 @@ void mfi_reporter_stop(mfi_reporter_t *r, bool last) {
 
 mofka_status_t mofka_driver_set_stats_callback(mofka_driver_t *driver, uint64_t interval_ms,
                                                mofka_stats_fn callback, void *context) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_driver_check_open(driver);
     if (!status && callback && (interval_ms == 0 || interval_ms > MOFKA_STATS_INTERVAL_MS_MAX))
         status = mofka_fail(MOFKA_ERR_RANGE, "statistics every %llu ms; the interval is 1 to %d ms",

@@ -76,6 +76,7 @@ cJSON *mfi_driver_stats(mofka_driver_t *driver, int64_t timeout_ms) {
 
 mofka_status_t mofka_driver_stats(mofka_driver_t *driver, int64_t timeout_ms,
                                   mofka_metadata_t **stats) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_check(driver, MFI_DRIVER, "driver");
     if (!status && !driver->ops)
         status = mofka_fail(MOFKA_ERR_CLOSED, "the driver is closed");

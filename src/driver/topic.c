@@ -41,6 +41,7 @@ static mofka_status_t topic_check_helpers(const mofka_topic_options_t *options) 
 
 mofka_status_t mofka_driver_create_topic(mofka_driver_t *driver, const char *name,
                                          const mofka_topic_options_t *options) {
+    MFI_KEEP_ERRNO;
     static const mofka_topic_options_t none;
     mofka_status_t status = mfi_driver_check_open(driver);
     options = options ? options : &none;
@@ -142,6 +143,7 @@ static mofka_status_t topic_make(mofka_driver_t *driver, const char *name, mofka
 
 mofka_status_t mofka_driver_open_topic(mofka_driver_t *driver, const char *name, int64_t timeout_ms,
                                        mofka_topic_t **topic) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_driver_check_open(driver);
     if (!status)
         status = mfi_name_check("topic", name);
@@ -161,6 +163,7 @@ mofka_status_t mofka_driver_open_topic(mofka_driver_t *driver, const char *name,
 
 mofka_status_t mofka_driver_list_partitions(mofka_driver_t *driver, const char *name,
                                             mofka_partition_visit_fn visit, void *context) {
+    MFI_KEEP_ERRNO;
     mofka_topic_made_t made = {0};
     mofka_topic_t *topic;
     mofka_status_t status = mfi_driver_check_open(driver);
@@ -188,12 +191,14 @@ mofka_status_t mofka_driver_list_partitions(mofka_driver_t *driver, const char *
 }
 
 mofka_status_t mofka_driver_topic_exists(mofka_driver_t *driver, const char *name, bool *exists) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_driver_check_open(driver);
     return status ? status : driver->ops->topic_exists(driver->self, name ? name : "", exists);
 }
 
 mofka_status_t mofka_driver_list_topics(mofka_driver_t *driver, mofka_topic_visit_fn visit,
                                         void *context) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_driver_check_open(driver);
     if (!status)
         status = driver->ops->list_topics(driver->self, visit, context);
@@ -207,6 +212,7 @@ mofka_topic_t *mofka_topic_retain(mofka_topic_t *topic) {
 }
 
 void mofka_topic_release(mofka_topic_t *topic) {
+    MFI_KEEP_ERRNO;
     if (topic && !mfi_is_marked(topic->driver) && mfi_object_release(&topic->object))
         topic_destroy(topic);
 }
@@ -246,6 +252,7 @@ mofka_status_t mfi_topic_check(const mofka_topic_t *topic) {
 
 mofka_status_t mofka_topic_partition_info(const mofka_topic_t *topic, size_t index,
                                           mofka_metadata_t **info) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_topic_check(topic);
     if (!status && index >= topic->partition_count)
         status = mofka_fail(MOFKA_ERR_RANGE, "partition %zu of %zu of topic '%s'", index,
@@ -254,6 +261,7 @@ mofka_status_t mofka_topic_partition_info(const mofka_topic_t *topic, size_t ind
 }
 
 mofka_status_t mofka_topic_mark_complete(mofka_topic_t *topic, int64_t timeout_ms) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_topic_check(topic);
     return status ? status : topic->ops->mark_complete(topic->self, timeout_ms);
 }

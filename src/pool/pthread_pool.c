@@ -10,7 +10,6 @@
  * ever. So in the child every pool becomes of a kind that all calls refuse (as in
  * driver/open_drivers.c).
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/at_fork.h"
@@ -279,7 +278,7 @@ bool mfi_thread_pool_cancel_later(mofka_thread_pool_t *handle, mofka_work_fn run
 
 /* Start the workers, and wait until each is bound. */
 static mofka_status_t pool_start(pthread_pool_t *pool) {
-    int error = 0, saved = errno;
+    int error = 0;
     for (size_t i = 0; i < pool->options.thread_count && !error; i++) {
         pool->workers[i] = (pool_worker_t){.pool = pool, .index = i};
         error = mfi_thread_start(&pool->workers[i].thread, pool_worker_main, &pool->workers[i]);
@@ -290,7 +289,6 @@ static mofka_status_t pool_start(pthread_pool_t *pool) {
         pthread_cond_wait(&pool->started, &pool->lock);
     assert(pool->ready == pool->worker_count);
     pthread_mutex_unlock(&pool->lock);
-    errno = saved;
     if (error)
         return mofka_fail(MOFKA_ERR_SYSTEM, "starting worker %zu of %zu: %s", pool->worker_count,
                           pool->options.thread_count, strerror(error));

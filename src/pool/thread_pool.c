@@ -7,6 +7,7 @@
 
 mofka_status_t mofka_thread_pool_create(const mofka_thread_pool_options_t *options,
                                         mofka_thread_pool_t **pool) {
+    MFI_KEEP_ERRNO;
     static const mofka_thread_pool_options_t none;
     if (!options)
         options = &none;
@@ -59,6 +60,7 @@ static void *thread_pool_destroy(void *argument) {
 }
 
 void mofka_thread_pool_release(mofka_thread_pool_t *pool) {
+    MFI_KEEP_ERRNO;
     if (!thread_pool_is_valid(pool) || !mfi_object_release(&pool->object))
         return;
     pthread_t thread;
@@ -72,6 +74,7 @@ void mofka_thread_pool_release(mofka_thread_pool_t *pool) {
 }
 
 mofka_status_t mofka_thread_pool_close(mofka_thread_pool_t *pool) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_check(pool, MFI_THREAD_POOL, "thread pool");
     if (status || !pool) /* gcc does not see that NULL is refused */
         return status;
@@ -87,6 +90,7 @@ size_t mofka_thread_pool_thread_count(const mofka_thread_pool_t *pool) {
 
 mofka_status_t mofka_thread_pool_push_work(mofka_thread_pool_t *pool, mofka_work_fn work,
                                            void *context, uint64_t priority) {
+    MFI_KEEP_ERRNO;
     if (!work)
         return mofka_fail(MOFKA_ERR_INVALID, "NULL work");
     if (!pool) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Closes a producer: the last flush, then the end of the backend's part. Releases its handles. */
+#include <inttypes.h>
 #include <stdio.h>
 #include "producer/producer.h"
 #include "base/log.h"
@@ -83,8 +84,13 @@ static mofka_status_t producer_end_backend(mofka_producer_t *producer) {
     assert(producer->ending && !producer->ended);
     producer->ending = false;
     producer->ended = ended;
+    uint64_t dropped = ended ? producer->stats.events_dropped : 0;
     pthread_cond_broadcast(&producer->changed);
     pthread_mutex_unlock(&producer->lock);
+    if (dropped > 0)
+        mfi_log(MOFKA_LOG_WARN,
+                "producer '%s' of topic '%s' dropped %" PRIu64 " events that found no room",
+                producer->name, producer->topic->name, dropped);
     return status;
 }
 
@@ -113,6 +119,7 @@ static mofka_status_t producer_end(mofka_producer_t *producer, int64_t timeout_m
 }
 
 mofka_status_t mofka_producer_close(mofka_producer_t *producer, int64_t timeout_ms) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_check(producer, MFI_PRODUCER, "producer");
     return status ? status : producer_end(producer, timeout_ms);
 }
@@ -130,6 +137,7 @@ static mofka_status_t producer_drive_abandoned(mfi_child_t *child, int64_t timeo
 }
 
 void mofka_producer_release(mofka_producer_t *producer) {
+    MFI_KEEP_ERRNO;
     if (!producer || !mfi_handle_release(&producer->object))
         return;
     if (producer->ended) { /* read without the lock: no other thread has a handle */

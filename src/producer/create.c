@@ -31,6 +31,7 @@ void mfi_producer_destroy(mofka_producer_t *producer) {
     mofka_serializer_release(producer->serializer);
     mofka_thread_pool_release(producer->pool);
     mofka_thread_pool_release(producer->timer);
+    mofka_producer_release(producer->fallback);
     mofka_topic_release(producer->topic);
     pthread_cond_destroy(&producer->changed);
     pthread_mutex_destroy(&producer->lock);
@@ -98,6 +99,7 @@ static mofka_status_t producer_make_backend(mofka_producer_t *producer) {
 
 mofka_status_t mofka_producer_create(mofka_topic_t *topic, const mofka_producer_options_t *options,
                                      mofka_producer_t **out) {
+    MFI_KEEP_ERRNO;
     static const mofka_producer_options_t defaults;
     options = options ? options : &defaults;
     mofka_status_t status = mfi_topic_check(topic);

@@ -82,6 +82,7 @@ static mofka_status_t producer_lock_open(mofka_producer_t *producer) {
 }
 
 mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_ms) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = producer_lock_open(producer);
     if (status)
         return status;
@@ -142,6 +143,7 @@ static mofka_status_t flush_future_create(mofka_producer_t *producer, mofka_futu
 }
 
 mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer, mofka_future_t **out) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = producer_lock_open(producer);
     if (status)
         return status;
@@ -158,6 +160,7 @@ mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer, mofka_fut
 }
 
 mofka_status_t mofka_producer_discard(mofka_producer_t *producer) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = producer_lock_open(producer);
     if (status)
         return status;

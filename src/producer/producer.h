@@ -56,6 +56,7 @@ typedef struct mfi_batch {
     bool under_way;       /* append has the batch; until it is over, only it uses `out` */
     bool discard;         /* fail the batch once append says that it is not reserved */
     bool possibly_stored; /* as far as append said last */
+    bool falls_back;      /* it has failed, and its events go to the fallback */
     mofka_batch_t out;    /* what append is given */
 } mfi_batch_t;
 
@@ -141,6 +142,8 @@ struct mofka_producer {
     mofka_thread_pool_t *timer;
     uint64_t linger_ms;
     int64_t push_timeout_ms;
+    mofka_when_full_t when_full;
+    mofka_producer_t *fallback; /* kept; NULL: none */
     mfi_child_t child;
     /* Serialises the selector's calls. A leaf: no other lock is taken while it is held. */
     pthread_mutex_t select_lock;
@@ -154,6 +157,7 @@ struct mofka_producer {
     pthread_t ender;              /* the thread that is `ending` */
     uint64_t sequence;            /* of the last batch or flush */
     int64_t check_ms;             /* no lingering batch is due before; coarse clock */
+    int64_t look_ms;              /* of a producer that drops: no look for room before; likewise */
     size_t open_count;            /* open batches */
     uint64_t closes;              /* calls of close so far */
     bool lingering;               /* a delayed task will seal lingering batches, and send */
@@ -258,6 +262,15 @@ void mfi_caller_end(mofka_producer_t *producer, mfi_caller_t *caller);
  * which could be its own. */
 mofka_status_t mfi_producer_check_caller(mofka_producer_t *producer);
 
+/* ---- fallback.c: without the lock; the producer has a fallback --------------------------------
+ */
+
+/* Push there what would be dropped here. */
+mofka_status_t mfi_fallback_push(mofka_producer_t *producer, const char *metadata, size_t bytes,
+                                 mofka_data_view_t *data, mofka_future_t **future);
+/* Push there the events of a failed batch. */
+void mfi_fallback_take(const mfi_batch_t *batch);
+
 /* ---- send.c: without the lock ---------------------------------------------------------------- */
 
 /* Send what is sealed: in a worker, or without workers here, until the deadline. */
@@ -266,6 +279,8 @@ void mfi_lane_send(mfi_lane_t *lane, int64_t deadline);
 void mfi_lane_watch(mfi_lane_t *lane);
 /* Let workers send what is sealed. Does nothing without workers. */
 void mfi_producer_wake_workers(mofka_producer_t *producer);
+/* Whether other threads send: workers, or the backend's. */
+bool mfi_producer_has_senders(const mofka_producer_t *producer);
 /* Seal the batches of all lanes that lingered for linger_ms. Send what is sealed, without
  * waiting. */
 void mfi_producer_check_lanes(mofka_producer_t *producer);

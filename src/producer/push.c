@@ -62,17 +62,51 @@ typedef struct push {
     int64_t deadline;        /* see push_deadline; 0 means not yet asked for */
     bool sealed;             /* a batch of the lane was sealed: it must be sent */
     bool opened;             /* a batch was opened: it must not linger for ever */
+    bool dropped;            /* there was no place, and the producer does not wait */
 } push_t;
 
 /* Reads the clock when the push first waits or sends. Most pushes do neither. */
 static int64_t push_deadline(push_t *push) {
+    const mofka_producer_t *producer = push->producer;
     if (push->deadline == 0)
-        push->deadline = mfi_deadline(push->producer->push_timeout_ms);
+        push->deadline = mfi_deadline(
+            producer->when_full == MOFKA_WHEN_FULL_WAIT ? producer->push_timeout_ms : 0);
     return push->deadline;
+}
+
+/* How many times as long as a look for room no further one is made. */
+#define LOOK_PAUSE 8
+
+/* With the lock, releases it meanwhile: where no other thread sends, look whether a batch can be
+ * sent, but not all the time. True: it could. */
+static bool push_look_for_place(push_t *push, mfi_lane_t *lane) {
+    mofka_producer_t *producer = push->producer;
+    int64_t start_ms = mfi_coarse_ms();
+    mfi_assert_locked(&producer->lock);
+    if (mfi_producer_has_senders(producer) || start_ms < producer->look_ms)
+        return false;
+    bool place = mfi_lane_make_place(lane, push_deadline(push)) == MOFKA_OK;
+    int64_t end_ms = mfi_coarse_ms();
+    producer->look_ms = end_ms + LOOK_PAUSE * (end_ms - start_ms);
+    return place;
+}
+
+/* With the lock, releases it meanwhile: make a place without waiting, or drop the event. */
+static mofka_status_t push_drop(push_t *push, mfi_lane_t *lane) {
+    mofka_producer_t *producer = push->producer;
+    MFI_KEEP_ERRNO;
+    if (push_look_for_place(push, lane) || producer->closed)
+        return MOFKA_OK; /* the caller looks again */
+    push->dropped = true;
+    producer->stats.events_dropped += !producer->fallback;
+    return mofka_fail(MOFKA_ERR_FULL,
+                      "producer '%s' of topic '%s': no room in partition %zu; the event is dropped",
+                      producer->name, producer->topic->name, lane->partition);
 }
 
 /* With the lock, releases it meanwhile: wait for a place among max_batches. */
 static mofka_status_t push_wait_for_place(push_t *push, mfi_lane_t *lane) {
+    MFI_KEEP_ERRNO;
     mfi_assert_locked(&push->producer->lock);
     uint64_t since = mfi_now_ns();
     mofka_status_t status = mfi_lane_make_place(lane, push_deadline(push));
@@ -99,7 +133,9 @@ static mofka_status_t push_make_room(push_t *push, mfi_lane_t *lane, size_t byte
             push->opened = true;
             return mfi_batch_open(lane);
         }
-        mofka_status_t status = push_wait_for_place(push, lane);
+        mofka_status_t status = producer->when_full == MOFKA_WHEN_FULL_WAIT
+                                    ? push_wait_for_place(push, lane)
+                                    : push_drop(push, lane);
         if (status)
             return status;
     }
@@ -128,6 +164,7 @@ static mofka_status_t push_add(push_t *push, mfi_lane_t *lane, const char *metad
 /* With the lock, which it unlocks: after push_add gave `status`, do what the lanes need. */
 static mofka_status_t push_serve_lanes(push_t *push, mfi_lane_t *lane, mofka_status_t status,
                                        bool check) {
+    MFI_KEEP_ERRNO;
     mofka_producer_t *producer = push->producer;
     mfi_assert_locked(&producer->lock);
     /* Without workers one delayed task serves all lanes. */
@@ -284,5 +321,8 @@ mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metad
     if (status)
         return status;
     push_t push = {.producer = producer, .data = data, .future = out};
-    return push_event(&push, metadata, bytes, partition);
+    status = push_event(&push, metadata, bytes, partition);
+    return push.dropped && producer->fallback
+               ? mfi_fallback_push(producer, metadata, bytes, data, out)
+               : status;
 }

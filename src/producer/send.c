@@ -76,6 +76,10 @@ static bool producer_sends_by_workers(const mofka_producer_t *producer) {
     return producer_has_workers(producer) && !producer->ops->append_start;
 }
 
+bool mfi_producer_has_senders(const mofka_producer_t *producer) {
+    return producer_has_workers(producer) || producer->ops->append_start;
+}
+
 /* ---- sending --------------------------------------------------------------------------------- */
 
 static void lane_send_task(void *context);
@@ -251,7 +255,7 @@ void mfi_producer_check_lanes(mofka_producer_t *producer) {
 }
 
 void mfi_producer_wake_workers(mofka_producer_t *producer) {
-    if (producer_has_workers(producer) || producer->ops->append_start)
+    if (mfi_producer_has_senders(producer))
         mfi_producer_check_lanes(producer);
 }
 

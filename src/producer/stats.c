@@ -47,6 +47,7 @@ void mfi_producer_child_fold(mfi_child_t *child, mfi_totals_t *totals) {
 }
 
 mofka_status_t mofka_producer_stats(mofka_producer_t *producer, mofka_metadata_t **stats) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_check(producer, MFI_PRODUCER, "producer");
     return status ? status : mfi_stats_give(producer_describe_stats(producer), stats);
 }

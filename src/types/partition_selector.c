@@ -125,6 +125,7 @@ static mofka_status_t selector_create(const char *json, mfi_named_by_t by,
 
 mofka_status_t mofka_partition_selector_from_metadata(const char *json,
                                                       mofka_partition_selector_t **selector) {
+    MFI_KEEP_ERRNO;
     return selector_create(json, MFI_NAMED_BY_OPTION, selector);
 }
 
@@ -147,6 +148,7 @@ mofka_partition_selector_t *mofka_partition_selector_retain(mofka_partition_sele
 }
 
 void mofka_partition_selector_release(mofka_partition_selector_t *selector) {
+    MFI_KEEP_ERRNO;
     mfi_helper_release(selector, MFI_SELECTOR);
 }
 
@@ -158,6 +160,7 @@ mofka_partition_selector_metadata(const mofka_partition_selector_t *selector) {
 mofka_status_t mofka_partition_selector_set_partitions(mofka_partition_selector_t *selector,
                                                        const mofka_metadata_t *const *partitions,
                                                        size_t count) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_check(selector, MFI_SELECTOR, "partition selector");
     if (!status && count == 0)
         status = mofka_fail(MOFKA_ERR_RANGE, "a partition selector needs at least one partition");
@@ -171,6 +174,7 @@ mofka_status_t mofka_partition_selector_set_partitions(mofka_partition_selector_
 }
 
 mofka_status_t mofka_partition_selector_check_count(const char *json, size_t count) {
+    MFI_KEEP_ERRNO;
     mofka_partition_selector_t *selector = NULL;
     mofka_status_t status = mofka_partition_selector_from_metadata(json, &selector);
     if (!status && OPS_HAS(selector->ops, check_count))
@@ -182,6 +186,7 @@ mofka_status_t mofka_partition_selector_check_count(const char *json, size_t cou
 mofka_status_t mofka_partition_selector_select(mofka_partition_selector_t *selector,
                                                const char *metadata, size_t metadata_bytes,
                                                size_t requested, size_t *partition) {
+    MFI_KEEP_ERRNO;
     size_t chosen = 0;
     mofka_status_t status = mfi_check(selector, MFI_SELECTOR, "partition selector");
     if (!status && selector->count == 0)

@@ -7,7 +7,6 @@
 
 #include <assert.h>
 #include <dlfcn.h>
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,20 +91,13 @@ static bool plugin_load_anywhere(const char *file, char why[WHY_BYTES]) {
 bool mfi_plugin_load_by_name(mfi_named_by_t by, const char *type, char why[WHY_BYTES]) {
     char file[128];
     assert(strlen(type) > 0);
-    int saved = errno;
     snprintf(file, sizeof file, "libmofka-%.*s.so", MFI_QUOTE(type, strlen(type), 63));
-    bool is_loaded =
-        by == MFI_NAMED_BY_RECORD ? plugin_load_listed(file, why) : plugin_load_anywhere(file, why);
-    errno = saved;
-    return is_loaded;
+    return by == MFI_NAMED_BY_RECORD ? plugin_load_listed(file, why)
+                                     : plugin_load_anywhere(file, why);
 }
 
 bool mfi_plugin_load_by_path(mfi_named_by_t by, const char *library, char why[WHY_BYTES]) {
-    int saved = errno;
     const char *slash = strrchr(library, '/'); /* the folders that a record names do not count */
-    bool is_loaded = by == MFI_NAMED_BY_RECORD
-                         ? plugin_load_listed(slash ? slash + 1 : library, why)
-                         : plugin_load(library, why);
-    errno = saved;
-    return is_loaded;
+    return by == MFI_NAMED_BY_RECORD ? plugin_load_listed(slash ? slash + 1 : library, why)
+                                     : plugin_load(library, why);
 }

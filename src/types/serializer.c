@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include <mofka/driver.h>
 #include <mofka/options.h>
 #include "types/helper.h"
@@ -69,6 +70,7 @@ static mofka_status_t serializer_create(const char *json, mfi_named_by_t by,
 }
 
 mofka_status_t mofka_serializer_from_metadata(const char *json, mofka_serializer_t **serializer) {
+    MFI_KEEP_ERRNO;
     return serializer_create(json, MFI_NAMED_BY_OPTION, serializer);
 }
 
@@ -90,6 +92,7 @@ mofka_serializer_t *mofka_serializer_retain(const mofka_serializer_t *serializer
 }
 
 void mofka_serializer_release(mofka_serializer_t *serializer) {
+    MFI_KEEP_ERRNO;
     mfi_helper_release(serializer, MFI_SERIALIZER);
 }
 
@@ -104,6 +107,7 @@ bool mofka_serializer_is_identity(const mofka_serializer_t *serializer) {
 mofka_status_t mofka_serializer_serialize(const mofka_serializer_t *serializer,
                                           const mofka_archive_t *archive, const char *metadata,
                                           size_t metadata_bytes) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_check(serializer, MFI_SERIALIZER, "serializer");
     if (status)
         return status;
@@ -127,6 +131,7 @@ static mofka_status_t serializer_read_text(const mofka_archive_t *archive, size_
 mofka_status_t mofka_serializer_deserialize(const mofka_serializer_t *serializer,
                                             const mofka_archive_t *archive, size_t stored_bytes,
                                             mofka_metadata_t **metadata) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_check(serializer, MFI_SERIALIZER, "serializer");
     if (status)
         return status;
@@ -134,4 +139,30 @@ mofka_status_t mofka_serializer_deserialize(const mofka_serializer_t *serializer
     if (mofka_serializer_is_identity(serializer))
         return serializer_read_text(archive, stored_bytes, metadata);
     return serializer->ops->deserialize(serializer->helper.self, archive, stored_bytes, metadata);
+}
+
+/* ---- from memory ----------------------------------------------------------------------------- */
+
+/* The archive that a serializer reads from. */
+typedef struct serialized {
+    const char *bytes;
+    size_t left;
+} serialized_t;
+
+static mofka_status_t serialized_read(void *context, void *bytes, size_t size) {
+    serialized_t *cursor = context;
+    if (size > cursor->left)
+        return mofka_fail(MOFKA_ERR_CORRUPT, "reading %zu bytes of stored metadata, %zu are left",
+                          size, cursor->left);
+    memcpy(bytes, cursor->bytes, size);
+    cursor->bytes += size;
+    cursor->left -= size;
+    return MOFKA_OK;
+}
+
+mofka_status_t mfi_serializer_read(const mofka_serializer_t *serializer, const char *bytes,
+                                   size_t size, mofka_metadata_t **metadata) {
+    serialized_t cursor = {bytes, size};
+    mofka_archive_t archive = {.context = &cursor, .read = serialized_read};
+    return mofka_serializer_deserialize(serializer, &archive, size, metadata);
 }

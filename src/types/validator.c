@@ -82,6 +82,7 @@ static mofka_status_t validator_create(const char *json, mfi_named_by_t by,
 }
 
 mofka_status_t mofka_validator_from_metadata(const char *json, mofka_validator_t **validator) {
+    MFI_KEEP_ERRNO;
     return validator_create(json, MFI_NAMED_BY_OPTION, validator);
 }
 
@@ -103,6 +104,7 @@ mofka_validator_t *mofka_validator_retain(const mofka_validator_t *validator) {
 }
 
 void mofka_validator_release(mofka_validator_t *validator) {
+    MFI_KEEP_ERRNO;
     mfi_helper_release(validator, MFI_VALIDATOR);
 }
 
@@ -117,6 +119,7 @@ bool mfi_validator_accepts_all(const mofka_validator_t *validator) {
 
 mofka_status_t mofka_validator_validate(const mofka_validator_t *validator, const char *metadata,
                                         size_t metadata_bytes, const mofka_data_view_t *data) {
+    MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_check(validator, MFI_VALIDATOR, "validator");
     if (status || !validator->ops->validate)
         return status;

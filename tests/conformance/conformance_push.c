@@ -301,6 +301,55 @@ static void producers_report_their_options(void **state) {
     mofka_topic_release(topic);
 }
 
+/* What is accepted is stored, in order; what is dropped is counted. */
+static void a_producer_that_drops_never_waits(void **state) {
+    (void)state;
+    enum { EVENTS = 20000 };
+    static int accepted[EVENTS];
+    int count = 0, taken = 0;
+    char text[32];
+    mofka_topic_t *topic = fresh_topic(NULL);
+    mofka_consumer_t *consumer = new_consumer(topic, "reader");
+    mofka_producer_t *producer;
+    mofka_event_t *event;
+    OK(mofka_producer_create(
+        topic, &(mofka_producer_options_t){.when_full = MOFKA_WHEN_FULL_DROP_NEWEST}, &producer));
+    assert_int_equal(mofka_producer_when_full(producer), MOFKA_WHEN_FULL_DROP_NEWEST);
+    for (int i = 0; i < EVENTS; i++) {
+        snprintf(text, sizeof text, "{\"n\":%d}", i);
+        mofka_status_t status =
+            mofka_producer_push(producer, text, strlen(text), NULL, MOFKA_ANY_PARTITION, NULL);
+        if (!status)
+            accepted[count++] = i;
+        else if (status != MOFKA_ERR_FULL)
+            OK(status);
+    }
+    mofka_metadata_t *stats;
+    OK(mofka_producer_stats(producer, &stats));
+    snprintf(text, sizeof text, "\"events_pushed\":%d,", count);
+    assert_non_null(strstr(mofka_metadata_text(stats, NULL), text));
+    snprintf(text, sizeof text, "\"events_dropped\":%d,", EVENTS - count);
+    assert_non_null(strstr(mofka_metadata_text(stats, NULL), text));
+    mofka_metadata_release(stats);
+    while (taken < count) {
+        mofka_status_t status = mofka_consumer_pull(consumer, 0, &event);
+        if (status == MOFKA_ERR_TIMEOUT) { /* then there is room */
+            status = mofka_producer_flush(producer, 0);
+            assert_true(!status || status == MOFKA_ERR_TIMEOUT ||
+                        status == MOFKA_ERR_POSSIBLY_STORED);
+            continue;
+        }
+        OK(status);
+        snprintf(text, sizeof text, "{\"n\":%d}", accepted[taken++]);
+        assert_string_equal(mofka_event_metadata_text(event, NULL), text);
+        OK(mofka_event_acknowledge(event));
+        mofka_event_release(event);
+    }
+    end_producer(producer);
+    end_consumer(consumer);
+    mofka_topic_release(topic);
+}
+
 static void calls_leave_errno_alone(void **state) {
     (void)state;
     errno = 77;
@@ -339,6 +388,7 @@ const struct CMUnitTest push_cases[] = {
     cmocka_unit_test(threads_share_a_producer),
     cmocka_unit_test(complete_topics_take_no_more),
     cmocka_unit_test(producers_report_their_options),
+    cmocka_unit_test(a_producer_that_drops_never_waits),
     cmocka_unit_test(calls_leave_errno_alone),
 };
 const size_t push_case_count = sizeof push_cases / sizeof push_cases[0];

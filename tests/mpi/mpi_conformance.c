@@ -2,6 +2,7 @@
 /*
  * The conformance suite over the MPI driver: rank 0 runs the cases on partitions that the last rank
  * owns; the others only open the driver and close it.
+ * "callers" is the window rma, in which callers do all operations of MPI.
  */
 #include "conformance/conformance.h"
 #include "support/mpi/mpi_main.h"
@@ -10,7 +11,10 @@ int main(int argc, char **argv) {
     mpi_main_start(&argc, &argv);
     char options[128], name[32];
     mofka_driver_t *driver;
-    snprintf(options, sizeof options, "{\"window\":\"%s\",\"owners\":[%d]}", window, size - 1);
+    bool callers = strcmp(window, "callers") == 0;
+    snprintf(options, sizeof options, "{\"window\":\"%s\",\"owners\":[%d]%s}",
+             callers ? "rma" : window, size - 1,
+             callers ? ",\"agent\":false,\"progress\":\"thread\"" : "");
     snprintf(name, sizeof name, "mpi %s", window);
     if (mofka_mpi_driver_create(MPI_COMM_WORLD, options, &driver)) {
         fprintf(stderr, "create: %s\n", mofka_last_error());
@@ -20,6 +24,12 @@ int main(int argc, char **argv) {
     if (rank == 0)
         failed =
             conformance_run(name, driver, "{\"partition_bytes\":262144,\"partition_events\":1024}");
+#ifdef ERRNO_CHECKS_CALLS
+    const struct CMUnitTest cases[] = {cmocka_unit_test(errno_call_others),
+                                       cmocka_unit_test(errno_check_called)};
+    if (rank == 0)
+        failed += cmocka_run_group_tests(cases, NULL, NULL);
+#endif
     if (mofka_driver_close(driver, 1000000)) {
         fprintf(stderr, "rank %d: close: %s\n", rank, mofka_last_error());
         failed = 1;

@@ -9,6 +9,7 @@
 #include "trips/count_mpi.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <mpi.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -97,8 +98,10 @@ static void count_end(int place, uint64_t ends) {
     counts.at[place].trips++;
 }
 
+/* Each call changes errno, as any call of MPI may. */
 static void count_sleep(count_call_t call) {
     unsigned microseconds = count_delays[call];
+    errno = EIO;
     if (microseconds > 0)
         usleep(microseconds);
 }
