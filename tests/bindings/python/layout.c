@@ -22,6 +22,8 @@ static void layout_print_producer(void) {
     MEMBER(mofka_producer_options_t, validator)
     MEMBER(mofka_producer_options_t, selector)
     MEMBER(mofka_producer_options_t, serializer)
+    MEMBER(mofka_producer_options_t, when_full)
+    MEMBER(mofka_producer_options_t, fallback)
 }
 
 static void layout_print_consumer(void) {
@@ -75,6 +77,8 @@ static void layout_print_values(void) {
     MOFKA_STATUS_MAP(STATUS)
     VALUE(MOFKA_ORDERING_STRICT)
     VALUE(MOFKA_ORDERING_LOOSE)
+    VALUE(MOFKA_WHEN_FULL_WAIT)
+    VALUE(MOFKA_WHEN_FULL_DROP_NEWEST)
     VALUE(MOFKA_BINDING_COMPACT)
     VALUE(MOFKA_BINDING_SPREAD)
     VALUE(MOFKA_BINDING_NONE)

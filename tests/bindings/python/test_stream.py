@@ -124,6 +124,26 @@ class Events(DriverTest):
                 return batches
             batches.append(batch)
 
+    def test_producers_that_drop(self):
+        spare = self.topic(options={"partition_bytes": 1 << 22, "partition_events": 1 << 15})
+        topic = self.topic(options={"partition_bytes": 65536, "partition_events": 64})
+        with topic.consumer("slow"), spare.producer() as fallback:
+            with topic.producer(when_full="drop_newest") as producer:
+                with self.assertRaises(mofka.MofkaError) as caught:
+                    for _ in range(100000):
+                        producer.push(b"{}")
+                self.assertIs(caught.exception.status, mofka.Status.FULL)
+                producer.discard()
+                with self.assertRaises(mofka.MofkaError):
+                    producer.close()
+            with topic.producer(when_full="drop_newest", fallback=fallback) as producer:
+                self.assertIs(producer.fallback, fallback)
+                for i in range(9000):
+                    producer.push({"i": i}, bytes(10))
+                producer.discard()
+                self.assertGreater(fallback.stats()["events_pushed"], 0)
+        self.assertRaises(ValueError, topic.producer, when_full="burst")
+
     def test_a_name_goes_on_behind_what_was_acknowledged(self):
         topic = self.filled([{"i": i} for i in range(6)])
         with topic.consumer("r") as consumer:

@@ -13,7 +13,7 @@ from ._c.functions import (ALLOCATOR_FN, ANY_PARTITION, EVENT_FN, NO_MORE_EVENTS
 from .data import ByteArrayAllocator, DataDescriptor, FullDataSelector, make_view
 from .event import Event, EventBatch, parse
 from .future import FutureEvent
-from .helpers import ThreadPool, options_json, take_metadata, text
+from .helpers import ThreadPool, choice, options_json, take_metadata, text
 
 _pointer = ctypes.c_void_p
 _byref = ctypes.byref
@@ -60,12 +60,6 @@ def _allocator_callback(allocator: Callable[[Any, DataDescriptor], Any], kept: K
     return ALLOCATOR_FN(allocate)
 
 
-def _choice(value: str, choices: Sequence[str], what: str) -> int:
-    if value not in choices:
-        raise ValueError("%s is %r: it must be one of %s" % (what, value, ", ".join(choices)))
-    return choices.index(value)
-
-
 class Consumer:
     """Pulls events of one topic. ``TopicHandle.consumer`` makes it.
 
@@ -89,8 +83,8 @@ class Consumer:
         self._kept: Optional[Kept] = None
         given = ConsumerOptions(
             name=text(name, "a consumer's name"), batch_size=batch_size, max_batches=max_num_batches,
-            thread_pool=thread_pool._handle if thread_pool else None, start=_choice(start, _STARTS, "start"),
-            acknowledge=_choice(acknowledge, _ACKNOWLEDGES, "acknowledge"), zero_copy=bool(zero_copy),
+            thread_pool=thread_pool._handle if thread_pool else None, start=choice(start, _STARTS, "start"),
+            acknowledge=choice(acknowledge, _ACKNOWLEDGES, "acknowledge"), zero_copy=bool(zero_copy),
             options=options_json(options, "options"))
         if targets is not None:
             given.targets = (ctypes.c_size_t * len(targets))(*targets)

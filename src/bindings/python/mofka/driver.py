@@ -43,7 +43,9 @@ class TopicHandle:
 
         Options: ``batch_size`` (AdaptiveBatchSize), ``max_num_batches`` (2), ``ordering``
         (Ordering.Strict), ``thread_pool`` (none), ``options`` (a dict for the backend), ``linger_ms`` (10),
-        ``push_timeout_ms`` (30000), ``describe_arrays`` (True: a push of a dict and an array adds the
+        ``push_timeout_ms`` (30000), ``when_full`` ("wait", or "drop_newest": a push that finds no room raises
+        an error with Status.FULL at once), ``fallback`` (a producer that receives what is dropped),
+        ``describe_arrays`` (True: a push of a dict and an array adds the
         keys ``dtype`` and ``shape``).
         """
         return Producer(self, name, **options)

@@ -4,7 +4,7 @@ import ctypes
 import itertools
 import json
 from enum import IntEnum
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Sequence
 
 from ._c import lifetimes
 from ._c.errors import check, unraisable
@@ -62,6 +62,13 @@ def text(value: Any, what: str) -> bytes:
     if "\0" in value:
         raise ValueError("%s contains a zero byte" % what)
     return value.encode("utf-8")
+
+
+def choice(value: str, choices: Sequence[str], what: str) -> int:
+    """The number of a choice that is given by its name."""
+    if value not in choices:
+        raise ValueError("%s is %r: it must be one of %s" % (what, value, ", ".join(choices)))
+    return choices.index(value)
 
 
 def read_metadata(handle: int) -> Any:

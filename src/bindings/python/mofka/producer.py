@@ -11,11 +11,12 @@ from ._c.errors import Status, check, check_wait, error
 from ._c.functions import ANY_PARTITION, ProducerOptions, c
 from .data import describe_array, hold_all, is_array, make_view
 from .future import Delivery, FutureFlush, FutureUint
-from .helpers import Ordering, ThreadPool, options_json, take_metadata, text, to_json
+from .helpers import Ordering, ThreadPool, choice, options_json, take_metadata, text, to_json
 
 _push = c.producer_push
 _pointer = ctypes.c_void_p
 _byref = ctypes.byref
+_WHEN_FULL = ("wait", "drop_newest")
 _STORED = int(Delivery.Stored)
 #: Above so many dropped futures, those of stored events are let go of; above so many, of all that are complete.
 _DROPPED_MIN, _DROPPED_MAX = 256, 16384
@@ -45,17 +46,20 @@ class Producer:
     """Pushes events into one topic. ``TopicHandle.producer`` makes it."""
 
     __slots__ = ("_handle", "_kept", "_dropped", "_dropped_limit", "_settling", "_failure", "_closed", "name", "topic",
-                 "thread_pool", "batch_size", "max_num_batches", "ordering", "describe_arrays", "__weakref__")
+                 "thread_pool", "batch_size", "max_num_batches", "ordering", "when_full", "fallback", "describe_arrays",
+                 "__weakref__")
 
     def __init__(self, topic: Any, name: str = "", *, batch_size: int = 0, max_num_batches: int = 2,
                  ordering: Ordering = Ordering.Strict, thread_pool: Optional[ThreadPool] = None,
                  options: Any = None, linger_ms: int = 0, push_timeout_ms: int = 0,
+                 when_full: str = "wait", fallback: Optional["Producer"] = None,
                  describe_arrays: bool = True) -> None:
         self._handle, self._closed = 0, True
         given = ProducerOptions(
             name=text(name, "a producer's name"), batch_size=batch_size, max_batches=max_num_batches,
             ordering=int(ordering), thread_pool=thread_pool._handle if thread_pool else None,
-            linger_ms=linger_ms, push_timeout_ms=push_timeout_ms, options=options_json(options, "options"))
+            linger_ms=linger_ms, push_timeout_ms=push_timeout_ms, options=options_json(options, "options"),
+            when_full=choice(when_full, _WHEN_FULL, "when_full"), fallback=fallback._handle if fallback else None)
         made = _pointer()
         check(c.producer_create(topic._handle, _byref(given), _byref(made)))
         self._handle = made.value or 0
@@ -71,6 +75,8 @@ class Producer:
         self.batch_size = batch_size or ANY_PARTITION
         self.max_num_batches = max_num_batches
         self.ordering = Ordering(ordering)
+        self.when_full = when_full
+        self.fallback = fallback
         self.describe_arrays = describe_arrays
         topic.driver._children.add(self)
 

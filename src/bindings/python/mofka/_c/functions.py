@@ -54,7 +54,8 @@ class ProducerOptions(Structure):
     _fields_ = [("name", c_char_p), ("batch_size", c_size_t), ("max_batches", c_size_t),
                 ("ordering", c_int), ("thread_pool", c_void_p), ("linger_ms", c_uint64),
                 ("push_timeout_ms", c_int64), ("options", c_char_p), ("validator", c_void_p),
-                ("selector", c_void_p), ("serializer", c_void_p)]
+                ("selector", c_void_p), ("serializer", c_void_p), ("when_full", c_int),
+                ("fallback", c_void_p)]
 
 
 # Callbacks: foreign code calls them in any thread; ctypes takes the interpreter's lock first.
