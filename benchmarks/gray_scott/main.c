@@ -2,7 +2,8 @@
 /*
  * The demo: a simulation publishes its field while it runs, and analysis ranks of the same job
  * consume it. The last --analysis-ranks ranks analyse, the others simulate. At the end one summary
- * line is printed.
+ * line is printed. With --watchers, the last ranks of the job run other programs, which create the
+ * driver together with the demo; watch.py is one.
  */
 #include <assert.h>
 #include <errno.h>
@@ -16,6 +17,8 @@
 
 #define CLOSE_TIMEOUT_MS 60000
 
+/* The ranks of the demo, without the watchers; `rank` and `size` are those of it. */
+static MPI_Comm demo_comm;
 static int rank, size;
 
 /* End the whole job: other ranks may be waiting for this one. */
@@ -61,7 +64,7 @@ static double *demo_gather(const analysed_t *analysed, int *total) {
     assert(analysed->events == 0 || analysed->latencies);
     int own = (int)analysed->events, *counts = calloc((size_t)size, sizeof *counts);
     int *starts = calloc((size_t)size, sizeof *starts);
-    MPI_Gather(&own, 1, MPI_INT, counts, 1, MPI_INT, 0, MPI_COMM_WORLD);
+    MPI_Gather(&own, 1, MPI_INT, counts, 1, MPI_INT, 0, demo_comm);
     *total = 0;
     for (int i = 0; rank == 0 && i < size; i++) {
         starts[i] = *total;
@@ -69,7 +72,7 @@ static double *demo_gather(const analysed_t *analysed, int *total) {
     }
     double *all = calloc((size_t)*total + 1, sizeof *all);
     MPI_Gatherv(analysed->latencies, own, MPI_DOUBLE, all, counts, starts, MPI_DOUBLE, 0,
-                MPI_COMM_WORLD);
+                demo_comm);
     qsort(all, (size_t)*total, sizeof *all, demo_compare);
     free(counts);
     free(starts);
@@ -83,7 +86,7 @@ static int demo_summarise(const published_t *published, const analysed_t *analys
                       analysed->bytes,   analysed->frames, analysed->wrong + (uint64_t)failed};
     uint64_t sum[6];
     int total;
-    MPI_Allreduce(own, sum, 6, MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD);
+    MPI_Allreduce(own, sum, 6, MPI_UINT64_T, MPI_SUM, demo_comm);
     double *latencies = demo_gather(analysed, &total);
     bool verified = sum[5] == 0 && sum[0] == sum[2] && sum[0] > 0;
     if (rank == 0)
@@ -106,13 +109,13 @@ static int demo_run(const demo_options_t *o) {
         return 1; /* the driver's creation fails on all ranks alike */
     int first_analysis = size - (int)o->analysis_ranks;
     MPI_Comm comm;
-    MPI_Comm_split(MPI_COMM_WORLD, rank >= first_analysis, rank, &comm);
+    MPI_Comm_split(demo_comm, rank >= first_analysis, rank, &comm);
     mofka_topic_t *topic;
     if (demo_report(demo_open_topic(o, driver, &topic), "topic"))
         demo_abort(); /* the other ranks wait for this one's events */
     published_t published = {0};
     analysed_t analysed = {0};
-    MPI_Barrier(MPI_COMM_WORLD);
+    MPI_Barrier(demo_comm);
     double start = MPI_Wtime();
     int failed =
         rank < first_analysis
@@ -120,13 +123,40 @@ static int demo_run(const demo_options_t *o) {
             : demo_report(analysis_run(o, rank - first_analysis, topic, &analysed), "analysis");
     if (failed)
         demo_abort();
-    MPI_Barrier(MPI_COMM_WORLD);
+    MPI_Barrier(demo_comm);
     int result = demo_summarise(&published, &analysed, MPI_Wtime() - start, failed);
     free(analysed.latencies);
     MPI_Comm_free(&comm);
     mofka_topic_release(topic);
     result |= demo_report(mofka_driver_close(driver, CLOSE_TIMEOUT_MS), "close");
     mofka_driver_release(driver);
+    return result;
+}
+
+/* Make demo_comm of all ranks but the last `watchers`, which take no part in this. */
+static void demo_join(int watchers) {
+    int world;
+    MPI_Group all, own;
+    MPI_Comm_size(MPI_COMM_WORLD, &world);
+    MPI_Comm_group(MPI_COMM_WORLD, &all);
+    MPI_Group_range_incl(all, 1, (int[][3]){{0, world - watchers - 1, 1}}, &own);
+    MPI_Comm_create_group(MPI_COMM_WORLD, own, 0, &demo_comm);
+    MPI_Group_free(&all);
+    MPI_Group_free(&own);
+    MPI_Comm_size(demo_comm, &size);
+}
+
+static int demo_start(const demo_options_t *options) {
+    int result = 0;
+    demo_join((int)options->watchers);
+    if (rank == 0 && mkdir(options->output, 0777) && errno != EEXIST) {
+        fprintf(stderr, "gray_scott: folder '%s': %s\n", options->output, strerror(errno));
+        result = 1;
+    }
+    MPI_Bcast(&result, 1, MPI_INT, 0, demo_comm);
+    if (result == 0)
+        result = demo_run(options);
+    MPI_Comm_free(&demo_comm);
     return result;
 }
 
@@ -138,15 +168,13 @@ int main(int argc, char **argv) {
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     int result = 2;
     if (demo_options_read(argc, argv, size, rank == 0, &options)) {
-        result = 0;
-        if (rank == 0 && mkdir(options.output, 0777) && errno != EEXIST) {
-            fprintf(stderr, "gray_scott: folder '%s': %s\n", options.output, strerror(errno));
-            result = 1;
+        if (rank >= size - options.watchers) {
+            fprintf(stderr, "gray_scott: rank %d of %d is to run another program\n", rank, size);
+            demo_abort(); /* the other ranks would wait for it */
         }
-        MPI_Bcast(&result, 1, MPI_INT, 0, MPI_COMM_WORLD);
-        if (result == 0)
-            result = demo_run(&options);
-    }
+        result = demo_start(&options);
+    } else if (options.watchers > 0)
+        demo_abort(); /* the watchers wait for this program's driver */
     MPI_Finalize();
     return result;
 }

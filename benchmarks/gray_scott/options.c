@@ -11,7 +11,8 @@
 
 static const char usage[] =
     "usage: mpiexec -n RANKS gray_scott [--window auto|shm|rma] [--size CELLS] [--steps N]\n"
-    "       [--every N] [--full-every N] [--analysis-ranks N] [--output FOLDER]\n";
+    "       [--every N] [--full-every N] [--analysis-ranks N] [--output FOLDER]\n"
+    "       [--watchers N]\n";
 
 static void demo_options_complain(bool speak, const char *format, ...) {
     if (speak) {
@@ -36,11 +37,11 @@ static bool demo_options_read_number(const char *text, long *value) {
 
 static bool demo_options_check(const demo_options_t *o, int ranks, bool speak) {
     assert(ranks > 0);
-    long simulating = ranks - o->analysis_ranks;
+    long simulating = ranks - o->watchers - o->analysis_ranks;
     if (simulating < 1) {
         demo_options_complain(speak,
-                              "%d ranks are too few for %ld analysis ranks and one that simulates",
-                              ranks, o->analysis_ranks);
+                              "%ld ranks are too few for %ld analysis ranks and one that simulates",
+                              ranks - o->watchers, o->analysis_ranks);
         return false;
     }
     if (o->size % SAMPLE || o->size / SAMPLE < simulating || o->size > 16384) {
@@ -58,7 +59,7 @@ static bool demo_options_check(const demo_options_t *o, int ranks, bool speak) {
 }
 
 bool demo_options_read(int argc, char **argv, int ranks, bool speak, demo_options_t *o) {
-    *o = (demo_options_t){"auto", "demo-out", 384, 8000, 80, 5, 1};
+    *o = (demo_options_t){"auto", "demo-out", 384, 8000, 80, 5, 1, 0};
     const struct {
         const char *name;
         long *number;
@@ -69,7 +70,8 @@ bool demo_options_read(int argc, char **argv, int ranks, bool speak, demo_option
                  {"--steps", &o->steps, NULL},
                  {"--every", &o->every, NULL},
                  {"--full-every", &o->full_every, NULL},
-                 {"--analysis-ranks", &o->analysis_ranks, NULL}};
+                 {"--analysis-ranks", &o->analysis_ranks, NULL},
+                 {"--watchers", &o->watchers, NULL}};
     for (int i = 1; i < argc; i += 2) {
         size_t k = 0, count = sizeof known / sizeof known[0];
         while (k < count && strcmp(argv[i], known[k].name) != 0)

@@ -15,10 +15,12 @@ typedef struct demo_options {
     long steps;          /* time steps */
     long every;          /* steps between publications */
     long full_every;     /* publications between full fetches */
-    long analysis_ranks; /* the last ranks of the job */
+    long analysis_ranks; /* the last ranks of the demo */
+    long watchers;       /* the last ranks of the job run other programs, such as watch.py */
 } demo_options_t;
 
-/* Read the command line. False: an argument is invalid; a message was printed if `speak`. */
+/* Read the command line of a job of `ranks` ranks. False: an argument is invalid; a message was
+ * printed if `speak`. */
 bool demo_options_read(int argc, char **argv, int ranks, bool speak, demo_options_t *options);
 
 #endif

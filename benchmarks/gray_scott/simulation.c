@@ -130,12 +130,14 @@ static mofka_status_t slab_publish(const slab_t *s, long step_number, size_t par
              sample = CHECKSUM_START;
     for (size_t row = 0; row < s->rows; row += SAMPLE)
         sample = field_checksum(sample, field + row * s->n, s->n / SAMPLE, SAMPLE);
-    char metadata[320];
+    char metadata[384];
     int length =
         snprintf(metadata, sizeof metadata,
                  "{\"step\":%ld,\"row0\":%zu,\"rows\":%zu,\"n\":%zu,\"checksum\":\"%016" PRIx64
-                 "\",\"sample_checksum\":\"%016" PRIx64 "\",\"time\":%.6f}",
-                 step_number, s->row0, s->rows, s->n, full, sample, clock_seconds(CLOCK_REALTIME));
+                 "\",\"sample_checksum\":\"%016" PRIx64
+                 "\",\"time\":%.6f,\"dtype\":\"<f8\",\"shape\":[%zu,%zu]}",
+                 step_number, s->row0, s->rows, s->n, full, sample, clock_seconds(CLOCK_REALTIME),
+                 s->rows, s->n);
     mofka_data_view_t *view;
     mofka_status_t status = mofka_data_view_of(field, bytes, &view);
     if (!status) {

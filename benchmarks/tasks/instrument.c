@@ -42,7 +42,8 @@ static void instrument_start(void) {
     mofka_producer_t *made;
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     inside = true;
-    if (!instrument_fails(mofka_mpi_driver_create(MPI_COMM_WORLD, getenv("INSTRUMENT_DRIVER"), &driver)) &&
+    if (!instrument_fails(
+            mofka_mpi_driver_create(MPI_COMM_WORLD, getenv("INSTRUMENT_DRIVER"), &driver)) &&
         !(rank == 0 && instrument_fails(mofka_driver_create_topic(driver, "writes", NULL))) &&
         !instrument_fails(mofka_driver_open_topic(driver, "writes", 10000, &topic)) &&
         !instrument_fails(mofka_producer_create(

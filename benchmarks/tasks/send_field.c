@@ -31,9 +31,8 @@ static long field_produce_steps(mofka_topic_t *topic) {
         }
         field_compute(field[turn], step);
         char text[96];
-        int bytes =
-            snprintf(text, sizeof text, "{\"step\":%d,\"type\":\"float64\",\"shape\":[%d,%d]}",
-                     step, ROWS, COLUMNS);
+        int bytes = snprintf(text, sizeof text, "{\"step\":%d,\"dtype\":\"<f8\",\"shape\":[%d,%d]}",
+                             step, ROWS, COLUMNS);
         mofka_data_view_t *view;
         check(mofka_data_view_of(field[turn], sizeof field[turn], &view));
         check(mofka_producer_push(producer, text, (size_t)bytes, view, MOFKA_ANY_PARTITION,

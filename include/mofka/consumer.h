@@ -34,6 +34,12 @@ typedef mofka_status_t (*mofka_data_selector_fn)(void *context, const mofka_meta
                                                  mofka_data_descriptor_t *full,
                                                  mofka_data_descriptor_t **selected);
 
+/** The data selector that selects all bytes; `context` is not used.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API mofka_status_t mofka_consumer_select_all(void *context, const mofka_metadata_t *metadata,
+                                                   mofka_data_descriptor_t *full,
+                                                   mofka_data_descriptor_t **selected);
+
 /** Data allocator: provides the memory for the selected bytes, for each event its own. Gives
  * `*view`, at least as large as the selection; a smaller one fails the pull. It is not called for 0
  * bytes. Threads: the fetching thread. */

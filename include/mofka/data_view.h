@@ -5,6 +5,7 @@
 #ifndef MOFKA_DATA_VIEW_H
 #define MOFKA_DATA_VIEW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <mofka/status.h>
 #include <mofka/types.h>
@@ -48,6 +49,12 @@ MOFKA_API mofka_data_view_t *mofka_data_view_retain(mofka_data_view_t *view);
  * Threads: any. MPI: none. Blocks: as the free callback. Calls back: the free callback, in the last
  * releasing thread. */
 MOFKA_API void mofka_data_view_release(mofka_data_view_t *view);
+
+/** Whether anyone besides the caller is a user of the view. While a pushed view is shared, the
+ * library may still read its memory. For callers that cannot have free callbacks, such as bindings:
+ * they keep a reference, and ask from time to time. False if `view` is not a data view.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API bool mofka_data_view_is_shared(const mofka_data_view_t *view);
 
 /** The sum of all segments, in bytes; 0 if `view` is not a data view.
  * Threads: any. MPI: none. Blocks: no. */

@@ -78,7 +78,9 @@ static bool environment_is_format(const char *value) {
     return strcmp(value, "json") == 0 || mfi_environment_is_prometheus(value);
 }
 
+/* MOFKA_LIBRARY is read by the Python package, which loads this library. */
 static const variable_t variables[] = {
+    {"MOFKA_LIBRARY", "a file or a folder", environment_is_text},
     {"MOFKA_LOG", "error, warn, info, debug or trace", environment_is_level},
     {"MOFKA_PLUGIN_PATH", "absolute folders, separated by colons", mfi_environment_folders},
     {"MOFKA_STATS_FILE", "a file name", environment_is_text},

@@ -69,6 +69,12 @@ static mofka_status_t run_deserialize_event(mofka_consumer_t *consumer, mfi_run_
     return status;
 }
 
+/* Whether the selector must see the event. Without data there is nothing that "all" selects. */
+static bool run_asks_selector(const mofka_consumer_t *consumer, const mofka_fetched_event_t *from) {
+    mofka_data_selector_fn selector = consumer->options.selector;
+    return selector && (from->data_bytes > 0 || selector != mofka_consumer_select_all);
+}
+
 /* Deserialize and select. An event that fails keeps its place: the pull that reaches it returns the
  * error. */
 static void run_prepare(mofka_consumer_t *consumer, mfi_run_t *run) {
@@ -80,7 +86,7 @@ static void run_prepare(mofka_consumer_t *consumer, mfi_run_t *run) {
         mofka_event_t *event = &run->events[i];
         if (!identity)
             event->status = run_deserialize_event(consumer, run, i);
-        if (!event->status && consumer->options.selector)
+        if (!event->status && run_asks_selector(consumer, &run->run->events[i]))
             event->status = mfi_run_select_data(consumer, run, i);
         if (event->status)
             event->message = strdup(mofka_last_error());

@@ -7,6 +7,14 @@
 #include "consumer/consumer.h"
 #include <mofka/backend.h>
 
+mofka_status_t mofka_consumer_select_all(void *context, const mofka_metadata_t *metadata,
+                                         mofka_data_descriptor_t *full,
+                                         mofka_data_descriptor_t **selected) {
+    (void)context, (void)metadata;
+    *selected = mofka_data_descriptor_retain(full);
+    return MOFKA_OK;
+}
+
 /* What a callback returned, as a status: a positive one other than 0 is an error, too. */
 static mofka_status_t select_callback_status(mofka_status_t status, const char *what) {
     if (status == MOFKA_OK || status < 0)

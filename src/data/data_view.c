@@ -81,6 +81,12 @@ mofka_data_view_t *mofka_data_view_retain(mofka_data_view_t *view) {
     return view;
 }
 
+bool mofka_data_view_is_shared(const mofka_data_view_t *view) {
+    /* Pairs with the release of the last other user: its reads of the memory are over. */
+    return view_is_valid(view) &&
+           atomic_load_explicit(&view->object.count, memory_order_acquire) > 1;
+}
+
 void mofka_data_view_release(mofka_data_view_t *view) {
     if (!view_is_valid(view) || !mfi_object_release(&view->object))
         return;

@@ -21,6 +21,7 @@ for plugin in "$build"/libmofka-{cbor,schema,zstd}.so; do [ ! -e "$plugin" ] || 
 PKG_CONFIG_PATH="$lib/pkgconfig"
 export PKG_CONFIG_PATH
 version=$(pkg-config --modversion mofka-mpi)
+python=$(grep '^MOFKA_PYTHON:BOOL=ON' "$build/CMakeCache.txt" || true)
 config=$(sed -n 's/^CMAKE_BUILD_TYPE:[A-Z]*=//p' "$build/CMakeCache.txt" | tr '[:upper:]' '[:lower:]')
 expected() {
     (cd "$here/../../include" && printf 'include/%s\n' mofka/*.h mofka/*.hpp mofka/cxx/*.hpp)
@@ -33,6 +34,8 @@ expected() {
         for source in *.?90; do echo "include/mofka/fortran/${source%.?90}.mod"; done)
     printf 'lib/cmake/mofka/mofka%s.cmake\n' Config ConfigVersion Targets "Targets-${config:-relwithdebinfo}"
     printf 'bin/%s\n' "${programs[@]}"
+    [ -z "$python" ] || (cd "$here/../../src/bindings/python" && find mofka -name '*.py' -o -name py.typed) |
+        sed 's,^,lib/python/,'
     printf 'share/man/man1/%s.1\n' "${programs[@]}"
     printf 'share/mofka/grafana.json\n'
 }

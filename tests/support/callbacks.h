@@ -6,12 +6,6 @@
 #include <mofka/mofka.h>
 
 /* A data selector: all bytes of an event's data. */
-static inline mofka_status_t select_all_data(void *context, const mofka_metadata_t *metadata,
-                                             mofka_data_descriptor_t *full,
-                                             mofka_data_descriptor_t **selected) {
-    (void)context, (void)metadata;
-    *selected = mofka_data_descriptor_retain(full);
-    return MOFKA_OK;
-}
+#define select_all_data mofka_consumer_select_all
 
 #endif

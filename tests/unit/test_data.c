@@ -35,8 +35,11 @@ static void reads_and_writes_across_segments(void **state) {
     assert_int_equal(mofka_data_view_read(view, out, 3, 1), 3);
     assert_memory_equal(out, "a12", 3);
     assert_int_equal(mofka_data_view_read(view, out, 3, 8), 0);
+    assert_false(mofka_data_view_is_shared(view));
     mofka_data_view_retain(view);
+    assert_true(mofka_data_view_is_shared(view));
     mofka_data_view_release(view);
+    assert_false(mofka_data_view_is_shared(view));
     assert_int_equal(freed, 0);
     mofka_data_view_release(view);
     assert_int_equal(freed, 1);

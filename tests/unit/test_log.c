@@ -131,7 +131,7 @@ static void other_variables_are_logged_once(void **state) {
     (void)state;
     const char *output = output_of("MOFKA_LOGS=trace MOFKA_LOG=");
     assert_int_equal(text_count_parts(output, "environment variable MOFKA_LOGS is not known"), 1);
-    assert_non_null(strstr(output, "these are: MOFKA_LOG, MOFKA_PLUGIN_PATH, "));
+    assert_non_null(strstr(output, "these are: MOFKA_LIBRARY, MOFKA_LOG, "));
     output = output_of("MOFKA_STATS_INTERVAL_MS=5s");
     assert_int_equal(
         text_count_parts(output, "MOFKA_STATS_INTERVAL_MS is '5s', not a whole number from 1 to"),

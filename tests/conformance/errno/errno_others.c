@@ -39,8 +39,12 @@ static void others_of_data(void) {
     OK(mofka_data_descriptor_load(&archive, &loaded));
     mofka_data_descriptor_release(loaded);
     mofka_data_descriptor_release(part);
+    OK(mofka_consumer_select_all(NULL, NULL, whole, &part));
+    assert_ptr_equal(part, whole);
+    mofka_data_descriptor_release(part);
     mofka_data_descriptor_release(whole);
     OK(mofka_data_view_of(bytes, sizeof bytes, &view));
+    assert_false(mofka_data_view_is_shared(view));
     mofka_data_view_release(view);
 }
 
