@@ -450,10 +450,14 @@ mfi_io_t disk_io(disk_t *disk) {
 
 /* ---- ends ------------------------------------------------------------------------------------ */
 
-void disk_end_process(disk_t *d) {
-    memset(d->fds, 0, sizeof d->fds);
+void disk_forget_locks(disk_t *d) {
     for (int i = 0; i < LOCKS_MAX; i++)
         d->locks[i].fd = -1;
+}
+
+void disk_end_process(disk_t *d) {
+    memset(d->fds, 0, sizeof d->fds);
+    disk_forget_locks(d);
     d->fail_kinds = 0;
     d->failed = d->write_short = d->stopping = d->stopped = false;
 }

@@ -38,6 +38,8 @@ uint64_t disk_calls(const disk_t *disk);
 
 /* The process has ended: its files are closed, and all it has written is there. */
 void disk_end_process(disk_t *disk);
+/* All locks are gone, as between nodes of a file system that has none. */
+void disk_forget_locks(disk_t *disk);
 /* The machine has ended. */
 void disk_end_power(disk_t *disk);
 

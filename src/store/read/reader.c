@@ -6,6 +6,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+/* Segments that retention removes between a look at the folder and an open, one after the other,
+ * before a reader gives up. */
+#define REMOVED_MAX 1000
+
 struct mfi_reader {
     const mfi_log_t *log;
     mfi_chain_t chain;
@@ -280,10 +284,9 @@ mofka_status_t mfi_reader_next(mfi_reader_t *r, uint64_t known, mfi_read_t *read
     bool taken = false;
     if (r->damaged)
         return reader_fail_damage(r);
-    while (!status && !taken) {
+    for (int removed = 0; !status && !taken;) {
         status = reader_step(r, known, read, &taken);
-        /* Retention removed what was listed. */
-        if (status == MOFKA_ERR_NOT_FOUND)
+        while (status == MOFKA_ERR_NOT_FOUND && removed++ < REMOVED_MAX)
             status = reader_look_again(r);
     }
     return status;
@@ -300,16 +303,27 @@ mofka_status_t mfi_reader_skip(mfi_reader_t *r, uint64_t *events) {
 
 /* ---- places ---------------------------------------------------------------------------------- */
 
+/* List the segments, and go to the next id. */
+static mofka_status_t reader_list_and_find(mfi_reader_t *r) {
+    mofka_status_t status;
+    int removed = 0;
+    do {
+        status = mfi_chain_load(r->log, &r->chain);
+        if (status)
+            return status;
+        reader_learn_synced(r);
+        status = reader_find_place(r);
+    } while (status == MOFKA_ERR_NOT_FOUND && removed++ < REMOVED_MAX);
+    return status;
+}
+
 mofka_status_t mfi_reader_open(const mfi_log_t *log, mfi_reader_t **reader) {
     mfi_reader_t *r = calloc(1, sizeof *r);
     if (!r)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory to read %s", log->folder);
     r->log = log;
-    mofka_status_t status = mfi_chain_load(log, &r->chain);
-    r->next_id = mfi_chain_oldest(&r->chain);
-    reader_learn_synced(r);
-    if (!status)
-        status = reader_find_place(r);
+    mofka_status_t status = reader_list_and_find(r);
+    r->lost = 0;
     if (status) {
         mfi_reader_close(r);
         return status;
@@ -325,13 +339,9 @@ void mfi_reader_close(mfi_reader_t *r) {
 }
 
 mofka_status_t mfi_reader_seek(mfi_reader_t *r, uint64_t *id) {
-    mofka_status_t status = mfi_chain_load(r->log, &r->chain);
-    if (status)
-        return status;
-    reader_learn_synced(r);
     r->next_id = *id;
     r->complete = false;
-    status = reader_find_place(r);
+    mofka_status_t status = reader_list_and_find(r);
     r->lost = 0;
     *id = r->next_id;
     return status;
