@@ -260,9 +260,9 @@ static mofka_status_t log_fill(const mfi_store_t *store, const mfi_topic_record_
                                size_t partition, mfi_log_t *log);
 
 static void partition_find_event_file(void *context, const char *name) {
-    char *found = context;
-    if (strcmp(name, "places") != 0 && strcmp(name, "places.tmp") != 0)
-        folder_find_file(found, name);
+    size_t length = strlen(name);
+    if (length > 4 && strcmp(name + length - 4, ".log") == 0)
+        folder_find_file(context, name);
 }
 
 /* A folder of a topic that has no record holds no events: its making was interrupted. */

@@ -45,14 +45,11 @@ static mofka_status_t cut_lock(const mfi_store_t *store, const mfi_topic_record_
     return status;
 }
 
-/* An end is on disk, and nothing before it is damaged. */
+/* An end is on disk, and nothing before it is damaged. It stays there: after a crash the intent can
+ * be done. */
 static mofka_status_t cut_check_one(const mfi_log_t *log, uint64_t end) {
-    mfi_chain_t chain = {0};
     mfi_scan_t scan = {0};
-    mofka_status_t status = mfi_chain_load(log, &chain);
-    if (!status)
-        status = mfi_scan_run(log, &chain, &scan);
-    mfi_chain_clear(&chain);
+    mofka_status_t status = mfi_log_settle(log, &scan);
     if (!status && (end > scan.end || end < scan.oldest))
         status =
             mofka_fail(MOFKA_ERR_RANGE,

@@ -308,6 +308,16 @@ static mofka_status_t places_join(mfi_places_t *p, mfi_place_t *place, bool *fre
     status = slot_lock(p, *slot, place->name);
     if (status)
         return status;
+    /* The newer copy is to be on disk before the other one is written. Its writer may have died,
+     * even after a sync that failed: so it is written once more, as it is. */
+    int error = mfi_io_write_bytes(&p->log->io, p->fd, &search.page, sizeof search.page,
+                                   copy_offset(*slot, search.copy));
+    if (!error)
+        error = p->log->io.ops->sync(p->log->io.self, p->fd);
+    if (error) {
+        p->log->io.ops->unlock(p->log->io.self, p->fd, copy_offset(*slot, 0), 1);
+        return mfi_io_fail(error, "sync", p->path);
+    }
     p->slots[*slot] = (place_slot_t){.live = true, .write = !search.copy, .page = search.page};
     place->life = search.page.life;
     place->id = search.page.id;

@@ -122,13 +122,15 @@ static mofka_status_t repair_step(repair_t *r) {
     mfi_read_t read;
     uint64_t events;
     mofka_status_t status = mfi_reader_next(r->reader, 0, &read);
-    if (status == MOFKA_ERR_CORRUPT)
-        return mfi_reader_skip(r->reader, &events);
+    if (status == MOFKA_ERR_CORRUPT) {
+        status = mfi_reader_skip(r->reader, &events);
+        return status ? status : repair_fill(r, MFI_FRAME_DAMAGED, events);
+    }
     if (status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_COMPLETE)
         return mofka_fail(MOFKA_ERR_CORRUPT, "%s: events from %" PRIu64 " on are not found",
                           r->log->folder, r->next);
-    if (!status && read.lost > 0)
-        status = repair_fill(r, MFI_FRAME_DAMAGED, read.lost);
+    if (!status && read.first_id > r->next)
+        status = repair_fill(r, MFI_FRAME_DAMAGED, read.first_id - r->next);
     if (status)
         return status;
     return read.kind == MFI_FRAME_BATCH ? repair_copy_batch(r, &read)

@@ -7,8 +7,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
-#include "support/check.h"
 
 #define PAGE 4096
 #define SECTOR 512
@@ -66,6 +66,12 @@ static void *memory_need(void *memory) {
     if (!memory)
         abort();
     return memory;
+}
+
+/* The same numbers for the same seed. */
+static uint32_t disk_random(disk_t *d) {
+    d->seed = d->seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(d->seed >> 33);
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -155,7 +161,7 @@ static void file_keep(file_t *file) {
 /* A sync that fails: some pages are written, the others are taken for written. */
 static void file_drop(disk_t *d, file_t *file) {
     for (size_t page = 0; page < file->room / PAGE; page++)
-        if (file->pages[page] == PAGE_DIRTY && next_random(&d->seed) % 2)
+        if (file->pages[page] == PAGE_DIRTY && disk_random(d) % 2)
             page_keep(file, page);
         else if (file->pages[page] == PAGE_DIRTY)
             file->pages[page] = PAGE_DROPPED;
@@ -276,8 +282,8 @@ static ssize_t disk_write(void *self, int fd, const struct iovec *parts, int cou
     bool fails = call_fails(d, DISK_WRITE, &error);
     ssize_t n = -EBADF;
     size_t most = bytes;
-    if (fails || (d->write_short && next_random(&d->seed) % 4 == 0))
-        most = next_random(&d->seed) % (bytes + 1);
+    if (fails || (d->write_short && disk_random(d) % 4 == 0))
+        most = disk_random(d) % (bytes + 1);
     if (d->fds[fd] && !was_stopped)
         n = disk_write_parts(d->fds[fd], parts, count, !fails && most == 0 ? 1 : most, offset);
     if (fails)
@@ -464,9 +470,9 @@ void disk_end_process(disk_t *d) {
 
 /* A page that is not synced: as before, as it is, or a mixture. */
 static void page_lose(disk_t *d, file_t *file, size_t page) {
-    unsigned fate = file->pages[page] == PAGE_DROPPED ? 0 : next_random(&d->seed) % 8;
+    unsigned fate = file->pages[page] == PAGE_DROPPED ? 0 : disk_random(d) % 8;
     for (size_t sector = page * PAGE; sector < (page + 1) * PAGE; sector += SECTOR) {
-        bool lost = fate < 3 || (fate == 3 && next_random(&d->seed) % 2);
+        bool lost = fate < 3 || (fate == 3 && disk_random(d) % 2);
         if (lost)
             memcpy(file->now + sector, file->kept + sector, SECTOR);
     }
@@ -478,8 +484,8 @@ static void file_lose(disk_t *d, file_t *file) {
             page_lose(d, file, page);
     if (file->now_bytes > file->kept_bytes) {
         size_t more = file->now_bytes - file->kept_bytes;
-        unsigned fate = next_random(&d->seed) % 4;
-        size_t keep = fate == 0 ? 0 : fate == 1 ? next_random(&d->seed) % (more + 1) : more;
+        unsigned fate = disk_random(d) % 4;
+        size_t keep = fate == 0 ? 0 : fate == 1 ? disk_random(d) % (more + 1) : more;
         memset(file->now + file->kept_bytes + keep, 0, more - keep);
         file->now_bytes = file->kept_bytes + keep;
     }
@@ -491,7 +497,7 @@ static void file_lose(disk_t *d, file_t *file) {
 void disk_end_power(disk_t *d) {
     disk_end_process(d);
     for (size_t i = 0; i < d->step_count; i++)
-        if (next_random(&d->seed) % 2)
+        if (disk_random(d) % 2)
             step_keep(d, &d->steps[i]);
     d->step_count = 0;
     for (size_t i = 0; i < d->name_count; i++)

@@ -170,7 +170,7 @@ static void session_step(session_t *s) {
 /* ---- a session ------------------------------------------------------------------------------- */
 
 static mofka_status_t session_open_files(session_t *s, mfi_opened_t *opened) {
-    mfi_writer_options_t options = {.segment_bytes = 3000 + below(s, 20000),
+    mfi_writer_options_t options = {.segment_bytes = 3000 + below(s, chance(s, 3) ? 500000 : 20000),
                                     .retain_bytes = 20000 + below(s, 100000),
                                     .cut = MFI_NO_CUT};
     mfi_place_t place = {.id = s->truth->oldest_max};
@@ -267,7 +267,8 @@ static bool run_one(uint64_t seed, bool kill) {
     truth.disk = disk;
     for (int i = 0; i < 8 && !truth.why[0]; i++) {
         session_run(&truth, disk, kill);
-        if (kill)
+        /* A process may end before the machine does: the next one finds what is not synced. */
+        if (kill || next_random(&truth.seed) % 3 == 0)
             disk_end_process(disk);
         else
             disk_end_power(disk);

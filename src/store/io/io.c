@@ -104,13 +104,23 @@ static void io_parent(const char *path, char parent[MFI_PATH_BYTES_MAX]) {
 }
 
 mofka_status_t mfi_io_make_folder(const mfi_io_t *io, const char *path) {
-    char parent[MFI_PATH_BYTES_MAX];
     int error = io->ops->mkdir(io->self, path);
     if (error && error != -EEXIST)
         return mfi_io_fail(error, "make the folder", path);
-    io_parent(path, parent);
-    error = io->ops->sync_folder(io->self, parent);
-    return error ? mfi_io_fail(error, "sync the folder of", path) : MOFKA_OK;
+    return mfi_io_sync_parents(io, path, 0);
+}
+
+mofka_status_t mfi_io_sync_parents(const mfi_io_t *io, const char *path, int more) {
+    char at[MFI_PATH_BYTES_MAX], parent[MFI_PATH_BYTES_MAX];
+    snprintf(at, sizeof at, "%s", path);
+    for (; more >= 0; more--) {
+        io_parent(at, parent);
+        int error = io->ops->sync_folder(io->self, parent);
+        if (error)
+            return mfi_io_fail(error, "sync the folder", parent);
+        memcpy(at, parent, sizeof at);
+    }
+    return MOFKA_OK;
 }
 
 static mofka_status_t io_load_open(const mfi_io_t *io, int fd, const char *path, size_t most,

@@ -77,6 +77,8 @@ int mfi_io_write_bytes(const mfi_io_t *io, int fd, const void *bytes, size_t siz
 bool mfi_io_exists(const mfi_io_t *io, const char *path);
 /* Make a folder, and sync the one that it is in. One that is there is no error. */
 mofka_status_t mfi_io_make_folder(const mfi_io_t *io, const char *path);
+/* Sync the folder that a path is in, and `more` folders above it. */
+mofka_status_t mfi_io_sync_parents(const mfi_io_t *io, const char *path, int more);
 /* Read a small file, at most `most` bytes. Give: free(); a zero follows the bytes.
  * MOFKA_ERR_TOO_LARGE. */
 mofka_status_t mfi_io_load(const mfi_io_t *io, const char *path, size_t most, char **text,

@@ -29,19 +29,21 @@ static mofka_status_t resume_find(const mfi_part_t *part, mfi_segment_t *segment
     return MOFKA_OK;
 }
 
-/* The highest id of which the files behind an offset say that all before it was on disk. */
+/* The highest id of which the files behind an offset say that all before it was on disk. `*end` is
+ * the end of the mark that says so, if that is in this part; else it stays. */
 static mofka_status_t resume_find_synced(const mfi_log_t *log, const mfi_chain_t *chain,
                                          const mfi_part_t *part, mfi_segment_t *segment,
-                                         uint64_t offset, uint64_t *synced) {
+                                         uint64_t offset, uint64_t *synced, uint64_t *end) {
+    uint64_t elsewhere;
     *synced = part->synced;
-    mofka_status_t status = mfi_segment_find_synced(segment, offset, synced);
+    mofka_status_t status = mfi_segment_find_synced(segment, offset, synced, end);
     for (part = mfi_chain_next(chain, part); part && !status; part = mfi_chain_next(chain, part)) {
         mfi_segment_t *later;
         *synced = part->synced > *synced ? part->synced : *synced;
         status = mfi_segment_open(log, part->life, part->first_id, &later);
         if (status)
             return status;
-        status = mfi_segment_find_synced(later, MFI_SEGMENT_HEADER_BYTES, synced);
+        status = mfi_segment_find_synced(later, MFI_SEGMENT_HEADER_BYTES, synced, &elsewhere);
         mfi_segment_release(later);
     }
     return status;
@@ -53,26 +55,24 @@ mofka_status_t mfi_scan_resume(const mfi_log_t *log, const mfi_chain_t *chain,
     const mfi_part_t *next = mfi_chain_next(chain, part);
     mfi_frame_t frame;
     bool found;
-    uint64_t synced;
+    uint64_t synced, end = offset;
     *resume = (mfi_resume_t){.after = MFI_AFTER_SAME, .id = id, .next_part = true};
     if (next && id >= part->limit)
         return MOFKA_OK;
     mofka_status_t status = resume_find(part, segment, offset, id, &frame, &found);
     if (status)
         return status;
-    if (found) {
-        resume->id = frame.header.first_id;
-        resume->next_part = false;
-        resume->offset = frame.offset;
-    } else if (next) {
+    if (found)
+        *resume = (mfi_resume_t){MFI_AFTER_SAME, frame.header.first_id, false, frame.offset};
+    else if (next)
         resume->id = next->first_id;
-    } else {
-        resume->after = MFI_AFTER_END;
-    }
-    if (resume->after == MFI_AFTER_END || resume->id == id)
+    if ((found || next) && resume->id == id)
         return MOFKA_OK;
-    status = resume_find_synced(log, chain, part, segment, offset, &synced);
+    status = resume_find_synced(log, chain, part, segment, offset, &synced, &end);
     resume->after = synced > id ? MFI_AFTER_LOST : MFI_AFTER_END;
+    /* The last events are damaged, and only the mark behind them is left. */
+    if (!found && !next && synced > id)
+        *resume = (mfi_resume_t){MFI_AFTER_LOST, synced, false, end};
     return status;
 }
 
@@ -108,6 +108,7 @@ static mofka_status_t scan_enter(scan_at_t *at, mfi_scan_t *scan, const mfi_part
     at->part = part;
     at->offset = offset;
     scan->complete = part->complete;
+    scan->synced = part->synced > scan->synced ? part->synced : scan->synced;
     if (part->header_bad && scan->thorough)
         scan_report(scan, part, (mfi_finding_t){.kind = MFI_FOUND_MARK});
     return mfi_segment_open(at->log, part->life, part->first_id, &at->segment);
@@ -119,6 +120,8 @@ static void scan_pass(scan_at_t *at, mfi_scan_t *scan, const mfi_frame_t *frame)
     at->offset = frame->end;
     if (frame->header.kind == MFI_FRAME_COMPLETE)
         scan->complete = true;
+    if (frame->header.kind == MFI_FRAME_SYNCED && frame->header.first_id > scan->synced)
+        scan->synced = frame->header.first_id;
     if (!frame_takes_ids(frame))
         return;
     uint64_t end = at->id + frame->header.events;

@@ -60,6 +60,7 @@ typedef struct mfi_scan {
     uint64_t oldest;         /* first id */
     uint64_t end;            /* one past the last id, or `until` */
     uint64_t stamp_max;      /* the greatest stamp */
+    uint64_t synced;         /* ids below were on disk once, as marks and headers say */
     bool complete;           /* the topic is complete */
     uint64_t torn_bytes;     /* behind the end */
     mfi_finding_t damage;    /* the first DAMAGE */

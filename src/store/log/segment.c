@@ -254,6 +254,9 @@ static mofka_status_t frame_read(mfi_segment_t *segment, uint64_t offset, mfi_fr
                              frame->data_offset - offset + frame->header.data_bytes, whole);
     if (!status && *whole)
         status = frame_read_head(segment, frame, whole);
+    uint64_t used = frame->data_offset - offset + frame->header.data_bytes;
+    if (!status && *whole && !window_has(segment, offset, used))
+        status = segment_reaches(segment, offset + used, whole);
     if (status || !*whole || depth == MFI_DEPTH_HEAD)
         return status;
     if (!in_window)
@@ -291,7 +294,8 @@ mofka_status_t mfi_segment_resync(mfi_segment_t *segment, uint64_t offset, mfi_f
     }
 }
 
-mofka_status_t mfi_segment_find_synced(mfi_segment_t *segment, uint64_t offset, uint64_t *synced) {
+mofka_status_t mfi_segment_find_synced(mfi_segment_t *segment, uint64_t offset, uint64_t *synced,
+                                       uint64_t *end) {
     segment->window_bytes = 0;
     for (;;) {
         bool there, whole;
@@ -302,8 +306,10 @@ mofka_status_t mfi_segment_find_synced(mfi_segment_t *segment, uint64_t offset, 
         status = frame_read(segment, offset, MFI_DEPTH_HEADER, &frame, &whole);
         if (status)
             return status;
-        if (whole && frame.header.kind == MFI_FRAME_SYNCED && frame.header.first_id > *synced)
+        if (whole && frame.header.kind == MFI_FRAME_SYNCED && frame.header.first_id > *synced) {
             *synced = frame.header.first_id;
+            *end = frame.end;
+        }
         offset = whole ? frame.end : offset + MFI_FRAME_BYTES;
     }
 }

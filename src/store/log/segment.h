@@ -125,8 +125,10 @@ mofka_status_t mfi_segment_read(mfi_segment_t *segment, uint64_t offset, mfi_fra
  * are checked all. `*whole` is false: there is none. */
 mofka_status_t mfi_segment_resync(mfi_segment_t *segment, uint64_t offset, mfi_frame_t *frame,
                                   bool *whole);
-/* The highest id of a synced frame from `offset` on; at least `*synced`. */
-mofka_status_t mfi_segment_find_synced(mfi_segment_t *segment, uint64_t offset, uint64_t *synced);
+/* Find the synced frame of the highest id from `offset` on. If that is above `*synced`, it is put
+ * there, and `*end` is the end of the frame. */
+mofka_status_t mfi_segment_find_synced(mfi_segment_t *segment, uint64_t offset, uint64_t *synced,
+                                       uint64_t *end);
 /* Read ranges of the data of event `id` to `to`, one after the other. If they are all of its data,
  * `*verified` is true, and the check was right. MOFKA_ERR_CORRUPT: it was not, or the file has
  * ended; the message names the file. MOFKA_ERR_STORAGE. */

@@ -2,6 +2,7 @@
 /* Opens a log to write it: finds its end, cuts it if asked to, and begins a life. */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,28 +37,99 @@ static mofka_status_t log_remove_leftovers(const mfi_log_t *log) {
     return error ? mfi_io_fail(error, "clear the folder", log->folder) : MOFKA_OK;
 }
 
-static mofka_status_t part_sync(const mfi_log_t *log, const mfi_part_t *part) {
-    mfi_segment_t *segment;
-    mofka_status_t status = mfi_segment_open(log, part->life, part->first_id, &segment);
-    if (status)
-        return status;
-    int error = log->io.ops->sync(log->io.self, segment->fd);
-    mfi_segment_release(segment);
-    return error ? mfi_io_fail(error, "sync a segment in", log->folder) : MOFKA_OK;
+/* ---- what may not be on disk ----------------------------------------------------------------- */
+
+/* Folders of a store above a partition's parent: what made them may have ended before a sync. */
+#define STORE_FOLDERS 2
+
+/* Bytes that are written back at a time. */
+#define PIECE_BYTES ((size_t)256 << 10)
+
+/* Where the first frame of a part begins that has an event from `id` on. */
+static mofka_status_t part_find_frame(mfi_segment_t *segment, uint64_t id, uint64_t *offset) {
+    mfi_index_t index;
+    bool whole = true;
+    mofka_status_t status = mfi_index_load(segment->log, segment->life, segment->first_id, &index);
+    const mfi_index_entry_t *entry = status ? NULL : mfi_index_find(&index, id, UINT64_MAX);
+    *offset = entry ? entry->offset : MFI_SEGMENT_HEADER_BYTES;
+    mfi_index_clear(&index);
+    while (!status && whole) {
+        mfi_frame_t frame;
+        status = mfi_segment_read(segment, *offset, MFI_DEPTH_HEADER, &frame, &whole);
+        if (status || !whole || frame.header.first_id + frame.header.events > id)
+            break;
+        *offset = frame.end;
+    }
+    return status;
 }
 
-/* Sync what may not be: then all that an open found is on disk. */
-static mofka_status_t log_sync_found(const mfi_log_t *log, const mfi_chain_t *chain) {
-    uint64_t synced = 0;
+/* Write the bytes of a file from an offset on where they are. */
+static int file_write_back(const mfi_io_t *io, int fd, uint64_t offset, char *piece) {
+    size_t got = PIECE_BYTES;
+    int error = 0;
+    for (; !error && got == PIECE_BYTES; offset += got) {
+        error = mfi_io_read(io, fd, piece, PIECE_BYTES, offset, &got);
+        if (!error)
+            error = mfi_io_write_bytes(io, fd, piece, got, offset);
+    }
+    return error ? error : io->ops->sync(io->self, fd);
+}
+
+static mofka_status_t part_write_back(const mfi_log_t *log, const mfi_part_t *part,
+                                      uint64_t offset) {
+    char path[MFI_PATH_BYTES_MAX];
+    mofka_status_t status = mfi_part_path(log, part->life, part->first_id, ".log", path);
+    if (status)
+        return status;
+    char *piece = malloc(PIECE_BYTES);
+    if (!piece)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory to open %s", log->folder);
+    int fd = log->io.ops->open(log->io.self, path, O_RDWR);
+    int error = fd < 0 ? fd : file_write_back(&log->io, fd, offset, piece);
+    if (fd >= 0)
+        log->io.ops->close(log->io.self, fd);
+    free(piece);
+    return error ? mfi_io_fail(error, "write", path) : MOFKA_OK;
+}
+
+static mofka_status_t part_sync(const mfi_log_t *log, const mfi_part_t *part, uint64_t synced) {
+    mfi_segment_t *segment;
+    uint64_t offset = 0;
     mofka_status_t status = MOFKA_OK;
-    for (size_t i = 0; i < chain->count; i++)
-        if (!chain->parts[i].is_void && chain->parts[i].synced > synced)
-            synced = chain->parts[i].synced;
+    if (part->first_id < synced) {
+        status = mfi_segment_open(log, part->life, part->first_id, &segment);
+        if (status)
+            return status;
+        status = part_find_frame(segment, synced, &offset);
+        mfi_segment_release(segment);
+    }
+    return status ? status : part_write_back(log, part, offset);
+}
+
+/* Sync what may not be: then all that an open found is on disk. A sync of the process before may
+ * have failed; then the system takes bytes for written that are not, and says so to nobody else. So
+ * they are written once more, as they are. */
+static mofka_status_t log_sync_found(const mfi_log_t *log, const mfi_chain_t *chain,
+                                     uint64_t synced) {
+    mofka_status_t status = MOFKA_OK;
     for (size_t i = 0; i < chain->count && !status; i++)
         if (!chain->parts[i].is_void && chain->parts[i].limit > synced)
-            status = part_sync(log, &chain->parts[i]);
+            status = part_sync(log, &chain->parts[i], synced);
     int error = status ? 0 : log->io.ops->sync_folder(log->io.self, log->folder);
-    return error ? mfi_io_fail(error, "sync the folder", log->folder) : status;
+    if (error)
+        return mfi_io_fail(error, "sync the folder", log->folder);
+    return status ? status : mfi_io_sync_parents(&log->io, log->folder, STORE_FOLDERS);
+}
+
+mofka_status_t mfi_log_settle(const mfi_log_t *log, mfi_scan_t *scan) {
+    mfi_chain_t chain = {0};
+    mofka_status_t status = mfi_chain_load(log, &chain);
+    if (!status)
+        status = mfi_scan_run(log, &chain, scan);
+    if (!status)
+        status = log_sync_found(log, &chain, scan->synced);
+    mfi_chain_clear(&chain);
+    return status;
 }
 
 /* ---- scan ------------------------------------------------------------------------------------ */
@@ -113,6 +185,7 @@ static mofka_status_t writer_find_end(mfi_writer_t *w, mfi_opened_t *opened) {
     if (status)
         return status;
     uint64_t next = cut != MFI_NO_CUT ? cut : scan.end;
+    w->synced = scan.synced;
     *opened = (mfi_opened_t){.oldest = scan.oldest,
                              .next = next,
                              .cut_events = scan.end - next,
@@ -123,7 +196,7 @@ static mofka_status_t writer_find_end(mfi_writer_t *w, mfi_opened_t *opened) {
     if (scan.damaged_events > 0 && scan.damage.id < next)
         return opened_fail_damage(w->log, opened);
     w->oldest = scan.oldest;
-    w->next_id = w->synced = w->marked = next;
+    w->next_id = next;
     w->complete = opened->complete;
     w->stamp_max = scan.stamp_max;
     return cut != MFI_NO_CUT ? cut_find_stamp(w->log, &w->chain, cut, &w->stamp_max) : MOFKA_OK;
@@ -201,7 +274,9 @@ mofka_status_t mfi_writer_open(const mfi_log_t *log, const mfi_writer_options_t 
     if (!status)
         status = writer_find_end(w, opened);
     if (!status)
-        status = log_sync_found(log, &w->chain);
+        status = log_sync_found(log, &w->chain, w->synced);
+    if (!status)
+        w->synced = w->marked = w->next_id;
     mfi_reason_t reason = options->cut == MFI_NO_CUT ? MFI_REASON_OPEN : MFI_REASON_CUT;
     if (!status)
         status = mfi_writer_begin_life(w, reason, w->next_id, false);

@@ -108,6 +108,9 @@ typedef struct mfi_writer_state {
 /* Threads: any. */
 void mfi_writer_state(mfi_writer_t *writer, mfi_writer_state_t *state);
 
+/* Scan a log, and sync what is found: no failure takes it back then. Nothing else is changed. */
+mofka_status_t mfi_log_settle(const mfi_log_t *log, mfi_scan_t *scan);
+
 /* Remove a segment and its index, durably. A missing one is no error. */
 mofka_status_t mfi_part_remove(const mfi_log_t *log, const mfi_part_t *part);
 
