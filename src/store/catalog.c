@@ -11,6 +11,9 @@
 #include "json/tree.h"
 #include "store/record.h"
 
+/* Folders of a store above that of a topic's parent, and the one that the store is in. */
+#define STORE_FOLDERS 2
+
 /* ---- the store ------------------------------------------------------------------------------- */
 
 static void folder_find_file(void *context, const char *name) {
@@ -51,6 +54,14 @@ static mofka_status_t store_make(mfi_store_t *store) {
     status = mfi_io_path(topics, store->path, "topics");
     if (!status)
         status = mfi_io_make_folder(&store->io, topics);
+    found[0] = '\0';
+    error = status ? 0 : store->io.ops->list(store->io.self, topics, folder_find_file, found);
+    if (error)
+        return mfi_io_fail(error, "list the folder", topics);
+    if (*found)
+        return mofka_fail(MOFKA_ERR_INVALID,
+                          "%s has topics, and no store.json: restore that, or name another folder",
+                          store->path);
     mfi_uuid_make(&store->uuid);
     return status ? status
                   : mfi_record_store(&store->io, store->path, "store.json",
@@ -294,6 +305,9 @@ static mofka_status_t topic_make(const mfi_store_t *store, const mofka_topic_con
     if (status)
         return status;
     status = topic_path(store, config->name, folder);
+    /* What made the store may have ended before store.json was on disk. */
+    if (!status)
+        status = mfi_io_sync_parents(&store->io, folder, STORE_FOLDERS);
     if (!status)
         status = mfi_io_make_folder(&store->io, folder);
     for (size_t i = 0; i < partitions && !status; i++)

@@ -299,8 +299,11 @@ static mofka_status_t lock_open(mfi_lock_t *lock, const mfi_lock_options_t *opti
 static void lock_free(mfi_lock_t *lock) {
     /* In a forked child the file is closed already. */
     bool here = !lock->forked || atomic_exchange(lock->forked, -1) >= 0;
-    if (lock->fd >= 0 && here)
+    if (lock->fd >= 0 && here) {
+        /* Also for a child that was forked just now, and has not closed it yet. */
+        lock->log->io.ops->unlock(lock->log->io.self, lock->fd, 0, 1);
         lock->log->io.ops->close(lock->log->io.self, lock->fd);
+    }
     free(lock);
 }
 

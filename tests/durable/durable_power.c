@@ -135,8 +135,8 @@ static void session_read(session_t *s) {
     }
     if (status != MOFKA_ERR_TIMEOUT)
         session_may_fail(s, "a read beside the writer", status);
-    if (status == MOFKA_ERR_TIMEOUT && s->read_next < s->append && !disk_is_stopped(s->disk) &&
-        !disk_has_failed(s->disk))
+    if (status == MOFKA_ERR_TIMEOUT && mfi_reader_position(s->reader) < s->append &&
+        !disk_is_stopped(s->disk) && !disk_has_failed(s->disk))
         truth_fail(s->truth, "a reader stays at %llu, and %llu is written",
                    (unsigned long long)s->read_next, (unsigned long long)s->append);
 }

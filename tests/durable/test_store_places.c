@@ -203,31 +203,44 @@ static void an_owner_whose_stamp_moves_is_not_taken_over(void **state) {
     mfi_lock_release(mover.lock);
 }
 
+/* Take a lock, fork a child that lives until `done` is closed, and die. */
+static void lock_and_die(const mfi_log_t *log, const int done[2], int forked) {
+    mfi_lock_t *lock;
+    char byte = 1;
+    if (mfi_lock_take(log, NULL, &lock))
+        _exit(1);
+    if (fork() == 0) {
+        close(done[1]);
+        if (write(forked, &byte, 1) != 1)
+            _exit(1);
+        _exit(read(done[0], &byte, 1) != 0);
+    }
+    _exit(0);
+}
+
 /* A lock belongs to the open file; a forked child would keep it. */
 static void a_forked_child_does_not_keep_a_lock(void **state) {
     (void)state;
     made_t files;
     mfi_lock_t *lock;
-    char path[] = "/tmp/mofka-lock-XXXXXX", command[64];
-    int done[2];
+    char path[] = "/tmp/mofka-lock-XXXXXX", command[64], byte;
+    int done[2], forked[2], status;
     assert_non_null(mkdtemp(path));
     assert_int_equal(pipe(done), 0);
+    assert_int_equal(pipe(forked), 0);
     OK(made_open_folder(&files, path, MFI_STORE_MAKE));
-    OK(mfi_lock_take(&files.log, NULL, &lock));
-    pid_t child = fork();
-    if (child == 0) {
-        char byte;
-        close(done[1]);
-        _exit(read(done[0], &byte, 1) != 0);
-    }
-    mfi_lock_release(lock);
-    OK(mfi_lock_take(&files.log, NULL, &lock));
-    mfi_lock_release(lock);
-    close(done[1]);
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
+    pid_t owner = fork();
+    if (owner == 0)
+        lock_and_die(&files.log, done, forked[1]);
+    assert_int_equal(waitpid(owner, &status, 0), owner);
     assert_int_equal(status, 0);
-    close(done[0]);
+    assert_int_equal(read(forked[0], &byte, 1), 1);
+    OK(mfi_lock_take(&files.log, NULL, &lock));
+    mfi_lock_release(lock);
+    for (int i = 0; i < 2; i++) {
+        close(done[i]);
+        close(forked[i]);
+    }
     made_close(&files);
     snprintf(command, sizeof command, "rm -rf '%s'", path);
     assert_int_equal(system(command), 0);
