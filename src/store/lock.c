@@ -85,6 +85,7 @@ static _Atomic int *locks_remember(int fd) {
 /* ---- the record ------------------------------------------------------------------------------ */
 
 static void owner_fill(owner_t *owner, const char *host) {
+    int saved = errno;
     memset(owner, 0, sizeof *owner);
     if (host)
         snprintf(owner->host, sizeof owner->host, "%s", host);
@@ -98,6 +99,7 @@ static void owner_fill(owner_t *owner, const char *host) {
     owner->pid = (uint64_t)getpid();
     owner->stamp = mfi_wall_ns();
     owner->since = owner->stamp / 1000000000;
+    errno = saved;
 }
 
 static const char *record_text(const cJSON *tree, const char *key) {

@@ -401,6 +401,30 @@ mofka_status_t mfi_places_list(mfi_places_t *p,
     return MOFKA_OK;
 }
 
+typedef struct place_floor {
+    mfi_chain_t chain;
+    uint64_t id;
+} place_floor_t;
+
+static void place_lower_floor(void *context, const mfi_place_t *place) {
+    place_floor_t *floor = context;
+    uint64_t id = mfi_chain_place(&floor->chain, place->life, place->id);
+    floor->id = id < floor->id ? id : floor->id;
+}
+
+mofka_status_t mfi_places_floor(mfi_places_t *p, uint64_t *floor) {
+    place_floor_t lowest = {.id = UINT64_MAX};
+    size_t damaged = 0;
+    int error = p->log->io.ops->sync(p->log->io.self, p->fd);
+    mofka_status_t status =
+        error ? mfi_io_fail(error, "sync", p->path) : mfi_chain_load(p->log, &lowest.chain);
+    if (!status)
+        status = mfi_places_list(p, place_lower_floor, &lowest, &damaged);
+    mfi_chain_clear(&lowest.chain);
+    *floor = damaged > 0 ? 0 : lowest.id;
+    return status;
+}
+
 mofka_status_t mfi_places_clear_damaged(mfi_places_t *p) {
     static const mfi_place_page_t zero[2];
     for (size_t i = 0; i < MFI_PLACES_MAX; i++) {

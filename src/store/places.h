@@ -42,6 +42,10 @@ mofka_status_t mfi_places_set(mfi_places_t *places, size_t slot, uint64_t life, 
 void mfi_places_leave(mfi_places_t *places, size_t slot);
 /* Remove a name that is live here. */
 mofka_status_t mfi_places_remove(mfi_places_t *places, size_t slot);
+/* The lowest event that a consumer has not acknowledged, in the lives that the log has now; what it
+ * is made of is synced first. 0: a place is damaged. UINT64_MAX: there is no consumer. For
+ * mfi_writer_retain. */
+mofka_status_t mfi_places_floor(mfi_places_t *places, uint64_t *floor);
 /* Remove damaged places. */
 mofka_status_t mfi_places_clear_damaged(mfi_places_t *places);
 /* Sync what this process has written. */

@@ -9,105 +9,119 @@
 #include <unistd.h>
 #include "store/io/io.h"
 
-/* The value of a system call, done again where a signal interrupted it; a failure as negative
- * errno. */
+/* Calls of the library leave errno as it was. So each operation begins with this, and ends with
+ * posix_answer. */
+#define POSIX_BEGIN(self)                                                                          \
+    int saved = errno;                                                                             \
+    (void)(self)
+
+/* A system call's result; a failure as a negative errno. */
+static ssize_t posix_answer(ssize_t result, int saved) {
+    ssize_t answer = result < 0 ? -errno : result;
+    errno = saved;
+    return answer;
+}
+
+/* Call again where a signal interrupted it. */
 #define POSIX_AGAIN(result, call)                                                                  \
     do                                                                                             \
         (result) = (call);                                                                         \
-    while ((result) < 0 && errno == EINTR);                                                        \
-    if ((result) < 0)                                                                              \
-    (result) = -errno
+    while ((result) < 0 && errno == EINTR)
 
 static int posix_open(void *self, const char *path, int flags) {
+    POSIX_BEGIN(self);
     int fd;
-    (void)self;
     POSIX_AGAIN(fd, open(path, flags | O_CLOEXEC, 0666));
-    return fd;
+    return (int)posix_answer(fd, saved);
 }
 
 static int posix_close(void *self, int fd) {
-    (void)self;
+    POSIX_BEGIN(self);
+    int result = close(fd);
     /* Not again after EINTR: Linux has closed it. */
-    return close(fd) < 0 && errno != EINTR ? -errno : 0;
+    return (int)posix_answer(result < 0 && errno == EINTR ? 0 : result, saved);
 }
 
 static ssize_t posix_read(void *self, int fd, void *to, size_t bytes, uint64_t offset) {
+    POSIX_BEGIN(self);
     ssize_t n;
-    (void)self;
     POSIX_AGAIN(n, pread(fd, to, bytes, (off_t)offset));
-    return n;
+    return posix_answer(n, saved);
 }
 
 static ssize_t posix_write(void *self, int fd, const struct iovec *parts, int count,
                            uint64_t offset) {
+    POSIX_BEGIN(self);
     ssize_t n;
-    (void)self;
     POSIX_AGAIN(n, pwritev(fd, parts, count, (off_t)offset));
-    return n;
+    return posix_answer(n, saved);
 }
 
 static int posix_size(void *self, int fd, uint64_t *bytes) {
+    POSIX_BEGIN(self);
     struct stat st;
-    (void)self;
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    *bytes = (uint64_t)st.st_size;
-    return 0;
+    int result = fstat(fd, &st);
+    if (result == 0)
+        *bytes = (uint64_t)st.st_size;
+    return (int)posix_answer(result, saved);
 }
 
 static int posix_sync(void *self, int fd) {
+    POSIX_BEGIN(self);
     int result;
-    (void)self;
     POSIX_AGAIN(result, fdatasync(fd));
-    return result;
+    return (int)posix_answer(result, saved);
 }
 
 static int posix_sync_folder(void *self, const char *path) {
+    POSIX_BEGIN(self);
     int result, fd = posix_open(self, path, O_RDONLY | O_DIRECTORY);
     if (fd < 0)
         return fd;
     POSIX_AGAIN(result, fsync(fd));
-    close(fd);
     /* Some file systems have no sync of folders, and need none. */
-    return result == -EINVAL ? 0 : result;
+    int error = (int)posix_answer(result < 0 && errno == EINVAL ? 0 : result, saved);
+    posix_close(self, fd);
+    return error;
 }
 
 static int posix_rename(void *self, const char *from, const char *to) {
-    (void)self;
-    return rename(from, to) < 0 ? -errno : 0;
+    POSIX_BEGIN(self);
+    return (int)posix_answer(rename(from, to), saved);
 }
 
 static int posix_unlink(void *self, const char *path) {
-    (void)self;
-    return unlink(path) < 0 ? -errno : 0;
+    POSIX_BEGIN(self);
+    return (int)posix_answer(unlink(path), saved);
 }
 
 static int posix_mkdir(void *self, const char *path) {
-    (void)self;
-    return mkdir(path, 0777) < 0 ? -errno : 0;
+    POSIX_BEGIN(self);
+    return (int)posix_answer(mkdir(path, 0777), saved);
 }
 
 static int posix_list(void *self, const char *path, void (*visit)(void *context, const char *name),
                       void *context) {
-    (void)self;
+    POSIX_BEGIN(self);
     DIR *folder = opendir(path);
     if (!folder)
-        return -errno;
+        return (int)posix_answer(-1, saved);
     struct dirent *entry;
     for (errno = 0; (entry = readdir(folder)); errno = 0)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             visit(context, entry->d_name);
     int error = errno;
     closedir(folder);
+    errno = saved;
     return -error;
 }
 
 static int posix_lock_range(int fd, short type, uint64_t start, uint64_t bytes) {
+    int saved = errno;
     struct flock range = {
         .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)start, .l_len = (off_t)bytes};
-    if (fcntl(fd, F_OFD_SETLK, &range) == 0)
-        return 0;
-    return errno == EACCES ? -EAGAIN : -errno;
+    int error = (int)posix_answer(fcntl(fd, F_OFD_SETLK, &range), saved);
+    return error == -EACCES ? -EAGAIN : error;
 }
 
 static int posix_lock(void *self, int fd, uint64_t start, uint64_t bytes) {
