@@ -84,6 +84,7 @@ static void block_fill(block_t *block, const mfi_read_t *read) {
 }
 
 static block_t *block_create(const mfi_read_t *read) {
+    assert(read->events > 0);
     size_t bytes = read->events;
     for (uint32_t i = 0; i < read->events; i++)
         bytes += read->entries[i].metadata_bytes;

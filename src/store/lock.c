@@ -93,7 +93,7 @@ static void owner_fill(owner_t *owner, const char *host) {
         gethostname(owner->host, sizeof owner->host - 1);
     FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
     if (!file || fscanf(file, "%63s", owner->boot) != 1)
-        strcpy(owner->boot, "unknown");
+        snprintf(owner->boot, sizeof owner->boot, "unknown");
     if (file)
         fclose(file);
     owner->pid = (uint64_t)getpid();
@@ -127,8 +127,8 @@ static bool owner_parse(const char *text, owner_t *owner) {
                  record_number(tree, "since", &owner->since) &&
                  record_number(tree, "stamp", &owner->stamp);
     if (right) {
-        strcpy(owner->host, host);
-        strcpy(owner->boot, boot);
+        snprintf(owner->host, sizeof owner->host, "%s", host);
+        snprintf(owner->boot, sizeof owner->boot, "%s", boot);
     }
     cJSON_Delete(tree);
     return right;
@@ -140,7 +140,7 @@ static mofka_status_t record_read_copy(const mfi_log_t *log, int fd, const char 
     static const char zeros[RECORD_BYTES];
     char text[RECORD_BYTES + 1] = "";
     size_t got;
-    int error = mfi_io_read(&log->io, fd, text, RECORD_BYTES, copy * RECORD_BYTES, &got);
+    int error = mfi_io_read(&log->io, fd, text, RECORD_BYTES, (uint64_t)copy * RECORD_BYTES, &got);
     if (error)
         return mfi_io_fail(error, "read", path);
     *owner = (owner_t){.host = "an unknown host"};
@@ -154,8 +154,8 @@ static mofka_status_t record_read_copy(const mfi_log_t *log, int fd, const char 
  * of an owner that ended before it had the lock; two torn ones are an unknown owner's. */
 static mofka_status_t record_read(const mfi_log_t *log, int fd, const char *path, owner_t *owner,
                                   bool *owned) {
-    owner_t owners[2];
-    record_state_t states[2];
+    owner_t owners[2] = {{.stamp = 0}};
+    record_state_t states[2] = {RECORD_MISSING, RECORD_MISSING};
     mofka_status_t status = record_read_copy(log, fd, path, 0, &owners[0], &states[0]);
     if (!status)
         status = record_read_copy(log, fd, path, 1, &owners[1], &states[1]);
@@ -201,7 +201,8 @@ static int record_write(const mfi_log_t *log, int fd, owner_t *owner) {
     cJSON_free(printed);
     if (bytes >= sizeof text)
         return -ENOMEM;
-    int error = mfi_io_write_bytes(&log->io, fd, text, sizeof text, owner->copy * RECORD_BYTES);
+    int error =
+        mfi_io_write_bytes(&log->io, fd, text, sizeof text, (uint64_t)owner->copy * RECORD_BYTES);
     if (!error)
         error = log->io.ops->sync(log->io.self, fd);
     if (error)
@@ -259,8 +260,8 @@ static mofka_status_t owner_watch(mfi_lock_t *lock, const owner_t *owner, int64_
 }
 
 static mofka_status_t lock_examine(mfi_lock_t *lock, const mfi_lock_options_t *options) {
-    owner_t owner;
-    bool owned;
+    owner_t owner = {.stamp = 0};
+    bool owned = false;
     int error = lock->log->io.ops->lock(lock->log->io.self, lock->fd, 0, 1);
     mofka_status_t status = record_read(lock->log, lock->fd, lock->path, &owner, &owned);
     if (error == -EAGAIN)
@@ -268,10 +269,13 @@ static mofka_status_t lock_examine(mfi_lock_t *lock, const mfi_lock_options_t *o
                       : owner_refuse(lock->path, &owner, "end it first, or read without writing");
     if (error)
         return mfi_io_fail(error, "lock", lock->path);
+    if (status)
+        return status;
+    bool dead = owner_is_dead(&owner, &lock->owner);
     lock->owner.copy = owner.copy;
     lock->owner.stamp = owner.stamp;
-    if (status || !owned || owner_is_dead(&owner, &lock->owner))
-        return status;
+    if (!owned || dead)
+        return MOFKA_OK;
     if (options->takeover)
         return owner_watch(lock, &owner, options->still_ms);
     return owner_refuse(lock->path, &owner,

@@ -233,8 +233,8 @@ static mofka_status_t places_search(const mfi_places_t *p, const char *name,
     search->named = search->free = search->damaged = MFI_PLACES_MAX;
     for (size_t i = 0; i < MFI_PLACES_MAX; i++) {
         mfi_place_page_t page;
-        slot_state_t state;
-        unsigned copy;
+        slot_state_t state = SLOT_FREE;
+        unsigned copy = 0;
         mofka_status_t status = slot_read(p, i, &state, &page, &copy);
         if (status)
             return status;
@@ -386,8 +386,8 @@ mofka_status_t mfi_places_list(mfi_places_t *p,
     *damaged = 0;
     for (size_t i = 0; i < MFI_PLACES_MAX; i++) {
         mfi_place_page_t page;
-        slot_state_t state;
-        unsigned copy;
+        slot_state_t state = SLOT_FREE;
+        unsigned copy = 0;
         mofka_status_t status = slot_read(p, i, &state, &page, &copy);
         if (status)
             return status;
@@ -429,8 +429,8 @@ mofka_status_t mfi_places_clear_damaged(mfi_places_t *p) {
     static const mfi_place_page_t zero[2];
     for (size_t i = 0; i < MFI_PLACES_MAX; i++) {
         mfi_place_page_t page;
-        slot_state_t state;
-        unsigned copy;
+        slot_state_t state = SLOT_FREE;
+        unsigned copy = 0;
         mofka_status_t status = slot_read(p, i, &state, &page, &copy);
         if (status)
             return status;

@@ -135,7 +135,7 @@ void mfi_uuid_make(mfi_uuid_t *uuid) {
 }
 
 void mfi_uuid_print(const mfi_uuid_t *uuid, char text[33]) {
-    for (int i = 0; i < 16; i++)
+    for (size_t i = 0; i < 16; i++)
         snprintf(text + 2 * i, 3, "%02x", uuid->bytes[i]);
 }
 
@@ -146,7 +146,7 @@ static int hex_digit(char c) {
 bool mfi_uuid_parse(const char *text, mfi_uuid_t *uuid) {
     if (!text || strlen(text) != 32)
         return false;
-    for (int i = 0; i < 16; i++) {
+    for (size_t i = 0; i < 16; i++) {
         int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
         if (high < 0 || low < 0)
             return false;

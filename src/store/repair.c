@@ -99,6 +99,7 @@ static mofka_status_t repair_append_whole(repair_t *r, const repair_batch_t *b) 
 
 static mofka_status_t repair_copy_batch(repair_t *r, const mfi_read_t *read) {
     size_t bytes = 0;
+    assert(read->events > 0);
     for (uint32_t i = 0; i < read->events; i++)
         bytes += (size_t)read->entries[i].data_bytes;
     repair_batch_t b = {.read = read,

@@ -98,7 +98,7 @@ static void io_parent(const char *path, char parent[MFI_PATH_BYTES_MAX]) {
         parent[--end] = '\0';
     char *slash = strrchr(parent, '/');
     if (!slash)
-        strcpy(parent, ".");
+        snprintf(parent, MFI_PATH_BYTES_MAX, ".");
     else
         slash[slash == parent] = '\0'; /* the root stays */
 }

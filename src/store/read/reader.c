@@ -360,11 +360,11 @@ static mofka_status_t reader_walk(mfi_reader_t *r, uint64_t stamp, uint64_t *id)
     uint64_t events;
     for (;;) {
         status = mfi_reader_next(r, 0, &read);
-        if (status == MOFKA_ERR_CORRUPT)
-            status = mfi_reader_skip(r, &events);
-        else if (status)
+        if (status == MOFKA_ERR_CORRUPT && (status = mfi_reader_skip(r, &events)) == MOFKA_OK)
+            continue;
+        if (status)
             break;
-        else if (read.kind == MFI_FRAME_BATCH && read.stamp >= stamp) {
+        if (read.kind == MFI_FRAME_BATCH && read.stamp >= stamp) {
             *id = read.first_id;
             return mfi_reader_seek(r, id);
         }
