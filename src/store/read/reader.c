@@ -353,7 +353,7 @@ mofka_status_t mfi_reader_oldest(mfi_reader_t *r, uint64_t *id) {
     return status;
 }
 
-/* Read on until `stop` says so, or to the end; then go to that id. */
+/* Read on to the first batch that is not older than `stamp`, or to the end, and stay before it. */
 static mofka_status_t reader_walk(mfi_reader_t *r, uint64_t stamp, uint64_t *id) {
     mfi_read_t read;
     mofka_status_t status;
