@@ -45,7 +45,8 @@ typedef enum mofka_status_class {
     X(MOFKA_ERR_MPI, -17, OUTSIDE, "an MPI call failed")                                           \
     X(MOFKA_ERR_SYSTEM, -18, OUTSIDE, "a system call or library call failed")                      \
     X(MOFKA_ERR_CORRUPT, -19, OUTSIDE, "bytes read back are not what was stored")                  \
-    X(MOFKA_ERR_CALLBACK, -20, OUTSIDE, "a user's callback failed")
+    X(MOFKA_ERR_CALLBACK, -20, OUTSIDE, "a user's callback failed")                                \
+    X(MOFKA_ERR_STORAGE, -21, OUTSIDE, "a file of the store could not be written or read")
 
 /** Result of nearly every call: MOFKA_OK, or an error below zero. */
 typedef enum mofka_status {

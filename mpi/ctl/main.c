@@ -34,9 +34,10 @@
 #include "base/text/message.h"
 
 static const ctl_command_t *const commands[] = {
-    &topic_create_command, &topic_list_command, &topic_info_command,
-    &produce_command,      &consume_command,    &forward_command,
-    &fifo_command,         &top_command,        &serve_command,
+    &topic_create_command, &topic_list_command, &topic_info_command, &produce_command,
+    &consume_command,      &forward_command,    &fifo_command,       &top_command,
+    &serve_command,        &log_list_command,   &log_dump_command,   &log_verify_command,
+    &log_repair_command,   &log_cut_command,    &log_unlock_command,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
@@ -44,7 +45,8 @@ static void ctl_print_usage(FILE *out) {
     fputs("usage: mpiexec -n 4 ./application : -n 1 mofkactl COMMAND [OPTION...]\n"
           "\n"
           "mofkactl runs as ranks of an MPI job, and works with the job's topics. All ranks of "
-          "the\njob create the driver together, and close it together.\n\n",
+          "the\njob create the driver together, and close it together. The commands log need no "
+          "job:\nthey work on the files of a store.\n\n",
           out);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(out, "  %-14s %s\n", commands[i]->name, commands[i]->summary);
@@ -87,13 +89,33 @@ static bool ctl_has_more_words(const char *word) {
     return false;
 }
 
+/* List the words that may follow `word`: "create, list or info". */
+static void ctl_list_second_words(const char *word, char *text, size_t bytes) {
+    size_t used = 0, left = 0;
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        left += ctl_is_first_word(commands[i], word);
+    text[0] = '\0';
+    for (size_t i = 0; i < COMMAND_COUNT && used < bytes; i++) {
+        if (!ctl_is_first_word(commands[i], word))
+            continue;
+        left--;
+        used +=
+            (size_t)snprintf(text + used, bytes - used, "%s%s", strchr(commands[i]->name, ' ') + 1,
+                             left > 1    ? ", "
+                             : left == 1 ? " or "
+                                         : "");
+    }
+}
+
 static void ctl_complain_of_command(int argc, char **argv) {
+    char text[128];
     assert(argc >= 0);
+    if (argc > 0)
+        ctl_list_second_words(argv[0], text, sizeof text);
     if (argc == 0)
         ctl_complain("no command was given; mofkactl --help lists the commands");
     else if (ctl_has_more_words(argv[0]))
-        ctl_complain("%s is followed by create, list or info, not by '%s'", argv[0],
-                     argc > 1 ? argv[1] : "");
+        ctl_complain("%s is followed by %s, not by '%s'", argv[0], text, argc > 1 ? argv[1] : "");
     else
         ctl_complain("unknown command '%s'; mofkactl --help lists the commands", argv[0]);
 }
@@ -247,6 +269,8 @@ int main(int argc, char **argv) {
     if (!args_read(command, argc - words, argv + words))
         return ctl_leave(CTL_USAGE);
     interrupt_watch();
+    if (command->alone)
+        return ctl_leave(command->run(NULL));
     int code = ctl_run_command(command);
     MPI_Finalize();
     return code;

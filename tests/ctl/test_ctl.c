@@ -11,7 +11,7 @@
 #include "mpi/ctl/base/interrupt.h"
 #include "mpi/ctl/base/messages.h"
 #include "mpi/ctl/out/event_line.h"
-#include "mpi/ctl/commands/fifo_language.h"
+#include "mpi/ctl/options/fifo_language.h"
 #include "mpi/ctl/options/groups.h"
 #include "mpi/ctl/options/json.h"
 #include "mpi/ctl/in/lines.h"

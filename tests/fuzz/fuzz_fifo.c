@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 #include "require.h"
-#include "mpi/ctl/commands/fifo_language.h"
+#include "mpi/ctl/options/fifo_language.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

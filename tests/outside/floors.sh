@@ -14,6 +14,9 @@ src/json 2
 src/data 3                    src/stats 3                   src/types 3
 src/types/selectors 4         src/types/eventbridge 4
 src/pool 4
+src/store/io 4                src/store/log 5
+src/store/write 6             src/store/read 6
+src/store 7                   src/files 8
 src/driver 5
 src/producer 6                src/consumer 6
 src/plugins/tape 7            src/plugins/schema_draft 7

@@ -64,7 +64,7 @@ mkdir "$work/core"
 cp -a "$lib"/libmofka.so* "$work/core"
 if LD_LIBRARY_PATH=$work/core "$work/cmake/types" driver mpi 2>"$work/why"; then exit 1; fi
 cat "$work/why"
-grep -F "driver type 'mpi' is neither registered (none) nor in a library: tried libmofka-mpi.so; libmofka-mpi.so: cannot open" \
+grep -F "driver type 'mpi' is neither registered (files) nor in a library: tried libmofka-mpi.so; libmofka-mpi.so: cannot open" \
     "$work/why"
 
 echo "-- programs"

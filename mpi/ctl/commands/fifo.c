@@ -21,7 +21,7 @@
 #include "mpi/ctl/commands/commands.h"
 #include "mpi/ctl/out/drain.h"
 #include "mpi/ctl/out/event_line.h"
-#include "mpi/ctl/commands/fifo_language.h"
+#include "mpi/ctl/options/fifo_language.h"
 #include "mpi/ctl/in/intake.h"
 #include "mpi/ctl/in/lines.h"
 #include "mpi/ctl/out/sink.h"

@@ -31,7 +31,7 @@ static const option_row_t *args_row(const ctl_command_t *command, size_t index) 
 }
 
 static size_t args_row_count(const ctl_command_t *command) {
-    return command->option_count + COMMON_COUNT;
+    return command->option_count + (command->alone ? 0 : COMMON_COUNT);
 }
 
 void args_complain_of_value(const char *name, const char *value, const char *allowed) {

@@ -22,6 +22,7 @@ typedef struct ctl_command {
     bool (*check)(int count, char **words);
     /* Run the command. The answer is the exit code. */
     int (*run)(mofka_driver_t *driver);
+    bool alone; /* it needs no driver, and gets NULL */
 } ctl_command_t;
 
 /* The options of every command. */

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Check the Promela models of a partition with spin: each holds, and each of its mutants fails.
-#   models.sh MODEL-DIRECTORY
+# Check the Promela models of a partition and of the store with spin: each holds, and each of its mutants fails.
+#   models.sh PARTITION-MODELS STORE-MODELS
 set -euo pipefail
-models=$(cd "$1" && pwd) work=$(mktemp -d)
+partition=$(cd "$1" && pwd) store=$(cd "$2" && pwd) work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 check() { # holds|fails MODEL [DEFINE...]
-    local expected=$1 model=$2 result states
+    local expected=$1 model=$2 path=$partition/$2.pml result states
     shift 2
-    spin "${@/#/-D}" -a "$models/$model.pml" >spin.log || { cat spin.log; exit 1; }
+    [ -e "$path" ] || path=$store/$model.pml
+    spin "${@/#/-D}" -a "$path" >spin.log || { cat spin.log; exit 1; }
     cc -O2 -w -DCOLLAPSE -DSAFETY -o pan pan.c
     ./pan -m1000000 >pan.log 2>&1 || echo "pan ended with $?" >>pan.log # judged by what it printed, below
     result=$(sed -n 's/.*errors: //p' pan.log)
@@ -63,3 +64,8 @@ check fails create MUTANT_MADE_FIRST
 check fails create MUTANT_LENGTH_FIRST
 check fails create MUTANT_NO_LOCK
 check fails create MUTANT_GIVE_BACK_ALL
+check holds follow
+check fails follow MUTANT_FIRST_PIECE
+check fails follow MUTANT_NO_SECOND_LOOK
+check fails follow MUTANT_ANY_BEHIND
+check fails follow MUTANT_MARK_EARLY

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include "mpi/ctl/commands/fifo_language.h"
+#include "mpi/ctl/options/fifo_language.h"
 #include "mpi/ctl/options/option.h"
 #include "base/text/message.h"
 

@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Consumers of the driver "files": a reader and a place for each partition. */
+#include <assert.h>
+#include <inttypes.h>
+#include <mofka/options.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "files/files.h"
+
+/* A consumer that waits looks again after so long, and then after twice as long, up to the second.
+ */
+#define NAP_MS_MIN 1
+#define NAP_MS_MAX 16
+
+/* Events of one batch in memory, for all runs that are made of it. */
+typedef struct block {
+    _Atomic unsigned users;
+    mfi_segment_t *segment;
+    uint64_t first_id;
+    uint32_t events;
+    uint64_t stamp;
+    bool verified;
+    mfi_entry_t *entries;
+    uint64_t *data; /* offset of each event's data */
+    char **metadata;
+    char bytes[]; /* each with a zero behind it */
+} block_t;
+
+/* One partition of a consumer. */
+typedef struct cursor {
+    size_t partition;
+    mfi_log_t *log;
+    mfi_reader_t *reader;
+    mfi_places_t *places; /* NULL: none was joined */
+    size_t slot;
+    block_t *block; /* read, and not all given; NULL: none */
+    uint32_t given; /* of its events */
+    uint64_t lost;  /* for the next run */
+    uint64_t rewound;
+    mofka_status_t status; /* of the last look: OK, TIMEOUT, COMPLETE, CORRUPT */
+    uint64_t next;         /* lowest id that is not acknowledged; with the consumer's lock */
+    uint64_t stored;       /* the place that is written */
+} cursor_t;
+
+typedef struct mfi_files_consumer {
+    struct mfi_files_consumer *next;
+    mfi_files_topic_t *topic;
+    pthread_mutex_t lock; /* guards acknowledgements and places. A leaf */
+    size_t count, turn;
+    bool gone; /* unsubscribed */
+    cursor_t cursors[];
+} files_consumer_t;
+
+/* ---- blocks ---------------------------------------------------------------------------------- */
+
+static void block_release(block_t *block) {
+    if (!block || atomic_fetch_sub(&block->users, 1) > 1)
+        return;
+    mfi_segment_release(block->segment);
+    free(block->entries);
+    free(block->data);
+    free(block->metadata);
+    free(block);
+}
+
+static void block_fill(block_t *block, const mfi_read_t *read) {
+    const char *from = read->metadata;
+    char *to = block->bytes;
+    uint64_t offset = read->data_offset;
+    for (uint32_t i = 0; i < read->events; i++) {
+        block->entries[i] = read->entries[i];
+        block->data[i] = offset;
+        block->metadata[i] = to;
+        memcpy(to, from, read->entries[i].metadata_bytes);
+        to[read->entries[i].metadata_bytes] = '\0';
+        from += read->entries[i].metadata_bytes;
+        to += read->entries[i].metadata_bytes + 1;
+        offset += read->entries[i].data_bytes;
+    }
+}
+
+static block_t *block_create(const mfi_read_t *read) {
+    assert(read->events > 0);
+    size_t bytes = read->events;
+    for (uint32_t i = 0; i < read->events; i++)
+        bytes += read->entries[i].metadata_bytes;
+    block_t *block = calloc(1, sizeof *block + bytes);
+    if (!block)
+        return NULL;
+    atomic_init(&block->users, 1);
+    block->segment = mfi_segment_retain(read->segment);
+    block->first_id = read->first_id;
+    block->events = read->events;
+    block->stamp = read->stamp;
+    block->verified = read->verified;
+    block->entries = calloc(read->events, sizeof *block->entries);
+    block->data = calloc(read->events, sizeof *block->data);
+    block->metadata = calloc(read->events, sizeof *block->metadata);
+    if (block->entries && block->data && block->metadata) {
+        block_fill(block, read);
+        return block;
+    }
+    block_release(block);
+    return NULL;
+}
+
+/* ---- fetch ----------------------------------------------------------------------------------- */
+
+static void cursor_note_rewound(const files_consumer_t *c, cursor_t *cursor) {
+    uint64_t rewound = mfi_reader_rewound(cursor->reader);
+    if (rewound > cursor->rewound)
+        mfi_log(MOFKA_LOG_WARN,
+                "topic '%s', partition %zu: a consumer was set back by %" PRIu64
+                " events, which were cut or lost after it had read them",
+                c->topic->record.name, cursor->partition, rewound - cursor->rewound);
+    cursor->rewound = rewound;
+}
+
+/* Look for the next batch, unless one is there. Ids without events are lost. */
+static mofka_status_t cursor_look(const files_consumer_t *c, cursor_t *cursor) {
+    mfi_read_t read;
+    mofka_status_t status = MOFKA_OK;
+    while (!cursor->block && !status) {
+        status = mfi_reader_next(cursor->reader, 0, &read);
+        cursor_note_rewound(c, cursor);
+        if (status)
+            break;
+        cursor->lost += read.lost;
+        if (read.kind != MFI_FRAME_BATCH)
+            cursor->lost += read.events;
+        else if (!(cursor->block = block_create(&read)))
+            status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a batch of %" PRIu32 " events",
+                                read.events);
+        cursor->given = 0;
+    }
+    cursor->status = status;
+    return status;
+}
+
+static mofka_status_t cursor_give(cursor_t *cursor, size_t events_max, mofka_run_t **out) {
+    block_t *block = cursor->block;
+    size_t count = block->events - cursor->given;
+    count = count < events_max ? count : events_max;
+    mofka_run_t *run = malloc(sizeof *run + count * sizeof *run->events);
+    if (!run)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a run of %zu events", count);
+    *run = (mofka_run_t){.partition = cursor->partition,
+                         .event_count = count,
+                         .events = (mofka_fetched_event_t *)(run + 1),
+                         .lost = cursor->lost,
+                         .stored_ns = block->stamp,
+                         .backend = block};
+    for (size_t i = 0; i < count; i++) {
+        size_t at = cursor->given + i;
+        run->events[i] =
+            (mofka_fetched_event_t){.id = block->first_id + at,
+                                    .metadata = block->metadata[at],
+                                    .metadata_bytes = block->entries[at].metadata_bytes,
+                                    .data_bytes = (size_t)block->entries[at].data_bytes,
+                                    .data_position = at,
+                                    .verified = true};
+    }
+    atomic_fetch_add(&block->users, 1);
+    cursor->lost = 0;
+    cursor->given += (uint32_t)count;
+    if (cursor->given == block->events) {
+        block_release(block);
+        cursor->block = NULL;
+    }
+    *out = run;
+    return MOFKA_OK;
+}
+
+static mofka_status_t cursor_store_place(cursor_t *cursor) {
+    if (!cursor->places || cursor->next == cursor->stored)
+        return MOFKA_OK;
+    mofka_status_t status =
+        mfi_places_set(cursor->places, cursor->slot, mfi_reader_life(cursor->reader), cursor->next);
+    if (!status)
+        cursor->stored = cursor->next;
+    return status;
+}
+
+static mofka_status_t files_consumer_publish(void *self) {
+    files_consumer_t *c = self;
+    mofka_status_t status = MOFKA_OK;
+    pthread_mutex_lock(&c->lock);
+    for (size_t i = 0; i < c->count; i++) {
+        mofka_status_t stored = cursor_store_place(&c->cursors[i]);
+        status = status ? status : stored;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return status;
+}
+
+static mofka_status_t files_consumer_fetch(void *self, size_t events_max, mofka_run_t **run) {
+    files_consumer_t *c = self;
+    size_t complete = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        cursor_t *cursor = &c->cursors[c->turn];
+        c->turn = (c->turn + 1) % c->count;
+        mofka_status_t status = cursor_look(c, cursor);
+        if (!status)
+            return cursor_give(cursor, events_max, run);
+        if (status != MOFKA_ERR_TIMEOUT && status != MOFKA_ERR_COMPLETE)
+            return status;
+        complete += status == MOFKA_ERR_COMPLETE;
+    }
+    (void)files_consumer_publish(self);
+    return complete == c->count ? MOFKA_ERR_COMPLETE : MOFKA_ERR_TIMEOUT;
+}
+
+static mofka_status_t files_consumer_wait(void *self, int64_t timeout_ms) {
+    files_consumer_t *c = self;
+    int64_t deadline = mfi_deadline(timeout_ms), nap = NAP_MS_MIN;
+    for (;;) {
+        size_t complete = 0;
+        for (size_t i = 0; i < c->count; i++) {
+            mofka_status_t before = c->cursors[i].status;
+            mofka_status_t status = cursor_look(c, &c->cursors[i]);
+            complete += status == MOFKA_ERR_COMPLETE;
+            if (status != MOFKA_ERR_TIMEOUT && (status != MOFKA_ERR_COMPLETE || before != status))
+                return MOFKA_OK; /* a fetch finds it */
+        }
+        int64_t left = mfi_remaining(deadline);
+        if (left == 0)
+            return MOFKA_ERR_TIMEOUT;
+        if (complete == c->count)
+            return MOFKA_OK;
+        int64_t now = left < 0 || nap < left ? nap : left;
+        nanosleep(&(struct timespec){.tv_nsec = now * 1000000}, NULL);
+        nap = nap < NAP_MS_MAX ? 2 * nap : nap;
+    }
+}
+
+static void files_consumer_release_run(void *self, mofka_run_t *run) {
+    (void)self;
+    block_release(run->backend);
+    free(run);
+}
+
+/* ---- data ------------------------------------------------------------------------------------ */
+
+static size_t ranges_bytes(const mofka_range_t *ranges, size_t range_count) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < range_count; i++)
+        bytes += ranges[i].size;
+    return bytes;
+}
+
+/* Read ranges of an event's data, one after the other. Damage is noted in the event. */
+static mofka_status_t event_read_data(mofka_run_t *run, size_t index, const mofka_range_t *ranges,
+                                      size_t range_count, char *to) {
+    block_t *block = run->backend;
+    mofka_fetched_event_t *event = &run->events[index];
+    size_t at = (size_t)event->data_position;
+    mofka_status_t status =
+        mfi_segment_read_data(block->segment, event->id, block->data[at], &block->entries[at],
+                              ranges, range_count, to, &event->verified);
+    event->data_damaged = status == MOFKA_ERR_CORRUPT;
+    event->verified = event->verified || block->verified;
+    return event->data_damaged ? MOFKA_OK : status;
+}
+
+static mofka_status_t files_consumer_get_data(void *self, mofka_run_t *run, size_t index,
+                                              const mofka_range_t *ranges, size_t range_count,
+                                              mofka_data_view_t *view) {
+    size_t bytes = ranges_bytes(ranges, range_count);
+    (void)self;
+    char *copy = malloc(bytes + 1);
+    if (!copy)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu bytes of data", bytes);
+    mofka_status_t status = event_read_data(run, index, ranges, range_count, copy);
+    if (!status && !run->events[index].data_damaged)
+        mofka_data_view_write(view, copy, bytes, 0);
+    free(copy);
+    return status;
+}
+
+/* The bytes are the caller's own, so they stay as long as it wants. */
+static mofka_status_t files_consumer_view_data(void *self, mofka_run_t *run, size_t index,
+                                               const mofka_range_t *ranges, size_t range_count,
+                                               mofka_data_view_t **view) {
+    size_t bytes = ranges_bytes(ranges, range_count), count;
+    (void)self;
+    mofka_data_view_t *made;
+    mofka_status_t status = mofka_data_view_allocate(bytes, &made);
+    if (status)
+        return status;
+    const mofka_segment_t *segments = mofka_data_view_segments(made, &count);
+    if (bytes > 0)
+        status = event_read_data(run, index, ranges, range_count, segments[0].ptr);
+    if (status)
+        mofka_data_view_release(made);
+    else
+        *view = made;
+    return status;
+}
+
+static mofka_status_t files_consumer_finish_data(void *self, mofka_run_t *run, int64_t timeout_ms,
+                                                 size_t *overtaken) {
+    (void)self, (void)run, (void)timeout_ms;
+    *overtaken = 0; /* a run keeps its file open, deleted or not */
+    return MOFKA_OK;
+}
+
+static mofka_status_t files_consumer_skip_damaged(void *self, uint64_t *skipped) {
+    files_consumer_t *c = self;
+    for (size_t i = 0; i < c->count; i++) {
+        uint64_t events;
+        mofka_status_t status = mfi_reader_skip(c->cursors[i].reader, &events);
+        if (status)
+            return status;
+        *skipped += events;
+    }
+    return MOFKA_OK;
+}
+
+/* ---- acknowledgements ------------------------------------------------------------------------ */
+
+static cursor_t *consumer_find(files_consumer_t *c, size_t partition) {
+    for (size_t i = 0; i < c->count; i++)
+        if (c->cursors[i].partition == partition)
+            return &c->cursors[i];
+    return NULL;
+}
+
+static mofka_status_t files_consumer_acknowledge(void *self, size_t partition, uint64_t id) {
+    files_consumer_t *c = self;
+    cursor_t *cursor = consumer_find(c, partition);
+    assert(cursor);
+    pthread_mutex_lock(&c->lock);
+    if (cursor->next < id + 1)
+        cursor->next = id + 1;
+    pthread_mutex_unlock(&c->lock);
+    return MOFKA_OK;
+}
+
+static mofka_status_t files_consumer_acknowledged(void *self, size_t partition, uint64_t *next) {
+    files_consumer_t *c = self;
+    const cursor_t *cursor = consumer_find(c, partition);
+    if (!cursor)
+        return MOFKA_ERR_RANGE;
+    pthread_mutex_lock(&c->lock);
+    *next = cursor->next;
+    pthread_mutex_unlock(&c->lock);
+    return MOFKA_OK;
+}
+
+void mfi_files_sync_places(mfi_files_driver_t *driver) {
+    mfi_assert_locked(&driver->lock);
+    for (files_consumer_t *c = driver->consumers; c; c = c->next) {
+        mofka_status_t status = files_consumer_publish(c);
+        pthread_mutex_lock(&c->lock);
+        for (size_t i = 0; i < c->count && !status; i++)
+            if (c->cursors[i].places)
+                status = mfi_places_sync(c->cursors[i].places);
+        pthread_mutex_unlock(&c->lock);
+        if (status)
+            mfi_log(MOFKA_LOG_WARN, "places of consumers: %s", mofka_last_error());
+    }
+}
+
+/* ---- begin and end --------------------------------------------------------------------------- */
+
+static mofka_status_t files_consumer_unsubscribe(void *self) {
+    files_consumer_t *c = self;
+    mofka_status_t status = MOFKA_OK;
+    pthread_mutex_lock(&c->lock);
+    for (size_t i = 0; i < c->count && !status; i++) {
+        cursor_t *cursor = &c->cursors[i];
+        if (cursor->places && !(status = mfi_places_remove(cursor->places, cursor->slot))) {
+            (void)mfi_places_sync(cursor->places);
+            mfi_places_close(cursor->places);
+            cursor->places = NULL;
+        }
+    }
+    pthread_mutex_unlock(&c->lock);
+    return status;
+}
+
+static void consumer_unlist(files_consumer_t *c) {
+    mfi_files_driver_t *driver = c->topic->driver;
+    pthread_mutex_lock(&driver->lock);
+    files_consumer_t **at = &driver->consumers;
+    while (*at && *at != c)
+        at = &(*at)->next;
+    if (*at)
+        *at = c->next;
+    pthread_mutex_unlock(&driver->lock);
+}
+
+static mofka_status_t files_consumer_close(void *self) {
+    files_consumer_t *c = self;
+    mofka_status_t status = files_consumer_publish(c);
+    consumer_unlist(c);
+    for (size_t i = 0; i < c->count; i++) {
+        cursor_t *cursor = &c->cursors[i];
+        if (!cursor->places)
+            continue;
+        mfi_places_leave(cursor->places, cursor->slot);
+        mfi_places_close(cursor->places);
+        cursor->places = NULL;
+    }
+    return status;
+}
+
+static void files_consumer_destroy(void *self) {
+    files_consumer_t *c = self;
+    for (size_t i = 0; i < c->count; i++) {
+        block_release(c->cursors[i].block);
+        if (c->cursors[i].places)
+            mfi_places_close(c->cursors[i].places);
+        if (c->cursors[i].reader)
+            mfi_reader_close(c->cursors[i].reader);
+    }
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+static const mofka_consumer_ops_t consumer_ops = {.size = sizeof consumer_ops,
+                                                  .fetch = files_consumer_fetch,
+                                                  .get_data = files_consumer_get_data,
+                                                  .view_data = files_consumer_view_data,
+                                                  .finish_data = files_consumer_finish_data,
+                                                  .wait = files_consumer_wait,
+                                                  .release_run = files_consumer_release_run,
+                                                  .acknowledge = files_consumer_acknowledge,
+                                                  .acknowledged = files_consumer_acknowledged,
+                                                  .publish = files_consumer_publish,
+                                                  .unsubscribe = files_consumer_unsubscribe,
+                                                  .close = files_consumer_close,
+                                                  .destroy = files_consumer_destroy,
+                                                  .skip_damaged = files_consumer_skip_damaged};
+
+/* Take the name's place, and go there. */
+static mofka_status_t cursor_join(cursor_t *cursor, const mofka_consumer_config_t *config) {
+    mfi_place_t place = {.life = mfi_reader_life(cursor->reader)};
+    bool fresh;
+    uint64_t id;
+    mofka_status_t status = config->from_end ? mfi_reader_seek_end(cursor->reader, &place.id)
+                                             : mfi_reader_oldest(cursor->reader, &place.id);
+    if (!status)
+        status = mfi_places_open(cursor->log, true, &cursor->places);
+    if (!status)
+        status = mfi_places_join(cursor->places, config->name, &place, &fresh, &cursor->slot);
+    if (status)
+        return status;
+    id = mfi_reader_place(cursor->reader, place.life, place.id);
+    if (id < place.id)
+        mfi_log(MOFKA_LOG_WARN,
+                "%s: consumer '%s' is set back from event %" PRIu64 " to %" PRIu64
+                ", where the log was cut or torn",
+                cursor->log->folder, config->name, place.id, id);
+    uint64_t wanted = id;
+    status = mfi_reader_seek(cursor->reader, &id);
+    cursor->lost = id > wanted ? id - wanted : 0; /* retention went on meanwhile */
+    cursor->next = cursor->stored = id;
+    return status;
+}
+
+static mofka_status_t consumer_open(files_consumer_t *c, const mofka_consumer_config_t *config) {
+    mofka_status_t status = MOFKA_OK;
+    for (size_t i = 0; i < c->count && !status; i++) {
+        cursor_t *cursor = &c->cursors[i];
+        cursor->partition = config->targets ? config->targets[i] : i;
+        cursor->log = &c->topic->partitions[cursor->partition].log;
+        status = mfi_reader_open(cursor->log, &cursor->reader);
+        if (!status)
+            status = cursor_join(cursor, config);
+    }
+    return status;
+}
+
+mofka_status_t mfi_files_make_consumer(void *self, const mofka_consumer_config_t *config,
+                                       const mofka_consumer_ops_t **ops, void **consumer) {
+    mfi_files_topic_t *topic = self;
+    size_t count = config->targets ? config->target_count : topic->record.partitions;
+    mofka_status_t status =
+        mofka_options_read("consumer of a topic in files", config->options, NULL, 0);
+    if (status)
+        return status;
+    files_consumer_t *c = calloc(1, sizeof *c + count * sizeof c->cursors[0]);
+    if (!c)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer");
+    c->topic = topic;
+    c->count = count;
+    pthread_mutex_init(&c->lock, NULL);
+    status = consumer_open(c, config);
+    if (status) {
+        files_consumer_destroy(c);
+        return status;
+    }
+    pthread_mutex_lock(&topic->driver->lock);
+    c->next = topic->driver->consumers;
+    topic->driver->consumers = c;
+    pthread_mutex_unlock(&topic->driver->lock);
+    *ops = &consumer_ops;
+    *consumer = c;
+    return MOFKA_OK;
+}

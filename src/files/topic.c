@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Topics of the driver "files": their options and their writers. */
+#include <inttypes.h>
+#include <mofka/options.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "files/files.h"
+
+static const char *const durability_words[] = {"written", "synced", NULL};
+
+mofka_status_t mfi_files_read_options(const char *what, const char *json,
+                                      mfi_files_options_t *options) {
+    *options = (mfi_files_options_t){.partitions = 1, .segment_bytes = MFI_SEGMENT_BYTES_DEFAULT};
+    const mofka_option_t known[] = {
+        {"partitions", MOFKA_OPTION_UINT, &options->partitions, 1, MOFKA_PARTITIONS_MAX, NULL},
+        {"durability", MOFKA_OPTION_CHOICE, &options->durability, 0, 0, durability_words},
+        {"segment_bytes", MOFKA_OPTION_UINT, &options->segment_bytes, 4096, 0, NULL},
+        {"retain_bytes", MOFKA_OPTION_UINT, &options->retain_bytes, 0, 0, NULL},
+        {"retain_ms", MOFKA_OPTION_UINT, &options->retain_ms, 0, 0, NULL},
+    };
+    return mofka_options_read(what, json, known, sizeof known / sizeof known[0]);
+}
+
+/* ---- writers --------------------------------------------------------------------------------- */
+
+static mofka_status_t partition_open(mfi_files_topic_t *topic, size_t index) {
+    mfi_files_partition_t *p = &topic->partitions[index];
+    mfi_opened_t opened;
+    mfi_writer_options_t options = {.segment_bytes = topic->options.segment_bytes,
+                                    .retain_bytes = topic->options.retain_bytes,
+                                    .retain_ms = topic->options.retain_ms,
+                                    .cut = MFI_NO_CUT};
+    mofka_status_t status = mfi_lock_take(&p->log, NULL, &p->lock);
+    if (!status)
+        status = mfi_places_open(&p->log, false, &p->places);
+    if (!status)
+        status = mfi_writer_open(&p->log, &options, &opened, &p->writer);
+    if (!status && opened.torn_bytes > 0)
+        mfi_log(MOFKA_LOG_WARN,
+                "topic '%s', partition %zu: the log ends at event %" PRIu64 "; %" PRIu64
+                " bytes behind it were torn by a failure",
+                topic->record.name, index, opened.next, opened.torn_bytes);
+    return status;
+}
+
+static mofka_status_t partition_close(mfi_files_partition_t *p) {
+    mofka_status_t status = p->writer ? mfi_writer_close(p->writer) : MOFKA_OK;
+    p->writer = NULL;
+    if (p->places)
+        mfi_places_close(p->places);
+    p->places = NULL;
+    mfi_lock_release(p->lock);
+    p->lock = NULL;
+    return status;
+}
+
+mofka_status_t mfi_files_close_writers(mfi_files_topic_t *topic) {
+    mofka_status_t status = MOFKA_OK;
+    for (size_t i = 0; i < topic->record.partitions; i++) {
+        pthread_mutex_lock(&topic->partitions[i].append);
+        mofka_status_t closed = partition_close(&topic->partitions[i]);
+        pthread_mutex_unlock(&topic->partitions[i].append);
+        status = status ? status : closed;
+    }
+    topic->written = false;
+    return status;
+}
+
+mofka_status_t mfi_files_open_writers(mfi_files_topic_t *topic) {
+    mofka_status_t status = MOFKA_OK;
+    pthread_mutex_lock(&topic->driver->lock);
+    if (!topic->written) {
+        for (size_t i = 0; i < topic->record.partitions && !status; i++)
+            status = partition_open(topic, i);
+        if (status)
+            (void)mfi_files_close_writers(topic);
+        else
+            topic->written = true;
+    }
+    pthread_mutex_unlock(&topic->driver->lock);
+    return status;
+}
+
+/* The events are not in memory any more: go on behind them. */
+static void partition_go_on(mfi_files_partition_t *p) {
+    mfi_writer_state_t is;
+    mfi_assert_locked(&p->append);
+    pthread_mutex_lock(&p->sync);
+    mfi_writer_state(p->writer, &is);
+    if (is.needs_rewrite && mfi_writer_rewrite(p->writer, is.next))
+        mfi_log(MOFKA_LOG_ERROR, "%s", mofka_last_error());
+    pthread_mutex_unlock(&p->sync);
+}
+
+static mofka_status_t partition_sync(mfi_files_partition_t *p) {
+    uint64_t synced;
+    pthread_mutex_lock(&p->sync);
+    mofka_status_t status = mfi_writer_sync(p->writer, &synced);
+    pthread_mutex_unlock(&p->sync);
+    if (status)
+        mfi_log(MOFKA_LOG_ERROR, "%s", mofka_last_error());
+    return status;
+}
+
+mofka_status_t mfi_files_sync(mfi_files_partition_t *p) {
+    mofka_status_t status = partition_sync(p);
+    if (status)
+        partition_go_on(p);
+    return status;
+}
+
+void mfi_files_tend_topic(mfi_files_topic_t *topic) {
+    for (size_t i = 0; i < topic->record.partitions && topic->written; i++) {
+        mfi_files_partition_t *p = &topic->partitions[i];
+        uint64_t floor;
+        /* Appends go on meanwhile. */
+        mofka_status_t status = partition_sync(p);
+        pthread_mutex_lock(&p->append);
+        if (status)
+            partition_go_on(p);
+        status = mfi_places_floor(p->places, &floor);
+        if (!status)
+            status = mfi_writer_retain(p->writer, floor);
+        if (status)
+            mfi_log(MOFKA_LOG_WARN, "retention: %s", mofka_last_error());
+        if (mfi_lock_touch(p->lock))
+            mfi_log(MOFKA_LOG_ERROR, "%s", mofka_last_error());
+        pthread_mutex_unlock(&p->append);
+    }
+}
+
+/* ---- topics ---------------------------------------------------------------------------------- */
+
+void mfi_files_free_topic(mfi_files_topic_t *topic) {
+    for (size_t i = 0; topic->partitions && i < topic->record.partitions; i++) {
+        pthread_mutex_destroy(&topic->partitions[i].append);
+        pthread_mutex_destroy(&topic->partitions[i].sync);
+    }
+    free(topic->partitions);
+    mfi_topic_record_clear(&topic->record);
+    free(topic);
+}
+
+static mofka_status_t topic_fill(mfi_files_driver_t *driver, mfi_files_topic_t *topic,
+                                 const char *name) {
+    mofka_status_t status = mfi_store_load_topic(&driver->store, name, &topic->record);
+    if (!status)
+        status = mfi_files_read_options("topic.json", topic->record.options, &topic->options);
+    if (status)
+        return status;
+    topic->partitions = calloc(topic->record.partitions, sizeof *topic->partitions);
+    if (!topic->partitions)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for topic '%s'", name);
+    for (size_t i = 0; i < topic->record.partitions; i++) {
+        pthread_mutex_init(&topic->partitions[i].append, NULL);
+        pthread_mutex_init(&topic->partitions[i].sync, NULL);
+    }
+    for (size_t i = 0; i < topic->record.partitions && !status; i++)
+        status = mfi_store_log(&driver->store, &topic->record, i, &topic->partitions[i].log);
+    return status;
+}
+
+mofka_status_t mfi_files_find_topic(mfi_files_driver_t *driver, const char *name,
+                                    mfi_files_topic_t **topic) {
+    mfi_assert_locked(&driver->lock);
+    for (mfi_files_topic_t *t = driver->topics; t; t = t->next)
+        if (strcmp(t->record.name, name) == 0) {
+            *topic = t;
+            return MOFKA_OK;
+        }
+    mfi_files_topic_t *made = calloc(1, sizeof *made);
+    if (!made)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for topic '%s'", name);
+    made->driver = driver;
+    mofka_status_t status = topic_fill(driver, made, name);
+    if (status) {
+        mfi_files_free_topic(made);
+        return status;
+    }
+    made->next = driver->topics;
+    driver->topics = made;
+    *topic = made;
+    return MOFKA_OK;
+}
+
+static mofka_status_t files_partition_info(void *self, size_t index, mofka_metadata_t **info) {
+    mfi_files_topic_t *topic = self;
+    char text[64];
+    if (index >= topic->record.partitions)
+        return mofka_fail(MOFKA_ERR_RANGE, "topic '%s' has no partition %zu", topic->record.name,
+                          index);
+    int bytes = snprintf(text, sizeof text, "{\"partition\":%zu}", index);
+    return mofka_metadata_create(text, (size_t)bytes, info);
+}
+
+static mofka_status_t files_mark_complete(void *self, int64_t timeout_ms) {
+    mfi_files_topic_t *topic = self;
+    (void)timeout_ms;
+    mofka_status_t status = mfi_files_open_writers(topic);
+    for (size_t i = 0; i < topic->record.partitions && !status; i++) {
+        mfi_files_partition_t *p = &topic->partitions[i];
+        pthread_mutex_lock(&p->append);
+        status = mfi_writer_complete(p->writer);
+        if (!status)
+            status = mfi_files_sync(p);
+        pthread_mutex_unlock(&p->append);
+    }
+    return status;
+}
+
+static void files_topic_destroy(void *self) {
+    (void)self; /* topics belong to the driver */
+}
+
+const mofka_topic_ops_t mfi_files_topic_ops = {.size = sizeof mfi_files_topic_ops,
+                                               .partition_info = files_partition_info,
+                                               .mark_complete = files_mark_complete,
+                                               .make_producer = mfi_files_make_producer,
+                                               .make_consumer = mfi_files_make_consumer,
+                                               .destroy = files_topic_destroy};

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The store's file operations by those of the system. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "store/io/io.h"
+
+/* Calls of the library leave errno as it was. So each operation begins with this, and ends with
+ * posix_answer. */
+#define POSIX_BEGIN(self)                                                                          \
+    int saved = errno;                                                                             \
+    (void)(self)
+
+/* A system call's result; a failure as a negative errno. */
+static ssize_t posix_answer(ssize_t result, int saved) {
+    ssize_t answer = result < 0 ? -errno : result;
+    errno = saved;
+    return answer;
+}
+
+/* Call again where a signal interrupted it. */
+#define POSIX_AGAIN(result, call)                                                                  \
+    do                                                                                             \
+        (result) = (call);                                                                         \
+    while ((result) < 0 && errno == EINTR)
+
+static int posix_open(void *self, const char *path, int flags) {
+    POSIX_BEGIN(self);
+    int fd;
+    POSIX_AGAIN(fd, open(path, flags | O_CLOEXEC, 0666));
+    return (int)posix_answer(fd, saved);
+}
+
+static int posix_close(void *self, int fd) {
+    POSIX_BEGIN(self);
+    int result = close(fd);
+    /* Not again after EINTR: Linux has closed it. */
+    return (int)posix_answer(result < 0 && errno == EINTR ? 0 : result, saved);
+}
+
+static ssize_t posix_read(void *self, int fd, void *to, size_t bytes, uint64_t offset) {
+    POSIX_BEGIN(self);
+    ssize_t n;
+    POSIX_AGAIN(n, pread(fd, to, bytes, (off_t)offset));
+    return posix_answer(n, saved);
+}
+
+static ssize_t posix_write(void *self, int fd, const struct iovec *parts, int count,
+                           uint64_t offset) {
+    POSIX_BEGIN(self);
+    ssize_t n;
+    POSIX_AGAIN(n, pwritev(fd, parts, count, (off_t)offset));
+    return posix_answer(n, saved);
+}
+
+static int posix_size(void *self, int fd, uint64_t *bytes) {
+    POSIX_BEGIN(self);
+    struct stat st;
+    int result = fstat(fd, &st);
+    if (result == 0)
+        *bytes = (uint64_t)st.st_size;
+    return (int)posix_answer(result, saved);
+}
+
+static int posix_sync(void *self, int fd) {
+    POSIX_BEGIN(self);
+    int result;
+    POSIX_AGAIN(result, fdatasync(fd));
+    return (int)posix_answer(result, saved);
+}
+
+static int posix_sync_folder(void *self, const char *path) {
+    POSIX_BEGIN(self);
+    int result, fd = posix_open(self, path, O_RDONLY | O_DIRECTORY);
+    if (fd < 0)
+        return fd;
+    POSIX_AGAIN(result, fsync(fd));
+    /* Some file systems have no sync of folders, and need none. */
+    int error = (int)posix_answer(result < 0 && errno == EINVAL ? 0 : result, saved);
+    posix_close(self, fd);
+    return error;
+}
+
+static int posix_rename(void *self, const char *from, const char *to) {
+    POSIX_BEGIN(self);
+    return (int)posix_answer(rename(from, to), saved);
+}
+
+static int posix_unlink(void *self, const char *path) {
+    POSIX_BEGIN(self);
+    return (int)posix_answer(unlink(path), saved);
+}
+
+static int posix_mkdir(void *self, const char *path) {
+    POSIX_BEGIN(self);
+    return (int)posix_answer(mkdir(path, 0777), saved);
+}
+
+static int posix_list(void *self, const char *path, void (*visit)(void *context, const char *name),
+                      void *context) {
+    POSIX_BEGIN(self);
+    DIR *folder = opendir(path);
+    if (!folder)
+        return (int)posix_answer(-1, saved);
+    struct dirent *entry;
+    for (errno = 0; (entry = readdir(folder)); errno = 0)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            visit(context, entry->d_name);
+    int error = errno;
+    closedir(folder);
+    errno = saved;
+    return -error;
+}
+
+static int posix_lock_range(int fd, short type, uint64_t start, uint64_t bytes) {
+    int saved = errno;
+    struct flock range = {
+        .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)start, .l_len = (off_t)bytes};
+    int error = (int)posix_answer(fcntl(fd, F_OFD_SETLK, &range), saved);
+    return error == -EACCES ? -EAGAIN : error;
+}
+
+static int posix_lock(void *self, int fd, uint64_t start, uint64_t bytes) {
+    (void)self;
+    return posix_lock_range(fd, F_WRLCK, start, bytes);
+}
+
+static int posix_unlock(void *self, int fd, uint64_t start, uint64_t bytes) {
+    (void)self;
+    return posix_lock_range(fd, F_UNLCK, start, bytes);
+}
+
+static const mfi_io_ops_t posix_ops = {.open = posix_open,
+                                       .close = posix_close,
+                                       .read = posix_read,
+                                       .write = posix_write,
+                                       .size = posix_size,
+                                       .sync = posix_sync,
+                                       .sync_folder = posix_sync_folder,
+                                       .rename = posix_rename,
+                                       .unlink = posix_unlink,
+                                       .mkdir = posix_mkdir,
+                                       .list = posix_list,
+                                       .lock = posix_lock,
+                                       .unlock = posix_unlock};
+
+const mfi_io_t mfi_io_posix = {&posix_ops, NULL};

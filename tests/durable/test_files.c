@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The driver "files": topics outlive their process, one process writes, others read. */
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "support/check.h"
+
+static char folder[64];
+
+static int files_setup(void **state) {
+    (void)state;
+    strcpy(folder, "/tmp/mofka-files-XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int files_teardown(void **state) {
+    char command[128];
+    (void)state;
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+static mofka_status_t files_try(const char *more, mofka_driver_t **driver) {
+    char options[256];
+    snprintf(options, sizeof options, "{\"store\":\"%s/s\",\"sync_ms\":10%s}", folder, more);
+    return mofka_driver_create("files", options, driver);
+}
+
+static mofka_driver_t *files_driver(void) {
+    mofka_driver_t *driver;
+    OK(files_try("", &driver));
+    return driver;
+}
+
+static void files_end(mofka_driver_t *driver) {
+    OK(mofka_driver_close(driver, 0));
+    mofka_driver_release(driver);
+}
+
+static mofka_topic_t *files_topic(mofka_driver_t *driver, const char *options) {
+    mofka_topic_t *topic;
+    if (options)
+        OK(mofka_driver_create_topic(driver, "t", &(mofka_topic_options_t){.options = options}));
+    OK(mofka_driver_open_topic(driver, "t", 0, &topic));
+    return topic;
+}
+
+static void files_push(mofka_topic_t *topic, int first, int count) {
+    mofka_producer_t *producer;
+    OK(mofka_producer_create(topic, NULL, &producer));
+    for (int i = first; i < first + count; i++) {
+        char text[32];
+        int bytes = snprintf(text, sizeof text, "{\"n\":%d}", i);
+        OK(mofka_producer_push(producer, text, (size_t)bytes, NULL, 0, NULL));
+    }
+    OK(mofka_producer_flush(producer, 10000));
+    OK(mofka_producer_close(producer, 10000));
+    mofka_producer_release(producer);
+}
+
+static mofka_consumer_t *files_consumer(mofka_topic_t *topic, const char *name) {
+    mofka_consumer_t *consumer;
+    OK(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = name}, &consumer));
+    return consumer;
+}
+
+/* Pull events and acknowledge them; they have these numbers. */
+static void files_pull(mofka_consumer_t *consumer, int first, int count) {
+    for (int i = first; i < first + count; i++) {
+        mofka_event_t *event;
+        char text[32];
+        OK(mofka_consumer_pull(consumer, 10000, &event));
+        snprintf(text, sizeof text, "{\"n\":%d}", i);
+        assert_string_equal(mofka_event_metadata_text(event, NULL), text);
+        OK(mofka_event_acknowledge(event));
+        mofka_event_release(event);
+    }
+}
+
+static void files_leave(mofka_consumer_t *consumer) {
+    OK(mofka_consumer_close(consumer));
+    mofka_consumer_release(consumer);
+}
+
+/* ---- cases ----------------------------------------------------------------------------------- */
+
+static void a_topic_outlives_its_driver(void **state) {
+    (void)state;
+    mofka_driver_t *driver = files_driver();
+    mofka_topic_t *topic = files_topic(driver, "{\"segment_bytes\":4096}");
+    files_push(topic, 0, 500);
+    mofka_consumer_t *consumer = files_consumer(topic, "a");
+    files_pull(consumer, 0, 200);
+    files_leave(consumer);
+    mofka_topic_release(topic);
+    files_end(driver);
+    driver = files_driver();
+    topic = files_topic(driver, NULL);
+    consumer = files_consumer(topic, "a");
+    files_pull(consumer, 200, 300);
+    files_push(topic, 500, 100);
+    files_pull(consumer, 500, 100);
+    files_leave(consumer);
+    consumer = files_consumer(topic, "late");
+    files_pull(consumer, 0, 600);
+    OK(mofka_topic_mark_complete(topic, 0));
+    mofka_event_t *event;
+    OK(mofka_consumer_pull(consumer, 1000, &event));
+    assert_true(mofka_event_id(event) == MOFKA_NO_MORE_EVENTS);
+    mofka_event_release(event);
+    files_leave(consumer);
+    mofka_topic_release(topic);
+    files_end(driver);
+}
+
+static void resume_says_whether_a_store_may_be_there(void **state) {
+    (void)state;
+    mofka_driver_t *driver;
+    FAILS(files_try(",\"resume\":\"must\"", &driver), MOFKA_ERR_NOT_FOUND, "is no store");
+    OK(files_try(",\"resume\":\"never\"", &driver));
+    files_end(driver);
+    FAILS(files_try(",\"resume\":\"never\"", &driver), MOFKA_ERR_EXISTS, "a store already");
+    OK(files_try(",\"resume\":\"must\"", &driver));
+    files_end(driver);
+    FAILS(mofka_driver_create("files", "{}", &driver), MOFKA_ERR_OPTION, "\"store\" is missing");
+    FAILS(mofka_driver_create("files", "{\"store\":\"/dev/null/x\"}", &driver), MOFKA_ERR_STORAGE,
+          "/dev/null/x");
+}
+
+static void a_second_writer_is_refused_and_may_read(void **state) {
+    (void)state;
+    mofka_driver_t *one = files_driver(), *two = files_driver();
+    mofka_topic_t *topic = files_topic(one, "{}"), *other = files_topic(two, NULL);
+    mofka_producer_t *producer;
+    mofka_consumer_t *consumer = files_consumer(other, "reader");
+    files_push(topic, 0, 10);
+    FAILS(mofka_producer_create(other, NULL, &producer), MOFKA_ERR_BUSY, "in use by process");
+    files_pull(consumer, 0, 10);
+    files_push(topic, 10, 10);
+    files_pull(consumer, 10, 10);
+    files_leave(consumer);
+    mofka_topic_release(topic);
+    files_end(one);
+    /* Its writer is free now. */
+    files_push(other, 20, 10);
+    mofka_topic_release(other);
+    files_end(two);
+}
+
+/* What is flushed survives the death of its process. */
+static void a_killed_writer_loses_nothing(void **state) {
+    (void)state;
+    int ready[2];
+    char byte;
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        mofka_driver_t *driver = files_driver();
+        files_push(files_topic(driver, "{\"partitions\":1}"), 0, 300);
+        if (write(ready[1], "x", 1) == 1)
+            for (;;)
+                pause();
+        _exit(1);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    mofka_driver_t *driver = files_driver();
+    mofka_topic_t *topic = files_topic(driver, NULL);
+    mofka_consumer_t *consumer = files_consumer(topic, "a");
+    files_pull(consumer, 0, 300);
+    files_push(topic, 300, 10);
+    files_pull(consumer, 300, 10);
+    files_leave(consumer);
+    mofka_topic_release(topic);
+    files_end(driver);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+static void retention_waits_for_consumers(void **state) {
+    (void)state;
+    mofka_driver_t *driver = files_driver();
+    mofka_topic_t *topic = files_topic(
+        driver, "{\"segment_bytes\":4096,\"retain_bytes\":1,\"durability\":\"synced\"}");
+    mofka_consumer_t *slow = files_consumer(topic, "slow"), *late;
+    for (int i = 0; i < 20; i++)
+        files_push(topic, 50 * i, 50);
+    files_pull(slow, 0, 1000);
+    files_leave(slow);
+    /* Now the thread of the driver may delete: a late consumer begins later at last. */
+    mofka_event_t *event = NULL;
+    uint64_t first = 0;
+    for (int i = 0; i < 1000 && first == 0; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "l%d", i);
+        files_push(topic, 1000 + i, 1);
+        late = files_consumer(topic, name);
+        OK(mofka_consumer_pull(late, 1000, &event));
+        first = mofka_event_id(event);
+        mofka_event_release(event);
+        OK(mofka_consumer_unsubscribe(late));
+        files_leave(late);
+        slow = files_consumer(topic, "slow");
+        files_pull(slow, 1000 + i, 1);
+        files_leave(slow);
+        usleep(5000);
+    }
+    assert_true(first > 0);
+    mofka_topic_release(topic);
+    files_end(driver);
+}
+
+int main(void) {
+#define FILES_CASE(name) cmocka_unit_test_setup_teardown(name, files_setup, files_teardown)
+    const struct CMUnitTest cases[] = {
+        FILES_CASE(a_topic_outlives_its_driver),
+        FILES_CASE(resume_says_whether_a_store_may_be_there),
+        FILES_CASE(a_second_writer_is_refused_and_may_read),
+        FILES_CASE(a_killed_writer_loses_nothing),
+        FILES_CASE(retention_waits_for_consumers),
+    };
+    return cmocka_run_group_tests(cases, NULL, NULL);
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Consumers' places, and locks of partitions. */
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "durable/made.h"
+
+static made_t made;
+static disk_t *disk;
+
+static int places_setup(void **state) {
+    (void)state;
+    disk = disk_create(1);
+    OK(made_open(&made, disk, MFI_STORE_MAKE));
+    return 0;
+}
+
+static int places_teardown(void **state) {
+    (void)state;
+    made_close(&made);
+    disk_destroy(disk);
+    return 0;
+}
+
+static size_t places_enter(mfi_places_t *places, const char *name, uint64_t expected, bool fresh) {
+    mfi_place_t place = {.life = 1, .id = 5};
+    bool found;
+    size_t slot;
+    OK(mfi_places_join(places, name, &place, &found, &slot));
+    assert_int_equal(found, fresh);
+    assert_int_equal(place.id, expected);
+    return slot;
+}
+
+static void a_name_keeps_its_place(void **state) {
+    (void)state;
+    mfi_places_t *places;
+    OK(mfi_places_open(&made.log, true, &places));
+    size_t slot = places_enter(places, "a", 5, true);
+    OK(mfi_places_set(places, slot, 2, 70));
+    mfi_places_leave(places, slot);
+    places_enter(places, "a", 70, false);
+    places_enter(places, "b", 5, true);
+    mfi_places_close(places);
+    OK(mfi_places_open(&made.log, true, &places));
+    slot = places_enter(places, "a", 70, false);
+    OK(mfi_places_remove(places, slot));
+    places_enter(places, "a", 5, true);
+    mfi_places_close(places);
+}
+
+static void a_name_is_live_once(void **state) {
+    (void)state;
+    mfi_places_t *one, *two;
+    mfi_place_t place = {.id = 0};
+    bool fresh;
+    size_t slot;
+    OK(mfi_places_open(&made.log, true, &one));
+    OK(mfi_places_open(&made.log, true, &two));
+    slot = places_enter(one, "a", 5, true);
+    FAILS(mfi_places_join(one, "a", &place, &fresh, &slot), MOFKA_ERR_BUSY, "'a' is live");
+    FAILS(mfi_places_join(two, "a", &place, &fresh, &slot), MOFKA_ERR_BUSY, "'a' is live");
+    places_enter(two, "b", 5, true);
+    mfi_places_close(one);
+    places_enter(two, "a", 5, false);
+    mfi_places_close(two);
+}
+
+static void there_are_64_places(void **state) {
+    (void)state;
+    mfi_places_t *places;
+    mfi_place_t place = {.id = 0};
+    bool fresh;
+    size_t slot;
+    char name[MFI_PLACE_NAME_BYTES];
+    OK(mfi_places_open(&made.log, true, &places));
+    for (int i = 0; i < MFI_PLACES_MAX; i++) {
+        snprintf(name, sizeof name, "%0127d", i);
+        places_enter(places, name, 5, true);
+    }
+    FAILS(mfi_places_join(places, "one more", &place, &fresh, &slot), MOFKA_ERR_FULL, "64");
+    mfi_places_close(places);
+}
+
+/* A place that fails to be synced is written again before the next sync counts. */
+static void a_failed_sync_of_places_is_made_good(void **state) {
+    (void)state;
+    mfi_places_t *places;
+    OK(mfi_places_open(&made.log, true, &places));
+    size_t slot = places_enter(places, "a", 5, true);
+    OK(mfi_places_set(places, slot, 1, 9));
+    disk_fail(disk, DISK_SYNC, 0, 5, 1);
+    FAILS(mfi_places_sync(places), MOFKA_ERR_STORAGE, "errno 5");
+    OK(mfi_places_sync(places));
+    disk_end_power(disk);
+    mfi_places_close(places);
+    OK(mfi_places_open(&made.log, true, &places));
+    places_enter(places, "a", 9, false);
+    mfi_places_close(places);
+}
+
+static void damaged_places_are_reported_and_removed(void **state) {
+    (void)state;
+    mfi_places_t *places;
+    mfi_place_t place = {.id = 0};
+    bool fresh;
+    size_t slot, bytes;
+    uint64_t given_up;
+    char path[MFI_PATH_BYTES_MAX];
+    OK(mfi_places_open(&made.log, true, &places));
+    places_enter(places, "a", 5, true);
+    mfi_places_close(places);
+    OK(mfi_io_path(path, made.log.folder, "places"));
+    disk_bytes(disk, path, &bytes)[4096 + 30] ^= 1;
+    OK(mfi_places_open(&made.log, true, &places)); /* the other copy is right */
+    places_enter(places, "a", 5, false);
+    mfi_places_close(places);
+    disk_bytes(disk, path, &bytes)[8192 + 30] ^= 1;
+    OK(mfi_places_open(&made.log, true, &places));
+    FAILS(mfi_places_join(places, "b", &place, &fresh, &slot), MOFKA_ERR_CORRUPT,
+          "may be that of 'b'");
+    mfi_places_close(places);
+    OK(mfi_store_repair(&made.log, &given_up));
+    OK(mfi_places_open(&made.log, true, &places));
+    places_enter(places, "b", 5, true);
+    mfi_places_close(places);
+    memset(disk_bytes(disk, path, &bytes), 0, bytes);
+    FAILS(mfi_places_open(&made.log, true, &places), MOFKA_ERR_CORRUPT, "mofkactl log repair");
+    OK(mfi_store_repair(&made.log, &given_up));
+    OK(mfi_places_open(&made.log, true, &places));
+    mfi_places_close(places);
+}
+
+/* ---- locks ----------------------------------------------------------------------------------- */
+
+static void a_lock_is_taken_once(void **state) {
+    (void)state;
+    mfi_lock_t *lock, *other;
+    OK(mfi_lock_take(&made.log, NULL, &lock));
+    FAILS(mfi_lock_take(&made.log, NULL, &other), MOFKA_ERR_BUSY, "in use by process");
+    FAILS(mfi_lock_break(&made.log), MOFKA_ERR_BUSY, "it lives");
+    OK(mfi_lock_touch(lock));
+    mfi_lock_release(lock);
+    OK(mfi_lock_take(&made.log, NULL, &lock));
+    mfi_lock_release(lock);
+}
+
+static void a_dead_process_of_this_node_is_taken_over(void **state) {
+    (void)state;
+    mfi_lock_t *lock, *dead;
+    OK(mfi_lock_take(&made.log, NULL, &dead));
+    disk_end_process(disk);
+    OK(mfi_lock_take(&made.log, NULL, &lock));
+    mfi_lock_release(lock);
+    free(dead);
+}
+
+static void a_process_of_another_host_is_not(void **state) {
+    (void)state;
+    mfi_lock_t *lock, *far;
+    const mfi_lock_options_t takeover = {.takeover = true, .still_ms = 30};
+    OK(mfi_lock_take(&made.log, &(mfi_lock_options_t){.host = "node7"}, &far));
+    disk_end_process(disk); /* as a file system without locks between nodes */
+    FAILS(mfi_lock_take(&made.log, NULL, &lock), MOFKA_ERR_BUSY, "of node7 since 20");
+    OK(mfi_lock_take(&made.log, &takeover, &lock));
+    mfi_lock_release(lock);
+    free(far);
+    OK(mfi_lock_take(&made.log, &(mfi_lock_options_t){.host = "node7"}, &far));
+    disk_end_process(disk);
+    OK(mfi_lock_break(&made.log));
+    OK(mfi_lock_take(&made.log, NULL, &lock));
+    mfi_lock_release(lock);
+    free(far);
+}
+
+typedef struct mover {
+    mfi_lock_t *lock;
+    _Atomic bool stop;
+} mover_t;
+
+static void *lock_move(void *context) {
+    mover_t *mover = context;
+    while (!mover->stop)
+        (void)mfi_lock_touch(mover->lock);
+    return NULL;
+}
+
+static void an_owner_whose_stamp_moves_is_not_taken_over(void **state) {
+    (void)state;
+    mover_t mover = {.stop = false};
+    mfi_lock_t *lock;
+    pthread_t thread;
+    char path[MFI_PATH_BYTES_MAX];
+    OK(mfi_lock_take(&made.log, &(mfi_lock_options_t){.host = "node7"}, &mover.lock));
+    OK(mfi_io_path(path, made.log.folder, "lock"));
+    disk_forget_locks(disk);
+    assert_int_equal(pthread_create(&thread, NULL, lock_move, &mover), 0);
+    FAILS(
+        mfi_lock_take(&made.log, &(mfi_lock_options_t){.takeover = true, .still_ms = 60000}, &lock),
+        MOFKA_ERR_BUSY, "it lives");
+    mover.stop = true;
+    pthread_join(thread, NULL);
+    mfi_lock_release(mover.lock);
+}
+
+/* Take a lock, fork a child that lives until `done` is closed, and die. */
+static void lock_and_die(const mfi_log_t *log, const int done[2], int forked) {
+    mfi_lock_t *lock;
+    char byte = 1;
+    if (mfi_lock_take(log, NULL, &lock))
+        _exit(1);
+    if (fork() == 0) {
+        close(done[1]);
+        if (write(forked, &byte, 1) != 1)
+            _exit(1);
+        _exit(read(done[0], &byte, 1) != 0);
+    }
+    _exit(0);
+}
+
+/* A lock belongs to the open file; a forked child would keep it. */
+static void a_forked_child_does_not_keep_a_lock(void **state) {
+    (void)state;
+    made_t files;
+    mfi_lock_t *lock;
+    char path[] = "/tmp/mofka-lock-XXXXXX", command[64], byte;
+    int done[2], forked[2], status;
+    assert_non_null(mkdtemp(path));
+    assert_int_equal(pipe(done), 0);
+    assert_int_equal(pipe(forked), 0);
+    OK(made_open_folder(&files, path, MFI_STORE_MAKE));
+    pid_t owner = fork();
+    if (owner == 0)
+        lock_and_die(&files.log, done, forked[1]);
+    assert_int_equal(waitpid(owner, &status, 0), owner);
+    assert_int_equal(status, 0);
+    assert_int_equal(read(forked[0], &byte, 1), 1);
+    OK(mfi_lock_take(&files.log, NULL, &lock));
+    mfi_lock_release(lock);
+    for (int i = 0; i < 2; i++) {
+        close(done[i]);
+        close(forked[i]);
+    }
+    made_close(&files);
+    snprintf(command, sizeof command, "rm -rf '%s'", path);
+    assert_int_equal(system(command), 0);
+}
+
+int main(void) {
+#define PLACES_CASE(name) cmocka_unit_test_setup_teardown(name, places_setup, places_teardown)
+    const struct CMUnitTest cases[] = {
+        PLACES_CASE(a_name_keeps_its_place),
+        PLACES_CASE(a_name_is_live_once),
+        PLACES_CASE(there_are_64_places),
+        PLACES_CASE(a_failed_sync_of_places_is_made_good),
+        PLACES_CASE(damaged_places_are_reported_and_removed),
+        PLACES_CASE(a_lock_is_taken_once),
+        PLACES_CASE(a_dead_process_of_this_node_is_taken_over),
+        PLACES_CASE(a_process_of_another_host_is_not),
+        PLACES_CASE(an_owner_whose_stamp_moves_is_not_taken_over),
+        PLACES_CASE(a_forked_child_does_not_keep_a_lock),
+    };
+    return cmocka_run_group_tests(cases, NULL, NULL);
+}

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-3-Clause
+target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/durable/disk.c)
