@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A row describes an option: its name, its kind and bounds, and where its value is kept. args.c
- * reads the rows of a command; commands/fifo_language.c those of the fifo language.
+ * reads the rows of a command; options/fifo_language.c those of the fifo language.
  */
 #ifndef MOFKA_MPI_CTL_OPTIONS_OPTION_H
 #define MOFKA_MPI_CTL_OPTIONS_OPTION_H
