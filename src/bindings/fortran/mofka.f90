@@ -19,7 +19,7 @@ module mofka
         mofka_err_exists, mofka_err_json, mofka_err_option, mofka_err_refused, mofka_err_too_large, &
         mofka_err_unsupported, mofka_err_timeout, mofka_err_possibly_stored, mofka_err_busy, &
         mofka_err_memory, mofka_err_full, mofka_err_closed, mofka_err_complete, mofka_err_mpi, &
-        mofka_err_system, mofka_err_corrupt, mofka_err_callback, mofka_wait_forever, &
+        mofka_err_system, mofka_err_corrupt, mofka_err_callback, mofka_err_storage, mofka_wait_forever, &
         mofka_any_partition, mofka_ordering_strict, mofka_ordering_loose, mofka_when_full_wait, &
         mofka_when_full_drop_newest, mofka_start_beginning, &
         mofka_start_end, mofka_acknowledge_manual, mofka_acknowledge_auto

@@ -32,6 +32,7 @@ module mofka_base
     integer, parameter, public :: mofka_err_system = -18
     integer, parameter, public :: mofka_err_corrupt = -19
     integer, parameter, public :: mofka_err_callback = -20
+    integer, parameter, public :: mofka_err_storage = -21
     ! As a time-out: wait without limit. As a partition of a push: let the selector choose.
     integer, parameter, public :: mofka_wait_forever = -1, mofka_any_partition = -1
     ! Of producers: see mofka_ordering_t and mofka_when_full_t.

@@ -35,6 +35,7 @@ class Status(IntEnum):
     SYSTEM = -18
     CORRUPT = -19
     CALLBACK = -20
+    STORAGE = -21
 
 
 class MofkaError(RuntimeError):
