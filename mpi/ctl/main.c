@@ -31,8 +31,9 @@
 #include "base/text/message.h"
 
 static const ctl_command_t *const commands[] = {
-    &topic_create_command, &topic_list_command, &topic_info_command, &produce_command,
-    &consume_command,      &forward_command,    &fifo_command,       &top_command,
+    &topic_create_command, &topic_list_command, &topic_info_command,
+    &topic_delete_command, &produce_command,    &consume_command,
+    &forward_command,      &fifo_command,       &top_command,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
@@ -88,7 +89,7 @@ static void ctl_complain_of_command(int argc, char **argv) {
     if (argc == 0)
         ctl_complain("no command was given; mofkactl --help lists the commands");
     else if (ctl_has_more_words(argv[0]))
-        ctl_complain("%s is followed by create, list or info, not by '%s'", argv[0],
+        ctl_complain("%s is followed by create, list, info or delete, not by '%s'", argv[0],
                      argc > 1 ? argv[1] : "");
     else
         ctl_complain("unknown command '%s'; mofkactl --help lists the commands", argv[0]);

@@ -18,9 +18,9 @@
  *
  * The window keeps the first MPI error, with its text, and which ranks' memory met one; flush and
  * mmi_window_check report it. Words that are read there after it are 0. So callers check before
- * they publish and while they wait, and not after each word. Nor does this rank store words there any
- * more: what it stored before stands, as if it had stopped. exchange and fetch_add are still tried,
- * so that a lock can be given back.
+ * they publish and while they wait, and not after each word. Nor does this rank store words there
+ * any more: what it stored before stands, as if it had stopped. exchange and fetch_add are still
+ * tried, so that a lock can be given back.
  */
 #ifndef MOFKA_MPI_WINDOW_WINDOW_H
 #define MOFKA_MPI_WINDOW_WINDOW_H
@@ -39,8 +39,10 @@ typedef struct mmi_window mmi_window_t;
 
 #define MMI_UNKNOWN UINT64_MAX
 
-/* The most words that load_run, get_words and read_within read. No word is torn. */
+/* The most words that load_run and get_words read. No word is torn. */
 #define MMI_RUN_WORDS_MAX 64
+/* The most words that read_within reads: 256 KiB. */
+#define MMI_READ_WORDS_MAX ((size_t)1 << 15)
 
 /* Bytes of a rank's share, and where they are copied to. */
 typedef struct mmi_piece {

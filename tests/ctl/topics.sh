@@ -24,6 +24,22 @@ case_topics() {
     says twice.err MOFKA_ERR_EXISTS
 }
 
+case_delete() {
+    # Rank 1 waits for the topic, then for its producer.
+    printf "1\n2\n" >two.json
+    job delete -n 1 "$ctl" produce "${driver[@]}" --topic t --create --topic.partition_events 8 two.json : \
+        -n 1 "$ctl" topic delete t "${driver[@]}" --timeout 60
+    want 0
+    job gone -n 1 "$ctl" topic create t "${driver[@]}" : -n 1 "$ctl" topic delete t "${driver[@]}" : \
+        -n 1 sh -c 'sleep 3; exec "$@"' sh "$ctl" topic list "${driver[@]}"
+    want 0
+    [ ! -s gone.out ] || fail "the topic is listed"
+    job none -n 1 "$ctl" topic delete nowhere "${driver[@]}" --timeout 0.1
+    want 1
+    says none.err "waited 0.1 s (--timeout) for topic 'nowhere'"
+    refuses "a topic NAME is missing" topic delete
+}
+
 refuses() { # MESSAGE ARGUMENTS...
     local message=$1
     shift
@@ -35,7 +51,7 @@ refuses() { # MESSAGE ARGUMENTS...
 case_usage() {
     refuses "no command"
     refuses "unknown command 'prodcue'" prodcue
-    refuses "topic is followed by create, list or info, not by 'destroy'" topic destroy
+    refuses "topic is followed by create, list, info or delete, not by 'destroy'" topic destroy
     refuses "a topic NAME is missing" topic create
     refuses "unexpected 'b'" topic create a b
     refuses "unknown argument 'x'" topic list x

@@ -7,7 +7,8 @@
 #include "mpi/ctl/options/args.h"
 
 extern const ctl_command_t topic_create_command, topic_list_command, topic_info_command,
-    produce_command, consume_command, forward_command, fifo_command, top_command;
+    topic_delete_command, produce_command, consume_command, forward_command, fifo_command,
+    top_command;
 
 /* The options that create a topic: --topic..., --validator..., --selector... and --serializer... */
 typedef struct ctl_topic_groups {

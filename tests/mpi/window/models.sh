@@ -60,6 +60,13 @@ check fails settled MUTANT_SETTLE_EARLY
 check fails settled MUTANT_END_LATER
 check holds create
 check fails create MUTANT_MADE_FIRST
-check fails create MUTANT_LENGTH_FIRST
+check fails create MUTANT_END_FIRST
 check fails create MUTANT_NO_LOCK
-check fails create MUTANT_GIVE_BACK_ALL
+check fails create MUTANT_OLD_RECORDS
+check holds directory
+check fails directory MUTANT_LOOK_FIRST
+check fails directory MUTANT_NO_RECHECK
+check fails directory MUTANT_NO_SEED
+check fails directory MUTANT_READ_ONCE
+check fails directory MUTANT_TEXT_LATE
+check fails directory MUTANT_WAIT_IS_GONE
