@@ -127,7 +127,7 @@ case_usage() {
             [ ! -s help.err ] || fail "$command $help"
         done
     done
-    refuses "topic is followed by create, list or info, not by ''" topic
+    refuses "topic is followed by create, list, info or delete, not by ''" topic
     refuses "--count cannot be '0x10': it must be a whole number from 0 to 9007199254740992" consume --topic t --count 0x10
     refuses "--rate cannot be 'inf': it must be a number from 0 to 1000000000" produce --topic t --rate inf
     refuses "--batch-size cannot be '16777217': it must be a whole number from 0 to 16777216" produce --topic t --batch-size 16777217

@@ -36,18 +36,20 @@ static void all_ranks_use_and_delete_topics(void **state) {
     topics_close(driver);
 }
 
-/* Two topics with the names of 40 letters fit, and not a third one. */
+/* Two topics fit into the arena, and not a third one. */
 static void topics_leave_nothing(void **state) {
     (void)state;
+    const mofka_topic_options_t o = {.options =
+                                         "{\"partition_bytes\":65536,\"partition_events\":256}"};
     mofka_driver_t *driver =
-        topics_driver("\"arena_bytes\":23068672,\"directory_bytes\":4096,\"owners\":[0]");
+        topics_driver("\"arena_bytes\":192512,\"directory_bytes\":4096,\"owners\":[0]");
     if (rank == size - 1) {
-        NEEDS(topics_churn(driver, churn_count));
-        OK(mofka_driver_create_topic(driver, "one", NULL));
-        OK(mofka_driver_create_topic(driver, "two", NULL));
-        FAILS(mofka_driver_create_topic(driver, "three", NULL), MOFKA_ERR_FULL, "arena of rank 0");
+        NEEDS(topics_churn(driver, churn_count, o.options));
+        OK(mofka_driver_create_topic(driver, "one", &o));
+        OK(mofka_driver_create_topic(driver, "two", &o));
+        FAILS(mofka_driver_create_topic(driver, "three", &o), MOFKA_ERR_FULL, "arena of rank 0");
         OK(mofka_driver_delete_topic(driver, "one"));
-        OK(mofka_driver_create_topic(driver, "three", NULL));
+        OK(mofka_driver_create_topic(driver, "three", &o));
     }
     topics_close(driver);
 }

@@ -16,8 +16,8 @@ bool topics_stress(mofka_driver_t *driver, int rank, int rounds, topics_counts_t
 /* After all ranks: delete what is left. */
 bool topics_clean(mofka_driver_t *driver);
 
-/* Create and delete `count` topics, of which two exist at a time. Neither the directory nor the
- * arenas nor this process's memory grow. */
-bool topics_churn(mofka_driver_t *driver, int count);
+/* Create and delete `count` topics with these options, of which two exist at a time. Neither the
+ * directory nor the arenas nor this process's memory grow. */
+bool topics_churn(mofka_driver_t *driver, int count, const char *options);
 
 #endif
