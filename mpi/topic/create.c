@@ -190,7 +190,7 @@ static mofka_status_t creation_use_again(creation_t *c, const uint64_t *words, u
  * half of its users word. */
 static mofka_status_t creation_find_record(creation_t *c, uint64_t length, uint64_t *half,
                                            bool *found) {
-    uint64_t words[MMI_RECORD_USERS + 1];
+    uint64_t words[MMI_RECORD_USERS + 1] = {0};
     *found = false;
     mmi_record_t *record = mmi_records_find_free(c->d, length);
     if (!record)

@@ -2,9 +2,9 @@
 /*
  * Deleting topics: see topic/delete.c, topic/create.c and mmi_topic_enter. Two users have opened the
  * topic that a record had first. They begin to use it, read and write its partition, and end. Two
- * ranks delete the topic, and create another one in the same record and the same memory. A reader
- * reads the record while it changes. Each of them may stop for ever between any two steps, but for a
- * reader. Memory is sequentially consistent.
+ * ranks delete the topic, and create another one in the same record and the same memory. With READER,
+ * a reader takes the users' place: it reads the record while it changes. Each of them may stop for ever
+ * between any two steps, but for a reader. Memory is sequentially consistent.
  *
  * Checked: whoever uses the memory of a topic finds that topic's; a user is refused only if its topic
  * was deleted, or its deletion is not decided; a record that the reader accepts is one topic's, and one
@@ -189,10 +189,13 @@ proctype reader() {
 
 init {
     atomic {
-        run user();
-        run user();
         run manager();
         run manager();
+#ifdef READER
         run reader()
+#else
+        run user();
+        run user()
+#endif
     }
 }

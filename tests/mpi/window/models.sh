@@ -64,9 +64,10 @@ check fails create MUTANT_END_FIRST
 check fails create MUTANT_NO_LOCK
 check fails create MUTANT_OLD_RECORDS
 check holds directory
+check holds directory READER
 check fails directory MUTANT_LOOK_FIRST
 check fails directory MUTANT_NO_RECHECK
-check fails directory MUTANT_NO_SEED
-check fails directory MUTANT_READ_ONCE
-check fails directory MUTANT_TEXT_LATE
 check fails directory MUTANT_WAIT_IS_GONE
+check fails directory READER MUTANT_NO_SEED
+check fails directory READER MUTANT_READ_ONCE
+check fails directory READER MUTANT_TEXT_LATE
