@@ -309,6 +309,10 @@ typedef struct mofka_driver_ops {
     mofka_status_t (*close)(void *self, int64_t timeout_ms);
     /** Free `self`, after close. */
     void (*destroy)(void *self);
+    /** Optional: delete a topic, as mofka_driver_delete_topic documents. The core has checked its
+     * name. Handles of the topic stay; make_producer, make_consumer and mark_complete then answer
+     * MOFKA_ERR_NOT_FOUND. Missing, also from a smaller table: MOFKA_ERR_UNSUPPORTED. */
+    mofka_status_t (*delete_topic)(void *self, const char *name);
 } mofka_driver_ops_t;
 
 /** Make a handle of a backend's driver; `self` (take). Give: mofka_driver_close, then

@@ -93,7 +93,7 @@ typedef struct mofka_consumer_options {
  * MOFKA_ERR_BUSY: on one of the partitions a live consumer has this name. MOFKA_ERR_FULL: there is
  * no room for another name. MOFKA_ERR_RANGE: a target does not exist. MOFKA_ERR_INVALID: an invalid
  * name, handle or enum value, or `target_count` without `targets`. MOFKA_ERR_OPTION: the backend
- * does not know an option.
+ * does not know an option. MOFKA_ERR_NOT_FOUND: the topic was deleted.
  * Threads: any. MPI: local. Blocks: for the lock of each partition, at most 10 s each. */
 MOFKA_API mofka_status_t mofka_consumer_create(mofka_topic_t *topic,
                                                const mofka_consumer_options_t *options,

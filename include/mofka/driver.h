@@ -65,6 +65,17 @@ typedef struct mofka_topic_options {
  * Threads: any. MPI: local. Blocks: for the directory's lock, at most 10 s. */
 MOFKA_API mofka_status_t mofka_driver_create_topic(mofka_driver_t *driver, const char *name,
                                                    const mofka_topic_options_t *options);
+/** Delete a topic, with its events, and the names and cursors of its consumers. Its memory is used
+ * again, and a topic of the same name can be created at once. Handles of it stay, and are released
+ * as others. Through them no producer and no consumer can be made any more: MOFKA_ERR_NOT_FOUND,
+ * also once there is another topic of that name. Events that were pulled stay readable, but for
+ * those of a consumer with `zero_copy`. MOFKA_ERR_NOT_FOUND: there is no such topic.
+ * MOFKA_ERR_BUSY: producers or consumers of any rank are open, and the message says how many; or a
+ * rank has not finished creating the topic, and is named. A rank that stopped with an open one
+ * keeps the topic. MOFKA_ERR_TIMEOUT: the directory's lock stays taken, or the rank that has the
+ * directory does not answer. MOFKA_ERR_UNSUPPORTED: drivers of this type cannot delete topics.
+ * Threads: any. MPI: local. Blocks: for the directory's lock, at most 10 s. */
+MOFKA_API mofka_status_t mofka_driver_delete_topic(mofka_driver_t *driver, const char *name);
 /** Open a topic. If it does not exist yet, or is being created, wait, at most `timeout_ms`. Its
  * record names the types of its validator and serializer. A type that is not registered in this
  * process is loaded from a plug-in folder (register.h), whatever path the record has. Give:

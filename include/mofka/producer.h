@@ -89,9 +89,10 @@ typedef struct mofka_producer_options {
 /** Make a producer of a topic (keep). NULL options mean the defaults. Give: mofka_producer_close,
  * then mofka_producer_release. MOFKA_ERR_INVALID: an invalid name, handle or enum value.
  * MOFKA_ERR_RANGE: a number is out of range. MOFKA_ERR_OPTION: the backend does not know an option.
- * MOFKA_ERR_CLOSED: the driver is closed.
- * MOFKA_ERR_BUSY: the selector serves another producer.
- * Threads: any. MPI: local. Blocks: no. */
+ * MOFKA_ERR_CLOSED: the driver is closed. MOFKA_ERR_NOT_FOUND: the topic was deleted.
+ * MOFKA_ERR_BUSY: the selector serves another producer. MOFKA_ERR_TIMEOUT: the rank that has the
+ * directory of topics does not answer, or a rank began to delete the topic and stopped.
+ * Threads: any. MPI: local. Blocks: until that rank answers, at most 15 s. */
 MOFKA_API mofka_status_t mofka_producer_create(mofka_topic_t *topic,
                                                const mofka_producer_options_t *options,
                                                mofka_producer_t **producer);

@@ -45,6 +45,7 @@ MOFKA_API mofka_status_t mofka_topic_partition_info(const mofka_topic_t *topic, 
 /** Complete the topic. Each consumer gets every event that is stored by now, then
  * MOFKA_NO_MORE_EVENTS for ever. Later pushes fail with MOFKA_ERR_COMPLETE. Calling again returns
  * MOFKA_OK. MOFKA_ERR_TIMEOUT: not all partitions are complete yet; calling again continues.
+ * MOFKA_ERR_NOT_FOUND: the topic was deleted.
  * Threads: any. MPI: local. Blocks: for the partitions' locks, at most `timeout_ms`. */
 MOFKA_API mofka_status_t mofka_topic_mark_complete(mofka_topic_t *topic, int64_t timeout_ms);
 

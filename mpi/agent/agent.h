@@ -104,14 +104,22 @@ mofka_status_t mmi_agent_wrap_producer(mmi_agent_t *agent, size_t partition_coun
 /* The same for a consumer's table. */
 mofka_status_t mmi_agent_wrap_consumer(mmi_agent_t *agent, const mofka_consumer_ops_t **ops,
                                        void **self);
-/* mmi_topic_mark_complete, by a job. */
 struct mmi_topic;
+/* mmi_producer_create, by a job. */
+mofka_status_t mmi_agent_make_producer(mmi_agent_t *agent, struct mmi_topic *topic,
+                                       const char *name, const char *options,
+                                       const mofka_producer_ops_t **made_ops, void **made);
+/* mmi_topic_mark_complete, by a job. */
 mofka_status_t mmi_agent_mark_complete(mmi_agent_t *agent, struct mmi_topic *topic,
                                        int64_t timeout_ms);
 /* mmi_consumer_create, by a job. */
 mofka_status_t mmi_agent_make_consumer(mmi_agent_t *agent, struct mmi_topic *topic,
                                        const mofka_consumer_config_t *config,
                                        const mofka_consumer_ops_t **made_ops, void **made);
+/* `delete_topic`, the slot of mofka_driver_ops_t, by a job. */
+typedef mofka_status_t (*mmi_delete_topic_t)(void *self, const char *name);
+mofka_status_t mmi_agent_delete_topic(mmi_agent_t *agent, mmi_delete_topic_t delete_topic,
+                                      void *self, const char *name);
 /* `create`, the slot create_topic of mofka_driver_ops_t, by a job. */
 typedef mofka_status_t (*mmi_create_topic_t)(void *self, const mofka_topic_config_t *config);
 mofka_status_t mmi_agent_create_topic(mmi_agent_t *agent, mmi_create_topic_t create, void *self,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "mpi/agent/agent.h"
 #include "mpi/consumer/consumer.h"
+#include "mpi/producer/producer.h"
 
 /* How long a call without a time-out waits: longer than for the locks that it needs. */
 #define CALL_MS 15000
@@ -39,6 +40,62 @@ mofka_status_t mmi_agent_mark_complete(mmi_agent_t *agent, mmi_topic_t *topic, i
     mofka_status_t status = mmi_job_call(agent, &c->job, mmi_agent_grace(mmi_deadline(timeout_ms)));
     if (!status)
         mmi_job_leave(&c->job);
+    return status;
+}
+
+/* ---- make_producer --------------------------------------------------------------------------- */
+
+typedef struct producer_job {
+    mmi_job_t job;
+    mmi_topic_t *topic;
+    char *name, *options; /* copies */
+    const mofka_producer_ops_t *made_ops;
+    void *made; /* until the caller takes it */
+} producer_job_t;
+
+static mofka_status_t producer_job_run(mmi_job_t *job) {
+    producer_job_t *j = (producer_job_t *)(void *)job;
+    return mmi_producer_create(j->topic, j->name, j->options, &j->made_ops, &j->made);
+}
+
+/* A producer that nobody took is no user of the topic any more. */
+static void producer_job_free(mmi_job_t *job) {
+    producer_job_t *j = (producer_job_t *)(void *)job;
+    if (j->made)
+        j->made_ops->destroy(j->made);
+    mmi_topic_destroy(j->topic);
+    free(j->name);
+    free(j->options);
+    free(j);
+}
+
+mofka_status_t mmi_agent_make_producer(mmi_agent_t *agent, mmi_topic_t *topic, const char *name,
+                                       const char *options, const mofka_producer_ops_t **made_ops,
+                                       void **made) {
+    producer_job_t *j = calloc(1, sizeof *j);
+    if (!j)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a producer");
+    *j = (producer_job_t){.job = {.run = producer_job_run, .destroy = producer_job_free},
+                          .topic = topic,
+                          .name = strdup(name),
+                          .options = options ? strdup(options) : NULL};
+    mmi_topic_retain(topic);
+    if (!j->name || (options && !j->options)) {
+        producer_job_free(&j->job);
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a producer");
+    }
+    mofka_status_t status = mmi_job_call(agent, &j->job, mmi_deadline(CALL_MS));
+    if (status)
+        return status;
+    const mofka_producer_ops_t *ops = j->made_ops;
+    void *producer = j->made;
+    status = mmi_agent_wrap_producer(agent, topic->partition_count, &ops, &producer);
+    if (!status) {
+        *made_ops = ops;
+        *made = producer;
+        j->made = NULL;
+    }
+    mmi_job_leave(&j->job);
     return status;
 }
 
@@ -157,5 +214,39 @@ mofka_status_t mmi_agent_create_topic(mmi_agent_t *agent, mmi_create_topic_t cre
     mofka_status_t status = mmi_job_call(agent, &c->job, mmi_deadline(CALL_MS));
     if (!status)
         mmi_job_leave(&c->job);
+    return status;
+}
+
+/* ---- delete_topic ---------------------------------------------------------------------------- */
+
+typedef struct delete_job {
+    mmi_job_t job;
+    mmi_delete_topic_t delete_topic;
+    void *driver;
+    char name[MOFKA_NAME_BYTES_MAX + 1];
+} delete_job_t;
+
+static mofka_status_t delete_run(mmi_job_t *job) {
+    const delete_job_t *j = (const delete_job_t *)(const void *)job;
+    return j->delete_topic(j->driver, j->name);
+}
+
+static void delete_free(mmi_job_t *job) {
+    free(job);
+}
+
+mofka_status_t mmi_agent_delete_topic(mmi_agent_t *agent, mmi_delete_topic_t delete_topic,
+                                      void *self, const char *name) {
+    delete_job_t *j = calloc(1, sizeof *j);
+    if (!j)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory to delete topic '%s'", name);
+    j->job = (mmi_job_t){.run = delete_run, .destroy = delete_free};
+    j->delete_topic = delete_topic;
+    j->driver = self;
+    assert(strlen(name) < sizeof j->name);
+    strcpy(j->name, name);
+    mofka_status_t status = mmi_job_call(agent, &j->job, mmi_deadline(CALL_MS));
+    if (!status)
+        mmi_job_leave(&j->job);
     return status;
 }

@@ -173,13 +173,29 @@ static mofka_status_t mmi_consumer_may_end(const mmi_consumer_t *c) {
     return may ? MOFKA_OK : mofka_fail(MOFKA_ERR_TIMEOUT, "%s", mofka_last_error());
 }
 
+/* It uses the topic no more. `status`, which has the message, or the error of this. */
+static mofka_status_t mmi_consumer_leave_topic(mmi_consumer_t *c, mofka_status_t status) {
+    if (!c->entered)
+        return status;
+    c->entered = false;
+    if (!status)
+        return mmi_topic_leave(c->topic);
+    char message[MOFKA_MESSAGE_BYTES_MAX + 1];
+    snprintf(message, sizeof message, "%s", mofka_last_error());
+    (void)mmi_topic_leave(c->topic); /* the first error counts */
+    return mofka_fail(status, "%s", message);
+}
+
+/* Its places are left or freed: end the rest. `status`: the first error so far. */
+static mofka_status_t mmi_consumer_end(mmi_consumer_t *c, mofka_status_t status) {
+    mofka_status_t ended = mmi_consumer_end_rings(c);
+    c->closing = true;
+    return mmi_consumer_leave_topic(c, status ? status : ended);
+}
+
 static mofka_status_t mmi_consumer_unsubscribe(void *self) {
     mofka_status_t status = mmi_consumer_may_end(self);
-    if (status)
-        return status;
-    status = mmi_consumer_leave(self, MMI_CONSUMER_FREE);
-    mofka_status_t ended = mmi_consumer_end_rings(self);
-    return status ? status : ended;
+    return status ? status : mmi_consumer_end(self, mmi_consumer_leave(self, MMI_CONSUMER_FREE));
 }
 
 static mofka_status_t mmi_consumer_close(void *self) {
@@ -188,9 +204,7 @@ static mofka_status_t mmi_consumer_close(void *self) {
         return status;
     status = mmi_consumer_publish(self);
     mofka_status_t left = mmi_consumer_leave(self, MMI_CONSUMER_AWAY);
-    status = status ? status : left;
-    mofka_status_t ended = mmi_consumer_end_rings(self);
-    return status ? status : ended;
+    return mmi_consumer_end(self, status ? status : left);
 }
 
 mofka_status_t mmi_consumer_check(const mmi_consumer_t *c) {
@@ -214,6 +228,14 @@ static void mmi_consumer_destroy(void *self) {
     free(c);
 }
 
+/* One that was not given to the user still is a user of the topic. */
+static void mmi_consumer_end_and_destroy(void *self) {
+    mmi_consumer_t *c = self;
+    if (!c->closing)
+        (void)mmi_consumer_leave_topic(c, MOFKA_OK);
+    mmi_consumer_destroy(c);
+}
+
 static const mofka_consumer_ops_t consumer_ops = {
     .size = sizeof consumer_ops,
     .fetch = mmi_consumer_fetch,
@@ -227,7 +249,7 @@ static const mofka_consumer_ops_t consumer_ops = {
     .publish = mmi_consumer_publish,
     .unsubscribe = mmi_consumer_unsubscribe,
     .close = mmi_consumer_close,
-    .destroy = mmi_consumer_destroy,
+    .destroy = mmi_consumer_end_and_destroy,
     .skip_damaged = mmi_consumer_skip_damaged,
     .describe_wait = mmi_consumer_describe_wait,
     .metadata_damaged = mmi_consumer_metadata_damaged,
@@ -248,11 +270,12 @@ static mofka_status_t mmi_consumer_check_zero_copy(const mmi_topic_t *topic) {
     return MOFKA_OK;
 }
 
-static mmi_consumer_t *mmi_consumer_allocate(const mmi_topic_t *topic, size_t readers) {
+static mmi_consumer_t *mmi_consumer_allocate(mmi_topic_t *topic, size_t readers) {
     assert(readers >= 1 && readers <= topic->partition_count);
     mmi_consumer_t *c = calloc(1, sizeof *c + readers * sizeof c->readers[0]);
     if (!c)
         return NULL;
+    c->topic = topic;
     c->partition_count = topic->partition_count;
     c->entries = malloc(MMI_RUN_EVENTS_MAX * sizeof *c->entries);
     c->by_partition = calloc(topic->partition_count, sizeof(mmi_reader_t *));
@@ -280,7 +303,30 @@ void mmi_consumer_undo(void *self) {
     mmi_consumer_t *c = self;
     mmi_consumer_undo_joins(c, c->reader_count);
     (void)mmi_consumer_end_rings(c); /* it has not waited: nobody is asked */
-    mmi_consumer_destroy(c);
+    mmi_consumer_end_and_destroy(c);
+}
+
+/* Join all partitions that were asked for. */
+static mofka_status_t mmi_consumer_join(mmi_consumer_t *c, const mofka_consumer_config_t *config,
+                                        size_t count, bool skips_damaged) {
+    mmi_topic_t *topic = c->topic;
+    mofka_status_t status = mmi_topic_enter(topic, mmi_deadline(MMI_DIRECTORY_READ_MS));
+    c->entered = !status;
+    for (; !status && c->reader_count < count; c->reader_count += !status) {
+        size_t index = config->targets ? config->targets[c->reader_count] : c->reader_count;
+        assert(index < topic->partition_count && !c->by_partition[index]);
+        mmi_reader_t *r = &c->readers[c->reader_count];
+        r->entries = c->entries;
+        r->sums = c->sums;
+        r->payload = c->payload;
+        r->words = c->words;
+        r->skips_damaged = skips_damaged;
+        r->run_data_bytes = config->copies_data ? RUN_DATA_BYTES : UINT64_MAX;
+        c->by_partition[index] = r;
+        r->seen_at = r->watched_at = MMI_UNWATCHED;
+        status = mmi_reader_join(r, &topic->partitions[index], config->name, config->from_end);
+    }
+    return status ? status : mmi_consumer_begin_rings(c);
 }
 
 mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *config,
@@ -299,27 +345,12 @@ mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *co
     mmi_consumer_t *c = mmi_consumer_allocate(topic, count);
     if (!c)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer of %zu partitions", count);
-    for (; !status && c->reader_count < count; c->reader_count += !status) {
-        size_t index = config->targets ? config->targets[c->reader_count] : c->reader_count;
-        assert(index < topic->partition_count && !c->by_partition[index]);
-        mmi_reader_t *r = &c->readers[c->reader_count];
-        r->entries = c->entries;
-        r->sums = c->sums;
-        r->payload = c->payload;
-        r->words = c->words;
-        r->skips_damaged = skips_damaged;
-        r->run_data_bytes = config->copies_data ? RUN_DATA_BYTES : UINT64_MAX;
-        c->by_partition[index] = r;
-        r->seen_at = r->watched_at = MMI_UNWATCHED;
-        status = mmi_reader_join(r, &topic->partitions[index], config->name, config->from_end);
-    }
-    if (!status)
-        status = mmi_consumer_begin_rings(c);
+    status = mmi_consumer_join(c, config, count, skips_damaged);
     if (status) {
         char message[MOFKA_MESSAGE_BYTES_MAX + 1];
         snprintf(message, sizeof message, "%s", mofka_last_error());
         mmi_consumer_undo_joins(c, count);
-        mmi_consumer_destroy(c);
+        mmi_consumer_end_and_destroy(c);
         return mofka_fail(status, "%s", message);
     }
     *ops = &consumer_ops;

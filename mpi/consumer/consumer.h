@@ -106,6 +106,9 @@ typedef struct mmi_reader {
 #define MMI_UNWATCHED UINT64_MAX
 
 typedef struct mmi_consumer {
+    mmi_topic_t *topic; /* borrow: the core's handle keeps the topic open longer */
+    bool entered;       /* it counts as a user of the topic */
+    bool closing;       /* close or unsubscribe was called */
     mmi_entry_t *entries;
     uint64_t *sums;
     mmi_payload_t *payload;

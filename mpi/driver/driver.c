@@ -271,7 +271,7 @@ static void mmi_driver_destroy(void *self) {
     assert(!d->has_progress && !d->directory.w);
     if (d->ranks)
         mmi_ranks_free(d->ranks);
-    mmi_known_topics_destroy(&d->known_topics);
+    mmi_records_destroy(&d->directory.records);
     free(d->directory.owners);
     free(d);
 }
@@ -304,7 +304,7 @@ static mmi_driver_t *mmi_driver_init(preparation_t *p, mmi_ranks_t *ranks) {
     d->process = getpid();
     d->directory.topic_ops = &mmi_topic_ops;
     d->directory.owners = p->owners;
-    mmi_known_topics_init(&d->known_topics);
+    mmi_records_init(&d->directory.records);
     return d;
 }
 
@@ -370,6 +370,7 @@ static const mofka_driver_ops_t driver_ops = {
     .topic_stats = mmi_driver_topic_stats,
     .close = mmi_driver_close,
     .destroy = mmi_driver_destroy,
+    .delete_topic = mmi_driver_delete_topic,
 };
 
 /* Close a driver that some rank could not make a handle of. */

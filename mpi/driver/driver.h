@@ -20,8 +20,7 @@ typedef struct mmi_driver {
     bool several_nodes;        /* the ranks are not all on one node */
     uint64_t nonce;            /* a number that other drivers do not have */
     mmi_directory_t directory; /* and the window; owned */
-    mmi_known_topics_t known_topics;
-    bool has_progress; /* the progress thread runs */
+    bool has_progress;         /* the progress thread runs */
     pthread_t progress_thread;
     _Atomic bool stop_progress;
     int keyval; /* of the attribute that MPI_Finalize deletes */
@@ -38,6 +37,7 @@ mofka_status_t mmi_driver_open_topic(void *self, const char *name, int64_t timeo
 mofka_status_t mmi_driver_topic_exists(void *self, const char *name, bool *exists);
 mofka_status_t mmi_driver_list_topics(void *self, mofka_topic_visit_fn visit, void *context);
 mofka_status_t mmi_driver_topic_stats(void *self, int64_t timeout_ms, struct cJSON *topics);
+mofka_status_t mmi_driver_delete_topic(void *self, const char *name);
 mofka_status_t mmi_driver_close(void *self, int64_t timeout_ms);
 
 /* ---- close.c ---- */

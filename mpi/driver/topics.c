@@ -8,14 +8,13 @@
 
 static mofka_status_t topics_make_producer(void *self, const char *name, const char *options,
                                            const mofka_producer_ops_t **ops, void **producer) {
-    const mmi_topic_t *topic = self;
-    mofka_status_t status = mmi_producer_create(self, name, options, ops, producer);
-    if (status || !topic->w->agent)
-        return status;
-    status = mmi_agent_wrap_producer(topic->w->agent, topic->partition_count, ops, producer);
+    mmi_topic_t *topic = self;
+    mofka_status_t status = mmi_window_may_call(topic->w);
     if (status)
-        (*ops)->destroy(*producer);
-    return status;
+        return status;
+    return topic->w->agent
+               ? mmi_agent_make_producer(topic->w->agent, topic, name, options, ops, producer)
+               : mmi_producer_create(self, name, options, ops, producer);
 }
 
 static mofka_status_t topics_make_consumer(void *self, const mofka_consumer_config_t *config,
@@ -47,12 +46,12 @@ const mofka_topic_ops_t mmi_topic_ops = {
 };
 
 static mofka_status_t topics_create(void *self, const mofka_topic_config_t *config) {
-    const mmi_driver_t *d = self;
+    mmi_driver_t *d = self;
     return mmi_directory_create_topic(&d->directory, config);
 }
 
 mofka_status_t mmi_driver_create_topic(void *self, const mofka_topic_config_t *config) {
-    const mmi_driver_t *d = self;
+    mmi_driver_t *d = self;
     mmi_window_t *w = d->directory.w;
     mofka_status_t status = mmi_window_may_call(w);
     if (status)
@@ -61,9 +60,24 @@ mofka_status_t mmi_driver_create_topic(void *self, const mofka_topic_config_t *c
                     : topics_create(self, config);
 }
 
+static mofka_status_t topics_delete(void *self, const char *name) {
+    mmi_driver_t *d = self;
+    return mmi_directory_delete_topic(&d->directory, name);
+}
+
+mofka_status_t mmi_driver_delete_topic(void *self, const char *name) {
+    const mmi_driver_t *d = self;
+    mmi_window_t *w = d->directory.w;
+    mofka_status_t status = mmi_window_may_call(w);
+    if (status)
+        return status;
+    return w->agent ? mmi_agent_delete_topic(w->agent, topics_delete, self, name)
+                    : topics_delete(self, name);
+}
+
 mofka_status_t mmi_driver_open_topic(void *self, const char *name, int64_t timeout_ms,
                                      mofka_topic_made_t *made) {
-    const mmi_driver_t *d = self;
+    mmi_driver_t *d = self;
     mofka_status_t status = mmi_window_may_call(d->directory.w);
     return status ? status
                   : mmi_directory_open_topic(&d->directory, name,
@@ -71,13 +85,13 @@ mofka_status_t mmi_driver_open_topic(void *self, const char *name, int64_t timeo
 }
 
 mofka_status_t mmi_driver_topic_exists(void *self, const char *name, bool *exists) {
-    const mmi_driver_t *d = self;
+    mmi_driver_t *d = self;
     mofka_status_t status = mmi_window_may_call(d->directory.w);
     return status ? status : mmi_directory_has_topic(&d->directory, name, exists);
 }
 
 mofka_status_t mmi_driver_list_topics(void *self, mofka_topic_visit_fn visit, void *context) {
-    const mmi_driver_t *d = self;
+    mmi_driver_t *d = self;
     mofka_status_t status = mmi_window_may_call(d->directory.w);
     return status ? status : mmi_directory_list_topics(&d->directory, visit, context);
 }
@@ -85,6 +99,5 @@ mofka_status_t mmi_driver_list_topics(void *self, mofka_topic_visit_fn visit, vo
 mofka_status_t mmi_driver_topic_stats(void *self, int64_t timeout_ms, struct cJSON *topics) {
     mmi_driver_t *d = self;
     mofka_status_t status = mmi_window_may_call(d->directory.w);
-    return status ? status
-                  : mmi_topic_stats_read(&d->directory, &d->known_topics, timeout_ms, topics);
+    return status ? status : mmi_topic_stats_read(&d->directory, timeout_ms, topics);
 }

@@ -17,15 +17,29 @@
  *
  * A record of the directory:
  *
- *   +--------+-------+-------+------------+------------------------------+
- *   | length | state | check | name check | JSON text, padded with zeros |
- *   +--------+-------+-------+------------+------------------------------+
- *     8 bytes each                          to 8 bytes
+ *   +--------+-------+-------+-------+------------+------------------------------+
+ *   | length | state | users | check | name check | JSON text, padded            |
+ *   +--------+-------+-------+-------+------------+------------------------------+
+ *     8 bytes each                                 to 8 bytes
  *
- * The length is that of the text: a sealed word, stored last; 0 ends the list. The state is the
- * only word that changes, once: a sealed word that says which rank makes the topic's partitions,
- * and whether it has done so (topic/create.c). The check is of all that follows it. The name check
- * is of the topic's name: it says whose record is damaged.
+ *   length      that of the text: a sealed word, which never changes. The records are found by it
+ *   state       a sealed word: 2 bits say how far the topic is, 24 which rank makes its partitions,
+ *               30 are the incarnation: the number of topics that had this record before
+ *   users       32 bits: open producers and consumers; 1 bit: the topic is being deleted, or was;
+ *               31 bits: the incarnation. Changed by fetch_add only
+ *   check       of all that follows it, and the incarnation. So the text of one topic does not pass
+ *               for that of another
+ *   name check  of the topic's name: it says whose record is damaged
+ *
+ * The state, with the topic's life from left to right:
+ *
+ *                    create.c             create.c            delete.c
+ *   free memory --> MAKING, users 2i --> MADE, users 2i ... 2i+1 --> NOT MADE --+
+ *                    ^                                                          | create.c
+ *                    +--------------------------- MAKING, users 2(i+1) <--------+
+ *
+ * where "users 2i" are the upper 32 bits of that word. A record that is not made keeps its length,
+ * and is used again by a topic whose text fits. Texts are padded with spaces.
  *
  * A partition, in the arena of its owner. Offsets are those of mmi_partition_t:
  *

@@ -40,6 +40,13 @@ void mmi_partition_place(mmi_partition_t *p) {
     p->salt = (p->base ^ (uint64_t)p->owner << 48) * MMI_CHECK_FACTOR;
 }
 
+/* Payload needs no zeros: it is read only behind an entry. */
+mofka_status_t mmi_partition_clear(const mmi_partition_t *p) {
+    uint64_t from = p->base + MMI_PAGE_BYTES;
+    assert(from <= p->flags && p->flags < p->ring);
+    return mmi_window_zero(p->w, p->owner, from, p->ring - from);
+}
+
 mofka_status_t mmi_partition_format(const mmi_partition_t *p, mmi_place_t start) {
     assert(p->base % MMI_PAGE_BYTES == 0 && p->base < p->flags && p->flags < p->entries);
     assert(p->ring_bytes % MMI_UNIT_BYTES == 0);
@@ -51,9 +58,8 @@ mofka_status_t mmi_partition_format(const mmi_partition_t *p, mmi_place_t start)
     if (p->w->ops->opens_zeroed)
         return p->w->ops->flush(p->w, p->owner);
     /* MPI does not promise zeros: with one rank, shared windows are plain malloc in both MPIs, and
-     * may hold the flags and entries of an earlier driver. Payload needs no zeros: it is read only
-     * behind an entry. */
-    return mmi_window_zero(p->w, p->owner, p->base + sizeof page, p->ring - p->base - sizeof page);
+     * may hold the flags and entries of an earlier driver. */
+    return mmi_partition_clear(p);
 }
 
 mofka_status_t mmi_word_damaged(const mmi_partition_t *p, const char *name, uint64_t word) {

@@ -70,7 +70,11 @@ typedef struct mmi_tail {
 uint64_t mmi_partition_bytes(uint64_t slots, uint64_t ring_bytes, bool checksums);
 /* Set the offsets that follow from base, slots and ring_bytes. */
 void mmi_partition_place(mmi_partition_t *p);
-/* Make fresh memory, of any contents, an empty partition whose log starts at `start`. */
+/* Make the parts that must be zero so, where another partition may have been: what is before the
+ * payload, but for the first page. Complete on return. */
+mofka_status_t mmi_partition_clear(const mmi_partition_t *p);
+/* Make fresh memory, or memory that was cleared, an empty partition whose log starts at `start`. In
+ * a window that does not open zeroed, of any contents. */
 mofka_status_t mmi_partition_format(const mmi_partition_t *p, mmi_place_t start);
 
 /* Whether a log from `head` to `end` fits the partition. */

@@ -3,6 +3,7 @@
 #include "mpi/producer/producer.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <mofka/options.h>
 
@@ -34,19 +35,11 @@ static mofka_status_t producer_settle(mmi_producer_t *producer) {
     return status;
 }
 
-/* A close that timed out is called again. The producer counts once. */
-static mofka_status_t mmi_producer_close(void *self, bool flushed) {
-    mmi_producer_t *producer = self;
+/* A producer counts once for a topic that expects some. The last one completes it. */
+static mofka_status_t producer_finish(mmi_producer_t *producer) {
     mmi_topic_t *topic = producer->topic;
-    assert(producer->counted || !producer->last);
-    if (mmi_window_may_call(topic->w)) /* not over: another thread may close it */
-        return mofka_fail(MOFKA_ERR_TIMEOUT, "%s", mofka_last_error());
-    for (size_t i = 0; i < topic->partition_count; i++) /* discarded batches wait no more */
-        mmi_room_end_wait(&topic->partitions[i], &producer->senders[i]);
-    mofka_status_t status = producer_settle(producer);
-    if (status || !flushed || topic->expected_producers == 0)
-        return status;
     const mmi_partition_t *p = &topic->partitions[0];
+    assert(producer->counted || !producer->last);
     if (!producer->counted) {
         uint64_t before =
             p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(finished), MMI_COUNT_ONE);
@@ -60,8 +53,42 @@ static mofka_status_t mmi_producer_close(void *self, bool flushed) {
     return mmi_topic_complete(topic, mmi_deadline(MMI_LOCK_TIMEOUT_MS));
 }
 
+/* It uses the topic no more. If its puts did not complete, it stays a user. */
+static mofka_status_t producer_leave(mmi_producer_t *producer, mofka_status_t status) {
+    if (!producer->entered || status == MOFKA_ERR_TIMEOUT)
+        return status;
+    producer->entered = false;
+    if (!status)
+        return mmi_topic_leave(producer->topic);
+    char message[MOFKA_MESSAGE_BYTES_MAX + 1];
+    snprintf(message, sizeof message, "%s", mofka_last_error());
+    (void)mmi_topic_leave(producer->topic); /* the first error counts */
+    return mofka_fail(status, "%s", message);
+}
+
+/* A close that timed out is called again. */
+static mofka_status_t mmi_producer_close(void *self, bool flushed) {
+    mmi_producer_t *producer = self;
+    mmi_topic_t *topic = producer->topic;
+    if (mmi_window_may_call(topic->w)) /* not over: another thread may close it */
+        return mofka_fail(MOFKA_ERR_TIMEOUT, "%s", mofka_last_error());
+    producer->closing = true;
+    for (size_t i = 0; i < topic->partition_count; i++) /* discarded batches wait no more */
+        mmi_room_end_wait(&topic->partitions[i], &producer->senders[i]);
+    mofka_status_t status = producer_settle(producer);
+    if (status) {
+        producer->entered = false;
+        return status;
+    }
+    if (flushed && topic->expected_producers != 0)
+        status = producer_finish(producer);
+    return producer_leave(producer, status);
+}
+
 static void mmi_producer_destroy(void *self) {
     mmi_producer_t *producer = self;
+    if (!producer->closing) /* it was not given to the user */
+        (void)producer_leave(producer, MOFKA_OK);
     if (mmi_window_check(producer->topic->w,
                          MMI_ANY_RANK)) /* MPI may still write the senders' state words */
         return;
@@ -95,7 +122,13 @@ mofka_status_t mmi_producer_create(void *self, const char *name, const char *opt
     if (!producer)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a producer");
     assert(topic->partition_count > 0);
+    status = mmi_topic_enter(topic, mmi_deadline(MMI_DIRECTORY_READ_MS));
+    if (status) {
+        free(producer);
+        return status;
+    }
     producer->topic = topic;
+    producer->entered = true;
     *ops = &producer_ops;
     *out = producer;
     return MOFKA_OK;

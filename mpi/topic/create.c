@@ -1,23 +1,33 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Creates a topic: appends its record to the directory, then makes its partitions.
+ * Creates a topic: puts its record into the directory, then makes its partitions.
  *
  *   step                                        a rank that dies after it leaves behind
  *   1 take the directory's lock                 the lock, so nothing can be created any more
- *   2 is the name free? where is room?          the lock
- *   3 put the record, in the state "making"     the lock; nobody reads behind the end of the list
- *   4 store what each owner has used, the end   the lock, and space that is lost
- *   5 store the record's length                 the lock, and a topic that is never made
- *   6 give the lock back                        a topic that is never made
- *   7 populate and format the partitions        a topic that is never made
- *   8 store the state "made"                    a topic
+ *   2 look at the directory: is the name free?  the lock
+ *     which record is free, where is room?
+ *   3 put the record, and the words "next"      the lock; nobody reads behind the end of the list,
+ *     and "high"; flush                         or the text of a record that is not made
+ *   a new record
+ *     4 store the end of the list               the lock, and a topic that is never made
+ *   a record that is used again
+ *     4 add to its users word: the next         the lock
+ *       incarnation, which is not deleted
+ *     5 store the state "making"                the lock, and a topic that is never made
+ *     6 store `directory_changes` + 1           the same
+ *   7 give the lock back                        a topic that is never made
+ *   8 populate and format the partitions        a topic that is never made
+ *   9 store the state "made"                    a topic
  *
- * Step 7 takes long for large partitions, so it needs no lock: other topics are created and opened
- * meanwhile. From step 5 on the name is taken. Opening waits for step 8, and names the rank that it
- * waits for; statistics leave the topic out until then.
+ * Step 8 takes long for large partitions, so it needs no lock: other topics are created and opened
+ * meanwhile. From step 4 or 5 on the name is taken. Opening waits for step 9, and names the rank
+ * that it waits for; statistics leave the topic out until then.
  *
- * If step 7 fails, the state is "not made": the record is passed over, and the name is free. The
- * space is given back where no other topic was placed behind it.
+ * If step 8 fails, the state is "not made", as that of a topic that was deleted: the name, the
+ * record and the space are free.
+ *
+ * In steps 3 to 6, another rank's look may find a mix of two topics' words in a record: see
+ * records.c.
  */
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -29,46 +39,22 @@
 #include "mpi/topic/wish.h"
 
 #define SHARE(field) offsetof(mmi_share_t, field)
+#define RECORD(word) ((word) * sizeof(uint64_t))
+/* A new record has room for a multiple of this, so that texts of later topics fit. */
+#define TEXT_UNIT 128
 
 /* A topic on its way into the directory. */
 typedef struct creation {
-    const mmi_directory_t *d;
+    mmi_directory_t *d;
     const mofka_topic_config_t *config;
     mmi_wish_t wish;
-    uint64_t *used, *before;     /* what each owner will have used of its arena, and has */
-    uint64_t at;                 /* offset of the record, once it is stored */
+    mmi_directory_words_t before, after; /* of the header */
+    uint64_t at;                         /* offset of the record */
+    uint64_t length;                     /* of its text */
+    uint64_t incarnation;
+    uint64_t sealed[4];          /* words that are being put */
     mmi_partition_t *partitions; /* where each partition will be */
 } creation_t;
-
-/* The directory's lock is taken; asserted where a load costs next to nothing. */
-#define creation_assert_locked(c)                                                                  \
-    assert(!(c)->d->w->ops->loads_are_cheap ||                                                     \
-           (c)->d->w->ops->load((c)->d->w, 0, SHARE(directory_lock)) != 0)
-
-/* Load a sealed word of a share's header. */
-static mofka_status_t creation_load(const creation_t *c, int rank, size_t field, const char *name,
-                                    uint64_t *value) {
-    mmi_window_t *w = c->d->w;
-    uint64_t word = w->ops->load(w, rank, field);
-    if (!mmi_is_sealed(word))
-        return mofka_fail(MOFKA_ERR_CORRUPT,
-                          "the word '%s' in the memory of rank %d is damaged (0x%016" PRIx64 ")",
-                          name, rank, word);
-    *value = mmi_unseal(word);
-    return MOFKA_OK;
-}
-
-/* With the directory's lock: what each owner has used, and the number of partitions placed so
- * far. */
-static mofka_status_t creation_load_places(const creation_t *c, uint64_t *next) {
-    const mmi_directory_t *d = c->d;
-    creation_assert_locked(c);
-    mofka_status_t status = creation_load(c, 0, SHARE(directory_next), "directory_next", next);
-    for (size_t i = 0; i < d->owner_count && !status; i++)
-        status = creation_load(c, d->owners[i], SHARE(used), "used", &c->before[i]);
-    memcpy(c->used, c->before, d->owner_count * sizeof *c->used);
-    return status;
-}
 
 static bool creation_has_checksums(const creation_t *c) {
     return c->wish.checksum == MMI_CHECKSUM_ON ||
@@ -76,41 +62,19 @@ static bool creation_has_checksums(const creation_t *c) {
 }
 
 /* With the directory's lock: give each partition a place. */
-static mofka_status_t creation_place(const creation_t *c) {
-    const mmi_directory_t *d = c->d;
-    creation_assert_locked(c);
-    size_t owner_count = d->owner_count;
-    assert(owner_count > 0);
-    bool checksums = creation_has_checksums(c);
-    uint64_t next = 0, bytes = mmi_partition_bytes(c->wish.slots, c->wish.ring_bytes, checksums);
-    mofka_status_t status = creation_load_places(c, &next);
-    if (status)
-        return status;
-    for (size_t i = 0; i < c->wish.partition_count; i++) {
-        size_t turn = (size_t)((next + i) % owner_count);
-        uint64_t *used = &c->used[turn];
-        int owner = d->owners[turn];
-        if (bytes > d->arena_bytes || *used > d->arena_bytes - bytes)
-            return mofka_fail(
-                MOFKA_ERR_FULL,
-                "topic '%s', partition %zu: needs %" PRIu64 " bytes of the arena of rank %d, "
-                "which has %" PRIu64 " of %" PRIu64 " left; \"arena_bytes\" must be at least "
-                "%" PRIu64,
-                c->config->name, i, bytes, owner, d->arena_bytes - *used, d->arena_bytes,
-                *used + bytes * ((c->wish.partition_count - i + owner_count - 1) / owner_count));
-        c->partitions[i] = (mmi_partition_t){.w = d->w,
+static mofka_status_t creation_place(creation_t *c) {
+    for (size_t i = 0; i < c->wish.partition_count; i++)
+        c->partitions[i] = (mmi_partition_t){.w = c->d->w,
                                              .topic = c->config->name,
                                              .index = i,
-                                             .owner = owner,
-                                             .base = mmi_directory_arena_start(d, owner) + *used,
                                              .slots = c->wish.slots,
                                              .ring_bytes = c->wish.ring_bytes,
-                                             .checksums = checksums};
-        mmi_partition_place(&c->partitions[i]);
-        *used += bytes;
-    }
-    return mmi_window_check(d->w, MMI_ANY_RANK);
+                                             .checksums = creation_has_checksums(c)};
+    return mmi_places_find(c->d, c->partitions, (size_t)c->wish.partition_count, &c->after.next,
+                           &c->after.high);
 }
+
+/* ---- the record ------------------------------------------------------------------------------ */
 
 static bool creation_record_places(const creation_t *c, cJSON *record) {
     cJSON *places = cJSON_AddArrayToObject(record, "partitions");
@@ -151,86 +115,159 @@ static char *creation_record(const creation_t *c) {
     return text;
 }
 
-/* Make the partitions' memory real, and their logs empty. */
-static mofka_status_t creation_format(const creation_t *c) {
-    const mmi_window_t *w = c->d->w;
-    mofka_status_t status = MOFKA_OK;
-    for (size_t i = 0; i < c->wish.partition_count && !status; i++) {
-        const mmi_partition_t *p = &c->partitions[i];
-        status = w->ops->populate(p->w, p->owner, p->base,
-                                  mmi_partition_bytes(p->slots, p->ring_bytes, p->checksums));
-    }
-    for (size_t i = 0; i < c->wish.partition_count && !status; i++)
-        status = mmi_partition_format(&c->partitions[i], (mmi_place_t){0, 0});
-    return status;
-}
-
-/* The words of the record but its length, which is 0. Give: free(). NULL: no memory. */
-static uint64_t *creation_words(const creation_t *c, const char *text, uint64_t length) {
-    uint64_t *words = calloc(1, (size_t)mmi_record_bytes(length));
+/* The words of the record; the text is padded to its length. Give: free(). NULL: no memory. */
+static uint64_t *creation_words(const creation_t *c, const char *text) {
+    uint64_t *words = calloc(1, (size_t)mmi_record_bytes(c->length));
     if (!words)
         return NULL;
-    memcpy(words + MMI_RECORD_WORDS, text, (size_t)length);
-    words[MMI_RECORD_STATE] = mmi_record_state(MMI_MAKING, c->d->w->rank);
+    size_t bytes = strlen(text);
+    assert(bytes <= c->length);
+    memset(words + MMI_RECORD_WORDS, ' ', (size_t)c->length);
+    memcpy(words + MMI_RECORD_WORDS, text, bytes);
+    words[MMI_RECORD_LENGTH] = mmi_seal(c->length);
+    words[MMI_RECORD_STATE] = mmi_record_state(MMI_MAKING, c->d->w->rank, c->incarnation);
+    words[MMI_RECORD_USERS] = 2 * c->incarnation * MMI_USERS_DELETED;
     words[MMI_RECORD_NAME] = mmi_name_check(c->config->name);
-    words[MMI_RECORD_CHECK] = mmi_record_check(words, length);
+    words[MMI_RECORD_CHECK] = mmi_record_check(words, c->length, c->incarnation);
     return words;
 }
 
-/* With the directory's lock: the stores that make the record exist, when all else is done. If they
- * end early, space may be taken for nothing, but never twice. */
-static mofka_status_t creation_store(const creation_t *c, uint64_t at, uint64_t length,
-                                     uint64_t next) {
+/* Put words of the record, from `first` on. In memory that all ranks address, each is stored:
+ * others may read a record that is used again. Complete after a flush. */
+static void creation_put(const creation_t *c, const uint64_t *words, size_t first) {
     mmi_window_t *w = c->d->w;
-    uint64_t end = at + mmi_record_bytes(length) - MMI_DIRECTORY_START;
-    creation_assert_locked(c);
-    for (size_t i = 0; i < c->d->owner_count; i++)
-        w->ops->store(w, c->d->owners[i], SHARE(used), mmi_seal(c->used[i]));
-    mofka_status_t status = mmi_window_check(w, MMI_ANY_RANK);
+    size_t count = (size_t)mmi_record_bytes(c->length) / sizeof *words;
+    if (!w->ops->puts_are_cheap)
+        w->ops->put(w, 0, c->at + RECORD(first), words + first, RECORD(count - first));
+    for (size_t i = first; w->ops->puts_are_cheap && i < count; i++)
+        w->ops->put_word(w, 0, c->at + RECORD(i), &words[i]);
+}
+
+/* What may be stored before the record exists, and stay if it never does. */
+static mofka_status_t creation_put_hidden(creation_t *c, const uint64_t *words, size_t first) {
+    mmi_window_t *w = c->d->w;
+    c->sealed[0] = mmi_seal(c->after.next);
+    c->sealed[1] = mmi_seal(c->after.high);
+    creation_put(c, words, first);
+    w->ops->put_word(w, 0, SHARE(directory_next), &c->sealed[0]);
+    w->ops->put_word(w, 0, SHARE(directory_high), &c->sealed[1]);
+    return w->ops->flush(w, 0);
+}
+
+/* With the directory's lock: the record becomes one more of the list. */
+static mofka_status_t creation_append(creation_t *c, const uint64_t *words) {
+    mmi_window_t *w = c->d->w;
+    mmi_directory_assert_locked(c->d);
+    mofka_status_t status = creation_put_hidden(c, words, 0);
     if (status)
         return status;
-    w->ops->store(w, 0, SHARE(directory_end), mmi_seal(end));
-    w->ops->store(w, 0, SHARE(directory_next), mmi_seal(next + c->wish.partition_count));
-    w->ops->store(w, 0, at, mmi_seal(length));
+    c->sealed[2] = mmi_seal(c->after.end);
+    w->ops->put_word(w, 0, SHARE(directory_end), &c->sealed[2]);
+    return w->ops->flush(w, 0);
+}
+
+/* With the directory's lock: the record, which is not made, becomes the topic's. `half`: the upper
+ * half of its users word. */
+static mofka_status_t creation_use_again(creation_t *c, const uint64_t *words, uint64_t half) {
+    mmi_window_t *w = c->d->w;
+    mmi_directory_assert_locked(c->d);
+    mofka_status_t status = creation_put_hidden(c, words, MMI_RECORD_CHECK);
+    if (status)
+        return status;
+    w->ops->fetch_add(w, 0, c->at + RECORD(MMI_RECORD_USERS),
+                      words[MMI_RECORD_USERS] - half * MMI_USERS_DELETED);
+    status = mmi_window_check(w, 0);
+    if (status)
+        return status;
+    w->ops->store(w, 0, c->at + RECORD(MMI_RECORD_STATE), words[MMI_RECORD_STATE]);
+    w->ops->store(w, 0, SHARE(directory_changes), mmi_seal(c->after.changes));
     return mmi_window_check(w, 0);
+}
+
+/* ---- where it goes --------------------------------------------------------------------------- */
+
+/* With the directory's lock: a record that is not made, if it is free indeed. `*half`: the upper
+ * half of its users word. */
+static mofka_status_t creation_find_record(creation_t *c, uint64_t length, uint64_t *half,
+                                           bool *found) {
+    uint64_t words[MMI_RECORD_USERS + 1] = {0};
+    *found = false;
+    mmi_record_t *record = mmi_records_find_free(c->d, length);
+    if (!record)
+        return MOFKA_OK;
+    c->at = record->at;
+    c->length = record->length;
+    mmi_record_release(record);
+    mofka_status_t status =
+        mmi_window_read(c->d->w, 0, c->at, words, sizeof words / sizeof words[0],
+                        mmi_deadline(MMI_DIRECTORY_READ_MS));
+    *half = mmi_users_half(words[MMI_RECORD_USERS]);
+    c->incarnation = *half / 2 + 1;
+    *found = !status && words[MMI_RECORD_LENGTH] == mmi_seal(c->length) &&
+             mmi_is_sealed(words[MMI_RECORD_STATE]) &&
+             mmi_state_making(words[MMI_RECORD_STATE]) == MMI_NOT_MADE &&
+             c->incarnation > mmi_state_incarnation(words[MMI_RECORD_STATE]) &&
+             c->incarnation < MMI_INCARNATIONS;
+    c->after.changes += *found;
+    return status;
+}
+
+/* With the directory's lock: the room behind the last record. */
+static mofka_status_t creation_find_end(creation_t *c, uint64_t length) {
+    const mmi_directory_t *d = c->d;
+    uint64_t room = d->directory_bytes - c->before.end, bytes = mmi_record_bytes(length);
+    uint64_t rounded = mmi_round_up(length, TEXT_UNIT);
+    if (mmi_record_bytes(rounded) <= room) {
+        length = rounded;
+        bytes = mmi_record_bytes(length);
+    }
+    if (bytes > room)
+        return mofka_fail(MOFKA_ERR_FULL,
+                          "the directory is full: %" PRIu64 " of %" PRIu64
+                          " bytes are used, the topic needs "
+                          "%" PRIu64 " more; raise \"directory_bytes\"",
+                          c->before.end, d->directory_bytes, bytes);
+    c->at = MMI_DIRECTORY_START + c->before.end;
+    c->length = length;
+    c->incarnation = 0;
+    c->after.end = c->before.end + bytes;
+    return MOFKA_OK;
 }
 
 /* With the directory's lock: what can fail comes before the stores that make the record exist. */
 static mofka_status_t creation_publish(creation_t *c, const char *text) {
-    const mmi_directory_t *d = c->d;
-    uint64_t end = 0, next = 0, length = strlen(text), bytes = mmi_record_bytes(length);
-    creation_assert_locked(c);
-    mofka_status_t status = creation_load(c, 0, SHARE(directory_end), "directory_end", &end);
-    if (!status)
-        status = creation_load(c, 0, SHARE(directory_next), "directory_next", &next);
-    if (!status && end + bytes > d->directory_bytes)
-        status = mofka_fail(MOFKA_ERR_FULL,
-                            "the directory is full: %" PRIu64 " of %" PRIu64
-                            " bytes are used, the topic needs "
-                            "%" PRIu64 " more; raise \"directory_bytes\"",
-                            end, d->directory_bytes, bytes);
+    uint64_t half = 0, length = strlen(text);
+    bool again;
+    mofka_status_t status = creation_find_record(c, length, &half, &again);
+    if (!status && !again)
+        status = creation_find_end(c, length);
     if (status)
         return status;
-    uint64_t *words = creation_words(c, text, length);
+    uint64_t *words = creation_words(c, text);
     if (!words)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a directory record");
-    uint64_t at = MMI_DIRECTORY_START + end;
-    d->w->ops->put(d->w, 0, at + 8, words + 1, (size_t)bytes - 8);
-    status = d->w->ops->flush(d->w, 0);
+    mmi_record_t *record = NULL;
+    status = mmi_records_prepare(c->d, c->at, words, c->length, &record);
+    if (!status)
+        status = again ? creation_use_again(c, words, half) : creation_append(c, words);
+    if (!status)
+        mmi_records_note(c->d, record, &c->before, &c->after);
+    mmi_record_release(record);
     free(words);
-    if (status)
-        return status;
-    c->at = at;
-    return creation_store(c, at, length, next);
+    return status;
 }
 
 /* With the directory's lock. */
 static mofka_status_t creation_add_record(creation_t *c) {
-    bool exists;
-    creation_assert_locked(c);
-    mofka_status_t status = mmi_directory_has_topic(c->d, c->config->name, &exists);
-    if (!status && exists)
+    mmi_record_t *known = NULL;
+    int64_t deadline = mmi_deadline(MMI_DIRECTORY_READ_MS);
+    mofka_status_t status = mmi_records_refresh(c->d, deadline, &c->before);
+    if (!status)
+        status = mmi_records_find(c->d, c->config->name, deadline, &known);
+    if (!status && known)
         status = mofka_fail(MOFKA_ERR_EXISTS, "topic '%s' exists", c->config->name);
+    mmi_record_release(known);
+    c->after = c->before;
     if (!status)
         status = creation_place(c);
     if (status)
@@ -242,35 +279,47 @@ static mofka_status_t creation_add_record(creation_t *c) {
     return status;
 }
 
-static mofka_status_t creation_lock(const creation_t *c) {
-    return mmi_word_lock(c->d->w, 0, SHARE(directory_lock), mmi_deadline(MMI_LOCK_TIMEOUT_MS),
-                         "the directory");
-}
+/* ---- the partitions -------------------------------------------------------------------------- */
 
-static void creation_unlock(const creation_t *c) {
-    mmi_word_unlock(c->d->w, 0, SHARE(directory_lock));
+/* Make the partitions' memory real, and their logs empty. */
+static mofka_status_t creation_format(const creation_t *c) {
+    const mmi_window_t *w = c->d->w;
+    mofka_status_t status = MOFKA_OK;
+    for (size_t i = 0; i < c->wish.partition_count && !status; i++) {
+        const mmi_partition_t *p = &c->partitions[i];
+        status = w->ops->populate(p->w, p->owner, p->base,
+                                  mmi_partition_bytes(p->slots, p->ring_bytes, p->checksums));
+    }
+    for (size_t i = 0; i < c->wish.partition_count && !status; i++) {
+        const mmi_partition_t *p = &c->partitions[i];
+        bool used = p->base - mmi_directory_arena_start(c->d, p->owner) < c->before.high;
+        if (used && w->ops->opens_zeroed)
+            status = mmi_partition_clear(p);
+        if (!status)
+            status = mmi_partition_format(p, (mmi_place_t){0, 0});
+    }
+    return status;
 }
 
 static void creation_store_state(const creation_t *c, mmi_making_t making) {
     mmi_window_t *w = c->d->w;
+    uint64_t state = mmi_record_state(making, w->rank, c->incarnation);
     assert(c->at >= MMI_DIRECTORY_START);
-    w->ops->store(w, 0, c->at + MMI_RECORD_STATE * sizeof(uint64_t),
-                  mmi_record_state(making, w->rank));
+    w->ops->store(w, 0, c->at + RECORD(MMI_RECORD_STATE), state);
+    if (making == MMI_MADE && !mmi_window_check(w, 0))
+        mmi_records_note_state(c->d, c->at, state);
 }
 
-/* The partitions could not be made: let the name go, and the space if it is the last that was
- * taken. */
+/* The partitions could not be made: let the name, the record and the space go. */
 static void creation_give_up(const creation_t *c) {
     mmi_window_t *w = c->d->w;
+    mmi_directory_words_t words;
     creation_store_state(c, MMI_NOT_MADE);
-    if (creation_lock(c))
+    if (mmi_directory_lock(c->d))
         return;
-    for (size_t i = 0; i < c->d->owner_count; i++) {
-        uint64_t used = 0;
-        if (!creation_load(c, c->d->owners[i], SHARE(used), "used", &used) && used == c->used[i])
-            w->ops->store(w, c->d->owners[i], SHARE(used), mmi_seal(c->before[i]));
-    }
-    creation_unlock(c);
+    if (!mmi_records_refresh(c->d, mmi_deadline(MMI_DIRECTORY_READ_MS), &words))
+        w->ops->store(w, 0, SHARE(directory_changes), mmi_seal(words.changes + 1));
+    mmi_directory_unlock(c->d);
 }
 
 /* Without the lock. */
@@ -287,16 +336,15 @@ static mofka_status_t creation_make_partitions(const creation_t *c) {
 }
 
 static mofka_status_t creation_run(creation_t *c) {
-    mofka_status_t status = creation_lock(c);
+    mofka_status_t status = mmi_directory_lock(c->d);
     if (status)
         return status;
     status = creation_add_record(c);
-    creation_unlock(c);
+    mmi_directory_unlock(c->d);
     return status ? status : creation_make_partitions(c);
 }
 
-mofka_status_t mmi_directory_create_topic(const mmi_directory_t *d,
-                                          const mofka_topic_config_t *config) {
+mofka_status_t mmi_directory_create_topic(mmi_directory_t *d, const mofka_topic_config_t *config) {
     creation_t c = {.d = d, .config = config};
     assert(d->owner_count >= 1);
     mofka_status_t status = mmi_wish_read(config, &c.wish);
@@ -304,14 +352,10 @@ mofka_status_t mmi_directory_create_topic(const mmi_directory_t *d,
         status = mofka_partition_selector_check_count(config->selector, c.wish.partition_count);
     if (status)
         return status;
-    c.used = calloc(d->owner_count, sizeof *c.used);
-    c.before = calloc(d->owner_count, sizeof *c.before);
     c.partitions = calloc(c.wish.partition_count, sizeof *c.partitions);
-    status = c.used && c.before && c.partitions
+    status = c.partitions
                  ? creation_run(&c)
                  : mofka_fail(MOFKA_ERR_MEMORY, "no memory to create topic '%s'", config->name);
-    free(c.used);
-    free(c.before);
     free(c.partitions);
     return status;
 }

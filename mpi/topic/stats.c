@@ -8,8 +8,7 @@
 #include "mpi/topic/stats.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <mofka/log.h>
 
 #define WORDS(bytes) ((bytes) / 8)
@@ -198,61 +197,10 @@ static mofka_status_t mmi_stats_add_topic(mmi_topic_t *topic, cJSON *topics, int
 
 /* ---- the topics ------------------------------------------------------------------------------ */
 
-void mmi_known_topics_init(mmi_known_topics_t *known) {
-    *known = (mmi_known_topics_t){.next = MMI_DIRECTORY_START};
-    pthread_mutex_init(&known->lock, NULL);
-}
-
-void mmi_known_topics_destroy(mmi_known_topics_t *known) {
-    for (size_t i = 0; i < known->count; i++)
-        mmi_topic_destroy(known->topics[i].topic);
-    free(known->topics);
-    pthread_mutex_destroy(&known->lock);
-}
-
-/* The lock is held, by this thread or another. */
-#define known_topics_assert_locked(known) assert(pthread_mutex_trylock(&(known)->lock) == EBUSY)
-
-/* With the lock. */
-static mofka_status_t known_topics_add(mmi_known_topics_t *known, const mmi_directory_t *d,
-                                       const mmi_record_t *record) {
-    known_topics_assert_locked(known);
-    mmi_known_topic_t *more = realloc(known->topics, (known->count + 1) * sizeof *more);
-    if (!more)
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a directory record");
-    known->topics = more;
-    mmi_known_topic_t *topic = &more[known->count];
-    topic->record = *record;
-    topic->record.json = NULL;
-    mofka_status_t status = mmi_topic_create(d, record->json, &topic->topic);
-    known->count += !status;
-    return status;
-}
-
-/* With the lock: add the topics whose records came since the last time. */
-static mofka_status_t known_topics_update(mmi_known_topics_t *known, const mmi_directory_t *d,
-                                          int64_t deadline) {
-    known_topics_assert_locked(known);
-    for (;;) {
-        mmi_record_t record;
-        uint64_t next = known->next;
-        mofka_status_t status = mmi_directory_next(d, &next, deadline, &record);
-        if (status || (!record.json && !record.damaged))
-            return status;
-        status = record.damaged ? mmi_record_damaged(&record) : known_topics_add(known, d, &record);
-        mmi_record_end(&record);
-        if (status == MOFKA_ERR_CORRUPT)
-            mofka_log(MOFKA_LOG_WARN, "statistics leave a topic out: %s", mofka_last_error());
-        else if (status)
-            return status;
-        known->next = next;
-    }
-}
-
 /* A caller that waits for another one gives up at its own deadline. ThreadSanitizer does not know
  * pthread_mutex_clocklock. */
-static mofka_status_t known_topics_lock(mmi_known_topics_t *known, int64_t deadline) {
-    for (int64_t us = 10; pthread_mutex_trylock(&known->lock);) {
+static mofka_status_t stats_lock(mmi_records_t *records, int64_t deadline) {
+    for (int64_t us = 10; pthread_mutex_trylock(&records->stats_lock);) {
         if (mmi_now_ms() >= deadline)
             return mofka_fail(MOFKA_ERR_TIMEOUT, "another call is reading the statistics");
         mmi_back_off(&us, 1000);
@@ -260,28 +208,79 @@ static mofka_status_t known_topics_lock(mmi_known_topics_t *known, int64_t deadl
     return MOFKA_OK;
 }
 
-/* A topic whose partitions are not made is left out. */
-static mofka_status_t known_topic_read(const mmi_directory_t *d, mmi_known_topic_t *known,
-                                       cJSON *topics, int64_t deadline) {
-    mofka_status_t status = MOFKA_OK;
-    if (known->record.making == MMI_MAKING)
-        status = mmi_record_look(d, &known->record, deadline);
-    if (status || known->record.making != MMI_MADE)
-        return status;
-    return mmi_stats_add_topic(known->topic, topics, deadline);
+/* With the lock: statistics have no topic for this record, and say so once. */
+static void stats_leave_out(mmi_record_t *record) {
+    if (!record->reported)
+        mofka_log(MOFKA_LOG_WARN, "statistics leave a topic out: %s", mofka_last_error());
+    record->reported = true;
 }
 
-mofka_status_t mmi_topic_stats_read(const mmi_directory_t *d, mmi_known_topics_t *known,
-                                    int64_t timeout_ms, cJSON *topics) {
+/* The topic was not deleted while its partitions were read: then other bytes may have been read. */
+static mofka_status_t stats_check_topic(const mmi_directory_t *d, mmi_record_t *record,
+                                        int64_t deadline, bool *is_there) {
+    mofka_status_t status = mmi_record_look(d, record, deadline);
+    *is_there = !status && mmi_record_making(record) == MMI_MADE;
+    return status;
+}
+
+/* A topic whose partitions are not made is left out; so is one that is deleted meanwhile. */
+static mofka_status_t stats_read_topic(const mmi_directory_t *d, mmi_record_t *record,
+                                       cJSON *topics, int64_t deadline) {
+    mofka_status_t status = MOFKA_OK;
+    bool is_there = false;
+    if (mmi_record_making(record) == MMI_MAKING)
+        status = mmi_record_look(d, record, deadline);
+    if (status || mmi_record_making(record) != MMI_MADE)
+        return status;
+    int before = cJSON_GetArraySize(topics);
+    mofka_status_t read = mmi_stats_add_topic(record->topic, topics, deadline);
+    if (read == MOFKA_ERR_TIMEOUT || read == MOFKA_ERR_MEMORY)
+        return read;
+    char message[MOFKA_MESSAGE_BYTES_MAX + 1];
+    snprintf(message, sizeof message, "%s", mofka_last_error());
+    status = stats_check_topic(d, record, deadline, &is_there);
+    if (!status && !is_there) {
+        cJSON_DeleteItemFromArray(topics, before);
+        return MOFKA_OK;
+    }
+    return read ? mofka_fail(read, "%s", message) : status;
+}
+
+/* With the lock. */
+static mofka_status_t stats_read_record(const mmi_directory_t *d, mmi_record_t *record,
+                                        cJSON *topics, int64_t deadline) {
+    mmi_topic_t *topic;
+    if (record->damaged) {
+        mmi_record_damaged(record);
+        stats_leave_out(record);
+        return MOFKA_OK;
+    }
+    if (mmi_record_making(record) == MMI_NOT_MADE)
+        return MOFKA_OK;
+    if (record->topic)
+        return stats_read_topic(d, record, topics, deadline);
+    mofka_status_t status = mmi_topic_create(d, record->json, &topic);
+    if (!status)
+        mmi_topic_destroy(topic);
+    if (status == MOFKA_ERR_CORRUPT)
+        stats_leave_out(record);
+    return status == MOFKA_ERR_CORRUPT ? MOFKA_OK : status;
+}
+
+mofka_status_t mmi_topic_stats_read(mmi_directory_t *d, int64_t timeout_ms, cJSON *topics) {
     int64_t deadline = mmi_deadline(timeout_ms);
+    mmi_record_t *record;
     mofka_status_t status = mmi_window_may_call(d->w);
     if (!status)
-        status = known_topics_lock(known, deadline);
+        status = mmi_records_refresh(d, deadline, NULL);
+    if (!status)
+        status = stats_lock(&d->records, deadline);
     if (status)
         return status;
-    status = known_topics_update(known, d, deadline);
-    for (size_t i = 0; i < known->count && !status; i++)
-        status = known_topic_read(d, &known->topics[i], topics, deadline);
-    pthread_mutex_unlock(&known->lock);
+    for (size_t i = 0; !status && (record = mmi_records_get(d, i)); i++) {
+        status = stats_read_record(d, record, topics, deadline);
+        mmi_record_release(record);
+    }
+    pthread_mutex_unlock(&d->records.stats_lock);
     return status;
 }

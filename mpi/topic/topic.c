@@ -4,6 +4,7 @@
 
 #include <cjson/cJSON.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "mpi/topic/directory.h"
@@ -36,7 +37,76 @@ mofka_status_t mmi_topic_complete(mmi_topic_t *topic, int64_t deadline) {
 }
 
 mofka_status_t mmi_topic_mark_complete(void *self, int64_t timeout_ms) {
-    return mmi_topic_complete(self, mmi_deadline(timeout_ms));
+    int64_t deadline = mmi_deadline(timeout_ms);
+    mofka_status_t status = mmi_topic_enter(self, mmi_deadline(MMI_DIRECTORY_READ_MS));
+    if (status)
+        return status;
+    status = mmi_topic_complete(self, deadline);
+    if (!status)
+        return mmi_topic_leave(self);
+    char message[MOFKA_MESSAGE_BYTES_MAX + 1];
+    snprintf(message, sizeof message, "%s", mofka_last_error());
+    (void)mmi_topic_leave(self); /* the first error counts */
+    return mofka_fail(status, "%s", message);
+}
+
+/* ---- users ----------------------------------------------------------------------------------- */
+
+static uint64_t topic_add_user(const mmi_topic_t *topic, uint64_t add) {
+    uint64_t place = topic->record + MMI_RECORD_USERS * sizeof(uint64_t);
+    return topic->w->ops->fetch_add(topic->w, 0, place, add);
+}
+
+/* This user found the upper half of the users word to be `half`, which is not the topic's, and has
+ * taken itself back. MOFKA_OK: a rank is deleting the topic; look again. */
+static mofka_status_t topic_refused(mmi_topic_t *topic, uint64_t half, int64_t deadline) {
+    uint64_t state;
+    mofka_status_t status = mmi_window_read(
+        topic->w, 0, topic->record + MMI_RECORD_STATE * sizeof state, &state, 1, deadline);
+    if (status)
+        return status;
+    if (state != topic->state) {
+        atomic_store(&topic->deleted, true);
+        return MOFKA_OK;
+    }
+    if (half != 2 * mmi_state_incarnation(state) + 1)
+        return mofka_fail(MOFKA_ERR_CORRUPT,
+                          "topic '%s': the word 'users' of its record is damaged", topic->name);
+    if (mmi_now_ms() >= deadline)
+        return mofka_fail(MOFKA_ERR_TIMEOUT, "a rank has not finished deleting topic '%s'",
+                          topic->name);
+    return MOFKA_OK;
+}
+
+mofka_status_t mmi_topic_enter(mmi_topic_t *topic, int64_t deadline) {
+    uint64_t wanted = 2 * mmi_state_incarnation(topic->state);
+    assert(topic->record != 0 && mmi_state_making(topic->state) == MMI_MADE);
+    for (int64_t us = 20; !atomic_load(&topic->deleted); mmi_back_off(&us, 1000)) {
+        uint64_t users = topic_add_user(topic, 1);
+        mofka_status_t status = mmi_window_check(topic->w, 0);
+        if (status)
+            return status;
+        if (mmi_users_half(users) == wanted)
+            return MOFKA_OK;
+        topic_add_user(topic, UINT64_MAX); /* - 1 */
+        status = topic_refused(topic, mmi_users_half(users), deadline);
+        if (status)
+            return status;
+    }
+    return mofka_fail(MOFKA_ERR_NOT_FOUND, "topic '%s' was deleted", topic->name);
+}
+
+/* Words of a consumer may be under way, because nobody waits for them. */
+mofka_status_t mmi_topic_leave(mmi_topic_t *topic) {
+    mmi_window_t *w = topic->w;
+    mofka_status_t status = MOFKA_OK;
+    for (size_t i = 0; i < topic->partition_count && w->unflushed && !status; i++)
+        if (atomic_load(&w->unflushed[topic->partitions[i].owner]))
+            status = w->ops->flush(w, topic->partitions[i].owner);
+    if (status) /* puts may still land in the partitions: they stay in use */
+        return status;
+    topic_add_user(topic, UINT64_MAX); /* - 1 */
+    return mmi_window_check(w, 0);
 }
 
 void mmi_topic_retain(mmi_topic_t *topic) {

@@ -41,17 +41,28 @@ typedef struct mmi_read {
     int rank;
     bool failed;     /* MPI reported an error: it may write the words until the epoch ends */
     uint64_t number; /* of the window's reads, in the order in which they began */
-    uint64_t words[MMI_RUN_WORDS_MAX];
+    size_t room;     /* words; more than MMI_RUN_WORDS_MAX: it is not used again */
+    uint64_t words[];
 } mmi_read_t;
 
 /* NULL: no memory. */
-static mmi_read_t *read_take(mmi_window_t *w) {
+static mmi_read_t *read_create(size_t room) {
+    mmi_read_t *read = malloc(sizeof *read + room * sizeof read->words[0]);
+    if (read)
+        read->room = room;
+    return read;
+}
+
+/* A read with room for `count` words. NULL: no memory. */
+static mmi_read_t *read_take(mmi_window_t *w, size_t count) {
+    if (count > MMI_RUN_WORDS_MAX)
+        return read_create(count);
     pthread_mutex_lock(&w->reads.lock);
     mmi_read_t *read = w->reads.free;
     if (read)
         w->reads.free = read->next;
     pthread_mutex_unlock(&w->reads.lock);
-    return read ? read : malloc(sizeof *read);
+    return read ? read : read_create(MMI_RUN_WORDS_MAX);
 }
 
 static void read_push(mmi_read_t **list, mmi_read_t *read) {
@@ -68,7 +79,7 @@ static bool read_is_over(mmi_window_t *w, mmi_read_t *read) {
 }
 
 static void read_begin(mmi_window_t *w, mmi_read_t *read, int rank, uint64_t offset, size_t count) {
-    assert(count > 0 && count <= MMI_RUN_WORDS_MAX && offset % 8 == 0);
+    assert(count > 0 && count <= read->room && offset % 8 == 0);
     read->next = NULL;
     read->request = MPI_REQUEST_NULL;
     read->rank = rank;
@@ -107,7 +118,7 @@ static mmi_read_t *reads_wait(mmi_window_t *w, mmi_read_t **tries, uint64_t offs
             yield_until = now + YIELD_NS;
             again_at = now + span;
         }
-        if (now >= again_at && begun < TRIES_MAX && (more = read_take(w))) {
+        if (now >= again_at && begun < TRIES_MAX && (more = read_take(w, count))) {
             read_begin(w, more, rank, offset, count);
             read_push(tries, more);
             begun++;
@@ -124,7 +135,10 @@ static mmi_read_t *reads_wait(mmi_window_t *w, mmi_read_t **tries, uint64_t offs
 
 /* With the lock: the read is not under way, unless it failed. */
 static void reads_put_away(mmi_window_t *w, mmi_read_t *read) {
-    read_push(read->failed ? &w->reads.failed : &w->reads.free, read);
+    if (read->room > MMI_RUN_WORDS_MAX && !read->failed)
+        free(read);
+    else
+        read_push(read->failed ? &w->reads.failed : &w->reads.free, read);
 }
 
 /* With the lock. */
@@ -176,7 +190,7 @@ static size_t reads_count_late(mmi_window_t *w, int rank) {
 }
 
 uint64_t *mmi_words_take(mmi_window_t *w, uint64_t *own) {
-    mmi_read_t *read = read_take(w);
+    mmi_read_t *read = read_take(w, 1);
     return read ? read->words : own;
 }
 
@@ -200,7 +214,7 @@ static void read_directly(mmi_window_t *w, int rank, uint64_t offset, uint64_t *
 }
 
 void mmi_read_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words, size_t count) {
-    mmi_read_t *tries = read_take(w);
+    mmi_read_t *tries = read_take(w, count);
     if (!tries) {
         read_directly(w, rank, offset, words, count);
         return;
@@ -218,7 +232,7 @@ mofka_status_t mmi_read_within(mmi_window_t *w, int rank, uint64_t offset, uint6
             return mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d has not answered earlier reads", rank);
         mmi_back_off(&us, 1000);
     }
-    mmi_read_t *tries = read_take(w);
+    mmi_read_t *tries = read_take(w, count);
     if (!tries)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory to read of rank %d", rank);
     read_begin(w, tries, rank, offset, count);
@@ -236,7 +250,7 @@ mofka_status_t mmi_read_within(mmi_window_t *w, int rank, uint64_t offset, uint6
 bool mmi_reads_create(mmi_window_t *w) {
     w->reads.answered = calloc((size_t)w->size, sizeof *w->reads.answered);
     for (int i = 0; i < READS_FIRST; i++) {
-        mmi_read_t *read = malloc(sizeof *read);
+        mmi_read_t *read = read_create(MMI_RUN_WORDS_MAX);
         if (!read)
             return false;
         read_push(&w->reads.free, read);

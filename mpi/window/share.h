@@ -2,10 +2,14 @@
 /*
  * What every rank's share of the window begins with: one page, the share header.
  *
- *   used               bytes of the arena that partitions take; stored under the directory's lock
  *   directory_lock     rank 0 only: exchange 1, then 0
- *   directory_end      rank 0 only: bytes of records; stored under the directory's lock
+ *   directory_end      rank 0 only: bytes of records; stored under the directory's lock, when they
+ *                      are complete
  *   directory_next     rank 0 only: the owner that gets the next partition; as directory_end
+ *   directory_high     rank 0 only: bytes of each arena behind which no partition ever was; as
+ *                      directory_end
+ *   directory_changes  rank 0 only: how often a record was given up or used again; stored under the
+ *                      directory's lock, after the record's state
  *   activity           rma: ranks that use this rank's memory add to it now and then; its progress
  *                      thread reads it
  *   mark               rma: says that a living driver uses this memory; stored by the rank itself,
@@ -14,7 +18,7 @@
  *   deaf               rma: not 0: the rank answers no more messages; the rank exchanges it
  *   trial_...          rma: words of the trial at creation; see window/trial.c
  *
- * used, directory_end and directory_next are sealed words; these, and what follows the header, are
+ * The words of the directory, but for the lock, are sealed. They, and what follows the header, are
  * drawn in partition/layout.h.
  */
 #ifndef MOFKA_MPI_WINDOW_SHARE_H
@@ -33,13 +37,15 @@ static inline uint64_t mmi_round_up(uint64_t bytes, uint64_t unit) {
 }
 
 typedef struct mmi_share {
-    uint64_t used;
-    uint64_t pad0[7];
+    uint64_t pad0[8];
     uint64_t directory_lock;
     uint64_t pad1[7];
+    /* One read fetches these four. */
     uint64_t directory_end;
     uint64_t directory_next;
-    uint64_t pad2[6];
+    uint64_t directory_high;
+    uint64_t directory_changes;
+    uint64_t pad2[4];
     uint64_t activity;
     uint64_t pad3[7];
     uint64_t mark;

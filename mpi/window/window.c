@@ -69,7 +69,7 @@ mofka_status_t mmi_window_read(mmi_window_t *w, int rank, uint64_t offset, uint6
         return mmi_window_check(w, rank);
     }
     for (size_t done = 0, here; done < count && !status; done += here) {
-        here = count - done < MMI_RUN_WORDS_MAX ? count - done : MMI_RUN_WORDS_MAX;
+        here = count - done < MMI_READ_WORDS_MAX ? count - done : MMI_READ_WORDS_MAX;
         status = w->ops->read_within(w, rank, offset + 8 * done, words + done, here, deadline);
     }
     return status;

@@ -40,8 +40,10 @@ typedef struct mmi_window mmi_window_t;
 
 #define MMI_UNKNOWN UINT64_MAX
 
-/* The most words that load_run, get_words and read_within read. No word is torn. */
+/* The most words that load_run and get_words read. No word is torn. */
 #define MMI_RUN_WORDS_MAX 64
+/* The most words that read_within reads: 256 KiB. */
+#define MMI_READ_WORDS_MAX ((size_t)1 << 15)
 
 /* Bytes of a rank's share, and where they are copied to. */
 typedef struct mmi_piece {

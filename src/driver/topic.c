@@ -66,6 +66,26 @@ mofka_status_t mofka_driver_create_topic(mofka_driver_t *driver, const char *nam
     return status;
 }
 
+static bool topic_can_be_deleted(const mofka_driver_ops_t *ops) {
+    return ops->size > offsetof(mofka_driver_ops_t, delete_topic) && ops->delete_topic;
+}
+
+mofka_status_t mofka_driver_delete_topic(mofka_driver_t *driver, const char *name) {
+    MFI_KEEP_ERRNO;
+    mofka_status_t status = mfi_driver_check_open(driver);
+    if (!status)
+        status = mfi_name_check("topic", name);
+    if (status)
+        return status;
+    if (!topic_can_be_deleted(driver->ops))
+        return mofka_fail(MOFKA_ERR_UNSUPPORTED, "a driver of type '%s' cannot delete topics",
+                          driver->type);
+    status = driver->ops->delete_topic(driver->self, name);
+    if (!status)
+        mfi_log(MOFKA_LOG_INFO, "topic '%s' is deleted", name);
+    return status;
+}
+
 static bool topic_ops_are_complete(const mofka_topic_ops_t *ops) {
     return ops && ops->size >= sizeof *ops && ops->partition_info && ops->mark_complete &&
            ops->make_producer && ops->make_consumer && ops->destroy;

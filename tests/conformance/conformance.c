@@ -24,6 +24,16 @@ mofka_topic_t *fresh_topic(const mofka_topic_options_t *helpers) {
     return topic;
 }
 
+mofka_topic_t *conformance_replace_topic(const mofka_topic_t *topic) {
+    const char *name = mofka_topic_name(topic);
+    mofka_topic_t *other;
+    OK(mofka_driver_delete_topic(subject, name));
+    OK(mofka_driver_create_topic(subject, name,
+                                 &(mofka_topic_options_t){.options = subject_options}));
+    OK(mofka_driver_open_topic(subject, name, 0, &other));
+    return other;
+}
+
 mofka_producer_t *new_producer(mofka_topic_t *topic) {
     mofka_producer_t *producer;
     OK(mofka_producer_create(topic, NULL, &producer));
@@ -83,10 +93,11 @@ void expect_end(mofka_consumer_t *consumer) {
 }
 
 int conformance_run(const char *name, mofka_driver_t *driver, const char *topic_options) {
-    const struct CMUnitTest *groups[] = {push_cases, types_cases,     pull_cases,
-                                         data_cases, zero_copy_cases, input_cases};
-    const size_t counts[] = {push_case_count, types_case_count,     pull_case_count,
-                             data_case_count, zero_copy_case_count, input_case_count};
+    const struct CMUnitTest *groups[] = {push_cases,      types_cases, pull_cases,  data_cases,
+                                         zero_copy_cases, input_cases, delete_cases};
+    const size_t counts[] = {push_case_count,  types_case_count,     pull_case_count,
+                             data_case_count,  zero_copy_case_count, input_case_count,
+                             delete_case_count};
     struct CMUnitTest cases[128];
     size_t count = 0;
     subject = driver;

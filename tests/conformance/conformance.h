@@ -18,6 +18,8 @@ int conformance_run(const char *name, mofka_driver_t *driver, const char *topic_
 mofka_driver_t *conformance_driver(void);
 /* A fresh topic with these helpers (JSON, NULL: the defaults), opened. */
 mofka_topic_t *fresh_topic(const mofka_topic_options_t *helpers);
+/* Delete the topic, make another one of its name, and open that. The handle `topic` stays. */
+mofka_topic_t *conformance_replace_topic(const mofka_topic_t *topic);
 mofka_producer_t *new_producer(mofka_topic_t *topic);
 mofka_consumer_t *new_consumer(mofka_topic_t *topic, const char *name);
 /* Close and release. */
@@ -35,8 +37,8 @@ void take_number(mofka_consumer_t *consumer, int number);
 void expect_end(mofka_consumer_t *consumer);
 
 extern const struct CMUnitTest push_cases[], types_cases[], pull_cases[], data_cases[],
-    zero_copy_cases[], input_cases[];
+    zero_copy_cases[], input_cases[], delete_cases[];
 extern const size_t push_case_count, types_case_count, pull_case_count, data_case_count,
-    zero_copy_case_count, input_case_count;
+    zero_copy_case_count, input_case_count, delete_case_count;
 
 #endif

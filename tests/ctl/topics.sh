@@ -24,6 +24,20 @@ case_topics() {
     says twice.err MOFKA_ERR_EXISTS
 }
 
+case_delete() {
+    job delete -n 1 "$ctl" topic create t "${driver[@]}" : -n 1 "$ctl" topic delete t "${driver[@]}"
+    want 0
+    # One of two deletes it. The other one finds none, perhaps after it has waited.
+    job twice -n 1 "$ctl" topic create t "${driver[@]}" : \
+        -n 2 "$ctl" topic delete t "${driver[@]}" --timeout 5
+    want 1
+    [ "$(grep -c MOFKA_ERR_NOT_FOUND twice.err)" = 1 ] || fail "one deletes it"
+    job none -n 1 "$ctl" topic delete nowhere "${driver[@]}" --timeout 0.1
+    want 1
+    says none.err "waited 0.1 s (--timeout) for topic 'nowhere'"
+    refuses "a topic NAME is missing" topic delete
+}
+
 refuses() { # MESSAGE ARGUMENTS...
     local message=$1
     shift
@@ -35,7 +49,7 @@ refuses() { # MESSAGE ARGUMENTS...
 case_usage() {
     refuses "no command"
     refuses "unknown command 'prodcue'" prodcue
-    refuses "topic is followed by create, list or info, not by 'destroy'" topic destroy
+    refuses "topic is followed by create, list, info or delete, not by 'destroy'" topic destroy
     refuses "a topic NAME is missing" topic create
     refuses "unexpected 'b'" topic create a b
     refuses "unknown argument 'x'" topic list x
@@ -111,7 +125,7 @@ case_usage() {
             [ ! -s help.err ] || fail "$command $help"
         done
     done
-    refuses "topic is followed by create, list or info, not by ''" topic
+    refuses "topic is followed by create, list, info or delete, not by ''" topic
     refuses "--count cannot be '0x10': it must be a whole number from 0 to 9007199254740992" consume --topic t --count 0x10
     refuses "--rate cannot be 'inf': it must be a number from 0 to 1000000000" produce --topic t --rate inf
     refuses "--batch-size cannot be '16777217': it must be a whole number from 0 to 16777216" produce --topic t --batch-size 16777217

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* mofkactl topic create, topic list, topic info. */
+/* mofkactl topic create, topic list, topic info, topic delete. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "mpi/ctl/base/interrupt.h"
 #include "mpi/ctl/base/messages.h"
 #include "mpi/ctl/base/job.h"
 #include "mpi/ctl/commands/commands.h"
@@ -13,6 +14,9 @@
 #include "mpi/ctl/out/sink.h"
 #include "base/text/message.h"
 #include "json/text.h"
+
+/* Between two looks at a topic that is used. */
+#define LOOK_AGAIN_S 0.05
 
 static ctl_topic_groups_t groups;
 static bool as_json;
@@ -292,6 +296,23 @@ static int ctl_topic_run_create(mofka_driver_t *driver) {
     return code == CTL_OK && as_json ? ctl_topic_run_info(driver) : code;
 }
 
+/* A topic that is used is waited for, too. */
+static int ctl_topic_run_delete(mofka_driver_t *driver) {
+    double start = ctl_now_s();
+    if (!ctl_job_await_topic(driver, name, timeout_s))
+        return ctl_job_code_without_topic();
+    mofka_status_t status = mofka_driver_delete_topic(driver, name);
+    while (status == MOFKA_ERR_BUSY && ctl_now_s() - start < timeout_s && !interrupt_came()) {
+        interrupt_sleep(LOOK_AGAIN_S);
+        status = mofka_driver_delete_topic(driver, name);
+    }
+    if (status)
+        ctl_complain_of(status, "deleting the topic");
+    if (status == MOFKA_ERR_BUSY && !interrupt_came())
+        ctl_complain("waited %g s (--timeout) for its producers and consumers", timeout_s);
+    return status ? CTL_FAILED : CTL_OK;
+}
+
 static bool ctl_topic_take_name(int count, char **words) {
     return args_take_word(count, words, "topic NAME", "a topic NAME", &name);
 }
@@ -317,6 +338,12 @@ static const option_row_t info_options[] = {
     {"json", OPTION_FLAG, &as_json, NULL, "print one JSON object", 0, 0, NULL},
     {"timeout", OPTION_SECONDS, &timeout_s, "SECONDS",
      "how long to wait for the topic to exist (30)", 0, 0, NULL},
+};
+
+static const option_row_t delete_options[] = {
+    {"timeout", OPTION_SECONDS, &timeout_s, "SECONDS",
+     "how long to wait for the topic to exist, and for its producers and consumers to close (30)",
+     0, 0, NULL},
 };
 
 const ctl_command_t topic_create_command = {
@@ -348,4 +375,14 @@ const ctl_command_t topic_info_command = {
     .option_count = sizeof info_options / sizeof info_options[0],
     .check = ctl_topic_take_name,
     .run = ctl_topic_run_info,
+};
+
+const ctl_command_t topic_delete_command = {
+    .name = "topic delete",
+    .arguments = "NAME",
+    .summary = "Delete a topic, its events, and the names of its consumers",
+    .options = delete_options,
+    .option_count = sizeof delete_options / sizeof delete_options[0],
+    .check = ctl_topic_take_name,
+    .run = ctl_topic_run_delete,
 };

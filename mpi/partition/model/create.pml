@@ -3,7 +3,8 @@
  * Creating topics in the directory: see topic/create.c. Two ranks create topics, of the same name or of
  * other names, one of them up to three, one after the other; a third rank opens whatever it finds. A
  * creator may stop for ever between any two steps, and making its partition, which takes two steps, may
- * fail. Memory is sequentially consistent, and the memory behind the list's end holds anything.
+ * fail. Records are not used again here; directory.pml has that. Memory is sequentially consistent, and
+ * the memory behind the list's end holds anything.
  *
  * Checked: whoever opens a topic finds its partition made, and nobody makes it afterwards; no two topics
  * have one name, or one place; a creator that does not stop ends, unless the other one stopped with the
@@ -11,9 +12,9 @@
  *
  * Mutants, each of which must fail:
  *   MUTANT_MADE_FIRST      a topic is called made before it is
- *   MUTANT_LENGTH_FIRST    the length is stored before the rest of the record
+ *   MUTANT_END_FIRST       the end of the list is stored before the record
  *   MUTANT_NO_LOCK         two creators look for their names at once
- *   MUTANT_GIVE_BACK_ALL   space is given back although another topic was placed behind it
+ *   MUTANT_OLD_RECORDS     places are found from the records that were there before the lock was taken
  */
 #define MAKING 1
 #define MADE 2
@@ -21,9 +22,7 @@
 
 bit lock = 0;
 bit stopped_with_lock = 0;
-byte end = 0;                    /* records in the list, as the creators count them */
-byte next_place = 0;             /* what is used of the arena */
-bit length[4];                   /* 1: the record exists */
+byte end = 0;                    /* records in the list */
 byte state[4] = MADE;            /* of each record; anything at first */
 byte name[4];
 byte place[4];
@@ -46,7 +45,7 @@ inline may_stop() {
 inline is_free(wanted) {
     i = 0; free = 1;
     do
-    :: i < 4 && length[i] ->
+    :: i < end ->
         if
         :: name[i] == wanted && state[i] != NOT_MADE -> free = 0
         :: else
@@ -56,11 +55,25 @@ inline is_free(wanted) {
     od
 }
 
+/* The first place that no topic has, of the first `known` records. */
+inline find_place(known) {
+    mine = 0; i = 0;
+    do
+    :: i < known ->
+        if
+        :: place[i] == mine && state[i] != NOT_MADE -> mine++; i = 0
+        :: else -> i++
+        fi
+    :: else -> break
+    od
+}
+
 proctype creator(byte wanted; byte tries) {
-    byte i, at, mine;
+    byte i, at, mine, before;
     bit free, failed, holds = 0;
 again:
     failed = 0;
+    before = end;
 #ifndef MUTANT_NO_LOCK
     if
     :: atomic { lock == 0 -> lock = 1 }; holds = 1
@@ -74,18 +87,20 @@ again:
     :: else
     fi;
     at = end;
-    mine = next_place;
+#ifdef MUTANT_OLD_RECORDS
+    find_place(before);
+#else
+    find_place(end);
+#endif
     may_stop();
-#ifdef MUTANT_LENGTH_FIRST
-    length[at] = 1;
+#ifdef MUTANT_END_FIRST
+    end = at + 1;
     may_stop();
 #endif
     atomic { state[at] = MAKING; name[at] = wanted; place[at] = mine }
     may_stop();
-    atomic { next_place = mine + 1; end = at + 1 }
-    may_stop();
-#ifndef MUTANT_LENGTH_FIRST
-    length[at] = 1;
+#ifndef MUTANT_END_FIRST
+    end = at + 1;
 #endif
     may_stop();
 unlock:
@@ -110,23 +125,8 @@ unlock:
     may_stop();
     if
     :: !failed -> state[at] = MADE; goto next
-    :: else -> state[at] = NOT_MADE
+    :: else -> atomic { done[mine] = 0; state[at] = NOT_MADE }
     fi;
-    may_stop();
-    if
-    :: atomic { lock == 0 -> lock = 1 }; holds = 1
-    :: atomic { stopped_with_lock -> goto stopped }
-    fi;
-#ifndef MUTANT_GIVE_BACK_ALL
-    if
-    :: next_place == mine + 1 -> done[mine] = 0; next_place = mine
-    :: else
-    fi;
-#else
-    done[mine] = 0; next_place = mine;
-#endif
-    may_stop();
-    lock = 0; holds = 0;
 next:
     tries--;
     if
@@ -141,7 +141,7 @@ stopped:
 proctype opener() {
     byte i = 0;
     do
-    :: i < 4 && length[i] ->
+    :: i < end ->
         if
         :: state[i] == MADE ->
             assert(done[place[i]] == 2);
@@ -163,7 +163,7 @@ proctype watcher() {
     atomic {
         for (i : 0 .. 2) {
             for (j : i + 1 .. 3) {
-                assert(!(length[i] && length[j] && state[i] != NOT_MADE && state[j] != NOT_MADE &&
+                assert(!(j < end && state[i] != NOT_MADE && state[j] != NOT_MADE &&
                          (name[i] == name[j] || place[i] == place[j])))
             }
         }

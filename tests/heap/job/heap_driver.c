@@ -33,7 +33,7 @@ static mofka_status_t heap_driver_close_nothing(void *self, int64_t timeout_ms) 
 static void heap_driver_destroy(void *self) {
     mmi_driver_t *d = self;
     d->directory.w->ops->destroy(d->directory.w);
-    mmi_known_topics_destroy(&d->known_topics);
+    mmi_records_destroy(&d->directory.records);
     free(d->directory.owners);
     free(d);
 }
@@ -45,14 +45,15 @@ static const mofka_driver_ops_t heap_ops = {.size = sizeof heap_ops,
                                             .list_topics = mmi_driver_list_topics,
                                             .topic_stats = mmi_driver_topic_stats,
                                             .close = heap_driver_close_nothing,
-                                            .destroy = heap_driver_destroy};
+                                            .destroy = heap_driver_destroy,
+                                            .delete_topic = mmi_driver_delete_topic};
 
 mofka_status_t heap_driver_create(heap_job_t *job, int rank, mofka_driver_t **driver) {
     mmi_driver_t *d = calloc(1, sizeof *d);
     d->rank = rank;
     d->size = job->size;
     d->directory.topic_ops = &mmi_topic_ops;
-    mmi_known_topics_init(&d->known_topics);
+    mmi_records_init(&d->directory.records);
     d->directory.owner_count = (size_t)job->size;
     d->directory.owners = calloc(d->directory.owner_count, sizeof *d->directory.owners);
     for (int i = 0; i < job->size; i++)

@@ -61,9 +61,17 @@ check fails settled MUTANT_SETTLE_EARLY
 check fails settled MUTANT_END_LATER
 check holds create
 check fails create MUTANT_MADE_FIRST
-check fails create MUTANT_LENGTH_FIRST
+check fails create MUTANT_END_FIRST
 check fails create MUTANT_NO_LOCK
-check fails create MUTANT_GIVE_BACK_ALL
+check fails create MUTANT_OLD_RECORDS
+check holds directory
+check holds directory READER
+check fails directory MUTANT_LOOK_FIRST
+check fails directory MUTANT_NO_RECHECK
+check fails directory MUTANT_WAIT_IS_GONE
+check fails directory READER MUTANT_NO_SEED
+check fails directory READER MUTANT_READ_ONCE
+check fails directory READER MUTANT_TEXT_LATE
 check holds follow
 check fails follow MUTANT_FIRST_PIECE
 check fails follow MUTANT_NO_SECOND_LOOK
