@@ -39,14 +39,17 @@ uint64_t mfi_wall_ns(void) {
 #define LONG_MS 1000
 #define TICK_MS 10
 
-int64_t mfi_deadline(int64_t timeout_ms) {
+int64_t mfi_deadline_at(int64_t timeout_ms, int64_t coarse_ms) {
     if (timeout_ms < 0)
         return INT64_MAX;
     /* Clocks are rounded down. One more, or a tick more, keeps the deadline from being early. */
-    int64_t now =
-        timeout_ms < LONG_MS ? mfi_now_ms() + (timeout_ms > 0) : mfi_coarse_ms() + TICK_MS;
+    int64_t now = timeout_ms < LONG_MS ? mfi_now_ms() + (timeout_ms > 0) : coarse_ms + TICK_MS;
     assert(now >= 0);
     return timeout_ms < INT64_MAX - now ? now + timeout_ms : INT64_MAX;
+}
+
+int64_t mfi_deadline(int64_t timeout_ms) {
+    return mfi_deadline_at(timeout_ms, timeout_ms < LONG_MS ? 0 : mfi_coarse_ms());
 }
 
 int64_t mfi_remaining_at(int64_t deadline, int64_t coarse_ms) {

@@ -23,6 +23,8 @@ uint64_t mfi_wall_ns(void);
 
 /* The deadline of a time-out that begins now. A negative time-out means for ever. */
 int64_t mfi_deadline(int64_t timeout_ms);
+/* The same, for a caller that has just read the coarse clock. */
+int64_t mfi_deadline_at(int64_t timeout_ms, int64_t coarse_ms);
 /* Milliseconds left until a deadline, at least 0; -1 if it is for ever. */
 int64_t mfi_remaining(int64_t deadline);
 /* The same, for a caller that has just read the coarse clock. */

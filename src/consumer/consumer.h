@@ -185,8 +185,13 @@ void mfi_consumer_start_prefetch(mofka_consumer_t *consumer);
 void mfi_requests_serve(mofka_consumer_t *consumer, mfi_outcome_t **done);
 /* Without the lock: release the requests of that list. */
 void mfi_requests_release(mfi_outcome_t *done);
+/* For the next function: there are requests. */
+void mfi_requests_serve_all(mofka_consumer_t *consumer);
 /* With the lock, releases it meanwhile: both. */
-void mfi_requests_serve_and_release(mofka_consumer_t *consumer);
+static inline void mfi_requests_serve_and_release(mofka_consumer_t *consumer) {
+    if (consumer->first_request)
+        mfi_requests_serve_all(consumer);
+}
 
 /* ---- run.c ----------------------------------------------------------------------------------- */
 

@@ -73,7 +73,7 @@ void mfi_requests_release(mfi_outcome_t *done) {
     }
 }
 
-void mfi_requests_serve_and_release(mofka_consumer_t *consumer) {
+void mfi_requests_serve_all(mofka_consumer_t *consumer) {
     mfi_assert_locked(&consumer->lock);
     mfi_outcome_t *done = NULL;
     mfi_requests_serve(consumer, &done);

@@ -28,7 +28,10 @@ static void tally_add(mfi_tally_t *tally, size_t count, mofka_status_t status,
     tally->count += count;
 }
 
-static void tally_clear(mfi_tally_t *tally) {
+static inline void tally_clear(mfi_tally_t *tally) {
+    assert(tally->count > 0 || !tally->message);
+    if (tally->count == 0)
+        return;
     free(tally->message);
     *tally = (mfi_tally_t){0};
 }

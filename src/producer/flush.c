@@ -18,7 +18,7 @@ static mofka_status_t producer_begin_flush(mofka_producer_t *producer, mfi_flush
     if (status)
         return status;
     producer->sequence++;
-    for (size_t i = 0; i < producer->topic->partition_count; i++)
+    for (size_t i = 0; i < producer->topic->partition_count && producer->open_count > 0; i++)
         mfi_batch_seal(&producer->lanes[i], MFI_SEAL_FLUSH);
     producer->stats.flushes++;
     return MOFKA_OK;
@@ -32,6 +32,15 @@ static size_t producer_count_unstored(const mofka_producer_t *producer, uint64_t
         for (const mfi_batch_t *b = producer->lanes[i].first; b; b = b->next)
             left += b->sequence <= sequence ? b->out.event_count : 0;
     return left;
+}
+
+/* With the lock: a lane has batches, or an append is not over. */
+static bool producer_has_work(const mofka_producer_t *producer) {
+    mfi_assert_locked(&producer->lock);
+    for (size_t i = 0; i < producer->topic->partition_count; i++)
+        if (producer->lanes[i].count > 0 || producer->lanes[i].sending)
+            return true;
+    return false;
 }
 
 /* With the lock, releases it meanwhile: send the batches of all lanes up to `sequence`. */
@@ -58,7 +67,8 @@ mofka_status_t mfi_producer_flush(mofka_producer_t *producer, int64_t deadline, 
     mofka_status_t status = producer_begin_flush(producer, &flush);
     if (status)
         return status;
-    status = producer_drive_all(producer, flush.sequence, deadline);
+    if (producer_has_work(producer))
+        status = producer_drive_all(producer, flush.sequence, deadline);
     mfi_batches_release(producer);
     if (status) {
         mfi_flush_give_back(&flush);
@@ -87,8 +97,10 @@ mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_
     if (status)
         return status;
     status = mfi_producer_check_caller(producer);
+    /* The clock is read only if there may be something to wait for. */
+    int64_t deadline = producer_has_work(producer) ? mfi_deadline(timeout_ms) : INT64_MAX;
     if (!status)
-        status = mfi_producer_flush(producer, mfi_deadline(timeout_ms), false);
+        status = mfi_producer_flush(producer, deadline, false);
     pthread_mutex_unlock(&producer->lock);
     return status;
 }

@@ -235,7 +235,8 @@ static bool lane_end_append(mfi_lane_t *lane, size_t stored, mofka_status_t stat
     if (keeps)
         (void)mofka_fail(status, "%s", message);
     lane_settle_rest(lane, status);
-    lane_fail_unreserved(lane);
+    if (lane->first)
+        lane_fail_unreserved(lane);
     assert(lane->group_count == 0);
     lane->sending = false;
     pthread_cond_broadcast(&lane->producer->changed);

@@ -60,16 +60,18 @@ typedef struct push {
     mofka_data_view_t *data; /* borrowed; NULL: none */
     mofka_future_t **future; /* NULL: no future is wanted */
     int64_t deadline;        /* see push_deadline; 0 means not yet asked for */
+    int64_t now_ms;          /* of the coarse clock, when the event was added; 0 means not yet */
     bool sealed;             /* a batch of the lane was sealed: it must be sent */
     bool opened;             /* a batch was opened: it must not linger for ever */
 } push_t;
 
-/* Reads the clock when the push first waits or sends. Most pushes do neither. */
+/* Counts from when the push first waits or sends. Most pushes do neither. */
 static int64_t push_deadline(push_t *push) {
     const mofka_producer_t *producer = push->producer;
     if (push->deadline == 0)
-        push->deadline = mfi_deadline(
-            producer->when_full == MOFKA_WHEN_FULL_WAIT ? producer->push_timeout_ms : 0);
+        push->deadline = mfi_deadline_at(
+            producer->when_full == MOFKA_WHEN_FULL_WAIT ? producer->push_timeout_ms : 0,
+            push->now_ms ? push->now_ms : mfi_coarse_ms());
     return push->deadline;
 }
 
@@ -142,17 +144,17 @@ static mofka_status_t push_make_room(push_t *push, mfi_lane_t *lane, size_t byte
 /* With the lock, releases it meanwhile: add the event of `total` bytes to a batch. Seals the batch
  * if it is full or old. */
 static mofka_status_t push_add(push_t *push, mfi_lane_t *lane, const char *metadata, size_t bytes,
-                               size_t total, int64_t *now_ms) {
+                               size_t total) {
     bool answerable = push->future || mfi_account_of_thread(push->producer);
     mfi_assert_locked(&push->producer->lock);
     mofka_status_t status = answerable ? push_make_room(push, lane, total) : MOFKA_ERR_MEMORY;
-    *now_ms = mfi_coarse_ms();
+    push->now_ms = mfi_coarse_ms();
     if (!status)
-        status = mfi_batch_add(lane, metadata, bytes, push->data, push->future, *now_ms);
+        status = mfi_batch_add(lane, metadata, bytes, push->data, push->future, push->now_ms);
     if (status)
         return status;
     bool full = mfi_batch_is_full(lane);
-    if (full || mfi_batch_is_old(lane->open, *now_ms)) {
+    if (full || mfi_batch_is_old(lane->open, push->now_ms)) {
         mfi_batch_seal(lane, full ? MFI_SEAL_FULL : MFI_SEAL_LINGER);
         push->sealed = true;
     }
@@ -199,10 +201,9 @@ static mofka_status_t push_enqueue(push_t *push, mfi_lane_t *lane, const char *m
                                       bytes, data_bytes, producer->topic->name,
                                       lane->limits.event_bytes_max),
                            push->future);
-    int64_t now_ms;
     pthread_mutex_lock(&producer->lock);
-    mofka_status_t status = push_add(push, lane, metadata, bytes, bytes + data_bytes, &now_ms);
-    bool check = now_ms >= producer->check_ms;
+    mofka_status_t status = push_add(push, lane, metadata, bytes, bytes + data_bytes);
+    bool check = push->now_ms >= producer->check_ms;
     if (status || push->sealed || push->opened || check || producer->unreleased)
         return push_serve_lanes(push, lane, status, check);
     pthread_mutex_unlock(&producer->lock); /* most pushes only add */
