@@ -44,7 +44,7 @@ static void settle_arm(mmi_settle_t *settle) {
 static mofka_status_t settle_run(mmi_job_t *job) {
     const settle_job_t *s = (const settle_job_t *)(const void *)job;
     mmi_window_t *w = s->settle->window;
-    w->ops->nudge(w, s->rank);
+    mmi_window_nudge(w, s->rank);
     return w->ops->flush(w, s->rank);
 }
 

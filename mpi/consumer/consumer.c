@@ -230,7 +230,7 @@ static const mofka_consumer_ops_t consumer_ops = {
 
 static mofka_status_t mmi_consumer_check_zero_copy(const mmi_topic_t *topic) {
     const mmi_partition_t *p = &topic->partitions[0];
-    if (!p->w->ops->address)
+    if (!p->w->ops->has_addresses)
         return mofka_fail(
             MOFKA_ERR_UNSUPPORTED,
             "zero_copy reads events where they are stored, which a \"%s\" window does not allow",

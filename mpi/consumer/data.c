@@ -116,7 +116,7 @@ mofka_status_t mmi_consumer_view_data(void *self, mofka_run_t *run, size_t index
     mmi_consumer_t *c = self;
     const mmi_partition_t *p = ((const mmi_run_t *)run->backend)->p;
     mofka_status_t status = MOFKA_OK;
-    assert(index < run->event_count && p->w->ops->address);
+    assert(index < run->event_count && p->w->ops->has_addresses);
     run->events[index].verified = false;
     c->piece_count = 0;
     for (size_t i = 0; i < range_count && !status; i++)
@@ -126,7 +126,7 @@ mofka_status_t mmi_consumer_view_data(void *self, mofka_run_t *run, size_t index
     if (!status && !segments)
         status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu segments", c->piece_count);
     for (size_t i = 0; i < c->piece_count && !status; i++)
-        segments[i] = (mofka_segment_t){p->w->ops->address(p->w, p->owner, c->pieces[i].offset),
+        segments[i] = (mofka_segment_t){mmi_window_address(p->w, p->owner, c->pieces[i].offset),
                                         c->pieces[i].bytes};
     if (!status)
         status = mofka_data_view_create(segments, c->piece_count, NULL, NULL, view);

@@ -117,7 +117,7 @@ static mofka_status_t reader_get_entries(mmi_reader_t *r, size_t count) {
     if (p->checksums)
         mmi_sums_get(p, r->next, r->sums, count);
     mmi_payload_guess(r, count);
-    p->w->ops->nudge(p->w, p->owner);
+    mmi_window_nudge(p->w, p->owner);
     return p->w->ops->flush(p->w, p->owner);
 }
 
@@ -231,9 +231,9 @@ static stretch_t stretch_next(const mmi_reader_t *r, size_t count, size_t *i) {
     while (*i < count && r->entries[*i].metadata == end)
         end += r->entries[(*i)++].metadata_bytes;
     size_t bytes = (size_t)(end - start);
-    bool mapped = p->w->ops->address && bytes <= p->ring_bytes - at;
+    bool mapped = p->w->ops->has_addresses && bytes <= p->ring_bytes - at;
     return (stretch_t){start, bytes,
-                       mapped ? p->w->ops->address(p->w, p->owner, p->ring + at)
+                       mapped ? mmi_window_address(p->w, p->owner, p->ring + at)
                               : mmi_payload_find(r, start, bytes)};
 }
 

@@ -157,6 +157,7 @@
 #define MMI_BATCH_EVENTS_MAX ((UINT64_C(1) << MMI_FLAG_COUNT_BITS) - 1)
 /* A flag and its stamp, which share a cache line: one read fetches both. */
 #define MMI_FLAG_BYTES 16
+#define MMI_STAMP_OFFSET 8 /* from the flag */
 
 typedef struct mmi_control {
     uint64_t reservation;

@@ -36,6 +36,7 @@ void mmi_partition_place(mmi_partition_t *p) {
     p->entries = p->flags + partition_flags_bytes(p->slots);
     p->sums = p->entries + partition_entries_bytes(p->slots);
     p->ring = p->sums + partition_sums_bytes(p->slots, p->checksums);
+    p->small_max = MMI_SMALL_TOGETHER / (uint64_t)p->w->size;
     p->salt = (p->base ^ (uint64_t)p->owner << 48) * MMI_CHECK_FACTOR;
 }
 

@@ -8,8 +8,13 @@
 
 #include <mofka/data_view.h>
 #include "mpi/partition/chain.h"
+#include <string.h>
 #include "mpi/partition/layout.h"
 #include "mpi/window/window.h"
+
+/* Events, and units, that all ranks together reserve at the same time without the lock: see
+ * producer/turn.c. */
+#define MMI_SMALL_TOGETHER (UINT64_C(1) << 29)
 
 /* For whom the log keeps events: until all named consumers acknowledged them, or until their room
  * is needed. */
@@ -27,7 +32,8 @@ typedef struct mmi_partition {
     bool checksums;                      /* events have sums */
     uint64_t flags, entries, sums, ring; /* offsets in the owner's share; see mmi_partition_place */
     uint64_t salt;                       /* of the checks of its flags; likewise */
-    const struct mmi_partition *bells;   /* partition 0 of the topic, which has the data bell */
+    uint64_t small_max; /* events and units of a batch that is reserved without the lock */
+    const struct mmi_partition *bells; /* partition 0 of the topic, which has the data bell */
     /* Of topics that statistics read, with their lock: the first event that was not stored at the
      * last look, and the monotonic time of the first look that found it so. */
     uint64_t unstored;
@@ -76,6 +82,11 @@ static inline bool mmi_place_fits(const mmi_partition_t *p, mmi_place_t head, mm
 /* Load a word of the control block. */
 static inline uint64_t mmi_control_load(const mmi_partition_t *p, size_t field) {
     return p->w->ops->load(p->w, p->owner, p->base + field);
+}
+
+/* Load a word of the owner's share, in a window that has addresses. */
+static inline uint64_t mmi_near_load(const mmi_partition_t *p, uint64_t offset) {
+    return atomic_load((_Atomic uint64_t *)(void *)mmi_window_address(p->w, p->owner, offset));
 }
 
 /* Store a word of the control block. */
@@ -133,19 +144,43 @@ mofka_status_t mmi_trim_head(const mmi_partition_t *p, mmi_place_t start, mmi_pl
 
 /* ---- ring.c ---------------------------------------------------------------------------------- */
 
+/* For the next function: the bytes wrap. */
+void mmi_ring_put_wrapped(const mmi_partition_t *p, mmi_put_t put, uint64_t position,
+                          const void *source, size_t bytes);
 /* Copy into the payload ring by one of the window's puts. Complete after a flush. */
-void mmi_ring_put(const mmi_partition_t *p, mmi_put_t put, uint64_t position, const void *source,
-                  size_t bytes);
+static inline void mmi_ring_put(const mmi_partition_t *p, mmi_put_t put, uint64_t position,
+                                const void *source, size_t bytes) {
+    uint64_t at = position % p->ring_bytes;
+    if (bytes > p->ring_bytes - at)
+        mmi_ring_put_wrapped(p, put, position, source, bytes);
+    else if (bytes > 0)
+        put(p->w, p->owner, p->ring + at, source, bytes);
+}
 /* Copy out of the payload ring. Complete after a flush. */
 void mmi_ring_get(const mmi_partition_t *p, uint64_t position, void *target, size_t bytes);
+/* Where the entry of `id` is in the owner's share. */
+static inline uint64_t mmi_entry_offset(const mmi_partition_t *p, uint64_t id) {
+    return p->entries + id % p->slots * sizeof(mmi_entry_t);
+}
 /* Put the entries of `count` events from `id` on. Complete after a flush. */
 void mmi_entries_put(const mmi_partition_t *p, uint64_t id, const mmi_entry_t *entries,
                      size_t count);
 /* The same of their sums. */
 void mmi_sums_put(const mmi_partition_t *p, uint64_t id, const uint64_t *sums, size_t count);
 void mmi_sums_get(const mmi_partition_t *p, uint64_t id, uint64_t *sums, size_t count);
+/* For the next function: the entries wrap. */
+void mmi_entries_get_wrapped(const mmi_partition_t *p, uint64_t id, mmi_entry_t *entries,
+                             size_t count);
 /* Get the entries of `count` events from `id` on. Complete after a flush. */
-void mmi_entries_get(const mmi_partition_t *p, uint64_t id, mmi_entry_t *entries, size_t count);
+static inline void mmi_entries_get(const mmi_partition_t *p, uint64_t id, mmi_entry_t *entries,
+                                   size_t count) {
+    uint64_t slot = id % p->slots;
+    if (count > p->slots - slot)
+        mmi_entries_get_wrapped(p, id, entries, count);
+    else if (count > 0)
+        p->w->ops->get(p->w, p->owner, p->entries + slot * sizeof *entries, entries,
+                       count * sizeof *entries);
+}
 
 /* ---- flag.c ---------------------------------------------------------------------------------- */
 
@@ -157,16 +192,43 @@ typedef enum mmi_flag_kind {
     MMI_FLAG_DAMAGED
 } mmi_flag_kind_t;
 
+#define MMI_FLAG_SETTLED (UINT64_C(1) << MMI_FLAG_COUNT_BITS)
+#define MMI_FLAG_LAP_MAX ((UINT64_C(1) << MMI_FLAG_LAP_BITS) - 1)
+
+/* A flag with the right check. `low` are the bits between lap and check; `lap_1` may be more than
+ * its bits. */
+static inline uint64_t mmi_flag_make(const mmi_partition_t *p, uint64_t slot, uint64_t lap_1,
+                                     uint64_t low) {
+    uint64_t text = (lap_1 & MMI_FLAG_LAP_MAX) << (MMI_FLAG_COUNT_BITS + 1) | low;
+    uint64_t place = p->salt + slot * UINT64_C(0xff51afd7ed558ccd);
+    uint64_t check = (text + place) * MMI_CHECK_FACTOR >> (64 - MMI_FLAG_CHECK_BITS);
+    return text << MMI_FLAG_CHECK_BITS | check;
+}
+/* Those bits of a flag. */
+static inline uint64_t mmi_flag_low(uint64_t flag) {
+    return flag >> MMI_FLAG_CHECK_BITS & (MMI_FLAG_SETTLED | MMI_BATCH_EVENTS_MAX);
+}
 /* The flag that publishes a batch of `count` events at `id`. `settled`: all of the batch's puts
  * have been flushed. */
-uint64_t mmi_flag_value(const mmi_partition_t *p, uint64_t id, uint64_t count, bool settled);
+static inline uint64_t mmi_flag_value(const mmi_partition_t *p, uint64_t id, uint64_t count,
+                                      bool settled) {
+    assert(count > 0 && count <= p->slots && count <= MMI_BATCH_EVENTS_MAX);
+    return mmi_flag_make(p, id % p->slots, id / p->slots + 1,
+                         (settled ? MMI_FLAG_SETTLED : 0) | count);
+}
 /* Whether a stored flag is settled. */
-bool mmi_flag_is_settled(uint64_t flag);
+static inline bool mmi_flag_is_settled(uint64_t flag) {
+    return (mmi_flag_low(flag) & MMI_FLAG_SETTLED) != 0;
+}
 /* What a flag that was read in the slot of `id` says. */
 mmi_flag_kind_t mmi_flag_kind(const mmi_partition_t *p, uint64_t id, uint64_t flag);
 /* The number of events in the batch that begins at `id`; 0: the flag does not say that it is
  * stored. */
-uint64_t mmi_flag_count(const mmi_partition_t *p, uint64_t id, uint64_t flag);
+static inline uint64_t mmi_flag_count(const mmi_partition_t *p, uint64_t id, uint64_t flag) {
+    uint64_t count = mmi_flag_low(flag) & MMI_BATCH_EVENTS_MAX;
+    bool stored = flag == mmi_flag_make(p, id % p->slots, id / p->slots + 1, mmi_flag_low(flag));
+    return stored && count <= p->slots ? count : 0;
+}
 /* Look at flags from the batch at `*from` on, below `end`, and move `*from` behind the stored
  * batches among them; with `settled`, behind those with settled flags. *stuck: the batch at `*from`
  * is not such a one, or it ends behind `end`. Blocks: until the owner answers, at most until
@@ -185,12 +247,28 @@ static inline uint64_t mmi_flag_load(const mmi_partition_t *p, uint64_t id) {
 /* The stamp of a time in ns of the real-time clock, and back. 0 is no time; so is a damaged
  * stamp. */
 #define MMI_STAMP_NS 64
-uint64_t mmi_stamp_value(uint64_t ns);
-uint64_t mmi_stamp_ns(uint64_t stamp);
+static inline uint64_t mmi_stamp_value(uint64_t ns) {
+    return mmi_seal(ns / MMI_STAMP_NS);
+}
+static inline uint64_t mmi_stamp_ns(uint64_t stamp) {
+    return mmi_is_sealed(stamp) ? mmi_unseal(stamp) * MMI_STAMP_NS : 0;
+}
 /* Put the stamp of the batch that begins at `id`. Complete after a flush. */
-void mmi_stamp_put(const mmi_partition_t *p, uint64_t id, const uint64_t *stamp);
+static inline void mmi_stamp_put(const mmi_partition_t *p, uint64_t id, const uint64_t *stamp) {
+    uint64_t at = mmi_flag_offset(p, id) + MMI_STAMP_OFFSET;
+    if (p->w->ops->has_addresses)
+        memcpy(mmi_window_address(p->w, p->owner, at), stamp, sizeof *stamp);
+    else
+        p->w->ops->put(p->w, p->owner, at, stamp, sizeof *stamp);
+}
 /* Get it. Complete after a flush. */
-void mmi_stamp_get(const mmi_partition_t *p, uint64_t id, uint64_t *stamp);
+static inline void mmi_stamp_get(const mmi_partition_t *p, uint64_t id, uint64_t *stamp) {
+    uint64_t at = mmi_flag_offset(p, id) + MMI_STAMP_OFFSET;
+    if (p->w->ops->has_addresses)
+        memcpy(stamp, mmi_window_address(p->w, p->owner, at), sizeof *stamp);
+    else
+        p->w->ops->get(p->w, p->owner, at, stamp, sizeof *stamp);
+}
 
 /* ---- sum.c ----------------------------------------------------------------------------------- */
 

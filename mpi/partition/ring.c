@@ -25,8 +25,8 @@ static inline void ring_get(const mmi_partition_t *p, uint64_t ring, uint64_t si
         p->w->ops->get(p->w, p->owner, ring, (char *)target + first, (size_t)(bytes - first));
 }
 
-void mmi_ring_put(const mmi_partition_t *p, mmi_put_t put, uint64_t position, const void *source,
-                  size_t bytes) {
+void mmi_ring_put_wrapped(const mmi_partition_t *p, mmi_put_t put, uint64_t position,
+                          const void *source, size_t bytes) {
     ring_put(p, put, p->ring, p->ring_bytes, position % p->ring_bytes, source, bytes);
 }
 
@@ -53,7 +53,8 @@ void mmi_sums_get(const mmi_partition_t *p, uint64_t id, uint64_t *sums, size_t 
     ring_get(p, p->sums, p->slots * size, id % p->slots * size, sums, count * size);
 }
 
-void mmi_entries_get(const mmi_partition_t *p, uint64_t id, mmi_entry_t *entries, size_t count) {
+void mmi_entries_get_wrapped(const mmi_partition_t *p, uint64_t id, mmi_entry_t *entries,
+                             size_t count) {
     const uint64_t size = sizeof *entries;
     ring_get(p, p->entries, p->slots * size, id % p->slots * size, entries, count * size);
 }

@@ -33,8 +33,12 @@
  * The batches of a group whose room is gone are filled one by one. The reservation is wait-free;
  * the append is not.
  *
- * Step 3 needs the head as it is after the reservation. In rma, reading it is a round trip, which
- * two hints save:
+ * Step 3 needs the head as it is after the reservation. Where memory has addresses, step 1 has just
+ * read it. If nobody has reserved since, the place is what step 1 saw, and so is the room: the head
+ * only grows. A sender keeps the words that it read last, and decodes and checks them again when
+ * they change.
+ *
+ * In rma, reading the head is a round trip, which two hints save:
  *
  *   - The head only grows. If the head that was seen last has room for the batch, step 3 is done.
  *     The head is then read along with the flush of step 4, for the next append.
@@ -58,9 +62,9 @@ static bool append_hint_is_fresh(const mmi_sender_t *sender, int64_t now_ns) {
 
 /* Whether enough room was seen to leave step 1 out: a quarter of the partition stays free. If the
  * hint is wrong, the batch is reserved and then waits. */
-static bool append_saw_room(const mmi_partition_t *p, const mmi_sender_t *sender,
-                            const mofka_batch_t *batch) {
-    if (p->w->ops->loads_are_cheap || !append_hint_is_fresh(sender, mmi_now_ns()))
+static bool append_saw_much_room(const mmi_partition_t *p, const mmi_sender_t *sender,
+                                 const mofka_batch_t *batch) {
+    if (!append_hint_is_fresh(sender, mmi_now_ns()))
         return false;
     mmi_place_t end = mmi_batch_end(batch, sender->reached);
     end.events += p->slots / 4;
@@ -68,12 +72,16 @@ static bool append_saw_room(const mmi_partition_t *p, const mmi_sender_t *sender
     return mmi_place_fits(p, sender->head, end);
 }
 
-/* The place of a reservation. A sender's batches never go back: that would be behind what others
- * may have reserved since. MOFKA_ERR_COMPLETE: the topic had ended. */
+static inline bool append_saw_room(const mmi_partition_t *p, const mmi_sender_t *sender,
+                                   const mofka_batch_t *batch) {
+    return !p->w->ops->loads_are_cheap && append_saw_much_room(p, sender, batch);
+}
+
+/* The place of a reservation. MOFKA_ERR_COMPLETE: the topic had ended. */
 static mofka_status_t append_place(const mmi_partition_t *p, mmi_sender_t *sender,
-                                   uint64_t reservation, mmi_place_t head, mmi_place_t *place) {
+                                   uint64_t reservation, mmi_place_t *place) {
     mmi_tail_t tail;
-    mofka_status_t status = mmi_tail_unpack(p, reservation, head, &tail);
+    mofka_status_t status = mmi_tail_unpack(p, reservation, sender->head, &tail);
     if (status)
         return status;
     if (tail.ended) {
@@ -81,8 +89,6 @@ static mofka_status_t append_place(const mmi_partition_t *p, mmi_sender_t *sende
         return mmi_commit_refuse(p);
     }
     *place = tail.at;
-    if (place->events < sender->tail.events || place->units < sender->tail.units)
-        return mmi_word_damaged(p, "reservation", reservation);
     return MOFKA_OK;
 }
 
@@ -94,12 +100,10 @@ static mmi_group_t append_group_of(mofka_batch_t *const *batch) {
 }
 
 /* The first of `count` batches that are not reserved: as many as are appended together. */
-static mmi_group_t append_choose_group(const mmi_partition_t *p, const mmi_sender_t *sender,
-                                       mofka_batch_t *const *batches, size_t count) {
+static mmi_group_t append_choose_more(const mmi_partition_t *p, const mmi_sender_t *sender,
+                                      mofka_batch_t *const *batches, size_t count) {
     mmi_group_t group = append_group_of(batches);
     mmi_place_t quarter = {p->slots / 4, p->ring_bytes / MMI_UNIT_BYTES / 4};
-    if (count == 1 || !append_hint_is_fresh(sender, mmi_now_ns()))
-        return group;
     for (; group.count < count; group.count++) {
         mmi_place_t size = mmi_place_add(group.size, mmi_batch_size(batches[group.count]));
         if (size.events > quarter.events || size.units > quarter.units ||
@@ -109,6 +113,13 @@ static mmi_group_t append_choose_group(const mmi_partition_t *p, const mmi_sende
         group.size = size;
     }
     return group;
+}
+
+static inline mmi_group_t append_choose_group(const mmi_partition_t *p, const mmi_sender_t *sender,
+                                              mofka_batch_t *const *batches, size_t count) {
+    return count > 1 && append_hint_is_fresh(sender, mmi_now_ns())
+               ? append_choose_more(p, sender, batches, count)
+               : append_group_of(batches);
 }
 
 /* The group was reserved at `place`. */
@@ -127,78 +138,100 @@ static void append_note_places(mmi_sender_t *sender, const mmi_group_t *group, m
 
 /* ---- step 2 ---------------------------------------------------------------------------------- */
 
-/* `*state` is written with APPEND_STATE_READ only. MOFKA_ERR_COMPLETE, MOFKA_ERR_CORRUPT: nothing
- * is stored. */
+mofka_status_t mmi_sender_read_state(const mmi_partition_t *p, mmi_sender_t *sender) {
+    mmi_state_t state;
+    int64_t now_ns = p->w->ops->loads_are_cheap ? 0 : mmi_now_ns();
+    mofka_status_t status = mmi_state_load(p, &state);
+    sender->known = false; /* it was read without the reservation */
+    if (!status)
+        mmi_sender_note(sender, state.head, now_ns);
+    return status;
+}
+
+/* MOFKA_ERR_COMPLETE, MOFKA_ERR_CORRUPT: nothing is stored. */
 static mofka_status_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sender,
-                                     const mmi_group_t *group, mmi_state_t *state,
-                                     mmi_append_known_t *known) {
+                                     const mmi_group_t *group, mmi_append_known_t *known) {
     uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation),
                                         mmi_reservation_of(group->size.events, group->size.units));
     mofka_status_t status = mmi_window_check(p->w, p->owner); /* then `old` says nothing */
-    return status ? status : mmi_append_take_place(p, sender, group, old, state, known);
+    return status ? status : mmi_append_take_place(p, sender, group, old, known);
+}
+
+/* The group's place, by the state as it is now. */
+static mofka_status_t append_find_place(const mmi_partition_t *p, mmi_sender_t *sender,
+                                        uint64_t old, mmi_place_t *place) {
+    mofka_status_t status = mmi_sender_read_state(p, sender);
+    return status ? status : append_place(p, sender, old, place);
+}
+
+/* A sender's batches never go back: that would be behind what others may have reserved since. */
+static mofka_status_t append_check_place(const mmi_partition_t *p, const mmi_sender_t *sender,
+                                         uint64_t old, mmi_place_t place) {
+    bool goes_back = place.events < sender->tail.events || place.units < sender->tail.units;
+    return goes_back ? mmi_word_damaged(p, "reservation", old) : MOFKA_OK;
 }
 
 mofka_status_t mmi_append_take_place(const mmi_partition_t *p, mmi_sender_t *sender,
-                                     const mmi_group_t *group, uint64_t old, mmi_state_t *state,
+                                     const mmi_group_t *group, uint64_t old,
                                      mmi_append_known_t *known) {
-    mmi_place_t place;
-    int64_t now_ns = p->w->ops->loads_are_cheap ? 0 : mmi_now_ns();
-    bool fresh = append_hint_is_fresh(sender, now_ns);
-    mofka_status_t status = fresh ? append_place(p, sender, old, sender->head, &place) : MOFKA_OK;
+    bool near = p->w->ops->has_addresses;
+    mmi_place_t place = sender->reached; /* unless others have reserved since the look at step 1 */
+    bool fresh = near ? sender->known && old == sender->reservation && !sender->ended
+                      : append_hint_is_fresh(sender, mmi_now_ns());
+    mofka_status_t status = fresh && !near ? append_place(p, sender, old, &place) : MOFKA_OK;
     bool room =
         !status && fresh && mmi_place_fits(p, sender->head, mmi_place_add(place, group->size));
     *known = room ? APPEND_ROOM_SEEN : APPEND_STATE_READ;
     if (!status && !room)
-        status = mmi_state_load(p, state);
-    if (!status && !room) {
-        mmi_sender_note(sender, state->head, now_ns);
-        status = append_place(p, sender, old, state->head, &place);
-    }
+        status = append_find_place(p, sender, old, &place);
+    if (!status)
+        status = append_check_place(p, sender, old, place);
     if (status)
         return status;
     append_note_places(sender, group, place);
+    sender->reservation = old + mmi_reservation_of(group->size.events, group->size.units);
     mmi_put_expect(p, place.events);
     return MOFKA_OK;
 }
 
 /* Step 2 of any group. MOFKA_ERR_TIMEOUT: it is not reserved. */
 static mofka_status_t append_reserve_any(const mmi_partition_t *p, mmi_sender_t *sender,
-                                         const mmi_group_t *group, mmi_state_t *state,
-                                         mmi_append_known_t *known, mmi_due_t *due) {
+                                         const mmi_group_t *group, mmi_append_known_t *known,
+                                         mmi_due_t *due) {
     if (!mmi_turn_is_large(p, group->size))
-        return append_reserve(p, sender, group, state, known);
+        return append_reserve(p, sender, group, known);
     assert(group->count == 1);
     mofka_status_t status = mmi_turn_lock(p, group->batches[0], due);
     if (status)
         return status;
-    status = append_reserve(p, sender, group, state, known);
+    status = append_reserve(p, sender, group, known);
     mmi_partition_unlock(p);
     return status;
 }
 
 /* ---- steps 3 to 6 ---------------------------------------------------------------------------- */
 
-/* Steps 3 and 4 with a state that was read after the reservation. */
+/* Steps 3 and 4, by the head that was read after the reservation. */
 static mofka_status_t append_fill(const mmi_partition_t *p, mmi_sender_t *sender,
-                                  const mmi_group_t *group, const mmi_state_t *state,
-                                  mmi_due_t *due) {
+                                  const mmi_group_t *group, mmi_due_t *due) {
     mmi_place_t place = mmi_batch_place(group->batches[0]);
     mofka_status_t status = MOFKA_OK;
-    if (!mmi_place_fits(p, state->head, mmi_place_add(place, group->size))) {
+    if (!mmi_place_fits(p, sender->head, mmi_place_add(place, group->size))) {
         assert(group->count == 1);
         status = mmi_room_wait(p, sender, group->batches[0], due);
     }
     return status ? status : mmi_put_group(p, sender, group, false);
 }
 
-/* Step 4: the room is known, and the state comes with the flush. */
+/* Step 4: the room is known. Where reading the state costs a round trip, it comes with the flush.
+ */
 static mofka_status_t append_fill_known(const mmi_partition_t *p, mmi_sender_t *sender,
                                         const mmi_group_t *group) {
+    if (p->w->ops->loads_are_cheap)
+        return mmi_put_group(p, sender, group, false);
     int64_t now_ns = mmi_now_ns();
     mofka_status_t status = mmi_put_group(p, sender, group, true);
-    if (status)
-        return status;
-    return mmi_append_note_state(p, sender, now_ns);
+    return status ? status : mmi_append_note_state(p, sender, now_ns);
 }
 
 mofka_status_t mmi_append_note_state(const mmi_partition_t *p, mmi_sender_t *sender,
@@ -225,8 +258,8 @@ static mofka_status_t append_fail_reserved(const mmi_partition_t *p, const mofka
 /* Steps 3 to 6. */
 static mofka_status_t append_finish(const mmi_partition_t *p, mmi_sender_t *sender,
                                     const mmi_group_t *group, mmi_append_known_t known,
-                                    const mmi_state_t *state, mmi_due_t *due) {
-    mofka_status_t status = known == APPEND_STATE_READ ? append_fill(p, sender, group, state, due)
+                                    mmi_due_t *due) {
+    mofka_status_t status = known == APPEND_STATE_READ ? append_fill(p, sender, group, due)
                                                        : append_fill_known(p, sender, group);
     if (status == MOFKA_ERR_TIMEOUT)
         return append_fail_reserved(p, group->batches[0], due);
@@ -240,13 +273,12 @@ static mofka_status_t append_finish_each(const mmi_partition_t *p, mmi_sender_t 
     mofka_status_t status = MOFKA_OK;
     for (*stored = 0; !status && *stored < count; *stored += !status) {
         mmi_group_t one = append_group_of(batches + *stored);
-        mmi_state_t state;
         assert(batches[*stored]->reserved);
         status = mmi_put_prepare(p, sender, &one);
         if (!status)
-            status = mmi_state_load(p, &state);
+            status = mmi_sender_read_state(p, sender);
         if (!status)
-            status = append_finish(p, sender, &one, APPEND_STATE_READ, &state, due);
+            status = append_finish(p, sender, &one, APPEND_STATE_READ, due);
     }
     return status;
 }
@@ -270,13 +302,12 @@ static mofka_status_t append_new(const mmi_partition_t *p, mmi_sender_t *sender,
     mofka_status_t status = MOFKA_OK;
     if (due->timeout_ms == 0 || !append_saw_room(p, sender, batches[0]))
         status = mmi_room_wait(p, sender, batches[0], due);
-    mmi_state_t state;
     mmi_append_known_t known = APPEND_STATE_READ;
     mmi_group_t group = append_choose_group(p, sender, batches, count);
     if (!status)
         status = append_prepare(p, sender, &group);
     if (!status)
-        status = append_reserve_any(p, sender, &group, &state, &known, due);
+        status = append_reserve_any(p, sender, &group, &known, due);
     if (status == MOFKA_ERR_TIMEOUT)
         return mmi_room_fail(p, due);
     if (!status)
@@ -285,7 +316,7 @@ static mofka_status_t append_new(const mmi_partition_t *p, mmi_sender_t *sender,
         return status;
     if (known == APPEND_STATE_READ && group.count > 1)
         return append_finish_each(p, sender, batches, group.count, due, stored);
-    status = append_finish(p, sender, &group, known, &state, due);
+    status = append_finish(p, sender, &group, known, due);
     *stored = status ? 0 : group.count;
     return status;
 }

@@ -35,7 +35,7 @@ static void commit_put_flags(const mmi_partition_t *p, mmi_sender_t *sender,
                              const mmi_group_t *group) {
     for (size_t i = 0; i < group->count; i++)
         mmi_commit_put_flag(p, group->batches[i], true, &sender->marks[i].flag);
-    p->w->ops->nudge(p->w, p->owner);
+    mmi_window_nudge(p->w, p->owner);
 }
 
 /* The group and its flags were flushed. Nobody waits for what settles the flags: the next flush of

@@ -4,8 +4,6 @@
 
 #include <assert.h>
 
-/* Smaller batches are not timed. */
-#define TIMED_BYTES_MIN ((size_t)8 << 10)
 /* How many times cheaper going past the caches has to be in a ring that fits the last-level
  * cache. */
 #define CLEAR_WIN 3
@@ -36,9 +34,8 @@ static void pace_end_trial(mmi_pace_t *pace, const mmi_partition_t *p) {
         pace_change(pace);
 }
 
-mmi_timed_t mmi_pace_start(mmi_pace_t *pace, const mmi_partition_t *p, size_t bytes) {
-    if (!p->w->ops->put_past_caches || bytes < TIMED_BYTES_MIN)
-        return (mmi_timed_t){MMI_PLAIN, 0};
+mmi_timed_t mmi_pace_choose(mmi_pace_t *pace, const mmi_partition_t *p, size_t bytes) {
+    assert(bytes >= MMI_TIMED_BYTES_MIN);
     uint64_t lap = p->ring_bytes < p->w->cache_bytes ? p->ring_bytes : p->w->cache_bytes;
     bool known = pace->cost[pace->way] > 0; /* one batch may be many laps: not known yet */
     bool both_known = pace->cost[MMI_PLAIN] > 0 && pace->cost[MMI_PAST_CACHES] > 0;
@@ -54,10 +51,8 @@ mmi_timed_t mmi_pace_start(mmi_pace_t *pace, const mmi_partition_t *p, size_t by
 }
 
 /* An interruption makes one batch much slower. It counts as at most twice the cost so far. */
-void mmi_pace_stop(mmi_pace_t *pace, mmi_timed_t timed, size_t bytes) {
-    if (timed.start_ns == 0)
-        return;
-    assert(bytes >= TIMED_BYTES_MIN && timed.way <= MMI_PAST_CACHES);
+void mmi_pace_learn(mmi_pace_t *pace, mmi_timed_t timed, size_t bytes) {
+    assert(timed.start_ns != 0 && bytes >= MMI_TIMED_BYTES_MIN && timed.way <= MMI_PAST_CACHES);
     uint64_t *cost = &pace->cost[timed.way];
     uint64_t now = ((uint64_t)(mmi_now_ns() - timed.start_ns) << 20) / bytes + 1;
     *cost = *cost == 0 ? now : (7 * *cost + (now < 2 * *cost ? now : 2 * *cost) + 7) / 8;

@@ -52,9 +52,23 @@ typedef struct mmi_timed {
     int64_t start_ns; /* 0: the batch is not timed */
 } mmi_timed_t;
 
+/* Smaller batches are not timed. */
+#define MMI_TIMED_BYTES_MIN ((size_t)8 << 10)
+
+/* For the next function: the batch is large. */
+mmi_timed_t mmi_pace_choose(mmi_pace_t *pace, const mmi_partition_t *p, size_t bytes);
 /* Choose the way of a batch of `bytes` bytes, before it is put. */
-mmi_timed_t mmi_pace_start(mmi_pace_t *pace, const mmi_partition_t *p, size_t bytes);
+static inline mmi_timed_t mmi_pace_start(mmi_pace_t *pace, const mmi_partition_t *p, size_t bytes) {
+    return bytes < MMI_TIMED_BYTES_MIN || !p->w->ops->put_past_caches
+               ? (mmi_timed_t){MMI_PLAIN, 0}
+               : mmi_pace_choose(pace, p, bytes);
+}
+/* For the next function: the batch is timed. */
+void mmi_pace_learn(mmi_pace_t *pace, mmi_timed_t timed, size_t bytes);
 /* Learn the cost of the batch, after it was put. */
-void mmi_pace_stop(mmi_pace_t *pace, mmi_timed_t timed, size_t bytes);
+static inline void mmi_pace_stop(mmi_pace_t *pace, mmi_timed_t timed, size_t bytes) {
+    if (timed.start_ns != 0)
+        mmi_pace_learn(pace, timed, bytes);
+}
 
 #endif

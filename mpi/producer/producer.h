@@ -45,6 +45,9 @@ typedef struct mmi_sender {
     int64_t full_ms;  /* monotonic time since which no append found room; 0: the last one did */
     bool warned_full; /* this was logged */
     uint64_t state[MMI_STATE_WORDS]; /* where MPI writes the state until the next flush */
+    uint64_t reservation;            /* in memory: as it was read after `state` */
+    bool known; /* head, reached and ended stand for those words; they were checked together */
+    bool ended; /* the topic, when that was seen last */
 } mmi_sender_t;
 
 /* The head was read, and reading it began at `now_ns`. */
@@ -52,6 +55,15 @@ static inline void mmi_sender_note(mmi_sender_t *sender, mmi_place_t head, int64
     assert(head.events >= sender->head.events);
     sender->head = head;
     sender->seen_ns = now_ns;
+}
+
+/* Whether the sender has decoded these words already. */
+static inline bool mmi_sender_knows(const mmi_sender_t *sender, const uint64_t *words,
+                                    uint64_t reservation) {
+    uint64_t differ = reservation ^ sender->reservation;
+    for (size_t i = 0; i < MMI_STATE_WORDS; i++)
+        differ |= words[i] ^ sender->state[i];
+    return sender->known && differ == 0;
 }
 
 /* Complete the settled flags that this sender has left. */
@@ -128,11 +140,13 @@ typedef enum mmi_append_known {
  * it is reserved. */
 bool mmi_append_prepare(const mmi_partition_t *p, mmi_sender_t *sender,
                         mofka_batch_t *const *batches, size_t count, mmi_group_t *group);
-/* The group was added to the reservation, which was `old` before: note its place. `*state` is
- * written with APPEND_STATE_READ only. MOFKA_ERR_COMPLETE, MOFKA_ERR_CORRUPT: it has none. */
+/* The group was added to the reservation, which was `old` before: note its place. With
+ * APPEND_STATE_READ, sender->head was read. MOFKA_ERR_COMPLETE, MOFKA_ERR_CORRUPT: it has none. */
 mofka_status_t mmi_append_take_place(const mmi_partition_t *p, mmi_sender_t *sender,
-                                     const mmi_group_t *group, uint64_t old, mmi_state_t *state,
+                                     const mmi_group_t *group, uint64_t old,
                                      mmi_append_known_t *known);
+/* Read the state as it is now: sender->head. MOFKA_ERR_CORRUPT. */
+mofka_status_t mmi_sender_read_state(const mmi_partition_t *p, mmi_sender_t *sender);
 /* sender->state was read; reading it began at `now_ns`. */
 mofka_status_t mmi_append_note_state(const mmi_partition_t *p, mmi_sender_t *sender,
                                      int64_t now_ns);
@@ -166,9 +180,14 @@ mofka_status_t mmi_append_batch(void *self, size_t partition, mofka_batch_t *bat
  * MOFKA_ERR_TIMEOUT without a message: it does not fit. MOFKA_ERR_COMPLETE: the topic ended. */
 mofka_status_t mmi_room_wait(const mmi_partition_t *p, mmi_sender_t *sender, mofka_batch_t *batch,
                              mmi_due_t *due);
+/* For the next function: it has waited. */
+void mmi_room_leave(const mmi_partition_t *p, mmi_sender_t *sender);
 /* The sender's batch does not wait for room any more: it is stored, it failed, or its producer
  * closes. */
-void mmi_room_end_wait(const mmi_partition_t *p, mmi_sender_t *sender);
+static inline void mmi_room_end_wait(const mmi_partition_t *p, mmi_sender_t *sender) {
+    if (sender->full_ms != 0)
+        mmi_room_leave(p, sender);
+}
 /* What keeps the partition full: a producer that reserved and did not store, the partition's lock,
  * or the slowest consumer. */
 #define MMI_HOLDER_BYTES 256
@@ -182,7 +201,9 @@ void mmi_turn_note_wait(const mmi_partition_t *p, mofka_batch_t *batch, int64_t 
 /* A batch has waited for room while others got it: it may be reserved without room. */
 bool mmi_turn_has_come(const mmi_partition_t *p, const mofka_batch_t *batch);
 /* So much is reserved under the partition's lock. */
-bool mmi_turn_is_large(const mmi_partition_t *p, mmi_place_t size);
+static inline bool mmi_turn_is_large(const mmi_partition_t *p, mmi_place_t size) {
+    return size.events > p->small_max || size.units > p->small_max;
+}
 /* Take the lock to reserve such a batch. MOFKA_ERR_TIMEOUT: it is taken, or too much is
  * reserved. */
 mofka_status_t mmi_turn_lock(const mmi_partition_t *p, const mofka_batch_t *batch, mmi_due_t *due);
@@ -191,10 +212,14 @@ mofka_status_t mmi_turn_lock(const mmi_partition_t *p, const mofka_batch_t *batc
 #define MMI_EARLY_BYTES 16384
 /* Batches of a group that is put with its flags, at most. */
 #define MMI_EARLY_BATCHES 256
+/* Whether each of its batches is small enough, and there are not too many. */
+bool mmi_group_is_small(const mmi_group_t *group);
 /* Whether the flags are put with the group, under the same flush: where readers can check it, and
  * where somebody settles the flags later. */
-bool mmi_group_is_early(const mmi_partition_t *p, const mmi_sender_t *sender,
-                        const mmi_group_t *group);
+static inline bool mmi_group_is_early(const mmi_partition_t *p, const mmi_sender_t *sender,
+                                      const mmi_group_t *group) {
+    return p->checksums && sender->settled && mmi_group_is_small(group);
+}
 /* Have the memory that putting the group needs. */
 mofka_status_t mmi_put_prepare(const mmi_partition_t *p, mmi_sender_t *sender,
                                const mmi_group_t *group);
@@ -207,18 +232,24 @@ void mmi_reserve_note(mmi_window_t *w, int owner, int64_t reserve_ns, int64_t fl
 
 /* The events from `id` on are reserved: the memory that step 4 looks at first begins to come to
  * this core, if that is how it is reached. It may be in another core's cache. */
-void mmi_put_expect(const mmi_partition_t *p, uint64_t id);
-/* Step 4: write a reserved group, an early one with its flags, and flush. `with_state`: read the
- * partition's state as well, into sender->state. */
-mofka_status_t mmi_put_group(const mmi_partition_t *p, mmi_sender_t *sender,
+static inline void mmi_put_expect(const mmi_partition_t *p, uint64_t id) {
+    if (p->w->ops->has_addresses)
+        __builtin_prefetch(mmi_window_address(p->w, p->owner, mmi_entry_offset(p, id)), 1);
+}
+/* Step 4 without the flush: write a reserved group, an early one with its flags. `with_state`: read
+ * the partition's state as well, into sender->state. */
+mofka_status_t mmi_put_start(const mmi_partition_t *p, mmi_sender_t *sender,
                              const mmi_group_t *group, bool with_state);
+/* Step 4. */
+static inline mofka_status_t mmi_put_group(const mmi_partition_t *p, mmi_sender_t *sender,
+                                           const mmi_group_t *group, bool with_state) {
+    mofka_status_t status = mmi_put_start(p, sender, group, with_state);
+    return status ? status : p->w->ops->flush(p->w, p->owner);
+}
 
 /* Put the flag of a batch, by way of `*flag`. Complete after a flush. */
 void mmi_commit_put_flag(const mmi_partition_t *p, const mofka_batch_t *batch, bool settled,
                          uint64_t *flag);
-/* The same without the flush. */
-mofka_status_t mmi_put_start(const mmi_partition_t *p, mmi_sender_t *sender,
-                             const mmi_group_t *group, bool with_state);
 /* Step 5 without the flush. False: it needs one. */
 bool mmi_commit_start(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_group_t *group);
 /* Step 6. */

@@ -41,9 +41,8 @@ static size_t put_packed_bytes(const mmi_group_t *group) {
     return bytes;
 }
 
-bool mmi_group_is_early(const mmi_partition_t *p, const mmi_sender_t *sender,
-                        const mmi_group_t *group) {
-    if (!p->checksums || !sender->settled || group->count > MMI_EARLY_BATCHES)
+bool mmi_group_is_small(const mmi_group_t *group) {
+    if (group->count > MMI_EARLY_BATCHES)
         return false;
     for (size_t i = 0; i < group->count; i++)
         if (group->batches[i]->metadata_bytes + group->batches[i]->data_bytes > MMI_EARLY_BYTES)
@@ -84,7 +83,7 @@ typedef struct put_run {
     const mmi_partition_t *p;
     mmi_put_t put;
     uint64_t position; /* of the first */
-    char *packed;      /* where it is; NULL: nothing is packed */
+    char *packed;      /* where it is */
     size_t bytes, room;
 } put_run_t;
 
@@ -113,7 +112,7 @@ static void put_run_add(put_run_t *run, uint64_t position, const void *source, s
 }
 
 static void put_piece(put_run_t *run, uint64_t position, const void *source, size_t bytes) {
-    if (run->packed && bytes > 0 && bytes <= PACK_BYTES) {
+    if (bytes > 0 && bytes <= PACK_BYTES) {
         put_run_add(run, position, source, bytes);
         return;
     }
@@ -121,13 +120,31 @@ static void put_piece(put_run_t *run, uint64_t position, const void *source, siz
     mmi_ring_put(run->p, run->put, position, source, bytes);
 }
 
-static void put_payload(put_run_t *run, const mofka_batch_t *batch) {
+static void put_batch_packed(put_run_t *run, const mofka_batch_t *batch) {
     uint64_t position = mmi_batch_place(batch).units * MMI_UNIT_BYTES;
-    const uint64_t end = position + batch->metadata_bytes + batch->data_bytes;
     put_piece(run, position, batch->metadata, batch->metadata_bytes);
     position += batch->metadata_bytes;
     for (size_t i = 0; i < batch->segment_count; i++) {
         put_piece(run, position, batch->segments[i].ptr, batch->segments[i].size);
+        position += batch->segments[i].size;
+    }
+}
+
+static void put_packed(const mmi_partition_t *p, mmi_put_t put, mmi_sender_t *sender,
+                       const mmi_group_t *group) {
+    put_run_t run = {.p = p, .put = put, .packed = sender->packed, .room = sender->packed_room};
+    for (size_t i = 0; i < group->count; i++)
+        put_batch_packed(&run, group->batches[i]);
+    put_run_end(&run);
+}
+
+static void put_plain(const mmi_partition_t *p, mmi_put_t put, const mofka_batch_t *batch) {
+    uint64_t position = mmi_batch_place(batch).units * MMI_UNIT_BYTES;
+    const uint64_t end = position + batch->metadata_bytes + batch->data_bytes;
+    mmi_ring_put(p, put, position, batch->metadata, batch->metadata_bytes);
+    position += batch->metadata_bytes;
+    for (size_t i = 0; i < batch->segment_count; i++) {
+        mmi_ring_put(p, put, position, batch->segments[i].ptr, batch->segments[i].size);
         position += batch->segments[i].size;
     }
     assert(position == end);
@@ -137,14 +154,11 @@ static void put_payload(put_run_t *run, const mofka_batch_t *batch) {
 static void put_payloads(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_group_t *group) {
     size_t bytes = (size_t)group->size.units * MMI_UNIT_BYTES;
     mmi_timed_t timed = mmi_pace_start(&sender->pace, p, bytes);
-    put_run_t run = {.p = p,
-                     .put =
-                         timed.way == MMI_PAST_CACHES ? p->w->ops->put_past_caches : p->w->ops->put,
-                     .packed = sender->packs ? sender->packed : NULL,
-                     .room = sender->packed_room};
-    for (size_t i = 0; i < group->count; i++)
-        put_payload(&run, group->batches[i]);
-    put_run_end(&run);
+    mmi_put_t put = timed.way == MMI_PAST_CACHES ? p->w->ops->put_past_caches : p->w->ops->put;
+    if (sender->packs)
+        put_packed(p, put, sender, group);
+    for (size_t i = 0; i < group->count && !sender->packs; i++)
+        put_plain(p, put, group->batches[i]);
     mmi_pace_stop(&sender->pace, timed, bytes);
 }
 
@@ -154,13 +168,13 @@ static void put_make_entries(const mofka_batch_t *batch, mmi_entry_t *entries) {
     mmi_place_t place = mmi_batch_place(batch);
     uint64_t metadata = place.units * MMI_UNIT_BYTES, data = metadata + batch->metadata_bytes;
     for (size_t i = 0; i < batch->event_count; i++) {
-        mmi_entry_t *entry = &entries[i];
-        *entry = (mmi_entry_t){.id_1 = place.events + i + 1,
-                               .metadata = metadata,
-                               .data = data,
-                               .data_bytes = batch->events[i].data_bytes,
-                               .metadata_bytes = (uint32_t)batch->events[i].metadata_bytes};
-        entry->check = mmi_entry_check(entry);
+        mmi_entry_t entry = {.id_1 = place.events + i + 1,
+                             .metadata = metadata,
+                             .data = data,
+                             .data_bytes = batch->events[i].data_bytes,
+                             .metadata_bytes = (uint32_t)batch->events[i].metadata_bytes};
+        entry.check = mmi_entry_check(&entry);
+        entries[i] = entry;
         metadata += batch->events[i].metadata_bytes;
         data += batch->events[i].data_bytes;
     }
@@ -181,19 +195,29 @@ static void put_make_sums(const mmi_partition_t *p, const mofka_batch_t *batch, 
     }
 }
 
+/* Where entries are made: in the window, if memory has addresses and they do not wrap there. */
+static mmi_entry_t *put_entries_at(const mmi_partition_t *p, mmi_sender_t *sender, uint64_t first,
+                                   size_t count) {
+    if (!p->w->ops->has_addresses || first % p->slots + count > p->slots)
+        return sender->entries;
+    return (void *)mmi_window_address(p->w, p->owner, mmi_entry_offset(p, first));
+}
+
 /* The batches follow each other, and so do their entries and sums. */
 static void put_entries(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_group_t *group) {
     uint64_t first = mmi_batch_place(group->batches[0]).events;
     size_t count = 0;
+    mmi_entry_t *entries = put_entries_at(p, sender, first, (size_t)group->size.events);
     for (size_t i = 0; i < group->count; i++) {
         assert(mmi_batch_place(group->batches[i]).events == first + count);
-        put_make_entries(group->batches[i], sender->entries + count);
+        put_make_entries(group->batches[i], entries + count);
         if (p->checksums)
             put_make_sums(p, group->batches[i], sender->sums + count);
         count += group->batches[i]->event_count;
     }
     assert(count == group->size.events && count <= sender->entry_room);
-    mmi_entries_put(p, first, sender->entries, count);
+    if (entries == sender->entries)
+        mmi_entries_put(p, first, entries, count);
     if (p->checksums)
         mmi_sums_put(p, first, sender->sums, count);
 }
@@ -205,29 +229,24 @@ static void put_stamp(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_
     mmi_stamp_put(p, mmi_batch_place(batch).events, &sender->marks[i].stamp);
 }
 
-/* Where the entry of an event is. */
-static uint64_t put_slot(const mmi_partition_t *p, uint64_t id) {
-    return p->entries + id % p->slots * sizeof(mmi_entry_t);
-}
-
 /* ---- groups ---------------------------------------------------------------------------------- */
 
-void mmi_put_expect(const mmi_partition_t *p, uint64_t id) {
-    if (p->w->ops->address)
-        __builtin_prefetch(p->w->ops->address(p->w, p->owner, put_slot(p, id)), 1);
-}
-
-/* Whether this place was given out before, and used: the reservation went back. Where looking costs
- * a round trip, it is not looked for. */
-static mofka_status_t put_check_slot(const mmi_partition_t *p, uint64_t id) {
+/* The slot of `id` holds its id already. */
+static mofka_status_t put_fail_slot(const mmi_partition_t *p, uint64_t id) {
     mmi_entry_t entry;
-    static_assert(offsetof(mmi_entry_t, id_1) == 0, "the first word");
-    if (!p->w->ops->loads_are_cheap || p->w->ops->load(p->w, p->owner, put_slot(p, id)) != id + 1)
-        return MOFKA_OK;
     mmi_entries_get(p, id, &entry, 1);
     if (entry.check != mmi_entry_check(&entry))
         return MOFKA_OK;
     return mmi_word_damaged(p, "reservation", mmi_control_load(p, MMI_CONTROL(reservation)));
+}
+
+/* Whether this place was given out before, and used: the reservation went back. Where looking costs
+ * a round trip, it is not looked for. */
+static inline mofka_status_t put_check_slot(const mmi_partition_t *p, uint64_t id) {
+    static_assert(offsetof(mmi_entry_t, id_1) == 0, "the first word");
+    if (!p->w->ops->has_addresses || mmi_near_load(p, mmi_entry_offset(p, id)) != id + 1)
+        return MOFKA_OK;
+    return put_fail_slot(p, id);
 }
 
 mofka_status_t mmi_put_start(const mmi_partition_t *p, mmi_sender_t *sender,
@@ -245,13 +264,7 @@ mofka_status_t mmi_put_start(const mmi_partition_t *p, mmi_sender_t *sender,
             mmi_commit_put_flag(p, group->batches[i], false, &sender->marks[i].flag);
     if (with_state)
         mmi_state_get(p, sender->state);
-    p->w->ops->nudge(p->w, p->owner);
+    mmi_window_nudge(p->w, p->owner);
     sender->unsettled = false; /* the flush of these puts completes that */
     return MOFKA_OK;
-}
-
-mofka_status_t mmi_put_group(const mmi_partition_t *p, mmi_sender_t *sender,
-                             const mmi_group_t *group, bool with_state) {
-    mofka_status_t status = mmi_put_start(p, sender, group, with_state);
-    return status ? status : p->w->ops->flush(p->w, p->owner);
 }

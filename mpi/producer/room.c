@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <mofka/log.h>
 
 #define WARN_AFTER_MS 1000
@@ -127,28 +128,68 @@ static mofka_status_t room_trim(const mmi_partition_t *p, mmi_place_t start, mmi
     return due->lock_taken ? MOFKA_OK : status;
 }
 
-/* `*room`: whether the batch fits, perhaps after trimming. */
-static mofka_status_t room_look(const mmi_partition_t *p, mmi_sender_t *sender,
-                                const mofka_batch_t *batch, mmi_due_t *due, bool *room) {
+/* Read where the log begins and ends. */
+static mofka_status_t room_read(const mmi_partition_t *p, mmi_sender_t *sender) {
     mmi_state_t state;
     mmi_tail_t tail;
-    int64_t now_ns = p->w->ops->loads_are_cheap ? 0 : mmi_now_ns();
+    int64_t now_ns = mmi_now_ns();
     mofka_status_t status = mmi_tail_load(p, &state, &tail);
     if (status)
         return status;
     mmi_sender_note(sender, state.head, now_ns);
     sender->reached = tail.at;
-    if (tail.ended && !batch->reserved)
+    sender->ended = tail.ended;
+    return MOFKA_OK;
+}
+
+/* Some of these words have changed since the last look. */
+static mofka_status_t room_decode(const mmi_partition_t *p, mmi_sender_t *sender,
+                                  const uint64_t *words, uint64_t reservation) {
+    mmi_state_t state;
+    mmi_tail_t tail;
+    mofka_status_t status = mmi_state_of_words(p, words, &state);
+    if (!status)
+        status = mmi_tail_unpack(p, reservation, state.head, &tail);
+    if (status)
+        return status;
+    mmi_sender_note(sender, state.head, 0);
+    memcpy(sender->state, words, sizeof sender->state);
+    sender->reservation = reservation;
+    sender->reached = tail.at;
+    sender->ended = tail.ended;
+    sender->known = true;
+    return MOFKA_OK;
+}
+
+/* The same where memory has addresses. In this order: see mmi_tail_load. */
+static inline mofka_status_t room_read_near(const mmi_partition_t *p, mmi_sender_t *sender) {
+    uint64_t words[MMI_STATE_WORDS];
+    for (size_t i = 0; i < MMI_STATE_WORDS; i++)
+        words[i] = mmi_near_load(p, p->base + MMI_CONTROL(head_events) + 8 * i);
+    uint64_t reservation = mmi_near_load(p, p->base + MMI_CONTROL(reservation));
+    return mmi_sender_knows(sender, words, reservation)
+               ? MOFKA_OK
+               : room_decode(p, sender, words, reservation);
+}
+
+/* `*room`: whether the batch fits, perhaps after trimming. */
+static mofka_status_t room_look(const mmi_partition_t *p, mmi_sender_t *sender,
+                                const mofka_batch_t *batch, mmi_due_t *due, bool *room) {
+    mofka_status_t status =
+        p->w->ops->has_addresses ? room_read_near(p, sender) : room_read(p, sender);
+    if (status)
+        return status;
+    if (sender->ended && !batch->reserved)
         return mmi_commit_refuse(p);
-    mmi_place_t end = mmi_batch_end(batch, tail.at);
-    assert(end.events > state.head.events);
-    *room = mmi_place_fits(p, state.head, end);
+    mmi_place_t end = mmi_batch_end(batch, sender->reached);
+    assert(end.events > sender->head.events);
+    *room = mmi_place_fits(p, sender->head, end);
     if (*room)
         return mmi_window_check(p->w, p->owner);
-    status = room_trim(p, batch->reserved ? mmi_batch_place(batch) : tail.at, end, due);
+    status = room_trim(p, batch->reserved ? mmi_batch_place(batch) : sender->reached, end, due);
     if (!status)
-        status = mmi_state_load(p, &state);
-    *room = !status && mmi_place_fits(p, state.head, end);
+        status = mmi_sender_read_state(p, sender);
+    *room = !status && mmi_place_fits(p, sender->head, end);
     return status;
 }
 
@@ -190,9 +231,8 @@ static void room_note_wait(const mmi_partition_t *p, mmi_sender_t *sender, const
     room_warn(p, due);
 }
 
-void mmi_room_end_wait(const mmi_partition_t *p, mmi_sender_t *sender) {
-    if (sender->full_ms == 0)
-        return;
+void mmi_room_leave(const mmi_partition_t *p, mmi_sender_t *sender) {
+    assert(sender->full_ms != 0);
     p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(blocked), -MMI_COUNT_ONE);
     sender->full_ms = 0;
     sender->warned_full = false;
@@ -222,12 +262,11 @@ static mofka_status_t room_sleep_until(const mmi_partition_t *p, mmi_sender_t *s
     return status;
 }
 
-mofka_status_t mmi_room_wait(const mmi_partition_t *p, mmi_sender_t *sender, mofka_batch_t *batch,
-                             mmi_due_t *due) {
+/* The first look found no room. */
+static mofka_status_t room_wait_on(const mmi_partition_t *p, mmi_sender_t *sender,
+                                   mofka_batch_t *batch, mmi_due_t *due) {
     bool room = false;
-    mofka_status_t status = room_look(p, sender, batch, due, &room);
-    if (status || room) /* nearly always: no clock was read */
-        return status;
+    mofka_status_t status = MOFKA_OK;
     int64_t start_ns = mmi_now_ns();
     if (sender->unsettled) /* the head may wait for this sender's own flags */
         status = mmi_sender_settle(p, sender);
@@ -245,4 +284,12 @@ mofka_status_t mmi_room_wait(const mmi_partition_t *p, mmi_sender_t *sender, mof
     }
     batch->blocked_ns += (uint64_t)(mmi_now_ns() - start_ns);
     return status;
+}
+
+/* Nearly always there is room, and no clock is read. */
+mofka_status_t mmi_room_wait(const mmi_partition_t *p, mmi_sender_t *sender, mofka_batch_t *batch,
+                             mmi_due_t *due) {
+    bool room = false;
+    mofka_status_t status = room_look(p, sender, batch, due, &room);
+    return status || room ? status : room_wait_on(p, sender, batch, due);
 }

@@ -98,10 +98,9 @@ static bool together_reserve_by_message(mmi_append_t *first) {
 /* All are reserved. */
 static void together_take_places(mmi_append_t *first) {
     TOGETHER_EACH(a, first) {
-        mmi_state_t state;
         mmi_append_known_t known = APPEND_STATE_READ;
         mofka_status_t status = mmi_append_take_place(together_partition(a), together_sender(a),
-                                                      &a->group, a->old, &state, &known);
+                                                      &a->group, a->old, &known);
         if (status || known != APPEND_ROOM_SEEN)
             together_drop(a);
     }
@@ -109,7 +108,7 @@ static void together_take_places(mmi_append_t *first) {
 
 static void together_put(mmi_append_t *first) {
     const mmi_partition_t *p = together_partition(first);
-    p->w->ops->nudge(p->w, p->owner); /* large puts come in many pieces */
+    mmi_window_nudge(p->w, p->owner); /* large puts come in many pieces */
     p->w->ops->hold_puts(p->w, p->owner);
     TOGETHER_EACH(a, first)
     if (mmi_put_start(together_partition(a), together_sender(a), &a->group, true))

@@ -14,7 +14,7 @@
  *   at most 2^30 units   from the head to the tail, when a batch is reserved without room, or when
  *                        a large one is reserved; the partition itself has at most that many, too
  *   at most 2^29 units   small batches that ranks reserve at the same time: each has at most its
- *                        rank's share of them
+ *                        rank's share of them (small_max of the partition)
  *
  * Large batches, of more than that share, are reserved under the partition's lock, one at a time.
  * Events are bounded in the same way.
@@ -24,7 +24,6 @@
 
 #define TURN_MS 200
 #define OUTSTANDING_MAX (UINT64_C(1) << 30)
-#define SMALL_TOGETHER (UINT64_C(1) << 29)
 /* How long reserving a large batch waits for the partition's lock. */
 #define LOCK_WAIT_MS 100
 
@@ -53,11 +52,6 @@ bool mmi_turn_has_come(const mmi_partition_t *p, const mofka_batch_t *batch) {
         return false;
     return state.head.events > batch->scratch[MMI_SCRATCH_FULL_HEAD] &&
            turn_is_in_reach(state.head, mmi_batch_end(batch, tail.at));
-}
-
-bool mmi_turn_is_large(const mmi_partition_t *p, mmi_place_t size) {
-    uint64_t share = SMALL_TOGETHER / (uint64_t)p->w->size;
-    return size.events > share || size.units > share;
 }
 
 mofka_status_t mmi_turn_lock(const mmi_partition_t *p, const mofka_batch_t *batch, mmi_due_t *due) {

@@ -41,7 +41,7 @@ static mofka_status_t snapshot_read_words(const mmi_partition_t *p, size_t field
 
 /* Reads the head before the reservation: see mmi_tail_load. */
 static mofka_status_t snapshot_read(const mmi_partition_t *p, snapshot_t *s, int64_t deadline) {
-    p->w->ops->nudge(p->w, p->owner);
+    mmi_window_nudge(p->w, p->owner);
     mofka_status_t status = snapshot_read_words(p, MMI_CONTROL(head_events), s->words,
                                                 sizeof s->words / sizeof s->words[0], deadline);
     if (!status)

@@ -150,7 +150,8 @@ static bool held_add_word(const mmi_window_t *w, int rank, uint64_t offset, cons
  * the value until the flush, so the window keeps it; a race between threads leaves one that
  * changed. */
 static void rma_nudge(mmi_window_t *w, int rank) {
-    if (rank == w->rank || !w->nudges)
+    assert(w->nudges);
+    if (rank == w->rank)
         return;
     if (held.w == w && held.rank == rank) {
         held.nudges = true; /* one is enough */

@@ -127,15 +127,6 @@ static void shm_wake(mmi_window_t *w, int rank, uint64_t offset, int sleepers) {
     errno = saved;
 }
 
-static char *shm_address(mmi_window_t *w, int rank, uint64_t offset) {
-    assert(rank >= 0 && rank < w->size);
-    return w->base[rank] + offset;
-}
-
-static void shm_nudge(mmi_window_t *w, int rank) {
-    (void)w, (void)rank; /* memory needs no progress */
-}
-
 static mofka_status_t shm_populate(mmi_window_t *w, int rank, uint64_t offset, uint64_t bytes) {
     return mmi_pages_populate(w->base[rank] + offset, bytes, rank);
 }
@@ -181,6 +172,7 @@ static const mmi_window_ops_t shm_ops = {
     .has_bells = true,
     .loads_are_cheap = true,
     .puts_are_cheap = true,
+    .has_addresses = true,
     .open = shm_open_window,
     .put = shm_put,
     .put_past_caches = shm_put_past_caches,
@@ -197,8 +189,6 @@ static const mmi_window_ops_t shm_ops = {
     .fetch_add = shm_fetch_add,
     .sleep_on = shm_sleep_on,
     .wake = shm_wake,
-    .address = shm_address,
-    .nudge = shm_nudge,
     .populate = shm_populate,
     .destroy = shm_destroy,
 };

@@ -20,8 +20,9 @@ enum { FAULT_NONE, FAULT_CLAIMED, FAULT_KEPT };
 
 _Thread_local _Atomic int *mmi_window_target;
 
-mofka_status_t mmi_window_may_call(const mmi_window_t *w) {
-    if (!w->one_thread || pthread_equal(w->thread, pthread_self()))
+mofka_status_t mmi_window_check_thread(const mmi_window_t *w) {
+    assert(w->one_thread);
+    if (pthread_equal(w->thread, pthread_self()))
         return MOFKA_OK;
     return mofka_fail(MOFKA_ERR_UNSUPPORTED,
                       "window \"%s\" calls MPI: below MPI_THREAD_MULTIPLE, only the thread that "
@@ -84,8 +85,8 @@ static char zeros[ZERO_BYTES];
 mofka_status_t mmi_window_zero(mmi_window_t *w, int rank, uint64_t offset, uint64_t bytes) {
     mofka_status_t status = MOFKA_OK;
     assert(rank >= 0 && rank < w->size);
-    if (w->ops->address) {
-        memset(w->ops->address(w, rank, offset), 0, (size_t)bytes);
+    if (w->ops->has_addresses) {
+        memset(mmi_window_address(w, rank, offset), 0, (size_t)bytes);
         return w->ops->flush(w, rank);
     }
     int puts = 0;

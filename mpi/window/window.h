@@ -18,13 +18,14 @@
  *
  * The window keeps the first MPI error, with its text, and which ranks' memory met one; flush and
  * mmi_window_check report it. Words that are read there after it are 0. So callers check before
- * they publish and while they wait, and not after each word. Nor does this rank store words there any
- * more: what it stored before stands, as if it had stopped. exchange and fetch_add are still tried,
- * so that a lock can be given back.
+ * they publish and while they wait, and not after each word. Nor does this rank store words there
+ * any more: what it stored before stands, as if it had stopped. exchange and fetch_add are still
+ * tried, so that a lock can be given back.
  */
 #ifndef MOFKA_MPI_WINDOW_WINDOW_H
 #define MOFKA_MPI_WINDOW_WINDOW_H
 
+#include <assert.h>
 #include <mpi.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -64,6 +65,7 @@ typedef struct mmi_window_ops {
     bool has_bells;       /* wake ends sleep_on; else sleep_on is a plain sleep */
     bool loads_are_cheap; /* a load costs less than reading the clock; else it is a round trip */
     bool puts_are_cheap;  /* a put costs its copy; else it is an operation of MPI */
+    bool has_addresses;   /* all shares are mapped here: see mmi_window_address */
     bool needs_progress;  /* other ranks reach this rank's memory only while it is inside MPI */
     bool opens_zeroed; /* all memory is zero once the window has opened; else it may be anything */
 
@@ -114,10 +116,7 @@ typedef struct mmi_window_ops {
     /* Change the word, and wake at most `sleepers` threads that sleep on it. rma: wakes threads of
      * this process that sleep on a word of its own share, which has changed; all others poll. */
     void (*wake)(mmi_window_t *w, int rank, uint64_t offset, int sleepers);
-    /* Optional: the address of a place in this process. */
-    char *(*address)(mmi_window_t *w, int rank, uint64_t offset);
-    /* rma, and only if owners run progress threads: report to the rank's thread that its memory is
-     * in use. Complete after a flush. */
+    /* rma, and only if owners run progress threads: see mmi_window_nudge. */
     void (*nudge)(mmi_window_t *w, int rank);
     /* Have the system provide the pages of a range. MOFKA_ERR_FULL: the node has no memory left. */
     mofka_status_t (*populate)(mmi_window_t *w, int rank, uint64_t offset, uint64_t bytes);
@@ -181,6 +180,17 @@ struct mmi_window {
     char message[MOFKA_MESSAGE_BYTES_MAX + 1]; /* of the first call that failed */
 };
 
+/* The address of a place in this process, in a window that has addresses. */
+static inline char *mmi_window_address(const mmi_window_t *window, int rank, uint64_t offset) {
+    assert(window->ops->has_addresses && rank >= 0 && rank < window->size);
+    return window->base[rank] + offset;
+}
+/* If owners run progress threads: report to the rank's thread that its memory is in use. Complete
+ * after a flush. */
+static inline void mmi_window_nudge(mmi_window_t *window, int rank) {
+    if (window->nudges)
+        window->ops->nudge(window, rank);
+}
 /* Make a window of shared memory. Local: ops->open does what is collective. */
 mofka_status_t mmi_window_create_shm(int rank, int size, mmi_window_t **window);
 /* Make a window of remote memory. Local: ops->open does what is collective. */
@@ -219,8 +229,12 @@ static inline void mmi_window_wait_for(int rank) {
     if (mmi_window_target)
         atomic_store_explicit(mmi_window_target, rank, memory_order_relaxed);
 }
+/* For the next function: one thread only may call MPI. */
+mofka_status_t mmi_window_check_thread(const mmi_window_t *window);
 /* MOFKA_ERR_UNSUPPORTED: this thread may not call MPI, and the window's operations would. */
-mofka_status_t mmi_window_may_call(const mmi_window_t *window);
+static inline mofka_status_t mmi_window_may_call(const mmi_window_t *window) {
+    return window->one_thread ? mmi_window_check_thread(window) : MOFKA_OK;
+}
 /* Before the window goes away, while workers of a pool may still append: let no append begin, end
  * the waits for room, and wait until all appends have left. `window` itself stays for workers that
  * call later. */

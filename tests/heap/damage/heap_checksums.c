@@ -23,7 +23,7 @@ static mofka_topic_t *checked_open_far(const char *options) {
     mofka_topic_t *topic = checked_open(options);
     far_ops = *near_ops;
     far_ops.loads_are_cheap = far_ops.puts_are_cheap = false;
-    far_ops.address = NULL;
+    far_ops.has_addresses = false;
     log_of(topic)->w->ops = &far_ops;
     return topic;
 }

@@ -260,7 +260,7 @@ static void flips_run_events(const flips_case_t *with) {
     const mmi_window_ops_t *near_ops = w->ops;
     mmi_window_ops_t far_ops = *near_ops;
     far_ops.loads_are_cheap = far_ops.puts_are_cheap = false;
-    far_ops.address = NULL;
+    far_ops.has_addresses = false;
     w->ops = with->far ? &far_ops : near_ops;
     mofka_log_set_callback(flips_ignore_log, NULL);
     flips_run_words(with, "flag, stamp", p->flags, (size_t)2 * SLOTS, 0);

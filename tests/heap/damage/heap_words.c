@@ -114,6 +114,31 @@ static void a_damaged_state_is_named(void **state) {
     stored_end(consumer, topic);
 }
 
+/* A producer that has decoded the words before compares them at each look. */
+static void what_a_producer_has_decoded_is_compared(void **state) {
+    (void)state;
+    static const size_t fields[] = {MMI_CONTROL(head_events), MMI_CONTROL(head_units),
+                                    MMI_CONTROL(complete)};
+    mofka_topic_t *topic = log_create_topic(SMALL);
+    const mmi_partition_t *p = log_of(topic);
+    sender_t sender;
+    uint64_t id, next = 0;
+    sender_open(&sender, topic, 1);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        assert_int_equal(sender_append(&sender, 1), next++);
+        assert_int_equal(sender_append(&sender, 1), next++);
+        *stored_control(p, fields[i]) ^= 1;
+        for (int look = 0; look < 2; look++)
+            FAILS(sender.ops->append(sender.self, 0, &sender.batch, 0, &id), MOFKA_ERR_CORRUPT,
+                  "is damaged");
+        assert_false(sender.batch.reserved);
+        *stored_control(p, fields[i]) ^= 1;
+    }
+    assert_int_equal(sender_append(&sender, 1), next);
+    sender_close(&sender);
+    mofka_topic_release(topic);
+}
+
 /* An end that is before what is stored. */
 static void an_end_before_stored_events_is_damage(void **state) {
     (void)state;
@@ -354,6 +379,7 @@ int main(void) {
         cmocka_unit_test(a_seal_finds_each_changed_bit),
         STORED_CASE(a_flag_finds_each_changed_bit),
         STORED_CASE(a_damaged_state_is_named),
+        STORED_CASE(what_a_producer_has_decoded_is_compared),
         STORED_CASE(an_end_before_stored_events_is_damage),
         STORED_CASE(a_reservation_before_the_head_is_damage),
         STORED_CASE(a_reservation_that_goes_back_overwrites_nothing),
