@@ -37,16 +37,17 @@ void mmi_consumer_trim(mmi_consumer_t *c) {
         mmi_reader_trim(&c->readers[i]);
 }
 
-static void mmi_consumer_trim_now(mmi_consumer_t *c) {
+/* Publish what a reader has acknowledged, and move its partition's head. */
+static void mmi_consumer_publish_reader(mmi_consumer_t *c, mmi_reader_t *r) {
+    mmi_reader_publish(r, false);
     if (!c->trims_later)
-        mmi_consumer_trim(c);
+        mmi_reader_trim(r);
 }
 
 /* Readers without events, too: one that finds nothing may hold producers up. */
 static void mmi_consumer_publish_batches(mmi_consumer_t *c) {
     for (size_t i = 0; i < c->reader_count; i++)
-        mmi_reader_publish(&c->readers[i], false);
-    mmi_consumer_trim_now(c);
+        mmi_consumer_publish_reader(c, &c->readers[i]);
 }
 
 /* Batches whose flags were not settled when they were acknowledged: a producer may wait for their
@@ -54,8 +55,7 @@ static void mmi_consumer_publish_batches(mmi_consumer_t *c) {
 static void mmi_consumer_publish_held(mmi_consumer_t *c) {
     for (size_t i = 0; i < c->reader_count; i++)
         if (c->readers[i].held != 0)
-            mmi_reader_publish(&c->readers[i], false);
-    mmi_consumer_trim_now(c);
+            mmi_consumer_publish_reader(c, &c->readers[i]);
 }
 
 /* No reader has events: report losses that no run has reported, in a run without events. `status`:
@@ -76,6 +76,11 @@ static mofka_status_t mmi_consumer_report_losses(mmi_consumer_t *c, mofka_status
     return status;
 }
 
+/* An index that is too large by less than the number of readers. */
+static inline size_t mmi_consumer_wrap(const mmi_consumer_t *c, size_t index) {
+    return index < c->reader_count ? index : index - c->reader_count;
+}
+
 static mofka_status_t mmi_consumer_fetch(void *self, size_t events_max, mofka_run_t **run) {
     mmi_consumer_t *c = self;
     size_t ended = 0;
@@ -87,7 +92,7 @@ static mofka_status_t mmi_consumer_fetch(void *self, size_t events_max, mofka_ru
     mmi_consumer_publish_held(c);
     for (size_t i = 0; i < c->reader_count; i++) {
         assert(c->turn < c->reader_count);
-        size_t index = (c->turn + i) % c->reader_count;
+        size_t index = mmi_consumer_wrap(c, c->turn + i);
         mmi_reader_t *r = &c->readers[index];
         mofka_status_t status = mmi_reader_fetch(r, events_max, run);
         bool end = false;
@@ -95,7 +100,7 @@ static mofka_status_t mmi_consumer_fetch(void *self, size_t events_max, mofka_ru
             status = MOFKA_ERR_CORRUPT; /* has_ended left the message */
         if (status != MOFKA_ERR_TIMEOUT) {
             c->nap_us = 0;
-            c->turn = (index + 1) % c->reader_count;
+            c->turn = mmi_consumer_wrap(c, index + 1);
             mmi_consumer_publish_batches(c);
             return status;
         }

@@ -90,6 +90,7 @@ typedef struct mmi_reader {
     mmi_place_t trim_to;           /* the head may move there, and should; no events: not now */
     mmi_mark_t *marks;             /* ring of batch ends, oldest first */
     size_t mark_first, mark_count, mark_room;
+    bool any_unsettled;      /* there may be a mark that is not settled */
     uint64_t run_data_bytes; /* data of a run, at most */
     /* The consumer's buffers: for MMI_RUN_EVENTS_MAX entries, for as many sums, and for payload;
      * NULL: where a load costs next to nothing. */
@@ -183,8 +184,13 @@ void mmi_reader_forget(mmi_reader_t *r, mmi_place_t head);
 mofka_status_t mmi_reader_has_ended(mmi_reader_t *r, bool *ended);
 /* Publish acknowledged batches; with `all` also the exact id. */
 mofka_status_t mmi_reader_publish(mmi_reader_t *r, bool all);
+/* For the next function: `trim_to` is set. */
+void mmi_reader_trim_now(mmi_reader_t *r);
 /* Move the head to `trim_to`, if that is set. */
-void mmi_reader_trim(mmi_reader_t *r);
+static inline void mmi_reader_trim(mmi_reader_t *r) {
+    if (r->trim_to.events != 0)
+        mmi_reader_trim_now(r);
+}
 /* Free what the reader owns. */
 void mmi_reader_destroy(mmi_reader_t *r);
 
@@ -221,23 +227,46 @@ mmi_payload_t *mmi_payload_create(void);
 static inline bool mmi_reader_guesses(const mmi_reader_t *r) {
     return r->payload && !mmi_window_is_near(r->p->w, r->p->owner);
 }
+/* For the next function: the reader guesses. */
+void mmi_payload_get_more(mmi_reader_t *r, size_t count);
 /* Start to read what `count` events from `next` on may have. There after a flush. */
-void mmi_payload_guess(mmi_reader_t *r, size_t count);
+static inline void mmi_payload_guess(mmi_reader_t *r, size_t count) {
+    if (mmi_reader_guesses(r))
+        mmi_payload_get_more(r, count);
+}
 /* Bytes of the log, if they were read; else NULL. */
 const char *mmi_payload_find(const mmi_reader_t *r, uint64_t position, size_t bytes);
+/* For the next function: not all flags of their batches are settled. */
+size_t mmi_payload_fit_early(const mmi_reader_t *r, size_t count);
 /* Of `count` events whose entries are good: how many can be checked, if they have to be. */
-size_t mmi_payload_fit(const mmi_reader_t *r, size_t count);
+static inline size_t mmi_payload_fit(const mmi_reader_t *r, size_t count) {
+    assert(count >= 1);
+    return r->next + count <= r->settled_below ? count : mmi_payload_fit_early(r, count);
+}
+/* For the next function: where each read is a round trip. */
+mofka_status_t mmi_payload_get_all(mmi_reader_t *r, size_t count);
 /* Read all of their payload, if it has to be checked, or if it is small and its data is wanted. */
-mofka_status_t mmi_payload_need(mmi_reader_t *r, size_t count);
+static inline mofka_status_t mmi_payload_need(mmi_reader_t *r, size_t count) {
+    return r->payload ? mmi_payload_get_all(r, count) : MOFKA_OK;
+}
+/* For the next function: where each read is a round trip. */
+void mmi_payload_learn(mmi_reader_t *r, size_t count, size_t metadata_bytes);
 /* Such events were read: the next ones may be like them. */
-void mmi_payload_note(mmi_reader_t *r, size_t count, size_t metadata_bytes);
+static inline void mmi_payload_note(mmi_reader_t *r, size_t count, size_t metadata_bytes) {
+    if (r->payload)
+        mmi_payload_learn(r, count, metadata_bytes);
+}
 /* Whether the data of event `id` has to be compared before it counts, if it is there. */
 static inline bool mmi_payload_is_early(const mmi_reader_t *r, uint64_t id) {
     return id >= r->settled_below || (r->payload && !r->payload->certain);
 }
+/* For the next function: with checksums. */
+size_t mmi_payload_check_sums(const mmi_reader_t *r, const mofka_run_t *run);
 /* How many events at the start of the run are what their sums say; those that the reader skips are
  * not looked at. */
-size_t mmi_payload_check(const mmi_reader_t *r, const mofka_run_t *run);
+static inline size_t mmi_payload_check(const mmi_reader_t *r, const mofka_run_t *run) {
+    return r->p->checksums ? mmi_payload_check_sums(r, run) : run->event_count;
+}
 
 /* ---- data.c: slots of the consumer's table; see mofka_consumer_ops_t ---- */
 

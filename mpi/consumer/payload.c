@@ -44,9 +44,7 @@ static size_t payload_estimate(size_t count, size_t each) {
     return bytes + bytes / 4 + MMI_UNIT_BYTES;
 }
 
-void mmi_payload_guess(mmi_reader_t *r, size_t count) {
-    if (!mmi_reader_guesses(r))
-        return;
+void mmi_payload_get_more(mmi_reader_t *r, size_t count) {
     const uint64_t ring = r->p->ring_bytes;
     size_t most = ring < MMI_PAYLOAD_BYTES ? (size_t)ring : MMI_PAYLOAD_BYTES;
     size_t bytes = payload_estimate(count, r->event_payload);
@@ -60,11 +58,9 @@ static uint64_t payload_extent(const mmi_entry_t *first, const mmi_entry_t *last
     return last->data + last->data_bytes - first->metadata;
 }
 
-size_t mmi_payload_fit(const mmi_reader_t *r, size_t count) {
+size_t mmi_payload_fit_early(const mmi_reader_t *r, size_t count) {
     const mmi_entry_t *e = r->entries;
-    assert(count >= 1);
-    if (r->next + count <= r->settled_below)
-        return count;
+    assert(r->next + count > r->settled_below);
     if (r->next < r->settled_below)
         return (size_t)(r->settled_below - r->next);
     while (count > 1 && payload_extent(e, e + count - 1) > MMI_PAYLOAD_BYTES)
@@ -72,11 +68,11 @@ size_t mmi_payload_fit(const mmi_reader_t *r, size_t count) {
     return count;
 }
 
-mofka_status_t mmi_payload_need(mmi_reader_t *r, size_t count) {
+mofka_status_t mmi_payload_get_all(mmi_reader_t *r, size_t count) {
     const mmi_entry_t *e = r->entries;
     bool must = r->next + count > r->settled_below;
     uint64_t bytes = payload_extent(e, e + count - 1);
-    if (!r->payload || bytes > MMI_PAYLOAD_BYTES || mmi_payload_find(r, e->metadata, (size_t)bytes))
+    if (bytes > MMI_PAYLOAD_BYTES || mmi_payload_find(r, e->metadata, (size_t)bytes))
         return MOFKA_OK;
     /* Nobody wants the data, or it is at hand when it is wanted. */
     if (!must && (r->run_data_bytes == UINT64_MAX || !mmi_reader_guesses(r)))
@@ -85,7 +81,7 @@ mofka_status_t mmi_payload_need(mmi_reader_t *r, size_t count) {
     return r->p->w->ops->flush(r->p->w, r->p->owner);
 }
 
-void mmi_payload_note(mmi_reader_t *r, size_t count, size_t metadata_bytes) {
+void mmi_payload_learn(mmi_reader_t *r, size_t count, size_t metadata_bytes) {
     const mmi_entry_t *e = r->entries;
     r->event_payload = (size_t)(payload_extent(e, e + count - 1) / count) + 1;
     r->event_metadata = metadata_bytes / count + 1;
@@ -106,10 +102,8 @@ static bool payload_is_right(const mmi_reader_t *r, const mofka_fetched_event_t 
            mmi_sum_half(sum, MMI_SUM_DATA);
 }
 
-size_t mmi_payload_check(const mmi_reader_t *r, const mofka_run_t *run) {
+size_t mmi_payload_check_sums(const mmi_reader_t *r, const mofka_run_t *run) {
     size_t i = 0;
-    if (!r->p->checksums)
-        return run->event_count;
     while (i < run->event_count &&
            (run->events[i].id < r->skip_below ||
             payload_is_right(r, &run->events[i], &r->entries[i], r->sums[i])))

@@ -50,7 +50,9 @@ static void flag_run_read(flag_run_t *flags, const mmi_partition_t *p, uint64_t 
 }
 
 /* The flag of the batch that begins at `id`. */
-static uint64_t flag_run_word(flag_run_t *flags, const mmi_partition_t *p, uint64_t id) {
+static inline uint64_t flag_run_word(flag_run_t *flags, const mmi_partition_t *p, uint64_t id) {
+    if (p->w->ops->has_addresses)
+        return mmi_near_load(p, mmi_flag_offset(p, id));
     if (id - flags->first >= flags->count)
         flag_run_read(flags, p, id, p->w->ops->load_run);
     return flags->words[2 * (id - flags->first)];
@@ -88,7 +90,7 @@ static size_t reader_read_flags(mmi_reader_t *r, flag_run_t *flags, size_t most,
         uint64_t flag = flag_run_word(flags, p, r->batch_end);
         uint64_t batch = mmi_flag_count(p, r->batch_end, flag);
         if (batch == 0) {
-            if (mmi_flag_kind(p, r->batch_end, flag) == MMI_FLAG_DAMAGED && r->batch_end < passed)
+            if (r->batch_end < passed && mmi_flag_kind(p, r->batch_end, flag) == MMI_FLAG_DAMAGED)
                 r->settled_below = passed; /* it is not going to settle */
             if (r->batch_end == r->next) {
                 r->seen_at = r->next;
@@ -237,11 +239,9 @@ static stretch_t stretch_next(const mmi_reader_t *r, size_t count, size_t *i) {
                               : mmi_payload_find(r, start, bytes)};
 }
 
-/* Write each event's text and a NUL. `run` has room for them, and behind them for raw bytes that
- * are copied first. Those start `count` bytes behind the texts, so no text overtakes them. */
-static mofka_status_t reader_read_metadata(const mmi_reader_t *r, mmi_run_t *run) {
-    size_t count = run->run.event_count;
-    char *texts = run->texts, *raw = texts + count;
+/* Copy the stretches that are not seen, one behind the other, to where each would be if all were
+ * copied. One round trip. */
+static mofka_status_t reader_get_stretches(const mmi_reader_t *r, size_t count, char *raw) {
     bool reads = false;
     for (size_t i = 0; i < count;) {
         stretch_t stretch = stretch_next(r, count, &i);
@@ -250,13 +250,23 @@ static mofka_status_t reader_read_metadata(const mmi_reader_t *r, mmi_run_t *run
         reads |= !stretch.seen;
         raw += stretch.bytes;
     }
-    mofka_status_t status = reads ? r->p->w->ops->flush(r->p->w, r->p->owner) : MOFKA_OK;
+    return reads ? r->p->w->ops->flush(r->p->w, r->p->owner) : MOFKA_OK;
+}
+
+/* Write each event's text and a NUL. `run` has room for them, and behind them for raw bytes that
+ * are copied first. Those start `count` bytes behind the texts, so no text overtakes them. */
+static mofka_status_t reader_read_metadata(const mmi_reader_t *r, mmi_run_t *run) {
+    size_t count = run->run.event_count;
+    char *texts = run->texts, *raw = texts + count;
+    bool near = r->p->w->ops->has_addresses; /* a stretch that wraps is copied when it is needed */
+    mofka_status_t status = near ? MOFKA_OK : reader_get_stretches(r, count, raw);
     if (status)
         return status;
-    raw = texts + count;
     for (size_t i = 0, end = 0; i < count;) {
         stretch_t stretch = stretch_next(r, count, &end);
         const char *from = stretch.seen ? stretch.seen : raw;
+        if (!stretch.seen && near)
+            mmi_ring_get(r->p, stretch.start, raw, stretch.bytes);
         raw += stretch.bytes;
         for (; i < end; i++) {
             const mmi_entry_t *e = &r->entries[i];
@@ -284,25 +294,26 @@ typedef struct measure {
 } measure_t;
 
 /* Check the entries up to the first that is damaged or too much. */
-static measure_t reader_measure_run(const mmi_reader_t *r, size_t found) {
-    measure_t run = {.chain = r->chain};
+static void reader_measure_run(const mmi_reader_t *r, size_t found, measure_t *run) {
+    mmi_chain_t chain = r->chain;
     uint64_t data = 0, end = r->next;
+    size_t bytes = 0, count = 0;
     assert(found >= 1 && found <= MMI_RUN_EVENTS_MAX);
-    for (; run.count < found; run.count++) {
-        const mmi_entry_t *e = &r->entries[run.count];
-        uint64_t id = r->next + run.count;
+    for (; count < found; count++) {
+        const mmi_entry_t *e = &r->entries[count];
+        uint64_t id = r->next + count;
         end = id == end ? mmi_reader_end_of_batch(r, id) : end;
         data += e->data_bytes;
-        if (run.count > 0 &&
-            (run.bytes + e->metadata_bytes > RUN_METADATA_BYTES || data > r->run_data_bytes))
+        if (count > 0 &&
+            (bytes + e->metadata_bytes > RUN_METADATA_BYTES || data > r->run_data_bytes))
             break;
-        if (!mmi_chain_follow(&run.chain, e, id, r->p->ring_bytes))
+        if (!mmi_chain_follow(&chain, e, id, r->p->ring_bytes))
             break;
-        run.bytes += e->metadata_bytes;
+        bytes += e->metadata_bytes;
         if (id + 1 == end)
-            mmi_chain_end_batch(&run.chain);
+            mmi_chain_end_batch(&chain);
     }
-    return run;
+    *run = (measure_t){count, bytes, chain};
 }
 
 /* Leave out events that were acknowledged before this consumer was made, or counted as lost. */
@@ -357,7 +368,7 @@ static void reader_keep_sums(const mmi_reader_t *r, mmi_run_t *run) {
 static look_t reader_fill_run(mmi_reader_t *r, mmi_run_t *run, const measure_t *measure,
                               mofka_status_t *status) {
     mmi_place_t head;
-    measure_t right = *measure;
+    measure_t less;
     assert(measure->count == run->run.event_count && measure->count >= 1);
     *status = reader_read_metadata(r, run);
     if (*status)
@@ -377,11 +388,12 @@ static look_t reader_fill_run(mmi_reader_t *r, mmi_run_t *run, const measure_t *
         return LOOK_WRONG;
     if (good < measure->count) {
         run->run.event_count = good;
-        right = reader_measure_run(r, good);
+        reader_measure_run(r, good, &less);
+        measure = &less;
     }
-    mmi_payload_note(r, right.count, right.bytes);
+    mmi_payload_note(r, measure->count, measure->bytes);
     reader_keep_sums(r, run);
-    *status = mmi_reader_advance(r, right.count, &right.chain);
+    *status = mmi_reader_advance(r, measure->count, &measure->chain);
     if (*status)
         return LOOK_FAILED;
     reader_skip_events(r, run);
@@ -445,10 +457,11 @@ static look_t reader_look_at_damage(mmi_reader_t *r, mofka_status_t *status) {
 
 static look_t reader_look_at_entries(mmi_reader_t *r, size_t found, mofka_run_t **out,
                                      mofka_status_t *status) {
-    measure_t measure = reader_measure_run(r, found);
+    measure_t measure;
+    reader_measure_run(r, found, &measure);
     size_t fit = measure.count > 0 ? mmi_payload_fit(r, measure.count) : 0;
     if (fit < measure.count)
-        measure = reader_measure_run(r, fit);
+        reader_measure_run(r, fit, &measure);
     look_t look = LOOK_WRONG;
     if (fit > 0) {
         *status = mmi_payload_need(r, fit);

@@ -27,6 +27,12 @@
 
 /* ---- marks ----------------------------------------------------------------------------------- */
 
+/* The oldest but `i`. The room is a power of two. */
+static inline mmi_mark_t *mark_at(const mmi_reader_t *r, size_t i) {
+    assert((r->mark_room & (r->mark_room - 1)) == 0);
+    return &r->marks[(r->mark_first + i) & (r->mark_room - 1)];
+}
+
 static mofka_status_t marks_grow(mmi_reader_t *r) {
     size_t room = r->mark_room ? 2 * r->mark_room : 64;
     assert(r->mark_count == r->mark_room);
@@ -34,7 +40,7 @@ static mofka_status_t marks_grow(mmi_reader_t *r) {
     if (!marks)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu batch ends", room);
     for (size_t i = 0; i < r->mark_count; i++)
-        marks[i] = r->marks[(r->mark_first + i) % r->mark_room];
+        marks[i] = *mark_at(r, i);
     free(r->marks);
     r->marks = marks;
     r->mark_first = 0;
@@ -52,7 +58,8 @@ mofka_status_t mmi_reader_mark(mmi_reader_t *r, mmi_mark_t mark) {
     if (status)
         return status;
     assert(r->mark_count < r->mark_room && r->mark_first < r->mark_room);
-    r->marks[(r->mark_first + r->mark_count++) % r->mark_room] = mark;
+    *mark_at(r, r->mark_count++) = mark;
+    r->any_unsettled |= mark.unsettled != 0;
     return MOFKA_OK;
 }
 
@@ -71,7 +78,7 @@ static bool marks_settle(mmi_reader_t *r, uint64_t id) {
     mmi_piece_t pieces[SETTLE_MAX];
     size_t count = 0;
     for (size_t i = 0; i < r->mark_count && count < SETTLE_MAX; i++) {
-        mmi_mark_t *mark = &r->marks[(r->mark_first + i) % r->mark_room];
+        mmi_mark_t *mark = mark_at(r, i);
         if (mark->needs > id)
             break;
         id = mark->end > id ? mark->end : id;
@@ -99,14 +106,15 @@ static bool marks_settle(mmi_reader_t *r, uint64_t id) {
  * flag is not. The last of them; its `end` is 0: none was removed. */
 static mmi_mark_t marks_remove(mmi_reader_t *r, uint64_t id, bool settled) {
     mmi_mark_t last = {0};
-    while (r->mark_count > 0 && r->marks[r->mark_first].needs <= id &&
-           !(settled && r->marks[r->mark_first].unsettled)) {
-        assert(r->marks[r->mark_first].end >= last.end);
-        last = r->marks[r->mark_first];
+    while (r->mark_count > 0 && mark_at(r, 0)->needs <= id &&
+           !(settled && mark_at(r, 0)->unsettled)) {
+        assert(mark_at(r, 0)->end >= last.end);
+        last = *mark_at(r, 0);
         id = last.end > id ? last.end : id;
-        r->mark_first = (r->mark_first + 1) % r->mark_room;
+        r->mark_first = (r->mark_first + 1) & (r->mark_room - 1);
         r->mark_count--;
     }
+    r->any_unsettled &= r->mark_count > 0;
     return last;
 }
 
@@ -158,7 +166,8 @@ mofka_status_t mmi_reader_advance(mmi_reader_t *r, size_t count, const mmi_chain
         return status;
     }
     r->batch_start = start;
-    mmi_reader_clear_ends(r, count);
+    if (marked > (size_t)(next == r->batch_end)) /* batch_end has no bit */
+        mmi_reader_clear_ends(r, count);
     r->next = next;
     r->chain = *chain;
     r->reported = false;
@@ -227,9 +236,8 @@ static void reader_want_trim(mmi_reader_t *r, mmi_mark_t reached) {
     r->trim_to = (mmi_place_t){reached.end, reached.units};
 }
 
-void mmi_reader_trim(mmi_reader_t *r) {
-    if (r->trim_to.events == 0)
-        return;
+void mmi_reader_trim_now(mmi_reader_t *r) {
+    assert(r->trim_to.events != 0);
     /* Who needs the room tries, too. */
     (void)mmi_trim_head(r->p, r->trim_to, r->trim_to, mmi_now_ms(), 0);
     r->trim_to = (mmi_place_t){0};
@@ -239,7 +247,7 @@ void mmi_reader_trim(mmi_reader_t *r) {
  * settled; 0: there is none. */
 static uint64_t reader_find_held(const mmi_reader_t *r, uint64_t id) {
     for (size_t i = 0; i < r->mark_count; i++) {
-        mmi_mark_t mark = r->marks[(r->mark_first + i) % r->mark_room];
+        mmi_mark_t mark = *mark_at(r, i);
         if (mark.needs > id || mark.unsettled)
             return mark.needs <= id ? mark.end : 0;
         id = mark.end > id ? mark.end : id;
@@ -251,6 +259,10 @@ static uint64_t reader_find_held(const mmi_reader_t *r, uint64_t id) {
  * their producer is slow. */
 static void reader_settle(mmi_reader_t *r, uint64_t acknowledged, bool waits) {
     int64_t us = 100;
+    if (!r->any_unsettled) {
+        r->held = 0;
+        return;
+    }
     for (;;) {
         while (marks_settle(r, acknowledged))
             ;
