@@ -39,6 +39,7 @@ typedef enum bench_command {
     COMMAND_LATENCY,
     COMMAND_POOL,
     COMMAND_WAIT,
+    COMMAND_PUSH,
     COMMAND_RAW,
     COMMAND_COUNT
 } bench_command_t;
@@ -64,7 +65,7 @@ typedef struct bench_settings {
     double rate; /* events per second of each producer, open loop; 0 means no limit */
     uint64_t warmup;
     int repeat;
-    double seconds; /* wait, raw, pool: seconds of each measurement */
+    double seconds; /* wait, raw, pool, push: seconds of each measurement */
     int watchers;   /* number of the last ranks, of other programs that join the driver */
     char json[256], csv[256];
 } bench_settings_t;

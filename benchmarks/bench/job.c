@@ -175,7 +175,8 @@ bool bench_job_start(bench_job_t *job, bench_settings_t *settings) {
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGALRM, &(struct sigaction){.sa_handler = bench_job_on_alarm}, NULL);
-    if (settings->command == COMMAND_POOL || settings->command == COMMAND_WAIT)
+    if (settings->command == COMMAND_POOL || settings->command == COMMAND_WAIT ||
+        settings->command == COMMAND_PUSH)
         return true;
     /* By default, half of the ranks produce. */
     if (settings->producers == 0)

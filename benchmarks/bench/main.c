@@ -19,6 +19,8 @@ static int bench_run_command(const bench_job_t *job, const bench_settings_t *set
         return bench_run_pool(job, settings);
     case COMMAND_WAIT:
         return bench_run_wait(job, settings);
+    case COMMAND_PUSH:
+        return bench_run_push(job, settings);
     case COMMAND_RAW:
         return bench_run_raw(job, settings);
     case COMMAND_COUNT:

@@ -10,7 +10,7 @@
 #include "bench.h"
 
 static const char *const commands[COMMAND_COUNT + 1] = {"stream", "produce", "consume", "latency",
-                                                        "pool",   "wait",    "raw"};
+                                                        "pool",   "wait",    "push",    "raw"};
 
 static const char usage[] =
     "usage: mpiexec -n RANKS mofka-bench COMMAND [OPTION...]\n"
@@ -21,6 +21,7 @@ static const char usage[] =
     "  latency   one event at a time, between two ranks, through two topics\n"
     "  pool      tasks per second of the thread pool\n"
     "  wait      CPU time of an idle consumer and an idle owner\n"
+    "  push      what a push costs a program that computes\n"
     "  raw       the speed of this machine without the library\n"
     "\n"
     "  -n, --num-events N       events of each producer (stream 100000, latency 10000)\n"
@@ -40,12 +41,14 @@ static const char usage[] =
     "      --zero-copy          consumers read in the window; shm only\n"
     "      --futures            ask a future for every event\n"
     "      --phased             pull only after everything is pushed; times both phases\n"
-    "      --rate X             events per second of each producer, open loop (0 means no limit)\n"
+    "      --rate X             events per second of each producer, open loop (0 means no limit;\n"
+    "                           push: 10000)\n"
     "      --warmup N           events of each producer before the first repeat (1000)\n"
     "      --repeat N           how often to repeat the measurement (1)\n"
     "      --no-verify          do not stamp and check the events\n"
     "      --baseline           measure floors, too, in alternating rounds\n"
-    "      --seconds X          seconds of each measurement of raw (0.5), pool (0.5), wait (10)\n"
+    "      --seconds X          seconds of each measurement of raw, pool (0.5), push (2), wait "
+    "(10)\n"
     "      --watchers N         stream: the last N ranks of the job run other programs, such as\n"
     "                           mofkactl top, which create the driver together with it (0)\n"
     "      --json FILE|-, --csv FILE   write one line for each repeat\n";
@@ -318,7 +321,7 @@ bool settings_read(int argc, char **argv, bool speak, bench_settings_t *s) {
                           argc < 2 ? "" : argv[1]);
     s->command = (bench_command_t)(good ? choice : COMMAND_STREAM);
     s->events = s->command == COMMAND_LATENCY ? 10000 : 100000;
-    s->seconds = s->command == COMMAND_WAIT ? 10 : 0.5;
+    s->seconds = s->command == COMMAND_WAIT ? 10 : s->command == COMMAND_PUSH ? 2 : 0.5;
     good = settings_read_options(argc, argv, speak && good, s) && good;
     if (good && s->watchers > 0 && s->command != COMMAND_STREAM) {
         settings_complain(speak, "--watchers can be used with stream only, not with %s",
@@ -331,7 +334,7 @@ bool settings_read(int argc, char **argv, bool speak, bench_settings_t *s) {
 bool settings_check(const bench_settings_t *s, int ranks, bool speak) {
     assert(ranks > 0);
     size_t event = s->metadata_size + s->data_size;
-    if (s->command == COMMAND_POOL || s->command == COMMAND_WAIT)
+    if (s->command == COMMAND_POOL || s->command == COMMAND_WAIT || s->command == COMMAND_PUSH)
         return true;
     if (ranks < 2) {
         settings_complain(speak, "%s needs at least 2 ranks", commands[s->command]);

@@ -79,6 +79,11 @@ typedef struct mofka_producer_options {
     /** For instrumentation, which must not hold up its program: see mofka_producer_push. Statistics
      * count what was dropped. */
     mofka_when_full_t when_full;
+    /** Keep; a last resort, such as a producer of a driver that writes files. It receives the events
+     * that this producer drops, and those of batches that fail or are discarded, with the same
+     * metadata and data; some of the latter may be stored in both. It has no fallback itself. NULL
+     * means none. */
+    mofka_producer_t *fallback;
 } mofka_producer_options_t;
 
 /** Make a producer of a topic (keep). NULL options mean the defaults. Give: mofka_producer_close,
@@ -133,7 +138,7 @@ MOFKA_API void mofka_producer_release(mofka_producer_t *producer);
  * These errors are always returned, give no future, and are not reported by a flush:
  * - MOFKA_ERR_TIMEOUT: no room within push_timeout_ms.
  * - MOFKA_ERR_FULL: no room, and the producer was made with MOFKA_WHEN_FULL_DROP_NEWEST. The event
- *   is dropped, and counted.
+ *   is dropped, and counted. With a fallback, its push is what this call returns.
  * - MOFKA_ERR_BUSY: no room, and a callback of its own sending called this.
  * - MOFKA_ERR_MEMORY: no memory for the event, its future or the calling thread.
  * - MOFKA_ERR_CLOSED: the producer is closed, or another thread called close while this push waited
@@ -206,6 +211,8 @@ MOFKA_API uint64_t mofka_producer_linger_ms(const mofka_producer_t *producer);
 MOFKA_API int64_t mofka_producer_push_timeout_ms(const mofka_producer_t *producer);
 /** What a push does that finds max_batches in memory. */
 MOFKA_API mofka_when_full_t mofka_producer_when_full(const mofka_producer_t *producer);
+/** What receives the events that it cannot store; NULL if there is none. */
+MOFKA_API mofka_producer_t *mofka_producer_fallback(const mofka_producer_t *producer);
 /** What validates its events: the topic's validator, or the one that it was given. */
 MOFKA_API const mofka_validator_t *mofka_producer_validator(const mofka_producer_t *producer);
 /** What chooses its partitions: made from the topic's JSON, or the one that it was given. */

@@ -27,7 +27,8 @@ extern "C" {
  *   these, "events_stored", "bytes_stored" are readable, and "events_failed" will not be stored.
  *   The rest is on its way. "events_refused": events that were not accepted, because of an error of
  *   the event itself. "events_dropped": events that were not accepted, because there was no room:
- *   see MOFKA_WHEN_FULL_DROP_NEWEST
+ *   see MOFKA_WHEN_FULL_DROP_NEWEST. "events_fallback": events that its fallback accepted in its
+ *   place
  * - "batches_stored". Why batches were sent: "batches_full", "batches_linger" (too old),
  *   "batches_flush" (a flush, a close, or a wait for a future), "batches_worker" (adaptive batch
  *   size: a worker was free)

@@ -57,32 +57,13 @@ void mfi_run_destroy(mfi_run_t *run) {
 
 /* ---- taking what was fetched, in the fetching thread ----------------------------------------- */
 
-/* The archive that a serializer reads from. */
-typedef struct stored_bytes {
-    const char *bytes;
-    size_t left;
-} stored_bytes_t;
-
-static mofka_status_t stored_bytes_read(void *context, void *bytes, size_t size) {
-    stored_bytes_t *cursor = context;
-    if (size > cursor->left)
-        return mofka_fail(MOFKA_ERR_CORRUPT, "reading %zu bytes of stored metadata, %zu are left",
-                          size, cursor->left);
-    memcpy(bytes, cursor->bytes, size);
-    cursor->bytes += size;
-    cursor->left -= size;
-    return MOFKA_OK;
-}
-
 static mofka_status_t run_deserialize_event(mofka_consumer_t *consumer, mfi_run_t *run,
                                             size_t index) {
     const mofka_fetched_event_t *from = &run->run->events[index];
     assert(index < run->count && !atomic_load(&run->events[index].metadata));
-    stored_bytes_t cursor = {from->metadata, from->metadata_bytes};
-    mofka_archive_t archive = {.context = &cursor, .read = stored_bytes_read};
     mofka_metadata_t *metadata;
-    mofka_status_t status = mofka_serializer_deserialize(consumer->options.serializer, &archive,
-                                                         from->metadata_bytes, &metadata);
+    mofka_status_t status = mfi_serializer_read(consumer->options.serializer, from->metadata,
+                                                from->metadata_bytes, &metadata);
     if (!status)
         atomic_init(&run->events[index].metadata, metadata);
     return status;

@@ -31,7 +31,7 @@ mofka_status_t mfi_batch_open(mfi_lane_t *lane) {
     batch->next = NULL;
     batch->lane = lane;
     batch->out = (mofka_batch_t){0};
-    batch->possibly_stored = batch->discard = false;
+    batch->possibly_stored = batch->discard = batch->falls_back = false;
     lane->open = batch;
     lane->count++;
     producer->open_count++;
@@ -163,6 +163,8 @@ static mofka_delivery_t batch_delivery_after(const mofka_batch_t *out, mofka_sta
 
 /* Without the lock: releasing runs callbacks, such as a data's free callback. */
 static void batch_release_contents(mfi_batch_t *batch, mfi_outcome_t *outcome) {
+    if (batch->falls_back)
+        mfi_fallback_take(batch);
     while (outcome) {
         mfi_outcome_t *next = outcome->next;
         mfi_outcome_let_go(outcome);
@@ -176,7 +178,7 @@ static void batch_release_contents(mfi_batch_t *batch, mfi_outcome_t *outcome) {
 /* With the lock, releases it meanwhile. */
 static void batch_release(mfi_batch_t *batch, mfi_outcome_t *outcomes) {
     mofka_producer_t *producer = batch->lane->producer;
-    if (outcomes || batch->view_count > 0) {
+    if (outcomes || batch->view_count > 0 || batch->falls_back) {
         mfi_caller_t caller;
         mfi_caller_begin(producer, &caller);
         pthread_mutex_unlock(&producer->lock);
@@ -215,7 +217,8 @@ void mfi_batch_finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_
         mfi_outcome_complete(o, status, message, delivery, &result);
     batch->futureless = 0;
     batch->lane->count--;
-    bool later = batch->view_count > 0 && batch_is_in_background(batch);
+    batch->falls_back = status && producer->fallback;
+    bool later = (batch->view_count > 0 || batch->falls_back) && batch_is_in_background(batch);
     if (later) {
         batch->outcomes = outcomes;
         batch->next = producer->unreleased;

@@ -31,6 +31,7 @@ void mfi_producer_destroy(mofka_producer_t *producer) {
     mofka_serializer_release(producer->serializer);
     mofka_thread_pool_release(producer->pool);
     mofka_thread_pool_release(producer->timer);
+    mofka_producer_release(producer->fallback);
     mofka_topic_release(producer->topic);
     pthread_cond_destroy(&producer->changed);
     pthread_mutex_destroy(&producer->lock);

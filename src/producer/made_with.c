@@ -25,6 +25,14 @@ static mofka_status_t producer_check_name(const char *name) {
     return MOFKA_OK;
 }
 
+static mofka_status_t producer_check_fallback(const mofka_producer_t *fallback) {
+    mofka_status_t status = mfi_check(fallback, MFI_PRODUCER, "fallback");
+    return status || !fallback->fallback
+               ? status
+               : mofka_fail(MOFKA_ERR_INVALID, "producer: fallback '%s' has a fallback itself",
+                            fallback->name);
+}
+
 mofka_status_t mfi_producer_check_options(const mofka_producer_options_t *options) {
     mofka_status_t status = options->name ? producer_check_name(options->name) : MOFKA_OK;
     if (status)
@@ -43,6 +51,8 @@ mofka_status_t mfi_producer_check_options(const mofka_producer_options_t *option
                           MOFKA_WHEN_FULL_DROP_NEWEST);
     if (options->thread_pool)
         status = mfi_check(options->thread_pool, MFI_THREAD_POOL, "thread pool");
+    if (!status && options->fallback)
+        status = producer_check_fallback(options->fallback);
     if (!status && options->validator)
         status = mfi_check(options->validator, MFI_VALIDATOR, "validator");
     if (!status && options->selector)
@@ -70,6 +80,7 @@ static mofka_status_t producer_set_options(mofka_producer_t *producer,
     producer->push_timeout_ms =
         options->push_timeout_ms ? options->push_timeout_ms : MOFKA_PUSH_TIMEOUT_MS_DEFAULT;
     producer->when_full = options->when_full;
+    producer->fallback = mofka_producer_retain(options->fallback);
     if (options->options && !(producer->options_json = strdup(options->options)))
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a producer's options");
     return MOFKA_OK;
@@ -149,6 +160,10 @@ int64_t mofka_producer_push_timeout_ms(const mofka_producer_t *producer) {
 
 mofka_when_full_t mofka_producer_when_full(const mofka_producer_t *producer) {
     return producer_is_valid(producer) ? producer->when_full : MOFKA_WHEN_FULL_WAIT;
+}
+
+mofka_producer_t *mofka_producer_fallback(const mofka_producer_t *producer) {
+    return producer_is_valid(producer) ? producer->fallback : NULL;
 }
 
 const mofka_validator_t *mofka_producer_validator(const mofka_producer_t *producer) {

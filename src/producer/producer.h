@@ -56,6 +56,7 @@ typedef struct mfi_batch {
     bool under_way;       /* append has the batch; until it is over, only it uses `out` */
     bool discard;         /* fail the batch once append says that it is not reserved */
     bool possibly_stored; /* as far as append said last */
+    bool falls_back;      /* it has failed, and its events go to the fallback */
     mofka_batch_t out;    /* what append is given */
 } mfi_batch_t;
 
@@ -142,6 +143,7 @@ struct mofka_producer {
     uint64_t linger_ms;
     int64_t push_timeout_ms;
     mofka_when_full_t when_full;
+    mofka_producer_t *fallback; /* kept; NULL: none */
     mfi_child_t child;
     /* Serialises the selector's calls. A leaf: no other lock is taken while it is held. */
     pthread_mutex_t select_lock;
@@ -259,6 +261,15 @@ void mfi_caller_end(mofka_producer_t *producer, mfi_caller_t *caller);
 /* MOFKA_ERR_BUSY: this thread is in such a callback. It must not wait for a send of this producer,
  * which could be its own. */
 mofka_status_t mfi_producer_check_caller(mofka_producer_t *producer);
+
+/* ---- fallback.c: without the lock; the producer has a fallback --------------------------------
+ */
+
+/* Push there what would be dropped here. */
+mofka_status_t mfi_fallback_push(mofka_producer_t *producer, const char *metadata, size_t bytes,
+                                 mofka_data_view_t *data, mofka_future_t **future);
+/* Push there the events of a failed batch. */
+void mfi_fallback_take(const mfi_batch_t *batch);
 
 /* ---- send.c: without the lock ---------------------------------------------------------------- */
 

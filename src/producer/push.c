@@ -63,6 +63,7 @@ typedef struct push {
     int64_t now_ms;          /* of the coarse clock, when the event was added; 0 means not yet */
     bool sealed;             /* a batch of the lane was sealed: it must be sent */
     bool opened;             /* a batch was opened: it must not linger for ever */
+    bool dropped;            /* there was no place, and the producer does not wait */
 } push_t;
 
 /* Counts from when the push first waits or sends. Most pushes do neither. */
@@ -98,7 +99,8 @@ static mofka_status_t push_drop(push_t *push, mfi_lane_t *lane) {
     MFI_KEEP_ERRNO;
     if (push_look_for_place(push, lane) || producer->closed)
         return MOFKA_OK; /* the caller looks again */
-    producer->stats.events_dropped++;
+    push->dropped = true;
+    producer->stats.events_dropped += !producer->fallback;
     return mofka_fail(MOFKA_ERR_FULL,
                       "producer '%s' of topic '%s': no room in partition %zu; the event is dropped",
                       producer->name, producer->topic->name, lane->partition);
@@ -320,5 +322,8 @@ mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metad
     if (status)
         return status;
     push_t push = {.producer = producer, .data = data, .future = out};
-    return push_event(&push, metadata, bytes, partition);
+    status = push_event(&push, metadata, bytes, partition);
+    return push.dropped && producer->fallback
+               ? mfi_fallback_push(producer, metadata, bytes, data, out)
+               : status;
 }

@@ -84,6 +84,7 @@ void mfi_stats_add_producer(mfi_totals_t *totals, const mfi_producer_stats_t *st
     sum->events_failed += stats->events_failed;
     sum->events_refused += stats->events_refused;
     sum->events_dropped += stats->events_dropped;
+    sum->events_fallback += stats->events_fallback;
     sum->batches_stored += stats->batches_stored;
     for (int i = 0; i < MFI_SEALS; i++)
         sum->sealed[i] += stats->sealed[i];
@@ -133,6 +134,7 @@ bool mfi_stats_describe_producer(cJSON *json, const mfi_producer_stats_t *stats)
            mfi_json_add_count(json, "events_failed", stats->events_failed) &&
            mfi_json_add_count(json, "events_refused", stats->events_refused) &&
            mfi_json_add_count(json, "events_dropped", stats->events_dropped) &&
+           mfi_json_add_count(json, "events_fallback", stats->events_fallback) &&
            mfi_json_add_count(json, "batches_stored", stats->batches_stored) &&
            mfi_json_add_count(json, "batches_full", stats->sealed[MFI_SEAL_FULL]) &&
            mfi_json_add_count(json, "batches_linger", stats->sealed[MFI_SEAL_LINGER]) &&

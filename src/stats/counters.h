@@ -32,7 +32,7 @@ typedef enum mfi_seal {
 /* Guarded by the producer's lock. `events_pushed` and `bytes_pushed` count sealed batches only. */
 typedef struct mfi_producer_stats {
     uint64_t events_pushed, bytes_pushed, events_stored, bytes_stored, events_failed,
-        events_refused, events_dropped;
+        events_refused, events_dropped, events_fallback;
     uint64_t batches_stored, sealed[MFI_SEALS], flushes;
     uint64_t room_waits, room_wait_ns, push_waits, push_wait_ns;
     uint64_t opened; /* batches; decides which are timed */

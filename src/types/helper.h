@@ -47,6 +47,10 @@ const mofka_metadata_t *mfi_helper_metadata(const void *helper, mfi_kind_t objec
  * Else as mofka_validator_from_metadata, and so on. */
 mofka_status_t mfi_validator_from_record(const char *json, mofka_validator_t **validator);
 mofka_status_t mfi_serializer_from_record(const char *json, mofka_serializer_t **serializer);
+/* Make metadata from `size` serialized bytes. Give: mofka_metadata_release. Errors: as
+ * mofka_serializer_deserialize. */
+mofka_status_t mfi_serializer_read(const mofka_serializer_t *serializer, const char *bytes,
+                                   size_t size, mofka_metadata_t **metadata);
 mofka_status_t mfi_partition_selector_from_record(const char *json,
                                                   mofka_partition_selector_t **selector);
 

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include <mofka/driver.h>
 #include <mofka/options.h>
 #include "types/helper.h"
@@ -138,4 +139,30 @@ mofka_status_t mofka_serializer_deserialize(const mofka_serializer_t *serializer
     if (mofka_serializer_is_identity(serializer))
         return serializer_read_text(archive, stored_bytes, metadata);
     return serializer->ops->deserialize(serializer->helper.self, archive, stored_bytes, metadata);
+}
+
+/* ---- from memory ----------------------------------------------------------------------------- */
+
+/* The archive that a serializer reads from. */
+typedef struct serialized {
+    const char *bytes;
+    size_t left;
+} serialized_t;
+
+static mofka_status_t serialized_read(void *context, void *bytes, size_t size) {
+    serialized_t *cursor = context;
+    if (size > cursor->left)
+        return mofka_fail(MOFKA_ERR_CORRUPT, "reading %zu bytes of stored metadata, %zu are left",
+                          size, cursor->left);
+    memcpy(bytes, cursor->bytes, size);
+    cursor->bytes += size;
+    cursor->left -= size;
+    return MOFKA_OK;
+}
+
+mofka_status_t mfi_serializer_read(const mofka_serializer_t *serializer, const char *bytes,
+                                   size_t size, mofka_metadata_t **metadata) {
+    serialized_t cursor = {bytes, size};
+    mofka_archive_t archive = {.context = &cursor, .read = serialized_read};
+    return mofka_serializer_deserialize(serializer, &archive, size, metadata);
 }

@@ -107,6 +107,41 @@ static mofka_status_t create_backwards(const mofka_metadata_t *metadata,
 }
 MOFKA_REGISTER_SERIALIZER(backwards, create_backwards);
 
+/* Events that fail go to the fallback with their metadata, whatever serialized it, and data. */
+static void a_fallback_has_the_same_events(void **state) {
+    (void)state;
+    mofka_topic_t *complete =
+        fresh_topic(&(mofka_topic_options_t){.serializer = "{\"type\":\"backwards\"}"});
+    mofka_topic_t *resort = fresh_topic(NULL);
+    mofka_producer_t *fallback = new_producer(resort), *producer;
+    mofka_data_view_t *data;
+    char bytes[] = "data of an event";
+    OK(mofka_producer_create(complete, &(mofka_producer_options_t){.fallback = fallback},
+                             &producer));
+    assert_ptr_equal(mofka_producer_fallback(producer), fallback);
+    OK(mofka_topic_mark_complete(complete, 20000));
+    OK(mofka_data_view_of(bytes, sizeof bytes, &data));
+    for (int i = 0; i < 3; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "{\"n\":%d}", i);
+        OK(mofka_producer_push(producer, text, strlen(text), i == 1 ? data : NULL,
+                               MOFKA_ANY_PARTITION, NULL));
+    }
+    mofka_data_view_release(data);
+    FAILS(mofka_producer_flush(producer, 20000), MOFKA_ERR_COMPLETE, "complete");
+    end_producer(producer);
+    end_producer(fallback);
+    mofka_consumer_t *consumer = new_consumer(resort, "reader");
+    for (int i = 0; i < 3; i++) {
+        mofka_event_t *event = pull_number(consumer, i);
+        assert_int_equal(mofka_event_data_size(event), i == 1 ? sizeof bytes : 0);
+        mofka_event_release(event);
+    }
+    end_consumer(consumer);
+    mofka_topic_release(complete);
+    mofka_topic_release(resort);
+}
+
 static void serializers_turn_metadata_both_ways(void **state) {
     (void)state;
     mofka_topic_t *topic =
@@ -346,6 +381,7 @@ const struct CMUnitTest types_cases[] = {
     cmocka_unit_test(a_refusal_stops_nothing_else),
     cmocka_unit_test(metadata_must_be_json_where_asked),
     cmocka_unit_test(serializers_turn_metadata_both_ways),
+    cmocka_unit_test(a_fallback_has_the_same_events),
     cmocka_unit_test(selectors_are_asked_and_checked),
     cmocka_unit_test(wrapped_types_serve_who_is_given_them),
     cmocka_unit_test(wrapped_types_are_not_stored),

@@ -275,6 +275,60 @@ static void a_full_producer_drops_events(void **state) {
     }
 }
 
+/* What would be dropped, and what is discarded, goes to another producer. */
+static void a_fallback_takes_what_is_not_stored(void **state) {
+    (void)state;
+    mofka_producer_t *fallback = scripted_create_producer(8), *producer, *third;
+    mofka_producer_options_t options = {.batch_size = 1,
+                                        .max_batches = 2,
+                                        .when_full = MOFKA_WHEN_FULL_DROP_NEWEST,
+                                        .fallback = fallback};
+    OK(mofka_producer_create(topic, &options, &producer));
+    assert_ptr_equal(mofka_producer_fallback(producer), fallback);
+    options.fallback = producer;
+    FAILS(mofka_producer_create(topic, &options, &third), MOFKA_ERR_INVALID, "a fallback itself");
+    script.full[1] = true;
+    script.appended = 0;
+    mofka_future_t *future;
+    for (int i = 0; i < 2; i++)
+        OK(mofka_producer_push(producer, "{}", 2, NULL, 1, NULL));
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 1, &future));
+    OK(mofka_future_wait(future, 20000, NULL)); /* the fallback's, which chose partition 0 */
+    mofka_future_release(future);
+    assert_int_equal(script.appended_to[0], 1);
+    OK(mofka_producer_discard(producer));
+    FAILS(mofka_producer_close(producer, 1000), MOFKA_ERR_CLOSED, "discarded");
+    script.full[1] = false; /* the fallback goes there, too */
+    OK(mofka_producer_flush(fallback, 20000));
+    assert_int_equal(producer->stats.events_fallback, 3);
+    assert_int_equal(room_count_dropped(producer), 0);
+    mofka_producer_release(producer);
+    script.closed = script.destroyed = 0;
+    scripted_end_producer(fallback);
+    assert_int_equal(script.appended, 3);
+}
+
+/* What the fallback does not take either is dropped. */
+static void a_closed_fallback_takes_nothing(void **state) {
+    (void)state;
+    mofka_producer_t *fallback = scripted_create_producer(8), *producer;
+    OK(mofka_producer_create(topic,
+                             &(mofka_producer_options_t){.batch_size = 1,
+                                                         .max_batches = 1,
+                                                         .when_full = MOFKA_WHEN_FULL_DROP_NEWEST,
+                                                         .fallback = fallback},
+                             &producer));
+    OK(mofka_producer_close(fallback, 1000));
+    script.full[0] = true;
+    OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+    FAILS(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL), MOFKA_ERR_CLOSED, "is closed");
+    assert_int_equal(room_count_dropped(producer), 1);
+    script.full[0] = false;
+    script.closed = script.destroyed = 0;
+    scripted_end_producer(producer);
+    mofka_producer_release(fallback);
+}
+
 /* Without workers, the push itself sends what it finds, if there is room now. */
 static void a_push_that_drops_looks_for_room_once(void **state) {
     (void)state;
@@ -407,6 +461,8 @@ int main(void) {
         CASE(closing_leaves_no_task),
         CASE(a_full_producer_drops_events),
         CASE(a_push_that_drops_looks_for_room_once),
+        CASE(a_fallback_takes_what_is_not_stored),
+        CASE(a_closed_fallback_takes_nothing),
         CASE(a_push_ends_when_another_thread_discards),
         CASE(a_push_ends_when_another_thread_closes),
         CASE(a_flush_ends_when_another_thread_discards),

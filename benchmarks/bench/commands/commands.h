@@ -17,6 +17,9 @@ int bench_run_pool(const bench_job_t *job, const bench_settings_t *settings);
 /* wait: the CPU time of an idle consumer and an idle owner. */
 int bench_run_wait(const bench_job_t *job, const bench_settings_t *settings);
 
+/* push: what a push costs a program that computes. */
+int bench_run_push(const bench_job_t *job, const bench_settings_t *settings);
+
 /* raw: the floors alone. */
 int bench_run_raw(const bench_job_t *job, const bench_settings_t *settings);
 
