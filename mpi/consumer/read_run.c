@@ -253,8 +253,37 @@ static mofka_status_t reader_get_stretches(const mmi_reader_t *r, size_t count, 
     return reads ? r->p->w->ops->flush(r->p->w, r->p->owner) : MOFKA_OK;
 }
 
-/* Write each event's text and a NUL. `run` has room for them, and behind them for raw bytes that
- * are copied first. Those start `count` bytes behind the texts, so no text overtakes them. */
+/* The events of a stretch, from `i` up to `end`: their metadata is at `text`, and behind each are
+ * `gap` bytes. */
+static void reader_fill_events(const mmi_reader_t *r, mmi_run_t *run, size_t i, size_t end,
+                               const char *text, size_t gap) {
+    for (; i < end; i++) {
+        const mmi_entry_t *e = &r->entries[i];
+        run->events[i] = (mofka_fetched_event_t){.id = r->next + i,
+                                                 .metadata = text,
+                                                 .metadata_bytes = e->metadata_bytes,
+                                                 .data_bytes = e->data_bytes,
+                                                 .data_position = e->data};
+        text += e->metadata_bytes + gap;
+    }
+}
+
+/* Write the texts of these events, each with a NUL. Returns where the next one goes. */
+static char *reader_terminate(const mmi_reader_t *r, size_t i, size_t end, const char *from,
+                              char *to) {
+    for (; i < end; i++) {
+        size_t bytes = r->entries[i].metadata_bytes;
+        memmove(to, from, bytes);
+        to[bytes] = '\0';
+        to += bytes + 1;
+        from += bytes;
+    }
+    return to;
+}
+
+/* Fill in the events, with their metadata in the form of this fetch. `run` has room for texts with
+ * a NUL each, and behind them for raw bytes. Those start `count` bytes behind the texts, so no text
+ * overtakes them. */
 static mofka_status_t reader_read_metadata(const mmi_reader_t *r, mmi_run_t *run) {
     size_t count = run->run.event_count;
     char *texts = run->texts, *raw = texts + count;
@@ -262,24 +291,18 @@ static mofka_status_t reader_read_metadata(const mmi_reader_t *r, mmi_run_t *run
     mofka_status_t status = near ? MOFKA_OK : reader_get_stretches(r, count, raw);
     if (status)
         return status;
-    for (size_t i = 0, end = 0; i < count;) {
+    for (size_t i = 0, end = 0; i < count; i = end) {
         stretch_t stretch = stretch_next(r, count, &end);
         const char *from = stretch.seen ? stretch.seen : raw;
         if (!stretch.seen && near)
             mmi_ring_get(r->p, stretch.start, raw, stretch.bytes);
+        if (r->form == MMI_FORM_PACKED && stretch.seen)
+            from = memcpy(raw, stretch.seen, stretch.bytes);
         raw += stretch.bytes;
-        for (; i < end; i++) {
-            const mmi_entry_t *e = &r->entries[i];
-            memmove(texts, from, e->metadata_bytes);
-            texts[e->metadata_bytes] = '\0';
-            run->events[i] = (mofka_fetched_event_t){.id = r->next + i,
-                                                     .metadata = texts,
-                                                     .metadata_bytes = e->metadata_bytes,
-                                                     .data_bytes = e->data_bytes,
-                                                     .data_position = e->data};
-            texts += e->metadata_bytes + 1;
-            from += e->metadata_bytes;
-        }
+        bool terminates = r->form == MMI_FORM_TERMINATED;
+        reader_fill_events(r, run, i, end, terminates ? texts : from, terminates);
+        if (terminates)
+            texts = reader_terminate(r, i, end, from, texts);
     }
     /* The texts are copied before the head is read again. */
     atomic_thread_fence(memory_order_acquire);
@@ -500,9 +523,13 @@ static look_t reader_look(mmi_reader_t *r, size_t events_max, mofka_run_t **out,
                      : reader_look_at_damage(r, status);
 }
 
-mofka_status_t mmi_reader_fetch(mmi_reader_t *r, size_t events_max, mofka_run_t **run) {
+mofka_status_t mmi_reader_fetch(mmi_reader_t *r, size_t events_max, mmi_form_t form,
+                                mofka_run_t **run) {
     mofka_status_t status;
     look_t look;
+    assert(form != MMI_FORM_IN_PLACE ||
+           (r->p->w->ops->has_addresses && r->p->retention != MMI_DISCARD_OLDEST));
+    r->form = form;
     int tries = 0, skips = 0;
     do
         look = reader_look(r, events_max, run, &status);

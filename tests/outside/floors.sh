@@ -14,7 +14,7 @@ src/data 3                    src/stats 3                   src/types 3
 src/types/selectors 4         src/types/eventbridge 4
 src/pool 4
 src/driver 5
-src/producer 6                src/consumer 6
+src/producer 6                src/consumer 6                src/consumer/runs 7
 src/plugins/tape 7            src/plugins/schema_draft 7
 src/plugins/cbor 8            src/plugins/zstd 8            src/plugins/schema_validator/json 8
 src/plugins/schema_serializer 9                             src/plugins/schema_validator/schema 9
