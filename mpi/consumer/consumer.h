@@ -229,6 +229,15 @@ mofka_status_t mmi_reader_fetch(mmi_reader_t *r, size_t events_max, mmi_form_t f
 mmi_run_t *mmi_run_create(const mmi_partition_t *p, size_t count, size_t metadata_bytes,
                           size_t payload_bytes);
 
+/* ---- in_place.c ---- */
+
+/* Whether the next run may be filled by mmi_reader_show, if its flags are settled. */
+bool mmi_reader_can_show(const mmi_reader_t *r);
+/* Fill the run with events from `next` on, of `found` that are published and whose slots do not
+ * wrap. Passes their chain. Returns the number of those in front of one that is damaged, or whose
+ * metadata wraps. Of each whole batch, the last entry is in `entries`. */
+size_t mmi_reader_show(mmi_reader_t *r, size_t found, mmi_run_t *run, mmi_chain_t *chain);
+
 /* ---- payload.c ---- */
 
 /* Give: free(). NULL: no memory. */

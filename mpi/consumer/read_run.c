@@ -441,6 +441,15 @@ static uint64_t reader_stored_ns(mmi_reader_t *r) {
     return ns;
 }
 
+/* Give the run to the caller, once the reader is behind it. */
+static look_t reader_give_run(mmi_reader_t *r, mmi_run_t *run, mofka_run_t **out) {
+    run->run.stored_ns = reader_stored_ns(r);
+    run->run.lost = r->lost;
+    r->lost = 0;
+    *out = &run->run;
+    return LOOK_RUN;
+}
+
 /* The entries that were read begin with good ones: make a run of those. */
 static look_t reader_make_run(mmi_reader_t *r, const measure_t *measure, mofka_run_t **out,
                               mofka_status_t *status) {
@@ -459,11 +468,7 @@ static look_t reader_make_run(mmi_reader_t *r, const measure_t *measure, mofka_r
         free(run);
         return look;
     }
-    run->run.stored_ns = reader_stored_ns(r);
-    run->run.lost = r->lost;
-    r->lost = 0;
-    *out = &run->run;
-    return LOOK_RUN;
+    return reader_give_run(r, run, out);
 }
 
 /* What is at `next` is not right: report it, or skip it. */
@@ -499,6 +504,33 @@ static look_t reader_look_at_entries(mmi_reader_t *r, size_t found, mofka_run_t 
     return r->next < r->settled_below ? reader_look_at_damage(r, status) : reader_note_late(r);
 }
 
+/* In memory, make a run that shows its metadata in place. LOOK_NOTHING: the long way has to find
+ * out what there is. */
+static look_t reader_show_run(mmi_reader_t *r, size_t most, mofka_run_t **out,
+                              mofka_status_t *status) {
+    flag_run_t flags = {.words = r->words};
+    mmi_chain_t chain = r->chain;
+    size_t to_wrap = (size_t)(r->p->slots - r->next % r->p->slots);
+    bool odd = false;
+    size_t found = reader_read_flags(r, &flags, most < to_wrap ? most : to_wrap, &odd);
+    if (found == 0 || r->next + found > r->settled_below)
+        return LOOK_NOTHING;
+    mmi_run_t *run = mmi_run_create(r->p, found, 0, 0);
+    if (!run) {
+        *status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu fetched events", found);
+        return LOOK_FAILED;
+    }
+    mmi_stamp_get(r->p, r->batch_start, &r->stamp);
+    r->guessed = false;
+    run->run.event_count = mmi_reader_show(r, found, run, &chain);
+    *status =
+        run->run.event_count > 0 ? mmi_reader_advance(r, run->run.event_count, &chain) : MOFKA_OK;
+    if (!*status && run->run.event_count > 0)
+        return reader_give_run(r, run, out);
+    free(run);
+    return *status ? LOOK_FAILED : LOOK_NOTHING;
+}
+
 static look_t reader_look(mmi_reader_t *r, size_t events_max, mofka_run_t **out,
                           mofka_status_t *status) {
     size_t found = 0;
@@ -511,6 +543,11 @@ static look_t reader_look(mmi_reader_t *r, size_t events_max, mofka_run_t **out,
     *status = r->next < r->skip_below ? mmi_reader_pass(r, &more) : MOFKA_OK;
     if (!*status && more)
         return LOOK_NOTHING;
+    if (!*status && mmi_reader_can_show(r)) {
+        look_t look = reader_show_run(r, events_max, out, status);
+        if (look != LOOK_NOTHING)
+            return look;
+    }
     if (!*status)
         *status = reader_read_entries(r, events_max, &found, &odd);
     if (!*status)

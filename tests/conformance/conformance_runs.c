@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Conformance: events that are pulled as runs, alone and mixed with single ones. */
+#include <pthread.h>
 #include "conformance/conformance.h"
 #include <mofka/backend.h>
 
@@ -384,6 +385,83 @@ static void runs_show_what_the_serializer_read(void **state) {
     mofka_topic_release(topic);
 }
 
+#define SHARED_EVENTS 3000
+
+typedef struct shared {
+    mofka_consumer_t *consumer;
+    _Atomic int index;               /* of the next thread */
+    _Atomic int seen[SHARED_EVENTS]; /* how often each event was delivered */
+} shared_t;
+
+static void shared_see(shared_t *shared, const char *text) {
+    int number = (int)strtol(text + 5, NULL, 10);
+    assert_true(number >= 0 && number < SHARED_EVENTS);
+    shared->seen[number]++;
+}
+
+static bool shared_take_run(shared_t *shared) {
+    mofka_event_run_t *run;
+    OK(mofka_consumer_pull_run(shared->consumer, 20, WAIT_MS, &run));
+    bool end = mofka_event_run_is_end(run);
+    for (size_t i = 0; i < mofka_event_run_count(run); i++) {
+        mofka_run_event_t event;
+        OK(mofka_event_run_get(run, i, &event));
+        shared_see(shared, event.metadata);
+    }
+    mofka_event_run_release(run);
+    return end;
+}
+
+static bool shared_take_event(shared_t *shared) {
+    mofka_event_t *event;
+    OK(mofka_consumer_pull(shared->consumer, WAIT_MS, &event));
+    bool end = mofka_event_is_end(event);
+    if (!end)
+        shared_see(shared, mofka_event_metadata_text(event, NULL));
+    mofka_event_release(event);
+    return end;
+}
+
+/* Two threads pull runs, two single events. */
+static void *shared_main(void *context) {
+    shared_t *shared = context;
+    bool runs = shared->index++ % 2, end = false;
+    while (!end)
+        end = runs ? shared_take_run(shared) : shared_take_event(shared);
+    return NULL;
+}
+
+/* Threads pull runs and single events of one consumer. Each event comes once. */
+static void threads_share_a_consumer(void **state) {
+    (void)state;
+    for (size_t workers = 0; workers < 2; workers++) {
+        mofka_topic_t *topic = fresh_topic(NULL);
+        mofka_thread_pool_t *pool;
+        shared_t *shared = calloc(1, sizeof *shared);
+        pthread_t threads[4];
+        OK(mofka_thread_pool_create(
+            &(mofka_thread_pool_options_t){.thread_count = workers, .binding = MOFKA_BINDING_NONE},
+            &pool));
+        OK(mofka_consumer_create(topic,
+                                 &(mofka_consumer_options_t){.name = "reader",
+                                                             .thread_pool = pool,
+                                                             .acknowledge = MOFKA_ACKNOWLEDGE_AUTO},
+                                 &shared->consumer));
+        for (int i = 0; i < 4; i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, shared_main, shared), 0);
+        push_numbers(topic, SHARED_EVENTS);
+        OK(mofka_topic_mark_complete(topic, WAIT_MS));
+        for (int i = 0; i < 4; i++)
+            pthread_join(threads[i], NULL);
+        for (int i = 0; i < SHARED_EVENTS; i++)
+            assert_int_equal(shared->seen[i], 1);
+        end_consumer(shared->consumer);
+        mofka_thread_pool_release(pool);
+        free(shared);
+        mofka_topic_release(topic);
+    }
+}
+
 /* ---- in place -------------------------------------------------------------------------------- */
 
 static size_t run_letters_bytes(uint64_t number) {
@@ -509,6 +587,7 @@ const struct CMUnitTest run_cases[] = {
     cmocka_unit_test(runs_are_acknowledged),
     cmocka_unit_test(runs_lose_no_error),
     cmocka_unit_test(runs_show_what_the_serializer_read),
+    cmocka_unit_test(threads_share_a_consumer),
     cmocka_unit_test(bytes_stay_while_a_run_is_held),
     cmocka_unit_test(runs_in_place_come_again),
 };
