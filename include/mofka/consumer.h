@@ -76,8 +76,8 @@ typedef struct mofka_consumer_options {
     mofka_acknowledge_t acknowledge;   /**< what acknowledges events */
     /** Do not copy selected data: an event's data view shows the backend's memory. The view is
      * valid until the event's last release, and must not be kept longer. Retention waits for events
-     * that are held. The metadata of mofka_consumer_pull_run is not copied either, if the memory of
-     * the events of its batches does not wrap. An allocator is not allowed. MOFKA_ERR_UNSUPPORTED:
+     * that are held. Nor is the metadata of runs copied (mofka_consumer_pull_run), unless it wraps
+     * in that memory. An allocator is not allowed. MOFKA_ERR_UNSUPPORTED:
      * the backend cannot do this; the MPI driver cannot in rma windows and with retention
      * discard_oldest. */
     bool zero_copy;
@@ -100,9 +100,9 @@ MOFKA_API mofka_status_t mofka_consumer_create(mofka_topic_t *topic,
  * second call, also of another thread, waits until the first has ended, then returns MOFKA_OK.
  * MOFKA_ERR_TIMEOUT: it takes no more pulls, but the backend could not end it yet; calling again
  * continues. MOFKA_ERR_BUSY: zero-copy events or runs are held, or a selector, allocator or
- * serializer of this consumer called this; it stays open. Threads: any. MPI: local. Blocks: until a
- * fetch ends (at most 100 ms, plus the time of its callbacks), then for the partitions' locks, at
- * most 10 s each. */
+ * serializer of this consumer called this; it stays open.
+ * Threads: any. MPI: local. Blocks: until a fetch ends (at most 100 ms, plus the time of its
+ * callbacks), then for the partitions' locks, at most 10 s each. */
 MOFKA_API mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer);
 /** Remove the name and its place from every partition: retention no longer waits for it. The
  * consumer takes no more pulls, and waiting ones end with MOFKA_ERR_CLOSED; close it afterwards. A
