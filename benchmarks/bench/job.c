@@ -116,6 +116,7 @@ static void bench_job_share_settings(const bench_job_t *job, bench_settings_t *s
     settings->interest = consumer.interest;
     settings->selectivity = consumer.selectivity;
     settings->zero_copy = consumer.zero_copy;
+    settings->runs = consumer.runs;
     settings->command = own;
 }
 

@@ -39,6 +39,7 @@ static const char usage[] =
     "      --owners consumers|producers|all   ranks that hold partitions (consumers)\n"
     "      --window shm|rma|auto   (auto)\n"
     "      --zero-copy          consumers read in the window; shm only\n"
+    "      --runs               consumers pull runs of events\n"
     "      --futures            ask a future for every event\n"
     "      --phased             pull only after everything is pushed; times both phases\n"
     "      --rate X             events per second of each producer, open loop (0 means no limit;\n"
@@ -94,6 +95,7 @@ enum {
     OWNERS,
     WINDOW,
     ZERO_COPY,
+    RUNS,
     FUTURES,
     PHASED,
     RATE,
@@ -124,6 +126,7 @@ static const struct option long_options[] = {
     {"owners", required_argument, NULL, OWNERS},
     {"window", required_argument, NULL, WINDOW},
     {"zero-copy", no_argument, NULL, ZERO_COPY},
+    {"runs", no_argument, NULL, RUNS},
     {"futures", no_argument, NULL, FUTURES},
     {"phased", no_argument, NULL, PHASED},
     {"rate", required_argument, NULL, RATE},
@@ -262,6 +265,7 @@ static bool settings_set(bench_settings_t *s, int option, const char *text,
         break;
     }
     s->zero_copy |= option == ZERO_COPY;
+    s->runs |= option == RUNS;
     s->futures |= option == FUTURES;
     s->phased |= option == PHASED;
     s->baseline |= option == BASELINE;

@@ -120,7 +120,7 @@ typedef struct mofka_producer_ops {
 /** One fetched event. */
 typedef struct mofka_fetched_event {
     uint64_t id;            /**< dense from 0 in its partition */
-    const char *metadata;   /**< in memory of the run; a NUL byte follows its bytes */
+    const char *metadata;   /**< in memory of the run; a NUL byte follows, see fetch_unterminated */
     size_t metadata_bytes;  /**< without that NUL byte */
     size_t data_bytes;      /**< in the topic, selected or not */
     uint64_t data_position; /**< for the backend: where the data is */
@@ -206,6 +206,10 @@ typedef struct mofka_consumer_ops {
     /** Optional, for statistics: the number of events whose metadata fetch has found damaged, each
      * counted once. */
     uint64_t (*metadata_damaged)(void *self);
+    /** Optional: as fetch, for events that are pulled as runs. No NUL byte has to follow metadata.
+     * For a consumer made with `zero_copy`, metadata may be shown in place; its bytes stay as those
+     * of view_data. Missing: fetch is called. A table that ends before this slot is valid. */
+    mofka_status_t (*fetch_unterminated)(void *self, size_t events_max, mofka_run_t **run);
 } mofka_consumer_ops_t;
 
 /** How a backend's consumer is made. */

@@ -14,6 +14,7 @@
 #include <mofka/data_descriptor.h>
 #include <mofka/data_view.h>
 #include <mofka/event.h>
+#include <mofka/event_run.h>
 #include <mofka/future.h>
 #include <mofka/limits.h>
 #include <mofka/metadata.h>
@@ -81,8 +82,10 @@ typedef struct mofka_consumer_options {
     mofka_acknowledge_t acknowledge;   /**< what acknowledges events */
     /** Do not copy selected data: an event's data view shows the backend's memory. The view is
      * valid until the event's last release, and must not be kept longer. Retention waits for events
-     * that are held. An allocator is not allowed. MOFKA_ERR_UNSUPPORTED: the backend cannot do
-     * this; the MPI driver cannot in rma windows and with retention discard_oldest. */
+     * that are held. Nor is the metadata of runs copied (mofka_consumer_pull_run), unless it wraps
+     * in that memory. An allocator is not allowed. MOFKA_ERR_UNSUPPORTED:
+     * the backend cannot do this; the MPI driver cannot in rma windows and with retention
+     * discard_oldest. */
     bool zero_copy;
     const char *options; /**< JSON object for the backend; NULL means none */
     /** Keep; reads the metadata that this consumer fetches. NULL means the topic's serializer. */
@@ -102,8 +105,8 @@ MOFKA_API mofka_status_t mofka_consumer_create(mofka_topic_t *topic,
  * stay readable, but cannot be acknowledged any more. Waiting pulls end with MOFKA_ERR_CLOSED. A
  * second call, also of another thread, waits until the first has ended, then returns MOFKA_OK.
  * MOFKA_ERR_TIMEOUT: it takes no more pulls, but the backend could not end it yet; calling again
- * continues. MOFKA_ERR_BUSY: zero-copy events are held, or a selector, allocator or serializer of
- * this consumer called this; it stays open.
+ * continues. MOFKA_ERR_BUSY: zero-copy events or runs are held, or a selector, allocator or
+ * serializer of this consumer called this; it stays open.
  * Threads: any. MPI: local. Blocks: until a fetch ends (at most 100 ms, plus the time of its
  * callbacks), then for the partitions' locks, at most 10 s each. */
 MOFKA_API mofka_status_t mofka_consumer_close(mofka_consumer_t *consumer);
@@ -144,6 +147,21 @@ MOFKA_API mofka_status_t mofka_consumer_pull(mofka_consumer_t *consumer, int64_t
 MOFKA_API mofka_status_t mofka_consumer_pull_many(mofka_consumer_t *consumer, size_t events_max,
                                                   int64_t timeout_ms, mofka_event_t **events,
                                                   size_t *count);
+/** Pull a run: the next event, and events of the same partition that are ready behind it, at most
+ * `events_max` in all. A run is one handle for all of them, so each costs much less than by
+ * mofka_consumer_pull. Runs and single events come in one order, and may be mixed; a consumer that
+ * changes often between them copies metadata once more.
+ *
+ * Give: mofka_event_run_release. At the end, and for ever after, the run is the end
+ * (mofka_event_run_is_end), without events. If the selector, the allocator or the serializer fails
+ * for an event, the run ends in front of it. The next call returns the error, and passes the event
+ * over.
+ *
+ * MOFKA_ERR_RANGE: `events_max` is 0. MOFKA_ERR_MEMORY: no memory for the run; no event is lost.
+ * Other errors: as mofka_consumer_pull.
+ * Threads: any. MPI: local. Blocks: until an event, at most `timeout_ms`. */
+MOFKA_API mofka_status_t mofka_consumer_pull_run(mofka_consumer_t *consumer, size_t events_max,
+                                                 int64_t timeout_ms, mofka_event_run_t **run);
 /** Go on behind events that are damaged: those for which a pull has returned MOFKA_ERR_CORRUPT,
  * with their partition and ids. `*skipped` (optional) is their number. They count as lost, and a
  * warning is logged. Retention does not wait for them. Without a report it does nothing. To skip

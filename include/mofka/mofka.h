@@ -14,6 +14,7 @@
 #include <mofka/data_view.h>
 #include <mofka/driver.h>
 #include <mofka/event.h>
+#include <mofka/event_run.h>
 #include <mofka/future.h>
 #include <mofka/limits.h>
 #include <mofka/log.h>

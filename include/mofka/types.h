@@ -22,6 +22,8 @@ typedef struct mofka_producer mofka_producer_t;
 typedef struct mofka_consumer mofka_consumer_t;
 /** An event as a consumer delivers it: its metadata, and the selected part of its data. */
 typedef struct mofka_event mofka_event_t;
+/** Consecutive events of one partition, pulled at once. They have no handles of their own. */
+typedef struct mofka_event_run mofka_event_run_t;
 /** The outcome of a push, a flush or a pull. The futures of one batch share memory: a future that
  * is kept also keeps the memory of up to 127 others, about 3 KiB. */
 typedef struct mofka_future mofka_future_t;

@@ -81,8 +81,8 @@ static inline size_t mmi_consumer_wrap(const mmi_consumer_t *c, size_t index) {
     return index < c->reader_count ? index : index - c->reader_count;
 }
 
-static mofka_status_t mmi_consumer_fetch(void *self, size_t events_max, mofka_run_t **run) {
-    mmi_consumer_t *c = self;
+static mofka_status_t mmi_consumer_fetch_form(mmi_consumer_t *c, size_t events_max, mmi_form_t form,
+                                              mofka_run_t **run) {
     size_t ended = 0;
     mofka_status_t allowed = c->reader_count ? mmi_window_may_call(c->readers[0].p->w) : MOFKA_OK;
     if (allowed)
@@ -94,7 +94,7 @@ static mofka_status_t mmi_consumer_fetch(void *self, size_t events_max, mofka_ru
         assert(c->turn < c->reader_count);
         size_t index = mmi_consumer_wrap(c, c->turn + i);
         mmi_reader_t *r = &c->readers[index];
-        mofka_status_t status = mmi_reader_fetch(r, events_max, run);
+        mofka_status_t status = mmi_reader_fetch(r, events_max, form, run);
         bool end = false;
         if (status == MOFKA_ERR_TIMEOUT && mmi_reader_has_ended(r, &end))
             status = MOFKA_ERR_CORRUPT; /* has_ended left the message */
@@ -108,6 +108,17 @@ static mofka_status_t mmi_consumer_fetch(void *self, size_t events_max, mofka_ru
     }
     return mmi_consumer_report_losses(
         c, ended == c->reader_count ? MOFKA_ERR_COMPLETE : MOFKA_ERR_TIMEOUT, run);
+}
+
+static mofka_status_t mmi_consumer_fetch(void *self, size_t events_max, mofka_run_t **run) {
+    return mmi_consumer_fetch_form(self, events_max, MMI_FORM_TERMINATED, run);
+}
+
+static mofka_status_t mmi_consumer_fetch_unterminated(void *self, size_t events_max,
+                                                      mofka_run_t **run) {
+    mmi_consumer_t *c = self;
+    bool shows = c->reader_count > 0 && c->readers[0].shows;
+    return mmi_consumer_fetch_form(c, events_max, shows ? MMI_FORM_IN_PLACE : MMI_FORM_PACKED, run);
 }
 
 static void mmi_consumer_release_run(void *self, mofka_run_t *run) {
@@ -253,6 +264,7 @@ static const mofka_consumer_ops_t consumer_ops = {
     .skip_damaged = mmi_consumer_skip_damaged,
     .describe_wait = mmi_consumer_describe_wait,
     .metadata_damaged = mmi_consumer_metadata_damaged,
+    .fetch_unterminated = mmi_consumer_fetch_unterminated,
 };
 
 static mofka_status_t mmi_consumer_check_zero_copy(const mmi_topic_t *topic) {
@@ -321,6 +333,7 @@ static mofka_status_t mmi_consumer_join(mmi_consumer_t *c, const mofka_consumer_
         r->payload = c->payload;
         r->words = c->words;
         r->skips_damaged = skips_damaged;
+        r->shows = config->zero_copy;
         r->run_data_bytes = config->copies_data ? RUN_DATA_BYTES : UINT64_MAX;
         c->by_partition[index] = r;
         r->seen_at = r->watched_at = MMI_UNWATCHED;

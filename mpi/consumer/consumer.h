@@ -47,6 +47,13 @@ typedef struct mmi_mark {
     uint64_t unsettled; /* where the batch begins + 1, if its flag was not settled; else 0 */
 } mmi_mark_t;
 
+/* How a fetch gives metadata. */
+typedef enum mmi_form {
+    MMI_FORM_TERMINATED, /* copied, with a NUL byte behind each */
+    MMI_FORM_PACKED,     /* copied as it is stored */
+    MMI_FORM_IN_PLACE    /* shown in the window, where it does not wrap */
+} mmi_form_t;
+
 /* All but `acknowledged` belongs to the one thread that fetches. */
 typedef struct mmi_reader {
     const mmi_partition_t *p;
@@ -59,6 +66,8 @@ typedef struct mmi_reader {
     uint64_t settled_below; /* batches from there up to it have settled flags */
     bool expects;           /* more events are likely to be there */
     bool guessed;           /* this look read entries and payload before it knew the flags */
+    bool shows;             /* it is a zero-copy consumer's */
+    mmi_form_t form;        /* of the fetch under way */
     bool late;              /* some bytes of an event under an unsettled flag are not there yet */
     uint64_t held; /* the end of a batch that acknowledgements have reached, and whose flag was not
                     * settled; 0: none */
@@ -216,11 +225,21 @@ mofka_status_t mmi_consumer_skip_damaged(void *self, uint64_t *skipped);
 /* ---- read_run.c ---- */
 
 /* The next run of at most `events_max` events; give, free(). MOFKA_ERR_TIMEOUT: no events. */
-mofka_status_t mmi_reader_fetch(mmi_reader_t *r, size_t events_max, mofka_run_t **run);
+mofka_status_t mmi_reader_fetch(mmi_reader_t *r, size_t events_max, mmi_form_t form,
+                                mofka_run_t **run);
 /* A run of `count` events with room for `metadata_bytes`, twice, and a NUL for each event, and for
  * `payload_bytes`; give, free(). NULL: no memory. */
 mmi_run_t *mmi_run_create(const mmi_partition_t *p, size_t count, size_t metadata_bytes,
                           size_t payload_bytes);
+
+/* ---- in_place.c ---- */
+
+/* Whether the next run may be filled by mmi_reader_show, if its flags are settled. */
+bool mmi_reader_can_show(const mmi_reader_t *r);
+/* Fill the run with events from `next` on, of `found` that are published and whose slots do not
+ * wrap. Passes their chain. Returns the number of those in front of one that is damaged, or whose
+ * metadata wraps. Of each whole batch, the last entry is in `entries`. */
+size_t mmi_reader_show(mmi_reader_t *r, size_t found, mmi_run_t *run, mmi_chain_t *chain);
 
 /* ---- payload.c ---- */
 

@@ -253,8 +253,37 @@ static mofka_status_t reader_get_stretches(const mmi_reader_t *r, size_t count, 
     return reads ? r->p->w->ops->flush(r->p->w, r->p->owner) : MOFKA_OK;
 }
 
-/* Write each event's text and a NUL. `run` has room for them, and behind them for raw bytes that
- * are copied first. Those start `count` bytes behind the texts, so no text overtakes them. */
+/* The events of a stretch, from `i` up to `end`: their metadata is at `text`, and behind each are
+ * `gap` bytes. */
+static void reader_fill_events(const mmi_reader_t *r, mmi_run_t *run, size_t i, size_t end,
+                               const char *text, size_t gap) {
+    for (; i < end; i++) {
+        const mmi_entry_t *e = &r->entries[i];
+        run->events[i] = (mofka_fetched_event_t){.id = r->next + i,
+                                                 .metadata = text,
+                                                 .metadata_bytes = e->metadata_bytes,
+                                                 .data_bytes = e->data_bytes,
+                                                 .data_position = e->data};
+        text += e->metadata_bytes + gap;
+    }
+}
+
+/* Write the texts of these events, each with a NUL. Returns where the next one goes. */
+static char *reader_terminate(const mmi_reader_t *r, size_t i, size_t end, const char *from,
+                              char *to) {
+    for (; i < end; i++) {
+        size_t bytes = r->entries[i].metadata_bytes;
+        memmove(to, from, bytes);
+        to[bytes] = '\0';
+        to += bytes + 1;
+        from += bytes;
+    }
+    return to;
+}
+
+/* Fill in the events, with their metadata in the form of this fetch. `run` has room for texts with
+ * a NUL each, and behind them for raw bytes. Those start `count` bytes behind the texts, so no text
+ * overtakes them. */
 static mofka_status_t reader_read_metadata(const mmi_reader_t *r, mmi_run_t *run) {
     size_t count = run->run.event_count;
     char *texts = run->texts, *raw = texts + count;
@@ -262,24 +291,18 @@ static mofka_status_t reader_read_metadata(const mmi_reader_t *r, mmi_run_t *run
     mofka_status_t status = near ? MOFKA_OK : reader_get_stretches(r, count, raw);
     if (status)
         return status;
-    for (size_t i = 0, end = 0; i < count;) {
+    for (size_t i = 0, end = 0; i < count; i = end) {
         stretch_t stretch = stretch_next(r, count, &end);
         const char *from = stretch.seen ? stretch.seen : raw;
         if (!stretch.seen && near)
             mmi_ring_get(r->p, stretch.start, raw, stretch.bytes);
+        if (r->form == MMI_FORM_PACKED && stretch.seen)
+            from = memcpy(raw, stretch.seen, stretch.bytes);
         raw += stretch.bytes;
-        for (; i < end; i++) {
-            const mmi_entry_t *e = &r->entries[i];
-            memmove(texts, from, e->metadata_bytes);
-            texts[e->metadata_bytes] = '\0';
-            run->events[i] = (mofka_fetched_event_t){.id = r->next + i,
-                                                     .metadata = texts,
-                                                     .metadata_bytes = e->metadata_bytes,
-                                                     .data_bytes = e->data_bytes,
-                                                     .data_position = e->data};
-            texts += e->metadata_bytes + 1;
-            from += e->metadata_bytes;
-        }
+        bool terminates = r->form == MMI_FORM_TERMINATED;
+        reader_fill_events(r, run, i, end, terminates ? texts : from, terminates);
+        if (terminates)
+            texts = reader_terminate(r, i, end, from, texts);
     }
     /* The texts are copied before the head is read again. */
     atomic_thread_fence(memory_order_acquire);
@@ -418,6 +441,15 @@ static uint64_t reader_stored_ns(mmi_reader_t *r) {
     return ns;
 }
 
+/* Give the run to the caller, once the reader is behind it. */
+static look_t reader_give_run(mmi_reader_t *r, mmi_run_t *run, mofka_run_t **out) {
+    run->run.stored_ns = reader_stored_ns(r);
+    run->run.lost = r->lost;
+    r->lost = 0;
+    *out = &run->run;
+    return LOOK_RUN;
+}
+
 /* The entries that were read begin with good ones: make a run of those. */
 static look_t reader_make_run(mmi_reader_t *r, const measure_t *measure, mofka_run_t **out,
                               mofka_status_t *status) {
@@ -436,11 +468,7 @@ static look_t reader_make_run(mmi_reader_t *r, const measure_t *measure, mofka_r
         free(run);
         return look;
     }
-    run->run.stored_ns = reader_stored_ns(r);
-    run->run.lost = r->lost;
-    r->lost = 0;
-    *out = &run->run;
-    return LOOK_RUN;
+    return reader_give_run(r, run, out);
 }
 
 /* What is at `next` is not right: report it, or skip it. */
@@ -476,6 +504,33 @@ static look_t reader_look_at_entries(mmi_reader_t *r, size_t found, mofka_run_t 
     return r->next < r->settled_below ? reader_look_at_damage(r, status) : reader_note_late(r);
 }
 
+/* In memory, make a run that shows its metadata in place. LOOK_NOTHING: the long way has to find
+ * out what there is. */
+static look_t reader_show_run(mmi_reader_t *r, size_t most, mofka_run_t **out,
+                              mofka_status_t *status) {
+    flag_run_t flags = {.words = r->words};
+    mmi_chain_t chain = r->chain;
+    size_t to_wrap = (size_t)(r->p->slots - r->next % r->p->slots);
+    bool odd = false;
+    size_t found = reader_read_flags(r, &flags, most < to_wrap ? most : to_wrap, &odd);
+    if (found == 0 || r->next + found > r->settled_below)
+        return LOOK_NOTHING;
+    mmi_run_t *run = mmi_run_create(r->p, found, 0, 0);
+    if (!run) {
+        *status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu fetched events", found);
+        return LOOK_FAILED;
+    }
+    mmi_stamp_get(r->p, r->batch_start, &r->stamp);
+    r->guessed = false;
+    run->run.event_count = mmi_reader_show(r, found, run, &chain);
+    *status =
+        run->run.event_count > 0 ? mmi_reader_advance(r, run->run.event_count, &chain) : MOFKA_OK;
+    if (!*status && run->run.event_count > 0)
+        return reader_give_run(r, run, out);
+    free(run);
+    return *status ? LOOK_FAILED : LOOK_NOTHING;
+}
+
 static look_t reader_look(mmi_reader_t *r, size_t events_max, mofka_run_t **out,
                           mofka_status_t *status) {
     size_t found = 0;
@@ -488,6 +543,11 @@ static look_t reader_look(mmi_reader_t *r, size_t events_max, mofka_run_t **out,
     *status = r->next < r->skip_below ? mmi_reader_pass(r, &more) : MOFKA_OK;
     if (!*status && more)
         return LOOK_NOTHING;
+    if (!*status && mmi_reader_can_show(r)) {
+        look_t look = reader_show_run(r, events_max, out, status);
+        if (look != LOOK_NOTHING)
+            return look;
+    }
     if (!*status)
         *status = reader_read_entries(r, events_max, &found, &odd);
     if (!*status)
@@ -500,9 +560,13 @@ static look_t reader_look(mmi_reader_t *r, size_t events_max, mofka_run_t **out,
                      : reader_look_at_damage(r, status);
 }
 
-mofka_status_t mmi_reader_fetch(mmi_reader_t *r, size_t events_max, mofka_run_t **run) {
+mofka_status_t mmi_reader_fetch(mmi_reader_t *r, size_t events_max, mmi_form_t form,
+                                mofka_run_t **run) {
     mofka_status_t status;
     look_t look;
+    assert(form != MMI_FORM_IN_PLACE ||
+           (r->p->w->ops->has_addresses && r->p->retention != MMI_DISCARD_OLDEST));
+    r->form = form;
     int tries = 0, skips = 0;
     do
         look = reader_look(r, events_max, run, &status);

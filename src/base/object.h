@@ -41,7 +41,8 @@ typedef enum mfi_kind {
     MFI_CONSUMER = 0x3e7ada13,
     MFI_VALIDATOR = 0x3e7ada15,
     MFI_SERIALIZER = 0x3e7ada17,
-    MFI_SELECTOR = 0x3e7ada19
+    MFI_SELECTOR = 0x3e7ada19,
+    MFI_EVENT_RUN = 0x3e7ada1b
 } mfi_kind_t;
 
 typedef struct mfi_object {
@@ -50,7 +51,7 @@ typedef struct mfi_object {
 } mfi_object_t;
 
 static inline void mfi_object_init(mfi_object_t *object, mfi_kind_t kind) {
-    assert(kind >= MFI_METADATA && kind <= MFI_SELECTOR);
+    assert(kind >= MFI_METADATA && kind <= MFI_EVENT_RUN);
     atomic_init(&object->count, 1);
     object->kind = kind;
 }

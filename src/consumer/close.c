@@ -52,6 +52,11 @@ static void consumer_drop_ready(mofka_consumer_t *consumer) {
     assert(consumer->fetching);
     pthread_mutex_lock(&consumer->lock);
     mofka_event_t *events = consumer->first;
+    for (mofka_event_t *event = events; event; event = event->next) {
+        event->run->unterminated = false; /* nobody reads it */
+        if (mfi_event_unmade(event) > 0)
+            mfi_run_make_more(consumer, event);
+    }
     /* With the lock: reports read the statistics. */
     for (const mofka_event_t *event = events; event; event = event->next)
         mfi_stats_not_pulled(&consumer->stats, mfi_event_from(event));

@@ -16,6 +16,9 @@
  *
  * A run lives until its last event is released. It keeps the consumer's memory.
  *
+ * If nothing but the backend's texts is in a run's events, their handles are made when single
+ * pulls need them. Events that are pulled as a run (runs/event_run.c) never need them.
+ *
  * "With the lock" means that the caller holds consumer->lock. "Releases the lock meanwhile" means
  * that others may have changed the consumer when the call returns.
  */
@@ -50,7 +53,6 @@ struct mofka_event {
         char *message;   /* of the error in `status`; owned */
     };
     mofka_status_t status; /* an error: the pull returns it instead of the event */
-    bool released;         /* where releases count; with the lock */
     bool held;             /* handed out */
     bool undelivered;      /* its pull or its callback failed */
     bool damaged;          /* nobody can have its data */
@@ -68,8 +70,20 @@ typedef struct mfi_run {
     struct mfi_run *next;   /* where releases count: later run of the partition */
     size_t released_prefix; /* where releases count: events at the front that are released */
     uint64_t data_bytes;    /* selected and copied, or shown */
+    /* Events at the front whose handles are made. If that is not all, the last of them is in the
+     * ready FIFO, and stands there for the others, too. See mfi_run_make_more. */
+    size_t made;
+    bool unterminated; /* handles that are not made yet would show metadata without a NUL byte */
+    char *texts;       /* owned: with NUL bytes, those of the rest of an unterminated run */
+    char *releases;    /* where releases count, with the lock: for each event, mfi_release_t */
     mofka_event_t events[];
 } mfi_run_t;
+
+typedef enum mfi_release {
+    MFI_NOT_RELEASED,
+    MFI_RELEASED,
+    MFI_RELEASED_UNDELIVERED /* its pull or its callback failed */
+} mfi_release_t;
 
 /* A consumer's part of one partition. Releases count with automatic acknowledgement or zero-copy.
  * Then a list holds the runs that have an event that is not released. The backend receives the id
@@ -113,7 +127,11 @@ struct mofka_consumer {
     mofka_data_descriptor_t *full; /* used in the turn: all data of the current event; reused */
     mfi_run_t *unfinished;         /* used in the turn: a run whose copies are under way */
     mofka_run_t *untaken; /* used in the turn: a run that failed to be taken, for the next try */
-    size_t ready_runs;    /* runs of which the FIFO has an event */
+    bool unterminated;    /* used in the turn: what was fetched last needs no NUL bytes */
+    /* The last pull was of a run: fetches need no NUL bytes. If not, each event in the FIFO has
+     * one. Written with the lock. */
+    _Atomic bool pulls_runs;
+    size_t ready_runs;           /* runs of which the FIFO has an event */
     mofka_event_t *first, *last; /* the ready FIFO */
     size_t held;                 /* events handed out and, where releases count, not released */
     mfi_outcome_t *first_request, *last_request; /* owned */
@@ -157,10 +175,36 @@ void mfi_consumer_release_memory(void *consumer);
 mofka_status_t mfi_consumer_make_with(mofka_consumer_t *consumer,
                                       const mofka_consumer_options_t *options);
 
+/* Whether handles of its events are made before the events are ready: they get data, or metadata
+ * that a serializer read. */
+static inline bool mfi_consumer_prepares(const mofka_consumer_t *consumer) {
+    return consumer->options.selector ||
+           !mofka_serializer_is_identity(consumer->options.serializer);
+}
+
+/* The number of ready events that `event`, which is in the FIFO, stands for besides itself. */
+static inline size_t mfi_event_unmade(const mofka_event_t *event) {
+    const mfi_run_t *run = event->run;
+    return event == &run->events[run->made - 1] ? run->count - run->made : 0;
+}
+
 /* ---- pull.c: with the lock ------------------------------------------------------------------- */
 
 /* Take the next ready event, which is held from then on. NULL: none is ready. */
 mofka_event_t *mfi_consumer_pop(mofka_consumer_t *consumer);
+/* For the next function: no event is ready, or the consumer is over. */
+mofka_status_t mfi_consumer_await_more(mofka_consumer_t *consumer, int64_t timeout_ms);
+/* Releases the lock meanwhile: wait until an event is ready, or all were delivered. */
+static inline mofka_status_t mfi_consumer_await(mofka_consumer_t *consumer, int64_t timeout_ms) {
+    if (consumer->first && !mfi_consumer_is_over(consumer))
+        return MOFKA_OK;
+    return mfi_consumer_await_more(consumer, timeout_ms);
+}
+/* Make the end event. Give: release. */
+mofka_status_t mfi_consumer_make_end(mofka_consumer_t *consumer, mofka_event_t **event);
+/* Without the lock: release an event whose deserialization or selection failed; returns its error.
+ */
+mofka_status_t mfi_event_pass_over(mofka_event_t *event);
 
 /* ---- fetch.c --------------------------------------------------------------------------------- */
 
@@ -206,16 +250,32 @@ mofka_status_t mfi_run_take(mofka_consumer_t *consumer, mofka_run_t *fetched, in
 mofka_status_t mfi_run_finish(mofka_consumer_t *consumer, int64_t deadline);
 /* In the last turn: an unfinished run becomes an untaken one. */
 void mfi_run_give_up(mofka_consumer_t *consumer);
+/* With the lock: make the handle of one more event, linked to `next`. */
+void mfi_run_make_one(mfi_run_t *run, mofka_event_t *next);
+/* With the lock: make handles of some of the events that the ready event stands for. */
+void mfi_run_make_more(mofka_consumer_t *consumer, mofka_event_t *event);
+/* With the lock: single events are pulled from now on, so each ready event needs a NUL byte.
+ * MOFKA_ERR_MEMORY: nothing has changed. */
+mofka_status_t mfi_consumer_end_runs(mofka_consumer_t *consumer);
 /* Where releases count, without the lock: an event was released. */
 void mfi_run_count_release(mofka_event_t *event);
-/* Likewise: the user acknowledged an event, and with it all before it. */
-mofka_status_t mfi_run_count_acknowledgement(const mofka_event_t *event);
+/* Likewise: `count` events from `index` on, all handed out in a run. */
+void mfi_run_count_releases(mfi_run_t *run, size_t index, size_t count);
+/* Likewise: the user acknowledged the event `index`, and with it all before it. */
+mofka_status_t mfi_run_count_acknowledgement(mfi_run_t *run, size_t index);
+/* Acknowledge the event `index`, or the end. */
+mofka_status_t mfi_run_acknowledge(mfi_run_t *run, size_t index);
 /* Give the fetched run back to the backend, and free this one. It has no users. */
 void mfi_run_destroy(mfi_run_t *run);
 
-static inline void mfi_run_release(mfi_run_t *run) {
-    if (atomic_fetch_sub(&run->users, 1) == 1)
+/* So many users have gone. */
+static inline void mfi_run_drop(mfi_run_t *run, size_t users) {
+    if (atomic_fetch_sub(&run->users, users) == users)
         mfi_run_destroy(run);
+}
+
+static inline void mfi_run_release(mfi_run_t *run) {
+    mfi_run_drop(run, 1);
 }
 
 /* ---- select.c, stats.c, close.c -------------------------------------------------------------- */

@@ -44,8 +44,11 @@ mofka_consumer_t *mofka_consumer_retain(mofka_consumer_t *consumer) {
     return consumer;
 }
 
+/* A table may end before the slots that came later. */
+#define OPS_SIZE_MIN offsetof(mofka_consumer_ops_t, fetch_unterminated)
+
 static bool consumer_ops_are_complete(const mofka_consumer_ops_t *ops) {
-    return ops && ops->size >= sizeof *ops && ops->fetch && ops->get_data && ops->finish_data &&
+    return ops && ops->size >= OPS_SIZE_MIN && ops->fetch && ops->get_data && ops->finish_data &&
            ops->wait && ops->release_run && ops->acknowledge && ops->unsubscribe && ops->close &&
            ops->destroy;
 }

@@ -47,20 +47,23 @@ static mofka_status_t fetched_partition_info(const void *self, mofka_metadata_t 
     return mofka_topic_partition_info(run->consumer->topic, run->partition, info);
 }
 
-static mofka_status_t fetched_acknowledge(void *self) {
-    mofka_event_t *event = self;
-    mofka_consumer_t *consumer = event->run->consumer;
+mofka_status_t mfi_run_acknowledge(mfi_run_t *run, size_t index) {
+    mofka_consumer_t *consumer = run->consumer;
     if (mfi_is_marked(consumer))
         return mfi_check(consumer, MFI_CONSUMER, "event's consumer");
     if (mfi_consumer_is_over(consumer))
         return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
-    if (!event->run->run)
+    if (!run->run)
         return MOFKA_OK;
-    assert(event->held);
     if (mfi_consumer_counts_releases(consumer))
-        return mfi_run_count_acknowledgement(event);
-    return consumer->ops->acknowledge(consumer->self, event->run->partition,
-                                      mfi_event_from(event)->id);
+        return mfi_run_count_acknowledgement(run, index);
+    return consumer->ops->acknowledge(consumer->self, run->partition, run->run->events[index].id);
+}
+
+static mofka_status_t fetched_acknowledge(void *self) {
+    mofka_event_t *event = self;
+    assert(event->held || !event->run->run);
+    return mfi_run_acknowledge(event->run, (size_t)(event - event->run->events));
 }
 
 static void fetched_destroy(void *self) {

@@ -14,23 +14,34 @@ static void fetch_describe_wait(mofka_consumer_t *consumer, int64_t deadline,
         consumer->ops->describe_wait(consumer->self, waits_for, MFI_WAITS_FOR_BYTES);
 }
 
+/* In the turn: call the backend's fetch, or that of events without NUL bytes if runs are pulled. */
+static mofka_status_t fetch_call(mofka_consumer_t *consumer, mofka_run_t **run) {
+    const mofka_consumer_ops_t *ops = consumer->ops;
+    size_t most = consumer->options.batch_size;
+    assert(most > 0);
+    consumer->unterminated = atomic_load_explicit(&consumer->pulls_runs, memory_order_relaxed) &&
+                             ops->size > offsetof(mofka_consumer_ops_t, fetch_unterminated) &&
+                             ops->fetch_unterminated;
+    return consumer->unterminated ? ops->fetch_unterminated(consumer->self, most, run)
+                                  : ops->fetch(consumer->self, most, run);
+}
+
 /* In the turn: fetch a run, and wait for one until the deadline, or for a slice of time.
  * MOFKA_ERR_TIMEOUT: there is none yet. MOFKA_ERR_COMPLETE: there will be none. `*waited`: this
  * call's last wait found nothing, so it waits on without a fetch. */
 static mofka_status_t fetch_run(mofka_consumer_t *consumer, int64_t deadline, bool *waited,
                                 char waits_for[MFI_WAITS_FOR_BYTES]) {
-    size_t most = consumer->options.batch_size;
     mofka_run_t *run = consumer->untaken;
     mofka_status_t status = MOFKA_ERR_TIMEOUT;
     bool waits_on = *waited;
     *waited = false;
-    assert(consumer->fetching && most > 0);
+    assert(consumer->fetching);
     if (consumer->unfinished)
         return mfi_run_finish(consumer, deadline);
     if (run)
         return mfi_run_take(consumer, run, deadline);
     if (!waits_on) {
-        status = consumer->ops->fetch(consumer->self, most, &run);
+        status = fetch_call(consumer, &run);
         mfi_count(&consumer->fetches);
     }
     if (status == MOFKA_ERR_TIMEOUT) {
@@ -47,7 +58,7 @@ static mofka_status_t fetch_run(mofka_consumer_t *consumer, int64_t deadline, bo
             consumer->self, left < 0 || left > MFI_WAIT_SLICE_MS ? MFI_WAIT_SLICE_MS : left);
         *waited = status == MOFKA_ERR_TIMEOUT;
         if (!status)
-            status = consumer->ops->fetch(consumer->self, most, &run);
+            status = fetch_call(consumer, &run);
         if (status == MOFKA_ERR_TIMEOUT)
             fetch_describe_wait(consumer, deadline, waits_for);
     }

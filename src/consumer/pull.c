@@ -5,19 +5,28 @@
  */
 #include "consumer/consumer.h"
 
+/* With the lock: no later event of the run follows the event in the FIFO. Then it stands for such
+ * ones, or the run leaves the FIFO. */
+static void pull_end_of_run(mofka_consumer_t *consumer, mofka_event_t *event) {
+    if (mfi_event_unmade(event) > 0) {
+        mfi_run_make_more(consumer, event);
+        return;
+    }
+    assert(consumer->ready_runs > 0);
+    consumer->ready_runs--;
+}
+
 mofka_event_t *mfi_consumer_pop(mofka_consumer_t *consumer) {
     mfi_assert_locked(&consumer->lock);
     mofka_event_t *event = consumer->first;
     if (event) {
         assert(!event->held);
+        /* The FIFO keeps each run's events together: an event that comes back joins its run. */
+        if (!event->next || event->next->run != event->run)
+            pull_end_of_run(consumer, event);
         consumer->first = event->next;
         if (!consumer->first)
             consumer->last = NULL;
-        /* The FIFO keeps each run's events together: an event that comes back joins its run. */
-        if (!event->next || event->next->run != event->run) {
-            assert(consumer->ready_runs > 0);
-            consumer->ready_runs--;
-        }
         event->next = NULL;
         event->held = true;
         consumer->held++;
@@ -25,8 +34,7 @@ mofka_event_t *mfi_consumer_pop(mofka_consumer_t *consumer) {
     return event;
 }
 
-/* Release an event whose deserialization or selection failed, and return its error. */
-static mofka_status_t pull_pass_over(mofka_event_t *event) {
+mofka_status_t mfi_event_pass_over(mofka_event_t *event) {
     mofka_status_t status = event->status;
     assert(status != MOFKA_OK && event->held);
     mofka_fail(status, "%s", event->message ? event->message : mofka_status_text(status));
@@ -35,15 +43,9 @@ static mofka_status_t pull_pass_over(mofka_event_t *event) {
     return status;
 }
 
-/* With the lock. `*event`: the next one, the end, or NULL while neither is there. */
-static mofka_status_t pull_ready(mofka_consumer_t *consumer, mofka_event_t **event) {
-    mfi_assert_locked(&consumer->lock);
-    if (mfi_consumer_is_over(consumer))
-        return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
-    *event = mfi_consumer_pop(consumer);
-    if (*event || !consumer->ended)
-        return MOFKA_OK;
+mofka_status_t mfi_consumer_make_end(mofka_consumer_t *consumer, mofka_event_t **event) {
     mfi_run_t *end;
+    assert(consumer->ended);
     mofka_status_t status = mfi_run_create(consumer, NULL, &end);
     if (!status)
         *event = end->events;
@@ -62,24 +64,35 @@ static mofka_status_t pull_time_out(const mofka_consumer_t *consumer, int64_t ti
                       topic, consumer->name, (long long)timeout_ms);
 }
 
-/* With the lock, releases it meanwhile: wait for an event or the end. */
-static mofka_status_t pull_first(mofka_consumer_t *consumer, int64_t timeout_ms,
-                                 mofka_event_t **event) {
+mofka_status_t mfi_consumer_await_more(mofka_consumer_t *consumer, int64_t timeout_ms) {
     mfi_assert_locked(&consumer->lock);
     int64_t deadline = 0; /* the clock is read only if nothing is ready */
     bool waited = false;
     for (;;) {
-        mofka_status_t status = pull_ready(consumer, event);
-        if (status || *event)
-            return status;
+        if (mfi_consumer_is_over(consumer))
+            return mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
+        if (consumer->first || consumer->ended)
+            return MOFKA_OK;
         if (deadline == 0)
             deadline = mfi_deadline(timeout_ms);
         else if (mfi_remaining(deadline) == 0)
             return pull_time_out(consumer, timeout_ms);
-        status = mfi_consumer_advance(consumer, deadline, &waited);
+        mofka_status_t status = mfi_consumer_advance(consumer, deadline, &waited);
         if (status)
             return status;
     }
+}
+
+/* With the lock, releases it meanwhile: wait for an event or the end. */
+static mofka_status_t pull_first(mofka_consumer_t *consumer, int64_t timeout_ms,
+                                 mofka_event_t **event) {
+    mofka_status_t status = mfi_consumer_await(consumer, timeout_ms);
+    if (!status && consumer->pulls_runs)
+        status = mfi_consumer_end_runs(consumer);
+    if (status)
+        return status;
+    *event = mfi_consumer_pop(consumer);
+    return *event ? MOFKA_OK : mfi_consumer_make_end(consumer, event);
 }
 
 mofka_status_t mofka_consumer_pull_many(mofka_consumer_t *consumer, size_t events_max,
@@ -103,7 +116,7 @@ mofka_status_t mofka_consumer_pull_many(mofka_consumer_t *consumer, size_t event
     if (more)
         mfi_consumer_start_prefetch(consumer);
     if (!status && first->status)
-        status = pull_pass_over(first);
+        status = mfi_event_pass_over(first);
     if (!status)
         *count = taken;
     return status;

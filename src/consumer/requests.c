@@ -39,13 +39,17 @@ void mfi_requests_serve(mofka_consumer_t *consumer, mfi_outcome_t **done) {
         request_unlink(consumer, request);
         request->next = *done;
         *done = request;
-        mofka_event_t *event = over ? NULL : mfi_consumer_pop(consumer);
+        bool poor = !over && consumer->pulls_runs && mfi_consumer_end_runs(consumer);
+        mofka_event_t *event = over || poor ? NULL : mfi_consumer_pop(consumer);
         mofka_status_t status = event ? event->status : MOFKA_OK;
         mofka_result_t result = {.event = status ? NULL : event};
         request->batch = status ? event : NULL; /* an event that nobody gets */
         const char *message = status ? event->message : "the consumer is closed";
         if (over) {
             status = MOFKA_ERR_CLOSED;
+        } else if (poor) {
+            status = MOFKA_ERR_MEMORY;
+            message = "no memory for the metadata of ready events";
         } else if (!event) {
             mfi_run_t *end;
             status = mfi_run_create(consumer, NULL, &end);

@@ -16,11 +16,48 @@
 
 /* ---- creating -------------------------------------------------------------------------------- */
 
-/* Writes the events in one pass, in the order of memory. */
+/* Handles that are made at once: in a core's nearest cache until they are pulled. */
+#define MAKE_EVENTS 64
+
+/* Make handles until `made` are, in one pass, in the order of memory. Each is linked to the next;
+ * the last is to `next`. */
+static void run_make(mfi_run_t *run, size_t made, mofka_event_t *next) {
+    assert(run->made < made && made <= run->count);
+    for (size_t i = run->made; i < made; i++) {
+        mofka_event_t *event = &run->events[i];
+        mfi_object_init(&event->object, MFI_EVENT);
+        event->ops = &mfi_fetched_event_ops;
+        event->run = run;
+        atomic_init(&event->metadata, NULL);
+        event->next = i + 1 < made ? event + 1 : next;
+        event->data = NULL;
+        event->selected = 0;
+        event->status = MOFKA_OK;
+        event->held = event->undelivered = event->damaged = false;
+    }
+    run->made = made;
+}
+
+void mfi_run_make_one(mfi_run_t *run, mofka_event_t *next) {
+    run_make(run, run->made + 1, next);
+}
+
+void mfi_run_make_more(mofka_consumer_t *consumer, mofka_event_t *event) {
+    mfi_run_t *run = event->run;
+    size_t unmade = mfi_event_unmade(event), more = unmade < MAKE_EVENTS ? unmade : MAKE_EVENTS;
+    mfi_assert_locked(&consumer->lock);
+    assert(more > 0 && !run->unterminated);
+    run_make(run, run->made + more, event->next);
+    event->next = event + 1;
+    if (consumer->last == event)
+        consumer->last = event + more;
+}
+
 mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *from, mfi_run_t **out) {
     size_t count = from ? from->event_count : 1;
     assert(count > 0);
-    mfi_run_t *run = malloc(sizeof *run + count * sizeof run->events[0]);
+    size_t releases = from && mfi_consumer_counts_releases(consumer) ? count : 0;
+    mfi_run_t *run = malloc(sizeof *run + count * sizeof run->events[0] + releases);
     if (!run)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu events", count);
     mfi_consumer_retain_memory(consumer);
@@ -28,19 +65,10 @@ mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *from, mfi
                        .run = from,
                        .partition = from ? from->partition : SIZE_MAX,
                        .count = count,
-                       .users = count};
-    for (size_t i = 0; i < count; i++) {
-        mofka_event_t *event = &run->events[i];
-        mfi_object_init(&event->object, MFI_EVENT);
-        event->ops = &mfi_fetched_event_ops;
-        event->run = run;
-        atomic_init(&event->metadata, NULL);
-        event->next = i + 1 < count ? event + 1 : NULL;
-        event->data = NULL;
-        event->selected = 0;
-        event->status = MOFKA_OK;
-        event->released = event->held = event->undelivered = event->damaged = false;
-    }
+                       .users = count,
+                       .releases = (char *)&run->events[count]};
+    memset(run->releases, MFI_NOT_RELEASED, releases);
+    run_make(run, mfi_consumer_prepares(consumer) ? count : 1, NULL);
     *out = run;
     return MOFKA_OK;
 }
@@ -51,6 +79,7 @@ void mfi_run_destroy(mfi_run_t *run) {
     assert(atomic_load(&run->users) == 0);
     if (run->run && !mfi_is_marked(consumer))
         consumer->ops->release_run(consumer->self, run->run);
+    free(run->texts);
     free(run);
     mfi_consumer_release_memory(consumer);
 }
@@ -80,7 +109,7 @@ static bool run_asks_selector(const mofka_consumer_t *consumer, const mofka_fetc
 static void run_prepare(mofka_consumer_t *consumer, mfi_run_t *run) {
     assert(run->run && run->count == run->run->event_count);
     bool identity = mofka_serializer_is_identity(consumer->options.serializer);
-    if (identity && !consumer->options.selector)
+    if (!mfi_consumer_prepares(consumer))
         return;
     for (size_t i = 0; i < run->count; i++) {
         mofka_event_t *event = &run->events[i];
@@ -99,6 +128,50 @@ static void run_count_lost(mofka_consumer_t *consumer, size_t partition, uint64_
     assert(partition < consumer->topic->partition_count);
     atomic_fetch_add(&consumer->lost, lost);
     consumer->partitions[partition].lost += lost;
+}
+
+/* With the lock: copy the metadata of the events from `first` on, each with a NUL byte. Those
+ * before were handed out in runs; other threads may read them. */
+static mofka_status_t run_terminate(mfi_run_t *run, size_t first) {
+    mofka_fetched_event_t *events = run->run->events;
+    size_t bytes = 0;
+    assert(!run->texts && first < run->count);
+    for (size_t i = first; i < run->count; i++)
+        bytes += events[i].metadata_bytes + 1;
+    char *to = run->texts = malloc(bytes);
+    if (!to)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for the metadata of %zu events",
+                          run->count - first);
+    for (size_t i = first; i < run->count; i++) {
+        memcpy(to, events[i].metadata, events[i].metadata_bytes);
+        events[i].metadata = to;
+        to += events[i].metadata_bytes;
+        *to++ = '\0';
+    }
+    return MOFKA_OK;
+}
+
+/* With the lock: `event` is the first of the run that is ready. Where handles are made before, they
+ * have their own metadata. */
+static mofka_status_t run_end_runs(mofka_consumer_t *consumer, mofka_event_t *event) {
+    mfi_run_t *run = event->run;
+    mofka_status_t status = MOFKA_OK;
+    mfi_assert_locked(&consumer->lock);
+    if (run->unterminated && !mfi_consumer_prepares(consumer))
+        status = run_terminate(run, (size_t)(event - run->events));
+    if (!status)
+        run->unterminated = false;
+    return status;
+}
+
+mofka_status_t mfi_consumer_end_runs(mofka_consumer_t *consumer) {
+    mofka_status_t status = MOFKA_OK;
+    mfi_assert_locked(&consumer->lock);
+    for (mofka_event_t *event = consumer->first; event && !status; event = event->next)
+        status = run_end_runs(consumer, event);
+    if (!status)
+        consumer->pulls_runs = false;
+    return status;
 }
 
 /* With the lock: put the run's events into the ready FIFO, without the first `overtaken` ones. */
@@ -128,7 +201,7 @@ static void run_enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overt
         consumer->last->next = &run->events[overtaken];
     else
         consumer->first = &run->events[overtaken];
-    consumer->last = &run->events[run->count - 1];
+    consumer->last = &run->events[run->made - 1];
 }
 
 /* Take a run without events: it only reports losses. */
@@ -143,22 +216,30 @@ static mofka_status_t run_take_losses(mofka_consumer_t *consumer, mofka_run_t *f
 /* Undo taking the run. Its events are released, and the fetched run is kept for the next turn. No
  * event counts as lost or as released. */
 static void run_put_back(mofka_consumer_t *consumer, mfi_run_t *run) {
-    size_t count = run->count;
+    size_t made = run->made, unmade = run->count - made;
     assert(!consumer->untaken);
     consumer->untaken = run->run;
     run->run = NULL;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < made; i++)
         mofka_event_release(&run->events[i]);
+    if (unmade > 0)
+        mfi_run_drop(run, unmade);
 }
 
-/* The run's events are complete: they can be pulled. */
-static void run_deliver(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken) {
+/* The run's events are complete: they can be pulled. If single events are pulled by now, they need
+ * NUL bytes. MOFKA_ERR_MEMORY: there are none. */
+static mofka_status_t run_deliver(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken) {
     uint64_t now = run->run->stored_ns ? mfi_wall_ns() : 0;
+    mofka_status_t status = MOFKA_OK;
     pthread_mutex_lock(&consumer->lock);
-    run_enqueue(consumer, run, overtaken, now);
+    if (!consumer->pulls_runs)
+        status = run_end_runs(consumer, run->events);
+    if (!status)
+        run_enqueue(consumer, run, overtaken, now);
     pthread_mutex_unlock(&consumer->lock);
-    for (size_t i = 0; i < overtaken; i++)
+    for (size_t i = 0; i < overtaken && !status; i++)
         mofka_event_release(&run->events[i]);
+    return status;
 }
 
 /* Events whose data the backend found damaged keep their place, as in run_prepare. */
@@ -192,8 +273,9 @@ mofka_status_t mfi_run_finish(mofka_consumer_t *consumer, int64_t deadline) {
         return status;
     }
     run_note_damage(consumer, run);
-    run_deliver(consumer, run, overtaken);
-    return MOFKA_OK;
+    status = run_deliver(consumer, run, overtaken);
+    assert(!status); /* its handles have their own metadata */
+    return status;
 }
 
 void mfi_run_give_up(mofka_consumer_t *consumer) {
@@ -212,13 +294,16 @@ mofka_status_t mfi_run_take(mofka_consumer_t *consumer, mofka_run_t *fetched, in
     consumer->untaken = status ? fetched : NULL;
     if (status)
         return status;
+    run->unterminated = consumer->unterminated;
     run_prepare(consumer, run);
     if (consumer->options.selector) {
         consumer->unfinished = run;
         return mfi_run_finish(consumer, deadline);
     }
-    run_deliver(consumer, run, 0);
-    return MOFKA_OK;
+    status = run_deliver(consumer, run, 0);
+    if (status)
+        run_put_back(consumer, run);
+    return status;
 }
 
 /* ---- counting releases ----------------------------------------------------------------------- */
@@ -233,23 +318,30 @@ static void releases_pass(mfi_partition_t *partition, const mfi_run_t *run, size
     if (index < run->overtaken)
         return;
     assert(next > partition->released);
-    if (run->events[index].undelivered && next > partition->acknowledged &&
+    if (run->releases[index] == MFI_RELEASED_UNDELIVERED && next > partition->acknowledged &&
         consumer->options.acknowledge == MOFKA_ACKNOWLEDGE_AUTO)
         partition->undelivered = next;
     if (partition->undelivered == 0)
         partition->released = next;
 }
 
-/* With the lock: mark the event, and advance the list. Links the runs that leave it into *passed,
+/* With the lock: the same of `count` events that were delivered, from `index` on, if the list is in
+ * front of them. The last one speaks for all. */
+static void releases_pass_all(mfi_partition_t *partition, mfi_run_t *run, size_t index,
+                              size_t count) {
+    if (partition->first != run || run->released_prefix != index)
+        return;
+    releases_pass(partition, run, index + count - 1);
+    run->released_prefix = index + count;
+}
+
+/* With the lock: events are marked; advance the list. Links the runs that leave it into *passed,
  * for the caller to release. */
-static void releases_advance(mofka_consumer_t *consumer, mofka_event_t *event, mfi_run_t **passed) {
+static void releases_advance(mofka_consumer_t *consumer, size_t index, mfi_run_t **passed) {
     mfi_assert_locked(&consumer->lock);
-    mfi_partition_t *partition = &consumer->partitions[event->run->partition];
-    assert(!event->released && consumer->held >= event->held);
-    event->released = true;
-    consumer->held -= event->held;
+    mfi_partition_t *partition = &consumer->partitions[index];
     for (mfi_run_t *run = partition->first; run; run = partition->first) {
-        while (run->released_prefix < run->count && run->events[run->released_prefix].released)
+        while (run->released_prefix < run->count && run->releases[run->released_prefix])
             releases_pass(partition, run, run->released_prefix++);
         if (run->released_prefix < run->count)
             break;
@@ -275,19 +367,21 @@ static mofka_status_t releases_acknowledge(mofka_consumer_t *consumer, size_t pa
     return next ? consumer->ops->acknowledge(consumer->self, partition, next - 1) : MOFKA_OK;
 }
 
-void mfi_run_count_release(mofka_event_t *event) {
-    mofka_consumer_t *consumer = event->run->consumer;
-    if (mfi_is_marked(consumer)) /* the backend is another process's, or is gone */
-        return;
-    mfi_run_t *passed = NULL;
-    size_t partition = event->run->partition;
-    pthread_mutex_lock(&consumer->lock);
-    releases_advance(consumer, event, &passed);
+/* With the lock: these events are marked as released. Advances the list. *next: what to acknowledge
+ * to the backend. */
+static inline void releases_count(mofka_consumer_t *consumer, size_t partition, uint64_t *next,
+                                  mfi_run_t **passed) {
+    mfi_assert_locked(&consumer->lock);
+    releases_advance(consumer, partition, passed);
     /* Nobody saw the events that close drops: they are not acknowledged. */
-    uint64_t next = mfi_consumer_is_over(consumer)
-                        ? 0
-                        : releases_limit(consumer, &consumer->partitions[partition]);
-    pthread_mutex_unlock(&consumer->lock);
+    *next = mfi_consumer_is_over(consumer)
+                ? 0
+                : releases_limit(consumer, &consumer->partitions[partition]);
+}
+
+/* Without the lock: what a count of releases leaves to do. */
+static inline void releases_finish(mofka_consumer_t *consumer, size_t partition, uint64_t next,
+                                   mfi_run_t *passed) {
     releases_acknowledge(consumer, partition, next);
     while (passed) {
         mfi_run_t *later = passed->next;
@@ -296,13 +390,47 @@ void mfi_run_count_release(mofka_event_t *event) {
     }
 }
 
+void mfi_run_count_release(mofka_event_t *event) {
+    mfi_run_t *run = event->run, *passed = NULL;
+    mofka_consumer_t *consumer = run->consumer;
+    size_t index = (size_t)(event - run->events), partition = run->partition;
+    uint64_t next;
+    if (mfi_is_marked(consumer)) /* the backend is another process's, or is gone */
+        return;
+    pthread_mutex_lock(&consumer->lock);
+    assert(!run->releases[index] && consumer->held >= event->held);
+    run->releases[index] = event->undelivered ? MFI_RELEASED_UNDELIVERED : MFI_RELEASED;
+    consumer->held -= event->held;
+    releases_count(consumer, partition, &next, &passed);
+    pthread_mutex_unlock(&consumer->lock);
+    releases_finish(consumer, partition, next, passed);
+}
+
+void mfi_run_count_releases(mfi_run_t *run, size_t index, size_t count) {
+    mfi_run_t *passed = NULL;
+    mofka_consumer_t *consumer = run->consumer;
+    size_t partition = run->partition;
+    uint64_t next;
+    assert(index + count <= run->count);
+    if (mfi_is_marked(consumer))
+        return;
+    pthread_mutex_lock(&consumer->lock);
+    assert(!run->releases[index] && consumer->held >= count);
+    memset(run->releases + index, MFI_RELEASED, count);
+    releases_pass_all(&consumer->partitions[partition], run, index, count);
+    consumer->held -= count;
+    releases_count(consumer, partition, &next, &passed);
+    pthread_mutex_unlock(&consumer->lock);
+    releases_finish(consumer, partition, next, passed);
+}
+
 /* The user acknowledged all up to this event: undelivered ones among them hold nothing any more.
  * With zero-copy, the memory of events that are not released must stay, so the backend learns only
  * of ids that are both acknowledged and released. */
-mofka_status_t mfi_run_count_acknowledgement(const mofka_event_t *event) {
-    mofka_consumer_t *consumer = event->run->consumer;
-    mfi_partition_t *partition = &consumer->partitions[event->run->partition];
-    uint64_t next = mfi_event_from(event)->id + 1;
+mofka_status_t mfi_run_count_acknowledgement(mfi_run_t *run, size_t index) {
+    mofka_consumer_t *consumer = run->consumer;
+    mfi_partition_t *partition = &consumer->partitions[run->partition];
+    uint64_t next = run->run->events[index].id + 1;
     assert(mfi_consumer_counts_releases(consumer));
     pthread_mutex_lock(&consumer->lock);
     if (partition->acknowledged < next)
@@ -312,5 +440,5 @@ mofka_status_t mfi_run_count_acknowledgement(const mofka_event_t *event) {
     if (consumer->options.zero_copy)
         next = releases_limit(consumer, partition);
     pthread_mutex_unlock(&consumer->lock);
-    return releases_acknowledge(consumer, event->run->partition, next);
+    return releases_acknowledge(consumer, run->partition, next);
 }

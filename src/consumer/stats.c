@@ -33,8 +33,9 @@ static uint64_t consumer_copy_stats(mofka_consumer_t *consumer, mfi_consumer_sta
         consumer->ops->metadata_damaged ? consumer->ops->metadata_damaged(consumer->self) : 0;
     copy->fetches = atomic_load_explicit(&consumer->fetches, memory_order_relaxed);
     copy->waits = atomic_load_explicit(&consumer->waits, memory_order_relaxed);
-    for (const mofka_event_t *event = consumer->first; event; event = event->next, ready++)
-        mfi_stats_not_pulled(copy, mfi_event_from(event));
+    for (const mofka_event_t *event = consumer->first; event; event = event->next)
+        for (size_t i = 0; i <= mfi_event_unmade(event); i++, ready++)
+            mfi_stats_not_pulled(copy, mfi_event_from(event) + i);
     return ready;
 }
 

@@ -99,12 +99,21 @@ static mofka_status_t faults_close_consumer(void *self) {
     return status;
 }
 
+static mofka_status_t faults_must_not_fetch(void *self, size_t events_max, mofka_run_t **run) {
+    (void)self, (void)events_max, (void)run;
+    fail_msg("a slot behind the table's end was called");
+    return MOFKA_ERR_INVALID;
+}
+
 static mofka_status_t faults_make_consumer(void *self, const mofka_consumer_config_t *config,
                                            const mofka_consumer_ops_t **ops, void **consumer) {
     mofka_status_t status = simple_topic->make_consumer(self, config, &simple, consumer);
     if (status)
         return status;
     consumer_ops = *simple;
+    /* As of an earlier build, which had fewer slots. */
+    consumer_ops.size = offsetof(mofka_consumer_ops_t, fetch_unterminated);
+    consumer_ops.fetch_unterminated = faults_must_not_fetch;
     consumer_ops.fetch = faults_fetch;
     consumer_ops.finish_data = faults_finish_data;
     consumer_ops.release_run = faults_release_run;
@@ -486,6 +495,22 @@ static void a_forked_child_leaves_the_backend_alone(void **state) {
     }
 }
 
+/* A backend of an earlier build: its table ends before fetch_unterminated. */
+static void an_earlier_table_has_runs_too(void **state) {
+    (void)state;
+    mofka_consumer_t *consumer = faults_create_consumer(0, MOFKA_ACKNOWLEDGE_MANUAL);
+    mofka_event_run_t *run;
+    for (size_t next = 0; next < EVENTS;) {
+        OK(mofka_consumer_pull_run(consumer, 3, 1000, &run));
+        assert_int_equal(mofka_event_run_first_id(run), next);
+        next += mofka_event_run_count(run);
+        OK(mofka_event_run_acknowledge(run));
+        mofka_event_run_release(run);
+    }
+    assert_int_equal(script.acknowledged, EVENTS);
+    faults_end_consumer(consumer);
+}
+
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, faults_setup, faults_teardown)
     const struct CMUnitTest tests[] = {
@@ -501,6 +526,7 @@ int main(void) {
         CASE(an_ended_consumer_takes_no_acknowledgement),
         CASE(the_driver_ends_what_was_left),
         CASE(a_forked_child_leaves_the_backend_alone),
+        CASE(an_earlier_table_has_runs_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,17 +18,26 @@
 #define MANY_MAX 16
 #define FUTURES 3
 
+/* An event that was delivered: it has a handle, or is one of a run. */
+typedef struct held {
+    mofka_event_t *event;   /* owned; NULL: one of a run */
+    mofka_event_run_t *run; /* one user of it, for this event */
+    size_t index;
+    size_t partition;
+    uint64_t id;
+} held_t;
+
 typedef struct session {
     actor_t *actor;
     const plan_reader_t *reader;
     const plan_session_t *plan;
     mofka_consumer_t *consumer;
-    mofka_event_t *held[HOLD_MAX];
+    held_t held[HOLD_MAX];
     size_t held_count;
     /* Manual: the last event of each partition that was released and not acknowledged. */
-    mofka_event_t *owed[HISTORY_PARTITIONS_MAX];
-    unsigned since_payment;           /* events since all were acknowledged */
-    mofka_future_t *futures[FUTURES]; /* oldest first */
+    held_t owed[HISTORY_PARTITIONS_MAX]; /* no handle: none */
+    unsigned since_payment;              /* events since all were acknowledged */
+    mofka_future_t *futures[FUTURES];    /* oldest first */
     size_t future_count;
     unsigned got;
     int64_t got_ms; /* when the last event came */
@@ -37,42 +46,85 @@ typedef struct session {
 
 /* ---- events that are held -------------------------------------------------------------------- */
 
-static void session_acknowledge(session_t *s, mofka_event_t *event) {
+static bool held_is_there(const held_t *held) {
+    return held->event || held->run;
+}
+
+static void held_retain(const held_t *held) {
+    mofka_event_retain(held->event);
+    mofka_event_run_retain(held->run);
+}
+
+static void held_release(const held_t *held) {
+    mofka_event_release(held->event);
+    mofka_event_run_release(held->run);
+}
+
+static void session_acknowledge(session_t *s, const held_t *held) {
     record_add(s->actor, (history_record_t){.kind = HISTORY_ACKNOWLEDGE,
-                                            .partition = (uint32_t)mofka_event_partition(event),
-                                            .id = mofka_event_id(event)});
-    mofka_status_t status = mofka_event_acknowledge(event);
+                                            .partition = (uint32_t)held->partition,
+                                            .id = held->id});
+    mofka_status_t status = held->event ? mofka_event_acknowledge(held->event)
+                                        : mofka_event_run_acknowledge_to(held->run, held->index);
     if (status)
         record_unexpected(s->actor, "acknowledge", status);
 }
 
-/* Release the event at a place of those that are held. */
-static void session_release(session_t *s, size_t at) {
-    mofka_event_t *event = s->held[at];
+static void session_record_release(session_t *s, const held_t *held) {
+    record_add(s->actor, (history_record_t){.kind = HISTORY_RELEASE,
+                                            .partition = (uint32_t)held->partition,
+                                            .id = held->id});
+}
+
+/* Take the event at a place out of those that are held. */
+static held_t session_take_out(session_t *s, size_t at) {
+    held_t held = s->held[at];
     assert(at < s->held_count);
     memmove(s->held + at, s->held + at + 1, (--s->held_count - at) * sizeof *s->held);
+    return held;
+}
+
+/* Release all held events of the run. */
+static void session_release_run(session_t *s, const mofka_event_run_t *run) {
+    for (size_t i = 0; i < s->held_count; i++)
+        if (s->held[i].run == run)
+            session_record_release(s, &s->held[i]);
+    for (size_t i = s->held_count; i-- > 0;)
+        if (s->held[i].run == run) {
+            held_t held = session_take_out(s, i);
+            held_release(&held);
+        }
+}
+
+/* Release the event at a place of those that are held; automatic: with the others of its run, which
+ * is released as a whole. */
+static void session_release(session_t *s, size_t at) {
+    if (s->plan->automatic && s->held[at].run) {
+        session_release_run(s, s->held[at].run);
+        return;
+    }
+    held_t held = session_take_out(s, at);
     if (s->plan->automatic)
-        record_add(s->actor, (history_record_t){.kind = HISTORY_RELEASE,
-                                                .partition = (uint32_t)mofka_event_partition(event),
-                                                .id = mofka_event_id(event)});
-    mofka_event_release(event);
+        session_record_release(s, &held);
+    held_release(&held);
 }
 
 /* Manual: release the oldest event, which may not be acknowledged yet. */
 static void session_owe(session_t *s) {
-    size_t partition = mofka_event_partition(s->held[0]);
-    mofka_event_release(s->owed[partition]);
-    s->owed[partition] = mofka_event_retain(s->held[0]);
+    held_t *owed = &s->owed[s->held[0].partition];
+    held_release(owed);
+    *owed = s->held[0];
+    held_retain(owed);
     session_release(s, 0);
 }
 
 /* Manual: end to owe, with or without an acknowledgement. */
 static void session_pay(session_t *s, bool acknowledge) {
     for (size_t i = 0; i < HISTORY_PARTITIONS_MAX; i++) {
-        if (s->owed[i] && acknowledge)
-            session_acknowledge(s, s->owed[i]);
-        mofka_event_release(s->owed[i]);
-        s->owed[i] = NULL;
+        if (held_is_there(&s->owed[i]) && acknowledge)
+            session_acknowledge(s, &s->owed[i]);
+        held_release(&s->owed[i]);
+        s->owed[i] = (held_t){.event = NULL};
     }
 }
 
@@ -96,30 +148,30 @@ static void session_thin_out(session_t *s) {
         session_release(s, at);
         return;
     }
-    session_acknowledge(s, s->held[at]);
+    session_acknowledge(s, &s->held[at]);
     if (history_chance(random, 300))
-        session_acknowledge(s, s->held[0]); /* an earlier one takes nothing back */
+        session_acknowledge(s, &s->held[0]); /* an earlier one takes nothing back */
     while (s->held_count > 1)
         session_owe(s);
 }
 
 /* ---- what was pulled ------------------------------------------------------------------------- */
 
-/* Takes the event. */
-static void session_take(session_t *s, mofka_event_t *event) {
+/* The end was delivered. */
+static void session_take_end(session_t *s) {
+    if (!s->ended)
+        record_add(s->actor, (history_record_t){.kind = HISTORY_END});
+    s->ended = true;
+}
+
+/* Takes the event's handle, or a user of its run. */
+static void session_hold(session_t *s, held_t held, uint64_t lost, const content_event_t *event) {
     actor_t *actor = s->actor;
     unsigned source = 0, number = 0;
-    if (mofka_event_is_end(event)) {
-        if (!s->ended)
-            record_add(actor, (history_record_t){.kind = HISTORY_END});
-        s->ended = true;
-        mofka_event_release(event);
-        return;
-    }
     history_record_t record = {.kind = HISTORY_DELIVER,
-                               .partition = (uint32_t)mofka_event_partition(event),
-                               .id = mofka_event_id(event),
-                               .value = mofka_event_lost(event)};
+                               .partition = (uint32_t)held.partition,
+                               .id = held.id,
+                               .value = lost};
     const char *wrong = content_check(actor->run->plan, s->plan, event, &source, &number);
     record.source = source;
     record.number = number;
@@ -129,11 +181,69 @@ static void session_take(session_t *s, mofka_event_t *event) {
     s->got++;
     s->got_ms = clock_ms();
     actor->count++;
-    s->held[s->held_count++] = event;
-    if (++s->since_payment > PAY_AFTER)
+    assert(s->held_count < HOLD_MAX);
+    s->held[s->held_count++] = held;
+    s->since_payment++;
+}
+
+/* After events were taken: let some go. */
+static void session_let_go(session_t *s) {
+    if (s->since_payment > PAY_AFTER)
         session_acknowledge_all(s);
-    else if (s->held_count > s->plan->hold)
+    for (size_t before = HOLD_MAX; s->held_count > s->plan->hold && s->held_count < before;) {
+        before = s->held_count;
         session_thin_out(s);
+    }
+}
+
+/* Takes the event. */
+static void session_take(session_t *s, mofka_event_t *event) {
+    if (mofka_event_is_end(event)) {
+        session_take_end(s);
+        mofka_event_release(event);
+        return;
+    }
+    content_event_t content = {.data_bytes = mofka_event_data_size(event),
+                               .selected_bytes = mofka_event_selected_size(event),
+                               .data = mofka_event_data(event)};
+    content.text = mofka_event_metadata_text(event, &content.text_bytes);
+    const held_t held = {
+        .event = event, .partition = mofka_event_partition(event), .id = mofka_event_id(event)};
+    session_hold(s, held, mofka_event_lost(event), &content);
+    session_let_go(s);
+}
+
+/* Takes the run. Its events are let go of once all are taken. */
+static void session_take_run(session_t *s, mofka_event_run_t *run) {
+    if (mofka_event_run_is_end(run))
+        session_take_end(s);
+    for (size_t i = 0; i < mofka_event_run_count(run); i++) {
+        mofka_run_event_t event;
+        mofka_status_t status = mofka_event_run_get(run, i, &event);
+        if (status) {
+            record_unexpected(s->actor, "event_run_get", status);
+            break;
+        }
+        const content_event_t content = {event.metadata, event.metadata_bytes, event.data_bytes,
+                                         event.selected_bytes, event.data};
+        const held_t held = {.run = mofka_event_run_retain(run),
+                             .index = i,
+                             .partition = mofka_event_run_partition(run),
+                             .id = event.id};
+        session_hold(s, held, i == 0 ? mofka_event_run_lost(run) : 0, &content);
+    }
+    mofka_event_run_release(run);
+    session_let_go(s);
+}
+
+static mofka_status_t session_pull_run(session_t *s, int64_t timeout_ms) {
+    mofka_event_run_t *run;
+    size_t most = (size_t)history_between(&s->actor->random, 1, MANY_MAX);
+    mofka_status_t status = STEP(s->actor, "pull_run", timeout_ms,
+                                 mofka_consumer_pull_run(s->consumer, most, timeout_ms, &run));
+    if (!status)
+        session_take_run(s, run);
+    return status;
 }
 
 static mofka_status_t session_pull_many(session_t *s, int64_t timeout_ms) {
@@ -213,6 +323,9 @@ static mofka_status_t session_pull(session_t *s, int64_t timeout_ms) {
         return session_pull_many(s, timeout_ms);
     case PLAN_PULL_FUTURE:
         return session_pull_future(s, timeout_ms);
+    case PLAN_PULL_RUN: /* single pulls among them */
+        return history_chance(&s->actor->random, 900) ? session_pull_run(s, timeout_ms)
+                                                      : session_pull_one(s, timeout_ms);
     default:
         return session_process(s, timeout_ms);
     }
@@ -273,7 +386,7 @@ static bool session_join(session_t *s) {
         .batch_size = plan->batch_size,
         .max_batches = plan->max_batches,
         .thread_pool = pool,
-        .selector = content_select,
+        .selector = plan->selection == PLAN_SELECT_NOTHING ? NULL : content_select,
         .selector_context = (void *)(uintptr_t)plan,
         .allocator = plan->allocates ? content_allocate : NULL,
         .targets = s->reader->targets,
@@ -329,7 +442,7 @@ static void session_leave(session_t *s) {
                                             .number = s->plan->unsubscribes,
                                             .value = mofka_consumer_lost(s->consumer)});
     while (s->held_count > 0)
-        mofka_event_release(s->held[--s->held_count]);
+        held_release(&s->held[--s->held_count]);
     mofka_consumer_release(s->consumer);
 }
 

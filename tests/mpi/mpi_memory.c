@@ -257,6 +257,7 @@ static mofka_status_t step_flush_with_future(things_t *t) {
 static mofka_status_t look_at_event(mofka_event_t *event) {
     const struct cJSON *json;
     mofka_metadata_t *metadata, *info;
+    POOR_NEEDS(strcmp(mofka_event_metadata_text(event, NULL), "{\"a\":1}") == 0);
     TRY(mofka_event_metadata(event, &metadata));
     TRY(mofka_metadata_json(metadata, &json));
     TRY(mofka_event_partition_info(event, &info));
@@ -283,6 +284,26 @@ static mofka_status_t step_pull_with_future(things_t *t) {
     status = look_at_event(result.event);
     mofka_event_release(result.event);
     return status;
+}
+
+/* The runs' events have no NUL bytes; the single events among them do. */
+static mofka_status_t step_pull_runs(things_t *t) {
+    mofka_event_run_t *run;
+    mofka_run_event_t shown;
+    for (int i = 0; i < 8; i++)
+        TRY(push_one(t, NULL));
+    TRY(mofka_producer_flush(t->producer, 10000));
+    for (int i = 0; i < 2; i++) {
+        TRY(mofka_consumer_pull_run(t->consumer, 1, 10000, &run));
+        POOR_OK(mofka_event_run_get(run, 0, &shown));
+        POOR_NEEDS(shown.metadata_bytes == 7 && memcmp(shown.metadata, "{\"a\":1}", 7) == 0);
+        mofka_status_t status = i == 0 ? step_pull(t) : step_pull_with_future(t);
+        if (!status)
+            status = mofka_event_run_acknowledge(run);
+        mofka_event_run_release(run);
+        TRY(status);
+    }
+    return MOFKA_OK;
 }
 
 static mofka_status_t see_topic(void *context, const char *name,
@@ -438,6 +459,7 @@ static void poor_uses_topic(things_t *t) {
         {"flush with a future", step_flush_with_future, NULL, true},
         {"pull", step_pull, NULL, true},
         {"pull with a future", step_pull_with_future, NULL, true},
+        {"pull runs", step_pull_runs, NULL, true},
         {"make a thread pool", step_make_pool, NULL, false},
         {"list topics", step_list_topics, NULL, false},
         {"read statistics", step_read_stats, NULL, true},

@@ -18,7 +18,7 @@ src/store/io 4                src/store/log 5
 src/store/write 6             src/store/read 6
 src/store 7                   src/files 8
 src/driver 5
-src/producer 6                src/consumer 6
+src/producer 6                src/consumer 6                src/consumer/runs 7
 src/plugins/tape 7            src/plugins/schema_draft 7
 src/plugins/cbor 8            src/plugins/zstd 8            src/plugins/schema_validator/json 8
 src/plugins/schema_serializer 9                             src/plugins/schema_validator/schema 9

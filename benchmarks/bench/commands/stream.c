@@ -21,6 +21,7 @@
 #define PULL_TIMEOUT_MS 60000
 /* The most events of one pull. */
 #define PULL_MANY 64
+#define PULL_RUN 4096
 /* In closed-loop runs, one of this many events carries its time. */
 #define SAMPLE_EVERY 64
 /* The most futures that are kept: two batches of the largest adaptive size. When this is reached,
@@ -276,11 +277,10 @@ static void stream_produce(stream_run_t *st, uint64_t count, bool paced) {
 
 /* ---- consuming ------------------------------------------------------------------------------- */
 
-static void stream_check_event(stream_run_t *st, mofka_event_t *event) {
+static void stream_check_event(stream_run_t *st, size_t partition, const char *metadata,
+                               mofka_data_view_t *data) {
     const bench_settings_t *s = st->s;
-    const char *metadata = mofka_event_metadata_text(event, NULL);
-    mofka_data_view_t *view = s->data_size > 0 ? mofka_event_data(event) : NULL;
-    size_t partition = s->partitions > 1 ? mofka_event_partition(event) : 0;
+    mofka_data_view_t *view = s->data_size > 0 ? data : NULL;
     uint64_t stamp = 0;
     double time = 0;
     if (s->metadata_size >= 24)
@@ -334,26 +334,53 @@ static int64_t stream_pull_timeout_ms(const bench_settings_t *s) {
     return PULL_TIMEOUT_MS + (int64_t)(fmin(due_s, 1e9) * 1e3);
 }
 
+/* Pull, check, acknowledge and release at most `most` events. Returns their number. */
+static size_t stream_take_many(stream_run_t *st, size_t most, int64_t timeout_ms) {
+    mofka_event_t *events[PULL_MANY];
+    size_t pulled;
+    most = most < PULL_MANY ? most : PULL_MANY;
+    bench_must(mofka_consumer_pull_many(st->consumer, most, timeout_ms, events, &pulled), "pull");
+    for (size_t i = 0; i < pulled; i++) {
+        stream_check_event(st, st->s->partitions > 1 ? mofka_event_partition(events[i]) : 0,
+                           mofka_event_metadata_text(events[i], NULL), mofka_event_data(events[i]));
+        if (st->s->data_size > 0)
+            st->bytes_fetched += (double)mofka_data_view_size(mofka_event_data(events[i]));
+        /* Acknowledging the last event of a partition acknowledges those before it. */
+        if (i + 1 == pulled || (st->s->partitions > 1 && mofka_event_partition(events[i + 1]) !=
+                                                             mofka_event_partition(events[i])))
+            bench_must(mofka_event_acknowledge(events[i]), "acknowledge");
+    }
+    for (size_t i = 0; i < pulled; i++)
+        mofka_event_release(events[i]);
+    return pulled;
+}
+
+/* The same with a run. */
+static size_t stream_take_run(stream_run_t *st, size_t most, int64_t timeout_ms) {
+    mofka_event_run_t *run;
+    mofka_run_event_t event;
+    most = most < PULL_RUN ? most : PULL_RUN;
+    bench_must(mofka_consumer_pull_run(st->consumer, most, timeout_ms, &run), "pull");
+    size_t pulled = mofka_event_run_count(run), partition = mofka_event_run_partition(run);
+    for (size_t i = 0; i < pulled; i++) {
+        bench_must(mofka_event_run_get(run, i, &event), "event");
+        stream_check_event(st, partition, event.metadata, event.data);
+        if (st->s->data_size > 0)
+            st->bytes_fetched += (double)mofka_data_view_size(event.data);
+    }
+    bench_must(mofka_event_run_acknowledge(run), "acknowledge");
+    mofka_event_run_release(run);
+    return pulled;
+}
+
 static void stream_consume(stream_run_t *st, uint64_t count) {
     assert(st->consumer);
     int64_t timeout_ms = stream_pull_timeout_ms(st->s);
-    mofka_event_t *events[PULL_MANY];
-    size_t pulled;
-    for (uint64_t left = stream_expected_count(st, st->done, count); left > 0; left -= pulled) {
-        size_t most = left < PULL_MANY ? (size_t)left : PULL_MANY;
-        bench_must(mofka_consumer_pull_many(st->consumer, most, timeout_ms, events, &pulled),
-                   "pull");
-        for (size_t i = 0; i < pulled; i++) {
-            stream_check_event(st, events[i]);
-            if (st->s->data_size > 0)
-                st->bytes_fetched += (double)mofka_data_view_size(mofka_event_data(events[i]));
-            /* Acknowledging the last event of a partition acknowledges those before it. */
-            if (i + 1 == pulled || (st->s->partitions > 1 && mofka_event_partition(events[i + 1]) !=
-                                                                 mofka_event_partition(events[i])))
-                bench_must(mofka_event_acknowledge(events[i]), "acknowledge");
-        }
-        for (size_t i = 0; i < pulled; i++)
-            mofka_event_release(events[i]);
+    uint64_t left = stream_expected_count(st, st->done, count);
+    while (left > 0) {
+        size_t most = left < SIZE_MAX ? (size_t)left : SIZE_MAX;
+        left -= st->s->runs ? stream_take_run(st, most, timeout_ms)
+                            : stream_take_many(st, most, timeout_ms);
     }
     if (st->s
             /* A pull publishes the acknowledgements, so that the next phase has room. */

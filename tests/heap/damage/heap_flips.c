@@ -31,6 +31,7 @@ typedef struct flips_case {
     bool joins;    /* the consumer joins after the change; else it has read before */
     bool away;     /* and only after the producer has filled the partition */
     bool far;      /* as in a window whose every operation is a round trip */
+    bool runs;     /* the consumer reads runs in place */
 } flips_case_t;
 
 /* What one run has seen. */
@@ -40,7 +41,8 @@ typedef struct seen {
     int corrupt, named, unnamed;                   /* calls that failed so */
     uint64_t delivered, lost, broken, next_number; /* broken: its data is damaged */
     bool ended, discarded;                         /* by the producer, which gave up */
-    char wrong[256];                               /* what must not happen */
+    bool runs;
+    char wrong[256]; /* what must not happen */
 } seen_t;
 
 static mofka_topic_t *topic;
@@ -72,35 +74,70 @@ static void seen_failure(seen_t *s, const char *call, mofka_status_t status) {
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static void seen_event(seen_t *s, mofka_event_t *event) {
-    uint64_t number = 0;
-    if (mofka_event_is_end(event)) {
-        s->ended = true;
-    } else if (!stored_is_right(event, &number) || number < s->next_number) {
-        snprintf(s->wrong, sizeof s->wrong, "event %llu is not what was pushed: %s",
-                 (unsigned long long)mofka_event_id(event), mofka_event_metadata_text(event, NULL));
-    } else if (number - s->next_number > mofka_event_lost(event)) {
+/* An event was delivered. True: it is the next one, after `lost` ones. */
+static bool seen_number(seen_t *s, bool right, uint64_t id, uint64_t number, uint64_t lost) {
+    if (!right || number < s->next_number) {
+        snprintf(s->wrong, sizeof s->wrong, "event %llu is not what was pushed",
+                 (unsigned long long)id);
+        return false;
+    }
+    if (number - s->next_number > lost) {
         snprintf(s->wrong, sizeof s->wrong, "%llu events are missing before number %llu",
                  (unsigned long long)(number - s->next_number), (unsigned long long)number);
-    } else {
-        s->delivered++;
-        s->lost += mofka_event_lost(event);
-        s->next_number = number + 1;
-        if (mofka_event_acknowledge(event))
-            seen_wrong(s, "acknowledge", MOFKA_ERR_INVALID);
+        return false;
     }
+    s->delivered++;
+    s->lost += lost;
+    s->next_number = number + 1;
+    return true;
+}
+
+static void seen_event(seen_t *s, mofka_event_t *event) {
+    uint64_t number = 0, id = mofka_event_id(event);
+    bool right = stored_is_right(event, &number);
+    s->ended |= mofka_event_is_end(event);
+    if (!s->ended && seen_number(s, right, id, number, mofka_event_lost(event)) &&
+        mofka_event_acknowledge(event))
+        seen_wrong(s, "acknowledge", MOFKA_ERR_INVALID);
     mofka_event_release(event);
+}
+
+static void seen_run(seen_t *s, mofka_event_run_t *run) {
+    s->ended |= mofka_event_run_is_end(run);
+    for (size_t i = 0; i < mofka_event_run_count(run); i++) {
+        mofka_run_event_t event;
+        uint64_t number = 0;
+        OK(mofka_event_run_get(run, i, &event));
+        bool right = stored_is_text(event.metadata, event.metadata_bytes, &number);
+        if (!seen_number(s, right, event.id, number, i == 0 ? mofka_event_run_lost(run) : 0))
+            break;
+    }
+    if (mofka_event_run_acknowledge(run))
+        seen_wrong(s, "acknowledge", MOFKA_ERR_INVALID);
+    mofka_event_run_release(run);
+}
+
+/* Pull an event, or a run. */
+static mofka_status_t seen_pull_next(seen_t *s, int64_t timeout_ms) {
+    mofka_event_t *event;
+    mofka_event_run_t *run;
+    mofka_status_t status = s->runs ? mofka_consumer_pull_run(s->consumer, 8, timeout_ms, &run)
+                                    : mofka_consumer_pull(s->consumer, timeout_ms, &event);
+    if (status)
+        return status;
+    if (s->runs)
+        seen_run(s, run);
+    else
+        seen_event(s, event);
+    return MOFKA_OK;
 }
 
 /* Pull once. False: no event comes now. Only a pull that waits says what it waits for. */
 static bool seen_pull(seen_t *s, int64_t timeout_ms) {
-    mofka_event_t *event;
     uint64_t skipped = 0;
-    mofka_status_t status = mofka_consumer_pull(s->consumer, timeout_ms, &event);
-    if (!status) {
-        seen_event(s, event);
+    mofka_status_t status = seen_pull_next(s, timeout_ms);
+    if (!status)
         return !s->ended;
-    }
     seen_failure(s, "pull", status);
     if (strstr(mofka_last_error(), "the data of event")) {
         s->broken++;
@@ -124,7 +161,8 @@ static void seen_pull_all(seen_t *s, int64_t timeout_ms) {
 static void seen_join(seen_t *s) {
     const mofka_consumer_options_t options = {
         .name = "reader",
-        .selector = select_all_data,
+        .selector = s->runs ? NULL : select_all_data,
+        .zero_copy = s->runs,
     };
     mofka_status_t status = mofka_consumer_create(topic, &options, &s->consumer);
     if (status) {
@@ -220,7 +258,7 @@ static verdict_t seen_verdict(seen_t *s, const flips_case_t *with, bool of_event
 
 /* Change a bit of the partition, and see. */
 static verdict_t flips_run(const flips_case_t *with, uint64_t offset, int bit) {
-    seen_t s = {.p = log_of(topic)};
+    seen_t s = {.p = log_of(topic), .runs = with->runs};
     flips_prepare(&s);
     if (with->joins)
         seen_leave(&s);
@@ -326,6 +364,11 @@ static void a_reader_stays_away(void **state) {
     flips_run_all(&(flips_case_t){.name = "away", .joins = true, .away = true});
 }
 
+static void a_reader_of_runs_goes_on(void **state) {
+    (void)state;
+    flips_run_all(&(flips_case_t){.name = "reading runs", .runs = true});
+}
+
 static void the_oldest_are_discarded(void **state) {
     (void)state;
     flips_run_all(&(flips_case_t){.name = "discarding", .discards = true});
@@ -346,6 +389,7 @@ int main(void) {
         LOG_CASE(with_checksums_no_wrong_byte_is_delivered),
         LOG_CASE(nor_is_one_that_came_on_a_guess),
         LOG_CASE(a_reader_goes_on),
+        LOG_CASE(a_reader_of_runs_goes_on),
         LOG_CASE(a_reader_comes_back),
         LOG_CASE(a_reader_stays_away),
         LOG_CASE(the_oldest_are_discarded),

@@ -68,15 +68,25 @@ void stored_push(int count) {
     OK(stored_try_push(count, 1000));
 }
 
-bool stored_is_right(const mofka_event_t *event, uint64_t *number) {
-    char text[32], *end;
-    const char *metadata = mofka_event_metadata_text(event, NULL);
-    if (strncmp(metadata, "{\"number\":", 10) != 0)
+bool stored_is_text(const char *metadata, size_t bytes, uint64_t *number) {
+    char text[32], given[32] = "";
+    if (bytes >= sizeof given)
         return false;
-    *number = strtoull(metadata + 10, &end, 10);
+    memcpy(given, metadata, bytes);
+    if (strncmp(given, "{\"number\":", 10) != 0)
+        return false;
+    *number = strtoull(given + 10, NULL, 10);
     stored_text(text, *number);
-    size_t segments, bytes = stored_data_bytes(*number);
-    if (strcmp(text, metadata) != 0 || mofka_event_data_size(event) != bytes ||
+    return strlen(text) == bytes && strcmp(text, given) == 0;
+}
+
+bool stored_is_right(const mofka_event_t *event, uint64_t *number) {
+    size_t length, segments;
+    const char *metadata = mofka_event_metadata_text(event, &length);
+    if (!stored_is_text(metadata, length, number))
+        return false;
+    size_t bytes = stored_data_bytes(*number);
+    if (metadata[length] != '\0' || mofka_event_data_size(event) != bytes ||
         mofka_event_selected_size(event) != bytes)
         return false;
     if (bytes == 0)

@@ -24,6 +24,8 @@ mofka_consumer_t *stored_consumer(mofka_topic_t *topic, const char *options);
 mofka_status_t stored_try_push(int count, int64_t timeout_ms);
 void stored_push(int count);
 
+/* Whether the metadata is as it was pushed; *number is its number. */
+bool stored_is_text(const char *metadata, size_t bytes, uint64_t *number);
 /* Whether the event is as it was pushed; *number is its number. */
 bool stored_is_right(const mofka_event_t *event, uint64_t *number);
 /* It is, and its number is its id. */

@@ -158,9 +158,13 @@ static size_t content_selected(const content_t *content, plan_selection_t select
 }
 
 const char *content_check(const plan_t *plan, const plan_session_t *session,
-                          const mofka_event_t *event, unsigned *source, unsigned *number) {
-    size_t bytes;
-    const char *text = mofka_event_metadata_text(event, &bytes);
+                          const content_event_t *event, unsigned *source, unsigned *number) {
+    char text[CONTENT_TEXT_BYTES + 1];
+    size_t bytes = event->text_bytes;
+    if (bytes > CONTENT_TEXT_BYTES)
+        return "the text is too long";
+    memcpy(text, event->text, bytes);
+    text[bytes] = '\0';
     if (sscanf(text, "{\"source\":%u,\"number\":%u,", source, number) != 2)
         return "the text is none of a source";
     if (*source >= plan->facts.source_count)
@@ -168,11 +172,11 @@ const char *content_check(const plan_t *plan, const plan_session_t *session,
     content_t content = content_of(plan, *source, *number);
     if (bytes != content.text_bytes || memcmp(text, content.text, bytes) != 0)
         return "the text is not as pushed";
-    if (mofka_event_data_size(event) != content.data_bytes)
+    if (event->data_bytes != content.data_bytes)
         return "the size of the data is not as pushed";
-    if (mofka_event_selected_size(event) != content_selected(&content, session->selection))
+    if (event->selected_bytes != content_selected(&content, session->selection))
         return "another size is selected";
-    if (!content_is_data(&content, session->selection, mofka_event_data(event)))
+    if (!content_is_data(&content, session->selection, event->data))
         return "the data is not as pushed";
     return NULL;
 }

@@ -26,9 +26,16 @@ mofka_status_t content_select(void *context, const mofka_metadata_t *metadata,
 mofka_status_t content_allocate(void *context, const mofka_metadata_t *metadata,
                                 mofka_data_descriptor_t *selected, mofka_data_view_t **view);
 
+/* An event as it was delivered; views. */
+typedef struct content_event {
+    const char *text;
+    size_t text_bytes, data_bytes, selected_bytes;
+    const mofka_data_view_t *data;
+} content_event_t;
+
 /* The event is one of a source, with its bytes, as far as they were selected. Gives the source and
  * number if the text has them. NULL: all is right; else what is wrong. */
 const char *content_check(const plan_t *plan, const plan_session_t *session,
-                          const mofka_event_t *event, unsigned *source, unsigned *number);
+                          const content_event_t *event, unsigned *source, unsigned *number);
 
 #endif

@@ -93,7 +93,7 @@ static void plan_session(const plan_t *plan, plan_session_t *s, uint64_t *seed) 
     s->batch_size = (size_t)ONE_OF(seed, 0, 0, 1, 5, 50);
     s->max_batches = (size_t)ONE_OF(seed, 0, 1, 4);
     s->workers = (size_t)ONE_OF(seed, 0, 0, 1, 2);
-    s->pull = (plan_pull_t)(history_random(seed) % 4);
+    s->pull = (plan_pull_t)(history_random(seed) % 5);
     s->selection = (plan_selection_t)(history_random(seed) % PLAN_SELECT_COUNT);
     s->automatic = history_chance(seed, 400);
     s->zero_copy = history_chance(seed, 200) && !plan->rma && !plan->facts.discards;
@@ -169,7 +169,7 @@ const plan_producer_t *plan_producer_of(const plan_t *plan, unsigned source) {
 }
 
 static void plan_print_session(const plan_session_t *s, FILE *out) {
-    static const char *const pulls[] = {"pull", "pull_many", "pull_future", "process"};
+    static const char *const pulls[] = {"pull", "pull_many", "pull_future", "process", "pull_run"};
     static const char *const selections[] = {"nothing", "all", "a piece", "strides", "ranges"};
     fprintf(out,
             "    rank %d after %u ms: %s with %lld ms, %s, batches %zu x %zu, %zu workers, %s, "

@@ -31,7 +31,8 @@ typedef enum plan_pull {
     PLAN_PULL_ONE,
     PLAN_PULL_MANY,
     PLAN_PULL_FUTURE,
-    PLAN_PROCESS
+    PLAN_PROCESS,
+    PLAN_PULL_RUN
 } plan_pull_t;
 
 /* A producer; its threads are sources. */
