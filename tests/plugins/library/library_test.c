@@ -14,7 +14,8 @@ static void libraries_are_loaded_by_path_and_by_name(void **state) {
     FAILS(mofka_driver_create(type, NULL, &driver), MOFKA_ERR_NOT_FOUND,
           "driver type 'other' is not registered (files, simple), not even by its library");
     FAILS(mofka_driver_create("other:nowhere.so", NULL, &driver), MOFKA_ERR_NOT_FOUND,
-          "driver type 'other:nowhere.so' is not registered (files, simple): nowhere.so: cannot open");
+          "driver type 'other:nowhere.so' is not registered (files, simple): nowhere.so: cannot "
+          "open");
     snprintf(type, sizeof type, "simple:%s", path);
     errno = 77;
     for (int i = 0; i < 2; i++) {
