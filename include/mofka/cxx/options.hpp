@@ -96,6 +96,12 @@ enum class WhenFull {
     DropNewest = MOFKA_WHEN_FULL_DROP_NEWEST /**< it drops its event: MOFKA_ERR_FULL */
 };
 
+/** What receives the events that a producer cannot store: Producer::get of another one, which must
+ * live longer. */
+struct Fallback {
+    mofka_producer_t *producer; /**< borrowed; it has no fallback itself */
+};
+
 /** Where a consumer with a new name starts. */
 enum class Start {
     Beginning = MOFKA_START_BEGINNING, /**< at the oldest event that is retained */
@@ -141,6 +147,8 @@ struct ProducerSetup {
             c.push_timeout_ms = option.time.count();
         else if constexpr (std::is_same_v<T, WhenFull>)
             c.when_full = static_cast<mofka_when_full_t>(option);
+        else if constexpr (std::is_same_v<T, Fallback>)
+            c.fallback = option.producer;
         else if constexpr (std::is_same_v<T, Validator>)
             validator = option;
         else if constexpr (std::is_same_v<T, PartitionSelector>)
@@ -154,8 +162,8 @@ struct ProducerSetup {
         else
             static_assert(isNever<T>,
                           "an option of a producer is a name, BatchSize, MaxNumBatches, "
-                          "Ordering, ThreadPool, Linger, PushTimeout, WhenFull, Validator, "
-                          "PartitionSelector, Serializer or Metadata");
+                          "Ordering, ThreadPool, Linger, PushTimeout, WhenFull, Fallback, "
+                          "Validator, PartitionSelector, Serializer or Metadata");
     }
     const mofka_producer_options_t *get() {
         c.name = name.c_str();

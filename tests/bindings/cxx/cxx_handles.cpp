@@ -237,6 +237,18 @@ static void producers_may_drop(const mofka::Driver &driver) {
     CHECK(!accepts());
     producer.discard();
     THROWS(producer.close(LONG_MS), MOFKA_ERR_CLOSED, "");
+    driver.createTopic("resort");
+    mofka::Producer resort = driver.openTopic("resort").producer();
+    mofka::Producer keeps = topic.producer(mofka::WhenFull::DropNewest, mofka::BatchSize{1},
+                                           mofka::MaxNumBatches{1}, mofka::Fallback{resort.get()});
+    for (int i = 0; i < 5; i++)
+        keeps.post("{}"); /* one waits in memory */
+    keeps.discard();
+    THROWS(keeps.close(LONG_MS), MOFKA_ERR_CLOSED, "");
+    resort.close(LONG_MS);
+    mofka::Consumer reader = driver.openTopic("resort").consumer("reader");
+    for (int i = 0; i < 5; i++)
+        CHECK(reader.pullNow(LONG_MS)->text() == "{}");
     mofka_log_set_level(MOFKA_LOG_WARN);
 }
 
