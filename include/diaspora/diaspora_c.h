@@ -49,8 +49,8 @@ const char *diaspora_c_last_error(void);
 
 /** Make a driver. "mofka" and "mpi" mean the MPI driver over MPI_COMM_WORLD, whose options are
  * those of mofka_mpi_driver_create; other names are types of mofka_driver_create. `options_json` is
- * a JSON object; NULL means "{}". Of the MPI driver, "group_file" and "margo" are ignored: they say
- * how a service is deployed, and there is none. A log line of level info says so. NULL: failed.
+ * a JSON object; NULL means "{}". The MPI driver ignores "group_file" and "margo", which describe
+ * the service of another driver, and logs that with level info. Returns NULL after an error.
  * Give: diaspora_driver_destroy.
  * Threads: owner. MPI: collective. Blocks: until all ranks call, at most 60 s. */
 diaspora_driver_t *diaspora_driver_create(const char *driver_name, const char *options_json);
@@ -97,9 +97,9 @@ int diaspora_producer_push(diaspora_producer_t *p, const char *metadata_json, co
 int diaspora_producer_push_raw(diaspora_producer_t *p, const char *metadata_json, const void *data,
                                size_t data_len);
 
-/** The age, in seconds, of the oldest event that was pushed and is not known to be stored; 0 if
- * there is none; -1 if `p` is not a producer. To detect a stall before a push that could wait.
- * Threads: any. MPI: none. Blocks: no. */
+/** The age, in seconds, of the oldest event that was pushed and is not known to be stored. Returns
+ * 0 if all events are stored, and -1 if `p` is not a producer. A program that must not wait can
+ * look at this before a push. Threads: any. MPI: none. Blocks: no. */
 double diaspora_producer_oldest_pending_age(diaspora_producer_t *p);
 
 /** Send all events that were pushed before, and wait until they are stored. A negative time-out

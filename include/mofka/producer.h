@@ -191,12 +191,12 @@ MOFKA_API mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer,
  * discarded data. */
 MOFKA_API mofka_status_t mofka_producer_discard(mofka_producer_t *producer);
 
-/** The age in ms of the oldest event that was accepted and is not yet stored: at least 1, or 0 if
- * there is none. The age of a batch is that of its first event, by a clock that lags by at most one
- * tick of the system. A possibly stored event counts until it is known to be stored. A program that
- * must not wait can look at this before a push: an age that grows says that the events find no
- * room, or that their partition's owner does not answer. -1: not a producer.
- * Threads: any. MPI: none. Blocks: no. */
+/** The age in ms, at least 1, of the oldest event that was accepted and is not yet stored. Returns
+ * 0 if all accepted events are stored. The age of a batch is that of its first event, by a clock
+ * that lags by at most one tick of the system. A possibly stored event counts until it is known to
+ * be stored. A program that must not wait can look at this before a push: an age that grows says
+ * that the events find no room, or that their partition's owner does not answer. -1: not a
+ * producer. Threads: any. MPI: none. Blocks: no. */
 MOFKA_API int64_t mofka_producer_oldest_pending_ms(mofka_producer_t *producer);
 
 /* The functions below return what the producer was made with, as views; 0 or NULL if the argument
@@ -220,7 +220,7 @@ MOFKA_API uint64_t mofka_producer_linger_ms(const mofka_producer_t *producer);
 MOFKA_API int64_t mofka_producer_push_timeout_ms(const mofka_producer_t *producer);
 /** What a push does that finds max_batches in memory. */
 MOFKA_API mofka_when_full_t mofka_producer_when_full(const mofka_producer_t *producer);
-/** What receives the events that it cannot store; NULL if there is none. */
+/** The producer that receives the events that this one cannot store; NULL if it has no fallback. */
 MOFKA_API mofka_producer_t *mofka_producer_fallback(const mofka_producer_t *producer);
 /** What validates its events: the topic's validator, or the one that it was given. */
 MOFKA_API const mofka_validator_t *mofka_producer_validator(const mofka_producer_t *producer);

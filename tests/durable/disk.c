@@ -12,8 +12,7 @@
 
 #define PAGE 4096
 #define SECTOR 512
-#define FDS_MAX 512
-#define LOCKS_MAX 256
+enum { FDS_MAX = 512, LOCKS_MAX = 256 };
 
 /* DROPPED: a sync failed, and the system takes the page for written. */
 typedef enum page_state { PAGE_CLEAN, PAGE_DIRTY, PAGE_DROPPED } page_state_t;

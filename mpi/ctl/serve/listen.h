@@ -15,8 +15,8 @@ typedef struct listen_address {
     bool loopback; /* only this node reaches it */
 } listen_address_t;
 
-/* Read "ADDRESS:PORT", with an IPv4 address, an IPv6 address in brackets, or "localhost". Port 0 is
- * any free one. False: the text is none of these. */
+/* Read "ADDRESS:PORT", with an IPv4 address, an IPv6 address in brackets, or "localhost". Port 0
+ * means any free port. False: the text has another form. */
 bool listen_read(const char *text, listen_address_t *address);
 
 /* Listen there. `url` is set to the address with the port that was chosen. Give: close(). -1: a
