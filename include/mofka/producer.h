@@ -192,11 +192,12 @@ MOFKA_API mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer,
 MOFKA_API mofka_status_t mofka_producer_discard(mofka_producer_t *producer);
 
 /** The age in ms, at least 1, of the oldest event that was accepted and is not yet stored. Returns
- * 0 if all accepted events are stored. The age of a batch is that of its first event, by a clock
- * that lags by at most one tick of the system. A possibly stored event counts until it is known to
- * be stored. A program that must not wait can look at this before a push: an age that grows says
- * that the events find no room, or that their partition's owner does not answer. -1: not a
- * producer. Threads: any. MPI: none. Blocks: no. */
+ * 0 if all accepted events are stored, and -1 if the argument is not a producer. The age of a batch
+ * is that of its first event, by a clock that lags by at most one tick of the system. A possibly
+ * stored event counts until it is known to be stored. A program that must not wait can look at this
+ * before a push. An age that grows says that the events find no room, or that their partition's
+ * owner does not answer.
+ * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API int64_t mofka_producer_oldest_pending_ms(mofka_producer_t *producer);
 
 /* The functions below return what the producer was made with, as views; 0 or NULL if the argument
