@@ -99,7 +99,8 @@ int diaspora_producer_push_raw(diaspora_producer_t *p, const char *metadata_json
 
 /** The age, in seconds, of the oldest event that was pushed and is not known to be stored. Returns
  * 0 if all events are stored, and -1 if `p` is not a producer. A program that must not wait can
- * look at it before a push. Threads: any. MPI: none. Blocks: no. */
+ * look at it before a push.
+ * Threads: any. MPI: none. Blocks: no. */
 double diaspora_producer_oldest_pending_age(diaspora_producer_t *p);
 
 /** Send all events that were pushed before, and wait until they are stored. A negative time-out
