@@ -2,8 +2,6 @@
 /* The conformance suite's runner, and what its cases share. */
 #include "conformance/conformance.h"
 
-#define WAIT_MS 20000
-
 static mofka_driver_t *subject;
 static const char *subject_options;
 static int topics_made;

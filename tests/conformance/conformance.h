@@ -9,6 +9,9 @@
 
 #include "support/check.h"
 
+/* For waits that end earlier. */
+#define WAIT_MS 20000
+
 /* Run all cases; the number that failed. `topic_options`: JSON for each topic (one partition, which
  * takes at least 200 KiB and 512 events; NULL: none). The driver stays open. */
 int conformance_run(const char *name, mofka_driver_t *driver, const char *topic_options);

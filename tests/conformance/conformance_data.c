@@ -136,9 +136,9 @@ static void random_selections_against_plain_memory(void **state) {
         for (size_t n = 0; n < 40; n++) {
             size_t size = n % 5 == 0 ? 0 : next_random(&seed) % DATA_MAX;
             push_data(producer, n, size, &seed);
-            OK(mofka_producer_flush(producer, 20000));
+            OK(mofka_producer_flush(producer, WAIT_MS));
             mofka_event_t *event;
-            OK(mofka_consumer_pull(consumer, 20000, &event));
+            OK(mofka_consumer_pull(consumer, WAIT_MS, &event));
             assert_int_equal(mofka_event_data_size(event), size);
             assert_int_equal(mofka_event_selected_size(event), selector.size);
             size_t read = mofka_data_view_read(mofka_event_data(event), got, selector.size, 0);
@@ -186,12 +186,12 @@ static void random_sizes(void **state) {
                                    NULL));
             mofka_data_view_release(view);
         }
-        OK(mofka_producer_flush(producer, 20000));
+        OK(mofka_producer_flush(producer, WAIT_MS));
         for (size_t n = 0; n < 60; n++) {
             size_t bytes = n % 6 == 0 ? 0 : next_random(&replay) % 1500, length;
             size_t size = n % 4 == 0 ? 0 : next_random(&replay) % 1500;
             mofka_event_t *event;
-            OK(mofka_consumer_pull(consumer, 20000, &event));
+            OK(mofka_consumer_pull(consumer, WAIT_MS, &event));
             const char *metadata = mofka_event_metadata_text(event, &length);
             assert_int_equal(length, bytes);
             for (size_t k = 0; k < bytes; k++)
@@ -227,7 +227,7 @@ static void data_is_let_go_once_it_is_stored(void **state) {
     OK(mofka_data_view_create(&segment, 1, data_count_free, &freed, &view));
     OK(mofka_producer_push(producer, "{}", 2, view, MOFKA_ANY_PARTITION, NULL));
     mofka_data_view_release(view);
-    OK(mofka_producer_flush(producer, 20000));
+    OK(mofka_producer_flush(producer, WAIT_MS));
     assert_int_equal(freed, 1);
     end_producer(producer);
     mofka_topic_release(topic);
@@ -369,9 +369,9 @@ static void callbacks_that_fail_cost_their_event_only(void **state) {
         mofka_event_t *event;
         OK(mofka_consumer_create(topic, &options, &consumer));
         if (cases[i].status) {
-            FAILS(mofka_consumer_pull(consumer, 20000, &event), cases[i].status, cases[i].text);
+            FAILS(mofka_consumer_pull(consumer, WAIT_MS, &event), cases[i].status, cases[i].text);
         } else {
-            OK(mofka_consumer_pull(consumer, 20000, &event));
+            OK(mofka_consumer_pull(consumer, WAIT_MS, &event));
             assert_null(mofka_event_data(event));
             assert_int_equal(mofka_event_data_size(event), 100);
             mofka_event_release(event);
@@ -395,13 +395,13 @@ static void many_stop_before_one_that_failed(void **state) {
     mofka_event_t *events[8];
     OK(mofka_consumer_create(topic, &options, &consumer));
     for (size_t got = 0, count; got < 2; got += count) {
-        OK(mofka_consumer_pull_many(consumer, 8, 20000, events, &count));
+        OK(mofka_consumer_pull_many(consumer, 8, WAIT_MS, events, &count));
         IN_RANGE(got + count, 1, 2);
         for (size_t i = 0; i < count; i++)
             mofka_event_release(events[i]);
     }
     size_t none = 99;
-    FAILS(mofka_consumer_pull_many(consumer, 8, 20000, events, &none), MOFKA_ERR_CALLBACK,
+    FAILS(mofka_consumer_pull_many(consumer, 8, WAIT_MS, events, &none), MOFKA_ERR_CALLBACK,
           "cannot choose");
     assert_int_equal(none, 99);
     take_number(consumer, 3);

@@ -269,8 +269,8 @@ static void null_and_closed_handles(void **state) {
     handles_of_another_kind(t, p);
     FAILS(mofka_driver_close(conformance_driver(), 0), MOFKA_ERR_BUSY, mofka_topic_name(t));
     FAILS(mofka_consumer_pull((mofka_consumer_t *)p, 0, &e), MOFKA_ERR_INVALID, "another kind");
-    OK(mofka_producer_close(p, 20000));
-    OK(mofka_producer_close(p, 20000));
+    OK(mofka_producer_close(p, WAIT_MS));
+    OK(mofka_producer_close(p, WAIT_MS));
     FAILS(mofka_producer_push(p, "{}", 2, NULL, 0, NULL), MOFKA_ERR_CLOSED, "closed");
     FAILS(mofka_producer_flush(p, 0), MOFKA_ERR_CLOSED, "closed");
     mofka_producer_release(p);

@@ -21,7 +21,7 @@ static void time_outs_are_kept_and_lose_nothing(void **state) {
     assert_true(clock_ms() - start >= 2500); /* no number of nanoseconds overflowed */
     assert_false(mofka_future_completed(future));
     push_numbers(topic, 2);
-    OK(mofka_future_wait(future, 20000, &result));
+    OK(mofka_future_wait(future, WAIT_MS, &result));
     assert_int_equal(mofka_event_id(result.event), 0);
     mofka_event_release(result.event);
     FAILS(mofka_future_wait(future, 0, &result), MOFKA_ERR_CLOSED, "given already");
@@ -47,7 +47,7 @@ static void many_are_pulled_at_once(void **state) {
     take_number(consumer, 0);
     size_t pulls = 0;
     for (size_t next = 1; next < 20; next += count, pulls++) {
-        OK(mofka_consumer_pull_many(consumer, 7, 20000, events, &count));
+        OK(mofka_consumer_pull_many(consumer, 7, WAIT_MS, events, &count));
         IN_RANGE(count, 1, 7);
         assert_null(events[7]);
         for (size_t i = 0; i < count; i++) {
@@ -56,8 +56,8 @@ static void many_are_pulled_at_once(void **state) {
         }
     }
     IN_RANGE(pulls, 3, 10); /* what is ready comes together */
-    OK(mofka_topic_mark_complete(topic, 20000));
-    OK(mofka_consumer_pull_many(consumer, 8, 20000, events, &count));
+    OK(mofka_topic_mark_complete(topic, WAIT_MS));
+    OK(mofka_consumer_pull_many(consumer, 8, WAIT_MS, events, &count));
     assert_int_equal(count, 1);
     assert_true(mofka_event_is_end(events[0]));
     mofka_event_release(events[0]);
@@ -78,14 +78,14 @@ static void requests_are_answered_in_order(void **state) {
     const int left[] = {4, 0, 3, 2};
     const uint64_t ids[] = {3, 0, 2, 1};
     for (int i = 0; i < 4; i++) {
-        OK(mofka_future_wait(futures[left[i]], 20000, &result));
+        OK(mofka_future_wait(futures[left[i]], WAIT_MS, &result));
         assert_int_equal(mofka_event_id(result.event), ids[i]);
         mofka_event_release(result.event);
         mofka_future_release(futures[left[i]]);
     }
     /* A request was answered and its future not read: the next pull gets its event. */
     OK(mofka_consumer_pull_future(consumer, &futures[0]));
-    OK(mofka_future_wait(futures[0], 20000, NULL));
+    OK(mofka_future_wait(futures[0], WAIT_MS, NULL));
     mofka_future_release(futures[0]);
     take_number(consumer, 4);
     end_consumer(consumer);
@@ -102,7 +102,7 @@ static void abandoned_events_come_back_in_order(void **state) {
     for (int i = 0; i < 3; i++)
         OK(mofka_consumer_pull_future(consumer, &futures[i]));
     for (int i = 0; i < 3; i++)
-        OK(mofka_future_wait(futures[i], 20000, NULL));
+        OK(mofka_future_wait(futures[i], WAIT_MS, NULL));
     for (int i = 0; i < 3; i++)
         mofka_future_release(futures[i]);
     for (int i = 0; i < 5; i++)
@@ -142,7 +142,7 @@ static void closing_wakes_a_pull_that_waits(void **state) {
     void *closed;
     mofka_event_t *event;
     assert_int_equal(pthread_create(&thread, NULL, close_after_a_while, consumer), 0);
-    FAILS(mofka_consumer_pull(consumer, 20000, &event), MOFKA_ERR_CLOSED, "closed");
+    FAILS(mofka_consumer_pull(consumer, WAIT_MS, &event), MOFKA_ERR_CLOSED, "closed");
     pthread_join(thread, &closed);
     assert_null(closed);
     mofka_consumer_release(consumer);
@@ -235,7 +235,7 @@ static void a_live_name_is_busy_and_unsubscribe_forgets(void **state) {
     FAILS(mofka_consumer_pull(consumer, 0, &event), MOFKA_ERR_CLOSED, "closed");
     end_consumer(consumer);
     consumer = new_consumer(topic, "reader"); /* from the oldest event there is */
-    OK(mofka_consumer_pull(consumer, 20000, &event));
+    OK(mofka_consumer_pull(consumer, WAIT_MS, &event));
     assert_true(mofka_event_id(event) < 4);
     mofka_event_release(event);
     end_consumer(consumer);
@@ -290,7 +290,7 @@ static void *pull_to_the_end(void *context) {
     shared_t *shared = context;
     for (;;) {
         mofka_event_t *event;
-        OK(mofka_consumer_pull(shared->consumer, 20000, &event));
+        OK(mofka_consumer_pull(shared->consumer, WAIT_MS, &event));
         bool end = mofka_event_is_end(event);
         if (!end) {
             shared->count++;
@@ -310,7 +310,7 @@ static void threads_share_a_consumer(void **state) {
     for (int i = 0; i < 3; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, pull_to_the_end, &shared), 0);
     push_numbers(topic, 400);
-    OK(mofka_topic_mark_complete(topic, 20000));
+    OK(mofka_topic_mark_complete(topic, WAIT_MS));
     for (int i = 0; i < 3; i++)
         pthread_join(threads[i], NULL);
     assert_int_equal(shared.count, 400);
@@ -346,17 +346,17 @@ static void events_are_processed(void **state) {
               MOFKA_ERR_TIMEOUT, "no event");
         assert_int_equal(processed, 0);
         push_numbers(topic, 300);
-        OK(mofka_topic_mark_complete(topic, 20000));
-        OK(mofka_consumer_process(consumer, process_count_event, &shared, 20000, &options,
+        OK(mofka_topic_mark_complete(topic, WAIT_MS));
+        OK(mofka_consumer_process(consumer, process_count_event, &shared, WAIT_MS, &options,
                                   &processed));
         assert_int_equal(processed, 100);
         options.events_max = 0;
-        OK(mofka_consumer_process(consumer, process_count_event, &shared, 20000, &options,
+        OK(mofka_consumer_process(consumer, process_count_event, &shared, WAIT_MS, &options,
                                   &processed));
         assert_true(processed >= 50 && processed <= 60); /* workers may have some on their way */
-        FAILS(mofka_consumer_process(consumer, fail_at_once, NULL, 20000, &options, &processed),
+        FAILS(mofka_consumer_process(consumer, fail_at_once, NULL, WAIT_MS, &options, &processed),
               MOFKA_ERR_CALLBACK, "not to my taste");
-        OK(mofka_consumer_process(consumer, process_count_event, &shared, 20000, &options,
+        OK(mofka_consumer_process(consumer, process_count_event, &shared, WAIT_MS, &options,
                                   &processed));
         assert_true(shared.count >= 289);
         OK(mofka_consumer_process(consumer, process_count_event, &shared, 0, NULL, &processed));
@@ -385,11 +385,11 @@ static void a_worker_can_end_processing(void **state) {
     size_t processed;
     int64_t start = clock_ms();
     push_numbers(topic, 1);
-    OK(mofka_consumer_process(consumer, answer_later, &answer, 20000, &options, &processed));
+    OK(mofka_consumer_process(consumer, answer_later, &answer, WAIT_MS, &options, &processed));
     assert_int_equal(processed, 1);
     push_numbers(topic, 1);
     answer = MOFKA_ERR_CALLBACK;
-    FAILS(mofka_consumer_process(consumer, answer_later, &answer, 20000, &options, &processed),
+    FAILS(mofka_consumer_process(consumer, answer_later, &answer, WAIT_MS, &options, &processed),
           MOFKA_ERR_CALLBACK, "the worker's answer");
     assert_int_equal(processed, 1);
     assert_true(clock_ms() - start < 10000);

@@ -32,7 +32,7 @@ static void futures_report_ids(void **state) {
     assert_int_equal(mofka_future_delivery(futures[9]), MOFKA_NOT_STORED);
     for (int i = 9; i >= 0; i--) {
         mofka_result_t result;
-        OK(mofka_future_wait(futures[i], 20000, NULL));
+        OK(mofka_future_wait(futures[i], WAIT_MS, NULL));
         OK(mofka_future_wait(futures[i], 0, &result));
         assert_int_equal(result.event_id, i);
         assert_int_equal(result.partition, 0);
@@ -109,7 +109,7 @@ static void flush_is_a_future_too(void **state) {
     mofka_future_t *pushed, *flushed;
     OK(mofka_producer_push(producer, "{}", 2, NULL, MOFKA_ANY_PARTITION, &pushed));
     OK(mofka_producer_flush_future(producer, &flushed));
-    OK(mofka_future_wait(flushed, 20000, NULL));
+    OK(mofka_future_wait(flushed, WAIT_MS, NULL));
     assert_int_equal(mofka_future_delivery(pushed), MOFKA_STORED);
     OK(mofka_producer_flush(producer, 0));
     mofka_future_release(pushed);
@@ -157,14 +157,14 @@ static void batch_sizes_and_orderings(void **state) {
         assert_int_equal(mofka_producer_batch_size(producer), sizes[i % 4]);
         for (int n = 0; n < 100; n++)
             push_number(producer, n);
-        OK(mofka_producer_flush(producer, 20000));
+        OK(mofka_producer_flush(producer, WAIT_MS));
         end_producer(producer);
         mofka_consumer_t *consumer = new_consumer(topic, "reader");
         int seen = 0;
         for (int n = 0; n < 100; n++) {
             mofka_event_t *event;
             int number;
-            OK(mofka_consumer_pull(consumer, 20000, &event));
+            OK(mofka_consumer_pull(consumer, WAIT_MS, &event));
             assert_int_equal(sscanf(mofka_event_metadata_text(event, NULL), "{\"n\":%d}", &number),
                              1);
             if (strict)
@@ -198,7 +198,7 @@ static void *push_a_hundred(void *context) {
                                &kept[i % 10]));
     }
     for (int i = 0; i < 10; i++) {
-        OK(mofka_future_wait(kept[i], 20000, NULL));
+        OK(mofka_future_wait(kept[i], WAIT_MS, NULL));
         mofka_future_release(kept[i]);
     }
     return NULL;
@@ -217,12 +217,12 @@ static void threads_share_a_producer(void **state) {
     for (int i = 0; i < 4; i++)
         pthread_join(pushers[i].thread, NULL);
     end_producer(producer);
-    OK(mofka_topic_mark_complete(topic, 20000));
+    OK(mofka_topic_mark_complete(topic, WAIT_MS));
     mofka_consumer_t *consumer = new_consumer(topic, "reader");
     for (int i = 0; i < 400; i++) {
         mofka_event_t *event;
         int n;
-        OK(mofka_consumer_pull(consumer, 20000, &event));
+        OK(mofka_consumer_pull(consumer, WAIT_MS, &event));
         assert_int_equal(sscanf(mofka_event_metadata_text(event, NULL), "{\"n\":%d}", &n), 1);
         assert_true(n % 1000 > last[n / 1000]);
         last[n / 1000] = n % 1000;
@@ -240,17 +240,17 @@ static void complete_topics_take_no_more(void **state) {
     mofka_producer_t *producer; /* what it holds is not sent before the topic ends */
     OK(mofka_producer_create(topic, &(mofka_producer_options_t){.linger_ms = 3600000}, &producer));
     push_number(producer, 2);
-    OK(mofka_producer_flush(producer, 20000)); /* just now it saw an open topic, with room */
-    push_number(producer, 99);                 /* in the batch, not stored when the topic ends */
-    OK(mofka_topic_mark_complete(topic, 20000));
-    OK(mofka_topic_mark_complete(topic, 20000));
+    OK(mofka_producer_flush(producer, WAIT_MS)); /* just now it saw an open topic, with room */
+    push_number(producer, 99);                   /* in the batch, not stored when the topic ends */
+    OK(mofka_topic_mark_complete(topic, WAIT_MS));
+    OK(mofka_topic_mark_complete(topic, WAIT_MS));
     mofka_future_t *future;
     OK(mofka_producer_push(producer, "{}", 2, NULL, MOFKA_ANY_PARTITION, &future));
-    FAILS(mofka_future_wait(future, 20000, NULL), MOFKA_ERR_COMPLETE, "complete");
+    FAILS(mofka_future_wait(future, WAIT_MS, NULL), MOFKA_ERR_COMPLETE, "complete");
     assert_int_equal(mofka_future_delivery(future), MOFKA_NOT_STORED);
     mofka_future_release(future);
-    FAILS(mofka_producer_flush(producer, 20000), MOFKA_ERR_COMPLETE, "1 events failed");
-    OK(mofka_producer_flush(producer, 20000)); /* reported once */
+    FAILS(mofka_producer_flush(producer, WAIT_MS), MOFKA_ERR_COMPLETE, "1 events failed");
+    OK(mofka_producer_flush(producer, WAIT_MS)); /* reported once */
     end_producer(producer);
     mofka_consumer_t *consumer = new_consumer(topic, "reader");
     for (int i = 0; i < 3; i++)

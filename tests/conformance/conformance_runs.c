@@ -4,8 +4,6 @@
 #include "conformance/conformance.h"
 #include <mofka/backend.h>
 
-#define WAIT_MS 20000
-
 /* Event `index` of the run is {"n":number}. */
 static void check_run_number(const mofka_event_run_t *run, size_t index, int number) {
     mofka_run_event_t event;
@@ -512,7 +510,7 @@ static void bytes_stay_while_a_run_is_held(void **state) {
         mofka_status_t status = MOFKA_OK;
         for (uint64_t i = 0; i < 400 && !status; i++) {
             push_run_letters(producer, i);
-            status = mofka_producer_flush(producer, 50);
+            status = mofka_producer_flush(producer, held ? 50 : WAIT_MS);
             if (status)
                 break;
             OK(mofka_consumer_pull_run(consumer, 100, WAIT_MS, &run));

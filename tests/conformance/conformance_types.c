@@ -39,7 +39,7 @@ static void a_refusal_stops_nothing_else(void **state) {
     FAILS(mofka_producer_push(producer, "\"no\"", 4, NULL, MOFKA_ANY_PARTITION, NULL),
           MOFKA_ERR_REFUSED, "it says no");
     push_number(producer, 1);
-    FAILS(mofka_producer_flush(producer, 20000), MOFKA_ERR_REFUSED, "1 events failed");
+    FAILS(mofka_producer_flush(producer, WAIT_MS), MOFKA_ERR_REFUSED, "1 events failed");
     end_producer(producer);
     mofka_consumer_t *consumer = new_consumer(topic, "reader");
     take_number(consumer, 0);
@@ -119,7 +119,7 @@ static void a_fallback_has_the_same_events(void **state) {
     OK(mofka_producer_create(complete, &(mofka_producer_options_t){.fallback = fallback},
                              &producer));
     assert_ptr_equal(mofka_producer_fallback(producer), fallback);
-    OK(mofka_topic_mark_complete(complete, 20000));
+    OK(mofka_topic_mark_complete(complete, WAIT_MS));
     OK(mofka_data_view_of(bytes, sizeof bytes, &data));
     for (int i = 0; i < 3; i++) {
         char text[32];
@@ -128,7 +128,7 @@ static void a_fallback_has_the_same_events(void **state) {
                                MOFKA_ANY_PARTITION, NULL));
     }
     mofka_data_view_release(data);
-    FAILS(mofka_producer_flush(producer, 20000), MOFKA_ERR_COMPLETE, "complete");
+    FAILS(mofka_producer_flush(producer, WAIT_MS), MOFKA_ERR_COMPLETE, "complete");
     end_producer(producer);
     end_producer(fallback);
     mofka_consumer_t *consumer = new_consumer(resort, "reader");
@@ -265,7 +265,7 @@ static void push_with_wrapped(mofka_topic_t *topic, wrapped_t *w) {
         push_number(producer, i);
     FAILS(mofka_producer_push(producer, "\"no\"", 4, NULL, MOFKA_ANY_PARTITION, NULL),
           MOFKA_ERR_REFUSED, "it says no");
-    FAILS(mofka_producer_flush(producer, 20000), MOFKA_ERR_REFUSED, "it says no");
+    FAILS(mofka_producer_flush(producer, WAIT_MS), MOFKA_ERR_REFUSED, "it says no");
     end_producer(producer);
 }
 
@@ -290,7 +290,7 @@ static void wrapped_types_serve_who_is_given_them(void **state) {
     mofka_event_t *event;
     size_t bytes;
     consumer = new_consumer(topic, "other");
-    OK(mofka_consumer_pull(consumer, 20000, &event));
+    OK(mofka_consumer_pull(consumer, WAIT_MS, &event));
     assert_memory_equal(mofka_event_metadata_text(event, &bytes) + 4, "}0:\"n\"{", 7);
     assert_int_equal(bytes, 11);
     mofka_event_release(event);

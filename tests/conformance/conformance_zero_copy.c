@@ -61,7 +61,7 @@ static void held_events_stay(void **state) {
             push_letters(producer, i, 1000 + 100 * (size_t)i);
         end_producer(producer);
         for (size_t i = 0; i < 6; i++) {
-            OK(mofka_consumer_pull(consumer, 20000, &events[i]));
+            OK(mofka_consumer_pull(consumer, WAIT_MS, &events[i]));
             check_letters(events[i], i, 1000 + 100 * i);
         }
         OK(mofka_event_acknowledge(events[4]));
@@ -74,7 +74,7 @@ static void held_events_stay(void **state) {
         mofka_event_release(events[2]);
         end_consumer(consumer);
         consumer = zero_copy_consumer(topic, MOFKA_ACKNOWLEDGE_MANUAL);
-        OK(mofka_consumer_pull(consumer, 20000, &events[5]));
+        OK(mofka_consumer_pull(consumer, WAIT_MS, &events[5]));
         check_letters(events[5], 5, 1500);
         mofka_event_release(events[5]);
         end_consumer(consumer);
@@ -95,10 +95,10 @@ static void bytes_stay_while_an_event_is_held(void **state) {
         mofka_status_t status = MOFKA_OK;
         for (size_t i = 0; i < 200 && consumer && !status; i++) {
             push_letters(producer, (int)i, 9000 + i);
-            status = mofka_producer_flush(producer, 50);
+            status = mofka_producer_flush(producer, held ? 50 : WAIT_MS);
             if (status)
                 break;
-            OK(mofka_consumer_pull(consumer, 20000, &event));
+            OK(mofka_consumer_pull(consumer, WAIT_MS, &event));
             check_letters(event, pulled, 9000 + pulled);
             if (mode == MOFKA_ACKNOWLEDGE_MANUAL)
                 OK(mofka_event_acknowledge(event));
