@@ -121,6 +121,11 @@ void bench_show_progress(const bench_job_t *job, double done);
 
 /* ---- results --------------------------------------------------------------------------------- */
 
+/* Half round trips of a floor, in microseconds, and the latency's ratio to them. */
+typedef struct bench_trip {
+    double p50, p99, ratio_p50, ratio_p99;
+} bench_trip_t;
+
 /* The result of one repeat of a command. NAN: not measured. */
 typedef struct bench_result {
     uint64_t events;
@@ -131,10 +136,8 @@ typedef struct bench_result {
     double cpu_seconds, peak_rss_mb;
     const mfi_histogram_t *latency; /* NULL: none */
     double baseline[FLOOR_COUNT], ratio[FLOOR_COUNT];
-    /* latency: microseconds of MPI_Send and MPI_Recv, and the ratios to them */
-    double sendrecv_p50, sendrecv_p99;
-    double latency_ratio_p50, latency_ratio_p99;
-    double rss_two_laps_mb; /* after two laps of the ring; NAN: there were fewer laps */
+    bench_trip_t sendrecv, ring; /* latency */
+    double rss_two_laps_mb;      /* after two laps of the ring; NAN: there were fewer laps */
     bool verified;
 } bench_result_t;
 

@@ -38,7 +38,8 @@ static size_t paired_batch_bytes(const bench_settings_t *s) {
 static unsigned paired_kinds(const bench_settings_t *s, bool shm, bool near) {
     assert(near || !shm);
     unsigned kinds = 1u << FLOOR_ISEND | (near ? 1u << FLOOR_TWO_COPY | 1u << FLOOR_LINE : 0);
-    kinds |= shm ? 1u << FLOOR_MEMCPY : 1u << FLOOR_PUT | 1u << FLOOR_GET;
+    kinds |= shm ? 1u << FLOOR_MEMCPY | 1u << FLOOR_RING | 1u << FLOOR_RING_64
+                 : 1u << FLOOR_PUT | 1u << FLOOR_GET;
     return kinds | (s->zero_copy ? 1u << FLOOR_ZERO_COPY : 0);
 }
 

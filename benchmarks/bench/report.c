@@ -11,15 +11,14 @@
 static FILE *json_file, *csv_file;
 
 void bench_result_clear(bench_result_t *r) {
+    static const bench_trip_t none = {NAN, NAN, NAN, NAN};
     *r = (bench_result_t){.seconds = NAN,
                           .events_per_s = NAN,
                           .gb_per_s = NAN,
                           .push_seconds = NAN,
                           .pull_seconds = NAN,
-                          .sendrecv_p50 = NAN,
-                          .sendrecv_p99 = NAN,
-                          .latency_ratio_p50 = NAN,
-                          .latency_ratio_p99 = NAN,
+                          .sendrecv = none,
+                          .ring = none,
                           .rss_two_laps_mb = NAN,
                           .verified = true};
     for (int i = 0; i < FLOOR_COUNT; i++)
@@ -124,7 +123,8 @@ static void report_add_latency(cJSON *o, const bench_result_t *r) {
 static void report_add_floors(cJSON *o, const bench_result_t *r) {
     static const char *const gb[FLOOR_COUNT] = {
         [FLOOR_MEMCPY] = "memcpy", [FLOOR_TWO_COPY] = "two_copy", [FLOOR_ZERO_COPY] = "zero_copy",
-        [FLOOR_PUT] = "put",       [FLOOR_GET] = "get",           [FLOOR_ISEND] = "isend_gb"};
+        [FLOOR_PUT] = "put",       [FLOOR_GET] = "get",           [FLOOR_ISEND] = "isend_gb",
+        [FLOOR_RING] = "ring",     [FLOOR_RING_64] = "ring_64"};
     cJSON *baseline = cJSON_AddObjectToObject(o, "baseline");
     cJSON *ratio = cJSON_AddObjectToObject(o, "ratio");
     for (int i = 0; i < FLOOR_COUNT; i++)
@@ -135,10 +135,14 @@ static void report_add_floors(cJSON *o, const bench_result_t *r) {
     /* Messages and events have the same size, so the ratio of rates is that of bytes. */
     report_add_number(ratio, "isend_rate", r->ratio[FLOOR_ISEND]);
     report_add_number(baseline, "line_round_trip_us", r->baseline[FLOOR_LINE]);
-    report_add_number(baseline, "sendrecv_p50_us", r->sendrecv_p50);
-    report_add_number(baseline, "sendrecv_p99_us", r->sendrecv_p99);
-    report_add_number(ratio, "sendrecv_latency", r->latency_ratio_p50);
-    report_add_number(ratio, "sendrecv_latency_p99", r->latency_ratio_p99);
+    report_add_number(baseline, "sendrecv_p50_us", r->sendrecv.p50);
+    report_add_number(baseline, "sendrecv_p99_us", r->sendrecv.p99);
+    report_add_number(ratio, "sendrecv_latency", r->sendrecv.ratio_p50);
+    report_add_number(ratio, "sendrecv_latency_p99", r->sendrecv.ratio_p99);
+    report_add_number(baseline, "ring_p50_us", r->ring.p50);
+    report_add_number(baseline, "ring_p99_us", r->ring.p99);
+    report_add_number(ratio, "ring_latency", r->ring.ratio_p50);
+    report_add_number(ratio, "ring_latency_p99", r->ring.ratio_p99);
 }
 
 static void report_write_json(const bench_job_t *job, const bench_settings_t *s, int repeat,
@@ -209,9 +213,11 @@ static void report_write_text(const bench_settings_t *s, const bench_result_t *r
                     r->baseline[i]);
     if (!isnan(r->baseline[FLOOR_LINE]))
         fprintf(out, "; a cache line there and back %.3g us", r->baseline[FLOOR_LINE]);
-    if (!isnan(r->latency_ratio_p50))
-        fprintf(out, "; %.3g of the half round trip (p99 %.3g)", r->latency_ratio_p50,
-                r->latency_ratio_p99);
+    if (!isnan(r->sendrecv.ratio_p50))
+        fprintf(out, "; %.3g of the half round trip (p99 %.3g)", r->sendrecv.ratio_p50,
+                r->sendrecv.ratio_p99);
+    if (!isnan(r->ring.ratio_p50))
+        fprintf(out, "; %.3g of the ring's (p99 %.3g)", r->ring.ratio_p50, r->ring.ratio_p99);
     fprintf(out, "; %s\n",
             !s->verify    ? "not verified (--no-verify)"
             : r->verified ? "verified"

@@ -2,7 +2,7 @@
 /*
  * latency: one event at a time is pushed, flushed and pulled, between two ranks and back, through
  * two topics. A latency is half of the round trip. With --baseline, rounds alternate with rounds of
- * MPI_Send and MPI_Recv.
+ * MPI_Send and MPI_Recv, and on one node with rounds of the ring.
  */
 #include <assert.h>
 #include <math.h>
@@ -13,6 +13,10 @@
 #include "payload.h"
 
 #define TIMEOUT_MS 60000
+
+/* The floors of a round trip. */
+enum { TRIP_SENDRECV, TRIP_RING, TRIPS };
+static const floor_kind_t trip_kinds[TRIPS] = {FLOOR_SENDRECV, FLOOR_RING_TRIP};
 
 typedef struct latency_run {
     const bench_job_t *job;
@@ -27,7 +31,7 @@ typedef struct latency_run {
     data_wish_t wish;
     uint64_t number;
     mfi_histogram_t *all, *round, *floor_times;
-    floor_t *floor;
+    floor_t *floors[TRIPS]; /* NULL: not measured */
     bool wrong;
 } latency_run_t;
 
@@ -37,6 +41,19 @@ static mofka_status_t latency_select_all(void *context, const mofka_metadata_t *
     (void)context, (void)metadata;
     *selected = mofka_data_descriptor_retain(full);
     return MOFKA_OK;
+}
+
+static void latency_open_floors(latency_run_t *l) {
+    const bench_settings_t *s = l->s;
+    bool near = floor_shares_node(l->job->pair) && strcmp(s->window, "rma") != 0;
+    for (int i = 0; i < TRIPS; i++) {
+        if (i == TRIP_RING && !near)
+            continue;
+        l->floors[i] = floor_open(l->job->pair, s->metadata_size + s->data_size, s->partition_bytes,
+                                  1u << trip_kinds[i]);
+        if (!l->floors[i])
+            bench_abort(1);
+    }
 }
 
 static void latency_open(latency_run_t *l, const bench_job_t *job, const bench_settings_t *s) {
@@ -78,12 +95,8 @@ static void latency_open(latency_run_t *l, const bench_job_t *job, const bench_s
     l->all = calloc(1, sizeof *l->all);
     l->round = calloc(1, sizeof *l->round);
     l->floor_times = calloc(1, sizeof *l->floor_times);
-    if (s->baseline) {
-        l->floor = floor_open(job->pair, s->metadata_size + s->data_size, s->partition_bytes,
-                              1u << FLOOR_SENDRECV);
-        if (!l->floor)
-            bench_abort(1);
-    }
+    if (s->baseline)
+        latency_open_floors(l);
     bench_barrier(job->comm);
 }
 
@@ -97,8 +110,8 @@ static void latency_close(latency_run_t *l) {
     mofka_topic_release(l->topics[1]);
     bench_must(mofka_driver_close(l->driver, TIMEOUT_MS), "closing the driver");
     mofka_driver_release(l->driver);
-    if (l->floor)
-        floor_close(l->floor);
+    for (int i = 0; i < TRIPS; i++)
+        floor_close(l->floors[i]);
     mofka_data_view_release(l->view);
     free(l->metadata);
     free(l->data);
@@ -150,38 +163,54 @@ static double latency_run_round(latency_run_t *l, uint64_t count) {
     return bench_job_max(l->job, bench_now() - start);
 }
 
+/* A floor beside the rounds of a repeat. */
 typedef struct latency_ratios {
-    double *p50, *p99, *floor_p50, *floor_p99;
+    double *p50, *p99, *ratio_p50, *ratio_p99;
     size_t count;
 } latency_ratios_t;
 
-/* Run a round of the floor, and compare the last round with it. */
-static void latency_run_floor(latency_run_t *l, latency_ratios_t *ratios) {
-    if (!l->floor)
+static bool latency_make_ratios(latency_ratios_t *ratios, uint64_t room) {
+    double *numbers = calloc(4 * room, sizeof *numbers);
+    *ratios =
+        (latency_ratios_t){numbers, numbers + room, numbers + 2 * room, numbers + 3 * room, 0};
+    return numbers;
+}
+
+/* Run a round of a floor, and compare the last round with it. */
+static void latency_run_floor(latency_run_t *l, int trip, latency_ratios_t *ratios) {
+    if (!l->floors[trip])
         return;
     mfi_histogram_clear(l->floor_times);
-    floor_round(l->floor, FLOOR_SENDRECV, PAIRED_ROUND_S, l->floor_times);
+    floor_round(l->floors[trip], trip_kinds[trip], PAIRED_ROUND_S, l->floor_times);
     if (l->job->rank != 0)
         return;
     double p50 = (double)mfi_histogram_quantile(l->floor_times, 0.5);
     double p99 = (double)mfi_histogram_quantile(l->floor_times, 0.99);
     size_t i = ratios->count++;
-    ratios->floor_p50[i] = p50 / 1e3;
-    ratios->floor_p99[i] = p99 / 1e3;
-    ratios->p50[i] = (double)mfi_histogram_quantile(l->round, 0.5) / p50;
-    ratios->p99[i] = (double)mfi_histogram_quantile(l->round, 0.99) / p99;
+    ratios->p50[i] = p50 / 1e3;
+    ratios->p99[i] = p99 / 1e3;
+    ratios->ratio_p50[i] = (double)mfi_histogram_quantile(l->round, 0.5) / p50;
+    ratios->ratio_p99[i] = (double)mfi_histogram_quantile(l->round, 0.99) / p99;
+}
+
+static bench_trip_t latency_end_ratios(latency_ratios_t *ratios) {
+    bench_trip_t trip = {bench_median(ratios->p50, ratios->count),
+                         bench_median(ratios->p99, ratios->count),
+                         bench_median(ratios->ratio_p50, ratios->count),
+                         bench_median(ratios->ratio_p99, ratios->count)};
+    free(ratios->p50);
+    return trip;
 }
 
 static bool latency_run_repeat(latency_run_t *l, double *rate, int repeat) {
     assert(l->s->events > 0 && repeat < l->s->repeat);
     const bench_settings_t *s = l->s;
-    double *numbers = calloc(4 * s->events, sizeof *numbers);
-    if (!numbers)
-        bench_must(mofka_fail(MOFKA_ERR_MEMORY, "no memory for %llu rounds",
-                              (unsigned long long)s->events),
-                   "latency");
-    latency_ratios_t ratios = {numbers, numbers + s->events, numbers + 2 * s->events,
-                               numbers + 3 * s->events, 0};
+    latency_ratios_t ratios[TRIPS];
+    for (int i = 0; i < TRIPS; i++)
+        if (!latency_make_ratios(&ratios[i], s->events))
+            bench_must(mofka_fail(MOFKA_ERR_MEMORY, "no memory for %llu rounds",
+                                  (unsigned long long)s->events),
+                       "latency");
     bench_result_t r;
     bench_result_clear(&r);
     r.seconds = 0;
@@ -198,7 +227,8 @@ static bool latency_run_repeat(latency_run_t *l, double *rate, int repeat) {
         done += count;
         r.seconds += seconds;
         mfi_histogram_add(l->all, l->round);
-        latency_run_floor(l, &ratios);
+        for (int i = 0; i < TRIPS; i++)
+            latency_run_floor(l, i, &ratios[i]);
         bench_show_progress(l->job,
                             ((double)repeat + (double)done / (double)s->events) / s->repeat);
         stopped = bench_job_interrupted(l->job);
@@ -210,12 +240,9 @@ static bool latency_run_repeat(latency_run_t *l, double *rate, int repeat) {
     r.peak_rss_mb = bench_job_max(l->job, bench_peak_rss_mb());
     r.verified = bench_job_max(l->job, l->wrong) == 0;
     r.latency = l->all;
-    r.sendrecv_p50 = bench_median(ratios.floor_p50, ratios.count);
-    r.sendrecv_p99 = bench_median(ratios.floor_p99, ratios.count);
-    r.latency_ratio_p50 = bench_median(ratios.p50, ratios.count);
-    r.latency_ratio_p99 = bench_median(ratios.p99, ratios.count);
+    r.sendrecv = latency_end_ratios(&ratios[TRIP_SENDRECV]);
+    r.ring = latency_end_ratios(&ratios[TRIP_RING]);
     report_result(l->job, s, repeat, &r);
-    free(numbers);
     return !stopped;
 }
 

@@ -32,7 +32,8 @@ typedef struct raw_run {
 static const int group_of[FLOOR_COUNT] = {
     [FLOOR_MEMCPY] = SHARED,      [FLOOR_TWO_COPY] = SHARED,     [FLOOR_ZERO_COPY] = SHARED,
     [FLOOR_PUT] = ONE_SIDED,      [FLOOR_GET] = ONE_SIDED,       [FLOOR_ISEND] = TWO_SIDED,
-    [FLOOR_SENDRECV] = TWO_SIDED, [FLOOR_FETCH_ADD] = ONE_SIDED, [FLOOR_LINE] = SHARED};
+    [FLOOR_SENDRECV] = TWO_SIDED, [FLOOR_FETCH_ADD] = ONE_SIDED, [FLOOR_LINE] = SHARED,
+    [FLOOR_RING] = SHARED,        [FLOOR_RING_64] = SHARED,      [FLOOR_RING_TRIP] = SHARED};
 
 /* Messages per second: the median of the rounds. `floor` NULL: this rank does not measure. */
 static double raw_measure(raw_run_t *raw, floor_t *floor, floor_kind_t kind,
@@ -78,7 +79,8 @@ static void raw_report_rate(const raw_run_t *raw, floor_kind_t kind, size_t byte
 
 static void raw_measure_bandwidth(raw_run_t *raw, size_t bytes) {
     static const floor_kind_t kinds[] = {FLOOR_MEMCPY, FLOOR_TWO_COPY, FLOOR_ZERO_COPY,
-                                         FLOOR_PUT,    FLOOR_GET,      FLOOR_ISEND};
+                                         FLOOR_RING,   FLOOR_RING_64,  FLOOR_PUT,
+                                         FLOOR_GET,    FLOOR_ISEND};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !raw->interrupted; i++) {
         /* Open one floor at a time: the shared memory of a node need not hold the windows of all.
          * */
@@ -90,21 +92,23 @@ static void raw_measure_bandwidth(raw_run_t *raw, size_t bytes) {
     }
 }
 
-static void raw_measure_half_round_trip(raw_run_t *raw, size_t bytes) {
+static void raw_measure_half_round_trip(raw_run_t *raw, floor_kind_t kind, size_t bytes) {
     if (raw->interrupted)
         return;
     static mfi_histogram_t times;
     mfi_histogram_clear(&times);
-    floor_t *floor = raw_open_floor(raw, TWO_SIDED, bytes, 1U << FLOOR_SENDRECV);
-    double p50 = raw_measure(raw, floor, FLOOR_SENDRECV, &times), p99 = p50;
+    floor_t *floor = raw_open_floor(raw, group_of[kind], bytes, 1U << kind);
+    double p50 = raw_measure(raw, floor, kind, &times), p99 = p50;
     if (p50 >= 0) { /* only the sender measures times */
         p50 = times.total ? (double)mfi_histogram_quantile(&times, 0.5) * 1e-3 : LEFT_OUT;
         p99 = times.total ? (double)mfi_histogram_quantile(&times, 0.99) * 1e-3 : LEFT_OUT;
     }
-    if (raw_spread(raw, FLOOR_SENDRECV, bytes, &p50) &&
-        raw_spread(raw, FLOOR_SENDRECV, bytes, &p99)) {
-        report_value(raw->job, raw->settings, "sendrecv_p50", bytes, p50, "us");
-        report_value(raw->job, raw->settings, "sendrecv_p99", bytes, p99, "us");
+    char what[32];
+    if (raw_spread(raw, kind, bytes, &p50) && raw_spread(raw, kind, bytes, &p99)) {
+        snprintf(what, sizeof what, "%s_p50", floor_name(kind));
+        report_value(raw->job, raw->settings, what, bytes, p50, "us");
+        snprintf(what, sizeof what, "%s_p99", floor_name(kind));
+        report_value(raw->job, raw->settings, what, bytes, p99, "us");
     }
     floor_close(floor);
 }
@@ -130,8 +134,10 @@ int bench_run_raw(const bench_job_t *job, const bench_settings_t *settings) {
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         if (sizes[i] <= settings->partition_bytes / 2)
             raw_measure_bandwidth(&raw, sizes[i]);
-    raw_measure_half_round_trip(&raw, 8);
-    raw_measure_half_round_trip(&raw, 64);
+    for (size_t bytes = 8; bytes <= 64; bytes += 56) {
+        raw_measure_half_round_trip(&raw, FLOOR_SENDRECV, bytes);
+        raw_measure_half_round_trip(&raw, FLOOR_RING_TRIP, bytes);
+    }
     double rate;
     if (raw_measure_word(&raw, FLOOR_FETCH_ADD, &rate))
         report_value(job, settings, floor_name(FLOOR_FETCH_ADD), 8, rate, "operations/s");

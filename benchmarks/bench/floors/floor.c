@@ -12,13 +12,16 @@
 #define SPEED_KNOWN_S 1e-3
 /* A round that takes this many times longer than planned is ended, where that is possible. */
 #define LATE_FACTOR 4
+/* ring_64: messages between two writes of an index, if the ring has twice as many slots. */
+#define RING_STEP 64
 
 enum { TAG_MESSAGE, TAG_BACK };
 
 const char *floor_name(floor_kind_t kind) {
     assert((int)kind >= 0 && kind < FLOOR_COUNT);
-    static const char *const names[FLOOR_COUNT] = {"memcpy", "two_copy", "zero_copy", "put", "get",
-                                                   "isend",  "sendrecv", "fetch_add", "line"};
+    static const char *const names[FLOOR_COUNT] = {"memcpy", "two_copy", "zero_copy", "put",
+                                                   "get",    "isend",    "sendrecv",  "fetch_add",
+                                                   "line",   "ring",     "ring_64",   "ring_trip"};
     return names[kind];
 }
 
@@ -88,17 +91,22 @@ static void floor_pause_core(void) {
 #endif
 }
 
-/* Reading the flag less often lets the other rank get ahead by some slots, so the lines of the
+/* Wait until the flag has reached a turn. Returns the flag.
+ *
+ * Reading the flag less often lets the other rank get ahead by some slots, so the lines of the
  * flags change hands less often. At 4 KiB, up to 128 pauses between two reads were 2 to 4 times as
  * fast as none. */
-static void floor_await_turn(floor_flag_t *flag, uint64_t turn) {
-    for (int looks = 0; atomic_load_explicit(&flag->turn, memory_order_acquire) != turn; looks++) {
+static uint64_t floor_await_turn(floor_flag_t *flag, uint64_t turn) {
+    uint64_t found;
+    for (int looks = 0; (found = atomic_load_explicit(&flag->turn, memory_order_acquire)) < turn;
+         looks++) {
         if (looks >= LOOKS)
             sched_yield();
         else
             for (int pauses = 1 << (looks < 7 ? looks : 7); pauses > 0; pauses--)
                 floor_pause_core();
     }
+    return found;
 }
 
 static void floor_publish(floor_flag_t *flag, uint64_t turn) {
@@ -162,7 +170,7 @@ static void floor_read_in_place(floor_t *f, uint64_t count) {
 
 static void floor_pass_line(floor_t *f, uint64_t trips) {
     assert(f->flags);
-    floor_flag_t *line = &f->flags[f->slots];
+    floor_flag_t *line = &f->flags[f->slots + LINE_FLAG];
     for (uint64_t i = 0; i < trips; i++, f->number += 2) {
         if (f->rank == RECEIVER)
             floor_await_turn(line, f->number + 1);
@@ -171,6 +179,74 @@ static void floor_pass_line(floor_t *f, uint64_t trips) {
         if (f->rank == SENDER)
             floor_await_turn(line, f->number + 2);
     }
+}
+
+/* Write an index of `ring`. The C library orders the non-temporal stores of its memcpy itself. */
+static void floor_set_index(floor_flag_t *index, uint64_t value) {
+    atomic_store_explicit(&index->turn, value, memory_order_release);
+}
+
+static void floor_ring_in(floor_t *f, uint64_t count, uint64_t step) {
+    assert(f->rank == SENDER && f->ringed.slot < f->slots && step > 0);
+    floor_flag_t *sent = &f->flags[f->slots + SENT_FLAG], *taken = sent + 1;
+    uint64_t at = f->indexed, free_until = at + f->slots;
+    for (uint64_t i = 0; i < count; i++) {
+        floor_stamp(f->message, f->bytes, f->number++);
+        if (at == free_until)
+            free_until = floor_await_turn(taken, at + 1 - f->slots) + f->slots;
+        memcpy(f->ring + f->ringed.slot * f->stride, f->message, f->bytes);
+        floor_walk_advance(f, &f->ringed);
+        at++;
+        if ((i + 1) % step == 0 || i + 1 == count)
+            floor_set_index(sent, at);
+    }
+    f->indexed = at;
+}
+
+static void floor_ring_out(floor_t *f, uint64_t count, uint64_t step) {
+    assert(f->rank == RECEIVER && f->ringed.slot < f->slots && step > 0);
+    floor_flag_t *sent = &f->flags[f->slots + SENT_FLAG], *taken = sent + 1;
+    uint64_t at = f->indexed, full_until = at;
+    for (uint64_t i = 0; i < count; i++) {
+        if (at == full_until)
+            full_until = floor_await_turn(sent, at + 1);
+        memcpy(f->message, f->ring + f->ringed.slot * f->stride, f->bytes);
+        floor_walk_advance(f, &f->ringed);
+        at++;
+        if ((i + 1) % step == 0 || i + 1 == count)
+            floor_set_index(taken, at);
+        f->damaged |= !floor_is_stamped(f->message, f->bytes, f->number++);
+    }
+    f->indexed = at;
+}
+
+/* The same index counts the messages of one direction, and the other one those that come back. */
+static void floor_ring_trip(floor_t *f, uint64_t trips, mfi_histogram_t *times) {
+    assert(f->flags && f->ringed.slot < f->slots);
+    bool sends = f->rank == SENDER;
+    floor_flag_t *own = &f->flags[f->slots + (sends ? SENT_FLAG : TAKEN_FLAG)];
+    floor_flag_t *other = &f->flags[f->slots + (sends ? TAKEN_FLAG : SENT_FLAG)];
+    double before = bench_now();
+    for (uint64_t i = 0; i < 2 * trips; i++) {
+        char *slot = f->ring + f->ringed.slot * f->stride;
+        bool writes = (i % 2 == 0) == sends;
+        if (writes) {
+            floor_stamp(f->message, f->bytes, f->number++);
+            memcpy(slot, f->message, f->bytes);
+            floor_set_index(own, f->indexed + i / 2 + 1);
+        } else {
+            floor_await_turn(other, f->indexed + i / 2 + 1);
+            memcpy(f->message, slot, f->bytes);
+            f->damaged |= !floor_is_stamped(f->message, f->bytes, f->number++);
+        }
+        floor_walk_advance(f, &f->ringed);
+        if (writes || !sends || !times)
+            continue;
+        double now = bench_now();
+        mfi_histogram_record(times, (uint64_t)((now - before) * 0.5e9));
+        before = now;
+    }
+    f->indexed += trips;
 }
 
 /* ---- MPI ------------------------------------------------------------------------------------- */
@@ -282,6 +358,7 @@ static void floor_send_and_receive(floor_t *f, uint64_t trips, mfi_histogram_t *
 static uint64_t floor_play(floor_t *f, floor_kind_t kind, uint64_t count, mfi_histogram_t *times) {
     assert(count % 2 == 0);
     bool sends = f->rank == SENDER;
+    uint64_t step = kind == FLOOR_RING ? 1 : f->slots / 2 < RING_STEP ? f->slots / 2 : RING_STEP;
     switch (kind) {
     case FLOOR_ISEND:
         floor_isend_windows(f, count);
@@ -297,6 +374,13 @@ static uint64_t floor_play(floor_t *f, floor_kind_t kind, uint64_t count, mfi_hi
         return count;
     case FLOOR_LINE:
         floor_pass_line(f, count / 2);
+        return count;
+    case FLOOR_RING:
+    case FLOOR_RING_64:
+        (sends ? floor_ring_in : floor_ring_out)(f, count, step);
+        return count;
+    case FLOOR_RING_TRIP:
+        floor_ring_trip(f, count / 2, times);
         return count;
     default:
         break;

@@ -17,6 +17,11 @@
  *              half of a round trip. It shows whether the two cores share a last-level cache (on an
  *              EPYC 9004, a round trip of 0.1 us, otherwise 0.3 to 0.5), which decides the speed of
  *              copies
+ *   ring       the sender copies into a shared ring, the receiver copies out. Each has one index,
+ *              which it writes after each message and reads of the other only when it must: the
+ * best that a queue of one producer can reach, which keeps no events ring_64    the same, but an
+ * index is written after 64 messages, or after half of the ring ring_trip  a message through the
+ * ring, there and back; a message is half of a round trip
  *
  * Copies use the C library's memcpy. Messages fill a ring of `ring_bytes` again and again, like the
  * subject's partition, so both meet the same caches.
@@ -43,6 +48,9 @@ typedef enum floor_kind {
     FLOOR_SENDRECV,
     FLOOR_FETCH_ADD,
     FLOOR_LINE,
+    FLOOR_RING,
+    FLOOR_RING_64,
+    FLOOR_RING_TRIP,
     FLOOR_COUNT
 } floor_kind_t;
 
@@ -58,7 +66,7 @@ bool floor_shares_node(MPI_Comm pair);
 floor_t *floor_open(MPI_Comm pair, size_t message_bytes, size_t ring_bytes, unsigned kinds);
 /* Measure messages per second in a round of about `seconds`; the last round's speed gives the
  * number of messages. Collective over the pair; both ranks get the same number. `times` (may be
- * NULL; at the sender, for sendrecv) collects each half round trip in nanoseconds. */
+ * NULL; at the sender, for sendrecv and ring_trip) collects each half round trip in nanoseconds. */
 double floor_round(floor_t *floor, floor_kind_t kind, double seconds, mfi_histogram_t *times);
 void floor_close(floor_t *floor);
 

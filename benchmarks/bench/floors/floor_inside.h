@@ -4,13 +4,14 @@
  *
  * There are two windows, each with its memory at the receiver:
  *
- *   shared   the flags, one cache line for each slot and one for `line`; on the next page, the ring
- *            of slots
+ *   shared   the flags, one cache line for each slot, then one for `line` and one for each index of
+ *            `ring`; on the next page, the ring of slots
  *   remote   from its first page on, the ring of slots; then one counter in its own line, which
  *            only fetch_add uses
  *
  * A slot's flag is its turn: 2 * lap while it is empty, 2 * lap + 1 while it is full. So a flag of
- * an earlier lap is never taken for a new one, and one word serves both directions.
+ * an earlier lap is never taken for a new one, and one word serves both directions. The indices of
+ * `ring` count the messages that its sender has sent, and that its receiver has taken.
  */
 #ifndef MOFKA_BENCH_FLOOR_INSIDE_H
 #define MOFKA_BENCH_FLOOR_INSIDE_H
@@ -24,6 +25,9 @@
 #define REMOTE_KINDS (1U << FLOOR_PUT | 1U << FLOOR_GET | 1U << FLOOR_FETCH_ADD)
 
 enum { SENDER, RECEIVER };
+
+/* The flags behind those of the slots. */
+enum { LINE_FLAG, SENT_FLAG, TAKEN_FLAG, MORE_FLAGS };
 
 typedef struct floor_flag {
     _Alignas(64) _Atomic uint64_t turn;
@@ -50,6 +54,8 @@ struct floor {
     MPI_Status *no_statuses;
     floor_walk_t passed;  /* slots that went from the sender to the receiver: equal on both */
     floor_walk_t alone;   /* slots that the sender used by itself */
+    floor_walk_t ringed;  /* slots that went through `ring`: equal on both */
+    uint64_t indexed;     /* both indices of `ring` between rounds */
     uint64_t number;      /* the number of the next stamp; for `line`, its value */
     bool damaged, failed; /* a stamp was wrong; an MPI call failed, and a message was printed */
     double deadline;      /* end of the round */

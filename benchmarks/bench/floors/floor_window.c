@@ -16,7 +16,8 @@
 /* MPI counts are int. */
 #define MESSAGE_BYTES_MAX ((size_t)1 << 30)
 #define SHARED_KINDS                                                                               \
-    (1U << FLOOR_MEMCPY | 1U << FLOOR_TWO_COPY | 1U << FLOOR_ZERO_COPY | 1U << FLOOR_LINE)
+    (1U << FLOOR_MEMCPY | 1U << FLOOR_TWO_COPY | 1U << FLOOR_ZERO_COPY | 1U << FLOOR_LINE |        \
+     1U << FLOOR_RING | 1U << FLOOR_RING_64 | 1U << FLOOR_RING_TRIP)
 #define PRIVATE_KINDS (1U << FLOOR_ISEND)
 
 static bool floor_both(MPI_Comm comm, bool good) {
@@ -88,10 +89,10 @@ static bool floor_open_shared(floor_t *f) {
     if (!floor_both(f->comm, floor_shares_node(f->comm))) {
         if (f->rank == SENDER)
             fprintf(stderr, "mofka-bench: floors: sender and receiver do not share a node, so "
-                            "there is no memcpy, two_copy, zero_copy and line\n");
+                            "there is no memcpy, two_copy, zero_copy, line and ring\n");
         return false;
     }
-    size_t flag_bytes = floor_whole_pages((f->slots + 1) * sizeof(floor_flag_t));
+    size_t flag_bytes = floor_whole_pages((f->slots + MORE_FLAGS) * sizeof(floor_flag_t));
     size_t bytes = flag_bytes + floor_whole_pages(f->slots * f->stride);
     /* The sender has a page, too: MPI libraries misplace the neighbours of an empty share. */
     size_t share = floor_whole_pages(1) + (f->rank == RECEIVER ? bytes : 0);
