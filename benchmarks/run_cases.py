@@ -20,10 +20,10 @@ ENVIRONMENT = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_R
 class Bench:
     """Runs mofka-bench under one MPI and keeps its output."""
 
-    def __init__(self, mpi, output, repeats):
+    def __init__(self, mpi, output, repeats, log=None):
         self.mpi, self.repeats = mpi, repeats
         self.program = os.path.join(HERE, "build", "bench-" + mpi, "benchmarks", "mofka-bench")
-        self.log = open(os.path.join(output, mpi + ".jsonl"), "w", encoding="utf-8")
+        self.log = open(os.path.join(output, (log or mpi) + ".jsonl"), "w", encoding="utf-8")
 
     def run(self, ranks, *arguments, repeats=None, launch=()):
         """Give the JSON objects of all repeats. Each repeat is a separate launch, because the speed of
@@ -223,8 +223,31 @@ def case_13(bench, scale):
              "")]
 
 
+def case_14(bench, scale):
+    found = []
+    for what, data, bar in (("128 B", 0, 0.5), ("4 KiB", 4096, 0.8)):
+        rows = bench.run(2, "stream", "-n", int((1e6 if data else 6e6) * scale), "-m",
+                         64 if data else 128, "-s", data, "--window", "shm", "--baseline")
+        found.append(at_least(f"{what}: of a ring", rows, "ratio.ring", bar))
+    rows = bench.run(2, "latency", "-n", int(300000 * scale), "-m", 64, "--window", "shm",
+                     "--baseline")
+    value = median(rows, "ratio.ring_latency")
+    return found + [("latency p50: of the ring's", f"{value:.3g}", "<= 2", value <= 2,
+                     spread(rows, "ratio.ring_latency"))]
+
+
+def case_15(bench, scale):
+    found = []
+    for window in ("shm", "rma"):
+        rows = bench.run(2, "push", "--window", window, "--seconds", 4 * scale)
+        for what in ("p50", "p99.9", "max"):
+            value = next(row["value"] for row in rows if row["what"] == "push_" + what) / 1e3
+            found.append((f"{window}: a push of 64 B, {what}", f"{value:.3g} µs", "none", True, ""))
+    return found
+
+
 CASES = [case_1, case_2, case_3, case_4, case_5, case_6, case_7, case_8, case_9, case_10, case_11,
-         case_12, case_13]
+         case_12, case_13, case_14, case_15]
 
 
 def run_cases(bench, scale):
@@ -354,12 +377,12 @@ def sweeps(bench, output, scale):
 
 
 def machine():
-    model = "unknown CPU"
+    """The CPU by its numbers, too: virtual machines may hide its name."""
     with open("/proc/cpuinfo", encoding="utf-8") as file:
-        for line in file:
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
+        fields = dict(reversed([[part.strip() for part in line.split(":", 1)]
+                                for line in file if ":" in line]))
+    model = (f"{fields.get('model name', 'unknown CPU')} (family {fields.get('cpu family', '?')}, "
+             f"model {fields.get('model', '?')})")
     return f"{model}, {os.cpu_count()} cores, Linux {os.uname().release}"
 
 
