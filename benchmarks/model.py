@@ -10,7 +10,7 @@ import statistics
 import sys
 import tempfile
 
-from run_cases import Bench
+from run_cases import Bench, machine
 
 ROUNDS, REPEATS = 5, 3
 WINDOWS = {  # where the partition is
@@ -25,6 +25,10 @@ ROWS = [("producer", "shm", "shm"), ("producer", "rma, remote", "rma, at the con
         ("consumer", "rma, remote", "rma, at the producer")]
 FIT_BATCHES = {1: 20000, 16: 150000, 256: 400000, 4096: 400000}  # batch -> events
 FIT_DATA = {1024: 40000, 16384: 4000}  # bytes -> events, in batches of 16
+# Round trips of a batch and of a run at a remote owner, as section 1 counts them: small batches, a quarter of
+# which looks for room; small events in one run.
+TRIPS = {"producer": 2.25, "consumer": 3}
+RAW_ROUNDS = 3
 CHECKS = [(64, 0, 400000), (1024, 0, 400000), (16, 4096, 20000), (16, 65536, 1500)]
 
 
@@ -54,6 +58,26 @@ def plan():
             runs[name, "stream", 256, producers] = producers + 1, arguments(
                 256, 0, 400000 // producers, "--producers", producers, *window)
     return runs
+
+
+class Raw:
+    """What MPI and memory do without the library: some runs of mofka-bench raw."""
+
+    def __init__(self, mpi):
+        with tempfile.TemporaryDirectory() as folder:
+            bench = Bench(mpi, folder, 1)
+            self.runs = [{(row["what"], row["bytes"], row["unit"]): row["value"]
+                          for row in bench.run(2, "raw", "--seconds", 0.05)} for _ in range(RAW_ROUNDS)]
+
+    def values(self, *key):
+        return sorted(run[key] for run in self.runs)
+
+    def span(self, *key, scale=1):
+        low, *_, high = self.values(*key)
+        return f"{low * scale:.3g}–{high * scale:.3g}"
+
+    def round_trip_ns(self):
+        return 1e9 / statistics.median(self.values("fetch_add", 8, "operations/s"))
 
 
 class Measured:
@@ -137,16 +161,38 @@ def table(head, rows):
     print()
 
 
+def raw_tables(raw, fitted):
+    """Print the tables of MPI's own operations, and of c as it is counted."""
+    rows = (("`MPI_Fetch_and_op`, M/s", ("fetch_add", 8, "operations/s"), 1e-6),
+            ("`MPI_Put` of 128 B, M/s", ("put", 128, "messages/s"), 1e-6),
+            ("memcpy of 1 MiB, GB/s", ("memcpy", 1 << 20, "GB/s"), 1),
+            ("two-copy pipeline, 64 KiB, GB/s", ("two_copy", 65536, "GB/s"), 1),
+            ("a cache line there and back, µs", ("line_round_trip", 8, "us"), 1))
+    table(["", *raw], [(label, *(r.span(*key, scale=scale) for r in raw.values()))
+                       for label, key, scale in rows])
+    cells = []
+    for side, trips in TRIPS.items():
+        for mpi, r in raw.items():
+            base, trip = fitted[mpi][side, "shm"]["c"], r.round_trip_ns()
+            window = "rma, at the consumer" if side == "producer" else "rma, at the producer"
+            cells.append((f"{side}, {mpi}", f"{base / 1000:.2f} + {trips} × {trip / 1000:.2f} µs",
+                          f"{(base + trips * trip) / 1000:.2g} µs",
+                          f"{fitted[mpi][side, window]['c'] / 1000:.2g} µs"))
+    table(["rma, remote owner", "counted", "predicted c", "fitted c"], cells)
+
+
 def sections_2_and_3(mpis):
-    fitted, checked = {}, {}
+    fitted, checked, raw = {}, {}, {}
+    print(machine() + "\n")
     for mpi in mpis:
-        measured = Measured(mpi)
+        measured, raw[mpi] = Measured(mpi), Raw(mpi)
         fitted[mpi] = {(side, window): fit(measured, side, window) for side, _, window in ROWS}
         checked[mpi] = checks(measured, fitted[mpi])
     table(["side", "window, owner", *(f"{mpi}: o, c, d (ns), G (ns/B)" for mpi in mpis)],
           [(side, label,
             *("{o:.0f}, {c:,.0f}, {d:.0f}, {G:.3f}".format(**fitted[mpi][side, window])
               for mpi in mpis)) for side, label, window in ROWS])
+    raw_tables(raw, fitted)
     table(["case: push; pull; stream", *(f"{mpi}: predicted / measured, error" for mpi in mpis)],
           [(label, *(checked[mpi][label] for mpi in mpis)) for label in checked[mpis[0]]])
 
