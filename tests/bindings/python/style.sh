@@ -8,8 +8,8 @@ python=$2
 for tool in flake8 mypy; do
     "$python" -c "import $tool" 2>/dev/null || { echo "skipped: $tool is not installed for $python"; exit 77; }
 done
-"$python" -m flake8 --max-line-length 120 mofka ../../../tests/bindings/python ../../../benchmarks/gray_scott \
-    ../../../benchmarks/python.py
+"$python" -m flake8 --max-line-length 120 mofka ../../../tests/bindings/python ../../../tests/outside \
+    ../../../benchmarks
 # Versions of mypy differ in what they find.
 case $("$python" -m mypy --version) in
 "mypy 1.0."*) "$python" -m mypy --cache-dir=/dev/null mofka ;;
