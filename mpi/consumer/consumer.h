@@ -174,6 +174,16 @@ static inline size_t mmi_reader_field(const mmi_reader_t *r, size_t array) {
 
 /* ---- reader.c ---- */
 
+/* What a run takes of the entries that were read. */
+typedef struct mmi_measure {
+    size_t count;      /* of its events; 0: the first entry is damaged */
+    size_t bytes;      /* of their metadata */
+    uint64_t data;     /* bytes of their data */
+    mmi_chain_t chain; /* what the entry behind them must follow */
+} mmi_measure_t;
+
+/* Check `found` entries that were read, up to the first that is damaged, or too much for a run. */
+void mmi_reader_measure(const mmi_reader_t *r, size_t found, mmi_measure_t *run);
 /* The next `count` entries are delivered: mark the batch ends among them, and move `next`. `chain`:
  * what the entry behind them must follow. */
 mofka_status_t mmi_reader_advance(mmi_reader_t *r, size_t count, const mmi_chain_t *chain);

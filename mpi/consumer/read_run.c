@@ -24,8 +24,6 @@
 #include <string.h>
 #include <mofka/backend.h>
 
-/* Metadata of a run, at most: see MMI_RUN_EVENTS_MAX. */
-#define RUN_METADATA_BYTES ((size_t)1 << 20)
 /* Looks of one fetch that find nothing to deliver: its caller has a deadline. */
 #define FETCH_TRIES 4
 /* Times that one fetch skips damage: so that it ends. */
@@ -309,36 +307,6 @@ static mofka_status_t reader_read_metadata(const mmi_reader_t *r, mmi_run_t *run
     return MOFKA_OK;
 }
 
-/* What a run takes of the entries that were read. */
-typedef struct measure {
-    size_t count;      /* of its events; 0: the first entry is damaged */
-    size_t bytes;      /* of their metadata */
-    mmi_chain_t chain; /* what the entry behind them must follow */
-} measure_t;
-
-/* Check the entries up to the first that is damaged or too much. */
-static void reader_measure_run(const mmi_reader_t *r, size_t found, measure_t *run) {
-    mmi_chain_t chain = r->chain;
-    uint64_t data = 0, end = r->next;
-    size_t bytes = 0, count = 0;
-    assert(found >= 1 && found <= MMI_RUN_EVENTS_MAX);
-    for (; count < found; count++) {
-        const mmi_entry_t *e = &r->entries[count];
-        uint64_t id = r->next + count;
-        end = id == end ? mmi_reader_end_of_batch(r, id) : end;
-        data += e->data_bytes;
-        if (count > 0 &&
-            (bytes + e->metadata_bytes > RUN_METADATA_BYTES || data > r->run_data_bytes))
-            break;
-        if (!mmi_chain_follow(&chain, e, id, r->p->ring_bytes))
-            break;
-        bytes += e->metadata_bytes;
-        if (id + 1 == end)
-            mmi_chain_end_batch(&chain);
-    }
-    *run = (measure_t){count, bytes, chain};
-}
-
 /* Leave out events that were acknowledged before this consumer was made, or counted as lost. */
 static void reader_skip_events(const mmi_reader_t *r, mmi_run_t *filled) {
     mofka_run_t *run = &filled->run;
@@ -367,7 +335,7 @@ typedef enum look {
 } look_t;
 
 /* Keep the payload of the run, if all of it was read. */
-static void reader_keep_payload(const mmi_reader_t *r, mmi_run_t *run, const measure_t *measure,
+static void reader_keep_payload(const mmi_reader_t *r, mmi_run_t *run, const mmi_measure_t *measure,
                                 size_t bytes) {
     const char *payload = bytes ? mmi_payload_find(r, r->entries->metadata, bytes) : NULL;
     if (!payload)
@@ -388,10 +356,10 @@ static void reader_keep_sums(const mmi_reader_t *r, mmi_run_t *run) {
 }
 
 /* Read the metadata of the run, and move behind it, or to the head if that has passed all of it. */
-static look_t reader_fill_run(mmi_reader_t *r, mmi_run_t *run, const measure_t *measure,
+static look_t reader_fill_run(mmi_reader_t *r, mmi_run_t *run, const mmi_measure_t *measure,
                               mofka_status_t *status) {
     mmi_place_t head;
-    measure_t less;
+    mmi_measure_t less;
     assert(measure->count == run->run.event_count && measure->count >= 1);
     *status = reader_read_metadata(r, run);
     if (*status)
@@ -411,7 +379,7 @@ static look_t reader_fill_run(mmi_reader_t *r, mmi_run_t *run, const measure_t *
         return LOOK_WRONG;
     if (good < measure->count) {
         run->run.event_count = good;
-        reader_measure_run(r, good, &less);
+        mmi_reader_measure(r, good, &less);
         measure = &less;
     }
     mmi_payload_note(r, measure->count, measure->bytes);
@@ -451,7 +419,7 @@ static look_t reader_give_run(mmi_reader_t *r, mmi_run_t *run, mofka_run_t **out
 }
 
 /* The entries that were read begin with good ones: make a run of those. */
-static look_t reader_make_run(mmi_reader_t *r, const measure_t *measure, mofka_run_t **out,
+static look_t reader_make_run(mmi_reader_t *r, const mmi_measure_t *measure, mofka_run_t **out,
                               mofka_status_t *status) {
     const mmi_entry_t *last = &r->entries[measure->count - 1];
     size_t payload = (size_t)(last->data + last->data_bytes - r->entries->metadata);
@@ -485,11 +453,11 @@ static look_t reader_look_at_damage(mmi_reader_t *r, mofka_status_t *status) {
 
 static look_t reader_look_at_entries(mmi_reader_t *r, size_t found, mofka_run_t **out,
                                      mofka_status_t *status) {
-    measure_t measure;
-    reader_measure_run(r, found, &measure);
+    mmi_measure_t measure;
+    mmi_reader_measure(r, found, &measure);
     size_t fit = measure.count > 0 ? mmi_payload_fit(r, measure.count) : 0;
     if (fit < measure.count)
-        reader_measure_run(r, fit, &measure);
+        mmi_reader_measure(r, fit, &measure);
     look_t look = LOOK_WRONG;
     if (fit > 0) {
         *status = mmi_payload_need(r, fit);

@@ -174,6 +174,59 @@ mofka_status_t mmi_reader_advance(mmi_reader_t *r, size_t count, const mmi_chain
     return MOFKA_OK;
 }
 
+/* ---- measuring a run ------------------------------------------------------------------------- */
+
+/* Metadata of a run, at most: see MMI_RUN_EVENTS_MAX. */
+#define RUN_METADATA_BYTES ((size_t)1 << 20)
+
+/* Check one more entry. False: it is damaged, or too much. */
+static bool measure_one(const mmi_reader_t *r, mmi_measure_t *run) {
+    const mmi_entry_t *e = &r->entries[run->count];
+    bool fits = run->bytes + e->metadata_bytes <= RUN_METADATA_BYTES &&
+                run->data + e->data_bytes <= r->run_data_bytes;
+    if ((run->count > 0 && !fits) ||
+        !mmi_chain_follow(&run->chain, e, r->next + run->count, r->p->ring_bytes))
+        return false;
+    run->bytes += e->metadata_bytes;
+    run->data += e->data_bytes;
+    run->count++;
+    return true;
+}
+
+/* Check the entries of a batch up to `end`: the first, then all others at once, or one by one up to
+ * that which is not right. False: there is one. */
+static bool measure_batch(const mmi_reader_t *r, size_t end, mmi_measure_t *run) {
+    if (!measure_one(r, run))
+        return false;
+    mmi_measure_t all = *run;
+    if (mmi_chain_follow_all(&all.chain, r->entries + run->count, end - run->count,
+                             r->next + run->count, r->p->ring_bytes)) {
+        all.bytes += (size_t)(all.chain.metadata - run->chain.metadata);
+        all.data += all.chain.data - run->chain.data;
+        all.count = end;
+        if (all.bytes <= RUN_METADATA_BYTES && all.data <= r->run_data_bytes)
+            *run = all;
+    }
+    while (run->count < end)
+        if (!measure_one(r, run))
+            return false;
+    return true;
+}
+
+void mmi_reader_measure(const mmi_reader_t *r, size_t found, mmi_measure_t *run) {
+    *run = (mmi_measure_t){.chain = r->chain};
+    assert(found >= 1 && found <= MMI_RUN_EVENTS_MAX);
+    while (run->count < found) {
+        uint64_t batch = mmi_reader_end_of_batch(r, r->next + run->count) - r->next;
+        if (!measure_batch(r, batch < found ? (size_t)batch : found, run))
+            return;
+        if (run->count == batch)
+            mmi_chain_end_batch(&run->chain);
+    }
+}
+
+/* ---- moving ---------------------------------------------------------------------------------- */
+
 void mmi_reader_go_to(mmi_reader_t *r, uint64_t id, uint64_t units) {
     assert(id > r->next);
     mmi_reader_clear_ends(r, id - r->next < MMI_RUN_EVENTS_MAX ? id - r->next : MMI_RUN_EVENTS_MAX);

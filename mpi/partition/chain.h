@@ -29,14 +29,30 @@ static inline uint64_t mmi_units_of(uint64_t bytes) {
     return (bytes + MMI_UNIT_BYTES - 1) / MMI_UNIT_BYTES;
 }
 
-/* The check of an entry's other fields. Odd constants, and products that do not wait for each
- * other. */
+/* The check of an entry's other fields: the upper half of a sum of products. A changed bit changes
+ * the sum by a shifted factor. No factor has 32 equal bits in a row but at its end, so the change
+ * reaches the upper half. */
+#define MMI_ENTRY_ID UINT64_C(0x9e3779b97f4a7c15)
+#define MMI_ENTRY_METADATA UINT64_C(0xff51afd7ed558ccd)
+#define MMI_ENTRY_DATA UINT64_C(0xc4ceb9fe1a85ec53)
+#define MMI_ENTRY_DATA_BYTES UINT64_C(0xd6e8feb86659fd93)
+#define MMI_ENTRY_METADATA_BYTES UINT64_C(0xa0761d6478bd642f)
+
+/* What its place adds to the sum: it grows by the factors from entry to entry of a batch. */
+static inline uint64_t mmi_entry_place_sum(uint64_t id_1, uint64_t metadata, uint64_t data) {
+    return id_1 * MMI_ENTRY_ID + metadata * MMI_ENTRY_METADATA + data * MMI_ENTRY_DATA;
+}
+
+static inline uint32_t mmi_entry_check_of(uint64_t place_sum, uint64_t metadata_bytes,
+                                          uint64_t data_bytes) {
+    return (uint32_t)((place_sum + data_bytes * MMI_ENTRY_DATA_BYTES +
+                       metadata_bytes * MMI_ENTRY_METADATA_BYTES) >>
+                      32);
+}
+
 static inline uint32_t mmi_entry_check(const mmi_entry_t *e) {
-    uint64_t x =
-        e->id_1 * UINT64_C(0x9e3779b97f4a7c15) ^ e->metadata * UINT64_C(0xff51afd7ed558ccd) ^
-        e->data * UINT64_C(0xc4ceb9fe1a85ec53) ^ e->data_bytes * UINT64_C(0xd6e8feb86659fd93) ^
-        e->metadata_bytes * UINT64_C(0xa0761d6478bd642f);
-    return (uint32_t)(x ^ (x >> 32));
+    return mmi_entry_check_of(mmi_entry_place_sum(e->id_1, e->metadata, e->data), e->metadata_bytes,
+                              e->data_bytes);
 }
 
 /* In front of a batch whose payload begins at `units` or behind. */
@@ -91,6 +107,29 @@ static inline bool mmi_chain_follow(mmi_chain_t *c, const mmi_entry_t *e, uint64
     }
     c->metadata = e->metadata + e->metadata_bytes;
     c->data = e->data + e->data_bytes;
+    return true;
+}
+
+/* The same of the entries of `count` events from `id` on that follow others of their batch. They
+ * are looked at together, so this costs half. False: at least one is damaged, or so large that it
+ * has to be looked at alone. */
+static inline bool mmi_chain_follow_all(mmi_chain_t *c, const mmi_entry_t *e, size_t count,
+                                        uint64_t id, uint64_t ring_bytes) {
+    uint64_t metadata = c->metadata, data = c->data, wrong = 0, sizes = 0,
+             sum = mmi_entry_place_sum(id + 1, metadata, data);
+    assert(c->link == MMI_LINK_EVENT);
+    for (size_t i = 0; i < count; i++, e++) {
+        wrong |= (e->id_1 ^ ++id) | (e->metadata ^ metadata) | (e->data ^ data) |
+                 (e->check ^ mmi_entry_check_of(sum, e->metadata_bytes, e->data_bytes));
+        sizes |= e->data_bytes;
+        sum += mmi_entry_place_sum(1, e->metadata_bytes, e->data_bytes);
+        metadata += e->metadata_bytes;
+        data += e->data_bytes;
+    }
+    if (wrong || sizes > ring_bytes || metadata > c->data_start)
+        return false;
+    c->metadata = metadata;
+    c->data = data;
     return true;
 }
 

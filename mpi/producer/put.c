@@ -166,17 +166,22 @@ static void put_payloads(const mmi_partition_t *p, mmi_sender_t *sender, const m
 
 static void put_make_entries(const mofka_batch_t *batch, mmi_entry_t *entries) {
     mmi_place_t place = mmi_batch_place(batch);
-    uint64_t metadata = place.units * MMI_UNIT_BYTES, data = metadata + batch->metadata_bytes;
+    uint64_t id_1 = place.events + 1, metadata = place.units * MMI_UNIT_BYTES,
+             data = metadata + batch->metadata_bytes,
+             sum = mmi_entry_place_sum(id_1, metadata, data);
     for (size_t i = 0; i < batch->event_count; i++) {
-        mmi_entry_t entry = {.id_1 = place.events + i + 1,
-                             .metadata = metadata,
-                             .data = data,
-                             .data_bytes = batch->events[i].data_bytes,
-                             .metadata_bytes = (uint32_t)batch->events[i].metadata_bytes};
-        entry.check = mmi_entry_check(&entry);
-        entries[i] = entry;
-        metadata += batch->events[i].metadata_bytes;
-        data += batch->events[i].data_bytes;
+        const mofka_batch_event_t event = batch->events[i];
+        entries[i] =
+            (mmi_entry_t){.id_1 = id_1++,
+                          .metadata = metadata,
+                          .data = data,
+                          .data_bytes = event.data_bytes,
+                          .metadata_bytes = (uint32_t)event.metadata_bytes,
+                          .check = mmi_entry_check_of(sum, event.metadata_bytes, event.data_bytes)};
+        assert(entries[i].check == mmi_entry_check(&entries[i]));
+        metadata += event.metadata_bytes;
+        data += event.data_bytes;
+        sum += mmi_entry_place_sum(1, event.metadata_bytes, event.data_bytes);
     }
     assert(metadata == place.units * MMI_UNIT_BYTES + batch->metadata_bytes);
     assert(data == metadata + batch->data_bytes);
