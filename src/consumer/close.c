@@ -5,7 +5,7 @@
 
 /* With the lock, which it releases on success: set *why, end all requests, take the turn. */
 static mofka_status_t consumer_take_last_turn(mofka_consumer_t *consumer, _Atomic bool *why) {
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     mofka_status_t status = mfi_consumer_check_caller(consumer);
     if (!status && consumer->options.zero_copy && consumer->held > 0)
         status = mofka_fail(MOFKA_ERR_BUSY,
@@ -14,9 +14,9 @@ static mofka_status_t consumer_take_last_turn(mofka_consumer_t *consumer, _Atomi
     if (status)
         return status;
     *why = true;
-    pthread_cond_broadcast(&consumer->changed);
+    mfi_monitor_notify(&consumer->lock);
     while (consumer->fetching)
-        pthread_cond_wait(&consumer->changed, &consumer->lock);
+        mfi_monitor_wait(&consumer->lock, INT64_MAX);
     mfi_outcome_t *done = NULL;
     mfi_requests_serve(consumer, &done);
     assert(!consumer->first_request);
@@ -30,7 +30,7 @@ mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer) {
     mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
     if (status)
         return status;
-    pthread_mutex_lock(&consumer->lock);
+    mfi_monitor_enter(&consumer->lock);
     if (consumer->closed)
         status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
     else
@@ -43,14 +43,14 @@ mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer) {
         consumer->forgotten |= !status;
         mfi_consumer_end_turn(consumer);
     }
-    pthread_mutex_unlock(&consumer->lock);
+    mfi_monitor_leave(&consumer->lock);
     return status;
 }
 
 /* In the turn: release the events that nobody pulled. */
 static void consumer_drop_ready(mofka_consumer_t *consumer) {
     assert(consumer->fetching);
-    pthread_mutex_lock(&consumer->lock);
+    mfi_monitor_enter(&consumer->lock);
     mofka_event_t *events = consumer->first;
     for (mofka_event_t *event = events; event; event = event->next) {
         event->run->unterminated = false; /* nobody reads it */
@@ -62,7 +62,7 @@ static void consumer_drop_ready(mofka_consumer_t *consumer) {
         mfi_stats_not_pulled(&consumer->stats, mfi_event_from(event));
     consumer->first = consumer->last = NULL;
     consumer->ready_runs = 0;
-    pthread_mutex_unlock(&consumer->lock);
+    mfi_monitor_leave(&consumer->lock);
     while (events) {
         mofka_event_t *next = events->next;
         mofka_event_release(events);
@@ -89,14 +89,14 @@ static mofka_status_t consumer_end_backend(mofka_consumer_t *consumer) {
 }
 
 mofka_status_t mfi_consumer_end(mofka_consumer_t *consumer) {
-    pthread_mutex_lock(&consumer->lock);
+    mfi_monitor_enter(&consumer->lock);
     mofka_status_t status = consumer_take_last_turn(consumer, &consumer->closed);
     if (!status) {
         if (!consumer->gone)
             status = consumer_end_backend(consumer);
         mfi_consumer_end_turn(consumer);
     }
-    pthread_mutex_unlock(&consumer->lock);
+    mfi_monitor_leave(&consumer->lock);
     return status;
 }
 

@@ -28,6 +28,7 @@
 #include <mofka/backend.h>
 #include "base/clock.h"
 #include "base/lock.h"
+#include "base/monitor.h"
 #include "data/data_descriptor.h"
 #include "data/outcome.h"
 #include "driver/driver.h"
@@ -66,7 +67,7 @@ typedef struct mfi_run {
     size_t count;
     size_t overtaken;       /* events at the front that retention passed before they were ready */
     uint64_t lost;          /* events lost since the last event that reported a loss */
-    _Atomic size_t users;   /* events that live, and the partition's list */
+    size_t users;           /* events that live, and the partition's list; with the lock */
     struct mfi_run *next;   /* where releases count: later run of the partition */
     size_t released_prefix; /* where releases count: events at the front that are released */
     uint64_t data_bytes;    /* selected and copied, or shown */
@@ -113,8 +114,8 @@ struct mofka_consumer {
     mofka_consumer_options_t options;
     bool workers; /* its pool has threads */
     mfi_child_t child;
-    pthread_mutex_t lock;                /* guards all below */
-    pthread_cond_t changed;              /* a turn ended, or an event came back */
+    /* Guards all below. It is notified when a turn ended, and when an event came back. */
+    mfi_monitor_t lock;
     bool fetching;                       /* a thread has the turn */
     bool prefetching;                    /* a task fetches ahead, or will */
     bool ended;                          /* the backend reported the end of all partitions */
@@ -123,7 +124,7 @@ struct mofka_consumer {
     _Atomic bool unsubscribed;     /* the same of unsubscribe */
     bool forgotten;                /* unsubscribed in the backend; written in the turn */
     bool gone;                     /* closed in the backend; written in the turn */
-    pthread_t fetcher;             /* the thread that has the turn */
+    uintptr_t fetcher;             /* the thread that has the turn */
     mofka_data_descriptor_t *full; /* used in the turn: all data of the current event; reused */
     mfi_run_t *unfinished;         /* used in the turn: a run whose copies are under way */
     mofka_run_t *untaken; /* used in the turn: a run that failed to be taken, for the next try */
@@ -257,7 +258,7 @@ void mfi_run_make_more(mofka_consumer_t *consumer, mofka_event_t *event);
 /* With the lock: single events are pulled from now on, so each ready event needs a NUL byte.
  * MOFKA_ERR_MEMORY: nothing has changed. */
 mofka_status_t mfi_consumer_end_runs(mofka_consumer_t *consumer);
-/* Where releases count, without the lock: an event was released. */
+/* Where releases count, without the lock: an event was released, and is no user any more. */
 void mfi_run_count_release(mofka_event_t *event);
 /* Likewise: `count` events from `index` on, all handed out in a run. */
 void mfi_run_count_releases(mfi_run_t *run, size_t index, size_t count);
@@ -268,9 +269,21 @@ mofka_status_t mfi_run_acknowledge(mfi_run_t *run, size_t index);
 /* Give the fetched run back to the backend, and free this one. It has no users. */
 void mfi_run_destroy(mfi_run_t *run);
 
-/* So many users have gone. */
+/* With the lock: so many users have gone. True: the caller destroys the run, without the lock. */
+static inline bool mfi_run_leave(mfi_run_t *run, size_t users) {
+    mfi_assert_inside(&run->consumer->lock);
+    assert(run->users >= users);
+    run->users -= users;
+    return run->users == 0;
+}
+
+/* Without the lock: the same, and what follows. */
 static inline void mfi_run_drop(mfi_run_t *run, size_t users) {
-    if (atomic_fetch_sub(&run->users, users) == users)
+    mofka_consumer_t *consumer = run->consumer;
+    mfi_monitor_enter(&consumer->lock);
+    bool last = mfi_run_leave(run, users);
+    mfi_monitor_leave(&consumer->lock);
+    if (last)
         mfi_run_destroy(run);
 }
 

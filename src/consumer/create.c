@@ -15,8 +15,6 @@ void mfi_consumer_destroy(mofka_consumer_t *consumer) {
     mofka_thread_pool_release(consumer->options.thread_pool);
     mofka_serializer_release(consumer->options.serializer);
     mofka_topic_release(consumer->topic);
-    pthread_cond_destroy(&consumer->changed);
-    pthread_mutex_destroy(&consumer->lock);
     free((void *)consumer->options.targets);
     free((void *)consumer->options.options);
     free(consumer->name);
@@ -103,8 +101,7 @@ static mofka_consumer_t *consumer_allocate(mofka_topic_t *topic, const char *nam
     atomic_init(&consumer->keeps, 1);
     consumer->topic = mofka_topic_retain(topic);
     consumer->name = copy;
-    pthread_mutex_init(&consumer->lock, NULL);
-    mfi_cond_init(&consumer->changed);
+    mfi_monitor_init(&consumer->lock);
     return consumer;
 }
 

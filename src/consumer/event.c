@@ -75,7 +75,8 @@ static void fetched_destroy(void *self) {
         free(event->message);
     if (run->run && mfi_consumer_counts_releases(run->consumer))
         mfi_run_count_release(event);
-    mfi_run_release(run);
+    else
+        mfi_run_release(run);
 }
 
 const mofka_event_ops_t mfi_fetched_event_ops = {.size = sizeof mfi_fetched_event_ops,

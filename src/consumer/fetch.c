@@ -67,8 +67,8 @@ static mofka_status_t fetch_run(mofka_consumer_t *consumer, int64_t deadline, bo
 }
 
 mofka_status_t mfi_consumer_check_caller(mofka_consumer_t *consumer) {
-    mfi_assert_locked(&consumer->lock);
-    if (!consumer->fetching || !pthread_equal(consumer->fetcher, pthread_self()))
+    mfi_assert_inside(&consumer->lock);
+    if (!consumer->fetching || consumer->fetcher != mfi_thread_self())
         return MOFKA_OK;
     return mofka_fail(MOFKA_ERR_BUSY,
                       "consumer '%s': a callback of a fetch cannot wait for fetches",
@@ -76,18 +76,18 @@ mofka_status_t mfi_consumer_check_caller(mofka_consumer_t *consumer) {
 }
 
 void mfi_consumer_begin_turn(mofka_consumer_t *consumer) {
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     assert(!consumer->fetching);
     consumer->fetching = true;
-    consumer->fetcher = pthread_self();
-    pthread_mutex_unlock(&consumer->lock);
+    consumer->fetcher = mfi_thread_self();
+    mfi_monitor_leave(&consumer->lock);
 }
 
 void mfi_consumer_end_turn(mofka_consumer_t *consumer) {
-    pthread_mutex_lock(&consumer->lock);
-    assert(consumer->fetching && pthread_equal(consumer->fetcher, pthread_self()));
+    mfi_monitor_enter(&consumer->lock);
+    assert(consumer->fetching && consumer->fetcher == mfi_thread_self());
     consumer->fetching = false;
-    pthread_cond_broadcast(&consumer->changed);
+    mfi_monitor_notify(&consumer->lock);
 }
 
 /* With the lock, releases it meanwhile, while no thread has the turn: fetch in a turn. *found: a
@@ -96,7 +96,7 @@ static mofka_status_t fetch_in_turn(mofka_consumer_t *consumer, int64_t deadline
                                     bool *found) {
     char waits_for[MFI_WAITS_FOR_BYTES];
     waits_for[0] = '\0';
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     mfi_consumer_begin_turn(consumer);
     assert(!consumer->gone);
     mofka_status_t status = fetch_run(consumer, deadline, waited, waits_for);
@@ -114,18 +114,18 @@ static mofka_status_t fetch_in_turn(mofka_consumer_t *consumer, int64_t deadline
 static void fetch_ahead_task(void *context) {
     mofka_consumer_t *consumer = context;
     bool found = true;
-    pthread_mutex_lock(&consumer->lock);
+    mfi_monitor_enter(&consumer->lock);
     assert(consumer->prefetching);
     while (found && !consumer->fetching && !consumer->ended && !mfi_consumer_is_over(consumer) &&
            consumer->ready_runs < consumer->options.max_batches)
         fetch_in_turn(consumer, 0, &(bool){false}, &found);
     consumer->prefetching = false;
-    pthread_mutex_unlock(&consumer->lock);
+    mfi_monitor_leave(&consumer->lock);
     mfi_consumer_release_memory(consumer);
 }
 
 bool mfi_consumer_wants_prefetch(mofka_consumer_t *consumer) {
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     if (consumer->ready_runs >= consumer->options.max_batches || consumer->prefetching ||
         consumer->fetching || consumer->ended || mfi_consumer_is_over(consumer))
         return false;
@@ -139,21 +139,21 @@ void mfi_consumer_start_prefetch(mofka_consumer_t *consumer) {
                                     MOFKA_PRIORITY_DEFAULT) == MOFKA_OK)
         return;
     /* The pool is closed. Pulls will fetch. */
-    pthread_mutex_lock(&consumer->lock);
+    mfi_monitor_enter(&consumer->lock);
     consumer->prefetching = false;
-    pthread_mutex_unlock(&consumer->lock);
+    mfi_monitor_leave(&consumer->lock);
     mfi_consumer_release_memory(consumer);
 }
 
 mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline, bool *waited) {
     MFI_KEEP_ERRNO;
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     mofka_status_t status = mfi_consumer_check_caller(consumer);
     if (status)
         return status;
     bool found;
     if (consumer->fetching) {
-        mfi_cond_wait(&consumer->changed, &consumer->lock, deadline);
+        mfi_monitor_wait(&consumer->lock, deadline);
         *waited = false;
     } else {
         status = fetch_in_turn(consumer, deadline, waited, &found);
@@ -164,10 +164,10 @@ mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline
 
 /* With the lock, releases it meanwhile: skip in a turn. */
 static mofka_status_t fetch_skip_damaged(mofka_consumer_t *consumer, uint64_t *skipped) {
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     mofka_status_t status = mfi_consumer_check_caller(consumer);
     while (!status && consumer->fetching)
-        pthread_cond_wait(&consumer->changed, &consumer->lock);
+        mfi_monitor_wait(&consumer->lock, INT64_MAX);
     if (!status && mfi_consumer_is_over(consumer))
         status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
     if (status || !consumer->ops->skip_damaged)
@@ -184,9 +184,9 @@ mofka_status_t mofka_consumer_skip_damaged(mofka_consumer_t *consumer, uint64_t 
     mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
     if (status)
         return status;
-    pthread_mutex_lock(&consumer->lock);
+    mfi_monitor_enter(&consumer->lock);
     status = fetch_skip_damaged(consumer, &count);
-    pthread_mutex_unlock(&consumer->lock);
+    mfi_monitor_leave(&consumer->lock);
     if (!status && skipped)
         *skipped = count;
     return status;

@@ -17,7 +17,7 @@ static void pull_end_of_run(mofka_consumer_t *consumer, mofka_event_t *event) {
 }
 
 mofka_event_t *mfi_consumer_pop(mofka_consumer_t *consumer) {
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     mofka_event_t *event = consumer->first;
     if (event) {
         assert(!event->held);
@@ -55,7 +55,7 @@ mofka_status_t mfi_consumer_make_end(mofka_consumer_t *consumer, mofka_event_t *
 /* With the lock: MOFKA_ERR_TIMEOUT, with a message. */
 static mofka_status_t pull_time_out(const mofka_consumer_t *consumer, int64_t timeout_ms) {
     const char *topic = consumer->topic->name;
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     if (consumer->waits_for[0])
         return mofka_fail(MOFKA_ERR_TIMEOUT,
                           "topic '%s', consumer '%s': no event within %lld ms; %s", topic,
@@ -65,7 +65,7 @@ static mofka_status_t pull_time_out(const mofka_consumer_t *consumer, int64_t ti
 }
 
 mofka_status_t mfi_consumer_await_more(mofka_consumer_t *consumer, int64_t timeout_ms) {
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     int64_t deadline = 0; /* the clock is read only if nothing is ready */
     bool waited = false;
     for (;;) {
@@ -104,14 +104,14 @@ mofka_status_t mofka_consumer_pull_many(mofka_consumer_t *consumer, size_t event
         return status;
     mofka_event_t *first = NULL;
     size_t taken = 1;
-    pthread_mutex_lock(&consumer->lock);
+    mfi_monitor_enter(&consumer->lock);
     status = pull_first(consumer, timeout_ms, &first);
     if (first &&
         !first->status) /* an event with an error ends the list: the next pull reports it */
         for (events[0] = first; taken < events_max && consumer->first && !consumer->first->status;)
             events[taken++] = mfi_consumer_pop(consumer);
     bool more = first && consumer->workers && mfi_consumer_wants_prefetch(consumer);
-    pthread_mutex_unlock(&consumer->lock);
+    mfi_monitor_leave(&consumer->lock);
     assert(status || first);
     if (more)
         mfi_consumer_start_prefetch(consumer);
@@ -122,11 +122,27 @@ mofka_status_t mofka_consumer_pull_many(mofka_consumer_t *consumer, size_t event
     return status;
 }
 
+/* The next event, if nothing but to take it is to be done; else NULL. */
+static mofka_event_t *pull_ready(mofka_consumer_t *consumer) {
+    mfi_monitor_enter(&consumer->lock);
+    const mofka_event_t *first = consumer->first;
+    bool plain = first && !first->status && !consumer->workers && !mfi_consumer_is_over(consumer) &&
+                 !atomic_load_explicit(&consumer->pulls_runs, memory_order_relaxed);
+    mofka_event_t *event = plain ? mfi_consumer_pop(consumer) : NULL;
+    mfi_monitor_leave(&consumer->lock);
+    return event;
+}
+
 mofka_status_t mofka_consumer_pull(mofka_consumer_t *consumer, int64_t timeout_ms,
                                    mofka_event_t **event) {
     size_t one;
     mofka_event_t *pulled;
-    mofka_status_t status = mofka_consumer_pull_many(consumer, 1, timeout_ms, &pulled, &one);
+    mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
+    if (status)
+        return status;
+    pulled = pull_ready(consumer);
+    if (!pulled)
+        status = mofka_consumer_pull_many(consumer, 1, timeout_ms, &pulled, &one);
     if (!status)
         *event = pulled;
     return status;

@@ -5,7 +5,7 @@
 
 /* With the lock: put a request at the end of the list. */
 static void request_append(mofka_consumer_t *consumer, mfi_outcome_t *request) {
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     assert(!request->previous && !request->next);
     request->previous = consumer->last_request;
     if (request->previous)
@@ -17,7 +17,7 @@ static void request_append(mofka_consumer_t *consumer, mfi_outcome_t *request) {
 
 /* With the lock. */
 static void request_unlink(mofka_consumer_t *consumer, mfi_outcome_t *request) {
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     assert((request->previous ? request->previous->next : consumer->first_request) == request);
     assert((request->next ? request->next->previous : consumer->last_request) == request);
     if (request->previous)
@@ -33,7 +33,7 @@ static void request_unlink(mofka_consumer_t *consumer, mfi_outcome_t *request) {
 
 void mfi_requests_serve(mofka_consumer_t *consumer, mfi_outcome_t **done) {
     bool over = mfi_consumer_is_over(consumer);
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     while (consumer->first_request && (consumer->first || consumer->ended || over)) {
         mfi_outcome_t *request = consumer->first_request;
         request_unlink(consumer, request);
@@ -78,14 +78,14 @@ void mfi_requests_release(mfi_outcome_t *done) {
 }
 
 void mfi_requests_serve_all(mofka_consumer_t *consumer) {
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     mfi_outcome_t *done = NULL;
     mfi_requests_serve(consumer, &done);
     if (!done)
         return;
-    pthread_mutex_unlock(&consumer->lock);
+    mfi_monitor_leave(&consumer->lock);
     mfi_requests_release(done);
-    pthread_mutex_lock(&consumer->lock);
+    mfi_monitor_enter(&consumer->lock);
 }
 
 static mofka_status_t request_drive(void *owner, mfi_outcome_t *request, int64_t timeout_ms) {
@@ -93,21 +93,21 @@ static mofka_status_t request_drive(void *owner, mfi_outcome_t *request, int64_t
     int64_t deadline = mfi_deadline(timeout_ms);
     mofka_status_t status = MOFKA_OK;
     bool waited = false;
-    pthread_mutex_lock(&consumer->lock);
+    mfi_monitor_enter(&consumer->lock);
     mfi_requests_serve_and_release(consumer);
     while (!status && !atomic_load(&request->done)) {
         status = mfi_consumer_advance(consumer, deadline, &waited);
         if (mfi_remaining(deadline) == 0)
             break;
     }
-    pthread_mutex_unlock(&consumer->lock);
+    mfi_monitor_leave(&consumer->lock);
     return status;
 }
 
 /* With the lock: put the event back into the ready FIFO, before later events of its partition. */
 static void request_put_back(mofka_consumer_t *consumer, mofka_event_t *event) {
     mofka_event_t **at = &consumer->first, *before = NULL;
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     assert(event->held && consumer->held > 0);
     while (*at && (*at)->run->partition == event->run->partition &&
            mofka_event_id(*at) < mofka_event_id(event)) {
@@ -122,17 +122,17 @@ static void request_put_back(mofka_consumer_t *consumer, mofka_event_t *event) {
         consumer->last = event;
     event->held = false;
     consumer->held--;
-    pthread_cond_broadcast(&consumer->changed);
+    mfi_monitor_notify(&consumer->lock);
 }
 
 /* Nobody waits for the request any more: take it out of the list, unless it is served already. */
 static bool request_withdraw(void *owner, mfi_outcome_t *request) {
     mofka_consumer_t *consumer = owner;
-    pthread_mutex_lock(&consumer->lock);
+    mfi_monitor_enter(&consumer->lock);
     bool waits = !atomic_load(&request->done);
     if (waits)
         request_unlink(consumer, request);
-    pthread_mutex_unlock(&consumer->lock);
+    mfi_monitor_leave(&consumer->lock);
     return waits;
 }
 
@@ -143,11 +143,11 @@ static void request_abandoned(void *owner, mfi_outcome_t *request) {
     if (!event || atomic_load(&request->taken))
         return;
     assert(event->run->consumer == consumer);
-    pthread_mutex_lock(&consumer->lock);
+    mfi_monitor_enter(&consumer->lock);
     bool back = event->run->run && !consumer->closed;
     if (back)
         request_put_back(consumer, event);
-    pthread_mutex_unlock(&consumer->lock);
+    mfi_monitor_leave(&consumer->lock);
     if (!back)
         mofka_event_release(event);
 }
@@ -163,7 +163,7 @@ mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer, mofka_futu
     mofka_status_t status = mfi_check(consumer, MFI_CONSUMER, "consumer");
     if (status)
         return status;
-    pthread_mutex_lock(&consumer->lock);
+    mfi_monitor_enter(&consumer->lock);
     mfi_outcome_t *request = NULL;
     if (mfi_consumer_is_over(consumer))
         status = mofka_fail(MOFKA_ERR_CLOSED, "consumer '%s' is closed", consumer->name);
@@ -173,6 +173,6 @@ mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer, mofka_futu
         *out = mfi_outcome_give(request, 0);
         request_append(consumer, request);
     }
-    pthread_mutex_unlock(&consumer->lock);
+    mfi_monitor_leave(&consumer->lock);
     return status;
 }

@@ -45,7 +45,7 @@ void mfi_run_make_one(mfi_run_t *run, mofka_event_t *next) {
 void mfi_run_make_more(mofka_consumer_t *consumer, mofka_event_t *event) {
     mfi_run_t *run = event->run;
     size_t unmade = mfi_event_unmade(event), more = unmade < MAKE_EVENTS ? unmade : MAKE_EVENTS;
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     assert(more > 0 && !run->unterminated);
     run_make(run, run->made + more, event->next);
     event->next = event + 1;
@@ -76,7 +76,7 @@ mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *from, mfi
 void mfi_run_destroy(mfi_run_t *run) {
     MFI_KEEP_ERRNO;
     mofka_consumer_t *consumer = run->consumer;
-    assert(atomic_load(&run->users) == 0);
+    assert(run->users == 0);
     if (run->run && !mfi_is_marked(consumer))
         consumer->ops->release_run(consumer->self, run->run);
     free(run->texts);
@@ -124,7 +124,7 @@ static void run_prepare(mofka_consumer_t *consumer, mfi_run_t *run) {
 
 /* With the lock: events were lost. The next event of the partition reports that, too. */
 static void run_count_lost(mofka_consumer_t *consumer, size_t partition, uint64_t lost) {
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     assert(partition < consumer->topic->partition_count);
     atomic_fetch_add(&consumer->lost, lost);
     consumer->partitions[partition].lost += lost;
@@ -156,7 +156,7 @@ static mofka_status_t run_terminate(mfi_run_t *run, size_t first) {
 static mofka_status_t run_end_runs(mofka_consumer_t *consumer, mofka_event_t *event) {
     mfi_run_t *run = event->run;
     mofka_status_t status = MOFKA_OK;
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     if (run->unterminated && !mfi_consumer_prepares(consumer))
         status = run_terminate(run, (size_t)(event - run->events));
     if (!status)
@@ -166,7 +166,7 @@ static mofka_status_t run_end_runs(mofka_consumer_t *consumer, mofka_event_t *ev
 
 mofka_status_t mfi_consumer_end_runs(mofka_consumer_t *consumer) {
     mofka_status_t status = MOFKA_OK;
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     for (mofka_event_t *event = consumer->first; event && !status; event = event->next)
         status = run_end_runs(consumer, event);
     if (!status)
@@ -177,7 +177,7 @@ mofka_status_t mfi_consumer_end_runs(mofka_consumer_t *consumer) {
 /* With the lock: put the run's events into the ready FIFO, without the first `overtaken` ones. */
 static void run_enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken,
                         uint64_t now) {
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     mfi_partition_t *partition = &consumer->partitions[run->partition];
     assert(overtaken <= run->count && run->run && !run->next);
     assert(!consumer->first == !consumer->last && !partition->first == !partition->last);
@@ -185,7 +185,7 @@ static void run_enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overt
     run_count_lost(consumer, run->partition, run->run->lost + overtaken);
     run->overtaken = overtaken;
     if (mfi_consumer_counts_releases(consumer)) {
-        atomic_fetch_add(&run->users, 1);
+        run->users++;
         if (partition->last)
             partition->last->next = run;
         else
@@ -206,9 +206,9 @@ static void run_enqueue(mofka_consumer_t *consumer, mfi_run_t *run, size_t overt
 
 /* Take a run without events: it only reports losses. */
 static mofka_status_t run_take_losses(mofka_consumer_t *consumer, mofka_run_t *fetched) {
-    pthread_mutex_lock(&consumer->lock);
+    mfi_monitor_enter(&consumer->lock);
     run_count_lost(consumer, fetched->partition, fetched->lost);
-    pthread_mutex_unlock(&consumer->lock);
+    mfi_monitor_leave(&consumer->lock);
     consumer->ops->release_run(consumer->self, fetched);
     return MOFKA_OK;
 }
@@ -231,12 +231,12 @@ static void run_put_back(mofka_consumer_t *consumer, mfi_run_t *run) {
 static mofka_status_t run_deliver(mofka_consumer_t *consumer, mfi_run_t *run, size_t overtaken) {
     uint64_t now = run->run->stored_ns ? mfi_wall_ns() : 0;
     mofka_status_t status = MOFKA_OK;
-    pthread_mutex_lock(&consumer->lock);
+    mfi_monitor_enter(&consumer->lock);
     if (!consumer->pulls_runs)
         status = run_end_runs(consumer, run->events);
     if (!status)
         run_enqueue(consumer, run, overtaken, now);
-    pthread_mutex_unlock(&consumer->lock);
+    mfi_monitor_leave(&consumer->lock);
     for (size_t i = 0; i < overtaken && !status; i++)
         mofka_event_release(&run->events[i]);
     return status;
@@ -338,7 +338,7 @@ static void releases_pass_all(mfi_partition_t *partition, mfi_run_t *run, size_t
 /* With the lock: events are marked; advance the list. Links the runs that leave it into *passed,
  * for the caller to release. */
 static void releases_advance(mofka_consumer_t *consumer, size_t index, mfi_run_t **passed) {
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     mfi_partition_t *partition = &consumer->partitions[index];
     for (mfi_run_t *run = partition->first; run; run = partition->first) {
         while (run->released_prefix < run->count && run->releases[run->released_prefix])
@@ -355,7 +355,7 @@ static void releases_advance(mofka_consumer_t *consumer, size_t index, mfi_run_t
 
 /* With the lock: the first id that must not be acknowledged to the backend yet. */
 static uint64_t releases_limit(const mofka_consumer_t *consumer, const mfi_partition_t *partition) {
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     bool both = consumer->options.acknowledge == MOFKA_ACKNOWLEDGE_MANUAL;
     return both && partition->acknowledged < partition->released ? partition->acknowledged
                                                                  : partition->released;
@@ -371,7 +371,7 @@ static mofka_status_t releases_acknowledge(mofka_consumer_t *consumer, size_t pa
  * to the backend. */
 static inline void releases_count(mofka_consumer_t *consumer, size_t partition, uint64_t *next,
                                   mfi_run_t **passed) {
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     releases_advance(consumer, partition, passed);
     /* Nobody saw the events that close drops: they are not acknowledged. */
     *next = mfi_consumer_is_over(consumer)
@@ -390,20 +390,36 @@ static inline void releases_finish(mofka_consumer_t *consumer, size_t partition,
     }
 }
 
+/* With the lock, which it releases: do that, for as long as these users keep the consumer; then
+ * they have gone. */
+static inline void releases_leave(mfi_run_t *run, size_t users, uint64_t next, mfi_run_t *passed) {
+    mofka_consumer_t *consumer = run->consumer;
+    bool more = next != 0 || passed;
+    bool last = !more && mfi_run_leave(run, users);
+    mfi_monitor_leave(&consumer->lock);
+    if (last)
+        mfi_run_destroy(run);
+    if (!more)
+        return;
+    releases_finish(consumer, run->partition, next, passed);
+    mfi_run_drop(run, users);
+}
+
 void mfi_run_count_release(mofka_event_t *event) {
     mfi_run_t *run = event->run, *passed = NULL;
     mofka_consumer_t *consumer = run->consumer;
     size_t index = (size_t)(event - run->events), partition = run->partition;
     uint64_t next;
-    if (mfi_is_marked(consumer)) /* the backend is another process's, or is gone */
+    if (mfi_is_marked(consumer)) { /* the backend is another process's, or is gone */
+        mfi_run_release(run);
         return;
-    pthread_mutex_lock(&consumer->lock);
+    }
+    mfi_monitor_enter(&consumer->lock);
     assert(!run->releases[index] && consumer->held >= event->held);
     run->releases[index] = event->undelivered ? MFI_RELEASED_UNDELIVERED : MFI_RELEASED;
     consumer->held -= event->held;
     releases_count(consumer, partition, &next, &passed);
-    pthread_mutex_unlock(&consumer->lock);
-    releases_finish(consumer, partition, next, passed);
+    releases_leave(run, 1, next, passed);
 }
 
 void mfi_run_count_releases(mfi_run_t *run, size_t index, size_t count) {
@@ -412,16 +428,17 @@ void mfi_run_count_releases(mfi_run_t *run, size_t index, size_t count) {
     size_t partition = run->partition;
     uint64_t next;
     assert(index + count <= run->count);
-    if (mfi_is_marked(consumer))
+    if (mfi_is_marked(consumer)) {
+        mfi_run_drop(run, count);
         return;
-    pthread_mutex_lock(&consumer->lock);
+    }
+    mfi_monitor_enter(&consumer->lock);
     assert(!run->releases[index] && consumer->held >= count);
     memset(run->releases + index, MFI_RELEASED, count);
     releases_pass_all(&consumer->partitions[partition], run, index, count);
     consumer->held -= count;
     releases_count(consumer, partition, &next, &passed);
-    pthread_mutex_unlock(&consumer->lock);
-    releases_finish(consumer, partition, next, passed);
+    releases_leave(run, count, next, passed);
 }
 
 /* The user acknowledged all up to this event: undelivered ones among them hold nothing any more.
@@ -432,13 +449,13 @@ mofka_status_t mfi_run_count_acknowledgement(mfi_run_t *run, size_t index) {
     mfi_partition_t *partition = &consumer->partitions[run->partition];
     uint64_t next = run->run->events[index].id + 1;
     assert(mfi_consumer_counts_releases(consumer));
-    pthread_mutex_lock(&consumer->lock);
+    mfi_monitor_enter(&consumer->lock);
     if (partition->acknowledged < next)
         partition->acknowledged = next;
     if (partition->undelivered <= next)
         partition->undelivered = 0;
     if (consumer->options.zero_copy)
         next = releases_limit(consumer, partition);
-    pthread_mutex_unlock(&consumer->lock);
+    mfi_monitor_leave(&consumer->lock);
     return releases_acknowledge(consumer, run->partition, next);
 }

@@ -24,7 +24,7 @@ void mfi_consumer_stats_begin(mofka_consumer_t *consumer) {
 /* With the lock: a copy of the counters, with those that others keep filled in. Events that are
  * ready do not count as pulled in it; their number is the result. */
 static uint64_t consumer_copy_stats(mofka_consumer_t *consumer, mfi_consumer_stats_t *copy) {
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     uint64_t ready = 0;
     *copy = consumer->stats;
     copy->events_acknowledged = consumer_count_acknowledged(consumer);
@@ -42,9 +42,9 @@ static uint64_t consumer_copy_stats(mofka_consumer_t *consumer, mfi_consumer_sta
 /* NULL: no memory. */
 static cJSON *consumer_describe_stats(mofka_consumer_t *consumer) {
     mfi_consumer_stats_t stats;
-    pthread_mutex_lock(&consumer->lock);
+    mfi_monitor_enter(&consumer->lock);
     uint64_t ready = consumer_copy_stats(consumer, &stats);
-    pthread_mutex_unlock(&consumer->lock);
+    mfi_monitor_leave(&consumer->lock);
     cJSON *json = cJSON_CreateObject();
     if (cJSON_AddStringToObject(json, "name", consumer->name) &&
         cJSON_AddStringToObject(json, "topic", consumer->topic->name) &&
@@ -66,9 +66,9 @@ cJSON *mfi_consumer_child_stats(mfi_child_t *child) {
 void mfi_consumer_child_fold(mfi_child_t *child, mfi_totals_t *totals) {
     mofka_consumer_t *consumer = consumer_of_child(child);
     mfi_consumer_stats_t stats;
-    pthread_mutex_lock(&consumer->lock);
+    mfi_monitor_enter(&consumer->lock);
     consumer_copy_stats(consumer, &stats);
-    pthread_mutex_unlock(&consumer->lock);
+    mfi_monitor_leave(&consumer->lock);
     mfi_stats_add_consumer(totals, &stats);
 }
 

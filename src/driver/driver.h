@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <mofka/backend.h>
 #include <mofka/mofka.h>
+#include "base/monitor.h"
 #include "base/object.h"
 
 struct cJSON;
@@ -27,8 +28,8 @@ struct mfi_totals;
 typedef struct mfi_child {
     struct mfi_child *previous, *next;
     mfi_object_t *object;
-    pthread_mutex_t *lock; /* the child's own; open_drivers.c holds it over a fork */
-    const char *what;      /* "producer" or "consumer" */
+    mfi_monitor_t *lock; /* the child's own; open_drivers.c holds it over a fork */
+    const char *what;    /* "producer" or "consumer" */
     const char *name;
     const char *topic_name;
     /* Finish what the user left unfinished: the child was released but not closed. NULL: it has

@@ -21,7 +21,7 @@ static void drivers_before_fork(void) {
     for (mofka_driver_t *driver = drivers; driver; driver = driver->next) {
         pthread_mutex_lock(&driver->lock);
         for (mfi_child_t *child = driver->children; child; child = child->next)
-            pthread_mutex_lock(child->lock);
+            mfi_monitor_enter(child->lock);
     }
 }
 
@@ -29,7 +29,7 @@ static void drivers_unlock_all(void) {
     mfi_assert_locked(&drivers_lock);
     for (mofka_driver_t *driver = drivers; driver; driver = driver->next) {
         for (mfi_child_t *child = driver->children; child; child = child->next)
-            pthread_mutex_unlock(child->lock);
+            mfi_monitor_leave(child->lock);
         pthread_mutex_unlock(&driver->lock);
     }
     pthread_mutex_unlock(&drivers_lock);

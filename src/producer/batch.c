@@ -20,7 +20,7 @@ void mfi_batch_destroy(mfi_batch_t *batch) {
 mofka_status_t mfi_batch_open(mfi_lane_t *lane) {
     mofka_producer_t *producer = lane->producer;
     mfi_batch_t *batch = producer->spare;
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     assert(!lane->open && lane->count < producer->max_batches);
     if (batch)
         producer->spare = batch->next;
@@ -131,7 +131,7 @@ mofka_status_t mfi_batch_add(mfi_lane_t *lane, const char *metadata, size_t meta
 
 void mfi_batch_seal(mfi_lane_t *lane, mfi_seal_t why) {
     mfi_batch_t *batch = lane->open;
-    mfi_assert_locked(&lane->producer->lock);
+    mfi_assert_inside(&lane->producer->lock);
     if (!batch || batch->out.event_count == 0)
         return;
     mfi_stats_sealed(&lane->producer->stats, &batch->out, why);
@@ -181,9 +181,9 @@ static void batch_release(mfi_batch_t *batch, mfi_outcome_t *outcomes) {
     if (outcomes || batch->view_count > 0 || batch->falls_back) {
         mfi_caller_t caller;
         mfi_caller_begin(producer, &caller);
-        pthread_mutex_unlock(&producer->lock);
+        mfi_monitor_leave(&producer->lock);
         batch_release_contents(batch, outcomes);
-        pthread_mutex_lock(&producer->lock);
+        mfi_monitor_enter(&producer->lock);
         mfi_caller_end(producer, &caller);
     }
     batch->next = producer->spare;
@@ -199,7 +199,7 @@ static bool batch_is_in_background(const mfi_batch_t *batch) {
 
 void mfi_batch_finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_id) {
     mofka_producer_t *producer = batch->lane->producer;
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     assert(!batch->next && !batch->under_way && batch->lane->open != batch);
     assert(batch->lane->count > 0);
     const char *message = status ? mofka_last_error() : NULL;
@@ -229,7 +229,7 @@ void mfi_batch_finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_
 }
 
 void mfi_batches_release(mofka_producer_t *producer) {
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     for (mfi_batch_t *batch; (batch = producer->unreleased);) {
         mfi_outcome_t *outcomes = batch->outcomes;
         producer->unreleased = batch->next;

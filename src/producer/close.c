@@ -12,7 +12,7 @@ static bool producer_may_store_yet(mofka_status_t status) {
 
 /* With the lock: no event is in a lane. */
 static bool producer_is_empty(const mofka_producer_t *producer) {
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     for (size_t i = 0; i < producer->topic->partition_count; i++) {
         const mfi_lane_t *lane = &producer->lanes[i];
         if (lane->first || lane->sending || (lane->open && lane->open->out.event_count > 0))
@@ -26,7 +26,7 @@ static bool producer_is_empty(const mofka_producer_t *producer) {
 static mofka_status_t producer_flush_and_shut(mofka_producer_t *producer, int64_t deadline) {
     mofka_status_t failed = MOFKA_OK;
     char first[MOFKA_MESSAGE_BYTES_MAX + 1] = "";
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     for (;;) {
         mofka_status_t status = mfi_producer_flush(producer, deadline, true);
         if (producer_may_store_yet(status))
@@ -49,17 +49,17 @@ static mofka_status_t producer_flush_and_shut(mofka_producer_t *producer, int64_
 /* *turn: this thread must end the backend's part; no other thread does or has done it.
  * MOFKA_ERR_BUSY: this thread is in a callback of the backend's close. */
 static mofka_status_t producer_begin_ending(mofka_producer_t *producer, bool *turn) {
-    pthread_mutex_lock(&producer->lock);
-    bool own = producer->ending && pthread_equal(producer->ender, pthread_self());
+    mfi_monitor_enter(&producer->lock);
+    bool own = producer->ending && producer->ender == mfi_thread_self();
     while (producer->ending && !own)
-        pthread_cond_wait(&producer->changed, &producer->lock);
+        mfi_monitor_wait(&producer->lock, INT64_MAX);
     *turn = !own && !producer->ended;
     assert(!*turn || producer->closed);
     if (*turn) {
         producer->ending = true;
-        producer->ender = pthread_self();
+        producer->ender = mfi_thread_self();
     }
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     return own ? mofka_fail(MOFKA_ERR_BUSY,
                             "producer '%s': a callback of its close cannot close it",
                             producer->name)
@@ -80,13 +80,13 @@ static mofka_status_t producer_end_backend(mofka_producer_t *producer) {
         mfi_log(MOFKA_LOG_DEBUG, "producer '%s' of topic '%s' is closed", producer->name,
                 producer->topic->name);
     }
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     assert(producer->ending && !producer->ended);
     producer->ending = false;
     producer->ended = ended;
     uint64_t dropped = ended ? producer->stats.events_dropped : 0;
-    pthread_cond_broadcast(&producer->changed);
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_notify(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     if (dropped > 0)
         mfi_log(MOFKA_LOG_WARN,
                 "producer '%s' of topic '%s' dropped %" PRIu64 " events that found no room",
@@ -95,7 +95,7 @@ static mofka_status_t producer_end_backend(mofka_producer_t *producer) {
 }
 
 static mofka_status_t producer_end(mofka_producer_t *producer, int64_t timeout_ms) {
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     mofka_status_t status = mfi_producer_check_caller(producer);
     bool shut = false;
     if (!status &&
@@ -103,17 +103,17 @@ static mofka_status_t producer_end(mofka_producer_t *producer, int64_t timeout_m
         status = MOFKA_ERR_MEMORY;
     if (!status) {
         producer->closes++;
-        pthread_cond_broadcast(&producer->changed);
+        mfi_monitor_notify(&producer->lock);
         status = producer_flush_and_shut(producer, mfi_deadline(timeout_ms));
         shut = !producer_may_store_yet(status);
     }
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     if (!shut)
         return status;
     mfi_producer_cancel_tasks(producer);
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     mfi_batches_release(producer);
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     mofka_status_t ended = producer_end_backend(producer);
     return status ? status : ended;
 }

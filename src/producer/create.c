@@ -33,8 +33,6 @@ void mfi_producer_destroy(mofka_producer_t *producer) {
     mofka_thread_pool_release(producer->timer);
     mofka_producer_release(producer->fallback);
     mofka_topic_release(producer->topic);
-    pthread_cond_destroy(&producer->changed);
-    pthread_mutex_destroy(&producer->lock);
     pthread_mutex_destroy(&producer->select_lock);
     mfi_accounts_destroy(producer);
     free(producer->options_json);
@@ -119,9 +117,8 @@ mofka_status_t mofka_producer_create(mofka_topic_t *topic, const mofka_producer_
     atomic_init(&producer->keeps, 1);
     producer->topic = mofka_topic_retain(topic);
     producer->name = name;
-    pthread_mutex_init(&producer->lock, NULL);
+    mfi_monitor_init(&producer->lock);
     pthread_mutex_init(&producer->select_lock, NULL);
-    mfi_cond_init(&producer->changed);
     status = mfi_producer_make_with(producer, options);
     if (!status)
         status = producer_make_backend(producer);

@@ -43,16 +43,16 @@ static mofka_status_t tally_report(const mfi_tally_t *tally) {
                       tally->message ? tally->message : mofka_status_text(tally->status));
 }
 
-static mfi_account_t *account_find(const mofka_producer_t *producer, pthread_t thread) {
+static mfi_account_t *account_find(const mofka_producer_t *producer, uintptr_t thread) {
     mfi_account_t *account = producer->accounts;
-    while (account && !pthread_equal(account->thread, thread))
+    while (account && account->thread != thread)
         account = account->next;
     return account;
 }
 
 mfi_account_t *mfi_account_find_or_create(mofka_producer_t *producer) {
-    mfi_assert_locked(&producer->lock);
-    pthread_t self = pthread_self();
+    mfi_assert_inside(&producer->lock);
+    uintptr_t self = mfi_thread_self();
     mfi_account_t *account = account_find(producer, self);
     if (!account) {
         account = calloc(1, sizeof *account);
@@ -92,7 +92,7 @@ static mfi_tally_t *account_tally_for(mfi_account_t *account, uint64_t sequence)
 
 void mfi_failure_note(mofka_producer_t *producer, size_t count, uint64_t sequence,
                       mofka_status_t status, const char *message) {
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     if (count == 0)
         return;
     assert(status != MOFKA_OK && sequence <= producer->sequence);
@@ -104,7 +104,7 @@ void mfi_failure_note(mofka_producer_t *producer, size_t count, uint64_t sequenc
 }
 
 mofka_status_t mfi_flush_begin(mofka_producer_t *producer, mfi_flush_t *flush, uint64_t sequence) {
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     mfi_account_t *account = mfi_account_of_thread(producer);
     if (!account)
         return MOFKA_ERR_MEMORY;
@@ -140,7 +140,7 @@ static mfi_tally_t flush_sum(const mfi_flush_t *flush) {
 
 mofka_status_t mfi_flush_report(mfi_flush_t *flush) {
     mofka_producer_t *producer = flush->producer;
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     mfi_tally_t sum = flush_sum(flush);
     mofka_status_t status = tally_report(&sum);
     tally_clear(&sum);
@@ -154,7 +154,7 @@ mofka_status_t mfi_flush_report(mfi_flush_t *flush) {
 }
 
 void mfi_flush_give_back(mfi_flush_t *flush) {
-    mfi_assert_locked(&flush->producer->lock);
+    mfi_assert_inside(&flush->producer->lock);
     flush_unlink(flush);
     mfi_tally_t later = flush->account->tally; /* the flush's failures are older */
     flush->account->tally = flush->tally;

@@ -14,10 +14,10 @@
 
 /* The fallback took `taken` events, and refused others, which are dropped. */
 static void fallback_count(mofka_producer_t *producer, uint64_t taken, uint64_t dropped) {
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     producer->stats.events_fallback += taken;
     producer->stats.events_dropped += dropped;
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
 }
 
 mofka_status_t mfi_fallback_push(mofka_producer_t *producer, const char *metadata, size_t bytes,

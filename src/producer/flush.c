@@ -13,7 +13,7 @@
 
 /* With the lock: begin a flush of everything that was pushed by now, and seal that. */
 static mofka_status_t producer_begin_flush(mofka_producer_t *producer, mfi_flush_t *flush) {
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     mofka_status_t status = mfi_flush_begin(producer, flush, producer->sequence);
     if (status)
         return status;
@@ -26,7 +26,7 @@ static mofka_status_t producer_begin_flush(mofka_producer_t *producer, mfi_flush
 
 /* With the lock: the events up to `sequence` that are sealed and not stored. */
 static size_t producer_count_unstored(const mofka_producer_t *producer, uint64_t sequence) {
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     size_t left = 0;
     for (size_t i = 0; i < producer->topic->partition_count; i++)
         for (const mfi_batch_t *b = producer->lanes[i].first; b; b = b->next)
@@ -36,7 +36,7 @@ static size_t producer_count_unstored(const mofka_producer_t *producer, uint64_t
 
 /* With the lock: a lane has batches, or an append is not over. */
 static bool producer_has_work(const mofka_producer_t *producer) {
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     for (size_t i = 0; i < producer->topic->partition_count; i++)
         if (producer->lanes[i].count > 0 || producer->lanes[i].sending)
             return true;
@@ -47,7 +47,7 @@ static bool producer_has_work(const mofka_producer_t *producer) {
 static mofka_status_t producer_drive_all(mofka_producer_t *producer, uint64_t sequence,
                                          int64_t deadline) {
     mofka_status_t status = MOFKA_OK;
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     assert(sequence <= producer->sequence);
     for (size_t i = 0; i < producer->topic->partition_count && producer->ops->append_start; i++)
         mfi_lane_start(&producer->lanes[i]); /* so that no lane waits for another one */
@@ -63,7 +63,7 @@ static mofka_status_t producer_drive_all(mofka_producer_t *producer, uint64_t se
 
 mofka_status_t mfi_producer_flush(mofka_producer_t *producer, int64_t deadline, bool closing) {
     mfi_flush_t flush;
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     mofka_status_t status = producer_begin_flush(producer, &flush);
     if (status)
         return status;
@@ -84,10 +84,10 @@ static mofka_status_t producer_lock_open(mofka_producer_t *producer) {
     mofka_status_t status = mfi_check(producer, MFI_PRODUCER, "producer");
     if (status)
         return status;
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     if (!producer->closed)
         return MOFKA_OK;
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     return mofka_fail(MOFKA_ERR_CLOSED, "producer '%s' is closed", producer->name);
 }
 
@@ -101,7 +101,7 @@ mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_
     int64_t deadline = producer_has_work(producer) ? mfi_deadline(timeout_ms) : INT64_MAX;
     if (!status)
         status = mfi_producer_flush(producer, deadline, false);
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     return status;
 }
 
@@ -109,7 +109,7 @@ mofka_status_t mofka_producer_flush(mofka_producer_t *producer, int64_t timeout_
 
 static mofka_status_t flush_future_drive(void *owner, mfi_outcome_t *outcome, int64_t timeout_ms) {
     mofka_producer_t *producer = owner;
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     mofka_status_t caller = mfi_producer_check_caller(producer);
     /* If driving fails, the flush is not complete yet. */
     if (!caller && !producer_drive_all(producer, outcome->ticket, mfi_deadline(timeout_ms)) &&
@@ -120,7 +120,7 @@ static mofka_status_t flush_future_drive(void *owner, mfi_outcome_t *outcome, in
         mfi_outcome_complete(outcome, status, mofka_last_error(),
                              status ? MOFKA_NOT_STORED : MOFKA_STORED, NULL);
     }
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     return caller;
 }
 
@@ -128,9 +128,9 @@ static void flush_future_abandon(void *owner, mfi_outcome_t *outcome) {
     mofka_producer_t *producer = owner;
     if (!outcome->batch)
         return;
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     mfi_flush_give_back(outcome->batch);
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     free(outcome->batch);
 }
 
@@ -161,7 +161,7 @@ mofka_status_t mofka_producer_flush_future(mofka_producer_t *producer, mofka_fut
         return status;
     mofka_future_t *future = NULL;
     status = flush_future_create(producer, &future);
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     if (status) {
         mofka_future_release(future);
         return status;
@@ -185,6 +185,6 @@ mofka_status_t mofka_producer_discard(mofka_producer_t *producer) {
         status = mfi_lane_wait_discarded(&producer->lanes[i], deadline);
     if (count > 0)
         mfi_batches_release(producer);
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     return status;
 }

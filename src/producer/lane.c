@@ -50,7 +50,7 @@ mofka_status_t mfi_lane_init(mfi_lane_t *lane, mofka_producer_t *producer, size_
 /* With the lock: what holds of a lane whenever the lock is free, too. */
 static inline void lane_assert_whole(const mfi_lane_t *lane) {
     (void)lane; /* without assertions */
-    mfi_assert_locked(&lane->producer->lock);
+    mfi_assert_inside(&lane->producer->lock);
     assert(lane->first ? lane->last && !lane->last->next : !lane->last);
     assert(lane->count <= lane->producer->max_batches);
     assert(lane->count >= (size_t)(lane->open != NULL) + (lane->first != NULL));
@@ -97,7 +97,7 @@ static void batch_set_possibly_stored(mfi_batch_t *batch, bool possibly) {
 
 /* Append could not finish the first batch: it stays, and loose ordering moves it to the end. */
 static void lane_keep_first(mfi_lane_t *lane, mofka_status_t status) {
-    mfi_assert_locked(&lane->producer->lock);
+    mfi_assert_inside(&lane->producer->lock);
     mfi_batch_t *batch = lane->first;
     batch->out.reserved |= status == MOFKA_ERR_POSSIBLY_STORED;
     batch_set_possibly_stored(batch, batch->out.reserved);
@@ -121,24 +121,24 @@ static bool lane_has_work(const mfi_lane_t *lane, uint64_t sequence) {
 }
 
 void mfi_caller_begin(mofka_producer_t *producer, mfi_caller_t *caller) {
-    mfi_assert_locked(&producer->lock);
-    *caller = (mfi_caller_t){.next = producer->callers, .thread = pthread_self()};
+    mfi_assert_inside(&producer->lock);
+    *caller = (mfi_caller_t){.next = producer->callers, .thread = mfi_thread_self()};
     producer->callers = caller;
 }
 
 void mfi_caller_end(mofka_producer_t *producer, mfi_caller_t *caller) {
     mfi_caller_t **at = &producer->callers;
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     while (*at != caller)
         at = &(*at)->next;
     *at = caller->next;
 }
 
 mofka_status_t mfi_producer_check_caller(mofka_producer_t *producer) {
-    mfi_assert_locked(&producer->lock);
-    pthread_t self = pthread_self();
+    mfi_assert_inside(&producer->lock);
+    uintptr_t self = mfi_thread_self();
     for (const mfi_caller_t *caller = producer->callers; caller; caller = caller->next)
-        if (pthread_equal(caller->thread, self))
+        if (caller->thread == self)
             return mofka_fail(MOFKA_ERR_BUSY,
                               "producer '%s': a callback of a send cannot wait for sends",
                               producer->name);
@@ -165,7 +165,7 @@ static bool append_may_go_on(mofka_status_t status) {
 
 /* An append of at most `most` batches begins. */
 static void lane_begin_append(mfi_lane_t *lane, size_t most) {
-    mfi_assert_locked(&lane->producer->lock);
+    mfi_assert_inside(&lane->producer->lock);
     assert(!lane->sending && lane->first && most > 0);
     lane->sending = true;
     lane->sending_sequence = lane->first->sequence;
@@ -227,7 +227,7 @@ static bool lane_end_append(mfi_lane_t *lane, size_t stored, mofka_status_t stat
     char message[MOFKA_MESSAGE_BYTES_MAX + 1];
     bool keeps = status && stored > 0; /* the message, from callbacks of the stored batches */
     size_t before = lane->count;
-    mfi_assert_locked(&lane->producer->lock);
+    mfi_assert_inside(&lane->producer->lock);
     assert(lane->sending && stored <= lane->group_count);
     if (keeps)
         snprintf(message, sizeof message, "%s", mofka_last_error());
@@ -239,7 +239,7 @@ static bool lane_end_append(mfi_lane_t *lane, size_t stored, mofka_status_t stat
         lane_fail_unreserved(lane);
     assert(lane->group_count == 0);
     lane->sending = false;
-    pthread_cond_broadcast(&lane->producer->changed);
+    mfi_monitor_notify(&lane->producer->lock);
     return lane->count < before;
 }
 
@@ -252,12 +252,12 @@ static mofka_status_t lane_send_first(mfi_lane_t *lane, int64_t deadline) {
     mfi_caller_t caller;
     mfi_caller_begin(producer, &caller);
     lane_begin_append(lane, 1);
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     mofka_status_t status =
         producer->ops->append(producer->self, lane->partition, out, time_ms, &out->first_id);
     mfi_log(MOFKA_LOG_TRACE, "topic '%s', partition %zu: batch of %zu events: %s",
             producer->topic->name, lane->partition, out->event_count, mofka_status_name(status));
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     bool left = lane_end_append(lane, status ? 0 : 1, status);
     mfi_caller_end(producer, &caller);
     if (left)
@@ -319,7 +319,7 @@ static mofka_status_t lane_start_group(mfi_lane_t *lane, int64_t timeout_ms) {
 }
 
 void mfi_lane_start(mfi_lane_t *lane) {
-    mfi_assert_locked(&lane->producer->lock);
+    mfi_assert_inside(&lane->producer->lock);
     assert(lane->producer->ops->append_start);
     if (lane->first && !lane->sending)
         (void)lane_start_group(lane, START_MS);
@@ -331,21 +331,21 @@ static void lane_append_done(mofka_append_t *append, size_t stored, mofka_status
     mfi_lane_t *lane = mfi_container_of(append, mfi_lane_t, append);
     mofka_producer_t *producer = lane->producer;
     mfi_caller_t caller;
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     mfi_caller_begin(producer, &caller); /* of the log's callback, too */
     lane_note_kept(lane, append_may_go_on(status) ? status : MOFKA_OK);
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     mfi_log(MOFKA_LOG_TRACE, "topic '%s', partition %zu: %zu of %zu batches stored: %s",
             producer->topic->name, lane->partition, stored, append->count,
             mofka_status_name(status));
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     lane->in_backend = true;
     bool left = lane_end_append(lane, stored, status);
     lane->in_backend = false;
     if (left)
         mfi_lane_start(lane);
     mfi_caller_end(producer, &caller);
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
 }
 
 /* The append under way has taken longer than its caller waits. */
@@ -370,7 +370,7 @@ static mofka_status_t lane_wait_append(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
     bool backend = producer->ops->append_start;
     int64_t end = backend && deadline < INT64_MAX - GRACE_MS ? deadline + GRACE_MS : deadline;
-    mfi_cond_wait(&producer->changed, &producer->lock, end);
+    mfi_monitor_wait(&producer->lock, end);
     if (lane->sending)
         return mfi_remaining(end) == 0 ? lane_fail_late(lane) : MOFKA_OK;
     return lane->kept && mfi_remaining(deadline) == 0 ? lane_fail_kept(lane) : MOFKA_OK;
@@ -403,7 +403,7 @@ static mofka_status_t lane_advance(mfi_lane_t *lane, int64_t deadline) {
 }
 
 mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline) {
-    mfi_assert_locked(&lane->producer->lock);
+    mfi_assert_inside(&lane->producer->lock);
     mofka_status_t status = MOFKA_OK;
     while (!status && lane_has_work(lane, sequence))
         status = lane_advance(lane, deadline);
@@ -434,7 +434,7 @@ void mfi_lane_discard(mfi_lane_t *lane) {
         mfi_batch_finish(batch, lane_fail_discarded(producer), 0);
     for (mfi_batch_t *batch = lane->first; batch; batch = batch->next)
         batch->discard = true;
-    pthread_cond_broadcast(&producer->changed);
+    mfi_monitor_notify(&producer->lock);
 }
 
 /* Whether append has a batch that is to be discarded, and may be when append is over. */
@@ -447,10 +447,9 @@ static bool lane_is_discarding(const mfi_lane_t *lane) {
 
 mofka_status_t mfi_lane_wait_discarded(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     while (lane_is_discarding(lane))
-        if (!mfi_cond_wait(&producer->changed, &producer->lock, deadline) &&
-            lane_is_discarding(lane))
+        if (!mfi_monitor_wait(&producer->lock, deadline) && lane_is_discarding(lane))
             return mofka_fail(MOFKA_ERR_TIMEOUT,
                               "producer '%s': %zu events for partition %zu are being sent; if "
                               "that does not store them, they are discarded then",

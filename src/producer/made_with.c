@@ -117,6 +117,7 @@ mofka_status_t mfi_producer_make_with(mofka_producer_t *producer,
     producer->stores_text = mofka_serializer_is_identity(producer->serializer);
     producer->one_choice = !status && topic->partition_count == 1 &&
                            mfi_partition_selector_takes_turns(producer->selector);
+    producer->plain = producer->accepts_all && producer->stores_text && producer->one_choice;
     producer->tells_selector =
         !status && mfi_partition_selector_follows_batches(producer->selector);
     return status;

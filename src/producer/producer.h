@@ -28,6 +28,7 @@
 #include <mofka/backend.h>
 #include "base/clock.h"
 #include "base/lock.h"
+#include "base/monitor.h"
 #include "data/data_descriptor.h"
 #include "data/outcome.h"
 #include "driver/driver.h"
@@ -96,7 +97,7 @@ typedef struct mfi_tally {
 /* A thread that sends, or releases data, and may be in a callback. It is on that thread's stack. */
 typedef struct mfi_caller {
     struct mfi_caller *next; /* of the producer */
-    pthread_t thread;
+    uintptr_t thread;
 } mfi_caller_t;
 
 struct mfi_account;
@@ -113,7 +114,7 @@ typedef struct mfi_flush {
 /* What a thread's flushes have to report. The picture is in failures.c. */
 typedef struct mfi_account {
     struct mfi_account *next;
-    pthread_t thread;
+    uintptr_t thread;
     mfi_flush_t *flushes; /* that have not reported; the oldest first */
     mfi_tally_t tally;    /* what no flush of this thread covers yet */
 } mfi_account_t;
@@ -131,6 +132,7 @@ struct mofka_producer {
     bool accepts_all;    /* the validator accepts everything */
     bool stores_text;    /* the serializer stores the text as it is */
     bool one_choice;     /* there is one partition to choose */
+    bool plain;          /* all three of these */
     bool tells_selector; /* the selector wants a report of each batch that leaves */
     char *name;
     char *options_json; /* NULL: none */
@@ -147,14 +149,14 @@ struct mofka_producer {
     mfi_child_t child;
     /* Serialises the selector's calls. A leaf: no other lock is taken while it is held. */
     pthread_mutex_t select_lock;
-    pthread_mutex_t lock; /* guards all below, and the lanes */
-    /* A lane stopped sending or lost a batch, or the backend's close ended. */
-    pthread_cond_t changed;
+    /* Guards all below, and the lanes. It is notified when a lane stopped sending or lost a batch,
+     * and when the backend's close ended. */
+    mfi_monitor_t lock;
     bool closed;                  /* no more events; set when the lanes are empty */
     bool lossy;                   /* accepted events failed: the backend's close is not `flushed` */
     bool ending;                  /* a thread is in the backend's close */
     bool ended;                   /* the backend's close is over */
-    pthread_t ender;              /* the thread that is `ending` */
+    uintptr_t ender;              /* the thread that is `ending` */
     uint64_t sequence;            /* of the last batch or flush */
     int64_t check_ms;             /* no lingering batch is due before; coarse clock */
     int64_t look_ms;              /* of a producer that drops: no look for room before; likewise */
@@ -299,7 +301,7 @@ void mfi_producer_cancel_tasks(mofka_producer_t *producer);
 mfi_account_t *mfi_account_find_or_create(mofka_producer_t *producer);
 static inline mfi_account_t *mfi_account_of_thread(mofka_producer_t *producer) {
     mfi_account_t *last = producer->account;
-    if (last && pthread_equal(last->thread, pthread_self()))
+    if (last && last->thread == mfi_thread_self())
         return last;
     return mfi_account_find_or_create(producer);
 }

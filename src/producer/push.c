@@ -13,7 +13,7 @@
 static mofka_status_t push_drive(void *owner, mfi_outcome_t *outcome, int64_t timeout_ms) {
     mofka_producer_t *producer = owner;
     mofka_status_t status = MOFKA_OK;
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     if (!atomic_load(&outcome->done)) {
         mfi_batch_t *batch = outcome->batch;
         assert(batch->lane->producer == producer);
@@ -22,7 +22,7 @@ static mofka_status_t push_drive(void *owner, mfi_outcome_t *outcome, int64_t ti
         status = mfi_lane_drive(batch->lane, batch->sequence, mfi_deadline(timeout_ms));
     }
     mfi_batches_release(producer);
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     /* The delivery state reports the other errors. */
     return status == MOFKA_ERR_BUSY ? status : MOFKA_OK;
 }
@@ -38,13 +38,13 @@ const mfi_future_ops_t mfi_push_future_ops = {.drive = push_drive,
 static mofka_status_t push_refuse(mofka_producer_t *producer, mofka_status_t status,
                                   mofka_future_t **future) {
     assert(status != MOFKA_OK);
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     producer->stats.events_refused++;
     if (!future && !mfi_account_of_thread(producer))
         status = MOFKA_ERR_MEMORY;
     else if (!future)
         mfi_failure_note(producer, 1, producer->sequence, status, mofka_last_error());
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     if (!future)
         return status;
     mfi_outcome_t *outcome = mfi_future_create(&mfi_push_future_ops, producer, future);
@@ -60,10 +60,12 @@ typedef struct push {
     mofka_data_view_t *data; /* borrowed; NULL: none */
     mofka_future_t **future; /* NULL: no future is wanted */
     int64_t deadline;        /* see push_deadline; 0 means not yet asked for */
-    int64_t now_ms;          /* of the coarse clock, when the event was added; 0 means not yet */
-    bool sealed;             /* a batch of the lane was sealed: it must be sent */
-    bool opened;             /* a batch was opened: it must not linger for ever */
-    bool dropped;            /* there was no place, and the producer does not wait */
+    /* Of the coarse clock, when the event was added; 0 means not yet, or that a task looks for
+     * batches that linger, so that no push has to. */
+    int64_t now_ms;
+    bool sealed;  /* a batch of the lane was sealed: it must be sent */
+    bool opened;  /* a batch was opened: it must not linger for ever */
+    bool dropped; /* there was no place, and the producer does not wait */
 } push_t;
 
 /* Counts from when the push first waits or sends. Most pushes do neither. */
@@ -84,7 +86,7 @@ static int64_t push_deadline(push_t *push) {
 static bool push_look_for_place(push_t *push, mfi_lane_t *lane) {
     mofka_producer_t *producer = push->producer;
     int64_t start_ms = mfi_coarse_ms();
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     if (mfi_producer_has_senders(producer) || start_ms < producer->look_ms)
         return false;
     bool place = mfi_lane_make_place(lane, push_deadline(push)) == MOFKA_OK;
@@ -109,7 +111,7 @@ static mofka_status_t push_drop(push_t *push, mfi_lane_t *lane) {
 /* With the lock, releases it meanwhile: wait for a place among max_batches. */
 static mofka_status_t push_wait_for_place(push_t *push, mfi_lane_t *lane) {
     MFI_KEEP_ERRNO;
-    mfi_assert_locked(&push->producer->lock);
+    mfi_assert_inside(&push->producer->lock);
     uint64_t since = mfi_now_ns();
     mofka_status_t status = mfi_lane_make_place(lane, push_deadline(push));
     mfi_stats_push_waited(&push->producer->stats, since);
@@ -121,7 +123,7 @@ static mofka_status_t push_wait_for_place(push_t *push, mfi_lane_t *lane) {
 /* With the lock, releases it meanwhile: make an open batch that has room for `bytes`. */
 static mofka_status_t push_make_room(push_t *push, mfi_lane_t *lane, size_t bytes) {
     mofka_producer_t *producer = push->producer;
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     for (;;) {
         if (producer->closed)
             return mofka_fail(MOFKA_ERR_CLOSED, "producer '%s' is closed", producer->name);
@@ -148,9 +150,11 @@ static mofka_status_t push_make_room(push_t *push, mfi_lane_t *lane, size_t byte
 static mofka_status_t push_add(push_t *push, mfi_lane_t *lane, const char *metadata, size_t bytes,
                                size_t total) {
     bool answerable = push->future || mfi_account_of_thread(push->producer);
-    mfi_assert_locked(&push->producer->lock);
+    mfi_assert_inside(&push->producer->lock);
     mofka_status_t status = answerable ? push_make_room(push, lane, total) : MOFKA_ERR_MEMORY;
-    push->now_ms = mfi_coarse_ms();
+    bool first = !lane->open || lane->open->out.event_count == 0;
+    if (first || !push->producer->lingering)
+        push->now_ms = mfi_coarse_ms();
     if (!status)
         status = mfi_batch_add(lane, metadata, bytes, push->data, push->future, push->now_ms);
     if (status)
@@ -168,7 +172,7 @@ static mofka_status_t push_serve_lanes(push_t *push, mfi_lane_t *lane, mofka_sta
                                        bool check) {
     MFI_KEEP_ERRNO;
     mofka_producer_t *producer = push->producer;
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     /* Without workers one delayed task serves all lanes. */
     bool watch =
         push->opened && (producer->pool || (producer->open_count > 0 && !producer->lingering));
@@ -177,7 +181,7 @@ static mofka_status_t push_serve_lanes(push_t *push, mfi_lane_t *lane, mofka_sta
     bool sends = push->sealed && !status && !watch && !producer->pool;
     if (sends) /* the lock is taken once for both: a batch may hold one event */
         mfi_lane_drive_until_close(lane, push_deadline(push));
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     if (watch)
         mfi_lane_watch(lane);
     if (push->sealed && status) /* this call has waited enough */
@@ -203,12 +207,12 @@ static mofka_status_t push_enqueue(push_t *push, mfi_lane_t *lane, const char *m
                                       bytes, data_bytes, producer->topic->name,
                                       lane->limits.event_bytes_max),
                            push->future);
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     mofka_status_t status = push_add(push, lane, metadata, bytes, bytes + data_bytes);
-    bool check = push->now_ms >= producer->check_ms;
+    bool check = push->now_ms && push->now_ms >= producer->check_ms;
     if (status || push->sealed || push->opened || check || producer->unreleased)
         return push_serve_lanes(push, lane, status, check);
-    pthread_mutex_unlock(&producer->lock); /* most pushes only add */
+    mfi_monitor_leave(&producer->lock); /* most pushes only add */
     return MOFKA_OK;
 }
 
@@ -279,11 +283,11 @@ static mofka_status_t push_choose_partition(mofka_producer_t *producer, const ch
 /* Send the lane's open batch now if it has no room for the event: a selector that follows batches
  * can then choose again. True: the batch was sealed. */
 static bool push_make_way(push_t *push, mfi_lane_t *lane, size_t bytes) {
-    pthread_mutex_lock(&push->producer->lock);
+    mfi_monitor_enter(&push->producer->lock);
     bool sealed = lane->open && !mfi_batch_fits(lane, bytes);
     if (sealed)
         mfi_batch_seal(lane, MFI_SEAL_FULL);
-    pthread_mutex_unlock(&push->producer->lock);
+    mfi_monitor_leave(&push->producer->lock);
     if (sealed)
         mfi_lane_send(lane, push_deadline(push));
     return sealed;
@@ -311,6 +315,28 @@ static mofka_status_t push_event(push_t *push, const char *metadata, size_t byte
     return push_serialize(push, &producer->lanes[partition], metadata, bytes);
 }
 
+/* With the lock. Most pushes only add text to a batch that stays open, which a task seals if it
+ * lingers. False: the push is not such a one, and nothing was done. */
+static inline bool push_join(mofka_producer_t *producer, const char *metadata, size_t bytes) {
+    const mfi_lane_t *lane = &producer->lanes[0];
+    const mfi_account_t *account = producer->account;
+    mfi_batch_t *b = lane->open;
+    if (!b || !producer->lingering || producer->unreleased || !account ||
+        account->thread != mfi_thread_self())
+        return false;
+    mofka_batch_t *out = &b->out;
+    size_t count = out->event_count, at = out->metadata_bytes, used = at + out->data_bytes;
+    if (count == 0 || count >= b->event_room || count + 1 >= lane->events_cap ||
+        bytes > b->metadata_room - at || used + bytes >= lane->bytes_cap)
+        return false;
+    memcpy(b->metadata + at, metadata, bytes);
+    b->events[count] = (mofka_batch_event_t){bytes, 0};
+    out->metadata_bytes = at + bytes;
+    out->event_count = count + 1;
+    b->futureless++;
+    return true;
+}
+
 mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metadata, size_t bytes,
                                    mofka_data_view_t *data, size_t partition,
                                    mofka_future_t **out) {
@@ -321,6 +347,13 @@ mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metad
         status = mfi_check(data, MFI_DATA_VIEW, "data view");
     if (status)
         return status;
+    if (producer->plain && !data && !out && bytes > 0) {
+        mfi_monitor_enter(&producer->lock);
+        bool joined = push_join(producer, metadata, bytes);
+        mfi_monitor_leave(&producer->lock);
+        if (joined)
+            return MOFKA_OK;
+    }
     push_t push = {.producer = producer, .data = data, .future = out};
     status = push_event(&push, metadata, bytes, partition);
     return push.dropped && producer->fallback

@@ -40,15 +40,14 @@
  *                other work.
  *   away_ms      the last time away; 0 after an append that took its batch.
  *   sending      an append is under way. Set by the thread that begins it, cleared by the thread
- *                that ends it, with a broadcast of `changed`. Only the append uses its batches
- *                meanwhile.
+ *                that ends it, which notifies the lock. Only the append uses its batches meanwhile.
  *   discard      of a batch that stays: set by discard, kept until the batch leaves the lane,
  *                obeyed when append says that the batch is not reserved.
  *   closes       of the producer: counts the calls of close. Pushes that wait for room end when it
  *                changes.
  *
  * Who waits for what: a worker for room, at most TURN_MS; a call for room, in appends of at most
- * APPEND_MS_MAX, between which it looks at the above; a call that finds `sending`, for `changed`.
+ * APPEND_MS_MAX, between which it looks at the above; a call that finds `sending`, to be notified.
  */
 #include "producer/producer.h"
 
@@ -92,7 +91,7 @@ static bool lane_queue_sender(mfi_lane_t *lane, uint64_t priority) {
 /* With the lock: the lane has no task that sends any more. The caller releases the memory that the
  * task kept. */
 static void lane_end_sender(mfi_lane_t *lane) {
-    mfi_assert_locked(&lane->producer->lock);
+    mfi_assert_inside(&lane->producer->lock);
     assert(lane->has_sender && !lane->away);
     lane->has_sender = false;
     lane->away_ms = 0;
@@ -113,11 +112,11 @@ static bool lane_send_later(mfi_lane_t *lane) {
  * False: the pool is closed. */
 static bool lane_send_last(mfi_lane_t *lane, int64_t sleep_ms) {
     assert(sleep_ms >= 0 && sleep_ms <= AWAY_MS_MAX);
-    pthread_mutex_unlock(&lane->producer->lock);
+    mfi_monitor_leave(&lane->producer->lock);
     if (sleep_ms > 0)
         nanosleep(&(struct timespec){.tv_nsec = sleep_ms * 1000000}, NULL);
     bool queued = lane_queue_sender(lane, 0);
-    pthread_mutex_lock(&lane->producer->lock);
+    mfi_monitor_enter(&lane->producer->lock);
     return queued;
 }
 
@@ -151,11 +150,11 @@ static void lane_send_task(void *context) {
     mofka_producer_t *producer = lane->producer;
     /* The task that goes on may end before this call does. */
     mfi_producer_retain_memory(producer);
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     bool over = !lane_take_turn(lane);
     if (over)
         lane_end_sender(lane);
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     if (over)
         mfi_producer_release_memory(producer);
     mfi_producer_release_memory(producer);
@@ -164,27 +163,27 @@ static void lane_send_task(void *context) {
 void mfi_lane_send(mfi_lane_t *lane, int64_t deadline) {
     mofka_producer_t *producer = lane->producer;
     bool workers = producer_sends_by_workers(producer);
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     bool another = workers && lane->first && !lane->has_sender;
     lane->has_sender |= another;
     if (!workers)
         mfi_lane_drive_until_close(lane, deadline);
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     if (!another)
         return;
     mfi_producer_retain_memory(producer);
     if (lane_queue_sender(lane, MOFKA_PRIORITY_DEFAULT))
         return;
-    pthread_mutex_lock(&producer->lock); /* the pool is closed: send here */
+    mfi_monitor_enter(&producer->lock); /* the pool is closed: send here */
     lane_end_sender(lane);
     mfi_lane_drive_until_close(lane, deadline);
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     mfi_producer_release_memory(producer);
 }
 
 /* With the lock: take the lane's task back, if it waits in the pool. True: it will not run. */
 static bool lane_cancel_away(mfi_lane_t *lane) {
-    mfi_assert_locked(&lane->producer->lock);
+    mfi_assert_inside(&lane->producer->lock);
     bool canceled =
         lane->away && mfi_thread_pool_cancel_later(lane->producer->pool, lane_send_task, lane);
     lane->away &= !canceled;
@@ -202,7 +201,7 @@ void mfi_lane_call_sender_back(mfi_lane_t *lane) {
 static void lane_seal_task(void *context) {
     mfi_lane_t *lane = context;
     mofka_producer_t *producer = lane->producer;
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     assert(lane->has_sealer);
     mfi_batch_seal(lane, MFI_SEAL_WORKER);
     lane->has_sealer = false;
@@ -210,7 +209,7 @@ static void lane_seal_task(void *context) {
         mfi_lane_start(lane);
     bool becomes_sender = !lane->has_sender && !producer->ops->append_start;
     lane->has_sender |= becomes_sender;
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     if (becomes_sender)
         lane_send_task(lane);
     else
@@ -227,7 +226,7 @@ static int64_t producer_linger(const mofka_producer_t *producer) {
 /* With the lock: seal the open batch if it is old. True: the lane has a sealed batch. */
 static bool lane_check_linger(mfi_lane_t *lane, int64_t now) {
     mofka_producer_t *producer = lane->producer;
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     const mfi_batch_t *open = lane->open;
     if (open && open->out.event_count > 0) {
         int64_t due = open->opened_ms + producer_linger(producer);
@@ -241,17 +240,17 @@ static bool lane_check_linger(mfi_lane_t *lane, int64_t now) {
 
 void mfi_producer_check_lanes(mofka_producer_t *producer) {
     int64_t now = mfi_coarse_ms();
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     /* A batch that is opened from now on is due later than this. */
     producer->check_ms = now + producer_linger(producer);
     for (size_t i = 0; i < producer->topic->partition_count; i++) {
         if (!lane_check_linger(&producer->lanes[i], now))
             continue;
-        pthread_mutex_unlock(&producer->lock);
+        mfi_monitor_leave(&producer->lock);
         mfi_lane_send(&producer->lanes[i], mfi_deadline(0));
-        pthread_mutex_lock(&producer->lock);
+        mfi_monitor_enter(&producer->lock);
     }
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
 }
 
 void mfi_producer_wake_workers(mofka_producer_t *producer) {
@@ -263,7 +262,7 @@ static void producer_linger_task(void *context);
 
 /* With the lock: start the delayed task, where there is a pool that has those. */
 static void producer_check_later(mofka_producer_t *producer, int64_t delay_ms) {
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     assert(!producer->lingering && delay_ms >= 0);
     if (!producer->timer || producer->closed)
         return;
@@ -276,7 +275,7 @@ static void producer_check_later(mofka_producer_t *producer, int64_t delay_ms) {
 }
 
 void mfi_producer_retry_soon(mofka_producer_t *producer) {
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     if (producer_sends_by_workers(producer)) /* a sender comes back */
         return;
     if (producer->lingering && producer->task_ms <= mfi_coarse_ms() + RETRY_MS)
@@ -292,7 +291,7 @@ void mfi_producer_retry_soon(mofka_producer_t *producer) {
 
 /* With the lock: a batch is sealed, and no thread sends it. */
 static bool producer_has_sealed(const mofka_producer_t *producer) {
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     for (size_t i = 0; i < producer->topic->partition_count; i++)
         if (producer->lanes[i].first && !producer->lanes[i].sending)
             return true;
@@ -302,7 +301,7 @@ static bool producer_has_sealed(const mofka_producer_t *producer) {
 static void producer_linger_task(void *context) {
     mofka_producer_t *producer = context;
     mfi_producer_check_lanes(producer);
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     assert(producer->lingering);
     producer->lingering = false;
     int64_t wait = producer->check_ms - mfi_coarse_ms();
@@ -311,13 +310,13 @@ static void producer_linger_task(void *context) {
         wait = RETRY_MS;
     if (producer->open_count > 0 || waits)
         producer_check_later(producer, wait > 0 ? wait : 0);
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     mfi_producer_release_memory(producer);
 }
 
 void mfi_producer_cancel_tasks(mofka_producer_t *producer) {
     size_t canceled = mfi_thread_pool_cancel_later(producer->timer, producer_linger_task, producer);
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     for (size_t i = 0; i < producer->topic->partition_count; i++) {
         mfi_lane_t *lane = &producer->lanes[i];
         if (lane_cancel_away(lane)) {
@@ -325,7 +324,7 @@ void mfi_producer_cancel_tasks(mofka_producer_t *producer) {
             canceled++;
         }
     }
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     while (canceled-- > 0)
         mfi_producer_release_memory(producer);
 }
@@ -335,11 +334,11 @@ void mfi_lane_watch(mfi_lane_t *lane) {
     bool workers = producer_has_workers(producer);
     if (!producer->timer)
         return;
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     if (!workers && !producer->lingering && producer->open_count > 0)
         producer_check_later(producer, producer_linger(producer));
     if (!workers) {
-        pthread_mutex_unlock(&producer->lock);
+        mfi_monitor_leave(&producer->lock);
         return;
     }
     if (producer->batch_size != MOFKA_BATCH_ADAPTIVE && !producer->lingering)
@@ -347,15 +346,15 @@ void mfi_lane_watch(mfi_lane_t *lane) {
     bool watched =
         lane->has_sealer || (producer->lingering && producer->batch_size != MOFKA_BATCH_ADAPTIVE);
     lane->has_sealer |= !watched;
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     if (watched)
         return;
     mfi_producer_retain_memory(producer);
     if (mofka_thread_pool_push_work(producer->pool, lane_seal_task, lane, 0) == MOFKA_OK)
         return;
     /* The pool is closed. A later push or flush will seal the batch. */
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     lane->has_sealer = false;
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     mfi_producer_release_memory(producer);
 }

@@ -7,7 +7,7 @@
 
 /* With the lock: a copy of the counters, in which the events of open batches count as pushed. */
 static void producer_copy_stats(mofka_producer_t *producer, mfi_producer_stats_t *copy) {
-    mfi_assert_locked(&producer->lock);
+    mfi_assert_inside(&producer->lock);
     *copy = producer->stats;
     for (size_t i = 0; i < producer->topic->partition_count; i++) {
         const mfi_batch_t *open = producer->lanes[i].open;
@@ -19,9 +19,9 @@ static void producer_copy_stats(mofka_producer_t *producer, mfi_producer_stats_t
 /* NULL: no memory. */
 static cJSON *producer_describe_stats(mofka_producer_t *producer) {
     mfi_producer_stats_t stats;
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     producer_copy_stats(producer, &stats);
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     cJSON *json = cJSON_CreateObject();
     if (cJSON_AddStringToObject(json, "name", producer->name) &&
         cJSON_AddStringToObject(json, "topic", producer->topic->name) &&
@@ -41,9 +41,9 @@ cJSON *mfi_producer_child_stats(mfi_child_t *child) {
 
 void mfi_producer_child_fold(mfi_child_t *child, mfi_totals_t *totals) {
     mofka_producer_t *producer = producer_of_child(child);
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     mfi_stats_add_producer(totals, &producer->stats);
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
 }
 
 mofka_status_t mofka_producer_stats(mofka_producer_t *producer, mofka_metadata_t **stats) {
@@ -54,7 +54,7 @@ mofka_status_t mofka_producer_stats(mofka_producer_t *producer, mofka_metadata_t
 
 /* With the lock: when the lane's oldest event was pushed; INT64_MAX if all are stored. */
 static int64_t lane_oldest_ms(const mfi_lane_t *lane) {
-    mfi_assert_locked(&lane->producer->lock);
+    mfi_assert_inside(&lane->producer->lock);
     const mfi_batch_t *open = lane->open;
     int64_t oldest_ms = open && open->out.event_count > 0 ? open->opened_ms : INT64_MAX;
     for (const mfi_batch_t *batch = lane->first; batch; batch = batch->next)
@@ -66,12 +66,12 @@ int64_t mofka_producer_oldest_pending_ms(mofka_producer_t *producer) {
     if (mfi_check(producer, MFI_PRODUCER, "producer"))
         return -1;
     int64_t oldest_ms = INT64_MAX;
-    pthread_mutex_lock(&producer->lock);
+    mfi_monitor_enter(&producer->lock);
     for (size_t i = 0; i < producer->topic->partition_count; i++) {
         int64_t lane_ms = lane_oldest_ms(&producer->lanes[i]);
         oldest_ms = lane_ms < oldest_ms ? lane_ms : oldest_ms;
     }
-    pthread_mutex_unlock(&producer->lock);
+    mfi_monitor_leave(&producer->lock);
     if (oldest_ms == INT64_MAX)
         return 0;
     int64_t age_ms = mfi_coarse_ms() - oldest_ms;

@@ -39,10 +39,10 @@ static int consumer_case_teardown(void **state) {
 /* Runs that wait to be pulled, once no worker is at it any more. */
 static size_t ready_runs(mofka_consumer_t *consumer) {
     for (;;) {
-        pthread_mutex_lock(&consumer->lock);
+        mfi_monitor_enter(&consumer->lock);
         bool busy = consumer->prefetching;
         size_t runs = consumer->ready_runs;
-        pthread_mutex_unlock(&consumer->lock);
+        mfi_monitor_leave(&consumer->lock);
         if (!busy)
             return runs;
         clock_sleep_ms(1);

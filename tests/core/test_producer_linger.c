@@ -168,9 +168,9 @@ static void wait_for_the_linger_task(void *context) {
     (void)context;
     for (int i = 0; i < 1000 && !bulky_over; i++) {
         clock_sleep_ms(1);
-        pthread_mutex_lock(&bulky->lock);
+        mfi_monitor_enter(&bulky->lock);
         bulky_over = !bulky->lingering;
-        pthread_mutex_unlock(&bulky->lock);
+        mfi_monitor_leave(&bulky->lock);
     }
 }
 

@@ -22,7 +22,7 @@ struct mofka_event_run {
 /* `count` events from `event` on leave the FIFO; it stands for them, and for at least one more. */
 static void event_run_shorten(mofka_consumer_t *consumer, mofka_event_t *event, size_t count) {
     mfi_run_t *run = event->run;
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     assert(consumer->first == event && count <= mfi_event_unmade(event));
     run->made += count - 1; /* those never need a handle */
     mfi_run_make_one(run, event->next);
@@ -53,7 +53,7 @@ static void event_run_take(mofka_consumer_t *consumer, size_t most, mofka_event_
     mofka_event_t *event = consumer->first;
     mfi_run_t *run = event->run;
     size_t count = 0;
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     taken->run = run;
     taken->first = (size_t)(event - run->events);
     taken->from = run->run->events + taken->first;
@@ -75,7 +75,7 @@ static void event_run_take(mofka_consumer_t *consumer, size_t most, mofka_event_
 static mofka_status_t event_run_make(mofka_consumer_t *consumer, size_t most,
                                      mofka_event_run_t **out, mofka_event_t **failed) {
     mofka_event_t *end = NULL;
-    mfi_assert_locked(&consumer->lock);
+    mfi_assert_inside(&consumer->lock);
     if (consumer->first && consumer->first->status) {
         *failed = mfi_consumer_pop(consumer);
         return MOFKA_OK;
@@ -109,13 +109,13 @@ mofka_status_t mofka_consumer_pull_run(mofka_consumer_t *consumer, size_t events
         return status;
     mofka_event_run_t *made = NULL;
     mofka_event_t *failed = NULL;
-    pthread_mutex_lock(&consumer->lock);
+    mfi_monitor_enter(&consumer->lock);
     atomic_store_explicit(&consumer->pulls_runs, true, memory_order_relaxed);
     status = mfi_consumer_await(consumer, timeout_ms);
     if (!status)
         status = event_run_make(consumer, events_max, &made, &failed);
     bool more = !status && consumer->workers && mfi_consumer_wants_prefetch(consumer);
-    pthread_mutex_unlock(&consumer->lock);
+    mfi_monitor_leave(&consumer->lock);
     if (more)
         mfi_consumer_start_prefetch(consumer);
     if (failed)
@@ -154,7 +154,8 @@ void mofka_event_run_release(mofka_event_run_t *run) {
         event_run_free_events(run);
     if (run->from && mfi_consumer_counts_releases(run->run->consumer))
         mfi_run_count_releases(run->run, run->first, run->count);
-    mfi_run_drop(run->run, run->from ? run->count : 1);
+    else
+        mfi_run_drop(run->run, run->from ? run->count : 1);
     free(run);
 }
 

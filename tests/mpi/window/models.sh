@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Check the Promela models of a partition and of the store with spin: each holds, and each of its mutants fails.
-#   models.sh PARTITION-MODELS STORE-MODELS
+# Check the Promela models of a partition, of the store and of monitors with spin: each holds, and each of its mutants fails.
+#   models.sh PARTITION-MODELS STORE-MODELS BASE-MODELS
 set -euo pipefail
-partition=$(cd "$1" && pwd) store=$(cd "$2" && pwd) work=$(mktemp -d)
+partition=$(cd "$1" && pwd) store=$(cd "$2" && pwd) base=$(cd "$3" && pwd) work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 check() { # holds|fails MODEL [DEFINE...]
     local expected=$1 model=$2 path=$partition/$2.pml result states
     shift 2
     [ -e "$path" ] || path=$store/$model.pml
+    [ -e "$path" ] || path=$base/$model.pml
     spin "${@/#/-D}" -a "$path" >spin.log || { cat spin.log; exit 1; }
     cc -O2 -w -DCOLLAPSE -DSAFETY -o pan pan.c
     ./pan -m1000000 >pan.log 2>&1 || echo "pan ended with $?" >>pan.log # judged by what it printed, below
@@ -77,3 +78,7 @@ check fails follow MUTANT_FIRST_PIECE
 check fails follow MUTANT_NO_SECOND_LOOK
 check fails follow MUTANT_ANY_BEHIND
 check fails follow MUTANT_MARK_EARLY
+check holds monitor
+check fails monitor MUTANT_NO_BARRIER
+check fails monitor MUTANT_ONE_LOOK
+check fails monitor MUTANT_NO_WAIT
