@@ -26,6 +26,7 @@ RUN_SECONDS = 180  # a run, at most
 class Peer:
     """One row: a program of peers/, and how it is used."""
     name: str
+    label: str  # in the plot
     program: str
     keeps: str
     server: object
@@ -37,16 +38,19 @@ class Peer:
 
 PACKED = {"arguments": ("--pack", "1024"), "sizes": tuple(SIZES)[:2], "single": False}
 PEERS = [
-    Peer("ZeroMQ over ipc, 1,024 events a message", "zeromq", "passes on", no_server, "libzmq3-dev",
+    Peer("ZeroMQ over ipc, 1,024 events a message", "ZeroMQ, packs", "zeromq", "passes on", no_server, "libzmq3-dev",
          **PACKED),
-    Peer("ZeroMQ over ipc", "zeromq", "passes on", no_server, "libzmq3-dev"),
-    Peer("nng over ipc, 1,024 events a message", "nng", "passes on", no_server, "libnng-dev", **PACKED),
-    Peer("nng over ipc", "nng", "passes on", no_server, "libnng-dev"),
-    Peer("NATS core over TCP", "nats", "passes on", nats, "libnats-dev"),
-    Peer("Redis Streams over a unix socket", "redis", "stores, memory", redis, "libhiredis-dev"),
-    Peer("NATS JetStream over TCP", "nats", "stores, memory", nats, "libnats-dev",
+    Peer("ZeroMQ over ipc", "ZeroMQ", "zeromq", "passes on", no_server, "libzmq3-dev"),
+    Peer("nng over ipc, 1,024 events a message", "nng, packs", "nng", "passes on", no_server, "libnng-dev",
+         **PACKED),
+    Peer("nng over ipc", "nng", "nng", "passes on", no_server, "libnng-dev"),
+    Peer("NATS core over TCP", "NATS core", "nats", "passes on", nats, "libnats-dev"),
+    Peer("Redis Streams over a unix socket", "Redis", "redis", "stores, memory", redis, "libhiredis-dev"),
+    Peer("NATS JetStream over TCP", "JetStream", "nats", "stores, memory", nats, "libnats-dev",
          ("--store", "memory")),
 ]
+# Floors of mofka-bench.
+RINGS = {"ring": "a plain ring, one index a message", "ring_64": "a plain ring, one index for 64 messages"}
 # How the library is used, and the options of mofka-bench stream. The first one is paired with the peers; each
 # is measured beside the ring. Claims belong here, as soon as mofka-bench has them.
 WAYS = {"push, pull_many": (), "push, runs in place": ("--runs", "--zero-copy")}
@@ -120,22 +124,32 @@ def measure_peer(peer, row, ours, peers, server):
         row.pushes.append(peers.run(peer, server, "push", (64, 0))["times_us"])
 
 
-def measure_way(row, ours, options):
-    """The library beside the ring, which is a floor of mofka-bench."""
+def measure_way(row, rings, ours, options):
+    """The library beside the rings, which are floors of mofka-bench."""
     for name, size in SIZES.items():
         got = ours.sized("stream", size, "--baseline", *options)
         row.ratios[name].append(got["ratio"]["ring"])
         row.rates[name].append(got["events_per_s"])
+        for floor in rings:
+            rings[floor].ratios[name].append(got["ratio"][floor])
+            rings[floor].rates[name].append(got["baseline"][floor] * 1e9 / sum(size))
+
+
+def measure_trips(row, ring, ours):
+    got = ours.sized("latency", (64, 0), "--baseline")
+    row.trips.append(got["latency_us"])
+    ring.trips.append({"p50": got["baseline"]["ring_p50_us"]})
 
 
 def measure(ours, peers, rounds):
-    """Give the rows: of the ways to use the library, and of the peers."""
-    ways, rows = {name: Row() for name in WAYS}, {peer.name: Row() for peer in PEERS}
+    """Give the rows: of the ways to use the library, of the rings, and of the peers."""
+    ways, rings = {name: Row() for name in WAYS}, {floor: Row() for floor in RINGS}
+    rows = {peer.name: Row() for peer in PEERS}
     first = ways[next(iter(WAYS))]
     for index in range(rounds):
         for name, options in WAYS.items():
-            measure_way(ways[name], ours, options)
-        first.trips.append(ours.sized("latency", (64, 0))["latency_us"])
+            measure_way(ways[name], rings if ways[name] is first else {}, ours, options)
+        measure_trips(first, rings["ring"], ours)
         first.pushes.append(ours.push())
         for peer in PEERS:
             row = rows[peer.name]
@@ -150,7 +164,7 @@ def measure(ours, peers, rounds):
                 row.missing = f"failed: {reason}"
             print(f"round {index + 1} of {rounds}: {peer.name}: " + (
                 row.missing or ", ".join(f"{row.ratios[name][-1]:.3g}" for name in peer.sizes)), flush=True)
-    return ways, rows
+    return ways, rings, rows
 
 
 # ---- table and plot --------------------------------------------------------------------------------
@@ -169,7 +183,8 @@ def around(values):
 
 def times_text(rows):
     """The medians of the launches."""
-    return "; ".join(f"{statistics.median(row[key] for row in rows):.3g}" for key in TIMES) if rows else "–"
+    return "; ".join(f"{statistics.median(row[key] for row in rows):.3g}" for key in TIMES
+                     if key in rows[0]) if rows else "–"
 
 
 def cells(row):
@@ -177,33 +192,35 @@ def cells(row):
             if row.ratios[name] else "–" for name in SIZES] + [times_text(row.trips), times_text(row.pushes)]
 
 
-def write_table(path, mpi, ways, rows):
+def write_table(path, mpi, ways, rings, rows):
     with open(path, "w", encoding="utf-8") as file:
         file.write(f"Machine: {machine()}; {mpi}. Medians, and in brackets the spread of the launches.\n\n")
         file.write("| system | keeps events | " + " | ".join(SIZES) + " | one event in flight: p50; p99.9; max, µs "
                    "| a push: p50; p99.9; max, µs |\n|" + "---|" * (len(SIZES) + 4) + "\n")
         for name, row in ways.items():
             file.write(f"| mofka, {name}: of the ring | stores, memory | {' | '.join(cells(row))} |\n")
+        for floor, row in rings.items():
+            file.write(f"| {RINGS[floor]}: mofka's, of its | passes on | {' | '.join(cells(row))} |\n")
         for peer in PEERS:
             row = rows[peer.name]
             found = [row.missing] + ["–"] * (len(SIZES) + 1) if row.missing else cells(row)
             file.write(f"| {peer.name}: mofka's, of its | {peer.keeps} | {' | '.join(found)} |\n")
 
 
-def plot_ratios(output, mpi, rows):
-    found = [(peer, rows[peer.name]) for peer in PEERS if not rows[peer.name].missing]
-    if not found:
-        return
+def plot_ratios(output, mpi, rings, rows):
+    found = [("ring\\npasses on", rings["ring"])]
+    found += [(f"{peer.label}\\n{peer.keeps.split(',')[0]}", rows[peer.name]) for peer in PEERS
+              if not rows[peer.name].missing]
     path = os.path.join(output, f"{mpi}-peers.dat")
-    write_data(path, [(f'"{peer.name}"', *[value for name in SIZES for value in (
+    write_data(path, [(f'"{label}"', *[value for name in SIZES for value in (
         (statistics.median(row.ratios[name]), min(row.ratios[name]), max(row.ratios[name]))
-        if row.ratios[name] else (None, None, None))]) for peer, row in found])
+        if row.ratios[name] else (None, None, None))]) for label, row in found])
     columns = ", ".join(f"'{path}' using {3 * i + 2}:{3 * i + 3}:{3 * i + 4}:xticlabels(1) title '{name}'"
                         for i, name in enumerate(SIZES))
     plot(output, f"{mpi}-peers",
-         f"set title 'Events per second of mofka, of those of a peer ({mpi}, shm)'\n"
+         f"set title 'Events per second of mofka, of those of another system ({mpi}, shm)'\n"
          "set style data histograms\nset style histogram errorbars gap 2 lw 1\nset style fill solid 0.6\n"
-         "set logscale y\nset xtics rotate by -25\nset rmargin 8\nset bmargin 9\n"
+         "set logscale y\nset xtics font ',9'\nset bmargin 6\n"
          f"plot {columns}, 1 with lines dt 2 lc 'black' notitle\n")
 
 
@@ -224,10 +241,10 @@ def main():
             bench.program = os.path.join(arguments.build, "benchmarks", "mofka-bench")
         with contextlib.closing(bench.log):
             peers = PeerBench(os.path.dirname(bench.program), arguments.seconds, bench.log)
-            ways, rows = measure(Ours(bench, arguments.seconds), peers, arguments.rounds)
+            ways, rings, rows = measure(Ours(bench, arguments.seconds), peers, arguments.rounds)
         path = os.path.join(arguments.output, f"{mpi}-peers.md")
-        write_table(path, mpi, ways, rows)
-        plot_ratios(arguments.output, mpi, rows)
+        write_table(path, mpi, ways, rings, rows)
+        plot_ratios(arguments.output, mpi, rings, rows)
         failed |= any((row.missing or "").startswith("failed") for row in rows.values())
         with open(path, encoding="utf-8") as table:
             print(table.read())

@@ -110,20 +110,24 @@ def case_missing(folder):
 def case_table(folder):
     """Each peer has its row: numbers, or why there are none."""
     ways = {name: run_peers.Row() for name in run_peers.WAYS}
+    rings = {floor: run_peers.Row() for floor in run_peers.RINGS}
     rows = {peer.name: run_peers.Row() for peer in run_peers.PEERS}
-    for row in (*ways.values(), *rows.values()):
+    for row in (*ways.values(), *rings.values(), *rows.values()):
         for name in run_peers.SIZES:
             row.ratios[name], row.rates[name] = [3.0, 1.5, 2.0], [2e6, 1e6, 3e6]
         row.trips = [{"p50": 2.0, "p999": 40.0, "max": 500.0}]
     rows[run_peers.PEERS[0].name].missing = "not here: it is not installed"
     rows[run_peers.PEERS[1].name].ratios["128 B"] = []
     path = os.path.join(folder, "table.md")
-    run_peers.write_table(path, "mpich", ways, rows)
+    rings["ring"].trips = [{"p50": 0.25}]
+    run_peers.write_table(path, "mpich", ways, rings, rows)
     with open(path, encoding="utf-8") as file:
         lines = file.read().splitlines()
-    assert len(lines) == 4 + len(ways) + len(rows), lines
+    above = 4 + len(ways) + len(rings)
+    assert len(lines) == above + len(rows), lines
     assert all(line.count("|") == 8 for line in lines[2:]), lines
-    first, second, third = (line.split(" | ") for line in lines[4 + len(ways):7 + len(ways)])
+    first, second, third = (line.split(" | ") for line in lines[above:above + 3])
+    assert lines[4 + len(ways)].split(" | ")[5] == "0.25", lines
     assert first[2] == "not here: it is not installed" and first[3] == "–", first
     assert second[2] == "–" and second[3] == "2 [1.5–3], 2 M/s", second
     assert third[5] == "2; 40; 500" and third[6] == "– |", third

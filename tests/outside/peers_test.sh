@@ -12,5 +12,5 @@ TMPDIR=$work/tmp "$python" "$source/benchmarks/run_peers.py" --rounds 1 --second
 [ -s "$work/$mpi-peers.svg" ] || { echo "there is no plot"; exit 1; }
 rows=$(grep -c "mofka's, of its" "$work/$mpi-peers.md")
 found=$(grep -cE "mofka's, of its \| [^|]* \| ([0-9][^|]* \[|not here: )" "$work/$mpi-peers.md")
-[ "$rows" = 7 ] && [ "$found" = 7 ] || { echo "$found of $rows rows"; exit 1; }
+[ "$rows" = 9 ] && [ "$found" = 9 ] || { echo "$found of $rows rows"; exit 1; }
 [ -z "$(ls "$work/tmp")" ] || { ls "$work/tmp"; echo "folders are left"; exit 1; }
