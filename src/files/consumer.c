@@ -51,7 +51,7 @@ typedef struct mfi_files_consumer {
     mfi_files_topic_t *topic;
     pthread_mutex_t lock; /* guards acknowledgements and places. A leaf */
     size_t count, turn;
-    bool gone; /* unsubscribed */
+    bool observes, skips_damaged; /* options */
     cursor_t cursors[];
 } files_consumer_t;
 
@@ -120,6 +120,13 @@ static void cursor_note_rewound(const files_consumer_t *c, cursor_t *cursor) {
     cursor->rewound = rewound;
 }
 
+/* Go on behind damage, and say so; a run counts what is lost. */
+static mofka_status_t cursor_skip(cursor_t *cursor) {
+    uint64_t events;
+    mfi_log(MOFKA_LOG_WARN, "%s; they are skipped", mofka_last_error());
+    return mfi_reader_skip(cursor->reader, &events);
+}
+
 /* Look for the next batch, unless one is there. Ids without events are lost. */
 static mofka_status_t cursor_look(const files_consumer_t *c, cursor_t *cursor) {
     mfi_read_t read;
@@ -127,6 +134,10 @@ static mofka_status_t cursor_look(const files_consumer_t *c, cursor_t *cursor) {
     while (!cursor->block && !status) {
         status = mfi_reader_next(cursor->reader, 0, &read);
         cursor_note_rewound(c, cursor);
+        if (status == MOFKA_ERR_CORRUPT && c->skips_damaged) {
+            status = cursor_skip(cursor);
+            continue;
+        }
         if (status)
             break;
         cursor->lost += read.lost;
@@ -437,28 +448,37 @@ static const mofka_consumer_ops_t consumer_ops = {.size = sizeof consumer_ops,
                                                   .destroy = files_consumer_destroy,
                                                   .skip_damaged = files_consumer_skip_damaged};
 
-/* Take the name's place, and go there. */
-static mofka_status_t cursor_join(cursor_t *cursor, const mofka_consumer_config_t *config) {
-    mfi_place_t place = {.life = mfi_reader_life(cursor->reader)};
+/* Take the name's place; `place` is where a new name begins. */
+static mofka_status_t cursor_join(cursor_t *cursor, const char *name, mfi_place_t *place) {
     bool fresh;
-    uint64_t id;
-    mofka_status_t status = config->from_end ? mfi_reader_seek_end(cursor->reader, &place.id)
-                                             : mfi_reader_oldest(cursor->reader, &place.id);
+    mofka_status_t status = mfi_places_open(cursor->log, true, &cursor->places);
     if (!status)
-        status = mfi_places_open(cursor->log, true, &cursor->places);
-    if (!status)
-        status = mfi_places_join(cursor->places, config->name, &place, &fresh, &cursor->slot);
+        status = mfi_places_join(cursor->places, name, place, &fresh, &cursor->slot);
     if (status)
         return status;
-    id = mfi_reader_place(cursor->reader, place.life, place.id);
-    if (id < place.id)
+    uint64_t id = mfi_reader_place(cursor->reader, place->life, place->id);
+    if (id < place->id)
         mfi_log(MOFKA_LOG_WARN,
                 "%s: consumer '%s' is set back from event %" PRIu64 " to %" PRIu64
                 ", where the log was cut or torn",
-                cursor->log->folder, config->name, place.id, id);
-    uint64_t wanted = id;
+                cursor->log->folder, name, place->id, id);
+    place->id = id;
+    return MOFKA_OK;
+}
+
+/* Go where the consumer begins. */
+static mofka_status_t cursor_begin(cursor_t *cursor, const mofka_consumer_config_t *config,
+                                   bool observes) {
+    mfi_place_t place = {.life = mfi_reader_life(cursor->reader)};
+    mofka_status_t status = config->from_end ? mfi_reader_seek_end(cursor->reader, &place.id)
+                                             : mfi_reader_oldest(cursor->reader, &place.id);
+    if (!status && !observes)
+        status = cursor_join(cursor, config->name, &place);
+    if (status)
+        return status;
+    uint64_t id = place.id;
     status = mfi_reader_seek(cursor->reader, &id);
-    cursor->lost = id > wanted ? id - wanted : 0; /* retention went on meanwhile */
+    cursor->lost = id > place.id ? id - place.id : 0; /* retention went on meanwhile */
     cursor->next = cursor->stored = id;
     return status;
 }
@@ -471,7 +491,7 @@ static mofka_status_t consumer_open(files_consumer_t *c, const mofka_consumer_co
         cursor->log = &c->topic->partitions[cursor->partition].log;
         status = mfi_reader_open(cursor->log, &cursor->reader);
         if (!status)
-            status = cursor_join(cursor, config);
+            status = cursor_begin(cursor, config, c->observes);
     }
     return status;
 }
@@ -480,8 +500,12 @@ mofka_status_t mfi_files_make_consumer(void *self, const mofka_consumer_config_t
                                        const mofka_consumer_ops_t **ops, void **consumer) {
     mfi_files_topic_t *topic = self;
     size_t count = config->targets ? config->target_count : topic->record.partitions;
-    mofka_status_t status =
-        mofka_options_read("consumer of a topic in files", config->options, NULL, 0);
+    bool observes = false, skips_damaged = false;
+    const mofka_option_t known[] = {
+        {.key = "observe", .kind = MOFKA_OPTION_BOOL, .value = &observes},
+        {.key = "skip_damaged", .kind = MOFKA_OPTION_BOOL, .value = &skips_damaged}};
+    mofka_status_t status = mofka_options_read("consumer of a topic in files", config->options,
+                                               known, sizeof known / sizeof known[0]);
     if (status)
         return status;
     files_consumer_t *c = calloc(1, sizeof *c + count * sizeof c->cursors[0]);
@@ -489,6 +513,8 @@ mofka_status_t mfi_files_make_consumer(void *self, const mofka_consumer_config_t
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer");
     c->topic = topic;
     c->count = count;
+    c->observes = observes;
+    c->skips_damaged = skips_damaged;
     pthread_mutex_init(&c->lock, NULL);
     status = consumer_open(c, config);
     if (status) {

@@ -13,10 +13,13 @@
 #include <pthread.h>
 #include "store/store.h"
 
+/* When a batch is stored. */
+enum { MFI_FILES_WRITTEN, MFI_FILES_SYNCED };
+
 /* What options of a topic say; they are in its record. */
 typedef struct mfi_files_options {
     uint64_t partitions, segment_bytes, retain_bytes, retain_ms;
-    int durability; /* 0: written, 1: synced */
+    int durability; /* MFI_FILES_WRITTEN or MFI_FILES_SYNCED */
 } mfi_files_options_t;
 
 /* A partition, as this process writes it. */
@@ -67,8 +70,10 @@ mofka_status_t mfi_files_close_writers(mfi_files_topic_t *topic);
 /* Sync, retain, and move stamps. */
 void mfi_files_tend_topic(mfi_files_topic_t *topic);
 void mfi_files_free_topic(mfi_files_topic_t *topic);
-/* Sync one partition, with its append lock. After a failure it goes on behind what may be lost. */
-mofka_status_t mfi_files_sync(mfi_files_partition_t *partition);
+/* Sync one partition, with its append lock. After a failure it goes on, if it can. */
+mofka_status_t mfi_files_sync(const mfi_files_topic_t *topic, mfi_files_partition_t *partition);
+/* If a sync failed: go on in a new file, with the append lock. */
+mofka_status_t mfi_files_go_on(const mfi_files_topic_t *topic, mfi_files_partition_t *partition);
 
 extern const mofka_topic_ops_t mfi_files_topic_ops;
 

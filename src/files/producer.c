@@ -19,21 +19,23 @@ static mofka_status_t partition_append(mfi_files_topic_t *topic, mfi_files_parti
     mfi_writer_state_t is;
     size_t appended;
     mofka_segment_t metadata = {(void *)(uintptr_t)batch->metadata, batch->metadata_bytes};
+    mofka_status_t status = mfi_files_go_on(topic, p);
+    if (status)
+        return status;
     mfi_writer_state(p->writer, &is);
-    mofka_status_t status =
-        mfi_writer_append(p->writer,
-                          &(mfi_append_t){.kind = MFI_FRAME_BATCH,
-                                          .first_id = is.next,
-                                          .events = (uint32_t)batch->event_count,
-                                          .sizes = batch->events,
-                                          .metadata = &metadata,
-                                          .metadata_count = 1,
-                                          .data = batch->segments,
-                                          .data_count = batch->segment_count,
-                                          .stamp = mfi_wall_ns()},
-                          1, &appended);
-    if (!status && topic->options.durability == 1)
-        status = mfi_files_sync(p);
+    status = mfi_writer_append(p->writer,
+                               &(mfi_append_t){.kind = MFI_FRAME_BATCH,
+                                               .first_id = is.next,
+                                               .events = (uint32_t)batch->event_count,
+                                               .sizes = batch->events,
+                                               .metadata = &metadata,
+                                               .metadata_count = 1,
+                                               .data = batch->segments,
+                                               .data_count = batch->segment_count,
+                                               .stamp = mfi_wall_ns()},
+                               1, &appended);
+    if (!status && topic->options.durability == MFI_FILES_SYNCED)
+        status = mfi_files_sync(topic, p);
     *first_id = is.next;
     return status;
 }

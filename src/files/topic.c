@@ -85,15 +85,22 @@ mofka_status_t mfi_files_open_writers(mfi_files_topic_t *topic) {
     return status;
 }
 
-/* The events are not in memory any more: go on behind them. */
-static void partition_go_on(mfi_files_partition_t *p) {
+/* Events that were stored when they were written are not in memory any more: go on behind them.
+ * Those that are stored when they are synced were not: give them up. */
+mofka_status_t mfi_files_go_on(const mfi_files_topic_t *topic, mfi_files_partition_t *p) {
     mfi_writer_state_t is;
+    mofka_status_t status = MOFKA_OK;
     mfi_assert_locked(&p->append);
     pthread_mutex_lock(&p->sync);
     mfi_writer_state(p->writer, &is);
-    if (is.needs_rewrite && mfi_writer_rewrite(p->writer, is.next))
-        mfi_log(MOFKA_LOG_ERROR, "%s", mofka_last_error());
+    if (is.needs_rewrite)
+        status = topic->options.durability == MFI_FILES_SYNCED
+                     ? mfi_writer_give_up(p->writer)
+                     : mfi_writer_rewrite(p->writer, is.next);
     pthread_mutex_unlock(&p->sync);
+    if (status)
+        mfi_log(MOFKA_LOG_ERROR, "%s", mofka_last_error());
+    return status;
 }
 
 static mofka_status_t partition_sync(mfi_files_partition_t *p) {
@@ -106,11 +113,14 @@ static mofka_status_t partition_sync(mfi_files_partition_t *p) {
     return status;
 }
 
-mofka_status_t mfi_files_sync(mfi_files_partition_t *p) {
+mofka_status_t mfi_files_sync(const mfi_files_topic_t *topic, mfi_files_partition_t *p) {
+    char message[MOFKA_MESSAGE_BYTES_MAX + 1];
     mofka_status_t status = partition_sync(p);
-    if (status)
-        partition_go_on(p);
-    return status;
+    if (!status)
+        return MOFKA_OK;
+    snprintf(message, sizeof message, "%s", mofka_last_error());
+    (void)mfi_files_go_on(topic, p);
+    return mofka_fail(status, "%s", message);
 }
 
 void mfi_files_tend_topic(mfi_files_topic_t *topic) {
@@ -121,7 +131,7 @@ void mfi_files_tend_topic(mfi_files_topic_t *topic) {
         mofka_status_t status = partition_sync(p);
         pthread_mutex_lock(&p->append);
         if (status)
-            partition_go_on(p);
+            (void)mfi_files_go_on(topic, p);
         status = mfi_places_floor(p->places, &floor);
         if (!status)
             status = mfi_writer_retain(p->writer, floor);
@@ -206,7 +216,7 @@ static mofka_status_t files_mark_complete(void *self, int64_t timeout_ms) {
         pthread_mutex_lock(&p->append);
         status = mfi_writer_complete(p->writer);
         if (!status)
-            status = mfi_files_sync(p);
+            status = mfi_files_sync(topic, p);
         pthread_mutex_unlock(&p->append);
     }
     return status;

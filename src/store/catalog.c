@@ -22,6 +22,7 @@ static void folder_find_file(void *context, const char *name) {
         snprintf(found, 256, "%s", name);
 }
 
+/* NULL: no memory. */
 static cJSON *record_begin(const mfi_uuid_t *uuid) {
     char text[33], created[40];
     time_t now = time(NULL);
@@ -30,10 +31,12 @@ static cJSON *record_begin(const mfi_uuid_t *uuid) {
     mfi_uuid_print(uuid, text);
     gmtime_r(&now, &tm);
     strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    cJSON_AddNumberToObject(tree, "format", MFI_FORMAT_VERSION);
-    cJSON_AddStringToObject(tree, "uuid", text);
-    cJSON_AddStringToObject(tree, "created", created);
-    return tree;
+    if (cJSON_AddNumberToObject(tree, "format", MFI_FORMAT_VERSION) &&
+        cJSON_AddStringToObject(tree, "uuid", text) &&
+        cJSON_AddStringToObject(tree, "created", created))
+        return tree;
+    cJSON_Delete(tree);
+    return NULL;
 }
 
 /* Make a store in a folder without files. */

@@ -78,9 +78,9 @@ static mofka_status_t cut_all(const cut_logs_t *c, const uint64_t *ends) {
 static mofka_status_t intent_write(const mfi_store_t *store, const mfi_topic_record_t *record,
                                    const uint64_t *ends) {
     cJSON *tree = cJSON_CreateObject();
-    cJSON_AddNumberToObject(tree, "format", MFI_FORMAT_VERSION);
-    cJSON_AddStringToObject(tree, "topic", record->name);
-    cJSON *list = cJSON_AddArrayToObject(tree, "ends");
+    bool whole = cJSON_AddNumberToObject(tree, "format", MFI_FORMAT_VERSION) &&
+                 cJSON_AddStringToObject(tree, "topic", record->name);
+    cJSON *list = whole ? cJSON_AddArrayToObject(tree, "ends") : NULL;
     for (size_t i = 0; i < record->partitions && list; i++) {
         char digits[24]; /* a text: a number of JSON has fewer digits */
         snprintf(digits, sizeof digits, "%" PRIu64, ends[i]);

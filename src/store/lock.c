@@ -19,11 +19,10 @@
 
 /* There are two records, written in turn: one is whole, whatever happens. */
 #define RECORD_BYTES 512
-#define HOST_BYTES 128
 
 /* Who has a lock. */
 typedef struct owner {
-    char host[HOST_BYTES];
+    char host[MFI_LOCK_HOST_BYTES];
     char boot[64]; /* the node's boot id */
     uint64_t pid;
     uint64_t since; /* CLOCK_REALTIME, s */
@@ -116,22 +115,26 @@ static bool record_number(const cJSON *tree, const char *key, uint64_t *number) 
     return *end == '\0';
 }
 
-static bool owner_parse(const char *text, owner_t *owner) {
+/* `*right` is false: it is none. */
+static mofka_status_t owner_parse(const char *text, owner_t *owner, bool *right) {
     cJSON *tree = NULL;
-    if (mfi_json_check("lock", text, strlen(text)) ||
-        mfi_json_parse("lock", text, strlen(text), &tree))
-        return false;
+    mofka_status_t status = mfi_json_check("lock", text, strlen(text));
+    if (!status)
+        status = mfi_json_parse("lock", text, strlen(text), &tree);
+    *right = false;
+    if (status)
+        return status == MOFKA_ERR_MEMORY ? status : MOFKA_OK;
     const char *host = record_text(tree, "host"), *boot = record_text(tree, "boot");
-    bool right = host && boot && strlen(host) < sizeof owner->host &&
-                 strlen(boot) < sizeof owner->boot && record_number(tree, "pid", &owner->pid) &&
-                 record_number(tree, "since", &owner->since) &&
-                 record_number(tree, "stamp", &owner->stamp);
-    if (right) {
+    *right = host && boot && strlen(host) < sizeof owner->host &&
+             strlen(boot) < sizeof owner->boot && record_number(tree, "pid", &owner->pid) &&
+             record_number(tree, "since", &owner->since) &&
+             record_number(tree, "stamp", &owner->stamp);
+    if (*right) {
         snprintf(owner->host, sizeof owner->host, "%s", host);
         snprintf(owner->boot, sizeof owner->boot, "%s", boot);
     }
     cJSON_Delete(tree);
-    return right;
+    return MOFKA_OK;
 }
 
 /* Read one of the two records. */
@@ -144,10 +147,13 @@ static mofka_status_t record_read_copy(const mfi_log_t *log, int fd, const char 
     if (error)
         return mfi_io_fail(error, "read", path);
     *owner = (owner_t){.host = "an unknown host"};
-    bool missing = got < RECORD_BYTES || memcmp(text, zeros, RECORD_BYTES) == 0;
-    text[got] = '\0';
-    *state = missing ? RECORD_MISSING : owner_parse(text, owner) ? RECORD_THERE : RECORD_TORN;
-    return MOFKA_OK;
+    *state = RECORD_MISSING;
+    if (got < RECORD_BYTES || memcmp(text, zeros, RECORD_BYTES) == 0)
+        return MOFKA_OK;
+    bool right;
+    mofka_status_t status = owner_parse(text, owner, &right);
+    *state = right ? RECORD_THERE : RECORD_TORN;
+    return status;
 }
 
 /* Read the record: the newer of both. `*owned` is false: nobody has the lock. A torn one alone is
@@ -176,12 +182,12 @@ static char *owner_print(const owner_t *owner) {
     snprintf(number[0], sizeof number[0], "%" PRIu64, owner->pid);
     snprintf(number[1], sizeof number[1], "%" PRIu64, owner->since);
     snprintf(number[2], sizeof number[2], "%" PRIu64, owner->stamp);
-    cJSON_AddStringToObject(tree, "host", owner->host);
-    cJSON_AddStringToObject(tree, "boot", owner->boot);
-    cJSON_AddStringToObject(tree, "pid", number[0]);
-    cJSON_AddStringToObject(tree, "since", number[1]);
-    cJSON_AddStringToObject(tree, "stamp", number[2]);
-    char *printed = tree ? mfi_json_print(tree, false) : NULL;
+    bool whole = cJSON_AddStringToObject(tree, "host", owner->host) &&
+                 cJSON_AddStringToObject(tree, "boot", owner->boot) &&
+                 cJSON_AddStringToObject(tree, "pid", number[0]) &&
+                 cJSON_AddStringToObject(tree, "since", number[1]) &&
+                 cJSON_AddStringToObject(tree, "stamp", number[2]);
+    char *printed = whole ? mfi_json_print(tree, false) : NULL;
     cJSON_Delete(tree);
     return printed;
 }
@@ -347,6 +353,29 @@ void mfi_lock_release(mfi_lock_t *lock) {
     if (mfi_lock_touch(lock) == MOFKA_OK)
         (void)record_clear(lock->log, lock->fd, &lock->owner);
     lock_free(lock);
+}
+
+mofka_status_t mfi_lock_look(const mfi_log_t *log, mfi_lock_owner_t *owner, bool *owned) {
+    char path[MFI_PATH_BYTES_MAX];
+    owner_t found;
+    mofka_status_t status = mfi_io_path(path, log->folder, "lock");
+    *owned = false;
+    if (status || !mfi_io_exists(&log->io, path))
+        return status;
+    int fd = log->io.ops->open(log->io.self, path, O_RDONLY);
+    if (fd < 0)
+        return mfi_io_fail(fd, "open", path);
+    status = record_read(log, fd, path, &found, owned);
+    int locked = status ? 0 : log->io.ops->locked(log->io.self, fd, 0, 1);
+    if (locked < 0)
+        status = mfi_io_fail(locked, "look at the lock of", path);
+    log->io.ops->close(log->io.self, fd);
+    if (status)
+        return status;
+    *owner = (mfi_lock_owner_t){
+        .pid = found.pid, .since = found.since, .stamp = found.stamp, .locked = locked > 0};
+    memcpy(owner->host, found.host, sizeof owner->host);
+    return MOFKA_OK;
 }
 
 mofka_status_t mfi_lock_break(const mfi_log_t *log) {

@@ -18,6 +18,9 @@
 /* An owner whose stamp does not move for so long does not live. */
 #define MFI_LOCK_STILL_MS 30000
 
+/* Bytes of the name of an owner's host, with its zero. */
+#define MFI_LOCK_HOST_BYTES 128
+
 typedef struct mfi_lock mfi_lock_t;
 
 typedef struct mfi_lock_options {
@@ -37,6 +40,18 @@ mofka_status_t mfi_lock_take(const mfi_log_t *log, const mfi_lock_options_t *opt
 mofka_status_t mfi_lock_touch(mfi_lock_t *lock);
 /* NULL is ignored. */
 void mfi_lock_release(mfi_lock_t *lock);
+/* Who has a partition. */
+typedef struct mfi_lock_owner {
+    char host[MFI_LOCK_HOST_BYTES];
+    uint64_t pid;
+    uint64_t since; /* CLOCK_REALTIME, s */
+    uint64_t stamp; /* CLOCK_REALTIME, ns: when it moved last */
+    bool locked;    /* the system's lock is held, as far as this node sees it */
+} mfi_lock_owner_t;
+
+/* Read who has a partition, and change nothing. `*owned` is false: nobody, or an owner that left it
+ * in order. */
+mofka_status_t mfi_lock_look(const mfi_log_t *log, mfi_lock_owner_t *owner, bool *owned);
 /* Forget the owner, whoever it is: for a user who knows that it is dead. MOFKA_ERR_BUSY: it lives,
  * on this node. */
 mofka_status_t mfi_lock_break(const mfi_log_t *log);

@@ -110,6 +110,11 @@ static mofka_status_t places_open_file(mfi_places_t *p, bool write) {
     if (status)
         return status;
     p->fd = io->ops->open(io->self, p->path, write ? O_RDWR : O_RDONLY);
+    if (p->fd == -ENOENT)
+        return mofka_fail(MOFKA_ERR_NOT_FOUND,
+                          "%s is missing: consumers' places are not known. \"mofkactl log repair\" "
+                          "makes it anew; consumers then begin at the oldest event",
+                          p->path);
     if (p->fd < 0)
         return mfi_io_fail(p->fd, "open", p->path);
     int error = mfi_io_read(io, p->fd, &header, sizeof header, 0, &got);
@@ -142,10 +147,16 @@ void mfi_places_close(mfi_places_t *p) {
 
 typedef enum slot_state { SLOT_FREE, SLOT_NAMED, SLOT_DAMAGED } slot_state_t;
 
+/* A slot as it is in the file. */
+typedef struct slot_found {
+    slot_state_t state;
+    unsigned copy;         /* the newer one */
+    mfi_place_page_t page; /* that copy; zeros where none is right */
+} slot_found_t;
+
 /* Read a slot: the newer of its copies that are right. A copy that is not right beside one of zeros
  * is of a join that a crash interrupted: a name has both once it is live. */
-static mofka_status_t slot_read(const mfi_places_t *p, size_t slot, slot_state_t *state,
-                                mfi_place_page_t *page, unsigned *copy) {
+static mofka_status_t slot_read(const mfi_places_t *p, size_t slot, slot_found_t *found) {
     mfi_place_page_t pages[2];
     bool right[2], bad = true;
     uint64_t seed = places_seed(p->log);
@@ -160,14 +171,12 @@ static mofka_status_t slot_read(const mfi_places_t *p, size_t slot, slot_state_t
         bad = bad && !page_is_zero(&pages[i]);
     }
     if (!right[0] && !right[1]) {
-        *state = bad ? SLOT_DAMAGED : SLOT_FREE;
-        memset(page, 0, sizeof *page);
-        *copy = 1;
+        *found = (slot_found_t){.state = bad ? SLOT_DAMAGED : SLOT_FREE, .copy = 1};
         return MOFKA_OK;
     }
-    *copy = !right[0] || (right[1] && pages[1].generation > pages[0].generation);
-    *page = pages[*copy];
-    *state = page->name[0] ? SLOT_NAMED : SLOT_FREE;
+    found->copy = !right[0] || (right[1] && pages[1].generation > pages[0].generation);
+    found->page = pages[found->copy];
+    found->state = found->page.name[0] ? SLOT_NAMED : SLOT_FREE;
     return MOFKA_OK;
 }
 
@@ -221,32 +230,39 @@ static mofka_status_t slot_write_synced(mfi_places_t *p, size_t slot) {
     return status ? status : places_sync(p);
 }
 
+/* Call `visit` for each slot; it stops at an error. */
+static mofka_status_t places_walk(const mfi_places_t *p,
+                                  mofka_status_t (*visit)(void *context, size_t slot,
+                                                          const slot_found_t *found),
+                                  void *context) {
+    mofka_status_t status = MOFKA_OK;
+    for (size_t i = 0; i < MFI_PLACES_MAX && !status; i++) {
+        slot_found_t found;
+        status = slot_read(p, i, &found);
+        if (!status)
+            status = visit(context, i, &found);
+    }
+    return status;
+}
+
 /* What is looked for, and what was found. */
 typedef struct places_search {
+    const char *name;
     size_t named, free, damaged; /* MFI_PLACES_MAX: none */
-    mfi_place_page_t page;
-    unsigned copy;
+    slot_found_t found;          /* the named one, or else the free one */
 } places_search_t;
 
-static mofka_status_t places_search(const mfi_places_t *p, const char *name,
-                                    places_search_t *search) {
-    search->named = search->free = search->damaged = MFI_PLACES_MAX;
-    for (size_t i = 0; i < MFI_PLACES_MAX; i++) {
-        mfi_place_page_t page;
-        slot_state_t state = SLOT_FREE;
-        unsigned copy = 0;
-        mofka_status_t status = slot_read(p, i, &state, &page, &copy);
-        if (status)
-            return status;
-        if (state == SLOT_FREE && search->free == MFI_PLACES_MAX)
-            search->free = i;
-        else if (state == SLOT_DAMAGED)
-            search->damaged = i;
-        if (state == SLOT_NAMED && strcmp(page.name, name) == 0) {
-            search->named = i;
-            search->page = page;
-            search->copy = copy;
-        }
+static mofka_status_t search_look(void *context, size_t slot, const slot_found_t *found) {
+    places_search_t *search = context;
+    if (found->state == SLOT_DAMAGED) {
+        search->damaged = slot;
+    } else if (found->state == SLOT_NAMED && strcmp(found->page.name, search->name) == 0) {
+        search->named = slot;
+        search->found = *found;
+    } else if (found->state == SLOT_FREE && search->free == MFI_PLACES_MAX) {
+        search->free = slot;
+        if (search->named == MFI_PLACES_MAX)
+            search->found = *found;
     }
     return MOFKA_OK;
 }
@@ -283,7 +299,7 @@ static mofka_status_t places_add(mfi_places_t *p, const mfi_place_t *place,
     s->page.life = place->life;
     s->page.id = place->id;
     /* A name that was removed may have left a higher generation. */
-    s->page.generation = search->page.generation;
+    s->page.generation = search->found.page.generation;
     status = slot_write_synced(p, *slot);
     if (!status)
         status = slot_write_synced(p, *slot);
@@ -293,34 +309,32 @@ static mofka_status_t places_add(mfi_places_t *p, const mfi_place_t *place,
 }
 
 static mofka_status_t places_join(mfi_places_t *p, mfi_place_t *place, bool *fresh, size_t *slot) {
-    places_search_t search = {0};
-    mofka_status_t status = places_search(p, place->name, &search);
+    places_search_t search = {.name = place->name,
+                              .named = MFI_PLACES_MAX,
+                              .free = MFI_PLACES_MAX,
+                              .damaged = MFI_PLACES_MAX};
+    mofka_status_t status = places_walk(p, search_look, &search);
     *fresh = search.named == MFI_PLACES_MAX;
-    if (status)
-        return status;
-    if (*fresh) {
-        slot_state_t state;
-        if (search.free < MFI_PLACES_MAX)
-            status = slot_read(p, search.free, &state, &search.page, &search.copy);
+    if (status || *fresh)
         return status ? status : places_add(p, place, &search, slot);
-    }
+    const mfi_place_page_t *page = &search.found.page;
     *slot = search.named;
     status = slot_lock(p, *slot, place->name);
     if (status)
         return status;
     /* The newer copy is to be on disk before the other one is written. Its writer may have died,
      * even after a sync that failed: so it is written once more, as it is. */
-    int error = mfi_io_write_bytes(&p->log->io, p->fd, &search.page, sizeof search.page,
-                                   copy_offset(*slot, search.copy));
+    int error = mfi_io_write_bytes(&p->log->io, p->fd, page, sizeof *page,
+                                   copy_offset(*slot, search.found.copy));
     if (!error)
         error = p->log->io.ops->sync(p->log->io.self, p->fd);
     if (error) {
         p->log->io.ops->unlock(p->log->io.self, p->fd, copy_offset(*slot, 0), 1);
         return mfi_io_fail(error, "sync", p->path);
     }
-    p->slots[*slot] = (place_slot_t){.live = true, .write = !search.copy, .page = search.page};
-    place->life = search.page.life;
-    place->id = search.page.id;
+    p->slots[*slot] = (place_slot_t){.live = true, .write = !search.found.copy, .page = *page};
+    place->life = page->life;
+    place->id = page->id;
     return MOFKA_OK;
 }
 
@@ -380,25 +394,31 @@ mofka_status_t mfi_places_sync(mfi_places_t *p) {
     return status;
 }
 
+typedef struct places_list {
+    void (*visit)(void *context, const mfi_place_t *place);
+    void *context;
+    size_t damaged;
+} places_list_t;
+
+static mofka_status_t list_look(void *context, size_t slot, const slot_found_t *found) {
+    places_list_t *list = context;
+    (void)slot;
+    list->damaged += found->state == SLOT_DAMAGED;
+    if (found->state != SLOT_NAMED)
+        return MOFKA_OK;
+    mfi_place_t place = {.life = found->page.life, .id = found->page.id};
+    memcpy(place.name, found->page.name, sizeof place.name);
+    list->visit(list->context, &place);
+    return MOFKA_OK;
+}
+
 mofka_status_t mfi_places_list(mfi_places_t *p,
                                void (*visit)(void *context, const mfi_place_t *place),
                                void *context, size_t *damaged) {
-    *damaged = 0;
-    for (size_t i = 0; i < MFI_PLACES_MAX; i++) {
-        mfi_place_page_t page;
-        slot_state_t state = SLOT_FREE;
-        unsigned copy = 0;
-        mofka_status_t status = slot_read(p, i, &state, &page, &copy);
-        if (status)
-            return status;
-        *damaged += state == SLOT_DAMAGED;
-        if (state != SLOT_NAMED)
-            continue;
-        mfi_place_t place = {.life = page.life, .id = page.id};
-        memcpy(place.name, page.name, sizeof place.name);
-        visit(context, &place);
-    }
-    return MOFKA_OK;
+    places_list_t list = {.visit = visit, .context = context};
+    mofka_status_t status = places_walk(p, list_look, &list);
+    *damaged = list.damaged;
+    return status;
 }
 
 typedef struct place_floor {
@@ -425,21 +445,17 @@ mofka_status_t mfi_places_floor(mfi_places_t *p, uint64_t *floor) {
     return status;
 }
 
-mofka_status_t mfi_places_clear_damaged(mfi_places_t *p) {
+static mofka_status_t clear_look(void *context, size_t slot, const slot_found_t *found) {
     static const mfi_place_page_t zero[2];
-    for (size_t i = 0; i < MFI_PLACES_MAX; i++) {
-        mfi_place_page_t page;
-        slot_state_t state = SLOT_FREE;
-        unsigned copy = 0;
-        mofka_status_t status = slot_read(p, i, &state, &page, &copy);
-        if (status)
-            return status;
-        int error = state == SLOT_DAMAGED ? mfi_io_write_bytes(&p->log->io, p->fd, zero,
-                                                               sizeof zero, copy_offset(i, 0))
-                                          : 0;
-        if (error)
-            return mfi_io_fail(error, "write", p->path);
-    }
-    int error = p->log->io.ops->sync(p->log->io.self, p->fd);
-    return error ? mfi_io_fail(error, "sync", p->path) : MOFKA_OK;
+    const mfi_places_t *p = context;
+    int error = found->state == SLOT_DAMAGED ? mfi_io_write_bytes(&p->log->io, p->fd, zero,
+                                                                  sizeof zero, copy_offset(slot, 0))
+                                             : 0;
+    return error ? mfi_io_fail(error, "write", p->path) : MOFKA_OK;
+}
+
+mofka_status_t mfi_places_clear_damaged(mfi_places_t *p) {
+    mofka_status_t status = places_walk(p, clear_look, p);
+    int error = status ? 0 : p->log->io.ops->sync(p->log->io.self, p->fd);
+    return error ? mfi_io_fail(error, "sync", p->path) : status;
 }

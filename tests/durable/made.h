@@ -3,7 +3,7 @@
 #ifndef MOFKA_TESTS_DURABLE_MADE_H
 #define MOFKA_TESTS_DURABLE_MADE_H
 
-#include "durable/disk.h"
+#include "durable/disk/disk.h"
 #include "store/store.h"
 #include "support/check.h"
 

@@ -8,7 +8,7 @@
  * second byte leaves them as they are.
  */
 #include <fcntl.h>
-#include "durable/disk.h"
+#include "durable/disk/disk.h"
 #include "fuzz/input.h"
 #include "fuzz/require.h"
 #include "store/record.h"

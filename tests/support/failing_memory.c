@@ -32,12 +32,16 @@ void *REAL(realloc)(void *old, size_t size);
 void REAL(free)(void *memory);
 #ifndef MOFKA_FAILING_ALL
 void *__real_reallocarray(void *old, size_t count, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
 char *__real_strdup(const char *text);
+char *__real_strndup(const char *text, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 void *__wrap_reallocarray(void *old, size_t count, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
 char *__wrap_strdup(const char *text);
+char *__wrap_strndup(const char *text, size_t size);
 void __wrap_free(void *memory);
 #endif
 
@@ -125,7 +129,15 @@ void *__wrap_reallocarray(void *old, size_t count, size_t size) {
     return bigger;
 }
 
+void *__wrap_aligned_alloc(size_t alignment, size_t size) {
+    return memory_refuses(CALLER) ? NULL : memory_counted(__real_aligned_alloc(alignment, size));
+}
+
 char *__wrap_strdup(const char *text) {
     return memory_refuses(CALLER) ? NULL : memory_counted(__real_strdup(text));
+}
+
+char *__wrap_strndup(const char *text, size_t size) {
+    return memory_refuses(CALLER) ? NULL : memory_counted(__real_strndup(text, size));
 }
 #endif

@@ -22,12 +22,32 @@ static mofka_status_t io_status(int error) {
     }
 }
 
+/* What a user can do about an error; "" if the error says it. */
+static const char *io_advice(int number) {
+    switch (number) {
+    case ENOSPC:
+    case EDQUOT:
+        return "; make room there, then try again";
+    case EROFS:
+        return "; its file system is read-only: a store there can be read without a consumer's "
+               "name";
+    case ENOLCK:
+    case ENOSYS:
+    case EOPNOTSUPP:
+        return "; if its file system has no byte-range locks, its mount options may give them";
+    case EIO:
+        return "; the disk or its file system is failing";
+    default:
+        return "";
+    }
+}
+
 mofka_status_t mfi_io_fail(int error, const char *what, const char *path) {
     char reason[128];
     int number = error < 0 ? -error : error;
     assert(number != 0);
-    return mofka_fail(io_status(number), "cannot %s %s: %s (errno %d)", what, path,
-                      strerror_r(number, reason, sizeof reason), number);
+    return mofka_fail(io_status(number), "cannot %s %s: %s (errno %d)%s", what, path,
+                      strerror_r(number, reason, sizeof reason), number, io_advice(number));
 }
 
 mofka_status_t mfi_io_path(char path[MFI_PATH_BYTES_MAX], const char *folder, const char *name) {

@@ -43,6 +43,8 @@ typedef struct mfi_io_ops {
      * open file has it. */
     int (*lock)(void *self, int fd, uint64_t start, uint64_t bytes);
     int (*unlock)(void *self, int fd, uint64_t start, uint64_t bytes);
+    /* Whether another open file has a lock of the range: 1 or 0. */
+    int (*locked)(void *self, int fd, uint64_t start, uint64_t bytes);
 } mfi_io_ops_t;
 
 typedef struct mfi_io {

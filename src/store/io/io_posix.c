@@ -134,6 +134,14 @@ static int posix_unlock(void *self, int fd, uint64_t start, uint64_t bytes) {
     return posix_lock_range(fd, F_UNLCK, start, bytes);
 }
 
+static int posix_locked(void *self, int fd, uint64_t start, uint64_t bytes) {
+    POSIX_BEGIN(self);
+    struct flock range = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)start, .l_len = (off_t)bytes};
+    int error = (int)posix_answer(fcntl(fd, F_OFD_GETLK, &range), saved);
+    return error ? error : range.l_type != F_UNLCK;
+}
+
 static const mfi_io_ops_t posix_ops = {.open = posix_open,
                                        .close = posix_close,
                                        .read = posix_read,
@@ -146,6 +154,7 @@ static const mfi_io_ops_t posix_ops = {.open = posix_open,
                                        .mkdir = posix_mkdir,
                                        .list = posix_list,
                                        .lock = posix_lock,
-                                       .unlock = posix_unlock};
+                                       .unlock = posix_unlock,
+                                       .locked = posix_locked};
 
 const mfi_io_t mfi_io_posix = {&posix_ops, NULL};

@@ -80,7 +80,7 @@ typedef struct mfi_uuid {
 typedef enum mfi_reason {
     MFI_REASON_ROLL,    /* the one before was full; the same life */
     MFI_REASON_OPEN,    /* a writer opened the log. Ids from here on are new events */
-    MFI_REASON_CUT,     /* the log was cut here. Ids from here on are new events */
+    MFI_REASON_CUT,     /* it was cut here, or given up. Ids from here on are new events */
     MFI_REASON_REWRITE, /* after an error. Ids from here on are the events that they were */
     MFI_REASON_REPAIR,  /* a repair. Ids from here on are the events that they were */
     MFI_REASONS

@@ -149,7 +149,9 @@ static void writer_remove_hidden(const mfi_writer_t *w, const mfi_written_t *s) 
         w->log->io.ops->unlink(w->log->io.self, path);
 }
 
-static mofka_status_t writer_rewrite(mfi_writer_t *w, uint64_t from) {
+/* Go on at `from`. Until the new files are at `end`, the old ones count. */
+static mofka_status_t writer_rewrite(mfi_writer_t *w, mfi_reason_t reason, uint64_t from,
+                                     uint64_t end) {
     if (from < w->synced || from > w->next_id)
         return mofka_fail(MOFKA_ERR_RANGE,
                           "%s: event %" PRIu64 " is not in what may be lost, %" PRIu64
@@ -157,10 +159,9 @@ static mofka_status_t writer_rewrite(mfi_writer_t *w, uint64_t from) {
                           w->log->folder, from, w->synced, w->next_id);
     mfi_written_t *old_first = w->first, *old_last = w->last;
     bool complete = w->complete;
-    uint64_t end = w->last->hidden ? w->catch_up : w->next_id;
     w->first = w->last = NULL;
     w->complete = complete && from == end;
-    mofka_status_t status = mfi_writer_begin_life(w, MFI_REASON_REWRITE, from, from < end);
+    mofka_status_t status = mfi_writer_begin_life(w, reason, from, from < end);
     mfi_written_t *begun = w->first;
     w->first = old_first;
     w->last = old_last;
@@ -180,7 +181,15 @@ static mofka_status_t writer_rewrite(mfi_writer_t *w, uint64_t from) {
 
 mofka_status_t mfi_writer_rewrite(mfi_writer_t *w, uint64_t from) {
     pthread_mutex_lock(&w->lock);
-    mofka_status_t status = writer_rewrite(w, from);
+    mofka_status_t status =
+        writer_rewrite(w, MFI_REASON_REWRITE, from, w->last->hidden ? w->catch_up : w->next_id);
+    pthread_mutex_unlock(&w->lock);
+    return status;
+}
+
+mofka_status_t mfi_writer_give_up(mfi_writer_t *w) {
+    pthread_mutex_lock(&w->lock);
+    mofka_status_t status = writer_rewrite(w, MFI_REASON_CUT, w->synced, w->synced);
     pthread_mutex_unlock(&w->lock);
     return status;
 }

@@ -86,6 +86,10 @@ mofka_status_t mfi_writer_complete(mfi_writer_t *writer);
  * [synced, next]. MOFKA_ERR_STORAGE: try again.
  * Threads: the appending one, while no other syncs. */
 mofka_status_t mfi_writer_rewrite(mfi_writer_t *writer, uint64_t from);
+/* After a failed sync: give up what is not synced. Ids from there on will be new events, and
+ * readers that have seen the old ones are set back. MOFKA_ERR_STORAGE: try again. Threads: as
+ * mfi_writer_rewrite. */
+mofka_status_t mfi_writer_give_up(mfi_writer_t *writer);
 /* Sync what is appended now; all ids below `*synced` survive the machine. Files and folders both.
  * MOFKA_ERR_STORAGE: see above.
  * Threads: one at a time, also while another appends. */

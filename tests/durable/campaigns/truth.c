@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a partition may have after a crash, and what it must have; see truth.h. */
-#include "durable/truth.h"
+#include "durable/campaigns/truth.h"
 
 bool truth_fail(truth_t *truth, const char *format, ...) {
     va_list args;

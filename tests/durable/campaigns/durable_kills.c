@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "durable/truth.h"
+#include "durable/campaigns/truth.h"
 
 /* A store serves so many kills. */
 #define KILLS_OF_A_STORE 20

@@ -7,7 +7,7 @@
  * written is lost.
  */
 #include <errno.h>
-#include "durable/truth.h"
+#include "durable/campaigns/truth.h"
 
 typedef struct session {
     truth_t *truth;
