@@ -10,7 +10,7 @@
  *   options/   args.c reads a command's options: option.c a value, groups.c and json.c JSON objects
  *   in/        lines.c (text into lines) -> intake.c (checks, counts) -> feed.c (pushes, outcomes)
  *   out/       drain.c (pulls, acknowledges) -> event_line.c -> sink.c (lines out);
- *              rates.c (statistics into rates) -> table.c (text)
+ *              rates.c (statistics into rates) -> table.c (text); store_info.c (a store into JSON)
  *   serve/     listen.c (address), access.c (token), readings.c (statistics on demand) -> server.c
  *              (HTTP); page/ writes the page
  *   commands/  produce uses in/; consume and top use out/; forward and fifo use both; serve uses
@@ -36,8 +36,9 @@
 static const ctl_command_t *const commands[] = {
     &topic_create_command, &topic_list_command, &topic_info_command, &topic_delete_command,
     &produce_command,      &consume_command,    &forward_command,    &fifo_command,
-    &top_command,          &serve_command,      &log_list_command,   &log_dump_command,
-    &log_verify_command,   &log_repair_command, &log_cut_command,    &log_unlock_command,
+    &top_command,          &serve_command,      &log_list_command,   &log_info_command,
+    &log_dump_command,     &log_verify_command, &log_repair_command, &log_cut_command,
+    &log_unlock_command,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
@@ -46,7 +47,7 @@ static void ctl_print_usage(FILE *out) {
           "\n"
           "mofkactl runs as ranks of an MPI job, and works with the job's topics. All ranks of "
           "the\njob create the driver together, and close it together. The commands log need no "
-          "job:\nthey work on the files of a store.\n\n",
+          "job:\nthey work on the files of a store. With --store DIR the others do so, too.\n\n",
           out);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(out, "  %-14s %s\n", commands[i]->name, commands[i]->summary);
@@ -195,6 +196,34 @@ static void ctl_open_closed_streams(void) {
             open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
+/* The options of the driver that --store describes. Give: free(). NULL: no memory. */
+static char *ctl_store_options(void) {
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+    if (!out)
+        return NULL;
+    fputs("{\"store\":", out);
+    ctl_json_put_string(out, args_common.store, strlen(args_common.store));
+    fprintf(out, ",\"resume\":\"%s\"}", args_common.makes_store ? "if_exists" : "must");
+    bool good = !ferror(out);
+    if (fclose(out) == 0 && good)
+        return text;
+    free(text);
+    return NULL;
+}
+
+/* The answer is the exit code: a message was printed. */
+static int ctl_open_store(mofka_driver_t **driver) {
+    char *options = ctl_store_options();
+    mofka_status_t status = options ? ctl_job_open("files", options, driver)
+                                    : mofka_fail(MOFKA_ERR_MEMORY, "no memory for options");
+    free(options);
+    if (status)
+        ctl_complain_of(status, "opening the store");
+    return status ? ctl_code_of(status) : CTL_OK;
+}
+
 /* Make the driver that --driver describes. The answer is the exit code: a message was printed. */
 static int ctl_make_driver(mofka_driver_t **driver) {
     const char *all = args_common.driver.text ? args_common.driver.text : "{}";
@@ -223,7 +252,7 @@ static int ctl_join_job(mofka_driver_t **driver) {
     static const char *const names[] = {"MPI_THREAD_SINGLE", "MPI_THREAD_FUNNELED",
                                         "MPI_THREAD_SERIALIZED"};
     static const int levels[] = {MPI_THREAD_SINGLE, MPI_THREAD_FUNNELED, MPI_THREAD_SERIALIZED};
-    int code = ctl_make_driver(driver);
+    int code = args_common.store ? ctl_open_store(driver) : ctl_make_driver(driver);
     for (int i = 0; code && i < 3; i++)
         if (thread_level == levels[i])
             ctl_complain("mofkactl asked this MPI for MPI_THREAD_MULTIPLE, and it granted %s",

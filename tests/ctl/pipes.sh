@@ -59,7 +59,7 @@ END
 # The man page's example of a driver of another library.
 case_example_forward() {
     local page=$here/../../mpi/ctl/mofkactl.1
-    mandoc -Tascii "$page" | sed 's/.\x08//g' | sed -n '/Forward the topic to a driver/,/Watch a benchmark/p' |
+    mandoc -Tascii "$page" | sed 's/.\x08//g' | sed -n '/Forward the topic to a driver/,/Read the store of a job/p' |
         sed '1,2d; $d; s/^ *//' >example.sh
     printf '{"n":%d}\n' $(seq 100) >events.ndjson
     cp "$libraries/libmofka-simple.so" libsimple.so

@@ -55,7 +55,7 @@ case_usage() {
     refuses "unknown argument 'x'" topic list x
     refuses "unknown option '-j'" topic list -j
     refuses "unknown argument '--json': this command takes only options" topic list -- --json
-    refuses "unknown option '--jsno'; known are --json, --driver, --close-timeout" topic list --jsno
+    refuses "unknown option '--jsno'; known are --json, --driver, --store, --close-timeout" topic list --jsno
     refuses "--json takes no value" topic list --json=1
     refuses "a value is missing after '--topic'" consume --topic
     refuses "--topic NAME is missing" consume
@@ -257,52 +257,4 @@ case_list() {
     [ "$(cat list.txt)" = "$(printf 'a\t1\nb\t3')" ] || fail "list: $(cat list.txt)"
     [ "$(jq -c '[.name, .partitions, .options, .validator]' list--json.txt | tr -d '\n')" = \
         '["a",1,{},{"type":"default"}]["b",3,{"partitions":3},{"type":"default"}]' ] || fail "list --json: $(cat list--json.txt)"
-}
-
-store() { # NAME CODE ARGUMENTS...: mofkactl log without a launcher
-    local name=$1 expected=$2
-    shift 2
-    code=0
-    "$ctl" log "$@" >"$name.out" 2>"$name.err" </dev/null || code=$?
-    want "$expected"
-}
-
-case_log() {
-    seq 1 300 | sed 's/.*/{"n":&}/' >events
-    local files=(--driver.type files --driver.store "$work/s") segment
-    job made -n 1 "$ctl" topic create t "${files[@]}" --topic.partitions 2
-    want 0
-    job filled -n 1 "$ctl" produce "${files[@]}" --topic t events --batch-size 10
-    want 0
-    store list 0 list s
-    lines list.out 2
-    [ "$(awk '{ sum += $4 } END { print sum }' list.out)" = 300 ] || fail "300 events are listed"
-    store dump 0 dump s
-    cut -f6 dump.out | sort | cmp - <(sort events) || fail "what is dumped is what was pushed"
-    store none 2 dump s --partition 2
-    says none.err "no topic has a partition 2"
-    store good 0 verify s
-    # A byte of the first batch.
-    segment=$(ls s/topics/t%/0000/*.log)
-    printf x | dd of="$segment" bs=1 seek=4300 conv=notrunc status=none
-    store bad 1 verify s
-    says bad.out "${segment##*/}, byte "
-    says bad.out "are damaged"
-    store repair 0 repair s
-    says repair.out "t	0	10 events given up"
-    store again 0 verify s
-    store cut 0 cut s --topic t --ends '[20,30]'
-    store list 0 list s
-    [ "$(cut -f4 list.out | tr '\n' ' ')" = "20 30 " ] || fail "the topic is cut"
-    store far 2 cut s --topic t --ends '[20,31]'
-    says far.err "cannot be cut at 31"
-    store wrong 2 cut s --topic t --ends '[20]'
-    store missing 2 list nowhere
-    says missing.err "nowhere is no store"
-    job writer -n 1 "$ctl" produce "${files[@]}" --topic t events
-    want 0
-    store unlock 0 unlock s
-    refuses "log is followed by list, dump, verify, repair, cut or unlock, not by 'x'" log x
-    refuses "unknown option '--driver'" log list s --driver '{}'
-    refuses "--topic and --ends are needed" log cut s
 }

@@ -120,7 +120,7 @@ bool ctl_job_await_topic(mofka_driver_t *driver, const char *name, double timeou
             return true;
         if (status != MOFKA_ERR_NOT_FOUND || left <= 0) {
             ctl_complain_of(status, "looking for the topic");
-            if (status == MOFKA_ERR_NOT_FOUND)
+            if (status == MOFKA_ERR_NOT_FOUND && timeout_s > 0)
                 ctl_complain("waited %g s (--timeout) for topic '%s'", timeout_s, name);
             return false;
         }

@@ -17,7 +17,7 @@
 
 static const char *topic_name, *name, *data = "none", *selection, *from = "beginning";
 static bool follow;
-static double timeout_s = TIMEOUT_S_DEFAULT;
+static double timeout_s = -1; /* not given */
 static uint64_t count_max, batch_size, first_id;
 static event_line_style_t style;
 static drain_options_t drain_options = {.length = SIZE_MAX};
@@ -70,8 +70,12 @@ static bool consume_wait(consume_run_t *c, drain_kind_t *kind, mofka_event_t **e
     *kind = drain_next(&c->drain, SLICE_MS, event);
     if (*kind != DRAIN_NONE || follow || ctl_now_s() - c->last < timeout_s)
         return true;
-    ctl_complain("no event for %g s (--timeout), and topic '%s' is not complete", timeout_s,
-                 topic_name);
+    if (timeout_s > 0)
+        ctl_complain("no event for %g s (--timeout), and topic '%s' is not complete", timeout_s,
+                     topic_name);
+    else
+        ctl_complain("topic '%s' is not complete: --follow or --timeout waits for more events",
+                     topic_name);
     return false;
 }
 
@@ -211,7 +215,9 @@ static bool consume_check(int count, char **words) {
         ctl_complain("--raw cannot be combined with --envelope, which is JSON");
         return false;
     }
+    timeout_s = args_timeout_s(timeout_s);
     drain_options.name = name;
+    drain_options.observe = args_common.store && !name;
     drain_options.batch_size = (size_t)batch_size;
     return consume_read_from() && (!selection || consume_read_selection());
 }
@@ -222,7 +228,8 @@ static const option_row_t options[] = {
     {"follow", OPTION_FLAG, &follow, NULL, "wait for further events until the topic is complete", 0,
      0, NULL},
     {"timeout", OPTION_SECONDS, &timeout_s, "SECONDS",
-     "how long to wait for the topic and, without --follow, for an event (30)", 0, 0, NULL},
+     "how long to wait for the topic and, without --follow, for an event (30; 0 for a store)", 0,
+     0, NULL},
     {"from", OPTION_TEXT, &from, "beginning|end|ID",
      "start at the oldest event, at new events only, or at event ID of each partition (beginning)",
      0, 0, NULL},
@@ -238,12 +245,13 @@ static const option_row_t options[] = {
      "fetch only these bytes of the data, as far as they exist; without LENGTH, to the end", 0, 0,
      NULL},
     {"name", OPTION_TEXT, &name, "NAME",
-     "the consumer's name, which keeps its place (a name of this rank, forgotten at the end)", 0, 0,
-     NULL},
+     "the consumer's name, which keeps its place (a name of this rank, forgotten at the end; none "
+     "for a store)",
+     0, 0, NULL},
     {"batch-size", OPTION_COUNT, &batch_size, "N", "fetch N events at a time (0 means adaptive)", 0,
      1 << 24, NULL},
     {"skip-damaged", OPTION_FLAG, &drain_options.skip_damaged, NULL,
-     "go on behind events that are damaged in memory; they count as lost", 0, 0, NULL},
+     "go on behind events that are damaged; they count as lost", 0, 0, NULL},
 };
 
 const ctl_command_t consume_command = {

@@ -9,6 +9,7 @@
  */
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@
 /* Far more than the largest number of rules needs. */
 #define CONFIG_BYTES_MAX ((size_t)16 << 20)
 
-static double timeout_s = TIMEOUT_S_DEFAULT;
+static double timeout_s = TIMEOUT_S_DEFAULT, idle_s = INFINITY;
 static forward_config_t config;
 
 typedef struct running_rule {
@@ -103,6 +104,7 @@ static bool rule_take(running_rule_t *rule, mofka_event_t *event) {
 
 static void rule_run(running_rule_t *rule) {
     bool going = true;
+    double last = ctl_now_s(); /* when an event came */
     while (going && !interrupt_came()) {
         mofka_event_t *event;
         drain_kind_t kind = drain_next(&rule->drain, 0, &event);
@@ -110,10 +112,12 @@ static void rule_run(running_rule_t *rule) {
             going = feed_drain(&rule->feed) && !rule->stopped;
             kind = going ? drain_next(&rule->drain, SLICE_MS, &event) : DRAIN_NONE;
         }
-        if (kind == DRAIN_EVENT)
+        if (kind == DRAIN_EVENT) {
             going = rule_take(rule, event);
-        else if (kind != DRAIN_NONE)
+            last = ctl_now_s();
+        } else if (kind != DRAIN_NONE || ctl_now_s() - last >= idle_s) {
             going = false;
+        }
     }
 }
 
@@ -259,6 +263,9 @@ static bool forward_check(int count, char **words) {
 static const option_row_t options[] = {
     {"timeout", OPTION_SECONDS, &timeout_s, "SECONDS",
      "how long to wait for topics to exist, and for room in them (30)", 0, 0, NULL},
+    {"idle", OPTION_SECONDS, &idle_s, "SECONDS",
+     "end a rule when no event has come for so long, such as 0 for what is in a store (inf)", 0, 0,
+     NULL},
 };
 
 const ctl_command_t forward_command = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* mofkactl log: a store, without a job: list, dump, verify, repair, cut, unlock. */
+/* mofkactl log: a store, without a job: list, info, dump, verify, repair, cut, unlock. */
 #include <assert.h>
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -12,6 +12,8 @@
 #include "mpi/ctl/commands/commands.h"
 #include "mpi/ctl/out/event_line.h"
 #include "mpi/ctl/out/sink.h"
+#include "mpi/ctl/out/store_info.h"
+#include "json/tree.h"
 #include "store/store.h"
 
 #define ALL_PARTITIONS UINT64_MAX
@@ -40,6 +42,9 @@ static void log_write_out(void) {
 typedef struct log_walk {
     const mfi_store_t *store;
     void (*visit)(const mfi_topic_record_t *record, const mfi_log_t *log);
+    /* Optional: called before and after a topic's partitions. */
+    void (*begin)(const mfi_topic_record_t *record);
+    void (*end)(void);
     size_t topics, partitions;
 } log_walk_t;
 
@@ -48,6 +53,8 @@ static mofka_status_t log_visit_topic(void *context, const mfi_topic_record_t *r
     if (topic_name && strcmp(topic_name, record->name) != 0)
         return MOFKA_OK;
     walk->topics++;
+    if (walk->begin)
+        walk->begin(record);
     for (size_t i = 0; i < record->partitions && !interrupt_came(); i++) {
         mfi_log_t log;
         if (partition != ALL_PARTITIONS && partition != i)
@@ -59,27 +66,34 @@ static mofka_status_t log_visit_topic(void *context, const mfi_topic_record_t *r
         else
             walk->visit(record, &log);
     }
+    if (walk->end)
+        walk->end();
     return MOFKA_OK;
 }
 
-/* Call `visit` for each partition that was chosen. The answer is the exit code. */
-static int log_walk(void (*visit)(const mfi_topic_record_t *, const mfi_log_t *)) {
+/* Go over the partitions that were chosen. The answer is the exit code. */
+static int log_walk_all(log_walk_t *walk) {
     mfi_store_t store;
-    log_walk_t walk = {.store = &store, .visit = visit};
+    walk->store = &store;
     exit_code = CTL_OK;
     sink_open(&out, STDOUT_FILENO);
     mofka_status_t status = mfi_store_open(&mfi_io_posix, folder, MFI_STORE_THERE, &store);
     if (!status)
-        status = mfi_store_list_topics(&store, log_visit_topic, &walk);
-    if (!status && topic_name && walk.topics == 0)
+        status = mfi_store_list_topics(&store, log_visit_topic, walk);
+    if (!status && topic_name && walk->topics == 0)
         status =
             mofka_fail(MOFKA_ERR_NOT_FOUND, "the store %s has no topic '%s'", folder, topic_name);
-    else if (!status && partition != ALL_PARTITIONS && walk.partitions == 0)
+    else if (!status && partition != ALL_PARTITIONS && walk->partitions == 0)
         status = mofka_fail(MOFKA_ERR_RANGE, "no topic has a partition %" PRIu64, partition);
     if (status)
         log_complain(status, folder);
     log_write_out();
     return exit_code;
+}
+
+/* Call `visit` for each partition that was chosen. The answer is the exit code. */
+static int log_walk(void (*visit)(const mfi_topic_record_t *, const mfi_log_t *)) {
+    return log_walk_all(&(log_walk_t){.visit = visit});
 }
 
 static void log_print_name(const mfi_topic_record_t *record, const mfi_log_t *log) {
@@ -111,6 +125,41 @@ static void log_list_one(const mfi_topic_record_t *record, const mfi_log_t *log)
 static int log_run_list(mofka_driver_t *driver) {
     (void)driver;
     return log_walk(log_list_one);
+}
+
+static cJSON *info; /* the topic under way; NULL: there is no memory for it */
+
+static void log_info_begin(const mfi_topic_record_t *record) {
+    info = store_info_begin(record);
+    if (!info)
+        log_complain(mofka_fail(MOFKA_ERR_MEMORY, "no memory to describe it"), record->name);
+}
+
+static void log_info_one(const mfi_topic_record_t *record, const mfi_log_t *log) {
+    mofka_status_t status = info ? store_info_add(info, record, log) : MOFKA_OK;
+    if (status)
+        log_complain(status, record->name);
+}
+
+/* A name may hold any byte, and is not to control a terminal. */
+static void log_info_end(void) {
+    char *text = info ? mfi_json_print(info, true) : NULL;
+    if (info && !text)
+        log_complain(mofka_fail(MOFKA_ERR_MEMORY, "no memory to print it"), folder);
+    for (const char *line = text, *end; line && *line; line = end) {
+        end = strchrnul(line, '\n');
+        event_line_write_json(&out, line, (size_t)(end - line));
+        sink_add(&out, "\n", 1);
+        end += *end == '\n';
+    }
+    cJSON_free(text);
+    cJSON_Delete(info);
+}
+
+static int log_run_info(mofka_driver_t *driver) {
+    (void)driver;
+    return log_walk_all(
+        &(log_walk_t){.visit = log_info_one, .begin = log_info_begin, .end = log_info_end});
 }
 
 static void log_dump_batch(const mfi_topic_record_t *record, const mfi_log_t *log,
@@ -288,6 +337,8 @@ static const option_row_t cut_options[] = {
 
 const ctl_command_t log_list_command =
     LOG_COMMAND(list, "List a store's partitions: first id, next id, bytes, open or complete");
+const ctl_command_t log_info_command =
+    LOG_COMMAND(info, "Describe a store's topics as JSON: ids, times, files, consumers, writers");
 const ctl_command_t log_dump_command =
     LOG_COMMAND(dump, "Print a store's events: id, time stored, bytes of data, metadata");
 const ctl_command_t log_verify_command =

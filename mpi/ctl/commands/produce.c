@@ -145,6 +145,7 @@ static bool produce_check(int count, char **words) {
         ctl_complain("--topic NAME is missing");
         return false;
     }
+    args_common.makes_store = create;
     bool chosen = groups.options.text || groups.validator.text || groups.selector.text ||
                   groups.serializer.text;
     if (chosen && !create) {

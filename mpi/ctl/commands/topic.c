@@ -20,7 +20,7 @@
 
 static ctl_topic_groups_t groups;
 static bool as_json;
-static double timeout_s = TIMEOUT_S_DEFAULT;
+static double timeout_s = -1; /* not given */
 static const char *name;
 static sink_t out; /* standard output */
 
@@ -284,8 +284,9 @@ static int ctl_topic_describe(mofka_driver_t *driver) {
 
 /* The topic is not opened: that would load the libraries of its types. */
 static int ctl_topic_run_info(mofka_driver_t *driver) {
-    return ctl_job_await_topic(driver, name, timeout_s) ? ctl_topic_describe(driver)
-                                                        : ctl_job_code_without_topic();
+    return ctl_job_await_topic(driver, name, args_timeout_s(timeout_s))
+               ? ctl_topic_describe(driver)
+               : ctl_job_code_without_topic();
 }
 
 static int ctl_topic_run_create(mofka_driver_t *driver) {
@@ -298,23 +299,28 @@ static int ctl_topic_run_create(mofka_driver_t *driver) {
 
 /* A topic that is used is waited for, too. */
 static int ctl_topic_run_delete(mofka_driver_t *driver) {
-    double start = ctl_now_s();
-    if (!ctl_job_await_topic(driver, name, timeout_s))
+    double start = ctl_now_s(), wait_s = args_timeout_s(timeout_s);
+    if (!ctl_job_await_topic(driver, name, wait_s))
         return ctl_job_code_without_topic();
     mofka_status_t status = mofka_driver_delete_topic(driver, name);
-    while (status == MOFKA_ERR_BUSY && ctl_now_s() - start < timeout_s && !interrupt_came()) {
+    while (status == MOFKA_ERR_BUSY && ctl_now_s() - start < wait_s && !interrupt_came()) {
         interrupt_sleep(LOOK_AGAIN_S);
         status = mofka_driver_delete_topic(driver, name);
     }
     if (status)
         ctl_complain_of(status, "deleting the topic");
     if (status == MOFKA_ERR_BUSY && !interrupt_came())
-        ctl_complain("waited %g s (--timeout) for its producers and consumers", timeout_s);
+        ctl_complain("waited %g s (--timeout) for its producers and consumers", wait_s);
     return status ? CTL_FAILED : CTL_OK;
 }
 
 static bool ctl_topic_take_name(int count, char **words) {
     return args_take_word(count, words, "topic NAME", "a topic NAME", &name);
+}
+
+static bool ctl_topic_take_new_name(int count, char **words) {
+    args_common.makes_store = true;
+    return ctl_topic_take_name(count, words);
 }
 
 static const option_row_t create_options[] = {
@@ -337,12 +343,13 @@ static const option_row_t list_options[] = {
 static const option_row_t info_options[] = {
     {"json", OPTION_FLAG, &as_json, NULL, "print one JSON object", 0, 0, NULL},
     {"timeout", OPTION_SECONDS, &timeout_s, "SECONDS",
-     "how long to wait for the topic to exist (30)", 0, 0, NULL},
+     "how long to wait for the topic to exist (30; 0 for a store)", 0, 0, NULL},
 };
 
 static const option_row_t delete_options[] = {
     {"timeout", OPTION_SECONDS, &timeout_s, "SECONDS",
-     "how long to wait for the topic to exist, and for its producers and consumers to close (30)",
+     "how long to wait for the topic to exist, and for its producers and consumers to close (30; 0 "
+     "for a store)",
      0, 0, NULL},
 };
 
@@ -355,7 +362,7 @@ const ctl_command_t topic_create_command = {
              "object:\n--validator.pattern.detail.state '[\"x\"]'.\n",
     .options = create_options,
     .option_count = sizeof create_options / sizeof create_options[0],
-    .check = ctl_topic_take_name,
+    .check = ctl_topic_take_new_name,
     .run = ctl_topic_run_create,
 };
 

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 #include <string.h>
+#include "mpi/ctl/base/job.h"
 #include "mpi/ctl/base/messages.h"
 #include "mpi/ctl/options/groups.h"
 #include "mpi/ctl/options/args.h"
@@ -16,6 +17,11 @@ static const option_row_t common[] = {
      .value = &args_common.driver,
      .argument = "JSON|FILE",
      .help = "the driver's options; --driver.window rma sets one (those of the other ranks)"},
+    {.name = "store",
+     .kind = OPTION_TEXT,
+     .value = &args_common.store,
+     .argument = "DIR",
+     .help = "the topics of a store in files, without a job (--driver.type files)"},
     {.name = "close-timeout",
      .kind = OPTION_SECONDS,
      .value = &args_common.close_timeout_s,
@@ -53,6 +59,11 @@ bool args_take_word(int count, char **words, const char *what, const char *missi
     }
     *word = words[0];
     return true;
+}
+
+double args_timeout_s(double given) {
+    double otherwise = args_common.store ? 0 : TIMEOUT_S_DEFAULT;
+    return given >= 0 ? given : otherwise;
 }
 
 static bool args_has_keys(const option_row_t *row) {
@@ -157,6 +168,10 @@ bool args_read(const ctl_command_t *command, int argc, char **argv) {
     }
     if (words > 0 && !command->arguments) {
         ctl_complain("unknown argument '%s': this command takes only options", argv[0]);
+        return false;
+    }
+    if (args_common.store && args_common.driver.text) {
+        ctl_complain("--store names the driver already: it cannot be combined with --driver");
         return false;
     }
     return !command->check || command->check(words, argv);

@@ -28,6 +28,8 @@ typedef struct ctl_command {
 /* The options of every command. */
 typedef struct args_common {
     option_group_t driver;  /* --driver */
+    const char *store;      /* --store; NULL: the job's topics */
+    bool makes_store;       /* the command makes the store if it is missing */
     double close_timeout_s; /* --close-timeout */
 } args_common_t;
 
@@ -43,6 +45,10 @@ void args_print_help(const ctl_command_t *command, FILE *out);
  * no word was given. False: a message was printed. */
 bool args_take_word(int count, char **words, const char *what, const char *missing,
                     const char **word);
+
+/* The command's --timeout, if it waits for other processes: `given`, or else, if that is negative,
+ * 30 s in a job. What is in a store is there at once. */
+double args_timeout_s(double given);
 
 /* Print "--NAME cannot be 'VALUE': it is ALLOWED". */
 void args_complain_of_value(const char *name, const char *value, const char *allowed);

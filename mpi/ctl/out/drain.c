@@ -29,10 +29,13 @@ static mofka_status_t drain_select_data(void *context, const mofka_metadata_t *m
 bool drain_open(drain_t *d, mofka_topic_t *topic, const drain_options_t *options) {
     assert(options->data || options->offset == 0);
     static _Atomic unsigned drains;
-    char name[64];
+    char name[64], backend[64];
     unsigned index = drains++;
     *d = (drain_t){.options = *options, .partition_count = mofka_topic_partition_count(topic)};
     snprintf(name, sizeof name, index ? "mofkactl-%d-%u" : "mofkactl-%d", ctl_job_rank(), index);
+    snprintf(backend, sizeof backend, "{%s%s%s}", options->observe ? "\"observe\":true" : "",
+             options->observe && options->skip_damaged ? "," : "",
+             options->skip_damaged ? "\"skip_damaged\":true" : "");
     d->newest = calloc(d->partition_count, sizeof(mofka_event_t *));
     if (!d->newest) {
         ctl_complain("no memory for %zu partitions", d->partition_count);
@@ -43,8 +46,7 @@ bool drain_open(drain_t *d, mofka_topic_t *topic, const drain_options_t *options
                                     .start = options->start,
                                     .selector = options->data ? drain_select_data : NULL,
                                     .selector_context = &d->options,
-                                    .options =
-                                        options->skip_damaged ? "{\"skip_damaged\":true}" : NULL};
+                                    .options = backend[1] == '}' ? NULL : backend};
     mofka_status_t status = mofka_consumer_create(topic, &all, &d->consumer);
     if (!status)
         return true;

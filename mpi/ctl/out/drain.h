@@ -12,6 +12,7 @@ typedef struct drain_options {
     size_t offset, length; /* a length of SIZE_MAX means to the end */
     size_t batch_size;     /* 0: adaptive */
     bool skip_damaged;     /* pass damaged events, which then count as lost */
+    bool observe;          /* read without a place, where the driver can */
 } drain_options_t;
 
 typedef struct drain {

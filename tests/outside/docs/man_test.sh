@@ -37,8 +37,8 @@ else
         read -ra words <<<"${command/_/ }"
         part=$(awk -v head="^   ${words[*]}( |$)" '/^ ? ? ?[A-Za-z]/ {on = $0 ~ head} on' <<<"$text")
         [ -n "$part" ] || miss "$name: no command ${words[*]}"
-        compare "${words[*]}" "$(help "${words[@]}" | grep -vE -- '^  --(driver|close-timeout)')" "$part"
+        compare "${words[*]}" "$(help "${words[@]}" | grep -vE -- '^  --(driver|store|close-timeout)')" "$part"
     done
-    for common in --driver --close-timeout; do grep -q -- "$common" <<<"$text" || miss "$name: no $common"; done
+    for common in --driver --store --close-timeout; do grep -q -- "$common" <<<"$text" || miss "$name: no $common"; done
 fi
 [ -z "$failed" ] && echo "$page: good"
