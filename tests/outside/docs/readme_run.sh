@@ -3,7 +3,8 @@
 # Runs a shell snippet of a README, a task, or the README's program, and compares the output with what
 # the README prints: each of its lines must be there; "…" stands for anything.
 #   readme_run.sh NAME WINDOW SOURCE BUILD MPICC MPIEXEC...
-# BUILD/tests/outside/readme has NAME.sh (if it is a snippet), NAME.txt, and the README's files.
+# WINDOW: that of the job, or none without a job. BUILD/tests/outside/readme has NAME.sh (if it is a snippet),
+# NAME.txt, and the README's files.
 set -euo pipefail
 name=$1 window=$2 source=$3 build=$4 mpicc=$5
 shift 5
@@ -26,7 +27,7 @@ if [ "$name" = install ]; then # in the source tree, with the MPI that is tested
     export HOME=$work
 else
     command_ bin/mpiexec "$* \"\$@\""
-    command_ bin/mofkactl "$build/mpi/mofkactl \"\$@\" --driver.window $window"
+    command_ bin/mofkactl "$build/mpi/mofkactl \"\$@\"$([ "$window" = none ] || echo " --driver.window $window")"
     command_ bin/mofka-bench "$build/benchmarks/mofka-bench \"\$@\""
     command_ bin/pkg-config "echo -I$source/include -L$build -lmofka"
     program=$build/tests/outside/readme_$name
