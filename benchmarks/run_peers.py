@@ -177,13 +177,17 @@ def rate_text(rate):
     return f"{rate:.2g}/s"
 
 
+def short(value):
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+
+
 def around(values):
-    return f"{statistics.median(values):.3g} [{min(values):.3g}–{max(values):.3g}]"
+    return f"{short(statistics.median(values))} [{short(min(values))}–{short(max(values))}]"
 
 
 def times_text(rows):
     """The medians of the launches."""
-    return "; ".join(f"{statistics.median(row[key] for row in rows):.3g}" for key in TIMES
+    return "; ".join(short(statistics.median(row[key] for row in rows)) for key in TIMES
                      if key in rows[0]) if rows else "–"
 
 

@@ -115,7 +115,7 @@ def case_table(folder):
     for row in (*ways.values(), *rings.values(), *rows.values()):
         for name in run_peers.SIZES:
             row.ratios[name], row.rates[name] = [3.0, 1.5, 2.0], [2e6, 1e6, 3e6]
-        row.trips = [{"p50": 2.0, "p999": 40.0, "max": 500.0}]
+        row.trips = [{"p50": 2.0, "p999": 40.0, "max": 5000.0}]
     rows[run_peers.PEERS[0].name].missing = "not here: it is not installed"
     rows[run_peers.PEERS[1].name].ratios["128 B"] = []
     path = os.path.join(folder, "table.md")
@@ -130,7 +130,7 @@ def case_table(folder):
     assert lines[4 + len(ways)].split(" | ")[5] == "0.25", lines
     assert first[2] == "not here: it is not installed" and first[3] == "–", first
     assert second[2] == "–" and second[3] == "2 [1.5–3], 2 M/s", second
-    assert third[5] == "2; 40; 500" and third[6] == "– |", third
+    assert third[5] == "2; 40; 5,000" and third[6] == "– |", third
 
 
 def main():
