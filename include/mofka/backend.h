@@ -79,7 +79,7 @@ typedef struct mofka_append {
 typedef struct mofka_batch_limits {
     size_t events_max;      /**< at least 1 */
     size_t bytes_max;       /**< metadata and data of a whole batch */
-    size_t event_bytes_max; /**< metadata and data of one event */
+    size_t event_bytes_max; /**< metadata and data of one event; 0: see `refuse` */
 } mofka_batch_limits_t;
 
 /** The producer side of one topic. Of each partition, one append is under way at a time. */
@@ -113,6 +113,9 @@ typedef struct mofka_producer_ops {
     mofka_status_t (*close)(void *self, bool flushed);
     /** Free `self`, after close. */
     void (*destroy)(void *self);
+    /** Required where limits may say that an event has at most 0 bytes: this producer cannot append
+     * to the partition. A push there answers what this does: an error, whose message says why. */
+    mofka_status_t (*refuse)(void *self, size_t partition);
 } mofka_producer_ops_t;
 
 /* ---- consumers ------------------------------------------------------------------------------ */

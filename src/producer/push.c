@@ -195,18 +195,23 @@ static mofka_status_t push_serve_lanes(push_t *push, mfi_lane_t *lane, mofka_sta
     return MOFKA_OK;
 }
 
+/* The event does not fit the partition, or this producer cannot append there. */
+static mofka_status_t push_exceeds(const mfi_lane_t *lane, size_t bytes, size_t data_bytes) {
+    const mofka_producer_t *producer = lane->producer;
+    if (lane->limits.event_bytes_max == 0 && producer->ops->refuse)
+        return producer->ops->refuse(producer->self, lane->partition);
+    return mofka_fail(MOFKA_ERR_TOO_LARGE,
+                      "an event of %zu + %zu bytes; topic '%s' takes at most %zu", bytes,
+                      data_bytes, producer->topic->name, lane->limits.event_bytes_max);
+}
+
 /* Add serialized metadata and the data to a batch, and do what the lanes need then. */
 static mofka_status_t push_enqueue(push_t *push, mfi_lane_t *lane, const char *metadata,
                                    size_t bytes) {
     mofka_producer_t *producer = push->producer;
     size_t data_bytes = push->data ? mofka_data_view_size(push->data) : 0;
     if (data_bytes > SIZE_MAX - bytes || bytes + data_bytes > lane->limits.event_bytes_max)
-        return push_refuse(producer,
-                           mofka_fail(MOFKA_ERR_TOO_LARGE,
-                                      "an event of %zu + %zu bytes; topic '%s' takes at most %zu",
-                                      bytes, data_bytes, producer->topic->name,
-                                      lane->limits.event_bytes_max),
-                           push->future);
+        return push_refuse(producer, push_exceeds(lane, bytes, data_bytes), push->future);
     mfi_monitor_enter(&producer->lock);
     mofka_status_t status = push_add(push, lane, metadata, bytes, bytes + data_bytes);
     bool check = push->now_ms && push->now_ms >= producer->check_ms;
