@@ -3,6 +3,7 @@
  * Partition selectors: choose the partition of each event. Every selector of this library honours a
  * partition passed to push, modulo the number of partitions. If none is passed:
  * - "default" takes the partitions in turn;
+ * - "local" takes those in turn that are on this process's node;
  * - "key" uses the value at a JSON Pointer: equal values go to the same partition, in every
  *   process;
  * - "range" uses the number at a JSON Pointer: each interval has its partition;

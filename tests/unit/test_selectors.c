@@ -36,6 +36,49 @@ static void selector_expect_refused(const char *json, mofka_status_t status, con
     FAILS(mofka_partition_selector_from_metadata(json, &selector), status, text);
 }
 
+/* ---- local ----------------------------------------------------------------------------------- */
+
+#define LOCAL "{\"type\":\"local\"}"
+
+static mofka_partition_selector_t *local_created(const char *const *descriptions, size_t count) {
+    mofka_partition_selector_t *selector;
+    mofka_metadata_t *made[4];
+    const mofka_metadata_t *partitions[4];
+    for (size_t i = 0; i < count; i++) {
+        OK(mofka_metadata_create(descriptions[i], strlen(descriptions[i]), &made[i]));
+        partitions[i] = made[i];
+    }
+    OK(mofka_partition_selector_from_metadata(LOCAL, &selector));
+    OK(mofka_partition_selector_set_partitions(selector, partitions, count));
+    for (size_t i = 0; i < count; i++)
+        mofka_metadata_release(made[i]);
+    return selector;
+}
+
+static void local_partitions_take_turns(void **state) {
+    (void)state;
+    static const char *const descriptions[] = {"{\"local\":false}", "{\"local\":true}",
+                                               "{\"local\":false}", "{\"partition\":3}"};
+    size_t partition = 0;
+    mofka_partition_selector_t *s = local_created(descriptions, 4);
+    assert_int_equal(selector_selected(s, "{}"), 1);
+    assert_int_equal(selector_selected(s, "{}"), 3);
+    assert_int_equal(selector_selected(s, "{}"), 1);
+    OK(mofka_partition_selector_select(s, "{}", 2, 6, &partition)); /* a requested one counts */
+    assert_int_equal(partition, 2);
+    mofka_partition_selector_release(s);
+}
+
+static void no_partition_is_local(void **state) {
+    (void)state;
+    static const char *const descriptions[] = {"{\"local\":false}", "{\"local\":false}"};
+    size_t partition;
+    mofka_partition_selector_t *s = local_created(descriptions, 2);
+    FAILS(selector_select(s, "{}", &partition), MOFKA_ERR_UNSUPPORTED, "none of 2 partitions");
+    mofka_partition_selector_release(s);
+    selector_expect_refused("{\"type\":\"local\",\"node\":1}", MOFKA_ERR_OPTION, "node");
+}
+
 /* ---- key ------------------------------------------------------------------------------------- */
 
 #define BY_KEY "{\"type\":\"key\",\"pointer\":\"/k\"}"
@@ -286,7 +329,7 @@ static void counts_are_checked_without_a_topic(void **state) {
 /* Before set_partitions nothing can be chosen, also if push names a partition. */
 static void no_partitions_no_choice(void **state) {
     (void)state;
-    static const char *const types[] = {NULL, BY_KEY, BY_RANGE, "{\"type\":\"sticky\"}"};
+    static const char *const types[] = {NULL, BY_KEY, BY_RANGE, "{\"type\":\"sticky\"}", LOCAL};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         mofka_partition_selector_t *s;
         size_t partition;
@@ -301,6 +344,8 @@ static void no_partitions_no_choice(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(local_partitions_take_turns),
+        cmocka_unit_test(no_partition_is_local),
         cmocka_unit_test(a_key_has_its_partition_for_ever),
         cmocka_unit_test(types_and_digits_differ),
         cmocka_unit_test(pointers_are_those_of_the_rfc),
