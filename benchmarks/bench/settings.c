@@ -37,8 +37,9 @@ static const char usage[] =
     "      --partitions N       partitions (one for each consumer)\n"
     "      --partition-bytes N  bytes of payload that a partition holds (8388608)\n"
     "      --owners consumers|producers|all   ranks that hold partitions (consumers)\n"
-    "      --window shm|rma|auto   (auto)\n"
-    "      --zero-copy          consumers read in the window; shm only\n"
+    "      --window shm|rma|node|auto   (auto); node: stream's producers append to partitions of\n"
+    "                           their own node, so --owners producers if consumers are elsewhere\n"
+    "      --zero-copy          consumers read in the window; shm, or node on one node\n"
     "      --runs               consumers pull runs of events\n"
     "      --futures            ask a future for every event\n"
     "      --phased             pull only after everything is pushed; times both phases\n"
@@ -146,7 +147,7 @@ static const struct option long_options[] = {
 #define RANKS_MAX (1 << 20)
 #define ALLOWED_BYTES 128
 
-static const char *const windows[] = {"shm", "rma", "auto", NULL};
+static const char *const windows[] = {"shm", "rma", "node", "auto", NULL};
 static const char *const owners[] = {"consumers", "producers", "all", NULL};
 
 /* The options that are numbers, and the place of their values. */

@@ -34,6 +34,21 @@ static int demo_report(mofka_status_t status, const char *what) {
     return status != MOFKA_OK;
 }
 
+/* A slab stays on the node of the rank that computes it. */
+static bool demo_is_by_node(const demo_options_t *o) {
+    return strcmp(o->window, "node") == 0;
+}
+
+/* The driver's option "owners", with a comma in front: the simulating ranks. "": all. */
+static void demo_list_owners(const demo_options_t *o, char *text, size_t bytes) {
+    int simulating = size - (int)o->analysis_ranks;
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; i < simulating && demo_is_by_node(o) && used < bytes; i++)
+        used += (size_t)snprintf(text + used, bytes - used, "%s%d%s", i ? "," : ",\"owners\":[", i,
+                                 i + 1 == simulating ? "]" : "");
+}
+
 static mofka_status_t demo_open_topic(const demo_options_t *o, mofka_driver_t *driver,
                                       mofka_topic_t **topic) {
     assert(size > (int)o->analysis_ranks);
@@ -43,11 +58,12 @@ static mofka_status_t demo_open_topic(const demo_options_t *o, mofka_driver_t *d
         /* Room for four slabs and their metadata in each partition. */
         size_t slab =
             ((size_t)o->size / SAMPLE / (size_t)simulating + 1) * SAMPLE * (size_t)o->size * 8;
-        char options[128];
+        char options[192];
         snprintf(options, sizeof options,
                  "{\"partitions\":%d,\"partition_bytes\":%zu,\"partition_events\":64,"
-                 "\"expected_producers\":%d}",
-                 simulating, 4 * (slab + 1024), simulating);
+                 "\"expected_producers\":%d%s}",
+                 simulating, 4 * (slab + 1024), simulating,
+                 demo_is_by_node(o) ? ",\"producers\":\"node\"" : "");
         status = mofka_driver_create_topic(driver, "gray-scott",
                                            &(mofka_topic_options_t){.options = options});
     }
@@ -100,10 +116,11 @@ static int demo_summarise(const published_t *published, const analysed_t *analys
 }
 
 static int demo_run(const demo_options_t *o) {
-    char driver_options[256];
+    char driver_options[4096], owners[3072];
     size_t field = (size_t)o->size * (size_t)o->size * sizeof(double);
-    snprintf(driver_options, sizeof driver_options, "{\"window\":\"%s\",\"arena_bytes\":%zu}",
-             o->window, 8 * field + (1 << 20));
+    demo_list_owners(o, owners, sizeof owners);
+    snprintf(driver_options, sizeof driver_options, "{\"window\":\"%s\",\"arena_bytes\":%zu%s}",
+             o->window, 8 * field + (1 << 20), owners);
     mofka_driver_t *driver;
     if (demo_report(mofka_mpi_driver_create(MPI_COMM_WORLD, driver_options, &driver), "driver"))
         return 1; /* the driver's creation fails on all ranks alike */

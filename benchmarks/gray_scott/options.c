@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const char usage[] =
-    "usage: mpiexec -n RANKS gray_scott [--window auto|shm|rma] [--size CELLS] [--steps N]\n"
+    "usage: mpiexec -n RANKS gray_scott [--window auto|shm|rma|node] [--size CELLS] [--steps N]\n"
     "       [--every N] [--full-every N] [--analysis-ranks N] [--output FOLDER]\n"
     "       [--watchers N]\n";
 

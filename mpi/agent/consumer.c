@@ -10,7 +10,8 @@
  * retains the views, because MPI may write into them after the caller has given up.
  *
  * A consumer whose partitions are all its rank's own reads them without MPI. So it fetches, waits
- * and copies in the caller's thread, and only the rest are jobs.
+ * and copies in the caller's thread, and only the rest are jobs. In a node window, a consumer whose
+ * partitions are all used by its own node's processors does all but its end in the caller's thread.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -403,6 +404,84 @@ static const mofka_consumer_ops_t agent_consumer_ops = {
     .metadata_damaged = agent_metadata_damaged,
 };
 
+/* ---- a consumer that uses its node's memory only ----------------------------------------------
+ */
+
+static mofka_status_t near_fetch(void *self, size_t events_max, mofka_run_t **run) {
+    const agent_consumer_t *c = self;
+    return c->ops->fetch(c->self, events_max, run);
+}
+
+static mofka_status_t near_fetch_unterminated(void *self, size_t events_max, mofka_run_t **run) {
+    const agent_consumer_t *c = self;
+    return c->ops->fetch_unterminated(c->self, events_max, run);
+}
+
+static mofka_status_t near_get_data(void *self, mofka_run_t *run, size_t index,
+                                    const mofka_range_t *ranges, size_t range_count,
+                                    mofka_data_view_t *view) {
+    const agent_consumer_t *c = self;
+    return mmi_consumer_get_data(c->self, run, index, ranges, range_count, view);
+}
+
+static mofka_status_t near_view_data(void *self, mofka_run_t *run, size_t index,
+                                     const mofka_range_t *ranges, size_t range_count,
+                                     mofka_data_view_t **view) {
+    const agent_consumer_t *c = self;
+    return mmi_consumer_view_data(c->self, run, index, ranges, range_count, view);
+}
+
+static mofka_status_t near_finish_data(void *self, mofka_run_t *run, int64_t timeout_ms,
+                                       size_t *overtaken) {
+    const agent_consumer_t *c = self;
+    return mmi_consumer_finish_data(c->self, run, timeout_ms, overtaken);
+}
+
+static mofka_status_t near_wait(void *self, int64_t timeout_ms) {
+    const agent_consumer_t *c = self;
+    return mmi_consumer_wait(c->self, timeout_ms);
+}
+
+static void near_release_run(void *self, mofka_run_t *run) {
+    const agent_consumer_t *c = self;
+    c->ops->release_run(c->self, run);
+}
+
+static mofka_status_t near_publish(void *self) {
+    const agent_consumer_t *c = self;
+    return c->ops->publish(c->self);
+}
+
+static mofka_status_t near_skip_damaged(void *self, uint64_t *skipped) {
+    const agent_consumer_t *c = self;
+    return mmi_consumer_skip_damaged(c->self, skipped);
+}
+
+static void near_describe_wait(void *self, char *text, size_t bytes) {
+    const agent_consumer_t *c = self;
+    mmi_consumer_describe_wait(c->self, text, bytes);
+}
+
+static const mofka_consumer_ops_t near_consumer_ops = {
+    .size = sizeof near_consumer_ops,
+    .fetch = near_fetch,
+    .get_data = near_get_data,
+    .view_data = near_view_data,
+    .finish_data = near_finish_data,
+    .wait = near_wait,
+    .release_run = near_release_run,
+    .acknowledge = agent_acknowledge,
+    .acknowledged = agent_acknowledged,
+    .publish = near_publish,
+    .unsubscribe = agent_unsubscribe,
+    .close = agent_consumer_close,
+    .destroy = agent_consumer_destroy,
+    .skip_damaged = near_skip_damaged,
+    .describe_wait = near_describe_wait,
+    .metadata_damaged = agent_metadata_damaged,
+    .fetch_unterminated = near_fetch_unterminated,
+};
+
 mofka_status_t mmi_agent_wrap_consumer(mmi_agent_t *agent, const mofka_consumer_ops_t **ops,
                                        void **self) {
     agent_consumer_t *c = calloc(1, sizeof *c);
@@ -413,7 +492,7 @@ mofka_status_t mmi_agent_wrap_consumer(mmi_agent_t *agent, const mofka_consumer_
     c->self = *self;
     c->last_copy = &c->first_copy;
     c->near = c->self->trims_later = mmi_consumer_is_near(c->self);
-    *ops = &agent_consumer_ops;
+    *ops = mmi_consumer_has_addresses(c->self) ? &near_consumer_ops : &agent_consumer_ops;
     *self = c;
     return MOFKA_OK;
 }

@@ -5,6 +5,9 @@
  * Appends go in rounds (round.c), on the core's batches, which stay until `done` is called. An
  * append has a place for each partition, which is used again once it is over. So it needs no memory
  * here.
+ *
+ * A topic whose producers are of its owners' nodes is appended to without MPI. So appends are done
+ * by the caller, and only the rest are jobs.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -103,6 +106,29 @@ static const mofka_producer_ops_t agent_producer_ops = {
     .destroy = agent_producer_destroy,
 };
 
+/* ---- a producer that appends by this rank's processor -----------------------------------------
+ */
+
+static mofka_status_t near_append(void *self, size_t partition, mofka_batch_t *batch,
+                                  int64_t timeout_ms, uint64_t *first_id) {
+    const agent_producer_t *producer = self;
+    return mmi_append_batch(producer->self, partition, batch, timeout_ms, first_id);
+}
+
+static mofka_status_t near_refuse(void *self, size_t partition) {
+    const agent_producer_t *producer = self;
+    return mmi_producer_refuse(producer->self, partition);
+}
+
+static const mofka_producer_ops_t near_producer_ops = {
+    .size = sizeof near_producer_ops,
+    .limits = agent_producer_limits,
+    .append = near_append,
+    .close = agent_producer_close,
+    .destroy = agent_producer_destroy,
+    .refuse = near_refuse,
+};
+
 mofka_status_t mmi_agent_wrap_producer(mmi_agent_t *agent, size_t partition_count,
                                        const mofka_producer_ops_t **ops, void **self) {
     agent_producer_t *producer =
@@ -112,7 +138,8 @@ mofka_status_t mmi_agent_wrap_producer(mmi_agent_t *agent, size_t partition_coun
     producer->agent = agent;
     producer->ops = *ops;
     producer->self = *self;
-    *ops = &agent_producer_ops;
+    const mmi_producer_t *made = *self;
+    *ops = made->topic->partitions[0].of_node ? &near_producer_ops : &agent_producer_ops;
     *self = producer;
     return MOFKA_OK;
 }

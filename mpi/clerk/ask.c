@@ -31,9 +31,8 @@ static bool ask_is_unheard(mmi_window_t *w, int owner, int64_t *next_ns) {
     return w->ops->load(w, owner, offsetof(mmi_share_t, deaf)) != 0;
 }
 
-/* As a flush, this ends when the owner answers, or when MPI reports an error. Returns the words of
- * the answer. */
-static size_t ask_wait(mmi_clerk_t *c, int owner, MPI_Request requests[2]) {
+/* As a flush, this ends when the owner answers, or when MPI reports an error. */
+size_t mmi_ask_wait(mmi_clerk_t *c, int owner, MPI_Request requests[2]) {
     mmi_window_t *w = c->w;
     int64_t us = 10, now = mmi_now_ns(), yield_until = now + YIELD_NS, next_ns = now + DEAF_NS;
     int words = 0;
@@ -60,7 +59,7 @@ mofka_status_t mmi_clerk_ask(mmi_clerk_t *c, int owner, mmi_asks_t *asks) {
         MMI_TRY(w, owner, MPI_Isend, asks->message, 1 + 2 * (int)asks->count, MPI_UINT64_T, owner,
                 MMI_ASK_TAG, w->comm, &requests[1]))
         return mmi_window_check(w, owner);
-    size_t words = ask_wait(c, owner, requests);
+    size_t words = mmi_ask_wait(c, owner, requests);
     mofka_status_t status = mmi_window_check(w, owner);
     return status || words > 0 ? status : MOFKA_ERR_TIMEOUT;
 }

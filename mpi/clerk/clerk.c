@@ -58,8 +58,7 @@ mofka_status_t mmi_clerk_open(mmi_clerk_t *c) {
     return error ? mmi_mpi_fail("MPI_Irecv", error) : MOFKA_OK;
 }
 
-/* MPI has failed: what ranks ask may be lost, so they must not wait for answers. */
-static void clerk_fail(mmi_clerk_t *c, const char *call, int error) {
+void mmi_clerk_fail(mmi_clerk_t *c, const char *call, int error) {
     mmi_window_t *w = c->w;
     mmi_window_fault(w, w->rank, call, error);
     w->ops->exchange(w, w->rank, offsetof(mmi_share_t, deaf), 1); /* no word is stored any more */
@@ -70,7 +69,7 @@ static void clerk_refuse(mmi_clerk_t *c, int rank) {
     MPI_Request request;
     int error = MPI_Isend(NULL, 0, MPI_UINT64_T, rank, MMI_ANSWER_TAG, c->w->comm, &request);
     if (error)
-        clerk_fail(c, "MPI_Isend", error);
+        mmi_clerk_fail(c, "MPI_Isend", error);
     else
         MPI_Request_free(&request);
 }
@@ -88,12 +87,12 @@ static void clerk_add(mmi_clerk_t *c, int rank, const uint64_t *asked, size_t co
         answer->words[i] = w->ops->fetch_add(w, w->rank, asked[2 * i], asked[2 * i + 1]);
     if (mmi_window_check(w, w->rank)) {
         free(answer);
-        clerk_fail(c, "adding for a rank", MPI_ERR_OTHER);
+        mmi_clerk_fail(c, "adding for a rank", MPI_ERR_OTHER);
         return;
     }
     int error = mmi_clerk_send(c, answer, rank, MMI_ANSWER_TAG);
     if (error)
-        clerk_fail(c, "MPI_Isend", error);
+        mmi_clerk_fail(c, "MPI_Isend", error);
 }
 
 static void clerk_do(mmi_clerk_t *c, int rank, size_t words) {
@@ -104,6 +103,8 @@ static void clerk_do(mmi_clerk_t *c, int rank, size_t words) {
         mmi_watch_take(c, rank, asked);
     else if (words == 3 && asked[0] == MMI_ASK_FORGET)
         mmi_watch_forget(c, rank, asked[1], asked[2]);
+    else if (words > 3 && asked[0] == MMI_ASK_REQUEST && c->serve)
+        mmi_request_take(c, rank, asked, words);
 }
 
 /* Drives MPI where no receive is posted. */
@@ -131,7 +132,7 @@ static bool clerk_serve(mmi_clerk_t *c) {
     }
     if (error) {
         c->asked_request = MPI_REQUEST_NULL;
-        clerk_fail(c, "receiving what a rank asks", error);
+        mmi_clerk_fail(c, "receiving what a rank asks", error);
     }
     return true;
 }
@@ -140,6 +141,7 @@ bool mmi_clerk_serve(mmi_clerk_t *c) {
     if (pthread_mutex_trylock(&c->lock)) /* another thread does it */
         return false;
     bool served = clerk_serve(c);
+    served |= c->requests && mmi_request_serve(c);
     pthread_mutex_unlock(&c->lock);
     return served;
 }
@@ -181,6 +183,7 @@ void mmi_clerk_destroy(mmi_clerk_t *c) {
     clerk_cancel(&c->ring_request);
     clerk_free_sent(c);
     mmi_watch_free_all(c);
+    mmi_request_free_all(c);
     while (c->waiters)
         mmi_waiter_end(c, c->waiters);
     pthread_mutex_destroy(&c->lock);

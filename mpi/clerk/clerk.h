@@ -10,12 +10,16 @@
  *   forget      ASK     MMI_ASK_FORGET, waiter, index                an owner
  *   ring        RING    waiter, index, MMI_RUNG                      the waiting rank
  *   forgotten   RING    waiter, index, MMI_FORGOTTEN                 the rank that asked
+ *   request     ASK     MMI_ASK_REQUEST, number, time in ms; words   an owner
+ *                       of mpi/errand
+ *   reply       REPLY+  status, results, text; none: no memory       the rank that asked
  *
  * clerk.c is the owner's side: its progress thread serves. ask.c asks to add; watch.c has both
- * sides of watches. partition/model/watch.pml is the model of watches.
+ * sides of watches, and request.c of requests. partition/model/watch.pml is the model of watches.
  *
  * A rank that stops leaves behind: after "add", the hole of one that stops after it reserved; after
- * "watch", one watch at the owner, and one message to it when the word changes. An owner that stops
+ * "watch", one watch at the owner, and one message to it when the word changes; after "request",
+ * what the owner did for it, as if it had stopped behind that. An owner that stops
  * leaves ranks that wait for old values, as a flush does, and waiters that look by themselves after
  * MMI_LOOK_MS.
  */
@@ -27,7 +31,11 @@
 #define MMI_ASK_TAG 1
 #define MMI_ANSWER_TAG 2
 #define MMI_RING_TAG 3
-enum { MMI_ASK_ADD, MMI_ASK_WATCH, MMI_ASK_FORGET };
+#define MMI_REPLY_TAG 4 /* and above */
+enum { MMI_ASK_ADD, MMI_ASK_WATCH, MMI_ASK_FORGET, MMI_ASK_REQUEST };
+/* Words of a request, and of its results. */
+#define MMI_REQUEST_WORDS_MAX 64
+#define MMI_RESULT_WORDS 6
 /* Words that one "add" names, at most; and the words of a message. */
 #define MMI_ASKS_MAX 64
 #define MMI_MESSAGE_WORDS (1 + 2 * MMI_ASKS_MAX)
@@ -68,6 +76,12 @@ typedef struct mmi_message {
 } mmi_message_t;
 
 typedef struct mmi_watch mmi_watch_t;
+typedef struct mmi_request mmi_request_t;
+
+/* Do what a rank requests, by processor, in the owner's progress thread: without waiting.
+ * MOFKA_ERR_TIMEOUT: not yet. An error has a message. */
+typedef mofka_status_t (*mmi_serve_t)(mmi_window_t *w, const uint64_t *words, size_t count,
+                                      uint64_t results[MMI_RESULT_WORDS]);
 
 typedef struct mmi_clerk {
     mmi_window_t *w;      /* borrow */
@@ -77,13 +91,16 @@ typedef struct mmi_clerk {
     pthread_mutex_t lock; /* guards what follows; the window's and `sent_lock` come after it */
     MPI_Request asked_request;
     uint64_t asked[MMI_MESSAGE_WORDS];
+    mmi_serve_t serve;                     /* set before the clerk is opened; NULL: no requests */
+    mmi_request_t *requests;               /* not done yet, the oldest first */
     mmi_watch_t *watches[MMI_WATCH_LISTS]; /* by rank */
     _Atomic size_t watch_count;
-    int64_t ring_ns;           /* when the words are compared next */
-    _Atomic uint64_t rings;    /* that were sent: those who get one will soon read */
-    pthread_mutex_t sent_lock; /* guards `sent`; a leaf but for MPI's locks */
-    mmi_message_t *sent;       /* under way */
-    pthread_mutex_t ring_lock; /* guards what follows; a leaf but for MPI's locks */
+    int64_t ring_ns;                /* when the words are compared next */
+    _Atomic uint64_t rings;         /* that were sent: those who get one will soon read */
+    _Atomic uint64_t request_count; /* that this rank has sent */
+    pthread_mutex_t sent_lock;      /* guards `sent`; a leaf but for MPI's locks */
+    mmi_message_t *sent;            /* under way */
+    pthread_mutex_t ring_lock;      /* guards what follows; a leaf but for MPI's locks */
     MPI_Request ring_request;
     uint64_t ring[MMI_RING_MESSAGE];
     mmi_waiter_t *waiters;
@@ -111,6 +128,8 @@ static inline void mmi_clerk_help(mmi_clerk_t *c) {
         mmi_clerk_ring(c);
     }
 }
+/* For this room: MPI has failed, so what ranks ask may be lost. They must not wait for answers. */
+void mmi_clerk_fail(mmi_clerk_t *c, const char *call, int error);
 /* A message of so many words. NULL: no memory. Give: mmi_clerk_send. */
 mmi_message_t *mmi_message_create(size_t count);
 /* Send a message, which is taken. The error of MPI. */
@@ -121,6 +140,22 @@ int mmi_clerk_send(mmi_clerk_t *c, mmi_message_t *message, int rank, int tag);
 /* Add to words of the owner, another rank. MOFKA_ERR_TIMEOUT: the owner could not, and has not.
  * MOFKA_ERR_MPI: it may have, and MPI may still use `asks`, which must stay. */
 mofka_status_t mmi_clerk_ask(mmi_clerk_t *c, int owner, mmi_asks_t *asks);
+
+/* For this room. Wait until both operations are over, while the owner answers, or MPI reports an
+ * error. Returns the words of the answer, which the first one receives. */
+size_t mmi_ask_wait(mmi_clerk_t *c, int owner, MPI_Request requests[2]);
+
+/* ---- request.c ------------------------------------------------------------------------------- */
+
+/* With the lock, of the owner: a rank has sent a request. */
+void mmi_request_take(mmi_clerk_t *c, int rank, const uint64_t *words, size_t count);
+/* With the lock: do what ranks have requested. True: some of it could not be done yet. */
+bool mmi_request_serve(mmi_clerk_t *c);
+void mmi_request_free_all(mmi_clerk_t *c);
+/* Have the owner, another rank, do what the words say until the deadline. Its status, with its
+ * message; `results` are written on success. Blocks: until it answers, or MPI reports an error. */
+mofka_status_t mmi_clerk_request(mmi_clerk_t *c, int owner, const uint64_t *words, size_t count,
+                                 int64_t deadline, uint64_t results[MMI_RESULT_WORDS]);
 
 /* ---- watch.c --------------------------------------------------------------------------------- */
 

@@ -25,6 +25,13 @@ bool mmi_consumer_is_near(const mmi_consumer_t *c) {
     return near;
 }
 
+bool mmi_consumer_has_addresses(const mmi_consumer_t *c) {
+    bool all = true;
+    for (size_t i = 0; i < c->reader_count; i++)
+        all &= c->readers[i].p->w->ops->has_addresses;
+    return all;
+}
+
 bool mmi_consumer_wants_trim(const mmi_consumer_t *c) {
     bool wants = false;
     for (size_t i = 0; i < c->reader_count; i++)
@@ -170,7 +177,8 @@ static mofka_status_t mmi_consumer_publish(void *self) {
 static mofka_status_t mmi_consumer_leave(mmi_consumer_t *c, uint64_t state) {
     mofka_status_t status = MOFKA_OK;
     for (size_t i = 0; i < c->reader_count; i++) {
-        mofka_status_t one = mmi_reader_leave(&c->readers[i], state);
+        mofka_status_t one =
+            mmi_reader_leave(&c->readers[i], state, mmi_deadline(MMI_LOCK_TIMEOUT_MS));
         status = status ? status : one;
     }
     c->unsafe = c->payload && mmi_consumer_check(c);
@@ -267,13 +275,18 @@ static const mofka_consumer_ops_t consumer_ops = {
     .fetch_unterminated = mmi_consumer_fetch_unterminated,
 };
 
-static mofka_status_t mmi_consumer_check_zero_copy(const mmi_topic_t *topic) {
+static mofka_status_t mmi_consumer_check_zero_copy(const mmi_topic_t *topic,
+                                                   const mofka_consumer_config_t *config) {
     const mmi_partition_t *p = &topic->partitions[0];
-    if (!p->w->ops->has_addresses)
-        return mofka_fail(
-            MOFKA_ERR_UNSUPPORTED,
-            "zero_copy reads events where they are stored, which a \"%s\" window does not allow",
-            p->w->ops->name);
+    size_t count = config->targets ? config->target_count : topic->partition_count;
+    for (size_t i = 0; i < count; i++) {
+        p = &topic->partitions[config->targets ? config->targets[i] : i];
+        if (!p->w->ops->has_addresses)
+            return mofka_fail(MOFKA_ERR_UNSUPPORTED,
+                              "zero_copy reads events where they are stored, which a \"%s\" window "
+                              "does not allow for partition %zu of topic '%s'",
+                              p->w->ops->name, p->index, p->topic);
+    }
     if (p->retention == MMI_DISCARD_OLDEST)
         return mofka_fail(MOFKA_ERR_UNSUPPORTED,
                           "zero_copy needs retention \"acknowledged\"; topic '%s' has "
@@ -306,8 +319,9 @@ static mmi_consumer_t *mmi_consumer_allocate(mmi_topic_t *topic, size_t readers)
 static void mmi_consumer_undo_joins(mmi_consumer_t *c, size_t count) {
     for (size_t i = 0; i < count; i++) {
         mmi_reader_t *r = &c->readers[i];
-        if (r->p && (!r->fresh || mmi_reader_leave(r, MMI_CONSUMER_FREE)))
-            mmi_reader_leave(r, MMI_CONSUMER_AWAY);
+        int64_t deadline = mmi_deadline(MMI_LOCK_TIMEOUT_MS);
+        if (r->p && (!r->fresh || mmi_reader_leave(r, MMI_CONSUMER_FREE, deadline)))
+            mmi_reader_leave(r, MMI_CONSUMER_AWAY, deadline);
     }
 }
 
@@ -330,14 +344,15 @@ static mofka_status_t mmi_consumer_join(mmi_consumer_t *c, const mofka_consumer_
         mmi_reader_t *r = &c->readers[c->reader_count];
         r->entries = c->entries;
         r->sums = c->sums;
-        r->payload = c->payload;
+        r->payload = topic->partitions[index].w->ops->loads_are_cheap ? NULL : c->payload;
         r->words = c->words;
         r->skips_damaged = skips_damaged;
         r->shows = config->zero_copy;
         r->run_data_bytes = config->copies_data ? RUN_DATA_BYTES : UINT64_MAX;
         c->by_partition[index] = r;
         r->seen_at = r->watched_at = MMI_UNWATCHED;
-        status = mmi_reader_join(r, &topic->partitions[index], config->name, config->from_end);
+        status = mmi_reader_join(r, &topic->partitions[index], config->name, config->from_end,
+                                 mmi_deadline(MMI_LOCK_TIMEOUT_MS));
     }
     return status ? status : mmi_consumer_begin_rings(c);
 }
@@ -351,7 +366,7 @@ mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *co
     mofka_status_t status =
         mofka_options_read("consumer of an MPI topic", config->options, options, 1);
     if (!status && config->zero_copy)
-        status = mmi_consumer_check_zero_copy(topic);
+        status = mmi_consumer_check_zero_copy(topic, config);
     if (status)
         return status;
     size_t count = config->targets ? config->target_count : topic->partition_count;

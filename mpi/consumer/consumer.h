@@ -144,6 +144,9 @@ mofka_status_t mmi_consumer_check(const mmi_consumer_t *c);
 /* Whether fetch, wait, get_data and finish_data call no MPI, but for trims: all its partitions are
  * this rank's own. */
 bool mmi_consumer_is_near(const mmi_consumer_t *c);
+/* Whether nothing but joining and leaving calls MPI: all its partitions are in this node's memory,
+ * whose words processors change. */
+bool mmi_consumer_has_addresses(const mmi_consumer_t *c);
 /* Whether mmi_consumer_trim has something to do. */
 bool mmi_consumer_wants_trim(const mmi_consumer_t *c);
 /* Move the heads that should be moved. Calls MPI. */
@@ -157,12 +160,14 @@ mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *co
 /* ---- join.c ---- */
 
 /* Take the name's place in the partition. MOFKA_ERR_BUSY, MOFKA_ERR_FULL, MOFKA_ERR_TIMEOUT,
- * MOFKA_ERR_CORRUPT. */
+ * MOFKA_ERR_CORRUPT. Blocks: on the partition's lock, at most until `deadline`. */
 mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const char *name,
-                               bool from_end);
+                               bool from_end, int64_t deadline);
+/* The owner: what a reader of another node begins with, once this one has joined for it. */
+void mmi_reader_describe_join(const mmi_reader_t *r, uint64_t results[MMI_RESULT_WORDS]);
 /* Give the place up: `state` MMI_CONSUMER_FREE frees the name, MMI_CONSUMER_AWAY keeps its cursor.
- * A second call does nothing. */
-mofka_status_t mmi_reader_leave(mmi_reader_t *r, uint64_t state);
+ * A second call does nothing. Blocks: as mmi_reader_join. */
+mofka_status_t mmi_reader_leave(mmi_reader_t *r, uint64_t state, int64_t deadline);
 static inline bool mmi_reader_has_place(const mmi_reader_t *r) {
     return r->place < MMI_CONSUMERS_MAX;
 }

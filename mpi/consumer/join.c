@@ -5,8 +5,13 @@
  * What an earlier consumer of the name left in the table is checked first. A damaged name is
  * written again, if the check in its state is that of the name. A cursor that cannot be right is
  * replaced by the head, from which the consumer passes what it acknowledged.
+ *
+ * A far partition's owner does that, and the consumer begins with what it answers. From the join to
+ * the leave, the cursor and what is acknowledged are stored by the consumer alone, by MPI; before
+ * and after, by the owner's node.
  */
 #include "mpi/consumer/consumer.h"
+#include "mpi/errand/errand.h"
 
 #include <string.h>
 #include <mofka/log.h>
@@ -179,12 +184,45 @@ static mofka_status_t join_take_place(mmi_reader_t *r, const char *name, bool fr
     return MOFKA_OK;
 }
 
+/* The owner lets the consumer join. */
+static mofka_status_t join_far(mmi_reader_t *r, const char *name, bool from_end) {
+    mmi_joined_t joined = {0};
+    uint64_t results[MMI_RESULT_WORDS];
+    mmi_errand_t errand = mmi_errand_at(r->p, MMI_ERRAND_JOIN);
+    errand.numbers[0] = from_end;
+    assert(strlen(name) < sizeof errand.name);
+    strcpy(errand.name, name);
+    mofka_status_t status =
+        mmi_errand_send(r->p, &errand, mmi_deadline(MMI_LOCK_TIMEOUT_MS), results);
+    if (status)
+        return status;
+    memcpy(&joined, results, sizeof joined);
+    r->place = (size_t)joined.place;
+    r->fresh = joined.fresh != 0;
+    r->lost = joined.lost;
+    join_start(r, joined.at, joined.acknowledged, (mmi_place_t){joined.at, joined.head_units});
+    return MOFKA_OK;
+}
+
+void mmi_reader_describe_join(const mmi_reader_t *r, uint64_t results[MMI_RESULT_WORDS]) {
+    const mmi_joined_t joined = {.place = r->place,
+                                 .fresh = r->fresh,
+                                 .at = r->next,
+                                 .acknowledged = r->published,
+                                 .head_units = mmi_chain_units(&r->chain),
+                                 .lost = r->lost};
+    assert(mmi_reader_has_place(r));
+    memcpy(results, &joined, sizeof joined);
+}
+
 mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const char *name,
-                               bool from_end) {
+                               bool from_end, int64_t deadline) {
     r->p = p;
     r->place = MMI_CONSUMERS_MAX;
     r->name_check = mmi_name_check(name);
-    mofka_status_t status = mmi_partition_lock(p, mmi_deadline(MMI_LOCK_TIMEOUT_MS));
+    if (mmi_partition_is_far(p))
+        return join_far(r, name, from_end);
+    mofka_status_t status = mmi_partition_lock(p, deadline);
     if (status)
         return status;
     status = join_take_place(r, name, from_end);
@@ -192,14 +230,28 @@ mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const 
     return status ? status : mmi_window_check(p->w, p->owner);
 }
 
+/* The owner gives the place up. What this rank has stored there is complete: each store is. */
+static mofka_status_t leave_far(mmi_reader_t *r, uint64_t state, int64_t deadline) {
+    uint64_t none[MMI_RESULT_WORDS];
+    mmi_errand_t errand = mmi_errand_at(r->p, MMI_ERRAND_LEAVE);
+    errand.numbers[0] = r->place;
+    errand.numbers[1] = state;
+    errand.numbers[2] = r->name_check;
+    mofka_status_t status = mmi_errand_send(r->p, &errand, deadline, none);
+    if (!status)
+        r->place = MMI_CONSUMERS_MAX;
+    return status;
+}
+
 /* AWAY needs no lock: trimmers treat it as LIVE, and the next consumer of the name comes later. */
-mofka_status_t mmi_reader_leave(mmi_reader_t *r, uint64_t state) {
+mofka_status_t mmi_reader_leave(mmi_reader_t *r, uint64_t state, int64_t deadline) {
     assert(state == MMI_CONSUMER_FREE || state == MMI_CONSUMER_AWAY);
     if (!mmi_reader_has_place(r))
         return MOFKA_OK;
+    if (mmi_partition_is_far(r->p))
+        return leave_far(r, state, deadline);
     bool lock = state == MMI_CONSUMER_FREE;
-    mofka_status_t status =
-        lock ? mmi_partition_lock(r->p, mmi_deadline(MMI_LOCK_TIMEOUT_MS)) : MOFKA_OK;
+    mofka_status_t status = lock ? mmi_partition_lock(r->p, deadline) : MOFKA_OK;
     if (status)
         return status;
     mmi_control_store(r->p, mmi_reader_field(r, MMI_CONTROL(state)),

@@ -23,7 +23,7 @@ static bool ring_is_near(const mmi_reader_t *r) {
 }
 
 mofka_status_t mmi_consumer_begin_rings(mmi_consumer_t *c) {
-    mmi_clerk_t *clerk = c->readers[0].p->w->clerk;
+    mmi_clerk_t *clerk = c->topic->w->clerk;
     if (!clerk || mmi_consumer_is_near(c))
         return MOFKA_OK;
     c->waiter = mmi_waiter_begin(clerk, c->reader_count);
@@ -45,7 +45,7 @@ static void ring_ask_forget(mmi_consumer_t *c) {
 mofka_status_t mmi_consumer_end_rings(mmi_consumer_t *c) {
     int64_t deadline = mmi_deadline(FORGET_MS);
     mofka_status_t status = MOFKA_OK;
-    mmi_clerk_t *clerk = c->waiter ? c->readers[0].p->w->clerk : NULL;
+    mmi_clerk_t *clerk = c->waiter ? c->topic->w->clerk : NULL;
     if (!clerk) /* or the driver is closed */
         return MOFKA_OK;
     ring_ask_forget(c);
@@ -66,7 +66,7 @@ mofka_status_t mmi_consumer_end_rings(mmi_consumer_t *c) {
 
 bool mmi_consumer_may_be_rung(const mmi_consumer_t *c) {
     bool may = c->waiter && c->lost_rings < LOST_RINGS_MAX &&
-               !atomic_load(&c->readers[0].p->w->clerk->hears_none);
+               !atomic_load(&c->topic->w->clerk->hears_none);
     for (size_t i = 0; may && i < c->reader_count; i++) {
         const mmi_reader_t *r = &c->readers[i];
         may = r->idle_at != r->next || r->idle_flag == 0; /* else the head may pass that flag */
@@ -77,7 +77,7 @@ bool mmi_consumer_may_be_rung(const mmi_consumer_t *c) {
 /* Whether a reader was rung. The next fetch begins at the first of them. */
 static bool ring_take(mmi_consumer_t *c) {
     bool found = false;
-    mmi_waiter_hear(c->readers[0].p->w->clerk);
+    mmi_waiter_hear(c->topic->w->clerk);
     for (size_t i = 0; i < c->reader_count; i++) {
         mmi_reader_t *r = &c->readers[i];
         if (!mmi_waiter_take(c->waiter, i, MMI_RUNG))

@@ -64,9 +64,17 @@ static bool mmi_consumer_is_held(const mmi_consumer_t *c) {
     return held;
 }
 
+/* Whether publishers ring for all of its partitions, which are then of one node. */
+static bool wait_has_bells(const mmi_consumer_t *c) {
+    bool all = true;
+    for (size_t i = 0; i < c->reader_count; i++)
+        all &= c->readers[i].p->w->ops->has_bells;
+    return all;
+}
+
 /* The word that a consumer sleeps on. */
 typedef struct wait_bell {
-    bool is_rung; /* else a sleep there lasts as long as it was to last */
+    bool is_rung; /* else it sleeps as long as it was to sleep */
     int rank;
     uint64_t offset;
 } wait_bell_t;
@@ -75,22 +83,26 @@ static wait_bell_t wait_find_bell(const mmi_consumer_t *c) {
     const mmi_partition_t *b = c->readers[0].p->bells;
     if (!b->w->ops->has_bells && b->w->nudges && mmi_consumer_is_near(c))
         return (wait_bell_t){true, b->w->rank, offsetof(mmi_share_t, activity)};
-    return (wait_bell_t){b->w->ops->has_bells, b->owner, b->base + MMI_CONTROL(data_bell)};
+    return (wait_bell_t){wait_has_bells(c), b->owner, b->base + MMI_CONTROL(data_bell)};
 }
 
 /* One sleep at the bell, unless there is news meanwhile. */
 static bool mmi_consumer_sleep(mmi_consumer_t *c, int64_t left_ms) {
     const mmi_partition_t *b = c->readers[0].p->bells;
-    assert(b->index == 0 && c->nap_us > 0);
+    assert(b->bells == b && c->nap_us > 0);
     mmi_window_t *w = b->w;
     int64_t nap = left_ms < c->nap_us / 1000 ? left_ms * 1000 : c->nap_us;
     wait_bell_t bell = wait_find_bell(c);
     uint64_t seen = bell.is_rung ? w->ops->load(w, bell.rank, bell.offset) : 0;
-    mmi_bell_add_waiter(b, MMI_CONTROL(data_bell), 1);
+    if (bell.is_rung)
+        mmi_bell_add_waiter(b, MMI_CONTROL(data_bell), 1);
     bool found = mmi_consumer_has_news(c);
-    if (!found && left_ms > 0)
+    if (!found && left_ms > 0 && bell.is_rung)
         w->ops->sleep_on(w, bell.rank, bell.offset, seen, nap);
-    mmi_bell_add_waiter(b, MMI_CONTROL(data_bell), -1);
+    else if (!found && left_ms > 0)
+        mmi_back_off(&(int64_t){nap}, nap);
+    if (bell.is_rung)
+        mmi_bell_add_waiter(b, MMI_CONTROL(data_bell), -1);
     return found;
 }
 
@@ -103,8 +115,8 @@ mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms) {
     int64_t deadline = mmi_deadline(timeout_ms);
     if (mmi_consumer_may_be_rung(c) && !mmi_consumer_is_held(c))
         return mmi_consumer_wait_for_rings(c, deadline);
-    int64_t first = w->ops->has_bells ? BELL_NAP_US : POLL_NAP_US,
-            most = w->ops->has_bells ? first : POLL_NAP_US_MAX;
+    bool bells = wait_has_bells(c);
+    int64_t first = bells ? BELL_NAP_US : POLL_NAP_US, most = bells ? first : POLL_NAP_US_MAX;
     mmi_spin_t spin = mmi_spin_start(w);
     bool found = mmi_consumer_has_news(c);
     while (!found && c->nap_us <= first && mmi_spin_again(&spin))

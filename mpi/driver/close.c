@@ -35,7 +35,7 @@ void mmi_driver_stop(mmi_driver_t *d, bool frees) {
     mmi_agent_destroy(d->directory.w->agent, atomic_load(&d->directory.w->shut));
     d->directory.w->agent = NULL;
     if (!frees) /* with its epoch */
-        d->directory.w->win = MPI_WIN_NULL;
+        d->directory.w->win = d->directory.w->shared_win = MPI_WIN_NULL;
     d->directory.w->ops->destroy(d->directory.w);
     d->directory.w = NULL;
 }

@@ -39,6 +39,7 @@
 #include <mofka/register.h>
 #include <mofka/log.h>
 #include "mpi/agent/agent.h"
+#include "mpi/agent/serve.h"
 #include "mpi/clerk/clerk.h"
 #include "mpi/driver/settings.h"
 
@@ -76,32 +77,58 @@ static mofka_status_t mmi_driver_check_level(void) {
                             "from MPI_Init_thread; or pass \"progress\": \"none\"");
 }
 
+/* Owners do by their progress threads what ranks of other nodes ask of them. */
+static mofka_status_t mmi_driver_check_node_window(const mmi_settings_t *s) {
+    if (s->progress == MMI_PROGRESS_NONE)
+        return mofka_fail(MOFKA_ERR_OPTION, "MPI driver: window \"node\" needs progress threads; "
+                                            "\"progress\" must not be \"none\"");
+    return mmi_mpi_thread_level() == MPI_THREAD_MULTIPLE
+               ? MOFKA_OK
+               : mofka_fail(MOFKA_ERR_UNSUPPORTED,
+                            "window \"node\" runs progress threads and needs MPI_THREAD_MULTIPLE "
+                            "from MPI_Init_thread; \"rma\" can do without");
+}
+
+/* Whether this node has memory for its ranks' windows. Where rma has several nodes, MPI chooses
+ * where the memory is. */
+static mofka_status_t mmi_driver_check_memory(const mmi_driver_t *d, int kind) {
+    uint64_t bytes = 0;
+    int ranks = 0;
+    if (kind != MMI_WINDOW_NODE && d->node.rank_count != d->size)
+        return MOFKA_OK;
+    for (int i = 0; i < d->size; i++)
+        if (kind != MMI_WINDOW_NODE || d->node.of[i] == d->node.of[d->rank]) {
+            bytes += mmi_driver_share_bytes(d, i);
+            ranks++;
+        }
+    return mmi_node_check_memory(ranks, bytes, d->directory.arena_bytes);
+}
+
 static mofka_status_t mmi_driver_check_window(const mmi_driver_t *d, const mmi_settings_t *s,
-                                              bool shm) {
-    if (shm && d->node.rank_count != d->size)
+                                              int kind) {
+    mofka_status_t status = MOFKA_OK;
+    if (kind == MMI_WINDOW_SHM && d->node.rank_count != d->size)
         return mofka_fail(MOFKA_ERR_UNSUPPORTED,
                           "window \"shm\" needs all ranks on one node; this node has %d of %d",
                           d->node.rank_count, d->size);
-    if (!shm && s->progress == MMI_PROGRESS_THREAD) {
-        mofka_status_t status = mmi_driver_check_level();
-        if (status)
-            return status;
-    }
-    uint64_t bytes = 0;
-    for (int i = 0; i < d->size; i++)
-        bytes += mmi_driver_share_bytes(d, i);
-    return mmi_node_check_memory(&d->node, d->size, bytes, d->directory.arena_bytes);
+    if (kind == MMI_WINDOW_NODE)
+        status = mmi_driver_check_node_window(s);
+    else if (kind == MMI_WINDOW_RMA && s->progress == MMI_PROGRESS_THREAD)
+        status = mmi_driver_check_level();
+    return status ? status : mmi_driver_check_memory(d, kind);
 }
 
 /* Local: the window's memory, and what it has to know of threads and cores. */
-static mofka_status_t mmi_driver_make_window(mmi_driver_t *d, const mmi_settings_t *s, bool shm) {
+static mofka_status_t mmi_driver_make_window(mmi_driver_t *d, const mmi_settings_t *s, int kind) {
     mmi_window_t *w;
+    bool shm = kind == MMI_WINDOW_SHM;
     assert(!d->directory.w);
     mmi_rma_options_t rma = {.own_memory = s->memory == MMI_MEMORY_CREATE,
                              .checked_locks = s->lock_all == MMI_LOCK_ALL_CHECK,
                              .serial_words = s->words == MMI_WORDS_SERIAL,
                              .several_nodes = d->several_nodes,
-                             .nonce = d->nonce};
+                             .nonce = d->nonce,
+                             .node = kind == MMI_WINDOW_NODE ? d->node.comm : MPI_COMM_NULL};
     mofka_status_t status = shm ? mmi_window_create_shm(d->rank, d->size, &w)
                                 : mmi_window_create_rma(d->rank, d->size, &rma, &w);
     if (status)
@@ -109,6 +136,9 @@ static mofka_status_t mmi_driver_make_window(mmi_driver_t *d, const mmi_settings
     w->one_thread = !shm && mmi_mpi_thread_level() < MPI_THREAD_MULTIPLE;
     w->thread = pthread_self();
     w->spin_ns = mmi_node_has_core_each(&d->node) ? SPIN_NS : 0;
+    w->node_of = d->node.of;
+    if (w->near)
+        w->near->spin_ns = w->spin_ns;
     d->directory.w = w;
     return MOFKA_OK;
 }
@@ -123,10 +153,10 @@ static void mmi_driver_drop_window(mmi_driver_t *d) {
     mmi_driver_stop(d, least.value == 0);
 }
 
-static mofka_status_t mmi_driver_open_window(mmi_driver_t *d, const mmi_settings_t *s, bool shm) {
-    mofka_status_t status = mmi_driver_check_window(d, s, shm);
+static mofka_status_t mmi_driver_open_window(mmi_driver_t *d, const mmi_settings_t *s, int kind) {
+    mofka_status_t status = mmi_driver_check_window(d, s, kind);
     if (!status)
-        status = mmi_driver_make_window(d, s, shm);
+        status = mmi_driver_make_window(d, s, kind);
     status = mmi_agree_and_meet(d->ranks, status, "checking its window");
     mmi_window_t *w = d->directory.w;
     if (status) {
@@ -142,9 +172,9 @@ static mofka_status_t mmi_driver_open_window(mmi_driver_t *d, const mmi_settings
     return status;
 }
 
-/* Whether the window is to be "shm"; "auto" means the same on all ranks. */
+/* The window's kind; "auto" means the same on all ranks. */
 static mofka_status_t mmi_driver_choose_window(mmi_driver_t *d, const mmi_settings_t *s,
-                                               bool *shm) {
+                                               int *kind) {
     /* The largest of these: whether there are several nodes; a number that other drivers do not
      * have. */
     uint64_t found[2] = {d->node.rank_count != d->size,
@@ -154,8 +184,10 @@ static mofka_status_t mmi_driver_choose_window(mmi_driver_t *d, const mmi_settin
         return status;
     d->several_nodes = found[0] != 0;
     d->nonce = found[1];
-    *shm = s->window == MMI_WINDOW_AUTO ? !d->several_nodes : s->window == MMI_WINDOW_SHM;
-    if (!*shm && !d->several_nodes && d->rank == 0 && d->size > 1)
+    *kind = s->window != MMI_WINDOW_AUTO ? s->window
+            : d->several_nodes           ? MMI_WINDOW_RMA
+                                         : MMI_WINDOW_SHM;
+    if (*kind == MMI_WINDOW_RMA && !d->several_nodes && d->rank == 0 && d->size > 1)
         mofka_log(MOFKA_LOG_WARN, "window \"rma\" on one node: \"shm\" is faster, and needs no "
                                   "progress from MPI");
     return MOFKA_OK;
@@ -184,12 +216,14 @@ static mofka_status_t mmi_driver_try_window(mmi_driver_t *d) {
     return mmi_agree(d->ranks, status, "trying its window");
 }
 
-/* Decide whether owners run progress threads, and start this rank's. */
+/* Decide whether owners run progress threads, and start this rank's. In a node window they do. */
 static mofka_status_t mmi_driver_start_rma(mmi_driver_t *d, const mmi_settings_t *s) {
     mmi_window_t *w = d->directory.w;
-    bool runs = s->progress == MMI_PROGRESS_THREAD;
+    bool runs = s->progress == MMI_PROGRESS_THREAD || w->near;
     mofka_status_t status = mmi_driver_try_window(d);
-    if (!status && s->progress == MMI_PROGRESS_AUTO) {
+    if (!status && w->near)
+        status = mmi_near_check(w);
+    if (!status && !runs && s->progress == MMI_PROGRESS_AUTO) {
         status = mmi_agree_and_meet(d->ranks, MOFKA_OK, "trying its window");
         if (!status)
             status = mmi_rma_needs_progress(w, d->comm, (uint64_t)d->node.leader + 1,
@@ -209,6 +243,8 @@ static mofka_status_t mmi_driver_start_rma(mmi_driver_t *d, const mmi_settings_t
         status = mmi_clerk_create(w, mmi_driver_share_bytes(d, d->rank));
     if (status)
         return status;
+    if (w->near)
+        w->clerk->serve = mmi_agent_serve;
     return runs && mmi_driver_has_memory(d) ? mmi_progress_start(d) : MOFKA_OK;
 }
 
@@ -241,21 +277,33 @@ static void mmi_driver_log_start(const mmi_driver_t *d) {
         progress = w->nudges ? ", owners run progress threads" : ", no progress threads";
     mofka_log(MOFKA_LOG_INFO,
               "rank %d of %d: window \"%s\"%s, arenas of %" PRIu64 " bytes at %zu owners; %s",
-              d->rank, d->size, w->ops->name, progress, d->directory.arena_bytes,
+              d->rank, d->size, w->name, progress, d->directory.arena_bytes,
               d->directory.owner_count, mpi);
 }
 
+/* For messages of other ranks. */
+static void mmi_driver_store_host(const mmi_driver_t *d) {
+    const mmi_window_t *w = d->directory.w;
+    uint64_t words[MMI_HOST_WORDS] = {0};
+    mmi_share_t *share = (mmi_share_t *)(void *)w->base[w->ops->has_addresses ? d->rank : 0];
+    if (gethostname((char *)words, sizeof words - 1))
+        memcpy(words, "?", 2);
+    memcpy(share->host, words, sizeof words);
+}
+
 static mofka_status_t mmi_driver_start(mmi_driver_t *d, const mmi_settings_t *s) {
-    bool shm = false;
+    int kind = MMI_WINDOW_AUTO;
     assert(!d->directory.w && !d->has_progress);
-    mofka_status_t status = mmi_driver_choose_window(d, s, &shm);
+    mofka_status_t status = mmi_driver_choose_window(d, s, &kind);
     if (!status)
-        status = mmi_driver_open_window(d, s, shm);
+        status = mmi_driver_open_window(d, s, kind);
     if (status)
         return status;
-    status = shm ? mmi_driver_start_shm(d) : mmi_driver_start_rma(d, s);
+    status = kind == MMI_WINDOW_SHM ? mmi_driver_start_shm(d) : mmi_driver_start_rma(d, s);
     if (!status)
         status = mmi_finalize_watch(d);
+    if (!status)
+        mmi_driver_store_host(d);
     status = mmi_agree(d->ranks, status, "starting");
     if (status)
         mmi_driver_drop_window(d);
@@ -272,6 +320,7 @@ static void mmi_driver_destroy(void *self) {
     if (d->ranks)
         mmi_ranks_free(d->ranks);
     mmi_records_destroy(&d->directory.records);
+    mmi_node_destroy(&d->node);
     free(d->directory.owners);
     free(d);
 }
@@ -302,6 +351,7 @@ static mmi_driver_t *mmi_driver_init(preparation_t *p, mmi_ranks_t *ranks) {
     d->size = ranks->size;
     d->keyval = MPI_KEYVAL_INVALID;
     d->process = getpid();
+    d->node.comm = MPI_COMM_NULL;
     d->directory.topic_ops = &mmi_topic_ops;
     d->directory.owners = p->owners;
     mmi_records_init(&d->directory.records);
@@ -325,6 +375,16 @@ static mofka_status_t mmi_driver_allocate(MPI_Comm users, preparation_t *p, mmi_
     return MOFKA_OK;
 }
 
+/* The option "per_node": the lowest rank of each node. */
+static size_t mmi_driver_choose_owners(const mmi_driver_t *d, int *owners) {
+    size_t count = 0;
+    for (int i = 0; i < d->size; i++)
+        if (d->node.of[i] == i)
+            owners[count++] = i;
+    assert(count >= 1);
+    return count;
+}
+
 static mofka_status_t mmi_driver_open(mmi_driver_t *d, preparation_t *p) {
     mmi_settings_t *s = &p->settings;
     mmi_directory_t *directory = &d->directory;
@@ -333,9 +393,12 @@ static mofka_status_t mmi_driver_open(mmi_driver_t *d, preparation_t *p) {
     directory->directory_bytes = s->directory_bytes;
     directory->owner_count = (size_t)s->owner_count;
     if (!status)
-        status = mmi_node_find(d->ranks, &d->node);
+        status = mmi_node_find(d->ranks, s->node_ranks, &d->node);
+    if (!status && s->owner_count == 0)
+        directory->owner_count = mmi_driver_choose_owners(d, directory->owners);
     if (!status)
         status = mmi_driver_start(d, s);
+    mmi_node_leave(d->ranks, &d->node);
     return status;
 }
 

@@ -54,31 +54,74 @@ static mofka_status_t node_compare_bindings(mmi_ranks_t *r, MPI_Comm here, int n
     return status;
 }
 
-mofka_status_t mmi_node_find(mmi_ranks_t *r, mmi_node_t *node) {
+/* Collective: node->of[] of this rank is set. After a failure MPI may still write the list. */
+static mofka_status_t node_compare_parts(mmi_ranks_t *r, mmi_node_t *node) {
+    int error =
+        MPI_Iallgather(MPI_IN_PLACE, 1, MPI_INT, node->of, 1, MPI_INT, r->comm, &r->request);
+    if (error)
+        return mmi_mpi_fail("MPI_Iallgather", error);
+    mofka_status_t status = mmi_ranks_wait(r, "comparing its node");
+    if (status)
+        node->of = NULL;
+    return status;
+}
+
+/* `*here`: the ranks of this node. */
+static mofka_status_t node_split(const mmi_ranks_t *r, int part, MPI_Comm *here, int *node_rank,
+                                 mmi_node_t *node) {
+    int error = MPI_Comm_split_type(r->comm, MPI_COMM_TYPE_SHARED, r->rank, MPI_INFO_NULL, here);
+    if (error) {
+        *here = MPI_COMM_NULL;
+        return mmi_mpi_fail("MPI_Comm_split_type", error);
+    }
+    MPI_Comm_rank(*here, node_rank);
+    MPI_Comm_size(*here, &node->rank_count);
+    error = MPI_Comm_split(*here, part ? *node_rank / part : 0, *node_rank, &node->comm);
+    if (error) {
+        node->comm = MPI_COMM_NULL;
+        return mmi_mpi_fail("MPI_Comm_split", error);
+    }
+    return MOFKA_OK;
+}
+
+mofka_status_t mmi_node_find(mmi_ranks_t *r, int part, mmi_node_t *node) {
     MPI_Comm here = MPI_COMM_NULL;
     int node_rank = 0;
     bindings_t *b = NULL;
-    *node = (mmi_node_t){.rank_count = 0};
+    *node = (mmi_node_t){.comm = MPI_COMM_NULL};
     mofka_status_t status = mmi_agree_and_meet(r, MOFKA_OK, "looking at its node");
     if (status)
         return status;
-    int error = MPI_Comm_split_type(r->comm, MPI_COMM_TYPE_SHARED, r->rank, MPI_INFO_NULL, &here);
-    if (error) {
-        status = mmi_mpi_fail("MPI_Comm_split_type", error);
-    } else {
-        MPI_Comm_rank(here, &node_rank);
-        MPI_Comm_size(here, &node->rank_count);
+    status = node_split(r, part, &here, &node_rank, node);
+    if (!status) {
         b = malloc(sizeof *b + (size_t)node->rank_count * sizeof b->all[0]);
-        if (!b)
+        node->of = calloc((size_t)r->size, sizeof *node->of);
+        if (!b || !node->of)
             status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for the node's bindings");
     }
     status = mmi_agree(r, status, "looking at its node");
     if (!status)
         status = node_compare_bindings(r, here, node_rank, &b, node);
+    if (!status) {
+        node->of[r->rank] = b->all[part ? node_rank / part * part : 0].rank;
+        status = node_compare_parts(r, node);
+    }
     if (here != MPI_COMM_NULL && !r->broken)
         MPI_Comm_free(&here);
     free(b);
     return status;
+}
+
+void mmi_node_leave(const mmi_ranks_t *r, mmi_node_t *node) {
+    if (node->comm != MPI_COMM_NULL && !r->broken)
+        MPI_Comm_free(&node->comm);
+    node->comm = MPI_COMM_NULL;
+}
+
+void mmi_node_destroy(mmi_node_t *node) {
+    assert(node->comm == MPI_COMM_NULL);
+    free(node->of);
+    node->of = NULL;
 }
 
 bool mmi_node_has_core_each(const mmi_node_t *node) {
@@ -105,11 +148,8 @@ static uint64_t node_address_space_left(void) {
 }
 
 /* The only rank of a node has its window in memory of its own, not in /dev/shm. */
-mofka_status_t mmi_node_check_memory(const mmi_node_t *node, int rank_count, uint64_t bytes,
-                                     uint64_t arena_bytes) {
-    assert(node->rank_count >= 1 && node->rank_count <= rank_count);
-    if (node->rank_count < rank_count)
-        return MOFKA_OK;
+mofka_status_t mmi_node_check_memory(int rank_count, uint64_t bytes, uint64_t arena_bytes) {
+    assert(rank_count >= 1);
     uint64_t space = node_address_space_left();
     if (bytes > space)
         return mofka_fail(MOFKA_ERR_MEMORY,
@@ -117,7 +157,7 @@ mofka_status_t mmi_node_check_memory(const mmi_node_t *node, int rank_count, uin
                           "process's address space (ulimit -v) leaves %" PRIu64
                           "; raise it, or lower \"arena_bytes\" (%" PRIu64 ")",
                           rank_count, bytes, space, arena_bytes);
-    bool shared = node->rank_count > 1;
+    bool shared = rank_count > 1;
     struct statvfs fs = {0};
     if (shared && statvfs("/dev/shm", &fs))
         return MOFKA_OK;

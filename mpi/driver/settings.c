@@ -15,8 +15,9 @@
 #define CREATE_TIMEOUT_MS 60000
 
 static mofka_status_t settings_read_table(const char *options, mmi_settings_t *s,
-                                          mmi_own_settings_t *own, char **owners) {
-    static const char *const windows[] = {"auto", "shm", "rma", NULL};
+                                          mmi_own_settings_t *own, char **owners,
+                                          uint64_t *node_ranks) {
+    static const char *const windows[] = {"auto", "shm", "rma", "node", NULL};
     static const char *const progress[] = {"auto", "thread", "none", NULL};
     static const char *const memory[] = {"allocate", "create", NULL};
     static const char *const lock_all[] = {"nocheck", "check", NULL};
@@ -47,6 +48,7 @@ static mofka_status_t settings_read_table(const char *options, mmi_settings_t *s
          .min = MMI_PAGE_BYTES,
          .max = UINT64_C(1) << 30},
         {.key = "owners", .kind = MOFKA_OPTION_JSON, .value = owners},
+        {.key = "node_ranks", .kind = MOFKA_OPTION_UINT, .value = node_ranks, .max = INT_MAX},
         {.key = "join", .kind = MOFKA_OPTION_BOOL, .value = &own->join},
         {.key = "high", .kind = MOFKA_OPTION_BOOL, .value = &own->high},
         {.key = "create_timeout_ms",
@@ -89,10 +91,13 @@ static mofka_status_t settings_read_owners(const char *json, int size, int *owne
         return status;
     status = mofka_metadata_json(text, &list);
     int count = status ? 0 : cJSON_GetArraySize(list);
-    if (!status && (!cJSON_IsArray(list) || count < 1 || count > size))
-        status = mofka_fail(
-            MOFKA_ERR_OPTION,
-            "MPI driver: option \"owners\" must be an array of 1 to %d ranks, not %s", size, json);
+    const char *word = status ? NULL : cJSON_GetStringValue(list);
+    bool per_node = word && strcmp(word, "per_node") == 0;
+    if (!status && !per_node && (!cJSON_IsArray(list) || count < 1 || count > size))
+        status = mofka_fail(MOFKA_ERR_OPTION,
+                            "MPI driver: option \"owners\" must be \"per_node\" or an array of 1 "
+                            "to %d ranks, not %s",
+                            size, json);
     for (int i = 0; i < count && !status; i++)
         status = settings_read_owner(cJSON_GetArrayItem(list, i), json, i, size, owners);
     *owner_count = count;
@@ -103,6 +108,7 @@ static mofka_status_t settings_read_owners(const char *json, int size, int *owne
 mofka_status_t mmi_settings_read(const char *options, int size, mmi_settings_t *s, int **owners,
                                  mmi_own_settings_t *own) {
     char *json = NULL;
+    uint64_t node_ranks = 0;
     int *list = calloc((size_t)size, sizeof *list);
     /* Its padding is zero, too: it is compared as bytes. */
     memset(s, 0, sizeof *s);
@@ -110,8 +116,9 @@ mofka_status_t mmi_settings_read(const char *options, int size, mmi_settings_t *
     s->arena_bytes = 64 << 20;
     s->directory_bytes = 1 << 20;
     *own = (mmi_own_settings_t){.create_timeout_ms = CREATE_TIMEOUT_MS};
-    mofka_status_t status = list ? settings_read_table(options, s, own, &json)
+    mofka_status_t status = list ? settings_read_table(options, s, own, &json, &node_ranks)
                                  : mofka_fail(MOFKA_ERR_MEMORY, "no memory for %d owners", size);
+    s->node_ranks = (int)node_ranks;
     if (!status && json)
         status = settings_read_owners(json, size, list, &s->owner_count);
     else if (!status)
@@ -183,7 +190,7 @@ static mofka_status_t settings_compare(mmi_ranks_t *r, bool join, mmi_settings_t
 }
 
 mofka_status_t mmi_settings_agree(mmi_ranks_t *r, bool join, mmi_settings_t *s, int *owners) {
-    assert(s->owner_count >= 1 && s->owner_count <= r->size);
+    assert(s->owner_count >= 0 && s->owner_count <= r->size);
     size_t owners_bytes = (size_t)r->size * sizeof *owners;
     settings_text_t *text = malloc(sizeof *text + owners_bytes);
     mofka_status_t status =

@@ -5,7 +5,7 @@
 
 #include "mpi/ranks/ranks.h"
 
-enum { MMI_WINDOW_AUTO, MMI_WINDOW_SHM, MMI_WINDOW_RMA };
+enum { MMI_WINDOW_AUTO, MMI_WINDOW_SHM, MMI_WINDOW_RMA, MMI_WINDOW_NODE };
 enum { MMI_PROGRESS_AUTO, MMI_PROGRESS_THREAD, MMI_PROGRESS_NONE };
 enum { MMI_MEMORY_ALLOCATE, MMI_MEMORY_CREATE };
 enum { MMI_LOCK_ALL_NOCHECK, MMI_LOCK_ALL_CHECK };
@@ -17,7 +17,8 @@ typedef struct mmi_settings {
     bool agent;                            /* rma only */
     int reserve;                           /* MMI_RESERVE_AUTO, ...; rma only */
     int memory, lock_all, words;           /* of the enums above; rma only */
-    int owner_count;                       /* at least 1 */
+    int owner_count;                       /* at least 1; 0: one of each node */
+    int node_ranks;                        /* ranks of a part of a node; 0: all of it */
     uint64_t arena_bytes, directory_bytes; /* whole pages */
 } mmi_settings_t;
 

@@ -21,7 +21,7 @@ static void bell_wake(const mmi_partition_t *p, size_t bell, int sleepers) {
 }
 
 void mmi_bell_ring_data(const mmi_partition_t *p) {
-    assert(p->bells && p->bells->index == 0);
+    assert(p->bells && p->bells->bells == p->bells);
     bell_wake(p->bells, MMI_CONTROL(data_bell), INT_MAX);
 }
 

@@ -93,6 +93,8 @@ mofka_status_t mmi_consumers_find_slowest(const mmi_partition_t *p, mmi_place_t 
     mofka_status_t status = mmi_consumers_load(p, &consumers);
     if (status || consumers.count == 0)
         return status;
+    if (p->of_node && check) /* a consumer elsewhere puts its cursor by MPI */
+        mmi_window_sync(p->w);
     p->w->ops->load_run(p->w, p->owner, p->base + MMI_CONTROL(cursor), cursors, consumers.count);
     for (size_t i = 0; i < consumers.count; i++) {
         mmi_place_t at = mmi_cursor_unpack(cursors[i], head);

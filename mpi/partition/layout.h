@@ -143,6 +143,25 @@
  *
  * A producer learns from its own reservation whether the topic ended before it. Then it puts
  * nothing.
+ *
+ * In a node window, the topic says who changes the words of its partitions, and by what:
+ *
+ *   "producers"   ranks of the owner's node             ranks of other nodes
+ *   any           operations of MPI, all words          the same
+ *   node          processors, all words                 MPI_Put, of two words; see below
+ *
+ * With "node", a rank of another node reads by MPI_Get: a flag, then, behind a flush, what the flag
+ * stands for. While its consumer is live, cursor[i] and acknowledged[i] of that place are stored by
+ * it alone. The owner stores them first, when it lets the consumer join, and a rank of its node may
+ * again once the consumer has left; the consumer's puts are flushed before it asks to leave. All
+ * else that such a rank wants changed is an errand (mpi/errand/errand.h). data_bell and
+ * data_waiters are those of the topic's first partition of each node. Format and clear are put by
+ * whichever rank creates the topic, before anybody uses it.
+ *
+ *   a rank of another node that stops           leaves
+ *   before it asks to join, or behind a leave   nothing
+ *   behind that                                 its name taken, and its cursor where it is
+ *   at any step                                 no lock
  */
 #ifndef MOFKA_MPI_PARTITION_LAYOUT_H
 #define MOFKA_MPI_PARTITION_LAYOUT_H

@@ -29,11 +29,14 @@ typedef struct mmi_partition {
     uint64_t slots;
     uint64_t ring_bytes;
     mmi_retention_t retention;
-    bool checksums;                      /* events have sums */
+    bool checksums; /* events have sums */
+    bool of_node;   /* its words are changed by processors of its owner's node: see layout.h */
     uint64_t flags, entries, sums, ring; /* offsets in the owner's share; see mmi_partition_place */
     uint64_t salt;                       /* of the checks of its flags; likewise */
     uint64_t small_max; /* events and units of a batch that is reserved without the lock */
-    const struct mmi_partition *bells; /* partition 0 of the topic, which has the data bell */
+    /* The partition of the topic that has the data bell: the first one; with of_node, the first one
+     * of the same node. */
+    const struct mmi_partition *bells;
     /* Of topics that statistics read, with their lock: the first event that was not stored at the
      * last look, and the monotonic time of the first look that found it so. */
     uint64_t unstored;
@@ -76,6 +79,12 @@ mofka_status_t mmi_partition_clear(const mmi_partition_t *p);
 /* Make fresh memory, or memory that was cleared, an empty partition whose log starts at `start`. In
  * a window that does not open zeroed, of any contents. */
 mofka_status_t mmi_partition_format(const mmi_partition_t *p, mmi_place_t start);
+
+/* Whether this rank may not change its words: it asks the owner (mpi/errand), and stores only what
+ * is said in layout.h. */
+static inline bool mmi_partition_is_far(const mmi_partition_t *p) {
+    return p->of_node && !p->w->ops->has_addresses;
+}
 
 /* Whether a log from `head` to `end` fits the partition. */
 static inline bool mmi_place_fits(const mmi_partition_t *p, mmi_place_t head, mmi_place_t end) {
@@ -374,7 +383,7 @@ mofka_status_t mmi_consumer_damaged(const mmi_partition_t *p, size_t place, cons
 
 /* ---- complete.c ------------------------------------------------------------------------------ */
 
-/* Decide the partition's end, once: the tail as it is now. */
+/* Decide the partition's end, once: the tail as it is now. Not of a far partition. */
 mofka_status_t mmi_partition_complete(const mmi_partition_t *p, int64_t deadline);
 
 #endif

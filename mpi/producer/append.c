@@ -394,7 +394,8 @@ mofka_status_t mmi_append_group(void *self, size_t partition, mofka_batch_t *con
     assert(partition < producer->topic->partition_count && count > 0);
     const mmi_partition_t *p = &producer->topic->partitions[partition];
     mmi_due_t due = {.timeout_ms = timeout_ms};
-    mofka_status_t status = append_check_size(p, batches[0]);
+    mofka_status_t status = mmi_partition_is_far(p) ? mmi_producer_refuse(self, partition)
+                                                    : append_check_size(p, batches[0]);
     size_t fit = append_count_fitting(p, batches, count);
     *stored = 0;
     return status ? status

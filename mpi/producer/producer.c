@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The producer's table: what a batch may hold, creation, close, and counting finished producers. */
 #include "mpi/producer/producer.h"
+#include "mpi/errand/errand.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <mofka/options.h>
+
+/* How long a refusal looks for the name of a host. */
+#define HOST_MS 1000
 
 static mofka_status_t mmi_producer_limits(void *self, size_t partition,
                                           mofka_batch_limits_t *limits) {
@@ -18,8 +23,34 @@ static mofka_status_t mmi_producer_limits(void *self, size_t partition,
     size_t quarter = p->slots < 4 ? 1 : (size_t)p->slots / 4;
     limits->events_max = quarter < MMI_BATCH_EVENTS_MAX ? quarter : (size_t)MMI_BATCH_EVENTS_MAX;
     limits->bytes_max = (size_t)p->ring_bytes;
-    limits->event_bytes_max = (size_t)p->ring_bytes;
+    limits->event_bytes_max = mmi_partition_is_far(p) ? 0 : (size_t)p->ring_bytes;
     return MOFKA_OK;
+}
+
+/* A rank's host, as far as it can be found out soon. */
+static void producer_find_host(mmi_window_t *w, int rank, uint64_t words[MMI_HOST_WORDS]) {
+    if (mmi_window_read(w, rank, offsetof(mmi_share_t, host), words, MMI_HOST_WORDS,
+                        mmi_deadline(HOST_MS)))
+        memcpy(words, "?", 2);
+    words[MMI_HOST_WORDS - 1] &= UINT64_MAX >> 8; /* a NUL at the end */
+}
+
+mofka_status_t mmi_producer_refuse(void *self, size_t partition) {
+    const mmi_producer_t *producer = self;
+    assert(partition < producer->topic->partition_count);
+    const mmi_partition_t *p = &producer->topic->partitions[partition];
+    mmi_window_t *w = p->w;
+    uint64_t here[MMI_HOST_WORDS] = {0}, there[MMI_HOST_WORDS] = {0};
+    assert(mmi_partition_is_far(p) && w->node_of);
+    producer_find_host(w, w->rank, here);
+    producer_find_host(w, p->owner, there);
+    return mofka_fail(
+        MOFKA_ERR_UNSUPPORTED,
+        "topic '%s' takes events from its owners' nodes only: the owner of partition "
+        "%zu, rank %d, is on the node of rank %d, host '%s', and this rank, %d, on the "
+        "node of rank %d, host '%s'",
+        p->topic, p->index, p->owner, w->node_of[p->owner], (const char *)there, w->rank,
+        w->node_of[w->rank], (const char *)here);
 }
 
 /* Complete what MPI may still read of this producer. A flush of another thread may be under way,
@@ -41,8 +72,10 @@ static mofka_status_t producer_finish(mmi_producer_t *producer) {
     const mmi_partition_t *p = &topic->partitions[0];
     assert(producer->counted || !producer->last);
     if (!producer->counted) {
-        uint64_t before =
-            p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(finished), MMI_COUNT_ONE);
+        uint64_t before;
+        mofka_status_t status = mmi_errand_finish(p, &before);
+        if (status)
+            return status;
         producer->counted = true;
         if (before >> 32 != (uint32_t)before)
             return mmi_word_damaged(p, "finished", before);
@@ -108,6 +141,7 @@ static const mofka_producer_ops_t producer_ops = {
     .append = mmi_append_batch,
     .close = mmi_producer_close,
     .destroy = mmi_producer_destroy,
+    .refuse = mmi_producer_refuse,
 };
 
 mofka_status_t mmi_producer_create(void *self, const char *name, const char *options,

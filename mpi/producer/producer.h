@@ -132,6 +132,11 @@ bool mmi_due_is_over(const mmi_partition_t *p, mmi_due_t *due, int64_t now_ms);
 mofka_status_t mmi_producer_create(void *self, const char *name, const char *options,
                                    const mofka_producer_ops_t **ops, void **producer);
 
+/* The slot `refuse` of a producer's table: MOFKA_ERR_UNSUPPORTED, with a message that names both
+ * nodes.
+ */
+mofka_status_t mmi_producer_refuse(void *self, size_t partition);
+
 /* What is known once a group is reserved. */
 typedef enum mmi_append_known {
     APPEND_ROOM_SEEN,  /* the head that was seen has room for the batch; no state was read */

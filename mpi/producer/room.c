@@ -15,6 +15,8 @@
 #define BELL_NAP_US 1000
 #define POLL_NAP_US 20
 #define NAP_US_MAX 20000
+/* The same in a node window: consumers of other nodes make room, too, and do not ring. */
+#define NODE_NAP_US_MAX 2000
 
 int64_t mmi_due_deadline(mmi_due_t *due) {
     if (due->deadline == 0)
@@ -195,11 +197,12 @@ static mofka_status_t room_look(const mmi_partition_t *p, mmi_sender_t *sender,
 
 /* The length of the next nap, which ends at the deadline. `*step` doubles: naps grow with the time
  * waited. */
-static int64_t room_nap_us(int64_t deadline, int64_t *step) {
-    assert(*step > 0 && *step <= NAP_US_MAX);
+static int64_t room_nap_us(const mmi_partition_t *p, int64_t deadline, int64_t *step) {
+    int64_t most = p->w->sync_win == MPI_WIN_NULL ? NAP_US_MAX : NODE_NAP_US_MAX;
+    assert(*step > 0 && *step <= most);
     int64_t left_ms = deadline - mmi_now_ms();
     int64_t us = *step;
-    *step = *step * 2 < NAP_US_MAX ? *step * 2 : NAP_US_MAX;
+    *step = *step * 2 < most ? *step * 2 : most;
     return left_ms < 1 ? 1 : left_ms < us / 1000 ? left_ms * 1000 : us;
 }
 
@@ -213,7 +216,7 @@ static mofka_status_t room_sleep(const mmi_partition_t *p, mmi_sender_t *sender,
     mofka_status_t status = room_look(p, sender, batch, due, room);
     if (!status && !*room)
         p->w->ops->sleep_on(p->w, p->owner, p->base + bell, seen,
-                            room_nap_us(mmi_due_deadline(due), step));
+                            room_nap_us(p, mmi_due_deadline(due), step));
     mmi_bell_add_waiter(p, bell, -1);
     return status;
 }

@@ -52,13 +52,26 @@ typedef struct creation {
     uint64_t at;                         /* offset of the record */
     uint64_t length;                     /* of its text */
     uint64_t incarnation;
+    bool per_owner;              /* see the option "partitions" */
     uint64_t sealed[4];          /* words that are being put */
     mmi_partition_t *partitions; /* where each partition will be */
 } creation_t;
 
+/* auto: where bytes are put by MPI. */
 static bool creation_has_checksums(const creation_t *c) {
-    return c->wish.checksum == MMI_CHECKSUM_ON ||
-           (c->wish.checksum == MMI_CHECKSUM_AUTO && !c->d->w->ops->puts_are_cheap);
+    bool by_mpi = !c->d->w->ops->puts_are_cheap && c->wish.producers == MMI_PRODUCERS_ANY;
+    return c->wish.checksum == MMI_CHECKSUM_ON || (c->wish.checksum == MMI_CHECKSUM_AUTO && by_mpi);
+}
+
+/* Where ranks of one node share no memory, all producers use MPI. */
+static mofka_status_t creation_check_producers(const creation_t *c) {
+    const mmi_window_t *w = c->d->w;
+    if (c->wish.producers == MMI_PRODUCERS_ANY || w->near || w->ops->has_addresses)
+        return MOFKA_OK;
+    return mofka_fail(MOFKA_ERR_UNSUPPORTED,
+                      "topic '%s': \"producers\": \"node\" needs the window \"node\", or \"shm\"; "
+                      "the driver has \"%s\"",
+                      c->config->name, w->name);
 }
 
 /* With the directory's lock: give each partition a place. */
@@ -67,11 +80,17 @@ static mofka_status_t creation_place(creation_t *c) {
         c->partitions[i] = (mmi_partition_t){.w = c->d->w,
                                              .topic = c->config->name,
                                              .index = i,
+                                             .of_node = c->wish.producers == MMI_PRODUCERS_NODE,
                                              .slots = c->wish.slots,
                                              .ring_bytes = c->wish.ring_bytes,
                                              .checksums = creation_has_checksums(c)};
-    return mmi_places_find(c->d, c->partitions, (size_t)c->wish.partition_count, &c->after.next,
-                           &c->after.high);
+    uint64_t first = 0; /* the option "per_owner": the owners in order, and no turn is taken */
+    mofka_status_t status = mmi_places_find(c->d, c->partitions, (size_t)c->wish.partition_count,
+                                            c->per_owner ? &first : &c->after.next, &c->after.high);
+    for (size_t i = 0; i < c->wish.partition_count && !status; i++)
+        if (c->partitions[i].of_node)
+            c->partitions[i].w = mmi_window_by_node(c->d->w, c->partitions[i].owner);
+    return status;
 }
 
 /* ---- the record ------------------------------------------------------------------------------ */
@@ -108,6 +127,7 @@ static char *creation_record(const creation_t *c) {
                 mmi_record_add_number(record, "ring", c->wish.ring_bytes) &&
                 mmi_record_add_number(record, "retention", (uint64_t)c->wish.retention) &&
                 mmi_record_add_number(record, "checksums", creation_has_checksums(c)) &&
+                mmi_record_add_number(record, "producers", (uint64_t)c->wish.producers) &&
                 mmi_record_add_number(record, "expected_producers", c->wish.expected_producers) &&
                 creation_record_places(c, record);
     char *text = good ? cJSON_PrintUnformatted(record) : NULL;
@@ -348,6 +368,15 @@ mofka_status_t mmi_directory_create_topic(mmi_directory_t *d, const mofka_topic_
     creation_t c = {.d = d, .config = config};
     assert(d->owner_count >= 1);
     mofka_status_t status = mmi_wish_read(config, &c.wish);
+    c.per_owner = c.wish.partition_count == 0;
+    if (c.per_owner)
+        c.wish.partition_count = d->owner_count;
+    if (!status && c.wish.partition_count > MOFKA_PARTITIONS_MAX)
+        status =
+            mofka_fail(MOFKA_ERR_RANGE, "topic '%s': \"per_owner\" are %zu partitions, at most %d",
+                       config->name, d->owner_count, MOFKA_PARTITIONS_MAX);
+    if (!status)
+        status = creation_check_producers(&c);
     if (!status)
         status = mofka_partition_selector_check_count(config->selector, c.wish.partition_count);
     if (status)

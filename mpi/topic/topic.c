@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "mpi/errand/errand.h"
 #include "mpi/topic/directory.h"
+#include "mpi/topic/wish.h"
 
 mofka_status_t mmi_topic_partition_info(void *self, size_t index, mofka_metadata_t **info) {
     const mmi_topic_t *topic = self;
@@ -16,6 +18,8 @@ mofka_status_t mmi_topic_partition_info(void *self, size_t index, mofka_metadata
     cJSON *json = cJSON_CreateObject();
     bool good = cJSON_AddNumberToObject(json, "partition", (double)index) &&
                 cJSON_AddNumberToObject(json, "owner", p->owner) &&
+                cJSON_AddBoolToObject(json, "local",
+                                      mmi_window_same_node(topic->w, p->owner, topic->w->rank)) &&
                 cJSON_AddNumberToObject(json, "bytes", (double)p->ring_bytes) &&
                 cJSON_AddNumberToObject(json, "events", (double)p->slots) &&
                 cJSON_AddBoolToObject(json, "checksums", p->checksums) &&
@@ -32,7 +36,7 @@ mofka_status_t mmi_topic_complete(mmi_topic_t *topic, int64_t deadline) {
     mofka_status_t status = MOFKA_OK;
     assert(topic->partition_count >= 1);
     for (size_t i = 0; i < topic->partition_count && !status; i++)
-        status = mmi_partition_complete(&topic->partitions[i], deadline);
+        status = mmi_errand_complete(&topic->partitions[i], deadline);
     return status;
 }
 
@@ -86,8 +90,11 @@ mofka_status_t mmi_topic_enter(mmi_topic_t *topic, int64_t deadline) {
         mofka_status_t status = mmi_window_check(topic->w, 0);
         if (status)
             return status;
-        if (mmi_users_half(users) == wanted)
+        if (mmi_users_half(users) == wanted) {
+            if (topic->w->near) /* another rank may have put what is there */
+                mmi_window_sync(topic->w->near);
             return MOFKA_OK;
+        }
         topic_add_user(topic, UINT64_MAX); /* - 1 */
         status = topic_refused(topic, mmi_users_half(users), deadline);
         if (status)
@@ -173,15 +180,31 @@ static bool record_place_partition(const mmi_directory_t *d, const cJSON *place,
     return true;
 }
 
+/* Its partitions are used by processors of their owners' nodes. Each node has a bell of its own.
+ * `first`: room for a number of each rank. */
+static void record_use_nodes(const mmi_directory_t *d, mmi_topic_t *topic, uint64_t *first) {
+    for (int i = 0; i < d->w->size; i++)
+        first[i] = UINT64_MAX;
+    for (size_t i = 0; i < topic->partition_count; i++) {
+        mmi_partition_t *p = &topic->partitions[i];
+        int node = d->w->node_of ? d->w->node_of[p->owner] : 0;
+        if (first[node] == UINT64_MAX)
+            first[node] = i;
+        p->w = mmi_window_by_node(d->w, p->owner);
+        p->bells = &topic->partitions[first[node]];
+    }
+}
+
 /* What a record says is checked against the window before it is used. */
 static mofka_status_t mmi_topic_place_partitions(const mmi_directory_t *d, const cJSON *record,
                                                  mmi_topic_t *topic) {
-    uint64_t slots, ring, retention, checksums;
+    uint64_t slots, ring, retention, checksums, producers;
     if (!record_get(record, "slots", 1, MMI_SLOTS_MAX, &slots) ||
         !record_get(record, "ring", MMI_UNIT_BYTES, MMI_RING_BYTES_MAX, &ring) ||
         ring % MMI_UNIT_BYTES != 0 ||
         !record_get(record, "retention", 0, MMI_DISCARD_OLDEST, &retention) ||
         !record_get(record, "checksums", 0, 1, &checksums) ||
+        !record_get(record, "producers", 0, MMI_PRODUCERS_NODE, &producers) ||
         !record_get(record, "expected_producers", 0, MMI_EXPECTED_MAX, &topic->expected_producers))
         return record_refuse(topic->name, "geometry");
     uint64_t *next = record_find_arenas(d);
@@ -198,9 +221,12 @@ static mofka_status_t mmi_topic_place_partitions(const mmi_directory_t *d, const
                                                  .ring_bytes = ring,
                                                  .retention = (mmi_retention_t)retention,
                                                  .checksums = checksums != 0,
+                                                 .of_node = producers == MMI_PRODUCERS_NODE,
                                                  .bells = &topic->partitions[0]};
         good = record_place_partition(d, place, next, &topic->partitions[i]);
     }
+    if (good && producers == MMI_PRODUCERS_NODE)
+        record_use_nodes(d, topic, next);
     free(next);
     return good ? MOFKA_OK : record_refuse(topic->name, "partition");
 }

@@ -3,19 +3,46 @@
 #include "mpi/topic/wish.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <mofka/options.h>
 #include "mpi/partition/layout.h"
+
+/* The option "partitions": a number, or a word. */
+static mofka_status_t wish_read_count(const char *what, const char *json, uint64_t *count) {
+    char number[64];
+    const mofka_option_t option = {.key = "partitions",
+                                   .kind = MOFKA_OPTION_UINT,
+                                   .value = count,
+                                   .min = 1,
+                                   .max = MOFKA_PARTITIONS_MAX};
+    if (!json)
+        return MOFKA_OK;
+    if (strcmp(json, "\"per_owner\"") == 0) {
+        *count = 0;
+        return MOFKA_OK;
+    }
+    if (json[strspn(json, "0123456789.eE+-")] != '\0' || strlen(json) > sizeof number / 2)
+        return mofka_fail(MOFKA_ERR_OPTION,
+                          "%s: option \"partitions\" must be a whole number in [1, %d], or "
+                          "\"per_owner\", not %.100s",
+                          what, MOFKA_PARTITIONS_MAX, json);
+    snprintf(number, sizeof number, "{\"partitions\":%s}", json);
+    return mofka_options_read(what, number, &option, 1);
+}
 
 mofka_status_t mmi_wish_read(const mofka_topic_config_t *config, mmi_wish_t *wish) {
     static const char *const policies[] = {"acknowledged", "discard_oldest", NULL};
     static const char *const checksums[] = {"auto", "on", "off", NULL};
+    static const char *const producers[] = {"any", "node", NULL};
+    char *partitions = NULL;
     *wish = (mmi_wish_t){.partition_count = 1, .ring_bytes = 8 << 20, .slots = 32768};
     const mofka_option_t options[] = {
-        {.key = "partitions",
-         .kind = MOFKA_OPTION_UINT,
-         .value = &wish->partition_count,
-         .min = 1,
-         .max = MOFKA_PARTITIONS_MAX},
+        {.key = "partitions", .kind = MOFKA_OPTION_JSON, .value = &partitions},
+        {.key = "producers",
+         .kind = MOFKA_OPTION_CHOICE,
+         .value = &wish->producers,
+         .choices = producers},
         {.key = "partition_bytes",
          .kind = MOFKA_OPTION_UINT,
          .value = &wish->ring_bytes,
@@ -43,6 +70,9 @@ mofka_status_t mmi_wish_read(const mofka_topic_config_t *config, mmi_wish_t *wis
     snprintf(what, sizeof what, "topic '%s'", config->name);
     mofka_status_t status =
         mofka_options_read(what, config->options, options, sizeof options / sizeof options[0]);
+    if (!status)
+        status = wish_read_count(what, partitions, &wish->partition_count);
+    free(partitions);
     wish->ring_bytes = mmi_round_up(wish->ring_bytes, MMI_UNIT_BYTES);
     return status;
 }

@@ -8,8 +8,12 @@
 /* Whether events have sums; auto: where bytes are put by MPI. */
 typedef enum mmi_checksum { MMI_CHECKSUM_AUTO, MMI_CHECKSUM_ON, MMI_CHECKSUM_OFF } mmi_checksum_t;
 
+/* Which ranks may append to a partition: any; those of its owner's node. */
+enum { MMI_PRODUCERS_ANY, MMI_PRODUCERS_NODE };
+
 typedef struct mmi_wish {
-    uint64_t partition_count;
+    uint64_t partition_count;    /* 0: one of each owner */
+    int producers;               /* MMI_PRODUCERS_ANY, ... */
     uint64_t ring_bytes;         /* of each partition; whole units */
     uint64_t slots;              /* events of each partition */
     uint64_t expected_producers; /* 0: the topic does not complete itself */

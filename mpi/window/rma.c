@@ -415,6 +415,7 @@ mofka_status_t mmi_window_create_rma(int rank, int size, const mmi_rma_options_t
     _Atomic int *slow_words = calloc((size_t)size, sizeof *slow_words);
     if (w) {
         w->rma = *options;
+        w->name = options->node == MPI_COMM_NULL ? rma_ops.name : "node";
         w->run_words = MMI_RUN_WORDS_MAX;
         w->skip = skip;
         w->nudge_values = nudges;
@@ -424,7 +425,8 @@ mofka_status_t mmi_window_create_rma(int rank, int size, const mmi_rma_options_t
         for (int i = 0; nudges && i < size; i++)
             nudges[i] = (uint64_t)rank;
     }
-    if (w && skip && nudges && unflushed && slow_words && mmi_reads_create(w)) {
+    if (w && skip && nudges && unflushed && slow_words && mmi_reads_create(w) &&
+        (options->node == MPI_COMM_NULL || !mmi_window_create_near(w))) {
         *window = w;
         return MOFKA_OK;
     }

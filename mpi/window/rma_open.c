@@ -101,12 +101,50 @@ static void rma_unmap(mmi_window_t *w) {
     w->own_memory = NULL;
 }
 
+/* Find the shares of this node's ranks in this process. Their communicator has them in order. */
+static int rma_find_near(mmi_window_t *w) {
+    int error = MPI_SUCCESS;
+    for (int i = 0, index = 0; i < w->size && !error; i++) {
+        MPI_Aint bytes;
+        int unit;
+        char *base;
+        if (!mmi_window_same_node(w, i, w->rank))
+            continue;
+        error = MPI_Win_shared_query(w->shared_win, index++, &bytes, &unit, &base);
+        if (!error) /* mappings begin on pages, so every process finds the same first page */
+            w->near->base[i] = mmi_pages_start(base);
+    }
+    return error;
+}
+
+/* As rma_make_window, in memory that this node's ranks share. A node that has none takes part. */
+static int rma_make_node_window(mmi_window_t *w, MPI_Comm comm, size_t bytes, MPI_Info hints,
+                                void **own) {
+    MPI_Info info = MPI_INFO_NULL;
+    if (!MPI_Info_create(&info))
+        MPI_Info_set(info, "alloc_shared_noncontig", "true");
+    int error = MPI_Win_allocate_shared((MPI_Aint)bytes, 1, info, w->rma.node, own, &w->shared_win);
+    if (info != MPI_INFO_NULL)
+        MPI_Info_free(&info);
+    if (error) {
+        w->shared_win = MPI_WIN_NULL;
+    } else {
+        MPI_Win_set_errhandler(w->shared_win, MPI_ERRORS_RETURN);
+        error = rma_find_near(w);
+    }
+    int failed =
+        MPI_Win_create(error ? NULL : *own, error ? 0 : (MPI_Aint)bytes, 1, hints, comm, &w->win);
+    return error ? error : failed;
+}
+
 /* Collective. `*own`: this rank's memory of `bytes`. */
 static int rma_make_window(mmi_window_t *w, MPI_Comm comm, size_t bytes, void **own) {
     MPI_Info hints = rma_create_hints(w);
     int error;
     assert(!w->own_memory);
-    if (!w->rma.own_memory) {
+    if (w->near) {
+        error = rma_make_node_window(w, comm, bytes, hints, own);
+    } else if (!w->rma.own_memory) {
         error = MPI_Win_allocate((MPI_Aint)bytes, 1, hints, comm, own, &w->win);
     } else {
         *own = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -127,24 +165,27 @@ static int rma_make_window(mmi_window_t *w, MPI_Comm comm, size_t bytes, void **
 static mofka_status_t rma_refuse(const mmi_window_t *w, uint64_t bytes, int error) {
     char mpi[256];
     mmi_rma_describe_mpi(mpi, sizeof mpi);
-    mmi_mpi_fail(w->rma.own_memory ? "MPI_Win_create" : "MPI_Win_allocate", error);
+    mmi_mpi_fail(w->rma.own_memory || w->near ? "MPI_Win_create" : "MPI_Win_allocate", error);
     return mofka_fail(MOFKA_ERR_UNSUPPORTED,
-                      "this MPI (%s) cannot create an \"rma\" window of %llu bytes: %.300s. %s; "
+                      "this MPI (%s) cannot create a window \"%s\" of %llu bytes: %.300s. %s; "
                       "\"shm\" works where all ranks share a node",
-                      mpi, (unsigned long long)bytes, mofka_last_error(), mmi_rma_remedy());
+                      mpi, w->name, (unsigned long long)bytes, mofka_last_error(),
+                      mmi_rma_remedy());
 }
 
 /* A rank whose allocation failed still takes part in the collective calls. */
 mofka_status_t mmi_rma_open(mmi_window_t *w, MPI_Comm comm, uint64_t bytes) {
     void *own = NULL;
     int failed = rma_make_window(w, comm, (size_t)bytes + MMI_PAGE_BYTES, &own);
-    bool no_memory = w->rma.own_memory && !w->own_memory;
+    bool no_memory = w->rma.own_memory && !w->near && !w->own_memory;
     if (failed) {
         w->win = MPI_WIN_NULL;
     } else {
         MPI_Win_set_errhandler(w->win, MPI_ERRORS_RETURN);
         w->base[0] = no_memory ? NULL : mmi_pages_start(own);
         w->skip[w->rank] = no_memory ? 0 : w->base[0] - (char *)own;
+        if (w->near)
+            w->near->sync_win = w->win;
     }
     int error = MPI_Allgather(MPI_IN_PLACE, 1, MPI_AINT, w->skip, 1, MPI_AINT, comm);
     if (failed) {
@@ -159,7 +200,30 @@ mofka_status_t mmi_rma_open(mmi_window_t *w, MPI_Comm comm, uint64_t bytes) {
     return rma_begin_epoch(w, bytes);
 }
 
+mofka_status_t mmi_near_check(const mmi_window_t *w) {
+    MPI_Win_sync(w->win);
+    for (int i = 0; i < w->size; i++) {
+        const char *base = w->near->base[i];
+        if (base && ((const mmi_share_t *)(const void *)base)->identity != mmi_rma_identity(w, i))
+            return mofka_fail(MOFKA_ERR_UNSUPPORTED,
+                              "this MPI does not share the memory of rank %d with rank %d, or "
+                              "another window uses it; pass \"window\": \"rma\"",
+                              i, w->rank);
+    }
+    return MOFKA_OK;
+}
+
+/* Collective among the ranks that share it. */
+static void rma_free_shared(mmi_window_t *w) {
+    if (w->shared_win != MPI_WIN_NULL)
+        MPI_Win_free(&w->shared_win);
+}
+
 void mmi_rma_destroy(mmi_window_t *w) {
+    if (w->near) {
+        w->near->sync_win = MPI_WIN_NULL;
+        w->near->ops->destroy(w->near);
+    }
     bool ended = w->win != MPI_WIN_NULL && MPI_Win_unlock_all(w->win) == MPI_SUCCESS;
     mmi_reads_destroy(w, ended);
     if (w->win != MPI_WIN_NULL) {
@@ -167,6 +231,7 @@ void mmi_rma_destroy(mmi_window_t *w) {
             ((mmi_share_t *)(void *)w->base[0])->mark = 0;
         MPI_Win_free(&w->win);
         rma_unmap(w);
+        rma_free_shared(w);
     }
     if (atomic_load(&w->shut)) /* workers may still read `shut` */
         return;

@@ -17,6 +17,8 @@
  *   identity           says which rank of which driver that is; stored by the rank itself
  *   deaf               rma: not 0: the rank answers no more messages; the rank exchanges it
  *   trial_...          rma: words of the trial at creation; see window/trial.c
+ *   host               the name of the rank's host, for messages; stored by the rank itself when
+ * the driver starts, before others are told that it has
  *
  * The words of the directory, but for the lock, are sealed. They, and what follows the header, are
  * drawn in partition/layout.h.
@@ -28,6 +30,8 @@
 #include <stdint.h>
 
 #define MMI_PAGE_BYTES 4096
+/* Room for the name of a host. */
+#define MMI_HOST_WORDS 8
 /* The most ranks that try the operations on one rank. */
 #define MMI_TRIAL_RANKS_MAX 64
 
@@ -57,6 +61,7 @@ typedef struct mmi_share {
     uint64_t trial_knocks[2];
     uint64_t trial_knocked[2];
     uint64_t trial_put[MMI_TRIAL_RANKS_MAX];
+    uint64_t host[MMI_HOST_WORDS]; /* text, with a NUL */
 } mmi_share_t;
 static_assert(sizeof(mmi_share_t) <= MMI_PAGE_BYTES, "the share header is one page");
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Windows in memory that all ranks can address: shm (MPI_Win_allocate_shared) and heap
- * (threads). */
+/* Windows in memory that ranks can address: shm (MPI_Win_allocate_shared), heap (threads), and the
+ * part of a node window that its own node has. */
 #include "mpi/window/share.h"
 #include "mpi/window/window.h"
 
@@ -167,31 +167,18 @@ static void shm_destroy(mmi_window_t *w) {
     free(w);
 }
 
-static const mmi_window_ops_t shm_ops = {
-    .name = "shm",
-    .has_bells = true,
-    .loads_are_cheap = true,
-    .puts_are_cheap = true,
-    .has_addresses = true,
-    .open = shm_open_window,
-    .put = shm_put,
-    .put_past_caches = shm_put_past_caches,
-    .get = shm_get,
-    .get_pieces = shm_get_pieces,
-    .flush = shm_flush,
-    .load = shm_load,
-    .load_run = shm_load_run,
-    .get_words = shm_load_run,
-    .read_within = shm_read_within,
-    .store = shm_store,
-    .put_word = shm_put_word,
-    .exchange = shm_exchange,
-    .fetch_add = shm_fetch_add,
-    .sleep_on = shm_sleep_on,
-    .wake = shm_wake,
-    .populate = shm_populate,
-    .destroy = shm_destroy,
-};
+/* What these kinds have in common: all but how they open. */
+#define SHM_OPS                                                                                    \
+    .has_bells = true, .loads_are_cheap = true, .puts_are_cheap = true, .has_addresses = true,     \
+    .put = shm_put, .put_past_caches = shm_put_past_caches, .get = shm_get,                        \
+    .get_pieces = shm_get_pieces, .flush = shm_flush, .load = shm_load, .load_run = shm_load_run,  \
+    .get_words = shm_load_run, .read_within = shm_read_within, .store = shm_store,                 \
+    .put_word = shm_put_word, .exchange = shm_exchange, .fetch_add = shm_fetch_add,                \
+    .sleep_on = shm_sleep_on, .wake = shm_wake, .populate = shm_populate, .destroy = shm_destroy
+
+static const mmi_window_ops_t shm_ops = {.name = "shm", .open = shm_open_window, SHM_OPS};
+/* The window over all nodes opens it, and makes it zero. */
+static const mmi_window_ops_t near_ops = {.name = "node", .opens_zeroed = true, SHM_OPS};
 
 /* The size of a last-level cache, as Linux has it. hwloc's x86 component would bind this thread to
  * each CPU in turn. sysconf is no use: glibc 2.36 adds all caches of an AMD socket up. */
@@ -211,8 +198,8 @@ static size_t shm_cache_bytes(void) {
     return bytes ? bytes : CACHE_BYTES_DEFAULT;
 }
 
-static mmi_window_t *shm_create(int rank, int size) {
-    mmi_window_t *w = mmi_window_create(&shm_ops, rank, size, (size_t)size);
+static mmi_window_t *shm_create(const mmi_window_ops_t *ops, int rank, int size) {
+    mmi_window_t *w = mmi_window_create(ops, rank, size, (size_t)size);
     if (w) {
         w->run_words = 1;
         w->cache_bytes = shm_cache_bytes();
@@ -224,7 +211,7 @@ static mmi_window_t *shm_create(int rank, int size) {
 }
 
 mofka_status_t mmi_window_create_heap(char **bases, int rank, int size, mmi_window_t **window) {
-    mmi_window_t *w = shm_create(rank, size);
+    mmi_window_t *w = shm_create(&shm_ops, rank, size);
     if (!w)
         return MOFKA_ERR_MEMORY;
     memcpy(w->base, bases, (size_t)size * sizeof *bases);
@@ -233,9 +220,15 @@ mofka_status_t mmi_window_create_heap(char **bases, int rank, int size, mmi_wind
 }
 
 mofka_status_t mmi_window_create_shm(int rank, int size, mmi_window_t **window) {
-    mmi_window_t *w = shm_create(rank, size);
+    mmi_window_t *w = shm_create(&shm_ops, rank, size);
     if (!w)
         return MOFKA_ERR_MEMORY;
     *window = w;
     return MOFKA_OK;
+}
+
+mofka_status_t mmi_window_create_near(mmi_window_t *w) {
+    assert(!w->near);
+    w->near = shm_create(&near_ops, w->rank, w->size);
+    return w->near ? MOFKA_OK : MOFKA_ERR_MEMORY;
 }

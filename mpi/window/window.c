@@ -27,10 +27,12 @@ mofka_status_t mmi_window_check_thread(const mmi_window_t *w) {
     return mofka_fail(MOFKA_ERR_UNSUPPORTED,
                       "window \"%s\" calls MPI: below MPI_THREAD_MULTIPLE, only the thread that "
                       "created the driver may, and thread pools cannot be used",
-                      w->ops->name);
+                      w->name);
 }
 
 void mmi_window_shut(mmi_window_t *w) {
+    if (w->near)
+        mmi_window_shut(w->near);
     atomic_store(&w->shut, true);
     for (int64_t us = 100; atomic_load(&w->appends) > 0;)
         mmi_back_off(&us, 10000);
@@ -111,11 +113,14 @@ mmi_window_t *mmi_window_create(const mmi_window_ops_t *ops, int rank, int size,
         return NULL;
     }
     *w = (mmi_window_t){.ops = ops,
+                        .name = ops->name,
                         .rank = rank,
                         .size = size,
                         .base = base,
                         .faulty = faulty,
-                        .win = MPI_WIN_NULL};
+                        .win = MPI_WIN_NULL,
+                        .shared_win = MPI_WIN_NULL,
+                        .sync_win = MPI_WIN_NULL};
     pthread_mutex_init(&w->reads.lock, NULL);
     pthread_mutex_init(&w->word_lock, NULL);
     return w;

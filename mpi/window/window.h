@@ -7,8 +7,15 @@
  *   shm    MPI_Win_allocate_shared       loads, stores, C11 atomics       futex
  *   heap   malloc; ranks are threads     as shm                           futex
  *   rma    MPI_Win_allocate or _create   Put, Get, Fetch_and_op, ...      sleeps that grow
+ *   node   MPI_Win_allocate_shared on    as rma; and a second table, the  as rma; as shm
+ *          each node, MPI_Win_create     window's `near`: as shm, on the
+ *          over it for all ranks         shares of ranks of the node
  *
  * Each rank has a share of the window. A place in it is a rank and an offset.
+ *
+ * In a node window, a word is changed either by MPI or by processors, at a time. Which of them it
+ * is follows from the topic: see partition/layout.h. A word that MPI puts and a processor loads, or
+ * the other way round, is 8-aligned and whole; mmi_window_sync stands between.
  *
  * Words are 64-bit and 8-aligned. load, store, exchange and fetch_add are sequentially consistent
  * among themselves. A word is changed by one of store, exchange and fetch_add, and not by another
@@ -133,6 +140,7 @@ typedef struct mmi_rma_options {
     bool serial_words;  /* one fetch_add or exchange of a process at a time */
     bool several_nodes; /* the ranks are not all on one node */
     uint64_t nonce;     /* differs between drivers */
+    MPI_Comm node;      /* node: the ranks of this node, until the window is open; else null */
 } mmi_rma_options_t;
 
 /* How ranks reserve in rma: see producer/reserve.c. */
@@ -150,9 +158,14 @@ typedef struct mmi_reads {
 
 struct mmi_window {
     const mmi_window_ops_t *ops;
+    const char *name; /* of the kind */
     int rank, size;
-    char **base;    /* shm, heap: where each rank's share is; rma: this rank's only. Page-aligned */
-    MPI_Aint *skip; /* rma: bytes of each rank's MPI window before its first page; else NULL */
+    /* Where each rank's share is, page-aligned. shm, heap, near: NULL for ranks of other nodes;
+     * rma: base[0] is this rank's. */
+    char **base;
+    struct mmi_window *near; /* node: the same memory, for this node's ranks; owned. Else NULL */
+    const int *node_of;      /* borrow: of each rank, the lowest rank of its node; NULL: one node */
+    MPI_Aint *skip;     /* rma: bytes of each rank's MPI window before its first page; else NULL */
     size_t cache_bytes; /* shm, heap: of a last-level cache */
     size_t run_words;   /* how many words are worth loading at a time */
     int64_t spin_ns; /* how long to look again before sleeping; 0: ranks share cores, do not spin */
@@ -162,6 +175,8 @@ struct mmi_window {
     _Atomic int appends; /* under way in this process */
     MPI_Win win;         /* MPI_WIN_NULL: heap, or not opened yet */
     mmi_rma_options_t rma;
+    MPI_Win shared_win;        /* node: has the memory; else MPI_WIN_NULL */
+    MPI_Win sync_win;          /* near: the window over the same memory; else MPI_WIN_NULL */
     void *own_memory;          /* rma with own_memory: what was mapped, `own_bytes`; else NULL */
     size_t own_bytes;          /* of it */
     pthread_mutex_t word_lock; /* rma with serial_words; a leaf */
@@ -184,8 +199,22 @@ struct mmi_window {
 
 /* The address of a place in this process, in a window that has addresses. */
 static inline char *mmi_window_address(const mmi_window_t *window, int rank, uint64_t offset) {
-    assert(window->ops->has_addresses && rank >= 0 && rank < window->size);
+    assert(window->ops->has_addresses && rank >= 0 && rank < window->size && window->base[rank]);
     return window->base[rank] + offset;
+}
+/* Whether two ranks are on one node, or may be taken to be. */
+static inline bool mmi_window_same_node(const mmi_window_t *window, int a, int b) {
+    return !window->node_of || window->node_of[a] == window->node_of[b];
+}
+/* Where words of a rank's share are changed by processors of its node only: the window to use. */
+static inline mmi_window_t *mmi_window_by_node(mmi_window_t *window, int rank) {
+    return window->near && window->near->base[rank] ? window->near : window;
+}
+/* near: words that MPI has put are loaded from now on as they are; what was stored before is there
+ * for MPI. Else nothing. */
+static inline void mmi_window_sync(const mmi_window_t *window) {
+    if (window->sync_win != MPI_WIN_NULL)
+        MPI_Win_sync(window->sync_win);
 }
 /* If owners run progress threads: report to the rank's thread that its memory is in use. Complete
  * after a flush. */
@@ -198,6 +227,11 @@ mofka_status_t mmi_window_create_shm(int rank, int size, mmi_window_t **window);
 /* Make a window of remote memory. Local: ops->open does what is collective. */
 mofka_status_t mmi_window_create_rma(int rank, int size, const mmi_rma_options_t *options,
                                      mmi_window_t **window);
+/* For mmi_rma_open: this node's ranks have memory together, which `w->near` shows. Local. */
+mofka_status_t mmi_window_create_near(mmi_window_t *w);
+/* After a node window has opened on all ranks: see whether the memory of this node's ranks is
+ * shared. MOFKA_ERR_UNSUPPORTED: it is not. Local. */
+mofka_status_t mmi_near_check(const mmi_window_t *w);
 /* The MPI library, its version, and what of its settings chooses the one-sided component. */
 void mmi_rma_describe_mpi(char *text, size_t bytes);
 /* After an rma window has opened on all ranks: see whether its operations do what they must,

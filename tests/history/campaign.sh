@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Judge random runs: COUNT seeds from FIRST on, in each window, each a job of 2 to 4 ranks. In a quarter of the runs
-# ranks are stopped for a while. In the window rma, one-sided operations are late in a quarter of the runs, and fail in
-# a third. A seed that fails is shown with the command that repeats it; the others go on.
+# ranks are stopped for a while. In the windows rma and node, one-sided operations are late in a quarter of the runs. In
+# rma they fail in a third. A seed that fails is shown with the command that repeats it; the others go on.
 #   campaign.sh BUILD-DIRECTORY MPIEXEC FIRST COUNT
 set -uo pipefail
 build=$1 mpiexec=$2 first=$3 count=$4
@@ -19,7 +19,7 @@ history_one() { # SEED WINDOW
     2) trouble=(--stop) ;;
     3) [ "$2" = shm ] || { program=history_delay trouble=(--delay); } ;;
     esac
-    [ "$2" = shm ] || [ $(($1 / 7 % 3)) != 2 ] || { program=history_delay; trouble+=(--fail); }
+    [ "$2" != rma ] || [ $(($1 / 7 % 3)) != 2 ] || { program=history_delay; trouble+=(--fail); }
     local command=("$mpiexec" "${mpiexec_options[@]}" -n $((2 + $1 % 3)) "$build/tests/history/$program"
         --seed "$1" --window "$2" "${trouble[@]}")
     if timeout -k 10 150 "${command[@]}" >"$out" 2>&1 </dev/null; then
@@ -33,9 +33,9 @@ history_one() { # SEED WINDOW
 
 echo "seeds $first to $((first + count - 1)), $mpiexec"
 for ((seed = first; seed < first + count; seed++)); do
-    for window in shm rma; do
+    for window in shm rma node; do
         history_one $seed $window
     done
 done
-echo "$((2 * count)) runs, $failed failed"
+echo "$((3 * count)) runs, $failed failed"
 exit $((failed > 0))

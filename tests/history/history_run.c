@@ -3,7 +3,7 @@
  * Runs a random schedule on all ranks, gathers what the calls answered, and decides whether the
  * guarantees were kept.
  *
- *   history_run --seed S [--count N] [--window shm|rma] [--stop] [--delay] [--fail]
+ *   history_run --seed S [--count N] [--window shm|rma|node] [--stop] [--delay] [--fail]
  *               [--limit SECONDS] [--verbose] [--records FILE] [--plan]
  *
  * Runs the seeds S to S + N - 1, one after the other. The last line of each is
@@ -31,9 +31,9 @@ static struct settings {
     uint64_t seed;
     unsigned count;
     int64_t limit_ms;
-    bool plan_only, rma, verbose, stops, delays, fails;
-    const char *records;
-} settings = {.seed = 1, .count = 1, .limit_ms = 90000};
+    bool plan_only, verbose, stops, delays, fails;
+    const char *window, *records;
+} settings = {.seed = 1, .count = 1, .limit_ms = 90000, .window = "shm"};
 
 /* ---- a run that hangs ------------------------------------------------------------------------ */
 
@@ -227,7 +227,8 @@ static void run_actors(run_t *run) {
 
 static void run_open(run_t *run, mofka_driver_t **driver) {
     const mofka_topic_options_t options = {.options = run->plan->topic,
-                                           .validator = run->plan->validator};
+                                           .validator = run->plan->validator,
+                                           .selector = run->plan->selector};
     NEEDS(!mofka_mpi_driver_create(MPI_COMM_WORLD, run->plan->driver, driver));
     if (run->rank == 0)
         NEEDS(!mofka_driver_create_topic(*driver, "history", &options));
@@ -309,9 +310,8 @@ static bool verdict_print(const plan_t *plan, history_t *history) {
         plan_print(plan, stdout);
         printf("again: mpiexec -n %d %s --seed %llu --window %s%s%s%s\n", plan->rank_count,
                settings.delays || settings.fails ? "history_delay" : "history_run",
-               (unsigned long long)plan->seed, plan->rma ? "rma" : "shm",
-               settings.stops ? " --stop" : "", settings.delays ? " --delay" : "",
-               settings.fails ? " --fail" : "");
+               (unsigned long long)plan->seed, settings.window, settings.stops ? " --stop" : "",
+               settings.delays ? " --delay" : "", settings.fails ? " --fail" : "");
         printf("history: seed %llu: %llu faults\n", (unsigned long long)plan->seed,
                (unsigned long long)summary.fault_count);
     } else {
@@ -328,7 +328,7 @@ static bool verdict_of(uint64_t seed, MPI_Comm comm) {
     static run_t run;
     static plan_t plan;
     history_t history;
-    plan_make(&plan, seed, size, settings.rma);
+    plan_make(&plan, seed, size, settings.window);
     if (settings.plan_only) {
         if (rank == 0)
             plan_print(&plan, stdout);
@@ -361,7 +361,7 @@ static void settings_parse(int argc, char **argv) {
         else if (c == 'c')
             settings.count = (unsigned)strtoul(optarg, NULL, 10);
         else if (c == 'w')
-            settings.rma = strcmp(optarg, "rma") == 0;
+            settings.window = optarg;
         else if (c == 'l')
             settings.limit_ms = 1000 * strtoll(optarg, NULL, 10);
         else if (c == 'r')

@@ -59,6 +59,8 @@ static void source_push(source_t *source) {
     size_t partition = MOFKA_ANY_PARTITION;
     if (history_chance(&actor->random, source->plan->request))
         partition = (size_t)history_between(&actor->random, 0, plan->facts.partition_count - 1);
+    if (partition != MOFKA_ANY_PARTITION && plan->by_node)
+        partition = (size_t)actor->run->rank;
     mofka_data_view_t *data = content_make_data(&content);
     mofka_future_t *future = NULL;
     int64_t push_ms = source_limit(actor->run, source->plan->push_ms);

@@ -99,6 +99,45 @@ case_demo() {
     job_passes 4 1 "verified=yes"
 }
 
+# Bytes that have left and reached a host over MPI's network.
+crossed() { # HOST
+    "$here/enter.sh" "$1" 'cd /sys/class/net/eth0/statistics && echo $(($(cat rx_bytes) + $(cat tx_bytes)))'
+}
+
+# The same in the window node: slabs stay where they are computed, on both hosts, and the analysis on the second
+# reads what it selects.
+case_demo_node() {
+    local before after
+    before=$(crossed node1)
+    job_start node0:2,node1:2 -n 4 "$build/benchmarks/gray_scott" --window node --steps 400 --output "$WORLD"
+    job_passes 4 1 "verified=yes"
+    after=$(crossed node1)
+    grep -h "verified=yes" "$out"
+    echo "$((after - before)) bytes crossed"
+}
+
+# Topics of two nodes, and default topics, in the window node.
+case_nodes() {
+    job_start node0:2,node1:2 -n 4 "$build/tests/mpi/nodes" node
+    job_passes 4 1 "every rank passed"
+}
+
+case_conformance_node() {
+    job_start node0:1,node1:1 -n 2 "$build/tests/mpi/mpi_conformance" parts
+    job_passes 2 1 "every rank passed"
+}
+
+case_stream_node() {
+    job_start node0:2,node1:2 -n 4 "$build/tests/mpi/mpi_stream" node
+    job_passes 4 1 "every rank passed"
+}
+
+case_history_node() {
+    job_start node0:1,node1:2 -n 3 "$build/tests/history/history_run" --seed 1 --count 3 --window node --verbose \
+        --limit $((LIMIT / 4))
+    job_passes 9 1 "seed 3: all right"
+}
+
 # An application on two hosts; mofkactl on a third prints the same events.
 case_mofkactl() {
     job_start node0:1,node1:1,node2:1 -n 2 "$build/tests/outside/readme_program" : \

@@ -28,6 +28,10 @@ static void driver_options_are_checked(void **state) {
     FAILS(input_try_driver("not json"), MOFKA_ERR_JSON, "not json");
     FAILS(input_try_driver("{\"owners\":[]}"), MOFKA_ERR_OPTION, "array of 1 to");
     FAILS(input_try_driver("{\"owners\":7}"), MOFKA_ERR_OPTION, "array of 1 to");
+    FAILS(input_try_driver("{\"owners\":\"per_core\"}"), MOFKA_ERR_OPTION,
+          "must be \"per_node\" or");
+    FAILS(input_try_driver("{\"window\":\"node\",\"progress\":\"none\"}"), MOFKA_ERR_OPTION,
+          "window \"node\" needs progress threads");
     FAILS(input_try_driver("{\"owners\":[0.5]}"), MOFKA_ERR_RANGE, "not a rank from 0 to");
     snprintf(text, sizeof text, "{\"owners\":[%d]}", size);
     FAILS(input_try_driver(text), MOFKA_ERR_RANGE, "option \"owners\" is not a rank from 0 to");
@@ -110,6 +114,35 @@ static void memory_that_is_not_there(void **state) {
     mofka_driver_release(driver);
 }
 
+static void topics_of_nodes_need_shared_memory(void **state) {
+    (void)state;
+    mofka_driver_t *driver;
+    mofka_topic_t *topic;
+    char text[128];
+    snprintf(text, sizeof text, "{\"window\":\"%s\",\"arena_bytes\":1048576}", window);
+    OK(mofka_mpi_driver_create(MPI_COMM_WORLD, text, &driver));
+    const mofka_topic_options_t node = {
+        .options = "{\"producers\":\"node\",\"partition_bytes\":65536,\"partition_events\":8}"};
+    const mofka_topic_options_t word = {.options = "{\"partitions\":\"all\"}"};
+    const mofka_topic_options_t each = {
+        .options = "{\"partitions\":\"per_owner\",\"partition_bytes\":64,\"partition_events\":8}"};
+    if (rank == 0 && strcmp(window, "rma") == 0)
+        FAILS(mofka_driver_create_topic(driver, "node", &node), MOFKA_ERR_UNSUPPORTED,
+              "needs the window \"node\", or \"shm\"; the driver has \"rma\"");
+    else if (rank == 0)
+        OK(mofka_driver_create_topic(driver, "node", &node));
+    if (rank == 0) {
+        FAILS(mofka_driver_create_topic(driver, "word", &word), MOFKA_ERR_OPTION,
+              "a whole number in [1, 4096], or \"per_owner\", not \"all\"");
+        OK(mofka_driver_create_topic(driver, "each", &each));
+        OK(mofka_driver_open_topic(driver, "each", 0, &topic));
+        assert_int_equal(mofka_topic_partition_count(topic), size);
+        mofka_topic_release(topic);
+    }
+    OK(mofka_driver_close(driver, 30000));
+    mofka_driver_release(driver);
+}
+
 static void communicators_are_checked(void **state) {
     (void)state;
     mofka_driver_t *driver, *second;
@@ -187,6 +220,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(options_of_others),
         cmocka_unit_test(communicators_are_checked),
         cmocka_unit_test(close_waits_no_longer_than_asked),
+        cmocka_unit_test(topics_of_nodes_need_shared_memory),
         cmocka_unit_test(memory_that_is_not_there),
     };
     int failed = mpi_main_end(RUN_MPI_TESTS(tests));

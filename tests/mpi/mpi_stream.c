@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Events from push to pull between the ranks of a job, in the window named by the argument. A
- * second argument N: a part of 1/N of the events. */
+ * second argument N: a part of 1/N of the events. In the window node, each rank pushes to the
+ * partitions of its own node, of two ranks. */
 #include "support/callbacks.h"
 #include "support/log_start.h"
 #include "support/mpi/mpi_main.h"
 
 static int parts = 1;
+static bool by_node;
 
 static mofka_driver_t *open_driver(const char *more) {
     char options[256];
     mofka_driver_t *driver;
-    snprintf(options, sizeof options, "{\"window\":\"%s\"%s}", window, more);
+    snprintf(options, sizeof options, "{\"window\":\"%s\"%s%s}", window,
+             by_node ? ",\"node_ranks\":2" : "", more);
     OK(mofka_mpi_driver_create(MPI_COMM_WORLD, options, &driver));
     return driver;
 }
@@ -23,8 +26,10 @@ static void mpi_stream_close_driver(mofka_driver_t *driver) {
 static mofka_topic_t *mpi_stream_open_topic(mofka_driver_t *driver, const char *name,
                                             const char *options) {
     mofka_topic_t *topic;
+    const char *local = strstr(options, "\"node\"") ? "{\"type\":\"local\"}" : NULL;
     if (rank == 0)
-        OK(mofka_driver_create_topic(driver, name, &(mofka_topic_options_t){.options = options}));
+        OK(mofka_driver_create_topic(
+            driver, name, &(mofka_topic_options_t){.options = options, .selector = local}));
     OK(mofka_driver_open_topic(driver, name, 30000, &topic));
     return topic;
 }
@@ -124,12 +129,18 @@ static void stream_and_read_back(const char *topic_name, const char *options, in
 
 static void one_partition(void **state) {
     (void)state;
-    stream_and_read_back("one", "\"partitions\":1", 300 / parts, 2000, 0);
+    stream_and_read_back(
+        "one", by_node ? "\"partitions\":\"per_owner\",\"producers\":\"node\"" : "\"partitions\":1",
+        300 / parts, 2000, 0);
 }
 
 static void many_partitions_small_batches(void **state) {
     (void)state;
-    stream_and_read_back("many", "\"partitions\":5", 200 / parts, 300, 3);
+    stream_and_read_back("many",
+                         by_node ? "\"partitions\":\"per_owner\",\"producers\":\"node\","
+                                   "\"checksum\":\"on\""
+                                 : "\"partitions\":5",
+                         200 / parts, 300, 3);
 }
 
 static mofka_consumer_t *fill_a_small_ring(mofka_topic_t *topic, int count) {
@@ -203,6 +214,7 @@ static void ring_wraps_under_retention(void **state) {
 int main(int argc, char **argv) {
     mpi_main_start(&argc, &argv);
     parts = argc > 2 ? atoi(argv[2]) : 1;
+    by_node = strcmp(window, "node") == 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_partition),
         cmocka_unit_test(many_partitions_small_batches),

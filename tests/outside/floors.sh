@@ -26,18 +26,19 @@ src/plugins/schema_validator/check 10
 src/plugins/schema_validator 11
 mpi/window 11
 mpi/ranks 12                  mpi/partition 12              mpi/clerk 12
-mpi/topic 13
-mpi/producer 14               mpi/consumer 14
-mpi/agent 15
-mpi/driver 16
-mpi/ctl/base 17
-mpi/ctl/options 18
-mpi/ctl/in 19                 mpi/ctl/out 19
-mpi/ctl/serve/page 20
-mpi/ctl/serve 21
-mpi/ctl/commands 22
-mpi/ctl 23
-src/bindings/diaspora_c 24    src/bindings/fortran 24
+mpi/errand 13
+mpi/topic 14
+mpi/producer 15               mpi/consumer 15
+mpi/agent 16
+mpi/driver 17
+mpi/ctl/base 18
+mpi/ctl/options 19
+mpi/ctl/in 20                 mpi/ctl/out 20
+mpi/ctl/serve/page 21
+mpi/ctl/serve 22
+mpi/ctl/commands 23
+mpi/ctl 24
+src/bindings/diaspora_c 25    src/bindings/fortran 25
 '
 awk -v floors="$floors" '
 BEGIN {

@@ -90,13 +90,14 @@ static void stream_open_topic(stream_run_t *st) {
     /* The driver spans all ranks. Watchers are the last ranks, so the owners have the same numbers
      * there. */
     bench_must(mofka_mpi_driver_create(MPI_COMM_WORLD, text, &st->driver), "driver");
-    snprintf(text, sizeof text,
-             "{\"partitions\":%d,\"partition_bytes\":%zu,\"partition_events\":%zu}", s->partitions,
-             s->partition_bytes, stream_slots(s));
+    bool node = strcmp(s->window, "node") == 0;
+    snprintf(
+        text, sizeof text, "{\"partitions\":%d,\"partition_bytes\":%zu,\"partition_events\":%zu%s}",
+        s->partitions, s->partition_bytes, stream_slots(s), node ? ",\"producers\":\"node\"" : "");
+    const mofka_topic_options_t options = {.options = text,
+                                           .selector = node ? "{\"type\":\"local\"}" : NULL};
     if (st->job->rank == 0)
-        bench_must(mofka_driver_create_topic(st->driver, "bench",
-                                             &(mofka_topic_options_t){.options = text}),
-                   "topic");
+        bench_must(mofka_driver_create_topic(st->driver, "bench", &options), "topic");
     bench_must(mofka_driver_open_topic(st->driver, "bench", PULL_TIMEOUT_MS, &st->topic), "topic");
     bench_must(
         mofka_driver_make_thread_pool(st->driver, s->threads, MOFKA_BINDING_COMPACT, &st->pool),

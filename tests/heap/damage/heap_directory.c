@@ -219,7 +219,7 @@ static void statistics_leave_out_a_damaged_topic(void **state) {
 
 #define CHECKED(checksums, slots, ring, retention, expected)                                       \
     "\"slots\":" slots ",\"ring\":" ring ",\"retention\":" retention ",\"checksums\":" checksums   \
-    ",\"expected_producers\":" expected ","
+    ",\"producers\":0,\"expected_producers\":" expected ","
 #define GEOMETRY(slots, ring, retention, expected) CHECKED("0", slots, ring, retention, expected)
 #define GOOD_GEOMETRY GEOMETRY("4", "64", "0", "0")
 #define NAMED "\"name\":\"evil\","

@@ -14,9 +14,18 @@ static int plan_rank(const plan_t *plan, uint64_t *seed) {
 }
 
 static void plan_driver(plan_t *plan, uint64_t *seed) {
-    size_t used =
-        (size_t)snprintf(plan->driver, sizeof plan->driver,
-                         "{\"window\":\"%s\",\"arena_bytes\":8388608", plan->rma ? "rma" : "shm");
+    size_t used = (size_t)snprintf(plan->driver, sizeof plan->driver,
+                                   "{\"window\":\"%s\",\"arena_bytes\":8388608",
+                                   plan->node  ? "node"
+                                   : plan->rma ? "rma"
+                                               : "shm");
+    if (plan->node) {
+        snprintf(plan->driver + used, sizeof plan->driver - used, ",\"node_ranks\":%d}",
+                 (int)ONE_OF(seed, 1, 2, 2));
+        plan->by_node = history_chance(seed, 800);
+        plan->selector = plan->by_node ? "{\"type\":\"local\"}" : NULL;
+        return;
+    }
     if (history_chance(seed, 400))
         used += (size_t)snprintf(plan->driver + used, sizeof plan->driver - used,
                                  ",\"owners\":[%d]", plan_rank(plan, seed));
@@ -37,6 +46,8 @@ static void plan_driver(plan_t *plan, uint64_t *seed) {
 static void plan_topic(plan_t *plan, uint64_t *seed) {
     history_facts_t *facts = &plan->facts;
     facts->partition_count = (size_t)ONE_OF(seed, 1, 1, 2, 3, HISTORY_PARTITIONS_MAX);
+    if (plan->by_node) /* "per_owner" */
+        facts->partition_count = (size_t)plan->rank_count;
     facts->discards = history_chance(seed, 350);
     plan->partition_events = (uint64_t)ONE_OF(seed, 1, 3, 8, 16, 64, 100, 300);
     plan->partition_bytes = (uint64_t)ONE_OF(seed, 1024, 4096, 16384, 65536);
@@ -47,12 +58,12 @@ static void plan_topic(plan_t *plan, uint64_t *seed) {
     const char *const checksums[] = {"auto", "auto", "on", "off"};
     snprintf(plan->topic, sizeof plan->topic,
              "{\"partitions\":%zu,\"partition_events\":%llu,\"partition_bytes\":%llu,"
-             "\"retention\":\"%s\",\"checksum\":\"%s\",\"expected_producers\":%u}",
+             "\"retention\":\"%s\",\"checksum\":\"%s\",\"expected_producers\":%u%s}",
              facts->partition_count, (unsigned long long)plan->partition_events,
              (unsigned long long)plan->partition_bytes,
              facts->discards ? "discard_oldest" : "acknowledged",
              checksums[history_random(seed) % (sizeof checksums / sizeof checksums[0])],
-             plan->expected);
+             plan->expected, plan->by_node ? ",\"producers\":\"node\"" : "");
     snprintf(plan->validator, sizeof plan->validator, "{\"type\":\"default\",\"json\":%s}",
              history_chance(seed, 500) ? "true" : "false");
 }
@@ -145,12 +156,13 @@ static void plan_name(plan_t *plan, size_t name, uint64_t *seed) {
     }
 }
 
-void plan_make(plan_t *plan, uint64_t seed, int rank_count, bool rma) {
-    uint64_t random = seed * 2 + rma;
+void plan_make(plan_t *plan, uint64_t seed, int rank_count, const char *window) {
     memset(plan, 0, sizeof *plan);
     plan->seed = seed;
     plan->rank_count = rank_count;
-    plan->rma = rma;
+    plan->node = strcmp(window, "node") == 0;
+    plan->rma = plan->node || strcmp(window, "rma") == 0;
+    uint64_t random = (seed * 2 + plan->rma) ^ (uint64_t)plan->node << 40;
     plan_driver(plan, &random);
     plan->producer_count = (size_t)history_between(&random, 1, 4);
     plan_topic(plan, &random);

@@ -72,8 +72,11 @@ typedef struct plan_reader {
 typedef struct plan {
     uint64_t seed;
     int rank_count;
-    bool rma;
+    bool rma;     /* or node */
+    bool node;    /* the window is node */
+    bool by_node; /* each source pushes to the partition that its rank owns */
     char driver[256], topic[256], validator[32]; /* options */
+    const char *selector;
     uint64_t partition_events, partition_bytes;
     unsigned expected;     /* producers; 0: mark_complete ends the topic */
     int completer;         /* the rank that marks */
@@ -84,7 +87,7 @@ typedef struct plan {
     history_facts_t facts;
 } plan_t;
 
-void plan_make(plan_t *plan, uint64_t seed, int rank_count, bool rma);
+void plan_make(plan_t *plan, uint64_t seed, int rank_count, const char *window);
 /* Print all of it, to read. */
 void plan_print(const plan_t *plan, FILE *out);
 /* The producer of a source. */

@@ -8,6 +8,8 @@
  *   put        every second put of one word writes nothing
  *   load       a get reads the word behind
  *   twin       two windows are in one memory
+ *   twin_node  the same of two windows "node"
+ *   unshared   a window "node" in which each rank finds other memory than its neighbour's
  *   lost       every fifth get never completes its request, and no call waits for it for ever
  *   used       the MPI is good; each window begins with the bytes that the one before left
  */
@@ -89,6 +91,10 @@ static char *broken_first_page(char *memory) {
 int MPI_Win_allocate_shared(MPI_Aint bytes, int unit, MPI_Info info, MPI_Comm comm, void *base,
                             MPI_Win *win) {
     int error = PMPI_Win_allocate_shared(bytes, unit, info, comm, base, win);
+    if (!error && strcmp(mode, "twin_node") == 0) {
+        first_memory = first_memory ? first_memory : *(void **)base;
+        *(void **)base = first_memory;
+    }
     if (error || strcmp(mode, "used") != 0)
         return error;
     own_pages = broken_first_page(*(char **)base);
@@ -108,10 +114,27 @@ int MPI_Win_free(MPI_Win *win) {
     return PMPI_Win_free(win);
 }
 
+int MPI_Win_shared_query(MPI_Win win, int of, MPI_Aint *bytes, int *unit, void *base) {
+    static void *other;
+    int own, error = PMPI_Win_shared_query(win, of, bytes, unit, base);
+    PMPI_Comm_rank(MPI_COMM_WORLD, &own);
+    if (error || strcmp(mode, "unshared") != 0 || of == own)
+        return error;
+    if (!other)
+        other = calloc(1, 8192);
+    *(void **)base = other;
+    return error;
+}
+
+/* The window of the mode. */
+static const char *broken_window(void) {
+    bool node = strcmp(mode, "twin_node") == 0 || strcmp(mode, "unshared") == 0;
+    return node ? "{\"window\":\"node\"}" : "{\"window\":\"rma\"}";
+}
+
 static int broken_refused(const char *text) {
     mofka_driver_t *driver;
-    mofka_status_t status =
-        mofka_mpi_driver_create(MPI_COMM_WORLD, "{\"window\":\"rma\"}", &driver);
+    mofka_status_t status = mofka_mpi_driver_create(MPI_COMM_WORLD, broken_window(), &driver);
     if (status == MOFKA_ERR_UNSUPPORTED &&
         (strstr(mofka_last_error(), text) || strstr(mofka_last_error(), "failed while trying"))) {
         printf("message: %s\n", mofka_last_error());
@@ -133,6 +156,8 @@ int main(int argc, char **argv) {
         good_window("{\"window\":\"rma\",\"memory\":\"create\"}");
         good_window("{\"window\":\"rma\",\"memory\":\"allocate\",\"lock_all\":\"check\"}");
         good_window("{\"window\":\"rma\",\"words\":\"serial\",\"progress\":\"thread\"}");
+        good_window("{\"window\":\"node\",\"node_ranks\":1}");
+        good_window("{\"window\":\"node\",\"owners\":\"per_node\",\"agent\":false}");
     } else if (strcmp(mode, "lost") == 0) {
         good_window("{\"window\":\"rma\",\"progress\":\"none\"}"); /* own reads by MPI, too */
         failed = calls < 5;
@@ -140,10 +165,11 @@ int main(int argc, char **argv) {
         for (int i = 0; i < 3; i++)
             good_window("{\"window\":\"shm\",\"arena_bytes\":16777216}");
         free(left_bytes);
-    } else if (strcmp(mode, "twin") == 0) {
+    } else if (strcmp(mode, "unshared") == 0) {
+        failed = broken_refused("does not share the memory of rank");
+    } else if (strncmp(mode, "twin", 4) == 0) {
         mofka_driver_t *driver;
-        failed =
-            mofka_mpi_driver_create(MPI_COMM_WORLD, "{\"window\":\"rma\"}", &driver) != MOFKA_OK;
+        failed = mofka_mpi_driver_create(MPI_COMM_WORLD, broken_window(), &driver) != MOFKA_OK;
         failed = failed || broken_refused("another window");
         if (!failed) {
             failed = mofka_driver_close(driver, 30000) != MOFKA_OK;

@@ -56,6 +56,12 @@ check fails bell MUTANT_ASK_FIRST
 check holds watch
 check fails watch MUTANT_OWN_VALUE
 check fails watch MUTANT_STAYS_ARMED
+check holds node
+check fails node MUTANT_ONE_EPOCH
+check fails node MUTANT_FLAG_FIRST
+check fails node MUTANT_NO_FLUSH
+check fails node MUTANT_CURSOR_EARLY
+check fails node MUTANT_OWN_LOCK
 check holds settled
 check fails settled MUTANT_NO_SETTLED
 check fails settled MUTANT_SETTLE_EARLY

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The owner's side of errands: its progress thread does them by processor, in the near window, and
+ * calls no MPI. A partition's lock that is taken is tried once; the clerk comes back.
+ */
+#include "mpi/agent/serve.h"
+
+#include "mpi/consumer/consumer.h"
+
+static mofka_status_t serve_join(const mmi_partition_t *p, const mmi_errand_t *errand,
+                                 uint64_t results[MMI_RESULT_WORDS]) {
+    mmi_reader_t reader = {0};
+    mofka_status_t status =
+        mmi_reader_join(&reader, p, errand->name, errand->numbers[0] != 0, mmi_now_ms());
+    if (!status)
+        mmi_reader_describe_join(&reader, results);
+    mmi_reader_destroy(&reader);
+    return status;
+}
+
+static mofka_status_t serve_leave(const mmi_partition_t *p, const mmi_errand_t *errand) {
+    mmi_reader_t reader = {
+        .p = p, .place = (size_t)errand->numbers[0], .name_check = errand->numbers[2]};
+    uint64_t state = errand->numbers[1];
+    if (errand->numbers[0] >= MMI_CONSUMERS_MAX ||
+        (state != MMI_CONSUMER_FREE && state != MMI_CONSUMER_AWAY))
+        return mofka_fail(MOFKA_ERR_CORRUPT, "a request of another rank is damaged");
+    return mmi_reader_leave(&reader, state, mmi_now_ms());
+}
+
+mofka_status_t mmi_agent_serve(mmi_window_t *w, const uint64_t *words, size_t count,
+                               uint64_t results[MMI_RESULT_WORDS]) {
+    mmi_errand_t errand;
+    mmi_partition_t partitions[2];
+    mofka_status_t status =
+        mmi_errand_read(w, w->clerk->share_bytes, words, count, &errand, partitions);
+    const mmi_partition_t *p = &partitions[0];
+    if (status)
+        return status;
+    switch (errand.kind) {
+    case MMI_ERRAND_JOIN:
+        return serve_join(p, &errand, results);
+    case MMI_ERRAND_LEAVE:
+        return serve_leave(p, &errand);
+    case MMI_ERRAND_COMPLETE:
+        return mmi_partition_complete(p, mmi_now_ms());
+    case MMI_ERRAND_FINISH:
+        return mmi_errand_finish(p, &results[0]);
+    }
+    return mofka_fail(MOFKA_ERR_CORRUPT, "a request of another rank is damaged");
+}
