@@ -81,8 +81,8 @@ typedef struct mofka_producer_options {
     mofka_when_full_t when_full;
     /** Keep; a last resort, such as a producer of a driver that writes files. It receives the
      * events that this producer drops, and those of batches that fail or are discarded, with the
-     * same metadata and data; some of the latter may be stored in both. It has no fallback itself.
-     * NULL means none. */
+     * same metadata and data; some of the latter may be stored in both. Batches of a partition come
+     * in their order. It has no fallback itself. NULL means none. */
     mofka_producer_t *fallback;
 } mofka_producer_options_t;
 

@@ -221,10 +221,14 @@ void mfi_batch_finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_
     bool later = (batch->view_count > 0 || batch->falls_back) && batch_is_in_background(batch);
     if (later) {
         batch->outcomes = outcomes;
-        batch->next = producer->unreleased;
-        producer->unreleased = batch;
+        mfi_batch_t **end = &producer->unreleased;
+        while (*end)
+            end = &(*end)->next;
+        *end = batch;
         return;
     }
+    if (batch->falls_back) /* behind those that failed before it */
+        mfi_batches_release(producer);
     batch_release(batch, outcomes);
 }
 

@@ -166,7 +166,8 @@ struct mofka_producer {
     int64_t task_ms;              /* when; coarse clock */
     mfi_batch_t *spare;           /* batches for reuse */
     mfi_caller_t *callers;        /* threads that may be in a callback */
-    mfi_batch_t *unreleased;      /* finished in the background: a caller releases their data */
+    mfi_batch_t *unreleased;      /* finished in the background, in that order: a caller releases
+                                   * their data */
     mfi_account_t *accounts;      /* of the threads that pushed, flushed or closed */
     mfi_account_t *account;       /* of the last of them; NULL: none */
     mfi_tally_t unreported;       /* what no flush has reported; a new account begins with it */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Conformance: validators, serializers and selectors of a topic, and types that a program
  * registers. */
+#include <unistd.h>
 #include "conformance/conformance.h"
 #include <mofka/register.h>
 
@@ -107,7 +108,8 @@ static mofka_status_t create_backwards(const mofka_metadata_t *metadata,
 }
 MOFKA_REGISTER_SERIALIZER(backwards, create_backwards);
 
-/* Events that fail go to the fallback with their metadata, whatever serialized it, and data. */
+/* Events that fail go to the fallback with their metadata, whatever serialized it, and data, in the
+ * order in which they were pushed: also where they fail in the background, batch after batch. */
 static void a_fallback_has_the_same_events(void **state) {
     (void)state;
     mofka_topic_t *complete =
@@ -116,8 +118,8 @@ static void a_fallback_has_the_same_events(void **state) {
     mofka_producer_t *fallback = new_producer(resort), *producer;
     mofka_data_view_t *data;
     char bytes[] = "data of an event";
-    OK(mofka_producer_create(complete, &(mofka_producer_options_t){.fallback = fallback},
-                             &producer));
+    OK(mofka_producer_create(
+        complete, &(mofka_producer_options_t){.fallback = fallback, .linger_ms = 1}, &producer));
     assert_ptr_equal(mofka_producer_fallback(producer), fallback);
     OK(mofka_topic_mark_complete(complete, WAIT_MS));
     OK(mofka_data_view_of(bytes, sizeof bytes, &data));
@@ -126,6 +128,7 @@ static void a_fallback_has_the_same_events(void **state) {
         snprintf(text, sizeof text, "{\"n\":%d}", i);
         OK(mofka_producer_push(producer, text, strlen(text), i == 1 ? data : NULL,
                                MOFKA_ANY_PARTITION, NULL));
+        usleep(20000);
     }
     mofka_data_view_release(data);
     FAILS(mofka_producer_flush(producer, WAIT_MS), MOFKA_ERR_COMPLETE, "complete");
