@@ -2,8 +2,8 @@
 /*
  * mofkactl top: rates, fill and sums are added to a driver's statistics.
  *
- * Topics and partitions are matched by their position: topics are listed in order of creation, no
- * topic disappears, and the pattern removes the same topics each time.
+ * Topics are matched by their names: other topics come and go meanwhile. A topic's partitions are
+ * always in the same order.
  */
 #include <assert.h>
 #include <cjson/cJSON.h>
@@ -100,7 +100,8 @@ static double rates_of(const cJSON *now, const cJSON *before, const char *key, d
     assert(now && key);
     if (seconds <= 0)
         return NAN;
-    int64_t more = (int64_t)(rates_count(now, key) - rates_count(before, key));
+    uint64_t count = rates_count(now, key), counted = rates_count(before, key);
+    uint64_t more = counted <= count ? count - counted : count; /* less: a topic of the same name */
     return round((double)more / seconds * 10) / 10;
 }
 
@@ -218,10 +219,27 @@ static bool rates_add_topic(cJSON *topic, const cJSON *before, double seconds) {
     return good && rates_add_sums(topic);
 }
 
+static const char *rates_name(const cJSON *topic) {
+    const char *name = cJSON_GetStringValue(rates_member(topic, "name"));
+    return name ? name : "";
+}
+
+/* The topic of that name in a list. `expected` is tried first; NULL: none is. */
+static const cJSON *rates_find_topic(const cJSON *topics, const cJSON *expected, const char *name) {
+    const cJSON *topic;
+    if (expected && strcmp(rates_name(expected), name) == 0)
+        return expected;
+    cJSON_ArrayForEach(topic, topics) {
+        if (strcmp(rates_name(topic), name) == 0)
+            return topic;
+    }
+    return NULL;
+}
+
 static void rates_keep_matching(cJSON *topics, const char *pattern) {
     for (cJSON *topic = topics ? topics->child : NULL, *next; topic; topic = next) {
         next = topic->next;
-        if (pattern && fnmatch(pattern, rates_member(topic, "name")->valuestring, 0) != 0)
+        if (pattern && fnmatch(pattern, rates_name(topic), 0) != 0)
             cJSON_Delete(cJSON_DetachItemViaPointer(topics, topic));
     }
 }
@@ -232,13 +250,14 @@ bool rates_add(cJSON *now, const cJSON *before, const char *pattern) {
     bool known = before && !rates_member(before, "topics_status");
     double seconds =
         known ? (rates_number(now, "time_us") - rates_number(before, "time_us")) * 1e-6 : 0;
-    const cJSON *earlier = rates_first_of(before, "topics");
+    const cJSON *earlier = rates_member(before, "topics"), *next = earlier ? earlier->child : NULL;
     cJSON *topic;
     bool good = true;
     rates_keep_matching(rates_member(now, "topics"), pattern);
     cJSON_ArrayForEach(topic, rates_member(now, "topics")) {
-        good &= rates_add_topic(topic, earlier, seconds);
-        earlier = earlier ? earlier->next : NULL;
+        const cJSON *found = rates_find_topic(earlier, next, rates_name(topic));
+        good &= rates_add_topic(topic, found, seconds);
+        next = found ? found->next : next;
     }
     return good;
 }

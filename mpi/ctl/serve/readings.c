@@ -21,10 +21,7 @@ void readings_close(readings_t *readings) {
     history_clear(&readings->history);
 }
 
-bool readings_refresh(readings_t *readings) {
-    double now_s = ctl_now_s();
-    if (readings->latest && now_s - readings->read_at_s < readings->interval_s)
-        return true;
+static bool readings_read(readings_t *readings, double now_s) {
     if (rates_take(readings->driver, readings->pattern, &readings->latest))
         return false;
     sink_t line;
@@ -32,11 +29,19 @@ bool readings_refresh(readings_t *readings) {
     if (!rates_write_json(readings->latest, &line) ||
         !history_add(&readings->history, readings->latest, now_s)) {
         sink_close(&line);
-        mofka_fail(MOFKA_ERR_MEMORY, "no memory for statistics");
         return false;
     }
     sink_close(&readings->json);
     readings->json = line;
     readings->read_at_s = now_s;
     return true;
+}
+
+bool readings_refresh(readings_t *readings) {
+    double now_s = ctl_now_s();
+    if (readings->tried_at_s == 0 || now_s - readings->tried_at_s >= readings->interval_s) {
+        readings->tried_at_s = now_s;
+        readings->good = readings_read(readings, now_s);
+    }
+    return readings->good;
 }

@@ -227,8 +227,8 @@ static void new_topics_have_graphs(void **state) {
         assert_true(history_add(&history, stats, 2 + i));
     }
     assert_int_equal(history.topic_count, 21);
-    assert_int_equal(history.topics[0].count, 20);
-    assert_int_equal(history.topics[20].count, 1);
+    assert_int_equal(history.topics[0]->count, 20);
+    assert_int_equal(history.topics[20]->count, 1);
     char *text = page_text(&(page_view_t){stats, &history, 30, 1});
     size_t graphs = 0;
     for (const char *at = text; (at = strstr(at, "<svg ")); at++)
@@ -236,6 +236,30 @@ static void new_topics_have_graphs(void **state) {
     assert_int_equal(graphs, 21 * HISTORY_SERIES);
     free(text);
     cJSON_Delete(stats);
+    history_clear(&history);
+}
+
+/* A topic that is deleted takes its own graphs with it; the others keep theirs. */
+static void a_deleted_topic_takes_its_graphs_along(void **state) {
+    (void)state;
+    history_t history = {0};
+    cJSON *before = reading_of("a", 1, 5000, NULL), *other = reading_of("b", 1, 10, NULL);
+    cJSON_AddItemToArray(cJSON_GetObjectItem(before, "topics"),
+                         cJSON_DetachItemFromArray(cJSON_GetObjectItem(other, "topics"), 0));
+    assert_true(history_add(&history, before, 1));
+    cJSON *now = reading_of("b", 2, 30, before);
+    assert_true(rates_number(cJSON_GetObjectItem(now, "topics")->child, "events_per_s") == 20);
+    assert_true(history_add(&history, now, 2));
+    assert_int_equal(history.topic_count, 1);
+    assert_string_equal(history.topics[0]->name, "b");
+    assert_int_equal(history.topics[0]->count, 2);
+    /* One of the same name begins anew. */
+    cJSON *again = reading_of("b", 3, 7, now);
+    assert_true(rates_number(cJSON_GetObjectItem(again, "topics")->child, "events_per_s") == 7);
+    cJSON_Delete(before);
+    cJSON_Delete(other);
+    cJSON_Delete(now);
+    cJSON_Delete(again);
     history_clear(&history);
 }
 
@@ -248,6 +272,7 @@ int main(void) {
         cmocka_unit_test(numbers_are_shown),
         cmocka_unit_test(graphs_show_the_last_two_minutes),
         cmocka_unit_test(new_topics_have_graphs),
+        cmocka_unit_test(a_deleted_topic_takes_its_graphs_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include "mpi/ctl/out/rates.h"
 
 #define WIDTH 240
@@ -36,32 +37,66 @@ static void history_add_point(history_topic_t *history, const cJSON *topic, doub
     point->values[HISTORY_BLOCKED] = history_number(topic, "blocked_producers");
 }
 
-static bool history_grow(history_t *history, size_t count) {
-    if (count <= history->topic_count)
-        return true;
-    history_topic_t *more = realloc(history->topics, count * sizeof *more);
-    if (!more)
-        return false;
-    for (size_t i = history->topic_count; i < count; i++)
-        more[i].count = 0;
-    history->topics = more;
-    history->topic_count = count;
-    return true;
+static void history_topic_destroy(history_topic_t *topic) {
+    if (topic)
+        free(topic->name);
+    free(topic);
+}
+
+/* NULL: no memory. */
+static history_topic_t *history_topic_create(const char *name) {
+    history_topic_t *topic = malloc(sizeof *topic);
+    if (!topic)
+        return NULL;
+    topic->count = 0;
+    topic->name = strdup(name);
+    if (topic->name)
+        return topic;
+    free(topic);
+    return NULL;
+}
+
+/* Take a topic out of the history. It is number `expected`, unless others came or went. NULL: it is
+ * not there. */
+static history_topic_t *history_take(history_t *history, size_t expected, const char *name) {
+    for (size_t i = 0; i < history->topic_count; i++) {
+        history_topic_t **place = &history->topics[(expected + i) % history->topic_count];
+        history_topic_t *topic = *place;
+        if (topic && strcmp(topic->name, name) == 0) {
+            *place = NULL;
+            return topic;
+        }
+    }
+    return NULL;
 }
 
 bool history_add(history_t *history, const cJSON *stats, double at_s) {
     const cJSON *topics = rates_member(stats, "topics"), *topic;
-    size_t i = 0;
-    if (!history_grow(history, (size_t)cJSON_GetArraySize(topics)))
-        return false;
+    size_t count = (size_t)cJSON_GetArraySize(topics);
+    history_t now = {.topics = calloc(count + 1, sizeof *now.topics)};
+    bool good = now.topics != NULL;
     cJSON_ArrayForEach(topic, topics) {
-        assert(i < history->topic_count);
-        history_add_point(&history->topics[i++], topic, at_s);
+        const char *name = cJSON_GetStringValue(rates_member(topic, "name"));
+        history_topic_t *of =
+            good ? history_take(history, now.topic_count, name ? name : "") : NULL;
+        if (good && !of)
+            of = history_topic_create(name ? name : "");
+        good = of != NULL;
+        if (!good)
+            break;
+        history_add_point(of, topic, at_s);
+        now.topics[now.topic_count++] = of;
     }
-    return true;
+    history_clear(history);
+    *history = now;
+    if (!good)
+        history_clear(history);
+    return good;
 }
 
 void history_clear(history_t *history) {
+    for (size_t i = 0; i < history->topic_count; i++)
+        history_topic_destroy(history->topics[i]);
     free(history->topics);
     *history = (history_t){0};
 }
@@ -99,7 +134,7 @@ static void history_write_tenths(double value, FILE *out) {
 void history_draw(const history_t *history, size_t topic, history_series_t series,
                   const char *label, double least_max, double now_s, FILE *out) {
     assert(topic < history->topic_count && series < HISTORY_SERIES && least_max > 0);
-    const history_topic_t *of = &history->topics[topic];
+    const history_topic_t *of = history->topics[topic];
     double most = fmax(history_most(of, series, now_s), least_max);
     fprintf(out,
             "<svg viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\" role=\"img\" "

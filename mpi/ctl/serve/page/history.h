@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * mofkactl serve: what each topic's graphs show, of the last readings. A topic is known by its
- * place, as in rates.h.
+ * name, as in rates.h. One that is not in a reading is forgotten.
  */
 #ifndef MOFKA_MPI_CTL_SERVE_PAGE_HISTORY_H
 #define MOFKA_MPI_CTL_SERVE_PAGE_HISTORY_H
@@ -33,19 +33,20 @@ typedef struct history_point {
 
 /* A ring: the point i is at i % HISTORY_POINTS. */
 typedef struct history_topic {
+    char *name;
     size_t count;
     history_point_t points[HISTORY_POINTS];
 } history_topic_t;
 
 typedef struct history {
-    history_topic_t *topics;
+    history_topic_t **topics; /* in the order of the last reading */
     size_t topic_count;
 } history_t;
 
-/* Add a point for each topic of a reading (with rates). False: no memory. */
+/* Add a point for each topic of a reading (with rates). False: no memory; then nothing is known. */
 bool history_add(history_t *history, const struct cJSON *stats, double at_s);
-/* Draw a series of a topic, up to now, as an SVG element. `label` (plain text) names it, and
- * `least_max` is the least value that the full height stands for. */
+/* Draw a series of topic number `topic` of the last reading, up to now, as an SVG element. `label`
+ * (plain text) names it, and `least_max` is the least value that the full height stands for. */
 void history_draw(const history_t *history, size_t topic, history_series_t series,
                   const char *label, double least_max, double now_s, FILE *out);
 void history_clear(history_t *history);
