@@ -42,14 +42,17 @@ typedef struct cursor {
     uint64_t lost;  /* for the next run */
     uint64_t rewound;
     mofka_status_t status; /* of the last look: OK, TIMEOUT, COMPLETE, CORRUPT */
-    uint64_t next;         /* lowest id that is not acknowledged; with the consumer's lock */
-    uint64_t stored;       /* the place that is written */
+    /* With the consumer's lock: */
+    uint64_t next;      /* lowest id that is not acknowledged */
+    uint64_t given_end; /* behind the highest id that was given */
+    uint64_t life;      /* in which these two are */
+    uint64_t stored;    /* the place that is written; UINT64_MAX: one of an earlier life */
 } cursor_t;
 
 typedef struct mfi_files_consumer {
     struct mfi_files_consumer *next;
     mfi_files_topic_t *topic;
-    pthread_mutex_t lock; /* guards acknowledgements and places. A leaf */
+    pthread_mutex_t lock; /* guards acknowledgements and places; taken before the locks of these */
     size_t count, turn;
     bool observes, skips_damaged; /* options */
     cursor_t cursors[];
@@ -127,13 +130,27 @@ static mofka_status_t cursor_skip(cursor_t *cursor) {
     return mfi_reader_skip(cursor->reader, &events);
 }
 
+/* The reader may have gone over to a later life: the place is set back with it. */
+static void cursor_follow_life(files_consumer_t *c, cursor_t *cursor) {
+    uint64_t life = mfi_reader_life(cursor->reader);
+    if (life == cursor->life) /* only this thread changes it */
+        return;
+    pthread_mutex_lock(&c->lock);
+    cursor->next = mfi_reader_place(cursor->reader, cursor->life, cursor->next);
+    cursor->given_end = mfi_reader_place(cursor->reader, cursor->life, cursor->given_end);
+    cursor->life = life;
+    cursor->stored = UINT64_MAX;
+    pthread_mutex_unlock(&c->lock);
+}
+
 /* Look for the next batch, unless one is there. Ids without events are lost. */
-static mofka_status_t cursor_look(const files_consumer_t *c, cursor_t *cursor) {
+static mofka_status_t cursor_look(files_consumer_t *c, cursor_t *cursor) {
     mfi_read_t read;
     mofka_status_t status = MOFKA_OK;
     while (!cursor->block && !status) {
         status = mfi_reader_next(cursor->reader, 0, &read);
         cursor_note_rewound(c, cursor);
+        cursor_follow_life(c, cursor);
         if (status == MOFKA_ERR_CORRUPT && c->skips_damaged) {
             status = cursor_skip(cursor);
             continue;
@@ -152,7 +169,8 @@ static mofka_status_t cursor_look(const files_consumer_t *c, cursor_t *cursor) {
     return status;
 }
 
-static mofka_status_t cursor_give(cursor_t *cursor, size_t events_max, mofka_run_t **out) {
+static mofka_status_t cursor_give(files_consumer_t *c, cursor_t *cursor, size_t events_max,
+                                  mofka_run_t **out) {
     block_t *block = cursor->block;
     size_t count = block->events - cursor->given;
     count = count < events_max ? count : events_max;
@@ -178,6 +196,9 @@ static mofka_status_t cursor_give(cursor_t *cursor, size_t events_max, mofka_run
     atomic_fetch_add(&block->users, 1);
     cursor->lost = 0;
     cursor->given += (uint32_t)count;
+    pthread_mutex_lock(&c->lock);
+    cursor->given_end = block->first_id + cursor->given;
+    pthread_mutex_unlock(&c->lock);
     if (cursor->given == block->events) {
         block_release(block);
         cursor->block = NULL;
@@ -190,7 +211,7 @@ static mofka_status_t cursor_store_place(cursor_t *cursor) {
     if (!cursor->places || cursor->next == cursor->stored)
         return MOFKA_OK;
     mofka_status_t status =
-        mfi_places_set(cursor->places, cursor->slot, mfi_reader_life(cursor->reader), cursor->next);
+        mfi_places_set(cursor->places, cursor->slot, cursor->life, cursor->next);
     if (!status)
         cursor->stored = cursor->next;
     return status;
@@ -216,7 +237,7 @@ static mofka_status_t files_consumer_fetch(void *self, size_t events_max, mofka_
         c->turn = (c->turn + 1) % c->count;
         mofka_status_t status = cursor_look(c, cursor);
         if (!status)
-            return cursor_give(cursor, events_max, run);
+            return cursor_give(c, cursor, events_max, run);
         if (status != MOFKA_ERR_TIMEOUT && status != MOFKA_ERR_COMPLETE)
             return status;
         complete += status == MOFKA_ERR_COMPLETE;
@@ -345,7 +366,8 @@ static mofka_status_t files_consumer_acknowledge(void *self, size_t partition, u
     cursor_t *cursor = consumer_find(c, partition);
     assert(cursor);
     pthread_mutex_lock(&c->lock);
-    if (cursor->next < id + 1)
+    /* An event that was cut after it was given is not there any more. */
+    if (cursor->next < id + 1 && id < cursor->given_end)
         cursor->next = id + 1;
     pthread_mutex_unlock(&c->lock);
     return MOFKA_OK;
@@ -366,11 +388,10 @@ void mfi_files_sync_places(mfi_files_driver_t *driver) {
     mfi_assert_locked(&driver->lock);
     for (files_consumer_t *c = driver->consumers; c; c = c->next) {
         mofka_status_t status = files_consumer_publish(c);
-        pthread_mutex_lock(&c->lock);
+        /* Without the consumer's lock: acknowledgements do not wait for the disk. */
         for (size_t i = 0; i < c->count && !status; i++)
             if (c->cursors[i].places)
                 status = mfi_places_sync(c->cursors[i].places);
-        pthread_mutex_unlock(&c->lock);
         if (status)
             mfi_log(MOFKA_LOG_WARN, "places of consumers: %s", mofka_last_error());
     }
@@ -381,6 +402,7 @@ void mfi_files_sync_places(mfi_files_driver_t *driver) {
 static mofka_status_t files_consumer_unsubscribe(void *self) {
     files_consumer_t *c = self;
     mofka_status_t status = MOFKA_OK;
+    pthread_mutex_lock(&c->topic->driver->lock); /* the driver's thread may sync them */
     pthread_mutex_lock(&c->lock);
     for (size_t i = 0; i < c->count && !status; i++) {
         cursor_t *cursor = &c->cursors[i];
@@ -391,6 +413,7 @@ static mofka_status_t files_consumer_unsubscribe(void *self) {
         }
     }
     pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->topic->driver->lock);
     return status;
 }
 
@@ -479,7 +502,9 @@ static mofka_status_t cursor_begin(cursor_t *cursor, const mofka_consumer_config
     uint64_t id = place.id;
     status = mfi_reader_seek(cursor->reader, &id);
     cursor->lost = id > place.id ? id - place.id : 0; /* retention went on meanwhile */
-    cursor->next = cursor->stored = id;
+    cursor->next = cursor->given_end = id;
+    cursor->life = mfi_reader_life(cursor->reader);
+    cursor->stored = UINT64_MAX;
     return status;
 }
 

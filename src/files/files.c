@@ -123,11 +123,15 @@ static bool files_any_thread(void *self) {
 
 static void *files_tend(void *context) {
     mfi_files_driver_t *driver = context;
+    int64_t next_touch = mfi_deadline(0);
     pthread_mutex_lock(&driver->lock);
     while (!driver->thread_ends) {
         mfi_cond_wait(&driver->ends, &driver->lock, mfi_deadline((int64_t)driver->sync_ms));
+        bool touch = mfi_remaining(next_touch) == 0;
+        if (touch)
+            next_touch = mfi_deadline(MFI_LOCK_TOUCH_MS / 2); /* a slow disk is no death */
         for (mfi_files_topic_t *t = driver->topics; t && !driver->thread_ends; t = t->next)
-            mfi_files_tend_topic(t);
+            mfi_files_tend_topic(t, touch);
         mfi_files_sync_places(driver);
     }
     pthread_mutex_unlock(&driver->lock);

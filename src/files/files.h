@@ -27,6 +27,7 @@ typedef struct mfi_files_partition {
     mfi_log_t log;
     mfi_lock_t *lock;       /* NULL: it is not written here */
     mfi_writer_t *writer;   /* NULL: the same */
+    bool taken;             /* another process has taken the lock over. With `append` */
     mfi_places_t *places;   /* for the floor of retention */
     pthread_mutex_t append; /* one append, or retention, at a time */
     pthread_mutex_t sync;   /* one sync at a time; taken after `append` */
@@ -65,10 +66,14 @@ mofka_status_t mfi_files_find_topic(mfi_files_driver_t *driver, const char *name
                                     mfi_files_topic_t **topic);
 /* Open the topic's writers. MOFKA_ERR_BUSY: another process writes it. */
 mofka_status_t mfi_files_open_writers(mfi_files_topic_t *topic);
+/* Whether a partition can be written, with its append lock. MOFKA_ERR_CLOSED: the driver is.
+ * MOFKA_ERR_BUSY: another process has taken its lock over. */
+mofka_status_t mfi_files_check_written(const mfi_files_topic_t *topic, size_t partition);
 /* Close its writers; the first error. */
 mofka_status_t mfi_files_close_writers(mfi_files_topic_t *topic);
-/* Sync, retain, and move stamps. */
-void mfi_files_tend_topic(mfi_files_topic_t *topic);
+/* Sync and retain. With `touch`, move the stamps of locks; a partition whose lock another process
+ * has taken is written no more. */
+void mfi_files_tend_topic(mfi_files_topic_t *topic, bool touch);
 void mfi_files_free_topic(mfi_files_topic_t *topic);
 /* Sync one partition, with its append lock. After a failure it goes on, if it can. */
 mofka_status_t mfi_files_sync(const mfi_files_topic_t *topic, mfi_files_partition_t *partition);

@@ -46,9 +46,9 @@ static mofka_status_t files_producer_append(void *self, size_t partition, mofka_
     mfi_files_partition_t *p = &topic->partitions[partition];
     (void)timeout_ms; /* there is always room, or the disk is full */
     pthread_mutex_lock(&p->append);
-    mofka_status_t status =
-        p->writer ? partition_append(topic, p, batch, first_id)
-                  : mofka_fail(MOFKA_ERR_CLOSED, "topic '%s' is closed", topic->record.name);
+    mofka_status_t status = mfi_files_check_written(topic, partition);
+    if (!status)
+        status = partition_append(topic, p, batch, first_id);
     pthread_mutex_unlock(&p->append);
     return status;
 }

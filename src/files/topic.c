@@ -55,6 +55,7 @@ static mofka_status_t partition_close(mfi_files_partition_t *p) {
     p->places = NULL;
     mfi_lock_release(p->lock);
     p->lock = NULL;
+    p->taken = false;
     return status;
 }
 
@@ -83,6 +84,17 @@ mofka_status_t mfi_files_open_writers(mfi_files_topic_t *topic) {
     }
     pthread_mutex_unlock(&topic->driver->lock);
     return status;
+}
+
+mofka_status_t mfi_files_check_written(const mfi_files_topic_t *topic, size_t partition) {
+    const mfi_files_partition_t *p = &topic->partitions[partition];
+    if (!p->writer)
+        return mofka_fail(MOFKA_ERR_CLOSED, "topic '%s' is closed", topic->record.name);
+    return p->taken ? mofka_fail(MOFKA_ERR_BUSY,
+                                 "topic '%s', partition %zu: another process has taken it over, "
+                                 "and writes it now",
+                                 topic->record.name, partition)
+                    : MOFKA_OK;
 }
 
 /* Events that were stored when they were written are not in memory any more: go on behind them.
@@ -123,10 +135,20 @@ mofka_status_t mfi_files_sync(const mfi_files_topic_t *topic, mfi_files_partitio
     return mofka_fail(status, "%s", message);
 }
 
-void mfi_files_tend_topic(mfi_files_topic_t *topic) {
+/* With `append`. */
+static void partition_touch(mfi_files_partition_t *p) {
+    mfi_assert_locked(&p->append);
+    p->taken = mfi_lock_touch(p->lock) != MOFKA_OK;
+    if (p->taken)
+        mfi_log(MOFKA_LOG_ERROR, "%s", mofka_last_error());
+}
+
+void mfi_files_tend_topic(mfi_files_topic_t *topic, bool touch) {
     for (size_t i = 0; i < topic->record.partitions && topic->written; i++) {
         mfi_files_partition_t *p = &topic->partitions[i];
         uint64_t floor;
+        if (p->taken)
+            continue;
         /* Appends go on meanwhile. */
         mofka_status_t status = partition_sync(p);
         pthread_mutex_lock(&p->append);
@@ -137,8 +159,8 @@ void mfi_files_tend_topic(mfi_files_topic_t *topic) {
             status = mfi_writer_retain(p->writer, floor);
         if (status)
             mfi_log(MOFKA_LOG_WARN, "retention: %s", mofka_last_error());
-        if (mfi_lock_touch(p->lock))
-            mfi_log(MOFKA_LOG_ERROR, "%s", mofka_last_error());
+        if (touch)
+            partition_touch(p);
         pthread_mutex_unlock(&p->append);
     }
 }
@@ -214,7 +236,9 @@ static mofka_status_t files_mark_complete(void *self, int64_t timeout_ms) {
     for (size_t i = 0; i < topic->record.partitions && !status; i++) {
         mfi_files_partition_t *p = &topic->partitions[i];
         pthread_mutex_lock(&p->append);
-        status = mfi_writer_complete(p->writer);
+        status = mfi_files_check_written(topic, i);
+        if (!status)
+            status = mfi_writer_complete(p->writer);
         if (!status)
             status = mfi_files_sync(topic, p);
         pthread_mutex_unlock(&p->append);

@@ -16,10 +16,44 @@
 
 /* ---- the store ------------------------------------------------------------------------------- */
 
+mofka_status_t mfi_store_lock(const mfi_store_t *store, int *lock) {
+    char path[MFI_PATH_BYTES_MAX];
+    mofka_status_t status = mfi_io_path(path, store->path, "lock");
+    if (status)
+        return status;
+    *lock = store->io.ops->open(store->io.self, path, O_RDWR | O_CREAT);
+    if (*lock < 0)
+        return mfi_io_fail(*lock, "open", path);
+    int error = mfi_io_lock(&store->io, *lock, 0);
+    if (!error)
+        return MOFKA_OK;
+    store->io.ops->close(store->io.self, *lock);
+    return error == -EAGAIN ? mofka_fail(MOFKA_ERR_BUSY,
+                                         "the store %s is in use: another process makes a topic in "
+                                         "it, or cuts one",
+                                         store->path)
+                            : mfi_io_fail(error, "lock", path);
+}
+
+void mfi_store_unlock(const mfi_store_t *store, int lock) {
+    store->io.ops->unlock(store->io.self, lock, 0, 1);
+    store->io.ops->close(store->io.self, lock);
+}
+
 static void folder_find_file(void *context, const char *name) {
     char *found = context;
     if (!*found)
         snprintf(found, 256, "%s", name);
+}
+
+/* Names of a store do not count: its making was interrupted, or is under way. */
+static void folder_find_other_file(void *context, const char *name) {
+    static const char *const names[] = {"lock", "topics", "store.json", "store.json.tmp"};
+    bool other = true;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        other = other && strcmp(name, names[i]) != 0;
+    if (other)
+        folder_find_file(context, name);
 }
 
 /* NULL: no memory. */
@@ -39,26 +73,26 @@ static cJSON *record_begin(const mfi_uuid_t *uuid) {
     return NULL;
 }
 
-/* Make a store in a folder without files. */
-static mofka_status_t store_make(mfi_store_t *store) {
-    char found[256] = "", topics[MFI_PATH_BYTES_MAX];
-    mofka_status_t status = mfi_io_make_folder(&store->io, store->path);
-    if (status)
-        return status;
-    int error = store->io.ops->list(store->io.self, store->path, folder_find_file, found);
+static mofka_status_t store_check_folder(const mfi_store_t *store) {
+    char found[256] = "";
+    int error = store->io.ops->list(store->io.self, store->path, folder_find_other_file, found);
     if (error)
         return mfi_io_fail(error, "list the folder", store->path);
-    /* Of a store whose making was interrupted. */
-    if (*found && strcmp(found, "topics") != 0 && strcmp(found, "store.json.tmp") != 0)
+    if (*found)
         return mofka_fail(MOFKA_ERR_INVALID,
                           "%s has the file '%s', and no store.json: a store is made in an empty "
                           "folder",
                           store->path, found);
-    status = mfi_io_path(topics, store->path, "topics");
+    return MOFKA_OK;
+}
+
+/* With the store's lock. */
+static mofka_status_t store_make(mfi_store_t *store) {
+    char found[256] = "", topics[MFI_PATH_BYTES_MAX];
+    mofka_status_t status = mfi_io_path(topics, store->path, "topics");
     if (!status)
         status = mfi_io_make_folder(&store->io, topics);
-    found[0] = '\0';
-    error = status ? 0 : store->io.ops->list(store->io.self, topics, folder_find_file, found);
+    int error = status ? 0 : store->io.ops->list(store->io.self, topics, folder_find_file, found);
     if (error)
         return mfi_io_fail(error, "list the folder", topics);
     if (*found)
@@ -83,6 +117,29 @@ static mofka_status_t store_load(mfi_store_t *store) {
     return status;
 }
 
+static mofka_status_t store_fail_exists(const mfi_store_t *store) {
+    return mofka_fail(MOFKA_ERR_EXISTS, "%s is a store already: resume it, or name another",
+                      store->path);
+}
+
+/* Make a store, unless another process does it just now. */
+static mofka_status_t store_make_once(mfi_store_t *store, const char *file, mfi_store_mode_t mode) {
+    int lock;
+    mofka_status_t status = mfi_io_make_folder(&store->io, store->path);
+    if (!status)
+        status = store_check_folder(store);
+    if (!status)
+        status = mfi_store_lock(store, &lock);
+    if (status)
+        return status;
+    if (!mfi_io_exists(&store->io, file))
+        status = store_make(store);
+    else
+        status = mode == MFI_STORE_NEW ? store_fail_exists(store) : store_load(store);
+    mfi_store_unlock(store, lock);
+    return status;
+}
+
 mofka_status_t mfi_store_open(const mfi_io_t *io, const char *path, mfi_store_mode_t mode,
                               mfi_store_t *store) {
     char file[MFI_PATH_BYTES_MAX];
@@ -94,10 +151,9 @@ mofka_status_t mfi_store_open(const mfi_io_t *io, const char *path, mfi_store_mo
         return status;
     bool there = mfi_io_exists(io, file);
     if (there && mode == MFI_STORE_NEW)
-        return mofka_fail(MOFKA_ERR_EXISTS, "%s is a store already: resume it, or name another",
-                          store->path);
+        return store_fail_exists(store);
     if (!there && mode != MFI_STORE_THERE)
-        return store_make(store);
+        return store_make_once(store, file, mode);
     status = store_load(store);
     if (status == MOFKA_ERR_NOT_FOUND)
         return mofka_fail(status, "%s is no store: it has no store.json", store->path);
@@ -334,10 +390,16 @@ mofka_status_t mfi_store_create_topic(const mfi_store_t *store, const mofka_topi
         status = mfi_io_path(path, folder, "topic.json");
     if (status)
         return status;
-    if (mfi_io_exists(&store->io, path))
-        return mofka_fail(MOFKA_ERR_EXISTS, "the store %s has a topic '%s' already", store->path,
-                          config->name);
-    return topic_make(store, config, partitions, hosts, make_all);
+    int lock;
+    status = mfi_store_lock(store, &lock);
+    if (status)
+        return status;
+    status = mfi_io_exists(&store->io, path)
+                 ? mofka_fail(MOFKA_ERR_EXISTS, "the store %s has a topic '%s' already",
+                              store->path, config->name)
+                 : topic_make(store, config, partitions, hosts, make_all);
+    mfi_store_unlock(store, lock);
+    return status;
 }
 
 typedef struct topic_list {

@@ -4,6 +4,7 @@
  *
  *   check all ends ... write `intent`, synced ... cut each partition ... remove `intent`, synced
  *
+ * All of it with the store's lock, so there is one intent, and it is done by one process.
  * A crash before the intent leaves all as it was; after it, the next open does it again from the
  * start. Cutting twice at one id changes nothing.
  */
@@ -93,22 +94,6 @@ static mofka_status_t intent_write(const mfi_store_t *store, const mfi_topic_rec
     return mfi_record_store(&store->io, store->path, "intent", tree);
 }
 
-mofka_status_t mfi_store_cut(const mfi_store_t *store, const mfi_topic_record_t *record,
-                             const uint64_t *ends) {
-    cut_logs_t c = {0};
-    mofka_status_t status = cut_lock(store, record, &c);
-    for (size_t i = 0; i < c.count && !status; i++)
-        status = cut_check_one(&c.logs[i], ends[i]);
-    if (!status)
-        status = intent_write(store, record, ends);
-    if (!status)
-        status = cut_all(&c, ends);
-    if (!status)
-        status = mfi_io_remove(&store->io, store->path, "intent");
-    cut_unlock(&c);
-    return status;
-}
-
 /* ---- after a crash --------------------------------------------------------------------------- */
 
 static mofka_status_t intent_read_ends(const mfi_store_t *store, const cJSON *tree,
@@ -144,22 +129,69 @@ static mofka_status_t intent_finish(const mfi_store_t *store, const cJSON *tree,
     return status;
 }
 
-mofka_status_t mfi_store_finish_cut(const mfi_store_t *store) {
+static bool intent_is_there(const mfi_store_t *store) {
     char path[MFI_PATH_BYTES_MAX];
+    return mfi_io_path(path, store->path, "intent") == MOFKA_OK && mfi_io_exists(&store->io, path);
+}
+
+/* With the store's lock. */
+static mofka_status_t store_finish_cut(const mfi_store_t *store) {
     mfi_topic_record_t record = {0};
     cJSON *tree;
-    mofka_status_t status = mfi_io_path(path, store->path, "intent");
-    if (status || !mfi_io_exists(&store->io, path))
-        return status;
-    status = mfi_record_load(&store->io, store->path, "intent", NULL, &tree);
+    if (!intent_is_there(store))
+        return MOFKA_OK;
+    mofka_status_t status = mfi_record_load(&store->io, store->path, "intent", NULL, &tree);
     if (status)
         return status;
     const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "topic"));
     status = name ? mfi_store_load_topic(store, name, &record)
-                  : mofka_fail(MOFKA_ERR_CORRUPT, "%s names no topic", path);
+                  : mofka_fail(MOFKA_ERR_CORRUPT, "%s/intent names no topic", store->path);
     if (!status)
         status = intent_finish(store, tree, &record);
     cJSON_Delete(tree);
     mfi_topic_record_clear(&record);
     return status ? status : mfi_io_remove(&store->io, store->path, "intent");
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static mofka_status_t store_cut(const mfi_store_t *store, const mfi_topic_record_t *record,
+                                const uint64_t *ends) {
+    cut_logs_t c = {0};
+    mofka_status_t status = cut_lock(store, record, &c);
+    for (size_t i = 0; i < c.count && !status; i++)
+        status = cut_check_one(&c.logs[i], ends[i]);
+    if (!status)
+        status = intent_write(store, record, ends);
+    if (!status)
+        status = cut_all(&c, ends);
+    if (!status)
+        status = mfi_io_remove(&store->io, store->path, "intent");
+    cut_unlock(&c);
+    return status;
+}
+
+mofka_status_t mfi_store_cut(const mfi_store_t *store, const mfi_topic_record_t *record,
+                             const uint64_t *ends) {
+    int lock;
+    mofka_status_t status = mfi_store_lock(store, &lock);
+    if (status)
+        return status;
+    status = store_finish_cut(store);
+    if (!status)
+        status = store_cut(store, record, ends);
+    mfi_store_unlock(store, lock);
+    return status;
+}
+
+mofka_status_t mfi_store_finish_cut(const mfi_store_t *store) {
+    int lock;
+    if (!intent_is_there(store))
+        return MOFKA_OK;
+    mofka_status_t status = mfi_store_lock(store, &lock);
+    if (status)
+        return status;
+    status = store_finish_cut(store);
+    mfi_store_unlock(store, lock);
+    return status;
 }

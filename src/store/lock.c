@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <mofka/backend.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,51 +33,9 @@ typedef enum record_state { RECORD_MISSING, RECORD_TORN, RECORD_THERE } record_s
 struct mfi_lock {
     const mfi_log_t *log;
     int fd;
-    _Atomic int *forked; /* its place in the list for forks */
     owner_t owner;
     char path[MFI_PATH_BYTES_MAX];
 };
-
-/* ---- forks: the lock belongs to the open file, which a child shares ---------------------------
- */
-
-typedef struct fork_place {
-    struct fork_place *next;
-    _Atomic int fd; /* -1: free */
-} fork_place_t;
-
-static fork_place_t *_Atomic fork_places; /* only ever longer: a forked child walks it */
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
-
-static void locks_drop_in_child(void) {
-    for (fork_place_t *place = atomic_load(&fork_places); place; place = place->next) {
-        int fd = atomic_exchange(&place->fd, -1);
-        if (fd >= 0)
-            close(fd);
-    }
-}
-
-static void locks_watch_forks(void) {
-    (void)mofka_backend_at_fork(locks_drop_in_child);
-}
-
-/* NULL: no memory. */
-static _Atomic int *locks_remember(int fd) {
-    pthread_once(&fork_once, locks_watch_forks);
-    for (fork_place_t *place = atomic_load(&fork_places); place; place = place->next) {
-        int free_place = -1;
-        if (atomic_compare_exchange_strong(&place->fd, &free_place, fd))
-            return &place->fd;
-    }
-    fork_place_t *place = calloc(1, sizeof *place);
-    if (!place)
-        return NULL;
-    atomic_init(&place->fd, fd);
-    place->next = atomic_load(&fork_places);
-    while (!atomic_compare_exchange_weak(&fork_places, &place->next, place))
-        ;
-    return &place->fd;
-}
 
 /* ---- the record ------------------------------------------------------------------------------ */
 
@@ -301,18 +257,12 @@ static mofka_status_t lock_open(mfi_lock_t *lock, const mfi_lock_options_t *opti
     if (status)
         return status;
     int error = record_write(lock->log, lock->fd, &lock->owner);
-    if (error)
-        return mfi_io_fail(error, "write", lock->path);
-    if (io->ops == mfi_io_posix.ops && !(lock->forked = locks_remember(lock->fd)))
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a lock");
-    return MOFKA_OK;
+    return error ? mfi_io_fail(error, "write", lock->path) : MOFKA_OK;
 }
 
 static void lock_free(mfi_lock_t *lock) {
-    /* In a forked child the file is closed already. */
-    bool here = !lock->forked || atomic_exchange(lock->forked, -1) >= 0;
-    if (lock->fd >= 0 && here) {
-        /* Also for a child that was forked just now, and has not closed it yet. */
+    if (lock->fd >= 0) {
+        /* Also for a child that was forked just now, and has not closed the file yet. */
         lock->log->io.ops->unlock(lock->log->io.self, lock->fd, 0, 1);
         lock->log->io.ops->close(lock->log->io.self, lock->fd);
     }

@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "base/lock.h"
 
 /* A slot that is live in this process. */
@@ -195,11 +194,16 @@ static mofka_status_t slot_write(mfi_places_t *p, size_t slot) {
     return error ? mfi_io_fail(error, "write", p->path) : MOFKA_OK;
 }
 
+static void slot_unlock(mfi_places_t *p, size_t slot) {
+    p->log->io.ops->unlock(p->log->io.self, p->fd, copy_offset(slot, 0), 1);
+}
+
+/* It may be another process's from now on: nothing is written to it again. */
 static void slot_leave(mfi_places_t *p, size_t slot) {
     mfi_assert_locked(&p->lock);
     assert(p->slots[slot].live);
-    p->slots[slot].live = false;
-    p->log->io.ops->unlock(p->log->io.self, p->fd, copy_offset(slot, 0), 1);
+    p->slots[slot].live = p->slots[slot].again = false;
+    slot_unlock(p, slot);
 }
 
 /* Sync what is dirty. The lock is held over the sync: a place that is written meanwhile is not
@@ -218,7 +222,7 @@ static mofka_status_t places_sync(mfi_places_t *p) {
     int error = p->log->io.ops->sync(p->log->io.self, p->fd);
     for (size_t i = 0; i < MFI_PLACES_MAX; i++) {
         place_slot_t *s = &p->slots[i];
-        s->again = error && s->dirty;
+        s->again = error && s->dirty && s->live;
         s->write ^= !error && s->dirty;
         s->dirty = error && s->dirty;
     }
@@ -322,6 +326,15 @@ static mofka_status_t places_join(mfi_places_t *p, mfi_place_t *place, bool *fre
     status = slot_lock(p, *slot, place->name);
     if (status)
         return status;
+    /* Who had the name may have moved its place, or removed it, before it let go of the lock. */
+    status = slot_read(p, *slot, &search.found);
+    if (!status && (search.found.state != SLOT_NAMED || strcmp(page->name, place->name) != 0))
+        status = mofka_fail(MOFKA_ERR_BUSY, "consumer '%s' was removed just now (%s)", place->name,
+                            p->path);
+    if (status) {
+        slot_unlock(p, *slot);
+        return status;
+    }
     /* The newer copy is to be on disk before the other one is written. Its writer may have died,
      * even after a sync that failed: so it is written once more, as it is. */
     int error = mfi_io_write_bytes(&p->log->io, p->fd, page, sizeof *page,
@@ -329,7 +342,7 @@ static mofka_status_t places_join(mfi_places_t *p, mfi_place_t *place, bool *fre
     if (!error)
         error = p->log->io.ops->sync(p->log->io.self, p->fd);
     if (error) {
-        p->log->io.ops->unlock(p->log->io.self, p->fd, copy_offset(*slot, 0), 1);
+        slot_unlock(p, *slot);
         return mfi_io_fail(error, "sync", p->path);
     }
     p->slots[*slot] = (place_slot_t){.live = true, .write = !search.found.copy, .page = *page};
@@ -346,10 +359,7 @@ mofka_status_t mfi_places_join(mfi_places_t *p, const char *name, mfi_place_t *p
     memcpy(place->name, name, strlen(name));
     pthread_mutex_lock(&p->lock);
     /* Names are added by one process at a time. */
-    int error;
-    for (int i = 0;
-         (error = p->log->io.ops->lock(p->log->io.self, p->fd, 0, 1)) == -EAGAIN && i < 10000; i++)
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    int error = mfi_io_lock(&p->log->io, p->fd, 0);
     mofka_status_t status = error ? mfi_io_fail(error, "lock", p->path) : MOFKA_OK;
     if (!status)
         status = places_join(p, place, fresh, slot);

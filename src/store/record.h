@@ -18,6 +18,11 @@ mofka_status_t mfi_record_parse(const char *what, const char *text, size_t bytes
 mofka_status_t mfi_record_load(const mfi_io_t *io, const char *folder, const char *name,
                                char **text, struct cJSON **tree);
 
+/* Take the lock of a store: one process at a time makes the store, makes a topic, or cuts one.
+ * Waits up to 10 s. Give: mfi_store_unlock. MOFKA_ERR_BUSY: another process has it. */
+mofka_status_t mfi_store_lock(const mfi_store_t *store, int *lock);
+void mfi_store_unlock(const mfi_store_t *store, int lock);
+
 /* Whether each entry of a part's index is right; also if there is no index. */
 mofka_status_t mfi_index_verify(const mfi_log_t *log, const mfi_part_t *part, bool *right);
 

@@ -4,6 +4,7 @@
  *
  *   STORE/
  *     store.json        format, uuid, when it was made; written once
+ *     lock              locked by who makes the store, makes a topic, or cuts one
  *     intent            a cut that is under way; else missing
  *     topics/NAME%/     percent-encoded; a long name is cut, with a hash at its end
  *       topic.json      the topic's record, with its true name; written once, last
@@ -57,8 +58,8 @@ typedef struct mfi_topic_record {
 
 void mfi_topic_record_clear(mfi_topic_record_t *record);
 /* Make a topic of that many partitions, whose folders are made on `hosts`: the record. With
- * `make_all` their folders, too, before it. One process at a time makes topics of a store.
- * MOFKA_ERR_EXISTS. MOFKA_ERR_RANGE: 0 partitions, or too many. */
+ * `make_all` their folders, too, before it. Another process that makes or cuts a topic is waited
+ * for, up to 10 s: MOFKA_ERR_BUSY. MOFKA_ERR_EXISTS. MOFKA_ERR_RANGE: 0 partitions, or too many. */
 mofka_status_t mfi_store_create_topic(const mfi_store_t *store, const mofka_topic_config_t *config,
                                       size_t partitions, const char *const *hosts, bool make_all);
 /* Read a record. Give: mfi_topic_record_clear. MOFKA_ERR_NOT_FOUND: there is no such topic.
@@ -85,12 +86,14 @@ mofka_status_t mfi_store_log(const mfi_store_t *store, const mfi_topic_record_t 
 /* ---- cut (cut.c) ----------------------------------------------------------------------------- */
 
 /* Cut each partition of a topic back to the next ids in `ends`. All or nothing: what a crash left
- * is done by the next mfi_store_finish_cut. Takes the partitions' locks. Nothing is changed after
- * MOFKA_ERR_RANGE (an end is behind what is there, or before it), MOFKA_ERR_BUSY, _CORRUPT. */
+ * is done by the next mfi_store_finish_cut, or here, first. Takes the locks of the store and of the
+ * partitions. Nothing is changed after MOFKA_ERR_RANGE (an end is behind what is there, or before
+ * it), MOFKA_ERR_BUSY, _CORRUPT. */
 mofka_status_t mfi_store_cut(const mfi_store_t *store, const mfi_topic_record_t *record,
                              const uint64_t *ends);
 /* Finish a cut that a crash interrupted, if there is one. To be called before a store is written.
- * MOFKA_ERR_CORRUPT: the intent is damaged. */
+ * One that another process is doing is waited for, up to 10 s: MOFKA_ERR_BUSY. MOFKA_ERR_CORRUPT:
+ * the intent is damaged. */
 mofka_status_t mfi_store_finish_cut(const mfi_store_t *store);
 
 /* ---- verify and repair (repair.c) ------------------------------------------------------------ */

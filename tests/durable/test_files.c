@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "support/check.h"
+#include "durable/made.h"
 
 static char folder[64];
 
@@ -22,13 +22,13 @@ static int files_teardown(void **state) {
 
 static mofka_status_t files_try(const char *more, mofka_driver_t **driver) {
     char options[256];
-    snprintf(options, sizeof options, "{\"store\":\"%s/s\",\"sync_ms\":10%s}", folder, more);
+    snprintf(options, sizeof options, "{\"store\":\"%s/s\"%s}", folder, more);
     return mofka_driver_create("files", options, driver);
 }
 
 static mofka_driver_t *files_driver(void) {
     mofka_driver_t *driver;
-    OK(files_try("", &driver));
+    OK(files_try(",\"sync_ms\":10", &driver));
     return driver;
 }
 
@@ -211,6 +211,87 @@ static void retention_waits_for_consumers(void **state) {
     files_end(driver);
 }
 
+/* Cut the topic, without a driver. */
+static void files_cut(uint64_t end) {
+    mfi_store_t store;
+    mfi_topic_record_t record;
+    char path[96];
+    snprintf(path, sizeof path, "%s/s", folder);
+    OK(mfi_store_open(&mfi_io_posix, path, MFI_STORE_THERE, &store));
+    OK(mfi_store_load_topic(&store, "t", &record));
+    OK(mfi_store_cut(&store, &record, &end));
+    mfi_topic_record_clear(&record);
+}
+
+static void files_write(int first, int count) {
+    mofka_driver_t *driver = files_driver();
+    mofka_topic_t *topic = files_topic(driver, first == 0 ? "{}" : NULL);
+    files_push(topic, first, count);
+    mofka_topic_release(topic);
+    files_end(driver);
+}
+
+/* A consumer that has read and acknowledged events which are then cut gets the ones in their place:
+ * here, and under its name later. */
+static void a_place_is_set_back_by_a_cut(void **state) {
+    (void)state;
+    mofka_driver_t *driver;
+    mofka_event_t *old;
+    files_write(0, 100);
+    OK(files_try(",\"sync_ms\":10000", &driver)); /* places are not written on the way */
+    mofka_topic_t *topic = files_topic(driver, NULL);
+    mofka_consumer_t *consumer = files_consumer(topic, "a");
+    files_pull(consumer, 0, 99);
+    OK(mofka_consumer_pull(consumer, 10000, &old));
+    files_cut(50);
+    files_write(50, 30);
+    files_pull(consumer, 50, 10);
+    OK(mofka_event_acknowledge(old)); /* it is not there any more */
+    mofka_event_release(old);
+    files_leave(consumer);
+    consumer = files_consumer(topic, "a");
+    files_pull(consumer, 60, 20);
+    files_leave(consumer);
+    mofka_topic_release(topic);
+    files_end(driver);
+}
+
+/* As another node does whose user says that this process is dead. */
+static void files_take_lock_over(void) {
+    char path[128], record[512];
+    snprintf(path, sizeof path, "%s/s/topics/t%%/0000/lock", folder);
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    memset(record, ' ', sizeof record);
+    record[sizeof record - 1] = '\n';
+    static const char json[] = "{\"host\":\"node7\",\"boot\":\"b\",\"pid\":\"7\","
+                               "\"since\":\"7\",\"stamp\":\"9000000000000000000\"}";
+    memcpy(record, json, sizeof json - 1);
+    assert_int_equal(fwrite(record, 1, sizeof record, file), sizeof record);
+    assert_int_equal(fwrite(record, 1, sizeof record, file), sizeof record);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void a_writer_whose_lock_is_taken_writes_no_more(void **state) {
+    (void)state;
+    mofka_driver_t *driver = files_driver();
+    mofka_topic_t *topic = files_topic(driver, "{}");
+    mofka_producer_t *producer;
+    mofka_status_t status = MOFKA_OK;
+    OK(mofka_producer_create(topic, NULL, &producer));
+    files_take_lock_over();
+    for (int i = 0; i < 3000 && !status; i++) {
+        OK(mofka_producer_push(producer, "{}", 2, NULL, 0, NULL));
+        status = mofka_producer_flush(producer, 10000);
+        usleep(10000);
+    }
+    FAILS(status, MOFKA_ERR_BUSY, "another process has taken it over");
+    (void)mofka_producer_close(producer, 10000);
+    mofka_producer_release(producer);
+    mofka_topic_release(topic);
+    files_end(driver);
+}
+
 int main(void) {
 #define FILES_CASE(name) cmocka_unit_test_setup_teardown(name, files_setup, files_teardown)
     const struct CMUnitTest cases[] = {
@@ -219,6 +300,8 @@ int main(void) {
         FILES_CASE(a_second_writer_is_refused_and_may_read),
         FILES_CASE(a_killed_writer_loses_nothing),
         FILES_CASE(retention_waits_for_consumers),
+        FILES_CASE(a_place_is_set_back_by_a_cut),
+        FILES_CASE(a_writer_whose_lock_is_taken_writes_no_more),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }

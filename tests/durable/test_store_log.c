@@ -187,6 +187,44 @@ static void a_cut_takes_events_back(void **state) {
     FAILS(mfi_store_cut(&made.store, &made.record, &end), MOFKA_ERR_RANGE, "cannot be cut at 129");
 }
 
+/* Marks of a cut life do not speak of its events' successors. */
+static void what_was_synced_before_a_cut_is_not_after_it(void **state) {
+    (void)state;
+    mfi_reader_t *reader;
+    mfi_read_t read;
+    mfi_opened_t opened;
+    mfi_writer_t *w = made_writer(&made.log, 0);
+    char path[MFI_PATH_BYTES_MAX];
+    size_t bytes;
+    uint64_t first = 0, synced;
+    log_fill(w, 0, 20, 1);
+    OK(mfi_writer_sync(w, &synced));
+    log_fill(w, 20, 30, 1);
+    OK(mfi_writer_close(w));
+    OK(mfi_reader_open(&made.log, &reader));
+    while (mfi_reader_next(reader, 0, &read) == MOFKA_OK)
+        ;
+    OK(mfi_writer_open(&made.log, &(mfi_writer_options_t){.cut = 7}, &opened, &w));
+    OK(made_append(w, 7, 7, 2));
+    OK(mfi_reader_seek(reader, &first));
+    /* As if the last byte of its data were not there yet. */
+    OK(mfi_part_path(&made.log, opened.life, 7, ".log", path));
+    uint8_t *at = disk_bytes(disk, path, &bytes);
+    while (at[bytes - 1] == 0)
+        bytes--;
+    at[bytes - 1] ^= 1;
+    OK(mfi_reader_next(reader, 0, &read));
+    assert_int_equal(mfi_reader_next(reader, 0, &read), MOFKA_ERR_TIMEOUT);
+    at = disk_bytes(disk, path, &bytes);
+    while (at[bytes - 1] == 0)
+        bytes--;
+    at[bytes - 1] ^= 1;
+    OK(mfi_reader_next(reader, 0, &read));
+    assert_int_equal(read.first_id, 7);
+    OK(mfi_writer_close(w));
+    mfi_reader_close(reader);
+}
+
 static void retention_deletes_the_oldest_segments(void **state) {
     (void)state;
     mfi_writer_t *w;
@@ -230,6 +268,64 @@ static void old_events_are_deleted_by_time(void **state) {
     mfi_writer_state(w, &is);
     IN_RANGE(is.oldest, 270, 299);
     OK(mfi_writer_close(w));
+}
+
+static void nothing_is_deleted_before_its_time(void **state) {
+    (void)state;
+    const uint64_t times[] = {UINT64_MAX / 1000000 + 1, UINT64_MAX}; /* in ns they are too large */
+    mfi_opened_t opened;
+    mfi_writer_state_t is;
+    mfi_writer_t *w = made_writer(&made.log, 8000);
+    log_fill(w, 0, 300, 1);
+    OK(mfi_writer_close(w));
+    for (size_t i = 0; i < 2; i++) {
+        mfi_writer_options_t keep = {
+            .segment_bytes = 8000, .retain_ms = times[i], .cut = MFI_NO_CUT};
+        OK(mfi_writer_open(&made.log, &keep, &opened, &w));
+        OK(mfi_writer_retain(w, UINT64_MAX));
+        mfi_writer_state(w, &is);
+        assert_int_equal(is.oldest, 0);
+        OK(mfi_writer_close(w));
+    }
+}
+
+/* Files of before a rewrite take no part in what a topic may keep. */
+static void files_that_do_not_count_are_not_counted(void **state) {
+    (void)state;
+    mfi_opened_t opened;
+    mfi_writer_state_t is;
+    uint64_t synced;
+    mfi_writer_t *w = made_writer(&made.log, 8000);
+    log_fill(w, 0, 300, 1);
+    mfi_writer_state(w, &is);
+    OK(mfi_writer_close(w));
+    mfi_writer_options_t keep = {
+        .segment_bytes = 8000, .retain_bytes = 2 * is.bytes + 24000, .cut = MFI_NO_CUT};
+    OK(mfi_writer_open(&made.log, &keep, &opened, &w));
+    log_fill(w, 300, 600, 1);
+    disk_fail(disk, DISK_SYNC, 0, EIO, 1);
+    FAILS(mfi_writer_sync(w, &synced), MOFKA_ERR_STORAGE, "errno 5");
+    OK(mfi_writer_rewrite(w, 300));
+    log_fill(w, 300, 600, 1);
+    OK(mfi_writer_sync(w, &synced));
+    OK(mfi_writer_retain(w, UINT64_MAX));
+    mfi_writer_state(w, &is);
+    assert_int_equal(is.oldest, 0);
+    OK(mfi_writer_close(w));
+    assert_int_equal(made_read_all(&made.log, 1), 600);
+}
+
+/* Until a rewrite has caught up, what it is about may not be on disk. */
+static void a_close_in_a_rewrite_says_so(void **state) {
+    (void)state;
+    uint64_t synced;
+    mfi_writer_t *w = made_writer(&made.log, 0);
+    log_fill(w, 0, 20, 1);
+    disk_fail(disk, DISK_SYNC, 0, EIO, 1);
+    FAILS(mfi_writer_sync(w, &synced), MOFKA_ERR_STORAGE, "errno 5");
+    OK(mfi_writer_rewrite(w, 0));
+    log_fill(w, 0, 10, 1);
+    FAILS(mfi_writer_close(w), MOFKA_ERR_STORAGE, "events from 0 to 20 may not be on disk");
 }
 
 static void a_full_disk_loses_nothing(void **state) {
@@ -325,6 +421,10 @@ static void wrong_batches_are_refused(void **state) {
     FAILS(mfi_writer_append(w, &batch->append, 1, &appended), MOFKA_ERR_INVALID, "sizes");
     batch->append.events = 0;
     FAILS(mfi_writer_append(w, &batch->append, 1, &appended), MOFKA_ERR_INVALID, "0 events");
+    made_fill(batch, 0, 5, 1);
+    batch->metadata[0].size += (size_t)UINT32_MAX + 1;
+    batch->sizes[0].metadata_bytes += (size_t)UINT32_MAX + 1;
+    FAILS(mfi_writer_append(w, &batch->append, 1, &appended), MOFKA_ERR_TOO_LARGE, "metadata");
     free(batch);
     log_fill(w, 0, 7, 1);
     OK(mfi_writer_close(w));
@@ -333,13 +433,23 @@ static void wrong_batches_are_refused(void **state) {
 int main(void) {
 #define LOG_CASE(name) cmocka_unit_test_setup_teardown(name, log_setup, log_teardown)
     const struct CMUnitTest cases[] = {
-        LOG_CASE(what_is_appended_is_read),       LOG_CASE(segments_roll_and_are_one_log),
-        LOG_CASE(one_call_appends_many_batches),  LOG_CASE(a_reader_follows_a_writer),
-        LOG_CASE(a_complete_log_stays_complete),  LOG_CASE(seek_by_id_and_by_time),
-        LOG_CASE(a_cut_takes_events_back),        LOG_CASE(retention_deletes_the_oldest_segments),
-        LOG_CASE(old_events_are_deleted_by_time), LOG_CASE(a_full_disk_loses_nothing),
-        LOG_CASE(a_failed_sync_is_written_again), LOG_CASE(voids_are_ids_without_events),
+        LOG_CASE(what_is_appended_is_read),
+        LOG_CASE(segments_roll_and_are_one_log),
+        LOG_CASE(one_call_appends_many_batches),
+        LOG_CASE(a_reader_follows_a_writer),
+        LOG_CASE(a_complete_log_stays_complete),
+        LOG_CASE(seek_by_id_and_by_time),
+        LOG_CASE(a_cut_takes_events_back),
+        LOG_CASE(retention_deletes_the_oldest_segments),
+        LOG_CASE(old_events_are_deleted_by_time),
+        LOG_CASE(a_full_disk_loses_nothing),
+        LOG_CASE(a_failed_sync_is_written_again),
+        LOG_CASE(voids_are_ids_without_events),
         LOG_CASE(wrong_batches_are_refused),
+        LOG_CASE(nothing_is_deleted_before_its_time),
+        LOG_CASE(what_was_synced_before_a_cut_is_not_after_it),
+        LOG_CASE(files_that_do_not_count_are_not_counted),
+        LOG_CASE(a_close_in_a_rewrite_says_so),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }

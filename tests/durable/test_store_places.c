@@ -131,6 +131,62 @@ static void damaged_places_are_reported_and_removed(void **state) {
     mfi_places_close(places);
 }
 
+/* What the disk does, and once, before it locks a byte, what `before_lock` says. */
+static struct {
+    mfi_io_ops_t ops;
+    const mfi_io_t *io;
+    uint64_t start;
+    void (*before_lock)(void);
+} hook;
+
+static int hook_lock(void *self, int fd, uint64_t start, uint64_t bytes) {
+    void (*before_lock)(void) = start == hook.start ? hook.before_lock : NULL;
+    if (before_lock) {
+        hook.before_lock = NULL;
+        before_lock();
+    }
+    return hook.io->ops->lock(self, fd, start, bytes);
+}
+
+static mfi_places_t *live;
+static size_t live_slot;
+
+static void live_moves_and_leaves(void) {
+    OK(mfi_places_set(live, live_slot, 2, 70));
+    mfi_places_leave(live, live_slot);
+}
+
+static void live_is_removed(void) {
+    OK(mfi_places_remove(live, live_slot));
+}
+
+/* Between a look at the places and the lock of a name, the name's process goes on. */
+static void a_place_that_moves_meanwhile_is_read_again(void **state) {
+    (void)state;
+    mfi_places_t *places;
+    mfi_place_t place = {.id = 0};
+    bool fresh;
+    size_t slot;
+    mfi_log_t log = made.log;
+    hook.io = &made.log.io;
+    hook.ops = *made.log.io.ops;
+    hook.ops.lock = hook_lock;
+    hook.start = 4096;
+    log.io.ops = &hook.ops;
+    OK(mfi_places_open(&made.log, true, &live));
+    OK(mfi_places_open(&log, true, &places));
+    live_slot = places_enter(live, "a", 5, true);
+    hook.before_lock = live_moves_and_leaves;
+    slot = places_enter(places, "a", 70, false);
+    mfi_places_leave(places, slot);
+    live_slot = places_enter(live, "a", 70, false);
+    hook.before_lock = live_is_removed;
+    FAILS(mfi_places_join(places, "a", &place, &fresh, &slot), MOFKA_ERR_BUSY, "removed just now");
+    places_enter(places, "a", 5, true);
+    mfi_places_close(places);
+    mfi_places_close(live);
+}
+
 /* ---- locks ----------------------------------------------------------------------------------- */
 
 static void a_lock_is_taken_once(void **state) {
@@ -203,11 +259,33 @@ static void an_owner_whose_stamp_moves_is_not_taken_over(void **state) {
     mfi_lock_release(mover.lock);
 }
 
-/* Take a lock, fork a child that lives until `done` is closed, and die. */
+/* A store in a folder of the system. */
+typedef struct folder {
+    made_t made;
+    char path[64];
+} folder_t;
+
+static void folder_begin(folder_t *folder) {
+    strcpy(folder->path, "/tmp/mofka-lock-XXXXXX");
+    assert_non_null(mkdtemp(folder->path));
+}
+
+static void folder_end(const folder_t *folder) {
+    char command[96];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder->path);
+    assert_int_equal(system(command), 0);
+}
+
+/* Take a lock and a name, fork a child that lives until `done` is closed, and die. */
 static void lock_and_die(const mfi_log_t *log, const int done[2], int forked) {
     mfi_lock_t *lock;
+    mfi_places_t *places;
+    mfi_place_t place = {.id = 5};
+    bool fresh;
+    size_t slot;
     char byte = 1;
-    if (mfi_lock_take(log, NULL, &lock))
+    if (mfi_lock_take(log, NULL, &lock) || mfi_places_open(log, true, &places) ||
+        mfi_places_join(places, "a", &place, &fresh, &slot))
         _exit(1);
     if (fork() == 0) {
         close(done[1]);
@@ -218,32 +296,98 @@ static void lock_and_die(const mfi_log_t *log, const int done[2], int forked) {
     _exit(0);
 }
 
-/* A lock belongs to the open file; a forked child would keep it. */
-static void a_forked_child_does_not_keep_a_lock(void **state) {
+/* Locks belong to the open file; a forked child would keep them. */
+static void a_forked_child_keeps_no_lock_and_no_name(void **state) {
     (void)state;
-    made_t files;
+    folder_t folder;
     mfi_lock_t *lock;
-    char path[] = "/tmp/mofka-lock-XXXXXX", command[64], byte;
+    mfi_places_t *places;
+    char byte;
     int done[2], forked[2], status;
-    assert_non_null(mkdtemp(path));
+    folder_begin(&folder);
     assert_int_equal(pipe(done), 0);
     assert_int_equal(pipe(forked), 0);
-    OK(made_open_folder(&files, path, MFI_STORE_MAKE));
+    OK(made_open_folder(&folder.made, folder.path, MFI_STORE_MAKE));
     pid_t owner = fork();
     if (owner == 0)
-        lock_and_die(&files.log, done, forked[1]);
+        lock_and_die(&folder.made.log, done, forked[1]);
     assert_int_equal(waitpid(owner, &status, 0), owner);
     assert_int_equal(status, 0);
     assert_int_equal(read(forked[0], &byte, 1), 1);
-    OK(mfi_lock_take(&files.log, NULL, &lock));
+    OK(mfi_lock_take(&folder.made.log, NULL, &lock));
     mfi_lock_release(lock);
+    OK(mfi_places_open(&folder.made.log, true, &places));
+    places_enter(places, "a", 5, false);
+    mfi_places_close(places);
     for (int i = 0; i < 2; i++) {
         close(done[i]);
         close(forked[i]);
     }
-    made_close(&files);
-    snprintf(command, sizeof command, "rm -rf '%s'", path);
-    assert_int_equal(system(command), 0);
+    made_close(&folder.made);
+    folder_end(&folder);
+}
+
+/* ---- making a store at the same time --------------------------------------------------------- */
+
+#define MAKERS 4
+
+typedef struct maker {
+    pthread_t thread;
+    pthread_barrier_t *start;
+    const char *path;
+    mofka_status_t opened, created, loaded;
+    mfi_uuid_t store, topic;
+} maker_t;
+
+static void *maker_run(void *context) {
+    static const mofka_topic_config_t config = {
+        .name = "t", .options = "{}", .validator = "{}", .selector = "{}", .serializer = "{}"};
+    static const char *const hosts[] = {"n0"};
+    maker_t *m = context;
+    mfi_store_t store;
+    mfi_topic_record_t record = {0};
+    pthread_barrier_wait(m->start);
+    m->opened = mfi_store_open(&mfi_io_posix, m->path, MFI_STORE_MAKE, &store);
+    pthread_barrier_wait(m->start);
+    if (m->opened)
+        return NULL;
+    m->store = store.uuid;
+    m->created = mfi_store_create_topic(&store, &config, 1, hosts, true);
+    m->loaded = mfi_store_load_topic(&store, "t", &record);
+    m->topic = record.uuid;
+    mfi_topic_record_clear(&record);
+    return NULL;
+}
+
+/* All have the same store and the same topic: else the events of some would be in files that count
+ * for nothing. */
+static void a_store_and_a_topic_are_made_once(void **state) {
+    (void)state;
+    for (int round = 0; round < 60; round++) {
+        folder_t folder;
+        maker_t makers[MAKERS];
+        pthread_barrier_t start;
+        int created = 0;
+        folder_begin(&folder);
+        assert_int_equal(pthread_barrier_init(&start, NULL, MAKERS), 0);
+        for (int i = 0; i < MAKERS; i++) {
+            makers[i] = (maker_t){.start = &start, .path = folder.path};
+            assert_int_equal(pthread_create(&makers[i].thread, NULL, maker_run, &makers[i]), 0);
+        }
+        for (int i = 0; i < MAKERS; i++)
+            pthread_join(makers[i].thread, NULL);
+        for (int i = 0; i < MAKERS; i++) {
+            OK(makers[i].opened);
+            OK(makers[i].loaded);
+            created += makers[i].created == MOFKA_OK;
+            assert_true(!makers[i].created || makers[i].created == MOFKA_ERR_EXISTS);
+            assert_memory_equal(&makers[i].store, &makers[0].store, sizeof makers[0].store);
+            assert_memory_equal(&makers[i].topic, &makers[0].topic, sizeof makers[0].topic);
+        }
+        assert_int_equal(created, 1);
+        pthread_barrier_destroy(&start);
+        folder_end(&folder);
+    }
 }
 
 int main(void) {
@@ -258,7 +402,9 @@ int main(void) {
         PLACES_CASE(a_dead_process_of_this_node_is_taken_over),
         PLACES_CASE(a_process_of_another_host_is_not),
         PLACES_CASE(an_owner_whose_stamp_moves_is_not_taken_over),
-        PLACES_CASE(a_forked_child_does_not_keep_a_lock),
+        PLACES_CASE(a_place_that_moves_meanwhile_is_read_again),
+        PLACES_CASE(a_forked_child_keeps_no_lock_and_no_name),
+        PLACES_CASE(a_store_and_a_topic_are_made_once),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }

@@ -8,6 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include "base/clock.h"
+
+/* A lock that other processes have for a moment is waited for so long. */
+#define LOCK_WAIT_MS 10000
 
 static mofka_status_t io_status(int error) {
     switch (error) {
@@ -102,6 +107,14 @@ int mfi_io_write_bytes(const mfi_io_t *io, int fd, const void *bytes, size_t siz
                        uint64_t offset) {
     struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
     return mfi_io_write(io, fd, &part, 1, offset);
+}
+
+int mfi_io_lock(const mfi_io_t *io, int fd, uint64_t byte) {
+    int64_t deadline = mfi_deadline(LOCK_WAIT_MS);
+    int error;
+    while ((error = io->ops->lock(io->self, fd, byte, 1)) == -EAGAIN && mfi_remaining(deadline) > 0)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    return error;
 }
 
 bool mfi_io_exists(const mfi_io_t *io, const char *path) {

@@ -40,7 +40,7 @@ typedef struct mfi_io_ops {
     int (*list)(void *self, const char *path, void (*visit)(void *context, const char *name),
                 void *context);
     /* Take a write lock of a range, without waiting; it belongs to the open file. -EAGAIN: another
-     * open file has it. */
+     * open file has it. A forked child does not keep the lock: the file is closed in it. */
     int (*lock)(void *self, int fd, uint64_t start, uint64_t bytes);
     int (*unlock)(void *self, int fd, uint64_t start, uint64_t bytes);
     /* Whether another open file has a lock of the range: 1 or 0. */
@@ -75,6 +75,9 @@ int mfi_io_read(const mfi_io_t *io, int fd, void *to, size_t bytes, uint64_t off
 int mfi_io_write(const mfi_io_t *io, int fd, struct iovec *parts, size_t count, uint64_t offset);
 /* Write bytes of one piece. */
 int mfi_io_write_bytes(const mfi_io_t *io, int fd, const void *bytes, size_t size, uint64_t offset);
+/* Take a write lock of one byte of a file, and wait up to 10 s for who has it. Returns 0, or a
+ * negative errno; -EAGAIN: another process has it still. */
+int mfi_io_lock(const mfi_io_t *io, int fd, uint64_t byte);
 /* Whether a file or a folder is there. */
 bool mfi_io_exists(const mfi_io_t *io, const char *path);
 /* Make a folder, and sync the one that it is in. One that is there is no error. */

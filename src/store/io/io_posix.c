@@ -3,7 +3,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <mofka/backend.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,6 +26,58 @@ static ssize_t posix_answer(ssize_t result, int saved) {
     return answer;
 }
 
+/* ---- forks: a lock belongs to the open file, which a child shares ------------------------------
+ */
+
+/* A file that has a lock. The list only grows, so that a forked child can walk it. */
+typedef struct locked_file {
+    struct locked_file *next;
+    _Atomic int fd; /* -1: free */
+} locked_file_t;
+
+static locked_file_t *_Atomic locked_files;
+static pthread_once_t locked_once = PTHREAD_ONCE_INIT;
+
+static void locked_close_in_child(void) {
+    for (locked_file_t *file = atomic_load(&locked_files); file; file = file->next) {
+        int fd = atomic_exchange(&file->fd, -1);
+        if (fd >= 0)
+            close(fd);
+    }
+}
+
+static void locked_watch_forks(void) {
+    (void)mofka_backend_at_fork(locked_close_in_child);
+}
+
+/* Put `to` where `from` is in the list; false: it is not there. */
+static bool locked_replace(int from, int to) {
+    for (locked_file_t *file = atomic_load(&locked_files); file; file = file->next) {
+        int expected = from;
+        if (atomic_compare_exchange_strong(&file->fd, &expected, to))
+            return true;
+    }
+    return false;
+}
+
+/* False: no memory. */
+static bool locked_add(int fd) {
+    pthread_once(&locked_once, locked_watch_forks);
+    if (locked_replace(fd, fd) || locked_replace(-1, fd))
+        return true;
+    locked_file_t *file = calloc(1, sizeof *file);
+    if (!file)
+        return false;
+    atomic_init(&file->fd, fd);
+    file->next = atomic_load(&locked_files);
+    while (!atomic_compare_exchange_weak(&locked_files, &file->next, file))
+        ;
+    return true;
+}
+
+/* ---- operations --------------------------------------------------------------------------------
+ */
+
 /* Call again where a signal interrupted it. */
 #define POSIX_AGAIN(result, call)                                                                  \
     do                                                                                             \
@@ -37,6 +93,7 @@ static int posix_open(void *self, const char *path, int flags) {
 
 static int posix_close(void *self, int fd) {
     POSIX_BEGIN(self);
+    (void)locked_replace(fd, -1);
     int result = close(fd);
     /* Not again after EINTR: Linux has closed it. */
     return (int)posix_answer(result < 0 && errno == EINTR ? 0 : result, saved);
@@ -125,8 +182,10 @@ static int posix_lock_range(int fd, short type, uint64_t start, uint64_t bytes) 
 }
 
 static int posix_lock(void *self, int fd, uint64_t start, uint64_t bytes) {
-    (void)self;
-    return posix_lock_range(fd, F_WRLCK, start, bytes);
+    POSIX_BEGIN(self);
+    bool listed = locked_add(fd);
+    errno = saved;
+    return listed ? posix_lock_range(fd, F_WRLCK, start, bytes) : -ENOMEM;
 }
 
 static int posix_unlock(void *self, int fd, uint64_t start, uint64_t bytes) {

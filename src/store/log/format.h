@@ -4,8 +4,8 @@
  *
  *   segment   a file FIRSTID-LIFE.log: a header, then frames
  *   index     a file FIRSTID-LIFE.idx: a hint where frames are; wrong or missing, it costs time
- * only life      a number that grows: each open, cut, repair and return from an error begins a new
- * one
+ *
+ *   life      a number that grows: an open, a cut, a repair, and going on after an error begin one
  *
  * A segment:
  *

@@ -145,8 +145,8 @@ static bool frame_adds_up(const mfi_frame_t *frame) {
     uint64_t metadata = 0, data = 0;
     for (uint32_t i = 0; i < frame->header.events; i++) {
         metadata += frame->entries[i].metadata_bytes;
-        if (frame->entries[i].data_bytes > MFI_FRAME_DATA_MAX)
-            return false;
+        if (frame->entries[i].data_bytes > frame->header.data_bytes - data)
+            return false; /* a sum that overflows could be right */
         data += frame->entries[i].data_bytes;
     }
     return metadata == frame->header.metadata_bytes && data == frame->header.data_bytes;
@@ -247,16 +247,15 @@ static mofka_status_t frame_read(mfi_segment_t *segment, uint64_t offset, mfi_fr
     frame->data_offset = offset + mfi_frame_head_bytes(&frame->header);
     if (depth == MFI_DEPTH_HEADER || frame->header.kind != MFI_FRAME_BATCH)
         return MOFKA_OK;
+    /* With the zeros at its end: a write that failed before them has not stored the batch. */
     uint64_t bytes = frame->end - offset;
     bool in_window = depth == MFI_DEPTH_ALL && bytes <= WINDOW_BYTES;
     if (in_window)
-        status = window_fill(segment, offset,
-                             frame->data_offset - offset + frame->header.data_bytes, whole);
+        status = window_fill(segment, offset, bytes, whole);
     if (!status && *whole)
         status = frame_read_head(segment, frame, whole);
-    uint64_t used = frame->data_offset - offset + frame->header.data_bytes;
-    if (!status && *whole && !window_has(segment, offset, used))
-        status = segment_reaches(segment, offset + used, whole);
+    if (!status && *whole && !window_has(segment, offset, bytes))
+        status = segment_reaches(segment, frame->end, whole);
     if (status || !*whole || depth == MFI_DEPTH_HEAD)
         return status;
     if (!in_window)

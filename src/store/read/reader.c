@@ -62,11 +62,18 @@ static const mfi_part_t *reader_find_part(const mfi_reader_t *r) {
     return NULL;
 }
 
-/* Later parts have marks of what was on disk before them. */
-static void reader_learn_synced(mfi_reader_t *r) {
+/* List the segments. Ids that a new life has anew are not on disk because the old ones were; and
+ * later parts say what was on disk before them. */
+static mofka_status_t reader_list(mfi_reader_t *r) {
+    uint64_t life = r->chain.life_max;
+    mofka_status_t status = mfi_chain_load(r->log, &r->chain);
+    if (status)
+        return status;
+    r->synced = mfi_chain_place(&r->chain, life, r->synced);
     for (size_t i = 0; i < r->chain.count; i++)
         if (!r->chain.parts[i].is_void && r->chain.parts[i].synced > r->synced)
             r->synced = r->chain.parts[i].synced;
+    return MOFKA_OK;
 }
 
 /* Go to the frame of the next id, or to where it will be. */
@@ -102,10 +109,9 @@ static mofka_status_t reader_find_place(mfi_reader_t *r) {
 /* List the segments again. A life that began below the reader's place has other events there. */
 static mofka_status_t reader_look_again(mfi_reader_t *r) {
     uint64_t life = r->chain.life_max;
-    mofka_status_t status = mfi_chain_load(r->log, &r->chain);
+    mofka_status_t status = reader_list(r);
     if (status)
         return status;
-    reader_learn_synced(r);
     uint64_t place = mfi_chain_place(&r->chain, life, r->next_id);
     const mfi_part_t *part = r->segment ? reader_find_part(r) : NULL;
     if (place < r->next_id) {
@@ -308,10 +314,9 @@ static mofka_status_t reader_list_and_find(mfi_reader_t *r) {
     mofka_status_t status;
     int removed = 0;
     do {
-        status = mfi_chain_load(r->log, &r->chain);
+        status = reader_list(r);
         if (status)
             return status;
-        reader_learn_synced(r);
         status = reader_find_place(r);
     } while (status == MOFKA_ERR_NOT_FOUND && removed++ < REMOVED_MAX);
     return status;
@@ -348,7 +353,7 @@ mofka_status_t mfi_reader_seek(mfi_reader_t *r, uint64_t *id) {
 }
 
 mofka_status_t mfi_reader_oldest(mfi_reader_t *r, uint64_t *id) {
-    mofka_status_t status = mfi_chain_load(r->log, &r->chain);
+    mofka_status_t status = reader_list(r);
     *id = mfi_chain_oldest(&r->chain);
     return status;
 }
@@ -388,7 +393,7 @@ static const mfi_part_t *reader_part_before(const mfi_reader_t *r, uint64_t stam
 mofka_status_t mfi_reader_seek_time(mfi_reader_t *r, uint64_t stamp, uint64_t *id) {
     mfi_index_t index;
     *id = 0;
-    mofka_status_t status = mfi_chain_load(r->log, &r->chain);
+    mofka_status_t status = reader_list(r);
     const mfi_part_t *part = status ? NULL : reader_part_before(r, stamp);
     if (part) {
         status = mfi_index_load(r->log, part->life, part->first_id, &index);

@@ -50,6 +50,12 @@ mofka_status_t mfi_build_check(const mfi_append_t *batch) {
         (batch->kind == MFI_FRAME_BATCH && batch->events > MFI_FRAME_EVENTS_MAX))
         return mofka_fail(MOFKA_ERR_INVALID, "a batch of kind %d has %u events", (int)batch->kind,
                           (unsigned)batch->events);
+    for (uint32_t i = 0; i < batch->events && batch->kind == MFI_FRAME_BATCH; i++)
+        if (batch->sizes[i].metadata_bytes > UINT32_MAX)
+            return mofka_fail(MOFKA_ERR_TOO_LARGE,
+                              "event %llu has %zu bytes of metadata; a store takes %u at most",
+                              (unsigned long long)batch->first_id + i,
+                              batch->sizes[i].metadata_bytes, UINT32_MAX);
     batch_sizes(batch, &metadata, &data);
     if (batch->kind == MFI_FRAME_BATCH &&
         (metadata != sizes_add(batch->metadata, batch->metadata_count) ||

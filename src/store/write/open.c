@@ -317,6 +317,11 @@ mofka_status_t mfi_writer_open_repair(const mfi_log_t *log, uint64_t from, uint6
 mofka_status_t mfi_writer_close(mfi_writer_t *w) {
     uint64_t synced;
     mofka_status_t status = mfi_writer_sync(w, &synced);
+    if (!status && w->last->hidden)
+        status = mofka_fail(MOFKA_ERR_STORAGE,
+                            "%s is closed in a rewrite: events from %" PRIu64 " to %" PRIu64
+                            " may not be on disk",
+                            w->log->folder, synced, w->catch_up);
     /* The mark that says so is not on disk yet. With it, later damage is not taken for a torn end.
      */
     if (!status && w->log->io.ops->sync(w->log->io.self, w->last->fd) != 0)

@@ -6,20 +6,22 @@
 static uint64_t chain_bytes(const mfi_chain_t *chain) {
     uint64_t bytes = 0;
     for (size_t i = 0; i < chain->count; i++)
-        bytes += chain->parts[i].bytes;
+        bytes += chain->parts[i].is_void ? 0 : chain->parts[i].bytes;
     return bytes;
 }
 
-/* Whether the options let a part go. All of its events are before `next`. */
+/* Whether the options let a part go. All of its events are before `next`. Where the header of that
+ * is damaged, their age is not known. */
 static bool part_is_old(const mfi_writer_t *w, const mfi_part_t *next, uint64_t bytes,
                         uint64_t floor) {
-    uint64_t now = mfi_wall_ns(), age = w->options.retain_ms * UINT64_C(1000000);
+    uint64_t now = mfi_wall_ns(), stamp = next->stamp_max;
     bool too_many = w->options.retain_bytes > 0 && bytes > w->options.retain_bytes;
-    bool too_old = w->options.retain_ms > 0 && age < now && next->stamp_max < now - age;
+    bool too_old = w->options.retain_ms > 0 && !next->header_bad && stamp < now &&
+                   (now - stamp) / 1000000 > w->options.retain_ms;
     return (too_many || too_old) && next->first_id <= floor && next->first_id <= w->synced;
 }
 
-/* A segment that this one makes void counts again without it. So it goes first. */
+/* A segment that this one makes void counts again without it. So that one goes first. */
 static mofka_status_t part_remove_under(const mfi_log_t *log, const mfi_chain_t *chain,
                                         const mfi_part_t *part) {
     mofka_status_t status = MOFKA_OK;
