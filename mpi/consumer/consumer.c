@@ -17,6 +17,8 @@
 
 /* Copied data of a run, at most: see MMI_RUN_EVENTS_MAX. */
 #define RUN_DATA_BYTES ((size_t)1 << 18)
+/* The same from another node's memory, where each run costs round trips. */
+#define FAR_RUN_DATA_BYTES ((size_t)1 << 21)
 
 bool mmi_consumer_is_near(const mmi_consumer_t *c) {
     bool near = true;
@@ -348,7 +350,9 @@ static mofka_status_t mmi_consumer_join(mmi_consumer_t *c, const mofka_consumer_
         r->words = c->words;
         r->skips_damaged = skips_damaged;
         r->shows = config->zero_copy;
-        r->run_data_bytes = config->copies_data ? RUN_DATA_BYTES : UINT64_MAX;
+        r->run_data_bytes = !config->copies_data                              ? UINT64_MAX
+                            : mmi_partition_is_far(&topic->partitions[index]) ? FAR_RUN_DATA_BYTES
+                                                                              : RUN_DATA_BYTES;
         c->by_partition[index] = r;
         r->seen_at = r->watched_at = MMI_UNWATCHED;
         status = mmi_reader_join(r, &topic->partitions[index], config->name, config->from_end,
