@@ -298,8 +298,13 @@ static bool producer_has_sealed(const mofka_producer_t *producer) {
     return false;
 }
 
+/* After a look that found an open batch, there is another one: while a program goes on pushing, the
+ * worker wakes by itself, and no push has to wake it. */
 static void producer_linger_task(void *context) {
     mofka_producer_t *producer = context;
+    pthread_mutex_lock(&producer->lock);
+    bool pushed = producer->open_count > 0;
+    pthread_mutex_unlock(&producer->lock);
     mfi_producer_check_lanes(producer);
     mfi_monitor_enter(&producer->lock);
     assert(producer->lingering);
@@ -308,7 +313,7 @@ static void producer_linger_task(void *context) {
     bool waits = !producer_sends_by_workers(producer) && producer_has_sealed(producer);
     if (waits && wait > RETRY_MS)
         wait = RETRY_MS;
-    if (producer->open_count > 0 || waits)
+    if (pushed || producer->open_count > 0 || waits)
         producer_check_later(producer, wait > 0 ? wait : 0);
     mfi_monitor_leave(&producer->lock);
     mfi_producer_release_memory(producer);

@@ -199,6 +199,33 @@ static void a_batch_behind_one_that_the_push_sends_lingers(void **state) {
     scripted_end_producer(bulky);
 }
 
+static void look_again_in_an_hour(void) {
+    pthread_mutex_lock(&bulky->lock);
+    bulky->check_ms += 3600000;
+    pthread_mutex_unlock(&bulky->lock);
+}
+
+/* After a batch that lingered, the background thread looks once more. So the next push does not
+ * wake it. */
+static void a_push_after_a_batch_that_lingered_wakes_no_thread(void **state) {
+    (void)state;
+    script.any_thread = true;
+    script.on_append = look_again_in_an_hour;
+    bulky = producer_with(NULL, 20);
+    OK(mofka_producer_push(bulky, "{}", 2, NULL, 0, NULL));
+    bool lingers = true, again = false;
+    for (int i = 0; i < 10000 && lingers && !again; i++) {
+        clock_sleep_ms(1);
+        pthread_mutex_lock(&bulky->lock);
+        lingers = bulky->lingering;
+        again = bulky->task_ms > mfi_now_ms() + 1800000;
+        pthread_mutex_unlock(&bulky->lock);
+    }
+    assert_int_equal(script.appended, 1);
+    assert_true(lingers && again);
+    scripted_end_producer(bulky);
+}
+
 /* A flush future covers the events pushed before it, and workers send those at once. */
 static void a_flush_future_covers_what_was_before(void **state) {
     (void)state;
@@ -284,6 +311,7 @@ int main(void) {
         CASE(a_push_takes_the_place_that_there_is),
         CASE(a_push_has_one_deadline),
         CASE(a_batch_behind_one_that_the_push_sends_lingers),
+        CASE(a_push_after_a_batch_that_lingered_wakes_no_thread),
         CASE(a_flush_future_covers_what_was_before),
         CASE(the_oldest_event_has_an_age),
         CASE(only_what_may_be_stored_later_has_an_age),
