@@ -29,11 +29,13 @@ extern "C" {
  *   It is for tools that run beside an application. All other ranks must pass equal options.
  *
  * Give: mofka_driver_close (collective), then mofka_driver_release. An error of one rank is an
- * error of all. MOFKA_ERR_MPI: MPI is not initialised, MPI is finalised, or an MPI call failed.
- * MOFKA_ERR_UNSUPPORTED: the thread level is too low for "rma" with a progress thread, or this MPI
- * cannot make the window. MOFKA_ERR_FULL: the node's shared memory cannot hold the arenas.
- * MOFKA_ERR_OPTION, MOFKA_ERR_RANGE: an option is wrong. MOFKA_ERR_TIMEOUT: not all ranks came; the
- * message names those that are missing. All may call again; mpi/README.md has the exceptions.
+ * error of all. MOFKA_ERR_INVALID: `comm` is MPI_COMM_NULL, or MPI does not know it; a handle of
+ * Open MPI is an address, which must be right. MOFKA_ERR_MPI: MPI is not initialised, MPI is
+ * finalised, or an MPI call failed. MOFKA_ERR_UNSUPPORTED: the thread level is too low for "rma"
+ * with a progress thread, or this MPI cannot make the window. MOFKA_ERR_FULL: the node's shared
+ * memory cannot hold the arenas. MOFKA_ERR_OPTION, MOFKA_ERR_RANGE: an option is wrong.
+ * MOFKA_ERR_TIMEOUT: not all ranks came; the message names those that are missing. All may call
+ * again; mpi/README.md has the exceptions.
  * Threads: owner. MPI: collective over `comm`. Blocks: until all ranks call, at most
  * "create_timeout_ms". If a rank stops or dies while all make the window, as long as MPI waits. */
 MOFKA_API mofka_status_t mofka_mpi_driver_create(MPI_Comm comm, const char *options,

@@ -32,6 +32,38 @@ static bool mpi_is_of_session(MPI_Comm comm) {
     return SESSIONS && comm != MPI_COMM_WORLD && comm != MPI_COMM_SELF;
 }
 
+/* Let the errors that concern no communicator be returned. They go to the handler of one of these:
+ * MPI 3 takes the first, MPI 4 the second. */
+static void mpi_return_errors(MPI_Errhandler before[2]) {
+    MPI_Comm_get_errhandler(MPI_COMM_WORLD, &before[0]);
+    MPI_Comm_get_errhandler(MPI_COMM_SELF, &before[1]);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
+}
+
+/* MPI's own handlers cannot be freed. */
+static void mpi_free_handler(MPI_Errhandler *handler) {
+    if (*handler != MPI_ERRORS_ARE_FATAL && *handler != MPI_ERRORS_RETURN)
+        MPI_Errhandler_free(handler);
+}
+
+static void mpi_restore_errors(MPI_Errhandler before[2]) {
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, before[0]);
+    MPI_Comm_set_errhandler(MPI_COMM_SELF, before[1]);
+    mpi_free_handler(&before[0]);
+    mpi_free_handler(&before[1]);
+}
+
+/* Whether MPI knows the handle. It cannot tell of each: a handle of Open MPI is an address. */
+static bool mpi_knows(MPI_Comm comm) {
+    MPI_Errhandler before[2];
+    int size = 0;
+    mpi_return_errors(before);
+    bool knows = MPI_Comm_size(comm, &size) == MPI_SUCCESS && size > 0;
+    mpi_restore_errors(before);
+    return knows;
+}
+
 mofka_status_t mmi_mpi_check(MPI_Comm comm) {
     if (comm == MPI_COMM_NULL)
         return mofka_fail(MOFKA_ERR_INVALID, "the communicator is MPI_COMM_NULL");
@@ -47,6 +79,9 @@ mofka_status_t mmi_mpi_check(MPI_Comm comm) {
                           "this process was forked from one that uses MPI, so it cannot use MPI");
     if (!mmi_mpi_is_initialized())
         process_has_sessions = true;
+    else if (!mpi_knows(comm))
+        return mofka_fail(MOFKA_ERR_INVALID, "MPI does not know the communicator: it was freed, or "
+                                             "never was one");
     return MOFKA_OK;
 }
 

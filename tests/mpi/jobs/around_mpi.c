@@ -263,8 +263,27 @@ static void fork_a_child(void) {
 
 /* ---- communicators of Fortran ---------------------------------------------------------------- */
 
+/* What is no communicator is an error, also where errors of MPI end the program. */
+static void use_bad_handles(void) {
+    static const MPI_Fint numbers[] = {12345, -7, 2147483647, 0x7fff1234};
+    MPI_Errhandler handler;
+    MPI_Comm freed;
+    MPI_Comm_dup(MPI_COMM_WORLD, &freed);
+    MPI_Fint number = MPI_Comm_c2f(freed);
+    MPI_Comm_free(&freed);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_ARE_FATAL);
+    NEEDS(mofka_mpi_driver_create_f(number, NULL, &driver) == MOFKA_ERR_INVALID);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        NEEDS(mofka_mpi_driver_create_f(numbers[i], NULL, &driver) == MOFKA_ERR_INVALID);
+        NEEDS(strstr(mofka_last_error(), "communicator"));
+    }
+    MPI_Comm_get_errhandler(MPI_COMM_WORLD, &handler);
+    NEEDS(handler == MPI_ERRORS_ARE_FATAL); /* it was given back */
+}
+
 static void use_a_handle(void) {
     MPI_Comm half;
+    use_bad_handles();
     MPI_Comm_split(MPI_COMM_WORLD, rank % 2, rank, &half);
     NEEDS(mofka_mpi_driver_create_f(MPI_Comm_c2f(MPI_COMM_NULL), NULL, &driver) ==
           MOFKA_ERR_INVALID);
