@@ -13,48 +13,48 @@
 
 #define WORDS(bytes) ((bytes) / 8)
 
-/* What is read of a partition: the words from the head to `blocked` at once, then the
- * reservation. */
+/* What is read of a partition, at two times: the words from the head to the consumers' states, then
+ * those from the reservation to what consumers acknowledged. So the head is not behind the
+ * reservation (see mmi_tail_load), and a consumer that is there has its other words. */
 typedef struct snapshot {
-    uint64_t words[WORDS(MMI_CONTROL(blocked) - MMI_CONTROL(head_events)) + 1];
-    uint64_t reservation;
+    uint64_t first[WORDS(MMI_CONTROL(cursor) - MMI_CONTROL(head_events))];
+    uint64_t second[WORDS(MMI_CONTROL(name))];
     mmi_consumers_t consumers;
-    uint64_t acknowledged[MMI_CONSUMERS_MAX];
     /* What they say. */
     mmi_state_t state;
     mmi_tail_t tail;
 } snapshot_t;
 
-static_assert(sizeof((snapshot_t *)NULL)->words / 8 <= MMI_RUN_WORDS_MAX, "one run");
-
 static uint64_t snapshot_word(const snapshot_t *s, size_t field) {
-    assert(field >= MMI_CONTROL(head_events) && field <= MMI_CONTROL(blocked));
-    return s->words[WORDS(field - MMI_CONTROL(head_events))];
+    assert(field >= MMI_CONTROL(head_events) && field < MMI_CONTROL(cursor));
+    return s->first[WORDS(field - MMI_CONTROL(head_events))];
+}
+
+static uint64_t snapshot_acknowledged(const snapshot_t *s, size_t place) {
+    assert(place < MMI_CONSUMERS_MAX);
+    return s->second[WORDS(MMI_CONTROL(acknowledged)) + place];
 }
 
 static mofka_status_t snapshot_read_words(const mmi_partition_t *p, size_t field, uint64_t *words,
                                           size_t count, int64_t deadline) {
-    assert(count >= 1 && count <= MMI_RUN_WORDS_MAX);
+    assert(count >= 1 && count <= MMI_READ_WORDS_MAX);
     return p->w->ops->read_within(p->w, p->owner, p->base + field, words, count, deadline);
 }
 
-/* Reads the head before the reservation: see mmi_tail_load. */
 static mofka_status_t snapshot_read(const mmi_partition_t *p, snapshot_t *s, int64_t deadline) {
     mmi_window_nudge(p->w, p->owner);
-    mofka_status_t status = snapshot_read_words(p, MMI_CONTROL(head_events), s->words,
-                                                sizeof s->words / sizeof s->words[0], deadline);
+    mofka_status_t status = snapshot_read_words(p, MMI_CONTROL(head_events), s->first,
+                                                sizeof s->first / sizeof s->first[0], deadline);
     if (!status)
-        status = snapshot_read_words(p, MMI_CONTROL(reservation), &s->reservation, 1, deadline);
+        status = snapshot_read_words(p, MMI_CONTROL(reservation), s->second,
+                                     sizeof s->second / sizeof s->second[0], deadline);
+    if (status)
+        return status;
+    memcpy(s->consumers.words, &s->first[WORDS(MMI_CONTROL(state) - MMI_CONTROL(head_events))],
+           sizeof s->consumers.words);
+    status = mmi_state_of_words(p, s->first, &s->state);
     if (!status)
-        status = snapshot_read_words(p, MMI_CONTROL(state), s->consumers.words, MMI_CONSUMERS_MAX,
-                                     deadline);
-    if (!status)
-        status = snapshot_read_words(p, MMI_CONTROL(acknowledged), s->acknowledged,
-                                     MMI_CONSUMERS_MAX, deadline);
-    if (!status)
-        status = mmi_state_of_words(p, s->words, &s->state);
-    if (!status)
-        status = mmi_tail_unpack(p, s->reservation, s->state.head, &s->tail);
+        status = mmi_tail_unpack(p, s->second[0], s->state.head, &s->tail);
     return status ? status : mmi_consumers_check(p, &s->consumers);
 }
 
@@ -86,12 +86,13 @@ static mofka_status_t mmi_stats_add_consumers(const mmi_partition_t *p, const sn
         uint64_t state = mmi_state_of(s->consumers.words[i]);
         if (state == MMI_CONSUMER_FREE)
             continue;
-        if (!mmi_is_sealed(s->acknowledged[i]))
-            return mmi_consumer_damaged(p, i, "acknowledged", s->acknowledged[i]);
+        uint64_t acknowledged = snapshot_acknowledged(s, i);
+        if (!mmi_is_sealed(acknowledged))
+            return mmi_consumer_damaged(p, i, "acknowledged", acknowledged);
         status = mmi_consumer_name(p, i, name, deadline);
         if (!status)
             status = stats_check_memory(mmi_stats_add_consumer(
-                list, name, state == MMI_CONSUMER_LIVE, mmi_unseal(s->acknowledged[i]), tail));
+                list, name, state == MMI_CONSUMER_LIVE, mmi_unseal(acknowledged), tail));
     }
     return status;
 }

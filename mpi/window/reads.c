@@ -102,14 +102,15 @@ static mmi_read_t *reads_take_over(mmi_window_t *w, mmi_read_t **list) {
     return NULL;
 }
 
-/* Wait until the first is over, and begin the read again meanwhile. NULL: the deadline passed. */
+/* Wait until the first is over, and begin the read again meanwhile. `hurries`: the answer is worth
+ * some CPU time. NULL: the deadline passed. */
 static mmi_read_t *reads_wait(mmi_window_t *w, mmi_read_t **tries, uint64_t offset, size_t count,
-                              int64_t deadline_ns) {
+                              bool hurries, int64_t deadline_ns) {
     int64_t us = 10, yield_until = 0, again_at = 0, span = AGAIN_NS;
     int rank = (*tries)->rank, begun = 1;
     mmi_read_t *first, *more;
     for (int looks = 0; !(first = reads_take_over(w, tries)); looks++) {
-        if (w->spin_ns && looks < SPIN_TESTS)
+        if (hurries && w->spin_ns && looks < SPIN_TESTS)
             continue;
         int64_t now = mmi_now_ns();
         if (now >= deadline_ns)
@@ -125,7 +126,7 @@ static mmi_read_t *reads_wait(mmi_window_t *w, mmi_read_t **tries, uint64_t offs
             span = 2 * span < AGAIN_NS_MAX ? 2 * span : AGAIN_NS_MAX;
             again_at = now + span;
         }
-        if (now < yield_until)
+        if (hurries && now < yield_until)
             sched_yield();
         else
             mmi_back_off(&us, SLEEP_US_MAX);
@@ -220,7 +221,7 @@ void mmi_read_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
         return;
     }
     read_begin(w, tries, rank, offset, count);
-    mmi_read_t *first = reads_wait(w, &tries, offset, count, INT64_MAX);
+    mmi_read_t *first = reads_wait(w, &tries, offset, count, true, INT64_MAX);
     memcpy(words, first->words, count * sizeof *words);
     reads_end(w, tries, first);
 }
@@ -237,7 +238,7 @@ mofka_status_t mmi_read_within(mmi_window_t *w, int rank, uint64_t offset, uint6
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory to read of rank %d", rank);
     read_begin(w, tries, rank, offset, count);
     int64_t deadline_ns = deadline < INT64_MAX / 1000000 ? deadline * 1000000 : INT64_MAX;
-    mmi_read_t *first = reads_wait(w, &tries, offset, count, deadline_ns);
+    mmi_read_t *first = reads_wait(w, &tries, offset, count, false, deadline_ns);
     mofka_status_t status =
         first ? mmi_window_check(w, rank)
               : mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d did not answer a read in time", rank);
