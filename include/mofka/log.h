@@ -34,6 +34,14 @@ typedef void (*mofka_log_fn)(void *context, mofka_log_level_t level, const char 
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void mofka_log_set_callback(mofka_log_fn log, void *context);
 
+/** A callback for mofka_log_set_callback: writes lines such as "warn: …" to the file descriptor
+ * whose number is `context`, each by one write; newlines of a message become blanks. A descriptor
+ * that would block loses the line. So the end of a pipe that does not block waits for nobody, and
+ * another thread reads the lines. This is for languages whose functions cannot be called in any
+ * thread at any time.
+ * Threads: any. MPI: none. Blocks: as the descriptor. */
+MOFKA_API void mofka_log_to_descriptor(void *context, mofka_log_level_t level, const char *message);
+
 /** Let through the lines of `level` and of the levels before it. An invalid level is ignored.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API void mofka_log_set_level(mofka_log_level_t level);

@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/at_fork.h"
 #include "base/environment.h"
 #include "base/text/message.h"
@@ -69,6 +71,24 @@ void mofka_log_set_callback(mofka_log_fn log, void *context) {
     log_callback = log;
     log_context = context;
     pthread_mutex_unlock(&log_lock);
+}
+
+/* What a line is at most: "error: ", a message, a newline. */
+#define LINE_BYTES_MAX (MOFKA_MESSAGE_BYTES_MAX + 16)
+
+void mofka_log_to_descriptor(void *context, mofka_log_level_t level, const char *message) {
+    int saved = errno;
+    char line[LINE_BYTES_MAX + 1];
+    int bytes = snprintf(line, sizeof line, "%s: %.*s", mofka_log_level_name(level),
+                         (int)MOFKA_MESSAGE_BYTES_MAX, message);
+    assert(bytes > 0 && (size_t)bytes < sizeof line);
+    for (char *at = line; (at = strchr(at, '\n'));)
+        *at = ' ';
+    line[bytes] = '\n';
+    /* There is nobody to tell of an error. */
+    ssize_t written = write((int)(intptr_t)context, line, (size_t)bytes + 1);
+    (void)written;
+    errno = saved;
 }
 
 static void log_write(mofka_log_level_t level, const char *text) {

@@ -4,6 +4,8 @@
 #include "support/check.h"
 #include "conformance/simple/simple_backend.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -90,6 +92,31 @@ static void errno_and_the_message_stay(void **state) {
     lines[0] = '\0';
     mofka_log(MOFKA_LOG_ERROR, "%s", long_text);
     assert_int_equal(strlen(lines), strlen("error: \n") + 1023);
+}
+
+/* Lines go through a pipe that does not block. One that finds no room is lost; nobody waits. */
+static void lines_go_to_a_descriptor(void **state) {
+    (void)state;
+    int ends[2];
+    char got[OUTPUT_BYTES];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    mofka_log_set_callback(mofka_log_to_descriptor, (void *)(intptr_t)ends[1]);
+    mofka_log(MOFKA_LOG_ERROR, "%s", "one");
+    mofka_log(MOFKA_LOG_WARN, "%s", "two");
+    ssize_t bytes = read(ends[0], got, sizeof got - 1);
+    assert_true(bytes > 0);
+    got[bytes] = '\0';
+    assert_string_equal(got, "error: one\nwarn: two\n");
+    for (int i = 0; i < 10000; i++) {
+        errno = EDOM;
+        mofka_log(MOFKA_LOG_WARN, "%1000d", i); /* more than a pipe holds */
+        assert_int_equal(errno, EDOM);
+    }
+    bytes = read(ends[0], got, sizeof got - 1);
+    assert_true(bytes > 1000);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 /* ---- the environment ------------------------------------------------------------------------- */
@@ -219,6 +246,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(levels_let_through, log_setup, log_teardown),
         cmocka_unit_test_setup_teardown(errno_and_the_message_stay, log_setup, log_teardown),
+        cmocka_unit_test_setup_teardown(lines_go_to_a_descriptor, log_setup, log_teardown),
         cmocka_unit_test(the_environment_sets_the_level),
         cmocka_unit_test(other_variables_are_logged_once),
         cmocka_unit_test(a_forked_child_can_log),

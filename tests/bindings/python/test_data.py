@@ -113,6 +113,8 @@ class Selections(DriverTest):
                          (1024, "test_location", 200, "test_location"))
         self.assertEqual((mofka.DataDescriptor().size, mofka.DataDescriptor().location), (0, ""))
         self.assertEqual(whole.make_sub_view(2000, 5).size, 0)
+        self.assertEqual(whole.make_stride_view(0, 2, 3, 7).flatten(), [(0, 3), (10, 3)])
+        self.assertEqual((whole.flatten(), mofka.DataDescriptor().flatten()), ([(0, 1024)], []))
         with self.assertRaises(mofka.MofkaError):
             whole.make_stride_view(0, 1000, 1000, 0)
         with self.assertRaises(mofka.MofkaError):

@@ -81,8 +81,13 @@ class WrongArguments(DriverTest):
     def test_communicators_that_are_none(self):
         for comm in ("world", 1.5, True, object(), [0]):
             self.assertRaises(TypeError, mofka.Driver, comm=comm)
-        for number in (2**40, -5, 12345, 2**31 - 1):
+        for number in (2**40, -2**31 - 1):
             self.assertRaises(ValueError, mofka.Driver, comm=number)
+        for number in (-5, 12345, 2**31 - 1):
+            with self.assertRaises(mofka.MofkaError) as caught:
+                mofka.Driver(comm=number)
+            self.assertEqual(caught.exception.status, mofka.Status.INVALID)
+            self.assertIn("communicator", caught.exception.message)
         self.assertRaises(TypeError, mofka.Driver, "other", comm=0)
         with self.assertRaises(mofka.MofkaError) as caught:
             mofka.Driver("unknown:libunknown.so")

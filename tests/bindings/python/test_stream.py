@@ -20,6 +20,21 @@ class Topics(DriverTest):
         topic = self.driver.open_topic("here")
         self.assertEqual((topic.name, len(topic.partitions)), ("here", 3))
         self.assertIn("here", str(topic))
+        producer = topic.producer()
+        with self.assertRaises(mofka.MofkaError) as caught:
+            self.driver.delete_topic("here")
+        self.assertIs(caught.exception.status, mofka.Status.BUSY)
+        producer.close()
+        self.driver.delete_topic("here")
+        self.assertFalse(self.driver.topic_exists("here"))
+
+    def test_the_names_of_the_original(self):
+        from mofka import api
+        self.assertLess({"AdaptiveBatchSize", "ByteArrayAllocator", "Consumer", "DataDescriptor", "Driver", "Event",
+                         "Exception", "FullDataSelector", "FutureEvent", "FutureFlushed", "FutureUint", "Ordering",
+                         "PartitionSelector", "Producer", "Serializer", "ThreadPool", "TopicHandle"}, set(api.__all__))
+        for name in api.__all__:
+            self.assertTrue(hasattr(api, name), name)
 
     def test_rank_and_size(self):
         self.assertEqual((self.driver.rank, self.driver.size), (0, 1))
@@ -69,6 +84,11 @@ class Events(DriverTest):
             self.assertIsNone(end.event_id)
             self.assertTrue(end.is_end)
             self.assertIsNone(end.metadata)
+
+    def test_a_consumer_is_its_own_iterator(self):
+        with self.filled([{"i": i} for i in range(3)]).consumer("r") as consumer:
+            self.assertEqual([next(consumer).metadata["i"] for _ in range(3)], [0, 1, 2])
+            self.assertRaises(StopIteration, next, consumer)
 
     def test_a_wait_that_times_out_answers_none_and_loses_nothing(self):
         topic = self.topic()

@@ -77,6 +77,7 @@ static void others_of_log(void) {
     mofka_log_set_callback(others_ignore_line, NULL);
     mofka_log(MOFKA_LOG_WARN, "%s", "a line");
     mofka_log_set_callback(NULL, NULL);
+    mofka_log_to_descriptor((void *)(intptr_t)-1, MOFKA_LOG_WARN, "nowhere");
     mofka_log_set_level(level);
     assert_string_equal(mofka_status_name(MOFKA_OK), "MOFKA_OK");
     assert_non_null(mofka_status_text(MOFKA_ERR_FULL));

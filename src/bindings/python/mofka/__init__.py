@@ -26,10 +26,12 @@ from .driver import Driver, TopicHandle
 from .event import Event, EventBatch
 from .future import Delivery, FutureEvent, FutureFlush, FutureUint
 from .helpers import (AdaptiveBatchSize, Binding, Ordering, PartitionSelector, Serializer, ThreadPool, Validator)
+from .log import LogLevel, set_log_callback, set_log_level
 from .producer import Producer
 
 __version__ = "0.1.0"
 __all__ = ["AdaptiveBatchSize", "Binding", "ByteArrayAllocator", "Consumer", "DataDescriptor", "Delivery", "Driver",
-           "Event", "EventBatch", "FullDataSelector", "FutureEvent", "FutureFlush", "FutureUint", "MofkaError",
-           "MofkaTimeout", "Ordering", "PartitionSelector", "Producer", "Serializer", "Status", "StopEventProcessor",
-           "ThreadPool", "TopicHandle", "Validator", "describe_array"]
+           "Event", "EventBatch", "FullDataSelector", "FutureEvent", "FutureFlush", "FutureUint", "LogLevel",
+           "MofkaError", "MofkaTimeout", "Ordering", "PartitionSelector", "Producer", "Serializer", "Status",
+           "StopEventProcessor", "ThreadPool", "TopicHandle", "Validator", "describe_array", "set_log_callback",
+           "set_log_level"]

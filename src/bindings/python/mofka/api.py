@@ -3,8 +3,9 @@
 from . import (AdaptiveBatchSize, ByteArrayAllocator, Consumer, DataDescriptor, Driver, Event, FullDataSelector,
                FutureEvent, FutureUint, Ordering, PartitionSelector, Producer, Serializer, ThreadPool, TopicHandle,
                Validator)
+from . import FutureFlush as FutureFlushed
 from . import MofkaError as Exception
 
 __all__ = ["AdaptiveBatchSize", "ByteArrayAllocator", "Consumer", "DataDescriptor", "Driver", "Event", "Exception",
-           "FullDataSelector", "FutureEvent", "FutureUint", "Ordering", "PartitionSelector", "Producer", "Serializer",
-           "ThreadPool", "TopicHandle", "Validator"]
+           "FullDataSelector", "FutureEvent", "FutureFlushed", "FutureUint", "Ordering", "PartitionSelector",
+           "Producer", "Serializer", "ThreadPool", "TopicHandle", "Validator"]

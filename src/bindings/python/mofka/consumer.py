@@ -172,6 +172,10 @@ class Consumer:
         """The events, until the end of the topic. It waits for each without a limit."""
         return self.events()
 
+    def __next__(self) -> Event:
+        """The next event; StopIteration at the end of the topic."""
+        return next(self.events())
+
     def events(self, timeout_ms: Optional[float] = -1) -> Iterator[Event]:
         """As iterating over the consumer. Raises MofkaTimeout if an event does not come in time."""
         limit = milliseconds(timeout_ms)

@@ -193,6 +193,15 @@ class DataDescriptor:
         ranges = (Range * len(segments))(*[Range(_size(o, "offset"), _size(s, "size")) for o, s in segments])
         return self._select(c.data_descriptor_unstructured_view, ranges, len(segments))
 
+    def flatten(self) -> List[Tuple[int, int]]:
+        """The selected bytes as ascending (offset, size) pieces of the original data."""
+        ranges, count = ctypes.POINTER(Range)(), ctypes.c_size_t()
+        check(c.data_descriptor_flatten(self._handle, ctypes.byref(ranges), ctypes.byref(count)))
+        try:
+            return [(piece.offset, piece.size) for piece in ranges[:count.value]] if ranges else []
+        finally:
+            c.free(ranges)
+
     def _select(self, function: Any, *arguments: Any) -> "DataDescriptor":
         made = _ONE()
         check(function(self._handle, *arguments, ctypes.byref(made)))

@@ -141,6 +141,10 @@ class Driver:
         check(c.driver_topic_exists(self._handle, text(name, "a topic's name"), _byref(exists)))
         return exists.value
 
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic without open producers and consumers, of any rank. Its name and memory are free then."""
+        check(c.driver_delete_topic(self._handle, text(name, "a topic's name")))
+
     def list_topics(self) -> Dict[str, Any]:
         """The description of each topic, by its name."""
         topics: Dict[str, Any] = {}

@@ -93,6 +93,7 @@ _WAITING = """
 driver_create i ttp
 driver_close i pl
 driver_create_topic i ptp
+driver_delete_topic i pt
 driver_open_topic i ptlp
 driver_topic_exists i ptp
 driver_list_topics i ppp
@@ -135,6 +136,7 @@ _QUICK = """
 last_error t v
 status_name t i
 log_set_level v i
+log_set_callback v pp
 driver_default_thread_pool p p
 topic_name t p
 topic_partition_count s p
@@ -172,6 +174,7 @@ data_descriptor_location p pp
 data_descriptor_sub_view_clamped i pssp
 data_descriptor_strided_view i pssssp
 data_descriptor_unstructured_view i ppsp
+data_descriptor_flatten i ppp
 validator_release v p
 validator_metadata p p
 serializer_release v p
@@ -203,6 +206,9 @@ def _bind() -> Any:
     functions.event_text = quick_library["mofka_event_metadata_text"]  # the same, up to a zero byte
     functions.event_text.restype, functions.event_text.argtypes = c_char_p, [c_void_p, c_void_p]
     functions.select_all = ctypes.cast(library.mofka_consumer_select_all, c_void_p).value
+    functions.log_to_descriptor = ctypes.cast(library.mofka_log_to_descriptor, c_void_p).value
+    functions.free = quick_library["free"]
+    functions.free.restype, functions.free.argtypes = None, [c_void_p]
     functions.mpi_driver_create_f = getattr(library, "mofka_mpi_driver_create_f", None)
     if functions.mpi_driver_create_f:
         functions.mpi_driver_create_f.argtypes = [c_int, c_char_p, c_void_p]
