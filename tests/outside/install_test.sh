@@ -30,7 +30,7 @@ expected() {
     printf 'lib/pkgconfig/%s.pc\n' mofka mofka-mpi "${bindings[@]}"
     for binding in "${bindings[@]}"; do printf 'lib/lib%s\n' "$binding".so{,.0,".$version"}; done
     is_built diaspora-c && echo include/diaspora/diaspora_c.h
-    is_built mofka-fortran && (cd "$here/../../src/bindings/fortran" && printf 'share/mofka/fortran/%s\n' *.?90 *.c &&
+    is_built mofka-fortran && (cd "$here/../../src/bindings/fortran" && printf 'share/mofka/fortran/%s\n' *.?90 *.c */*.inc &&
         for source in *.?90; do echo "include/mofka/fortran/${source%.?90}.mod"; done)
     printf 'lib/cmake/mofka/mofka%s.cmake\n' Config ConfigVersion Targets "Targets-${config:-relwithdebinfo}"
     printf 'bin/%s\n' "${programs[@]}"
@@ -101,9 +101,9 @@ if is_built mofka-fortran; then
     LD_LIBRARY_PATH=$lib "$@" -n 2 "$work/outside-fortran"
     mkdir "$work/sources"
     # shellcheck disable=SC2046
-    (cd "$work/sources" && cp "$work"/prefix/share/mofka/fortran/* . && "$mpicc" -c shim.c $(pkg-config --cflags mofka) &&
-        "$fortran" -o app mofka_c.f90 mofka_base.f90 mofka_topics.F90 mofka_producers.f90 mofka_consumers.f90 mofka.f90 \
-            "$here/package/outside.f90" shim.o $(pkg-config --libs mofka-mpi))
+    (cd "$work/sources" && cp -r "$work"/prefix/share/mofka/fortran/* . && "$mpicc" -c shim.c $(pkg-config --cflags mofka) &&
+        "$fortran" -o app mofka_c.f90 mofka_base.f90 mofka_callbacks.f90 mofka_topics.F90 mofka_producers.f90 \
+            mofka_consumers.f90 mofka.f90 "$here/package/outside.f90" shim.o $(pkg-config --libs mofka-mpi))
     LD_LIBRARY_PATH=$lib "$@" -n 2 "$work/sources/app"
 fi
 

@@ -161,6 +161,10 @@ class Driver {
         detail::check(mofka_driver_topic_exists(get(), std::string(name).c_str(), &exists));
         return exists;
     }
+    /** Delete a topic that nobody uses, as mofka_driver_delete_topic does. */
+    void deleteTopic(std::string_view name) const {
+        detail::check(mofka_driver_delete_topic(get(), std::string(name).c_str()));
+    }
     /** All topics, with their descriptions. */
     std::map<std::string, Metadata> listTopics() const {
         std::map<std::string, Metadata> topics;

@@ -25,8 +25,8 @@ if(NOT MPI_Fortran_COMPILER)
 endif()
 find_package(MPI REQUIRED COMPONENTS Fortran)
 
-set(MOFKA_FORTRAN_SOURCES mofka_c.f90 mofka_base.f90 mofka_topics.F90 mofka_producers.f90 mofka_consumers.f90
-    mofka.f90 shim.c)
+set(MOFKA_FORTRAN_SOURCES mofka_c.f90 mofka_base.f90 mofka_callbacks.f90 mofka_topics.F90
+    mofka_producers.f90 mofka_consumers.f90 mofka.f90 shim.c)
 list(TRANSFORM MOFKA_FORTRAN_SOURCES PREPEND src/bindings/fortran/)
 set(MOFKA_FORTRAN_MODULES ${PROJECT_BINARY_DIR}/fortran)
 if(MOFKA_SHARED)
@@ -53,5 +53,6 @@ install(TARGETS mofka_fortran EXPORT mofkaTargets)
 install(DIRECTORY ${MOFKA_FORTRAN_MODULES}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/mofka/fortran
         FILES_MATCHING PATTERN "*.mod")
 install(FILES ${MOFKA_FORTRAN_SOURCES} DESTINATION ${CMAKE_INSTALL_DATADIR}/mofka/fortran)
+install(DIRECTORY src/bindings/fortran/bodies DESTINATION ${CMAKE_INSTALL_DATADIR}/mofka/fortran)
 configure_file(src/bindings/fortran/mofka-fortran.pc.in mofka-fortran.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/mofka-fortran.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

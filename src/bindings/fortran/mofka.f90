@@ -11,10 +11,14 @@
 !   8 bytes a part, of any rank. It is not copied: it must not change, and must exist, until a flush or
 !   the event's future says that it is stored. So it is a variable, not an expression. It is copied if
 !   it is not contiguous, or with copy=.true.
+! - Callbacks are procedures of the interfaces mofka_select, mofka_choose, mofka_process and
+!   mofka_process_none. With threads, workers call them, so they must be recursive, as Fortran 2018 has
+!   them by default. Those of a consumer or a producer are used as long as that lives, so they are
+!   procedures of a module; those of process may be internal ones.
 ! - Time-outs are milliseconds; a negative one, the default, waits without limit.
 ! - Partitions and event ids count from 0.
 module mofka
-    use mofka_base, only: mofka_error_name, mofka_error_message, &
+    use mofka_base, only: mofka_error_name, mofka_error_message, mofka_fail, &
         mofka_ok, mofka_stop, mofka_err_invalid, mofka_err_range, mofka_err_not_found, &
         mofka_err_exists, mofka_err_json, mofka_err_option, mofka_err_refused, mofka_err_too_large, &
         mofka_err_unsupported, mofka_err_timeout, mofka_err_possibly_stored, mofka_err_busy, &
@@ -25,7 +29,8 @@ module mofka
         mofka_start_end, mofka_acknowledge_manual, mofka_acknowledge_auto
     use mofka_topics, only: mofka_driver, mofka_topic
     use mofka_producers, only: mofka_producer, mofka_future
-    use mofka_consumers, only: mofka_consumer, mofka_event
+    use mofka_callbacks, only: mofka_selection, mofka_select, mofka_choose
+    use mofka_consumers, only: mofka_consumer, mofka_event, mofka_process, mofka_process_none
     implicit none
     public
 end module mofka

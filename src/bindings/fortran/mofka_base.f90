@@ -6,8 +6,8 @@ module mofka_base
     use mofka_c
     implicit none
     private
-    public :: mofka_error_name, mofka_error_message
-    public :: report, text_of, text_of_bytes, text_of_metadata, c_text, limit_of, number_of
+    public :: mofka_error_name, mofka_error_message, mofka_fail
+    public :: report, text_of, text_of_bytes, text_of_metadata, c_text, limit_of, number_of, flag_of
 
     ! Statuses, as in mofka/status.h.
     integer, parameter, public :: mofka_ok = 0
@@ -57,6 +57,13 @@ contains
         integer, intent(in) :: error
         character(:), allocatable :: name
         name = text_of(mofka_status_name(int(error, c_int)))
+    end function
+
+    ! Set the message of an error, in a callback; returns the status.
+    integer function mofka_fail(status, message)
+        integer, intent(in) :: status
+        character(*), intent(in) :: message
+        mofka_fail = mofka_fortran_fail(int(status, c_int), c_text(message))
     end function
 
     ! Give the status, or end the program for an error that nobody asks for.
@@ -142,6 +149,13 @@ contains
         integer(c_int64_t) :: number
         number = default
         if (present(value)) number = value
+    end function
+
+    pure function flag_of(value) result(flag)
+        logical, intent(in), optional :: value
+        integer(c_int64_t) :: flag
+        flag = 0
+        if (present(value)) flag = merge(1, 0, value)
     end function
 
 end module mofka_base

@@ -50,6 +50,11 @@ module mofka_c
             character(kind=c_char), dimension(*), intent(in) :: name
             logical(c_bool), intent(out) :: exists
         end function
+        integer(c_int) function mofka_driver_delete_topic(driver, name) bind(c)
+            import :: c_char, c_int, c_ptr
+            type(c_ptr), value :: driver
+            character(kind=c_char), dimension(*), intent(in) :: name
+        end function
         integer(c_int) function mofka_driver_stats(driver, timeout_ms, stats) bind(c)
             import :: c_int, c_int64_t, c_ptr
             type(c_ptr), value :: driver
@@ -83,11 +88,13 @@ module mofka_c
             type(c_ptr), value :: topic
             integer(c_int64_t), value :: timeout_ms
         end function
-        integer(c_int) function mofka_fortran_producer_create(topic, name, options, numbers, producer) bind(c)
-            import :: c_char, c_int, c_int64_t, c_ptr
-            type(c_ptr), value :: topic
+        integer(c_int) function mofka_fortran_producer_create(topic, name, options, numbers, fallback, choose, &
+                                                              producer) bind(c)
+            import :: c_char, c_funptr, c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: topic, fallback
             character(kind=c_char), dimension(*), intent(in) :: name, options
             integer(c_int64_t), dimension(*), intent(in) :: numbers
+            type(c_funptr), value :: choose
             type(c_ptr), intent(out) :: producer
         end function
         integer(c_int) function mofka_producer_close(producer, timeout_ms) bind(c)
@@ -145,13 +152,21 @@ module mofka_c
             integer(c_int64_t), value :: timeout_ms
             integer(c_int64_t), intent(out) :: event_id, partition
         end function
-        integer(c_int) function mofka_fortran_consumer_create(topic, name, options, numbers, targets, consumer) &
-            bind(c)
-            import :: c_char, c_int, c_int64_t, c_ptr
+        integer(c_int) function mofka_fortran_consumer_create(topic, name, options, numbers, targets, select, &
+                                                              consumer) bind(c)
+            import :: c_char, c_funptr, c_int, c_int64_t, c_ptr
             type(c_ptr), value :: topic
             character(kind=c_char), dimension(*), intent(in) :: name, options
             integer(c_int64_t), dimension(*), intent(in) :: numbers, targets
+            type(c_funptr), value :: select
             type(c_ptr), intent(out) :: consumer
+        end function
+        integer(c_int) function mofka_fortran_process(consumer, callbacks, has_none, numbers, processed) bind(c)
+            import :: c_bool, c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: consumer, callbacks
+            logical(c_bool), value :: has_none
+            integer(c_int64_t), dimension(*), intent(in) :: numbers
+            integer(c_int64_t), intent(out) :: processed
         end function
         integer(c_int) function mofka_consumer_close(consumer) bind(c)
             import :: c_int, c_ptr
@@ -235,6 +250,44 @@ module mofka_c
             import :: c_int, c_ptr
             type(c_ptr), value :: event
             type(*), dimension(..) :: array
+        end function
+        integer(c_int) function mofka_fortran_place(event, element_bytes, place, count) bind(c)
+            import :: c_int, c_ptr, c_size_t
+            type(c_ptr), value :: event
+            integer(c_size_t), value :: element_bytes
+            type(c_ptr), intent(out) :: place
+            integer(c_size_t), intent(out) :: count
+        end function
+        type(c_ptr) function mofka_data_descriptor_retain(descriptor) bind(c)
+            import :: c_ptr
+            type(c_ptr), value :: descriptor
+        end function
+        subroutine mofka_data_descriptor_release(descriptor) bind(c)
+            import :: c_ptr
+            type(c_ptr), value :: descriptor
+        end subroutine
+        integer(c_size_t) function mofka_data_descriptor_size(descriptor) bind(c)
+            import :: c_ptr, c_size_t
+            type(c_ptr), value :: descriptor
+        end function
+        integer(c_int) function mofka_data_descriptor_sub_view_clamped(full, offset, bytes, view) bind(c)
+            import :: c_int, c_ptr, c_size_t
+            type(c_ptr), value :: full
+            integer(c_size_t), value :: offset, bytes
+            type(c_ptr), intent(out) :: view
+        end function
+        integer(c_int) function mofka_data_descriptor_strided_view(full, offset, count, block, gap, view) bind(c)
+            import :: c_int, c_ptr, c_size_t
+            type(c_ptr), value :: full
+            integer(c_size_t), value :: offset, count, block, gap
+            type(c_ptr), intent(out) :: view
+        end function
+        integer(c_int) function mofka_data_descriptor_unstructured_view(full, ranges, count, view) bind(c)
+            import :: c_int, c_ptr, c_size_t
+            type(c_ptr), value :: full
+            integer(c_size_t), dimension(2, *), intent(in) :: ranges
+            integer(c_size_t), value :: count
+            type(c_ptr), intent(out) :: view
         end function
         subroutine mofka_data_view_release(view) bind(c)
             import :: c_ptr

@@ -5,10 +5,11 @@ module mofka_consumers
     use, intrinsic :: iso_fortran_env, only: int8, int32, int64, real32, real64
     use mofka_c
     use mofka_base
+    use mofka_callbacks, only: mofka_select
     use mofka_topics, only: mofka_topic
     implicit none
     private
-    public :: mofka_consumer, mofka_event
+    public :: mofka_consumer, mofka_event, mofka_process, mofka_process_none
 
     ! An event as a consumer delivers it.
     type :: mofka_event
@@ -26,6 +27,12 @@ module mofka_consumers
             read_complex64
         procedure, private :: read_int8, read_int32, read_int64, read_real32, read_real64, read_complex32, &
             read_complex64
+        ! point(pointer): let a pointer to an array of rank 1 show the data, without a copy. It is valid
+        ! while this handle, or a copy of it, holds the event.
+        generic :: point => point_int8, point_int32, point_int64, point_real32, point_real64, point_complex32, &
+            point_complex64
+        procedure, private :: point_int8, point_int32, point_int64, point_real32, point_real64, point_complex32, &
+            point_complex64
         procedure :: lost => event_lost
         procedure :: acknowledge => event_acknowledge
         procedure :: is_set => event_is_set
@@ -41,6 +48,7 @@ module mofka_consumers
     contains
         procedure :: create => consumer_create
         procedure :: pull => consumer_pull
+        procedure :: process => consumer_process
         procedure :: lost => consumer_lost
         procedure :: stats => consumer_stats
         procedure :: unsubscribe => consumer_unsubscribe
@@ -52,34 +60,60 @@ module mofka_consumers
         final :: consumer_final
     end type
 
+    abstract interface
+        ! Called by process with each event, which a copy of the handle keeps. `status` is mofka_ok:
+        ! mofka_stop ends the call of process, and so does an error, which that call then returns.
+        subroutine mofka_process(event, status)
+            import :: mofka_event
+            type(mofka_event), intent(in) :: event
+            integer, intent(inout) :: status
+        end subroutine
+        ! Called by process if no event came within wait_timeout_ms. mofka_ok: wait again.
+        subroutine mofka_process_none(status)
+            integer, intent(inout) :: status
+        end subroutine
+    end interface
+
+    ! What a call of process calls back.
+    type :: processors
+        procedure(mofka_process), pointer, nopass :: each => null()
+        procedure(mofka_process_none), pointer, nopass :: none => null()
+    end type
+
 contains
 
     ! ---- consumers ---------------------------------------------------------------------------------
 
-    ! `with_data`: all data of each event are fetched; .false., the default, means none. `targets`:
-    ! the partitions to read; all by default. `threads`: a pool of that many, which fetch ahead.
+    ! `with_data`: all data of each event are fetched; .false., the default, means none. `select`:
+    ! chooses the wanted bytes of each event's data. `zero_copy`: the data are not copied: events show
+    ! those of the partition. `targets`: the partitions to read; all by default. `threads`: a pool of
+    ! that many, which fetch ahead.
     subroutine consumer_create(this, topic, name, with_data, targets, start, acknowledge, batch_size, max_batches, &
-                               threads, options, error)
+                               threads, options, select, zero_copy, error)
         class(mofka_consumer), intent(inout) :: this
         type(mofka_topic), intent(in) :: topic
         character(*), intent(in) :: name
         logical, intent(in), optional :: with_data
         integer, intent(in), optional :: targets(:), start, acknowledge, batch_size, max_batches, threads
         character(*), intent(in), optional :: options
+        procedure(mofka_select), optional :: select
+        logical, intent(in), optional :: zero_copy
         integer, intent(out), optional :: error
         type(c_ptr) :: made
+        type(c_funptr) :: selector
         integer(c_int) :: status
-        integer(c_int64_t) :: data, numbers(7)
+        integer(c_int64_t) :: numbers(8)
         integer(c_int64_t), allocatable :: wanted(:)
-        data = 0
-        if (present(with_data)) data = merge(1, 0, with_data)
+        selector = c_null_funptr
+        if (present(select)) selector = c_funloc(select)
         allocate (wanted(0))
         if (present(targets)) wanted = targets
         ! In the order of shim.c.
         numbers = [number_of(batch_size, 0), number_of(max_batches, 0), number_of(threads, 0), &
                    number_of(start, mofka_start_beginning), number_of(acknowledge, mofka_acknowledge_manual), &
-                   data, size(wanted, kind=c_int64_t)]
-        status = mofka_fortran_consumer_create(topic%handle, c_text(name), c_text(options), numbers, wanted, made)
+                   flag_of(with_data), size(wanted, kind=c_int64_t), flag_of(zero_copy)]
+        status = mofka_fortran_consumer_create(topic%handle, c_text(name), c_text(options), numbers, wanted, &
+            selector, made)
         if (status == mofka_ok) then
             call this%release()
             this%handle = made
@@ -100,6 +134,51 @@ contains
         if (status == mofka_ok) event%handle = made
         call report(status, 'pull', error)
     end subroutine
+
+    ! Call `each` with every event until the end of the topic, `events_max` events, mofka_stop, or an
+    ! error. `processed`: their number. Workers call it if the consumer has threads, several at once.
+    ! `timeout_ms` is for the whole call, `wait_timeout_ms` for each event.
+    subroutine consumer_process(this, each, processed, events_max, timeout_ms, wait_timeout_ms, none, error)
+        class(mofka_consumer), intent(in) :: this
+        procedure(mofka_process) :: each
+        integer(int64), intent(out), optional :: processed
+        integer, intent(in), optional :: events_max, timeout_ms, wait_timeout_ms
+        procedure(mofka_process_none), optional :: none
+        integer, intent(out), optional :: error
+        type(processors), target :: callbacks
+        integer(c_int64_t) :: count
+        integer(c_int) :: status
+        callbacks%each => each
+        if (present(none)) callbacks%none => none
+        status = mofka_fortran_process(this%handle, c_loc(callbacks), logical(present(none), c_bool), &
+            [number_of(events_max, 0), limit_of(timeout_ms), number_of(wait_timeout_ms, 0)], count)
+        if (present(processed)) processed = count
+        call report(status, 'process events', error)
+    end subroutine
+
+    ! What the library calls for process. `context` is a call's `callbacks`.
+    integer(c_int) function process_each(context, handle) bind(c, name='mofka_fortran_process_each')
+        type(c_ptr), value :: context, handle
+        type(processors), pointer :: callbacks
+        type(mofka_event) :: event
+        integer :: status
+        call c_f_pointer(context, callbacks)
+        event%handle = mofka_event_retain(handle)
+        status = mofka_ok
+        call callbacks%each(event, status)
+        call event%release()
+        process_each = int(status, c_int)
+    end function
+
+    integer(c_int) function process_no_event(context) bind(c, name='mofka_fortran_process_no_event')
+        type(c_ptr), value :: context
+        type(processors), pointer :: callbacks
+        integer :: status
+        call c_f_pointer(context, callbacks)
+        status = mofka_ok
+        call callbacks%none(status)
+        process_no_event = int(status, c_int)
+    end function
 
     ! The number of events that it has lost.
     integer(int64) function consumer_lost(this)
@@ -199,73 +278,73 @@ contains
     end function
 
     subroutine read_int8(this, data, error)
-        class(mofka_event), intent(in) :: this
         integer(int8), dimension(..), intent(inout) :: data
-        integer, intent(out), optional :: error
-        integer(c_int) :: status
-        status = event_check(this)
-        if (status == mofka_ok) status = mofka_fortran_read(this%handle, data)
-        call report(status, 'read data', error)
+        include 'bodies/read.inc'
     end subroutine
 
     subroutine read_int32(this, data, error)
-        class(mofka_event), intent(in) :: this
         integer(int32), dimension(..), intent(inout) :: data
-        integer, intent(out), optional :: error
-        integer(c_int) :: status
-        status = event_check(this)
-        if (status == mofka_ok) status = mofka_fortran_read(this%handle, data)
-        call report(status, 'read data', error)
+        include 'bodies/read.inc'
     end subroutine
 
     subroutine read_int64(this, data, error)
-        class(mofka_event), intent(in) :: this
         integer(int64), dimension(..), intent(inout) :: data
-        integer, intent(out), optional :: error
-        integer(c_int) :: status
-        status = event_check(this)
-        if (status == mofka_ok) status = mofka_fortran_read(this%handle, data)
-        call report(status, 'read data', error)
+        include 'bodies/read.inc'
     end subroutine
 
     subroutine read_real32(this, data, error)
-        class(mofka_event), intent(in) :: this
         real(real32), dimension(..), intent(inout) :: data
-        integer, intent(out), optional :: error
-        integer(c_int) :: status
-        status = event_check(this)
-        if (status == mofka_ok) status = mofka_fortran_read(this%handle, data)
-        call report(status, 'read data', error)
+        include 'bodies/read.inc'
     end subroutine
 
     subroutine read_real64(this, data, error)
-        class(mofka_event), intent(in) :: this
         real(real64), dimension(..), intent(inout) :: data
-        integer, intent(out), optional :: error
-        integer(c_int) :: status
-        status = event_check(this)
-        if (status == mofka_ok) status = mofka_fortran_read(this%handle, data)
-        call report(status, 'read data', error)
+        include 'bodies/read.inc'
     end subroutine
 
     subroutine read_complex32(this, data, error)
-        class(mofka_event), intent(in) :: this
         complex(real32), dimension(..), intent(inout) :: data
-        integer, intent(out), optional :: error
-        integer(c_int) :: status
-        status = event_check(this)
-        if (status == mofka_ok) status = mofka_fortran_read(this%handle, data)
-        call report(status, 'read data', error)
+        include 'bodies/read.inc'
     end subroutine
 
     subroutine read_complex64(this, data, error)
-        class(mofka_event), intent(in) :: this
         complex(real64), dimension(..), intent(inout) :: data
-        integer, intent(out), optional :: error
-        integer(c_int) :: status
-        status = event_check(this)
-        if (status == mofka_ok) status = mofka_fortran_read(this%handle, data)
-        call report(status, 'read data', error)
+        include 'bodies/read.inc'
+    end subroutine
+
+    subroutine point_int8(this, data, error)
+        integer(int8), pointer, contiguous, intent(out) :: data(:)
+        include 'bodies/point.inc'
+    end subroutine
+
+    subroutine point_int32(this, data, error)
+        integer(int32), pointer, contiguous, intent(out) :: data(:)
+        include 'bodies/point.inc'
+    end subroutine
+
+    subroutine point_int64(this, data, error)
+        integer(int64), pointer, contiguous, intent(out) :: data(:)
+        include 'bodies/point.inc'
+    end subroutine
+
+    subroutine point_real32(this, data, error)
+        real(real32), pointer, contiguous, intent(out) :: data(:)
+        include 'bodies/point.inc'
+    end subroutine
+
+    subroutine point_real64(this, data, error)
+        real(real64), pointer, contiguous, intent(out) :: data(:)
+        include 'bodies/point.inc'
+    end subroutine
+
+    subroutine point_complex32(this, data, error)
+        complex(real32), pointer, contiguous, intent(out) :: data(:)
+        include 'bodies/point.inc'
+    end subroutine
+
+    subroutine point_complex64(this, data, error)
+        complex(real64), pointer, contiguous, intent(out) :: data(:)
+        include 'bodies/point.inc'
     end subroutine
 
     ! ---- handles: copies, releases -----------------------------------------------------------------

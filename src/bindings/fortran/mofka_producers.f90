@@ -5,6 +5,7 @@ module mofka_producers
     use, intrinsic :: iso_fortran_env, only: int8, int32, int64, real32, real64
     use mofka_c
     use mofka_base
+    use mofka_callbacks, only: mofka_choose
     use mofka_topics, only: mofka_topic
     implicit none
     private
@@ -52,22 +53,31 @@ contains
     ! ---- producers ---------------------------------------------------------------------------------
 
     ! `threads`: a pool of that many, which send; 0, the default, means none. Other numbers: 0 means
-    ! the default; see mofka_producer_options_t. `options`: JSON for the backend.
+    ! the default; see mofka_producer_options_t. `options`: JSON for the backend. `fallback`: a producer
+    ! that receives what this one drops or cannot store. `choose`: chooses the partitions, in place of
+    ! the topic's selector.
     subroutine producer_create(this, topic, name, batch_size, max_batches, ordering, threads, linger_ms, &
-                               push_timeout_ms, when_full, options, error)
+                               push_timeout_ms, when_full, options, fallback, choose, error)
         class(mofka_producer), intent(inout) :: this
         type(mofka_topic), intent(in) :: topic
         character(*), intent(in), optional :: name, options
         integer, intent(in), optional :: batch_size, max_batches, ordering, threads, linger_ms, &
             push_timeout_ms, when_full
+        type(mofka_producer), intent(in), optional :: fallback
+        procedure(mofka_choose), optional :: choose
         integer, intent(out), optional :: error
-        type(c_ptr) :: made
+        type(c_ptr) :: made, last_resort
+        type(c_funptr) :: chooser
         integer(c_int) :: status
+        last_resort = c_null_ptr
+        if (present(fallback)) last_resort = fallback%handle
+        chooser = c_null_funptr
+        if (present(choose)) chooser = c_funloc(choose)
         ! In the order of shim.c.
         status = mofka_fortran_producer_create(topic%handle, c_text(name), c_text(options), &
             [number_of(batch_size, 0), number_of(max_batches, 0), number_of(threads, 0), &
              number_of(ordering, mofka_ordering_strict), number_of(linger_ms, 0), number_of(push_timeout_ms, 0), &
-             number_of(when_full, mofka_when_full_wait)], made)
+             number_of(when_full, mofka_when_full_wait)], last_resort, chooser, made)
         if (status == mofka_ok) then
             call this%release()
             this%handle = made
@@ -155,101 +165,38 @@ contains
     end function
 
     subroutine push_int8(this, metadata, data, future, partition, copy, error)
-        class(mofka_producer), intent(in) :: this
-        character(*), intent(in) :: metadata
         integer(int8), dimension(..), intent(in), target, asynchronous :: data
-        type(mofka_future), intent(inout), optional :: future
-        integer, intent(in), optional :: partition
-        logical, intent(in), optional :: copy
-        integer, intent(out), optional :: error
-        type(c_ptr) :: view
-        integer(c_int) :: status
-        status = mofka_fortran_view(data, copy_of(copy), view)
-        call push_with(this, metadata, view, status, future, partition, error)
+        include 'bodies/push.inc'
     end subroutine
 
     subroutine push_int32(this, metadata, data, future, partition, copy, error)
-        class(mofka_producer), intent(in) :: this
-        character(*), intent(in) :: metadata
         integer(int32), dimension(..), intent(in), target, asynchronous :: data
-        type(mofka_future), intent(inout), optional :: future
-        integer, intent(in), optional :: partition
-        logical, intent(in), optional :: copy
-        integer, intent(out), optional :: error
-        type(c_ptr) :: view
-        integer(c_int) :: status
-        status = mofka_fortran_view(data, copy_of(copy), view)
-        call push_with(this, metadata, view, status, future, partition, error)
+        include 'bodies/push.inc'
     end subroutine
 
     subroutine push_int64(this, metadata, data, future, partition, copy, error)
-        class(mofka_producer), intent(in) :: this
-        character(*), intent(in) :: metadata
         integer(int64), dimension(..), intent(in), target, asynchronous :: data
-        type(mofka_future), intent(inout), optional :: future
-        integer, intent(in), optional :: partition
-        logical, intent(in), optional :: copy
-        integer, intent(out), optional :: error
-        type(c_ptr) :: view
-        integer(c_int) :: status
-        status = mofka_fortran_view(data, copy_of(copy), view)
-        call push_with(this, metadata, view, status, future, partition, error)
+        include 'bodies/push.inc'
     end subroutine
 
     subroutine push_real32(this, metadata, data, future, partition, copy, error)
-        class(mofka_producer), intent(in) :: this
-        character(*), intent(in) :: metadata
         real(real32), dimension(..), intent(in), target, asynchronous :: data
-        type(mofka_future), intent(inout), optional :: future
-        integer, intent(in), optional :: partition
-        logical, intent(in), optional :: copy
-        integer, intent(out), optional :: error
-        type(c_ptr) :: view
-        integer(c_int) :: status
-        status = mofka_fortran_view(data, copy_of(copy), view)
-        call push_with(this, metadata, view, status, future, partition, error)
+        include 'bodies/push.inc'
     end subroutine
 
     subroutine push_real64(this, metadata, data, future, partition, copy, error)
-        class(mofka_producer), intent(in) :: this
-        character(*), intent(in) :: metadata
         real(real64), dimension(..), intent(in), target, asynchronous :: data
-        type(mofka_future), intent(inout), optional :: future
-        integer, intent(in), optional :: partition
-        logical, intent(in), optional :: copy
-        integer, intent(out), optional :: error
-        type(c_ptr) :: view
-        integer(c_int) :: status
-        status = mofka_fortran_view(data, copy_of(copy), view)
-        call push_with(this, metadata, view, status, future, partition, error)
+        include 'bodies/push.inc'
     end subroutine
 
     subroutine push_complex32(this, metadata, data, future, partition, copy, error)
-        class(mofka_producer), intent(in) :: this
-        character(*), intent(in) :: metadata
         complex(real32), dimension(..), intent(in), target, asynchronous :: data
-        type(mofka_future), intent(inout), optional :: future
-        integer, intent(in), optional :: partition
-        logical, intent(in), optional :: copy
-        integer, intent(out), optional :: error
-        type(c_ptr) :: view
-        integer(c_int) :: status
-        status = mofka_fortran_view(data, copy_of(copy), view)
-        call push_with(this, metadata, view, status, future, partition, error)
+        include 'bodies/push.inc'
     end subroutine
 
     subroutine push_complex64(this, metadata, data, future, partition, copy, error)
-        class(mofka_producer), intent(in) :: this
-        character(*), intent(in) :: metadata
         complex(real64), dimension(..), intent(in), target, asynchronous :: data
-        type(mofka_future), intent(inout), optional :: future
-        integer, intent(in), optional :: partition
-        logical, intent(in), optional :: copy
-        integer, intent(out), optional :: error
-        type(c_ptr) :: view
-        integer(c_int) :: status
-        status = mofka_fortran_view(data, copy_of(copy), view)
-        call push_with(this, metadata, view, status, future, partition, error)
+        include 'bodies/push.inc'
     end subroutine
 
     subroutine producer_flush(this, timeout_ms, error)

@@ -29,6 +29,7 @@ module mofka_topics
         procedure :: create_topic => driver_create_topic
         procedure :: open_topic => driver_open_topic
         procedure :: topic_exists => driver_topic_exists
+        procedure :: delete_topic => driver_delete_topic
         procedure :: stats => driver_stats
         ! End the driver: after its producers and consumers, before MPI_Finalize. Collective.
         procedure :: close => driver_close
@@ -134,6 +135,14 @@ contains
         is_there = .false.
         call report(mofka_driver_topic_exists(this%handle, c_text(name), is_there), 'look for a topic', error)
         exists = is_there
+    end subroutine
+
+    ! Delete a topic without open producers and consumers, of any rank.
+    subroutine driver_delete_topic(this, name, error)
+        class(mofka_driver), intent(in) :: this
+        character(*), intent(in) :: name
+        integer, intent(out), optional :: error
+        call report(mofka_driver_delete_topic(this%handle, c_text(name)), 'delete a topic', error)
     end subroutine
 
     ! JSON, as mofka/stats.h documents.

@@ -353,6 +353,9 @@ static void loops_end(const mofka::Driver &driver) {
 
 static void topics_are_described(const mofka::Driver &driver) {
     CHECK(driver.type() == "mpi" && driver.topicExists("loops") && !driver.topicExists("none"));
+    driver.createTopic("short");
+    driver.deleteTopic("short");
+    CHECK(!driver.topicExists("short"));
     CHECK(driver.listTopics().at("loops").text().find("partitions") != std::string_view::npos);
     CHECK(driver.stats().text().find("loops") != std::string_view::npos);
     THROWS(driver.openTopic("none"), MOFKA_ERR_NOT_FOUND, "none");

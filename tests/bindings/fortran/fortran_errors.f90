@@ -22,6 +22,10 @@ program fortran_errors
     call MPI_Comm_rank(MPI_COMM_WORLD, rank, ierr)
     call get_command_argument(1, argument)
     if (argument == 'stop') call none%create_topic('topic') ! without `error`, this ends the program
+    call driver%create(123456, error=error)
+    call expect(mofka_err_invalid, 'communicator')
+    call driver%create(MPI_COMM_NULL, error=error)
+    call expect(mofka_err_invalid, 'MPI_COMM_NULL')
     call driver%create(MPI_COMM_WORLD, '{"windows":"shm"}', error)
     call expect(mofka_err_option, 'windows')
     call none%create_topic('topic', error=error)
@@ -87,6 +91,10 @@ contains
         call expect(mofka_ok, '')
         call driver%topic_exists('topic', exists)
         if (.not. exists) stop 5
+        call driver%create_topic('short')
+        call driver%delete_topic('short')
+        call driver%delete_topic('short', error)
+        call expect(mofka_err_not_found, 'short')
         call driver%open_topic('absent', topic, 0, error)
         call expect(mofka_err_not_found, 'absent')
         call copy%open_topic('topic', topic, 0, error)

@@ -19,7 +19,9 @@ program wrong
     type(mofka_driver) :: driver
     type(mofka_topic) :: topic
     type(mofka_producer) :: producer
+    type(mofka_consumer) :: consumer
     type(mofka_event) :: event
+    real, pointer :: shown(:), shaped(:, :)
     type(pair) :: pairs(3)
     logical :: flags(3)
     character(5) :: letters(3)
@@ -46,5 +48,10 @@ call driver%create(1.5)
 call driver%create(MPI_INFO_NULL)
 call producer%create(driver)
 call producer%push('{}', field, partition='one')
+call event%point(field)
+call event%point(shaped)
+call consumer%process(driver)
+call consumer%create(topic, 'name', select=sin)
+call producer%create(topic, fallback=consumer)
 END
 echo "$count wrong statements do not compile"
