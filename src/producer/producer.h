@@ -285,8 +285,8 @@ void mfi_producer_wake_workers(mofka_producer_t *producer);
 /* Whether other threads send: workers, or the backend's. */
 bool mfi_producer_has_senders(const mofka_producer_t *producer);
 /* Seal the batches of all lanes that lingered for linger_ms. Send what is sealed, without
- * waiting. */
-void mfi_producer_check_lanes(mofka_producer_t *producer);
+ * waiting. True: a lane had an open batch. */
+bool mfi_producer_check_lanes(mofka_producer_t *producer);
 /* With the lock: an append took its batch, so there is room. End the absence of the lane's
  * sender. */
 void mfi_lane_call_sender_back(mfi_lane_t *lane);

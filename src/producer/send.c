@@ -238,9 +238,10 @@ static bool lane_check_linger(mfi_lane_t *lane, int64_t now) {
     return lane->first;
 }
 
-void mfi_producer_check_lanes(mofka_producer_t *producer) {
+bool mfi_producer_check_lanes(mofka_producer_t *producer) {
     int64_t now = mfi_coarse_ms();
     mfi_monitor_enter(&producer->lock);
+    bool found = producer->open_count > 0;
     /* A batch that is opened from now on is due later than this. */
     producer->check_ms = now + producer_linger(producer);
     for (size_t i = 0; i < producer->topic->partition_count; i++) {
@@ -251,6 +252,7 @@ void mfi_producer_check_lanes(mofka_producer_t *producer) {
         mfi_monitor_enter(&producer->lock);
     }
     mfi_monitor_leave(&producer->lock);
+    return found;
 }
 
 void mfi_producer_wake_workers(mofka_producer_t *producer) {
@@ -302,10 +304,7 @@ static bool producer_has_sealed(const mofka_producer_t *producer) {
  * worker wakes by itself, and no push has to wake it. */
 static void producer_linger_task(void *context) {
     mofka_producer_t *producer = context;
-    pthread_mutex_lock(&producer->lock);
-    bool pushed = producer->open_count > 0;
-    pthread_mutex_unlock(&producer->lock);
-    mfi_producer_check_lanes(producer);
+    bool found = mfi_producer_check_lanes(producer);
     mfi_monitor_enter(&producer->lock);
     assert(producer->lingering);
     producer->lingering = false;
@@ -313,7 +312,7 @@ static void producer_linger_task(void *context) {
     bool waits = !producer_sends_by_workers(producer) && producer_has_sealed(producer);
     if (waits && wait > RETRY_MS)
         wait = RETRY_MS;
-    if (pushed || producer->open_count > 0 || waits)
+    if (found || producer->open_count > 0 || waits)
         producer_check_later(producer, wait > 0 ? wait : 0);
     mfi_monitor_leave(&producer->lock);
     mfi_producer_release_memory(producer);

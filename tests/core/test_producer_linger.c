@@ -200,9 +200,9 @@ static void a_batch_behind_one_that_the_push_sends_lingers(void **state) {
 }
 
 static void look_again_in_an_hour(void) {
-    pthread_mutex_lock(&bulky->lock);
+    mfi_monitor_enter(&bulky->lock);
     bulky->check_ms += 3600000;
-    pthread_mutex_unlock(&bulky->lock);
+    mfi_monitor_leave(&bulky->lock);
 }
 
 /* After a batch that lingered, the background thread looks once more. So the next push does not
@@ -216,10 +216,10 @@ static void a_push_after_a_batch_that_lingered_wakes_no_thread(void **state) {
     bool lingers = true, again = false;
     for (int i = 0; i < 10000 && lingers && !again; i++) {
         clock_sleep_ms(1);
-        pthread_mutex_lock(&bulky->lock);
+        mfi_monitor_enter(&bulky->lock);
         lingers = bulky->lingering;
         again = bulky->task_ms > mfi_now_ms() + 1800000;
-        pthread_mutex_unlock(&bulky->lock);
+        mfi_monitor_leave(&bulky->lock);
     }
     assert_int_equal(script.appended, 1);
     assert_true(lingers && again);
