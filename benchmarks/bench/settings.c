@@ -228,7 +228,7 @@ static bool settings_set_text(const char *text, char *to, size_t bytes, char *al
 
 static bool settings_set_window(bench_settings_t *s, const char *text, char *allowed) {
     int choice;
-    snprintf(allowed, ALLOWED_BYTES, "one of shm rma auto");
+    snprintf(allowed, ALLOWED_BYTES, "one of shm rma node auto");
     if (!settings_read_choice(text, windows, &choice))
         return false;
     snprintf(s->window, sizeof s->window, "%s", windows[choice]);
