@@ -63,10 +63,11 @@ void mmi_commit_ring(const mmi_partition_t *p) {
     mmi_bell_ring_data(p);
     if (p->w->clerk && p->owner == p->w->rank) /* else its progress thread sees what was put */
         mmi_clerk_ring(p->w->clerk);
+    if (p->retention == MMI_RETAIN_ACKNOWLEDGED)
+        return;
     if (p->retention == MMI_RETAIN_STORED)
         mmi_storage_ring(p);
-    else if (p->retention !=
-             MMI_RETAIN_ACKNOWLEDGED) /* who waits for room may discard this batch */
+    else /* a producer that waits for room may discard this batch */
         mmi_bell_ring_room(p);
 }
 
