@@ -59,6 +59,8 @@ typedef struct mofka_batch {
     /** For statistics: append adds the time that the batch waited for room, in ns. */
     uint64_t blocked_ns;
     uint64_t first_id; /**< set by append_start: the id of its first event, once it is stored */
+    /** Set by append: what it stored has its topic's durability already. */
+    bool durable;
 } mofka_batch_t;
 
 /** A group: batches of one partition that are appended together, in order. All of them are reserved
@@ -116,6 +118,15 @@ typedef struct mofka_producer_ops {
     /** Required where limits may say that an event has at most 0 bytes: this producer cannot append
      * to the partition. A push there answers what this does: an error, whose message says why. */
     mofka_status_t (*refuse)(void *self, size_t partition);
+    /** Optional, for topics that promise durability: events become durable some time after append
+     * has stored them. Meanwhile the core appends other batches. A batch's futures complete, and
+     * flush returns, once it is durable. Wait until the events of `partition` below `next`, which
+     * are stored, are durable. `*durable` is set in any case: so many are. MOFKA_ERR_TIMEOUT: not
+     * within `timeout_ms`; nothing ends by that. MOFKA_ERR_STORAGE: the same, and the message says
+     * what keeps them from it. Called by one thread at a time for a partition, also while an append
+     * is under way. A table that ends before this slot is valid. */
+    mofka_status_t (*wait_durable)(void *self, size_t partition, uint64_t next, int64_t timeout_ms,
+                                   uint64_t *durable);
 } mofka_producer_ops_t;
 
 /* ---- consumers ------------------------------------------------------------------------------ */

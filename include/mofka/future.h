@@ -23,7 +23,8 @@ extern "C" {
 typedef enum mofka_delivery {
     MOFKA_NOT_STORED,      /**< not stored; it may still be on its way */
     MOFKA_POSSIBLY_STORED, /**< its place is reserved; consumers may or may not see it */
-    MOFKA_STORED           /**< consumers can read it */
+    MOFKA_STORED,          /**< consumers can read it */
+    MOFKA_DURABLE          /**< and it has the durability that its topic promises */
 } mofka_delivery_t;
 
 /** What a completed future holds. */
@@ -65,7 +66,8 @@ MOFKA_API mofka_status_t mofka_future_wait(mofka_future_t *future, int64_t timeo
 MOFKA_API bool mofka_future_completed(mofka_future_t *future);
 
 /** Whether a pushed event is stored. Of a completed pull, and of a flush that succeeded, the answer
- * is MOFKA_STORED.
+ * is MOFKA_STORED. A pushed event of a topic that promises durability is MOFKA_STORED before its
+ * future completes, and MOFKA_DURABLE then.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_delivery_t mofka_future_delivery(const mofka_future_t *future);
 

@@ -62,6 +62,13 @@ static mofka_status_t agent_producer_limits(void *self, size_t partition,
     return producer->ops->limits(producer->self, partition, limits);
 }
 
+/* Its reads end in time by themselves. */
+static mofka_status_t agent_wait_durable(void *self, size_t partition, uint64_t next,
+                                         int64_t timeout_ms, uint64_t *durable) {
+    const agent_producer_t *producer = self;
+    return producer->ops->wait_durable(producer->self, partition, next, timeout_ms, durable);
+}
+
 static mofka_status_t close_run(mmi_job_t *job) {
     const close_job_t *c = (const close_job_t *)(const void *)job;
     return c->producer->ops->close(c->producer->self, c->flushed);
@@ -129,6 +136,16 @@ static const mofka_producer_ops_t near_producer_ops = {
     .refuse = near_refuse,
 };
 
+static const mofka_producer_ops_t agent_durable_producer_ops = {
+    .size = sizeof agent_durable_producer_ops,
+    .limits = agent_producer_limits,
+    .append_start = agent_append_start,
+    .append_late = agent_append_late,
+    .close = agent_producer_close,
+    .destroy = agent_producer_destroy,
+    .wait_durable = agent_wait_durable,
+};
+
 mofka_status_t mmi_agent_wrap_producer(mmi_agent_t *agent, size_t partition_count,
                                        const mofka_producer_ops_t **ops, void **self) {
     agent_producer_t *producer =
@@ -139,7 +156,9 @@ mofka_status_t mmi_agent_wrap_producer(mmi_agent_t *agent, size_t partition_coun
     producer->ops = *ops;
     producer->self = *self;
     const mmi_producer_t *made = *self;
-    *ops = made->topic->partitions[0].of_node ? &near_producer_ops : &agent_producer_ops;
+    *ops = made->topic->partitions[0].of_node ? &near_producer_ops
+           : producer->ops->wait_durable      ? &agent_durable_producer_ops
+                                              : &agent_producer_ops;
     *self = producer;
     return MOFKA_OK;
 }

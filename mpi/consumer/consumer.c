@@ -46,31 +46,45 @@ void mmi_consumer_trim(mmi_consumer_t *c) {
         mmi_reader_trim(&c->readers[i]);
 }
 
+/* How readers work: with the ring alone, or with files behind it. */
+typedef struct consumer_way {
+    mofka_status_t (*fetch)(mmi_reader_t *r, size_t events_max, mmi_form_t form, mofka_run_t **run);
+    mofka_status_t (*has_ended)(mmi_reader_t *r, bool *ended);
+    mofka_status_t (*publish)(mmi_reader_t *r, bool all);
+} consumer_way_t;
+
+static const consumer_way_t ring_way = {mmi_reader_fetch, mmi_reader_has_ended, mmi_reader_publish};
+static const consumer_way_t files_way = {mmi_behind_fetch, mmi_behind_has_ended,
+                                         mmi_behind_publish};
+/* So each way has its own copy of what is called for each run. */
+#define OF_A_WAY static inline __attribute__((always_inline))
+
 /* Publish what a reader has acknowledged, and move its partition's head. */
-static void mmi_consumer_publish_reader(mmi_consumer_t *c, mmi_reader_t *r) {
-    mmi_reader_publish(r, false);
+OF_A_WAY void mmi_consumer_publish_reader(mmi_consumer_t *c, mmi_reader_t *r,
+                                          const consumer_way_t *way) {
+    way->publish(r, false);
     if (!c->trims_later)
         mmi_reader_trim(r);
 }
 
 /* Readers without events, too: one that finds nothing may hold producers up. */
-static void mmi_consumer_publish_batches(mmi_consumer_t *c) {
+OF_A_WAY void mmi_consumer_publish_batches(mmi_consumer_t *c, const consumer_way_t *way) {
     for (size_t i = 0; i < c->reader_count; i++)
-        mmi_consumer_publish_reader(c, &c->readers[i]);
+        mmi_consumer_publish_reader(c, &c->readers[i], way);
 }
 
 /* Batches whose flags were not settled when they were acknowledged: a producer may wait for their
  * room. */
-static void mmi_consumer_publish_held(mmi_consumer_t *c) {
+OF_A_WAY void mmi_consumer_publish_held(mmi_consumer_t *c, const consumer_way_t *way) {
     for (size_t i = 0; i < c->reader_count; i++)
         if (c->readers[i].held != 0)
-            mmi_consumer_publish_reader(c, &c->readers[i]);
+            mmi_consumer_publish_reader(c, &c->readers[i], way);
 }
 
 /* No reader has events: report losses that no run has reported, in a run without events. `status`:
  * there are none. */
-static mofka_status_t mmi_consumer_report_losses(mmi_consumer_t *c, mofka_status_t status,
-                                                 mofka_run_t **out) {
+OF_A_WAY mofka_status_t mmi_consumer_report_losses(mmi_consumer_t *c, mofka_status_t status,
+                                                   const consumer_way_t *way, mofka_run_t **out) {
     for (size_t i = 0; i < c->reader_count; i++) {
         mmi_reader_t *r = &c->readers[i];
         mmi_run_t *run = r->lost ? mmi_run_create(r->p, 0, 0, 0) : NULL;
@@ -79,7 +93,7 @@ static mofka_status_t mmi_consumer_report_losses(mmi_consumer_t *c, mofka_status
         run->run.lost = r->lost;
         r->lost = 0;
         *out = &run->run;
-        mmi_consumer_publish_batches(c);
+        mmi_consumer_publish_batches(c, way);
         return MOFKA_OK;
     }
     return status;
@@ -90,44 +104,50 @@ static inline size_t mmi_consumer_wrap(const mmi_consumer_t *c, size_t index) {
     return index < c->reader_count ? index : index - c->reader_count;
 }
 
-static mofka_status_t mmi_consumer_fetch_form(mmi_consumer_t *c, size_t events_max, mmi_form_t form,
-                                              mofka_run_t **run) {
+OF_A_WAY mofka_status_t mmi_consumer_fetch_form(mmi_consumer_t *c, size_t events_max,
+                                                mmi_form_t form, const consumer_way_t *way,
+                                                mofka_run_t **run) {
     size_t ended = 0;
     mofka_status_t allowed = c->reader_count ? mmi_window_may_call(c->readers[0].p->w) : MOFKA_OK;
     if (allowed)
         return allowed;
     if (events_max > MMI_RUN_EVENTS_MAX)
         events_max = MMI_RUN_EVENTS_MAX;
-    mmi_consumer_publish_held(c);
+    mmi_consumer_publish_held(c, way);
     for (size_t i = 0; i < c->reader_count; i++) {
         assert(c->turn < c->reader_count);
         size_t index = mmi_consumer_wrap(c, c->turn + i);
         mmi_reader_t *r = &c->readers[index];
-        mofka_status_t status = mmi_reader_fetch(r, events_max, form, run);
+        mofka_status_t status = way->fetch(r, events_max, form, run);
         bool end = false;
-        if (status == MOFKA_ERR_TIMEOUT && mmi_reader_has_ended(r, &end))
+        if (status == MOFKA_ERR_TIMEOUT && way->has_ended(r, &end))
             status = MOFKA_ERR_CORRUPT; /* has_ended left the message */
         if (status != MOFKA_ERR_TIMEOUT) {
             c->nap_us = 0;
             c->turn = mmi_consumer_wrap(c, index + 1);
-            mmi_consumer_publish_batches(c);
+            mmi_consumer_publish_batches(c, way);
             return status;
         }
         ended += end;
     }
     return mmi_consumer_report_losses(
-        c, ended == c->reader_count ? MOFKA_ERR_COMPLETE : MOFKA_ERR_TIMEOUT, run);
+        c, ended == c->reader_count ? MOFKA_ERR_COMPLETE : MOFKA_ERR_TIMEOUT, way, run);
 }
 
 static mofka_status_t mmi_consumer_fetch(void *self, size_t events_max, mofka_run_t **run) {
-    return mmi_consumer_fetch_form(self, events_max, MMI_FORM_TERMINATED, run);
+    return mmi_consumer_fetch_form(self, events_max, MMI_FORM_TERMINATED, &ring_way, run);
+}
+
+static mofka_status_t mmi_consumer_fetch_files(void *self, size_t events_max, mofka_run_t **run) {
+    return mmi_consumer_fetch_form(self, events_max, MMI_FORM_TERMINATED, &files_way, run);
 }
 
 static mofka_status_t mmi_consumer_fetch_unterminated(void *self, size_t events_max,
                                                       mofka_run_t **run) {
     mmi_consumer_t *c = self;
     bool shows = c->reader_count > 0 && c->readers[0].shows;
-    return mmi_consumer_fetch_form(c, events_max, shows ? MMI_FORM_IN_PLACE : MMI_FORM_PACKED, run);
+    return mmi_consumer_fetch_form(c, events_max, shows ? MMI_FORM_IN_PLACE : MMI_FORM_PACKED,
+                                   &ring_way, run);
 }
 
 static void mmi_consumer_release_run(void *self, mofka_run_t *run) {
@@ -170,7 +190,7 @@ static mofka_status_t mmi_consumer_publish(void *self) {
     mmi_consumer_t *c = self;
     mofka_status_t status = MOFKA_OK;
     for (size_t i = 0; i < c->reader_count && !status; i++)
-        status = mmi_reader_publish(&c->readers[i], true);
+        status = (c->topic->store ? mmi_behind_publish : mmi_reader_publish)(&c->readers[i], true);
     mmi_consumer_trim(c);
     return status;
 }
@@ -246,6 +266,7 @@ static void mmi_consumer_destroy(void *self) {
     free(c->payload);
     free(c->by_partition);
     free(c->pieces);
+    mmi_behind_free(c);
     free(c);
 }
 
@@ -277,10 +298,35 @@ static const mofka_consumer_ops_t consumer_ops = {
     .fetch_unterminated = mmi_consumer_fetch_unterminated,
 };
 
+/* Of topics with storage. */
+static const mofka_consumer_ops_t files_consumer_ops = {
+    .size = sizeof files_consumer_ops,
+    .fetch = mmi_consumer_fetch_files,
+    .get_data = mmi_behind_get_data,
+    .finish_data = mmi_behind_finish_data,
+    .wait = mmi_consumer_wait,
+    .release_run = mmi_behind_release_run,
+    .acknowledge = mmi_consumer_acknowledge,
+    .acknowledged = mmi_consumer_acknowledged,
+    .publish = mmi_consumer_publish,
+    .unsubscribe = mmi_consumer_unsubscribe,
+    .close = mmi_consumer_close,
+    .destroy = mmi_consumer_end_and_destroy,
+    .skip_damaged = mmi_consumer_skip_damaged,
+    .describe_wait = mmi_consumer_describe_wait,
+    .metadata_damaged = mmi_consumer_metadata_damaged,
+};
+
 static mofka_status_t mmi_consumer_check_zero_copy(const mmi_topic_t *topic,
                                                    const mofka_consumer_config_t *config) {
     const mmi_partition_t *p = &topic->partitions[0];
     size_t count = config->targets ? config->target_count : topic->partition_count;
+    if (topic->store)
+        return mofka_fail(
+            MOFKA_ERR_UNSUPPORTED,
+            "zero_copy needs a topic without \"storage\"; topic '%s' has it: its ring "
+            "does not wait for consumers",
+            p->topic);
     for (size_t i = 0; i < count; i++) {
         p = &topic->partitions[config->targets ? config->targets[i] : i];
         if (!p->w->ops->has_addresses)
@@ -324,6 +370,7 @@ static void mmi_consumer_undo_joins(mmi_consumer_t *c, size_t count) {
         int64_t deadline = mmi_deadline(MMI_LOCK_TIMEOUT_MS);
         if (r->p && (!r->fresh || mmi_reader_leave(r, MMI_CONSUMER_FREE, deadline)))
             mmi_reader_leave(r, MMI_CONSUMER_AWAY, deadline);
+        mmi_behind_close(r);
     }
 }
 
@@ -355,8 +402,11 @@ static mofka_status_t mmi_consumer_join(mmi_consumer_t *c, const mofka_consumer_
                                                                               : RUN_DATA_BYTES;
         c->by_partition[index] = r;
         r->seen_at = r->watched_at = MMI_UNWATCHED;
-        status = mmi_reader_join(r, &topic->partitions[index], config->name, config->from_end,
-                                 mmi_deadline(MMI_LOCK_TIMEOUT_MS));
+        if (topic->store)
+            status = mmi_behind_open(r, topic, index, mmi_deadline(MMI_DIRECTORY_READ_MS));
+        if (!status)
+            status = mmi_reader_join(r, &topic->partitions[index], config->name, config->from_end,
+                                     mmi_deadline(MMI_LOCK_TIMEOUT_MS));
     }
     return status ? status : mmi_consumer_begin_rings(c);
 }
@@ -385,7 +435,7 @@ mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *co
         mmi_consumer_end_and_destroy(c);
         return mofka_fail(status, "%s", message);
     }
-    *ops = &consumer_ops;
+    *ops = topic->store ? &files_consumer_ops : &consumer_ops;
     *out = c;
     return MOFKA_OK;
 }

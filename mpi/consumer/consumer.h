@@ -108,11 +108,26 @@ typedef struct mmi_reader {
     mmi_payload_t *payload;
     uint64_t *words;    /* MMI_RUN_WORDS_MAX */
     uint64_t newest_ns; /* the latest time when a batch was stored that this reader has seen */
+    /* Of a topic with storage: see behind.c. */
+    const mmi_topic_t *topic;             /* borrow */
+    struct mmi_log *log;                  /* its files; NULL: there are none */
+    bool behind;                          /* it reads the files, or is to */
+    bool ringless;                        /* it reads the files only: the log cannot be written */
+    bool waits_durable;                   /* nothing else is delivered */
+    uint64_t oldest;                      /* event of the files, when it joined */
     size_t event_payload, event_metadata; /* bytes of an event of the last run; at first a guess */
     size_t run_events;                    /* events that the last look found; likewise */
 } mmi_reader_t;
 
 #define MMI_UNWATCHED UINT64_MAX
+
+/* Data that is copied from the ring, of a topic with storage. */
+typedef struct mmi_wanted {
+    size_t index; /* of the event in its run */
+    size_t range_count;
+    mofka_range_t *ranges;   /* owned */
+    mofka_data_view_t *view; /* borrow, until finish_data */
+} mmi_wanted_t;
 
 typedef struct mmi_consumer {
     mmi_topic_t *topic; /* borrow: the core's handle keeps the topic open longer */
@@ -130,7 +145,9 @@ typedef struct mmi_consumer {
     mmi_waiter_t *waiter; /* borrow; NULL: waits without rings of owners */
     int lost_rings;       /* in a row */
     int64_t nap_us;       /* the next sleep; 0: something was found */
-    bool trims_later;     /* whoever calls fetch has another thread call mmi_consumer_trim */
+    mmi_wanted_t *wanted; /* of a topic with storage */
+    size_t wanted_count, wanted_room;
+    bool trims_later; /* whoever calls fetch has another thread call mmi_consumer_trim */
     size_t partition_count;
     mmi_reader_t **by_partition; /* NULL: not one of this consumer's */
     size_t reader_count;
@@ -220,6 +237,30 @@ static inline void mmi_reader_trim(mmi_reader_t *r) {
 }
 /* Free what the reader owns. */
 void mmi_reader_destroy(mmi_reader_t *r);
+
+/* ---- behind.c: of a topic with storage ------------------------------------------------------- */
+
+/* Before the reader joins: wait for the log, and open its files. Blocks: at most until `deadline`.
+ */
+mofka_status_t mmi_behind_open(mmi_reader_t *r, const mmi_topic_t *topic, size_t partition,
+                               int64_t deadline);
+void mmi_behind_close(mmi_reader_t *r);
+/* As mmi_reader_fetch, _has_ended, _has_news and _publish. */
+mofka_status_t mmi_behind_fetch(mmi_reader_t *r, size_t events_max, mmi_form_t form,
+                                mofka_run_t **run);
+mofka_status_t mmi_behind_has_ended(mmi_reader_t *r, bool *ended);
+bool mmi_behind_has_news(mmi_reader_t *r, size_t *ended);
+mofka_status_t mmi_behind_publish(mmi_reader_t *r, bool all);
+/* Go on behind damage of the files. */
+mofka_status_t mmi_behind_skip(mmi_reader_t *r, uint64_t *skipped);
+/* Slots of the consumer's table. */
+mofka_status_t mmi_behind_get_data(void *self, mofka_run_t *run, size_t index,
+                                   const mofka_range_t *ranges, size_t range_count,
+                                   mofka_data_view_t *view);
+mofka_status_t mmi_behind_finish_data(void *self, mofka_run_t *run, int64_t timeout_ms,
+                                      size_t *overtaken);
+void mmi_behind_release_run(void *self, mofka_run_t *run);
+void mmi_behind_free(mmi_consumer_t *c);
 
 /* ---- pass.c ---- */
 
@@ -332,6 +373,8 @@ mofka_status_t mmi_consumer_wait_for_rings(mmi_consumer_t *c, int64_t deadline);
 /* Look whether there is something to fetch, or damage to report. `*ended` grows if nothing will
  * come any more. */
 bool mmi_reader_has_news(mmi_reader_t *r, size_t *ended);
+/* The same of the ring alone. */
+bool mmi_reader_has_ring_news(mmi_reader_t *r, size_t *ended);
 mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms);
 void mmi_consumer_describe_wait(void *self, char *text, size_t bytes);
 

@@ -98,7 +98,7 @@ mofka_status_t mmi_reader_find_damage(mmi_reader_t *r, mmi_damage_t *damage) {
     *damage = (mmi_damage_t){.first = r->next, .end = r->next, .chain = r->chain};
     mofka_status_t status = r->next == r->batch_end ? damage_find_by_flag(r, damage)
                                                     : damage_find_by_entries(r, damage);
-    if (status || damage->end == r->next || r->p->retention != MMI_DISCARD_OLDEST)
+    if (status || damage->end == r->next || !mmi_partition_overtakes(r->p))
         return status;
     mmi_state_t state;
     status = mmi_state_load(r->p, &state);
@@ -170,7 +170,8 @@ mofka_status_t mmi_consumer_skip_damaged(void *self, uint64_t *skipped) {
     for (size_t i = 0; i < c->reader_count && !status; i++) {
         mmi_reader_t *r = &c->readers[i];
         mmi_damage_t damage;
-        if (!r->reported)
+        status = mmi_behind_skip(r, skipped);
+        if (status || !r->reported)
             continue;
         status = mmi_reader_find_damage(r, &damage);
         uint64_t wanted = damage_count_wanted(r, &damage);

@@ -12,6 +12,7 @@
  */
 #include "mpi/consumer/consumer.h"
 #include "mpi/errand/errand.h"
+#include "mpi/storage/storage.h"
 
 #include <string.h>
 #include <mofka/log.h>
@@ -143,6 +144,47 @@ static mofka_status_t join_resume(mmi_reader_t *r, mmi_place_t head) {
     return status;
 }
 
+/* The same with storage: at the oldest event of the files, or at the tail, where a batch begins. */
+static mofka_status_t join_begin_stored(mmi_reader_t *r, const char *name, mmi_place_t head,
+                                        bool from_end) {
+    const mmi_partition_t *p = r->p;
+    mmi_state_t state;
+    mmi_tail_t tail = {.at = {r->oldest, 0}};
+    mmi_assert_locked(p);
+    mofka_status_t status = from_end && !r->ringless ? mmi_tail_load(p, &state, &tail) : MOFKA_OK;
+    if (status)
+        return status;
+    uint64_t most = head.events + p->slots, start = tail.at.events;
+    start = from_end && start > most ? most : start;
+    join_put_name(r, name);
+    mmi_control_store(p, mmi_reader_field(r, MMI_CONTROL(acknowledged)), mmi_seal(start));
+    join_start(r, start, start, head);
+    return MOFKA_OK;
+}
+
+/* With storage: where the last consumer of the name stopped. */
+static mofka_status_t join_resume_stored(mmi_reader_t *r, mmi_place_t head) {
+    uint64_t word = mmi_control_load(r->p, mmi_reader_field(r, MMI_CONTROL(acknowledged)));
+    mmi_assert_locked(r->p);
+    if (!mmi_is_sealed(word))
+        return mmi_consumer_damaged(r->p, r->place, "acknowledged", word);
+    join_start(r, mmi_unseal(word), mmi_unseal(word), head);
+    return MOFKA_OK;
+}
+
+static mofka_status_t join_stored(mmi_reader_t *r, const char *name, mmi_place_t head,
+                                  bool from_end) {
+    mofka_status_t status =
+        r->fresh ? join_begin_stored(r, name, head, from_end) : join_resume_stored(r, head);
+    bool at_tail = r->fresh && from_end && !r->ringless;
+    r->behind = true;
+    if (!status)
+        status = mmi_log_seek(r->log, r->next);
+    if (!status)
+        r->log->boundary = at_tail;
+    return status;
+}
+
 /* With the partition's lock: register the name, and start at the head, or behind what is stored.
  * What is reserved without room is not stored. */
 static mofka_status_t join_begin(mmi_reader_t *r, const char *name, mmi_place_t head,
@@ -171,7 +213,9 @@ static mofka_status_t join_take_place(mmi_reader_t *r, const char *name, bool fr
     mofka_status_t status = mmi_state_load(p, &state);
     if (!status)
         status = join_find_place(r, name);
-    if (!status)
+    if (!status && p->retention == MMI_RETAIN_STORED)
+        status = join_stored(r, name, state.head, from_end);
+    else if (!status)
         status = r->fresh ? join_begin(r, name, state.head, from_end) : join_resume(r, state.head);
     if (!status)
         status = mmi_window_check(p->w, p->owner);

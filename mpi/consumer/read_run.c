@@ -161,11 +161,15 @@ static mofka_status_t reader_read_entries(mmi_reader_t *r, size_t most, size_t *
 static mofka_status_t reader_count_overtaken(mmi_reader_t *r, mmi_place_t *head, uint64_t *passed) {
     mmi_state_t state;
     *passed = 0;
-    if (r->p->retention != MMI_DISCARD_OLDEST)
+    if (!mmi_partition_overtakes(r->p))
         return MOFKA_OK;
     mofka_status_t status = mmi_state_load(r->p, &state);
     if (status || state.head.events <= r->next)
         return status;
+    if (r->log) { /* nothing is lost: the files have it */
+        r->behind = true;
+        return MOFKA_OK;
+    }
     *head = state.head;
     *passed = head->events - r->next;
     uint64_t wanted = r->next > r->skip_below ? r->next : r->skip_below;
@@ -368,6 +372,8 @@ static look_t reader_fill_run(mmi_reader_t *r, mmi_run_t *run, const mmi_measure
     *status = reader_count_overtaken(r, &head, &passed);
     if (*status)
         return LOOK_FAILED;
+    if (r->behind)
+        return LOOK_NOTHING;
     if (passed > 0)
         r->stamp = 0;
     if (passed >= measure->count) {
@@ -522,6 +528,8 @@ static look_t reader_look(mmi_reader_t *r, size_t events_max, mofka_run_t **out,
         *status = reader_drop_overtaken(r, &found, &overtaken);
     if (*status)
         return LOOK_FAILED;
+    if (r->behind)
+        return LOOK_NOTHING;
     if (found == 0 && (overtaken || !odd))
         return overtaken ? LOOK_OVERTAKEN : LOOK_NOTHING;
     return found > 0 ? reader_look_at_entries(r, found, out, status)
@@ -533,7 +541,7 @@ mofka_status_t mmi_reader_fetch(mmi_reader_t *r, size_t events_max, mmi_form_t f
     mofka_status_t status;
     look_t look;
     assert(form != MMI_FORM_IN_PLACE ||
-           (r->p->w->ops->has_addresses && r->p->retention != MMI_DISCARD_OLDEST));
+           (r->p->w->ops->has_addresses && !mmi_partition_overtakes(r->p)));
     r->form = form;
     int tries = 0, skips = 0;
     do

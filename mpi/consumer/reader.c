@@ -51,7 +51,7 @@ static mofka_status_t marks_grow(mmi_reader_t *r) {
 mofka_status_t mmi_reader_mark(mmi_reader_t *r, mmi_mark_t mark) {
     /* Without acknowledgements nothing else ends the marks of what is discarded. */
     mmi_state_t state;
-    if (r->mark_count == r->mark_room && r->p->retention == MMI_DISCARD_OLDEST &&
+    if (r->mark_count == r->mark_room && mmi_partition_overtakes(r->p) &&
         mmi_state_load(r->p, &state) == MOFKA_OK)
         mmi_reader_forget(r, state.head);
     mofka_status_t status = r->mark_count == r->mark_room ? marks_grow(r) : MOFKA_OK;
@@ -284,7 +284,7 @@ static bool reader_sees_room(const mmi_partition_t *p) {
 static void reader_want_trim(mmi_reader_t *r, mmi_mark_t reached) {
     const mmi_partition_t *p = r->p;
     if (p->w->ops->puts_are_cheap || p->owner != p->w->rank || reached.needs != reached.end ||
-        p->retention == MMI_DISCARD_OLDEST || reader_sees_room(p))
+        mmi_partition_overtakes(p) || reader_sees_room(p))
         return;
     r->trim_to = (mmi_place_t){reached.end, reached.units};
 }
@@ -362,5 +362,6 @@ mofka_status_t mmi_reader_publish(mmi_reader_t *r, bool all) {
 }
 
 void mmi_reader_destroy(mmi_reader_t *r) {
+    mmi_behind_close(r);
     free(r->marks);
 }

@@ -24,7 +24,7 @@ static bool ring_is_near(const mmi_reader_t *r) {
 
 mofka_status_t mmi_consumer_begin_rings(mmi_consumer_t *c) {
     mmi_clerk_t *clerk = c->topic->w->clerk;
-    if (!clerk || mmi_consumer_is_near(c))
+    if (!clerk || mmi_consumer_is_near(c) || c->topic->store) /* files do not ring */
         return MOFKA_OK;
     c->waiter = mmi_waiter_begin(clerk, c->reader_count);
     return c->waiter ? MOFKA_OK : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer's rings");

@@ -27,11 +27,15 @@
 /* The head has passed the reader, or a fetch will report that the head is damaged. */
 static bool wait_is_overtaken(const mmi_reader_t *r) {
     mmi_state_t state;
-    return r->p->retention == MMI_DISCARD_OLDEST &&
+    return mmi_partition_overtakes(r->p) &&
            (mmi_state_load(r->p, &state) != MOFKA_OK || state.head.events > r->next);
 }
 
 bool mmi_reader_has_news(mmi_reader_t *r, size_t *ended) {
+    return r->log ? mmi_behind_has_news(r, ended) : mmi_reader_has_ring_news(r, ended);
+}
+
+bool mmi_reader_has_ring_news(mmi_reader_t *r, size_t *ended) {
     bool end = false, found = r->next < r->batch_end && !r->late;
     assert(r->next <= r->batch_end);
     if (r->next == r->batch_end) {

@@ -28,6 +28,8 @@
 
 void mmi_driver_stop(mmi_driver_t *d, bool frees) {
     assert(d->directory.w);
+    mmi_storage_stop(d->storage);
+    d->storage = NULL;
     mmi_finalize_unwatch(d);
     mmi_progress_stop(d);
     mmi_clerk_destroy(d->directory.w->clerk);

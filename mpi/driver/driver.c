@@ -6,6 +6,7 @@
  *   options, memory for the driver          roll call, MPI_Comm_idup; agree   until the deadline
  *   memory to compare options               agree, then Ibcast of the         until the deadline
  *                                           leader's; all compare
+ *   open the store; rank 0 may make it      agree, twice                      until the deadline
  *                                           meet, then Comm_split_type        in MPI
  *   memory to compare bindings              agree, then Iallgather            until the deadline
  *   check and make the window               whether one node; meet            until the deadline
@@ -14,6 +15,7 @@
  *   trial of an rma window                  operations on others' memory,     in MPI
  *                                           agree and meet in between         until the deadline
  *   progress thread, watch, zeros           agree                             until the deadline
+ *   rank 0 makes the store's topics         agree                             until the deadline
  *   make the handle                         agree                             until the deadline
  *
  * To agree is to find the worst status of all ranks (ranks/ranks.h). A rank whose step failed takes
@@ -393,12 +395,19 @@ static mofka_status_t mmi_driver_open(mmi_driver_t *d, preparation_t *p) {
     directory->directory_bytes = s->directory_bytes;
     directory->owner_count = (size_t)s->owner_count;
     if (!status)
+        status = mmi_driver_open_store(d, s);
+    if (!status)
         status = mmi_node_find(d->ranks, s->node_ranks, &d->node);
     if (!status && s->owner_count == 0)
         directory->owner_count = mmi_driver_choose_owners(d, directory->owners);
     if (!status)
         status = mmi_driver_start(d, s);
     mmi_node_leave(d->ranks, &d->node);
+    if (status || !directory->store)
+        return status;
+    status = mmi_driver_resume(d);
+    if (status)
+        mmi_driver_drop_window(d);
     return status;
 }
 

@@ -8,6 +8,8 @@
 #include <mofka/backend.h>
 #include <mofka/mpi.h>
 #include "mpi/driver/node.h"
+#include "mpi/driver/settings.h"
+#include "mpi/storage/storage.h"
 #include "mpi/topic/stats.h"
 
 typedef struct mmi_driver {
@@ -20,6 +22,8 @@ typedef struct mmi_driver {
     bool several_nodes;        /* the ranks are not all on one node */
     uint64_t nonce;            /* a number that other drivers do not have */
     mmi_directory_t directory; /* and the window; owned */
+    mfi_store_t store;         /* of the directory, where it has one */
+    mmi_storage_t *storage;    /* owned; NULL: this rank keeps no files */
     bool has_progress;         /* the progress thread runs */
     pthread_t progress_thread;
     _Atomic bool stop_progress;
@@ -45,6 +49,13 @@ mofka_status_t mmi_driver_close(void *self, int64_t timeout_ms);
 /* End the watch of MPI_Finalize and the progress thread, and end the window. `frees`: all ranks
  * have met to free it; else it is left to MPI. */
 void mmi_driver_stop(mmi_driver_t *d, bool frees);
+
+/* ---- store.c: collective ---- */
+
+/* Open the store that the settings name, if they do; the same on all ranks. */
+mofka_status_t mmi_driver_open_store(mmi_driver_t *d, const mmi_settings_t *s);
+/* Once the window is open: start to keep files, and make the topics that the store has. */
+mofka_status_t mmi_driver_resume(mmi_driver_t *d);
 
 /* ---- state.c ---- */
 

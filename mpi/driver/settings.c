@@ -16,13 +16,14 @@
 
 static mofka_status_t settings_read_table(const char *options, mmi_settings_t *s,
                                           mmi_own_settings_t *own, char **owners,
-                                          uint64_t *node_ranks) {
+                                          uint64_t *node_ranks, char **store) {
     static const char *const windows[] = {"auto", "shm", "rma", "node", NULL};
     static const char *const progress[] = {"auto", "thread", "none", NULL};
     static const char *const memory[] = {"allocate", "create", NULL};
     static const char *const lock_all[] = {"nocheck", "check", NULL};
     static const char *const words[] = {"concurrent", "serial", NULL};
     static const char *const reserve[] = {"auto", "atomic", "message", NULL};
+    static const char *const resume[] = {"if_exists", "must", "never", NULL};
     const mofka_option_t table[] = {
         {.key = "window", .kind = MOFKA_OPTION_CHOICE, .value = &s->window, .choices = windows},
         {.key = "progress",
@@ -49,6 +50,8 @@ static mofka_status_t settings_read_table(const char *options, mmi_settings_t *s
          .max = UINT64_C(1) << 30},
         {.key = "owners", .kind = MOFKA_OPTION_JSON, .value = owners},
         {.key = "node_ranks", .kind = MOFKA_OPTION_UINT, .value = node_ranks, .max = INT_MAX},
+        {.key = "store", .kind = MOFKA_OPTION_STRING, .value = store},
+        {.key = "resume", .kind = MOFKA_OPTION_CHOICE, .value = &s->resume, .choices = resume},
         {.key = "join", .kind = MOFKA_OPTION_BOOL, .value = &own->join},
         {.key = "high", .kind = MOFKA_OPTION_BOOL, .value = &own->high},
         {.key = "create_timeout_ms",
@@ -56,6 +59,20 @@ static mofka_status_t settings_read_table(const char *options, mmi_settings_t *s
          .value = &own->create_timeout_ms},
     };
     return mofka_options_read("MPI driver", options, table, sizeof table / sizeof table[0]);
+}
+
+static mofka_status_t settings_read_store(const char *path, mmi_settings_t *s) {
+    if (!path)
+        return s->resume == MMI_RESUME_IF_EXISTS
+                   ? MOFKA_OK
+                   : mofka_fail(MOFKA_ERR_OPTION, "MPI driver: \"resume\" needs \"store\"");
+    size_t bytes = strlen(path);
+    if (bytes == 0 || bytes >= sizeof s->store)
+        return mofka_fail(MOFKA_ERR_RANGE,
+                          "MPI driver: option \"store\" must be a path of 1 to %zu bytes",
+                          sizeof s->store - 1);
+    memcpy(s->store, path, bytes);
+    return MOFKA_OK;
 }
 
 /* Without the option, all ranks are owners. */
@@ -107,7 +124,7 @@ static mofka_status_t settings_read_owners(const char *json, int size, int *owne
 
 mofka_status_t mmi_settings_read(const char *options, int size, mmi_settings_t *s, int **owners,
                                  mmi_own_settings_t *own) {
-    char *json = NULL;
+    char *json = NULL, *store = NULL;
     uint64_t node_ranks = 0;
     int *list = calloc((size_t)size, sizeof *list);
     /* Its padding is zero, too: it is compared as bytes. */
@@ -116,9 +133,11 @@ mofka_status_t mmi_settings_read(const char *options, int size, mmi_settings_t *
     s->arena_bytes = 64 << 20;
     s->directory_bytes = 1 << 20;
     *own = (mmi_own_settings_t){.create_timeout_ms = CREATE_TIMEOUT_MS};
-    mofka_status_t status = list ? settings_read_table(options, s, own, &json, &node_ranks)
+    mofka_status_t status = list ? settings_read_table(options, s, own, &json, &node_ranks, &store)
                                  : mofka_fail(MOFKA_ERR_MEMORY, "no memory for %d owners", size);
     s->node_ranks = (int)node_ranks;
+    if (!status)
+        status = settings_read_store(store, s);
     if (!status && json)
         status = settings_read_owners(json, size, list, &s->owner_count);
     else if (!status)
@@ -126,6 +145,7 @@ mofka_status_t mmi_settings_read(const char *options, int size, mmi_settings_t *
     s->arena_bytes = mmi_round_up(s->arena_bytes, MMI_PAGE_BYTES);
     s->directory_bytes = mmi_round_up(s->directory_bytes, MMI_PAGE_BYTES);
     free(json);
+    free(store);
     if (status)
         free(list);
     else

@@ -11,6 +11,11 @@ enum { MMI_MEMORY_ALLOCATE, MMI_MEMORY_CREATE };
 enum { MMI_LOCK_ALL_NOCHECK, MMI_LOCK_ALL_CHECK };
 enum { MMI_WORDS_CONCURRENT, MMI_WORDS_SERIAL };
 
+/* What is done with topics that the store has. */
+enum { MMI_RESUME_IF_EXISTS, MMI_RESUME_MUST, MMI_RESUME_NEVER };
+/* Bytes of the store's path, with its zero. */
+#define MMI_STORE_PATH_BYTES 1024
+
 /* Without pointers, because a rank broadcasts it; so the list of owners is apart. */
 typedef struct mmi_settings {
     int window, progress;                  /* of the enums above */
@@ -20,6 +25,8 @@ typedef struct mmi_settings {
     int owner_count;                       /* at least 1; 0: one of each node */
     int node_ranks;                        /* ranks of a part of a node; 0: all of it */
     uint64_t arena_bytes, directory_bytes; /* whole pages */
+    int resume;                            /* of the enum above */
+    char store[MMI_STORE_PATH_BYTES];      /* "": none; zeros behind it */
 } mmi_settings_t;
 
 /* What each rank has for itself. */

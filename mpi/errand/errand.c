@@ -38,7 +38,11 @@ static bool errand_is_valid(const mmi_window_t *near, uint64_t share_bytes, cons
         e->ring_bytes > MMI_RING_BYTES_MAX || e->ring_bytes % MMI_UNIT_BYTES != 0 ||
         e->retention > MMI_DISCARD_OLDEST || e->checksums > 1)
         return false;
-    uint64_t bytes = mmi_partition_bytes(e->slots, e->ring_bytes, e->checksums != 0);
+    uint64_t bytes =
+        mmi_partition_bytes(&(mmi_partition_t){.slots = e->slots,
+                                               .ring_bytes = e->ring_bytes,
+                                               .retention = (mmi_retention_t)e->retention,
+                                               .checksums = e->checksums != 0});
     return bytes <= share_bytes && e->base <= share_bytes - bytes &&
            e->bells_owner < (uint64_t)near->size && near->base[e->bells_owner] &&
            memchr(e->topic, 0, sizeof e->topic) && memchr(e->name, 0, sizeof e->name);

@@ -58,6 +58,11 @@ mofka_status_t mmi_consumer_name(const mmi_partition_t *p, size_t place, char *n
 mofka_status_t mmi_consumer_damaged(const mmi_partition_t *p, size_t place, const char *what,
                                     uint64_t word) {
     char name[MOFKA_NAME_BYTES_MAX + 1];
+    if (place == MMI_STORAGE_PLACE)
+        return mofka_fail(MOFKA_ERR_CORRUPT,
+                          "topic '%s', partition %zu: the word '%s' of its storage is damaged "
+                          "(0x%016" PRIx64 ")",
+                          p->topic, p->index, what, word);
     mmi_consumer_name(p, place, name, INT64_MAX);
     return mofka_fail(MOFKA_ERR_CORRUPT,
                       "topic '%s', partition %zu: the word '%s[%zu]' of consumer '%s' is damaged "
@@ -89,6 +94,11 @@ mofka_status_t mmi_consumers_find_slowest(const mmi_partition_t *p, mmi_place_t 
                                           mmi_slowest_t *slowest) {
     mmi_consumers_t consumers;
     uint64_t cursors[MMI_CONSUMERS_MAX];
+    if (p->retention == MMI_RETAIN_STORED) {
+        uint64_t cursor = p->w->ops->load(p->w, p->owner, p->stored + MMI_STORED(cursor));
+        *slowest = (mmi_slowest_t){MMI_STORAGE_PLACE, mmi_cursor_unpack(cursor, head)};
+        return mmi_window_check(p->w, p->owner);
+    }
     *slowest = (mmi_slowest_t){MMI_CONSUMERS_MAX, head};
     mofka_status_t status = mmi_consumers_load(p, &consumers);
     if (status || consumers.count == 0)

@@ -50,6 +50,8 @@
  *   +---------------+------------------+-------------------+----------------+-------------------+
  *                                                            only with checksums
  *
+ * A topic with storage has one more page, the storage page, between control block and flags.
+ *
  * The log is the sequence of all events ever reserved. Events and units are counted from its start
  * in 64 bits. Event `id` has slot id % slots; the byte at `position` of the payload is at position
  * % ring_bytes of the ring. Both rings hold what lies between head and tail:
@@ -124,6 +126,29 @@
  *     1408  acknowledged[64]  the live consumer              store the next unacknowledged id,
  *                                                            before the cursor
  *     1920  name[64]       a consumer that joins             put, with the lock
+ *
+ * The words of the storage page. The threads of storage of the partition's owner store them, by the
+ * processor; each word has one thread. Those that are stored are sealed, but for the cursor.
+ *
+ *   offset  word           written by                        operation
+ *        0  life           the opening of the log            store, last: before it, nobody uses
+ *                                                            the partition. 0: it is not open
+ *        8  failed         the writing thread                store a status; 0: there is no error
+ *       64  written        the writing thread                store; ids below are written
+ *       72  synced         the syncing thread                store; ids below are on disk
+ *      128  cursor         writing thread, with the lock     store (events << 32 | units): the head
+ *                          when it goes back; "synced":      may go there. What is behind it has
+ *                          the syncing thread                not the topic's durability
+ *      192  bell           as data_bell                      fetch_add 1
+ *      200  waiters        a rank that waits for `written`   fetch_add 1, then -1
+ *                          or `synced`
+ *      512  rewound[64]    the opening of the log            store: by how many events a named
+ *                                                            consumer was set back
+ *     1024  text           the writing thread                what failed, before the word; it may
+ * be read torn
+ *
+ * A crash of the owner between any two of these stores leaves a log that is at least as far as the
+ * words say. With them, the head never is ahead of what was promised.
  *
  * What is read is checked before it is used: sealed words by their seal, counters by their halves,
  * a name by the check in its state, which also has the state in its lowest 8 bits. The reservation
@@ -216,6 +241,32 @@ typedef struct mmi_control {
     uint64_t acknowledged[MMI_CONSUMERS_MAX];
     char name[MMI_CONSUMERS_MAX][MOFKA_NAME_BYTES_MAX + 1];
 } mmi_control_t;
+
+typedef struct mmi_stored {
+    uint64_t life;
+    uint64_t failed;
+    uint64_t pad0[6];
+    uint64_t written;
+    uint64_t synced;
+    uint64_t pad1[6];
+    uint64_t cursor;
+    uint64_t pad2[7];
+    uint64_t bell;
+    uint64_t waiters;
+    uint64_t pad3[38];
+    uint64_t rewound[MMI_CONSUMERS_MAX];
+    char text[256];
+} mmi_stored_t;
+/* The offset of a word of the storage page. */
+#define MMI_STORED(field) offsetof(mmi_stored_t, field)
+
+static_assert(sizeof(mmi_stored_t) <= MMI_PAGE_BYTES, "one page");
+static_assert(MMI_STORED(written) == 64, "as drawn");
+static_assert(MMI_STORED(cursor) == 128, "as drawn");
+static_assert(MMI_STORED(bell) == 192, "as drawn");
+static_assert(MMI_STORED(waiters) == MMI_STORED(bell) + 8, "as drawn");
+static_assert(MMI_STORED(rewound) == 512, "as drawn");
+static_assert(MMI_STORED(text) == 1024, "as drawn");
 
 /* The offset of a word of the control block. */
 #define MMI_CONTROL(field) offsetof(mmi_control_t, field)

@@ -16,9 +16,13 @@
  * producer/turn.c. */
 #define MMI_SMALL_TOGETHER (UINT64_C(1) << 29)
 
-/* For whom the log keeps events: until all named consumers acknowledged them, or until their room
- * is needed. */
-typedef enum mmi_retention { MMI_RETAIN_ACKNOWLEDGED, MMI_DISCARD_OLDEST } mmi_retention_t;
+/* For whom the ring keeps events: until all named consumers acknowledged them, until their room is
+ * needed, or until they have the durability that the topic promises. */
+typedef enum mmi_retention {
+    MMI_RETAIN_ACKNOWLEDGED,
+    MMI_DISCARD_OLDEST,
+    MMI_RETAIN_STORED
+} mmi_retention_t;
 
 typedef struct mmi_partition {
     mmi_window_t *w;
@@ -32,6 +36,7 @@ typedef struct mmi_partition {
     bool checksums; /* events have sums */
     bool of_node;   /* its words are changed by processors of its owner's node: see layout.h */
     uint64_t flags, entries, sums, ring; /* offsets in the owner's share; see mmi_partition_place */
+    uint64_t stored;                     /* the storage page; with MMI_RETAIN_STORED only */
     uint64_t salt;                       /* of the checks of its flags; likewise */
     uint64_t small_max; /* events and units of a batch that is reserved without the lock */
     /* The partition of the topic that has the data bell: the first one; with of_node, the first one
@@ -69,9 +74,10 @@ typedef struct mmi_tail {
 
 /* ---- partition.c: geometry and state --------------------------------------------------------- */
 
-/* Bytes that a partition of this geometry takes; whole pages. */
-uint64_t mmi_partition_bytes(uint64_t slots, uint64_t ring_bytes, bool checksums);
-/* Set the offsets that follow from base, slots and ring_bytes. */
+/* Bytes that a partition takes whose slots, ring_bytes, retention and checksums are set; whole
+ * pages. */
+uint64_t mmi_partition_bytes(const mmi_partition_t *p);
+/* Set the offsets that follow from these and from base. */
 void mmi_partition_place(mmi_partition_t *p);
 /* Make the parts that must be zero so, where another partition may have been: what is before the
  * payload, but for the first page. Complete on return. */
@@ -105,6 +111,11 @@ static inline uint64_t mmi_near_load(const mmi_partition_t *p, uint64_t offset) 
 /* Store a word of the control block. */
 static inline void mmi_control_store(const mmi_partition_t *p, size_t field, uint64_t value) {
     p->w->ops->store(p->w, p->owner, p->base + field, value);
+}
+
+/* Whether readers may be overtaken: the head does not wait for them. */
+static inline bool mmi_partition_overtakes(const mmi_partition_t *p) {
+    return p->retention != MMI_RETAIN_ACKNOWLEDGED;
 }
 
 /* MOFKA_ERR_CORRUPT, with a message that names a word of the control block. */
@@ -367,9 +378,12 @@ mofka_status_t mmi_consumers_check(const mmi_partition_t *p, mmi_consumers_t *co
 mofka_status_t mmi_consumer_name(const mmi_partition_t *p, size_t place, char *name,
                                  int64_t deadline);
 
+/* The place of a partition's storage, which is in no table. */
+#define MMI_STORAGE_PLACE (MMI_CONSUMERS_MAX + 1)
+
 /* The consumer that retention waits for. */
 typedef struct mmi_slowest {
-    size_t place;   /* MMI_CONSUMERS_MAX: there is no consumer */
+    size_t place;   /* MMI_CONSUMERS_MAX: there is no consumer. MMI_STORAGE_PLACE: the storage */
     mmi_place_t at; /* where its cursor is; if no consumer is registered, the head */
 } mmi_slowest_t;
 

@@ -4,6 +4,7 @@
  * Path: push 7/7. Before: mpi/producer/append.c. After: its readers, mpi/consumer/read_run.c.
  */
 #include "mpi/producer/producer.h"
+#include "mpi/storage/storage.h"
 
 /* How long a refused append waits for the partition's lock. */
 #define LOCK_WAIT_MS 100
@@ -62,8 +63,11 @@ void mmi_commit_ring(const mmi_partition_t *p) {
     mmi_bell_ring_data(p);
     if (p->w->clerk && p->owner == p->w->rank) /* else its progress thread sees what was put */
         mmi_clerk_ring(p->w->clerk);
-    if (p->retention ==
-        MMI_DISCARD_OLDEST) /* a producer that waits for room may discard this batch */
+    if (p->retention == MMI_RETAIN_ACKNOWLEDGED)
+        return;
+    if (p->retention == MMI_RETAIN_STORED)
+        mmi_storage_ring(p);
+    else /* a producer that waits for room may discard this batch */
         mmi_bell_ring_room(p);
 }
 

@@ -2,6 +2,7 @@
 /* The producer's table: what a batch may hold, creation, close, and counting finished producers. */
 #include "mpi/producer/producer.h"
 #include "mpi/errand/errand.h"
+#include "mpi/storage/storage.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -135,6 +136,24 @@ static void mmi_producer_destroy(void *self) {
     free(producer);
 }
 
+static mofka_status_t mmi_producer_wait_durable(void *self, size_t partition, uint64_t next,
+                                                int64_t timeout_ms, uint64_t *durable) {
+    const mmi_producer_t *producer = self;
+    const mmi_topic_t *topic = producer->topic;
+    return mmi_storage_wait_durable(topic, &topic->partitions[partition], next, timeout_ms,
+                                    durable);
+}
+
+/* Of topics that promise durability. */
+static const mofka_producer_ops_t durable_producer_ops = {
+    .size = sizeof durable_producer_ops,
+    .limits = mmi_producer_limits,
+    .append = mmi_append_batch,
+    .close = mmi_producer_close,
+    .destroy = mmi_producer_destroy,
+    .wait_durable = mmi_producer_wait_durable,
+};
+
 static const mofka_producer_ops_t producer_ops = {
     .size = sizeof producer_ops,
     .limits = mmi_producer_limits,
@@ -143,6 +162,16 @@ static const mofka_producer_ops_t producer_ops = {
     .destroy = mmi_producer_destroy,
     .refuse = mmi_producer_refuse,
 };
+
+/* The owners have opened the logs of a topic with storage. */
+static mofka_status_t producer_await_storage(const mmi_topic_t *topic) {
+    int64_t deadline = mmi_deadline(MMI_DIRECTORY_READ_MS);
+    mofka_status_t status = MOFKA_OK;
+    bool damaged;
+    for (size_t i = 0; i < topic->partition_count && topic->store && !status; i++)
+        status = mmi_storage_await(topic, i, false, deadline, &damaged);
+    return status;
+}
 
 mofka_status_t mmi_producer_create(void *self, const char *name, const char *options,
                                    const mofka_producer_ops_t **ops, void **out) {
@@ -163,7 +192,13 @@ mofka_status_t mmi_producer_create(void *self, const char *name, const char *opt
     }
     producer->topic = topic;
     producer->entered = true;
-    *ops = &producer_ops;
+    status = producer_await_storage(topic);
+    if (status) {
+        mmi_producer_destroy(producer);
+        return status;
+    }
+    bool durable = topic->store && topic->storage.durability != MMI_DURABLE_MEMORY;
+    *ops = durable ? &durable_producer_ops : &producer_ops;
     *out = producer;
     return MOFKA_OK;
 }

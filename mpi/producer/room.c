@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Waiting until a partition has room for a batch: look, spin, then sleep at the room bell. */
 #include "mpi/producer/producer.h"
+#include "mpi/storage/storage.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -93,6 +94,10 @@ static mofka_status_t room_describe(const mmi_partition_t *p, const mmi_due_t *d
     }
     if (slowest.place == MMI_CONSUMERS_MAX) {
         snprintf(text, bytes, "no consumer is registered");
+        return MOFKA_OK;
+    }
+    if (slowest.place == MMI_STORAGE_PLACE) {
+        mmi_storage_describe(p, slowest.at.events, text, bytes);
         return MOFKA_OK;
     }
     char name[MOFKA_NAME_BYTES_MAX + 1];

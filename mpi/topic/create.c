@@ -6,6 +6,7 @@
  *   1 take the directory's lock                 the lock, so nothing can be created any more
  *   2 look at the directory: is the name free?  the lock
  *     which record is free, where is room?
+ *   - of a topic with storage: make its files    the lock, and files that the next job finds
  *   3 put the record, and the words "next"      the lock; nobody reads behind the end of the list,
  *     and "high"; flush                         or the text of a record that is not made
  *   a new record
@@ -18,6 +19,7 @@
  *   7 give the lock back                        a topic that is never made
  *   8 populate and format the partitions        a topic that is never made
  *   9 store the state "made"                    a topic
+ *   - of a topic with storage: tell its owners    a topic; who waits for its log tells them
  *
  * Step 8 takes long for large partitions, so it needs no lock: other topics are created and opened
  * meanwhile. From step 4 or 5 on the name is taken. Opening waits for step 9, and names the rank
@@ -34,6 +36,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <mofka/partition_selector.h>
 #include "mpi/topic/directory.h"
 #include "mpi/topic/wish.h"
@@ -55,6 +58,7 @@ typedef struct creation {
     bool per_owner;              /* see the option "partitions" */
     uint64_t sealed[4];          /* words that are being put */
     mmi_partition_t *partitions; /* where each partition will be */
+    bool resumes;                /* the store has the topic */
 } creation_t;
 
 /* auto: where bytes are put by MPI. */
@@ -83,6 +87,7 @@ static mofka_status_t creation_place(creation_t *c) {
                                              .of_node = c->wish.producers == MMI_PRODUCERS_NODE,
                                              .slots = c->wish.slots,
                                              .ring_bytes = c->wish.ring_bytes,
+                                             .retention = (mmi_retention_t)c->wish.retention,
                                              .checksums = creation_has_checksums(c)};
     uint64_t first = 0; /* the option "per_owner": the owners in order, and no turn is taken */
     mofka_status_t status = mmi_places_find(c->d, c->partitions, (size_t)c->wish.partition_count,
@@ -91,6 +96,38 @@ static mofka_status_t creation_place(creation_t *c) {
         if (c->partitions[i].of_node)
             c->partitions[i].w = mmi_window_by_node(c->d->w, c->partitions[i].owner);
     return status;
+}
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+static bool creation_has_storage(const creation_t *c) {
+    return c->wish.retention == MMI_RETAIN_STORED;
+}
+
+/* With the directory's lock: one process at a time makes topics of a store. */
+static mofka_status_t creation_make_files(const creation_t *c) {
+    char host[256] = "";
+    size_t count = (size_t)c->wish.partition_count;
+    mmi_directory_assert_locked(c->d);
+    if (!creation_has_storage(c) || c->resumes)
+        return MOFKA_OK;
+    gethostname(host, sizeof host - 1);
+    const char **hosts = calloc(count, sizeof *hosts);
+    if (!hosts)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory to create topic '%s'", c->config->name);
+    for (size_t i = 0; i < count; i++)
+        hosts[i] = host;
+    mofka_status_t status = mfi_store_create_topic(c->d->store, c->config, count, hosts, true);
+    free(hosts);
+    return status;
+}
+
+/* Have the owners' threads of storage look at the directory. */
+static mofka_status_t creation_tell_owners(const creation_t *c) {
+    mmi_window_t *w = c->d->w;
+    for (size_t i = 0; i < c->wish.partition_count && creation_has_storage(c); i++)
+        w->ops->fetch_add(w, c->partitions[i].owner, SHARE(stored_topics), 1);
+    return mmi_window_check(w, MMI_ANY_RANK);
 }
 
 /* ---- the record ------------------------------------------------------------------------------ */
@@ -292,6 +329,9 @@ static mofka_status_t creation_add_record(creation_t *c) {
         status = creation_place(c);
     if (status)
         return status;
+    status = creation_make_files(c);
+    if (status)
+        return status;
     char *text = creation_record(c);
     status = text ? creation_publish(c, text)
                   : mofka_fail(MOFKA_ERR_MEMORY, "no memory for a directory record");
@@ -307,8 +347,7 @@ static mofka_status_t creation_format(const creation_t *c) {
     mofka_status_t status = MOFKA_OK;
     for (size_t i = 0; i < c->wish.partition_count && !status; i++) {
         const mmi_partition_t *p = &c->partitions[i];
-        status = w->ops->populate(p->w, p->owner, p->base,
-                                  mmi_partition_bytes(p->slots, p->ring_bytes, p->checksums));
+        status = w->ops->populate(p->w, p->owner, p->base, mmi_partition_bytes(p));
     }
     for (size_t i = 0; i < c->wish.partition_count && !status; i++) {
         const mmi_partition_t *p = &c->partitions[i];
@@ -347,7 +386,8 @@ static mofka_status_t creation_make_partitions(const creation_t *c) {
     mofka_status_t status = creation_format(c);
     if (!status) {
         creation_store_state(c, MMI_MADE);
-        return mmi_window_check(c->d->w, 0);
+        status = mmi_window_check(c->d->w, 0);
+        return status ? status : creation_tell_owners(c);
     }
     char message[MOFKA_MESSAGE_BYTES_MAX + 1];
     snprintf(message, sizeof message, "%s", mofka_last_error());
@@ -364,9 +404,24 @@ static mofka_status_t creation_run(creation_t *c) {
     return status ? status : creation_make_partitions(c);
 }
 
+/* With what the topic's options say. */
+static mofka_status_t creation_begin(creation_t *c) {
+    assert(c->d->owner_count >= 1);
+    if (creation_has_storage(c) && !c->d->store)
+        return mofka_fail(MOFKA_ERR_OPTION,
+                          "topic '%s' has \"storage\": the MPI driver needs its option \"store\"",
+                          c->config->name);
+    c->partitions = calloc(c->wish.partition_count, sizeof *c->partitions);
+    mofka_status_t status =
+        c->partitions
+            ? creation_run(c)
+            : mofka_fail(MOFKA_ERR_MEMORY, "no memory to create topic '%s'", c->config->name);
+    free(c->partitions);
+    return status;
+}
+
 mofka_status_t mmi_directory_create_topic(mmi_directory_t *d, const mofka_topic_config_t *config) {
     creation_t c = {.d = d, .config = config};
-    assert(d->owner_count >= 1);
     mofka_status_t status = mmi_wish_read(config, &c.wish);
     c.per_owner = c.wish.partition_count == 0;
     if (c.per_owner)
@@ -379,12 +434,11 @@ mofka_status_t mmi_directory_create_topic(mmi_directory_t *d, const mofka_topic_
         status = creation_check_producers(&c);
     if (!status)
         status = mofka_partition_selector_check_count(config->selector, c.wish.partition_count);
-    if (status)
-        return status;
-    c.partitions = calloc(c.wish.partition_count, sizeof *c.partitions);
-    status = c.partitions
-                 ? creation_run(&c)
-                 : mofka_fail(MOFKA_ERR_MEMORY, "no memory to create topic '%s'", config->name);
-    free(c.partitions);
-    return status;
+    return status ? status : creation_begin(&c);
+}
+
+mofka_status_t mmi_directory_resume_topic(mmi_directory_t *d, const mofka_topic_config_t *config) {
+    creation_t c = {.d = d, .config = config, .resumes = true};
+    mofka_status_t status = mmi_wish_read(config, &c.wish);
+    return status ? status : creation_begin(&c);
 }

@@ -85,6 +85,11 @@ static mofka_status_t deletion_of_record(mmi_directory_t *d, const mmi_record_t 
                                          const mmi_directory_words_t *before) {
     uint64_t count = 0;
     mmi_record_t *none = NULL;
+    if (record->topic && record->topic->store)
+        return mofka_fail(MOFKA_ERR_UNSUPPORTED,
+                          "topic '%s' has storage: remove its folder in the store when the job is "
+                          "over",
+                          record->name);
     if (mmi_record_making(record) == MMI_MAKING)
         return mofka_fail(MOFKA_ERR_BUSY, "rank %d has not finished creating topic '%s'",
                           mmi_state_maker(atomic_load(&record->state)), record->name);

@@ -21,6 +21,7 @@
 
 #include <pthread.h>
 #include "mpi/topic/topic.h"
+#include "store/store.h"
 
 struct cJSON;
 
@@ -72,6 +73,7 @@ typedef struct mmi_directory {
     uint64_t arena_bytes;               /* of each owner */
     uint64_t directory_bytes;           /* of rank 0, for records */
     const mofka_topic_ops_t *topic_ops; /* the table of each topic that is opened */
+    mfi_store_t *store; /* of topics with storage; NULL: there is none. Owned by the driver */
     mmi_records_t records;
 } mmi_directory_t;
 
@@ -193,6 +195,8 @@ mofka_status_t mmi_places_find(mmi_directory_t *d, mmi_partition_t *partitions, 
 
 /* Slots of a driver's table; see mofka_driver_ops_t. */
 mofka_status_t mmi_directory_create_topic(mmi_directory_t *d, const mofka_topic_config_t *config);
+/* The same for a topic that the store has. */
+mofka_status_t mmi_directory_resume_topic(mmi_directory_t *d, const mofka_topic_config_t *config);
 mofka_status_t mmi_directory_open_topic(mmi_directory_t *d, const char *name, int64_t deadline,
                                         mofka_topic_made_t *made);
 mofka_status_t mmi_directory_has_topic(mmi_directory_t *d, const char *name, bool *exists);

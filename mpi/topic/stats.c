@@ -126,7 +126,7 @@ static mofka_status_t stats_find_unstored(mmi_partition_t *p, uint64_t head, uin
         from = head > from ? head : from;
         while (!status && !stuck && from < tail)
             status = mmi_flags_pass(p, tail, false, deadline, &from, &stuck);
-        if (!status && stuck && p->retention == MMI_DISCARD_OLDEST)
+        if (!status && stuck && mmi_partition_overtakes(p))
             status = stats_read_head(p, &head, deadline);
         stuck = stuck && head <= from;
     } while (!status && !stuck && from < tail);
@@ -185,10 +185,10 @@ static mofka_status_t mmi_stats_add_partition(mmi_partition_t *p, cJSON *list, i
 
 static mofka_status_t mmi_stats_add_topic(mmi_topic_t *topic, cJSON *topics, int64_t deadline) {
     cJSON *json = stats_append_object(topics);
-    bool discards = topic->partitions[0].retention == MMI_DISCARD_OLDEST;
+    static const char *const retentions[] = {"acknowledged", "discard_oldest", "stored"};
     bool good =
         cJSON_AddStringToObject(json, "name", topic->name) &&
-        cJSON_AddStringToObject(json, "retention", discards ? "discard_oldest" : "acknowledged");
+        cJSON_AddStringToObject(json, "retention", retentions[topic->partitions[0].retention]);
     cJSON *list = good ? cJSON_AddArrayToObject(json, "partitions") : NULL;
     mofka_status_t status = stats_check_memory(list != NULL);
     for (size_t i = 0; i < topic->partition_count && !status; i++)

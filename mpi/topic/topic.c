@@ -23,6 +23,7 @@ mofka_status_t mmi_topic_partition_info(void *self, size_t index, mofka_metadata
                 cJSON_AddNumberToObject(json, "bytes", (double)p->ring_bytes) &&
                 cJSON_AddNumberToObject(json, "events", (double)p->slots) &&
                 cJSON_AddBoolToObject(json, "checksums", p->checksums) &&
+                cJSON_AddBoolToObject(json, "storage", topic->store != NULL) &&
                 cJSON_AddStringToObject(json, "window", p->w->ops->name);
     mofka_status_t status =
         good ? mofka_metadata_create_json(json, info)
@@ -164,7 +165,7 @@ static uint64_t *record_find_arenas(const mmi_directory_t *d) {
  * partitions before it. */
 static bool record_place_partition(const mmi_directory_t *d, const cJSON *place, uint64_t *next,
                                    mmi_partition_t *p) {
-    uint64_t owner, bytes = mmi_partition_bytes(p->slots, p->ring_bytes, p->checksums);
+    uint64_t owner, bytes = mmi_partition_bytes(p);
     if (cJSON_GetArraySize(place) != 2 ||
         !record_get_number(place->child, 0, (uint64_t)d->w->size - 1, &owner) ||
         next[owner] == UINT64_MAX)
@@ -202,7 +203,7 @@ static mofka_status_t mmi_topic_place_partitions(const mmi_directory_t *d, const
     if (!record_get(record, "slots", 1, MMI_SLOTS_MAX, &slots) ||
         !record_get(record, "ring", MMI_UNIT_BYTES, MMI_RING_BYTES_MAX, &ring) ||
         ring % MMI_UNIT_BYTES != 0 ||
-        !record_get(record, "retention", 0, MMI_DISCARD_OLDEST, &retention) ||
+        !record_get(record, "retention", 0, MMI_RETAIN_STORED, &retention) ||
         !record_get(record, "checksums", 0, 1, &checksums) ||
         !record_get(record, "producers", 0, MMI_PRODUCERS_NODE, &producers) ||
         !record_get(record, "expected_producers", 0, MMI_EXPECTED_MAX, &topic->expected_producers))
@@ -231,6 +232,22 @@ static mofka_status_t mmi_topic_place_partitions(const mmi_directory_t *d, const
     return good ? MOFKA_OK : record_refuse(topic->name, "partition");
 }
 
+/* What the topic's options say of its storage. */
+static mofka_status_t record_read_storage(const mmi_directory_t *d, const cJSON *record,
+                                          mmi_topic_t *topic) {
+    mmi_wish_t wish;
+    const char *options = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "options"));
+    if (topic->partitions[0].retention != MMI_RETAIN_STORED)
+        return MOFKA_OK;
+    if (!options || !d->store)
+        return record_refuse(topic->name, "storage");
+    mofka_status_t status =
+        mmi_wish_read(&(mofka_topic_config_t){.name = topic->name, .options = options}, &wish);
+    topic->store = d->store;
+    topic->storage = wish.storage;
+    return status;
+}
+
 mofka_status_t mmi_topic_create(const mmi_directory_t *d, const cJSON *record, mmi_topic_t **out) {
     const cJSON *places = cJSON_GetObjectItemCaseSensitive(record, "partitions");
     const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "name"));
@@ -248,6 +265,8 @@ mofka_status_t mmi_topic_create(const mmi_directory_t *d, const cJSON *record, m
     topic->w = d->w;
     topic->partition_count = (size_t)count;
     mofka_status_t status = mmi_topic_place_partitions(d, record, topic);
+    if (!status)
+        status = record_read_storage(d, record, topic);
     if (status)
         mmi_topic_destroy(topic);
     else

@@ -5,6 +5,7 @@
 
 #include <mofka/backend.h>
 #include "mpi/partition/partition.h"
+#include "mpi/topic/wish.h"
 
 /* How long a call without a time-out waits for rank 0. */
 #define MMI_DIRECTORY_READ_MS 15000
@@ -18,10 +19,12 @@ typedef struct mmi_topic {
     _Atomic int users; /* of this memory */
     mmi_window_t *w;
     char *name;
-    uint64_t record;             /* offset of its record in rank 0's share */
-    uint64_t state;              /* what the record's state is while there is this topic */
-    _Atomic bool deleted;        /* that is known */
-    uint64_t expected_producers; /* 0: the topic does not complete itself */
+    uint64_t record;               /* offset of its record in rank 0's share */
+    uint64_t state;                /* what the record's state is while there is this topic */
+    _Atomic bool deleted;          /* that is known */
+    uint64_t expected_producers;   /* 0: the topic does not complete itself */
+    const struct mfi_store *store; /* where its events are in files; NULL: they are not */
+    mmi_storage_wish_t storage;    /* then */
     size_t partition_count;
     mmi_partition_t partitions[];
 } mmi_topic_t;

@@ -16,6 +16,11 @@
  *                      when the window opens
  *   identity           says which rank of which driver that is; stored by the rank itself
  *   deaf               rma: not 0: the rank answers no more messages; the rank exchanges it
+ *   stored_bell        topics with storage: wakes the thread that writes this rank's partitions to
+ *                      files; fetch_add 1
+ *   stored_waiters     whether that thread sleeps there; fetch_add 1, then -1
+ *   stored_topics      how often a rank has made, or misses, a topic with storage that has
+ *                      partitions here; fetch_add 1
  *   trial_...          rma: words of the trial at creation; see window/trial.c
  *   host               the name of the rank's host, for messages; stored by the rank itself when
  * the driver starts, before others are told that it has
@@ -55,6 +60,9 @@ typedef struct mmi_share {
     uint64_t mark;
     uint64_t identity;
     uint64_t deaf;
+    uint64_t stored_bell;
+    uint64_t stored_waiters;
+    uint64_t stored_topics;
     uint64_t trial_added;
     uint64_t trial_exchanged;
     uint64_t trial_returned;

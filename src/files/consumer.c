@@ -10,25 +10,12 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "files/files.h"
+#include "store/read/block.h"
 
 /* A consumer that waits looks again after so long, and then after twice as long, up to the second.
  */
 #define NAP_MS_MIN 1
 #define NAP_MS_MAX 16
-
-/* Events of one batch in memory, for all runs that are made of it. */
-typedef struct block {
-    _Atomic unsigned users;
-    mfi_segment_t *segment;
-    uint64_t first_id;
-    uint32_t events;
-    uint64_t stamp;
-    bool verified;
-    mfi_entry_t *entries;
-    uint64_t *data; /* offset of each event's data */
-    char **metadata;
-    char bytes[]; /* each with a zero behind it */
-} block_t;
 
 /* One partition of a consumer. */
 typedef struct cursor {
@@ -37,9 +24,9 @@ typedef struct cursor {
     mfi_reader_t *reader;
     mfi_places_t *places; /* NULL: none was joined */
     size_t slot;
-    block_t *block; /* read, and not all given; NULL: none */
-    uint32_t given; /* of its events */
-    uint64_t lost;  /* for the next run */
+    mfi_block_t *block; /* read, and not all given; NULL: none */
+    uint32_t given;     /* of its events */
+    uint64_t lost;      /* for the next run */
     uint64_t rewound;
     mofka_status_t status; /* of the last look: OK, TIMEOUT, COMPLETE, CORRUPT */
     /* With the consumer's lock: */
@@ -57,59 +44,6 @@ typedef struct mfi_files_consumer {
     bool observes, skips_damaged; /* options */
     cursor_t cursors[];
 } files_consumer_t;
-
-/* ---- blocks ---------------------------------------------------------------------------------- */
-
-static void block_release(block_t *block) {
-    if (!block || atomic_fetch_sub(&block->users, 1) > 1)
-        return;
-    mfi_segment_release(block->segment);
-    free(block->entries);
-    free(block->data);
-    free(block->metadata);
-    free(block);
-}
-
-static void block_fill(block_t *block, const mfi_read_t *read) {
-    const char *from = read->metadata;
-    char *to = block->bytes;
-    uint64_t offset = read->data_offset;
-    for (uint32_t i = 0; i < read->events; i++) {
-        block->entries[i] = read->entries[i];
-        block->data[i] = offset;
-        block->metadata[i] = to;
-        memcpy(to, from, read->entries[i].metadata_bytes);
-        to[read->entries[i].metadata_bytes] = '\0';
-        from += read->entries[i].metadata_bytes;
-        to += read->entries[i].metadata_bytes + 1;
-        offset += read->entries[i].data_bytes;
-    }
-}
-
-static block_t *block_create(const mfi_read_t *read) {
-    assert(read->events > 0);
-    size_t bytes = read->events;
-    for (uint32_t i = 0; i < read->events; i++)
-        bytes += read->entries[i].metadata_bytes;
-    block_t *block = calloc(1, sizeof *block + bytes);
-    if (!block)
-        return NULL;
-    atomic_init(&block->users, 1);
-    block->segment = mfi_segment_retain(read->segment);
-    block->first_id = read->first_id;
-    block->events = read->events;
-    block->stamp = read->stamp;
-    block->verified = read->verified;
-    block->entries = calloc(read->events, sizeof *block->entries);
-    block->data = calloc(read->events, sizeof *block->data);
-    block->metadata = calloc(read->events, sizeof *block->metadata);
-    if (block->entries && block->data && block->metadata) {
-        block_fill(block, read);
-        return block;
-    }
-    block_release(block);
-    return NULL;
-}
 
 /* ---- fetch ----------------------------------------------------------------------------------- */
 
@@ -160,9 +94,8 @@ static mofka_status_t cursor_look(files_consumer_t *c, cursor_t *cursor) {
         cursor->lost += read.lost;
         if (read.kind != MFI_FRAME_BATCH)
             cursor->lost += read.events;
-        else if (!(cursor->block = block_create(&read)))
-            status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a batch of %" PRIu32 " events",
-                                read.events);
+        else
+            status = mfi_block_create(&read, &cursor->block);
         cursor->given = 0;
     }
     cursor->status = status;
@@ -171,39 +104,20 @@ static mofka_status_t cursor_look(files_consumer_t *c, cursor_t *cursor) {
 
 static mofka_status_t cursor_give(files_consumer_t *c, cursor_t *cursor, size_t events_max,
                                   mofka_run_t **out) {
-    block_t *block = cursor->block;
-    size_t count = block->events - cursor->given;
-    count = count < events_max ? count : events_max;
-    mofka_run_t *run = malloc(sizeof *run + count * sizeof *run->events);
-    if (!run)
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a run of %zu events", count);
-    *run = (mofka_run_t){.partition = cursor->partition,
-                         .event_count = count,
-                         .events = (mofka_fetched_event_t *)(run + 1),
-                         .lost = cursor->lost,
-                         .stored_ns = block->stamp,
-                         .backend = block};
-    for (size_t i = 0; i < count; i++) {
-        size_t at = cursor->given + i;
-        run->events[i] =
-            (mofka_fetched_event_t){.id = block->first_id + at,
-                                    .metadata = block->metadata[at],
-                                    .metadata_bytes = block->entries[at].metadata_bytes,
-                                    .data_bytes = (size_t)block->entries[at].data_bytes,
-                                    .data_position = at,
-                                    .verified = true};
-    }
-    atomic_fetch_add(&block->users, 1);
+    mofka_status_t status =
+        mfi_block_make_run(cursor->block, cursor->given, events_max, cursor->partition, out);
+    if (status)
+        return status;
+    (*out)->lost = cursor->lost;
     cursor->lost = 0;
-    cursor->given += (uint32_t)count;
+    cursor->given += (uint32_t)(*out)->event_count;
     pthread_mutex_lock(&c->lock);
-    cursor->given_end = block->first_id + cursor->given;
+    cursor->given_end = cursor->block->first_id + cursor->given;
     pthread_mutex_unlock(&c->lock);
-    if (cursor->given == block->events) {
-        block_release(block);
+    if (cursor->given == cursor->block->events) {
+        mfi_block_release(cursor->block);
         cursor->block = NULL;
     }
-    *out = run;
     return MOFKA_OK;
 }
 
@@ -271,66 +185,21 @@ static mofka_status_t files_consumer_wait(void *self, int64_t timeout_ms) {
 
 static void files_consumer_release_run(void *self, mofka_run_t *run) {
     (void)self;
-    block_release(run->backend);
-    free(run);
-}
-
-/* ---- data ------------------------------------------------------------------------------------ */
-
-static size_t ranges_bytes(const mofka_range_t *ranges, size_t range_count) {
-    size_t bytes = 0;
-    for (size_t i = 0; i < range_count; i++)
-        bytes += ranges[i].size;
-    return bytes;
-}
-
-/* Read ranges of an event's data, one after the other. Damage is noted in the event. */
-static mofka_status_t event_read_data(mofka_run_t *run, size_t index, const mofka_range_t *ranges,
-                                      size_t range_count, char *to) {
-    block_t *block = run->backend;
-    mofka_fetched_event_t *event = &run->events[index];
-    size_t at = (size_t)event->data_position;
-    mofka_status_t status =
-        mfi_segment_read_data(block->segment, event->id, block->data[at], &block->entries[at],
-                              ranges, range_count, to, &event->verified);
-    event->data_damaged = status == MOFKA_ERR_CORRUPT;
-    event->verified = event->verified || block->verified;
-    return event->data_damaged ? MOFKA_OK : status;
+    mfi_block_release_run(run);
 }
 
 static mofka_status_t files_consumer_get_data(void *self, mofka_run_t *run, size_t index,
                                               const mofka_range_t *ranges, size_t range_count,
                                               mofka_data_view_t *view) {
-    size_t bytes = ranges_bytes(ranges, range_count);
     (void)self;
-    char *copy = malloc(bytes + 1);
-    if (!copy)
-        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu bytes of data", bytes);
-    mofka_status_t status = event_read_data(run, index, ranges, range_count, copy);
-    if (!status && !run->events[index].data_damaged)
-        mofka_data_view_write(view, copy, bytes, 0);
-    free(copy);
-    return status;
+    return mfi_block_get_data(run, index, ranges, range_count, view);
 }
 
-/* The bytes are the caller's own, so they stay as long as it wants. */
 static mofka_status_t files_consumer_view_data(void *self, mofka_run_t *run, size_t index,
                                                const mofka_range_t *ranges, size_t range_count,
                                                mofka_data_view_t **view) {
-    size_t bytes = ranges_bytes(ranges, range_count), count;
     (void)self;
-    mofka_data_view_t *made;
-    mofka_status_t status = mofka_data_view_allocate(bytes, &made);
-    if (status)
-        return status;
-    const mofka_segment_t *segments = mofka_data_view_segments(made, &count);
-    if (bytes > 0)
-        status = event_read_data(run, index, ranges, range_count, segments[0].ptr);
-    if (status)
-        mofka_data_view_release(made);
-    else
-        *view = made;
-    return status;
+    return mfi_block_view_data(run, index, ranges, range_count, view);
 }
 
 static mofka_status_t files_consumer_finish_data(void *self, mofka_run_t *run, int64_t timeout_ms,
@@ -446,7 +315,7 @@ static mofka_status_t files_consumer_close(void *self) {
 static void files_consumer_destroy(void *self) {
     files_consumer_t *c = self;
     for (size_t i = 0; i < c->count; i++) {
-        block_release(c->cursors[i].block);
+        mfi_block_release(c->cursors[i].block);
         if (c->cursors[i].places)
             mfi_places_close(c->cursors[i].places);
         if (c->cursors[i].reader)

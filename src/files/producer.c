@@ -15,7 +15,7 @@ static mofka_status_t files_producer_limits(void *self, size_t partition,
 
 /* With the partition's lock. */
 static mofka_status_t partition_append(mfi_files_topic_t *topic, mfi_files_partition_t *p,
-                                       const mofka_batch_t *batch, uint64_t *first_id) {
+                                       mofka_batch_t *batch, uint64_t *first_id) {
     mfi_writer_state_t is;
     size_t appended;
     mofka_segment_t metadata = {(void *)(uintptr_t)batch->metadata, batch->metadata_bytes};
@@ -37,6 +37,7 @@ static mofka_status_t partition_append(mfi_files_topic_t *topic, mfi_files_parti
     if (!status && topic->options.durability == MFI_FILES_SYNCED)
         status = mfi_files_sync(topic, p);
     *first_id = is.next;
+    batch->durable = !status;
     return status;
 }
 

@@ -31,7 +31,7 @@ mofka_status_t mfi_batch_open(mfi_lane_t *lane) {
     batch->next = NULL;
     batch->lane = lane;
     batch->out = (mofka_batch_t){0};
-    batch->possibly_stored = batch->discard = batch->falls_back = false;
+    batch->possibly_stored = batch->discard = batch->falls_back = batch->stored = false;
     lane->open = batch;
     lane->count++;
     producer->open_count++;
@@ -155,8 +155,11 @@ void mfi_batch_seal(mfi_lane_t *lane, mfi_seal_t why) {
         mfi_partition_selector_batch_left(lane->producer->selector, lane->partition);
 }
 
-static mofka_delivery_t batch_delivery_after(const mofka_batch_t *out, mofka_status_t status) {
+static mofka_delivery_t batch_delivery_after(const mfi_batch_t *batch, mofka_status_t status) {
+    const mofka_batch_t *out = &batch->out;
     if (!status)
+        return out->durable ? MOFKA_DURABLE : MOFKA_STORED;
+    if (batch->stored)
         return MOFKA_STORED;
     return out->reserved && status != MOFKA_ERR_COMPLETE ? MOFKA_POSSIBLY_STORED : MOFKA_NOT_STORED;
 }
@@ -203,7 +206,7 @@ void mfi_batch_finish(mfi_batch_t *batch, mofka_status_t status, uint64_t first_
     assert(!batch->next && !batch->under_way && batch->lane->open != batch);
     assert(batch->lane->count > 0);
     const char *message = status ? mofka_last_error() : NULL;
-    mofka_delivery_t delivery = batch_delivery_after(&batch->out, status);
+    mofka_delivery_t delivery = batch_delivery_after(batch, status);
     mfi_stats_finished(&producer->stats, &batch->out, batch->opened_ns, status);
     mfi_outcome_t *outcomes = batch->outcomes;
     batch->outcomes = NULL;

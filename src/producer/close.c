@@ -5,9 +5,14 @@
 #include "producer/producer.h"
 #include "base/log.h"
 
-/* Whether events may still be stored: a later call goes on. */
-static bool producer_may_store_yet(mofka_status_t status) {
-    return status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_POSSIBLY_STORED;
+/* With the lock: whether events are still to be stored, or to become durable: a later call goes on.
+ */
+static bool producer_may_store_yet(const mofka_producer_t *producer, mofka_status_t status) {
+    bool awaits = false;
+    mfi_assert_inside(&producer->lock);
+    for (size_t i = 0; i < producer->topic->partition_count && status == MOFKA_ERR_STORAGE; i++)
+        awaits |= producer->lanes[i].awaiting != NULL;
+    return status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_POSSIBLY_STORED || awaits;
 }
 
 /* With the lock: no event is in a lane. */
@@ -15,7 +20,8 @@ static bool producer_is_empty(const mofka_producer_t *producer) {
     mfi_assert_inside(&producer->lock);
     for (size_t i = 0; i < producer->topic->partition_count; i++) {
         const mfi_lane_t *lane = &producer->lanes[i];
-        if (lane->first || lane->sending || (lane->open && lane->open->out.event_count > 0))
+        if (lane->first || lane->awaiting || lane->asking || lane->sending ||
+            (lane->open && lane->open->out.event_count > 0))
             return false;
     }
     return true;
@@ -29,7 +35,7 @@ static mofka_status_t producer_flush_and_shut(mofka_producer_t *producer, int64_
     mfi_assert_inside(&producer->lock);
     for (;;) {
         mofka_status_t status = mfi_producer_flush(producer, deadline, true);
-        if (producer_may_store_yet(status))
+        if (producer_may_store_yet(producer, status))
             return failed ? mofka_fail(status, "%s; before that, %s", mofka_last_error(), first)
                           : status;
         if (status && !failed) {
@@ -105,7 +111,7 @@ static mofka_status_t producer_end(mofka_producer_t *producer, int64_t timeout_m
         producer->closes++;
         mfi_monitor_notify(&producer->lock);
         status = producer_flush_and_shut(producer, mfi_deadline(timeout_ms));
-        shut = !producer_may_store_yet(status);
+        shut = !producer_may_store_yet(producer, status);
     }
     mfi_monitor_leave(&producer->lock);
     if (!shut)

@@ -62,8 +62,9 @@ mofka_producer_t *mofka_producer_retain(mofka_producer_t *producer) {
 }
 
 static bool producer_ops_are_complete(const mofka_producer_ops_t *ops) {
-    return ops && ops->size >= sizeof *ops && ops->limits && (ops->append || ops->append_start) &&
-           !ops->append_start == !ops->append_late && ops->close && ops->destroy;
+    return ops && ops->size >= offsetof(mofka_producer_ops_t, wait_durable) && ops->limits &&
+           (ops->append || ops->append_start) && !ops->append_start == !ops->append_late &&
+           ops->close && ops->destroy;
 }
 
 static mofka_status_t producer_make_backend(mofka_producer_t *producer) {

@@ -29,8 +29,11 @@ static size_t producer_count_unstored(const mofka_producer_t *producer, uint64_t
     mfi_assert_inside(&producer->lock);
     size_t left = 0;
     for (size_t i = 0; i < producer->topic->partition_count; i++)
-        for (const mfi_batch_t *b = producer->lanes[i].first; b; b = b->next)
-            left += b->sequence <= sequence ? b->out.event_count : 0;
+        for (int durable = 0; durable < 2; durable++)
+            for (const mfi_batch_t *b = durable ? producer->lanes[i].awaiting
+                                                : producer->lanes[i].first;
+                 b; b = b->next)
+                left += b->sequence <= sequence ? b->out.event_count : 0;
     return left;
 }
 
@@ -51,6 +54,9 @@ static mofka_status_t producer_drive_all(mofka_producer_t *producer, uint64_t se
     assert(sequence <= producer->sequence);
     for (size_t i = 0; i < producer->topic->partition_count && producer->ops->append_start; i++)
         mfi_lane_start(&producer->lanes[i]); /* so that no lane waits for another one */
+    /* What is durable late is all stored first. */
+    for (size_t i = 0; i < producer->topic->partition_count && producer->lanes[0].awaits; i++)
+        (void)mfi_lane_store(&producer->lanes[i], sequence, deadline);
     for (size_t i = 0; i < producer->topic->partition_count; i++) {
         mofka_status_t one = mfi_lane_drive(&producer->lanes[i], sequence, deadline);
         status = status ? status : one;

@@ -44,6 +44,8 @@ mofka_status_t mfi_lane_init(mfi_lane_t *lane, mofka_producer_t *producer, size_
     if (adaptive && lane->bytes_cap > ADAPTIVE_BYTES)
         lane->bytes_cap = ADAPTIVE_BYTES;
     assert(lane->events_cap > 0);
+    lane->awaits = producer->ops->size > offsetof(mofka_producer_ops_t, wait_durable) &&
+                   producer->ops->wait_durable;
     return MOFKA_OK;
 }
 
@@ -186,7 +188,7 @@ static void lane_finish_stored(mfi_lane_t *lane, size_t stored) {
         mfi_batch_t *batch = lane_unlink_first(lane);
         batch->under_way = false;
         lane->group_count--;
-        mfi_batch_finish(batch, MOFKA_OK, batch->out.first_id);
+        mfi_batch_end_stored(batch);
         mfi_lane_call_sender_back(lane);
     }
 }
@@ -398,17 +400,28 @@ static mofka_status_t lane_advance(mfi_lane_t *lane, int64_t deadline) {
         return status;
     if (lane->sending)
         return lane_wait_append(lane, deadline);
+    if (!lane->first)
+        return mfi_lane_await(lane, deadline);
     return producer->ops->append_start ? lane_start_and_wait(lane, deadline)
                                        : lane_send_first(lane, deadline);
 }
 
-mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline) {
+mofka_status_t mfi_lane_store(mfi_lane_t *lane, uint64_t sequence, int64_t deadline) {
     mfi_assert_inside(&lane->producer->lock);
     mofka_status_t status = MOFKA_OK;
     while (!status && lane_has_work(lane, sequence))
         status = lane_advance(lane, deadline);
     if (!lane_has_work(lane, sequence)) /* a time-out, if any, was that of a later batch */
         status = MOFKA_OK;
+    return status;
+}
+
+mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline) {
+    mofka_status_t status = mfi_lane_store(lane, sequence, deadline);
+    if (!status && mfi_lane_awaits(lane, sequence))
+        status = mfi_producer_check_caller(lane->producer);
+    while (!status && mfi_lane_awaits(lane, sequence))
+        status = mfi_lane_await(lane, deadline);
     return status;
 }
 
@@ -434,6 +447,7 @@ void mfi_lane_discard(mfi_lane_t *lane) {
         mfi_batch_finish(batch, lane_fail_discarded(producer), 0);
     for (mfi_batch_t *batch = lane->first; batch; batch = batch->next)
         batch->discard = true;
+    mfi_lane_stop_awaiting(lane);
     mfi_monitor_notify(&producer->lock);
 }
 

@@ -13,11 +13,14 @@
  * meanwhile more batches are sealed, which are the next group.
  *
  * What append returns decides what becomes of the batch:
- *   MOFKA_OK                    stored; its futures get their ids.
+ *   MOFKA_OK                    stored; its futures get their ids, at once, or once it is durable.
  *   MOFKA_ERR_TIMEOUT           nothing is stored; the batch stays first.
  *   MOFKA_ERR_POSSIBLY_STORED   the batch stays first, and each later call drives it on.
  *   anything else               final: its events fail.
  * With loose ordering, a batch that stays goes to the end of the FIFO instead.
+ *
+ * Of a backend with wait_durable, stored batches leave the FIFO for a second one, `awaiting`, where
+ * they count as the lane's. Whoever needs them to end waits there (await.c).
  *
  * "With the lock" means that the caller holds producer->lock. "Releases the lock meanwhile" means
  * that others may have changed the producer when the call returns.
@@ -58,6 +61,7 @@ typedef struct mfi_batch {
     bool discard;         /* fail the batch once append says that it is not reserved */
     bool possibly_stored; /* as far as append said last */
     bool falls_back;      /* it has failed, and its events go to the fallback */
+    bool stored;          /* it is in the lane's `awaiting`, or was */
     mofka_batch_t out;    /* what append is given */
 } mfi_batch_t;
 
@@ -65,12 +69,15 @@ typedef struct mfi_lane {
     mofka_producer_t *producer;
     size_t partition;
     mofka_batch_limits_t limits;
-    size_t events_cap, bytes_cap; /* a batch of that size is full */
-    mfi_batch_t *open;            /* NULL: none */
-    mfi_batch_t *first, *last;    /* sealed */
-    size_t count;                 /* batches, open and sealed */
-    bool sending;                 /* an append is under way, of the first `group_count` batches */
-    uint64_t sending_sequence;    /* of the first of them */
+    size_t events_cap, bytes_cap;          /* a batch of that size is full */
+    mfi_batch_t *open;                     /* NULL: none */
+    mfi_batch_t *first, *last;             /* sealed */
+    size_t count;                          /* batches, open and sealed */
+    bool awaits;                           /* stored batches have to become durable */
+    bool asking;                           /* a thread waits in the backend until some are */
+    mfi_batch_t *awaiting, *last_awaiting; /* stored batches that are not known to be */
+    bool sending;              /* an append is under way, of the first `group_count` batches */
+    uint64_t sending_sequence; /* of the first of them */
     size_t group_count;
     /* Of a backend with append_start. */
     mofka_append_t append;
@@ -245,6 +252,8 @@ mofka_status_t mfi_lane_make_place(mfi_lane_t *lane, int64_t deadline);
  * failures are with their futures, or kept for the next flush. Else MOFKA_ERR_TIMEOUT,
  * MOFKA_ERR_POSSIBLY_STORED or MOFKA_ERR_BUSY. Releases the lock meanwhile. */
 mofka_status_t mfi_lane_drive(mfi_lane_t *lane, uint64_t sequence, int64_t deadline);
+/* As mfi_lane_drive, but what is stored need not be durable. */
+mofka_status_t mfi_lane_store(mfi_lane_t *lane, uint64_t sequence, int64_t deadline);
 /* Send all sealed batches, until the deadline or until another thread calls close. Of a backend
  * with append_start, only start that. Releases the lock meanwhile. */
 void mfi_lane_drive_until_close(mfi_lane_t *lane, int64_t deadline);
@@ -264,6 +273,20 @@ void mfi_caller_end(mofka_producer_t *producer, mfi_caller_t *caller);
 /* MOFKA_ERR_BUSY: this thread is in such a callback. It must not wait for a send of this producer,
  * which could be its own. */
 mofka_status_t mfi_producer_check_caller(mofka_producer_t *producer);
+
+/* ---- await.c: with the lock ------------------------------------------------------------------ */
+
+/* Batches of the lane that are stored, up to `sequence`, are not known to be durable. */
+bool mfi_lane_awaits(const mfi_lane_t *lane, uint64_t sequence);
+/* A batch, which has left the FIFO, is stored. It ends now, or once it is durable. Releases the
+ * lock meanwhile. */
+void mfi_batch_end_stored(mfi_batch_t *batch);
+/* Wait until the oldest batch of `awaiting` is durable, and end all that are. MOFKA_OK: some have
+ * ended, or there is time to wait again. MOFKA_ERR_TIMEOUT, MOFKA_ERR_STORAGE. Releases the lock
+ * meanwhile. */
+mofka_status_t mfi_lane_await(mfi_lane_t *lane, int64_t deadline);
+/* End all batches of `awaiting`: the caller gives the wait up. Releases the lock meanwhile. */
+void mfi_lane_stop_awaiting(mfi_lane_t *lane);
 
 /* ---- fallback.c: without the lock; the producer has a fallback --------------------------------
  */

@@ -37,7 +37,7 @@ static void futures_report_ids(void **state) {
         assert_int_equal(result.event_id, i);
         assert_int_equal(result.partition, 0);
         assert_true(mofka_future_completed(futures[i]));
-        assert_int_equal(mofka_future_delivery(futures[i]), MOFKA_STORED);
+        assert_true(mofka_future_delivery(futures[i]) >= MOFKA_STORED);
         mofka_future_release(futures[i]);
     }
     end_producer(producer);
@@ -85,7 +85,7 @@ static void futures_of_a_batch_are_apart(void **state) {
             continue;
         OK(mofka_future_wait(futures[i], 0, &result));
         assert_int_equal(result.event_id, i);
-        assert_int_equal(mofka_future_delivery(futures[i]), MOFKA_STORED);
+        assert_true(mofka_future_delivery(futures[i]) >= MOFKA_STORED);
         if (i % 7 == 0)
             continue;
         mofka_future_release(futures[i]);
@@ -110,7 +110,7 @@ static void flush_is_a_future_too(void **state) {
     OK(mofka_producer_push(producer, "{}", 2, NULL, MOFKA_ANY_PARTITION, &pushed));
     OK(mofka_producer_flush_future(producer, &flushed));
     OK(mofka_future_wait(flushed, WAIT_MS, NULL));
-    assert_int_equal(mofka_future_delivery(pushed), MOFKA_STORED);
+    assert_true(mofka_future_delivery(pushed) >= MOFKA_STORED);
     OK(mofka_producer_flush(producer, 0));
     mofka_future_release(pushed);
     mofka_future_release(flushed);

@@ -38,10 +38,11 @@ static mofka_consumer_t *zero_copy_consumer(mofka_topic_t *topic, mofka_acknowle
     mofka_metadata_t *info;
     OK(mofka_topic_partition_info(topic, 0, &info));
     bool remote = strstr(mofka_metadata_text(info, NULL), "\"rma\"");
+    bool stored = strstr(mofka_metadata_text(info, NULL), "\"storage\":true");
     mofka_metadata_release(info);
-    if (remote) {
+    if (remote || stored) {
         FAILS(mofka_consumer_create(topic, &options, &consumer), MOFKA_ERR_UNSUPPORTED,
-              "\"rma\" window does not allow");
+              stored ? "without \"storage\"" : "\"rma\" window does not allow");
         return NULL;
     }
     OK(mofka_consumer_create(topic, &options, &consumer));

@@ -142,7 +142,7 @@ done
 
 echo "-- symbols"
 foreign=$(nm -D --defined-only "$lib"/libmofka.so "$lib"/libmofka-mpi.so | awk 'NF == 3 {print $3}' |
-    grep -v '^mofka_\|^MPI_Finalize$' || true)
+    grep -v '^mofka_\|^MPI_Finalize$\|^mfi_.*@@MOFKA_INTERNAL_\|^MOFKA_INTERNAL_' || true)
 [ -z "$foreign" ] || { echo "exported without the prefix: $foreign"; exit 1; }
 if is_built diaspora-c; then
     [ "$(nm -D --defined-only "$lib/libdiaspora-c.so" | grep -c ' T diaspora_')" = 11 ]

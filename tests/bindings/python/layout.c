@@ -89,6 +89,7 @@ static void layout_print_values(void) {
     VALUE(MOFKA_NOT_STORED)
     VALUE(MOFKA_POSSIBLY_STORED)
     VALUE(MOFKA_STORED)
+    VALUE(MOFKA_DURABLE)
 }
 
 int main(void) {

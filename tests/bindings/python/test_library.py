@@ -54,6 +54,7 @@ class Layout(unittest.TestCase):
                  "BINDING_COMPACT": mofka.Binding.Compact, "BINDING_SPREAD": mofka.Binding.Spread,
                  "BINDING_NONE": mofka.Binding.Free, "NOT_STORED": mofka.Delivery.NotStored,
                  "POSSIBLY_STORED": mofka.Delivery.PossiblyStored, "STORED": mofka.Delivery.Stored,
+                 "DURABLE": mofka.Delivery.Durable,
                  "WHEN_FULL_WAIT": 0, "WHEN_FULL_DROP_NEWEST": 1,
                  "START_BEGINNING": 0, "START_END": 1, "ACKNOWLEDGE_MANUAL": 0, "ACKNOWLEDGE_AUTO": 1}
         for name, value in pairs.items():

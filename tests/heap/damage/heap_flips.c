@@ -182,7 +182,7 @@ static void seen_leave(seen_t *s) {
 /* The same partition each time: nothing is left of the run before. */
 static void flips_prepare(seen_t *s) {
     const mmi_partition_t *p = s->p;
-    memset(stored_word(p, p->base), 0, mmi_partition_bytes(p->slots, p->ring_bytes, p->checksums));
+    memset(stored_word(p, p->base), 0, mmi_partition_bytes(p));
     OK(mmi_partition_format(p, (mmi_place_t){0, 0}));
     stored_count = 0;
     OK(mofka_producer_create(topic,

@@ -79,6 +79,14 @@ check fails directory MUTANT_WAIT_IS_GONE
 check fails directory READER MUTANT_NO_SEED
 check fails directory READER MUTANT_READ_ONCE
 check fails directory READER MUTANT_TEXT_LATE
+check holds stored
+check holds stored SYNCED
+check fails stored MUTANT_FREE_HEAD
+check fails stored MUTANT_NO_HOLD
+check fails stored START=0 MUTANT_NO_SECOND_HEAD
+check fails stored START=3 MUTANT_ANYWHERE
+check fails stored SYNCED MUTANT_WRITTEN_CURSOR
+check fails stored SYNCED MUTANT_PLACE_LATE
 check holds follow
 check fails follow MUTANT_FIRST_PIECE
 check fails follow MUTANT_NO_SECOND_LOOK

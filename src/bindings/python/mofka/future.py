@@ -15,6 +15,7 @@ class Delivery(IntEnum):
     NotStored = 0
     PossiblyStored = 1
     Stored = 2
+    Durable = 3
 
 
 class _Future:

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A consumer's reader of a partition's files, which it opens by itself. */
+#include "mpi/storage/storage.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+mofka_status_t mmi_log_open(const mmi_topic_t *topic, size_t partition, mmi_log_t **out) {
+    mfi_topic_record_t record = {0};
+    assert(topic->store);
+    mmi_log_t *log = calloc(1, sizeof *log);
+    if (!log)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a reader of files");
+    mofka_status_t status = mfi_store_load_topic(topic->store, topic->name, &record);
+    if (!status)
+        status = mfi_store_log(topic->store, &record, partition, &log->log);
+    mfi_topic_record_clear(&record);
+    if (!status)
+        status = mfi_reader_open(&log->log, &log->reader);
+    if (status) {
+        mmi_log_close(log);
+        return status;
+    }
+    *out = log;
+    return MOFKA_OK;
+}
+
+void mmi_log_close(mmi_log_t *log) {
+    if (!log)
+        return;
+    mfi_block_release(log->block);
+    if (log->reader)
+        mfi_reader_close(log->reader);
+    if (log->data)
+        mfi_reader_close(log->data);
+    free(log);
+}
+
+mofka_status_t mmi_log_oldest(mmi_log_t *log, uint64_t *id) {
+    return mfi_reader_oldest(log->reader, id);
+}
+
+mofka_status_t mmi_log_seek(mmi_log_t *log, uint64_t id) {
+    uint64_t found = id;
+    mfi_block_release(log->block);
+    log->block = NULL;
+    log->boundary = log->complete = false;
+    mofka_status_t status = mfi_reader_seek(log->reader, &found);
+    if (status)
+        return status;
+    log->lost += found > id ? found - id : 0;
+    log->next = found;
+    return MOFKA_OK;
+}
+
+mofka_status_t mmi_log_look(mmi_log_t *log, uint64_t written) {
+    mfi_read_t read;
+    mofka_status_t status = MOFKA_OK;
+    while (!log->block && !status) {
+        status = mfi_reader_next(log->reader, written, &read);
+        log->complete = status == MOFKA_ERR_COMPLETE;
+        if (status)
+            return log->complete ? MOFKA_ERR_TIMEOUT : status;
+        log->lost += read.lost;
+        log->next = read.first_id;
+        if (read.kind == MFI_FRAME_BATCH) {
+            status = mfi_block_create(&read, &log->block);
+            log->given = 0;
+            continue;
+        }
+        log->lost += read.events;
+        log->next += read.events;
+        log->boundary = true;
+    }
+    return status;
+}
+
+mofka_status_t mmi_log_give(mmi_log_t *log, size_t partition, size_t events_max,
+                            mofka_run_t **run) {
+    assert(log->block && log->given < log->block->events);
+    mofka_status_t status = mfi_block_make_run(log->block, log->given, events_max, partition, run);
+    if (status)
+        return status;
+    (*run)->lost = log->lost;
+    log->lost = 0;
+    log->given += (uint32_t)(*run)->event_count;
+    log->next += (*run)->event_count;
+    log->boundary = log->given == log->block->events;
+    if (log->boundary) {
+        mfi_block_release(log->block);
+        log->block = NULL;
+    }
+    return MOFKA_OK;
+}
+
+/* Have the batch of event `id`, which is written. */
+static mofka_status_t log_find_event(mmi_log_t *log, uint64_t id, mfi_read_t *read) {
+    mofka_status_t status = MOFKA_OK;
+    uint64_t found = id;
+    if (!log->data)
+        status = mfi_reader_open(&log->log, &log->data);
+    if (!status)
+        status = mfi_reader_seek(log->data, &found);
+    if (!status)
+        status = mfi_reader_next(log->data, UINT64_MAX, read);
+    if (!status && (read->kind != MFI_FRAME_BATCH || read->first_id != id))
+        status = MOFKA_ERR_CORRUPT;
+    return status;
+}
+
+mofka_status_t mmi_log_read_data(mmi_log_t *log, uint64_t id, const mofka_range_t *ranges,
+                                 size_t range_count, mofka_data_view_t *view, bool *damaged) {
+    mfi_read_t read;
+    size_t bytes = 0;
+    bool verified;
+    for (size_t i = 0; i < range_count; i++)
+        bytes += ranges[i].size;
+    char *copy = malloc(bytes + 1);
+    if (!copy)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu bytes of data", bytes);
+    mofka_status_t status = log_find_event(log, id, &read);
+    if (!status)
+        status = mfi_segment_read_data(read.segment, id, read.data_offset, read.entries, ranges,
+                                       range_count, copy, &verified);
+    if (!status)
+        mofka_data_view_write(view, copy, bytes, 0);
+    *damaged = status == MOFKA_ERR_CORRUPT || status == MOFKA_ERR_TIMEOUT;
+    free(copy);
+    return *damaged ? MOFKA_OK : status;
+}
