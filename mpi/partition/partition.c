@@ -21,18 +21,27 @@ static uint64_t partition_sums_bytes(uint64_t slots, bool checksums) {
     return checksums ? mmi_round_up(sizeof(uint64_t) * slots, MMI_UNIT_BYTES) : 0;
 }
 
-uint64_t mmi_partition_bytes(uint64_t slots, uint64_t ring_bytes, bool checksums) {
+/* Where CPUs write, each rank of the window has a row. Ranks that do not write know where they are,
+ * too. */
+static uint64_t partition_rows_bytes(const mmi_partition_t *p) {
+    bool cpu = p->w->ops->has_addresses || p->of_node;
+    return cpu ? sizeof(mmi_row_t) * (uint64_t)p->w->size : 0;
+}
+
+uint64_t mmi_partition_bytes(const mmi_partition_t *p) {
     uint64_t control = mmi_round_up(sizeof(mmi_control_t), MMI_PAGE_BYTES);
-    uint64_t entries = partition_entries_bytes(slots);
-    return mmi_round_up(control + partition_flags_bytes(slots) + entries +
-                            partition_sums_bytes(slots, checksums) + ring_bytes,
+    return mmi_round_up(control + partition_rows_bytes(p) + partition_flags_bytes(p->slots) +
+                            partition_entries_bytes(p->slots) +
+                            partition_sums_bytes(p->slots, p->checksums) + p->ring_bytes,
                         MMI_PAGE_BYTES);
 }
 
 void mmi_partition_place(mmi_partition_t *p) {
     assert(p->slots > 0 && p->ring_bytes >= MMI_UNIT_BYTES);
     assert(p->owner >= 0 && p->owner < p->w->size);
-    p->flags = p->base + mmi_round_up(sizeof(mmi_control_t), MMI_PAGE_BYTES);
+    uint64_t behind = p->base + mmi_round_up(sizeof(mmi_control_t), MMI_PAGE_BYTES);
+    p->rows = p->w->ops->has_addresses ? behind : 0;
+    p->flags = behind + partition_rows_bytes(p);
     p->entries = p->flags + partition_flags_bytes(p->slots);
     p->sums = p->entries + partition_entries_bytes(p->slots);
     p->ring = p->sums + partition_sums_bytes(p->slots, p->checksums);

@@ -284,8 +284,13 @@ static mofka_status_t creation_add_record(creation_t *c) {
     mofka_status_t status = mmi_records_refresh(c->d, deadline, &c->before);
     if (!status)
         status = mmi_records_find(c->d, c->config->name, deadline, &known);
-    if (!status && known)
+    if (!status && known && mmi_record_is_abandoned(c->d, known)) {
+        status = mmi_directory_bury(c->d, known, &c->before);
+        if (!status)
+            status = mmi_records_refresh(c->d, deadline, &c->before);
+    } else if (!status && known) {
         status = mofka_fail(MOFKA_ERR_EXISTS, "topic '%s' exists", c->config->name);
+    }
     mmi_record_release(known);
     c->after = c->before;
     if (!status)
@@ -307,8 +312,7 @@ static mofka_status_t creation_format(const creation_t *c) {
     mofka_status_t status = MOFKA_OK;
     for (size_t i = 0; i < c->wish.partition_count && !status; i++) {
         const mmi_partition_t *p = &c->partitions[i];
-        status = w->ops->populate(p->w, p->owner, p->base,
-                                  mmi_partition_bytes(p->slots, p->ring_bytes, p->checksums));
+        status = w->ops->populate(p->w, p->owner, p->base, mmi_partition_bytes(p));
     }
     for (size_t i = 0; i < c->wish.partition_count && !status; i++) {
         const mmi_partition_t *p = &c->partitions[i];

@@ -56,7 +56,7 @@ mofka_status_t mmi_places_add(mmi_records_t *r, const mmi_record_t *record) {
         return status;
     for (size_t i = 0; i < count; i++) {
         const mmi_partition_t *p = &topic->partitions[i];
-        uint64_t bytes = mmi_partition_bytes(p->slots, p->ring_bytes, p->checksums);
+        uint64_t bytes = mmi_partition_bytes(p);
         r->extents[r->extent_count++] = (mmi_extent_t){p->owner, p->base, p->base + bytes, record};
         if (count <= EXTENTS_FEW)
             extents_insert(r->extents, r->extent_count);
@@ -132,8 +132,7 @@ static mofka_status_t places_full(const mmi_directory_t *d, const mmi_partition_
 static mofka_status_t places_search(mmi_directory_t *d, mmi_partition_t *partitions, size_t count,
                                     place_search_t *searches, uint64_t *next, uint64_t *high) {
     const mmi_records_t *r = &d->records;
-    uint64_t bytes =
-        mmi_partition_bytes(partitions[0].slots, partitions[0].ring_bytes, partitions[0].checksums);
+    uint64_t bytes = mmi_partition_bytes(&partitions[0]);
     uint64_t floor = r->unknown ? *high : 0;
     for (size_t i = 0; i < d->owner_count; i++)
         searches[i] = (place_search_t){.next = places_first(r, d->owners[i]),

@@ -164,7 +164,7 @@ static uint64_t *record_find_arenas(const mmi_directory_t *d) {
  * partitions before it. */
 static bool record_place_partition(const mmi_directory_t *d, const cJSON *place, uint64_t *next,
                                    mmi_partition_t *p) {
-    uint64_t owner, bytes = mmi_partition_bytes(p->slots, p->ring_bytes, p->checksums);
+    uint64_t owner, bytes = mmi_partition_bytes(p);
     if (cJSON_GetArraySize(place) != 2 ||
         !record_get_number(place->child, 0, (uint64_t)d->w->size - 1, &owner) ||
         next[owner] == UINT64_MAX)

@@ -25,20 +25,21 @@ src/plugins/schema_serializer 9                             src/plugins/schema_v
 src/plugins/schema_validator/check 10
 src/plugins/schema_validator 11
 mpi/window 11
-mpi/ranks 12                  mpi/partition 12              mpi/clerk 12
-mpi/errand 13
-mpi/topic 14
-mpi/producer 15               mpi/consumer 15
-mpi/agent 16
-mpi/driver 17
-mpi/ctl/base 18
-mpi/ctl/options 19
-mpi/ctl/in 20                 mpi/ctl/out 20
-mpi/ctl/serve/page 21
-mpi/ctl/serve 22
-mpi/ctl/commands 23
-mpi/ctl 24
-src/bindings/diaspora_c 25    src/bindings/fortran 25
+mpi/alive 12                  mpi/ranks 12                  mpi/clerk 12
+mpi/partition 13
+mpi/rows 14                   mpi/errand 14
+mpi/topic 15
+mpi/producer 16               mpi/consumer 16
+mpi/agent 17
+mpi/driver 18
+mpi/ctl/base 19
+mpi/ctl/options 20
+mpi/ctl/in 21                 mpi/ctl/out 21
+mpi/ctl/serve/page 22
+mpi/ctl/serve 23
+mpi/ctl/commands 24
+mpi/ctl 25
+src/bindings/diaspora_c 26    src/bindings/fortran 26
 '
 awk -v floors="$floors" '
 BEGIN {
