@@ -224,6 +224,9 @@ typedef struct mofka_consumer_ops {
      * For a consumer made with `zero_copy`, metadata may be shown in place; its bytes stay as those
      * of view_data. Missing: fetch is called. A table that ends before this slot is valid. */
     mofka_status_t (*fetch_unterminated)(void *self, size_t events_max, mofka_run_t **run);
+    /** Optional: the number of ids that this consumer has passed and that were never stored, so
+     * that no event has them. Missing: 0. A table that ends before this slot is valid. */
+    uint64_t (*voided)(void *self);
 } mofka_consumer_ops_t;
 
 /** How a backend's consumer is made. */

@@ -210,6 +210,12 @@ MOFKA_API mofka_status_t mofka_consumer_process(mofka_consumer_t *consumer, mofk
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API uint64_t mofka_consumer_lost(const mofka_consumer_t *consumer);
 
+/** The number of ids that this consumer has passed and that no event has: a producer reserved them,
+ * and died before it stored events there. Nobody was told that such events are stored, so they do
+ * not count as lost. A warning names the ids and the rank.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API uint64_t mofka_consumer_voided(const mofka_consumer_t *consumer);
+
 /* The functions below return what the consumer was made with, as views; 0 or NULL if the argument
  * is not a consumer. To keep a handle longer, retain it; to keep a text or a list, copy it.
  * Threads: any. MPI: none. Blocks: no. */

@@ -52,6 +52,7 @@ MOFKA_API mofka_status_t mofka_producer_stats(mofka_producer_t *producer, mofka_
  * - "events_acknowledged": how many ids are acknowledged, those of lost and skipped events
  *   included; 0 if the backend does not report it
  * - "events_lost": to retention discard_oldest, or to damage that was skipped
+ * - "events_void": ids that no event has, as mofka_consumer_voided
  * - "events_verified": of the pulled events, those of which all that was delivered is what was
  *   pushed, by checksums. "events_data_damaged": those whose data is not, so that their pull
  *   answered MOFKA_ERR_CORRUPT. "events_unverified": the others, of which nothing is known, or

@@ -87,7 +87,7 @@ OF_A_WAY mofka_status_t mmi_consumer_report_losses(mmi_consumer_t *c, mofka_stat
                                                    const consumer_way_t *way, mofka_run_t **out) {
     for (size_t i = 0; i < c->reader_count; i++) {
         mmi_reader_t *r = &c->readers[i];
-        mmi_run_t *run = r->lost ? mmi_run_create(r->p, 0, 0, 0) : NULL;
+        mmi_run_t *run = r->lost ? mmi_run_create(r, 0, 0, 0) : NULL;
         if (!run)
             continue;
         run->run.lost = r->lost;
@@ -183,6 +183,14 @@ static uint64_t mmi_consumer_metadata_damaged(void *self) {
     uint64_t sum = 0;
     for (size_t i = 0; i < c->reader_count; i++)
         sum += atomic_load_explicit(&c->readers[i].metadata_damaged, memory_order_relaxed);
+    return sum;
+}
+
+static uint64_t mmi_consumer_voided(void *self) {
+    mmi_consumer_t *c = self;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < c->reader_count; i++)
+        sum += atomic_load_explicit(&c->readers[i].voided, memory_order_relaxed);
     return sum;
 }
 
@@ -296,6 +304,7 @@ static const mofka_consumer_ops_t consumer_ops = {
     .describe_wait = mmi_consumer_describe_wait,
     .metadata_damaged = mmi_consumer_metadata_damaged,
     .fetch_unterminated = mmi_consumer_fetch_unterminated,
+    .voided = mmi_consumer_voided,
 };
 
 /* Of topics with storage. */
@@ -318,7 +327,8 @@ static const mofka_consumer_ops_t files_consumer_ops = {
 };
 
 static mofka_status_t mmi_consumer_check_zero_copy(const mmi_topic_t *topic,
-                                                   const mofka_consumer_config_t *config) {
+                                                   const mofka_consumer_config_t *config,
+                                                   bool observes) {
     const mmi_partition_t *p = &topic->partitions[0];
     size_t count = config->targets ? config->target_count : topic->partition_count;
     if (topic->store)
@@ -335,6 +345,10 @@ static mofka_status_t mmi_consumer_check_zero_copy(const mmi_topic_t *topic,
                               "does not allow for partition %zu of topic '%s'",
                               p->w->ops->name, p->index, p->topic);
     }
+    if (observes)
+        return mofka_fail(MOFKA_ERR_UNSUPPORTED,
+                          "zero_copy needs a name that retention waits for, which a consumer that "
+                          "observes does not have");
     if (p->retention == MMI_DISCARD_OLDEST)
         return mofka_fail(MOFKA_ERR_UNSUPPORTED,
                           "zero_copy needs retention \"acknowledged\"; topic '%s' has "
@@ -381,9 +395,15 @@ void mmi_consumer_undo(void *self) {
     mmi_consumer_end_and_destroy(c);
 }
 
+/* The backend's options of a consumer. */
+typedef struct consumer_options {
+    bool skips_damaged;
+    bool observes; /* it has no name in the window, and retention does not wait for it */
+} consumer_options_t;
+
 /* Join all partitions that were asked for. */
 static mofka_status_t mmi_consumer_join(mmi_consumer_t *c, const mofka_consumer_config_t *config,
-                                        size_t count, bool skips_damaged) {
+                                        size_t count, const consumer_options_t *options) {
     mmi_topic_t *topic = c->topic;
     mofka_status_t status = mmi_topic_enter(topic, mmi_deadline(MMI_DIRECTORY_READ_MS));
     c->entered = !status;
@@ -395,18 +415,20 @@ static mofka_status_t mmi_consumer_join(mmi_consumer_t *c, const mofka_consumer_
         r->sums = c->sums;
         r->payload = topic->partitions[index].w->ops->loads_are_cheap ? NULL : c->payload;
         r->words = c->words;
-        r->skips_damaged = skips_damaged;
+        r->skips_damaged = options->skips_damaged;
         r->shows = config->zero_copy;
         r->run_data_bytes = !config->copies_data                              ? UINT64_MAX
                             : mmi_partition_is_far(&topic->partitions[index]) ? FAR_RUN_DATA_BYTES
                                                                               : RUN_DATA_BYTES;
         c->by_partition[index] = r;
         r->seen_at = r->watched_at = MMI_UNWATCHED;
+        const mmi_partition_t *p = &topic->partitions[index];
         if (topic->store)
             status = mmi_behind_open(r, topic, index, mmi_deadline(MMI_DIRECTORY_READ_MS));
         if (!status)
-            status = mmi_reader_join(r, &topic->partitions[index], config->name, config->from_end,
-                                     mmi_deadline(MMI_LOCK_TIMEOUT_MS));
+            status = options->observes ? mmi_reader_observe(r, p, config->from_end)
+                                       : mmi_reader_join(r, p, config->name, config->from_end,
+                                                         mmi_deadline(MMI_LOCK_TIMEOUT_MS));
     }
     return status ? status : mmi_consumer_begin_rings(c);
 }
@@ -414,20 +436,26 @@ static mofka_status_t mmi_consumer_join(mmi_consumer_t *c, const mofka_consumer_
 mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *config,
                                    const mofka_consumer_ops_t **ops, void **out) {
     mmi_topic_t *topic = self;
-    bool skips_damaged = false;
+    consumer_options_t chosen = {0};
     const mofka_option_t options[] = {
-        {.key = "skip_damaged", .kind = MOFKA_OPTION_BOOL, .value = &skips_damaged}};
-    mofka_status_t status =
-        mofka_options_read("consumer of an MPI topic", config->options, options, 1);
+        {.key = "skip_damaged", .kind = MOFKA_OPTION_BOOL, .value = &chosen.skips_damaged},
+        {.key = "observe", .kind = MOFKA_OPTION_BOOL, .value = &chosen.observes}};
+    mofka_status_t status = mofka_options_read("consumer of an MPI topic", config->options, options,
+                                               sizeof options / sizeof options[0]);
+    if (!status && chosen.observes && topic->store)
+        status = mofka_fail(MOFKA_ERR_UNSUPPORTED,
+                            "observe reads the ring, and topic '%s' has \"storage\": its consumers "
+                            "hold no producer up",
+                            topic->partitions[0].topic);
     if (!status && config->zero_copy)
-        status = mmi_consumer_check_zero_copy(topic, config);
+        status = mmi_consumer_check_zero_copy(topic, config, chosen.observes);
     if (status)
         return status;
     size_t count = config->targets ? config->target_count : topic->partition_count;
     mmi_consumer_t *c = mmi_consumer_allocate(topic, count);
     if (!c)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a consumer of %zu partitions", count);
-    status = mmi_consumer_join(c, config, count, skips_damaged);
+    status = mmi_consumer_join(c, config, count, &chosen);
     if (status) {
         char message[MOFKA_MESSAGE_BYTES_MAX + 1];
         snprintf(message, sizeof message, "%s", mofka_last_error());

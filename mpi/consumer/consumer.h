@@ -22,6 +22,7 @@ typedef struct mmi_data_check {
 typedef struct mmi_run {
     mofka_run_t run;
     const mmi_partition_t *p;
+    bool may_lose;            /* as its reader's */
     mmi_data_check_t *checks; /* for each event; NULL: without checksums. A part of this memory, */
     char *texts;              /* as these, which are metadata, */
     const char *payload;      /* and this, the payload from payload_from on; NULL: not read yet */
@@ -60,6 +61,7 @@ typedef struct mmi_reader {
     size_t place;           /* in the partition's table; MMI_CONSUMERS_MAX: none */
     uint64_t name_check;    /* for that place's state */
     bool fresh;             /* the name was new in the partition */
+    bool may_lose;          /* retention does not wait for it: the head may pass it */
     uint64_t next;          /* id to read next */
     uint64_t batch_end;     /* end of the batches whose flags were read; == next: of none */
     uint64_t batch_start;   /* where the batch that `next` is in begins */
@@ -75,13 +77,15 @@ typedef struct mmi_reader {
     /* Bit id % MMI_RUN_EVENTS_MAX: a batch ends with event `id`, of those from next on; not that at
      * batch_end. */
     uint64_t ends[MMI_RUN_EVENTS_MAX / 64];
-    mmi_chain_t chain;   /* what the entry of `next` must follow */
-    uint64_t stamp;      /* of the first batch of the run under way; 0: unknown */
-    uint64_t skip_below; /* ids below were acknowledged before, or counted as lost */
-    uint64_t complete;   /* the partition's word, once it is not 0 */
-    uint64_t lost;       /* events to report as lost */
-    bool skips_damaged;  /* the option "skip_damaged" */
-    bool reported;       /* the last fetch reported damage at `next` */
+    mmi_chain_t chain;       /* what the entry of `next` must follow */
+    uint64_t stamp;          /* of the first batch of the run under way; 0: unknown */
+    uint64_t skip_below;     /* ids below were acknowledged before, or counted as lost */
+    uint64_t complete;       /* the partition's word, once it is not 0 */
+    uint64_t lost;           /* events to report as lost */
+    bool skips_damaged;      /* the option "skip_damaged" */
+    bool reported;           /* the last fetch reported damage at `next` */
+    _Atomic uint64_t voided; /* events that were void */
+    int64_t dead_ms;         /* the monotonic time of the last look at who holds a hole */
     /* Events whose metadata was damaged, for statistics, and the id behind the last one of them. */
     _Atomic uint64_t metadata_damaged;
     uint64_t damage_end;
@@ -182,6 +186,8 @@ mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const 
                                bool from_end, int64_t deadline);
 /* The owner: what a reader of another node begins with, once this one has joined for it. */
 void mmi_reader_describe_join(const mmi_reader_t *r, uint64_t results[MMI_RESULT_WORDS]);
+/* Read the partition without a name, and without a place. */
+mofka_status_t mmi_reader_observe(mmi_reader_t *r, const mmi_partition_t *p, bool from_end);
 /* Give the place up: `state` MMI_CONSUMER_FREE frees the name, MMI_CONSUMER_AWAY keeps its cursor.
  * A second call does nothing. Blocks: as mmi_reader_join. */
 mofka_status_t mmi_reader_leave(mmi_reader_t *r, uint64_t state, int64_t deadline);
@@ -285,7 +291,7 @@ mofka_status_t mmi_reader_fetch(mmi_reader_t *r, size_t events_max, mmi_form_t f
                                 mofka_run_t **run);
 /* A run of `count` events with room for `metadata_bytes`, twice, and a NUL for each event, and for
  * `payload_bytes`; give, free(). NULL: no memory. */
-mmi_run_t *mmi_run_create(const mmi_partition_t *p, size_t count, size_t metadata_bytes,
+mmi_run_t *mmi_run_create(const mmi_reader_t *r, size_t count, size_t metadata_bytes,
                           size_t payload_bytes);
 
 /* ---- in_place.c ---- */

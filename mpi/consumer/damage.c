@@ -3,6 +3,9 @@
  * A reader meets damage: it reports which events cannot be read, and stays in front of them until
  * it is allowed to skip them. Events before and behind them are delivered.
  *
+ * A void is passed in the same way, without a report: its events were never stored, so they do not
+ * count as lost.
+ *
  * Skipped events count as lost. Nobody can acknowledge them, so a batch that ends with some is
  * acknowledged with the last event before them.
  */
@@ -12,12 +15,30 @@
 #include <string.h>
 #include <mofka/log.h>
 
+/* The flag where the next batch begins is that of a void. Its only entry says where it ends; else
+ * the next batch does. */
+static mofka_status_t damage_find_void(const mmi_reader_t *r, uint64_t flag, mmi_damage_t *damage) {
+    const mmi_partition_t *p = r->p;
+    mmi_entry_t last;
+    damage->of_void = true;
+    damage->end = r->next + mmi_flag_extent(p, r->next, flag);
+    mmi_entries_get(p, damage->end - 1, &last, 1);
+    mofka_status_t status = p->w->ops->flush(p->w, p->owner);
+    mmi_chain_lose(&damage->chain);
+    if (!status)
+        (void)mmi_chain_follow(&damage->chain, &last, damage->end - 1, p->ring_bytes);
+    mmi_chain_end_batch(&damage->chain);
+    return status;
+}
+
 /* The flag where the next batch begins says that there is something, but not what. */
 static mofka_status_t damage_find_by_flag(mmi_reader_t *r, mmi_damage_t *damage) {
     uint64_t flag = mmi_flag_load(r->p, r->next);
     mmi_flag_kind_t kind = mmi_flag_kind(r->p, r->next, flag);
     if (kind == MMI_FLAG_EARLIER || kind == MMI_FLAG_STORED)
         return mmi_window_check(r->p->w, r->p->owner);
+    if (kind == MMI_FLAG_VOID)
+        return damage_find_void(r, flag, damage);
     mofka_status_t status = mmi_damage_of_flag(r->p, r->next, r->chain, damage);
     if (!status && damage->end == r->next) {
         r->idle_at = r->next;
@@ -98,7 +119,7 @@ mofka_status_t mmi_reader_find_damage(mmi_reader_t *r, mmi_damage_t *damage) {
     *damage = (mmi_damage_t){.first = r->next, .end = r->next, .chain = r->chain};
     mofka_status_t status = r->next == r->batch_end ? damage_find_by_flag(r, damage)
                                                     : damage_find_by_entries(r, damage);
-    if (status || damage->end == r->next || !mmi_partition_overtakes(r->p))
+    if (status || damage->end == r->next || !r->may_lose)
         return status;
     mmi_state_t state;
     status = mmi_state_load(r->p, &state);
@@ -123,7 +144,8 @@ static void damage_warn(const mmi_reader_t *r, const mmi_damage_t *damage) {
 
 /* Go on behind the damage. */
 static mofka_status_t damage_pass(mmi_reader_t *r, const mmi_damage_t *damage) {
-    bool ends_batch = damage->of_flag || damage->end == mmi_reader_end_of_batch(r, damage->first);
+    bool ends_batch = damage->of_flag || damage->of_void ||
+                      damage->end == mmi_reader_end_of_batch(r, damage->first);
     uint64_t units = mmi_chain_units(&damage->chain), wanted = damage_count_wanted(r, damage);
     uint64_t batch_start = ends_batch ? damage->end : r->batch_start;
     assert(damage->first == r->next && damage->end > r->next);
@@ -132,9 +154,12 @@ static mofka_status_t damage_pass(mmi_reader_t *r, const mmi_damage_t *damage) {
                    : MOFKA_OK;
     if (status)
         return status;
-    if (wanted > 0)
+    if (damage->of_void) {
+        atomic_fetch_add_explicit(&r->voided, wanted, memory_order_relaxed);
+    } else if (wanted > 0) {
         damage_warn(r, damage);
-    r->lost += wanted;
+        r->lost += wanted;
+    }
     mmi_reader_go_to(r, damage->end, units);
     r->chain = damage->chain;
     r->batch_start = batch_start;
@@ -155,7 +180,7 @@ static void damage_count(mmi_reader_t *r, const mmi_damage_t *damage) {
 mofka_status_t mmi_reader_meet_damage(mmi_reader_t *r, const mmi_damage_t *damage) {
     char text[MMI_DAMAGE_TEXT_BYTES];
     damage_count(r, damage);
-    if (r->skips_damaged || damage_count_wanted(r, damage) == 0)
+    if (r->skips_damaged || damage->of_void || damage_count_wanted(r, damage) == 0)
         return damage_pass(r, damage);
     mmi_damage_describe(damage, text);
     r->reported = true;

@@ -143,7 +143,7 @@ mofka_status_t mmi_consumer_finish_data(void *self, mofka_run_t *run, int64_t ti
     mofka_status_t status = c->copying ? p->w->ops->flush(p->w, p->owner) : MOFKA_OK;
     size_t passed = 0;
     c->copying = false;
-    if (!status && !filled->payload && mmi_partition_overtakes(p)) {
+    if (!status && !filled->payload && filled->may_lose) {
         mmi_state_t state;
         status = mmi_state_load(p, &state);
         while (!status && passed < run->event_count && run->events[passed].id < state.head.events)

@@ -2,6 +2,9 @@
 /*
  * A named consumer joins a partition, under its lock, and leaves it.
  *
+ * The place of a consumer whose rank is proven dead is taken over: nobody else stores there any
+ * more. A rank that is only stopped keeps its name.
+ *
  * What an earlier consumer of the name left in the table is checked first. A damaged name is
  * written again, if the check in its state is that of the name. A cursor that cannot be right is
  * replaced by the head, from which the consumer passes what it acknowledged.
@@ -16,6 +19,7 @@
 
 #include <string.h>
 #include <mofka/log.h>
+#include "mpi/alive/alive.h"
 
 /* What a look is taken to find before there was one: events, and bytes of each. */
 #define FIRST_EVENTS 64
@@ -44,6 +48,30 @@ static bool join_place_is(const mmi_partition_t *p, size_t place, const char *na
     return *damaged || strcmp(other, name) == 0;
 }
 
+/* The rank whose consumer has a place; -1: not known. */
+static int join_holder(const mmi_partition_t *p, size_t place) {
+    uint64_t word =
+        p->w->ops->has_addresses ? mmi_control_load(p, MMI_CONTROL(holder) + 8 * place) : 0;
+    uint64_t rank_1 = mmi_is_sealed(word) ? mmi_unseal(word) : 0;
+    return rank_1 >= 1 && rank_1 <= (uint64_t)p->w->size ? (int)(rank_1 - 1) : -1;
+}
+
+/* The consumer that is live in a place will not use it any more: it counts as away. */
+static bool join_holder_is_dead(const mmi_partition_t *p, size_t place) {
+    int rank = join_holder(p, place);
+    return rank >= 0 && mmi_alive_is_dead(p->w, rank);
+}
+
+static mofka_status_t join_fail_live(const mmi_partition_t *p, size_t place, const char *name) {
+    char text[MMI_ALIVE_TEXT_BYTES] = "";
+    int rank = join_holder(p, place);
+    if (rank >= 0)
+        mmi_alive_describe(p->w, rank, text);
+    return mofka_fail(MOFKA_ERR_BUSY,
+                      "consumer '%s' is already live on topic '%s', partition %zu%s%s", name,
+                      p->topic, p->index, rank >= 0 ? ", of " : "", text);
+}
+
 /* With the partition's lock: the place that has the name, or a free one. */
 static mofka_status_t join_find_place(mmi_reader_t *r, const char *name) {
     const mmi_partition_t *p = r->p;
@@ -61,10 +89,8 @@ static mofka_status_t join_find_place(mmi_reader_t *r, const char *name) {
             mmi_state_name_check(consumers.words[i]) != r->name_check ||
             !join_place_is(p, i, name, r->name_check, &damaged))
             continue;
-        if (state == MMI_CONSUMER_LIVE)
-            return mofka_fail(MOFKA_ERR_BUSY,
-                              "consumer '%s' is already live on topic '%s', partition %zu", name,
-                              p->topic, p->index);
+        if (state == MMI_CONSUMER_LIVE && !join_holder_is_dead(p, i))
+            return join_fail_live(p, i, name);
         r->place = i;
         r->fresh = false;
         if (damaged) {
@@ -113,7 +139,7 @@ static mofka_status_t join_find_start(const mmi_reader_t *r, mmi_place_t head,
     mmi_assert_locked(p);
     *at = mmi_cursor_unpack(mmi_control_load(p, mmi_reader_field(r, MMI_CONTROL(cursor))), head);
     if (at->events <= acknowledged &&
-        mmi_flag_count(p, at->events, mmi_flag_load(p, at->events)) > 0)
+        mmi_flag_extent(p, at->events, mmi_flag_load(p, at->events)) > 0)
         return MOFKA_OK;
     mofka_status_t status = mmi_tail_load(p, &state, &tail);
     if (!status && (at->events > acknowledged || at->events != tail.at.events)) {
@@ -185,6 +211,12 @@ static mofka_status_t join_stored(mmi_reader_t *r, const char *name, mmi_place_t
     return status;
 }
 
+/* Where a name that is new begins: behind what is stored now, or at the head. */
+static uint64_t join_first(const mmi_partition_t *p, mmi_place_t head, const mmi_tail_t *tail) {
+    uint64_t stored = tail->at.events - head.events;
+    return head.events + (stored < p->slots ? stored : p->slots);
+}
+
 /* With the partition's lock: register the name, and start at the head, or behind what is stored.
  * What is reserved without room is not stored. */
 static mofka_status_t join_begin(mmi_reader_t *r, const char *name, mmi_place_t head,
@@ -196,8 +228,7 @@ static mofka_status_t join_begin(mmi_reader_t *r, const char *name, mmi_place_t 
     mofka_status_t status = from_end ? mmi_tail_load(p, &state, &tail) : MOFKA_OK;
     if (status)
         return status;
-    uint64_t stored = tail.at.events - head.events;
-    uint64_t start = head.events + (stored < p->slots ? stored : p->slots);
+    uint64_t start = join_first(p, head, &tail);
     join_put_name(r, name);
     join_store_cursor(r, head);
     mmi_control_store(p, mmi_reader_field(r, MMI_CONTROL(acknowledged)), mmi_seal(start));
@@ -223,6 +254,9 @@ static mofka_status_t join_take_place(mmi_reader_t *r, const char *name, bool fr
         r->place = MMI_CONSUMERS_MAX;
         return status;
     }
+    if (p->w->ops->has_addresses)
+        mmi_control_store(p, mmi_reader_field(r, MMI_CONTROL(holder)),
+                          mmi_seal((uint64_t)p->w->rank + 1));
     mmi_control_store(p, mmi_reader_field(r, MMI_CONTROL(state)),
                       mmi_state_word(MMI_CONSUMER_LIVE, r->name_check));
     return MOFKA_OK;
@@ -259,10 +293,27 @@ void mmi_reader_describe_join(const mmi_reader_t *r, uint64_t results[MMI_RESULT
     memcpy(results, &joined, sizeof joined);
 }
 
+mofka_status_t mmi_reader_observe(mmi_reader_t *r, const mmi_partition_t *p, bool from_end) {
+    mmi_state_t state;
+    r->p = p;
+    r->place = MMI_CONSUMERS_MAX;
+    r->may_lose = true;
+    mofka_status_t status = mmi_state_load(p, &state);
+    if (status)
+        return status;
+    mmi_tail_t tail = {.at = state.head};
+    if (from_end)
+        status = mmi_tail_load(p, &state, &tail);
+    if (!status)
+        join_start(r, state.head.events, join_first(p, state.head, &tail), state.head);
+    return status;
+}
+
 mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const char *name,
                                bool from_end, int64_t deadline) {
     r->p = p;
     r->place = MMI_CONSUMERS_MAX;
+    r->may_lose = mmi_partition_overtakes(p);
     r->name_check = mmi_name_check(name);
     if (mmi_partition_is_far(p))
         return join_far(r, name, from_end);

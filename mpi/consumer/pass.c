@@ -32,7 +32,7 @@ mofka_status_t mmi_reader_pass(mmi_reader_t *r, bool *more) {
     const mmi_partition_t *p = r->p;
     uint64_t at = r->next;
     mmi_chain_t chain = r->chain;
-    bool stuck = r->next != r->batch_end, passed = mmi_partition_overtakes(p);
+    bool stuck = r->next != r->batch_end, passed = r->may_lose;
     mofka_status_t status = MOFKA_OK;
     assert(r->next <= r->batch_end);
     for (int looks = mmi_window_is_near(p->w, p->owner) ? PASS_CHEAP_LOOKS : PASS_LOOKS;
@@ -41,7 +41,7 @@ mofka_status_t mmi_reader_pass(mmi_reader_t *r, bool *more) {
     *more = false;
     if (status || at == r->next)
         return status;
-    /* What is discarded does not wait for cursors. */
+    /* What may be lost does not wait for cursors. */
     if (!passed)
         status = pass_mark(r, at, &chain, &passed);
     if (passed) {

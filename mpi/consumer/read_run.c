@@ -9,9 +9,9 @@
  *   2 its entries, which must be whole and follow each other; in rma, with sums, and with payload
  *     on a guess (payload.c)
  *   3 its metadata, where the guess did not cover it
- *   4 discard_oldest: the head again; what it passed meanwhile may have been overwritten, and is
- *     lost
- *   5 the sums: a difference is damage; or, under a flag that is not settled, bytes on their way
+ *   4 discard_oldest, or an observer: the head again; what it passed meanwhile may have been
+ * overwritten, and is lost 5 the sums: a difference is damage; or, under a flag that is not
+ * settled, bytes on their way
  *
  * With checksums, and where events are expected, steps 1 and 2 are one round trip. What was read
  * too early does not pass step 5, and is read again, the flags first.
@@ -154,14 +154,15 @@ static mofka_status_t reader_read_entries(mmi_reader_t *r, size_t most, size_t *
     return MOFKA_OK;
 }
 
-/* ---- discard_oldest -------------------------------------------------------------------------- */
+/* ---- what the head passes
+ * -------------------------------------------------------------------------- */
 
 /* *passed: how many events from `next` on the head has passed. Those that this consumer wanted are
  * lost. */
 static mofka_status_t reader_count_overtaken(mmi_reader_t *r, mmi_place_t *head, uint64_t *passed) {
     mmi_state_t state;
     *passed = 0;
-    if (!mmi_partition_overtakes(r->p))
+    if (!r->may_lose)
         return MOFKA_OK;
     mofka_status_t status = mmi_state_load(r->p, &state);
     if (status || state.head.events <= r->next)
@@ -203,17 +204,18 @@ static mofka_status_t reader_drop_overtaken(mmi_reader_t *r, size_t *found, bool
 
 /* ---- metadata -------------------------------------------------------------------------------- */
 
-mmi_run_t *mmi_run_create(const mmi_partition_t *p, size_t count, size_t metadata_bytes,
+mmi_run_t *mmi_run_create(const mmi_reader_t *r, size_t count, size_t metadata_bytes,
                           size_t payload_bytes) {
-    size_t checks = p->checksums ? count : 0;
+    size_t checks = r->p->checksums ? count : 0;
     mmi_run_t *run =
         malloc(sizeof *run + count * sizeof run->events[0] + checks * sizeof run->checks[0] +
                metadata_bytes + count + payload_bytes);
     if (!run)
         return NULL;
     run->run = (mofka_run_t){
-        .partition = p->index, .event_count = count, .events = run->events, .backend = run};
-    run->p = p;
+        .partition = r->p->index, .event_count = count, .events = run->events, .backend = run};
+    run->p = r->p;
+    run->may_lose = r->may_lose;
     run->checks = checks ? (mmi_data_check_t *)(void *)(run->events + count) : NULL;
     run->texts = (char *)(run->events + count) + checks * sizeof run->checks[0];
     run->payload = NULL;
@@ -431,7 +433,7 @@ static look_t reader_make_run(mmi_reader_t *r, const mmi_measure_t *measure, mof
     size_t payload = (size_t)(last->data + last->data_bytes - r->entries->metadata);
     if (r->run_data_bytes == UINT64_MAX || !mmi_payload_find(r, r->entries->metadata, payload))
         payload = 0;
-    mmi_run_t *run = mmi_run_create(r->p, measure->count, measure->bytes, payload);
+    mmi_run_t *run = mmi_run_create(r, measure->count, measure->bytes, payload);
     if (!run) {
         *status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu fetched events", measure->count);
         return LOOK_FAILED;
@@ -489,7 +491,7 @@ static look_t reader_show_run(mmi_reader_t *r, size_t most, mofka_run_t **out,
     size_t found = reader_read_flags(r, &flags, most < to_wrap ? most : to_wrap, &odd);
     if (found == 0 || r->next + found > r->settled_below)
         return LOOK_NOTHING;
-    mmi_run_t *run = mmi_run_create(r->p, found, 0, 0);
+    mmi_run_t *run = mmi_run_create(r, found, 0, 0);
     if (!run) {
         *status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for %zu fetched events", found);
         return LOOK_FAILED;
@@ -540,8 +542,7 @@ mofka_status_t mmi_reader_fetch(mmi_reader_t *r, size_t events_max, mmi_form_t f
                                 mofka_run_t **run) {
     mofka_status_t status;
     look_t look;
-    assert(form != MMI_FORM_IN_PLACE ||
-           (r->p->w->ops->has_addresses && !mmi_partition_overtakes(r->p)));
+    assert(form != MMI_FORM_IN_PLACE || (r->p->w->ops->has_addresses && !r->may_lose));
     r->form = form;
     int tries = 0, skips = 0;
     do

@@ -51,8 +51,7 @@ static mofka_status_t marks_grow(mmi_reader_t *r) {
 mofka_status_t mmi_reader_mark(mmi_reader_t *r, mmi_mark_t mark) {
     /* Without acknowledgements nothing else ends the marks of what is discarded. */
     mmi_state_t state;
-    if (r->mark_count == r->mark_room && mmi_partition_overtakes(r->p) &&
-        mmi_state_load(r->p, &state) == MOFKA_OK)
+    if (r->mark_count == r->mark_room && r->may_lose && mmi_state_load(r->p, &state) == MOFKA_OK)
         mmi_reader_forget(r, state.head);
     mofka_status_t status = r->mark_count == r->mark_room ? marks_grow(r) : MOFKA_OK;
     if (status)

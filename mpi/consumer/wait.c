@@ -10,6 +10,7 @@
  * watches. Without such threads it polls.
  */
 #include "mpi/consumer/consumer.h"
+#include "mpi/rows/rows.h"
 #include "mpi/window/share.h"
 
 #include <inttypes.h>
@@ -27,8 +28,7 @@
 /* The head has passed the reader, or a fetch will report that the head is damaged. */
 static bool wait_is_overtaken(const mmi_reader_t *r) {
     mmi_state_t state;
-    return mmi_partition_overtakes(r->p) &&
-           (mmi_state_load(r->p, &state) != MOFKA_OK || state.head.events > r->next);
+    return r->may_lose && (mmi_state_load(r->p, &state) != MOFKA_OK || state.head.events > r->next);
 }
 
 bool mmi_reader_has_news(mmi_reader_t *r, size_t *ended) {
@@ -74,6 +74,29 @@ static bool wait_has_bells(const mmi_consumer_t *c) {
     for (size_t i = 0; i < c->reader_count; i++)
         all &= c->readers[i].p->w->ops->has_bells;
     return all;
+}
+
+/* How often a reader looks who holds the hole that it waits at. */
+#define DEAD_LOOK_MS 50
+/* How long making a void waits for the partition's lock. */
+#define DEAD_LOCK_MS 100
+
+/* The reader waits at a hole: if a dead rank has left it, make it void. */
+static void wait_pass_dead(mmi_reader_t *r, int64_t now_ms) {
+    bool passed;
+    if (!mmi_rows_exist(r->p) || r->next != r->batch_end || now_ms - r->dead_ms < DEAD_LOOK_MS)
+        return;
+    r->dead_ms = now_ms;
+    /* An error is found again, and reported, by what needs the words. */
+    (void)mmi_dead_pass(r->p, r->next, now_ms + DEAD_LOCK_MS, &passed);
+}
+
+/* Nothing is there. True: something is, because what the dead have left is void now. */
+static bool mmi_consumer_pass_dead(mmi_consumer_t *c) {
+    int64_t now_ms = mmi_now_ms();
+    for (size_t i = 0; i < c->reader_count; i++)
+        wait_pass_dead(&c->readers[i], now_ms);
+    return mmi_consumer_has_news(c);
 }
 
 /* The word that a consumer sleeps on. */
@@ -128,6 +151,8 @@ mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms) {
     while (!found) {
         mofka_status_t status = mmi_consumer_check(c);
         int64_t left = deadline - mmi_now_ms();
+        if (!status && w->ops->has_addresses && mmi_consumer_pass_dead(c))
+            break;
         if (status || left <= 0)
             return status ? status : MOFKA_ERR_TIMEOUT;
         if (c->nap_us < first)
@@ -174,12 +199,12 @@ void mmi_consumer_describe_wait(void *self, char *text, size_t bytes) {
                      r->p->index, r->next);
             return;
         }
+        char holder[MMI_HOLDER_TEXT_BYTES];
         if (!wait_find_hole(r, deadline))
             continue;
-        snprintf(text, bytes,
-                 "partition %zu: event %" PRIu64 " was reserved and is not stored; its producer is "
-                 "slow or has stopped",
-                 r->p->index, r->next);
+        mmi_holder_describe(r->p, r->next, holder);
+        snprintf(text, bytes, "partition %zu: event %" PRIu64 " was reserved and is not stored; %s",
+                 r->p->index, r->next, holder);
         return;
     }
 }

@@ -42,6 +42,7 @@
 #include <mofka/log.h>
 #include "mpi/agent/agent.h"
 #include "mpi/agent/serve.h"
+#include "mpi/alive/alive.h"
 #include "mpi/clerk/clerk.h"
 #include "mpi/driver/settings.h"
 
@@ -258,6 +259,8 @@ static mofka_status_t mmi_driver_start_shm(mmi_driver_t *d) {
     const uint64_t place = offsetof(mmi_share_t, identity);
     mofka_status_t status =
         mmi_window_zero(w, d->rank, 0, mmi_directory_arena_start(&d->directory, d->rank));
+    if (!status)
+        mmi_alive_announce(w);
     if (!status)
         w->ops->store(w, d->rank, place, d->nonce + (uint64_t)d->rank);
     status = mmi_agree(d->ranks, status, "starting");

@@ -32,17 +32,19 @@ mofka_status_t mmi_errand_send(const mmi_partition_t *p, const mmi_errand_t *err
 /* ---- the owner ------------------------------------------------------------------------------- */
 
 /* Whether the errand names a partition that this rank's share can hold, and one of its node. */
-static bool errand_is_valid(const mmi_window_t *near, uint64_t share_bytes, const mmi_errand_t *e) {
+static bool errand_is_valid(mmi_window_t *near, uint64_t share_bytes, const mmi_errand_t *e) {
     if (e->base % MMI_PAGE_BYTES != 0 || e->bells_base % MMI_PAGE_BYTES != 0 || e->slots == 0 ||
         e->slots > MMI_SLOTS_MAX || e->ring_bytes < MMI_UNIT_BYTES ||
         e->ring_bytes > MMI_RING_BYTES_MAX || e->ring_bytes % MMI_UNIT_BYTES != 0 ||
         e->retention > MMI_DISCARD_OLDEST || e->checksums > 1)
         return false;
-    uint64_t bytes =
-        mmi_partition_bytes(&(mmi_partition_t){.slots = e->slots,
-                                               .ring_bytes = e->ring_bytes,
-                                               .retention = (mmi_retention_t)e->retention,
-                                               .checksums = e->checksums != 0});
+    const mmi_partition_t shape = {.w = near,
+                                   .slots = e->slots,
+                                   .ring_bytes = e->ring_bytes,
+                                   .retention = (mmi_retention_t)e->retention,
+                                   .checksums = e->checksums != 0,
+                                   .of_node = true};
+    uint64_t bytes = mmi_partition_bytes(&shape);
     return bytes <= share_bytes && e->base <= share_bytes - bytes &&
            e->bells_owner < (uint64_t)near->size && near->base[e->bells_owner] &&
            memchr(e->topic, 0, sizeof e->topic) && memchr(e->name, 0, sizeof e->name);

@@ -73,7 +73,7 @@ static mofka_status_t damage_find_end(const mmi_partition_t *p, uint64_t limit,
         if (status)
             return status;
         size_t i = (size_t)(at - walk.first);
-        if (at > damage->first && mmi_flag_count(p, at, walk.words[2 * i]) > 0)
+        if (at > damage->first && mmi_flag_extent(p, at, walk.words[2 * i]) > 0)
             break;
         if (mmi_chain_follow(&chain, &walk.entries[i], at, p->ring_bytes))
             continue;
@@ -102,7 +102,7 @@ mofka_status_t mmi_damage_of_flag(const mmi_partition_t *p, uint64_t id, mmi_cha
         return status ? status : mmi_window_check(p->w, p->owner);
     uint64_t limit = tail.at.events - id < most ? tail.at.events : id + most;
     status = damage_find_end(p, limit, damage);
-    if (!status && mmi_flag_count(p, id, mmi_flag_load(p, id)) > 0) /* published meanwhile */
+    if (!status && mmi_flag_extent(p, id, mmi_flag_load(p, id)) > 0) /* published meanwhile */
         damage->end = id;
     return status ? status : mmi_window_check(p->w, p->owner);
 }

@@ -6,14 +6,15 @@
 
 mmi_flag_kind_t mmi_flag_kind(const mmi_partition_t *p, uint64_t id, uint64_t flag) {
     uint64_t count = mmi_flag_low(flag) & MMI_BATCH_EVENTS_MAX;
-    uint64_t lap_1 = flag >> (1 + MMI_FLAG_COUNT_BITS + MMI_FLAG_CHECK_BITS);
+    uint64_t lap_1 = flag >> (2 + MMI_FLAG_COUNT_BITS + MMI_FLAG_CHECK_BITS);
     uint64_t ahead = (lap_1 - (id / p->slots + 1)) & MMI_FLAG_LAP_MAX;
+    bool is_void = (flag >> MMI_FLAG_CHECK_BITS & MMI_FLAG_IS_VOID) != 0;
+    uint64_t low = mmi_flag_low(flag) | (is_void ? MMI_FLAG_IS_VOID : 0);
     if (flag == 0)
         return MMI_FLAG_EARLIER;
-    if (count == 0 || count > p->slots ||
-        flag != mmi_flag_make(p, id % p->slots, lap_1, mmi_flag_low(flag)))
+    if (count == 0 || count > p->slots || flag != mmi_flag_make(p, id % p->slots, lap_1, low))
         return MMI_FLAG_DAMAGED;
-    return ahead == 0                      ? MMI_FLAG_STORED
+    return ahead == 0                      ? (is_void ? MMI_FLAG_VOID : MMI_FLAG_STORED)
            : ahead <= MMI_FLAG_LAP_MAX / 2 ? MMI_FLAG_LATER
                                            : MMI_FLAG_EARLIER;
 }
@@ -29,7 +30,7 @@ mofka_status_t mmi_flags_pass(const mmi_partition_t *p, uint64_t end, bool settl
                                             2 * (size_t)flags - 1, deadline);
     *stuck = false;
     while (!status && !*stuck && *from - first < flags) {
-        uint64_t flag = words[2 * (*from - first)], count = mmi_flag_count(p, *from, flag);
+        uint64_t flag = words[2 * (*from - first)], count = mmi_flag_extent(p, *from, flag);
         *stuck = count == 0 || count > end - *from || (settled && !mmi_flag_is_settled(flag));
         *from += *stuck ? 0 : count;
     }

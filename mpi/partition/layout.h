@@ -43,12 +43,14 @@
  *
  * A partition, in the arena of its owner. Offsets are those of mmi_partition_t:
  *
- *   base            flags              entries             sums             ring
- *   +---------------+------------------+-------------------+----------------+-------------------+
- *   | control block | flag and stamp   | entry             | sum            | payload           |
- *   | whole pages   | 16 bytes a slot  | 40 bytes a slot   | 8 bytes a slot | units of 64 bytes |
- *   +---------------+------------------+-------------------+----------------+-------------------+
- *                                                            only with checksums
+ *   base            rows        flags             entries           sums             ring
+ *   +---------------+-----------+-----------------+-----------------+----------------+----------+
+ *   | control block | rows      | flag and stamp  | entry           | sum            | payload  |
+ *   | whole pages   | 128 bytes | 16 bytes a slot | 40 bytes a slot | 8 bytes a slot | units of |
+ *   |               | a rank    |                 |                 |                | 64 bytes |
+ *   +---------------+-----------+-----------------+-----------------+----------------+----------+
+ *                    only where                                      only with
+ *                    CPUs write                                      checksums
  *
  * A topic with storage has one more page, the storage page, between control block and flags.
  *
@@ -79,20 +81,21 @@
  *
  * A flag is one word:
  *
- *   63           37 36       35          16 15          0
- *   +--------------+---------+--------------+-------------+
- *   | lap + 1      | settled | events       | check       |    lap = id / slots, its low 27 bits
- *   +--------------+---------+--------------+-------------+
+ *   63         38 37     36       35          16 15          0
+ *   +------------+------+---------+--------------+-------------+
+ *   | lap + 1    | void | settled | events       | check       |    lap = id / slots, its low 26
+ *   +------------+------+---------+--------------+-------------+    bits
  *
  * The check is of the other bits, the slot and the partition's place. So a reader sees at once
  * which of these a flag is:
  *
  *   stored    the check holds, and the lap is the reader's
+ *   void      the same, with the bit that says so: it is never published
  *   earlier   0, or the check holds and the lap is an earlier one: the batch is not published yet
  *   later     the check holds and the lap is a later one: the events were discarded
  *   damaged   the check does not hold
  *
- * After 2^27 laps a flag that was not written again looks stored. Its batch's first entry, which
+ * After 2^26 laps a flag that was not written again looks stored. Its batch's first entry, which
  * has the whole id, shows that it is not.
  *
  * A flag is settled once a flush has completed all puts of its batch. It is put either once, after
@@ -100,6 +103,34 @@
  * because a reader may see the flag before the batch. A sum that is not right then means "not yet".
  * Under a settled flag it means damage. A cursor, or a head that discards, passes settled flags
  * only: else a put that is still on its way could land in room that others have.
+ *
+ * A void stands for a range that was reserved and will never be published: its producer died, or
+ * does not need it. It has a flag of its own kind, and one entry: that of its last event. The entry
+ * is of no bytes, and stands where the range's units end. So what passes batches passes voids. No
+ * event of theirs can be read or acknowledged. A range that does not fit the count of one flag is
+ * several voids.
+ *
+ *   who makes a void                     when
+ *   the rank that reserved the range     it does not need it (rows/void.c)
+ *   any rank, with the lock              the rank that reserved it is proven dead (rows/dead.c)
+ *
+ * They put the entry, then the flag. Where CPUs write, a flag is set by compare-exchange, from what
+ * it was before. So a producer that finds a void there has not stored.
+ *
+ * A rank's row says what the rank is about to reserve, or has reserved and not published. It has
+ * four entries, one for each append that is under way at a time:
+ *
+ *   intent   events << 32 | units << 1: what the append adds to the reservation; 0: the entry is
+ *            free. Taken by compare-exchange from 0, before the reservation
+ *   first    the first id + 1; 0: not known yet. Stored after `units`
+ *   units    the first unit
+ *
+ *   intent --> reservation --> units, first --> published, or void --> first 0 --> intent 0
+ *
+ * Only the rank itself writes them, and nobody once it is dead. So if a range is reserved and not
+ * published, some row has an intent, and once it has a place, that is known to be its own. Rows are
+ * not sealed: a range is compared with head and tail before it becomes void, and a producer finds
+ * out if its own did by mistake.
  *
  * A sealed word carries a check of its value, the low 56 bits, in its highest 8. 0 is sealed.
  *
@@ -112,7 +143,12 @@
  *       64  head_events    a trimmer, with the lock          store, before head_units
  *       72  head_units     a trimmer, with the lock          store; bit 55: they may be too low
  *       80  complete       mark-complete, with the lock      store the end (an id) + 1; 0: no end
- *      128  lock           any rank                          exchange 1, then 0
+ *       88  ending         mark-complete, with the lock      store the end + 1 that it will mark;
+ *                                                            only where CPUs write
+ *      128  lock           any rank                          exchange 1, then 0. Where CPUs write:
+ *                                                            compare-exchange 0, or the word of a
+ *                                                            dead rank, for its rank + 1, sealed;
+ *                                                            then store 0
  *      192  data_bell      a publisher                       fetch_add 1
  *      200  data_waiters   a consumer that waits             fetch_add 1, then -1
  *      256  room_bell      a rank that made room             fetch_add 1
@@ -120,12 +156,15 @@
  *      320  finished       a producer that closes            fetch_add 1 to both halves
  *      328  blocked        a producer, while a batch waits   fetch_add 1 to both halves, then -1;
  *                                                            for statistics
- *      384  state[64]      a consumer that joins or leaves   store; with the lock, except LIVE to
- *                                                            AWAY
+ *      384  state[64]      a consumer that joins or leaves,  store, with the lock. Where CPUs
+ *                          or who evicts one                 write, LIVE to AWAY, and to EVICTED,
+ *                                                            by compare-exchange
  *      896  cursor[64]     the live consumer                 store (events << 32 | units)
  *     1408  acknowledged[64]  the live consumer              store the next unacknowledged id,
  *                                                            before the cursor
  *     1920  name[64]       a consumer that joins             put, with the lock
+ *    10112  holder[64]     a consumer that joins             store its rank + 1, before the state;
+ *                                                            only where CPUs write
  *
  * The words of the storage page. The threads of storage of the partition's owner store them, by the
  * processor; each word has one thread. Those that are stored are sealed, but for the cursor.
@@ -155,7 +194,7 @@
  * is not before the head. A cursor is not behind what its consumer acknowledged, and its units fit
  * the entry that is there.
  *
- * state, cursor, acknowledged and name have an element for each of the 64 consumers that a
+ * state, cursor, acknowledged, name and holder have an element for each of the 64 consumers that a
  * partition can have. A consumer that joins stores them with the lock.
  *
  * Of data_bell, data_waiters and finished only those of partition 0 are used: a consumer reads
@@ -207,8 +246,8 @@
 #define MMI_RING_BYTES_MAX (UINT64_C(1) << 36)
 /* Named consumers of a partition. One small get reads all their cursors. */
 #define MMI_CONSUMERS_MAX 64
-/* The parts of a flag; one bit says whether it is settled. */
-#define MMI_FLAG_LAP_BITS 27
+/* The parts of a flag; one bit says whether it is settled, and one whether it is a void's. */
+#define MMI_FLAG_LAP_BITS 26
 #define MMI_FLAG_COUNT_BITS 20
 #define MMI_FLAG_CHECK_BITS 16
 /* Events of a batch, at most. */
@@ -217,6 +256,22 @@
 #define MMI_FLAG_BYTES 16
 #define MMI_STAMP_OFFSET 8 /* from the flag */
 
+/* What one append of a rank has reserved, or is about to reserve. */
+typedef struct mmi_row_entry {
+    uint64_t intent;
+    uint64_t first;
+    uint64_t units;
+    uint64_t pad;
+} mmi_row_entry_t;
+
+/* Appends of a rank to a partition that are under way at a time. */
+#define MMI_ROW_ENTRIES 4
+
+typedef struct mmi_row {
+    mmi_row_entry_t entries[MMI_ROW_ENTRIES];
+} mmi_row_t;
+static_assert(sizeof(mmi_row_t) == 128, "as drawn: whole cache lines");
+
 typedef struct mmi_control {
     uint64_t reservation;
     uint64_t pad0[7];
@@ -224,7 +279,8 @@ typedef struct mmi_control {
     uint64_t head_events;
     uint64_t head_units;
     uint64_t complete;
-    uint64_t pad1[5];
+    uint64_t ending;
+    uint64_t pad1[4];
     uint64_t lock;
     uint64_t pad2[7];
     uint64_t data_bell;
@@ -240,6 +296,7 @@ typedef struct mmi_control {
     uint64_t cursor[MMI_CONSUMERS_MAX];
     uint64_t acknowledged[MMI_CONSUMERS_MAX];
     char name[MMI_CONSUMERS_MAX][MOFKA_NAME_BYTES_MAX + 1];
+    uint64_t holder[MMI_CONSUMERS_MAX];
 } mmi_control_t;
 
 typedef struct mmi_stored {
@@ -286,8 +343,10 @@ static_assert(MMI_CONTROL(state) == 384, "as drawn");
 static_assert(MMI_CONTROL(cursor) == 896, "as drawn");
 static_assert(MMI_CONTROL(acknowledged) == 1408, "as drawn");
 static_assert(MMI_CONTROL(name) == 1920, "as drawn");
+static_assert(MMI_CONTROL(holder) == 10112, "as drawn");
+static_assert(MMI_CONTROL(ending) == 88, "as drawn");
 
-static_assert(MMI_FLAG_LAP_BITS + 1 + MMI_FLAG_COUNT_BITS + MMI_FLAG_CHECK_BITS == 64, "one word");
+static_assert(MMI_FLAG_LAP_BITS + 2 + MMI_FLAG_COUNT_BITS + MMI_FLAG_CHECK_BITS == 64, "one word");
 
 /* The factor of checks. A changed bit changes the product by this, shifted. It has no eight equal
  * bits in a row but at its start, so the change reaches the highest byte wherever the bit is. So a
@@ -340,13 +399,17 @@ static inline uint64_t mmi_reservation_of(uint64_t events, uint64_t units) {
     return (events << 32) + (units << 1);
 }
 
-/* States of a place in the table of named consumers. The log is kept for AWAY and LIVE alike. */
+/* States of a place in the table of named consumers. The log is kept for AWAY and LIVE alike, and
+ * for no other. */
 #define MMI_STATE_BITS 8
 #define MMI_STATE_MAX ((UINT64_C(1) << MMI_STATE_BITS) - 1)
 enum {
     MMI_CONSUMER_FREE, /* the place has no name */
     MMI_CONSUMER_AWAY, /* the consumer left, and may come back under its name */
-    MMI_CONSUMER_LIVE  /* a consumer reads */
+    MMI_CONSUMER_LIVE, /* a consumer reads */
+    /* The name was evicted while a consumer had the place, which may still store there. The place
+     * is free once that consumer leaves, or its rank is proven dead. */
+    MMI_CONSUMER_EVICTED
 };
 
 /* Where an event's bytes are. Positions are bytes counted from the start of the log. */

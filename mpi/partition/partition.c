@@ -27,9 +27,16 @@ static uint64_t partition_words_bytes(const mmi_partition_t *p) {
            (p->retention == MMI_RETAIN_STORED ? MMI_PAGE_BYTES : 0);
 }
 
+/* Where CPUs write, each rank of the window has a row. Ranks that do not write know where they are,
+ * too. A topic with storage has none: its files have no voids. */
+static uint64_t partition_rows_bytes(const mmi_partition_t *p) {
+    bool cpu = p->w->ops->has_addresses || p->of_node;
+    return cpu && p->retention != MMI_RETAIN_STORED ? sizeof(mmi_row_t) * (uint64_t)p->w->size : 0;
+}
+
 uint64_t mmi_partition_bytes(const mmi_partition_t *p) {
-    uint64_t entries = partition_entries_bytes(p->slots);
-    return mmi_round_up(partition_words_bytes(p) + partition_flags_bytes(p->slots) + entries +
+    return mmi_round_up(partition_words_bytes(p) + partition_rows_bytes(p) +
+                            partition_flags_bytes(p->slots) + partition_entries_bytes(p->slots) +
                             partition_sums_bytes(p->slots, p->checksums) + p->ring_bytes,
                         MMI_PAGE_BYTES);
 }
@@ -37,8 +44,10 @@ uint64_t mmi_partition_bytes(const mmi_partition_t *p) {
 void mmi_partition_place(mmi_partition_t *p) {
     assert(p->slots > 0 && p->ring_bytes >= MMI_UNIT_BYTES);
     assert(p->owner >= 0 && p->owner < p->w->size);
+    uint64_t behind = p->base + partition_words_bytes(p);
     p->stored = p->base + mmi_round_up(sizeof(mmi_control_t), MMI_PAGE_BYTES);
-    p->flags = p->base + partition_words_bytes(p);
+    p->rows = p->w->ops->has_addresses && partition_rows_bytes(p) > 0 ? behind : 0;
+    p->flags = behind + partition_rows_bytes(p);
     p->entries = p->flags + partition_flags_bytes(p->slots);
     p->sums = p->entries + partition_entries_bytes(p->slots);
     p->ring = p->sums + partition_sums_bytes(p->slots, p->checksums);

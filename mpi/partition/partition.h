@@ -35,9 +35,10 @@ typedef struct mmi_partition {
     mmi_retention_t retention;
     bool checksums; /* events have sums */
     bool of_node;   /* its words are changed by processors of its owner's node: see layout.h */
-    uint64_t flags, entries, sums, ring; /* offsets in the owner's share; see mmi_partition_place */
-    uint64_t stored;                     /* the storage page; with MMI_RETAIN_STORED only */
-    uint64_t salt;                       /* of the checks of its flags; likewise */
+    /* Offsets in the owner's share; see mmi_partition_place. rows 0: there are none. */
+    uint64_t rows, flags, entries, sums, ring;
+    uint64_t stored;    /* the storage page; with MMI_RETAIN_STORED only */
+    uint64_t salt;      /* of the checks of its flags; likewise */
     uint64_t small_max; /* events and units of a batch that is reserved without the lock */
     /* The partition of the topic that has the data bell: the first one; with of_node, the first one
      * of the same node. */
@@ -74,8 +75,8 @@ typedef struct mmi_tail {
 
 /* ---- partition.c: geometry and state --------------------------------------------------------- */
 
-/* Bytes that a partition takes whose slots, ring_bytes, retention and checksums are set; whole
- * pages. */
+/* Bytes that a partition takes whose window, slots, ring_bytes, retention, checksums and of_node
+ * are set; whole pages. */
 uint64_t mmi_partition_bytes(const mmi_partition_t *p);
 /* Set the offsets that follow from these and from base. */
 void mmi_partition_place(mmi_partition_t *p);
@@ -101,6 +102,13 @@ static inline bool mmi_place_fits(const mmi_partition_t *p, mmi_place_t head, mm
 /* Load a word of the control block. */
 static inline uint64_t mmi_control_load(const mmi_partition_t *p, size_t field) {
     return p->w->ops->load(p->w, p->owner, p->base + field);
+}
+
+/* Exchange a word of the owner's share, if it is `*expected`, in a window that has addresses. Else
+ * false, and *expected is what it is. */
+static inline bool mmi_near_exchange(const mmi_partition_t *p, uint64_t offset, uint64_t *expected,
+                                     uint64_t value) {
+    return p->w->ops->compare_exchange(p->w, p->owner, offset, expected, value);
 }
 
 /* Load a word of the owner's share, in a window that has addresses. */
@@ -145,16 +153,20 @@ mofka_status_t mmi_tail_load(const mmi_partition_t *p, mmi_state_t *state, mmi_t
 
 /* ---- lock.c ---------------------------------------------------------------------------------- */
 
-/* Take the lock in a word of the window. MOFKA_ERR_TIMEOUT: `what` stayed locked. */
+/* Take the lock in a word of the window. MOFKA_ERR_TIMEOUT: `what` stayed locked. *from_dead: a
+ * rank died with it, perhaps between two stores. */
 mofka_status_t mmi_word_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t deadline,
-                             const char *what);
+                             const char *what, bool *from_dead);
 /* Flush what was put with the lock, then give it back. */
 void mmi_word_unlock(mmi_window_t *w, int rank, uint64_t offset);
 /* Assert that the partition's lock is taken, in windows where looking costs next to nothing. */
 #define mmi_assert_locked(p)                                                                       \
     assert(!(p)->w->ops->loads_are_cheap || mmi_control_load((p), MMI_CONTROL(lock)) != 0)
-/* Take the partition's lock. */
+/* Take the partition's lock, and set right what a rank left that died with it. */
 mofka_status_t mmi_partition_lock(const mmi_partition_t *p, int64_t deadline);
+/* Describe who has the lock: "rank 3 (process 4711 on host n1)", or "the rank that took it". */
+#define MMI_LOCK_TEXT_BYTES 192
+void mmi_partition_describe_lock(const mmi_partition_t *p, char text[MMI_LOCK_TEXT_BYTES]);
 /* Give the partition's lock back. */
 void mmi_partition_unlock(const mmi_partition_t *p);
 
@@ -211,24 +223,26 @@ static inline void mmi_entries_get(const mmi_partition_t *p, uint64_t id, mmi_en
 /* What a flag says of the batch that begins in its slot; see layout.h. */
 typedef enum mmi_flag_kind {
     MMI_FLAG_STORED,
+    MMI_FLAG_VOID,
     MMI_FLAG_EARLIER,
     MMI_FLAG_LATER,
     MMI_FLAG_DAMAGED
 } mmi_flag_kind_t;
 
 #define MMI_FLAG_SETTLED (UINT64_C(1) << MMI_FLAG_COUNT_BITS)
+#define MMI_FLAG_IS_VOID (UINT64_C(1) << (MMI_FLAG_COUNT_BITS + 1))
 #define MMI_FLAG_LAP_MAX ((UINT64_C(1) << MMI_FLAG_LAP_BITS) - 1)
 
 /* A flag with the right check. `low` are the bits between lap and check; `lap_1` may be more than
  * its bits. */
 static inline uint64_t mmi_flag_make(const mmi_partition_t *p, uint64_t slot, uint64_t lap_1,
                                      uint64_t low) {
-    uint64_t text = (lap_1 & MMI_FLAG_LAP_MAX) << (MMI_FLAG_COUNT_BITS + 1) | low;
+    uint64_t text = (lap_1 & MMI_FLAG_LAP_MAX) << (MMI_FLAG_COUNT_BITS + 2) | low;
     uint64_t place = p->salt + slot * UINT64_C(0xff51afd7ed558ccd);
     uint64_t check = (text + place) * MMI_CHECK_FACTOR >> (64 - MMI_FLAG_CHECK_BITS);
     return text << MMI_FLAG_CHECK_BITS | check;
 }
-/* Those bits of a flag. */
+/* Those bits of a flag, but for that of a void. */
 static inline uint64_t mmi_flag_low(uint64_t flag) {
     return flag >> MMI_FLAG_CHECK_BITS & (MMI_FLAG_SETTLED | MMI_BATCH_EVENTS_MAX);
 }
@@ -244,6 +258,10 @@ static inline uint64_t mmi_flag_value(const mmi_partition_t *p, uint64_t id, uin
 static inline bool mmi_flag_is_settled(uint64_t flag) {
     return (mmi_flag_low(flag) & MMI_FLAG_SETTLED) != 0;
 }
+/* Whether two flags are of the same lap, if both are right. */
+static inline bool mmi_flag_is_of_lap(uint64_t a, uint64_t b) {
+    return (a ^ b) >> (2 + MMI_FLAG_COUNT_BITS + MMI_FLAG_CHECK_BITS) == 0;
+}
 /* What a flag that was read in the slot of `id` says. */
 mmi_flag_kind_t mmi_flag_kind(const mmi_partition_t *p, uint64_t id, uint64_t flag);
 /* The number of events in the batch that begins at `id`; 0: the flag does not say that it is
@@ -253,10 +271,24 @@ static inline uint64_t mmi_flag_count(const mmi_partition_t *p, uint64_t id, uin
     bool stored = flag == mmi_flag_make(p, id % p->slots, id / p->slots + 1, mmi_flag_low(flag));
     return stored && count <= p->slots ? count : 0;
 }
-/* Look at flags from the batch at `*from` on, below `end`, and move `*from` behind the stored
- * batches among them; with `settled`, behind those with settled flags. *stuck: the batch at `*from`
- * is not such a one, or it ends behind `end`. Blocks: until the owner answers, at most until
- * `deadline`. */
+/* The flag that makes `count` events from `id` on void. */
+static inline uint64_t mmi_flag_void(const mmi_partition_t *p, uint64_t id, uint64_t count) {
+    assert(count > 0 && count <= p->slots && count <= MMI_BATCH_EVENTS_MAX);
+    return mmi_flag_make(p, id % p->slots, id / p->slots + 1,
+                         MMI_FLAG_IS_VOID | MMI_FLAG_SETTLED | count);
+}
+/* The number of events in the batch, or the void, that begins at `id`; 0: neither does. */
+static inline uint64_t mmi_flag_extent(const mmi_partition_t *p, uint64_t id, uint64_t flag) {
+    uint64_t stored = mmi_flag_count(p, id, flag),
+             count = mmi_flag_low(flag) & MMI_BATCH_EVENTS_MAX;
+    if (stored > 0 || count == 0 || count > p->slots)
+        return stored;
+    return flag == mmi_flag_void(p, id, count) ? count : 0;
+}
+/* Look at flags from the batch at `*from` on, below `end`, and move `*from` behind the voids and
+ * stored batches among them; with `settled`, behind those with settled flags. *stuck: the batch at
+ * `*from` is not such a one, or it ends behind `end`. Blocks: until the owner answers, at most
+ * until `deadline`. */
 mofka_status_t mmi_flags_pass(const mmi_partition_t *p, uint64_t end, bool settled,
                               int64_t deadline, uint64_t *from, bool *stuck);
 /* Where the flag of `id` is in the owner's share. */
@@ -324,6 +356,7 @@ typedef struct mmi_damage {
     uint64_t first, end; /* ids; equal: there is no damage */
     bool of_flag;        /* the flag of their batch is at fault; else their entries, or */
     bool of_metadata;    /* the metadata of the only one */
+    bool of_void;        /* nothing is at fault: they were never stored */
     mmi_chain_t chain;   /* for what follows `end` */
 } mmi_damage_t;
 
@@ -399,5 +432,8 @@ mofka_status_t mmi_consumer_damaged(const mmi_partition_t *p, size_t place, cons
 
 /* Decide the partition's end, once: the tail as it is now. Not of a far partition. */
 mofka_status_t mmi_partition_complete(const mmi_partition_t *p, int64_t deadline);
+/* With the lock, where CPUs write: if a rank died while it decided the end, store what it had
+ * decided. */
+mofka_status_t mmi_partition_complete_again(const mmi_partition_t *p);
 
 #endif

@@ -55,11 +55,11 @@ static mofka_status_t trim_next_batch(const mmi_partition_t *p, mmi_place_t head
                                       mmi_damage_t *batch) {
     mmi_chain_t chain = mmi_chain_from(head.units);
     uint64_t flag = mmi_flag_load(p, head.events);
-    uint64_t count = mmi_flag_is_settled(flag) ? mmi_flag_count(p, head.events, flag) : 0;
+    uint64_t count = mmi_flag_is_settled(flag) ? mmi_flag_extent(p, head.events, flag) : 0;
     mmi_flag_kind_t kind = mmi_flag_kind(p, head.events, flag);
     mmi_assert_locked(p);
     *batch = (mmi_damage_t){.first = head.events, .end = head.events + count, .chain = chain};
-    if (kind == MMI_FLAG_STORED || kind == MMI_FLAG_EARLIER)
+    if (kind == MMI_FLAG_STORED || kind == MMI_FLAG_VOID || kind == MMI_FLAG_EARLIER)
         return mmi_window_check(p->w, p->owner);
     return mmi_damage_of_flag(p, head.events, chain, batch);
 }

@@ -9,12 +9,14 @@
  *   step                         written                  if the rank stops here
  *   1 room? trim if not; or the  head (under the lock)    nothing is reserved: not stored
  *     batch's turn (turn.c)
- *   2 reserve; if the topic      reservation, fetch_add   a hole: later batches wait behind it;
- *     has ended, give up                                  behind the end: nothing
+ *   2 reserve; if the topic      its row; reservation,    a hole: later batches wait behind it;
+ *     has ended, give up         fetch_add; its row       behind the end: nothing
  *   3 room? trim if not          head (under the lock)    a hole
  *   4 payload, entries, flush    ring, entries            a hole
- *   5 publish                    commit flags             each batch is stored once its flag is
+ *   5 publish                    commit flags, its row     each batch is stored once its flag is
  *   6 ring the data bell         data bell                consumers find it at their next look
+ *
+ * Rows are there where CPUs write. If a rank died, its hole becomes a void: rows/dead.c.
  *
  * Where readers can check a batch (put.c), its flag is put in step 4, under the same flush. Then
  * step 5 puts it again, settled, and does not wait: a later flush of the rank completes that, at
@@ -54,6 +56,8 @@
 #include <inttypes.h>
 
 #define HINT_NS INT64_C(1000000000)
+/* Between two looks for an entry of a row. */
+#define ROW_WAIT_US 1000
 
 /* Whether what the sender saw of the partition is of use. */
 static bool append_hint_is_fresh(const mmi_sender_t *sender, int64_t now_ns) {
@@ -148,13 +152,34 @@ mofka_status_t mmi_sender_read_state(const mmi_partition_t *p, mmi_sender_t *sen
     return status;
 }
 
+/* Have an entry of this rank's row, where there are rows. They are all taken while other threads
+ * of this process append to the partition. MOFKA_ERR_TIMEOUT, without a message. */
+static mofka_status_t append_take_row(const mmi_partition_t *p, mmi_sender_t *sender, uint64_t add,
+                                      mmi_due_t *due) {
+    for (int64_t us = 10; mmi_rows_exist(p) && !mmi_row_take(p, &sender->hold, add);
+         mmi_back_off(&us, ROW_WAIT_US))
+        if (mmi_due_is_over(p, due, mmi_now_ms()))
+            return MOFKA_ERR_TIMEOUT;
+    return MOFKA_OK;
+}
+
 /* MOFKA_ERR_COMPLETE, MOFKA_ERR_CORRUPT: nothing is stored. */
 static mofka_status_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sender,
-                                     const mmi_group_t *group, mmi_append_known_t *known) {
-    uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation),
-                                        mmi_reservation_of(group->size.events, group->size.units));
-    mofka_status_t status = mmi_window_check(p->w, p->owner); /* then `old` says nothing */
-    return status ? status : mmi_append_take_place(p, sender, group, old, known);
+                                     const mmi_group_t *group, mmi_append_known_t *known,
+                                     mmi_due_t *due) {
+    const uint64_t add = mmi_reservation_of(group->size.events, group->size.units);
+    mofka_status_t status = append_take_row(p, sender, add, due);
+    if (status)
+        return status;
+    uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation), add);
+    status = mmi_window_check(p->w, p->owner); /* then `old` says nothing */
+    if (!status)
+        status = mmi_append_take_place(p, sender, group, old, known);
+    if (status)
+        mmi_row_empty(p, &sender->hold);
+    else
+        mmi_row_place(p, &sender->hold, mmi_batch_place(group->batches[0]));
+    return status;
 }
 
 /* The group's place, by the state as it is now. */
@@ -199,12 +224,12 @@ static mofka_status_t append_reserve_any(const mmi_partition_t *p, mmi_sender_t 
                                          const mmi_group_t *group, mmi_append_known_t *known,
                                          mmi_due_t *due) {
     if (!mmi_turn_is_large(p, group->size))
-        return append_reserve(p, sender, group, known);
+        return append_reserve(p, sender, group, known, due);
     assert(group->count == 1);
     mofka_status_t status = mmi_turn_lock(p, group->batches[0], due);
     if (status)
         return status;
-    status = append_reserve(p, sender, group, known);
+    status = append_reserve(p, sender, group, known, due);
     mmi_partition_unlock(p);
     return status;
 }
@@ -347,8 +372,10 @@ static mofka_status_t append_if_open(const mmi_partition_t *p, mmi_sender_t *sen
         status = append_drive(p, sender, batches, count, due, stored);
     else if (batches[0]->reserved)
         status = MOFKA_ERR_POSSIBLY_STORED;
-    if (driven && status != MOFKA_ERR_TIMEOUT && status != MOFKA_ERR_POSSIBLY_STORED)
+    if (driven && status != MOFKA_ERR_TIMEOUT && status != MOFKA_ERR_POSSIBLY_STORED) {
         mmi_room_end_wait(p, sender);
+        mmi_row_empty(p, &sender->hold); /* after an error, it is not driven on */
+    }
     int inside = atomic_fetch_sub(&w->appends, 1);
     assert(inside > 0);
     (void)inside;

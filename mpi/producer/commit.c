@@ -3,6 +3,7 @@
  * Committing a batch: the flag that publishes it, and the bells.
  * Path: push 7/7. Before: mpi/producer/append.c. After: its readers, mpi/consumer/read_run.c.
  */
+#include <inttypes.h>
 #include "mpi/producer/producer.h"
 #include "mpi/storage/storage.h"
 
@@ -71,8 +72,43 @@ void mmi_commit_ring(const mmi_partition_t *p) {
         mmi_bell_ring_room(p);
 }
 
+/* The batch's place is void, or its flag is damaged so that it may be. It is appended anew: nobody
+ * will ever read it here. */
+static mofka_status_t commit_refuse_void(const mmi_partition_t *p, mmi_sender_t *sender,
+                                         mofka_batch_t *batch) {
+    batch->reserved = false;
+    mmi_row_empty(p, &sender->hold);
+    return mofka_fail(MOFKA_ERR_TIMEOUT,
+                      "topic '%s', partition %zu: event %" PRIu64
+                      " was made void before it was stored",
+                      p->topic, p->index, mmi_batch_place(batch).events);
+}
+
+/* Step 5 where CPUs write. False: the batch was made void. */
+static bool commit_exchange_flag(const mmi_partition_t *p, const mofka_batch_t *batch) {
+    uint64_t id = mmi_batch_place(batch).events, at = mmi_flag_offset(p, id);
+    uint64_t flag = mmi_flag_value(p, id, batch->event_count, true), before = mmi_near_load(p, at);
+    do
+        if (mmi_flag_is_of_lap(before, flag) && mmi_flag_kind(p, id, before) == MMI_FLAG_VOID)
+            return false;
+    while (!mmi_near_exchange(p, at, &before, flag));
+    return true;
+}
+
+static mofka_status_t commit_publish_near(const mmi_partition_t *p, mmi_sender_t *sender,
+                                          const mmi_group_t *group) {
+    assert(group->count == 1);
+    if (!commit_exchange_flag(p, group->batches[0]))
+        return commit_refuse_void(p, sender, group->batches[0]);
+    mmi_row_empty(p, &sender->hold);
+    mmi_commit_ring(p);
+    return MOFKA_OK;
+}
+
 mofka_status_t mmi_commit_publish(const mmi_partition_t *p, mmi_sender_t *sender,
                                   const mmi_group_t *group) {
+    if (p->w->ops->compare_exchange)
+        return commit_publish_near(p, sender, group);
     if (!mmi_commit_start(p, sender, group))
         (void)p->w->ops->flush(p->w, p->owner); /* an error is the window's */
     mmi_commit_ring(p);

@@ -16,6 +16,7 @@
 #include <assert.h>
 #include "mpi/clerk/clerk.h"
 #include "mpi/producer/pace.h"
+#include "mpi/rows/rows.h"
 #include "mpi/topic/topic.h"
 
 /* What a producer keeps for one partition. The core appends to a partition from one thread at a
@@ -48,6 +49,7 @@ typedef struct mmi_sender {
     uint64_t reservation;            /* in memory: as it was read after `state` */
     bool known; /* head, reached and ended stand for those words; they were checked together */
     bool ended; /* the topic, when that was seen last */
+    mmi_row_hold_t hold; /* where CPUs write: what says that a batch is reserved */
 } mmi_sender_t;
 
 /* The head was read, and reading it began at `now_ns`. */
@@ -262,7 +264,7 @@ bool mmi_commit_start(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_
 /* Step 6. */
 void mmi_commit_ring(const mmi_partition_t *p);
 /* Steps 5 and 6: publish a group that was put, or settle the flags of an early one; and wake its
- * readers. */
+ * readers. MOFKA_ERR_TIMEOUT: a batch of one was made void, and is not reserved any more. */
 mofka_status_t mmi_commit_publish(const mmi_partition_t *p, mmi_sender_t *sender,
                                   const mmi_group_t *group);
 /* The topic has ended. MOFKA_ERR_COMPLETE, with a message; MOFKA_ERR_CORRUPT: that is not so. */

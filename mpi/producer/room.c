@@ -12,6 +12,8 @@
 #define WARN_AFTER_MS 1000
 /* How long one look waits for the partition's lock. */
 #define LOCK_WAIT_MS 100
+/* How often a waiting producer looks for what the dead have left. */
+#define DEAD_LOOK_MS 100
 /* The first nap: at a bell, which wakes the sleeper; and polling, which costs round trips. */
 #define BELL_NAP_US 1000
 #define POLL_NAP_US 20
@@ -41,7 +43,7 @@ static mofka_status_t room_describe_event(const mmi_partition_t *p, mmi_state_t 
     /* The head has moved as far as it could. */
     uint64_t head = state->head.events;
     mmi_flag_kind_t kind = mmi_flag_kind(p, head, mmi_flag_load(p, head));
-    *known = tail.at.events > head && kind != MMI_FLAG_STORED;
+    *known = tail.at.events > head && kind != MMI_FLAG_STORED && kind != MMI_FLAG_VOID;
     if (*known && kind != MMI_FLAG_EARLIER) {
         /* The head may have moved since it was read: its old slot is used again. */
         status = mmi_state_load(p, state);
@@ -49,12 +51,11 @@ static mofka_status_t room_describe_event(const mmi_partition_t *p, mmi_state_t 
     }
     if (status || !*known)
         return status;
-    if (kind == MMI_FLAG_EARLIER)
-        snprintf(text, bytes,
-                 "event %" PRIu64 " was reserved and is not stored; its producer is slow or has "
-                 "stopped",
-                 head);
-    else
+    char holder[MMI_HOLDER_TEXT_BYTES];
+    if (kind == MMI_FLAG_EARLIER) {
+        mmi_holder_describe(p, head, holder);
+        snprintf(text, bytes, "event %" PRIu64 " was reserved and is not stored; %s", head, holder);
+    } else
         snprintf(text, bytes,
                  "the flag of event %" PRIu64
                  " is damaged; consumers wait there until they skip it",
@@ -77,7 +78,9 @@ static mofka_status_t room_describe(const mmi_partition_t *p, const mmi_due_t *d
     if (status || known)
         return status;
     if (due->lock_taken) {
-        snprintf(text, bytes, "its lock stays taken; the rank that took it is slow or has stopped");
+        char holder[MMI_LOCK_TEXT_BYTES];
+        mmi_partition_describe_lock(p, holder);
+        snprintf(text, bytes, "its lock stays taken; %s is slow or has stopped", holder);
         return MOFKA_OK;
     }
     status = mmi_consumers_find_slowest(p, state.head, false, &slowest);
@@ -246,6 +249,22 @@ void mmi_room_leave(const mmi_partition_t *p, mmi_sender_t *sender) {
     sender->warned_full = false;
 }
 
+/* If there is no room because of what a dead rank has reserved, make that void. */
+static void room_pass_dead(const mmi_partition_t *p, int64_t now_ms, int64_t *look_ms) {
+    mmi_state_t state;
+    mmi_tail_t tail;
+    bool stuck = false, passed;
+    if (!mmi_rows_exist(p) || now_ms < *look_ms || mmi_tail_load(p, &state, &tail))
+        return;
+    *look_ms = now_ms + DEAD_LOOK_MS;
+    uint64_t at = state.head.events;
+    while (!stuck && at < tail.at.events &&
+           !mmi_flags_pass(p, tail.at.events, false, INT64_MAX, &at, &stuck))
+        ;
+    if (stuck) /* an error is found again by who needs the words */
+        (void)mmi_dead_pass(p, at, now_ms + LOCK_WAIT_MS, &passed);
+}
+
 /* The long wait: sleep until there is room or the time is over. */
 static mofka_status_t room_sleep_until(const mmi_partition_t *p, mmi_sender_t *sender,
                                        mofka_batch_t *batch, mmi_due_t *due) {
@@ -253,8 +272,10 @@ static mofka_status_t room_sleep_until(const mmi_partition_t *p, mmi_sender_t *s
     bool room = false;
     assert(due->timeout_ms != 0);
     int64_t step = p->w->ops->has_bells ? BELL_NAP_US : POLL_NAP_US;
+    int64_t dead_look_ms = mmi_now_ms() + DEAD_LOOK_MS;
     while (!status && !room) {
         int64_t now_ms = mmi_now_ms();
+        room_pass_dead(p, now_ms, &dead_look_ms);
         if (mmi_due_is_over(p, due, now_ms))
             return MOFKA_ERR_TIMEOUT;
         room_note_wait(p, sender, due, now_ms);

@@ -321,8 +321,13 @@ static mofka_status_t creation_add_record(creation_t *c) {
     mofka_status_t status = mmi_records_refresh(c->d, deadline, &c->before);
     if (!status)
         status = mmi_records_find(c->d, c->config->name, deadline, &known);
-    if (!status && known)
+    if (!status && known && mmi_record_is_abandoned(c->d, known)) {
+        status = mmi_directory_bury(c->d, known, &c->before);
+        if (!status)
+            status = mmi_records_refresh(c->d, deadline, &c->before);
+    } else if (!status && known) {
         status = mofka_fail(MOFKA_ERR_EXISTS, "topic '%s' exists", c->config->name);
+    }
     mmi_record_release(known);
     c->after = c->before;
     if (!status)

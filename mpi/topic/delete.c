@@ -81,7 +81,7 @@ static mofka_status_t deletion_store(mmi_directory_t *d, const mmi_record_t *rec
 }
 
 /* With the directory's lock. */
-static mofka_status_t deletion_of_record(mmi_directory_t *d, const mmi_record_t *record,
+static mofka_status_t deletion_of_record(mmi_directory_t *d, mmi_record_t *record,
                                          const mmi_directory_words_t *before) {
     uint64_t count = 0;
     mmi_record_t *none = NULL;
@@ -90,7 +90,7 @@ static mofka_status_t deletion_of_record(mmi_directory_t *d, const mmi_record_t 
                           "topic '%s' has storage: remove its folder in the store when the job is "
                           "over",
                           record->name);
-    if (mmi_record_making(record) == MMI_MAKING)
+    if (mmi_record_making(record) == MMI_MAKING && !mmi_record_is_abandoned(d, record))
         return mofka_fail(MOFKA_ERR_BUSY, "rank %d has not finished creating topic '%s'",
                           mmi_state_maker(atomic_load(&record->state)), record->name);
     mofka_status_t status = deletion_prepare(d, record, &none);
@@ -104,6 +104,12 @@ static mofka_status_t deletion_of_record(mmi_directory_t *d, const mmi_record_t 
         status = deletion_store(d, record, none, before);
     mmi_record_release(none);
     return status;
+}
+
+mofka_status_t mmi_directory_bury(mmi_directory_t *d, mmi_record_t *record,
+                                  const mmi_directory_words_t *before) {
+    mmi_directory_assert_locked(d);
+    return deletion_of_record(d, record, before);
 }
 
 /* With the directory's lock. */

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "mpi/alive/alive.h"
 
 /* Within this time, rank 0 answers unless it has stopped. */
 #define ANSWER_MS 1000
@@ -15,9 +16,21 @@ uint64_t mmi_directory_arena_start(const mmi_directory_t *d, int rank) {
     return MMI_DIRECTORY_START + (rank == 0 ? d->directory_bytes : 0);
 }
 
+/* A rank that died with the lock may have changed a record, and not said so yet. */
+static mofka_status_t directory_repair(const mmi_directory_t *d) {
+    const uint64_t at = offsetof(mmi_share_t, directory_changes);
+    uint64_t word = d->w->ops->load(d->w, 0, at);
+    if (mmi_is_sealed(word)) /* else who reads it reports that */
+        d->w->ops->store(d->w, 0, at, mmi_seal(mmi_unseal(word) + 1));
+    return mmi_window_check(d->w, 0);
+}
+
 mofka_status_t mmi_directory_lock(const mmi_directory_t *d) {
-    return mmi_word_lock(d->w, 0, offsetof(mmi_share_t, directory_lock),
-                         mmi_deadline(MMI_LOCK_TIMEOUT_MS), "the directory");
+    bool from_dead;
+    mofka_status_t status =
+        mmi_word_lock(d->w, 0, offsetof(mmi_share_t, directory_lock),
+                      mmi_deadline(MMI_LOCK_TIMEOUT_MS), "the directory", &from_dead);
+    return status || !from_dead ? status : directory_repair(d);
 }
 
 void mmi_directory_unlock(const mmi_directory_t *d) {
@@ -40,6 +53,21 @@ static mofka_status_t directory_find(mmi_directory_t *d, const char *name, int64
     return status || *record ? status : looked;
 }
 
+/* The maker may have stored the last state just before it died: so that is read after the proof. */
+bool mmi_record_is_abandoned(const mmi_directory_t *d, mmi_record_t *record) {
+    return mmi_record_making(record) == MMI_MAKING &&
+           mmi_alive_is_dead(d->w, mmi_state_maker(atomic_load(&record->state))) &&
+           mmi_record_look(d, record, mmi_deadline(MMI_DIRECTORY_READ_MS)) == MOFKA_OK &&
+           mmi_record_making(record) == MMI_MAKING;
+}
+
+static mofka_status_t record_fail_making(const mmi_directory_t *d, const char *name,
+                                         const mmi_record_t *record) {
+    char text[MMI_ALIVE_TEXT_BYTES];
+    mmi_alive_describe(d->w, mmi_state_maker(atomic_load(&record->state)), text);
+    return mofka_fail(MOFKA_ERR_TIMEOUT, "%s has not finished creating topic '%s'", text, name);
+}
+
 /* Wait until the partitions of the topic are made. A look that the deadline cuts short says nothing
  * of rank 0 if that has answered lately. */
 static mofka_status_t record_wait(const mmi_directory_t *d, const char *name, mmi_record_t *record,
@@ -51,8 +79,7 @@ static mofka_status_t record_wait(const mmi_directory_t *d, const char *name, mm
         if (status && (status != MOFKA_ERR_TIMEOUT || now - seen_ms > ANSWER_MS))
             return status;
         if (mmi_record_making(record) == MMI_MAKING && now >= deadline)
-            return mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d has not finished creating topic '%s'",
-                              mmi_state_maker(atomic_load(&record->state)), name);
+            return record_fail_making(d, name, record);
         seen_ms = status ? seen_ms : now;
     }
     return mmi_record_making(record) == MMI_MADE
@@ -115,7 +142,7 @@ mofka_status_t mmi_directory_has_topic(mmi_directory_t *d, const char *name, boo
     mmi_record_t *record = NULL;
     mofka_status_t status = directory_find(d, name, mmi_deadline(MMI_DIRECTORY_READ_MS), &record);
     if (!status)
-        *exists = record != NULL;
+        *exists = record && !mmi_record_is_abandoned(d, record);
     mmi_record_release(record);
     return status;
 }

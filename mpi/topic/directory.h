@@ -204,6 +204,12 @@ mofka_status_t mmi_directory_list_topics(mmi_directory_t *d, mofka_topic_visit_f
                                          void *context);
 mofka_status_t mmi_directory_delete_topic(mmi_directory_t *d, const char *name);
 
+/* Whether the rank that was making the record's topic is proven dead: it will never be made. */
+bool mmi_record_is_abandoned(const mmi_directory_t *d, mmi_record_t *record);
+/* With the directory's lock: delete such a topic. `before`: the words of the header. */
+mofka_status_t mmi_directory_bury(mmi_directory_t *d, mmi_record_t *record,
+                                  const mmi_directory_words_t *before);
+
 /* The directory's lock. */
 mofka_status_t mmi_directory_lock(const mmi_directory_t *d);
 void mmi_directory_unlock(const mmi_directory_t *d);

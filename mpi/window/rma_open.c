@@ -237,6 +237,7 @@ void mmi_rma_destroy(mmi_window_t *w) {
         return;
     free(w->base);
     free(w->faulty);
+    free(w->died_ms);
     free(w->skip);
     free(w->nudge_values);
     free(w->unflushed);

@@ -15,6 +15,10 @@
  *   mark               rma: says that a living driver uses this memory; stored by the rank itself,
  *                      when the window opens
  *   identity           says which rank of which driver that is; stored by the rank itself
+ *   process            shm: the rank's process; this and the next two are stored by the rank
+ *                      itself, when the window opens; see alive/alive.h
+ *   began              shm: when that process began
+ *   alive              shm: a check of both, and of its boot and process namespace; 0: not known
  *   deaf               rma: not 0: the rank answers no more messages; the rank exchanges it
  *   stored_bell        topics with storage: wakes the thread that writes this rank's partitions to
  *                      files; fetch_add 1
@@ -59,6 +63,9 @@ typedef struct mmi_share {
     uint64_t pad3[7];
     uint64_t mark;
     uint64_t identity;
+    uint64_t process;
+    uint64_t began;
+    uint64_t alive;
     uint64_t deaf;
     uint64_t stored_bell;
     uint64_t stored_waiters;

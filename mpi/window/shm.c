@@ -104,6 +104,11 @@ static uint64_t shm_exchange(mmi_window_t *w, int rank, uint64_t offset, uint64_
     return atomic_exchange(shm_word(w, rank, offset), value);
 }
 
+static bool shm_compare_exchange(mmi_window_t *w, int rank, uint64_t offset, uint64_t *expected,
+                                 uint64_t value) {
+    return atomic_compare_exchange_strong(shm_word(w, rank, offset), expected, value);
+}
+
 static uint64_t shm_fetch_add(mmi_window_t *w, int rank, uint64_t offset, uint64_t add) {
     return atomic_fetch_add(shm_word(w, rank, offset), add);
 }
@@ -164,6 +169,7 @@ static void shm_destroy(mmi_window_t *w) {
         return;
     free(w->base);
     free(w->faulty);
+    free(w->died_ms);
     free(w);
 }
 
@@ -174,7 +180,8 @@ static void shm_destroy(mmi_window_t *w) {
     .get_pieces = shm_get_pieces, .flush = shm_flush, .load = shm_load, .load_run = shm_load_run,  \
     .get_words = shm_load_run, .read_within = shm_read_within, .store = shm_store,                 \
     .put_word = shm_put_word, .exchange = shm_exchange, .fetch_add = shm_fetch_add,                \
-    .sleep_on = shm_sleep_on, .wake = shm_wake, .populate = shm_populate, .destroy = shm_destroy
+    .compare_exchange = shm_compare_exchange, .sleep_on = shm_sleep_on, .wake = shm_wake,          \
+    .populate = shm_populate, .destroy = shm_destroy
 
 static const mmi_window_ops_t shm_ops = {.name = "shm", .open = shm_open_window, SHM_OPS};
 /* The window over all nodes opens it, and makes it zero. */

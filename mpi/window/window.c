@@ -106,10 +106,12 @@ mmi_window_t *mmi_window_create(const mmi_window_ops_t *ops, int rank, int size,
     mmi_window_t *w = calloc(1, sizeof *w);
     char **base = calloc(bases, sizeof *base);
     _Atomic bool *faulty = calloc((size_t)size, sizeof *faulty);
-    if (!w || !base || !faulty) {
+    _Atomic int64_t *died_ms = calloc((size_t)size, sizeof *died_ms);
+    if (!w || !base || !faulty || !died_ms) {
         free(w);
         free(base);
         free(faulty);
+        free(died_ms);
         return NULL;
     }
     *w = (mmi_window_t){.ops = ops,
@@ -118,6 +120,7 @@ mmi_window_t *mmi_window_create(const mmi_window_ops_t *ops, int rank, int size,
                         .size = size,
                         .base = base,
                         .faulty = faulty,
+                        .died_ms = died_ms,
                         .win = MPI_WIN_NULL,
                         .shared_win = MPI_WIN_NULL,
                         .sync_win = MPI_WIN_NULL};

@@ -19,7 +19,8 @@
  *
  * Words are 64-bit and 8-aligned. load, store, exchange and fetch_add are sequentially consistent
  * among themselves. A word is changed by one of store, exchange and fetch_add, and not by another
- * one; its first value may be stored. put, get and get_words may be under way until flush(rank)
+ * one; its first value may be stored. Where there is compare_exchange, the CPU does all of these,
+ * and they may be mixed. put, get and get_words may be under way until flush(rank)
  * returns. Bytes that were put before a flush are visible to every rank that loads a word stored
  * after the flush.
  *
@@ -113,6 +114,10 @@ typedef struct mmi_window_ops {
     /* Store a value, and return the old one; MMI_UNKNOWN: MPI has failed, and perhaps nothing was
      * stored. Locks are words of this kind. */
     uint64_t (*exchange)(mmi_window_t *w, int rank, uint64_t offset, uint64_t value);
+    /* In windows that have addresses, else NULL: store `value` if the word is `*expected`. False:
+     * it is not; *expected is what it is. */
+    bool (*compare_exchange)(mmi_window_t *w, int rank, uint64_t offset, uint64_t *expected,
+                             uint64_t value);
     /* Add to a word, and return its old value. */
     uint64_t (*fetch_add)(mmi_window_t *w, int rank, uint64_t offset, uint64_t add);
     /* rma: as fetch_add, but complete after a flush; until then neither `add` nor `old` may be
@@ -194,6 +199,8 @@ struct mmi_window {
     mmi_reads_t reads;         /* rma */
     _Atomic int fault;         /* whether an MPI call failed; see mmi_window_fault */
     _Atomic bool *faulty;      /* the same of each rank's memory */
+    uint64_t realm;            /* shm: of this process; see alive/alive.h. 0: not known */
+    _Atomic int64_t *died_ms;  /* for each rank: when it was first seen to be dead; 0: it was not */
     char message[MOFKA_MESSAGE_BYTES_MAX + 1]; /* of the first call that failed */
 };
 

@@ -297,6 +297,8 @@ static inline void mfi_run_release(mfi_run_t *run) {
 mofka_status_t mfi_run_select_data(mofka_consumer_t *consumer, mfi_run_t *run, size_t index);
 /* The backend's consumer was made. */
 void mfi_consumer_stats_begin(mofka_consumer_t *consumer);
+/* For mofka_consumer_voided. */
+uint64_t mfi_consumer_voided(const mofka_consumer_t *consumer);
 /* See mfi_child_t. */
 struct cJSON *mfi_consumer_child_stats(mfi_child_t *child);
 void mfi_consumer_child_fold(mfi_child_t *child, mfi_totals_t *totals);

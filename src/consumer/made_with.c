@@ -110,6 +110,16 @@ uint64_t mofka_consumer_lost(const mofka_consumer_t *consumer) {
     return consumer_is_valid(consumer) ? atomic_load(&((mofka_consumer_t *)consumer)->lost) : 0;
 }
 
+uint64_t mfi_consumer_voided(const mofka_consumer_t *consumer) {
+    const mofka_consumer_ops_t *ops = consumer->ops;
+    bool counts = ops->size > offsetof(mofka_consumer_ops_t, voided) && ops->voided;
+    return counts ? ops->voided(consumer->self) : 0;
+}
+
+uint64_t mofka_consumer_voided(const mofka_consumer_t *consumer) {
+    return consumer_is_valid(consumer) ? mfi_consumer_voided(consumer) : 0;
+}
+
 const char *mofka_consumer_name(const mofka_consumer_t *consumer) {
     return consumer_is_valid(consumer) ? consumer->name : NULL;
 }

@@ -29,6 +29,7 @@ static uint64_t consumer_copy_stats(mofka_consumer_t *consumer, mfi_consumer_sta
     *copy = consumer->stats;
     copy->events_acknowledged = consumer_count_acknowledged(consumer);
     copy->events_lost = atomic_load(&consumer->lost);
+    copy->events_void = mfi_consumer_voided(consumer);
     copy->metadata_damaged =
         consumer->ops->metadata_damaged ? consumer->ops->metadata_damaged(consumer->self) : 0;
     copy->fetches = atomic_load_explicit(&consumer->fetches, memory_order_relaxed);

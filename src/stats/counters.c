@@ -108,6 +108,7 @@ void mfi_stats_add_consumer(mfi_totals_t *totals, const mfi_consumer_stats_t *st
     sum->data_damaged += stats->data_damaged;
     sum->metadata_damaged += stats->metadata_damaged;
     sum->events_lost += stats->events_lost;
+    sum->events_void += stats->events_void;
     sum->events_acknowledged += stats->events_acknowledged;
     sum->fetches += stats->fetches;
     sum->waits += stats->waits;
@@ -159,6 +160,7 @@ bool mfi_stats_describe_consumer(cJSON *json, const mfi_consumer_stats_t *stats)
            mfi_json_add_count(json, "bytes_pulled", stats->bytes_fetched) &&
            mfi_json_add_count(json, "events_acknowledged", stats->events_acknowledged) &&
            mfi_json_add_count(json, "events_lost", stats->events_lost) &&
+           mfi_json_add_count(json, "events_void", stats->events_void) &&
            mfi_json_add_count(json, "events_verified", stats->events_verified) &&
            mfi_json_add_count(json, "events_unverified", stats_count_unverified(stats)) &&
            mfi_json_add_count(json, "events_data_damaged", stats->data_damaged) &&

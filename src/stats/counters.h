@@ -44,7 +44,7 @@ typedef struct mfi_consumer_stats {
     uint64_t runs, events_fetched, bytes_fetched, data_bytes;
     uint64_t events_verified, data_damaged; /* of the fetched ones */
     /* Filled in in copies. */
-    uint64_t events_lost, metadata_damaged, events_acknowledged, fetches, waits;
+    uint64_t events_lost, events_void, metadata_damaged, events_acknowledged, fetches, waits;
     mfi_histogram_t stored_to_pulled;
 } mfi_consumer_stats_t;
 

@@ -41,6 +41,7 @@ static const process_counter_t consumer_counters[] = {
     {"fetched_data_bytes", OF_CONSUMER(data_bytes), 0, "Selected data, copied or shown in place."},
     {"acknowledged_events", OF_CONSUMER(events_acknowledged), 0, "Events acknowledged here."},
     {"lost_events", OF_CONSUMER(events_lost), 0, "Events lost to retention, or skipped."},
+    {"void_events", OF_CONSUMER(events_void), 0, "Ids passed that no event has."},
     {"verified_events", OF_CONSUMER(events_verified), 0, "Pulled events with right checksums."},
     {"data_damaged_events", OF_CONSUMER(data_damaged), 0, "Pulled events with damaged data."},
     {"metadata_damaged_events", OF_CONSUMER(metadata_damaged), 0, "Events with damaged metadata."},

@@ -156,6 +156,7 @@ static void wrong_ends(const void *handle) {
     assert_int_equal(mofka_consumer_batch_size(c), 0);
     assert_int_equal(mofka_consumer_max_batches(c), 0);
     assert_int_equal(mofka_consumer_lost(c), 0);
+    assert_int_equal(mofka_consumer_voided(c), 0);
     assert_int_equal(mofka_consumer_start(c), 0);
     assert_int_equal(mofka_consumer_acknowledge_mode(c), 0);
     assert_true(!mofka_consumer_selector(c, &context) && !context);

@@ -416,6 +416,7 @@ static void events_report_their_fields(void **state) {
     assert_int_equal(mofka_event_data_size(event), 0);
     assert_int_equal(mofka_event_lost(event), 0);
     assert_int_equal(mofka_consumer_lost(consumer), 0);
+    assert_int_equal(mofka_consumer_voided(consumer), 0);
     mofka_event_t *same = mofka_event_retain(event);
     mofka_event_release(event);
     OK(mofka_event_acknowledge(same));

@@ -127,7 +127,7 @@ static void a_lock_that_stays_taken_is_named(void **state) {
     for (uint64_t i = 0; i < 4; i++)
         assert_int_equal(log_pull_id(consumer), i);
     assert_true(log_pull_id(consumer) == NOTHING_YET);
-    mmi_control_store(log_of(topic), MMI_CONTROL(lock), 1);
+    mmi_control_store(log_of(topic), MMI_CONTROL(lock), mmi_seal(1)); /* rank 0 */
     FAILS(sender.ops->append(sender.self, 0, &sender.batch, 20, &id), MOFKA_ERR_TIMEOUT,
           "its lock stays taken");
     waiter_t waiter;

@@ -173,8 +173,9 @@ static void a_join_that_fails_leaves_no_partition_live(void **state) {
 static void a_lock_that_stays_taken_is_reported(void **state) {
     (void)state;
     mofka_topic_t *topic = log_create_topic(NULL);
-    mmi_control_store(log_of(topic), MMI_CONTROL(lock), 1);
-    FAILS(mofka_topic_mark_complete(topic, 50), MOFKA_ERR_TIMEOUT, "lock of log");
+    mmi_control_store(log_of(topic), MMI_CONTROL(lock), mmi_seal(1)); /* rank 0 */
+    FAILS(mofka_topic_mark_complete(topic, 50), MOFKA_ERR_TIMEOUT,
+          "lock of log at rank 0 stays taken, by rank 0 (process");
     mmi_control_store(log_of(topic), MMI_CONTROL(lock), 0);
     OK(mofka_topic_mark_complete(topic, 50));
     mofka_topic_release(topic);
@@ -369,6 +370,7 @@ static void looking_for_room_discards_no_more_than_it_must(void **state) {
     plain_load = plain->load;
     hooked.load = load_while_others_append;
     hooked.has_addresses = false; /* so that words are loaded by that */
+    hooked.compare_exchange = NULL;
     laps_left = 1;
     p->w->ops = &hooked;
     sender_append(&slow, 1);

@@ -25,20 +25,22 @@ src/plugins/schema_serializer 9                             src/plugins/schema_v
 src/plugins/schema_validator/check 10
 src/plugins/schema_validator 11
 mpi/window 11
-mpi/ranks 12                  mpi/partition 12              mpi/clerk 12
-mpi/errand 13
-mpi/topic 14                  mpi/storage 14.5
-mpi/producer 15               mpi/consumer 15
-mpi/agent 16
-mpi/driver 17
-mpi/ctl/base 18
-mpi/ctl/options 19
-mpi/ctl/in 20                 mpi/ctl/out 20
-mpi/ctl/serve/page 21
-mpi/ctl/serve 22
-mpi/ctl/commands 23
-mpi/ctl 24
-src/bindings/diaspora_c 25    src/bindings/fortran 25
+mpi/alive 12                  mpi/ranks 12                  mpi/clerk 12
+mpi/partition 13
+mpi/rows 14                   mpi/errand 14
+mpi/topic 15
+mpi/storage 16
+mpi/producer 17               mpi/consumer 17
+mpi/agent 18
+mpi/driver 19
+mpi/ctl/base 20
+mpi/ctl/options 21
+mpi/ctl/in 22                 mpi/ctl/out 22
+mpi/ctl/serve/page 23
+mpi/ctl/serve 24
+mpi/ctl/commands 25
+mpi/ctl 26
+src/bindings/diaspora_c 27    src/bindings/fortran 27
 '
 awk -v floors="$floors" '
 BEGIN {

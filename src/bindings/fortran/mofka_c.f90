@@ -194,6 +194,10 @@ module mofka_c
             import :: c_int64_t, c_ptr
             type(c_ptr), value :: consumer
         end function
+        integer(c_int64_t) function mofka_consumer_voided(consumer) bind(c)
+            import :: c_int64_t, c_ptr
+            type(c_ptr), value :: consumer
+        end function
         integer(c_int) function mofka_consumer_stats(consumer, stats) bind(c)
             import :: c_int, c_ptr
             type(c_ptr), value :: consumer

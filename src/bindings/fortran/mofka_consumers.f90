@@ -50,6 +50,7 @@ module mofka_consumers
         procedure :: pull => consumer_pull
         procedure :: process => consumer_process
         procedure :: lost => consumer_lost
+        procedure :: voided => consumer_voided
         procedure :: stats => consumer_stats
         procedure :: unsubscribe => consumer_unsubscribe
         procedure :: close => consumer_close
@@ -184,6 +185,12 @@ contains
     integer(int64) function consumer_lost(this)
         class(mofka_consumer), intent(in) :: this
         consumer_lost = mofka_consumer_lost(this%handle)
+    end function
+
+    ! The number of ids that it has passed and that no event has.
+    integer(int64) function consumer_voided(this)
+        class(mofka_consumer), intent(in) :: this
+        consumer_voided = mofka_consumer_voided(this%handle)
     end function
 
     subroutine consumer_stats(this, text, error)

@@ -24,6 +24,7 @@ static mofka_topic_t *checked_open_far(const char *options) {
     far_ops = *near_ops;
     far_ops.loads_are_cheap = far_ops.puts_are_cheap = false;
     far_ops.has_addresses = false;
+    far_ops.compare_exchange = NULL;
     log_of(topic)->w->ops = &far_ops;
     return topic;
 }

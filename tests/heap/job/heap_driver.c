@@ -5,19 +5,33 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include "mpi/alive/alive.h"
 #include "mpi/driver/driver.h"
 #include <mofka/backend.h>
 
 #define ARENA_BYTES ((uint64_t)64 << 20)
 #define DIRECTORY_BYTES ((uint64_t)64 << 10)
+#define SHARE_BYTES (MMI_PAGE_BYTES + DIRECTORY_BYTES + ARENA_BYTES)
 
 void heap_job_start(heap_job_t *job, int size) {
     job->size = size;
     for (int i = 0; i < size; i++) {
-        size_t bytes = MMI_PAGE_BYTES + DIRECTORY_BYTES + ARENA_BYTES;
-        job->bases[i] = aligned_alloc(MMI_PAGE_BYTES, bytes);
-        memset(job->bases[i], 0, bytes);
+        job->bases[i] = aligned_alloc(MMI_PAGE_BYTES, SHARE_BYTES);
+        memset(job->bases[i], 0, SHARE_BYTES);
     }
+}
+
+void heap_job_start_shared(heap_job_t *job, int size) {
+    job->size = size;
+    for (int i = 0; i < size; i++)
+        job->bases[i] =
+            mmap(NULL, SHARE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
+void heap_job_end_shared(heap_job_t *job) {
+    for (int i = 0; i < job->size; i++)
+        munmap(job->bases[i], SHARE_BYTES);
 }
 
 void heap_job_end(heap_job_t *job) {
@@ -61,5 +75,7 @@ mofka_status_t heap_driver_create(heap_job_t *job, int rank, mofka_driver_t **dr
     d->directory.arena_bytes = ARENA_BYTES;
     d->directory.directory_bytes = DIRECTORY_BYTES;
     mofka_status_t status = mmi_window_create_heap(job->bases, rank, job->size, &d->directory.w);
+    if (!status)
+        mmi_alive_announce(d->directory.w);
     return status ? status : mofka_driver_wrap("heap", &heap_ops, d, driver);
 }

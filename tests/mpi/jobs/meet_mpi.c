@@ -208,7 +208,7 @@ static mofka_status_t meet_open_topic(const char *name, int64_t timeout_ms) {
 static void stop_while_making(void) {
     int last = size - 1;
     char name[80];
-    snprintf(name, sizeof name, "rank %d has not finished creating topic 'large'", last);
+    snprintf(name, sizeof name, "rank %d", last);
     exchange_pids();
     MPI_Comm others = split_others(last);
     NEEDS(!meet_create(30000));
@@ -225,6 +225,7 @@ static void stop_while_making(void) {
                                              &(mofka_topic_options_t){.options = SMALL}));
         NEEDS(!meet_open_topic("small", 20000));
         NEEDS(meet_fails(meet_open_topic("large", 100), name));
+        NEEDS(strstr(mofka_last_error(), "has not finished creating topic 'large'"));
         MPI_Barrier(others);
         if (rank == 0)
             kill(pids[last], SIGCONT);

@@ -71,6 +71,12 @@ check fails create MUTANT_MADE_FIRST
 check fails create MUTANT_END_FIRST
 check fails create MUTANT_NO_LOCK
 check fails create MUTANT_OLD_RECORDS
+check holds holder
+check fails holder MUTANT_EXCHANGE
+check fails holder MUTANT_STOPPED
+check fails holder MUTANT_NO_REPAIR
+check fails holder MUTANT_NO_ENDING
+check fails holder MUTANT_UNITS_FIRST
 check holds directory
 check holds directory READER
 check fails directory MUTANT_LOOK_FIRST

@@ -264,6 +264,11 @@ class Consumer:
         """The number of events that this consumer has lost."""
         return int(c.consumer_lost(self._handle))
 
+    @property
+    def voided(self) -> int:
+        """The number of ids that this consumer has passed and that no event has."""
+        return int(c.consumer_voided(self._handle))
+
     def skip_damaged(self) -> int:
         """Go on behind damaged events that a pull has reported; return their number."""
         skipped = ctypes.c_uint64()

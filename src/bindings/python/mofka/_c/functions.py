@@ -160,6 +160,7 @@ future_delivery i p
 metadata_text p pp
 metadata_release v p
 consumer_lost u p
+consumer_voided u p
 data_view_create i psppp
 data_view_retain p p
 data_view_release v p
