@@ -49,8 +49,10 @@ static() { # MPIEXEC...
     logged cmake --install "$work/static" --prefix "$work/prefix"
     if find "$work/prefix" -name '*.so*' | grep .; then echo "shared"; exit 1; fi
     lib=$(dirname "$(find "$work/prefix" -name 'libmofka.a')")
-    echo "-- only the public names are global"
-    foreign=$(nm -g --defined-only "$lib"/lib*.a | awk 'NF == 3 {print $3}' | grep -v '^_*mofka_\|^diaspora_\|^MPI_Finalize$' || true)
+    echo "-- only the names that the shared library exports are global"
+    foreign=$(nm -g --defined-only "$lib"/lib*.a | awk 'NF == 3 {print $3}' |
+        grep -v '^_*mofka_\|^diaspora_\|^MPI_Finalize$' |
+        grep -vxFf <(nm -D --defined-only "$build/libmofka.so" | sed -n 's/.* \(mfi_.*\)@@MOFKA_INTERNAL_.*/\1/p') || true)
     [ -z "$foreign" ] || { echo "$foreign"; exit 1; }
     echo "-- by find_package"
     build_project -DCMAKE_PREFIX_PATH="$work/prefix"

@@ -1,14 +1,21 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Check the Promela models of a partition, of the store and of monitors with spin: each holds, and each of its mutants fails.
+# As many searches run at a time as there are processors.
 #   models.sh PARTITION-MODELS STORE-MODELS BASE-MODELS
 set -euo pipefail
 partition=$(cd "$1" && pwd) store=$(cd "$2" && pwd) base=$(cd "$3" && pwd) work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cd "$work"
+searches=()
 check() { # holds|fails MODEL [DEFINE...]
+    [ "$(jobs -rp | wc -l)" -lt "$(nproc)" ] || wait -n || true # each is asked for its outcome below
+    search "$@" &
+    searches+=($!)
+}
+search() { # the same
     local expected=$1 model=$2 path=$partition/$2.pml result states
     shift 2
+    cd "$(mktemp -d "$work/XXXXXX")"
     [ -e "$path" ] || path=$store/$model.pml
     [ -e "$path" ] || path=$base/$model.pml
     spin "${@/#/-D}" -a "$path" >spin.log || { cat spin.log; exit 1; }
@@ -102,3 +109,6 @@ check holds monitor
 check fails monitor MUTANT_NO_BARRIER
 check fails monitor MUTANT_ONE_LOOK
 check fails monitor MUTANT_NO_WAIT
+failed=0
+for pid in "${searches[@]}"; do wait "$pid" || failed=1; done
+exit $failed
