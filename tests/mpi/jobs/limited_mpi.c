@@ -55,7 +55,7 @@ int main(int argc, char **argv) {
     if (strcmp(mode, "no-window") == 0)
         return mpi_main_end(
             limited_expect(mofka_mpi_driver_create(MPI_COMM_WORLD, "{\"window\":\"rma\"}", &driver),
-                           MOFKA_ERR_UNSUPPORTED, "cannot create an \"rma\" window"));
+                           MOFKA_ERR_UNSUPPORTED, "cannot create a window \"rma\""));
     if (strcmp(mode, "small") == 0)
         return mpi_main_end(limited_expect(
             mofka_mpi_driver_create(MPI_COMM_WORLD, argv[2], &driver), MOFKA_ERR_FULL, ""));

@@ -137,7 +137,7 @@ static void stop_while_creating(void) {
     exchange_pids();
     MPI_Comm others = split_others(last);
     if (rank == last)
-        operations_left = 5;
+        operations_left = 6; /* looking at its node */
     mofka_status_t status = meet_create(2000);
     if (rank != last) {
         NEEDS(meet_fails(status, name));
