@@ -23,8 +23,8 @@ static inline bool mmi_rows_exist(const mmi_partition_t *p) {
     return p->rows != 0 && p->w->ops->has_addresses;
 }
 
-/* For the next function: its entry is taken by another append of this process, or there is none
- * yet. False: all are taken. */
+/* For the next function: the entry that `hold` used last is taken by another append of this
+ * process, or `hold` has used none yet. False: all entries are taken. */
 bool mmi_row_take_other(const mmi_partition_t *p, mmi_row_hold_t *hold, uint64_t add);
 /* Take an entry of this rank's row, before `add` is added to the reservation. False: all are
  * taken, by other appends of this process. */

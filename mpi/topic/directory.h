@@ -73,7 +73,7 @@ typedef struct mmi_directory {
     uint64_t arena_bytes;               /* of each owner */
     uint64_t directory_bytes;           /* of rank 0, for records */
     const mofka_topic_ops_t *topic_ops; /* the table of each topic that is opened */
-    mfi_store_t *store; /* of topics with storage; NULL: there is none. Owned by the driver */
+    mfi_store_t *store;                 /* borrow from the driver; NULL: the driver has no store */
     mmi_records_t records;
 } mmi_directory_t;
 

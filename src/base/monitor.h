@@ -14,9 +14,9 @@
  *     no: the monitor is its own
  *   3 to leave: inside becomes even
  *
- * The barrier falls somewhere between two instructions of the favourite. In front of 2, it sees
- * that the favourite is none. Behind 2, the other thread sees that inside is odd. Step 1 alone
- * harms nobody. The model is model/monitor.pml.
+ * The barrier falls somewhere between two instructions of the favourite. In front of its
+ * step 2, the favourite sees that it is none any more. Behind its step 2, the other thread sees
+ * that `inside` is odd. Step 1 alone harms nobody. The model is model/monitor.pml.
  *
  * A membarrier takes microseconds. If a favourite did not enter often before it lost the favour, it
  * has to enter more often before it gets it again. `inside` has one writer, so only one thread can

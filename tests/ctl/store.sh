@@ -90,7 +90,9 @@ case_log_info() {
     offline second 1 produce --store s --topic t events
     says second.err "s/topics/t%/0000/lock: in use by process $writer of $(uname -n) since 20"
     kill -9 "$writer"
-    wait "$writer" 2>/dev/null || true
+    local code=0
+    wait "$writer" 2>/dev/null || code=$?
+    [ "$code" = 137 ] || fail "the writer ended before it was killed"
     exec 7>&-
     store info 0 info s --partition 1
     [ "$(info '[.partitions[] | .writer.pid, .writer.locked] | @csv')" = "$writer,false" ] || fail "a dead writer"
