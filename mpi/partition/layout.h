@@ -172,7 +172,9 @@
  *   offset  word           written by                        operation
  *        0  life           the opening of the log            store, last: before it, nobody uses
  *                                                            the partition. 0: it is not open
- *        8  failed         the writing thread                store a status; 0: there is no error
+ *        8  failed         the writing thread                store a status; 0: there is no error;
+ *                                                            BUSY behind a life: another process
+ *                                                            has the log now, for good
  *       64  written        the writing thread                store; ids below are written
  *       72  synced         the syncing thread                store; ids below are on disk
  *      128  cursor         writing thread, with the lock     store (events << 32 | units): the head
@@ -184,7 +186,7 @@
  *      512  rewound[64]    the opening of the log            store: by how many events a named
  *                                                            consumer was set back
  *     1024  text           the writing thread                what failed, before the word; it may
- * be read torn
+ *                                                            be read torn
  *
  * A crash of the owner between any two of these stores leaves a log that is at least as far as the
  * words say. With them, the head never is ahead of what was promised.
@@ -312,7 +314,7 @@ typedef struct mmi_stored {
     uint64_t waiters;
     uint64_t pad3[38];
     uint64_t rewound[MMI_CONSUMERS_MAX];
-    char text[256];
+    char text[1536];
 } mmi_stored_t;
 /* The offset of a word of the storage page. */
 #define MMI_STORED(field) offsetof(mmi_stored_t, field)

@@ -40,7 +40,8 @@ typedef struct mmi_keeper {
     mfi_writer_t *writer;  /* NULL: the log is not open */
     mfi_places_t *places;
     uint64_t life;
-    bool hopeless;             /* opening it again would not help */
+    bool hopeless;             /* opening it, or writing, again would not help */
+    _Atomic bool taken;        /* another process has taken the lock over: no file is changed */
     bool failed;               /* the last step failed */
     int64_t retry_ms;          /* then: not before; monotonic clock */
     bool complete;             /* the log has the topic's end */
@@ -112,6 +113,9 @@ bool mmi_keeper_write(mmi_keeper_t *k, mmi_write_t *write);
 void mmi_keeper_fail(mmi_keeper_t *k, mofka_status_t status, const char *what);
 /* Wake ranks that wait for a word of the storage page, or for room, or for what is durable. */
 void mmi_keeper_ring(const mmi_keeper_t *k);
+/* Whether this process still has the partition's lock, by a look at its file; false for ever after
+ * it was false. What is written and then found to be so may be promised. Any of both threads. */
+bool mmi_keeper_holds_lock(mmi_keeper_t *k);
 
 /* ---- tend.c: the syncing thread, and the end of both ----------------------------------------- */
 

@@ -172,6 +172,12 @@ void mmi_keeper_close(mmi_keeper_t *k) {
         return;
     }
     uint64_t next = k->at.events;
+    if (!mmi_keeper_holds_lock(k)) {
+        mfi_writer_abandon(k->writer);
+        k->writer = NULL;
+        open_undo(k);
+        return;
+    }
     mmi_keeper_tend(k);
     mofka_status_t status = mfi_places_sync(k->places);
     mofka_status_t closed = mfi_writer_close(k->writer);

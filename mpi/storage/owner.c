@@ -130,7 +130,8 @@ static void storage_sleep(mmi_storage_t *s, int64_t *nap_us) {
 static bool storage_is_done(const mmi_storage_t *s) {
     bool failed = false;
     for (const mmi_keeper_t *k = atomic_load(&s->keepers); k; k = k->next)
-        failed |= k->writer && (k->failed || atomic_load(&k->sync_failed));
+        failed |=
+            k->writer && !atomic_load(&k->taken) && (k->failed || atomic_load(&k->sync_failed));
     return !failed;
 }
 
@@ -161,7 +162,8 @@ static void *storage_run_writing(void *argument) {
 
 static bool keeper_sync_is_due(mmi_keeper_t *k, int64_t now_ms) {
     const mmi_storage_wish_t *wish = &k->topic->storage;
-    if (!k->writer || !atomic_load(&k->dirty) || atomic_load(&k->sync_failed))
+    if (!k->writer || !atomic_load(&k->dirty) || atomic_load(&k->sync_failed) ||
+        atomic_load(&k->taken))
         return false;
     return wish->durability == MMI_DURABLE_SYNCED ||
            (wish->sync_ms > 0 && now_ms - k->synced_ms >= (int64_t)wish->sync_ms);

@@ -3,6 +3,9 @@
  * What the syncing thread does for a partition: sync, consumers' places, retention of files, the
  * stamp of the lock.
  *
+ * All of it ends when another process has taken the lock over. As in write.c, what is synced is
+ * promised only if the lock is found as it was, after the sync.
+ *
  * A place of a consumer is written only when its events have the topic's durability: what a
  * consumer acknowledged early stays in the window until then.
  */
@@ -29,7 +32,7 @@ bool mmi_keeper_sync(mmi_keeper_t *k) {
                   mofka_last_error());
     at = k->disk;
     pthread_mutex_unlock(&k->sync_lock);
-    if (status)
+    if (status || !mmi_keeper_holds_lock(k))
         return false;
     mmi_keeper_store(&k->words->synced, mmi_seal(at.events));
     if (k->topic->storage.durability == MMI_DURABLE_SYNCED) {
@@ -105,11 +108,13 @@ static mofka_status_t tend_retain(mmi_keeper_t *k) {
 }
 
 void mmi_keeper_tend(mmi_keeper_t *k) {
-    mofka_status_t status = tend_places(k);
+    mofka_status_t status = MOFKA_OK;
+    if (!mmi_keeper_holds_lock(k)) /* the writing thread reports it */
+        return;
+    (void)mfi_lock_touch(k->lock_file);
+    status = tend_places(k);
     if (!status)
         status = tend_retain(k);
-    if (!status)
-        status = mfi_lock_touch(k->lock_file);
     if (status)
         mofka_log(MOFKA_LOG_WARN, "topic '%s', partition %zu: %s", k->topic->name, k->p->index,
                   mofka_last_error());

@@ -101,6 +101,18 @@ static mofka_status_t storage_read_durable(const mmi_topic_t *topic, const mmi_p
     return status;
 }
 
+/* Fail if there is an error that is for good. What became durable before it still is: *id. */
+static mofka_status_t storage_read_end(const mmi_topic_t *topic, const mmi_partition_t *p,
+                                       int64_t deadline, uint64_t *id) {
+    uint64_t word;
+    mofka_status_t status =
+        mmi_window_read(p->w, p->owner, p->stored + MMI_STORED(failed), &word, 1, deadline);
+    if (status || word != mmi_seal((uint64_t)-MOFKA_ERR_BUSY))
+        return status;
+    status = storage_read_durable(topic, p, deadline, id);
+    return status ? status : storage_fail(p, mmi_unseal(word));
+}
+
 /* Sleep until the owner has written, or synced, more. */
 static void storage_sleep(const mmi_topic_t *topic, const mmi_partition_t *p, uint64_t next,
                           int64_t left_ms, int64_t *nap_us) {
@@ -140,10 +152,14 @@ mofka_status_t mmi_storage_wait_durable(const mmi_topic_t *topic, const mmi_part
     /* A look at another rank's word has some time in any case. */
     int64_t deadline = mmi_deadline(timeout_ms), soon = mmi_deadline(100), nap_us = NAP_US;
     *durable = 0;
-    for (;;) {
-        mofka_status_t status =
-            storage_read_durable(topic, p, deadline > soon ? deadline : soon, durable);
-        if (status || *durable >= next)
+    for (bool first = true;; first = false) {
+        int64_t until = deadline > soon ? deadline : soon;
+        mofka_status_t status = storage_read_durable(topic, p, until, durable);
+        if (!first && !status && *durable < next)
+            status = storage_read_end(topic, p, until, durable);
+        if (*durable >= next)
+            return MOFKA_OK;
+        if (status)
             return status;
         int64_t left_ms = deadline == INT64_MAX ? BELL_US_MAX / 1000 : deadline - mmi_now_ms();
         if (left_ms <= 0)

@@ -6,12 +6,20 @@
  * ring becomes a frame that says so, so that ids stay dense.
  *
  *   step                                      a crash after it leaves behind
- *   1 append frames to the log                events that nobody was promised; they count
- *   2 store `written`                         the same; a producer may have seen its promise
- *   3 store `cursor`                          the head may pass what is written
- *   4 ring
+ *   1 look at the lock                        nothing
+ *   2 append frames to the log                events that nobody was promised; they count
+ *   3 look at the lock                        the same
+ *   4 store `written`                         the same; a producer may have seen its promise
+ *   5 store `cursor`                          the head may pass what is written
+ *   6 ring
  *
  * With "synced", the syncing thread stores the cursor: it does not pass what is on disk.
+ *
+ * Another process may take the lock over, if it takes this one for dead: this one was stopped for
+ * long, on another node. It writes its name into the lock file, and reads the log then. So if the
+ * look in step 3 finds the lock as it was, the other process will find what step 2 wrote; if not,
+ * nothing is promised any more. A step 2 that comes too late writes to a segment of a lower life,
+ * which does not count.
  */
 #include "mpi/storage/keeper.h"
 
@@ -35,6 +43,25 @@ void mmi_keeper_fail(mmi_keeper_t *k, mofka_status_t status, const char *what) {
     k->retry_ms = mmi_now_ms() + MMI_KEEP_RETRY_MS;
     memcpy(k->words->text, text, sizeof text);
     mmi_keeper_store(&k->words->failed, mmi_seal((uint64_t) - (int64_t)status));
+}
+
+/* Another process has the log: write no more. */
+static void keeper_lose(mmi_keeper_t *k) {
+    assert(atomic_load(&k->taken));
+    (void)mfi_lock_check(k->lock_file); /* its message */
+    k->failed = false;                  /* this one is worth a line of the log */
+    mmi_keeper_fail(k, MOFKA_ERR_BUSY, "its log is written no more");
+    k->hopeless = true;
+    mmi_keeper_ring(k);
+}
+
+bool mmi_keeper_holds_lock(mmi_keeper_t *k) {
+    if (atomic_load(&k->taken))
+        return false;
+    if (mfi_lock_check(k->lock_file) == MOFKA_OK)
+        return true;
+    atomic_store(&k->taken, true);
+    return false;
 }
 
 static void keeper_recover(mmi_keeper_t *k) {
@@ -215,6 +242,8 @@ static bool keeper_complete(mmi_keeper_t *k) {
     uint64_t word = mmi_keeper_load(&k->control->complete);
     if (k->complete || word == 0 || !mmi_is_sealed(word) || mmi_unseal(word) - 1 != k->at.events)
         return false;
+    if (!mmi_keeper_holds_lock(k))
+        return false;
     mofka_status_t status = mfi_writer_complete(k->writer);
     if (status)
         mmi_keeper_fail(k, status, "its end cannot be written");
@@ -274,8 +303,14 @@ static bool keeper_is_ready(mmi_keeper_t *k) {
         mmi_keeper_open(k);
     if (!k->writer)
         return false;
+    if (atomic_load(&k->taken))
+        keeper_lose(k);
+    if (k->hopeless)
+        return false;
     if (!atomic_load(&k->sync_failed))
         return true;
+    if (!mmi_keeper_holds_lock(k))
+        return false;
     pthread_mutex_lock(&k->sync_lock);
     mofka_status_t status = keeper_rewrite(k);
     pthread_mutex_unlock(&k->sync_lock);
@@ -291,7 +326,11 @@ bool mmi_keeper_write(mmi_keeper_t *k, mmi_write_t *write) {
     write_collect(k, write);
     if (write->count == 0)
         return keeper_complete(k);
+    if (!mmi_keeper_holds_lock(k))
+        return false;
     mofka_status_t status = mfi_writer_append(k->writer, write->appends, write->count, &appended);
+    if (!mmi_keeper_holds_lock(k))
+        return false;
     if (appended > 0)
         keeper_advance(k, write, appended);
     if (status && !atomic_load(&k->sync_failed))

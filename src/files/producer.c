@@ -50,6 +50,8 @@ static mofka_status_t files_producer_append(void *self, size_t partition, mofka_
     mofka_status_t status = mfi_files_check_written(topic, partition);
     if (!status)
         status = partition_append(topic, p, batch, first_id);
+    if (!status) /* who takes the lock over reads the log after that */
+        status = mfi_files_check_written(topic, partition);
     pthread_mutex_unlock(&p->append);
     return status;
 }

@@ -48,7 +48,9 @@ static mofka_status_t partition_open(mfi_files_topic_t *topic, size_t index) {
 }
 
 static mofka_status_t partition_close(mfi_files_partition_t *p) {
-    mofka_status_t status = p->writer ? mfi_writer_close(p->writer) : MOFKA_OK;
+    mofka_status_t status = p->writer && !p->taken ? mfi_writer_close(p->writer) : MOFKA_OK;
+    if (p->writer && p->taken)
+        mfi_writer_abandon(p->writer);
     p->writer = NULL;
     if (p->places)
         mfi_places_close(p->places);
@@ -87,9 +89,14 @@ mofka_status_t mfi_files_open_writers(mfi_files_topic_t *topic) {
 }
 
 mofka_status_t mfi_files_check_written(const mfi_files_topic_t *topic, size_t partition) {
-    const mfi_files_partition_t *p = &topic->partitions[partition];
+    mfi_files_partition_t *p = &topic->partitions[partition];
+    mfi_assert_locked(&p->append);
     if (!p->writer)
         return mofka_fail(MOFKA_ERR_CLOSED, "topic '%s' is closed", topic->record.name);
+    if (mfi_lock_check(p->lock) != MOFKA_OK) {
+        p->taken = true;
+        return MOFKA_ERR_BUSY;
+    }
     return p->taken ? mofka_fail(MOFKA_ERR_BUSY,
                                  "topic '%s', partition %zu: another process has taken it over, "
                                  "and writes it now",

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ typedef struct owner {
     char boot[64]; /* the node's boot id */
     uint64_t pid;
     uint64_t since; /* CLOCK_REALTIME, s */
+    uint64_t taken; /* its first stamp: with host and pid, which lock it is */
     uint64_t stamp; /* CLOCK_REALTIME, ns; it moves */
     unsigned copy;  /* which of the two records it is */
 } owner_t;
@@ -33,7 +35,9 @@ typedef enum record_state { RECORD_MISSING, RECORD_TORN, RECORD_THERE } record_s
 struct mfi_lock {
     const mfi_log_t *log;
     int fd;
+    pthread_mutex_t mutex; /* guards the next two; held while a record is written; a leaf */
     owner_t owner;
+    char records[2 * RECORD_BYTES]; /* as the file is, unless it was changed or a write failed */
     char path[MFI_PATH_BYTES_MAX];
 };
 
@@ -53,6 +57,7 @@ static void owner_fill(owner_t *owner, const char *host) {
         fclose(file);
     owner->pid = (uint64_t)getpid();
     owner->stamp = mfi_wall_ns();
+    owner->taken = owner->stamp;
     owner->since = owner->stamp / 1000000000;
     errno = saved;
 }
@@ -86,6 +91,8 @@ static mofka_status_t owner_parse(const char *text, owner_t *owner, bool *right)
              record_number(tree, "since", &owner->since) &&
              record_number(tree, "stamp", &owner->stamp);
     if (*right) {
+        if (!record_number(tree, "taken", &owner->taken))
+            owner->taken = 0;
         snprintf(owner->host, sizeof owner->host, "%s", host);
         snprintf(owner->boot, sizeof owner->boot, "%s", boot);
     }
@@ -133,38 +140,46 @@ static mofka_status_t record_read(const mfi_log_t *log, int fd, const char *path
 }
 
 static char *owner_print(const owner_t *owner) {
-    char number[3][24];
+    char number[4][24];
     cJSON *tree = cJSON_CreateObject();
     snprintf(number[0], sizeof number[0], "%" PRIu64, owner->pid);
     snprintf(number[1], sizeof number[1], "%" PRIu64, owner->since);
     snprintf(number[2], sizeof number[2], "%" PRIu64, owner->stamp);
+    snprintf(number[3], sizeof number[3], "%" PRIu64, owner->taken);
     bool whole = cJSON_AddStringToObject(tree, "host", owner->host) &&
                  cJSON_AddStringToObject(tree, "boot", owner->boot) &&
                  cJSON_AddStringToObject(tree, "pid", number[0]) &&
                  cJSON_AddStringToObject(tree, "since", number[1]) &&
-                 cJSON_AddStringToObject(tree, "stamp", number[2]);
+                 cJSON_AddStringToObject(tree, "stamp", number[2]) &&
+                 cJSON_AddStringToObject(tree, "taken", number[3]);
     char *printed = whole ? mfi_json_print(tree, false) : NULL;
     cJSON_Delete(tree);
     return printed;
 }
 
-/* Write a record over the older of the two; its stamp is later than that of the other. */
-static int record_write(const mfi_log_t *log, int fd, owner_t *owner) {
-    char text[RECORD_BYTES];
+/* Write a record over the older of the two; its stamp is later than that of the other. `text`: what
+ * was written. */
+static int record_put(const mfi_log_t *log, int fd, owner_t *owner, char text[RECORD_BYTES]) {
     uint64_t now = mfi_wall_ns();
     owner->stamp = now > owner->stamp ? now : owner->stamp + 1;
     owner->copy = !owner->copy;
-    memset(text, ' ', sizeof text);
-    text[sizeof text - 1] = '\n';
+    memset(text, ' ', RECORD_BYTES);
+    text[RECORD_BYTES - 1] = '\n';
     char *printed = owner_print(owner);
-    size_t bytes = printed ? strlen(printed) : sizeof text;
-    if (bytes < sizeof text)
+    size_t bytes = printed ? strlen(printed) : RECORD_BYTES;
+    if (bytes < RECORD_BYTES)
         memcpy(text, printed, bytes);
     cJSON_free(printed);
-    if (bytes >= sizeof text)
+    if (bytes >= RECORD_BYTES)
         return -ENOMEM;
-    int error =
-        mfi_io_write_bytes(&log->io, fd, text, sizeof text, (uint64_t)owner->copy * RECORD_BYTES);
+    return mfi_io_write_bytes(&log->io, fd, text, RECORD_BYTES,
+                              (uint64_t)owner->copy * RECORD_BYTES);
+}
+
+/* As record_put, and sync. */
+static int record_write(const mfi_log_t *log, int fd, owner_t *owner) {
+    char text[RECORD_BYTES];
+    int error = record_put(log, fd, owner, text);
     if (!error)
         error = log->io.ops->sync(log->io.self, fd);
     if (error)
@@ -257,7 +272,11 @@ static mofka_status_t lock_open(mfi_lock_t *lock, const mfi_lock_options_t *opti
     if (status)
         return status;
     int error = record_write(lock->log, lock->fd, &lock->owner);
-    return error ? mfi_io_fail(error, "write", lock->path) : MOFKA_OK;
+    if (error)
+        return mfi_io_fail(error, "write", lock->path);
+    size_t got;
+    error = mfi_io_read(io, lock->fd, lock->records, sizeof lock->records, 0, &got);
+    return error ? mfi_io_fail(error, "read", lock->path) : MOFKA_OK;
 }
 
 static void lock_free(mfi_lock_t *lock) {
@@ -266,6 +285,7 @@ static void lock_free(mfi_lock_t *lock) {
         lock->log->io.ops->unlock(lock->log->io.self, lock->fd, 0, 1);
         lock->log->io.ops->close(lock->log->io.self, lock->fd);
     }
+    pthread_mutex_destroy(&lock->mutex);
     free(lock);
 }
 
@@ -277,6 +297,7 @@ mofka_status_t mfi_lock_take(const mfi_log_t *log, const mfi_lock_options_t *opt
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a lock");
     made->log = log;
     made->fd = -1;
+    pthread_mutex_init(&made->mutex, NULL);
     mofka_status_t status = lock_open(made, options ? options : &defaults);
     if (status)
         lock_free(made);
@@ -285,16 +306,54 @@ mofka_status_t mfi_lock_take(const mfi_log_t *log, const mfi_lock_options_t *opt
     return status;
 }
 
-mofka_status_t mfi_lock_touch(mfi_lock_t *lock) {
+/* ---- while it is held ------------------------------------------------------------------------ */
+
+static mofka_status_t lock_refuse_other(const mfi_lock_t *lock, const owner_t *other, bool owned) {
+    if (owned)
+        return owner_refuse(lock->path, other, "it took the partition over");
+    return mofka_fail(MOFKA_ERR_BUSY,
+                      "%s: the lock was taken from this process (\"mofkactl log unlock\"), which "
+                      "writes the partition no more",
+                      lock->path);
+}
+
+/* With the mutex. What cannot be read says nothing. */
+static mofka_status_t lock_compare(const mfi_lock_t *lock) {
+    char records[sizeof lock->records] = "";
+    const mfi_io_t *io = &lock->log->io;
     owner_t owner;
     bool owned;
+    size_t got;
+    int error = mfi_io_read(io, lock->fd, records, sizeof records, 0, &got);
+    if (error || memcmp(records, lock->records, sizeof records) == 0)
+        return MOFKA_OK;
     if (record_read(lock->log, lock->fd, lock->path, &owner, &owned))
         return MOFKA_OK;
-    if (owner.stamp != lock->owner.stamp || owner.pid != lock->owner.pid ||
-        strcmp(owner.host, lock->owner.host) != 0)
-        return owner_refuse(lock->path, &owner, "it took the partition over");
-    (void)record_write(lock->log, lock->fd, &lock->owner);
-    return MOFKA_OK;
+    if (owned && owner.taken == lock->owner.taken && owner.pid == lock->owner.pid &&
+        strcmp(owner.host, lock->owner.host) == 0)
+        return MOFKA_OK;
+    return lock_refuse_other(lock, &owner, owned);
+}
+
+mofka_status_t mfi_lock_check(mfi_lock_t *lock) {
+    pthread_mutex_lock(&lock->mutex);
+    mofka_status_t status = lock_compare(lock);
+    pthread_mutex_unlock(&lock->mutex);
+    return status;
+}
+
+mofka_status_t mfi_lock_touch(mfi_lock_t *lock) {
+    char text[RECORD_BYTES];
+    pthread_mutex_lock(&lock->mutex);
+    mofka_status_t status = lock_compare(lock);
+    if (!status && record_put(lock->log, lock->fd, &lock->owner, text) == 0)
+        memcpy(lock->records + (size_t)lock->owner.copy * RECORD_BYTES, text, sizeof text);
+    else if (!status)
+        lock->owner.copy = !lock->owner.copy; /* the other one is whole still */
+    pthread_mutex_unlock(&lock->mutex);
+    if (!status) /* an append that checks the lock does not wait for this */
+        (void)lock->log->io.ops->sync(lock->log->io.self, lock->fd);
+    return status;
 }
 
 void mfi_lock_release(mfi_lock_t *lock) {

@@ -34,10 +34,14 @@ typedef struct mfi_lock_options {
  * Threads: any. Blocks: no; with `takeover` for `still_ms`. */
 mofka_status_t mfi_lock_take(const mfi_log_t *log, const mfi_lock_options_t *options,
                              mfi_lock_t **lock);
-/* Move the stamp; errors are of no matter. MOFKA_ERR_BUSY: another process has taken the lock over;
- * nothing may be written any more.
- * Threads: one at a time. */
+/* Move the stamp; errors are of no matter. MOFKA_ERR_BUSY: another process has taken the lock over,
+ * which the message names; nothing may be written any more.
+ * Threads: any. */
 mofka_status_t mfi_lock_touch(mfi_lock_t *lock);
+/* As mfi_lock_touch, but change nothing: one read of 1 KiB. What is written, and then
+ * checked, may be promised: who takes the lock over does so first, and reads the log then.
+ * Threads: any; none waits for a sync of another. */
+mofka_status_t mfi_lock_check(mfi_lock_t *lock);
 /* NULL is ignored. */
 void mfi_lock_release(mfi_lock_t *lock);
 /* Who has a partition. */

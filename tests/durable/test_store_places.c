@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Consumers' places, and locks of partitions. */
+#include <errno.h>
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -196,6 +197,7 @@ static void a_lock_is_taken_once(void **state) {
     FAILS(mfi_lock_take(&made.log, NULL, &other), MOFKA_ERR_BUSY, "in use by process");
     FAILS(mfi_lock_break(&made.log), MOFKA_ERR_BUSY, "it lives");
     OK(mfi_lock_touch(lock));
+    OK(mfi_lock_check(lock));
     mfi_lock_release(lock);
     OK(mfi_lock_take(&made.log, NULL, &lock));
     mfi_lock_release(lock);
@@ -227,6 +229,43 @@ static void a_process_of_another_host_is_not(void **state) {
     OK(mfi_lock_take(&made.log, NULL, &lock));
     mfi_lock_release(lock);
     free(far);
+}
+
+/* Each look at the lock shows it, also one that only reads, and the message says by whom. */
+static void an_owner_that_is_taken_over_finds_out(void **state) {
+    (void)state;
+    mfi_lock_t *lock, *other;
+    const mfi_lock_options_t takeover = {.takeover = true, .still_ms = 30, .host = "node7"};
+    OK(mfi_lock_take(&made.log, NULL, &lock));
+    OK(mfi_lock_check(lock));
+    disk_forget_locks(disk);
+    OK(mfi_lock_take(&made.log, &takeover, &other));
+    FAILS(mfi_lock_check(lock), MOFKA_ERR_BUSY, "of node7 since 20");
+    FAILS(mfi_lock_check(lock), MOFKA_ERR_BUSY, "it took the partition over");
+    FAILS(mfi_lock_touch(lock), MOFKA_ERR_BUSY, "/lock: in use by process");
+    OK(mfi_lock_check(other));
+    mfi_lock_release(lock);
+    OK(mfi_lock_check(other)); /* the release did not clear it */
+    disk_forget_locks(disk);
+    OK(mfi_lock_break(&made.log));
+    FAILS(mfi_lock_check(other), MOFKA_ERR_BUSY, "log unlock");
+    mfi_lock_release(other);
+}
+
+/* A record that could not be written does not look like another owner's. */
+static void a_failed_touch_keeps_the_lock(void **state) {
+    (void)state;
+    mfi_lock_t *lock;
+    OK(mfi_lock_take(&made.log, NULL, &lock));
+    for (int kind = DISK_WRITE; kind <= DISK_SYNC; kind *= 2) {
+        disk_fail(disk, kind, 0, EIO, 1);
+        OK(mfi_lock_touch(lock));
+        assert_true(disk_has_failed(disk));
+        OK(mfi_lock_check(lock));
+        OK(mfi_lock_touch(lock));
+        OK(mfi_lock_check(lock));
+    }
+    mfi_lock_release(lock);
 }
 
 typedef struct mover {
@@ -401,6 +440,8 @@ int main(void) {
         PLACES_CASE(a_lock_is_taken_once),
         PLACES_CASE(a_dead_process_of_this_node_is_taken_over),
         PLACES_CASE(a_process_of_another_host_is_not),
+        PLACES_CASE(an_owner_that_is_taken_over_finds_out),
+        PLACES_CASE(a_failed_touch_keeps_the_lock),
         PLACES_CASE(an_owner_whose_stamp_moves_is_not_taken_over),
         PLACES_CASE(a_place_that_moves_meanwhile_is_read_again),
         PLACES_CASE(a_forked_child_keeps_no_lock_and_no_name),

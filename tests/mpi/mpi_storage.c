@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include "support/callbacks.h"
+#include "store/store.h"
 #include "support/mpi/mpi_main.h"
 
 #define STORED_TIMEOUT_MS 60000
@@ -160,6 +161,11 @@ static void stored_expect_end(mofka_consumer_t *consumer) {
     OK(mofka_consumer_pull(consumer, STORED_TIMEOUT_MS, &event));
     assert_true(mofka_event_is_end(event));
     mofka_event_release(event);
+}
+
+static void expect_refused(mofka_status_t status, mofka_status_t expected, const char *word) {
+    if (status != expected || !strstr(mofka_last_error(), word))
+        fail_msg("%s: %s", mofka_status_name(status), mofka_last_error());
 }
 
 /* A ring that the stream wraps in many times. */
@@ -391,9 +397,80 @@ static void a_full_disk_holds_acknowledgements(void **state) {
     stored_close_driver(driver);
 }
 
-static void expect_refused(mofka_status_t status, mofka_status_t expected, const char *word) {
-    if (status != expected || !strstr(mofka_last_error(), word))
-        fail_msg("%s: %s", mofka_status_name(status), mofka_last_error());
+/* ---- an owner that is taken over ------------------------------------------------------------- */
+
+static int stored_no_lock(void *self, int fd, uint64_t start, uint64_t bytes) {
+    (void)self, (void)fd, (void)start, (void)bytes;
+    return 0;
+}
+
+/* What a process of another node does, where the file system has no locks between nodes, after
+ * "mofkactl log unlock". */
+static void stored_take_over(mfi_log_t *log, mfi_lock_t **lock) {
+    static mfi_io_ops_t ops;
+    mfi_store_t store;
+    mfi_topic_record_t record;
+    char path[128];
+    ops = *mfi_io_posix.ops;
+    ops.lock = stored_no_lock;
+    snprintf(path, sizeof path, "%s/store", stored_folder);
+    OK(mfi_store_open(&(mfi_io_t){&ops, mfi_io_posix.self}, path, MFI_STORE_THERE, &store));
+    OK(mfi_store_load_topic(&store, "stored", &record));
+    OK(mfi_store_log(&store, &record, 0, log));
+    mfi_topic_record_clear(&record);
+    OK(mfi_lock_break(log));
+    OK(mfi_lock_take(log, &(mfi_lock_options_t){.host = "node7"}, lock));
+}
+
+/* Whatever the old owner promised is in the log of the new one; after that it promises nothing, and
+ * says why. The old owner's places do not overwrite the new one's. */
+static void an_owner_that_is_taken_over_writes_no_more(const char *durability) {
+    char options[128];
+    mfi_log_t log;
+    mfi_lock_t *lock = NULL;
+    mofka_driver_t *driver = stored_driver(",\"owners\":[0]");
+    snprintf(options, sizeof options, "{\"storage\":{\"durability\":\"%s\"}}", durability);
+    mofka_topic_t *topic = stored_topic(driver, options);
+    mofka_producer_t *producer = stored_producer(topic, 10);
+    stored_push(producer, 0, 100);
+    OK(mofka_producer_flush(producer, STORED_TIMEOUT_MS));
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == 0)
+        stored_take_over(&log, &lock);
+    MPI_Barrier(MPI_COMM_WORLD);
+    mofka_future_t *future;
+    OK(mofka_producer_push(producer, "{}", 2, NULL, MOFKA_ANY_PARTITION, &future));
+    expect_refused(mofka_producer_flush(producer, STORED_TIMEOUT_MS), MOFKA_ERR_BUSY, "of node7");
+    expect_refused(mofka_producer_flush(producer, STORED_TIMEOUT_MS), MOFKA_ERR_BUSY, "/lock: ");
+    assert_int_equal(mofka_future_delivery(future), MOFKA_STORED);
+    mofka_producer_discard(producer);
+    (void)mofka_producer_close(producer, STORED_TIMEOUT_MS);
+    mofka_producer_release(producer);
+    mofka_future_release(future);
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == 0) {
+        mfi_writer_t *writer;
+        mfi_opened_t opened;
+        OK(mfi_writer_open(&log, &(mfi_writer_options_t){.cut = MFI_NO_CUT}, &opened, &writer));
+        assert_int_equal(opened.next, 100 * size);
+        OK(mfi_writer_close(writer));
+    }
+    mofka_topic_release(topic);
+    stored_close_driver(driver);
+    if (rank == 0) { /* the end of the driver left the lock */
+        OK(mfi_lock_check(lock));
+        mfi_lock_release(lock);
+    }
+}
+
+static void a_taken_log_is_written_no_more(void **state) {
+    (void)state;
+    an_owner_that_is_taken_over_writes_no_more("written");
+}
+
+static void a_taken_log_is_synced_no_more(void **state) {
+    (void)state;
+    an_owner_that_is_taken_over_writes_no_more("synced");
 }
 
 static void bad_input_is_named(void **state) {
@@ -455,6 +532,8 @@ int main(int argc, char **argv) {
         STORED_CASE(only_durable_events_are_delivered),
         STORED_CASE(a_reader_begins_at_the_end),
         STORED_CASE(a_full_disk_holds_acknowledgements),
+        STORED_CASE(a_taken_log_is_written_no_more),
+        STORED_CASE(a_taken_log_is_synced_no_more),
         STORED_CASE(bad_input_is_named),
     };
     return mpi_main_end(RUN_MPI_TESTS(tests));

@@ -329,3 +329,7 @@ mofka_status_t mfi_writer_close(mfi_writer_t *w) {
     writer_destroy(w);
     return status;
 }
+
+void mfi_writer_abandon(mfi_writer_t *w) {
+    writer_destroy(w);
+}

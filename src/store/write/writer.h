@@ -55,6 +55,8 @@ mofka_status_t mfi_writer_open(const mfi_log_t *log, const mfi_writer_options_t 
                                mfi_opened_t *opened, mfi_writer_t **writer);
 /* Sync, and free. An error of the sync is returned; the writer is freed all the same. */
 mofka_status_t mfi_writer_close(mfi_writer_t *writer);
+/* Free, and write nothing: the partition belongs to another process now. */
+void mfi_writer_abandon(mfi_writer_t *writer);
 
 /* A batch to append. All of it is borrowed. */
 typedef struct mfi_append {
