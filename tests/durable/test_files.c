@@ -285,7 +285,7 @@ static void a_writer_whose_lock_is_taken_writes_no_more(void **state) {
         status = mofka_producer_flush(producer, 10000);
         usleep(10000);
     }
-    FAILS(status, MOFKA_ERR_BUSY, "another process has taken it over");
+    FAILS(status, MOFKA_ERR_BUSY, "of node7 since");
     (void)mofka_producer_close(producer, 10000);
     mofka_producer_release(producer);
     mofka_topic_release(topic);
