@@ -66,12 +66,12 @@ const char *bench_command_name(bench_command_t command) {
 
 static void settings_complain(bool speak, const char *format, ...) {
     if (speak) {
+        char text[1024];
         va_list args;
         va_start(args, format);
-        fputs("mofka-bench: ", stderr);
-        vfprintf(stderr, format, args);
+        vsnprintf(text, sizeof text, format, args);
         va_end(args);
-        fputc('\n', stderr);
+        fprintf(stderr, "mofka-bench: %s\n", text); /* one write: launchers mix those of ranks */
     }
 }
 

@@ -16,12 +16,12 @@ static const char usage[] =
 
 static void demo_options_complain(bool speak, const char *format, ...) {
     if (speak) {
+        char text[1024];
         va_list args;
         va_start(args, format);
-        fputs("gray_scott: ", stderr);
-        vfprintf(stderr, format, args);
+        vsnprintf(text, sizeof text, format, args);
         va_end(args);
-        fprintf(stderr, "\n%s", usage);
+        fprintf(stderr, "gray_scott: %s\n%s", text, usage); /* one write */
     }
 }
 

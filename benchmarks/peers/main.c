@@ -26,12 +26,12 @@ static const char *const workloads[] = {
     [PEER_STREAM] = "stream", [PEER_PINGPONG] = "pingpong", [PEER_PUSH] = "push"};
 
 void peer_fail(const char *format, ...) {
+    char text[1024];
     va_list args;
     va_start(args, format);
-    fprintf(stderr, "peer_%s: ", peer_name);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    fprintf(stderr, "peer_%s: %s\n", peer_name, text); /* one write */
     exit(1);
 }
 

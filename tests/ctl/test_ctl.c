@@ -2,6 +2,8 @@
 /* Parts of mofkactl that need no job: the fifo language, lines in, events as lines, JSON of
  * options, rates. */
 #include <cjson/cJSON.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,6 +198,37 @@ static void metadata_lines(void **state) {
     expect_metadata("", "");
 }
 
+/* Another rank's line may come after each write. */
+static void lines_are_written_whole(void **state) {
+    (void)state;
+    char line[PIPE_BUF + 100], piece[2 * PIPE_BUF];
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_DIRECT), 0); /* a read returns what one write wrote */
+    sink_t sink;
+    sink_open(&sink, ends[1]);
+    memset(line, 'x', sizeof line);
+    for (size_t bytes = 1; bytes <= 301; bytes += 50) {
+        sink_add(&sink, line, 13 * bytes);
+        sink_add(&sink, "\n", 1);
+    }
+    size_t left = sink.size;
+    assert_true(left > 2 * PIPE_BUF);
+    assert_true(sink_flush(&sink));
+    while (left > 0) {
+        ssize_t bytes = read(ends[0], piece, sizeof piece);
+        assert_true(bytes > 0 && bytes <= PIPE_BUF && piece[bytes - 1] == '\n');
+        left -= (size_t)bytes;
+    }
+    sink_add(&sink, line, sizeof line); /* this one is too long for that */
+    sink_add(&sink, "\n", 1);
+    assert_true(sink_flush(&sink));
+    assert_int_equal(read(ends[0], piece, sizeof piece), PIPE_BUF);
+    assert_int_equal(read(ends[0], piece, sizeof piece), 101);
+    sink_close(&sink);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /* ---- JSON of options ------------------------------------------------------------------------- */
 
 static void expect_merged(const char *into, const char *from, size_t levels, const char *wanted) {
@@ -373,7 +406,7 @@ int main(void) {
         cmocka_unit_test(metadata_lines),      cmocka_unit_test(json_merging),
         cmocka_unit_test(json_checking),       cmocka_unit_test(option_groups),
         cmocka_unit_test(json_members),        cmocka_unit_test(rates_of_top),
-        cmocka_unit_test(rates_of_a_long_log),
+        cmocka_unit_test(rates_of_a_long_log), cmocka_unit_test(lines_are_written_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

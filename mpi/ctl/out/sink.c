@@ -47,11 +47,19 @@ void sink_add_text(sink_t *s, const char *format, ...) {
     sink_add(s, text, bytes < (int)sizeof text ? (size_t)bytes : sizeof text - 1);
 }
 
-/* A pipe that is ready takes PIPE_BUF bytes without blocking. */
+/* A pipe that is ready takes PIPE_BUF bytes without blocking. Lines that fit in there are written
+ * whole: a launcher mixes the pieces of several ranks. */
+static size_t sink_piece(const char *bytes, size_t size) {
+    if (size <= PIPE_BUF)
+        return size;
+    const char *end = memrchr(bytes, '\n', PIPE_BUF);
+    return end ? (size_t)(end - bytes) + 1 : PIPE_BUF;
+}
+
 static bool sink_write_some(sink_t *s, size_t *done) {
     assert(*done < s->size && !s->error);
     struct pollfd ready = {.fd = s->fd, .events = POLLOUT};
-    size_t piece = s->size - *done < PIPE_BUF ? s->size - *done : PIPE_BUF;
+    size_t piece = sink_piece(s->buffer + *done, s->size - *done);
     if (poll(&ready, 1, SLICE_MS) == 0) {
         if (interrupt_age_s() > LAST_FLUSH_S)
             s->error = ECANCELED;
