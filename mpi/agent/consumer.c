@@ -412,16 +412,18 @@ static mofka_status_t near_fetch(void *self, size_t events_max, mofka_run_t **ru
     return c->ops->fetch(c->self, events_max, run);
 }
 
+/* Of files, metadata has its NUL bytes in any case. */
 static mofka_status_t near_fetch_unterminated(void *self, size_t events_max, mofka_run_t **run) {
     const agent_consumer_t *c = self;
-    return c->ops->fetch_unterminated(c->self, events_max, run);
+    return c->ops->fetch_unterminated ? c->ops->fetch_unterminated(c->self, events_max, run)
+                                      : c->ops->fetch(c->self, events_max, run);
 }
 
 static mofka_status_t near_get_data(void *self, mofka_run_t *run, size_t index,
                                     const mofka_range_t *ranges, size_t range_count,
                                     mofka_data_view_t *view) {
     const agent_consumer_t *c = self;
-    return mmi_consumer_get_data(c->self, run, index, ranges, range_count, view);
+    return c->ops->get_data(c->self, run, index, ranges, range_count, view);
 }
 
 static mofka_status_t near_view_data(void *self, mofka_run_t *run, size_t index,
@@ -434,7 +436,7 @@ static mofka_status_t near_view_data(void *self, mofka_run_t *run, size_t index,
 static mofka_status_t near_finish_data(void *self, mofka_run_t *run, int64_t timeout_ms,
                                        size_t *overtaken) {
     const agent_consumer_t *c = self;
-    return mmi_consumer_finish_data(c->self, run, timeout_ms, overtaken);
+    return c->ops->finish_data(c->self, run, timeout_ms, overtaken);
 }
 
 static mofka_status_t near_wait(void *self, int64_t timeout_ms) {

@@ -9,7 +9,7 @@
 
 static mofka_status_t serve_join(const mmi_partition_t *p, const mmi_errand_t *errand,
                                  uint64_t results[MMI_RESULT_WORDS]) {
-    mmi_reader_t reader = {0};
+    mmi_reader_t reader = {.oldest = errand->numbers[1], .ringless = errand->numbers[2] != 0};
     mofka_status_t status =
         mmi_reader_join(&reader, p, errand->name, errand->numbers[0] != 0, mmi_now_ms());
     if (!status)

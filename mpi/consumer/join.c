@@ -198,16 +198,14 @@ static mofka_status_t join_resume_stored(mmi_reader_t *r, mmi_place_t head) {
     return MOFKA_OK;
 }
 
-static mofka_status_t join_stored(mmi_reader_t *r, const char *name, mmi_place_t head,
-                                  bool from_end) {
-    mofka_status_t status =
-        r->fresh ? join_begin_stored(r, name, head, from_end) : join_resume_stored(r, head);
-    bool at_tail = r->fresh && from_end && !r->ringless;
+/* Begin in the files. The owner of a far reader's partition joins in its name, and has no log. */
+static mofka_status_t join_seek(mmi_reader_t *r, bool from_end) {
     r->behind = true;
+    if (!r->log)
+        return MOFKA_OK;
+    mofka_status_t status = mmi_log_seek(r->log, r->next);
     if (!status)
-        status = mmi_log_seek(r->log, r->next);
-    if (!status)
-        r->log->boundary = at_tail;
+        r->log->boundary = r->fresh && from_end && !r->ringless; /* it is at the tail */
     return status;
 }
 
@@ -245,7 +243,8 @@ static mofka_status_t join_take_place(mmi_reader_t *r, const char *name, bool fr
     if (!status)
         status = join_find_place(r, name);
     if (!status && p->retention == MMI_RETAIN_STORED)
-        status = join_stored(r, name, state.head, from_end);
+        status = r->fresh ? join_begin_stored(r, name, state.head, from_end)
+                          : join_resume_stored(r, state.head);
     else if (!status)
         status = r->fresh ? join_begin(r, name, state.head, from_end) : join_resume(r, state.head);
     if (!status)
@@ -268,6 +267,8 @@ static mofka_status_t join_far(mmi_reader_t *r, const char *name, bool from_end)
     uint64_t results[MMI_RESULT_WORDS];
     mmi_errand_t errand = mmi_errand_at(r->p, MMI_ERRAND_JOIN);
     errand.numbers[0] = from_end;
+    errand.numbers[1] = r->oldest;
+    errand.numbers[2] = r->ringless;
     assert(strlen(name) < sizeof errand.name);
     strcpy(errand.name, name);
     mofka_status_t status =
@@ -315,13 +316,14 @@ mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const 
     r->place = MMI_CONSUMERS_MAX;
     r->may_lose = mmi_partition_overtakes(p);
     r->name_check = mmi_name_check(name);
-    if (mmi_partition_is_far(p))
-        return join_far(r, name, from_end);
-    mofka_status_t status = mmi_partition_lock(p, deadline);
-    if (status)
-        return status;
-    status = join_take_place(r, name, from_end);
-    mmi_partition_unlock(p);
+    bool far = mmi_partition_is_far(p);
+    mofka_status_t status = far ? join_far(r, name, from_end) : mmi_partition_lock(p, deadline);
+    if (!status && !far) {
+        status = join_take_place(r, name, from_end);
+        mmi_partition_unlock(p);
+    }
+    if (!status && p->retention == MMI_RETAIN_STORED)
+        status = join_seek(r, from_end);
     return status ? status : mmi_window_check(p->w, p->owner);
 }
 

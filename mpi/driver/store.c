@@ -63,14 +63,12 @@ static mofka_status_t store_resume_topic(void *context, const mfi_topic_record_t
                                                               .options = record->options,
                                                               .validator = record->validator,
                                                               .selector = record->selector,
-                                                              .serializer = record->serializer});
+                                                              .serializer = record->serializer},
+                                      record->partitions);
 }
 
 /* Its threads use this rank's share by the processor. */
 static mofka_status_t store_check_window(const mmi_window_t *w) {
-    if (w->near)
-        return mofka_fail(MOFKA_ERR_UNSUPPORTED,
-                          "MPI driver: \"store\" does not go with window \"node\"");
     if (!w->ops->needs_progress || (w->own_by_cpu && !w->one_thread))
         return MOFKA_OK;
     return mofka_fail(MOFKA_ERR_UNSUPPORTED,

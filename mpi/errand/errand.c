@@ -36,7 +36,7 @@ static bool errand_is_valid(mmi_window_t *near, uint64_t share_bytes, const mmi_
     if (e->base % MMI_PAGE_BYTES != 0 || e->bells_base % MMI_PAGE_BYTES != 0 || e->slots == 0 ||
         e->slots > MMI_SLOTS_MAX || e->ring_bytes < MMI_UNIT_BYTES ||
         e->ring_bytes > MMI_RING_BYTES_MAX || e->ring_bytes % MMI_UNIT_BYTES != 0 ||
-        e->retention > MMI_DISCARD_OLDEST || e->checksums > 1)
+        e->retention > MMI_RETAIN_STORED || e->checksums > 1)
         return false;
     const mmi_partition_t shape = {.w = near,
                                    .slots = e->slots,

@@ -7,7 +7,11 @@
  * functions that ranks of the node use:
  *
  *   errand     what the owner does                        numbers it takes     its results
- *   join       take the name's place in the partition     whether from_end     see mmi_joined_t
+ *   join       take the name's place in the partition     whether from_end;    see mmi_joined_t
+ *                                                         with storage, the
+ *                                                         oldest event, and
+ *                                                         whether there is no
+ *                                                         ring
  *   leave      give the place up: AWAY or FREE            place, state, check
  *                                                         of the name
  *   complete   decide the partition's end

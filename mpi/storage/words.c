@@ -43,8 +43,10 @@ static mofka_status_t storage_fail(const mmi_partition_t *p, uint64_t failed) {
                       text);
 }
 
-static void storage_tell_owner(const mmi_partition_t *p) {
-    p->w->ops->fetch_add(p->w, p->owner, offsetof(mmi_share_t, stored_topics), 1);
+/* In a node window all ranks do it by MPI. */
+static void storage_tell_owner(const mmi_topic_t *topic, const mmi_partition_t *p) {
+    mmi_window_t *w = topic->w;
+    w->ops->fetch_add(w, p->owner, offsetof(mmi_share_t, stored_topics), 1);
 }
 
 mofka_status_t mmi_storage_await(const mmi_topic_t *topic, size_t partition, bool reads,
@@ -70,7 +72,7 @@ mofka_status_t mmi_storage_await(const mmi_topic_t *topic, size_t partition, boo
                               "topic '%s', partition %zu: rank %d has not opened its log", p->topic,
                               p->index, p->owner);
         if (now_ms - told_ms > TELL_MS) { /* the rank that made the topic may have died before */
-            storage_tell_owner(p);
+            storage_tell_owner(topic, p);
             told_ms = now_ms;
         }
     }

@@ -442,8 +442,13 @@ mofka_status_t mmi_directory_create_topic(mmi_directory_t *d, const mofka_topic_
     return status ? status : creation_begin(&c);
 }
 
-mofka_status_t mmi_directory_resume_topic(mmi_directory_t *d, const mofka_topic_config_t *config) {
+mofka_status_t mmi_directory_resume_topic(mmi_directory_t *d, const mofka_topic_config_t *config,
+                                          size_t partitions) {
     creation_t c = {.d = d, .config = config, .resumes = true};
     mofka_status_t status = mmi_wish_read(config, &c.wish);
+    c.per_owner = c.wish.partition_count == 0;
+    c.wish.partition_count = partitions;
+    if (!status)
+        status = creation_check_producers(&c);
     return status ? status : creation_begin(&c);
 }

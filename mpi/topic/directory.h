@@ -195,8 +195,9 @@ mofka_status_t mmi_places_find(mmi_directory_t *d, mmi_partition_t *partitions, 
 
 /* Slots of a driver's table; see mofka_driver_ops_t. */
 mofka_status_t mmi_directory_create_topic(mmi_directory_t *d, const mofka_topic_config_t *config);
-/* The same for a topic that the store has. */
-mofka_status_t mmi_directory_resume_topic(mmi_directory_t *d, const mofka_topic_config_t *config);
+/* The same for a topic that the store has, with that many partitions. */
+mofka_status_t mmi_directory_resume_topic(mmi_directory_t *d, const mofka_topic_config_t *config,
+                                          size_t partitions);
 mofka_status_t mmi_directory_open_topic(mmi_directory_t *d, const char *name, int64_t deadline,
                                         mofka_topic_made_t *made);
 mofka_status_t mmi_directory_has_topic(mmi_directory_t *d, const char *name, bool *exists);

@@ -22,6 +22,15 @@ static const variant_t variants[] = {
     /* Topics with storage. */
     {.name = "stored", .window = "shm", .topic = ",\"storage\":{}", .stores = true},
     {.name = "stored_rma", .window = "rma", .topic = ",\"storage\":{}", .stores = true},
+    {.name = "stored_node",
+     .window = "node",
+     .topic = ",\"storage\":{},\"producers\":\"node\"",
+     .stores = true},
+    {.name = "stored_parts",
+     .window = "node",
+     .driver = ",\"node_ranks\":1",
+     .topic = ",\"storage\":{}",
+     .stores = true},
 };
 
 static variant_t variant_find(void) {

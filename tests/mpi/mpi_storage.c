@@ -230,6 +230,42 @@ static void slow_readers_change_over(void **state) {
     stored_close_driver(driver);
 }
 
+/* Each rank is a node: it keeps what it pushes, and all read all. Another job has other nodes. */
+static void each_node_keeps_its_own(void **state) {
+    (void)state;
+    if (strcmp(window, "node") != 0)
+        skip();
+    for (int job = 0; job < 2; job++) {
+        mofka_driver_t *driver = stored_driver(job == 0 ? ",\"node_ranks\":1" : "");
+        mofka_topic_t *topic;
+        const mofka_topic_options_t options = {
+            .selector = "{\"type\":\"local\"}",
+            .options =
+                "{\"storage\":{},\"producers\":\"node\",\"partitions\":\"per_owner\"," STORED_SMALL
+                "}"};
+        if (rank == 0 && job == 0)
+            OK(mofka_driver_create_topic(driver, "stored", &options));
+        OK(mofka_driver_open_topic(driver, "stored", STORED_TIMEOUT_MS, &topic));
+        char name[32];
+        snprintf(name, sizeof name, "%d of all", rank);
+        mofka_consumer_t *early = stored_consumer(topic, name, false);
+        mofka_producer_t *producer = stored_producer(topic, 16);
+        stored_push(producer, 1000 * job, 1000 * job + 1000);
+        stored_end_producer(producer);
+        MPI_Barrier(MPI_COMM_WORLD);
+        stored_seen_t seen;
+        stored_seen_init(&seen);
+        if (job == 0) {
+            stored_pull(early, &seen, 1000 * size, false);
+        } else { /* nothing was acknowledged */
+            stored_pull(early, &seen, 2000 * size, true);
+        }
+        stored_end_consumer(early);
+        mofka_topic_release(topic);
+        stored_close_driver(driver);
+    }
+}
+
 static void a_job_goes_on_with(const char *first, const char *second, int per_rank) {
     mofka_driver_t *driver = stored_driver(first);
     mofka_topic_t *topic = stored_topic(
@@ -528,6 +564,7 @@ int main(int argc, char **argv) {
         STORED_CASE(a_late_reader_gets_all),
         STORED_CASE(slow_readers_change_over),
         STORED_CASE(a_job_goes_on_with_other_owners),
+        STORED_CASE(each_node_keeps_its_own),
         STORED_CASE(deliveries_grow),
         STORED_CASE(only_durable_events_are_delivered),
         STORED_CASE(a_reader_begins_at_the_end),
