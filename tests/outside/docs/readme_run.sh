@@ -19,10 +19,9 @@ command_() { # NAME COMMAND: makes the program NAME, which runs COMMAND
 }
 export PATH=$work/bin:$PATH
 snippet=$files/$name.sh
-if [ "$name" = install ]; then # in the source tree, with the MPI that is tested
-    for entry in "$source"/*; do [ "${entry##*/}" = build ] || ln -s "$entry" .; done
+if [ "$name" = install ]; then # of the source tree, with the MPI that is tested
     cp program.c app.c
-    sed "s,mpicc\.mpich,$mpicc,; s,mpiexec\.mpich,$*," "$snippet" >install.sh
+    sed "s,-S \. ,-S $source ,; s,mpicc\.mpich,$mpicc,; s,mpiexec\.mpich,$*," "$snippet" >install.sh
     snippet=install.sh
     export HOME=$work
 else
