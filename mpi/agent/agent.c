@@ -85,6 +85,7 @@ static void agent_run_first(mmi_agent_t *agent) {
 static void *agent_main(void *argument) {
     mmi_agent_t *agent = argument;
     prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
+    mfi_thread_take_short_turns();
     pthread_mutex_lock(&agent->lock);
     while (agent->first || !agent->ends) {
         if (agent->first) {

@@ -67,6 +67,7 @@ static void *progress_main(void *argument) {
     int64_t last_ns = 0, us = HOT_US;
     bool hot = false;
     prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
+    mfi_thread_take_short_turns();
     while (!atomic_load_explicit(&d->stop_progress, memory_order_relaxed)) {
         bool served = progress_poll(d, hot ? YIELD_POLLS : 1);
         mmi_clerk_ring(w->clerk);

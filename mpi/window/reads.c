@@ -28,6 +28,9 @@
 #define TRIES_MAX 16
 /* Reads of a rank whose answers are expected, before a read that has a deadline begins. */
 #define LATE_MAX 64
+/* How long a read before a flush yields until it sleeps: large puts are pieces that this rank sends
+ * while it waits. */
+#define BEHIND_YIELD_NS 2000000
 /* Kept reads that each call looks at, so that they do not become many. */
 #define KEPT_LOOKS 2
 /* Reads for which there is memory from the start, so that few threads never need more. */
@@ -224,6 +227,26 @@ void mmi_read_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
     mmi_read_t *first = reads_wait(w, &tries, offset, count, true, INT64_MAX);
     memcpy(words, first->words, count * sizeof *words);
     reads_end(w, tries, first);
+}
+
+void mmi_read_behind(mmi_window_t *w, int rank) {
+#ifdef OPEN_MPI
+    (void)w, (void)rank;
+#else
+    mmi_read_t *read = read_take(w, 1);
+    if (!read)
+        return;
+    int64_t yield_until = mmi_now_ns() + BEHIND_YIELD_NS, us = 10;
+    atomic_fetch_add(&w->inside, 1); /* between two tests, too: see driver/progress.c */
+    read_begin(w, read, rank, 0, 1);
+    while (!read_is_over(w, read))
+        if (mmi_now_ns() < yield_until)
+            sched_yield();
+        else
+            mmi_back_off(&us, SLEEP_US_MAX);
+    atomic_fetch_sub(&w->inside, 1);
+    reads_end(w, NULL, read);
+#endif
 }
 
 mofka_status_t mmi_read_within(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,

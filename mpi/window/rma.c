@@ -17,7 +17,9 @@
  * towards its own atomics. A Put or a Get of an aligned word is never torn; trial.c tries that.
  *
  * A load has a request. So this rank can leave its core while it waits. It must, where ranks share
- * cores or the target's progress thread sleeps. A flush spins inside MPI.
+ * cores or the target's progress thread sleeps. A flush spins inside MPI. So in MPICH, where owners
+ * run progress threads, a read goes before it (mmi_read_behind): under the same flush, so that both
+ * are one round trip.
  *
  * With own_by_cpu, a rank uses its own share by loads and stores, which the unified model of MPI
  * allows; for fetch_add and exchange it calls MPI, because other ranks do. It is off where a
@@ -53,6 +55,12 @@ static char *rma_own(const mmi_window_t *w, int rank, uint64_t offset) {
 static _Atomic uint64_t *rma_own_word(const mmi_window_t *w, int rank, uint64_t offset) {
     assert(offset % 8 == 0);
     return (_Atomic uint64_t *)(void *)rma_own(w, rank, offset);
+}
+
+/* An operation on a place begins, which a flush will complete: where MPI finds the place. */
+static MPI_Aint rma_begin(mmi_window_t *w, int rank, uint64_t offset) {
+    atomic_store_explicit(&w->begun[rank], true, memory_order_relaxed);
+    return mmi_rma_place(w, rank, offset);
 }
 
 /* See rma_move. The error of MPI. */
@@ -105,7 +113,7 @@ static void rma_put_one_word(mmi_window_t *w, int rank, uint64_t offset, const u
     assert(offset % 8 == 0);
     if (mmi_window_is_faulty(w, rank))
         return;
-    MMI_TRY(w, rank, MPI_Put, value, 1, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset), 1,
+    MMI_TRY(w, rank, MPI_Put, value, 1, MPI_UINT64_T, rank, rma_begin(w, rank, offset), 1,
             MPI_UINT64_T, w->win);
 }
 
@@ -117,21 +125,24 @@ static void held_send(void) {
     held.count = held.word_count = 0;
 }
 
-/* Complete this process's operations at a rank. */
+/* Complete this process's operations at a rank. A flush spins inside MPI, and the target's progress
+ * thread may need this core. So where there are such threads, a read behind the operations waits
+ * first; its answer mostly comes last, and then the flush does not wait. */
 static void rma_complete(mmi_window_t *w, int rank) {
     held_send();
+    if (w->nudges && rank != w->rank && atomic_exchange(&w->begun[rank], false))
+        mmi_read_behind(w, rank);
     MMI_TRY(w, rank, MPI_Win_flush, rank, w->win);
 }
 
 /* False: the put is not held back. */
-static bool held_add(const mmi_window_t *w, int rank, uint64_t offset, const void *source,
-                     size_t bytes) {
+static bool held_add(mmi_window_t *w, int rank, uint64_t offset, const void *source, size_t bytes) {
     if (held.w != w || held.rank != rank || bytes > HELD_BYTES)
         return false;
     if (held.count == HELD_MAX)
         held_send();
     held.lengths[held.count] = (int)bytes;
-    held.to[held.count] = mmi_rma_place(w, rank, offset);
+    held.to[held.count] = rma_begin(w, rank, offset);
     MPI_Get_address(source, &held.from[held.count++]);
     return true;
 }
@@ -189,7 +200,7 @@ static void rma_put(mmi_window_t *w, int rank, uint64_t offset, const void *sour
     for (size_t done = 0; done < bytes; done += CHUNK_BYTES) {
         int count = (int)(bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES);
         MMI_TRY(w, rank, MPI_Put, (const char *)source + done, count, MPI_BYTE, rank,
-                mmi_rma_place(w, rank, offset + done), count, MPI_BYTE, w->win);
+                rma_begin(w, rank, offset + done), count, MPI_BYTE, w->win);
     }
 }
 
@@ -202,7 +213,7 @@ static void rma_get(mmi_window_t *w, int rank, uint64_t offset, void *target, si
     for (size_t done = 0; done < bytes; done += CHUNK_BYTES) {
         int count = (int)(bytes - done < CHUNK_BYTES ? bytes - done : CHUNK_BYTES);
         MMI_TRY(w, rank, MPI_Get, (char *)target + done, count, MPI_BYTE, rank,
-                mmi_rma_place(w, rank, offset + done), count, MPI_BYTE, w->win);
+                rma_begin(w, rank, offset + done), count, MPI_BYTE, w->win);
     }
 }
 
@@ -230,7 +241,7 @@ static void rma_get_pieces(mmi_window_t *w, int rank, const mmi_piece_t *pieces,
             bytes += piece->bytes;
             lengths[n] = (int)piece->bytes;
             MPI_Get_address(piece->target, &here[n]);
-            here[room + n] = mmi_rma_place(w, rank, piece->offset);
+            here[room + n] = rma_begin(w, rank, piece->offset);
         }
         if (n < 2) {
             n = 1;
@@ -282,7 +293,7 @@ static void rma_get_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *
     if (rma_load_own(w, rank, offset, words, count))
         return;
     memset(words, 0, count * sizeof *words);
-    MMI_TRY(w, rank, MPI_Get, words, (int)count, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset),
+    MMI_TRY(w, rank, MPI_Get, words, (int)count, MPI_UINT64_T, rank, rma_begin(w, rank, offset),
             (int)count, MPI_UINT64_T, w->win);
 }
 
@@ -322,7 +333,7 @@ static uint64_t rma_fetch_and_op(mmi_window_t *w, int rank, uint64_t offset, uin
     if (w->rma.serial_words)
         pthread_mutex_lock(&w->word_lock);
     MMI_TRY(w, rank, MPI_Fetch_and_op, &words[0], &words[1], MPI_UINT64_T, rank,
-            mmi_rma_place(w, rank, offset), op, w->win);
+            rma_begin(w, rank, offset), op, w->win);
     rma_complete(w, rank);
     if (w->rma.serial_words)
         pthread_mutex_unlock(&w->word_lock);
@@ -347,7 +358,7 @@ static void rma_fetch_add_start(mmi_window_t *w, int rank, uint64_t offset, cons
         return;
     }
     *old = 0;
-    MMI_TRY(w, rank, MPI_Fetch_and_op, add, old, MPI_UINT64_T, rank, mmi_rma_place(w, rank, offset),
+    MMI_TRY(w, rank, MPI_Fetch_and_op, add, old, MPI_UINT64_T, rank, rma_begin(w, rank, offset),
             MPI_SUM, w->win);
 }
 
@@ -412,6 +423,7 @@ mofka_status_t mmi_window_create_rma(int rank, int size, const mmi_rma_options_t
     MPI_Aint *skip = calloc((size_t)size, sizeof *skip);
     uint64_t *nudges = calloc((size_t)size, sizeof *nudges);
     _Atomic bool *unflushed = calloc((size_t)size, sizeof *unflushed);
+    _Atomic bool *begun = calloc((size_t)size, sizeof *begun);
     _Atomic int *slow_words = calloc((size_t)size, sizeof *slow_words);
     if (w) {
         w->rma = *options;
@@ -420,12 +432,13 @@ mofka_status_t mmi_window_create_rma(int rank, int size, const mmi_rma_options_t
         w->skip = skip;
         w->nudge_values = nudges;
         w->unflushed = unflushed;
+        w->begun = begun;
         w->slow_words = slow_words;
         /* No two ranks put the same value, nor the same low half. */
         for (int i = 0; nudges && i < size; i++)
             nudges[i] = (uint64_t)rank;
     }
-    if (w && skip && nudges && unflushed && slow_words && mmi_reads_create(w) &&
+    if (w && skip && nudges && unflushed && begun && slow_words && mmi_reads_create(w) &&
         (options->node == MPI_COMM_NULL || !mmi_window_create_near(w))) {
         *window = w;
         return MOFKA_OK;
@@ -436,6 +449,7 @@ mofka_status_t mmi_window_create_rma(int rank, int size, const mmi_rma_options_t
         free(skip);
         free(nudges);
         free(unflushed);
+        free(begun);
         free(slow_words);
     }
     return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a window");

@@ -28,6 +28,10 @@ void mmi_rma_destroy(mmi_window_t *w);
 void mmi_read_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words, size_t count);
 mofka_status_t mmi_read_within(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                                size_t count, int64_t deadline);
+/* Read a word of the rank behind all that this process began there, and wait for the answer. This
+ * thread leaves its core and MPI's lock meanwhile. MPI promises no order, so a flush must follow.
+ * In Open MPI, which may lose the answer: nothing. */
+void mmi_read_behind(mmi_window_t *w, int rank);
 /* Memory for the words of an operation that completes before the call returns; without memory, the
  * caller's `own`. */
 uint64_t *mmi_words_take(mmi_window_t *w, uint64_t *own);

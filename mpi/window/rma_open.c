@@ -241,6 +241,7 @@ void mmi_rma_destroy(mmi_window_t *w) {
     free(w->skip);
     free(w->nudge_values);
     free(w->unflushed);
+    free(w->begun);
     free(w->slow_words);
     free(w);
 }

@@ -187,6 +187,7 @@ struct mmi_window {
     pthread_mutex_t word_lock; /* rma with serial_words; a leaf */
     struct mmi_agent *agent;   /* rma: runs calls that may block; NULL: callers do that */
     _Atomic bool *unflushed;   /* rma: for each rank: puts there wait for a later flush */
+    _Atomic bool *begun;       /* rma: for each rank: operations began there since the last flush */
     _Atomic bool left_puts;    /* rma: some were left since the agent looked last */
     bool nudges;               /* rma: owners run progress threads */
     _Atomic int inside;        /* rma: calls of MPI under way; see driver/progress.c */

@@ -88,14 +88,15 @@ static count_line_t *count_line(int place) {
     return place == SELF ? &counts.own : &counts.others;
 }
 
-/* With the lock: what began in a line's round trip `ends` is over. */
-static void count_end(int place, uint64_t ends) {
+/* With the lock: what began in a line's round trip `ends` is over. False: it was before. */
+static bool count_end(int place, uint64_t ends) {
     count_line_t *line = count_line(place);
     if (ends <= line->over)
-        return;
+        return false;
     assert(ends == line->over + 1);
     line->over = ends;
     counts.at[place].trips++;
+    return true;
 }
 
 /* Each call changes errno, as any call of MPI may. */
@@ -138,7 +139,7 @@ static void count_flush(count_call_t call, int rank, MPI_Win window) {
     count_lock(call);
     int place = count_place(rank, window);
     counts.at[place].calls[call]++;
-    count_end(place, count_line(place)->ends[place]);
+    counts.at[place].flush_trips += count_end(place, count_line(place)->ends[place]);
     pthread_mutex_unlock(&counts.lock);
 }
 
@@ -438,6 +439,7 @@ static void count_add(count_t *sum, const count_t *more) {
         sum->calls[i] += more->calls[i];
     sum->bytes += more->bytes;
     sum->trips += more->trips;
+    sum->flush_trips += more->flush_trips;
 }
 
 count_t count_read(int rank) {
@@ -458,6 +460,7 @@ count_t count_minus(const count_t *now, const count_t *before) {
         result.calls[i] -= before->calls[i];
     result.bytes -= before->bytes;
     result.trips -= before->trips;
+    result.flush_trips -= before->flush_trips;
     return result;
 }
 

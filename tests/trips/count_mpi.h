@@ -58,6 +58,7 @@ typedef struct count {
     uint64_t calls[COUNT_CALL_COUNT];
     uint64_t bytes; /* of puts and gets */
     uint64_t trips;
+    uint64_t flush_trips; /* of them, those that a flush waited for, and no request */
 } count_t;
 
 /* What was done so far at a rank of its windows: `rank`, or COUNT_SELF, or COUNT_OTHERS. A call for
