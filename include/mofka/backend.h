@@ -260,6 +260,9 @@ typedef struct mofka_topic_ops {
                                     const mofka_consumer_ops_t **ops, void **consumer);
     /** Free `self`: its handle, producers and consumers are gone. The topic itself stays. */
     void (*destroy)(void *self);
+    /** Optional: give a consumer's name up, as mofka_topic_evict documents. The core has checked
+     * the name. Missing, also from a smaller table: MOFKA_ERR_UNSUPPORTED. */
+    mofka_status_t (*evict)(void *self, const char *consumer, int64_t timeout_ms);
 } mofka_topic_ops_t;
 
 /** A topic as it is stored: the backend's options, and the JSON of its validator, selector and

@@ -49,6 +49,18 @@ MOFKA_API mofka_status_t mofka_topic_partition_info(const mofka_topic_t *topic, 
  * Threads: any. MPI: local. Blocks: for the partitions' locks, at most `timeout_ms`. */
 MOFKA_API mofka_status_t mofka_topic_mark_complete(mofka_topic_t *topic, int64_t timeout_ms);
 
+/** Give up the name of a consumer that will not come back: its rank died where that cannot be
+ * proven, or nobody needs it any more. Retention does not wait for it any longer, and its place in
+ * the topic is forgotten, as by mofka_consumer_unsubscribe. A consumer that is made under the name
+ * from now on is a new one. If the consumer still lives, which nobody checks, its pulls answer
+ * MOFKA_ERR_CLOSED from now on, and what it acknowledges has no effect. Its zero-copy data may
+ * change. MOFKA_ERR_NOT_FOUND: no partition has the name, or the topic was deleted.
+ * MOFKA_ERR_TIMEOUT: not all partitions have given it up; calling again continues.
+ * MOFKA_ERR_INVALID: no valid name. MOFKA_ERR_UNSUPPORTED: the driver cannot do this.
+ * Threads: any. MPI: local. Blocks: for the partitions' locks and owners, at most `timeout_ms`. */
+MOFKA_API mofka_status_t mofka_topic_evict(mofka_topic_t *topic, const char *consumer,
+                                           int64_t timeout_ms);
+
 #ifdef __cplusplus
 }
 #endif

@@ -112,6 +112,9 @@ mofka_status_t mmi_agent_make_producer(mmi_agent_t *agent, struct mmi_topic *top
 /* mmi_topic_mark_complete, by a job. */
 mofka_status_t mmi_agent_mark_complete(mmi_agent_t *agent, struct mmi_topic *topic,
                                        int64_t timeout_ms);
+/* mmi_topic_evict, by a job. */
+mofka_status_t mmi_agent_evict(mmi_agent_t *agent, struct mmi_topic *topic, const char *consumer,
+                               int64_t timeout_ms);
 /* mmi_consumer_create, by a job. */
 mofka_status_t mmi_agent_make_consumer(mmi_agent_t *agent, struct mmi_topic *topic,
                                        const mofka_consumer_config_t *config,

@@ -10,8 +10,10 @@
 static mofka_status_t serve_join(const mmi_partition_t *p, const mmi_errand_t *errand,
                                  uint64_t results[MMI_RESULT_WORDS]) {
     mmi_reader_t reader = {.oldest = errand->numbers[1], .ringless = errand->numbers[2] != 0};
-    mofka_status_t status =
-        mmi_reader_join(&reader, p, errand->name, errand->numbers[0] != 0, mmi_now_ms());
+    if (errand->numbers[3] >= (uint64_t)p->w->size)
+        return mofka_fail(MOFKA_ERR_CORRUPT, "a request of another rank is damaged");
+    mofka_status_t status = mmi_reader_join_for(&reader, p, errand->name, errand->numbers[0] != 0,
+                                                (int)errand->numbers[3], mmi_now_ms());
     if (!status)
         mmi_reader_describe_join(&reader, results);
     mmi_reader_destroy(&reader);
@@ -26,6 +28,14 @@ static mofka_status_t serve_leave(const mmi_partition_t *p, const mmi_errand_t *
         (state != MMI_CONSUMER_FREE && state != MMI_CONSUMER_AWAY))
         return mofka_fail(MOFKA_ERR_CORRUPT, "a request of another rank is damaged");
     return mmi_reader_leave(&reader, state, mmi_now_ms());
+}
+
+static mofka_status_t serve_evict(const mmi_partition_t *p, const mmi_errand_t *errand,
+                                  uint64_t results[MMI_RESULT_WORDS]) {
+    bool found;
+    mofka_status_t status = mmi_consumer_evict(p, errand->name, mmi_now_ms(), &found);
+    results[0] = found;
+    return status;
 }
 
 mofka_status_t mmi_agent_serve(mmi_window_t *w, const uint64_t *words, size_t count,
@@ -46,6 +56,8 @@ mofka_status_t mmi_agent_serve(mmi_window_t *w, const uint64_t *words, size_t co
         return mmi_partition_complete(p, mmi_now_ms());
     case MMI_ERRAND_FINISH:
         return mmi_errand_finish(p, &results[0]);
+    case MMI_ERRAND_EVICT:
+        return serve_evict(p, &errand, results);
     }
     return mofka_fail(MOFKA_ERR_CORRUPT, "a request of another rank is damaged");
 }

@@ -43,6 +43,41 @@ mofka_status_t mmi_agent_mark_complete(mmi_agent_t *agent, mmi_topic_t *topic, i
     return status;
 }
 
+/* ---- evict ----------------------------------------------------------------------------------- */
+
+typedef struct evict_job {
+    mmi_job_t job;
+    mmi_topic_t *topic;
+    int64_t timeout_ms;
+    char consumer[MOFKA_NAME_BYTES_MAX + 1];
+} evict_job_t;
+
+static mofka_status_t evict_run(mmi_job_t *job) {
+    const evict_job_t *j = (const evict_job_t *)(const void *)job;
+    return mmi_topic_evict(j->topic, j->consumer, j->timeout_ms);
+}
+
+static void evict_free(mmi_job_t *job) {
+    mmi_topic_destroy(((evict_job_t *)(void *)job)->topic);
+    free(job);
+}
+
+mofka_status_t mmi_agent_evict(mmi_agent_t *agent, mmi_topic_t *topic, const char *consumer,
+                               int64_t timeout_ms) {
+    evict_job_t *j = malloc(sizeof *j);
+    if (!j)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory to evict consumer '%s'", consumer);
+    *j = (evict_job_t){
+        .job = {.run = evict_run, .destroy = evict_free}, .topic = topic, .timeout_ms = timeout_ms};
+    assert(strlen(consumer) < sizeof j->consumer);
+    strcpy(j->consumer, consumer);
+    mmi_topic_retain(topic);
+    mofka_status_t status = mmi_job_call(agent, &j->job, mmi_agent_grace(mmi_deadline(timeout_ms)));
+    if (!status)
+        mmi_job_leave(&j->job);
+    return status;
+}
+
 /* ---- make_producer --------------------------------------------------------------------------- */
 
 typedef struct producer_job {

@@ -51,11 +51,18 @@ typedef struct consumer_way {
     mofka_status_t (*fetch)(mmi_reader_t *r, size_t events_max, mmi_form_t form, mofka_run_t **run);
     mofka_status_t (*has_ended)(mmi_reader_t *r, bool *ended);
     mofka_status_t (*publish)(mmi_reader_t *r, bool all);
+    void (*release_run)(void *self, mofka_run_t *run);
 } consumer_way_t;
 
-static const consumer_way_t ring_way = {mmi_reader_fetch, mmi_reader_has_ended, mmi_reader_publish};
-static const consumer_way_t files_way = {mmi_behind_fetch, mmi_behind_has_ended,
-                                         mmi_behind_publish};
+static void mmi_consumer_release_run(void *self, mofka_run_t *run) {
+    (void)self;
+    free(run->backend);
+}
+
+static const consumer_way_t ring_way = {mmi_reader_fetch, mmi_reader_has_ended, mmi_reader_publish,
+                                        mmi_consumer_release_run};
+static const consumer_way_t files_way = {mmi_behind_fetch, mmi_behind_has_ended, mmi_behind_publish,
+                                         mmi_behind_release_run};
 /* So each way has its own copy of what is called for each run. */
 #define OF_A_WAY static inline __attribute__((always_inline))
 
@@ -104,6 +111,17 @@ static inline size_t mmi_consumer_wrap(const mmi_consumer_t *c, size_t index) {
     return index < c->reader_count ? index : index - c->reader_count;
 }
 
+/* What the reader has fetched counts only if retention has waited for it. */
+OF_A_WAY mofka_status_t mmi_consumer_fetch_one(mmi_reader_t *r, size_t events_max, mmi_form_t form,
+                                               const consumer_way_t *way, mofka_run_t **run) {
+    mofka_status_t status = way->fetch(r, events_max, form, run);
+    if (!mmi_reader_is_evicted(r))
+        return status;
+    if (!status)
+        way->release_run(NULL, *run);
+    return mmi_reader_fail_evicted(r);
+}
+
 OF_A_WAY mofka_status_t mmi_consumer_fetch_form(mmi_consumer_t *c, size_t events_max,
                                                 mmi_form_t form, const consumer_way_t *way,
                                                 mofka_run_t **run) {
@@ -118,7 +136,7 @@ OF_A_WAY mofka_status_t mmi_consumer_fetch_form(mmi_consumer_t *c, size_t events
         assert(c->turn < c->reader_count);
         size_t index = mmi_consumer_wrap(c, c->turn + i);
         mmi_reader_t *r = &c->readers[index];
-        mofka_status_t status = way->fetch(r, events_max, form, run);
+        mofka_status_t status = mmi_consumer_fetch_one(r, events_max, form, way, run);
         bool end = false;
         if (status == MOFKA_ERR_TIMEOUT && way->has_ended(r, &end))
             status = MOFKA_ERR_CORRUPT; /* has_ended left the message */
@@ -148,11 +166,6 @@ static mofka_status_t mmi_consumer_fetch_unterminated(void *self, size_t events_
     bool shows = c->reader_count > 0 && c->readers[0].shows;
     return mmi_consumer_fetch_form(c, events_max, shows ? MMI_FORM_IN_PLACE : MMI_FORM_PACKED,
                                    &ring_way, run);
-}
-
-static void mmi_consumer_release_run(void *self, mofka_run_t *run) {
-    (void)self;
-    free(run->backend);
 }
 
 /* NULL: the partition is not one of this consumer's. */

@@ -62,6 +62,8 @@ typedef struct mmi_reader {
     uint64_t name_check;    /* for that place's state */
     bool fresh;             /* the name was new in the partition */
     bool may_lose;          /* retention does not wait for it: the head may pass it */
+    bool evicted;           /* that was seen: see mmi_reader_is_evicted */
+    int64_t standing_ms;    /* the monotonic time of the last look at that */
     uint64_t next;          /* id to read next */
     uint64_t batch_end;     /* end of the batches whose flags were read; == next: of none */
     uint64_t batch_start;   /* where the batch that `next` is in begins */
@@ -184,6 +186,9 @@ mofka_status_t mmi_consumer_create(void *self, const mofka_consumer_config_t *co
  * MOFKA_ERR_CORRUPT. Blocks: on the partition's lock, at most until `deadline`. */
 mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const char *name,
                                bool from_end, int64_t deadline);
+/* The same, for a consumer of rank `rank`. */
+mofka_status_t mmi_reader_join_for(mmi_reader_t *r, const mmi_partition_t *p, const char *name,
+                                   bool from_end, int rank, int64_t deadline);
 /* The owner: what a reader of another node begins with, once this one has joined for it. */
 void mmi_reader_describe_join(const mmi_reader_t *r, uint64_t results[MMI_RESULT_WORDS]);
 /* Read the partition without a name, and without a place. */
@@ -194,6 +199,11 @@ mofka_status_t mmi_reader_leave(mmi_reader_t *r, uint64_t state, int64_t deadlin
 static inline bool mmi_reader_has_place(const mmi_reader_t *r) {
     return r->place < MMI_CONSUMERS_MAX;
 }
+/* Whether a user has given the reader's name up. What was read before the call, where loads are
+ * cheap, was there if not. Else it looks at most every 100 ms, and waits for the owner. */
+bool mmi_reader_is_evicted(mmi_reader_t *r);
+/* MOFKA_ERR_CLOSED, with a message that says so. */
+mofka_status_t mmi_reader_fail_evicted(const mmi_reader_t *r);
 /* The offset of this reader's word in an array of the control block. */
 static inline size_t mmi_reader_field(const mmi_reader_t *r, size_t array) {
     assert(mmi_reader_has_place(r));

@@ -149,6 +149,8 @@ mofka_status_t mmi_consumer_finish_data(void *self, mofka_run_t *run, int64_t ti
         while (!status && passed < run->event_count && run->events[passed].id < state.head.events)
             passed++;
     }
+    if (!status && !filled->payload && mmi_reader_is_evicted(c->by_partition[run->partition]))
+        status = mmi_reader_fail_evicted(c->by_partition[run->partition]);
     if (!status)
         *overtaken = passed;
     for (size_t i = 0; filled->checks && i < run->event_count; i++) {

@@ -3,7 +3,8 @@
  * A named consumer joins a partition, under its lock, and leaves it.
  *
  * The place of a consumer whose rank is proven dead is taken over: nobody else stores there any
- * more. A rank that is only stopped keeps its name.
+ * more. A rank that is only stopped keeps its name, unless a user evicts it
+ * (partition/consumers.c).
  *
  * What an earlier consumer of the name left in the table is checked first. A damaged name is
  * written again, if the check in its state is that of the name. A cursor that cannot be right is
@@ -36,16 +37,6 @@ static void join_put_name(const mmi_reader_t *r, const char *name) {
     p->w->ops->put(p->w, p->owner, p->base + MMI_CONTROL(name) + r->place * sizeof padded, padded,
                    sizeof padded);
     p->w->ops->flush(p->w, p->owner);
-}
-
-/* Whether a place, whose state has the check of `name`, is that name's. *damaged: it is, but the
- * name in it is another one. */
-static bool join_place_is(const mmi_partition_t *p, size_t place, const char *name,
-                          uint64_t name_check, bool *damaged) {
-    char other[MOFKA_NAME_BYTES_MAX + 1];
-    mmi_consumer_name(p, place, other, INT64_MAX);
-    *damaged = mmi_name_check(other) != name_check;
-    return *damaged || strcmp(other, name) == 0;
 }
 
 /* The rank whose consumer has a place; -1: not known. */
@@ -83,11 +74,12 @@ static mofka_status_t join_find_place(mmi_reader_t *r, const char *name) {
     for (size_t i = MMI_CONSUMERS_MAX; i-- > 0 && !status;) {
         uint64_t state = mmi_state_of(consumers.words[i]);
         bool damaged;
-        if (state == MMI_CONSUMER_FREE)
-            free_place = i;
         if (state == MMI_CONSUMER_FREE ||
+            (state == MMI_CONSUMER_EVICTED && join_holder_is_dead(p, i)))
+            free_place = i;
+        if (!mmi_state_keeps(consumers.words[i]) ||
             mmi_state_name_check(consumers.words[i]) != r->name_check ||
-            !join_place_is(p, i, name, r->name_check, &damaged))
+            !mmi_consumer_is(p, i, name, &damaged))
             continue;
         if (state == MMI_CONSUMER_LIVE && !join_holder_is_dead(p, i))
             return join_fail_live(p, i, name);
@@ -121,6 +113,7 @@ static void join_start(mmi_reader_t *r, uint64_t at, uint64_t acknowledged, mmi_
     r->event_metadata = FIRST_METADATA;
     r->event_payload = FIRST_PAYLOAD;
     r->skip_below = r->published = acknowledged;
+    r->standing_ms = mmi_now_ms();
     atomic_store(&r->acknowledged, acknowledged);
 }
 
@@ -234,8 +227,8 @@ static mofka_status_t join_begin(mmi_reader_t *r, const char *name, mmi_place_t 
     return MOFKA_OK;
 }
 
-/* With the partition's lock. */
-static mofka_status_t join_take_place(mmi_reader_t *r, const char *name, bool from_end) {
+/* With the partition's lock, for a consumer of `rank`. */
+static mofka_status_t join_take_place(mmi_reader_t *r, const char *name, bool from_end, int rank) {
     const mmi_partition_t *p = r->p;
     mmi_state_t state;
     mmi_assert_locked(p);
@@ -253,9 +246,7 @@ static mofka_status_t join_take_place(mmi_reader_t *r, const char *name, bool fr
         r->place = MMI_CONSUMERS_MAX;
         return status;
     }
-    if (p->w->ops->has_addresses)
-        mmi_control_store(p, mmi_reader_field(r, MMI_CONTROL(holder)),
-                          mmi_seal((uint64_t)p->w->rank + 1));
+    mmi_control_store(p, mmi_reader_field(r, MMI_CONTROL(holder)), mmi_seal((uint64_t)rank + 1));
     mmi_control_store(p, mmi_reader_field(r, MMI_CONTROL(state)),
                       mmi_state_word(MMI_CONSUMER_LIVE, r->name_check));
     return MOFKA_OK;
@@ -269,6 +260,7 @@ static mofka_status_t join_far(mmi_reader_t *r, const char *name, bool from_end)
     errand.numbers[0] = from_end;
     errand.numbers[1] = r->oldest;
     errand.numbers[2] = r->ringless;
+    errand.numbers[3] = (uint64_t)r->p->w->rank;
     assert(strlen(name) < sizeof errand.name);
     strcpy(errand.name, name);
     mofka_status_t status =
@@ -310,8 +302,8 @@ mofka_status_t mmi_reader_observe(mmi_reader_t *r, const mmi_partition_t *p, boo
     return status;
 }
 
-mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const char *name,
-                               bool from_end, int64_t deadline) {
+mofka_status_t mmi_reader_join_for(mmi_reader_t *r, const mmi_partition_t *p, const char *name,
+                                   bool from_end, int rank, int64_t deadline) {
     r->p = p;
     r->place = MMI_CONSUMERS_MAX;
     r->may_lose = mmi_partition_overtakes(p);
@@ -319,12 +311,17 @@ mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const 
     bool far = mmi_partition_is_far(p);
     mofka_status_t status = far ? join_far(r, name, from_end) : mmi_partition_lock(p, deadline);
     if (!status && !far) {
-        status = join_take_place(r, name, from_end);
+        status = join_take_place(r, name, from_end, rank);
         mmi_partition_unlock(p);
     }
     if (!status && p->retention == MMI_RETAIN_STORED)
         status = join_seek(r, from_end);
     return status ? status : mmi_window_check(p->w, p->owner);
+}
+
+mofka_status_t mmi_reader_join(mmi_reader_t *r, const mmi_partition_t *p, const char *name,
+                               bool from_end, int64_t deadline) {
+    return mmi_reader_join_for(r, p, name, from_end, p->w->rank, deadline);
 }
 
 /* The owner gives the place up. What this rank has stored there is complete: each store is. */
@@ -340,22 +337,67 @@ static mofka_status_t leave_far(mmi_reader_t *r, uint64_t state, int64_t deadlin
     return status;
 }
 
-/* AWAY needs no lock: trimmers treat it as LIVE, and the next consumer of the name comes later. */
+/* Store that the place is away, unless it was evicted: then nobody else uses it, and it is free.
+ * Where CPUs write, trimmers treat AWAY as LIVE, and the next consumer of the name comes later: so
+ * this needs no lock. Elsewhere an eviction must not come in between, so the lock is taken. */
+static void leave_away(const mmi_reader_t *r) {
+    const mmi_partition_t *p = r->p;
+    const uint64_t live = mmi_state_word(MMI_CONSUMER_LIVE, r->name_check);
+    const uint64_t away = mmi_state_word(MMI_CONSUMER_AWAY, r->name_check);
+    const size_t at = mmi_reader_field(r, MMI_CONTROL(state));
+    uint64_t word = live;
+    if (p->w->ops->compare_exchange && mmi_near_exchange(p, p->base + at, &word, away))
+        return;
+    if (!p->w->ops->compare_exchange)
+        word = mmi_control_load(p, at);
+    bool evicted = mmi_is_sealed(word) && mmi_state_of(word) == MMI_CONSUMER_EVICTED;
+    mmi_control_store(p, at, evicted ? 0 : away);
+}
+
 mofka_status_t mmi_reader_leave(mmi_reader_t *r, uint64_t state, int64_t deadline) {
     assert(state == MMI_CONSUMER_FREE || state == MMI_CONSUMER_AWAY);
     if (!mmi_reader_has_place(r))
         return MOFKA_OK;
     if (mmi_partition_is_far(r->p))
         return leave_far(r, state, deadline);
-    bool lock = state == MMI_CONSUMER_FREE;
+    bool lock = state == MMI_CONSUMER_FREE || !r->p->w->ops->compare_exchange;
     mofka_status_t status = lock ? mmi_partition_lock(r->p, deadline) : MOFKA_OK;
     if (status)
         return status;
-    mmi_control_store(r->p, mmi_reader_field(r, MMI_CONTROL(state)),
-                      lock ? 0 : mmi_state_word(MMI_CONSUMER_AWAY, r->name_check));
+    if (state == MMI_CONSUMER_FREE)
+        mmi_control_store(r->p, mmi_reader_field(r, MMI_CONTROL(state)), 0);
+    else
+        leave_away(r);
     if (lock)
         mmi_partition_unlock(r->p);
     r->place = MMI_CONSUMERS_MAX;
     mmi_bell_ring_room(r->p);
     return mmi_window_check(r->p->w, r->p->owner);
+}
+
+/* Between two looks of a consumer at its state, where each costs a round trip. */
+#define STANDING_MS 100
+
+bool mmi_reader_is_evicted(mmi_reader_t *r) {
+    const mmi_partition_t *p = r->p;
+    if (r->evicted || !mmi_reader_has_place(r))
+        return r->evicted;
+    if (!p->w->ops->loads_are_cheap) {
+        int64_t now_ms = mmi_now_ms();
+        if (now_ms - r->standing_ms < STANDING_MS)
+            return false;
+        r->standing_ms = now_ms;
+    }
+    uint64_t word = mmi_control_load(p, mmi_reader_field(r, MMI_CONTROL(state)));
+    r->evicted = mmi_is_sealed(word) && mmi_state_of(word) == MMI_CONSUMER_EVICTED;
+    return r->evicted;
+}
+
+mofka_status_t mmi_reader_fail_evicted(const mmi_reader_t *r) {
+    char name[MOFKA_NAME_BYTES_MAX + 1];
+    mmi_consumer_name(r->p, r->place, name, INT64_MAX);
+    return mofka_fail(MOFKA_ERR_CLOSED,
+                      "consumer '%s' of topic '%s' was evicted from partition %zu: its name is no "
+                      "longer its own, and its acknowledgements do not count; close it",
+                      name, r->p->topic, r->p->index);
 }

@@ -117,7 +117,7 @@ static bool ring_has_news(mmi_consumer_t *c, mmi_reader_t *r, size_t *ended) {
     if (ring_is_near(r) || r->seen_at != r->next || watched) {
         bool found = mmi_reader_has_news(r, ended);
         c->lost_rings += watched && found;
-        return found;
+        return found || mmi_reader_is_evicted(r);
     }
     *ended += r->complete && r->next == r->complete - 1;
     return r->next < r->batch_end || mmi_reader_is_news(r, r->seen_flag);

@@ -54,7 +54,7 @@ bool mmi_reader_has_ring_news(mmi_reader_t *r, size_t *ended) {
 static bool mmi_consumer_has_news(mmi_consumer_t *c) {
     size_t ended = 0;
     for (size_t i = 0; i < c->reader_count; i++)
-        if (mmi_reader_has_news(&c->readers[i], &ended))
+        if (mmi_reader_has_news(&c->readers[i], &ended) || mmi_reader_is_evicted(&c->readers[i]))
             return true;
     return ended == c->reader_count;
 }

@@ -35,10 +35,10 @@
 
 static const ctl_command_t *const commands[] = {
     &topic_create_command, &topic_list_command, &topic_info_command, &topic_delete_command,
-    &produce_command,      &consume_command,    &forward_command,    &fifo_command,
-    &top_command,          &serve_command,      &log_list_command,   &log_info_command,
-    &log_dump_command,     &log_verify_command, &log_repair_command, &log_cut_command,
-    &log_unlock_command,
+    &topic_evict_command,  &produce_command,    &consume_command,    &forward_command,
+    &fifo_command,         &top_command,        &serve_command,      &log_list_command,
+    &log_info_command,     &log_dump_command,   &log_verify_command, &log_repair_command,
+    &log_cut_command,      &log_unlock_command,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 

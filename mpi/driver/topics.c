@@ -36,6 +36,15 @@ static mofka_status_t topics_mark_complete(void *self, int64_t timeout_ms) {
                            : mmi_topic_mark_complete(self, timeout_ms);
 }
 
+static mofka_status_t topics_evict(void *self, const char *consumer, int64_t timeout_ms) {
+    mmi_topic_t *topic = self;
+    mofka_status_t status = mmi_window_may_call(topic->w);
+    if (status)
+        return status;
+    return topic->w->agent ? mmi_agent_evict(topic->w->agent, topic, consumer, timeout_ms)
+                           : mmi_topic_evict(self, consumer, timeout_ms);
+}
+
 const mofka_topic_ops_t mmi_topic_ops = {
     .size = sizeof mmi_topic_ops,
     .partition_info = mmi_topic_partition_info,
@@ -43,6 +52,7 @@ const mofka_topic_ops_t mmi_topic_ops = {
     .make_producer = topics_make_producer,
     .make_consumer = topics_make_consumer,
     .destroy = mmi_topic_destroy,
+    .evict = topics_evict,
 };
 
 static mofka_status_t topics_create(void *self, const mofka_topic_config_t *config) {

@@ -86,6 +86,19 @@ mofka_status_t mmi_errand_complete(const mmi_partition_t *p, int64_t deadline) {
     return mmi_errand_send(p, &errand, deadline, none);
 }
 
+mofka_status_t mmi_errand_evict(const mmi_partition_t *p, const char *name, int64_t deadline,
+                                bool *found) {
+    uint64_t results[MMI_RESULT_WORDS] = {0};
+    if (!mmi_partition_is_far(p))
+        return mmi_consumer_evict(p, name, deadline, found);
+    mmi_errand_t errand = mmi_errand_at(p, MMI_ERRAND_EVICT);
+    assert(strlen(name) < sizeof errand.name);
+    strcpy(errand.name, name);
+    mofka_status_t status = mmi_errand_send(p, &errand, deadline, results);
+    *found = !status && results[0] != 0;
+    return status;
+}
+
 mofka_status_t mmi_errand_finish(const mmi_partition_t *p, uint64_t *before) {
     uint64_t results[MMI_RESULT_WORDS] = {0};
     if (!mmi_partition_is_far(p)) {

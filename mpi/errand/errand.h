@@ -11,11 +11,13 @@
  *                                                         with storage, the
  *                                                         oldest event, and
  *                                                         whether there is no
- *                                                         ring
+ *                                                         ring; the rank that
+ *                                                         asks
  *   leave      give the place up: AWAY or FREE            place, state, check
  *                                                         of the name
  *   complete   decide the partition's end
  *   finish     count a producer that has closed                                the word before
+ *   evict      give a consumer's name up                                       whether it was there
  *
  * A lock is so never held by a rank of another node, whose death nobody here can prove.
  */
@@ -29,10 +31,11 @@ typedef enum mmi_errand_kind {
     MMI_ERRAND_JOIN,
     MMI_ERRAND_LEAVE,
     MMI_ERRAND_COMPLETE,
-    MMI_ERRAND_FINISH
+    MMI_ERRAND_FINISH,
+    MMI_ERRAND_EVICT
 } mmi_errand_kind_t;
 
-#define MMI_ERRAND_NUMBERS 3
+#define MMI_ERRAND_NUMBERS 4
 
 /* As it is sent: whole words. The partition is described, because the owner may not know the topic
  * yet, and must not wait for rank 0. */
@@ -42,7 +45,7 @@ typedef struct mmi_errand {
     uint64_t bells_owner, bells_base;
     uint64_t numbers[MMI_ERRAND_NUMBERS];
     char topic[MOFKA_NAME_BYTES_MAX + 1];
-    char name[MOFKA_NAME_BYTES_MAX + 1]; /* join: of the consumer */
+    char name[MOFKA_NAME_BYTES_MAX + 1]; /* join, evict: of the consumer */
 } mmi_errand_t;
 static_assert(sizeof(mmi_errand_t) % 8 == 0, "whole words");
 static_assert(sizeof(mmi_errand_t) / 8 <= MMI_REQUEST_WORDS_MAX, "a request");
@@ -65,6 +68,9 @@ mofka_status_t mmi_errand_read(mmi_window_t *w, uint64_t share_bytes, const uint
 
 /* Decide the partition's end, once. Of a far one, the owner does. */
 mofka_status_t mmi_errand_complete(const mmi_partition_t *p, int64_t deadline);
+/* Give a consumer's name up: see mmi_consumer_evict. */
+mofka_status_t mmi_errand_evict(const mmi_partition_t *p, const char *name, int64_t deadline,
+                                bool *found);
 /* Count a producer of the topic as finished: `*before`, the word before. */
 mofka_status_t mmi_errand_finish(const mmi_partition_t *p, uint64_t *before);
 

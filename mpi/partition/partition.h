@@ -401,6 +401,11 @@ static inline uint64_t mmi_state_of(uint64_t word) {
 static inline uint64_t mmi_state_name_check(uint64_t word) {
     return mmi_unseal(word) >> MMI_STATE_BITS;
 }
+/* Whether the place has a name, for which retention keeps events. */
+static inline bool mmi_state_keeps(uint64_t word) {
+    uint64_t state = mmi_state_of(word);
+    return state == MMI_CONSUMER_AWAY || state == MMI_CONSUMER_LIVE;
+}
 
 /* Load the states. MOFKA_ERR_CORRUPT: one is damaged. */
 mofka_status_t mmi_consumers_load(const mmi_partition_t *p, mmi_consumers_t *consumers);
@@ -424,6 +429,13 @@ typedef struct mmi_slowest {
  * behind what it acknowledged. */
 mofka_status_t mmi_consumers_find_slowest(const mmi_partition_t *p, mmi_place_t head, bool check,
                                           mmi_slowest_t *slowest);
+/* Whether a place, whose state has the check of `name`, is that name's. *damaged: it is, but the
+ * name in it is another one. */
+bool mmi_consumer_is(const mmi_partition_t *p, size_t place, const char *name, bool *damaged);
+/* Give a consumer's name up, whoever has it: *found, whether there was one. Where a consumer is
+ * live, its place becomes EVICTED. Not of a far partition. */
+mofka_status_t mmi_consumer_evict(const mmi_partition_t *p, const char *name, int64_t deadline,
+                                  bool *found);
 /* MOFKA_ERR_CORRUPT, with a message that names the consumer: one of its words is damaged. */
 mofka_status_t mmi_consumer_damaged(const mmi_partition_t *p, size_t place, const char *what,
                                     uint64_t word);

@@ -63,6 +63,10 @@ static mofka_status_t tend_add_name(mmi_keeper_t *k, size_t i, uint64_t check, u
     mfi_place_t place = {.life = k->life, .id = id};
     char text[MFI_PLACE_NAME_BYTES];
     bool fresh;
+    for (size_t j = 0; j < MMI_CONSUMERS_MAX; j++)
+        if (k->names[j].name_check ==
+            check) /* of the place that the name had: it is removed first */
+            return MOFKA_OK;
     memcpy(text, k->control->name[i], sizeof text);
     text[sizeof text - 1] = '\0';
     if (mmi_name_check(text) != check) /* it is being put, or is damaged */
@@ -80,7 +84,7 @@ static mofka_status_t tend_place(mmi_keeper_t *k, size_t i, uint64_t durable) {
     if (!mmi_is_sealed(state) || !mmi_is_sealed(word))
         return MOFKA_OK;
     uint64_t id = mmi_unseal(word) < durable ? mmi_unseal(word) : durable;
-    uint64_t check = mmi_state_of(state) == MMI_CONSUMER_FREE ? 0 : mmi_state_name_check(state);
+    uint64_t check = mmi_state_keeps(state) ? mmi_state_name_check(state) : 0;
     mofka_status_t status = check != name->name_check ? tend_remove_name(k, name) : MOFKA_OK;
     if (!status && check && !name->name_check)
         status = tend_add_name(k, i, check, id);

@@ -84,7 +84,7 @@ static mofka_status_t mmi_stats_add_consumers(const mmi_partition_t *p, const sn
     for (size_t i = 0; i < s->consumers.count && !status; i++) {
         char name[MOFKA_NAME_BYTES_MAX + 1];
         uint64_t state = mmi_state_of(s->consumers.words[i]);
-        if (state == MMI_CONSUMER_FREE)
+        if (!mmi_state_keeps(s->consumers.words[i]))
             continue;
         uint64_t acknowledged = snapshot_acknowledged(s, i);
         if (!mmi_is_sealed(acknowledged))

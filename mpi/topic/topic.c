@@ -41,18 +41,40 @@ mofka_status_t mmi_topic_complete(mmi_topic_t *topic, int64_t deadline) {
     return status;
 }
 
+/* End a call that counted as a user. `status`, which has the message, or the error of this. */
+static mofka_status_t topic_leave_after(mmi_topic_t *topic, mofka_status_t status) {
+    if (!status)
+        return mmi_topic_leave(topic);
+    char message[MOFKA_MESSAGE_BYTES_MAX + 1];
+    snprintf(message, sizeof message, "%s", mofka_last_error());
+    (void)mmi_topic_leave(topic); /* the first error counts */
+    return mofka_fail(status, "%s", message);
+}
+
 mofka_status_t mmi_topic_mark_complete(void *self, int64_t timeout_ms) {
     int64_t deadline = mmi_deadline(timeout_ms);
     mofka_status_t status = mmi_topic_enter(self, mmi_deadline(MMI_DIRECTORY_READ_MS));
-    if (status)
-        return status;
-    status = mmi_topic_complete(self, deadline);
-    if (!status)
-        return mmi_topic_leave(self);
-    char message[MOFKA_MESSAGE_BYTES_MAX + 1];
-    snprintf(message, sizeof message, "%s", mofka_last_error());
-    (void)mmi_topic_leave(self); /* the first error counts */
-    return mofka_fail(status, "%s", message);
+    return status ? status : topic_leave_after(self, mmi_topic_complete(self, deadline));
+}
+
+static mofka_status_t topic_evict(mmi_topic_t *topic, const char *consumer, int64_t deadline) {
+    mofka_status_t status = MOFKA_OK;
+    bool any = false;
+    for (size_t i = 0; i < topic->partition_count && !status; i++) {
+        bool found = false;
+        status = mmi_errand_evict(&topic->partitions[i], consumer, deadline, &found);
+        any |= found;
+    }
+    if (!status && !any)
+        status = mofka_fail(MOFKA_ERR_NOT_FOUND, "topic '%s' has no consumer '%s'", topic->name,
+                            consumer);
+    return status;
+}
+
+mofka_status_t mmi_topic_evict(void *self, const char *consumer, int64_t timeout_ms) {
+    int64_t deadline = mmi_deadline(timeout_ms);
+    mofka_status_t status = mmi_topic_enter(self, mmi_deadline(MMI_DIRECTORY_READ_MS));
+    return status ? status : topic_leave_after(self, topic_evict(self, consumer, deadline));
 }
 
 /* ---- users ----------------------------------------------------------------------------------- */

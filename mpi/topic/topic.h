@@ -42,6 +42,7 @@ mofka_status_t mmi_topic_complete(mmi_topic_t *topic, int64_t deadline);
 /* Slots of a topic's table; see mofka_topic_ops_t. mark_complete counts as a user meanwhile. */
 mofka_status_t mmi_topic_partition_info(void *self, size_t index, mofka_metadata_t **info);
 mofka_status_t mmi_topic_mark_complete(void *self, int64_t timeout_ms);
+mofka_status_t mmi_topic_evict(void *self, const char *consumer, int64_t timeout_ms);
 void mmi_topic_destroy(void *self);
 /* One more user: mmi_topic_destroy frees the topic when the last one calls it. */
 void mmi_topic_retain(mmi_topic_t *topic);

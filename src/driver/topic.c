@@ -87,8 +87,8 @@ mofka_status_t mofka_driver_delete_topic(mofka_driver_t *driver, const char *nam
 }
 
 static bool topic_ops_are_complete(const mofka_topic_ops_t *ops) {
-    return ops && ops->size >= sizeof *ops && ops->partition_info && ops->mark_complete &&
-           ops->make_producer && ops->make_consumer && ops->destroy;
+    return ops && ops->size >= offsetof(mofka_topic_ops_t, evict) && ops->partition_info &&
+           ops->mark_complete && ops->make_producer && ops->make_consumer && ops->destroy;
 }
 
 static void topic_destroy(mofka_topic_t *topic) {
@@ -284,4 +284,25 @@ mofka_status_t mofka_topic_mark_complete(mofka_topic_t *topic, int64_t timeout_m
     MFI_KEEP_ERRNO;
     mofka_status_t status = mfi_topic_check(topic);
     return status ? status : topic->ops->mark_complete(topic->self, timeout_ms);
+}
+
+static bool topic_can_evict(const mofka_topic_ops_t *ops) {
+    return ops->size > offsetof(mofka_topic_ops_t, evict) && ops->evict;
+}
+
+mofka_status_t mofka_topic_evict(mofka_topic_t *topic, const char *consumer, int64_t timeout_ms) {
+    MFI_KEEP_ERRNO;
+    mofka_status_t status = mfi_topic_check(topic);
+    if (!status)
+        status = mfi_name_check("consumer", consumer);
+    if (status)
+        return status;
+    if (!topic_can_evict(topic->ops))
+        return mofka_fail(MOFKA_ERR_UNSUPPORTED,
+                          "topic '%s' is of a driver of type '%s', which cannot evict consumers",
+                          topic->name, topic->driver->type);
+    status = topic->ops->evict(topic->self, consumer, timeout_ms);
+    if (!status)
+        mfi_log(MOFKA_LOG_INFO, "topic '%s': consumer '%s' is evicted", topic->name, consumer);
+    return status;
 }

@@ -38,6 +38,21 @@ case_delete() {
     refuses "a topic NAME is missing" topic delete
 }
 
+case_evict() {
+    # The name "away" holds the producer up until it is evicted, whether or not its consumer has left.
+    seq 4000 >n.ndjson
+    job evict -n 1 "$ctl" produce "${driver[@]}" --topic t --create --topic.partition_bytes 1024 --timeout 60 n.ndjson : \
+        -n 1 sh -c '"$@" || true' sh "$ctl" consume "${driver[@]}" --topic t --name away --count 1 : \
+        -n 1 "$ctl" consume "${driver[@]}" --topic t --name stays --count 4000 --timeout 60 : \
+        -n 1 "$ctl" topic evict t away "${driver[@]}" --timeout 60
+    want 0
+    job none -n 1 "$ctl" topic create t "${driver[@]}" : \
+        -n 1 "$ctl" topic evict t nobody "${driver[@]}" --timeout 0.1
+    want 1
+    says none.err "waited 0.1 s (--timeout) for consumer 'nobody'"
+    refuses "a TOPIC and the name of its CONSUMER are needed" topic evict t
+}
+
 refuses() { # MESSAGE ARGUMENTS...
     local message=$1
     shift
@@ -49,7 +64,7 @@ refuses() { # MESSAGE ARGUMENTS...
 case_usage() {
     refuses "no command"
     refuses "unknown command 'prodcue'" prodcue
-    refuses "topic is followed by create, list, info or delete, not by 'destroy'" topic destroy
+    refuses "topic is followed by create, list, info, delete or evict, not by 'destroy'" topic destroy
     refuses "a topic NAME is missing" topic create
     refuses "unexpected 'b'" topic create a b
     refuses "unknown argument 'x'" topic list x
@@ -125,7 +140,7 @@ case_usage() {
             [ ! -s help.err ] || fail "$command $help"
         done
     done
-    refuses "topic is followed by create, list, info or delete, not by ''" topic
+    refuses "topic is followed by create, list, info, delete or evict, not by ''" topic
     refuses "--count cannot be '0x10': it must be a whole number from 0 to 9007199254740992" consume --topic t --count 0x10
     refuses "--rate cannot be 'inf': it must be a number from 0 to 1000000000" produce --topic t --rate inf
     refuses "--batch-size cannot be '16777217': it must be a whole number from 0 to 16777216" produce --topic t --batch-size 16777217

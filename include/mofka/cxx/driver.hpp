@@ -74,6 +74,10 @@ class TopicHandle {
     void markAsComplete(std::int64_t timeout_ms = MOFKA_WAIT_FOREVER) const {
         detail::check(mofka_topic_mark_complete(get(), timeout_ms));
     }
+    /** Give a consumer's name up, as mofka_topic_evict does. */
+    void evict(std::string_view consumer, std::int64_t timeout_ms = 10000) const {
+        detail::check(mofka_topic_evict(get(), std::string(consumer).c_str(), timeout_ms));
+    }
     /** The handle of the C interface. View. */
     mofka_topic_t *get() const {
         return need()->topic;

@@ -7,8 +7,8 @@
 #include "mpi/ctl/options/args.h"
 
 extern const ctl_command_t topic_create_command, topic_list_command, topic_info_command,
-    topic_delete_command, produce_command, consume_command, forward_command, fifo_command,
-    top_command, serve_command, log_list_command, log_info_command, log_dump_command,
+    topic_delete_command, topic_evict_command, produce_command, consume_command, forward_command,
+    fifo_command, top_command, serve_command, log_list_command, log_info_command, log_dump_command,
     log_verify_command, log_repair_command, log_cut_command, log_unlock_command;
 
 /* The options that create a topic: --topic..., --validator..., --selector... and --serializer... */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* mofkactl topic create, topic list, topic info, topic delete. */
+/* mofkactl topic create, topic list, topic info, topic delete, topic evict. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@
 static ctl_topic_groups_t groups;
 static bool as_json;
 static double timeout_s = -1; /* not given */
-static const char *name;
+static const char *name, *consumer;
 static sink_t out; /* standard output */
 
 /* ---- shared with other commands -------------------------------------------------------------- */
@@ -314,6 +314,41 @@ static int ctl_topic_run_delete(mofka_driver_t *driver) {
     return status ? CTL_FAILED : CTL_OK;
 }
 
+/* Evict the consumer, which is waited for, too. */
+static mofka_status_t ctl_topic_evict(mofka_topic_t *topic, double until_s) {
+    mofka_status_t status;
+    for (;;) {
+        double left_s = until_s - ctl_now_s();
+        int64_t left_ms = left_s > 0 ? (int64_t)(left_s * 1e3) : 0;
+        status = mofka_topic_evict(topic, consumer, left_ms);
+        if (status != MOFKA_ERR_NOT_FOUND || left_ms == 0 || interrupt_came())
+            return status;
+        interrupt_sleep(LOOK_AGAIN_S);
+    }
+}
+
+static int ctl_topic_run_evict(mofka_driver_t *driver) {
+    double wait_s = args_timeout_s(timeout_s), until_s = ctl_now_s() + wait_s;
+    mofka_topic_t *topic = ctl_job_open_topic(driver, name, wait_s);
+    if (!topic)
+        return ctl_job_code_without_topic();
+    mofka_status_t status = ctl_topic_evict(topic, until_s);
+    if (status)
+        ctl_complain_of(status, "evicting the consumer");
+    if (status == MOFKA_ERR_NOT_FOUND && !interrupt_came())
+        ctl_complain("waited %g s (--timeout) for consumer '%s'", wait_s, consumer);
+    mofka_topic_release(topic);
+    return status ? CTL_FAILED : CTL_OK;
+}
+
+static bool ctl_topic_take_consumer(int count, char **words) {
+    if (count == 2)
+        consumer = words[1];
+    else
+        ctl_complain("a TOPIC and the name of its CONSUMER are needed");
+    return count == 2 && args_take_word(1, words, "TOPIC", "a TOPIC", &name);
+}
+
 static bool ctl_topic_take_name(int count, char **words) {
     return args_take_word(count, words, "topic NAME", "a topic NAME", &name);
 }
@@ -351,6 +386,11 @@ static const option_row_t delete_options[] = {
      "how long to wait for the topic to exist, and for its producers and consumers to close (30; 0 "
      "for a store)",
      0, 0, NULL},
+};
+
+static const option_row_t evict_options[] = {
+    {"timeout", OPTION_SECONDS, &timeout_s, "SECONDS",
+     "how long to wait for the topic and the consumer to exist (30; 0 for a store)", 0, 0, NULL},
 };
 
 const ctl_command_t topic_create_command = {
@@ -392,4 +432,14 @@ const ctl_command_t topic_delete_command = {
     .option_count = sizeof delete_options / sizeof delete_options[0],
     .check = ctl_topic_take_name,
     .run = ctl_topic_run_delete,
+};
+
+const ctl_command_t topic_evict_command = {
+    .name = "topic evict",
+    .arguments = "TOPIC CONSUMER",
+    .summary = "Give up the name of a consumer that will not come back",
+    .options = evict_options,
+    .option_count = sizeof evict_options / sizeof evict_options[0],
+    .check = ctl_topic_take_consumer,
+    .run = ctl_topic_run_evict,
 };

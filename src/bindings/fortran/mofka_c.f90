@@ -88,6 +88,12 @@ module mofka_c
             type(c_ptr), value :: topic
             integer(c_int64_t), value :: timeout_ms
         end function
+        integer(c_int) function mofka_topic_evict(topic, consumer, timeout_ms) bind(c)
+            import :: c_char, c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: topic
+            character(kind=c_char), dimension(*), intent(in) :: consumer
+            integer(c_int64_t), value :: timeout_ms
+        end function
         integer(c_int) function mofka_fortran_producer_create(topic, name, options, numbers, fallback, choose, &
                                                               producer) bind(c)
             import :: c_char, c_funptr, c_int, c_int64_t, c_ptr

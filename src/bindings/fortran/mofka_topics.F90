@@ -48,6 +48,7 @@ module mofka_topics
         procedure :: partition_count => topic_partition_count
         procedure :: partition_info => topic_partition_info
         procedure :: mark_complete => topic_mark_complete
+        procedure :: evict => topic_evict
         procedure :: is_set => topic_is_set
         procedure :: release => topic_release
         procedure, private :: topic_assign
@@ -201,6 +202,15 @@ contains
         integer, intent(in), optional :: timeout_ms
         integer, intent(out), optional :: error
         call report(mofka_topic_mark_complete(this%handle, limit_of(timeout_ms)), 'complete a topic', error)
+    end subroutine
+
+    !> Give a consumer's name up.
+    subroutine topic_evict(this, consumer, timeout_ms, error)
+        class(mofka_topic), intent(in) :: this
+        character(*), intent(in) :: consumer
+        integer, intent(in), optional :: timeout_ms
+        integer, intent(out), optional :: error
+        call report(mofka_topic_evict(this%handle, c_text(consumer), limit_of(timeout_ms)), 'evict a consumer', error)
     end subroutine
 
     ! ---- handles: copies, releases -----------------------------------------------------------------

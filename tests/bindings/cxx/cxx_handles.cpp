@@ -354,6 +354,7 @@ static void loops_end(const mofka::Driver &driver) {
 static void topics_are_described(const mofka::Driver &driver) {
     CHECK(driver.type() == "mpi" && driver.topicExists("loops") && !driver.topicExists("none"));
     driver.createTopic("short");
+    THROWS(driver.openTopic("short").evict("nobody"), MOFKA_ERR_NOT_FOUND, "nobody");
     driver.deleteTopic("short");
     CHECK(!driver.topicExists("short"));
     CHECK(driver.listTopics().at("loops").text().find("partitions") != std::string_view::npos);

@@ -150,6 +150,8 @@ contains
         call expect(mofka_err_busy, 'producer')
         call producer%discard()
         call producer%close(30000)
+        call topic%evict('nobody', 30000, error)
+        call expect(mofka_err_not_found, 'nobody')
         call topic%mark_complete(30000)
     end subroutine
 end program

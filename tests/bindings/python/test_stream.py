@@ -25,6 +25,11 @@ class Topics(DriverTest):
             self.driver.delete_topic("here")
         self.assertIs(caught.exception.status, mofka.Status.BUSY)
         producer.close()
+        topic.consumer("gone").close()
+        topic.evict("gone")
+        with self.assertRaises(mofka.MofkaError) as caught:
+            topic.evict("gone", 1000)
+        self.assertIs(caught.exception.status, mofka.Status.NOT_FOUND)
         self.driver.delete_topic("here")
         self.assertFalse(self.driver.topic_exists("here"))
 

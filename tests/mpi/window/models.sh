@@ -84,6 +84,12 @@ check fails holder MUTANT_STOPPED
 check fails holder MUTANT_NO_REPAIR
 check fails holder MUTANT_NO_ENDING
 check fails holder MUTANT_UNITS_FIRST
+check holds evict
+check fails evict MUTANT_FREE
+check fails evict MUTANT_NO_LOOK
+check fails evict MUTANT_LOOK_FIRST
+check fails evict MUTANT_STORE
+check fails evict MUTANT_RETAKE
 check holds directory
 check holds directory READER
 check fails directory MUTANT_LOOK_FIRST

@@ -64,6 +64,11 @@ class TopicHandle:
         """Complete the topic: consumers get what is stored, then the end; later pushes fail."""
         check_wait(lambda ms: c.topic_mark_complete(self._handle, ms), timeout_ms)
 
+    def evict(self, consumer: str, timeout_ms: Optional[float] = 10000) -> None:
+        """Give up the name of a consumer that will not come back; retention waits for it no longer."""
+        name = text(consumer, "a consumer's name")
+        check_wait(lambda ms: c.topic_evict(self._handle, name, ms), timeout_ms)
+
     def __repr__(self) -> str:
         return "<mofka.TopicHandle '%s'>" % self.name
 

@@ -102,6 +102,7 @@ driver_make_thread_pool i psip
 driver_stats i plp
 topic_partition_info i psp
 topic_mark_complete i pl
+topic_evict i ptl
 producer_create i ppp
 producer_close i pl
 producer_push i ptspsp
