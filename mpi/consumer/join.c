@@ -246,7 +246,9 @@ static mofka_status_t join_take_place(mmi_reader_t *r, const char *name, bool fr
         r->place = MMI_CONSUMERS_MAX;
         return status;
     }
-    mmi_control_store(p, mmi_reader_field(r, MMI_CONTROL(holder)), mmi_seal((uint64_t)rank + 1));
+    if (p->w->ops->has_addresses)
+        mmi_control_store(p, mmi_reader_field(r, MMI_CONTROL(holder)),
+                          mmi_seal((uint64_t)rank + 1));
     mmi_control_store(p, mmi_reader_field(r, MMI_CONTROL(state)),
                       mmi_state_word(MMI_CONSUMER_LIVE, r->name_check));
     return MOFKA_OK;

@@ -68,7 +68,7 @@ case_refused() {
     printf '{"n":"%0200d"}\n' 0 >>n.ndjson # more than the partition holds
     printf '{"n":21}\n' >>n.ndjson
     job large -n 1 "$ctl" produce "${driver[@]}" --topic t --create --topic.partition_bytes 128 --timeout 9 \
-        n.ndjson : -n 1 "$ctl" consume "${driver[@]}" --topic t --count 21
+        n.ndjson : -n 1 "$ctl" consume "${driver[@]}" --topic t --count 21 --name reader
     [ "$code" != 0 ] || fail "a refused event is no failure"
     says large.err "n.ndjson, line 21: "
     says large.err "21 events stored in 't', 1 not, 0 malformed lines"
@@ -250,6 +250,7 @@ case_from_end() {
     local job=$!
     for _ in $(seq 200); do ! grep -q '"name":"last","live":true' top.json 2>/dev/null || break; sleep 0.05; done
     lines end.out 3 # the events from before
+    silent top.json '"name":"mofkactl' # who has no name observes
     touch go
     wait $job || fail "exit code $?"
     wait

@@ -31,7 +31,8 @@ END
     echo '{"forward":[{"from":"t","to":{"topic":"u","create":{"options":{"partition_bytes":256,
         "expected_producers":1}}}}]}' >large.json
     job large -n 1 "$ctl" produce "${driver[@]}" --topic t --create --topic.expected_producers 1 n.ndjson : \
-        -n 1 "$ctl" forward "${driver[@]}" large.json : -n 1 "$ctl" consume "${driver[@]}" --topic u --follow
+        -n 1 "$ctl" forward "${driver[@]}" large.json : \
+        -n 1 "$ctl" consume "${driver[@]}" --topic u --follow --name reader
     [ "$code" != 0 ] || fail "a refused event is no failure"
     says large.err "t -> u: event 10 of partition 0: "
     says large.err "11 events pulled, 10 stored, 1 not, 0 filtered out"

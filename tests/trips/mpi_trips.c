@@ -76,7 +76,8 @@ static const struct trips_row {
     [TRIPS_ACKNOWLEDGE] = {"look, and publish acknowledgements", 4, 1, COUNT_OTHERS},
     [TRIPS_LOOK] = {"look of an idle consumer", 2, 1, COUNT_OTHERS},
     [TRIPS_WAIT] = {"an idle consumer waits for 1 s, at most", 200, 1, COUNT_OTHERS},
-    [TRIPS_CLOSE_CONSUMER] = {"close a consumer", 2, 1, COUNT_OTHERS},
+    /* With the lock, so that no eviction comes in between. */
+    [TRIPS_CLOSE_CONSUMER] = {"close a consumer", 5, 1, COUNT_OTHERS},
     [TRIPS_WAIT_RUNG] = {"the same, rung by an owner that runs a thread", 4, 1, COUNT_OTHERS},
     [TRIPS_RUNG] = {"look, be rung, and pull the event, at most", 3, 1, COUNT_OTHERS},
     [TRIPS_OWN_APPEND] = {"an owner appends at once after another", 1, 2, COUNT_SELF},

@@ -11,6 +11,7 @@
 #include "mpi/ctl/base/interrupt.h"
 #include "mpi/ctl/base/job.h"
 #include "mpi/ctl/commands/commands.h"
+#include "mpi/ctl/options/json.h"
 #include "mpi/ctl/out/drain.h"
 #include "mpi/ctl/out/event_line.h"
 #include "mpi/ctl/out/sink.h"
@@ -114,6 +115,36 @@ static bool consume_make_directory(void) {
     return false;
 }
 
+/* Whether partition 0 says that the topic has storage: then readers hold nobody up. */
+static bool consume_has_storage(const mofka_topic_t *topic) {
+    mofka_metadata_t *info;
+    if (mofka_topic_partition_info(topic, 0, &info))
+        return false;
+    char *storage = ctl_json_member(mofka_metadata_text(info, NULL), "storage");
+    bool has = storage && strcmp(storage, "true") == 0;
+    free(storage);
+    mofka_metadata_release(info);
+    return has;
+}
+
+/* Who only looks on must not hold retention. Drivers of other types may not know the option. */
+static bool consume_observes(const mofka_driver_t *driver, const mofka_topic_t *topic) {
+    if (name || args_common.store)
+        return !name;
+    return strcmp(mofka_driver_type(driver), "mpi") == 0 && !consume_has_storage(topic);
+}
+
+static void consume_complain_of_losses(const consume_run_t *c) {
+    if (c->drain.options.observe)
+        ctl_complain("%" PRIu64 " events were lost: their room was needed before they were read, "
+                     "or they were damaged; with --name, retention waits",
+                     c->drain.lost);
+    else
+        ctl_complain("%" PRIu64 " events were lost: retention \"discard_oldest\" discarded them, "
+                     "or they were damaged",
+                     c->drain.lost);
+}
+
 static int consume_run(mofka_driver_t *driver) {
     consume_run_t c = {0};
     if (!consume_make_directory())
@@ -121,16 +152,14 @@ static int consume_run(mofka_driver_t *driver) {
     mofka_topic_t *topic = ctl_job_open_topic(driver, topic_name, timeout_s);
     if (!topic)
         return ctl_job_code_without_topic();
+    drain_options.observe = consume_observes(driver, topic);
     bool good = drain_open(&c.drain, topic, &drain_options);
     if (good) {
         sink_open(&c.sink, STDOUT_FILENO);
         consume_take_all(&c);
         good = consume_is_enough(&c) && !c.failed && c.drain.failed == 0;
         if (c.drain.lost > 0) {
-            ctl_complain("%" PRIu64
-                         " events were lost: retention \"discard_oldest\" discarded them, "
-                         "or they were damaged",
-                         c.drain.lost);
+            consume_complain_of_losses(&c);
             good = false;
         }
         good &= drain_close(&c.drain);
@@ -217,7 +246,6 @@ static bool consume_check(int count, char **words) {
     }
     timeout_s = args_timeout_s(timeout_s);
     drain_options.name = name;
-    drain_options.observe = args_common.store && !name;
     drain_options.batch_size = (size_t)batch_size;
     return consume_read_from() && (!selection || consume_read_selection());
 }
@@ -245,9 +273,8 @@ static const option_row_t options[] = {
      "fetch only these bytes of the data, as far as they exist; without LENGTH, to the end", 0, 0,
      NULL},
     {"name", OPTION_TEXT, &name, "NAME",
-     "the consumer's name, which keeps its place (a name of this rank, forgotten at the end; none "
-     "for a store)",
-     0, 0, NULL},
+     "the consumer's name, which keeps its place, and for which retention waits (none: observe)", 0,
+     0, NULL},
     {"batch-size", OPTION_COUNT, &batch_size, "N", "fetch N events at a time (0 means adaptive)", 0,
      1 << 24, NULL},
     {"skip-damaged", OPTION_FLAG, &drain_options.skip_damaged, NULL,
