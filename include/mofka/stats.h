@@ -89,6 +89,12 @@ MOFKA_API mofka_status_t mofka_consumer_stats(mofka_consumer_t *consumer, mofka_
  *   - "complete": no more events will come
  *   - "blocked_producers": of all ranks, the producers whose last try to append found no room. One
  *     that discarded the batch counts until its next append or close
+ *   - with storage: "written_events" and "synced_events": ids below are in the log's files, and on
+ *     disk. "unwritten_events", "unsynced_events": what is appended beyond. "written_bytes",
+ *     "synced_bytes": bytes of the ring since this job opened the log. "log_segments", "log_bytes":
+ *     its files, as of the last second. "log_writes", "log_write_us", "log_write_us_max": writes,
+ *     the time of all, and of the longest; "log_syncs", "log_sync_us", "log_sync_us_max": the same
+ *     of syncs. "log_failed": the log cannot be opened or written now
  *   - "consumers": for each name {"name", "live", "acknowledged" (lowest id that is not
  *     acknowledged), "lag" (events from there to the tail)}
  * - "topics_status": absent, or the name of the status with which reading the topics failed;

@@ -187,6 +187,8 @@
  *                                                            consumer was set back
  *     1024  text           the writing thread                what failed, before the word; it may
  *                                                            be read torn
+ *     2560  counts         the threads that mmi_stored_counts  store; each is sealed
+ *                          names
  *
  * A crash of the owner between any two of these stores leaves a log that is at least as far as the
  * words say. With them, the head never is ahead of what was promised.
@@ -301,6 +303,17 @@ typedef struct mmi_control {
     uint64_t holder[MMI_CONSUMERS_MAX];
 } mmi_control_t;
 
+/* What the storage of a partition has done since its log was opened, for statistics. */
+typedef struct mmi_stored_counts {
+    /* The writing thread: */
+    uint64_t written_units; /* of the ring; those of events that are written */
+    uint64_t writes, write_us, write_us_max;
+    /* The syncing thread: */
+    uint64_t synced_units;
+    uint64_t syncs, sync_us, sync_us_max;
+    uint64_t segments, log_bytes; /* of the files, as of the last look at them */
+} mmi_stored_counts_t;
+
 typedef struct mmi_stored {
     uint64_t life;
     uint64_t failed;
@@ -315,6 +328,7 @@ typedef struct mmi_stored {
     uint64_t pad3[38];
     uint64_t rewound[MMI_CONSUMERS_MAX];
     char text[1536];
+    mmi_stored_counts_t counts;
 } mmi_stored_t;
 /* The offset of a word of the storage page. */
 #define MMI_STORED(field) offsetof(mmi_stored_t, field)
@@ -326,6 +340,7 @@ static_assert(MMI_STORED(bell) == 192, "as drawn");
 static_assert(MMI_STORED(waiters) == MMI_STORED(bell) + 8, "as drawn");
 static_assert(MMI_STORED(rewound) == 512, "as drawn");
 static_assert(MMI_STORED(text) == 1024, "as drawn");
+static_assert(MMI_STORED(counts) == 2560, "as drawn");
 
 /* The offset of a word of the control block. */
 #define MMI_CONTROL(field) offsetof(mmi_control_t, field)

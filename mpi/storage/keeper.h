@@ -2,9 +2,10 @@
 /*
  * A keeper: one partition, whose owner writes it to files.
  *
- * Two threads of the owner serve all keepers: the writing one, and the syncing one. Neither calls
- * MPI while all goes well: they use this rank's share by the processor. So what they do does not
- * depend on other ranks, and other ranks wait for files only.
+ * Two threads of the owner serve all keepers: the writing one, and the syncing one. A third one
+ * watches whether they keep up. None calls MPI while all goes well: they use this rank's share by
+ * the processor. So what they do does not depend on other ranks, and other ranks wait for files
+ * only.
  *
  *   member          used by
  *   at              the writing thread; with `lock`, read by the syncing one
@@ -53,6 +54,7 @@ typedef struct mmi_keeper {
     _Atomic bool sync_failed;  /* the writing thread has to rewrite */
     _Atomic bool dirty;        /* something was written since the last sync began */
     int64_t synced_ms;         /* of the monotonic clock */
+    _Atomic int64_t warned_ms; /* when a warning said that the disk is slow; 0: none did */
     mmi_kept_name_t names[MMI_CONSUMERS_MAX];
 } mmi_keeper_t;
 
@@ -77,9 +79,10 @@ typedef struct mmi_storage {
     uint64_t topics_seen;            /* `stored_topics`, before the last look */
     bool looked;
     mmi_write_t write;
-    pthread_t writing, syncing;
+    pthread_t writing, syncing, watching;
     pthread_mutex_t lock; /* guards the next two; a leaf */
     pthread_cond_t work;  /* for the syncing thread */
+    pthread_cond_t end;   /* for the watching thread: `ends` */
     bool wanted;          /* a "synced" topic has something to sync */
     _Atomic bool ends;
     _Atomic bool written; /* the writing thread has ended */
@@ -116,6 +119,17 @@ void mmi_keeper_ring(const mmi_keeper_t *k);
 /* Whether this process still has the partition's lock, by a look at its file; false for ever after
  * it was false. What is written and then found to be so may be promised. Any of both threads. */
 bool mmi_keeper_holds_lock(mmi_keeper_t *k);
+
+/* ---- measure.c ------------------------------------------------------------------------------- */
+
+/* Count a write that began then, of the monotonic clock. The writing thread. */
+void mmi_keeper_count_write(mmi_keeper_t *k, int64_t began_ns);
+/* Count a sync. The syncing thread. */
+void mmi_keeper_count_sync(mmi_keeper_t *k, int64_t began_ns);
+/* Store what the files are now. The syncing thread. */
+void mmi_keeper_count_files(mmi_keeper_t *k);
+/* Warn if half of the ring, or more, waits for the file system; now and then. Any thread. */
+void mmi_keeper_watch_backlog(mmi_keeper_t *k);
 
 /* ---- tend.c: the syncing thread, and the end of both ----------------------------------------- */
 

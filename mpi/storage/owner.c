@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The two threads of a rank that owns partitions of topics with storage.
+ * The threads of a rank that owns partitions of topics with storage. A file system that stands
+ * still may hold up the two that use it; the third one then still warns that it is slow.
  *
  * The writing thread finds the topics: who makes one adds to the word `stored_topics` of its
  * owners' shares, and this thread then looks at the directory. It sleeps at `stored_bell`, as a
@@ -183,12 +184,17 @@ static void storage_sync_all(mmi_storage_t *s, int64_t *tended_ms) {
         *tended_ms = now_ms;
 }
 
-static void storage_await_work(mmi_storage_t *s) {
+static struct timespec storage_next_round(void) {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += TEND_MS * 1000000;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
+    return until;
+}
+
+static void storage_await_work(mmi_storage_t *s) {
+    const struct timespec until = storage_next_round();
     pthread_mutex_lock(&s->lock);
     if (!s->wanted)
         pthread_cond_timedwait(&s->work, &s->lock, &until);
@@ -206,6 +212,27 @@ static void *storage_run_syncing(void *argument) {
     return NULL;
 }
 
+/* ---- the watching thread --------------------------------------------------------------------- */
+
+static void storage_watch_all(mmi_storage_t *s) {
+    for (mmi_keeper_t *k = atomic_load(&s->keepers); k; k = k->next)
+        if (mmi_keeper_load(&k->words->life) != 0)
+            mmi_keeper_watch_backlog(k);
+}
+
+static void *storage_run_watching(void *argument) {
+    mmi_storage_t *s = argument;
+    while (!atomic_load(&s->ends)) {
+        const struct timespec until = storage_next_round();
+        pthread_mutex_lock(&s->lock);
+        if (!atomic_load(&s->ends))
+            pthread_cond_timedwait(&s->end, &s->lock, &until);
+        pthread_mutex_unlock(&s->lock);
+        storage_watch_all(s);
+    }
+    return NULL;
+}
+
 /* ---- begin and end --------------------------------------------------------------------------- */
 
 static void storage_free(mmi_storage_t *s) {
@@ -219,16 +246,38 @@ static void storage_free(mmi_storage_t *s) {
     }
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->work);
+    pthread_cond_destroy(&s->end);
     free(s->write.sizes);
     free(s);
 }
 
 static void storage_end_writing(mmi_storage_t *s) {
     mmi_window_t *w = s->d->w;
+    pthread_mutex_lock(&s->lock);
     atomic_store(&s->ends, true);
+    pthread_cond_signal(&s->end);
+    pthread_mutex_unlock(&s->lock);
     if (w->ops->has_bells)
         w->ops->wake(w, w->rank, offsetof(mmi_share_t, stored_bell), 1);
     pthread_join(s->writing, NULL);
+}
+
+/* All threads, or none. */
+static int storage_start_threads(mmi_storage_t *s) {
+    int error = mfi_thread_start(&s->writing, storage_run_writing, s);
+    if (error)
+        return error;
+    error = mfi_thread_start(&s->syncing, storage_run_syncing, s);
+    if (error) {
+        storage_end_writing(s);
+        return error;
+    }
+    error = mfi_thread_start(&s->watching, storage_run_watching, s);
+    if (error) {
+        storage_end_writing(s);
+        pthread_join(s->syncing, NULL);
+    }
+    return error;
 }
 
 mofka_status_t mmi_storage_start(mmi_directory_t *d, mmi_storage_t **out) {
@@ -241,10 +290,9 @@ mofka_status_t mmi_storage_start(mmi_directory_t *d, mmi_storage_t **out) {
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&s->work, &monotonic);
+    pthread_cond_init(&s->end, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    int error = mfi_thread_start(&s->writing, storage_run_writing, s);
-    if (!error && (error = mfi_thread_start(&s->syncing, storage_run_syncing, s)))
-        storage_end_writing(s);
+    int error = storage_start_threads(s);
     if (error) {
         storage_free(s);
         return mofka_fail(MOFKA_ERR_SYSTEM, "a thread that writes topics to files: error %d",
@@ -259,5 +307,6 @@ void mmi_storage_stop(mmi_storage_t *s) {
         return;
     storage_end_writing(s);
     pthread_join(s->syncing, NULL);
+    pthread_join(s->watching, NULL);
     storage_free(s);
 }

@@ -13,9 +13,10 @@
  *
  *   words.c    the storage page, seen from any rank
  *   log.c      runs from the files
- *   owner.c    the two threads of an owner, and the topics that they find
+ *   owner.c    the threads of an owner, and the topics that they find
  *   open.c     opening a partition's log
  *   write.c    from the ring into files
+ *   measure.c  counts for statistics, and a warning when the disk is slow
  *   tend.c     sync, consumers' places, retention
  */
 #ifndef MOFKA_MPI_STORAGE_STORAGE_H

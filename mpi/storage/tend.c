@@ -22,6 +22,7 @@ bool mmi_keeper_sync(mmi_keeper_t *k) {
     pthread_mutex_unlock(&k->lock);
     atomic_store(&k->dirty, false);
     pthread_mutex_lock(&k->sync_lock);
+    int64_t began_ns = mmi_now_ns();
     mofka_status_t status =
         atomic_load(&k->sync_failed) ? MOFKA_ERR_STORAGE : mfi_writer_sync(k->writer, &synced);
     k->synced_ms = mmi_now_ms();
@@ -35,6 +36,7 @@ bool mmi_keeper_sync(mmi_keeper_t *k) {
     if (status || !mmi_keeper_holds_lock(k))
         return false;
     mmi_keeper_store(&k->words->synced, mmi_seal(at.events));
+    mmi_keeper_count_sync(k, began_ns);
     if (k->topic->storage.durability == MMI_DURABLE_SYNCED) {
         mmi_keeper_store(&k->words->cursor, at.events << 32 | (uint32_t)at.units);
         mmi_keeper_ring(k);
@@ -119,6 +121,7 @@ void mmi_keeper_tend(mmi_keeper_t *k) {
     status = tend_places(k);
     if (!status)
         status = tend_retain(k);
+    mmi_keeper_count_files(k);
     if (status)
         mofka_log(MOFKA_LOG_WARN, "topic '%s', partition %zu: %s", k->topic->name, k->p->index,
                   mofka_last_error());

@@ -328,11 +328,15 @@ bool mmi_keeper_write(mmi_keeper_t *k, mmi_write_t *write) {
         return keeper_complete(k);
     if (!mmi_keeper_holds_lock(k))
         return false;
+    int64_t began_ns = mmi_now_ns();
     mofka_status_t status = mfi_writer_append(k->writer, write->appends, write->count, &appended);
     if (!mmi_keeper_holds_lock(k))
         return false;
-    if (appended > 0)
+    if (appended > 0) {
         keeper_advance(k, write, appended);
+        mmi_keeper_count_write(k, began_ns);
+        mmi_keeper_watch_backlog(k);
+    }
     if (status && !atomic_load(&k->sync_failed))
         mmi_keeper_fail(k, status, "its log cannot be written");
     if (!status)

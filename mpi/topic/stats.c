@@ -160,6 +160,45 @@ static bool mmi_stats_add_words(const mmi_partition_t *p, const snapshot_t *s, c
                                  stats_count(snapshot_word(s, MMI_CONTROL(blocked))));
 }
 
+/* With storage: what its owner has written and synced. Before its log is open, that is nothing. */
+static mofka_status_t stats_add_storage(const mmi_partition_t *p, uint64_t tail, cJSON *json,
+                                        int64_t deadline) {
+    uint64_t words[2], failed;
+    mmi_stored_counts_t counts;
+    uint64_t *const count_words = (uint64_t *)(void *)&counts;
+    mofka_status_t status = p->w->ops->read_within(p->w, p->owner, p->stored + MMI_STORED(written),
+                                                   words, WORDS(sizeof words), deadline);
+    if (!status)
+        status = p->w->ops->read_within(p->w, p->owner, p->stored + MMI_STORED(failed), &failed, 1,
+                                        deadline);
+    if (!status)
+        status = p->w->ops->read_within(p->w, p->owner, p->stored + MMI_STORED(counts), count_words,
+                                        WORDS(sizeof counts), deadline);
+    if (status)
+        return status;
+    if (!mmi_is_sealed(words[0]) || !mmi_is_sealed(words[1]) || !mmi_is_sealed(failed))
+        return mmi_word_damaged(p, "written", words[0]);
+    for (size_t i = 0; i < WORDS(sizeof counts); i++)
+        count_words[i] = mmi_unseal(count_words[i]);
+    uint64_t written = mmi_unseal(words[0]), synced = mmi_unseal(words[1]);
+    return stats_check_memory(
+        mmi_record_add_number(json, "written_events", written) &&
+        mmi_record_add_number(json, "written_bytes", counts.written_units * MMI_UNIT_BYTES) &&
+        mmi_record_add_number(json, "synced_events", synced) &&
+        mmi_record_add_number(json, "synced_bytes", counts.synced_units * MMI_UNIT_BYTES) &&
+        mmi_record_add_number(json, "unwritten_events", tail > written ? tail - written : 0) &&
+        mmi_record_add_number(json, "unsynced_events", tail > synced ? tail - synced : 0) &&
+        mmi_record_add_number(json, "log_segments", counts.segments) &&
+        mmi_record_add_number(json, "log_bytes", counts.log_bytes) &&
+        mmi_record_add_number(json, "log_writes", counts.writes) &&
+        mmi_record_add_number(json, "log_write_us", counts.write_us) &&
+        mmi_record_add_number(json, "log_write_us_max", counts.write_us_max) &&
+        mmi_record_add_number(json, "log_syncs", counts.syncs) &&
+        mmi_record_add_number(json, "log_sync_us", counts.sync_us) &&
+        mmi_record_add_number(json, "log_sync_us_max", counts.sync_us_max) &&
+        cJSON_AddBoolToObject(json, "log_failed", failed != 0));
+}
+
 static mofka_status_t mmi_stats_add_partition(mmi_partition_t *p, cJSON *list, int64_t deadline) {
     snapshot_t s;
     mofka_status_t status = snapshot_read(p, &s, deadline);
@@ -174,6 +213,8 @@ static mofka_status_t mmi_stats_add_partition(mmi_partition_t *p, cJSON *list, i
     cJSON *json = cJSON_CreateObject();
     status = stats_check_memory(mmi_stats_add_words(p, &s, json) &&
                                 mmi_stats_add_unstored(p, end, json));
+    if (!status && p->retention == MMI_RETAIN_STORED)
+        status = stats_add_storage(p, end, json, deadline);
     if (!status)
         status = mmi_stats_add_consumers(p, &s, tail, json, deadline);
     if (status)

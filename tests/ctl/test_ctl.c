@@ -337,12 +337,13 @@ static void json_members(void **state) {
 /* ---- rates of top ---------------------------------------------------------------------------- */
 
 static cJSON *rates_reading(int time_us, int events, int lag) {
-    char text[1024];
+    char text[1400];
     const char *const partition =
         "{\"tail_events\":%d,\"tail_bytes\":%d,\"held_events\":5,\"held_bytes\":6,"
         "\"room_events\":10,\"room_bytes\":24,\"blocked_producers\":1,\"complete\":%s,"
+        "\"unwritten_events\":3,\"log_failed\":true,"
         "\"consumers\":[{\"name\":\"c\",\"live\":%s,\"lag\":%d}]}";
-    char first[300], second[300];
+    char first[400], second[400];
     snprintf(first, sizeof first, partition, events, 8 * events, "true", "false", lag);
     snprintf(second, sizeof second, partition, 2 * events, 16 * events, "false", "true", lag + 1);
     snprintf(text, sizeof text,
@@ -374,6 +375,7 @@ static void rates_of_top(void **state) {
     assert_true(rates_of_topic(now, "events_fill") == 0.5 &&
                 rates_of_topic(now, "bytes_fill") == 0.25);
     assert_true(rates_of_topic(now, "blocked_producers") == 2);
+    assert_true(rates_of_topic(now, "unwritten_events") == 6);
     assert_true(cJSON_IsFalse(cJSON_GetObjectItem(topics->child, "complete")));
     const cJSON *consumer = cJSON_GetObjectItem(topics->child, "consumers")->child;
     assert_null(consumer->next);

@@ -3,11 +3,15 @@
  * Topics with storage: readers that come late, rings that are small, jobs that start again. The
  * store is in a folder of its own in /tmp, which rank 0 makes and removes.
  */
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
 #include "support/callbacks.h"
 #include "store/store.h"
+#include "support/json_path.h"
 #include "support/mpi/mpi_main.h"
 
 #define STORED_TIMEOUT_MS 60000
@@ -433,6 +437,101 @@ static void a_full_disk_holds_acknowledgements(void **state) {
     stored_close_driver(driver);
 }
 
+/* ---- a slow disk ----------------------------------------------------------------------------- */
+
+static struct gate {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool closed;
+    int waiting; /* writes of frames that wait */
+} gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0};
+
+ssize_t __real_pwritev(int fd, const struct iovec *parts, int count, off_t offset);
+ssize_t __wrap_pwritev(int fd, const struct iovec *parts, int count, off_t offset);
+
+/* While the gate is closed, frames of events are not written; locks and places are of one part. */
+ssize_t __wrap_pwritev(int fd, const struct iovec *parts, int count, off_t offset) {
+    pthread_mutex_lock(&gate.lock);
+    gate.waiting++;
+    pthread_cond_broadcast(&gate.changed);
+    while (gate.closed && count > 1)
+        pthread_cond_wait(&gate.changed, &gate.lock);
+    gate.waiting--;
+    pthread_mutex_unlock(&gate.lock);
+    return __real_pwritev(fd, parts, count, offset);
+}
+
+static void gate_set(bool closed) {
+    pthread_mutex_lock(&gate.lock);
+    gate.closed = closed;
+    pthread_cond_broadcast(&gate.changed);
+    pthread_mutex_unlock(&gate.lock);
+}
+
+static _Atomic int slow_warnings;
+
+static void slow_log(void *context, mofka_log_level_t level, const char *message) {
+    (void)context;
+    if (level == MOFKA_LOG_WARN && strstr(message, "slower than the producers") &&
+        strstr(message, "partition 0: the file system of "))
+        slow_warnings++;
+}
+
+static void stored_expect_number(mofka_driver_t *driver, const char *key, double least,
+                                 double most) {
+    mofka_metadata_t *stats;
+    char path[96];
+    snprintf(path, sizeof path, "topics/0/partitions/0/%s", key);
+    OK(mofka_driver_stats(driver, STORED_TIMEOUT_MS, &stats));
+    const cJSON *item = json_at(stats, path);
+    if (!cJSON_IsNumber(item) || item->valuedouble < least || item->valuedouble > most)
+        fail_msg("%s: %s", path, mofka_metadata_text(stats, NULL));
+    mofka_metadata_release(stats);
+}
+
+/* The disk stands still: statistics show what waits, and a warning comes before the ring is full.
+ */
+static void a_slow_disk_is_reported_before_the_ring_is_full(void **state) {
+    (void)state;
+    mofka_driver_t *driver = stored_driver(",\"owners\":[0]");
+    mofka_topic_t *topic = stored_topic(driver, "{\"storage\":{},\"partition_events\":1000}");
+    mofka_producer_t *producer;
+    OK(mofka_producer_create(
+        topic, &(mofka_producer_options_t){.batch_size = 100, .max_batches = 32}, &producer));
+    slow_warnings = 0;
+    mofka_log_set_callback(slow_log, NULL);
+    stored_push(producer, 0, 10);
+    OK(mofka_producer_flush(producer, STORED_TIMEOUT_MS));
+    stored_expect_number(driver, "unwritten_events", 0, 10 * size);
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == 0) {
+        assert_int_equal(slow_warnings, 0);
+        gate_set(true);
+        for (int n = 10; n < 610; n++) {
+            OK(mofka_producer_push(producer, "{}", 2, NULL, MOFKA_ANY_PARTITION, NULL));
+            if (n % 100 == 9) /* it is sent, and cannot become durable */
+                (void)mofka_producer_flush(producer, 0);
+        }
+        while (slow_warnings == 0) /* the test's limit ends this */
+            usleep(1000);
+        stored_expect_number(driver, "unwritten_events", 500, 1000);
+        stored_expect_number(driver, "blocked_producers", 0, 0);
+        gate_set(false);
+        OK(mofka_producer_flush(producer, STORED_TIMEOUT_MS));
+        assert_int_equal(slow_warnings, 1);
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+    mofka_log_set_callback(NULL, NULL);
+    stored_expect_number(driver, "unwritten_events", 0, 0);
+    stored_expect_number(driver, "written_events", 600 + 10 * size, 600 + 10 * size);
+    stored_expect_number(driver, "written_bytes", 64, 1e6);
+    stored_expect_number(driver, "log_writes", 1, 1000);
+    stored_expect_number(driver, "log_write_us_max", 1, 1e9);
+    stored_end_producer(producer);
+    mofka_topic_release(topic);
+    stored_close_driver(driver);
+}
+
 /* ---- an owner that is taken over ------------------------------------------------------------- */
 
 static int stored_no_lock(void *self, int fd, uint64_t start, uint64_t bytes) {
@@ -569,6 +668,7 @@ int main(int argc, char **argv) {
         STORED_CASE(only_durable_events_are_delivered),
         STORED_CASE(a_reader_begins_at_the_end),
         STORED_CASE(a_full_disk_holds_acknowledgements),
+        STORED_CASE(a_slow_disk_is_reported_before_the_ring_is_full),
         STORED_CASE(a_taken_log_is_written_no_more),
         STORED_CASE(a_taken_log_is_synced_no_more),
         STORED_CASE(bad_input_is_named),

@@ -61,6 +61,9 @@ static void table_print_row(const char *name, int width, const cJSON *partition,
             table_short_number(rates_member(row, "bytes_per_s"), bytes),
             100 * rates_number(row, "events_fill"), 100 * rates_number(row, "bytes_fill"),
             rates_number(row, "blocked_producers"));
+    if (rates_member(row, "unwritten_events"))
+        fprintf(out, " [log %" PRIu64 "%s]", rates_count(row, "unwritten_events"),
+                cJSON_IsTrue(rates_member(row, "log_failed")) ? ", fails" : "");
     cJSON_ArrayForEach(consumer, rates_member(row, "consumers")) {
         fputc(' ', out);
         table_print_name(rates_member(consumer, "name")->valuestring, 0, out);

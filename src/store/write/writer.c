@@ -285,18 +285,19 @@ mofka_status_t mfi_writer_complete(mfi_writer_t *w) {
     return status;
 }
 
-/* Of what counts: what was there at the last look, and what is not synced yet. */
-static uint64_t writer_bytes(const mfi_writer_t *w) {
-    uint64_t bytes = 0;
+/* Fill in what counts: what was there at the last look, and what is not synced yet. */
+static void writer_measure(const mfi_writer_t *w, mfi_writer_state_t *state) {
     for (size_t i = 0; i < w->chain.count; i++) {
         const mfi_part_t *part = &w->chain.parts[i];
         bool ours = part->life > w->first->life ||
                     (part->life == w->first->life && part->first_id >= w->first->first_id);
-        bytes += part->is_void || ours ? 0 : part->bytes;
+        state->bytes += part->is_void || ours ? 0 : part->bytes;
+        state->segments += !part->is_void && !ours;
     }
-    for (const mfi_written_t *s = w->first; s; s = s->next)
-        bytes += s->offset;
-    return bytes;
+    for (const mfi_written_t *s = w->first; s; s = s->next) {
+        state->bytes += s->offset;
+        state->segments++;
+    }
 }
 
 void mfi_writer_state(mfi_writer_t *w, mfi_writer_state_t *state) {
@@ -307,6 +308,6 @@ void mfi_writer_state(mfi_writer_t *w, mfi_writer_state_t *state) {
                                   .synced = w->synced,
                                   .complete = w->complete,
                                   .needs_rewrite = w->needs_rewrite};
-    state->bytes = writer_bytes(w);
+    writer_measure(w, state);
     pthread_mutex_unlock(&w->lock);
 }

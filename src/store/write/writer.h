@@ -107,6 +107,7 @@ typedef struct mfi_writer_state {
     uint64_t next;      /* one past the last id that is written */
     uint64_t synced;    /* one past the last id that is synced */
     uint64_t bytes;     /* of all segments that count */
+    uint64_t segments;  /* their number */
     bool complete;      /* of the topic */
     bool needs_rewrite; /* a sync failed */
 } mfi_writer_state_t;

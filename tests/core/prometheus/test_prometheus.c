@@ -73,6 +73,28 @@ static void openmetrics_declares_counters_without_total(void **state) {
     free(text);
 }
 
+/* Times are in seconds. */
+static void logs_of_topics_with_storage_have_metrics(void **state) {
+    (void)state;
+    char *text =
+        job_text(MFI_PROMETHEUS_TEXT,
+                 "{\"topics\":[{\"name\":\"a\",\"partitions\":[{\"partition\":0,\"owner\":3,"
+                 "\"written_events\":7,\"unwritten_events\":2,\"log_writes\":4,"
+                 "\"log_write_us\":1500,\"log_sync_us_max\":2000000,"
+                 "\"log_failed\":true}]}]}");
+    expect_line(text, "# TYPE mofka_partition_log_written_events_total counter");
+    expect_line(text, "mofka_partition_log_written_events_total{topic=\"a\",partition=\"0\","
+                      "rank=\"3\"} 7");
+    expect_line(text, "mofka_partition_log_unwritten_events{topic=\"a\",partition=\"0\","
+                      "rank=\"3\"} 2");
+    expect_line(text, "mofka_partition_log_write_seconds_total{topic=\"a\",partition=\"0\","
+                      "rank=\"3\"} 0.001500");
+    expect_line(text, "mofka_partition_log_sync_longest_seconds{topic=\"a\",partition=\"0\","
+                      "rank=\"3\"} 2.000000");
+    expect_line(text, "mofka_partition_log_failed{topic=\"a\",partition=\"0\",rank=\"3\"} 1");
+    free(text);
+}
+
 /* Names come from memory that all ranks can write. */
 static void names_are_escaped(void **state) {
     (void)state;
@@ -347,6 +369,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(topics_become_metrics),
         cmocka_unit_test(openmetrics_declares_counters_without_total),
+        cmocka_unit_test(logs_of_topics_with_storage_have_metrics),
         cmocka_unit_test(names_are_escaped),
         cmocka_unit_test(other_json_is_no_failure),
         cmocka_unit_test(counters_become_metrics),
