@@ -175,6 +175,8 @@
  *        8  failed         the writing thread                store a status; 0: there is no error;
  *                                                            BUSY behind a life: another process
  *                                                            has the log now, for good
+ *       16  lock           the opening of the log            store, before `life`: the identity of
+ *                                                            its lock (store/lock.h); 0: none
  *       64  written        the writing thread                store; ids below are written
  *       72  synced         the syncing thread                store; ids below are on disk
  *      128  cursor         writing thread, with the lock     store (events << 32 | units): the head
@@ -317,7 +319,8 @@ typedef struct mmi_stored_counts {
 typedef struct mmi_stored {
     uint64_t life;
     uint64_t failed;
-    uint64_t pad0[6];
+    uint64_t lock;
+    uint64_t pad0[5];
     uint64_t written;
     uint64_t synced;
     uint64_t pad1[6];

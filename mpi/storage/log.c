@@ -6,6 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Whether this rank sees the files that the owner writes, and not a folder of the same path. The
+ * store's uuid does not say so: a copy has it, too. Without an open log, nobody writes. */
+static mofka_status_t log_check_sight(const mfi_log_t *log, const mmi_partition_t *p) {
+    uint64_t lock;
+    mfi_lock_owner_t owner = {.pid = 0};
+    bool owned = false;
+    mofka_status_t status = mmi_storage_load(p, MMI_STORED(lock), "lock", &lock);
+    if (status || lock == 0)
+        return status;
+    status = mfi_lock_look(log, &owner, &owned);
+    if (status || (owned && (mfi_lock_owner_identity(&owner) & MMI_SEAL_MAX) == lock))
+        return status;
+    return mofka_fail(MOFKA_ERR_INVALID,
+                      "topic '%s', partition %zu: rank %d, its owner, does not have %s/lock: this "
+                      "rank sees another folder of that path, or another process has taken the "
+                      "partition over",
+                      p->topic, p->index, p->owner, log->folder);
+}
+
 mofka_status_t mmi_log_open(const mmi_topic_t *topic, size_t partition, mmi_log_t **out) {
     mfi_topic_record_t record = {0};
     assert(topic->store);
@@ -16,6 +35,8 @@ mofka_status_t mmi_log_open(const mmi_topic_t *topic, size_t partition, mmi_log_
     if (!status)
         status = mfi_store_log(topic->store, &record, partition, &log->log);
     mfi_topic_record_clear(&record);
+    if (!status)
+        status = log_check_sight(&log->log, &topic->partitions[partition]);
     if (!status)
         status = mfi_reader_open(&log->log, &log->reader);
     if (status) {

@@ -163,6 +163,7 @@ void mmi_keeper_open(mmi_keeper_t *k) {
     k->failed = false;
     k->synced_ms = mmi_now_ms();
     mmi_keeper_store(&k->words->failed, 0);
+    mmi_keeper_store(&k->words->lock, mmi_seal(mfi_lock_identity(k->lock_file) & MMI_SEAL_MAX));
     mmi_keeper_store(&k->words->life, mmi_seal(k->life));
 }
 

@@ -356,6 +356,20 @@ mofka_status_t mfi_lock_touch(mfi_lock_t *lock) {
     return status;
 }
 
+static uint64_t lock_identity(const char *host, uint64_t pid, uint64_t taken) {
+    char text[MFI_LOCK_HOST_BYTES + 64];
+    int bytes = snprintf(text, sizeof text, "%s %" PRIu64 " %" PRIu64, host, pid, taken);
+    return mfi_check_bytes(text, (size_t)bytes, 0);
+}
+
+uint64_t mfi_lock_identity(const mfi_lock_t *lock) {
+    return lock_identity(lock->owner.host, lock->owner.pid, lock->owner.taken);
+}
+
+uint64_t mfi_lock_owner_identity(const mfi_lock_owner_t *owner) {
+    return lock_identity(owner->host, owner->pid, owner->taken);
+}
+
 void mfi_lock_release(mfi_lock_t *lock) {
     if (!lock)
         return;
@@ -381,8 +395,11 @@ mofka_status_t mfi_lock_look(const mfi_log_t *log, mfi_lock_owner_t *owner, bool
     log->io.ops->close(log->io.self, fd);
     if (status)
         return status;
-    *owner = (mfi_lock_owner_t){
-        .pid = found.pid, .since = found.since, .stamp = found.stamp, .locked = locked > 0};
+    *owner = (mfi_lock_owner_t){.pid = found.pid,
+                                .since = found.since,
+                                .stamp = found.stamp,
+                                .taken = found.taken,
+                                .locked = locked > 0};
     memcpy(owner->host, found.host, sizeof owner->host);
     return MOFKA_OK;
 }

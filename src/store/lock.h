@@ -50,12 +50,17 @@ typedef struct mfi_lock_owner {
     uint64_t pid;
     uint64_t since; /* CLOCK_REALTIME, s */
     uint64_t stamp; /* CLOCK_REALTIME, ns: when it moved last */
+    uint64_t taken; /* its first stamp: with host and pid, which lock it is */
     bool locked;    /* the system's lock is held, as far as this node sees it */
 } mfi_lock_owner_t;
 
 /* Read who has a partition, and change nothing. `*owned` is false: nobody, or an owner that left it
  * in order. */
 mofka_status_t mfi_lock_look(const mfi_log_t *log, mfi_lock_owner_t *owner, bool *owned);
+/* Which lock it is, as a number. One who reads the file, and finds the number that the owner has,
+ * sees the owner's file, and not an earlier copy of it. Threads: any. */
+uint64_t mfi_lock_identity(const mfi_lock_t *lock);
+uint64_t mfi_lock_owner_identity(const mfi_lock_owner_t *owner);
 /* Forget the owner, whoever it is: for a user who knows that it is dead. MOFKA_ERR_BUSY: it lives,
  * on this node. */
 mofka_status_t mfi_lock_break(const mfi_log_t *log);

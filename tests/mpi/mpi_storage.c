@@ -437,6 +437,44 @@ static void a_full_disk_holds_acknowledgements(void **state) {
     stored_close_driver(driver);
 }
 
+/* A rank finds a copy of the store at the store's path: it must not read there. */
+static void a_copy_of_the_store_is_not_believed(void **state) {
+    char home[256], path[128], command[512];
+    mofka_driver_t *driver = NULL;
+    (void)state;
+    assert_non_null(getcwd(home, sizeof home));
+    driver = stored_driver(",\"owners\":[0]");
+    mofka_topic_t *topic = stored_topic(driver, "{\"storage\":{}}");
+    mofka_topic_release(topic);
+    stored_close_driver(driver);
+    snprintf(path, sizeof path, "%s/of %d", stored_folder, rank);
+    snprintf(command, sizeof command, "mkdir '%s' && cp -r '%s/store' '%s'", path, stored_folder,
+             path);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(chdir(path), 0); /* the path of the store begins here */
+    char options[128];
+    snprintf(options, sizeof options, "{\"window\":\"%s\",\"store\":\"store\",\"owners\":[0]}",
+             window);
+    OK(mofka_mpi_driver_create(MPI_COMM_WORLD, options, &driver));
+    topic = stored_topic(driver, NULL);
+    mofka_producer_t *producer = stored_producer(topic, 10);
+    stored_push(producer, 0, 10);
+    stored_end_producer(producer);
+    MPI_Barrier(MPI_COMM_WORLD);
+    mofka_consumer_t *consumer;
+    const mofka_consumer_options_t named = {.name = rank == 0 ? "sees" : "does not"};
+    if (rank == 0) {
+        OK(mofka_consumer_create(topic, &named, &consumer));
+        stored_end_consumer(consumer);
+    } else {
+        expect_refused(mofka_consumer_create(topic, &named, &consumer), MOFKA_ERR_INVALID,
+                       "/0000/lock: this rank sees another folder");
+    }
+    mofka_topic_release(topic);
+    stored_close_driver(driver);
+    assert_int_equal(chdir(home), 0);
+}
+
 /* ---- a slow disk ----------------------------------------------------------------------------- */
 
 static struct gate {
@@ -668,6 +706,7 @@ int main(int argc, char **argv) {
         STORED_CASE(only_durable_events_are_delivered),
         STORED_CASE(a_reader_begins_at_the_end),
         STORED_CASE(a_full_disk_holds_acknowledgements),
+        STORED_CASE(a_copy_of_the_store_is_not_believed),
         STORED_CASE(a_slow_disk_is_reported_before_the_ring_is_full),
         STORED_CASE(a_taken_log_is_written_no_more),
         STORED_CASE(a_taken_log_is_synced_no_more),
