@@ -378,7 +378,7 @@ static bool kill_at(const scenario_t *scenario, int step) {
     if (step % 2)
         waitpid(victim, NULL, 0);
     munmap(shared, sizeof *shared);
-    heap_job_end_shared(&job);
+    heap_job_end(&job);
     return killed;
 }
 

@@ -14,29 +14,30 @@
 #define DIRECTORY_BYTES ((uint64_t)64 << 10)
 #define SHARE_BYTES (MMI_PAGE_BYTES + DIRECTORY_BYTES + ARENA_BYTES)
 
-void heap_job_start(heap_job_t *job, int size) {
+/* Fresh pages are zero. Nobody may touch the pages around a share. */
+static void heap_job_map(heap_job_t *job, int size, int flags) {
     job->size = size;
     for (int i = 0; i < size; i++) {
-        job->bases[i] = aligned_alloc(MMI_PAGE_BYTES, SHARE_BYTES);
-        memset(job->bases[i], 0, SHARE_BYTES);
+        char *around =
+            mmap(NULL, SHARE_BYTES + 2 * MMI_PAGE_BYTES, PROT_NONE, flags | MAP_ANONYMOUS, -1, 0);
+        if (around == MAP_FAILED ||
+            mprotect(around + MMI_PAGE_BYTES, SHARE_BYTES, PROT_READ | PROT_WRITE))
+            abort();
+        job->bases[i] = around + MMI_PAGE_BYTES;
     }
 }
 
-void heap_job_start_shared(heap_job_t *job, int size) {
-    job->size = size;
-    for (int i = 0; i < size; i++)
-        job->bases[i] =
-            mmap(NULL, SHARE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+void heap_job_start(heap_job_t *job, int size) {
+    heap_job_map(job, size, MAP_PRIVATE);
 }
 
-void heap_job_end_shared(heap_job_t *job) {
-    for (int i = 0; i < job->size; i++)
-        munmap(job->bases[i], SHARE_BYTES);
+void heap_job_start_shared(heap_job_t *job, int size) {
+    heap_job_map(job, size, MAP_SHARED);
 }
 
 void heap_job_end(heap_job_t *job) {
     for (int i = 0; i < job->size; i++)
-        free(job->bases[i]);
+        munmap(job->bases[i] - MMI_PAGE_BYTES, SHARE_BYTES + 2 * MMI_PAGE_BYTES);
 }
 
 static mofka_status_t heap_driver_close_nothing(void *self, int64_t timeout_ms) {

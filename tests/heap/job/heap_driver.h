@@ -15,10 +15,9 @@ typedef struct heap_job {
 } heap_job_t;
 
 void heap_job_start(heap_job_t *job, int size);
-void heap_job_end(heap_job_t *job);
 /* The same, for ranks that are processes: forks of the caller. */
 void heap_job_start_shared(heap_job_t *job, int size);
-void heap_job_end_shared(heap_job_t *job);
+void heap_job_end(heap_job_t *job);
 /* A rank's driver; closing it does not wait for other ranks. */
 mofka_status_t heap_driver_create(heap_job_t *job, int rank, mofka_driver_t **driver);
 
