@@ -367,6 +367,11 @@ static uint64_t agent_metadata_damaged(void *self) {
     return c->ops->metadata_damaged(c->self);
 }
 
+static uint64_t agent_voided(void *self) {
+    const agent_consumer_t *c = self;
+    return c->ops->voided ? c->ops->voided(c->self) : 0;
+}
+
 static void agent_release_run(void *self, mofka_run_t *run) {
     agent_consumer_t *c = self;
     if (atomic_load(&c->finishing) == run)
@@ -402,6 +407,7 @@ static const mofka_consumer_ops_t agent_consumer_ops = {
     .skip_damaged = agent_skip_damaged,
     .describe_wait = agent_describe_wait,
     .metadata_damaged = agent_metadata_damaged,
+    .voided = agent_voided,
 };
 
 /* ---- a consumer that uses its node's memory only ----------------------------------------------
@@ -481,6 +487,7 @@ static const mofka_consumer_ops_t near_consumer_ops = {
     .skip_damaged = near_skip_damaged,
     .describe_wait = near_describe_wait,
     .metadata_damaged = agent_metadata_damaged,
+    .voided = agent_voided,
     .fetch_unterminated = near_fetch_unterminated,
 };
 

@@ -81,6 +81,9 @@ void mmi_alive_announce(mmi_window_t *w) {
 
 /* The process of a rank that can be looked for here; 0: it cannot. */
 static pid_t alive_process(mmi_window_t *w, int rank, uint64_t *began) {
+    *began = 0;
+    if (!w->base[rank]) /* of another node */
+        return 0;
     uint64_t process = w->ops->load(w, rank, SHARE(process));
     *began = w->ops->load(w, rank, SHARE(began));
     uint64_t check = alive_check(w->realm, process, *began);

@@ -226,6 +226,8 @@ static mofka_status_t mmi_driver_start_rma(mmi_driver_t *d, const mmi_settings_t
     mofka_status_t status = mmi_driver_try_window(d);
     if (!status && w->near)
         status = mmi_near_check(w);
+    if (!status && w->near)
+        mmi_alive_announce(w->near);
     if (!status && !runs && s->progress == MMI_PROGRESS_AUTO) {
         status = mmi_agree_and_meet(d->ranks, MOFKA_OK, "trying its window");
         if (!status)

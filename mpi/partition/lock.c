@@ -75,7 +75,10 @@ static mofka_status_t lock_take_named(mmi_window_t *w, int rank, uint64_t offset
     for (int64_t us = 1; !lock_try(w, rank, offset, tries > LOCK_TRIES, what, &word, from_dead);
          tries++) {
         if (mmi_now_ms() >= deadline || atomic_load(&w->shut))
-            return lock_fail(w, rank, what, word);
+            /* Who may not wait asks, too: an owner tries again and again for others. */
+            return lock_try(w, rank, offset, true, what, &word, from_dead)
+                       ? MOFKA_OK
+                       : lock_fail(w, rank, what, word);
         if (tries >= LOCK_TRIES)
             mmi_back_off(&us, 1000);
     }

@@ -46,7 +46,7 @@ void mmi_partition_place(mmi_partition_t *p) {
     assert(p->owner >= 0 && p->owner < p->w->size);
     uint64_t behind = p->base + partition_words_bytes(p);
     p->stored = p->base + mmi_round_up(sizeof(mmi_control_t), MMI_PAGE_BYTES);
-    p->rows = p->w->ops->has_addresses && partition_rows_bytes(p) > 0 ? behind : 0;
+    p->rows = partition_rows_bytes(p) > 0 ? behind : 0;
     p->flags = behind + partition_rows_bytes(p);
     p->entries = p->flags + partition_flags_bytes(p->slots);
     p->sums = p->entries + partition_entries_bytes(p->slots);
