@@ -158,8 +158,9 @@ typedef struct mofka_run {
     void *backend; /**< for the backend */
 } mofka_run_t;
 
-/** The consumer side of one topic. `fetch`, `get_data`, `finish_data`, `wait`, `skip_damaged` and
- * `describe_wait` are called by one thread at a time; the other slots by any thread. */
+/** The consumer side of one topic. `fetch`, `get_data`, `finish_data`, `wait`, `skip_damaged`,
+ * `seek`, `seek_time` and `describe_wait` are called by one thread at a time; the other slots by
+ * any thread. */
 typedef struct mofka_consumer_ops {
     size_t size; /**< sizeof(mofka_consumer_ops_t) of the backend's build */
     /** Fetch the next run, of at most `events_max` events, without waiting. Give `*run`.
@@ -227,6 +228,16 @@ typedef struct mofka_consumer_ops {
     /** Optional: the number of ids that this consumer has passed and that were never stored, so
      * that no event has them. Missing: 0. A table that ends before this slot is valid. */
     uint64_t (*voided)(void *self);
+    /** Optional: go to event `id` of `partition`, as mofka_consumer_seek documents. The next run of
+     * that partition begins there. No copy of data is under way. Called as fetch. After an error
+     * nothing has changed. Missing, also from a smaller table: MOFKA_ERR_UNSUPPORTED. */
+    mofka_status_t (*seek)(void *self, size_t partition, uint64_t id);
+    /** Optional: the same, to the first event of `partition` that was stored at `time_ns`
+     * (CLOCK_REALTIME) or later. */
+    mofka_status_t (*seek_time)(void *self, size_t partition, uint64_t time_ns);
+    /** Optional: the number of events by which this consumer was set back; see
+     * mofka_consumer_rewound. Missing: 0. A table that ends before this slot is valid. */
+    uint64_t (*rewound)(void *self);
 } mofka_consumer_ops_t;
 
 /** How a backend's consumer is made. */
@@ -263,6 +274,10 @@ typedef struct mofka_topic_ops {
     /** Optional: give a consumer's name up, as mofka_topic_evict documents. The core has checked
      * the name. Missing, also from a smaller table: MOFKA_ERR_UNSUPPORTED. */
     mofka_status_t (*evict)(void *self, const char *consumer, int64_t timeout_ms);
+    /** Optional: put all that is stored on disk, and say where each partition ends: `ends` has an
+     * element for each, as mofka_topic_ends documents. It is written only on success. Missing, also
+     * from a smaller table: MOFKA_ERR_UNSUPPORTED. */
+    mofka_status_t (*ends)(void *self, int64_t timeout_ms, uint64_t *ends);
 } mofka_topic_ops_t;
 
 /** A topic as it is stored: the backend's options, and the JSON of its validator, selector and

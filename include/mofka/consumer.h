@@ -169,6 +169,30 @@ MOFKA_API mofka_status_t mofka_consumer_pull_run(mofka_consumer_t *consumer, siz
  * is closed. MOFKA_ERR_BUSY: as mofka_consumer_pull.
  * Threads: any. MPI: local. Blocks: until a fetch ends, as mofka_consumer_close. */
 MOFKA_API mofka_status_t mofka_consumer_skip_damaged(mofka_consumer_t *consumer, uint64_t *skipped);
+/** Go to event `id` of a partition: the next event of it that is pulled is that one. What was
+ * fetched and not pulled is dropped; events that are held stay. `id` may be the next one that will
+ * be stored. Acknowledgements stay: going back does not take them back, so a later consumer of the
+ * name goes on where they end. Events that are passed over by going forward are acknowledged with
+ * the first one behind them.
+ *
+ * A topic with storage has all events that it keeps. Without storage, a consumer goes back at most
+ * to the batch of the first event that it has not acknowledged; with retention `discard_oldest`, to
+ * the oldest event. MOFKA_ERR_RANGE: the partition does not have the event, or this consumer does
+ * not read the partition; the message says which events there are. MOFKA_ERR_BUSY: zero-copy events
+ * are held; or as mofka_consumer_pull. MOFKA_ERR_TIMEOUT: a rank does not answer; calling again
+ * continues. MOFKA_ERR_CLOSED: the consumer is closed. MOFKA_ERR_UNSUPPORTED: the backend cannot.
+ * After an error the consumer is where it was.
+ * Threads: any. MPI: local. Blocks: until a fetch ends, as mofka_consumer_close, and until copies
+ * of data that are under way end, at most 15 s. */
+MOFKA_API mofka_status_t mofka_consumer_seek(mofka_consumer_t *consumer, size_t partition,
+                                             uint64_t id);
+/** Go to a time in all partitions that this consumer reads: in each, to the first event that was
+ * stored at `time_ns` or later, or behind all that are there. `time_ns` counts from 1970 (real-time
+ * clock, ns); 0 means the oldest event. Clocks of several producers differ: events before that one
+ * are older, and those behind it need not be newer. Errors: as mofka_consumer_seek; after one, some
+ * partitions may have moved. MOFKA_ERR_UNSUPPORTED: the topic has no storage.
+ * Threads: any. MPI: local. Blocks: as mofka_consumer_seek, and as the file system. */
+MOFKA_API mofka_status_t mofka_consumer_seek_time(mofka_consumer_t *consumer, uint64_t time_ns);
 /** Request the next event. Requests are answered in order. Give: mofka_future_release.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API mofka_status_t mofka_consumer_pull_future(mofka_consumer_t *consumer,
@@ -215,6 +239,13 @@ MOFKA_API uint64_t mofka_consumer_lost(const mofka_consumer_t *consumer);
  * not count as lost. A warning names the ids and the rank.
  * Threads: any. MPI: none. Blocks: no. */
 MOFKA_API uint64_t mofka_consumer_voided(const mofka_consumer_t *consumer);
+
+/** The number of events by which this consumer was set back: its name had acknowledged them, or it
+ * had read them, and then they were cut from the topic, by "resume_at" or `mofkactl log cut`, or
+ * lost in a failure. Other events have their ids now, or will have. The first consumer that is made
+ * of the name learns of that; later ones may, too, until the name has acknowledged more.
+ * Threads: any. MPI: none. Blocks: no. */
+MOFKA_API uint64_t mofka_consumer_rewound(const mofka_consumer_t *consumer);
 
 /* The functions below return what the consumer was made with, as views; 0 or NULL if the argument
  * is not a consumer. To keep a handle longer, retain it; to keep a text or a list, copy it.

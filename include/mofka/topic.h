@@ -61,6 +61,22 @@ MOFKA_API mofka_status_t mofka_topic_mark_complete(mofka_topic_t *topic, int64_t
 MOFKA_API mofka_status_t mofka_topic_evict(mofka_topic_t *topic, const char *consumer,
                                            int64_t timeout_ms);
 
+/** Put all events of a topic on disk, and give where each partition ends: a JSON array with the
+ * next id of each, such as [1200,1187]. A program keeps it in its checkpoint. When it restarts from
+ * that checkpoint, it passes the array to the driver option "resume_at", which cuts the topic
+ * there: what was pushed later is gone, and is pushed again. Whatever the topic's durability, the
+ * events below these ids are on disk then.
+ *
+ * No producer may push meanwhile, so call it between two barriers of all ranks that push, after
+ * they have flushed. Events that a producer still has are not counted. Give:
+ * mofka_metadata_release. MOFKA_ERR_BUSY: events were pushed meanwhile, or are not on disk after
+ * `timeout_ms`; or another process writes the topic. MOFKA_ERR_STORAGE: the files cannot be
+ * written. MOFKA_ERR_CORRUPT: the topic is damaged, and not written. MOFKA_ERR_UNSUPPORTED: the
+ * topic has no storage. Threads: any. MPI: local. Blocks: until all is on disk, at most
+ * `timeout_ms`. */
+MOFKA_API mofka_status_t mofka_topic_ends(mofka_topic_t *topic, int64_t timeout_ms,
+                                          mofka_metadata_t **ends);
+
 #ifdef __cplusplus
 }
 #endif

@@ -115,6 +115,9 @@ mofka_status_t mmi_agent_mark_complete(mmi_agent_t *agent, struct mmi_topic *top
 /* mmi_topic_evict, by a job. */
 mofka_status_t mmi_agent_evict(mmi_agent_t *agent, struct mmi_topic *topic, const char *consumer,
                                int64_t timeout_ms);
+/* mmi_storage_ends, by a job. */
+mofka_status_t mmi_agent_ends(mmi_agent_t *agent, struct mmi_topic *topic, int64_t timeout_ms,
+                              uint64_t *ends);
 /* mmi_consumer_create, by a job. */
 mofka_status_t mmi_agent_make_consumer(mmi_agent_t *agent, struct mmi_topic *topic,
                                        const mofka_consumer_config_t *config,

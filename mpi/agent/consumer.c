@@ -3,8 +3,9 @@
  * A consumer's table over the agent.
  *
  * The core calls fetch, get_data, finish_data, wait, publish, skip_damaged, describe_wait,
- * unsubscribe and close by one thread at a time. So a consumer has one job, at most. If it is late,
- * the next call of the same kind takes its result; a call of another kind waits until it is done.
+ * seek, unsubscribe and close by one thread at a time. So a consumer has one job, at most. If it is
+ * late, the next call of the same kind takes its result; a call of another kind waits until it is
+ * done.
  *
  * get_data only notes the ranges. The job of finish_data starts the copies and completes them. It
  * retains the views, because MPI may write into them after the caller has given up.
@@ -31,6 +32,8 @@ typedef enum consumer_task {
     TASK_PUBLISH,
     TASK_UNSUBSCRIBE,
     TASK_SKIP,
+    TASK_SEEK,
+    TASK_SEEK_TIME,
     TASK_DESCRIBE,
     TASK_TRIM,
     TASK_CLOSE
@@ -59,6 +62,8 @@ typedef struct consumer_job {
     bool owns_run;                       /* nobody else releases `run` */
     size_t overtaken;                    /* finish: the result */
     uint64_t skipped;                    /* skip: the result */
+    size_t partition;                    /* seek */
+    uint64_t place;                      /* seek: an id, or a time */
     char description[DESCRIPTION_BYTES]; /* describe: the result */
 } consumer_job_t;
 
@@ -69,6 +74,7 @@ typedef struct agent_consumer {
     bool near;                       /* see mmi_consumer_is_near */
     consumer_job_t job;              /* used again and again, so that ending needs no memory */
     consumer_job_t *late;            /* &job while it is under way, or not taken; else NULL */
+    mofka_run_t *fetched;            /* by a late fetch, before a seek; NULL: nothing */
     copy_t *first_copy, **last_copy; /* noted by get_data */
     /* The run whose copies are under way; the core has released it meanwhile. Runs are released by
      * any thread, but this one only by the thread that closes. */
@@ -116,6 +122,10 @@ static mofka_status_t consumer_run(mmi_job_t *job) {
         return c->ops->unsubscribe(c->self);
     case TASK_SKIP:
         return c->ops->skip_damaged(c->self, &j->skipped);
+    case TASK_SEEK:
+        return c->ops->seek(c->self, j->partition, j->place);
+    case TASK_SEEK_TIME:
+        return c->ops->seek_time(c->self, j->partition, j->place);
     case TASK_DESCRIBE:
         c->ops->describe_wait(c->self, j->description, sizeof j->description);
         return MOFKA_OK;
@@ -236,6 +246,11 @@ static mofka_status_t consumer_fetch_near(agent_consumer_t *c, size_t events_max
 static mofka_status_t agent_fetch(void *self, size_t events_max, mofka_run_t **run) {
     agent_consumer_t *c = self;
     consumer_job_t *j;
+    if (c->fetched) {
+        *run = c->fetched;
+        c->fetched = NULL;
+        return MOFKA_OK;
+    }
     if (c->near)
         return consumer_fetch_near(c, events_max, run);
     int64_t deadline = c->late ? mmi_now_ms() : mmi_deadline(MMI_AGENT_GRACE_MS);
@@ -337,6 +352,48 @@ static mofka_status_t agent_skip_damaged(void *self, uint64_t *skipped) {
     return status;
 }
 
+/* A fetch is late, or not taken: keep its run for the next fetch. */
+static mofka_status_t seek_await_fetch(agent_consumer_t *c, int64_t deadline) {
+    consumer_job_t *j = c->late;
+    if (!j || j->task != TASK_FETCH)
+        return MOFKA_OK;
+    if (!mmi_job_wait(&j->job, deadline))
+        return mmi_job_late(&j->job, MOFKA_ERR_TIMEOUT);
+    assert(!c->fetched);
+    c->fetched = mmi_job_result(&j->job) ? NULL : j->run;
+    if (c->fetched)
+        j->run = NULL;
+    consumer_drop_job(c);
+    return MOFKA_OK;
+}
+
+static mofka_status_t agent_seek_to(agent_consumer_t *c, consumer_task_t task, size_t partition,
+                                    uint64_t place) {
+    int64_t deadline = mmi_deadline(END_MS);
+    mofka_status_t status = seek_await_fetch(c, deadline);
+    if (!status)
+        status = consumer_do_plain(c, task, deadline,
+                                   (consumer_job_t){.partition = partition, .place = place});
+    if (!status && c->fetched && c->fetched->partition == partition) {
+        c->ops->release_run(c->self, c->fetched);
+        c->fetched = NULL;
+    }
+    return status;
+}
+
+static mofka_status_t agent_seek(void *self, size_t partition, uint64_t id) {
+    return agent_seek_to(self, TASK_SEEK, partition, id);
+}
+
+static mofka_status_t agent_seek_time(void *self, size_t partition, uint64_t time_ns) {
+    return agent_seek_to(self, TASK_SEEK_TIME, partition, time_ns);
+}
+
+static uint64_t agent_rewound(void *self) {
+    const agent_consumer_t *c = self;
+    return c->ops->rewound ? c->ops->rewound(c->self) : 0;
+}
+
 /* A job that is late says itself what is waited for. */
 static void agent_describe_wait(void *self, char *text, size_t bytes) {
     agent_consumer_t *c = self;
@@ -387,6 +444,8 @@ static void agent_consumer_destroy(void *self) {
     if (c->late)
         consumer_drop_job(c);
     copies_free(c->first_copy);
+    if (c->fetched)
+        c->ops->release_run(c->self, c->fetched);
     c->ops->destroy(c->self);
     free(c);
 }
@@ -408,6 +467,9 @@ static const mofka_consumer_ops_t agent_consumer_ops = {
     .describe_wait = agent_describe_wait,
     .metadata_damaged = agent_metadata_damaged,
     .voided = agent_voided,
+    .seek = agent_seek,
+    .seek_time = agent_seek_time,
+    .rewound = agent_rewound,
 };
 
 /* ---- a consumer that uses its node's memory only ----------------------------------------------
@@ -470,6 +532,16 @@ static void near_describe_wait(void *self, char *text, size_t bytes) {
     mmi_consumer_describe_wait(c->self, text, bytes);
 }
 
+static mofka_status_t near_seek(void *self, size_t partition, uint64_t id) {
+    const agent_consumer_t *c = self;
+    return mmi_consumer_seek(c->self, partition, id);
+}
+
+static mofka_status_t near_seek_time(void *self, size_t partition, uint64_t time_ns) {
+    const agent_consumer_t *c = self;
+    return mmi_consumer_seek_time(c->self, partition, time_ns);
+}
+
 static const mofka_consumer_ops_t near_consumer_ops = {
     .size = sizeof near_consumer_ops,
     .fetch = near_fetch,
@@ -489,6 +561,9 @@ static const mofka_consumer_ops_t near_consumer_ops = {
     .metadata_damaged = agent_metadata_damaged,
     .voided = agent_voided,
     .fetch_unterminated = near_fetch_unterminated,
+    .seek = near_seek,
+    .seek_time = near_seek_time,
+    .rewound = agent_rewound,
 };
 
 mofka_status_t mmi_agent_wrap_consumer(mmi_agent_t *agent, const mofka_consumer_ops_t **ops,

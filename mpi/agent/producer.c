@@ -136,6 +136,16 @@ static const mofka_producer_ops_t near_producer_ops = {
     .refuse = near_refuse,
 };
 
+static const mofka_producer_ops_t near_durable_producer_ops = {
+    .size = sizeof near_durable_producer_ops,
+    .limits = agent_producer_limits,
+    .append = near_append,
+    .close = agent_producer_close,
+    .destroy = agent_producer_destroy,
+    .refuse = near_refuse,
+    .wait_durable = agent_wait_durable,
+};
+
 static const mofka_producer_ops_t agent_durable_producer_ops = {
     .size = sizeof agent_durable_producer_ops,
     .limits = agent_producer_limits,
@@ -156,9 +166,11 @@ mofka_status_t mmi_agent_wrap_producer(mmi_agent_t *agent, size_t partition_coun
     producer->ops = *ops;
     producer->self = *self;
     const mmi_producer_t *made = *self;
-    *ops = made->topic->partitions[0].of_node ? &near_producer_ops
-           : producer->ops->wait_durable      ? &agent_durable_producer_ops
-                                              : &agent_producer_ops;
+    bool durable = producer->ops->wait_durable != NULL;
+    if (made->topic->partitions[0].of_node)
+        *ops = durable ? &near_durable_producer_ops : &near_producer_ops;
+    else
+        *ops = durable ? &agent_durable_producer_ops : &agent_producer_ops;
     *self = producer;
     return MOFKA_OK;
 }

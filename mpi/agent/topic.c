@@ -7,6 +7,7 @@
 #include "mpi/agent/agent.h"
 #include "mpi/consumer/consumer.h"
 #include "mpi/producer/producer.h"
+#include "mpi/storage/storage.h"
 
 /* How long a call without a time-out waits: longer than for the locks that it needs. */
 #define CALL_MS 15000
@@ -76,6 +77,42 @@ mofka_status_t mmi_agent_evict(mmi_agent_t *agent, mmi_topic_t *topic, const cha
     if (!status)
         mmi_job_leave(&j->job);
     return status;
+}
+
+/* ---- ends ------------------------------------------------------------------------------------ */
+
+typedef struct ends_job {
+    mmi_job_t job;
+    mmi_topic_t *topic;
+    int64_t timeout_ms;
+    uint64_t ends[];
+} ends_job_t;
+
+static mofka_status_t ends_run(mmi_job_t *job) {
+    ends_job_t *e = (ends_job_t *)(void *)job;
+    return mmi_storage_ends(e->topic, e->timeout_ms, e->ends);
+}
+
+static void ends_free(mmi_job_t *job) {
+    mmi_topic_destroy(((ends_job_t *)(void *)job)->topic);
+    free(job);
+}
+
+mofka_status_t mmi_agent_ends(mmi_agent_t *agent, mmi_topic_t *topic, int64_t timeout_ms,
+                              uint64_t *ends) {
+    size_t bytes = topic->partition_count * sizeof *ends;
+    ends_job_t *e = malloc(sizeof *e + bytes);
+    if (!e)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for the ends of a topic");
+    *e = (ends_job_t){
+        .job = {.run = ends_run, .destroy = ends_free}, .topic = topic, .timeout_ms = timeout_ms};
+    mmi_topic_retain(topic);
+    mofka_status_t status = mmi_job_call(agent, &e->job, mmi_agent_grace(mmi_deadline(timeout_ms)));
+    if (status)
+        return status;
+    memcpy(ends, e->ends, bytes);
+    mmi_job_leave(&e->job);
+    return MOFKA_OK;
 }
 
 /* ---- make_producer --------------------------------------------------------------------------- */

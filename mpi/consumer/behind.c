@@ -158,6 +158,13 @@ mofka_status_t mmi_behind_skip(mmi_reader_t *r, uint64_t *skipped) {
     return MOFKA_OK;
 }
 
+/* The name has acknowledged more: its next consumer need not know. */
+static void behind_forget_rewound(mmi_reader_t *r) {
+    const mmi_partition_t *p = r->p;
+    p->w->ops->store(p->w, p->owner, p->stored + MMI_STORED(rewound) + 8 * r->place, mmi_seal(0));
+    r->was_rewound = false;
+}
+
 /* Only the id counts: no cursor holds the ring's head. */
 mofka_status_t mmi_behind_publish(mmi_reader_t *r, bool all) {
     uint64_t acknowledged = atomic_load(&r->acknowledged);
@@ -167,6 +174,8 @@ mofka_status_t mmi_behind_publish(mmi_reader_t *r, bool all) {
     assert(acknowledged > r->published);
     mmi_control_store(r->p, mmi_reader_field(r, MMI_CONTROL(acknowledged)), mmi_seal(acknowledged));
     r->published = acknowledged;
+    if (r->was_rewound)
+        behind_forget_rewound(r);
     mmi_reader_forget(r, (mmi_place_t){acknowledged, 0});
     return mmi_window_check(r->p->w, r->p->owner);
 }

@@ -318,6 +318,8 @@ static const mofka_consumer_ops_t consumer_ops = {
     .metadata_damaged = mmi_consumer_metadata_damaged,
     .fetch_unterminated = mmi_consumer_fetch_unterminated,
     .voided = mmi_consumer_voided,
+    .seek = mmi_consumer_seek,
+    .seek_time = mmi_consumer_seek_time,
 };
 
 /* Of topics with storage. */
@@ -337,6 +339,9 @@ static const mofka_consumer_ops_t files_consumer_ops = {
     .skip_damaged = mmi_consumer_skip_damaged,
     .describe_wait = mmi_consumer_describe_wait,
     .metadata_damaged = mmi_consumer_metadata_damaged,
+    .seek = mmi_consumer_seek,
+    .seek_time = mmi_consumer_seek_time,
+    .rewound = mmi_consumer_rewound,
 };
 
 static mofka_status_t mmi_consumer_check_zero_copy(const mmi_topic_t *topic,

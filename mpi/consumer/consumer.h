@@ -101,6 +101,7 @@ typedef struct mmi_reader {
     bool forgets;                  /* the owner was asked to forget, and answers to this reader */
     _Atomic uint64_t acknowledged; /* next unacknowledged id; any thread raises it */
     uint64_t published;            /* what the window holds of it */
+    mmi_place_t kept;              /* a batch begins there, from which on all is kept for it */
     mmi_mark_t rung;               /* the mark at which the room bell was last rung */
     mmi_place_t trim_to;           /* the head may move there, and should; no events: not now */
     mmi_mark_t *marks;             /* ring of batch ends, oldest first */
@@ -121,6 +122,8 @@ typedef struct mmi_reader {
     bool ringless;                        /* it reads the files only: the log cannot be written */
     bool waits_durable;                   /* nothing else is delivered */
     uint64_t oldest;                      /* event of the files, when it joined */
+    uint64_t rewound;                     /* events by which its name was set back */
+    bool was_rewound;                     /* the storage page says so still */
     size_t event_payload, event_metadata; /* bytes of an event of the last run; at first a guess */
     size_t run_events;                    /* events that the last look found; likewise */
 } mmi_reader_t;
@@ -239,6 +242,12 @@ mofka_status_t mmi_reader_mark(mmi_reader_t *r, mmi_mark_t mark);
 void mmi_reader_acknowledge(mmi_reader_t *r, uint64_t next);
 /* Forget the marks at or below the head: the reader was overtaken. */
 void mmi_reader_forget(mmi_reader_t *r, mmi_place_t head);
+/* Read from batch start `at` on, also backwards. The marks behind it are forgotten. `units`: as
+ * mmi_reader_go_to. Events below `deliver` are passed. */
+void mmi_reader_go_back(mmi_reader_t *r, mmi_place_t at, uint64_t deliver);
+/* The last batch start that is kept for the reader and is not behind `id`: the end of a marked
+ * batch, or `kept`. */
+mmi_place_t mmi_reader_find_batch(const mmi_reader_t *r, uint64_t id);
 /* *ended: the topic is complete, and all its events were read. MOFKA_ERR_CORRUPT: the word that
  * says so is damaged. */
 mofka_status_t mmi_reader_has_ended(mmi_reader_t *r, bool *ended);
@@ -277,6 +286,12 @@ mofka_status_t mmi_behind_finish_data(void *self, mofka_run_t *run, int64_t time
                                       size_t *overtaken);
 void mmi_behind_release_run(void *self, mofka_run_t *run);
 void mmi_behind_free(mmi_consumer_t *c);
+
+/* ---- seek.c: slots of the consumer's table ---- */
+
+mofka_status_t mmi_consumer_seek(void *self, size_t partition, uint64_t id);
+mofka_status_t mmi_consumer_seek_time(void *self, size_t partition, uint64_t time_ns);
+uint64_t mmi_consumer_rewound(void *self);
 
 /* ---- pass.c ---- */
 

@@ -18,6 +18,7 @@
 #include "mpi/errand/errand.h"
 #include "mpi/storage/storage.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <mofka/log.h>
 #include "mpi/alive/alive.h"
@@ -114,6 +115,7 @@ static void join_start(mmi_reader_t *r, uint64_t at, uint64_t acknowledged, mmi_
     r->event_payload = FIRST_PAYLOAD;
     r->skip_below = r->published = acknowledged;
     r->standing_ms = mmi_now_ms();
+    r->kept = (mmi_place_t){at, head.units};
     atomic_store(&r->acknowledged, acknowledged);
 }
 
@@ -191,15 +193,28 @@ static mofka_status_t join_resume_stored(mmi_reader_t *r, mmi_place_t head) {
     return MOFKA_OK;
 }
 
+/* By how many events the opening of the log set the name back. */
+static mofka_status_t join_read_rewound(mmi_reader_t *r, const char *name) {
+    mofka_status_t status =
+        mmi_storage_load(r->p, MMI_STORED(rewound) + 8 * r->place, "rewound", &r->rewound);
+    r->was_rewound = r->rewound > 0;
+    if (r->was_rewound)
+        mofka_log(MOFKA_LOG_WARN,
+                  "topic '%s', partition %zu: consumer '%s' is set back by %" PRIu64
+                  " events, to event %" PRIu64 ", where the topic was cut or torn",
+                  r->p->topic, r->p->index, name, r->rewound, r->next);
+    return status;
+}
+
 /* Begin in the files. The owner of a far reader's partition joins in its name, and has no log. */
-static mofka_status_t join_seek(mmi_reader_t *r, bool from_end) {
+static mofka_status_t join_seek(mmi_reader_t *r, const char *name, bool from_end) {
     r->behind = true;
     if (!r->log)
         return MOFKA_OK;
     mofka_status_t status = mmi_log_seek(r->log, r->next);
     if (!status)
         r->log->boundary = r->fresh && from_end && !r->ringless; /* it is at the tail */
-    return status;
+    return status || r->fresh ? status : join_read_rewound(r, name);
 }
 
 /* Where a name that is new begins: behind what is stored now, or at the head. */
@@ -317,7 +332,7 @@ mofka_status_t mmi_reader_join_for(mmi_reader_t *r, const mmi_partition_t *p, co
         mmi_partition_unlock(p);
     }
     if (!status && p->retention == MMI_RETAIN_STORED)
-        status = join_seek(r, from_end);
+        status = join_seek(r, name, from_end);
     return status ? status : mmi_window_check(p->w, p->owner);
 }
 

@@ -240,6 +240,27 @@ void mmi_reader_forget(mmi_reader_t *r, mmi_place_t head) {
     marks_remove(r, head.events, false);
 }
 
+mmi_place_t mmi_reader_find_batch(const mmi_reader_t *r, uint64_t id) {
+    mmi_place_t found = r->kept;
+    for (size_t i = 0; i < r->mark_count && mark_at(r, i)->end <= id; i++)
+        found = (mmi_place_t){mark_at(r, i)->end, mark_at(r, i)->units};
+    return found;
+}
+
+void mmi_reader_go_back(mmi_reader_t *r, mmi_place_t at, uint64_t deliver) {
+    uint64_t known = r->batch_end - r->next;
+    mmi_reader_clear_ends(r, known < MMI_RUN_EVENTS_MAX ? known : MMI_RUN_EVENTS_MAX);
+    while (r->mark_count > 0 && mark_at(r, r->mark_count - 1)->end > at.events)
+        r->mark_count--;
+    r->any_unsettled &= r->mark_count > 0;
+    r->held = 0;
+    r->next = r->batch_end = r->batch_start = r->settled_below = at.events;
+    r->chain = mmi_chain_from(at.units);
+    r->skip_below = deliver;
+    r->expects = true;
+    r->reported = r->late = false;
+}
+
 mofka_status_t mmi_reader_has_ended(mmi_reader_t *r, bool *ended) {
     mofka_status_t status =
         r->complete ? MOFKA_OK
@@ -352,6 +373,7 @@ mofka_status_t mmi_reader_publish(mmi_reader_t *r, bool all) {
         return mmi_window_check(p->w, p->owner);
     mmi_control_store(p, mmi_reader_field(r, MMI_CONTROL(cursor)),
                       reached.end << 32 | (uint32_t)reached.units);
+    r->kept = (mmi_place_t){reached.end, reached.units};
     if (all || reader_is_worth_ringing(r, reached)) {
         r->rung = reached;
         reader_want_trim(r, reached);

@@ -6,7 +6,8 @@
  *   options, memory for the driver          roll call, MPI_Comm_idup; agree   until the deadline
  *   memory to compare options               agree, then Ibcast of the         until the deadline
  *                                           leader's; all compare
- *   open the store; rank 0 may make it      agree, twice                      until the deadline
+ *   open the store; rank 0 may make it,     agree, twice                      until the deadline
+ *   and cuts it to "resume_at"
  *                                           meet, then Comm_split_type        in MPI
  *   memory to compare bindings              agree, then Iallgather            until the deadline
  *   check and make the window               whether one node; meet            until the deadline
@@ -395,12 +396,12 @@ static size_t mmi_driver_choose_owners(const mmi_driver_t *d, int *owners) {
 static mofka_status_t mmi_driver_open(mmi_driver_t *d, preparation_t *p) {
     mmi_settings_t *s = &p->settings;
     mmi_directory_t *directory = &d->directory;
-    mofka_status_t status = mmi_settings_agree(d->ranks, p->own.join, s, directory->owners);
+    mofka_status_t status = mmi_settings_agree(d->ranks, &p->own, s, directory->owners);
     directory->arena_bytes = s->arena_bytes;
     directory->directory_bytes = s->directory_bytes;
     directory->owner_count = (size_t)s->owner_count;
     if (!status)
-        status = mmi_driver_open_store(d, s);
+        status = mmi_driver_open_store(d, s, p->own.resume_at);
     if (!status)
         status = mmi_node_find(d->ranks, s->node_ranks, &d->node);
     if (!status && s->owner_count == 0)
@@ -495,6 +496,7 @@ mofka_status_t mofka_mpi_driver_create(MPI_Comm comm, const char *options,
         status = mmi_driver_give(d, driver);
     else if (d)
         mmi_driver_destroy(d);
+    free(p.own.resume_at);
     errno = saved;
     return status;
 }

@@ -52,8 +52,10 @@ void mmi_driver_stop(mmi_driver_t *d, bool frees);
 
 /* ---- store.c: collective ---- */
 
-/* Open the store that the settings name, if they do; the same on all ranks. */
-mofka_status_t mmi_driver_open_store(mmi_driver_t *d, const mmi_settings_t *s);
+/* Open the store that the settings name, if they do; the same on all ranks. `resume_at`: rank 0
+ * cuts topics there first; NULL: none. */
+mofka_status_t mmi_driver_open_store(mmi_driver_t *d, const mmi_settings_t *s,
+                                     const char *resume_at);
 /* Once the window is open: start to keep files, and make the topics that the store has. */
 mofka_status_t mmi_driver_resume(mmi_driver_t *d);
 

@@ -9,6 +9,7 @@
 #include <mofka/metadata.h>
 #include <mofka/options.h>
 #include "mpi/partition/layout.h"
+#include "store/log/segment.h"
 #include "mpi/window/window.h"
 
 /* How long ranks may take to come to the driver's creation, and to finish it. */
@@ -52,6 +53,7 @@ static mofka_status_t settings_read_table(const char *options, mmi_settings_t *s
         {.key = "node_ranks", .kind = MOFKA_OPTION_UINT, .value = node_ranks, .max = INT_MAX},
         {.key = "store", .kind = MOFKA_OPTION_STRING, .value = store},
         {.key = "resume", .kind = MOFKA_OPTION_CHOICE, .value = &s->resume, .choices = resume},
+        {.key = "resume_at", .kind = MOFKA_OPTION_JSON, .value = &own->resume_at},
         {.key = "join", .kind = MOFKA_OPTION_BOOL, .value = &own->join},
         {.key = "high", .kind = MOFKA_OPTION_BOOL, .value = &own->high},
         {.key = "create_timeout_ms",
@@ -61,18 +63,36 @@ static mofka_status_t settings_read_table(const char *options, mmi_settings_t *s
     return mofka_options_read("MPI driver", options, table, sizeof table / sizeof table[0]);
 }
 
-static mofka_status_t settings_read_store(const char *path, mmi_settings_t *s) {
+/* Its text is not a part of the settings, whose size is fixed: what is compared says what it is. */
+static mofka_status_t settings_read_resume_at(const char *json, mmi_settings_t *s) {
+    size_t bytes = strlen(json);
+    if (s->resume == MMI_RESUME_NEVER)
+        return mofka_fail(MOFKA_ERR_OPTION,
+                          "MPI driver: \"resume_at\" cuts topics that a store has; "
+                          "\"resume\" is \"never\"");
+    if (bytes > MMI_RESUME_AT_BYTES_MAX)
+        return mofka_fail(MOFKA_ERR_RANGE,
+                          "MPI driver: option \"resume_at\" has more than %zu bytes",
+                          MMI_RESUME_AT_BYTES_MAX);
+    s->resume_at[0] = bytes;
+    s->resume_at[1] = mfi_check_bytes(json, bytes, 0);
+    return MOFKA_OK;
+}
+
+static mofka_status_t settings_read_store(const char *path, const char *resume_at,
+                                          mmi_settings_t *s) {
     if (!path)
-        return s->resume == MMI_RESUME_IF_EXISTS
+        return s->resume == MMI_RESUME_IF_EXISTS && !resume_at
                    ? MOFKA_OK
-                   : mofka_fail(MOFKA_ERR_OPTION, "MPI driver: \"resume\" needs \"store\"");
+                   : mofka_fail(MOFKA_ERR_OPTION, "MPI driver: \"%s\" needs \"store\"",
+                                resume_at ? "resume_at" : "resume");
     size_t bytes = strlen(path);
     if (bytes == 0 || bytes >= sizeof s->store)
         return mofka_fail(MOFKA_ERR_RANGE,
                           "MPI driver: option \"store\" must be a path of 1 to %zu bytes",
                           sizeof s->store - 1);
     memcpy(s->store, path, bytes);
-    return MOFKA_OK;
+    return resume_at ? settings_read_resume_at(resume_at, s) : MOFKA_OK;
 }
 
 /* Without the option, all ranks are owners. */
@@ -137,7 +157,7 @@ mofka_status_t mmi_settings_read(const char *options, int size, mmi_settings_t *
                                  : mofka_fail(MOFKA_ERR_MEMORY, "no memory for %d owners", size);
     s->node_ranks = (int)node_ranks;
     if (!status)
-        status = settings_read_store(store, s);
+        status = settings_read_store(store, own->resume_at, s);
     if (!status && json)
         status = settings_read_owners(json, size, list, &s->owner_count);
     else if (!status)
@@ -146,10 +166,13 @@ mofka_status_t mmi_settings_read(const char *options, int size, mmi_settings_t *
     s->directory_bytes = mmi_round_up(s->directory_bytes, MMI_PAGE_BYTES);
     free(json);
     free(store);
-    if (status)
-        free(list);
-    else
+    if (!status) {
         *owners = list;
+        return MOFKA_OK;
+    }
+    free(list);
+    free(own->resume_at);
+    own->resume_at = NULL;
     return status;
 }
 
@@ -184,10 +207,35 @@ static mofka_status_t settings_receive(mmi_ranks_t *r, int leader, settings_text
     return status;
 }
 
+/* All have the leader's settings, and get its "resume_at". */
+static mofka_status_t settings_share_resume_at(mmi_ranks_t *r, int leader, size_t bytes,
+                                               char **resume_at) {
+    char *text = calloc(bytes + 1, 1);
+    assert(bytes <= MMI_RESUME_AT_BYTES_MAX);
+    mofka_status_t status =
+        text ? MOFKA_OK : mofka_fail(MOFKA_ERR_MEMORY, "MPI driver: no memory for \"resume_at\"");
+    status = mmi_agree(r, status, "comparing its options");
+    if (status) {
+        free(text);
+        return status;
+    }
+    assert(text);
+    if (r->rank == leader)
+        memcpy(text, *resume_at, bytes);
+    int error = MPI_Ibcast(text, (int)bytes, MPI_BYTE, leader, r->comm, &r->request);
+    status = error ? mmi_mpi_fail("MPI_Ibcast", error) : mmi_ranks_wait(r, "comparing its options");
+    if (status)
+        return status; /* MPI may still write the text */
+    free(*resume_at);
+    *resume_at = text;
+    return MOFKA_OK;
+}
+
 /* With `text`, which holds this rank's settings. */
-static mofka_status_t settings_compare(mmi_ranks_t *r, bool join, mmi_settings_t *s, int *owners,
-                                       settings_text_t **text) {
+static mofka_status_t settings_compare(mmi_ranks_t *r, mmi_own_settings_t *own, mmi_settings_t *s,
+                                       int *owners, settings_text_t **text) {
     int leader, differs;
+    bool join = own->join;
     size_t owners_bytes = (size_t)r->size * sizeof *owners;
     mofka_status_t status = settings_find_leader(r, join, &leader);
     if (!status)
@@ -201,6 +249,8 @@ static mofka_status_t settings_compare(mmi_ranks_t *r, bool join, mmi_settings_t
     bool same = memcmp(&(*text)->settings, s, sizeof *s) == 0 &&
                 memcmp((*text)->owners, owners, owners_bytes) == 0;
     status = mmi_ranks_least(r, same ? r->size : r->rank, "comparing its options", &differs);
+    if (!status && differs == r->size && s->resume_at[0] > 0)
+        return settings_share_resume_at(r, leader, (size_t)s->resume_at[0], &own->resume_at);
     if (status || differs == r->size)
         return status;
     return mofka_fail(MOFKA_ERR_OPTION,
@@ -209,7 +259,8 @@ static mofka_status_t settings_compare(mmi_ranks_t *r, bool join, mmi_settings_t
                       differs, leader);
 }
 
-mofka_status_t mmi_settings_agree(mmi_ranks_t *r, bool join, mmi_settings_t *s, int *owners) {
+mofka_status_t mmi_settings_agree(mmi_ranks_t *r, mmi_own_settings_t *own, mmi_settings_t *s,
+                                  int *owners) {
     assert(s->owner_count >= 0 && s->owner_count <= r->size);
     size_t owners_bytes = (size_t)r->size * sizeof *owners;
     settings_text_t *text = malloc(sizeof *text + owners_bytes);
@@ -221,7 +272,7 @@ mofka_status_t mmi_settings_agree(mmi_ranks_t *r, bool join, mmi_settings_t *s, 
         assert(text);                          /* no rank was without memory */
         memcpy(&text->settings, s, sizeof *s); /* with its padding, which is compared */
         memcpy(text->owners, owners, owners_bytes);
-        status = settings_compare(r, join, s, owners, &text);
+        status = settings_compare(r, own, s, owners, &text);
     }
     free(text);
     return status;

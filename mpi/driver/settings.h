@@ -15,6 +15,8 @@ enum { MMI_WORDS_CONCURRENT, MMI_WORDS_SERIAL };
 enum { MMI_RESUME_IF_EXISTS, MMI_RESUME_MUST, MMI_RESUME_NEVER };
 /* Bytes of the store's path, with its zero. */
 #define MMI_STORE_PATH_BYTES 1024
+/* Bytes of "resume_at", at most: ids of 4096 partitions of many topics. */
+#define MMI_RESUME_AT_BYTES_MAX ((size_t)16 << 20)
 
 /* Without pointers, because a rank broadcasts it; so the list of owners is apart. */
 typedef struct mmi_settings {
@@ -26,6 +28,7 @@ typedef struct mmi_settings {
     int node_ranks;                        /* ranks of a part of a node; 0: all of it */
     uint64_t arena_bytes, directory_bytes; /* whole pages */
     int resume;                            /* of the enum above */
+    uint64_t resume_at[2];                 /* bytes and check of its text; 0: there is none */
     char store[MMI_STORE_PATH_BYTES];      /* "": none; zeros behind it */
 } mmi_settings_t;
 
@@ -34,16 +37,18 @@ typedef struct mmi_own_settings {
     bool join;                 /* it adopts the options of others */
     bool high;                 /* its group of an intercommunicator comes last */
     int64_t create_timeout_ms; /* negative: without limit */
+    char *resume_at;           /* owned; JSON, or NULL. Once all agree: that of all */
 } mmi_own_settings_t;
 
 /* Read the options of this rank, one of `size`. `*owners`: give, free(); `size` ranks, zero behind
- * the first `owner_count`. `own` is written on failure, too. Local. */
+ * the first `owner_count`. `own` is written on failure, too, without "resume_at". Local. */
 mofka_status_t mmi_settings_read(const char *options, int size, mmi_settings_t *s, int **owners,
                                  mmi_own_settings_t *own);
 
 /* Ranks that join adopt the settings of the lowest rank that does not join (of rank 0 if all join).
  * All other ranks must have equal settings: if they differ, every rank gets MOFKA_ERR_OPTION.
  * Collective. */
-mofka_status_t mmi_settings_agree(mmi_ranks_t *r, bool join, mmi_settings_t *s, int *owners);
+mofka_status_t mmi_settings_agree(mmi_ranks_t *r, mmi_own_settings_t *own, mmi_settings_t *s,
+                                  int *owners);
 
 #endif

@@ -30,19 +30,30 @@ static mofka_status_t store_compare(mmi_driver_t *d) {
                       d->store.path);
 }
 
-mofka_status_t mmi_driver_open_store(mmi_driver_t *d, const mmi_settings_t *s) {
+/* Rank 0: open the store, or make it, and cut what is to be cut. Other ranks wait meanwhile, so
+ * nobody has a topic open. */
+static mofka_status_t store_open_first(mmi_driver_t *d, const mmi_settings_t *s,
+                                       const char *resume_at) {
     static const mfi_store_mode_t modes[] = {
         [MMI_RESUME_IF_EXISTS] = MFI_STORE_MAKE,
         [MMI_RESUME_MUST] = MFI_STORE_THERE,
         [MMI_RESUME_NEVER] = MFI_STORE_NEW,
     };
+    mofka_status_t status = mfi_store_open(&mfi_io_posix, s->store, modes[s->resume], &d->store);
+    if (!status)
+        status = mfi_store_finish_cut(&d->store);
+    if (!status && resume_at)
+        status = mfi_store_resume_at(&d->store, "MPI driver", resume_at);
+    return status;
+}
+
+mofka_status_t mmi_driver_open_store(mmi_driver_t *d, const mmi_settings_t *s,
+                                     const char *resume_at) {
     mofka_status_t status = MOFKA_OK;
     if (!s->store[0])
         return MOFKA_OK;
     if (d->rank == 0)
-        status = mfi_store_open(&mfi_io_posix, s->store, modes[s->resume], &d->store);
-    if (d->rank == 0 && !status)
-        status = mfi_store_finish_cut(&d->store);
+        status = store_open_first(d, s, resume_at);
     status = mmi_agree(d->ranks, status, "opening its store");
     if (status)
         return status;

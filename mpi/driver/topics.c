@@ -5,6 +5,7 @@
 #include "mpi/consumer/consumer.h"
 #include "mpi/driver/driver.h"
 #include "mpi/producer/producer.h"
+#include "mpi/storage/storage.h"
 
 static mofka_status_t topics_make_producer(void *self, const char *name, const char *options,
                                            const mofka_producer_ops_t **ops, void **producer) {
@@ -45,6 +46,15 @@ static mofka_status_t topics_evict(void *self, const char *consumer, int64_t tim
                            : mmi_topic_evict(self, consumer, timeout_ms);
 }
 
+static mofka_status_t topics_ends(void *self, int64_t timeout_ms, uint64_t *ends) {
+    mmi_topic_t *topic = self;
+    mofka_status_t status = mmi_window_may_call(topic->w);
+    if (status)
+        return status;
+    return topic->w->agent ? mmi_agent_ends(topic->w->agent, topic, timeout_ms, ends)
+                           : mmi_storage_ends(self, timeout_ms, ends);
+}
+
 const mofka_topic_ops_t mmi_topic_ops = {
     .size = sizeof mmi_topic_ops,
     .partition_info = mmi_topic_partition_info,
@@ -53,6 +63,7 @@ const mofka_topic_ops_t mmi_topic_ops = {
     .make_consumer = topics_make_consumer,
     .destroy = mmi_topic_destroy,
     .evict = topics_evict,
+    .ends = topics_ends,
 };
 
 static mofka_status_t topics_create(void *self, const mofka_topic_config_t *config) {

@@ -185,8 +185,10 @@
  *      192  bell           as data_bell                      fetch_add 1
  *      200  waiters        a rank that waits for `written`   fetch_add 1, then -1
  *                          or `synced`
- *      512  rewound[64]    the opening of the log            store: by how many events a named
- *                                                            consumer was set back
+ *      208  asked          a rank that wants all on disk     fetch_add 1: sync what is written
+ *      512  rewound[64]    the opening of the log, then the  store: by how many events a named
+ *                          named consumer                    consumer was set back; 0 once it has
+ *                                                            acknowledged more
  *     1024  text           the writing thread                what failed, before the word; it may
  *                                                            be read torn
  *     2560  counts         the threads that mmi_stored_counts  store; each is sealed
@@ -328,7 +330,8 @@ typedef struct mmi_stored {
     uint64_t pad2[7];
     uint64_t bell;
     uint64_t waiters;
-    uint64_t pad3[38];
+    uint64_t asked;
+    uint64_t pad3[37];
     uint64_t rewound[MMI_CONSUMERS_MAX];
     char text[1536];
     mmi_stored_counts_t counts;
@@ -341,6 +344,7 @@ static_assert(MMI_STORED(written) == 64, "as drawn");
 static_assert(MMI_STORED(cursor) == 128, "as drawn");
 static_assert(MMI_STORED(bell) == 192, "as drawn");
 static_assert(MMI_STORED(waiters) == MMI_STORED(bell) + 8, "as drawn");
+static_assert(MMI_STORED(asked) == 208, "as drawn");
 static_assert(MMI_STORED(rewound) == 512, "as drawn");
 static_assert(MMI_STORED(text) == 1024, "as drawn");
 static_assert(MMI_STORED(counts) == 2560, "as drawn");

@@ -11,7 +11,7 @@
  *   at              the writing thread; with `lock`, read by the syncing one
  *   disk            the syncing thread; with `sync_lock`, read by the writing one
  *   writer          both, as store/write/writer.h allows; it is rewritten with `sync_lock`
- *   places, names   the syncing thread
+ *   places, names   the syncing thread; so is asked_done
  */
 #ifndef MOFKA_MPI_STORAGE_KEEPER_H
 #define MOFKA_MPI_STORAGE_KEEPER_H
@@ -55,6 +55,8 @@ typedef struct mmi_keeper {
     _Atomic bool dirty;        /* something was written since the last sync began */
     int64_t synced_ms;         /* of the monotonic clock */
     _Atomic int64_t warned_ms; /* when a warning said that the disk is slow; 0: none did */
+    uint64_t asked_seen;       /* the word `asked`, as the writing thread has passed it on */
+    uint64_t asked_done;       /* and as the last sync that went well has answered it */
     mmi_kept_name_t names[MMI_CONSUMERS_MAX];
 } mmi_keeper_t;
 

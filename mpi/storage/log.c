@@ -75,6 +75,16 @@ mofka_status_t mmi_log_seek(mmi_log_t *log, uint64_t id) {
     return MOFKA_OK;
 }
 
+mofka_status_t mmi_log_seek_time(mmi_log_t *log, uint64_t time_ns) {
+    uint64_t id = log->next;
+    mofka_status_t status = mfi_reader_seek_time(log->reader, time_ns, &id);
+    return status ? status : mmi_log_seek(log, id);
+}
+
+mofka_status_t mmi_log_end(mmi_log_t *log, uint64_t *id) {
+    return mfi_reader_seek_end(log->reader, id);
+}
+
 mofka_status_t mmi_log_look(mmi_log_t *log, uint64_t written) {
     mfi_read_t read;
     mofka_status_t status = MOFKA_OK;

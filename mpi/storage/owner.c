@@ -97,6 +97,13 @@ static void storage_want_sync(mmi_storage_t *s) {
     pthread_mutex_unlock(&s->lock);
 }
 
+/* Whether a rank wants what is written on disk, since this thread last looked. */
+static bool keeper_is_asked(mmi_keeper_t *k) {
+    uint64_t before = k->asked_seen;
+    k->asked_seen = mmi_keeper_load(&k->words->asked);
+    return k->asked_seen != before;
+}
+
 /* True: something was written. */
 static bool storage_write_all(mmi_storage_t *s) {
     bool found = false, wants = false;
@@ -105,6 +112,7 @@ static bool storage_write_all(mmi_storage_t *s) {
         bool wrote = mmi_keeper_write(k, &s->write);
         found |= wrote;
         wants |= wrote && k->topic->storage.durability == MMI_DURABLE_SYNCED;
+        wants |= keeper_is_asked(k);
     }
     if (wants)
         storage_want_sync(s);
@@ -170,13 +178,25 @@ static bool keeper_sync_is_due(mmi_keeper_t *k, int64_t now_ms) {
            (wish->sync_ms > 0 && now_ms - k->synced_ms >= (int64_t)wish->sync_ms);
 }
 
+static bool keeper_is_to_answer(const mmi_keeper_t *k) {
+    return mmi_keeper_load(&k->words->asked) != k->asked_done && !atomic_load(&k->sync_failed);
+}
+
+static void keeper_sync_and_answer(mmi_keeper_t *k) {
+    uint64_t asked = mmi_keeper_load(&k->words->asked);
+    if (!mmi_keeper_sync(k) || asked == k->asked_done)
+        return;
+    k->asked_done = asked;
+    mmi_keeper_ring(k);
+}
+
 static void storage_sync_all(mmi_storage_t *s, int64_t *tended_ms) {
     int64_t now_ms = mmi_now_ms();
     bool tends = now_ms - *tended_ms >= PLACES_MS;
     for (mmi_keeper_t *k = atomic_load(&s->keepers); k; k = k->next) {
         bool open = mmi_keeper_load(&k->words->life) != 0;
-        if (open && keeper_sync_is_due(k, now_ms))
-            (void)mmi_keeper_sync(k);
+        if (open && (keeper_sync_is_due(k, now_ms) || keeper_is_to_answer(k)))
+            keeper_sync_and_answer(k);
         if (open && tends)
             mmi_keeper_tend(k);
     }

@@ -12,6 +12,7 @@
  * no farther than the topic's durability.
  *
  *   words.c    the storage page, seen from any rank
+ *   ends.c     where a topic ends on disk, seen from any rank
  *   log.c      runs from the files
  *   owner.c    the threads of an owner, and the topics that they find
  *   open.c     opening a partition's log
@@ -41,10 +42,23 @@ mofka_status_t mmi_storage_load_durable(const mmi_topic_t *topic, const mmi_part
 /* Wait until events below `next` have it; see wait_durable of mofka_producer_ops_t. */
 mofka_status_t mmi_storage_wait_durable(const mmi_topic_t *topic, const mmi_partition_t *p,
                                         uint64_t next, int64_t timeout_ms, uint64_t *durable);
+/* Sleep until the owner has written, or synced, more: the word `field` is to reach `next`.
+ * `*nap_us` begins with MMI_STORAGE_NAP_US. Blocks: for at most 100 ms, and about `left_ms`. */
+#define MMI_STORAGE_NAP_US 20
+void mmi_storage_sleep(const mmi_partition_t *p, size_t field, uint64_t next, int64_t left_ms,
+                       int64_t *nap_us);
+/* Why the log is not open, or is not written: the word `failed` says that it is so. */
+mofka_status_t mmi_storage_fail(const mmi_partition_t *p, uint64_t failed);
 /* A batch is published: wake the thread that writes it. */
 void mmi_storage_ring(const mmi_partition_t *p);
 /* Say that the storage holds the partition up since event `id`, and why. */
 void mmi_storage_describe(const mmi_partition_t *p, uint64_t id, char *text, size_t bytes);
+
+/* ---- ends.c: a slot of the topic's table ------------------------------------------------------
+ */
+
+/* Blocks: until all is on disk, at most `timeout_ms`. */
+mofka_status_t mmi_storage_ends(void *topic, int64_t timeout_ms, uint64_t *ends);
 
 /* ---- log.c: a consumer's reader of a partition's files --------------------------------------- */
 
@@ -68,6 +82,10 @@ void mmi_log_close(mmi_log_t *log);
 mofka_status_t mmi_log_oldest(mmi_log_t *log, uint64_t *id);
 /* Go to an event. What retention has removed is lost. */
 mofka_status_t mmi_log_seek(mmi_log_t *log, uint64_t id);
+/* Go to the first event that was stored at `time_ns` or later, or behind all that is written. */
+mofka_status_t mmi_log_seek_time(mmi_log_t *log, uint64_t time_ns);
+/* One past the last event of the files. The log is to be sought then. */
+mofka_status_t mmi_log_end(mmi_log_t *log, uint64_t *id);
 /* Have a block, unless one is there. `written`: so far the files are known to be whole.
  * MOFKA_ERR_TIMEOUT: there is no more. MOFKA_ERR_CORRUPT: the next events are damaged. */
 mofka_status_t mmi_log_look(mmi_log_t *log, uint64_t written);

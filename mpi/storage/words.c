@@ -8,7 +8,6 @@
 #include <string.h>
 
 /* Looks at words of another rank, where nothing wakes the one that waits. */
-#define NAP_US 20
 #define NAP_US_MAX 2000
 /* A sleep at the bell. */
 #define BELL_US_MAX 100000
@@ -29,8 +28,7 @@ mofka_status_t mmi_storage_load(const mmi_partition_t *p, size_t field, const ch
     return status;
 }
 
-/* Why the log is not open, or is not written. */
-static mofka_status_t storage_fail(const mmi_partition_t *p, uint64_t failed) {
+mofka_status_t mmi_storage_fail(const mmi_partition_t *p, uint64_t failed) {
     uint64_t words[sizeof((mmi_stored_t *)NULL)->text / 8];
     char text[sizeof words];
     mofka_status_t status = mmi_window_read(p->w, p->owner, p->stored + MMI_STORED(text), words,
@@ -54,7 +52,7 @@ mofka_status_t mmi_storage_await(const mmi_topic_t *topic, size_t partition, boo
     const mmi_partition_t *p = &topic->partitions[partition];
     int64_t told_ms = mmi_now_ms();
     *damaged = false;
-    for (int64_t us = NAP_US;; mmi_back_off(&us, NAP_US_MAX)) {
+    for (int64_t us = MMI_STORAGE_NAP_US;; mmi_back_off(&us, NAP_US_MAX)) {
         uint64_t life, failed;
         mofka_status_t status = mmi_storage_load(p, MMI_STORED(life), "life", &life);
         if (!status && life == 0)
@@ -66,7 +64,7 @@ mofka_status_t mmi_storage_await(const mmi_topic_t *topic, size_t partition, boo
             return MOFKA_OK;
         int64_t now_ms = mmi_now_ms();
         if (failed != 0 && (now_ms >= deadline || *damaged))
-            return storage_fail(p, failed);
+            return mmi_storage_fail(p, failed);
         if (now_ms >= deadline)
             return mofka_fail(MOFKA_ERR_TIMEOUT,
                               "topic '%s', partition %zu: rank %d has not opened its log", p->topic,
@@ -112,12 +110,11 @@ static mofka_status_t storage_read_end(const mmi_topic_t *topic, const mmi_parti
     if (status || word != mmi_seal((uint64_t)-MOFKA_ERR_BUSY))
         return status;
     status = storage_read_durable(topic, p, deadline, id);
-    return status ? status : storage_fail(p, mmi_unseal(word));
+    return status ? status : mmi_storage_fail(p, mmi_unseal(word));
 }
 
-/* Sleep until the owner has written, or synced, more. */
-static void storage_sleep(const mmi_topic_t *topic, const mmi_partition_t *p, uint64_t next,
-                          int64_t left_ms, int64_t *nap_us) {
+void mmi_storage_sleep(const mmi_partition_t *p, size_t field, uint64_t next, int64_t left_ms,
+                       int64_t *nap_us) {
     mmi_window_t *w = p->w;
     uint64_t bell = p->stored + MMI_STORED(bell), id = 0;
     if (!w->ops->has_bells) {
@@ -127,7 +124,7 @@ static void storage_sleep(const mmi_topic_t *topic, const mmi_partition_t *p, ui
     }
     uint64_t seen = w->ops->load(w, p->owner, bell);
     w->ops->fetch_add(w, p->owner, p->stored + MMI_STORED(waiters), 1);
-    if (!mmi_storage_load_durable(topic, p, &id) && id < next)
+    if (!mmi_storage_load(p, field, "durable", &id) && id < next)
         w->ops->sleep_on(w, p->owner, bell, seen,
                          left_ms < BELL_US_MAX / 1000 ? left_ms * 1000 : BELL_US_MAX);
     w->ops->fetch_add(w, p->owner, p->stored + MMI_STORED(waiters), UINT64_MAX); /* - 1 */
@@ -140,7 +137,7 @@ static mofka_status_t storage_late(const mmi_topic_t *topic, const mmi_partition
     mofka_status_t status = mmi_window_read(p->w, p->owner, p->stored + MMI_STORED(failed), &failed,
                                             1, mmi_deadline(1000));
     if (!status && mmi_is_sealed(failed) && failed != 0)
-        return storage_fail(p, mmi_unseal(failed));
+        return mmi_storage_fail(p, mmi_unseal(failed));
     return mofka_fail(
         MOFKA_ERR_TIMEOUT,
         "topic '%s', partition %zu: events from %" PRIu64 " on are stored, and not %s "
@@ -152,7 +149,8 @@ static mofka_status_t storage_late(const mmi_topic_t *topic, const mmi_partition
 mofka_status_t mmi_storage_wait_durable(const mmi_topic_t *topic, const mmi_partition_t *p,
                                         uint64_t next, int64_t timeout_ms, uint64_t *durable) {
     /* A look at another rank's word has some time in any case. */
-    int64_t deadline = mmi_deadline(timeout_ms), soon = mmi_deadline(100), nap_us = NAP_US;
+    int64_t deadline = mmi_deadline(timeout_ms), soon = mmi_deadline(100),
+            nap_us = MMI_STORAGE_NAP_US;
     *durable = 0;
     for (bool first = true;; first = false) {
         int64_t until = deadline > soon ? deadline : soon;
@@ -166,14 +164,14 @@ mofka_status_t mmi_storage_wait_durable(const mmi_topic_t *topic, const mmi_part
         int64_t left_ms = deadline == INT64_MAX ? BELL_US_MAX / 1000 : deadline - mmi_now_ms();
         if (left_ms <= 0)
             return storage_late(topic, p, *durable);
-        storage_sleep(topic, p, next, left_ms, &nap_us);
+        mmi_storage_sleep(p, storage_durable_field(topic), next, left_ms, &nap_us);
     }
 }
 
 void mmi_storage_describe(const mmi_partition_t *p, uint64_t id, char *text, size_t bytes) {
     uint64_t failed = 0;
     if (!mmi_storage_load(p, MMI_STORED(failed), "failed", &failed) && failed != 0) {
-        (void)storage_fail(p, failed);
+        (void)mmi_storage_fail(p, failed);
         snprintf(text, bytes, "event %" PRIu64 " cannot be written: %s", id, mofka_last_error());
         return;
     }

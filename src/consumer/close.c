@@ -49,25 +49,10 @@ mofka_status_t mofka_consumer_unsubscribe(mofka_consumer_t *consumer) {
 
 /* In the turn: release the events that nobody pulled. */
 static void consumer_drop_ready(mofka_consumer_t *consumer) {
-    assert(consumer->fetching);
     mfi_monitor_enter(&consumer->lock);
-    mofka_event_t *events = consumer->first;
-    for (mofka_event_t *event = events; event; event = event->next) {
-        event->run->unterminated = false; /* nobody reads it */
-        if (mfi_event_unmade(event) > 0)
-            mfi_run_make_more(consumer, event);
-    }
-    /* With the lock: reports read the statistics. */
-    for (const mofka_event_t *event = events; event; event = event->next)
-        mfi_stats_not_pulled(&consumer->stats, mfi_event_from(event));
-    consumer->first = consumer->last = NULL;
-    consumer->ready_runs = 0;
+    mofka_event_t *events = mfi_consumer_take_ready(consumer, SIZE_MAX);
     mfi_monitor_leave(&consumer->lock);
-    while (events) {
-        mofka_event_t *next = events->next;
-        mofka_event_release(events);
-        events = next;
-    }
+    mfi_events_drop(events);
 }
 
 /* In the turn. MOFKA_ERR_TIMEOUT: not closed yet; a later close tries again. */

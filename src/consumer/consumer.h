@@ -74,6 +74,7 @@ typedef struct mfi_run {
     /* Events at the front whose handles are made. If that is not all, the last of them is in the
      * ready FIFO, and stands there for the others, too. See mfi_run_make_more. */
     size_t made;
+    uint32_t seeks;    /* of its partition, when it was fetched */
     bool unterminated; /* handles that are not made yet would show metadata without a NUL byte */
     char *texts;       /* owned: with NUL bytes, those of the rest of an unterminated run */
     char *releases;    /* where releases count, with the lock: for each event, mfi_release_t */
@@ -98,6 +99,7 @@ typedef struct mfi_partition {
         acknowledged; /* where releases count: the next id that the user has not acknowledged */
     uint64_t lost;    /* events lost that no event has reported yet */
     uint64_t start;   /* first id that was not acknowledged when the consumer was made */
+    uint32_t seeks;   /* runs of an earlier count do not matter for what follows */
 } mfi_partition_t;
 
 /* Room for what a backend says that events wait for. */
@@ -223,6 +225,18 @@ mofka_status_t mfi_consumer_advance(mofka_consumer_t *consumer, int64_t deadline
 bool mfi_consumer_wants_prefetch(mofka_consumer_t *consumer);
 /* Without the lock: start that task. */
 void mfi_consumer_start_prefetch(mofka_consumer_t *consumer);
+
+/* ---- seek.c ---------------------------------------------------------------------------------- */
+
+/* With the lock: whether its consumer has gone elsewhere since the run was fetched. */
+static inline bool mfi_run_is_stale(const mfi_run_t *run) {
+    return run->run && run->seeks != run->consumer->partitions[run->partition].seeks;
+}
+/* In the turn, with the lock: take the events of a partition (SIZE_MAX: of all) that nobody has
+ * pulled out of the ready FIFO. */
+mofka_event_t *mfi_consumer_take_ready(mofka_consumer_t *consumer, size_t partition);
+/* Without the lock: release such events. */
+void mfi_events_drop(mofka_event_t *events);
 
 /* ---- requests.c ------------------------------------------------------------------------------ */
 

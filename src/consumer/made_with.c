@@ -120,6 +120,14 @@ uint64_t mofka_consumer_voided(const mofka_consumer_t *consumer) {
     return consumer_is_valid(consumer) ? mfi_consumer_voided(consumer) : 0;
 }
 
+uint64_t mofka_consumer_rewound(const mofka_consumer_t *consumer) {
+    if (!consumer_is_valid(consumer))
+        return 0;
+    const mofka_consumer_ops_t *ops = consumer->ops;
+    bool counts = ops->size > offsetof(mofka_consumer_ops_t, rewound) && ops->rewound;
+    return counts ? ops->rewound(consumer->self) : 0;
+}
+
 const char *mofka_consumer_name(const mofka_consumer_t *consumer) {
     return consumer_is_valid(consumer) ? consumer->name : NULL;
 }

@@ -144,7 +144,7 @@ static void request_abandoned(void *owner, mfi_outcome_t *request) {
         return;
     assert(event->run->consumer == consumer);
     mfi_monitor_enter(&consumer->lock);
-    bool back = event->run->run && !consumer->closed;
+    bool back = event->run->run && !consumer->closed && !mfi_run_is_stale(event->run);
     if (back)
         request_put_back(consumer, event);
     mfi_monitor_leave(&consumer->lock);

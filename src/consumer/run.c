@@ -64,6 +64,7 @@ mofka_status_t mfi_run_create(mofka_consumer_t *consumer, mofka_run_t *from, mfi
     *run = (mfi_run_t){.consumer = consumer,
                        .run = from,
                        .partition = from ? from->partition : SIZE_MAX,
+                       .seeks = from ? consumer->partitions[from->partition].seeks : 0,
                        .count = count,
                        .users = count,
                        .releases = (char *)&run->events[count]};
@@ -367,11 +368,15 @@ static mofka_status_t releases_acknowledge(mofka_consumer_t *consumer, size_t pa
     return next ? consumer->ops->acknowledge(consumer->self, partition, next - 1) : MOFKA_OK;
 }
 
-/* With the lock: these events are marked as released. Advances the list. *next: what to acknowledge
- * to the backend. */
-static inline void releases_count(mofka_consumer_t *consumer, size_t partition, uint64_t *next,
-                                  mfi_run_t **passed) {
+/* With the lock: events of the run are marked as released. Advances the list. *next: what to
+ * acknowledge to the backend. */
+static inline void releases_count(const mfi_run_t *run, uint64_t *next, mfi_run_t **passed) {
+    mofka_consumer_t *consumer = run->consumer;
+    size_t partition = run->partition;
     mfi_assert_inside(&consumer->lock);
+    *next = 0;
+    if (mfi_run_is_stale(run))
+        return;
     releases_advance(consumer, partition, passed);
     /* Nobody saw the events that close drops: they are not acknowledged. */
     *next = mfi_consumer_is_over(consumer)
@@ -408,7 +413,7 @@ static inline void releases_leave(mfi_run_t *run, size_t users, uint64_t next, m
 void mfi_run_count_release(mofka_event_t *event) {
     mfi_run_t *run = event->run, *passed = NULL;
     mofka_consumer_t *consumer = run->consumer;
-    size_t index = (size_t)(event - run->events), partition = run->partition;
+    size_t index = (size_t)(event - run->events);
     uint64_t next;
     if (mfi_is_marked(consumer)) { /* the backend is another process's, or is gone */
         mfi_run_release(run);
@@ -418,7 +423,7 @@ void mfi_run_count_release(mofka_event_t *event) {
     assert(!run->releases[index] && consumer->held >= event->held);
     run->releases[index] = event->undelivered ? MFI_RELEASED_UNDELIVERED : MFI_RELEASED;
     consumer->held -= event->held;
-    releases_count(consumer, partition, &next, &passed);
+    releases_count(run, &next, &passed);
     releases_leave(run, 1, next, passed);
 }
 
@@ -437,7 +442,7 @@ void mfi_run_count_releases(mfi_run_t *run, size_t index, size_t count) {
     memset(run->releases + index, MFI_RELEASED, count);
     releases_pass_all(&consumer->partitions[partition], run, index, count);
     consumer->held -= count;
-    releases_count(consumer, partition, &next, &passed);
+    releases_count(run, &next, &passed);
     releases_leave(run, count, next, passed);
 }
 

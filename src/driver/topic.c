@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Topics: creates, opens and lists them through a driver. Topic handles. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -304,5 +306,41 @@ mofka_status_t mofka_topic_evict(mofka_topic_t *topic, const char *consumer, int
     status = topic->ops->evict(topic->self, consumer, timeout_ms);
     if (!status)
         mfi_log(MOFKA_LOG_INFO, "topic '%s': consumer '%s' is evicted", topic->name, consumer);
+    return status;
+}
+
+/* JSON of the ids. */
+static mofka_status_t ends_give(const uint64_t *ends, size_t count, mofka_metadata_t **out) {
+    size_t room = count * 21 + 3, at = 1; /* digits of an id, and a comma */
+    char *text = malloc(room);
+    if (!text)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for the ends of %zu partitions", count);
+    text[0] = '[';
+    for (size_t i = 0; i < count; i++)
+        at += (size_t)snprintf(text + at, room - at, i ? ",%" PRIu64 : "%" PRIu64, ends[i]);
+    text[at++] = ']';
+    mofka_status_t status = mofka_metadata_create(text, at, out);
+    free(text);
+    return status;
+}
+
+mofka_status_t mofka_topic_ends(mofka_topic_t *topic, int64_t timeout_ms, mofka_metadata_t **out) {
+    MFI_KEEP_ERRNO;
+    mofka_status_t status = mfi_topic_check(topic);
+    if (status)
+        return status;
+    const mofka_topic_ops_t *ops = topic->ops;
+    if (ops->size <= offsetof(mofka_topic_ops_t, ends) || !ops->ends)
+        return mofka_fail(MOFKA_ERR_UNSUPPORTED,
+                          "topic '%s': a driver of type '%s' keeps no events on disk", topic->name,
+                          topic->driver->type);
+    uint64_t *ends = calloc(topic->partition_count, sizeof *ends);
+    if (!ends)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for the ends of %zu partitions",
+                          topic->partition_count);
+    status = ops->ends(topic->self, timeout_ms, ends);
+    if (!status)
+        status = ends_give(ends, topic->partition_count, out);
+    free(ends);
     return status;
 }

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <mofka/options.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -24,11 +26,11 @@ typedef struct cursor {
     mfi_reader_t *reader;
     mfi_places_t *places; /* NULL: none was joined */
     size_t slot;
-    mfi_block_t *block; /* read, and not all given; NULL: none */
-    uint32_t given;     /* of its events */
-    uint64_t lost;      /* for the next run */
-    uint64_t rewound;
-    mofka_status_t status; /* of the last look: OK, TIMEOUT, COMPLETE, CORRUPT */
+    mfi_block_t *block;       /* read, and not all given; NULL: none */
+    uint32_t given;           /* of its events */
+    uint64_t lost;            /* for the next run */
+    _Atomic uint64_t rewound; /* events by which it was set back */
+    mofka_status_t status;    /* of the last look: OK, TIMEOUT, COMPLETE, CORRUPT */
     /* With the consumer's lock: */
     uint64_t next;      /* lowest id that is not acknowledged */
     uint64_t given_end; /* behind the highest id that was given */
@@ -47,16 +49,6 @@ typedef struct mfi_files_consumer {
 
 /* ---- fetch ----------------------------------------------------------------------------------- */
 
-static void cursor_note_rewound(const files_consumer_t *c, cursor_t *cursor) {
-    uint64_t rewound = mfi_reader_rewound(cursor->reader);
-    if (rewound > cursor->rewound)
-        mfi_log(MOFKA_LOG_WARN,
-                "topic '%s', partition %zu: a consumer was set back by %" PRIu64
-                " events, which were cut or lost after it had read them",
-                c->topic->record.name, cursor->partition, rewound - cursor->rewound);
-    cursor->rewound = rewound;
-}
-
 /* Go on behind damage, and say so; a run counts what is lost. */
 static mofka_status_t cursor_skip(cursor_t *cursor) {
     uint64_t events;
@@ -70,11 +62,20 @@ static void cursor_follow_life(files_consumer_t *c, cursor_t *cursor) {
     if (life == cursor->life) /* only this thread changes it */
         return;
     pthread_mutex_lock(&c->lock);
+    uint64_t end = mfi_reader_place(cursor->reader, cursor->life, cursor->given_end);
+    uint64_t rewound = cursor->given_end - end;
     cursor->next = mfi_reader_place(cursor->reader, cursor->life, cursor->next);
-    cursor->given_end = mfi_reader_place(cursor->reader, cursor->life, cursor->given_end);
+    cursor->given_end = end;
     cursor->life = life;
     cursor->stored = UINT64_MAX;
     pthread_mutex_unlock(&c->lock);
+    if (rewound == 0)
+        return;
+    atomic_fetch_add(&cursor->rewound, rewound);
+    mfi_log(MOFKA_LOG_WARN,
+            "topic '%s', partition %zu: a consumer was set back by %" PRIu64
+            " events, which were cut or lost after it had read them",
+            c->topic->record.name, cursor->partition, rewound);
 }
 
 /* Look for the next batch, unless one is there. Ids without events are lost. */
@@ -83,7 +84,6 @@ static mofka_status_t cursor_look(files_consumer_t *c, cursor_t *cursor) {
     mofka_status_t status = MOFKA_OK;
     while (!cursor->block && !status) {
         status = mfi_reader_next(cursor->reader, 0, &read);
-        cursor_note_rewound(c, cursor);
         cursor_follow_life(c, cursor);
         if (status == MOFKA_ERR_CORRUPT && c->skips_damaged) {
             status = cursor_skip(cursor);
@@ -221,7 +221,7 @@ static mofka_status_t files_consumer_skip_damaged(void *self, uint64_t *skipped)
     return MOFKA_OK;
 }
 
-/* ---- acknowledgements ------------------------------------------------------------------------ */
+/* ---- seek ------------------------------------------------------------------------------------ */
 
 static cursor_t *consumer_find(files_consumer_t *c, size_t partition) {
     for (size_t i = 0; i < c->count; i++)
@@ -229,6 +229,71 @@ static cursor_t *consumer_find(files_consumer_t *c, size_t partition) {
             return &c->cursors[i];
     return NULL;
 }
+
+/* The reader is at `found`, although the consumer went to `id`: retention was faster. What was read
+ * before does not count. */
+static void cursor_moved(files_consumer_t *c, cursor_t *cursor, uint64_t id, uint64_t found) {
+    cursor_follow_life(c, cursor);
+    mfi_block_release(cursor->block);
+    cursor->block = NULL;
+    cursor->given = 0;
+    cursor->lost += found > id ? found - id : 0;
+    cursor->status = MOFKA_ERR_TIMEOUT;
+}
+
+/* MOFKA_ERR_RANGE: the log does not have the event. Moves the reader. */
+static mofka_status_t cursor_check_id(const files_consumer_t *c, const cursor_t *cursor,
+                                      uint64_t id) {
+    uint64_t oldest, end;
+    mofka_status_t status = mfi_reader_oldest(cursor->reader, &oldest);
+    if (!status)
+        status = mfi_reader_seek_end(cursor->reader, &end);
+    if (!status && (id < oldest || id > end))
+        status = mofka_fail(MOFKA_ERR_RANGE,
+                            "topic '%s', partition %zu has events %" PRIu64 " to %" PRIu64
+                            ": a consumer cannot go to %" PRIu64,
+                            c->topic->record.name, cursor->partition, oldest, end, id);
+    return status;
+}
+
+static mofka_status_t files_consumer_seek(void *self, size_t partition, uint64_t id) {
+    files_consumer_t *c = self;
+    cursor_t *cursor = consumer_find(c, partition);
+    assert(cursor);
+    uint64_t before = mfi_reader_position(cursor->reader), found = id;
+    mofka_status_t status = cursor_check_id(c, cursor, id);
+    if (status) {
+        char message[MOFKA_MESSAGE_BYTES_MAX + 1];
+        snprintf(message, sizeof message, "%s", mofka_last_error());
+        (void)mfi_reader_seek(cursor->reader, &before);
+        return mofka_fail(status, "%s", message);
+    }
+    status = mfi_reader_seek(cursor->reader, &found);
+    if (!status)
+        cursor_moved(c, cursor, id, found);
+    return status;
+}
+
+static mofka_status_t files_consumer_seek_time(void *self, size_t partition, uint64_t time_ns) {
+    files_consumer_t *c = self;
+    cursor_t *cursor = consumer_find(c, partition);
+    uint64_t found;
+    assert(cursor);
+    mofka_status_t status = mfi_reader_seek_time(cursor->reader, time_ns, &found);
+    if (!status)
+        cursor_moved(c, cursor, found, found);
+    return status;
+}
+
+static uint64_t files_consumer_rewound(void *self) {
+    files_consumer_t *c = self;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < c->count; i++)
+        sum += atomic_load(&c->cursors[i].rewound);
+    return sum;
+}
+
+/* ---- acknowledgements ------------------------------------------------------------------------ */
 
 static mofka_status_t files_consumer_acknowledge(void *self, size_t partition, uint64_t id) {
     files_consumer_t *c = self;
@@ -338,7 +403,10 @@ static const mofka_consumer_ops_t consumer_ops = {.size = sizeof consumer_ops,
                                                   .unsubscribe = files_consumer_unsubscribe,
                                                   .close = files_consumer_close,
                                                   .destroy = files_consumer_destroy,
-                                                  .skip_damaged = files_consumer_skip_damaged};
+                                                  .skip_damaged = files_consumer_skip_damaged,
+                                                  .seek = files_consumer_seek,
+                                                  .seek_time = files_consumer_seek_time,
+                                                  .rewound = files_consumer_rewound};
 
 /* Take the name's place; `place` is where a new name begins. */
 static mofka_status_t cursor_join(cursor_t *cursor, const char *name, mfi_place_t *place) {
@@ -354,6 +422,7 @@ static mofka_status_t cursor_join(cursor_t *cursor, const char *name, mfi_place_
                 "%s: consumer '%s' is set back from event %" PRIu64 " to %" PRIu64
                 ", where the log was cut or torn",
                 cursor->log->folder, name, place->id, id);
+    atomic_fetch_add(&cursor->rewound, id < place->id ? place->id - id : 0);
     place->id = id;
     return MOFKA_OK;
 }

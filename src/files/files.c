@@ -185,11 +185,12 @@ static const mofka_driver_ops_t driver_ops = {.size = sizeof driver_ops,
                                               .destroy = files_destroy};
 
 static mofka_status_t files_read_options(const char *json, mfi_files_driver_t *driver, char **path,
-                                         int *resume) {
+                                         int *resume, char **resume_at) {
     static const char *const words[] = {"if_exists", "must", "never", NULL};
     const mofka_option_t known[] = {
         {"store", MOFKA_OPTION_STRING, path, 0, 0, NULL},
         {"resume", MOFKA_OPTION_CHOICE, resume, 0, 0, words},
+        {"resume_at", MOFKA_OPTION_JSON, resume_at, 0, 0, NULL},
         {"sync_ms", MOFKA_OPTION_UINT, &driver->sync_ms, 1, MFI_LOCK_TOUCH_MS, NULL},
     };
     driver->sync_ms = SYNC_MS_DEFAULT;
@@ -203,14 +204,17 @@ static mofka_status_t files_read_options(const char *json, mfi_files_driver_t *d
 
 static mofka_status_t files_open(mfi_files_driver_t *driver, const char *json) {
     static const mfi_store_mode_t modes[] = {MFI_STORE_MAKE, MFI_STORE_THERE, MFI_STORE_NEW};
-    char *path = NULL;
+    char *path = NULL, *resume_at = NULL;
     int resume = 0;
-    mofka_status_t status = files_read_options(json, driver, &path, &resume);
+    mofka_status_t status = files_read_options(json, driver, &path, &resume, &resume_at);
     if (!status)
         status = mfi_store_open(&mfi_io_posix, path, modes[resume], &driver->store);
     if (!status)
         status = mfi_store_finish_cut(&driver->store);
+    if (!status && resume_at)
+        status = mfi_store_resume_at(&driver->store, "files driver", resume_at);
     free(path);
+    free(resume_at);
     if (!status && mfi_thread_start(&driver->thread, files_tend, driver) != 0)
         status = mofka_fail(MOFKA_ERR_SYSTEM, "files driver: no thread can be started");
     else if (!status)

@@ -257,9 +257,41 @@ static void files_topic_destroy(void *self) {
     (void)self; /* topics belong to the driver */
 }
 
+/* Sync a partition: it ends at `*end`. */
+static mofka_status_t partition_end(const mfi_files_topic_t *topic, size_t index, uint64_t *end) {
+    mfi_files_partition_t *p = &topic->partitions[index];
+    mfi_writer_state_t is;
+    pthread_mutex_lock(&p->append); /* nothing is appended meanwhile */
+    mofka_status_t status = mfi_files_check_written(topic, index);
+    if (!status)
+        status = mfi_files_sync(topic, p);
+    if (!status) {
+        mfi_writer_state(p->writer, &is);
+        *end = is.synced;
+        if (is.synced != is.next)
+            status = mofka_fail(MOFKA_ERR_BUSY,
+                                "topic '%s', partition %zu: events from %" PRIu64
+                                " on are not on disk yet",
+                                topic->record.name, index, is.synced);
+    }
+    pthread_mutex_unlock(&p->append);
+    return status;
+}
+
+/* The process that writes the topic knows where it ends. */
+static mofka_status_t files_topic_ends(void *self, int64_t timeout_ms, uint64_t *ends) {
+    mfi_files_topic_t *topic = self;
+    mofka_status_t status = mfi_files_open_writers(topic);
+    (void)timeout_ms;
+    for (size_t i = 0; i < topic->record.partitions && !status; i++)
+        status = partition_end(topic, i, &ends[i]);
+    return status;
+}
+
 const mofka_topic_ops_t mfi_files_topic_ops = {.size = sizeof mfi_files_topic_ops,
                                                .partition_info = files_partition_info,
                                                .mark_complete = files_mark_complete,
                                                .make_producer = mfi_files_make_producer,
                                                .make_consumer = mfi_files_make_consumer,
-                                               .destroy = files_topic_destroy};
+                                               .destroy = files_topic_destroy,
+                                               .ends = files_topic_ends};

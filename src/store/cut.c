@@ -155,12 +155,19 @@ static mofka_status_t store_finish_cut(const mfi_store_t *store) {
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
+/* Lock the partitions, and check all ends. */
+static mofka_status_t cut_begin(const mfi_store_t *store, const mfi_topic_record_t *record,
+                                const uint64_t *ends, cut_logs_t *c) {
+    mofka_status_t status = cut_lock(store, record, c);
+    for (size_t i = 0; i < c->count && !status; i++)
+        status = cut_check_one(&c->logs[i], ends[i]);
+    return status;
+}
+
 static mofka_status_t store_cut(const mfi_store_t *store, const mfi_topic_record_t *record,
                                 const uint64_t *ends) {
     cut_logs_t c = {0};
-    mofka_status_t status = cut_lock(store, record, &c);
-    for (size_t i = 0; i < c.count && !status; i++)
-        status = cut_check_one(&c.logs[i], ends[i]);
+    mofka_status_t status = cut_begin(store, record, ends, &c);
     if (!status)
         status = intent_write(store, record, ends);
     if (!status)
@@ -181,6 +188,14 @@ mofka_status_t mfi_store_cut(const mfi_store_t *store, const mfi_topic_record_t 
     if (!status)
         status = store_cut(store, record, ends);
     mfi_store_unlock(store, lock);
+    return status;
+}
+
+mofka_status_t mfi_store_check_cut(const mfi_store_t *store, const mfi_topic_record_t *record,
+                                   const uint64_t *ends) {
+    cut_logs_t c = {0};
+    mofka_status_t status = cut_begin(store, record, ends, &c);
+    cut_unlock(&c);
     return status;
 }
 

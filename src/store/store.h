@@ -91,10 +91,22 @@ mofka_status_t mfi_store_log(const mfi_store_t *store, const mfi_topic_record_t 
  * it), MOFKA_ERR_BUSY, _CORRUPT. */
 mofka_status_t mfi_store_cut(const mfi_store_t *store, const mfi_topic_record_t *record,
                              const uint64_t *ends);
+/* Whether mfi_store_cut would cut the topic so, as things are now. Errors as that. */
+mofka_status_t mfi_store_check_cut(const mfi_store_t *store, const mfi_topic_record_t *record,
+                                   const uint64_t *ends);
 /* Finish a cut that a crash interrupted, if there is one. To be called before a store is written.
  * One that another process is doing is waited for, up to 10 s: MOFKA_ERR_BUSY. MOFKA_ERR_CORRUPT:
  * the intent is damaged. */
 mofka_status_t mfi_store_finish_cut(const mfi_store_t *store);
+
+/* ---- the driver option "resume_at" (resume.c) ------------------------------------------------ */
+
+/* Cut topics back, each as mfi_store_cut: `json` is {topic: [the next id of each partition]}, and
+ * `what` begins the messages. Nothing is changed unless each of them can be cut. A crash in between
+ * leaves some topics cut; the same call then cuts the rest. MOFKA_ERR_OPTION: it is no such object,
+ * or has not as many ids as the topic has partitions. MOFKA_ERR_NOT_FOUND: the store has no such
+ * topic. */
+mofka_status_t mfi_store_resume_at(const mfi_store_t *store, const char *what, const char *json);
 
 /* ---- verify and repair (repair.c) ------------------------------------------------------------ */
 

@@ -91,19 +91,22 @@ void expect_end(mofka_consumer_t *consumer) {
 }
 
 int conformance_run(const char *name, mofka_driver_t *driver, const char *topic_options) {
-    const struct CMUnitTest *groups[] = {push_cases,   types_cases,     pull_cases,
-                                         data_cases,   zero_copy_cases, input_cases,
-                                         delete_cases, run_cases,       evict_cases};
+    const struct CMUnitTest *groups[] = {push_cases,      types_cases, pull_cases,   data_cases,
+                                         zero_copy_cases, input_cases, delete_cases, run_cases,
+                                         evict_cases,     seek_cases};
     const size_t counts[] = {push_case_count,   types_case_count,     pull_case_count,
                              data_case_count,   zero_copy_case_count, input_case_count,
-                             delete_case_count, run_case_count,       evict_case_count};
+                             delete_case_count, run_case_count,       evict_case_count,
+                             seek_case_count};
     struct CMUnitTest cases[128];
     size_t count = 0;
     subject = driver;
     subject_options = topic_options;
     memset(cases, 0, sizeof cases);
     for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++)
-        for (size_t j = 0; j < counts[i] && count < 128; j++)
+        for (size_t j = 0; j < counts[i]; j++) {
+            assert_true(count < sizeof cases / sizeof cases[0]);
             cases[count++] = groups[i][j];
+        }
     return _cmocka_run_group_tests(name, cases, count, NULL, NULL);
 }

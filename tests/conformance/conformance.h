@@ -40,8 +40,9 @@ void take_number(mofka_consumer_t *consumer, int number);
 void expect_end(mofka_consumer_t *consumer);
 
 extern const struct CMUnitTest push_cases[], types_cases[], pull_cases[], data_cases[],
-    zero_copy_cases[], input_cases[], delete_cases[], run_cases[], evict_cases[];
+    zero_copy_cases[], input_cases[], delete_cases[], run_cases[], evict_cases[], seek_cases[];
 extern const size_t push_case_count, types_case_count, pull_case_count, data_case_count,
-    zero_copy_case_count, input_case_count, delete_case_count, run_case_count, evict_case_count;
+    zero_copy_case_count, input_case_count, delete_case_count, run_case_count, evict_case_count,
+    seek_case_count;
 
 #endif

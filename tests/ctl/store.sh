@@ -120,6 +120,9 @@ case_store() {
     says none.err "the store s has no topic 'u'"
     offline tail 0 consume --store s --topic t --from 90 --count 3 --envelope
     [ "$(jq -c '[.id, .metadata.n]' tail.out | tr '\n' ' ')" = "[90,91] [91,92] [92,93] " ] || fail "--from and --count"
+    offline all 0 consume --store s --topic t --name back
+    offline back 0 consume --store s --topic t --name back --from 90 --count 3 --envelope
+    [ "$(jq .id back.out | tr '\n' ' ')" = "90 91 92 " ] || fail "a name goes back to --from"
     offline end 0 consume --store s --topic t --from end
     cmp end.out /dev/null || fail "--from end"
     # A name keeps its place; without one nothing is written.

@@ -256,6 +256,127 @@ static void a_place_is_set_back_by_a_cut(void **state) {
     files_end(driver);
 }
 
+/* ---- "resume_at" ----------------------------------------------------------------------------- */
+
+static uint64_t resume_end(const char *name, size_t partition) {
+    mofka_driver_t *driver = files_driver();
+    mofka_topic_t *topic;
+    mofka_metadata_t *ends;
+    unsigned long long found[2] = {0};
+    OK(mofka_driver_open_topic(driver, name, 0, &topic));
+    OK(mofka_topic_ends(topic, 1000, &ends));
+    assert_true(sscanf(mofka_metadata_text(ends, NULL), "[%llu,%llu]", &found[0], &found[1]) >= 1);
+    mofka_metadata_release(ends);
+    mofka_topic_release(topic);
+    files_end(driver);
+    return found[partition];
+}
+
+/* The restarted program pushes again; names that had acknowledged more are told. */
+static void a_driver_resumes_at_a_checkpoint(void **state) {
+    (void)state;
+    mofka_driver_t *driver;
+    files_write(0, 100);
+    driver = files_driver();
+    mofka_topic_t *topic = files_topic(driver, NULL);
+    mofka_consumer_t *consumer = files_consumer(topic, "a");
+    files_pull(consumer, 0, 90);
+    files_leave(consumer);
+    OK(mofka_topic_mark_complete(topic, 1000));
+    mofka_topic_release(topic);
+    files_end(driver);
+    for (int i = 0; i < 2; i++) { /* twice, as after a crash before anything was pushed */
+        OK(files_try(",\"resume_at\":{\"t\":[60]}", &driver));
+        topic = files_topic(driver, NULL);
+        if (i == 1)
+            files_push(topic, 60, 10); /* it is not complete any more */
+        mofka_topic_release(topic);
+        files_end(driver);
+    }
+    driver = files_driver();
+    topic = files_topic(driver, NULL);
+    consumer = files_consumer(topic, "a");
+    assert_int_equal(mofka_consumer_rewound(consumer), 30);
+    files_pull(consumer, 60, 10);
+    files_leave(consumer);
+    consumer = files_consumer(topic, "a");
+    assert_int_equal(mofka_consumer_rewound(consumer), 0);
+    files_leave(consumer);
+    mofka_topic_release(topic);
+    files_end(driver);
+}
+
+/* A consumer that reads meanwhile, and has read farther, is told how many of its events are gone.
+ */
+static void a_reader_is_set_back_by_another_process(void **state) {
+    (void)state;
+    mofka_driver_t *driver, *resumed;
+    files_write(0, 100);
+    OK(files_try(",\"resume\":\"must\"", &driver));
+    mofka_topic_t *topic = files_topic(driver, NULL);
+    mofka_consumer_t *consumer = files_consumer(topic, "a");
+    files_pull(consumer, 0, 100);
+    OK(files_try(",\"resume_at\":{\"t\":[40]}", &resumed));
+    mofka_topic_t *again = files_topic(resumed, NULL);
+    files_push(again, 40, 5);
+    files_pull(consumer, 40, 5);
+    assert_int_equal(mofka_consumer_rewound(consumer), 60);
+    files_leave(consumer);
+    mofka_topic_release(again);
+    mofka_topic_release(topic);
+    files_end(resumed);
+    files_end(driver);
+}
+
+/* All topics are cut, or none is. */
+static void what_cannot_be_resumed_is_left(void **state) {
+    (void)state;
+    static const struct {
+        const char *option, *word;
+        mofka_status_t status;
+    } bad[] = {
+        {"{\"t\":[10],\"u\":[20,31]}", "cannot be cut at 31", MOFKA_ERR_RANGE},
+        {"{\"t\":[10],\"v\":[0]}", "has no topic 'v'", MOFKA_ERR_NOT_FOUND},
+        {"{\"t\":[10],\"u\":[20]}", "an array of 2 ids", MOFKA_ERR_OPTION},
+        {"{\"t\":[10],\"u\":20}", "an array of 2 ids", MOFKA_ERR_OPTION},
+        {"{\"t\":[10],\"t\":[20]}", "'t' twice", MOFKA_ERR_OPTION},
+        {"{\"t\":[-1]}", "partition 0 of topic 't' is not an id", MOFKA_ERR_OPTION},
+        {"{\"t\":[1.5]}", "is not an id", MOFKA_ERR_OPTION},
+        {"{\"t\":[\"7\"]}", "is not an id", MOFKA_ERR_OPTION},
+        {"{\"t\":[1e300]}", "is not an id", MOFKA_ERR_OPTION},
+        {"[10]", "must be an object", MOFKA_ERR_OPTION},
+    };
+    files_write(0, 100);
+    mofka_driver_t *driver = files_driver();
+    mofka_topic_t *topic;
+    OK(mofka_driver_create_topic(driver, "u",
+                                 &(mofka_topic_options_t){.options = "{\"partitions\":2}"}));
+    OK(mofka_driver_open_topic(driver, "u", 0, &topic));
+    files_push(topic, 0, 30);
+    mofka_topic_release(topic);
+    files_end(driver);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char option[128];
+        snprintf(option, sizeof option, ",\"resume_at\":%s", bad[i].option);
+        FAILS(files_try(option, &driver), bad[i].status, bad[i].word);
+    }
+    assert_int_equal(resume_end("t", 0), 100);
+    assert_int_equal(resume_end("u", 0), 30);
+    files_cut(10); /* as a crash between the topics leaves it */
+    OK(files_try(",\"resume_at\":{\"t\":[10],\"u\":[20,0]}", &driver));
+    files_end(driver);
+    assert_int_equal(resume_end("t", 0), 10);
+    assert_int_equal(resume_end("u", 0), 20);
+    driver = files_driver(); /* a writer is there */
+    topic = files_topic(driver, NULL);
+    files_push(topic, 10, 5);
+    mofka_driver_t *second;
+    FAILS(files_try(",\"resume_at\":{\"t\":[10]}", &second), MOFKA_ERR_BUSY, "in use");
+    mofka_topic_release(topic);
+    files_end(driver);
+    assert_int_equal(resume_end("t", 0), 15);
+}
+
 /* As another node does whose user says that this process is dead. */
 static void files_take_lock_over(void) {
     char path[128], record[512];
@@ -301,6 +422,9 @@ int main(void) {
         FILES_CASE(a_killed_writer_loses_nothing),
         FILES_CASE(retention_waits_for_consumers),
         FILES_CASE(a_place_is_set_back_by_a_cut),
+        FILES_CASE(a_driver_resumes_at_a_checkpoint),
+        FILES_CASE(a_reader_is_set_back_by_another_process),
+        FILES_CASE(what_cannot_be_resumed_is_left),
         FILES_CASE(a_writer_whose_lock_is_taken_writes_no_more),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);

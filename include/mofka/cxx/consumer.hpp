@@ -254,6 +254,19 @@ class Consumer {
         detail::check(mofka_consumer_skip_damaged(get(), &skipped));
         return skipped;
     }
+    /** Go to an event of a partition: the next event of it is that one. */
+    void seek(std::size_t partition, EventID id) const {
+        detail::check(mofka_consumer_seek(get(), partition, id));
+    }
+    /** Go to the first event of each partition that was stored at that time or later (ns since
+     * 1970). */
+    void seekTime(std::uint64_t time_ns) const {
+        detail::check(mofka_consumer_seek_time(get(), time_ns));
+    }
+    /** The number of events by which its name was set back. */
+    std::uint64_t rewound() const {
+        return mofka_consumer_rewound(get());
+    }
     /** The number of events that it has lost. */
     std::uint64_t lost() const {
         return mofka_consumer_lost(get());

@@ -78,6 +78,13 @@ class TopicHandle {
     void evict(std::string_view consumer, std::int64_t timeout_ms = 10000) const {
         detail::check(mofka_topic_evict(get(), std::string(consumer).c_str(), timeout_ms));
     }
+    /** Put all events on disk, and give the next id of each partition, for a checkpoint. */
+    Metadata ends(std::int64_t timeout_ms = MOFKA_WAIT_FOREVER) const {
+        mofka_metadata_t *ends = nullptr;
+        detail::check(mofka_topic_ends(get(), timeout_ms, &ends));
+        detail::MetadataHandle owner(ends);
+        return Metadata::of(ends);
+    }
     /** The handle of the C interface. View. */
     mofka_topic_t *get() const {
         return need()->topic;

@@ -145,6 +145,19 @@ static void consume_complain_of_losses(const consume_run_t *c) {
                      c->drain.lost);
 }
 
+/* Go to --from ID in each partition. One that does not have it begins where it can: earlier events
+ * are passed over. False: a message was printed. */
+static bool consume_go_to_first(consume_run_t *c) {
+    for (size_t i = 0; i < c->drain.partition_count && first_id > 0; i++) {
+        mofka_status_t status = mofka_consumer_seek(c->drain.consumer, i, first_id);
+        if (!status || status == MOFKA_ERR_RANGE || status == MOFKA_ERR_UNSUPPORTED)
+            continue;
+        ctl_complain_of(status, "going to --from");
+        return false;
+    }
+    return true;
+}
+
 static int consume_run(mofka_driver_t *driver) {
     consume_run_t c = {0};
     if (!consume_make_directory())
@@ -156,7 +169,10 @@ static int consume_run(mofka_driver_t *driver) {
     bool good = drain_open(&c.drain, topic, &drain_options);
     if (good) {
         sink_open(&c.sink, STDOUT_FILENO);
-        consume_take_all(&c);
+        if (consume_go_to_first(&c))
+            consume_take_all(&c);
+        else
+            c.failed = true;
         good = consume_is_enough(&c) && !c.failed && c.drain.failed == 0;
         if (c.drain.lost > 0) {
             consume_complain_of_losses(&c);

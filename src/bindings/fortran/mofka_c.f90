@@ -94,6 +94,12 @@ module mofka_c
             character(kind=c_char), dimension(*), intent(in) :: consumer
             integer(c_int64_t), value :: timeout_ms
         end function
+        integer(c_int) function mofka_topic_ends(topic, timeout_ms, ends) bind(c)
+            import :: c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: topic
+            integer(c_int64_t), value :: timeout_ms
+            type(c_ptr), intent(out) :: ends
+        end function
         integer(c_int) function mofka_fortran_producer_create(topic, name, options, numbers, fallback, choose, &
                                                               producer) bind(c)
             import :: c_char, c_funptr, c_int, c_int64_t, c_ptr
@@ -203,6 +209,21 @@ module mofka_c
         integer(c_int64_t) function mofka_consumer_voided(consumer) bind(c)
             import :: c_int64_t, c_ptr
             type(c_ptr), value :: consumer
+        end function
+        integer(c_int64_t) function mofka_consumer_rewound(consumer) bind(c)
+            import :: c_int64_t, c_ptr
+            type(c_ptr), value :: consumer
+        end function
+        integer(c_int) function mofka_consumer_seek(consumer, partition, id) bind(c)
+            import :: c_int, c_int64_t, c_ptr, c_size_t
+            type(c_ptr), value :: consumer
+            integer(c_size_t), value :: partition
+            integer(c_int64_t), value :: id
+        end function
+        integer(c_int) function mofka_consumer_seek_time(consumer, time_ns) bind(c)
+            import :: c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: consumer
+            integer(c_int64_t), value :: time_ns
         end function
         integer(c_int) function mofka_consumer_stats(consumer, stats) bind(c)
             import :: c_int, c_ptr

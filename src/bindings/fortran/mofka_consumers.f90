@@ -51,6 +51,9 @@ module mofka_consumers
         procedure :: process => consumer_process
         procedure :: lost => consumer_lost
         procedure :: voided => consumer_voided
+        procedure :: rewound => consumer_rewound
+        procedure :: seek => consumer_seek
+        procedure :: seek_time => consumer_seek_time
         procedure :: stats => consumer_stats
         procedure :: unsubscribe => consumer_unsubscribe
         procedure :: close => consumer_close
@@ -192,6 +195,29 @@ contains
         class(mofka_consumer), intent(in) :: this
         consumer_voided = mofka_consumer_voided(this%handle)
     end function
+
+    ! The number of events by which its name was set back, because they were cut or lost.
+    integer(int64) function consumer_rewound(this)
+        class(mofka_consumer), intent(in) :: this
+        consumer_rewound = mofka_consumer_rewound(this%handle)
+    end function
+
+    ! Go to an event of a partition; partitions and ids begin with 0.
+    subroutine consumer_seek(this, partition, id, error)
+        class(mofka_consumer), intent(in) :: this
+        integer, intent(in) :: partition
+        integer(int64), intent(in) :: id
+        integer, intent(out), optional :: error
+        call report(mofka_consumer_seek(this%handle, int(partition, c_size_t), id), 'go to an event', error)
+    end subroutine
+
+    ! Go to the first event of each partition that was stored at that time or later: ns since 1970.
+    subroutine consumer_seek_time(this, time_ns, error)
+        class(mofka_consumer), intent(in) :: this
+        integer(int64), intent(in) :: time_ns
+        integer, intent(out), optional :: error
+        call report(mofka_consumer_seek_time(this%handle, time_ns), 'go to a time', error)
+    end subroutine
 
     subroutine consumer_stats(this, text, error)
         class(mofka_consumer), intent(in) :: this

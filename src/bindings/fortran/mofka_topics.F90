@@ -49,6 +49,7 @@ module mofka_topics
         procedure :: partition_info => topic_partition_info
         procedure :: mark_complete => topic_mark_complete
         procedure :: evict => topic_evict
+        procedure :: ends => topic_ends
         procedure :: is_set => topic_is_set
         procedure :: release => topic_release
         procedure, private :: topic_assign
@@ -211,6 +212,19 @@ contains
         integer, intent(in), optional :: timeout_ms
         integer, intent(out), optional :: error
         call report(mofka_topic_evict(this%handle, c_text(consumer), limit_of(timeout_ms)), 'evict a consumer', error)
+    end subroutine
+
+    ! All events are on disk then. JSON: the next id of each partition, for a checkpoint.
+    subroutine topic_ends(this, text, timeout_ms, error)
+        class(mofka_topic), intent(in) :: this
+        character(:), allocatable, intent(out) :: text
+        integer, intent(in), optional :: timeout_ms
+        integer, intent(out), optional :: error
+        type(c_ptr) :: ends
+        integer(c_int) :: status
+        status = mofka_topic_ends(this%handle, limit_of(timeout_ms), ends)
+        text = text_of_metadata(ends, status)
+        call report(status, 'find the ends of a topic', error)
     end subroutine
 
     ! ---- handles: copies, releases -----------------------------------------------------------------

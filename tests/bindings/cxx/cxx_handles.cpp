@@ -287,6 +287,10 @@ static void callbacks_may_throw(const mofka::Driver &driver) {
     CHECK(event.dataSize() == 10 && event.selectedSize() == 4);
     CHECK(consumer.pullMany(3, 0).empty() && !consumer.pullNow(0));
     CHECK(consumer.dataSelector() && consumer.dataAllocator() && consumer.lost() == 0);
+    consumer.seek(0, event.id());
+    CHECK(consumer.pullNow(LONG_MS)->id() == event.id() && consumer.rewound() == 0);
+    THROWS(consumer.seekTime(0), MOFKA_ERR_UNSUPPORTED, "storage");
+    THROWS(topic.ends(LONG_MS), MOFKA_ERR_UNSUPPORTED, "storage");
 }
 
 /* A processor ends by the limit, by StopEventProcessor, and by an exception, which is thrown. */

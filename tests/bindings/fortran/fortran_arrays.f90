@@ -98,6 +98,8 @@ contains
     subroutine consume()
         type(mofka_consumer) :: consumer, copy
         type(mofka_event) :: event, kept
+        character(:), allocatable :: text
+        integer :: failed
         real(real64) :: cube(4, 5, 6), spread(9, 4), plane64(4, 5), whole(4, 5, 6)
         real(real32) :: line(10)
         integer(int32) :: scalar
@@ -142,6 +144,13 @@ contains
         call next(consumer, event, 10)
         call event%read(plane64)
         call expect(all(plane64 == whole(:, :, 3)), 10)
+        call consumer%seek(0, 10_int64)
+        call next(consumer, event, 10)
+        call expect(event%id() == 10 .and. consumer%rewound() == 0, 13)
+        call consumer%seek_time(0_int64, failed)
+        call expect(failed == mofka_err_unsupported, 14)
+        call topic%ends(text, 1000, failed)
+        call expect(failed == mofka_err_unsupported, 15)
         call event%acknowledge()
         call consumer%pull(event, 30000)
         call expect(event%is_end() .and. event%id() == -1 .and. event%metadata() == '', 11)

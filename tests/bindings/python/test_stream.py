@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Events through a topic: pushing, pulling, iterating, awaiting, processing, in one rank."""
 import asyncio
+import tempfile
 import threading
+import time
 import unittest
 
 import mofka
@@ -56,6 +58,36 @@ class Topics(DriverTest):
                              ("you", topic, 8, [0]))
         with topic.producer() as producer:
             self.assertEqual(producer.batch_size, mofka.AdaptiveBatchSize)
+
+
+class Places(DriverTest):
+    def test_a_consumer_goes_to_an_event(self):
+        with self.filled([{"n": n} for n in range(20)]).consumer("r") as consumer:
+            self.assertEqual(consumer.pull().metadata, {"n": 0})
+            consumer.seek(0, 15)
+            self.assertEqual([consumer.pull().metadata["n"] for _ in range(3)], [15, 16, 17])
+            consumer.seek(partition=0, id=2)
+            self.assertEqual(consumer.pull().metadata, {"n": 2})
+            self.assertEqual(consumer.rewound, 0)
+            with self.assertRaises(mofka.MofkaError) as caught:
+                consumer.seek(0, 100)
+            self.assertIs(caught.exception.status, mofka.Status.RANGE)
+
+    def test_a_topic_in_files_has_ends_and_times(self):
+        with tempfile.TemporaryDirectory() as folder, \
+                mofka.Driver("files", {"store": folder + "/store"}) as driver:
+            driver.create_topic("t")
+            topic = driver.open_topic("t")
+            with topic.producer() as producer:
+                for n in range(5):
+                    producer.push({"n": n})
+            self.assertEqual(topic.ends(), [5])
+            with topic.consumer("r") as consumer:
+                consumer.seek_time(time.time() + 1000)
+                with self.assertRaises(TimeoutError):
+                    consumer.pull(0)
+                consumer.seek_time(0)
+                self.assertEqual(consumer.pull().metadata, {"n": 0})
 
 
 class Events(DriverTest):

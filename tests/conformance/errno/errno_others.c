@@ -123,6 +123,11 @@ static void others_of_topic(void) {
     OK(mofka_consumer_stats(consumer, &stats));
     mofka_metadata_release(stats);
     OK(mofka_consumer_skip_damaged(consumer, &skipped));
+    assert_int_equal(mofka_consumer_rewound(consumer), 0);
+    OK(mofka_consumer_seek(consumer, 0, 0));
+    (void)mofka_consumer_seek_time(consumer, 0);
+    if (!mofka_topic_ends(topic, 0, &stats))
+        mofka_metadata_release(stats);
     assert_false(mofka_consumer_zero_copy(consumer));
     mofka_consumer_release(mofka_consumer_retain(consumer));
     end_consumer(consumer);

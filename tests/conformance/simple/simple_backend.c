@@ -174,6 +174,22 @@ static mofka_status_t simple_consumer_acknowledge(void *self, size_t partition, 
     return MOFKA_OK;
 }
 
+/* All events stay, so it can go to each of them. */
+static mofka_status_t simple_consumer_seek(void *self, size_t partition, uint64_t id) {
+    simple_consumer_t *consumer = self;
+    queue_t *queue = consumer->queue;
+    (void)partition;
+    pthread_mutex_lock(&queue->lock);
+    size_t count = queue->count;
+    pthread_mutex_unlock(&queue->lock);
+    if (id > count)
+        return mofka_fail(MOFKA_ERR_RANGE,
+                          "topic '%s' has %zu events: a consumer cannot go to %llu",
+                          queue->texts[NAME], count, (unsigned long long)id);
+    consumer->read = id;
+    return MOFKA_OK;
+}
+
 static mofka_status_t simple_consumer_unsubscribe(void *self) {
     simple_consumer_t *consumer = self;
     queue_t *queue = consumer->queue;
@@ -208,7 +224,8 @@ static const mofka_consumer_ops_t consumer_ops = {.size = sizeof consumer_ops,
                                                   .acknowledge = simple_consumer_acknowledge,
                                                   .unsubscribe = simple_consumer_unsubscribe,
                                                   .close = simple_consumer_close,
-                                                  .destroy = free};
+                                                  .destroy = free,
+                                                  .seek = simple_consumer_seek};
 
 static mofka_status_t simple_make_consumer(void *self, const mofka_consumer_config_t *config,
                                            const mofka_consumer_ops_t **ops, void **out) {

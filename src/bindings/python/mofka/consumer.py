@@ -269,6 +269,22 @@ class Consumer:
         """The number of ids that this consumer has passed and that no event has."""
         return int(c.consumer_voided(self._handle))
 
+    @property
+    def rewound(self) -> int:
+        """The number of events by which its name was set back, because they were cut or lost."""
+        return int(c.consumer_rewound(self._handle))
+
+    def seek(self, partition: int, id: int) -> None:
+        """Go to an event of a partition: the next event of it that is pulled is that one."""
+        check(c.consumer_seek(self._handle, partition, id))
+
+    def seek_time(self, seconds: float) -> None:
+        """Go to the first event of each partition that was stored at that time, or later.
+
+        ``seconds`` counts from 1970, as ``time.time()``. The topic needs storage.
+        """
+        check(c.consumer_seek_time(self._handle, max(0, int(seconds * 1e9))))
+
     def skip_damaged(self) -> int:
         """Go on behind damaged events that a pull has reported; return their number."""
         skipped = ctypes.c_uint64()

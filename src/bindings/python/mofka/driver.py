@@ -69,6 +69,13 @@ class TopicHandle:
         name = text(consumer, "a consumer's name")
         check_wait(lambda ms: c.topic_evict(self._handle, name, ms), timeout_ms)
 
+    def ends(self, timeout_ms: float = 10000) -> List[int]:
+        """Put all events on disk, and return the next id of each partition, for a checkpoint.
+
+        The driver option ``resume_at`` cuts the topic back to them. No rank may push meanwhile.
+        """
+        return list(take_metadata(c.topic_ends, self._handle, int(timeout_ms)))
+
     def __repr__(self) -> str:
         return "<mofka.TopicHandle '%s'>" % self.name
 

@@ -103,6 +103,7 @@ driver_stats i plp
 topic_partition_info i psp
 topic_mark_complete i pl
 topic_evict i ptl
+topic_ends i plp
 producer_create i ppp
 producer_close i pl
 producer_push i ptspsp
@@ -118,6 +119,8 @@ consumer_pull_many i pslpp
 consumer_pull_future i pp
 consumer_process i ppplpp
 consumer_skip_damaged i pp
+consumer_seek i psu
+consumer_seek_time i pu
 consumer_stats i pp
 future_wait i plp
 future_completed b p
@@ -162,6 +165,7 @@ metadata_text p pp
 metadata_release v p
 consumer_lost u p
 consumer_voided u p
+consumer_rewound u p
 data_view_create i psppp
 data_view_retain p p
 data_view_release v p
