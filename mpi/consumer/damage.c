@@ -166,15 +166,26 @@ static mofka_status_t damage_pass(mmi_reader_t *r, const mmi_damage_t *damage) {
     return MOFKA_OK;
 }
 
-/* Count an event whose metadata is damaged, the first time that it is met. */
+/* Add to what the partition's consumers have met, for statistics. */
+static void damage_report(const mmi_partition_t *p, uint64_t count) {
+    if (count > 0 && !mmi_partition_is_far(p)) /* else only processors change its words */
+        p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(damaged), count * MMI_COUNT_ONE);
+}
+
+/* Count damaged events, the first time that they are met. */
 static void damage_count(mmi_reader_t *r, const mmi_damage_t *damage) {
-    if (!damage->of_metadata || damage->end <= r->damage_end)
+    if (damage->of_void || damage->end <= r->damage_end)
         return;
+    mmi_damage_t more = *damage;
+    more.first = more.first > r->damage_end ? more.first : r->damage_end;
+    uint64_t count = damage_count_wanted(r, &more);
     r->damage_end = damage->end;
-    atomic_store_explicit(&r->metadata_damaged,
-                          atomic_load_explicit(&r->metadata_damaged, memory_order_relaxed) +
-                              damage_count_wanted(r, damage),
-                          memory_order_relaxed);
+    damage_report(r->p, count);
+    if (damage->of_metadata)
+        atomic_store_explicit(&r->metadata_damaged,
+                              atomic_load_explicit(&r->metadata_damaged, memory_order_relaxed) +
+                                  count,
+                              memory_order_relaxed);
 }
 
 mofka_status_t mmi_reader_meet_damage(mmi_reader_t *r, const mmi_damage_t *damage) {

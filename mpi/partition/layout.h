@@ -156,6 +156,8 @@
  *      320  finished       a producer that closes            fetch_add 1 to both halves
  *      328  blocked        a producer, while a batch waits   fetch_add 1 to both halves, then -1;
  *                                                            for statistics
+ *      336  damaged        a consumer that meets damage      fetch_add the number of events to both
+ *                                                            halves; for statistics
  *      384  state[64]      a consumer that joins or leaves,  store, with the lock. Where CPUs
  *                          or who evicts one                 write, LIVE to AWAY, and to EVICTED,
  *                                                            by compare-exchange
@@ -299,7 +301,8 @@ typedef struct mmi_control {
     uint64_t pad4[6];
     uint64_t finished;
     uint64_t blocked;
-    uint64_t pad5[6];
+    uint64_t damaged;
+    uint64_t pad5[5];
     uint64_t state[MMI_CONSUMERS_MAX];
     uint64_t cursor[MMI_CONSUMERS_MAX];
     uint64_t acknowledged[MMI_CONSUMERS_MAX];

@@ -157,7 +157,9 @@ static bool mmi_stats_add_words(const mmi_partition_t *p, const snapshot_t *s, c
            mmi_record_add_number(json, "room_bytes", p->ring_bytes) &&
            cJSON_AddBoolToObject(json, "complete", s->state.complete != 0) &&
            mmi_record_add_number(json, "blocked_producers",
-                                 stats_count(snapshot_word(s, MMI_CONTROL(blocked))));
+                                 stats_count(snapshot_word(s, MMI_CONTROL(blocked)))) &&
+           mmi_record_add_number(json, "damaged_events",
+                                 stats_count(snapshot_word(s, MMI_CONTROL(damaged))));
 }
 
 /* With storage: what its owner has written and synced. Before its log is open, that is nothing. */

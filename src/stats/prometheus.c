@@ -49,6 +49,8 @@ static const metric_t metrics[] = {
     {OF_PARTITION, "unstored_ms", "mofka_partition_unstored_seconds", MFI_METRIC_GAUGE, 3,
      "How long the first event that is not stored has been known."},
     PARTITION("blocked_producers", "blocked_producers", GAUGE, "Producers that wait for room."),
+    PARTITION("damaged_events", "damaged_events", COUNTER,
+              "Events that consumers could not read, because they are damaged."),
     PARTITION("complete", "complete", GAUGE, "1 if no more events will come, else 0."),
     PARTITION("written_events", "log_written_events", COUNTER, "Events written to the log."),
     PARTITION("written_bytes", "log_written_bytes", COUNTER,

@@ -340,7 +340,8 @@ static cJSON *rates_reading(int time_us, int events, int lag) {
     char text[1400];
     const char *const partition =
         "{\"tail_events\":%d,\"tail_bytes\":%d,\"held_events\":5,\"held_bytes\":6,"
-        "\"room_events\":10,\"room_bytes\":24,\"blocked_producers\":1,\"complete\":%s,"
+        "\"room_events\":10,\"room_bytes\":24,\"blocked_producers\":1,\"damaged_events\":2,"
+        "\"complete\":%s,"
         "\"unwritten_events\":3,\"log_failed\":true,"
         "\"consumers\":[{\"name\":\"c\",\"live\":%s,\"lag\":%d}]}";
     char first[400], second[400];
@@ -376,6 +377,7 @@ static void rates_of_top(void **state) {
                 rates_of_topic(now, "bytes_fill") == 0.25);
     assert_true(rates_of_topic(now, "blocked_producers") == 2);
     assert_true(rates_of_topic(now, "unwritten_events") == 6);
+    assert_true(rates_of_topic(now, "damaged_events") == 4);
     assert_true(cJSON_IsFalse(cJSON_GetObjectItem(topics->child, "complete")));
     const cJSON *consumer = cJSON_GetObjectItem(topics->child, "consumers")->child;
     assert_null(consumer->next);

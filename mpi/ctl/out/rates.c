@@ -193,6 +193,7 @@ static bool rates_add_sums(cJSON *topic) {
     good &= rates_add_sum_of_rates(topic, "events_per_s");
     good &= rates_add_sum_of_rates(topic, "bytes_per_s");
     good &= rates_add_sum(topic, "blocked_producers");
+    good &= rates_add_sum(topic, "damaged_events");
     partition = cJSON_GetArrayItem(rates_member(topic, "partitions"), 0);
     if (partition && rates_member(partition, "unwritten_events"))
         good &= rates_add_sum(topic, "unwritten_events");

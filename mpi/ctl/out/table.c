@@ -70,6 +70,8 @@ static void table_print_row(const char *name, int width, const cJSON *partition,
         fprintf(out, "=%" PRIu64 "%s", rates_count(consumer, "lag"),
                 cJSON_IsTrue(rates_member(consumer, "live")) ? "" : "(closed)");
     }
+    if (rates_count(row, "damaged_events") > 0)
+        fprintf(out, " damaged=%" PRIu64, rates_count(row, "damaged_events"));
     fputs(cJSON_IsTrue(rates_member(row, "complete")) ? " complete\n" : "\n", out);
 }
 

@@ -32,7 +32,7 @@ static const steps_case_t step_cases[] = {
                       CORRUPT("topic 'log', partition 0: the entry of event 4 is damaged"),
                       CORRUPT("the entry of event 4 is damaged"), WARNS(""), SKIPS(1),
                       WARNS("topic 'log', partition 0: the entry of event 4 is damaged"), SKIPS(0),
-                      EVENTS(5, 8, 1), LOST(1), NOTHING, END}},
+                      EVENTS(5, 8, 1), LOST(1), NOTHING, COUNTED(1), END}},
     /* The entries of a batch are reported together, but not with those of the next batch. */
     {"neighbours_are_reported_together", SMALL,
      (const step_t[]){CONSUMER(NULL), PUSH(4), PUSH(3), ENTRY(1, metadata, BIT(40)),
@@ -50,7 +50,7 @@ static const steps_case_t step_cases[] = {
                       CORRUPT("the flag of event 5 is damaged"), SKIPS(1),
                       CORRUPT("the flag of events 6 to 9 is damaged"), SKIPS(4), NOTHING,
                       LOST(8), /* although no event came */
-                      PUSH(3), EVENTS(10, 12, 8), LOST(8), END}},
+                      PUSH(3), EVENTS(10, 12, 8), LOST(8), COUNTED(8), END}},
     /* A batch is reserved behind the damage, and stored later. */
     {"a_hole_behind_damage_is_waited_for", SMALL,
      (const step_t[]){CONSUMER(NULL), PUSH(16), EVENTS(0, 15, 0), NOTHING, PUSH(3), RESERVE(2),
@@ -79,7 +79,7 @@ static const steps_case_t step_cases[] = {
                       EVENTS(0, 2, 0), EVENTS(5, 5, 2),
                       WARNS("the flag of events 3 to 4 is damaged"), EVENTS(7, 7, 1),
                       WARNS("the entry of event 6 is damaged"), LOST(3), COMPLETE,
-                      PULLS(MOFKA_NO_MORE_EVENTS), END}},
+                      PULLS(MOFKA_NO_MORE_EVENTS), COUNTED(3), END}},
     /* The end of a topic is reached over damage that nothing follows. */
     {"damage_in_front_of_the_end_is_skipped", SMALL,
      (const step_t[]){CONSUMER(NULL), PUSH(2), PUSH(3), COMPLETE, FLAG(2, BIT(20)), EVENTS(0, 1, 0),
@@ -95,11 +95,12 @@ static const steps_case_t step_cases[] = {
     {"so_it_is_where_the_oldest_are_discarded",
      "{\"partition_bytes\":64,\"partition_events\":4,\"retention\":\"discard_oldest\"}",
      room_of_a_damaged_batch},
-    /* A consumer that comes back meets the damage that its predecessor did not skip. */
+    /* A consumer that comes back meets the damage that its predecessor did not skip, and counts it,
+     * too. */
     {"a_successor_meets_the_damage", SMALL,
      (const step_t[]){CONSUMER(NULL), PUSH(2), PUSH(3), ENTRY(3, check, 1), EVENTS(0, 2, 0),
                       CORRUPT("event 3"), CONSUMER(NULL), CORRUPT("event 3"), SKIPS(1),
-                      EVENTS(4, 4, 1), END}},
+                      EVENTS(4, 4, 1), COUNTED(2), END}},
     /* Failed while trimming answered CORRUPT for ever: no producer could store any more. Event 3 is
      * the last one of a batch: the next batch shows where it ends. Event 4 does not matter. */
     {"discarding_goes_on_over_damage", EIGHT_DISCARDED,

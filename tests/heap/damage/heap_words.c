@@ -363,13 +363,16 @@ static void a_damaged_count_of_producers_is_named(void **state) {
 static void statistics_show_no_absurd_count(void **state) {
     (void)state;
     mofka_topic_t *topic = stored_open(SMALL);
-    for (int bit = 0; bit < 64; bit++) {
+    static const size_t counters[] = {MMI_CONTROL(blocked), MMI_CONTROL(damaged)};
+    for (size_t i = 0; i < 2 * 64; i++) {
         mofka_metadata_t *stats;
-        *stored_control(log_of(topic), MMI_CONTROL(blocked)) ^= UINT64_C(1) << bit;
+        uint64_t bit = UINT64_C(1) << i % 64;
+        *stored_control(log_of(topic), counters[i / 64]) ^= bit;
         OK(mofka_driver_stats(log_driver, -1, &stats));
-        assert_true(number_at(stats, "topics/0/partitions/0/blocked_producers") == 0);
+        NUMBER(stats, "topics/0/partitions/0/blocked_producers", 0);
+        NUMBER(stats, "topics/0/partitions/0/damaged_events", 0);
         mofka_metadata_release(stats);
-        *stored_control(log_of(topic), MMI_CONTROL(blocked)) ^= UINT64_C(1) << bit;
+        *stored_control(log_of(topic), counters[i / 64]) ^= bit;
     }
     end_producer(topic);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The steps of cases about damage; see steps.h. */
 #include "heap/damage/steps.h"
+#include "support/json_path.h"
 
 void steps_expect_sleep(mofka_consumer_t *consumer) {
     mofka_event_t *event;
@@ -116,6 +117,14 @@ void step_skips(scene_t *scene, const step_t *step) {
 
 void step_lost(scene_t *scene, const step_t *step) {
     assert_int_equal(mofka_consumer_lost(scene->consumer), step->numbers[0]);
+}
+
+void step_counted(scene_t *scene, const step_t *step) {
+    (void)scene;
+    mofka_metadata_t *stats;
+    OK(mofka_driver_stats(log_driver, -1, &stats));
+    NUMBER(stats, "topics/0/partitions/0/damaged_events", (double)step->numbers[0]);
+    mofka_metadata_release(stats);
 }
 
 void step_warns(scene_t *scene, const step_t *step) {

@@ -45,6 +45,7 @@ void step_sleeps(scene_t *scene, const step_t *step);
 void step_hole(scene_t *scene, const step_t *step);
 void step_skips(scene_t *scene, const step_t *step);
 void step_lost(scene_t *scene, const step_t *step);
+void step_counted(scene_t *scene, const step_t *step);
 void step_warns(scene_t *scene, const step_t *step);
 void step_warns_not(scene_t *scene, const step_t *step);
 void step_head(scene_t *scene, const step_t *step);
@@ -88,6 +89,8 @@ void step_head(scene_t *scene, const step_t *step);
 #define SKIPS(count) STEP(step_skips, NULL, count)
 /* The consumer has lost `count` events. */
 #define LOST(count) STEP(step_lost, NULL, count)
+/* Statistics of the topic have `count` damaged events. */
+#define COUNTED(count) STEP(step_counted, NULL, count)
 /* The last warning has that text in it; "": there was none since the last WARNS. */
 #define WARNS(text) STEP(step_warns, text, 0)
 /* The last warning has not that text in it. */
