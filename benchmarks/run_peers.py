@@ -53,7 +53,8 @@ PEERS = [
 RINGS = {"ring": "a plain ring, one index a message", "ring_64": "a plain ring, one index for 64 messages"}
 # How the library is used, and the options of mofka-bench stream. The first one is paired with the peers; each
 # is measured beside the ring. Claims belong here, as soon as mofka-bench has them.
-WAYS = {"push, pull_many": (), "push, runs in place": ("--runs", "--zero-copy")}
+WAYS = {"push, pull_many": (), "push, runs in place": ("--runs", "--zero-copy"),
+        "claim, runs in place": ("--claim", "--runs", "--zero-copy")}
 
 
 class PeerBench:

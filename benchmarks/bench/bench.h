@@ -61,7 +61,7 @@ typedef struct bench_settings {
     size_t partition_bytes;
     char window[8];
     bench_owners_t owners;
-    bool zero_copy, runs, verify, baseline, futures, phased;
+    bool zero_copy, runs, claim, verify, baseline, futures, phased;
     double rate; /* events per second of each producer, open loop; 0 means no limit */
     uint64_t warmup;
     int repeat;

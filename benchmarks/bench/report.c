@@ -164,6 +164,7 @@ static void report_write_json(const bench_job_t *job, const bench_settings_t *s,
     cJSON_AddNumberToObject(o, "partition_bytes", (double)s->partition_bytes);
     cJSON_AddBoolToObject(o, "zero_copy", s->zero_copy);
     cJSON_AddBoolToObject(o, "runs", s->runs);
+    cJSON_AddBoolToObject(o, "claim", s->claim);
     cJSON_AddBoolToObject(o, "futures", s->futures);
     cJSON_AddBoolToObject(o, "verify", s->verify);
     cJSON_AddNumberToObject(o, "repeat", repeat);

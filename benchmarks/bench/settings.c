@@ -41,6 +41,7 @@ static const char usage[] =
     "                           their own node, so --owners producers if consumers are elsewhere\n"
     "      --zero-copy          consumers read in the window; shm, or node on one node\n"
     "      --runs               consumers pull runs of events\n"
+    "      --claim              producers claim memory and commit it\n"
     "      --futures            ask a future for every event\n"
     "      --phased             pull only after everything is pushed; times both phases\n"
     "      --rate X             events per second of each producer, open loop (0 means no limit;\n"
@@ -97,6 +98,7 @@ enum {
     WINDOW,
     ZERO_COPY,
     RUNS,
+    CLAIM,
     FUTURES,
     PHASED,
     RATE,
@@ -128,6 +130,7 @@ static const struct option long_options[] = {
     {"window", required_argument, NULL, WINDOW},
     {"zero-copy", no_argument, NULL, ZERO_COPY},
     {"runs", no_argument, NULL, RUNS},
+    {"claim", no_argument, NULL, CLAIM},
     {"futures", no_argument, NULL, FUTURES},
     {"phased", no_argument, NULL, PHASED},
     {"rate", required_argument, NULL, RATE},
@@ -267,6 +270,7 @@ static bool settings_set(bench_settings_t *s, int option, const char *text,
     }
     s->zero_copy |= option == ZERO_COPY;
     s->runs |= option == RUNS;
+    s->claim |= option == CLAIM;
     s->futures |= option == FUTURES;
     s->phased |= option == PHASED;
     s->baseline |= option == BASELINE;

@@ -63,6 +63,18 @@ typedef struct mofka_batch {
     bool durable;
 } mofka_batch_t;
 
+/** Memory of a partition for one event that is reserved. The core owns this. `claim` sets all but
+ * the sizes. */
+typedef struct mofka_place {
+    size_t metadata_bytes; /**< for claim: room for metadata; for commit: the size of it */
+    size_t data_bytes;     /**< of its data */
+    char *metadata;        /**< memory for its metadata, writable until commit or give_up */
+    void *data;            /**< the same for its data; 0 bytes: not used */
+    uint64_t id;           /**< of the event */
+    uint64_t scratch[6];   /**< for the backend */
+    bool timed;            /**< for statistics; see mofka_batch_t */
+} mofka_place_t;
+
 /** A group: batches of one partition that are appended together, in order. All of them are reserved
  * already, or none is. The core owns this and what it points to, and keeps it until `done` is
  * called. */
@@ -127,6 +139,19 @@ typedef struct mofka_producer_ops {
      * is under way. A table that ends before this slot is valid. */
     mofka_status_t (*wait_durable)(void *self, size_t partition, uint64_t next, int64_t timeout_ms,
                                    uint64_t *durable);
+    /** Optional, with `append`: reserve a place for one event of `partition`. Called when no append
+     * is under way. With a time-out of 0, also with a lock of the core. MOFKA_ERR_TIMEOUT: there is
+     * no room within `timeout_ms`, or too many places are claimed. After any error nothing is
+     * reserved, and the core uses memory of its own. A table that ends before this slot is valid.
+     */
+    mofka_status_t (*claim)(void *self, size_t partition, mofka_place_t *place, int64_t timeout_ms);
+    /** Required with claim: publish the event. Called with a lock of the core, which never calls
+     * this behind give_up. MOFKA_ERR_CORRUPT: the place is not what it was; nothing is stored. */
+    mofka_status_t (*commit)(void *self, size_t partition, mofka_place_t *place);
+    /** Required with claim: the event will not be published, and consumers go on behind it. With
+     * `keep`, its memory may still be written to; this is called again, without `keep`, when that
+     * has ended. Called with a lock of the core. */
+    mofka_status_t (*give_up)(void *self, size_t partition, mofka_place_t *place, bool keep);
 } mofka_producer_ops_t;
 
 /* ---- consumers ------------------------------------------------------------------------------ */

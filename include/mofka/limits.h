@@ -43,5 +43,7 @@
 #define MOFKA_PUSH_TIMEOUT_MS_DEFAULT 30000
 /** Default age at which a batch leaves although it is not full. */
 #define MOFKA_LINGER_MS_DEFAULT 10
+/** Default age at which consumers pass a claim that is still open. */
+#define MOFKA_CLAIM_MS_DEFAULT 10000
 
 #endif

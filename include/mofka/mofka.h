@@ -9,6 +9,7 @@
 #ifndef MOFKA_MOFKA_H
 #define MOFKA_MOFKA_H
 #include <mofka/archive.h>
+#include <mofka/claim.h>
 #include <mofka/consumer.h>
 #include <mofka/data_descriptor.h>
 #include <mofka/data_view.h>

@@ -84,6 +84,9 @@ typedef struct mofka_producer_options {
      * same metadata and data; some of the latter may be stored in both. Batches of a partition come
      * in their order. It has no fallback itself. NULL means none. */
     mofka_producer_t *fallback;
+    /** Age at which consumers pass a claim in place that is still open (claim.h); 0 means the
+     * default, 10 s. It is found out at most that long afterwards. */
+    uint64_t claim_ms;
 } mofka_producer_options_t;
 
 /** Make a producer of a topic (keep). NULL options mean the defaults. Give: mofka_producer_close,
@@ -101,7 +104,8 @@ MOFKA_API mofka_status_t mofka_producer_create(mofka_topic_t *topic,
  *
  * The producer stays open, and calling again continues, after:
  * - MOFKA_ERR_TIMEOUT, MOFKA_ERR_POSSIBLY_STORED: some events may still be stored.
- * - MOFKA_ERR_BUSY: a callback of its own sending, or of its own close, called this.
+ * - MOFKA_ERR_BUSY: a callback of its own sending, or of its own close, called this; or claims are
+ *   open. All else is sent.
  *
  * MOFKA_ERR_MEMORY: nothing was done. Any other error is the error of the first event that was
  * refused or could not be stored, and that no flush of this thread has reported; the producer is
@@ -223,6 +227,8 @@ MOFKA_API int64_t mofka_producer_push_timeout_ms(const mofka_producer_t *produce
 MOFKA_API mofka_when_full_t mofka_producer_when_full(const mofka_producer_t *producer);
 /** The producer that receives the events that this one cannot store; NULL if it has no fallback. */
 MOFKA_API mofka_producer_t *mofka_producer_fallback(const mofka_producer_t *producer);
+/** The age at which consumers pass a claim that is still open, in ms. */
+MOFKA_API uint64_t mofka_producer_claim_ms(const mofka_producer_t *producer);
 /** What validates its events: the topic's validator, or the one that it was given. */
 MOFKA_API const mofka_validator_t *mofka_producer_validator(const mofka_producer_t *producer);
 /** What chooses its partitions: made from the topic's JSON, or the one that it was given. */

@@ -29,7 +29,9 @@ extern "C" {
  *   the event itself. "events_dropped": events that were not accepted, because there was no room:
  *   see MOFKA_WHEN_FULL_DROP_NEWEST. "events_fallback": events that its fallback accepted in its
  *   place
- * - "batches_stored". Why batches were sent: "batches_full", "batches_linger" (too old),
+ * - "claims_stored", "claims_void": claims in place that were committed, or given up. Each stored
+ * one also counts as an event and as a batch. "claims_open": all claims that are open
+ * - "batches_stored". Why other batches were sent: "batches_full", "batches_linger" (too old),
  *   "batches_flush" (a flush, a close, or a wait for a future), "batches_worker" (adaptive batch
  *   size: a worker was free)
  * - "flushes": flushes, including those of close

@@ -24,6 +24,8 @@ typedef struct mofka_consumer mofka_consumer_t;
 typedef struct mofka_event mofka_event_t;
 /** Consecutive events of one partition, pulled at once. They have no handles of their own. */
 typedef struct mofka_event_run mofka_event_run_t;
+/** Memory for one event, which its producer fills in its place. */
+typedef struct mofka_claim mofka_claim_t;
 /** The outcome of a push, a flush or a pull. The futures of one batch share memory: a future that
  * is kept also keeps the memory of up to 127 others, about 3 KiB. */
 typedef struct mofka_future mofka_future_t;

@@ -127,6 +127,22 @@ static mofka_status_t near_refuse(void *self, size_t partition) {
     return mmi_producer_refuse(producer->self, partition);
 }
 
+static mofka_status_t near_claim(void *self, size_t partition, mofka_place_t *place,
+                                 int64_t timeout_ms) {
+    const agent_producer_t *producer = self;
+    return mmi_claim_take(producer->self, partition, place, timeout_ms);
+}
+
+static mofka_status_t near_commit(void *self, size_t partition, mofka_place_t *place) {
+    const agent_producer_t *producer = self;
+    return mmi_claim_commit(producer->self, partition, place);
+}
+
+static mofka_status_t near_give_up(void *self, size_t partition, mofka_place_t *place, bool keep) {
+    const agent_producer_t *producer = self;
+    return mmi_claim_give_up(producer->self, partition, place, keep);
+}
+
 static const mofka_producer_ops_t near_producer_ops = {
     .size = sizeof near_producer_ops,
     .limits = agent_producer_limits,
@@ -134,6 +150,9 @@ static const mofka_producer_ops_t near_producer_ops = {
     .close = agent_producer_close,
     .destroy = agent_producer_destroy,
     .refuse = near_refuse,
+    .claim = near_claim,
+    .commit = near_commit,
+    .give_up = near_give_up,
 };
 
 static const mofka_producer_ops_t near_durable_producer_ops = {

@@ -342,6 +342,7 @@ static const mofka_consumer_ops_t files_consumer_ops = {
     .seek = mmi_consumer_seek,
     .seek_time = mmi_consumer_seek_time,
     .rewound = mmi_consumer_rewound,
+    .voided = mmi_consumer_voided,
 };
 
 static mofka_status_t mmi_consumer_check_zero_copy(const mmi_topic_t *topic,

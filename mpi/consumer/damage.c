@@ -142,6 +142,11 @@ static void damage_warn(const mmi_reader_t *r, const mmi_damage_t *damage) {
               r->p->topic, r->p->index, text);
 }
 
+/* Whether it is a claim's void, whose memory may still be written to. */
+static bool damage_is_kept(const mmi_reader_t *r, const mmi_damage_t *damage) {
+    return damage->of_void && !mmi_flag_is_settled(mmi_flag_load(r->p, damage->first));
+}
+
 /* Go on behind the damage. */
 static mofka_status_t damage_pass(mmi_reader_t *r, const mmi_damage_t *damage) {
     bool ends_batch = damage->of_flag || damage->of_void ||
@@ -150,8 +155,10 @@ static mofka_status_t damage_pass(mmi_reader_t *r, const mmi_damage_t *damage) {
     uint64_t batch_start = ends_batch ? damage->end : r->batch_start;
     assert(damage->first == r->next && damage->end > r->next);
     mofka_status_t status =
-        ends_batch ? mmi_reader_mark(r, (mmi_mark_t){damage->end, units, damage->first, 0})
-                   : MOFKA_OK;
+        ends_batch
+            ? mmi_reader_mark(r, (mmi_mark_t){damage->end, units, damage->first,
+                                              damage_is_kept(r, damage) ? damage->first + 1 : 0})
+            : MOFKA_OK;
     if (status)
         return status;
     if (damage->of_void) {

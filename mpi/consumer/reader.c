@@ -15,6 +15,7 @@
  * successor starts at the cursor and skips what is below `acknowledged`.
  */
 #include "mpi/consumer/consumer.h"
+#include "mpi/rows/rows.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +66,7 @@ mofka_status_t mmi_reader_mark(mmi_reader_t *r, mmi_mark_t mark) {
 /* Whether the head may pass a batch of which this flag was read. Where a later lap is, it has; and
  * what was read before is damaged now, if it is not there. */
 static bool mark_is_settled(const mmi_partition_t *p, uint64_t start, uint64_t flag) {
-    return mmi_flag_count(p, start, flag) == 0 || mmi_flag_is_settled(flag);
+    return mmi_flag_extent(p, start, flag) == 0 || mmi_flag_is_settled(flag);
 }
 
 /* Look again at the flags of batches that acknowledgements up to `id` reach, if some were not
@@ -317,15 +318,30 @@ void mmi_reader_trim_now(mmi_reader_t *r) {
 }
 
 /* The end of the first batch that acknowledgements up to `id` have reached, and whose flag is not
- * settled; 0: there is none. */
-static uint64_t reader_find_held(const mmi_reader_t *r, uint64_t id) {
+ * settled; 0: there is none. *start: where it begins. */
+static uint64_t reader_find_held(const mmi_reader_t *r, uint64_t id, uint64_t *start) {
     for (size_t i = 0; i < r->mark_count; i++) {
         mmi_mark_t mark = *mark_at(r, i);
+        *start = mark.unsettled - 1;
         if (mark.needs > id || mark.unsettled)
             return mark.needs <= id ? mark.end : 0;
         id = mark.end > id ? mark.end : id;
     }
     return 0;
+}
+
+/* How often a reader looks who holds it up, and how long that waits for the partition's lock. */
+#define DEAD_LOOK_MS 50
+#define DEAD_LOCK_MS 100
+
+/* If a dead rank has left the claim that holds the reader up, settle that. True: look again. */
+static bool reader_pass_dead(mmi_reader_t *r, uint64_t start, int64_t now_ms) {
+    bool passed;
+    if (!mmi_rows_exist(r->p) || (r->held != 0 && now_ms - r->dead_ms < DEAD_LOOK_MS))
+        return false;
+    r->dead_ms = now_ms;
+    /* An error is found again, and reported, by what needs the words. */
+    return !mmi_dead_pass(r->p, start, now_ms + DEAD_LOCK_MS, &passed) && passed;
 }
 
 /* Look again at flags that were not settled. With `waits`: until they are, which is soon unless
@@ -339,8 +355,10 @@ static void reader_settle(mmi_reader_t *r, uint64_t acknowledged, bool waits) {
     for (;;) {
         while (marks_settle(r, acknowledged))
             ;
-        uint64_t held = reader_find_held(r, acknowledged);
+        uint64_t start = 0, held = reader_find_held(r, acknowledged, &start);
         int64_t now_ms = held ? mmi_now_ms() : 0;
+        if (held && reader_pass_dead(r, start, now_ms))
+            continue;
         if (held != r->held)
             r->held_ms = now_ms;
         r->held = held;

@@ -114,11 +114,16 @@
  *   the rank that reserved the range     it does not need it (rows/void.c)
  *   any rank, with the lock              the rank that reserved it is proven dead (rows/dead.c)
  *
+ *
+ * The void of a claim that has expired is not settled, because the program may still write to its
+ * memory: readers pass it, and neither a cursor nor the head does. The rank that claimed settles it
+ * when the claim ends; if it is dead, others do (rows/dead.c).
+ *
  * They put the entry, then the flag. Where CPUs write, a flag is set by compare-exchange, from what
  * it was before. So a producer that finds a void there has not stored.
  *
  * A rank's row says what the rank is about to reserve, or has reserved and not published. It has
- * four entries, one for each append that is under way at a time:
+ * four entries, one for each append or open claim; claims use the last two:
  *
  *   intent   events << 32 | units << 1: what the append adds to the reservation; 0: the entry is
  *            free. Taken by compare-exchange from 0, before the reservation
@@ -139,6 +144,7 @@
  *
  *   offset  word           written by                        operation
  *        0  reservation    a producer, for each batch        fetch_add(events << 32 | units << 1)
+ *                          a claim                           the same, by compare-exchange
  *                          mark-complete, with the lock      fetch_add(1), once: the topic ends
  *       64  head_events    a trimmer, with the lock          store, before head_units
  *       72  head_units     a trimmer, with the lock          store; bit 55: they may be too low

@@ -271,11 +271,13 @@ static inline uint64_t mmi_flag_count(const mmi_partition_t *p, uint64_t id, uin
     bool stored = flag == mmi_flag_make(p, id % p->slots, id / p->slots + 1, mmi_flag_low(flag));
     return stored && count <= p->slots ? count : 0;
 }
-/* The flag that makes `count` events from `id` on void. */
-static inline uint64_t mmi_flag_void(const mmi_partition_t *p, uint64_t id, uint64_t count) {
+/* The flag that makes `count` events from `id` on void. `settled`: nobody writes to their memory
+ * any more. */
+static inline uint64_t mmi_flag_void(const mmi_partition_t *p, uint64_t id, uint64_t count,
+                                     bool settled) {
     assert(count > 0 && count <= p->slots && count <= MMI_BATCH_EVENTS_MAX);
     return mmi_flag_make(p, id % p->slots, id / p->slots + 1,
-                         MMI_FLAG_IS_VOID | MMI_FLAG_SETTLED | count);
+                         MMI_FLAG_IS_VOID | (settled ? MMI_FLAG_SETTLED : 0) | count);
 }
 /* The number of events in the batch, or the void, that begins at `id`; 0: neither does. */
 static inline uint64_t mmi_flag_extent(const mmi_partition_t *p, uint64_t id, uint64_t flag) {
@@ -283,7 +285,7 @@ static inline uint64_t mmi_flag_extent(const mmi_partition_t *p, uint64_t id, ui
              count = mmi_flag_low(flag) & MMI_BATCH_EVENTS_MAX;
     if (stored > 0 || count == 0 || count > p->slots)
         return stored;
-    return flag == mmi_flag_void(p, id, count) ? count : 0;
+    return flag == mmi_flag_void(p, id, count, mmi_flag_is_settled(flag)) ? count : 0;
 }
 /* Look at flags from the batch at `*from` on, below `end`, and move `*from` behind the voids and
  * stored batches among them; with `settled`, behind those with settled flags. *stuck: the batch at

@@ -84,10 +84,9 @@ static mofka_status_t commit_refuse_void(const mmi_partition_t *p, mmi_sender_t 
                       p->topic, p->index, mmi_batch_place(batch).events);
 }
 
-/* Step 5 where CPUs write. False: the batch was made void. */
-static bool commit_exchange_flag(const mmi_partition_t *p, const mofka_batch_t *batch) {
-    uint64_t id = mmi_batch_place(batch).events, at = mmi_flag_offset(p, id);
-    uint64_t flag = mmi_flag_value(p, id, batch->event_count, true), before = mmi_near_load(p, at);
+bool mmi_commit_exchange_flag(const mmi_partition_t *p, uint64_t id, uint64_t count) {
+    uint64_t at = mmi_flag_offset(p, id);
+    uint64_t flag = mmi_flag_value(p, id, count, true), before = mmi_near_load(p, at);
     do
         if (mmi_flag_is_of_lap(before, flag) && mmi_flag_kind(p, id, before) == MMI_FLAG_VOID)
             return false;
@@ -97,8 +96,9 @@ static bool commit_exchange_flag(const mmi_partition_t *p, const mofka_batch_t *
 
 static mofka_status_t commit_publish_near(const mmi_partition_t *p, mmi_sender_t *sender,
                                           const mmi_group_t *group) {
+    const mofka_batch_t *batch = group->batches[0];
     assert(group->count == 1);
-    if (!commit_exchange_flag(p, group->batches[0]))
+    if (!mmi_commit_exchange_flag(p, mmi_batch_place(batch).events, batch->event_count))
         return commit_refuse_void(p, sender, group->batches[0]);
     mmi_row_empty(p, &sender->hold);
     mmi_commit_ring(p);

@@ -163,6 +163,19 @@ static const mofka_producer_ops_t producer_ops = {
     .refuse = mmi_producer_refuse,
 };
 
+/* Of topics without storage whose partitions CPUs write, as far as they are on this node. */
+static const mofka_producer_ops_t near_producer_ops = {
+    .size = sizeof near_producer_ops,
+    .limits = mmi_producer_limits,
+    .append = mmi_append_batch,
+    .close = mmi_producer_close,
+    .destroy = mmi_producer_destroy,
+    .refuse = mmi_producer_refuse,
+    .claim = mmi_claim_take,
+    .commit = mmi_claim_commit,
+    .give_up = mmi_claim_give_up,
+};
+
 /* The owners have opened the logs of a topic with storage. */
 static mofka_status_t producer_await_storage(const mmi_topic_t *topic) {
     int64_t deadline = mmi_deadline(MMI_DIRECTORY_READ_MS);
@@ -198,7 +211,9 @@ mofka_status_t mmi_producer_create(void *self, const char *name, const char *opt
         return status;
     }
     bool durable = topic->store && topic->storage.durability != MMI_DURABLE_MEMORY;
-    *ops = durable ? &durable_producer_ops : &producer_ops;
+    bool near = !topic->store &&
+                (topic->partitions[0].of_node || topic->partitions[0].w->ops->has_addresses);
+    *ops = durable ? &durable_producer_ops : near ? &near_producer_ops : &producer_ops;
     *out = producer;
     return MOFKA_OK;
 }

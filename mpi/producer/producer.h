@@ -8,6 +8,7 @@
  *   put.c      payload, entries and stamp into the owner's memory
  *   turn.c     reserving without room, and how far reservations may go
  *   commit.c   the flag that publishes a batch, the bells
+ *   claim.c    a place for one event, which the user's program fills
  *   pace.c     which of two ways of copying is the cheaper one
  */
 #ifndef MOFKA_MPI_PRODUCER_PRODUCER_H
@@ -50,6 +51,7 @@ typedef struct mmi_sender {
     bool known; /* head, reached and ended stand for those words; they were checked together */
     bool ended; /* the topic, when that was seen last */
     mmi_row_hold_t hold; /* where CPUs write: what says that a batch is reserved */
+    uint64_t claim_row;  /* the entry of a row that the last claim used; 0: none yet */
 } mmi_sender_t;
 
 /* The head was read, and reading it began at `now_ns`. */
@@ -189,6 +191,8 @@ mofka_status_t mmi_append_batch(void *self, size_t partition, mofka_batch_t *bat
  * MOFKA_ERR_TIMEOUT without a message: it does not fit. MOFKA_ERR_COMPLETE: the topic ended. */
 mofka_status_t mmi_room_wait(const mmi_partition_t *p, mmi_sender_t *sender, mofka_batch_t *batch,
                              mmi_due_t *due);
+/* Where memory has addresses: read where the log begins and ends, in the order of mmi_tail_load. */
+mofka_status_t mmi_room_read_near(const mmi_partition_t *p, mmi_sender_t *sender);
 /* For the next function: it has waited. */
 void mmi_room_leave(const mmi_partition_t *p, mmi_sender_t *sender);
 /* The sender's batch does not wait for room any more: it is stored, it failed, or its producer
@@ -245,6 +249,15 @@ static inline void mmi_put_expect(const mmi_partition_t *p, uint64_t id) {
     if (p->w->ops->has_addresses)
         __builtin_prefetch(mmi_window_address(p->w, p->owner, mmi_entry_offset(p, id)), 1);
 }
+/* Whether the place of event `id` was given out before, and used: the reservation went back.
+ * MOFKA_ERR_CORRUPT. Where looking costs a round trip, it is not looked for. */
+mofka_status_t mmi_put_fail_slot(const mmi_partition_t *p, uint64_t id);
+static inline mofka_status_t mmi_put_check_slot(const mmi_partition_t *p, uint64_t id) {
+    static_assert(offsetof(mmi_entry_t, id_1) == 0, "the first word");
+    if (!p->w->ops->has_addresses || mmi_near_load(p, mmi_entry_offset(p, id)) != id + 1)
+        return MOFKA_OK;
+    return mmi_put_fail_slot(p, id);
+}
 /* Step 4 without the flush: write a reserved group, an early one with its flags. `with_state`: read
  * the partition's state as well, into sender->state. */
 mofka_status_t mmi_put_start(const mmi_partition_t *p, mmi_sender_t *sender,
@@ -256,6 +269,8 @@ static inline mofka_status_t mmi_put_group(const mmi_partition_t *p, mmi_sender_
     return status ? status : p->w->ops->flush(p->w, p->owner);
 }
 
+/* Step 5 where CPUs write: the flag of a batch of `count` events. False: it was made void. */
+bool mmi_commit_exchange_flag(const mmi_partition_t *p, uint64_t id, uint64_t count);
 /* Put the flag of a batch, by way of `*flag`. Complete after a flush. */
 void mmi_commit_put_flag(const mmi_partition_t *p, const mofka_batch_t *batch, bool settled,
                          uint64_t *flag);
@@ -267,6 +282,13 @@ void mmi_commit_ring(const mmi_partition_t *p);
  * readers. MOFKA_ERR_TIMEOUT: a batch of one was made void, and is not reserved any more. */
 mofka_status_t mmi_commit_publish(const mmi_partition_t *p, mmi_sender_t *sender,
                                   const mmi_group_t *group);
+/* ---- claim.c: the slots of a producer's table; see mofka_producer_ops_t ---- */
+
+mofka_status_t mmi_claim_take(void *self, size_t partition, mofka_place_t *place,
+                              int64_t timeout_ms);
+mofka_status_t mmi_claim_commit(void *self, size_t partition, mofka_place_t *place);
+mofka_status_t mmi_claim_give_up(void *self, size_t partition, mofka_place_t *place, bool keep);
+
 /* The topic has ended. MOFKA_ERR_COMPLETE, with a message; MOFKA_ERR_CORRUPT: that is not so. */
 mofka_status_t mmi_commit_refuse(const mmi_partition_t *p);
 

@@ -237,7 +237,7 @@ static void put_stamp(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_
 /* ---- groups ---------------------------------------------------------------------------------- */
 
 /* The slot of `id` holds its id already. */
-static mofka_status_t put_fail_slot(const mmi_partition_t *p, uint64_t id) {
+mofka_status_t mmi_put_fail_slot(const mmi_partition_t *p, uint64_t id) {
     mmi_entry_t entry;
     mmi_entries_get(p, id, &entry, 1);
     if (entry.check != mmi_entry_check(&entry))
@@ -245,18 +245,9 @@ static mofka_status_t put_fail_slot(const mmi_partition_t *p, uint64_t id) {
     return mmi_word_damaged(p, "reservation", mmi_control_load(p, MMI_CONTROL(reservation)));
 }
 
-/* Whether this place was given out before, and used: the reservation went back. Where looking costs
- * a round trip, it is not looked for. */
-static inline mofka_status_t put_check_slot(const mmi_partition_t *p, uint64_t id) {
-    static_assert(offsetof(mmi_entry_t, id_1) == 0, "the first word");
-    if (!p->w->ops->has_addresses || mmi_near_load(p, mmi_entry_offset(p, id)) != id + 1)
-        return MOFKA_OK;
-    return put_fail_slot(p, id);
-}
-
 mofka_status_t mmi_put_start(const mmi_partition_t *p, mmi_sender_t *sender,
                              const mmi_group_t *group, bool with_state) {
-    mofka_status_t status = put_check_slot(p, mmi_batch_place(group->batches[0]).events);
+    mofka_status_t status = mmi_put_check_slot(p, mmi_batch_place(group->batches[0]).events);
     if (status)
         return status;
     put_payloads(p, sender, group);

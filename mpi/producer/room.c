@@ -63,10 +63,28 @@ static mofka_status_t room_describe_event(const mmi_partition_t *p, mmi_state_t 
     return MOFKA_OK;
 }
 
-/* Whether the batch at `id` has a flag that is not settled: no cursor, and no head, passes it. */
+/* Whether the batch, or void, at `id` has a flag that is not settled: no cursor, and no head,
+ * passes it. */
 static bool room_is_unsettled(const mmi_partition_t *p, uint64_t id) {
     uint64_t flag = mmi_flag_load(p, id);
-    return mmi_flag_count(p, id, flag) > 0 && !mmi_flag_is_settled(flag);
+    return mmi_flag_extent(p, id, flag) > 0 && !mmi_flag_is_settled(flag);
+}
+
+static void room_describe_unsettled(const mmi_partition_t *p, uint64_t id, char *text,
+                                    size_t bytes) {
+    char holder[MMI_HOLDER_TEXT_BYTES];
+    if (mmi_flag_kind(p, id, mmi_flag_load(p, id)) != MMI_FLAG_VOID) {
+        snprintf(text, bytes,
+                 "event %" PRIu64 " was stored, and its producer has not confirmed that; it is "
+                 "slow or has stopped",
+                 id);
+        return;
+    }
+    mmi_holder_describe(p, id, holder);
+    snprintf(text, bytes,
+             "the claim of event %" PRIu64 " has expired, and was neither committed nor aborted; "
+             "%s",
+             id, holder);
 }
 
 static mofka_status_t room_describe(const mmi_partition_t *p, const mmi_due_t *due, char *text,
@@ -88,11 +106,7 @@ static mofka_status_t room_describe(const mmi_partition_t *p, const mmi_due_t *d
         return status;
     uint64_t first = p->retention == MMI_DISCARD_OLDEST ? state.head.events : slowest.at.events;
     if (room_is_unsettled(p, first)) {
-        snprintf(text, bytes,
-                 "event %" PRIu64
-                 " was stored, and its producer has not confirmed that; it is slow "
-                 "or has stopped",
-                 first);
+        room_describe_unsettled(p, first, text, bytes);
         return MOFKA_OK;
     }
     if (slowest.place == MMI_CONSUMERS_MAX) {
@@ -171,8 +185,7 @@ static mofka_status_t room_decode(const mmi_partition_t *p, mmi_sender_t *sender
     return MOFKA_OK;
 }
 
-/* The same where memory has addresses. In this order: see mmi_tail_load. */
-static inline mofka_status_t room_read_near(const mmi_partition_t *p, mmi_sender_t *sender) {
+mofka_status_t mmi_room_read_near(const mmi_partition_t *p, mmi_sender_t *sender) {
     uint64_t words[MMI_STATE_WORDS];
     for (size_t i = 0; i < MMI_STATE_WORDS; i++)
         words[i] = mmi_near_load(p, p->base + MMI_CONTROL(head_events) + 8 * i);
@@ -186,7 +199,7 @@ static inline mofka_status_t room_read_near(const mmi_partition_t *p, mmi_sender
 static mofka_status_t room_look(const mmi_partition_t *p, mmi_sender_t *sender,
                                 const mofka_batch_t *batch, mmi_due_t *due, bool *room) {
     mofka_status_t status =
-        p->w->ops->has_addresses ? room_read_near(p, sender) : room_read(p, sender);
+        p->w->ops->has_addresses ? mmi_room_read_near(p, sender) : room_read(p, sender);
     if (status)
         return status;
     if (sender->ended && !batch->reserved)
@@ -259,7 +272,7 @@ static void room_pass_dead(const mmi_partition_t *p, int64_t now_ms, int64_t *lo
     *look_ms = now_ms + DEAD_LOOK_MS;
     uint64_t at = state.head.events;
     while (!stuck && at < tail.at.events &&
-           !mmi_flags_pass(p, tail.at.events, false, INT64_MAX, &at, &stuck))
+           !mmi_flags_pass(p, tail.at.events, true, INT64_MAX, &at, &stuck))
         ;
     if (stuck) /* an error is found again by who needs the words */
         (void)mmi_dead_pass(p, at, now_ms + LOCK_WAIT_MS, &passed);

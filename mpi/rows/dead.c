@@ -128,6 +128,13 @@ static mofka_status_t look_begin(dead_look_t *look, bool *any) {
     return MOFKA_OK;
 }
 
+/* The event is not stored, or it is that of a claim that has expired and not ended. */
+static bool look_is_open(const mmi_partition_t *p, uint64_t id) {
+    uint64_t flag = mmi_flag_load(p, id);
+    mmi_flag_kind_t kind = mmi_flag_kind(p, id, flag);
+    return kind == MMI_FLAG_EARLIER || (kind == MMI_FLAG_VOID && !mmi_flag_is_settled(flag));
+}
+
 mofka_status_t mmi_holder_find(const mmi_partition_t *p, uint64_t id, mmi_holder_t *holder) {
     dead_look_t look = {.p = p, .id = id, .living = -1, .died = -1, .covers = -1};
     bool any = false;
@@ -138,7 +145,7 @@ mofka_status_t mmi_holder_find(const mmi_partition_t *p, uint64_t id, mmi_holder
     for (int rank = 0; rank < p->w->size; rank++)
         look_at_row(&look, rank);
     bool known = look_at_flags(&look);
-    if (mmi_flag_kind(p, id, mmi_flag_load(p, id)) != MMI_FLAG_EARLIER)
+    if (!look_is_open(p, id))
         return MOFKA_OK;
     holder->rank = look.covers >= 0 ? look.covers : look.living >= 0 ? look.living : look.died;
     holder->dead = look.covers >= 0 ? !look.covers_alive : look.living < 0 && look.died >= 0;

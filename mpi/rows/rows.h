@@ -35,6 +35,19 @@ static inline bool mmi_row_take(const mmi_partition_t *p, mmi_row_hold_t *hold, 
     return hold->held || mmi_row_take_other(p, hold, add);
 }
 
+/* The entries of a row that claims leave to appends. */
+#define MMI_ROW_APPENDS 2
+/* The same for a claim. False: this rank has as many open claims as it may have, or other appends
+ * use their entries. */
+bool mmi_row_take_other_for_claim(const mmi_partition_t *p, mmi_row_hold_t *hold, uint64_t add);
+static inline bool mmi_row_take_for_claim(const mmi_partition_t *p, mmi_row_hold_t *hold,
+                                          uint64_t add) {
+    uint64_t expected = 0;
+    assert(!hold->held && add != 0);
+    hold->held = hold->at != 0 && mmi_near_exchange(p, hold->at, &expected, add);
+    return hold->held || mmi_row_take_other_for_claim(p, hold, add);
+}
+
 static inline _Atomic uint64_t *mmi_row_word(const mmi_partition_t *p, uint64_t offset) {
     return (_Atomic uint64_t *)(void *)mmi_window_address(p->w, p->owner, offset);
 }
@@ -66,6 +79,10 @@ static inline void mmi_row_empty(const mmi_partition_t *p, mmi_row_hold_t *hold)
  * the lock. `*from` moves behind what is void; what does not fit the slots behind the head stays.
  * Wakes readers. MOFKA_ERR_CORRUPT: something else is there. */
 mofka_status_t mmi_void_range(const mmi_partition_t *p, mmi_place_t *from, mmi_place_t end);
+
+/* Make a claim's place void, whose memory may still be written to: readers pass it, and the head
+ * does not, before mmi_void_range settles it. MOFKA_ERR_CORRUPT. */
+mofka_status_t mmi_void_keep(const mmi_partition_t *p, mmi_place_t from, mmi_place_t end);
 
 /* ---- dead.c ---------------------------------------------------------------------------------- */
 

@@ -17,15 +17,17 @@
 /* With nobody else who writes there: make `count` events from `id` on void. `*done`: they are, or
  * were before. */
 static mofka_status_t void_put(const mmi_partition_t *p, uint64_t id, uint64_t count,
-                               uint64_t units, bool *done) {
+                               uint64_t units, bool settled, bool *done) {
     const uint64_t end = id + count, bytes = units * MMI_UNIT_BYTES, at = mmi_flag_offset(p, id);
-    const uint64_t word = mmi_flag_void(p, id, count);
+    const uint64_t word = mmi_flag_void(p, id, count, settled);
     mmi_entry_t entry = {.id_1 = end, .metadata = bytes, .data = bytes};
     uint64_t before = mmi_near_load(p, at);
     *done = before == word;
     if (*done)
         return MOFKA_OK;
-    if (mmi_flag_kind(p, id, before) == MMI_FLAG_EARLIER) {
+    if (settled && before == mmi_flag_void(p, id, count, false)) {
+        *done = mmi_near_exchange(p, at, &before, word);
+    } else if (mmi_flag_kind(p, id, before) == MMI_FLAG_EARLIER) {
         entry.check = mmi_entry_check(&entry);
         mmi_entries_put(p, end - 1, &entry, 1);
         (void)p->w->ops->flush(p->w, p->owner); /* has no errors where CPUs write */
@@ -42,7 +44,7 @@ mofka_status_t mmi_void_range(const mmi_partition_t *p, mmi_place_t *from, mmi_p
     mmi_state_t state;
     uint64_t first = from->events;
     mofka_status_t status = mmi_state_load(p, &state);
-    assert(mmi_rows_exist(p) && from->events < end.events);
+    assert(p->w->ops->has_addresses && from->events < end.events);
     while (!status && from->events < end.events) {
         uint64_t room = state.head.events + p->slots - from->events, count;
         bool done = false;
@@ -51,7 +53,7 @@ mofka_status_t mmi_void_range(const mmi_partition_t *p, mmi_place_t *from, mmi_p
         count = count < room ? count : room;
         if ((int64_t)room <= 0 || from->events < state.head.events)
             break;
-        status = void_put(p, from->events, count, end.units, &done);
+        status = void_put(p, from->events, count, end.units, true, &done);
         if (done)
             *from = (mmi_place_t){from->events + count, end.units};
     }
@@ -59,5 +61,14 @@ mofka_status_t mmi_void_range(const mmi_partition_t *p, mmi_place_t *from, mmi_p
         mmi_bell_ring_data(p);
         mmi_bell_ring_room(p);
     }
+    return status;
+}
+
+mofka_status_t mmi_void_keep(const mmi_partition_t *p, mmi_place_t from, mmi_place_t end) {
+    bool done;
+    mofka_status_t status =
+        void_put(p, from.events, end.events - from.events, end.units, false, &done);
+    if (!status)
+        mmi_bell_ring_data(p);
     return status;
 }

@@ -42,7 +42,8 @@ typedef enum mfi_kind {
     MFI_VALIDATOR = 0x3e7ada15,
     MFI_SERIALIZER = 0x3e7ada17,
     MFI_SELECTOR = 0x3e7ada19,
-    MFI_EVENT_RUN = 0x3e7ada1b
+    MFI_EVENT_RUN = 0x3e7ada1b,
+    MFI_CLAIM = 0x3e7ada1d
 } mfi_kind_t;
 
 typedef struct mfi_object {
@@ -51,7 +52,7 @@ typedef struct mfi_object {
 } mfi_object_t;
 
 static inline void mfi_object_init(mfi_object_t *object, mfi_kind_t kind) {
-    assert(kind >= MFI_METADATA && kind <= MFI_EVENT_RUN);
+    assert(kind >= MFI_METADATA && kind <= MFI_CLAIM);
     atomic_init(&object->count, 1);
     object->kind = kind;
 }

@@ -2,7 +2,7 @@
 /* Closes a producer: the last flush, then the end of the backend's part. Releases its handles. */
 #include <inttypes.h>
 #include <stdio.h>
-#include "producer/producer.h"
+#include "producer/claim.h"
 #include "base/log.h"
 
 /* With the lock: whether events are still to be stored, or to become durable: a later call goes on.
@@ -27,6 +27,16 @@ static bool producer_is_empty(const mofka_producer_t *producer) {
     return true;
 }
 
+/* With the lock: claims are open. `failed`: what the flush has reported, with its message. */
+static mofka_status_t producer_fail_claims(const mofka_producer_t *producer, mofka_status_t failed,
+                                           const char *first) {
+    mfi_assert_inside(&producer->lock);
+    return mofka_fail(MOFKA_ERR_BUSY,
+                      "producer '%s': %zu claims are open; commit or abort them first%s%s",
+                      producer->name, mfi_claims_count(producer), failed ? "; before that, " : "",
+                      failed ? first : "");
+}
+
 /* With the lock, releases it meanwhile: flush until no event is left, then set `closed`. Refused
  * events make the call fail, but do not make the producer lossy. */
 static mofka_status_t producer_flush_and_shut(mofka_producer_t *producer, int64_t deadline) {
@@ -42,7 +52,10 @@ static mofka_status_t producer_flush_and_shut(mofka_producer_t *producer, int64_
             failed = status;
             snprintf(first, sizeof first, "%s", mofka_last_error());
         }
-        producer->closed |= producer_is_empty(producer);
+        bool empty = producer_is_empty(producer);
+        if (empty && producer->claims)
+            return producer_fail_claims(producer, failed, first);
+        producer->closed |= empty;
         if (producer->closed)
             return failed ? mofka_fail(failed, "%s", first) : MOFKA_OK;
         if (mfi_remaining(deadline) == 0)
@@ -111,12 +124,13 @@ static mofka_status_t producer_end(mofka_producer_t *producer, int64_t timeout_m
         producer->closes++;
         mfi_monitor_notify(&producer->lock);
         status = producer_flush_and_shut(producer, mfi_deadline(timeout_ms));
-        shut = !producer_may_store_yet(producer, status);
+        shut = producer->closed;
     }
     mfi_monitor_leave(&producer->lock);
     if (!shut)
         return status;
     mfi_producer_cancel_tasks(producer);
+    mfi_claims_stop_looking(producer);
     mfi_monitor_enter(&producer->lock);
     mfi_batches_release(producer);
     mfi_monitor_leave(&producer->lock);
@@ -131,7 +145,9 @@ mofka_status_t mofka_producer_close(mofka_producer_t *producer, int64_t timeout_
 }
 
 mofka_status_t mfi_producer_child_end(mfi_child_t *child, int64_t timeout_ms) {
-    return producer_end(mfi_container_of(child, mofka_producer_t, child), timeout_ms);
+    mofka_producer_t *producer = mfi_container_of(child, mofka_producer_t, child);
+    mfi_claims_orphan(producer);
+    return producer_end(producer, timeout_ms);
 }
 
 static mofka_status_t producer_drive_abandoned(mfi_child_t *child, int64_t timeout_ms) {

@@ -2,7 +2,7 @@
 /* Creates producers, counts the users of their memory, and frees it. */
 #include <stdlib.h>
 #include <string.h>
-#include "producer/producer.h"
+#include "producer/claim.h"
 #include "base/log.h"
 #include <mofka/backend.h>
 
@@ -34,6 +34,7 @@ void mfi_producer_destroy(mofka_producer_t *producer) {
     mofka_producer_release(producer->fallback);
     mofka_topic_release(producer->topic);
     pthread_mutex_destroy(&producer->select_lock);
+    mfi_claims_destroy(producer);
     mfi_accounts_destroy(producer);
     free(producer->options_json);
     free(producer->name);
@@ -61,10 +62,16 @@ mofka_producer_t *mofka_producer_retain(mofka_producer_t *producer) {
     return producer;
 }
 
+/* With `claim`, what it needs is there; without it, nothing is needed. */
+static bool producer_ops_have_claims(const mofka_producer_ops_t *ops) {
+    return ops->size <= offsetof(mofka_producer_ops_t, give_up) || !ops->claim ||
+           (ops->append && ops->commit && ops->give_up);
+}
+
 static bool producer_ops_are_complete(const mofka_producer_ops_t *ops) {
     return ops && ops->size >= offsetof(mofka_producer_ops_t, wait_durable) && ops->limits &&
            (ops->append || ops->append_start) && !ops->append_start == !ops->append_late &&
-           ops->close && ops->destroy;
+           ops->close && ops->destroy && producer_ops_have_claims(ops);
 }
 
 static mofka_status_t producer_make_backend(mofka_producer_t *producer) {

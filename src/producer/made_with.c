@@ -77,6 +77,7 @@ static mofka_status_t producer_set_options(mofka_producer_t *producer,
     producer->serializer = mofka_serializer_retain(
         options->serializer ? options->serializer : producer->topic->serializer);
     producer->linger_ms = options->linger_ms ? options->linger_ms : MOFKA_LINGER_MS_DEFAULT;
+    producer->claim_ms = options->claim_ms ? options->claim_ms : MOFKA_CLAIM_MS_DEFAULT;
     producer->push_timeout_ms =
         options->push_timeout_ms ? options->push_timeout_ms : MOFKA_PUSH_TIMEOUT_MS_DEFAULT;
     producer->when_full = options->when_full;
@@ -120,6 +121,8 @@ mofka_status_t mfi_producer_make_with(mofka_producer_t *producer,
     producer->plain = producer->accepts_all && producer->stores_text && producer->one_choice;
     producer->tells_selector =
         !status && mfi_partition_selector_follows_batches(producer->selector);
+    producer->claims_early = !status && producer->stores_text &&
+                             mfi_partition_selector_ignores_metadata(producer->selector);
     return status;
 }
 
@@ -153,6 +156,10 @@ mofka_thread_pool_t *mofka_producer_thread_pool(const mofka_producer_t *producer
 
 uint64_t mofka_producer_linger_ms(const mofka_producer_t *producer) {
     return producer_is_valid(producer) ? producer->linger_ms : 0;
+}
+
+uint64_t mofka_producer_claim_ms(const mofka_producer_t *producer) {
+    return producer_is_valid(producer) ? producer->claim_ms : 0;
 }
 
 int64_t mofka_producer_push_timeout_ms(const mofka_producer_t *producer) {

@@ -141,6 +141,7 @@ struct mofka_producer {
     bool one_choice;     /* there is one partition to choose */
     bool plain;          /* all three of these */
     bool tells_selector; /* the selector wants a report of each batch that leaves */
+    bool claims_early;   /* a claim needs no metadata to find its place */
     char *name;
     char *options_json; /* NULL: none */
     size_t batch_size, max_batches;
@@ -151,6 +152,7 @@ struct mofka_producer {
     mofka_thread_pool_t *timer;
     uint64_t linger_ms;
     int64_t push_timeout_ms;
+    uint64_t claim_ms;
     mofka_when_full_t when_full;
     mofka_producer_t *fallback; /* kept; NULL: none */
     mfi_child_t child;
@@ -175,6 +177,11 @@ struct mofka_producer {
     mfi_caller_t *callers;        /* threads that may be in a callback */
     mfi_batch_t *unreleased;      /* finished in the background, in that order: a caller releases
                                    * their data */
+    mofka_claim_t *claims;        /* that are open; the newest first */
+    mofka_claim_t *spare_claims;  /* for reuse */
+    bool claim_looks;             /* a delayed task of `timer` will look at them */
+    bool claimed_since;           /* there were claims in place since it looked last */
+    uint64_t claim_look;          /* looks so far */
     mfi_account_t *accounts;      /* of the threads that pushed, flushed or closed */
     mfi_account_t *account;       /* of the last of them; NULL: none */
     mfi_tally_t unreported;       /* what no flush has reported; a new account begins with it */
@@ -351,6 +358,20 @@ mofka_status_t mfi_producer_flush(mofka_producer_t *producer, int64_t deadline, 
 
 struct cJSON *mfi_producer_child_stats(mfi_child_t *child);
 void mfi_producer_child_fold(mfi_child_t *child, mfi_totals_t *totals);
+
+/* ---- push.c: without the lock ---------------------------------------------------------------- */
+
+/* As mofka_producer_push, whose arguments are right. The user may have released the producer. */
+mofka_status_t mfi_producer_push(mofka_producer_t *producer, const char *metadata, size_t bytes,
+                                 mofka_data_view_t *data, size_t partition,
+                                 mofka_future_t **future);
+/* Do not accept an event. Its future reports that, if one is wanted. Else this call returns it, and
+ * the next flush reports it, too. MOFKA_ERR_MEMORY: nothing does. */
+mofka_status_t mfi_push_refuse(mofka_producer_t *producer, mofka_status_t status,
+                               mofka_future_t **future);
+/* Ask the selector. */
+mofka_status_t mfi_push_choose(mofka_producer_t *producer, const char *metadata, size_t bytes,
+                               size_t requested, size_t *partition);
 
 /* ---- push.c, close.c ------------------------------------------------------------------------- */
 

@@ -33,10 +33,8 @@ const mfi_future_ops_t mfi_push_future_ops = {.drive = push_drive,
 
 /* ---- push ----------------------------------------------------------------------------------- */
 
-/* Do not accept the event. Its future reports that, if one is wanted. Else this call returns it,
- * and the next flush reports it, too. */
-static mofka_status_t push_refuse(mofka_producer_t *producer, mofka_status_t status,
-                                  mofka_future_t **future) {
+mofka_status_t mfi_push_refuse(mofka_producer_t *producer, mofka_status_t status,
+                               mofka_future_t **future) {
     assert(status != MOFKA_OK);
     mfi_monitor_enter(&producer->lock);
     producer->stats.events_refused++;
@@ -211,7 +209,7 @@ static mofka_status_t push_enqueue(push_t *push, mfi_lane_t *lane, const char *m
     mofka_producer_t *producer = push->producer;
     size_t data_bytes = push->data ? mofka_data_view_size(push->data) : 0;
     if (data_bytes > SIZE_MAX - bytes || bytes + data_bytes > lane->limits.event_bytes_max)
-        return push_refuse(producer, push_exceeds(lane, bytes, data_bytes), push->future);
+        return mfi_push_refuse(producer, push_exceeds(lane, bytes, data_bytes), push->future);
     mfi_monitor_enter(&producer->lock);
     mofka_status_t status = push_add(push, lane, metadata, bytes, bytes + data_bytes);
     bool check = push->now_ms && push->now_ms >= producer->check_ms;
@@ -269,15 +267,15 @@ static mofka_status_t push_serialize(push_t *push, mfi_lane_t *lane, const char 
         status =
             mofka_fail(buffer.status, "a serializer ignored this error: %s", mofka_last_error());
     if (status)
-        status = push_refuse(push->producer, status, push->future);
+        status = mfi_push_refuse(push->producer, status, push->future);
     else
         status = push_enqueue(push, lane, buffer.bytes, buffer.used);
     free(buffer.bytes);
     return status;
 }
 
-static mofka_status_t push_choose_partition(mofka_producer_t *producer, const char *metadata,
-                                            size_t bytes, size_t requested, size_t *partition) {
+mofka_status_t mfi_push_choose(mofka_producer_t *producer, const char *metadata, size_t bytes,
+                               size_t requested, size_t *partition) {
     pthread_mutex_lock(&producer->select_lock);
     mofka_status_t status =
         mofka_partition_selector_select(producer->selector, metadata, bytes, requested, partition);
@@ -309,14 +307,14 @@ static mofka_status_t push_event(push_t *push, const char *metadata, size_t byte
     if (!status && !producer->accepts_all)
         status = mofka_validator_validate(producer->validator, metadata, bytes, push->data);
     if (!status && !producer->one_choice) {
-        status = push_choose_partition(producer, metadata, bytes, requested, &partition);
+        status = mfi_push_choose(producer, metadata, bytes, requested, &partition);
         if (!status && producer->tells_selector && requested == MOFKA_ANY_PARTITION &&
             push_make_way(push, &producer->lanes[partition],
                           bytes + mofka_data_view_size(push->data)))
-            status = push_choose_partition(producer, metadata, bytes, requested, &partition);
+            status = mfi_push_choose(producer, metadata, bytes, requested, &partition);
     }
     if (status)
-        return push_refuse(producer, status, push->future);
+        return mfi_push_refuse(producer, status, push->future);
     return push_serialize(push, &producer->lanes[partition], metadata, bytes);
 }
 
@@ -342,16 +340,8 @@ static inline bool push_join(mofka_producer_t *producer, const char *metadata, s
     return true;
 }
 
-mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metadata, size_t bytes,
-                                   mofka_data_view_t *data, size_t partition,
-                                   mofka_future_t **out) {
-    mofka_status_t status = mfi_check(producer, MFI_PRODUCER, "producer");
-    if (!status && !metadata && bytes > 0)
-        status = mofka_fail(MOFKA_ERR_INVALID, "NULL metadata of %zu bytes", bytes);
-    if (!status && data)
-        status = mfi_check(data, MFI_DATA_VIEW, "data view");
-    if (status)
-        return status;
+mofka_status_t mfi_producer_push(mofka_producer_t *producer, const char *metadata, size_t bytes,
+                                 mofka_data_view_t *data, size_t partition, mofka_future_t **out) {
     if (producer->plain && !data && !out && bytes > 0) {
         mfi_monitor_enter(&producer->lock);
         bool joined = push_join(producer, metadata, bytes);
@@ -360,8 +350,19 @@ mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metad
             return MOFKA_OK;
     }
     push_t push = {.producer = producer, .data = data, .future = out};
-    status = push_event(&push, metadata, bytes, partition);
+    mofka_status_t status = push_event(&push, metadata, bytes, partition);
     return push.dropped && producer->fallback
                ? mfi_fallback_push(producer, metadata, bytes, data, out)
                : status;
+}
+
+mofka_status_t mofka_producer_push(mofka_producer_t *producer, const char *metadata, size_t bytes,
+                                   mofka_data_view_t *data, size_t partition,
+                                   mofka_future_t **out) {
+    mofka_status_t status = mfi_check(producer, MFI_PRODUCER, "producer");
+    if (!status && !metadata && bytes > 0)
+        status = mofka_fail(MOFKA_ERR_INVALID, "NULL metadata of %zu bytes", bytes);
+    if (!status && data)
+        status = mfi_check(data, MFI_DATA_VIEW, "data view");
+    return status ? status : mfi_producer_push(producer, metadata, bytes, data, partition, out);
 }

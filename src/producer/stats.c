@@ -3,12 +3,13 @@
 #include <cjson/cJSON.h>
 #include <mofka/stats.h>
 #include "base/lock.h"
-#include "producer/producer.h"
+#include "producer/claim.h"
 
 /* With the lock: a copy of the counters, in which the events of open batches count as pushed. */
 static void producer_copy_stats(mofka_producer_t *producer, mfi_producer_stats_t *copy) {
     mfi_assert_inside(&producer->lock);
     *copy = producer->stats;
+    copy->claims_open = mfi_claims_count(producer);
     for (size_t i = 0; i < producer->topic->partition_count; i++) {
         const mfi_batch_t *open = producer->lanes[i].open;
         copy->events_pushed += open ? open->out.event_count : 0;

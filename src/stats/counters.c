@@ -85,6 +85,9 @@ void mfi_stats_add_producer(mfi_totals_t *totals, const mfi_producer_stats_t *st
     sum->events_refused += stats->events_refused;
     sum->events_dropped += stats->events_dropped;
     sum->events_fallback += stats->events_fallback;
+    sum->claims_stored += stats->claims_stored;
+    sum->claims_void += stats->claims_void;
+    sum->claims_open += stats->claims_open;
     sum->batches_stored += stats->batches_stored;
     for (int i = 0; i < MFI_SEALS; i++)
         sum->sealed[i] += stats->sealed[i];
@@ -136,6 +139,9 @@ bool mfi_stats_describe_producer(cJSON *json, const mfi_producer_stats_t *stats)
            mfi_json_add_count(json, "events_refused", stats->events_refused) &&
            mfi_json_add_count(json, "events_dropped", stats->events_dropped) &&
            mfi_json_add_count(json, "events_fallback", stats->events_fallback) &&
+           mfi_json_add_count(json, "claims_stored", stats->claims_stored) &&
+           mfi_json_add_count(json, "claims_void", stats->claims_void) &&
+           mfi_json_add_count(json, "claims_open", stats->claims_open) &&
            mfi_json_add_count(json, "batches_stored", stats->batches_stored) &&
            mfi_json_add_count(json, "batches_full", stats->sealed[MFI_SEAL_FULL]) &&
            mfi_json_add_count(json, "batches_linger", stats->sealed[MFI_SEAL_LINGER]) &&

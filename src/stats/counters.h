@@ -33,6 +33,8 @@ typedef enum mfi_seal {
 typedef struct mfi_producer_stats {
     uint64_t events_pushed, bytes_pushed, events_stored, bytes_stored, events_failed,
         events_refused, events_dropped, events_fallback;
+    uint64_t claims_stored, claims_void; /* in place */
+    uint64_t claims_open;                /* filled in in copies */
     uint64_t batches_stored, sealed[MFI_SEALS], flushes;
     uint64_t room_waits, room_wait_ns, push_waits, push_wait_ns;
     uint64_t opened; /* batches; decides which are timed */

@@ -58,6 +58,10 @@ mofka_status_t mfi_partition_selector_from_record(const char *json,
 bool mfi_validator_accepts_all(const mofka_validator_t *validator);
 /* Whether a selector is the default one, which needs no call for a topic of one partition. */
 bool mfi_partition_selector_takes_turns(const mofka_partition_selector_t *selector);
+/* Whether it chooses without a look at metadata: it is `default` or `local`. */
+bool mfi_partition_selector_ignores_metadata(const mofka_partition_selector_t *selector);
+/* The table of the type `local`: selectors/local.c. */
+extern const struct mofka_partition_selector_ops mfi_selector_local_ops;
 /* Whether a selector wants a report of each batch that leaves. */
 bool mfi_partition_selector_follows_batches(const mofka_partition_selector_t *selector);
 /* Report that a batch of `partition` leaves. From any thread, with any locks held. */

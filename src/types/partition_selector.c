@@ -74,6 +74,10 @@ bool mfi_partition_selector_takes_turns(const mofka_partition_selector_t *select
     return selector->ops == &turns_ops;
 }
 
+bool mfi_partition_selector_ignores_metadata(const mofka_partition_selector_t *selector) {
+    return mfi_partition_selector_takes_turns(selector) || selector->ops == &mfi_selector_local_ops;
+}
+
 bool mfi_partition_selector_follows_batches(const mofka_partition_selector_t *selector) {
     assert(mfi_object_is(selector, MFI_SELECTOR));
     return OPS_HAS(selector->ops, batch_left);

@@ -93,11 +93,11 @@ void expect_end(mofka_consumer_t *consumer) {
 int conformance_run(const char *name, mofka_driver_t *driver, const char *topic_options) {
     const struct CMUnitTest *groups[] = {push_cases,      types_cases, pull_cases,   data_cases,
                                          zero_copy_cases, input_cases, delete_cases, run_cases,
-                                         evict_cases,     seek_cases};
+                                         evict_cases,     seek_cases,  claim_cases};
     const size_t counts[] = {push_case_count,   types_case_count,     pull_case_count,
                              data_case_count,   zero_copy_case_count, input_case_count,
                              delete_case_count, run_case_count,       evict_case_count,
-                             seek_case_count};
+                             seek_case_count,   claim_case_count};
     struct CMUnitTest cases[128];
     size_t count = 0;
     subject = driver;

@@ -16,6 +16,9 @@
  * takes at least 200 KiB and 512 events; NULL: none). The driver stays open. */
 int conformance_run(const char *name, mofka_driver_t *driver, const char *topic_options);
 
+/* How many claims the cases have found in place. */
+int conformance_claims_in_place(void);
+
 /* ---- for the files of cases ---- */
 
 mofka_driver_t *conformance_driver(void);
@@ -40,9 +43,10 @@ void take_number(mofka_consumer_t *consumer, int number);
 void expect_end(mofka_consumer_t *consumer);
 
 extern const struct CMUnitTest push_cases[], types_cases[], pull_cases[], data_cases[],
-    zero_copy_cases[], input_cases[], delete_cases[], run_cases[], evict_cases[], seek_cases[];
+    zero_copy_cases[], input_cases[], delete_cases[], run_cases[], evict_cases[], seek_cases[],
+    claim_cases[];
 extern const size_t push_case_count, types_case_count, pull_case_count, data_case_count,
     zero_copy_case_count, input_case_count, delete_case_count, run_case_count, evict_case_count,
-    seek_case_count;
+    seek_case_count, claim_case_count;
 
 #endif

@@ -71,7 +71,7 @@ static void kill_at_each_step(void **state) {
 }
 
 int main(int argc, char **argv) {
-    struct CMUnitTest cases[16];
+    struct CMUnitTest cases[32];
     size_t count = 0;
     only_step = argc > 2 ? atoi(argv[2]) : 0;
     for (size_t i = 0; i < scenario_count; i++)
@@ -80,5 +80,6 @@ int main(int argc, char **argv) {
                                                  .test_func = kill_at_each_step,
                                                  .initial_state = (void *)&scenarios[i]};
     mofka_log_set_level(MOFKA_LOG_ERROR);
+    heap_driver_has_threads = true;
     return _cmocka_run_group_tests("kill_steps", cases, count, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "driver/driver.h"
 #include "kill/kill.h"
+#include "producer/claim.h"
 #include "mpi/topic/topic.h"
 #include "support/clock.h"
 
@@ -101,6 +102,69 @@ static void victim_append(victim_t *v) {
     mofka_producer_release(producer);
 }
 
+/* A claim with the metadata of the next event; *bytes is its length. */
+static mofka_claim_t *victim_claim_next(mofka_producer_t *producer, int n, size_t *bytes) {
+    mofka_claim_t *claim;
+    DID(mofka_producer_claim(producer, 48, 0, MOFKA_ANY_PARTITION, &claim));
+    if (!mofka_claim_is_in_place(claim)) {
+        fprintf(stderr, "the victim: a claim is not in place\n");
+        _exit(3);
+    }
+    *bytes = (size_t)snprintf(mofka_claim_metadata(claim), 48, "{\"from\":1,\"n\":%d}", n);
+    return claim;
+}
+
+static void victim_commit(mofka_claim_t *claim, size_t bytes) {
+    DID(mofka_claim_commit(claim, bytes, NULL));
+    atomic_fetch_add(&shared->stored, 1);
+}
+
+/* Claims that are committed, and aborted, with pushes between them. */
+static void victim_claim(victim_t *v) {
+    mofka_producer_t *producer;
+    size_t bytes;
+    DID(mofka_producer_create(v->topic, &(mofka_producer_options_t){.batch_size = 1}, &producer));
+    victim_arm(v, false);
+    for (int i = 0; i < 2; i++) {
+        mofka_claim_t *claim = victim_claim_next(producer, atomic_load(&shared->attempted), &bytes);
+        atomic_fetch_add(&shared->attempted, 1);
+        victim_commit(claim, bytes);
+        mofka_claim_abort(victim_claim_next(producer, -1, &bytes));
+    }
+    victim_push(producer, 1);
+    DID(mofka_producer_close(producer, 10000));
+    mofka_producer_release(producer);
+}
+
+/* What the look at claims does once they are old. */
+static void victim_expire(mofka_claim_t *claim) {
+    mofka_producer_t *producer = claim->producer;
+    mfi_monitor_enter(&producer->lock);
+    claim->expired = true;
+    DID(producer->ops->give_up(producer->self, claim->partition, &claim->place, true));
+    mfi_monitor_leave(&producer->lock);
+}
+
+/* Claims that expire. One is aborted then, and one committed. */
+static void victim_claim_late(victim_t *v) {
+    mofka_producer_t *producer;
+    mofka_claim_t *claims[2];
+    size_t bytes;
+    DID(mofka_producer_create(v->topic, &(mofka_producer_options_t){.batch_size = 1}, &producer));
+    victim_arm(v, false);
+    claims[0] = victim_claim_next(producer, -1, &bytes);
+    claims[1] = victim_claim_next(producer, 0, &bytes);
+    victim_expire(claims[1]);
+    victim_expire(claims[0]);
+    atomic_fetch_add(&shared->attempted, 1);
+    mofka_claim_abort(claims[0]);
+    DID(mofka_claim_commit(claims[1], bytes, NULL));
+    DID(mofka_producer_flush(producer, 10000));
+    atomic_fetch_add(&shared->stored, 1);
+    DID(mofka_producer_close(producer, 10000));
+    mofka_producer_release(producer);
+}
+
 static mofka_consumer_t *victim_read(const victim_t *v) {
     mofka_consumer_t *consumer;
     mofka_event_t *event;
@@ -175,6 +239,20 @@ const scenario_t scenarios[] = {
      .before = 4,
      .discards = true,
      .steps = 60},
+    {.name = "claim", .act = victim_claim, .before = 1, .steps = 38},
+    {.name = "claim_late", .act = victim_claim_late, .before = 1, .reads = true, .steps = 34},
+    {.name = "claim_full",
+     .act = victim_claim_late,
+     .options = TINY,
+     .before = 1,
+     .reads = true,
+     .steps = 34},
+    {.name = "claim_discard",
+     .act = victim_claim_late,
+     .options = TINY ",\"retention\":\"discard_oldest\"",
+     .before = 1,
+     .discards = true,
+     .steps = 34},
     {.name = "join", .act = victim_join, .before = 3, .has_name = true, .steps = 36},
     {.name = "leave", .act = victim_leave, .before = 3, .has_name = true, .steps = 26},
     {.name = "complete", .act = victim_complete, .before = 2, .steps = 13},

@@ -220,29 +220,59 @@ static void stream_keep_future(stream_run_t *st, mofka_future_t *future) {
     st->futures[st->future_count++] = future;
 }
 
+/* Write an event's stamps and its time. */
+static void stream_stamp(const stream_run_t *st, uint64_t number, double time, char *metadata,
+                         char *data) {
+    const bench_settings_t *s = st->s;
+    if (s->verify) {
+        uint64_t stamp = stamp_of(st->job->producer, number);
+        stamp_metadata(metadata, s->metadata_size, stamp);
+        stamp_data(data, s->data_size, stamp);
+    }
+    char *place = stamp_time_place(metadata, s->metadata_size, data, s->data_size);
+    if (place)
+        memcpy(place, &time, sizeof time);
+}
+
+static size_t stream_partition(const bench_settings_t *s, uint64_t number) {
+    return s->partitions > 1 ? (size_t)(number % (uint64_t)s->partitions) : 0;
+}
+
+/* Metadata is written as a program would: all of it. Data is the program's result, which is there
+ * without a copy. */
+static void stream_claim(stream_run_t *st, uint64_t number, double time) {
+    const bench_settings_t *s = st->s;
+    mofka_claim_t *claim;
+    mofka_future_t *future = NULL;
+    bench_must(mofka_producer_claim(st->producer, s->metadata_size, s->data_size,
+                                    stream_partition(s, number), &claim),
+               "claim");
+    char *metadata = mofka_claim_metadata(claim);
+    memcpy(metadata, st->metadata, s->metadata_size);
+    stream_stamp(st, number, time, metadata, mofka_claim_data(claim));
+    bench_must(mofka_claim_commit(claim, s->metadata_size, s->futures ? &future : NULL), "commit");
+    if (future)
+        stream_keep_future(st, future);
+}
+
 static void stream_push(stream_run_t *st, uint64_t number, double time) {
     assert(st->job->producer >= 0);
     const bench_settings_t *s = st->s;
     mofka_data_view_t *view = NULL;
     mofka_future_t *future = NULL;
     char *data = NULL;
+    if (s->claim) {
+        stream_claim(st, number, time);
+        return;
+    }
     if (s->data_size > 0) {
         bench_must(buffer_pool_view(&st->buffers, s->data_size, &view), "buffer");
         data = mofka_data_view_segments(view, NULL)->ptr;
     }
-    if (s->verify) {
-        uint64_t stamp = stamp_of(st->job->producer, number);
-        stamp_metadata(st->metadata, s->metadata_size, stamp);
-        stamp_data(data, s->data_size, stamp);
-    }
-    char *place = stamp_time_place(st->metadata, s->metadata_size, data, s->data_size);
-    if (place)
-        memcpy(place, &time, sizeof time);
-    bench_must(
-        mofka_producer_push(st->producer, st->metadata, s->metadata_size, view,
-                            s->partitions > 1 ? (size_t)(number % (uint64_t)s->partitions) : 0,
-                            s->futures ? &future : NULL),
-        "push");
+    stream_stamp(st, number, time, st->metadata, data);
+    bench_must(mofka_producer_push(st->producer, st->metadata, s->metadata_size, view,
+                                   stream_partition(s, number), s->futures ? &future : NULL),
+               "push");
     if (view)
         mofka_data_view_release(view);
     if (future)

@@ -96,6 +96,11 @@ enum class WhenFull {
     DropNewest = MOFKA_WHEN_FULL_DROP_NEWEST /**< it drops its event: MOFKA_ERR_FULL */
 };
 
+/** The age at which consumers pass a claim that is still open. */
+struct ClaimTime {
+    std::chrono::milliseconds time; /**< that age */
+};
+
 /** What receives the events that a producer cannot store: Producer::get of another one, which must
  * live longer. */
 struct Fallback {
@@ -147,6 +152,8 @@ struct ProducerSetup {
             c.push_timeout_ms = option.time.count();
         else if constexpr (std::is_same_v<T, WhenFull>)
             c.when_full = static_cast<mofka_when_full_t>(option);
+        else if constexpr (std::is_same_v<T, ClaimTime>)
+            c.claim_ms = static_cast<std::uint64_t>(option.time.count());
         else if constexpr (std::is_same_v<T, Fallback>)
             c.fallback = option.producer;
         else if constexpr (std::is_same_v<T, Validator>)
@@ -162,8 +169,8 @@ struct ProducerSetup {
         else
             static_assert(isNever<T>,
                           "an option of a producer is a name, BatchSize, MaxNumBatches, "
-                          "Ordering, ThreadPool, Linger, PushTimeout, WhenFull, Fallback, "
-                          "Validator, PartitionSelector, Serializer or Metadata");
+                          "Ordering, ThreadPool, Linger, PushTimeout, WhenFull, ClaimTime, "
+                          "Fallback, Validator, PartitionSelector, Serializer or Metadata");
     }
     const mofka_producer_options_t *get() {
         c.name = name.c_str();

@@ -9,6 +9,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <mofka/claim.h>
 #include <mofka/driver.h>
 #include <mofka/producer.h>
 #include <mofka/stats.h>
@@ -69,6 +71,93 @@ struct ProducerCore {
 
 } // namespace detail
 
+/** Memory for one event, which is filled, then committed. It ends once; its destructor aborts. */
+class Claim {
+  public:
+    /** No claim. */
+    Claim() noexcept = default;
+    /** Takes the other one. */
+    Claim(Claim &&other) noexcept
+        : m_core(std::move(other.m_core)), m_claim(std::exchange(other.m_claim, nullptr)) {
+    }
+    /** Aborts this one, and takes the other one. */
+    Claim &operator=(Claim &&other) noexcept {
+        if (this != &other) {
+            abort();
+            m_core = std::move(other.m_core);
+            m_claim = std::exchange(other.m_claim, nullptr);
+        }
+        return *this;
+    }
+    ~Claim() {
+        abort();
+    }
+
+    /** The memory for metadata. View, as that of data. */
+    char *metadata() const {
+        return mofka_claim_metadata(get());
+    }
+    /** The bytes that metadata may have. */
+    std::size_t maxMetadataSize() const {
+        return mofka_claim_metadata_bytes_max(get());
+    }
+    /** The memory for data; nullptr if there is none. */
+    void *data() const {
+        return mofka_claim_data(get());
+    }
+    /** The bytes of data. */
+    std::size_t dataSize() const {
+        return mofka_claim_data_bytes(get());
+    }
+    /** Whether the memory is in the topic's partition. */
+    bool isInPlace() const {
+        return mofka_claim_is_in_place(get());
+    }
+    /** Publish the event, whose metadata is the first bytes of that memory. Throws what
+     * mofka_claim_commit answers; the claim stays as far as that says so. */
+    Future<std::optional<EventID>> commit(std::size_t metadataSize) {
+        mofka_future_t *future = nullptr;
+        commitWith(metadataSize, &future);
+        return Future<std::optional<EventID>>(future);
+    }
+    /** The same without a future. */
+    void post(std::size_t metadataSize) {
+        commitWith(metadataSize, nullptr);
+    }
+    /** Give the event up. */
+    void abort() noexcept {
+        mofka_claim_abort(std::exchange(m_claim, nullptr));
+        m_core.reset();
+    }
+    /** The handle of the C interface. View. */
+    mofka_claim_t *get() const {
+        if (!m_claim)
+            detail::raiseEmpty("Claim");
+        return m_claim;
+    }
+    /** Whether there is a claim that has not ended. */
+    explicit operator bool() const noexcept {
+        return m_claim != nullptr;
+    }
+
+  private:
+    friend class Producer;
+    Claim(std::shared_ptr<detail::ProducerCore> core, mofka_claim_t *taken) noexcept
+        : m_core(std::move(core)), m_claim(taken) {
+    }
+    void commitWith(std::size_t metadataSize, mofka_future_t **future) {
+        mofka_status_t status = mofka_claim_commit(get(), metadataSize, future);
+        bool stays = status == MOFKA_ERR_INVALID || status == MOFKA_ERR_TIMEOUT ||
+                     status == MOFKA_ERR_BUSY || status == MOFKA_ERR_MEMORY ||
+                     status == MOFKA_ERR_CLOSED;
+        if (!stays)
+            m_claim = nullptr;
+        detail::check(status);
+    }
+    std::shared_ptr<detail::ProducerCore> m_core; // it is closed later
+    mofka_claim_t *m_claim = nullptr;
+};
+
 /** Pushes events into one topic, in batches. */
 class Producer {
   public:
@@ -99,6 +188,15 @@ class Producer {
     void post(const Text &metadata, const DataView &data = DataView{},
               std::optional<std::size_t> partition = std::nullopt) const {
         postText(metadata, data, partition, nullptr);
+    }
+
+    /** Claim memory for one event: see mofka_producer_claim. */
+    Claim claim(std::size_t maxMetadataSize, std::size_t dataSize = 0,
+                std::optional<std::size_t> partition = std::nullopt) const {
+        mofka_claim_t *claim = nullptr;
+        detail::check(mofka_producer_claim(get(), maxMetadataSize, dataSize,
+                                           partition.value_or(MOFKA_ANY_PARTITION), &claim));
+        return Claim(m_core, claim);
     }
 
     /** Start a flush. Wait for its future to know that all is stored; without a thread pool, that

@@ -4,6 +4,7 @@
  * memory of this process's node. A partition whose description does not say where it is counts as
  * such a one.
  */
+#include "types/helper.h"
 #include <assert.h>
 #include <cjson/cJSON.h>
 #include <stdlib.h>
@@ -64,10 +65,11 @@ static void local_destroy(void *self) {
     free(selector);
 }
 
-static const mofka_partition_selector_ops_t local_ops = {.size = sizeof local_ops,
-                                                         .set_partitions = local_set_partitions,
-                                                         .select = local_select,
-                                                         .destroy = local_destroy};
+const mofka_partition_selector_ops_t mfi_selector_local_ops = {
+    .size = sizeof mfi_selector_local_ops,
+    .set_partitions = local_set_partitions,
+    .select = local_select,
+    .destroy = local_destroy};
 
 static mofka_status_t local_create(const mofka_metadata_t *metadata,
                                    const mofka_partition_selector_ops_t **out, void **self) {
@@ -79,7 +81,7 @@ static mofka_status_t local_create(const mofka_metadata_t *metadata,
     local_selector_t *selector = status ? NULL : calloc(1, sizeof *selector);
     if (!status && !selector)
         status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for a partition selector");
-    *out = &local_ops;
+    *out = &mfi_selector_local_ops;
     *self = selector;
     return status;
 }

@@ -24,6 +24,7 @@ static void layout_print_producer(void) {
     MEMBER(mofka_producer_options_t, serializer)
     MEMBER(mofka_producer_options_t, when_full)
     MEMBER(mofka_producer_options_t, fallback)
+    MEMBER(mofka_producer_options_t, claim_ms)
 }
 
 static void layout_print_consumer(void) {

@@ -90,6 +90,40 @@ class Places(DriverTest):
                 self.assertEqual(consumer.pull().metadata, {"n": 0})
 
 
+class Claims(DriverTest):
+    def test_claims_are_filled_committed_and_aborted(self):
+        topic = self.topic()
+        with topic.producer(claim_ms=60000) as producer, topic.consumer(
+                "r", data_selector=mofka.FullDataSelector) as consumer:
+            claim = producer.claim(5)
+            self.assertTrue(claim.in_place)
+            claim.data[:] = b"hello"
+            self.assertEqual(claim.commit({"n": 0}).wait(), 0)
+            for end in (claim.abort, lambda: claim.__exit__(None, None, None)):
+                end()  # it has ended
+            with self.assertRaises(ValueError):
+                claim.commit({})
+            with producer.claim(3, metadata_bytes_max=4) as claim:
+                with self.assertRaises(ValueError):
+                    claim.commit("12345")
+            producer.claim().commit(b'{"n":1}')
+            with self.assertRaises(mofka.MofkaError) as caught:
+                held = producer.claim(8)
+                producer.close()
+            self.assertIs(caught.exception.status, mofka.Status.BUSY)
+            held.abort()
+            first, second = (consumer.pull().wait() for _ in range(2))
+            self.assertEqual((first.metadata, bytes(first.data[0]), second.metadata), ({"n": 0}, b"hello", {"n": 1}))
+
+    def test_a_block_that_fails_aborts_its_claims(self):
+        with self.assertRaises(KeyError):
+            with self.topic().producer() as producer:
+                held = producer.claim(100)
+                raise KeyError
+        with self.assertRaises(ValueError):
+            held.commit({})
+
+
 class Events(DriverTest):
     def test_metadata_of_all_kinds(self):
         bodies = [{"a": [1, None, "ä"]}, '{"b":2}', b'{"c":3}', "no JSON", b"zero\0byte"]

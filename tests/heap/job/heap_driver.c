@@ -53,12 +53,20 @@ static void heap_driver_destroy(void *self) {
     free(d);
 }
 
+bool heap_driver_has_threads;
+
+static bool heap_driver_any_thread(void *self) {
+    (void)self;
+    return heap_driver_has_threads;
+}
+
 static const mofka_driver_ops_t heap_ops = {.size = sizeof heap_ops,
                                             .create_topic = mmi_driver_create_topic,
                                             .open_topic = mmi_driver_open_topic,
                                             .topic_exists = mmi_driver_topic_exists,
                                             .list_topics = mmi_driver_list_topics,
                                             .topic_stats = mmi_driver_topic_stats,
+                                            .any_thread = heap_driver_any_thread,
                                             .close = heap_driver_close_nothing,
                                             .destroy = heap_driver_destroy,
                                             .delete_topic = mmi_driver_delete_topic};

@@ -4,6 +4,7 @@
 #ifndef MOFKA_TESTS_HEAP_DRIVER_H
 #define MOFKA_TESTS_HEAP_DRIVER_H
 
+#include <stdbool.h>
 #include <mofka/mofka.h>
 
 #define HEAP_RANKS_MAX 8
@@ -20,5 +21,9 @@ void heap_job_start_shared(heap_job_t *job, int size);
 void heap_job_end(heap_job_t *job);
 /* A rank's driver; closing it does not wait for other ranks. */
 mofka_status_t heap_driver_create(heap_job_t *job, int rank, mofka_driver_t **driver);
+
+/* Whether threads of the core may call the backend: what lingers is sent, and claims are in place.
+ * Set before drivers are created; false at first. */
+extern bool heap_driver_has_threads;
 
 #endif

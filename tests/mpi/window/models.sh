@@ -90,6 +90,13 @@ check fails evict MUTANT_NO_LOOK
 check fails evict MUTANT_LOOK_FIRST
 check fails evict MUTANT_STORE
 check fails evict MUTANT_RETAKE
+check holds claim
+check fails claim MUTANT_SETTLED
+check fails claim MUTANT_NO_ROOM
+check fails claim MUTANT_ADD
+check fails claim MUTANT_NO_ROW
+check fails claim MUTANT_ROW_EARLY
+check fails claim MUTANT_NO_SETTLE
 check holds directory
 check holds directory READER
 check fails directory MUTANT_LOOK_FIRST

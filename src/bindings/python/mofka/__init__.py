@@ -20,6 +20,7 @@ The names are those of the Diaspora Streaming API in Python; ``mofka.api`` has a
 Time-outs are in milliseconds; negative ones, and None, wait for ever.
 """
 from ._c.errors import MofkaError, MofkaTimeout, Status
+from .claim import Claim
 from .consumer import Consumer, StopEventProcessor
 from .data import ByteArrayAllocator, DataDescriptor, FullDataSelector, describe_array
 from .driver import Driver, TopicHandle
@@ -30,8 +31,8 @@ from .log import LogLevel, set_log_callback, set_log_level
 from .producer import Producer
 
 __version__ = "0.1.0"
-__all__ = ["AdaptiveBatchSize", "Binding", "ByteArrayAllocator", "Consumer", "DataDescriptor", "Delivery", "Driver",
-           "Event", "EventBatch", "FullDataSelector", "FutureEvent", "FutureFlush", "FutureUint", "LogLevel",
+__all__ = ["AdaptiveBatchSize", "Binding", "ByteArrayAllocator", "Claim", "Consumer", "DataDescriptor", "Delivery",
+           "Driver", "Event", "EventBatch", "FullDataSelector", "FutureEvent", "FutureFlush", "FutureUint", "LogLevel",
            "MofkaError", "MofkaTimeout", "Ordering", "PartitionSelector", "Producer", "Serializer", "Status",
            "StopEventProcessor", "ThreadPool", "TopicHandle", "Validator", "describe_array", "set_log_callback",
            "set_log_level"]

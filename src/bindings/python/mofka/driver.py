@@ -45,6 +45,7 @@ class TopicHandle:
         (Ordering.Strict), ``thread_pool`` (none), ``options`` (a dict for the backend), ``linger_ms`` (10),
         ``push_timeout_ms`` (30000), ``when_full`` ("wait", or "drop_newest": a push that finds no room raises
         an error with Status.FULL at once), ``fallback`` (a producer that receives what is dropped),
+        ``claim_ms`` (10000: age at which consumers pass an open claim),
         ``describe_arrays`` (True: a push of a dict and an array adds the
         keys ``dtype`` and ``shape``).
         """

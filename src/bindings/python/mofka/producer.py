@@ -2,6 +2,7 @@
 """Producers: push events into a topic, in batches."""
 import ctypes
 import threading
+import weakref
 from collections import deque
 from typing import Any, Deque, Iterable, List, Optional, Sequence, Union
 
@@ -9,6 +10,7 @@ from ._c import lifetimes
 from ._c.buffers import Kept
 from ._c.errors import Status, check, check_wait, error
 from ._c.functions import ANY_PARTITION, ProducerOptions, c
+from .claim import Claim
 from .data import describe_array, hold_all, is_array, make_view
 from .future import Delivery, FutureFlush, FutureUint
 from .helpers import Ordering, ThreadPool, choice, options_json, take_metadata, text, to_json
@@ -47,19 +49,20 @@ class Producer:
 
     __slots__ = ("_handle", "_kept", "_dropped", "_dropped_limit", "_settling", "_failure", "_closed", "name", "topic",
                  "thread_pool", "batch_size", "max_num_batches", "ordering", "when_full", "fallback", "describe_arrays",
-                 "__weakref__")
+                 "_claims",                 "__weakref__")
 
     def __init__(self, topic: Any, name: str = "", *, batch_size: int = 0, max_num_batches: int = 2,
                  ordering: Ordering = Ordering.Strict, thread_pool: Optional[ThreadPool] = None,
                  options: Any = None, linger_ms: int = 0, push_timeout_ms: int = 0,
                  when_full: str = "wait", fallback: Optional["Producer"] = None,
-                 describe_arrays: bool = True) -> None:
+                 claim_ms: int = 0, describe_arrays: bool = True) -> None:
         self._handle, self._closed = 0, True
         given = ProducerOptions(
             name=text(name, "a producer's name"), batch_size=batch_size, max_batches=max_num_batches,
             ordering=int(ordering), thread_pool=thread_pool._handle if thread_pool else None,
             linger_ms=linger_ms, push_timeout_ms=push_timeout_ms, options=options_json(options, "options"),
-            when_full=choice(when_full, _WHEN_FULL, "when_full"), fallback=fallback._handle if fallback else None)
+            when_full=choice(when_full, _WHEN_FULL, "when_full"), fallback=fallback._handle if fallback else None,
+            claim_ms=claim_ms)
         made = _pointer()
         check(c.producer_create(topic._handle, _byref(given), _byref(made)))
         self._handle = made.value or 0
@@ -67,6 +70,7 @@ class Producer:
         self._kept = Kept()
         self._dropped: Deque[int] = deque()  # futures that nobody has waited for
         self._dropped_limit = _DROPPED_MAX
+        self._claims: "weakref.WeakSet[Claim]" = weakref.WeakSet()  # that were made, as far as they live
         self._settling = threading.Lock()  # one thread at a time takes futures out
         self._failure: Optional[BaseException] = None
         self.name = name
@@ -151,6 +155,20 @@ class Producer:
                 raise error(status)
         return len(bodies)
 
+    _encode = staticmethod(_encode)
+
+    def claim(self, data_bytes: int = 0, *, metadata_bytes_max: int = 1024,
+              partition: Optional[int] = None) -> Claim:
+        """Claim memory for one event: ``data_bytes`` bytes of data, and metadata of at most that many bytes.
+
+        In a window where processors append, the memory is in the partition. See ``mofka/claim.h``.
+        """
+        made = _pointer()
+        check(c.producer_claim(self._handle, metadata_bytes_max, data_bytes, _partition(partition), _byref(made)))
+        claim = Claim(made.value or 0, self, metadata_bytes_max, data_bytes)
+        self._claims.add(claim)
+        return claim
+
     def _view(self, data: Any) -> int:
         """A view of data, with a user more than ``_kept``: the caller, who releases it after the push."""
         self._kept.reap()
@@ -228,6 +246,8 @@ class Producer:
         """At exit, or after an exception: close within a short time, or give up what is not sent."""
         if self._closed:
             return
+        for claim in list(self._claims):
+            claim.abort()
         for _ in range(2):
             if c.producer_close(self._handle, 2000) not in _STILL_OPEN:
                 break

@@ -55,7 +55,7 @@ class ProducerOptions(Structure):
                 ("ordering", c_int), ("thread_pool", c_void_p), ("linger_ms", c_uint64),
                 ("push_timeout_ms", c_int64), ("options", c_char_p), ("validator", c_void_p),
                 ("selector", c_void_p), ("serializer", c_void_p), ("when_full", c_int),
-                ("fallback", c_void_p)]
+                ("fallback", c_void_p), ("claim_ms", c_uint64)]
 
 
 # Callbacks: foreign code calls them in any thread; ctypes takes the interpreter's lock first.
@@ -107,6 +107,10 @@ topic_ends i plp
 producer_create i ppp
 producer_close i pl
 producer_push i ptspsp
+producer_claim i psssp
+claim_commit i psp
+claim_abort v p
+claim_is_in_place b p
 producer_flush i pl
 producer_flush_future i pp
 producer_discard i p
@@ -137,6 +141,8 @@ consumer_release v p
 """
 # These neither wait nor call back. Keeping the lock saves a part of a small call's time.
 _QUICK = """
+claim_metadata p p
+claim_data p p
 last_error t v
 status_name t i
 log_set_level v i
