@@ -93,7 +93,7 @@ MOFKA_API mofka_status_t mofka_consumer_stats(mofka_consumer_t *consumer, mofka_
  *     that discarded the batch counts until its next append or close
  *   - "damaged_events": events that consumers could not read, because their flag, entry or metadata
  *     is damaged. Each consumer counts those that it meets, once. In a node window, consumers of
- *     other nodes do not count those of a topic with "producers": "node"
+ *     other nodes do not count those of a topic whose producers are of one node
  *   - with storage: "written_events" and "synced_events": ids below are in the log's files, and on
  *     disk. "unwritten_events", "unsynced_events": what is appended beyond. "written_bytes",
  *     "synced_bytes": bytes of the ring since this job opened the log. "log_segments", "log_bytes":

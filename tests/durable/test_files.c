@@ -113,6 +113,35 @@ static void a_topic_outlives_its_driver(void **state) {
     files_end(driver);
 }
 
+/* Freed memory that is allocated anew has other contents. */
+static void files_overwrite_freed(void) {
+    void *blocks[4096];
+    for (size_t i = 0; i < 4096; i++) {
+        size_t bytes = 16 * (1 + i % 256);
+        assert_non_null(blocks[i] = malloc(bytes));
+        memset(blocks[i], 0xff, bytes);
+    }
+    for (size_t i = 0; i < 4096; i++)
+        free(blocks[i]);
+}
+
+static void a_consumer_may_be_released_after_its_driver_is_closed(void **state) {
+    (void)state;
+    mofka_driver_t *driver = files_driver();
+    mofka_topic_t *topic = files_topic(driver, "{}");
+    mofka_event_t *event;
+    files_push(topic, 0, 10);
+    mofka_consumer_t *consumer = files_consumer(topic, "a");
+    OK(mofka_consumer_pull(consumer, 10000, &event));
+    OK(mofka_consumer_close(consumer));
+    mofka_topic_release(topic);
+    files_end(driver);
+    files_overwrite_freed();
+    mofka_consumer_release(consumer);
+    assert_string_equal(mofka_event_metadata_text(event, NULL), "{\"n\":0}");
+    mofka_event_release(event);
+}
+
 static void resume_says_whether_a_store_may_be_there(void **state) {
     (void)state;
     mofka_driver_t *driver;
@@ -417,6 +446,7 @@ int main(void) {
 #define FILES_CASE(name) cmocka_unit_test_setup_teardown(name, files_setup, files_teardown)
     const struct CMUnitTest cases[] = {
         FILES_CASE(a_topic_outlives_its_driver),
+        FILES_CASE(a_consumer_may_be_released_after_its_driver_is_closed),
         FILES_CASE(resume_says_whether_a_store_may_be_there),
         FILES_CASE(a_second_writer_is_refused_and_may_read),
         FILES_CASE(a_killed_writer_loses_nothing),

@@ -27,6 +27,7 @@ mofka_status_t mfi_segment_open(const mfi_log_t *log, uint64_t life, uint64_t fi
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory to open %s", path);
     }
     made->log = log;
+    made->io = log->io;
     made->fd = fd;
     made->life = life;
     made->first_id = first_id;
@@ -46,7 +47,7 @@ mfi_segment_t *mfi_segment_retain(mfi_segment_t *segment) {
 void mfi_segment_release(mfi_segment_t *segment) {
     if (!segment || atomic_fetch_sub(&segment->users, 1) > 1)
         return;
-    segment->log->io.ops->close(segment->log->io.self, segment->fd);
+    segment->io.ops->close(segment->io.self, segment->fd);
     free(segment->window);
     free(segment);
 }
@@ -81,7 +82,7 @@ static mofka_status_t window_grow(mfi_segment_t *segment, size_t bytes) {
 /* Whether the file is long enough: asked before memory is taken for a long frame. */
 static mofka_status_t segment_reaches(const mfi_segment_t *segment, uint64_t end, bool *reaches) {
     uint64_t size = 0;
-    int error = segment->log->io.ops->size(segment->log->io.self, segment->fd, &size);
+    int error = segment->io.ops->size(segment->io.self, segment->fd, &size);
     *reaches = end <= size;
     return error ? segment_fail(segment, error) : MOFKA_OK;
 }
@@ -103,7 +104,7 @@ static mofka_status_t window_fill(mfi_segment_t *segment, uint64_t offset, uint6
     if (status)
         return status;
     segment->window_offset = offset;
-    int error = mfi_io_read(&segment->log->io, segment->fd, segment->window, room, offset,
+    int error = mfi_io_read(&segment->io, segment->fd, segment->window, room, offset,
                             &segment->window_bytes);
     if (error) {
         segment->window_bytes = 0;
@@ -175,7 +176,7 @@ static mofka_status_t data_check_add(const mfi_segment_t *segment, uint64_t offs
     *whole = true;
     while (bytes > 0 && *whole) {
         size_t got, now = bytes < PIECE_BYTES ? (size_t)bytes : PIECE_BYTES;
-        int error = mfi_io_read(&segment->log->io, segment->fd, piece, now, offset, &got);
+        int error = mfi_io_read(&segment->io, segment->fd, piece, now, offset, &got);
         if (error)
             return segment_fail(segment, error);
         mfi_check_add(state, piece, got);
@@ -318,7 +319,7 @@ mofka_status_t mfi_segment_find_synced(mfi_segment_t *segment, uint64_t offset, 
 static mofka_status_t data_read_range(const mfi_segment_t *segment, uint64_t offset, char *to,
                                       size_t bytes, bool *there) {
     size_t got;
-    int error = mfi_io_read(&segment->log->io, segment->fd, to, bytes, offset, &got);
+    int error = mfi_io_read(&segment->io, segment->fd, to, bytes, offset, &got);
     *there = got == bytes;
     return error ? segment_fail(segment, error) : MOFKA_OK;
 }

@@ -85,7 +85,8 @@ mofka_status_t mfi_part_path(const mfi_log_t *log, uint64_t life, uint64_t first
  * one thread at a time; data by any. */
 typedef struct mfi_segment {
     _Atomic unsigned users;
-    mfi_log_t const *log;
+    mfi_log_t const *log; /* for reading only: the last user may leave after the log's end */
+    mfi_io_t io;
     int fd;
     uint64_t life, first_id;
     uint64_t seed;

@@ -63,11 +63,11 @@ class Topics(DriverTest):
 class Places(DriverTest):
     def test_a_consumer_goes_to_an_event(self):
         with self.filled([{"n": n} for n in range(20)]).consumer("r") as consumer:
-            self.assertEqual(consumer.pull().metadata, {"n": 0})
+            self.assertEqual(consumer.pull().wait().metadata, {"n": 0})
             consumer.seek(0, 15)
-            self.assertEqual([consumer.pull().metadata["n"] for _ in range(3)], [15, 16, 17])
+            self.assertEqual([consumer.pull().wait().metadata["n"] for _ in range(3)], [15, 16, 17])
             consumer.seek(partition=0, id=2)
-            self.assertEqual(consumer.pull().metadata, {"n": 2})
+            self.assertEqual(consumer.pull().wait().metadata, {"n": 2})
             self.assertEqual(consumer.rewound, 0)
             with self.assertRaises(mofka.MofkaError) as caught:
                 consumer.seek(0, 100)
@@ -85,9 +85,9 @@ class Places(DriverTest):
             with topic.consumer("r") as consumer:
                 consumer.seek_time(time.time() + 1000)
                 with self.assertRaises(TimeoutError):
-                    consumer.pull(0)
+                    consumer.pull_many(1, timeout_ms=0)
                 consumer.seek_time(0)
-                self.assertEqual(consumer.pull().metadata, {"n": 0})
+                self.assertEqual(consumer.pull().wait().metadata, {"n": 0})
 
 
 class Claims(DriverTest):

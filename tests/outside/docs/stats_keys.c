@@ -62,18 +62,23 @@ static void stats_keys_print_all(mofka_topic_t *topic) {
     mofka_consumer_release(consumer);
 }
 
-int main(int argc, char **argv) {
-    int level;
+static void stats_keys_run(const char *driver_options, const char *topic_options) {
     mofka_driver_t *driver;
     mofka_topic_t *topic;
-    MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level);
-    stats_keys_check(mofka_mpi_driver_create(
-        MPI_COMM_WORLD, "{\"window\":\"rma\",\"progress\":\"none\"}", &driver));
-    stats_keys_check(mofka_driver_create_topic(driver, "topic", NULL));
+    stats_keys_check(mofka_mpi_driver_create(MPI_COMM_WORLD, driver_options, &driver));
+    stats_keys_check(mofka_driver_create_topic(driver, "topic",
+                                               &(mofka_topic_options_t){.options = topic_options}));
     stats_keys_check(mofka_driver_open_topic(driver, "topic", 0, &topic));
     stats_keys_print_all(topic);
     mofka_topic_release(topic);
     stats_keys_check(mofka_driver_close(driver, 10000));
     mofka_driver_release(driver);
+}
+
+int main(int argc, char **argv) {
+    int level;
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level);
+    stats_keys_run("{\"window\":\"rma\",\"progress\":\"none\"}", NULL);
+    stats_keys_run("{\"window\":\"shm\",\"store\":\"store\"}", "{\"storage\":{}}");
     return MPI_Finalize();
 }
