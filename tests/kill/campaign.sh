@@ -8,7 +8,7 @@ build=$1 mpiexec=$2 first=$3 count=$4
 shift 4
 windows=("$@")
 [ $# -gt 0 ] || windows=(shm node)
-# Open MPI's atomic operations take a lock of the window, which a rank may die with.
+# In the node window of Open MPI a survivor once timed out, perhaps at a lock of Open MPI's own that a dead rank held.
 [[ $# -gt 0 || $mpiexec != *openmpi* ]] || windows=(shm)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
