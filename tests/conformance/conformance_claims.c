@@ -268,6 +268,7 @@ static void open_claims_expire(void **state) {
     int next = 0;
     OK(mofka_producer_create(topic, &(mofka_producer_options_t){.claim_ms = 5}, &producer));
     assert_int_equal(mofka_producer_claim_ms(producer), 5);
+    mofka_log_level_t level = mofka_log_level();
     mofka_log_set_level(MOFKA_LOG_ERROR);
     for (int i = 0; i < 10; i++) {
         mofka_claim_t *claim = claim_number(producer, next + 1, 30000, &bytes);
@@ -288,7 +289,7 @@ static void open_claims_expire(void **state) {
     }
     assert_int_equal(mofka_consumer_lost(consumer), 0);
     assert_int_equal(mofka_consumer_voided(consumer), claim_stat(producer, "claims_void"));
-    mofka_log_set_level(MOFKA_LOG_WARN);
+    mofka_log_set_level(level);
     end_producer(producer);
     end_consumer(consumer);
     mofka_topic_release(topic);
