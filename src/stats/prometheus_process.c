@@ -27,6 +27,8 @@ static const process_counter_t producer_counters[] = {
      "Events that were not accepted for what they are."},
     {"dropped_events", OF_PRODUCER(events_dropped), 0, "Events that found no room."},
     {"fallback_events", OF_PRODUCER(events_fallback), 0, "Events that a fallback accepted."},
+    {"stored_claims", OF_PRODUCER(claims_stored), 0, "Claims in place that were committed."},
+    {"void_claims", OF_PRODUCER(claims_void), 0, "Claims in place that were given up."},
     {"stored_batches", OF_PRODUCER(batches_stored), 0, "Batches that were stored."},
     {"flushes", OF_PRODUCER(flushes), 0, "Flushes, those of close included."},
     {"room_waits", OF_PRODUCER(room_waits), 0, "Batches that waited for room."},
@@ -126,6 +128,7 @@ static void process_write_producers(const process_text_t *text,
     const mfi_producer_stats_t *stats = &process->sums->of_producers;
     assert(process->producers <= process->sums->producers);
     process_write_gauge(text, "mofka_producers", "Open producers.", process->producers, 0);
+    process_write_gauge(text, "mofka_producer_open_claims", "Open claims.", stats->claims_open, 0);
     process_write_counters(text, "mofka_producer", producer_counters,
                            sizeof producer_counters / sizeof producer_counters[0], stats);
     process_write_seals(text, stats);
