@@ -28,7 +28,7 @@ typedef struct mmi_settings {
     int node_ranks;                        /* ranks of a part of a node; 0: all of it */
     uint64_t arena_bytes, directory_bytes; /* whole pages */
     int resume;                            /* of the enum above */
-    uint64_t resume_at[2];                 /* bytes and check of its text; 0: there is none */
+    uint64_t resume_at[2];                 /* the length and the check of its text; 0, 0: no text */
     char store[MMI_STORE_PATH_BYTES];      /* "": none; zeros behind it */
 } mmi_settings_t;
 
