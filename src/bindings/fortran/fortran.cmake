@@ -44,9 +44,10 @@ target_include_directories(mofka_fortran PRIVATE include
 if(NOT MPI_Fortran_HAVE_F08_MODULE)
   target_compile_definitions(mofka_fortran PRIVATE MOFKA_NO_MPI_F08)
 endif()
+# -frecursive: several threads are in one procedure, and gfortran would else share its local arrays.
 target_compile_options(mofka_fortran PRIVATE
   $<$<COMPILE_LANGUAGE:C>:$<TARGET_PROPERTY:mofka_flags,INTERFACE_COMPILE_OPTIONS>>
-  $<$<AND:$<COMPILE_LANGUAGE:Fortran>,$<Fortran_COMPILER_ID:GNU>>:-std=f2018;-Wall;-Wextra>)
+  $<$<AND:$<COMPILE_LANGUAGE:Fortran>,$<Fortran_COMPILER_ID:GNU>>:-std=f2018;-frecursive;-Wall;-Wextra>)
 target_link_libraries(mofka_fortran PUBLIC mofka_mpi PRIVATE mofka)
 add_library(mofka::fortran ALIAS mofka_fortran)
 install(TARGETS mofka_fortran EXPORT mofkaTargets)

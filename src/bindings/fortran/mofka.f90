@@ -12,9 +12,9 @@
 !   the event's future says that it is stored. So it is a variable, not an expression. It is copied if
 !   it is not contiguous, or with copy=.true.
 ! - Callbacks are procedures of the interfaces mofka_select, mofka_choose, mofka_process and
-!   mofka_process_none. With threads, workers call them, so they must be recursive, as Fortran 2018 has
-!   them by default. Those of a consumer or a producer are used as long as that lives, so they are
-!   procedures of a module; those of process may be internal ones.
+!   mofka_process_none. Workers call them, several at once, so write `recursive` at them and at what they
+!   call. Fortran 2018 has that by default, but gfortran does not. Those of a consumer or a producer are
+!   used as long as that lives, so they are procedures of a module; those of process may be internal ones.
 ! - Time-outs are milliseconds; a negative one, the default, waits without limit.
 ! - Partitions and event ids count from 0.
 module mofka

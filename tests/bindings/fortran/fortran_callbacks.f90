@@ -1,5 +1,6 @@
 ! SPDX-License-Identifier: BSD-3-Clause
-! Callbacks, the last resort, and data that are not copied.
+! Callbacks, the last resort, and data that are not copied. Callbacks, and what they call, are recursive:
+! gfortran needs the word, because workers call them at the same time.
 module callbacks
     use, intrinsic :: iso_fortran_env, only: int64
     use mofka
@@ -9,12 +10,12 @@ module callbacks
 contains
 
     ! The number of {"n":...}.
-    integer function number_in(metadata)
+    recursive integer function number_in(metadata)
         character(*), intent(in) :: metadata
         read (metadata(index(metadata, ':') + 1:index(metadata, '}') - 1), *) number_in
     end function
 
-    subroutine choose_by_number(metadata, requested, partitions, partition, status)
+    recursive subroutine choose_by_number(metadata, requested, partitions, partition, status)
         character(*), intent(in) :: metadata
         integer, intent(in) :: requested, partitions
         integer, intent(inout) :: partition, status
@@ -25,7 +26,7 @@ contains
         if (n == 78) status = mofka_fail(mofka_err_refused, 'no place for 78')
     end subroutine
 
-    subroutine choose_part(metadata, data, status)
+    recursive subroutine choose_part(metadata, data, status)
         character(*), intent(in) :: metadata
         type(mofka_selection), intent(inout) :: data
         integer, intent(inout) :: status
@@ -283,26 +284,26 @@ contains
         call expect_error(error, mofka_err_invalid, 'consumer')
     end subroutine
 
-    subroutine mark_event(event, status)
+    recursive subroutine mark_event(event, status)
         type(mofka_event), intent(in) :: event
         integer, intent(inout) :: status
         seen(number_in(event%metadata())) = status == mofka_ok
     end subroutine
 
-    subroutine refuse_event(event, status)
+    recursive subroutine refuse_event(event, status)
         type(mofka_event), intent(in) :: event
         integer, intent(inout) :: status
         if (event%is_set()) status = mofka_fail(mofka_err_refused, 'refused')
     end subroutine
 
-    subroutine stop_processing(event, status)
+    recursive subroutine stop_processing(event, status)
         type(mofka_event), intent(in) :: event
         integer, intent(inout) :: status
         if (event%is_set()) calls = calls + 1
         status = mofka_stop
     end subroutine
 
-    subroutine count_absence(status)
+    recursive subroutine count_absence(status)
         integer, intent(inout) :: status
         absent = absent + 1
         if (absent == 3) status = mofka_stop
