@@ -42,6 +42,8 @@ mofka_status_t mmi_agent_serve(mmi_window_t *w, const uint64_t *words, size_t co
                                uint64_t results[MMI_RESULT_WORDS]) {
     mmi_errand_t errand;
     mmi_partition_t partitions[2];
+    if (mmi_errand_is_of_words(words, count))
+        return mmi_errand_serve_words(w, w->clerk->share_bytes, words, results);
     mofka_status_t status =
         mmi_errand_read(w, w->clerk->share_bytes, words, count, &errand, partitions);
     const mmi_partition_t *p = &partitions[0];

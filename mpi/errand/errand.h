@@ -19,7 +19,17 @@
  *   finish     count a producer that has closed                                the word before
  *   evict      give a consumer's name up                                       whether it was there
  *
- * A lock is so never held by a rank of another node, whose death nobody here can prove.
+ * A partition's lock is so never held by a rank of another node, whose death nobody here can prove.
+ *
+ * The directory's words at rank 0 are changed the same way (words.c). So no topic that nodes keep
+ * to themselves needs an atomic operation of MPI, for which an MPI may take a lock of its own: a
+ * rank that is stopped or dies inside it would stop all others.
+ *
+ *   errand     what the owner does                        numbers it takes     its results
+ *   add        add to a word                              offset, number       the word before
+ *   lock       take a lock, for the rank that asks        offset, rank         whether the last
+ *                                                                              holder is dead
+ *   unlock     give it back                               offset
  */
 #ifndef MOFKA_MPI_ERRAND_ERRAND_H
 #define MOFKA_MPI_ERRAND_ERRAND_H
@@ -32,7 +42,10 @@ typedef enum mmi_errand_kind {
     MMI_ERRAND_LEAVE,
     MMI_ERRAND_COMPLETE,
     MMI_ERRAND_FINISH,
-    MMI_ERRAND_EVICT
+    MMI_ERRAND_EVICT,
+    MMI_ERRAND_ADD,
+    MMI_ERRAND_LOCK,
+    MMI_ERRAND_UNLOCK
 } mmi_errand_kind_t;
 
 #define MMI_ERRAND_NUMBERS 4
@@ -65,6 +78,29 @@ mofka_status_t mmi_errand_send(const mmi_partition_t *p, const mmi_errand_t *err
  * long as they are used. MOFKA_ERR_CORRUPT: they are not in the shares of this node. */
 mofka_status_t mmi_errand_read(mmi_window_t *w, uint64_t share_bytes, const uint64_t *words,
                                size_t count, mmi_errand_t *errand, mmi_partition_t partitions[2]);
+
+/* ---- words.c --------------------------------------------------------------------------------- */
+
+/* As the errands of words are sent. */
+typedef struct mmi_word_errand {
+    uint64_t kind, offset, number;
+} mmi_word_errand_t;
+
+/* Add to a word of a rank's share: `*old`, what it was. In a node window, processors of the rank's
+ * node do it, else MPI; always for all ranks. Blocks: until that rank answers. */
+mofka_status_t mmi_errand_add(mmi_window_t *w, int rank, uint64_t offset, uint64_t add,
+                              uint64_t *old);
+/* Take a lock, and give it back, in the same way: see mmi_word_lock. `what` it is: view. */
+mofka_status_t mmi_errand_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t deadline,
+                               const char *what, bool *from_dead);
+void mmi_errand_unlock(mmi_window_t *w, int rank, uint64_t offset);
+/* The owner: whether the request is an errand of words. */
+bool mmi_errand_is_of_words(const uint64_t *words, size_t count);
+/* The owner: do it. See mmi_serve_t. */
+mofka_status_t mmi_errand_serve_words(mmi_window_t *w, uint64_t share_bytes, const uint64_t *words,
+                                      uint64_t results[MMI_RESULT_WORDS]);
+
+/* ---- what needs no reader -------------------------------------------------------------------- */
 
 /* Decide the partition's end, once. Of a far one, the owner does. */
 mofka_status_t mmi_errand_complete(const mmi_partition_t *p, int64_t deadline);

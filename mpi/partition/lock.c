@@ -41,9 +41,9 @@ static bool lock_is_free(uint64_t word) {
 
 /* Try once to take a lock that names its holder. `waited`: long enough to ask whether the holder is
  * dead. */
-static bool lock_try(mmi_window_t *w, int rank, uint64_t offset, bool waited, const char *what,
-                     uint64_t *word, bool *from_dead) {
-    const uint64_t me = mmi_seal((uint64_t)w->rank + 1);
+static bool lock_try(mmi_window_t *w, int rank, uint64_t offset, int taker, bool waited,
+                     const char *what, uint64_t *word, bool *from_dead) {
+    const uint64_t me = mmi_seal((uint64_t)taker + 1);
     *word = 0;
     if (w->ops->compare_exchange(w, rank, offset, word, me))
         return true;
@@ -67,16 +67,17 @@ static mofka_status_t lock_fail(mmi_window_t *w, int rank, const char *what, uin
                       text);
 }
 
-/* Where the word names its holder. */
-static mofka_status_t lock_take_named(mmi_window_t *w, int rank, uint64_t offset, int64_t deadline,
-                                      const char *what, bool *from_dead) {
+mofka_status_t mmi_word_lock_for(mmi_window_t *w, int rank, uint64_t offset, int taker,
+                                 int64_t deadline, const char *what, bool *from_dead) {
     uint64_t word;
     int tries = 0;
-    for (int64_t us = 1; !lock_try(w, rank, offset, tries > LOCK_TRIES, what, &word, from_dead);
-         tries++) {
+    assert(w->ops->compare_exchange && taker >= 0 && taker < w->size);
+    *from_dead = false;
+    for (int64_t us = 1;
+         !lock_try(w, rank, offset, taker, tries > LOCK_TRIES, what, &word, from_dead); tries++) {
         if (mmi_now_ms() >= deadline || atomic_load(&w->shut))
             /* Who may not wait asks, too: an owner tries again and again for others. */
-            return lock_try(w, rank, offset, true, what, &word, from_dead)
+            return lock_try(w, rank, offset, taker, true, what, &word, from_dead)
                        ? MOFKA_OK
                        : lock_fail(w, rank, what, word);
         if (tries >= LOCK_TRIES)
@@ -91,7 +92,7 @@ mofka_status_t mmi_word_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t
     assert(offset % 8 == 0 && rank >= 0 && rank < w->size);
     *from_dead = false;
     if (w->ops->compare_exchange)
-        return lock_take_named(w, rank, offset, deadline, what, from_dead);
+        return mmi_word_lock_for(w, rank, offset, w->rank, deadline, what, from_dead);
     for (int64_t us = 1;; tries++) {
         /* A rank whose window is at fault must not try: it could not give the lock back. */
         mofka_status_t status = mmi_window_check(w, rank);

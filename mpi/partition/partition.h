@@ -157,6 +157,9 @@ mofka_status_t mmi_tail_load(const mmi_partition_t *p, mmi_state_t *state, mmi_t
  * rank died with it, perhaps between two stores. */
 mofka_status_t mmi_word_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t deadline,
                              const char *what, bool *from_dead);
+/* The same where the word names its holder, for the rank `taker`. */
+mofka_status_t mmi_word_lock_for(mmi_window_t *w, int rank, uint64_t offset, int taker,
+                                 int64_t deadline, const char *what, bool *from_dead);
 /* Flush what was put with the lock, then give it back. */
 void mmi_word_unlock(mmi_window_t *w, int rank, uint64_t offset);
 /* Assert that the partition's lock is taken, in windows where looking costs next to nothing. */

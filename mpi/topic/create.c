@@ -38,6 +38,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <mofka/partition_selector.h>
+#include "mpi/errand/errand.h"
 #include "mpi/topic/directory.h"
 #include "mpi/topic/wish.h"
 
@@ -192,7 +193,7 @@ static uint64_t *creation_words(const creation_t *c, const char *text) {
 /* Put words of the record, from `first` on. In memory that all ranks address, each is stored:
  * others may read a record that is used again. Complete after a flush. */
 static void creation_put(const creation_t *c, const uint64_t *words, size_t first) {
-    mmi_window_t *w = c->d->w;
+    mmi_window_t *w = mmi_directory_window(c->d);
     size_t count = (size_t)mmi_record_bytes(c->length) / sizeof *words;
     if (!w->ops->puts_are_cheap)
         w->ops->put(w, 0, c->at + RECORD(first), words + first, RECORD(count - first));
@@ -202,7 +203,7 @@ static void creation_put(const creation_t *c, const uint64_t *words, size_t firs
 
 /* What may be stored before the record exists, and stay if it never does. */
 static mofka_status_t creation_put_hidden(creation_t *c, const uint64_t *words, size_t first) {
-    mmi_window_t *w = c->d->w;
+    mmi_window_t *w = mmi_directory_window(c->d);
     c->sealed[0] = mmi_seal(c->after.next);
     c->sealed[1] = mmi_seal(c->after.high);
     creation_put(c, words, first);
@@ -213,7 +214,7 @@ static mofka_status_t creation_put_hidden(creation_t *c, const uint64_t *words, 
 
 /* With the directory's lock: the record becomes one more of the list. */
 static mofka_status_t creation_append(creation_t *c, const uint64_t *words) {
-    mmi_window_t *w = c->d->w;
+    mmi_window_t *w = mmi_directory_window(c->d);
     mmi_directory_assert_locked(c->d);
     mofka_status_t status = creation_put_hidden(c, words, 0);
     if (status)
@@ -226,14 +227,13 @@ static mofka_status_t creation_append(creation_t *c, const uint64_t *words) {
 /* With the directory's lock: the record, which is not made, becomes the topic's. `half`: the upper
  * half of its users word. */
 static mofka_status_t creation_use_again(creation_t *c, const uint64_t *words, uint64_t half) {
-    mmi_window_t *w = c->d->w;
+    mmi_window_t *w = mmi_directory_window(c->d);
+    uint64_t none;
     mmi_directory_assert_locked(c->d);
     mofka_status_t status = creation_put_hidden(c, words, MMI_RECORD_CHECK);
-    if (status)
-        return status;
-    w->ops->fetch_add(w, 0, c->at + RECORD(MMI_RECORD_USERS),
-                      words[MMI_RECORD_USERS] - half * MMI_USERS_DELETED);
-    status = mmi_window_check(w, 0);
+    if (!status)
+        status = mmi_errand_add(c->d->w, 0, c->at + RECORD(MMI_RECORD_USERS),
+                                words[MMI_RECORD_USERS] - half * MMI_USERS_DELETED, &none);
     if (status)
         return status;
     w->ops->store(w, 0, c->at + RECORD(MMI_RECORD_STATE), words[MMI_RECORD_STATE]);
@@ -256,7 +256,7 @@ static mofka_status_t creation_find_record(creation_t *c, uint64_t length, uint6
     c->length = record->length;
     mmi_record_release(record);
     mofka_status_t status =
-        mmi_window_read(c->d->w, 0, c->at, words, sizeof words / sizeof words[0],
+        mmi_window_read(mmi_directory_window(c->d), 0, c->at, words, sizeof words / sizeof words[0],
                         mmi_deadline(MMI_DIRECTORY_READ_MS));
     *half = mmi_users_half(words[MMI_RECORD_USERS]);
     c->incarnation = *half / 2 + 1;
@@ -366,7 +366,7 @@ static mofka_status_t creation_format(const creation_t *c) {
 }
 
 static void creation_store_state(const creation_t *c, mmi_making_t making) {
-    mmi_window_t *w = c->d->w;
+    mmi_window_t *w = mmi_directory_window(c->d);
     uint64_t state = mmi_record_state(making, w->rank, c->incarnation);
     assert(c->at >= MMI_DIRECTORY_START);
     w->ops->store(w, 0, c->at + RECORD(MMI_RECORD_STATE), state);
@@ -376,7 +376,7 @@ static void creation_store_state(const creation_t *c, mmi_making_t making) {
 
 /* The partitions could not be made: let the name, the record and the space go. */
 static void creation_give_up(const creation_t *c) {
-    mmi_window_t *w = c->d->w;
+    mmi_window_t *w = mmi_directory_window(c->d);
     mmi_directory_words_t words;
     creation_store_state(c, MMI_NOT_MADE);
     if (mmi_directory_lock(c->d))
@@ -391,7 +391,7 @@ static mofka_status_t creation_make_partitions(const creation_t *c) {
     mofka_status_t status = creation_format(c);
     if (!status) {
         creation_store_state(c, MMI_MADE);
-        status = mmi_window_check(c->d->w, 0);
+        status = mmi_window_check(mmi_directory_window(c->d), 0);
         return status ? status : creation_tell_owners(c);
     }
     char message[MOFKA_MESSAGE_BYTES_MAX + 1];

@@ -22,6 +22,7 @@
  * is what step 4 would see: nobody stays in while the bit is there.
  */
 #include "mpi/topic/directory.h"
+#include "mpi/errand/errand.h"
 
 #include <inttypes.h>
 
@@ -32,10 +33,10 @@ static mofka_status_t deletion_close(const mmi_directory_t *d, const mmi_record_
                                      uint64_t *count) {
     mmi_window_t *w = d->w;
     const uint64_t place = record->at + RECORD(MMI_RECORD_USERS);
-    uint64_t users, wanted = 2 * mmi_state_incarnation(atomic_load(&record->state));
+    uint64_t none, users, wanted = 2 * mmi_state_incarnation(atomic_load(&record->state));
     mmi_directory_assert_locked(d);
-    mofka_status_t status =
-        mmi_window_read(w, 0, place, &users, 1, mmi_deadline(MMI_DIRECTORY_READ_MS));
+    mofka_status_t status = mmi_window_read(mmi_directory_window(d), 0, place, &users, 1,
+                                            mmi_deadline(MMI_DIRECTORY_READ_MS));
     if (!status && mmi_users_half(users) >> 1 != wanted >> 1)
         status =
             mofka_fail(MOFKA_ERR_CORRUPT,
@@ -44,11 +45,10 @@ static mofka_status_t deletion_close(const mmi_directory_t *d, const mmi_record_
     if (status)
         return status;
     if (mmi_users_half(users) == wanted)
-        users = w->ops->fetch_add(w, 0, place, MMI_USERS_DELETED);
-    status = mmi_window_check(w, 0);
+        status = mmi_errand_add(w, 0, place, MMI_USERS_DELETED, &users);
     *count = mmi_users_count(users);
     if (!status && *count != 0)
-        w->ops->fetch_add(w, 0, place, -MMI_USERS_DELETED);
+        status = mmi_errand_add(w, 0, place, -MMI_USERS_DELETED, &none);
     return status;
 }
 
@@ -65,7 +65,7 @@ static mofka_status_t deletion_prepare(mmi_directory_t *d, const mmi_record_t *r
 /* With the directory's lock: nobody uses the topic. `none`: the record as it will be. */
 static mofka_status_t deletion_store(mmi_directory_t *d, const mmi_record_t *record,
                                      mmi_record_t *none, const mmi_directory_words_t *before) {
-    mmi_window_t *w = d->w;
+    mmi_window_t *w = mmi_directory_window(d);
     mmi_directory_words_t after = *before;
     mmi_directory_assert_locked(d);
     w->ops->store(w, 0, record->at + RECORD(MMI_RECORD_STATE), atomic_load(&none->state));

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "mpi/alive/alive.h"
+#include "mpi/errand/errand.h"
 
 /* Within this time, rank 0 answers unless it has stopped. */
 #define ANSWER_MS 1000
@@ -19,22 +20,23 @@ uint64_t mmi_directory_arena_start(const mmi_directory_t *d, int rank) {
 /* A rank that died with the lock may have changed a record, and not said so yet. */
 static mofka_status_t directory_repair(const mmi_directory_t *d) {
     const uint64_t at = offsetof(mmi_share_t, directory_changes);
-    uint64_t word = d->w->ops->load(d->w, 0, at);
+    mmi_window_t *w = mmi_directory_window(d);
+    uint64_t word = w->ops->load(w, 0, at);
     if (mmi_is_sealed(word)) /* else who reads it reports that */
-        d->w->ops->store(d->w, 0, at, mmi_seal(mmi_unseal(word) + 1));
-    return mmi_window_check(d->w, 0);
+        w->ops->store(w, 0, at, mmi_seal(mmi_unseal(word) + 1));
+    return mmi_window_check(w, 0);
 }
 
 mofka_status_t mmi_directory_lock(const mmi_directory_t *d) {
     bool from_dead;
     mofka_status_t status =
-        mmi_word_lock(d->w, 0, offsetof(mmi_share_t, directory_lock),
-                      mmi_deadline(MMI_LOCK_TIMEOUT_MS), "the directory", &from_dead);
+        mmi_errand_lock(d->w, 0, offsetof(mmi_share_t, directory_lock),
+                        mmi_deadline(MMI_LOCK_TIMEOUT_MS), "the directory", &from_dead);
     return status || !from_dead ? status : directory_repair(d);
 }
 
 void mmi_directory_unlock(const mmi_directory_t *d) {
-    mmi_word_unlock(d->w, 0, offsetof(mmi_share_t, directory_lock));
+    mmi_errand_unlock(d->w, 0, offsetof(mmi_share_t, directory_lock));
 }
 
 static const char *record_text(const cJSON *json, const char *key, const char *missing) {
@@ -56,7 +58,8 @@ static mofka_status_t directory_find(mmi_directory_t *d, const char *name, int64
 /* The maker may have stored the last state just before it died: so that is read after the proof. */
 bool mmi_record_is_abandoned(const mmi_directory_t *d, mmi_record_t *record) {
     return mmi_record_making(record) == MMI_MAKING &&
-           mmi_alive_is_dead(d->w, mmi_state_maker(atomic_load(&record->state))) &&
+           mmi_alive_is_dead(mmi_directory_window(d),
+                             mmi_state_maker(atomic_load(&record->state))) &&
            mmi_record_look(d, record, mmi_deadline(MMI_DIRECTORY_READ_MS)) == MOFKA_OK &&
            mmi_record_making(record) == MMI_MAKING;
 }
@@ -64,7 +67,7 @@ bool mmi_record_is_abandoned(const mmi_directory_t *d, mmi_record_t *record) {
 static mofka_status_t record_fail_making(const mmi_directory_t *d, const char *name,
                                          const mmi_record_t *record) {
     char text[MMI_ALIVE_TEXT_BYTES];
-    mmi_alive_describe(d->w, mmi_state_maker(atomic_load(&record->state)), text);
+    mmi_alive_describe(mmi_directory_window(d), mmi_state_maker(atomic_load(&record->state)), text);
     return mofka_fail(MOFKA_ERR_TIMEOUT, "%s has not finished creating topic '%s'", text, name);
 }
 

@@ -77,6 +77,11 @@ typedef struct mmi_directory {
     mmi_records_t records;
 } mmi_directory_t;
 
+/* How this rank reads and stores rank 0's header and records: in a node window, by processor on
+ * rank 0's node. */
+static inline mmi_window_t *mmi_directory_window(const mmi_directory_t *d) {
+    return mmi_window_by_node(d->w, 0);
+}
 /* Offset of a rank's arena in its share. */
 uint64_t mmi_directory_arena_start(const mmi_directory_t *d, int rank);
 
@@ -216,8 +221,9 @@ mofka_status_t mmi_directory_lock(const mmi_directory_t *d);
 void mmi_directory_unlock(const mmi_directory_t *d);
 /* It is taken; asserted where a load costs next to nothing. */
 #define mmi_directory_assert_locked(d)                                                             \
-    assert(!(d)->w->ops->loads_are_cheap ||                                                        \
-           (d)->w->ops->load((d)->w, 0, offsetof(mmi_share_t, directory_lock)) != 0)
+    assert(!mmi_directory_window(d)->ops->loads_are_cheap ||                                       \
+           mmi_directory_window(d)->ops->load(mmi_directory_window(d), 0,                          \
+                                              offsetof(mmi_share_t, directory_lock)) != 0)
 
 /* The topic that a record describes. What it says of memory is checked against the arenas.
  * `*topic`: give, mmi_topic_destroy. MOFKA_ERR_CORRUPT, MOFKA_ERR_MEMORY. */

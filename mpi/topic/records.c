@@ -145,7 +145,8 @@ mofka_status_t mmi_record_look(const mmi_directory_t *d, mmi_record_t *record, i
     uint64_t word, state = atomic_load(&record->state);
     assert(!record->damaged);
     mofka_status_t status =
-        mmi_window_read(d->w, 0, record->at + MMI_RECORD_STATE * sizeof word, &word, 1, deadline);
+        mmi_window_read(mmi_directory_window(d), 0, record->at + MMI_RECORD_STATE * sizeof word,
+                        &word, 1, deadline);
     if (!status && !record_has_state(d, word))
         status = mofka_fail(MOFKA_ERR_CORRUPT,
                             "a record of the directory, at byte %" PRIu64
@@ -294,7 +295,8 @@ static mofka_status_t records_load_words(const mmi_directory_t *d, int64_t deadl
                       SHARE(directory_changes) == SHARE(directory_end) + 24,
                   "one run");
     uint64_t words[COUNT], values[COUNT];
-    mofka_status_t status = mmi_window_read(d->w, 0, SHARE(directory_end), words, COUNT, deadline);
+    mofka_status_t status =
+        mmi_window_read(mmi_directory_window(d), 0, SHARE(directory_end), words, COUNT, deadline);
     for (size_t i = 0; i < COUNT && !status; i++) {
         uint64_t max = i == 0 ? d->directory_bytes : i == 2 ? d->arena_bytes : MMI_SEAL_MAX;
         values[i] = mmi_unseal(words[i]);
@@ -306,6 +308,7 @@ static mofka_status_t records_load_words(const mmi_directory_t *d, int64_t deadl
     }
     if (!status)
         *out = (mmi_directory_words_t){values[0], values[1], values[2], values[3]};
+    mmi_window_sync(mmi_directory_window(d)); /* a rank elsewhere puts records by MPI */
     return status;
 }
 
@@ -319,7 +322,7 @@ static mofka_status_t record_settle(const mmi_directory_t *d, uint64_t at, uint6
         again = again ? again : malloc(count * sizeof *again);
         if (!again)
             return record_no_memory();
-        status = mmi_window_read(d->w, 0, at, again, count, deadline);
+        status = mmi_window_read(mmi_directory_window(d), 0, at, again, count, deadline);
         if (status)
             break;
         again[MMI_RECORD_LENGTH] = words[MMI_RECORD_LENGTH];
@@ -339,8 +342,8 @@ static mofka_status_t records_read(const mmi_directory_t *d, uint64_t from, uint
     uint64_t *words = malloc((size_t)(end - from));
     if (!words)
         return record_no_memory();
-    mofka_status_t status =
-        mmi_window_read(d->w, 0, start, words, (size_t)(end - from) / 8, deadline);
+    mofka_status_t status = mmi_window_read(mmi_directory_window(d), 0, start, words,
+                                            (size_t)(end - from) / 8, deadline);
     for (uint64_t at = from; at < end && !status; at += mmi_record_bytes(length)) {
         uint64_t *here = words + (at - from) / 8;
         if (records_length(*here, at, end, &length)) /* records_merge reports it */

@@ -79,17 +79,19 @@ mofka_status_t mmi_topic_evict(void *self, const char *consumer, int64_t timeout
 
 /* ---- users ----------------------------------------------------------------------------------- */
 
-static uint64_t topic_add_user(const mmi_topic_t *topic, uint64_t add) {
+/* Add to the users word. `*users`: what it was. */
+static mofka_status_t topic_add_user(const mmi_topic_t *topic, uint64_t add, uint64_t *users) {
     uint64_t place = topic->record + MMI_RECORD_USERS * sizeof(uint64_t);
-    return topic->w->ops->fetch_add(topic->w, 0, place, add);
+    return mmi_errand_add(topic->w, 0, place, add, users);
 }
 
 /* This user found the upper half of the users word to be `half`, which is not the topic's, and has
  * taken itself back. MOFKA_OK: a rank is deleting the topic; look again. */
 static mofka_status_t topic_refused(mmi_topic_t *topic, uint64_t half, int64_t deadline) {
     uint64_t state;
-    mofka_status_t status = mmi_window_read(
-        topic->w, 0, topic->record + MMI_RECORD_STATE * sizeof state, &state, 1, deadline);
+    mofka_status_t status =
+        mmi_window_read(mmi_window_by_node(topic->w, 0), 0,
+                        topic->record + MMI_RECORD_STATE * sizeof state, &state, 1, deadline);
     if (status)
         return status;
     if (state != topic->state) {
@@ -109,8 +111,8 @@ mofka_status_t mmi_topic_enter(mmi_topic_t *topic, int64_t deadline) {
     uint64_t wanted = 2 * mmi_state_incarnation(topic->state);
     assert(topic->record != 0 && mmi_state_making(topic->state) == MMI_MADE);
     for (int64_t us = 20; !atomic_load(&topic->deleted); mmi_back_off(&us, 1000)) {
-        uint64_t users = topic_add_user(topic, 1);
-        mofka_status_t status = mmi_window_check(topic->w, 0);
+        uint64_t users, none;
+        mofka_status_t status = topic_add_user(topic, 1, &users);
         if (status)
             return status;
         if (mmi_users_half(users) == wanted) {
@@ -118,8 +120,9 @@ mofka_status_t mmi_topic_enter(mmi_topic_t *topic, int64_t deadline) {
                 mmi_window_sync(topic->w->near);
             return MOFKA_OK;
         }
-        topic_add_user(topic, UINT64_MAX); /* - 1 */
-        status = topic_refused(topic, mmi_users_half(users), deadline);
+        status = topic_add_user(topic, UINT64_MAX, &none); /* - 1 */
+        if (!status)
+            status = topic_refused(topic, mmi_users_half(users), deadline);
         if (status)
             return status;
     }
@@ -135,8 +138,8 @@ mofka_status_t mmi_topic_leave(mmi_topic_t *topic) {
             status = w->ops->flush(w, topic->partitions[i].owner);
     if (status) /* puts may still land in the partitions: they stay in use */
         return status;
-    topic_add_user(topic, UINT64_MAX); /* - 1 */
-    return mmi_window_check(w, 0);
+    uint64_t none;
+    return topic_add_user(topic, UINT64_MAX, &none); /* - 1 */
 }
 
 void mmi_topic_retain(mmi_topic_t *topic) {

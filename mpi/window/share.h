@@ -2,7 +2,8 @@
 /*
  * What every rank's share of the window begins with: one page, the share header.
  *
- *   directory_lock     rank 0 only: exchange 1, then 0
+ *   directory_lock     rank 0 only: taken and given back as that of a partition; in a node window by
+ *                      processors of rank 0's node, which others ask (errand/words.c)
  *   directory_end      rank 0 only: bytes of records; stored under the directory's lock, when they
  *                      are complete
  *   directory_next     rank 0 only: the owner that gets the next partition; as directory_end

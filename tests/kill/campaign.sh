@@ -8,8 +8,6 @@ build=$1 mpiexec=$2 first=$3 count=$4
 shift 4
 windows=("$@")
 [ $# -gt 0 ] || windows=(shm node)
-# In the node window of Open MPI a survivor once timed out, perhaps at a lock of Open MPI's own that a dead rank held.
-[[ $# -gt 0 || $mpiexec != *openmpi* ]] || windows=(shm)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1

@@ -44,11 +44,8 @@ static page_t *page;
 static mofka_driver_t *driver;
 static uint64_t seed;
 
-/* In a node window the directory is changed by MPI, so a lock of it has no holder: the last
- * scenario, which dies with it, is left out. */
 static const scenario_t *round_scenario(int round) {
-    size_t count = strcmp(window, "node") == 0 ? scenario_count - 1 : scenario_count;
-    return &scenarios[(seed + (uint64_t)round) % count];
+    return &scenarios[(seed + (uint64_t)round) % scenario_count];
 }
 
 static void round_name(int round, char name[32]) {

@@ -57,7 +57,7 @@ static uint64_t step_fetch_add(mmi_window_t *w, int rank, uint64_t offset, uint6
 /* Count the operations on partitions from here on; `directory`: on the directory. */
 static void victim_arm(const victim_t *v, bool directory) {
     mmi_topic_t *topic = v->topic->self;
-    mmi_window_t *w = directory ? topic->w : topic->partitions[0].w;
+    mmi_window_t *w = directory ? mmi_window_by_node(topic->w, 0) : topic->partitions[0].w;
     whole = w->ops;
     hooked = *whole;
     hooked.put = step_put;

@@ -18,10 +18,22 @@
 static mofka_driver_t *driver;
 static mofka_topic_t *topic;
 
+/* Atomic operations of MPI that this process has begun. An MPI may take a lock of its own for one,
+ * and a rank that stops or dies with it would stop all others. */
+static _Atomic int mpi_atomics, mpi_atomics_before;
+
+int MPI_Fetch_and_op(const void *from, void *to, MPI_Datatype type, int target, MPI_Aint place,
+                     MPI_Op op, MPI_Win window_) {
+    mpi_atomics++;
+    return PMPI_Fetch_and_op(from, to, type, target, place, op, window_);
+}
+
 static int nodes_setup(void **state) {
     const char *options = "{\"window\":\"node\",\"node_ranks\":2,\"arena_bytes\":4194304}";
     (void)state;
     OK(mofka_mpi_driver_create(MPI_COMM_WORLD, options, &driver));
+    assert_int_not_equal(mpi_atomics, 0); /* of the trial */
+    mpi_atomics_before = mpi_atomics;
     return 0;
 }
 
@@ -338,6 +350,16 @@ static void an_owner_waits_for_the_lock(void **state) {
     nodes_close();
 }
 
+/* Topics that nodes keep to themselves are made, used, ended and deleted without them. */
+static void no_atomic_operation_of_mpi_is_used(void **state) {
+    (void)state;
+    nodes_meet();
+    if (rank == 3)
+        OK(mofka_driver_delete_topic(driver, "complete"));
+    nodes_meet();
+    assert_int_equal(mpi_atomics, mpi_atomics_before);
+}
+
 int main(int argc, char **argv) {
     mpi_main_start(&argc, &argv);
     NEEDS(size == 4);
@@ -350,6 +372,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_consumer_elsewhere_learns_what_it_lost),
         cmocka_unit_test(a_consumer_of_two_nodes_waits_for_both),
         cmocka_unit_test(an_owner_waits_for_the_lock),
+        cmocka_unit_test(no_atomic_operation_of_mpi_is_used),
     };
     return mpi_main_end(cmocka_run_group_tests(tests, nodes_setup, nodes_teardown));
 }
