@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "checksum.h"
 #include "picture.h"
-#include "simulation.h"
 #include "support/clock.h"
 
 /* The metadata of a slab. */
@@ -26,13 +26,19 @@ typedef struct slab_info {
     double time;
 } slab_info_t;
 
+/* A whole field. The last slab of its step completes it. */
+typedef struct frame {
+    struct frame *next;
+    long step;
+    size_t rows; /* that have arrived */
+    double field[];
+} frame_t;
+
 typedef struct analysis {
     const demo_options_t *options;
     int index;
-    size_t own_rows;  /* rows of a whole field that this rank reads */
-    double *field;    /* the whole field of the current step */
-    size_t rows_here; /* rows of the field that have arrived */
-    long step;
+    size_t own_rows; /* rows of a whole field that this rank reads */
+    frame_t *frames; /* those under way: partitions need not be read at one pace */
     analysed_t *out;
     size_t latency_room;
 } analysis_t;
@@ -98,32 +104,45 @@ static mofka_status_t analysis_select_slab(void *context, const mofka_metadata_t
     return status;
 }
 
-static mofka_status_t analysis_draw(analysis_t *a, const slab_info_t *info) {
-    assert(a->field);
+/* The frame of a step. NULL: there is no memory for it. */
+static frame_t **analysis_find_frame(analysis_t *a, const slab_info_t *info) {
+    frame_t **at = &a->frames;
+    while (*at && (*at)->step != info->step)
+        at = &(*at)->next;
+    if (!*at && (*at = calloc(1, sizeof **at + info->n * info->n * sizeof(double))))
+        (*at)->step = info->step;
+    return *at ? at : NULL;
+}
+
+static mofka_status_t analysis_draw(analysis_t *a, const frame_t *frame) {
     char path[512];
-    snprintf(path, sizeof path, "%s/frame-%d-%06ld.png", a->options->output, a->index, info->step);
+    size_t n = (size_t)a->options->size;
+    snprintf(path, sizeof path, "%s/frame-%d-%06ld.png", a->options->output, a->index, frame->step);
     /* If a rank reads only some slabs, the rows of the others stay dark. */
-    if (!picture_write(path, a->field, info->n, info->n, 0.35))
+    if (!picture_write(path, frame->field, n, n, 0.35))
         return mofka_fail(MOFKA_ERR_SYSTEM, "writing %s: %s", path, strerror(errno));
     a->out->frames++;
     return MOFKA_OK;
 }
 
-/* Put a whole slab into its place in the field. The last slab of a step completes the frame. */
+/* Put a whole slab into its place in the field. */
 static mofka_status_t analysis_place(analysis_t *a, const slab_info_t *info, const double *values) {
-    assert(a->rows_here <= a->own_rows);
     if (info->n != (size_t)a->options->size || info->row0 + info->rows > info->n)
         return mofka_fail(MOFKA_ERR_CORRUPT, "a slab of rows %zu to %zu of %zu", info->row0,
                           info->row0 + info->rows, info->n);
-    if (!a->field && !(a->field = calloc(info->n * info->n, sizeof *a->field)))
+    frame_t **at = analysis_find_frame(a, info);
+    if (!at)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a field");
-    if (info->step != a->step) {
-        a->step = info->step;
-        a->rows_here = 0;
-    }
-    memcpy(a->field + info->row0 * info->n, values, info->rows * info->n * sizeof *values);
-    a->rows_here += info->rows;
-    return a->rows_here == a->own_rows ? analysis_draw(a, info) : MOFKA_OK;
+    frame_t *frame = *at;
+    assert(frame->rows < a->own_rows);
+    memcpy(frame->field + info->row0 * info->n, values, info->rows * info->n * sizeof *values);
+    frame->rows += info->rows;
+    if (frame->rows < a->own_rows)
+        return MOFKA_OK;
+    *at = frame->next;
+    mofka_status_t status = analysis_draw(a, frame);
+    free(frame);
+    return status;
 }
 
 static bool analysis_keep_latency(analysis_t *a, double seconds) {
@@ -145,7 +164,7 @@ static void analysis_show_progress(const analysis_t *a, long step) {
     static long shown = -1;
     long percent = 100 * step / a->options->steps;
     bool terminal = isatty(STDERR_FILENO);
-    if (a->index != 0 || percent == shown ||
+    if (a->index != 0 || percent <= shown ||
         (!terminal && percent / 10 == shown / 10 && shown >= 0))
         return;
     shown = percent;
@@ -195,7 +214,7 @@ mofka_status_t analysis_run(const demo_options_t *options, int index, mofka_topi
                             analysed_t *analysed) {
     assert(index >= 0 && index < options->analysis_ranks);
     *analysed = (analysed_t){0};
-    analysis_t a = {.options = options, .index = index, .step = -1, .out = analysed};
+    analysis_t a = {.options = options, .index = index, .out = analysed};
     size_t count = mofka_topic_partition_count(topic), target_count = 0;
     size_t *targets = calloc(count, sizeof *targets);
     if (!targets)
@@ -216,12 +235,18 @@ mofka_status_t analysis_run(const demo_options_t *options, int index, mofka_topi
                                                           .targets = targets,
                                                           .target_count = target_count},
                               &consumer);
+    /* A restarted analysis reads the stream from its beginning: what was before is in the store. */
+    for (size_t i = 0; i < target_count && !status && options->checkpoint; i++)
+        status = mofka_consumer_seek(consumer, targets[i], 0);
     free(targets);
     if (status)
         return status;
     status = mofka_consumer_process(consumer, analysis_look_at, &a, MOFKA_WAIT_FOREVER, NULL, NULL);
     mofka_status_t closed = mofka_consumer_close(consumer);
     mofka_consumer_release(consumer);
-    free(a.field);
+    for (frame_t *frame = a.frames, *next; frame; frame = next) {
+        next = frame->next;
+        free(frame);
+    }
     return status ? status : closed;
 }

@@ -9,10 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SLABS_MAX 4096L /* partitions that a topic may have */
+
 static const char usage[] =
     "usage: mpiexec -n RANKS gray_scott [--window auto|shm|rma|node] [--size CELLS] [--steps N]\n"
     "       [--every N] [--full-every N] [--analysis-ranks N] [--output FOLDER]\n"
-    "       [--watchers N]\n";
+    "       [--watchers N] [--slabs N] [--store FOLDER] [--checkpoint FILE]\n"
+    "       [--checkpoint-every N] [--die-at STEP]\n"
+    "--store keeps the events. --checkpoint writes checkpoints, and begins at the one that is "
+    "there.\n";
 
 static void demo_options_complain(bool speak, const char *format, ...) {
     if (speak) {
@@ -50,16 +55,35 @@ static bool demo_options_check(const demo_options_t *o, int ranks, bool speak) {
                               SAMPLE, SAMPLE * simulating);
         return false;
     }
-    if (o->analysis_ranks > simulating) {
+    if (o->slabs < simulating || o->slabs > o->size / SAMPLE || o->slabs > SLABS_MAX) {
+        demo_options_complain(speak,
+                              "--slabs must be at least %ld, the simulating ranks, and at most "
+                              "%ld, a %d-th of --size or the most partitions",
+                              simulating,
+                              o->size / SAMPLE < SLABS_MAX ? o->size / SAMPLE : SLABS_MAX, SAMPLE);
+        return false;
+    }
+    if (o->analysis_ranks > o->slabs) {
         demo_options_complain(speak, "%ld analysis ranks for %ld slabs: there must not be more",
-                              o->analysis_ranks, simulating);
+                              o->analysis_ranks, o->slabs);
+        return false;
+    }
+    if (o->checkpoint && !o->store) {
+        demo_options_complain(speak, "--checkpoint needs --store: the events before it are there");
         return false;
     }
     return true;
 }
 
 bool demo_options_read(int argc, char **argv, int ranks, bool speak, demo_options_t *o) {
-    *o = (demo_options_t){"auto", "demo-out", 384, 8000, 80, 5, 1, 0};
+    *o = (demo_options_t){.window = "auto",
+                          .output = "demo-out",
+                          .size = 384,
+                          .steps = 8000,
+                          .every = 80,
+                          .full_every = 5,
+                          .analysis_ranks = 1,
+                          .checkpoint_every = 10};
     const struct {
         const char *name;
         long *number;
@@ -71,7 +95,12 @@ bool demo_options_read(int argc, char **argv, int ranks, bool speak, demo_option
                  {"--every", &o->every, NULL},
                  {"--full-every", &o->full_every, NULL},
                  {"--analysis-ranks", &o->analysis_ranks, NULL},
-                 {"--watchers", &o->watchers, NULL}};
+                 {"--watchers", &o->watchers, NULL},
+                 {"--slabs", &o->slabs, NULL},
+                 {"--store", NULL, &o->store},
+                 {"--checkpoint", NULL, &o->checkpoint},
+                 {"--checkpoint-every", &o->checkpoint_every, NULL},
+                 {"--die-at", &o->die_at, NULL}};
     for (int i = 1; i < argc; i += 2) {
         size_t k = 0, count = sizeof known / sizeof known[0];
         while (k < count && strcmp(argv[i], known[k].name) != 0)
@@ -92,5 +121,7 @@ bool demo_options_read(int argc, char **argv, int ranks, bool speak, demo_option
             return false;
         }
     }
+    if (o->slabs == 0)
+        o->slabs = ranks - o->watchers - o->analysis_ranks;
     return demo_options_check(o, ranks, speak);
 }

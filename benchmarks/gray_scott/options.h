@@ -17,6 +17,11 @@ typedef struct demo_options {
     long full_every;     /* publications between full fetches */
     long analysis_ranks; /* the last ranks of the demo */
     long watchers;       /* the last ranks of the job run other programs, such as watch.py */
+    long slabs;          /* events of a publication, partitions; by default the simulating ranks */
+    const char *store;   /* folder that keeps the events; NULL: none */
+    const char *checkpoint; /* file of rank 0, to begin at and to write; NULL: none */
+    long checkpoint_every;  /* publications between checkpoints */
+    long die_at;            /* step after which the simulating ranks kill themselves; 0: never */
 } demo_options_t;
 
 /* Read the command line of a job of `ranks` ranks. False: an argument is invalid; a message was

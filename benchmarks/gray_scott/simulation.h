@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The simulating ranks: Gray-Scott on a slab of rows, published as it runs. */
+/* The simulating ranks: Gray-Scott on blocks of rows, published in slabs as it runs. */
 #ifndef GRAY_SCOTT_SIMULATION_H
 #define GRAY_SCOTT_SIMULATION_H
 
-#include <stddef.h>
 #include <stdint.h>
 #include <mofka/mofka.h>
 #include <mofka/mpi.h>
+#include "checkpoint.h"
 #include "options.h"
-
-/* The checksum of `count` doubles at every `stride`-th place, continued from `sum`. */
-uint64_t field_checksum(uint64_t sum, const double *values, size_t count, size_t stride);
-#define CHECKSUM_START UINT64_C(0x9e3779b97f4a7c15)
 
 typedef struct published {
     uint64_t events, bytes;
 } published_t;
 
-/* Run the simulation on `comm`, which holds the simulating ranks only. */
+/* Run the simulation on `comm`, which holds the simulating ranks only. It begins at a checkpoint;
+ * only rank 0 has its fields, and room for those of later ones. */
 mofka_status_t simulation_run(const demo_options_t *options, MPI_Comm comm, mofka_topic_t *topic,
-                              published_t *published);
+                              checkpoint_t *checkpoint, published_t *published);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The driver's store: all ranks open the same one, and find the topics that it has. */
+#include <cjson/cJSON.h>
 #include <string.h>
 #include "mpi/driver/driver.h"
 
@@ -67,15 +68,41 @@ mofka_status_t mmi_driver_open_store(mmi_driver_t *d, const mmi_settings_t *s,
     return status;
 }
 
+/* The options of a topic that the store has. What the driver "files" has made says of files what is
+ * in "storage" here, and nothing of memory. Give: cJSON_free. NULL: there is no memory. */
+static char *store_options_of(const mfi_topic_record_t *record) {
+    cJSON *tree = cJSON_Parse(record->options), *whole = NULL;
+    char *text = NULL;
+    if (cJSON_HasObjectItem(tree, "storage")) {
+        text = cJSON_PrintUnformatted(tree);
+    } else if (tree && (whole = cJSON_CreateObject())) {
+        cJSON_DeleteItemFromObject(tree, "partitions");
+        bool added = cJSON_AddNumberToObject(whole, "partitions", (double)record->partitions);
+        if (added && cJSON_AddItemToObject(whole, "storage", tree)) {
+            tree = NULL;
+            text = cJSON_PrintUnformatted(whole);
+        }
+    }
+    cJSON_Delete(tree);
+    cJSON_Delete(whole);
+    return text;
+}
+
 static mofka_status_t store_resume_topic(void *context, const mfi_topic_record_t *record) {
     mmi_driver_t *d = context;
-    return mmi_directory_resume_topic(&d->directory,
-                                      &(mofka_topic_config_t){.name = record->name,
-                                                              .options = record->options,
-                                                              .validator = record->validator,
-                                                              .selector = record->selector,
-                                                              .serializer = record->serializer},
-                                      record->partitions);
+    char *options = store_options_of(record);
+    if (!options)
+        return mofka_fail(MOFKA_ERR_MEMORY, "no memory for topic '%s'", record->name);
+    mofka_status_t status =
+        mmi_directory_resume_topic(&d->directory,
+                                   &(mofka_topic_config_t){.name = record->name,
+                                                           .options = options,
+                                                           .validator = record->validator,
+                                                           .selector = record->selector,
+                                                           .serializer = record->serializer},
+                                   record->partitions);
+    cJSON_free(options);
+    return status;
 }
 
 /* Its threads use this rank's share by the processor. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Topics of the driver "files": their options and their writers. */
+#include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <mofka/options.h>
 #include <stdio.h>
@@ -23,6 +24,46 @@ mofka_status_t mfi_files_read_options(const char *what, const char *json,
         {"retain_ms", MOFKA_OPTION_UINT, &options->retain_ms, 0, 0, NULL},
     };
     return mofka_options_read(what, json, known, sizeof known / sizeof known[0]);
+}
+
+/* The options of a topic that the MPI driver made: what concerns files is in "storage". */
+static mofka_status_t options_read_storage(const char *json, mfi_files_options_t *options) {
+    static const char *const durabilities[] = {"memory", "written", "synced", NULL};
+    static const char *const deliveries[] = {"published", "durable", NULL};
+    int durability = 1, deliver; /* here, consumers see what is written */
+    uint64_t sync_ms;            /* here it is of the driver */
+    const mofka_option_t known[] = {
+        {"durability", MOFKA_OPTION_CHOICE, &durability, 0, 0, durabilities},
+        {"deliver", MOFKA_OPTION_CHOICE, &deliver, 0, 0, deliveries},
+        {"sync_ms", MOFKA_OPTION_UINT, &sync_ms, 0, 0, NULL},
+        {"segment_bytes", MOFKA_OPTION_UINT, &options->segment_bytes, 4096, 0, NULL},
+        {"retain_bytes", MOFKA_OPTION_UINT, &options->retain_bytes, 0, 0, NULL},
+        {"retain_ms", MOFKA_OPTION_UINT, &options->retain_ms, 0, 0, NULL},
+    };
+    mofka_status_t status =
+        mofka_options_read("topic.json, \"storage\"", json, known, sizeof known / sizeof known[0]);
+    options->durability = durability == 2 ? MFI_FILES_SYNCED : MFI_FILES_WRITTEN;
+    return status;
+}
+
+/* The options of a topic that is in the store, whichever driver made it. */
+static mofka_status_t options_read_record(const mfi_topic_record_t *record,
+                                          mfi_files_options_t *options) {
+    cJSON *tree = cJSON_Parse(record->options);
+    const cJSON *storage = cJSON_GetObjectItemCaseSensitive(tree, "storage");
+    char *text = storage ? cJSON_PrintUnformatted(storage) : NULL;
+    mofka_status_t status = MOFKA_OK;
+    *options = (mfi_files_options_t){.partitions = record->partitions,
+                                     .segment_bytes = MFI_SEGMENT_BYTES_DEFAULT};
+    if (text)
+        status = options_read_storage(text, options);
+    else if (storage)
+        status = mofka_fail(MOFKA_ERR_MEMORY, "no memory for the options of '%s'", record->name);
+    else
+        status = mfi_files_read_options("topic.json", record->options, options);
+    cJSON_free(text);
+    cJSON_Delete(tree);
+    return status;
 }
 
 /* ---- writers --------------------------------------------------------------------------------- */
@@ -188,7 +229,7 @@ static mofka_status_t topic_fill(mfi_files_driver_t *driver, mfi_files_topic_t *
                                  const char *name) {
     mofka_status_t status = mfi_store_load_topic(&driver->store, name, &topic->record);
     if (!status)
-        status = mfi_files_read_options("topic.json", topic->record.options, &topic->options);
+        status = options_read_record(&topic->record, &topic->options);
     if (status)
         return status;
     topic->partitions = calloc(topic->record.partitions, sizeof *topic->partitions);

@@ -156,6 +156,32 @@ case_store() {
     says deleted.err "UNSUPPORTED"
 }
 
+# One store, in a job and without one: whichever driver made a topic, its events are in its files.
+case_store_both() {
+    local files=(--driver.type files --driver.store "$work/s") mpi=("${driver[@]}" --driver.store "$work/s")
+    numbers 1 3 >first
+    numbers 4 6 >second
+    numbers 7 9 >third
+    offline files 0 topic create t --store s --topic.durability synced
+    job files -n 1 "$ctl" topic create d "${files[@]}"
+    want 0
+    job made -n 1 "$ctl" topic create u "${mpi[@]}" --topic.partition_events 64 --topic.storage.segment_bytes 4096
+    want 0
+    for topic in t d u; do
+        offline first 0 produce --store s --topic $topic first
+        job second -n 1 "$ctl" produce "${mpi[@]}" --topic $topic second
+        want 0
+        offline third 0 produce --store s --topic $topic third
+        offline read 0 consume --store s --topic $topic
+        numbers 1 9 | cmp - read.out || fail "topic $topic has all events, in order"
+        job read -n 1 "$ctl" consume "${mpi[@]}" --topic $topic --count 9
+        want 0
+        numbers 1 9 | cmp - read.out || fail "a job reads all of topic $topic"
+    done
+    job info -n 1 "$ctl" topic info "${mpi[@]}" t
+    says info.out '{"partitions":1,"storage":{"durability":"synced"}}'
+}
+
 case_store_forward() {
     numbers 1 100 >events
     offline made 0 produce --store a --topic t --create --topic.partitions 2 events

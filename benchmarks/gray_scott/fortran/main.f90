@@ -94,7 +94,7 @@ contains
         call MPI_Abort(MPI_COMM_WORLD, 2)
     end subroutine
 
-    ! The driver, the communicator of the simulating ranks, and the topic with a partition for each.
+    ! The driver, and the topic with a partition for each simulating rank.
     subroutine open_all()
         character(256) :: options
         integer(int64) :: slab_bytes
@@ -103,7 +103,6 @@ contains
         write (options, '(3a,i0,a)') '{"window":"', trim(window), '","arena_bytes":', &
             8 * int(cells, int64)**2 * 8 + 2**20, '}'
         call driver%create(MPI_COMM_WORLD, options)
-        call MPI_Comm_split(demo, 0, rank, comm)
         slab_bytes = (cells / sample / simulating + 1) * sample * int(cells, int64) * 8
         write (options, '(a,i0,a,i0,a,i0,a)') '{"partitions":', simulating, ',"partition_bytes":', &
             4 * (slab_bytes + 1024), ',"partition_events":64,"expected_producers":', simulating, '}'
@@ -115,6 +114,7 @@ contains
         type(slab) :: own
         type(mofka_producer) :: producer
         integer :: i
+        call MPI_Comm_split(demo, 0, rank, comm)
         call producer%create(topic)
         call own%init(cells, comm)
         do i = 1, steps
