@@ -7,12 +7,14 @@ grammar() { python3 "$here/serve/grammar.py" "$@" || fail "grammar of $*"; }
 
 # A job of a topic whose producer waits for the file `done`, and of serve with the given options. The port is in
 # $port, the job in $job, the process of serve in serve.pid. TOPIC and CONSUMER have what must be escaped.
-topic="a\"<b>&amp;\\{},='" consumer="c\"<i>'\\"
+# `stored`: options of a store and of the topic's storage.
+topic="a\"<b>&amp;\\{},='" consumer="c\"<i>'\\" stored=()
 serve_begin() {
     mkfifo in
     printf '{"n":%d}\n' $(seq 50) >n.ndjson
     (cat n.ndjson; until [ -e done ]; do sleep 0.1; done) >in &
-    timeout 250 "${launch[@]}" -n 1 "$ctl" produce "${driver[@]}" --topic "$topic" --create --topic.partitions 2 in : \
+    timeout 250 "${launch[@]}" -n 1 "$ctl" produce "${driver[@]}" --topic "$topic" --create --topic.partitions 2 \
+        ${stored[@]+"${stored[@]}"} in : \
         -n 1 "$ctl" consume --topic "$topic" --count 10 --name "$consumer" : \
         -n 1 sh -c "$(traced serve.pid)" "$ctl" serve --interval 50 "$@" </dev/null >serve.out 2>serve.err &
     job=$!
@@ -101,6 +103,32 @@ case_serve() {
     [ "$(cat rank-?.prom | grep -c '^mofka_topic_info')$(ls | grep -c '\.tmp$' || true)" = 10 ] || fail "$(ls)"
     says rank-0.prom 'mofka_producer_stored_events_total{rank="0"} 50'
     says rank-1.prom 'mofka_consumer_pulled_events_total{rank="1"} 10'
+}
+
+# A topic with storage: metrics and page have its log. The dashboard asks for metrics of that, too.
+case_serve_log() {
+    export MOFKA_STATS_FILE=$work/rank-%r.prom MOFKA_STATS_FORMAT=prometheus
+    stored=(--driver.store "$work/s" --topic.storage.sync_ms 50)
+    serve_begin --listen 127.0.0.1:0
+    unset MOFKA_STATS_FILE MOFKA_STATS_FORMAT
+    for _ in $(seq 400); do
+        http get "$port" /stats.json >stats.json
+        ! jq -e '[.topics[0].partitions[] | .synced_events] | add == 50' stats.json >/dev/null || break
+        sleep 0.05
+    done
+    http get "$port" /metrics >text.prom
+    grammar text.prom
+    promtool_check text.prom
+    [ "$(awk '/^mofka_partition_log_(written|synced)_events_total/ { n += $NF } END { print n }' text.prom)" = 100 ] ||
+        fail "events of the log"
+    http get "$port" /part >part.html
+    clean part.html
+    says part.html '<figcaption>to write <b>0</b></figcaption>'
+    # A row for each partition: what is written is on disk, nothing waits, and times and bytes are there.
+    local row='<th scope="row">[01]</th><td>\([0-9]*\)</td><td>\1</td><td>0</td><td>0</td><td>\([1-9][0-9.k]*\)</td>'
+    row="$row<td>\\2</td><td>1</td><td>[1-9][0-9.k]*</td>\\(<td>[0-9.]*</td>\\)\\{4\\}<td class=\"text\">good</td>"
+    [ "$(grep -c "$row" part.html)" = 2 ] || fail "rows of the log: $(grep -A3 'log of' part.html)"
+    serve_end
     python3 "$here/serve/dashboard.py" "$here/../../mpi/ctl/serve/grafana.json" rules.yml rank-?.prom text.prom ||
         fail "the dashboard"
     if command -v promtool >/dev/null; then

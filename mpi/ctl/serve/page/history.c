@@ -35,6 +35,7 @@ static void history_add_point(history_topic_t *history, const cJSON *topic, doub
         fmax(history_number(topic, "events_fill"), history_number(topic, "bytes_fill"));
     point->values[HISTORY_LAG] = history_lag(topic);
     point->values[HISTORY_BLOCKED] = history_number(topic, "blocked_producers");
+    point->values[HISTORY_UNWRITTEN] = history_number(topic, "unwritten_events");
 }
 
 static void history_topic_destroy(history_topic_t *topic) {

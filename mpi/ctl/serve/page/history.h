@@ -20,9 +20,10 @@ struct cJSON;
 typedef enum history_series {
     HISTORY_EVENTS_PER_S,
     HISTORY_BYTES_PER_S,
-    HISTORY_FILL,    /* the fuller of events and bytes, from 0 to 1 */
-    HISTORY_LAG,     /* of the slowest consumer */
-    HISTORY_BLOCKED, /* producers */
+    HISTORY_FILL,      /* the fuller of events and bytes, from 0 to 1 */
+    HISTORY_LAG,       /* of the slowest consumer */
+    HISTORY_BLOCKED,   /* producers */
+    HISTORY_UNWRITTEN, /* events that wait for the log; unknown without storage */
     HISTORY_SERIES
 } history_series_t;
 

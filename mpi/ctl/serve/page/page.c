@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Writes the page: for each topic its graphs, its partitions, its consumers. */
+/* Writes the page: for each topic its graphs, its consumers, its partitions, its log. */
 #include "mpi/ctl/serve/page/page.h"
 
 #include <assert.h>
@@ -29,6 +29,7 @@ static const page_graph_t page_graphs[] = {
     {HISTORY_FILL, "fill", 1},
     {HISTORY_LAG, "largest lag", 1},
     {HISTORY_BLOCKED, "blocked", 1},
+    {HISTORY_UNWRITTEN, "to write", 1},
 };
 
 static const char *page_string(const cJSON *object, const char *key) {
@@ -40,13 +41,18 @@ static bool page_is_true(const cJSON *object, const char *key) {
     return cJSON_IsTrue(rates_member(object, key));
 }
 
+/* Whether a topic, or a partition, has a log. */
+static bool page_has_log(const cJSON *row) {
+    return rates_member(row, "unwritten_events") != NULL;
+}
+
 /* ---- cells ----------------------------------------------------------------------------------- */
 
 static void page_write_count(FILE *out, uint64_t count) {
     fprintf(out, "<td>%" PRIu64 "</td>", count);
 }
 
-static void page_write_rate(FILE *out, const cJSON *row, const char *key) {
+static void page_write_short(FILE *out, const cJSON *row, const char *key) {
     char text[TABLE_NUMBER_BYTES];
     fprintf(out, "<td>%s</td>", table_short_number(rates_member(row, key), text));
 }
@@ -61,6 +67,13 @@ static void page_write_fill(FILE *out, const cJSON *row, const char *key) {
 static void page_write_blocked(FILE *out, const cJSON *row) {
     uint64_t count = rates_count(row, "blocked_producers");
     fprintf(out, "<td%s>%" PRIu64 "</td>", count ? " class=\"bad\"" : "", count);
+}
+
+/* Write the mean of `count` times, and the longest, in ms. The keys' times are in us. */
+static void page_write_times(FILE *out, const cJSON *row, const char *count, const char *sum,
+                             const char *longest) {
+    double mean = rates_number(row, sum) / fmax(rates_number(row, count), 1);
+    fprintf(out, "<td>%.1f</td><td>%.1f</td>", mean * 1e-3, rates_number(row, longest) * 1e-3);
 }
 
 static void page_write_lags(FILE *out, const cJSON *row) {
@@ -100,6 +113,9 @@ static void page_write_newest(FILE *out, const cJSON *topic, history_series_t se
         }
         fprintf(out, "%" PRIu64, most);
         break;
+    case HISTORY_UNWRITTEN:
+        fprintf(out, "%" PRIu64, rates_count(topic, "unwritten_events"));
+        break;
     default:
         assert(series == HISTORY_BLOCKED);
         fprintf(out, "%" PRIu64, rates_count(topic, "blocked_producers"));
@@ -111,6 +127,8 @@ static void page_write_graphs(FILE *out, const page_view_t *view, const cJSON *t
     fputs("<div class=\"graphs\">", out);
     for (size_t i = 0; i < sizeof page_graphs / sizeof page_graphs[0]; i++) {
         const page_graph_t *graph = &page_graphs[i];
+        if (graph->series == HISTORY_UNWRITTEN && !page_has_log(topic))
+            continue;
         fprintf(out, "<figure><figcaption>%s <b>", graph->label);
         page_write_newest(out, topic, graph->series);
         fputs("</b></figcaption>", out);
@@ -129,8 +147,8 @@ static void page_write_row(FILE *out, const cJSON *partition, const cJSON *row) 
     else
         fputs("<tr class=\"sum\"><th scope=\"row\">all</th><td>-</td>", out);
     page_write_count(out, rates_count(row, "tail_events"));
-    page_write_rate(out, row, "events_per_s");
-    page_write_rate(out, row, "bytes_per_s");
+    page_write_short(out, row, "events_per_s");
+    page_write_short(out, row, "bytes_per_s");
     page_write_fill(out, row, "events_fill");
     page_write_fill(out, row, "bytes_fill");
     page_write_blocked(out, row);
@@ -150,6 +168,34 @@ static void page_write_partitions(FILE *out, const cJSON *topic) {
         page_write_row(out, NULL, topic);
     cJSON_ArrayForEach(partition, list) {
         page_write_row(out, partition, partition);
+    }
+    fputs("</tbody></table></div>\n", out);
+}
+
+/* Write what the files of a topic have, and how fast they are. */
+static void page_write_log(FILE *out, const cJSON *topic) {
+    const cJSON *partition;
+    fputs("<div class=\"wide\"><table><thead><tr><th>log of</th><th>events written</th>"
+          "<th>on disk</th><th>to write</th><th>to sync</th><th>bytes written</th>"
+          "<th>on disk</th><th>files</th><th>their bytes</th><th>a write, ms</th><th>longest</th>"
+          "<th>a sync, ms</th><th>longest</th><th class=\"text\">state</th></tr></thead>"
+          "<tbody>\n",
+          out);
+    cJSON_ArrayForEach(partition, rates_member(topic, "partitions")) {
+        fprintf(out, "<tr><th scope=\"row\">%" PRIu64 "</th>", rates_count(partition, "partition"));
+        page_write_count(out, rates_count(partition, "written_events"));
+        page_write_count(out, rates_count(partition, "synced_events"));
+        page_write_count(out, rates_count(partition, "unwritten_events"));
+        page_write_count(out, rates_count(partition, "unsynced_events"));
+        page_write_short(out, partition, "written_bytes");
+        page_write_short(out, partition, "synced_bytes");
+        page_write_count(out, rates_count(partition, "log_segments"));
+        page_write_short(out, partition, "log_bytes");
+        page_write_times(out, partition, "log_writes", "log_write_us", "log_write_us_max");
+        page_write_times(out, partition, "log_syncs", "log_sync_us", "log_sync_us_max");
+        fputs(page_is_true(partition, "log_failed") ? "<td class=\"text bad\">fails</td></tr>\n"
+                                                    : "<td class=\"text\">good</td></tr>\n",
+              out);
     }
     fputs("</tbody></table></div>\n", out);
 }
@@ -186,6 +232,8 @@ static void page_write_topic(FILE *out, const page_view_t *view, const cJSON *to
     page_write_graphs(out, view, topic, index);
     page_write_consumers(out, topic);
     page_write_partitions(out, topic);
+    if (page_has_log(topic))
+        page_write_log(out, topic);
     fputs("</section>\n", out);
 }
 
