@@ -377,6 +377,10 @@ typedef struct mofka_driver_ops {
      * name. Handles of the topic stay; make_producer, make_consumer and mark_complete then answer
      * MOFKA_ERR_NOT_FOUND. Missing, also from a smaller table: MOFKA_ERR_UNSUPPORTED. */
     mofka_status_t (*delete_topic)(void *self, const char *name);
+    /** Optional: append to `*ranks`, a JSON array, one object for each rank that is dead or silent,
+     * as mofka_driver_stats documents. MOFKA_ERR_MEMORY: mofka_driver_stats fails. Missing, also
+     * from a smaller table: there are no "ranks". */
+    mofka_status_t (*rank_stats)(void *self, int64_t timeout_ms, struct cJSON *ranks);
 } mofka_driver_ops_t;
 
 /** Make a handle of a backend's driver; `self` (take). Give: mofka_driver_close, then

@@ -94,14 +94,23 @@ MOFKA_API mofka_status_t mofka_consumer_stats(mofka_consumer_t *consumer, mofka_
  *   - "damaged_events": events that consumers could not read, because their flag, entry or metadata
  *     is damaged. Each consumer counts those that it meets, once. In a node window, consumers of
  *     other nodes do not count those of a topic whose producers are of one node
+ *   - "voided_events": reserved, and never stored: their rank died, or a claim was given up
+ *   - "waits_for": what consumers and producers wait for there, a list of {"what" (`event 12`, which
+ *     is reserved and not stored; `lock`, which is taken; or `consumer NAME`, the slowest, if
+ *     producers found no room), "rank", "host" (of who has it; null: that is not known), "dead"
+ *     (its process is proven to have ended), "ms" (how long this process has known it)}
  *   - with storage: "written_events" and "synced_events": ids below are in the log's files, and on
  *     disk. "unwritten_events", "unsynced_events": what is appended beyond. "written_bytes",
  *     "synced_bytes": bytes of the ring since this job opened the log. "log_segments", "log_bytes":
  *     its files, as of the last second. "log_writes", "log_write_us", "log_write_us_max": writes,
  *     the time of all, and of the longest; "log_syncs", "log_sync_us", "log_sync_us_max": the same
  *     of syncs. "log_failed": the log cannot be opened or written now
- *   - "consumers": for each name {"name", "live", "acknowledged" (lowest id that is not
- *     acknowledged), "lag" (events from there to the tail)}
+ *   - "consumers": for each name {"name", "live", "rank", "host", "dead" (of the rank whose
+ *     consumer it is; null: it is not live, or that is not known), "acknowledged" (lowest id that
+ *     is not acknowledged), "lag" (events from there to the tail)}
+ * - "ranks": the ranks in trouble, as this process sees them, a list of {"rank", "host", "state"
+ *   (`dead`: its process is proven to have ended; `silent`: its memory has not answered for a
+ *   second or longer, which proves nothing: it may be stopped), "ms" (for so long, at least)}
  * - "topics_status": absent, or the name of the status with which reading the topics failed;
  *   "topics" then has the topics that were read
  * - "producers", "consumers": the open ones of this process, as above

@@ -449,6 +449,7 @@ static const mofka_driver_ops_t driver_ops = {
     .close = mmi_driver_close,
     .destroy = mmi_driver_destroy,
     .delete_topic = mmi_driver_delete_topic,
+    .rank_stats = mmi_driver_rank_stats,
 };
 
 /* Close a driver that some rank could not make a handle of. */

@@ -11,6 +11,7 @@
 #include "mpi/driver/settings.h"
 #include "mpi/storage/storage.h"
 #include "mpi/topic/stats.h"
+#include "mpi/topic/stats_ranks.h"
 
 typedef struct mmi_driver {
     struct mmi_driver *next; /* in the list of drivers that MPI_Finalize closes; see finalize.c */
@@ -40,6 +41,7 @@ mofka_status_t mmi_driver_open_topic(void *self, const char *name, int64_t timeo
                                      mofka_topic_made_t *made);
 mofka_status_t mmi_driver_topic_exists(void *self, const char *name, bool *exists);
 mofka_status_t mmi_driver_list_topics(void *self, mofka_topic_visit_fn visit, void *context);
+mofka_status_t mmi_driver_rank_stats(void *self, int64_t timeout_ms, struct cJSON *ranks);
 mofka_status_t mmi_driver_topic_stats(void *self, int64_t timeout_ms, struct cJSON *topics);
 mofka_status_t mmi_driver_delete_topic(void *self, const char *name);
 mofka_status_t mmi_driver_close(void *self, int64_t timeout_ms);

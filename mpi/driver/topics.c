@@ -117,6 +117,11 @@ mofka_status_t mmi_driver_list_topics(void *self, mofka_topic_visit_fn visit, vo
     return status ? status : mmi_directory_list_topics(&d->directory, visit, context);
 }
 
+mofka_status_t mmi_driver_rank_stats(void *self, int64_t timeout_ms, struct cJSON *ranks) {
+    const mmi_driver_t *d = self;
+    return mmi_ranks_stats_read(&d->directory, timeout_ms, ranks);
+}
+
 mofka_status_t mmi_driver_topic_stats(void *self, int64_t timeout_ms, struct cJSON *topics) {
     mmi_driver_t *d = self;
     mofka_status_t status = mmi_window_may_call(d->directory.w);

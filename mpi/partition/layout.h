@@ -164,6 +164,8 @@
  *                                                            for statistics
  *      336  damaged        a consumer that meets damage      fetch_add the number of events to both
  *                                                            halves; for statistics
+ *      344  voided         who makes events void             fetch_add the number of events to both
+ *                                                            halves; for statistics
  *      384  state[64]      a consumer that joins or leaves,  store, with the lock. Where CPUs
  *                          or who evicts one                 write, LIVE to AWAY, and to EVICTED,
  *                                                            by compare-exchange
@@ -308,7 +310,8 @@ typedef struct mmi_control {
     uint64_t finished;
     uint64_t blocked;
     uint64_t damaged;
-    uint64_t pad5[5];
+    uint64_t voided;
+    uint64_t pad5[4];
     uint64_t state[MMI_CONSUMERS_MAX];
     uint64_t cursor[MMI_CONSUMERS_MAX];
     uint64_t acknowledged[MMI_CONSUMERS_MAX];

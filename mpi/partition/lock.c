@@ -28,8 +28,7 @@ static void lock_warn(const char *what, int rank, uint64_t word) {
               rank, word);
 }
 
-/* The rank that a lock's word names; -1: none. */
-static int lock_holder(const mmi_window_t *w, uint64_t word) {
+int mmi_lock_holder(const mmi_window_t *w, uint64_t word) {
     uint64_t rank_1 = mmi_is_sealed(word) ? mmi_unseal(word) : 0;
     return rank_1 >= 1 && rank_1 <= (uint64_t)w->size ? (int)(rank_1 - 1) : -1;
 }
@@ -47,7 +46,7 @@ static bool lock_try(mmi_window_t *w, int rank, uint64_t offset, int taker, bool
     *word = 0;
     if (w->ops->compare_exchange(w, rank, offset, word, me))
         return true;
-    int holder = lock_holder(w, *word);
+    int holder = mmi_lock_holder(w, *word);
     bool dead = waited && holder >= 0 && mmi_alive_is_dead(w, holder);
     if ((!dead && !lock_is_free(*word)) || !w->ops->compare_exchange(w, rank, offset, word, me))
         return false;
@@ -59,7 +58,7 @@ static bool lock_try(mmi_window_t *w, int rank, uint64_t offset, int taker, bool
 
 static mofka_status_t lock_fail(mmi_window_t *w, int rank, const char *what, uint64_t word) {
     char text[MMI_ALIVE_TEXT_BYTES];
-    int holder = lock_holder(w, word);
+    int holder = mmi_lock_holder(w, word);
     if (holder < 0)
         return mofka_fail(MOFKA_ERR_TIMEOUT, "the lock of %s at rank %d stays taken", what, rank);
     mmi_alive_describe(w, holder, text);
@@ -153,7 +152,7 @@ mofka_status_t mmi_partition_lock(const mmi_partition_t *p, int64_t deadline) {
 
 void mmi_partition_describe_lock(const mmi_partition_t *p, char text[MMI_LOCK_TEXT_BYTES]) {
     uint64_t word = p->w->ops->compare_exchange ? mmi_control_load(p, MMI_CONTROL(lock)) : 0;
-    int holder = lock_holder(p->w, word);
+    int holder = mmi_lock_holder(p->w, word);
     if (holder >= 0)
         mmi_alive_describe(p->w, holder, text);
     else

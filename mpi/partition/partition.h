@@ -47,6 +47,9 @@ typedef struct mmi_partition {
      * last look, and the monotonic time of the first look that found it so. */
     uint64_t unstored;
     int64_t unstored_ms;
+    /* The same of the lock's word, and of the slowest consumer's cursor. */
+    uint64_t lock_word, slow_cursor;
+    int64_t lock_ms, slow_ms;
 } mmi_partition_t;
 
 /* A place in the log: the number of events before it, and of units. */
@@ -160,6 +163,8 @@ mofka_status_t mmi_word_lock(mmi_window_t *w, int rank, uint64_t offset, int64_t
 /* The same where the word names its holder, for the rank `taker`. */
 mofka_status_t mmi_word_lock_for(mmi_window_t *w, int rank, uint64_t offset, int taker,
                                  int64_t deadline, const char *what, bool *from_dead);
+/* The rank that a lock's word names; -1: none. */
+int mmi_lock_holder(const mmi_window_t *w, uint64_t word);
 /* Flush what was put with the lock, then give it back. */
 void mmi_word_unlock(mmi_window_t *w, int rank, uint64_t offset);
 /* Assert that the partition's lock is taken, in windows where looking costs next to nothing. */

@@ -32,6 +32,9 @@ static mofka_status_t void_put(const mmi_partition_t *p, uint64_t id, uint64_t c
         mmi_entries_put(p, end - 1, &entry, 1);
         (void)p->w->ops->flush(p->w, p->owner); /* has no errors where CPUs write */
         *done = mmi_near_exchange(p, at, &before, word);
+        if (*done)
+            p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(voided),
+                                 count * MMI_COUNT_ONE);
     }
     return *done ? MOFKA_OK
                  : mofka_fail(MOFKA_ERR_CORRUPT,

@@ -6,6 +6,7 @@
  * Every read gives up at the caller's deadline.
  */
 #include "mpi/topic/stats.h"
+#include "mpi/topic/stats_ranks.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -28,6 +29,11 @@ typedef struct snapshot {
 static uint64_t snapshot_word(const snapshot_t *s, size_t field) {
     assert(field >= MMI_CONTROL(head_events) && field < MMI_CONTROL(cursor));
     return s->first[WORDS(field - MMI_CONTROL(head_events))];
+}
+
+static uint64_t snapshot_cursor(const snapshot_t *s, size_t place) {
+    assert(place < MMI_CONSUMERS_MAX);
+    return s->second[WORDS(MMI_CONTROL(cursor)) + place];
 }
 
 static uint64_t snapshot_acknowledged(const snapshot_t *s, size_t place) {
@@ -68,31 +74,72 @@ static cJSON *stats_append_object(cJSON *list) {
     return cJSON_AddItemToArray(list, object) ? object : NULL;
 }
 
-static bool mmi_stats_add_consumer(cJSON *list, const char *name, bool live, uint64_t acknowledged,
-                                   uint64_t tail) {
+/* What a partition's statistics are made of. */
+typedef struct look {
+    mmi_window_t *w; /* of the job */
+    mmi_partition_t *p;
+    snapshot_t s;
+    uint64_t end;                /* events; what is reserved behind a topic's end does not count */
+    mmi_stats_slowest_t slowest; /* `name` is slowest_name, or NULL */
+    char slowest_name[MOFKA_NAME_BYTES_MAX + 1];
+    int64_t deadline;
+} look_t;
+
+static bool mmi_stats_add_consumer(const look_t *look, cJSON *list, const char *name, size_t place,
+                                   int rank) {
+    uint64_t acknowledged = mmi_unseal(snapshot_acknowledged(&look->s, place));
+    uint64_t tail = look->s.tail.at.events;
+    bool live = mmi_state_of(look->s.consumers.words[place]) == MMI_CONSUMER_LIVE;
     cJSON *consumer = stats_append_object(list);
     return cJSON_AddStringToObject(consumer, "name", name) &&
            cJSON_AddBoolToObject(consumer, "live", live) &&
+           mmi_stats_add_rank(consumer, look->w, rank, look->deadline) &&
            mmi_record_add_number(consumer, "acknowledged", acknowledged) &&
            mmi_record_add_number(consumer, "lag", acknowledged < tail ? tail - acknowledged : 0);
 }
 
-static mofka_status_t mmi_stats_add_consumers(const mmi_partition_t *p, const snapshot_t *s,
-                                              uint64_t tail, cJSON *json, int64_t deadline) {
+/* The rank whose consumer is live in a place; -1: there is none, or it is not known. */
+static mofka_status_t stats_read_rank(const look_t *look, size_t place, int *rank) {
+    const mmi_partition_t *p = look->p;
+    uint64_t word = 0;
+    mofka_status_t status = MOFKA_OK;
+    if (mmi_state_of(look->s.consumers.words[place]) == MMI_CONSUMER_LIVE)
+        status = snapshot_read_words(p, MMI_CONTROL(holder) + 8 * place, &word, 1, look->deadline);
+    *rank = mmi_lock_holder(p->w, word);
+    return status;
+}
+
+/* Remember the consumer with the lowest cursor. */
+static void stats_note_slowest(look_t *look, const char *name, size_t place, int rank) {
+    mmi_place_t head = look->s.state.head;
+    uint64_t cursor = snapshot_cursor(&look->s, place);
+    if (mmi_partition_overtakes(look->p) ||
+        (look->slowest.name && mmi_cursor_unpack(cursor, head).events >=
+                                   mmi_cursor_unpack(look->slowest.cursor, head).events))
+        return;
+    strcpy(look->slowest_name, name);
+    look->slowest = (mmi_stats_slowest_t){look->slowest_name, rank, cursor};
+}
+
+static mofka_status_t mmi_stats_add_consumers(look_t *look, cJSON *json) {
+    const snapshot_t *s = &look->s;
     cJSON *list = cJSON_AddArrayToObject(json, "consumers");
     mofka_status_t status = stats_check_memory(list != NULL);
     for (size_t i = 0; i < s->consumers.count && !status; i++) {
         char name[MOFKA_NAME_BYTES_MAX + 1];
-        uint64_t state = mmi_state_of(s->consumers.words[i]);
+        int rank;
         if (!mmi_state_keeps(s->consumers.words[i]))
             continue;
         uint64_t acknowledged = snapshot_acknowledged(s, i);
         if (!mmi_is_sealed(acknowledged))
-            return mmi_consumer_damaged(p, i, "acknowledged", acknowledged);
-        status = mmi_consumer_name(p, i, name, deadline);
+            return mmi_consumer_damaged(look->p, i, "acknowledged", acknowledged);
+        status = mmi_consumer_name(look->p, i, name, look->deadline);
         if (!status)
-            status = stats_check_memory(mmi_stats_add_consumer(
-                list, name, state == MMI_CONSUMER_LIVE, mmi_unseal(acknowledged), tail));
+            status = stats_read_rank(look, i, &rank);
+        if (status)
+            return status;
+        stats_note_slowest(look, name, i, rank);
+        status = stats_check_memory(mmi_stats_add_consumer(look, list, name, i, rank));
     }
     return status;
 }
@@ -159,7 +206,9 @@ static bool mmi_stats_add_words(const mmi_partition_t *p, const snapshot_t *s, c
            mmi_record_add_number(json, "blocked_producers",
                                  stats_count(snapshot_word(s, MMI_CONTROL(blocked)))) &&
            mmi_record_add_number(json, "damaged_events",
-                                 stats_count(snapshot_word(s, MMI_CONTROL(damaged))));
+                                 stats_count(snapshot_word(s, MMI_CONTROL(damaged)))) &&
+           mmi_record_add_number(json, "voided_events",
+                                 stats_count(snapshot_word(s, MMI_CONTROL(voided))));
 }
 
 /* With storage: what its owner has written and synced. Before its log is open, that is nothing. */
@@ -201,24 +250,40 @@ static mofka_status_t stats_add_storage(const mmi_partition_t *p, uint64_t tail,
         cJSON_AddBoolToObject(json, "log_failed", failed != 0));
 }
 
-static mofka_status_t mmi_stats_add_partition(mmi_partition_t *p, cJSON *list, int64_t deadline) {
-    snapshot_t s;
-    mofka_status_t status = snapshot_read(p, &s, deadline);
+/* What consumers and producers wait for there. */
+static bool stats_add_waits(look_t *look, cJSON *json) {
+    const snapshot_t *s = &look->s;
+    if (stats_count(snapshot_word(s, MMI_CONTROL(blocked))) == 0)
+        look->slowest.name = NULL;
+    return mmi_stats_add_waits(look->p, look->w, look->p->unstored < look->end,
+                               snapshot_word(s, MMI_CONTROL(lock)), &look->slowest, json,
+                               look->deadline);
+}
+
+static mofka_status_t stats_describe_partition(look_t *look, cJSON *json) {
+    const mmi_partition_t *p = look->p;
+    mofka_status_t status = stats_check_memory(mmi_stats_add_words(p, &look->s, json) &&
+                                               mmi_stats_add_unstored(p, look->end, json));
+    if (!status && p->retention == MMI_RETAIN_STORED)
+        status = stats_add_storage(p, look->end, json, look->deadline);
+    if (!status)
+        status = mmi_stats_add_consumers(look, json);
+    return status ? status : stats_check_memory(stats_add_waits(look, json));
+}
+
+static mofka_status_t mmi_stats_add_partition(mmi_window_t *w, mmi_partition_t *p, cJSON *list,
+                                              int64_t deadline) {
+    look_t look = {.w = w, .p = p, .deadline = deadline};
+    mofka_status_t status = snapshot_read(p, &look.s, deadline);
     if (status)
         return status;
-    /* What was reserved behind a topic's end is never stored. */
-    uint64_t complete = s.state.complete, tail = s.tail.at.events;
-    uint64_t end = complete && complete - 1 < tail ? complete - 1 : tail;
-    status = stats_find_unstored(p, s.state.head.events, end, deadline);
+    uint64_t complete = look.s.state.complete, tail = look.s.tail.at.events;
+    look.end = complete && complete - 1 < tail ? complete - 1 : tail;
+    status = stats_find_unstored(p, look.s.state.head.events, look.end, deadline);
     if (status)
         return status;
     cJSON *json = cJSON_CreateObject();
-    status = stats_check_memory(mmi_stats_add_words(p, &s, json) &&
-                                mmi_stats_add_unstored(p, end, json));
-    if (!status && p->retention == MMI_RETAIN_STORED)
-        status = stats_add_storage(p, end, json, deadline);
-    if (!status)
-        status = mmi_stats_add_consumers(p, &s, tail, json, deadline);
+    status = stats_describe_partition(&look, json);
     if (status)
         cJSON_Delete(json);
     else
@@ -235,7 +300,7 @@ static mofka_status_t mmi_stats_add_topic(mmi_topic_t *topic, cJSON *topics, int
     cJSON *list = good ? cJSON_AddArrayToObject(json, "partitions") : NULL;
     mofka_status_t status = stats_check_memory(list != NULL);
     for (size_t i = 0; i < topic->partition_count && !status; i++)
-        status = mmi_stats_add_partition(&topic->partitions[i], list, deadline);
+        status = mmi_stats_add_partition(topic->w, &topic->partitions[i], list, deadline);
     return status;
 }
 

@@ -163,9 +163,12 @@ static void reads_look(mmi_window_t *w, size_t looks) {
     }
 }
 
-/* The end of a call: keep what is under way. `first`: what was over first; NULL: nothing was. */
-static void reads_end(mmi_window_t *w, mmi_read_t *tries, mmi_read_t *first) {
+/* The end of a call that began at `begun_ms`: keep what is under way. `first`: what was over first;
+ * NULL: nothing was. */
+static void reads_end(mmi_window_t *w, mmi_read_t *tries, mmi_read_t *first, int64_t begun_ms) {
     pthread_mutex_lock(&w->reads.lock);
+    int64_t *silent_ms = &w->reads.silent_ms[first ? first->rank : tries->rank];
+    *silent_ms = first ? 0 : *silent_ms ? *silent_ms : begun_ms;
     if (first) {
         uint64_t *answered = &w->reads.answered[first->rank];
         *answered = first->number > *answered ? first->number : *answered;
@@ -226,7 +229,7 @@ void mmi_read_words(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
     read_begin(w, tries, rank, offset, count);
     mmi_read_t *first = reads_wait(w, &tries, offset, count, true, INT64_MAX);
     memcpy(words, first->words, count * sizeof *words);
-    reads_end(w, tries, first);
+    reads_end(w, tries, first, 0);
 }
 
 void mmi_read_behind(mmi_window_t *w, int rank) {
@@ -245,12 +248,13 @@ void mmi_read_behind(mmi_window_t *w, int rank) {
         else
             mmi_back_off(&us, SLEEP_US_MAX);
     atomic_fetch_sub(&w->inside, 1);
-    reads_end(w, NULL, read);
+    reads_end(w, NULL, read, 0);
 #endif
 }
 
 mofka_status_t mmi_read_within(mmi_window_t *w, int rank, uint64_t offset, uint64_t *words,
                                size_t count, int64_t deadline) {
+    const int64_t begun_ms = mmi_now_ms();
     for (int64_t us = 10; reads_count_late(w, rank) >= LATE_MAX;) {
         if (mmi_now_ms() >= deadline)
             return mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d has not answered earlier reads", rank);
@@ -267,19 +271,31 @@ mofka_status_t mmi_read_within(mmi_window_t *w, int rank, uint64_t offset, uint6
               : mofka_fail(MOFKA_ERR_TIMEOUT, "rank %d did not answer a read in time", rank);
     if (!status)
         memcpy(words, first->words, count * sizeof *words);
-    reads_end(w, tries, first);
+    reads_end(w, tries, first, begun_ms);
     return status;
+}
+
+int64_t mmi_rank_silent_ms(mmi_window_t *w, int rank) {
+    int64_t silent_ms = 0;
+    assert(rank >= 0 && rank < w->size);
+    if (!w->reads.silent_ms) /* memory that needs no answer */
+        return 0;
+    pthread_mutex_lock(&w->reads.lock);
+    silent_ms = w->reads.silent_ms[rank];
+    pthread_mutex_unlock(&w->reads.lock);
+    return silent_ms;
 }
 
 bool mmi_reads_create(mmi_window_t *w) {
     w->reads.answered = calloc((size_t)w->size, sizeof *w->reads.answered);
+    w->reads.silent_ms = calloc((size_t)w->size, sizeof *w->reads.silent_ms);
     for (int i = 0; i < READS_FIRST; i++) {
         mmi_read_t *read = read_create(MMI_RUN_WORDS_MAX);
         if (!read)
             return false;
         read_push(&w->reads.free, read);
     }
-    return w->reads.answered != NULL;
+    return w->reads.answered && w->reads.silent_ms;
 }
 
 static void reads_free(mmi_read_t *list) {
@@ -298,4 +314,5 @@ void mmi_reads_destroy(mmi_window_t *w, bool ended) {
     }
     reads_free(w->reads.free);
     free(w->reads.answered);
+    free(w->reads.silent_ms);
 }

@@ -158,6 +158,7 @@ typedef struct mmi_reads {
     struct mmi_read *failed;      /* after an error of MPI: not to be used again */
     struct mmi_read *free;        /* memory for others */
     uint64_t *answered;           /* for each rank: the number of its latest answered read */
+    int64_t *silent_ms;           /* and since when it has answered none; 0: it has */
     _Atomic uint64_t begun;
 } mmi_reads_t;
 
@@ -319,6 +320,8 @@ static inline bool mmi_window_is_faulty(const mmi_window_t *window, int rank) {
  * most until `deadline` (MOFKA_ERR_TIMEOUT); INT64_MAX: no deadline. */
 mofka_status_t mmi_window_read(mmi_window_t *window, int rank, uint64_t offset, uint64_t *words,
                                size_t count, int64_t deadline);
+/* Since when the rank has answered no read of this process that had a deadline; 0: it has. */
+int64_t mmi_rank_silent_ms(mmi_window_t *window, int rank);
 /* Make a range zero. Complete on return. */
 mofka_status_t mmi_window_zero(mmi_window_t *window, int rank, uint64_t offset, uint64_t bytes);
 /* An MPI call for an operation on `rank` failed. Keep its error, unless one is kept already. What

@@ -56,6 +56,17 @@ static bool driver_add_topics(cJSON *json, mofka_driver_t *driver, int64_t timeo
             cJSON_AddStringToObject(json, "topics_status", mofka_status_name(status)));
 }
 
+static bool driver_has_rank_stats(const mofka_driver_ops_t *ops) {
+    return ops->size > offsetof(mofka_driver_ops_t, rank_stats) && ops->rank_stats;
+}
+
+static bool driver_add_ranks(cJSON *json, mofka_driver_t *driver, int64_t timeout_ms) {
+    if (!driver_has_rank_stats(driver->ops))
+        return true;
+    cJSON *ranks = cJSON_AddArrayToObject(json, "ranks");
+    return ranks && driver->ops->rank_stats(driver->self, timeout_ms, ranks) != MOFKA_ERR_MEMORY;
+}
+
 static bool driver_add_all_children(cJSON *json, mofka_driver_t *driver) {
     pthread_mutex_lock(&driver->lock);
     bool good = driver_add_children(json, driver, "producers", "producer") &&
@@ -69,7 +80,8 @@ cJSON *mfi_driver_stats(mofka_driver_t *driver, int64_t timeout_ms) {
     cJSON *json = cJSON_CreateObject();
     if (cJSON_AddStringToObject(json, "type", driver->type) && driver_add_process(json, driver) &&
         mfi_json_add_count(json, "time_us", mfi_wall_ns() / 1000) &&
-        driver_add_topics(json, driver, timeout_ms) && driver_add_all_children(json, driver))
+        driver_add_topics(json, driver, timeout_ms) && driver_add_ranks(json, driver, timeout_ms) &&
+        driver_add_all_children(json, driver))
         return json;
     cJSON_Delete(json);
     return NULL;

@@ -15,7 +15,14 @@
 #include "json/text.h"
 
 /* The object whose members a metric shows. */
-typedef enum metric_scope { OF_JOB, OF_TOPIC, OF_PARTITION, OF_CONSUMER } metric_scope_t;
+typedef enum metric_scope {
+    OF_JOB,
+    OF_RANK,
+    OF_TOPIC,
+    OF_PARTITION,
+    OF_CONSUMER,
+    OF_WAIT
+} metric_scope_t;
 
 typedef struct metric {
     metric_scope_t scope;
@@ -35,6 +42,8 @@ static const metric_t metrics[] = {
     {OF_JOB, "time_us", "mofka_statistics_timestamp_seconds", MFI_METRIC_GAUGE, 6,
      "When the topics were read, in seconds since 1970."},
     {OF_JOB, "size", "mofka_job_ranks", MFI_METRIC_GAUGE, 0, "Ranks of the job."},
+    {OF_RANK, "ms", "mofka_rank_unavailable_seconds", MFI_METRIC_GAUGE, 3,
+     "How long a rank is known to be dead, or has not answered."},
     {OF_TOPIC, "retention", "mofka_topic", MFI_METRIC_INFO, 0, "A topic and its retention."},
     PARTITION("tail_events", "appended_events", COUNTER, "Events appended to the partition."),
     PARTITION("tail_bytes", "appended_bytes", COUNTER, "Bytes of the ring appended."),
@@ -51,6 +60,10 @@ static const metric_t metrics[] = {
     PARTITION("blocked_producers", "blocked_producers", GAUGE, "Producers that wait for room."),
     PARTITION("damaged_events", "damaged_events", COUNTER,
               "Events that consumers could not read, because they are damaged."),
+    PARTITION("voided_events", "voided_events", COUNTER,
+              "Reserved events that never will be stored."),
+    {OF_WAIT, "ms", "mofka_partition_waits_for_seconds", MFI_METRIC_GAUGE, 3,
+     "How long something has been known that consumers or producers wait for."},
     PARTITION("complete", "complete", GAUGE, "1 if no more events will come, else 0."),
     PARTITION("written_events", "log_written_events", COUNTER, "Events written to the log."),
     PARTITION("written_bytes", "log_written_bytes", COUNTER,
@@ -150,6 +163,8 @@ static void job_write_label(job_text_t *job, FILE *out, const char *name, const 
                             const char *key) {
     const char *value = job_member(job, object, key), *text = value;
     size_t bytes = value ? (size_t)(mfi_json_end(value, job->limit) - value) : 0;
+    if (value && *value == 'n') /* null */
+        text = NULL;
     if (value && *value == '"')
         text = mfi_json_string(value, job->limit, &job->scratch, &bytes);
     fprintf(out, "%s=\"", name);
@@ -232,7 +247,27 @@ static bool job_next(mfi_json_walk_t *walk) {
     return mfi_json_next(walk) && *walk->value == '{';
 }
 
-/* Add a partition with its consumers. False: no memory. */
+/* Labels of an object of a list: members of the same names. */
+static const char *const wait_labels[] = {"what", "rank", "host", NULL};
+static const char *const rank_labels[] = {"rank", "host", "state", NULL};
+
+/* Add an object that has several labels behind those of `outer`. False: no memory. */
+static bool job_add_labelled(job_text_t *job, metric_scope_t scope, const char *outer,
+                             const char *const *names, const char *object) {
+    char *labels = outer ? strdup(outer) : NULL;
+    for (; labels && *names; names++) {
+        char *longer = job_make_label(job, labels, *names, object, *names);
+        free(labels);
+        labels = longer;
+    }
+    if (!labels)
+        return false;
+    job_add_object(job, scope, labels, object);
+    free(labels);
+    return true;
+}
+
+/* Add a partition with its consumers, and what they wait for. False: no memory. */
 static bool job_add_partition(job_text_t *job, const char *topic, const char *partition) {
     char *labels = job_make_label(job, topic, "partition", partition, "partition");
     char *placed = job_make_label(job, labels, "rank", partition, "owner");
@@ -247,6 +282,9 @@ static bool job_add_partition(job_text_t *job, const char *topic, const char *pa
             job_add_object(job, OF_CONSUMER, named, consumers.value);
         free(named);
     }
+    mfi_json_walk_t waits = job_walk(job, partition, "waits_for");
+    while (good && job_next(&waits))
+        good = job_add_labelled(job, OF_WAIT, labels, wait_labels, waits.value);
     free(labels);
     free(placed);
     return good;
@@ -312,6 +350,9 @@ bool mfi_prometheus_write_job(FILE *out, mfi_prometheus_format_t format, const c
     mfi_json_walk_t topics = good ? job_walk(&job, object, "topics") : (mfi_json_walk_t){0};
     while (good && job_next(&topics))
         good = job_add_topic(&job, topics.value);
+    mfi_json_walk_t ranks = good ? job_walk(&job, object, "ranks") : (mfi_json_walk_t){0};
+    while (good && job_next(&ranks))
+        good = job_add_labelled(&job, OF_RANK, "", rank_labels, ranks.value);
     good &= job_end(&job);
     if (good)
         job_write(&job, out, format);

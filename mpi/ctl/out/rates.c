@@ -194,6 +194,7 @@ static bool rates_add_sums(cJSON *topic) {
     good &= rates_add_sum_of_rates(topic, "bytes_per_s");
     good &= rates_add_sum(topic, "blocked_producers");
     good &= rates_add_sum(topic, "damaged_events");
+    good &= rates_add_sum(topic, "voided_events");
     partition = cJSON_GetArrayItem(rates_member(topic, "partitions"), 0);
     if (partition && rates_member(partition, "unwritten_events"))
         good &= rates_add_sum(topic, "unwritten_events");
@@ -286,7 +287,8 @@ mofka_status_t rates_take(mofka_driver_t *driver, const char *pattern, cJSON **l
 
 bool rates_write_json(const cJSON *stats, sink_t *line) {
     assert(cJSON_IsObject(stats));
-    static const char *const keys[] = {"time_us", "rank", "size", "topics_status", "topics"};
+    static const char *const keys[] = {"time_us", "rank",          "size",
+                                       "ranks",   "topics_status", "topics"};
     cJSON *object = cJSON_CreateObject();
     bool good = object != NULL;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0] && good; i++) {

@@ -44,6 +44,33 @@ static int table_name_width(const cJSON *topics) {
     return (int)width;
 }
 
+/* Print a rank, and its host, as far as they are known. */
+static void table_print_rank(const cJSON *of, FILE *out) {
+    const char *host = cJSON_GetStringValue(rates_member(of, "host"));
+    if (!rates_is_number(rates_member(of, "rank")))
+        return;
+    fprintf(out, "rank %.0f", rates_number(of, "rank"));
+    if (host) {
+        fputs(" on ", out);
+        table_print_name(host, 0, out);
+    }
+}
+
+/* Print what is waited for: " waits for event 12, of rank 3 on n1, dead, for 2.0 s". */
+static void table_print_waits(const cJSON *partition, FILE *out) {
+    const cJSON *wait;
+    cJSON_ArrayForEach(wait, rates_member(partition, "waits_for")) {
+        const char *what = cJSON_GetStringValue(rates_member(wait, "what"));
+        fputs(" waits for ", out);
+        table_print_name(what ? what : "", 0, out);
+        if (rates_is_number(rates_member(wait, "rank")))
+            fputs(" of ", out);
+        table_print_rank(wait, out);
+        fprintf(out, "%s for %.1f s", cJSON_IsTrue(rates_member(wait, "dead")) ? ", dead," : "",
+                rates_number(wait, "ms") * 1e-3);
+    }
+}
+
 /* Print one row. `partition` NULL: the sums of a topic. */
 static void table_print_row(const char *name, int width, const cJSON *partition, const cJSON *row,
                             FILE *out) {
@@ -68,10 +95,16 @@ static void table_print_row(const char *name, int width, const cJSON *partition,
         fputc(' ', out);
         table_print_name(rates_member(consumer, "name")->valuestring, 0, out);
         fprintf(out, "=%" PRIu64 "%s", rates_count(consumer, "lag"),
-                cJSON_IsTrue(rates_member(consumer, "live")) ? "" : "(closed)");
+                cJSON_IsTrue(rates_member(consumer, "dead"))   ? "(dead)"
+                : cJSON_IsTrue(rates_member(consumer, "live")) ? ""
+                                                               : "(closed)");
     }
     if (rates_count(row, "damaged_events") > 0)
         fprintf(out, " damaged=%" PRIu64, rates_count(row, "damaged_events"));
+    if (rates_count(row, "voided_events") > 0)
+        fprintf(out, " void=%" PRIu64, rates_count(row, "voided_events"));
+    if (partition)
+        table_print_waits(partition, out);
     fputs(cJSON_IsTrue(rates_member(row, "complete")) ? " complete\n" : "\n", out);
 }
 
@@ -98,6 +131,16 @@ static size_t table_count_lines(const cJSON *topics) {
     return lines;
 }
 
+/* A line for each rank in trouble. */
+static void table_print_ranks(const cJSON *ranks, FILE *out) {
+    const cJSON *rank;
+    cJSON_ArrayForEach(rank, ranks) {
+        const char *state = cJSON_GetStringValue(rates_member(rank, "state"));
+        table_print_rank(rank, out);
+        fprintf(out, ": %s for %.1f s\n", state ? state : "?", rates_number(rank, "ms") * 1e-3);
+    }
+}
+
 void table_print(const cJSON *stats, size_t lines_max, FILE *out) {
     const cJSON *topics = rates_member(stats, "topics"), *topic,
                 *status = rates_member(stats, "topics_status");
@@ -109,9 +152,11 @@ void table_print(const cJSON *stats, size_t lines_max, FILE *out) {
     fprintf(out, "%s  %.0f ranks, %d topics%s%s\n", when, rates_number(stats, "size"),
             cJSON_GetArraySize(topics), status ? "; could not read them all: " : "",
             status ? status->valuestring : "");
+    table_print_ranks(rates_member(stats, "ranks"), out);
     fprintf(out, "%-*s %4s %5s %12s %9s %9s %7s %7s %7s  %s\n", width, "TOPIC", "PART", "OWNER",
             "EVENTS", "EVENTS/S", "BYTES/S", "EVENTS%", "BYTES%", "BLOCKED", "LAG");
-    bool partitions = lines_max == 0 || table_count_lines(topics) <= lines_max;
+    size_t ranks = (size_t)cJSON_GetArraySize(rates_member(stats, "ranks"));
+    bool partitions = lines_max == 0 || table_count_lines(topics) + ranks <= lines_max;
     cJSON_ArrayForEach(topic, topics) table_print_topic(topic, width, partitions, out);
 }
 

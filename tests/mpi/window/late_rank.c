@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 #include "support/callbacks.h"
+#include "support/json_path.h"
 #include "support/mpi/mpi_main.h"
 
 #define LATE 1
@@ -17,6 +18,10 @@
 #define TIMEOUT_MS 200
 
 static _Atomic bool holds_up, fails;
+/* Reads of rank 1 get no answer; how many wait for one. */
+static _Atomic bool is_silent;
+static _Atomic int unanswered;
+#define SILENT_TAG 77
 static mofka_driver_t *driver;
 static mofka_topic_t *topic;
 
@@ -32,6 +37,10 @@ int MPI_Win_flush(int target, MPI_Win win) {
 
 int MPI_Rget(void *to, int count, MPI_Datatype type, int target, MPI_Aint place, int target_count,
              MPI_Datatype target_type, MPI_Win win, MPI_Request *request) {
+    if (target == LATE && atomic_load(&is_silent)) {
+        atomic_fetch_add(&unanswered, 1);
+        return PMPI_Irecv(to, 0, type, 0, SILENT_TAG, MPI_COMM_SELF, request);
+    }
     late_wait(target);
     return PMPI_Rget(to, count, type, target, place, target_count, target_type, win, request);
 }
@@ -269,6 +278,40 @@ static void completing_and_closing_return(void **state) {
     atomic_store(&holds_up, false);
 }
 
+/* The reads that got no answer end, with nothing. */
+static void late_answer(void) {
+    atomic_store(&is_silent, false);
+    for (; atomic_load(&unanswered) > 0; atomic_fetch_sub(&unanswered, 1))
+        PMPI_Send(NULL, 0, MPI_UINT64_T, 0, SILENT_TAG, MPI_COMM_SELF);
+}
+
+static const char *late_state(mofka_metadata_t *stats) {
+    return cJSON_GetStringValue(json_at(stats, "ranks/0/state"));
+}
+
+/* Statistics end in time, and say which rank has not answered, and for how long. */
+static void a_silent_rank_is_named(void **state) {
+    (void)state;
+    mofka_metadata_t *stats;
+    atomic_store(&is_silent, true);
+    OK(mofka_driver_stats(driver, TIMEOUT_MS, &stats));
+    assert_null(late_state(stats)); /* not long enough */
+    while (!late_state(stats)) {
+        mofka_metadata_release(stats);
+        OK(mofka_driver_stats(driver, TIMEOUT_MS, &stats));
+    }
+    assert_string_equal(late_state(stats), "silent");
+    NUMBER(stats, "ranks/0/rank", LATE);
+    assert_true(number_at(stats, "ranks/0/ms") >= 1000);
+    assert_non_null(json_at(stats, "topics_status"));
+    mofka_metadata_release(stats);
+    late_answer();
+    OK(mofka_driver_stats(driver, 60000, &stats));
+    assert_null(late_state(stats));
+    assert_null(json_at(stats, "topics_status"));
+    mofka_metadata_release(stats);
+}
+
 /* An error of MPI on the memory of one rank does not end what another one serves. */
 static void an_error_is_one_owners(void **state) {
     (void)state;
@@ -311,6 +354,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(another_owner_is_served, late_setup, late_teardown),
         cmocka_unit_test_setup_teardown(a_pull_returns, late_setup, late_teardown),
         cmocka_unit_test_setup_teardown(a_copy_is_continued, late_setup, late_teardown),
+        cmocka_unit_test_setup_teardown(a_silent_rank_is_named, late_setup, late_teardown),
         cmocka_unit_test_setup_teardown(completing_and_closing_return, late_setup, late_teardown),
     };
     const struct CMUnitTest failing[] = {
