@@ -116,6 +116,8 @@ static mofka_status_t reader_get_entries(mmi_reader_t *r, size_t count) {
     mmi_stamp_get(p, r->batch_start, &r->stamp);
     if (p->checksums)
         mmi_sums_get(p, r->next, r->sums, count);
+    if (p->w->ops->has_addresses)
+        return MOFKA_OK;
     mmi_payload_guess(r, count);
     mmi_window_nudge(p->w, p->owner);
     return p->w->ops->flush(p->w, p->owner);

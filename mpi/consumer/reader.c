@@ -198,6 +198,8 @@ static bool measure_one(const mmi_reader_t *r, mmi_measure_t *run) {
 static bool measure_batch(const mmi_reader_t *r, size_t end, mmi_measure_t *run) {
     if (!measure_one(r, run))
         return false;
+    if (run->count == end)
+        return true;
     mmi_measure_t all = *run;
     if (mmi_chain_follow_all(&all.chain, r->entries + run->count, end - run->count,
                              r->next + run->count, r->p->ring_bytes)) {

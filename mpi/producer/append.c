@@ -129,13 +129,8 @@ static inline mmi_group_t append_choose_group(const mmi_partition_t *p, const mm
 /* The group was reserved at `place`. */
 static void append_note_places(mmi_sender_t *sender, const mmi_group_t *group, mmi_place_t place) {
     for (size_t i = 0; i < group->count; i++) {
-        mofka_batch_t *batch = group->batches[i];
-        assert(!batch->reserved);
-        batch->scratch[MMI_SCRATCH_EVENTS] = place.events;
-        batch->scratch[MMI_SCRATCH_UNITS] = place.units;
-        batch->first_id = place.events;
-        batch->reserved = true;
-        place = mmi_place_add(place, mmi_batch_size(batch));
+        mmi_batch_note_place(group->batches[i], place);
+        place = mmi_place_add(place, mmi_batch_size(group->batches[i]));
     }
     sender->tail = sender->reached = place;
 }
@@ -163,7 +158,22 @@ static mofka_status_t append_take_row(const mmi_partition_t *p, mmi_sender_t *se
     return MOFKA_OK;
 }
 
-/* MOFKA_ERR_COMPLETE, MOFKA_ERR_CORRUPT: nothing is stored. */
+/* The reservation was `old` before the group was added. MOFKA_ERR_COMPLETE, MOFKA_ERR_CORRUPT:
+ * nothing is stored. */
+static mofka_status_t append_take(const mmi_partition_t *p, mmi_sender_t *sender,
+                                  const mmi_group_t *group, uint64_t old,
+                                  mmi_append_known_t *known) {
+    mofka_status_t status = mmi_window_check(p->w, p->owner); /* else `old` says nothing */
+    if (!status)
+        status = mmi_append_take_place(p, sender, group, old, known);
+    if (status)
+        mmi_row_empty(p, &sender->hold);
+    else
+        mmi_row_place(p, &sender->hold, mmi_batch_place(group->batches[0]));
+    return status;
+}
+
+/* Errors as append_take; MOFKA_ERR_TIMEOUT, without a message: nothing is reserved. */
 static mofka_status_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sender,
                                      const mmi_group_t *group, mmi_append_known_t *known,
                                      mmi_due_t *due) {
@@ -172,14 +182,7 @@ static mofka_status_t append_reserve(const mmi_partition_t *p, mmi_sender_t *sen
     if (status)
         return status;
     uint64_t old = p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(reservation), add);
-    status = mmi_window_check(p->w, p->owner); /* then `old` says nothing */
-    if (!status)
-        status = mmi_append_take_place(p, sender, group, old, known);
-    if (status)
-        mmi_row_empty(p, &sender->hold);
-    else
-        mmi_row_place(p, &sender->hold, mmi_batch_place(group->batches[0]));
-    return status;
+    return append_take(p, sender, group, old, known);
 }
 
 /* The group's place, by the state as it is now. */
@@ -291,6 +294,14 @@ static mofka_status_t append_finish(const mmi_partition_t *p, mmi_sender_t *send
     return status ? status : mmi_commit_publish(p, sender, group);
 }
 
+mofka_status_t mmi_append_go_on(const mmi_partition_t *p, mmi_sender_t *sender,
+                                mofka_batch_t *batch, uint64_t old, mmi_due_t *due) {
+    mmi_append_known_t known;
+    mmi_group_t group = append_group_of(&batch);
+    mofka_status_t status = append_take(p, sender, &group, old, &known);
+    return status ? status : append_finish(p, sender, &group, known, due);
+}
+
 /* Steps 3 to 6 of reserved batches, one by one. */
 static mofka_status_t append_finish_each(const mmi_partition_t *p, mmi_sender_t *sender,
                                          mofka_batch_t *const *batches, size_t count,
@@ -358,6 +369,13 @@ static mofka_status_t append_drive(const mmi_partition_t *p, mmi_sender_t *sende
                                 : append_new(p, sender, batches, count, due, stored);
 }
 
+void mmi_append_end(const mmi_partition_t *p, mmi_sender_t *sender, mofka_status_t status) {
+    if (status == MOFKA_ERR_TIMEOUT || status == MOFKA_ERR_POSSIBLY_STORED)
+        return;
+    mmi_room_end_wait(p, sender);
+    mmi_row_empty(p, &sender->hold); /* after an error, it is not driven on */
+}
+
 /* Appends are counted while they use the window; see mmi_window_shut. */
 static mofka_status_t append_if_open(const mmi_partition_t *p, mmi_sender_t *sender,
                                      mofka_batch_t *const *batches, size_t count, mmi_due_t *due,
@@ -372,10 +390,8 @@ static mofka_status_t append_if_open(const mmi_partition_t *p, mmi_sender_t *sen
         status = append_drive(p, sender, batches, count, due, stored);
     else if (batches[0]->reserved)
         status = MOFKA_ERR_POSSIBLY_STORED;
-    if (driven && status != MOFKA_ERR_TIMEOUT && status != MOFKA_ERR_POSSIBLY_STORED) {
-        mmi_room_end_wait(p, sender);
-        mmi_row_empty(p, &sender->hold); /* after an error, it is not driven on */
-    }
+    if (driven)
+        mmi_append_end(p, sender, status);
     int inside = atomic_fetch_sub(&w->appends, 1);
     assert(inside > 0);
     (void)inside;
@@ -431,8 +447,14 @@ mofka_status_t mmi_append_group(void *self, size_t partition, mofka_batch_t *con
 
 mofka_status_t mmi_append_batch(void *self, size_t partition, mofka_batch_t *batch,
                                 int64_t timeout_ms, uint64_t *first_id) {
+    mmi_producer_t *producer = self;
+    const mmi_partition_t *p = &producer->topic->partitions[partition];
+    mmi_due_t due = {.timeout_ms = timeout_ms};
+    mofka_status_t status;
     size_t stored;
-    mofka_status_t status = mmi_append_group(self, partition, &batch, 1, timeout_ms, &stored);
+    assert(partition < producer->topic->partition_count);
+    if (!mmi_append_near(p, &producer->senders[partition], batch, &due, &status))
+        status = mmi_append_group(self, partition, &batch, 1, timeout_ms, &stored);
     if (!status)
         *first_id = mmi_batch_place(batch).events;
     return status;

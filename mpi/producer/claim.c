@@ -51,7 +51,7 @@ static inline claim_need_t claim_measure(const mmi_partition_t *p, const mmi_sen
 static mofka_status_t claim_note_place(const mmi_partition_t *p, mmi_sender_t *sender,
                                        mofka_place_t *place, claim_need_t need) {
     mmi_place_t at = sender->reached, end = {at.events + 1, at.units + need.pad + need.units};
-    mofka_status_t status = mmi_put_check_slot(p, at.events);
+    mofka_status_t status = mmi_put_check_place(p, sender, at);
     uint64_t position = (at.units + need.pad) * MMI_UNIT_BYTES;
     place->id = at.events;
     place->scratch[SCRATCH_BEGIN] = at.units;

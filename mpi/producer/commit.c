@@ -94,12 +94,10 @@ bool mmi_commit_exchange_flag(const mmi_partition_t *p, uint64_t id, uint64_t co
     return true;
 }
 
-static mofka_status_t commit_publish_near(const mmi_partition_t *p, mmi_sender_t *sender,
-                                          const mmi_group_t *group) {
-    const mofka_batch_t *batch = group->batches[0];
-    assert(group->count == 1);
+mofka_status_t mmi_commit_publish_near(const mmi_partition_t *p, mmi_sender_t *sender,
+                                       mofka_batch_t *batch) {
     if (!mmi_commit_exchange_flag(p, mmi_batch_place(batch).events, batch->event_count))
-        return commit_refuse_void(p, sender, group->batches[0]);
+        return commit_refuse_void(p, sender, batch);
     mmi_row_empty(p, &sender->hold);
     mmi_commit_ring(p);
     return MOFKA_OK;
@@ -107,8 +105,10 @@ static mofka_status_t commit_publish_near(const mmi_partition_t *p, mmi_sender_t
 
 mofka_status_t mmi_commit_publish(const mmi_partition_t *p, mmi_sender_t *sender,
                                   const mmi_group_t *group) {
-    if (p->w->ops->compare_exchange)
-        return commit_publish_near(p, sender, group);
+    if (p->w->ops->compare_exchange) {
+        assert(group->count == 1);
+        return mmi_commit_publish_near(p, sender, group->batches[0]);
+    }
     if (!mmi_commit_start(p, sender, group))
         (void)p->w->ops->flush(p->w, p->owner); /* an error is the window's */
     mmi_commit_ring(p);

@@ -98,6 +98,14 @@ static inline mmi_place_t mmi_batch_place(const mofka_batch_t *batch) {
     return (mmi_place_t){batch->scratch[MMI_SCRATCH_EVENTS], batch->scratch[MMI_SCRATCH_UNITS]};
 }
 
+static inline void mmi_batch_note_place(mofka_batch_t *batch, mmi_place_t place) {
+    assert(!batch->reserved);
+    batch->scratch[MMI_SCRATCH_EVENTS] = place.events;
+    batch->scratch[MMI_SCRATCH_UNITS] = place.units;
+    batch->first_id = place.events;
+    batch->reserved = true;
+}
+
 /* What the batch takes of a partition. */
 static inline mmi_place_t mmi_batch_size(const mofka_batch_t *batch) {
     return (mmi_place_t){batch->event_count,
@@ -179,6 +187,16 @@ typedef struct mmi_append {
  * the reason is; batches may be reserved by then. */
 void mmi_append_together(mmi_append_t *first);
 
+/* The batch was added to the reservation, which was `old` before; the memory for mmi_put_group is
+ * there: steps 3 to 6. */
+mofka_status_t mmi_append_go_on(const mmi_partition_t *p, mmi_sender_t *sender,
+                                mofka_batch_t *batch, uint64_t old, mmi_due_t *due);
+/* An append has come to `status`. */
+void mmi_append_end(const mmi_partition_t *p, mmi_sender_t *sender, mofka_status_t status);
+/* near.c: append a small batch, if that is plain. False: it is not reserved. */
+bool mmi_append_near(const mmi_partition_t *p, mmi_sender_t *sender, mofka_batch_t *batch,
+                     mmi_due_t *due, mofka_status_t *status);
+
 /* Append a group: see mofka_append_t. All of the batches are reserved, or none is. */
 mofka_status_t mmi_append_group(void *self, size_t partition, mofka_batch_t *const *batches,
                                 size_t count, int64_t timeout_ms, size_t *stored);
@@ -245,7 +263,8 @@ void mmi_reserve_note(mmi_window_t *w, int owner, int64_t reserve_ns, int64_t fl
 
 /* The events from `id` on are reserved: the memory that step 4 looks at first begins to come to
  * this core, if that is how it is reached. It may be in another core's cache. */
-static inline void mmi_put_expect(const mmi_partition_t *p, uint64_t id) {
+static inline __attribute__((always_inline)) void mmi_put_expect(const mmi_partition_t *p,
+                                                                 uint64_t id) {
     if (p->w->ops->has_addresses)
         __builtin_prefetch(mmi_window_address(p->w, p->owner, mmi_entry_offset(p, id)), 1);
 }
@@ -257,6 +276,16 @@ static inline mofka_status_t mmi_put_check_slot(const mmi_partition_t *p, uint64
     if (!p->w->ops->has_addresses || mmi_near_load(p, mmi_entry_offset(p, id)) != id + 1)
         return MOFKA_OK;
     return mmi_put_fail_slot(p, id);
+}
+/* Parts of step 4: the payload of one batch, in its order; and its entries. */
+void mmi_put_plain(const mmi_partition_t *p, mmi_put_t put, const mofka_batch_t *batch);
+void mmi_put_make_entries(const mofka_batch_t *batch, mmi_entry_t *entries);
+/* The same of a place that was just reserved. What follows this sender's last place directly is not
+ * looked at, which would cost a line of the readers' cores: nobody has reserved since. */
+static inline mofka_status_t mmi_put_check_place(const mmi_partition_t *p,
+                                                 const mmi_sender_t *sender, mmi_place_t at) {
+    bool follows = at.events == sender->tail.events && at.units == sender->tail.units;
+    return follows ? MOFKA_OK : mmi_put_check_slot(p, at.events);
 }
 /* Step 4 without the flush: write a reserved group, an early one with its flags. `with_state`: read
  * the partition's state as well, into sender->state. */
@@ -278,6 +307,9 @@ void mmi_commit_put_flag(const mmi_partition_t *p, const mofka_batch_t *batch, b
 bool mmi_commit_start(const mmi_partition_t *p, mmi_sender_t *sender, const mmi_group_t *group);
 /* Step 6. */
 void mmi_commit_ring(const mmi_partition_t *p);
+/* Steps 5 and 6 where CPUs write. MOFKA_ERR_TIMEOUT: as mmi_commit_publish. */
+mofka_status_t mmi_commit_publish_near(const mmi_partition_t *p, mmi_sender_t *sender,
+                                       mofka_batch_t *batch);
 /* Steps 5 and 6: publish a group that was put, or settle the flags of an early one; and wake its
  * readers. MOFKA_ERR_TIMEOUT: a batch of one was made void, and is not reserved any more. */
 mofka_status_t mmi_commit_publish(const mmi_partition_t *p, mmi_sender_t *sender,

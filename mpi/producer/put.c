@@ -138,7 +138,7 @@ static void put_packed(const mmi_partition_t *p, mmi_put_t put, mmi_sender_t *se
     put_run_end(&run);
 }
 
-static void put_plain(const mmi_partition_t *p, mmi_put_t put, const mofka_batch_t *batch) {
+void mmi_put_plain(const mmi_partition_t *p, mmi_put_t put, const mofka_batch_t *batch) {
     uint64_t position = mmi_batch_place(batch).units * MMI_UNIT_BYTES;
     const uint64_t end = position + batch->metadata_bytes + batch->data_bytes;
     mmi_ring_put(p, put, position, batch->metadata, batch->metadata_bytes);
@@ -158,13 +158,13 @@ static void put_payloads(const mmi_partition_t *p, mmi_sender_t *sender, const m
     if (sender->packs)
         put_packed(p, put, sender, group);
     for (size_t i = 0; i < group->count && !sender->packs; i++)
-        put_plain(p, put, group->batches[i]);
+        mmi_put_plain(p, put, group->batches[i]);
     mmi_pace_stop(&sender->pace, timed, bytes);
 }
 
 /* ---- entries --------------------------------------------------------------------------------- */
 
-static void put_make_entries(const mofka_batch_t *batch, mmi_entry_t *entries) {
+void mmi_put_make_entries(const mofka_batch_t *batch, mmi_entry_t *entries) {
     mmi_place_t place = mmi_batch_place(batch);
     uint64_t id_1 = place.events + 1, metadata = place.units * MMI_UNIT_BYTES,
              data = metadata + batch->metadata_bytes,
@@ -215,7 +215,7 @@ static void put_entries(const mmi_partition_t *p, mmi_sender_t *sender, const mm
     mmi_entry_t *entries = put_entries_at(p, sender, first, (size_t)group->size.events);
     for (size_t i = 0; i < group->count; i++) {
         assert(mmi_batch_place(group->batches[i]).events == first + count);
-        put_make_entries(group->batches[i], entries + count);
+        mmi_put_make_entries(group->batches[i], entries + count);
         if (p->checksums)
             put_make_sums(p, group->batches[i], sender->sums + count);
         count += group->batches[i]->event_count;

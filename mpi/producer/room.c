@@ -186,10 +186,13 @@ static mofka_status_t room_decode(const mmi_partition_t *p, mmi_sender_t *sender
 }
 
 mofka_status_t mmi_room_read_near(const mmi_partition_t *p, mmi_sender_t *sender) {
+    const char *control = mmi_window_address(p->w, p->owner, p->base);
+    const _Atomic uint64_t *head = (const void *)(control + MMI_CONTROL(head_events));
     uint64_t words[MMI_STATE_WORDS];
     for (size_t i = 0; i < MMI_STATE_WORDS; i++)
-        words[i] = mmi_near_load(p, p->base + MMI_CONTROL(head_events) + 8 * i);
-    uint64_t reservation = mmi_near_load(p, p->base + MMI_CONTROL(reservation));
+        words[i] = atomic_load(head + i);
+    uint64_t reservation =
+        atomic_load((const _Atomic uint64_t *)(const void *)(control + MMI_CONTROL(reservation)));
     return mmi_sender_knows(sender, words, reservation)
                ? MOFKA_OK
                : room_decode(p, sender, words, reservation);
