@@ -4,6 +4,7 @@
 #   ways_test.sh subdirectory|fetch|static|deb BUILD-DIRECTORY MPICC MPIEXEC...
 # subdirectory, fetch: its sources inside the project. static: an installed static library, by
 # find_package and by pkg-config --static. deb: the package that CPack makes of BUILD-DIRECTORY.
+# The library is compiled with the flags of BUILD-DIRECTORY, so that a compiler cache has its objects.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd) way=$1 build=$2 mpicc=$3
 source=$(cd "$here/../.." && pwd)
@@ -12,6 +13,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 logged() { "$@" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }; }
+flags=(-DCMAKE_BUILD_TYPE=RelWithDebInfo -DMOFKA_WERROR=ON)
 without_warnings() { if grep -iE 'warning' "$work/log"; then echo "warnings"; exit 1; fi; }
 types=(validator '{"type":"default"}' validator '{"type":"eventbridge","pattern":{"a":[1]}}'
     serializer '{"type":"default"}' selector '{"type":"default"}' selector '{"type":"sticky"}')
@@ -30,7 +32,7 @@ run_project() { # MPIEXEC...
 
 from_sources() { # MPIEXEC...
     # The plugins take most of the time to compile.
-    build_project -DMOFKA_PLUGINS=OFF -DMOFKA_WAY="$way" -DMOFKA_SOURCE="$source"
+    build_project -DMOFKA_PLUGINS=OFF -DMOFKA_WAY="$way" -DMOFKA_SOURCE="$source" "${flags[@]}"
     echo "-- the project's own files are compiled without the library's warning options"
     [ "$(grep -c 'package/outside\.c$' "$work/log")" = 1 ]
     if grep 'package/outside\.c$' "$work/log" | grep -- '-Wconversion\|-Wpedantic\|-Werror'; then exit 1; fi
@@ -42,7 +44,7 @@ from_sources() { # MPIEXEC...
 
 static() { # MPIEXEC...
     logged cmake -S "$source" -B "$work/static" -DMPI_C_COMPILER="$mpicc" -DBUILD_SHARED_LIBS=OFF \
-        -DMOFKA_TESTS=OFF -DMOFKA_BENCHMARKS=OFF
+        -DMOFKA_TESTS=OFF -DMOFKA_BENCHMARKS=OFF "${flags[@]}"
     grep 'No types schema, cbor, zstd' "$work/log"
     logged cmake --build "$work/static" -j 2
     without_warnings

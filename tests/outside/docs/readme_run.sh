@@ -19,9 +19,9 @@ command_() { # NAME COMMAND: makes the program NAME, which runs COMMAND
 }
 export PATH=$work/bin:$PATH
 snippet=$files/$name.sh
-if [ "$name" = install ]; then # of the source tree, with the MPI that is tested
+if [ "$name" = install ]; then # of the source tree, with the MPI that is tested; compiled as the tests are
     cp program.c app.c
-    sed "s,-S \. ,-S $source ,; s,mpicc\.mpich,$mpicc,; s,mpiexec\.mpich,$*," "$snippet" >install.sh
+    sed "s,-S \. ,-S $source -DMOFKA_WERROR=ON ,; s,mpicc\.mpich,$mpicc,; s,mpiexec\.mpich,$*," "$snippet" >install.sh
     snippet=install.sh
     export HOME=$work
 else
