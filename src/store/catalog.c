@@ -418,11 +418,29 @@ static void topic_list_add(void *context, const char *name) {
         list->no_memory = true;
 }
 
+/* The folder `name` is that of the topic. */
+static mofka_status_t topic_check_folder(const char *folder, const char *name,
+                                         const mfi_topic_record_t *record) {
+    char right[256];
+    mfi_topic_folder(record->name, right);
+    return strcmp(right, name) == 0
+               ? MOFKA_OK
+               : mofka_fail(
+                     MOFKA_ERR_INVALID,
+                     "%s/topic.json is of the topic '%s': the folder was renamed, or copied; "
+                     "its name was %s",
+                     folder, record->name, right);
+}
+
 static mofka_status_t topic_visit(const mfi_store_t *store, const char *topics, const char *name,
                                   mofka_status_t (*visit)(void *, const mfi_topic_record_t *),
                                   void *context) {
     char folder[MFI_PATH_BYTES_MAX];
     mfi_topic_record_t record;
+    if (name[strlen(name) - 1] != '%')
+        return mofka_fail(MOFKA_ERR_INVALID,
+                          "%s/%s is not the folder of a topic: move it out of the store", topics,
+                          name);
     mofka_status_t status = mfi_io_path(folder, topics, name);
     if (!status)
         status = topic_load(store, folder, &record);
@@ -430,7 +448,9 @@ static mofka_status_t topic_visit(const mfi_store_t *store, const char *topics, 
         return MOFKA_OK; /* it is being made, or its making was interrupted */
     if (status)
         return status;
-    status = visit(context, &record);
+    status = topic_check_folder(folder, name, &record);
+    if (!status)
+        status = visit(context, &record);
     mfi_topic_record_clear(&record);
     return status;
 }

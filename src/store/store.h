@@ -66,7 +66,8 @@ mofka_status_t mfi_store_create_topic(const mfi_store_t *store, const mofka_topi
  * MOFKA_ERR_CORRUPT, MOFKA_ERR_UNSUPPORTED: of the file. */
 mofka_status_t mfi_store_load_topic(const mfi_store_t *store, const char *name,
                                     mfi_topic_record_t *record);
-/* Call `visit` for each topic's record; it stops at an error, or at MOFKA_STOP. */
+/* Call `visit` for each topic's record; it stops at an error, or at MOFKA_STOP. MOFKA_ERR_INVALID:
+ * something else is among the topics, or a folder is not that of its record. */
 mofka_status_t mfi_store_list_topics(const mfi_store_t *store,
                                      mofka_status_t (*visit)(void *context,
                                                              const mfi_topic_record_t *record),

@@ -290,3 +290,73 @@ case_store_input() {
     unwritable "places is missing" rm s/topics/t%/0000/places
     store unlock 0 unlock s
 }
+
+# The same in a job: the rank that finds it ends, with the file's name and what to do.
+store_job_begin() {
+    job_store=("${driver[@]}" --driver.store s) partition=s/topics/t%/0000
+    numbers 1 100 >events
+    job made -n 1 "$ctl" produce "${job_store[@]}" --topic t --create --topic.storage '{}' --batch-size 10 events
+    want 0
+    offline other 0 topic create u --store o
+    cp -a s kept
+}
+job_refused() { # MESSAGE COMMAND...: a job cannot push to the topic, and changes no file but the lock
+    local message=$1
+    shift
+    rm -rf s before
+    cp -a kept s
+    "$@"
+    cp -a s before
+    job refused -n 1 "$ctl" produce "${job_store[@]}" --topic t --timeout 2 events
+    [ "$code" != 0 ] || fail "$message: exit code 0"
+    says refused.err "$message"
+    diff -r -x lock before s || fail "files were changed: $message"
+}
+first_log() { printf '%s\n' $partition/*.log | head -n 1; }
+
+case_store_job_input() {
+    store_job_begin
+    spoil() {
+        rm $partition/*.idx
+        printf x | dd of="$(first_log)" bs=1 seek=4400 conv=notrunc status=none
+    }
+    rename_topic() { mv s/topics/t% s/topics/v%; }
+    job_refused "s/store.json has format version 2, and this library reads 1: use the library that wrote it" \
+        sed -i 's/"format":1/"format":2/' s/store.json
+    job_refused "s/topics/t%/topic.json is damaged, or was edited" truncate -s 100 s/topics/t%/topic.json
+    job_refused "s/topics/v%/topic.json is of the topic 't': the folder was renamed, or copied; its name was t%" \
+        rename_topic
+    job_refused "s/topics/notes is not the folder of a topic: move it out of the store" touch s/topics/notes
+    job_refused "places: its header is damaged" dd if=/dev/zero of=$partition/places bs=4096 count=1 status=none
+    job_refused 'events 0 to 9 are damaged: the log can be read, not written; "mofkactl log repair" gives these' spoil
+}
+
+# What may yet become right: the owner tries again for 15 s.
+case_store_job_waits() {
+    local writer
+    store_job_begin
+    rename_log() { local log; log=$(first_log); mv "$log" "${log/0000-/0005-}"; }
+    job_refused "$partition is missing; its files were made on host '$(uname -n)'" rm -r $partition
+    job_refused "places belongs to another store, topic or partition: move it back there" cp o/store.json s/store.json
+    job_refused "is not the name of this file: its header says event 0, life 1; rename it" rename_log
+    # Another process writes the topic.
+    rm -rf s
+    cp -a kept s
+    mkfifo lines
+    "$ctl" produce --store s --topic t lines 2>writer.err &
+    writer=$!
+    exec 7>lines
+    echo '{"n":101}' >&7
+    for _ in $(seq 200); do
+        store info 0 info s
+        [ "$(info '.partitions[0].writer != null')" = false ] || break
+        sleep 0.05
+    done
+    job busy -n 1 "$ctl" produce "${job_store[@]}" --topic t --timeout 2 events
+    [ "$code" != 0 ] || fail "two writers"
+    says busy.err "$partition/lock: in use by process $writer of $(uname -n) since 20"
+    exec 7>&-
+    wait "$writer" || fail "the writer"
+    offline read 0 consume --store s --topic t
+    numbers 1 101 | cmp - read.out || fail "events of the one writer"
+}

@@ -328,6 +328,30 @@ static void a_renamed_topic_is_refused(void **state) {
     FAILS(mfi_store_load_topic(&made.store, "t", &record), MOFKA_ERR_INVALID, "the topic 'v'");
 }
 
+static mofka_status_t input_visit(void *context, const mfi_topic_record_t *record) {
+    assert_string_equal(record->name, "t");
+    ++*(int *)context;
+    return MOFKA_OK;
+}
+
+static void what_is_no_topic_is_named(void **state) {
+    (void)state;
+    int visited = 0;
+    OK(mfi_io_make_folder(&made.io, "/s/topics/begun%")); /* it has no record yet */
+    OK(mfi_store_list_topics(&made.store, input_visit, &visited));
+    assert_int_equal(visited, 1);
+    static const char right[] = "/s/topics/t%/topic.json", wrong[] = "/s/topics/v%/topic.json";
+    OK(mfi_io_make_folder(&made.io, "/s/topics/v%"));
+    assert_int_equal(made.io.ops->rename(made.io.self, right, wrong), 0);
+    FAILS(mfi_store_list_topics(&made.store, input_visit, &visited), MOFKA_ERR_INVALID,
+          "/s/topics/v%/topic.json is of the topic 't'");
+    assert_non_null(strstr(mofka_last_error(), "its name was t%"));
+    assert_int_equal(made.io.ops->rename(made.io.self, wrong, right), 0);
+    OK(mfi_io_replace(&made.io, "/s/topics", "notes", "x", 1));
+    FAILS(mfi_store_list_topics(&made.store, input_visit, &visited), MOFKA_ERR_INVALID,
+          "/s/topics/notes is not the folder of a topic: move it");
+}
+
 static void records_that_are_damaged_are_refused(void **state) {
     (void)state;
     mfi_store_t store;
@@ -429,6 +453,7 @@ int main(void) {
         INPUT_CASE(a_missing_topic_or_partition_is_named),
         INPUT_CASE(records_of_another_version_are_refused),
         INPUT_CASE(a_renamed_topic_is_refused),
+        INPUT_CASE(what_is_no_topic_is_named),
         INPUT_CASE(records_that_are_damaged_are_refused),
         INPUT_CASE(a_topic_keeps_its_record_as_given),
         INPUT_CASE(a_topic_whose_making_was_interrupted_is_made),
