@@ -6,6 +6,7 @@
 #include "mpi/agent/serve.h"
 
 #include "mpi/consumer/consumer.h"
+#include "mpi/rows/rows.h"
 
 static mofka_status_t serve_join(const mmi_partition_t *p, const mmi_errand_t *errand,
                                  uint64_t results[MMI_RESULT_WORDS]) {
@@ -38,6 +39,15 @@ static mofka_status_t serve_evict(const mmi_partition_t *p, const mmi_errand_t *
     return status;
 }
 
+/* An error is found again, and reported, by what needs the words. */
+static mofka_status_t serve_look(const mmi_partition_t *p, const mmi_errand_t *errand,
+                                 uint64_t results[MMI_RESULT_WORDS]) {
+    bool passed;
+    mofka_status_t status = mmi_dead_pass(p, errand->numbers[0], mmi_now_ms(), &passed);
+    results[0] = passed;
+    return status;
+}
+
 mofka_status_t mmi_agent_serve(mmi_window_t *w, const uint64_t *words, size_t count,
                                uint64_t results[MMI_RESULT_WORDS]) {
     mmi_errand_t errand;
@@ -58,6 +68,8 @@ mofka_status_t mmi_agent_serve(mmi_window_t *w, const uint64_t *words, size_t co
         return mmi_partition_complete(p, mmi_now_ms());
     case MMI_ERRAND_FINISH:
         return mmi_errand_finish(p, &results[0]);
+    case MMI_ERRAND_LOOK:
+        return serve_look(p, &errand, results);
     case MMI_ERRAND_EVICT:
         return serve_evict(p, &errand, results);
     }

@@ -12,6 +12,7 @@
  *   forgotten   RING    waiter, index, MMI_FORGOTTEN                 the rank that asked
  *   request     ASK     MMI_ASK_REQUEST, number, time in ms; words   an owner
  *                       of mpi/errand
+ *               the same, with a number that wants no reply
  *   reply       REPLY+  status, results, text; none: no memory       the rank that asked
  *
  * clerk.c is the owner's side: its progress thread serves. ask.c asks to add; watch.c has both
@@ -156,6 +157,10 @@ void mmi_request_free_all(mmi_clerk_t *c);
  * message; `results` are written on success. Blocks: until it answers, or MPI reports an error. */
 mofka_status_t mmi_clerk_request(mmi_clerk_t *c, int owner, const uint64_t *words, size_t count,
                                  int64_t deadline, uint64_t results[MMI_RESULT_WORDS]);
+
+/* Ask the owner to try once what the words say. There is no answer, and it may be lost. Blocks: no.
+ */
+void mmi_clerk_tell(mmi_clerk_t *c, int owner, const uint64_t *words, size_t count);
 
 /* ---- watch.c --------------------------------------------------------------------------------- */
 

@@ -5,7 +5,8 @@
  *
  * The owner's progress thread must not wait. So what answers MOFKA_ERR_TIMEOUT, because a lock is
  * taken, stays in a list, and is tried again until the time that the rank gave is over. A rank has
- * several requests under way, and each has a tag of its own for the answer.
+ * several requests under way, and each has a tag of its own for the answer. A request that wants no
+ * answer is tried once.
  */
 #include "mpi/clerk/clerk.h"
 
@@ -15,6 +16,8 @@
 
 /* Tags of answers, used in turn: more than calls that wait at the same time. */
 #define REPLY_TAGS 16384
+/* The number of a request that wants no answer. */
+#define NO_ANSWER UINT64_MAX
 /* In front of a request's own words: what it is, its number, its time in ms. */
 #define HEAD_WORDS 3
 /* An answer: the status, the results, a text. */
@@ -41,6 +44,8 @@ static int request_tag(uint64_t number) {
  */
 static void request_answer(mmi_clerk_t *c, const mmi_request_t *request, mofka_status_t status,
                            const uint64_t results[MMI_RESULT_WORDS]) {
+    if (request->number == NO_ANSWER)
+        return;
     mmi_message_t *answer = mmi_message_create(ANSWER_WORDS);
     if (!answer && !(answer = mmi_message_create(0)))
         return; /* it waits until this rank closes the driver */
@@ -138,6 +143,21 @@ static mofka_status_t request_result(request_call_t *call, size_t words, int own
         return mofka_fail(status, "%s", text);
     memcpy(results, call->answer + 1, MMI_RESULT_WORDS * sizeof *results);
     return MOFKA_OK;
+}
+
+/* Without memory, or after an error of MPI, nothing is sent. */
+void mmi_clerk_tell(mmi_clerk_t *c, int owner, const uint64_t *words, size_t count) {
+    mmi_message_t *message = mmi_message_create(HEAD_WORDS + count);
+    assert(owner != c->w->rank && count <= MMI_REQUEST_WORDS_MAX);
+    if (!message)
+        return;
+    message->words[0] = MMI_ASK_REQUEST;
+    message->words[1] = NO_ANSWER;
+    message->words[2] = 0;
+    memcpy(message->words + HEAD_WORDS, words, count * sizeof *words);
+    int error = mmi_clerk_send(c, message, owner, MMI_ASK_TAG);
+    if (error)
+        mmi_window_fault(c->w, owner, "MPI_Isend", error);
 }
 
 mofka_status_t mmi_clerk_request(mmi_clerk_t *c, int owner, const uint64_t *words, size_t count,

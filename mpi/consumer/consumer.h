@@ -79,15 +79,17 @@ typedef struct mmi_reader {
     /* Bit id % MMI_RUN_EVENTS_MAX: a batch ends with event `id`, of those from next on; not that at
      * batch_end. */
     uint64_t ends[MMI_RUN_EVENTS_MAX / 64];
-    mmi_chain_t chain;       /* what the entry of `next` must follow */
-    uint64_t stamp;          /* of the first batch of the run under way; 0: unknown */
-    uint64_t skip_below;     /* ids below were acknowledged before, or counted as lost */
-    uint64_t complete;       /* the partition's word, once it is not 0 */
-    uint64_t lost;           /* events to report as lost */
-    bool skips_damaged;      /* the option "skip_damaged" */
-    bool reported;           /* the last fetch reported damage at `next` */
-    _Atomic uint64_t voided; /* events that were void */
-    int64_t dead_ms;         /* the monotonic time of the last look at who holds a hole */
+    mmi_chain_t chain;              /* what the entry of `next` must follow */
+    uint64_t stamp;                 /* of the first batch of the run under way; 0: unknown */
+    uint64_t skip_below;            /* ids below were acknowledged before, or counted as lost */
+    uint64_t complete;              /* the partition's word, once it is not 0 */
+    uint64_t lost;                  /* events to report as lost */
+    bool skips_damaged;             /* the option "skip_damaged" */
+    bool reported;                  /* the last fetch reported damage at `next` */
+    _Atomic uint64_t voided;        /* events that were void */
+    int64_t dead_ms;                /* the monotonic time of the last look at who holds a hole */
+    uint64_t asked_at;              /* far: the event that its owner is asked to look at, */
+    int64_t asked_ms, ask_after_ms; /* when it was asked last, and how much later it is next */
     /* Events whose metadata was damaged, for statistics, and the id behind the last one of them. */
     _Atomic uint64_t metadata_damaged;
     uint64_t damage_end;
@@ -97,7 +99,7 @@ typedef struct mmi_reader {
     uint64_t seen_at, seen_flag;   /* the last look at a flag: this id's, under which is no event */
     uint64_t watched_at;           /* the id whose flag the owner watches; MMI_UNWATCHED: none */
     int64_t watched_ms;            /* since then */
-    bool told;                     /* the owner may still watch for this reader */
+    bool told;                     /* the owner may still watch or look for this reader */
     bool forgets;                  /* the owner was asked to forget, and answers to this reader */
     _Atomic uint64_t acknowledged; /* next unacknowledged id; any thread raises it */
     uint64_t published;            /* what the window holds of it */
@@ -398,6 +400,9 @@ mofka_status_t mmi_consumer_end_rings(mmi_consumer_t *c);
 bool mmi_consumer_may_be_rung(const mmi_consumer_t *c);
 /* Then: as mmi_consumer_wait. */
 mofka_status_t mmi_consumer_wait_for_rings(mmi_consumer_t *c, int64_t deadline);
+/* The readers found nothing, for a while perhaps: what dead ranks have reserved there becomes void,
+ * here or by the owner. */
+void mmi_consumer_pass_dead(mmi_consumer_t *c);
 
 /* ---- wait.c: the others are slots of the consumer's table ---- */
 

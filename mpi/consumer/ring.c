@@ -147,6 +147,7 @@ mofka_status_t mmi_consumer_wait_for_rings(mmi_consumer_t *c, int64_t deadline) 
             return status ? status : MOFKA_ERR_TIMEOUT;
         if (ring_look(c, now_ms))
             break;
+        mmi_consumer_pass_dead(c);
         c->nap_us = c->nap_us < NAP_US ? NAP_US : c->nap_us + c->nap_us / NAP_PART;
         c->nap_us = c->nap_us < NAP_US_MAX ? c->nap_us : NAP_US_MAX;
         mmi_back_off(&(int64_t){c->nap_us}, c->nap_us);

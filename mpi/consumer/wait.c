@@ -10,6 +10,7 @@
  * watches. Without such threads it polls.
  */
 #include "mpi/consumer/consumer.h"
+#include "mpi/errand/errand.h"
 #include "mpi/rows/rows.h"
 #include "mpi/window/share.h"
 
@@ -96,9 +97,30 @@ static bool wait_has_bells(const mmi_consumer_t *c) {
 /* How long making a void waits for the partition's lock. */
 #define DEAD_LOCK_MS 100
 
+/* How long a reader of a far partition waits before it asks the owner to look, at first and at
+ * most. It does not know whether there is a hole: that would take a read. */
+#define ASK_MS 250
+#define ASK_MS_MAX 1000
+
+/* A far reader waits, perhaps at a hole: the owner's node can prove who is dead. */
+static void wait_ask_owner(mmi_reader_t *r, int64_t now_ms) {
+    if (r->asked_at != r->next || r->ask_after_ms == 0) {
+        r->asked_at = r->next;
+        r->asked_ms = now_ms;
+        r->ask_after_ms = ASK_MS;
+    } else if (now_ms - r->asked_ms >= r->ask_after_ms) {
+        r->asked_ms = now_ms;
+        r->ask_after_ms = 2 * r->ask_after_ms < ASK_MS_MAX ? 2 * r->ask_after_ms : ASK_MS_MAX;
+        r->told = true; /* the consumer does not end before the owner has got this: ring.c */
+        mmi_errand_look(r->p, r->next);
+    }
+}
+
 /* The reader waits at a hole: if a dead rank has left it, make it void. */
 static void wait_pass_dead(mmi_reader_t *r, int64_t now_ms) {
     bool passed;
+    if (mmi_partition_is_far(r->p) && r->p->rows != 0 && r->next == r->batch_end)
+        wait_ask_owner(r, now_ms);
     if (!mmi_rows_exist(r->p) || r->next != r->batch_end || now_ms - r->dead_ms < DEAD_LOOK_MS)
         return;
     r->dead_ms = now_ms;
@@ -106,12 +128,10 @@ static void wait_pass_dead(mmi_reader_t *r, int64_t now_ms) {
     (void)mmi_dead_pass(r->p, r->next, now_ms + DEAD_LOCK_MS, &passed);
 }
 
-/* Nothing is there. True: something is, because what the dead have left is void now. */
-static bool mmi_consumer_pass_dead(mmi_consumer_t *c) {
+void mmi_consumer_pass_dead(mmi_consumer_t *c) {
     int64_t now_ms = mmi_now_ms();
     for (size_t i = 0; i < c->reader_count; i++)
         wait_pass_dead(&c->readers[i], now_ms);
-    return mmi_consumer_has_news(c);
 }
 
 /* The word that a consumer sleeps on. */
@@ -166,7 +186,8 @@ mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms) {
     while (!found) {
         mofka_status_t status = mmi_consumer_check(c);
         int64_t left = deadline - mmi_now_ms();
-        if (!status && w->ops->has_addresses && mmi_consumer_pass_dead(c))
+        mmi_consumer_pass_dead(c);
+        if (!status && w->ops->has_addresses && mmi_consumer_has_news(c))
             break;
         if (status || left <= 0)
             return status ? status : MOFKA_ERR_TIMEOUT;

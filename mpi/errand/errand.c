@@ -99,6 +99,14 @@ mofka_status_t mmi_errand_evict(const mmi_partition_t *p, const char *name, int6
     return status;
 }
 
+void mmi_errand_look(const mmi_partition_t *p, uint64_t id) {
+    mmi_errand_t errand = mmi_errand_at(p, MMI_ERRAND_LOOK);
+    uint64_t words[sizeof errand / 8];
+    errand.numbers[0] = id;
+    memcpy(words, &errand, sizeof words);
+    mmi_clerk_tell(p->w->clerk, p->owner, words, sizeof words / sizeof words[0]);
+}
+
 mofka_status_t mmi_errand_finish(const mmi_partition_t *p, uint64_t *before) {
     uint64_t results[MMI_RESULT_WORDS] = {0};
     if (!mmi_partition_is_far(p)) {

@@ -18,6 +18,8 @@
  *   complete   decide the partition's end
  *   finish     count a producer that has closed                                the word before
  *   evict      give a consumer's name up                                       whether it was there
+ *   look       if a dead rank has reserved an event,      the event's id       none: it is not
+ *              make that void                                                  waited for
  *
  * A partition's lock is so never held by a rank of another node, whose death nobody here can prove.
  *
@@ -43,6 +45,7 @@ typedef enum mmi_errand_kind {
     MMI_ERRAND_COMPLETE,
     MMI_ERRAND_FINISH,
     MMI_ERRAND_EVICT,
+    MMI_ERRAND_LOOK,
     MMI_ERRAND_ADD,
     MMI_ERRAND_LOCK,
     MMI_ERRAND_UNLOCK
@@ -107,6 +110,9 @@ mofka_status_t mmi_errand_complete(const mmi_partition_t *p, int64_t deadline);
 /* Give a consumer's name up: see mmi_consumer_evict. */
 mofka_status_t mmi_errand_evict(const mmi_partition_t *p, const char *name, int64_t deadline,
                                 bool *found);
+/* This rank waits for event `id` of a far partition: have the owner look whether a dead rank has
+ * reserved it (rows/dead.c). What becomes of that is seen in the event's flag. Blocks: no. */
+void mmi_errand_look(const mmi_partition_t *p, uint64_t id);
 /* Count a producer of the topic as finished: `*before`, the word before. */
 mofka_status_t mmi_errand_finish(const mmi_partition_t *p, uint64_t *before);
 

@@ -122,6 +122,13 @@ case_nodes() {
     job_passes 4 1 "every rank passed"
 }
 
+# A hole that only a rank of the other host waits at. The job kills its launcher, so its report counts.
+case_kill_far() {
+    job_start node0:2,node1:1 -n 3 "$build/tests/kill/kill_far" node "$WORLD/report"
+    await 120 false || fail "the job does not end"
+    [ "$(tail -n 1 "$WORLD/report" 2>/dev/null)" = "all right" ] || fail "$(cat "$WORLD/report")"
+}
+
 case_conformance_node() {
     job_start node0:1,node1:1 -n 2 "$build/tests/mpi/mpi_conformance" parts
     job_passes 2 1 "every rank passed"

@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "kill/kill.h"
+#include "kill/launchers.h"
 #include "support/clock.h"
 #include "support/mpi/mpi_main.h"
 
@@ -166,38 +167,13 @@ static void goes_on(void **state) {
         round_run(round);
 }
 
-/* The parent of a process, and whether the process is MPICH's proxy: then that is the launcher. */
-static pid_t parent_of(pid_t process, bool *is_proxy) {
-    char path[48], text[256] = "", name[64] = "";
-    int parent = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)process);
-    FILE *file = fopen(path, "r");
-    if (file && fgets(text, sizeof text, file))
-        sscanf(text, "%*d (%63[^)]) %*c %d", name, &parent);
-    if (file)
-        fclose(file);
-    *is_proxy = strncmp(name, "hydra_pmi_proxy", 14) == 0;
-    return (pid_t)parent;
-}
-
-/* Send a signal to the processes that started the ranks. */
-static void launchers_signal(int number) {
-    for (int i = 0; i < size; i++) {
-        bool is_proxy;
-        pid_t above = parent_of(page->launcher[i], &is_proxy);
-        kill(page->launcher[i], number);
-        if (is_proxy && above > 1)
-            kill(above, number);
-    }
-}
-
 /* Does not return. */
 static void job_end(int failed) {
     fprintf(report, "%s\n", failed ? "FAILED" : "all right");
     fclose(report);
     for (int i = 1; i < size; i++)
         kill(page->process[i], SIGKILL);
-    launchers_signal(SIGKILL);
+    launchers_signal(page->launcher, size, SIGKILL);
     _exit(failed != 0);
 }
 
@@ -209,7 +185,7 @@ static void job_judge(const char *path) {
     setlinebuf(report);
     dup2(fileno(report), STDOUT_FILENO);
     dup2(fileno(report), STDERR_FILENO);
-    launchers_signal(SIGSTOP);
+    launchers_signal(page->launcher, size, SIGSTOP);
     int failed = cmocka_run_group_tests(cases, NULL, NULL);
     for (size_t i = 0; i < scenario_count; i++)
         fprintf(report, "%s %d ", scenarios[i].name, killed[i]);
