@@ -17,17 +17,41 @@
  */
 #include "mpi/consumer/consumer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "mpi/storage/storage.h"
+
+/* ---- files that the owner reads -------------------------------------------------------------- */
+
+/* A caller of the agent does not wait for the agent's thread longer than it wants to. */
+int64_t mmi_behind_be_patient(int64_t left_ms) {
+    int64_t before_ms = mmi_stage_patience_ms;
+    if (mmi_window_target)
+        return before_ms;
+    left_ms = left_ms > MMI_STAGE_HURRY_MS ? left_ms : MMI_STAGE_HURRY_MS;
+    mmi_stage_patience_ms = left_ms < MMI_STAGE_PATIENCE_MS ? left_ms : MMI_STAGE_PATIENCE_MS;
+    return before_ms;
+}
+
+bool mmi_behind_is_late(const mmi_reader_t *r, char *text, size_t bytes) {
+    bool late = r->log && r->log->staged && mmi_staged_is_late(r->log->staged);
+    if (late)
+        snprintf(text, bytes,
+                 "partition %zu: rank %d on host '%s' reads its files for this rank, and has not "
+                 "answered",
+                 r->p->index, r->p->owner, mmi_staged_host(r->log->staged));
+    return late;
+}
 
 /* ---- between ring and files ------------------------------------------------------------------ */
 
 /* Go on in the files. */
 static mofka_status_t behind_leave_ring(mmi_reader_t *r) {
     uint64_t from = r->next > r->skip_below ? r->next : r->skip_below;
-    r->behind = true;
-    return mmi_log_seek(r->log, from);
+    mofka_status_t status = mmi_log_seek(r->log, from);
+    r->behind = !status; /* else the next fetch finds again that the head has passed */
+    return status;
 }
 
 /* Go on in the ring, at the event that the files would give next. */
@@ -95,8 +119,8 @@ static mofka_status_t behind_fetch_files(mmi_reader_t *r, size_t events_max, mof
     return MOFKA_OK;
 }
 
-mofka_status_t mmi_behind_fetch(mmi_reader_t *r, size_t events_max, mmi_form_t form,
-                                mofka_run_t **run) {
+static mofka_status_t behind_fetch(mmi_reader_t *r, size_t events_max, mmi_form_t form,
+                                   mofka_run_t **run) {
     uint64_t limit;
     mofka_status_t status = behind_limit(r, &limit);
     if (!status && limit == 0)
@@ -117,6 +141,14 @@ mofka_status_t mmi_behind_fetch(mmi_reader_t *r, size_t events_max, mmi_form_t f
             return status ? status : MOFKA_ERR_TIMEOUT;
     }
     return behind_fetch_files(r, events_max, run);
+}
+
+mofka_status_t mmi_behind_fetch(mmi_reader_t *r, size_t events_max, mmi_form_t form,
+                                mofka_run_t **run) {
+    int64_t before_ms = mmi_behind_be_patient(0);
+    mofka_status_t status = behind_fetch(r, events_max, form, run);
+    mmi_stage_patience_ms = before_ms;
+    return status;
 }
 
 mofka_status_t mmi_behind_has_ended(mmi_reader_t *r, bool *ended) {
@@ -222,10 +254,13 @@ mofka_status_t mmi_behind_get_data(void *self, mofka_run_t *run, size_t index,
                                    const mofka_range_t *ranges, size_t range_count,
                                    mofka_data_view_t *view) {
     mmi_consumer_t *c = self;
-    if (!run_is_of_ring(run))
+    bool of_ring = run_is_of_ring(run);
+    if (!of_ring && !c->by_partition[run->partition]->log->staged)
         return mfi_block_get_data(run, index, ranges, range_count, view);
     mofka_status_t status = wanted_note(c, index, ranges, range_count, view);
-    return status ? status : mmi_consumer_get_data(c, run, index, ranges, range_count, view);
+    if (status || !of_ring)
+        return status;
+    return mmi_consumer_get_data(c, run, index, ranges, range_count, view);
 }
 
 /* The head has passed the first `overtaken` events of the run: their data is in the files. */
@@ -244,15 +279,36 @@ static mofka_status_t behind_copy_again(mmi_consumer_t *c, mofka_run_t *run, siz
     return status;
 }
 
+/* Of a run of files that the owner reads: copy what is noted; what is copied need not be again. */
+static mofka_status_t behind_copy_staged(mmi_consumer_t *c, mofka_run_t *run) {
+    const mmi_log_t *log = c->by_partition[run->partition]->log;
+    mofka_status_t status = MOFKA_OK;
+    while (c->wanted_count > 0 && !status) {
+        mmi_wanted_t *w = &c->wanted[c->wanted_count - 1];
+        status = mfi_block_get_data(run, w->index, w->ranges, w->range_count, w->view);
+        if (status)
+            return mmi_log_explain(log, status);
+        free(w->ranges);
+        c->wanted_count--;
+    }
+    return status;
+}
+
+static mofka_status_t behind_finish_data(mmi_consumer_t *c, mofka_run_t *run, int64_t timeout_ms,
+                                         size_t *overtaken) {
+    if (!run_is_of_ring(run))
+        return behind_copy_staged(c, run);
+    mofka_status_t status = mmi_consumer_finish_data(c, run, timeout_ms, overtaken);
+    return status ? status : behind_copy_again(c, run, *overtaken);
+}
+
 mofka_status_t mmi_behind_finish_data(void *self, mofka_run_t *run, int64_t timeout_ms,
                                       size_t *overtaken) {
     mmi_consumer_t *c = self;
     *overtaken = 0;
-    if (!run_is_of_ring(run))
-        return MOFKA_OK;
-    mofka_status_t status = mmi_consumer_finish_data(c, run, timeout_ms, overtaken);
-    if (!status)
-        status = behind_copy_again(c, run, *overtaken);
+    int64_t before_ms = mmi_behind_be_patient(timeout_ms < 0 ? INT64_MAX : timeout_ms);
+    mofka_status_t status = behind_finish_data(c, run, timeout_ms, overtaken);
+    mmi_stage_patience_ms = before_ms;
     *overtaken = 0;
     if (status != MOFKA_ERR_TIMEOUT)
         wanted_clear(c);

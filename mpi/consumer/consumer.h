@@ -272,6 +272,11 @@ void mmi_reader_destroy(mmi_reader_t *r);
 mofka_status_t mmi_behind_open(mmi_reader_t *r, const mmi_topic_t *topic, size_t partition,
                                int64_t deadline);
 void mmi_behind_close(mmi_reader_t *r);
+/* Files that the owner reads: this thread waits for each answer about `left_ms`; a thread of the
+ * agent longer. What mmi_stage_patience_ms was, to be stored there again. */
+int64_t mmi_behind_be_patient(int64_t left_ms);
+/* Whether the owner has not answered a request for its files; then `text` says so. */
+bool mmi_behind_is_late(const mmi_reader_t *r, char *text, size_t bytes);
 /* As mmi_reader_fetch, _has_ended, _has_news and _publish. */
 mofka_status_t mmi_behind_fetch(mmi_reader_t *r, size_t events_max, mmi_form_t form,
                                 mofka_run_t **run);

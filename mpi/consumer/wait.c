@@ -12,6 +12,7 @@
 #include "mpi/consumer/consumer.h"
 #include "mpi/errand/errand.h"
 #include "mpi/rows/rows.h"
+#include "mpi/staging/staging.h"
 #include "mpi/window/share.h"
 
 #include <inttypes.h>
@@ -169,12 +170,8 @@ static bool mmi_consumer_sleep(mmi_consumer_t *c, int64_t left_ms) {
 }
 
 /* When polling, naps grow over all waits in a row that found nothing; at a bell they need not. */
-mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms) {
-    mmi_consumer_t *c = self;
-    if (c->reader_count == 0)
-        return MOFKA_OK;
+static mofka_status_t wait_until(mmi_consumer_t *c, int64_t deadline) {
     mmi_window_t *w = c->readers[0].p->w;
-    int64_t deadline = mmi_deadline(timeout_ms);
     if (mmi_consumer_may_be_rung(c) && !mmi_consumer_is_held(c))
         return mmi_consumer_wait_for_rings(c, deadline);
     bool bells = wait_has_bells(c);
@@ -201,6 +198,17 @@ mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms) {
     }
     c->nap_us = 0;
     return mmi_consumer_check(c);
+}
+
+mofka_status_t mmi_consumer_wait(void *self, int64_t timeout_ms) {
+    mmi_consumer_t *c = self;
+    if (c->reader_count == 0)
+        return MOFKA_OK;
+    int64_t deadline = mmi_deadline(timeout_ms);
+    int64_t before_ms = mmi_behind_be_patient(timeout_ms < 0 ? INT64_MAX : timeout_ms);
+    mofka_status_t status = wait_until(c, deadline);
+    mmi_stage_patience_ms = before_ms;
+    return status;
 }
 
 /* How long the description of a wait may wait itself. */
@@ -235,6 +243,8 @@ void mmi_consumer_describe_wait(void *self, char *text, size_t bytes) {
                      r->p->index, r->next);
             return;
         }
+        if (mmi_behind_is_late(r, text, bytes))
+            return;
         char holder[MMI_HOLDER_TEXT_BYTES];
         if (!wait_find_hole(r, deadline))
             continue;

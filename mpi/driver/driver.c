@@ -6,10 +6,10 @@
  *   options, memory for the driver          roll call, MPI_Comm_idup; agree   until the deadline
  *   memory to compare options               agree, then Ibcast of the         until the deadline
  *                                           leader's; all compare
- *   open the store; rank 0 may make it,     agree, twice                      until the deadline
- *   and cuts it to "resume_at"
  *                                           meet, then Comm_split_type        in MPI
  *   memory to compare bindings              agree, then Iallgather            until the deadline
+ *   open the store; rank 0 may make it,     agree, twice                      until the deadline
+ *   and cuts it to "resume_at"
  *   check and make the window               whether one node; meet            until the deadline
  *   its share of the window                 MPI_Win_allocate                  in MPI
  *                                           agree                             until the deadline
@@ -52,7 +52,7 @@
 /* For the close of a driver that could not be given to the user. */
 #define UNDO_MS 5000
 
-static bool mmi_driver_is_owner(const mmi_driver_t *d, int rank) {
+bool mmi_driver_is_owner(const mmi_driver_t *d, int rank) {
     assert(d->directory.owner_count >= 1);
     for (size_t i = 0; i < d->directory.owner_count; i++)
         if (d->directory.owners[i] == rank)
@@ -66,8 +66,9 @@ static bool mmi_driver_has_memory(const mmi_driver_t *d) {
 }
 
 static uint64_t mmi_driver_share_bytes(const mmi_driver_t *d, int rank) {
-    uint64_t arena_bytes = mmi_driver_is_owner(d, rank) ? d->directory.arena_bytes : 0;
-    return mmi_directory_arena_start(&d->directory, rank) + arena_bytes;
+    return mmi_driver_is_owner(d, rank)
+               ? mmi_directory_arena_start(&d->directory, rank) + d->directory.arena_bytes
+               : mmi_directory_stage_start(&d->directory, rank);
 }
 
 /* ---- the window ------------------------------------------------------------------------------ */
@@ -254,14 +255,15 @@ static mofka_status_t mmi_driver_start_rma(mmi_driver_t *d, const mmi_settings_t
     return runs && mmi_driver_has_memory(d) ? mmi_progress_start(d) : MOFKA_OK;
 }
 
-/* Make this rank's header and directory zero, and see whether the memory is shared. MPICH 3.4.1
- * makes such windows for processes of several jobs on one node, and shares nothing between the
- * jobs. */
+/* Make this rank's header, directory and staging region zero, and see whether the memory is shared.
+ * MPICH 3.4.1 makes such windows for processes of several jobs on one node, and shares nothing
+ * between the jobs. */
 static mofka_status_t mmi_driver_start_shm(mmi_driver_t *d) {
     mmi_window_t *w = d->directory.w;
     const uint64_t place = offsetof(mmi_share_t, identity);
+    uint64_t arena_bytes = mmi_driver_is_owner(d, d->rank) ? d->directory.arena_bytes : 0;
     mofka_status_t status =
-        mmi_window_zero(w, d->rank, 0, mmi_directory_arena_start(&d->directory, d->rank));
+        mmi_window_zero(w, d->rank, 0, mmi_driver_share_bytes(d, d->rank) - arena_bytes);
     if (!status)
         mmi_alive_announce(w);
     if (!status)
@@ -327,6 +329,7 @@ static void mmi_driver_destroy(void *self) {
     assert(!d->has_progress && !d->directory.w);
     if (d->ranks)
         mmi_ranks_free(d->ranks);
+    mmi_stage_destroy(d->directory.stage);
     mmi_records_destroy(&d->directory.records);
     mmi_node_destroy(&d->node);
     free(d->directory.owners);
@@ -401,11 +404,11 @@ static mofka_status_t mmi_driver_open(mmi_driver_t *d, preparation_t *p) {
     directory->directory_bytes = s->directory_bytes;
     directory->owner_count = (size_t)s->owner_count;
     if (!status)
-        status = mmi_driver_open_store(d, s, p->own.resume_at);
-    if (!status)
         status = mmi_node_find(d->ranks, s->node_ranks, &d->node);
     if (!status && s->owner_count == 0)
         directory->owner_count = mmi_driver_choose_owners(d, directory->owners);
+    if (!status)
+        status = mmi_driver_open_store(d, s, p->own.resume_at);
     if (!status)
         status = mmi_driver_start(d, s);
     mmi_node_leave(d->ranks, &d->node);

@@ -9,6 +9,7 @@
 #include <mofka/mpi.h>
 #include "mpi/driver/node.h"
 #include "mpi/driver/settings.h"
+#include "mpi/staging/staging.h"
 #include "mpi/storage/storage.h"
 #include "mpi/topic/stats.h"
 #include "mpi/topic/stats_ranks.h"
@@ -24,6 +25,7 @@ typedef struct mmi_driver {
     uint64_t nonce;            /* a number that other drivers do not have */
     mmi_directory_t directory; /* and the window; owned */
     mfi_store_t store;         /* of the directory, where it has one */
+    bool sees_store;           /* else `store` has only its path and its uuid */
     mmi_storage_t *storage;    /* owned; NULL: this rank keeps no files */
     bool has_progress;         /* the progress thread runs */
     pthread_t progress_thread;
@@ -46,6 +48,10 @@ mofka_status_t mmi_driver_topic_stats(void *self, int64_t timeout_ms, struct cJS
 mofka_status_t mmi_driver_delete_topic(void *self, const char *name);
 mofka_status_t mmi_driver_close(void *self, int64_t timeout_ms);
 
+/* ---- driver.c ---- */
+
+bool mmi_driver_is_owner(const mmi_driver_t *d, int rank);
+
 /* ---- close.c ---- */
 
 /* End the watch of MPI_Finalize and the progress thread, and end the window. `frees`: all ranks
@@ -54,8 +60,8 @@ void mmi_driver_stop(mmi_driver_t *d, bool frees);
 
 /* ---- store.c: collective ---- */
 
-/* Open the store that the settings name, if they do; the same on all ranks. `resume_at`: rank 0
- * cuts topics there first; NULL: none. */
+/* Open the store that the settings name, if they do; the same on all owners. Other ranks need not
+ * see it. `resume_at`: rank 0 cuts topics there first; NULL: none. */
 mofka_status_t mmi_driver_open_store(mmi_driver_t *d, const mmi_settings_t *s,
                                      const char *resume_at);
 /* Once the window is open: start to keep files, and make the topics that the store has. */

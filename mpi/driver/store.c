@@ -1,34 +1,45 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The driver's store: all ranks open the same one, and find the topics that it has. */
+/* The driver's store: rank 0 and the owners open the same one, other ranks if they see it, and all
+ * find the topics that it has. */
 #include <cjson/cJSON.h>
+#include <stdio.h>
 #include <string.h>
+#include <mofka/log.h>
 #include "mpi/driver/driver.h"
 
-/* Two words of the store's identity. */
-static void store_identity(const mfi_store_t *store, uint64_t words[2]) {
-    memcpy(words, store->uuid.bytes, sizeof store->uuid.bytes);
+/* The identity of rank 0's store. Each word has 32 bits of it: MPICH 4.0.2 takes the largest of
+ * MPI_UINT64_T as of signed numbers. */
+static mofka_status_t store_share_uuid(mmi_driver_t *d, mfi_uuid_t *first) {
+    uint32_t parts[4] = {0};
+    mofka_status_t status = MOFKA_OK;
+    static_assert(sizeof parts == sizeof *first, "four parts");
+    if (d->rank == 0)
+        memcpy(parts, &d->store.uuid, sizeof parts);
+    for (int i = 0; i < 4 && !status; i += 2) {
+        uint64_t words[2] = {parts[i], parts[i + 1]};
+        status = mmi_ranks_largest(d->ranks, words, "comparing its store");
+        parts[i] = (uint32_t)words[0];
+        parts[i + 1] = (uint32_t)words[1];
+    }
+    memcpy(first, parts, sizeof parts);
+    return status;
 }
 
-/* Whether all ranks see the same store. */
-static mofka_status_t store_compare(mmi_driver_t *d) {
-    uint64_t own[2], largest[2], least[2];
-    static_assert(sizeof own == sizeof d->store.uuid.bytes, "two words");
-    store_identity(&d->store, own);
-    for (int i = 0; i < 2; i++) {
-        largest[i] = own[i];
-        least[i] = ~own[i];
-    }
-    mofka_status_t status = mmi_ranks_largest(d->ranks, largest, "comparing its store");
-    if (!status)
-        status = mmi_ranks_largest(d->ranks, least, "comparing its store");
+/* Whether this rank sees the store of rank 0. Owners must. */
+static mofka_status_t store_compare(mmi_driver_t *d, mofka_status_t opened, bool *sees) {
+    mfi_uuid_t first;
+    mofka_status_t status = store_share_uuid(d, &first);
     if (status)
         return status;
-    if (largest[0] == ~least[0] && largest[1] == ~least[1])
+    *sees = !opened && memcmp(&d->store.uuid, &first, sizeof first) == 0;
+    d->store.uuid = first;
+    if (*sees || !mmi_driver_is_owner(d, d->rank))
         return MOFKA_OK;
-    return mofka_fail(MOFKA_ERR_INVALID,
-                      "MPI driver: %s is not the same folder on all ranks: \"store\" must be on a "
-                      "file system that all of them share",
-                      d->store.path);
+    return opened ? opened
+                  : mofka_fail(MOFKA_ERR_INVALID,
+                               "MPI driver: %s of rank %d is not the store of rank 0: \"store\" "
+                               "must be on a file system that rank 0 and all \"owners\" share",
+                               d->store.path, d->rank);
 }
 
 /* Rank 0: open the store, or make it, and cut what is to be cut. Other ranks wait meanwhile, so
@@ -48,9 +59,27 @@ static mofka_status_t store_open_first(mmi_driver_t *d, const mmi_settings_t *s,
     return status;
 }
 
+/* Of a rank that sees no store there. */
+static void store_log_blind(const mmi_driver_t *d) {
+    mofka_log(MOFKA_LOG_INFO,
+              "rank %d does not see the store %s: owners read it for this rank, and other ranks "
+              "create its topics",
+              d->rank, d->store.path);
+}
+
+/* Other ranks than rank 0, once that one has opened it. */
+static mofka_status_t store_open_others(mmi_driver_t *d, const mmi_settings_t *s) {
+    mofka_status_t status = mfi_store_open(&mfi_io_posix, s->store, MFI_STORE_THERE, &d->store);
+    if (status) {
+        d->store = (mfi_store_t){.io = mfi_io_posix};
+        snprintf(d->store.path, sizeof d->store.path, "%s", s->store);
+    }
+    return status;
+}
+
 mofka_status_t mmi_driver_open_store(mmi_driver_t *d, const mmi_settings_t *s,
                                      const char *resume_at) {
-    mofka_status_t status = MOFKA_OK;
+    mofka_status_t status = MOFKA_OK, opened = MOFKA_OK;
     if (!s->store[0])
         return MOFKA_OK;
     if (d->rank == 0)
@@ -59,13 +88,24 @@ mofka_status_t mmi_driver_open_store(mmi_driver_t *d, const mmi_settings_t *s,
     if (status)
         return status;
     if (d->rank != 0)
-        status = mfi_store_open(&mfi_io_posix, s->store, MFI_STORE_THERE, &d->store);
+        opened = store_open_others(d, s);
+    status = store_compare(d, opened, &d->sees_store);
     status = mmi_agree(d->ranks, status, "opening its store");
-    if (!status)
-        status = store_compare(d);
-    if (!status)
-        d->directory.store = &d->store;
-    return status;
+    if (status)
+        return status;
+    if (!d->sees_store)
+        store_log_blind(d);
+    d->directory.store = &d->store;
+    d->directory.stage_bytes = mmi_stage_region_bytes(d->size);
+    return MOFKA_OK;
+}
+
+/* What this rank has of staging. */
+static mofka_status_t store_make_stage(mmi_driver_t *d) {
+    mmi_directory_t *directory = &d->directory;
+    return mmi_stage_create(directory->w, mmi_directory_stage_start(directory, 0),
+                            mmi_directory_stage_start(directory, 1), d->sees_store,
+                            &directory->stage);
 }
 
 /* The options of a topic that the store has. What the driver "files" has made says of files what is
@@ -116,11 +156,10 @@ static mofka_status_t store_check_window(const mmi_window_t *w) {
 }
 
 mofka_status_t mmi_driver_resume(mmi_driver_t *d) {
-    bool owns = false;
-    for (size_t i = 0; i < d->directory.owner_count; i++)
-        owns |= d->directory.owners[i] == d->rank;
     mofka_status_t status = store_check_window(d->directory.w);
-    if (!status && owns)
+    if (!status)
+        status = store_make_stage(d);
+    if (!status && mmi_driver_is_owner(d, d->rank))
         status = mmi_storage_start(&d->directory, &d->storage);
     status = mmi_agree(d->ranks, status, "starting to keep its store");
     if (!status && d->rank == 0)

@@ -9,11 +9,11 @@
  *
  * A rank's share of the window:
  *
- *   +--------------+-------------------------+--------------------------------------+
- *   | share header | directory (rank 0 only) | arena (owners only)                  |
- *   | one page     | whole pages             | partition | partition | ... | unused |
- *   +--------------+-------------------------+--------------------------------------+
- *     window/share.h   topic/directory.c         each partition is whole pages
+ *   +--------------+-------------------------+------------------+---------------------------------+
+ *   | share header | directory (rank 0 only) | staging (owners, | arena (owners only)             |
+ *   | one page     | whole pages             | with a store)    | partition | partition | unused  |
+ *   +--------------+-------------------------+------------------+---------------------------------+
+ *     window/share.h   topic/directory.c       staging/staging.h  each partition is whole pages
  *
  * A record of the directory:
  *

@@ -36,7 +36,7 @@ typedef struct mmi_keeper {
     mmi_stored_t *words; /* in this rank's share */
     mmi_control_t *control;
     mfi_log_t log;
-    bool has_log;
+    _Atomic bool has_log;
     mfi_lock_t *lock_file; /* NULL: not taken */
     mfi_writer_t *writer;  /* NULL: the log is not open */
     mfi_places_t *places;
@@ -78,6 +78,7 @@ typedef struct mmi_write {
 typedef struct mmi_storage {
     mmi_directory_t *d;
     _Atomic(mmi_keeper_t *) keepers; /* the newest first; none is removed */
+    mmi_server_t *server;            /* reads files for ranks that do not see them */
     uint64_t topics_seen;            /* `stored_topics`, before the last look */
     bool looked;
     mmi_write_t write;

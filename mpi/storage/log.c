@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A consumer's reader of a partition's files, which it opens by itself. */
+/*
+ * A consumer's reader of a partition's files. A rank that sees them opens them by itself; for
+ * another one, the owner reads them (staging/staging.h).
+ */
 #include "mpi/storage/storage.h"
 
 #include <assert.h>
@@ -25,26 +28,46 @@ static mofka_status_t log_check_sight(const mfi_log_t *log, const mmi_partition_
                       p->topic, p->index, p->owner, log->folder);
 }
 
-mofka_status_t mmi_log_open(const mmi_topic_t *topic, size_t partition, mmi_log_t **out) {
+/* Find the files of a rank that sees the store. */
+static mofka_status_t log_find(const mmi_topic_t *topic, size_t partition, mfi_log_t *log) {
     mfi_topic_record_t record = {0};
-    assert(topic->store);
+    mofka_status_t status = mfi_store_load_topic(topic->store, topic->name, &record);
+    if (!status)
+        status = mfi_store_log(topic->store, &record, partition, log);
+    mfi_topic_record_clear(&record);
+    return status ? status : log_check_sight(log, &topic->partitions[partition]);
+}
+
+/* Its own files, or those that the owner reads. */
+static mofka_status_t log_find_or_stage(const mmi_topic_t *topic, size_t partition,
+                                        mmi_log_t *log) {
+    const mmi_partition_t *p = &topic->partitions[partition];
+    mofka_status_t status = MOFKA_ERR_NOT_FOUND;
+    if (topic->stage->sees)
+        status = log_find(topic, partition, &log->log);
+    if (status != MOFKA_ERR_NOT_FOUND && status != MOFKA_ERR_INVALID && status != MOFKA_ERR_STORAGE)
+        return status;
+    return mmi_staged_open(topic->stage, p, &log->log, &log->staged);
+}
+
+mofka_status_t mmi_log_open(const mmi_topic_t *topic, size_t partition, mmi_log_t **out) {
+    assert(topic->store && topic->stage);
     mmi_log_t *log = calloc(1, sizeof *log);
     if (!log)
         return mofka_fail(MOFKA_ERR_MEMORY, "no memory for a reader of files");
-    mofka_status_t status = mfi_store_load_topic(topic->store, topic->name, &record);
+    mofka_status_t status = log_find_or_stage(topic, partition, log);
     if (!status)
-        status = mfi_store_log(topic->store, &record, partition, &log->log);
-    mfi_topic_record_clear(&record);
-    if (!status)
-        status = log_check_sight(&log->log, &topic->partitions[partition]);
-    if (!status)
-        status = mfi_reader_open(&log->log, &log->reader);
+        status = mmi_log_explain(log, mfi_reader_open(&log->log, &log->reader));
     if (status) {
         mmi_log_close(log);
         return status;
     }
     *out = log;
     return MOFKA_OK;
+}
+
+mofka_status_t mmi_log_explain(const mmi_log_t *log, mofka_status_t status) {
+    return log->staged ? mmi_staged_explain(status) : status;
 }
 
 void mmi_log_close(mmi_log_t *log) {
@@ -55,11 +78,12 @@ void mmi_log_close(mmi_log_t *log) {
         mfi_reader_close(log->reader);
     if (log->data)
         mfi_reader_close(log->data);
+    mmi_staged_close(log->staged);
     free(log);
 }
 
 mofka_status_t mmi_log_oldest(mmi_log_t *log, uint64_t *id) {
-    return mfi_reader_oldest(log->reader, id);
+    return mmi_log_explain(log, mfi_reader_oldest(log->reader, id));
 }
 
 mofka_status_t mmi_log_seek(mmi_log_t *log, uint64_t id) {
@@ -69,7 +93,7 @@ mofka_status_t mmi_log_seek(mmi_log_t *log, uint64_t id) {
     log->boundary = log->complete = false;
     mofka_status_t status = mfi_reader_seek(log->reader, &found);
     if (status)
-        return status;
+        return mmi_log_explain(log, status);
     log->lost += found > id ? found - id : 0;
     log->next = found;
     return MOFKA_OK;
@@ -78,11 +102,11 @@ mofka_status_t mmi_log_seek(mmi_log_t *log, uint64_t id) {
 mofka_status_t mmi_log_seek_time(mmi_log_t *log, uint64_t time_ns) {
     uint64_t id = log->next;
     mofka_status_t status = mfi_reader_seek_time(log->reader, time_ns, &id);
-    return status ? status : mmi_log_seek(log, id);
+    return status ? mmi_log_explain(log, status) : mmi_log_seek(log, id);
 }
 
 mofka_status_t mmi_log_end(mmi_log_t *log, uint64_t *id) {
-    return mfi_reader_seek_end(log->reader, id);
+    return mmi_log_explain(log, mfi_reader_seek_end(log->reader, id));
 }
 
 mofka_status_t mmi_log_look(mmi_log_t *log, uint64_t written) {
@@ -92,7 +116,7 @@ mofka_status_t mmi_log_look(mmi_log_t *log, uint64_t written) {
         status = mfi_reader_next(log->reader, written, &read);
         log->complete = status == MOFKA_ERR_COMPLETE;
         if (status)
-            return log->complete ? MOFKA_ERR_TIMEOUT : status;
+            return log->complete ? MOFKA_ERR_TIMEOUT : mmi_log_explain(log, status);
         log->lost += read.lost;
         log->next = read.first_id;
         if (read.kind == MFI_FRAME_BATCH) {
@@ -158,5 +182,5 @@ mofka_status_t mmi_log_read_data(mmi_log_t *log, uint64_t id, const mofka_range_
         mofka_data_view_write(view, copy, bytes, 0);
     *damaged = status == MOFKA_ERR_CORRUPT || status == MOFKA_ERR_TIMEOUT;
     free(copy);
-    return *damaged ? MOFKA_OK : status;
+    return *damaged ? MOFKA_OK : mmi_log_explain(log, status);
 }

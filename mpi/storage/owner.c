@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The threads of a rank that owns partitions of topics with storage. A file system that stands
- * still may hold up the two that use it; the third one then still warns that it is slow.
+ * still may hold up those that use it; the watching one then still warns that it is slow. A fourth
+ * one reads files for ranks that do not see them (staging/serve.c).
  *
  * The writing thread finds the topics: who makes one adds to the word `stored_topics` of its
  * owners' shares, and this thread then looks at the directory. It sleeps at `stored_bell`, as a
@@ -9,6 +10,7 @@
  */
 #include "mpi/storage/keeper.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <mofka/log.h>
 #include "base/thread.h"
@@ -108,6 +110,7 @@ static bool keeper_is_asked(mmi_keeper_t *k) {
 static bool storage_write_all(mmi_storage_t *s) {
     bool found = false, wants = false;
     storage_look(s);
+    mmi_server_look(s->server);
     for (mmi_keeper_t *k = atomic_load(&s->keepers); k; k = k->next) {
         bool wrote = mmi_keeper_write(k, &s->write);
         found |= wrote;
@@ -253,9 +256,23 @@ static void *storage_run_watching(void *argument) {
     return NULL;
 }
 
+/* ---- the serving thread ---------------------------------------------------------------------- */
+
+static int storage_find_log(void *context, uint64_t partition, const mfi_log_t **log) {
+    const mmi_storage_t *s = context;
+    for (const mmi_keeper_t *k = atomic_load(&s->keepers); k; k = k->next) {
+        if (k->p->base != partition || !atomic_load(&k->has_log))
+            continue;
+        *log = &k->log;
+        return atomic_load(&k->taken) ? EBUSY : 0;
+    }
+    return ENOENT;
+}
+
 /* ---- begin and end --------------------------------------------------------------------------- */
 
 static void storage_free(mmi_storage_t *s) {
+    mmi_server_stop(s->server);
     for (mmi_keeper_t *k = atomic_load(&s->keepers), *next; k; k = next) {
         next = k->next;
         mmi_keeper_close(k);
@@ -312,12 +329,15 @@ mofka_status_t mmi_storage_start(mmi_directory_t *d, mmi_storage_t **out) {
     pthread_cond_init(&s->work, &monotonic);
     pthread_cond_init(&s->end, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    int error = storage_start_threads(s);
-    if (error) {
+    mofka_status_t status = mmi_server_start(d->stage, storage_find_log, s, &s->server);
+    int error = status ? 0 : storage_start_threads(s);
+    if (status || error)
         storage_free(s);
+    if (status)
+        return status;
+    if (error)
         return mofka_fail(MOFKA_ERR_SYSTEM, "a thread that writes topics to files: error %d",
                           error);
-    }
     *out = s;
     return MOFKA_OK;
 }

@@ -23,6 +23,7 @@
 #ifndef MOFKA_MPI_STORAGE_STORAGE_H
 #define MOFKA_MPI_STORAGE_STORAGE_H
 
+#include "mpi/staging/staging.h"
 #include "mpi/topic/directory.h"
 #include "store/read/block.h"
 
@@ -65,19 +66,22 @@ mofka_status_t mmi_storage_ends(void *topic, int64_t timeout_ms, uint64_t *ends)
 typedef struct mmi_log {
     mfi_log_t log;
     mfi_reader_t *reader;
-    mfi_reader_t *data; /* for data that the ring has lost; NULL: not used yet */
-    mfi_block_t *block; /* read, and not all given; NULL: none */
-    uint32_t given;     /* of its events */
-    uint64_t next;      /* id to give next */
-    uint64_t lost;      /* for the next run */
-    bool boundary;      /* a batch begins at `next`, or will */
-    bool complete;      /* the files end there */
+    mfi_reader_t *data;   /* for data that the ring has lost; NULL: not used yet */
+    mfi_block_t *block;   /* read, and not all given; NULL: none */
+    uint32_t given;       /* of its events */
+    uint64_t next;        /* id to give next */
+    mmi_staged_t *staged; /* the owner reads the files; NULL: this rank sees them */
+    uint64_t lost;        /* for the next run */
+    bool boundary;        /* a batch begins at `next`, or will */
+    bool complete;        /* the files end there */
 } mmi_log_t;
 
 /* Give: mmi_log_close. */
 mofka_status_t mmi_log_open(const mmi_topic_t *topic, size_t partition, mmi_log_t **log);
 /* NULL is ignored. */
 void mmi_log_close(mmi_log_t *log);
+/* After an error of the store: what the owner has to do with it; see mmi_staged_explain. */
+mofka_status_t mmi_log_explain(const mmi_log_t *log, mofka_status_t status);
 /* The oldest event. */
 mofka_status_t mmi_log_oldest(mmi_log_t *log, uint64_t *id);
 /* Go to an event. What retention has removed is lost. */

@@ -39,6 +39,7 @@
 #include <unistd.h>
 #include <mofka/partition_selector.h>
 #include "mpi/errand/errand.h"
+#include "mpi/staging/staging.h"
 #include "mpi/topic/directory.h"
 #include "mpi/topic/wish.h"
 
@@ -416,6 +417,11 @@ static mofka_status_t creation_begin(creation_t *c) {
         return mofka_fail(MOFKA_ERR_OPTION,
                           "topic '%s' has \"storage\": the MPI driver needs its option \"store\"",
                           c->config->name);
+    if (creation_has_storage(c) && !c->d->stage->sees)
+        return mofka_fail(MOFKA_ERR_UNSUPPORTED,
+                          "topic '%s' has \"storage\", and this rank does not see the store %s: "
+                          "create it on rank 0, or on an owner's rank",
+                          c->config->name, c->d->store->path);
     c->partitions = calloc(c->wish.partition_count, sizeof *c->partitions);
     mofka_status_t status =
         c->partitions

@@ -12,9 +12,14 @@
 /* Within this time, rank 0 answers unless it has stopped. */
 #define ANSWER_MS 1000
 
-uint64_t mmi_directory_arena_start(const mmi_directory_t *d, int rank) {
+uint64_t mmi_directory_stage_start(const mmi_directory_t *d, int rank) {
     assert(rank >= 0 && d->directory_bytes % MMI_PAGE_BYTES == 0);
     return MMI_DIRECTORY_START + (rank == 0 ? d->directory_bytes : 0);
+}
+
+uint64_t mmi_directory_arena_start(const mmi_directory_t *d, int rank) {
+    assert(d->stage_bytes % MMI_PAGE_BYTES == 0);
+    return mmi_directory_stage_start(d, rank) + d->stage_bytes;
 }
 
 /* A rank that died with the lock may have changed a record, and not said so yet. */

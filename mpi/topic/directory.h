@@ -74,6 +74,8 @@ typedef struct mmi_directory {
     uint64_t directory_bytes;           /* of rank 0, for records */
     const mofka_topic_ops_t *topic_ops; /* the table of each topic that is opened */
     mfi_store_t *store;                 /* borrow from the driver; NULL: the driver has no store */
+    uint64_t stage_bytes;               /* of each owner, for staging; 0: the driver has no store */
+    struct mmi_stage *stage;            /* borrow from the driver; NULL: the same */
     mmi_records_t records;
 } mmi_directory_t;
 
@@ -82,7 +84,8 @@ typedef struct mmi_directory {
 static inline mmi_window_t *mmi_directory_window(const mmi_directory_t *d) {
     return mmi_window_by_node(d->w, 0);
 }
-/* Offset of a rank's arena in its share. */
+/* Offset of an owner's staging region in its share, and of its arena, which is behind that. */
+uint64_t mmi_directory_stage_start(const mmi_directory_t *d, int rank);
 uint64_t mmi_directory_arena_start(const mmi_directory_t *d, int rank);
 
 void mmi_records_init(mmi_records_t *records);

@@ -269,6 +269,7 @@ static mofka_status_t record_read_storage(const mmi_directory_t *d, const cJSON 
     mofka_status_t status =
         mmi_wish_read(&(mofka_topic_config_t){.name = topic->name, .options = options}, &wish);
     topic->store = d->store;
+    topic->stage = d->stage;
     topic->storage = wish.storage;
     return status;
 }

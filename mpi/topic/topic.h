@@ -24,6 +24,7 @@ typedef struct mmi_topic {
     _Atomic bool deleted;          /* that is known */
     uint64_t expected_producers;   /* 0: the topic does not complete itself */
     const struct mfi_store *store; /* where its events are in files; NULL: they are not */
+    struct mmi_stage *stage;       /* then: to read those of other ranks; borrow from the driver */
     mmi_storage_wish_t storage;    /* then */
     size_t partition_count;
     mmi_partition_t partitions[];

@@ -36,8 +36,12 @@ static mofka_status_t fetch_run(mofka_consumer_t *consumer, int64_t deadline, bo
     bool waits_on = *waited;
     *waited = false;
     assert(consumer->fetching);
-    if (consumer->unfinished)
-        return mfi_run_finish(consumer, deadline);
+    if (consumer->unfinished) {
+        status = mfi_run_finish(consumer, deadline);
+        if (status == MOFKA_ERR_TIMEOUT)
+            fetch_describe_wait(consumer, deadline, waits_for);
+        return status;
+    }
     if (run)
         return mfi_run_take(consumer, run, deadline);
     if (!waits_on) {

@@ -129,6 +129,13 @@ case_kill_far() {
     [ "$(tail -n 1 "$WORLD/report" 2>/dev/null)" = "all right" ] || fail "$(cat "$WORLD/report")"
 }
 
+# The store is in the first host's own memory, which the second does not see: it reads by way of the first.
+case_staging() {
+    job_start node0:1,node1:1 -n 2 "$build/tests/mpi/staging" rma "a_blind_reader*" /dev/shm
+    job_passes 2 1 "every rank passed"
+    has 1 "rank 1 does not see the store" || fail "the second host sees the store"
+}
+
 case_conformance_node() {
     job_start node0:1,node1:1 -n 2 "$build/tests/mpi/mpi_conformance" parts
     job_passes 2 1 "every rank passed"

@@ -27,7 +27,7 @@ src/plugins/schema_validator 11
 mpi/window 11
 mpi/alive 12                  mpi/ranks 12                  mpi/clerk 12
 mpi/partition 13
-mpi/rows 14                   mpi/errand 14
+mpi/rows 14                   mpi/errand 14                 mpi/staging 14
 mpi/topic 15
 mpi/storage 16
 mpi/producer 17               mpi/consumer 17

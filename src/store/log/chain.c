@@ -34,10 +34,16 @@ static bool name_read_number(const char **at, int digits, uint64_t *number) {
     return true;
 }
 
+bool mfi_part_parse(const char *name, uint64_t *first_id, uint64_t *life, const char **ending) {
+    bool good = name_read_number(&name, NAME_ID_DIGITS, first_id) && *name++ == '-' &&
+                name_read_number(&name, NAME_LIFE_DIGITS, life) && *first_id <= MFI_ID_MAX;
+    *ending = name;
+    return good;
+}
+
 static bool name_is_segment(const char *name, uint64_t *first_id, uint64_t *life) {
-    return name_read_number(&name, NAME_ID_DIGITS, first_id) && *name++ == '-' &&
-           name_read_number(&name, NAME_LIFE_DIGITS, life) && strcmp(name, ".log") == 0 &&
-           *first_id <= MFI_ID_MAX;
+    const char *ending;
+    return mfi_part_parse(name, first_id, life, &ending) && strcmp(ending, ".log") == 0;
 }
 
 /* ---- listing --------------------------------------------------------------------------------- */

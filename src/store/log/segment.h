@@ -75,6 +75,9 @@ uint64_t mfi_chain_oldest(const mfi_chain_t *chain);
 /* Where a place of `life` at `id` is now: lower where later lives have other events from there on.
  */
 uint64_t mfi_chain_place(const mfi_chain_t *chain, uint64_t life, uint64_t id);
+/* Read the name of a segment's file: `*ending` is what follows the numbers. False: it is no such
+ * name. */
+bool mfi_part_parse(const char *name, uint64_t *first_id, uint64_t *life, const char **ending);
 /* The path of a segment's file; `ending`: ".log", ".idx" or ".new". */
 mofka_status_t mfi_part_path(const mfi_log_t *log, uint64_t life, uint64_t first_id,
                              const char *ending, char path[MFI_PATH_BYTES_MAX]);

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Check the Promela models of a partition, of the store and of monitors with spin: each holds, and each of its mutants fails.
+# Check the Promela models of a partition, of staging, of the store and of monitors with spin: each holds, and each of its mutants fails.
 # As many searches run at a time as there are processors.
-#   models.sh PARTITION-MODELS STORE-MODELS BASE-MODELS
+#   models.sh PARTITION-MODELS STORE-MODELS BASE-MODELS STAGING-MODELS
 set -euo pipefail
-partition=$(cd "$1" && pwd) store=$(cd "$2" && pwd) base=$(cd "$3" && pwd) work=$(mktemp -d)
+partition=$(cd "$1" && pwd) store=$(cd "$2" && pwd) base=$(cd "$3" && pwd) staging=$(cd "$4" && pwd) work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 searches=()
 check() { # holds|fails MODEL [DEFINE...]
@@ -18,6 +18,7 @@ search() { # the same
     cd "$(mktemp -d "$work/XXXXXX")"
     [ -e "$path" ] || path=$store/$model.pml
     [ -e "$path" ] || path=$base/$model.pml
+    [ -e "$path" ] || path=$staging/$model.pml
     spin "${@/#/-D}" -a "$path" >spin.log || { cat spin.log; exit 1; }
     cc -O2 -w -DCOLLAPSE -DSAFETY -o pan pan.c
     ./pan -m1000000 >pan.log 2>&1 || echo "pan ended with $?" >>pan.log # judged by what it printed, below
@@ -113,6 +114,14 @@ check fails stored START=0 MUTANT_NO_SECOND_HEAD
 check fails stored START=3 MUTANT_ANYWHERE
 check fails stored SYNCED MUTANT_WRITTEN_CURSOR
 check fails stored SYNCED MUTANT_PLACE_LATE
+check holds staging
+check holds staging STOPS DIES
+check fails staging MUTANT_NO_CHECK
+check fails staging MUTANT_FIRST_WORD
+check fails staging MUTANT_NO_AGAIN
+check fails staging MUTANT_OLD_SERIAL
+check fails staging MUTANT_KEEPS
+check fails staging DIES MUTANT_DEAF
 check holds follow
 check fails follow MUTANT_FIRST_PIECE
 check fails follow MUTANT_NO_SECOND_LOOK
