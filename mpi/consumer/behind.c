@@ -222,7 +222,7 @@ static bool run_is_of_ring(const mofka_run_t *run) {
 static void wanted_clear(mmi_consumer_t *c) {
     for (size_t i = 0; i < c->wanted_count; i++)
         free(c->wanted[i].ranges);
-    c->wanted_count = 0;
+    c->wanted_count = c->wanted_done = 0;
 }
 
 void mmi_behind_free(mmi_consumer_t *c) {
@@ -283,15 +283,15 @@ static mofka_status_t behind_copy_again(mmi_consumer_t *c, mofka_run_t *run, siz
 static mofka_status_t behind_copy_staged(mmi_consumer_t *c, mofka_run_t *run) {
     const mmi_log_t *log = c->by_partition[run->partition]->log;
     mofka_status_t status = MOFKA_OK;
-    while (c->wanted_count > 0 && !status) {
-        mmi_wanted_t *w = &c->wanted[c->wanted_count - 1];
+    if (!log->staged) /* its data is there */
+        return MOFKA_OK;
+    mmi_staged_read_ahead(log->staged, true);
+    for (; c->wanted_done < c->wanted_count && !status; c->wanted_done += !status) {
+        mmi_wanted_t *w = &c->wanted[c->wanted_done];
         status = mfi_block_get_data(run, w->index, w->ranges, w->range_count, w->view);
-        if (status)
-            return mmi_log_explain(log, status);
-        free(w->ranges);
-        c->wanted_count--;
     }
-    return status;
+    mmi_staged_read_ahead(log->staged, false);
+    return mmi_log_explain(log, status);
 }
 
 static mofka_status_t behind_finish_data(mmi_consumer_t *c, mofka_run_t *run, int64_t timeout_ms,

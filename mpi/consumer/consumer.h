@@ -158,7 +158,8 @@ typedef struct mmi_consumer {
     int64_t nap_us;       /* the next sleep; 0: something was found */
     mmi_wanted_t *wanted; /* of a topic with storage */
     size_t wanted_count, wanted_room;
-    bool trims_later; /* whoever calls fetch has another thread call mmi_consumer_trim */
+    size_t wanted_done; /* of a run of files that the owner reads */
+    bool trims_later;   /* whoever calls fetch has another thread call mmi_consumer_trim */
     size_t partition_count;
     mmi_reader_t **by_partition; /* NULL: not one of this consumer's */
     size_t reader_count;

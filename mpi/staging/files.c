@@ -16,6 +16,8 @@
 #include <mofka/backend.h>
 #include "mpi/staging/staging.h"
 
+/* Data of small events is read so far ahead: less than a round trip costs. */
+#define AHEAD_BYTES ((size_t)32 << 10)
 /* Files that a reader, and the runs that it gave, have open. */
 #define FILES_MAX ((size_t)1 << 20)
 
@@ -24,7 +26,17 @@ typedef struct staged_file {
     uint64_t life, first_id, ending;
 } staged_file_t;
 
+/* Bytes of a file that were read ahead. */
+typedef struct staged_kept {
+    bool on;
+    staged_file_t file;
+    uint64_t offset;
+    size_t bytes;
+    char *all; /* AHEAD_BYTES; NULL: nothing was kept yet */
+} staged_kept_t;
+
 struct mmi_staged {
+    staged_kept_t kept;
     mmi_stage_t *stage;
     const mmi_partition_t *p;
     char host[MMI_HOST_WORDS * sizeof(uint64_t)]; /* "": not known yet */
@@ -122,6 +134,7 @@ static void staged_leave(mmi_staged_t *s, int fd) {
         return;
     pthread_mutex_destroy(&s->lock);
     free(s->files);
+    free(s->kept.all);
     free(s);
 }
 
@@ -145,17 +158,57 @@ const char *mmi_staged_host(const mmi_staged_t *s) {
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static ssize_t staged_read(void *self, int fd, void *to, size_t bytes, uint64_t offset) {
-    mmi_staged_t *s = self;
+static ssize_t staged_read_now(mmi_staged_t *s, const staged_file_t *file, void *to, size_t bytes,
+                               uint64_t offset) {
     mmi_stage_result_t result;
-    staged_file_t file = staged_file(s, fd);
-    mmi_stage_request_t request = staged_request(&file, MMI_STAGE_READ);
+    mmi_stage_request_t request = staged_request(file, MMI_STAGE_READ);
     bytes = bytes < MMI_STAGE_BYTES ? bytes : MMI_STAGE_BYTES;
     request.range = offset << MMI_STAGE_RANGE_BITS | bytes;
     if (offset >> (64 - MMI_STAGE_RANGE_BITS) != 0) /* files are shorter */
         return 0;
     int error = staged_ask(s, &request, to, bytes, &result);
     return error ? error : (ssize_t)result.bytes;
+}
+
+static bool kept_has(const staged_kept_t *kept, const staged_file_t *file, size_t bytes,
+                     uint64_t offset) {
+    return kept->bytes >= bytes && kept->file.life == file->life &&
+           kept->file.first_id == file->first_id && kept->file.ending == file->ending &&
+           offset >= kept->offset && offset - kept->offset <= kept->bytes - bytes;
+}
+
+static ssize_t staged_read_kept(mmi_staged_t *s, const staged_file_t *file, void *to, size_t bytes,
+                                uint64_t offset) {
+    staged_kept_t *kept = &s->kept;
+    if (!kept->all)
+        kept->all = malloc(AHEAD_BYTES);
+    if (!kept->all)
+        return -ENOMEM;
+    if (!kept_has(kept, file, bytes, offset)) {
+        kept->bytes = 0;
+        ssize_t got = staged_read_now(s, file, kept->all, AHEAD_BYTES, offset);
+        if (got < 0)
+            return got;
+        kept->file = *file;
+        kept->offset = offset;
+        kept->bytes = (size_t)got;
+    }
+    size_t left = kept->bytes - (size_t)(offset - kept->offset);
+    bytes = bytes < left ? bytes : left;
+    memcpy(to, kept->all + (offset - kept->offset), bytes);
+    return (ssize_t)bytes;
+}
+
+static ssize_t staged_read(void *self, int fd, void *to, size_t bytes, uint64_t offset) {
+    mmi_staged_t *s = self;
+    staged_file_t file = staged_file(s, fd);
+    return s->kept.on && bytes < AHEAD_BYTES ? staged_read_kept(s, &file, to, bytes, offset)
+                                             : staged_read_now(s, &file, to, bytes, offset);
+}
+
+void mmi_staged_read_ahead(mmi_staged_t *s, bool begins) {
+    s->kept.on = begins;
+    s->kept.bytes = 0;
 }
 
 static int staged_size(void *self, int fd, uint64_t *bytes) {

@@ -6,7 +6,8 @@
  *   1 take this rank's turn at the owner     nothing at the owner
  *   2 put the request                        a request, which the owner answers once, into a buffer
  *                                            that it uses again after a second
- *   3 add to `asked`, ring                   the same
+ *   3 add to `asked`, ring, unless the       the same
+ *     owner has just answered
  *   4 wait for the answer, get the buffer    the same
  *
  * An owner that is stopped is waited for as long as this thread's patience; one that is proven
@@ -155,7 +156,9 @@ static int ask_put(asking_t *a) {
     mofka_status_t status = w->ops->flush(w, a->p->owner);
     if (status)
         return ask_fail(status, EIO);
-    ask_tell(a);
+    a->told_ms = mmi_now_ms();
+    if (a->told_ms - a->turn->answered_ms >= MMI_STAGE_AWAKE_MS / 2)
+        ask_tell(a);
     return 0;
 }
 
@@ -175,6 +178,7 @@ static int ask_get(asking_t *a, uint64_t answer, bool *right) {
         return ask_fail_late(a);
     if (status)
         return ask_fail(status, EIO);
+    a->turn->answered_ms = mmi_now_ms();
     *right = b->serial == a->request.serial && b->rank == (uint64_t)a->w->rank &&
              b->bytes <= units * 64 && b->check == mmi_stage_buffer_check(b);
     return 0;

@@ -15,10 +15,9 @@
 #include "base/thread.h"
 #include "mpi/staging/staging.h"
 
-/* Looks of a thread that is awake, and how long it stays so. */
+/* Looks of a thread that is awake. */
 #define LOOK_US 20
 #define LOOK_US_MAX 1000
-#define AWAKE_MS 200
 
 /* Which answer a buffer has. */
 typedef struct served {
@@ -249,11 +248,11 @@ static bool server_serve_all(mmi_server_t *s) {
 
 /* Until nobody has asked for a while. */
 static void server_stay_awake(mmi_server_t *s) {
-    int64_t us = LOOK_US, until = mmi_now_ms() + AWAKE_MS;
+    int64_t us = LOOK_US, until = mmi_now_ms() + MMI_STAGE_AWAKE_MS;
     while (!atomic_load(&s->ends) && mmi_now_ms() < until) {
         if (server_serve_all(s)) {
             us = LOOK_US;
-            until = mmi_now_ms() + AWAKE_MS;
+            until = mmi_now_ms() + MMI_STAGE_AWAKE_MS;
         } else {
             mmi_back_off(&us, LOOK_US_MAX);
         }

@@ -13,13 +13,11 @@
  *
  *   a reader's rank                              the owner's serving thread
  *   1 puts its request into its line
- *   2 adds to `asked`, rings                     the writing thread wakes the serving one
- *                                                3 finds a line whose serial it has not answered
- *                                                4 reads the file into a buffer
- *                                                5 stores the answer into the line: which buffer
- *   6 sees the answer, gets the buffer
- *   7 its check is right: the bytes are what was asked for. Else another reader's answer is there
- *     already: it asks again, with the next serial
+ *   2 adds to `asked`, rings, unless it had an   the writing thread wakes the serving one, which
+ * then answer just before                         looks for a while by itself 3 finds a line whose
+ * serial it has not answered 4 reads the file into a buffer 5 stores the answer into the line:
+ * which buffer 6 sees the answer, gets the buffer 7 its check is right: the bytes are what was
+ * asked for. Else another reader's answer is there already: it asks again, with the next serial
  *
  * Words, and who writes them:
  *
@@ -50,6 +48,8 @@
 #define MMI_STAGE_BYTES ((size_t)128 << 10)
 /* A buffer whose reader has not asked again is used again after this time. */
 #define MMI_STAGE_BUFFER_MS 1000
+/* An owner that has answered looks for more requests so long, without being told. */
+#define MMI_STAGE_AWAKE_MS 200
 
 /* What is asked for. */
 typedef enum mmi_stage_ask {
@@ -161,6 +161,9 @@ mofka_status_t mmi_staged_open(mmi_stage_t *stage, const mmi_partition_t *p, mfi
                                mmi_staged_t **files);
 /* Files that are still open keep what they need. NULL is ignored. */
 void mmi_staged_close(mmi_staged_t *files);
+/* From now on bytes are read ahead, and kept: they are known to be written. Until it is ended, one
+ * thread uses the files. */
+void mmi_staged_read_ahead(mmi_staged_t *files, bool begins);
 /* After an error of the store that used the files: what it was, if this thread's last request has
  * failed. MOFKA_ERR_TIMEOUT: the owner has not answered; it may later. MOFKA_ERR_STORAGE: it has
  * ended. MOFKA_ERR_BUSY: another process has the partition. MOFKA_ERR_MPI. Else `status`. */

@@ -7,7 +7,8 @@
 
 typedef struct mmi_stage_turn {
     _Atomic bool taken;
-    uint64_t serial; /* of the last request; with the turn */
+    uint64_t serial;     /* of the last request; with the turn */
+    int64_t answered_ms; /* when that was answered; the same */
 } mmi_stage_turn_t;
 
 #endif
