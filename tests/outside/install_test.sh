@@ -103,7 +103,7 @@ if is_built mofka-fortran; then
     # shellcheck disable=SC2046
     (cd "$work/sources" && cp -r "$work"/prefix/share/mofka/fortran/* . && "$mpicc" -c shim.c $(pkg-config --cflags mofka) &&
         "$fortran" -o app mofka_c.f90 mofka_base.f90 mofka_callbacks.f90 mofka_topics.F90 mofka_producers.f90 \
-            mofka_consumers.f90 mofka.f90 "$here/package/outside.f90" shim.o $(pkg-config --libs mofka-mpi))
+            mofka_claims.f90 mofka_consumers.f90 mofka.f90 "$here/package/outside.f90" shim.o $(pkg-config --libs mofka-mpi))
     LD_LIBRARY_PATH=$lib "$@" -n 2 "$work/sources/app"
 fi
 

@@ -26,7 +26,7 @@ endif()
 find_package(MPI REQUIRED COMPONENTS Fortran)
 
 set(MOFKA_FORTRAN_SOURCES mofka_c.f90 mofka_base.f90 mofka_callbacks.f90 mofka_topics.F90
-    mofka_producers.f90 mofka_consumers.f90 mofka.f90 shim.c)
+    mofka_producers.f90 mofka_claims.f90 mofka_consumers.f90 mofka.f90 shim.c)
 list(TRANSFORM MOFKA_FORTRAN_SOURCES PREPEND src/bindings/fortran/)
 set(MOFKA_FORTRAN_MODULES ${PROJECT_BINARY_DIR}/fortran)
 if(MOFKA_SHARED)

@@ -29,6 +29,7 @@ module mofka
         mofka_start_end, mofka_acknowledge_manual, mofka_acknowledge_auto
     use mofka_topics, only: mofka_driver, mofka_topic
     use mofka_producers, only: mofka_producer, mofka_future
+    use mofka_claims, only: mofka_claim
     use mofka_callbacks, only: mofka_selection, mofka_select, mofka_choose
     use mofka_consumers, only: mofka_consumer, mofka_event, mofka_process, mofka_process_none
     implicit none

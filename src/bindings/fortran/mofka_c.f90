@@ -128,6 +128,41 @@ module mofka_c
             character(kind=c_char), dimension(*), intent(in) :: metadata
             integer(c_size_t), value :: bytes, partition
         end function
+        integer(c_int) function mofka_producer_claim(producer, metadata_bytes_max, data_bytes, partition, claim) bind(c)
+            import :: c_int, c_ptr, c_size_t
+            type(c_ptr), value :: producer
+            integer(c_size_t), value :: metadata_bytes_max, data_bytes, partition
+            type(c_ptr), intent(out) :: claim
+        end function
+        integer(c_size_t) function mofka_claim_metadata_bytes_max(claim) bind(c)
+            import :: c_ptr, c_size_t
+            type(c_ptr), value :: claim
+        end function
+        integer(c_size_t) function mofka_claim_data_bytes(claim) bind(c)
+            import :: c_ptr, c_size_t
+            type(c_ptr), value :: claim
+        end function
+        logical(c_bool) function mofka_claim_is_in_place(claim) bind(c)
+            import :: c_bool, c_ptr
+            type(c_ptr), value :: claim
+        end function
+        integer(c_int) function mofka_fortran_claim_place(claim, element_bytes, place, count) bind(c)
+            import :: c_int, c_ptr, c_size_t
+            type(c_ptr), value :: claim
+            integer(c_size_t), value :: element_bytes
+            type(c_ptr), intent(out) :: place
+            integer(c_size_t), intent(out) :: count
+        end function
+        integer(c_int) function mofka_fortran_claim_commit(claim, metadata, bytes, future) bind(c)
+            import :: c_char, c_int, c_ptr, c_size_t
+            type(c_ptr), value :: claim, future
+            character(kind=c_char), dimension(*), intent(in) :: metadata
+            integer(c_size_t), value :: bytes
+        end function
+        subroutine mofka_claim_abort(claim) bind(c)
+            import :: c_ptr
+            type(c_ptr), value :: claim
+        end subroutine
         integer(c_int) function mofka_producer_flush(producer, timeout_ms) bind(c)
             import :: c_int, c_int64_t, c_ptr
             type(c_ptr), value :: producer

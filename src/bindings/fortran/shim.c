@@ -137,6 +137,33 @@ mofka_status_t mofka_fortran_place(mofka_event_t *event, size_t element_bytes, v
     return MOFKA_OK;
 }
 
+/* Where the data of a claim are, as elements of a size. They begin at a cache line. */
+mofka_status_t mofka_fortran_claim_place(mofka_claim_t *claim, size_t element_bytes, void **place,
+                                         size_t *count);
+mofka_status_t mofka_fortran_claim_place(mofka_claim_t *claim, size_t element_bytes, void **place,
+                                         size_t *count) {
+    static max_align_t nowhere;
+    size_t bytes = mofka_claim_data_bytes(claim);
+    if (bytes % element_bytes != 0)
+        return mofka_fail(
+            MOFKA_ERR_RANGE,
+            "the claim has %zu bytes of data: no whole number of elements of %zu bytes", bytes,
+            element_bytes);
+    *place = bytes > 0 ? mofka_claim_data(claim) : &nowhere;
+    *count = bytes / element_bytes;
+    return MOFKA_OK;
+}
+
+/* Commit with a copy of the metadata. More than the claim has room for is refused there. */
+mofka_status_t mofka_fortran_claim_commit(mofka_claim_t *claim, const char *metadata, size_t bytes,
+                                          mofka_future_t **future);
+mofka_status_t mofka_fortran_claim_commit(mofka_claim_t *claim, const char *metadata, size_t bytes,
+                                          mofka_future_t **future) {
+    if (bytes > 0 && bytes <= mofka_claim_metadata_bytes_max(claim))
+        memcpy(mofka_claim_metadata(claim), metadata, bytes);
+    return mofka_claim_commit(claim, bytes, future);
+}
+
 /* mofka_fail, of a NUL-terminated text. */
 mofka_status_t mofka_fortran_fail(mofka_status_t status, const char *text);
 mofka_status_t mofka_fortran_fail(mofka_status_t status, const char *text) {
