@@ -39,6 +39,16 @@ static mofka_status_t serve_evict(const mmi_partition_t *p, const mmi_errand_t *
     return status;
 }
 
+static mofka_status_t serve_count(const mmi_partition_t *p, const mmi_errand_t *errand,
+                                  uint64_t results[MMI_RESULT_WORDS]) {
+    uint64_t add = errand->numbers[0];
+    if (errand->numbers[1] >= (uint64_t)p->w->size ||
+        (add != 0 && add != MMI_PRODUCER_MADE && add != MMI_PRODUCER_FINISHED &&
+         add != MMI_PRODUCER_DROPPED))
+        return mofka_fail(MOFKA_ERR_CORRUPT, "a request of another rank is damaged");
+    return mmi_producers_count(p, (int)errand->numbers[1], add, &results[0]);
+}
+
 /* An error is found again, and reported, by what needs the words. */
 static mofka_status_t serve_look(const mmi_partition_t *p, const mmi_errand_t *errand,
                                  uint64_t results[MMI_RESULT_WORDS]) {
@@ -66,8 +76,8 @@ mofka_status_t mmi_agent_serve(mmi_window_t *w, const uint64_t *words, size_t co
         return serve_leave(p, &errand);
     case MMI_ERRAND_COMPLETE:
         return mmi_partition_complete(p, mmi_now_ms());
-    case MMI_ERRAND_FINISH:
-        return mmi_errand_finish(p, &results[0]);
+    case MMI_ERRAND_COUNT:
+        return serve_count(p, &errand, results);
     case MMI_ERRAND_LOOK:
         return serve_look(p, &errand, results);
     case MMI_ERRAND_EVICT:

@@ -155,6 +155,8 @@ typedef struct mmi_consumer {
     size_t turn;          /* the reader to ask first */
     mmi_waiter_t *waiter; /* borrow; NULL: waits without rings of owners */
     int lost_rings;       /* in a row */
+    int64_t count_ms;     /* the last look at the topic's producers, while it waits */
+    bool completed;       /* that look has ended the topic */
     int64_t nap_us;       /* the next sleep; 0: something was found */
     mmi_wanted_t *wanted; /* of a topic with storage */
     size_t wanted_count, wanted_room;

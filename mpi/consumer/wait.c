@@ -129,8 +129,23 @@ static void wait_pass_dead(mmi_reader_t *r, int64_t now_ms) {
     (void)mmi_dead_pass(r->p, r->next, now_ms + DEAD_LOCK_MS, &passed);
 }
 
+/* A topic that expects producers ends if the last ones have died. Errors are found again, and
+ * reported, by who needs the words. */
+static void wait_count_dead(mmi_consumer_t *c, int64_t now_ms) {
+    mmi_topic_t *topic = c->topic;
+    const mmi_partition_t *p = &topic->partitions[0];
+    uint64_t total;
+    if (topic->expected_producers == 0 || c->completed || !mmi_rows_exist(p) ||
+        now_ms - c->count_ms < DEAD_LOOK_MS)
+        return;
+    c->count_ms = now_ms;
+    if (!mmi_errand_count(p, 0, &total) && total >= topic->expected_producers)
+        c->completed = !mmi_topic_complete(topic, now_ms + DEAD_LOCK_MS);
+}
+
 void mmi_consumer_pass_dead(mmi_consumer_t *c) {
     int64_t now_ms = mmi_now_ms();
+    wait_count_dead(c, now_ms);
     for (size_t i = 0; i < c->reader_count; i++)
         wait_pass_dead(&c->readers[i], now_ms);
 }

@@ -107,15 +107,14 @@ void mmi_errand_look(const mmi_partition_t *p, uint64_t id) {
     mmi_clerk_tell(p->w->clerk, p->owner, words, sizeof words / sizeof words[0]);
 }
 
-mofka_status_t mmi_errand_finish(const mmi_partition_t *p, uint64_t *before) {
+mofka_status_t mmi_errand_count(const mmi_partition_t *p, uint64_t add, uint64_t *total) {
     uint64_t results[MMI_RESULT_WORDS] = {0};
-    if (!mmi_partition_is_far(p)) {
-        *before =
-            p->w->ops->fetch_add(p->w, p->owner, p->base + MMI_CONTROL(finished), MMI_COUNT_ONE);
-        return mmi_window_check(p->w, p->owner);
-    }
-    mmi_errand_t errand = mmi_errand_at(p, MMI_ERRAND_FINISH);
+    if (!mmi_partition_is_far(p))
+        return mmi_producers_count(p, p->w->rank, add, total);
+    mmi_errand_t errand = mmi_errand_at(p, MMI_ERRAND_COUNT);
+    errand.numbers[0] = add;
+    errand.numbers[1] = (uint64_t)p->w->rank;
     mofka_status_t status = mmi_errand_send(p, &errand, mmi_deadline(MMI_LOCK_TIMEOUT_MS), results);
-    *before = results[0];
+    *total = results[0];
     return status;
 }

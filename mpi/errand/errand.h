@@ -16,7 +16,8 @@
  *   leave      give the place up: AWAY or FREE            place, state, check
  *                                                         of the name
  *   complete   decide the partition's end
- *   finish     count a producer that has closed                                the word before
+ *   count      count a producer of the rank that asks     what to add; the     the finished
+ *                                                         rank                 producers
  *   evict      give a consumer's name up                                       whether it was there
  *   look       if a dead rank has reserved an event,      the event's id       none: it is not
  *              make that void                                                  waited for
@@ -43,7 +44,7 @@ typedef enum mmi_errand_kind {
     MMI_ERRAND_JOIN,
     MMI_ERRAND_LEAVE,
     MMI_ERRAND_COMPLETE,
-    MMI_ERRAND_FINISH,
+    MMI_ERRAND_COUNT,
     MMI_ERRAND_EVICT,
     MMI_ERRAND_LOOK,
     MMI_ERRAND_ADD,
@@ -113,7 +114,7 @@ mofka_status_t mmi_errand_evict(const mmi_partition_t *p, const char *name, int6
 /* This rank waits for event `id` of a far partition: have the owner look whether a dead rank has
  * reserved it (rows/dead.c). What becomes of that is seen in the event's flag. Blocks: no. */
 void mmi_errand_look(const mmi_partition_t *p, uint64_t id);
-/* Count a producer of the topic as finished: `*before`, the word before. */
-mofka_status_t mmi_errand_finish(const mmi_partition_t *p, uint64_t *before);
+/* Count a producer of this rank: see mmi_producers_count. */
+mofka_status_t mmi_errand_count(const mmi_partition_t *p, uint64_t add, uint64_t *total);
 
 #endif

@@ -132,6 +132,10 @@
  *
  *   intent --> reservation --> units, first --> published, or void --> first 0 --> intent 0
  *
+ * In partition 0 of a topic that expects producers, the row also counts those of the rank, by
+ * fetch_add: made << 32 | finished. One that closes without being counted is taken back. All that a
+ * dead rank has made count as finished: its word does not change any more (producers.c).
+ *
  * Only the rank itself writes them, and nobody once it is dead. So if a range is reserved and not
  * published, some row has an intent, and once it has a place, that is known to be its own. Rows are
  * not sealed: a range is compared with head and tail before it becomes void, and a producer finds
@@ -159,7 +163,8 @@
  *      200  data_waiters   a consumer that waits             fetch_add 1, then -1
  *      256  room_bell      a rank that made room             fetch_add 1
  *      264  room_waiters   a producer that waits             fetch_add 1, then -1
- *      320  finished       a producer that closes            fetch_add 1 to both halves
+ *      320  finished       a producer that closes, where     fetch_add 1 to both halves
+ *                          there are no rows
  *      328  blocked        a producer, while a batch waits   fetch_add 1 to both halves, then -1;
  *                                                            for statistics
  *      336  damaged        a consumer that meets damage      fetch_add the number of events to both
@@ -279,7 +284,7 @@ typedef struct mmi_row_entry {
     uint64_t intent;
     uint64_t first;
     uint64_t units;
-    uint64_t pad;
+    uint64_t producers; /* of the first entry */
 } mmi_row_entry_t;
 
 /* Appends of a rank to a partition that are under way at a time. */

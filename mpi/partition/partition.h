@@ -450,6 +450,19 @@ mofka_status_t mmi_consumer_evict(const mmi_partition_t *p, const char *name, in
 mofka_status_t mmi_consumer_damaged(const mmi_partition_t *p, size_t place, const char *what,
                                     uint64_t word);
 
+/* ---- producers.c ----------------------------------------------------------------------------- */
+
+/* What is added to the count of a rank's producers: one is made; it has closed, and counts; it has
+ * closed, and does not. */
+#define MMI_PRODUCER_MADE (UINT64_C(1) << 32)
+#define MMI_PRODUCER_FINISHED UINT64_C(1)
+#define MMI_PRODUCER_DROPPED (-MMI_PRODUCER_MADE)
+/* Add that to the count of rank `rank`, or 0, in partition 0 of a topic. `*total`: its producers
+ * that count as finished. Where there are no rows, only MMI_PRODUCER_FINISHED is counted, and
+ * `*total` is 0 for all else. Not of a far partition. MOFKA_ERR_CORRUPT. */
+mofka_status_t mmi_producers_count(const mmi_partition_t *p, int rank, uint64_t add,
+                                   uint64_t *total);
+
 /* ---- complete.c ------------------------------------------------------------------------------ */
 
 /* Decide the partition's end, once: the tail as it is now. Not of a far partition. */

@@ -73,18 +73,26 @@ static mofka_status_t producer_finish(mmi_producer_t *producer) {
     const mmi_partition_t *p = &topic->partitions[0];
     assert(producer->counted || !producer->last);
     if (!producer->counted) {
-        uint64_t before;
-        mofka_status_t status = mmi_errand_finish(p, &before);
+        uint64_t total;
+        mofka_status_t status = mmi_errand_count(p, MMI_PRODUCER_FINISHED, &total);
         if (status)
             return status;
         producer->counted = true;
-        if (before >> 32 != (uint32_t)before)
-            return mmi_word_damaged(p, "finished", before);
-        producer->last = (uint32_t)before + UINT64_C(1) >= topic->expected_producers;
+        producer->made = false;
+        producer->last = total >= topic->expected_producers;
     }
     if (!producer->last)
         return mmi_window_check(p->w, p->owner);
     return mmi_topic_complete(topic, mmi_deadline(MMI_LOCK_TIMEOUT_MS));
+}
+
+/* It does not count: an event was not stored, or the user never got it. */
+static mofka_status_t producer_drop(mmi_producer_t *producer) {
+    uint64_t total;
+    if (!producer->made)
+        return MOFKA_OK;
+    producer->made = false;
+    return mmi_errand_count(&producer->topic->partitions[0], MMI_PRODUCER_DROPPED, &total);
 }
 
 /* It uses the topic no more. If its puts did not complete, it stays a user. */
@@ -116,13 +124,17 @@ static mofka_status_t mmi_producer_close(void *self, bool flushed) {
     }
     if (flushed && topic->expected_producers != 0)
         status = producer_finish(producer);
+    else
+        status = producer_drop(producer);
     return producer_leave(producer, status);
 }
 
 static void mmi_producer_destroy(void *self) {
     mmi_producer_t *producer = self;
-    if (!producer->closing) /* it was not given to the user */
+    if (!producer->closing) { /* it was not given to the user */
+        (void)producer_drop(producer);
         (void)producer_leave(producer, MOFKA_OK);
+    }
     if (mmi_window_check(producer->topic->w,
                          MMI_ANY_RANK)) /* MPI may still write the senders' state words */
         return;
@@ -176,6 +188,17 @@ static const mofka_producer_ops_t near_producer_ops = {
     .give_up = mmi_claim_give_up,
 };
 
+/* A topic that expects producers counts those that were made: see partition/producers.c. */
+static mofka_status_t producer_count_made(mmi_producer_t *producer) {
+    uint64_t total;
+    if (producer->topic->expected_producers == 0)
+        return MOFKA_OK;
+    mofka_status_t status =
+        mmi_errand_count(&producer->topic->partitions[0], MMI_PRODUCER_MADE, &total);
+    producer->made = !status;
+    return status;
+}
+
 /* The owners have opened the logs of a topic with storage. */
 static mofka_status_t producer_await_storage(const mmi_topic_t *topic) {
     int64_t deadline = mmi_deadline(MMI_DIRECTORY_READ_MS);
@@ -206,6 +229,8 @@ mofka_status_t mmi_producer_create(void *self, const char *name, const char *opt
     producer->topic = topic;
     producer->entered = true;
     status = producer_await_storage(topic);
+    if (!status)
+        status = producer_count_made(producer);
     if (status) {
         mmi_producer_destroy(producer);
         return status;

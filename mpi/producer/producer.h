@@ -80,6 +80,7 @@ typedef struct mmi_producer {
     mmi_topic_t *topic;     /* borrow: the core's handle keeps the topic open longer */
     bool entered;           /* it counts as a user of the topic */
     bool closing;           /* close was called */
+    bool made;              /* it is counted as one that was made, and not finished */
     bool counted;           /* as one of the topic's finished producers */
     bool last;              /* counted, and the last one that the topic expects */
     mmi_sender_t senders[]; /* one per partition */

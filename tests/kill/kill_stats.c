@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What statistics say of a rank that died: its hole, its lock and its consumer are named, with the
- * rank and since when, and so is the rank itself.
+ * rank and since when, and so is the rank itself. And its producers count as finished.
  *
  * The ranks are two processes over the heap window, in memory that they share.
  */
@@ -35,6 +35,22 @@ static void text_is(const mofka_metadata_t *stats, const char *path, const char 
 static void nothing_at(const mofka_metadata_t *stats, const char *path) {
     if (json_at(stats, path))
         fail_msg("there is '%s': %s", path, mofka_metadata_text(stats, NULL));
+}
+
+/* Rank 1 pushes an event, and dies before it closes. Does not return. */
+static void victim_push(heap_job_t *job) {
+    mofka_driver_t *own;
+    mofka_topic_t *log;
+    mofka_producer_t *producers[2];
+    if (heap_driver_create(job, 1, &own) || mofka_driver_open_topic(own, "log", 10000, &log) ||
+        mofka_producer_create(log, NULL, &producers[0]) ||
+        mofka_producer_push(producers[0], "{}", 2, NULL, MOFKA_ANY_PARTITION, NULL) ||
+        mofka_producer_close(producers[0], 10000) || /* counted once, by itself */
+        mofka_producer_create(log, NULL, &producers[1]) ||
+        mofka_producer_push(producers[1], "{}", 2, NULL, MOFKA_ANY_PARTITION, NULL) ||
+        mofka_producer_flush(producers[1], 10000))
+        _exit(1);
+    raise(SIGKILL);
 }
 
 /* Rank 1 joins, reserves an event, takes the lock, and dies. Does not return. */
@@ -135,8 +151,85 @@ static void statistics_name_the_dead(void **state) {
     heap_job_end(&job);
 }
 
+static void pull_event(mofka_consumer_t *reader, bool ends) {
+    mofka_event_t *event;
+    OK(mofka_consumer_pull(reader, 10000, &event));
+    assert_int_equal(mofka_event_is_end(event), ends);
+    mofka_event_release(event);
+}
+
+/* A topic ends once all expected producers have closed, or their rank has died. */
+static void a_dead_producer_counts_as_finished(void **state) {
+    (void)state;
+    heap_job_t job;
+    mofka_consumer_t *reader;
+    mofka_producer_t *producer;
+    mofka_event_t *event;
+    int code;
+    heap_job_start_shared(&job, 2);
+    pid_t victim = fork();
+    if (victim == 0)
+        victim_push(&job);
+    OK(heap_driver_create(&job, 0, &driver));
+    const char *expects = "{\"expected_producers\":3,\"partition_events\":64}";
+    OK(mofka_driver_create_topic(driver, "log", &(mofka_topic_options_t){.options = expects}));
+    OK(mofka_driver_open_topic(driver, "log", 0, &topic));
+    OK(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "reader"}, &reader));
+    assert_int_equal(waitpid(victim, &code, 0), victim);
+    assert_true(WIFSIGNALED(code));
+    pull_event(reader, false);
+    pull_event(reader, false);
+    /* Two of three: a third one is still expected. */
+    assert_int_equal(mofka_consumer_pull(reader, 300, &event), MOFKA_ERR_TIMEOUT);
+    OK(mofka_producer_create(topic, NULL, &producer));
+    assert_int_equal(mofka_consumer_pull(reader, 300, &event), MOFKA_ERR_TIMEOUT);
+    OK(mofka_producer_push(producer, "{}", 2, NULL, MOFKA_ANY_PARTITION, NULL));
+    OK(mofka_producer_close(producer, 10000));
+    mofka_producer_release(producer);
+    pull_event(reader, false);
+    pull_event(reader, true);
+    OK(mofka_consumer_close(reader));
+    mofka_consumer_release(reader);
+    mofka_topic_release(topic);
+    OK(mofka_driver_close(driver, 1000));
+    mofka_driver_release(driver);
+    heap_job_end(&job);
+}
+
+/* The same where the last of those that live has closed before the other one dies. */
+static void a_death_ends_the_topic(void **state) {
+    (void)state;
+    heap_job_t job;
+    mofka_consumer_t *reader;
+    mofka_producer_t *producer;
+    heap_job_start_shared(&job, 2);
+    pid_t victim = fork();
+    if (victim == 0)
+        victim_push(&job);
+    OK(heap_driver_create(&job, 0, &driver));
+    const char *expects = "{\"expected_producers\":3,\"partition_events\":64}";
+    OK(mofka_driver_create_topic(driver, "log", &(mofka_topic_options_t){.options = expects}));
+    OK(mofka_driver_open_topic(driver, "log", 0, &topic));
+    OK(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "reader"}, &reader));
+    OK(mofka_producer_create(topic, NULL, &producer));
+    OK(mofka_producer_close(producer, 10000));
+    mofka_producer_release(producer);
+    pull_event(reader, false);
+    pull_event(reader, false);
+    pull_event(reader, true);
+    waitpid(victim, NULL, 0);
+    OK(mofka_consumer_close(reader));
+    mofka_consumer_release(reader);
+    mofka_topic_release(topic);
+    OK(mofka_driver_close(driver, 1000));
+    mofka_driver_release(driver);
+    heap_job_end(&job);
+}
+
 int main(void) {
-    const struct CMUnitTest cases[] = {cmocka_unit_test(statistics_name_the_dead)};
+    const struct CMUnitTest cases[] = {cmocka_unit_test(statistics_name_the_dead),
+                                       cmocka_unit_test(a_dead_producer_counts_as_finished),
+                                       cmocka_unit_test(a_death_ends_the_topic)};
     mofka_log_set_level(MOFKA_LOG_ERROR);
     heap_driver_has_threads = true;
     return cmocka_run_group_tests(cases, NULL, NULL);

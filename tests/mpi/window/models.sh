@@ -85,6 +85,11 @@ check fails holder MUTANT_STOPPED
 check fails holder MUTANT_NO_REPAIR
 check fails holder MUTANT_NO_ENDING
 check fails holder MUTANT_UNITS_FIRST
+check holds producers
+check fails producers MUTANT_ADD_FIRST
+check fails producers MUTANT_ADD_LAST
+check fails producers MUTANT_OLD_WORD
+check fails producers MUTANT_STOPPED
 check holds evict
 check fails evict MUTANT_FREE
 check fails evict MUTANT_NO_LOOK
