@@ -30,6 +30,8 @@
  * that was seen, and at most a quarter of the partition. The end of a topic is where the tail was,
  * so it is never within a group.
  *
+ * Where CPUs write, small batches mostly take a shorter way (near.c).
+ *
  * Steps 3 to 5 can take longer than the caller's time-out. Then append answers
  * MOFKA_ERR_POSSIBLY_STORED, and each batch's scratch words hold what the next call needs to go on.
  * The batches of a group whose room is gone are filled one by one. The reservation is wait-free;

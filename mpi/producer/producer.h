@@ -255,13 +255,6 @@ static inline bool mmi_group_is_early(const mmi_partition_t *p, const mmi_sender
 /* Have the memory that putting the group needs. */
 mofka_status_t mmi_put_prepare(const mmi_partition_t *p, mmi_sender_t *sender,
                                const mmi_group_t *group);
-/* ---- reserve.c ---- */
-
-/* Whether a round reserves at this owner by a message. */
-bool mmi_reserve_asks(const mmi_window_t *w, int owner);
-/* A round reserved by words, and flushed its batches, which took these times. */
-void mmi_reserve_note(mmi_window_t *w, int owner, int64_t reserve_ns, int64_t flush_ns);
-
 /* The events from `id` on are reserved: the memory that step 4 looks at first begins to come to
  * this core, if that is how it is reached. It may be in another core's cache. */
 static inline __attribute__((always_inline)) void mmi_put_expect(const mmi_partition_t *p,

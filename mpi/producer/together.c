@@ -6,6 +6,19 @@
  * An append takes part while all is as it mostly is: room was seen for its group, and the
  * reservation confirms that. Else it drops out, and is appended for itself (append.c), from where
  * it is: nobody waits for another one's room.
+ *
+ * The reservations go by words, or by a message. By words, each append starts a fetch_add, and one
+ * flush completes them: one round trip, where the network has atomics. Where an MPI emulates them
+ * with a lock of its own, it takes several: three in Open MPI 4.1.4 over UCX, and more when ranks
+ * meet at the lock. There, the round asks the owner's progress thread by one message, which adds to
+ * the words itself (clerk/ask.c).
+ *
+ * A rank that stops after it asked leaves what one leaves that stops after it reserved: a hole. So
+ * the models of append hold for both.
+ *
+ * Both change the words by the same operation of MPI. So ranks may differ, and each finds out by
+ * itself: it begins with words, and goes over to messages when reserving has mostly taken more than
+ * twice as long as the flush of the batches behind it.
  */
 #include <stdlib.h>
 #include "mpi/producer/producer.h"
@@ -63,6 +76,28 @@ static size_t together_prepare(mmi_append_t *first) {
     return count;
 }
 
+/* ---- reserving ------------------------------------------------------------------------------- */
+
+/* How many more rounds than others were slow, when messages begin. */
+#define SLOW_ROUNDS 4
+
+/* A round reserved by words, and flushed its batches, which took these times. */
+static void together_note_reserving(mmi_window_t *w, int owner, int64_t reserve_ns,
+                                    int64_t flush_ns) {
+    _Atomic int *slow = &w->slow_words[owner];
+    int now = atomic_load(slow);
+    if (w->reserve != MMI_RESERVE_AUTO || now >= SLOW_ROUNDS)
+        return;
+    atomic_store(slow, reserve_ns > 2 * flush_ns ? now + 1 : now > 0 ? now - 1 : 0);
+}
+
+/* Whether a round reserves at this owner by a message. */
+static bool together_asks(const mmi_window_t *w, int owner) {
+    if (!w->clerk || owner == w->rank || w->reserve == MMI_RESERVE_ATOMIC)
+        return false;
+    return w->reserve == MMI_RESERVE_MESSAGE || atomic_load(&w->slow_words[owner]) >= SLOW_ROUNDS;
+}
+
 static bool together_reserve_by_words(mmi_append_t *first) {
     TOGETHER_EACH(a, first) {
         const mmi_partition_t *p = together_partition(a);
@@ -94,6 +129,8 @@ static bool together_reserve_by_message(mmi_append_t *first) {
         free(asks);
     return !status;
 }
+
+/* ---- the round ------------------------------------------------------------------------------- */
 
 /* All are reserved. */
 static void together_take_places(mmi_append_t *first) {
@@ -141,7 +178,7 @@ static void together_end(mmi_append_t *first) {
 static void together_run(mmi_append_t *first) {
     const mmi_partition_t *p = together_partition(first);
     size_t count = together_prepare(first);
-    bool asks = count <= MMI_ASKS_MAX && mmi_reserve_asks(p->w, p->owner);
+    bool asks = count <= MMI_ASKS_MAX && together_asks(p->w, p->owner);
     int64_t start_ns = mmi_now_ns();
     if (count == 0 ||
         !(asks ? together_reserve_by_message(first) : together_reserve_by_words(first)))
@@ -152,7 +189,7 @@ static void together_run(mmi_append_t *first) {
     if (!together_flush(first))
         return;
     if (!asks)
-        mmi_reserve_note(p->w, p->owner, reserved_ns - start_ns, mmi_now_ns() - reserved_ns);
+        together_note_reserving(p->w, p->owner, reserved_ns - start_ns, mmi_now_ns() - reserved_ns);
     if (together_commit(first, reserved_ns) && !together_flush(first))
         return;
     together_end(first);

@@ -148,7 +148,7 @@ typedef struct mmi_rma_options {
     MPI_Comm node;      /* node: the ranks of this node, until the window is open; else null */
 } mmi_rma_options_t;
 
-/* How ranks reserve in rma: see producer/reserve.c. */
+/* How ranks reserve in rma: see producer/together.c. */
 enum { MMI_RESERVE_AUTO, MMI_RESERVE_ATOMIC, MMI_RESERVE_MESSAGE };
 
 /* The reads of an rma window: see reads.c. */
