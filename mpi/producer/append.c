@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Appending a group of batches: the steps in order, and the reservation.
- * Path: push 6/7. Before: producer/batch.c of src. After: mpi/producer/commit.c.
+ * Path: push 6/7. Before: producer/lanes/batch.c of src. After: mpi/producer/commit.c.
  *
  * The batches of a group follow each other in the partition. They are reserved together, put
  * together, and published together. A caller without the agent has groups of one batch.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Committing a batch: the flag that publishes it, and the bells.
- * Path: push 7/7. Before: mpi/producer/append.c. After: its readers, mpi/consumer/read_run.c.
+ * Path: push 7/7. Before: mpi/producer/append.c. After: its readers, mpi/consumer/run/read_run.c.
  */
 #include <inttypes.h>
 #include "mpi/producer/producer.h"

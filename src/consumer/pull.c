@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Pulling: hands out the next ready event. If none is ready, fetches one, or waits for it.
- * Path: pull 1/7. Before: the caller. After: mpi/consumer/read_run.c.
+ * Path: pull 1/7. Before: the caller. After: mpi/consumer/run/read_run.c.
  */
 #include "consumer/consumer.h"
 

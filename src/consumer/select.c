@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Calls the selector, then the allocator, then starts the copy. Sizes are checked between the two.
- * Path: pull 4/7 and 5/7. Before: consumer/run.c. After: mpi/consumer/data.c.
+ * Path: pull 4/7 and 5/7. Before: consumer/runs/run.c. After: mpi/consumer/data.c.
  */
 #include <stdlib.h>
 #include "consumer/consumer.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Partition selectors, which choose an event's partition, and the type "default", which takes
- * turns. Path: push 3/7. Before: types/validator.c. After: producer/lane.c.
+ * turns. Path: push 3/7. Before: types/validator.c. After: producer/lanes/lane.c.
  */
 #include <mofka/register.h>
 #include <mofka/partition_selector.h>

@@ -232,7 +232,7 @@ static void a_batch_that_is_being_put_is_no_damage(void **state) {
     stored_end(consumer, topic);
 }
 
-/* A flag keeps 28 bits of its lap. Fails without damage_is_old_flag (mpi/consumer/damage.c). */
+/* A flag keeps 28 bits of its lap. Fails without damage_is_old_flag (mpi/consumer/run/damage.c). */
 static void a_flag_of_very_long_ago_publishes_nothing(void **state) {
     (void)state;
     mofka_topic_t *topic = log_create_topic("{\"partition_bytes\":4096,\"partition_events\":4}");

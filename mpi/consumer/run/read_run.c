@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Reads the next run of a partition: flags, entries and metadata.
- * Path: pull 2/7. Before: consumer/pull.c, by consumer/fetch.c. After: consumer/run.c.
+ * Path: pull 2/7. Before: consumer/pull.c, by consumer/fetch.c. After: consumer/runs/run.c.
  *
  * Reading takes no lock:
  *

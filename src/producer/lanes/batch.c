@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Batches: opening, filling, sealing and finishing. The picture is in producer.h.
- * Path: push 5/7. Before: producer/lane.c. After: mpi/producer/append.c.
+ * Path: push 5/7. Before: producer/lanes/lane.c. After: mpi/producer/append.c.
  */
 #include "producer/producer.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How claims end: they are committed, or aborted. What they are: producer/claim.c. */
+/* How claims end: they are committed, or aborted. What they are: producer/claims/claim.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "producer/claim.h"
+#include "producer/claims/claim.h"
 
 /* ---- committing ------------------------------------------------------------------------------ */
 

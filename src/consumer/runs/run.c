@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Runs: makes events of what was fetched at once. A run lives until its last event is released.
- * Path: pull 3/7. Before: mpi/consumer/read_run.c. After: consumer/select.c.
+ * Path: pull 3/7. Before: mpi/consumer/run/read_run.c. After: consumer/select.c.
  *
  * Automatic acknowledgement and zero-copy count releases. Each partition has a list of its runs. A
  * released event marks itself, and the list advances as far as all events are marked. So an event

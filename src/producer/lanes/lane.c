@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A lane is one producer's batches of one partition: their order, and sending them.
- * Path: push 4/7. Before: types/partition_selector.c. After: producer/batch.c.
+ * Path: push 4/7. Before: types/partition_selector.c. After: producer/lanes/batch.c.
  */
 #include "producer/producer.h"
 
