@@ -85,6 +85,13 @@ check fails holder MUTANT_STOPPED
 check fails holder MUTANT_NO_REPAIR
 check fails holder MUTANT_NO_ENDING
 check fails holder MUTANT_UNITS_FIRST
+check holds void
+check fails void MUTANT_STOPPED
+check fails void MUTANT_TAIL_LAST
+check fails void MUTANT_NO_INTENT
+check fails void MUTANT_NO_LIVING
+check fails void MUTANT_NO_FLAGS
+check fails void MUTANT_EMPTY_EARLY
 check holds producers
 check fails producers MUTANT_ADD_FIRST
 check fails producers MUTANT_ADD_LAST
