@@ -2,7 +2,7 @@
 /* Closes a producer: the last flush, then the end of the backend's part. Releases its handles. */
 #include <inttypes.h>
 #include <stdio.h>
-#include "producer/claims/claim.h"
+#include "producer/claim.h"
 #include "base/log.h"
 
 /* With the lock: whether events are still to be stored, or to become durable: a later call goes on.

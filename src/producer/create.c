@@ -2,7 +2,7 @@
 /* Creates producers, counts the users of their memory, and frees it. */
 #include <stdlib.h>
 #include <string.h>
-#include "producer/claims/claim.h"
+#include "producer/claim.h"
 #include "base/log.h"
 #include <mofka/backend.h>
 

@@ -3,7 +3,7 @@
 #include <cjson/cJSON.h>
 #include <mofka/stats.h>
 #include "base/lock.h"
-#include "producer/claims/claim.h"
+#include "producer/claim.h"
 
 /* With the lock: a copy of the counters, in which the events of open batches count as pushed. */
 static void producer_copy_stats(mofka_producer_t *producer, mfi_producer_stats_t *copy) {

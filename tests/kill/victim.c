@@ -4,7 +4,7 @@
 #include <unistd.h>
 #include "driver/driver.h"
 #include "kill/kill.h"
-#include "producer/claims/claim.h"
+#include "producer/claim.h"
 #include "mpi/topic/topic.h"
 #include "support/clock.h"
 

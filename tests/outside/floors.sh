@@ -18,7 +18,8 @@ src/store/io 4                src/store/log 5
 src/store/write 6             src/store/read 6
 src/store 7                   src/files 8
 src/driver 5
-src/producer 6                src/consumer 6                src/consumer/runs 7
+src/producer 6                src/consumer 6
+src/producer/lanes 7          src/producer/claims 7         src/consumer/runs 7
 src/plugins/tape 7            src/plugins/schema_draft 7
 src/plugins/cbor 8            src/plugins/zstd 8            src/plugins/schema_validator/json 8
 src/plugins/schema_serializer 9                             src/plugins/schema_validator/schema 9
@@ -31,7 +32,7 @@ mpi/rows 14                   mpi/errand 14                 mpi/staging 14
 mpi/topic 15
 mpi/storage 16
 mpi/producer 17               mpi/consumer 17
-mpi/agent 18
+mpi/agent 18                  mpi/consumer/run 18
 mpi/driver 19
 mpi/ctl/base 20
 mpi/ctl/options 21

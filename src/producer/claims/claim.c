@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
-#include "producer/claims/claim.h"
+#include "producer/claim.h"
 
 /* How long a claim waits for its place. */
 #define PLACE_MS 200

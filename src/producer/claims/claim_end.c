@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "producer/claims/claim.h"
+#include "producer/claim.h"
 
 /* ---- committing ------------------------------------------------------------------------------ */
 
