@@ -133,8 +133,9 @@
  *   intent --> reservation --> units, first --> published, or void --> first 0 --> intent 0
  *
  * In partition 0 of a topic that expects producers, the row also counts those of the rank, by
- * fetch_add: made << 32 | finished. One that closes without being counted is taken back. All that a
- * dead rank has made count as finished: its word does not change any more (producers.c).
+ * compare-exchange: made << 16 | finished, in both halves of the word. One that closes without
+ * being counted is taken back. All that a dead rank has made count as finished: its word does not
+ * change any more (producers.c).
  *
  * Only the rank itself writes them, and nobody once it is dead. So if a range is reserved and not
  * published, some row has an intent, and once it has a place, that is known to be its own. Rows are

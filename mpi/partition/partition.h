@@ -452,14 +452,17 @@ mofka_status_t mmi_consumer_damaged(const mmi_partition_t *p, size_t place, cons
 
 /* ---- producers.c ----------------------------------------------------------------------------- */
 
+/* Producers that a rank makes of a topic that expects producers, but for those that did not count.
+ */
+#define MMI_RANK_PRODUCERS_MAX UINT16_MAX
 /* What is added to the count of a rank's producers: one is made; it has closed, and counts; it has
  * closed, and does not. */
-#define MMI_PRODUCER_MADE (UINT64_C(1) << 32)
-#define MMI_PRODUCER_FINISHED UINT64_C(1)
+#define MMI_PRODUCER_MADE (UINT64_C(1) << 48 | UINT64_C(1) << 16)
+#define MMI_PRODUCER_FINISHED (UINT64_C(1) << 32 | UINT64_C(1))
 #define MMI_PRODUCER_DROPPED (-MMI_PRODUCER_MADE)
 /* Add that to the count of rank `rank`, or 0, in partition 0 of a topic. `*total`: its producers
  * that count as finished. Where there are no rows, only MMI_PRODUCER_FINISHED is counted, and
- * `*total` is 0 for all else. Not of a far partition. MOFKA_ERR_CORRUPT. */
+ * `*total` is 0 for all else. Not of a far partition. MOFKA_ERR_CORRUPT, MOFKA_ERR_FULL. */
 mofka_status_t mmi_producers_count(const mmi_partition_t *p, int rank, uint64_t add,
                                    uint64_t *total);
 

@@ -3,10 +3,10 @@
  * Counts the producers of a topic that have finished.
  *
  * Where CPUs write, each rank has a word of its own, in its row, which holds how many producers it
- * has made, and how many of them have finished. The number for the topic is their sum, so nobody
- * has to add for a rank that died: whoever looks takes all that it has made for finished. A rank
- * that dies between any two of its steps is so counted once, and a rank that is only stopped is
- * not.
+ * has made, and how many of them have finished, twice: a changed bit is seen. The number for the
+ * topic is their sum, so nobody has to add for a rank that died: whoever looks takes all that it
+ * has made for finished. A rank that dies between any two of its steps is so counted once, and a
+ * rank that is only stopped is not.
  *
  * Elsewhere nobody can prove a death, and there is one counter for all.
  */
@@ -26,14 +26,46 @@ static mofka_status_t producers_damaged(const mmi_partition_t *p, int rank, uint
                       p->topic, rank, word);
 }
 
+/* What a rank's word counts. */
+typedef struct producers_word {
+    uint64_t made, finished;
+} producers_word_t;
+
+static mofka_status_t producers_unpack(const mmi_partition_t *p, int rank, uint64_t word,
+                                       producers_word_t *out) {
+    *out = (producers_word_t){word >> 48, (uint16_t)word};
+    bool right = word >> 32 == (uint32_t)word && out->finished <= out->made;
+    return right ? MOFKA_OK : producers_damaged(p, rank, word);
+}
+
 /* Those of a rank that count. Its word is final if it is read after the proof. */
 static mofka_status_t producers_of_rank(const mmi_partition_t *p, int rank, uint64_t *count) {
-    uint64_t word = mmi_near_load(p, producers_place(p, rank));
-    uint64_t made = word >> 32, finished = (uint32_t)word;
-    if (made > finished && mmi_alive_is_dead(p->w, rank))
-        finished = made = mmi_near_load(p, producers_place(p, rank)) >> 32;
-    *count = finished;
-    return finished > made ? producers_damaged(p, rank, word) : MOFKA_OK;
+    const uint64_t at = producers_place(p, rank);
+    producers_word_t word;
+    mofka_status_t status = producers_unpack(p, rank, mmi_near_load(p, at), &word);
+    *count = word.finished;
+    if (status || word.made == word.finished || !mmi_alive_is_dead(p->w, rank))
+        return status;
+    status = producers_unpack(p, rank, mmi_near_load(p, at), &word);
+    *count = word.made;
+    return status;
+}
+
+static mofka_status_t producers_add(const mmi_partition_t *p, int rank, uint64_t add) {
+    const uint64_t at = producers_place(p, rank);
+    uint64_t before = mmi_near_load(p, at);
+    producers_word_t word;
+    do {
+        mofka_status_t status = producers_unpack(p, rank, before, &word);
+        if (status)
+            return status;
+        if (add == MMI_PRODUCER_MADE && word.made == MMI_RANK_PRODUCERS_MAX)
+            return mofka_fail(MOFKA_ERR_FULL,
+                              "rank %d has made %d producers of topic '%s', which counts them: it "
+                              "cannot make more",
+                              rank, MMI_RANK_PRODUCERS_MAX, p->topic);
+    } while (!mmi_near_exchange(p, at, &before, before + add));
+    return MOFKA_OK;
 }
 
 /* Add to the counter of all. */
@@ -56,7 +88,7 @@ mofka_status_t mmi_producers_count(const mmi_partition_t *p, int rank, uint64_t 
     uint64_t finished = mmi_control_load(p, MMI_CONTROL(finished));
     mofka_status_t status = finished ? mmi_word_damaged(p, "finished", finished) : MOFKA_OK;
     if (add != 0 && !status)
-        p->w->ops->fetch_add(p->w, p->owner, producers_place(p, rank), add);
+        status = producers_add(p, rank, add);
     *total = 0;
     for (int i = 0; i < p->w->size && !status; i++) {
         uint64_t count = 0;

@@ -215,6 +215,8 @@ static int ask_until_right(asking_t *a, void *to, size_t room, mmi_stage_result_
         error = ask_put(a);
         if (!error)
             error = ask_await(a, &right);
+        if (!error && !right && mmi_now_ms() >= a->deadline)
+            error = ask_fail_late(a);
     }
     if (error)
         return error;

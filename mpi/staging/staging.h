@@ -11,13 +11,15 @@
  *   +--------+--------+--------+-- ... --+--------+---------+----------+-- ... --+----------+
  *            128 B each
  *
- *   a reader's rank                              the owner's serving thread
- *   1 puts its request into its line
- *   2 adds to `asked`, rings, unless it had an   the writing thread wakes the serving one, which
- * then answer just before                         looks for a while by itself 3 finds a line whose
- * serial it has not answered 4 reads the file into a buffer 5 stores the answer into the line:
- * which buffer 6 sees the answer, gets the buffer 7 its check is right: the bytes are what was
- * asked for. Else another reader's answer is there already: it asks again, with the next serial
+ *   1 the reader's rank puts its request into its line
+ *   2 it adds to `asked`, and rings, unless it had an answer just before
+ *   3 the owner's writing thread wakes the serving one, which then looks for a while by itself
+ *   4 the serving thread finds a line whose serial it has not answered
+ *   5 it reads the file into a buffer
+ *   6 it stores the answer into the line: which buffer
+ *   7 the reader's rank sees the answer, and gets the buffer
+ *   8 if its check is right, the bytes are what was asked for. Else another reader's answer is
+ *     there already: it asks again, with the next serial
  *
  * Words, and who writes them:
  *
@@ -30,7 +32,7 @@
  *                    rank and the serial
  *
  * A buffer is free once its reader has asked again, or MMI_STAGE_BUFFER_MS after the answer. So a
- * reader that stops, at any step, holds up no other one for longer. Step 7 does not rely on that
+ * reader that stops, at any step, holds up no other one for longer. Step 8 does not rely on that
  * time: a reader that was late finds that the check is wrong. If no buffer is free, the request
  * waits. The model is model/staging.pml.
  *

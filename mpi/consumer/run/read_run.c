@@ -10,8 +10,8 @@
  *     on a guess (payload.c)
  *   3 its metadata, where the guess did not cover it
  *   4 discard_oldest, or an observer: the head again; what it passed meanwhile may have been
- * overwritten, and is lost 5 the sums: a difference is damage; or, under a flag that is not
- * settled, bytes on their way
+ *     overwritten, and is lost
+ *   5 the sums: a difference is damage; or, under a flag that is not settled, bytes on their way
  *
  * With checksums, and where events are expected, steps 1 and 2 are one round trip. What was read
  * too early does not pass step 5, and is read again, the flags first.

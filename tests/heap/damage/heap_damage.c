@@ -450,6 +450,40 @@ static void a_damaged_stamp_is_no_time(void **state) {
     }
 }
 
+/* ---- producers ------------------------------------------------------------------------------- */
+
+static mofka_status_t create_another(mofka_topic_t *topic) {
+    mofka_producer_t *producer = NULL;
+    mofka_status_t status = mofka_producer_create(topic, NULL, &producer);
+    if (producer) {
+        OK(mofka_producer_close(producer, 1000));
+        mofka_producer_release(producer);
+    }
+    return status;
+}
+
+/* A rank's count of its producers is checked before it is used, and does not overflow. */
+static void a_damaged_count_of_producers_is_named(void **state) {
+    (void)state;
+    mofka_topic_t *topic =
+        stored_open("{\"partition_bytes\":1024,\"partition_events\":8,\"expected_producers\":2}");
+    const mmi_partition_t *p = log_of(topic);
+    uint64_t *word = stored_word(p, p->rows + offsetof(mmi_row_entry_t, producers)), right = *word;
+    assert_int_equal(right, MMI_PRODUCER_MADE);
+    for (int bit = 0; bit < 64; bit++) {
+        *word = right ^ BIT(bit);
+        assert_int_equal(create_another(topic), MOFKA_ERR_CORRUPT);
+        assert_non_null(strstr(mofka_last_error(), "the producers of rank 0 is damaged"));
+    }
+    *word = MMI_RANK_PRODUCERS_MAX * MMI_PRODUCER_MADE;
+    assert_int_equal(create_another(topic), MOFKA_ERR_FULL);
+    *word = right;
+    mofka_consumer_t *consumer = stored_consumer(topic, NULL);
+    stored_expect_nothing(consumer);
+    OK(create_another(topic));
+    stored_end(consumer, topic);
+}
+
 int main(void) {
     enum { CASES = sizeof step_cases / sizeof step_cases[0] };
     const struct CMUnitTest functions[] = {
@@ -463,6 +497,7 @@ int main(void) {
         STORED_CASE(skipping_frees_no_unread_event),
         STORED_CASE(what_was_overtaken_is_not_damaged),
         STORED_CASE(discarding_passes_the_last_batch),
+        STORED_CASE(a_damaged_count_of_producers_is_named),
         cmocka_unit_test(a_damaged_stamp_is_no_time),
     };
     enum { FUNCTIONS = sizeof functions / sizeof functions[0] };
