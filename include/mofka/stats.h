@@ -95,8 +95,8 @@ MOFKA_API mofka_status_t mofka_consumer_stats(mofka_consumer_t *consumer, mofka_
  *     is damaged. Each consumer counts those that it meets, once. In a node window, consumers of
  *     other nodes do not count those of a topic whose producers are of one node
  *   - "voided_events": reserved, and never stored: their rank died, or a claim was given up
- *   - "waits_for": what consumers and producers wait for there, a list of {"what" (`event 12`, which
- *     is reserved and not stored; `lock`, which is taken; or `consumer NAME`, the slowest, if
+ *   - "waits_for": what consumers and producers wait for there, a list of {"what" (`event 12`,
+ *     which is reserved and not stored; `lock`, which is taken; or `consumer NAME`, the slowest, if
  *     producers found no room), "rank", "host" (of who has it; null: that is not known), "dead"
  *     (its process is proven to have ended), "ms" (how long this process has known it)}
  *   - with storage: "written_events" and "synced_events": ids below are in the log's files, and on

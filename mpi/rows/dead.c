@@ -23,7 +23,8 @@
  * entry would have been seen in step 2, or its flag in step 3. A range ends in front of a stored
  * batch in any case: a dead rank may have published a part of what it had reserved.
  *
- * Voids are made under the partition's lock, after a second look. partition/model/void.pml is the model.
+ * Voids are made under the partition's lock, after a second look. The model is
+ * partition/model/void.pml.
  */
 #include "mpi/rows/rows.h"
 

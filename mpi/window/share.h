@@ -2,8 +2,8 @@
 /*
  * What every rank's share of the window begins with: one page, the share header.
  *
- *   directory_lock     rank 0 only: taken and given back as that of a partition; in a node window by
- *                      processors of rank 0's node, which others ask (errand/words.c)
+ *   directory_lock     rank 0 only: taken and given back as that of a partition; in a node window
+ *                      by processors of rank 0's node, which others ask (errand/words.c)
  *   directory_end      rank 0 only: bytes of records; stored under the directory's lock, when they
  *                      are complete
  *   directory_next     rank 0 only: the owner that gets the next partition; as directory_end
@@ -28,7 +28,7 @@
  *                      partitions here; fetch_add 1
  *   trial_...          rma: words of the trial at creation; see window/trial.c
  *   host               the name of the rank's host, for messages; stored by the rank itself when
- * the driver starts, before others are told that it has
+ *                      the driver starts, before others are told that it has
  *
  * The words of the directory, but for the lock, are sealed. They, and what follows the header, are
  * drawn in partition/layout.h.

@@ -158,6 +158,38 @@ static void pull_event(mofka_consumer_t *reader, bool ends) {
     mofka_event_release(event);
 }
 
+/* ---- producers that are expected ------------------------------------------------------------- */
+
+/* A topic that expects three producers, and its reader. Rank 1 makes two of them, and dies: its
+ * process. */
+static pid_t expect_three(heap_job_t *job, mofka_consumer_t **reader) {
+    const char *expects = "{\"expected_producers\":3,\"partition_events\":64}";
+    heap_job_start_shared(job, 2);
+    pid_t victim = fork();
+    if (victim == 0)
+        victim_push(job);
+    OK(heap_driver_create(job, 0, &driver));
+    OK(mofka_driver_create_topic(driver, "log", &(mofka_topic_options_t){.options = expects}));
+    OK(mofka_driver_open_topic(driver, "log", 0, &topic));
+    OK(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "reader"}, reader));
+    return victim;
+}
+
+static void end_three(heap_job_t *job, mofka_consumer_t *reader) {
+    OK(mofka_consumer_close(reader));
+    mofka_consumer_release(reader);
+    mofka_topic_release(topic);
+    OK(mofka_driver_close(driver, 1000));
+    mofka_driver_release(driver);
+    heap_job_end(job);
+}
+
+static void expect_death(pid_t victim) {
+    int code;
+    assert_int_equal(waitpid(victim, &code, 0), victim);
+    assert_true(WIFSIGNALED(code));
+}
+
 /* A topic ends once all expected producers have closed, or their rank has died. */
 static void a_dead_producer_counts_as_finished(void **state) {
     (void)state;
@@ -165,18 +197,7 @@ static void a_dead_producer_counts_as_finished(void **state) {
     mofka_consumer_t *reader;
     mofka_producer_t *producer;
     mofka_event_t *event;
-    int code;
-    heap_job_start_shared(&job, 2);
-    pid_t victim = fork();
-    if (victim == 0)
-        victim_push(&job);
-    OK(heap_driver_create(&job, 0, &driver));
-    const char *expects = "{\"expected_producers\":3,\"partition_events\":64}";
-    OK(mofka_driver_create_topic(driver, "log", &(mofka_topic_options_t){.options = expects}));
-    OK(mofka_driver_open_topic(driver, "log", 0, &topic));
-    OK(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "reader"}, &reader));
-    assert_int_equal(waitpid(victim, &code, 0), victim);
-    assert_true(WIFSIGNALED(code));
+    expect_death(expect_three(&job, &reader));
     pull_event(reader, false);
     pull_event(reader, false);
     /* Two of three: a third one is still expected. */
@@ -188,12 +209,7 @@ static void a_dead_producer_counts_as_finished(void **state) {
     mofka_producer_release(producer);
     pull_event(reader, false);
     pull_event(reader, true);
-    OK(mofka_consumer_close(reader));
-    mofka_consumer_release(reader);
-    mofka_topic_release(topic);
-    OK(mofka_driver_close(driver, 1000));
-    mofka_driver_release(driver);
-    heap_job_end(&job);
+    end_three(&job, reader);
 }
 
 /* The same where the last of those that live has closed before the other one dies. */
@@ -202,28 +218,15 @@ static void a_death_ends_the_topic(void **state) {
     heap_job_t job;
     mofka_consumer_t *reader;
     mofka_producer_t *producer;
-    heap_job_start_shared(&job, 2);
-    pid_t victim = fork();
-    if (victim == 0)
-        victim_push(&job);
-    OK(heap_driver_create(&job, 0, &driver));
-    const char *expects = "{\"expected_producers\":3,\"partition_events\":64}";
-    OK(mofka_driver_create_topic(driver, "log", &(mofka_topic_options_t){.options = expects}));
-    OK(mofka_driver_open_topic(driver, "log", 0, &topic));
-    OK(mofka_consumer_create(topic, &(mofka_consumer_options_t){.name = "reader"}, &reader));
+    pid_t victim = expect_three(&job, &reader);
     OK(mofka_producer_create(topic, NULL, &producer));
     OK(mofka_producer_close(producer, 10000));
     mofka_producer_release(producer);
     pull_event(reader, false);
     pull_event(reader, false);
     pull_event(reader, true);
-    waitpid(victim, NULL, 0);
-    OK(mofka_consumer_close(reader));
-    mofka_consumer_release(reader);
-    mofka_topic_release(topic);
-    OK(mofka_driver_close(driver, 1000));
-    mofka_driver_release(driver);
-    heap_job_end(&job);
+    expect_death(victim);
+    end_three(&job, reader);
 }
 
 int main(void) {

@@ -215,7 +215,7 @@ static double blocked_now(void) {
 
 /* One worker, a full topic, and no end of push_timeout_ms. Another topic goes on. The full one goes
  * on, too, without a call, once there is room. Fails when a worker waits in append until there is
- * room (producer/lanes/send.c of src), and when a batch is counted only during an append (room.c). */
+ * room (producer/lanes/send.c of src), and when a batch is counted during an append only. */
 static void a_full_topic_holds_no_worker(void **state) {
     (void)state;
     if (rank == 0) {
